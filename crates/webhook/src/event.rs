@@ -1,0 +1,23 @@
+//! One happening in the application, as the trigger wrote it down.
+
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+/// A captured event.
+///
+/// `data` is the JSON text of the event's data (an object; see the keys of each type in the README). It stays
+/// text until a message is made of it, so that a backlog in memory costs what the text costs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    pub event_type: Box<str>,
+    pub data: Box<str>,
+    /// When the row was written.
+    pub occurred_at: Timestamp,
+}
+
+impl Event {
+    /// The data as a JSON object; anything else than an object counts as no data at all.
+    pub fn parse(&self) -> Map<String, Value> {
+        serde_json::from_str(&self.data).unwrap_or_default()
+    }
+}

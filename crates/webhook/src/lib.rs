@@ -1,0 +1,8 @@
+//! Everything that `zentry_notify` decides without asking Postgres: what a message looks like, where it
+//! may go, what an answer means and when the next request may leave.
+
+#![forbid(unsafe_code)]
+
+pub mod endpoint;
+pub mod event;
+pub mod outcome;
