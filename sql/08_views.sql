@@ -1,0 +1,86 @@
+-- What people look at. No secret is in here.
+
+CREATE VIEW zentry_notify.webhooks AS
+SELECT w.id,
+       w.name,
+       w.webhook_type,
+       zentry_notify.redact_url(w.webhook_url) AS webhook_url,
+       w.project_id,
+       w.event_types,
+       w.is_active,
+       CASE WHEN w.switched_off_at IS NOT NULL THEN 'gone'
+            WHEN NOT w.is_active THEN 'off'
+            WHEN c.webhook_integration_id IS NOT NULL THEN 'failing'
+            ELSE 'active' END AS state,
+       coalesce(w.switched_off_at, c.opened_at) AS state_since,
+       coalesce(w.switched_off_reason, c.error_message) AS reason,
+       CASE WHEN w.is_active THEN c.next_try_at END AS next_try_at,
+       (SELECT count(*) FROM zentry_notify.notification_log l
+         WHERE l.webhook_integration_id = w.id AND l.status IN ('pending', 'retry')) AS pending,
+       coalesce(n.sent, 0) AS sent,
+       coalesce(n.failed, 0) AS failed,
+       greatest(n.last_sent_at, n.last_failed_at) AS last_delivery_at,
+       CASE WHEN n.last_sent_at >= n.last_failed_at OR n.last_failed_at IS NULL AND n.last_sent_at IS NOT NULL THEN 'sent'
+            WHEN n.last_failed_at IS NOT NULL THEN 'failed' END AS last_status,
+       w.created_at,
+       w.updated_at
+  FROM zentry_notify.webhook_integration w
+  LEFT JOIN zentry_notify.webhook_circuit c ON c.webhook_integration_id = w.id
+  LEFT JOIN zentry_notify.webhook_count n ON n.webhook_integration_id = w.id;
+COMMENT ON VIEW zentry_notify.webhooks IS 'Integrations with their state and counts; the URL without its secret';
+COMMENT ON COLUMN zentry_notify.webhooks.id IS 'Number of the integration';
+COMMENT ON COLUMN zentry_notify.webhooks.name IS 'Its name';
+COMMENT ON COLUMN zentry_notify.webhooks.webhook_type IS 'discord or teams';
+COMMENT ON COLUMN zentry_notify.webhooks.webhook_url IS 'Where it posts to, without the secret';
+COMMENT ON COLUMN zentry_notify.webhooks.project_id IS 'The project whose events are sent; null: every project''s';
+COMMENT ON COLUMN zentry_notify.webhooks.event_types IS 'The events it hears; ["*"]: all';
+COMMENT ON COLUMN zentry_notify.webhooks.is_active IS 'Whether it hears anything';
+COMMENT ON COLUMN zentry_notify.webhooks.state IS 'active; failing: keeps failing, tried at growing intervals; gone: the endpoint does not exist any more, switched off; off: switched off by hand';
+COMMENT ON COLUMN zentry_notify.webhooks.state_since IS 'Since when it is failing or gone';
+COMMENT ON COLUMN zentry_notify.webhooks.reason IS 'Why it is failing or gone';
+COMMENT ON COLUMN zentry_notify.webhooks.next_try_at IS 'When a failing one is tried again';
+COMMENT ON COLUMN zentry_notify.webhooks.pending IS 'Deliveries that wait';
+COMMENT ON COLUMN zentry_notify.webhooks.sent IS 'Deliveries that arrived, since it was registered';
+COMMENT ON COLUMN zentry_notify.webhooks.failed IS 'Deliveries that were given up, since it was registered';
+COMMENT ON COLUMN zentry_notify.webhooks.last_delivery_at IS 'When the last delivery was sent or given up';
+COMMENT ON COLUMN zentry_notify.webhooks.last_status IS 'sent or failed: what became of the last delivery';
+COMMENT ON COLUMN zentry_notify.webhooks.created_at IS 'When it was registered';
+COMMENT ON COLUMN zentry_notify.webhooks.updated_at IS 'When it was changed last';
+
+CREATE VIEW zentry_notify.logs AS
+SELECT l.id,
+       l.webhook_integration_id,
+       w.name AS webhook_integration_name,
+       w.webhook_type,
+       l.event_type,
+       l.payload,
+       l.status,
+       l.response_status_code,
+       l.response_body,
+       l.error_message,
+       l.retry_count,
+       l.attempts,
+       l.created_at,
+       l.sent_at,
+       l.next_attempt_at,
+       l.retry_of
+  FROM zentry_notify.notification_log l
+  LEFT JOIN zentry_notify.webhook_integration w ON w.id = l.webhook_integration_id;
+COMMENT ON VIEW zentry_notify.logs IS 'The log with the name and the type of each delivery''s integration';
+COMMENT ON COLUMN zentry_notify.logs.webhook_integration_name IS 'The integration''s name';
+COMMENT ON COLUMN zentry_notify.logs.webhook_type IS 'discord or teams';
+
+-- The rest are the log's own columns, described once.
+DO $$
+DECLARE
+    c record;
+BEGIN
+    FOR c IN SELECT a.attname, pg_catalog.col_description(a.attrelid, a.attnum) AS text
+               FROM pg_catalog.pg_attribute a
+              WHERE a.attrelid OPERATOR(pg_catalog.=) 'zentry_notify.notification_log'::pg_catalog.regclass
+                AND a.attnum OPERATOR(pg_catalog.>) 0
+    LOOP
+        EXECUTE pg_catalog.format('COMMENT ON COLUMN zentry_notify.logs.%I IS %L', c.attname, c.text);
+    END LOOP;
+END
+$$;

@@ -1,0 +1,74 @@
+-- PUBLIC has nothing; the agent what capture and delivery need; readers and managers are granted by calls.
+
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA zentry_notify FROM PUBLIC;
+DO $$
+DECLARE
+    f regprocedure;
+BEGIN
+    FOR f IN SELECT d.objid::pg_catalog.regprocedure
+               FROM pg_catalog.pg_depend d
+               JOIN pg_catalog.pg_extension e ON e.oid OPERATOR(pg_catalog.=) d.refobjid
+              WHERE d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_proc'::pg_catalog.regclass
+                AND d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_extension'::pg_catalog.regclass
+                AND d.deptype OPERATOR(pg_catalog.=) 'e'
+                AND e.extname OPERATOR(pg_catalog.=) 'zentry_notify'
+    LOOP
+        EXECUTE pg_catalog.format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', f);
+    END LOOP;
+END
+$$;
+
+GRANT USAGE ON SCHEMA zentry_notify TO zentry_notify_agent;
+GRANT SELECT, INSERT, UPDATE, DELETE ON zentry_notify.notification_log, zentry_notify.webhook_circuit, zentry_notify.webhook_count,
+    zentry_notify.progress_note, zentry_notify.project_progress TO zentry_notify_agent;
+GRANT SELECT, UPDATE ON zentry_notify.webhook_integration, zentry_notify.event_source TO zentry_notify_agent;
+GRANT SELECT ON zentry_notify.event_type TO zentry_notify_agent;
+
+CREATE FUNCTION zentry_grant(grantee regrole, privilege text) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    f regprocedure;
+BEGIN
+    IF privilege IS NULL OR privilege NOT IN ('reader', 'manager') THEN
+        RAISE EXCEPTION 'unknown privilege "%"', privilege USING ERRCODE = 'invalid_parameter_value',
+            HINT = 'reader: the views. manager: the views, and register, change, delete, test, retry, attach.';
+    END IF;
+    EXECUTE format('GRANT USAGE ON SCHEMA zentry_notify TO %s', grantee);
+    EXECUTE format('GRANT SELECT ON zentry_notify.webhooks, zentry_notify.logs, zentry_notify.event_type, zentry_notify.event_source TO %s', grantee);
+    IF privilege = 'manager' THEN
+        FOR f IN SELECT p.oid::regprocedure
+                   FROM pg_depend d
+                   JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'zentry_notify'
+                   JOIN pg_proc p ON p.oid = d.objid
+                  WHERE d.classid = 'pg_proc'::regclass AND d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e'
+                    AND p.proname LIKE 'zentry\_%' AND p.proname NOT IN ('zentry_grant', 'zentry_revoke')
+        LOOP
+            EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %s', f, grantee);
+        END LOOP;
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION zentry_grant(regrole, text) IS
+    'Lets a role read the redacted views (reader), or also register, change, delete, test, retry and attach (manager)';
+
+CREATE FUNCTION zentry_revoke(grantee regrole) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    f regprocedure;
+BEGIN
+    EXECUTE format('REVOKE ALL ON ALL TABLES IN SCHEMA zentry_notify FROM %s', grantee);
+    EXECUTE format('REVOKE ALL ON SCHEMA zentry_notify FROM %s', grantee);
+    FOR f IN SELECT d.objid::regprocedure
+               FROM pg_depend d
+               JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'zentry_notify'
+              WHERE d.classid = 'pg_proc'::regclass AND d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e'
+    LOOP
+        EXECUTE format('REVOKE ALL ON FUNCTION %s FROM %s', f, grantee);
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION zentry_revoke(regrole) IS 'Takes back what zentry_grant gave';
+
+REVOKE ALL ON FUNCTION zentry_grant(regrole, text), zentry_revoke(regrole) FROM PUBLIC;

@@ -1,0 +1,79 @@
+//! The HTTP client as the settings want it, and the socket by which its thread wakes Postgres' own.
+
+use std::io::Read;
+use std::os::fd::{AsRawFd, RawFd};
+use std::os::unix::net::UnixStream;
+
+use webhook::client::{Client, ClientConfig};
+use webhook::endpoint::SecretUrl;
+use webhook::http_thread::{HttpThread, Incoming, Outgoing, Stopped};
+
+use crate::settings;
+
+/// A thread that posts, for one process of Postgres.
+pub struct Http {
+    thread: HttpThread,
+    answered: UnixStream,
+}
+
+impl Http {
+    /// # Errors
+    /// What hinders it, for people: a setting, or the system.
+    pub fn start() -> Result<Http, String> {
+        let (answered, wake) = UnixStream::pair().map_err(|error| error.to_string())?;
+        answered.set_nonblocking(true).map_err(|error| error.to_string())?;
+        let thread = HttpThread::start(client()?, wake).map_err(|error| error.to_string())?;
+        Ok(Http { thread, answered })
+    }
+
+    /// Uses the settings as they are now.
+    ///
+    /// # Errors
+    /// As [`Http::start`]; the client of before stays.
+    pub fn reconfigure(&self) -> Result<(), String> {
+        self.thread.reconfigure(client()?).map_err(|error| error.to_string())
+    }
+
+    /// Can be read when answers are there.
+    pub fn socket(&self) -> RawFd {
+        self.answered.as_raw_fd()
+    }
+
+    /// # Errors
+    /// When the thread has ended.
+    pub fn send(&self, request: Outgoing) -> Result<(), Stopped> {
+        self.thread.send(request)
+    }
+
+    /// All answers that are there.
+    pub fn answers(&mut self) -> Vec<Incoming> {
+        let mut bytes = [0; 64];
+        while matches!(self.answered.read(&mut bytes), Ok(n) if n > 0) {}
+        std::iter::from_fn(|| self.thread.try_recv()).collect()
+    }
+}
+
+fn client() -> Result<Client, String> {
+    let ca_pem = match settings::ca_file() {
+        None => None,
+        Some(path) => {
+            Some(std::fs::read(&path).map_err(|error| format!("zentry_notify.ca_file \"{path}\": {error}"))?)
+        }
+    };
+    let proxy = match settings::proxy() {
+        None => None,
+        Some(text) => {
+            let url = text.parse().map_err(|error| format!("zentry_notify.proxy is no URL: {error}"))?;
+            Some(SecretUrl::new(url))
+        }
+    };
+    let config = ClientConfig {
+        request_timeout: settings::request_timeout(),
+        connect_timeout: settings::connect_timeout(),
+        ca_pem,
+        allow_private_addresses: settings::allow_private_addresses(),
+        proxy,
+        ..ClientConfig::default()
+    };
+    Client::new(&config).map_err(|error| error.to_string())
+}

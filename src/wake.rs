@@ -1,0 +1,320 @@
+//! The flags and latches in shared memory: a commit sets them, the launcher and the workers wait on them.
+//!
+//! There is no lock: a commit sets flags first and looks for somebody to wake afterwards; a worker that leaves says so first
+//! and looks at the flags afterwards. Shared memory holds numbers only, never a pointer.
+
+use std::cell::RefCell;
+use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, AtomicU32, AtomicU64};
+
+use jiff::Timestamp;
+use pgrx::prelude::*;
+use pgrx::{PGRXSharedMemory, PgAtomic, pg_shmem_init};
+
+use crate::version;
+
+/// Databases with work that the launcher can keep apart. When a database finds no place, the launcher looks at all of them.
+const SLOTS: usize = 1024;
+/// Places that a database may have, from the one that its OID hashes to.
+const WINDOW: usize = 16;
+const LANE_WORDS: usize = 16;
+const NOBODY: i32 = -1;
+const NEVER: i64 = i64::MAX;
+
+/// Which integrations may have new rows, as bits that their ids hash to: a worker reads what it must, whatever else waits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LaneSet([u64; LANE_WORDS]);
+
+impl LaneSet {
+    pub const ALL: LaneSet = LaneSet([u64::MAX; LANE_WORDS]);
+
+    pub fn insert(&mut self, integration: i64) {
+        let (word, bit) = Self::place(integration);
+        self.0[word] |= bit;
+    }
+
+    /// True for every integration that was inserted, and for a few others.
+    pub fn may_contain(&self, integration: i64) -> bool {
+        let (word, bit) = Self::place(integration);
+        self.0[word] & bit != 0
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.iter().all(|word| *word == 0)
+    }
+
+    fn place(integration: i64) -> (usize, u64) {
+        let place = integration as u64 as usize % (LANE_WORDS * 64);
+        (place / 64, 1 << (place % 64))
+    }
+}
+
+/// What a worker has to look at.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Work {
+    pub lanes: LaneSet,
+    /// Projects whose progress has to be counted.
+    pub progress: bool,
+    /// Integrations or sources have changed.
+    pub configuration: bool,
+}
+
+impl Work {
+    pub const ALL: Work = Work { lanes: LaneSet::ALL, progress: true, configuration: true };
+
+    pub fn merge(&mut self, other: Work) {
+        for (bits, others) in self.lanes.0.iter_mut().zip(other.lanes.0) {
+            *bits |= others;
+        }
+        self.progress |= other.progress;
+        self.configuration |= other.configuration;
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.lanes.is_empty() && !self.progress && !self.configuration
+    }
+}
+
+/// A database that has or had work.
+pub struct Slot {
+    /// Its OID; 0: the place is free.
+    database: AtomicU32,
+    lanes: [AtomicU64; LANE_WORDS],
+    progress: AtomicBool,
+    configuration: AtomicBool,
+    /// Process number of its worker.
+    worker: AtomicI32,
+    /// When something falls due without a commit, in microseconds since 1970.
+    due: AtomicI64,
+    /// Whether the last worker left because it wanted to.
+    left_in_order: AtomicBool,
+}
+
+impl Slot {
+    const fn free() -> Self {
+        Slot {
+            database: AtomicU32::new(0),
+            lanes: [const { AtomicU64::new(0) }; LANE_WORDS],
+            progress: AtomicBool::new(false),
+            configuration: AtomicBool::new(false),
+            worker: AtomicI32::new(NOBODY),
+            due: AtomicI64::new(NEVER),
+            left_in_order: AtomicBool::new(true),
+        }
+    }
+
+    pub fn database(&self) -> pg_sys::Oid {
+        pg_sys::Oid::from(self.database.load(SeqCst))
+    }
+
+    pub fn add(&self, work: &Work) {
+        for (shared, bits) in self.lanes.iter().zip(work.lanes.0) {
+            if bits != 0 {
+                shared.fetch_or(bits, SeqCst);
+            }
+        }
+        if work.progress {
+            self.progress.store(true, SeqCst);
+        }
+        if work.configuration {
+            self.configuration.store(true, SeqCst);
+        }
+    }
+
+    /// Takes the work out; what is added from now on is there at the next call.
+    pub fn take(&self) -> Work {
+        let mut work = Work::default();
+        for (bits, shared) in work.lanes.0.iter_mut().zip(&self.lanes) {
+            if shared.load(SeqCst) != 0 {
+                *bits = shared.swap(0, SeqCst);
+            }
+        }
+        work.progress = self.progress.swap(false, SeqCst);
+        work.configuration = self.configuration.swap(false, SeqCst);
+        work
+    }
+
+    pub fn has_work(&self) -> bool {
+        self.progress.load(SeqCst)
+            || self.configuration.load(SeqCst)
+            || self.lanes.iter().any(|word| word.load(SeqCst) != 0)
+    }
+
+    pub fn due(&self) -> Option<Timestamp> {
+        Timestamp::from_microsecond(self.due.load(SeqCst)).ok()
+    }
+
+    pub fn set_due(&self, at: Option<Timestamp>) {
+        self.due.store(at.map_or(NEVER, Timestamp::as_microsecond), SeqCst);
+    }
+
+    pub fn has_worker(&self) -> bool {
+        self.worker.load(SeqCst) != NOBODY
+    }
+
+    /// False when another worker serves the database already.
+    pub fn enter(&self) -> bool {
+        let entered = self.worker.compare_exchange(NOBODY, version::my_process_number(), SeqCst, SeqCst).is_ok();
+        if entered {
+            self.left_in_order.store(false, SeqCst);
+        }
+        entered
+    }
+
+    pub fn leave(&self) {
+        let _ = self.worker.compare_exchange(version::my_process_number(), NOBODY, SeqCst, SeqCst);
+    }
+
+    pub fn leave_in_order(&self) {
+        self.left_in_order.store(true, SeqCst);
+        self.leave();
+    }
+
+    pub fn left_in_order(&self) -> bool {
+        self.left_in_order.load(SeqCst)
+    }
+
+    /// Gives the place of a database that does not exist any more to others.
+    pub fn release(&self) {
+        self.take();
+        self.set_due(None);
+        self.left_in_order.store(true, SeqCst);
+        self.database.store(0, SeqCst);
+    }
+}
+
+/// All that is shared.
+pub struct Registry {
+    launcher: AtomicI32,
+    /// The launcher has to look at every database.
+    survey: AtomicBool,
+    /// Until when Discord has banned this address, in microseconds since 1970: a worker that starts anew must know.
+    discord_parked_until: AtomicI64,
+    slots: [Slot; SLOTS],
+}
+
+// SAFETY: atomics only, no pointer, the same layout in every process.
+unsafe impl PGRXSharedMemory for Registry {}
+
+// SAFETY: the name is ours alone.
+static REGISTRY: PgAtomic<Registry> = unsafe { PgAtomic::new(c"zentry_notify") };
+
+pub fn request_shared_memory() {
+    pg_shmem_init!(
+        REGISTRY = Registry {
+            launcher: AtomicI32::new(NOBODY),
+            survey: AtomicBool::new(true),
+            discord_parked_until: AtomicI64::new(0),
+            slots: [const { Slot::free() }; SLOTS],
+        }
+    );
+    PRELOADED.store(true, SeqCst);
+}
+
+/// Set in the postmaster; the processes that it forks inherit it.
+static PRELOADED: AtomicBool = AtomicBool::new(false);
+
+/// None when the library was not preloaded: nothing can be woken then.
+pub fn registry() -> Option<&'static Registry> {
+    PRELOADED.load(SeqCst).then(|| REGISTRY.get())
+}
+
+impl Registry {
+    /// The database's slot, taken when it has none; None when its window is full.
+    pub fn slot(&self, database: pg_sys::Oid) -> Option<&Slot> {
+        let oid = database.to_u32();
+        let start = oid.wrapping_mul(0x9E37_79B1) as usize;
+        let window = || (0..WINDOW).map(|i| &self.slots[start.wrapping_add(i) % SLOTS]);
+        window().find(|slot| slot.database.load(SeqCst) == oid).or_else(|| {
+            window().find(|slot| match slot.database.compare_exchange(0, oid, SeqCst, SeqCst) {
+                Ok(_) => true,
+                Err(now) => now == oid,
+            })
+        })
+    }
+
+    pub fn slots(&self) -> impl Iterator<Item = &Slot> {
+        self.slots.iter().filter(|slot| slot.database.load(SeqCst) != 0)
+    }
+
+    pub fn launcher_enters(&self) {
+        self.launcher.store(version::my_process_number(), SeqCst);
+        self.survey.store(true, SeqCst);
+    }
+
+    pub fn take_survey(&self) -> bool {
+        self.survey.swap(false, SeqCst)
+    }
+
+    pub fn ask_for_survey(&self) {
+        self.survey.store(true, SeqCst);
+    }
+
+    pub fn park_discord(&self, until: Timestamp) {
+        self.discord_parked_until.fetch_max(until.as_microsecond(), SeqCst);
+    }
+
+    pub fn discord_parked_until(&self) -> Option<Timestamp> {
+        Timestamp::from_microsecond(self.discord_parked_until.load(SeqCst)).ok()
+    }
+
+    pub fn wake_launcher(&self) {
+        wake_process(self.launcher.load(SeqCst));
+    }
+
+    /// Adds work for a database and wakes who does it.
+    fn notify(&self, database: pg_sys::Oid, work: &Work) {
+        let Some(slot) = self.slot(database) else {
+            self.ask_for_survey();
+            return self.wake_launcher();
+        };
+        slot.add(work);
+        match slot.worker.load(SeqCst) {
+            NOBODY => self.wake_launcher(),
+            worker => wake_process(worker),
+        }
+    }
+}
+
+/// A process that has left by now, or its successor, is woken for nothing; every waiter checks its condition again.
+fn wake_process(number: i32) {
+    if number == NOBODY {
+        return;
+    }
+    // SAFETY: the array of processes has a fixed size and stays; `number` came from a process that has a place in it.
+    unsafe {
+        let process = (*pg_sys::ProcGlobal).allProcs.add(number as usize);
+        pg_sys::SetLatch(&raw mut (*process).procLatch);
+    }
+}
+
+thread_local! {
+    /// What the running transaction has written.
+    static WRITTEN: RefCell<Work> = const { RefCell::new(Work { lanes: LaneSet([0; LANE_WORDS]), progress: false, configuration: false }) };
+}
+
+/// Lets the worker look at these integrations once the running transaction has committed.
+pub fn at_commit(change: impl FnOnce(&mut Work)) {
+    WRITTEN.with_borrow_mut(change);
+}
+
+pub fn register_callbacks() {
+    // SAFETY: once per process; the callback neither raises errors nor allocates.
+    unsafe { pg_sys::RegisterXactCallback(Some(transaction_ends), std::ptr::null_mut()) };
+}
+
+#[pg_guard]
+extern "C-unwind" fn transaction_ends(event: pg_sys::XactEvent::Type, _: *mut std::ffi::c_void) {
+    use pg_sys::XactEvent::{XACT_EVENT_ABORT, XACT_EVENT_COMMIT, XACT_EVENT_PREPARE};
+    if !matches!(event, XACT_EVENT_COMMIT | XACT_EVENT_ABORT | XACT_EVENT_PREPARE) {
+        return;
+    }
+    let written = WRITTEN.take();
+    if event == XACT_EVENT_COMMIT
+        && !written.is_empty()
+        && let Some(registry) = registry()
+    {
+        // SAFETY: a plain variable of this process.
+        registry.notify(unsafe { pg_sys::MyDatabaseId }, &written);
+    }
+}

@@ -1,0 +1,111 @@
+//! A background process's way into its database.
+
+use std::ffi::CString;
+use std::panic::AssertUnwindSafe;
+
+use pgrx::bgworkers::BackgroundWorker;
+use pgrx::pg_sys::panic::CaughtError;
+use pgrx::prelude::*;
+use pgrx::PgTryBuilder;
+
+use super::signals::InTransaction;
+use crate::acting_as::ActingAs;
+
+/// What a database or a role may have set for its sessions must not disturb us.
+const SETTINGS: [(&std::ffi::CStr, &std::ffi::CStr); 13] = [
+    (c"search_path", c"pg_catalog, pg_temp"),
+    (c"default_transaction_read_only", c"off"),
+    (c"default_transaction_isolation", c"read committed"),
+    (c"statement_timeout", c"0"),
+    (c"idle_in_transaction_session_timeout", c"0"),
+    (c"lock_timeout", c"10s"),
+    (c"session_replication_role", c"origin"),
+    (c"jit", c"off"),
+    // Our statements find rows by key, whatever the statistics of a table that empties and fills say.
+    (c"enable_seqscan", c"off"),
+    (c"enable_bitmapscan", c"off"),
+    (c"enable_hashjoin", c"off"),
+    (c"enable_mergejoin", c"off"),
+    // A fast shutdown must not wait for a synchronous standby, and a delivery's outcome needs none.
+    (c"synchronous_commit", c"local"),
+];
+
+/// Connects; None: to no database, for the shared catalogues alone.
+pub fn connect(database: Option<pg_sys::Oid>) {
+    match database {
+        Some(_) => BackgroundWorker::connect_worker_to_spi_by_oid(database, None),
+        None => BackgroundWorker::connect_worker_to_spi(None, None),
+    }
+    for (name, value) in SETTINGS {
+        // SAFETY: constant names and values of Postgres' own settings.
+        unsafe {
+            pg_sys::SetConfigOption(
+                name.as_ptr(),
+                value.as_ptr(),
+                pg_sys::GucContext::PGC_SUSET,
+                pg_sys::GucSource::PGC_S_OVERRIDE,
+            );
+        }
+    }
+}
+
+/// What pg_stat_activity shows while nothing runs.
+pub fn report_idle() {
+    // SAFETY: a plain report of this process's state.
+    unsafe { pg_sys::pgstat_report_activity(pg_sys::BackendState::STATE_IDLE, std::ptr::null()) };
+}
+
+/// Runs `f` in a transaction of its own, with the agent's rights. An error rolls it back and is returned with its SQLSTATE;
+/// `activity` is what pg_stat_activity shows.
+pub fn transaction<T>(activity: &str, f: impl FnOnce() -> T) -> Result<T, String> {
+    as_whom(activity, Some(ActingAs::agent), f)
+}
+
+/// The same with the worker's own rights, which are a superuser's: for look-ups in the catalogues, and to act as others.
+pub fn transaction_as_self<T>(activity: &str, f: impl FnOnce() -> T) -> Result<T, String> {
+    as_whom(activity, None, f)
+}
+
+fn as_whom<T>(activity: &str, whom: Option<fn() -> ActingAs>, f: impl FnOnce() -> T) -> Result<T, String> {
+    let _interruptible = InTransaction::enter();
+    let activity = CString::new(activity).unwrap_or_default();
+    // SAFETY: the steps of a background worker's transaction, as in Postgres' own worker_spi.
+    unsafe {
+        pg_sys::SetCurrentStatementStartTimestamp();
+        pg_sys::StartTransactionCommand();
+        pg_sys::pgstat_report_activity(pg_sys::BackendState::STATE_RUNNING, activity.as_ptr());
+    }
+    let outcome = PgTryBuilder::new(AssertUnwindSafe(|| {
+        // SAFETY: as above.
+        unsafe { pg_sys::PushActiveSnapshot(pg_sys::GetTransactionSnapshot()) };
+        let result = {
+            let _role = whom.map(|act| act());
+            f()
+        };
+        // SAFETY: as above.
+        unsafe {
+            pg_sys::PopActiveSnapshot();
+            pg_sys::CommitTransactionCommand();
+        }
+        Ok(result)
+    }))
+    .catch_others(|error| {
+        Err(match error {
+            CaughtError::PostgresError(report)
+            | CaughtError::ErrorReport(report)
+            | CaughtError::RustPanic { ereport: report, .. } => {
+                format!("{} ({:?})", report.message(), report.sql_error_code())
+            }
+        })
+    })
+    .execute();
+    // SAFETY: as above; without the report, autovacuum would not hear of what was written.
+    unsafe {
+        if outcome.is_err() {
+            pg_sys::AbortCurrentTransaction();
+        }
+        pg_sys::pgstat_report_stat(true);
+    }
+    report_idle();
+    outcome
+}

@@ -1,0 +1,511 @@
+//! The worker of a database: reads what waits, sends it, writes down what became of it.
+
+use std::collections::{HashMap, HashSet};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use pgrx::prelude::*;
+use pgrx::FromDatum;
+use webhook::definition::Catalogue;
+use webhook::endpoint::{Endpoint, EndpointKind, SecretUrl, Vendor};
+use webhook::http_thread::Outgoing;
+use webhook::message;
+use webhook::outcome::{TransportError, judge};
+use webhook::schedule::{
+    Changes, Compose, Composed, Delivery, DeliveryChange, LaneChange, LaneConfig, LaneId, Outcome, Policy, RequestId,
+    Scheduler,
+};
+
+use super::housekeeping::{self, Housekeeping};
+use super::queue::{self, Integration, Queue};
+use super::wait::Waiter;
+use super::{database, milestones, signals};
+use crate::http::Http;
+use crate::settings;
+use crate::wake::{Registry, Slot, Work, registry};
+
+/// How long a worker that has to leave waits for answers in flight.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Outcomes in one statement.
+const RECORD_PAGE: usize = 5_000;
+/// Deliveries in memory: with payloads of some hundred bytes a few megabytes.
+const MAX_BUFFERED: usize = 10_000;
+/// Requests in flight at most; idle connections come on top, and both are files.
+const MAX_IN_FLIGHT: u64 = 256;
+/// Pause before what the database refused is tried again; doubled as long as it does.
+const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+#[pg_guard]
+#[unsafe(no_mangle)]
+pub extern "C-unwind" fn zentry_notify_worker_main(argument: pg_sys::Datum) {
+    // SAFETY: the launcher passes a database's OID.
+    let database = unsafe { pg_sys::Oid::from_datum(argument, false) };
+    let (Some(registry), Some(database)) = (registry(), database) else { return };
+    let Some(slot) = registry.slot(database).filter(|slot| slot.enter()) else { return };
+    // SAFETY: called once, at the end of this process, while shared memory is still there.
+    unsafe { pg_sys::before_shmem_exit(Some(leave_slot), argument) };
+    signals::install();
+    database::connect(Some(database));
+    match database::transaction_as_self("zentry_notify: look for the extension", queue::is_installed) {
+        Ok(true) => Worker::serve(registry, slot),
+        Ok(false) => {
+            slot.take();
+            slot.set_due(None);
+        }
+        Err(error) => return pgrx::log!("zentry_notify: the worker could not start: {error}"),
+    }
+    slot.leave_in_order();
+    registry.wake_launcher();
+}
+
+#[pg_guard]
+extern "C-unwind" fn leave_slot(_code: i32, argument: pg_sys::Datum) {
+    // SAFETY: as in the worker's main function.
+    if let (Some(registry), Some(database)) = (registry(), unsafe { pg_sys::Oid::from_datum(argument, false) }) {
+        if let Some(slot) = registry.slot(database) {
+            slot.leave();
+        }
+        registry.wake_launcher();
+    }
+}
+
+/// An integration's endpoint, or why it has none.
+struct Lane {
+    endpoint: Result<Endpoint, String>,
+    url: String,
+}
+
+struct Worker {
+    registry: &'static Registry,
+    slot: &'static Slot,
+    queue: Queue,
+    scheduler: Scheduler,
+    catalogue: Catalogue,
+    lanes: HashMap<LaneId, Lane>,
+    http: Http,
+    in_flight: HashMap<RequestId, (EndpointKind, SecretUrl)>,
+    unrecorded: Unrecorded,
+    housekeeping: Housekeeping,
+    /// Work that could not be done, to be tried again.
+    postponed: Work,
+    trouble: Trouble,
+}
+
+/// Outcomes that the database did not take. Their lanes are not read meanwhile: they would be sent again.
+#[derive(Default)]
+struct Unrecorded {
+    deliveries: Vec<DeliveryChange>,
+    lanes: HashSet<LaneId>,
+}
+
+/// Errors of the database: each is logged once, and what failed is tried again after a growing pause.
+#[derive(Default)]
+struct Trouble {
+    message: String,
+    pause: Duration,
+    until: Option<Instant>,
+}
+
+impl Trouble {
+    fn met(&mut self, what: &str, error: String) {
+        self.pause = (self.pause * 2).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
+        self.until = Some(Instant::now() + self.pause);
+        if self.message != error {
+            pgrx::warning!("zentry_notify: {what} failed, trying again in {} s: {error}", self.pause.as_secs());
+            self.message = error;
+        }
+    }
+
+    fn over(&mut self) {
+        *self = Trouble::default();
+    }
+
+    fn is_on(&self) -> bool {
+        self.until.is_some_and(|until| until > Instant::now())
+    }
+}
+
+impl Worker {
+    fn serve(registry: &'static Registry, slot: &'static Slot) {
+        let started = Http::start().and_then(|http| {
+            let queue = database::transaction("zentry_notify: prepare", Queue::prepare)?;
+            Ok((http, queue))
+        });
+        let (http, queue) = match started {
+            Ok(started) => started,
+            Err(error) => {
+                // The launcher tries again, with growing pauses.
+                pgrx::ereport!(
+                    FATAL,
+                    PgSqlErrorCode::ERRCODE_CONFIG_FILE_ERROR,
+                    format!("zentry_notify: the worker could not start: {error}")
+                );
+            }
+        };
+        let seed = Timestamp::now().as_nanosecond() as u64;
+        let waiter = Waiter::new(Some(http.socket()));
+        let mut worker = Worker {
+            registry,
+            slot,
+            queue,
+            scheduler: Scheduler::new(policy(), seed),
+            catalogue: Catalogue::builtin(),
+            lanes: HashMap::new(),
+            http,
+            in_flight: HashMap::new(),
+            unrecorded: Unrecorded::default(),
+            housekeeping: Housekeeping::new(),
+            postponed: Work::ALL,
+            trouble: Trouble::default(),
+        };
+        if let Some(until) = registry.discord_parked_until() {
+            worker.scheduler.park_discord(until, Timestamp::now());
+        }
+        worker.run(&waiter);
+        worker.say_when_due();
+    }
+
+    fn run(&mut self, waiter: &Waiter) {
+        let mut busy_at = Instant::now();
+        let mut leaving: Option<Instant> = None;
+        loop {
+            if signals::terminated() && leaving.is_none() {
+                self.scheduler.drain();
+                leaving = Some(Instant::now() + PATIENCE);
+            }
+            if leaving.is_some_and(|deadline| self.scheduler.in_flight() == 0 || deadline <= Instant::now()) {
+                self.settle();
+                return;
+            }
+            match self.turn() {
+                Turn::Again => {
+                    pgrx::check_for_interrupts!();
+                    busy_at = Instant::now();
+                    continue;
+                }
+                Turn::Quiet => {}
+                Turn::Uninstalled => return,
+            }
+            if self.is_busy() {
+                busy_at = Instant::now();
+            }
+            let idle_for = busy_at.elapsed();
+            if leaving.is_none() && idle_for >= settings::idle_timeout() {
+                return;
+            }
+            let idle = settings::idle_timeout().saturating_sub(idle_for);
+            let limit = leaving.map_or(idle, |deadline| deadline.saturating_duration_since(Instant::now()));
+            waiter.wait(Some(self.pause().map_or(limit, |pause| pause.min(limit))));
+        }
+    }
+
+    /// Everything that can be done now.
+    fn turn(&mut self) -> Turn {
+        if signals::reload() {
+            self.reload();
+        }
+        self.hear_answers();
+        let mut work = self.slot.take();
+        if !self.trouble.is_on() {
+            work.merge(std::mem::take(&mut self.postponed));
+        }
+        let uninstalled = match self.work(&work) {
+            Ok(()) => false,
+            Err(error) => {
+                self.postponed.merge(work);
+                self.trouble.met("reading the queue", error);
+                database::transaction_as_self("zentry_notify: look for the extension", queue::is_installed) == Ok(false)
+            }
+        };
+        if uninstalled {
+            return Turn::Uninstalled;
+        }
+        self.dispatch();
+        if self.scheduler.has_changes() || self.slot.has_work() { Turn::Again } else { Turn::Quiet }
+    }
+
+    /// What a transaction is needed for.
+    fn work(&mut self, work: &Work) -> Result<(), String> {
+        if work.configuration {
+            self.configure()?;
+        }
+        if work.progress && milestones::count()? {
+            self.postponed.progress = true;
+        }
+        if !work.lanes.is_empty() {
+            let noticed: Vec<LaneId> = self.lanes.keys().copied().filter(|lane| work.lanes.may_contain(lane.0)).collect();
+            self.scheduler.notice(noticed);
+        }
+        self.settle();
+        self.claim()?;
+        if self.housekeeping.is_due() && !self.trouble.is_on() {
+            self.housekeeping.run()?;
+        }
+        Ok(())
+    }
+
+    fn configure(&mut self) -> Result<(), String> {
+        let integrations = database::transaction("zentry_notify: read integrations", || self.queue.integrations())?;
+        let url_policy = settings::url_policy();
+        let lane = |integration: &Integration| Lane {
+            endpoint: url_policy.as_ref().map_err(Clone::clone).and_then(|policy| endpoint(integration, policy)),
+            url: integration.webhook_url.clone(),
+        };
+        self.lanes = integrations.iter().map(|integration| (integration.id, lane(integration))).collect();
+        let configs = integrations.iter().map(|integration| config(integration, &self.lanes[&integration.id])).collect();
+        self.scheduler.configure(configs, Timestamp::now());
+        Ok(())
+    }
+
+    fn reload(&mut self) {
+        self.scheduler.set_policy(policy());
+        self.postponed.configuration = true;
+        if let Err(error) = self.http.reconfigure() {
+            pgrx::warning!("zentry_notify: the new settings are not used: {error}");
+        }
+    }
+
+    fn hear_answers(&mut self) {
+        for answer in self.http.answers() {
+            let id = RequestId(answer.id);
+            if let Some((kind, url)) = self.in_flight.remove(&id) {
+                self.scheduler.judged(id, &judge(kind, &url, answer.result.as_ref()), Timestamp::now());
+            }
+        }
+    }
+
+    fn claim(&mut self) -> Result<(), String> {
+        let claims = self.scheduler.claims(Timestamp::now());
+        if claims.is_empty() {
+            return Ok(());
+        }
+        let (held_back, readable): (Vec<_>, Vec<_>) =
+            claims.into_iter().partition(|claim| self.unrecorded.lanes.contains(&claim.lane));
+        let found = if readable.is_empty() {
+            Ok(Vec::new())
+        } else {
+            database::transaction("zentry_notify: read what waits", || self.queue.claim(&readable))
+        };
+        let now = Timestamp::now();
+        for claim in held_back {
+            self.scheduler.supply(claim.lane, Vec::new(), now);
+        }
+        match found {
+            Ok(found) => found.into_iter().for_each(|(lane, rows)| self.scheduler.supply(lane, rows, now)),
+            Err(error) => {
+                for claim in readable {
+                    self.scheduler.supply(claim.lane, Vec::new(), now);
+                    self.postponed.lanes.insert(claim.lane.0);
+                }
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    fn dispatch(&mut self) {
+        let mut composer = Composer { lanes: &self.lanes, catalogue: &self.catalogue };
+        for request in self.scheduler.poll(Timestamp::now(), &mut composer) {
+            let endpoint = match self.lanes.get(&request.lane).map(|lane| &lane.endpoint) {
+                Some(Ok(endpoint)) => endpoint,
+                Some(Err(reason)) => {
+                    let refused = TransportError::Forbidden(reason.clone());
+                    self.scheduler.judged(request.id, &webhook::outcome::unsent(&refused), Timestamp::now());
+                    continue;
+                }
+                None => continue,
+            };
+            let outgoing = Outgoing {
+                id: request.id.0,
+                kind: endpoint.kind(),
+                url: endpoint.post_url().clone(),
+                body: request.body,
+            };
+            self.in_flight.insert(request.id, (endpoint.kind(), endpoint.post_url().clone()));
+            if self.http.send(outgoing).is_err() {
+                // What is in flight is still pending in the log; a new worker sends it.
+                pgrx::ereport!(
+                    FATAL,
+                    PgSqlErrorCode::ERRCODE_INTERNAL_ERROR,
+                    "zentry_notify: the HTTP thread has ended"
+                );
+            }
+        }
+    }
+
+    /// Writes down what has changed, as far as the database takes it.
+    fn settle(&mut self) {
+        if !self.unrecorded.deliveries.is_empty() && !self.trouble.is_on() {
+            let again = std::mem::take(&mut self.unrecorded);
+            self.record(&again.deliveries);
+            for lane in again.lanes.iter().filter(|lane| !self.unrecorded.lanes.contains(lane)) {
+                self.postponed.lanes.insert(lane.0);
+            }
+        }
+        let changes = self.scheduler.take_changes();
+        if changes.is_empty() {
+            return;
+        }
+        if let Some(until) = changes.discord_parked_until {
+            self.registry.park_discord(until);
+        }
+        self.record(&changes.deliveries);
+        self.record_lanes(&changes);
+    }
+
+    /// All in one transaction; where that fails, each integration in its own, so that one that can't be recorded holds up no
+    /// other.
+    fn record(&mut self, changes: &[DeliveryChange]) {
+        for page in changes.chunks(RECORD_PAGE) {
+            let page: Vec<&DeliveryChange> = page.iter().collect();
+            if self.write(&page).is_ok() {
+                self.trouble.over();
+                continue;
+            }
+            let mut by_lane: HashMap<LaneId, Vec<&DeliveryChange>> = HashMap::new();
+            for change in page {
+                by_lane.entry(change.lane).or_default().push(change);
+            }
+            for (lane, changes) in by_lane {
+                if let Err(error) = self.write(&changes) {
+                    self.trouble.met(&format!("recording deliveries of webhook {}", lane.0), error);
+                    self.unrecorded.deliveries.extend(changes.into_iter().cloned());
+                    self.unrecorded.lanes.insert(lane);
+                }
+            }
+        }
+    }
+
+    fn write(&self, changes: &[&DeliveryChange]) -> Result<(), String> {
+        database::transaction("zentry_notify: record deliveries", || self.queue.record(changes))
+    }
+
+    fn record_lanes(&mut self, changes: &Changes) {
+        for change in &changes.lanes {
+            let lane = lane_of(change);
+            let error = changes.deliveries.iter().rev().find(|d| d.lane == lane).and_then(|d| d.error.as_deref());
+            let url = self.lanes.get(&lane).map_or("", |lane| &lane.url);
+            let recorded = database::transaction("zentry_notify: record an integration's state", || {
+                self.queue.record_lane(change, url, error);
+            });
+            let recorded = recorded.and_then(|()| match change {
+                LaneChange::SwitchedOff { lane, reason, at } => self.fail_waiting(*lane, reason, *at),
+                _ => Ok(()),
+            });
+            if let Err(error) = recorded {
+                self.trouble.met(&format!("recording the state of webhook {}", lane.0), error);
+            }
+        }
+    }
+
+    fn fail_waiting(&self, lane: LaneId, reason: &str, at: Timestamp) -> Result<(), String> {
+        let reason = format!("not sent, the webhook was switched off: {reason}");
+        while database::transaction("zentry_notify: give up deliveries", || self.queue.fail_waiting(lane, &reason, at))? {
+            pgrx::check_for_interrupts!();
+        }
+        Ok(())
+    }
+
+    fn is_busy(&self) -> bool {
+        self.scheduler.in_flight() > 0
+            || !self.unrecorded.deliveries.is_empty()
+            || !self.postponed.is_empty()
+            || self.next_wake().is_some_and(|wake| wake < settings::idle_timeout())
+    }
+
+    fn next_wake(&self) -> Option<Duration> {
+        let wake = self.scheduler.next_wake()?;
+        Some(Duration::try_from(wake.duration_since(Timestamp::now())).unwrap_or_default())
+    }
+
+    fn pause(&self) -> Option<Duration> {
+        let retry = self.trouble.until.filter(|_| !self.postponed.is_empty() || !self.unrecorded.deliveries.is_empty());
+        let retry = retry.map(|until| until.saturating_duration_since(Instant::now()));
+        let now = (!self.postponed.is_empty() && !self.trouble.is_on()).then_some(Duration::ZERO);
+        [self.next_wake(), retry, now].into_iter().flatten().min()
+    }
+
+    /// Tells the launcher when somebody has to look again.
+    fn say_when_due(&mut self) {
+        let retention = housekeeping::due().unwrap_or_else(|error| {
+            pgrx::log!("zentry_notify: could not look for the oldest delivery: {error}");
+            None
+        });
+        self.slot.set_due([self.scheduler.next_wake(), retention].into_iter().flatten().min());
+    }
+}
+
+enum Turn {
+    /// There is more to do at once.
+    Again,
+    Quiet,
+    /// The extension was dropped.
+    Uninstalled,
+}
+
+fn lane_of(change: &LaneChange) -> LaneId {
+    match change {
+        LaneChange::SwitchedOff { lane, .. }
+        | LaneChange::CircuitOpened { lane, .. }
+        | LaneChange::CircuitMoved { lane, .. }
+        | LaneChange::CircuitClosed { lane } => *lane,
+    }
+}
+
+fn endpoint(integration: &Integration, policy: &webhook::endpoint::UrlPolicy) -> Result<Endpoint, String> {
+    let webhook_type = integration.webhook_type.parse().map_err(|error| format!("{error}"))?;
+    Endpoint::parse(webhook_type, &integration.webhook_url, policy).map_err(|error| error.to_string())
+}
+
+fn config(integration: &Integration, lane: &Lane) -> LaneConfig {
+    let (kind, vendor) = match &lane.endpoint {
+        Ok(endpoint) => (endpoint.kind(), endpoint.vendor()),
+        Err(_) => (EndpointKind::TeamsWorkflow, Vendor::Other),
+    };
+    LaneConfig {
+        id: integration.id,
+        kind,
+        vendor,
+        revision: integration.revision(),
+        max_events_per_message: integration.max_events_per_message,
+        min_interval: integration.min_interval,
+        max_age: integration.max_age,
+        circuit: integration.circuit,
+    }
+}
+
+fn policy() -> Policy {
+    Policy {
+        max_attempts: settings::max_attempts(),
+        max_age: settings::max_age(),
+        discord_per_second: settings::discord_rate(),
+        teams_per_second: settings::teams_rate(),
+        max_in_flight: max_in_flight(),
+        max_buffered: MAX_BUFFERED,
+    }
+}
+
+/// A quarter of the files that the process may open: as many again for idle connections, the rest for Postgres.
+fn max_in_flight() -> usize {
+    let files = nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE).map_or(1024, |(soft, _)| soft);
+    (files / 4).clamp(8, MAX_IN_FLIGHT) as usize
+}
+
+struct Composer<'a> {
+    lanes: &'a HashMap<LaneId, Lane>,
+    catalogue: &'a Catalogue,
+}
+
+impl Compose for Composer<'_> {
+    fn compose(&mut self, lane: LaneId, deliveries: &[Delivery]) -> Composed {
+        let kind = match self.lanes.get(&lane).map(|lane| &lane.endpoint) {
+            Some(Ok(endpoint)) => endpoint.kind(),
+            // It will not be sent.
+            _ => return Composed { body: Vec::new(), taken: 1 },
+        };
+        let cards: Vec<_> = deliveries.iter().map(|delivery| self.catalogue.card(&delivery.event)).collect();
+        let message = message::compose(kind, &cards);
+        Composed { body: message.body, taken: message.taken }
+    }
+}

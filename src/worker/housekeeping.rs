@@ -1,0 +1,104 @@
+//! What has to be done now and then: old deliveries leave the log, those that nobody will send are given up.
+
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use pgrx::prelude::*;
+use pgrx::{FromDatum, IntoDatum};
+
+use super::database;
+use super::queue::from_timestamptz;
+use crate::plan::{Plan, with_spi};
+use crate::settings;
+
+/// While there is traffic.
+const INTERVAL: Duration = Duration::from_secs(60);
+/// While there is a backlog of old rows.
+const SHORT_INTERVAL: Duration = Duration::from_millis(100);
+/// Rows looked at in one transaction.
+const PAGE: i32 = 1_000;
+
+pub struct Housekeeping {
+    next: Instant,
+}
+
+impl Housekeeping {
+    pub fn new() -> Self {
+        Housekeeping { next: Instant::now() }
+    }
+
+    pub fn is_due(&self) -> bool {
+        self.next <= Instant::now()
+    }
+
+    pub fn run(&mut self) -> Result<(), String> {
+        self.next = Instant::now() + INTERVAL;
+        database::transaction("zentry_notify: give up expired deliveries", || {
+            give_up_expired();
+            remove_orphans();
+        })?;
+        if let Some(retention) = settings::log_retention() {
+            let removed = database::transaction("zentry_notify: remove old deliveries", || remove_old(retention))?;
+            if removed == PAGE as usize {
+                self.next = Instant::now() + SHORT_INTERVAL;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The log's first rows are its oldest; only they are looked at, so that this costs the same whatever the log's size.
+fn remove_old(retention: Duration) -> usize {
+    const SQL: &str = "WITH first AS (SELECT l.id, l.status, l.created_at FROM zentry_notify.notification_log l ORDER BY l.id LIMIT $1) \
+                       DELETE FROM zentry_notify.notification_log l USING first f \
+                       WHERE l.id = f.id AND f.status IN ('sent', 'failed') AND f.created_at < now() - make_interval(secs => $2)";
+    let plan = |sql| Plan::prepare(sql, &[pg_sys::INT4OID, pg_sys::FLOAT8OID]);
+    with_spi(|| plan(SQL).execute(&[PAGE.into_datum(), retention.as_secs_f64().into_datum()]).len())
+}
+
+/// Deliveries of integrations that are switched off wait until they are too old. (Those of active ones are the scheduler's.)
+fn give_up_expired() {
+    const SQL: &str = "UPDATE zentry_notify.notification_log l \
+                       SET status = 'failed', next_attempt_at = NULL, \
+                           error_message = 'expired: the webhook was switched off for longer than deliveries wait' \
+                       FROM (SELECT o.id FROM zentry_notify.webhook_integration w CROSS JOIN LATERAL (\
+                               SELECT l.id, l.created_at FROM zentry_notify.notification_log l \
+                               WHERE l.webhook_integration_id = w.id AND l.status IN ('pending', 'retry') ORDER BY l.id LIMIT $1) o \
+                             WHERE NOT w.is_active AND o.created_at < now() - coalesce(w.max_age, make_interval(secs => $2))) old \
+                       WHERE l.id = old.id";
+    let max_age = settings::max_age().as_secs_f64();
+    with_spi(|| Plan::prepare(SQL, &[pg_sys::INT4OID, pg_sys::FLOAT8OID]).execute(&[PAGE.into_datum(), max_age.into_datum()]));
+}
+
+/// Rows that were committed while their integration was being deleted. Steps from lane to lane in the index.
+fn remove_orphans() {
+    const SQL: &str = "WITH RECURSIVE lane (id) AS (\
+                         (SELECT l.webhook_integration_id FROM zentry_notify.notification_log l \
+                          WHERE l.status IN ('pending', 'retry') ORDER BY l.webhook_integration_id LIMIT 1) \
+                         UNION ALL \
+                         SELECT (SELECT l.webhook_integration_id FROM zentry_notify.notification_log l \
+                                 WHERE l.status IN ('pending', 'retry') AND l.webhook_integration_id > lane.id \
+                                 ORDER BY l.webhook_integration_id LIMIT 1) \
+                         FROM lane WHERE lane.id IS NOT NULL) \
+                       DELETE FROM zentry_notify.notification_log l USING lane \
+                       WHERE l.webhook_integration_id = lane.id AND l.status IN ('pending', 'retry') \
+                         AND NOT EXISTS (SELECT FROM zentry_notify.webhook_integration w WHERE w.id = lane.id)";
+    with_spi(|| Plan::prepare(SQL, &[]).execute(&[]));
+}
+
+/// When the oldest delivery has to leave the log; None: there is none, or it stays for ever.
+pub fn due() -> Result<Option<Timestamp>, String> {
+    const SQL: &str = "SELECT l.created_at FROM zentry_notify.notification_log l ORDER BY l.id LIMIT 1";
+    let Some(retention) = settings::log_retention() else { return Ok(None) };
+    let oldest = database::transaction("zentry_notify: look for the oldest delivery", || {
+        with_spi(|| {
+            let rows = Plan::prepare(SQL, &[]).execute(&[]);
+            // SAFETY: the only column is a timestamptz.
+            (rows.len() > 0).then(|| unsafe { i64::from_datum(rows.get(0, 1).0?, false) }).flatten()
+        })
+    })?;
+    let due = oldest.map(|oldest| from_timestamptz(oldest).checked_add(retention).unwrap_or(Timestamp::MAX));
+    // Not at once: what is kept for another reason (it waits) must not start a worker over and over.
+    let soonest = Timestamp::now().checked_add(INTERVAL).unwrap_or(Timestamp::MAX);
+    Ok(due.map(|due| due.max(soonest)))
+}

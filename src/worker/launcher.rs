@@ -1,0 +1,209 @@
+//! The launcher: starts a worker for each database that has work, and only then.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use pgrx::bgworkers::{BackgroundWorkerBuilder, BackgroundWorkerStatus, DynamicBackgroundWorker};
+use pgrx::prelude::*;
+use pgrx::{FromDatum, IntoDatum};
+
+use super::wait::Waiter;
+use super::{database, signals};
+use crate::plan::{Plan, with_spi};
+use crate::settings;
+use crate::wake::{Registry, Work, registry};
+
+/// Pause before a worker that died is started again; doubled as long as it keeps dying.
+const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// When no worker can be registered, the next try comes without waiting for one to end: others use workers too.
+const NO_WORKER_FREE_PAUSE: Duration = Duration::from_secs(2);
+
+pub fn register() {
+    BackgroundWorkerBuilder::new("zentry_notify launcher")
+        .set_type("zentry_notify launcher")
+        .set_library("zentry_notify")
+        .set_function("zentry_notify_launcher_main")
+        .set_restart_time(Some(Duration::from_secs(1)))
+        .enable_spi_access()
+        .load();
+}
+
+#[pg_guard]
+#[unsafe(no_mangle)]
+pub extern "C-unwind" fn zentry_notify_launcher_main(_argument: pg_sys::Datum) {
+    let Some(registry) = registry() else { return };
+    signals::install();
+    database::connect(None);
+    registry.launcher_enters();
+    let mut launcher = Launcher { registry, workers: HashMap::new(), dead: HashMap::new(), warned: false };
+    let waiter = Waiter::new(None);
+    database::report_idle();
+    while !signals::terminated() {
+        signals::reload();
+        let pause = launcher.turn();
+        waiter.wait(pause);
+    }
+}
+
+struct Launcher {
+    registry: &'static Registry,
+    workers: HashMap<pg_sys::Oid, Running>,
+    dead: HashMap<pg_sys::Oid, Dead>,
+    /// That no worker is free has been said.
+    warned: bool,
+}
+
+struct Running {
+    handle: DynamicBackgroundWorker,
+    since: Instant,
+}
+
+/// A database whose worker died without meaning to.
+struct Dead {
+    pause: Duration,
+    until: Instant,
+}
+
+impl Launcher {
+    /// Starts what has to be started; returns how long nothing else will be due.
+    fn turn(&mut self) -> Option<Duration> {
+        if self.registry.take_survey() {
+            self.survey();
+        }
+        self.bury();
+        let now = (Instant::now(), Timestamp::now());
+        let mut next: Option<Duration> = None;
+        for slot in self.registry.slots() {
+            let database = slot.database();
+            if self.workers.contains_key(&database) || slot.has_worker() {
+                continue;
+            }
+            let wait = match (slot.has_work(), slot.due()) {
+                (true, _) => Duration::ZERO,
+                (false, Some(due)) => Duration::try_from(due.duration_since(now.1)).unwrap_or_default(),
+                (false, None) => continue,
+            };
+            let paused = self.dead.get(&database).map_or(Duration::ZERO, |d| d.until.saturating_duration_since(now.0));
+            let mut wait = wait.max(paused);
+            if wait.is_zero() {
+                if self.workers.len() >= settings::max_workers() {
+                    // A worker that ends wakes the launcher.
+                    continue;
+                }
+                if self.start(database) {
+                    continue;
+                }
+                wait = NO_WORKER_FREE_PAUSE;
+            }
+            next = Some(next.map_or(wait, |n| n.min(wait)));
+        }
+        next
+    }
+
+    /// Lets every database that can have the extension be looked at once.
+    fn survey(&self) {
+        let databases = database::transaction_as_self("zentry_notify: list databases", || {
+            const SQL: &str = "SELECT oid FROM pg_catalog.pg_database WHERE datallowconn AND NOT datistemplate";
+            with_spi(|| {
+                let rows = Plan::prepare(SQL, &[]).execute(&[]);
+                // SAFETY: the statement's only column is an oid.
+                let oid = |row| unsafe { pg_sys::Oid::from_datum(rows.get(row, 1).0?, false) };
+                (0..rows.len()).filter_map(oid).collect::<Vec<_>>()
+            })
+        });
+        match databases {
+            Ok(databases) => {
+                for slot in self.registry.slots().filter(|s| !databases.contains(&s.database()) && !s.has_worker()) {
+                    slot.release();
+                }
+                for slot in databases.iter().filter_map(|database| self.registry.slot(*database)) {
+                    slot.add(&Work::ALL);
+                }
+            }
+            Err(error) => {
+                pgrx::log!("zentry_notify: could not list the databases, trying again: {error}");
+                self.registry.ask_for_survey();
+            }
+        }
+    }
+
+    /// Takes note of workers that have ended.
+    fn bury(&mut self) {
+        let ended: Vec<pg_sys::Oid> = self
+            .workers
+            .iter()
+            .filter(|(_, worker)| matches!(worker.handle.pid(), Err(BackgroundWorkerStatus::Stopped)))
+            .map(|(database, _)| *database)
+            .collect();
+        for database in ended {
+            let Some(worker) = self.workers.remove(&database) else { continue };
+            match self.registry.slot(database) {
+                Some(slot) if slot.left_in_order() => drop(self.dead.remove(&database)),
+                _ => self.mourn(database, worker.since.elapsed()),
+            }
+        }
+    }
+
+    /// A worker that died is started again after a pause, and a database that is gone is forgotten.
+    fn mourn(&mut self, database: pg_sys::Oid, lived: Duration) {
+        if !self.exists(database) {
+            self.dead.remove(&database);
+            if let Some(slot) = self.registry.slot(database) {
+                slot.release();
+            }
+            return;
+        }
+        let pause = match self.dead.get(&database) {
+            Some(dead) if lived < LONGEST_PAUSE => (dead.pause * 2).min(LONGEST_PAUSE),
+            _ => SHORTEST_PAUSE,
+        };
+        pgrx::log!("zentry_notify: the worker of database {database} died, starting it again in {} s", pause.as_secs());
+        self.dead.insert(database, Dead { pause, until: Instant::now() + pause });
+        if let Some(slot) = self.registry.slot(database) {
+            slot.add(&Work::ALL);
+        }
+    }
+
+    /// Assumed when it can't be found out.
+    fn exists(&self, database: pg_sys::Oid) -> bool {
+        database::transaction_as_self("zentry_notify: look up a database", || {
+            const SQL: &str = "SELECT FROM pg_catalog.pg_database WHERE oid OPERATOR(pg_catalog.=) $1";
+            with_spi(|| Plan::prepare(SQL, &[pg_sys::OIDOID]).execute(&[database.into_datum()]).len() > 0)
+        })
+        .unwrap_or(true)
+    }
+
+    /// False when the server has no place for another background worker.
+    fn start(&mut self, database: pg_sys::Oid) -> bool {
+        let started = BackgroundWorkerBuilder::new("zentry_notify worker")
+            .set_type("zentry_notify worker")
+            .set_library("zentry_notify")
+            .set_function("zentry_notify_worker_main")
+            .set_argument(database.into_datum())
+            // SAFETY: a plain variable of this process.
+            .set_notify_pid(unsafe { pg_sys::MyProcPid })
+            .enable_spi_access()
+            .load_dynamic();
+        match started {
+            Ok(handle) => {
+                self.workers.insert(database, Running { handle, since: Instant::now() });
+                self.warned = false;
+                true
+            }
+            Err(_) => {
+                if !self.warned {
+                    pgrx::ereport!(
+                        WARNING,
+                        PgSqlErrorCode::ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
+                        "zentry_notify: no background worker is free, notifications wait",
+                        "Raise max_worker_processes; sending goes on as soon as a worker is free."
+                    );
+                    self.warned = true;
+                }
+                false
+            }
+        }
+    }
+}

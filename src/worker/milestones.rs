@@ -1,0 +1,172 @@
+//! Counts the projects whose progress may have risen, and fires the milestones that they have passed.
+
+use std::collections::BTreeMap;
+
+use pgrx::prelude::*;
+use pgrx::{FromDatum, IntoDatum, PgRelation};
+use serde_json::Value;
+
+use super::database;
+use crate::acting_as::ActingAs;
+use crate::capture::{self, MILESTONE, Source};
+use crate::plan::{Plan, with_spi};
+use crate::{settings, subtransaction};
+
+/// Notes taken in one transaction: each project is counted once however many tasks were completed, and delivery does not
+/// wait long meanwhile.
+const PAGE: i32 = 1_000;
+
+/// What the notes say of a project since it was counted last.
+#[derive(Clone, Copy, Debug, Default)]
+struct Change {
+    done: i64,
+    total: i64,
+}
+
+/// Works off a page of notes; true when there may be more.
+pub fn count() -> Result<bool, String> {
+    database::transaction_as_self("zentry_notify: count progress", || {
+        let notes = take_notes();
+        let more = notes.values().map(BTreeMap::len).sum::<usize>() > 0 && notes_are_left();
+        for (source, projects) in notes {
+            count_source(source, &projects);
+        }
+        more
+    })
+}
+
+fn take_notes() -> BTreeMap<i64, BTreeMap<String, Change>> {
+    const SQL: &str = "DELETE FROM zentry_notify.progress_note \
+                       WHERE id IN (SELECT n.id FROM zentry_notify.progress_note n ORDER BY n.id LIMIT $1) \
+                       RETURNING event_source_id, project_key, done_change, total_change";
+    let mut notes: BTreeMap<i64, BTreeMap<String, Change>> = BTreeMap::new();
+    let _agent = ActingAs::agent();
+    with_spi(|| {
+        let rows = Plan::prepare(SQL, &[pg_sys::INT4OID]).execute(&[PAGE.into_datum()]);
+        for row in 0..rows.len() {
+            // SAFETY: the types are those of the statement's columns.
+            let note = unsafe {
+                let number = |column| rows.get(row, column).0.and_then(|d| i32::from_datum(d, false)).map(i64::from);
+                let source = rows.get(row, 1).0.and_then(|d| i64::from_datum(d, false));
+                let project = rows.get(row, 2).0.and_then(|d| String::from_datum(d, false));
+                (source, project, number(3), number(4))
+            };
+            if let (Some(source), Some(project), Some(done), Some(total)) = note {
+                let change = notes.entry(source).or_default().entry(project).or_default();
+                change.done += done;
+                change.total += total;
+            }
+        }
+    });
+    notes
+}
+
+fn notes_are_left() -> bool {
+    let _agent = ActingAs::agent();
+    with_spi(|| Plan::prepare("SELECT FROM zentry_notify.progress_note LIMIT 1", &[]).execute(&[]).len() > 0)
+}
+
+fn count_source(id: i64, projects: &BTreeMap<String, Change>) {
+    let Some(relation) = relation_of(id) else { return };
+    let counted = subtransaction::attempt(std::panic::AssertUnwindSafe(|| {
+        // SAFETY: closed at the end of the subtransaction, and the lock is kept till the transaction's end.
+        let relation = unsafe { PgRelation::with_lock(relation, pg_sys::AccessShareLock as i32) };
+        if let Some(counter) = Source::load(MILESTONE, &relation).and_then(|source| Counter::new(source, &relation)) {
+            projects.iter().for_each(|(project, change)| counter.count(project, *change));
+        }
+    }));
+    if let Err(reason) = counted {
+        capture::suspend(MILESTONE, relation, &reason);
+    }
+}
+
+/// The source's table, unless the source is suspended or either is gone.
+fn relation_of(source: i64) -> Option<pg_sys::Oid> {
+    const SQL: &str = "SELECT s.relation::oid FROM zentry_notify.event_source s JOIN pg_catalog.pg_class c ON c.oid = s.relation \
+                       WHERE s.id = $1 AND s.suspended_at IS NULL";
+    let _agent = ActingAs::agent();
+    with_spi(|| {
+        let rows = Plan::prepare(SQL, &[pg_sys::INT8OID]).execute(&[source.into_datum()]);
+        // SAFETY: the only column is an oid.
+        (rows.len() > 0).then(|| unsafe { pg_sys::Oid::from_datum(rows.get(0, 1).0?, false) }).flatten()
+    })
+}
+
+/// Counts the tasks of projects of one source.
+struct Counter {
+    source: Source,
+    tasks: Plan,
+}
+
+impl Counter {
+    fn new(source: Source, relation: &PgRelation) -> Option<Counter> {
+        let progress = source.progress.as_ref()?;
+        let quote = pgrx::spi::quote_identifier::<&str>;
+        let sql = format!(
+            "SELECT count(*), count(*) FILTER (WHERE t.{status}::text = $2) FROM {table} t WHERE t.{group} = $1",
+            status = quote(source.column_name(progress.status)),
+            group = quote(source.column_name(progress.group)),
+            table = pgrx::spi::quote_qualified_identifier(relation.namespace(), relation.name()),
+        );
+        let types = [source.column_type(progress.group), pg_sys::TEXTOID];
+        let tasks = source.as_owner(|| with_spi(|| Plan::prepare(&sql, &types)));
+        Some(Counter { source, tasks })
+    }
+
+    fn count(&self, project: &str, change: Change) {
+        let Some(progress) = &self.source.progress else { return };
+        let Some(key) = self.source.parse(progress.group, project) else { return };
+        let (total, done) = self.source.as_owner(|| {
+            with_spi(|| {
+                let rows = self.tasks.execute(&[Some(key), progress.done_text.as_str().into_datum()]);
+                // SAFETY: both columns are bigints.
+                let number = |column| unsafe { rows.get(0, column).0.and_then(|d| i64::from_datum(d, false)) };
+                (number(1).unwrap_or(0), number(2).unwrap_or(0))
+            })
+        });
+        let reached = percent(done, total);
+        let highest = self.raise(project, reached).unwrap_or_else(|| percent(done - change.done, total - change.total));
+        for milestone in settings::milestones().into_iter().filter(|m| highest < *m && *m <= reached) {
+            self.fire(progress.group, key, milestone, reached);
+        }
+    }
+
+    /// Records the highest progress seen, and returns what it was before; None: never counted before.
+    fn raise(&self, project: &str, reached: u8) -> Option<u8> {
+        const HIGHEST: &str = "SELECT p.highest FROM zentry_notify.project_progress p WHERE p.event_source_id = $1 AND p.project_key = $2";
+        const RAISE: &str = "INSERT INTO zentry_notify.project_progress AS p (event_source_id, project_key, highest) VALUES ($1, $2, $3) \
+                             ON CONFLICT (event_source_id, project_key) DO UPDATE SET highest = EXCLUDED.highest WHERE p.highest < EXCLUDED.highest";
+        let _agent = ActingAs::agent();
+        let (source, project) = (self.source.id.into_datum(), project.into_datum());
+        with_spi(|| {
+            let rows = Plan::prepare(HIGHEST, &[pg_sys::INT8OID, pg_sys::TEXTOID]).execute(&[source, project]);
+            // SAFETY: the only column is a smallint.
+            let before = (rows.len() > 0).then(|| unsafe { i16::from_datum(rows.get(0, 1).0?, false) }).flatten();
+            Plan::prepare(RAISE, &[pg_sys::INT8OID, pg_sys::TEXTOID, pg_sys::INT2OID])
+                .execute(&[source, project, i16::from(reached).into_datum()]);
+            before.and_then(|before| u8::try_from(before).ok())
+        })
+    }
+
+    fn fire(&self, group: usize, key: pg_sys::Datum, milestone: u8, reached: u8) {
+        let mut values = vec![None; self.source.columns.len()];
+        values[group] = Some(key);
+        let lanes = capture::audience(&self.source, &values);
+        if lanes.is_empty() {
+            return;
+        }
+        let mut data: serde_json::Map<String, Value> =
+            serde_json::from_str(&self.source.data(&values).json).unwrap_or_default();
+        data.insert("milestone_name".into(), format!("{milestone}% Project Completion").into());
+        data.insert("progress".into(), reached.into());
+        capture::insert(MILESTONE, &Value::Object(data).to_string(), &lanes);
+    }
+}
+
+/// Whole per cent, rounded down: 100 means all.
+fn percent(done: i64, total: i64) -> u8 {
+    if total <= 0 {
+        return 0;
+    }
+    (i128::from(done.clamp(0, total)) * 100 / i128::from(total)) as u8
+}

@@ -1,0 +1,12 @@
+//! The background processes: one launcher for the cluster, one worker for each database that has work.
+
+mod database;
+mod delivery;
+mod housekeeping;
+mod launcher;
+mod milestones;
+mod queue;
+mod signals;
+mod wait;
+
+pub use launcher::register as register_launcher;

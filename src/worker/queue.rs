@@ -1,0 +1,357 @@
+//! The statements on our own tables: integrations and rows in, outcomes out.
+
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use pgrx::prelude::*;
+use pgrx::{FromDatum, IntoDatum};
+use webhook::event::Event;
+use webhook::schedule::{
+    CircuitState, Claim, Delivery, DeliveryChange, DeliveryId, LaneChange, LaneId, Outcome,
+};
+
+use crate::plan::{Plan, Rows, with_spi};
+
+/// Rows that one statement gives up at most, so that no transaction grows with the backlog.
+const FAIL_PAGE: i32 = 10_000;
+
+/// An active integration, as its row says.
+#[derive(Debug)]
+pub struct Integration {
+    pub id: LaneId,
+    pub webhook_type: String,
+    pub webhook_url: String,
+    pub max_events_per_message: usize,
+    pub min_interval: Duration,
+    pub max_age: Option<Duration>,
+    pub circuit: Option<CircuitState>,
+}
+
+impl Integration {
+    /// Changes when it has become another endpoint: what is known of the old one does not hold any more.
+    pub fn revision(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        (&self.webhook_type, &self.webhook_url).hash(&mut hasher);
+        hasher.finish()
+    }
+}
+
+/// Plans kept for the worker's life.
+pub struct Queue {
+    integrations: Plan,
+    claim: Plan,
+    record: Plan,
+    count: Plan,
+    switch_off: Plan,
+    fail_waiting: Plan,
+    set_circuit: Plan,
+    close_circuit: Plan,
+}
+
+/// Whether the extension is in this database, and complete.
+pub fn is_installed() -> bool {
+    const SQL: &str = "SELECT FROM pg_catalog.pg_extension WHERE extname OPERATOR(pg_catalog.=) 'zentry_notify'";
+    with_spi(|| Plan::prepare(SQL, &[]).execute(&[]).len() > 0)
+}
+
+impl Queue {
+    pub fn prepare() -> Queue {
+        use pg_sys::{
+            INT4ARRAYOID, INT4OID, INT8ARRAYOID, INT8OID, TEXTARRAYOID, TEXTOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZOID,
+        };
+        let prepare = |sql: &str, types: &[pg_sys::Oid]| with_spi(|| Plan::prepare(sql, types));
+        Queue {
+            integrations: prepare(
+                "SELECT w.id, w.webhook_type::text, w.webhook_url::text, w.max_events_per_message::integer, \
+                        (extract(epoch FROM w.min_interval) * 1000000)::bigint, (extract(epoch FROM w.max_age) * 1000000)::bigint, \
+                        c.failures, c.opened_at, c.next_try_at \
+                 FROM zentry_notify.webhook_integration w \
+                 LEFT JOIN zentry_notify.webhook_circuit c ON c.webhook_integration_id = w.id \
+                 WHERE w.is_active",
+                &[],
+            ),
+            claim: prepare(
+                "SELECT l.id, c.lane, l.event_type, l.payload, l.attempts, l.created_at, l.next_attempt_at \
+                 FROM unnest($1, $2) c (lane, page) \
+                 CROSS JOIN LATERAL (\
+                   SELECT l.id, l.event_type::text, l.payload::text, l.attempts, l.created_at, l.next_attempt_at \
+                   FROM zentry_notify.notification_log l \
+                   WHERE l.webhook_integration_id = c.lane AND l.status IN ('pending', 'retry') \
+                   ORDER BY l.id LIMIT c.page) l",
+                &[INT8ARRAYOID, INT4ARRAYOID],
+            ),
+            record: prepare(
+                "UPDATE zentry_notify.notification_log l \
+                 SET status = o.status, attempts = o.attempts, response_status_code = o.code, response_body = coalesce(o.body, ''), \
+                     error_message = coalesce(o.error, ''), sent_at = o.sent_at, next_attempt_at = o.next_attempt_at \
+                 FROM unnest($1, $2, $3, $4, $5, $6, $7, $8) o (id, status, attempts, code, body, error, sent_at, next_attempt_at) \
+                 WHERE l.id = o.id AND l.status IN ('pending', 'retry')",
+                &[
+                    INT8ARRAYOID, TEXTARRAYOID, INT4ARRAYOID, INT4ARRAYOID, TEXTARRAYOID, TEXTARRAYOID,
+                    TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID,
+                ],
+            ),
+            count: prepare(
+                "INSERT INTO zentry_notify.webhook_count AS n \
+                        (webhook_integration_id, sent, failed, last_sent_at, last_failed_at, last_error) \
+                 SELECT c.lane, c.sent, c.failed, c.last_sent_at, c.last_failed_at, c.last_error \
+                 FROM unnest($1, $2, $3, $4, $5, $6) c (lane, sent, failed, last_sent_at, last_failed_at, last_error) \
+                 WHERE EXISTS (SELECT FROM zentry_notify.webhook_integration w WHERE w.id = c.lane) \
+                 ON CONFLICT (webhook_integration_id) DO UPDATE \
+                 SET sent = n.sent + EXCLUDED.sent, failed = n.failed + EXCLUDED.failed, \
+                     last_sent_at = coalesce(EXCLUDED.last_sent_at, n.last_sent_at), \
+                     last_failed_at = coalesce(EXCLUDED.last_failed_at, n.last_failed_at), \
+                     last_error = coalesce(EXCLUDED.last_error, n.last_error)",
+                &[
+                    INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, TEXTARRAYOID,
+                ],
+            ),
+            switch_off: prepare(
+                "UPDATE zentry_notify.webhook_integration \
+                 SET is_active = false, switched_off_at = $3, switched_off_reason = $4 \
+                 WHERE id = $1 AND is_active AND webhook_url = $2",
+                &[INT8OID, TEXTOID, TIMESTAMPTZOID, TEXTOID],
+            ),
+            fail_waiting: prepare(
+                "UPDATE zentry_notify.notification_log SET status = 'failed', error_message = $2, next_attempt_at = NULL \
+                 WHERE id IN (SELECT l.id FROM zentry_notify.notification_log l \
+                              WHERE l.webhook_integration_id = $1 AND l.status IN ('pending', 'retry') ORDER BY l.id LIMIT $3)",
+                &[INT8OID, TEXTOID, INT4OID],
+            ),
+            set_circuit: prepare(
+                "INSERT INTO zentry_notify.webhook_circuit AS c (webhook_integration_id, failures, opened_at, next_try_at, error_message) \
+                 SELECT w.id, $2, $3, $4, coalesce($5, '') FROM zentry_notify.webhook_integration w WHERE w.id = $1 \
+                 ON CONFLICT (webhook_integration_id) DO UPDATE \
+                 SET failures = EXCLUDED.failures, opened_at = EXCLUDED.opened_at, next_try_at = EXCLUDED.next_try_at, \
+                     error_message = coalesce(nullif(EXCLUDED.error_message, ''), c.error_message)",
+                &[INT8OID, INT4OID, TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTOID],
+            ),
+            close_circuit: prepare(
+                "DELETE FROM zentry_notify.webhook_circuit WHERE webhook_integration_id = $1",
+                &[INT8OID],
+            ),
+        }
+    }
+
+    pub fn integrations(&self) -> Vec<Integration> {
+        with_spi(|| {
+            let rows = self.integrations.execute(&[]);
+            (0..rows.len()).filter_map(|row| integration(&rows, row)).collect()
+        })
+    }
+
+    /// The first waiting rows of each claimed lane, in order of id. A lane that has none is there with an empty list.
+    pub fn claim(&self, claims: &[Claim]) -> Vec<(LaneId, Vec<Delivery>)> {
+        let lanes: Vec<i64> = claims.iter().map(|claim| claim.lane.0).collect();
+        let pages: Vec<i32> = claims.iter().map(|claim| claim.limit.try_into().unwrap_or(i32::MAX)).collect();
+        let mut found: BTreeMap<LaneId, Vec<Delivery>> = BTreeMap::new();
+        with_spi(|| {
+            let rows = self.claim.execute(&[lanes.into_datum(), pages.into_datum()]);
+            for (lane, delivery) in (0..rows.len()).filter_map(|row| delivery(&rows, row)) {
+                found.entry(lane).or_default().push(delivery);
+            }
+        });
+        claims.iter().map(|claim| (claim.lane, found.remove(&claim.lane).unwrap_or_default())).collect()
+    }
+
+    /// Writes outcomes down, and counts those that are final.
+    pub fn record(&self, changes: &[&DeliveryChange]) {
+        if changes.is_empty() {
+            return;
+        }
+        fn column<T>(changes: &[&DeliveryChange], value: impl Fn(&DeliveryChange) -> T) -> Option<pg_sys::Datum>
+        where
+            Vec<T>: IntoDatum,
+        {
+            changes.iter().map(|change| value(change)).collect::<Vec<T>>().into_datum()
+        }
+        with_spi(|| {
+            self.record.execute(&[
+                column(changes, |c| c.id.0),
+                column(changes, |c| status(c.outcome)),
+                column(changes, |c| i32::try_from(c.attempts).unwrap_or(i32::MAX)),
+                column(changes, |c| c.status_code.map(i32::from)),
+                column(changes, |c| c.body.as_deref().map(str::to_owned)),
+                column(changes, |c| c.error.as_deref().map(str::to_owned)),
+                column(changes, |c| (c.outcome == Outcome::Sent).then(|| to_timestamptz(c.at))),
+                column(changes, |c| next_attempt(c.outcome).map(to_timestamptz)),
+            ]);
+        });
+        self.count(&Counts::of(changes));
+    }
+
+    fn count(&self, counts: &BTreeMap<i64, Counts>) {
+        if counts.is_empty() {
+            return;
+        }
+        let lanes: Vec<i64> = counts.keys().copied().collect();
+        let sent: Vec<i64> = counts.values().map(|c| c.sent).collect();
+        let failed: Vec<i64> = counts.values().map(|c| c.failed).collect();
+        let last_sent: Vec<_> = counts.values().map(|c| c.last_sent.map(to_timestamptz)).collect();
+        let last_failed: Vec<_> = counts.values().map(|c| c.last_failed.map(to_timestamptz)).collect();
+        let error: Vec<_> = counts.values().map(|c| c.error.clone()).collect();
+        with_spi(|| {
+            self.count.execute(&[
+                lanes.into_datum(),
+                sent.into_datum(),
+                failed.into_datum(),
+                last_sent.into_datum(),
+                last_failed.into_datum(),
+                error.into_datum(),
+            ]);
+        });
+    }
+
+    /// Writes down what has changed of an integration. `url` is the one that was called: if it has been mended meanwhile, the
+    /// integration stays on. `error` is the last failure.
+    pub fn record_lane(&self, change: &LaneChange, url: &str, error: Option<&str>) {
+        with_spi(|| match change {
+            LaneChange::SwitchedOff { lane, reason, at } => {
+                let arguments = [lane.0.into_datum(), url.into_datum(), to_timestamptz(*at).into_datum(), reason.into_datum()];
+                if self.switch_off.execute(&arguments).len() > 0 {
+                    self.close_circuit.execute(&[lane.0.into_datum()]);
+                    pgrx::ereport!(
+                        WARNING,
+                        PgSqlErrorCode::ERRCODE_CONNECTION_DOES_NOT_EXIST,
+                        format!("zentry_notify: webhook {} is switched off: {reason}", lane.0),
+                        "Mend its URL with zentry_update_webhook, then send what failed with zentry_retry_failed."
+                    );
+                }
+            }
+            LaneChange::CircuitOpened { lane, state } | LaneChange::CircuitMoved { lane, state } => {
+                self.set_circuit.execute(&[
+                    lane.0.into_datum(),
+                    i32::try_from(state.failures).unwrap_or(i32::MAX).into_datum(),
+                    to_timestamptz(state.since).into_datum(),
+                    to_timestamptz(state.next_try).into_datum(),
+                    error.into_datum(),
+                ]);
+            }
+            LaneChange::CircuitClosed { lane } => {
+                self.close_circuit.execute(&[lane.0.into_datum()]);
+            }
+        });
+    }
+
+    /// Gives up a page of what waits for an integration; false when nothing is left.
+    pub fn fail_waiting(&self, lane: LaneId, reason: &str, at: Timestamp) -> bool {
+        let failed =
+            with_spi(|| self.fail_waiting.execute(&[lane.0.into_datum(), reason.into_datum(), FAIL_PAGE.into_datum()]).len());
+        if failed > 0 {
+            let counts =
+                Counts { failed: failed as i64, last_failed: Some(at), error: Some(reason.to_owned()), ..Counts::default() };
+            self.count(&BTreeMap::from([(lane.0, counts)]));
+        }
+        failed == FAIL_PAGE as usize
+    }
+}
+
+/// What became of a lane's deliveries.
+#[derive(Clone, Debug, Default)]
+struct Counts {
+    sent: i64,
+    failed: i64,
+    last_sent: Option<Timestamp>,
+    last_failed: Option<Timestamp>,
+    error: Option<String>,
+}
+
+impl Counts {
+    fn of(changes: &[&DeliveryChange]) -> BTreeMap<i64, Counts> {
+        let mut lanes: BTreeMap<i64, Counts> = BTreeMap::new();
+        for change in changes {
+            let counts = match change.outcome {
+                Outcome::Sent | Outcome::Failed => lanes.entry(change.lane.0).or_default(),
+                Outcome::Retry { .. } | Outcome::Waiting { .. } => continue,
+            };
+            if change.outcome == Outcome::Sent {
+                counts.sent += 1;
+                counts.last_sent = Some(change.at);
+            } else {
+                counts.failed += 1;
+                counts.last_failed = Some(change.at);
+                counts.error = change.error.as_deref().map(str::to_owned);
+            }
+        }
+        lanes
+    }
+}
+
+fn status(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Sent => "sent",
+        Outcome::Retry { .. } | Outcome::Waiting { .. } => "retry",
+        Outcome::Failed => "failed",
+    }
+}
+
+fn next_attempt(outcome: Outcome) -> Option<Timestamp> {
+    match outcome {
+        Outcome::Retry { next_attempt_at } | Outcome::Waiting { next_attempt_at } => Some(next_attempt_at),
+        Outcome::Sent | Outcome::Failed => None,
+    }
+}
+
+fn value<T: FromDatum>(rows: &Rows, row: usize, column: usize) -> Option<T> {
+    // SAFETY: each caller names the type that its statement gives the column.
+    unsafe { T::from_datum(rows.get(row, column).0?, false) }
+}
+
+fn integration(rows: &Rows, row: usize) -> Option<Integration> {
+    let micros = |column| value::<i64>(rows, row, column).map(|us| Duration::from_micros(us.unsigned_abs()));
+    let circuit = value::<i32>(rows, row, 7).and_then(|failures| {
+        Some(CircuitState {
+            failures: failures.unsigned_abs(),
+            since: timestamp(rows, row, 8)?,
+            next_try: timestamp(rows, row, 9)?,
+        })
+    });
+    Some(Integration {
+        id: LaneId(value(rows, row, 1)?),
+        webhook_type: value(rows, row, 2)?,
+        webhook_url: value(rows, row, 3)?,
+        max_events_per_message: value::<i32>(rows, row, 4)?.unsigned_abs() as usize,
+        min_interval: micros(5).unwrap_or_default(),
+        max_age: micros(6),
+        circuit,
+    })
+}
+
+fn delivery(rows: &Rows, row: usize) -> Option<(LaneId, Delivery)> {
+    let created_at = timestamp(rows, row, 6)?;
+    let event = Event {
+        event_type: value::<String>(rows, row, 3)?.into(),
+        data: value::<String>(rows, row, 4)?.into(),
+        occurred_at: created_at,
+    };
+    let delivery = Delivery {
+        id: DeliveryId(value(rows, row, 1)?),
+        event,
+        attempts: value::<i32>(rows, row, 5)?.unsigned_abs(),
+        created_at,
+        next_attempt_at: timestamp(rows, row, 7),
+    };
+    Some((LaneId(value(rows, row, 2)?), delivery))
+}
+
+/// Microseconds from 1970 to 2000, where Postgres begins to count.
+const POSTGRES_EPOCH: i64 = 946_684_800_000_000;
+
+fn timestamp(rows: &Rows, row: usize, column: usize) -> Option<Timestamp> {
+    let since_2000 = rows.get(row, column).0?.value() as i64;
+    Some(from_timestamptz(since_2000))
+}
+
+/// Beyond what a Timestamp can hold (infinity, the year 10000), its last or first one.
+pub fn from_timestamptz(since_2000: i64) -> Timestamp {
+    let bound = if since_2000 < 0 { Timestamp::MIN } else { Timestamp::MAX };
+    since_2000.checked_add(POSTGRES_EPOCH).and_then(|us| Timestamp::from_microsecond(us).ok()).unwrap_or(bound)
+}
+
+fn to_timestamptz(at: Timestamp) -> TimestampWithTimeZone {
+    let since_2000 = at.as_microsecond().saturating_sub(POSTGRES_EPOCH);
+    // Beyond what Postgres can hold there is nothing that happened.
+    TimestampWithTimeZone::try_from(since_2000).unwrap_or(TimestampWithTimeZone::infinity())
+}

@@ -1,0 +1,46 @@
+//! Wait for something to do: a latch, a socket, the postmaster's death, or the time.
+
+use std::os::fd::RawFd;
+use std::time::Duration;
+
+use pgrx::prelude::*;
+
+use crate::version;
+
+/// Events that a process waits for, registered once.
+pub struct Waiter {
+    set: *mut pg_sys::WaitEventSet,
+}
+
+impl Waiter {
+    /// Wakes by this process's latch, and by `socket` when it can be read.
+    pub fn new(socket: Option<RawFd>) -> Waiter {
+        // SAFETY: the set lives as long as the process; the latch is this process's own.
+        unsafe {
+            let set = version::create_wait_event_set(3);
+            let add = |events: u32, fd: pg_sys::pgsocket, latch: *mut pg_sys::Latch| {
+                pg_sys::AddWaitEventToSet(set, events, fd, latch, std::ptr::null_mut());
+            };
+            add(pg_sys::WL_LATCH_SET, version::NO_SOCKET, pg_sys::MyLatch);
+            add(pg_sys::WL_EXIT_ON_PM_DEATH, version::NO_SOCKET, std::ptr::null_mut());
+            if let Some(socket) = socket {
+                add(pg_sys::WL_SOCKET_READABLE, socket, std::ptr::null_mut());
+            }
+            Waiter { set }
+        }
+    }
+
+    /// Returns after `timeout` (None: never by itself), or earlier. Handles interrupts: without that, DROP DATABASE and others
+    /// would wait for this process.
+    pub fn wait(&self, timeout: Option<Duration>) {
+        // Rounded up, else the last part of a millisecond would be spent spinning.
+        let milliseconds = timeout.map_or(-1, |t| t.as_micros().div_ceil(1000).min(i32::MAX as u128) as i64);
+        let mut event = pg_sys::WaitEvent::default();
+        // SAFETY: the set and the latch live as long as the process.
+        unsafe {
+            pg_sys::WaitEventSetWait(self.set, milliseconds, &mut event, 1, pg_sys::PG_WAIT_EXTENSION);
+            pg_sys::ResetLatch(pg_sys::MyLatch);
+        }
+        pgrx::check_for_interrupts!();
+    }
+}
