@@ -14,6 +14,7 @@ use std::str::FromStr;
 use url::{Host, Url};
 
 pub use address::is_public;
+pub(crate) use address::literal as literal_address;
 pub use error::EndpointError;
 pub use host::{DEFAULT_ALLOWED_HOSTS, HostPattern, HostPatternError, parse_host_patterns};
 pub use secret_url::SecretUrl;
