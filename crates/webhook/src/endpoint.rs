@@ -1,4 +1,59 @@
-//! Which URL is what.
+//! Which URL is what: validation, normalisation, redaction, and where requests may go at all.
+
+mod address;
+mod discord;
+mod error;
+mod host;
+mod secret_url;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::str::FromStr;
+
+use url::{Host, Url};
+
+pub use address::is_public;
+pub(crate) use address::literal as literal_address;
+pub use error::EndpointError;
+pub use host::{DEFAULT_ALLOWED_HOSTS, HostPattern, HostPatternError, parse_host_patterns};
+pub use secret_url::SecretUrl;
+
+/// Discord's limit for a URL; far above the longest Workflows URL that has been seen.
+const MAX_URL_LENGTH: usize = 2048;
+
+/// The `webhook_type` that a user registers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum WebhookType {
+    Discord,
+    Teams,
+}
+
+/// The text names no known type of webhook.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("unknown webhook type: it must be \"discord\" or \"teams\"")]
+pub struct UnknownWebhookType;
+
+impl FromStr for WebhookType {
+    type Err = UnknownWebhookType;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "discord" => Ok(Self::Discord),
+            "teams" => Ok(Self::Teams),
+            _ => Err(UnknownWebhookType),
+        }
+    }
+}
+
+impl fmt::Display for WebhookType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Discord => "discord",
+            Self::Teams => "teams",
+        })
+    }
+}
 
 /// What stands behind a webhook's URL; decides the format of the body and how an answer is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -17,4 +72,175 @@ pub enum Vendor {
     Discord,
     Microsoft,
     Other,
+}
+
+impl Vendor {
+    fn of(url: &Url) -> Self {
+        let Some(Host::Domain(host)) = url.host() else {
+            return Self::Other;
+        };
+        if host::is_within(host, &["discord.com", "discordapp.com"]) {
+            Self::Discord
+        } else if is_connector_host(host) || is_workflow_host(host) {
+            Self::Microsoft
+        } else {
+            Self::Other
+        }
+    }
+}
+
+/// Where webhooks may point to. The default is the strictest: the vendors' hosts, `https`, public addresses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UrlPolicy {
+    pub allowed_hosts: Vec<HostPattern>,
+    pub allow_http: bool,
+    pub allow_private_addresses: bool,
+}
+
+impl Default for UrlPolicy {
+    fn default() -> Self {
+        Self {
+            allowed_hosts: parse_host_patterns(DEFAULT_ALLOWED_HOSTS).unwrap_or_default(),
+            allow_http: false,
+            allow_private_addresses: false,
+        }
+    }
+}
+
+/// A webhook's URL that passed every check that needs no network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    kind: EndpointKind,
+    vendor: Vendor,
+    post_url: SecretUrl,
+}
+
+impl Endpoint {
+    /// Checks `url` against `policy` and makes of it the URL to post to.
+    ///
+    /// A Discord URL becomes `/api/v10/webhooks/{id}/{token}?...&wait=true` (on `discord.com` for each of
+    /// Discord's hosts), because other versions of the API answer with other units, and without `wait` a
+    /// message that was not saved still looks sent. The other query parameters stay. A Teams URL keeps its path
+    /// and its query byte for byte: its signature covers them.
+    ///
+    /// # Errors
+    /// See [`EndpointError`]; no text of it holds more of the URL than scheme, host and port.
+    pub fn parse(webhook_type: WebhookType, url: &str, policy: &UrlPolicy) -> Result<Self, EndpointError> {
+        let url = parse_allowed(url, policy)?;
+        let vendor = Vendor::of(&url);
+        match (webhook_type, vendor) {
+            (WebhookType::Discord, Vendor::Microsoft) | (WebhookType::Teams, Vendor::Discord) => {
+                Err(EndpointError::WrongType {
+                    webhook_type,
+                    host: host::name(&url),
+                })
+            }
+            (WebhookType::Discord, _) => Ok(Self {
+                kind: EndpointKind::Discord,
+                vendor,
+                post_url: SecretUrl::new(discord::normalise(url, vendor)?),
+            }),
+            (WebhookType::Teams, _) if url.path() == "/" => Err(EndpointError::NoPath {
+                host: host::name(&url),
+            }),
+            (WebhookType::Teams, _) => Ok(Self {
+                kind: teams_kind(&url),
+                vendor,
+                post_url: SecretUrl::new(url),
+            }),
+        }
+    }
+
+    /// The format that this endpoint takes and the way its answers are read.
+    pub fn kind(&self) -> EndpointKind {
+        self.kind
+    }
+
+    /// Whose caps hold.
+    pub fn vendor(&self) -> Vendor {
+        self.vendor
+    }
+
+    /// The URL to post to.
+    pub fn post_url(&self) -> &SecretUrl {
+        &self.post_url
+    }
+}
+
+/// The checks that hold for every type.
+fn parse_allowed(text: &str, policy: &UrlPolicy) -> Result<Url, EndpointError> {
+    let length = text.chars().count();
+    if length > MAX_URL_LENGTH {
+        return Err(EndpointError::TooLong {
+            length,
+            limit: MAX_URL_LENGTH,
+        });
+    }
+    let url = Url::parse(text).map_err(EndpointError::NotAUrl)?;
+    match url.scheme() {
+        "https" => {}
+        "http" if policy.allow_http => {}
+        "http" => return Err(EndpointError::HttpNotAllowed),
+        // The scheme is not named: in `TOKEN:x` it would be the secret.
+        _ => return Err(EndpointError::OtherScheme),
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(EndpointError::UserInfo);
+    }
+    if url.fragment().is_some() {
+        return Err(EndpointError::Fragment);
+    }
+    if !policy.allowed_hosts.iter().any(|pattern| pattern.matches(&url)) {
+        return Err(refused_host(&url, policy));
+    }
+    match address::literal(&url) {
+        Some(address) if !policy.allow_private_addresses && !is_public(address) => {
+            Err(EndpointError::NotPublic { address })
+        }
+        _ => Ok(url),
+    }
+}
+
+fn refused_host(url: &Url, policy: &UrlPolicy) -> EndpointError {
+    let host = host::name(url);
+    match url.port() {
+        Some(port)
+            if policy
+                .allowed_hosts
+                .iter()
+                .any(|pattern| pattern.matches_host(url)) =>
+        {
+            EndpointError::PortNotAllowed { host, port }
+        }
+        _ => EndpointError::HostNotAllowed { host },
+    }
+}
+
+fn is_connector_host(host: &str) -> bool {
+    host::is_within(
+        host,
+        &[
+            "outlook.office.com",
+            "outlook.office365.com",
+            "webhook.office.com",
+        ],
+    )
+}
+
+fn is_workflow_host(host: &str) -> bool {
+    host::is_within(host, &["logic.azure.com", "environment.api.powerplatform.com"])
+}
+
+/// Connector or workflow: by the vendor's hosts, else by the connectors' paths, else workflow, which is what
+/// Microsoft still offers.
+fn teams_kind(url: &Url) -> EndpointKind {
+    let connector_path = ["/webhookb2/", "/webhook/"]
+        .iter()
+        .any(|prefix| url.path().starts_with(prefix));
+    match url.domain() {
+        Some(host) if is_connector_host(host) => EndpointKind::TeamsConnector,
+        Some(host) if is_workflow_host(host) => EndpointKind::TeamsWorkflow,
+        _ if connector_path => EndpointKind::TeamsConnector,
+        _ => EndpointKind::TeamsWorkflow,
+    }
 }

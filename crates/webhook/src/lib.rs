@@ -3,6 +3,8 @@
 
 #![forbid(unsafe_code)]
 
+pub mod client;
 pub mod endpoint;
 pub mod event;
+pub mod http_thread;
 pub mod outcome;

@@ -1,6 +1,28 @@
 //! What an answer means.
 
+mod answer;
+mod discord;
+mod teams;
+#[cfg(test)]
+mod tests;
+mod text;
+mod wait;
+
 use std::time::Duration;
+
+use crate::endpoint::{EndpointKind, SecretUrl};
+
+/// The headers that [`judge`] reads; a client need not keep any other.
+pub const JUDGED_HEADERS: [&str; 8] = [
+    "content-type",
+    "date",
+    "retry-after",
+    "x-ratelimit-global",
+    "x-ratelimit-limit",
+    "x-ratelimit-remaining",
+    "x-ratelimit-reset-after",
+    "x-ratelimit-scope",
+];
 
 /// An HTTP answer, bounded: `headers` holds just those that [`judge`] reads (names in lower case), `body` its
 /// first part.
@@ -12,19 +34,25 @@ pub struct Answer {
 }
 
 /// Why there is no answer. The texts are for people and hold no secret.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TransportError {
     /// No answer in time, with the time that was allowed.
+    #[error("no answer within {0:?}")]
     Timeout(Duration),
     /// The name could not be resolved.
+    #[error("the host's name could not be resolved: {0}")]
     Resolve(String),
     /// The address, the proxy or the URL may not be used.
+    #[error("not allowed: {0}")]
     Forbidden(String),
     /// The connection could not be made or broke.
+    #[error("connection failed: {0}")]
     Connection(String),
     /// TLS: an expired, unknown or misnamed certificate, a version too old.
+    #[error("TLS failed: {0}")]
     Tls(String),
     /// What came back is not HTTP or not within bounds.
+    #[error("invalid answer: {0}")]
     Protocol(String),
 }
 
@@ -34,14 +62,21 @@ pub enum Verdict {
     Sent,
     /// The message will never be taken as it is. `culprit` is the index, within the message, of the event that is
     /// to blame, where the answer says so.
-    Rejected { culprit: Option<usize> },
+    Rejected {
+        culprit: Option<usize>,
+    },
     /// Not these credentials or not this content, whatever the event: all of them fail, and it counts towards
     /// switching the integration off.
     Forbidden,
     /// Too fast. Not an attempt.
-    RateLimited { wait: Duration, scope: RateScope },
+    RateLimited {
+        wait: Duration,
+        scope: RateScope,
+    },
     /// A passing failure; `wait` is what the answer asks for.
-    Retry { wait: Option<Duration> },
+    Retry {
+        wait: Option<Duration>,
+    },
     /// The webhook does not exist any more: never call it again.
     Gone,
 }
@@ -66,4 +101,50 @@ pub struct Judgement {
     pub body: Option<String>,
     /// For a person: what went wrong and, where it can be said, what to do. None when sent.
     pub error: Option<String>,
+}
+
+/// Says what an answer, or its absence, means for the deliveries of the message that was posted to `url`.
+///
+/// `url` is only there to keep its secret out of what is stored. No answer, however hostile, makes this panic, wait
+/// longer than a day or store more than a little.
+pub fn judge(kind: EndpointKind, url: &SecretUrl, result: Result<&Answer, &TransportError>) -> Judgement {
+    match result {
+        Ok(answer) => judge_answer(kind, url, answer),
+        Err(error) => judge_absence(error),
+    }
+}
+
+fn judge_answer(kind: EndpointKind, url: &SecretUrl, answer: &Answer) -> Judgement {
+    let (verdict, error) = match kind {
+        EndpointKind::Discord => discord::verdict(answer),
+        EndpointKind::TeamsConnector => teams::connector_verdict(answer),
+        EndpointKind::TeamsWorkflow => teams::workflow_verdict(answer),
+    };
+    Judgement {
+        verdict,
+        pause: (kind == EndpointKind::Discord)
+            .then(|| wait::announced_pause(answer))
+            .flatten(),
+        status_code: Some(answer.status),
+        body: text::stored_body(&answer.body, url),
+        error: error.map(|error| text::stored_error(&error, url)),
+    }
+}
+
+fn judge_absence(error: &TransportError) -> Judgement {
+    let verdict = match error {
+        TransportError::Forbidden(_) => Verdict::Forbidden,
+        TransportError::Timeout(_)
+        | TransportError::Resolve(_)
+        | TransportError::Connection(_)
+        | TransportError::Tls(_)
+        | TransportError::Protocol(_) => Verdict::Retry { wait: None },
+    };
+    Judgement {
+        verdict,
+        pause: None,
+        status_code: None,
+        body: None,
+        error: Some(error.to_string()),
+    }
 }

@@ -1,0 +1,153 @@
+//! Posting a body to a webhook: bounded in time and memory, to checked addresses only.
+
+mod config;
+mod failure;
+mod resolver;
+mod tls;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::{Body, Method, Request, Response};
+use tokio::time::{Instant, timeout_at};
+
+pub use config::{ClientConfig, ClientError};
+
+use crate::endpoint::{self, EndpointKind, SecretUrl};
+use crate::outcome::{Answer, JUDGED_HEADERS, TransportError};
+
+/// Discord asks for this form and blocks clients without it.
+const USER_AGENT: &str = concat!(
+    "DiscordBot (",
+    env!("CARGO_PKG_REPOSITORY"),
+    ", ",
+    env!("CARGO_PKG_VERSION"),
+    ")"
+);
+
+/// How much of a body is read. The log keeps 1000 characters, and an answer to be judged has some hundred.
+const MAX_BODY: usize = 64 * 1024;
+
+/// A header that is judged is a number or a date.
+const MAX_HEADER_VALUE: usize = 256;
+
+/// An HTTP client for webhooks.
+///
+/// It follows no redirect, keeps no cookie, decompresses nothing, ignores the environment's proxies, and speaks
+/// HTTP/1.1 only: an integration has one request in flight, so multiplexing would save little but idle connections,
+/// and one stuck connection would hold up many integrations. Clones share connections.
+///
+/// Addresses are checked after the name is resolved, and the checked address is the one that is connected to. With
+/// an HTTP proxy, or a SOCKS proxy that resolves names (`socks5h`), only addresses that stand in the URL itself can be
+/// checked: names are the proxy's to resolve.
+#[derive(Clone, Debug)]
+pub struct Client {
+    http: reqwest::Client,
+    limits: Arc<Limits>,
+}
+
+#[derive(Debug)]
+struct Limits {
+    request_timeout: Duration,
+    connect_timeout: Duration,
+    allow_private_addresses: bool,
+}
+
+impl Client {
+    /// Reads the system's certificates (a few milliseconds) and makes a client. No connection is made.
+    ///
+    /// # Errors
+    /// When `ca_pem` holds no certificate or the proxy can't be used.
+    pub fn new(config: &ClientConfig) -> Result<Self, ClientError> {
+        let limits = Limits {
+            request_timeout: config.request_timeout,
+            connect_timeout: config.connect_timeout,
+            allow_private_addresses: config.allow_private_addresses,
+        };
+        Ok(Self {
+            http: config.build()?,
+            limits: Arc::new(limits),
+        })
+    }
+
+    /// Posts `body` (JSON) to `url` and reads the answer: its status, the headers that matter and up to 64 KiB of
+    /// its body.
+    ///
+    /// All of it takes `request_timeout` at most. Once there is a status there is an answer: a body that is cut off,
+    /// does not come to an end in time or has no end at all is returned as far as it came, because a message that
+    /// was taken must not be sent again for the sake of a body.
+    ///
+    /// # Errors
+    /// When there is no status. The texts hold no secret.
+    pub async fn post(
+        &self,
+        kind: EndpointKind,
+        url: &SecretUrl,
+        body: Vec<u8>,
+    ) -> Result<Answer, TransportError> {
+        self.check_literal_address(url)?;
+        let deadline = Instant::now() + self.limits.request_timeout;
+        let response = match timeout_at(deadline, self.http.execute(request(kind, url, body))).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(error)) => return Err(failure::classify(error, self.limits.connect_timeout, url)),
+            Err(_) => return Err(TransportError::Timeout(self.limits.request_timeout)),
+        };
+        Ok(read_answer(response, deadline).await)
+    }
+
+    /// An address that stands in the URL is not resolved, so the resolver can't refuse it.
+    fn check_literal_address(&self, url: &SecretUrl) -> Result<(), TransportError> {
+        match endpoint::literal_address(url.expose()) {
+            Some(address) if !self.limits.allow_private_addresses && !endpoint::is_public(address) => Err(
+                TransportError::Forbidden(format!("{address} is not a public address")),
+            ),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn request(kind: EndpointKind, url: &SecretUrl, body: Vec<u8>) -> Request {
+    let content_type = HeaderValue::from_static(match kind {
+        EndpointKind::Discord => "application/json",
+        EndpointKind::TeamsConnector | EndpointKind::TeamsWorkflow => "application/json; charset=utf-8",
+    });
+    let mut request = Request::new(Method::POST, url.expose().clone());
+    request.headers_mut().insert(CONTENT_TYPE, content_type);
+    *request.body_mut() = Some(Body::from(body));
+    request
+}
+
+async fn read_answer(mut response: Response, deadline: Instant) -> Answer {
+    let mut answer = Answer {
+        status: response.status().as_u16(),
+        headers: judged_headers(response.headers()),
+        body: Vec::new(),
+    };
+    // Late is the same as cut off: what came is what there is.
+    let _ = timeout_at(deadline, read_body(&mut response, &mut answer.body)).await;
+    answer
+}
+
+/// Reads to the end, a failure or the limit. A body that is not read to its end closes the connection.
+async fn read_body(response: &mut Response, body: &mut Vec<u8>) {
+    while let Ok(Some(chunk)) = response.chunk().await {
+        let room = MAX_BODY - body.len();
+        body.extend_from_slice(&chunk[..chunk.len().min(room)]);
+        if body.len() == MAX_BODY {
+            return;
+        }
+    }
+}
+
+fn judged_headers(headers: &HeaderMap) -> Vec<(Box<str>, Box<str>)> {
+    let judged = |name: &'static str| {
+        let value = headers
+            .get(name)?
+            .to_str()
+            .ok()
+            .filter(|value| value.len() <= MAX_HEADER_VALUE)?;
+        Some((name.into(), value.into()))
+    };
+    JUDGED_HEADERS.into_iter().filter_map(judged).collect()
+}

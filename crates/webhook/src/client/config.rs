@@ -1,0 +1,99 @@
+//! What a client can be told.
+
+use std::time::Duration;
+
+use reqwest::{Proxy, redirect, retry};
+
+use super::resolver::CheckingResolver;
+use super::{USER_AGENT, tls};
+use crate::endpoint::SecretUrl;
+
+/// Far below the time after which Discord's and Microsoft's servers close an idle connection, so that a request
+/// rarely meets a connection that is just being closed.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A client's settings; the defaults are those of the extension.
+#[derive(Clone, Debug)]
+pub struct ClientConfig {
+    /// For a request as a whole, from the name's resolution to the end of the answer.
+    pub request_timeout: Duration,
+    /// For resolving, connecting and the TLS handshake.
+    pub connect_timeout: Duration,
+    /// Certificates of authorities (PEM) that are trusted besides the system's. Those are where OpenSSL looks for
+    /// them, `SSL_CERT_FILE` and `SSL_CERT_DIR` included.
+    pub ca_pem: Option<Vec<u8>>,
+    /// Permits loopback, private and other addresses that are not on the public Internet.
+    pub allow_private_addresses: bool,
+    /// The only way out: `http`, `https`, `socks5` (names are resolved here) or `socks5h` (names are resolved by the
+    /// proxy), with `user:password@` where the proxy wants it. The proxy itself may have a private address.
+    pub proxy: Option<SecretUrl>,
+    /// Connections that are kept for the next request, per host.
+    pub max_idle_per_host: usize,
+}
+
+impl Default for ClientConfig {
+    fn default() -> Self {
+        Self {
+            request_timeout: Duration::from_secs(30),
+            connect_timeout: Duration::from_secs(5),
+            ca_pem: None,
+            allow_private_addresses: false,
+            proxy: None,
+            max_idle_per_host: 128,
+        }
+    }
+}
+
+/// Why there is no client. The texts hold no secret.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ClientError {
+    #[error("the certificates of ca_file can't be read: {0}")]
+    CaPem(String),
+    #[error("the proxy can't be used: {0}")]
+    Proxy(String),
+    #[error("the HTTP client can't be made: {0}")]
+    Build(String),
+}
+
+impl ClientConfig {
+    pub(super) fn build(&self) -> Result<reqwest::Client, ClientError> {
+        let proxy_host = self
+            .proxy
+            .as_ref()
+            .and_then(|proxy| proxy.expose().host_str().map(str::to_owned));
+        let builder = reqwest::Client::builder()
+            .user_agent(USER_AGENT)
+            .tls_backend_preconfigured(tls::config(self.ca_pem.as_deref())?)
+            .http1_only()
+            .redirect(redirect::Policy::none())
+            .referer(false)
+            // Retries are the scheduler's.
+            .retry(retry::never())
+            .connect_timeout(self.connect_timeout)
+            .pool_idle_timeout(IDLE_TIMEOUT)
+            .pool_max_idle_per_host(self.max_idle_per_host)
+            .dns_resolver(CheckingResolver::new(self.allow_private_addresses, proxy_host))
+            .no_proxy();
+        let builder = match &self.proxy {
+            Some(proxy) => builder.proxy(proxy_of(proxy)?),
+            None => builder,
+        };
+        builder
+            .build()
+            .map_err(|error| ClientError::Build(super::failure::innermost(&error.without_url())))
+    }
+}
+
+fn proxy_of(url: &SecretUrl) -> Result<Proxy, ClientError> {
+    let url = url.expose();
+    if !matches!(url.scheme(), "http" | "https" | "socks5" | "socks5h") {
+        return Err(ClientError::Proxy(
+            "it must start with http://, https://, socks5:// or socks5h://".into(),
+        ));
+    }
+    if url.host_str().is_none_or(str::is_empty) {
+        return Err(ClientError::Proxy("it names no host".into()));
+    }
+    Proxy::all(url.clone())
+        .map_err(|error| ClientError::Proxy(super::failure::innermost(&error.without_url())))
+}

@@ -1,0 +1,84 @@
+//! Why there was no answer, in words for people.
+
+use std::error::Error;
+use std::io;
+use std::time::Duration;
+
+use rustls::CertificateError;
+
+use super::resolver::{AddressRefused, NotResolved};
+use crate::endpoint::SecretUrl;
+use crate::outcome::TransportError;
+
+/// Finds in the chain of causes the one that says most.
+pub(super) fn classify(error: reqwest::Error, connect_timeout: Duration, url: &SecretUrl) -> TransportError {
+    // The URL is not in any of the causes, but the causes are not ours to know.
+    let text = |text: String| url.redact(&text).into_owned();
+    let error = error.without_url();
+    for cause in causes(&error) {
+        if let Some(refused) = cause.downcast_ref::<AddressRefused>() {
+            return TransportError::Forbidden(refused.to_string());
+        }
+        if let Some(unresolved) = cause.downcast_ref::<NotResolved>() {
+            return TransportError::Resolve(unresolved.to_string());
+        }
+        if let Some(error) = cause.downcast_ref::<rustls::Error>() {
+            return TransportError::Tls(text(tls_reason(error)));
+        }
+        if let Some(error) = cause.downcast_ref::<hyper::Error>() {
+            if error.is_parse() {
+                return TransportError::Protocol(text(innermost(error)));
+            }
+            if error.is_incomplete_message() {
+                return TransportError::Connection("it was closed before there was an answer".into());
+            }
+        }
+    }
+    if error.is_timeout() {
+        return TransportError::Timeout(connect_timeout);
+    }
+    TransportError::Connection(text(innermost(&error)))
+}
+
+/// The text of the first cause of all.
+pub(super) fn innermost(error: &(dyn Error + 'static)) -> String {
+    causes(error).last().map(ToString::to_string).unwrap_or_default()
+}
+
+fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |error| cause(*error))
+}
+
+/// An `io::Error` has what it wraps not as its source but inside.
+fn cause<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+    match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        Some(inner) => Some(inner),
+        None => error.source(),
+    }
+}
+
+fn tls_reason(error: &rustls::Error) -> String {
+    use rustls::Error::{InvalidCertificate, PeerIncompatible};
+    match error {
+        InvalidCertificate(CertificateError::Expired | CertificateError::ExpiredContext { .. }) => {
+            "the server's certificate has expired".into()
+        }
+        InvalidCertificate(CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. }) => {
+            "the server's certificate is not valid yet".into()
+        }
+        InvalidCertificate(CertificateError::UnknownIssuer) => {
+            "the server's certificate is self-signed or of an unknown issuer; an authority of your own goes to \
+             zentry_notify.ca_file"
+                .into()
+        }
+        InvalidCertificate(CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. }) => {
+            "the server's certificate is for another name".into()
+        }
+        InvalidCertificate(CertificateError::BadSignature) => {
+            "the server's certificate is not signed by the authority that it names".into()
+        }
+        InvalidCertificate(CertificateError::Revoked) => "the server's certificate is revoked".into(),
+        PeerIncompatible(reason) => format!("the server speaks no version of TLS that is safe ({reason:?})"),
+        other => other.to_string(),
+    }
+}

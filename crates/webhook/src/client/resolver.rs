@@ -1,0 +1,82 @@
+//! Resolving names to addresses that may be connected to.
+
+use std::net::{IpAddr, SocketAddr};
+
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+
+use crate::endpoint::is_public;
+
+/// The name resolves, but not to where a request may go.
+#[derive(Debug, thiserror::Error)]
+#[error("{host} resolves to {address}, which is not a public address")]
+pub(super) struct AddressRefused {
+    host: String,
+    address: IpAddr,
+}
+
+/// The name does not resolve.
+#[derive(Debug, thiserror::Error)]
+#[error("{host}: {reason}")]
+pub(super) struct NotResolved {
+    host: String,
+    reason: String,
+}
+
+/// The system's resolver (`getaddrinfo` on a thread of its own), without the addresses that are not public.
+///
+/// reqwest connects to what this returns, so there is no second resolution in which a name could turn to another
+/// address. Nothing is cached: a connection that is kept needs no name.
+pub(super) struct CheckingResolver {
+    allow_private_addresses: bool,
+    /// The proxy was chosen by an administrator and is often in a private network.
+    trusted_host: Option<String>,
+}
+
+impl CheckingResolver {
+    pub(super) fn new(allow_private_addresses: bool, trusted_host: Option<String>) -> Self {
+        Self {
+            allow_private_addresses,
+            trusted_host,
+        }
+    }
+}
+
+impl Resolve for CheckingResolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        let host = name.as_str().to_owned();
+        let any_address = self.allow_private_addresses || self.trusted_host.as_deref() == Some(&host);
+        Box::pin(async move {
+            let addresses = lookup(&host).await?;
+            let allowed = |address: &SocketAddr| any_address || is_public(address.ip());
+            match addresses.iter().find(|address| !allowed(address)) {
+                Some(refused) if !addresses.iter().any(allowed) => Err(AddressRefused {
+                    host,
+                    address: refused.ip(),
+                }
+                .into()),
+                _ => Ok(Box::new(
+                    addresses
+                        .into_iter()
+                        .filter(move |address| any_address || is_public(address.ip())),
+                ) as Addrs),
+            }
+        })
+    }
+}
+
+async fn lookup(host: &str) -> Result<Vec<SocketAddr>, NotResolved> {
+    let not_resolved = |reason: String| NotResolved {
+        host: host.to_owned(),
+        reason,
+    };
+    // Port 0 stands for the URL's.
+    let addresses: Vec<_> = tokio::net::lookup_host((host, 0))
+        .await
+        .map_err(|error| not_resolved(error.to_string()))?
+        .collect();
+    if addresses.is_empty() {
+        Err(not_resolved("no address".into()))
+    } else {
+        Ok(addresses)
+    }
+}

@@ -1,0 +1,70 @@
+//! Why a URL is refused.
+
+use std::net::IpAddr;
+
+use super::WebhookType;
+
+/// Why a URL can't be a webhook's. The messages hold nothing of the URL but its host and port.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EndpointError {
+    #[error("the webhook URL has {length} characters, more than {limit}")]
+    TooLong { length: usize, limit: usize },
+    #[error("the webhook URL is not a URL: {0}")]
+    NotAUrl(url::ParseError),
+    #[error("the webhook URL must start with https://")]
+    OtherScheme,
+    #[error("the webhook URL must start with https://, not http://")]
+    HttpNotAllowed,
+    #[error("the webhook URL must not hold a user name or a password")]
+    UserInfo,
+    #[error("the webhook URL must not have a fragment (the part after #)")]
+    Fragment,
+    #[error("webhooks may not be sent to the host \"{host}\"")]
+    HostNotAllowed { host: String },
+    #[error("webhooks may not be sent to port {port} of \"{host}\"")]
+    PortNotAllowed { host: String, port: u16 },
+    #[error("webhooks may not be sent to {address}, which is not a public address")]
+    NotPublic { address: IpAddr },
+    #[error("a URL of \"{host}\" is no {webhook_type} webhook")]
+    WrongType { webhook_type: WebhookType, host: String },
+    #[error("the webhook URL of \"{host}\" has no path")]
+    NoPath { host: String },
+    #[error("the webhook URL is not one of Discord's: {0}")]
+    NotDiscord(&'static str),
+}
+
+impl EndpointError {
+    /// What the user or the administrator can do about it.
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::TooLong { .. } | Self::NotAUrl(_) | Self::OtherScheme | Self::NoPath { .. } => {
+                "Copy the whole URL from Discord's or Teams' settings of the webhook.".into()
+            }
+            Self::HttpNotAllowed => {
+                "A superuser can permit http by zentry_notify.allow_http, for tests only.".into()
+            }
+            Self::UserInfo | Self::Fragment => {
+                "Remove it: the secret of a webhook is its path or query.".into()
+            }
+            Self::HostNotAllowed { host } => {
+                format!("A superuser can add \"{host}\" to zentry_notify.allowed_hosts.")
+            }
+            Self::PortNotAllowed { host, port } => {
+                format!("A superuser can add \"{host}:{port}\" to zentry_notify.allowed_hosts.")
+            }
+            Self::NotPublic { .. } => {
+                "A superuser can permit this by zentry_notify.allow_private_addresses.".into()
+            }
+            Self::WrongType { webhook_type, .. } => match webhook_type {
+                WebhookType::Discord => "Use the webhook type \"teams\" for it.".into(),
+                WebhookType::Teams => "Use the webhook type \"discord\" for it.".into(),
+            },
+            Self::NotDiscord(_) => {
+                "It looks like https://discord.com/api/webhooks/<17 to 20 digits>/<token>; copy it from the \
+                 channel's settings under Integrations."
+                    .into()
+            }
+        };
+        Some(hint)
+    }
+}

@@ -1,0 +1,127 @@
+//! A URL that is a password.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::sync::Arc;
+
+use percent_encoding::percent_decode_str;
+use url::Url;
+
+/// What stands in for a secret.
+const MASK: &str = "***";
+
+/// Path segments that are the same for everybody.
+const KNOWN_SEGMENTS: [&str; 14] = [
+    "",
+    "api",
+    "webhooks",
+    "webhook",
+    "webhookb2",
+    "workflows",
+    "powerautomate",
+    "automations",
+    "direct",
+    "triggers",
+    "manual",
+    "paths",
+    "invoke",
+    "IncomingWebhook",
+];
+
+/// Parameters whose values are no secret.
+const KNOWN_PARAMETERS: [&str; 6] = ["wait", "thread_id", "with_components", "api-version", "sp", "sv"];
+
+/// Shorter texts are not masked in answers: they keep no secret and stand in many words.
+const MIN_SECRET_LENGTH: usize = 8;
+
+/// A URL with a secret in it. `Debug` and `Display` show scheme, host, port and the part of the path that is the
+/// same for everybody (and a Discord webhook's id): `https://discord.com/api/webhooks/123456789012345678/***`.
+/// Clones share one allocation.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct SecretUrl(Arc<Url>);
+
+impl SecretUrl {
+    pub fn new(url: Url) -> Self {
+        Self(Arc::new(url))
+    }
+
+    /// The URL with its secret: for the request itself and for nothing that somebody might read.
+    pub fn expose(&self) -> &Url {
+        &self.0
+    }
+
+    /// Masks in `text` (an answer that echoes the request, an error) what of this URL is a secret: long path
+    /// segments and values of parameters, as they stand and decoded.
+    pub fn redact<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        let mut text = Cow::Borrowed(text);
+        self.for_each_secret(&mut |secret| {
+            if secret.len() >= MIN_SECRET_LENGTH && text.contains(secret) {
+                text = Cow::Owned(text.replace(secret, MASK));
+            }
+        });
+        text
+    }
+
+    fn for_each_secret(&self, mask: &mut impl FnMut(&str)) {
+        let mut mask_both = |encoded: &str| {
+            mask(encoded);
+            if encoded.contains('%') {
+                mask(&percent_decode_str(encoded).decode_utf8_lossy());
+            }
+        };
+        mask_both(self.0.username());
+        mask_both(self.0.password().unwrap_or_default());
+        for segment in self
+            .0
+            .path()
+            .split('/')
+            .filter(|segment| !KNOWN_SEGMENTS.contains(segment))
+        {
+            mask_both(segment);
+        }
+        for pair in self.0.query().unwrap_or_default().split('&') {
+            let (name, value) = pair.split_once('=').unwrap_or(("", pair));
+            if !KNOWN_PARAMETERS.contains(&name) {
+                mask_both(value);
+            }
+        }
+    }
+}
+
+/// Whether a segment may be shown: known to everybody, a version, or the id right after `webhooks`.
+fn is_shown(segment: &str, previous: &str) -> bool {
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    KNOWN_SEGMENTS.contains(&segment)
+        || segment
+            .strip_prefix('v')
+            .is_some_and(|version| version.len() < 4 && digits(version))
+        || (previous == "webhooks" && digits(segment))
+}
+
+impl fmt::Display for SecretUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let url = &*self.0;
+        write!(f, "{}://{}", url.scheme(), url.host_str().unwrap_or_default())?;
+        if let Some(port) = url.port() {
+            write!(f, ":{port}")?;
+        }
+        let mut previous = "";
+        for segment in url.path().split('/').skip(1) {
+            if !is_shown(segment, previous) {
+                return write!(f, "/{MASK}");
+            }
+            write!(f, "/{segment}")?;
+            previous = segment;
+        }
+        if url.query().is_some() || url.fragment().is_some() {
+            write!(f, "?{MASK}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for SecretUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SecretUrl({self})")
+    }
+}

@@ -1,0 +1,182 @@
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use url::Url;
+
+use super::*;
+
+mod policy;
+mod redaction;
+
+const ID: &str = "123456789012345678";
+const TOKEN: &str = "aBcDeFgHiJkLmNoPqRsTuVwXyZ0123456789._-aBcDeFgHiJkLmNoPqRsTuVwXyZ01";
+const SIG: &str = "Zx9_secretsignature-Zx9_secretsignature-Zx9";
+
+fn discord(url: &str) -> Result<Endpoint, EndpointError> {
+    Endpoint::parse(WebhookType::Discord, url, &UrlPolicy::default())
+}
+
+fn teams(url: &str) -> Result<Endpoint, EndpointError> {
+    Endpoint::parse(WebhookType::Teams, url, &UrlPolicy::default())
+}
+
+fn relaxed(hosts: &str) -> UrlPolicy {
+    UrlPolicy {
+        allowed_hosts: parse_host_patterns(hosts).unwrap(),
+        allow_http: true,
+        allow_private_addresses: true,
+    }
+}
+
+fn posted(endpoint: &Endpoint) -> &str {
+    endpoint.post_url().expose().as_str()
+}
+
+mod discord_urls {
+    use super::*;
+
+    #[test]
+    fn every_host_and_version_is_posted_to_as_version_10_with_wait() {
+        for host in [
+            "discord.com",
+            "ptb.discord.com",
+            "canary.discord.com",
+            "discordapp.com",
+            "DISCORD.com",
+        ] {
+            for prefix in ["", "/api", "/v9", "/api/v6", "/api/v10"] {
+                let endpoint = discord(&format!("https://{host}{prefix}/webhooks/{ID}/{TOKEN}")).unwrap();
+                assert_eq!(
+                    posted(&endpoint),
+                    format!("https://discord.com/api/v10/webhooks/{ID}/{TOKEN}?wait=true")
+                );
+                assert_eq!(
+                    (endpoint.kind(), endpoint.vendor()),
+                    (EndpointKind::Discord, Vendor::Discord)
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn other_parameters_stay_and_wait_is_set_once() {
+        let url =
+            format!("https://discord.com/api/webhooks/{ID}/{TOKEN}/?wait=false&thread_id=42&w%61it=0&x=%2f");
+        let wanted =
+            format!("https://discord.com/api/v10/webhooks/{ID}/{TOKEN}?thread_id=42&x=%2f&wait=true");
+        assert_eq!(posted(&discord(&url).unwrap()), wanted);
+    }
+
+    #[test]
+    fn other_hosts_keep_scheme_host_and_port() {
+        let url = format!("http://127.0.0.1:8080/api/webhooks/{ID}/{TOKEN}");
+        let endpoint = Endpoint::parse(WebhookType::Discord, &url, &relaxed("127.0.0.1:8080")).unwrap();
+        let wanted = format!("http://127.0.0.1:8080/api/v10/webhooks/{ID}/{TOKEN}?wait=true");
+        assert_eq!(posted(&endpoint), wanted);
+        assert_eq!(endpoint.vendor(), Vendor::Other);
+    }
+
+    #[test]
+    fn discords_own_host_is_never_posted_to_in_clear() {
+        let url = format!("http://discord.com/api/webhooks/{ID}/{TOKEN}");
+        let endpoint = Endpoint::parse(WebhookType::Discord, &url, &relaxed("discord.com")).unwrap();
+        assert_eq!(endpoint.post_url().expose().scheme(), "https");
+    }
+
+    #[test]
+    fn wrong_shapes_are_refused() {
+        for path in [
+            String::new(),
+            format!("/api/webhooks/{ID}"),
+            format!("/api/webhooks/1234567890123456/{TOKEN}"),
+            format!("/api/webhooks/123456789012345678901/{TOKEN}"),
+            format!("/api/webhooks/12345678901234567x/{TOKEN}"),
+            format!("/api/webhooks/{ID}/{}", &TOKEN[..59]),
+            format!("/api/webhooks/{ID}/{TOKEN}%20"),
+            format!("/api/webhooks/{ID}/{TOKEN}/slack"),
+            format!("/api/webhooks/{ID}/{TOKEN}/messages/1"),
+            format!("/api/vx/webhooks/{ID}/{TOKEN}"),
+            format!("/apiwebhooks/{ID}/{TOKEN}"),
+            format!("/api/channels/{ID}/{TOKEN}"),
+        ] {
+            let error = discord(&format!("https://discord.com{path}")).unwrap_err();
+            assert!(matches!(error, EndpointError::NotDiscord(_)), "{path}: {error}");
+        }
+    }
+}
+
+mod teams_urls {
+    use super::*;
+
+    #[test]
+    fn hosts_tell_connectors_from_workflows() {
+        for (url, kind) in [
+            (
+                "https://outlook.office.com/webhook/a@b/IncomingWebhook/c/d",
+                EndpointKind::TeamsConnector,
+            ),
+            (
+                "https://outlook.office365.com/webhook/a@b/IncomingWebhook/c/d",
+                EndpointKind::TeamsConnector,
+            ),
+            (
+                "https://contoso.webhook.office.com/webhookb2/a@b/IncomingWebhook/c/d/e",
+                EndpointKind::TeamsConnector,
+            ),
+            (
+                "https://prod-01.westeurope.logic.azure.com:443/workflows/a/triggers/manual/paths/invoke?sig=x",
+                EndpointKind::TeamsWorkflow,
+            ),
+            (
+                "https://a.4b.environment.api.powerplatform.com:443/powerautomate/automations/direct/workflows/a?sig=x",
+                EndpointKind::TeamsWorkflow,
+            ),
+        ] {
+            let endpoint = teams(url).unwrap();
+            assert_eq!(
+                (endpoint.kind(), endpoint.vendor()),
+                (kind, Vendor::Microsoft),
+                "{url}"
+            );
+        }
+    }
+
+    #[test]
+    fn paths_tell_where_hosts_say_nothing() {
+        let policy = relaxed("127.0.0.1:8443");
+        for (path, kind) in [
+            ("webhookb2/a", EndpointKind::TeamsConnector),
+            ("webhook/a", EndpointKind::TeamsConnector),
+            ("workflows/a", EndpointKind::TeamsWorkflow),
+            ("webhooks/a", EndpointKind::TeamsWorkflow),
+        ] {
+            let url = format!("https://127.0.0.1:8443/{path}");
+            let endpoint = Endpoint::parse(WebhookType::Teams, &url, &policy).unwrap();
+            assert_eq!(
+                (endpoint.kind(), endpoint.vendor()),
+                (kind, Vendor::Other),
+                "{url}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_query_is_kept_byte_for_byte() {
+        let query =
+            format!("api-version=2016-06-01&sp=%2Ftriggers%2fmanual%2Frun&sv=1.0&sig={SIG}+a%2Bb==&&e");
+        let url =
+            format!("https://prod-1.eu.logic.azure.com/workflows/a/triggers/manual/paths/invoke?{query}");
+        assert_eq!(teams(&url).unwrap().post_url().expose().query(), Some(&*query));
+    }
+
+    #[test]
+    fn a_url_of_the_other_vendor_is_the_wrong_type() {
+        let error = teams(&format!("https://discord.com/api/webhooks/{ID}/{TOKEN}")).unwrap_err();
+        assert!(error.hint().unwrap().contains("\"discord\""), "{error}");
+        let error = discord("https://contoso.webhook.office.com/webhookb2/a").unwrap_err();
+        assert!(error.hint().unwrap().contains("\"teams\""), "{error}");
+        assert!(matches!(
+            teams("https://outlook.office.com"),
+            Err(EndpointError::NoPath { .. })
+        ));
+    }
+}

@@ -1,0 +1,158 @@
+//! What of a URL may be seen.
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn secret(url: &str) -> SecretUrl {
+    SecretUrl::new(Url::parse(url).unwrap())
+}
+
+#[test]
+fn what_is_the_same_for_everybody_is_shown() {
+    for (url, shown) in [
+        (
+            format!("https://discord.com/api/webhooks/{ID}/{TOKEN}?thread_id=1"),
+            "https://discord.com/api/webhooks/123456789012345678/***",
+        ),
+        (
+            format!("https://discord.com/api/v10/webhooks/{ID}/{TOKEN}"),
+            "https://discord.com/api/v10/webhooks/123456789012345678/***",
+        ),
+        (
+            "https://contoso.webhook.office.com/webhookb2/a@b/IncomingWebhook/c/d".into(),
+            "https://contoso.webhook.office.com/webhookb2/***",
+        ),
+        (
+            "https://prod-01.westeurope.logic.azure.com:443/workflows/a/triggers/manual?sig=x".into(),
+            "https://prod-01.westeurope.logic.azure.com/workflows/***",
+        ),
+        (
+            "https://127.0.0.1:8443/hook?token=x".into(),
+            "https://127.0.0.1:8443/***",
+        ),
+        (
+            "https://127.0.0.1:8443/webhook?token=x".into(),
+            "https://127.0.0.1:8443/webhook?***",
+        ),
+        (
+            "http://user:secret@proxy.example:3128/".into(),
+            "http://proxy.example:3128/",
+        ),
+        ("socks5://user:secret@[::1]:1080".into(), "socks5://[::1]:1080"),
+    ] {
+        assert_eq!(secret(&url).to_string(), shown);
+        assert_eq!(format!("{:?}", secret(&url)), format!("SecretUrl({shown})"));
+    }
+}
+
+#[test]
+fn answers_that_echo_the_url_are_masked() {
+    let url = secret(&format!(
+        "https://discord.com/api/v10/webhooks/{ID}/{TOKEN}?thread_id=987654321098765432"
+    ));
+    let echo = format!("POST /api/v10/webhooks/{ID}/{TOKEN}?thread_id=987654321098765432 not found");
+    assert_eq!(
+        url.redact(&echo),
+        format!("POST /api/v10/webhooks/***/***?thread_id=987654321098765432 not found")
+    );
+
+    let url = secret(
+        "https://p.logic.azure.com/workflows/0123456789abcdef/triggers/manual/paths/invoke?sp=%2Ftriggers%2Fmanual&sig=abc%2Fdef-ghi",
+    );
+    assert_eq!(
+        url.redact("sig=abc%2Fdef-ghi or abc/def-ghi of 0123456789abcdef, triggers/manual"),
+        "sig=*** or *** of ***, triggers/manual"
+    );
+}
+
+#[test]
+fn an_answer_without_the_secret_is_not_copied() {
+    let url = secret(&format!("https://discord.com/api/v10/webhooks/{ID}/{TOKEN}"));
+    assert!(matches!(
+        url.redact("{\"id\": \"1\"}"),
+        std::borrow::Cow::Borrowed(_)
+    ));
+}
+
+const MARK: &str = "MARKEDSECRET";
+
+/// URLs with the mark where a secret can stand.
+fn marked_url() -> impl Strategy<Value = String> {
+    let host = prop_oneof![
+        Just("discord.com"),
+        Just("a.webhook.office.com"),
+        Just("p.logic.azure.com"),
+        Just("evil.example"),
+        Just("127.0.0.1:1"),
+        Just("[::1]"),
+        Just("discord.com:9"),
+    ];
+    let segment = prop_oneof![
+        Just("api".to_owned()),
+        Just("v10".to_owned()),
+        Just("webhooks".to_owned()),
+        Just(ID.to_owned()),
+        Just("webhookb2".to_owned()),
+        "[a-zA-Z0-9._~@%:-]{0,9}",
+    ];
+    let path = prop::collection::vec(segment, 0..6);
+    (
+        prop_oneof![Just("https"), Just("http"), Just("socks5"), Just("ftp")],
+        prop_oneof![Just(""), Just("u:MARKEDSECRET@"), Just("MARKEDSECRET@")],
+        host,
+        path,
+        "[a-zA-Z0-9._-]{0,70}",
+        "[a-z&=%]{0,9}",
+        any::<bool>(),
+    )
+        .prop_map(|(scheme, user, host, path, before, query, in_query)| {
+            let path = path.join("/");
+            if in_query {
+                format!("{scheme}://{user}{host}/{path}?{query}&sig={before}{MARK}")
+            } else {
+                format!("{scheme}://{user}{host}/{path}/{before}{MARK}?{query}#{MARK}")
+            }
+        })
+}
+
+proptest! {
+    #[test]
+    fn no_display_debug_or_error_holds_a_secret(text in marked_url()) {
+        let mut seen = String::new();
+        if let Ok(url) = Url::parse(&text) {
+            let url = SecretUrl::new(url);
+            seen += &format!("{url} {url:?} {url:#?}");
+        }
+        for webhook_type in [WebhookType::Discord, WebhookType::Teams] {
+            for policy in [UrlPolicy::default(), relaxed("discord.com, evil.example, 127.0.0.1:1, [::1]")] {
+                seen += &match Endpoint::parse(webhook_type, &text, &policy) {
+                    Ok(endpoint) => format!("{endpoint:?}"),
+                    Err(error) => format!("{error} {error:?} {:?}", error.hint()),
+                };
+            }
+        }
+        prop_assert!(!seen.contains(MARK), "{}", seen);
+    }
+
+    #[test]
+    fn any_text_is_judged_without_a_panic(text in "\\PC{0,80}", token in "[A-Za-z0-9/?#@:%._-]{0,90}") {
+        for text in [text.clone(), format!("https://discord.com/api/webhooks/{ID}/{token}{text}")] {
+            for webhook_type in [WebhookType::Discord, WebhookType::Teams] {
+                if let Ok(endpoint) = Endpoint::parse(webhook_type, &text, &UrlPolicy::default()) {
+                    let again = endpoint.post_url().expose().as_str();
+                    let reparsed = Endpoint::parse(webhook_type, again, &UrlPolicy::default());
+                    prop_assert_eq!(reparsed, Ok(endpoint.clone()));
+                    prop_assert_eq!(endpoint.post_url().expose().scheme(), "https");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn no_pattern_panics_and_each_is_read_again_as_itself(text in "\\PC{0,40}|[a-z0-9.*:\\[\\]]{0,30}") {
+        if let Ok(pattern) = text.parse::<HostPattern>() {
+            prop_assert_eq!(pattern.to_string().parse::<HostPattern>(), Ok(pattern));
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! What Teams' answers mean.
+//!
+//! Sources: Microsoft's documentation of incoming webhooks and connectors ("Rate limiting for connectors") and of the
+//! workflow service's error codes.
+
+use serde_json::Value;
+
+use super::{Answer, RateScope, Verdict, text, wait};
+
+/// How the connectors' trap begins: an HTTP 200 that says that nothing was delivered.
+const TRAP: &str = "Webhook message delivery failed";
+const INNER_STATUS: &str = "HTTP error ";
+
+/// A legacy connector: only a body that is a bare number says success.
+pub(super) fn connector_verdict(answer: &Answer) -> (Verdict, Option<String>) {
+    match answer.status {
+        200..300 => connector_body_verdict(answer),
+        404 | 410 => (Verdict::Gone, Some(gone(answer.status))),
+        status => failed(answer, status, &reason(answer)),
+    }
+}
+
+/// A Workflows trigger: 202, or what a flow with a Response action answers.
+pub(super) fn workflow_verdict(answer: &Answer) -> (Verdict, Option<String>) {
+    let status = answer.status;
+    let reason = reason(answer);
+    match (status, error_code(answer).as_deref()) {
+        // A connector behind a URL that does not look like one.
+        (200..300, _) if answer.text().contains(TRAP) => connector_body_verdict(answer),
+        (200..300, _) => (Verdict::Sent, None),
+        (400, Some("WorkflowTriggerIsNotEnabled")) => {
+            let what = "400: the flow is switched off; switch it on in Power Automate";
+            (Verdict::Gone, Some(text::with_reason(what, &reason)))
+        }
+        (401, Some("DirectApiAuthorizationRequired")) => {
+            let what = "401: the flow wants a signed-in caller; set who can trigger it to \"Anyone\" and register \
+                        its new URL";
+            (Verdict::Gone, Some(text::with_reason(what, &reason)))
+        }
+        (404, None) if answer.is_html() => {
+            (Verdict::Retry { wait: None }, Some(text::page_in_between(status)))
+        }
+        (404 | 410, _) => (Verdict::Gone, Some(text::with_reason(&gone(status), &reason))),
+        _ => failed(answer, status, &reason),
+    }
+}
+
+fn connector_body_verdict(answer: &Answer) -> (Verdict, Option<String>) {
+    let text = answer.text();
+    let body = text.trim();
+    if !body.is_empty() && body.bytes().all(|byte| byte.is_ascii_digit()) {
+        return (Verdict::Sent, None);
+    }
+    let verdict = match inner_status(body) {
+        Some(401 | 403 | 404 | 410) => Verdict::Forbidden,
+        Some(408 | 429) => Verdict::Retry { wait: None },
+        Some(400..500) => Verdict::Rejected { culprit: None },
+        // Without a code it may pass or not: the attempts are bounded.
+        _ => Verdict::Retry { wait: None },
+    };
+    let what = format!("{} but not delivered", answer.status);
+    (verdict, Some(text::with_reason(&what, body)))
+}
+
+/// The status of Teams' own endpoint, which the connector names in its text.
+fn inner_status(body: &str) -> Option<u16> {
+    let rest = &body[body.find(INNER_STATUS)? + INNER_STATUS.len()..];
+    let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+    rest[..digits].parse().ok()
+}
+
+/// The statuses that mean the same for connectors and flows.
+fn failed(answer: &Answer, status: u16, reason: &str) -> (Verdict, Option<String>) {
+    let (verdict, what) = match status {
+        300..400 => (Verdict::Forbidden, text::redirect(status)),
+        401 => (
+            Verdict::Forbidden,
+            "401: the URL or its signature is wrong".into(),
+        ),
+        403 | 407 => (Verdict::Forbidden, format!("{status} forbidden")),
+        429 => {
+            let wait = wait::rate_limit(answer, None);
+            return (
+                Verdict::RateLimited {
+                    wait,
+                    scope: RateScope::Lane,
+                },
+                Some(text::rate_limited(wait)),
+            );
+        }
+        408 | 425 | 500.. => (
+            Verdict::Retry {
+                wait: wait::retry_after(answer),
+            },
+            text::passing(status),
+        ),
+        400 => (Verdict::Rejected { culprit: None }, "400 bad request".into()),
+        413 => (
+            Verdict::Rejected { culprit: None },
+            "413: the message is too large".into(),
+        ),
+        _ => (
+            Verdict::Rejected { culprit: None },
+            format!("{status}: the message was refused"),
+        ),
+    };
+    (verdict, Some(text::with_reason(&what, reason)))
+}
+
+fn gone(status: u16) -> String {
+    format!("{status}: the webhook does not exist any more")
+}
+
+/// `error.code` of the workflow service.
+fn error_code(answer: &Answer) -> Option<String> {
+    Some(answer.json()?.get("error")?.get("code")?.as_str()?.to_owned())
+}
+
+/// `error.code: error.message`, `message`, or the text itself.
+fn reason(answer: &Answer) -> String {
+    let text = |value: Option<&Value>| value.and_then(Value::as_str).unwrap_or_default().to_owned();
+    match answer.json() {
+        Some(Value::Object(body)) => match body.get("error") {
+            Some(Value::Object(error)) => {
+                text::with_reason(&text(error.get("code")), &text(error.get("message")))
+            }
+            _ => text(body.get("message")),
+        },
+        _ if answer.is_html() => String::new(),
+        _ => answer.text().into_owned(),
+    }
+}
