@@ -6,3 +6,4 @@
 pub mod endpoint;
 pub mod event;
 pub mod outcome;
+pub mod schedule;

@@ -1,0 +1,68 @@
+//! Queues of lanes, and whose turn it is.
+
+use std::collections::BTreeMap;
+
+use super::LaneId;
+use super::gates::Pool;
+use super::slots::Standing;
+
+/// Lanes that are held up together: by the limits of their pool, by the share of their standing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Group {
+    pub(super) pool: Pool,
+    pub(super) standing: Standing,
+}
+
+impl Group {
+    pub(super) fn all() -> impl Iterator<Item = Group> {
+        let pools = Pool::ALL.into_iter();
+        pools.flat_map(|pool| Standing::ALL.into_iter().map(move |standing| Group { pool, standing }))
+    }
+
+    fn index(self) -> usize {
+        self.pool as usize * Standing::ALL.len() + self.standing as usize
+    }
+}
+
+/// Where a lane stands in the queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Ticket {
+    pub(super) group: Group,
+    number: u64,
+}
+
+/// First come, first served, over all groups whose turn it can be: nobody is looked at that is held up.
+#[derive(Debug, Default)]
+pub(super) struct Turns {
+    queues: [BTreeMap<u64, LaneId>; Pool::ALL.len() * Standing::ALL.len()],
+    issued: u64,
+}
+
+impl Turns {
+    pub(super) fn join(&mut self, group: Group, lane: LaneId) -> Ticket {
+        self.issued += 1;
+        self.queues[group.index()].insert(self.issued, lane);
+        Ticket { group, number: self.issued }
+    }
+
+    pub(super) fn leave(&mut self, ticket: Ticket) {
+        self.queues[ticket.group.index()].remove(&ticket.number);
+    }
+
+    pub(super) fn waiting(&self, group: Group) -> usize {
+        self.queues[group.index()].len()
+    }
+
+    pub(super) fn lanes(&self, group: Group) -> impl Iterator<Item = LaneId> {
+        self.queues[group.index()].values().copied()
+    }
+
+    /// Who came first, of the groups that `may` proceed.
+    pub(super) fn first(&self, may: impl Fn(Group) -> bool) -> Option<LaneId> {
+        Group::all()
+            .filter_map(|group| self.queues[group.index()].first_key_value().map(|first| (group, first)))
+            .filter(|(group, _)| may(*group))
+            .min_by_key(|(_, (number, _))| **number)
+            .map(|(_, (_, lane))| *lane)
+    }
+}
