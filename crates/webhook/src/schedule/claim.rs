@@ -18,10 +18,9 @@ impl Scheduler {
         if self.draining {
             return claims;
         }
-        let reachable = |group| self.hungry.waiting(group).min(self.lacks(group));
-        let mut hungry: usize = Group::all().map(reachable).sum();
+        let mut hungry: usize = Group::all().map(|group| self.hungry.waiting(group).min(self.ahead(group))).sum();
         while self.stock.free() > 0
-            && let Some(id) = self.hungry.first(|group| self.lacks(group) > 0)
+            && let Some(id) = self.hungry.first(|group| self.may_claim(group))
         {
             claims.extend(self.claim(id, hungry));
             hungry = hungry.saturating_sub(1);
@@ -34,7 +33,8 @@ impl Scheduler {
         let lane = self.lanes.get_mut(&id)?;
         let message = lane.message_size();
         let limit = lane.page.next(message, self.clock.now()).min(self.stock.portion(hungry, message));
-        lane.place = Place::Claimed(self.claimed.join(lane.group(), id), limit);
+        let turn = lane.turn.unwrap_or_default();
+        lane.place = Place::Claimed(self.claimed.join(lane.group(), turn, id), limit);
         lane.more = false;
         self.stock.promise(limit);
         Some(Claim { lane: id, limit })
@@ -64,16 +64,20 @@ impl Scheduler {
         self.settle(id);
     }
 
-    /// How many more lanes of a group to read now; none while they are parked.
-    fn lacks(&self, group: Group) -> usize {
-        if self.gates.parked_until(group.pool) > self.clock.now() { 0 } else { self.room(group) }
+    fn may_claim(&self, group: Group) -> bool {
+        self.gates.parked_until(group.pool) <= self.clock.now() && self.lacks(group)
     }
 
-    /// How many more lanes of a group should have rows, for its next connections not to wait for them: twice as many as
-    /// can be in flight, those that are ready or claimed among them. Lanes further back hold nothing.
-    fn room(&self, group: Group) -> usize {
-        let wanted = 2 * group.standing.share(self.slots.limit());
-        wanted.saturating_sub(self.ready.waiting(group) + self.claimed.waiting(group))
+    /// Whether the next connections of a group would wait for rows, or lanes that came later go first.
+    fn lacks(&self, group: Group) -> bool {
+        let (ready, claimed) = (self.ready.waiting(group), self.claimed.waiting(group));
+        let overtaken = self.hungry.next(group) < self.ready.next(group);
+        claimed < self.ahead(group) && (overtaken || ready + claimed < self.ahead(group))
+    }
+
+    /// For how many lanes of a group to read ahead; those further back hold nothing.
+    fn ahead(&self, group: Group) -> usize {
+        2 * group.standing.share(self.slots.limit())
     }
 
     /// When [`claims`](Self::claims) will have something, timers aside.
@@ -82,7 +86,7 @@ impl Scheduler {
             return None;
         }
         Group::all()
-            .filter(|group| self.hungry.waiting(*group) > 0 && self.room(*group) > 0)
+            .filter(|group| self.hungry.waiting(*group) > 0 && self.lacks(*group))
             .map(|group| self.gates.parked_until(group.pool).max(self.clock.now()))
             .min()
     }

@@ -80,6 +80,7 @@ impl Scheduler {
 
         let standing = lane.health.standing();
         lane.flight = Some(Flight { taken, standing, revision: lane.config.revision });
+        lane.turn = None;
         self.slots.take(standing);
         self.gates.pass(lane.pool(), now);
         self.requests_made += 1;

@@ -35,6 +35,8 @@ pub(super) struct Lane {
     /// So many of the first rows were refused as one message, and it is not known which of them is to blame.
     pub(super) refused: usize,
     pub(super) page: Page,
+    /// Its number in the queues, from when it has something to send, through the reading of its rows, until it is sent.
+    pub(super) turn: Option<u64>,
     /// Which batch of changes last held one of this lane's.
     pub(super) changed_in: Option<u64>,
     /// Which call of `configure` last named it.
@@ -99,6 +101,7 @@ impl Lane {
             flight: None,
             refused: 0,
             page: Page::new(),
+            turn: None,
             changed_in: None,
             configured_in: 0,
             paced_until: Tick::DISTANT_PAST,

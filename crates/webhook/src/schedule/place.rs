@@ -22,15 +22,29 @@ impl Scheduler {
             self.lay_down(id, unrecorded);
         } else if lane.rows.is_empty() && !lane.more {
             lane.place = Place::Idle;
+            lane.turn = None;
         } else if lane.gate(&self.clock) > self.clock.now() {
+            lane.turn = None;
             self.wait(id);
-        } else if !lane.rows.is_empty() {
-            lane.place = Place::Ready(self.ready.join(lane.group(), id));
+        } else {
+            self.queue(id, unrecorded);
+        }
+    }
+
+    /// A lane that could send, if it has rows.
+    fn queue(&mut self, id: LaneId, unrecorded: bool) {
+        let Some(lane) = self.lanes.get_mut(&id) else { return };
+        let turn = *lane.turn.get_or_insert_with(|| {
+            self.turns_given += 1;
+            self.turns_given
+        });
+        if !lane.rows.is_empty() {
+            lane.place = Place::Ready(self.ready.join(lane.group(), turn, id));
         } else if unrecorded {
             lane.place = Place::Recording;
             self.recording.push(id);
         } else {
-            lane.place = Place::Hungry(self.hungry.join(lane.group(), id));
+            lane.place = Place::Hungry(self.hungry.join(lane.group(), turn, id));
         }
     }
 

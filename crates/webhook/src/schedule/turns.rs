@@ -35,14 +35,13 @@ pub(super) struct Ticket {
 #[derive(Debug, Default)]
 pub(super) struct Turns {
     queues: [BTreeMap<u64, LaneId>; Pool::ALL.len() * Standing::ALL.len()],
-    issued: u64,
 }
 
 impl Turns {
-    pub(super) fn join(&mut self, group: Group, lane: LaneId) -> Ticket {
-        self.issued += 1;
-        self.queues[group.index()].insert(self.issued, lane);
-        Ticket { group, number: self.issued }
+    /// `number` is the lane's own, and in the order in which turns are taken.
+    pub(super) fn join(&mut self, group: Group, number: u64, lane: LaneId) -> Ticket {
+        self.queues[group.index()].insert(number, lane);
+        Ticket { group, number }
     }
 
     pub(super) fn leave(&mut self, ticket: Ticket) {
@@ -51,6 +50,11 @@ impl Turns {
 
     pub(super) fn waiting(&self, group: Group) -> usize {
         self.queues[group.index()].len()
+    }
+
+    /// The number of the first in the queue; later than any when there is none.
+    pub(super) fn next(&self, group: Group) -> u64 {
+        self.queues[group.index()].first_key_value().map_or(u64::MAX, |(number, _)| *number)
     }
 
     pub(super) fn lanes(&self, group: Group) -> impl Iterator<Item = LaneId> {
