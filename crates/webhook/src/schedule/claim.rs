@@ -18,7 +18,7 @@ impl Scheduler {
         if self.draining {
             return claims;
         }
-        let mut hungry: usize = Group::all().map(|group| self.hungry.waiting(group).min(self.ahead(group))).sum();
+        let mut hungry: usize = Group::ALL.iter().map(|group| self.hungry.waiting(*group).min(self.ahead(*group))).sum();
         while self.stock.free() > 0
             && let Some(id) = self.hungry.first(|group| self.may_claim(group))
         {
@@ -85,8 +85,9 @@ impl Scheduler {
         if self.stock.free() == 0 {
             return None;
         }
-        Group::all()
-            .filter(|group| self.hungry.waiting(*group) > 0 && self.lacks(*group))
+        Group::ALL
+            .iter()
+            .filter(|group| self.hungry.waiting(**group) > 0 && self.lacks(**group))
             .map(|group| self.gates.parked_until(group.pool).max(self.clock.now()))
             .min()
     }

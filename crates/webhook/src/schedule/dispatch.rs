@@ -33,8 +33,9 @@ impl Scheduler {
 
     /// When [`poll`](Self::poll) will have something, timers aside.
     pub(super) fn next_dispatch(&self) -> Option<Tick> {
-        Group::all()
-            .filter(|group| self.ready.waiting(*group) > 0 && self.slots.free(group.standing))
+        Group::ALL
+            .iter()
+            .filter(|group| self.ready.waiting(**group) > 0 && self.slots.free(group.standing))
             .map(|group| self.gates.opens_at(group.pool).max(self.clock.now()))
             .min()
     }

@@ -132,7 +132,7 @@ impl Scheduler {
         if self.gates.parked_until(pool).since(self.clock.now()) <= KEEPS_ROWS {
             return;
         }
-        let groups = Group::all().filter(|group| group.pool == pool);
+        let groups = Group::ALL.into_iter().filter(|group| group.pool == pool);
         let ready: Vec<LaneId> = groups.flat_map(|group| self.ready.lanes(group)).collect();
         for id in ready {
             self.unplace(id);

@@ -14,10 +14,17 @@ pub(super) struct Group {
 }
 
 impl Group {
-    pub(super) fn all() -> impl Iterator<Item = Group> {
-        let pools = Pool::ALL.into_iter();
-        pools.flat_map(|pool| Standing::ALL.into_iter().map(move |standing| Group { pool, standing }))
-    }
+    pub(super) const ALL: [Group; Pool::ALL.len() * Standing::ALL.len()] = {
+        let mut all = [Group { pool: Pool::Open, standing: Standing::Proven }; _];
+        let mut index = 0;
+        while index < all.len() {
+            let pool = Pool::ALL[index / Standing::ALL.len()];
+            let standing = Standing::ALL[index % Standing::ALL.len()];
+            all[index] = Group { pool, standing };
+            index += 1;
+        }
+        all
+    };
 
     fn index(self) -> usize {
         self.pool as usize * Standing::ALL.len() + self.standing as usize
@@ -34,7 +41,8 @@ pub(super) struct Ticket {
 /// First come, first served, over all groups whose turn it can be: nobody is looked at that is held up.
 #[derive(Debug, Default)]
 pub(super) struct Turns {
-    queues: [BTreeMap<u64, LaneId>; Pool::ALL.len() * Standing::ALL.len()],
+    /// In the order of [`Group::ALL`].
+    queues: [BTreeMap<u64, LaneId>; Group::ALL.len()],
 }
 
 impl Turns {
@@ -63,8 +71,10 @@ impl Turns {
 
     /// Who came first, of the groups that `may` proceed.
     pub(super) fn first(&self, may: impl Fn(Group) -> bool) -> Option<LaneId> {
-        Group::all()
-            .filter_map(|group| self.queues[group.index()].first_key_value().map(|first| (group, first)))
+        Group::ALL
+            .iter()
+            .zip(&self.queues)
+            .filter_map(|(group, queue)| Some((*group, queue.first_key_value()?)))
             .filter(|(group, _)| may(*group))
             .min_by_key(|(_, (number, _))| **number)
             .map(|(_, (_, lane))| *lane)
