@@ -18,7 +18,10 @@ struct All;
 
 impl Compose for All {
     fn compose(&mut self, _: LaneId, deliveries: &[Delivery]) -> Composed {
-        Composed { body: Vec::new(), taken: deliveries.len() }
+        Composed {
+            body: Vec::new(),
+            taken: deliveries.len(),
+        }
     }
 }
 
@@ -40,12 +43,28 @@ fn lane(id: usize, max_events_per_message: usize) -> LaneConfig {
 }
 
 fn delivery(id: i64) -> Delivery {
-    let event = Event { event_type: "task_completed".into(), data: "{}".into(), occurred_at: start() };
-    Delivery { id: DeliveryId(id), event, attempts: 0, created_at: start(), next_attempt_at: None }
+    let event = Event {
+        event_type: "task_completed".into(),
+        data: "{}".into(),
+        occurred_at: start(),
+    };
+    Delivery {
+        id: DeliveryId(id),
+        event,
+        attempts: 0,
+        created_at: start(),
+        next_attempt_at: None,
+    }
 }
 
 fn judgement(verdict: Verdict) -> Judgement {
-    Judgement { verdict, pause: None, status_code: Some(200), body: Some("{}".to_owned()), error: None }
+    Judgement {
+        verdict,
+        pause: None,
+        status_code: Some(200),
+        body: Some("{}".to_owned()),
+        error: None,
+    }
 }
 
 struct World {
@@ -57,9 +76,20 @@ struct World {
 impl World {
     fn new(lanes: usize, rows: usize, max_events_per_message: usize) -> Self {
         let mut scheduler = Scheduler::new(Policy::default(), 1);
-        scheduler.configure((0..lanes).map(|id| lane(id, max_events_per_message)).collect(), start());
-        let table = |lane: usize| (0..rows).map(|row| delivery((row * lanes + lane) as i64)).collect();
-        World { scheduler, tables: (0..lanes).map(table).collect(), now: start() }
+        scheduler.configure(
+            (0..lanes).map(|id| lane(id, max_events_per_message)).collect(),
+            start(),
+        );
+        let table = |lane: usize| {
+            (0..rows)
+                .map(|row| delivery((row * lanes + lane) as i64))
+                .collect()
+        };
+        World {
+            scheduler,
+            tables: (0..lanes).map(table).collect(),
+            now: start(),
+        }
     }
 
     /// Commits changes, reads claims, and says what leaves.
@@ -109,12 +139,21 @@ impl World {
 /// Time per delivery, from the row to the recorded outcome.
 fn backlog(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("backlog");
-    for (lanes, rows, events) in [(100, 1_000, 1), (100, 1_000, 10), (10_000, 10, 1), (10_000, 1, 10), (1, 100_000, 10)]
-    {
+    for (lanes, rows, events) in [
+        (100, 1_000, 1),
+        (100, 1_000, 10),
+        (10_000, 10, 1),
+        (10_000, 1, 10),
+        (1, 100_000, 10),
+    ] {
         group.throughput(Throughput::Elements((lanes * rows) as u64));
         let name = format!("{lanes} lanes x {rows} rows, {events} a message");
         group.bench_function(BenchmarkId::from_parameter(name), |bench| {
-            bench.iter_batched_ref(|| World::new(lanes, rows, events), World::drain, BatchSize::PerIteration);
+            bench.iter_batched_ref(
+                || World::new(lanes, rows, events),
+                World::drain,
+                BatchSize::PerIteration,
+            );
         });
     }
     group.finish();
@@ -135,7 +174,9 @@ fn one_event(criterion: &mut Criterion) {
                 world.scheduler.notice([LaneId(parked as i64)]);
                 let requests = world.turn();
                 assert_eq!(requests.len(), 1);
-                world.scheduler.judged(requests[0].id, &judgement(Verdict::Sent), world.now);
+                world
+                    .scheduler
+                    .judged(requests[0].id, &judgement(Verdict::Sent), world.now);
                 world.scheduler.take_changes();
                 world.scheduler.next_wake()
             });

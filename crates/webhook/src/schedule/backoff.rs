@@ -34,7 +34,9 @@ mod tests {
 
     #[test]
     fn doubles_from_a_second_to_an_hour() {
-        let seconds: Vec<u64> = [0, 1, 2, 3, 12, 13, 100, u32::MAX].map(|n| ceiling(n).as_secs()).into();
+        let seconds: Vec<u64> = [0, 1, 2, 3, 12, 13, 100, u32::MAX]
+            .map(|n| ceiling(n).as_secs())
+            .into();
         assert_eq!(seconds, [1, 1, 2, 4, 2048, 3600, 3600, 3600]);
     }
 

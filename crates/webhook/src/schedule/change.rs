@@ -45,9 +45,13 @@ pub struct DeliveryChange {
 pub enum Outcome {
     Sent,
     /// Failed for now.
-    Retry { next_attempt_at: Timestamp },
+    Retry {
+        next_attempt_at: Timestamp,
+    },
     /// Rate limited, which is no attempt.
-    Waiting { next_attempt_at: Timestamp },
+    Waiting {
+        next_attempt_at: Timestamp,
+    },
     /// Failed for good.
     Failed,
 }
@@ -56,9 +60,21 @@ pub enum Outcome {
 pub enum LaneChange {
     /// Never to be called again by itself. Whatever else waits for the lane fails with this reason; the scheduler has
     /// forgotten about it.
-    SwitchedOff { lane: LaneId, reason: Arc<str>, at: Timestamp },
-    CircuitOpened { lane: LaneId, state: CircuitState },
+    SwitchedOff {
+        lane: LaneId,
+        reason: Arc<str>,
+        at: Timestamp,
+    },
+    CircuitOpened {
+        lane: LaneId,
+        state: CircuitState,
+    },
     /// Tried again, and failed again.
-    CircuitMoved { lane: LaneId, state: CircuitState },
-    CircuitClosed { lane: LaneId },
+    CircuitMoved {
+        lane: LaneId,
+        state: CircuitState,
+    },
+    CircuitClosed {
+        lane: LaneId,
+    },
 }

@@ -18,7 +18,10 @@ impl Scheduler {
         if self.draining {
             return claims;
         }
-        let mut hungry: usize = Group::ALL.iter().map(|group| self.hungry.waiting(*group).min(self.ahead(*group))).sum();
+        let mut hungry: usize = Group::ALL
+            .iter()
+            .map(|group| self.hungry.waiting(*group).min(self.ahead(*group)))
+            .sum();
         while self.stock.free() > 0
             && let Some(id) = self.hungry.first(|group| self.may_claim(group))
         {
@@ -32,7 +35,10 @@ impl Scheduler {
         self.unplace(id);
         let lane = self.lanes.get_mut(&id)?;
         let message = lane.message_size();
-        let limit = lane.page.next(message, self.clock.now()).min(self.stock.portion(hungry, message));
+        let limit = lane
+            .page
+            .next(message, self.clock.now())
+            .min(self.stock.portion(hungry, message));
         let turn = lane.turn.unwrap_or_default();
         lane.place = Place::Claimed(self.claimed.join(lane.group(), turn, id), limit);
         lane.more = false;
@@ -46,10 +52,14 @@ impl Scheduler {
         let now = self.clock.read(now);
         let id = lane;
         let Some(lane) = self.lanes.get(&id) else { return };
-        let Place::Claimed(_, limit) = lane.place else { return };
+        let Place::Claimed(_, limit) = lane.place else {
+            return;
+        };
         let noticed = lane.more;
         self.unplace(id);
-        let Some(lane) = self.lanes.get_mut(&id) else { return };
+        let Some(lane) = self.lanes.get_mut(&id) else {
+            return;
+        };
         rows.truncate(limit);
         let full = rows.len() == limit;
         if full {

@@ -41,7 +41,10 @@ pub(super) struct Clock {
 
 impl Clock {
     pub(super) fn new() -> Self {
-        Clock { seen: i64::MIN, slip: 0 }
+        Clock {
+            seen: i64::MIN,
+            slip: 0,
+        }
     }
 
     pub(super) fn read(&mut self, wall: Timestamp) -> Tick {
@@ -67,8 +70,11 @@ impl Clock {
 
     pub(super) fn wall(&self, tick: Tick) -> Timestamp {
         let micros = tick.0.saturating_sub(self.slip);
-        Timestamp::from_microsecond(micros)
-            .unwrap_or(if micros < 0 { Timestamp::MIN } else { Timestamp::MAX })
+        Timestamp::from_microsecond(micros).unwrap_or(if micros < 0 {
+            Timestamp::MIN
+        } else {
+            Timestamp::MAX
+        })
     }
 }
 

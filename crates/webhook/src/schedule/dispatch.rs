@@ -42,7 +42,9 @@ impl Scheduler {
 
     /// Fails the first rows of a lane that are too old.
     fn expire(&mut self, id: LaneId) {
-        let Some(lane) = self.lanes.get_mut(&id) else { return };
+        let Some(lane) = self.lanes.get_mut(&id) else {
+            return;
+        };
         let max_age = lane.max_age(&self.policy);
         let at = self.clock.wall(self.clock.now());
         let mut error: Option<Arc<str>> = None;
@@ -74,19 +76,32 @@ impl Scheduler {
             return None;
         }
         let sendable = lane.sendable(&self.clock, &self.policy);
-        let rows = lane.rows.make_contiguous().get(..sendable).filter(|rows| !rows.is_empty())?;
+        let rows = lane
+            .rows
+            .make_contiguous()
+            .get(..sendable)
+            .filter(|rows| !rows.is_empty())?;
         let composed = compose.compose(id, rows);
         let taken = composed.taken.clamp(1, rows.len());
         let deliveries = rows[..taken].iter().map(|delivery| delivery.id).collect();
 
         let standing = lane.health.standing();
-        lane.flight = Some(Flight { taken, standing, revision: lane.config.revision });
+        lane.flight = Some(Flight {
+            taken,
+            standing,
+            revision: lane.config.revision,
+        });
         lane.turn = None;
         self.slots.take(standing);
         self.gates.pass(lane.pool(), now);
         self.requests_made += 1;
         let request = RequestId(self.requests_made);
         self.in_flight.insert(request, id);
-        Some(Request { id: request, lane: id, body: composed.body, deliveries })
+        Some(Request {
+            id: request,
+            lane: id,
+            body: composed.body,
+            deliveries,
+        })
     }
 }

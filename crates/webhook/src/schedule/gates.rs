@@ -35,7 +35,10 @@ pub(super) struct Gates {
 
 impl Gates {
     pub(super) fn new(discord_per_second: u32) -> Self {
-        Gates { discord: Window::new(discord_per_second), parked_until: [Tick::DISTANT_PAST; Pool::ALL.len()] }
+        Gates {
+            discord: Window::new(discord_per_second),
+            parked_until: [Tick::DISTANT_PAST; Pool::ALL.len()],
+        }
     }
 
     pub(super) fn set(&mut self, discord_per_second: u32) {
@@ -63,7 +66,11 @@ impl Gates {
 
     /// When the next request may leave.
     pub(super) fn opens_at(&self, pool: Pool) -> Tick {
-        let capped = if pool == Pool::Discord { self.discord.opens_at() } else { Tick::DISTANT_PAST };
+        let capped = if pool == Pool::Discord {
+            self.discord.opens_at()
+        } else {
+            Tick::DISTANT_PAST
+        };
         capped.max(self.parked_until(pool))
     }
 }

@@ -46,7 +46,11 @@ impl Health {
     pub(super) fn new(recorded: Option<CircuitState>, clock: &Clock) -> Self {
         let latest = clock.now().after(backoff::LONGEST);
         Health {
-            standing: if recorded.is_some() { Standing::Suspect } else { Standing::Unproven },
+            standing: if recorded.is_some() {
+                Standing::Suspect
+            } else {
+                Standing::Unproven
+            },
             failures: recorded.map_or(0, |state| state.failures),
             forbidden: 0,
             limited: 0,
@@ -67,7 +71,9 @@ impl Health {
 
     /// No request before this.
     pub(super) fn next_try(&self) -> Tick {
-        self.circuit.as_ref().map_or(Tick::DISTANT_PAST, |circuit| circuit.next_try)
+        self.circuit
+            .as_ref()
+            .map_or(Tick::DISTANT_PAST, |circuit| circuit.next_try)
     }
 
     /// A person wants it tried.
@@ -87,7 +93,13 @@ impl Health {
     /// Whether this closed the circuit.
     pub(super) fn succeeded(&mut self) -> bool {
         let closed = self.is_open();
-        *self = Health { standing: Standing::Proven, failures: 0, forbidden: 0, limited: 0, circuit: None };
+        *self = Health {
+            standing: Standing::Proven,
+            failures: 0,
+            forbidden: 0,
+            limited: 0,
+            circuit: None,
+        };
         closed
     }
 
@@ -105,7 +117,11 @@ impl Health {
     ) -> Result<Option<CircuitState>, TooOften> {
         self.forbidden += 1;
         let circuit = self.fail(clock, random);
-        if self.forbidden < FORBIDDEN_LIMIT { Ok(circuit) } else { Err(TooOften) }
+        if self.forbidden < FORBIDDEN_LIMIT {
+            Ok(circuit)
+        } else {
+            Err(TooOften)
+        }
     }
 
     fn fail(&mut self, clock: &Clock, random: &mut fastrand::Rng) -> Option<CircuitState> {
@@ -117,14 +133,25 @@ impl Health {
         }
         let now = clock.now();
         let next_try = now.after(backoff::probe(self.failures, random));
-        let since = self.circuit.as_ref().map_or(clock.wall(now), |circuit| circuit.since);
+        let since = self
+            .circuit
+            .as_ref()
+            .map_or(clock.wall(now), |circuit| circuit.since);
         self.circuit = Some(Circuit { since, next_try });
-        Some(CircuitState { failures: self.failures, since, next_try: clock.wall(next_try) })
+        Some(CircuitState {
+            failures: self.failures,
+            since,
+            next_try: clock.wall(next_try),
+        })
     }
 
     /// How long to wait when the answer says `wait`.
     pub(super) fn limited(&mut self, wait: Duration) -> Duration {
         self.limited = self.limited.saturating_add(1);
-        if self.limited > TRUSTED_WAITS { wait.max(SHORTEST_UNTRUSTED_WAIT) } else { wait }
+        if self.limited > TRUSTED_WAITS {
+            wait.max(SHORTEST_UNTRUSTED_WAIT)
+        } else {
+            wait
+        }
     }
 }

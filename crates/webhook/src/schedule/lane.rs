@@ -145,17 +145,27 @@ impl Lane {
     }
 
     pub(super) fn group(&self) -> Group {
-        Group { pool: self.pool(), standing: self.health.standing() }
+        Group {
+            pool: self.pool(),
+            standing: self.health.standing(),
+        }
     }
 
     /// The most that a message may hold.
     pub(super) fn message_size(&self) -> usize {
-        if self.health.is_open() { 1 } else { self.config.max_events_per_message.max(1) }
+        if self.health.is_open() {
+            1
+        } else {
+            self.config.max_events_per_message.max(1)
+        }
     }
 
     /// No request before this.
     pub(super) fn gate(&self, clock: &Clock) -> Tick {
-        let head = self.rows.front().map_or(Tick::DISTANT_PAST, |head| self.due(head, clock));
+        let head = self
+            .rows
+            .front()
+            .map_or(Tick::DISTANT_PAST, |head| self.due(head, clock));
         self.pace().max(self.health.next_try()).max(head)
     }
 
@@ -179,7 +189,9 @@ impl Lane {
 
     fn due(&self, delivery: &Delivery, clock: &Clock) -> Tick {
         let latest = clock.now().after(LONGEST_WAIT);
-        let row = delivery.next_attempt_at.map_or(Tick::DISTANT_PAST, |at| clock.tick(at).min(latest));
+        let row = delivery
+            .next_attempt_at
+            .map_or(Tick::DISTANT_PAST, |at| clock.tick(at).min(latest));
         match self.hold {
             Some(hold) if delivery.id <= hold.last => row.min(hold.until),
             _ => row,
@@ -225,7 +237,15 @@ impl Lane {
         match self.rows.front() {
             None => 0,
             Some(head) if head.attempts >= ALONE_AFTER => 1,
-            Some(_) => 1 + self.rows.iter().skip(1).take(limit - 1).take_while(|next| joins(next)).count(),
+            Some(_) => {
+                1 + self
+                    .rows
+                    .iter()
+                    .skip(1)
+                    .take(limit - 1)
+                    .take_while(|next| joins(next))
+                    .count()
+            }
         }
     }
 

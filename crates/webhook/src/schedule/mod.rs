@@ -122,7 +122,10 @@ impl Scheduler {
         for config in configs {
             self.configure_lane(config);
         }
-        let gone = self.lanes.values().filter(|lane| lane.configured_in != self.configured);
+        let gone = self
+            .lanes
+            .values()
+            .filter(|lane| lane.configured_in != self.configured);
         let gone: Vec<LaneId> = gone.map(|lane| lane.config.id).collect();
         for id in gone {
             self.retire(id);
@@ -131,11 +134,18 @@ impl Scheduler {
 
     fn configure_lane(&mut self, config: LaneConfig) {
         let id = config.id;
-        if self.lanes.get(&id).is_some_and(|lane| lane.config != config || lane.life == Life::Retired) {
+        if self
+            .lanes
+            .get(&id)
+            .is_some_and(|lane| lane.config != config || lane.life == Life::Retired)
+        {
             self.unplace(id);
         }
         let (clock, policy) = (&self.clock, &self.policy);
-        let lane = self.lanes.entry(id).or_insert_with(|| Lane::new(config.clone(), clock, policy));
+        let lane = self
+            .lanes
+            .entry(id)
+            .or_insert_with(|| Lane::new(config.clone(), clock, policy));
         lane.configured_in = self.configured;
         lane.configure(config, clock, policy);
         if lane.place == Place::Idle {
@@ -146,7 +156,9 @@ impl Scheduler {
     /// Rows may have been written for these lanes.
     pub fn notice(&mut self, lanes: impl IntoIterator<Item = LaneId>) {
         for id in lanes {
-            let Some(lane) = self.lanes.get_mut(&id) else { continue };
+            let Some(lane) = self.lanes.get_mut(&id) else {
+                continue;
+            };
             lane.more = true;
             if lane.place == Place::Idle {
                 self.settle(id);
@@ -185,7 +197,11 @@ impl Scheduler {
     pub fn take_changes(&mut self) -> Changes {
         self.batch += 1;
         for id in std::mem::take(&mut self.recording) {
-            if self.lanes.get(&id).is_some_and(|lane| lane.place == Place::Recording) {
+            if self
+                .lanes
+                .get(&id)
+                .is_some_and(|lane| lane.place == Place::Recording)
+            {
                 self.settle(id);
             }
         }
@@ -218,7 +234,10 @@ impl Scheduler {
             return None;
         }
         let timer = self.timers.first().map(|(tick, _)| *tick);
-        let wake = [timer, self.next_dispatch(), self.next_claim()].into_iter().flatten().min()?;
+        let wake = [timer, self.next_dispatch(), self.next_claim()]
+            .into_iter()
+            .flatten()
+            .min()?;
         Some(self.clock.wall(wake))
     }
 }

@@ -1,5 +1,6 @@
 //! Where each lane is, and how it gets there.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::clock::Tick;
@@ -14,8 +15,14 @@ const KEEPS_ROWS: Duration = Duration::from_secs(5);
 impl Scheduler {
     /// Puts a lane that is nowhere where it belongs.
     pub(super) fn settle(&mut self, id: LaneId) {
-        let Some(lane) = self.lanes.get_mut(&id) else { return };
+        let Some(lane) = self.lanes.get_mut(&id) else {
+            return;
+        };
         let unrecorded = lane.changed_in == Some(self.batch);
+        if lane.rows.is_empty() {
+            // Thousands of idle lanes do not keep the room of their largest page.
+            lane.rows = VecDeque::new();
+        }
         if lane.flight.is_some() {
             lane.place = Place::InFlight;
         } else if lane.life != Life::Active {
@@ -33,7 +40,9 @@ impl Scheduler {
 
     /// A lane that could send, if it has rows.
     fn queue(&mut self, id: LaneId, unrecorded: bool) {
-        let Some(lane) = self.lanes.get_mut(&id) else { return };
+        let Some(lane) = self.lanes.get_mut(&id) else {
+            return;
+        };
         let turn = *lane.turn.get_or_insert_with(|| {
             self.turns_given += 1;
             self.turns_given
@@ -52,7 +61,9 @@ impl Scheduler {
     /// are read.
     fn lay_down(&mut self, id: LaneId, unrecorded: bool) {
         self.give_rows_back(id);
-        let Some(lane) = self.lanes.get_mut(&id) else { return };
+        let Some(lane) = self.lanes.get_mut(&id) else {
+            return;
+        };
         if lane.life == Life::Off {
             lane.place = Place::Idle;
         } else if unrecorded {
@@ -65,7 +76,9 @@ impl Scheduler {
 
     fn wait(&mut self, id: LaneId) {
         let scarce = self.stock.scarce();
-        let Some(lane) = self.lanes.get_mut(&id) else { return };
+        let Some(lane) = self.lanes.get_mut(&id) else {
+            return;
+        };
         let until = lane.gate(&self.clock);
         lane.place = Place::Waiting(until);
         self.timers.insert((until, id));
@@ -76,7 +89,9 @@ impl Scheduler {
 
     /// Takes a lane out of wherever it is; it has to be settled again.
     pub(super) fn unplace(&mut self, id: LaneId) {
-        let Some(lane) = self.lanes.get_mut(&id) else { return };
+        let Some(lane) = self.lanes.get_mut(&id) else {
+            return;
+        };
         match std::mem::replace(&mut lane.place, Place::Idle) {
             Place::Hungry(ticket) => self.hungry.leave(ticket),
             Place::Ready(ticket) => self.ready.leave(ticket),
@@ -94,7 +109,9 @@ impl Scheduler {
 
     /// Forgets the rows that are not in flight; they are read again.
     pub(super) fn give_rows_back(&mut self, id: LaneId) {
-        let Some(lane) = self.lanes.get_mut(&id) else { return };
+        let Some(lane) = self.lanes.get_mut(&id) else {
+            return;
+        };
         let keep = lane.flight.map_or(0, |flight| flight.taken);
         let extra = lane.rows.len().saturating_sub(keep);
         if extra > 0 {

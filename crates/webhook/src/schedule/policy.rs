@@ -12,7 +12,8 @@ use crate::endpoint::{EndpointKind, Vendor};
 pub struct Policy {
     /// Failed attempts, after which a delivery has failed for good; 0 counts as 1.
     pub max_attempts: u32,
-    /// Deliveries older than this fail without a request.
+    /// Deliveries older than this fail without a request, when it is their turn: behind an open circuit, when the lane is
+    /// tried next.
     pub max_age: Duration,
     /// Requests per second to Discord's own hosts, all lanes together; 0: no cap.
     pub discord_per_second: u32,

@@ -36,7 +36,10 @@ pub(super) struct Slots {
 
 impl Slots {
     pub(super) fn new(limit: usize) -> Self {
-        Slots { limit: limit.max(1), busy: [0; 3] }
+        Slots {
+            limit: limit.max(1),
+            busy: [0; 3],
+        }
     }
 
     pub(super) fn set(&mut self, limit: usize) {

@@ -25,7 +25,11 @@ pub(super) struct Stock {
 
 impl Stock {
     pub(super) fn new(limit: usize) -> Self {
-        Stock { limit: limit.max(1), held: 0, promised: 0 }
+        Stock {
+            limit: limit.max(1),
+            held: 0,
+            promised: 0,
+        }
     }
 
     pub(super) fn set(&mut self, limit: usize) {
@@ -47,8 +51,14 @@ impl Stock {
 
     /// What one of `hungry` lanes may have, in whole messages where there is that much; 0 when nothing is left.
     pub(super) fn portion(&self, hungry: usize, message: usize) -> usize {
-        let fair = (self.free() / (hungry + RESERVE)).clamp(1, LARGEST_CLAIM).min(self.free());
-        if fair > message { fair - fair % message } else { fair }
+        let fair = (self.free() / (hungry + RESERVE))
+            .clamp(1, LARGEST_CLAIM)
+            .min(self.free());
+        if fair > message {
+            fair - fair % message
+        } else {
+            fair
+        }
     }
 
     pub(super) fn promise(&mut self, rows: usize) {
@@ -81,7 +91,10 @@ impl Page {
     const FIRST: usize = 2;
 
     pub(super) fn new() -> Self {
-        Page { messages: Page::FIRST, filled_at: None }
+        Page {
+            messages: Page::FIRST,
+            filled_at: None,
+        }
     }
 
     /// The rows to ask for, now that the last page is used up.
@@ -102,7 +115,10 @@ impl Page {
     }
 
     pub(super) fn after_failure(&mut self) {
-        *self = Page { messages: 1, filled_at: None };
+        *self = Page {
+            messages: 1,
+            filled_at: None,
+        };
     }
 
     pub(super) fn after_success(&mut self) {

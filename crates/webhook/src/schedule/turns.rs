@@ -15,7 +15,10 @@ pub(super) struct Group {
 
 impl Group {
     pub(super) const ALL: [Group; Pool::ALL.len() * Standing::ALL.len()] = {
-        let mut all = [Group { pool: Pool::Open, standing: Standing::Proven }; _];
+        let mut all = [Group {
+            pool: Pool::Open,
+            standing: Standing::Proven,
+        }; _];
         let mut index = 0;
         while index < all.len() {
             let pool = Pool::ALL[index / Standing::ALL.len()];
@@ -62,7 +65,9 @@ impl Turns {
 
     /// The number of the first in the queue; later than any when there is none.
     pub(super) fn next(&self, group: Group) -> u64 {
-        self.queues[group.index()].first_key_value().map_or(u64::MAX, |(number, _)| *number)
+        self.queues[group.index()]
+            .first_key_value()
+            .map_or(u64::MAX, |(number, _)| *number)
     }
 
     pub(super) fn lanes(&self, group: Group) -> impl Iterator<Item = LaneId> {

@@ -10,7 +10,8 @@ use super::gates::Pool;
 use super::health::TooOften;
 use super::lane::{LONGEST_WAIT, Lane, Life};
 use super::{
-    Changes, CircuitState, Delivery, DeliveryChange, LaneChange, Outcome, Policy, RequestId, Scheduler, backoff,
+    Changes, CircuitState, Delivery, DeliveryChange, LaneChange, Outcome, Policy, RequestId, Scheduler,
+    backoff,
 };
 use crate::outcome::{Judgement, RateScope, Verdict};
 
@@ -21,8 +22,12 @@ impl Scheduler {
     /// deliveries says nothing of the new one.
     pub fn judged(&mut self, request: RequestId, judgement: &Judgement, now: Timestamp) {
         let now = self.clock.read(now);
-        let Some(id) = self.in_flight.remove(&request) else { return };
-        let Some(lane) = self.lanes.get_mut(&id) else { return };
+        let Some(id) = self.in_flight.remove(&request) else {
+            return;
+        };
+        let Some(lane) = self.lanes.get_mut(&id) else {
+            return;
+        };
         let Some(flight) = lane.flight.take() else { return };
         self.slots.release(flight.standing);
 
@@ -50,7 +55,11 @@ impl Scheduler {
         if self.changes.deliveries.len() > changes {
             lane.changed_in = Some(self.batch);
         }
-        if let Verdict::RateLimited { wait, scope: RateScope::Discord } = judgement.verdict {
+        if let Verdict::RateLimited {
+            wait,
+            scope: RateScope::Discord,
+        } = judgement.verdict
+        {
             let pool = lane.pool();
             self.park(pool, now.after(wait.min(LONGEST_WAIT)));
             if pool == Pool::Discord {
@@ -124,7 +133,9 @@ impl Ruling<'_> {
     fn alive(&mut self) {
         self.lane.page.after_success();
         if self.lane.health.succeeded() {
-            self.announce(LaneChange::CircuitClosed { lane: self.lane.config.id });
+            self.announce(LaneChange::CircuitClosed {
+                lane: self.lane.config.id,
+            });
         }
     }
 
@@ -133,7 +144,11 @@ impl Ruling<'_> {
     /// With one bad event among n, at most ⌈log2 n⌉ more requests are refused: of a refused message, the first half is
     /// tried, and whatever becomes of it, what is still in doubt is about half as much.
     fn rejected(&mut self, culprit: Option<usize>) {
-        let culprit = if self.taken == 1 { Some(0) } else { culprit.filter(|index| *index < self.taken) };
+        let culprit = if self.taken == 1 {
+            Some(0)
+        } else {
+            culprit.filter(|index| *index < self.taken)
+        };
         match culprit.and_then(|index| self.lane.rows.remove(index)) {
             Some(delivery) => {
                 self.lane.refused = 0;
@@ -199,7 +214,12 @@ impl Ruling<'_> {
         let max = self.policy.max_attempts.max(1);
         let mut index = 0;
         while index < self.taken {
-            if self.lane.rows.get(index).is_none_or(|delivery| delivery.attempts < max) {
+            if self
+                .lane
+                .rows
+                .get(index)
+                .is_none_or(|delivery| delivery.attempts < max)
+            {
                 index += 1;
             } else if let Some(delivery) = self.lane.rows.remove(index) {
                 self.taken -= 1;
@@ -220,7 +240,11 @@ impl Ruling<'_> {
     }
 
     fn switch_off(&mut self, reason: Arc<str>) {
-        self.announce(LaneChange::SwitchedOff { lane: self.lane.config.id, reason, at: self.wall });
+        self.announce(LaneChange::SwitchedOff {
+            lane: self.lane.config.id,
+            reason,
+            at: self.wall,
+        });
         if self.lane.life == Life::Active {
             self.lane.life = Life::Off;
         }

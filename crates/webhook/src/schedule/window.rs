@@ -16,7 +16,10 @@ pub(super) struct Window {
 impl Window {
     /// `per_second` 0: no cap.
     pub(super) fn new(per_second: u32) -> Self {
-        Window { per_second: per_second as usize, passed: VecDeque::new() }
+        Window {
+            per_second: per_second as usize,
+            passed: VecDeque::new(),
+        }
     }
 
     pub(super) fn set(&mut self, per_second: u32) {

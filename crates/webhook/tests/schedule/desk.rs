@@ -31,11 +31,18 @@ pub fn lane(id: i64) -> LaneConfig {
 }
 
 pub fn discord(id: i64) -> LaneConfig {
-    LaneConfig { kind: EndpointKind::Discord, vendor: Vendor::Discord, ..lane(id) }
+    LaneConfig {
+        kind: EndpointKind::Discord,
+        vendor: Vendor::Discord,
+        ..lane(id)
+    }
 }
 
 pub fn teams(id: i64) -> LaneConfig {
-    LaneConfig { vendor: Vendor::Microsoft, ..lane(id) }
+    LaneConfig {
+        vendor: Vendor::Microsoft,
+        ..lane(id)
+    }
 }
 
 pub fn verdict(verdict: Verdict) -> Judgement {
@@ -61,7 +68,10 @@ pub const BROKEN: Verdict = Verdict::Retry { wait: None };
 pub const REFUSED: Verdict = Verdict::Rejected { culprit: None };
 
 pub fn too_fast(wait: Duration) -> Verdict {
-    Verdict::RateLimited { wait, scope: RateScope::Lane }
+    Verdict::RateLimited {
+        wait,
+        scope: RateScope::Lane,
+    }
 }
 
 pub fn seconds(seconds: f64) -> Duration {
@@ -82,7 +92,13 @@ impl Desk {
         let configs: Vec<LaneConfig> = configs.into_iter().collect();
         let mut scheduler = Scheduler::new(policy, 7);
         scheduler.configure(configs.clone(), now);
-        Desk { scheduler, tables: Tables::default(), now, room: usize::MAX, configs }
+        Desk {
+            scheduler,
+            tables: Tables::default(),
+            now,
+            room: usize::MAX,
+            configs,
+        }
     }
 
     pub fn write(&mut self, lane: i64, ids: impl IntoIterator<Item = i64>) {
@@ -135,7 +151,10 @@ impl Desk {
             let mut requests = self.leaving();
             if !requests.is_empty() {
                 assert_eq!(requests.len(), 1, "{requests:?}");
-                return (Duration::try_from(self.now.duration_since(start)).unwrap(), requests.remove(0));
+                return (
+                    Duration::try_from(self.now.duration_since(start)).unwrap(),
+                    requests.remove(0),
+                );
             }
             self.sleep();
         }

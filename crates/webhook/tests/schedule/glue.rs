@@ -6,8 +6,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use webhook::event::Event;
 use webhook::schedule::{
-    Changes, CircuitState, Compose, Composed, Delivery, DeliveryChange, DeliveryId, LaneChange, LaneId, Outcome,
-    Request, Scheduler,
+    Changes, CircuitState, Compose, Composed, Delivery, DeliveryChange, DeliveryId, LaneChange, LaneId,
+    Outcome, Request, Scheduler,
 };
 
 /// A row of the log.
@@ -49,14 +49,35 @@ pub struct Tables {
 
 impl Tables {
     pub fn write(&mut self, lane: LaneId, id: i64, created_at: Timestamp) {
-        let event = Event { event_type: "task_completed".into(), data: "{}".into(), occurred_at: created_at };
+        let event = Event {
+            event_type: "task_completed".into(),
+            data: "{}".into(),
+            occurred_at: created_at,
+        };
         let id = DeliveryId(id);
-        let delivery = Delivery { id, event, attempts: 0, created_at, next_attempt_at: None };
-        self.rows.entry(lane).or_default().insert(id, Row { delivery, last: None, abandoned: None });
+        let delivery = Delivery {
+            id,
+            event,
+            attempts: 0,
+            created_at,
+            next_attempt_at: None,
+        };
+        self.rows.entry(lane).or_default().insert(
+            id,
+            Row {
+                delivery,
+                last: None,
+                abandoned: None,
+            },
+        );
     }
 
     pub fn unfinished(&self, lane: LaneId) -> impl Iterator<Item = &Row> {
-        self.rows.get(&lane).into_iter().flat_map(|rows| rows.values()).filter(|row| !row.finished())
+        self.rows
+            .get(&lane)
+            .into_iter()
+            .flat_map(|rows| rows.values())
+            .filter(|row| !row.finished())
     }
 
     pub fn row(&self, lane: LaneId, id: DeliveryId) -> &Row {
@@ -65,11 +86,17 @@ impl Tables {
 
     pub fn record(&mut self, changes: &Changes) {
         for change in &changes.deliveries {
-            let row = self.rows.get_mut(&change.lane).and_then(|rows| rows.get_mut(&change.id)).unwrap();
+            let row = self
+                .rows
+                .get_mut(&change.lane)
+                .and_then(|rows| rows.get_mut(&change.id))
+                .unwrap();
             assert!(!row.finished(), "{change:?} after {:?}", row.last);
             row.delivery.attempts = change.attempts;
             row.delivery.next_attempt_at = match change.outcome {
-                Outcome::Retry { next_attempt_at } | Outcome::Waiting { next_attempt_at } => Some(next_attempt_at),
+                Outcome::Retry { next_attempt_at } | Outcome::Waiting { next_attempt_at } => {
+                    Some(next_attempt_at)
+                }
                 Outcome::Sent | Outcome::Failed => None,
             };
             row.last = Some(change.clone());
@@ -89,7 +116,10 @@ impl Tables {
                 }
                 LaneChange::CircuitMoved { lane, state } => {
                     let before = self.circuits.insert(*lane, *state);
-                    assert!(before.is_some_and(|before| before.since == state.since), "moved without being open");
+                    assert!(
+                        before.is_some_and(|before| before.since == state.since),
+                        "moved without being open"
+                    );
                 }
                 LaneChange::CircuitClosed { lane } => {
                     assert!(self.circuits.remove(lane).is_some(), "closed without being open");
@@ -106,8 +136,14 @@ pub struct Room(pub usize);
 impl Compose for Room {
     fn compose(&mut self, _: LaneId, deliveries: &[Delivery]) -> Composed {
         let taken = deliveries.len().min(self.0);
-        let ids: Vec<String> = deliveries[..taken].iter().map(|delivery| delivery.id.0.to_string()).collect();
-        Composed { body: ids.join(" ").into_bytes(), taken }
+        let ids: Vec<String> = deliveries[..taken]
+            .iter()
+            .map(|delivery| delivery.id.0.to_string())
+            .collect();
+        Composed {
+            body: ids.join(" ").into_bytes(),
+            taken,
+        }
     }
 }
 
@@ -135,8 +171,11 @@ pub fn turn(scheduler: &mut Scheduler, tables: &mut Tables, now: Timestamp, room
     }
     for claim in scheduler.claims(now) {
         assert!(claim.limit > 0, "an empty claim");
-        let rows: Vec<Delivery> =
-            tables.unfinished(claim.lane).take(claim.limit).map(|row| row.delivery.clone()).collect();
+        let rows: Vec<Delivery> = tables
+            .unfinished(claim.lane)
+            .take(claim.limit)
+            .map(|row| row.delivery.clone())
+            .collect();
         scheduler.supply(claim.lane, rows, now);
         turn.claimed += 1;
     }

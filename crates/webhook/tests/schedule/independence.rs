@@ -17,7 +17,11 @@ struct Network {
 
 impl Network {
     fn new(hanging: i64) -> Self {
-        Network { hanging, flying: BinaryHeap::new(), requests: Default::default() }
+        Network {
+            hanging,
+            flying: BinaryHeap::new(),
+            requests: Default::default(),
+        }
     }
 
     fn hangs(&self, request: &Request) -> bool {
@@ -27,7 +31,11 @@ impl Network {
     fn leave(&mut self, desk: &mut Desk) -> Vec<Request> {
         let requests = desk.leaving();
         for request in &requests {
-            let delay = if self.hangs(request) { seconds(30.0) } else { seconds(0.01) };
+            let delay = if self.hangs(request) {
+                seconds(30.0)
+            } else {
+                seconds(0.01)
+            };
             self.flying.push(Reverse((desk.now + delay, request.id.0)));
             self.requests.insert(request.id.0, request.clone());
         }
@@ -37,7 +45,12 @@ impl Network {
     /// Goes to the next answer or wake before `end`.
     fn step(&mut self, desk: &mut Desk, end: jiff::Timestamp) -> bool {
         let answer = self.flying.peek().map(|Reverse((at, _))| *at);
-        let Some(next) = answer.into_iter().chain(desk.scheduler.next_wake()).min().filter(|at| *at < end) else {
+        let Some(next) = answer
+            .into_iter()
+            .chain(desk.scheduler.next_wake())
+            .min()
+            .filter(|at| *at < end)
+        else {
             desk.now = end;
             return false;
         };
@@ -57,7 +70,10 @@ impl Network {
 #[test]
 fn thousands_that_hang_delay_nobody_who_works() {
     let (lanes, hanging) = (2_000, 1_000);
-    let policy = Policy { max_in_flight: 64, ..Policy::default() };
+    let policy = Policy {
+        max_in_flight: 64,
+        ..Policy::default()
+    };
     let mut desk = Desk::with(policy, (1..=lanes).map(lane));
     let mut network = Network::new(hanging);
     for id in 1..=hanging {
@@ -68,7 +84,13 @@ fn thousands_that_hang_delay_nobody_who_works() {
     while network.step(&mut desk, warm) {
         network.leave(&mut desk);
     }
-    assert!(desk.tables.rows.values().flat_map(|rows| rows.values()).all(|row| row.sent()));
+    assert!(
+        desk.tables
+            .rows
+            .values()
+            .flat_map(|rows| rows.values())
+            .all(|row| row.sent())
+    );
     for id in hanging + 1..=lanes {
         desk.write(id, 1..=100);
     }
@@ -95,12 +117,19 @@ fn thousands_that_hang_delay_nobody_who_works() {
         }
     }
     assert_eq!(worst, Duration::ZERO);
-    assert!(hung >= 16 * 20 && tried.len() >= 16 * 20, "nor do they starve: {hung} {}", tried.len());
+    assert!(
+        hung >= 16 * 20 && tried.len() >= 16 * 20,
+        "nor do they starve: {hung} {}",
+        tried.len()
+    );
 }
 
 #[test]
 fn a_backlog_does_not_starve_a_single_row() {
-    let policy = Policy { max_in_flight: 1, ..Policy::default() };
+    let policy = Policy {
+        max_in_flight: 1,
+        ..Policy::default()
+    };
     let mut desk = Desk::with(policy, [lane(1), lane(2)]);
     desk.write(1, 1..=100_000);
     let request = desk.one();
@@ -112,7 +141,10 @@ fn a_backlog_does_not_starve_a_single_row() {
 
 #[test]
 fn lanes_take_turns() {
-    let policy = Policy { max_in_flight: 1, ..Policy::default() };
+    let policy = Policy {
+        max_in_flight: 1,
+        ..Policy::default()
+    };
     let mut desk = Desk::with(policy, (1..=5).map(lane));
     for id in 1..=5 {
         desk.write(id, 1..=1_000);
@@ -132,7 +164,10 @@ fn lanes_take_turns() {
 
 #[test]
 fn lanes_whose_rows_failed_before_a_restart_are_suspects() {
-    let policy = Policy { max_in_flight: 8, ..Policy::default() };
+    let policy = Policy {
+        max_in_flight: 8,
+        ..Policy::default()
+    };
     let mut desk = Desk::with(policy, (1..=20).map(lane));
     for id in 1..=20 {
         desk.write(id, [1]);

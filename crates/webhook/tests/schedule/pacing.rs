@@ -11,7 +11,13 @@ fn an_announced_pause_is_kept() {
     let mut desk = Desk::new([lane(1)]);
     desk.write(1, 1..=11);
     let request = desk.one();
-    desk.judge(&request, &Judgement { pause: Some(seconds(1.25)), ..verdict(SENT) });
+    desk.judge(
+        &request,
+        &Judgement {
+            pause: Some(seconds(1.25)),
+            ..verdict(SENT)
+        },
+    );
     let (slept, request) = desk.next();
     assert_eq!((slept, ids(&request)), (seconds(1.25), vec![11]));
 }
@@ -21,7 +27,13 @@ fn a_pause_holds_for_rows_that_come_later() {
     let mut desk = Desk::new([lane(1)]);
     desk.write(1, [1]);
     let request = desk.one();
-    desk.judge(&request, &Judgement { pause: Some(seconds(2.0)), ..verdict(SENT) });
+    desk.judge(
+        &request,
+        &Judgement {
+            pause: Some(seconds(2.0)),
+            ..verdict(SENT)
+        },
+    );
     desk.nothing_leaves();
     desk.pass(seconds(0.5));
     desk.write(1, [2]);
@@ -37,7 +49,10 @@ fn rate_limited_waits_exactly_and_is_no_attempt() {
     let at = desk.now + seconds(0.345);
     assert_eq!(desk.outcome(1, 1), Some(Outcome::Waiting { next_attempt_at: at }));
     let row = desk.row(1, 1).last.clone().unwrap();
-    assert_eq!((row.attempts, row.status_code, row.error.as_deref()), (0, Some(429), Some("too fast")));
+    assert_eq!(
+        (row.attempts, row.status_code, row.error.as_deref()),
+        (0, Some(429), Some("too fast"))
+    );
     let (slept, request) = desk.next();
     assert_eq!(slept, seconds(0.345));
     desk.answer(&request, SENT);
@@ -79,7 +94,10 @@ fn a_wait_of_years_is_not_believed() {
 }
 
 fn global(wait: f64) -> Verdict {
-    Verdict::RateLimited { wait: seconds(wait), scope: RateScope::Discord }
+    Verdict::RateLimited {
+        wait: seconds(wait),
+        scope: RateScope::Discord,
+    }
 }
 
 #[test]
@@ -95,7 +113,12 @@ fn a_global_limit_parks_all_of_discord_and_nobody_else() {
     desk.write(4, [1]);
     assert_eq!(desk.one().lane.0, 4);
     desk.sleep();
-    assert_eq!(desk.now.duration_since(desk.row(1, 1).last.as_ref().unwrap().at).as_secs(), 90);
+    assert_eq!(
+        desk.now
+            .duration_since(desk.row(1, 1).last.as_ref().unwrap().at)
+            .as_secs(),
+        90
+    );
     let mut lanes: Vec<i64> = desk.leaving().iter().map(|request| request.lane.0).collect();
     lanes.sort();
     assert_eq!(lanes, [1, 2, 3]);
@@ -103,13 +126,20 @@ fn a_global_limit_parks_all_of_discord_and_nobody_else() {
 
 #[test]
 fn a_park_takes_the_rows_of_lanes_that_were_ready() {
-    let policy = Policy { max_in_flight: 4, ..Policy::default() };
+    let policy = Policy {
+        max_in_flight: 4,
+        ..Policy::default()
+    };
     let mut desk = Desk::with(policy, (1..=4).map(discord));
     for id in 1..=4 {
         desk.write(id, 1..=10);
     }
     let requests = desk.leaving();
-    assert_eq!(requests.len(), 2, "the other half is for those that have proven themselves");
+    assert_eq!(
+        requests.len(),
+        2,
+        "the other half is for those that have proven themselves"
+    );
     assert_eq!(desk.scheduler.buffered(), 40);
     desk.answer(&requests[0], global(3600.0));
     desk.nothing_leaves();
@@ -136,7 +166,10 @@ fn a_park_outlives_a_crash() {
 
 #[test]
 fn hosts_that_speak_like_discord_park_each_other_only() {
-    let like = |id| LaneConfig { kind: EndpointKind::Discord, ..lane(id) };
+    let like = |id| LaneConfig {
+        kind: EndpointKind::Discord,
+        ..lane(id)
+    };
     let mut desk = Desk::new([like(1), like(2), discord(3), lane(4)]);
     desk.write(1, [1]);
     let request = desk.one();
@@ -184,7 +217,10 @@ fn discords_cap_holds_up_nobody_else() {
 
 #[test]
 fn each_teams_webhook_gets_four_a_second() {
-    let mut desk = Desk::new([LaneConfig { max_events_per_message: 1, ..teams(1) }]);
+    let mut desk = Desk::new([LaneConfig {
+        max_events_per_message: 1,
+        ..teams(1)
+    }]);
     desk.write(1, 1..=8);
     for _ in 0..2 {
         for _ in 0..4 {
@@ -201,7 +237,11 @@ fn each_teams_webhook_gets_four_a_second() {
 
 #[test]
 fn other_hosts_are_paced_by_their_answers_alone() {
-    let config = |vendor| LaneConfig { vendor, max_events_per_message: 1, ..discord(1) };
+    let config = |vendor| LaneConfig {
+        vendor,
+        max_events_per_message: 1,
+        ..discord(1)
+    };
     let mut desk = Desk::new([config(Vendor::Other)]);
     desk.write(1, 1..=200);
     for _ in 0..200 {
@@ -212,20 +252,30 @@ fn other_hosts_are_paced_by_their_answers_alone() {
 
 #[test]
 fn the_caps_are_settings() {
-    let policy = Policy { discord_per_second: 1, teams_per_second: 0, ..Policy::default() };
+    let policy = Policy {
+        discord_per_second: 1,
+        teams_per_second: 0,
+        ..Policy::default()
+    };
     let mut desk = Desk::with(policy.clone(), [discord(1), discord(2), teams(3)]);
     for id in 1..=3 {
         desk.write(id, [1]);
     }
     let lanes: Vec<i64> = desk.leaving().iter().map(|request| request.lane.0).collect();
     assert_eq!(lanes, [1, 3]);
-    desk.scheduler.set_policy(Policy { discord_per_second: 2, ..policy });
+    desk.scheduler.set_policy(Policy {
+        discord_per_second: 2,
+        ..policy
+    });
     assert_eq!(desk.one().lane.0, 2);
 }
 
 #[test]
 fn min_interval_counts_from_the_answer() {
-    let mut desk = Desk::new([LaneConfig { min_interval: seconds(2.0), ..lane(1) }]);
+    let mut desk = Desk::new([LaneConfig {
+        min_interval: seconds(2.0),
+        ..lane(1)
+    }]);
     desk.write(1, 1..=20);
     let request = desk.one();
     desk.pass(seconds(1.0));
@@ -235,7 +285,12 @@ fn min_interval_counts_from_the_answer() {
 
 #[test]
 fn a_clock_set_back_does_not_stretch_a_wait() {
-    for how in [too_fast(seconds(20.0)), Verdict::Retry { wait: Some(seconds(20.0)) }] {
+    for how in [
+        too_fast(seconds(20.0)),
+        Verdict::Retry {
+            wait: Some(seconds(20.0)),
+        },
+    ] {
         let mut desk = Desk::new([lane(1)]);
         desk.write(1, 1..=20);
         let request = desk.one();
@@ -253,7 +308,12 @@ fn what_an_answer_asks_for_is_waited_for_on_failure_too() {
     let mut desk = Desk::new([lane(1)]);
     desk.write(1, [1]);
     let request = desk.one();
-    desk.answer(&request, Verdict::Retry { wait: Some(seconds(77.0)) });
+    desk.answer(
+        &request,
+        Verdict::Retry {
+            wait: Some(seconds(77.0)),
+        },
+    );
     assert_eq!(desk.next().0, seconds(77.0));
     desk.crash();
     let request = desk.one();

@@ -12,11 +12,17 @@ fn an_idle_lane_sends_at_once() {
     assert_eq!(desk.scheduler.next_wake(), None);
     desk.write(1, [1]);
     let request = desk.one();
-    assert_eq!((ids(&request), request.body.as_slice()), (vec![1], b"1".as_slice()));
+    assert_eq!(
+        (ids(&request), request.body.as_slice()),
+        (vec![1], b"1".as_slice())
+    );
     desk.answer(&request, SENT);
     assert_eq!(desk.outcome(1, 1), Some(Outcome::Sent));
     let row = desk.row(1, 1).last.clone().unwrap();
-    assert_eq!((row.at, row.attempts, row.status_code, row.error), (desk.now, 0, Some(200), None));
+    assert_eq!(
+        (row.at, row.attempts, row.status_code, row.error),
+        (desk.now, 0, Some(200), None)
+    );
     assert_eq!(desk.scheduler.next_wake(), None);
     assert_eq!(desk.scheduler.buffered(), 0);
 }
@@ -41,7 +47,10 @@ fn one_request_in_flight_then_all_that_waits_as_one() {
 #[test]
 fn coalescing_can_be_turned_off_and_is_bounded_by_the_format() {
     for (max_events_per_message, room, expected) in [(1, 9, 1), (0, 9, 1), (10, 3, 3), (4, 9, 4), (4, 0, 1)] {
-        let mut desk = Desk::new([LaneConfig { max_events_per_message, ..lane(1) }]);
+        let mut desk = Desk::new([LaneConfig {
+            max_events_per_message,
+            ..lane(1)
+        }]);
         desk.room = room;
         desk.write(1, 1..=20);
         assert_eq!(desk.one().deliveries.len(), expected);
@@ -107,7 +116,11 @@ fn rows_of_a_slow_lane_stay_in_the_database() {
 
 #[test]
 fn memory_is_bounded_and_shared() {
-    let policy = Policy { max_buffered: 100, max_in_flight: 4, ..Policy::default() };
+    let policy = Policy {
+        max_buffered: 100,
+        max_in_flight: 4,
+        ..Policy::default()
+    };
     let mut desk = Desk::with(policy, (1..=8).map(lane));
     for id in 1..=8 {
         desk.write(id, 1..=1000);
@@ -170,7 +183,13 @@ fn what_an_old_url_had_against_deliveries_does_not_count_for_the_new_one() {
         let mut desk = Desk::new([lane(1)]);
         desk.write(1, 1..=3);
         let request = desk.one();
-        desk.scheduler.configure(vec![LaneConfig { revision: 1, ..lane(1) }], desk.now);
+        desk.scheduler.configure(
+            vec![LaneConfig {
+                revision: 1,
+                ..lane(1)
+            }],
+            desk.now,
+        );
         desk.answer(&request, answer);
         assert_eq!(ids(&desk.one()), [1, 2, 3]);
         assert_eq!(desk.outcome(1, 1), None);
@@ -183,7 +202,13 @@ fn settings_of_a_lane_hold_at_once() {
     let mut desk = Desk::new([lane(1)]);
     desk.write(1, 1..=30);
     let request = desk.one();
-    desk.scheduler.configure(vec![LaneConfig { max_events_per_message: 2, ..lane(1) }], desk.now);
+    desk.scheduler.configure(
+        vec![LaneConfig {
+            max_events_per_message: 2,
+            ..lane(1)
+        }],
+        desk.now,
+    );
     desk.answer(&request, SENT);
     assert_eq!(ids(&desk.one()), [11, 12]);
 }
@@ -196,7 +221,10 @@ fn draining_lets_nothing_out_and_records_what_comes_in() {
     desk.write(2, [1]);
     desk.scheduler.drain();
     desk.nothing_leaves();
-    assert_eq!((desk.scheduler.in_flight(), desk.scheduler.next_wake()), (1, None));
+    assert_eq!(
+        (desk.scheduler.in_flight(), desk.scheduler.next_wake()),
+        (1, None)
+    );
     desk.answer(&request, SENT);
     assert_eq!(desk.outcome(1, 10), Some(Outcome::Sent));
     desk.nothing_leaves();

@@ -14,7 +14,10 @@ fn a_single_event_that_is_refused_fails() {
         desk.answer(&request, Verdict::Rejected { culprit });
         assert_eq!(desk.outcome(1, 1), Some(Outcome::Failed));
         let row = desk.row(1, 1).last.clone().unwrap();
-        assert_eq!((row.status_code, row.error.as_deref()), (Some(400), Some("bad request")));
+        assert_eq!(
+            (row.status_code, row.error.as_deref()),
+            (Some(400), Some("bad request"))
+        );
         desk.nothing_leaves();
     }
 }
@@ -37,7 +40,10 @@ fn a_named_culprit_fails_and_the_others_leave_at_once() {
 fn an_unknown_culprit_is_found_by_halves() {
     for count in 1..=16_usize {
         for bad in 1..=count {
-            let mut desk = Desk::new([LaneConfig { max_events_per_message: 16, ..lane(1) }]);
+            let mut desk = Desk::new([LaneConfig {
+                max_events_per_message: 16,
+                ..lane(1)
+            }]);
             desk.write(1, 1..=count as i64);
             let mut refusals = 0;
             while desk.tables.unfinished(LaneId(1)).count() > 0 {
@@ -48,7 +54,10 @@ fn an_unknown_culprit_is_found_by_halves() {
                 desk.record();
             }
             let further = refusals - 1;
-            assert!(further <= count.next_power_of_two().ilog2(), "{further} refusals, {bad} of {count}");
+            assert!(
+                further <= count.next_power_of_two().ilog2(),
+                "{further} refusals, {bad} of {count}"
+            );
             for id in 1..=count {
                 assert_eq!(desk.row(1, id as i64).sent(), id != bad);
                 assert_eq!(desk.row(1, id as i64).delivery.attempts, u32::from(id == bad));
@@ -112,13 +121,25 @@ fn gone_is_switched_off_and_never_called_again() {
 
     desk.write(1, [31]);
     desk.scheduler.configure(vec![lane(1)], desk.now);
-    desk.scheduler.configure(vec![LaneConfig { max_events_per_message: 3, ..lane(1) }], desk.now);
+    desk.scheduler.configure(
+        vec![LaneConfig {
+            max_events_per_message: 3,
+            ..lane(1)
+        }],
+        desk.now,
+    );
     desk.scheduler.retry_now([LaneId(1)]);
     desk.scheduler.notice_all();
     desk.nothing_leaves();
     assert_eq!(desk.scheduler.next_wake(), None);
 
-    desk.scheduler.configure(vec![LaneConfig { revision: 1, ..lane(1) }], desk.now);
+    desk.scheduler.configure(
+        vec![LaneConfig {
+            revision: 1,
+            ..lane(1)
+        }],
+        desk.now,
+    );
     assert_eq!(ids(&desk.one()), [31]);
 }
 
@@ -133,11 +154,17 @@ fn forbidden_fails_all_and_ten_in_a_row_switch_off() {
         messages.push(request.deliveries.len());
         desk.answer(&request, Verdict::Forbidden);
         desk.record();
-        assert_eq!(desk.row(1, request.deliveries[0].0).outcome(), Some(Outcome::Failed));
+        assert_eq!(
+            desk.row(1, request.deliveries[0].0).outcome(),
+            Some(Outcome::Failed)
+        );
     }
     assert_eq!(messages, [10, 10, 10, 10, 10, 1, 1, 1, 1, 1]);
     let reason = desk.tables.switched_off[&LaneId(1)].as_ref();
-    assert!(reason.contains("10") && reason.contains("not allowed"), "{reason}");
+    assert!(
+        reason.contains("10") && reason.contains("not allowed"),
+        "{reason}"
+    );
 }
 
 #[test]
@@ -145,7 +172,11 @@ fn any_other_answer_breaks_a_row_of_forbidden() {
     for other in [SENT, BROKEN] {
         let mut desk = Desk::new([lane(1)]);
         desk.write(1, 1..=200);
-        for how in [Verdict::Forbidden; 9].into_iter().chain([other]).chain([Verdict::Forbidden; 9]) {
+        for how in [Verdict::Forbidden; 9]
+            .into_iter()
+            .chain([other])
+            .chain([Verdict::Forbidden; 9])
+        {
             let (_, request) = desk.next();
             desk.answer(&request, how);
             desk.record();

@@ -38,17 +38,29 @@ fn back_off_doubles_with_jitter_and_ends() {
         desk.break_down(3);
         assert_eq!(desk.outcome(1, 1), Some(Outcome::Failed));
         let row = desk.row(1, 1).last.clone().unwrap();
-        assert_eq!((row.attempts, row.status_code, row.error.as_deref()), (8, Some(500), Some("broken")));
+        assert_eq!(
+            (row.attempts, row.status_code, row.error.as_deref()),
+            (8, Some(500), Some("broken"))
+        );
     }
     for (longest, ceiling) in longest.iter().zip([1.0, 2.0, 4.0, 8.0]) {
-        assert!(*longest <= seconds(ceiling) && *longest > seconds(ceiling * 0.8), "{longest:?} {ceiling}");
+        assert!(
+            *longest <= seconds(ceiling) && *longest > seconds(ceiling * 0.8),
+            "{longest:?} {ceiling}"
+        );
     }
 }
 
 #[test]
 fn the_number_of_attempts_is_a_setting() {
     for (max_attempts, attempts) in [(0, 1), (1, 1), (3, 3)] {
-        let mut desk = Desk::with(Policy { max_attempts, ..Policy::default() }, [lane(1)]);
+        let mut desk = Desk::with(
+            Policy {
+                max_attempts,
+                ..Policy::default()
+            },
+            [lane(1)],
+        );
         desk.write(1, [1]);
         desk.break_down(attempts);
         assert_eq!(desk.outcome(1, 1), Some(Outcome::Failed));
@@ -61,7 +73,9 @@ fn attempts_and_their_times_outlive_a_crash() {
     desk.write(1, [1]);
     desk.break_down(4);
     desk.record();
-    let Some(Outcome::Retry { next_attempt_at }) = desk.row(1, 1).outcome() else { panic!() };
+    let Some(Outcome::Retry { next_attempt_at }) = desk.row(1, 1).outcome() else {
+        panic!()
+    };
     desk.crash();
     let (_, request) = desk.next();
     assert_eq!(desk.now, next_attempt_at);
@@ -97,7 +111,10 @@ fn after_five_failures_one_delivery_at_a_time_at_growing_intervals() {
     for failures in 6..40 {
         let (slept, request) = desk.next();
         assert_eq!(request.deliveries.len(), 1);
-        assert!(slept >= interval / 2 && slept <= interval, "{slept:?} {interval:?}");
+        assert!(
+            slept >= interval / 2 && slept <= interval,
+            "{slept:?} {interval:?}"
+        );
         desk.answer(&request, BROKEN);
         desk.record();
         let state = desk.tables.circuits[&LaneId(1)];
@@ -143,7 +160,13 @@ fn a_new_revision_closes_the_circuit() {
     desk.write(1, 1..=30);
     desk.break_down(6);
     desk.nothing_leaves();
-    desk.scheduler.configure(vec![LaneConfig { revision: 1, ..lane(1) }], desk.now);
+    desk.scheduler.configure(
+        vec![LaneConfig {
+            revision: 1,
+            ..lane(1)
+        }],
+        desk.now,
+    );
     let (slept, request) = desk.next();
     assert!(slept <= seconds(32.0), "the first row has its own time still");
     desk.answer(&request, SENT);
@@ -202,8 +225,14 @@ fn trying_now_leaves_a_request_in_flight_alone() {
 #[test]
 fn what_is_too_old_fails_without_a_request() {
     for (max_age, of_lane) in [(3600, None), (1, Some(3600))] {
-        let policy = Policy { max_age: Duration::from_secs(max_age), ..Policy::default() };
-        let config = LaneConfig { max_age: of_lane.map(Duration::from_secs), ..lane(1) };
+        let policy = Policy {
+            max_age: Duration::from_secs(max_age),
+            ..Policy::default()
+        };
+        let config = LaneConfig {
+            max_age: of_lane.map(Duration::from_secs),
+            ..lane(1)
+        };
         let mut desk = Desk::with(policy, [config]);
         desk.write(1, 1..=1000);
         desk.pass(seconds(3000.0));
@@ -235,7 +264,13 @@ fn an_outage_of_a_day_floods_nobody() {
     desk.answer(&request, SENT);
     desk.record();
     let rows = &desk.tables.rows[&LaneId(1)];
-    let expired = rows.values().filter(|row| row.error().is_some_and(|error| error.starts_with("expired"))).count();
-    assert!((300..=480).contains(&expired), "six hours' worth, but for those that were tried: {expired}");
+    let expired = rows
+        .values()
+        .filter(|row| row.error().is_some_and(|error| error.starts_with("expired")))
+        .count();
+    assert!(
+        (300..=480).contains(&expired),
+        "six hours' worth, but for those that were tried: {expired}"
+    );
     assert!(rows.values().filter(|row| row.delivery.attempts > 0).count() < 40);
 }

@@ -20,9 +20,14 @@ pub enum Temper {
     /// Any answer at all, now and then.
     Flaky,
     /// Fails until then.
-    Down { until: Moment, hangs: bool },
+    Down {
+        until: Moment,
+        hangs: bool,
+    },
     /// Refuses messages with a bad event; may say which one it is.
-    Picky { tells: bool },
+    Picky {
+        tells: bool,
+    },
     Forbidding,
     Gone,
 }
@@ -41,11 +46,22 @@ pub struct Endpoint {
 
 impl Endpoint {
     pub fn new(temper: Temper, limit: Option<(u32, Moment)>) -> Self {
-        Endpoint { temper, limit, window_ends: 0, used: 0, accepted: BTreeMap::new() }
+        Endpoint {
+            temper,
+            limit,
+            window_ends: 0,
+            used: 0,
+            accepted: BTreeMap::new(),
+        }
     }
 
     /// What it says to a message, and how long that takes.
-    pub fn answer(&mut self, events: &[i64], now: Moment, random: &mut fastrand::Rng) -> (Judgement, Duration) {
+    pub fn answer(
+        &mut self,
+        events: &[i64],
+        now: Moment,
+        random: &mut fastrand::Rng,
+    ) -> (Judgement, Duration) {
         let delay = Duration::from_millis(random.u64(1..200));
         let mut pause = None;
         if let Some((limit, length)) = self.limit {
@@ -54,7 +70,10 @@ impl Endpoint {
             }
             let reset_after = Duration::from_micros(self.window_ends - now);
             if self.used >= limit {
-                let limited = Verdict::RateLimited { wait: reset_after, scope: RateScope::Lane };
+                let limited = Verdict::RateLimited {
+                    wait: reset_after,
+                    scope: RateScope::Lane,
+                };
                 return (verdict(limited), delay);
             }
             self.used += 1;
@@ -66,7 +85,13 @@ impl Endpoint {
                 *self.accepted.entry(*event).or_default() += 1;
             }
         }
-        (Judgement { pause, ..verdict(verdict_now) }, delay)
+        (
+            Judgement {
+                pause,
+                ..verdict(verdict_now)
+            },
+            delay,
+        )
     }
 
     fn verdict(
@@ -87,7 +112,12 @@ impl Endpoint {
                 let bad: Vec<usize> = (0..events.len()).filter(|index| is_bad(events[*index])).collect();
                 match bad.first() {
                     None => (Verdict::Sent, delay),
-                    Some(first) => (Verdict::Rejected { culprit: tells.then_some(*first) }, delay),
+                    Some(first) => (
+                        Verdict::Rejected {
+                            culprit: tells.then_some(*first),
+                        },
+                        delay,
+                    ),
                 }
             }
             Temper::Forbidding => (Verdict::Forbidden, delay),
@@ -103,10 +133,27 @@ impl Endpoint {
             60..75 => (Verdict::Retry { wait: None }, delay),
             75..80 => (Verdict::Retry { wait: Some(wait) }, delay),
             80..84 => (Verdict::Retry { wait: None }, Duration::from_secs(30)),
-            84..90 => (Verdict::RateLimited { wait, scope: RateScope::Lane }, delay),
-            90..92 => (Verdict::RateLimited { wait, scope: RateScope::Discord }, delay),
+            84..90 => (
+                Verdict::RateLimited {
+                    wait,
+                    scope: RateScope::Lane,
+                },
+                delay,
+            ),
+            90..92 => (
+                Verdict::RateLimited {
+                    wait,
+                    scope: RateScope::Discord,
+                },
+                delay,
+            ),
             92..94 => (Verdict::Rejected { culprit: None }, delay),
-            94..97 => (Verdict::Rejected { culprit: Some(random.usize(0..events + 1)) }, delay),
+            94..97 => (
+                Verdict::Rejected {
+                    culprit: Some(random.usize(0..events + 1)),
+                },
+                delay,
+            ),
             97..99 => (Verdict::Forbidden, delay),
             _ if random.u32(0..10) == 0 => (Verdict::Gone, delay),
             _ => (Verdict::Sent, delay),
