@@ -8,3 +8,4 @@ pub mod endpoint;
 pub mod event;
 pub mod http_thread;
 pub mod outcome;
+pub mod schedule;

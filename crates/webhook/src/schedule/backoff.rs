@@ -1,0 +1,53 @@
+//! How long to wait after a failure.
+
+use std::time::Duration;
+
+const FIRST: Duration = Duration::from_secs(1);
+pub(super) const LONGEST: Duration = Duration::from_secs(3600);
+
+/// The most that is waited after so many failures: 1 s, doubled each time, at most an hour.
+fn ceiling(failures: u32) -> Duration {
+    let doublings = failures.saturating_sub(1).min(31);
+    FIRST.saturating_mul(1 << doublings).min(LONGEST)
+}
+
+/// Between nothing and the ceiling: whoever failed together does not come back together ("full jitter", AWS
+/// Architecture Blog, "Exponential Backoff And Jitter", 2015).
+pub(super) fn retry(failures: u32, random: &mut fastrand::Rng) -> Duration {
+    share(ceiling(failures), random)
+}
+
+/// Between half the ceiling and the ceiling: an open circuit has to be tried less and less often, whatever the dice.
+pub(super) fn probe(failures: u32, random: &mut fastrand::Rng) -> Duration {
+    let half = ceiling(failures) / 2;
+    half + share(half, random)
+}
+
+fn share(whole: Duration, random: &mut fastrand::Rng) -> Duration {
+    let micros = u64::try_from(whole.as_micros()).unwrap_or(u64::MAX);
+    Duration::from_micros(random.u64(0..=micros))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn doubles_from_a_second_to_an_hour() {
+        let seconds: Vec<u64> = [0, 1, 2, 3, 12, 13, 100, u32::MAX]
+            .map(|n| ceiling(n).as_secs())
+            .into();
+        assert_eq!(seconds, [1, 1, 2, 4, 2048, 3600, 3600, 3600]);
+    }
+
+    #[test]
+    fn jitter_uses_the_whole_range() {
+        let mut random = fastrand::Rng::with_seed(1);
+        let retries: Vec<f64> = (0..1000).map(|_| retry(4, &mut random).as_secs_f64()).collect();
+        assert!(retries.iter().all(|s| (0.0..=8.0).contains(s)));
+        assert!(retries.iter().any(|s| *s < 0.5) && retries.iter().any(|s| *s > 7.5));
+        let probes: Vec<f64> = (0..1000).map(|_| probe(4, &mut random).as_secs_f64()).collect();
+        assert!(probes.iter().all(|s| (4.0..=8.0).contains(s)));
+        assert!(probes.iter().any(|s| *s < 4.5) && probes.iter().any(|s| *s > 7.5));
+    }
+}

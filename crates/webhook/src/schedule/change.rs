@@ -1,0 +1,80 @@
+//! What is to be recorded.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::{CircuitState, DeliveryId, LaneId};
+
+/// Everything that has changed since changes were last taken.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// In the order in which they came about; a delivery may occur more than once.
+    pub deliveries: Vec<DeliveryChange>,
+    /// Likewise. To be recorded in the same transaction as the deliveries.
+    pub lanes: Vec<LaneChange>,
+    /// All of Discord is parked until then. Give it to [`Scheduler::park_discord`](super::Scheduler::park_discord)
+    /// after a restart.
+    pub discord_parked_until: Option<Timestamp>,
+}
+
+impl Changes {
+    pub fn is_empty(&self) -> bool {
+        self.deliveries.is_empty() && self.lanes.is_empty() && self.discord_parked_until.is_none()
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeliveryChange {
+    pub id: DeliveryId,
+    pub lane: LaneId,
+    pub outcome: Outcome,
+    /// When it was judged; the time of sending, for [`Outcome::Sent`].
+    pub at: Timestamp,
+    /// Failed attempts so far. A request that succeeds is not counted.
+    pub attempts: u32,
+    /// None where there was no answer, or no request at all.
+    pub status_code: Option<u16>,
+    /// Shared by the deliveries of one message.
+    pub body: Option<Arc<str>>,
+    /// For a person; None when sent.
+    pub error: Option<Arc<str>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Sent,
+    /// Failed for now.
+    Retry {
+        next_attempt_at: Timestamp,
+    },
+    /// Rate limited, which is no attempt.
+    Waiting {
+        next_attempt_at: Timestamp,
+    },
+    /// Failed for good.
+    Failed,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LaneChange {
+    /// Never to be called again by itself. Whatever else waits for the lane fails with this reason; the scheduler has
+    /// forgotten about it.
+    SwitchedOff {
+        lane: LaneId,
+        reason: Arc<str>,
+        at: Timestamp,
+    },
+    CircuitOpened {
+        lane: LaneId,
+        state: CircuitState,
+    },
+    /// Tried again, and failed again.
+    CircuitMoved {
+        lane: LaneId,
+        state: CircuitState,
+    },
+    CircuitClosed {
+        lane: LaneId,
+    },
+}

@@ -1,0 +1,59 @@
+//! What goes in and what leaves.
+
+use jiff::Timestamp;
+
+use crate::event::Event;
+
+/// The integration's id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LaneId(pub i64);
+
+/// The log row's id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DeliveryId(pub i64);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RequestId(pub u64);
+
+/// An unfinished row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    pub id: DeliveryId,
+    pub event: Event,
+    /// Failed attempts so far.
+    pub attempts: u32,
+    pub created_at: Timestamp,
+    pub next_attempt_at: Option<Timestamp>,
+}
+
+/// A lane's rows are wanted: its first `limit` unfinished ones in order of id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Claim {
+    pub lane: LaneId,
+    /// At least 1.
+    pub limit: usize,
+}
+
+/// A message that may leave now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    pub id: RequestId,
+    pub lane: LaneId,
+    pub body: Vec<u8>,
+    /// What the message holds, in its order; never empty.
+    pub deliveries: Vec<DeliveryId>,
+}
+
+/// Makes messages.
+pub trait Compose {
+    /// Makes one message of the first of `deliveries` (never empty; no more than the lane's
+    /// `max_events_per_message`), as many as the format has room for.
+    fn compose(&mut self, lane: LaneId, deliveries: &[Delivery]) -> Composed;
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Composed {
+    pub body: Vec<u8>,
+    /// How many of the deliveries the message holds, at least 1.
+    pub taken: usize,
+}

@@ -1,0 +1,107 @@
+//! Which lane sends next, and what.
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::clock::Tick;
+use super::lane::Flight;
+use super::turns::Group;
+use super::{Compose, DeliveryChange, LaneId, Outcome, Request, RequestId, Scheduler};
+
+impl Scheduler {
+    /// The requests that may leave now.
+    pub fn poll(&mut self, now: Timestamp, compose: &mut impl Compose) -> Vec<Request> {
+        self.advance(now);
+        let mut requests = Vec::new();
+        if self.draining {
+            return requests;
+        }
+        while let Some(id) = self.ready.first(|group| self.may_send(group)) {
+            self.unplace(id);
+            self.expire(id);
+            let request = self.send(id, compose);
+            self.settle(id);
+            requests.extend(request);
+        }
+        requests
+    }
+
+    fn may_send(&self, group: Group) -> bool {
+        self.slots.free(group.standing) && self.gates.opens_at(group.pool) <= self.clock.now()
+    }
+
+    /// When [`poll`](Self::poll) will have something, timers aside.
+    pub(super) fn next_dispatch(&self) -> Option<Tick> {
+        Group::ALL
+            .iter()
+            .filter(|group| self.ready.waiting(**group) > 0 && self.slots.free(group.standing))
+            .map(|group| self.gates.opens_at(group.pool).max(self.clock.now()))
+            .min()
+    }
+
+    /// Fails the first rows of a lane that are too old.
+    fn expire(&mut self, id: LaneId) {
+        let Some(lane) = self.lanes.get_mut(&id) else {
+            return;
+        };
+        let max_age = lane.max_age(&self.policy);
+        let at = self.clock.wall(self.clock.now());
+        let mut error: Option<Arc<str>> = None;
+        while let Some(delivery) = lane.pop_expired(max_age, at) {
+            let error = error.get_or_insert_with(|| {
+                let max_age = SignedDuration::try_from(max_age).unwrap_or(SignedDuration::MAX);
+                format!("expired: not delivered within {max_age:#}").into()
+            });
+            self.stock.release(1);
+            lane.changed_in = Some(self.batch);
+            self.changes.deliveries.push(DeliveryChange {
+                id: delivery.id,
+                lane: id,
+                outcome: Outcome::Failed,
+                at,
+                attempts: delivery.attempts,
+                status_code: None,
+                body: None,
+                error: Some(error.clone()),
+            });
+        }
+    }
+
+    /// Makes a request of the lane's first rows, if they are still due now that others have expired.
+    fn send(&mut self, id: LaneId, compose: &mut impl Compose) -> Option<Request> {
+        let lane = self.lanes.get_mut(&id)?;
+        let now = self.clock.now();
+        if lane.gate(&self.clock) > now {
+            return None;
+        }
+        let sendable = lane.sendable(&self.clock, &self.policy);
+        let rows = lane
+            .rows
+            .make_contiguous()
+            .get(..sendable)
+            .filter(|rows| !rows.is_empty())?;
+        let composed = compose.compose(id, rows);
+        let taken = composed.taken.clamp(1, rows.len());
+        let deliveries = rows[..taken].iter().map(|delivery| delivery.id).collect();
+
+        let standing = lane.health.standing();
+        lane.flight = Some(Flight {
+            taken,
+            standing,
+            revision: lane.config.revision,
+        });
+        lane.turn = None;
+        self.slots.take(standing);
+        self.gates.pass(lane.pool(), now);
+        self.requests_made += 1;
+        let request = RequestId(self.requests_made);
+        self.in_flight.insert(request, id);
+        Some(Request {
+            id: request,
+            lane: id,
+            body: composed.body,
+            deliveries,
+        })
+    }
+}

@@ -1,0 +1,157 @@
+//! What a lane's answers say of its endpoint.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::CircuitState;
+use super::backoff;
+use super::clock::{Clock, Tick};
+use super::slots::Standing;
+
+/// Failures in a row that open the circuit.
+const OPENS_AFTER: u32 = 5;
+/// Answers of "forbidden" in a row that switch an integration off. The first five fail what they hold and open the
+/// circuit, five more are single deliveries over half a minute: a passing fault of permissions costs few deliveries,
+/// and a thousand integrations of this kind stay within the 10,000 such answers in ten minutes for which Discord bans
+/// an address.
+pub(super) const FORBIDDEN_LIMIT: u32 = 10;
+/// Answers of "too fast" in a row, each after the wait that the one before asked for, from which on the answers are not
+/// believed to the letter any more.
+const TRUSTED_WAITS: u32 = 3;
+const SHORTEST_UNTRUSTED_WAIT: Duration = Duration::from_secs(1);
+
+#[derive(Debug)]
+pub(super) struct Health {
+    standing: Standing,
+    /// All in a row.
+    failures: u32,
+    forbidden: u32,
+    limited: u32,
+    circuit: Option<Circuit>,
+}
+
+/// Refused [`FORBIDDEN_LIMIT`] times in a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct TooOften;
+
+#[derive(Debug)]
+struct Circuit {
+    since: Timestamp,
+    next_try: Tick,
+}
+
+impl Health {
+    /// `recorded`: the open circuit that an earlier life of the scheduler left.
+    pub(super) fn new(recorded: Option<CircuitState>, clock: &Clock) -> Self {
+        let latest = clock.now().after(backoff::LONGEST);
+        Health {
+            standing: if recorded.is_some() {
+                Standing::Suspect
+            } else {
+                Standing::Unproven
+            },
+            failures: recorded.map_or(0, |state| state.failures),
+            forbidden: 0,
+            limited: 0,
+            circuit: recorded.map(|state| Circuit {
+                since: state.since,
+                next_try: clock.tick(state.next_try).min(latest),
+            }),
+        }
+    }
+
+    pub(super) fn standing(&self) -> Standing {
+        self.standing
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.circuit.is_some()
+    }
+
+    /// No request before this.
+    pub(super) fn next_try(&self) -> Tick {
+        self.circuit
+            .as_ref()
+            .map_or(Tick::DISTANT_PAST, |circuit| circuit.next_try)
+    }
+
+    /// A person wants it tried.
+    pub(super) fn try_now(&mut self) {
+        if let Some(circuit) = &mut self.circuit {
+            circuit.next_try = Tick::DISTANT_PAST;
+        }
+    }
+
+    /// Rows that failed in an earlier life: nothing else is known of the lane, and that is no good sign.
+    pub(super) fn failed_before(&mut self) {
+        if self.standing == Standing::Unproven {
+            self.standing = Standing::Suspect;
+        }
+    }
+
+    /// Whether this closed the circuit.
+    pub(super) fn succeeded(&mut self) -> bool {
+        let closed = self.is_open();
+        *self = Health {
+            standing: Standing::Proven,
+            failures: 0,
+            forbidden: 0,
+            limited: 0,
+            circuit: None,
+        };
+        closed
+    }
+
+    /// A passing failure. Returns the circuit, if it is open now.
+    pub(super) fn failed(&mut self, clock: &Clock, random: &mut fastrand::Rng) -> Option<CircuitState> {
+        self.forbidden = 0;
+        self.fail(clock, random)
+    }
+
+    /// Refused for what it is. `Err` when that has happened too often.
+    pub(super) fn forbidden(
+        &mut self,
+        clock: &Clock,
+        random: &mut fastrand::Rng,
+    ) -> Result<Option<CircuitState>, TooOften> {
+        self.forbidden += 1;
+        let circuit = self.fail(clock, random);
+        if self.forbidden < FORBIDDEN_LIMIT {
+            Ok(circuit)
+        } else {
+            Err(TooOften)
+        }
+    }
+
+    fn fail(&mut self, clock: &Clock, random: &mut fastrand::Rng) -> Option<CircuitState> {
+        self.standing = Standing::Suspect;
+        self.failures = self.failures.saturating_add(1);
+        self.limited = 0;
+        if self.circuit.is_none() && self.failures < OPENS_AFTER {
+            return None;
+        }
+        let now = clock.now();
+        let next_try = now.after(backoff::probe(self.failures, random));
+        let since = self
+            .circuit
+            .as_ref()
+            .map_or(clock.wall(now), |circuit| circuit.since);
+        self.circuit = Some(Circuit { since, next_try });
+        Some(CircuitState {
+            failures: self.failures,
+            since,
+            next_try: clock.wall(next_try),
+        })
+    }
+
+    /// How long to wait when the answer says `wait`.
+    pub(super) fn limited(&mut self, wait: Duration) -> Duration {
+        self.limited = self.limited.saturating_add(1);
+        if self.limited > TRUSTED_WAITS {
+            wait.max(SHORTEST_UNTRUSTED_WAIT)
+        } else {
+            wait
+        }
+    }
+}

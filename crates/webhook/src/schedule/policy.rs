@@ -1,0 +1,68 @@
+//! The settings that the scheduler obeys.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::LaneId;
+use crate::endpoint::{EndpointKind, Vendor};
+
+/// What holds for all lanes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// Failed attempts, after which a delivery has failed for good; 0 counts as 1.
+    pub max_attempts: u32,
+    /// Deliveries older than this fail without a request, when it is their turn: behind an open circuit, when the lane is
+    /// tried next.
+    pub max_age: Duration,
+    /// Requests per second to Discord's own hosts, all lanes together; 0: no cap.
+    pub discord_per_second: u32,
+    /// Requests per second to each webhook on Microsoft's own hosts; 0: no cap.
+    pub teams_per_second: u32,
+    /// Requests in flight, over all lanes; 0 counts as 1.
+    pub max_in_flight: usize,
+    /// Deliveries in memory, over all lanes; 0 counts as 1. Below `8 * max_in_flight`, lanes wait for each other.
+    pub max_buffered: usize,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Policy {
+            max_attempts: 8,
+            max_age: Duration::from_secs(24 * 3600),
+            discord_per_second: 50,
+            teams_per_second: 4,
+            max_in_flight: 256,
+            max_buffered: 10_000,
+        }
+    }
+}
+
+/// An integration, as far as the scheduler needs to know it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LaneConfig {
+    pub id: LaneId,
+    /// With the vendor: whose limits it shares.
+    pub kind: EndpointKind,
+    pub vendor: Vendor,
+    /// Changes when a person sets another URL or activates the integration again: whatever went wrong before is
+    /// forgotten then. It must not change by what the scheduler itself had recorded.
+    pub revision: u64,
+    /// 1 turns coalescing off; 0 counts as 1.
+    pub max_events_per_message: usize,
+    /// No request sooner than this after the answer to the one before.
+    pub min_interval: Duration,
+    /// In place of [`Policy::max_age`].
+    pub max_age: Option<Duration>,
+    /// As recorded by the last [`LaneChange`](super::LaneChange); read when the lane, or its revision, is new.
+    pub circuit: Option<CircuitState>,
+}
+
+/// An open circuit: the lane fails, and is tried with one delivery at a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CircuitState {
+    /// In a row.
+    pub failures: u32,
+    pub since: Timestamp,
+    pub next_try: Timestamp,
+}

@@ -1,0 +1,127 @@
+//! How many rows are in memory, and how many more to ask for.
+
+use std::time::Duration;
+
+use super::clock::Tick;
+
+/// Rows are asked for as if so many more lanes were hungry: the last free ones are never given out at once, so that
+/// whoever comes next finds some.
+const RESERVE: usize = 8;
+/// Rows in one claim. A claim costs the database about as much as some tens of rows; past some hundreds nothing is
+/// gained.
+const LARGEST_CLAIM: usize = 500;
+/// A page that was used up within this was too small.
+const SOON: Duration = Duration::from_millis(500);
+/// A page that lasted longer than this was too large.
+const LATE: Duration = Duration::from_secs(2);
+
+/// The rows of all lanes.
+#[derive(Debug)]
+pub(super) struct Stock {
+    limit: usize,
+    held: usize,
+    promised: usize,
+}
+
+impl Stock {
+    pub(super) fn new(limit: usize) -> Self {
+        Stock {
+            limit: limit.max(1),
+            held: 0,
+            promised: 0,
+        }
+    }
+
+    pub(super) fn set(&mut self, limit: usize) {
+        self.limit = limit.max(1);
+    }
+
+    pub(super) fn held(&self) -> usize {
+        self.held
+    }
+
+    pub(super) fn free(&self) -> usize {
+        self.limit.saturating_sub(self.held + self.promised)
+    }
+
+    /// Lanes that wait should not hold what lanes that could send are waiting for.
+    pub(super) fn scarce(&self) -> bool {
+        self.free() <= self.limit / 16
+    }
+
+    /// What one of `hungry` lanes may have, in whole messages where there is that much; 0 when nothing is left.
+    pub(super) fn portion(&self, hungry: usize, message: usize) -> usize {
+        let fair = (self.free() / (hungry + RESERVE))
+            .clamp(1, LARGEST_CLAIM)
+            .min(self.free());
+        if fair > message {
+            fair - fair % message
+        } else {
+            fair
+        }
+    }
+
+    pub(super) fn promise(&mut self, rows: usize) {
+        self.promised += rows;
+    }
+
+    pub(super) fn withdraw(&mut self, promised: usize) {
+        self.promised = self.promised.saturating_sub(promised);
+    }
+
+    pub(super) fn add(&mut self, rows: usize) {
+        self.held += rows;
+    }
+
+    pub(super) fn release(&mut self, rows: usize) {
+        self.held = self.held.saturating_sub(rows);
+    }
+}
+
+/// How many messages' worth of rows a lane asks for: what it sends in a second or two. A fast lane is soon up to large
+/// pages, and a slow one, of which there may be thousands, holds little.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Page {
+    messages: usize,
+    /// When the last page came, if it was a full one.
+    filled_at: Option<Tick>,
+}
+
+impl Page {
+    const FIRST: usize = 2;
+
+    pub(super) fn new() -> Self {
+        Page {
+            messages: Page::FIRST,
+            filled_at: None,
+        }
+    }
+
+    /// The rows to ask for, now that the last page is used up.
+    pub(super) fn next(&mut self, message: usize, now: Tick) -> usize {
+        if let Some(filled_at) = self.filled_at.take() {
+            let lasted = now.since(filled_at);
+            if lasted <= SOON {
+                self.messages = (self.messages * 2).min(LARGEST_CLAIM);
+            } else if lasted > LATE {
+                self.messages = (self.messages / 2).max(1);
+            }
+        }
+        (self.messages * message).min(LARGEST_CLAIM)
+    }
+
+    pub(super) fn filled(&mut self, now: Tick) {
+        self.filled_at = Some(now);
+    }
+
+    pub(super) fn after_failure(&mut self) {
+        *self = Page {
+            messages: 1,
+            filled_at: None,
+        };
+    }
+
+    pub(super) fn after_success(&mut self) {
+        self.messages = self.messages.max(Page::FIRST);
+    }
+}

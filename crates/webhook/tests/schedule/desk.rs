@@ -1,0 +1,204 @@
+//! A scheduler on a desk: the examples say what happens and look at what it does.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use webhook::endpoint::{EndpointKind, Vendor};
+use webhook::outcome::{Judgement, RateScope, Verdict};
+use webhook::schedule::{DeliveryId, LaneConfig, LaneId, Outcome, Policy, Request, Scheduler};
+
+use crate::glue::{Row, Tables, turn};
+
+pub struct Desk {
+    pub scheduler: Scheduler,
+    pub tables: Tables,
+    pub now: Timestamp,
+    pub room: usize,
+    pub configs: Vec<LaneConfig>,
+}
+
+pub fn lane(id: i64) -> LaneConfig {
+    LaneConfig {
+        id: LaneId(id),
+        kind: EndpointKind::TeamsWorkflow,
+        vendor: Vendor::Other,
+        revision: 0,
+        max_events_per_message: 10,
+        min_interval: Duration::ZERO,
+        max_age: None,
+        circuit: None,
+    }
+}
+
+pub fn discord(id: i64) -> LaneConfig {
+    LaneConfig {
+        kind: EndpointKind::Discord,
+        vendor: Vendor::Discord,
+        ..lane(id)
+    }
+}
+
+pub fn teams(id: i64) -> LaneConfig {
+    LaneConfig {
+        vendor: Vendor::Microsoft,
+        ..lane(id)
+    }
+}
+
+pub fn verdict(verdict: Verdict) -> Judgement {
+    let (status_code, error) = match verdict {
+        Verdict::Sent => (200, None),
+        Verdict::Rejected { .. } => (400, Some("bad request")),
+        Verdict::Forbidden => (403, Some("not allowed")),
+        Verdict::RateLimited { .. } => (429, Some("too fast")),
+        Verdict::Retry { .. } => (500, Some("broken")),
+        Verdict::Gone => (404, Some("no such webhook")),
+    };
+    Judgement {
+        verdict,
+        pause: None,
+        status_code: Some(status_code),
+        body: Some("{}".to_owned()),
+        error: error.map(str::to_owned),
+    }
+}
+
+pub const SENT: Verdict = Verdict::Sent;
+pub const BROKEN: Verdict = Verdict::Retry { wait: None };
+pub const REFUSED: Verdict = Verdict::Rejected { culprit: None };
+
+pub fn too_fast(wait: Duration) -> Verdict {
+    Verdict::RateLimited {
+        wait,
+        scope: RateScope::Lane,
+    }
+}
+
+pub fn seconds(seconds: f64) -> Duration {
+    Duration::from_secs_f64(seconds)
+}
+
+pub fn ids(request: &Request) -> Vec<i64> {
+    request.deliveries.iter().map(|id| id.0).collect()
+}
+
+impl Desk {
+    pub fn new(configs: impl IntoIterator<Item = LaneConfig>) -> Self {
+        Desk::with(Policy::default(), configs)
+    }
+
+    pub fn with(policy: Policy, configs: impl IntoIterator<Item = LaneConfig>) -> Self {
+        let now = Timestamp::from_second(1_800_000_000).unwrap();
+        let configs: Vec<LaneConfig> = configs.into_iter().collect();
+        let mut scheduler = Scheduler::new(policy, 7);
+        scheduler.configure(configs.clone(), now);
+        Desk {
+            scheduler,
+            tables: Tables::default(),
+            now,
+            room: usize::MAX,
+            configs,
+        }
+    }
+
+    pub fn write(&mut self, lane: i64, ids: impl IntoIterator<Item = i64>) {
+        for id in ids {
+            self.tables.write(LaneId(lane), id, self.now);
+        }
+        self.scheduler.notice([LaneId(lane)]);
+    }
+
+    pub fn pass(&mut self, time: Duration) {
+        self.now += time;
+    }
+
+    /// What leaves now, with everything recorded.
+    pub fn leaving(&mut self) -> Vec<Request> {
+        let mut requests = Vec::new();
+        loop {
+            let turn = turn(&mut self.scheduler, &mut self.tables, self.now, self.room);
+            let go_on = turn.did_something();
+            requests.extend(turn.requests);
+            if !go_on {
+                return requests;
+            }
+        }
+    }
+
+    /// The one request that leaves now.
+    pub fn one(&mut self) -> Request {
+        let mut requests = self.leaving();
+        assert_eq!(requests.len(), 1, "{requests:?}");
+        requests.remove(0)
+    }
+
+    pub fn nothing_leaves(&mut self) {
+        assert_eq!(self.leaving(), []);
+    }
+
+    /// Goes to the next wake, and says how long that was.
+    pub fn sleep(&mut self) -> Duration {
+        let wake = self.scheduler.next_wake().expect("something to wait for");
+        let slept = Duration::try_from(wake.duration_since(self.now)).expect("a wake that lies ahead");
+        self.now = wake;
+        slept
+    }
+
+    /// Sleeps until something leaves.
+    pub fn next(&mut self) -> (Duration, Request) {
+        let start = self.now;
+        loop {
+            let mut requests = self.leaving();
+            if !requests.is_empty() {
+                assert_eq!(requests.len(), 1, "{requests:?}");
+                return (
+                    Duration::try_from(self.now.duration_since(start)).unwrap(),
+                    requests.remove(0),
+                );
+            }
+            self.sleep();
+        }
+    }
+
+    pub fn answer(&mut self, request: &Request, how: Verdict) {
+        self.judge(request, &verdict(how));
+    }
+
+    pub fn judge(&mut self, request: &Request, judgement: &Judgement) {
+        self.scheduler.judged(request.id, judgement, self.now);
+    }
+
+    /// Fails `times` in a row, as fast as it is tried.
+    pub fn break_down(&mut self, times: usize) {
+        for _ in 0..times {
+            let (_, request) = self.next();
+            self.answer(&request, BROKEN);
+        }
+    }
+
+    pub fn record(&mut self) {
+        let changes = self.scheduler.take_changes();
+        self.tables.record(&changes);
+    }
+
+    pub fn row(&self, lane: i64, id: i64) -> &Row {
+        self.tables.row(LaneId(lane), DeliveryId(id))
+    }
+
+    pub fn outcome(&mut self, lane: i64, id: i64) -> Option<Outcome> {
+        self.record();
+        self.row(lane, id).outcome()
+    }
+
+    /// The worker dies with what it had not recorded; another one starts.
+    pub fn crash(&mut self) {
+        self.scheduler = Scheduler::new(Policy::default(), 8);
+        for config in &mut self.configs {
+            config.circuit = self.tables.circuits.get(&config.id).copied();
+        }
+        self.scheduler.configure(self.configs.clone(), self.now);
+        if let Some(until) = self.tables.discord_parked_until {
+            self.scheduler.park_discord(until, self.now);
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! The scheduler by example and by simulation. It only sees what its users see.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, unreachable_pub)]
+
+mod desk;
+mod glue;
+mod independence;
+mod pacing;
+mod queueing;
+mod refusals;
+mod retries;
+mod simulation;
+mod world;

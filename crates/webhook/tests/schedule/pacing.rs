@@ -1,0 +1,322 @@
+//! Pauses, rate limits, caps.
+
+use webhook::endpoint::{EndpointKind, Vendor};
+use webhook::outcome::{Judgement, RateScope, Verdict};
+use webhook::schedule::{LaneConfig, Outcome, Policy};
+
+use crate::desk::{BROKEN, Desk, SENT, discord, ids, lane, seconds, teams, too_fast, verdict};
+
+#[test]
+fn an_announced_pause_is_kept() {
+    let mut desk = Desk::new([lane(1)]);
+    desk.write(1, 1..=11);
+    let request = desk.one();
+    desk.judge(
+        &request,
+        &Judgement {
+            pause: Some(seconds(1.25)),
+            ..verdict(SENT)
+        },
+    );
+    let (slept, request) = desk.next();
+    assert_eq!((slept, ids(&request)), (seconds(1.25), vec![11]));
+}
+
+#[test]
+fn a_pause_holds_for_rows_that_come_later() {
+    let mut desk = Desk::new([lane(1)]);
+    desk.write(1, [1]);
+    let request = desk.one();
+    desk.judge(
+        &request,
+        &Judgement {
+            pause: Some(seconds(2.0)),
+            ..verdict(SENT)
+        },
+    );
+    desk.nothing_leaves();
+    desk.pass(seconds(0.5));
+    desk.write(1, [2]);
+    assert_eq!(desk.next().0, seconds(1.5));
+}
+
+#[test]
+fn rate_limited_waits_exactly_and_is_no_attempt() {
+    let mut desk = Desk::new([lane(1)]);
+    desk.write(1, [1]);
+    let request = desk.one();
+    desk.answer(&request, too_fast(seconds(0.345)));
+    let at = desk.now + seconds(0.345);
+    assert_eq!(desk.outcome(1, 1), Some(Outcome::Waiting { next_attempt_at: at }));
+    let row = desk.row(1, 1).last.clone().unwrap();
+    assert_eq!(
+        (row.attempts, row.status_code, row.error.as_deref()),
+        (0, Some(429), Some("too fast"))
+    );
+    let (slept, request) = desk.next();
+    assert_eq!(slept, seconds(0.345));
+    desk.answer(&request, SENT);
+    assert_eq!(desk.outcome(1, 1), Some(Outcome::Sent));
+}
+
+#[test]
+fn rate_limits_outlive_a_crash() {
+    let mut desk = Desk::new([lane(1)]);
+    desk.write(1, 1..=20);
+    let request = desk.one();
+    desk.answer(&request, too_fast(seconds(3.0)));
+    desk.record();
+    desk.crash();
+    let (slept, request) = desk.next();
+    assert_eq!((slept, ids(&request)), (seconds(3.0), (1..=10).collect()));
+}
+
+#[test]
+fn an_endpoint_that_is_never_content_is_not_hammered() {
+    let mut desk = Desk::new([lane(1)]);
+    desk.write(1, [1]);
+    let start = desk.now;
+    for _ in 0..100 {
+        let (_, request) = desk.next();
+        desk.answer(&request, too_fast(seconds(0.0)));
+    }
+    assert!(desk.now.duration_since(start) > jiff::SignedDuration::from_secs(90));
+}
+
+#[test]
+fn a_wait_of_years_is_not_believed() {
+    let mut desk = Desk::new([lane(1)]);
+    desk.write(1, [1]);
+    let request = desk.one();
+    desk.answer(&request, too_fast(std::time::Duration::MAX));
+    desk.nothing_leaves();
+    assert_eq!(desk.sleep(), seconds(86_400.0));
+}
+
+fn global(wait: f64) -> Verdict {
+    Verdict::RateLimited {
+        wait: seconds(wait),
+        scope: RateScope::Discord,
+    }
+}
+
+#[test]
+fn a_global_limit_parks_all_of_discord_and_nobody_else() {
+    let mut desk = Desk::new([discord(1), discord(2), discord(3), lane(4)]);
+    desk.write(1, [1]);
+    desk.write(2, [1]);
+    let requests = desk.leaving();
+    desk.answer(&requests[0], global(90.0));
+    desk.answer(&requests[1], SENT);
+    desk.write(2, [2]);
+    desk.write(3, [1]);
+    desk.write(4, [1]);
+    assert_eq!(desk.one().lane.0, 4);
+    desk.sleep();
+    assert_eq!(
+        desk.now
+            .duration_since(desk.row(1, 1).last.as_ref().unwrap().at)
+            .as_secs(),
+        90
+    );
+    let mut lanes: Vec<i64> = desk.leaving().iter().map(|request| request.lane.0).collect();
+    lanes.sort();
+    assert_eq!(lanes, [1, 2, 3]);
+}
+
+#[test]
+fn a_park_takes_the_rows_of_lanes_that_were_ready() {
+    let policy = Policy {
+        max_in_flight: 4,
+        ..Policy::default()
+    };
+    let mut desk = Desk::with(policy, (1..=4).map(discord));
+    for id in 1..=4 {
+        desk.write(id, 1..=10);
+    }
+    let requests = desk.leaving();
+    assert_eq!(
+        requests.len(),
+        2,
+        "the other half is for those that have proven themselves"
+    );
+    assert_eq!(desk.scheduler.buffered(), 40);
+    desk.answer(&requests[0], global(3600.0));
+    desk.nothing_leaves();
+    assert_eq!(desk.scheduler.buffered(), 10);
+    desk.answer(&requests[1], SENT);
+    assert_eq!(desk.sleep(), seconds(3600.0));
+    assert_eq!(desk.leaving().len(), 2);
+}
+
+#[test]
+fn a_park_outlives_a_crash() {
+    let mut desk = Desk::new([discord(1), discord(2)]);
+    desk.write(1, [1]);
+    let request = desk.one();
+    desk.answer(&request, global(3600.0));
+    desk.record();
+    desk.pass(seconds(600.0));
+    desk.crash();
+    desk.write(2, [1]);
+    desk.nothing_leaves();
+    assert_eq!(desk.sleep(), seconds(3000.0));
+    assert_eq!(desk.leaving().len(), 2);
+}
+
+#[test]
+fn hosts_that_speak_like_discord_park_each_other_only() {
+    let like = |id| LaneConfig {
+        kind: EndpointKind::Discord,
+        ..lane(id)
+    };
+    let mut desk = Desk::new([like(1), like(2), discord(3), lane(4)]);
+    desk.write(1, [1]);
+    let request = desk.one();
+    desk.answer(&request, global(60.0));
+    for id in 2..=4 {
+        desk.write(id, [1]);
+    }
+    let lanes: Vec<i64> = desk.leaving().iter().map(|request| request.lane.0).collect();
+    assert_eq!(lanes, [3, 4]);
+    assert_eq!(desk.tables.discord_parked_until, None);
+    assert_eq!(desk.sleep(), seconds(60.0));
+    assert_eq!(desk.leaving().len(), 2);
+}
+
+#[test]
+fn discord_gets_so_many_requests_a_second_over_all_lanes() {
+    let mut desk = Desk::new((1..=120).map(discord));
+    for id in 1..=120 {
+        desk.write(id, [1]);
+    }
+    for (expected, wake) in [(50, 1.0), (50, 1.0), (20, 0.0)] {
+        let requests = desk.leaving();
+        assert_eq!(requests.len(), expected);
+        for request in &requests {
+            desk.answer(request, SENT);
+        }
+        desk.nothing_leaves();
+        if wake > 0.0 {
+            assert_eq!(desk.sleep(), seconds(wake));
+        }
+    }
+    assert_eq!(desk.scheduler.next_wake(), None);
+}
+
+#[test]
+fn discords_cap_holds_up_nobody_else() {
+    let mut desk = Desk::new((1..=200).map(discord).chain([lane(999)]));
+    for id in 1..=200 {
+        desk.write(id, 1..=100);
+    }
+    assert_eq!(desk.leaving().len(), 50);
+    desk.write(999, [1]);
+    assert_eq!(desk.one().lane.0, 999);
+}
+
+#[test]
+fn each_teams_webhook_gets_four_a_second() {
+    let mut desk = Desk::new([LaneConfig {
+        max_events_per_message: 1,
+        ..teams(1)
+    }]);
+    desk.write(1, 1..=8);
+    for _ in 0..2 {
+        for _ in 0..4 {
+            let request = desk.one();
+            desk.answer(&request, SENT);
+        }
+        desk.nothing_leaves();
+        if desk.scheduler.next_wake().is_some() {
+            assert_eq!(desk.sleep(), seconds(1.0));
+        }
+    }
+    assert!(desk.row(1, 8).sent());
+}
+
+#[test]
+fn other_hosts_are_paced_by_their_answers_alone() {
+    let config = |vendor| LaneConfig {
+        vendor,
+        max_events_per_message: 1,
+        ..discord(1)
+    };
+    let mut desk = Desk::new([config(Vendor::Other)]);
+    desk.write(1, 1..=200);
+    for _ in 0..200 {
+        let request = desk.one();
+        desk.answer(&request, SENT);
+    }
+}
+
+#[test]
+fn the_caps_are_settings() {
+    let policy = Policy {
+        discord_per_second: 1,
+        teams_per_second: 0,
+        ..Policy::default()
+    };
+    let mut desk = Desk::with(policy.clone(), [discord(1), discord(2), teams(3)]);
+    for id in 1..=3 {
+        desk.write(id, [1]);
+    }
+    let lanes: Vec<i64> = desk.leaving().iter().map(|request| request.lane.0).collect();
+    assert_eq!(lanes, [1, 3]);
+    desk.scheduler.set_policy(Policy {
+        discord_per_second: 2,
+        ..policy
+    });
+    assert_eq!(desk.one().lane.0, 2);
+}
+
+#[test]
+fn min_interval_counts_from_the_answer() {
+    let mut desk = Desk::new([LaneConfig {
+        min_interval: seconds(2.0),
+        ..lane(1)
+    }]);
+    desk.write(1, 1..=20);
+    let request = desk.one();
+    desk.pass(seconds(1.0));
+    desk.answer(&request, SENT);
+    assert_eq!(desk.next().0, seconds(2.0));
+}
+
+#[test]
+fn a_clock_set_back_does_not_stretch_a_wait() {
+    for how in [
+        too_fast(seconds(20.0)),
+        Verdict::Retry {
+            wait: Some(seconds(20.0)),
+        },
+    ] {
+        let mut desk = Desk::new([lane(1)]);
+        desk.write(1, 1..=20);
+        let request = desk.one();
+        desk.answer(&request, how);
+        desk.nothing_leaves();
+        desk.now -= seconds(3600.0);
+        desk.nothing_leaves();
+        let (slept, request) = desk.next();
+        assert_eq!((slept, request.deliveries.len()), (seconds(20.0), 10));
+    }
+}
+
+#[test]
+fn what_an_answer_asks_for_is_waited_for_on_failure_too() {
+    let mut desk = Desk::new([lane(1)]);
+    desk.write(1, [1]);
+    let request = desk.one();
+    desk.answer(
+        &request,
+        Verdict::Retry {
+            wait: Some(seconds(77.0)),
+        },
+    );
+    assert_eq!(desk.next().0, seconds(77.0));
+    desk.crash();
+    let request = desk.one();
+    desk.answer(&request, BROKEN);
+    assert!(desk.next().0 <= seconds(2.0));
+}

@@ -1,0 +1,243 @@
+//! Order, coalescing, reading rows, configuration, shutdown.
+
+use webhook::outcome::Verdict;
+use webhook::schedule::{LaneConfig, LaneId, Outcome, Policy};
+
+use crate::desk::{BROKEN, Desk, SENT, ids, lane, seconds};
+
+#[test]
+fn an_idle_lane_sends_at_once() {
+    let mut desk = Desk::new([lane(1)]);
+    desk.nothing_leaves();
+    assert_eq!(desk.scheduler.next_wake(), None);
+    desk.write(1, [1]);
+    let request = desk.one();
+    assert_eq!(
+        (ids(&request), request.body.as_slice()),
+        (vec![1], b"1".as_slice())
+    );
+    desk.answer(&request, SENT);
+    assert_eq!(desk.outcome(1, 1), Some(Outcome::Sent));
+    let row = desk.row(1, 1).last.clone().unwrap();
+    assert_eq!(
+        (row.at, row.attempts, row.status_code, row.error),
+        (desk.now, 0, Some(200), None)
+    );
+    assert_eq!(desk.scheduler.next_wake(), None);
+    assert_eq!(desk.scheduler.buffered(), 0);
+}
+
+#[test]
+fn one_request_in_flight_then_all_that_waits_as_one() {
+    let mut desk = Desk::new([lane(1)]);
+    desk.write(1, [1]);
+    let first = desk.one();
+    desk.write(1, 2..=13);
+    desk.nothing_leaves();
+    desk.answer(&first, SENT);
+    let second = desk.one();
+    assert_eq!(ids(&second), (2..=11).collect::<Vec<_>>());
+    desk.answer(&second, SENT);
+    let third = desk.one();
+    assert_eq!(ids(&third), [12, 13]);
+    desk.answer(&third, SENT);
+    assert_eq!(desk.outcome(1, 13), Some(Outcome::Sent));
+}
+
+#[test]
+fn coalescing_can_be_turned_off_and_is_bounded_by_the_format() {
+    for (max_events_per_message, room, expected) in [(1, 9, 1), (0, 9, 1), (10, 3, 3), (4, 9, 4), (4, 0, 1)] {
+        let mut desk = Desk::new([LaneConfig {
+            max_events_per_message,
+            ..lane(1)
+        }]);
+        desk.room = room;
+        desk.write(1, 1..=20);
+        assert_eq!(desk.one().deliveries.len(), expected);
+    }
+}
+
+#[test]
+fn whole_messages_are_read() {
+    let mut desk = Desk::new([lane(1)]);
+    desk.write(1, 1..=1000);
+    for _ in 0..100 {
+        let request = desk.one();
+        assert_eq!(request.deliveries.len(), 10);
+        desk.answer(&request, SENT);
+    }
+    desk.nothing_leaves();
+}
+
+#[test]
+fn rows_that_commit_late_still_go_in_order_when_they_are_seen_together() {
+    let mut desk = Desk::new([lane(1)]);
+    desk.write(1, [5]);
+    let request = desk.one();
+    desk.write(1, [9, 7, 3]);
+    desk.answer(&request, SENT);
+    assert_eq!(ids(&desk.one()), [3, 7, 9]);
+}
+
+#[test]
+fn a_lane_is_read_again_only_after_its_changes_are_taken() {
+    let mut desk = Desk::new([lane(1)]);
+    desk.write(1, [1]);
+    let request = desk.one();
+    desk.write(1, [2]);
+    desk.answer(&request, SENT);
+    assert_eq!(desk.scheduler.claims(desk.now), []);
+    assert!(desk.scheduler.has_changes());
+    desk.record();
+    assert_eq!(desk.scheduler.claims(desk.now).len(), 1);
+}
+
+#[test]
+fn a_write_between_claim_and_supply_is_not_missed() {
+    let mut desk = Desk::new([lane(1)]);
+    assert_eq!(desk.scheduler.claims(desk.now).len(), 1);
+    desk.write(1, [1]);
+    desk.scheduler.supply(LaneId(1), Vec::new(), desk.now);
+    assert_eq!(ids(&desk.one()), [1]);
+}
+
+#[test]
+fn rows_of_a_slow_lane_stay_in_the_database() {
+    let mut desk = Desk::new([lane(1)]);
+    desk.write(1, 1..=100);
+    let request = desk.one();
+    assert!(desk.scheduler.buffered() > 10);
+    desk.answer(&request, crate::desk::too_fast(seconds(60.0)));
+    desk.nothing_leaves();
+    assert_eq!(desk.scheduler.buffered(), 0);
+    let (slept, request) = desk.next();
+    assert_eq!((slept, ids(&request)), (seconds(60.0), (1..=10).collect()));
+}
+
+#[test]
+fn memory_is_bounded_and_shared() {
+    let policy = Policy {
+        max_buffered: 100,
+        max_in_flight: 4,
+        ..Policy::default()
+    };
+    let mut desk = Desk::with(policy, (1..=8).map(lane));
+    for id in 1..=8 {
+        desk.write(id, 1..=1000);
+    }
+    let mut seen = std::collections::BTreeSet::new();
+    let mut flying = std::collections::VecDeque::new();
+    for _ in 0..100 {
+        flying.extend(desk.leaving());
+        assert!(desk.scheduler.buffered() <= 100 && flying.len() <= 4);
+        let request = flying.pop_front().unwrap();
+        seen.insert(request.lane);
+        desk.answer(&request, SENT);
+    }
+    assert_eq!(seen.len(), 8);
+}
+
+#[test]
+fn a_lane_that_is_not_configured_any_more_is_forgotten_but_its_answer_recorded() {
+    for (answer, outcome) in [(SENT, Outcome::Sent), (Verdict::Gone, Outcome::Failed)] {
+        let mut desk = Desk::new([lane(1)]);
+        desk.write(1, 1..=12);
+        let request = desk.one();
+        desk.scheduler.configure(vec![], desk.now);
+        desk.answer(&request, answer);
+        assert_eq!(desk.outcome(1, 10), Some(outcome));
+        assert_eq!(desk.outcome(1, 11), None);
+        assert!(desk.tables.switched_off.is_empty());
+        desk.nothing_leaves();
+        assert_eq!((desk.scheduler.buffered(), desk.scheduler.next_wake()), (0, None));
+    }
+}
+
+#[test]
+fn a_lane_that_returns_while_its_request_is_in_flight_has_one_in_flight() {
+    let mut desk = Desk::new([lane(1)]);
+    desk.write(1, 1..=12);
+    let request = desk.one();
+    desk.scheduler.configure(vec![], desk.now);
+    desk.scheduler.configure(vec![lane(1)], desk.now);
+    desk.nothing_leaves();
+    desk.answer(&request, SENT);
+    assert_eq!(ids(&desk.one()), [11, 12]);
+}
+
+#[test]
+fn a_lane_that_returns_before_its_changes_are_taken_waits_for_them() {
+    let mut desk = Desk::new([lane(1)]);
+    desk.write(1, 1..=12);
+    let request = desk.one();
+    desk.scheduler.configure(vec![], desk.now);
+    desk.answer(&request, SENT);
+    desk.scheduler.configure(vec![lane(1)], desk.now);
+    assert_eq!(desk.scheduler.claims(desk.now), []);
+    assert_eq!(ids(&desk.one()), [11, 12]);
+}
+
+#[test]
+fn what_an_old_url_had_against_deliveries_does_not_count_for_the_new_one() {
+    for answer in [BROKEN, Verdict::Gone, Verdict::Forbidden, crate::desk::REFUSED] {
+        let mut desk = Desk::new([lane(1)]);
+        desk.write(1, 1..=3);
+        let request = desk.one();
+        desk.scheduler.configure(
+            vec![LaneConfig {
+                revision: 1,
+                ..lane(1)
+            }],
+            desk.now,
+        );
+        desk.answer(&request, answer);
+        assert_eq!(ids(&desk.one()), [1, 2, 3]);
+        assert_eq!(desk.outcome(1, 1), None);
+        assert!(desk.tables.switched_off.is_empty());
+    }
+}
+
+#[test]
+fn settings_of_a_lane_hold_at_once() {
+    let mut desk = Desk::new([lane(1)]);
+    desk.write(1, 1..=30);
+    let request = desk.one();
+    desk.scheduler.configure(
+        vec![LaneConfig {
+            max_events_per_message: 2,
+            ..lane(1)
+        }],
+        desk.now,
+    );
+    desk.answer(&request, SENT);
+    assert_eq!(ids(&desk.one()), [11, 12]);
+}
+
+#[test]
+fn draining_lets_nothing_out_and_records_what_comes_in() {
+    let mut desk = Desk::new([lane(1), lane(2)]);
+    desk.write(1, 1..=12);
+    let request = desk.one();
+    desk.write(2, [1]);
+    desk.scheduler.drain();
+    desk.nothing_leaves();
+    assert_eq!(
+        (desk.scheduler.in_flight(), desk.scheduler.next_wake()),
+        (1, None)
+    );
+    desk.answer(&request, SENT);
+    assert_eq!(desk.outcome(1, 10), Some(Outcome::Sent));
+    desk.nothing_leaves();
+    assert_eq!(desk.scheduler.in_flight(), 0);
+}
+
+#[test]
+fn answers_that_nobody_asked_for_change_nothing() {
+    let mut desk = Desk::new([lane(1)]);
+    desk.write(1, [1]);
+    let request = desk.one();
+    desk.answer(&request, SENT);
+    desk.answer(&request, Verdict::Gone);
+    assert_eq!(desk.outcome(1, 1), Some(Outcome::Sent));
+    assert!(desk.tables.switched_off.is_empty());
+}

@@ -1,0 +1,276 @@
+//! Back-off, giving up, the circuit, expiry.
+
+use std::time::Duration;
+
+use webhook::outcome::Verdict;
+use webhook::schedule::{LaneConfig, LaneId, Outcome, Policy};
+
+use crate::desk::{BROKEN, Desk, SENT, ids, lane, seconds, too_fast};
+
+#[test]
+fn a_retry_keeps_its_place() {
+    let mut desk = Desk::new([lane(1)]);
+    desk.write(1, [1]);
+    let request = desk.one();
+    desk.write(1, [2]);
+    desk.answer(&request, BROKEN);
+    let (slept, request) = desk.next();
+    assert!(slept <= seconds(1.0));
+    assert_eq!(ids(&request)[0], 1);
+    assert_eq!(desk.row(1, 1).delivery.attempts, 1);
+}
+
+#[test]
+fn back_off_doubles_with_jitter_and_ends() {
+    let mut longest = [Duration::ZERO; 4];
+    for seed in 0..50 {
+        let mut desk = Desk::new([lane(1)]);
+        desk.scheduler = webhook::schedule::Scheduler::new(Policy::default(), seed);
+        desk.scheduler.configure(vec![lane(1)], desk.now);
+        desk.write(1, [1]);
+        let request = desk.one();
+        desk.answer(&request, BROKEN);
+        for longest in &mut longest {
+            let (slept, request) = desk.next();
+            *longest = slept.max(*longest);
+            desk.answer(&request, BROKEN);
+        }
+        desk.break_down(3);
+        assert_eq!(desk.outcome(1, 1), Some(Outcome::Failed));
+        let row = desk.row(1, 1).last.clone().unwrap();
+        assert_eq!(
+            (row.attempts, row.status_code, row.error.as_deref()),
+            (8, Some(500), Some("broken"))
+        );
+    }
+    for (longest, ceiling) in longest.iter().zip([1.0, 2.0, 4.0, 8.0]) {
+        assert!(
+            *longest <= seconds(ceiling) && *longest > seconds(ceiling * 0.8),
+            "{longest:?} {ceiling}"
+        );
+    }
+}
+
+#[test]
+fn the_number_of_attempts_is_a_setting() {
+    for (max_attempts, attempts) in [(0, 1), (1, 1), (3, 3)] {
+        let mut desk = Desk::with(
+            Policy {
+                max_attempts,
+                ..Policy::default()
+            },
+            [lane(1)],
+        );
+        desk.write(1, [1]);
+        desk.break_down(attempts);
+        assert_eq!(desk.outcome(1, 1), Some(Outcome::Failed));
+    }
+}
+
+#[test]
+fn attempts_and_their_times_outlive_a_crash() {
+    let mut desk = Desk::new([lane(1)]);
+    desk.write(1, [1]);
+    desk.break_down(4);
+    desk.record();
+    let Some(Outcome::Retry { next_attempt_at }) = desk.row(1, 1).outcome() else {
+        panic!()
+    };
+    desk.crash();
+    let (_, request) = desk.next();
+    assert_eq!(desk.now, next_attempt_at);
+    desk.answer(&request, BROKEN);
+    desk.break_down(3);
+    assert_eq!(desk.outcome(1, 1), Some(Outcome::Failed));
+}
+
+#[test]
+fn an_event_that_makes_the_endpoint_fail_does_not_take_its_neighbours_along() {
+    let mut desk = Desk::new([lane(1)]);
+    desk.write(1, 1..=20);
+    while desk.row(1, 20).outcome().is_none() {
+        let (_, request) = desk.next();
+        let how = if ids(&request).contains(&7) { BROKEN } else { SENT };
+        desk.answer(&request, how);
+        desk.record();
+    }
+    for id in 1..=20 {
+        assert_eq!(desk.row(1, id).sent(), id != 7, "{id}");
+    }
+}
+
+#[test]
+fn after_five_failures_one_delivery_at_a_time_at_growing_intervals() {
+    let mut desk = Desk::new([lane(1)]);
+    desk.write(1, 1..=100);
+    desk.break_down(5);
+    desk.record();
+    let opened = desk.tables.circuits[&LaneId(1)];
+    assert_eq!((opened.failures, opened.since), (5, desk.now));
+    let mut interval = seconds(16.0);
+    for failures in 6..40 {
+        let (slept, request) = desk.next();
+        assert_eq!(request.deliveries.len(), 1);
+        assert!(
+            slept >= interval / 2 && slept <= interval,
+            "{slept:?} {interval:?}"
+        );
+        desk.answer(&request, BROKEN);
+        desk.record();
+        let state = desk.tables.circuits[&LaneId(1)];
+        assert_eq!((state.failures, state.since), (failures, opened.since));
+        interval = (interval * 2).min(seconds(3600.0));
+    }
+    for id in 11..=100 {
+        assert_eq!(desk.row(1, id).delivery.attempts, 0, "it only waited");
+    }
+
+    let (_, request) = desk.next();
+    desk.answer(&request, SENT);
+    desk.record();
+    assert!(desk.tables.circuits.is_empty());
+    let mut sizes = Vec::new();
+    while !desk.row(1, 100).sent() {
+        let request = desk.one();
+        sizes.push(request.deliveries.len());
+        desk.answer(&request, SENT);
+        desk.record();
+    }
+    assert!(sizes.iter().filter(|size| **size == 10).count() >= 8, "{sizes:?}");
+}
+
+#[test]
+fn an_open_circuit_outlives_a_crash() {
+    let mut desk = Desk::new([lane(1)]);
+    desk.write(1, 1..=100);
+    desk.break_down(6);
+    desk.record();
+    let state = desk.tables.circuits[&LaneId(1)];
+    desk.crash();
+    let (_, request) = desk.next();
+    assert_eq!((desk.now, request.deliveries.len()), (state.next_try, 1));
+    desk.answer(&request, BROKEN);
+    desk.record();
+    assert_eq!(desk.tables.circuits[&LaneId(1)].failures, 7);
+}
+
+#[test]
+fn a_new_revision_closes_the_circuit() {
+    let mut desk = Desk::new([lane(1)]);
+    desk.write(1, 1..=30);
+    desk.break_down(6);
+    desk.nothing_leaves();
+    desk.scheduler.configure(
+        vec![LaneConfig {
+            revision: 1,
+            ..lane(1)
+        }],
+        desk.now,
+    );
+    let (slept, request) = desk.next();
+    assert!(slept <= seconds(32.0), "the first row has its own time still");
+    desk.answer(&request, SENT);
+    while !desk.row(1, 10).sent() {
+        let (_, request) = desk.next();
+        desk.answer(&request, SENT);
+        desk.record();
+    }
+    assert_eq!(desk.one().deliveries.len(), 10);
+}
+
+#[test]
+fn rate_limits_neither_open_nor_close_a_circuit() {
+    let mut desk = Desk::new([lane(1)]);
+    desk.write(1, 1..=30);
+    for _ in 0..10 {
+        let (_, request) = desk.next();
+        desk.answer(&request, too_fast(seconds(1.0)));
+    }
+    desk.record();
+    assert!(desk.tables.circuits.is_empty());
+    desk.break_down(5);
+    let (_, request) = desk.next();
+    desk.answer(&request, too_fast(seconds(1.0)));
+    desk.record();
+    assert_eq!(desk.tables.circuits[&LaneId(1)].failures, 5);
+    assert_eq!(desk.next().1.deliveries.len(), 1);
+}
+
+#[test]
+fn a_person_can_have_it_tried_now() {
+    let mut desk = Desk::new([lane(1)]);
+    desk.write(1, 1..=30);
+    desk.break_down(7);
+    desk.nothing_leaves();
+    let rows = desk.tables.rows.get_mut(&LaneId(1)).unwrap();
+    for row in rows.values_mut() {
+        row.delivery.next_attempt_at = None;
+    }
+    desk.scheduler.retry_now([LaneId(1)]);
+    assert_eq!(desk.one().deliveries.len(), 1);
+}
+
+#[test]
+fn trying_now_leaves_a_request_in_flight_alone() {
+    let mut desk = Desk::new([lane(1)]);
+    desk.write(1, 1..=30);
+    let request = desk.one();
+    desk.scheduler.retry_now([LaneId(1)]);
+    desk.nothing_leaves();
+    assert_eq!(desk.scheduler.buffered(), 10);
+    desk.answer(&request, SENT);
+    assert_eq!(ids(&desk.one()), (11..=20).collect::<Vec<_>>());
+}
+
+#[test]
+fn what_is_too_old_fails_without_a_request() {
+    for (max_age, of_lane) in [(3600, None), (1, Some(3600))] {
+        let policy = Policy {
+            max_age: Duration::from_secs(max_age),
+            ..Policy::default()
+        };
+        let config = LaneConfig {
+            max_age: of_lane.map(Duration::from_secs),
+            ..lane(1)
+        };
+        let mut desk = Desk::with(policy, [config]);
+        desk.write(1, 1..=1000);
+        desk.pass(seconds(3000.0));
+        desk.write(1, [1001, 1002]);
+        desk.pass(seconds(601.0));
+        assert_eq!(ids(&desk.one()), [1001, 1002]);
+        let row = desk.row(1, 1000);
+        let error = row.error().unwrap();
+        assert_eq!(row.outcome(), Some(Outcome::Failed));
+        assert!(error.starts_with("expired") && error.contains("1h"), "{error}");
+        assert_eq!(desk.scheduler.buffered(), 2);
+    }
+}
+
+#[test]
+fn an_outage_of_a_day_floods_nobody() {
+    let mut desk = Desk::new([lane(1)]);
+    let end = desk.now + seconds(30.0 * 3600.0);
+    let mut id = 0;
+    while desk.now < end {
+        id += 1;
+        desk.write(1, [id]);
+        desk.pass(seconds(60.0));
+        for request in desk.leaving() {
+            desk.answer(&request, Verdict::Retry { wait: None });
+        }
+    }
+    let (_, request) = desk.next();
+    desk.answer(&request, SENT);
+    desk.record();
+    let rows = &desk.tables.rows[&LaneId(1)];
+    let expired = rows
+        .values()
+        .filter(|row| row.error().is_some_and(|error| error.starts_with("expired")))
+        .count();
+    assert!(
+        (300..=480).contains(&expired),
+        "six hours' worth, but for those that were tried: {expired}"
+    );
+    assert!(rows.values().filter(|row| row.delivery.attempts > 0).count() < 40);
+}

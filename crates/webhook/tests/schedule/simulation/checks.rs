@@ -1,0 +1,162 @@
+//! What must hold of every request, of every change, and in the end.
+
+use std::collections::VecDeque;
+
+use webhook::endpoint::{EndpointKind, Vendor};
+use webhook::schedule::{Changes, DeliveryId, LaneChange, Outcome, Request};
+
+use super::{Flying, Happening, SECOND, World};
+use crate::world::Moment;
+
+impl World {
+    pub fn depart(&mut self, request: Request) {
+        let (now, wall) = (self.now, self.wall());
+        let in_flight = self.flying.keys().filter(|(life, _)| *life == self.life).count();
+        assert!(in_flight < self.policy.max_in_flight, "too many connections");
+        let known = self.lanes.get_mut(&request.lane).unwrap();
+        let config = &known.config;
+        assert!(
+            known.active && !known.switched_off,
+            "called a webhook that is off"
+        );
+        assert!(!known.in_flight, "two in flight");
+        assert!(now >= known.not_before, "too soon by {}", known.not_before - now);
+
+        let count = request.deliveries.len();
+        assert!(count >= 1 && count <= config.max_events_per_message.max(1));
+        let rows = &self.tables.rows[&request.lane];
+        let waiting: Vec<DeliveryId> = known
+            .read
+            .iter()
+            .copied()
+            .filter(|id| !rows[id].finished())
+            .collect();
+        assert_eq!(request.deliveries, waiting[..count], "out of order");
+        for id in &request.deliveries {
+            let row = &rows[id];
+            assert!(
+                row.delivery.attempts < self.policy.max_attempts,
+                "one attempt too many"
+            );
+            let age = wall.duration_since(row.delivery.created_at);
+            assert!(
+                age <= self.policy.max_age.try_into().unwrap(),
+                "sent though expired"
+            );
+        }
+        if known.failures >= 5 {
+            assert_eq!(count, 1, "more than one through an open circuit");
+            let doubled = 1 << (known.failures - 1).min(20);
+            let least = SECOND * u64::min(doubled, 3_600) / 2;
+            assert!(
+                known.failed_at.is_none_or(|at| now >= at + least),
+                "probed too soon"
+            );
+        }
+        if config.vendor == Vendor::Microsoft {
+            check_window(&mut known.departures, now, self.policy.teams_per_second);
+        }
+        if config.vendor == Vendor::Discord {
+            check_window(&mut self.discord, now, self.policy.discord_per_second);
+            assert!(now >= self.discord_parked_until, "Discord is parked");
+        } else if config.kind == EndpointKind::Discord {
+            assert!(now >= self.like_parked_until, "parked by a host of its kind");
+        }
+
+        known.in_flight = true;
+        let revision = known.config.revision;
+        let transit = self.random.u64(0..SECOND / 20);
+        self.later(
+            now + transit,
+            Happening::Arrive {
+                life: self.life,
+                request: request.id,
+            },
+        );
+        self.flying.insert(
+            (self.life, request.id),
+            Flying {
+                request,
+                revision,
+                judgement: None,
+            },
+        );
+    }
+
+    pub fn check_changes(&mut self, changes: &Changes) {
+        let wall = self.wall();
+        for change in &changes.deliveries {
+            assert!(change.attempts <= self.policy.max_attempts, "{change:?}");
+            assert_eq!(
+                change.outcome == Outcome::Sent,
+                change.error.is_none(),
+                "{change:?}"
+            );
+            if let Outcome::Retry { next_attempt_at } | Outcome::Waiting { next_attempt_at } = change.outcome
+            {
+                let wait = next_attempt_at.duration_since(wall);
+                assert!(wait.as_secs() <= 3_600, "{change:?}");
+            }
+            if change.outcome == Outcome::Failed && change.status_code == Some(500) {
+                assert_eq!(change.attempts, self.policy.max_attempts, "gave up too soon");
+            }
+        }
+        for change in &changes.lanes {
+            if let LaneChange::SwitchedOff { lane, .. } = change {
+                let known = self.lanes.get_mut(lane).unwrap();
+                known.switched_off = true;
+                known.active = self.random.bool();
+                if !known.active {
+                    self.configure();
+                }
+            }
+        }
+    }
+
+    /// All that can be done is done: nothing is left waiting but with those that a person deactivated.
+    pub fn the_end(&self) {
+        assert!(self.flying.is_empty() && self.scheduler.in_flight() == 0);
+        for (id, known) in &self.lanes {
+            let waiting = self.tables.unfinished(*id).count();
+            assert!(
+                waiting == 0 || !known.active,
+                "lost {waiting} of {id:?}: {:?}",
+                known.endpoint.temper
+            );
+            for row in self
+                .tables
+                .rows
+                .get(id)
+                .into_iter()
+                .flat_map(|rows| rows.values())
+            {
+                assert!(
+                    !row.finished() || row.sent() || row.error().is_some(),
+                    "failed for no reason"
+                );
+                assert!(
+                    !row.sent() || known.endpoint.accepted.contains_key(&row.delivery.id.0),
+                    "never sent"
+                );
+                assert!(!self.calm || row.sent(), "{row:?}");
+            }
+        }
+        assert!(!self.calm || self.sent_twice == 0);
+        assert!(
+            !self.calm || self.rate_limited == 0,
+            "ran into a limit that was announced"
+        );
+        assert_eq!(self.scheduler.buffered(), 0);
+    }
+}
+
+fn check_window(departures: &mut VecDeque<Moment>, now: Moment, per_second: u32) {
+    departures.push_back(now);
+    while departures.front().is_some_and(|first| first + SECOND <= now) {
+        departures.pop_front();
+    }
+    assert!(
+        departures.len() <= per_second as usize,
+        "more than {per_second} within a second"
+    );
+}

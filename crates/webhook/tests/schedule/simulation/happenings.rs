@@ -1,0 +1,185 @@
+//! What happens, and what the world knows from then on.
+
+use webhook::endpoint::{EndpointKind, Vendor};
+use webhook::outcome::{Judgement, RateScope, Verdict};
+use webhook::schedule::{LaneId, RequestId, Scheduler};
+
+use super::{Happening, Known, World};
+use crate::world::{Moment, Temper, micros};
+
+impl World {
+    pub fn happen(&mut self, happening: Happening) {
+        match happening {
+            Happening::Commit { lane, id } => self.commit(lane, id),
+            Happening::Arrive { life, request } => self.arrive(life, request),
+            Happening::Answer { life, request } => self.answer(life, request),
+            Happening::Crash => self.crash(),
+            Happening::SetBack { micros } => self.set_back += micros,
+            Happening::Deactivate(lane) => {
+                self.lanes.get_mut(&lane).unwrap().active = false;
+                self.configure();
+            }
+            Happening::Mend(lane) => self.mend(lane),
+            Happening::Adjust(lane) => {
+                let known = self.lanes.get_mut(&lane).unwrap();
+                known.config.max_events_per_message = self.random.usize(0..12);
+                self.policy.max_in_flight += self.random.usize(0..3);
+                self.policy.max_attempts += self.random.u32(0..2);
+                self.scheduler.set_policy(self.policy.clone());
+                self.configure();
+            }
+            Happening::RetryNow(lane) => self.retry_now(lane),
+            Happening::Adopt => self.scheduler.notice_all(),
+        }
+    }
+
+    fn commit(&mut self, lane: LaneId, id: i64) {
+        let wall = self.wall();
+        let known = &self.lanes[&lane];
+        if known.active && !known.switched_off {
+            self.tables.write(lane, id, wall);
+            self.scheduler.notice([lane]);
+        }
+    }
+
+    fn arrive(&mut self, life: u32, request: RequestId) {
+        let flying = self.flying.get_mut(&(life, request)).unwrap();
+        let known = self.lanes.get_mut(&flying.request.lane).unwrap();
+        let ids: Vec<i64> = flying.request.deliveries.iter().map(|id| id.0).collect();
+        let (judgement, delay) = known.endpoint.answer(&ids, self.now, &mut self.random);
+        if judgement.verdict == Verdict::Sent {
+            for id in ids {
+                let again = known.endpoint.accepted[&id] - 1;
+                self.sent_twice += usize::from(again > 0);
+                assert!(
+                    again <= known.at_risk.get(&id).copied().unwrap_or(0),
+                    "{id} sent twice for no reason"
+                );
+            }
+        }
+        flying.judgement = Some(judgement);
+        let at = self.now + micros(delay);
+        self.later(at, Happening::Answer { life, request });
+    }
+
+    fn answer(&mut self, life: u32, id: RequestId) {
+        let flying = self.flying.remove(&(life, id)).unwrap();
+        if life != self.life {
+            return;
+        }
+        let judgement = flying.judgement.unwrap();
+        let lane = flying.request.lane;
+        self.unrecorded
+            .extend(flying.request.deliveries.iter().map(|id| (lane, id.0)));
+        self.scheduler.judged(id, &judgement, self.wall());
+        let known = self.lanes.get_mut(&lane).unwrap();
+        known.in_flight = false;
+        if matches!(judgement.verdict, Verdict::RateLimited { .. }) {
+            self.rate_limited += 1;
+        }
+        if let Verdict::RateLimited {
+            wait,
+            scope: RateScope::Discord,
+        } = judgement.verdict
+        {
+            let until = self.now + micros(wait);
+            match (known.config.vendor, known.config.kind) {
+                (Vendor::Discord, _) => self.discord_parked_until = until.max(self.discord_parked_until),
+                (_, EndpointKind::Discord) => self.like_parked_until = until.max(self.like_parked_until),
+                _ => {}
+            }
+        }
+        if flying.revision == known.config.revision {
+            known.heard(&judgement, self.now);
+        }
+    }
+
+    fn crash(&mut self) {
+        if self.random.bool() {
+            self.take_changes();
+        }
+        self.life += 1;
+        for ((life, _), flying) in &self.flying {
+            if *life + 1 == self.life {
+                let known = self.lanes.get_mut(&flying.request.lane).unwrap();
+                for id in &flying.request.deliveries {
+                    *known.at_risk.entry(id.0).or_default() += 1;
+                }
+            }
+        }
+        for (lane, id) in std::mem::take(&mut self.unrecorded) {
+            *self.lanes.get_mut(&lane).unwrap().at_risk.entry(id).or_default() += 1;
+        }
+        for known in self.lanes.values_mut() {
+            known.forget();
+            if let Some(circuit) = self.tables.circuits.get(&known.config.id) {
+                known.failures = circuit.failures;
+            }
+        }
+        self.discord.clear();
+        self.discord_parked_until = 0;
+        self.like_parked_until = 0;
+        self.scheduler = Scheduler::new(self.policy.clone(), self.seed ^ u64::from(self.life));
+        self.configure();
+        if let Some(until) = self.tables.discord_parked_until {
+            self.scheduler.park_discord(until, self.wall());
+            self.discord_parked_until = if self.set_back == 0 { self.moment(until) } else { 0 };
+        }
+    }
+
+    /// A person sets another URL, at which all is well.
+    fn mend(&mut self, lane: LaneId) {
+        let known = self.lanes.get_mut(&lane).unwrap();
+        known.config.revision += 1;
+        known.active = true;
+        known.switched_off = false;
+        known.endpoint.temper = Temper::Healthy;
+        let in_flight = known.in_flight;
+        known.forget();
+        known.in_flight = in_flight;
+        self.tables.circuits.remove(&lane);
+        self.configure();
+    }
+
+    fn retry_now(&mut self, lane: LaneId) {
+        self.take_changes();
+        if let Some(rows) = self.tables.rows.get_mut(&lane) {
+            for row in rows.values_mut().filter(|row| !row.finished()) {
+                row.delivery.next_attempt_at = None;
+            }
+        }
+        let known = self.lanes.get_mut(&lane).unwrap();
+        known.failed_at = None;
+        known.departures.clear();
+        self.scheduler.retry_now([lane]);
+    }
+}
+
+impl Known {
+    /// What follows from an answer.
+    fn heard(&mut self, judgement: &Judgement, now: Moment) {
+        let mut wait = judgement.pause.unwrap_or_default().max(self.config.min_interval);
+        match judgement.verdict {
+            Verdict::Sent | Verdict::Rejected { .. } => self.failures = 0,
+            Verdict::RateLimited { wait: asked, .. } => wait = wait.max(asked),
+            Verdict::Retry { wait: asked } => {
+                wait = wait.max(asked.unwrap_or_default());
+                (self.failures, self.failed_at) = (self.failures + 1, Some(now));
+            }
+            Verdict::Forbidden => (self.failures, self.failed_at) = (self.failures + 1, Some(now)),
+            Verdict::Gone => self.switched_off = true,
+        }
+        if self.active {
+            self.not_before = self.not_before.max(now + micros(wait));
+        }
+    }
+
+    /// What is not recorded is not known any more.
+    fn forget(&mut self) {
+        self.in_flight = false;
+        self.not_before = 0;
+        self.failures = 0;
+        self.failed_at = None;
+        self.departures.clear();
+    }
+}

@@ -1,0 +1,152 @@
+//! Who is there, what they write, and what goes wrong.
+
+use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::time::Duration;
+
+use webhook::endpoint::{EndpointKind, Vendor};
+use webhook::schedule::{LaneConfig, LaneId, Policy, Scheduler};
+
+use super::{Happening, Known, SECOND, World};
+use crate::desk::lane;
+use crate::glue::Tables;
+use crate::world::{Endpoint, Moment, Temper};
+
+impl World {
+    pub fn new(seed: u64) -> Self {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let calm = random.u32(0..8) == 0;
+        let policy = Policy {
+            max_attempts: random.u32(1..10),
+            max_age: Duration::from_secs(if calm { 864_000 } else { random.u64(600..200_000) }),
+            discord_per_second: random.u32(1..6),
+            teams_per_second: random.u32(1..5),
+            max_in_flight: random.usize(1..12),
+            max_buffered: random.usize(1..150),
+        };
+        let mut world = World {
+            seed,
+            now: 0,
+            set_back: 0,
+            scheduler: Scheduler::new(policy.clone(), seed),
+            policy,
+            tables: Tables::default(),
+            lanes: BTreeMap::new(),
+            agenda: BinaryHeap::new(),
+            scheduled: 0,
+            life: 0,
+            flying: BTreeMap::new(),
+            unrecorded: Vec::new(),
+            discord: VecDeque::new(),
+            discord_parked_until: 0,
+            like_parked_until: 0,
+            changes: 0,
+            sent_twice: 0,
+            rate_limited: 0,
+            calm,
+            random,
+        };
+        world.populate();
+        world
+    }
+
+    fn populate(&mut self) {
+        let span = SECOND * [60, 3_600, 86_400][self.random.usize(0..3)];
+        let lanes = self.random.i64(1..8);
+        for id in 1..=lanes {
+            let known = self.known(LaneId(id), span);
+            self.lanes.insert(LaneId(id), known);
+        }
+        for id in 1..=self.random.i64(1..80) {
+            let lane = LaneId(self.random.i64(1..=lanes));
+            let written = if self.random.bool() {
+                self.random.u64(0..span)
+            } else {
+                SECOND
+            };
+            let takes = if self.random.u32(0..4) == 0 {
+                self.random.u64(0..10 * SECOND)
+            } else {
+                0
+            };
+            self.later(written + takes, Happening::Commit { lane, id });
+        }
+        if !self.calm {
+            self.misfortunes(span, lanes);
+        }
+        self.configure();
+    }
+
+    fn known(&mut self, id: LaneId, span: Moment) -> Known {
+        let random = &mut self.random;
+        let temper = match random.u32(0..12) {
+            _ if self.calm => Temper::Healthy,
+            0..3 => Temper::Healthy,
+            3..6 => Temper::Flaky,
+            6..8 => Temper::Down {
+                until: random.u64(0..span),
+                hangs: random.bool(),
+            },
+            8 => Temper::Down {
+                until: Moment::MAX,
+                hangs: random.bool(),
+            },
+            9 => Temper::Picky { tells: random.bool() },
+            10 => Temper::Forbidding,
+            _ => Temper::Gone,
+        };
+        let limit = random
+            .bool()
+            .then(|| (random.u32(1..6), random.u64(1..5) * SECOND));
+        let config = LaneConfig {
+            kind: if random.bool() {
+                EndpointKind::Discord
+            } else {
+                EndpointKind::TeamsWorkflow
+            },
+            vendor: [Vendor::Discord, Vendor::Microsoft, Vendor::Other][random.usize(0..3)],
+            max_events_per_message: random.usize(0..12),
+            min_interval: if random.u32(0..4) == 0 {
+                Duration::from_secs(random.u64(1..5))
+            } else {
+                Duration::ZERO
+            },
+            ..lane(id.0)
+        };
+        Known {
+            config,
+            active: true,
+            endpoint: Endpoint::new(temper, limit),
+            read: Vec::new(),
+            in_flight: false,
+            not_before: 0,
+            failures: 0,
+            failed_at: None,
+            departures: VecDeque::new(),
+            at_risk: BTreeMap::new(),
+            switched_off: false,
+        }
+    }
+
+    fn misfortunes(&mut self, span: Moment, lanes: i64) {
+        for _ in 0..self.random.u32(0..8) {
+            let lane = LaneId(self.random.i64(1..=lanes));
+            let happening = match self.random.u32(0..10) {
+                0..3 => Happening::Crash,
+                3 => Happening::SetBack {
+                    micros: self.random.u64(2 * SECOND..3_600 * SECOND),
+                },
+                4 => Happening::Deactivate(lane),
+                5..7 => Happening::Mend(lane),
+                7 => Happening::Adjust(lane),
+                8 => Happening::RetryNow(lane),
+                _ => Happening::Adopt,
+            };
+            let at = if self.random.bool() {
+                self.random.u64(0..span)
+            } else {
+                self.random.u64(0..3 * SECOND)
+            };
+            self.later(at, happening);
+        }
+    }
+}
