@@ -3,6 +3,10 @@
 
 #![forbid(unsafe_code)]
 
+pub mod card;
+pub mod definition;
 pub mod endpoint;
 pub mod event;
+pub mod message;
 pub mod outcome;
+pub mod rich_text;
