@@ -14,7 +14,7 @@ const MAX_BYTES: usize = 32 * 1024;
 
 /// Text with bold parts.
 ///
-/// Clean: trimmed, at most 32 KiB, lines end with `\n`, and there are no control characters (but newline and
+/// Clean: trimmed, at most 32 KiB, lines end with `\n`, not two blank lines follow each other, and there are no control characters (but newline and
 /// tab), no noncharacters and no embedding of writing directions, which would reorder the text around it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RichText {
@@ -128,7 +128,18 @@ impl Builder {
             &text
         };
         let room = MAX_BYTES.saturating_sub(self.text.len());
-        self.text.push_str(&text[..text.floor_char_boundary(room)]);
+        let text = &text[..text.floor_char_boundary(room)];
+        if text.starts_with('\n') || text.contains("\n\n") {
+            text.chars().for_each(|c| self.push_unless_blank_lines(c));
+        } else {
+            self.text.push_str(text);
+        }
+    }
+
+    fn push_unless_blank_lines(&mut self, c: char) {
+        if c != '\n' || !self.text.ends_with("\n\n") {
+            self.text.push(c);
+        }
     }
 
     pub(crate) fn toggle_bold(&mut self) {
@@ -229,6 +240,15 @@ mod tests {
         let dirty = " \u{FEFF}a\0b\r\nc\rd\u{85}\u{202E}e\u{FDD0}\u{1FFFF}\tf\u{7F} ";
         assert_eq!(RichText::plain(dirty).as_str(), "ab\nc\nde\tf");
         assert_eq!(RichText::plain("**é – “x” 👩‍👩‍👧**").as_str(), "**é – “x” 👩‍👩‍👧**");
+    }
+
+    #[test]
+    fn blank_lines_are_one_at_most() {
+        let mut builder = Builder::default();
+        for part in ["a\n\n\n\nb\nc\n", "\n", "\n\nd"] {
+            builder.push(part);
+        }
+        assert_eq!(builder.finish().as_str(), "a\n\nb\nc\n\nd");
     }
 
     #[test]

@@ -54,7 +54,7 @@ pub(super) fn to_value(json: &Json) -> Value {
         Json::Array(items) => items.iter().map(to_value).collect::<Vec<_>>().into(),
         Json::Object(map) => map
             .iter()
-            .map(|(key, value)| (Value::from(key.as_str()), to_value(value)))
+            .map(|(key, value)| (to_text(key), to_value(value)))
             .collect(),
     }
 }

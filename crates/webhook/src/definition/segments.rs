@@ -76,7 +76,6 @@ fn is_key(key: &str) -> bool {
 
 /// None where the template needs the engine.
 pub(super) fn parse(source: &str) -> Option<Vec<Segment>> {
-    // The engine drops one newline at the end; text is trimmed anyway.
     let mut rest = source;
     let (segments, end) = parse_block(&mut rest)?;
     (end == BlockEnd::Source).then_some(segments)
@@ -93,11 +92,11 @@ fn parse_block(rest: &mut &str) -> Option<(Vec<Segment>, BlockEnd)> {
     let mut segments = Vec::new();
     loop {
         let Some(at) = tag_start(rest) else {
-            push_literal(&mut segments, rest);
+            push_literal(&mut segments, rest)?;
             *rest = "";
             return Some((segments, BlockEnd::Source));
         };
-        push_literal(&mut segments, &rest[..at]);
+        push_literal(&mut segments, &rest[..at])?;
         let (is_print, inner, after) = split_tag(&rest[at..])?;
         *rest = after;
         if is_print {
@@ -148,15 +147,20 @@ fn split_tag(source: &str) -> Option<(bool, &str, &str)> {
     Some((is_print, inner.trim_matches([' ', '\t', '\n']), after))
 }
 
-fn push_literal(segments: &mut Vec<Segment>, text: &str) {
+/// None where an asterisk at an edge could make a mark together with what comes before or after it.
+fn push_literal(segments: &mut Vec<Segment>, text: &str) -> Option<()> {
     for (index, piece) in text.split("**").enumerate() {
         if index > 0 {
             segments.push(Segment::ToggleBold);
+        }
+        if piece.starts_with('*') || piece.ends_with('*') {
+            return None;
         }
         if !piece.is_empty() {
             segments.push(Segment::Text(piece.into()));
         }
     }
+    Some(())
 }
 
 pub(super) fn render(segments: &[Segment], data: &Data, out: &mut Builder) {

@@ -1,6 +1,7 @@
 //! Text for each dialect of Markdown: escaping, and shortening to a number of code points.
 
 use std::fmt::Write;
+use std::ops::Range;
 
 use jiff::Timestamp;
 
@@ -27,9 +28,12 @@ const NO_TITLE: &str = "Notification";
 
 /// Writes `text` in at most `limit` code points, escapes included.
 pub(super) fn render(text: &RichText, dialect: Dialect, limit: usize) -> String {
-    let whole = Writer::write(text, dialect);
-    if fits(&whole, limit) {
-        return whole;
+    // What has more code points than are allowed before it is escaped need not be written to see that.
+    if text.as_str().len() <= limit.saturating_mul(4) {
+        let whole = Writer::write(text, dialect);
+        if fits(&whole, limit) {
+            return whole;
+        }
     }
     shorten(limit, |length| Writer::write(&text.shortened(length), dialect))
 }
@@ -106,6 +110,8 @@ struct Writer {
     out: String,
     dialect: Dialect,
     at_line_start: bool,
+    /// Whether the text being written ends where a URL in it would: at the end of all or of a bold part.
+    ends_links: bool,
     /// A URL that reaches beyond this byte of the current run holds something to escape there: remembered so that
     /// no run is read twice.
     not_a_link_until: usize,
@@ -117,6 +123,7 @@ impl Writer {
             out: String::with_capacity(text.as_str().len() + text.as_str().len() / 8 + 16),
             dialect,
             at_line_start: true,
+            ends_links: true,
             not_a_link_until: 0,
         };
         let whole = text.as_str();
@@ -131,6 +138,7 @@ impl Writer {
 
     fn span(&mut self, span: Span<'_>, before: Option<char>, after: Option<char>) {
         if !span.bold {
+            self.ends_links = after.is_none();
             return self.escaped(span.text);
         }
         // White space stays outside and no bold part crosses a line: CommonMark knows neither.
@@ -152,15 +160,25 @@ impl Writer {
         }
     }
 
-    fn bold(&mut self, core: &str, before: Option<char>, after: Option<char>) {
-        let can_open = flanks(core.chars().next(), before);
-        let can_close = flanks(core.chars().next_back(), after);
-        if core.is_empty() || !can_open || !can_close {
-            return self.escaped(core);
+    fn bold(&mut self, text: &str, before: Option<char>, after: Option<char>) {
+        let core = match self.dialect {
+            Dialect::Discord => 0..text.len(),
+            Dialect::MessageCard | Dialect::AdaptiveCard => flanked(text, before, after),
+        };
+        let (lead, rest) = text.split_at(core.start);
+        let (core, trail) = rest.split_at(core.len());
+        if core.is_empty() {
+            self.ends_links = after.is_none_or(char::is_whitespace);
+            return self.escaped(text);
         }
+        self.ends_links = false;
+        self.escaped(lead);
         self.out.push_str("**");
+        self.ends_links = true;
         self.escaped(core);
         self.out.push_str("**");
+        self.ends_links = after.is_none_or(char::is_whitespace);
+        self.escaped(trail);
     }
 
     /// Writes text that is no markup.
@@ -318,6 +336,9 @@ impl Writer {
         }
         let rest = &text[at..];
         let end = rest.find(char::is_whitespace).unwrap_or(rest.len());
+        if (end == rest.len() && !self.ends_links) || rest[..end].ends_with('…') {
+            return 0;
+        }
         let to_escape = |byte| {
             matches!(
                 byte,
@@ -334,11 +355,24 @@ impl Writer {
     }
 }
 
-/// Whether a bold mark may stand between a character within and one outside of the bold part. CommonMark's rule,
-/// and stricter: between punctuation and a letter, or where it is unclear which is which, it may not.
-fn flanks(within: Option<char>, outside: Option<char>) -> bool {
-    within.is_some_and(char::is_alphanumeric)
-        || outside.is_none_or(|c| c.is_whitespace() || c.is_ascii_punctuation())
+/// The part of a bold text that CommonMark's marks can enclose: where no white space is outside of them, a letter
+/// has to be inside. (Between punctuation a mark could open as well as close, and next to a letter it does neither.)
+fn flanked(text: &str, before: Option<char>, after: Option<char>) -> Range<usize> {
+    let is_free = |outside: Option<char>| outside.is_none_or(char::is_whitespace);
+    let first = if is_free(before) {
+        Some(0)
+    } else {
+        text.find(char::is_alphanumeric)
+    };
+    let last = text
+        .char_indices()
+        .rfind(|(_, c)| c.is_alphanumeric())
+        .map(|(at, c)| at + c.len_utf8());
+    let end = if is_free(after) { Some(text.len()) } else { last };
+    match (first, end) {
+        (Some(start), Some(end)) if start < end => start..end,
+        _ => 0..0,
+    }
 }
 
 fn is_blank(byte: u8) -> bool {
