@@ -3,9 +3,13 @@
 
 #![forbid(unsafe_code)]
 
+pub mod card;
 pub mod client;
+pub mod definition;
 pub mod endpoint;
 pub mod event;
 pub mod http_thread;
+pub mod message;
 pub mod outcome;
+pub mod rich_text;
 pub mod schedule;

@@ -1,0 +1,79 @@
+//! An event's data as templates see them.
+
+use std::fmt::Write;
+use std::sync::Arc;
+
+use minijinja::value::{Enumerator, Object, Value};
+use serde_json::{Map, Value as Json};
+
+use crate::rich_text::DATA_ASTERISK;
+
+/// Bytes of a text that a template sees: more than any format shows.
+const MAX_TEXT: usize = 64 * 1024;
+
+/// An event's data. Templates get a value of it when they ask for it: most keys are never asked for.
+#[derive(Debug)]
+pub(super) struct Data(Map<String, Json>);
+
+impl Data {
+    pub(super) fn new(data: Map<String, Json>) -> Self {
+        Self(data)
+    }
+
+    pub(super) fn get(&self, key: &str) -> Option<&Json> {
+        self.0.get(key)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&String, &Json)> {
+        self.0.iter()
+    }
+}
+
+impl Object for Data {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        self.get(key.as_str()?).map(to_value)
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        Enumerator::Values(self.0.keys().map(|key| Value::from(key.as_str())).collect())
+    }
+}
+
+/// JSON as the template engine's value.
+pub(super) fn to_value(json: &Json) -> Value {
+    match json {
+        Json::Null => Value::from(()),
+        Json::Bool(bool) => Value::from(*bool),
+        Json::Number(number) => number
+            .as_i64()
+            .map(Value::from)
+            .or_else(|| number.as_u64().map(Value::from))
+            .or_else(|| number.as_f64().map(Value::from))
+            .unwrap_or_default(),
+        Json::String(text) => to_text(text),
+        Json::Array(items) => items.iter().map(to_value).collect::<Vec<_>>().into(),
+        Json::Object(map) => map
+            .iter()
+            .map(|(key, value)| (to_text(key), to_value(value)))
+            .collect(),
+    }
+}
+
+fn to_text(text: &str) -> Value {
+    let text = &text[..text.floor_char_boundary(MAX_TEXT)];
+    if text.contains(DATA_ASTERISK) {
+        // Of a template's own making only: see there.
+        Value::from(text.replace(DATA_ASTERISK, ""))
+    } else {
+        Value::from(text)
+    }
+}
+
+/// How a value prints: null as nothing, the rest as the engine shows it.
+pub(super) fn print(value: &Value, out: &mut impl Write) -> std::fmt::Result {
+    match value.as_str() {
+        _ if value.is_none() || value.is_undefined() => Ok(()),
+        Some(text) => out.write_str(text),
+        None => write!(out, "{value}"),
+    }
+}

@@ -1,0 +1,40 @@
+//! The card of an event that has no definition, or whose definition fails on it.
+
+use serde_json::Value as Json;
+
+use super::DEFAULT_COLOUR;
+use super::context::Data;
+use crate::card::{Card, humanised};
+use crate::event::Event;
+use crate::rich_text::RichText;
+
+const MAX_FIELDS: usize = 10;
+const EMOJI: &str = "📣";
+
+/// The type's name as the title and the plain values of the data as fields.
+pub(super) fn card(event: &Event, data: &Data) -> Card {
+    let fields = data
+        .iter()
+        .map(|(key, value)| (humanised(key).into(), RichText::plain(&scalar(value))))
+        .filter(|(name, value): &(std::sync::Arc<str>, _)| !name.is_empty() && !value.is_empty())
+        .take(MAX_FIELDS)
+        .collect();
+    Card {
+        title: RichText::plain(&humanised(&event.event_type)),
+        emoji: EMOJI.into(),
+        colour: DEFAULT_COLOUR,
+        text: RichText::default(),
+        fields,
+        time: event.occurred_at,
+        footer: super::builtin::FOOTER.into(),
+    }
+}
+
+fn scalar(value: &Json) -> String {
+    match value {
+        Json::String(text) => text.clone(),
+        Json::Number(number) => number.to_string(),
+        Json::Bool(bool) => bool.to_string(),
+        Json::Null | Json::Array(_) | Json::Object(_) => String::new(),
+    }
+}

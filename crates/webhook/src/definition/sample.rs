@@ -1,0 +1,56 @@
+//! Realistic data of the built-in events, for previews and trials.
+
+use serde_json::{Map, Value, json};
+
+/// Data of a built-in event with exactly its keys and types; None for other types.
+pub fn sample(event_type: &str) -> Option<Map<String, Value>> {
+    let data = match event_type {
+        "task_completed" => json!({
+            "task_id": 4211,
+            "task_title": "Write the release notes",
+            "task_description": "Collect what has changed since the last release and have it read by somebody else.",
+            "user_name": "alice",
+            "user_id": 17,
+            "project_name": "Website Relaunch",
+            "project_id": 3,
+            "points": 25,
+            "completed_at": "2024-01-15T10:30:00Z",
+        }),
+        "badge_earned" => json!({
+            "badge_id": 8,
+            "badge_name": "Task Master",
+            "badge_description": "Complete 100 tasks.",
+            "user_name": "alice",
+            "user_id": 17,
+            "earned_at": "2024-01-15T10:30:00Z",
+        }),
+        "project_created" => json!({
+            "project_id": 3,
+            "project_name": "Website Relaunch",
+            "project_description": "A new face for our website, ready before the spring fair.",
+            "user_name": "bob",
+            "user_id": 12,
+            "created_at": "2024-01-15T10:30:00Z",
+        }),
+        "milestone_reached" => json!({
+            "milestone_name": "50% Project Completion",
+            "project_name": "Website Relaunch",
+            "project_id": 3,
+            "progress": 50,
+            "user_name": "bob",
+            "user_id": 12,
+        }),
+        "daily_streak" => json!({
+            "user_name": "alice",
+            "user_id": 17,
+            "streak_days": 7,
+            "streak_type": "Daily task completion",
+        }),
+        super::TEST => json!({ "message": "Test message from Zentry!" }),
+        _ => return None,
+    };
+    match data {
+        Value::Object(data) => Some(data),
+        _ => None,
+    }
+}

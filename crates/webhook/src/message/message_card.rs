@@ -1,0 +1,107 @@
+//! Legacy Teams connectors: a MessageCard, a section for each event.
+
+use serde::Serialize;
+
+use super::text::{self, Dialect};
+use super::{Shrink, write_json};
+use crate::card::Card;
+
+/// Teams refuses 28 KB after wrapping the card; senders stay under 21.
+const MAX_BYTES: usize = 21 * 1024;
+/// Ours, for what a reader takes in at a glance; the vendor names none.
+const MAX_TITLE: usize = 256;
+const MAX_TEXT: usize = 4096;
+const MAX_FACT_NAME: usize = 256;
+const MAX_FACT_VALUE: usize = 1024;
+const MAX_SUBTITLE: usize = 256;
+const MAX_SUMMARY: usize = 256;
+/// Bytes of what surrounds the sections, with the longest summary.
+const ENVELOPE: usize = 256 + MAX_SUMMARY * 4;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Section {
+    activity_title: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    activity_subtitle: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    text: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    facts: Vec<Fact>,
+    markdown: bool,
+}
+
+#[derive(Serialize)]
+struct Fact {
+    name: String,
+    value: String,
+}
+
+pub(super) enum Layout {}
+
+impl super::Layout for Layout {
+    const CAPACITY: usize = MAX_BYTES - ENVELOPE;
+
+    fn open(out: &mut Vec<u8>) {
+        out.extend_from_slice(
+            b"{\"@type\":\"MessageCard\",\"@context\":\"https://schema.org/extensions\",\"sections\":[",
+        );
+    }
+
+    fn write(card: &Card, shrink: Shrink, out: &mut Vec<u8>) -> usize {
+        let start = out.len();
+        write_json(&Section::new(card, shrink), out);
+        out.len() - start + ",".len()
+    }
+
+    fn close(cards: &[Card], out: &mut Vec<u8>) {
+        out.extend_from_slice(b"],\"themeColor\":");
+        write_json(&text::hex(cards[0].colour), out);
+        out.extend_from_slice(b",\"summary\":");
+        write_json(&summary(cards), out);
+        out.push(b'}');
+    }
+}
+
+impl Section {
+    fn new(card: &Card, shrink: Shrink) -> Self {
+        let facts = text::fields(
+            card,
+            Dialect::MessageCard,
+            MAX_FACT_NAME >> shrink,
+            MAX_FACT_VALUE >> shrink,
+        );
+        Self {
+            activity_title: text::line(&text::heading(card), Dialect::MessageCard, MAX_TITLE),
+            activity_subtitle: text::line(&subtitle(card), Dialect::MessageCard, MAX_SUBTITLE),
+            text: text::render(&card.text, Dialect::MessageCard, MAX_TEXT >> shrink),
+            facts: facts.map(|(name, value)| Fact { name, value }).collect(),
+            markdown: true,
+        }
+    }
+}
+
+/// The footer and the time, which a connector shows as it is: it knows no reader's time zone.
+fn subtitle(card: &Card) -> String {
+    let time = card.time.strftime("%Y-%m-%d %H:%M UTC");
+    if card.footer.is_empty() {
+        time.to_string()
+    } else {
+        format!("{} · {time}", card.footer)
+    }
+}
+
+/// What a phone's notification shows; not Markdown.
+fn summary(cards: &[Card]) -> String {
+    let first = &cards[0];
+    let mut summary = text::heading(first);
+    if !first.text.is_empty() {
+        summary.push_str(": ");
+        summary.push_str(first.text.as_str());
+    }
+    let others = match cards.len() - 1 {
+        0 => return text::plain(&summary, MAX_SUMMARY),
+        others => format!(" (and {others} more)"),
+    };
+    text::plain(&summary, MAX_SUMMARY - others.len()) + &others
+}

@@ -1,0 +1,111 @@
+//! Cards to the body of a message, in the format that the endpoint takes.
+
+mod adaptive_card;
+mod discord;
+mod message_card;
+mod text;
+
+use crate::card::Card;
+use crate::endpoint::EndpointKind;
+
+/// Events in one message: Discord's limit of embeds and the connectors' of sections.
+pub const MAX_EVENTS: usize = 10;
+
+/// How far a card is cut down: every limit of its parts is halved that many times.
+type Shrink = u32;
+
+/// With every limit halved that often, a card of any content fits into any format.
+const MAX_SHRINK: Shrink = 6;
+
+/// Fields in a card: Discord's limit.
+const MAX_FIELDS: usize = 25;
+
+/// The body of a request, JSON in UTF-8.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    pub body: Vec<u8>,
+    /// How many of the cards are in it: the first ones, and at least one.
+    pub taken: usize,
+}
+
+/// The formats of bodies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    Discord,
+    MessageCard,
+    AdaptiveCard,
+}
+
+impl From<EndpointKind> for Format {
+    fn from(kind: EndpointKind) -> Self {
+        match kind {
+            EndpointKind::Discord => Self::Discord,
+            EndpointKind::TeamsConnector => Self::MessageCard,
+            EndpointKind::TeamsWorkflow => Self::AdaptiveCard,
+        }
+    }
+}
+
+/// Writes one message of as many of the first cards as fit, at most [`MAX_EVENTS`].
+///
+/// The first card always fits, because its texts are shortened until it does. No cards give no body.
+pub fn compose(kind: EndpointKind, cards: &[Card]) -> Message {
+    match Format::from(kind) {
+        Format::Discord => pack::<discord::Layout>(cards),
+        Format::MessageCard => pack::<message_card::Layout>(cards),
+        Format::AdaptiveCard => pack::<adaptive_card::Layout>(cards),
+    }
+}
+
+/// A format: what stands before, in and after the list of cards.
+trait Layout {
+    /// What a message may weigh, in the format's unit.
+    const CAPACITY: usize;
+
+    /// Writes what stands before the first card.
+    fn open(out: &mut Vec<u8>);
+
+    /// Writes a card and returns its weight.
+    fn write(card: &Card, shrink: Shrink, out: &mut Vec<u8>) -> usize;
+
+    /// Writes what stands after the last of `cards`, which are not empty.
+    fn close(cards: &[Card], out: &mut Vec<u8>);
+}
+
+fn pack<L: Layout>(cards: &[Card]) -> Message {
+    let Some((first, rest)) = cards.split_first() else {
+        return Message {
+            body: Vec::new(),
+            taken: 0,
+        };
+    };
+    let mut body = Vec::with_capacity(1024 * cards.len().min(MAX_EVENTS));
+    L::open(&mut body);
+    let start = body.len();
+    let mut weight = L::write(first, 0, &mut body);
+    let mut shrink = 0;
+    while weight > L::CAPACITY && shrink < MAX_SHRINK {
+        shrink += 1;
+        body.truncate(start);
+        weight = L::write(first, shrink, &mut body);
+    }
+    let mut taken = 1;
+    for card in rest.iter().take(MAX_EVENTS - 1) {
+        let end = body.len();
+        body.push(b',');
+        weight += L::write(card, 0, &mut body);
+        if weight > L::CAPACITY {
+            body.truncate(end);
+            break;
+        }
+        taken += 1;
+    }
+    L::close(&cards[..taken], &mut body);
+    Message { body, taken }
+}
+
+/// Appends `value` as JSON.
+fn write_json(value: &impl serde::Serialize, out: &mut Vec<u8>) {
+    // Our own structs have string keys and a vector takes every byte, so neither kind of error can happen.
+    let _ = serde_json::to_writer(out, value);
+}

@@ -1,0 +1,271 @@
+//! Text with bold parts: what templates print and what every format is written from.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+/// Stands for an asterisk of the data in a template's output, where `**` switches bold on and off.
+///
+/// A noncharacter: it never comes from the data, because [`Builder::push`] removes those. So data cannot become
+/// markup, and what is printed twice (a captured block) is not escaped twice.
+pub(crate) const DATA_ASTERISK: char = '\u{FDD0}';
+
+/// No format shows more than 4096 code points of one text; what is longer than these bytes is longer than that.
+const MAX_BYTES: usize = 32 * 1024;
+
+/// Text with bold parts.
+///
+/// Clean: trimmed, at most 32 KiB, lines end with `\n`, not two blank lines follow each other, and there are no control characters (but newline and
+/// tab), no noncharacters and no embedding of writing directions, which would reorder the text around it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RichText {
+    text: String,
+    /// Byte ranges of `text`: in order, not empty, not touching.
+    bold: Vec<Range<usize>>,
+}
+
+/// A stretch of text that is bold as a whole or not at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span<'a> {
+    pub text: &'a str,
+    pub bold: bool,
+}
+
+impl RichText {
+    /// Text without any markup: asterisks are asterisks.
+    pub fn plain(text: &str) -> Self {
+        let mut builder = Builder::default();
+        builder.push(text);
+        builder.finish()
+    }
+
+    /// Reads markup: `**` switches bold on and off, and that is all there is.
+    pub fn parse(markup: &str) -> Self {
+        let mut builder = Builder::default();
+        for (index, piece) in markup.split("**").enumerate() {
+            if index > 0 {
+                builder.toggle_bold();
+            }
+            if piece.contains(DATA_ASTERISK) {
+                builder.push(&piece.replace(DATA_ASTERISK, "*"));
+            } else {
+                builder.push(piece);
+            }
+        }
+        builder.finish()
+    }
+
+    /// The text without its markup.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.text.is_empty()
+    }
+
+    /// The parts, in order; none is empty, and bold ones don't touch.
+    pub fn spans(&self) -> impl Iterator<Item = Span<'_>> {
+        let mut at = 0;
+        let mut bold = self.bold.iter().peekable();
+        std::iter::from_fn(move || {
+            let (end, is_bold) = match bold.peek() {
+                Some(range) if range.start == at => (range.end, true),
+                Some(range) => (range.start, false),
+                None => (self.text.len(), false),
+            };
+            if is_bold {
+                bold.next();
+            }
+            let span = Span {
+                text: &self.text[at..end],
+                bold: is_bold,
+            };
+            at = end;
+            (!span.text.is_empty()).then_some(span)
+        })
+    }
+
+    /// The first `length` code points and an ellipsis; bold where the last one is.
+    pub(crate) fn shortened(&self, length: usize) -> Self {
+        let end = self
+            .text
+            .char_indices()
+            .nth(length)
+            .map_or(self.text.len(), |(at, _)| at);
+        let kept = self.text[..end].trim_end().len();
+        let mut text = String::with_capacity(kept + '…'.len_utf8());
+        text.push_str(&self.text[..kept]);
+        text.push('…');
+        let mut bold: Vec<_> = self
+            .bold
+            .iter()
+            .take_while(|range| range.start < kept)
+            .cloned()
+            .collect();
+        if let Some(last) = bold.last_mut()
+            && last.end >= kept
+        {
+            last.end = text.len();
+        }
+        Self { text, bold }
+    }
+}
+
+/// Collects the parts of a [`RichText`].
+#[derive(Debug, Default)]
+pub(crate) struct Builder {
+    text: String,
+    bold: Vec<Range<usize>>,
+    bold_since: Option<usize>,
+}
+
+impl Builder {
+    pub(crate) fn push(&mut self, text: &str) {
+        let text = clean(text);
+        let text = if self.text.is_empty() {
+            text.trim_start()
+        } else {
+            &text
+        };
+        let room = MAX_BYTES.saturating_sub(self.text.len());
+        let text = &text[..text.floor_char_boundary(room)];
+        if text.starts_with('\n') || text.contains("\n\n") {
+            text.chars().for_each(|c| self.push_unless_blank_lines(c));
+        } else {
+            self.text.push_str(text);
+        }
+    }
+
+    fn push_unless_blank_lines(&mut self, c: char) {
+        if c != '\n' || !self.text.ends_with("\n\n") {
+            self.text.push(c);
+        }
+    }
+
+    pub(crate) fn toggle_bold(&mut self) {
+        match self.bold_since.take() {
+            None => self.bold_since = Some(self.text.len()),
+            Some(start) if start == self.text.len() => {}
+            Some(start) => match self.bold.last_mut() {
+                Some(last) if last.end == start => last.end = self.text.len(),
+                _ => self.bold.push(start..self.text.len()),
+            },
+        }
+    }
+
+    pub(crate) fn finish(mut self) -> RichText {
+        if self.bold_since.is_some() {
+            self.toggle_bold();
+        }
+        let length = self.text.trim_end().len();
+        self.text.truncate(length);
+        while let Some(last) = self.bold.last_mut()
+            && last.end > length
+        {
+            last.end = length;
+            if last.start >= last.end {
+                self.bold.pop();
+            }
+        }
+        RichText {
+            text: self.text,
+            bold: self.bold,
+        }
+    }
+}
+
+/// Removes what [`RichText`] does not hold.
+pub(crate) fn clean(text: &str) -> Cow<'_, str> {
+    let suspect = |byte: u8| {
+        (byte < b' ' && byte != b'\n' && byte != b'\t') || matches!(byte, 0x7F | 0xC2 | 0xE2 | 0xEF..)
+    };
+    if !text.bytes().any(suspect) || text.chars().all(is_clean) {
+        return Cow::Borrowed(text);
+    }
+    let unix = text.replace("\r\n", "\n");
+    Cow::Owned(
+        unix.chars()
+            .map(|c| if c == '\r' { '\n' } else { c })
+            .filter(|&c| is_clean(c))
+            .collect(),
+    )
+}
+
+fn is_clean(c: char) -> bool {
+    let is_noncharacter = matches!(c, '\u{FDD0}'..='\u{FDEF}') || c as u32 & 0xFFFE == 0xFFFE;
+    let is_direction = matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
+    let is_control = c.is_control() && c != '\n' && c != '\t';
+    // The byte order mark is white space to some receivers, which would then see an empty text.
+    !(is_noncharacter || is_direction || is_control || c == '\u{FEFF}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parts(text: &RichText) -> Vec<(&str, bool)> {
+        text.spans().map(|span| (span.text, span.bold)).collect()
+    }
+
+    #[test]
+    fn markup_is_bold_and_nothing_else() {
+        let text = RichText::parse("**alice** wrote *a* _b_ **c**d**e**");
+        assert_eq!(
+            parts(&text),
+            [
+                ("alice", true),
+                (" wrote *a* _b_ ", false),
+                ("c", true),
+                ("d", false),
+                ("e", true)
+            ]
+        );
+        assert_eq!(text.as_str(), "alice wrote *a* _b_ cde");
+    }
+
+    #[test]
+    fn empty_and_touching_bold_parts_leave_no_trace() {
+        assert_eq!(parts(&RichText::parse("a****b")), [("ab", false)]);
+        assert_eq!(parts(&RichText::parse("**a****b**")), [("ab", true)]);
+        assert_eq!(
+            parts(&RichText::parse("a **b**\n** ")),
+            [("a ", false), ("b", true)]
+        );
+        assert_eq!(parts(&RichText::parse("** **")), []);
+        assert_eq!(parts(&RichText::parse("a **b")), [("a ", false), ("b", true)]);
+    }
+
+    #[test]
+    fn text_is_cleaned() {
+        let dirty = " \u{FEFF}a\0b\r\nc\rd\u{85}\u{202E}e\u{FDD0}\u{1FFFF}\tf\u{7F} ";
+        assert_eq!(RichText::plain(dirty).as_str(), "ab\nc\nde\tf");
+        assert_eq!(RichText::plain("**é – “x” 👩‍👩‍👧**").as_str(), "**é – “x” 👩‍👩‍👧**");
+    }
+
+    #[test]
+    fn blank_lines_are_one_at_most() {
+        let mut builder = Builder::default();
+        for part in ["a\n\n\n\nb\nc\n", "\n", "\n\nd"] {
+            builder.push(part);
+        }
+        assert_eq!(builder.finish().as_str(), "a\n\nb\nc\n\nd");
+    }
+
+    #[test]
+    fn shortened_text_ends_with_an_ellipsis_in_the_style_of_its_end() {
+        let text = RichText::parse("ab **cdef** gh");
+        assert_eq!(parts(&text.shortened(5)), [("ab ", false), ("cd…", true)]);
+        assert_eq!(parts(&text.shortened(3)), [("ab…", false)]);
+        assert_eq!(
+            parts(&text.shortened(9)),
+            [("ab ", false), ("cdef", true), (" g…", false)]
+        );
+        assert_eq!(parts(&text.shortened(0)), [("…", false)]);
+    }
+
+    #[test]
+    fn text_is_bounded() {
+        let text = RichText::plain(&"🦀".repeat(100_000));
+        assert_eq!(text.as_str().chars().count(), MAX_BYTES / 4);
+    }
+}

@@ -1,0 +1,328 @@
+//! For any event: the body is within every limit, valid, and says what the row said.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod model;
+
+use std::sync::{Arc, LazyLock};
+
+use jiff::Timestamp;
+use model::{Shown, assert_says, discord, normal, teams};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use serde_json::{Map, Value};
+use webhook::card::Card;
+use webhook::definition::{Catalogue, Definition, EventDefinition, FieldDefinition, builtin};
+use webhook::endpoint::EndpointKind::{self, Discord, TeamsConnector, TeamsWorkflow};
+use webhook::event::Event;
+use webhook::message::compose;
+use webhook::rich_text::RichText;
+
+static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(Catalogue::builtin);
+
+/// Text that somebody could have typed to do harm, or just to be clever.
+fn hostile() -> impl Strategy<Value = String> {
+    let fragment = prop_oneof![
+        4 => any::<char>().prop_map(String::from),
+        4 => "[a-z]{1,8}",
+        2 => Just(" ".to_owned()),
+        8 => prop::sample::select(vec![
+            "*", "**", "***", "_", "__", "~~", "||", "`", "```", "\\", "\\\\", "[x](http://e.x)", "[", "]", "<@123456>",
+            "<@&1>", "<#1>", "<:a:1>", "<t:1:R>", "<at>Bob</at>", "</at>", "<b>", "<!--", "@everyone", "@here",
+            "{{DATE(2017-02-14T06:00:00Z, SHORT)}}", "{{", "}}", "{", "{%", "&lt;", "&amp;", "&#42;", "&", "&x",
+            "https://example.com/a_b_c", "http://example.com/a*b", "HTTPS://E.X/`", "://", ":smile:", ":+1:", ":", "10:30:00",
+            "\n", "\n\n", "\r\n", "\r", "\t", "    ", "# ", "#", "- ", "-# ", "+ ", "1. ", "12) ", "> ", ">>> ", "===", "---",
+            "| a | b |", "\0", "\u{1b}[31m", "\u{85}", "\u{202E}", "\u{2067}", "\u{200B}", "\u{FEFF}", "\u{FDD0}",
+            "\u{FFFF}", "e\u{301}", "مرحبا", "🦀", "👩‍👩‍👧", "…", "“", "null", "",
+        ]).prop_map(ToOwned::to_owned),
+    ];
+    let short = vec(fragment, 0..12).prop_map(|fragments| fragments.concat());
+    prop_oneof![
+        50 => short.clone(),
+        5 => vec(short.clone(), 0..12).prop_map(|parts| parts.concat()),
+        1 => (short, 1..2000_usize).prop_map(|(text, times)| text.repeat(times.min(40_000 / text.len().max(1)))),
+    ]
+}
+
+fn json() -> impl Strategy<Value = Value> {
+    let scalar = prop_oneof![
+        1 => Just(Value::Null),
+        1 => any::<bool>().prop_map(Value::from),
+        2 => any::<i64>().prop_map(Value::from),
+        1 => any::<u64>().prop_map(Value::from),
+        1 => any::<f64>().prop_map(Value::from),
+        1 => Just(Value::from(0)),
+        8 => hostile().prop_map(Value::from),
+    ];
+    scalar.prop_recursive(2, 8, 4, |inner| {
+        prop_oneof![
+            vec(inner.clone(), 0..4).prop_map(Value::from),
+            vec((hostile(), inner), 0..4).prop_map(|pairs| Value::Object(pairs.into_iter().collect())),
+        ]
+    })
+}
+
+fn keys() -> impl Strategy<Value = String> {
+    prop_oneof![
+        20 => prop::sample::select(vec![
+            "task_title", "user_name", "project_name", "points", "completed_at", "badge_name", "badge_description",
+            "earned_at", "project_description", "created_at", "milestone_name", "progress", "streak_days",
+            "streak_type", "message", "a", "b",
+        ]).prop_map(ToOwned::to_owned),
+        1 => hostile(),
+    ]
+}
+
+fn data() -> impl Strategy<Value = Map<String, Value>> {
+    vec((keys(), json()), 0..24).prop_map(|pairs| pairs.into_iter().collect())
+}
+
+fn times() -> impl Strategy<Value = Timestamp> {
+    (Timestamp::MIN.as_second()..Timestamp::MAX.as_second())
+        .prop_map(|second| Timestamp::from_second(second).unwrap())
+}
+
+fn events() -> impl Strategy<Value = Event> {
+    let types = prop_oneof![
+        8 => prop::sample::select(builtin().iter().map(|raw| raw.name.clone()).collect::<Vec<_>>()),
+        1 => hostile(),
+        1 => Just("sprint_closed".to_owned()),
+    ];
+    let data = prop_oneof![
+        20 => data().prop_map(|data| Value::Object(data).to_string()),
+        1 => hostile(),
+    ];
+    (types, data, times()).prop_map(|(event_type, data, occurred_at)| Event {
+        event_type: event_type.into(),
+        data: data.into(),
+        occurred_at,
+    })
+}
+
+fn rich_text() -> impl Strategy<Value = RichText> {
+    vec(hostile(), 0..6).prop_map(|parts| RichText::parse(&parts.join("**")))
+}
+
+fn cards(most_fields: usize) -> impl Strategy<Value = Card> {
+    let fields = vec((hostile().prop_map(Arc::from), rich_text()), 0..=most_fields);
+    (
+        rich_text(),
+        hostile(),
+        any::<u32>(),
+        rich_text(),
+        fields,
+        times(),
+        hostile(),
+    )
+        .prop_map(|(title, emoji, colour, text, fields, time, footer)| Card {
+            title,
+            emoji: emoji.chars().take(16).collect::<String>().into(),
+            colour,
+            text,
+            fields,
+            time,
+            footer: footer.into(),
+        })
+}
+
+/// Validates the body by the model and reads it as a person would.
+fn read(kind: EndpointKind, body: &[u8]) -> Vec<Shown> {
+    match kind {
+        Discord => discord::embeds(body).iter().map(discord::shown).collect(),
+        TeamsConnector => teams::sections(body).iter().map(teams::section_shown).collect(),
+        TeamsWorkflow => teams::containers(body)
+            .iter()
+            .map(teams::container_shown)
+            .collect(),
+    }
+}
+
+const KINDS: [EndpointKind; 3] = [Discord, TeamsConnector, TeamsWorkflow];
+
+/// The sentence of a built-in event, put together without its template; None where a value is missing or no text.
+fn sentence(event: &Event) -> Option<String> {
+    let data = event.parse();
+    let value = |key: &str| {
+        data.get(key)
+            .and_then(Value::as_str)
+            .filter(|text| !text.is_empty())
+    };
+    Some(match &*event.event_type {
+        "task_completed" => {
+            format!(
+                "{} completed {} in {}.",
+                value("user_name")?,
+                value("task_title")?,
+                value("project_name")?
+            )
+        }
+        "badge_earned" => format!(
+            "{} earned the badge {}.",
+            value("user_name")?,
+            value("badge_name")?
+        ),
+        "project_created" => format!(
+            "{} created the project {}.",
+            value("user_name")?,
+            value("project_name")?
+        ),
+        "milestone_reached" => format!("{} reached {}.", value("project_name")?, value("milestone_name")?),
+        "test" => value("message")?.to_owned(),
+        _ => return None,
+    })
+}
+
+fn raw_texts(kind: EndpointKind, body: &[u8]) -> Vec<usize> {
+    let raw = |value: &Value| value.as_str().unwrap_or_default().chars().count();
+    match kind {
+        Discord => discord::embeds(body)
+            .iter()
+            .map(|embed| raw(&embed["description"]))
+            .collect(),
+        TeamsConnector => teams::sections(body)
+            .iter()
+            .map(|section| raw(&section["text"]))
+            .collect(),
+        TeamsWorkflow => teams::containers(body)
+            .iter()
+            .map(|container| raw(&container["items"][1]["text"]))
+            .collect(),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, max_shrink_iters: 3000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_event_makes_a_valid_message_that_says_what_the_row_said(event in events()) {
+        let card = CATALOGUE.card(&event);
+        for kind in KINDS {
+            let message = compose(kind, std::slice::from_ref(&card));
+            prop_assert_eq!(message.taken, 1);
+            let shown = read(kind, &message.body).remove(0);
+            if let Some(said) = sentence(&event) {
+                assert_says(&shown.text, &said, raw_texts(kind, &message.body)[0], 4096);
+            }
+        }
+    }
+
+    #[test]
+    fn any_card_is_shown_as_it_is_or_cut(card in cards(30)) {
+        for kind in KINDS {
+            let message = compose(kind, std::slice::from_ref(&card));
+            let shown = read(kind, &message.body).remove(0);
+            let title = if card.title.is_empty() { "Notification" } else { card.title.as_str() };
+            // Cut further than the limits of the parts only where all together is too much.
+            let cut = |shown: &str, said: &str| assert_says(shown, said, usize::MAX / 2, 0);
+            cut(&shown.title, &format!("{} {title}", card.emoji));
+            cut(&shown.text, card.text.as_str());
+            for ((name, value), (shown_name, shown_value)) in shown_fields(&card).zip(&shown.fields) {
+                cut(shown_name, name);
+                cut(shown_value, value);
+            }
+            prop_assert_eq!(shown.fields.len(), shown_fields(&card).count());
+        }
+    }
+
+    #[test]
+    fn messages_take_the_first_cards_in_order(cards in vec(cards(3), 1..14)) {
+        for kind in KINDS {
+            let message = compose(kind, &cards);
+            let shown = read(kind, &message.body);
+            prop_assert!((1..=cards.len().min(10)).contains(&message.taken));
+            prop_assert_eq!(shown.len(), message.taken);
+            for (card, shown) in cards.iter().zip(&shown) {
+                assert_says(&shown.text, card.text.as_str(), usize::MAX / 2, 0);
+            }
+        }
+    }
+
+    #[test]
+    fn ordinary_cards_are_taken_ten_at_a_time(names in vec("[a-zA-Z ]{1,40}", 1..25)) {
+        let cards: Vec<Card> = names.iter().map(|name| {
+            let data = serde_json::json!({ "task_title": name, "user_name": "alice", "project_name": "Moon", "points": 5 });
+            CATALOGUE.card(&Event {
+                event_type: "task_completed".into(),
+                data: data.to_string().into(),
+                occurred_at: Timestamp::UNIX_EPOCH,
+            })
+        }).collect();
+        for kind in KINDS {
+            prop_assert_eq!(compose(kind, &cards).taken, cards.len().min(10));
+        }
+    }
+
+    #[test]
+    fn the_engine_and_the_short_cut_agree(template in templates(), data in data()) {
+        // Nested values of a hundred kilobytes are more than the engine may spend on printing.
+        prop_assume!(serde_json::to_string(&data).unwrap().len() < 20_000);
+        let event = Event {
+            event_type: "own".into(),
+            data: Value::Object(data).to_string().into(),
+            occurred_at: Timestamp::UNIX_EPOCH,
+        };
+        let short = definition(&template).map(|definition| definition.card(&event));
+        let engine = definition(&format!("{template} {{# a comment #}}")).map(|definition| definition.card(&event));
+        prop_assert_eq!(short, engine);
+    }
+}
+
+fn shown_fields(card: &Card) -> impl Iterator<Item = (&str, &str)> {
+    card.fields
+        .iter()
+        .map(|(name, value)| (&**name, value.as_str()))
+        .filter(|(name, value)| !normal_or_invisible(name).is_empty() && !value.is_empty())
+        .take(25)
+}
+
+/// What is left of a name that consists of invisible characters only is still a name.
+fn normal_or_invisible(name: &str) -> String {
+    normal(&name.replace('\u{200B}', "x"))
+}
+
+fn templates() -> impl Strategy<Value = String> {
+    let key = prop::sample::select(vec![
+        "a",
+        "b",
+        "a.b",
+        "a.b.c",
+        "user_name",
+        "points",
+        "missing",
+        "progress",
+    ]);
+    let leaf = prop_oneof![
+        2 => key.clone().prop_map(|key| format!("{{{{ {key} }}}}")),
+        1 => key.clone().prop_map(|key| format!("{{{{{key}}}}}")),
+        1 => Just("**".to_owned()),
+        2 => prop::sample::select(vec!["text", " ", "\n", "*", "{", "}", "%", "}}", "%}", "\\", "🦀 "])
+            .prop_map(ToOwned::to_owned),
+    ];
+    let node = leaf.prop_recursive(3, 24, 4, move |inner| {
+        (key.clone(), vec(inner.clone(), 0..3), vec(inner, 0..3)).prop_map(|(key, then, otherwise)| {
+            format!(
+                "{{% if {key} %}}{}{{% else %}}{}{{% endif %}}",
+                then.concat(),
+                otherwise.concat()
+            )
+        })
+    });
+    vec(node, 0..6).prop_map(|nodes| nodes.concat())
+}
+
+fn definition(template: &str) -> Option<Definition> {
+    Definition::compile(&EventDefinition {
+        name: "own".into(),
+        title: "Own".into(),
+        colour: 0,
+        emoji: String::new(),
+        text: template.into(),
+        fields: vec![FieldDefinition {
+            name: "Field".into(),
+            value: template.into(),
+        }],
+        footer: None,
+        time_key: None,
+    })
+    .ok()
+}
