@@ -1,6 +1,10 @@
 //! How many requests a second the HTTP thread makes, and what processor time each costs: 100 in flight, over
 //! connections that are kept, against a responder that does as little as possible on a thread of its own.
 //!
+//! On two busy cores (AMD EPYC, virtual) 24 to 30 us of the HTTP thread, 4 of the caller's and 9 of the responder's.
+//! hyper-util's client without reqwest around it costs 17 to 20 in place of the 24 to 30: less than what 25,000 requests
+//! a second leave (80 us on two cores), so reqwest stays.
+//!
 //! `cargo bench -p zentry-webhook --bench http_thread -- [requests]`
 
 #![allow(clippy::unwrap_used, clippy::print_stdout)]

@@ -104,7 +104,11 @@ async fn an_endless_body_is_cut_and_its_connection_closed() {
             }
         })
         .await;
-        let answer = post(&local_client(), &local_url(server.address)).await.unwrap();
+        let (client, url) = (local_client(), local_url(server.address));
+        let answer = tokio::time::timeout(GUARD / 2, post(&client, &url))
+            .await
+            .expect("it stops")
+            .unwrap();
         assert_eq!((answer.status, answer.body.len()), (200, 64 * 1024));
         closed.recv().await.unwrap();
     }
