@@ -71,7 +71,9 @@ fn event(message: &str) -> Event {
 fn post(endpoint: &Endpoint, event: &Event) -> Judgement {
     let mut http = match Http::start() {
         Ok(http) => http,
-        Err(error) => ereport!(ERROR, PgSqlErrorCode::ERRCODE_CONFIG_FILE_ERROR, format!("zentry_notify: {error}")),
+        Err(error) => {
+            ereport!(ERROR, PgSqlErrorCode::ERRCODE_CONFIG_FILE_ERROR, format!("zentry_notify: {error}"));
+        }
     };
     let body = message::compose(endpoint.kind(), &[Catalogue::builtin().card(event)]).body;
     let outgoing = Outgoing { id: 0, kind: endpoint.kind(), url: endpoint.post_url().clone(), body };

@@ -283,16 +283,9 @@ pub fn audience(source: &Source, values: &[Option<pg_sys::Datum>]) -> Vec<i64> {
     }
 }
 
-/// Keeps the event until the transaction commits, with its values in memory that lasts as long.
+/// Keeps the event until the transaction commits.
 fn hold(source: &Rc<Source>, values: &[Option<pg_sys::Datum>]) {
-    // SAFETY: the values are of the columns' types; the memory context exists in every transaction.
-    let values = unsafe {
-        let previous = pg_sys::MemoryContextSwitchTo(pg_sys::TopTransactionContext);
-        let copies = source.copy(values);
-        pg_sys::MemoryContextSwitchTo(previous);
-        copies
-    };
-    let held = Held { source: source.clone(), values };
+    let held = Held { source: source.clone(), values: source.store(values) };
     session(|s| s.unwritten.level(current_subtransaction()).held.push(held));
 }
 
@@ -329,7 +322,7 @@ fn note_progress(source: &Source, rows: &Rows) {
 fn write_unwritten() {
     let level = session(|s| s.unwritten.take());
     for held in &level.held {
-        deliver(&held.source, &held.values, Missing::Accept);
+        deliver(&held.source, &held.source.restore(&held.values), Missing::Accept);
     }
     if level.notes.is_empty() {
         return;

@@ -2,6 +2,7 @@
 
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
+use std::ffi::{CStr, CString};
 
 use pgrx::prelude::*;
 use pgrx::{IntoDatum, PgRelation};
@@ -181,15 +182,14 @@ impl Source {
         self.columns[column].type_oid
     }
 
-    /// The column's value from its text form; None for what is no such value.
-    pub fn parse(&self, column: usize, text: &str) -> Option<pg_sys::Datum> {
-        let text = std::ffi::CString::new(text).ok()?;
+    /// The column's value from its text form; an error for what is no such value.
+    pub fn parse(&self, column: usize, text: &CStr) -> pg_sys::Datum {
         let column = &self.columns[column];
         let (mut input, mut parameter) = (pg_sys::InvalidOid, pg_sys::InvalidOid);
         // SAFETY: the type's own input function, with the parameter that the catalogue gives for it.
         unsafe {
             pg_sys::getTypeInputInfo(column.type_oid, &mut input, &mut parameter);
-            Some(pg_sys::OidInputFunctionCall(input, text.as_ptr().cast_mut(), parameter, -1))
+            pg_sys::OidInputFunctionCall(input, text.as_ptr().cast_mut(), parameter, -1)
         }
     }
 
@@ -199,19 +199,24 @@ impl Source {
         f()
     }
 
-    /// Copies the values into the current memory context.
-    pub fn copy(&self, values: &[Option<pg_sys::Datum>]) -> Vec<Option<pg_sys::Datum>> {
-        let copy = |(value, column): (&Option<pg_sys::Datum>, &Column)| {
-            let (mut length, mut by_value) = (0, false);
+    /// The values in their types' text form, which outlives the statement.
+    pub fn store(&self, values: &[Option<pg_sys::Datum>]) -> Vec<Option<CString>> {
+        let store = |(value, column): (&Option<pg_sys::Datum>, &Column)| {
+            let (mut output, mut is_varlena) = (pg_sys::InvalidOid, false);
             value.map(|value| {
-                // SAFETY: the value is of the column's type.
+                // SAFETY: the value is of the column's type, and the output function is that type's.
                 unsafe {
-                    pg_sys::get_typlenbyval(column.type_oid, &mut length, &mut by_value);
-                    pg_sys::datumCopy(value, by_value, i32::from(length))
+                    pg_sys::getTypeOutputInfo(column.type_oid, &mut output, &mut is_varlena);
+                    CStr::from_ptr(pg_sys::OidOutputFunctionCall(output, value)).to_owned()
                 }
             })
         };
-        values.iter().zip(&self.columns).map(copy).collect()
+        values.iter().zip(&self.columns).map(store).collect()
+    }
+
+    /// The values from what [`store`](Self::store) made of them.
+    pub fn restore(&self, stored: &[Option<CString>]) -> Vec<Option<pg_sys::Datum>> {
+        stored.iter().enumerate().map(|(column, text)| Some(self.parse(column, text.as_deref()?))).collect()
     }
 
     /// Of these projects, those that the person belongs to.

@@ -2,6 +2,7 @@
 //! other row may be written later), and notes of projects whose progress may have risen. What a rolled back savepoint left is forgotten.
 
 use std::collections::HashMap;
+use std::ffi::CString;
 use std::rc::Rc;
 
 use pgrx::pg_sys;
@@ -11,8 +12,8 @@ use super::source::Source;
 /// An event that waits for the row that it refers to.
 pub struct Held {
     pub source: Rc<Source>,
-    /// In the order of the source's columns, copied to memory that lives as long as the transaction.
-    pub values: Vec<Option<pg_sys::Datum>>,
+    /// In the order of the source's columns, as text.
+    pub values: Vec<Option<CString>>,
 }
 
 /// Tasks that were completed, and that came or went.

@@ -10,9 +10,9 @@ use webhook::definition::Catalogue;
 use webhook::endpoint::{Endpoint, EndpointKind, SecretUrl, Vendor};
 use webhook::http_thread::Outgoing;
 use webhook::message;
-use webhook::outcome::{TransportError, judge};
+use webhook::outcome::{TransportError, judge, judge_absence};
 use webhook::schedule::{
-    Changes, Compose, Composed, Delivery, DeliveryChange, LaneChange, LaneConfig, LaneId, Outcome, Policy, RequestId,
+    Changes, Compose, Composed, Delivery, DeliveryChange, LaneChange, LaneConfig, LaneId, Policy, RequestId,
     Scheduler,
 };
 
@@ -311,7 +311,7 @@ impl Worker {
                 Some(Ok(endpoint)) => endpoint,
                 Some(Err(reason)) => {
                     let refused = TransportError::Forbidden(reason.clone());
-                    self.scheduler.judged(request.id, &webhook::outcome::unsent(&refused), Timestamp::now());
+                    self.scheduler.judged(request.id, &judge_absence(&refused), Timestamp::now());
                     continue;
                 }
                 None => continue,

@@ -1,6 +1,7 @@
 //! Counts the projects whose progress may have risen, and fires the milestones that they have passed.
 
 use std::collections::BTreeMap;
+use std::ffi::CString;
 
 use pgrx::prelude::*;
 use pgrx::{FromDatum, IntoDatum, PgRelation};
@@ -115,7 +116,8 @@ impl Counter {
 
     fn count(&self, project: &str, change: Change) {
         let Some(progress) = &self.source.progress else { return };
-        let Some(key) = self.source.parse(progress.group, project) else { return };
+        let Ok(text) = CString::new(project) else { return };
+        let key = self.source.parse(progress.group, &text);
         let (total, done) = self.source.as_owner(|| {
             with_spi(|| {
                 let rows = self.tasks.execute(&[Some(key), progress.done_text.as_str().into_datum()]);

@@ -353,5 +353,5 @@ pub fn from_timestamptz(since_2000: i64) -> Timestamp {
 fn to_timestamptz(at: Timestamp) -> TimestampWithTimeZone {
     let since_2000 = at.as_microsecond().saturating_sub(POSTGRES_EPOCH);
     // Beyond what Postgres can hold there is nothing that happened.
-    TimestampWithTimeZone::try_from(since_2000).unwrap_or(TimestampWithTimeZone::infinity())
+    TimestampWithTimeZone::try_from(since_2000).unwrap_or(TimestampWithTimeZone::positive_infinity())
 }

@@ -17,7 +17,7 @@ pub use address::is_public;
 pub(crate) use address::literal as literal_address;
 pub use error::EndpointError;
 pub use host::{DEFAULT_ALLOWED_HOSTS, HostPattern, HostPatternError, parse_host_patterns};
-pub use secret_url::SecretUrl;
+pub use secret_url::{SecretUrl, redact};
 
 /// Discord's limit for a URL; far above the longest Workflows URL that has been seen.
 const MAX_URL_LENGTH: usize = 2048;

@@ -131,17 +131,11 @@ fn judge_answer(kind: EndpointKind, url: &SecretUrl, answer: &Answer) -> Judgeme
     }
 }
 
-fn judge_absence(error: &TransportError) -> Judgement {
-    let verdict = match error {
-        TransportError::Forbidden(_) => Verdict::Forbidden,
-        TransportError::Timeout(_)
-        | TransportError::Resolve(_)
-        | TransportError::Connection(_)
-        | TransportError::Tls(_)
-        | TransportError::Protocol(_) => Verdict::Retry { wait: None },
-    };
+/// Says what it means that a request got no answer, or was not made: it is tried again. That holds for what is not allowed,
+/// too: a setting is mended sooner or later, and the deliveries must not be lost until then.
+pub fn judge_absence(error: &TransportError) -> Judgement {
     Judgement {
-        verdict,
+        verdict: Verdict::Retry { wait: None },
         pause: None,
         status_code: None,
         body: None,

@@ -88,6 +88,11 @@ impl SecretUrl {
     }
 }
 
+/// The URL without its secret, whether it is one or not.
+pub fn redact(url: &str) -> String {
+    Url::parse(url).map_or_else(|_| MASK.to_owned(), |url| SecretUrl::new(url).to_string())
+}
+
 /// Whether a segment may be shown: known to everybody, a version, or the id right after `webhooks`.
 fn is_shown(segment: &str, previous: &str) -> bool {
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
