@@ -23,7 +23,9 @@ BEGIN
     FOR operation, condition IN SELECT * FROM jsonb_each_text(conditions) LOOP
         trigger_of := format('zentry_notify_%s_%s', event_type, operation);
         IF condition IS NULL THEN
-            EXECUTE format('DROP TRIGGER IF EXISTS %I ON %s', trigger_of, relation);
+            IF EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = relation AND t.tgname = trigger_of) THEN
+                EXECUTE format('DROP TRIGGER %I ON %s', trigger_of, relation);
+            END IF;
         ELSE
             EXECUTE format('CREATE OR REPLACE TRIGGER %I AFTER %s ON %s FOR EACH ROW WHEN (%s) EXECUTE FUNCTION zentry_notify.capture(%L)',
                            trigger_of, operation, relation, condition, event_type);

@@ -1,6 +1,18 @@
 -- The last step of CREATE EXTENSION: attach what is there, and say what is not.
 
 DO $$
+BEGIN
+    IF pg_catalog.current_setting('server_encoding') OPERATOR(pg_catalog.<>) 'UTF8' THEN
+        RAISE EXCEPTION 'zentry_notify needs a database in UTF8, this one is in %', pg_catalog.current_setting('server_encoding')
+            USING ERRCODE = 'feature_not_supported', HINT = 'CREATE DATABASE ... ENCODING ''UTF8'' TEMPLATE template0';
+    END IF;
+    -- CREATE EXTENSION hides notices; these are for who runs it, so what the session had before holds.
+    PERFORM pg_catalog.set_config('client_min_messages', s.reset_val, true) FROM pg_catalog.pg_settings s
+      WHERE s.name OPERATOR(pg_catalog.=) 'client_min_messages';
+END
+$$;
+
+DO $$
 DECLARE
     attached text;
     missing  text;

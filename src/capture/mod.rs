@@ -225,7 +225,7 @@ fn statements() -> Rc<Statements> {
         ),
         insert_notes: prepare(
             "INSERT INTO zentry_notify.progress_note (event_source_id, project_key, done_change, total_change) \
-             SELECT * FROM pg_catalog.unnest($1, $2, $3, $4)",
+             SELECT * FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4))",
             &[pg_sys::INT8ARRAYOID, pg_sys::TEXTARRAYOID, pg_sys::INT4ARRAYOID, pg_sys::INT4ARRAYOID],
         ),
     });
@@ -318,17 +318,33 @@ fn note_progress(source: &Source, rows: &Rows) {
     }
 }
 
-/// What was kept for the commit is written now, within the transaction.
+/// What was kept for the commit is written now, within the transaction. It must not make the commit fail.
 fn write_unwritten() {
     let level = session(|s| s.unwritten.take());
-    for held in &level.held {
-        deliver(&held.source, &held.source.restore(&held.values), Missing::Accept);
+    if level.held.is_empty() && level.notes.is_empty() {
+        return;
     }
-    if level.notes.is_empty() {
+    let written = subtransaction::attempt(std::panic::AssertUnwindSafe(|| {
+        // SAFETY: push and pop in pairs; an error in between pops it with the subtransaction.
+        unsafe { pg_sys::PushActiveSnapshot(pg_sys::GetTransactionSnapshot()) };
+        for held in &level.held {
+            deliver(&held.source, &held.source.restore(&held.values), Missing::Accept);
+        }
+        write_notes(level.notes);
+        // SAFETY: as above.
+        unsafe { pg_sys::PopActiveSnapshot() };
+    }));
+    if let Err(reason) = written {
+        pgrx::warning!("zentry_notify: notifications of this transaction could not be written: {reason}");
+    }
+}
+
+fn write_notes(notes: unwritten::Notes) {
+    if notes.is_empty() {
         return;
     }
     let mut columns = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    for ((source, project), change) in level.notes {
+    for ((source, project), change) in notes {
         columns.0.push(source);
         columns.1.push(project);
         columns.2.push(change.done);

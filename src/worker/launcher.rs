@@ -6,11 +6,10 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use pgrx::bgworkers::{BackgroundWorkerBuilder, BackgroundWorkerStatus, DynamicBackgroundWorker};
 use pgrx::prelude::*;
-use pgrx::{FromDatum, IntoDatum};
+use pgrx::IntoDatum;
 
 use super::wait::Waiter;
-use super::{database, signals};
-use crate::plan::{Plan, with_spi};
+use super::{catalogue, database, signals};
 use crate::settings;
 use crate::wake::{Registry, Work, registry};
 
@@ -45,6 +44,10 @@ pub extern "C-unwind" fn zentry_notify_launcher_main(_argument: pg_sys::Datum) {
         let pause = launcher.turn();
         waiter.wait(pause);
     }
+}
+
+fn databases() -> Result<Vec<pg_sys::Oid>, String> {
+    database::transaction_as_self("zentry_notify: list databases", catalogue::databases)
 }
 
 struct Launcher {
@@ -104,16 +107,7 @@ impl Launcher {
 
     /// Lets every database that can have the extension be looked at once.
     fn survey(&self) {
-        let databases = database::transaction_as_self("zentry_notify: list databases", || {
-            const SQL: &str = "SELECT oid FROM pg_catalog.pg_database WHERE datallowconn AND NOT datistemplate";
-            with_spi(|| {
-                let rows = Plan::prepare(SQL, &[]).execute(&[]);
-                // SAFETY: the statement's only column is an oid.
-                let oid = |row| unsafe { pg_sys::Oid::from_datum(rows.get(row, 1).0?, false) };
-                (0..rows.len()).filter_map(oid).collect::<Vec<_>>()
-            })
-        });
-        match databases {
+        match databases() {
             Ok(databases) => {
                 for slot in self.registry.slots().filter(|s| !databases.contains(&s.database()) && !s.has_worker()) {
                     slot.release();
@@ -168,11 +162,7 @@ impl Launcher {
 
     /// Assumed when it can't be found out.
     fn exists(&self, database: pg_sys::Oid) -> bool {
-        database::transaction_as_self("zentry_notify: look up a database", || {
-            const SQL: &str = "SELECT FROM pg_catalog.pg_database WHERE oid OPERATOR(pg_catalog.=) $1";
-            with_spi(|| Plan::prepare(SQL, &[pg_sys::OIDOID]).execute(&[database.into_datum()]).len() > 0)
-        })
-        .unwrap_or(true)
+        databases().map_or(true, |databases| databases.contains(&database))
     }
 
     /// False when the server has no place for another background worker.

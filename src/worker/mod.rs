@@ -1,5 +1,6 @@
 //! The background processes: one launcher for the cluster, one worker for each database that has work.
 
+mod catalogue;
 mod database;
 mod delivery;
 mod housekeeping;
