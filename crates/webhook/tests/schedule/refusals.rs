@@ -67,6 +67,28 @@ fn an_unknown_culprit_is_found_by_halves() {
 }
 
 #[test]
+fn after_a_search_messages_are_whole_again() {
+    for bad in [None, Some(1), Some(10)] {
+        let mut desk = Desk::new([lane(1)]);
+        desk.write(1, 1..=50);
+        let request = desk.one();
+        desk.answer(&request, REFUSED);
+        let mut sizes = Vec::new();
+        while desk.tables.unfinished(LaneId(1)).count() > 0 {
+            let request = desk.one();
+            let refused = request.deliveries.iter().any(|id| Some(id.0) == bad);
+            desk.answer(&request, if refused { REFUSED } else { SENT });
+            desk.record();
+            sizes.push(request.deliveries.len());
+        }
+        assert!(
+            sizes.iter().filter(|size| **size == 10).count() >= 3,
+            "{bad:?}: {sizes:?}"
+        );
+    }
+}
+
+#[test]
 fn two_culprits_are_found_too() {
     for (a, b) in [(1, 2), (1, 10), (5, 6), (9, 10), (3, 8)] {
         let mut desk = Desk::new([lane(1)]);
