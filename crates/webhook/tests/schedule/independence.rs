@@ -176,10 +176,17 @@ fn lanes_that_wait_leave_rows_to_those_that_can_send() {
         max_buffered,
         ..Policy::default()
     };
-    let mut desk = Desk::with(policy, (1..=401).map(lane));
+    let waiting = 1..=1_700;
+    let one_by_one = |id| LaneConfig {
+        max_events_per_message: 1,
+        ..lane(id)
+    };
+    let lanes = waiting.clone().map(one_by_one).chain([lane(9_999)]);
+    let mut desk = Desk::with(policy, lanes);
+    desk.nothing_leaves();
     let pause = Some(seconds(4.0));
-    for id in 1..=400 {
-        desk.write(id, 1..=100);
+    for id in waiting {
+        desk.write(id, 1..=3);
         let request = desk.one();
         desk.judge(
             &request,
@@ -189,7 +196,7 @@ fn lanes_that_wait_leave_rows_to_those_that_can_send() {
             },
         );
     }
-    desk.write(401, 1..=100);
+    desk.write(9_999, 1..=100);
     assert_eq!(desk.one().deliveries.len(), 10);
 }
 

@@ -60,14 +60,20 @@ fn coalescing_can_be_turned_off_and_is_bounded_by_the_format() {
 
 #[test]
 fn whole_messages_are_read() {
-    let mut desk = Desk::new([lane(1)]);
-    desk.write(1, 1..=1000);
-    for _ in 0..100 {
-        let request = desk.one();
-        assert_eq!(request.deliveries.len(), 10);
-        desk.answer(&request, SENT);
+    for max_buffered in [135, 10_000] {
+        let policy = Policy {
+            max_buffered,
+            ..Policy::default()
+        };
+        let mut desk = Desk::with(policy, [lane(1)]);
+        desk.write(1, 1..=1000);
+        for _ in 0..100 {
+            let request = desk.one();
+            assert_eq!(request.deliveries.len(), 10);
+            desk.answer(&request, SENT);
+        }
+        desk.nothing_leaves();
     }
-    desk.nothing_leaves();
 }
 
 #[test]
@@ -159,6 +165,7 @@ fn some_rows_are_kept_for_who_comes_next() {
         ..Policy::default()
     };
     let mut desk = Desk::with(policy, [lane(1), lane(2)]);
+    desk.nothing_leaves();
     desk.write(1, 1..=100);
     assert_eq!(desk.one().lane.0, 1);
     desk.write(2, [1]);
