@@ -102,7 +102,7 @@ impl Page {
         if let Some(filled_at) = self.filled_at.take() {
             let lasted = now.since(filled_at);
             if lasted <= SOON {
-                self.messages = (self.messages * 2).min(LARGEST_CLAIM);
+                self.messages = (self.messages * 2).min((LARGEST_CLAIM / message).max(1));
             } else if lasted > LATE {
                 self.messages = (self.messages / 2).max(1);
             }

@@ -4,7 +4,9 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::time::Duration;
 
-use webhook::schedule::{Policy, Request};
+use webhook::endpoint::EndpointKind;
+use webhook::outcome::Judgement;
+use webhook::schedule::{LaneConfig, Policy, Request};
 
 use crate::desk::{BROKEN, Desk, SENT, ids, lane, seconds, verdict};
 
@@ -145,7 +147,12 @@ fn lanes_take_turns() {
         max_in_flight: 1,
         ..Policy::default()
     };
-    let mut desk = Desk::with(policy, (1..=5).map(lane));
+    let speaks_like_discord = |id| LaneConfig {
+        kind: EndpointKind::Discord,
+        ..lane(id)
+    };
+    let lanes = (1..=3).map(lane).chain((4..=5).map(speaks_like_discord));
+    let mut desk = Desk::with(policy, lanes);
     for id in 1..=5 {
         desk.write(id, 1..=1_000);
     }
@@ -160,6 +167,37 @@ fn lanes_take_turns() {
         round.sort();
         assert_eq!(round, [1, 2, 3, 4, 5], "{turns:?}");
     }
+}
+
+#[test]
+fn lanes_that_wait_leave_rows_to_those_that_can_send() {
+    let max_buffered = 1_600;
+    let policy = Policy {
+        max_buffered,
+        ..Policy::default()
+    };
+    let waiting = 1..=1_700;
+    let one_by_one = |id| LaneConfig {
+        max_events_per_message: 1,
+        ..lane(id)
+    };
+    let lanes = waiting.clone().map(one_by_one).chain([lane(9_999)]);
+    let mut desk = Desk::with(policy, lanes);
+    desk.nothing_leaves();
+    let pause = Some(seconds(4.0));
+    for id in waiting {
+        desk.write(id, 1..=3);
+        let request = desk.one();
+        desk.judge(
+            &request,
+            &Judgement {
+                pause,
+                ..verdict(SENT)
+            },
+        );
+    }
+    desk.write(9_999, 1..=100);
+    assert_eq!(desk.one().deliveries.len(), 10);
 }
 
 #[test]

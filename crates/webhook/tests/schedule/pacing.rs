@@ -41,6 +41,27 @@ fn a_pause_holds_for_rows_that_come_later() {
 }
 
 #[test]
+fn another_url_need_not_wait_for_the_old_ones_pause() {
+    let mut desk = Desk::new([lane(1)]);
+    desk.write(1, [1]);
+    let request = desk.one();
+    let pause = Some(seconds(3600.0));
+    desk.judge(
+        &request,
+        &Judgement {
+            pause,
+            ..verdict(SENT)
+        },
+    );
+    desk.write(1, [2]);
+    desk.nothing_leaves();
+    let revision = 1;
+    desk.scheduler
+        .configure(vec![LaneConfig { revision, ..lane(1) }], desk.now);
+    assert_eq!(ids(&desk.one()), [2]);
+}
+
+#[test]
 fn rate_limited_waits_exactly_and_is_no_attempt() {
     let mut desk = Desk::new([lane(1)]);
     desk.write(1, [1]);

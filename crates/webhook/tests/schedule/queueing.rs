@@ -4,6 +4,7 @@ use webhook::outcome::Verdict;
 use webhook::schedule::{LaneConfig, LaneId, Outcome, Policy};
 
 use crate::desk::{BROKEN, Desk, SENT, ids, lane, seconds};
+use crate::glue::turn;
 
 #[test]
 fn an_idle_lane_sends_at_once() {
@@ -59,14 +60,20 @@ fn coalescing_can_be_turned_off_and_is_bounded_by_the_format() {
 
 #[test]
 fn whole_messages_are_read() {
-    let mut desk = Desk::new([lane(1)]);
-    desk.write(1, 1..=1000);
-    for _ in 0..100 {
-        let request = desk.one();
-        assert_eq!(request.deliveries.len(), 10);
-        desk.answer(&request, SENT);
+    for max_buffered in [135, 10_000] {
+        let policy = Policy {
+            max_buffered,
+            ..Policy::default()
+        };
+        let mut desk = Desk::with(policy, [lane(1)]);
+        desk.write(1, 1..=1000);
+        for _ in 0..100 {
+            let request = desk.one();
+            assert_eq!(request.deliveries.len(), 10);
+            desk.answer(&request, SENT);
+        }
+        desk.nothing_leaves();
     }
-    desk.nothing_leaves();
 }
 
 #[test]
@@ -99,6 +106,70 @@ fn a_write_between_claim_and_supply_is_not_missed() {
     desk.write(1, [1]);
     desk.scheduler.supply(LaneId(1), Vec::new(), desk.now);
     assert_eq!(ids(&desk.one()), [1]);
+}
+
+#[test]
+fn a_lane_reconfigured_between_claim_and_supply_is_read_again() {
+    let mut desk = Desk::new([lane(1)]);
+    assert_eq!(desk.scheduler.claims(desk.now).len(), 1);
+    desk.tables.write(LaneId(1), 1, desk.now);
+    let max_events_per_message = 3;
+    desk.scheduler.configure(
+        vec![LaneConfig {
+            max_events_per_message,
+            ..lane(1)
+        }],
+        desk.now,
+    );
+    desk.scheduler.supply(LaneId(1), Vec::new(), desk.now);
+    assert_eq!(ids(&desk.one()), [1]);
+}
+
+/// Sends all of a lane's rows, each answer `delay` after its request; the number of claims, and the most rows held in
+/// the second half.
+fn send_all(desk: &mut Desk, rows: i64, delay: std::time::Duration) -> (usize, usize) {
+    desk.write(1, 1..=rows);
+    let (mut claims, mut held) = (0, 0);
+    while desk.tables.unfinished(LaneId(1)).count() > 0 {
+        let turn = turn(&mut desk.scheduler, &mut desk.tables, desk.now, desk.room);
+        claims += turn.claimed;
+        for request in turn.requests {
+            if request.deliveries[0].0 > rows / 2 {
+                held = desk.scheduler.buffered().max(held);
+            }
+            desk.pass(delay);
+            desk.answer(&request, SENT);
+        }
+    }
+    (claims, held)
+}
+
+#[test]
+fn a_fast_lane_reads_large_pages_and_a_slow_one_small_ones() {
+    let (claims, _) = send_all(&mut Desk::new([lane(1)]), 10_000, seconds(0.001));
+    assert!(claims <= 30, "{claims}");
+    let mut desk = Desk::new([lane(1)]);
+    send_all(&mut desk, 2_000, seconds(0.001));
+    for row in desk.tables.rows.get_mut(&LaneId(1)).unwrap().values() {
+        assert!(row.sent());
+    }
+    desk.tables.rows.clear();
+    let (_, held) = send_all(&mut desk, 2_000, seconds(1.0));
+    assert!(held <= 40, "{held}");
+}
+
+#[test]
+fn some_rows_are_kept_for_who_comes_next() {
+    let policy = Policy {
+        max_buffered: 20,
+        ..Policy::default()
+    };
+    let mut desk = Desk::with(policy, [lane(1), lane(2)]);
+    desk.nothing_leaves();
+    desk.write(1, 1..=100);
+    assert_eq!(desk.one().lane.0, 1);
+    desk.write(2, [1]);
+    assert_eq!(desk.one().lane.0, 2);
 }
 
 #[test]

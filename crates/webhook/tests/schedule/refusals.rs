@@ -37,6 +37,16 @@ fn a_named_culprit_fails_and_the_others_leave_at_once() {
 }
 
 #[test]
+fn a_culprit_that_the_message_does_not_hold_is_unknown() {
+    let mut desk = Desk::new([lane(1)]);
+    desk.write(1, 1..=20);
+    let request = desk.one();
+    desk.answer(&request, Verdict::Rejected { culprit: Some(10) });
+    assert_eq!(ids(&desk.one()), [1, 2, 3, 4, 5]);
+    assert_eq!(desk.outcome(1, 11), None);
+}
+
+#[test]
 fn an_unknown_culprit_is_found_by_halves() {
     for count in 1..=16_usize {
         for bad in 1..=count {
@@ -63,6 +73,31 @@ fn an_unknown_culprit_is_found_by_halves() {
                 assert_eq!(desk.row(1, id as i64).delivery.attempts, u32::from(id == bad));
             }
         }
+    }
+}
+
+#[test]
+fn after_a_search_messages_are_whole_again() {
+    for bad in [None, Some(1), Some(10)] {
+        let mut desk = Desk::new([lane(1)]);
+        desk.write(1, 1..=50);
+        let request = desk.one();
+        desk.answer(&request, REFUSED);
+        let mut sizes = Vec::new();
+        while desk.tables.unfinished(LaneId(1)).count() > 0 {
+            let request = desk.one();
+            let refused = request.deliveries.iter().any(|id| Some(id.0) == bad);
+            desk.answer(&request, if refused { REFUSED } else { SENT });
+            desk.record();
+            sizes.push(request.deliveries.len());
+        }
+        if bad == Some(1) {
+            assert_eq!(sizes[..4], [5, 2, 1, 10]);
+        }
+        assert!(
+            sizes.iter().filter(|size| **size == 10).count() >= 3,
+            "{bad:?}: {sizes:?}"
+        );
     }
 }
 

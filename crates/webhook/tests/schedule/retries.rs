@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use webhook::outcome::Verdict;
-use webhook::schedule::{LaneConfig, LaneId, Outcome, Policy};
+use webhook::schedule::{DeliveryId, LaneConfig, LaneId, Outcome, Policy};
 
 use crate::desk::{BROKEN, Desk, SENT, ids, lane, seconds, too_fast};
+use crate::glue::turn;
 
 #[test]
 fn a_retry_keeps_its_place() {
@@ -107,6 +108,12 @@ fn after_five_failures_one_delivery_at_a_time_at_growing_intervals() {
     desk.record();
     let opened = desk.tables.circuits[&LaneId(1)];
     assert_eq!((opened.failures, opened.since), (5, desk.now));
+    let next_attempt_at = opened.next_try;
+    assert_eq!(
+        desk.outcome(1, 1),
+        Some(Outcome::Retry { next_attempt_at }),
+        "the log says when"
+    );
     let mut interval = seconds(16.0);
     for failures in 6..40 {
         let (slept, request) = desk.next();
@@ -143,15 +150,55 @@ fn after_five_failures_one_delivery_at_a_time_at_growing_intervals() {
 fn an_open_circuit_outlives_a_crash() {
     let mut desk = Desk::new([lane(1)]);
     desk.write(1, 1..=100);
-    desk.break_down(6);
-    desk.record();
+    desk.break_down(8);
+    assert_eq!(
+        desk.outcome(1, 1),
+        Some(Outcome::Failed),
+        "its successor has no time of its own"
+    );
     let state = desk.tables.circuits[&LaneId(1)];
     desk.crash();
     let (_, request) = desk.next();
     assert_eq!((desk.now, request.deliveries.len()), (state.next_try, 1));
     desk.answer(&request, BROKEN);
     desk.record();
-    assert_eq!(desk.tables.circuits[&LaneId(1)].failures, 7);
+    assert_eq!(desk.tables.circuits[&LaneId(1)].failures, 9);
+}
+
+#[test]
+fn what_has_failed_twice_goes_alone_whoever_stands_beside_it() {
+    let mut desk = Desk::new([lane(1)]);
+    desk.write(1, [2]);
+    desk.break_down(2);
+    desk.write(1, [3, 4]);
+    assert_eq!(ids(&desk.next().1), [2]);
+    desk.crash();
+    desk.write(1, [1]);
+    desk.pass(seconds(10.0));
+    let request = desk.one();
+    assert_eq!(ids(&request), [1]);
+    desk.answer(&request, SENT);
+    let request = desk.one();
+    assert_eq!(ids(&request), [2]);
+    desk.answer(&request, SENT);
+    assert_eq!(ids(&desk.one()), [3, 4]);
+}
+
+#[test]
+fn what_is_not_due_does_not_leave_with_what_is() {
+    let mut desk = Desk::new([lane(1)]);
+    desk.write(1, [2]);
+    let request = desk.one();
+    desk.answer(
+        &request,
+        Verdict::Retry {
+            wait: Some(seconds(60.0)),
+        },
+    );
+    desk.record();
+    desk.crash();
+    desk.write(1, [1]);
+    assert_eq!(ids(&desk.one()), [1]);
 }
 
 #[test]
@@ -245,6 +292,32 @@ fn what_is_too_old_fails_without_a_request() {
         assert!(error.starts_with("expired") && error.contains("1h"), "{error}");
         assert_eq!(desk.scheduler.buffered(), 2);
     }
+}
+
+#[test]
+fn what_stands_behind_the_expired_still_waits_for_its_time() {
+    let mut desk = Desk::new([lane(1)]);
+    desk.write(1, [1]);
+    desk.pass(seconds(90_000.0));
+    desk.write(1, [2]);
+    let rows = desk.tables.rows.get_mut(&LaneId(1)).unwrap();
+    let second = rows.get_mut(&DeliveryId(2)).unwrap();
+    second.delivery.next_attempt_at = Some(desk.now + seconds(60.0));
+    let (slept, request) = desk.next();
+    assert_eq!((slept, ids(&request)), (seconds(60.0), vec![2]));
+}
+
+#[test]
+fn the_expired_have_to_be_recorded_before_more_is_read() {
+    let mut desk = Desk::new([lane(1)]);
+    desk.write(1, 1..=100);
+    desk.pass(seconds(90_000.0));
+    let turn = turn(&mut desk.scheduler, &mut desk.tables, desk.now, 10);
+    assert_eq!((turn.claimed, turn.requests.len()), (1, 0));
+    assert!(desk.scheduler.has_changes());
+    assert_eq!(desk.scheduler.claims(desk.now), []);
+    desk.record();
+    assert_eq!(desk.scheduler.claims(desk.now).len(), 1);
 }
 
 #[test]
