@@ -272,7 +272,14 @@ impl Writer {
         if first.is_ascii_digit() {
             return blank + self.list_number(rest);
         }
-        if matches!(first, b'#' | b'-') || (!is_discord && matches!(first, b'+' | b'=' | b'>')) {
+        let is_block = match first {
+            b'#' => true,
+            b'-' => !starts_word(&rest[1..]),
+            b'+' => !is_discord && !starts_word(&rest[1..]),
+            b'=' | b'>' => !is_discord,
+            _ => false,
+        };
+        if is_block {
             self.out.push('\\');
             self.out.push(char::from(first));
             self.at_line_start = false;
@@ -286,14 +293,16 @@ impl Writer {
         let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
         self.out.push_str(&rest[..digits]);
         self.at_line_start = false;
-        match rest.as_bytes().get(digits) {
-            Some(&mark) if mark == b'.' || (mark == b')' && self.dialect != Dialect::Discord) => {
-                self.out.push('\\');
-                self.out.push(char::from(mark));
-                digits + 1
-            }
-            _ => digits,
+        let Some(&mark) = rest.as_bytes().get(digits) else {
+            return digits;
+        };
+        let is_mark = mark == b'.' || (mark == b')' && self.dialect != Dialect::Discord);
+        if !is_mark || starts_word(&rest[digits + 1..]) {
+            return digits;
         }
+        self.out.push('\\');
+        self.out.push(char::from(mark));
+        digits + 1
     }
 
     /// White space before a line, which must not make a block of code of it in CommonMark.
@@ -373,6 +382,11 @@ fn flanked(text: &str, before: Option<char>, after: Option<char>) -> Range<usize
         (Some(start), Some(end)) if start < end => start..end,
         _ => 0..0,
     }
+}
+
+/// Whether a mark before it stands for itself: a minus sign, a decimal point.
+fn starts_word(rest: &str) -> bool {
+    rest.starts_with(char::is_alphanumeric)
 }
 
 fn is_blank(byte: u8) -> bool {
