@@ -226,10 +226,9 @@ impl Writer {
         match (byte, self.dialect) {
             (b':', _) => return self.colon(text, at),
             (b'<', Dialect::MessageCard) => self.out.push_str("&lt;"),
+            // A tag, an address in brackets.
             (b'<', Dialect::AdaptiveCard) => {
-                let is_tag =
-                    next.is_none_or(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'/' | b'!' | b'?'));
-                self.separated('<', is_tag);
+                self.separated('<', next.is_none_or(|byte| !byte.is_ascii_whitespace()))
             }
             (b'{', _) => self.separated('{', next.is_none_or(|byte| byte == b'{')),
             (b'&', Dialect::MessageCard) if is_entity(rest) => self.out.push_str("&amp;"),
@@ -345,19 +344,23 @@ impl Writer {
         }
         let rest = &text[at..];
         let end = rest.find(char::is_whitespace).unwrap_or(rest.len());
-        if (end == rest.len() && !self.ends_links) || rest[..end].ends_with('…') {
-            return 0;
-        }
+        let link = &rest[..end];
         let to_escape = |byte| {
             matches!(
                 byte,
                 b'\\' | b'*' | b'~' | b'|' | b'`' | b'[' | b']' | b'<' | b'>'
             )
         };
-        match rest[..end].bytes().position(to_escape) {
+        let runs_on = (end == rest.len() && !self.ends_links) || link.ends_with('…');
+        let obstacle = if runs_on {
+            Some(end)
+        } else {
+            link.bytes().position(to_escape)
+        };
+        match obstacle {
             None => end,
-            Some(bad) => {
-                self.not_a_link_until = at + bad;
+            Some(obstacle) => {
+                self.not_a_link_until = at + obstacle;
                 0
             }
         }
