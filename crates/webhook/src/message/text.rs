@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::MAX_FIELDS;
 use crate::card::{Card, one_line};
-use crate::rich_text::{RichText, Span};
+use crate::rich_text::{RichText, Span, clean};
 
 /// Which Markdown the receiver reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +49,14 @@ pub(super) fn plain(text: &str, limit: usize) -> String {
 
 /// Writes a heading or a name: one line, without bold parts.
 pub(super) fn line(text: &str, dialect: Dialect, limit: usize) -> String {
-    render(&RichText::plain(&one_line(text)), dialect, limit)
+    let text = one_line(text);
+    if text.len() <= limit {
+        let whole = Writer::write_plain(clean(&text).trim(), dialect);
+        if fits(&whole, limit) {
+            return whole;
+        }
+    }
+    render(&RichText::plain(&text), dialect, limit)
 }
 
 /// Names and values of the fields that have both, each within its limit.
@@ -118,21 +125,31 @@ struct Writer {
 }
 
 impl Writer {
-    fn write(text: &RichText, dialect: Dialect) -> String {
-        let mut writer = Self {
-            out: String::with_capacity(text.as_str().len() + text.as_str().len() / 8 + 16),
+    fn new(dialect: Dialect, length: usize) -> Self {
+        Self {
+            out: String::with_capacity(length + length / 8 + 16),
             dialect,
             at_line_start: true,
             ends_links: true,
             not_a_link_until: 0,
-        };
+        }
+    }
+
+    fn write(text: &RichText, dialect: Dialect) -> String {
         let whole = text.as_str();
+        let mut writer = Self::new(dialect, whole.len());
         let mut at = 0;
         for span in text.spans() {
             let end = at + span.text.len();
             writer.span(span, whole[..at].chars().next_back(), whole[end..].chars().next());
             at = end;
         }
+        writer.out
+    }
+
+    fn write_plain(text: &str, dialect: Dialect) -> String {
+        let mut writer = Self::new(dialect, text.len());
+        writer.escaped(text);
         writer.out
     }
 
