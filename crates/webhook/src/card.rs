@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use crate::rich_text::RichText;
+use crate::rich_text::{RichText, has};
 
 /// One event, ready to be written in any format.
 ///
@@ -45,7 +45,8 @@ pub(crate) fn humanised(name: &str) -> String {
 
 /// The text on one line.
 pub(crate) fn one_line(text: &str) -> Cow<'_, str> {
-    if text.contains(['\n', '\t']) {
+    let is_break = |byte| (byte == b'\n') | (byte == b'\t');
+    if has(text, is_break) {
         Cow::Owned(text.replace(['\n', '\t'], " "))
     } else {
         Cow::Borrowed(text)

@@ -129,7 +129,7 @@ impl Builder {
         };
         let room = MAX_BYTES.saturating_sub(self.text.len());
         let text = &text[..text.floor_char_boundary(room)];
-        if text.starts_with('\n') || text.contains("\n\n") {
+        if has(text, |byte| byte == b'\n') {
             text.chars().for_each(|c| self.push_unless_blank_lines(c));
         } else {
             self.text.push_str(text);
@@ -174,12 +174,18 @@ impl Builder {
     }
 }
 
+/// Whether one of the bytes is of a kind. Looks at all of them, so that the compiler takes many at a time.
+pub(crate) fn has(text: &str, kind: impl Fn(u8) -> bool) -> bool {
+    text.bytes().fold(false, |found, byte| found | kind(byte))
+}
+
 /// Removes what [`RichText`] does not hold.
 pub(crate) fn clean(text: &str) -> Cow<'_, str> {
     let suspect = |byte: u8| {
-        (byte < b' ' && byte != b'\n' && byte != b'\t') || matches!(byte, 0x7F | 0xC2 | 0xE2 | 0xEF..)
+        let is_control = byte < b' ' && byte != b'\n' && byte != b'\t';
+        is_control | (byte == 0x7F) | (byte == 0xC2) | (byte == 0xE2) | (byte >= 0xEF)
     };
-    if !text.bytes().any(suspect) || text.chars().all(is_clean) {
+    if !has(text, suspect) || text.chars().all(is_clean) {
         return Cow::Borrowed(text);
     }
     let unix = text.replace("\r\n", "\n");

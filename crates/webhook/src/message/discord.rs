@@ -4,8 +4,8 @@
 
 use serde::Serialize;
 
-use super::text::{self, Dialect};
-use super::{Shrink, write_json};
+use super::markdown::Dialect;
+use super::{Shrink, text, write_json};
 use crate::card::Card;
 
 const MAX_TITLE: usize = 256;

@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::text::{self, Dialect};
-use super::{Shrink, write_json};
+use super::markdown::Dialect;
+use super::{Shrink, text, write_json};
 use crate::card::Card;
 
 /// Teams refuses 28 KB after wrapping the card; senders stay under 21.

@@ -2,6 +2,7 @@
 
 mod adaptive_card;
 mod discord;
+mod markdown;
 mod message_card;
 mod text;
 

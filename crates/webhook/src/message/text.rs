@@ -1,27 +1,13 @@
-//! Text for each dialect of Markdown: escaping, and shortening to a number of code points.
+//! Texts of a message, shortened to a number of code points.
 
 use std::fmt::Write;
-use std::ops::Range;
 
 use jiff::Timestamp;
 
 use super::MAX_FIELDS;
+use super::markdown::{Dialect, Writer};
 use crate::card::{Card, one_line};
-use crate::rich_text::{RichText, Span};
-
-/// Which Markdown the receiver reads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Dialect {
-    /// Discord's own.
-    Discord,
-    /// CommonMark and HTML, in a MessageCard.
-    MessageCard,
-    /// A part of CommonMark, and functions in double braces, in an Adaptive Card.
-    AdaptiveCard,
-}
-
-/// Separates what would be a tag, a function or an entity together, where the receiver has no escape for it.
-const ZERO_WIDTH_SPACE: char = '\u{200B}';
+use crate::rich_text::{RichText, clean};
 
 /// What a card without a title is called.
 const NO_TITLE: &str = "Notification";
@@ -49,7 +35,14 @@ pub(super) fn plain(text: &str, limit: usize) -> String {
 
 /// Writes a heading or a name: one line, without bold parts.
 pub(super) fn line(text: &str, dialect: Dialect, limit: usize) -> String {
-    render(&RichText::plain(&one_line(text)), dialect, limit)
+    let text = one_line(text);
+    if text.len() <= limit {
+        let whole = Writer::write_plain(clean(&text).trim(), dialect);
+        if fits(&whole, limit) {
+            return whole;
+        }
+    }
+    render(&RichText::plain(&text), dialect, limit)
 }
 
 /// Names and values of the fields that have both, each within its limit.
@@ -104,288 +97,6 @@ fn shorten(limit: usize, write: impl Fn(usize) -> String) -> String {
 
 fn fits(text: &str, limit: usize) -> bool {
     text.len() <= limit || text.chars().count() <= limit
-}
-
-struct Writer {
-    out: String,
-    dialect: Dialect,
-    at_line_start: bool,
-    /// Whether the text being written ends where a URL in it would: at the end of all or of a bold part.
-    ends_links: bool,
-    /// A URL that reaches beyond this byte of the current run holds something to escape there: remembered so that
-    /// no run is read twice.
-    not_a_link_until: usize,
-}
-
-impl Writer {
-    fn write(text: &RichText, dialect: Dialect) -> String {
-        let mut writer = Self {
-            out: String::with_capacity(text.as_str().len() + text.as_str().len() / 8 + 16),
-            dialect,
-            at_line_start: true,
-            ends_links: true,
-            not_a_link_until: 0,
-        };
-        let whole = text.as_str();
-        let mut at = 0;
-        for span in text.spans() {
-            let end = at + span.text.len();
-            writer.span(span, whole[..at].chars().next_back(), whole[end..].chars().next());
-            at = end;
-        }
-        writer.out
-    }
-
-    fn span(&mut self, span: Span<'_>, before: Option<char>, after: Option<char>) {
-        if !span.bold {
-            self.ends_links = after.is_none();
-            return self.escaped(span.text);
-        }
-        // White space stays outside and no bold part crosses a line: CommonMark knows neither.
-        let mut lines = span.text.split_inclusive('\n').peekable();
-        let mut previous = before;
-        while let Some(line) = lines.next() {
-            let start = line.len() - line.trim_start().len();
-            let core = line.trim();
-            let (lead, trail) = (&line[..start], &line[start + core.len()..]);
-            let inner_before = lead.chars().next_back().or(previous);
-            let inner_after = trail
-                .chars()
-                .next()
-                .or(if lines.peek().is_none() { after } else { None });
-            self.escaped(lead);
-            self.bold(core, inner_before, inner_after);
-            self.escaped(trail);
-            previous = line.chars().next_back();
-        }
-    }
-
-    fn bold(&mut self, text: &str, before: Option<char>, after: Option<char>) {
-        let core = match self.dialect {
-            Dialect::Discord => 0..text.len(),
-            Dialect::MessageCard | Dialect::AdaptiveCard => flanked(text, before, after),
-        };
-        let (lead, rest) = text.split_at(core.start);
-        let (core, trail) = rest.split_at(core.len());
-        if core.is_empty() {
-            self.ends_links = after.is_none_or(char::is_whitespace);
-            return self.escaped(text);
-        }
-        self.ends_links = false;
-        self.escaped(lead);
-        self.out.push_str("**");
-        self.ends_links = true;
-        self.escaped(core);
-        self.out.push_str("**");
-        self.ends_links = after.is_none_or(char::is_whitespace);
-        self.escaped(trail);
-    }
-
-    /// Writes text that is no markup.
-    fn escaped(&mut self, text: &str) {
-        self.not_a_link_until = 0;
-        let mut rest = 0;
-        while rest < text.len() {
-            if self.at_line_start {
-                rest += self.line_start(&text[rest..]);
-            }
-            let run = text[rest..]
-                .bytes()
-                .position(|byte| self.is_special(byte))
-                .unwrap_or(text.len() - rest);
-            if run > 0 {
-                self.out.push_str(&text[rest..rest + run]);
-                self.at_line_start = false;
-                rest += run;
-            }
-            if rest < text.len() {
-                rest += self.special(text, rest);
-            }
-        }
-    }
-
-    fn is_special(&self, byte: u8) -> bool {
-        match byte {
-            b'\\' | b'*' | b'_' | b'`' | b'[' | b']' | b'~' | b'<' | b'\n' => true,
-            b'|' | b'>' | b':' => self.dialect == Dialect::Discord,
-            b'&' => self.dialect != Dialect::Discord,
-            b'{' => self.dialect == Dialect::AdaptiveCard,
-            _ => false,
-        }
-    }
-
-    /// Writes the special character at `at` and returns how many bytes of the text that was.
-    fn special(&mut self, text: &str, at: usize) -> usize {
-        let rest = &text[at..];
-        let next = rest.as_bytes().get(1).copied();
-        let byte = rest.as_bytes()[0];
-        if byte == b'\n' {
-            return self.new_line(rest);
-        }
-        self.at_line_start = false;
-        match (byte, self.dialect) {
-            (b':', _) => return self.colon(text, at),
-            (b'<', Dialect::MessageCard) => self.out.push_str("&lt;"),
-            (b'<', Dialect::AdaptiveCard) => {
-                let is_tag =
-                    next.is_none_or(|byte| byte.is_ascii_alphabetic() || matches!(byte, b'/' | b'!' | b'?'));
-                self.separated('<', is_tag);
-            }
-            (b'{', _) => self.separated('{', next.is_none_or(|byte| byte == b'{')),
-            (b'&', Dialect::MessageCard) if is_entity(rest) => self.out.push_str("&amp;"),
-            (b'&', _) => self.separated('&', self.dialect == Dialect::AdaptiveCard && is_entity(rest)),
-            _ => {
-                self.out.push('\\');
-                self.out.push(char::from(byte));
-            }
-        }
-        1
-    }
-
-    fn separated(&mut self, character: char, separate: bool) {
-        self.out.push(character);
-        if separate {
-            self.out.push(ZERO_WIDTH_SPACE);
-        }
-    }
-
-    /// Teams wants a blank line for a new one, and shows no more of them than one.
-    fn new_line(&mut self, rest: &str) -> usize {
-        self.at_line_start = true;
-        if self.dialect == Dialect::Discord {
-            self.out.push('\n');
-            return 1;
-        }
-        self.out.push_str("\n\n");
-        rest.len() - rest.trim_start_matches('\n').len()
-    }
-
-    /// Writes what would start a heading, a list or the like; returns how many bytes of the text that was.
-    fn line_start(&mut self, text: &str) -> usize {
-        let blank = text.bytes().take_while(|&byte| is_blank(byte)).count();
-        self.indent(&text[..blank]);
-        let rest = &text[blank..];
-        let Some(first) = rest.bytes().next() else {
-            return blank;
-        };
-        let is_discord = self.dialect == Dialect::Discord;
-        if first.is_ascii_digit() {
-            return blank + self.list_number(rest);
-        }
-        if matches!(first, b'#' | b'-') || (!is_discord && matches!(first, b'+' | b'=' | b'>')) {
-            self.out.push('\\');
-            self.out.push(char::from(first));
-            self.at_line_start = false;
-            return blank + 1;
-        }
-        self.at_line_start = first == b'\n';
-        blank
-    }
-
-    fn list_number(&mut self, rest: &str) -> usize {
-        let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-        self.out.push_str(&rest[..digits]);
-        self.at_line_start = false;
-        match rest.as_bytes().get(digits) {
-            Some(&mark) if mark == b'.' || (mark == b')' && self.dialect != Dialect::Discord) => {
-                self.out.push('\\');
-                self.out.push(char::from(mark));
-                digits + 1
-            }
-            _ => digits,
-        }
-    }
-
-    /// White space before a line, which must not make a block of code of it in CommonMark.
-    fn indent(&mut self, blank: &str) {
-        if self.dialect == Dialect::Discord {
-            self.out.push_str(blank);
-        } else {
-            self.out.extend(blank.chars().map(|_| '\u{A0}'));
-        }
-    }
-
-    /// Discord makes an emoji of `:name:` and a link of `https://...`, in which it takes escapes for letters.
-    fn colon(&mut self, text: &str, at: usize) -> usize {
-        let rest = &text[at..];
-        if rest.starts_with("://") {
-            let link = self.link(text, at);
-            self.out.push_str(if link == 0 { "\\:" } else { &rest[..link] });
-            return link.max(1);
-        }
-        let name = rest[1..]
-            .bytes()
-            .take_while(|byte| byte.is_ascii_alphanumeric() || b"_+-".contains(byte))
-            .count();
-        let is_emoji = name > 0 && rest.as_bytes().get(name + 1) == Some(&b':');
-        self.out.push_str(if is_emoji { "\\:" } else { ":" });
-        1
-    }
-
-    /// The bytes from `at` to the end of the URL whose `://` that is; 0 where it is to be no link, because it has
-    /// another scheme or holds what would have to be escaped.
-    fn link(&mut self, text: &str, at: usize) -> usize {
-        let scheme = text[..at]
-            .rsplit(|c: char| !c.is_ascii_alphanumeric())
-            .next()
-            .unwrap_or_default();
-        if !(scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https"))
-            || at < self.not_a_link_until
-        {
-            return 0;
-        }
-        let rest = &text[at..];
-        let end = rest.find(char::is_whitespace).unwrap_or(rest.len());
-        if (end == rest.len() && !self.ends_links) || rest[..end].ends_with('…') {
-            return 0;
-        }
-        let to_escape = |byte| {
-            matches!(
-                byte,
-                b'\\' | b'*' | b'~' | b'|' | b'`' | b'[' | b']' | b'<' | b'>'
-            )
-        };
-        match rest[..end].bytes().position(to_escape) {
-            None => end,
-            Some(bad) => {
-                self.not_a_link_until = at + bad;
-                0
-            }
-        }
-    }
-}
-
-/// The part of a bold text that CommonMark's marks can enclose: where no white space is outside of them, a letter
-/// has to be inside. (Between punctuation a mark could open as well as close, and next to a letter it does neither.)
-fn flanked(text: &str, before: Option<char>, after: Option<char>) -> Range<usize> {
-    let is_free = |outside: Option<char>| outside.is_none_or(char::is_whitespace);
-    let first = if is_free(before) {
-        Some(0)
-    } else {
-        text.find(char::is_alphanumeric)
-    };
-    let last = text
-        .char_indices()
-        .rfind(|(_, c)| c.is_alphanumeric())
-        .map(|(at, c)| at + c.len_utf8());
-    let end = if is_free(after) { Some(text.len()) } else { last };
-    match (first, end) {
-        (Some(start), Some(end)) if start < end => start..end,
-        _ => 0..0,
-    }
-}
-
-fn is_blank(byte: u8) -> bool {
-    byte == b' ' || byte == b'\t'
-}
-
-/// Whether an ampersand starts an HTML entity.
-fn is_entity(text: &str) -> bool {
-    let name = text[1..]
-        .bytes()
-        .take_while(|&byte| byte.is_ascii_alphanumeric() || byte == b'#')
-        .count();
-    name > 0 && text.as_bytes().get(name + 1) == Some(&b';')
 }
 
 /// A colour as six hexadecimal digits.

@@ -146,7 +146,12 @@ pub(crate) fn read(raw: &str) -> (String, Vec<String>) {
 
 fn starts_block(rest: &str) -> bool {
     let after_digits = rest.trim_start_matches(|c: char| c.is_ascii_digit());
-    rest.starts_with(['#', '-']) || (after_digits.len() < rest.len() && after_digits.starts_with('.'))
+    let ends = |rest: &str| rest.is_empty() || rest.starts_with(char::is_whitespace);
+    rest.starts_with('#')
+        || rest
+            .strip_prefix('-')
+            .is_some_and(|rest| ends(rest) || rest.starts_with('#'))
+        || (after_digits.len() < rest.len() && after_digits.strip_prefix('.').is_some_and(ends))
 }
 
 fn is_emoji(rest: &str) -> bool {
