@@ -23,6 +23,7 @@ use postgres::{Client, NoTls};
 use self::guard::Guard;
 pub use self::shared::TestDatabase;
 pub use self::stage::Stage;
+use self::stage::run_to_end;
 use crate::wait::eventually;
 
 const SUPERUSER: &str = "postgres";
@@ -101,7 +102,7 @@ impl Cluster {
         let stage = Stage::get()?;
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let dir = stage.run_dir().join(format!("c{}-{number}", process::id()));
-        stage.create_dir(&dir)?;
+        run_to_end(stage.as_server("mkdir").arg("--mode=700").arg(&dir), "")?;
         let guard = Guard::over(stage, &dir)?;
         template::clone_to(stage, &dir.join("data"))?;
         let settings = settings(&dir, options);
@@ -282,17 +283,16 @@ impl Cluster {
     }
 
     fn start_server(&mut self) -> Result<()> {
-        let log = File::options().create(true).append(true).open(self.log_path())?;
-        let start = log.metadata()?.len();
+        let start = self.log_end().unwrap_or(0);
         let mut server = self
             .stage
-            .as_server(self.stage.program("postgres"))
-            .arg("-D")
+            .as_server("sh")
+            .args(["-c", r#"exec "$1" -D "$2" >>"$3" 2>&1"#, "start"])
+            .arg(self.stage.program("postgres"))
             .arg(self.dir.join("data"))
+            .arg(self.log_path())
             .process_group(0) // out of reach of the terminal's Ctrl-C
             .stdin(Stdio::null())
-            .stdout(log.try_clone()?)
-            .stderr(log)
             .spawn()
             .context("cannot run postgres")?;
         let ready = eventually(
@@ -320,8 +320,8 @@ impl Cluster {
             .iter()
             .map(|(name, value)| format!("{name} = '{}'\n", value.replace('\'', "''")))
             .collect();
-        fs::write(&conf, format!("{}\n{lines}", self.initial_conf))
-            .with_context(|| format!("cannot write {}", conf.display()))
+        let text = format!("{}\n{lines}", self.initial_conf);
+        run_to_end(self.stage.as_server("tee").arg(conf), &text)
     }
 
     pub(crate) fn print_log_tail(&self) {

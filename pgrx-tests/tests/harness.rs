@@ -1,5 +1,5 @@
 //! The harness itself: what the other tests take for granted of their clusters.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;

@@ -34,14 +34,21 @@ pub enum Verdict {
     Sent,
     /// The message will never be taken as it is. `culprit` is the index, within the message, of the event that is
     /// to blame, where the answer says so.
-    Rejected { culprit: Option<usize> },
+    Rejected {
+        culprit: Option<usize>,
+    },
     /// Not these credentials or not this content, whatever the event: all of them fail, and it counts towards
     /// switching the integration off.
     Forbidden,
     /// Too fast. Not an attempt.
-    RateLimited { wait: Duration, scope: RateScope },
+    RateLimited {
+        wait: Duration,
+        scope: RateScope,
+    },
     /// A passing failure; `wait` is what the answer asks for.
-    Retry { wait: Option<Duration> },
+    Retry {
+        wait: Option<Duration>,
+    },
     /// The webhook does not exist any more: never call it again.
     Gone,
 }

@@ -1,20 +1,21 @@
 //! The private PostgreSQL installation that `scripts/stage` makes, and the user that its servers run as.
 
 use std::ffi::OsStr;
-use std::os::unix::fs::chown;
+use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 use std::{env, fs};
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, bail};
 use nix::unistd::{Gid, Uid, User, geteuid};
 
 /// Where the private installation is and how its programs are run.
 #[derive(Debug)]
 pub struct Stage {
     major: u32,
+    private: PathBuf,
     bin: PathBuf,
     run: PathBuf,
     /// Set when we are root, as whom PostgreSQL refuses to run.
@@ -47,10 +48,12 @@ impl Stage {
             "{} is not staged: run scripts/install with PG_MAJOR={major}",
             bin.display()
         );
+        let run = private.join("run");
         Ok(Self {
             major,
+            private,
             bin,
-            run: private.join("run"),
+            run,
             server_user: server_user()?,
         })
     }
@@ -60,7 +63,13 @@ impl Stage {
         self.major
     }
 
-    /// Where clusters live; belongs to the servers' user.
+    /// Holds the stage and `run_dir`; belongs to us.
+    pub fn private_dir(&self) -> &Path {
+        &self.private
+    }
+
+    /// Where clusters live. It belongs to the servers' user, so where that is not us, nothing in it is opened for
+    /// writing but by that user: a link placed there must not lead root to another file.
     pub fn run_dir(&self) -> &Path {
         &self.run
     }
@@ -75,7 +84,7 @@ impl Stage {
         without_pg_variables(self.program(name))
     }
 
-    /// Any program, run as the servers' user.
+    /// Any program, to be run as the servers' user.
     pub(crate) fn as_server(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = without_pg_variables(program);
         command.current_dir(&self.run);
@@ -83,19 +92,6 @@ impl Stage {
             command.uid(uid.as_raw()).gid(gid.as_raw());
         }
         command
-    }
-
-    /// Make a directory that only the servers' user (and root) can enter.
-    pub(crate) fn create_dir(&self, dir: &Path) -> Result<()> {
-        use std::os::unix::fs::DirBuilderExt;
-        fs::DirBuilder::new()
-            .mode(0o700)
-            .create(dir)
-            .with_context(|| format!("cannot make {}", dir.display()))?;
-        if let Some((uid, gid)) = self.server_user {
-            chown(dir, Some(uid.as_raw()), Some(gid.as_raw()))?;
-        }
-        Ok(())
     }
 }
 
@@ -125,4 +121,26 @@ fn without_pg_variables(program: impl AsRef<OsStr>) -> Command {
         }
     }
     command
+}
+
+/// Run a program to its end, with `input` on its standard input.
+pub(crate) fn run_to_end(command: &mut Command, input: &str) -> Result<()> {
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("cannot run {command:?}"))?;
+    if let Some(mut stdin) = child.stdin.take() {
+        stdin.write_all(input.as_bytes())?;
+    }
+    let output = child.wait_with_output()?;
+    if !output.status.success() {
+        bail!(
+            "{command:?}: {}\n{}",
+            output.status,
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+    Ok(())
 }
