@@ -20,9 +20,9 @@ pub mod id {
     pub const CHEN: i64 = 3;
     /// Member of no project.
     pub const DALIA: i64 = 4;
-    /// A project of 4 tasks, 1 completed: 1, and 2 to 4 open.
+    /// A project of 9 tasks: 1 is completed, 2 to 9 are open.
     pub const WEBSITE: i64 = 1;
-    /// A project of 6 tasks, 1 completed: 5, and 6 to 10 open.
+    /// A project of 10 tasks: 11 is completed, 12 to 20 are open.
     pub const MOBILE_APP: i64 = 2;
     /// In progress, assigned to [`CHEN`], in [`WEBSITE`].
     pub const LANDING_PAGE: i64 = 2;

@@ -17,9 +17,9 @@ impl Cluster {
             let options = ClusterOptions::default()
                 .set("max_worker_processes", 64)
                 .set("max_connections", 200)
+                .set("zentry_notify.max_workers", 48)
                 .set("zentry_notify.allow_http", "on")
-                .set("zentry_notify.allow_private_addresses", "on")
-                .set("zentry_notify.allowed_hosts", "127.0.0.1,localhost");
+                .set("zentry_notify.allow_private_addresses", "on");
             Cluster::start(options).map_err(|error| format!("{error:#}"))
         });
         SHARED
@@ -55,6 +55,13 @@ impl TestDatabase {
     /// The cluster that the database is in.
     pub fn cluster(&self) -> &'static Cluster {
         self.cluster
+    }
+
+    /// Change a setting for sessions and workers that start in this database from now on.
+    pub fn set(&self, name: &str, value: &str) -> Result<()> {
+        let value = value.replace('\'', "''");
+        let alter = format!("ALTER DATABASE {} SET {name} = '{value}'", self.name);
+        Ok(self.cluster.connect()?.batch_execute(&alter)?)
     }
 
     /// Connect as superuser.
