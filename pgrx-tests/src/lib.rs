@@ -1,1 +1,5 @@
 //! What the end-to-end tests, the demo and the benchmarks are made of.
+
+pub mod cluster;
+pub mod wait;
+pub mod zentry;

@@ -1,0 +1,51 @@
+# The front door: `make` lists what there is. The work is done by scripts/, which can be called without make too.
+
+.PHONY: help demo stop psql test test-crates test-pg test-e2e lint picture bootstrap stage install clean
+.DEFAULT_GOAL := help
+
+help: ## List the targets
+	@echo 'zentry_notify: PostgreSQL writes become Discord and Microsoft Teams messages'
+	@echo
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
+	@echo
+	@echo 'PG_MAJOR=13 to 18 chooses the PostgreSQL; by default 15, or else what is installed.'
+
+demo: bootstrap ## See it work, in a private cluster (KEEP=1: leave it running)
+	@scripts/demo $(if $(KEEP),--keep)
+
+psql: bootstrap ## Open psql in the kept demo; starts one when none runs
+	@scripts/psql
+
+stop: ## Stop the kept demo
+	@scripts/stop
+
+test: bootstrap ## Run every test
+	@scripts/test
+
+test-crates: bootstrap ## Run the tests that need no PostgreSQL
+	@scripts/test crates
+
+test-pg: bootstrap ## Run the tests inside PostgreSQL
+	@scripts/test pg
+
+test-e2e: bootstrap ## Run the end-to-end tests
+	@scripts/test e2e
+
+lint: bootstrap ## Check formatting, clippy, documentation and scripts
+	@scripts/lint
+
+picture: ## Make the README's picture from the demo, with headless Chromium
+	@scripts/bootstrap picture
+	@scripts/picture
+
+bootstrap: ## Install what is missing: system packages and cargo-pgrx
+	@scripts/bootstrap
+
+stage: bootstrap ## Make the private PostgreSQL
+	@scripts/stage
+
+install: bootstrap ## Build the extension and install it into the private PostgreSQL
+	@scripts/install
+
+clean: ## Remove all that was built, but the tools
+	@scripts/clean

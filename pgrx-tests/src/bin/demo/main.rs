@@ -1,0 +1,307 @@
+//! The demo: a private cluster with Zentry's tables, an emulator of Discord and Teams, writes as the application makes
+//! them, and the messages that come of them. Ends with an error when anything that should arrive does not.
+
+mod background;
+mod narrator;
+mod story;
+
+use std::process::{ExitCode, Stdio};
+use std::time::{Duration, Instant};
+use std::{env, fs, io::Write};
+
+use anyhow::{Context, Result, bail, ensure};
+use zentry_e2e::cluster::{Cluster, ClusterOptions, Stage};
+use zentry_e2e::emulator::{Emulator, Kind, Webhook, render};
+use zentry_e2e::wait::eventually;
+use zentry_e2e::zentry;
+
+use self::background::State;
+use self::narrator::Narrator;
+use self::story::Step;
+
+const DATABASE: &str = "zentry";
+const LOG: &str = "\
+SELECT id, to_char(created_at, 'HH24:MI:SS.MS') AS created, event_type, webhook_type AS type, status,
+       response_status_code AS code, attempts, round(1000 * extract(epoch FROM sent_at - created_at)) AS ms,
+       left(error_message, 20) AS error
+FROM zentry_notify.logs ORDER BY id;";
+const PATIENCE: Duration = Duration::from_secs(30);
+
+fn main() -> ExitCode {
+    run().unwrap_or_else(|error| {
+        eprintln!("\nerror: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn run() -> Result<ExitCode> {
+    let narrator = Narrator::new();
+    match env::args().nth(1).as_deref() {
+        None => Demo::play(narrator).map(|_| ExitCode::SUCCESS),
+        Some("--keep") => background::launch(narrator.colour()),
+        Some(background::ARGUMENT) => {
+            let demo = Demo::play(narrator)?;
+            let _kept = demo.explain()?;
+            background::serve()?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Some(other) => bail!("unknown argument {other}: the only one is --keep"),
+    }
+}
+
+struct Demo {
+    narrator: Narrator,
+    cluster: Cluster,
+    emulator: Emulator,
+    webhooks: [Webhook; 3],
+    /// Events that every webhook should have got so far.
+    expected: u64,
+    /// Requests to the emulator that have been shown.
+    shown: usize,
+}
+
+impl Demo {
+    /// From an empty cluster to the log at the end.
+    fn play(mut narrator: Narrator) -> Result<Self> {
+        let start = Instant::now();
+        narrator.heading(
+            "A private cluster",
+            "With Zentry's tables and a little data. It has no connection with any other cluster on this machine.",
+        )?;
+        let emulator = Emulator::start()?;
+        let cluster = start_cluster(&emulator)?;
+        cluster
+            .connect()?
+            .batch_execute(&format!("CREATE DATABASE {DATABASE}"))?;
+        zentry::load(&mut cluster.connect_as("postgres", DATABASE)?)?;
+        let webhooks = [
+            emulator.discord_webhook(),
+            emulator.connector(),
+            emulator.workflow(),
+        ];
+        let mut demo = Self {
+            narrator,
+            cluster,
+            emulator,
+            webhooks,
+            expected: 0,
+            shown: 0,
+        };
+
+        let version = demo.query("SHOW server_version")?;
+        let (socket, page) = (
+            demo.cluster.dir().display().to_string(),
+            demo.emulator.http_base().to_owned(),
+        );
+        demo.narrator
+            .check(format!("PostgreSQL {} on a socket in {socket}", version.trim()))?;
+        demo.narrator
+            .check(format!("Discord and Teams are played by an emulator at {page}"))?;
+
+        demo.install()?;
+        demo.register()?;
+        for step in story::TOLD {
+            demo.tell(step)?;
+        }
+        demo.keep_silent()?;
+        demo.show_log()?;
+        let seconds = start.elapsed().as_secs_f32();
+        demo.narrator.line("")?;
+        demo.narrator.check(format!(
+            "Everything arrived, and nothing else did, in {seconds:.1} s"
+        ))?;
+        Ok(demo)
+    }
+
+    fn install(&mut self) -> Result<()> {
+        self.narrator.heading(
+            "The extension is installed",
+            "shared_preload_libraries = 'zentry_notify' is set. It looks for Zentry's tables and attaches itself.",
+        )?;
+        self.run("CREATE EXTENSION zentry_notify;")
+    }
+
+    fn register(&mut self) -> Result<()> {
+        self.narrator.heading(
+            "Three channels are registered",
+            "For every project and every event. Of the two Teams URLs, one takes a MessageCard, the other an \
+             Adaptive Card:\nthe URL tells which.",
+        )?;
+        let names = [
+            ("Team channel", "discord"),
+            ("Team channel in Teams", "teams"),
+            ("Team channel in Teams, by a workflow", "teams"),
+        ];
+        for ((name, kind), url) in names
+            .into_iter()
+            .zip(self.webhooks.clone().map(|hook| hook.https_url()))
+        {
+            self.run(&format!(
+                "SELECT zentry_register_webhook('{name}', '{kind}',\n    '{url}');"
+            ))?;
+        }
+        Ok(())
+    }
+
+    /// Run a step and show what comes of it in every channel.
+    fn tell(&mut self, step: &Step) -> Result<()> {
+        self.narrator.heading(step.title, step.why)?;
+        self.run(step.sql)?;
+        self.expected += step.events;
+        self.wait_for_messages()?;
+        self.show_messages()
+    }
+
+    fn wait_for_messages(&self) -> Result<()> {
+        for webhook in &self.webhooks {
+            let arrived = eventually(PATIENCE, format!("{} events in all", self.expected), || {
+                (webhook.event_count() >= self.expected).then_some(())
+            });
+            if let Err(error) = arrived {
+                let requests: String = webhook
+                    .received()
+                    .iter()
+                    .map(|request| format!("  {}: {:?}\n", request.at, request.verdict))
+                    .collect();
+                bail!(
+                    "{} got {} events; {error}\nIts requests:\n{requests}The log:\n{}",
+                    webhook.name(),
+                    webhook.event_count(),
+                    self.psql(&[], LOG)?,
+                );
+            }
+        }
+        Ok(())
+    }
+
+    fn show_messages(&mut self) -> Result<()> {
+        let received = self.emulator.received();
+        for message in &received[self.shown..] {
+            self.narrator.line("")?;
+            if message.accepted() {
+                self.narrator
+                    .line(render::terminal(message, self.narrator.colour()).trim_end())?;
+            } else {
+                let kind = message.kind.map_or("no webhook", Kind::name);
+                self.narrator
+                    .line(format!("{kind} did not take a request: {:?}", message.verdict))?;
+            }
+        }
+        self.shown = received.len();
+        Ok(())
+    }
+
+    fn keep_silent(&mut self) -> Result<()> {
+        self.narrator.heading("Writes that nobody should hear of", "")?;
+        let before = self.count_deliveries()?;
+        for (what, sql) in story::SILENT {
+            self.narrator.line(format!("{what}:"))?;
+            self.run(sql)?;
+            self.narrator.line("")?;
+            ensure!(
+                self.count_deliveries()? == before,
+                "{what} fired an event:\n{}",
+                self.query("TABLE zentry_notify.logs")?
+            );
+        }
+        self.narrator.check("none of them left a row in the log")?;
+        Ok(())
+    }
+
+    /// Wait until every outcome is recorded, then print the log as psql does.
+    fn show_log(&mut self) -> Result<()> {
+        self.narrator.heading(
+            "The log",
+            "Queue and log in one table: every delivery with its outcome.",
+        )?;
+        let waiting = "SELECT count(*) FROM zentry_notify.logs WHERE status IN ('pending', 'retry')";
+        eventually(PATIENCE, "all outcomes to be recorded", || {
+            (self.query(waiting).ok()?.trim() == "0").then_some(())
+        })?;
+        self.run(LOG)?;
+        let not_sent = self.query("SELECT count(*) FROM zentry_notify.logs WHERE status <> 'sent'")?;
+        ensure!(not_sent.trim() == "0", "{} deliveries failed", not_sent.trim());
+        for webhook in &self.webhooks {
+            let (got, expected) = (webhook.event_count(), self.expected);
+            ensure!(
+                got == expected,
+                "{} got {got} events instead of {expected}",
+                webhook.name()
+            );
+        }
+        Ok(())
+    }
+
+    /// How to go on, for a demo that is kept.
+    fn explain(mut self) -> Result<(Self, State)> {
+        let page = format!("{}/", self.emulator.http_base());
+        let state = State::write(self.cluster.dir(), &page)?;
+        let psql = self.cluster.stage().program("psql");
+        let lines = [
+            String::new(),
+            "Cluster and emulator go on running:".to_owned(),
+            format!("    the messages   {page}"),
+            "    SQL            make psql".to_owned(),
+            format!(
+                "                   {} -h {} -U postgres {DATABASE}",
+                psql.display(),
+                self.cluster.dir().display()
+            ),
+            "    the end        make stop".to_owned(),
+        ];
+        for line in lines {
+            self.narrator.line(line)?;
+        }
+        Ok((self, state))
+    }
+
+    /// Show SQL, run it by psql, show what psql prints.
+    fn run(&mut self, sql: &str) -> Result<()> {
+        self.narrator.sql(sql)?;
+        let output = self.psql(&[], sql)?;
+        self.narrator.answer(&output)?;
+        Ok(())
+    }
+
+    fn count_deliveries(&self) -> Result<String> {
+        self.query("SELECT count(*) FROM zentry_notify.notification_log")
+    }
+
+    fn query(&self, sql: &str) -> Result<String> {
+        self.psql(&["--no-align", "--tuples-only"], sql)
+    }
+
+    /// What psql prints for `sql`, notices included.
+    fn psql(&self, options: &[&str], sql: &str) -> Result<String> {
+        let mut psql = self
+            .cluster
+            .client_command("psql")
+            .args(["--no-psqlrc", "--set=ON_ERROR_STOP=1", "--dbname", DATABASE])
+            .args(options)
+            .env("PGOPTIONS", "--client-min-messages=notice")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        psql.stdin
+            .take()
+            .context("psql has no input")?
+            .write_all(sql.as_bytes())?;
+        let output = psql.wait_with_output()?;
+        let text = String::from_utf8_lossy(&output.stderr) + String::from_utf8_lossy(&output.stdout);
+        ensure!(output.status.success(), "psql failed: {text}");
+        Ok(text.into_owned())
+    }
+}
+
+fn start_cluster(emulator: &Emulator) -> Result<Cluster> {
+    let ca_file = Stage::get()?.private_dir().join("demo-ca.pem");
+    fs::write(&ca_file, emulator.ca_pem())?;
+    let host = emulator.https_base().trim_start_matches("https://");
+    Cluster::start(
+        ClusterOptions::default()
+            .set("zentry_notify.allowed_hosts", host)
+            .set("zentry_notify.allow_private_addresses", "on")
+            .set("zentry_notify.ca_file", ca_file.display()),
+    )
+}

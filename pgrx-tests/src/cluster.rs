@@ -1,0 +1,388 @@
+//! Private clusters of PostgreSQL: made in a second, reached through a socket that nobody else can open, gone when
+//! dropped. The system's clusters, directories and ports are not touched.
+
+mod guard;
+mod shared;
+mod stage;
+mod template;
+
+use std::fs::{self, File};
+use std::io::{Read, Seek, SeekFrom};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{self, Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use postgres::{Client, NoTls};
+
+use self::guard::Guard;
+pub use self::shared::TestDatabase;
+pub use self::stage::Stage;
+use self::stage::run_to_end;
+use crate::wait::eventually;
+
+const SUPERUSER: &str = "postgres";
+const PORT: u16 = 5432; // names the socket only: every cluster has a directory of its own for it
+const START_TIMEOUT: Duration = Duration::from_secs(60);
+const STOP_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How a cluster is set up.
+#[derive(Clone, Debug)]
+pub struct ClusterOptions {
+    /// Settings beyond the defaults, as in postgresql.conf; values are quoted for you.
+    pub settings: Vec<(String, String)>,
+    /// Whether `shared_preload_libraries` names zentry_notify.
+    pub preload: bool,
+    /// Whether a crash of the machine would lose nothing. Off, `fsync` costs nothing: for tests, not for measurements.
+    pub durable: bool,
+}
+
+impl Default for ClusterOptions {
+    fn default() -> Self {
+        Self {
+            settings: Vec::new(),
+            preload: true,
+            durable: false,
+        }
+    }
+}
+
+impl ClusterOptions {
+    /// Add a setting.
+    #[must_use]
+    pub fn set(mut self, name: &str, value: impl ToString) -> Self {
+        self.settings.push((name.to_owned(), value.to_string()));
+        self
+    }
+}
+
+/// How the server is shut down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StopMode {
+    /// Wait for sessions to end.
+    Smart,
+    /// End the sessions, shut down cleanly.
+    Fast,
+    /// Leave without cleaning up: the next start recovers.
+    Immediate,
+}
+
+impl StopMode {
+    fn signal(self) -> Signal {
+        match self {
+            Self::Smart => Signal::SIGTERM,
+            Self::Fast => Signal::SIGINT,
+            Self::Immediate => Signal::SIGQUIT,
+        }
+    }
+}
+
+/// A cluster of its own. Dropping it stops the server and removes its files; when the thread panics, the end of the
+/// server's log is printed first.
+#[derive(Debug)]
+pub struct Cluster {
+    stage: &'static Stage,
+    dir: PathBuf,
+    /// postgresql.conf as initdb wrote it; ours follows it in the file, and the last of two lines counts.
+    initial_conf: String,
+    settings: Vec<(String, String)>,
+    server: Option<Child>,
+    _guard: Guard,
+}
+
+impl Cluster {
+    /// Make a cluster and start it.
+    pub fn start(options: ClusterOptions) -> Result<Self> {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let stage = Stage::get()?;
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let dir = stage.run_dir().join(format!("c{}-{number}", process::id()));
+        run_to_end(stage.as_server("mkdir").arg("--mode=700").arg(&dir), "")?;
+        let guard = Guard::over(stage, &dir)?;
+        template::clone_to(stage, &dir.join("data"))?;
+        let settings = settings(&dir, options);
+        let initial_conf = fs::read_to_string(dir.join("data/postgresql.conf"))?;
+        let mut cluster = Self {
+            stage,
+            dir,
+            initial_conf,
+            settings,
+            server: None,
+            _guard: guard,
+        };
+        cluster.write_settings()?;
+        cluster.start_server()?;
+        Ok(cluster)
+    }
+
+    /// The directory of the cluster: socket, `data`, `log`.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The number in the socket's name.
+    pub fn port(&self) -> u16 {
+        PORT
+    }
+
+    /// The PostgreSQL that the cluster runs on.
+    pub fn stage(&self) -> &Stage {
+        self.stage
+    }
+
+    /// Connect as superuser to the database `postgres`.
+    pub fn connect(&self) -> Result<Client> {
+        self.connect_as(SUPERUSER, "postgres")
+    }
+
+    /// Connect as `role` to `database`.
+    pub fn connect_as(&self, role: &str, database: &str) -> Result<Client> {
+        let client = postgres::Config::new()
+            .host_path(&self.dir)
+            .port(PORT)
+            .user(role)
+            .dbname(database)
+            .connect(NoTls)
+            .with_context(|| format!("cannot connect as {role} to {database}"))?;
+        Ok(client)
+    }
+
+    /// One of PostgreSQL's clients, set to connect to this cluster as superuser.
+    pub fn client_command(&self, name: &str) -> Command {
+        let mut command = self.stage.client(name);
+        command
+            .env("PGHOST", &self.dir)
+            .env("PGPORT", PORT.to_string())
+            .env("PGUSER", SUPERUSER);
+        command
+    }
+
+    /// What psql prints when called with `args`; an error when it fails.
+    pub fn psql(&self, args: &[&str]) -> Result<String> {
+        let output = self
+            .client_command("psql")
+            .args(["--no-psqlrc", "--set=ON_ERROR_STOP=1"])
+            .args(args)
+            .stdin(Stdio::null())
+            .output()?;
+        if !output.status.success() {
+            bail!(
+                "psql {args:?}: {}",
+                String::from_utf8_lossy(&output.stderr).trim_end()
+            );
+        }
+        Ok(String::from_utf8(output.stdout)?)
+    }
+
+    /// Change settings and wait until new sessions have them.
+    pub fn conf(&mut self, settings: &[(&str, &str)]) -> Result<()> {
+        let changed = settings
+            .iter()
+            .map(|(name, value)| (name.to_string(), value.to_string()));
+        self.settings.extend(changed);
+        self.write_settings()?;
+        if self.server.is_none() {
+            return Ok(());
+        }
+        let load_time = |client: &mut Client| -> Result<String> {
+            Ok(client.query_one("SELECT pg_conf_load_time()::text", &[])?.get(0))
+        };
+        let mut client = self.connect()?;
+        let before = load_time(&mut client)?;
+        client.execute("SELECT pg_reload_conf()", &[])?;
+        eventually(START_TIMEOUT, "the server to reload its settings", || {
+            let now = load_time(&mut self.connect().ok()?).ok()?;
+            (now != before).then_some(())
+        })
+    }
+
+    /// Start the stopped server again.
+    pub fn start_again(&mut self) -> Result<()> {
+        anyhow::ensure!(self.server.is_none(), "the server runs already");
+        self.start_server()
+    }
+
+    /// Stop the server and wait until it is gone.
+    pub fn stop(&mut self, mode: StopMode) -> Result<()> {
+        let mut server = self.server.take().context("the server does not run")?;
+        kill(pid(&server), mode.signal())?;
+        let stopped = eventually(STOP_TIMEOUT, format!("the {mode:?} shutdown"), || {
+            server.try_wait().transpose()
+        });
+        if stopped.is_err() {
+            self.server = Some(server);
+        }
+        stopped?.map(drop).context("cannot wait for the server")
+    }
+
+    /// Stop the server and start it again.
+    pub fn restart(&mut self, mode: StopMode) -> Result<()> {
+        self.stop(mode)?;
+        self.start_server()
+    }
+
+    /// Kill the server and all of its processes at once, as a loss of power would.
+    pub fn kill9(&mut self) -> Result<()> {
+        let mut server = self.server.take().context("the server does not run")?;
+        // Stopped first, so that it has no time for another child.
+        kill(pid(&server), Signal::SIGSTOP)?;
+        let children = children(server.id())?;
+        server.kill()?;
+        for child in &children {
+            let _ = kill(*child, Signal::SIGKILL); // may have ended by itself
+        }
+        server.wait()?;
+        eventually(STOP_TIMEOUT, "the killed server's processes to end", || {
+            children.iter().all(|child| has_ended(*child)).then_some(())
+        })
+    }
+
+    /// The process id of the postmaster, while the server runs.
+    pub fn postmaster_pid(&self) -> Option<u32> {
+        self.server.as_ref().map(Child::id)
+    }
+
+    /// The server's log from byte `start` on.
+    pub fn log_since(&self, start: u64) -> Result<String> {
+        let mut file = File::open(self.log_path())?;
+        file.seek(SeekFrom::Start(start))?;
+        let mut text = Vec::new();
+        file.read_to_end(&mut text)?;
+        Ok(String::from_utf8_lossy(&text).into_owned())
+    }
+
+    /// Where the server's log ends now: a start for [`Self::log_since`].
+    pub fn log_end(&self) -> Result<u64> {
+        Ok(fs::metadata(self.log_path())?.len())
+    }
+
+    /// Whether the server has logged `needle`.
+    pub fn log_contains(&self, needle: &str) -> Result<bool> {
+        Ok(self.log_since(0)?.contains(needle))
+    }
+
+    /// Wait until the server has logged `needle`.
+    pub fn wait_for_log(&self, needle: &str, timeout: Duration) -> Result<()> {
+        self.wait_for_log_since(0, needle, timeout)
+    }
+
+    /// Wait until the server has logged `needle` at or after byte `start`.
+    pub fn wait_for_log_since(&self, start: u64, needle: &str, timeout: Duration) -> Result<()> {
+        eventually(timeout, format!("the server to log {needle:?}"), || {
+            self.log_since(start).ok()?.contains(needle).then_some(())
+        })
+    }
+
+    fn log_path(&self) -> PathBuf {
+        self.dir.join("log")
+    }
+
+    fn start_server(&mut self) -> Result<()> {
+        let start = self.log_end().unwrap_or(0);
+        let mut server = self
+            .stage
+            .as_server("sh")
+            .args(["-c", r#"exec "$1" -D "$2" >>"$3" 2>&1"#, "start"])
+            .arg(self.stage.program("postgres"))
+            .arg(self.dir.join("data"))
+            .arg(self.log_path())
+            .process_group(0) // out of reach of the terminal's Ctrl-C
+            .stdin(Stdio::null())
+            .spawn()
+            .context("cannot run postgres")?;
+        let ready = eventually(
+            START_TIMEOUT,
+            "the server to accept connections",
+            || match server.try_wait() {
+                Ok(None) => self.connect().ok().map(|_| None),
+                ended => Some(Some(ended)),
+            },
+        )?;
+        if let Some(ended) = ready {
+            bail!(
+                "the server did not start ({ended:?}):\n{}",
+                self.log_since(start)?
+            );
+        }
+        self.server = Some(server);
+        Ok(())
+    }
+
+    fn write_settings(&self) -> Result<()> {
+        let conf = self.dir.join("data/postgresql.conf");
+        let lines: String = self
+            .settings
+            .iter()
+            .map(|(name, value)| format!("{name} = '{}'\n", value.replace('\'', "''")))
+            .collect();
+        let text = format!("{}\n{lines}", self.initial_conf);
+        run_to_end(self.stage.as_server("tee").arg(conf), &text)
+    }
+
+    pub(crate) fn print_log_tail(&self) {
+        const LINES: usize = 60;
+        let log = self.log_since(0).unwrap_or_default();
+        let lines: Vec<_> = log.lines().collect();
+        let tail = &lines[lines.len().saturating_sub(LINES)..];
+        eprintln!("--- the end of the server's log ---\n{}\n---", tail.join("\n"));
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.print_log_tail();
+        }
+        // The guard's turn comes after this: it finds the server stopped and removes the files.
+        if let Some(mut server) = self.server.take() {
+            let _ = kill(pid(&server), Signal::SIGQUIT);
+            let _ = server.wait();
+        }
+    }
+}
+
+fn settings(dir: &Path, options: ClusterOptions) -> Vec<(String, String)> {
+    let mut settings: Vec<(String, String)> = [
+        ("listen_addresses", ""),
+        ("unix_socket_directories", &dir.to_string_lossy()),
+        ("timezone", "UTC"),
+        ("log_timezone", "UTC"),
+        ("lc_messages", "C"),
+        ("log_line_prefix", "%m [%p] %b %q%u@%d "),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .into();
+    if options.preload {
+        settings.push(("shared_preload_libraries".to_owned(), "zentry_notify".to_owned()));
+    }
+    if !options.durable {
+        settings.push(("fsync".to_owned(), "off".to_owned()));
+        settings.push(("full_page_writes".to_owned(), "off".to_owned()));
+    }
+    settings.extend(options.settings);
+    settings
+}
+
+fn pid(child: &Child) -> Pid {
+    Pid::from_raw(child.id().cast_signed())
+}
+
+/// The children of a process, as proc(5) lists them; exact while the process is stopped.
+fn children(parent: u32) -> Result<Vec<Pid>> {
+    fs::read_to_string(format!("/proc/{parent}/task/{parent}/children"))?
+        .split_whitespace()
+        .map(|pid| Ok(Pid::from_raw(pid.parse()?)))
+        .collect()
+}
+
+/// Gone, or a zombie that its new parent has not waited for.
+fn has_ended(process: Pid) -> bool {
+    fs::read_to_string(format!("/proc/{process}/stat")).map_or(true, |stat| {
+        stat.rsplit(')').next().is_some_and(|rest| rest.starts_with(" Z"))
+    })
+}
