@@ -1,1 +1,3 @@
 //! What the end-to-end tests, the demo and the benchmarks are made of.
+
+pub mod emulator;
