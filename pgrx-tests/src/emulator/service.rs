@@ -23,7 +23,7 @@ use super::store::{Given, Keep, Received, Verdict, lock};
 use super::teams::{connector, workflow};
 use super::{Shared, control, event, page};
 
-/// Larger bodies are not read to their end.
+/// Larger bodies are not kept.
 const MOST_BYTES: usize = 8 * 1024 * 1024;
 
 /// The connection is given to a fault instead of an answer.
@@ -106,10 +106,15 @@ enum Body {
 }
 
 impl Body {
-    async fn read(body: Incoming) -> Result<Body, Broken> {
-        match Limited::new(body, MOST_BYTES).collect().await {
+    async fn read(mut body: Incoming) -> Result<Body, Broken> {
+        match Limited::new(&mut body, MOST_BYTES).collect().await {
             Ok(collected) => Ok(Body::Read(collected.to_bytes())),
-            Err(error) if error.is::<LengthLimitError>() => Ok(Body::TooLarge),
+            Err(error) if error.is::<LengthLimitError>() => {
+                // A client that still writes would not see the answer.
+                let mut rest = Limited::new(body, 8 * MOST_BYTES);
+                while let Some(Ok(_)) = rest.frame().await {}
+                Ok(Body::TooLarge)
+            }
             // The client has hung up.
             Err(_) => Err(Broken),
         }

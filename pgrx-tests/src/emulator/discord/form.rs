@@ -366,9 +366,10 @@ fn url(parent: &Object, key: &str, schemes: &[&str], findings: &mut Findings) {
             );
         }
         Some(("attachment", name)) if !name.is_empty() => {}
-        _ if url
-            .parse::<Uri>()
-            .is_ok_and(|uri| uri.host().is_some_and(|host| !host.is_empty())) => {}
+        Some(_)
+            if url
+                .parse::<Uri>()
+                .is_ok_and(|uri| uri.host().is_some_and(|host| !host.is_empty())) => {}
         _ => f.problem("URL_TYPE_INVALID_URL", "Not a well formed URL."),
     });
 }
