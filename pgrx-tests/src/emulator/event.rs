@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::{Kind, markup};
 
 /// One embed, section or card: what a person would take for one notification. Texts are as they were sent, markup
-/// included; [`Event::plain`] gives what is read.
+/// included; [`Event::shown`] gives what is read.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Event {
     pub title: String,
@@ -36,16 +36,26 @@ impl Event {
             .map(|field| field.value.as_str())
     }
 
-    /// The same without markup.
-    pub fn plain(&self) -> Event {
-        let fields = self.fields.iter().map(|field| Field {
-            name: markup::plain(&field.name),
-            value: markup::plain(&field.value),
-        });
+    /// The same as a reader of this kind of message sees it: without markup, entities and functions resolved.
+    pub fn shown(&self, kind: Kind) -> Event {
+        let plain = |text: &str| markup::plain(kind, text);
+        let field = |field: &Field| Field {
+            name: plain(&field.name),
+            value: plain(&field.value),
+        };
+        // Discord knows no markup in a footer.
+        let footer = |footer: &str| {
+            if kind == Kind::Discord {
+                footer.to_owned()
+            } else {
+                plain(footer)
+            }
+        };
         Event {
-            title: markup::plain(&self.title),
-            text: markup::plain(&self.text),
-            fields: fields.collect(),
+            title: plain(&self.title),
+            text: plain(&self.text),
+            fields: self.fields.iter().map(field).collect(),
+            footer: self.footer.as_deref().map(footer),
             ..self.clone()
         }
     }
@@ -153,13 +163,20 @@ fn message_card(card: &Value) -> Vec<Event> {
         .collect()
 }
 
+/// The subtitle is small print below the title, unless it is all the text that there is.
 fn section(section: &Value) -> Event {
     let title = optional(section, "activityTitle").unwrap_or_else(|| text(section, "title"));
-    let texts = ["activitySubtitle", "activityText", "text"].map(|key| text(section, key));
+    let texts = ["activityText", "text"].map(|key| text(section, key));
     let texts: Vec<String> = texts.into_iter().filter(|text| !text.is_empty()).collect();
+    let subtitle = optional(section, "activitySubtitle");
+    let (text, footer) = match texts.is_empty() {
+        true => (subtitle.unwrap_or_default(), None),
+        false => (texts.join("\n\n"), subtitle),
+    };
     Event {
         title,
-        text: texts.join("\n"),
+        text,
+        footer,
         fields: pairs(section, "facts", "name"),
         ..Event::default()
     }
@@ -180,7 +197,7 @@ fn adaptive_card(card: &Value) -> Vec<Event> {
     }
 }
 
-/// The first text block is the title, the others are the text.
+/// The first text block is the title; the others are the text, and the small print among them the footer.
 fn elements(elements: &[Value]) -> Event {
     let mut event = Event::default();
     for element in elements {
@@ -192,9 +209,12 @@ fn elements(elements: &[Value]) -> Event {
 fn collect(element: &Value, event: &mut Event) {
     match element["type"].as_str() {
         Some("TextBlock") if event.title.is_empty() => event.title = text(element, "text"),
+        Some("TextBlock") if element["isSubtle"] == true && element["size"] == "Small" => {
+            event.footer = optional(element, "text");
+        }
         Some("TextBlock") => {
             if !event.text.is_empty() {
-                event.text.push('\n');
+                event.text.push_str("\n\n");
             }
             event.text.push_str(&text(element, "text"));
         }
@@ -266,7 +286,24 @@ mod tests {
             assert_eq!(events(kind, &body), std::slice::from_ref(&expected), "{kind:?}");
             assert_eq!(count(kind, body.to_string().as_bytes()), 1, "{kind:?}");
         }
-        assert_eq!(expected.plain().text, "Ann did it");
+        assert_eq!(expected.shown(Kind::Workflow).text, "Ann did it");
         assert_eq!(expected.field("Project"), Some("Atlas"));
+    }
+
+    #[test]
+    fn small_print_is_no_text() {
+        let section = json!({"sections": [{"activityTitle": "Done", "activitySubtitle": "Zentry", "text": "Ann did it"}]});
+        let card = json!({"attachments": [{"content": {"body": [
+            {"type": "TextBlock", "text": "Done"}, {"type": "TextBlock", "text": "Ann did it"},
+            {"type": "TextBlock", "text": "Zentry", "isSubtle": true, "size": "Small"}]}}]});
+        for event in [
+            &events(Kind::Connector, &section)[0],
+            &events(Kind::Workflow, &card)[0],
+        ] {
+            assert_eq!(
+                (event.text.as_str(), event.footer.as_deref()),
+                ("Ann did it", Some("Zentry"))
+            );
+        }
     }
 }

@@ -1,13 +1,16 @@
 //! A message in a terminal, as a person would see it.
 
+use textwrap::core::display_width;
+
 use super::event::Event;
-use super::markup::{Span, spans};
+use super::markup::{Span, plain, spans};
 use super::registry::Kind;
 use super::store::Received;
 use super::webhook::whose;
 
 /// Columns, the bar at the left included.
 const WIDTH: usize = 100;
+const WIDEST_NAME: usize = 30;
 const GREY: u32 = 0x80_8080;
 
 /// A block of lines that ends with a newline; with ANSI colours if `colour`.
@@ -29,8 +32,9 @@ pub fn terminal(received: &Received, colour: bool) -> String {
         pen.bold(service),
         pen.dim(&format!("{}  {time}  {status}", whose(received)))
     );
+    let Some(kind) = received.kind else { return out };
     for event in received.events() {
-        for line in block(&event, received.kind, pen) {
+        for line in block(&event, kind, pen) {
             out.push_str(&format!(
                 "{} {line}\n",
                 pen.paint("┃", event.colour.unwrap_or(GREY))
@@ -40,46 +44,45 @@ pub fn terminal(received: &Received, colour: bool) -> String {
     out
 }
 
-fn block(event: &Event, kind: Option<Kind>, pen: Pen) -> Vec<String> {
-    let teams = kind != Some(Kind::Discord);
-    let title = event.title.replace("**", "");
-    let mut lines = wrapped(&marked(&format!("**{title}**"), teams, pen), "");
-    lines.extend(wrapped(&marked(&event.text, teams, pen), ""));
-    let name_width = event
+fn block(event: &Event, kind: Kind, pen: Pen) -> Vec<String> {
+    let mut lines = wrapped(
+        &words(&printable(&plain(kind, &event.title)), |word| pen.bold(word)),
+        "",
+    );
+    lines.extend(wrapped(&marked(kind, &event.text, pen), ""));
+    let fields: Vec<(String, String)> = event
         .fields
         .iter()
-        .map(|field| width(&field.name))
+        .map(|field| {
+            (
+                printable(&plain(kind, &field.name)),
+                marked(kind, &field.value, pen),
+            )
+        })
+        .collect();
+    let name_width = fields
+        .iter()
+        .map(|(name, _)| display_width(name))
         .max()
         .unwrap_or(0)
-        .min(30);
-    for field in &event.fields {
-        let name = marked(&field.name, teams, Pen { colour: false });
-        let padding = " ".repeat(name_width.saturating_sub(width(&field.name)));
-        let text = format!(
-            "{}{padding}  {}",
-            pen.dim(&name),
-            marked(&field.value, teams, pen)
-        );
+        .min(WIDEST_NAME);
+    for (name, value) in &fields {
+        let padding = " ".repeat(name_width.saturating_sub(display_width(name)));
+        let text = format!("{}{padding}  {value}", words(name, |word| pen.dim(word)));
         lines.extend(wrapped(&text, &" ".repeat(name_width + 2)));
     }
-    let footer: Vec<&str> = event
-        .footer
+    let footer = event.shown(kind).footer;
+    let footer: Vec<&str> = footer
         .as_deref()
         .into_iter()
         .chain(event.timestamp.as_deref())
         .collect();
-    if !footer.is_empty() {
-        lines.extend(wrapped(
-            &pen.dim(&marked(&footer.join("  "), false, Pen { colour: false })),
-            "",
-        ));
-    }
+    lines.extend(wrapped(
+        &words(&printable(&footer.join("  ")), |word| pen.dim(word)),
+        "",
+    ));
     lines.retain(|line| !line.trim().is_empty());
     lines
-}
-
-fn width(markup: &str) -> usize {
-    textwrap::core::display_width(&marked(markup, false, Pen { colour: false }))
 }
 
 fn wrapped(text: &str, indent: &str) -> Vec<String> {
@@ -90,35 +93,21 @@ fn wrapped(text: &str, indent: &str) -> Vec<String> {
         .collect()
 }
 
-/// The text of some markup. A break of lines in Teams is an empty line; a lone one is a space.
-fn marked(source: &str, teams: bool, pen: Pen) -> String {
-    let source = if teams {
-        unwrapped(source)
-    } else {
-        source.to_owned()
-    };
+fn marked(kind: Kind, source: &str, pen: Pen) -> String {
     let shown = |Span { text, bold }: Span| {
         let text = printable(&text);
         if bold {
-            // Word by word, so that no style runs on over the end of a line.
-            text.split(' ')
-                .map(|word| pen.bold(word))
-                .collect::<Vec<_>>()
-                .join(" ")
+            words(&text, |word| pen.bold(word))
         } else {
             text
         }
     };
-    spans(&source).into_iter().map(shown).collect()
+    spans(kind, source).into_iter().map(shown).collect()
 }
 
-/// Teams' line breaks as a terminal's (and a browser's) own.
-pub(crate) fn unwrapped(source: &str) -> String {
-    source
-        .split("\n\n")
-        .map(|line| line.replace('\n', " "))
-        .collect::<Vec<_>>()
-        .join("\n")
+/// Styles word by word, so that no style runs on over the end of a line.
+fn words(text: &str, style: impl Fn(&str) -> String) -> String {
+    text.split(' ').map(style).collect::<Vec<_>>().join(" ")
 }
 
 /// A message must not steer the terminal.

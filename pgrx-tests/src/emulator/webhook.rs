@@ -62,12 +62,20 @@ impl Webhook {
         self.shared.store.of(self.hook.number)
     }
 
-    /// What the accepted messages say, in order.
+    /// What the accepted messages say, in order, as it was sent.
     pub fn events(&self) -> Vec<Event> {
         self.received()
             .iter()
             .filter(|received| received.accepted())
             .flat_map(|received| received.events())
+            .collect()
+    }
+
+    /// What the accepted messages say, in order, as a person reads it.
+    pub fn shown(&self) -> Vec<Event> {
+        self.events()
+            .iter()
+            .map(|event| event.shown(self.kind()))
             .collect()
     }
 

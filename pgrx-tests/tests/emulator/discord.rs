@@ -486,7 +486,7 @@ fn with_wait_the_message_comes_back() {
     assert_eq!(answer.status, 200);
     assert_eq!(message["embeds"][0]["title"], "Done");
     assert!(message["id"].as_str().unwrap().parse::<u64>().unwrap() > 1_000_000_000_000_000_000);
-    assert_eq!(webhook.events()[0].plain().text, "Ann did it");
+    assert_eq!(webhook.shown()[0].text, "Ann did it");
 }
 
 #[test]

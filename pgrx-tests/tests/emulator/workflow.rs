@@ -61,7 +61,7 @@ fn a_good_card_is_accepted_with_an_empty_body() {
             {"type": "TextBlock", "text": "**Ann** did it", "isSubtle": true}]}]},
         {"type": "FactSet", "facts": [{"title": "Project", "value": "Atlas"}]}]}]);
     taken(&webhook, &envelope(card(elements)));
-    let event = webhook.events()[0].plain();
+    let event = &webhook.shown()[0];
     assert_eq!(
         (event.title.as_str(), event.text.as_str(), event.field("Project")),
         ("Done", "Ann did it", Some("Atlas"))
@@ -172,6 +172,26 @@ fn a_mention_needs_text_and_entity() {
     entity["attachments"][0]["content"]["msteams"]["entities"] =
         json!([{"type": "mention", "text": "<at>Ann</at>", "mentioned": {"id": "1", "name": "Ann"}}]);
     refused(&webhook, &entity, "is in no text");
+}
+
+#[test]
+fn a_function_that_teams_does_not_know_is_a_warning() {
+    let emulator = unlimited();
+    let webhook = emulator.workflow();
+    taken(
+        &webhook,
+        &with(json!({"type": "TextBlock", "text": "{{DATE(2024-01-15T10:30:00Z, SHORT)}}"})),
+    );
+    for unknown in ["{{user}}", "{{DATE(today)}}", "a {{"] {
+        assert_eq!(
+            send(&webhook, &with(json!({"type": "TextBlock", "text": unknown}))).status,
+            202
+        );
+        assert!(
+            webhook.received().pop().unwrap().warnings[0].contains("no function of Teams"),
+            "{unknown}"
+        );
+    }
 }
 
 #[test]

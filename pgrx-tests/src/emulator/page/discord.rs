@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use maud::{Markup, html};
 use serde_json::Value;
 
-use super::marked;
+use crate::emulator::registry::Kind;
 use crate::emulator::store::Received;
 
 /// Discord's bar where an embed has no colour.
@@ -59,4 +59,8 @@ fn list(value: &Value) -> &[Value] {
 
 fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
+}
+
+fn marked(source: &str) -> Markup {
+    super::marked(Kind::Discord, source)
 }

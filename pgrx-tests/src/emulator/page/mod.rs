@@ -87,9 +87,9 @@ fn fate(received: &Received) -> Markup {
 }
 
 /// Marked-up text; everything that is not markup is escaped.
-fn marked(source: &str) -> Markup {
+fn marked(kind: Kind, source: &str) -> Markup {
     html! {
-        @for span in spans(source) {
+        @for span in spans(kind, source) {
             @if span.bold { strong { (span.text) } } @else { (span.text) }
         }
     }

@@ -3,8 +3,8 @@
 use maud::{Markup, html};
 use serde_json::Value;
 
+use super::marked;
 use crate::emulator::registry::Kind;
-use crate::emulator::render::unwrapped;
 use crate::emulator::store::Received;
 
 pub(super) fn message(received: &Received) -> Markup {
@@ -28,15 +28,15 @@ fn message_card(card: &Value) -> Markup {
         .filter(|hex| hex.len() == 6 && hex.bytes().all(|b| b.is_ascii_hexdigit()));
     html! {
         div.card.bar style={ "border-top-color:#" (hex.unwrap_or("c8c6c4")) } {
-            @if let Some(title) = card["title"].as_str() { div.large.bolder { (marked(title)) } }
-            @if let Some(text) = card["text"].as_str() { div.line { (marked(text)) } }
+            @if let Some(title) = card["title"].as_str() { div.large.bolder { (marked(Kind::Connector, title)) } }
+            @if let Some(text) = card["text"].as_str() { div.line { (marked(Kind::Connector, text)) } }
             @for section in list(&card["sections"]) {
                 div.section {
                     @for (key, class) in [("title", "bolder"), ("activityTitle", "medium bolder"),
-                        ("activitySubtitle", "line"), ("activityText", "line"), ("text", "line")] {
-                        @if let Some(text) = section[key].as_str() { div class=(class) { (marked(text)) } }
+                        ("activitySubtitle", "line small subtle"), ("activityText", "line"), ("text", "line")] {
+                        @if let Some(text) = section[key].as_str() { div class=(class) { (marked(Kind::Connector, text)) } }
                     }
-                    (facts(&section["facts"], "name"))
+                    (facts(Kind::Connector, &section["facts"], "name"))
                 }
             }
             (actions(&card["potentialAction"], "name"))
@@ -47,7 +47,7 @@ fn message_card(card: &Value) -> Markup {
 fn element(element: &Value) -> Markup {
     match element["type"].as_str() {
         Some("TextBlock") => text_block(element),
-        Some("FactSet") => facts(&element["facts"], "title"),
+        Some("FactSet") => facts(Kind::Workflow, &element["facts"], "title"),
         Some("Container") => html! {
             div class={ "container " (style(element)) } {
                 @for item in list(&element["items"]) { (self::element(item)) }
@@ -79,18 +79,18 @@ fn text_block(block: &Value) -> Markup {
     if block["isSubtle"] == true {
         classes.push("subtle");
     }
-    html! { div class=(classes.join(" ")) { (marked(block["text"].as_str().unwrap_or_default())) } }
+    html! { div class=(classes.join(" ")) { (marked(Kind::Workflow, block["text"].as_str().unwrap_or_default())) } }
 }
 
-fn facts(facts: &Value, name: &str) -> Markup {
+fn facts(kind: Kind, facts: &Value, name: &str) -> Markup {
     let facts = list(facts);
     html! {
         @if !facts.is_empty() {
             table {
                 @for fact in facts {
                     tr {
-                        th { (marked(fact[name].as_str().unwrap_or_default())) }
-                        td { (marked(fact["value"].as_str().unwrap_or_default())) }
+                        th { (marked(kind, fact[name].as_str().unwrap_or_default())) }
+                        td { (marked(kind, fact["value"].as_str().unwrap_or_default())) }
                     }
                 }
             }
@@ -126,10 +126,6 @@ fn one_of(element: &Value, key: &str, classes: &[&'static str]) -> Option<&'stat
         .iter()
         .find(|class| class.eq_ignore_ascii_case(value))
         .copied()
-}
-
-fn marked(source: &str) -> Markup {
-    super::marked(&unwrapped(source))
 }
 
 fn list(value: &Value) -> &[Value] {

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::shape::{INVALID, Object, address, boolean, choice, each, object, text};
 use crate::emulator::findings::{Findings, present};
+use crate::emulator::markup::date_function;
 
 const CARD: &str = "application/vnd.microsoft.card.adaptive";
 const VERSIONS: [&str; 6] = ["1.0", "1.1", "1.2", "1.3", "1.4", "1.5"];
@@ -88,7 +89,12 @@ fn card(card: &Object, f: &mut Findings) {
     }
     each(card, "body", true, f, element);
     actions(card, false, f);
-    mentions(card, f);
+    let mut texts = Vec::new();
+    for value in card.get("body").into_iter().chain(card.get("actions")) {
+        strings(value, &mut texts);
+    }
+    mentions(card, &texts, f);
+    functions(&texts, f);
 }
 
 fn element(element: &Object, f: &mut Findings) {
@@ -246,7 +252,7 @@ fn actions(parent: &Object, required: bool, f: &mut Findings) {
 }
 
 /// Each `<at>` in a text needs an entity of the same text, and the other way round.
-fn mentions(card: &Object, f: &mut Findings) {
+fn mentions(card: &Object, texts: &[&str], f: &mut Findings) {
     let entities: Vec<&str> = card
         .get("msteams")
         .and_then(|teams| teams["entities"].as_array())
@@ -254,11 +260,7 @@ fn mentions(card: &Object, f: &mut Findings) {
         .iter()
         .filter_map(|entity| entity["text"].as_str())
         .collect();
-    let mut texts = Vec::new();
-    for value in card.get("body").into_iter().chain(card.get("actions")) {
-        strings(value, &mut texts);
-    }
-    for text in &texts {
+    for text in texts {
         if text.contains("<at>") && !entities.iter().any(|entity| text.contains(entity)) {
             f.warn("a text holds <at> without an entity");
         }
@@ -268,6 +270,18 @@ fn mentions(card: &Object, f: &mut Findings) {
         .filter(|entity| !texts.iter().any(|text| text.contains(*entity)))
     {
         f.problem(INVALID, format!("the entity {entity:?} is in no text"));
+    }
+}
+
+/// Teams leaves a function that it does not know as it is, for everybody to see.
+fn functions(texts: &[&str], f: &mut Findings) {
+    for text in texts {
+        for (at, _) in text
+            .match_indices("{{")
+            .filter(|(at, _)| date_function(&text[*at..]).is_none())
+        {
+            f.warn(format_args!("no function of Teams: {:?}", &text[at..]));
+        }
     }
 }
 
