@@ -27,10 +27,14 @@ fn embed(embed: &Value) -> Markup {
             @let fields = list(&embed["fields"]);
             @if !fields.is_empty() {
                 div.fields {
-                    @for field in fields {
-                        div.inline[field["inline"] == true] {
-                            div.name { (marked(text(&field["name"]))) }
-                            div.value { (marked(text(&field["value"]))) }
+                    @for row in fields.chunk_by(|one, next| inline(one) && inline(next)).flat_map(|run| run.chunks(3)) {
+                        div.row {
+                            @for field in row {
+                                div {
+                                    div.name { (marked(text(&field["name"]))) }
+                                    div.value { (marked(text(&field["value"]))) }
+                                }
+                            }
                         }
                     }
                 }
@@ -38,6 +42,11 @@ fn embed(embed: &Value) -> Markup {
             (footer(embed))
         }
     }
+}
+
+/// Up to three such fields share a row.
+fn inline(field: &Value) -> bool {
+    field["inline"] == true
 }
 
 fn footer(embed: &Value) -> Markup {
