@@ -6,7 +6,8 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt as _;
 
 use super::registry::Flight;
-use super::reply::Reply;
+use super::reply::{Reply, reason};
+use super::script::Behaviour;
 use super::server::Wire;
 
 /// What is written where the same piece is repeated without an end.
@@ -29,6 +30,21 @@ pub(crate) struct Fault {
     pub(crate) kind: Break,
     /// The request is in flight until the fault is over.
     pub(crate) flight: Option<Flight>,
+}
+
+/// Either an answer, or how the connection breaks; none is a connection that hangs.
+pub(crate) fn of(behaviour: Behaviour, reply: Reply) -> Result<Reply, Option<Break>> {
+    Err(Some(match behaviour {
+        Behaviour::Hang => return Err(None),
+        Behaviour::DropBeforeBody | Behaviour::DropBeforeAnswer | Behaviour::LoseAnswer => Break::Close,
+        Behaviour::Reset => Break::Reset,
+        Behaviour::CutAnswer => Break::Cut(reply),
+        Behaviour::Trickle(every) => Break::Trickle(reply, every),
+        Behaviour::Garbage => Break::Garbage,
+        Behaviour::EndlessBody => Break::EndlessBody,
+        Behaviour::HeaderBomb => Break::HeaderBomb,
+        _ => return Ok(reply),
+    }))
 }
 
 impl Fault {
@@ -83,11 +99,7 @@ async fn header_bomb<W: Wire>(wire: &mut W) -> io::Result<()> {
 }
 
 fn on_the_wire(reply: &Reply) -> Vec<u8> {
-    let mut head = format!(
-        "HTTP/1.1 {} {}\r\n",
-        reply.status,
-        super::service::reason(reply.status)
-    );
+    let mut head = format!("HTTP/1.1 {} {}\r\n", reply.status, reason(reply.status));
     let given = reply.given();
     for (name, value) in &given.headers {
         head.push_str(&format!("{name}: {value}\r\n"));

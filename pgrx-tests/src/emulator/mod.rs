@@ -16,6 +16,7 @@
 //! It was written from the vendors' documentation and what senders report of the real services, and shares no code
 //! with the client that it judges.
 
+mod canned;
 mod control;
 mod discord;
 mod event;
@@ -38,6 +39,7 @@ mod tls;
 mod webhook;
 
 use std::io;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -243,7 +245,12 @@ impl Emulator {
 
     /// Requests to all webhooks so far.
     pub fn requests(&self) -> u64 {
-        self.webhooks().iter().map(Webhook::requests).sum()
+        self.shared.store.counts.requests.load(Ordering::SeqCst)
+    }
+
+    /// Events in the accepted messages of all webhooks so far.
+    pub fn event_count(&self) -> u64 {
+        self.shared.store.counts.events.load(Ordering::SeqCst)
     }
 
     /// Waits until that many events, over all webhooks, have been accepted.
@@ -251,12 +258,11 @@ impl Emulator {
     /// # Panics
     /// When `timeout` passes before.
     pub fn wait_for_events(&self, events: u64, timeout: Duration) {
-        let count = || self.webhooks().iter().map(Webhook::event_count).sum::<u64>();
-        let enough = || (count() >= events).then_some(());
+        let enough = || (self.event_count() >= events).then_some(());
         if self.shared.store.wait(Instant::now() + timeout, enough).is_none() {
             panic!(
                 "{} of {events} events after {timeout:?}\n{}",
-                count(),
+                self.event_count(),
                 webhook::dump(&self.received())
             );
         }

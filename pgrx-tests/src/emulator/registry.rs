@@ -139,15 +139,15 @@ pub(crate) struct Counts {
 }
 
 impl Counts {
-    pub(crate) fn arrived(&self, accepted: bool, events: impl FnOnce() -> usize) {
+    pub(crate) fn arrived(&self, accepted: bool, events: usize) {
         if accepted {
-            self.events.fetch_add(events() as u64, Ordering::SeqCst);
+            self.events.fetch_add(events as u64, Ordering::SeqCst);
             self.accepted.fetch_add(1, Ordering::SeqCst);
         }
         self.requests.fetch_add(1, Ordering::SeqCst);
     }
 
-    /// Everything but what is in flight.
+    /// Forgets everything but what is in flight.
     pub(crate) fn reset(&self) {
         for count in [&self.requests, &self.accepted, &self.events] {
             count.store(0, Ordering::SeqCst);

@@ -1,6 +1,7 @@
 //! An answer before it is sent.
 
 use bytes::Bytes;
+use hyper::StatusCode;
 use serde_json::Value;
 
 use super::store::{Given, Verdict};
@@ -111,4 +112,12 @@ impl Call<'_> {
             .is_some_and(|media| media.eq_ignore_ascii_case("application/json"))
             && parts.all(|part| part.eq_ignore_ascii_case("charset=utf-8"))
     }
+}
+
+/// The words that go with a status.
+pub(crate) fn reason(status: u16) -> String {
+    let known = StatusCode::from_u16(status)
+        .ok()
+        .and_then(|status| status.canonical_reason());
+    known.unwrap_or("Unknown").to_owned()
 }

@@ -1,5 +1,7 @@
 //! Which path is whose.
 
+use super::Kind;
+
 /// What a path addresses, secrets included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Route<'a> {
@@ -13,6 +15,16 @@ pub(crate) enum Route<'a> {
     Connector,
     /// `…/workflows/{id}/triggers/manual/paths/invoke`, at Azure or at the Power Platform.
     Workflow { id: &'a str },
+}
+
+impl Route<'_> {
+    pub(crate) fn kind(self) -> Kind {
+        match self {
+            Route::Discord { .. } => Kind::Discord,
+            Route::Connector => Kind::Connector,
+            Route::Workflow { .. } => Kind::Workflow,
+        }
+    }
 }
 
 const INVOKE: &str = "/triggers/manual/paths/invoke";

@@ -9,19 +9,19 @@ use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper::header::{HeaderName, HeaderValue};
 use hyper::http::request::Parts;
-use hyper::{Request, Response, StatusCode};
+use hyper::{Method, Request, Response, StatusCode};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::discord::{self, Dialect};
-use super::fault::{Break, Fault};
-use super::registry::{Flight, Hook, Kind};
+use super::discord;
+use super::fault::{self, Fault};
+use super::registry::{Flight, Hook};
 use super::reply::{Call, Judged, Reply};
 use super::route::{self, Route, route};
 use super::script::Behaviour;
 use super::store::{Given, Keep, Received, Verdict, lock};
 use super::teams::{connector, workflow};
-use super::{Shared, control, event, page};
+use super::{Shared, canned, control, event, page};
 
 /// Larger bodies are not kept.
 const MOST_BYTES: usize = 8 * 1024 * 1024;
@@ -44,7 +44,7 @@ pub(crate) async fn answer(
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, Broken> {
     let path = request.uri().path();
-    if path == "/" {
+    if path == "/" && request.method() == Method::GET {
         return Ok(respond(page::page(&shared)));
     }
     if path.starts_with(control::PREFIX) {
@@ -69,7 +69,7 @@ pub(crate) async fn answer(
     if let Behaviour::Slow(delay) = behaviour {
         tokio::time::sleep(delay).await;
     }
-    match fault(behaviour, judged.reply) {
+    match fault::of(behaviour, judged.reply) {
         Ok(reply) => {
             // Before the client can see the answer: its next request must not meet this one.
             drop(flight);
@@ -81,21 +81,6 @@ pub(crate) async fn answer(
             Err(Broken)
         }
     }
-}
-
-/// Either an answer, or how the connection breaks; none is a connection that hangs.
-fn fault(behaviour: Behaviour, reply: Reply) -> Result<Reply, Option<Break>> {
-    Err(Some(match behaviour {
-        Behaviour::Hang => return Err(None),
-        Behaviour::DropBeforeBody | Behaviour::DropBeforeAnswer | Behaviour::LoseAnswer => Break::Close,
-        Behaviour::Reset => Break::Reset,
-        Behaviour::CutAnswer => Break::Cut(reply),
-        Behaviour::Trickle(every) => Break::Trickle(reply, every),
-        Behaviour::Garbage => Break::Garbage,
-        Behaviour::EndlessBody => Break::EndlessBody,
-        Behaviour::HeaderBomb => Break::HeaderBomb,
-        _ => return Ok(reply),
-    }))
 }
 
 #[derive(Debug)]
@@ -146,7 +131,7 @@ impl<'a> Arrival<'a> {
             Some(Route::Connector) => shared.registry.find(path),
             None => None,
         };
-        let hook = hook.filter(|hook| Some(hook.kind) == route.map(kind));
+        let hook = hook.filter(|hook| Some(hook.kind) == route.map(Route::kind));
         Arrival {
             parts,
             at: Timestamp::now(),
@@ -159,17 +144,17 @@ impl<'a> Arrival<'a> {
         let (Some(route), hook) = (self.route, self.hook.as_deref()) else {
             return Judged::refused(Reply::text(404, "Not Found"), "no such path");
         };
-        if let Some(reply) = scripted(behaviour, route) {
+        if let Some(reply) = canned::scripted(behaviour, route) {
             return Judged::new(reply, Verdict::Scripted(format!("{behaviour:?}")));
         }
         if shared.store.keep == Keep::Count && hook.is_some() {
-            return Judged::new(success(kind(route)), Verdict::Accepted);
+            return Judged::new(canned::success(route.kind()), Verdict::Accepted);
         }
         if matches!(body, Body::TooLarge) {
             return match route {
                 Route::Discord { .. } => discord::too_large(),
                 Route::Connector | Route::Workflow { .. } => {
-                    Judged::refused(plain(kind(route), 413), "too large")
+                    Judged::refused(canned::plain(route.kind(), 413), "too large")
                 }
             };
         }
@@ -198,9 +183,15 @@ impl<'a> Arrival<'a> {
             shared.store.add(self.received(judged, behaviour, body));
         }
         if let Some(hook) = &self.hook {
-            hook.counts.arrived(judged.verdict == Verdict::Accepted, || {
+            let accepted = judged.verdict == Verdict::Accepted;
+            let events = if accepted {
                 event::count(hook.kind, body)
-            });
+            } else {
+                0
+            };
+            for counts in [&hook.counts, &shared.store.counts] {
+                counts.arrived(accepted, events);
+            }
         }
         shared.store.ring();
     }
@@ -212,11 +203,11 @@ impl<'a> Arrival<'a> {
                 String::from_utf8_lossy(value.as_bytes()).into_owned(),
             )
         };
-        let answered = fault(behaviour.clone(), judged.reply.clone());
+        let answered = fault::of(behaviour.clone(), judged.reply.clone());
         Received {
             number: 0,
             webhook: self.hook.as_ref().map(|hook| hook.number),
-            kind: self.route.map(kind),
+            kind: self.route.map(Route::kind),
             at: self.at,
             method: self.parts.method.to_string(),
             path: route::redacted(self.parts.uri.path(), self.parts.uri.query()),
@@ -228,81 +219,6 @@ impl<'a> Arrival<'a> {
             warnings: judged.warnings.clone(),
         }
     }
-}
-
-fn kind(route: Route<'_>) -> Kind {
-    match route {
-        Route::Discord { .. } => Kind::Discord,
-        Route::Connector => Kind::Connector,
-        Route::Workflow { .. } => Kind::Workflow,
-    }
-}
-
-/// The answer that a script gives in place of the vendor's; none where the message is taken as usual.
-fn scripted(behaviour: &Behaviour, route: Route<'_>) -> Option<Reply> {
-    let kind = kind(route);
-    match behaviour {
-        Behaviour::Normal
-        | Behaviour::Slow(_)
-        | Behaviour::LoseAnswer
-        | Behaviour::CutAnswer
-        | Behaviour::Trickle(_) => None,
-        Behaviour::RateLimited { retry_after, global } => Some(match route {
-            Route::Discord { version, .. } => {
-                let dialect = Dialect::of(version).unwrap_or(Dialect::Current);
-                discord::rate_limited(dialect, *retry_after, *global, None)
-            }
-            Route::Connector => connector::inner_error(429),
-            Route::Workflow { .. } => workflow::rate_limited(*retry_after),
-        }),
-        Behaviour::EdgeBan => Some(Reply::text(429, "error code: 1015").header("retry-after", "3600")),
-        Behaviour::Status(status) => Some(plain(kind, *status)),
-        Behaviour::Answer {
-            status,
-            headers,
-            body,
-        } => Some(Reply {
-            extra: headers.clone(),
-            body: body.clone().into(),
-            ..Reply::empty(*status)
-        }),
-        Behaviour::InnerError(status) => Some(connector::inner_error(*status)),
-        Behaviour::Redirect(to) => Some(Reply::empty(307).header("location", to)),
-        Behaviour::Hang
-        | Behaviour::DropBeforeBody
-        | Behaviour::DropBeforeAnswer
-        | Behaviour::Reset
-        | Behaviour::EndlessBody
-        | Behaviour::Garbage
-        | Behaviour::HeaderBomb => Some(Reply::empty(200)),
-    }
-}
-
-fn plain(kind: Kind, status: u16) -> Reply {
-    match kind {
-        Kind::Discord => discord::plain(status),
-        Kind::Connector => connector::plain(status),
-        Kind::Workflow => workflow::plain(status),
-    }
-}
-
-fn success(kind: Kind) -> Reply {
-    let body = match kind {
-        Kind::Discord => r#"{"id":"1000000000000000000","type":0,"embeds":[]}"#,
-        Kind::Connector => "1",
-        Kind::Workflow => return Reply::empty(202),
-    };
-    Reply {
-        body: Bytes::from_static(body.as_bytes()),
-        ..Reply::empty(200)
-    }
-}
-
-pub(crate) fn reason(status: u16) -> String {
-    let known = StatusCode::from_u16(status)
-        .ok()
-        .and_then(|status| status.canonical_reason());
-    known.unwrap_or("Unknown").to_owned()
 }
 
 fn respond(reply: Reply) -> Response<Full<Bytes>> {

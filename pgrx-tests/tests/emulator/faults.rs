@@ -120,6 +120,20 @@ fn a_hanging_request_ends_when_the_client_gives_up() {
 }
 
 #[test]
+fn a_hanging_request_is_in_flight_until_the_emulator_stops() {
+    let (emulator, webhook) = with(Behaviour::Hang);
+    let sender = std::thread::spawn({
+        let url = url(&webhook);
+        move || post(&plain_client(), &url, &message().to_string()).is_err()
+    });
+    webhook.wait_for(1, PATIENCE);
+    assert_eq!(webhook.in_flight(), 1);
+    emulator.stop();
+    assert!(sender.join().unwrap());
+    assert_eq!((webhook.in_flight(), webhook.max_in_flight()), (0, 1));
+}
+
+#[test]
 fn a_connection_can_end_without_an_answer() {
     for (behaviour, accepted) in [
         (Behaviour::DropBeforeAnswer, 0),

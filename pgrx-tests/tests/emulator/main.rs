@@ -4,6 +4,7 @@
 mod connector;
 mod control;
 mod discord;
+mod discord_answers;
 mod faults;
 mod pacing;
 mod process;

@@ -2,6 +2,7 @@
 
 mod form;
 mod message;
+mod types;
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -11,7 +12,7 @@ use serde_json::{Value, json};
 use super::findings::{Findings, Problem};
 use super::pace::{Passage, Standing};
 use super::registry::{Address, Hook, Life};
-use super::reply::{Call, Judged, Reply};
+use super::reply::{Call, Judged, Reply, reason};
 use super::route::parameter;
 use super::store::{Verdict, lock};
 
@@ -168,7 +169,7 @@ pub(crate) fn plain(status: u16) -> Reply {
         401 => (50027, "Invalid Webhook Token".to_owned()),
         403 => (50013, "Missing Permissions".to_owned()),
         404 => (10015, "Unknown Webhook".to_owned()),
-        _ => (0, format!("{status}: {}", super::service::reason(status))),
+        _ => (0, format!("{status}: {}", reason(status))),
     };
     Reply::json(status, &json!({"message": message, "code": code}))
 }

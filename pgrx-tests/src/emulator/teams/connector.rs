@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::message_card;
 use crate::emulator::findings::{Findings, present};
 use crate::emulator::registry::{Hook, Life};
-use crate::emulator::reply::{Call, Judged, Reply};
+use crate::emulator::reply::{Call, Judged, Reply, reason};
 use crate::emulator::store::{Verdict, lock};
 
 /// What Teams itself refuses, behind the connector.
@@ -77,7 +77,7 @@ pub(crate) fn inner_error(status: u16) -> Reply {
 }
 
 pub(crate) fn plain(status: u16) -> Reply {
-    Reply::text(status, crate::emulator::service::reason(status))
+    Reply::text(status, reason(status))
 }
 
 fn refuse(status: u16, why: &str) -> Judged {

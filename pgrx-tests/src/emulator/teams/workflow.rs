@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::adaptive_card;
 use crate::emulator::findings::Findings;
 use crate::emulator::registry::{Address, Hook, Life};
-use crate::emulator::reply::{Call, Judged, Reply};
+use crate::emulator::reply::{Call, Judged, Reply, reason};
 use crate::emulator::route::parameter;
 use crate::emulator::store::{Verdict, lock};
 
@@ -141,8 +141,8 @@ pub(crate) fn plain(status: u16) -> Reply {
         ),
         404 => error(404, "WorkflowNotFound", "The workflow could not be found."),
         _ => {
-            let reason = crate::emulator::service::reason(status);
-            error(status, &reason.replace(' ', ""), &reason)
+            let words = reason(status);
+            error(status, &words.replace(' ', ""), &words)
         }
     }
 }
