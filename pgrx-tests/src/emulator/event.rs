@@ -185,15 +185,27 @@ fn section(section: &Value) -> Event {
 /// Each outermost container is an event; a card without one is an event itself.
 fn adaptive_card(card: &Value) -> Vec<Event> {
     let body = list(card, "body");
-    let containers: Vec<Event> = body
-        .iter()
-        .filter(|element| element["type"] == "Container")
-        .map(|c| elements(list(c, "items")))
-        .collect();
+    let containers = body.iter().filter(|element| element["type"] == "Container");
+    let container = |container: &Value| Event {
+        colour: container["style"].as_str().and_then(style_colour),
+        ..elements(list(container, "items"))
+    };
+    let containers: Vec<Event> = containers.map(container).collect();
     if containers.is_empty() {
         vec![elements(body)]
     } else {
         containers
+    }
+}
+
+/// The accent that goes with a container's style in Teams' light theme.
+fn style_colour(style: &str) -> Option<u32> {
+    match style.to_ascii_lowercase().as_str() {
+        "good" => Some(0x23_7b4b),
+        "warning" => Some(0x83_5c00),
+        "attention" => Some(0xc4_314b),
+        "accent" => Some(0x5b_5fc7),
+        _ => None,
     }
 }
 

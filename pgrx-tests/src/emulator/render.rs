@@ -33,7 +33,10 @@ pub fn terminal(received: &Received, colour: bool) -> String {
         pen.dim(&format!("{}  {time}  {status}", whose(received)))
     );
     let Some(kind) = received.kind else { return out };
-    for event in received.events() {
+    for (index, event) in received.events().into_iter().enumerate() {
+        if index > 0 {
+            out.push('\n');
+        }
         for line in block(&event, kind, pen) {
             out.push_str(&format!(
                 "{} {line}\n",

@@ -66,6 +66,7 @@ fn a_good_card_is_accepted_with_an_empty_body() {
         (event.title.as_str(), event.text.as_str(), event.field("Project")),
         ("Done", "Ann did it", Some("Atlas"))
     );
+    assert_eq!(event.colour, Some(0x23_7b4b), "that of the style");
     assert_eq!(emulator.complaints(), Vec::<String>::new());
 }
 
