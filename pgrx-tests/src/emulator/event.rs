@@ -1,0 +1,321 @@
+//! What a message says, whatever its format.
+
+use std::borrow::Cow;
+
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Kind, markup};
+
+/// One embed, section or card: what a person would take for one notification. Texts are as they were sent, markup
+/// included; [`Event::shown`] gives what is read.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Event {
+    pub title: String,
+    pub text: String,
+    pub fields: Vec<Field>,
+    /// 0xRRGGBB.
+    pub colour: Option<u32>,
+    pub timestamp: Option<String>,
+    pub footer: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Field {
+    pub name: String,
+    pub value: String,
+}
+
+impl Event {
+    /// The value of the field of this name.
+    pub fn field(&self, name: &str) -> Option<&str> {
+        self.fields
+            .iter()
+            .find(|field| field.name == name)
+            .map(|field| field.value.as_str())
+    }
+
+    /// The same as a reader of this kind of message sees it: without markup, entities and functions resolved.
+    pub fn shown(&self, kind: Kind) -> Event {
+        let plain = |text: &str| markup::plain(kind, text);
+        let field = |field: &Field| Field {
+            name: plain(&field.name),
+            value: plain(&field.value),
+        };
+        // Discord knows no markup in a footer.
+        let footer = |footer: &str| {
+            if kind == Kind::Discord {
+                footer.to_owned()
+            } else {
+                plain(footer)
+            }
+        };
+        Event {
+            title: plain(&self.title),
+            text: plain(&self.text),
+            fields: self.fields.iter().map(field).collect(),
+            footer: self.footer.as_deref().map(footer),
+            ..self.clone()
+        }
+    }
+}
+
+/// The events of a body.
+pub(crate) fn events(kind: Kind, body: &Value) -> Vec<Event> {
+    match kind {
+        Kind::Discord if list(body, "embeds").is_empty() => {
+            vec![Event {
+                text: text(body, "content"),
+                ..Event::default()
+            }]
+        }
+        Kind::Discord => list(body, "embeds").iter().map(embed).collect(),
+        Kind::Connector => message_card(body),
+        Kind::Workflow => list(body, "attachments")
+            .iter()
+            .flat_map(|attachment| adaptive_card(&attachment["content"]))
+            .collect(),
+    }
+}
+
+/// How many events a body holds, without building any of it: the receiver of benchmarks has no time for that.
+pub(crate) fn count(kind: Kind, body: &[u8]) -> usize {
+    #[derive(Deserialize)]
+    struct Outline<'a> {
+        #[serde(default)]
+        embeds: Vec<IgnoredAny>,
+        #[serde(default)]
+        sections: Vec<IgnoredAny>,
+        #[serde(default, borrow)]
+        attachments: Vec<Attachment<'a>>,
+    }
+    #[derive(Deserialize)]
+    struct Attachment<'a> {
+        #[serde(borrow)]
+        content: Card<'a>,
+    }
+    #[derive(Deserialize)]
+    struct Card<'a> {
+        #[serde(borrow)]
+        body: Vec<Element<'a>>,
+    }
+    #[derive(Deserialize)]
+    struct Element<'a> {
+        #[serde(rename = "type", borrow)]
+        kind: Cow<'a, str>,
+    }
+    let Ok(outline) = serde_json::from_slice::<Outline<'_>>(body) else {
+        return 0;
+    };
+    match kind {
+        Kind::Discord => outline.embeds.len().max(1),
+        Kind::Connector => outline.sections.len().max(1),
+        Kind::Workflow => {
+            let containers = |card: &Card<'_>| {
+                card.body
+                    .iter()
+                    .filter(|element| element.kind == "Container")
+                    .count()
+            };
+            outline
+                .attachments
+                .iter()
+                .map(|attachment| containers(&attachment.content).max(1))
+                .sum()
+        }
+    }
+}
+
+fn embed(embed: &Value) -> Event {
+    Event {
+        title: text(embed, "title"),
+        text: text(embed, "description"),
+        fields: pairs(embed, "fields", "name"),
+        colour: embed["color"]
+            .as_u64()
+            .and_then(|colour| u32::try_from(colour).ok()),
+        timestamp: optional(embed, "timestamp"),
+        footer: optional(&embed["footer"], "text"),
+    }
+}
+
+/// A section each, or the card itself where it has none.
+fn message_card(card: &Value) -> Vec<Event> {
+    let colour = card["themeColor"]
+        .as_str()
+        .and_then(|hex| u32::from_str_radix(hex, 16).ok());
+    let sections = list(card, "sections");
+    if sections.is_empty() {
+        return vec![Event {
+            title: text(card, "title"),
+            text: text(card, "text"),
+            colour,
+            ..Event::default()
+        }];
+    }
+    sections
+        .iter()
+        .map(|section| Event {
+            colour,
+            ..self::section(section)
+        })
+        .collect()
+}
+
+/// The subtitle is small print below the title, unless it is all the text that there is.
+fn section(section: &Value) -> Event {
+    let title = optional(section, "activityTitle").unwrap_or_else(|| text(section, "title"));
+    let texts = ["activityText", "text"].map(|key| text(section, key));
+    let texts: Vec<String> = texts.into_iter().filter(|text| !text.is_empty()).collect();
+    let subtitle = optional(section, "activitySubtitle");
+    let (text, footer) = match texts.is_empty() {
+        true => (subtitle.unwrap_or_default(), None),
+        false => (texts.join("\n\n"), subtitle),
+    };
+    Event {
+        title,
+        text,
+        footer,
+        fields: pairs(section, "facts", "name"),
+        ..Event::default()
+    }
+}
+
+/// Each outermost container is an event; a card without one is an event itself.
+fn adaptive_card(card: &Value) -> Vec<Event> {
+    let body = list(card, "body");
+    let containers = body.iter().filter(|element| element["type"] == "Container");
+    let container = |container: &Value| Event {
+        colour: container["style"].as_str().and_then(style_colour),
+        ..elements(list(container, "items"))
+    };
+    let containers: Vec<Event> = containers.map(container).collect();
+    if containers.is_empty() {
+        vec![elements(body)]
+    } else {
+        containers
+    }
+}
+
+/// The accent that goes with a container's style in Teams' light theme.
+fn style_colour(style: &str) -> Option<u32> {
+    match style.to_ascii_lowercase().as_str() {
+        "good" => Some(0x23_7b4b),
+        "warning" => Some(0x83_5c00),
+        "attention" => Some(0xc4_314b),
+        "accent" => Some(0x5b_5fc7),
+        _ => None,
+    }
+}
+
+/// The first text block is the title; the others are the text, and the small print among them the footer.
+fn elements(elements: &[Value]) -> Event {
+    let mut event = Event::default();
+    for element in elements {
+        collect(element, &mut event);
+    }
+    event
+}
+
+fn collect(element: &Value, event: &mut Event) {
+    match element["type"].as_str() {
+        Some("TextBlock") if event.title.is_empty() => event.title = text(element, "text"),
+        Some("TextBlock") if element["isSubtle"] == true && element["size"] == "Small" => {
+            event.footer = optional(element, "text");
+        }
+        Some("TextBlock") => {
+            if !event.text.is_empty() {
+                event.text.push_str("\n\n");
+            }
+            event.text.push_str(&text(element, "text"));
+        }
+        Some("FactSet") => event.fields.extend(pairs(element, "facts", "title")),
+        Some("Container" | "Column") => list(element, "items")
+            .iter()
+            .for_each(|item| collect(item, event)),
+        Some("ColumnSet") => list(element, "columns")
+            .iter()
+            .for_each(|column| collect(column, event)),
+        _ => {}
+    }
+}
+
+fn pairs(parent: &Value, key: &str, name: &str) -> Vec<Field> {
+    list(parent, key)
+        .iter()
+        .map(|pair| Field {
+            name: text(pair, name),
+            value: text(pair, "value"),
+        })
+        .collect()
+}
+
+fn list<'a>(parent: &'a Value, key: &str) -> &'a [Value] {
+    parent[key].as_array().map_or(&[], Vec::as_slice)
+}
+
+fn optional(parent: &Value, key: &str) -> Option<String> {
+    parent[key].as_str().map(str::to_owned)
+}
+
+fn text(parent: &Value, key: &str) -> String {
+    optional(parent, key).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_three_formats_give_the_same_events() {
+        let facts = vec![Field {
+            name: "Project".into(),
+            value: "Atlas".into(),
+        }];
+        let expected = Event {
+            title: "Done".into(),
+            text: "**Ann** did it".into(),
+            fields: facts,
+            ..Event::default()
+        };
+
+        let discord = json!({"embeds": [{"title": "Done", "description": "**Ann** did it",
+            "fields": [{"name": "Project", "value": "Atlas"}]}]});
+        let connector = json!({"sections": [{"activityTitle": "Done", "activitySubtitle": "**Ann** did it",
+            "facts": [{"name": "Project", "value": "Atlas"}]}]});
+        let workflow = json!({"attachments": [{"content": {"body": [{"type": "Container", "items": [
+            {"type": "TextBlock", "text": "Done"}, {"type": "TextBlock", "text": "**Ann** did it"},
+            {"type": "FactSet", "facts": [{"title": "Project", "value": "Atlas"}]}]}]}}]});
+
+        for (kind, body) in [
+            (Kind::Discord, discord),
+            (Kind::Connector, connector),
+            (Kind::Workflow, workflow),
+        ] {
+            assert_eq!(events(kind, &body), std::slice::from_ref(&expected), "{kind:?}");
+            assert_eq!(count(kind, body.to_string().as_bytes()), 1, "{kind:?}");
+        }
+        assert_eq!(expected.shown(Kind::Workflow).text, "Ann did it");
+        assert_eq!(expected.field("Project"), Some("Atlas"));
+    }
+
+    #[test]
+    fn small_print_is_no_text() {
+        let section = json!({"sections": [{"activityTitle": "Done", "activitySubtitle": "Zentry", "text": "Ann did it"}]});
+        let card = json!({"attachments": [{"content": {"body": [
+            {"type": "TextBlock", "text": "Done"}, {"type": "TextBlock", "text": "Ann did it"},
+            {"type": "TextBlock", "text": "Zentry", "isSubtle": true, "size": "Small"}]}}]});
+        for event in [
+            &events(Kind::Connector, &section)[0],
+            &events(Kind::Workflow, &card)[0],
+        ] {
+            assert_eq!(
+                (event.text.as_str(), event.footer.as_deref()),
+                ("Ann did it", Some("Zentry"))
+            );
+        }
+    }
+}

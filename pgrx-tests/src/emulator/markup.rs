@@ -1,0 +1,184 @@
+//! The part of the vendors' markup that the messages use, as a reader sees it.
+//!
+//! Everywhere `**` makes bold and a backslash escapes punctuation. Teams reads CommonMark: a line ends with an empty
+//! line, and HTML entities stand for their characters; Adaptive Cards also have functions for dates and times.
+
+use jiff::Timestamp;
+
+use super::Kind;
+
+/// A run of text in one style.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Span {
+    pub text: String,
+    pub bold: bool,
+}
+
+/// Splits a text that was sent to a webhook of this kind into runs. Everything that is not markup stands for itself.
+pub fn spans(kind: Kind, source: &str) -> Vec<Span> {
+    let lines = match kind {
+        Kind::Discord => source.to_owned(),
+        Kind::Connector | Kind::Workflow => joined(source),
+    };
+    let mut spans = vec![Span {
+        text: String::new(),
+        bold: false,
+    }];
+    let mut rest = lines.as_str();
+    let mut bold = false;
+    while let Some(first) = rest.chars().next() {
+        if rest.starts_with("**") && (bold || has_partner(&rest[2..])) {
+            bold = !bold;
+            spans.push(Span {
+                text: String::new(),
+                bold,
+            });
+            rest = &rest[2..];
+            continue;
+        }
+        let (shown, length) =
+            special(kind, first, rest).unwrap_or_else(|| (first.to_string(), first.len_utf8()));
+        if let Some(span) = spans.last_mut() {
+            span.text.push_str(&shown);
+        }
+        rest = &rest[length..];
+    }
+    spans.retain(|span| !span.text.is_empty());
+    spans
+}
+
+/// What a person reads: the text without its markup.
+pub fn plain(kind: Kind, source: &str) -> String {
+    spans(kind, source).into_iter().map(|span| span.text).collect()
+}
+
+/// Escape, entity or function at the start of `rest`: what is shown for it, and its length.
+fn special(kind: Kind, first: char, rest: &str) -> Option<(String, usize)> {
+    match (first, kind) {
+        ('\\', _) => {
+            let escaped = rest[1..].chars().next().filter(char::is_ascii_punctuation)?;
+            Some((escaped.to_string(), 2))
+        }
+        ('&', Kind::Connector | Kind::Workflow) => entity(rest),
+        ('{', Kind::Workflow) => date_function(rest),
+        _ => None,
+    }
+}
+
+/// CommonMark's lines: an empty line ends one, a lone break is a space.
+fn joined(source: &str) -> String {
+    source
+        .split("\n\n")
+        .map(|line| line.replace('\n', " "))
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+/// Whether an unescaped `**` follows, with something before it.
+fn has_partner(rest: &str) -> bool {
+    let bytes = rest.as_bytes();
+    let mut at = 0;
+    while at < bytes.len() {
+        match bytes[at] {
+            b'\\' => at += 2,
+            b'*' if bytes.get(at + 1) == Some(&b'*') => return at > 0,
+            _ => at += 1,
+        }
+    }
+    false
+}
+
+fn entity(rest: &str) -> Option<(String, usize)> {
+    let (name, _) = rest[1..].split_once(';')?;
+    let shown = match name {
+        "lt" => '<',
+        "gt" => '>',
+        "amp" => '&',
+        "quot" => '"',
+        "apos" => '\'',
+        "nbsp" => '\u{a0}',
+        _ => {
+            let number = name.strip_prefix('#')?;
+            let code = match number.strip_prefix(['x', 'X']) {
+                Some(hex) => u32::from_str_radix(hex, 16),
+                None => number.parse(),
+            };
+            char::from_u32(code.ok()?)?
+        }
+    };
+    Some((shown.to_string(), name.len() + 2))
+}
+
+/// `{{DATE(2024-01-15T10:30:00Z, SHORT)}}` and `{{TIME(2024-01-15T10:30:00Z)}}`, shown in UTC.
+pub(crate) fn date_function(rest: &str) -> Option<(String, usize)> {
+    let (call, _) = rest.strip_prefix("{{")?.split_once("}}")?;
+    let (name, arguments) = call.strip_suffix(')')?.split_once('(')?;
+    let (time, format) = arguments.split_once(',').unwrap_or((arguments, "COMPACT"));
+    let time: Timestamp = time.trim().parse().ok()?;
+    let shown = match (name, format.trim()) {
+        ("DATE", "COMPACT") => time.strftime("%-d/%-m/%Y"),
+        ("DATE", "SHORT") => time.strftime("%a, %-d %b %Y"),
+        ("DATE", "LONG") => time.strftime("%A, %-d %B %Y"),
+        ("TIME", "COMPACT") => time.strftime("%H:%M"),
+        _ => return None,
+    };
+    Some((shown.to_string(), call.len() + "{{}}".len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bold(text: &str) -> Span {
+        Span {
+            text: text.into(),
+            bold: true,
+        }
+    }
+
+    fn normal(text: &str) -> Span {
+        Span {
+            text: text.into(),
+            bold: false,
+        }
+    }
+
+    #[test]
+    fn bold_needs_both_ends() {
+        assert_eq!(
+            spans(Kind::Discord, "**Ann** did it"),
+            [bold("Ann"), normal(" did it")]
+        );
+        assert_eq!(spans(Kind::Discord, "2 ** 3"), [normal("2 ** 3")]);
+        assert_eq!(spans(Kind::Discord, "****"), [normal("****")]);
+    }
+
+    #[test]
+    fn escapes_stand_for_themselves() {
+        assert_eq!(
+            plain(Kind::Discord, r"\*\*not bold\*\* \_ \\ C:\dir"),
+            r"**not bold** _ \ C:\dir"
+        );
+        assert_eq!(spans(Kind::Discord, r"**a\*\*b**"), [bold("a**b")]);
+        assert_eq!(plain(Kind::Discord, "ends with \\"), "ends with \\");
+        assert_eq!(plain(Kind::Discord, "é\\é"), "é\\é");
+    }
+
+    #[test]
+    fn teams_has_lines_and_entities_of_its_own() {
+        let source = "one\n\ntwo\nthree &lt;b&gt; &#65;&#x42; &unknown; & &amp;lt;";
+        assert_eq!(
+            plain(Kind::Connector, source),
+            "one\ntwo three <b> AB &unknown; & &lt;"
+        );
+        assert_eq!(plain(Kind::Discord, source), source);
+    }
+
+    #[test]
+    fn adaptive_cards_have_dates() {
+        let source = "{{DATE(2024-01-15T10:30:00Z, SHORT)}} {{TIME(2024-01-15T10:30:00Z)}}";
+        assert_eq!(plain(Kind::Workflow, source), "Mon, 15 Jan 2024 10:30");
+        assert_eq!(plain(Kind::Connector, source), source);
+        assert_eq!(plain(Kind::Workflow, "{{DATE(today)}} {{"), "{{DATE(today)}} {{");
+    }
+}

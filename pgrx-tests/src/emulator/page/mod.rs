@@ -1,0 +1,96 @@
+//! `GET /`: the messages roughly as Discord and Teams draw them.
+
+mod discord;
+mod teams;
+
+use std::sync::Arc;
+
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+use super::Shared;
+use super::markup::spans;
+use super::registry::Kind;
+use super::reply::Reply;
+use super::store::{Received, Verdict};
+use super::webhook::whose;
+
+const STYLE: &str = include_str!("style.css");
+/// The newest so many, in each column.
+const SHOWN: usize = 200;
+
+pub(crate) fn page(shared: &Shared) -> Reply {
+    let all = shared.store.all();
+    let (discord, teams): (Vec<_>, Vec<_>) = all
+        .into_iter()
+        .filter(|received| received.kind.is_some())
+        .partition(|received| received.kind == Some(Kind::Discord));
+    let markup = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                title { "Webhook emulator" }
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                (column("discord", "Discord", &discord, discord::message))
+                (column("teams", "Microsoft Teams", &teams, teams::message))
+            }
+        }
+    };
+    Reply {
+        body: markup.into_string().into(),
+        ..Reply::empty(200)
+    }
+    .header("content-type", "text/html; charset=utf-8")
+    .header(
+        "content-security-policy",
+        "default-src 'none'; style-src 'unsafe-inline'; img-src https:",
+    )
+}
+
+fn column(class: &str, title: &str, all: &[Arc<Received>], message: fn(&Received) -> Markup) -> Markup {
+    let shown = &all[all.len().saturating_sub(SHOWN)..];
+    html! {
+        section class=(class) {
+            header { h1 { (title) } span { (all.len()) " received" } }
+            main {
+                @if shown.is_empty() { p.none { "Nothing has arrived yet." } }
+                @for received in shown {
+                    article {
+                        div.avatar { "Z" }
+                        div.message {
+                            div.who {
+                                b { "Zentry" } " " span.app { "APP" } " "
+                                time { (whose(received)) " · " (received.at.strftime("%H:%M:%S")) }
+                                (fate(received))
+                            }
+                            (message(received))
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Why a message would not be seen in the channel.
+fn fate(received: &Received) -> Markup {
+    let why = match &received.verdict {
+        Verdict::Accepted => return html! {},
+        Verdict::Unsaved => "without wait=true",
+        Verdict::RateLimited => "rate limited",
+        Verdict::Refused(why) | Verdict::Scripted(why) => why,
+    };
+    html! { " " span.refused title=(why) { "not shown: " (why) } }
+}
+
+/// Marked-up text; everything that is not markup is escaped.
+fn marked(kind: Kind, source: &str) -> Markup {
+    html! {
+        @for span in spans(kind, source) {
+            @if span.bold { strong { (span.text) } } @else { (span.text) }
+        }
+    }
+}

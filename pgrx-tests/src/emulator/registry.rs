@@ -1,0 +1,276 @@
+//! The webhooks that exist.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use fastrand::Rng;
+use serde::{Deserialize, Serialize};
+
+use super::pace::{Limits, Pace, RateLimit};
+use super::script::Script;
+use super::store::lock;
+
+/// Whose webhook it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    Discord,
+    /// A legacy Teams connector.
+    Connector,
+    /// A Teams Workflows trigger.
+    Workflow,
+}
+
+impl Kind {
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Discord => "discord",
+            Kind::Connector => "connector",
+            Kind::Workflow => "workflow",
+        }
+    }
+
+    fn limits(self) -> Limits {
+        let announced = match self {
+            Kind::Discord => RateLimit::DISCORD,
+            Kind::Connector | Kind::Workflow => RateLimit::TEAMS,
+        };
+        Limits {
+            announced: Some(announced),
+            unannounced: None,
+        }
+    }
+}
+
+/// Where a webhook is found, and its secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Address {
+    Discord { id: String, token: String },
+    Connector { path: String },
+    Workflow { id: String, query: String },
+}
+
+impl Address {
+    /// Path and query as the vendor shows them to the user who copies the URL.
+    pub(crate) fn target(&self) -> String {
+        match self {
+            Address::Discord { id, token } => format!("/api/webhooks/{id}/{token}"),
+            Address::Connector { path } => path.clone(),
+            Address::Workflow { id, query } => {
+                format!("/workflows/{id}/triggers/manual/paths/invoke?{query}")
+            }
+        }
+    }
+
+    /// What the registry finds it by.
+    fn key(&self) -> &str {
+        match self {
+            Address::Discord { id, .. } | Address::Workflow { id, .. } => id,
+            Address::Connector { path } => path,
+        }
+    }
+
+    fn random(kind: Kind, rng: &mut Rng) -> Self {
+        match kind {
+            Kind::Discord => Address::Discord {
+                id: rng
+                    .u64(100_000_000_000_000_000..1_000_000_000_000_000_000)
+                    .to_string(),
+                token: letters(
+                    rng,
+                    68,
+                    b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_",
+                ),
+            },
+            Kind::Connector => {
+                let (group, tenant, owner) = (guid(rng), guid(rng), guid(rng));
+                Address::Connector {
+                    path: format!(
+                        "/webhookb2/{group}@{tenant}/IncomingWebhook/{}/{owner}",
+                        hex(rng, 32)
+                    ),
+                }
+            }
+            Kind::Workflow => {
+                let sig = letters(
+                    rng,
+                    43,
+                    b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_",
+                );
+                let query = format!("api-version=2016-06-01&sp=%2Ftriggers%2Fmanual%2Frun&sv=1.0&sig={sig}");
+                Address::Workflow {
+                    id: hex(rng, 32),
+                    query,
+                }
+            }
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Life {
+    Live,
+    /// Exists but is switched off: a Workflows flow that its owner has stopped.
+    Disabled,
+    Removed,
+}
+
+/// A registered webhook.
+#[derive(Debug)]
+pub(crate) struct Hook {
+    /// From 1, in the order of registration.
+    pub(crate) number: u32,
+    pub(crate) kind: Kind,
+    pub(crate) address: Address,
+    pub(crate) life: Mutex<Life>,
+    pub(crate) script: Mutex<Script>,
+    pub(crate) pace: Mutex<Pace>,
+    pub(crate) counts: Counts,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    pub(crate) requests: AtomicU64,
+    pub(crate) accepted: AtomicU64,
+    pub(crate) events: AtomicU64,
+    pub(crate) in_flight: AtomicUsize,
+    pub(crate) most_in_flight: AtomicUsize,
+}
+
+impl Counts {
+    pub(crate) fn arrived(&self, accepted: bool, events: usize) {
+        if accepted {
+            self.events.fetch_add(events as u64, Ordering::SeqCst);
+            self.accepted.fetch_add(1, Ordering::SeqCst);
+        }
+        self.requests.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Forgets everything but what is in flight.
+    pub(crate) fn reset(&self) {
+        for count in [&self.requests, &self.accepted, &self.events] {
+            count.store(0, Ordering::SeqCst);
+        }
+        self.most_in_flight.store(0, Ordering::SeqCst);
+    }
+}
+
+impl Hook {
+    /// What people and listings call it: `discord-1`.
+    pub(crate) fn name(&self) -> String {
+        format!("{}-{}", self.kind.name(), self.number)
+    }
+
+    pub(crate) fn life(&self) -> Life {
+        *lock(&self.life)
+    }
+}
+
+/// Counts a request as in flight for as long as it lives.
+#[derive(Debug)]
+pub(crate) struct Flight(Arc<Hook>);
+
+impl Flight {
+    pub(crate) fn of(hook: Arc<Hook>) -> Self {
+        let now = hook.counts.in_flight.fetch_add(1, Ordering::SeqCst) + 1;
+        hook.counts.most_in_flight.fetch_max(now, Ordering::SeqCst);
+        Flight(hook)
+    }
+}
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        self.0.counts.in_flight.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Registry {
+    hooks: RwLock<Hooks>,
+    rng: Mutex<Rng>,
+    rate_limits: bool,
+}
+
+#[derive(Debug, Default)]
+struct Hooks {
+    all: Vec<Arc<Hook>>,
+    by_key: HashMap<String, Arc<Hook>>,
+}
+
+impl Registry {
+    /// The same `seed` gives the same webhooks in the same order, so that an emulator that is started again knows
+    /// the URLs of the one before.
+    pub(crate) fn new(seed: Option<u64>, rate_limits: bool) -> Self {
+        let rng = Mutex::new(seed.map_or_else(Rng::new, Rng::with_seed));
+        Registry {
+            hooks: RwLock::default(),
+            rng,
+            rate_limits,
+        }
+    }
+
+    pub(crate) fn register(&self, kind: Kind) -> Arc<Hook> {
+        let address = Address::random(kind, &mut lock(&self.rng));
+        let limits = if self.rate_limits {
+            kind.limits()
+        } else {
+            Limits::default()
+        };
+        let mut hooks = self.hooks.write().unwrap_or_else(PoisonError::into_inner);
+        let hook = Arc::new(Hook {
+            number: u32::try_from(hooks.all.len()).unwrap_or(u32::MAX) + 1,
+            kind,
+            life: Mutex::new(Life::Live),
+            script: Mutex::default(),
+            pace: Mutex::new(Pace::new(limits)),
+            counts: Counts::default(),
+            address,
+        });
+        hooks.by_key.insert(hook.address.key().to_owned(), hook.clone());
+        hooks.all.push(hook.clone());
+        hook
+    }
+
+    /// By Discord's or the workflow's id, or the connector's path.
+    pub(crate) fn find(&self, key: &str) -> Option<Arc<Hook>> {
+        self.hooks
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .by_key
+            .get(key)
+            .cloned()
+    }
+
+    pub(crate) fn by_number(&self, number: u32) -> Option<Arc<Hook>> {
+        let index = usize::try_from(number).ok()?.checked_sub(1)?;
+        self.hooks
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .all
+            .get(index)
+            .cloned()
+    }
+
+    pub(crate) fn all(&self) -> Vec<Arc<Hook>> {
+        self.hooks
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .all
+            .clone()
+    }
+}
+
+fn letters(rng: &mut Rng, count: usize, alphabet: &[u8]) -> String {
+    (0..count)
+        .map(|_| char::from(alphabet[rng.usize(..alphabet.len())]))
+        .collect()
+}
+
+fn hex(rng: &mut Rng, count: usize) -> String {
+    letters(rng, count, b"0123456789abcdef")
+}
+
+fn guid(rng: &mut Rng) -> String {
+    [8, 4, 4, 4, 12].map(|count| hex(rng, count)).join("-")
+}
