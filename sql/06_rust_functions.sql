@@ -20,9 +20,10 @@ CREATE FUNCTION zentry_notify.sample_event(event_type text) RETURNS jsonb
     LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'sample_event_wrapper';
 COMMENT ON FUNCTION zentry_notify.sample_event(text) IS 'Realistic data of the event; null for an unknown type';
 
-CREATE FUNCTION zentry_notify.wake(webhook_ids bigint[]) RETURNS void
+CREATE FUNCTION zentry_notify.wake(webhook_ids bigint[], overdue boolean DEFAULT false) RETURNS void
     LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'wake_wrapper';
-COMMENT ON FUNCTION zentry_notify.wake(bigint[]) IS 'At commit, lets the worker look at what waits for these integrations';
+COMMENT ON FUNCTION zentry_notify.wake(bigint[], boolean) IS
+    'At commit, lets the worker look at what waits for these integrations; overdue: also at those that wait to be tried again';
 
 CREATE FUNCTION zentry_notify.warn_unless_preloaded() RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'warn_unless_preloaded_wrapper';

@@ -78,7 +78,7 @@ BEGIN
                             CASE entry.status WHEN 'sent' THEN 'sent already' ELSE 'still waiting for its first try' END
                 USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Only failed deliveries, and those that wait for their next attempt, can be retried.';
     END CASE;
-    PERFORM zentry_notify.wake(ARRAY[entry.webhook_integration_id]);
+    PERFORM zentry_notify.wake(ARRAY[entry.webhook_integration_id], entry.status = 'retry');
     RETURN new_id;
 END
 $$;

@@ -21,7 +21,9 @@ impl Http {
     /// What hinders it, for people: a setting, or the system.
     pub fn start() -> Result<Http, String> {
         let (answered, wake) = UnixStream::pair().map_err(|error| error.to_string())?;
-        answered.set_nonblocking(true).map_err(|error| error.to_string())?;
+        answered
+            .set_nonblocking(true)
+            .map_err(|error| error.to_string())?;
         let thread = HttpThread::start(client()?, wake).map_err(|error| error.to_string())?;
         Ok(Http { thread, answered })
     }
@@ -31,7 +33,9 @@ impl Http {
     /// # Errors
     /// As [`Http::start`]; the client of before stays.
     pub fn reconfigure(&self) -> Result<(), String> {
-        self.thread.reconfigure(client()?).map_err(|error| error.to_string())
+        self.thread
+            .reconfigure(client()?)
+            .map_err(|error| error.to_string())
     }
 
     /// Can be read when answers are there.
@@ -63,7 +67,9 @@ fn client() -> Result<Client, String> {
     let proxy = match settings::proxy() {
         None => None,
         Some(text) => {
-            let url = text.parse().map_err(|error| format!("zentry_notify.proxy is no URL: {error}"))?;
+            let url = text
+                .parse()
+                .map_err(|error| format!("zentry_notify.proxy is no URL: {error}"))?;
             Some(SecretUrl::new(url))
         }
     };

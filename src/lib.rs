@@ -13,6 +13,7 @@ mod http;
 mod plan;
 mod settings;
 mod subtransaction;
+mod utility;
 mod version;
 mod wake;
 mod worker;
@@ -20,18 +21,63 @@ mod worker;
 ::pgrx::pg_module_magic!(name, version);
 
 extension_sql_file!("../sql/01_schema.sql", name = "schema", bootstrap);
-extension_sql_file!("../sql/02_event_type.sql", name = "event_type", requires = ["schema"]);
-extension_sql_file!("../sql/03_webhook_integration.sql", name = "webhook_integration", requires = ["event_type"]);
-extension_sql_file!("../sql/04_notification_log.sql", name = "notification_log", requires = ["webhook_integration"]);
-extension_sql_file!("../sql/05_event_source.sql", name = "event_source", requires = ["notification_log"]);
-extension_sql_file!("../sql/06_rust_functions.sql", name = "rust_functions", requires = ["event_source"]);
-extension_sql_file!("../sql/07_triggers.sql", name = "triggers", requires = ["rust_functions"]);
+extension_sql_file!(
+    "../sql/02_event_type.sql",
+    name = "event_type",
+    requires = ["schema"]
+);
+extension_sql_file!(
+    "../sql/03_webhook_integration.sql",
+    name = "webhook_integration",
+    requires = ["event_type"]
+);
+extension_sql_file!(
+    "../sql/04_notification_log.sql",
+    name = "notification_log",
+    requires = ["webhook_integration"]
+);
+extension_sql_file!(
+    "../sql/05_event_source.sql",
+    name = "event_source",
+    requires = ["notification_log"]
+);
+extension_sql_file!(
+    "../sql/06_rust_functions.sql",
+    name = "rust_functions",
+    requires = ["event_source"]
+);
+extension_sql_file!(
+    "../sql/07_triggers.sql",
+    name = "triggers",
+    requires = ["rust_functions"]
+);
 extension_sql_file!("../sql/08_views.sql", name = "views", requires = ["triggers"]);
-extension_sql_file!("../sql/09_webhook_functions.sql", name = "webhook_functions", requires = ["views"]);
-extension_sql_file!("../sql/10_delivery_functions.sql", name = "delivery_functions", requires = ["webhook_functions"]);
-extension_sql_file!("../sql/11_attach.sql", name = "attach", requires = ["delivery_functions"]);
-extension_sql_file!("../sql/12_privileges.sql", name = "privileges", requires = ["attach"]);
-extension_sql_file!("../sql/13_install.sql", name = "install", requires = ["privileges"], finalize);
+extension_sql_file!(
+    "../sql/09_webhook_functions.sql",
+    name = "webhook_functions",
+    requires = ["views"]
+);
+extension_sql_file!(
+    "../sql/10_delivery_functions.sql",
+    name = "delivery_functions",
+    requires = ["webhook_functions"]
+);
+extension_sql_file!(
+    "../sql/11_attach.sql",
+    name = "attach",
+    requires = ["delivery_functions"]
+);
+extension_sql_file!(
+    "../sql/12_privileges.sql",
+    name = "privileges",
+    requires = ["attach"]
+);
+extension_sql_file!(
+    "../sql/13_install.sql",
+    name = "install",
+    requires = ["privileges"],
+    finalize
+);
 
 #[pg_guard]
 #[allow(non_snake_case)]
@@ -42,6 +88,7 @@ pub extern "C-unwind" fn _PG_init() {
     // SAFETY: a plain flag of the postmaster, read on the main thread.
     if unsafe { pg_sys::process_shared_preload_libraries_in_progress } {
         wake::request_shared_memory();
+        utility::register_hook();
         worker::register_launcher();
     }
 }

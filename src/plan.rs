@@ -40,21 +40,24 @@ impl Plan {
 
     /// Runs it and hands over its rows. Must be called within [`with_spi`].
     pub fn execute(&self, arguments: &[Option<pg_sys::Datum>]) -> Rows {
-        let values: Vec<pg_sys::Datum> = arguments.iter().map(|a| a.unwrap_or(pg_sys::Datum::null())).collect();
-        let nulls: Vec<std::ffi::c_char> =
-            arguments.iter().map(|a| if a.is_some() { b' ' } else { b'n' } as std::ffi::c_char).collect();
+        let values: Vec<pg_sys::Datum> = arguments
+            .iter()
+            .map(|a| a.unwrap_or(pg_sys::Datum::null()))
+            .collect();
+        let nulls: Vec<std::ffi::c_char> = arguments
+            .iter()
+            .map(|a| if a.is_some() { b' ' } else { b'n' } as std::ffi::c_char)
+            .collect();
         // SAFETY: as many values and null flags as the plan has parameters, of the types that it was prepared with;
         // SPI_tuptable is valid until SPI_finish.
         unsafe {
-            let code = pg_sys::SPI_execute_plan(
-                self.plan,
-                values.as_ptr().cast_mut(),
-                nulls.as_ptr(),
-                false,
-                0,
-            );
+            let code =
+                pg_sys::SPI_execute_plan(self.plan, values.as_ptr().cast_mut(), nulls.as_ptr(), false, 0);
             check(code, "a statement");
-            Rows { table: pg_sys::SPI_tuptable, count: pg_sys::SPI_processed as usize }
+            Rows {
+                table: pg_sys::SPI_tuptable,
+                count: pg_sys::SPI_processed as usize,
+            }
         }
     }
 }
@@ -87,7 +90,10 @@ impl Rows {
             let descriptor = (*self.table).tupdesc;
             let mut is_null = false;
             let value = pg_sys::SPI_getbinval(tuple, descriptor, column as i32, &mut is_null);
-            ((!is_null).then_some(value), pg_sys::SPI_gettypeid(descriptor, column as i32))
+            (
+                (!is_null).then_some(value),
+                pg_sys::SPI_gettypeid(descriptor, column as i32),
+            )
         }
     }
 }

@@ -127,7 +127,10 @@ pub fn milestones() -> Vec<u8> {
 }
 
 fn text(setting: &GucSetting<Option<CString>>) -> String {
-    setting.get().map(|value| value.to_string_lossy().into_owned()).unwrap_or_default()
+    setting
+        .get()
+        .map(|value| value.to_string_lossy().into_owned())
+        .unwrap_or_default()
 }
 
 fn milliseconds(setting: &GucSetting<i32>) -> Duration {
@@ -143,36 +146,157 @@ pub fn define() {
     const EMPTY: GucFlags = GucFlags::empty();
 
     let boolean = GucRegistry::define_bool_guc;
-    boolean(c"zentry_notify.enabled", c"Whether this session's writes become notifications.",
-        c"Set it off for a bulk load that nobody should hear of.", &ENABLED, Userset, EMPTY);
-    boolean(c"zentry_notify.allow_http", c"Whether webhooks may have http URLs.",
-        c"Sends secrets in the clear: for tests only.", &ALLOW_HTTP, Suset, EMPTY);
-    boolean(c"zentry_notify.allow_private_addresses", c"Whether webhooks may resolve to private addresses.",
-        c"Loopback, private, link-local and other addresses that are not public.", &ALLOW_PRIVATE_ADDRESSES, Suset, EMPTY);
+    boolean(
+        c"zentry_notify.enabled",
+        c"Whether this session's writes become notifications.",
+        c"Set it off for a bulk load that nobody should hear of.",
+        &ENABLED,
+        Userset,
+        EMPTY,
+    );
+    boolean(
+        c"zentry_notify.allow_http",
+        c"Whether webhooks may have http URLs.",
+        c"Sends secrets in the clear: for tests only.",
+        &ALLOW_HTTP,
+        Suset,
+        EMPTY,
+    );
+    boolean(
+        c"zentry_notify.allow_private_addresses",
+        c"Whether webhooks may resolve to private addresses.",
+        c"Loopback, private, link-local and other addresses that are not public.",
+        &ALLOW_PRIVATE_ADDRESSES,
+        Suset,
+        EMPTY,
+    );
 
     let string = GucRegistry::define_string_guc;
-    string(c"zentry_notify.allowed_hosts", c"Hosts that webhooks may have.",
-        c"Comma-separated: a host name, *.suffix, either with :port.", &ALLOWED_HOSTS, Suset, EMPTY);
-    string(c"zentry_notify.ca_file", c"PEM file of certificate authorities to trust beside the system's.",
-        c"Read when the worker starts and when the setting changes.", &CA_FILE, Suset, GucFlags::SUPERUSER_ONLY);
+    string(
+        c"zentry_notify.allowed_hosts",
+        c"Hosts that webhooks may have.",
+        c"Comma-separated: a host name, *.suffix, either with :port.",
+        &ALLOWED_HOSTS,
+        Suset,
+        EMPTY,
+    );
+    string(
+        c"zentry_notify.ca_file",
+        c"PEM file of certificate authorities to trust beside the system's.",
+        c"Read when the worker starts and when the setting changes.",
+        &CA_FILE,
+        Suset,
+        GucFlags::SUPERUSER_ONLY,
+    );
     string(c"zentry_notify.proxy", c"HTTP or SOCKS5 proxy that all requests go through.",
         c"http://host:port or socks5h://host:port; empty: none. Proxy variables of the environment are ignored.",
         &PROXY, Suset, GucFlags::SUPERUSER_ONLY);
-    string(c"zentry_notify.milestones", c"Project progress that milestone_reached fires at, in per cent.",
-        c"Comma-separated numbers from 1 to 100.", &MILESTONES, Sighup, EMPTY);
+    string(
+        c"zentry_notify.milestones",
+        c"Project progress that milestone_reached fires at, in per cent.",
+        c"Comma-separated numbers from 1 to 100.",
+        &MILESTONES,
+        Suset,
+        EMPTY,
+    );
 
-    let limits: [(&'static CStr, &'static CStr, &'static CStr, &'static GucSetting<i32>, i32, i32, GucFlags); 9] = [
-        (c"zentry_notify.request_timeout", c"Time that a request may take, answer included.", c"", &REQUEST_TIMEOUT, 100, 300_000, GucFlags::UNIT_MS),
-        (c"zentry_notify.connect_timeout", c"Time that connecting may take.", c"", &CONNECT_TIMEOUT, 100, 60_000, GucFlags::UNIT_MS),
-        (c"zentry_notify.max_attempts", c"Attempts before a delivery is given up.", c"Waiting for a rate limit is no attempt.", &MAX_ATTEMPTS, 1, 100, EMPTY),
-        (c"zentry_notify.max_age", c"Age at which a waiting delivery fails as expired.", c"Integrations may have their own.", &MAX_AGE, 1, 525_600, GucFlags::UNIT_MIN),
-        (c"zentry_notify.max_workers", c"Databases that are served at the same time.", c"Others wait for their turn.", &MAX_WORKERS, 1, 64, EMPTY),
-        (c"zentry_notify.idle_timeout", c"Time after which a worker without work leaves.", c"", &IDLE_TIMEOUT, 1, 3_600, GucFlags::UNIT_S),
-        (c"zentry_notify.log_retention", c"Time that finished deliveries stay in the log.", c"0 keeps them for ever.", &LOG_RETENTION, 0, 5_256_000, GucFlags::UNIT_MIN),
-        (c"zentry_notify.discord_rate", c"Requests a second over all webhooks on Discord's hosts.", c"Discord allows an address 50.", &DISCORD_RATE, 1, 10_000, EMPTY),
-        (c"zentry_notify.teams_rate", c"Requests a second to each webhook on Microsoft's hosts.", c"Teams allows 4.", &TEAMS_RATE, 1, 10_000, EMPTY),
+    let limits: [(
+        &'static CStr,
+        &'static CStr,
+        &'static CStr,
+        &'static GucSetting<i32>,
+        i32,
+        i32,
+        GucFlags,
+    ); 9] = [
+        (
+            c"zentry_notify.request_timeout",
+            c"Time that a request may take, answer included.",
+            c"",
+            &REQUEST_TIMEOUT,
+            100,
+            300_000,
+            GucFlags::UNIT_MS,
+        ),
+        (
+            c"zentry_notify.connect_timeout",
+            c"Time that connecting may take.",
+            c"",
+            &CONNECT_TIMEOUT,
+            100,
+            60_000,
+            GucFlags::UNIT_MS,
+        ),
+        (
+            c"zentry_notify.max_attempts",
+            c"Attempts before a delivery is given up.",
+            c"Waiting for a rate limit is no attempt.",
+            &MAX_ATTEMPTS,
+            1,
+            100,
+            EMPTY,
+        ),
+        (
+            c"zentry_notify.max_age",
+            c"Age at which a waiting delivery fails as expired.",
+            c"Integrations may have their own.",
+            &MAX_AGE,
+            1,
+            525_600,
+            GucFlags::UNIT_MIN,
+        ),
+        (
+            c"zentry_notify.max_workers",
+            c"Databases that are served at the same time.",
+            c"Others wait for their turn.",
+            &MAX_WORKERS,
+            1,
+            64,
+            EMPTY,
+        ),
+        (
+            c"zentry_notify.idle_timeout",
+            c"Time after which a worker without work leaves.",
+            c"",
+            &IDLE_TIMEOUT,
+            1,
+            3_600,
+            GucFlags::UNIT_S,
+        ),
+        (
+            c"zentry_notify.log_retention",
+            c"Time that finished deliveries stay in the log.",
+            c"0 keeps them for ever.",
+            &LOG_RETENTION,
+            0,
+            5_256_000,
+            GucFlags::UNIT_MIN,
+        ),
+        (
+            c"zentry_notify.discord_rate",
+            c"Requests a second over all webhooks on Discord's hosts.",
+            c"Discord allows an address 50.",
+            &DISCORD_RATE,
+            1,
+            10_000,
+            EMPTY,
+        ),
+        (
+            c"zentry_notify.teams_rate",
+            c"Requests a second to each webhook on Microsoft's hosts.",
+            c"Teams allows 4.",
+            &TEAMS_RATE,
+            1,
+            10_000,
+            EMPTY,
+        ),
     ];
     for (name, short, long, setting, least, most, unit) in limits {
-        GucRegistry::define_int_guc(name, short, long, setting, least, most, Sighup, unit);
+        let context = if name == c"zentry_notify.max_workers" {
+            Sighup
+        } else {
+            Suset
+        };
+        GucRegistry::define_int_guc(name, short, long, setting, least, most, context, unit);
     }
 }

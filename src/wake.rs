@@ -7,6 +7,8 @@ use std::cell::RefCell;
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, AtomicU32, AtomicU64};
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use pgrx::prelude::*;
 use pgrx::{PGRXSharedMemory, PgAtomic, pg_shmem_init};
@@ -27,6 +29,7 @@ pub struct LaneSet([u64; LANE_WORDS]);
 
 impl LaneSet {
     pub const ALL: LaneSet = LaneSet([u64::MAX; LANE_WORDS]);
+    pub const NONE: LaneSet = LaneSet([0; LANE_WORDS]);
 
     pub fn insert(&mut self, integration: i64) {
         let (word, bit) = Self::place(integration);
@@ -37,6 +40,13 @@ impl LaneSet {
     pub fn may_contain(&self, integration: i64) -> bool {
         let (word, bit) = Self::place(integration);
         self.0[word] & bit != 0
+    }
+
+    fn merge(&mut self, other: LaneSet) {
+        self.0
+            .iter_mut()
+            .zip(other.0)
+            .for_each(|(bits, others)| *bits |= others);
     }
 
     pub fn is_empty(&self) -> bool {
@@ -53,6 +63,8 @@ impl LaneSet {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Work {
     pub lanes: LaneSet,
+    /// Integrations of which somebody has made deliveries due now, whatever they were waiting for.
+    pub overdue: LaneSet,
     /// Projects whose progress has to be counted.
     pub progress: bool,
     /// Integrations or sources have changed.
@@ -60,18 +72,56 @@ pub struct Work {
 }
 
 impl Work {
-    pub const ALL: Work = Work { lanes: LaneSet::ALL, progress: true, configuration: true };
+    const NONE: Work = Work {
+        lanes: LaneSet::NONE,
+        overdue: LaneSet::NONE,
+        progress: false,
+        configuration: false,
+    };
+
+    pub const ALL: Work = Work {
+        lanes: LaneSet::ALL,
+        overdue: LaneSet::NONE,
+        progress: true,
+        configuration: true,
+    };
 
     pub fn merge(&mut self, other: Work) {
-        for (bits, others) in self.lanes.0.iter_mut().zip(other.lanes.0) {
-            *bits |= others;
-        }
+        self.lanes.merge(other.lanes);
+        self.overdue.merge(other.overdue);
         self.progress |= other.progress;
         self.configuration |= other.configuration;
     }
 
     pub fn is_empty(&self) -> bool {
-        self.lanes.is_empty() && !self.progress && !self.configuration
+        self.lanes.is_empty() && self.overdue.is_empty() && !self.progress && !self.configuration
+    }
+}
+
+/// A [`LaneSet`] in shared memory.
+struct SharedLaneSet([AtomicU64; LANE_WORDS]);
+
+impl SharedLaneSet {
+    const fn empty() -> Self {
+        SharedLaneSet([const { AtomicU64::new(0) }; LANE_WORDS])
+    }
+
+    fn add(&self, lanes: LaneSet) {
+        for (shared, bits) in self.0.iter().zip(lanes.0).filter(|(_, bits)| *bits != 0) {
+            shared.fetch_or(bits, SeqCst);
+        }
+    }
+
+    fn take(&self) -> LaneSet {
+        // Words that are zero are only read: they stay in every processor's cache.
+        LaneSet(std::array::from_fn(|i| match self.0[i].load(SeqCst) {
+            0 => 0,
+            _ => self.0[i].swap(0, SeqCst),
+        }))
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.iter().all(|word| word.load(SeqCst) == 0)
     }
 }
 
@@ -79,13 +129,16 @@ impl Work {
 pub struct Slot {
     /// Its OID; 0: the place is free.
     database: AtomicU32,
-    lanes: [AtomicU64; LANE_WORDS],
+    lanes: SharedLaneSet,
+    overdue: SharedLaneSet,
     progress: AtomicBool,
     configuration: AtomicBool,
     /// Process number of its worker.
     worker: AtomicI32,
     /// When something falls due without a commit, in microseconds since 1970.
     due: AtomicI64,
+    /// Until when no worker may be in the database, in microseconds since 1970.
+    held_until: AtomicI64,
     /// Whether the last worker left because it wanted to.
     left_in_order: AtomicBool,
 }
@@ -94,11 +147,13 @@ impl Slot {
     const fn free() -> Self {
         Slot {
             database: AtomicU32::new(0),
-            lanes: [const { AtomicU64::new(0) }; LANE_WORDS],
+            lanes: SharedLaneSet::empty(),
+            overdue: SharedLaneSet::empty(),
             progress: AtomicBool::new(false),
             configuration: AtomicBool::new(false),
             worker: AtomicI32::new(NOBODY),
             due: AtomicI64::new(NEVER),
+            held_until: AtomicI64::new(0),
             left_in_order: AtomicBool::new(true),
         }
     }
@@ -108,11 +163,8 @@ impl Slot {
     }
 
     pub fn add(&self, work: &Work) {
-        for (shared, bits) in self.lanes.iter().zip(work.lanes.0) {
-            if bits != 0 {
-                shared.fetch_or(bits, SeqCst);
-            }
-        }
+        self.lanes.add(work.lanes);
+        self.overdue.add(work.overdue);
         if work.progress {
             self.progress.store(true, SeqCst);
         }
@@ -123,21 +175,19 @@ impl Slot {
 
     /// Takes the work out; what is added from now on is there at the next call.
     pub fn take(&self) -> Work {
-        let mut work = Work::default();
-        for (bits, shared) in work.lanes.0.iter_mut().zip(&self.lanes) {
-            if shared.load(SeqCst) != 0 {
-                *bits = shared.swap(0, SeqCst);
-            }
+        Work {
+            lanes: self.lanes.take(),
+            overdue: self.overdue.take(),
+            progress: self.progress.swap(false, SeqCst),
+            configuration: self.configuration.swap(false, SeqCst),
         }
-        work.progress = self.progress.swap(false, SeqCst);
-        work.configuration = self.configuration.swap(false, SeqCst);
-        work
     }
 
     pub fn has_work(&self) -> bool {
         self.progress.load(SeqCst)
             || self.configuration.load(SeqCst)
-            || self.lanes.iter().any(|word| word.load(SeqCst) != 0)
+            || !self.lanes.is_empty()
+            || !self.overdue.is_empty()
     }
 
     pub fn due(&self) -> Option<Timestamp> {
@@ -145,7 +195,24 @@ impl Slot {
     }
 
     pub fn set_due(&self, at: Option<Timestamp>) {
-        self.due.store(at.map_or(NEVER, Timestamp::as_microsecond), SeqCst);
+        self.due
+            .store(at.map_or(NEVER, Timestamp::as_microsecond), SeqCst);
+    }
+
+    /// Sends the worker away and keeps it away until then; None: it may come back.
+    pub fn hold_until(&self, until: Option<Timestamp>) {
+        self.held_until
+            .store(until.map_or(0, Timestamp::as_microsecond), SeqCst);
+        wake_process(self.worker.load(SeqCst));
+    }
+
+    /// How long no worker may be in the database.
+    pub fn held_for(&self) -> Option<Duration> {
+        let left = self.held_until.load(SeqCst) - Timestamp::now().as_microsecond();
+        u64::try_from(left)
+            .ok()
+            .filter(|left| *left > 0)
+            .map(Duration::from_micros)
     }
 
     pub fn has_worker(&self) -> bool {
@@ -154,7 +221,10 @@ impl Slot {
 
     /// False when another worker serves the database already.
     pub fn enter(&self) -> bool {
-        let entered = self.worker.compare_exchange(NOBODY, version::my_process_number(), SeqCst, SeqCst).is_ok();
+        let entered = self
+            .worker
+            .compare_exchange(NOBODY, version::my_process_number(), SeqCst, SeqCst)
+            .is_ok();
         if entered {
             self.left_in_order.store(false, SeqCst);
         }
@@ -162,7 +232,9 @@ impl Slot {
     }
 
     pub fn leave(&self) {
-        let _ = self.worker.compare_exchange(version::my_process_number(), NOBODY, SeqCst, SeqCst);
+        let _ = self
+            .worker
+            .compare_exchange(version::my_process_number(), NOBODY, SeqCst, SeqCst);
     }
 
     pub fn leave_in_order(&self) {
@@ -225,12 +297,16 @@ impl Registry {
         let oid = database.to_u32();
         let start = oid.wrapping_mul(0x9E37_79B1) as usize;
         let window = || (0..WINDOW).map(|i| &self.slots[start.wrapping_add(i) % SLOTS]);
-        window().find(|slot| slot.database.load(SeqCst) == oid).or_else(|| {
-            window().find(|slot| match slot.database.compare_exchange(0, oid, SeqCst, SeqCst) {
-                Ok(_) => true,
-                Err(now) => now == oid,
+        window()
+            .find(|slot| slot.database.load(SeqCst) == oid)
+            .or_else(|| {
+                window().find(
+                    |slot| match slot.database.compare_exchange(0, oid, SeqCst, SeqCst) {
+                        Ok(_) => true,
+                        Err(now) => now == oid,
+                    },
+                )
             })
-        })
     }
 
     pub fn slots(&self) -> impl Iterator<Item = &Slot> {
@@ -251,7 +327,8 @@ impl Registry {
     }
 
     pub fn park_discord(&self, until: Timestamp) {
-        self.discord_parked_until.fetch_max(until.as_microsecond(), SeqCst);
+        self.discord_parked_until
+            .fetch_max(until.as_microsecond(), SeqCst);
     }
 
     pub fn discord_parked_until(&self) -> Option<Timestamp> {
@@ -262,8 +339,13 @@ impl Registry {
         wake_process(self.launcher.load(SeqCst));
     }
 
+    /// The slot of a database that has or had work.
+    pub fn known_slot(&self, database: pg_sys::Oid) -> Option<&Slot> {
+        self.slots().find(|slot| slot.database() == database)
+    }
+
     /// Adds work for a database and wakes who does it.
-    fn notify(&self, database: pg_sys::Oid, work: &Work) {
+    pub fn notify(&self, database: pg_sys::Oid, work: &Work) {
         let Some(slot) = self.slot(database) else {
             self.ask_for_survey();
             return self.wake_launcher();
@@ -290,7 +372,7 @@ fn wake_process(number: i32) {
 
 thread_local! {
     /// What the running transaction has written.
-    static WRITTEN: RefCell<Work> = const { RefCell::new(Work { lanes: LaneSet([0; LANE_WORDS]), progress: false, configuration: false }) };
+    static WRITTEN: RefCell<Work> = const { RefCell::new(Work::NONE) };
 }
 
 /// Lets the worker look at these integrations once the running transaction has committed.

@@ -4,10 +4,18 @@ use pgrx::prelude::*;
 
 use crate::wake;
 
-/// At commit, lets the worker look at what waits for these integrations. Nulls are passed over.
+/// At commit, lets the worker look at what waits for these integrations, and with `overdue` no longer wait to try again. Nulls
+/// are passed over.
 #[pg_extern(sql = false)]
-fn wake(webhook_ids: pgrx::Array<i64>) {
-    wake::at_commit(|work| webhook_ids.iter().flatten().for_each(|id| work.lanes.insert(id)));
+fn wake(webhook_ids: pgrx::Array<i64>, overdue: bool) {
+    wake::at_commit(|work| {
+        let lanes = if overdue {
+            &mut work.overdue
+        } else {
+            &mut work.lanes
+        };
+        webhook_ids.iter().flatten().for_each(|id| lanes.insert(id));
+    });
 }
 
 #[pg_extern(sql = false)]

@@ -22,7 +22,10 @@ type Result = (i64, &'static str, Option<i32>, Option<String>);
 
 /// Posts the message and waits for the answer. The log has it in any case; a failure to deliver is a result, not an error.
 #[pg_extern(sql = false)]
-#[allow(clippy::type_complexity, reason = "pgrx reads the columns' names from the type")]
+#[allow(
+    clippy::type_complexity,
+    reason = "pgrx reads the columns' names from the type"
+)]
 fn zentry_test_webhook(
     webhook_id: Option<i64>,
     test_message: Option<&str>,
@@ -36,7 +39,8 @@ fn zentry_test_webhook(
     ),
 > {
     let (id, webhook_type, webhook_url) = find(webhook_id);
-    let endpoint = super::url::endpoint(&webhook_type, &webhook_url).unwrap_or_else(|refusal| refusal.raise());
+    let endpoint =
+        super::url::endpoint(&webhook_type, &webhook_url).unwrap_or_else(|refusal| refusal.raise());
     let event = event(test_message.unwrap_or("Test message from Zentry!"));
     let judgement = post(&endpoint, &event);
     TableIterator::once(log(id, &event, judgement))
@@ -49,11 +53,14 @@ fn find(webhook_id: Option<i64>) -> (i64, String, String) {
         let rows = Plan::prepare(SQL, &[pg_sys::INT8OID]).execute(&[webhook_id.into_datum()]);
         // SAFETY: both columns are text.
         let text = |column| unsafe { String::from_datum(rows.get(0, column).0?, false) };
-        (rows.len() > 0).then(|| Some((webhook_id?, text(1)?, text(2)?))).flatten()
+        (rows.len() > 0)
+            .then(|| Some((webhook_id?, text(1)?, text(2)?)))
+            .flatten()
     });
     found.unwrap_or_else(|| {
         with_spi(|| {
-            Plan::prepare("SELECT zentry_notify.no_such_webhook($1)", &[pg_sys::INT8OID]).execute(&[webhook_id.into_datum()])
+            Plan::prepare("SELECT zentry_notify.no_such_webhook($1)", &[pg_sys::INT8OID])
+                .execute(&[webhook_id.into_datum()])
         });
         unreachable!("no_such_webhook raises an error")
     })
@@ -72,13 +79,26 @@ fn post(endpoint: &Endpoint, event: &Event) -> Judgement {
     let mut http = match Http::start() {
         Ok(http) => http,
         Err(error) => {
-            ereport!(ERROR, PgSqlErrorCode::ERRCODE_CONFIG_FILE_ERROR, format!("zentry_notify: {error}"));
+            ereport!(
+                ERROR,
+                PgSqlErrorCode::ERRCODE_CONFIG_FILE_ERROR,
+                format!("zentry_notify: {error}")
+            );
         }
     };
     let body = message::compose(endpoint.kind(), &[Catalogue::builtin().card(event)]).body;
-    let outgoing = Outgoing { id: 0, kind: endpoint.kind(), url: endpoint.post_url().clone(), body };
+    let outgoing = Outgoing {
+        id: 0,
+        kind: endpoint.kind(),
+        url: endpoint.post_url().clone(),
+        body,
+    };
     if http.send(outgoing).is_err() {
-        ereport!(ERROR, PgSqlErrorCode::ERRCODE_INTERNAL_ERROR, "zentry_notify: the HTTP thread has ended");
+        ereport!(
+            ERROR,
+            PgSqlErrorCode::ERRCODE_INTERNAL_ERROR,
+            "zentry_notify: the HTTP thread has ended"
+        );
     }
     loop {
         // An interrupt (Ctrl-C) leaves from here; dropping the thread ends the request.
@@ -91,12 +111,19 @@ fn post(endpoint: &Endpoint, event: &Event) -> Judgement {
 
 /// Until the socket can be read or an interrupt comes. The request has a timeout of its own.
 fn wait(http: &Http) {
-    const WAKE: u32 = pg_sys::WL_LATCH_SET | pg_sys::WL_SOCKET_READABLE | pg_sys::WL_TIMEOUT | pg_sys::WL_EXIT_ON_PM_DEATH;
+    const WAKE: u32 =
+        pg_sys::WL_LATCH_SET | pg_sys::WL_SOCKET_READABLE | pg_sys::WL_TIMEOUT | pg_sys::WL_EXIT_ON_PM_DEATH;
     const LIMIT: Duration = Duration::from_secs(10);
     // SAFETY: this session's own latch, and a socket that lives as long as `http`.
     unsafe {
         let milliseconds = LIMIT.as_millis() as std::ffi::c_long;
-        pg_sys::WaitLatchOrSocket(pg_sys::MyLatch, WAKE as i32, http.socket(), milliseconds, pg_sys::PG_WAIT_EXTENSION);
+        pg_sys::WaitLatchOrSocket(
+            pg_sys::MyLatch,
+            WAKE as i32,
+            http.socket(),
+            milliseconds,
+            pg_sys::PG_WAIT_EXTENSION,
+        );
         pg_sys::ResetLatch(pg_sys::MyLatch);
     }
     pgrx::check_for_interrupts!();
@@ -108,10 +135,18 @@ fn log(webhook_id: i64, event: &Event, judgement: Judgement) -> Result {
                        VALUES ($1, $2, $3::jsonb, $4, $5, coalesce($6, ''), coalesce($7, ''), 1, CASE WHEN $4 = 'sent' THEN clock_timestamp() END) \
                        RETURNING id";
     use pg_sys::{INT4OID, INT8OID, TEXTOID};
-    let status = if judgement.verdict == Verdict::Sent { "sent" } else { "failed" };
+    let status = if judgement.verdict == Verdict::Sent {
+        "sent"
+    } else {
+        "failed"
+    };
     let code = judgement.status_code.map(i32::from);
     let id = with_spi(|| {
-        let rows = Plan::prepare(SQL, &[INT8OID, TEXTOID, TEXTOID, TEXTOID, INT4OID, TEXTOID, TEXTOID]).execute(&[
+        let rows = Plan::prepare(
+            SQL,
+            &[INT8OID, TEXTOID, TEXTOID, TEXTOID, INT4OID, TEXTOID, TEXTOID],
+        )
+        .execute(&[
             webhook_id.into_datum(),
             (&*event.event_type).into_datum(),
             (&*event.data).into_datum(),

@@ -44,7 +44,12 @@ impl Refusal {
 pub fn endpoint(webhook_type: &str, webhook_url: &str) -> Result<Endpoint, Refusal> {
     let refusal = |message: String, hint| Refusal { message, hint };
     let policy = settings::url_policy().map_err(|error| refusal(error, None))?;
-    let webhook_type: WebhookType =
-        webhook_type.parse().map_err(|error| refusal(format!("{error}"), Some("The types are discord and teams.".into())))?;
-    Endpoint::parse(webhook_type, webhook_url, &policy).map_err(|error| refusal(error.to_string(), error.hint()))
+    let webhook_type: WebhookType = webhook_type.parse().map_err(|error| {
+        refusal(
+            format!("{error}"),
+            Some("The types are discord and teams.".into()),
+        )
+    })?;
+    Endpoint::parse(webhook_type, webhook_url, &policy)
+        .map_err(|error| refusal(error.to_string(), error.hint()))
 }

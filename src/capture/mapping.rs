@@ -33,9 +33,16 @@ pub enum Key {
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 pub enum Audience {
-    Project { project: String },
-    Person { person: String, projects: Vec<Membership> },
-    All { all: bool },
+    Project {
+        project: String,
+    },
+    Person {
+        person: String,
+        projects: Vec<Membership>,
+    },
+    All {
+        all: bool,
+    },
 }
 
 /// A table that says which projects (`column`) a person (`match`) belongs to.
@@ -94,7 +101,10 @@ pub fn memberships_sql(memberships: &[Membership], resolve: Resolve) -> String {
             )
         })
         .collect();
-    format!("SELECT p FROM pg_catalog.unnest($2) p WHERE {}", belongs.join(" OR "))
+    format!(
+        "SELECT p FROM pg_catalog.unnest($2) p WHERE {}",
+        belongs.join(" OR ")
+    )
 }
 
 fn quote(identifier: &str) -> String {

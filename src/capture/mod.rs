@@ -68,7 +68,9 @@ pub fn register_callbacks() {
 
 /// The trigger on application tables. Its argument is the event type.
 #[pg_trigger(sql = false)]
-fn capture<'a>(trigger: &'a PgTrigger<'a>) -> Result<Option<PgHeapTuple<'a, AllocatedByPostgres>>, PgTriggerError> {
+fn capture<'a>(
+    trigger: &'a PgTrigger<'a>,
+) -> Result<Option<PgHeapTuple<'a, AllocatedByPostgres>>, PgTriggerError> {
     if settings::enabled()
         && let Some(source) = source_of(trigger)
     {
@@ -113,7 +115,11 @@ impl Rows {
     }
 
     fn values(&self, tuple: pg_sys::HeapTuple, source: &Source) -> Vec<Option<pg_sys::Datum>> {
-        source.columns.iter().map(|column| self.value(tuple, column.attribute)).collect()
+        source
+            .columns
+            .iter()
+            .map(|column| self.value(tuple, column.attribute))
+            .collect()
     }
 
     fn value(&self, tuple: pg_sys::HeapTuple, attribute: i32) -> Option<pg_sys::Datum> {
@@ -136,7 +142,9 @@ fn source_of(trigger: &PgTrigger) -> Known {
     }
     let event_type = trigger.extra_args().ok()?.into_iter().next()?;
     let relation = trigger.relation().ok()?;
-    let known = match subtransaction::attempt(std::panic::AssertUnwindSafe(|| Source::load(&event_type, &relation))) {
+    let known = match subtransaction::attempt(std::panic::AssertUnwindSafe(|| {
+        Source::load(&event_type, &relation)
+    })) {
         Ok(source) => source.map(Rc::new),
         Err(reason) => {
             suspend(&event_type, relation.oid(), &reason);
@@ -144,7 +152,11 @@ fn source_of(trigger: &PgTrigger) -> Known {
         }
     };
     depend_on(&our_tables());
-    depend_on(known.as_ref().map_or(&[relation.oid()][..], |source| &source.relations));
+    depend_on(
+        known
+            .as_ref()
+            .map_or(&[relation.oid()][..], |source| &source.relations),
+    );
     session(|s| s.sources.insert(oid, known.clone()));
     known
 }
@@ -162,7 +174,11 @@ pub fn suspend(event_type: &str, relation: pg_sys::Oid, reason: &str) {
         with_spi(|| {
             let types = [pg_sys::TEXTOID, pg_sys::OIDOID, pg_sys::TEXTOID];
             Plan::prepare(SQL, &types)
-                .execute(&[event_type.into_datum(), relation.into_datum(), reason.into_datum()])
+                .execute(&[
+                    event_type.into_datum(),
+                    relation.into_datum(),
+                    reason.into_datum(),
+                ])
                 .len()
         })
     }));
@@ -170,7 +186,10 @@ pub fn suspend(event_type: &str, relation: pg_sys::Oid, reason: &str) {
         pgrx::ereport!(
             WARNING,
             PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
-            format!("zentry_notify: {event_type} on table {} is suspended: {reason}", table_name(relation)),
+            format!(
+                "zentry_notify: {event_type} on table {} is suspended: {reason}",
+                table_name(relation)
+            ),
             "The write itself is not affected. Mend the cause, then run: SELECT * FROM zentry_attach();"
         );
     }
@@ -203,7 +222,9 @@ fn our_tables() -> Vec<pg_sys::Oid> {
     with_spi(|| {
         let rows = Plan::prepare(SQL, &[]).execute(&[]);
         // SAFETY: the statement's only column is an oid.
-        (0..rows.len()).filter_map(|row| unsafe { pg_sys::Oid::from_datum(rows.get(row, 1).0?, false) }).collect()
+        (0..rows.len())
+            .filter_map(|row| unsafe { pg_sys::Oid::from_datum(rows.get(row, 1).0?, false) })
+            .collect()
     })
 }
 
@@ -226,7 +247,12 @@ fn statements() -> Rc<Statements> {
         insert_notes: prepare(
             "INSERT INTO zentry_notify.progress_note (event_source_id, project_key, done_change, total_change) \
              SELECT * FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4))",
-            &[pg_sys::INT8ARRAYOID, pg_sys::TEXTARRAYOID, pg_sys::INT4ARRAYOID, pg_sys::INT4ARRAYOID],
+            &[
+                pg_sys::INT8ARRAYOID,
+                pg_sys::TEXTARRAYOID,
+                pg_sys::INT4ARRAYOID,
+                pg_sys::INT4ARRAYOID,
+            ],
         ),
     });
     session(|s| s.statements = Some(prepared.clone()));
@@ -258,8 +284,16 @@ pub fn insert(event_type: &str, json: &str, lanes: &[i64]) {
     let statements = statements();
     let _agent = ActingAs::agent();
     with_spi(|| match lanes {
-        [lane] => statements.insert_one.execute(&[lane.into_datum(), event_type.into_datum(), json.into_datum()]),
-        _ => statements.insert_many.execute(&[lanes.into_datum(), event_type.into_datum(), json.into_datum()]),
+        [lane] => {
+            statements
+                .insert_one
+                .execute(&[lane.into_datum(), event_type.into_datum(), json.into_datum()])
+        }
+        _ => {
+            statements
+                .insert_many
+                .execute(&[lanes.into_datum(), event_type.into_datum(), json.into_datum()])
+        }
     });
     wake::at_commit(|work| lanes.iter().for_each(|lane| work.lanes.insert(*lane)));
 }
@@ -285,7 +319,10 @@ pub fn audience(source: &Source, values: &[Option<pg_sys::Datum>]) -> Vec<i64> {
 
 /// Keeps the event until the transaction commits.
 fn hold(source: &Rc<Source>, values: &[Option<pg_sys::Datum>]) {
-    let held = Held { source: source.clone(), values: source.store(values) };
+    let held = Held {
+        source: source.clone(),
+        values: source.store(values),
+    };
     session(|s| s.unwritten.level(current_subtransaction()).held.push(held));
 }
 
@@ -295,7 +332,10 @@ fn note_progress(source: &Source, rows: &Rows) {
     let side = |tuple: Option<pg_sys::HeapTuple>| {
         let values = rows.values(tuple?, source);
         let project = source.text(progress.group, &values)?;
-        Some((project, i32::from(source.json(progress.status, &values) == progress.done)))
+        Some((
+            project,
+            i32::from(source.json(progress.status, &values) == progress.done),
+        ))
     };
     let subscribers = subscribers();
     let listeners = subscribers.of(MILESTONE);
@@ -303,13 +343,28 @@ fn note_progress(source: &Source, rows: &Rows) {
         if listeners.is_empty() || listeners.of_projects(project.parse().ok().as_slice()).is_empty() {
             return;
         }
-        session(|s| s.unwritten.note(current_subtransaction(), source.id, project, change));
+        session(|s| {
+            s.unwritten
+                .note(current_subtransaction(), source.id, project, change)
+        });
     };
     match (side(rows.old), side(rows.new)) {
-        (Some((from, was)), Some((to, is))) if from == to => note(to, Change { done: is - was, total: 0 }),
+        (Some((from, was)), Some((to, is))) if from == to => note(
+            to,
+            Change {
+                done: is - was,
+                total: 0,
+            },
+        ),
         (from, to) => {
             if let Some((project, done)) = from {
-                note(project, Change { done: -done, total: -1 });
+                note(
+                    project,
+                    Change {
+                        done: -done,
+                        total: -1,
+                    },
+                );
             }
             if let Some((project, done)) = to {
                 note(project, Change { done, total: 1 });

@@ -54,7 +54,10 @@ pub enum Audience {
     /// Those of the project whose id is in this column.
     Project(usize),
     /// Those of the projects of the person whose id is in this column, as the plan picks them.
-    Person { column: usize, plan: Plan },
+    Person {
+        column: usize,
+        plan: Plan,
+    },
 }
 
 /// Columns that a milestone depends on.
@@ -154,7 +157,10 @@ impl Source {
             }
         }
         // SAFETY: every part is text in the database's encoding, which CREATE EXTENSION made sure is UTF-8.
-        Data { json: unsafe { String::from_utf8_unchecked(json) }, incomplete }
+        Data {
+            json: unsafe { String::from_utf8_unchecked(json) },
+            incomplete,
+        }
     }
 
     /// The column's value as JSON text.
@@ -216,11 +222,20 @@ impl Source {
 
     /// The values from what [`store`](Self::store) made of them.
     pub fn restore(&self, stored: &[Option<CString>]) -> Vec<Option<pg_sys::Datum>> {
-        stored.iter().enumerate().map(|(column, text)| Some(self.parse(column, text.as_deref()?))).collect()
+        stored
+            .iter()
+            .enumerate()
+            .map(|(column, text)| Some(self.parse(column, text.as_deref()?)))
+            .collect()
     }
 
     /// Of these projects, those that the person belongs to.
-    pub fn projects_of_person(&self, plan: &Plan, person: Option<pg_sys::Datum>, candidates: Vec<i64>) -> Vec<i64> {
+    pub fn projects_of_person(
+        &self,
+        plan: &Plan,
+        person: Option<pg_sys::Datum>,
+        candidates: Vec<i64>,
+    ) -> Vec<i64> {
         if person.is_none() || candidates.is_empty() {
             return Vec::new();
         }
@@ -228,7 +243,9 @@ impl Source {
         with_spi(|| {
             let rows = plan.execute(&[person, candidates.into_datum()]);
             // SAFETY: the plan's only column is a bigint.
-            (0..rows.len()).filter_map(|row| unsafe { i64::from_datum(rows.get(row, 1).0?, false) }).collect()
+            (0..rows.len())
+                .filter_map(|row| unsafe { i64::from_datum(rows.get(row, 1).0?, false) })
+                .collect()
         })
     }
 }
@@ -252,12 +269,21 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn build(mut self, id: i64, event_type: &str, columns: &str, audience: &str, progress: Option<&str>) -> Source {
+    fn build(
+        mut self,
+        id: i64,
+        event_type: &str,
+        columns: &str,
+        audience: &str,
+        progress: Option<&str>,
+    ) -> Source {
         // SAFETY: an open relation has its catalogue row.
         let owner = unsafe { (*(*self.relation.as_ptr()).rd_rel).relowner };
         let mapping: BTreeMap<String, Expression> = parse(columns, "columns");
-        let entries: Vec<Entry> =
-            mapping.iter().map(|(key, expression)| self.entry(key, expression)).collect();
+        let entries: Vec<Entry> = mapping
+            .iter()
+            .map(|(key, expression)| self.entry(key, expression))
+            .collect();
         let progress = progress.map(|text| {
             let progress: mapping::Progress = parse(text, "progress");
             Progress {
@@ -306,7 +332,10 @@ impl<'a> Builder<'a> {
             pgrx::ereport!(
                 ERROR,
                 PgSqlErrorCode::ERRCODE_UNDEFINED_COLUMN,
-                format!("column \"{name}\" of table \"{}\" does not exist", self.relation.name())
+                format!(
+                    "column \"{name}\" of table \"{}\" does not exist",
+                    self.relation.name()
+                )
             );
         };
         self.columns.push(Column {
@@ -321,10 +350,14 @@ impl<'a> Builder<'a> {
     /// Index in the enrichment's result.
     fn lookup(&mut self, lookup: &Lookup) -> usize {
         let column = self.column(lookup.root());
-        let parameter = self.parameters.iter().position(|c| *c == column).unwrap_or_else(|| {
-            self.parameters.push(column);
-            self.parameters.len() - 1
-        });
+        let parameter = self
+            .parameters
+            .iter()
+            .position(|c| *c == column)
+            .unwrap_or_else(|| {
+                self.parameters.push(column);
+                self.parameters.len() - 1
+            });
         let sql = lookup.sql(parameter + 1, &|name| self.resolve(name));
         self.lookups.push((sql, column));
         self.lookups.len() - 1
@@ -335,7 +368,11 @@ impl<'a> Builder<'a> {
             return None;
         }
         let list: Vec<&str> = self.lookups.iter().map(|(sql, _)| sql.as_str()).collect();
-        let types: Vec<pg_sys::Oid> = self.parameters.iter().map(|c| self.columns[*c].type_oid).collect();
+        let types: Vec<pg_sys::Oid> = self
+            .parameters
+            .iter()
+            .map(|c| self.columns[*c].type_oid)
+            .collect();
         Some(Enrichment {
             plan: with_spi(|| Plan::prepare(&format!("SELECT {}", list.join(", ")), &types)),
             parameters: self.parameters.clone(),
@@ -346,7 +383,10 @@ impl<'a> Builder<'a> {
 
     fn audience(&mut self, audience: mapping::Audience, mapping: &BTreeMap<String, Expression>) -> Audience {
         match audience {
-            mapping::Audience::All { .. } => Audience::All,
+            mapping::Audience::All { all: true } => Audience::All,
+            mapping::Audience::All { all: false } => {
+                pgrx::error!("an audience of nobody: leave the source detached")
+            }
             mapping::Audience::Project { project } => Audience::Project(self.key_column(&project, mapping)),
             mapping::Audience::Person { person, projects } => {
                 let column = self.key_column(&person, mapping);
@@ -356,7 +396,10 @@ impl<'a> Builder<'a> {
                 }
                 let sql = mapping::memberships_sql(&known, &|name| self.resolve(name));
                 let types = [self.columns[column].type_oid, pg_sys::INT8ARRAYOID];
-                Audience::Person { column, plan: with_spi(|| Plan::prepare(&sql, &types)) }
+                Audience::Person {
+                    column,
+                    plan: with_spi(|| Plan::prepare(&sql, &types)),
+                }
             }
         }
     }
@@ -375,7 +418,11 @@ impl<'a> Builder<'a> {
 
     fn resolve(&self, name: &str) -> String {
         let Some((oid, qualified)) = find_relation(name) else {
-            pgrx::ereport!(ERROR, PgSqlErrorCode::ERRCODE_UNDEFINED_TABLE, format!("relation \"{name}\" does not exist"));
+            pgrx::ereport!(
+                ERROR,
+                PgSqlErrorCode::ERRCODE_UNDEFINED_TABLE,
+                format!("relation \"{name}\" does not exist")
+            );
         };
         self.relations.borrow_mut().push(oid);
         qualified

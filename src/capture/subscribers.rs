@@ -30,7 +30,12 @@ impl Listeners {
     /// Those of every project, and those of the given ones.
     pub fn of_projects(&self, projects: &[i64]) -> Vec<i64> {
         let mut lanes = self.everywhere.clone();
-        lanes.extend(projects.iter().filter_map(|project| self.by_project.get(project)).flatten());
+        lanes.extend(
+            projects
+                .iter()
+                .filter_map(|project| self.by_project.get(project))
+                .flatten(),
+        );
         lanes.sort_unstable();
         lanes.dedup();
         lanes
@@ -88,7 +93,10 @@ impl Subscribers {
         }
         for (id, project, event) in subscriptions {
             if event == "*" {
-                subscribers.by_event.values_mut().for_each(|listeners| listeners.add(id, project));
+                subscribers
+                    .by_event
+                    .values_mut()
+                    .for_each(|listeners| listeners.add(id, project));
                 subscribers.of_any.add(id, project);
             } else if let Some(listeners) = subscribers.by_event.get_mut(&event) {
                 listeners.add(id, project);

@@ -47,15 +47,31 @@ impl Unwritten {
         &mut self.levels[last].1
     }
 
-    pub fn note(&mut self, subtransaction: pg_sys::SubTransactionId, source: i64, project: String, change: Change) {
-        add(self.level(subtransaction).notes.entry((source, project)).or_default(), change);
+    pub fn note(
+        &mut self,
+        subtransaction: pg_sys::SubTransactionId,
+        source: i64,
+        project: String,
+        change: Change,
+    ) {
+        add(
+            self.level(subtransaction)
+                .notes
+                .entry((source, project))
+                .or_default(),
+            change,
+        );
     }
 
     pub fn subtransaction_aborted(&mut self, subtransaction: pg_sys::SubTransactionId) {
         self.levels.retain(|(id, _)| *id != subtransaction);
     }
 
-    pub fn subtransaction_committed(&mut self, subtransaction: pg_sys::SubTransactionId, parent: pg_sys::SubTransactionId) {
+    pub fn subtransaction_committed(
+        &mut self,
+        subtransaction: pg_sys::SubTransactionId,
+        parent: pg_sys::SubTransactionId,
+    ) {
         if self.levels.last().is_none_or(|(id, _)| *id != subtransaction) {
             return;
         }

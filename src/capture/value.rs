@@ -19,7 +19,10 @@ pub enum Kind {
     Json,
     Jsonb,
     /// Anything else, as its output function (the OID) writes it; numbers stay numbers.
-    Other { output: pg_sys::Oid, number: bool },
+    Other {
+        output: pg_sys::Oid,
+        number: bool,
+    },
 }
 
 const POSTGRES_EPOCH: i64 = 946_684_800_000_000;
@@ -43,7 +46,10 @@ impl Kind {
                 let (mut output, mut is_varlena) = (pg_sys::InvalidOid, false);
                 // SAFETY: as above.
                 unsafe { pg_sys::getTypeOutputInfo(base, &mut output, &mut is_varlena) };
-                Kind::Other { output, number: base == pg_sys::NUMERICOID }
+                Kind::Other {
+                    output,
+                    number: base == pg_sys::NUMERICOID,
+                }
             }
         }
     }
@@ -102,12 +108,18 @@ pub fn write_string(text: &str, json: &mut Vec<u8>) -> std::io::Result<()> {
 }
 
 fn write_float(value: f64, json: &mut Vec<u8>) -> std::io::Result<()> {
-    if value.is_finite() { write!(json, "{value}") } else { json.write_all(b"null") }
+    if value.is_finite() {
+        write!(json, "{value}")
+    } else {
+        json.write_all(b"null")
+    }
 }
 
 /// Whole seconds in UTC, `2024-01-15T10:30:00Z`; null for what has no such form (infinity, years beyond 9999).
 fn write_timestamp(since_2000: i64, json: &mut Vec<u8>) -> std::io::Result<()> {
-    let seconds = since_2000.checked_add(POSTGRES_EPOCH).map(|micros| micros.div_euclid(1_000_000));
+    let seconds = since_2000
+        .checked_add(POSTGRES_EPOCH)
+        .map(|micros| micros.div_euclid(1_000_000));
     match seconds.and_then(|s| Timestamp::from_second(s).ok()) {
         Some(timestamp) => write!(json, "\"{timestamp}\""),
         None => json.write_all(b"null"),

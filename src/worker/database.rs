@@ -3,10 +3,10 @@
 use std::ffi::CString;
 use std::panic::AssertUnwindSafe;
 
+use pgrx::PgTryBuilder;
 use pgrx::bgworkers::BackgroundWorker;
 use pgrx::pg_sys::panic::CaughtError;
 use pgrx::prelude::*;
-use pgrx::PgTryBuilder;
 
 use super::signals::InTransaction;
 use crate::acting_as::ActingAs;

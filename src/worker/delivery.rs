@@ -4,8 +4,8 @@ use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use pgrx::prelude::*;
 use pgrx::FromDatum;
+use pgrx::prelude::*;
 use webhook::definition::Catalogue;
 use webhook::endpoint::{Endpoint, EndpointKind, SecretUrl, Vendor};
 use webhook::http_thread::Outgoing;
@@ -22,10 +22,12 @@ use super::wait::Waiter;
 use super::{database, milestones, signals};
 use crate::http::Http;
 use crate::settings;
-use crate::wake::{Registry, Slot, Work, registry};
+use crate::wake::{LaneSet, Registry, Slot, Work, registry};
 
 /// How long a worker that has to leave waits for answers in flight.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// The same when somebody wants the database for themselves, and waits five seconds for it.
+const PATIENCE_WHEN_IN_THE_WAY: Duration = Duration::from_secs(2);
 /// Outcomes in one statement.
 const RECORD_PAGE: usize = 5_000;
 /// Deliveries in memory: with payloads of some hundred bytes a few megabytes.
@@ -41,8 +43,12 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 pub extern "C-unwind" fn zentry_notify_worker_main(argument: pg_sys::Datum) {
     // SAFETY: the launcher passes a database's OID.
     let database = unsafe { pg_sys::Oid::from_datum(argument, false) };
-    let (Some(registry), Some(database)) = (registry(), database) else { return };
-    let Some(slot) = registry.slot(database).filter(|slot| slot.enter()) else { return };
+    let (Some(registry), Some(database)) = (registry(), database) else {
+        return;
+    };
+    let Some(slot) = registry.slot(database).filter(|slot| slot.enter()) else {
+        return;
+    };
     // SAFETY: called once, at the end of this process, while shared memory is still there.
     unsafe { pg_sys::before_shmem_exit(Some(leave_slot), argument) };
     signals::install();
@@ -62,7 +68,9 @@ pub extern "C-unwind" fn zentry_notify_worker_main(argument: pg_sys::Datum) {
 #[pg_guard]
 extern "C-unwind" fn leave_slot(_code: i32, argument: pg_sys::Datum) {
     // SAFETY: as in the worker's main function.
-    if let (Some(registry), Some(database)) = (registry(), unsafe { pg_sys::Oid::from_datum(argument, false) }) {
+    if let (Some(registry), Some(database)) =
+        (registry(), unsafe { pg_sys::Oid::from_datum(argument, false) })
+    {
         if let Some(slot) = registry.slot(database) {
             slot.leave();
         }
@@ -112,7 +120,10 @@ impl Trouble {
         self.pause = (self.pause * 2).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
         self.until = Some(Instant::now() + self.pause);
         if self.message != error {
-            pgrx::warning!("zentry_notify: {what} failed, trying again in {} s: {error}", self.pause.as_secs());
+            pgrx::warning!(
+                "zentry_notify: {what} failed, trying again in {} s: {error}",
+                self.pause.as_secs()
+            );
             self.message = error;
         }
     }
@@ -170,9 +181,11 @@ impl Worker {
         let mut busy_at = Instant::now();
         let mut leaving: Option<Instant> = None;
         loop {
-            if signals::terminated() && leaving.is_none() {
+            if leaving.is_none()
+                && let Some(patience) = self.has_to_leave()
+            {
                 self.scheduler.drain();
-                leaving = Some(Instant::now() + PATIENCE);
+                leaving = Some(Instant::now() + patience);
             }
             if leaving.is_some_and(|deadline| self.scheduler.in_flight() == 0 || deadline <= Instant::now()) {
                 self.settle();
@@ -195,9 +208,17 @@ impl Worker {
                 return;
             }
             let idle = settings::idle_timeout().saturating_sub(idle_for);
-            let limit = leaving.map_or(idle, |deadline| deadline.saturating_duration_since(Instant::now()));
+            let limit = leaving.map_or(idle, |deadline| {
+                deadline.saturating_duration_since(Instant::now())
+            });
             waiter.wait(Some(self.pause().map_or(limit, |pause| pause.min(limit))));
         }
+    }
+
+    /// How long it may still wait for answers, if it has to leave.
+    fn has_to_leave(&self) -> Option<Duration> {
+        let terminated = signals::terminated().then_some(PATIENCE);
+        terminated.or_else(|| self.slot.held_for().map(|_| PATIENCE_WHEN_IN_THE_WAY))
     }
 
     /// Everything that can be done now.
@@ -215,14 +236,19 @@ impl Worker {
             Err(error) => {
                 self.postponed.merge(work);
                 self.trouble.met("reading the queue", error);
-                database::transaction_as_self("zentry_notify: look for the extension", queue::is_installed) == Ok(false)
+                database::transaction_as_self("zentry_notify: look for the extension", queue::is_installed)
+                    == Ok(false)
             }
         };
         if uninstalled {
             return Turn::Uninstalled;
         }
         self.dispatch();
-        if self.scheduler.has_changes() || self.slot.has_work() { Turn::Again } else { Turn::Quiet }
+        if self.scheduler.has_changes() || self.slot.has_work() {
+            Turn::Again
+        } else {
+            Turn::Quiet
+        }
     }
 
     /// What a transaction is needed for.
@@ -234,10 +260,12 @@ impl Worker {
             self.postponed.progress = true;
         }
         if !work.lanes.is_empty() {
-            let noticed: Vec<LaneId> = self.lanes.keys().copied().filter(|lane| work.lanes.may_contain(lane.0)).collect();
-            self.scheduler.notice(noticed);
+            self.scheduler.notice(self.noted(&work.lanes));
         }
         self.settle();
+        if !work.overdue.is_empty() {
+            self.scheduler.retry_now(self.noted(&work.overdue));
+        }
         self.claim()?;
         if self.housekeeping.is_due() && !self.trouble.is_on() {
             self.housekeeping.run()?;
@@ -245,15 +273,33 @@ impl Worker {
         Ok(())
     }
 
+    fn noted(&self, lanes: &LaneSet) -> Vec<LaneId> {
+        self.lanes
+            .keys()
+            .copied()
+            .filter(|lane| lanes.may_contain(lane.0))
+            .collect()
+    }
+
     fn configure(&mut self) -> Result<(), String> {
-        let integrations = database::transaction("zentry_notify: read integrations", || self.queue.integrations())?;
+        let integrations =
+            database::transaction("zentry_notify: read integrations", || self.queue.integrations())?;
         let url_policy = settings::url_policy();
         let lane = |integration: &Integration| Lane {
-            endpoint: url_policy.as_ref().map_err(Clone::clone).and_then(|policy| endpoint(integration, policy)),
+            endpoint: url_policy
+                .as_ref()
+                .map_err(Clone::clone)
+                .and_then(|policy| endpoint(integration, policy)),
             url: integration.webhook_url.clone(),
         };
-        self.lanes = integrations.iter().map(|integration| (integration.id, lane(integration))).collect();
-        let configs = integrations.iter().map(|integration| config(integration, &self.lanes[&integration.id])).collect();
+        self.lanes = integrations
+            .iter()
+            .map(|integration| (integration.id, lane(integration)))
+            .collect();
+        let configs = integrations
+            .iter()
+            .map(|integration| config(integration, &self.lanes[&integration.id]))
+            .collect();
         self.scheduler.configure(configs, Timestamp::now());
         Ok(())
     }
@@ -270,7 +316,8 @@ impl Worker {
         for answer in self.http.answers() {
             let id = RequestId(answer.id);
             if let Some((kind, url)) = self.in_flight.remove(&id) {
-                self.scheduler.judged(id, &judge(kind, &url, answer.result.as_ref()), Timestamp::now());
+                self.scheduler
+                    .judged(id, &judge(kind, &url, answer.result.as_ref()), Timestamp::now());
             }
         }
     }
@@ -280,8 +327,9 @@ impl Worker {
         if claims.is_empty() {
             return Ok(());
         }
-        let (held_back, readable): (Vec<_>, Vec<_>) =
-            claims.into_iter().partition(|claim| self.unrecorded.lanes.contains(&claim.lane));
+        let (held_back, readable): (Vec<_>, Vec<_>) = claims
+            .into_iter()
+            .partition(|claim| self.unrecorded.lanes.contains(&claim.lane));
         let found = if readable.is_empty() {
             Ok(Vec::new())
         } else {
@@ -292,7 +340,9 @@ impl Worker {
             self.scheduler.supply(claim.lane, Vec::new(), now);
         }
         match found {
-            Ok(found) => found.into_iter().for_each(|(lane, rows)| self.scheduler.supply(lane, rows, now)),
+            Ok(found) => found
+                .into_iter()
+                .for_each(|(lane, rows)| self.scheduler.supply(lane, rows, now)),
             Err(error) => {
                 for claim in readable {
                     self.scheduler.supply(claim.lane, Vec::new(), now);
@@ -305,13 +355,17 @@ impl Worker {
     }
 
     fn dispatch(&mut self) {
-        let mut composer = Composer { lanes: &self.lanes, catalogue: &self.catalogue };
+        let mut composer = Composer {
+            lanes: &self.lanes,
+            catalogue: &self.catalogue,
+        };
         for request in self.scheduler.poll(Timestamp::now(), &mut composer) {
             let endpoint = match self.lanes.get(&request.lane).map(|lane| &lane.endpoint) {
                 Some(Ok(endpoint)) => endpoint,
                 Some(Err(reason)) => {
                     let refused = TransportError::Forbidden(reason.clone());
-                    self.scheduler.judged(request.id, &judge_absence(&refused), Timestamp::now());
+                    self.scheduler
+                        .judged(request.id, &judge_absence(&refused), Timestamp::now());
                     continue;
                 }
                 None => continue,
@@ -322,7 +376,8 @@ impl Worker {
                 url: endpoint.post_url().clone(),
                 body: request.body,
             };
-            self.in_flight.insert(request.id, (endpoint.kind(), endpoint.post_url().clone()));
+            self.in_flight
+                .insert(request.id, (endpoint.kind(), endpoint.post_url().clone()));
             if self.http.send(outgoing).is_err() {
                 // What is in flight is still pending in the log; a new worker sends it.
                 pgrx::ereport!(
@@ -339,7 +394,11 @@ impl Worker {
         if !self.unrecorded.deliveries.is_empty() && !self.trouble.is_on() {
             let again = std::mem::take(&mut self.unrecorded);
             self.record(&again.deliveries);
-            for lane in again.lanes.iter().filter(|lane| !self.unrecorded.lanes.contains(lane)) {
+            for lane in again
+                .lanes
+                .iter()
+                .filter(|lane| !self.unrecorded.lanes.contains(lane))
+            {
                 self.postponed.lanes.insert(lane.0);
             }
         }
@@ -369,7 +428,8 @@ impl Worker {
             }
             for (lane, changes) in by_lane {
                 if let Err(error) = self.write(&changes) {
-                    self.trouble.met(&format!("recording deliveries of webhook {}", lane.0), error);
+                    self.trouble
+                        .met(&format!("recording deliveries of webhook {}", lane.0), error);
                     self.unrecorded.deliveries.extend(changes.into_iter().cloned());
                     self.unrecorded.lanes.insert(lane);
                 }
@@ -384,7 +444,12 @@ impl Worker {
     fn record_lanes(&mut self, changes: &Changes) {
         for change in &changes.lanes {
             let lane = lane_of(change);
-            let error = changes.deliveries.iter().rev().find(|d| d.lane == lane).and_then(|d| d.error.as_deref());
+            let error = changes
+                .deliveries
+                .iter()
+                .rev()
+                .find(|d| d.lane == lane)
+                .and_then(|d| d.error.as_deref());
             let url = self.lanes.get(&lane).map_or("", |lane| &lane.url);
             let recorded = database::transaction("zentry_notify: record an integration's state", || {
                 self.queue.record_lane(change, url, error);
@@ -394,14 +459,17 @@ impl Worker {
                 _ => Ok(()),
             });
             if let Err(error) = recorded {
-                self.trouble.met(&format!("recording the state of webhook {}", lane.0), error);
+                self.trouble
+                    .met(&format!("recording the state of webhook {}", lane.0), error);
             }
         }
     }
 
     fn fail_waiting(&self, lane: LaneId, reason: &str, at: Timestamp) -> Result<(), String> {
         let reason = format!("not sent, the webhook was switched off: {reason}");
-        while database::transaction("zentry_notify: give up deliveries", || self.queue.fail_waiting(lane, &reason, at))? {
+        while database::transaction("zentry_notify: give up deliveries", || {
+            self.queue.fail_waiting(lane, &reason, at)
+        })? {
             pgrx::check_for_interrupts!();
         }
         Ok(())
@@ -411,7 +479,9 @@ impl Worker {
         self.scheduler.in_flight() > 0
             || !self.unrecorded.deliveries.is_empty()
             || !self.postponed.is_empty()
-            || self.next_wake().is_some_and(|wake| wake < settings::idle_timeout())
+            || self
+                .next_wake()
+                .is_some_and(|wake| wake < settings::idle_timeout())
     }
 
     fn next_wake(&self) -> Option<Duration> {
@@ -420,7 +490,10 @@ impl Worker {
     }
 
     fn pause(&self) -> Option<Duration> {
-        let retry = self.trouble.until.filter(|_| !self.postponed.is_empty() || !self.unrecorded.deliveries.is_empty());
+        let retry = self
+            .trouble
+            .until
+            .filter(|_| !self.postponed.is_empty() || !self.unrecorded.deliveries.is_empty());
         let retry = retry.map(|until| until.saturating_duration_since(Instant::now()));
         let now = (!self.postponed.is_empty() && !self.trouble.is_on()).then_some(Duration::ZERO);
         [self.next_wake(), retry, now].into_iter().flatten().min()
@@ -432,7 +505,12 @@ impl Worker {
             pgrx::log!("zentry_notify: could not look for the oldest delivery: {error}");
             None
         });
-        self.slot.set_due([self.scheduler.next_wake(), retention].into_iter().flatten().min());
+        self.slot.set_due(
+            [self.scheduler.next_wake(), retention]
+                .into_iter()
+                .flatten()
+                .min(),
+        );
     }
 }
 
@@ -454,7 +532,10 @@ fn lane_of(change: &LaneChange) -> LaneId {
 }
 
 fn endpoint(integration: &Integration, policy: &webhook::endpoint::UrlPolicy) -> Result<Endpoint, String> {
-    let webhook_type = integration.webhook_type.parse().map_err(|error| format!("{error}"))?;
+    let webhook_type = integration
+        .webhook_type
+        .parse()
+        .map_err(|error| format!("{error}"))?;
     Endpoint::parse(webhook_type, &integration.webhook_url, policy).map_err(|error| error.to_string())
 }
 
@@ -488,7 +569,8 @@ fn policy() -> Policy {
 
 /// A quarter of the files that the process may open: as many again for idle connections, the rest for Postgres.
 fn max_in_flight() -> usize {
-    let files = nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE).map_or(1024, |(soft, _)| soft);
+    let files = nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE)
+        .map_or(1024, |(soft, _)| soft);
     (files / 4).clamp(8, MAX_IN_FLIGHT) as usize
 }
 
@@ -502,10 +584,21 @@ impl Compose for Composer<'_> {
         let kind = match self.lanes.get(&lane).map(|lane| &lane.endpoint) {
             Some(Ok(endpoint)) => endpoint.kind(),
             // It will not be sent.
-            _ => return Composed { body: Vec::new(), taken: 1 },
+            _ => {
+                return Composed {
+                    body: Vec::new(),
+                    taken: 1,
+                };
+            }
         };
-        let cards: Vec<_> = deliveries.iter().map(|delivery| self.catalogue.card(&delivery.event)).collect();
+        let cards: Vec<_> = deliveries
+            .iter()
+            .map(|delivery| self.catalogue.card(&delivery.event))
+            .collect();
         let message = message::compose(kind, &cards);
-        Composed { body: message.body, taken: message.taken }
+        Composed {
+            body: message.body,
+            taken: message.taken,
+        }
     }
 }

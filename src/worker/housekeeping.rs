@@ -38,7 +38,8 @@ impl Housekeeping {
             remove_orphans();
         })?;
         if let Some(retention) = settings::log_retention() {
-            let removed = database::transaction("zentry_notify: remove old deliveries", || remove_old(retention))?;
+            let removed =
+                database::transaction("zentry_notify: remove old deliveries", || remove_old(retention))?;
             if removed == PAGE as usize {
                 self.next = Instant::now() + SHORT_INTERVAL;
             }
@@ -53,7 +54,11 @@ fn remove_old(retention: Duration) -> usize {
                        DELETE FROM zentry_notify.notification_log l USING first f \
                        WHERE l.id = f.id AND f.status IN ('sent', 'failed') AND f.created_at < now() - make_interval(secs => $2)";
     let plan = |sql| Plan::prepare(sql, &[pg_sys::INT4OID, pg_sys::FLOAT8OID]);
-    with_spi(|| plan(SQL).execute(&[PAGE.into_datum(), retention.as_secs_f64().into_datum()]).len())
+    with_spi(|| {
+        plan(SQL)
+            .execute(&[PAGE.into_datum(), retention.as_secs_f64().into_datum()])
+            .len()
+    })
 }
 
 /// Deliveries of integrations that are switched off wait until they are too old. (Those of active ones are the scheduler's.)
@@ -67,7 +72,10 @@ fn give_up_expired() {
                              WHERE NOT w.is_active AND o.created_at < now() - coalesce(w.max_age, make_interval(secs => $2))) old \
                        WHERE l.id = old.id";
     let max_age = settings::max_age().as_secs_f64();
-    with_spi(|| Plan::prepare(SQL, &[pg_sys::INT4OID, pg_sys::FLOAT8OID]).execute(&[PAGE.into_datum(), max_age.into_datum()]));
+    with_spi(|| {
+        Plan::prepare(SQL, &[pg_sys::INT4OID, pg_sys::FLOAT8OID])
+            .execute(&[PAGE.into_datum(), max_age.into_datum()])
+    });
 }
 
 /// Rows that were committed while their integration was being deleted. Steps from lane to lane in the index.
@@ -89,15 +97,23 @@ fn remove_orphans() {
 /// When the oldest delivery has to leave the log; None: there is none, or it stays for ever.
 pub fn due() -> Result<Option<Timestamp>, String> {
     const SQL: &str = "SELECT l.created_at FROM zentry_notify.notification_log l ORDER BY l.id LIMIT 1";
-    let Some(retention) = settings::log_retention() else { return Ok(None) };
+    let Some(retention) = settings::log_retention() else {
+        return Ok(None);
+    };
     let oldest = database::transaction("zentry_notify: look for the oldest delivery", || {
         with_spi(|| {
             let rows = Plan::prepare(SQL, &[]).execute(&[]);
             // SAFETY: the only column is a timestamptz.
-            (rows.len() > 0).then(|| unsafe { i64::from_datum(rows.get(0, 1).0?, false) }).flatten()
+            (rows.len() > 0)
+                .then(|| unsafe { i64::from_datum(rows.get(0, 1).0?, false) })
+                .flatten()
         })
     })?;
-    let due = oldest.map(|oldest| from_timestamptz(oldest).checked_add(retention).unwrap_or(Timestamp::MAX));
+    let due = oldest.map(|oldest| {
+        from_timestamptz(oldest)
+            .checked_add(retention)
+            .unwrap_or(Timestamp::MAX)
+    });
     // Not at once: what is kept for another reason (it waits) must not start a worker over and over.
     let soonest = Timestamp::now().checked_add(INTERVAL).unwrap_or(Timestamp::MAX);
     Ok(due.map(|due| due.max(soonest)))

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use pgrx::IntoDatum;
 use pgrx::bgworkers::{BackgroundWorkerBuilder, BackgroundWorkerStatus, DynamicBackgroundWorker};
 use pgrx::prelude::*;
-use pgrx::IntoDatum;
 
 use super::wait::Waiter;
 use super::{catalogue, database, signals};
@@ -36,7 +36,12 @@ pub extern "C-unwind" fn zentry_notify_launcher_main(_argument: pg_sys::Datum) {
     signals::install();
     database::connect(None);
     registry.launcher_enters();
-    let mut launcher = Launcher { registry, workers: HashMap::new(), dead: HashMap::new(), warned: false };
+    let mut launcher = Launcher {
+        registry,
+        workers: HashMap::new(),
+        dead: HashMap::new(),
+        warned: false,
+    };
     let waiter = Waiter::new(None);
     database::report_idle();
     while !signals::terminated() {
@@ -88,8 +93,11 @@ impl Launcher {
                 (false, Some(due)) => Duration::try_from(due.duration_since(now.1)).unwrap_or_default(),
                 (false, None) => continue,
             };
-            let paused = self.dead.get(&database).map_or(Duration::ZERO, |d| d.until.saturating_duration_since(now.0));
-            let mut wait = wait.max(paused);
+            let paused = self
+                .dead
+                .get(&database)
+                .map_or(Duration::ZERO, |d| d.until.saturating_duration_since(now.0));
+            let mut wait = wait.max(paused).max(slot.held_for().unwrap_or_default());
             if wait.is_zero() {
                 if self.workers.len() >= settings::max_workers() {
                     // A worker that ends wakes the launcher.
@@ -109,10 +117,17 @@ impl Launcher {
     fn survey(&self) {
         match databases() {
             Ok(databases) => {
-                for slot in self.registry.slots().filter(|s| !databases.contains(&s.database()) && !s.has_worker()) {
+                for slot in self
+                    .registry
+                    .slots()
+                    .filter(|s| !databases.contains(&s.database()) && !s.has_worker())
+                {
                     slot.release();
                 }
-                for slot in databases.iter().filter_map(|database| self.registry.slot(*database)) {
+                for slot in databases
+                    .iter()
+                    .filter_map(|database| self.registry.slot(*database))
+                {
                     slot.add(&Work::ALL);
                 }
             }
@@ -132,7 +147,9 @@ impl Launcher {
             .map(|(database, _)| *database)
             .collect();
         for database in ended {
-            let Some(worker) = self.workers.remove(&database) else { continue };
+            let Some(worker) = self.workers.remove(&database) else {
+                continue;
+            };
             match self.registry.slot(database) {
                 Some(slot) if slot.left_in_order() => drop(self.dead.remove(&database)),
                 _ => self.mourn(database, worker.since.elapsed()),
@@ -153,8 +170,17 @@ impl Launcher {
             Some(dead) if lived < LONGEST_PAUSE => (dead.pause * 2).min(LONGEST_PAUSE),
             _ => SHORTEST_PAUSE,
         };
-        pgrx::log!("zentry_notify: the worker of database {database} died, starting it again in {} s", pause.as_secs());
-        self.dead.insert(database, Dead { pause, until: Instant::now() + pause });
+        pgrx::log!(
+            "zentry_notify: the worker of database {database} died, starting it again in {} s",
+            pause.as_secs()
+        );
+        self.dead.insert(
+            database,
+            Dead {
+                pause,
+                until: Instant::now() + pause,
+            },
+        );
         if let Some(slot) = self.registry.slot(database) {
             slot.add(&Work::ALL);
         }
@@ -178,7 +204,13 @@ impl Launcher {
             .load_dynamic();
         match started {
             Ok(handle) => {
-                self.workers.insert(database, Running { handle, since: Instant::now() });
+                self.workers.insert(
+                    database,
+                    Running {
+                        handle,
+                        since: Instant::now(),
+                    },
+                );
                 self.warned = false;
                 true
             }

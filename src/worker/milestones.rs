@@ -47,7 +47,12 @@ fn take_notes() -> BTreeMap<i64, BTreeMap<String, Change>> {
         for row in 0..rows.len() {
             // SAFETY: the types are those of the statement's columns.
             let note = unsafe {
-                let number = |column| rows.get(row, column).0.and_then(|d| i32::from_datum(d, false)).map(i64::from);
+                let number = |column| {
+                    rows.get(row, column)
+                        .0
+                        .and_then(|d| i32::from_datum(d, false))
+                        .map(i64::from)
+                };
                 let source = rows.get(row, 1).0.and_then(|d| i64::from_datum(d, false));
                 let project = rows.get(row, 2).0.and_then(|d| String::from_datum(d, false));
                 (source, project, number(3), number(4))
@@ -64,7 +69,12 @@ fn take_notes() -> BTreeMap<i64, BTreeMap<String, Change>> {
 
 fn notes_are_left() -> bool {
     let _agent = ActingAs::agent();
-    with_spi(|| Plan::prepare("SELECT FROM zentry_notify.progress_note LIMIT 1", &[]).execute(&[]).len() > 0)
+    with_spi(|| {
+        Plan::prepare("SELECT FROM zentry_notify.progress_note LIMIT 1", &[])
+            .execute(&[])
+            .len()
+            > 0
+    })
 }
 
 fn count_source(id: i64, projects: &BTreeMap<String, Change>) {
@@ -72,8 +82,12 @@ fn count_source(id: i64, projects: &BTreeMap<String, Change>) {
     let counted = subtransaction::attempt(std::panic::AssertUnwindSafe(|| {
         // SAFETY: closed at the end of the subtransaction, and the lock is kept till the transaction's end.
         let relation = unsafe { PgRelation::with_lock(relation, pg_sys::AccessShareLock as i32) };
-        if let Some(counter) = Source::load(MILESTONE, &relation).and_then(|source| Counter::new(source, &relation)) {
-            projects.iter().for_each(|(project, change)| counter.count(project, *change));
+        if let Some(counter) =
+            Source::load(MILESTONE, &relation).and_then(|source| Counter::new(source, &relation))
+        {
+            projects
+                .iter()
+                .for_each(|(project, change)| counter.count(project, *change));
         }
     }));
     if let Err(reason) = counted {
@@ -89,7 +103,9 @@ fn relation_of(source: i64) -> Option<pg_sys::Oid> {
     with_spi(|| {
         let rows = Plan::prepare(SQL, &[pg_sys::INT8OID]).execute(&[source.into_datum()]);
         // SAFETY: the only column is an oid.
-        (rows.len() > 0).then(|| unsafe { pg_sys::Oid::from_datum(rows.get(0, 1).0?, false) }).flatten()
+        (rows.len() > 0)
+            .then(|| unsafe { pg_sys::Oid::from_datum(rows.get(0, 1).0?, false) })
+            .flatten()
     })
 }
 
@@ -115,20 +131,30 @@ impl Counter {
     }
 
     fn count(&self, project: &str, change: Change) {
-        let Some(progress) = &self.source.progress else { return };
+        let Some(progress) = &self.source.progress else {
+            return;
+        };
         let Ok(text) = CString::new(project) else { return };
         let key = self.source.parse(progress.group, &text);
         let (total, done) = self.source.as_owner(|| {
             with_spi(|| {
-                let rows = self.tasks.execute(&[Some(key), progress.done_text.as_str().into_datum()]);
+                let rows = self
+                    .tasks
+                    .execute(&[Some(key), progress.done_text.as_str().into_datum()]);
                 // SAFETY: both columns are bigints.
-                let number = |column| unsafe { rows.get(0, column).0.and_then(|d| i64::from_datum(d, false)) };
+                let number =
+                    |column| unsafe { rows.get(0, column).0.and_then(|d| i64::from_datum(d, false)) };
                 (number(1).unwrap_or(0), number(2).unwrap_or(0))
             })
         });
         let reached = percent(done, total);
-        let highest = self.raise(project, reached).unwrap_or_else(|| percent(done - change.done, total - change.total));
-        for milestone in settings::milestones().into_iter().filter(|m| highest < *m && *m <= reached) {
+        let highest = self
+            .raise(project, reached)
+            .unwrap_or_else(|| percent(done - change.done, total - change.total));
+        for milestone in settings::milestones()
+            .into_iter()
+            .filter(|m| highest < *m && *m <= reached)
+        {
             self.fire(progress.group, key, milestone, reached);
         }
     }
@@ -141,11 +167,17 @@ impl Counter {
         let _agent = ActingAs::agent();
         let (source, project) = (self.source.id.into_datum(), project.into_datum());
         with_spi(|| {
-            let rows = Plan::prepare(HIGHEST, &[pg_sys::INT8OID, pg_sys::TEXTOID]).execute(&[source, project]);
+            let rows =
+                Plan::prepare(HIGHEST, &[pg_sys::INT8OID, pg_sys::TEXTOID]).execute(&[source, project]);
             // SAFETY: the only column is a smallint.
-            let before = (rows.len() > 0).then(|| unsafe { i16::from_datum(rows.get(0, 1).0?, false) }).flatten();
-            Plan::prepare(RAISE, &[pg_sys::INT8OID, pg_sys::TEXTOID, pg_sys::INT2OID])
-                .execute(&[source, project, i16::from(reached).into_datum()]);
+            let before = (rows.len() > 0)
+                .then(|| unsafe { i16::from_datum(rows.get(0, 1).0?, false) })
+                .flatten();
+            Plan::prepare(RAISE, &[pg_sys::INT8OID, pg_sys::TEXTOID, pg_sys::INT2OID]).execute(&[
+                source,
+                project,
+                i16::from(reached).into_datum(),
+            ]);
             before.and_then(|before| u8::try_from(before).ok())
         })
     }
@@ -159,7 +191,10 @@ impl Counter {
         }
         let mut data: serde_json::Map<String, Value> =
             serde_json::from_str(&self.source.data(&values).json).unwrap_or_default();
-        data.insert("milestone_name".into(), format!("{milestone}% Project Completion").into());
+        data.insert(
+            "milestone_name".into(),
+            format!("{milestone}% Project Completion").into(),
+        );
         data.insert("progress".into(), reached.into());
         capture::insert(MILESTONE, &Value::Object(data).to_string(), &lanes);
     }

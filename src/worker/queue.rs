@@ -52,14 +52,16 @@ pub struct Queue {
 
 /// Whether the extension is in this database, and complete.
 pub fn is_installed() -> bool {
-    const SQL: &str = "SELECT FROM pg_catalog.pg_extension WHERE extname OPERATOR(pg_catalog.=) 'zentry_notify'";
+    const SQL: &str =
+        "SELECT FROM pg_catalog.pg_extension WHERE extname OPERATOR(pg_catalog.=) 'zentry_notify'";
     with_spi(|| Plan::prepare(SQL, &[]).execute(&[]).len() > 0)
 }
 
 impl Queue {
     pub fn prepare() -> Queue {
         use pg_sys::{
-            INT4ARRAYOID, INT4OID, INT8ARRAYOID, INT8OID, TEXTARRAYOID, TEXTOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZOID,
+            INT4ARRAYOID, INT4OID, INT8ARRAYOID, INT8OID, TEXTARRAYOID, TEXTOID, TIMESTAMPTZARRAYOID,
+            TIMESTAMPTZOID,
         };
         let prepare = |sql: &str, types: &[pg_sys::Oid]| with_spi(|| Plan::prepare(sql, types));
         Queue {
@@ -89,8 +91,14 @@ impl Queue {
                  FROM unnest($1, $2, $3, $4, $5, $6, $7, $8) o (id, status, attempts, code, body, error, sent_at, next_attempt_at) \
                  WHERE l.id = o.id AND l.status IN ('pending', 'retry')",
                 &[
-                    INT8ARRAYOID, TEXTARRAYOID, INT4ARRAYOID, INT4ARRAYOID, TEXTARRAYOID, TEXTARRAYOID,
-                    TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID,
+                    INT8ARRAYOID,
+                    TEXTARRAYOID,
+                    INT4ARRAYOID,
+                    INT4ARRAYOID,
+                    TEXTARRAYOID,
+                    TEXTARRAYOID,
+                    TIMESTAMPTZARRAYOID,
+                    TIMESTAMPTZARRAYOID,
                 ],
             ),
             count: prepare(
@@ -105,7 +113,12 @@ impl Queue {
                      last_failed_at = coalesce(EXCLUDED.last_failed_at, n.last_failed_at), \
                      last_error = coalesce(EXCLUDED.last_error, n.last_error)",
                 &[
-                    INT8ARRAYOID, INT8ARRAYOID, INT8ARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZARRAYOID, TEXTARRAYOID,
+                    INT8ARRAYOID,
+                    INT8ARRAYOID,
+                    INT8ARRAYOID,
+                    TIMESTAMPTZARRAYOID,
+                    TIMESTAMPTZARRAYOID,
+                    TEXTARRAYOID,
                 ],
             ),
             switch_off: prepare(
@@ -138,14 +151,19 @@ impl Queue {
     pub fn integrations(&self) -> Vec<Integration> {
         with_spi(|| {
             let rows = self.integrations.execute(&[]);
-            (0..rows.len()).filter_map(|row| integration(&rows, row)).collect()
+            (0..rows.len())
+                .filter_map(|row| integration(&rows, row))
+                .collect()
         })
     }
 
     /// The first waiting rows of each claimed lane, in order of id. A lane that has none is there with an empty list.
     pub fn claim(&self, claims: &[Claim]) -> Vec<(LaneId, Vec<Delivery>)> {
         let lanes: Vec<i64> = claims.iter().map(|claim| claim.lane.0).collect();
-        let pages: Vec<i32> = claims.iter().map(|claim| claim.limit.try_into().unwrap_or(i32::MAX)).collect();
+        let pages: Vec<i32> = claims
+            .iter()
+            .map(|claim| claim.limit.try_into().unwrap_or(i32::MAX))
+            .collect();
         let mut found: BTreeMap<LaneId, Vec<Delivery>> = BTreeMap::new();
         with_spi(|| {
             let rows = self.claim.execute(&[lanes.into_datum(), pages.into_datum()]);
@@ -153,7 +171,10 @@ impl Queue {
                 found.entry(lane).or_default().push(delivery);
             }
         });
-        claims.iter().map(|claim| (claim.lane, found.remove(&claim.lane).unwrap_or_default())).collect()
+        claims
+            .iter()
+            .map(|claim| (claim.lane, found.remove(&claim.lane).unwrap_or_default()))
+            .collect()
     }
 
     /// Writes outcomes down, and counts those that are final.
@@ -161,11 +182,18 @@ impl Queue {
         if changes.is_empty() {
             return;
         }
-        fn column<T>(changes: &[&DeliveryChange], value: impl Fn(&DeliveryChange) -> T) -> Option<pg_sys::Datum>
+        fn column<T>(
+            changes: &[&DeliveryChange],
+            value: impl Fn(&DeliveryChange) -> T,
+        ) -> Option<pg_sys::Datum>
         where
             Vec<T>: IntoDatum,
         {
-            changes.iter().map(|change| value(change)).collect::<Vec<T>>().into_datum()
+            changes
+                .iter()
+                .map(|change| value(change))
+                .collect::<Vec<T>>()
+                .into_datum()
         }
         with_spi(|| {
             self.record.execute(&[
@@ -175,7 +203,9 @@ impl Queue {
                 column(changes, |c| c.status_code.map(i32::from)),
                 column(changes, |c| c.body.as_deref().map(str::to_owned)),
                 column(changes, |c| c.error.as_deref().map(str::to_owned)),
-                column(changes, |c| (c.outcome == Outcome::Sent).then(|| to_timestamptz(c.at))),
+                column(changes, |c| {
+                    (c.outcome == Outcome::Sent).then(|| to_timestamptz(c.at))
+                }),
                 column(changes, |c| next_attempt(c.outcome).map(to_timestamptz)),
             ]);
         });
@@ -190,7 +220,10 @@ impl Queue {
         let sent: Vec<i64> = counts.values().map(|c| c.sent).collect();
         let failed: Vec<i64> = counts.values().map(|c| c.failed).collect();
         let last_sent: Vec<_> = counts.values().map(|c| c.last_sent.map(to_timestamptz)).collect();
-        let last_failed: Vec<_> = counts.values().map(|c| c.last_failed.map(to_timestamptz)).collect();
+        let last_failed: Vec<_> = counts
+            .values()
+            .map(|c| c.last_failed.map(to_timestamptz))
+            .collect();
         let error: Vec<_> = counts.values().map(|c| c.error.clone()).collect();
         with_spi(|| {
             self.count.execute(&[
@@ -209,7 +242,12 @@ impl Queue {
     pub fn record_lane(&self, change: &LaneChange, url: &str, error: Option<&str>) {
         with_spi(|| match change {
             LaneChange::SwitchedOff { lane, reason, at } => {
-                let arguments = [lane.0.into_datum(), url.into_datum(), to_timestamptz(*at).into_datum(), reason.into_datum()];
+                let arguments = [
+                    lane.0.into_datum(),
+                    url.into_datum(),
+                    to_timestamptz(*at).into_datum(),
+                    reason.into_datum(),
+                ];
                 if self.switch_off.execute(&arguments).len() > 0 {
                     self.close_circuit.execute(&[lane.0.into_datum()]);
                     pgrx::ereport!(
@@ -237,11 +275,18 @@ impl Queue {
 
     /// Gives up a page of what waits for an integration; false when nothing is left.
     pub fn fail_waiting(&self, lane: LaneId, reason: &str, at: Timestamp) -> bool {
-        let failed =
-            with_spi(|| self.fail_waiting.execute(&[lane.0.into_datum(), reason.into_datum(), FAIL_PAGE.into_datum()]).len());
+        let failed = with_spi(|| {
+            self.fail_waiting
+                .execute(&[lane.0.into_datum(), reason.into_datum(), FAIL_PAGE.into_datum()])
+                .len()
+        });
         if failed > 0 {
-            let counts =
-                Counts { failed: failed as i64, last_failed: Some(at), error: Some(reason.to_owned()), ..Counts::default() };
+            let counts = Counts {
+                failed: failed as i64,
+                last_failed: Some(at),
+                error: Some(reason.to_owned()),
+                ..Counts::default()
+            };
             self.count(&BTreeMap::from([(lane.0, counts)]));
         }
         failed == FAIL_PAGE as usize
@@ -346,8 +391,15 @@ fn timestamp(rows: &Rows, row: usize, column: usize) -> Option<Timestamp> {
 
 /// Beyond what a Timestamp can hold (infinity, the year 10000), its last or first one.
 pub fn from_timestamptz(since_2000: i64) -> Timestamp {
-    let bound = if since_2000 < 0 { Timestamp::MIN } else { Timestamp::MAX };
-    since_2000.checked_add(POSTGRES_EPOCH).and_then(|us| Timestamp::from_microsecond(us).ok()).unwrap_or(bound)
+    let bound = if since_2000 < 0 {
+        Timestamp::MIN
+    } else {
+        Timestamp::MAX
+    };
+    since_2000
+        .checked_add(POSTGRES_EPOCH)
+        .and_then(|us| Timestamp::from_microsecond(us).ok())
+        .unwrap_or(bound)
 }
 
 fn to_timestamptz(at: Timestamp) -> TimestampWithTimeZone {

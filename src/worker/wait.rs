@@ -22,7 +22,11 @@ impl Waiter {
                 pg_sys::AddWaitEventToSet(set, events, fd, latch, std::ptr::null_mut());
             };
             add(pg_sys::WL_LATCH_SET, version::NO_SOCKET, pg_sys::MyLatch);
-            add(pg_sys::WL_EXIT_ON_PM_DEATH, version::NO_SOCKET, std::ptr::null_mut());
+            add(
+                pg_sys::WL_EXIT_ON_PM_DEATH,
+                version::NO_SOCKET,
+                std::ptr::null_mut(),
+            );
             if let Some(socket) = socket {
                 add(pg_sys::WL_SOCKET_READABLE, socket, std::ptr::null_mut());
             }
