@@ -18,6 +18,9 @@ mod version;
 mod wake;
 mod worker;
 
+#[cfg(any(test, feature = "pg_test"))]
+mod tests;
+
 ::pgrx::pg_module_magic!(name, version);
 
 extension_sql_file!("../sql/01_schema.sql", name = "schema", bootstrap);
