@@ -68,10 +68,9 @@ pub extern "C-unwind" fn zentry_notify_worker_main(argument: pg_sys::Datum) {
 #[pg_guard]
 extern "C-unwind" fn leave_slot(_code: i32, argument: pg_sys::Datum) {
     // SAFETY: as in the worker's main function.
-    if let (Some(registry), Some(database)) =
-        (registry(), unsafe { pg_sys::Oid::from_datum(argument, false) })
-    {
-        if let Some(slot) = registry.slot(database) {
+    let database = unsafe { pg_sys::Oid::from_datum(argument, false) };
+    if let (Some(registry), Some(database)) = (registry(), database) {
+        if let Some(slot) = registry.known_slot(database) {
             slot.leave();
         }
         registry.wake_launcher();

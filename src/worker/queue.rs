@@ -199,7 +199,7 @@ impl Queue {
             self.record.execute(&[
                 column(changes, |c| c.id.0),
                 column(changes, |c| status(c.outcome)),
-                column(changes, |c| i32::try_from(c.attempts).unwrap_or(i32::MAX)),
+                column(changes, attempts),
                 column(changes, |c| c.status_code.map(i32::from)),
                 column(changes, |c| c.body.as_deref().map(str::to_owned)),
                 column(changes, |c| c.error.as_deref().map(str::to_owned)),
@@ -330,6 +330,12 @@ fn status(outcome: Outcome) -> &'static str {
         Outcome::Retry { .. } | Outcome::Waiting { .. } => "retry",
         Outcome::Failed => "failed",
     }
+}
+
+/// The scheduler counts what failed; the log shows how often it was posted.
+fn attempts(change: &DeliveryChange) -> i32 {
+    let attempts = change.attempts + u32::from(change.outcome == Outcome::Sent);
+    i32::try_from(attempts).unwrap_or(i32::MAX)
 }
 
 fn next_attempt(outcome: Outcome) -> Option<Timestamp> {
