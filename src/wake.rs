@@ -135,6 +135,8 @@ pub struct Slot {
     configuration: AtomicBool,
     /// Process number of its worker.
     worker: AtomicI32,
+    /// The worker looks again by itself within a moment, so nobody has to wake it.
+    looking: AtomicBool,
     /// When something falls due without a commit, in microseconds since 1970.
     due: AtomicI64,
     /// Until when no worker may be in the database, in microseconds since 1970.
@@ -152,6 +154,7 @@ impl Slot {
             progress: AtomicBool::new(false),
             configuration: AtomicBool::new(false),
             worker: AtomicI32::new(NOBODY),
+            looking: AtomicBool::new(false),
             due: AtomicI64::new(NEVER),
             held_until: AtomicI64::new(0),
             left_in_order: AtomicBool::new(true),
@@ -219,6 +222,11 @@ impl Slot {
         self.worker.load(SeqCst) != NOBODY
     }
 
+    /// Says whether the worker will look by itself within a moment. When it says no, it has to look once more.
+    pub fn set_looking(&self, looking: bool) {
+        self.looking.store(looking, SeqCst);
+    }
+
     /// False when another worker serves the database already.
     pub fn enter(&self) -> bool {
         let entered = self
@@ -232,6 +240,7 @@ impl Slot {
     }
 
     pub fn leave(&self) {
+        self.set_looking(false);
         let _ = self
             .worker
             .compare_exchange(version::my_process_number(), NOBODY, SeqCst, SeqCst);
@@ -353,6 +362,7 @@ impl Registry {
         slot.add(work);
         match slot.worker.load(SeqCst) {
             NOBODY => self.wake_launcher(),
+            _ if slot.looking.load(SeqCst) => {}
             worker => wake_process(worker),
         }
     }
