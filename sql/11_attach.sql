@@ -27,7 +27,11 @@ BEGIN
                 EXECUTE format('DROP TRIGGER %I ON %s', trigger_of, relation);
             END IF;
         ELSE
-            EXECUTE format('CREATE OR REPLACE TRIGGER %I AFTER %s ON %s FOR EACH ROW WHEN (%s) EXECUTE FUNCTION zentry_notify.capture(%s)',
+            IF current_setting('server_version_num')::integer < 140000 THEN
+                EXECUTE format('DROP TRIGGER IF EXISTS %I ON %s', trigger_of, relation);
+            END IF;
+            EXECUTE format('CREATE %s TRIGGER %I AFTER %s ON %s FOR EACH ROW WHEN (%s) EXECUTE FUNCTION zentry_notify.capture(%s)',
+                           CASE WHEN current_setting('server_version_num')::integer >= 140000 THEN 'OR REPLACE' END,
                            trigger_of, operation, relation, condition, concat_ws(', ', quote_literal(event_type), quote_literal(rider)));
             -- DROP EXTENSION takes the trigger with it and asks for no CASCADE.
             EXECUTE format('ALTER TRIGGER %I ON %s DEPENDS ON EXTENSION zentry_notify', trigger_of, relation);
@@ -112,8 +116,9 @@ BEGIN
         relation := source.relation;
         IF to_regclass(source.relation) IS NULL THEN
             state := 'not found';
+        ELSIF NOT zentry_notify.caller_owns(to_regclass(source.relation)) THEN
+            state := 'not yours';
         ELSE
-            PERFORM zentry_notify.require_owner(to_regclass(source.relation));
             PERFORM zentry_notify.attach_source(source.event_type, to_regclass(source.relation), source.columns, source.audience,
                                                 source.progress, source.insert_when, source.update_when, source.delete_when, source.rider);
             state := 'attached';
@@ -123,7 +128,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zentry_attach() IS
-    'Puts the triggers of the five events on Zentry''s own tables, whichever exist, and mends what was suspended. Needs the tables'' owner';
+    'Puts the triggers of the five events on Zentry''s own tables, whichever exist, and mends what was suspended. Tables of other owners are left as they are';
 
 CREATE FUNCTION zentry_detach(relation regclass) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -148,14 +153,20 @@ END
 $$;
 COMMENT ON FUNCTION zentry_detach(regclass) IS 'Takes all our triggers off a table: it fires nothing any more. Needs the table''s owner';
 
+CREATE FUNCTION zentry_notify.caller_owns(relation regclass) RETURNS boolean
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    -- The caller of the definer function that calls this one: what SET ROLE says, else who logged in.
+    SELECT pg_has_role(coalesce(nullif(current_setting('role'), 'none'), session_user)::name, c.relowner, 'USAGE')
+      FROM pg_class c WHERE c.oid = relation;
+$$;
+COMMENT ON FUNCTION zentry_notify.caller_owns(regclass) IS 'Whether the role that called a definer function owns the table';
+
 CREATE FUNCTION zentry_notify.require_owner(relation regclass) RETURNS void
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-    -- The caller of the definer function that calls this one: what SET ROLE says, else who logged in.
-    caller name := coalesce(nullif(current_setting('role'), 'none'), session_user);
 BEGIN
-    IF NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = relation AND pg_has_role(caller, c.relowner, 'USAGE')) THEN
+    IF NOT zentry_notify.caller_owns(relation) THEN
         RAISE EXCEPTION 'must be owner of table %', relation USING ERRCODE = 'insufficient_privilege',
             HINT = 'Let the table''s owner or a superuser do it.';
     END IF;

@@ -11,6 +11,7 @@ mod api;
 mod capture;
 mod http;
 mod plan;
+mod report;
 mod settings;
 mod subtransaction;
 mod utility;

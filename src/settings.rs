@@ -8,6 +8,7 @@ use pgrx::guc::{GucContext, GucFlags, GucRegistry, GucSetting};
 use webhook::endpoint::UrlPolicy;
 
 static ENABLED: GucSetting<bool> = GucSetting::<bool>::new(true);
+static SENDING: GucSetting<bool> = GucSetting::<bool>::new(true);
 static ALLOWED_HOSTS: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(DEFAULT_HOSTS));
 static ALLOW_HTTP: GucSetting<bool> = GucSetting::<bool>::new(false);
 static ALLOW_PRIVATE_ADDRESSES: GucSetting<bool> = GucSetting::<bool>::new(false);
@@ -45,6 +46,11 @@ const DEFAULT_HOSTS: &CStr = {
 /// Whether the triggers of this session fire.
 pub fn enabled() -> bool {
     ENABLED.get()
+}
+
+/// Whether workers send at all.
+pub fn sending() -> bool {
+    SENDING.get()
 }
 
 /// Which URLs may be posted to.
@@ -153,6 +159,14 @@ pub fn define() {
         c"Set it off for a bulk load that nobody should hear of.",
         &ENABLED,
         Userset,
+        EMPTY,
+    );
+    boolean(
+        c"zentry_notify.sending",
+        c"Whether notifications are sent; off, they wait.",
+        c"For a restored copy, or to hold everything back. Can be set for a database.",
+        &SENDING,
+        Suset,
         EMPTY,
     );
     boolean(

@@ -228,7 +228,7 @@ impl Slot {
     }
 
     /// False when another worker serves the database already.
-    pub fn enter(&self) -> bool {
+    fn enter(&self) -> bool {
         let entered = self
             .worker
             .compare_exchange(NOBODY, version::my_process_number(), SeqCst, SeqCst)
@@ -239,16 +239,17 @@ impl Slot {
         entered
     }
 
-    pub fn leave(&self) {
+    /// True when this process was its worker.
+    fn leave(&self) -> bool {
         self.set_looking(false);
-        let _ = self
-            .worker
-            .compare_exchange(version::my_process_number(), NOBODY, SeqCst, SeqCst);
+        self.worker
+            .compare_exchange(version::my_process_number(), NOBODY, SeqCst, SeqCst)
+            .is_ok()
     }
 
-    pub fn leave_in_order(&self) {
+    /// Says that the worker leaves because it wants to, not because it died.
+    pub fn in_order(&self) {
         self.left_in_order.store(true, SeqCst);
-        self.leave();
     }
 
     pub fn left_in_order(&self) -> bool {
@@ -267,6 +268,7 @@ impl Slot {
 /// All that is shared.
 pub struct Registry {
     launcher: AtomicI32,
+    workers: AtomicU32,
     /// The launcher has to look at every database.
     survey: AtomicBool,
     /// Until when Discord has banned this address, in microseconds since 1970: a worker that starts anew must know.
@@ -284,6 +286,7 @@ pub fn request_shared_memory() {
     pg_shmem_init!(
         REGISTRY = Registry {
             launcher: AtomicI32::new(NOBODY),
+            workers: AtomicU32::new(0),
             survey: AtomicBool::new(true),
             discord_parked_until: AtomicI64::new(0),
             slots: [const { Slot::free() }; SLOTS],
@@ -325,6 +328,27 @@ impl Registry {
     pub fn launcher_enters(&self) {
         self.launcher.store(version::my_process_number(), SeqCst);
         self.survey.store(true, SeqCst);
+    }
+
+    /// Workers that serve a database now.
+    pub fn workers(&self) -> u32 {
+        self.workers.load(SeqCst)
+    }
+
+    /// Makes this process the slot's worker; false when there is one already.
+    pub fn enter(&self, slot: &Slot) -> bool {
+        let entered = slot.enter();
+        if entered {
+            self.workers.fetch_add(1, SeqCst);
+        }
+        entered
+    }
+
+    /// The end of what [`enter`](Self::enter) began; harmless when repeated.
+    pub fn leave(&self, slot: &Slot) {
+        if slot.leave() {
+            self.workers.fetch_sub(1, SeqCst);
+        }
     }
 
     pub fn take_survey(&self) -> bool {

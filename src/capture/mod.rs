@@ -190,14 +190,13 @@ pub fn suspend(event_type: &str, relation: pg_sys::Oid, reason: &str) {
         })
     }));
     if recorded != Ok(0) {
-        pgrx::ereport!(
-            WARNING,
+        crate::report::warning(
             PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
             format!(
                 "zentry_notify: {event_type} on table {} is suspended: {reason}",
                 table_name(relation)
             ),
-            "The write itself is not affected. Mend the cause, then run: SELECT * FROM zentry_attach();"
+            "The write itself is not affected. Mend the cause, then run: SELECT * FROM zentry_attach();",
         );
     }
 }

@@ -250,11 +250,10 @@ impl Queue {
                 ];
                 if self.switch_off.execute(&arguments).len() > 0 {
                     self.close_circuit.execute(&[lane.0.into_datum()]);
-                    pgrx::ereport!(
-                        WARNING,
+                    crate::report::warning(
                         PgSqlErrorCode::ERRCODE_CONNECTION_DOES_NOT_EXIST,
                         format!("zentry_notify: webhook {} is switched off: {reason}", lane.0),
-                        "Mend its URL with zentry_update_webhook, then send what failed with zentry_retry_failed."
+                        "Mend its URL with zentry_update_webhook, then send what failed with zentry_retry_failed.",
                     );
                 }
             }
