@@ -174,7 +174,7 @@ pub fn suspend(event_type: &str, relation: pg_sys::Oid, reason: &str) {
                        WHERE id OPERATOR(pg_catalog.=) (\
                          SELECT s.id FROM zentry_notify.event_source s \
                          WHERE s.event_type OPERATOR(pg_catalog.=) $1 AND s.suspended_at IS NULL \
-                           AND (s.relation OPERATOR(pg_catalog.=) $2 OR s.relation IN (SELECT pg_catalog.pg_partition_ancestors($2))) \
+                           AND (s.relation OPERATOR(pg_catalog.=) $2 OR s.relation OPERATOR(pg_catalog.=) ANY (SELECT pg_catalog.pg_partition_ancestors($2))) \
                          FOR UPDATE SKIP LOCKED)";
     let recorded = subtransaction::attempt(std::panic::AssertUnwindSafe(|| {
         let _agent = ActingAs::agent();
@@ -224,7 +224,7 @@ fn subscribers() -> Rc<Subscribers> {
 
 fn our_tables() -> Vec<pg_sys::Oid> {
     const SQL: &str = "SELECT c.oid FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace \
-                       WHERE n.nspname OPERATOR(pg_catalog.=) 'zentry_notify' AND c.relname IN ('webhook_integration', 'event_source')";
+                       WHERE n.nspname OPERATOR(pg_catalog.=) 'zentry_notify' AND c.relname OPERATOR(pg_catalog.=) ANY ('{webhook_integration,event_source}'::pg_catalog.name[])";
     with_spi(|| {
         let rows = Plan::prepare(SQL, &[]).execute(&[]);
         // SAFETY: the statement's only column is an oid.
