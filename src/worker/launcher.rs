@@ -45,7 +45,10 @@ pub extern "C-unwind" fn zentry_notify_launcher_main(_argument: pg_sys::Datum) {
     let waiter = Waiter::new(None);
     database::report_idle();
     while !signals::terminated() {
-        signals::reload();
+        if signals::reload() {
+            // What a setting held back may be sent now.
+            registry.ask_for_survey();
+        }
         let pause = launcher.turn();
         waiter.wait(pause);
     }
@@ -216,11 +219,10 @@ impl Launcher {
             }
             Err(_) => {
                 if !self.warned {
-                    pgrx::ereport!(
-                        WARNING,
+                    crate::report::warning(
                         PgSqlErrorCode::ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
-                        "zentry_notify: no background worker is free, notifications wait",
-                        "Raise max_worker_processes; sending goes on as soon as a worker is free."
+                        "zentry_notify: no background worker is free, notifications wait".to_owned(),
+                        "Raise max_worker_processes; sending goes on as soon as a worker is free.",
                     );
                     self.warned = true;
                 }
