@@ -26,6 +26,13 @@ pub use source::Source;
 /// The event that the worker derives.
 pub const MILESTONE: &str = "milestone_reached";
 
+/// What else than a relation itself decides whether its owner may read it: roles, memberships, schemas.
+const RIGHTS: [i32; 3] = [
+    pg_sys::SysCacheIdentifier::AUTHOID as i32,
+    pg_sys::SysCacheIdentifier::AUTHMEMROLEMEM as i32,
+    pg_sys::SysCacheIdentifier::NAMESPACEOID as i32,
+];
+
 /// A trigger's sources, one for each of its arguments, but for those that are suspended or gone.
 type Known = Rc<[Rc<Source>]>;
 
@@ -63,6 +70,9 @@ pub fn register_callbacks() {
         pg_sys::RegisterXactCallback(Some(transaction_callback), std::ptr::null_mut());
         pg_sys::RegisterSubXactCallback(Some(subtransaction_callback), std::ptr::null_mut());
         pg_sys::CacheRegisterRelcacheCallback(Some(relation_changed), pg_sys::Datum::null());
+        for cache in RIGHTS {
+            pg_sys::CacheRegisterSyscacheCallback(cache, Some(rights_changed), pg_sys::Datum::null());
+        }
     }
 }
 
@@ -238,6 +248,8 @@ fn statements() -> Rc<Statements> {
     if let Some(known) = session(|s| s.statements.clone()) {
         return known;
     }
+    // Who writes to an application's table need not have a right on ours.
+    let _agent = ActingAs::agent();
     let prepare = |sql: &str, types: &[pg_sys::Oid]| with_spi(|| Plan::prepare(sql, types));
     let prepared = Rc::new(Statements {
         insert_one: prepare(
@@ -474,6 +486,16 @@ extern "C-unwind" fn relation_changed(_argument: pg_sys::Datum, relation: pg_sys
         Err(_) => true,
     });
     if concerned {
+        STALE.set(true);
+    }
+}
+
+/// The table's owner may have lost a right that the lookups need: they are rehearsed again.
+#[pg_guard]
+extern "C-unwind" fn rights_changed(_argument: pg_sys::Datum, _cache: i32, _hash: u32) {
+    let something_is_kept =
+        DEPENDENCIES.with(|known| known.try_borrow().map_or(true, |known| !known.is_empty()));
+    if something_is_kept {
         STALE.set(true);
     }
 }
