@@ -171,8 +171,12 @@ fn load(event_type: &str, relation: &PgRelation) -> Option<Rc<Source>> {
             depend_on(&source.relations);
             Some(source)
         }
-        Err(reason) => {
-            suspend(event_type, relation.oid(), &reason);
+        Err(failure) => {
+            suspend(
+                event_type,
+                relation.oid(),
+                &failure.raise_if_passing().to_string(),
+            );
             None
         }
     }
@@ -199,7 +203,7 @@ pub fn suspend(event_type: &str, relation: pg_sys::Oid, reason: &str) {
                 .len()
         })
     }));
-    if recorded != Ok(0) {
+    if !matches!(recorded, Ok(0)) {
         crate::report::warning(
             PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
             format!(

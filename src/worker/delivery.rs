@@ -262,7 +262,10 @@ impl Worker {
             work.merge(std::mem::take(&mut self.postponed));
         }
         let uninstalled = match self.work(&work) {
-            Ok(()) => false,
+            Ok(()) => {
+                self.calm_down();
+                false
+            }
             Err(error) => {
                 self.postponed.merge(work);
                 self.trouble.met("reading the queue", error);
@@ -286,9 +289,6 @@ impl Worker {
         if work.configuration {
             self.configure()?;
         }
-        if work.progress && milestones::count()? {
-            self.postponed.progress = true;
-        }
         if !work.lanes.is_empty() {
             self.scheduler.notice(self.noted(&work.lanes));
         }
@@ -297,10 +297,20 @@ impl Worker {
             self.scheduler.retry_now(self.noted(&work.overdue));
         }
         self.claim()?;
+        if work.progress && milestones::count()? {
+            self.postponed.progress = true;
+        }
         if self.housekeeping.is_due() && !self.trouble.is_on() {
             self.housekeeping.run()?;
         }
         Ok(())
+    }
+
+    /// Trouble is over when nothing is left that had failed.
+    fn calm_down(&mut self) {
+        if self.unrecorded.deliveries.is_empty() && !self.trouble.is_on() {
+            self.trouble.over();
+        }
     }
 
     fn noted(&self, lanes: &LaneSet) -> Vec<LaneId> {
@@ -457,7 +467,6 @@ impl Worker {
         for page in changes.chunks(RECORD_PAGE) {
             let page: Vec<&DeliveryChange> = page.iter().collect();
             if self.write(&page).is_ok() {
-                self.trouble.over();
                 continue;
             }
             let mut by_lane: HashMap<LaneId, Vec<&DeliveryChange>> = HashMap::new();

@@ -90,8 +90,8 @@ fn count_source(id: i64, projects: &BTreeMap<String, Change>) {
                 .for_each(|(project, change)| counter.count(project, *change));
         }
     }));
-    if let Err(reason) = counted {
-        capture::suspend(MILESTONE, relation, &reason);
+    if let Err(failure) = counted {
+        capture::suspend(MILESTONE, relation, &failure.raise_if_passing().to_string());
     }
 }
 
