@@ -3,7 +3,7 @@
 use std::fmt;
 use std::panic::{AssertUnwindSafe, UnwindSafe};
 
-use pgrx::pg_sys::panic::{CaughtError, ErrorReport};
+use pgrx::pg_sys::panic::{CaughtError, ErrorReport, ErrorReportWithLevel};
 use pgrx::{PgLogLevel, PgSqlErrorCode, PgTryBuilder, pg_sys};
 
 /// An error that was caught.
@@ -13,7 +13,7 @@ pub struct Failure {
 }
 
 impl Failure {
-    fn of(report: &ErrorReport) -> Self {
+    fn of(report: &ErrorReportWithLevel) -> Self {
         Failure {
             code: report.sql_error_code(),
             message: report.message().to_owned(),
