@@ -1,6 +1,7 @@
 //! Row -> pending deliveries: the trigger function, and the state that each session keeps for it.
 
 mod mapping;
+mod prepare;
 mod source;
 mod subscribers;
 mod unwritten;
