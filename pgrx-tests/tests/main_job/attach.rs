@@ -1,7 +1,11 @@
 //! Which tables fire: attaching, detaching, and the order of events on an installation's first day.
 
+use std::thread;
+
+use zentry_e2e::cluster::{Cluster, ClusterOptions};
 use zentry_e2e::emulator::Kind;
-use zentry_e2e::scene::Scene;
+use zentry_e2e::scene::{SOON, Scene};
+use zentry_e2e::wait::eventually;
 use zentry_e2e::zentry::{self, id};
 
 use crate::support::{assert_clean, connect_listening, lanes, sent, sqlstate};
@@ -207,4 +211,37 @@ fn a_role_without_any_privilege_of_ours_fires_events() {
     let call = application.batch_execute("SELECT zentry_test_event()");
     assert_eq!(sqlstate(call), "42501");
     assert_clean(&scene);
+}
+
+/// Roles belong to the cluster: both databases need the same one, which the first has not committed yet.
+#[test]
+fn two_databases_at_the_same_moment() {
+    let cluster = Cluster::start(ClusterOptions::default()).unwrap();
+    let mut client = cluster.connect().unwrap();
+    for outcome in ["COMMIT", "ROLLBACK"] {
+        client.batch_execute("CREATE DATABASE one").unwrap();
+        client.batch_execute("CREATE DATABASE two").unwrap();
+        let mut first = cluster.connect_as("postgres", "one").unwrap();
+        let mut second = cluster.connect_as("postgres", "two").unwrap();
+        first
+            .batch_execute("BEGIN; CREATE EXTENSION zentry_notify")
+            .unwrap();
+        let second = thread::spawn(move || second.batch_execute("CREATE EXTENSION zentry_notify"));
+        let waits =
+            "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = 'two' AND wait_event_type = 'Lock')";
+        eventually(SOON, "the second to wait for the first", || {
+            client.query_one(waits, &[]).ok()?.get::<_, bool>(0).then_some(())
+        })
+        .unwrap();
+        first.batch_execute(outcome).unwrap();
+        second.join().unwrap().unwrap();
+        drop(first);
+        for clean in [
+            "DROP DATABASE one WITH (FORCE)",
+            "DROP DATABASE two WITH (FORCE)",
+            "DROP ROLE zentry_notify_agent",
+        ] {
+            client.batch_execute(clean).unwrap();
+        }
+    }
 }

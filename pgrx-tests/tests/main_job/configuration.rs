@@ -195,7 +195,6 @@ fn the_rules_hold_for_direct_writes() {
         "event_types = '[\"task_done\"]'",
         "event_types = '\"task_completed\"'",
         "event_types = '[1]'",
-        "webhook_type = 'teams'",
     ];
     for change in refused {
         let result = warm

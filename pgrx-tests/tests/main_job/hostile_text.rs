@@ -43,10 +43,10 @@ fn only(channel: &Channel) -> Event {
 /// The fields that are texts, each with this text; the parts that a reader sees.
 fn set(client: &mut impl GenericClient, text: &str) {
     for update in [
-        "UPDATE users_user SET username = $1 WHERE id = 3",
-        "UPDATE tasks_project SET name = $1, description = $1 WHERE id = 1",
-        "UPDATE tasks_task SET title = $1, description = $1 WHERE id = 2",
-        "UPDATE achievements_badge SET name = left($1, 100), description = $1 WHERE id = 2",
+        "UPDATE users_user SET username = $1::text WHERE id = 3",
+        "UPDATE tasks_project SET name = $1::text, description = $1::text WHERE id = 1",
+        "UPDATE tasks_task SET title = $1::text, description = $1::text WHERE id = 2",
+        "UPDATE achievements_badge SET name = left($1::text, 100), description = $1::text WHERE id = 2",
     ] {
         client.execute(update, &[&text]).unwrap();
     }

@@ -6,6 +6,7 @@ mod bulk;
 mod configuration;
 mod events;
 mod hostile_text;
+mod https;
 mod log;
 mod milestones;
 mod not_preloaded;

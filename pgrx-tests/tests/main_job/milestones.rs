@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use postgres::Client;
 use serde_json::Value;
-use zentry_e2e::scene::{SOON, Scene};
+use zentry_e2e::cluster::{Cluster, ClusterOptions};
+use zentry_e2e::emulator::Emulator;
+use zentry_e2e::scene::{Delivery, SOON, Scene, hosts, register};
 use zentry_e2e::wait::eventually;
 use zentry_e2e::zentry::{self, id};
 
@@ -204,33 +206,68 @@ fn tasks_that_are_inserted_as_completed_or_move_raise_the_share() {
     assert_eq!(reached(&mut scene)[3..], [(25, 26)]);
 }
 
-#[test]
-fn the_setting_names_them() {
-    let mut scene = Scene::start().unwrap();
+/// With other milestones than the default, set before a worker starts.
+fn with_milestones(milestones: &str) -> Scene {
+    let mut scene = Scene::empty().unwrap();
     scene
         .database
-        .set("zentry_notify.milestones", "90, 10,33")
+        .set("zentry_notify.milestones", milestones)
         .unwrap();
+    zentry::load(&mut scene.client).unwrap();
+    scene.install().unwrap();
+    scene
+}
+
+#[test]
+fn the_setting_names_them() {
+    let mut scene = with_milestones("90, 10,33");
     listener(&mut scene, "milestone_reached");
     let (_, tasks) = project(&mut scene.client, 10);
     for task in tasks {
         zentry::bulk_complete(&mut scene.client, &[task]).unwrap();
+        scene.settle().unwrap();
     }
-    let milestones: Vec<u64> = reached(&mut scene)
-        .iter()
-        .map(|(milestone, _)| *milestone)
-        .collect();
-    assert_eq!(milestones, [10, 33, 90]);
+    assert_eq!(reached(&mut scene), [(10, 10), (33, 40), (90, 90)]);
 }
 
 #[test]
 fn no_milestones_at_all() {
-    let mut scene = Scene::start().unwrap();
-    scene.database.set("zentry_notify.milestones", "").unwrap();
+    let mut scene = with_milestones("");
     listener(&mut scene, "milestone_reached");
     let (_, tasks) = project(&mut scene.client, 10);
     zentry::bulk_complete(&mut scene.client, &tasks).unwrap();
     assert_eq!(reached(&mut scene), []);
+}
+
+#[test]
+fn the_setting_changes_while_the_worker_runs() {
+    let emulator = Emulator::start().unwrap();
+    let options = ClusterOptions::default()
+        .set("zentry_notify.allowed_hosts", hosts(&emulator))
+        .set("zentry_notify.allow_http", "on")
+        .set("zentry_notify.allow_private_addresses", "on");
+    let mut cluster = Cluster::start(options).unwrap();
+    let mut client = cluster.connect().unwrap();
+    zentry::load(&mut client).unwrap();
+    client.batch_execute("CREATE EXTENSION zentry_notify").unwrap();
+    let webhook = emulator.discord_webhook();
+    register(&mut client, &webhook, None, Some(&["milestone_reached"])).unwrap();
+    let (_, tasks) = project(&mut client, 10);
+    zentry::bulk_complete(&mut client, &tasks[..3]).unwrap();
+    webhook.wait_for_events(1, SOON);
+
+    cluster
+        .conf(&[("zentry_notify.milestones", "20, 45, 60")])
+        .unwrap();
+    zentry::bulk_complete(&mut client, &tasks[..7]).unwrap();
+    webhook.wait_for_events(3, SOON);
+    Delivery::settle(&mut client).unwrap();
+    let told: Vec<String> = webhook.shown().into_iter().map(|event| event.text).collect();
+    assert_eq!(
+        told,
+        [25, 45, 60].map(|milestone| format!("Atlas reached {milestone}% Project Completion."))
+    );
+    assert_eq!(emulator.complaints(), [] as [&str; 0]);
 }
 
 /// While the worker has taken the note of the first task and waits for the table, the second one is completed: neither

@@ -96,42 +96,18 @@ fn no_failure_shows_a_secret() {
             .unwrap();
     }
 
-    let text = |client: &mut postgres::Client, sql: &str| -> String {
-        client
-            .query_one(sql, &[])
-            .unwrap()
-            .get::<_, Option<String>>(0)
-            .unwrap()
+    let mut text = |rows: &str| -> String {
+        let all = format!("SELECT coalesce(string_agg(r::text, ' '), '') FROM {rows} r");
+        client.query_one(&all, &[]).unwrap().get(0)
     };
     let shown = [
-        text(
-            &mut client,
-            "SELECT string_agg(l::text, ' ') FROM zentry_notify.notification_log l",
-        ),
-        text(
-            &mut client,
-            "SELECT string_agg(l::text, ' ') FROM zentry_notify.logs l",
-        ),
-        text(
-            &mut client,
-            "SELECT string_agg(w::text, ' ') FROM zentry_notify.webhooks w",
-        ),
-        text(
-            &mut client,
-            "SELECT coalesce(string_agg(c::text, ' '), '') FROM zentry_notify.webhook_circuit c",
-        ),
-        text(
-            &mut client,
-            "SELECT string_agg(c::text, ' ') FROM zentry_notify.webhook_count c",
-        ),
-        text(
-            &mut client,
-            "SELECT string_agg(switched_off_reason, ' ') FROM zentry_notify.webhook_integration",
-        ),
-        text(
-            &mut client,
-            "SELECT string_agg(a::text, ' ') FROM pg_stat_activity a",
-        ),
+        text("zentry_notify.notification_log"),
+        text("zentry_notify.logs"),
+        text("zentry_notify.webhooks"),
+        text("zentry_notify.webhook_circuit"),
+        text("zentry_notify.webhook_count"),
+        text("(SELECT switched_off_reason FROM zentry_notify.webhook_integration)"),
+        text("pg_stat_activity"),
         cluster.log_since(0).unwrap(),
     ];
     for text in &shown {

@@ -284,6 +284,55 @@ fn a_revoked_membership_of_the_tables_owner() {
     assert_eq!(world.count("badge_earned"), before + 1);
 }
 
+/// No relation changes by that, either.
+#[test]
+fn a_revoked_schema_of_the_tables_owner() {
+    let (mut scene, roles) = with_owner(&["owner"]);
+    let grant = format!("GRANT SELECT ON achievements_badge TO {}", roles[0]);
+    scene.client.batch_execute(&grant).unwrap();
+    // Foreign keys are checked with the owner's rights, too: they would refuse the write.
+    scene
+        .client
+        .batch_execute(
+            "ALTER TABLE achievements_userbadge DROP CONSTRAINT achievements_userbadge_user_id_fk, \
+                                                DROP CONSTRAINT achievements_userbadge_badge_id_fk",
+        )
+        .unwrap();
+    scene.install().unwrap();
+    let mut world = World::of(scene);
+    let before = world.count("badge_earned");
+    world.execute("REVOKE USAGE ON SCHEMA public FROM PUBLIC");
+    world.badge(id::CHEN, 2).unwrap();
+    let said = world.warm.1.take();
+    assert_eq!(said.len(), 1, "{said:#?}");
+    assert!(world.reason("badge_earned").is_some());
+    assert_eq!(world.count("badge_earned"), before);
+
+    world.execute("GRANT USAGE ON SCHEMA public TO PUBLIC");
+    world.attach();
+    world.badge(id::CHEN, 3).unwrap();
+    assert_eq!(world.count("badge_earned"), before + 1);
+}
+
+#[test]
+fn an_owner_who_was_a_superuser() {
+    let (mut scene, roles) = with_owner(&["owner"]);
+    let owner = &roles[0];
+    scene
+        .client
+        .batch_execute(&format!("ALTER ROLE {owner} SUPERUSER"))
+        .unwrap();
+    scene.install().unwrap();
+    let mut world = World::of(scene);
+    world.execute(&format!("ALTER ROLE {owner} NOSUPERUSER"));
+    world.badge(id::CHEN, 2).unwrap();
+    assert_warned(
+        &world.warm.1,
+        "badge_earned",
+        "permission denied for table achievements_badge",
+    );
+}
+
 /// What the worker needs for milestones breaks: the source is suspended, and the worker serves the others.
 #[test]
 fn a_column_that_milestones_need() {

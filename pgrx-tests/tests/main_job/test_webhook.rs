@@ -237,7 +237,7 @@ fn an_endpoint_that_does_not_answer() {
 /// call, and the session.
 fn hanging(scene: &mut Scene, settings: &str) -> (Channel, mpsc::Receiver<(String, Client)>) {
     let channel = scene.channel(Kind::Discord).unwrap();
-    channel.webhook.script([Behaviour::Hang]);
+    channel.webhook.always(Behaviour::Hang);
     let mut client = scene.database.connect().unwrap();
     client
         .batch_execute("SET zentry_notify.request_timeout = '5min'; SET application_name = 'hanging'")
@@ -250,12 +250,12 @@ fn hanging(scene: &mut Scene, settings: &str) -> (Channel, mpsc::Receiver<(Strin
         // The test has failed when it does not listen any more.
         let _ = ended.send((sqlstate(result), client));
     });
-    channel.webhook.wait_for(1, SOON);
     (channel, end)
 }
 
 fn assert_usable(scene: &mut Scene, channel: &Channel, mut client: Client) {
     client.batch_execute("RESET statement_timeout").unwrap();
+    channel.webhook.recover();
     eventually(SOON, "the connection to be closed", || {
         (channel.webhook.in_flight() == 0).then_some(())
     })
@@ -271,7 +271,7 @@ fn assert_usable(scene: &mut Scene, channel: &Channel, mut client: Client) {
 #[test]
 fn statement_timeout_ends_it_and_leaves_the_session_usable() {
     let mut scene = Scene::start().unwrap();
-    let (channel, end) = hanging(&mut scene, "SET statement_timeout = '200ms'");
+    let (channel, end) = hanging(&mut scene, "SET statement_timeout = '500ms'");
     let (state, client) = end.recv_timeout(SOON).unwrap();
     assert_eq!(state, "57014");
     assert_usable(&mut scene, &channel, client);
@@ -281,6 +281,7 @@ fn statement_timeout_ends_it_and_leaves_the_session_usable() {
 fn cancelling_ends_it_and_leaves_the_session_usable() {
     let mut scene = Scene::start().unwrap();
     let (channel, end) = hanging(&mut scene, "");
+    channel.webhook.wait_for(1, SOON);
     let cancelled = scene
         .client
         .execute(
@@ -298,16 +299,18 @@ fn cancelling_ends_it_and_leaves_the_session_usable() {
 fn a_cancelled_one_in_a_savepoint_leaves_the_transaction_usable() {
     let mut scene = Scene::start().unwrap();
     let channel = scene.channel(Kind::Discord).unwrap();
-    channel.webhook.script([Behaviour::Hang]);
+    channel.webhook.always(Behaviour::Hang);
     scene
         .client
-        .batch_execute("SET zentry_notify.request_timeout = '5min'; SET statement_timeout = '200ms'")
+        .batch_execute("SET zentry_notify.request_timeout = '5min'; SET statement_timeout = '500ms'")
         .unwrap();
     let mut transaction = scene.client.transaction().unwrap();
     let mut savepoint = transaction.transaction().unwrap();
     let cancelled = savepoint.query_one("SELECT * FROM zentry_test_webhook($1)", &[&channel.id]);
     assert_eq!(sqlstate(cancelled), "57014");
     savepoint.rollback().unwrap();
+    channel.webhook.recover();
+    transaction.batch_execute("RESET statement_timeout").unwrap();
     transaction
         .query_one("SELECT * FROM zentry_test_webhook($1)", &[&channel.id])
         .unwrap();
