@@ -2,5 +2,6 @@
 
 pub mod cluster;
 pub mod emulator;
+pub mod scene;
 pub mod wait;
 pub mod zentry;
