@@ -10,15 +10,19 @@ DO $$
 DECLARE
     agent record;
 BEGIN
+    BEGIN
+        CREATE ROLE zentry_notify_agent NOLOGIN NOINHERIT;
+        COMMENT ON ROLE zentry_notify_agent IS
+            'What zentry_notify''s triggers and workers touch its tables with: owns nothing, can log in nowhere';
+    EXCEPTION
+        -- The second is what somebody gets who creates it in another database at the same moment.
+        WHEN duplicate_object OR unique_violation THEN NULL;
+    END;
     SELECT r.oid, r.rolsuper OR r.rolcanlogin OR r.rolcreaterole OR r.rolcreatedb OR r.rolreplication OR r.rolbypassrls AS powerful
       INTO agent
       FROM pg_catalog.pg_roles r
      WHERE r.rolname OPERATOR(pg_catalog.=) 'zentry_notify_agent';
-    IF NOT FOUND THEN
-        CREATE ROLE zentry_notify_agent NOLOGIN NOINHERIT;
-        COMMENT ON ROLE zentry_notify_agent IS
-            'What zentry_notify''s triggers and workers touch its tables with: owns nothing, can log in nowhere';
-    ELSIF agent.powerful
+    IF agent.powerful
           OR EXISTS (SELECT FROM pg_catalog.pg_auth_members m WHERE m.roleid OPERATOR(pg_catalog.=) agent.oid)
           OR EXISTS (SELECT FROM pg_catalog.pg_auth_members m WHERE m.member OPERATOR(pg_catalog.=) agent.oid) THEN
         RAISE EXCEPTION 'role "zentry_notify_agent" exists and is not what zentry_notify needs'

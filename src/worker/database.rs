@@ -30,14 +30,14 @@ const SETTINGS: [(&std::ffi::CStr, &std::ffi::CStr); 13] = [
     (c"synchronous_commit", c"local"),
 ];
 
-/// Connects; None: to no database, for the shared catalogues alone.
-pub fn connect(database: Option<pg_sys::Oid>) {
+/// Connects; None: to no database, for the shared catalogues alone. `application_name` is for pg_stat_activity.
+pub fn connect(database: Option<pg_sys::Oid>, application_name: &std::ffi::CStr) {
     match database {
         Some(_) => BackgroundWorker::connect_worker_to_spi_by_oid(database, None),
         None => BackgroundWorker::connect_worker_to_spi(None, None),
     }
-    for (name, value) in SETTINGS {
-        // SAFETY: constant names and values of Postgres' own settings.
+    for (name, value) in SETTINGS.into_iter().chain([(c"application_name", application_name)]) {
+        // SAFETY: names and values of Postgres' own settings, which copies them.
         unsafe {
             pg_sys::SetConfigOption(
                 name.as_ptr(),

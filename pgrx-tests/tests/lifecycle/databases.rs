@@ -126,7 +126,8 @@ fn that_no_background_worker_is_free_is_said_once_and_sending_goes_on_when_one_i
     let options = few_workers(4)
         .set("max_worker_processes", 2)
         .set("max_logical_replication_workers", 0)
-        .set("zentry_notify.idle_timeout", 1);
+        .set("zentry_notify.idle_timeout", 1)
+        .set("zentry_notify.request_timeout", "3s");
     let site = Site::start(options)?;
     let mut busy = site.database("busy")?;
     let slow = site.channel(&mut busy)?;
@@ -142,7 +143,7 @@ fn that_no_background_worker_is_free_is_said_once_and_sending_goes_on_when_one_i
     fire(&mut other)?;
     const WARNING: &str = "no background worker is free";
     site.cluster.wait_for_log_since(start, WARNING, SOON)?;
-    // The busy worker gives its place up, although its request has no answer yet.
+    // The busy worker gives its place up once it knows what became of its request.
     channel.webhook.wait_for_events(1, SOON);
     assert_eq!(site.logged(start, WARNING)?, 1);
     Ok(())

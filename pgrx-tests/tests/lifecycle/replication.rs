@@ -15,9 +15,8 @@ fn pair() -> Result<(Site, Client, Client, Channel)> {
     site.cluster.connect()?.batch_execute("CREATE DATABASE publisher")?;
     let mut publisher = site.connect("publisher")?;
     zentry::load(&mut publisher)?;
-    publisher.batch_execute(
-        "CREATE PUBLICATION everything FOR ALL TABLES; SELECT pg_create_logical_replication_slot('everything', 'pgoutput')",
-    )?;
+    publisher.batch_execute("CREATE PUBLICATION everything FOR ALL TABLES")?;
+    publisher.batch_execute("SELECT pg_create_logical_replication_slot('everything', 'pgoutput')")?;
     // Within one cluster the slot has to be there before the subscription.
     subscriber.batch_execute(&format!(
         "CREATE SUBSCRIPTION everything CONNECTION 'host={} port={} user=postgres dbname=publisher' \
