@@ -12,13 +12,16 @@ use super::signals::InTransaction;
 use crate::acting_as::ActingAs;
 
 /// What a database or a role may have set for its sessions must not disturb us.
-const SETTINGS: [(&std::ffi::CStr, &std::ffi::CStr); 13] = [
+const SETTINGS: [(&std::ffi::CStr, &std::ffi::CStr); 14] = [
     (c"search_path", c"pg_catalog, pg_temp"),
     (c"default_transaction_read_only", c"off"),
     (c"default_transaction_isolation", c"read committed"),
     (c"statement_timeout", c"0"),
     (c"idle_in_transaction_session_timeout", c"0"),
-    (c"lock_timeout", c"10s"),
+    // Where our locks and those of a DROP EXTENSION or an ALTER TABLE make a circle, we give way before the other session
+    // would be ended for it, which Postgres does after a second.
+    (c"lock_timeout", c"500ms"),
+    (c"deadlock_timeout", c"100ms"),
     (c"session_replication_role", c"origin"),
     (c"jit", c"off"),
     // Our statements find rows by key, whatever the statistics of a table that empties and fills say.

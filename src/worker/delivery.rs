@@ -194,13 +194,14 @@ impl Worker {
                 let deadline = Instant::now() + patience;
                 leaving = Some(leaving.map_or(deadline, |earlier| earlier.min(deadline)));
             }
+            let turn = self.turn();
             if leaving.is_some_and(|deadline| self.scheduler.in_flight() == 0 || deadline <= Instant::now()) {
                 self.settle();
                 // What was not sent is for the next worker.
                 self.slot.add(&Work::ALL);
                 return;
             }
-            match self.turn() {
+            match turn {
                 Turn::Again => {
                     pgrx::check_for_interrupts!();
                     busy_at = Instant::now();

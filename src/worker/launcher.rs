@@ -18,6 +18,8 @@ const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// When no worker can be registered, the next try comes without waiting for one to end: others use workers too.
 const NO_WORKER_FREE_PAUSE: Duration = Duration::from_secs(2);
+/// Where workers are few, databases take turns, and none may be free again and again.
+const WARNING_INTERVAL: Duration = Duration::from_secs(600);
 
 pub fn register() {
     BackgroundWorkerBuilder::new("zentry_notify launcher")
@@ -41,7 +43,7 @@ pub extern "C-unwind" fn zentry_notify_launcher_main(_argument: pg_sys::Datum) {
         workers: HashMap::new(),
         waiting: HashMap::new(),
         dead: HashMap::new(),
-        warned: false,
+        warned: None,
     };
     let waiter = Waiter::new(None);
     database::report_idle();
@@ -64,8 +66,8 @@ struct Launcher {
     /// Databases with work and without a worker, and since when.
     waiting: HashMap<pg_sys::Oid, Instant>,
     dead: HashMap<pg_sys::Oid, Dead>,
-    /// That no worker is free has been said.
-    warned: bool,
+    /// When it was said last that no worker is free.
+    warned: Option<Instant>,
 }
 
 struct Running {
@@ -245,18 +247,17 @@ impl Launcher {
                         since: Instant::now(),
                     },
                 );
-                self.warned = false;
                 true
             }
             Err(_) => {
-                if !self.warned {
+                if self.warned.is_none_or(|at| at.elapsed() >= WARNING_INTERVAL) {
                     pgrx::ereport!(
                         WARNING,
                         PgSqlErrorCode::ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
                         "zentry_notify: no background worker is free, notifications wait",
                         "Raise max_worker_processes; sending goes on as soon as a worker is free."
                     );
-                    self.warned = true;
+                    self.warned = Some(Instant::now());
                 }
                 false
             }
