@@ -22,6 +22,10 @@ SELECT w.id,
        greatest(n.last_sent_at, n.last_failed_at) AS last_delivery_at,
        CASE WHEN n.last_sent_at >= n.last_failed_at OR n.last_failed_at IS NULL AND n.last_sent_at IS NOT NULL THEN 'sent'
             WHEN n.last_failed_at IS NOT NULL THEN 'failed' END AS last_status,
+       w.created_by_id,
+       w.max_events_per_message,
+       w.min_interval,
+       w.max_age,
        w.created_at,
        w.updated_at
   FROM zentry_notify.webhook_integration w
@@ -44,6 +48,10 @@ COMMENT ON COLUMN zentry_notify.webhooks.sent IS 'Deliveries that arrived, since
 COMMENT ON COLUMN zentry_notify.webhooks.failed IS 'Deliveries that were given up, since it was registered';
 COMMENT ON COLUMN zentry_notify.webhooks.last_delivery_at IS 'When the last delivery was sent or given up';
 COMMENT ON COLUMN zentry_notify.webhooks.last_status IS 'sent or failed: what became of the last delivery';
+COMMENT ON COLUMN zentry_notify.webhooks.created_by_id IS 'The application''s user who registered it';
+COMMENT ON COLUMN zentry_notify.webhooks.max_events_per_message IS 'How many waiting events may leave as one message';
+COMMENT ON COLUMN zentry_notify.webhooks.min_interval IS 'The shortest time between two messages';
+COMMENT ON COLUMN zentry_notify.webhooks.max_age IS 'Age at which its deliveries expire; null: zentry_notify.max_age';
 COMMENT ON COLUMN zentry_notify.webhooks.created_at IS 'When it was registered';
 COMMENT ON COLUMN zentry_notify.webhooks.updated_at IS 'When it was changed last';
 

@@ -47,7 +47,7 @@ BEGIN
        SET name = coalesce(name, w.name),
            webhook_type = coalesce(left(webhook_type, 20), w.webhook_type),
            webhook_url = coalesce(webhook_url, w.webhook_url),
-           project_id = coalesce(project_id, w.project_id),
+           project_id = CASE project_id WHEN 0 THEN NULL ELSE coalesce(project_id, w.project_id) END,
            event_types = coalesce(to_jsonb(event_types), w.event_types),
            is_active = coalesce(is_active, w.is_active)
      WHERE w.id = webhook_id;
@@ -57,7 +57,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zentry_update_webhook(bigint, text, text, text, bigint, text[], boolean) IS
-    'Changes what is given and leaves the rest; a new URL or is_active => true brings back a webhook that was switched off';
+    'Changes what is given and leaves the rest; project_id 0: every project; a new URL or is_active => true brings back a webhook that was switched off';
 
 CREATE FUNCTION zentry_delete_webhook(webhook_id bigint) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp

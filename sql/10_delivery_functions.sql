@@ -10,7 +10,7 @@ DECLARE
     ids     bigint[];
     lanes   bigint[];
 BEGIN
-    data := zentry_notify.sample_event(zentry_test_event.event_type);
+    SELECT zentry_notify.sample_event(t.name) INTO data FROM zentry_notify.event_type t WHERE t.name = zentry_test_event.event_type;
     IF data IS NULL THEN
         RAISE EXCEPTION 'unknown event type "%"', coalesce(zentry_test_event.event_type, '(null)')
             USING ERRCODE = 'invalid_parameter_value',

@@ -35,6 +35,7 @@ BEGIN
             HINT = 'reader: the views. manager: the views, and register, change, delete, test, retry, attach.';
     END IF;
     EXECUTE format('GRANT USAGE ON SCHEMA zentry_notify TO %s', grantee);
+    EXECUTE format('GRANT EXECUTE ON FUNCTION zentry_notify.redact_url(text) TO %s', grantee); -- a view checks its reader
     EXECUTE format('GRANT SELECT ON zentry_notify.webhooks, zentry_notify.logs, zentry_notify.event_type, zentry_notify.event_source TO %s', grantee);
     IF privilege = 'manager' THEN
         FOR f IN SELECT p.oid::regprocedure

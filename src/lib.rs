@@ -1,7 +1,7 @@
 //! zentry_notify: writes to an application's tables become Discord and Microsoft Teams messages.
 //!
-//! A trigger ([`capture`]) writes pending deliveries in the application's transaction, the commit sets a flag in shared
-//! memory ([`wake`]), and a background worker ([`worker`]) formats and posts them. What is decided without Postgres is
+//! A trigger (`capture`) writes pending deliveries in the application's transaction, the commit sets a flag in shared
+//! memory (`wake`), and a background worker (`worker`) formats and posts them. What is decided without Postgres is
 //! in the crate `webhook`.
 
 use pgrx::prelude::*;
@@ -11,6 +11,7 @@ mod api;
 mod capture;
 mod http;
 mod plan;
+mod report;
 mod settings;
 mod subtransaction;
 mod utility;

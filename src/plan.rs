@@ -18,7 +18,8 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Must be called within [`with_spi`].
+    /// Must be called within [`with_spi`]. In a session of the application, every name and operator of `sql` has to be
+    /// qualified: its `search_path` is the session's, and its rights may not be.
     pub fn prepare(sql: &str, types: &[pg_sys::Oid]) -> Self {
         let sql = CString::new(sql).unwrap_or_default();
         // SAFETY: within SPI_connect; the types outlive the call, and the plan is moved to a context of its own.

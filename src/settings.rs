@@ -1,12 +1,14 @@
 //! The settings (GUCs), `zentry_notify.*`.
 
 use std::ffi::{CStr, CString};
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use pgrx::guc::{GucContext, GucFlags, GucRegistry, GucSetting};
 use webhook::endpoint::UrlPolicy;
 
 static ENABLED: GucSetting<bool> = GucSetting::<bool>::new(true);
+static SENDING: GucSetting<bool> = GucSetting::<bool>::new(true);
 static ALLOWED_HOSTS: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(DEFAULT_HOSTS));
 static ALLOW_HTTP: GucSetting<bool> = GucSetting::<bool>::new(false);
 static ALLOW_PRIVATE_ADDRESSES: GucSetting<bool> = GucSetting::<bool>::new(false);
@@ -44,6 +46,11 @@ const DEFAULT_HOSTS: &CStr = {
 /// Whether the triggers of this session fire.
 pub fn enabled() -> bool {
     ENABLED.get()
+}
+
+/// Whether workers send at all.
+pub fn sending() -> bool {
+    SENDING.get()
 }
 
 /// Which URLs may be posted to.
@@ -155,6 +162,14 @@ pub fn define() {
         EMPTY,
     );
     boolean(
+        c"zentry_notify.sending",
+        c"Whether notifications are sent; off, they wait.",
+        c"For a restored copy, or to hold everything back. Can be set for a database.",
+        &SENDING,
+        Suset,
+        EMPTY,
+    );
+    boolean(
         c"zentry_notify.allow_http",
         c"Whether webhooks may have http URLs.",
         c"Sends secrets in the clear: for tests only.",
@@ -200,103 +215,80 @@ pub fn define() {
         EMPTY,
     );
 
-    let limits: [(
-        &'static CStr,
-        &'static CStr,
-        &'static CStr,
-        &'static GucSetting<i32>,
-        i32,
-        i32,
-        GucFlags,
-    ); 9] = [
-        (
-            c"zentry_notify.request_timeout",
-            c"Time that a request may take, answer included.",
+    let time = integer(GucFlags::UNIT_MS, || Suset);
+    time(
+        c"zentry_notify.request_timeout",
+        c"Time that a request may take, answer included.",
+        &REQUEST_TIMEOUT,
+        100..=300_000,
+    );
+    time(
+        c"zentry_notify.connect_timeout",
+        c"Time that connecting may take, the name's resolution and TLS included.",
+        &CONNECT_TIMEOUT,
+        100..=60_000,
+    );
+    integer(GucFlags::UNIT_S, || Suset)(
+        c"zentry_notify.idle_timeout",
+        c"Time after which a worker without work leaves.",
+        &IDLE_TIMEOUT,
+        1..=3_600,
+    );
+    let age = integer(GucFlags::UNIT_MIN, || Suset);
+    age(
+        c"zentry_notify.max_age",
+        c"Age at which a waiting delivery fails as expired; integrations may have their own.",
+        &MAX_AGE,
+        1..=525_600,
+    );
+    age(
+        c"zentry_notify.log_retention",
+        c"Time that finished deliveries stay in the log; 0: for ever.",
+        &LOG_RETENTION,
+        0..=5_256_000,
+    );
+    let count = integer(EMPTY, || Suset);
+    count(
+        c"zentry_notify.max_attempts",
+        c"Attempts before a delivery is given up; waiting for a rate limit is none.",
+        &MAX_ATTEMPTS,
+        1..=100,
+    );
+    count(
+        c"zentry_notify.discord_rate",
+        c"Requests a second over all webhooks on Discord's own hosts.",
+        &DISCORD_RATE,
+        1..=10_000,
+    );
+    count(
+        c"zentry_notify.teams_rate",
+        c"Requests a second to each webhook on Microsoft's own hosts.",
+        &TEAMS_RATE,
+        1..=10_000,
+    );
+    integer(EMPTY, || Sighup)(
+        c"zentry_notify.max_workers",
+        c"Databases that are served at the same time; others wait for their turn.",
+        &MAX_WORKERS,
+        1..=64,
+    );
+}
+
+/// Defines integer settings of that unit, in that context (which can not be copied, so it is made anew for each).
+fn integer(
+    unit: GucFlags,
+    context: fn() -> GucContext,
+) -> impl Fn(&'static CStr, &'static CStr, &'static GucSetting<i32>, RangeInclusive<i32>) {
+    move |name, what, setting, range| {
+        GucRegistry::define_int_guc(
+            name,
+            what,
             c"",
-            &REQUEST_TIMEOUT,
-            100,
-            300_000,
-            GucFlags::UNIT_MS,
-        ),
-        (
-            c"zentry_notify.connect_timeout",
-            c"Time that connecting may take.",
-            c"",
-            &CONNECT_TIMEOUT,
-            100,
-            60_000,
-            GucFlags::UNIT_MS,
-        ),
-        (
-            c"zentry_notify.max_attempts",
-            c"Attempts before a delivery is given up.",
-            c"Waiting for a rate limit is no attempt.",
-            &MAX_ATTEMPTS,
-            1,
-            100,
-            EMPTY,
-        ),
-        (
-            c"zentry_notify.max_age",
-            c"Age at which a waiting delivery fails as expired.",
-            c"Integrations may have their own.",
-            &MAX_AGE,
-            1,
-            525_600,
-            GucFlags::UNIT_MIN,
-        ),
-        (
-            c"zentry_notify.max_workers",
-            c"Databases that are served at the same time.",
-            c"Others wait for their turn.",
-            &MAX_WORKERS,
-            1,
-            64,
-            EMPTY,
-        ),
-        (
-            c"zentry_notify.idle_timeout",
-            c"Time after which a worker without work leaves.",
-            c"",
-            &IDLE_TIMEOUT,
-            1,
-            3_600,
-            GucFlags::UNIT_S,
-        ),
-        (
-            c"zentry_notify.log_retention",
-            c"Time that finished deliveries stay in the log.",
-            c"0 keeps them for ever.",
-            &LOG_RETENTION,
-            0,
-            5_256_000,
-            GucFlags::UNIT_MIN,
-        ),
-        (
-            c"zentry_notify.discord_rate",
-            c"Requests a second over all webhooks on Discord's hosts.",
-            c"Discord allows an address 50.",
-            &DISCORD_RATE,
-            1,
-            10_000,
-            EMPTY,
-        ),
-        (
-            c"zentry_notify.teams_rate",
-            c"Requests a second to each webhook on Microsoft's hosts.",
-            c"Teams allows 4.",
-            &TEAMS_RATE,
-            1,
-            10_000,
-            EMPTY,
-        ),
-    ];
-    for (name, short, long, setting, least, most, unit) in limits {
-        let context = if name == c"zentry_notify.max_workers" {
-            Sighup
-        } else {
-            Suset
-        };
-        GucRegistry::define_int_guc(name, short, long, setting, least, most, context, unit);
+            setting,
+            *range.start(),
+            *range.end(),
+            context(),
+            unit,
+        );
     }
 }

@@ -14,7 +14,9 @@ mod tests {
                             paths/invoke?api-version=2016-06-01&sp=%2Ftriggers%2Fmanual%2Frun&sv=1.0&sig=secretsecretsecret";
 
     fn register(arguments: &str) -> i64 {
-        Spi::get_one(&format!("SELECT zentry_register_webhook({arguments})")).unwrap().unwrap()
+        Spi::get_one(&format!("SELECT zentry_register_webhook({arguments})"))
+            .unwrap()
+            .unwrap()
     }
 
     fn discord() -> i64 {
@@ -46,18 +48,26 @@ mod tests {
     fn a_registered_webhook_hears_everything_and_shows_no_secret() {
         let id = discord();
         assert_eq!(
-            text(&format!("SELECT event_types::text FROM zentry_notify.webhooks WHERE id = {id}")).unwrap(),
+            text(&format!(
+                "SELECT event_types::text FROM zentry_notify.webhooks WHERE id = {id}"
+            ))
+            .unwrap(),
             r#"["*"]"#
         );
         assert_eq!(
-            text(&format!("SELECT webhook_url FROM zentry_notify.webhooks WHERE id = {id}")).unwrap(),
+            text(&format!(
+                "SELECT webhook_url FROM zentry_notify.webhooks WHERE id = {id}"
+            ))
+            .unwrap(),
             "https://discord.com/api/webhooks/123456789012345678/***"
         );
     }
 
     #[pg_test]
     fn the_arguments_of_a_registration_are_kept() {
-        let id = register(&format!("'Flow', 'teams', '{WORKFLOW}', 7, ARRAY['badge_earned'], false, 3"));
+        let id = register(&format!(
+            "'Flow', 'teams', '{WORKFLOW}', 7, ARRAY['badge_earned'], false, 3"
+        ));
         let row = text(&format!(
             "SELECT concat_ws(' ', project_id, event_types, is_active, created_by_id) FROM zentry_notify.webhook_integration WHERE id = {id}"
         ));
@@ -67,7 +77,10 @@ mod tests {
     #[pg_test]
     fn an_update_changes_what_is_given_and_nothing_else() {
         let id = discord();
-        Spi::run(&format!("SELECT zentry_update_webhook({id}, name => 'Other', event_types => '{{daily_streak}}')")).unwrap();
+        Spi::run(&format!(
+            "SELECT zentry_update_webhook({id}, name => 'Other', event_types => '{{daily_streak}}')"
+        ))
+        .unwrap();
         let row = text(&format!(
             "SELECT concat_ws(' ', name, webhook_type, event_types, is_active) FROM zentry_notify.webhook_integration WHERE id = {id}"
         ));
@@ -84,7 +97,11 @@ mod tests {
         .unwrap();
         let state = format!("SELECT state FROM zentry_notify.webhooks WHERE id = {id}");
         assert_eq!(text(&state).unwrap(), "gone");
-        Spi::run(&format!("SELECT zentry_update_webhook({id}, webhook_url => '{}')", URL.replace("abcd", "dcba"))).unwrap();
+        Spi::run(&format!(
+            "SELECT zentry_update_webhook({id}, webhook_url => '{}')",
+            URL.replace("abcd", "dcba")
+        ))
+        .unwrap();
         assert_eq!(text(&state).unwrap(), "active");
     }
 
@@ -104,15 +121,26 @@ mod tests {
         register(&format!("'Project', 'discord', '{URL}', 7"));
         register(&format!("'Badges', 'discord', '{URL}', 7, ARRAY['badge_earned']"));
         register(&format!("'Off', 'discord', '{URL}', 7, NULL, false"));
-        assert_eq!(number("SELECT count(*) FROM zentry_test_event('task_completed', 7)"), 2);
-        assert_eq!(number("SELECT count(*) FROM zentry_test_event('task_completed', 8)"), 1);
-        assert_eq!(number("SELECT max((payload->>'project_id')::bigint) FROM zentry_notify.notification_log"), 8);
+        assert_eq!(
+            number("SELECT count(*) FROM zentry_test_event('task_completed', 7)"),
+            2
+        );
+        assert_eq!(
+            number("SELECT count(*) FROM zentry_test_event('task_completed', 8)"),
+            1
+        );
+        assert_eq!(
+            number("SELECT max((payload->>'project_id')::bigint) FROM zentry_notify.notification_log"),
+            8
+        );
     }
 
     #[pg_test]
     fn every_event_type_has_a_sample() {
         assert_eq!(
-            number("SELECT count(*) FROM zentry_notify.event_type t WHERE zentry_notify.sample_event(t.name) IS NULL"),
+            number(
+                "SELECT count(*) FROM zentry_notify.event_type t WHERE zentry_notify.sample_event(t.name) IS NULL"
+            ),
             0
         );
     }
@@ -124,7 +152,12 @@ mod tests {
         for retry in 1..=3 {
             Spi::run("UPDATE zentry_notify.notification_log SET status = 'failed'").unwrap();
             Spi::run("SELECT zentry_retry(max(id)) FROM zentry_notify.notification_log").unwrap();
-            assert_eq!(number("SELECT retry_count::bigint FROM zentry_notify.notification_log ORDER BY id DESC LIMIT 1"), retry);
+            assert_eq!(
+                number(
+                    "SELECT retry_count::bigint FROM zentry_notify.notification_log ORDER BY id DESC LIMIT 1"
+                ),
+                retry
+            );
         }
         Spi::run("UPDATE zentry_notify.notification_log SET status = 'failed'").unwrap();
         let (state, hint) = error_of("SELECT zentry_retry(max(id)) FROM zentry_notify.notification_log");
@@ -137,8 +170,14 @@ mod tests {
         discord();
         Spi::run("SELECT zentry_test_event()").unwrap();
         Spi::run("UPDATE zentry_notify.notification_log SET status = 'retry', next_attempt_at = now() + interval '1 hour'").unwrap();
-        assert_eq!(number("SELECT zentry_retry(id) - id FROM zentry_notify.notification_log"), 0);
-        assert_eq!(number("SELECT count(*) FROM zentry_notify.notification_log WHERE next_attempt_at <= now()"), 1);
+        assert_eq!(
+            number("SELECT zentry_retry(id) - id FROM zentry_notify.notification_log"),
+            0
+        );
+        assert_eq!(
+            number("SELECT count(*) FROM zentry_notify.notification_log WHERE next_attempt_at <= now()"),
+            1
+        );
     }
 
     #[pg_test]
@@ -147,7 +186,10 @@ mod tests {
         Spi::run("SELECT zentry_test_event()").unwrap();
         Spi::run("SELECT zentry_test_event('daily_streak')").unwrap();
         Spi::run("UPDATE zentry_notify.notification_log SET status = 'failed'").unwrap();
-        assert_eq!(number(&format!("SELECT zentry_retry_failed({id}, 'daily_streak')")), 1);
+        assert_eq!(
+            number(&format!("SELECT zentry_retry_failed({id}, 'daily_streak')")),
+            1
+        );
         assert_eq!(number("SELECT zentry_retry_failed()"), 1);
         assert_eq!(number("SELECT zentry_retry_failed()"), 0);
     }
@@ -156,17 +198,58 @@ mod tests {
     fn bad_input_gets_a_fitting_sqlstate_and_a_hint() {
         let long = "x".repeat(101);
         let cases = [
-            (format!("SELECT zentry_register_webhook('a', 'slack', '{URL}')"), "22023"),
-            ("SELECT zentry_register_webhook('a', 'discord', 'not a url')".into(), "22023"),
-            (format!("SELECT zentry_register_webhook('a', 'discord', '{}')", URL.replace("https", "http")), "22023"),
-            (format!("SELECT zentry_register_webhook('a', 'discord', '{}')", URL.replace("discord.com", "example.org")), "22023"),
-            (format!("SELECT zentry_register_webhook('a', 'teams', '{URL}')"), "22023"),
-            (format!("SELECT zentry_register_webhook('a', 'discord', '{URL}', event_types => ARRAY['task_done'])"), "22023"),
-            (format!("SELECT zentry_register_webhook(' ', 'discord', '{URL}')"), "22023"),
-            (format!("SELECT zentry_register_webhook('{long}', 'discord', '{URL}')"), "22001"),
-            (format!("SELECT zentry_register_webhook(NULL, 'discord', '{URL}')"), "22004"),
-            (format!("SELECT zentry_register_webhook('a', NULL, '{URL}')"), "22004"),
-            ("SELECT zentry_register_webhook('a', 'discord', NULL)".into(), "22004"),
+            (
+                format!("SELECT zentry_register_webhook('a', 'slack', '{URL}')"),
+                "22023",
+            ),
+            (
+                "SELECT zentry_register_webhook('a', 'discord', 'not a url')".into(),
+                "22023",
+            ),
+            (
+                format!(
+                    "SELECT zentry_register_webhook('a', 'discord', '{}')",
+                    URL.replace("https", "http")
+                ),
+                "22023",
+            ),
+            (
+                format!(
+                    "SELECT zentry_register_webhook('a', 'discord', '{}')",
+                    URL.replace("discord.com", "example.org")
+                ),
+                "22023",
+            ),
+            (
+                format!("SELECT zentry_register_webhook('a', 'teams', '{URL}')"),
+                "22023",
+            ),
+            (
+                format!(
+                    "SELECT zentry_register_webhook('a', 'discord', '{URL}', event_types => ARRAY['task_done'])"
+                ),
+                "22023",
+            ),
+            (
+                format!("SELECT zentry_register_webhook(' ', 'discord', '{URL}')"),
+                "22023",
+            ),
+            (
+                format!("SELECT zentry_register_webhook('{long}', 'discord', '{URL}')"),
+                "22001",
+            ),
+            (
+                format!("SELECT zentry_register_webhook(NULL, 'discord', '{URL}')"),
+                "22004",
+            ),
+            (
+                format!("SELECT zentry_register_webhook('a', NULL, '{URL}')"),
+                "22004",
+            ),
+            (
+                "SELECT zentry_register_webhook('a', 'discord', NULL)".into(),
+                "22004",
+            ),
             ("SELECT zentry_update_webhook(0, name => 'b')".into(), "P0002"),
             ("SELECT zentry_update_webhook(NULL, name => 'b')".into(), "22004"),
             ("SELECT zentry_delete_webhook(0)".into(), "P0002"),
@@ -179,8 +262,18 @@ mod tests {
             ("SELECT zentry_retry_failed(0)".into(), "P0002"),
             ("SELECT zentry_detach('pg_class')".into(), "42704"),
             ("SELECT zentry_grant('pg_monitor', 'owner')".into(), "22023"),
-            (format!("INSERT INTO zentry_notify.webhook_integration (name, webhook_type, webhook_url) VALUES ('a', 'slack', '{URL}')"), "22023"),
-            (format!("INSERT INTO zentry_notify.webhook_integration (name, webhook_type, webhook_url, event_types) VALUES ('a', 'discord', '{URL}', '{{}}')"), "22023"),
+            (
+                format!(
+                    "INSERT INTO zentry_notify.webhook_integration (name, webhook_type, webhook_url) VALUES ('a', 'slack', '{URL}')"
+                ),
+                "22023",
+            ),
+            (
+                format!(
+                    "INSERT INTO zentry_notify.webhook_integration (name, webhook_type, webhook_url, event_types) VALUES ('a', 'discord', '{URL}', '{{}}')"
+                ),
+                "22023",
+            ),
         ];
         for (statement, expected) in cases {
             let (state, hint) = error_of(&statement);
@@ -191,15 +284,23 @@ mod tests {
 
     #[pg_test]
     fn an_unknown_event_type_is_named_with_those_that_exist() {
-        let (_, hint) = error_of(&format!("SELECT zentry_register_webhook('a', 'discord', '{URL}', event_types => '{{task_done}}')"));
-        assert!(hint.contains("badge_earned, daily_streak, milestone_reached, project_created, task_completed"), "{hint}");
+        let (_, hint) = error_of(&format!(
+            "SELECT zentry_register_webhook('a', 'discord', '{URL}', event_types => '{{task_done}}')"
+        ));
+        assert!(
+            hint.contains("badge_earned, daily_streak, milestone_reached, project_created, task_completed"),
+            "{hint}"
+        );
     }
 
     #[pg_test]
     fn updated_at_keeps_itself() {
         let id = discord();
         Spi::run(&format!("UPDATE zentry_notify.webhook_integration SET updated_at = '2000-01-01', name = 'b' WHERE id = {id}")).unwrap();
-        assert_eq!(number("SELECT count(*) FROM zentry_notify.webhook_integration WHERE updated_at = now()"), 1);
+        assert_eq!(
+            number("SELECT count(*) FROM zentry_notify.webhook_integration WHERE updated_at = now()"),
+            1
+        );
     }
 
     #[pg_test]
@@ -237,7 +338,10 @@ mod tests {
                AND has_table_privilege('public', c.oid, 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER')",
         );
         assert_eq!(readable, None);
-        assert_eq!(text("SELECT has_schema_privilege('public', 'zentry_notify', 'USAGE')::text").unwrap(), "false");
+        assert_eq!(
+            text("SELECT has_schema_privilege('public', 'zentry_notify', 'USAGE')::text").unwrap(),
+            "false"
+        );
     }
 
     #[pg_test]

@@ -135,6 +135,8 @@ pub struct Slot {
     configuration: AtomicBool,
     /// Process number of its worker.
     worker: AtomicI32,
+    /// The worker looks again by itself within a moment, so nobody has to wake it.
+    looking: AtomicBool,
     /// When something falls due without a commit, in microseconds since 1970.
     due: AtomicI64,
     /// Until when no worker may be in the database, in microseconds since 1970.
@@ -152,6 +154,7 @@ impl Slot {
             progress: AtomicBool::new(false),
             configuration: AtomicBool::new(false),
             worker: AtomicI32::new(NOBODY),
+            looking: AtomicBool::new(false),
             due: AtomicI64::new(NEVER),
             held_until: AtomicI64::new(0),
             left_in_order: AtomicBool::new(true),
@@ -219,8 +222,13 @@ impl Slot {
         self.worker.load(SeqCst) != NOBODY
     }
 
+    /// Says whether the worker will look by itself within a moment. When it says no, it has to look once more.
+    pub fn set_looking(&self, looking: bool) {
+        self.looking.store(looking, SeqCst);
+    }
+
     /// False when another worker serves the database already.
-    pub fn enter(&self) -> bool {
+    fn enter(&self) -> bool {
         let entered = self
             .worker
             .compare_exchange(NOBODY, version::my_process_number(), SeqCst, SeqCst)
@@ -231,15 +239,17 @@ impl Slot {
         entered
     }
 
-    pub fn leave(&self) {
-        let _ = self
-            .worker
-            .compare_exchange(version::my_process_number(), NOBODY, SeqCst, SeqCst);
+    /// True when this process was its worker.
+    fn leave(&self) -> bool {
+        self.set_looking(false);
+        self.worker
+            .compare_exchange(version::my_process_number(), NOBODY, SeqCst, SeqCst)
+            .is_ok()
     }
 
-    pub fn leave_in_order(&self) {
+    /// Says that the worker leaves because it wants to, not because it died.
+    pub fn in_order(&self) {
         self.left_in_order.store(true, SeqCst);
-        self.leave();
     }
 
     pub fn left_in_order(&self) -> bool {
@@ -259,6 +269,7 @@ impl Slot {
 /// All that is shared.
 pub struct Registry {
     launcher: AtomicI32,
+    workers: AtomicU32,
     /// The launcher has to look at every database.
     survey: AtomicBool,
     /// How many databases wait for a worker that none can be started for.
@@ -278,6 +289,7 @@ pub fn request_shared_memory() {
     pg_shmem_init!(
         REGISTRY = Registry {
             launcher: AtomicI32::new(NOBODY),
+            workers: AtomicU32::new(0),
             survey: AtomicBool::new(true),
             waiting: AtomicU32::new(0),
             discord_parked_until: AtomicI64::new(0),
@@ -320,6 +332,27 @@ impl Registry {
     pub fn launcher_enters(&self) {
         self.launcher.store(version::my_process_number(), SeqCst);
         self.survey.store(true, SeqCst);
+    }
+
+    /// Workers that serve a database now.
+    pub fn workers(&self) -> u32 {
+        self.workers.load(SeqCst)
+    }
+
+    /// Makes this process the slot's worker; false when there is one already.
+    pub fn enter(&self, slot: &Slot) -> bool {
+        let entered = slot.enter();
+        if entered {
+            self.workers.fetch_add(1, SeqCst);
+        }
+        entered
+    }
+
+    /// The end of what [`enter`](Self::enter) began; harmless when repeated.
+    pub fn leave(&self, slot: &Slot) {
+        if slot.leave() {
+            self.workers.fetch_sub(1, SeqCst);
+        }
     }
 
     pub fn take_survey(&self) -> bool {
@@ -370,6 +403,7 @@ impl Registry {
         slot.add(work);
         match slot.worker.load(SeqCst) {
             NOBODY => self.wake_launcher(),
+            _ if slot.looking.load(SeqCst) => {}
             worker => wake_process(worker),
         }
     }

@@ -21,11 +21,10 @@ fn wake(webhook_ids: pgrx::Array<i64>, overdue: bool) {
 #[pg_extern(sql = false)]
 fn warn_unless_preloaded() {
     if wake::registry().is_none() {
-        ereport!(
-            WARNING,
+        crate::report::warning(
             PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
-            "zentry_notify is not preloaded: notifications are written but not sent",
-            "Add zentry_notify to shared_preload_libraries in postgresql.conf and restart the server; what waits is sent then."
+            "zentry_notify is not preloaded: notifications are written but not sent".to_owned(),
+            "Add zentry_notify to shared_preload_libraries in postgresql.conf and restart the server; what waits is sent then.",
         );
     }
 }

@@ -12,7 +12,7 @@ use std::mem::ManuallyDrop;
 use std::rc::Rc;
 
 use pgrx::prelude::*;
-use pgrx::{FromDatum, IntoDatum, PgTrigger, PgTriggerError};
+use pgrx::{FromDatum, IntoDatum, PgRelation, PgTrigger, PgTriggerError};
 
 use crate::acting_as::ActingAs;
 use crate::plan::{Plan, with_spi};
@@ -26,8 +26,8 @@ pub use source::Source;
 /// The event that the worker derives.
 pub const MILESTONE: &str = "milestone_reached";
 
-/// A trigger's source: what it needs, or nothing while the source is suspended or gone.
-type Known = Option<Rc<Source>>;
+/// A trigger's sources, one for each of its arguments, but for those that are suspended or gone.
+type Known = Rc<[Rc<Source>]>;
 
 #[derive(Default)]
 struct Session {
@@ -66,20 +66,20 @@ pub fn register_callbacks() {
     }
 }
 
-/// The trigger on application tables. Its argument is the event type.
+/// The trigger on application tables. Its arguments are event types.
 #[pg_trigger(sql = false)]
 fn capture<'a>(
     trigger: &'a PgTrigger<'a>,
 ) -> Result<Option<PgHeapTuple<'a, AllocatedByPostgres>>, PgTriggerError> {
-    if settings::enabled()
-        && let Some(source) = source_of(trigger)
-    {
+    if settings::enabled() {
         let row = Rows::of(trigger);
-        match source.progress {
-            Some(_) => note_progress(&source, &row),
-            None => {
-                if let Some(values) = row.new_values(&source) {
-                    deliver(&source, &values, Missing::Hold);
+        for source in sources_of(trigger).iter() {
+            match source.progress {
+                Some(_) => note_progress(source, &row),
+                None => {
+                    if let Some(values) = row.new_values(source) {
+                        deliver(source, &values, Missing::Hold);
+                    }
                 }
             }
         }
@@ -130,9 +130,8 @@ impl Rows {
     }
 }
 
-/// The trigger's source, as kept or made anew. A source that does not work any more is suspended: the application's write
-/// goes on.
-fn source_of(trigger: &PgTrigger) -> Known {
+/// The trigger's sources, as kept or made anew. One that does not work any more is suspended: the application's write goes on.
+fn sources_of(trigger: &PgTrigger) -> Known {
     if STALE.take() {
         forget();
     }
@@ -140,25 +139,33 @@ fn source_of(trigger: &PgTrigger) -> Known {
     if let Some(known) = session(|s| s.sources.get(&oid).cloned()) {
         return known;
     }
-    let event_type = trigger.extra_args().ok()?.into_iter().next()?;
-    let relation = trigger.relation().ok()?;
-    let known = match subtransaction::attempt(std::panic::AssertUnwindSafe(|| {
-        Source::load(&event_type, &relation)
-    })) {
-        Ok(source) => source.map(Rc::new),
-        Err(reason) => {
-            suspend(&event_type, relation.oid(), &reason);
-            None
-        }
+    let (Ok(event_types), Ok(relation)) = (trigger.extra_args(), trigger.relation()) else {
+        return Rc::new([]);
     };
     depend_on(&our_tables());
-    depend_on(
-        known
-            .as_ref()
-            .map_or(&[relation.oid()][..], |source| &source.relations),
-    );
+    depend_on(&[relation.oid()]);
+    let known: Known = event_types
+        .iter()
+        .filter_map(|event_type| load(event_type, &relation))
+        .collect();
     session(|s| s.sources.insert(oid, known.clone()));
     known
+}
+
+fn load(event_type: &str, relation: &PgRelation) -> Option<Rc<Source>> {
+    match subtransaction::attempt(std::panic::AssertUnwindSafe(|| {
+        Source::load(event_type, relation)
+    })) {
+        Ok(source) => {
+            let source = Rc::new(source?);
+            depend_on(&source.relations);
+            Some(source)
+        }
+        Err(reason) => {
+            suspend(event_type, relation.oid(), &reason);
+            None
+        }
+    }
 }
 
 /// Records why the source fires nothing from now on. Another session may be doing the same: it is not waited for.
@@ -167,7 +174,7 @@ pub fn suspend(event_type: &str, relation: pg_sys::Oid, reason: &str) {
                        WHERE id OPERATOR(pg_catalog.=) (\
                          SELECT s.id FROM zentry_notify.event_source s \
                          WHERE s.event_type OPERATOR(pg_catalog.=) $1 AND s.suspended_at IS NULL \
-                           AND (s.relation OPERATOR(pg_catalog.=) $2 OR s.relation IN (SELECT pg_catalog.pg_partition_ancestors($2))) \
+                           AND (s.relation OPERATOR(pg_catalog.=) $2 OR s.relation OPERATOR(pg_catalog.=) ANY (SELECT pg_catalog.pg_partition_ancestors($2))) \
                          FOR UPDATE SKIP LOCKED)";
     let recorded = subtransaction::attempt(std::panic::AssertUnwindSafe(|| {
         let _agent = ActingAs::agent();
@@ -183,14 +190,13 @@ pub fn suspend(event_type: &str, relation: pg_sys::Oid, reason: &str) {
         })
     }));
     if recorded != Ok(0) {
-        pgrx::ereport!(
-            WARNING,
+        crate::report::warning(
             PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
             format!(
                 "zentry_notify: {event_type} on table {} is suspended: {reason}",
                 table_name(relation)
             ),
-            "The write itself is not affected. Mend the cause, then run: SELECT * FROM zentry_attach();"
+            "The write itself is not affected. Mend the cause, then run: SELECT * FROM zentry_attach();",
         );
     }
 }
@@ -218,7 +224,7 @@ fn subscribers() -> Rc<Subscribers> {
 
 fn our_tables() -> Vec<pg_sys::Oid> {
     const SQL: &str = "SELECT c.oid FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace \
-                       WHERE n.nspname OPERATOR(pg_catalog.=) 'zentry_notify' AND c.relname IN ('webhook_integration', 'event_source')";
+                       WHERE n.nspname OPERATOR(pg_catalog.=) 'zentry_notify' AND c.relname OPERATOR(pg_catalog.=) ANY ('{webhook_integration,event_source}'::pg_catalog.name[])";
     with_spi(|| {
         let rows = Plan::prepare(SQL, &[]).execute(&[]);
         // SAFETY: the statement's only column is an oid.

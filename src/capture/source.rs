@@ -104,7 +104,7 @@ impl Source {
         const SQL: &str = "SELECT s.id, s.columns::pg_catalog.text, s.audience::pg_catalog.text, s.progress::pg_catalog.text \
                            FROM zentry_notify.event_source s \
                            WHERE s.event_type OPERATOR(pg_catalog.=) $1 AND s.suspended_at IS NULL \
-                             AND (s.relation OPERATOR(pg_catalog.=) $2 OR s.relation IN (SELECT pg_catalog.pg_partition_ancestors($2)))";
+                             AND (s.relation OPERATOR(pg_catalog.=) $2 OR s.relation OPERATOR(pg_catalog.=) ANY (SELECT pg_catalog.pg_partition_ancestors($2)))";
         let _agent = ActingAs::agent();
         with_spi(|| {
             let plan = Plan::prepare(SQL, &[pg_sys::TEXTOID, pg_sys::OIDOID]);
@@ -156,9 +156,10 @@ impl Source {
                 with_spi(|| write(Some((enrichment, &enrichment.plan.execute(&parameters)))));
             }
         }
-        // SAFETY: every part is text in the database's encoding, which CREATE EXTENSION made sure is UTF-8.
         Data {
-            json: unsafe { String::from_utf8_unchecked(json) },
+            // The database is in UTF-8, as CREATE EXTENSION makes sure, so nothing is replaced.
+            json: String::from_utf8(json)
+                .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()),
             incomplete,
         }
     }

@@ -24,6 +24,9 @@ use crate::http::Http;
 use crate::settings;
 use crate::wake::{LaneSet, Registry, Slot, Work, registry};
 
+/// Under steady writes the worker looks after each such pause instead of being woken by every commit: a signal costs the
+/// committing session as much as a tenth of a one-row update.
+const NAP: Duration = Duration::from_millis(1);
 /// How long a worker that has to leave waits for answers in flight.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// The same when somebody wants the database for themselves, and waits five seconds for it.
@@ -50,7 +53,7 @@ pub extern "C-unwind" fn zentry_notify_worker_main(argument: pg_sys::Datum) {
     let (Some(registry), Some(database)) = (registry(), database) else {
         return;
     };
-    let Some(slot) = registry.slot(database).filter(|slot| slot.enter()) else {
+    let Some(slot) = registry.slot(database).filter(|slot| registry.enter(slot)) else {
         return;
     };
     // SAFETY: called once, at the end of this process, while shared memory is still there.
@@ -58,25 +61,25 @@ pub extern "C-unwind" fn zentry_notify_worker_main(argument: pg_sys::Datum) {
     signals::install();
     database::connect(Some(database), c"zentry_notify worker");
     match database::transaction_as_self("zentry_notify: look for the extension", queue::is_installed) {
-        Ok(true) => Worker::serve(registry, slot),
-        Ok(false) => {
+        Ok(true) if settings::sending() => Worker::serve(registry, slot),
+        Ok(_) => {
             slot.take();
             slot.set_due(None);
         }
         Err(error) => return pgrx::log!("zentry_notify: the worker could not start: {error}"),
     }
-    slot.leave_in_order();
+    slot.in_order();
+    registry.leave(slot);
     registry.wake_launcher();
 }
 
 #[pg_guard]
 extern "C-unwind" fn leave_slot(_code: i32, argument: pg_sys::Datum) {
     // SAFETY: as in the worker's main function.
-    if let (Some(registry), Some(database)) =
-        (registry(), unsafe { pg_sys::Oid::from_datum(argument, false) })
-    {
-        if let Some(slot) = registry.slot(database) {
-            slot.leave();
+    let database = unsafe { pg_sys::Oid::from_datum(argument, false) };
+    if let (Some(registry), Some(database)) = (registry(), database) {
+        if let Some(slot) = registry.known_slot(database) {
+            registry.leave(slot);
         }
         registry.wake_launcher();
     }
@@ -93,6 +96,8 @@ struct Worker {
     slot: &'static Slot,
     queue: Queue,
     scheduler: Scheduler,
+    /// Workers of the cluster, which share what Discord allows an address.
+    workers: u32,
     catalogue: Catalogue,
     lanes: HashMap<LaneId, Lane>,
     http: Http,
@@ -104,6 +109,9 @@ struct Worker {
     trouble: Trouble,
     /// The extension was dropped.
     uninstalled: bool,
+    worked_at: Instant,
+    /// Commits come faster than naps last.
+    rushed: bool,
 }
 
 /// Outcomes that the database did not take. Their lanes are not read meanwhile: they would be sent again.
@@ -166,7 +174,8 @@ impl Worker {
             registry,
             slot,
             queue,
-            scheduler: Scheduler::new(policy(), seed),
+            scheduler: Scheduler::new(policy(registry.workers()), seed),
+            workers: registry.workers(),
             catalogue: Catalogue::builtin(),
             lanes: HashMap::new(),
             http,
@@ -176,15 +185,21 @@ impl Worker {
             postponed: Work::ALL,
             trouble: Trouble::default(),
             uninstalled: false,
+            worked_at: Instant::now(),
+            rushed: false,
         };
         if let Some(until) = registry.discord_parked_until() {
             worker.scheduler.park_discord(until, Timestamp::now());
         }
-        worker.run(&waiter);
-        worker.say_when_due();
+        match worker.run(&waiter) {
+            Leaving::Idle => worker.say_when_due(),
+            // Somebody sent it away: what it knew has to be found out again.
+            Leaving::SentAway => slot.add(&Work::ALL),
+            Leaving::Uninstalled => slot.set_due(None),
+        }
     }
 
-    fn run(&mut self, waiter: &Waiter) {
+    fn run(&mut self, waiter: &Waiter) -> Leaving {
         let started = Instant::now();
         let mut busy_at = started;
         let mut leaving: Option<Instant> = None;
@@ -197,9 +212,7 @@ impl Worker {
             let turn = self.turn();
             if leaving.is_some_and(|deadline| self.scheduler.in_flight() == 0 || deadline <= Instant::now()) {
                 self.settle();
-                // What was not sent is for the next worker.
-                self.slot.add(&Work::ALL);
-                return;
+                return Leaving::SentAway;
             }
             match turn {
                 Turn::Again => {
@@ -208,7 +221,7 @@ impl Worker {
                     continue;
                 }
                 Turn::Quiet => {}
-                Turn::Uninstalled => return,
+                Turn::Uninstalled => return Leaving::Uninstalled,
             }
             if self.is_busy() {
                 busy_at = Instant::now();
@@ -218,7 +231,7 @@ impl Worker {
             if leaving.is_none()
                 && (idle_for >= settings::idle_timeout() || others_wait && !self.has_work_within(SHORT_WHILE))
             {
-                return;
+                return Leaving::Idle;
             }
             let stay = if others_wait {
                 SERVICE.saturating_sub(started.elapsed())
@@ -228,14 +241,24 @@ impl Worker {
             let limit = leaving.map_or(stay, |deadline| {
                 deadline.saturating_duration_since(Instant::now())
             });
-            waiter.wait(Some(self.pause().map_or(limit, |pause| pause.min(limit))));
+            self.wait(waiter, self.pause().map_or(limit, |pause| pause.min(limit)));
+        }
+    }
+
+    fn wait(&mut self, waiter: &Waiter, limit: Duration) {
+        if std::mem::take(&mut self.rushed) {
+            self.slot.set_looking(true);
+            waiter.wait(Some(limit.min(NAP)));
+            self.slot.set_looking(false);
+        } else {
+            waiter.wait(Some(limit));
         }
     }
 
     /// How long it may still wait for answers, if it has to leave.
     fn has_to_leave(&self, served: Duration) -> Option<Duration> {
         let in_the_way = self.slot.held_for().map(|_| PATIENCE_WHEN_IN_THE_WAY);
-        let terminated = signals::terminated().then_some(PATIENCE);
+        let terminated = (signals::terminated() || !settings::sending()).then_some(PATIENCE);
         // Nobody hurries: answers are waited for, so that nothing is sent twice.
         let others_turn =
             self.registry.others_wait() && served >= SERVICE && self.unrecorded.deliveries.is_empty();
@@ -249,8 +272,13 @@ impl Worker {
         if signals::reload() {
             self.reload();
         }
+        self.share_discord();
         self.hear_answers();
         let mut work = self.slot.take();
+        if !work.is_empty() {
+            self.rushed = self.worked_at.elapsed() < NAP;
+            self.worked_at = Instant::now();
+        }
         if !self.trouble.is_on() {
             work.merge(std::mem::take(&mut self.postponed));
         }
@@ -333,8 +361,16 @@ impl Worker {
         Ok(())
     }
 
+    fn share_discord(&mut self) {
+        let workers = self.registry.workers();
+        if workers != self.workers {
+            self.workers = workers;
+            self.scheduler.set_policy(policy(workers));
+        }
+    }
+
     fn reload(&mut self) {
-        self.scheduler.set_policy(policy());
+        self.scheduler.set_policy(policy(self.workers));
         self.postponed.configuration = true;
         if let Err(error) = self.http.reconfigure() {
             pgrx::warning!("zentry_notify: the new settings are not used: {error}");
@@ -530,9 +566,6 @@ impl Worker {
 
     /// Tells the launcher when somebody has to look again.
     fn say_when_due(&mut self) {
-        if self.uninstalled {
-            return self.slot.set_due(None);
-        }
         let retention = housekeeping::due().unwrap_or_else(|error| {
             pgrx::log!("zentry_notify: could not look for the oldest delivery: {error}");
             None
@@ -544,6 +577,14 @@ impl Worker {
                 .min(),
         );
     }
+}
+
+/// Why a worker leaves.
+enum Leaving {
+    Idle,
+    SentAway,
+    /// The extension was dropped.
+    Uninstalled,
 }
 
 enum Turn {
@@ -588,11 +629,12 @@ fn config(integration: &Integration, lane: &Lane) -> LaneConfig {
     }
 }
 
-fn policy() -> Policy {
+/// `workers`: how many share what Discord allows an address.
+fn policy(workers: u32) -> Policy {
     Policy {
         max_attempts: settings::max_attempts(),
         max_age: settings::max_age(),
-        discord_per_second: settings::discord_rate(),
+        discord_per_second: (settings::discord_rate() / workers.max(1)).max(1),
         teams_per_second: settings::teams_rate(),
         max_in_flight: max_in_flight(),
         max_buffered: MAX_BUFFERED,

@@ -48,7 +48,10 @@ pub extern "C-unwind" fn zentry_notify_launcher_main(_argument: pg_sys::Datum) {
     let waiter = Waiter::new(None);
     database::report_idle();
     while !signals::terminated() {
-        signals::reload();
+        if signals::reload() {
+            // What a setting held back may be sent now.
+            registry.ask_for_survey();
+        }
         let pause = launcher.turn();
         waiter.wait(pause);
     }
@@ -251,11 +254,10 @@ impl Launcher {
             }
             Err(_) => {
                 if self.warned.is_none_or(|at| at.elapsed() >= WARNING_INTERVAL) {
-                    pgrx::ereport!(
-                        WARNING,
+                    crate::report::warning(
                         PgSqlErrorCode::ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
-                        "zentry_notify: no background worker is free, notifications wait",
-                        "Raise max_worker_processes; sending goes on as soon as a worker is free."
+                        "zentry_notify: no background worker is free, notifications wait".to_owned(),
+                        "Raise max_worker_processes; sending goes on as soon as a worker is free.",
                     );
                     self.warned = Some(Instant::now());
                 }

@@ -199,7 +199,7 @@ impl Queue {
             self.record.execute(&[
                 column(changes, |c| c.id.0),
                 column(changes, |c| status(c.outcome)),
-                column(changes, |c| i32::try_from(c.attempts).unwrap_or(i32::MAX)),
+                column(changes, attempts),
                 column(changes, |c| c.status_code.map(i32::from)),
                 column(changes, |c| c.body.as_deref().map(str::to_owned)),
                 column(changes, |c| c.error.as_deref().map(str::to_owned)),
@@ -250,11 +250,10 @@ impl Queue {
                 ];
                 if self.switch_off.execute(&arguments).len() > 0 {
                     self.close_circuit.execute(&[lane.0.into_datum()]);
-                    pgrx::ereport!(
-                        WARNING,
+                    crate::report::warning(
                         PgSqlErrorCode::ERRCODE_CONNECTION_DOES_NOT_EXIST,
                         format!("zentry_notify: webhook {} is switched off: {reason}", lane.0),
-                        "Mend its URL with zentry_update_webhook, then send what failed with zentry_retry_failed."
+                        "Mend its URL with zentry_update_webhook, then send what failed with zentry_retry_failed.",
                     );
                 }
             }
@@ -330,6 +329,12 @@ fn status(outcome: Outcome) -> &'static str {
         Outcome::Retry { .. } | Outcome::Waiting { .. } => "retry",
         Outcome::Failed => "failed",
     }
+}
+
+/// The scheduler counts what failed; the log shows how often it was posted.
+fn attempts(change: &DeliveryChange) -> i32 {
+    let attempts = change.attempts + u32::from(change.outcome == Outcome::Sent);
+    i32::try_from(attempts).unwrap_or(i32::MAX)
 }
 
 fn next_attempt(outcome: Outcome) -> Option<Timestamp> {
