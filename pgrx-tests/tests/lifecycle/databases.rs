@@ -60,8 +60,10 @@ fn a_database_that_is_never_idle_does_not_starve_others() -> Result<()> {
     // And the busy one gets its turn again, where it was.
     let sent = hanging.webhook.event_count();
     hanging.webhook.wait_for_events(sent + 20, SOON);
-    let ids: Vec<_> = Delivery::all(&mut busy)?.into_iter().filter(|d| d.status == "sent").collect();
-    assert!(ids.iter().all(|d| d.attempts == 1), "{ids:#?}");
+    let events = hanging.webhook.event_count();
+    let recorded = Delivery::all(&mut busy)?.iter().filter(|d| d.status == "sent").count() as u64;
+    // The last one's answer may be on its way.
+    assert!(events <= recorded + 1, "{events} events for {recorded} deliveries: some were sent twice");
     assert_eq!(site.emulator.complaints(), Vec::<String>::new());
     Ok(())
 }
@@ -135,16 +137,15 @@ fn that_no_background_worker_is_free_is_said_once_and_sending_goes_on_when_one_i
     let channel = site.channel(&mut other)?;
     site.wait_until_left("busy")?;
     site.wait_until_left("other")?;
-    let start = site.cluster.log_end()?;
 
     slow.webhook.always(Behaviour::Hang);
     fire(&mut busy)?;
     slow.webhook.wait_for(1, SOON);
     fire(&mut other)?;
     const WARNING: &str = "no background worker is free";
-    site.cluster.wait_for_log_since(start, WARNING, SOON)?;
+    site.cluster.wait_for_log(WARNING, SOON)?;
     // The busy worker gives its place up once it knows what became of its request.
     channel.webhook.wait_for_events(1, SOON);
-    assert_eq!(site.logged(start, WARNING)?, 1);
+    assert_eq!(site.logged(0, WARNING)?, 1);
     Ok(())
 }

@@ -13,7 +13,6 @@ use zentry_e2e::cluster::ClusterOptions;
 use zentry_e2e::emulator::{Behaviour, Kind, Webhook};
 use zentry_e2e::scene::{Delivery, SOON, register};
 use zentry_e2e::site::{Site, fire};
-use zentry_e2e::wait::eventually;
 use zentry_e2e::zentry;
 
 /// What of a URL gives it away: every long part that is not the same for all.
@@ -64,6 +63,8 @@ fn webhooks(site: &Site, client: &mut Client) -> Result<Vec<(i64, Webhook)>> {
         .collect()
 }
 
+const FAILURES: usize = 11;
+
 /// Every way in which a receiver can fail, with the URL itself in the answer where it can be.
 fn misbehaviour(webhook: &Webhook) -> Vec<Behaviour> {
     let url = webhook.url();
@@ -72,7 +73,7 @@ fn misbehaviour(webhook: &Webhook) -> Vec<Behaviour> {
         headers: vec![("content-type".to_owned(), "application/json".to_owned())],
         body,
     };
-    vec![
+    let all = vec![
         echo(500, format!("cannot handle {url}")),
         echo(400, serde_json::json!({ "message": format!("bad request for {url}"), "code": 50035 }).to_string()),
         echo(403, format!("{url} is forbidden")),
@@ -84,7 +85,9 @@ fn misbehaviour(webhook: &Webhook) -> Vec<Behaviour> {
         Behaviour::Garbage,
         Behaviour::Hang,
         echo(404, format!("{url} is unknown")),
-    ]
+    ];
+    assert_eq!(all.len(), FAILURES);
+    all
 }
 
 /// All text that a query gives.
@@ -122,32 +125,27 @@ fn no_secret_is_found_after_every_call_and_every_failure() -> Result<()> {
     let mut client = site.database("zentry")?;
     let stop = Arc::new(AtomicBool::new(false));
     let watching = watch(site.cluster.connect()?, stop.clone());
-    let webhooks = webhooks(&site, &mut client)?;
+    // Every failure of every kind of receiver, in the session and in the worker, each with a webhook of its own.
+    let webhooks: Vec<_> = (0..FAILURES)
+        .map(|failure| {
+            let webhooks = webhooks(&site, &mut client)?;
+            for (_, webhook) in &webhooks {
+                webhook.always(misbehaviour(webhook).swap_remove(failure));
+            }
+            Ok(webhooks)
+        })
+        .collect::<Result<Vec<_>>>()?
+        .concat();
     let urls: Vec<String> = webhooks.iter().map(|(_, webhook)| webhook.url()).collect();
     let mut search = Search::new(&urls);
-
-    // Calls that succeed, and every failure of the receiver, both in the session and in the worker.
-    for (id, webhook) in &webhooks {
-        for behaviour in misbehaviour(webhook) {
-            webhook.script([behaviour]);
-            let rows = client.query("SELECT t::text FROM zentry_test_webhook($1) t", &[id])?;
-            search.look_at("zentry_test_webhook", &rows[0].get::<_, String>(0));
-            client.execute("SELECT zentry_update_webhook($1, webhook_url => $2, is_active => true)", &[id, &webhook.url()])?;
-        }
-        webhook.recover();
+    for (id, _) in &webhooks {
+        let rows = client.query("SELECT t::text FROM zentry_test_webhook($1) t", &[id])?;
+        search.look_at("zentry_test_webhook", &rows[0].get::<_, String>(0));
     }
+    fire(&mut client)?;
     for (_, webhook) in &webhooks {
-        webhook.script(misbehaviour(webhook));
+        webhook.wait_for(2, SOON);
     }
-    eventually(SOON * 2, "every failure to have been met, and the webhooks to be gone", || {
-        fire(&mut client).ok()?;
-        client.execute("SELECT zentry_retry(id) FROM zentry_notify.logs WHERE status = 'retry'", &[]).ok()?;
-        let gone: i64 = client
-            .query_one("SELECT count(*) FROM zentry_notify.webhooks WHERE state = 'gone'", &[])
-            .ok()?
-            .get(0);
-        (gone == 3).then_some(())
-    })?;
     Delivery::settle(&mut client)?;
 
     // Calls that fail, and writes that break a rule of the table.
