@@ -1,5 +1,9 @@
 -- The schema, and the role whose rights the extension acts with.
 
+-- What somebody may have put into the schema of CREATE EXTENSION, an operator that fits better than Postgres' own, must not become
+-- part of our views and indexes.
+SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+
 CREATE SCHEMA zentry_notify;
 COMMENT ON SCHEMA zentry_notify IS
     'Tables and views of zentry_notify, which turns writes to application tables into Discord and Microsoft Teams messages';

@@ -44,9 +44,33 @@ CREATE FUNCTION zentry_notify.check_integration() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+    missing text;
     unknown text;
     known   text;
 BEGIN
+    IF TG_OP = 'UPDATE' THEN
+        NEW.updated_at := now();
+    END IF;
+    -- Postgres' own errors of the constraints would show the row, and so the secret in it.
+    SELECT string_agg(a.attname, ', ' ORDER BY a.attnum) INTO missing
+      FROM pg_attribute a
+     WHERE a.attrelid = TG_RELID AND a.attnum > 0 AND a.attnotnull AND to_jsonb(NEW) -> a.attname::text = 'null';
+    IF missing IS NOT NULL THEN
+        RAISE EXCEPTION '% of a webhook must not be null', missing
+            USING ERRCODE = 'not_null_violation', HINT = 'Leave it out for its default.';
+    END IF;
+    IF NEW.max_events_per_message NOT BETWEEN 1 AND 10 THEN
+        RAISE EXCEPTION 'max_events_per_message must be 1 to 10, not %', NEW.max_events_per_message
+            USING ERRCODE = 'check_violation', COLUMN = 'max_events_per_message', HINT = 'A message has room for ten events.';
+    END IF;
+    IF NEW.min_interval NOT BETWEEN '0' AND '1 day' THEN
+        RAISE EXCEPTION 'min_interval must be 0 to 1 day, not %', NEW.min_interval
+            USING ERRCODE = 'check_violation', COLUMN = 'min_interval', HINT = '0 sends as fast as the vendor lets us.';
+    END IF;
+    IF NEW.max_age <= '0' THEN
+        RAISE EXCEPTION 'max_age must be longer than 0, not %', NEW.max_age
+            USING ERRCODE = 'check_violation', COLUMN = 'max_age', HINT = 'Null stands for zentry_notify.max_age.';
+    END IF;
     IF btrim(NEW.name) = '' THEN
         RAISE EXCEPTION 'the name of a webhook must not be empty'
             USING ERRCODE = 'invalid_parameter_value', COLUMN = 'name', HINT = 'Give it a name that its team knows, such as ''Backend channel''.';
@@ -76,7 +100,6 @@ BEGIN
     END IF;
 
     IF TG_OP = 'UPDATE' THEN
-        NEW.updated_at := now();
         IF NEW.webhook_url <> OLD.webhook_url OR (NEW.is_active AND NOT OLD.is_active) THEN
             -- A mended URL brings back what a broken one had switched off.
             NEW.is_active := NEW.is_active OR OLD.switched_off_at IS NOT NULL;

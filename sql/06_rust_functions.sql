@@ -29,9 +29,9 @@ CREATE FUNCTION zentry_notify.warn_unless_preloaded() RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'warn_unless_preloaded_wrapper';
 COMMENT ON FUNCTION zentry_notify.warn_unless_preloaded() IS 'A warning when nothing will be sent because shared_preload_libraries lacks zentry_notify';
 
-CREATE FUNCTION zentry_test_webhook(webhook_id bigint, test_message text DEFAULT 'Test message from Zentry!')
+CREATE FUNCTION @extschema@.zentry_test_webhook(webhook_id bigint, test_message text DEFAULT 'Test message from Zentry!')
     RETURNS TABLE (log_id bigint, status text, response_status_code integer, error_message text)
     LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp ROWS 1
     AS 'MODULE_PATHNAME', 'zentry_test_webhook_wrapper';
-COMMENT ON FUNCTION zentry_test_webhook(bigint, text) IS
+COMMENT ON FUNCTION @extschema@.zentry_test_webhook(bigint, text) IS
     'Posts a message to the webhook at once, waits for the answer and returns what became of it; the log has it too';

@@ -1,6 +1,6 @@
 -- Sample events, and deliveries sent anew.
 
-CREATE FUNCTION zentry_test_event(event_type text DEFAULT 'task_completed', project_id bigint DEFAULT NULL) RETURNS SETOF bigint
+CREATE FUNCTION @extschema@.zentry_test_event(event_type text DEFAULT 'task_completed', project_id bigint DEFAULT NULL) RETURNS SETOF bigint
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
@@ -38,10 +38,10 @@ BEGIN
     RETURN QUERY SELECT unnest(ids);
 END
 $$;
-COMMENT ON FUNCTION zentry_test_event(text, bigint) IS
+COMMENT ON FUNCTION @extschema@.zentry_test_event(text, bigint) IS
     'Queues a sample of the event for every active webhook that would hear it in that project (null: the first that has one) and returns the ids of the log';
 
-CREATE FUNCTION zentry_retry(log_id bigint) RETURNS bigint
+CREATE FUNCTION @extschema@.zentry_retry(log_id bigint) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -82,10 +82,10 @@ BEGIN
     RETURN new_id;
 END
 $$;
-COMMENT ON FUNCTION zentry_retry(bigint) IS
+COMMENT ON FUNCTION @extschema@.zentry_retry(bigint) IS
     'Sends a failed delivery again as a new one (at most 3 times along one chain) and returns its id; one that waits for its next attempt is made due now';
 
-CREATE FUNCTION zentry_retry_failed(webhook_id bigint DEFAULT NULL, event_type text DEFAULT NULL, since timestamptz DEFAULT NULL) RETURNS bigint
+CREATE FUNCTION @extschema@.zentry_retry_failed(webhook_id bigint DEFAULT NULL, event_type text DEFAULT NULL, since timestamptz DEFAULT NULL) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
@@ -114,5 +114,5 @@ BEGIN
     RETURN total;
 END
 $$;
-COMMENT ON FUNCTION zentry_retry_failed(bigint, text, timestamptz) IS
+COMMENT ON FUNCTION @extschema@.zentry_retry_failed(bigint, text, timestamptz) IS
     'Sends all failed deliveries again that were not yet (optionally of one webhook, one event type, or created since) and returns how many';

@@ -104,7 +104,7 @@ COMMENT ON COLUMN zentry_notify.zentry_source.update_when IS 'WHEN of the update
 COMMENT ON COLUMN zentry_notify.zentry_source.delete_when IS 'WHEN of the delete trigger; null: there is none';
 COMMENT ON COLUMN zentry_notify.zentry_source.rider IS 'Another event of the table that these triggers serve too';
 
-CREATE FUNCTION zentry_attach() RETURNS TABLE (event_type text, relation text, state text)
+CREATE FUNCTION @extschema@.zentry_attach() RETURNS TABLE (event_type text, relation text, state text)
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
@@ -127,10 +127,10 @@ BEGIN
     END LOOP;
 END
 $$;
-COMMENT ON FUNCTION zentry_attach() IS
+COMMENT ON FUNCTION @extschema@.zentry_attach() IS
     'Puts the triggers of the five events on Zentry''s own tables, whichever exist, and mends what was suspended. Tables of other owners are left as they are';
 
-CREATE FUNCTION zentry_detach(relation regclass) RETURNS void
+CREATE FUNCTION @extschema@.zentry_detach(relation regclass) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_variable
@@ -151,7 +151,7 @@ BEGIN
     DELETE FROM zentry_notify.event_source s WHERE s.relation = relation;
 END
 $$;
-COMMENT ON FUNCTION zentry_detach(regclass) IS 'Takes all our triggers off a table: it fires nothing any more. Needs the table''s owner';
+COMMENT ON FUNCTION @extschema@.zentry_detach(regclass) IS 'Takes all our triggers off a table: it fires nothing any more. Needs the table''s owner';
 
 CREATE FUNCTION zentry_notify.caller_owns(relation regclass) RETURNS boolean
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp

@@ -24,7 +24,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON zentry_notify.notification_log, zentry_n
 GRANT SELECT, UPDATE ON zentry_notify.webhook_integration, zentry_notify.event_source TO zentry_notify_agent;
 GRANT SELECT ON zentry_notify.event_type TO zentry_notify_agent;
 
-CREATE FUNCTION zentry_grant(grantee regrole, privilege text) RETURNS void
+CREATE FUNCTION @extschema@.zentry_grant(grantee regrole, privilege text) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -50,10 +50,10 @@ BEGIN
     END IF;
 END
 $$;
-COMMENT ON FUNCTION zentry_grant(regrole, text) IS
+COMMENT ON FUNCTION @extschema@.zentry_grant(regrole, text) IS
     'Lets a role read the redacted views (reader), or also register, change, delete, test, retry and attach (manager)';
 
-CREATE FUNCTION zentry_revoke(grantee regrole) RETURNS void
+CREATE FUNCTION @extschema@.zentry_revoke(grantee regrole) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -70,6 +70,6 @@ BEGIN
     END LOOP;
 END
 $$;
-COMMENT ON FUNCTION zentry_revoke(regrole) IS 'Takes back what zentry_grant gave';
+COMMENT ON FUNCTION @extschema@.zentry_revoke(regrole) IS 'Takes back what zentry_grant gave';
 
-REVOKE ALL ON FUNCTION zentry_grant(regrole, text), zentry_revoke(regrole) FROM PUBLIC;
+REVOKE ALL ON FUNCTION @extschema@.zentry_grant(regrole, text), @extschema@.zentry_revoke(regrole) FROM PUBLIC;

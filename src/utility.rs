@@ -1,5 +1,6 @@
-//! Utility statements that the worker has to know of: those that want a database for themselves, for which it makes way, and
-//! COMMIT PREPARED, after which there is work although no transaction of this session wrote it.
+//! Utility statements that the worker has to know of: those that want a database for themselves, for which it makes way;
+//! COMMIT PREPARED, after which there is work although no transaction of this session wrote it; and DROP EXTENSION, after which
+//! there is none any more.
 
 use std::ffi::CStr;
 use std::time::Duration;
@@ -8,7 +9,7 @@ use jiff::Timestamp;
 use pgrx::PgList;
 use pgrx::prelude::*;
 
-use crate::wake::{Slot, Work, registry};
+use crate::wake::{self, Slot, Work, registry};
 
 /// Postgres gives other sessions five seconds to leave a database.
 const LONGEST_HOLD: Duration = Duration::from_secs(10);
@@ -43,7 +44,7 @@ unsafe extern "C-unwind" fn process_utility(
     // SAFETY: a planned utility statement has its parse tree; the arguments are passed on as they came.
     unsafe {
         let utility = Utility::of((*statement).utilityStmt);
-        let _way = utility.database().map(Way::make);
+        let mut way = utility.database().map(Way::make);
         match PREVIOUS {
             Some(previous) => pg_sys::submodules::ffi::pg_guard_ffi_boundary(|| {
                 previous(
@@ -70,10 +71,16 @@ unsafe extern "C-unwind" fn process_utility(
                 completion,
             ),
         }
-        if matches!(utility, Utility::CommitPrepared)
-            && let Some(registry) = registry()
-        {
-            registry.notify(pg_sys::MyDatabaseId, &Work::ALL);
+        match utility {
+            Utility::CommitPrepared => {
+                if let Some(registry) = registry() {
+                    registry.notify(pg_sys::MyDatabaseId, &Work::ALL);
+                }
+            }
+            // The worker finds nothing to read, and leaves.
+            Utility::DropExtension => wake::at_commit(|work| work.configuration = true),
+            Utility::DropDatabase(_) => way.iter_mut().for_each(Way::keep_clear),
+            Utility::Exclusive(_) | Utility::Other => {}
         }
     }
 }
@@ -81,7 +88,10 @@ unsafe extern "C-unwind" fn process_utility(
 enum Utility {
     /// Wants the database, if it exists, without other sessions.
     Exclusive(pg_sys::Oid),
+    DropDatabase(pg_sys::Oid),
     CommitPrepared,
+    /// Perhaps of ours: the worker looks.
+    DropExtension,
     Other,
 }
 
@@ -99,39 +109,53 @@ impl Utility {
                         _ => Utility::Other,
                     }
                 }
-                pg_sys::NodeTag::T_DropdbStmt => Self::exclusive((*node.cast::<pg_sys::DropdbStmt>()).dbname),
+                pg_sys::NodeTag::T_DropdbStmt => {
+                    Utility::DropDatabase(oid_of((*node.cast::<pg_sys::DropdbStmt>()).dbname))
+                }
                 pg_sys::NodeTag::T_CreatedbStmt => {
-                    Self::exclusive(template((*node.cast::<pg_sys::CreatedbStmt>()).options))
+                    Utility::Exclusive(oid_of(template((*node.cast::<pg_sys::CreatedbStmt>()).options)))
                 }
                 pg_sys::NodeTag::T_AlterDatabaseStmt => {
-                    Self::exclusive((*node.cast::<pg_sys::AlterDatabaseStmt>()).dbname)
+                    Utility::Exclusive(oid_of((*node.cast::<pg_sys::AlterDatabaseStmt>()).dbname))
                 }
                 pg_sys::NodeTag::T_RenameStmt => {
                     let rename = &*node.cast::<pg_sys::RenameStmt>();
                     match rename.renameType {
-                        pg_sys::ObjectType::OBJECT_DATABASE => Self::exclusive(rename.subname),
+                        pg_sys::ObjectType::OBJECT_DATABASE => Utility::Exclusive(oid_of(rename.subname)),
                         _ => Utility::Other,
                     }
                 }
+                pg_sys::NodeTag::T_DropStmt => match (*node.cast::<pg_sys::DropStmt>()).removeType {
+                    pg_sys::ObjectType::OBJECT_EXTENSION => Utility::DropExtension,
+                    _ => Utility::Other,
+                },
                 _ => Utility::Other,
             }
         }
     }
 
-    unsafe fn exclusive(name: *const std::ffi::c_char) -> Utility {
-        if name.is_null() {
-            return Utility::Other;
-        }
-        // SAFETY: a name from the parse tree; an unknown one gives no OID.
-        Utility::Exclusive(unsafe { pg_sys::get_database_oid(name, true) })
-    }
-
     fn database(&self) -> Option<pg_sys::Oid> {
         match self {
-            Utility::Exclusive(database) if *database != pg_sys::InvalidOid => Some(*database),
+            Utility::Exclusive(database) | Utility::DropDatabase(database)
+                if *database != pg_sys::InvalidOid =>
+            {
+                Some(*database)
+            }
             _ => None,
         }
     }
+}
+
+/// InvalidOid for null, and for what is no database.
+///
+/// # Safety
+/// `name` is null or a name from the parse tree.
+unsafe fn oid_of(name: *const std::ffi::c_char) -> pg_sys::Oid {
+    if name.is_null() {
+        return pg_sys::InvalidOid;
+    }
+    // SAFETY: by the caller's promise; an unknown name gives no OID.
+    unsafe { pg_sys::get_database_oid(name, true) }
 }
 
 /// CREATE DATABASE's template, null when it names none (then it is template1, where no worker is).
@@ -151,7 +175,10 @@ unsafe fn template(options: *mut pg_sys::List) -> *const std::ffi::c_char {
 }
 
 /// While it lives, no worker is in the database; afterwards one may come back.
-struct Way(Option<&'static Slot>);
+struct Way {
+    slot: Option<&'static Slot>,
+    keep_clear: bool,
+}
 
 impl Way {
     fn make(database: pg_sys::Oid) -> Way {
@@ -159,14 +186,24 @@ impl Way {
         if let Some(slot) = slot {
             slot.hold_until(Timestamp::now().checked_add(LONGEST_HOLD).ok());
         }
-        Way(slot)
+        Way {
+            slot,
+            keep_clear: false,
+        }
+    }
+
+    /// The database goes with the transaction's commit, which is yet to come: nobody must look for it in between.
+    fn keep_clear(&mut self) {
+        self.keep_clear = true;
     }
 }
 
 impl Drop for Way {
     fn drop(&mut self) {
-        if let (Some(slot), Some(registry)) = (self.0, registry()) {
-            slot.hold_until(None);
+        if let (Some(slot), Some(registry)) = (self.slot, registry()) {
+            if !self.keep_clear {
+                slot.hold_until(None);
+            }
             registry.wake_launcher();
         }
     }

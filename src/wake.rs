@@ -259,6 +259,7 @@ impl Slot {
     /// Gives the place of a database that does not exist any more to others.
     pub fn release(&self) {
         self.take();
+        self.hold_until(None);
         self.set_due(None);
         self.left_in_order.store(true, SeqCst);
         self.database.store(0, SeqCst);
@@ -271,6 +272,8 @@ pub struct Registry {
     workers: AtomicU32,
     /// The launcher has to look at every database.
     survey: AtomicBool,
+    /// How many databases wait for a worker that none can be started for.
+    waiting: AtomicU32,
     /// Until when Discord has banned this address, in microseconds since 1970: a worker that starts anew must know.
     discord_parked_until: AtomicI64,
     slots: [Slot; SLOTS],
@@ -288,6 +291,7 @@ pub fn request_shared_memory() {
             launcher: AtomicI32::new(NOBODY),
             workers: AtomicU32::new(0),
             survey: AtomicBool::new(true),
+            waiting: AtomicU32::new(0),
             discord_parked_until: AtomicI64::new(0),
             slots: [const { Slot::free() }; SLOTS],
         }
@@ -353,6 +357,20 @@ impl Registry {
 
     pub fn take_survey(&self) -> bool {
         self.survey.swap(false, SeqCst)
+    }
+
+    /// Says how many databases wait for another's worker to leave.
+    pub fn let_wait(&self, databases: usize) {
+        self.waiting
+            .store(u32::try_from(databases).unwrap_or(u32::MAX), SeqCst);
+        if databases > 0 {
+            self.slots()
+                .for_each(|slot| wake_process(slot.worker.load(SeqCst)));
+        }
+    }
+
+    pub fn others_wait(&self) -> bool {
+        self.waiting.load(SeqCst) > 0
     }
 
     pub fn ask_for_survey(&self) {

@@ -98,13 +98,31 @@ pub struct Cluster {
 impl Cluster {
     /// Make a cluster and start it.
     pub fn start(options: ClusterOptions) -> Result<Self> {
+        Self::start_on(options, template::clone_to)
+    }
+
+    /// Make a physical standby of `primary` and start it. It follows until it is [promoted](Self::promote).
+    pub fn start_standby(primary: &Self, options: ClusterOptions) -> Result<Self> {
+        Self::start_on(options, |stage, data| {
+            let mut backup = stage.as_server(stage.program("pg_basebackup"));
+            backup.args(["--checkpoint=fast", "--no-sync", "--write-recovery-conf"]);
+            backup.args(["--username", SUPERUSER, "--port", &PORT.to_string(), "--host"]);
+            run_to_end(backup.arg(&primary.dir).arg("--pgdata").arg(data), "")
+        })
+    }
+
+    /// `make_data` makes the data directory.
+    fn start_on(
+        options: ClusterOptions,
+        make_data: impl FnOnce(&'static Stage, &Path) -> Result<()>,
+    ) -> Result<Self> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let stage = Stage::get()?;
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let dir = stage.run_dir().join(format!("c{}-{number}", process::id()));
         run_to_end(stage.as_server("mkdir").arg("--mode=700").arg(&dir), "")?;
         let guard = Guard::over(stage, &dir)?;
-        template::clone_to(stage, &dir.join("data"))?;
+        make_data(stage, &dir.join("data"))?;
         let settings = settings(&dir, options);
         let initial_conf = fs::read_to_string(dir.join("data/postgresql.conf"))?;
         let mut cluster = Self {
@@ -199,6 +217,12 @@ impl Cluster {
             let now = load_time(&mut self.connect().ok()?).ok()?;
             (now != before).then_some(())
         })
+    }
+
+    /// Make a standby a server of its own, and wait until it takes writes.
+    pub fn promote(&self) -> Result<()> {
+        self.connect()?.execute("SELECT pg_promote()", &[])?;
+        Ok(())
     }
 
     /// Start the stopped server again.

@@ -3,5 +3,6 @@
 pub mod cluster;
 pub mod emulator;
 pub mod scene;
+pub mod site;
 pub mod wait;
 pub mod zentry;

@@ -38,6 +38,9 @@ fn zentry_test_webhook(
         name!(error_message, Option<String>),
     ),
 > {
+    // Before anything is posted: the log could not have it.
+    // SAFETY: a check that raises an error on a standby and in a read-only transaction.
+    unsafe { pg_sys::PreventCommandIfReadOnly(c"zentry_test_webhook()".as_ptr()) };
     let (id, webhook_type, webhook_url) = find(webhook_id);
     let endpoint =
         super::url::endpoint(&webhook_type, &webhook_url).unwrap_or_else(|refusal| refusal.raise());

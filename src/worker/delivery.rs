@@ -31,6 +31,10 @@ const NAP: Duration = Duration::from_millis(1);
 const PATIENCE: Duration = Duration::from_secs(5);
 /// The same when somebody wants the database for themselves, and waits five seconds for it.
 const PATIENCE_WHEN_IN_THE_WAY: Duration = Duration::from_secs(2);
+/// How long a busy worker stays when other databases wait for its place.
+const SERVICE: Duration = Duration::from_secs(5);
+/// When other databases wait, a worker whose next request is further off leaves at once.
+const SHORT_WHILE: Duration = Duration::from_secs(1);
 /// Outcomes in one statement.
 const RECORD_PAGE: usize = 5_000;
 /// Deliveries in memory: with payloads of some hundred bytes a few megabytes.
@@ -55,7 +59,7 @@ pub extern "C-unwind" fn zentry_notify_worker_main(argument: pg_sys::Datum) {
     // SAFETY: called once, at the end of this process, while shared memory is still there.
     unsafe { pg_sys::before_shmem_exit(Some(leave_slot), argument) };
     signals::install();
-    database::connect(Some(database));
+    database::connect(Some(database), c"zentry_notify worker");
     match database::transaction_as_self("zentry_notify: look for the extension", queue::is_installed) {
         Ok(true) if settings::sending() => Worker::serve(registry, slot),
         Ok(_) => {
@@ -103,6 +107,8 @@ struct Worker {
     /// Work that could not be done, to be tried again.
     postponed: Work,
     trouble: Trouble,
+    /// The extension was dropped.
+    uninstalled: bool,
     worked_at: Instant,
     /// Commits come faster than naps last.
     rushed: bool,
@@ -178,6 +184,7 @@ impl Worker {
             housekeeping: Housekeeping::new(),
             postponed: Work::ALL,
             trouble: Trouble::default(),
+            uninstalled: false,
             worked_at: Instant::now(),
             rushed: false,
         };
@@ -193,20 +200,21 @@ impl Worker {
     }
 
     fn run(&mut self, waiter: &Waiter) -> Leaving {
-        let mut busy_at = Instant::now();
+        let started = Instant::now();
+        let mut busy_at = started;
         let mut leaving: Option<Instant> = None;
         loop {
-            if leaving.is_none()
-                && let Some(patience) = self.has_to_leave()
-            {
+            if let Some(patience) = self.has_to_leave(started.elapsed()) {
                 self.scheduler.drain();
-                leaving = Some(Instant::now() + patience);
+                let deadline = Instant::now() + patience;
+                leaving = Some(leaving.map_or(deadline, |earlier| earlier.min(deadline)));
             }
+            let turn = self.turn();
             if leaving.is_some_and(|deadline| self.scheduler.in_flight() == 0 || deadline <= Instant::now()) {
                 self.settle();
                 return Leaving::SentAway;
             }
-            match self.turn() {
+            match turn {
                 Turn::Again => {
                     pgrx::check_for_interrupts!();
                     busy_at = Instant::now();
@@ -219,11 +227,18 @@ impl Worker {
                 busy_at = Instant::now();
             }
             let idle_for = busy_at.elapsed();
-            if leaving.is_none() && idle_for >= settings::idle_timeout() {
+            let others_wait = self.registry.others_wait();
+            if leaving.is_none()
+                && (idle_for >= settings::idle_timeout() || others_wait && !self.has_work_within(SHORT_WHILE))
+            {
                 return Leaving::Idle;
             }
-            let idle = settings::idle_timeout().saturating_sub(idle_for);
-            let limit = leaving.map_or(idle, |deadline| {
+            let stay = if others_wait {
+                SERVICE.saturating_sub(started.elapsed())
+            } else {
+                settings::idle_timeout().saturating_sub(idle_for)
+            };
+            let limit = leaving.map_or(stay, |deadline| {
                 deadline.saturating_duration_since(Instant::now())
             });
             self.wait(waiter, self.pause().map_or(limit, |pause| pause.min(limit)));
@@ -241,9 +256,15 @@ impl Worker {
     }
 
     /// How long it may still wait for answers, if it has to leave.
-    fn has_to_leave(&self) -> Option<Duration> {
+    fn has_to_leave(&self, served: Duration) -> Option<Duration> {
+        let in_the_way = self.slot.held_for().map(|_| PATIENCE_WHEN_IN_THE_WAY);
         let terminated = (signals::terminated() || !settings::sending()).then_some(PATIENCE);
-        terminated.or_else(|| self.slot.held_for().map(|_| PATIENCE_WHEN_IN_THE_WAY))
+        // Nobody hurries: answers are waited for, so that nothing is sent twice.
+        let others_turn =
+            self.registry.others_wait() && served >= SERVICE && self.unrecorded.deliveries.is_empty();
+        in_the_way
+            .or(terminated)
+            .or(others_turn.then(settings::request_timeout))
     }
 
     /// Everything that can be done now.
@@ -261,19 +282,14 @@ impl Worker {
         if !self.trouble.is_on() {
             work.merge(std::mem::take(&mut self.postponed));
         }
-        let uninstalled = match self.work(&work) {
-            Ok(()) => {
-                self.calm_down();
-                false
-            }
+        match self.work(&work) {
+            Ok(()) => self.calm_down(),
             Err(error) => {
                 self.postponed.merge(work);
-                self.trouble.met("reading the queue", error);
-                database::transaction_as_self("zentry_notify: look for the extension", queue::is_installed)
-                    == Ok(false)
+                self.met("reading the queue", error);
             }
-        };
-        if uninstalled {
+        }
+        if self.uninstalled {
             return Turn::Uninstalled;
         }
         self.dispatch();
@@ -281,6 +297,17 @@ impl Worker {
             Turn::Again
         } else {
             Turn::Quiet
+        }
+    }
+
+    /// An error of the database, unless it comes of the extension's being gone.
+    fn met(&mut self, what: &str, error: String) {
+        let installed =
+            database::transaction_as_self("zentry_notify: look for the extension", queue::is_installed);
+        if installed == Ok(false) {
+            self.uninstalled = true;
+        } else {
+            self.trouble.met(what, error);
         }
     }
 
@@ -475,8 +502,7 @@ impl Worker {
             }
             for (lane, changes) in by_lane {
                 if let Err(error) = self.write(&changes) {
-                    self.trouble
-                        .met(&format!("recording deliveries of webhook {}", lane.0), error);
+                    self.met(&format!("recording deliveries of webhook {}", lane.0), error);
                     self.unrecorded.deliveries.extend(changes.into_iter().cloned());
                     self.unrecorded.lanes.insert(lane);
                 }
@@ -506,8 +532,7 @@ impl Worker {
                 _ => Ok(()),
             });
             if let Err(error) = recorded {
-                self.trouble
-                    .met(&format!("recording the state of webhook {}", lane.0), error);
+                self.met(&format!("recording the state of webhook {}", lane.0), error);
             }
         }
     }
@@ -523,12 +548,14 @@ impl Worker {
     }
 
     fn is_busy(&self) -> bool {
+        self.has_work_within(settings::idle_timeout())
+    }
+
+    fn has_work_within(&self, time: Duration) -> bool {
         self.scheduler.in_flight() > 0
             || !self.unrecorded.deliveries.is_empty()
             || !self.postponed.is_empty()
-            || self
-                .next_wake()
-                .is_some_and(|wake| wake < settings::idle_timeout())
+            || self.next_wake().is_some_and(|wake| wake < time)
     }
 
     fn next_wake(&self) -> Option<Duration> {

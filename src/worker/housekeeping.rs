@@ -34,8 +34,8 @@ impl Housekeeping {
     pub fn run(&mut self) -> Result<(), String> {
         self.next = Instant::now() + INTERVAL;
         database::transaction("zentry_notify: give up expired deliveries", || {
-            give_up_expired();
-            remove_orphans();
+            give_up_expired(settings::max_age());
+            remove_orphans(settings::max_age());
         })?;
         if let Some(retention) = settings::log_retention() {
             let removed =
@@ -62,7 +62,7 @@ fn remove_old(retention: Duration) -> usize {
 }
 
 /// Deliveries of integrations that are switched off wait until they are too old. (Those of active ones are the scheduler's.)
-fn give_up_expired() {
+fn give_up_expired(max_age: Duration) {
     const SQL: &str = "UPDATE zentry_notify.notification_log l \
                        SET status = 'failed', next_attempt_at = NULL, \
                            error_message = 'expired: the webhook was switched off for longer than deliveries wait' \
@@ -71,15 +71,15 @@ fn give_up_expired() {
                                WHERE l.webhook_integration_id = w.id AND l.status IN ('pending', 'retry') ORDER BY l.id LIMIT $1) o \
                              WHERE NOT w.is_active AND o.created_at < now() - coalesce(w.max_age, make_interval(secs => $2))) old \
                        WHERE l.id = old.id";
-    let max_age = settings::max_age().as_secs_f64();
     with_spi(|| {
         Plan::prepare(SQL, &[pg_sys::INT4OID, pg_sys::FLOAT8OID])
-            .execute(&[PAGE.into_datum(), max_age.into_datum()])
+            .execute(&[PAGE.into_datum(), max_age.as_secs_f64().into_datum()])
     });
 }
 
-/// Rows that were committed while their integration was being deleted. Steps from lane to lane in the index.
-fn remove_orphans() {
+/// Rows that were committed while their integration was being deleted. Steps from lane to lane in the index. Younger ones are
+/// left: while a dump is restored, the log may be there before the integrations.
+fn remove_orphans(max_age: Duration) {
     const SQL: &str = "WITH RECURSIVE lane (id) AS (\
                          (SELECT l.webhook_integration_id FROM zentry_notify.notification_log l \
                           WHERE l.status IN ('pending', 'retry') ORDER BY l.webhook_integration_id LIMIT 1) \
@@ -90,8 +90,9 @@ fn remove_orphans() {
                          FROM lane WHERE lane.id IS NOT NULL) \
                        DELETE FROM zentry_notify.notification_log l USING lane \
                        WHERE l.webhook_integration_id = lane.id AND l.status IN ('pending', 'retry') \
+                         AND l.created_at < now() - make_interval(secs => $1) \
                          AND NOT EXISTS (SELECT FROM zentry_notify.webhook_integration w WHERE w.id = lane.id)";
-    with_spi(|| Plan::prepare(SQL, &[]).execute(&[]));
+    with_spi(|| Plan::prepare(SQL, &[pg_sys::FLOAT8OID]).execute(&[max_age.as_secs_f64().into_datum()]));
 }
 
 /// When the oldest delivery has to leave the log; None: there is none, or it stays for ever.

@@ -18,6 +18,8 @@ const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// When no worker can be registered, the next try comes without waiting for one to end: others use workers too.
 const NO_WORKER_FREE_PAUSE: Duration = Duration::from_secs(2);
+/// Where workers are few, databases take turns, and none may be free again and again.
+const WARNING_INTERVAL: Duration = Duration::from_secs(600);
 
 pub fn register() {
     BackgroundWorkerBuilder::new("zentry_notify launcher")
@@ -34,13 +36,14 @@ pub fn register() {
 pub extern "C-unwind" fn zentry_notify_launcher_main(_argument: pg_sys::Datum) {
     let Some(registry) = registry() else { return };
     signals::install();
-    database::connect(None);
+    database::connect(None, c"zentry_notify launcher");
     registry.launcher_enters();
     let mut launcher = Launcher {
         registry,
         workers: HashMap::new(),
+        waiting: HashMap::new(),
         dead: HashMap::new(),
-        warned: false,
+        warned: None,
     };
     let waiter = Waiter::new(None);
     database::report_idle();
@@ -52,6 +55,8 @@ pub extern "C-unwind" fn zentry_notify_launcher_main(_argument: pg_sys::Datum) {
         let pause = launcher.turn();
         waiter.wait(pause);
     }
+    // SAFETY: the end of this process. Any code but 0 tells the postmaster to start it again, unless it shuts down itself.
+    unsafe { pg_sys::proc_exit(1) }
 }
 
 fn databases() -> Result<Vec<pg_sys::Oid>, String> {
@@ -61,9 +66,11 @@ fn databases() -> Result<Vec<pg_sys::Oid>, String> {
 struct Launcher {
     registry: &'static Registry,
     workers: HashMap<pg_sys::Oid, Running>,
+    /// Databases with work and without a worker, and since when.
+    waiting: HashMap<pg_sys::Oid, Instant>,
     dead: HashMap<pg_sys::Oid, Dead>,
-    /// That no worker is free has been said.
-    warned: bool,
+    /// When it was said last that no worker is free.
+    warned: Option<Instant>,
 }
 
 struct Running {
@@ -84,8 +91,18 @@ impl Launcher {
             self.survey();
         }
         self.bury();
+        let next = self.look_for_work();
+        let turned_away = self.serve_waiting();
+        self.registry.let_wait(self.waiting.len());
+        let retry = turned_away.then_some(NO_WORKER_FREE_PAUSE);
+        [next, retry].into_iter().flatten().min()
+    }
+
+    /// Takes note of the databases that need a worker now; returns when the next one will.
+    fn look_for_work(&mut self) -> Option<Duration> {
         let now = (Instant::now(), Timestamp::now());
         let mut next: Option<Duration> = None;
+        let mut waiting = HashMap::new();
         for slot in self.registry.slots() {
             let database = slot.database();
             if self.workers.contains_key(&database) || slot.has_worker() {
@@ -100,20 +117,43 @@ impl Launcher {
                 .dead
                 .get(&database)
                 .map_or(Duration::ZERO, |d| d.until.saturating_duration_since(now.0));
-            let mut wait = wait.max(paused).max(slot.held_for().unwrap_or_default());
+            let wait = wait.max(paused).max(slot.held_for().unwrap_or_default());
             if wait.is_zero() {
-                if self.workers.len() >= settings::max_workers() {
-                    // A worker that ends wakes the launcher.
-                    continue;
-                }
-                if self.start(database) {
-                    continue;
-                }
-                wait = NO_WORKER_FREE_PAUSE;
+                let since = self.waiting.get(&database).copied();
+                waiting.insert(database, since.unwrap_or(now.0));
+            } else {
+                next = Some(next.map_or(wait, |n| n.min(wait)));
             }
-            next = Some(next.map_or(wait, |n| n.min(wait)));
         }
+        self.waiting = waiting;
         next
+    }
+
+    /// Starts workers, for those first that have waited longest. A worker that ends wakes the launcher, so that the others
+    /// get their turn. True when the server had no place for a worker that we may have.
+    fn serve_waiting(&mut self) -> bool {
+        let mut queue: Vec<_> = self.waiting.iter().map(|(oid, since)| (*since, *oid)).collect();
+        queue.sort_unstable_by_key(|(since, _)| *since);
+        for (_, database) in queue {
+            if self.workers.len() >= settings::max_workers() {
+                return false;
+            }
+            if !self.exists(database) {
+                self.forget(database);
+            } else if !self.start(database) {
+                return true;
+            }
+            self.waiting.remove(&database);
+        }
+        false
+    }
+
+    /// Of a database that is gone.
+    fn forget(&mut self, database: pg_sys::Oid) {
+        self.dead.remove(&database);
+        if let Some(slot) = self.registry.known_slot(database) {
+            slot.release();
+        }
     }
 
     /// Lets every database that can have the extension be looked at once.
@@ -163,11 +203,7 @@ impl Launcher {
     /// A worker that died is started again after a pause, and a database that is gone is forgotten.
     fn mourn(&mut self, database: pg_sys::Oid, lived: Duration) {
         if !self.exists(database) {
-            self.dead.remove(&database);
-            if let Some(slot) = self.registry.slot(database) {
-                slot.release();
-            }
-            return;
+            return self.forget(database);
         }
         let pause = match self.dead.get(&database) {
             Some(dead) if lived < LONGEST_PAUSE => (dead.pause * 2).min(LONGEST_PAUSE),
@@ -214,17 +250,16 @@ impl Launcher {
                         since: Instant::now(),
                     },
                 );
-                self.warned = false;
                 true
             }
             Err(_) => {
-                if !self.warned {
+                if self.warned.is_none_or(|at| at.elapsed() >= WARNING_INTERVAL) {
                     crate::report::warning(
                         PgSqlErrorCode::ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
                         "zentry_notify: no background worker is free, notifications wait".to_owned(),
                         "Raise max_worker_processes; sending goes on as soon as a worker is free.",
                     );
-                    self.warned = true;
+                    self.warned = Some(Instant::now());
                 }
                 false
             }

@@ -1,0 +1,266 @@
+//! pg_dump and pg_restore: configuration, log and queue come along, and what was sent is not sent again.
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Result, ensure};
+use nix::unistd::Pid;
+use postgres::Client;
+use zentry_e2e::cluster::ClusterOptions;
+use zentry_e2e::emulator::Behaviour;
+use zentry_e2e::scene::{Channel, Delivery, SOON};
+use zentry_e2e::site::{Site, fire};
+use zentry_e2e::zentry::{self, id};
+
+/// The configuration and state that has to come along, as text.
+const KEPT: &str = "
+    SELECT string_agg(line, E'\\n' ORDER BY line) FROM (
+      SELECT 'webhook ' || w::text AS line FROM zentry_notify.webhook_integration w
+      UNION ALL SELECT 'circuit ' || c::text FROM zentry_notify.webhook_circuit c
+      UNION ALL SELECT 'count ' || c::text FROM zentry_notify.webhook_count c
+      UNION ALL SELECT 'type ' || t.name || t.title FROM zentry_notify.event_type t
+      UNION ALL SELECT 'progress ' || p::text FROM zentry_notify.project_progress p
+      UNION ALL SELECT 'source ' || concat_ws(' ', s.id, s.event_type, s.relation, s.columns, s.audience, s.progress, s.suspended_reason)
+                FROM zentry_notify.event_source s
+      UNION ALL SELECT 'trigger ' || concat_ws(' ', t.tgrelid::regclass, t.tgname, t.tgenabled, pg_get_triggerdef(t.oid))
+                FROM pg_trigger t WHERE t.tgname LIKE 'zentry_notify%') x";
+
+struct Story {
+    site: Site,
+    client: Client,
+    channel: Channel,
+}
+
+/// A database with two sent deliveries, one that failed and one that waits for ever, and a type of the user's own.
+fn story() -> Result<Story> {
+    let site = Site::start(ClusterOptions::default())?;
+    let mut client = site.database("zentry")?;
+    let channel = site.channel(&mut client)?;
+    channel.webhook.limit(Default::default());
+    for round in 1..=2 {
+        fire(&mut client)?;
+        channel.webhook.wait_for_events(round, SOON);
+    }
+    channel.webhook.script([Behaviour::Status(400)]);
+    fire(&mut client)?;
+    channel.webhook.wait_for(3, SOON);
+    client.batch_execute(
+        "INSERT INTO zentry_notify.event_type (name, title) VALUES ('task_blocked', 'Task blocked'); \
+         UPDATE zentry_notify.event_source SET suspended_at = now(), suspended_reason = 'as an example' WHERE event_type = 'badge_earned'",
+    )?;
+    Delivery::settle(&mut client)?;
+    channel.webhook.script([Behaviour::Hang]);
+    fire(&mut client)?;
+    channel.webhook.wait_for(4, SOON);
+    Ok(Story {
+        site,
+        client,
+        channel,
+    })
+}
+
+impl Story {
+    fn run(&self, program: &str, arguments: &[&str]) -> Result<()> {
+        let output = self.command(program).args(arguments).output()?;
+        ensure!(
+            output.status.success(),
+            "{program} {arguments:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        Ok(())
+    }
+
+    fn command(&self, program: &str) -> Command {
+        self.site.cluster.client_command(program)
+    }
+
+    /// A file (or directory) for a dump, which nothing else uses.
+    fn dump(&self, arguments: &[&str]) -> Result<Dump> {
+        let name = format!(
+            "zentry-dump-{}-{}",
+            Pid::this(),
+            self.site.cluster.dir().file_name().unwrap().display()
+        );
+        let dump = Dump(std::env::temp_dir().join(name));
+        let path = dump.path();
+        self.run("pg_dump", &[arguments, &["--file", &path, "zentry"]].concat())?;
+        Ok(dump)
+    }
+
+    fn restored(&mut self, restore: impl FnOnce(&Self) -> Result<()>) -> Result<Client> {
+        let requests = self.channel.webhook.requests();
+        restore(self)?;
+        let mut restored = self.site.connect("restored")?;
+        let kept = |client: &mut Client| -> Result<String> { Ok(client.query_one(KEPT, &[])?.get(0)) };
+        let (before, after) = (kept(&mut self.client)?, kept(&mut restored)?);
+        // Counts may have gone on: what was pending may be sent by now.
+        let lines = |text: &str| -> Vec<String> {
+            text.lines()
+                .filter(|l| !l.starts_with("count"))
+                .map(str::to_owned)
+                .collect()
+        };
+        similar_asserts(&lines(&before), &lines(&after));
+        // Only what was pending is sent, after an event of the new database at the latest, and sequences go on.
+        fire(&mut restored)?;
+        self.channel.webhook.wait_for_events(4, SOON);
+        let deliveries = Delivery::settle(&mut restored)?;
+        let states: Vec<_> = deliveries.iter().map(|d| (d.id, d.status.as_str())).collect();
+        assert_eq!(
+            states,
+            [(1, "sent"), (2, "sent"), (3, "failed"), (4, "sent"), (5, "sent")]
+        );
+        assert_eq!(self.channel.webhook.event_count(), 4);
+        assert!(self.channel.webhook.requests() <= requests + 2);
+        Ok(restored)
+    }
+}
+
+fn similar_asserts(before: &[String], after: &[String]) {
+    let missing: Vec<_> = before.iter().filter(|line| !after.contains(line)).collect();
+    let added: Vec<_> = after.iter().filter(|line| !before.contains(line)).collect();
+    assert!(
+        missing.is_empty() && added.is_empty(),
+        "missing: {missing:#?}\nadded: {added:#?}"
+    );
+}
+
+/// Removed when dropped.
+struct Dump(PathBuf);
+
+impl Dump {
+    fn path(&self) -> String {
+        self.0.display().to_string()
+    }
+}
+
+impl Drop for Dump {
+    fn drop(&mut self) {
+        // One of both, according to the format.
+        let _ = std::fs::remove_file(&self.0);
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+#[test]
+fn plain_dump_into_a_new_database() -> Result<()> {
+    story()?
+        .restored(|story| {
+            let dump = story.dump(&["--format=plain"])?;
+            story.run("createdb", &["restored"])?;
+            let status = story
+                .command("psql")
+                .args([
+                    "--no-psqlrc",
+                    "--quiet",
+                    "--set=ON_ERROR_STOP=1",
+                    "--output=/dev/null",
+                    "restored",
+                ])
+                .stdin(File::open(&dump.0)?)
+                .status()?;
+            ensure!(status.success(), "psql failed");
+            Ok(())
+        })
+        .map(drop)
+}
+
+#[test]
+fn custom_dump_into_a_new_database() -> Result<()> {
+    story()?
+        .restored(|story| {
+            let dump = story.dump(&["--format=custom"])?;
+            story.run("createdb", &["restored"])?;
+            story.run(
+                "pg_restore",
+                &["--exit-on-error", "--dbname=restored", &dump.path()],
+            )
+        })
+        .map(drop)
+}
+
+#[test]
+fn directory_dump_restored_with_jobs() -> Result<()> {
+    story()?
+        .restored(|story| {
+            let dump = story.dump(&["--format=directory", "--jobs=2"])?;
+            story.run("createdb", &["restored"])?;
+            story.run(
+                "pg_restore",
+                &["--exit-on-error", "--jobs=2", "--dbname=restored", &dump.path()],
+            )
+        })
+        .map(drop)
+}
+
+#[test]
+fn clean_restore_over_an_older_state() -> Result<()> {
+    let mut story = story()?;
+    story.site.database("restored")?;
+    story
+        .restored(|story| {
+            let dump = story.dump(&["--format=custom"])?;
+            story.run(
+                "pg_restore",
+                &[
+                    "--exit-on-error",
+                    "--clean",
+                    "--if-exists",
+                    "--dbname=restored",
+                    &dump.path(),
+                ],
+            )
+        })
+        .map(drop)
+}
+
+#[test]
+fn data_only_into_a_database_with_the_extension() -> Result<()> {
+    let mut story = story()?;
+    // The application's tables come with its migrations, the extension before them: nothing is attached yet.
+    story.run("createdb", &["restored"])?;
+    let mut target = story.site.connect("restored")?;
+    target.batch_execute("CREATE EXTENSION zentry_notify")?;
+    target.batch_execute(zentry::TABLES)?;
+    drop(target);
+    let dump = story.dump(&["--format=custom", "--data-only"])?;
+    story.run(
+        "pg_restore",
+        &[
+            "--exit-on-error",
+            "--disable-triggers",
+            "--dbname=restored",
+            &dump.path(),
+        ],
+    )?;
+    story
+        .site
+        .connect("restored")?
+        .batch_execute("SELECT * FROM zentry_attach()")?;
+    // zentry_attach has mended the suspended source; so it is there.
+    story.client.batch_execute("SELECT * FROM zentry_attach()")?;
+    story.restored(|_| Ok(())).map(drop)
+}
+
+#[test]
+fn what_was_pending_can_be_held_back() -> Result<()> {
+    let story = story()?;
+    let dump = story.dump(&["--format=custom"])?;
+    story.run("createdb", &["restored"])?;
+    let mut restore = story.command("pg_restore");
+    restore.env("PGOPTIONS", "-c zentry_notify.enabled=off").args([
+        "--exit-on-error",
+        "--dbname=restored",
+        &dump.path(),
+    ]);
+    ensure!(restore.status()?.success(), "pg_restore failed");
+    let mut restored = story.site.connect("restored")?;
+    restored.batch_execute(
+        "UPDATE zentry_notify.notification_log SET status = 'failed' WHERE status IN ('pending', 'retry')",
+    )?;
+    zentry::award_badge(&mut restored, id::DALIA, id::TASK_MASTER)?;
+    fire(&mut restored)?;
+    story.channel.webhook.wait_for_events(3, SOON);
+    Ok(())
+}

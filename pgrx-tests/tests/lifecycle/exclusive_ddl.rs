@@ -1,0 +1,206 @@
+//! Statements that want a database for themselves: the worker makes way and comes back.
+
+use anyhow::Result;
+use zentry_e2e::cluster::ClusterOptions;
+use zentry_e2e::emulator::{Behaviour, Webhook};
+use zentry_e2e::scene::SOON;
+use zentry_e2e::site::{Site, fire, wait_for};
+use zentry_e2e::wait::eventually;
+
+/// A site with the database `zentry`, whose worker is there: idle, or waiting for an answer that does not come.
+fn site(busy: bool) -> Result<(Site, Webhook)> {
+    let site = Site::start(ClusterOptions::default().set("allow_in_place_tablespaces", "on"))?;
+    let mut client = site.database("zentry")?;
+    let webhook = site.channel(&mut client)?.webhook;
+    fire(&mut client)?;
+    webhook.wait_for_events(1, SOON);
+    if busy {
+        webhook.script([Behaviour::Hang]);
+        fire(&mut client)?;
+        webhook.wait_for(2, SOON);
+    } else {
+        wait_for(
+            &mut client,
+            "SELECT bool_and(status = 'sent') FROM zentry_notify.notification_log",
+        )?;
+    }
+    assert!(site.worker("zentry")?.is_some());
+    drop(client);
+    // The session that was dropped must not be what the statement waits for.
+    wait_for(
+        &mut site.cluster.connect()?,
+        "SELECT count(*) = 0 FROM pg_stat_activity WHERE datname = 'zentry' AND backend_type = 'client backend'",
+    )?;
+    Ok((site, webhook))
+}
+
+/// Runs the statement beside the worker, and shows that the database goes on under `name`: what was in flight is sent, and so
+/// is what is written afterwards.
+fn goes_on_after(statement: &str, busy: bool, name: &str) -> Result<()> {
+    let (site, webhook) = site(busy)?;
+    let mut admin = site.cluster.connect()?;
+    admin.batch_execute("CREATE TABLESPACE elsewhere LOCATION ''")?;
+    admin.batch_execute(statement)?;
+    if busy {
+        webhook.wait_for_events(2, SOON);
+    }
+    let before = webhook.event_count();
+    fire(&mut site.connect(name)?)?;
+    webhook.wait_for_events(before + 1, SOON);
+    assert_eq!(site.emulator.complaints(), Vec::<String>::new());
+    assert!(!site.cluster.log_contains("terminated by signal")?);
+    Ok(())
+}
+
+fn disappears_by(statement: &str, busy: bool) -> Result<()> {
+    let (site, webhook) = site(busy)?;
+    let requests = webhook.requests();
+    let start = site.cluster.log_end()?;
+    site.cluster.connect()?.batch_execute(statement)?;
+    // Another database with the same name, and a worker of its own.
+    let mut client = site.database("zentry")?;
+    let channel = site.channel(&mut client)?;
+    fire(&mut client)?;
+    channel.webhook.wait_for_events(1, SOON);
+    assert_eq!(webhook.requests(), requests);
+    assert_eq!(
+        site.logged(start, "FATAL")?,
+        0,
+        "nobody looks for a database that is gone"
+    );
+    Ok(())
+}
+
+#[test]
+fn drop_database_beside_an_idle_worker() -> Result<()> {
+    disappears_by("DROP DATABASE zentry", false)
+}
+
+#[test]
+fn drop_database_beside_a_busy_worker() -> Result<()> {
+    disappears_by("DROP DATABASE zentry", true)
+}
+
+#[test]
+fn drop_database_force_beside_a_busy_worker() -> Result<()> {
+    // Whether the worker leaves or is terminated first is a race: a FATAL of it is in order.
+    let (site, webhook) = site(true)?;
+    let requests = webhook.requests();
+    site.cluster
+        .connect()?
+        .batch_execute("DROP DATABASE zentry WITH (FORCE)")?;
+    let mut client = site.database("zentry")?;
+    let channel = site.channel(&mut client)?;
+    fire(&mut client)?;
+    channel.webhook.wait_for_events(1, SOON);
+    assert_eq!(webhook.requests(), requests);
+    Ok(())
+}
+
+#[test]
+fn rename_beside_an_idle_worker() -> Result<()> {
+    goes_on_after("ALTER DATABASE zentry RENAME TO renamed", false, "renamed")
+}
+
+#[test]
+fn rename_beside_a_busy_worker() -> Result<()> {
+    goes_on_after("ALTER DATABASE zentry RENAME TO renamed", true, "renamed")
+}
+
+#[test]
+fn set_tablespace_beside_an_idle_worker() -> Result<()> {
+    goes_on_after("ALTER DATABASE zentry SET TABLESPACE elsewhere", false, "zentry")
+}
+
+#[test]
+fn set_tablespace_beside_a_busy_worker() -> Result<()> {
+    goes_on_after("ALTER DATABASE zentry SET TABLESPACE elsewhere", true, "zentry")
+}
+
+#[test]
+fn template_of_a_database_with_an_idle_worker() -> Result<()> {
+    goes_on_after("CREATE DATABASE copy TEMPLATE zentry", false, "zentry")
+}
+
+#[test]
+fn template_of_a_database_with_a_busy_worker() -> Result<()> {
+    goes_on_after("CREATE DATABASE copy TEMPLATE zentry", true, "zentry")
+}
+
+#[test]
+fn a_copy_is_served_as_its_template_is() -> Result<()> {
+    goes_on_after("CREATE DATABASE copy TEMPLATE zentry", false, "copy")
+}
+
+#[test]
+fn reindex_database_beside_a_busy_worker() -> Result<()> {
+    let (site, webhook) = site(true)?;
+    site.connect("zentry")?.batch_execute("REINDEX DATABASE zentry")?;
+    assert_eq!(webhook.requests(), 2);
+    Ok(())
+}
+
+#[test]
+fn a_cancelled_drop_leaves_everything_working() -> Result<()> {
+    let (site, webhook) = site(false)?;
+    // Keeps the database in use.
+    let mut client = site.connect("zentry")?;
+    let mut admin = site.cluster.connect()?;
+    let cancel = admin.cancel_token();
+    let drop = std::thread::spawn(move || admin.batch_execute("DROP DATABASE zentry"));
+    site.wait_until_left("zentry")?;
+    cancel.cancel_query(postgres::NoTls)?;
+    let error = drop
+        .join()
+        .expect("the session's thread")
+        .expect_err("it was cancelled");
+    assert_eq!(error.code(), Some(&postgres::error::SqlState::QUERY_CANCELED));
+    fire(&mut client)?;
+    webhook.wait_for_events(2, SOON);
+    Ok(())
+}
+
+#[test]
+fn a_drop_that_fails_leaves_everything_working() -> Result<()> {
+    let (site, webhook) = site(false)?;
+    let mut client = site.connect("zentry")?;
+    let error = site
+        .cluster
+        .connect()?
+        .batch_execute("DROP DATABASE zentry")
+        .expect_err("the database is in use");
+    assert_eq!(error.code(), Some(&postgres::error::SqlState::OBJECT_IN_USE));
+    fire(&mut client)?;
+    webhook.wait_for_events(2, SOON);
+    Ok(())
+}
+
+#[test]
+fn what_the_database_that_was_dropped_had_waiting_starts_no_worker() -> Result<()> {
+    let (site, webhook) = site(false)?;
+    webhook.always(Behaviour::RateLimited {
+        retry_after: std::time::Duration::from_secs(1),
+        global: false,
+    });
+    fire(&mut site.connect("zentry")?)?;
+    webhook.wait_for(2, SOON);
+    let start = site.cluster.log_end()?;
+    eventually(SOON, "the session to end and the database to be dropped", || {
+        site.cluster
+            .connect()
+            .ok()?
+            .batch_execute("DROP DATABASE zentry")
+            .ok()
+    })?;
+    // What is served after the retry would have been due shows that it was passed over.
+    let mut client = site.database("other")?;
+    let channel = site.channel(&mut client)?;
+    channel.webhook.script([Behaviour::RateLimited {
+        retry_after: std::time::Duration::from_secs(2),
+        global: false,
+    }]);
+    fire(&mut client)?;
+    channel.webhook.wait_for_events(1, SOON);
+    assert_eq!(site.logged(start, "does not exist")?, 0);
+    Ok(())
+}

@@ -1,0 +1,172 @@
+//! Errors in the worker's own transactions: logged once, never a loop that spins, and delivery goes on when they are mended.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use postgres::Client;
+use zentry_e2e::cluster::ClusterOptions;
+use zentry_e2e::emulator::Behaviour;
+use zentry_e2e::scene::{Channel, Delivery, SOON};
+use zentry_e2e::site::{Site, fire, wait_for};
+
+fn start() -> Result<(Site, Client, Channel)> {
+    let site = Site::start(ClusterOptions::default().set("zentry_notify.idle_timeout", 1))?;
+    let mut client = site.database("zentry")?;
+    let channel = site.channel(&mut client)?;
+    Ok((site, client, channel))
+}
+
+#[test]
+fn a_trigger_that_raises_is_logged_once_and_what_was_sent_is_not_sent_again() -> Result<()> {
+    let (site, mut client, channel) = start()?;
+    // A sequence counts the tries: it is not rolled back.
+    client.batch_execute(
+        "CREATE SEQUENCE tries; GRANT USAGE ON SEQUENCE tries TO PUBLIC; \
+         CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS \
+           $$ BEGIN PERFORM nextval('public.tries'); RAISE EXCEPTION 'no writing here'; END $$; \
+         CREATE TRIGGER refuse BEFORE UPDATE ON zentry_notify.notification_log FOR EACH ROW EXECUTE FUNCTION refuse()",
+    )?;
+    fire(&mut client)?;
+    // Three rounds: two tries each (all together, then this webhook by itself), after pauses of 1 s and 2 s.
+    wait_for(&mut client, "SELECT last_value >= 6 FROM tries")?;
+    let tries: i64 = client.query_one("SELECT last_value FROM tries", &[])?.get(0);
+    assert!(tries <= 8, "{tries} tries: it spins");
+    assert_eq!(site.logged(0, "no writing here")?, 1);
+    assert_eq!(channel.webhook.requests(), 1);
+
+    client.batch_execute("DROP TRIGGER refuse ON zentry_notify.notification_log")?;
+    let deliveries = Delivery::settle(&mut client)?;
+    assert_eq!(deliveries[0].status, "sent");
+    fire(&mut client)?;
+    channel.webhook.wait_for_events(2, SOON);
+    assert_eq!(channel.webhook.requests(), 2);
+    assert_eq!(site.logged(0, "no writing here")?, 1);
+    Ok(())
+}
+
+#[test]
+fn a_trigger_that_raises_for_one_webhook_holds_up_no_other() -> Result<()> {
+    let (site, mut client, refused) = start()?;
+    let other = site.channel(&mut client)?;
+    client.batch_execute(&format!(
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no writing here'; END $$; \
+         CREATE TRIGGER refuse BEFORE UPDATE ON zentry_notify.notification_log FOR EACH ROW \
+         WHEN (NEW.webhook_integration_id = {}) EXECUTE FUNCTION refuse()",
+        refused.id
+    ))?;
+    for round in 1..=3 {
+        fire(&mut client)?;
+        other.webhook.wait_for_events(round, SOON);
+        let recorded = format!(
+            "SELECT count(*) = {round} FROM zentry_notify.notification_log WHERE webhook_integration_id = {} AND status = 'sent'",
+            other.id
+        );
+        wait_for(&mut client, &recorded)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_foreign_key_of_a_user_stops_the_cleaning_and_nothing_else() -> Result<()> {
+    let (site, mut client, channel) = start()?;
+    client.batch_execute(
+        "INSERT INTO zentry_notify.notification_log (webhook_integration_id, event_type, payload, status, created_at) \
+           VALUES (1, 'daily_streak', '{}', 'sent', now() - interval '1 year'); \
+         CREATE TABLE seen (log_id bigint REFERENCES zentry_notify.notification_log); \
+         INSERT INTO seen SELECT id FROM zentry_notify.notification_log",
+    )?;
+    fire(&mut client)?;
+    channel.webhook.wait_for_events(1, SOON);
+    wait_for(
+        &mut client,
+        "SELECT count(*) = 2 FROM zentry_notify.notification_log WHERE status = 'sent'",
+    )?;
+    site.cluster
+        .wait_for_log("violates foreign key constraint", SOON)?;
+    fire(&mut client)?;
+    channel.webhook.wait_for_events(2, SOON);
+
+    client.batch_execute("DROP TABLE seen")?;
+    // The next worker cleans.
+    site.wait_until_left("zentry")?;
+    fire(&mut client)?;
+    wait_for(
+        &mut client,
+        "SELECT NOT EXISTS (SELECT FROM zentry_notify.notification_log WHERE created_at < now() - interval '1 month')",
+    )?;
+    Ok(())
+}
+
+/// Runs `statement` while a delivery is in flight: its answer has no row any more, the next delivery goes out.
+fn goes_on_without_the_row(statement: &str) -> Result<()> {
+    let (site, mut client, channel) = start()?;
+    channel
+        .webhook
+        .script([Behaviour::Slow(Duration::from_millis(500))]);
+    fire(&mut client)?;
+    channel.webhook.wait_for(1, SOON);
+    client.batch_execute(statement)?;
+    fire(&mut client)?;
+    channel.webhook.wait_for_events(2, SOON);
+    let deliveries = Delivery::settle(&mut client)?;
+    assert_eq!(deliveries.len(), 1);
+    assert_eq!(deliveries[0].status, "sent");
+    assert_eq!(site.logged(0, "WARNING")?, 0);
+    Ok(())
+}
+
+#[test]
+fn a_row_that_is_deleted_while_it_is_in_flight() -> Result<()> {
+    goes_on_without_the_row("DELETE FROM zentry_notify.notification_log")
+}
+
+#[test]
+fn a_log_that_is_truncated_while_a_row_is_in_flight() -> Result<()> {
+    goes_on_without_the_row("TRUNCATE zentry_notify.notification_log")
+}
+
+#[test]
+fn a_webhook_that_is_deleted_while_its_delivery_is_in_flight() -> Result<()> {
+    let (site, mut client, channel) = start()?;
+    let other = site.channel(&mut client)?;
+    channel
+        .webhook
+        .script([Behaviour::Slow(Duration::from_millis(500))]);
+    fire(&mut client)?;
+    channel.webhook.wait_for(1, SOON);
+    client.execute("SELECT zentry_delete_webhook($1)", &[&channel.id])?;
+    fire(&mut client)?;
+    other.webhook.wait_for_events(2, SOON);
+    assert!(
+        Delivery::settle(&mut client)?
+            .iter()
+            .all(|d| d.webhook_integration_id == other.id)
+    );
+    assert_eq!(site.logged(0, "WARNING")?, 0);
+    Ok(())
+}
+
+#[test]
+fn a_lock_on_the_log_is_waited_for_and_given_up_with_one_line() -> Result<()> {
+    let (site, mut client, channel) = start()?;
+    fire(&mut client)?;
+    channel.webhook.wait_for_events(1, SOON);
+    Delivery::settle(&mut client)?;
+    // The event is committed, the worker finds the table locked.
+    channel
+        .webhook
+        .script([Behaviour::Slow(Duration::from_millis(500))]);
+    fire(&mut client)?;
+    channel.webhook.wait_for(2, SOON);
+    let mut locker = site.connect("zentry")?;
+    let mut lock = locker.transaction()?;
+    lock.batch_execute("LOCK TABLE zentry_notify.notification_log IN ACCESS EXCLUSIVE MODE")?;
+    site.cluster.wait_for_log("lock timeout", SOON)?;
+    lock.rollback()?;
+    assert_eq!(Delivery::settle(&mut client)?[1].status, "sent");
+    fire(&mut client)?;
+    channel.webhook.wait_for_events(3, SOON);
+    assert_eq!(channel.webhook.requests(), 3);
+    assert_eq!(site.logged(0, "WARNING")?, 1);
+    Ok(())
+}

@@ -1,0 +1,135 @@
+//! A cluster where nothing happens: we do nothing either.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use zentry_e2e::cluster::ClusterOptions;
+use zentry_e2e::scene::{Delivery, SOON};
+use zentry_e2e::site::{Site, fire};
+use zentry_e2e::wait::eventually;
+
+/// How long nothing has to happen.
+const WATCHED: Duration = Duration::from_secs(4);
+
+/// How often the threads of a process have given up the processor: each wake-up counts.
+fn wake_ups(pid: i32) -> Result<u64> {
+    let mut sum = 0;
+    for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
+        let status = fs::read_to_string(thread?.path().join("status"))?;
+        let count = status
+            .lines()
+            .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"))
+            .context("no voluntary_ctxt_switches")?;
+        sum += count.trim().parse::<u64>()?;
+    }
+    Ok(sum)
+}
+
+/// Transactions of a database that nobody watches from within.
+fn transactions(site: &Site, database: &str) -> Result<i64> {
+    const SQL: &str = "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = $1";
+    Ok(site.cluster.connect()?.query_one(SQL, &[&database])?.get(0))
+}
+
+/// Waits until `value` has not changed for a while: what had been going on is over and nothing else comes.
+fn stays<T: PartialEq>(what: &str, value: impl Fn() -> Result<T>) -> Result<()> {
+    let mut since = Instant::now();
+    let mut last = value()?;
+    eventually(SOON, format!("{what} to stay as it is"), || {
+        let now = value().ok()?;
+        if now != last {
+            last = now;
+            since = Instant::now();
+        }
+        (since.elapsed() >= WATCHED).then_some(())
+    })
+}
+
+#[test]
+fn the_launcher_and_an_idle_worker_are_not_woken_and_run_no_transaction() -> Result<()> {
+    // Autovacuum and the logical replication launcher are no concern of ours.
+    let options = ClusterOptions::default().set("autovacuum", "off");
+    let site = Site::start(options)?;
+    let mut client = site.database("zentry")?;
+    let channel = site.channel(&mut client)?;
+    fire(&mut client)?;
+    channel.webhook.wait_for_events(1, SOON);
+    Delivery::settle(&mut client)?;
+    drop(client);
+    let (launcher, worker) = (site.launcher()?, site.worker("zentry")?.expect("a worker"));
+    stays("everything", || {
+        Ok((
+            wake_ups(launcher)?,
+            wake_ups(worker)?,
+            transactions(&site, "zentry")?,
+        ))
+    })
+}
+
+#[test]
+fn without_workers_the_cluster_is_as_if_we_were_not_there() -> Result<()> {
+    let options = ClusterOptions::default()
+        .set("autovacuum", "off")
+        .set("zentry_notify.idle_timeout", 1);
+    let site = Site::start(options)?;
+    let mut client = site.database("zentry")?;
+    let channel = site.channel(&mut client)?;
+    fire(&mut client)?;
+    channel.webhook.wait_for_events(1, SOON);
+    drop(client);
+    site.wait_until_left("zentry")?;
+    let launcher = site.launcher()?;
+    stays("everything", || {
+        Ok((
+            wake_ups(launcher)?,
+            site.worker("zentry")?,
+            transactions(&site, "zentry")?,
+        ))
+    })
+}
+
+#[test]
+fn pg_stat_activity_tells_who_is_who_and_what_they_do() -> Result<()> {
+    let site = Site::start(ClusterOptions::default())?;
+    let mut client = site.database("zentry")?;
+    let channel = site.channel(&mut client)?;
+    fire(&mut client)?;
+    channel.webhook.wait_for_events(1, SOON);
+    Delivery::settle(&mut client)?;
+    let rows = eventually(SOON, "both to be idle", || {
+        let rows = client
+            .query(
+                "SELECT backend_type, application_name, datname, state, wait_event_type FROM pg_stat_activity \
+                 WHERE backend_type LIKE 'zentry%' AND state = 'idle' ORDER BY 1",
+                &[],
+            )
+            .ok()?;
+        (rows.len() == 2).then_some(rows)
+    })?;
+    let texts: Vec<Vec<Option<String>>> = rows
+        .iter()
+        .map(|row| (0..5).map(|column| row.get(column)).collect())
+        .collect();
+    let text = |value: &str| Some(value.to_owned());
+    assert_eq!(
+        texts,
+        [
+            [
+                text("zentry_notify launcher"),
+                text("zentry_notify launcher"),
+                None,
+                text("idle"),
+                text("Extension")
+            ],
+            [
+                text("zentry_notify worker"),
+                text("zentry_notify worker"),
+                text("zentry"),
+                text("idle"),
+                text("Extension")
+            ],
+        ]
+    );
+    Ok(())
+}

@@ -1,0 +1,14 @@
+//! That whoever runs the cluster does not notice us: databases that come and go, faults, standbys, dumps.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod attached_tables;
+mod databases;
+mod drop_extension;
+mod dump;
+mod exclusive_ddl;
+mod faults;
+mod idle;
+mod processes;
+mod replication;
+mod standby;
+mod transactions;

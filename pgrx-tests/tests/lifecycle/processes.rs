@@ -1,0 +1,179 @@
+//! Processes that are ended from outside: they come back, and nothing is lost.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use zentry_e2e::cluster::ClusterOptions;
+use zentry_e2e::emulator::Behaviour;
+use zentry_e2e::scene::{Channel, Delivery, SOON};
+use zentry_e2e::site::{Site, fire};
+use zentry_e2e::wait::eventually;
+
+fn start() -> Result<(Site, postgres::Client, Channel)> {
+    let site = Site::start(ClusterOptions::default())?;
+    let mut client = site.database("zentry")?;
+    let channel = site.channel(&mut client)?;
+    fire(&mut client)?;
+    channel.webhook.wait_for_events(1, SOON);
+    Delivery::settle(&mut client)?;
+    Ok((site, client, channel))
+}
+
+fn send(signal: Signal, pid: i32) -> Result<()> {
+    Ok(kill(Pid::from_raw(pid), signal)?)
+}
+
+/// Several deliveries wait, each to be sent by itself, and the first of them is in flight.
+fn backlog(client: &mut postgres::Client, channel: &Channel) -> Result<()> {
+    client.execute(
+        "UPDATE zentry_notify.webhook_integration SET max_events_per_message = 1",
+        &[],
+    )?;
+    channel.webhook.limit(Default::default());
+    channel
+        .webhook
+        .script([Behaviour::Slow(Duration::from_millis(500))]);
+    for _ in 0..4 {
+        fire(client)?;
+    }
+    channel.webhook.wait_for(2, SOON);
+    Ok(())
+}
+
+/// Signals the busy worker: what was waiting arrives, in another process, without a new commit.
+fn comes_back_after(signal: Signal) -> Result<()> {
+    let (site, mut client, channel) = start()?;
+    backlog(&mut client, &channel)?;
+    let worker = site.worker("zentry")?.expect("a worker");
+    send(signal, worker)?;
+    let deliveries = Delivery::settle(&mut client)?;
+    assert!(deliveries.iter().all(|d| d.status == "sent"), "{deliveries:#?}");
+    assert!(channel.webhook.event_count() >= 5);
+    assert_ne!(site.worker("zentry")?, Some(worker));
+    Ok(())
+}
+
+#[test]
+fn a_busy_worker_comes_back_after_sigterm_and_sends_nothing_twice() -> Result<()> {
+    let (site, mut client, channel) = start()?;
+    backlog(&mut client, &channel)?;
+    let worker = site.worker("zentry")?.expect("a worker");
+    client.execute("SELECT pg_terminate_backend($1)", &[&worker])?;
+    let deliveries = Delivery::settle(&mut client)?;
+    assert!(deliveries.iter().all(|d| d.status == "sent"), "{deliveries:#?}");
+    assert_ne!(site.worker("zentry")?, Some(worker));
+    assert_eq!(channel.webhook.event_count(), 5);
+    Ok(())
+}
+
+#[test]
+fn a_busy_worker_comes_back_after_sigint() -> Result<()> {
+    comes_back_after(Signal::SIGINT)
+}
+
+#[test]
+fn a_worker_reloads_on_sighup_and_stays() -> Result<()> {
+    let (site, mut client, channel) = start()?;
+    let worker = site.worker("zentry")?.expect("a worker");
+    send(Signal::SIGHUP, worker)?;
+    fire(&mut client)?;
+    channel.webhook.wait_for_events(2, SOON);
+    assert_eq!(site.worker("zentry")?, Some(worker));
+    Ok(())
+}
+
+/// As with any process that dies so, all sessions end and the server recovers; then the queue goes on by itself.
+fn queue_goes_on_after(signal: Signal) -> Result<()> {
+    let (site, mut client, channel) = start()?;
+    backlog(&mut client, &channel)?;
+    send(signal, site.worker("zentry")?.expect("a worker"))?;
+    eventually(SOON, "the server to recover", || {
+        let deliveries = Delivery::all(&mut site.connect("zentry").ok()?).ok()?;
+        (!deliveries.iter().any(Delivery::waits)).then_some(())
+    })?;
+    assert!(channel.webhook.event_count() >= 5);
+    Ok(())
+}
+
+#[test]
+fn the_queue_goes_on_by_itself_after_sigkill() -> Result<()> {
+    queue_goes_on_after(Signal::SIGKILL)
+}
+
+#[test]
+fn the_queue_goes_on_by_itself_after_sigquit() -> Result<()> {
+    queue_goes_on_after(Signal::SIGQUIT)
+}
+
+fn launcher_comes_back_after(signal: Signal) -> Result<()> {
+    let (site, mut client, channel) = start()?;
+    let launcher = site.launcher()?;
+    // With no worker, so that there is something to launch.
+    client.execute("SELECT pg_terminate_backend($1)", &[&site.worker("zentry")?])?;
+    send(signal, launcher)?;
+    eventually(SOON, "another launcher", || {
+        site.launcher().ok().filter(|pid| *pid != launcher)
+    })?;
+    fire(&mut client)?;
+    channel.webhook.wait_for_events(2, SOON);
+    Ok(())
+}
+
+#[test]
+fn the_launcher_comes_back_after_sigterm() -> Result<()> {
+    launcher_comes_back_after(Signal::SIGTERM)
+}
+
+#[test]
+fn the_launcher_comes_back_after_sigint() -> Result<()> {
+    let (site, mut client, channel) = start()?;
+    send(Signal::SIGINT, site.launcher()?)?;
+    client.execute("SELECT pg_terminate_backend($1)", &[&site.worker("zentry")?])?;
+    fire(&mut client)?;
+    channel.webhook.wait_for_events(2, SOON);
+    Ok(())
+}
+
+#[test]
+fn workers_go_on_without_the_launcher() -> Result<()> {
+    let (site, mut client, channel) = start()?;
+    let worker = site.worker("zentry")?.expect("a worker");
+    send(Signal::SIGTERM, site.launcher()?)?;
+    fire(&mut client)?;
+    channel.webhook.wait_for_events(2, SOON);
+    assert_eq!(site.worker("zentry")?, Some(worker));
+    Ok(())
+}
+
+#[test]
+fn a_worker_that_keeps_dying_is_started_at_growing_intervals() -> Result<()> {
+    let (site, mut client, channel) = start()?;
+    let start = site.cluster.log_end()?;
+    // Nothing of ours can be read without the agent.
+    client.batch_execute("ALTER ROLE zentry_notify_agent RENAME TO gone")?;
+    client.execute("SELECT pg_terminate_backend($1)", &[&site.worker("zentry")?])?;
+    for pause in ["in 1 s", "in 2 s", "in 4 s"] {
+        site.cluster
+            .wait_for_log_since(start, &format!("starting it again {pause}"), SOON)?;
+    }
+    assert_eq!(site.logged(start, "starting it again")?, 3);
+    client.batch_execute("ALTER ROLE gone RENAME TO zentry_notify_agent")?;
+    fire(&mut client)?;
+    channel.webhook.wait_for_events(2, SOON);
+    Ok(())
+}
+
+#[test]
+fn a_fast_shutdown_beside_a_busy_worker_succeeds() -> Result<()> {
+    let (mut site, mut client, channel) = start()?;
+    backlog(&mut client, &channel)?;
+    drop(client);
+    site.cluster.restart(zentry_e2e::cluster::StopMode::Fast)?;
+    let deliveries = Delivery::settle(&mut site.connect("zentry")?)?;
+    assert!(deliveries.iter().all(|d| d.status == "sent"), "{deliveries:#?}");
+    // What was in flight had its moment to be answered.
+    assert_eq!(channel.webhook.event_count(), 5);
+    Ok(())
+}

@@ -1,0 +1,73 @@
+//! Rows that logical replication applies: the publisher has told of them already.
+
+use anyhow::Result;
+use postgres::Client;
+use zentry_e2e::cluster::ClusterOptions;
+use zentry_e2e::scene::{Channel, Delivery, SOON};
+use zentry_e2e::site::{Site, fire, wait_for};
+use zentry_e2e::zentry::{self, id};
+
+/// A publisher without the extension, and a subscriber with it, in one cluster.
+fn pair() -> Result<(Site, Client, Client, Channel)> {
+    let site = Site::start(ClusterOptions::default().set("wal_level", "logical"))?;
+    let mut subscriber = site.database("subscriber")?;
+    let channel = site.channel(&mut subscriber)?;
+    site.cluster
+        .connect()?
+        .batch_execute("CREATE DATABASE publisher")?;
+    let mut publisher = site.connect("publisher")?;
+    zentry::load(&mut publisher)?;
+    publisher.batch_execute("CREATE PUBLICATION everything FOR ALL TABLES")?;
+    publisher.batch_execute("SELECT pg_create_logical_replication_slot('everything', 'pgoutput')")?;
+    // Within one cluster the slot has to be there before the subscription.
+    subscriber.batch_execute(&format!(
+        "CREATE SUBSCRIPTION everything CONNECTION 'host={} port={} user=postgres dbname=publisher' \
+         PUBLICATION everything WITH (create_slot = false, copy_data = false)",
+        site.cluster.dir().display(),
+        site.cluster.port()
+    ))?;
+    Ok((site, publisher, subscriber, channel))
+}
+
+#[test]
+fn applied_rows_fire_nothing() -> Result<()> {
+    let (site, mut publisher, mut subscriber, channel) = pair()?;
+    fire(&mut publisher)?;
+    wait_for(
+        &mut subscriber,
+        "SELECT current_streak = 13 FROM users_user WHERE id = 3",
+    )?;
+    // A write of the subscriber's own does, and it is the first.
+    zentry::extend_streak(&mut subscriber, id::ADA)?;
+    channel.webhook.wait_for_events(1, SOON);
+    let deliveries = Delivery::settle(&mut subscriber)?;
+    assert_eq!(deliveries.len(), 1);
+    assert_eq!(deliveries[0].payload["user_name"], "ada");
+    assert_eq!(site.emulator.complaints(), Vec::<String>::new());
+    Ok(())
+}
+
+#[test]
+fn enable_always_fires_on_applied_rows() -> Result<()> {
+    let (_site, mut publisher, mut subscriber, channel) = pair()?;
+    subscriber
+        .batch_execute("ALTER TABLE users_user ENABLE ALWAYS TRIGGER zentry_notify_daily_streak_update")?;
+    fire(&mut publisher)?;
+    channel.webhook.wait_for_events(1, SOON);
+    assert_eq!(Delivery::settle(&mut subscriber)?[0].payload["user_name"], "chen");
+    Ok(())
+}
+
+#[test]
+fn session_replication_role_replica_fires_nothing() -> Result<()> {
+    let site = Site::start(ClusterOptions::default())?;
+    let mut client = site.database("zentry")?;
+    let channel = site.channel(&mut client)?;
+    client.batch_execute("SET session_replication_role = replica")?;
+    fire(&mut client)?;
+    client.batch_execute("RESET session_replication_role")?;
+    fire(&mut client)?;
+    channel.webhook.wait_for_events(1, SOON);
+    assert_eq!(Delivery::settle(&mut client)?.len(), 1);
+    Ok(())
+}

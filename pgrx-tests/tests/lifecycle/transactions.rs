@@ -1,0 +1,146 @@
+//! Transactions of others, and settings that a database has for its sessions.
+
+use anyhow::Result;
+use zentry_e2e::cluster::ClusterOptions;
+use zentry_e2e::emulator::Kind;
+use zentry_e2e::scene::{Delivery, SOON, Scene};
+use zentry_e2e::site::{Site, fire};
+use zentry_e2e::zentry::{self, id};
+
+#[test]
+fn commit_prepared_delivers_and_rollback_prepared_does_not() -> Result<()> {
+    let site = Site::start(ClusterOptions::default().set("max_prepared_transactions", 5))?;
+    let mut client = site.database("zentry")?;
+    let channel = site.channel(&mut client)?;
+    client.batch_execute("BEGIN")?;
+    fire(&mut client)?;
+    client.batch_execute("PREPARE TRANSACTION 'kept'; BEGIN")?;
+    zentry::award_badge(&mut client, id::CHEN, id::TASK_MASTER)?;
+    client.batch_execute("PREPARE TRANSACTION 'dropped'")?;
+    drop(client);
+
+    // Neither is seen: the next event, of another user, is the first.
+    let mut another = site.connect("zentry")?;
+    zentry::extend_streak(&mut another, id::ADA)?;
+    channel.webhook.wait_for_events(1, SOON);
+    another.batch_execute("ROLLBACK PREPARED 'dropped'")?;
+    another.batch_execute("COMMIT PREPARED 'kept'")?;
+    channel.webhook.wait_for_events(2, SOON);
+    zentry::extend_streak(&mut another, id::ADA)?;
+    channel.webhook.wait_for_events(3, SOON);
+    let deliveries = Delivery::settle(&mut another)?;
+    assert_eq!(deliveries.len(), 3);
+    assert!(deliveries.iter().all(|d| d.event_type == "daily_streak"));
+    assert_eq!(site.emulator.complaints(), Vec::<String>::new());
+    Ok(())
+}
+
+#[test]
+fn milestones_and_held_events_are_in_a_prepared_transaction_too() -> Result<()> {
+    let site = Site::start(ClusterOptions::default().set("max_prepared_transactions", 5))?;
+    let mut client = site.database("zentry")?;
+    let channel = site.channel(&mut client)?;
+    client.batch_execute(
+        "BEGIN; UPDATE tasks_task SET status = 'completed' WHERE project_id = 1; PREPARE TRANSACTION 'all'",
+    )?;
+    client.batch_execute("COMMIT PREPARED 'all'")?;
+    // Eight tasks, and 25, 50, 75, 100 per cent.
+    channel.webhook.wait_for_events(12, SOON);
+    Ok(())
+}
+
+#[test]
+fn settings_of_the_database_do_not_disturb_the_worker() -> Result<()> {
+    let mut scene = Scene::start()?;
+    let channel = scene.channel(Kind::Discord)?;
+    scene.client.batch_execute(
+        "CREATE SCHEMA elsewhere; \
+         CREATE FUNCTION elsewhere.now() RETURNS timestamptz LANGUAGE plpgsql AS $$ BEGIN RAISE 'the wrong now'; END $$",
+    )?;
+    for (name, value) in [
+        ("default_transaction_read_only", "on"),
+        ("default_transaction_isolation", "serializable"),
+        ("default_transaction_deferrable", "on"),
+        ("statement_timeout", "1ms"),
+        ("lock_timeout", "1ms"),
+        ("idle_in_transaction_session_timeout", "1ms"),
+        ("search_path", "elsewhere, pg_catalog"),
+        ("session_replication_role", "replica"),
+        ("row_security", "off"),
+        ("DateStyle", "SQL, DMY"),
+        ("IntervalStyle", "sql_standard"),
+        ("TimeZone", "Asia/Kathmandu"),
+        ("bytea_output", "escape"),
+        ("extra_float_digits", "-15"),
+        ("standard_conforming_strings", "off"),
+        ("transform_null_equals", "on"),
+        ("plan_cache_mode", "force_custom_plan"),
+        ("log_statement", "all"),
+    ] {
+        // search_path is a list, and quoted as a whole it would be one name.
+        if name == "search_path" {
+            let alter = format!(
+                "ALTER DATABASE {} SET search_path = {value}",
+                scene.database.name()
+            );
+            scene.client.batch_execute(&alter)?;
+        } else {
+            scene.database.set(name, value)?;
+        }
+    }
+    // This session was there before, and writes as it did; the worker's begins now.
+    fire(&mut scene.client)?;
+    scene
+        .client
+        .batch_execute("UPDATE tasks_task SET status = 'completed' WHERE project_id = 1")?;
+    channel.webhook.wait_for_events(13, SOON);
+    let deliveries = scene.settle()?;
+    assert!(
+        deliveries
+            .iter()
+            .all(|d| d.status == "sent" && d.sent_at >= Some(d.created_at))
+    );
+    assert_eq!(scene.emulator.complaints(), Vec::<String>::new());
+    Ok(())
+}
+
+#[test]
+fn a_session_with_those_settings_fires_too() -> Result<()> {
+    let mut scene = Scene::start()?;
+    let channel = scene.channel(Kind::Discord)?;
+    scene.client.batch_execute(
+        "SET DateStyle = 'SQL, DMY'; SET TimeZone = 'Asia/Kathmandu'; SET extra_float_digits = -15; \
+         SET standard_conforming_strings = off; SET IntervalStyle = sql_standard; SET search_path = ''",
+    )?;
+    scene.client.batch_execute(
+        "UPDATE public.tasks_task SET status = 'completed', completed_at = '2024-01-15T10:30:00Z' WHERE id = 2",
+    )?;
+    channel.webhook.wait_for_events(1, SOON);
+    let deliveries = scene.settle()?;
+    assert_eq!(deliveries[0].payload["completed_at"], "2024-01-15T10:30:00Z");
+    Ok(())
+}
+
+#[test]
+fn a_long_open_transaction_elsewhere_blocks_nothing() -> Result<()> {
+    let mut scene = Scene::start()?;
+    let channel = scene.channel(Kind::Discord)?;
+    let mut other = scene.database.connect()?;
+    // An old snapshot, a write of its own that fires, and a look at our tables.
+    other.batch_execute(
+        "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM zentry_notify.notification_log",
+    )?;
+    zentry::extend_streak(&mut other, id::ADA)?;
+    for round in 1..=3 {
+        fire(&mut scene.client)?;
+        channel.webhook.wait_for_events(round, SOON);
+    }
+    // Its own event has a lower id than theirs and comes when it commits.
+    other.batch_execute("COMMIT")?;
+    channel.webhook.wait_for_events(4, SOON);
+    let deliveries = scene.settle()?;
+    assert_eq!(deliveries.len(), 4);
+    assert!(deliveries.iter().all(|d| d.status == "sent"));
+    assert_eq!(scene.emulator.complaints(), Vec::<String>::new());
+    Ok(())
+}

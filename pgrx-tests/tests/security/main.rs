@@ -1,0 +1,7 @@
+//! Attacks, each tried.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod hostile_objects;
+mod redaction;
+mod rights;
+mod roles;
