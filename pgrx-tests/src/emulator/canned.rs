@@ -14,6 +14,7 @@ pub(crate) fn scripted(behaviour: &Behaviour, route: Route<'_>) -> Option<Reply>
     let kind = route.kind();
     match behaviour {
         Behaviour::Normal
+        | Behaviour::When { .. }
         | Behaviour::Slow(_)
         | Behaviour::LoseAnswer
         | Behaviour::CutAnswer

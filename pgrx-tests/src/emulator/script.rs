@@ -59,6 +59,24 @@ pub enum Behaviour {
     Garbage,
     /// 200 and headers without an end.
     HeaderBomb,
+    /// The one behaviour for a body that has this text in it, as usual for any other.
+    When { contains: String, then: Box<Behaviour> },
+}
+
+impl Behaviour {
+    /// What it comes to for this body.
+    pub(crate) fn on(self, body: &[u8]) -> Self {
+        match self {
+            Behaviour::When { contains, then } => {
+                let mut windows = body.windows(contains.len().max(1));
+                match windows.any(|window| window == contains.as_bytes()) {
+                    true => then.on(body),
+                    false => Behaviour::Normal,
+                }
+            }
+            other => other,
+        }
+    }
 }
 
 /// A queue of behaviours, and what applies when it is empty.

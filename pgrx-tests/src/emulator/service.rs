@@ -63,6 +63,7 @@ pub(crate) async fn answer(
     } else {
         Body::read(body).await?
     };
+    let behaviour = behaviour.on(body.bytes());
     let judged = arrival.judge(&shared, &behaviour, &body);
     arrival.record(&shared, &judged, &behaviour, body.bytes());
 

@@ -300,3 +300,18 @@ fn answers_can_trickle() {
     assert!(start.elapsed() >= every * u32::try_from(answer.text.len()).unwrap());
     assert_eq!(webhook.accepted(), 1);
 }
+
+#[test]
+fn a_behaviour_can_be_kept_for_bodies_with_a_certain_text() {
+    let emulator = emulator();
+    let webhook = emulator.discord_webhook();
+    webhook.always(Behaviour::When {
+        contains: "poison".to_owned(),
+        then: Box::new(Behaviour::Status(400)),
+    });
+    let said = |content: &str| json!({"content": content, "allowed_mentions": {"parse": []}});
+    assert_eq!(send(&webhook, &said("bread")).status, 200);
+    assert_eq!(send(&webhook, &said("poison ivy")).status, 400);
+    assert!(matches!(verdict(&webhook), Verdict::Scripted(_)));
+    assert_eq!(webhook.accepted(), 1);
+}
