@@ -15,6 +15,7 @@ CREATE TABLE zentry_notify.webhook_integration (
     max_events_per_message smallint NOT NULL DEFAULT 10 CHECK (max_events_per_message BETWEEN 1 AND 10),
     min_interval           interval NOT NULL DEFAULT '0' CHECK (min_interval >= '0' AND min_interval <= '1 day'),
     max_age                interval CHECK (max_age > '0'),
+    activated_at           timestamptz NOT NULL DEFAULT pg_catalog.now(),
     switched_off_at        timestamptz,
     switched_off_reason    text
 );
@@ -33,6 +34,7 @@ COMMENT ON COLUMN zentry_notify.webhook_integration.updated_at IS 'When it was c
 COMMENT ON COLUMN zentry_notify.webhook_integration.max_events_per_message IS 'How many waiting events may leave as one message, 1 to 10; 1: a message for each';
 COMMENT ON COLUMN zentry_notify.webhook_integration.min_interval IS 'The shortest time between two messages';
 COMMENT ON COLUMN zentry_notify.webhook_integration.max_age IS 'Deliveries older than this fail as expired; null: zentry_notify.max_age decides';
+COMMENT ON COLUMN zentry_notify.webhook_integration.activated_at IS 'When it was registered, switched on again or given another URL; what went wrong before is forgotten then. Keeps itself';
 COMMENT ON COLUMN zentry_notify.webhook_integration.switched_off_at IS 'When the extension switched it off because its endpoint is gone; cleared by a new URL or by setting is_active';
 COMMENT ON COLUMN zentry_notify.webhook_integration.switched_off_reason IS 'Why the extension switched it off';
 
@@ -105,6 +107,7 @@ BEGIN
             NEW.is_active := NEW.is_active OR OLD.switched_off_at IS NOT NULL;
             NEW.switched_off_at := NULL;
             NEW.switched_off_reason := NULL;
+            NEW.activated_at := clock_timestamp();
             DELETE FROM zentry_notify.webhook_circuit c WHERE c.webhook_integration_id = NEW.id;
         END IF;
     END IF;

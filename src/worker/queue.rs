@@ -26,14 +26,16 @@ pub struct Integration {
     pub max_events_per_message: usize,
     pub min_interval: Duration,
     pub max_age: Option<Duration>,
+    pub activated_at: Timestamp,
     pub circuit: Option<CircuitState>,
 }
 
 impl Integration {
-    /// Changes when it has become another endpoint: what is known of the old one does not hold any more.
+    /// Changes when it has become another endpoint or was switched on again: what is known of it does not hold any more. The
+    /// URL alone would not do: somebody may switch it on before the worker has read that it was off.
     pub fn revision(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
-        (&self.webhook_type, &self.webhook_url).hash(&mut hasher);
+        (&self.webhook_type, &self.webhook_url, self.activated_at).hash(&mut hasher);
         hasher.finish()
     }
 }
@@ -68,7 +70,7 @@ impl Queue {
             integrations: prepare(
                 "SELECT w.id, w.webhook_type::text, w.webhook_url::text, w.max_events_per_message::integer, \
                         (extract(epoch FROM w.min_interval) * 1000000)::bigint, (extract(epoch FROM w.max_age) * 1000000)::bigint, \
-                        c.failures, c.opened_at, c.next_try_at \
+                        w.activated_at, c.failures, c.opened_at, c.next_try_at \
                  FROM zentry_notify.webhook_integration w \
                  LEFT JOIN zentry_notify.webhook_circuit c ON c.webhook_integration_id = w.id \
                  WHERE w.is_active",
@@ -130,7 +132,9 @@ impl Queue {
             fail_waiting: prepare(
                 "UPDATE zentry_notify.notification_log SET status = 'failed', error_message = $2, next_attempt_at = NULL \
                  WHERE id IN (SELECT l.id FROM zentry_notify.notification_log l \
-                              WHERE l.webhook_integration_id = $1 AND l.status IN ('pending', 'retry') ORDER BY l.id LIMIT $3)",
+                              WHERE l.webhook_integration_id = $1 AND l.status IN ('pending', 'retry') ORDER BY l.id LIMIT $3) \
+                   AND EXISTS (SELECT FROM zentry_notify.webhook_integration w \
+                               WHERE w.id = $1 AND w.switched_off_at IS NOT NULL)",
                 &[INT8OID, TEXTOID, INT4OID],
             ),
             set_circuit: prepare(
@@ -272,7 +276,8 @@ impl Queue {
         });
     }
 
-    /// Gives up a page of what waits for an integration; false when nothing is left.
+    /// Gives up a page of what waits for an integration that is switched off; false when nothing is left. If somebody has
+    /// mended it meanwhile, what waits is sent.
     pub fn fail_waiting(&self, lane: LaneId, reason: &str, at: Timestamp) -> bool {
         let failed = with_spi(|| {
             self.fail_waiting
@@ -351,11 +356,11 @@ fn value<T: FromDatum>(rows: &Rows, row: usize, column: usize) -> Option<T> {
 
 fn integration(rows: &Rows, row: usize) -> Option<Integration> {
     let micros = |column| value::<i64>(rows, row, column).map(|us| Duration::from_micros(us.unsigned_abs()));
-    let circuit = value::<i32>(rows, row, 7).and_then(|failures| {
+    let circuit = value::<i32>(rows, row, 8).and_then(|failures| {
         Some(CircuitState {
             failures: failures.unsigned_abs(),
-            since: timestamp(rows, row, 8)?,
-            next_try: timestamp(rows, row, 9)?,
+            since: timestamp(rows, row, 9)?,
+            next_try: timestamp(rows, row, 10)?,
         })
     });
     Some(Integration {
@@ -365,6 +370,7 @@ fn integration(rows: &Rows, row: usize) -> Option<Integration> {
         max_events_per_message: value::<i32>(rows, row, 4)?.unsigned_abs() as usize,
         min_interval: micros(5).unwrap_or_default(),
         max_age: micros(6),
+        activated_at: timestamp(rows, row, 7)?,
         circuit,
     })
 }
