@@ -1,6 +1,6 @@
 # The front door: `make` lists what there is. The work is done by scripts/, which can be called without make too.
 
-.PHONY: help demo stop psql test test-crates test-pg test-e2e lint picture bootstrap stage install clean
+.PHONY: help demo stop psql test test-crates test-pg test-e2e torture lint picture bootstrap stage install clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -30,6 +30,9 @@ test-pg: bootstrap ## Run the tests inside PostgreSQL
 
 test-e2e: bootstrap ## Run the end-to-end tests
 	@scripts/test e2e
+
+torture: bootstrap ## Kill everything a hundred times under load, and count what arrives (ZENTRY_KILLS, ZENTRY_SEED)
+	@scripts/torture
 
 lint: bootstrap ## Check formatting, clippy, documentation and scripts
 	@scripts/lint

@@ -2,6 +2,7 @@
 
 pub mod cluster;
 pub mod emulator;
+pub mod numbered;
 pub mod scene;
 pub mod site;
 pub mod wait;
