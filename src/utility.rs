@@ -125,12 +125,10 @@ impl Utility {
                         _ => Utility::Other,
                     }
                 }
-                pg_sys::NodeTag::T_DropStmt => {
-                    match (*node.cast::<pg_sys::DropStmt>()).removeType {
-                        pg_sys::ObjectType::OBJECT_EXTENSION => Utility::DropExtension,
-                        _ => Utility::Other,
-                    }
-                }
+                pg_sys::NodeTag::T_DropStmt => match (*node.cast::<pg_sys::DropStmt>()).removeType {
+                    pg_sys::ObjectType::OBJECT_EXTENSION => Utility::DropExtension,
+                    _ => Utility::Other,
+                },
                 _ => Utility::Other,
             }
         }

@@ -364,7 +364,8 @@ impl Registry {
         self.waiting
             .store(u32::try_from(databases).unwrap_or(u32::MAX), SeqCst);
         if databases > 0 {
-            self.slots().for_each(|slot| wake_process(slot.worker.load(SeqCst)));
+            self.slots()
+                .for_each(|slot| wake_process(slot.worker.load(SeqCst)));
         }
     }
 

@@ -71,7 +71,8 @@ impl Site {
     }
 
     fn process(&self, kind: &str, database: Option<&str>) -> Result<Option<i32>> {
-        const SQL: &str = "SELECT pid FROM pg_stat_activity WHERE backend_type = $1 AND datname IS NOT DISTINCT FROM $2";
+        const SQL: &str =
+            "SELECT pid FROM pg_stat_activity WHERE backend_type = $1 AND datname IS NOT DISTINCT FROM $2";
         let row = self.cluster.connect()?.query_opt(SQL, &[&kind, &database])?;
         Ok(row.map(|row| row.get(0)))
     }

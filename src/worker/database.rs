@@ -39,7 +39,10 @@ pub fn connect(database: Option<pg_sys::Oid>, application_name: &std::ffi::CStr)
         Some(_) => BackgroundWorker::connect_worker_to_spi_by_oid(database, None),
         None => BackgroundWorker::connect_worker_to_spi(None, None),
     }
-    for (name, value) in SETTINGS.into_iter().chain([(c"application_name", application_name)]) {
+    for (name, value) in SETTINGS
+        .into_iter()
+        .chain([(c"application_name", application_name)])
+    {
         // SAFETY: names and values of Postgres' own settings, which copies them.
         unsafe {
             pg_sys::SetConfigOption(

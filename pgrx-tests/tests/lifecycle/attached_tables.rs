@@ -88,7 +88,9 @@ fn a_column_with_another_type_goes_on() -> Result<()> {
 fn truncate_of_an_attached_table_fires_nothing() -> Result<()> {
     let mut scene = Scene::start()?;
     let channel = scene.channel(Kind::Discord)?;
-    scene.client.batch_execute("TRUNCATE tasks_task, achievements_userbadge")?;
+    scene
+        .client
+        .batch_execute("TRUNCATE tasks_task, achievements_userbadge")?;
     fire(&mut scene.client)?;
     channel.webhook.wait_for_events(1, SOON);
     assert_eq!(scene.settle()?.len(), 1);
@@ -123,7 +125,9 @@ fn a_dropped_task_table_stops_neither_streaks_nor_the_worker() -> Result<()> {
     fire(&mut scene.client)?;
     let streak = |scene: &mut Scene| -> Result<bool> {
         let all = scene.settle()?;
-        Ok(all.iter().any(|d| d.event_type == "daily_streak" && d.status == "sent"))
+        Ok(all
+            .iter()
+            .any(|d| d.event_type == "daily_streak" && d.status == "sent"))
     };
     assert!(streak(&mut scene)?);
     assert!(channel.webhook.event_count() >= 1);
@@ -162,9 +166,9 @@ fn partitions_fire_once_and_go_with_the_extension() -> Result<()> {
 fn an_inheritance_child_of_an_attached_table_fires_nothing_by_itself() -> Result<()> {
     let mut scene = Scene::start()?;
     let channel = scene.channel(Kind::Discord)?;
-    scene
-        .client
-        .batch_execute("CREATE TABLE archive () INHERITS (users_user); UPDATE archive SET current_streak = 99")?;
+    scene.client.batch_execute(
+        "CREATE TABLE archive () INHERITS (users_user); UPDATE archive SET current_streak = 99",
+    )?;
     fire(&mut scene.client)?;
     channel.webhook.wait_for_events(1, SOON);
     assert_eq!(scene.settle()?.len(), 1);

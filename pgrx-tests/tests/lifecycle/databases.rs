@@ -61,9 +61,15 @@ fn a_database_that_is_never_idle_does_not_starve_others() -> Result<()> {
     let sent = hanging.webhook.event_count();
     hanging.webhook.wait_for_events(sent + 20, SOON);
     let events = hanging.webhook.event_count();
-    let recorded = Delivery::all(&mut busy)?.iter().filter(|d| d.status == "sent").count() as u64;
+    let recorded = Delivery::all(&mut busy)?
+        .iter()
+        .filter(|d| d.status == "sent")
+        .count() as u64;
     // The last one's answer may be on its way.
-    assert!(events <= recorded + 1, "{events} events for {recorded} deliveries: some were sent twice");
+    assert!(
+        events <= recorded + 1,
+        "{events} events for {recorded} deliveries: some were sent twice"
+    );
     assert_eq!(site.emulator.complaints(), Vec::<String>::new());
     Ok(())
 }

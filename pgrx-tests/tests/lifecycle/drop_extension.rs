@@ -18,7 +18,9 @@ fn worker_exists(scene: &mut Scene) -> bool {
 fn it_succeeds_while_sending_and_the_worker_leaves() -> Result<()> {
     let mut scene = Scene::start()?;
     let channel = scene.channel(Kind::Discord)?;
-    channel.webhook.always(Behaviour::Slow(Duration::from_millis(300)));
+    channel
+        .webhook
+        .always(Behaviour::Slow(Duration::from_millis(300)));
     for _ in 0..30 {
         fire(&mut scene.client)?;
     }
@@ -26,10 +28,15 @@ fn it_succeeds_while_sending_and_the_worker_leaves() -> Result<()> {
     scene.client.batch_execute("DROP EXTENSION zentry_notify")?;
     // Writes go on, and fire nothing.
     fire(&mut scene.client)?;
-    eventually(SOON, "the worker to leave", || (!worker_exists(&mut scene)).then_some(()))?;
+    eventually(SOON, "the worker to leave", || {
+        (!worker_exists(&mut scene)).then_some(())
+    })?;
     let triggers: i64 = scene
         .client
-        .query_one("SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'zentry_notify%'", &[])?
+        .query_one(
+            "SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'zentry_notify%'",
+            &[],
+        )?
         .get(0);
     assert_eq!(triggers, 0);
     Ok(())
@@ -43,7 +50,9 @@ fn an_idle_worker_leaves_too() -> Result<()> {
     channel.webhook.wait_for_events(1, SOON);
     scene.settle()?;
     scene.client.batch_execute("DROP EXTENSION zentry_notify")?;
-    eventually(SOON, "the worker to leave", || (!worker_exists(&mut scene)).then_some(()))
+    eventually(SOON, "the worker to leave", || {
+        (!worker_exists(&mut scene)).then_some(())
+    })
 }
 
 #[test]

@@ -53,7 +53,11 @@ fn story() -> Result<Story> {
     channel.webhook.script([Behaviour::Hang]);
     fire(&mut client)?;
     channel.webhook.wait_for(4, SOON);
-    Ok(Story { site, client, channel })
+    Ok(Story {
+        site,
+        client,
+        channel,
+    })
 }
 
 impl Story {
@@ -73,7 +77,11 @@ impl Story {
 
     /// A file (or directory) for a dump, which nothing else uses.
     fn dump(&self, arguments: &[&str]) -> Result<Dump> {
-        let name = format!("zentry-dump-{}-{}", Pid::this(), self.site.cluster.dir().file_name().unwrap().display());
+        let name = format!(
+            "zentry-dump-{}-{}",
+            Pid::this(),
+            self.site.cluster.dir().file_name().unwrap().display()
+        );
         let dump = Dump(std::env::temp_dir().join(name));
         let path = dump.path();
         self.run("pg_dump", &[arguments, &["--file", &path, "zentry"]].concat())?;
@@ -88,7 +96,10 @@ impl Story {
         let (before, after) = (kept(&mut self.client)?, kept(&mut restored)?);
         // Counts may have gone on: what was pending may be sent by now.
         let lines = |text: &str| -> Vec<String> {
-            text.lines().filter(|l| !l.starts_with("count")).map(str::to_owned).collect()
+            text.lines()
+                .filter(|l| !l.starts_with("count"))
+                .map(str::to_owned)
+                .collect()
         };
         similar_asserts(&lines(&before), &lines(&after));
         // Only what was pending is sent, after an event of the new database at the latest, and sequences go on.
@@ -96,7 +107,10 @@ impl Story {
         self.channel.webhook.wait_for_events(4, SOON);
         let deliveries = Delivery::settle(&mut restored)?;
         let states: Vec<_> = deliveries.iter().map(|d| (d.id, d.status.as_str())).collect();
-        assert_eq!(states, [(1, "sent"), (2, "sent"), (3, "failed"), (4, "sent"), (5, "sent")]);
+        assert_eq!(
+            states,
+            [(1, "sent"), (2, "sent"), (3, "failed"), (4, "sent"), (5, "sent")]
+        );
         assert_eq!(self.channel.webhook.event_count(), 4);
         assert!(self.channel.webhook.requests() <= requests + 2);
         Ok(restored)
@@ -106,7 +120,10 @@ impl Story {
 fn similar_asserts(before: &[String], after: &[String]) {
     let missing: Vec<_> = before.iter().filter(|line| !after.contains(line)).collect();
     let added: Vec<_> = after.iter().filter(|line| !before.contains(line)).collect();
-    assert!(missing.is_empty() && added.is_empty(), "missing: {missing:#?}\nadded: {added:#?}");
+    assert!(
+        missing.is_empty() && added.is_empty(),
+        "missing: {missing:#?}\nadded: {added:#?}"
+    );
 }
 
 /// Removed when dropped.
@@ -134,7 +151,13 @@ fn plain_dump_into_a_new_database() -> Result<()> {
             story.run("createdb", &["restored"])?;
             let status = story
                 .command("psql")
-                .args(["--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--output=/dev/null", "restored"])
+                .args([
+                    "--no-psqlrc",
+                    "--quiet",
+                    "--set=ON_ERROR_STOP=1",
+                    "--output=/dev/null",
+                    "restored",
+                ])
                 .stdin(File::open(&dump.0)?)
                 .status()?;
             ensure!(status.success(), "psql failed");
@@ -149,7 +172,10 @@ fn custom_dump_into_a_new_database() -> Result<()> {
         .restored(|story| {
             let dump = story.dump(&["--format=custom"])?;
             story.run("createdb", &["restored"])?;
-            story.run("pg_restore", &["--exit-on-error", "--dbname=restored", &dump.path()])
+            story.run(
+                "pg_restore",
+                &["--exit-on-error", "--dbname=restored", &dump.path()],
+            )
         })
         .map(drop)
 }
@@ -177,7 +203,13 @@ fn clean_restore_over_an_older_state() -> Result<()> {
             let dump = story.dump(&["--format=custom"])?;
             story.run(
                 "pg_restore",
-                &["--exit-on-error", "--clean", "--if-exists", "--dbname=restored", &dump.path()],
+                &[
+                    "--exit-on-error",
+                    "--clean",
+                    "--if-exists",
+                    "--dbname=restored",
+                    &dump.path(),
+                ],
             )
         })
         .map(drop)
@@ -195,9 +227,17 @@ fn data_only_into_a_database_with_the_extension() -> Result<()> {
     let dump = story.dump(&["--format=custom", "--data-only"])?;
     story.run(
         "pg_restore",
-        &["--exit-on-error", "--disable-triggers", "--dbname=restored", &dump.path()],
+        &[
+            "--exit-on-error",
+            "--disable-triggers",
+            "--dbname=restored",
+            &dump.path(),
+        ],
     )?;
-    story.site.connect("restored")?.batch_execute("SELECT * FROM zentry_attach()")?;
+    story
+        .site
+        .connect("restored")?
+        .batch_execute("SELECT * FROM zentry_attach()")?;
     // zentry_attach has mended the suspended source; so it is there.
     story.client.batch_execute("SELECT * FROM zentry_attach()")?;
     story.restored(|_| Ok(())).map(drop)
@@ -209,12 +249,16 @@ fn what_was_pending_can_be_held_back() -> Result<()> {
     let dump = story.dump(&["--format=custom"])?;
     story.run("createdb", &["restored"])?;
     let mut restore = story.command("pg_restore");
-    restore
-        .env("PGOPTIONS", "-c zentry_notify.enabled=off")
-        .args(["--exit-on-error", "--dbname=restored", &dump.path()]);
+    restore.env("PGOPTIONS", "-c zentry_notify.enabled=off").args([
+        "--exit-on-error",
+        "--dbname=restored",
+        &dump.path(),
+    ]);
     ensure!(restore.status()?.success(), "pg_restore failed");
     let mut restored = story.site.connect("restored")?;
-    restored.batch_execute("UPDATE zentry_notify.notification_log SET status = 'failed' WHERE status IN ('pending', 'retry')")?;
+    restored.batch_execute(
+        "UPDATE zentry_notify.notification_log SET status = 'failed' WHERE status IN ('pending', 'retry')",
+    )?;
     zentry::award_badge(&mut restored, id::DALIA, id::TASK_MASTER)?;
     fire(&mut restored)?;
     story.channel.webhook.wait_for_events(3, SOON);

@@ -63,7 +63,11 @@ fn disappears_by(statement: &str, busy: bool) -> Result<()> {
     fire(&mut client)?;
     channel.webhook.wait_for_events(1, SOON);
     assert_eq!(webhook.requests(), requests);
-    assert_eq!(site.logged(start, "FATAL")?, 0, "nobody looks for a database that is gone");
+    assert_eq!(
+        site.logged(start, "FATAL")?,
+        0,
+        "nobody looks for a database that is gone"
+    );
     Ok(())
 }
 
@@ -146,7 +150,10 @@ fn a_cancelled_drop_leaves_everything_working() -> Result<()> {
     let drop = std::thread::spawn(move || admin.batch_execute("DROP DATABASE zentry"));
     site.wait_until_left("zentry")?;
     cancel.cancel_query(postgres::NoTls)?;
-    let error = drop.join().expect("the session's thread").expect_err("it was cancelled");
+    let error = drop
+        .join()
+        .expect("the session's thread")
+        .expect_err("it was cancelled");
     assert_eq!(error.code(), Some(&postgres::error::SqlState::QUERY_CANCELED));
     fire(&mut client)?;
     webhook.wait_for_events(2, SOON);
@@ -179,7 +186,11 @@ fn what_the_database_that_was_dropped_had_waiting_starts_no_worker() -> Result<(
     webhook.wait_for(2, SOON);
     let start = site.cluster.log_end()?;
     eventually(SOON, "the session to end and the database to be dropped", || {
-        site.cluster.connect().ok()?.batch_execute("DROP DATABASE zentry").ok()
+        site.cluster
+            .connect()
+            .ok()?
+            .batch_execute("DROP DATABASE zentry")
+            .ok()
     })?;
     // What is served after the retry would have been due shows that it was passed over.
     let mut client = site.database("other")?;

@@ -77,8 +77,12 @@ fn a_foreign_key_of_a_user_stops_the_cleaning_and_nothing_else() -> Result<()> {
     )?;
     fire(&mut client)?;
     channel.webhook.wait_for_events(1, SOON);
-    wait_for(&mut client, "SELECT count(*) = 2 FROM zentry_notify.notification_log WHERE status = 'sent'")?;
-    site.cluster.wait_for_log("violates foreign key constraint", SOON)?;
+    wait_for(
+        &mut client,
+        "SELECT count(*) = 2 FROM zentry_notify.notification_log WHERE status = 'sent'",
+    )?;
+    site.cluster
+        .wait_for_log("violates foreign key constraint", SOON)?;
     fire(&mut client)?;
     channel.webhook.wait_for_events(2, SOON);
 
@@ -96,7 +100,9 @@ fn a_foreign_key_of_a_user_stops_the_cleaning_and_nothing_else() -> Result<()> {
 /// Runs `statement` while a delivery is in flight: its answer has no row any more, the next delivery goes out.
 fn goes_on_without_the_row(statement: &str) -> Result<()> {
     let (site, mut client, channel) = start()?;
-    channel.webhook.script([Behaviour::Slow(Duration::from_millis(500))]);
+    channel
+        .webhook
+        .script([Behaviour::Slow(Duration::from_millis(500))]);
     fire(&mut client)?;
     channel.webhook.wait_for(1, SOON);
     client.batch_execute(statement)?;
@@ -123,13 +129,19 @@ fn a_log_that_is_truncated_while_a_row_is_in_flight() -> Result<()> {
 fn a_webhook_that_is_deleted_while_its_delivery_is_in_flight() -> Result<()> {
     let (site, mut client, channel) = start()?;
     let other = site.channel(&mut client)?;
-    channel.webhook.script([Behaviour::Slow(Duration::from_millis(500))]);
+    channel
+        .webhook
+        .script([Behaviour::Slow(Duration::from_millis(500))]);
     fire(&mut client)?;
     channel.webhook.wait_for(1, SOON);
     client.execute("SELECT zentry_delete_webhook($1)", &[&channel.id])?;
     fire(&mut client)?;
     other.webhook.wait_for_events(2, SOON);
-    assert!(Delivery::settle(&mut client)?.iter().all(|d| d.webhook_integration_id == other.id));
+    assert!(
+        Delivery::settle(&mut client)?
+            .iter()
+            .all(|d| d.webhook_integration_id == other.id)
+    );
     assert_eq!(site.logged(0, "WARNING")?, 0);
     Ok(())
 }
@@ -141,7 +153,9 @@ fn a_lock_on_the_log_is_waited_for_and_given_up_with_one_line() -> Result<()> {
     channel.webhook.wait_for_events(1, SOON);
     Delivery::settle(&mut client)?;
     // The event is committed, the worker finds the table locked.
-    channel.webhook.script([Behaviour::Slow(Duration::from_millis(500))]);
+    channel
+        .webhook
+        .script([Behaviour::Slow(Duration::from_millis(500))]);
     fire(&mut client)?;
     channel.webhook.wait_for(2, SOON);
     let mut locker = site.connect("zentry")?;

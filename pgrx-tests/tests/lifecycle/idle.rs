@@ -115,8 +115,20 @@ fn pg_stat_activity_tells_who_is_who_and_what_they_do() -> Result<()> {
     assert_eq!(
         texts,
         [
-            [text("zentry_notify launcher"), text("zentry_notify launcher"), None, text("idle"), text("Extension")],
-            [text("zentry_notify worker"), text("zentry_notify worker"), text("zentry"), text("idle"), text("Extension")],
+            [
+                text("zentry_notify launcher"),
+                text("zentry_notify launcher"),
+                None,
+                text("idle"),
+                text("Extension")
+            ],
+            [
+                text("zentry_notify worker"),
+                text("zentry_notify worker"),
+                text("zentry"),
+                text("idle"),
+                text("Extension")
+            ],
         ]
     );
     Ok(())

@@ -27,9 +27,14 @@ fn send(signal: Signal, pid: i32) -> Result<()> {
 
 /// Several deliveries wait, each to be sent by itself, and the first of them is in flight.
 fn backlog(client: &mut postgres::Client, channel: &Channel) -> Result<()> {
-    client.execute("UPDATE zentry_notify.webhook_integration SET max_events_per_message = 1", &[])?;
+    client.execute(
+        "UPDATE zentry_notify.webhook_integration SET max_events_per_message = 1",
+        &[],
+    )?;
     channel.webhook.limit(Default::default());
-    channel.webhook.script([Behaviour::Slow(Duration::from_millis(500))]);
+    channel
+        .webhook
+        .script([Behaviour::Slow(Duration::from_millis(500))]);
     for _ in 0..4 {
         fire(client)?;
     }
@@ -150,7 +155,8 @@ fn a_worker_that_keeps_dying_is_started_at_growing_intervals() -> Result<()> {
     client.batch_execute("ALTER ROLE zentry_notify_agent RENAME TO gone")?;
     client.execute("SELECT pg_terminate_backend($1)", &[&site.worker("zentry")?])?;
     for pause in ["in 1 s", "in 2 s", "in 4 s"] {
-        site.cluster.wait_for_log_since(start, &format!("starting it again {pause}"), SOON)?;
+        site.cluster
+            .wait_for_log_since(start, &format!("starting it again {pause}"), SOON)?;
     }
     assert_eq!(site.logged(start, "starting it again")?, 3);
     client.batch_execute("ALTER ROLE gone RENAME TO zentry_notify_agent")?;

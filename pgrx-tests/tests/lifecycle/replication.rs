@@ -12,7 +12,9 @@ fn pair() -> Result<(Site, Client, Client, Channel)> {
     let site = Site::start(ClusterOptions::default().set("wal_level", "logical"))?;
     let mut subscriber = site.database("subscriber")?;
     let channel = site.channel(&mut subscriber)?;
-    site.cluster.connect()?.batch_execute("CREATE DATABASE publisher")?;
+    site.cluster
+        .connect()?
+        .batch_execute("CREATE DATABASE publisher")?;
     let mut publisher = site.connect("publisher")?;
     zentry::load(&mut publisher)?;
     publisher.batch_execute("CREATE PUBLICATION everything FOR ALL TABLES")?;
@@ -31,7 +33,10 @@ fn pair() -> Result<(Site, Client, Client, Channel)> {
 fn applied_rows_fire_nothing() -> Result<()> {
     let (site, mut publisher, mut subscriber, channel) = pair()?;
     fire(&mut publisher)?;
-    wait_for(&mut subscriber, "SELECT current_streak = 13 FROM users_user WHERE id = 3")?;
+    wait_for(
+        &mut subscriber,
+        "SELECT current_streak = 13 FROM users_user WHERE id = 3",
+    )?;
     // A write of the subscriber's own does, and it is the first.
     zentry::extend_streak(&mut subscriber, id::ADA)?;
     channel.webhook.wait_for_events(1, SOON);

@@ -79,7 +79,10 @@ fn settings_of_the_database_do_not_disturb_the_worker() -> Result<()> {
     ] {
         // search_path is a list, and quoted as a whole it would be one name.
         if name == "search_path" {
-            let alter = format!("ALTER DATABASE {} SET search_path = {value}", scene.database.name());
+            let alter = format!(
+                "ALTER DATABASE {} SET search_path = {value}",
+                scene.database.name()
+            );
             scene.client.batch_execute(&alter)?;
         } else {
             scene.database.set(name, value)?;
@@ -87,10 +90,16 @@ fn settings_of_the_database_do_not_disturb_the_worker() -> Result<()> {
     }
     // This session was there before, and writes as it did; the worker's begins now.
     fire(&mut scene.client)?;
-    scene.client.batch_execute("UPDATE tasks_task SET status = 'completed' WHERE project_id = 1")?;
+    scene
+        .client
+        .batch_execute("UPDATE tasks_task SET status = 'completed' WHERE project_id = 1")?;
     channel.webhook.wait_for_events(13, SOON);
     let deliveries = scene.settle()?;
-    assert!(deliveries.iter().all(|d| d.status == "sent" && d.sent_at >= Some(d.created_at)));
+    assert!(
+        deliveries
+            .iter()
+            .all(|d| d.status == "sent" && d.sent_at >= Some(d.created_at))
+    );
     assert_eq!(scene.emulator.complaints(), Vec::<String>::new());
     Ok(())
 }
@@ -118,7 +127,9 @@ fn a_long_open_transaction_elsewhere_blocks_nothing() -> Result<()> {
     let channel = scene.channel(Kind::Discord)?;
     let mut other = scene.database.connect()?;
     // An old snapshot, a write of its own that fires, and a look at our tables.
-    other.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM zentry_notify.notification_log")?;
+    other.batch_execute(
+        "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM zentry_notify.notification_log",
+    )?;
     zentry::extend_streak(&mut other, id::ADA)?;
     for round in 1..=3 {
         fire(&mut scene.client)?;

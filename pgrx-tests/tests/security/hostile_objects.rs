@@ -77,7 +77,9 @@ const TEMPORARY: &str = "
 
 /// Everything that an application does, each statement with its own look at what is planted.
 fn write_as_the_application(client: &mut Client) -> Result<()> {
-    client.batch_execute("UPDATE public.tasks_task SET status = 'completed' WHERE id OPERATOR(pg_catalog.=) 2")?;
+    client.batch_execute(
+        "UPDATE public.tasks_task SET status = 'completed' WHERE id OPERATOR(pg_catalog.=) 2",
+    )?;
     client.batch_execute(
         "INSERT INTO public.achievements_userbadge (user_id, badge_id, earned_at) VALUES (3, 2, pg_catalog.now())",
     )?;
@@ -93,7 +95,11 @@ fn write_as_the_application(client: &mut Client) -> Result<()> {
 
 #[test]
 fn writers_run_nothing_of_theirs_with_other_rights() -> Result<()> {
-    for path in ["hostile, public, pg_catalog", "public, hostile", "pg_temp, hostile, pg_catalog"] {
+    for path in [
+        "hostile, public, pg_catalog",
+        "public, hostile",
+        "pg_temp, hostile, pg_catalog",
+    ] {
         let mut scene = Scene::start()?;
         let channel = scene.channel(Kind::Discord)?;
         let mut attacker = Role::create(&mut scene)?;
@@ -104,15 +110,25 @@ fn writers_run_nothing_of_theirs_with_other_rights() -> Result<()> {
         ))?;
         plant(&mut attacker.client, "hostile")?;
         attacker.client.batch_execute(TEMPORARY)?;
-        attacker.client.batch_execute(&format!("SET search_path = {path}"))?;
+        attacker
+            .client
+            .batch_execute(&format!("SET search_path = {path}"))?;
         write_as_the_application(&mut attacker.client)?;
         channel.webhook.wait_for_events(4, SOON);
         let deliveries = scene.settle()?;
-        assert!(deliveries.iter().all(|d| d.status == "sent"), "{path}: {deliveries:#?}");
-        assert_eq!(deliveries[0].payload["project_name"], "Website Relaunch", "{path}");
+        assert!(
+            deliveries.iter().all(|d| d.status == "sent"),
+            "{path}: {deliveries:#?}"
+        );
+        assert_eq!(
+            deliveries[0].payload["project_name"], "Website Relaunch",
+            "{path}"
+        );
 
         // A source is suspended beside all that, too.
-        scene.client.batch_execute("ALTER TABLE tasks_task RENAME title TO headline")?;
+        scene
+            .client
+            .batch_execute("ALTER TABLE tasks_task RENAME title TO headline")?;
         attacker.client.batch_execute(
             "UPDATE public.tasks_task SET status = 'completed' WHERE id OPERATOR(pg_catalog.=) 3",
         )?;
@@ -123,7 +139,10 @@ fn writers_run_nothing_of_theirs_with_other_rights() -> Result<()> {
                 &[],
             )?
             .get(0);
-        assert!(reason.as_deref().is_some_and(|r| r.contains("title")), "{path}: {reason:?}");
+        assert!(
+            reason.as_deref().is_some_and(|r| r.contains("title")),
+            "{path}: {reason:?}"
+        );
     }
     Ok(())
 }
@@ -140,11 +159,15 @@ fn managers_run_nothing_of_theirs_with_other_rights() -> Result<()> {
     zentry::load(&mut manager.client)?;
     plant(&mut manager.client, "hostile")?;
     manager.client.batch_execute(TEMPORARY)?;
-    manager.client.batch_execute("SET search_path = hostile, public, pg_catalog")?;
+    manager
+        .client
+        .batch_execute("SET search_path = hostile, public, pg_catalog")?;
     let webhook = scene.emulator.register(Kind::Discord);
     let id = register(&mut manager.client, &webhook, None, None)?;
     manager.may("SELECT * FROM zentry_attach()");
-    manager.may(&format!("SELECT zentry_update_webhook({id}::bigint, name => 'other', event_types => '{{daily_streak}}')"));
+    manager.may(&format!(
+        "SELECT zentry_update_webhook({id}::bigint, name => 'other', event_types => '{{daily_streak}}')"
+    ));
     manager.may("SELECT zentry_test_event('daily_streak')");
     manager.may(&format!("SELECT * FROM zentry_test_webhook({id}::bigint)"));
     manager.may("SELECT zentry_retry_failed()");
@@ -177,7 +200,9 @@ fn what_was_in_public_before_the_extension_becomes_no_part_of_it() -> Result<()>
     scene.install()?;
     let mut reader = Role::granted(&mut scene, "reader")?;
     // With an explicit path, so that this session's own statements are its own affair.
-    scene.client.batch_execute("SET search_path = pg_catalog, pg_temp")?;
+    scene
+        .client
+        .batch_execute("SET search_path = pg_catalog, pg_temp")?;
     let webhook = scene.emulator.register(Kind::Discord);
     scene.client.query_one(
         "SELECT public.zentry_register_webhook($1, 'discord', $2)",
@@ -197,7 +222,10 @@ fn what_was_in_public_before_the_extension_becomes_no_part_of_it() -> Result<()>
             &[],
         )?
         .get(0);
-    assert_eq!(bound, 0, "views, constraints or indexes of ours use what was planted");
+    assert_eq!(
+        bound, 0,
+        "views, constraints or indexes of ours use what was planted"
+    );
     Ok(())
 }
 
@@ -212,9 +240,14 @@ fn a_role_with_the_agents_name_and_power_is_not_taken() -> Result<()> {
     ] {
         // Another test may be about to create the role or to look at it.
         scene.client.batch_execute("BEGIN")?;
-        scene.client.batch_execute("CREATE EXTENSION zentry_notify; DROP EXTENSION zentry_notify")?;
+        scene
+            .client
+            .batch_execute("CREATE EXTENSION zentry_notify; DROP EXTENSION zentry_notify")?;
         scene.client.batch_execute(change)?;
-        let error = scene.client.batch_execute("CREATE EXTENSION zentry_notify").expect_err(change);
+        let error = scene
+            .client
+            .batch_execute("CREATE EXTENSION zentry_notify")
+            .expect_err(change);
         let message = error.as_db_error().expect("an error of the server").message();
         assert!(message.contains("zentry_notify_agent"), "{message}");
         scene.client.batch_execute("ROLLBACK")?;

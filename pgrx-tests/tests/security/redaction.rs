@@ -1,8 +1,8 @@
 //! Webhook URLs are passwords: no part of one is found anywhere but in the table that keeps it.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -18,7 +18,10 @@ use zentry_e2e::zentry;
 /// What of a URL gives it away: every long part that is not the same for all.
 fn secrets(url: &str) -> Vec<String> {
     let parts = url.split(['/', '?', '&', '=', '@']).filter(|part| {
-        part.len() >= 16 && !part.contains(':') && !part.chars().all(|c| c.is_ascii_digit()) && !part.contains("%2F")
+        part.len() >= 16
+            && !part.contains(':')
+            && !part.chars().all(|c| c.is_ascii_digit())
+            && !part.contains("%2F")
     });
     let parts: Vec<String> = parts.map(str::to_owned).collect();
     assert!(!parts.is_empty(), "no secret in {url}");
@@ -38,11 +41,17 @@ impl Search {
         for secret in &mut secrets {
             secret.truncate(12);
         }
-        Self { secrets, found: Vec::new() }
+        Self {
+            secrets,
+            found: Vec::new(),
+        }
     }
 
     fn look_at(&mut self, place: &str, text: &str) {
-        for line in text.lines().filter(|line| self.secrets.iter().any(|secret| line.contains(secret.as_str()))) {
+        for line in text
+            .lines()
+            .filter(|line| self.secrets.iter().any(|secret| line.contains(secret.as_str())))
+        {
             self.found.push(format!("{place}: {line}"));
         }
     }
@@ -75,7 +84,10 @@ fn misbehaviour(webhook: &Webhook) -> Vec<Behaviour> {
     };
     let all = vec![
         echo(500, format!("cannot handle {url}")),
-        echo(400, serde_json::json!({ "message": format!("bad request for {url}"), "code": 50035 }).to_string()),
+        echo(
+            400,
+            serde_json::json!({ "message": format!("bad request for {url}"), "code": 50035 }).to_string(),
+        ),
         echo(403, format!("{url} is forbidden")),
         echo(200, format!("Webhook message delivery failed with error: {url}")),
         Behaviour::Redirect(url.clone()),
@@ -101,7 +113,10 @@ fn watch(mut client: Client, stop: Arc<AtomicBool>) -> thread::JoinHandle<BTreeS
     thread::spawn(move || {
         let mut seen = BTreeSet::new();
         while !stop.load(Ordering::SeqCst) {
-            for row in client.query("SELECT a::text FROM pg_stat_activity a", &[]).unwrap() {
+            for row in client
+                .query("SELECT a::text FROM pg_stat_activity a", &[])
+                .unwrap()
+            {
                 seen.insert(row.get(0));
             }
             thread::yield_now();
@@ -152,14 +167,24 @@ fn no_secret_is_found_after_every_call_and_every_failure() -> Result<()> {
     let too_long = format!("{}{}", urls[0], "x".repeat(2100));
     let elsewhere = urls[0].replace("127.0.0.1", "169.254.169.254");
     let with_user = urls[0].replace("http://", "http://user:password@");
-    let bad_urls = [&too_long, &elsewhere, &with_user, &urls[0].replace("/api/", "/ap/"), &format!("{} ", urls[0]), &urls[0].replace("http", "ftp")];
+    let bad_urls = [
+        &too_long,
+        &elsewhere,
+        &with_user,
+        &urls[0].replace("/api/", "/ap/"),
+        &format!("{} ", urls[0]),
+        &urls[0].replace("http", "ftp"),
+    ];
     for url in bad_urls {
         for kind in ["discord", "teams", "slack"] {
             let parameters: [&(dyn ToSql + Sync); 2] = [&kind, url];
             if let Err(error) = client.execute("SELECT zentry_register_webhook('x', $1, $2)", &parameters) {
                 search.look_at_error("zentry_register_webhook", &error);
             }
-            if let Err(error) = client.execute("SELECT zentry_update_webhook(1, webhook_type => $1, webhook_url => $2)", &parameters) {
+            if let Err(error) = client.execute(
+                "SELECT zentry_update_webhook(1, webhook_type => $1, webhook_url => $2)",
+                &parameters,
+            ) {
                 search.look_at_error("zentry_update_webhook", &error);
             }
         }
@@ -216,7 +241,10 @@ fn no_secret_is_found_after_every_call_and_every_failure() -> Result<()> {
         "zentry_notify.notification_log",
     ] {
         let text = text_of(&mut client, relation)?;
-        assert!(!text.is_empty() || relation.ends_with("circuit"), "{relation} is empty: nothing was tested");
+        assert!(
+            !text.is_empty() || relation.ends_with("circuit"),
+            "{relation} is empty: nothing was tested"
+        );
         search.look_at(relation, &text);
     }
     search.look_at("the server's log", &site.cluster.log_since(0)?);
@@ -230,12 +258,21 @@ fn the_search_finds_what_is_there() -> Result<()> {
     let mut client = site.database("zentry")?;
     let channel = site.channel(&mut client)?;
     let mut search = Search::new(&[channel.webhook.url()]);
-    search.look_at("the table", &text_of(&mut client, "zentry_notify.webhook_integration")?);
+    search.look_at(
+        "the table",
+        &text_of(&mut client, "zentry_notify.webhook_integration")?,
+    );
     assert_eq!(search.found.len(), 1);
-    let literal = format!("SELECT zentry_register_webhook('x', 'slack', '{}')", channel.webhook.url());
+    let literal = format!(
+        "SELECT zentry_register_webhook('x', 'slack', '{}')",
+        channel.webhook.url()
+    );
     client.batch_execute(&literal).expect_err("slack is unknown");
     search.look_at("the server's log", &site.cluster.log_since(0)?);
-    assert!(search.found.len() > 1, "a statement that fails is logged with its literals");
+    assert!(
+        search.found.len() > 1,
+        "a statement that fails is logged with its literals"
+    );
     Ok(())
 }
 
@@ -250,7 +287,8 @@ fn a_worker_that_dies_tells_nothing() -> Result<()> {
     }
     client.batch_execute("ALTER ROLE zentry_notify_agent RENAME TO gone")?;
     client.execute("SELECT pg_terminate_backend($1)", &[&site.worker("zentry")?])?;
-    site.cluster.wait_for_log("starting it again", Duration::from_secs(30))?;
+    site.cluster
+        .wait_for_log("starting it again", Duration::from_secs(30))?;
     let urls: Vec<String> = webhooks.iter().map(|(_, webhook)| webhook.url()).collect();
     let mut search = Search::new(&urls);
     search.look_at("the server's log", &site.cluster.log_since(0)?);

@@ -39,12 +39,19 @@ fn triggers_on_our_tables_run_as_the_agent_who_reaches_nothing_else() -> Result<
     let channel = scene.channel(Kind::Discord)?;
     scene.client.batch_execute(SPY)?;
     // A superuser writes, and the worker records.
-    scene.client.batch_execute("UPDATE tasks_task SET status = 'completed' WHERE project_id = 1")?;
+    scene
+        .client
+        .batch_execute("UPDATE tasks_task SET status = 'completed' WHERE project_id = 1")?;
     channel.webhook.wait_for_events(12, SOON);
     scene.settle()?;
-    let seen = scene.client.query("SELECT DISTINCT operation, role::text, secret FROM public.seen ORDER BY 1", &[])?;
-    let seen: Vec<(String, String, Option<String>)> =
-        seen.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect();
+    let seen = scene.client.query(
+        "SELECT DISTINCT operation, role::text, secret FROM public.seen ORDER BY 1",
+        &[],
+    )?;
+    let seen: Vec<(String, String, Option<String>)> = seen
+        .iter()
+        .map(|row| (row.get(0), row.get(1), row.get(2)))
+        .collect();
     let agent = |operation: &str| (operation.to_owned(), "zentry_notify_agent".to_owned(), None);
     assert_eq!(seen, [agent("DELETE"), agent("INSERT"), agent("UPDATE")]);
     Ok(())
@@ -68,13 +75,21 @@ fn triggers_of_tables_that_milestones_count_are_not_run_by_counting() -> Result<
          ALTER TABLE tasks_task ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY; \
          CREATE POLICY note ON tasks_task USING (public.note())",
     )?;
-    scene.client.batch_execute("UPDATE tasks_task SET status = 'completed' WHERE project_id = 1")?;
+    scene
+        .client
+        .batch_execute("UPDATE tasks_task SET status = 'completed' WHERE project_id = 1")?;
     scene.settle()?;
     let strangers: i64 = scene
         .client
-        .query_one("SELECT count(*) FROM public.seen WHERE role <> $1", &[&owner.name])?
+        .query_one(
+            "SELECT count(*) FROM public.seen WHERE role <> $1",
+            &[&owner.name],
+        )?
         .get(0);
-    assert_eq!(strangers, 0, "the policy's function ran with other rights than its owner's");
+    assert_eq!(
+        strangers, 0,
+        "the policy's function ran with other rights than its owner's"
+    );
     Ok(())
 }
 

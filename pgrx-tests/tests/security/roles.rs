@@ -30,7 +30,9 @@ impl Role {
     /// With the privilege.
     pub fn granted(scene: &mut Scene, privilege: &str) -> Result<Self> {
         let role = Self::create(scene)?;
-        scene.client.batch_execute(&format!("SELECT zentry_grant('{}', '{privilege}')", role.name))?;
+        scene
+            .client
+            .batch_execute(&format!("SELECT zentry_grant('{}', '{privilege}')", role.name))?;
         Ok(role)
     }
 
@@ -54,7 +56,12 @@ impl Role {
 fn relations(scene: &mut Scene) -> Result<Vec<String>> {
     const SQL: &str = "SELECT c.oid::regclass::text FROM pg_class c \
                        WHERE c.relnamespace = 'zentry_notify'::regnamespace AND c.relkind IN ('r', 'v', 'S') ORDER BY 1";
-    Ok(scene.client.query(SQL, &[])?.iter().map(|row| row.get(0)).collect())
+    Ok(scene
+        .client
+        .query(SQL, &[])?
+        .iter()
+        .map(|row| row.get(0))
+        .collect())
 }
 
 /// A call of each of our functions, with nulls for arguments: privileges are looked at before.
@@ -66,7 +73,12 @@ fn calls(scene: &mut Scene) -> Result<Vec<String>> {
           JOIN pg_proc p ON p.oid = d.objid
          WHERE d.classid = 'pg_proc'::regclass AND d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e'
          ORDER BY 1";
-    Ok(scene.client.query(SQL, &[])?.iter().map(|row| row.get(0)).collect())
+    Ok(scene
+        .client
+        .query(SQL, &[])?
+        .iter()
+        .map(|row| row.get(0))
+        .collect())
 }
 
 #[test]
@@ -90,7 +102,13 @@ fn the_public_can_read_and_call_nothing() -> Result<()> {
          CREATE TRIGGER mine AFTER INSERT ON mine FOR EACH ROW EXECUTE FUNCTION zentry_notify.capture('task_completed')",
     );
     nobody.is_refused("SET ROLE zentry_notify_agent");
-    for setting in ["allowed_hosts = '*.example'", "allow_http = on", "allow_private_addresses = on", "ca_file = '/x'", "proxy = 'http://x'"] {
+    for setting in [
+        "allowed_hosts = '*.example'",
+        "allow_http = on",
+        "allow_private_addresses = on",
+        "ca_file = '/x'",
+        "proxy = 'http://x'",
+    ] {
         nobody.is_refused(&format!("SET zentry_notify.{setting}"));
     }
     nobody.is_refused("SHOW zentry_notify.proxy");
@@ -123,7 +141,9 @@ fn an_application_without_privileges_fires_its_events_and_sees_nothing() -> Resu
 fn the_owner_of_the_tables_has_no_rights_on_ours() -> Result<()> {
     let mut scene = Scene::empty()?;
     let mut owner = Role::create(&mut scene)?;
-    scene.client.batch_execute(&format!("GRANT CREATE ON SCHEMA public TO {}", owner.name))?;
+    scene
+        .client
+        .batch_execute(&format!("GRANT CREATE ON SCHEMA public TO {}", owner.name))?;
     zentry::load(&mut owner.client)?;
     scene.install()?;
     let channel = scene.channel(Kind::Discord)?;
@@ -144,13 +164,23 @@ fn a_reader_sees_redacted_urls_and_can_do_nothing() -> Result<()> {
     fire(&mut scene.client)?;
     channel.webhook.wait_for_events(1, SOON);
     let mut reader = Role::granted(&mut scene, "reader")?;
-    let url: String = reader.client.query_one("SELECT webhook_url FROM zentry_notify.webhooks", &[])?.get(0);
+    let url: String = reader
+        .client
+        .query_one("SELECT webhook_url FROM zentry_notify.webhooks", &[])?
+        .get(0);
     assert!(url.ends_with("/***"), "{url}");
     reader.may("SELECT * FROM zentry_notify.webhooks");
     reader.may("SELECT * FROM zentry_notify.logs");
     reader.may("SELECT * FROM zentry_notify.event_type");
     reader.may("SELECT * FROM zentry_notify.event_source");
-    for table in ["webhook_integration", "notification_log", "webhook_circuit", "webhook_count", "progress_note", "project_progress"] {
+    for table in [
+        "webhook_integration",
+        "notification_log",
+        "webhook_circuit",
+        "webhook_count",
+        "progress_note",
+        "project_progress",
+    ] {
         reader.is_refused(&format!("SELECT * FROM zentry_notify.{table}"));
     }
     for write in [
@@ -160,8 +190,14 @@ fn a_reader_sees_redacted_urls_and_can_do_nothing() -> Result<()> {
         "UPDATE zentry_notify.event_source SET suspended_at = now()",
     ] {
         let error = reader.client.batch_execute(write).expect_err(write);
-        let refused = [&SqlState::INSUFFICIENT_PRIVILEGE, &SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE];
-        assert!(error.code().is_some_and(|code| refused.contains(&code)), "{write}: {error:?}");
+        let refused = [
+            &SqlState::INSUFFICIENT_PRIVILEGE,
+            &SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
+        ];
+        assert!(
+            error.code().is_some_and(|code| refused.contains(&code)),
+            "{write}: {error:?}"
+        );
     }
     for call in [
         "SELECT zentry_register_webhook('a', 'discord', 'https://discord.com/api/webhooks/1/a')",
@@ -200,9 +236,17 @@ fn a_manager_manages_without_seeing_the_urls() -> Result<()> {
     webhook.wait_for_events(2, SOON);
     manager.may(&format!("SELECT zentry_update_webhook({id}, name => 'renamed')"));
     manager.may("SELECT zentry_retry_failed()");
-    let url: String = manager.client.query_one("SELECT webhook_url FROM zentry_notify.webhooks", &[])?.get(0);
+    let url: String = manager
+        .client
+        .query_one("SELECT webhook_url FROM zentry_notify.webhooks", &[])?
+        .get(0);
     assert!(url.ends_with("/***"), "{url}");
-    for table in ["webhook_integration", "notification_log", "webhook_circuit", "webhook_count"] {
+    for table in [
+        "webhook_integration",
+        "notification_log",
+        "webhook_circuit",
+        "webhook_count",
+    ] {
         manager.is_refused(&format!("SELECT * FROM zentry_notify.{table}"));
         manager.is_refused(&format!("DELETE FROM zentry_notify.{table}"));
     }
@@ -224,7 +268,9 @@ fn a_manager_attaches_and_detaches_tables_of_their_own() -> Result<()> {
     let mut scene = Scene::empty()?;
     scene.install()?;
     let mut manager = Role::granted(&mut scene, "manager")?;
-    scene.client.batch_execute(&format!("GRANT CREATE ON SCHEMA public TO {}", manager.name))?;
+    scene
+        .client
+        .batch_execute(&format!("GRANT CREATE ON SCHEMA public TO {}", manager.name))?;
     zentry::load(&mut manager.client)?;
     manager.may("SELECT * FROM zentry_attach()");
     let channel = scene.channel(Kind::Discord)?;
@@ -253,7 +299,9 @@ fn revoke_takes_back_everything() -> Result<()> {
     let mut scene = Scene::start()?;
     let mut manager = Role::granted(&mut scene, "manager")?;
     manager.may("SELECT zentry_retry_failed()");
-    scene.client.batch_execute(&format!("SELECT zentry_revoke('{}')", manager.name))?;
+    scene
+        .client
+        .batch_execute(&format!("SELECT zentry_revoke('{}')", manager.name))?;
     for relation in relations(&mut scene)? {
         manager.is_refused(&format!("SELECT * FROM {relation}"));
     }
@@ -282,13 +330,23 @@ fn a_function_in_a_readers_query_gets_nothing_but_the_redacted_url() -> Result<(
         .client
         .batch_execute("SELECT * FROM zentry_notify.webhooks WHERE pg_temp.leak(webhook_url)")
         .expect_err("it raises");
-    let message = error.as_db_error().expect("an error of the server").message().to_owned();
+    let message = error
+        .as_db_error()
+        .expect("an error of the server")
+        .message()
+        .to_owned();
     let url = channel.webhook.url();
     let token = url.rsplit('/').next().expect("a token");
-    assert!(message.contains("leaked") && !message.contains(token), "{message}");
+    assert!(
+        message.contains("leaked") && !message.contains(token),
+        "{message}"
+    );
     let statistics: i64 = reader
         .client
-        .query_one("SELECT count(*) FROM pg_stats WHERE schemaname = 'zentry_notify' AND attname = 'webhook_url'", &[])?
+        .query_one(
+            "SELECT count(*) FROM pg_stats WHERE schemaname = 'zentry_notify' AND attname = 'webhook_url'",
+            &[],
+        )?
         .get(0);
     assert_eq!(statistics, 0);
     Ok(())
