@@ -27,12 +27,14 @@ COMMENT ON COLUMN zentry_notify.event_source.suspended_reason IS 'What does not 
 COMMENT ON COLUMN zentry_notify.event_source.created_at IS 'When it was attached';
 
 CREATE TABLE zentry_notify.progress_note (
-    id              bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    id              bigint GENERATED ALWAYS AS IDENTITY,
     event_source_id bigint NOT NULL,
     project_key     text NOT NULL,
     done_change     integer NOT NULL,
     total_change    integer NOT NULL,
-    created_at      timestamptz NOT NULL DEFAULT pg_catalog.now()
+    created_at      timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    -- The worker takes all notes of a project at once.
+    PRIMARY KEY (event_source_id, project_key, id)
 );
 COMMENT ON TABLE zentry_notify.progress_note IS 'Projects whose share of completed tasks may have risen; the worker counts them and takes the note away';
 COMMENT ON COLUMN zentry_notify.progress_note.id IS 'Number of the note';

@@ -1,13 +1,56 @@
 //! Try something that may raise an error, and go on when it does.
 
+use std::fmt;
 use std::panic::{AssertUnwindSafe, UnwindSafe};
 
-use pgrx::pg_sys::panic::CaughtError;
-use pgrx::{PgTryBuilder, pg_sys};
+use pgrx::pg_sys::panic::{CaughtError, ErrorReport, ErrorReportWithLevel};
+use pgrx::{PgLogLevel, PgSqlErrorCode, PgTryBuilder, pg_sys};
 
-/// Runs `f` in a subtransaction. An error rolls its effects back and is returned as text; interrupts (a cancelled query,
-/// a terminated session) are raised again.
-pub fn attempt<T>(f: impl FnOnce() -> T + UnwindSafe) -> Result<T, String> {
+/// An error that was caught.
+pub struct Failure {
+    code: PgSqlErrorCode,
+    message: String,
+}
+
+impl Failure {
+    fn of(report: &ErrorReportWithLevel) -> Self {
+        Failure {
+            code: report.sql_error_code(),
+            message: report.message().to_owned(),
+        }
+    }
+
+    /// Raises it again when it comes from the moment (a lock that was not to be had in time, a full disk), so that it says
+    /// nothing of what was tried.
+    pub fn raise_if_passing(self) -> Self {
+        use PgSqlErrorCode::*;
+        let passing = matches!(
+            self.code,
+            ERRCODE_LOCK_NOT_AVAILABLE
+                | ERRCODE_T_R_DEADLOCK_DETECTED
+                | ERRCODE_T_R_SERIALIZATION_FAILURE
+                | ERRCODE_INSUFFICIENT_RESOURCES
+                | ERRCODE_DISK_FULL
+                | ERRCODE_OUT_OF_MEMORY
+                | ERRCODE_TOO_MANY_CONNECTIONS
+                | ERRCODE_CONFIGURATION_LIMIT_EXCEEDED
+        );
+        if passing {
+            ErrorReport::new(self.code, self.message.clone(), "zentry_notify").report(PgLogLevel::ERROR);
+        }
+        self
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+/// Runs `f` in a subtransaction. An error rolls its effects back and is returned; an interrupt (a cancelled query, a terminated
+/// session) is raised again.
+pub fn attempt<T>(f: impl FnOnce() -> T + UnwindSafe) -> Result<T, Failure> {
     // SAFETY: the same steps as PL/pgSQL's exception block: memory context and resource owner are put back on both ways out.
     let (memory, owner) = unsafe {
         let saved = (pg_sys::CurrentMemoryContext, pg_sys::CurrentResourceOwner);
@@ -18,11 +61,11 @@ pub fn attempt<T>(f: impl FnOnce() -> T + UnwindSafe) -> Result<T, String> {
     let outcome = PgTryBuilder::new(AssertUnwindSafe(|| Ok(f())))
         .catch_others(|error| match error {
             CaughtError::PostgresError(ref report) | CaughtError::ErrorReport(ref report)
-                if report.sql_error_code() != pgrx::PgSqlErrorCode::ERRCODE_QUERY_CANCELED =>
+                if report.sql_error_code() != PgSqlErrorCode::ERRCODE_QUERY_CANCELED =>
             {
-                Err(report.message().to_owned())
+                Err(Failure::of(report))
             }
-            CaughtError::RustPanic { ref ereport, .. } => Err(ereport.message().to_owned()),
+            CaughtError::RustPanic { ref ereport, .. } => Err(Failure::of(ereport)),
             other => other.rethrow(),
         })
         .execute();

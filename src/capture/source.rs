@@ -1,14 +1,13 @@
 //! A table that fires an event, with everything that a write needs, prepared.
 
 use std::cell::OnceCell;
-use std::collections::BTreeMap;
 use std::ffi::{CStr, CString};
 
 use pgrx::prelude::*;
 use pgrx::{IntoDatum, PgRelation};
 use serde_json::Value;
 
-use super::mapping::{self, Expression, Lookup};
+use super::prepare::Builder;
 use super::value::Kind;
 use crate::acting_as::ActingAs;
 use crate::plan::{Plan, with_spi};
@@ -16,14 +15,14 @@ use crate::plan::{Plan, with_spi};
 /// A column of the table that the event needs.
 #[derive(Debug)]
 pub struct Column {
-    name: String,
+    pub(super) name: String,
     pub attribute: i32,
     pub kind: Kind,
-    type_oid: pg_sys::Oid,
+    pub(super) type_oid: pg_sys::Oid,
 }
 
 /// Where one key of the data comes from.
-enum Origin {
+pub(super) enum Origin {
     /// Index in `columns`.
     Column(usize),
     /// Index in the enrichment's result.
@@ -32,20 +31,20 @@ enum Origin {
     Constant(String),
 }
 
-struct Entry {
+pub(super) struct Entry {
     /// `"key":`
-    label: Vec<u8>,
-    origin: Origin,
+    pub(super) label: Vec<u8>,
+    pub(super) origin: Origin,
 }
 
 /// The statement that looks up what the row itself does not have.
-struct Enrichment {
-    plan: Plan,
+pub(super) struct Enrichment {
+    pub(super) plan: Plan,
     /// Index in `columns` of each parameter.
-    parameters: Vec<usize>,
+    pub(super) parameters: Vec<usize>,
     /// For each result, its parameter.
-    roots: Vec<usize>,
-    kinds: Vec<OnceCell<Kind>>,
+    pub(super) roots: Vec<usize>,
+    pub(super) kinds: Vec<OnceCell<Kind>>,
 }
 
 /// Who hears of it.
@@ -73,10 +72,10 @@ pub struct Source {
     pub id: i64,
     pub event_type: String,
     /// The table's owner: whose rights lookups have.
-    owner: pg_sys::Oid,
+    pub(super) owner: pg_sys::Oid,
     pub columns: Vec<Column>,
-    entries: Vec<Entry>,
-    enrichment: Option<Enrichment>,
+    pub(super) entries: Vec<Entry>,
+    pub(super) enrichment: Option<Enrichment>,
     pub audience: Audience,
     pub progress: Option<Progress>,
     /// The tables that it reads.
@@ -251,219 +250,13 @@ impl Source {
     }
 }
 
-struct Builder<'a> {
-    relation: &'a PgRelation,
-    columns: Vec<Column>,
-    parameters: Vec<usize>,
-    lookups: Vec<(String, usize)>,
-    relations: std::cell::RefCell<Vec<pg_sys::Oid>>,
-}
-
-impl<'a> Builder<'a> {
-    fn new(relation: &'a PgRelation) -> Self {
-        Builder {
-            relation,
-            columns: Vec::new(),
-            parameters: Vec::new(),
-            lookups: Vec::new(),
-            relations: std::cell::RefCell::new(vec![relation.oid()]),
-        }
-    }
-
-    fn build(
-        mut self,
-        id: i64,
-        event_type: &str,
-        columns: &str,
-        audience: &str,
-        progress: Option<&str>,
-    ) -> Source {
-        // SAFETY: an open relation has its catalogue row.
-        let owner = unsafe { (*(*self.relation.as_ptr()).rd_rel).relowner };
-        let mapping: BTreeMap<String, Expression> = parse(columns, "columns");
-        let entries: Vec<Entry> = mapping
-            .iter()
-            .map(|(key, expression)| self.entry(key, expression))
-            .collect();
-        let progress = progress.map(|text| {
-            let progress: mapping::Progress = parse(text, "progress");
-            Progress {
-                group: self.column(&progress.group),
-                status: self.column(&progress.status),
-                done: Value::String(progress.done.clone()).to_string().into_bytes(),
-                done_text: progress.done,
-            }
-        });
-        let _owner = ActingAs::role(owner);
-        let audience = self.audience(parse(audience, "audience"), &mapping);
-        let enrichment = self.enrichment();
-        let source = Source {
-            id,
-            event_type: event_type.to_owned(),
-            owner,
-            columns: self.columns,
-            entries,
-            enrichment,
-            audience,
-            progress,
-            relations: self.relations.into_inner(),
-        };
-        source.rehearse();
-        source
-    }
-
-    fn entry(&mut self, key: &str, expression: &Expression) -> Entry {
-        let origin = match expression {
-            Expression::Column(name) => Origin::Column(self.column(name)),
-            Expression::Lookup(lookup) => Origin::Lookup(self.lookup(lookup)),
-            Expression::Constant { value } => Origin::Constant(value.to_string()),
-        };
-        let mut label = Value::String(key.to_owned()).to_string().into_bytes();
-        label.push(b':');
-        Entry { label, origin }
-    }
-
-    /// Index of the column in `columns`; an unknown name is an error.
-    fn column(&mut self, name: &str) -> usize {
-        if let Some(known) = self.columns.iter().position(|c| c.name == name) {
-            return known;
-        }
-        let descriptor = self.relation.tuple_desc();
-        let Some(attribute) = descriptor.iter().find(|a| !a.attisdropped && a.name() == name) else {
-            pgrx::ereport!(
-                ERROR,
-                PgSqlErrorCode::ERRCODE_UNDEFINED_COLUMN,
-                format!(
-                    "column \"{name}\" of table \"{}\" does not exist",
-                    self.relation.name()
-                )
-            );
-        };
-        self.columns.push(Column {
-            name: name.to_owned(),
-            attribute: i32::from(attribute.attnum),
-            kind: Kind::of(attribute.atttypid),
-            type_oid: attribute.atttypid,
-        });
-        self.columns.len() - 1
-    }
-
-    /// Index in the enrichment's result.
-    fn lookup(&mut self, lookup: &Lookup) -> usize {
-        let column = self.column(lookup.root());
-        let parameter = self
-            .parameters
-            .iter()
-            .position(|c| *c == column)
-            .unwrap_or_else(|| {
-                self.parameters.push(column);
-                self.parameters.len() - 1
-            });
-        let sql = lookup.sql(parameter + 1, &|name| self.resolve(name));
-        self.lookups.push((sql, column));
-        self.lookups.len() - 1
-    }
-
-    fn enrichment(&self) -> Option<Enrichment> {
-        if self.lookups.is_empty() {
-            return None;
-        }
-        let list: Vec<&str> = self.lookups.iter().map(|(sql, _)| sql.as_str()).collect();
-        let types: Vec<pg_sys::Oid> = self
-            .parameters
-            .iter()
-            .map(|c| self.columns[*c].type_oid)
-            .collect();
-        Some(Enrichment {
-            plan: with_spi(|| Plan::prepare(&format!("SELECT {}", list.join(", ")), &types)),
-            parameters: self.parameters.clone(),
-            roots: self.lookups.iter().map(|(_, root)| *root).collect(),
-            kinds: self.lookups.iter().map(|_| OnceCell::new()).collect(),
-        })
-    }
-
-    fn audience(&mut self, audience: mapping::Audience, mapping: &BTreeMap<String, Expression>) -> Audience {
-        match audience {
-            mapping::Audience::All { all: true } => Audience::All,
-            mapping::Audience::All { all: false } => {
-                pgrx::error!("an audience of nobody: leave the source detached")
-            }
-            mapping::Audience::Project { project } => Audience::Project(self.key_column(&project, mapping)),
-            mapping::Audience::Person { person, projects } => {
-                let column = self.key_column(&person, mapping);
-                let known: Vec<_> = projects.into_iter().filter(|m| self.exists(&m.from)).collect();
-                if known.is_empty() {
-                    return Audience::All;
-                }
-                let sql = mapping::memberships_sql(&known, &|name| self.resolve(name));
-                let types = [self.columns[column].type_oid, pg_sys::INT8ARRAYOID];
-                Audience::Person {
-                    column,
-                    plan: with_spi(|| Plan::prepare(&sql, &types)),
-                }
-            }
-        }
-    }
-
-    /// The column behind a key of the data.
-    fn key_column(&mut self, key: &str, mapping: &BTreeMap<String, Expression>) -> usize {
-        match mapping.get(key) {
-            Some(Expression::Column(name)) => self.column(name),
-            _ => pgrx::error!("the audience goes by \"{key}\", which is no column of the mapping"),
-        }
-    }
-
-    fn exists(&self, name: &str) -> bool {
-        find_relation(name).is_some()
-    }
-
-    fn resolve(&self, name: &str) -> String {
-        let Some((oid, qualified)) = find_relation(name) else {
-            pgrx::ereport!(
-                ERROR,
-                PgSqlErrorCode::ERRCODE_UNDEFINED_TABLE,
-                format!("relation \"{name}\" does not exist")
-            );
-        };
-        self.relations.borrow_mut().push(oid);
-        qualified
-    }
-}
-
 impl Source {
     /// Runs its statements with nulls: what will not work (a privilege, a type) fails here, where it is caught.
-    fn rehearse(&self) {
+    pub(super) fn rehearse(&self) {
         let nulls = vec![None; self.columns.len()];
         self.data(&nulls);
         if let Audience::Person { plan, .. } = &self.audience {
             with_spi(|| plan.execute(&[None, Vec::<i64>::new().into_datum()]));
         }
     }
-}
-
-fn parse<T: serde::de::DeserializeOwned>(text: &str, column: &str) -> T {
-    match serde_json::from_str(text) {
-        Ok(value) => value,
-        Err(error) => pgrx::error!("event_source.{column} cannot be understood: {error}"),
-    }
-}
-
-/// The table's OID and its name, qualified and quoted.
-fn find_relation(name: &str) -> Option<(pg_sys::Oid, String)> {
-    const SQL: &str = "SELECT c.oid, pg_catalog.format('%I.%I', n.nspname, c.relname) \
-                       FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace \
-                       WHERE c.oid OPERATOR(pg_catalog.=) pg_catalog.to_regclass($1)";
-    with_spi(|| {
-        let rows = Plan::prepare(SQL, &[pg_sys::TEXTOID]).execute(&[name.into_datum()]);
-        if rows.len() == 0 {
-            return None;
-        }
-        // SAFETY: the types are those of the statement's columns.
-        unsafe {
-            Some((
-                pg_sys::Oid::from_datum(rows.get(0, 1).0?, false)?,
-                String::from_datum(rows.get(0, 2).0?, false)?,
-            ))
-        }
-    })
 }

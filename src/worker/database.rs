@@ -64,21 +64,32 @@ pub fn report_idle() {
 /// Runs `f` in a transaction of its own, with the agent's rights. An error rolls it back and is returned with its SQLSTATE;
 /// `activity` is what pg_stat_activity shows.
 pub fn transaction<T>(activity: &str, f: impl FnOnce() -> T) -> Result<T, String> {
-    as_whom(activity, Some(ActingAs::agent), f)
+    as_whom(activity, Some(ActingAs::agent), pg_sys::XACT_READ_COMMITTED, f)
 }
 
 /// The same with the worker's own rights, which are a superuser's: for look-ups in the catalogues, and to act as others.
 pub fn transaction_as_self<T>(activity: &str, f: impl FnOnce() -> T) -> Result<T, String> {
-    as_whom(activity, None, f)
+    as_whom(activity, None, pg_sys::XACT_READ_COMMITTED, f)
 }
 
-fn as_whom<T>(activity: &str, whom: Option<fn() -> ActingAs>, f: impl FnOnce() -> T) -> Result<T, String> {
+/// As [`transaction_as_self`], with the database as it is at one moment.
+pub fn snapshot_as_self<T>(activity: &str, f: impl FnOnce() -> T) -> Result<T, String> {
+    as_whom(activity, None, pg_sys::XACT_REPEATABLE_READ, f)
+}
+
+fn as_whom<T>(
+    activity: &str,
+    whom: Option<fn() -> ActingAs>,
+    isolation: u32,
+    f: impl FnOnce() -> T,
+) -> Result<T, String> {
     let _interruptible = InTransaction::enter();
     let activity = CString::new(activity).unwrap_or_default();
     // SAFETY: the steps of a background worker's transaction, as in Postgres' own worker_spi.
     unsafe {
         pg_sys::SetCurrentStatementStartTimestamp();
         pg_sys::StartTransactionCommand();
+        pg_sys::XactIsoLevel = isolation as i32;
         pg_sys::pgstat_report_activity(pg_sys::BackendState::STATE_RUNNING, activity.as_ptr());
     }
     let outcome = PgTryBuilder::new(AssertUnwindSafe(|| {

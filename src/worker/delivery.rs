@@ -284,9 +284,12 @@ impl Worker {
         if !self.trouble.is_on() {
             work.merge(std::mem::take(&mut self.postponed));
         }
-        if let Err(error) = self.work(&work) {
-            self.postponed.merge(work);
-            self.met("reading the queue", error);
+        match self.work(&work) {
+            Ok(()) => self.calm_down(),
+            Err(error) => {
+                self.postponed.merge(work);
+                self.met("reading the queue", error);
+            }
         }
         if self.uninstalled {
             return Turn::Uninstalled;
@@ -320,9 +323,6 @@ impl Worker {
             }
             self.configure()?;
         }
-        if work.progress && milestones::count()? {
-            self.postponed.progress = true;
-        }
         if !work.lanes.is_empty() {
             self.scheduler.notice(self.noted(&work.lanes));
         }
@@ -331,10 +331,20 @@ impl Worker {
             self.scheduler.retry_now(self.noted(&work.overdue));
         }
         self.claim()?;
+        if work.progress && milestones::count()? {
+            self.postponed.progress = true;
+        }
         if self.housekeeping.is_due() && !self.trouble.is_on() {
             self.housekeeping.run()?;
         }
         Ok(())
+    }
+
+    /// Trouble is over when nothing is left that had failed.
+    fn calm_down(&mut self) {
+        if self.unrecorded.deliveries.is_empty() && !self.trouble.is_on() {
+            self.trouble.over();
+        }
     }
 
     fn noted(&self, lanes: &LaneSet) -> Vec<LaneId> {
@@ -491,7 +501,6 @@ impl Worker {
         for page in changes.chunks(RECORD_PAGE) {
             let page: Vec<&DeliveryChange> = page.iter().collect();
             if self.write(&page).is_ok() {
-                self.trouble.over();
                 continue;
             }
             let mut by_lane: HashMap<LaneId, Vec<&DeliveryChange>> = HashMap::new();

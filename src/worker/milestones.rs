@@ -13,20 +13,22 @@ use crate::capture::{self, MILESTONE, Source};
 use crate::plan::{Plan, with_spi};
 use crate::{settings, subtransaction};
 
-/// Notes taken in one transaction: each project is counted once however many tasks were completed, and delivery does not
-/// wait long meanwhile.
+/// Projects counted in one transaction, each once however many tasks were completed: delivery does not wait long meanwhile.
 const PAGE: i32 = 1_000;
 
 /// What the notes say of a project since it was counted last.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 struct Change {
     done: i64,
     total: i64,
 }
 
-/// Works off a page of notes; true when there may be more.
+/// Works off the notes of a page of projects; true when there may be more.
+///
+/// Notes and tasks are read as of one moment, and all notes of a project together: so what they say, taken from what is
+/// counted, is how far the project had come before.
 pub fn count() -> Result<bool, String> {
-    database::transaction_as_self("zentry_notify: count progress", || {
+    database::snapshot_as_self("zentry_notify: count progress", || {
         let notes = take_notes();
         let more = notes.values().map(BTreeMap::len).sum::<usize>() > 0 && notes_are_left();
         for (source, projects) in notes {
@@ -37,9 +39,13 @@ pub fn count() -> Result<bool, String> {
 }
 
 fn take_notes() -> BTreeMap<i64, BTreeMap<String, Change>> {
-    const SQL: &str = "DELETE FROM zentry_notify.progress_note \
-                       WHERE id IN (SELECT n.id FROM zentry_notify.progress_note n ORDER BY n.id LIMIT $1) \
-                       RETURNING event_source_id, project_key, done_change, total_change";
+    const SQL: &str = "WITH page AS (\
+                         SELECT DISTINCT n.event_source_id, n.project_key FROM zentry_notify.progress_note n ORDER BY 1, 2 LIMIT $1), \
+                       taken AS (\
+                         DELETE FROM zentry_notify.progress_note n USING page p \
+                         WHERE n.event_source_id = p.event_source_id AND n.project_key = p.project_key \
+                         RETURNING n.event_source_id, n.project_key, n.done_change, n.total_change) \
+                       SELECT event_source_id, project_key, sum(done_change), sum(total_change) FROM taken GROUP BY 1, 2";
     let mut notes: BTreeMap<i64, BTreeMap<String, Change>> = BTreeMap::new();
     let _agent = ActingAs::agent();
     with_spi(|| {
@@ -47,20 +53,14 @@ fn take_notes() -> BTreeMap<i64, BTreeMap<String, Change>> {
         for row in 0..rows.len() {
             // SAFETY: the types are those of the statement's columns.
             let note = unsafe {
-                let number = |column| {
-                    rows.get(row, column)
-                        .0
-                        .and_then(|d| i32::from_datum(d, false))
-                        .map(i64::from)
-                };
+                let number = |column| rows.get(row, column).0.and_then(|d| i64::from_datum(d, false));
                 let source = rows.get(row, 1).0.and_then(|d| i64::from_datum(d, false));
                 let project = rows.get(row, 2).0.and_then(|d| String::from_datum(d, false));
                 (source, project, number(3), number(4))
             };
             if let (Some(source), Some(project), Some(done), Some(total)) = note {
-                let change = notes.entry(source).or_default().entry(project).or_default();
-                change.done += done;
-                change.total += total;
+                let change = Change { done, total };
+                notes.entry(source).or_default().insert(project, change);
             }
         }
     });
@@ -90,8 +90,8 @@ fn count_source(id: i64, projects: &BTreeMap<String, Change>) {
                 .for_each(|(project, change)| counter.count(project, *change));
         }
     }));
-    if let Err(reason) = counted {
-        capture::suspend(MILESTONE, relation, &reason);
+    if let Err(failure) = counted {
+        capture::suspend(MILESTONE, relation, &failure.raise_if_passing().to_string());
     }
 }
 
@@ -148,9 +148,11 @@ impl Counter {
             })
         });
         let reached = percent(done, total);
+        // What was passed while nobody listened is told to nobody.
+        let before = percent(done - change.done, total - change.total);
         let highest = self
             .raise(project, reached)
-            .unwrap_or_else(|| percent(done - change.done, total - change.total));
+            .map_or(before, |highest| highest.max(before));
         for milestone in settings::milestones()
             .into_iter()
             .filter(|m| highest < *m && *m <= reached)

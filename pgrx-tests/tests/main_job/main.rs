@@ -1,0 +1,22 @@
+//! The main job, end to end: what the application writes arrives as messages, and nothing else does.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod attach;
+mod bulk;
+mod configuration;
+mod events;
+mod hostile_text;
+mod https;
+mod log;
+mod milestones;
+mod not_preloaded;
+mod person;
+mod resend;
+mod routing;
+mod secrets;
+mod session;
+mod silence;
+mod support;
+mod suspension;
+mod test_webhook;
+mod ways_to_write;

@@ -1,0 +1,399 @@
+//! What a source depends on breaks: the application's writes go on, the source is suspended with the reason, and
+//! zentry_attach() brings it back once the cause is mended.
+
+use postgres::Client;
+use postgres::error::DbError;
+use zentry_e2e::emulator::Kind;
+use zentry_e2e::scene::{Channel, Scene};
+use zentry_e2e::zentry::{self, id};
+
+use crate::support::{Notices, assert_clean, connect_listening, lanes};
+
+/// With the extension, a channel, and two sessions: one that has fired every event already, and one that has not.
+struct World {
+    scene: Scene,
+    channel: Channel,
+    warm: (Client, Notices),
+    cold: (Client, Notices),
+}
+
+impl World {
+    fn new() -> Self {
+        Self::of(Scene::start().unwrap())
+    }
+
+    fn of(mut scene: Scene) -> Self {
+        let channel = scene.channel(Kind::Discord).unwrap();
+        let warm = connect_listening(&scene.database, "postgres");
+        let cold = connect_listening(&scene.database, "postgres");
+        let mut world = World {
+            scene,
+            channel,
+            warm,
+            cold,
+        };
+        world.badge(id::ADA, 3).unwrap();
+        zentry::bulk_complete(&mut world.warm.0, &[12]).unwrap();
+        world.scene.settle().unwrap();
+        world
+    }
+
+    fn badge(&mut self, user: i64, badge: i64) -> anyhow::Result<i64> {
+        zentry::award_badge(&mut self.warm.0, user, badge)
+    }
+
+    fn execute(&mut self, sql: &str) {
+        self.scene.client.batch_execute(sql).unwrap();
+    }
+
+    /// Events of this type so far, all of which must have been sent.
+    fn count(&mut self, event_type: &str) -> usize {
+        let fired = self.scene.settle().unwrap();
+        assert!(
+            fired.iter().all(|delivery| delivery.status == "sent"),
+            "{fired:#?}"
+        );
+        lanes(&fired, event_type).len()
+    }
+
+    /// Why the sources of this event are suspended.
+    fn reason(&mut self, event_type: &str) -> Option<String> {
+        let select = "SELECT suspended_reason FROM zentry_notify.event_source \
+                      WHERE event_type = $1 AND (suspended_at IS NULL) = (suspended_reason IS NULL)";
+        self.scene
+            .client
+            .query_one(select, &[&event_type])
+            .unwrap()
+            .get(0)
+    }
+
+    fn attach(&mut self) {
+        self.execute("SELECT zentry_attach()");
+    }
+}
+
+fn assert_warned(notices: &Notices, event_type: &str, cause: &str) {
+    let said = notices.take();
+    let [warning] = said.as_slice() else {
+        panic!("one warning, not {said:#?}")
+    };
+    assert_eq!(warning.severity(), "WARNING");
+    let text = DbError::message(warning);
+    assert!(
+        text.contains(event_type) && text.contains("is suspended") && text.contains(cause),
+        "{text}"
+    );
+    assert!(warning.hint().unwrap().contains("zentry_attach()"));
+}
+
+#[test]
+fn a_renamed_column() {
+    let mut world = World::new();
+    world.execute("ALTER TABLE tasks_task RENAME COLUMN title TO heading");
+    let before = world.count("task_completed");
+    let warm = zentry::bulk_complete(&mut world.warm.0, &[2]);
+    assert_eq!(warm.unwrap(), 1);
+    assert_warned(&world.warm.1, "task_completed", "column \"title\"");
+    // It is known already: nobody else is told.
+    assert_eq!(zentry::bulk_complete(&mut world.warm.0, &[13]).unwrap(), 1);
+    assert_eq!(zentry::bulk_complete(&mut world.cold.0, &[14]).unwrap(), 1);
+    assert_eq!((world.warm.1.take().len(), world.cold.1.take().len()), (0, 0));
+    assert!(
+        world
+            .reason("task_completed")
+            .unwrap()
+            .contains("column \"title\"")
+    );
+    assert_eq!(world.count("task_completed"), before);
+    let completed: i64 = world
+        .scene
+        .client
+        .query_one(
+            "SELECT count(*) FROM tasks_task WHERE status = 'completed' AND id IN (2, 13, 14)",
+            &[],
+        )
+        .unwrap()
+        .get(0);
+    assert_eq!(completed, 3);
+    // Milestones need no title: they go on.
+    assert_eq!(world.reason("milestone_reached"), None);
+    assert_eq!(world.count("milestone_reached"), 1);
+
+    world.execute("ALTER TABLE tasks_task RENAME COLUMN heading TO title");
+    world.attach();
+    assert_eq!(world.reason("task_completed"), None);
+    zentry::bulk_complete(&mut world.warm.0, &[3]).unwrap();
+    zentry::bulk_complete(&mut world.cold.0, &[4]).unwrap();
+    assert_eq!(world.count("task_completed"), before + 2);
+    assert_clean(&world.scene);
+}
+
+/// A column of another type is no reason to stop.
+#[test]
+fn a_column_of_another_type() {
+    let mut world = World::new();
+    let before = world.count("task_completed");
+    world.execute("ALTER TABLE tasks_task ALTER COLUMN experience_reward TYPE numeric(10, 2)");
+    zentry::bulk_complete(&mut world.warm.0, &[2]).unwrap();
+    assert_eq!(world.warm.1.take().len(), 0);
+    assert_eq!(world.count("task_completed"), before + 1);
+    let last = world.scene.deliveries().unwrap().pop().unwrap();
+    assert_eq!(last.payload["points"], 50.0);
+}
+
+/// Columns that come, go and move are no reason either.
+#[test]
+fn other_columns_that_come_and_go() {
+    let mut world = World::new();
+    let before = world.count("task_completed");
+    world.execute(
+        "ALTER TABLE tasks_task ADD COLUMN estimate int DEFAULT 3, DROP COLUMN emoji, DROP COLUMN due_date",
+    );
+    zentry::bulk_complete(&mut world.warm.0, &[2]).unwrap();
+    assert_eq!(world.warm.1.take().len(), 0);
+    assert_eq!(world.count("task_completed"), before + 1);
+    let last = world.scene.deliveries().unwrap().pop().unwrap();
+    assert_eq!(
+        (&last.payload["task_title"], &last.payload["user_name"]),
+        (&"Write the landing page".into(), &"chen".into())
+    );
+}
+
+#[test]
+fn a_dropped_lookup_table() {
+    let mut world = World::new();
+    let before = world.count("badge_earned");
+    world.execute("ALTER TABLE achievements_badge RENAME TO kept");
+    world.execute("CREATE TABLE achievements_badge AS TABLE kept; DROP TABLE achievements_badge");
+    world.badge(id::CHEN, 2).unwrap();
+    assert_warned(&world.warm.1, "badge_earned", "achievements_badge");
+    assert!(
+        world
+            .reason("badge_earned")
+            .unwrap()
+            .contains("achievements_badge")
+    );
+    zentry::award_badge(&mut world.cold.0, id::DALIA, 2).unwrap();
+    assert_eq!(world.cold.1.take().len(), 0);
+    assert_eq!(world.count("badge_earned"), before);
+    // The others do not need that table.
+    zentry::bulk_complete(&mut world.warm.0, &[2]).unwrap();
+    assert_eq!(world.warm.1.take().len(), 0);
+
+    world.execute("ALTER TABLE kept RENAME TO achievements_badge");
+    world.attach();
+    world.badge(id::CHEN, 3).unwrap();
+    zentry::award_badge(&mut world.cold.0, id::DALIA, 3).unwrap();
+    assert_eq!(world.count("badge_earned"), before + 2);
+    assert_clean(&world.scene);
+}
+
+/// Who belongs to which project is told by tables that may go.
+#[test]
+fn a_dropped_table_of_members() {
+    let mut world = World::new();
+    world.execute("DROP TABLE tasks_project_members");
+    let before = world.count("badge_earned");
+    world.badge(id::CHEN, 2).unwrap();
+    assert_eq!(world.warm.1.take().len(), 0);
+    assert_eq!(world.count("badge_earned"), before + 1);
+}
+
+/// Tables of an owner who is no superuser; `lookup` is a role that has the look-up table.
+fn with_owner(roles: &[&str]) -> (Scene, Vec<String>) {
+    let mut scene = Scene::empty().unwrap();
+    let number = scene.database.name().split('_').next().unwrap().to_owned();
+    let roles: Vec<String> = roles.iter().map(|role| format!("{role}_{number}")).collect();
+    zentry::load(&mut scene.client).unwrap();
+    for role in &roles {
+        scene
+            .client
+            .batch_execute(&format!("CREATE ROLE {role}"))
+            .unwrap();
+    }
+    for table in [
+        "users_user",
+        "tasks_project",
+        "tasks_project_members",
+        "tasks_task",
+        "achievements_userbadge",
+    ] {
+        let alter = format!("ALTER TABLE {table} OWNER TO {}", roles[0]);
+        scene.client.batch_execute(&alter).unwrap();
+    }
+    (scene, roles)
+}
+
+#[test]
+fn a_revoked_privilege_of_the_tables_owner() {
+    let (mut scene, roles) = with_owner(&["owner"]);
+    let owner = &roles[0];
+    let grant = format!("GRANT SELECT ON achievements_badge TO {owner}");
+    scene.client.batch_execute(&grant).unwrap();
+    scene.install().unwrap();
+    let mut world = World::of(scene);
+    let before = world.count("badge_earned");
+    world.execute(&format!("REVOKE SELECT ON achievements_badge FROM {owner}"));
+    world.badge(id::CHEN, 2).unwrap();
+    assert_warned(
+        &world.warm.1,
+        "badge_earned",
+        "permission denied for table achievements_badge",
+    );
+    assert_eq!(
+        world.reason("badge_earned").unwrap(),
+        "permission denied for table achievements_badge"
+    );
+    zentry::award_badge(&mut world.cold.0, id::DALIA, 2).unwrap();
+    assert_eq!(world.count("badge_earned"), before);
+
+    world.execute(&grant);
+    world.attach();
+    world.badge(id::CHEN, 3).unwrap();
+    assert_eq!(world.count("badge_earned"), before + 1);
+    assert_clean(&world.scene);
+}
+
+/// The owner may read the look-up table as a member of another role only, and then is no member any more.
+#[test]
+fn a_revoked_membership_of_the_tables_owner() {
+    let (mut scene, roles) = with_owner(&["owner", "readers"]);
+    let (owner, readers) = (&roles[0], &roles[1]);
+    let grant = format!("GRANT {readers} TO {owner}");
+    scene
+        .client
+        .batch_execute(&format!(
+            "GRANT SELECT ON achievements_badge TO {readers}; {grant}"
+        ))
+        .unwrap();
+    scene.install().unwrap();
+    let mut world = World::of(scene);
+    let before = world.count("badge_earned");
+    world.execute(&format!("REVOKE {readers} FROM {owner}"));
+    world.badge(id::CHEN, 2).unwrap();
+    assert_warned(
+        &world.warm.1,
+        "badge_earned",
+        "permission denied for table achievements_badge",
+    );
+    assert_eq!(world.count("badge_earned"), before);
+
+    world.execute(&grant);
+    world.attach();
+    world.badge(id::CHEN, 3).unwrap();
+    assert_eq!(world.count("badge_earned"), before + 1);
+}
+
+/// No relation changes by that, either.
+#[test]
+fn a_revoked_schema_of_the_tables_owner() {
+    let (mut scene, roles) = with_owner(&["owner"]);
+    let grant = format!("GRANT SELECT ON achievements_badge TO {}", roles[0]);
+    scene.client.batch_execute(&grant).unwrap();
+    // Foreign keys are checked with the owner's rights, too: they would refuse the write.
+    scene
+        .client
+        .batch_execute(
+            "ALTER TABLE achievements_userbadge DROP CONSTRAINT achievements_userbadge_user_id_fk, \
+                                                DROP CONSTRAINT achievements_userbadge_badge_id_fk",
+        )
+        .unwrap();
+    scene.install().unwrap();
+    let mut world = World::of(scene);
+    let before = world.count("badge_earned");
+    world.execute("REVOKE USAGE ON SCHEMA public FROM PUBLIC");
+    world.badge(id::CHEN, 2).unwrap();
+    let said = world.warm.1.take();
+    assert_eq!(said.len(), 1, "{said:#?}");
+    assert!(world.reason("badge_earned").is_some());
+    assert_eq!(world.count("badge_earned"), before);
+
+    world.execute("GRANT USAGE ON SCHEMA public TO PUBLIC");
+    world.attach();
+    world.badge(id::CHEN, 3).unwrap();
+    assert_eq!(world.count("badge_earned"), before + 1);
+}
+
+#[test]
+fn an_owner_who_was_a_superuser() {
+    let (mut scene, roles) = with_owner(&["owner"]);
+    let owner = &roles[0];
+    scene
+        .client
+        .batch_execute(&format!("ALTER ROLE {owner} SUPERUSER"))
+        .unwrap();
+    scene.install().unwrap();
+    let mut world = World::of(scene);
+    world.execute(&format!("ALTER ROLE {owner} NOSUPERUSER"));
+    world.badge(id::CHEN, 2).unwrap();
+    assert_warned(
+        &world.warm.1,
+        "badge_earned",
+        "permission denied for table achievements_badge",
+    );
+}
+
+/// What the worker needs for milestones breaks: the source is suspended, and the worker serves the others.
+#[test]
+fn a_column_that_milestones_need() {
+    let mut world = World::new();
+    let before = world.count("daily_streak");
+    world.execute("ALTER TABLE tasks_project RENAME COLUMN created_by_id TO owner_id");
+    assert_eq!(zentry::bulk_complete(&mut world.warm.0, &[13, 14]).unwrap(), 2);
+    let warnings = world.warm.1.take();
+    assert_eq!(warnings.len(), 1, "{warnings:#?}");
+    assert!(
+        world
+            .reason("milestone_reached")
+            .unwrap()
+            .contains("created_by_id")
+    );
+    zentry::extend_streak(&mut world.warm.0, id::ADA).unwrap();
+    // Streaks go to the projects of the person, which that column told.
+    let warnings = world.warm.1.take();
+    assert_eq!(warnings.len(), 1, "{warnings:#?}");
+    assert_eq!(world.count("daily_streak"), before);
+
+    world.execute("ALTER TABLE tasks_project RENAME COLUMN owner_id TO created_by_id");
+    world.attach();
+    zentry::extend_streak(&mut world.warm.0, id::ADA).unwrap();
+    assert_eq!(world.count("daily_streak"), before + 1);
+    zentry::bulk_complete(&mut world.warm.0, &[15, 16]).unwrap();
+    assert_eq!(world.count("milestone_reached"), 1);
+    assert_eq!(
+        world.channel.webhook.event_count(),
+        world.scene.deliveries().unwrap().len() as u64
+    );
+    assert_clean(&world.scene);
+}
+
+/// In the middle of a transaction, which goes on.
+#[test]
+fn a_transaction_goes_on_when_a_source_is_suspended() {
+    let mut world = World::new();
+    world.execute("ALTER TABLE achievements_badge RENAME COLUMN name TO label");
+    let before = world.count("daily_streak");
+    let mut transaction = world.warm.0.transaction().unwrap();
+    zentry::extend_streak(&mut transaction, id::ADA).unwrap();
+    zentry::award_badge(&mut transaction, id::CHEN, 2).unwrap();
+    zentry::extend_streak(&mut transaction, id::BRUNO).unwrap();
+    transaction.commit().unwrap();
+    assert_warned(&world.warm.1, "badge_earned", "name");
+    assert_eq!(world.count("daily_streak"), before + 2);
+    assert!(world.reason("badge_earned").is_some());
+}
+
+/// A suspension that is rolled back with its transaction is found again.
+#[test]
+fn a_suspension_in_a_transaction_that_is_rolled_back() {
+    let mut world = World::new();
+    world.execute("ALTER TABLE achievements_badge RENAME COLUMN name TO label");
+    let mut transaction = world.warm.0.transaction().unwrap();
+    zentry::award_badge(&mut transaction, id::CHEN, 2).unwrap();
+    transaction.rollback().unwrap();
+    world.warm.1.take();
+    assert_eq!(world.reason("badge_earned"), None);
+    world.badge(id::CHEN, 2).unwrap();
+    assert_warned(&world.warm.1, "badge_earned", "name");
+    assert!(world.reason("badge_earned").is_some());
+}
