@@ -60,8 +60,8 @@ pub extern "C-unwind" fn zentry_notify_worker_main(argument: pg_sys::Datum) {
     unsafe { pg_sys::before_shmem_exit(Some(leave_slot), argument) };
     signals::install();
     database::connect(Some(database), c"zentry_notify worker");
-    match database::transaction_as_self("zentry_notify: look for the extension", queue::is_installed) {
-        Ok(true) if settings::sending() => Worker::serve(registry, slot),
+    match installation() {
+        Ok(Some(installation)) if settings::sending() => Worker::serve(registry, slot, installation),
         Ok(_) => {
             slot.take();
             slot.set_due(None);
@@ -107,7 +107,9 @@ struct Worker {
     /// Work that could not be done, to be tried again.
     postponed: Work,
     trouble: Trouble,
-    /// The extension was dropped.
+    /// The extension's OID when this worker began.
+    installation: pg_sys::Oid,
+    /// It was dropped since; another may be there.
     uninstalled: bool,
     worked_at: Instant,
     /// Commits come faster than naps last.
@@ -152,7 +154,7 @@ impl Trouble {
 }
 
 impl Worker {
-    fn serve(registry: &'static Registry, slot: &'static Slot) {
+    fn serve(registry: &'static Registry, slot: &'static Slot, installation: pg_sys::Oid) {
         let started = Http::start().and_then(|http| {
             let queue = database::transaction("zentry_notify: prepare", Queue::prepare)?;
             Ok((http, queue))
@@ -184,6 +186,7 @@ impl Worker {
             housekeeping: Housekeeping::new(),
             postponed: Work::ALL,
             trouble: Trouble::default(),
+            installation,
             uninstalled: false,
             worked_at: Instant::now(),
             rushed: false,
@@ -193,9 +196,8 @@ impl Worker {
         }
         match worker.run(&waiter) {
             Leaving::Idle => worker.say_when_due(),
-            // Somebody sent it away: what it knew has to be found out again.
-            Leaving::SentAway => slot.add(&Work::ALL),
-            Leaving::Uninstalled => slot.set_due(None),
+            // What it knew has to be found out again, if there is anything.
+            Leaving::SentAway | Leaving::Uninstalled => slot.add(&Work::ALL),
         }
     }
 
@@ -302,18 +304,23 @@ impl Worker {
 
     /// An error of the database, unless it comes of the extension's being gone.
     fn met(&mut self, what: &str, error: String) {
-        let installed =
-            database::transaction_as_self("zentry_notify: look for the extension", queue::is_installed);
-        if installed == Ok(false) {
-            self.uninstalled = true;
-        } else {
+        self.look_for_installation();
+        if !self.uninstalled {
             self.trouble.met(what, error);
         }
+    }
+
+    fn look_for_installation(&mut self) {
+        self.uninstalled = installation().is_ok_and(|found| found != Some(self.installation));
     }
 
     /// What a transaction is needed for.
     fn work(&mut self, work: &Work) -> Result<(), String> {
         if work.configuration {
+            self.look_for_installation();
+            if self.uninstalled {
+                return Ok(());
+            }
             self.configure()?;
         }
         if !work.lanes.is_empty() {
@@ -592,7 +599,7 @@ impl Worker {
 enum Leaving {
     Idle,
     SentAway,
-    /// The extension was dropped.
+    /// The extension was dropped, and perhaps created again.
     Uninstalled,
 }
 
@@ -600,8 +607,11 @@ enum Turn {
     /// There is more to do at once.
     Again,
     Quiet,
-    /// The extension was dropped.
     Uninstalled,
+}
+
+fn installation() -> Result<Option<pg_sys::Oid>, String> {
+    database::transaction_as_self("zentry_notify: look for the extension", queue::installation)
 }
 
 fn lane_of(change: &LaneChange) -> LaneId {

@@ -52,11 +52,24 @@ pub struct Queue {
     close_circuit: Plan,
 }
 
-/// Whether the extension is in this database, and complete.
-pub fn is_installed() -> bool {
-    const SQL: &str =
-        "SELECT FROM pg_catalog.pg_extension WHERE extname OPERATOR(pg_catalog.=) 'zentry_notify'";
-    with_spi(|| Plan::prepare(SQL, &[]).execute(&[]).len() > 0)
+/// The extension's OID, if it is in this database: another one after DROP and CREATE EXTENSION.
+pub fn installation() -> Option<pg_sys::Oid> {
+    first_oid("SELECT oid FROM pg_catalog.pg_extension WHERE extname OPERATOR(pg_catalog.=) 'zentry_notify'")
+}
+
+/// The OID of one of our tables.
+fn table(name: &str) -> u32 {
+    let oid = first_oid(&format!(
+        "SELECT pg_catalog.to_regclass('zentry_notify.{name}')::pg_catalog.oid"
+    ));
+    oid.unwrap_or(pg_sys::InvalidOid).to_u32()
+}
+
+fn first_oid(sql: &str) -> Option<pg_sys::Oid> {
+    with_spi(|| {
+        let rows = Plan::prepare(sql, &[]).execute(&[]);
+        (rows.len() > 0).then(|| value(&rows, 0, 1)).flatten()
+    })
 }
 
 impl Queue {
@@ -66,6 +79,9 @@ impl Queue {
             TIMESTAMPTZOID,
         };
         let prepare = |sql: &str, types: &[pg_sys::Oid]| with_spi(|| Plan::prepare(sql, types));
+        // After DROP and CREATE EXTENSION the names are those of other tables, and ids begin at 1 again: what became of an old
+        // delivery must not be written to a new one.
+        let (log, integrations) = (table("notification_log"), table("webhook_integration"));
         Queue {
             integrations: prepare(
                 "SELECT w.id, w.webhook_type::text, w.webhook_url::text, w.max_events_per_message::integer, \
@@ -87,11 +103,13 @@ impl Queue {
                 &[INT8ARRAYOID, INT4ARRAYOID],
             ),
             record: prepare(
-                "UPDATE zentry_notify.notification_log l \
+                &format!(
+                    "UPDATE zentry_notify.notification_log l \
                  SET status = o.status, attempts = o.attempts, response_status_code = o.code, response_body = coalesce(o.body, ''), \
                      error_message = coalesce(o.error, ''), sent_at = o.sent_at, next_attempt_at = o.next_attempt_at \
                  FROM unnest($1, $2, $3, $4, $5, $6, $7, $8) o (id, status, attempts, code, body, error, sent_at, next_attempt_at) \
-                 WHERE l.id = o.id AND l.status IN ('pending', 'retry')",
+                 WHERE l.id = o.id AND l.status IN ('pending', 'retry') AND l.tableoid = {log}"
+                ),
                 &[
                     INT8ARRAYOID,
                     TEXTARRAYOID,
@@ -104,16 +122,18 @@ impl Queue {
                 ],
             ),
             count: prepare(
-                "INSERT INTO zentry_notify.webhook_count AS n \
+                &format!(
+                    "INSERT INTO zentry_notify.webhook_count AS n \
                         (webhook_integration_id, sent, failed, last_sent_at, last_failed_at, last_error) \
                  SELECT c.lane, c.sent, c.failed, c.last_sent_at, c.last_failed_at, c.last_error \
                  FROM unnest($1, $2, $3, $4, $5, $6) c (lane, sent, failed, last_sent_at, last_failed_at, last_error) \
-                 WHERE EXISTS (SELECT FROM zentry_notify.webhook_integration w WHERE w.id = c.lane) \
+                 WHERE EXISTS (SELECT FROM zentry_notify.webhook_integration w WHERE w.id = c.lane AND w.tableoid = {integrations}) \
                  ON CONFLICT (webhook_integration_id) DO UPDATE \
                  SET sent = n.sent + EXCLUDED.sent, failed = n.failed + EXCLUDED.failed, \
                      last_sent_at = coalesce(EXCLUDED.last_sent_at, n.last_sent_at), \
                      last_failed_at = coalesce(EXCLUDED.last_failed_at, n.last_failed_at), \
-                     last_error = coalesce(EXCLUDED.last_error, n.last_error)",
+                     last_error = coalesce(EXCLUDED.last_error, n.last_error)"
+                ),
                 &[
                     INT8ARRAYOID,
                     INT8ARRAYOID,

@@ -11,7 +11,7 @@ use zentry_e2e::cluster::ClusterOptions;
 use zentry_e2e::emulator::Behaviour;
 use zentry_e2e::scene::{Channel, Delivery, SOON};
 use zentry_e2e::site::{Site, fire};
-use zentry_e2e::zentry::{self, id};
+use zentry_e2e::zentry;
 
 /// The configuration and state that has to come along, as text.
 const KEPT: &str = "
@@ -244,23 +244,33 @@ fn data_only_into_a_database_with_the_extension() -> Result<()> {
 }
 
 #[test]
-fn what_was_pending_can_be_held_back() -> Result<()> {
+fn what_was_pending_can_be_held_back_and_released() -> Result<()> {
     let story = story()?;
     let dump = story.dump(&["--format=custom"])?;
     story.run("createdb", &["restored"])?;
-    let mut restore = story.command("pg_restore");
-    restore.env("PGOPTIONS", "-c zentry_notify.enabled=off").args([
-        "--exit-on-error",
-        "--dbname=restored",
-        &dump.path(),
-    ]);
-    ensure!(restore.status()?.success(), "pg_restore failed");
-    let mut restored = story.site.connect("restored")?;
-    restored.batch_execute(
-        "UPDATE zentry_notify.notification_log SET status = 'failed' WHERE status IN ('pending', 'retry')",
+    let mut admin = story.site.cluster.connect()?;
+    admin.batch_execute("ALTER DATABASE restored SET zentry_notify.sending = off")?;
+    let requests = story.channel.webhook.requests();
+    story.run(
+        "pg_restore",
+        &["--exit-on-error", "--dbname=restored", &dump.path()],
     )?;
-    zentry::award_badge(&mut restored, id::DALIA, id::TASK_MASTER)?;
+    fire(&mut story.site.connect("restored")?)?;
+    // Another database is served meanwhile.
+    let mut other = story.site.database("other")?;
+    let channel = story.site.channel(&mut other)?;
+    fire(&mut other)?;
+    channel.webhook.wait_for_events(1, SOON);
+    assert_eq!(story.channel.webhook.requests(), requests);
+    let mut restored = story.site.connect("restored")?;
+    assert_eq!(
+        Delivery::all(&mut restored)?.iter().filter(|d| d.waits()).count(),
+        2
+    );
+
+    admin.batch_execute("ALTER DATABASE restored RESET zentry_notify.sending")?;
     fire(&mut restored)?;
-    story.channel.webhook.wait_for_events(3, SOON);
+    story.channel.webhook.wait_for_events(5, SOON);
+    assert_eq!(story.channel.webhook.event_count(), 5);
     Ok(())
 }

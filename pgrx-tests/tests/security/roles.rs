@@ -213,10 +213,11 @@ fn a_reader_sees_redacted_urls_and_can_do_nothing() -> Result<()> {
         "SELECT zentry_revoke('pg_monitor')",
         "SELECT zentry_notify.wake(ARRAY[1])",
         "SELECT zentry_notify.attach_source('task_completed', 'tasks_task', '{}', '{}', '{}', 'true', NULL, NULL, NULL)",
-        "LOCK TABLE zentry_notify.notification_log",
+        "BEGIN; LOCK TABLE zentry_notify.notification_log",
         "TRUNCATE zentry_notify.notification_log",
     ] {
         reader.is_refused(call);
+        reader.client.batch_execute("ROLLBACK")?;
     }
     Ok(())
 }
