@@ -1,23 +1,22 @@
 //! The worker of a database: reads what waits, sends it, writes down what became of it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use pgrx::FromDatum;
 use pgrx::prelude::*;
 use webhook::definition::Catalogue;
-use webhook::endpoint::{Endpoint, EndpointKind, SecretUrl, Vendor};
+use webhook::endpoint::{EndpointKind, SecretUrl};
 use webhook::http_thread::Outgoing;
-use webhook::message;
 use webhook::outcome::{TransportError, judge, judge_absence};
-use webhook::schedule::{
-    Changes, Compose, Composed, Delivery, DeliveryChange, LaneChange, LaneConfig, LaneId, Policy, RequestId,
-    Scheduler,
-};
+use webhook::schedule::{LaneId, RequestId, Scheduler};
 
 use super::housekeeping::{self, Housekeeping};
-use super::queue::{self, Integration, Queue};
+use super::lanes::{Composer, Lane, config, policy};
+use super::queue::{self, Queue};
+use super::record::Unrecorded;
+use super::trouble::Trouble;
 use super::wait::Waiter;
 use super::{database, milestones, signals};
 use crate::http::Http;
@@ -35,16 +34,6 @@ const PATIENCE_WHEN_IN_THE_WAY: Duration = Duration::from_secs(2);
 const SERVICE: Duration = Duration::from_secs(5);
 /// When other databases wait, a worker whose next request is further off leaves at once.
 const SHORT_WHILE: Duration = Duration::from_secs(1);
-/// Outcomes in one statement.
-const RECORD_PAGE: usize = 5_000;
-/// Deliveries in memory: with payloads of some hundred bytes a few megabytes.
-const MAX_BUFFERED: usize = 10_000;
-/// Requests in flight at most; idle connections come on top, and both are files.
-const MAX_IN_FLIGHT: u64 = 256;
-/// Pause before what the database refused is tried again; doubled as long as it does.
-const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-
 #[pg_guard]
 #[unsafe(no_mangle)]
 pub extern "C-unwind" fn zentry_notify_worker_main(argument: pg_sys::Datum) {
@@ -85,72 +74,29 @@ extern "C-unwind" fn leave_slot(_code: i32, argument: pg_sys::Datum) {
     }
 }
 
-/// An integration's endpoint, or why it has none.
-struct Lane {
-    endpoint: Result<Endpoint, String>,
-    url: String,
-}
-
-struct Worker {
-    registry: &'static Registry,
-    slot: &'static Slot,
-    queue: Queue,
-    scheduler: Scheduler,
+pub struct Worker {
+    pub(super) registry: &'static Registry,
+    pub(super) slot: &'static Slot,
+    pub(super) queue: Queue,
+    pub(super) scheduler: Scheduler,
     /// Workers of the cluster, which share what Discord allows an address.
-    workers: u32,
-    catalogue: Catalogue,
-    lanes: HashMap<LaneId, Lane>,
-    http: Http,
-    in_flight: HashMap<RequestId, (EndpointKind, SecretUrl)>,
-    unrecorded: Unrecorded,
-    housekeeping: Housekeeping,
+    pub(super) workers: u32,
+    pub(super) catalogue: Catalogue,
+    pub(super) lanes: HashMap<LaneId, Lane>,
+    pub(super) http: Http,
+    pub(super) in_flight: HashMap<RequestId, (EndpointKind, SecretUrl)>,
+    pub(super) unrecorded: Unrecorded,
+    pub(super) housekeeping: Housekeeping,
     /// Work that could not be done, to be tried again.
-    postponed: Work,
-    trouble: Trouble,
+    pub(super) postponed: Work,
+    pub(super) trouble: Trouble,
     /// The extension's OID when this worker began.
-    installation: pg_sys::Oid,
+    pub(super) installation: pg_sys::Oid,
     /// It was dropped since; another may be there.
-    uninstalled: bool,
-    worked_at: Instant,
+    pub(super) uninstalled: bool,
+    pub(super) worked_at: Instant,
     /// Commits come faster than naps last.
-    rushed: bool,
-}
-
-/// Outcomes that the database did not take. Their lanes are not read meanwhile: they would be sent again.
-#[derive(Default)]
-struct Unrecorded {
-    deliveries: Vec<DeliveryChange>,
-    lanes: HashSet<LaneId>,
-}
-
-/// Errors of the database: each is logged once, and what failed is tried again after a growing pause.
-#[derive(Default)]
-struct Trouble {
-    message: String,
-    pause: Duration,
-    until: Option<Instant>,
-}
-
-impl Trouble {
-    fn met(&mut self, what: &str, error: String) {
-        self.pause = (self.pause * 2).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
-        self.until = Some(Instant::now() + self.pause);
-        if self.message != error {
-            pgrx::warning!(
-                "zentry_notify: {what} failed, trying again in {} s: {error}",
-                self.pause.as_secs()
-            );
-            self.message = error;
-        }
-    }
-
-    fn over(&mut self) {
-        *self = Trouble::default();
-    }
-
-    fn is_on(&self) -> bool {
-        self.until.is_some_and(|until| until > Instant::now())
-    }
+    pub(super) rushed: bool,
 }
 
 impl Worker {
@@ -303,7 +249,7 @@ impl Worker {
     }
 
     /// An error of the database, unless it comes of the extension's being gone.
-    fn met(&mut self, what: &str, error: String) {
+    pub(super) fn met(&mut self, what: &str, error: String) {
         self.look_for_installation();
         if !self.uninstalled {
             self.trouble.met(what, error);
@@ -359,16 +305,9 @@ impl Worker {
         let integrations =
             database::transaction("zentry_notify: read integrations", || self.queue.integrations())?;
         let url_policy = settings::url_policy();
-        let lane = |integration: &Integration| Lane {
-            endpoint: url_policy
-                .as_ref()
-                .map_err(Clone::clone)
-                .and_then(|policy| endpoint(integration, policy)),
-            url: integration.webhook_url.clone(),
-        };
         self.lanes = integrations
             .iter()
-            .map(|integration| (integration.id, lane(integration)))
+            .map(|integration| (integration.id, Lane::of(integration, url_policy.as_ref())))
             .collect();
         let configs = integrations
             .iter()
@@ -471,89 +410,6 @@ impl Worker {
         }
     }
 
-    /// Writes down what has changed, as far as the database takes it.
-    fn settle(&mut self) {
-        if !self.unrecorded.deliveries.is_empty() && !self.trouble.is_on() {
-            let again = std::mem::take(&mut self.unrecorded);
-            self.record(&again.deliveries);
-            for lane in again
-                .lanes
-                .iter()
-                .filter(|lane| !self.unrecorded.lanes.contains(lane))
-            {
-                self.postponed.lanes.insert(lane.0);
-            }
-        }
-        let changes = self.scheduler.take_changes();
-        if changes.is_empty() {
-            return;
-        }
-        if let Some(until) = changes.discord_parked_until {
-            self.registry.park_discord(until);
-        }
-        self.record(&changes.deliveries);
-        self.record_lanes(&changes);
-    }
-
-    /// All in one transaction; where that fails, each integration in its own, so that one that can't be recorded holds up no
-    /// other.
-    fn record(&mut self, changes: &[DeliveryChange]) {
-        for page in changes.chunks(RECORD_PAGE) {
-            let page: Vec<&DeliveryChange> = page.iter().collect();
-            if self.write(&page).is_ok() {
-                continue;
-            }
-            let mut by_lane: HashMap<LaneId, Vec<&DeliveryChange>> = HashMap::new();
-            for change in page {
-                by_lane.entry(change.lane).or_default().push(change);
-            }
-            for (lane, changes) in by_lane {
-                if let Err(error) = self.write(&changes) {
-                    self.met(&format!("recording deliveries of webhook {}", lane.0), error);
-                    self.unrecorded.deliveries.extend(changes.into_iter().cloned());
-                    self.unrecorded.lanes.insert(lane);
-                }
-            }
-        }
-    }
-
-    fn write(&self, changes: &[&DeliveryChange]) -> Result<(), String> {
-        database::transaction("zentry_notify: record deliveries", || self.queue.record(changes))
-    }
-
-    fn record_lanes(&mut self, changes: &Changes) {
-        for change in &changes.lanes {
-            let lane = lane_of(change);
-            let error = changes
-                .deliveries
-                .iter()
-                .rev()
-                .find(|d| d.lane == lane)
-                .and_then(|d| d.error.as_deref());
-            let url = self.lanes.get(&lane).map_or("", |lane| &lane.url);
-            let recorded = database::transaction("zentry_notify: record an integration's state", || {
-                self.queue.record_lane(change, url, error);
-            });
-            let recorded = recorded.and_then(|()| match change {
-                LaneChange::SwitchedOff { lane, reason, at } => self.fail_waiting(*lane, reason, *at),
-                _ => Ok(()),
-            });
-            if let Err(error) = recorded {
-                self.met(&format!("recording the state of webhook {}", lane.0), error);
-            }
-        }
-    }
-
-    fn fail_waiting(&self, lane: LaneId, reason: &str, at: Timestamp) -> Result<(), String> {
-        let reason = format!("not sent, the webhook was switched off: {reason}");
-        while database::transaction("zentry_notify: give up deliveries", || {
-            self.queue.fail_waiting(lane, &reason, at)
-        })? {
-            pgrx::check_for_interrupts!();
-        }
-        Ok(())
-    }
-
     fn is_busy(&self) -> bool {
         self.has_work_within(settings::idle_timeout())
     }
@@ -612,86 +468,4 @@ enum Turn {
 
 fn installation() -> Result<Option<pg_sys::Oid>, String> {
     database::transaction_as_self("zentry_notify: look for the extension", queue::installation)
-}
-
-fn lane_of(change: &LaneChange) -> LaneId {
-    match change {
-        LaneChange::SwitchedOff { lane, .. }
-        | LaneChange::CircuitOpened { lane, .. }
-        | LaneChange::CircuitMoved { lane, .. }
-        | LaneChange::CircuitClosed { lane } => *lane,
-    }
-}
-
-fn endpoint(integration: &Integration, policy: &webhook::endpoint::UrlPolicy) -> Result<Endpoint, String> {
-    let webhook_type = integration
-        .webhook_type
-        .parse()
-        .map_err(|error| format!("{error}"))?;
-    Endpoint::parse(webhook_type, &integration.webhook_url, policy).map_err(|error| error.to_string())
-}
-
-fn config(integration: &Integration, lane: &Lane) -> LaneConfig {
-    let (kind, vendor) = match &lane.endpoint {
-        Ok(endpoint) => (endpoint.kind(), endpoint.vendor()),
-        Err(_) => (EndpointKind::TeamsWorkflow, Vendor::Other),
-    };
-    LaneConfig {
-        id: integration.id,
-        kind,
-        vendor,
-        revision: integration.revision(),
-        max_events_per_message: integration.max_events_per_message,
-        min_interval: integration.min_interval,
-        max_age: integration.max_age,
-        circuit: integration.circuit,
-    }
-}
-
-/// `workers`: how many share what Discord allows an address.
-fn policy(workers: u32) -> Policy {
-    Policy {
-        max_attempts: settings::max_attempts(),
-        max_age: settings::max_age(),
-        discord_per_second: (settings::discord_rate() / workers.max(1)).max(1),
-        teams_per_second: settings::teams_rate(),
-        max_in_flight: max_in_flight(),
-        max_buffered: MAX_BUFFERED,
-    }
-}
-
-/// A quarter of the files that the process may open: as many again for idle connections, the rest for Postgres.
-fn max_in_flight() -> usize {
-    let files = nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE)
-        .map_or(1024, |(soft, _)| soft);
-    (files / 4).clamp(8, MAX_IN_FLIGHT) as usize
-}
-
-struct Composer<'a> {
-    lanes: &'a HashMap<LaneId, Lane>,
-    catalogue: &'a Catalogue,
-}
-
-impl Compose for Composer<'_> {
-    fn compose(&mut self, lane: LaneId, deliveries: &[Delivery]) -> Composed {
-        let kind = match self.lanes.get(&lane).map(|lane| &lane.endpoint) {
-            Some(Ok(endpoint)) => endpoint.kind(),
-            // It will not be sent.
-            _ => {
-                return Composed {
-                    body: Vec::new(),
-                    taken: 1,
-                };
-            }
-        };
-        let cards: Vec<_> = deliveries
-            .iter()
-            .map(|delivery| self.catalogue.card(&delivery.event))
-            .collect();
-        let message = message::compose(kind, &cards);
-        Composed {
-            body: message.body,
-            taken: message.taken,
-        }
-    }
 }

@@ -4,10 +4,13 @@ mod catalogue;
 mod database;
 mod delivery;
 mod housekeeping;
+mod lanes;
 mod launcher;
 mod milestones;
 mod queue;
+mod record;
 mod signals;
+mod trouble;
 mod wait;
 
 pub use launcher::register as register_launcher;

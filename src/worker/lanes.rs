@@ -1,0 +1,106 @@
+//! Integrations as the scheduler and the client want them.
+
+use std::collections::HashMap;
+
+use webhook::definition::Catalogue;
+use webhook::endpoint::{Endpoint, EndpointKind, UrlPolicy, Vendor};
+use webhook::message;
+use webhook::schedule::{Compose, Composed, Delivery, LaneConfig, LaneId, Policy};
+
+use super::queue::Integration;
+use crate::settings;
+
+/// Deliveries in memory: with payloads of some hundred bytes a few megabytes.
+const MAX_BUFFERED: usize = 10_000;
+/// Requests in flight at most; idle connections come on top, and both are files.
+const MAX_IN_FLIGHT: u64 = 256;
+
+/// An integration's endpoint, or why it has none.
+pub struct Lane {
+    pub endpoint: Result<Endpoint, String>,
+    pub url: String,
+}
+
+impl Lane {
+    pub fn of(integration: &Integration, policy: Result<&UrlPolicy, &String>) -> Self {
+        Lane {
+            endpoint: policy
+                .map_err(Clone::clone)
+                .and_then(|policy| endpoint(integration, policy)),
+            url: integration.webhook_url.clone(),
+        }
+    }
+}
+
+fn endpoint(integration: &Integration, policy: &UrlPolicy) -> Result<Endpoint, String> {
+    let webhook_type = integration
+        .webhook_type
+        .parse()
+        .map_err(|error| format!("{error}"))?;
+    Endpoint::parse(webhook_type, &integration.webhook_url, policy).map_err(|error| error.to_string())
+}
+
+pub fn config(integration: &Integration, lane: &Lane) -> LaneConfig {
+    let (kind, vendor) = match &lane.endpoint {
+        Ok(endpoint) => (endpoint.kind(), endpoint.vendor()),
+        Err(_) => (EndpointKind::TeamsWorkflow, Vendor::Other),
+    };
+    LaneConfig {
+        id: integration.id,
+        kind,
+        vendor,
+        revision: integration.revision(),
+        max_events_per_message: integration.max_events_per_message,
+        min_interval: integration.min_interval,
+        max_age: integration.max_age,
+        circuit: integration.circuit,
+    }
+}
+
+/// `workers`: how many share what Discord allows an address.
+pub fn policy(workers: u32) -> Policy {
+    Policy {
+        max_attempts: settings::max_attempts(),
+        max_age: settings::max_age(),
+        discord_per_second: (settings::discord_rate() / workers.max(1)).max(1),
+        teams_per_second: settings::teams_rate(),
+        max_in_flight: max_in_flight(),
+        max_buffered: MAX_BUFFERED,
+    }
+}
+
+/// A quarter of the files that the process may open: as many again for idle connections, the rest for Postgres.
+fn max_in_flight() -> usize {
+    let files = nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE)
+        .map_or(1024, |(soft, _)| soft);
+    (files / 4).clamp(8, MAX_IN_FLIGHT) as usize
+}
+
+pub struct Composer<'a> {
+    pub lanes: &'a HashMap<LaneId, Lane>,
+    pub catalogue: &'a Catalogue,
+}
+
+impl Compose for Composer<'_> {
+    fn compose(&mut self, lane: LaneId, deliveries: &[Delivery]) -> Composed {
+        let kind = match self.lanes.get(&lane).map(|lane| &lane.endpoint) {
+            Some(Ok(endpoint)) => endpoint.kind(),
+            // It will not be sent.
+            _ => {
+                return Composed {
+                    body: Vec::new(),
+                    taken: 1,
+                };
+            }
+        };
+        let cards: Vec<_> = deliveries
+            .iter()
+            .map(|delivery| self.catalogue.card(&delivery.event))
+            .collect();
+        let message = message::compose(kind, &cards);
+        Composed {
+            body: message.body,
+            taken: message.taken,
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! Errors of the database: each is logged once, and what failed is tried again after a growing pause.
+
+use std::time::{Duration, Instant};
+
+/// Pause before what the database refused is tried again; doubled as long as it does.
+const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// Errors of the database: each is logged once, and what failed is tried again after a growing pause.
+#[derive(Default)]
+pub struct Trouble {
+    message: String,
+    pause: Duration,
+    pub until: Option<Instant>,
+}
+
+impl Trouble {
+    pub fn met(&mut self, what: &str, error: String) {
+        self.pause = (self.pause * 2).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
+        self.until = Some(Instant::now() + self.pause);
+        if self.message != error {
+            pgrx::warning!(
+                "zentry_notify: {what} failed, trying again in {} s: {error}",
+                self.pause.as_secs()
+            );
+            self.message = error;
+        }
+    }
+
+    pub fn over(&mut self) {
+        *self = Trouble::default();
+    }
+
+    pub fn is_on(&self) -> bool {
+        self.until.is_some_and(|until| until > Instant::now())
+    }
+}
