@@ -17,14 +17,16 @@ pub struct Http {
 }
 
 impl Http {
+    /// `idle`: connections that are kept for the next request, for each host.
+    ///
     /// # Errors
     /// What hinders it, for people: a setting, or the system.
-    pub fn start() -> Result<Http, String> {
+    pub fn start(idle: usize) -> Result<Http, String> {
         let (answered, wake) = UnixStream::pair().map_err(|error| error.to_string())?;
         answered
             .set_nonblocking(true)
             .map_err(|error| error.to_string())?;
-        let thread = HttpThread::start(client()?, wake).map_err(|error| error.to_string())?;
+        let thread = HttpThread::start(client(idle)?, wake).map_err(|error| error.to_string())?;
         Ok(Http { thread, answered })
     }
 
@@ -32,9 +34,9 @@ impl Http {
     ///
     /// # Errors
     /// As [`Http::start`]; the client of before stays.
-    pub fn reconfigure(&self) -> Result<(), String> {
+    pub fn reconfigure(&self, idle: usize) -> Result<(), String> {
         self.thread
-            .reconfigure(client()?)
+            .reconfigure(client(idle)?)
             .map_err(|error| error.to_string())
     }
 
@@ -57,7 +59,7 @@ impl Http {
     }
 }
 
-fn client() -> Result<Client, String> {
+fn client(max_idle_per_host: usize) -> Result<Client, String> {
     let ca_pem = match settings::ca_file() {
         None => None,
         Some(path) => {
@@ -79,7 +81,7 @@ fn client() -> Result<Client, String> {
         ca_pem,
         allow_private_addresses: settings::allow_private_addresses(),
         proxy,
-        ..ClientConfig::default()
+        max_idle_per_host,
     };
     Client::new(&config).map_err(|error| error.to_string())
 }

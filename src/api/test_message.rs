@@ -79,7 +79,7 @@ fn event(message: &str) -> Event {
 }
 
 fn post(endpoint: &Endpoint, event: &Event) -> Judgement {
-    let mut http = match Http::start() {
+    let mut http = match Http::start(0) {
         Ok(http) => http,
         Err(error) => {
             ereport!(

@@ -13,7 +13,7 @@ use webhook::outcome::{TransportError, judge, judge_absence};
 use webhook::schedule::{LaneId, RequestId, Scheduler};
 
 use super::housekeeping::{self, Housekeeping};
-use super::lanes::{Composer, Lane, config, policy};
+use super::lanes::{Composer, Lane, config, idle_connections, policy};
 use super::queue::{self, Queue};
 use super::record::Unrecorded;
 use super::trouble::Trouble;
@@ -84,6 +84,8 @@ pub struct Worker {
     pub(super) catalogue: Catalogue,
     pub(super) lanes: HashMap<LaneId, Lane>,
     pub(super) http: Http,
+    /// Kept for each host.
+    pub(super) idle_connections: usize,
     pub(super) in_flight: HashMap<RequestId, (EndpointKind, SecretUrl)>,
     pub(super) unrecorded: Unrecorded,
     pub(super) housekeeping: Housekeeping,
@@ -101,7 +103,7 @@ pub struct Worker {
 
 impl Worker {
     fn serve(registry: &'static Registry, slot: &'static Slot, installation: pg_sys::Oid) {
-        let started = Http::start().and_then(|http| {
+        let started = Http::start(0).and_then(|http| {
             let queue = database::transaction("zentry_notify: prepare", Queue::prepare)?;
             Ok((http, queue))
         });
@@ -127,6 +129,7 @@ impl Worker {
             catalogue: Catalogue::builtin(),
             lanes: HashMap::new(),
             http,
+            idle_connections: 0,
             in_flight: HashMap::new(),
             unrecorded: Unrecorded::default(),
             housekeeping: Housekeeping::new(),
@@ -309,6 +312,11 @@ impl Worker {
             .iter()
             .map(|integration| (integration.id, Lane::of(integration, url_policy.as_ref())))
             .collect();
+        let idle_connections = idle_connections(&self.lanes);
+        if idle_connections != self.idle_connections {
+            self.idle_connections = idle_connections;
+            self.reconfigure_client();
+        }
         let configs = integrations
             .iter()
             .map(|integration| config(integration, &self.lanes[&integration.id]))
@@ -328,7 +336,11 @@ impl Worker {
     fn reload(&mut self) {
         self.scheduler.set_policy(policy(self.workers));
         self.postponed.configuration = true;
-        if let Err(error) = self.http.reconfigure() {
+        self.reconfigure_client();
+    }
+
+    fn reconfigure_client(&self) {
+        if let Err(error) = self.http.reconfigure(self.idle_connections) {
             pgrx::warning!("zentry_notify: the new settings are not used: {error}");
         }
     }

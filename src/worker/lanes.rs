@@ -1,6 +1,6 @@
 //! Integrations as the scheduler and the client want them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use webhook::definition::Catalogue;
 use webhook::endpoint::{Endpoint, EndpointKind, UrlPolicy, Vendor};
@@ -64,13 +64,21 @@ pub fn policy(workers: u32) -> Policy {
         max_age: settings::max_age(),
         discord_per_second: (settings::discord_rate() / workers.max(1)).max(1),
         teams_per_second: settings::teams_rate(),
-        max_in_flight: max_in_flight(),
+        max_in_flight: connections(),
         max_buffered: MAX_BUFFERED,
     }
 }
 
+/// Idle connections that may be kept for each host, so that all together are no more than those in use may be. With many
+/// hosts none is kept.
+pub fn idle_connections(lanes: &HashMap<LaneId, Lane>) -> usize {
+    let urls = lanes.values().filter_map(|lane| lane.endpoint.as_ref().ok());
+    let hosts: HashSet<String> = urls.map(|endpoint| endpoint.post_url().origin()).collect();
+    connections() / hosts.len().max(1)
+}
+
 /// A quarter of the files that the process may open: as many again for idle connections, the rest for Postgres.
-fn max_in_flight() -> usize {
+fn connections() -> usize {
     let files = nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE)
         .map_or(1024, |(soft, _)| soft);
     (files / 4).clamp(8, MAX_IN_FLIGHT) as usize

@@ -50,6 +50,11 @@ impl SecretUrl {
         &self.0
     }
 
+    /// Scheme, host and port: what connections are kept for. No secret.
+    pub fn origin(&self) -> String {
+        self.0.origin().ascii_serialization()
+    }
+
     /// Masks in `text` (an answer that echoes the request, an error) what of this URL is a secret: long path
     /// segments and values of parameters, as they stand and decoded.
     pub fn redact<'a>(&self, text: &'a str) -> Cow<'a, str> {
