@@ -120,6 +120,8 @@ fn without_pg_variables(program: impl AsRef<OsStr>) -> Command {
             command.env_remove(name);
         }
     }
+    // pgrx puts backtraces into the details of errors when it is set.
+    command.env_remove("RUST_BACKTRACE");
     command
 }
 
