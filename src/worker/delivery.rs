@@ -211,8 +211,7 @@ impl Worker {
         let in_the_way = self.slot.held_for().map(|_| PATIENCE_WHEN_IN_THE_WAY);
         let terminated = (signals::terminated() || !settings::sending()).then_some(PATIENCE);
         // Nobody hurries: answers are waited for, so that nothing is sent twice.
-        let others_turn =
-            self.registry.others_wait() && served >= SERVICE && self.unrecorded.deliveries.is_empty();
+        let others_turn = self.registry.others_wait() && served >= SERVICE && self.unrecorded.is_empty();
         in_the_way
             .or(terminated)
             .or(others_turn.then(settings::request_timeout))
@@ -291,7 +290,7 @@ impl Worker {
 
     /// Trouble is over when nothing is left that had failed.
     fn calm_down(&mut self) {
-        if self.unrecorded.deliveries.is_empty() && !self.trouble.is_on() {
+        if self.unrecorded.is_empty() && !self.trouble.is_on() {
             self.trouble.over();
         }
     }
@@ -428,7 +427,7 @@ impl Worker {
 
     fn has_work_within(&self, time: Duration) -> bool {
         self.scheduler.in_flight() > 0
-            || !self.unrecorded.deliveries.is_empty()
+            || !self.unrecorded.is_empty()
             || !self.postponed.is_empty()
             || self.next_wake().is_some_and(|wake| wake < time)
     }
@@ -442,7 +441,7 @@ impl Worker {
         let retry = self
             .trouble
             .until
-            .filter(|_| !self.postponed.is_empty() || !self.unrecorded.deliveries.is_empty());
+            .filter(|_| !self.postponed.is_empty() || !self.unrecorded.is_empty());
         let retry = retry.map(|until| until.saturating_duration_since(Instant::now()));
         let now = (!self.postponed.is_empty() && !self.trouble.is_on()).then_some(Duration::ZERO);
         [self.next_wake(), retry, now].into_iter().flatten().min()

@@ -1,6 +1,7 @@
 //! Outcomes go into the log, as far as the database takes them.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use webhook::schedule::{Changes, DeliveryChange, LaneChange, LaneId};
@@ -11,17 +12,33 @@ use super::delivery::Worker;
 /// Outcomes in one statement.
 const RECORD_PAGE: usize = 5_000;
 
-/// Outcomes that the database did not take. Their lanes are not read meanwhile: they would be sent again.
+/// What the database did not take.
 #[derive(Default)]
 pub struct Unrecorded {
-    pub deliveries: Vec<DeliveryChange>,
+    deliveries: Vec<DeliveryChange>,
+    /// Those of the deliveries. They are not read meanwhile: what is in them would be sent again.
     pub lanes: HashSet<LaneId>,
+    /// The last state of each integration.
+    states: HashMap<LaneId, State>,
+}
+
+impl Unrecorded {
+    pub fn is_empty(&self) -> bool {
+        self.deliveries.is_empty() && self.states.is_empty()
+    }
+}
+
+/// A new state of an integration, with the URL that was called and the last failure.
+struct State {
+    change: LaneChange,
+    url: String,
+    error: Option<Arc<str>>,
 }
 
 impl Worker {
     /// Writes down what has changed, as far as the database takes it.
     pub fn settle(&mut self) {
-        if !self.unrecorded.deliveries.is_empty() && !self.trouble.is_on() {
+        if !self.unrecorded.is_empty() && !self.trouble.is_on() {
             let again = std::mem::take(&mut self.unrecorded);
             self.record(&again.deliveries);
             for lane in again
@@ -31,6 +48,10 @@ impl Worker {
             {
                 self.postponed.lanes.insert(lane.0);
             }
+            again
+                .states
+                .into_values()
+                .for_each(|state| self.record_state(state));
         }
         let changes = self.scheduler.take_changes();
         if changes.is_empty() {
@@ -40,7 +61,9 @@ impl Worker {
             self.registry.park_discord(until);
         }
         self.record(&changes.deliveries);
-        self.record_lanes(&changes);
+        for state in self.states_of(&changes) {
+            self.record_state(state);
+        }
     }
 
     /// All in one transaction; where that fails, each integration in its own, so that one that can't be recorded holds up no
@@ -69,26 +92,44 @@ impl Worker {
         database::transaction("zentry_notify: record deliveries", || self.queue.record(changes))
     }
 
-    fn record_lanes(&mut self, changes: &Changes) {
-        for change in &changes.lanes {
-            let lane = lane_of(change);
-            let error = changes
+    fn states_of(&self, changes: &Changes) -> Vec<State> {
+        let last_error = |lane| {
+            changes
                 .deliveries
                 .iter()
                 .rev()
-                .find(|d| d.lane == lane)
-                .and_then(|d| d.error.as_deref());
-            let url = self.lanes.get(&lane).map_or("", |lane| &lane.url);
-            let recorded = database::transaction("zentry_notify: record an integration's state", || {
-                self.queue.record_lane(change, url, error);
-            });
-            let recorded = recorded.and_then(|()| match change {
-                LaneChange::SwitchedOff { lane, reason, at } => self.fail_waiting(*lane, reason, *at),
-                _ => Ok(()),
-            });
-            if let Err(error) = recorded {
-                self.met(&format!("recording the state of webhook {}", lane.0), error);
+                .find(|d| d.lane == lane)?
+                .error
+                .clone()
+        };
+        let state = |change: &LaneChange| {
+            let lane = lane_of(change);
+            State {
+                change: change.clone(),
+                url: self
+                    .lanes
+                    .get(&lane)
+                    .map_or_else(String::new, |lane| lane.url.clone()),
+                error: last_error(lane),
             }
+        };
+        changes.lanes.iter().map(state).collect()
+    }
+
+    fn record_state(&mut self, state: State) {
+        let lane = lane_of(&state.change);
+        self.unrecorded.states.remove(&lane);
+        let recorded = database::transaction("zentry_notify: record an integration's state", || {
+            self.queue
+                .record_lane(&state.change, &state.url, state.error.as_deref());
+        });
+        let recorded = recorded.and_then(|()| match &state.change {
+            LaneChange::SwitchedOff { lane, reason, at } => self.fail_waiting(*lane, reason, *at),
+            _ => Ok(()),
+        });
+        if let Err(error) = recorded {
+            self.met(&format!("recording the state of webhook {}", lane.0), error);
+            self.unrecorded.states.insert(lane, state);
         }
     }
 
