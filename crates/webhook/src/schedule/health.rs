@@ -12,7 +12,7 @@ use super::slots::Standing;
 /// Failures in a row that open the circuit.
 const OPENS_AFTER: u32 = 5;
 /// Answers of "forbidden" in a row that switch an integration off. The first five fail what they hold and open the
-/// circuit, five more are single deliveries over half a minute: a passing fault of permissions costs few deliveries,
+/// circuit, five more are single deliveries at its growing intervals, minutes in all: a passing fault costs few deliveries,
 /// and a thousand integrations of this kind stay within the 10,000 such answers in ten minutes for which Discord bans
 /// an address.
 pub(super) const FORBIDDEN_LIMIT: u32 = 10;
