@@ -1,7 +1,7 @@
 //! Try something that may raise an error, and go on when it does.
 
 use std::fmt;
-use std::panic::{AssertUnwindSafe, UnwindSafe};
+use std::panic::AssertUnwindSafe;
 
 use pgrx::pg_sys::panic::{CaughtError, ErrorReport, ErrorReportWithLevel};
 use pgrx::{PgLogLevel, PgSqlErrorCode, PgTryBuilder, pg_sys};
@@ -50,7 +50,7 @@ impl fmt::Display for Failure {
 
 /// Runs `f` in a subtransaction. An error rolls its effects back and is returned; an interrupt (a cancelled query, a terminated
 /// session) is raised again.
-pub fn attempt<T>(f: impl FnOnce() -> T + UnwindSafe) -> Result<T, Failure> {
+pub fn attempt<T>(f: impl FnOnce() -> T) -> Result<T, Failure> {
     // SAFETY: the same steps as PL/pgSQL's exception block: memory context and resource owner are put back on both ways out.
     let (memory, owner) = unsafe {
         let saved = (pg_sys::CurrentMemoryContext, pg_sys::CurrentResourceOwner);

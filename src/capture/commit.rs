@@ -49,7 +49,7 @@ fn write_unwritten() {
     if level.held.is_empty() && level.notes.is_empty() {
         return;
     }
-    let written = subtransaction::attempt(std::panic::AssertUnwindSafe(|| {
+    let written = subtransaction::attempt(|| {
         // SAFETY: push and pop in pairs; an error in between pops it with the subtransaction.
         unsafe { pg_sys::PushActiveSnapshot(pg_sys::GetTransactionSnapshot()) };
         for held in &level.held {
@@ -58,7 +58,7 @@ fn write_unwritten() {
         write_notes(level.notes);
         // SAFETY: as above.
         unsafe { pg_sys::PopActiveSnapshot() };
-    }));
+    });
     if let Err(reason) = written {
         pgrx::warning!("zentry_notify: notifications of this transaction could not be written: {reason}");
     }

@@ -87,9 +87,7 @@ pub fn sources_of(trigger: &PgTrigger) -> Known {
 }
 
 fn load(event_type: &str, relation: &PgRelation) -> Option<Rc<Source>> {
-    match subtransaction::attempt(std::panic::AssertUnwindSafe(|| {
-        Source::load(event_type, relation)
-    })) {
+    match subtransaction::attempt(|| Source::load(event_type, relation)) {
         Ok(source) => {
             let source = Rc::new(source?);
             depend_on(&source.relations);
@@ -114,7 +112,7 @@ pub fn suspend(event_type: &str, relation: pg_sys::Oid, reason: &str) {
                          WHERE s.event_type OPERATOR(pg_catalog.=) $1 AND s.suspended_at IS NULL \
                            AND (s.relation OPERATOR(pg_catalog.=) $2 OR s.relation OPERATOR(pg_catalog.=) ANY (SELECT pg_catalog.pg_partition_ancestors($2))) \
                          FOR UPDATE SKIP LOCKED)";
-    let recorded = subtransaction::attempt(std::panic::AssertUnwindSafe(|| {
+    let recorded = subtransaction::attempt(|| {
         let _agent = ActingAs::agent();
         with_spi(|| {
             let types = [pg_sys::TEXTOID, pg_sys::OIDOID, pg_sys::TEXTOID];
@@ -126,7 +124,7 @@ pub fn suspend(event_type: &str, relation: pg_sys::Oid, reason: &str) {
                 ])
                 .len()
         })
-    }));
+    });
     if !matches!(recorded, Ok(0)) {
         crate::report::warning(
             PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,

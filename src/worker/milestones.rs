@@ -79,7 +79,7 @@ fn notes_are_left() -> bool {
 
 fn count_source(id: i64, projects: &BTreeMap<String, Change>) {
     let Some(relation) = relation_of(id) else { return };
-    let counted = subtransaction::attempt(std::panic::AssertUnwindSafe(|| {
+    let counted = subtransaction::attempt(|| {
         // SAFETY: closed at the end of the subtransaction, and the lock is kept till the transaction's end.
         let relation = unsafe { PgRelation::with_lock(relation, pg_sys::AccessShareLock as i32) };
         if let Some(counter) =
@@ -89,7 +89,7 @@ fn count_source(id: i64, projects: &BTreeMap<String, Change>) {
                 .iter()
                 .for_each(|(project, change)| counter.count(project, *change));
         }
-    }));
+    });
     if let Err(failure) = counted {
         capture::suspend(MILESTONE, relation, &failure.raise_if_passing().to_string());
     }
