@@ -14,6 +14,7 @@ mod plan;
 mod report;
 mod settings;
 mod subtransaction;
+mod timestamp;
 mod utility;
 mod version;
 mod wake;

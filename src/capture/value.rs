@@ -5,6 +5,8 @@ use std::io::Write;
 use jiff::Timestamp;
 use pgrx::prelude::*;
 
+use crate::timestamp::POSTGRES_EPOCH;
+
 /// What a column's type is to JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -24,8 +26,6 @@ pub enum Kind {
         number: bool,
     },
 }
-
-const POSTGRES_EPOCH: i64 = 946_684_800_000_000;
 
 impl Kind {
     pub fn of(type_oid: pg_sys::Oid) -> Kind {

@@ -7,9 +7,9 @@ use pgrx::prelude::*;
 use pgrx::{FromDatum, IntoDatum};
 
 use super::database;
-use super::queue::from_timestamptz;
 use crate::plan::{Plan, with_spi};
 use crate::settings;
+use crate::timestamp::from_timestamptz;
 
 /// While there is traffic.
 const INTERVAL: Duration = Duration::from_secs(60);

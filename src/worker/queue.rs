@@ -13,6 +13,7 @@ use webhook::schedule::{
 };
 
 use crate::plan::{Plan, Rows, with_spi};
+use crate::timestamp::{from_timestamptz, to_timestamptz};
 
 /// Rows that one statement gives up at most, so that no transaction grows with the backlog.
 const FAIL_PAGE: i32 = 10_000;
@@ -412,29 +413,7 @@ fn delivery(rows: &Rows, row: usize) -> Option<(LaneId, Delivery)> {
     Some((LaneId(value(rows, row, 2)?), delivery))
 }
 
-/// Microseconds from 1970 to 2000, where Postgres begins to count.
-const POSTGRES_EPOCH: i64 = 946_684_800_000_000;
-
 fn timestamp(rows: &Rows, row: usize, column: usize) -> Option<Timestamp> {
     let since_2000 = rows.get(row, column).0?.value() as i64;
     Some(from_timestamptz(since_2000))
-}
-
-/// Beyond what a Timestamp can hold (infinity, the year 10000), its last or first one.
-pub fn from_timestamptz(since_2000: i64) -> Timestamp {
-    let bound = if since_2000 < 0 {
-        Timestamp::MIN
-    } else {
-        Timestamp::MAX
-    };
-    since_2000
-        .checked_add(POSTGRES_EPOCH)
-        .and_then(|us| Timestamp::from_microsecond(us).ok())
-        .unwrap_or(bound)
-}
-
-fn to_timestamptz(at: Timestamp) -> TimestampWithTimeZone {
-    let since_2000 = at.as_microsecond().saturating_sub(POSTGRES_EPOCH);
-    // Beyond what Postgres can hold there is nothing that happened.
-    TimestampWithTimeZone::try_from(since_2000).unwrap_or(TimestampWithTimeZone::positive_infinity())
 }

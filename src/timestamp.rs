@@ -1,0 +1,26 @@
+//! Postgres' time and ours.
+
+use jiff::Timestamp;
+use pgrx::prelude::TimestampWithTimeZone;
+
+/// Microseconds from 1970 to 2000, where Postgres begins to count.
+pub const POSTGRES_EPOCH: i64 = 946_684_800_000_000;
+
+/// Beyond what a Timestamp can hold (infinity, the year 10000), its last or first one.
+pub fn from_timestamptz(since_2000: i64) -> Timestamp {
+    let bound = if since_2000 < 0 {
+        Timestamp::MIN
+    } else {
+        Timestamp::MAX
+    };
+    since_2000
+        .checked_add(POSTGRES_EPOCH)
+        .and_then(|us| Timestamp::from_microsecond(us).ok())
+        .unwrap_or(bound)
+}
+
+pub fn to_timestamptz(at: Timestamp) -> TimestampWithTimeZone {
+    let since_2000 = at.as_microsecond().saturating_sub(POSTGRES_EPOCH);
+    // Beyond what Postgres can hold there is nothing that happened.
+    TimestampWithTimeZone::try_from(since_2000).unwrap_or(TimestampWithTimeZone::positive_infinity())
+}
