@@ -73,9 +73,19 @@ extension_sql_file!(
     requires = ["delivery_functions"]
 );
 extension_sql_file!(
+    "../sql/14_api_tokens.sql",
+    name = "api_tokens",
+    requires = ["attach"]
+);
+extension_sql_file!(
+    "../sql/15_api_names.sql",
+    name = "api_names",
+    requires = ["api_tokens"]
+);
+extension_sql_file!(
     "../sql/12_privileges.sql",
     name = "privileges",
-    requires = ["attach"]
+    requires = ["api_names"]
 );
 extension_sql_file!(
     "../sql/13_install.sql",
