@@ -10,6 +10,7 @@ mod acting_as;
 mod api;
 mod capture;
 mod http;
+mod installation;
 mod plan;
 mod report;
 mod settings;
@@ -73,19 +74,15 @@ extension_sql_file!(
     requires = ["delivery_functions"]
 );
 extension_sql_file!(
-    "../sql/14_api_tokens.sql",
-    name = "api_tokens",
+    "../sql/14_api_token.sql",
+    name = "api_token",
     requires = ["attach"]
 );
-extension_sql_file!(
-    "../sql/15_api_names.sql",
-    name = "api_names",
-    requires = ["api_tokens"]
-);
+extension_sql_file!("../sql/15_api.sql", name = "api", requires = ["api_token"]);
 extension_sql_file!(
     "../sql/12_privileges.sql",
     name = "privileges",
-    requires = ["api_names"]
+    requires = ["api"]
 );
 extension_sql_file!(
     "../sql/13_install.sql",

@@ -1,28 +1,6 @@
--- Tokens of the REST API: each stands for a role. The server (crates/server) looks one up and then acts as its role.
+-- What the REST API's server and its clients need of the database: tokens, and names beside ids.
 
-CREATE TABLE zentry_notify.api_token (
-    token_key    varchar(8) PRIMARY KEY,
-    name         varchar(100) NOT NULL UNIQUE,
-    role_name    name NOT NULL,
-    token_hash   bytea NOT NULL,
-    created_by   name NOT NULL,
-    created_at   timestamptz NOT NULL DEFAULT pg_catalog.now(),
-    expires_at   timestamptz,
-    last_used_at timestamptz
-);
-COMMENT ON TABLE zentry_notify.api_token IS 'Tokens of the REST API, as hashes. zentry_create_api_token and zentry_revoke_api_token write it';
-COMMENT ON COLUMN zentry_notify.api_token.token_key IS 'The token''s first part, after "zentry_": no secret, it tells tokens apart in lists and logs';
-COMMENT ON COLUMN zentry_notify.api_token.name IS 'What it is for, 1 to 100 characters';
-COMMENT ON COLUMN zentry_notify.api_token.role_name IS 'The role that requests with it run as. By name, so that a dump can be restored';
-COMMENT ON COLUMN zentry_notify.api_token.token_hash IS 'SHA-256 of the whole token; its secret is 256 random bits, so there is nothing to guess and no salt';
-COMMENT ON COLUMN zentry_notify.api_token.created_by IS 'The role that made it';
-COMMENT ON COLUMN zentry_notify.api_token.created_at IS 'When it was made';
-COMMENT ON COLUMN zentry_notify.api_token.expires_at IS 'Until when it is good; null: until it is revoked';
-COMMENT ON COLUMN zentry_notify.api_token.last_used_at IS 'When the server took it last, to the minute';
-
-SELECT pg_catalog.pg_extension_config_dump('zentry_notify.api_token', '');
-
-CREATE VIEW zentry_notify.api_tokens AS
+CREATE OR REPLACE VIEW zentry_notify.api_tokens AS
 SELECT t.token_key,
        t.name,
        t.role_name,
@@ -46,14 +24,14 @@ COMMENT ON COLUMN zentry_notify.api_tokens.created_at IS 'When it was made';
 COMMENT ON COLUMN zentry_notify.api_tokens.expires_at IS 'Until when it is good; null: until it is revoked';
 COMMENT ON COLUMN zentry_notify.api_tokens.last_used_at IS 'When the server took it last, to the minute';
 
-CREATE FUNCTION zentry_notify.calling_role() RETURNS name
+CREATE OR REPLACE FUNCTION zentry_notify.calling_role() RETURNS name
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT coalesce(nullif(current_setting('role'), 'none'), session_user)::name;
 $$;
 COMMENT ON FUNCTION zentry_notify.calling_role() IS 'The caller of a definer function: what SET ROLE says, else who logged in';
 
-CREATE FUNCTION zentry_notify.require_membership(role name) RETURNS void
+CREATE OR REPLACE FUNCTION zentry_notify.require_membership(role name) RETURNS void
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -66,7 +44,7 @@ END
 $$;
 COMMENT ON FUNCTION zentry_notify.require_membership(name) IS 'An error unless the calling role has the privileges of this one';
 
-CREATE FUNCTION @extschema@.zentry_create_api_token(name text, role name, expires_at timestamptz DEFAULT NULL) RETURNS text
+CREATE OR REPLACE FUNCTION @extschema@.zentry_create_api_token(name text, role name, expires_at timestamptz DEFAULT NULL) RETURNS text
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_variable
@@ -113,7 +91,7 @@ $$;
 COMMENT ON FUNCTION @extschema@.zentry_create_api_token(text, name, timestamptz) IS
     'Makes a token for the REST API whose requests run as the role, and returns it: it is not shown again. Needs the privileges of the role';
 
-CREATE FUNCTION @extschema@.zentry_revoke_api_token(name text) RETURNS void
+CREATE OR REPLACE FUNCTION @extschema@.zentry_revoke_api_token(name text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_variable
@@ -134,7 +112,7 @@ END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_revoke_api_token(text) IS 'Takes a token back: the next request with it is refused. Needs the privileges of its role';
 
-CREATE FUNCTION zentry_notify.find_api_token(token_key text, OUT role_name name, OUT token_hash bytea)
+CREATE OR REPLACE FUNCTION zentry_notify.find_api_token(token_key text, OUT role_name name, OUT token_hash bytea)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT t.role_name, t.token_hash
@@ -145,10 +123,46 @@ $$;
 COMMENT ON FUNCTION zentry_notify.find_api_token(text) IS
     'For the server: role and hash of a token that is good; nulls when there is none. The server compares the hash';
 
-CREATE FUNCTION zentry_notify.note_api_token_use(token_key text) RETURNS void
+CREATE OR REPLACE FUNCTION zentry_notify.note_api_token_use(token_key text) RETURNS void
     LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
     UPDATE zentry_notify.api_token t SET last_used_at = now()
      WHERE t.token_key = note_api_token_use.token_key AND NOT pg_is_in_recovery();
 $$;
 COMMENT ON FUNCTION zentry_notify.note_api_token_use(text) IS 'For the server: notes that the token was used now';
+
+-- Names that Zentry's clients expect beside ids are read with the caller's rights: who may not read the application's table sees
+-- none.
+CREATE OR REPLACE FUNCTION zentry_notify.look_up(data_key text, ids bigint[]) RETURNS TABLE (id bigint, shown text)
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+    lookup   jsonb;
+    relation regclass;
+BEGIN
+    SELECT s.columns -> data_key INTO lookup
+      FROM zentry_notify.event_source s
+     WHERE jsonb_typeof(s.columns -> data_key) = 'object'
+       AND s.columns -> data_key ?& ARRAY['from', 'match', 'column']
+     ORDER BY s.id LIMIT 1;
+    relation := to_regclass(lookup ->> 'from');
+    -- A view or a policy of the table's owner would run its code with the caller's rights.
+    IF relation IS NULL OR NOT EXISTS (
+        SELECT FROM pg_class c
+          JOIN pg_attribute key ON key.attrelid = c.oid AND key.attname = lookup ->> 'match'
+               AND key.atttypid IN ('smallint'::regtype, 'integer'::regtype, 'bigint'::regtype)
+          JOIN pg_attribute shown ON shown.attrelid = c.oid AND shown.attname = lookup ->> 'column'
+         WHERE c.oid = relation AND c.relkind IN ('r', 'p') AND NOT c.relrowsecurity
+           AND has_schema_privilege(c.relnamespace, 'USAGE')
+           AND has_column_privilege(c.oid, key.attnum, 'SELECT') AND has_column_privilege(c.oid, shown.attnum, 'SELECT'))
+    THEN
+        RETURN;
+    END IF;
+    RETURN QUERY EXECUTE format('SELECT t.%1$I::bigint, t.%2$I::text FROM %3$s t WHERE t.%1$I OPERATOR(pg_catalog.=) ANY ($1)',
+                                lookup ->> 'match', lookup ->> 'column', relation)
+           USING ids;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.look_up(text, bigint[]) IS
+    'What the attached tables'' look-ups (project_name, user_name) give for these ids, as far as the caller may read it';
