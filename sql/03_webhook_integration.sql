@@ -91,9 +91,10 @@ BEGIN
             RAISE EXCEPTION 'event_types must be a JSON array of names'
                 USING ERRCODE = 'invalid_parameter_value', COLUMN = 'event_types', HINT = 'For example ["task_completed", "badge_earned"], or ["*"] for all.';
         END IF;
+        -- pg_restore, which switches this setting off, may not have come to the types yet when several jobs restore.
         SELECT string_agg(format('"%s"', e), ', ' ORDER BY e) INTO unknown
           FROM jsonb_array_elements_text(NEW.event_types) AS e
-         WHERE e <> '*' AND NOT EXISTS (SELECT FROM zentry_notify.event_type t WHERE t.name = e);
+         WHERE current_setting('check_function_bodies')::boolean AND e <> '*' AND NOT EXISTS (SELECT FROM zentry_notify.event_type t WHERE t.name = e);
         IF unknown IS NOT NULL THEN
             SELECT string_agg(t.name, ', ' ORDER BY t.name) INTO known FROM zentry_notify.event_type t;
             RAISE EXCEPTION 'unknown event type %', unknown

@@ -1,35 +1,40 @@
 -- Sample events, and deliveries sent anew.
 
-CREATE FUNCTION @extschema@.zentry_test_event(event_type text DEFAULT 'task_completed', project_id bigint DEFAULT NULL) RETURNS SETOF bigint
+CREATE FUNCTION @extschema@.zentry_test_event(
+    event_type text DEFAULT 'task_completed', project_id bigint DEFAULT NULL, data jsonb DEFAULT NULL) RETURNS SETOF bigint
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
 DECLARE
-    data    jsonb;
+    payload jsonb := data;
     project bigint := zentry_test_event.project_id;
     ids     bigint[];
     lanes   bigint[];
 BEGIN
-    SELECT zentry_notify.sample_event(t.name) INTO data FROM zentry_notify.event_type t WHERE t.name = zentry_test_event.event_type;
-    IF data IS NULL THEN
-        RAISE EXCEPTION 'unknown event type "%"', coalesce(zentry_test_event.event_type, '(null)')
-            USING ERRCODE = 'invalid_parameter_value',
-                  HINT = format('The event types are %s.', (SELECT string_agg(t.name, ', ' ORDER BY t.name) FROM zentry_notify.event_type t));
+    PERFORM zentry_notify.require_event_type(zentry_test_event.event_type);
+    IF jsonb_typeof(payload) <> 'object' THEN
+        RAISE EXCEPTION 'the data must be a JSON object' USING ERRCODE = 'invalid_parameter_value',
+            HINT = 'For example {"task_title": "Write the release notes"}.';
     END IF;
     IF project IS NULL THEN
         SELECT min(w.project_id) INTO project FROM zentry_notify.webhook_integration w WHERE w.is_active;
     END IF;
-    IF data ? 'project_id' AND project IS NOT NULL THEN
-        data := jsonb_set(data, '{project_id}', to_jsonb(project));
+    IF payload IS NULL THEN
+        payload := zentry_notify.sample_event(zentry_test_event.event_type);
+        IF payload ? 'project_id' AND project IS NOT NULL THEN
+            payload := jsonb_set(payload, '{project_id}', to_jsonb(project));
+        END IF;
     END IF;
 
     WITH queued AS (
         INSERT INTO zentry_notify.notification_log (webhook_integration_id, event_type, payload)
-        SELECT w.id, zentry_test_event.event_type, data
+        SELECT w.id, zentry_test_event.event_type, payload
           FROM zentry_notify.webhook_integration w
          WHERE w.is_active
            AND w.event_types ?| ARRAY['*', zentry_test_event.event_type]
-           AND (w.project_id IS NULL OR w.project_id = project OR zentry_test_event.event_type = 'project_created')
+           AND (w.project_id IS NULL OR w.project_id = project OR zentry_test_event.event_type = 'project_created'
+                OR EXISTS (SELECT FROM zentry_notify.event_source s
+                            WHERE s.event_type = zentry_test_event.event_type AND s.audience @> '{"all": true}'))
          ORDER BY w.id
         RETURNING id, webhook_integration_id)
     SELECT array_agg(q.id ORDER BY q.id), array_agg(q.webhook_integration_id) INTO ids, lanes FROM queued q;
@@ -38,8 +43,8 @@ BEGIN
     RETURN QUERY SELECT unnest(ids);
 END
 $$;
-COMMENT ON FUNCTION @extschema@.zentry_test_event(text, bigint) IS
-    'Queues a sample of the event for every active webhook that would hear it in that project (null: the first that has one) and returns the ids of the log';
+COMMENT ON FUNCTION @extschema@.zentry_test_event(text, bigint, jsonb) IS
+    'Queues a sample of the event, or the given data, for every active webhook that would hear it in that project (null: the first that has one) and returns the ids of the log';
 
 CREATE FUNCTION @extschema@.zentry_retry(log_id bigint) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp

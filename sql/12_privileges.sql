@@ -22,7 +22,7 @@ GRANT USAGE ON SCHEMA zentry_notify TO zentry_notify_agent;
 GRANT SELECT, INSERT, UPDATE, DELETE ON zentry_notify.notification_log, zentry_notify.webhook_circuit, zentry_notify.webhook_count,
     zentry_notify.progress_note, zentry_notify.project_progress TO zentry_notify_agent;
 GRANT SELECT, UPDATE ON zentry_notify.webhook_integration, zentry_notify.event_source TO zentry_notify_agent;
-GRANT SELECT ON zentry_notify.event_type TO zentry_notify_agent;
+GRANT SELECT ON zentry_notify.event_type, zentry_notify.event_definition TO zentry_notify_agent;
 
 CREATE FUNCTION @extschema@.zentry_grant(grantee regrole, privilege text) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -36,7 +36,8 @@ BEGIN
     END IF;
     EXECUTE format('GRANT USAGE ON SCHEMA zentry_notify TO %s', grantee);
     EXECUTE format('GRANT EXECUTE ON FUNCTION zentry_notify.redact_url(text) TO %s', grantee); -- a view checks its reader
-    EXECUTE format('GRANT SELECT ON zentry_notify.webhooks, zentry_notify.logs, zentry_notify.event_type, zentry_notify.event_source TO %s', grantee);
+    EXECUTE format('GRANT SELECT ON zentry_notify.webhooks, zentry_notify.logs, zentry_notify.event_type, zentry_notify.event_definition, zentry_notify.event_source TO %s', grantee);
+    EXECUTE format('GRANT EXECUTE ON FUNCTION @extschema@.zentry_preview(text, text, jsonb, bigint) TO %s', grantee);
     IF privilege = 'manager' THEN
         -- zentry_attach and zentry_detach run with the manager's own rights, and check_source lets them write of their own tables only.
         EXECUTE format('GRANT SELECT ON zentry_notify.zentry_source TO %s', grantee);

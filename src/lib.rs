@@ -73,9 +73,24 @@ extension_sql_file!(
     requires = ["delivery_functions"]
 );
 extension_sql_file!(
+    "../sql/11_event_wording.sql",
+    name = "event_wording",
+    requires = ["attach"]
+);
+extension_sql_file!(
+    "../sql/11_event_definition.sql",
+    name = "event_definition",
+    requires = ["event_wording"]
+);
+extension_sql_file!(
+    "../sql/11_event_types.sql",
+    name = "event_types",
+    requires = ["event_definition"]
+);
+extension_sql_file!(
     "../sql/12_privileges.sql",
     name = "privileges",
-    requires = ["attach"]
+    requires = ["event_types"]
 );
 extension_sql_file!(
     "../sql/13_install.sql",

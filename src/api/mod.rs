@@ -1,6 +1,6 @@
 //! The SQL functions that are written in Rust (`sql/06_rust_functions.sql` declares them), one file a noun.
 
-mod event;
+mod event_type;
 mod installation;
 mod test_message;
 mod url;

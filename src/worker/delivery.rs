@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use pgrx::FromDatum;
 use pgrx::prelude::*;
-use webhook::definition::Catalogue;
 use webhook::endpoint::{EndpointKind, SecretUrl};
 use webhook::http_thread::Outgoing;
 use webhook::outcome::{TransportError, judge, judge_absence};
@@ -18,6 +17,7 @@ use super::queue::{self, Queue};
 use super::record::Unrecorded;
 use super::trouble::Trouble;
 use super::wait::Waiter;
+use super::wording::Wordings;
 use super::{database, milestones, signals};
 use crate::http::Http;
 use crate::settings;
@@ -81,7 +81,7 @@ pub struct Worker {
     pub(super) scheduler: Scheduler,
     /// Workers of the cluster, which share what Discord allows an address.
     pub(super) workers: u32,
-    pub(super) catalogue: Catalogue,
+    pub(super) wordings: Wordings,
     pub(super) lanes: HashMap<LaneId, Lane>,
     pub(super) http: Http,
     /// Kept for each host.
@@ -126,7 +126,7 @@ impl Worker {
             queue,
             scheduler: Scheduler::new(policy(registry.workers()), seed),
             workers: registry.workers(),
-            catalogue: Catalogue::builtin(),
+            wordings: Wordings::default(),
             lanes: HashMap::new(),
             http,
             idle_connections: 0,
@@ -304,8 +304,10 @@ impl Worker {
     }
 
     fn configure(&mut self) -> Result<(), String> {
-        let integrations =
-            database::transaction("zentry_notify: read integrations", || self.queue.integrations())?;
+        let (integrations, wordings) = database::transaction("zentry_notify: read integrations", || {
+            (self.queue.integrations(), self.queue.wordings())
+        })?;
+        self.wordings.update(wordings);
         let url_policy = settings::url_policy();
         self.lanes = integrations
             .iter()
@@ -389,7 +391,7 @@ impl Worker {
     fn dispatch(&mut self) {
         let mut composer = Composer {
             lanes: &self.lanes,
-            catalogue: &self.catalogue,
+            catalogue: self.wordings.catalogue(),
         };
         for request in self.scheduler.poll(Timestamp::now(), &mut composer) {
             let endpoint = match self.lanes.get(&request.lane).map(|lane| &lane.endpoint) {

@@ -103,7 +103,7 @@ impl Compose for Composer<'_> {
         };
         let cards: Vec<_> = deliveries
             .iter()
-            .map(|delivery| self.catalogue.card(&delivery.event))
+            .map(|delivery| self.catalogue.card_for(lane.0, &delivery.event))
             .collect();
         let message = message::compose(kind, &cards);
         Composed {

@@ -12,5 +12,6 @@ mod record;
 mod signals;
 mod trouble;
 mod wait;
+mod wording;
 
 pub use launcher::register as register_launcher;

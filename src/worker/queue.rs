@@ -41,9 +41,18 @@ impl Integration {
     }
 }
 
+/// What an event's messages say: everybody's, or those of one webhook.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wording {
+    pub webhook: Option<i64>,
+    /// JSON.
+    pub definition: String,
+}
+
 /// Plans kept for the worker's life.
 pub struct Queue {
     integrations: Plan,
+    wordings: Plan,
     claim: Plan,
     record: Plan,
     count: Plan,
@@ -91,6 +100,10 @@ impl Queue {
                  FROM zentry_notify.webhook_integration w \
                  LEFT JOIN zentry_notify.webhook_circuit c ON c.webhook_integration_id = w.id \
                  WHERE w.is_active",
+                &[],
+            ),
+            wordings: prepare(
+                "SELECT d.webhook_integration_id, d.definition::text FROM zentry_notify.event_definition d ORDER BY 1, d.event_type",
                 &[],
             ),
             claim: prepare(
@@ -178,6 +191,20 @@ impl Queue {
             let rows = self.integrations.execute(&[]);
             (0..rows.len())
                 .filter_map(|row| integration(&rows, row))
+                .collect()
+        })
+    }
+
+    pub fn wordings(&self) -> Vec<Wording> {
+        with_spi(|| {
+            let rows = self.wordings.execute(&[]);
+            (0..rows.len())
+                .filter_map(|row| {
+                    Some(Wording {
+                        webhook: value(&rows, row, 1),
+                        definition: value(&rows, row, 2)?,
+                    })
+                })
                 .collect()
         })
     }

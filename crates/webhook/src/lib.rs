@@ -13,3 +13,4 @@ pub mod message;
 pub mod outcome;
 pub mod rich_text;
 pub mod schedule;
+pub mod spelling;

@@ -252,6 +252,20 @@ proptest! {
         let engine = definition(&format!("{template} {{# a comment #}}")).map(|definition| definition.card(&event));
         prop_assert_eq!(short, engine);
     }
+
+    #[test]
+    fn nothing_but_the_keys_that_a_definition_asks_for_matters(template in templates(), data in data()) {
+        prop_assume!(serde_json::to_string(&data).unwrap().len() < 20_000);
+        let Some(definition) = definition(&template) else { return Ok(()) };
+        let keys = raw_definition(&template).keys();
+        let card = |data: Map<String, Value>| definition.card(&Event {
+            event_type: "own".into(),
+            data: Value::Object(data).to_string().into(),
+            occurred_at: Timestamp::UNIX_EPOCH,
+        });
+        let asked_for = data.clone().into_iter().filter(|(key, _)| keys.contains(key)).collect();
+        prop_assert_eq!(card(asked_for), card(data));
+    }
 }
 
 proptest! {
@@ -315,8 +329,8 @@ fn templates() -> impl Strategy<Value = String> {
     vec(node, 0..6).prop_map(|nodes| nodes.concat())
 }
 
-fn definition(template: &str) -> Option<Definition> {
-    Definition::compile(&EventDefinition {
+fn raw_definition(template: &str) -> EventDefinition {
+    EventDefinition {
         name: "own".into(),
         title: "Own".into(),
         colour: 0,
@@ -328,6 +342,9 @@ fn definition(template: &str) -> Option<Definition> {
         }],
         footer: None,
         time_key: None,
-    })
-    .ok()
+    }
+}
+
+fn definition(template: &str) -> Option<Definition> {
+    Definition::compile(&raw_definition(template)).ok()
 }
