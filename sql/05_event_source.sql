@@ -10,6 +10,11 @@ CREATE TABLE zentry_notify.event_source (
     suspended_at     timestamptz,
     suspended_reason text,
     created_at       timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    insert_when      text,
+    update_when      text,
+    delete_when      text,
+    rider            text,
+    by_hand          boolean NOT NULL DEFAULT false,
     UNIQUE (relation, event_type)
 );
 COMMENT ON TABLE zentry_notify.event_source IS 'Attached tables: their triggers find here what to make of a row';
@@ -17,7 +22,7 @@ COMMENT ON COLUMN zentry_notify.event_source.id IS 'Number of the source';
 COMMENT ON COLUMN zentry_notify.event_source.event_type IS 'What a write to the table means';
 COMMENT ON COLUMN zentry_notify.event_source.relation IS 'The table';
 COMMENT ON COLUMN zentry_notify.event_source.columns IS
-    'Key of the event''s data -> column name, or {"from": table, "match": its key, "key": column or another lookup, "column": its column}, or {"value": constant}';
+    'Key of the event''s data -> column name, or {"old": column name} before the write, or {"from": table, "match": its key, "key": column or another lookup, "column": its column}, or {"value": constant}, or {"expression": SQL over the row "new", "columns": those that it names}';
 COMMENT ON COLUMN zentry_notify.event_source.audience IS
     'Who hears: {"all": true}, {"project": key of the data}, or {"person": key of the data, "projects": [{"from", "match", "column"}]}: the projects of that person';
 COMMENT ON COLUMN zentry_notify.event_source.progress IS
@@ -25,45 +30,11 @@ COMMENT ON COLUMN zentry_notify.event_source.progress IS
 COMMENT ON COLUMN zentry_notify.event_source.suspended_at IS 'Since when it fires nothing, because its columns or lookups do not work any more; zentry_attach mends it';
 COMMENT ON COLUMN zentry_notify.event_source.suspended_reason IS 'What does not work';
 COMMENT ON COLUMN zentry_notify.event_source.created_at IS 'When it was attached';
-
--- Managers write here with their own rights, through zentry_attach or directly: for tables of theirs, whoever runs the session.
-CREATE FUNCTION zentry_notify.owns(relation regclass) RETURNS boolean
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-AS $$
-    SELECT coalesce((SELECT pg_has_role(c.relowner, 'USAGE') FROM pg_class c WHERE c.oid = relation), false)
-$$;
-COMMENT ON FUNCTION zentry_notify.owns(regclass) IS 'Whether the current role owns the table, as PostgreSQL means it';
-
-CREATE FUNCTION zentry_notify.require_owner(relation regclass) RETURNS void
-    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    IF NOT zentry_notify.owns(relation) THEN
-        RAISE EXCEPTION 'must be owner of table %', relation USING ERRCODE = 'insufficient_privilege',
-            HINT = 'Let the table''s owner or a superuser do it.';
-    END IF;
-END
-$$;
-COMMENT ON FUNCTION zentry_notify.require_owner(regclass) IS 'An error unless the current role owns the table';
-
-CREATE FUNCTION zentry_notify.check_source() RETURNS trigger
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    -- The agent suspends sources. Who owns our tables, or is a superuser, may also write of a table that is gone.
-    IF current_user <> 'zentry_notify_agent'
-       AND NOT pg_has_role((SELECT c.relowner FROM pg_class c WHERE c.oid = TG_RELID), 'USAGE') THEN
-        IF TG_OP IN ('UPDATE', 'DELETE') THEN
-            PERFORM zentry_notify.require_owner(OLD.relation);
-        END IF;
-        IF TG_OP IN ('INSERT', 'UPDATE') THEN
-            PERFORM zentry_notify.require_owner(NEW.relation);
-        END IF;
-    END IF;
-    RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
-END
-$$;
-COMMENT ON FUNCTION zentry_notify.check_source() IS 'Trigger: the sources of a table are its owner''s';
+COMMENT ON COLUMN zentry_notify.event_source.insert_when IS 'WHEN of the insert trigger; null: there is none';
+COMMENT ON COLUMN zentry_notify.event_source.update_when IS 'WHEN of the update trigger; null: there is none';
+COMMENT ON COLUMN zentry_notify.event_source.delete_when IS 'WHEN of the delete trigger; null: there is none';
+COMMENT ON COLUMN zentry_notify.event_source.by_hand IS 'Attached with a mapping of its own, which zentry_attach() keeps';
+COMMENT ON COLUMN zentry_notify.event_source.rider IS 'Another event of the table that these triggers serve too, because each WHEN costs every write';
 
 CREATE TABLE zentry_notify.progress_note (
     id              bigint GENERATED ALWAYS AS IDENTITY,

@@ -3,51 +3,107 @@
 -- All of this runs with the rights of who calls it, so that PostgreSQL itself and check_source judge the role that calls: what SET ROLE
 -- or the session's user may do says nothing where a function of somebody else runs, in a REINDEX by a superuser for instance.
 
-CREATE FUNCTION zentry_notify.attach_source(
+CREATE OR REPLACE FUNCTION zentry_notify.owns(relation regclass) RETURNS boolean
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT coalesce((SELECT pg_has_role(c.relowner, 'USAGE') FROM pg_class c WHERE c.oid = relation), false)
+$$;
+COMMENT ON FUNCTION zentry_notify.owns(regclass) IS 'Whether the current role owns the table, as PostgreSQL means it';
+
+CREATE OR REPLACE FUNCTION zentry_notify.require_owner(relation regclass) RETURNS void
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF NOT zentry_notify.owns(relation) THEN
+        RAISE EXCEPTION 'must be owner of table %', relation USING ERRCODE = 'insufficient_privilege',
+            HINT = 'Let the table''s owner or a superuser do it.';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.require_owner(regclass) IS 'An error unless the current role owns the table';
+
+-- A partition and an inheriting table are written in the name of those above them.
+CREATE OR REPLACE FUNCTION zentry_notify.inheritors(relation regclass) RETURNS SETOF regclass
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    WITH RECURSIVE down (relation) AS (
+        SELECT inheritors.relation
+         UNION
+        SELECT i.inhrelid FROM down d JOIN pg_inherits i ON i.inhparent = d.relation)
+    SELECT d.relation FROM down d JOIN pg_class c ON c.oid = d.relation
+     WHERE d.relation = inheritors.relation OR NOT c.relispartition
+$$;
+COMMENT ON FUNCTION zentry_notify.inheritors(regclass) IS 'The table and those that inherit from it; not partitions, which PostgreSQL gives the triggers of their table';
+
+CREATE OR REPLACE FUNCTION zentry_notify.attach_source(
     event_type text, relation regclass, columns jsonb, audience jsonb, progress jsonb,
-    insert_when text, update_when text, delete_when text, rider text) RETURNS void
+    insert_when text, update_when text, delete_when text, rider text, by_hand boolean DEFAULT false) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_variable
 DECLARE
-    operation  text;
-    condition  text;
-    trigger_of text;
-    conditions jsonb := jsonb_build_object('insert', insert_when, 'update', update_when, 'delete', delete_when);
+    target regclass;
+    other  zentry_notify.event_source;
 BEGIN
-    INSERT INTO zentry_notify.event_source AS s (event_type, relation, columns, audience, progress)
-    VALUES (event_type, relation, columns, audience, progress)
+    -- One that was attached by hand has triggers of its own.
+    IF EXISTS (SELECT FROM zentry_notify.event_source s WHERE s.relation = relation AND s.event_type = rider AND s.by_hand) THEN
+        rider := NULL;
+    END IF;
+    INSERT INTO zentry_notify.event_source AS s
+           (event_type, relation, columns, audience, progress, insert_when, update_when, delete_when, rider, by_hand)
+    VALUES (event_type, relation, columns, audience, progress, insert_when, update_when, delete_when, rider, by_hand)
     ON CONFLICT ON CONSTRAINT event_source_relation_event_type_key DO UPDATE
        SET columns = EXCLUDED.columns, audience = EXCLUDED.audience, progress = EXCLUDED.progress,
-           suspended_at = NULL, suspended_reason = NULL
-     WHERE (s.columns, s.audience, s.progress) IS DISTINCT FROM (EXCLUDED.columns, EXCLUDED.audience, EXCLUDED.progress)
+           insert_when = EXCLUDED.insert_when, update_when = EXCLUDED.update_when, delete_when = EXCLUDED.delete_when,
+           rider = EXCLUDED.rider, by_hand = EXCLUDED.by_hand, suspended_at = NULL, suspended_reason = NULL
+     WHERE (s.columns, s.audience, s.progress, s.insert_when, s.update_when, s.delete_when, s.rider, s.by_hand)
+           IS DISTINCT FROM (EXCLUDED.columns, EXCLUDED.audience, EXCLUDED.progress, EXCLUDED.insert_when, EXCLUDED.update_when,
+                             EXCLUDED.delete_when, EXCLUDED.rider, EXCLUDED.by_hand)
         OR s.suspended_at IS NOT NULL;
-
-    FOR operation, condition IN SELECT * FROM jsonb_each_text(conditions) LOOP
-        trigger_of := format('zentry_notify_%s_%s', event_type, operation);
-        IF condition IS NULL THEN
-            IF EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = relation AND t.tgname = trigger_of) THEN
-                EXECUTE format('DROP TRIGGER %I ON %s', trigger_of, relation);
-            END IF;
-        ELSE
-            IF current_setting('server_version_num')::integer < 140000 THEN
-                EXECUTE format('DROP TRIGGER IF EXISTS %I ON %s', trigger_of, relation);
-            END IF;
-            EXECUTE format('CREATE %s TRIGGER %I AFTER %s ON %s FOR EACH ROW WHEN (%s) EXECUTE FUNCTION zentry_notify.capture(%s)',
-                           CASE WHEN current_setting('server_version_num')::integer >= 140000 THEN 'OR REPLACE' END,
-                           trigger_of, operation, relation, condition, concat_ws(', ', quote_literal(event_type), quote_literal(rider)));
-            -- DROP EXTENSION takes the trigger with it and asks for no CASCADE.
-            EXECUTE format('ALTER TRIGGER %I ON %s DEPENDS ON EXTENSION zentry_notify', trigger_of, relation);
-            EXECUTE format('COMMENT ON TRIGGER %I ON %s IS %L', trigger_of, relation, format('Tells zentry_notify of %s', event_type));
-        END IF;
+    FOR target IN SELECT zentry_notify.inheritors(relation) LOOP
+        PERFORM zentry_notify.put_trigger(target, event_type, 'insert', insert_when, rider);
+        PERFORM zentry_notify.put_trigger(target, event_type, 'update', update_when, rider);
+        PERFORM zentry_notify.put_trigger(target, event_type, 'delete', delete_when, rider);
     END LOOP;
+    IF by_hand THEN
+        FOR other IN SELECT s.* FROM zentry_notify.event_source s WHERE s.relation = relation AND s.rider = event_type LOOP
+            PERFORM zentry_notify.attach_source(other.event_type, other.relation, other.columns, other.audience, other.progress,
+                                                other.insert_when, other.update_when, other.delete_when, NULL, other.by_hand);
+        END LOOP;
+    END IF;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.attach_source(text, regclass, jsonb, jsonb, jsonb, text, text, text, text) IS
-    'Records a source and puts its triggers on the table; repeating it mends what was changed or suspended. rider: another source of the table that the same triggers serve, because each WHEN costs every write';
+COMMENT ON FUNCTION zentry_notify.attach_source(text, regclass, jsonb, jsonb, jsonb, text, text, text, text, boolean) IS
+    'Records a source and puts its triggers on the table and on those that inherit from it; repeating it mends what was changed or suspended';
+
+CREATE OR REPLACE FUNCTION zentry_notify.put_trigger(relation regclass, event_type text, operation text, condition text, rider text) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_variable
+DECLARE
+    trigger_of  text := format('zentry_notify_%s_%s', event_type, operation);
+    can_replace boolean := current_setting('server_version_num')::integer >= 140000;
+BEGIN
+    IF (condition IS NULL OR NOT can_replace)
+       AND EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = relation AND t.tgname = trigger_of) THEN
+        EXECUTE format('DROP TRIGGER %I ON %s', trigger_of, relation);
+    END IF;
+    IF condition IS NULL THEN
+        RETURN;
+    END IF;
+    EXECUTE format('CREATE %s TRIGGER %I AFTER %s ON %s FOR EACH ROW WHEN (%s) EXECUTE FUNCTION zentry_notify.capture(%s)',
+                   CASE WHEN can_replace THEN 'OR REPLACE' END, trigger_of, operation, relation, condition,
+                   concat_ws(', ', quote_literal(event_type), quote_literal(rider)));
+    -- DROP EXTENSION takes the trigger with it and asks for no CASCADE.
+    EXECUTE format('ALTER TRIGGER %I ON %s DEPENDS ON EXTENSION zentry_notify', trigger_of, relation);
+    EXECUTE format('COMMENT ON TRIGGER %I ON %s IS %L', trigger_of, relation, format('Tells zentry_notify of %s', event_type));
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.put_trigger(regclass, text, text, text, text) IS
+    'Makes the trigger of an event for an operation (insert, update, delete) what it has to be; a condition of null: there is none. Runs with the rights of who calls it';
 
 -- Zentry's own tables, as its Django migrations make them.
-CREATE VIEW zentry_notify.zentry_source AS
+CREATE OR REPLACE VIEW zentry_notify.zentry_source AS
 SELECT *
   FROM (VALUES
     ('task_completed', 'public.tasks_task',
@@ -107,51 +163,86 @@ COMMENT ON COLUMN zentry_notify.zentry_source.update_when IS 'WHEN of the update
 COMMENT ON COLUMN zentry_notify.zentry_source.delete_when IS 'WHEN of the delete trigger; null: there is none';
 COMMENT ON COLUMN zentry_notify.zentry_source.rider IS 'Another event of the table that these triggers serve too';
 
-CREATE FUNCTION @extschema@.zentry_attach() RETURNS TABLE (event_type text, relation text, state text)
+CREATE OR REPLACE FUNCTION @extschema@.zentry_attach() RETURNS TABLE (event_type text, relation text, state text)
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
 DECLARE
-    source zentry_notify.zentry_source;
+    source record;
 BEGIN
-    FOR source IN SELECT * FROM zentry_notify.zentry_source LOOP
+    FOR source IN
+        SELECT z.event_type::text, to_regclass(z.relation) AS oid, z.relation AS name, z.columns, z.audience, z.progress,
+               z.insert_when, z.update_when, z.delete_when, z.rider, false AS by_hand
+          FROM zentry_notify.zentry_source z
+         WHERE NOT EXISTS (SELECT FROM zentry_notify.event_source s
+                            WHERE s.by_hand AND s.event_type = z.event_type AND s.relation = to_regclass(z.relation))
+         UNION ALL
+        (SELECT s.event_type, c.oid, coalesce(format('%I.%I', c.relnamespace::regnamespace::name, c.relname), s.relation::oid::text), s.columns, s.audience,
+                s.progress, s.insert_when, s.update_when, s.delete_when, s.rider, true
+           FROM zentry_notify.event_source s LEFT JOIN pg_class c ON c.oid = s.relation
+          WHERE s.by_hand
+          ORDER BY s.id)
+    LOOP
         event_type := source.event_type;
-        relation := source.relation;
-        IF to_regclass(source.relation) IS NULL THEN
+        relation := source.name;
+        IF source.oid IS NULL THEN
             state := 'not found';
-        ELSIF NOT zentry_notify.owns(to_regclass(source.relation)) THEN
+        ELSIF NOT zentry_notify.owns(source.oid) THEN
             state := 'not yours';
         ELSE
-            PERFORM zentry_notify.attach_source(source.event_type, to_regclass(source.relation), source.columns, source.audience,
-                                                source.progress, source.insert_when, source.update_when, source.delete_when, source.rider);
-            state := 'attached';
+            BEGIN
+                PERFORM zentry_notify.attach_source(source.event_type, source.oid, source.columns, source.audience, source.progress,
+                                                    source.insert_when, source.update_when, source.delete_when, source.rider, source.by_hand);
+                state := 'attached';
+            EXCEPTION WHEN undefined_column OR undefined_function OR undefined_object OR datatype_mismatch THEN
+                -- What was said by hand does not go with the table any more; the others are not to suffer.
+                IF NOT source.by_hand THEN
+                    RAISE;
+                END IF;
+                state := 'failed: ' || SQLERRM;
+            END;
         END IF;
         RETURN NEXT;
     END LOOP;
 END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_attach() IS
-    'Puts the triggers of the five events on Zentry''s own tables, whichever exist, and mends what was suspended. Tables of other owners are left as they are';
+    'Puts the triggers of the five events on Zentry''s own tables, whichever exist, and mends what was suspended there and on all that was attached by hand. Tables of other owners are left as they are';
 
-CREATE FUNCTION @extschema@.zentry_detach(relation regclass) RETURNS void
+CREATE OR REPLACE FUNCTION @extschema@.zentry_attach(
+    event_type text, relation regclass, columns jsonb DEFAULT '{}', condition text DEFAULT NULL, operation text DEFAULT NULL,
+    audience jsonb DEFAULT NULL, done text DEFAULT NULL) RETURNS TABLE (item text, value text)
+    LANGUAGE c AS 'MODULE_PATHNAME', 'zentry_attach_wrapper';
+COMMENT ON FUNCTION @extschema@.zentry_attach(text, regclass, jsonb, text, text, jsonb, text) IS
+    'Lets a table fire an event, and returns what was made of it. columns: where the data come from ("key": column, path along foreign keys, SQL expression, look-up, constant, or null for none), for what is not guessed by usual names; condition: SQL over OLD and NEW; operation: insert, update, delete; audience: who hears; done: the status that means completed';
+
+CREATE OR REPLACE FUNCTION @extschema@.zentry_detach(relation regclass, event_type text DEFAULT NULL) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_variable
 DECLARE
+    target     regclass;
     trigger_of text;
 BEGIN
-    IF relation IS NULL OR NOT EXISTS (SELECT FROM zentry_notify.event_source s WHERE s.relation = relation) THEN
-        RAISE EXCEPTION '% is not attached', coalesce(relation::text, '(null)')
+    IF relation IS NULL
+       OR NOT EXISTS (SELECT FROM zentry_notify.event_source s WHERE s.relation = relation AND s.event_type = coalesce(event_type, s.event_type)) THEN
+        RAISE EXCEPTION '% is not attached%', coalesce(relation::text, '(null)'), ' for event type "' || event_type || '"'
             USING ERRCODE = 'undefined_object', HINT = 'SELECT event_type, relation FROM zentry_notify.event_source lists what is.';
     END IF;
     PERFORM zentry_notify.require_owner(relation);
-    FOR trigger_of IN
-        SELECT t.tgname FROM pg_trigger t
-         WHERE t.tgrelid = relation AND t.tgfoid = 'zentry_notify.capture()'::regprocedure AND NOT t.tgisinternal AND t.tgparentid = 0
+    DELETE FROM zentry_notify.event_source s WHERE s.relation = relation AND s.event_type = coalesce(event_type, s.event_type);
+    FOR target, trigger_of IN
+        SELECT t.tgrelid, t.tgname
+          FROM zentry_notify.inheritors(relation) AS i (relation)
+          JOIN pg_trigger t ON t.tgrelid = i.relation
+         WHERE t.tgfoid = 'zentry_notify.capture()'::regprocedure AND NOT t.tgisinternal AND t.tgparentid = 0
+           -- A trigger may serve two events, and a table that inherits may be attached by itself.
+           AND NOT EXISTS (SELECT FROM zentry_notify.event_source s
+                            WHERE s.relation IN (relation, t.tgrelid)
+                              AND s.event_type = ANY (string_to_array(encode(t.tgargs, 'escape'), '\000')))
     LOOP
-        EXECUTE format('DROP TRIGGER %I ON %s', trigger_of, relation);
+        EXECUTE format('DROP TRIGGER %I ON %s', trigger_of, target);
     END LOOP;
-    DELETE FROM zentry_notify.event_source s WHERE s.relation = relation;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.zentry_detach(regclass) IS 'Takes all our triggers off a table: it fires nothing any more. Needs the table''s owner';
+COMMENT ON FUNCTION @extschema@.zentry_detach(regclass, text) IS 'Takes our triggers off a table, or (event_type) those of one event: it fires that no more. Needs the table''s owner';

@@ -16,7 +16,9 @@ impl ActingAs {
         // itself when the (sub)transaction aborts.
         unsafe {
             pg_sys::GetUserIdAndSecContext(&mut user, &mut context);
-            let local = pg_sys::SECURITY_LOCAL_USERID_CHANGE | pg_sys::SECURITY_NOFORCE_RLS;
+            let local = pg_sys::SECURITY_LOCAL_USERID_CHANGE
+                | pg_sys::SECURITY_RESTRICTED_OPERATION
+                | pg_sys::SECURITY_NOFORCE_RLS;
             pg_sys::SetUserIdAndSecContext(role, context | local as i32);
         }
         ActingAs { user, context }

@@ -8,10 +8,13 @@ use pgrx::prelude::*;
 
 mod acting_as;
 mod api;
+mod attach;
 mod capture;
 mod http;
+mod installation;
 mod plan;
 mod report;
+mod search_path;
 mod settings;
 mod subtransaction;
 mod timestamp;
@@ -73,17 +76,23 @@ extension_sql_file!(
     requires = ["delivery_functions"]
 );
 extension_sql_file!(
-    "../sql/11_event_wording.sql",
-    name = "event_wording",
+    "../sql/14_api_token.sql",
+    name = "api_token",
     requires = ["attach"]
 );
+extension_sql_file!("../sql/15_api.sql", name = "api", requires = ["api_token"]);
 extension_sql_file!(
-    "../sql/11_event_definition.sql",
+    "../sql/20_event_wording.sql",
+    name = "event_wording",
+    requires = ["api"]
+);
+extension_sql_file!(
+    "../sql/21_event_definition.sql",
     name = "event_definition",
     requires = ["event_wording"]
 );
 extension_sql_file!(
-    "../sql/11_event_types.sql",
+    "../sql/22_event_types.sql",
     name = "event_types",
     requires = ["event_definition"]
 );

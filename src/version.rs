@@ -32,3 +32,52 @@ pub fn create_wait_event_set(events: i32) -> *mut pg_sys::WaitEventSet {
         pg_sys::CreateWaitEventSet(std::ptr::null_mut(), events)
     }
 }
+
+/// Parse analysis of one statement without parameters.
+///
+/// # Safety
+/// `statement` is a raw statement that was parsed from `text`.
+pub unsafe fn analyse(statement: *mut pg_sys::RawStmt, text: &std::ffi::CStr) -> *mut pg_sys::Query {
+    #[cfg(any(feature = "pg13", feature = "pg14"))]
+    // SAFETY: by the caller's promise.
+    unsafe {
+        pg_sys::parse_analyze(
+            statement,
+            text.as_ptr(),
+            std::ptr::null_mut(),
+            0,
+            std::ptr::null_mut(),
+        )
+    }
+    #[cfg(not(any(feature = "pg13", feature = "pg14")))]
+    // SAFETY: by the caller's promise.
+    unsafe {
+        pg_sys::parse_analyze_fixedparams(
+            statement,
+            text.as_ptr(),
+            std::ptr::null(),
+            0,
+            std::ptr::null_mut(),
+        )
+    }
+}
+
+/// The columns of the query's `number`th table, from 1, that it reads.
+///
+/// # Safety
+/// `query` is an analysed query with that many tables.
+pub unsafe fn selected_columns(query: *mut pg_sys::Query, number: i32) -> *mut pg_sys::Bitmapset {
+    // SAFETY: by the caller's promise; from 16 on, permissions stand apart from the table's entry, which has their number.
+    unsafe {
+        let entry = pg_sys::list_nth((*query).rtable, number - 1).cast::<pg_sys::RangeTblEntry>();
+        #[cfg(any(feature = "pg13", feature = "pg14", feature = "pg15"))]
+        {
+            (*entry).selectedCols
+        }
+        #[cfg(not(any(feature = "pg13", feature = "pg14", feature = "pg15")))]
+        {
+            let permissions = pg_sys::list_nth((*query).rteperminfos, (*entry).perminfoindex as i32 - 1);
+            (*permissions.cast::<pg_sys::RTEPermissionInfo>()).selectedCols
+        }
+    }
+}

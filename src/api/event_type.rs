@@ -150,3 +150,9 @@ fn event(event_type: &str, data: &Value) -> Event {
 fn refuse(message: String, hint: &str) -> ! {
     report::error(PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE, message, "", hint)
 }
+
+/// What the SQL of 0.1.0 calls until it is updated.
+#[pg_extern(sql = false)]
+fn sample_event(event_type: &str) -> Option<JsonB> {
+    sample(event_type).map(|data| JsonB(Value::Object(data)))
+}

@@ -9,7 +9,18 @@ use serde_json::Value;
 pub enum Expression {
     Column(String),
     Lookup(Lookup),
-    Constant { value: Value },
+    Constant {
+        value: Value,
+    },
+    /// A column as it was before the write.
+    Old {
+        old: String,
+    },
+    /// SQL over the row `new`, with every name qualified, and the columns that it names.
+    Sql {
+        expression: String,
+        columns: Vec<String>,
+    },
 }
 
 /// `column` of the row of `from` whose column `match` equals `key`.

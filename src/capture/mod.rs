@@ -1,6 +1,7 @@
 //! Row -> pending deliveries: what a trigger on an application's table does.
 
 mod commit;
+mod computed;
 mod mapping;
 mod prepare;
 mod progress;
@@ -18,13 +19,14 @@ use pgrx::{IntoDatum, PgTrigger, PgTriggerError};
 
 use crate::acting_as::ActingAs;
 use crate::plan::with_spi;
-use crate::{settings, wake};
+use crate::{settings, subtransaction, wake};
 use progress::note_progress;
 use row::Rows;
 use session::{session, sources_of, statements, subscribers};
 use source::Audience;
 use unwritten::Held;
 
+pub use mapping::Audience as AudienceMapping;
 pub use session::suspend;
 pub use source::Source;
 
@@ -42,19 +44,31 @@ fn capture<'a>(
     trigger: &'a PgTrigger<'a>,
 ) -> Result<Option<PgHeapTuple<'a, AllocatedByPostgres>>, PgTriggerError> {
     if settings::enabled() {
-        let row = Rows::of(trigger);
-        for source in sources_of(trigger).iter() {
-            match source.progress {
-                Some(_) => note_progress(source, &row),
-                None => {
-                    if let Some(values) = row.new_values(source) {
-                        deliver(source, &values, Missing::Hold);
-                    }
+        let known = sources_of(trigger);
+        match &known.mismatch {
+            None => capture_row(trigger, &known.sources),
+            Some(mismatch) => {
+                if let Err(failure) = subtransaction::attempt(|| capture_row(trigger, &known.sources)) {
+                    session::not_captured(mismatch, &failure.to_string());
                 }
             }
         }
     }
     Ok(None)
+}
+
+fn capture_row(trigger: &PgTrigger, sources: &[Rc<Source>]) {
+    let row = Rows::of(trigger);
+    for source in sources {
+        match source.progress {
+            Some(_) => note_progress(source, &row),
+            None => {
+                if let Some(values) = row.values_of(source) {
+                    deliver(source, &values, Missing::Hold);
+                }
+            }
+        }
+    }
 }
 
 /// What to do with an event whose lookups found nothing.
@@ -107,6 +121,13 @@ pub fn audience(source: &Source, values: &[Option<pg_sys::Datum>]) -> Vec<i64> {
         Audience::All => listeners.all(),
         Audience::Project(column) => {
             let project = source.text(*column, values).and_then(|text| text.parse().ok());
+            listeners.of_projects(project.as_slice())
+        }
+        Audience::ProjectFound { column, plan } => {
+            let candidates = !listeners.projects().is_empty();
+            let project = candidates
+                .then(|| source.found_project(plan, values[*column]))
+                .flatten();
             listeners.of_projects(project.as_slice())
         }
         Audience::Person { column, plan } => {

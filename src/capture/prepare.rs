@@ -8,6 +8,7 @@ use pgrx::PgRelation;
 use pgrx::prelude::*;
 use serde_json::Value;
 
+use super::computed::{Computed, Parameter};
 use super::mapping::{self, Expression, Lookup};
 use super::source::{Audience, Column, Enrichment, Entry, Origin, Progress, Source};
 use super::value::Kind;
@@ -19,6 +20,9 @@ pub struct Builder<'a> {
     columns: Vec<Column>,
     parameters: Vec<usize>,
     lookups: Vec<(String, usize)>,
+    expressions: Vec<String>,
+    /// Columns that expressions name.
+    named: Vec<usize>,
     relations: RefCell<Vec<pg_sys::Oid>>,
 }
 
@@ -29,6 +33,8 @@ impl<'a> Builder<'a> {
             columns: Vec::new(),
             parameters: Vec::new(),
             lookups: Vec::new(),
+            expressions: Vec::new(),
+            named: Vec::new(),
             relations: RefCell::new(vec![relation.oid()]),
         }
     }
@@ -53,13 +59,14 @@ impl<'a> Builder<'a> {
             Progress {
                 group: self.column(&progress.group),
                 status: self.column(&progress.status),
-                done: Value::String(progress.done.clone()).to_string().into_bytes(),
+                done: self.done(&progress),
                 done_text: progress.done,
             }
         });
         let _owner = ActingAs::role(owner);
         let audience = self.audience(parse(audience, "audience"), &mapping);
         let enrichment = self.enrichment();
+        let computed = self.computed();
         let source = Source {
             id,
             event_type: event_type.to_owned(),
@@ -67,6 +74,7 @@ impl<'a> Builder<'a> {
             columns: self.columns,
             entries,
             enrichment,
+            computed,
             audience,
             progress,
             relations: self.relations.into_inner(),
@@ -80,6 +88,8 @@ impl<'a> Builder<'a> {
             Expression::Column(name) => Origin::Column(self.column(name)),
             Expression::Lookup(lookup) => Origin::Lookup(self.lookup(lookup)),
             Expression::Constant { value } => Origin::Constant(value.to_string()),
+            Expression::Old { old } => Origin::Column(self.column_of(old, true)),
+            Expression::Sql { expression, columns } => Origin::Computed(self.expression(expression, columns)),
         };
         let mut label = Value::String(key.to_owned()).to_string().into_bytes();
         label.push(b':');
@@ -88,7 +98,11 @@ impl<'a> Builder<'a> {
 
     /// Index of the column in `columns`; an unknown name is an error.
     fn column(&mut self, name: &str) -> usize {
-        if let Some(known) = self.columns.iter().position(|c| c.name == name) {
+        self.column_of(name, false)
+    }
+
+    fn column_of(&mut self, name: &str, old: bool) -> usize {
+        if let Some(known) = self.columns.iter().position(|c| c.name == name && c.old == old) {
             return known;
         }
         let descriptor = self.relation.tuple_desc();
@@ -104,6 +118,7 @@ impl<'a> Builder<'a> {
         };
         self.columns.push(Column {
             name: name.to_owned(),
+            old,
             attribute: i32::from(attribute.attnum),
             kind: Kind::of(attribute.atttypid),
             type_oid: attribute.atttypid,
@@ -125,6 +140,40 @@ impl<'a> Builder<'a> {
         let sql = lookup.sql(parameter + 1, &|name| self.resolve(name));
         self.lookups.push((sql, column));
         self.lookups.len() - 1
+    }
+
+    /// Index in what the expressions give.
+    fn expression(&mut self, expression: &str, columns: &[String]) -> usize {
+        for name in columns {
+            let column = self.column(name);
+            if !self.named.contains(&column) {
+                self.named.push(column);
+            }
+        }
+        self.expressions.push(expression.to_owned());
+        self.expressions.len() - 1
+    }
+
+    fn computed(&self) -> Option<Computed> {
+        let parameter = |index: &usize| {
+            let column = &self.columns[*index];
+            Parameter {
+                index: *index,
+                name: &column.name,
+                type_oid: column.type_oid,
+            }
+        };
+        let parameters: Vec<_> = self.named.iter().map(parameter).collect();
+        (!self.expressions.is_empty()).then(|| Computed::prepare(&self.expressions, &parameters))
+    }
+
+    /// The status that counts, as the column's values are written in JSON.
+    fn done(&mut self, progress: &mapping::Progress) -> Vec<u8> {
+        let status = self.column(&progress.status);
+        match self.columns[status].kind {
+            Kind::Bool | Kind::Int2 | Kind::Int4 | Kind::Int8 => progress.done.clone().into_bytes(),
+            _ => Value::String(progress.done.clone()).to_string().into_bytes(),
+        }
     }
 
     fn enrichment(&self) -> Option<Enrichment> {
@@ -151,7 +200,21 @@ impl<'a> Builder<'a> {
             mapping::Audience::All { all: false } => {
                 pgrx::error!("an audience of nobody: leave the source detached")
             }
-            mapping::Audience::Project { project } => Audience::Project(self.key_column(&project, mapping)),
+            mapping::Audience::Project { project } => match mapping.get(&project) {
+                Some(Expression::Lookup(lookup)) => {
+                    let column = self.column(lookup.root());
+                    let sql = format!(
+                        "SELECT {}::pg_catalog.text",
+                        lookup.sql(1, &|name| self.resolve(name))
+                    );
+                    let types = [self.columns[column].type_oid];
+                    Audience::ProjectFound {
+                        column,
+                        plan: with_spi(|| Plan::prepare(&sql, &types)),
+                    }
+                }
+                _ => Audience::Project(self.key_column(&project, mapping)),
+            },
             mapping::Audience::Person { person, projects } => {
                 let column = self.key_column(&person, mapping);
                 let known: Vec<_> = projects.into_iter().filter(|m| self.exists(&m.from)).collect();

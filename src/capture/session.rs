@@ -13,11 +13,17 @@ use super::source::Source;
 use super::subscribers::Subscribers;
 use super::unwritten::Unwritten;
 use crate::acting_as::ActingAs;
+use crate::installation::{Installation, Mismatch};
 use crate::plan::{Plan, with_spi};
 use crate::subtransaction;
 
 /// A trigger's sources, one for each of its arguments, but for those that are suspended or gone.
-pub type Known = Rc<[Rc<Source>]>;
+#[derive(Clone, Default)]
+pub struct Known {
+    pub sources: Rc<[Rc<Source>]>,
+    /// The SQL does not go with the library: what is tried may fail.
+    pub mismatch: Option<Rc<Mismatch>>,
+}
 
 #[derive(Default)]
 pub struct Session {
@@ -74,19 +80,23 @@ pub fn sources_of(trigger: &PgTrigger) -> Known {
         return known;
     }
     let (Ok(event_types), Ok(relation)) = (trigger.extra_args(), trigger.relation()) else {
-        return Rc::new([]);
+        return Known::default();
     };
     depend_on(&our_tables());
     depend_on(&[relation.oid()]);
-    let known: Known = event_types
+    let mismatch = Installation::find()
+        .and_then(|installation| installation.fits().err())
+        .map(Rc::new);
+    let sources = event_types
         .iter()
-        .filter_map(|event_type| load(event_type, &relation))
+        .filter_map(|event_type| load(event_type, &relation, mismatch.as_deref()))
         .collect();
+    let known = Known { sources, mismatch };
     session(|s| s.sources.insert(oid, known.clone()));
     known
 }
 
-fn load(event_type: &str, relation: &PgRelation) -> Option<Rc<Source>> {
+fn load(event_type: &str, relation: &PgRelation, mismatch: Option<&Mismatch>) -> Option<Rc<Source>> {
     match subtransaction::attempt(|| Source::load(event_type, relation)) {
         Ok(source) => {
             let source = Rc::new(source?);
@@ -94,24 +104,40 @@ fn load(event_type: &str, relation: &PgRelation) -> Option<Rc<Source>> {
             Some(source)
         }
         Err(failure) => {
-            suspend(
-                event_type,
-                relation.oid(),
-                &failure.raise_if_passing().to_string(),
-            );
+            let reason = failure.raise_if_passing().to_string();
+            match mismatch {
+                // No fault of the source's.
+                Some(mismatch) => not_captured(mismatch, &reason),
+                None => suspend(event_type, relation.oid(), &reason),
+            }
             None
         }
     }
 }
 
+/// Says that events are lost until the SQL goes with the library.
+pub fn not_captured(mismatch: &Mismatch, reason: &str) {
+    crate::report::warning(
+        PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+        format!(
+            "{}, and an event could not be written: {reason}",
+            mismatch.message()
+        ),
+        &format!("The write itself is not affected. {}", mismatch.hint()),
+    );
+}
+
 /// Records why the source fires nothing from now on. Another session may be doing the same: it is not waited for.
 pub fn suspend(event_type: &str, relation: pg_sys::Oid, reason: &str) {
-    const SQL: &str = "UPDATE zentry_notify.event_source SET suspended_at = pg_catalog.now(), suspended_reason = $3 \
+    const SQL: &str = "WITH RECURSIVE up (relation) AS (\
+                         SELECT $2 UNION ALL \
+                         SELECT i.inhparent FROM up u JOIN pg_catalog.pg_inherits i ON i.inhrelid OPERATOR(pg_catalog.=) u.relation) \
+                       UPDATE zentry_notify.event_source SET suspended_at = pg_catalog.now(), suspended_reason = $3 \
                        WHERE id OPERATOR(pg_catalog.=) (\
                          SELECT s.id FROM zentry_notify.event_source s \
                          WHERE s.event_type OPERATOR(pg_catalog.=) $1 AND s.suspended_at IS NULL \
-                           AND (s.relation OPERATOR(pg_catalog.=) $2 OR s.relation OPERATOR(pg_catalog.=) ANY (SELECT pg_catalog.pg_partition_ancestors($2))) \
-                         FOR UPDATE SKIP LOCKED)";
+                           AND s.relation::pg_catalog.oid OPERATOR(pg_catalog.=) ANY (SELECT u.relation FROM up u) \
+                         LIMIT 1 FOR UPDATE SKIP LOCKED)";
     let recorded = subtransaction::attempt(|| {
         let _agent = ActingAs::agent();
         with_spi(|| {

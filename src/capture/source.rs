@@ -7,6 +7,7 @@ use pgrx::prelude::*;
 use pgrx::{IntoDatum, PgRelation};
 use serde_json::Value;
 
+use super::computed::Computed;
 use super::prepare::Builder;
 use super::value::Kind;
 use crate::acting_as::ActingAs;
@@ -16,6 +17,8 @@ use crate::plan::{Plan, with_spi};
 #[derive(Debug)]
 pub struct Column {
     pub(super) name: String,
+    /// As it was before the write.
+    pub old: bool,
     pub attribute: i32,
     pub kind: Kind,
     pub(super) type_oid: pg_sys::Oid,
@@ -29,6 +32,8 @@ pub(super) enum Origin {
     Lookup(usize),
     /// JSON text.
     Constant(String),
+    /// Index in what the expressions give.
+    Computed(usize),
 }
 
 pub(super) struct Entry {
@@ -52,6 +57,11 @@ pub enum Audience {
     All,
     /// Those of the project whose id is in this column.
     Project(usize),
+    /// Those of the project that the plan finds by this column.
+    ProjectFound {
+        column: usize,
+        plan: Plan,
+    },
     /// Those of the projects of the person whose id is in this column, as the plan picks them.
     Person {
         column: usize,
@@ -76,6 +86,7 @@ pub struct Source {
     pub columns: Vec<Column>,
     pub(super) entries: Vec<Entry>,
     pub(super) enrichment: Option<Enrichment>,
+    pub(super) computed: Option<Computed>,
     pub audience: Audience,
     pub progress: Option<Progress>,
     /// The tables that it reads.
@@ -100,10 +111,16 @@ impl Source {
 
     /// id, columns, audience, progress
     fn row(event_type: &str, relation: pg_sys::Oid) -> Option<(i64, String, String, Option<String>)> {
-        const SQL: &str = "SELECT s.id, s.columns::pg_catalog.text, s.audience::pg_catalog.text, s.progress::pg_catalog.text \
-                           FROM zentry_notify.event_source s \
+        // A partition, or a table that inherits, is written in the name of those above it.
+        const SQL: &str = "WITH RECURSIVE up (relation, distance) AS (\
+                             SELECT $2, 0 \
+                             UNION ALL \
+                             SELECT i.inhparent, u.distance OPERATOR(pg_catalog.+) 1 \
+                             FROM up u JOIN pg_catalog.pg_inherits i ON i.inhrelid OPERATOR(pg_catalog.=) u.relation) \
+                           SELECT s.id, s.columns::pg_catalog.text, s.audience::pg_catalog.text, s.progress::pg_catalog.text \
+                           FROM up u JOIN zentry_notify.event_source s ON s.relation::pg_catalog.oid OPERATOR(pg_catalog.=) u.relation \
                            WHERE s.event_type OPERATOR(pg_catalog.=) $1 AND s.suspended_at IS NULL \
-                             AND (s.relation OPERATOR(pg_catalog.=) $2 OR s.relation OPERATOR(pg_catalog.=) ANY (SELECT pg_catalog.pg_partition_ancestors($2)))";
+                           ORDER BY u.distance LIMIT 1";
         let _agent = ActingAs::agent();
         with_spi(|| {
             let plan = Plan::prepare(SQL, &[pg_sys::TEXTOID, pg_sys::OIDOID]);
@@ -125,6 +142,11 @@ impl Source {
 
     /// Makes the event's data of the row's values, which are in the order of `columns`.
     pub fn data(&self, values: &[Option<pg_sys::Datum>]) -> Data {
+        let computed = self
+            .computed
+            .as_ref()
+            .map(|computed| self.as_owner(|| computed.values(&self.event_type, values)))
+            .unwrap_or_default();
         let mut json = Vec::with_capacity(512);
         let mut incomplete = false;
         let mut write = |found: Option<(&Enrichment, &crate::plan::Rows)>| {
@@ -143,6 +165,7 @@ impl Source {
                         unsafe { kind.write(value, &mut json) }
                     }
                     (Origin::Lookup(_), None) => json.extend_from_slice(b"null"),
+                    (Origin::Computed(c), _) => json.extend_from_slice(computed[*c].to_string().as_bytes()),
                 }
             }
             json.push(b'}');
@@ -229,6 +252,17 @@ impl Source {
             .collect()
     }
 
+    /// The project that the plan finds; None: none, or one whose id is no number.
+    pub fn found_project(&self, plan: &Plan, key: Option<pg_sys::Datum>) -> Option<i64> {
+        self.as_owner(|| {
+            with_spi(|| {
+                let rows = plan.execute(&[key]);
+                // SAFETY: the plan's only column is a text.
+                unsafe { String::from_datum(rows.get(0, 1).0?, false)?.parse().ok() }
+            })
+        })
+    }
+
     /// Of these projects, those that the person belongs to.
     pub fn projects_of_person(
         &self,
@@ -255,8 +289,14 @@ impl Source {
     pub(super) fn rehearse(&self) {
         let nulls = vec![None; self.columns.len()];
         self.data(&nulls);
-        if let Audience::Person { plan, .. } = &self.audience {
-            with_spi(|| plan.execute(&[None, Vec::<i64>::new().into_datum()]));
+        match &self.audience {
+            Audience::Person { plan, .. } => {
+                with_spi(|| plan.execute(&[None, Vec::<i64>::new().into_datum()]));
+            }
+            Audience::ProjectFound { plan, .. } => {
+                with_spi(|| plan.execute(&[None]));
+            }
+            Audience::All | Audience::Project(_) => {}
         }
     }
 }

@@ -7,6 +7,9 @@ use postgres::{Client, NoTls};
 use serde_json::Value;
 use zentry_e2e::scene::Scene;
 
+/// Tables of an application that is not Zentry.
+pub const PLAIN: &str = include_str!("../../fixtures/plain.sql");
+
 /// A session, and the warnings and notices that it is sent.
 pub struct Session {
     pub client: Client,
