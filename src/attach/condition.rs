@@ -1,4 +1,5 @@
-//! On which writes an event fires: the conditions of its triggers.
+//! On which writes an event fires: the conditions of its triggers. `attach_source` makes these under a search path of PostgreSQL's
+//! own names, so plain operators are PostgreSQL's.
 
 use std::ffi::CStr;
 
@@ -101,7 +102,7 @@ impl Done {
 
     fn sql(&self, row: &str) -> String {
         format!(
-            "{row}.{} OPERATOR(pg_catalog.=) {}",
+            "{row}.{} = {}",
             quoted(&self.column),
             pgrx::spi::quote_literal(&self.value)
         )
@@ -153,8 +154,8 @@ pub fn usual(guess: &Guess, done: Option<&str>, operations: Option<Operations>) 
             Some(column) => {
                 let column = quoted(&column.name);
                 Conditions {
-                    insert: (!guess.is_people()).then(|| format!("NEW.{column} OPERATOR(pg_catalog.>) 0")),
-                    update: Some(format!("NEW.{column} OPERATOR(pg_catalog.>) OLD.{column}")),
+                    insert: (!guess.is_people()).then(|| format!("NEW.{column} > 0")),
+                    update: Some(format!("NEW.{column} > OLD.{column}")),
                     delete: None,
                 }
             }
@@ -167,7 +168,7 @@ pub fn usual(guess: &Guess, done: Option<&str>, operations: Option<Operations>) 
         _ => Conditions {
             insert: Some(ALWAYS.to_owned()),
             // Compares images, so that no type is without an operator.
-            update: operations.map(|_| "OLD.* OPERATOR(pg_catalog.*<>) NEW.*".to_owned()),
+            update: operations.map(|_| "OLD.* *<> NEW.*".to_owned()),
             delete: operations.map(|_| ALWAYS.to_owned()),
         },
     };
