@@ -10,6 +10,7 @@ mod acting_as;
 mod api;
 mod capture;
 mod http;
+mod installation;
 mod plan;
 mod report;
 mod settings;
