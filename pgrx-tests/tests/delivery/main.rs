@@ -11,6 +11,7 @@ mod rate_limits;
 mod refusals;
 mod retry;
 mod shutdown;
+mod vendors;
 
 use postgres::Client;
 use postgres::types::ToSql;
