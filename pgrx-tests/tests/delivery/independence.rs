@@ -8,7 +8,7 @@ use zentry_e2e::scene::{SOON, Scene};
 use zentry_e2e::wait::eventually;
 use zentry_e2e::zentry::id;
 
-use crate::{KINDS, TASKS, channel, scene, set, worker};
+use crate::{KINDS, TASKS, channel, replace_worker, scene, set};
 
 /// Registers many webhooks for completed tasks at once.
 fn register(scene: &mut Scene, count: usize) -> Vec<Webhook> {
@@ -64,15 +64,7 @@ fn a_thousand_broken_channels_delay_none_of_a_thousand_healthy_ones() {
     // Then it is known, by this worker and by one that starts anew.
     numbered::complete(&mut scene.client, [3]).unwrap();
     wait_for_all(&healthy, 3);
-    let old = worker(&mut scene.client);
-    scene
-        .client
-        .execute("SELECT pg_terminate_backend($1)", &[&old])
-        .unwrap();
-    eventually(SOON, "another worker", || {
-        (worker(&mut scene.client) != old).then_some(())
-    })
-    .unwrap();
+    replace_worker(&mut scene.client);
     numbered::complete(&mut scene.client, [4]).unwrap();
     wait_for_all(&healthy, 4);
     for webhook in healthy {
