@@ -3,6 +3,7 @@
 
 mod circuit;
 mod coalescing;
+mod cost;
 mod expiry;
 mod files;
 mod gone;
