@@ -47,11 +47,12 @@ impl Standing {
 /// aside so that they are in nobody's way.
 ///
 /// Lanes share by [`Standing`]: those of which more is to be feared leave room for the others. When no more can be set
-/// aside, slow requests stay where they are, in the share of their lanes. So:
+/// aside, slow requests stay where they are, in the share of their lanes. No request is given up early for another's sake:
+/// it may have been delivered, and would be delivered again. So:
 ///
-/// - Unless all of the connections for slow requests are held, a lane waits for no slow request longer than [`SLOW`],
-///   times those that are before it, divided by its share.
-/// - Even then, what suspects hold delays nobody else, what lanes that were never called hold delays none that works, and
+/// - As long as slow requests can be set aside, connections are free again within [`SLOW`]: a lane that comes after `n`
+///   others leaves after `n * SLOW` divided by its share at the latest, even if all of them hang.
+/// - When no more can be set aside, what suspects hold delays nobody else, what lanes that were never called hold delays none that works, and
 ///   nothing but lanes that stopped answering within the last minute delays one that has answered within it.
 #[derive(Debug)]
 pub(super) struct Slots {
