@@ -1,6 +1,15 @@
 -- The triggers on our own tables, with their functions: rules before, news after. (A trigger is dropped first because OR REPLACE
 -- came with PostgreSQL 14.)
 
+CREATE OR REPLACE FUNCTION zentry_notify.is_restoring() RETURNS boolean
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    -- Scripts of pg_dump and pg_restore switch this setting off, and hardly anybody else.
+    SELECT NOT current_setting('check_function_bodies')::boolean
+$$;
+COMMENT ON FUNCTION zentry_notify.is_restoring() IS
+    'Whether a dump is being restored: several jobs may then write a row before another that it refers to, so nobody looks for that one';
+
 -- The rules of a row, for every way in. The URL's own are in Rust (check_webhook_url).
 CREATE OR REPLACE FUNCTION zentry_notify.check_integration() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -59,10 +68,9 @@ BEGIN
             RAISE EXCEPTION 'event_types must be a JSON array of names'
                 USING ERRCODE = 'invalid_parameter_value', COLUMN = 'event_types', HINT = 'For example ["task_completed", "badge_earned"], or ["*"] for all.';
         END IF;
-        -- pg_restore, which switches this setting off, may not have come to the types yet when several jobs restore.
         SELECT string_agg(format('"%s"', e), ', ' ORDER BY e) INTO unknown
           FROM jsonb_array_elements_text(NEW.event_types) AS e
-         WHERE current_setting('check_function_bodies')::boolean AND e <> '*' AND NOT EXISTS (SELECT FROM zentry_notify.event_type t WHERE t.name = e);
+         WHERE NOT zentry_notify.is_restoring() AND e <> '*' AND NOT EXISTS (SELECT FROM zentry_notify.event_type t WHERE t.name = e);
         IF unknown IS NOT NULL THEN
             SELECT string_agg(t.name, ', ' ORDER BY t.name) INTO known FROM zentry_notify.event_type t;
             RAISE EXCEPTION 'unknown event type %', unknown
@@ -124,6 +132,12 @@ BEGIN
         END IF;
         IF TG_OP IN ('INSERT', 'UPDATE') THEN
             PERFORM zentry_notify.require_owner(NEW.relation);
+        END IF;
+    END IF;
+    IF TG_OP = 'INSERT' THEN
+        IF NOT zentry_notify.is_restoring() AND NOT EXISTS (SELECT FROM zentry_notify.event_type t WHERE t.name = NEW.event_type) THEN
+            RAISE EXCEPTION 'unknown event type "%"', NEW.event_type USING ERRCODE = 'foreign_key_violation',
+                HINT = 'SELECT zentry_register_event_type(name, title) adds one.';
         END IF;
     END IF;
     RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;

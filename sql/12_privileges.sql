@@ -54,7 +54,7 @@ BEGIN
         EXECUTE format('GRANT SELECT ON zentry_notify.zentry_source TO %s', grantee);
         EXECUTE format('GRANT INSERT, UPDATE, DELETE ON zentry_notify.event_source TO %s', grantee);
         EXECUTE format('GRANT EXECUTE ON FUNCTION zentry_notify.capture(), zentry_notify.owns(regclass), zentry_notify.require_owner(regclass), '
-                       'zentry_notify.inheritors(regclass), zentry_notify.put_trigger(regclass, text, text, text, text), '
+                       'zentry_notify.inheritors(regclass), zentry_notify.is_restoring(), zentry_notify.put_trigger(regclass, text, text, text, text), '
                        'zentry_notify.attach_source(text, regclass, jsonb, jsonb, jsonb, text, text, text, text, boolean) TO %s', grantee);
         FOR f IN SELECT p.oid::regprocedure
                    FROM pg_depend d

@@ -71,8 +71,11 @@ DECLARE
     type zentry_notify.event_type;
 BEGIN
     SELECT t.* INTO type FROM zentry_notify.event_type t WHERE t.name = NEW.event_type;
-    -- If there is no such type, the foreign key says so.
-    IF FOUND THEN
+    IF NOT FOUND AND NOT zentry_notify.is_restoring() THEN
+        RAISE EXCEPTION 'unknown event type "%"', NEW.event_type USING ERRCODE = 'foreign_key_violation',
+            HINT = 'SELECT zentry_register_event_type(name, title) adds one.';
+    END IF;
+    IF type.name IS NOT NULL THEN
         PERFORM zentry_notify.check_definition(
             jsonb_strip_nulls(to_jsonb(type) - '{built_in,created_at,sample}'::text[])
               || jsonb_strip_nulls(to_jsonb(NEW) - '{id,event_type,webhook_integration_id,created_at}'::text[]),

@@ -83,6 +83,7 @@ BEGIN
         RAISE EXCEPTION 'webhooks subscribe to event type "%"', name USING ERRCODE = 'dependent_objects_still_exist',
             DETAIL = format('They are %s.', used), HINT = 'Change their event_types first, with zentry_update_webhook.';
     END IF;
+    DELETE FROM zentry_notify.event_wording w WHERE w.event_type = name;
     DELETE FROM zentry_notify.event_type t WHERE t.name = name;
 END
 $$;

@@ -74,6 +74,7 @@ COMMENT ON COLUMN zentry_notify.event_type.time_key IS 'Key of the data with the
 COMMENT ON COLUMN zentry_notify.event_type.sample IS 'Data such as the event has, for previews and trials';
 
 ALTER TABLE zentry_notify.event_source
+    DROP CONSTRAINT event_source_event_type_fkey,
     ADD COLUMN insert_when text,
     ADD COLUMN update_when text,
     ADD COLUMN delete_when text,
@@ -161,6 +162,15 @@ COMMENT ON FUNCTION @extschema@.zentry_test_webhook(bigint, text) IS
 -- The triggers on our own tables, with their functions: rules before, news after. (A trigger is dropped first because OR REPLACE
 -- came with PostgreSQL 14.)
 
+CREATE OR REPLACE FUNCTION zentry_notify.is_restoring() RETURNS boolean
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    -- Scripts of pg_dump and pg_restore switch this setting off, and hardly anybody else.
+    SELECT NOT current_setting('check_function_bodies')::boolean
+$$;
+COMMENT ON FUNCTION zentry_notify.is_restoring() IS
+    'Whether a dump is being restored: several jobs may then write a row before another that it refers to, so nobody looks for that one';
+
 -- The rules of a row, for every way in. The URL's own are in Rust (check_webhook_url).
 CREATE OR REPLACE FUNCTION zentry_notify.check_integration() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -219,10 +229,9 @@ BEGIN
             RAISE EXCEPTION 'event_types must be a JSON array of names'
                 USING ERRCODE = 'invalid_parameter_value', COLUMN = 'event_types', HINT = 'For example ["task_completed", "badge_earned"], or ["*"] for all.';
         END IF;
-        -- pg_restore, which switches this setting off, may not have come to the types yet when several jobs restore.
         SELECT string_agg(format('"%s"', e), ', ' ORDER BY e) INTO unknown
           FROM jsonb_array_elements_text(NEW.event_types) AS e
-         WHERE current_setting('check_function_bodies')::boolean AND e <> '*' AND NOT EXISTS (SELECT FROM zentry_notify.event_type t WHERE t.name = e);
+         WHERE NOT zentry_notify.is_restoring() AND e <> '*' AND NOT EXISTS (SELECT FROM zentry_notify.event_type t WHERE t.name = e);
         IF unknown IS NOT NULL THEN
             SELECT string_agg(t.name, ', ' ORDER BY t.name) INTO known FROM zentry_notify.event_type t;
             RAISE EXCEPTION 'unknown event type %', unknown
@@ -284,6 +293,12 @@ BEGIN
         END IF;
         IF TG_OP IN ('INSERT', 'UPDATE') THEN
             PERFORM zentry_notify.require_owner(NEW.relation);
+        END IF;
+    END IF;
+    IF TG_OP = 'INSERT' THEN
+        IF NOT zentry_notify.is_restoring() AND NOT EXISTS (SELECT FROM zentry_notify.event_type t WHERE t.name = NEW.event_type) THEN
+            RAISE EXCEPTION 'unknown event type "%"', NEW.event_type USING ERRCODE = 'foreign_key_violation',
+                HINT = 'SELECT zentry_register_event_type(name, title) adds one.';
         END IF;
     END IF;
     RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
@@ -573,8 +588,9 @@ CREATE OR REPLACE FUNCTION @extschema@.zentry_retry(log_id bigint) RETURNS bigin
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    entry  zentry_notify.notification_log;
-    new_id bigint;
+    entry   zentry_notify.notification_log;
+    limited timestamptz;
+    new_id  bigint;
 BEGIN
     SELECT l.* INTO entry FROM zentry_notify.notification_log l WHERE l.id = log_id FOR UPDATE;
     IF NOT FOUND THEN
@@ -583,8 +599,18 @@ BEGIN
     END IF;
     CASE entry.status
         WHEN 'retry' THEN
-            UPDATE zentry_notify.notification_log l SET next_attempt_at = now() WHERE l.id = log_id;
             new_id := log_id;
+            -- An endpoint's rate limit holds for everybody.
+            SELECT max(l.next_attempt_at) INTO limited FROM zentry_notify.notification_log l
+             WHERE l.webhook_integration_id = entry.webhook_integration_id AND l.status = 'retry'
+               AND l.next_attempt_at > now() AND l.error_message LIKE '429: %';
+            IF limited IS NOT NULL THEN
+                RAISE NOTICE 'delivery % waits for a rate limit, and is sent at %', log_id, limited;
+                RETURN new_id;
+            END IF;
+            -- Its turn comes after that of those before it.
+            UPDATE zentry_notify.notification_log l SET next_attempt_at = now()
+             WHERE l.webhook_integration_id = entry.webhook_integration_id AND l.status = 'retry' AND l.id <= log_id;
         WHEN 'failed' THEN
             IF entry.retry_count >= 3 THEN
                 RAISE EXCEPTION 'delivery % was already retried % times', log_id, entry.retry_count
@@ -611,7 +637,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_retry(bigint) IS
-    'Sends a failed delivery again as a new one (at most 3 times along one chain) and returns its id; one that waits for its next attempt is made due now';
+    'Sends a failed delivery again as a new one (at most 3 times along one chain) and returns its id; one that waits for its next attempt is made due now, with those before it, unless the endpoint limits the rate';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_retry_failed(webhook_id bigint DEFAULT NULL, event_type text DEFAULT NULL, since timestamptz DEFAULT NULL) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -1102,8 +1128,9 @@ UPDATE zentry_notify.event_source s
 
 CREATE TABLE zentry_notify.event_wording (
     id                     bigint GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
-    event_type             varchar(50) NOT NULL REFERENCES zentry_notify.event_type (name) ON DELETE CASCADE,
-    -- No foreign key: webhook_integration could not be truncated. Its delete trigger removes them.
+    -- No foreign keys: several jobs of pg_restore may write this row before those that it refers to. check_event_wording looks
+    -- instead, and what goes takes its wordings with it.
+    event_type             varchar(50) NOT NULL,
     webhook_integration_id bigint,
     title                  text,
     text                   text,
@@ -1210,8 +1237,11 @@ DECLARE
     type zentry_notify.event_type;
 BEGIN
     SELECT t.* INTO type FROM zentry_notify.event_type t WHERE t.name = NEW.event_type;
-    -- If there is no such type, the foreign key says so.
-    IF FOUND THEN
+    IF NOT FOUND AND NOT zentry_notify.is_restoring() THEN
+        RAISE EXCEPTION 'unknown event type "%"', NEW.event_type USING ERRCODE = 'foreign_key_violation',
+            HINT = 'SELECT zentry_register_event_type(name, title) adds one.';
+    END IF;
+    IF type.name IS NOT NULL THEN
         PERFORM zentry_notify.check_definition(
             jsonb_strip_nulls(to_jsonb(type) - '{built_in,created_at,sample}'::text[])
               || jsonb_strip_nulls(to_jsonb(NEW) - '{id,event_type,webhook_integration_id,created_at}'::text[]),
@@ -1315,6 +1345,7 @@ BEGIN
         RAISE EXCEPTION 'webhooks subscribe to event type "%"', name USING ERRCODE = 'dependent_objects_still_exist',
             DETAIL = format('They are %s.', used), HINT = 'Change their event_types first, with zentry_update_webhook.';
     END IF;
+    DELETE FROM zentry_notify.event_wording w WHERE w.event_type = name;
     DELETE FROM zentry_notify.event_type t WHERE t.name = name;
 END
 $$;
@@ -1454,7 +1485,7 @@ BEGIN
         EXECUTE format('GRANT SELECT ON zentry_notify.zentry_source TO %s', grantee);
         EXECUTE format('GRANT INSERT, UPDATE, DELETE ON zentry_notify.event_source TO %s', grantee);
         EXECUTE format('GRANT EXECUTE ON FUNCTION zentry_notify.capture(), zentry_notify.owns(regclass), zentry_notify.require_owner(regclass), '
-                       'zentry_notify.inheritors(regclass), zentry_notify.put_trigger(regclass, text, text, text, text), '
+                       'zentry_notify.inheritors(regclass), zentry_notify.is_restoring(), zentry_notify.put_trigger(regclass, text, text, text, text), '
                        'zentry_notify.attach_source(text, regclass, jsonb, jsonb, jsonb, text, text, text, text, boolean) TO %s', grantee);
         FOR f IN SELECT p.oid::regprocedure
                    FROM pg_depend d

@@ -38,6 +38,7 @@ COMMENT ON COLUMN zentry_notify.event_type.time_key IS 'Key of the data with the
 COMMENT ON COLUMN zentry_notify.event_type.sample IS 'Data such as the event has, for previews and trials';
 
 ALTER TABLE zentry_notify.event_source
+    DROP CONSTRAINT event_source_event_type_fkey,
     ADD COLUMN insert_when text,
     ADD COLUMN update_when text,
     ADD COLUMN delete_when text,
@@ -80,5 +81,5 @@ UPDATE zentry_notify.event_source s
 --# structure 02_event_type.sql d457a60de6bce5f9
 --# structure 03_webhook_integration.sql 5296144989355348
 --# structure 04_notification_log.sql 42a16fb2ac4a33ba
---# structure 05_event_source.sql b7e2803c00f24f67
+--# structure 05_event_source.sql 8a860bc99b1c83e1
 --# structure 13_install.sql 791a504ceeabc87f
