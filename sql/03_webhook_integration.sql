@@ -123,6 +123,7 @@ BEGIN
     DELETE FROM zentry_notify.notification_log l USING gone WHERE l.webhook_integration_id = gone.id;
     DELETE FROM zentry_notify.webhook_circuit c USING gone WHERE c.webhook_integration_id = gone.id;
     DELETE FROM zentry_notify.webhook_count c USING gone WHERE c.webhook_integration_id = gone.id;
+    DELETE FROM zentry_notify.delivery_stat s USING gone WHERE s.webhook_integration_id = gone.id;
     RETURN NULL;
 END
 $$;

@@ -73,12 +73,19 @@ extension_sql_file!(
     requires = ["delivery_functions"]
 );
 extension_sql_file!(
-    "../sql/12_privileges.sql",
-    name = "privileges",
+    "../sql/12_statistics.sql",
+    name = "statistics",
     requires = ["attach"]
 );
+extension_sql_file!("../sql/13_status.sql", name = "status", requires = ["statistics"]);
+extension_sql_file!("../sql/14_import.sql", name = "import", requires = ["status"]);
 extension_sql_file!(
-    "../sql/13_install.sql",
+    "../sql/15_privileges.sql",
+    name = "privileges",
+    requires = ["import"]
+);
+extension_sql_file!(
+    "../sql/16_install.sql",
     name = "install",
     requires = ["privileges"],
     finalize

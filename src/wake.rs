@@ -143,6 +143,8 @@ pub struct Slot {
     held_until: AtomicI64,
     /// Whether the last worker left because it wanted to.
     left_in_order: AtomicBool,
+    /// Since when the database refuses what its worker wants, in microseconds since 1970; 0: it does not.
+    refused_since: AtomicI64,
 }
 
 impl Slot {
@@ -158,6 +160,7 @@ impl Slot {
             due: AtomicI64::new(NEVER),
             held_until: AtomicI64::new(0),
             left_in_order: AtomicBool::new(true),
+            refused_since: AtomicI64::new(0),
         }
     }
 
@@ -235,6 +238,7 @@ impl Slot {
             .is_ok();
         if entered {
             self.left_in_order.store(false, SeqCst);
+            self.set_refused(false);
         }
         entered
     }
@@ -256,14 +260,39 @@ impl Slot {
         self.left_in_order.load(SeqCst)
     }
 
+    /// Says whether the database refuses what its worker wants.
+    pub fn set_refused(&self, refused: bool) {
+        note_since(&self.refused_since, refused);
+    }
+
+    pub fn refused_since(&self) -> Option<Timestamp> {
+        since(&self.refused_since)
+    }
+
     /// Gives the place of a database that does not exist any more to others.
     pub fn release(&self) {
         self.take();
+        self.set_refused(false);
         self.hold_until(None);
         self.set_due(None);
         self.left_in_order.store(true, SeqCst);
         self.database.store(0, SeqCst);
     }
+}
+
+/// Keeps the moment at which something began that is still so; 0 while it is not.
+fn note_since(noted: &AtomicI64, is_so: bool) {
+    if is_so {
+        let now = Timestamp::now().as_microsecond();
+        let _ = noted.compare_exchange(0, now, SeqCst, SeqCst);
+    } else if noted.load(SeqCst) != 0 {
+        noted.store(0, SeqCst);
+    }
+}
+
+fn since(noted: &AtomicI64) -> Option<Timestamp> {
+    let micros = Some(noted.load(SeqCst)).filter(|micros| *micros != 0);
+    micros.and_then(|micros| Timestamp::from_microsecond(micros).ok())
 }
 
 /// All that is shared.
@@ -274,6 +303,8 @@ pub struct Registry {
     survey: AtomicBool,
     /// How many databases wait for a worker that none can be started for.
     waiting: AtomicU32,
+    /// Since when the server has no place for another worker, in microseconds since 1970; 0: it has.
+    short_of_workers_since: AtomicI64,
     /// Until when Discord has banned this address, in microseconds since 1970: a worker that starts anew must know.
     discord_parked_until: AtomicI64,
     slots: [Slot; SLOTS],
@@ -292,6 +323,7 @@ pub fn request_shared_memory() {
             workers: AtomicU32::new(0),
             survey: AtomicBool::new(true),
             waiting: AtomicU32::new(0),
+            short_of_workers_since: AtomicI64::new(0),
             discord_parked_until: AtomicI64::new(0),
             slots: [const { Slot::free() }; SLOTS],
         }
@@ -370,7 +402,21 @@ impl Registry {
     }
 
     pub fn others_wait(&self) -> bool {
-        self.waiting.load(SeqCst) > 0
+        self.waiting() > 0
+    }
+
+    /// How many databases wait for another's worker to leave.
+    pub fn waiting(&self) -> u32 {
+        self.waiting.load(SeqCst)
+    }
+
+    /// Says whether the server has no place for another worker.
+    pub fn set_short_of_workers(&self, short: bool) {
+        note_since(&self.short_of_workers_since, short);
+    }
+
+    pub fn short_of_workers_since(&self) -> Option<Timestamp> {
+        since(&self.short_of_workers_since)
     }
 
     pub fn ask_for_survey(&self) {

@@ -2,5 +2,7 @@
 
 mod event;
 mod installation;
+mod statistics;
+mod status;
 mod test_message;
 mod url;

@@ -15,7 +15,7 @@ use webhook::schedule::{LaneId, RequestId, Scheduler};
 use super::housekeeping::{self, Housekeeping};
 use super::lanes::{Composer, Lane, config, idle_connections, policy};
 use super::queue::{self, Queue};
-use super::record::Unrecorded;
+use super::record::{Uncounted, Unrecorded};
 use super::trouble::Trouble;
 use super::wait::Waiter;
 use super::{database, milestones, signals};
@@ -88,6 +88,7 @@ pub struct Worker {
     pub(super) idle_connections: usize,
     pub(super) in_flight: HashMap<RequestId, (EndpointKind, SecretUrl)>,
     pub(super) unrecorded: Unrecorded,
+    pub(super) uncounted: Uncounted,
     pub(super) housekeeping: Housekeeping,
     /// Work that could not be done, to be tried again.
     pub(super) postponed: Work,
@@ -132,6 +133,7 @@ impl Worker {
             idle_connections: 0,
             in_flight: HashMap::new(),
             unrecorded: Unrecorded::default(),
+            uncounted: Uncounted::default(),
             housekeeping: Housekeeping::new(),
             postponed: Work::ALL,
             trouble: Trouble::default(),
@@ -162,6 +164,7 @@ impl Worker {
             }
             let turn = self.turn();
             if leaving.is_some_and(|deadline| self.scheduler.in_flight() == 0 || deadline <= Instant::now()) {
+                self.uncounted.hurry();
                 self.settle();
                 return Leaving::SentAway;
             }
@@ -255,6 +258,7 @@ impl Worker {
         self.look_for_installation();
         if !self.uninstalled {
             self.trouble.met(what, error);
+            self.slot.set_refused(true);
         }
     }
 
@@ -283,7 +287,7 @@ impl Worker {
             self.postponed.progress = true;
         }
         if self.housekeeping.is_due() && !self.trouble.is_on() {
-            self.housekeeping.run()?;
+            self.uncounted.add(self.housekeeping.run()?);
         }
         Ok(())
     }
@@ -292,6 +296,7 @@ impl Worker {
     fn calm_down(&mut self) {
         if self.unrecorded.is_empty() && !self.trouble.is_on() {
             self.trouble.over();
+            self.slot.set_refused(false);
         }
     }
 
@@ -428,6 +433,7 @@ impl Worker {
     fn has_work_within(&self, time: Duration) -> bool {
         self.scheduler.in_flight() > 0
             || !self.unrecorded.is_empty()
+            || self.uncounted.wait().is_some()
             || !self.postponed.is_empty()
             || self.next_wake().is_some_and(|wake| wake < time)
     }
@@ -444,7 +450,8 @@ impl Worker {
             .filter(|_| !self.postponed.is_empty() || !self.unrecorded.is_empty());
         let retry = retry.map(|until| until.saturating_duration_since(Instant::now()));
         let now = (!self.postponed.is_empty() && !self.trouble.is_on()).then_some(Duration::ZERO);
-        [self.next_wake(), retry, now].into_iter().flatten().min()
+        let count = self.uncounted.wait().filter(|_| !self.trouble.is_on());
+        [self.next_wake(), retry, now, count].into_iter().flatten().min()
     }
 
     /// Tells the launcher when somebody has to look again.

@@ -6,7 +6,9 @@ use jiff::Timestamp;
 use pgrx::prelude::*;
 use pgrx::{FromDatum, IntoDatum};
 
-use super::database;
+use webhook::schedule::{LaneId, Tally};
+
+use super::{database, statistics};
 use crate::plan::{Plan, with_spi};
 use crate::settings;
 use crate::timestamp::from_timestamptz;
@@ -31,11 +33,15 @@ impl Housekeeping {
         self.next <= Instant::now()
     }
 
-    pub fn run(&mut self) -> Result<(), String> {
+    /// Returns what was given up.
+    pub fn run(&mut self) -> Result<Tally, String> {
         self.next = Instant::now() + INTERVAL;
-        database::transaction("zentry_notify: give up expired deliveries", || {
-            give_up_expired(settings::max_age());
+        let given_up = database::transaction("zentry_notify: give up expired deliveries", || {
             remove_orphans(settings::max_age());
+            give_up_expired(settings::max_age())
+        })?;
+        database::transaction("zentry_notify: sum counters up", || {
+            statistics::sum_up(settings::log_retention());
         })?;
         if let Some(retention) = settings::log_retention() {
             let removed =
@@ -44,7 +50,7 @@ impl Housekeeping {
                 self.next = Instant::now() + SHORT_INTERVAL;
             }
         }
-        Ok(())
+        Ok(given_up)
     }
 }
 
@@ -62,19 +68,45 @@ fn remove_old(retention: Duration) -> usize {
 }
 
 /// Deliveries of integrations that are switched off wait until they are too old. (Those of active ones are the scheduler's.)
-fn give_up_expired(max_age: Duration) {
-    const SQL: &str = "UPDATE zentry_notify.notification_log l \
+fn give_up_expired(max_age: Duration) -> Tally {
+    const SQL: &str = "WITH failed AS (\
+                       UPDATE zentry_notify.notification_log l \
                        SET status = 'failed', next_attempt_at = NULL, \
                            error_message = 'expired: the webhook was switched off for longer than deliveries wait' \
                        FROM (SELECT o.id FROM zentry_notify.webhook_integration w CROSS JOIN LATERAL (\
                                SELECT l.id, l.created_at FROM zentry_notify.notification_log l \
                                WHERE l.webhook_integration_id = w.id AND l.status IN ('pending', 'retry') ORDER BY l.id LIMIT $1) o \
                              WHERE NOT w.is_active AND o.created_at < now() - coalesce(w.max_age, make_interval(secs => $2))) old \
-                       WHERE l.id = old.id";
+                       WHERE l.id = old.id \
+                       RETURNING l.webhook_integration_id, l.event_type, l.error_message), \
+                       counted AS (\
+                       INSERT INTO zentry_notify.webhook_count AS n (webhook_integration_id, failed, last_failed_at, last_error) \
+                       SELECT f.webhook_integration_id, count(*), now(), min(f.error_message) FROM failed f GROUP BY f.webhook_integration_id \
+                       ON CONFLICT (webhook_integration_id) DO UPDATE \
+                       SET failed = n.failed + EXCLUDED.failed, last_failed_at = EXCLUDED.last_failed_at, last_error = EXCLUDED.last_error) \
+                       SELECT f.webhook_integration_id, f.event_type::text FROM failed f";
+    let mut given_up = Tally::default();
     with_spi(|| {
-        Plan::prepare(SQL, &[pg_sys::INT4OID, pg_sys::FLOAT8OID])
-            .execute(&[PAGE.into_datum(), max_age.as_secs_f64().into_datum()])
+        let rows = Plan::prepare(SQL, &[pg_sys::INT4OID, pg_sys::FLOAT8OID])
+            .execute(&[PAGE.into_datum(), max_age.as_secs_f64().into_datum()]);
+        for row in 0..rows.len() {
+            // SAFETY: the types are those of the statement's columns.
+            let failed = unsafe {
+                rows.get(row, 1)
+                    .0
+                    .and_then(|lane| i64::from_datum(lane, false))
+                    .zip(
+                        rows.get(row, 2)
+                            .0
+                            .and_then(|event| String::from_datum(event, false)),
+                    )
+            };
+            if let Some((lane, event_type)) = failed {
+                given_up.failed(LaneId(lane), &event_type);
+            }
+        }
     });
+    given_up
 }
 
 /// Rows that were committed while their integration was being deleted. Steps from lane to lane in the index. Younger ones are

@@ -241,6 +241,7 @@ impl Launcher {
             .set_notify_pid(unsafe { pg_sys::MyProcPid })
             .enable_spi_access()
             .load_dynamic();
+        self.registry.set_short_of_workers(started.is_err());
         match started {
             Ok(handle) => {
                 self.workers.insert(

@@ -10,6 +10,7 @@ mod milestones;
 mod queue;
 mod record;
 mod signals;
+mod statistics;
 mod trouble;
 mod wait;
 

@@ -9,7 +9,7 @@ use pgrx::prelude::*;
 use pgrx::{FromDatum, IntoDatum};
 use webhook::event::Event;
 use webhook::schedule::{
-    CircuitState, Claim, Delivery, DeliveryChange, DeliveryId, LaneChange, LaneId, Outcome,
+    self, CircuitState, Claim, Delivery, DeliveryChange, DeliveryId, LaneChange, LaneId, Outcome, Tally,
 };
 
 use crate::plan::{Plan, Rows, with_spi};
@@ -47,6 +47,7 @@ pub struct Queue {
     claim: Plan,
     record: Plan,
     count: Plan,
+    tally: Plan,
     switch_off: Plan,
     fail_waiting: Plan,
     set_circuit: Plan,
@@ -76,8 +77,8 @@ fn first_oid(sql: &str) -> Option<pg_sys::Oid> {
 impl Queue {
     pub fn prepare() -> Queue {
         use pg_sys::{
-            INT4ARRAYOID, INT4OID, INT8ARRAYOID, INT8OID, TEXTARRAYOID, TEXTOID, TIMESTAMPTZARRAYOID,
-            TIMESTAMPTZOID,
+            FLOAT8ARRAYOID, INT4ARRAYOID, INT4OID, INT8ARRAYOID, INT8OID, TEXTARRAYOID, TEXTOID,
+            TIMESTAMPTZARRAYOID, TIMESTAMPTZOID,
         };
         let prepare = |sql: &str, types: &[pg_sys::Oid]| with_spi(|| Plan::prepare(sql, types));
         // After DROP and CREATE EXTENSION the names are those of other tables, and ids begin at 1 again: what became of an old
@@ -144,6 +145,35 @@ impl Queue {
                     TEXTARRAYOID,
                 ],
             ),
+            tally: prepare(
+                &format!(
+                    "INSERT INTO zentry_notify.delivery_stat AS s \
+                        (span, since, webhook_integration_id, event_type, sent, failed, retried, requests, messages, rate_limited, latency_sum, latency) \
+                 SELECT p.span, p.since, t.lane, t.event_type, t.sent, t.failed, t.retried, t.requests, t.messages, t.rate_limited, \
+                        t.latency_sum, t.latency::bigint[] \
+                 FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) \
+                      t (lane, event_type, sent, failed, retried, requests, messages, rate_limited, latency_sum, latency) \
+                 CROSS JOIN (VALUES ('minute', date_trunc('minute', now(), 'UTC')), ('ever', '-infinity')) p (span, since) \
+                 WHERE EXISTS (SELECT FROM zentry_notify.webhook_integration w WHERE w.id = t.lane AND w.tableoid = {integrations}) \
+                 ON CONFLICT (span, since, webhook_integration_id, event_type) DO UPDATE \
+                 SET sent = s.sent + EXCLUDED.sent, failed = s.failed + EXCLUDED.failed, retried = s.retried + EXCLUDED.retried, \
+                     requests = s.requests + EXCLUDED.requests, messages = s.messages + EXCLUDED.messages, \
+                     rate_limited = s.rate_limited + EXCLUDED.rate_limited, latency_sum = s.latency_sum + EXCLUDED.latency_sum, \
+                     latency = zentry_notify.add_histograms(s.latency, EXCLUDED.latency)"
+                ),
+                &[
+                    INT8ARRAYOID,
+                    TEXTARRAYOID,
+                    INT8ARRAYOID,
+                    INT8ARRAYOID,
+                    INT8ARRAYOID,
+                    INT8ARRAYOID,
+                    INT8ARRAYOID,
+                    INT8ARRAYOID,
+                    FLOAT8ARRAYOID,
+                    TEXTARRAYOID,
+                ],
+            ),
             switch_off: prepare(
                 "UPDATE zentry_notify.webhook_integration \
                  SET is_active = false, switched_off_at = $3, switched_off_reason = $4 \
@@ -155,7 +185,8 @@ impl Queue {
                  WHERE id IN (SELECT l.id FROM zentry_notify.notification_log l \
                               WHERE l.webhook_integration_id = $1 AND l.status IN ('pending', 'retry') ORDER BY l.id LIMIT $3) \
                    AND EXISTS (SELECT FROM zentry_notify.webhook_integration w \
-                               WHERE w.id = $1 AND w.switched_off_at IS NOT NULL)",
+                               WHERE w.id = $1 AND w.switched_off_at IS NOT NULL) \
+                 RETURNING event_type::text",
                 &[INT8OID, TEXTOID, INT4OID],
             ),
             set_circuit: prepare(
@@ -297,13 +328,17 @@ impl Queue {
         });
     }
 
-    /// Gives up a page of what waits for an integration that is switched off; false when nothing is left. If somebody has
-    /// mended it meanwhile, what waits is sent.
-    pub fn fail_waiting(&self, lane: LaneId, reason: &str, at: Timestamp) -> bool {
+    /// Gives up a page of what waits for an integration that is switched off. If somebody has mended it meanwhile, what
+    /// waits is sent.
+    pub fn fail_waiting(&self, lane: LaneId, reason: &str, at: Timestamp) -> GivenUp {
+        let mut tally = Tally::default();
         let failed = with_spi(|| {
-            self.fail_waiting
-                .execute(&[lane.0.into_datum(), reason.into_datum(), FAIL_PAGE.into_datum()])
-                .len()
+            let arguments = [lane.0.into_datum(), reason.into_datum(), FAIL_PAGE.into_datum()];
+            let rows = self.fail_waiting.execute(&arguments);
+            (0..rows.len())
+                .filter_map(|row| value::<String>(&rows, row, 1))
+                .for_each(|event_type| tally.failed(lane, &event_type));
+            rows.len()
         });
         if failed > 0 {
             let counts = Counts {
@@ -314,8 +349,56 @@ impl Queue {
             };
             self.count(&BTreeMap::from([(lane.0, counts)]));
         }
-        failed == FAIL_PAGE as usize
+        GivenUp {
+            tally,
+            more: failed == FAIL_PAGE as usize,
+        }
     }
+
+    /// Adds to the counters.
+    pub fn tally(&self, tally: &Tally) {
+        fn column<T>(
+            tally: &Tally,
+            value: impl Fn((LaneId, &str, &schedule::Counts)) -> T,
+        ) -> Option<pg_sys::Datum>
+        where
+            Vec<T>: IntoDatum,
+        {
+            tally.iter().map(value).collect::<Vec<T>>().into_datum()
+        }
+        let number = |value: fn(&schedule::Counts) -> u64| {
+            column(tally, |(.., counts)| {
+                i64::try_from(value(counts)).unwrap_or(i64::MAX)
+            })
+        };
+        with_spi(|| {
+            self.tally.execute(&[
+                column(tally, |(lane, ..)| lane.0),
+                column(tally, |(_, event_type, _)| event_type.to_owned()),
+                number(|c| c.sent),
+                number(|c| c.failed),
+                number(|c| c.retried),
+                number(|c| c.requests),
+                number(|c| c.messages),
+                number(|c| c.rate_limited),
+                column(tally, |(.., counts)| counts.latency_sum.as_secs_f64()),
+                column(tally, |(.., counts)| array_literal(counts.latency.counts())),
+            ]);
+        });
+    }
+}
+
+/// What came of giving up a page.
+pub struct GivenUp {
+    pub tally: Tally,
+    /// There may be more that waits.
+    pub more: bool,
+}
+
+/// Arrays of different lengths can't be passed as an array.
+fn array_literal(counts: &[u64]) -> String {
+    let counts: Vec<String> = counts.iter().map(u64::to_string).collect();
+    format!("{{{}}}", counts.join(","))
 }
 
 /// What became of a lane's deliveries.

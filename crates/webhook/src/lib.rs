@@ -8,6 +8,7 @@ pub mod client;
 pub mod definition;
 pub mod endpoint;
 pub mod event;
+pub mod histogram;
 pub mod http_thread;
 pub mod message;
 pub mod outcome;

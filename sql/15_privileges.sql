@@ -20,9 +20,10 @@ $$;
 
 GRANT USAGE ON SCHEMA zentry_notify TO zentry_notify_agent;
 GRANT SELECT, INSERT, UPDATE, DELETE ON zentry_notify.notification_log, zentry_notify.webhook_circuit, zentry_notify.webhook_count,
-    zentry_notify.progress_note, zentry_notify.project_progress TO zentry_notify_agent;
+    zentry_notify.progress_note, zentry_notify.project_progress, zentry_notify.delivery_stat TO zentry_notify_agent;
 GRANT SELECT, UPDATE ON zentry_notify.webhook_integration, zentry_notify.event_source TO zentry_notify_agent;
 GRANT SELECT ON zentry_notify.event_type TO zentry_notify_agent;
+GRANT EXECUTE ON FUNCTION zentry_notify.add_histograms(bigint[], bigint[]), zentry_notify.sum_histogram(bigint[]) TO zentry_notify_agent;
 
 CREATE FUNCTION @extschema@.zentry_grant(grantee regrole, privilege text) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -30,28 +31,38 @@ AS $$
 DECLARE
     f regprocedure;
 BEGIN
-    IF privilege IS NULL OR privilege NOT IN ('reader', 'manager') THEN
+    IF privilege IS NULL OR privilege NOT IN ('reader', 'manager', 'application') THEN
         RAISE EXCEPTION 'unknown privilege "%"', privilege USING ERRCODE = 'invalid_parameter_value',
-            HINT = 'reader: the views. manager: the views, and register, change, delete, test, retry, attach.';
+            HINT = 'reader: the views. manager: the views, and register, change, delete, test, retry, attach. application: all that, and the tables of integrations and deliveries, URLs included.';
     END IF;
     EXECUTE format('GRANT USAGE ON SCHEMA zentry_notify TO %s', grantee);
     EXECUTE format('GRANT EXECUTE ON FUNCTION zentry_notify.redact_url(text) TO %s', grantee); -- a view checks its reader
-    EXECUTE format('GRANT SELECT ON zentry_notify.webhooks, zentry_notify.logs, zentry_notify.event_type, zentry_notify.event_source TO %s', grantee);
-    IF privilege = 'manager' THEN
-        FOR f IN SELECT p.oid::regprocedure
-                   FROM pg_depend d
-                   JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'zentry_notify'
-                   JOIN pg_proc p ON p.oid = d.objid
-                  WHERE d.classid = 'pg_proc'::regclass AND d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e'
-                    AND p.proname LIKE 'zentry\_%' AND p.proname NOT IN ('zentry_grant', 'zentry_revoke')
-        LOOP
-            EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %s', f, grantee);
-        END LOOP;
+    EXECUTE format('GRANT SELECT ON zentry_notify.webhooks, zentry_notify.logs, zentry_notify.delivery_totals, zentry_notify.event_type, zentry_notify.event_source TO %s', grantee);
+    FOR f IN SELECT p.oid::regprocedure
+               FROM pg_depend d
+               JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'zentry_notify'
+               JOIN pg_proc p ON p.oid = d.objid
+              WHERE d.classid = 'pg_proc'::regclass AND d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e'
+                AND CASE WHEN p.proname IN ('zentry_status', 'zentry_stats', 'latency_bounds') THEN true
+                         WHEN p.proname IN ('zentry_grant', 'zentry_revoke') THEN false
+                         ELSE privilege <> 'reader' AND (p.proname LIKE 'zentry\_%' OR p.proname = 'import_integration') END
+    LOOP
+        EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %s', f, grantee);
+    END LOOP;
+    IF privilege = 'application' THEN
+        EXECUTE format('GRANT EXECUTE ON FUNCTION zentry_notify.check_webhook_url(text, text) TO %s', grantee);
+        EXECUTE format('GRANT SELECT ON zentry_notify.notification_log, zentry_notify.webhook_integration TO %s', grantee);
+        -- Not what the extension keeps there itself: since when it is active, and why it was switched off.
+        EXECUTE (SELECT format('GRANT INSERT (%s), UPDATE (%1$s), DELETE ON zentry_notify.webhook_integration TO %s',
+                               string_agg(quote_ident(a.attname), ', '), grantee)
+                   FROM pg_attribute a
+                  WHERE a.attrelid = 'zentry_notify.webhook_integration'::regclass AND a.attnum > 0 AND NOT a.attisdropped
+                    AND a.attname NOT IN ('activated_at', 'switched_off_at', 'switched_off_reason'));
     END IF;
 END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_grant(regrole, text) IS
-    'Lets a role read the redacted views (reader), or also register, change, delete, test, retry and attach (manager)';
+    'Lets a role read the redacted views (reader), also register, change, delete, test, retry and attach (manager), or also use the tables of integrations and deliveries as its own, URLs included (application)';
 
 CREATE FUNCTION @extschema@.zentry_revoke(grantee regrole) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
