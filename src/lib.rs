@@ -10,6 +10,7 @@ mod acting_as;
 mod api;
 mod capture;
 mod http;
+mod installation;
 mod plan;
 mod report;
 mod settings;
@@ -73,19 +74,24 @@ extension_sql_file!(
     requires = ["delivery_functions"]
 );
 extension_sql_file!(
-    "../sql/12_statistics.sql",
-    name = "statistics",
+    "../sql/12_delivery_stat.sql",
+    name = "delivery_stat",
     requires = ["attach"]
 );
-extension_sql_file!("../sql/13_status.sql", name = "status", requires = ["statistics"]);
-extension_sql_file!("../sql/14_import.sql", name = "import", requires = ["status"]);
 extension_sql_file!(
-    "../sql/15_privileges.sql",
+    "../sql/13_statistics.sql",
+    name = "statistics",
+    requires = ["delivery_stat"]
+);
+extension_sql_file!("../sql/14_status.sql", name = "status", requires = ["statistics"]);
+extension_sql_file!("../sql/15_import.sql", name = "import", requires = ["status"]);
+extension_sql_file!(
+    "../sql/16_privileges.sql",
     name = "privileges",
     requires = ["import"]
 );
 extension_sql_file!(
-    "../sql/16_install.sql",
+    "../sql/17_install.sql",
     name = "install",
     requires = ["privileges"],
     finalize

@@ -2,10 +2,11 @@
 
 use pgrx::prelude::*;
 
+use crate::installation::{Installation, LIBRARY};
 use crate::timestamp::to_timestamptz;
 use crate::wake::{self, Registry, Slot};
 
-/// One row. Without shared memory all but the version is null or false: the library is not preloaded.
+/// One row. Without shared memory (the library is not preloaded) what comes from there is null or false.
 #[pg_extern(sql = false)]
 #[allow(
     clippy::type_complexity,
@@ -15,6 +16,7 @@ fn server_state() -> TableIterator<
     'static,
     (
         name!(library_version, &'static str),
+        name!(fits, bool),
         name!(preloaded, bool),
         name!(worker_died, bool),
         name!(refused_since, Option<TimestampWithTimeZone>),
@@ -28,7 +30,8 @@ fn server_state() -> TableIterator<
     let database = unsafe { pg_sys::MyDatabaseId };
     let slot = registry.and_then(|registry| registry.known_slot(database));
     TableIterator::once((
-        env!("CARGO_PKG_VERSION"),
+        LIBRARY,
+        Installation::find().is_some_and(|installation| installation.fits().is_ok()),
         registry.is_some(),
         slot.is_some_and(|slot| !slot.has_worker() && !slot.left_in_order()),
         slot.and_then(Slot::refused_since).map(to_timestamptz),

@@ -302,7 +302,7 @@ fn versions_that_differ() {
     let older = of("0.0.9");
     assert_eq!(
         (older.state.as_str(), older.remedy.as_str()),
-        ("attention", "ALTER EXTENSION zentry_notify UPDATE;")
+        ("broken", "ALTER EXTENSION zentry_notify UPDATE;")
     );
     let newer = of("10.0.0");
     assert!(

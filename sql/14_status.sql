@@ -2,7 +2,7 @@
 -- return, zentry_status() returns.
 
 CREATE OR REPLACE FUNCTION zentry_notify.server_state()
-    RETURNS TABLE (library_version text, preloaded boolean, worker_died boolean, refused_since timestamptz, databases_waiting integer,
+    RETURNS TABLE (library_version text, fits boolean, preloaded boolean, worker_died boolean, refused_since timestamptz, databases_waiting integer,
                    short_of_workers_since timestamptz, discord_parked_until timestamptz)
     LANGUAGE c ROWS 1 AS 'MODULE_PATHNAME', 'server_state_wrapper';
 COMMENT ON FUNCTION zentry_notify.server_state() IS 'What the library and its shared memory know: one row';
@@ -49,13 +49,13 @@ BEGIN
     IF NOT server.preloaded THEN
         RETURN QUERY SELECT 'library', 'broken', 'not preloaded: deliveries are written, and nothing is sent',
             format('ALTER SYSTEM SET shared_preload_libraries = %s; -- then restart the server', preload);
-    ELSIF server.library_version = installed THEN
+    ELSIF server.fits THEN
         RETURN QUERY SELECT 'library', 'ok', 'version ' || installed || ', preloaded', '';
     ELSIF string_to_array(server.library_version, '.')::int[] > string_to_array(installed, '.')::int[] THEN
-        RETURN QUERY SELECT 'library', 'attention', format('version %s, but the SQL is of %s', server.library_version, installed),
+        RETURN QUERY SELECT 'library', 'broken', format('version %s, but the SQL is of %s: nothing is sent', server.library_version, installed),
             'ALTER EXTENSION zentry_notify UPDATE;';
     ELSE
-        RETURN QUERY SELECT 'library', 'broken', format('version %s, but the SQL is of %s', server.library_version, installed),
+        RETURN QUERY SELECT 'library', 'broken', format('version %s, but the SQL is of %s: nothing is sent', server.library_version, installed),
             '-- restart the server: it still has the library of before';
     END IF;
     IF pg_is_in_recovery() THEN

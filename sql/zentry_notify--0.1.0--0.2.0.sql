@@ -1,0 +1,1339 @@
+-- Written by scripts/upgrade-step from sql/steps/0.1.0--0.2.0.sql: change that, or the files that it includes.
+
+-- From 0.1.0 to 0.2.0. What is structural stands here; what can be run again comes from the files of the installation.
+
+-- As in 01_schema.sql: nothing that somebody put into the extension's schema must become part of ours.
+SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+
+DO $$
+BEGIN
+    CREATE FUNCTION zentry_notify.library_version() RETURNS text
+        LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'library_version_wrapper';
+EXCEPTION WHEN undefined_function THEN
+    RAISE EXCEPTION 'zentry_notify: the server still runs the library of an earlier version'
+        USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Restart the server, then repeat the command.';
+END
+$$;
+
+-- ---- steps/lock.sql ----
+
+-- Everything that the step changes, before it changes anything. Writers hold some of these tables until they commit and may want
+-- others meanwhile, so whoever waits for them with others in hand may deadlock, and the application must not be the one that loses:
+-- the step waits for less than deadlock_timeout, gives back what it has, and tries again.
+DO $$
+DECLARE
+    attached text;
+    deadline timestamptz := pg_catalog.clock_timestamp() OPERATOR(pg_catalog.+) '60 seconds'::pg_catalog.interval;
+    before   text := pg_catalog.current_setting('lock_timeout');
+BEGIN
+    SELECT pg_catalog.string_agg(DISTINCT s.relation::pg_catalog.text, ', ') INTO attached
+      FROM zentry_notify.event_source s
+     WHERE EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid OPERATOR(pg_catalog.=) s.relation);
+    PERFORM pg_catalog.set_config('lock_timeout', '300ms', true);
+    LOOP
+        BEGIN
+            IF attached IS NOT NULL THEN
+                EXECUTE pg_catalog.format('LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE', attached);
+            END IF;
+            LOCK TABLE zentry_notify.notification_log, zentry_notify.event_source, zentry_notify.webhook_integration,
+                zentry_notify.webhook_circuit, zentry_notify.webhook_count, zentry_notify.progress_note,
+                zentry_notify.project_progress, zentry_notify.event_type IN ACCESS EXCLUSIVE MODE;
+            EXIT;
+        EXCEPTION WHEN lock_not_available THEN
+            IF pg_catalog.clock_timestamp() OPERATOR(pg_catalog.>) deadline THEN
+                RAISE EXCEPTION 'zentry_notify: the tables that the update changes were in use for a minute'
+                    USING ERRCODE = 'lock_not_available', HINT = 'End the long transactions that write to them, then repeat the command. Nothing was changed.';
+            END IF;
+            PERFORM pg_catalog.pg_sleep(0.1);
+        END;
+    END LOOP;
+    PERFORM pg_catalog.set_config('lock_timeout', before, true);
+END
+$$;
+
+-- ---- 12_delivery_stat.sql ----
+
+-- What deliveries came to: counters that outlive the log's rows.
+
+CREATE TABLE zentry_notify.delivery_stat (
+    span                   varchar(6) NOT NULL CHECK (span IN ('minute', 'hour', 'ever')),
+    since                  timestamptz NOT NULL,
+    webhook_integration_id bigint NOT NULL,
+    event_type             varchar(50) NOT NULL,
+    sent                   bigint NOT NULL DEFAULT 0,
+    failed                 bigint NOT NULL DEFAULT 0,
+    retried                bigint NOT NULL DEFAULT 0,
+    requests               bigint NOT NULL DEFAULT 0,
+    messages               bigint NOT NULL DEFAULT 0,
+    rate_limited           bigint NOT NULL DEFAULT 0,
+    latency_sum            double precision NOT NULL DEFAULT 0,
+    latency                bigint[] NOT NULL DEFAULT '{}',
+    PRIMARY KEY (span, since, webhook_integration_id, event_type)
+) WITH (fillfactor = 70);
+COMMENT ON TABLE zentry_notify.delivery_stat IS
+    'Counts of each integration and event type: by the minute for the last hours, by the hour for as long as the log is kept, and in all. The worker adds to them';
+COMMENT ON COLUMN zentry_notify.delivery_stat.span IS 'minute, hour, or ever: what the row covers';
+COMMENT ON COLUMN zentry_notify.delivery_stat.since IS 'When the minute or the hour began; -infinity for ever';
+COMMENT ON COLUMN zentry_notify.delivery_stat.webhook_integration_id IS 'The integration';
+COMMENT ON COLUMN zentry_notify.delivery_stat.event_type IS
+    'The event type; *: all of them. (A message may hold several types: its request counts for each of them, and for * once)';
+COMMENT ON COLUMN zentry_notify.delivery_stat.sent IS 'Deliveries that the endpoint took';
+COMMENT ON COLUMN zentry_notify.delivery_stat.failed IS 'Deliveries that were given up';
+COMMENT ON COLUMN zentry_notify.delivery_stat.retried IS 'Times that a delivery failed for now and went again';
+COMMENT ON COLUMN zentry_notify.delivery_stat.requests IS 'Requests that held such an event, whatever became of them';
+COMMENT ON COLUMN zentry_notify.delivery_stat.messages IS 'Requests among these that the endpoint took';
+COMMENT ON COLUMN zentry_notify.delivery_stat.rate_limited IS 'Requests among these that were answered "too many"';
+COMMENT ON COLUMN zentry_notify.delivery_stat.latency_sum IS 'Seconds from the event to the answer, of all that were sent, added up';
+COMMENT ON COLUMN zentry_notify.delivery_stat.latency IS
+    'How many of those took how long: one count for each of zentry_notify.latency_bounds(), and one for what took longer';
+
+SELECT pg_catalog.pg_extension_config_dump('zentry_notify.delivery_stat', '');
+-- ---- 06_rust_functions.sql ----
+
+-- The functions that are written in Rust; src/ has them under the same names.
+
+CREATE OR REPLACE FUNCTION zentry_notify.capture() RETURNS trigger
+    LANGUAGE c AS 'MODULE_PATHNAME', 'capture_wrapper';
+COMMENT ON FUNCTION zentry_notify.capture() IS 'Trigger on application tables: writes a pending delivery for each integration that subscribes to the event';
+
+CREATE OR REPLACE FUNCTION zentry_notify.configuration_changed() RETURNS trigger
+    LANGUAGE c AS 'MODULE_PATHNAME', 'configuration_changed_wrapper';
+COMMENT ON FUNCTION zentry_notify.configuration_changed() IS 'Trigger on our own tables: every session and the worker read them again';
+
+CREATE OR REPLACE FUNCTION zentry_notify.check_webhook_url(webhook_type text, webhook_url text) RETURNS void
+    LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'check_webhook_url_wrapper';
+COMMENT ON FUNCTION zentry_notify.check_webhook_url(text, text) IS 'An error unless it is the URL of such a webhook and zentry_notify.allowed_hosts lets it pass';
+
+CREATE OR REPLACE FUNCTION zentry_notify.redact_url(webhook_url text) RETURNS text
+    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'redact_url_wrapper';
+COMMENT ON FUNCTION zentry_notify.redact_url(text) IS 'The URL without its secret';
+
+CREATE OR REPLACE FUNCTION zentry_notify.sample_event(event_type text) RETURNS jsonb
+    LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'sample_event_wrapper';
+COMMENT ON FUNCTION zentry_notify.sample_event(text) IS 'Realistic data of the event; null for an unknown type';
+
+CREATE OR REPLACE FUNCTION zentry_notify.wake(webhook_ids bigint[], overdue boolean DEFAULT false) RETURNS void
+    LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'wake_wrapper';
+COMMENT ON FUNCTION zentry_notify.wake(bigint[], boolean) IS
+    'At commit, lets the worker look at what waits for these integrations; overdue: also at those that wait to be tried again';
+
+CREATE OR REPLACE FUNCTION zentry_notify.warn_unless_preloaded() RETURNS void
+    LANGUAGE c AS 'MODULE_PATHNAME', 'warn_unless_preloaded_wrapper';
+COMMENT ON FUNCTION zentry_notify.warn_unless_preloaded() IS 'A warning when nothing will be sent because shared_preload_libraries lacks zentry_notify';
+
+CREATE OR REPLACE FUNCTION zentry_notify.library_version() RETURNS text
+    LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'library_version_wrapper';
+COMMENT ON FUNCTION zentry_notify.library_version() IS
+    'The version of the library that this session has loaded; pg_extension.extversion is that of the SQL, and both have to be the same';
+
+CREATE OR REPLACE FUNCTION @extschema@.zentry_test_webhook(webhook_id bigint, test_message text DEFAULT 'Test message from Zentry!')
+    RETURNS TABLE (log_id bigint, status text, response_status_code integer, error_message text)
+    LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp ROWS 1
+    AS 'MODULE_PATHNAME', 'zentry_test_webhook_wrapper';
+COMMENT ON FUNCTION @extschema@.zentry_test_webhook(bigint, text) IS
+    'Posts a message to the webhook at once, waits for the answer and returns what became of it; the log has it too';
+-- ---- 07_triggers.sql ----
+
+-- The triggers on our own tables, with their functions: rules before, news after. (A trigger is dropped first because OR REPLACE
+-- came with PostgreSQL 14.)
+
+-- The rules of a row, for every way in. The URL's own are in Rust (check_webhook_url).
+CREATE OR REPLACE FUNCTION zentry_notify.check_integration() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    missing text;
+    unknown text;
+    known   text;
+BEGIN
+    IF TG_OP = 'UPDATE' THEN
+        NEW.updated_at := now();
+    END IF;
+    -- Postgres' own errors of the constraints would show the row, and so the secret in it.
+    SELECT string_agg(a.attname, ', ' ORDER BY a.attnum) INTO missing
+      FROM pg_attribute a
+     WHERE a.attrelid = TG_RELID AND a.attnum > 0 AND a.attnotnull AND to_jsonb(NEW) -> a.attname::text = 'null';
+    IF missing IS NOT NULL THEN
+        RAISE EXCEPTION '% of a webhook must not be null', missing
+            USING ERRCODE = 'not_null_violation', HINT = 'Leave it out for its default.';
+    END IF;
+    IF NEW.max_events_per_message NOT BETWEEN 1 AND 10 THEN
+        RAISE EXCEPTION 'max_events_per_message must be 1 to 10, not %', NEW.max_events_per_message
+            USING ERRCODE = 'check_violation', COLUMN = 'max_events_per_message', HINT = 'A message has room for ten events.';
+    END IF;
+    IF NEW.min_interval NOT BETWEEN '0' AND '1 day' THEN
+        RAISE EXCEPTION 'min_interval must be 0 to 1 day, not %', NEW.min_interval
+            USING ERRCODE = 'check_violation', COLUMN = 'min_interval', HINT = '0 sends as fast as the vendor lets us.';
+    END IF;
+    IF NEW.max_age <= '0' THEN
+        RAISE EXCEPTION 'max_age must be longer than 0, not %', NEW.max_age
+            USING ERRCODE = 'check_violation', COLUMN = 'max_age', HINT = 'Null stands for zentry_notify.max_age.';
+    END IF;
+    IF btrim(NEW.name) = '' THEN
+        RAISE EXCEPTION 'the name of a webhook must not be empty'
+            USING ERRCODE = 'invalid_parameter_value', COLUMN = 'name', HINT = 'Give it a name that its team knows, such as ''Backend channel''.';
+    END IF;
+    IF NEW.webhook_type NOT IN ('discord', 'teams') THEN
+        RAISE EXCEPTION 'unknown webhook type "%"', NEW.webhook_type
+            USING ERRCODE = 'invalid_parameter_value', COLUMN = 'webhook_type', HINT = 'The types are discord and teams.';
+    END IF;
+    IF TG_OP = 'INSERT' OR NEW.webhook_url <> OLD.webhook_url OR NEW.webhook_type <> OLD.webhook_type THEN
+        PERFORM zentry_notify.check_webhook_url(NEW.webhook_type, NEW.webhook_url);
+    END IF;
+
+    IF TG_OP = 'INSERT' OR NEW.event_types IS DISTINCT FROM OLD.event_types THEN
+        IF jsonb_typeof(NEW.event_types) IS DISTINCT FROM 'array'
+           OR EXISTS (SELECT FROM jsonb_array_elements(NEW.event_types) AS e WHERE jsonb_typeof(e) <> 'string') THEN
+            RAISE EXCEPTION 'event_types must be a JSON array of names'
+                USING ERRCODE = 'invalid_parameter_value', COLUMN = 'event_types', HINT = 'For example ["task_completed", "badge_earned"], or ["*"] for all.';
+        END IF;
+        SELECT string_agg(format('"%s"', e), ', ' ORDER BY e) INTO unknown
+          FROM jsonb_array_elements_text(NEW.event_types) AS e
+         WHERE e <> '*' AND NOT EXISTS (SELECT FROM zentry_notify.event_type t WHERE t.name = e);
+        IF unknown IS NOT NULL THEN
+            SELECT string_agg(t.name, ', ' ORDER BY t.name) INTO known FROM zentry_notify.event_type t;
+            RAISE EXCEPTION 'unknown event type %', unknown
+                USING ERRCODE = 'invalid_parameter_value', COLUMN = 'event_types', HINT = format('The event types are %s; * stands for all.', known);
+        END IF;
+    END IF;
+
+    IF TG_OP = 'UPDATE' THEN
+        IF NEW.webhook_url <> OLD.webhook_url OR (NEW.is_active AND NOT OLD.is_active) THEN
+            -- A mended URL brings back what a broken one had switched off.
+            NEW.is_active := NEW.is_active OR OLD.switched_off_at IS NOT NULL;
+            NEW.switched_off_at := NULL;
+            NEW.switched_off_reason := NULL;
+            NEW.activated_at := clock_timestamp();
+            DELETE FROM zentry_notify.webhook_circuit c WHERE c.webhook_integration_id = NEW.id;
+        END IF;
+    END IF;
+    RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.check_integration() IS 'Trigger: the rules of a row of webhook_integration';
+
+DROP TRIGGER IF EXISTS check_integration ON zentry_notify.webhook_integration;
+CREATE TRIGGER check_integration BEFORE INSERT OR UPDATE ON zentry_notify.webhook_integration
+    FOR EACH ROW EXECUTE FUNCTION zentry_notify.check_integration();
+
+CREATE OR REPLACE FUNCTION zentry_notify.forget_integration() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    DELETE FROM zentry_notify.notification_log l USING gone WHERE l.webhook_integration_id = gone.id;
+    DELETE FROM zentry_notify.webhook_circuit c USING gone WHERE c.webhook_integration_id = gone.id;
+    DELETE FROM zentry_notify.webhook_count c USING gone WHERE c.webhook_integration_id = gone.id;
+    DELETE FROM zentry_notify.delivery_stat s USING gone WHERE s.webhook_integration_id = gone.id;
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.forget_integration() IS 'Trigger: the log and the state of an integration go with it';
+
+DROP TRIGGER IF EXISTS forget_integration ON zentry_notify.webhook_integration;
+CREATE TRIGGER forget_integration AFTER DELETE ON zentry_notify.webhook_integration
+    REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION zentry_notify.forget_integration();
+
+-- While a dump is restored by several jobs, the worker may count what it sends before the dump's own row is there.
+CREATE OR REPLACE FUNCTION zentry_notify.add_count() RETURNS trigger
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    INSERT INTO zentry_notify.webhook_count AS n VALUES (NEW.*)
+    ON CONFLICT (webhook_integration_id) DO UPDATE
+       SET sent = n.sent + EXCLUDED.sent, failed = n.failed + EXCLUDED.failed,
+           last_sent_at = greatest(n.last_sent_at, EXCLUDED.last_sent_at),
+           last_failed_at = greatest(n.last_failed_at, EXCLUDED.last_failed_at),
+           last_error = coalesce(n.last_error, EXCLUDED.last_error);
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.add_count() IS 'Trigger: a restored count is added to what the worker has counted meanwhile';
+
+-- The worker counts as the agent, and the trigger's own INSERT is not for the trigger.
+DROP TRIGGER IF EXISTS add_count ON zentry_notify.webhook_count;
+CREATE TRIGGER add_count BEFORE INSERT ON zentry_notify.webhook_count
+    FOR EACH ROW WHEN (current_user OPERATOR(pg_catalog.<>) 'zentry_notify_agent' AND pg_catalog.pg_trigger_depth() OPERATOR(pg_catalog.=) 0)
+    EXECUTE FUNCTION zentry_notify.add_count();
+
+-- Every session keeps subscriptions and sources in memory; these tell them to look again.
+DROP TRIGGER IF EXISTS configuration_changed ON zentry_notify.webhook_integration;
+CREATE TRIGGER configuration_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON zentry_notify.webhook_integration
+    FOR EACH STATEMENT EXECUTE FUNCTION zentry_notify.configuration_changed();
+DROP TRIGGER IF EXISTS configuration_changed ON zentry_notify.event_source;
+CREATE TRIGGER configuration_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON zentry_notify.event_source
+    FOR EACH STATEMENT EXECUTE FUNCTION zentry_notify.configuration_changed();
+-- ---- 08_views.sql ----
+
+-- What people look at. No secret is in here.
+
+CREATE OR REPLACE VIEW zentry_notify.webhooks AS
+SELECT w.id,
+       w.name,
+       w.webhook_type,
+       zentry_notify.redact_url(w.webhook_url) AS webhook_url,
+       w.project_id,
+       w.event_types,
+       w.is_active,
+       CASE WHEN w.switched_off_at IS NOT NULL THEN 'gone'
+            WHEN NOT w.is_active THEN 'off'
+            WHEN c.webhook_integration_id IS NOT NULL THEN 'failing'
+            ELSE 'active' END AS state,
+       coalesce(w.switched_off_at, c.opened_at) AS state_since,
+       coalesce(w.switched_off_reason, c.error_message) AS reason,
+       CASE WHEN w.is_active THEN c.next_try_at END AS next_try_at,
+       (SELECT count(*) FROM zentry_notify.notification_log l
+         WHERE l.webhook_integration_id = w.id AND l.status IN ('pending', 'retry')) AS pending,
+       coalesce(n.sent, 0) AS sent,
+       coalesce(n.failed, 0) AS failed,
+       greatest(n.last_sent_at, n.last_failed_at) AS last_delivery_at,
+       CASE WHEN n.last_sent_at >= n.last_failed_at OR n.last_failed_at IS NULL AND n.last_sent_at IS NOT NULL THEN 'sent'
+            WHEN n.last_failed_at IS NOT NULL THEN 'failed' END AS last_status,
+       w.created_by_id,
+       w.max_events_per_message,
+       w.min_interval,
+       w.max_age,
+       w.created_at,
+       w.updated_at
+  FROM zentry_notify.webhook_integration w
+  LEFT JOIN zentry_notify.webhook_circuit c ON c.webhook_integration_id = w.id
+  LEFT JOIN zentry_notify.webhook_count n ON n.webhook_integration_id = w.id;
+COMMENT ON VIEW zentry_notify.webhooks IS 'Integrations with their state and counts; the URL without its secret';
+COMMENT ON COLUMN zentry_notify.webhooks.id IS 'Number of the integration';
+COMMENT ON COLUMN zentry_notify.webhooks.name IS 'Its name';
+COMMENT ON COLUMN zentry_notify.webhooks.webhook_type IS 'discord or teams';
+COMMENT ON COLUMN zentry_notify.webhooks.webhook_url IS 'Where it posts to, without the secret';
+COMMENT ON COLUMN zentry_notify.webhooks.project_id IS 'The project whose events are sent; null: every project''s';
+COMMENT ON COLUMN zentry_notify.webhooks.event_types IS 'The events it hears; ["*"]: all';
+COMMENT ON COLUMN zentry_notify.webhooks.is_active IS 'Whether it hears anything';
+COMMENT ON COLUMN zentry_notify.webhooks.state IS 'active; failing: keeps failing, tried at growing intervals; gone: the endpoint does not exist any more, switched off; off: switched off by hand';
+COMMENT ON COLUMN zentry_notify.webhooks.state_since IS 'Since when it is failing or gone';
+COMMENT ON COLUMN zentry_notify.webhooks.reason IS 'Why it is failing or gone';
+COMMENT ON COLUMN zentry_notify.webhooks.next_try_at IS 'When a failing one is tried again';
+COMMENT ON COLUMN zentry_notify.webhooks.pending IS 'Deliveries that wait';
+COMMENT ON COLUMN zentry_notify.webhooks.sent IS 'Deliveries that arrived, since it was registered';
+COMMENT ON COLUMN zentry_notify.webhooks.failed IS 'Deliveries that were given up, since it was registered';
+COMMENT ON COLUMN zentry_notify.webhooks.last_delivery_at IS 'When the last delivery was sent or given up';
+COMMENT ON COLUMN zentry_notify.webhooks.last_status IS 'sent or failed: what became of the last delivery';
+COMMENT ON COLUMN zentry_notify.webhooks.created_by_id IS 'The application''s user who registered it';
+COMMENT ON COLUMN zentry_notify.webhooks.max_events_per_message IS 'How many waiting events may leave as one message';
+COMMENT ON COLUMN zentry_notify.webhooks.min_interval IS 'The shortest time between two messages';
+COMMENT ON COLUMN zentry_notify.webhooks.max_age IS 'Age at which its deliveries expire; null: zentry_notify.max_age';
+COMMENT ON COLUMN zentry_notify.webhooks.created_at IS 'When it was registered';
+COMMENT ON COLUMN zentry_notify.webhooks.updated_at IS 'When it was changed last';
+
+CREATE OR REPLACE VIEW zentry_notify.logs AS
+SELECT l.id,
+       l.webhook_integration_id,
+       w.name AS webhook_integration_name,
+       w.webhook_type,
+       l.event_type,
+       l.payload,
+       l.status,
+       l.response_status_code,
+       l.response_body,
+       l.error_message,
+       l.retry_count,
+       l.attempts,
+       l.created_at,
+       l.sent_at,
+       l.next_attempt_at,
+       l.retry_of
+  FROM zentry_notify.notification_log l
+  LEFT JOIN zentry_notify.webhook_integration w ON w.id = l.webhook_integration_id;
+COMMENT ON VIEW zentry_notify.logs IS 'The log with the name and the type of each delivery''s integration';
+COMMENT ON COLUMN zentry_notify.logs.webhook_integration_name IS 'The integration''s name';
+COMMENT ON COLUMN zentry_notify.logs.webhook_type IS 'discord or teams';
+
+-- The rest are the log's own columns, described once.
+DO $$
+DECLARE
+    c record;
+BEGIN
+    FOR c IN SELECT a.attname, pg_catalog.col_description(a.attrelid, a.attnum) AS text
+               FROM pg_catalog.pg_attribute a
+              WHERE a.attrelid OPERATOR(pg_catalog.=) 'zentry_notify.notification_log'::pg_catalog.regclass
+                AND a.attnum OPERATOR(pg_catalog.>) 0
+    LOOP
+        EXECUTE pg_catalog.format('COMMENT ON COLUMN zentry_notify.logs.%I IS %L', c.attname, c.text);
+    END LOOP;
+END
+$$;
+-- ---- 09_webhook_functions.sql ----
+
+-- Register, change and delete webhooks. The rules are the table's (check_integration).
+
+CREATE OR REPLACE FUNCTION zentry_notify.no_such_webhook(webhook_id bigint) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF webhook_id IS NULL THEN
+        RAISE EXCEPTION 'the webhook''s id must not be null' USING ERRCODE = 'null_value_not_allowed',
+            HINT = 'SELECT id, name FROM zentry_notify.webhooks lists them.';
+    END IF;
+    RAISE EXCEPTION 'there is no webhook with id %', webhook_id USING ERRCODE = 'no_data_found',
+        HINT = 'SELECT id, name FROM zentry_notify.webhooks lists them.';
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.no_such_webhook(bigint) IS 'Raises the error for an id that is null or unknown';
+
+CREATE OR REPLACE FUNCTION @extschema@.zentry_register_webhook(
+    name text, webhook_type text, webhook_url text, project_id bigint DEFAULT NULL,
+    event_types text[] DEFAULT NULL, is_active boolean DEFAULT true, created_by_id bigint DEFAULT NULL) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    id bigint;
+BEGIN
+    PERFORM zentry_notify.check_length(name, 100, 'name');
+    INSERT INTO zentry_notify.webhook_integration AS w
+           (name, webhook_type, webhook_url, project_id, event_types, is_active, created_by_id)
+    VALUES (zentry_notify.not_null(name, 'name'), left(zentry_notify.not_null(webhook_type, 'webhook_type'), 20),
+            zentry_notify.not_null(webhook_url, 'webhook_url'), project_id,
+            coalesce(to_jsonb(event_types), '["*"]'), coalesce(is_active, true), created_by_id)
+    RETURNING w.id INTO id;
+    RETURN id;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.zentry_register_webhook(text, text, text, bigint, text[], boolean, bigint) IS
+    'Registers a webhook and returns its id. webhook_type: discord or teams; project_id null: every project; event_types null: all';
+
+CREATE OR REPLACE FUNCTION @extschema@.zentry_update_webhook(
+    webhook_id bigint, name text DEFAULT NULL, webhook_type text DEFAULT NULL, webhook_url text DEFAULT NULL,
+    project_id bigint DEFAULT NULL, event_types text[] DEFAULT NULL, is_active boolean DEFAULT NULL) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_variable
+BEGIN
+    PERFORM zentry_notify.check_length(name, 100, 'name');
+    UPDATE zentry_notify.webhook_integration AS w
+       SET name = coalesce(name, w.name),
+           webhook_type = coalesce(left(webhook_type, 20), w.webhook_type),
+           webhook_url = coalesce(webhook_url, w.webhook_url),
+           project_id = CASE project_id WHEN 0 THEN NULL ELSE coalesce(project_id, w.project_id) END,
+           event_types = coalesce(to_jsonb(event_types), w.event_types),
+           is_active = coalesce(is_active, w.is_active)
+     WHERE w.id = webhook_id;
+    IF NOT FOUND THEN
+        PERFORM zentry_notify.no_such_webhook(webhook_id);
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.zentry_update_webhook(bigint, text, text, text, bigint, text[], boolean) IS
+    'Changes what is given and leaves the rest; project_id 0: every project; a new URL or is_active => true brings back a webhook that was switched off';
+
+CREATE OR REPLACE FUNCTION @extschema@.zentry_delete_webhook(webhook_id bigint) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    DELETE FROM zentry_notify.webhook_integration w WHERE w.id = webhook_id;
+    IF NOT FOUND THEN
+        PERFORM zentry_notify.no_such_webhook(webhook_id);
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.zentry_delete_webhook(bigint) IS 'Deletes a webhook with its log and whatever still waits for it';
+
+CREATE OR REPLACE FUNCTION zentry_notify.not_null(value text, parameter text) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF value IS NULL THEN
+        RAISE EXCEPTION '% must not be null', parameter USING ERRCODE = 'null_value_not_allowed',
+            HINT = 'zentry_register_webhook(name, webhook_type, webhook_url) needs all three.';
+    END IF;
+    RETURN value;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.not_null(text, text) IS 'The value, or an error that names the parameter';
+
+CREATE OR REPLACE FUNCTION zentry_notify.check_length(value text, maximum integer, parameter text) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF length(value) > maximum THEN
+        RAISE EXCEPTION '% must not be longer than % characters', parameter, maximum
+            USING ERRCODE = 'string_data_right_truncation', DETAIL = format('It has %s.', length(value)), HINT = 'Shorten it.';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.check_length(text, integer, text) IS 'An error that names the parameter when the value is too long';
+-- ---- 10_delivery_functions.sql ----
+
+-- Sample events, and deliveries sent anew.
+
+CREATE OR REPLACE FUNCTION @extschema@.zentry_test_event(event_type text DEFAULT 'task_completed', project_id bigint DEFAULT NULL) RETURNS SETOF bigint
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+    data    jsonb;
+    project bigint := zentry_test_event.project_id;
+    ids     bigint[];
+    lanes   bigint[];
+BEGIN
+    SELECT zentry_notify.sample_event(t.name) INTO data FROM zentry_notify.event_type t WHERE t.name = zentry_test_event.event_type;
+    IF data IS NULL THEN
+        RAISE EXCEPTION 'unknown event type "%"', coalesce(zentry_test_event.event_type, '(null)')
+            USING ERRCODE = 'invalid_parameter_value',
+                  HINT = format('The event types are %s.', (SELECT string_agg(t.name, ', ' ORDER BY t.name) FROM zentry_notify.event_type t));
+    END IF;
+    IF project IS NULL THEN
+        SELECT min(w.project_id) INTO project FROM zentry_notify.webhook_integration w WHERE w.is_active;
+    END IF;
+    IF data ? 'project_id' AND project IS NOT NULL THEN
+        data := jsonb_set(data, '{project_id}', to_jsonb(project));
+    END IF;
+
+    WITH queued AS (
+        INSERT INTO zentry_notify.notification_log (webhook_integration_id, event_type, payload)
+        SELECT w.id, zentry_test_event.event_type, data
+          FROM zentry_notify.webhook_integration w
+         WHERE w.is_active
+           AND w.event_types ?| ARRAY['*', zentry_test_event.event_type]
+           AND (w.project_id IS NULL OR w.project_id = project OR zentry_test_event.event_type = 'project_created')
+         ORDER BY w.id
+        RETURNING id, webhook_integration_id)
+    SELECT array_agg(q.id ORDER BY q.id), array_agg(q.webhook_integration_id) INTO ids, lanes FROM queued q;
+
+    PERFORM zentry_notify.wake(lanes);
+    RETURN QUERY SELECT unnest(ids);
+END
+$$;
+COMMENT ON FUNCTION @extschema@.zentry_test_event(text, bigint) IS
+    'Queues a sample of the event for every active webhook that would hear it in that project (null: the first that has one) and returns the ids of the log';
+
+CREATE OR REPLACE FUNCTION @extschema@.zentry_retry(log_id bigint) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    entry  zentry_notify.notification_log;
+    new_id bigint;
+BEGIN
+    SELECT l.* INTO entry FROM zentry_notify.notification_log l WHERE l.id = log_id FOR UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'there is no delivery with id %', coalesce(log_id::text, '(null)')
+            USING ERRCODE = 'no_data_found', HINT = 'SELECT id, status FROM zentry_notify.logs ORDER BY id DESC lists them.';
+    END IF;
+    CASE entry.status
+        WHEN 'retry' THEN
+            UPDATE zentry_notify.notification_log l SET next_attempt_at = now() WHERE l.id = log_id;
+            new_id := log_id;
+        WHEN 'failed' THEN
+            IF entry.retry_count >= 3 THEN
+                RAISE EXCEPTION 'delivery % was already retried % times', log_id, entry.retry_count
+                    USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = format('It last failed with: %s', entry.error_message),
+                          HINT = 'Mend the cause first; a new event starts afresh.';
+            END IF;
+            SELECT l.id INTO new_id FROM zentry_notify.notification_log l
+             WHERE l.id > log_id AND l.retry_of = log_id AND l.webhook_integration_id = entry.webhook_integration_id
+               AND l.status IN ('pending', 'retry');
+            IF FOUND THEN
+                RAISE EXCEPTION 'delivery % is being retried already', log_id
+                    USING ERRCODE = 'object_not_in_prerequisite_state', HINT = format('See delivery %s.', new_id);
+            END IF;
+            INSERT INTO zentry_notify.notification_log AS l (webhook_integration_id, event_type, payload, retry_count, retry_of)
+            VALUES (entry.webhook_integration_id, entry.event_type, entry.payload, entry.retry_count + 1, log_id)
+            RETURNING l.id INTO new_id;
+        ELSE
+            RAISE EXCEPTION 'delivery % cannot be retried: it is %', log_id,
+                            CASE entry.status WHEN 'sent' THEN 'sent already' ELSE 'still waiting for its first try' END
+                USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Only failed deliveries, and those that wait for their next attempt, can be retried.';
+    END CASE;
+    PERFORM zentry_notify.wake(ARRAY[entry.webhook_integration_id], entry.status = 'retry');
+    RETURN new_id;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.zentry_retry(bigint) IS
+    'Sends a failed delivery again as a new one (at most 3 times along one chain) and returns its id; one that waits for its next attempt is made due now';
+
+CREATE OR REPLACE FUNCTION @extschema@.zentry_retry_failed(webhook_id bigint DEFAULT NULL, event_type text DEFAULT NULL, since timestamptz DEFAULT NULL) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+    lanes bigint[];
+    total bigint;
+BEGIN
+    IF webhook_id IS NOT NULL AND NOT EXISTS (SELECT FROM zentry_notify.webhook_integration w WHERE w.id = webhook_id) THEN
+        PERFORM zentry_notify.no_such_webhook(webhook_id);
+    END IF;
+    WITH queued AS (
+        INSERT INTO zentry_notify.notification_log (webhook_integration_id, event_type, payload, retry_count, retry_of)
+        SELECT l.webhook_integration_id, l.event_type, l.payload, l.retry_count + 1, l.id
+          FROM zentry_notify.notification_log l
+          JOIN zentry_notify.webhook_integration w ON w.id = l.webhook_integration_id AND w.is_active
+         WHERE l.status = 'failed'
+           AND l.retry_count < 3
+           AND (webhook_id IS NULL OR l.webhook_integration_id = webhook_id)
+           AND (zentry_retry_failed.event_type IS NULL OR l.event_type = zentry_retry_failed.event_type)
+           AND (since IS NULL OR l.created_at >= since)
+           AND NOT EXISTS (SELECT FROM zentry_notify.notification_log again WHERE again.retry_of = l.id)
+         ORDER BY l.id
+        RETURNING webhook_integration_id)
+    SELECT count(*), array_agg(DISTINCT q.webhook_integration_id) INTO total, lanes FROM queued q;
+    PERFORM zentry_notify.wake(lanes);
+    RETURN total;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.zentry_retry_failed(bigint, text, timestamptz) IS
+    'Sends all failed deliveries again that were not yet (optionally of one webhook, one event type, or created since) and returns how many';
+-- ---- 11_attach.sql ----
+
+-- Which tables fire what.
+
+CREATE OR REPLACE FUNCTION zentry_notify.attach_source(
+    event_type text, relation regclass, columns jsonb, audience jsonb, progress jsonb,
+    insert_when text, update_when text, delete_when text, rider text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_variable
+DECLARE
+    operation  text;
+    condition  text;
+    trigger_of text;
+    conditions jsonb := jsonb_build_object('insert', insert_when, 'update', update_when, 'delete', delete_when);
+BEGIN
+    INSERT INTO zentry_notify.event_source AS s (event_type, relation, columns, audience, progress)
+    VALUES (event_type, relation, columns, audience, progress)
+    ON CONFLICT ON CONSTRAINT event_source_relation_event_type_key DO UPDATE
+       SET columns = EXCLUDED.columns, audience = EXCLUDED.audience, progress = EXCLUDED.progress,
+           suspended_at = NULL, suspended_reason = NULL
+     WHERE (s.columns, s.audience, s.progress) IS DISTINCT FROM (EXCLUDED.columns, EXCLUDED.audience, EXCLUDED.progress)
+        OR s.suspended_at IS NOT NULL;
+
+    FOR operation, condition IN SELECT * FROM jsonb_each_text(conditions) LOOP
+        trigger_of := format('zentry_notify_%s_%s', event_type, operation);
+        IF condition IS NULL THEN
+            IF EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = relation AND t.tgname = trigger_of) THEN
+                EXECUTE format('DROP TRIGGER %I ON %s', trigger_of, relation);
+            END IF;
+        ELSE
+            IF current_setting('server_version_num')::integer < 140000 THEN
+                EXECUTE format('DROP TRIGGER IF EXISTS %I ON %s', trigger_of, relation);
+            END IF;
+            EXECUTE format('CREATE %s TRIGGER %I AFTER %s ON %s FOR EACH ROW WHEN (%s) EXECUTE FUNCTION zentry_notify.capture(%s)',
+                           CASE WHEN current_setting('server_version_num')::integer >= 140000 THEN 'OR REPLACE' END,
+                           trigger_of, operation, relation, condition, concat_ws(', ', quote_literal(event_type), quote_literal(rider)));
+            -- DROP EXTENSION takes the trigger with it and asks for no CASCADE.
+            EXECUTE format('ALTER TRIGGER %I ON %s DEPENDS ON EXTENSION zentry_notify', trigger_of, relation);
+            EXECUTE format('COMMENT ON TRIGGER %I ON %s IS %L', trigger_of, relation, format('Tells zentry_notify of %s', event_type));
+        END IF;
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.attach_source(text, regclass, jsonb, jsonb, jsonb, text, text, text, text) IS
+    'Records a source and puts its triggers on the table; repeating it mends what was changed or suspended. rider: another source of the table that the same triggers serve, because each WHEN costs every write';
+
+-- Zentry's own tables, as its Django migrations make them.
+CREATE OR REPLACE VIEW zentry_notify.zentry_source AS
+SELECT *
+  FROM (VALUES
+    ('task_completed', 'public.tasks_task',
+     '{"task_id": "id", "task_title": "title", "task_description": "description",
+       "user_name": {"from": "public.users_user", "match": "id", "key": "assigned_to_id", "column": "username"},
+       "user_id": "assigned_to_id",
+       "project_name": {"from": "public.tasks_project", "match": "id", "key": "project_id", "column": "name"},
+       "project_id": "project_id", "points": "experience_reward", "completed_at": "completed_at"}'::jsonb,
+     '{"project": "project_id"}'::jsonb,
+     NULL::jsonb,
+     'NEW.status = ''completed''',
+     'NEW.status = ''completed'' AND OLD.status IS DISTINCT FROM NEW.status',
+     NULL, 'milestone_reached'),
+    ('badge_earned', 'public.achievements_userbadge',
+     '{"badge_id": "badge_id",
+       "badge_name": {"from": "public.achievements_badge", "match": "id", "key": "badge_id", "column": "name"},
+       "badge_description": {"from": "public.achievements_badge", "match": "id", "key": "badge_id", "column": "description"},
+       "user_name": {"from": "public.users_user", "match": "id", "key": "user_id", "column": "username"},
+       "user_id": "user_id", "earned_at": "earned_at"}',
+     '{"person": "user_id", "projects": [
+        {"from": "public.tasks_project", "match": "created_by_id", "column": "id"},
+        {"from": "public.tasks_project_members", "match": "user_id", "column": "project_id"},
+        {"from": "public.tasks_task", "match": "assigned_to_id", "column": "project_id"}]}',
+     NULL, 'true', NULL, NULL, NULL),
+    ('project_created', 'public.tasks_project',
+     '{"project_id": "id", "project_name": "name", "project_description": "description",
+       "user_name": {"from": "public.users_user", "match": "id", "key": "created_by_id", "column": "username"},
+       "user_id": "created_by_id", "created_at": "created_at"}',
+     '{"all": true}', NULL, 'true', NULL, NULL, NULL),
+    ('milestone_reached', 'public.tasks_task',
+     '{"project_id": "project_id",
+       "project_name": {"from": "public.tasks_project", "match": "id", "key": "project_id", "column": "name"},
+       "user_id": {"from": "public.tasks_project", "match": "id", "key": "project_id", "column": "created_by_id"},
+       "user_name": {"from": "public.users_user", "match": "id", "column": "username",
+                     "key": {"from": "public.tasks_project", "match": "id", "key": "project_id", "column": "created_by_id"}}}',
+     '{"project": "project_id"}',
+     '{"group": "project_id", "status": "status", "done": "completed"}',
+     NULL, 'NEW.project_id IS DISTINCT FROM OLD.project_id', 'OLD.status IS DISTINCT FROM ''completed''', NULL),
+    ('daily_streak', 'public.users_user',
+     '{"user_name": "username", "user_id": "id", "streak_days": "current_streak",
+       "streak_type": {"value": "Daily task completion"}}',
+     '{"person": "user_id", "projects": [
+        {"from": "public.tasks_project", "match": "created_by_id", "column": "id"},
+        {"from": "public.tasks_project_members", "match": "user_id", "column": "project_id"},
+        {"from": "public.tasks_task", "match": "assigned_to_id", "column": "project_id"}]}',
+     NULL, NULL, 'NEW.current_streak > OLD.current_streak', NULL, NULL)
+  ) AS s (event_type, relation, columns, audience, progress, insert_when, update_when, delete_when, rider);
+COMMENT ON VIEW zentry_notify.zentry_source IS 'How Zentry''s own tables become events; zentry_attach() puts it to work';
+
+COMMENT ON COLUMN zentry_notify.zentry_source.event_type IS 'The event';
+COMMENT ON COLUMN zentry_notify.zentry_source.relation IS 'Zentry''s table';
+COMMENT ON COLUMN zentry_notify.zentry_source.columns IS 'As event_source.columns';
+COMMENT ON COLUMN zentry_notify.zentry_source.audience IS 'As event_source.audience';
+COMMENT ON COLUMN zentry_notify.zentry_source.progress IS 'As event_source.progress';
+COMMENT ON COLUMN zentry_notify.zentry_source.insert_when IS 'WHEN of the insert trigger; null: there is none';
+COMMENT ON COLUMN zentry_notify.zentry_source.update_when IS 'WHEN of the update trigger; null: there is none';
+COMMENT ON COLUMN zentry_notify.zentry_source.delete_when IS 'WHEN of the delete trigger; null: there is none';
+COMMENT ON COLUMN zentry_notify.zentry_source.rider IS 'Another event of the table that these triggers serve too';
+
+CREATE OR REPLACE FUNCTION @extschema@.zentry_attach() RETURNS TABLE (event_type text, relation text, state text)
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+    source zentry_notify.zentry_source;
+BEGIN
+    FOR source IN SELECT * FROM zentry_notify.zentry_source LOOP
+        event_type := source.event_type;
+        relation := source.relation;
+        IF to_regclass(source.relation) IS NULL THEN
+            state := 'not found';
+        ELSIF NOT zentry_notify.caller_owns(to_regclass(source.relation)) THEN
+            state := 'not yours';
+        ELSE
+            PERFORM zentry_notify.attach_source(source.event_type, to_regclass(source.relation), source.columns, source.audience,
+                                                source.progress, source.insert_when, source.update_when, source.delete_when, source.rider);
+            state := 'attached';
+        END IF;
+        RETURN NEXT;
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.zentry_attach() IS
+    'Puts the triggers of the five events on Zentry''s own tables, whichever exist, and mends what was suspended. Tables of other owners are left as they are';
+
+CREATE OR REPLACE FUNCTION @extschema@.zentry_detach(relation regclass) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_variable
+DECLARE
+    trigger_of text;
+BEGIN
+    IF relation IS NULL OR NOT EXISTS (SELECT FROM zentry_notify.event_source s WHERE s.relation = relation) THEN
+        RAISE EXCEPTION '% is not attached', coalesce(relation::text, '(null)')
+            USING ERRCODE = 'undefined_object', HINT = 'SELECT event_type, relation FROM zentry_notify.event_source lists what is.';
+    END IF;
+    PERFORM zentry_notify.require_owner(relation);
+    FOR trigger_of IN
+        SELECT t.tgname FROM pg_trigger t
+         WHERE t.tgrelid = relation AND t.tgfoid = 'zentry_notify.capture()'::regprocedure AND NOT t.tgisinternal AND t.tgparentid = 0
+    LOOP
+        EXECUTE format('DROP TRIGGER %I ON %s', trigger_of, relation);
+    END LOOP;
+    DELETE FROM zentry_notify.event_source s WHERE s.relation = relation;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.zentry_detach(regclass) IS 'Takes all our triggers off a table: it fires nothing any more. Needs the table''s owner';
+
+CREATE OR REPLACE FUNCTION zentry_notify.caller_owns(relation regclass) RETURNS boolean
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    -- The caller of the definer function that calls this one: what SET ROLE says, else who logged in.
+    SELECT pg_has_role(coalesce(nullif(current_setting('role'), 'none'), session_user)::name, c.relowner, 'USAGE')
+      FROM pg_class c WHERE c.oid = relation;
+$$;
+COMMENT ON FUNCTION zentry_notify.caller_owns(regclass) IS 'Whether the role that called a definer function owns the table';
+
+CREATE OR REPLACE FUNCTION zentry_notify.require_owner(relation regclass) RETURNS void
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF NOT zentry_notify.caller_owns(relation) THEN
+        RAISE EXCEPTION 'must be owner of table %', relation USING ERRCODE = 'insufficient_privilege',
+            HINT = 'Let the table''s owner or a superuser do it.';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.require_owner(regclass) IS 'An error unless the calling role owns the table';
+-- ---- 13_statistics.sql ----
+
+-- Counters as people and collectors of metrics want them.
+
+CREATE OR REPLACE FUNCTION zentry_notify.latency_bounds() RETURNS double precision[]
+    LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'latency_bounds_wrapper';
+COMMENT ON FUNCTION zentry_notify.latency_bounds() IS 'Upper bounds of the buckets of delivery_stat.latency, in seconds';
+
+CREATE OR REPLACE FUNCTION zentry_notify.add_histograms(a bigint[], b bigint[]) RETURNS bigint[]
+    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'add_histograms_wrapper';
+COMMENT ON FUNCTION zentry_notify.add_histograms(bigint[], bigint[]) IS 'Two counts by bucket as one';
+
+CREATE OR REPLACE AGGREGATE zentry_notify.sum_histogram(bigint[]) (
+    SFUNC = zentry_notify.add_histograms, STYPE = bigint[], INITCOND = '{}',
+    COMBINEFUNC = zentry_notify.add_histograms, PARALLEL = SAFE);
+COMMENT ON AGGREGATE zentry_notify.sum_histogram(bigint[]) IS 'Counts by bucket, added up';
+
+CREATE OR REPLACE FUNCTION zentry_notify.quantile(histogram bigint[], share double precision) RETURNS double precision
+    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'quantile_wrapper';
+COMMENT ON FUNCTION zentry_notify.quantile(bigint[], double precision) IS
+    'Seconds that this share (0 to 1) of all took at most, as far as the buckets tell; null when there is none';
+
+-- While a dump is restored, the worker may count what it sends before the dump's own rows are there.
+CREATE OR REPLACE FUNCTION zentry_notify.add_delivery_stat() RETURNS trigger
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    INSERT INTO zentry_notify.delivery_stat AS s VALUES (NEW.*)
+    ON CONFLICT ON CONSTRAINT delivery_stat_pkey DO UPDATE
+       SET sent = s.sent + EXCLUDED.sent, failed = s.failed + EXCLUDED.failed, retried = s.retried + EXCLUDED.retried,
+           requests = s.requests + EXCLUDED.requests, messages = s.messages + EXCLUDED.messages,
+           rate_limited = s.rate_limited + EXCLUDED.rate_limited, latency_sum = s.latency_sum + EXCLUDED.latency_sum,
+           latency = zentry_notify.add_histograms(s.latency, EXCLUDED.latency);
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.add_delivery_stat() IS 'Trigger: restored counts are added to what the worker has counted meanwhile';
+
+-- The worker adds as the agent, and the trigger's own INSERT is not for the trigger.
+DROP TRIGGER IF EXISTS add_delivery_stat ON zentry_notify.delivery_stat;
+CREATE TRIGGER add_delivery_stat BEFORE INSERT ON zentry_notify.delivery_stat
+    FOR EACH ROW WHEN (current_user OPERATOR(pg_catalog.<>) 'zentry_notify_agent' AND pg_catalog.pg_trigger_depth() OPERATOR(pg_catalog.=) 0)
+    EXECUTE FUNCTION zentry_notify.add_delivery_stat();
+
+CREATE OR REPLACE VIEW zentry_notify.delivery_totals AS
+SELECT s.webhook_integration_id, w.name AS webhook_integration_name, w.webhook_type, s.event_type,
+       s.sent, s.failed, s.retried, s.requests, s.messages, s.rate_limited, s.latency_sum, s.latency
+  FROM zentry_notify.delivery_stat s
+  JOIN zentry_notify.webhook_integration w ON w.id = s.webhook_integration_id
+ WHERE s.span = 'ever';
+COMMENT ON VIEW zentry_notify.delivery_totals IS
+    'Counters for a collector of metrics: they only grow, over restarts and whatever leaves the log. For sums over event types take those that are not *, for requests those that are';
+COMMENT ON COLUMN zentry_notify.delivery_totals.webhook_integration_name IS 'The integration''s name';
+COMMENT ON COLUMN zentry_notify.delivery_totals.webhook_type IS 'discord or teams';
+
+-- The rest are the table's own columns, described once.
+DO $$
+DECLARE
+    c record;
+BEGIN
+    FOR c IN SELECT v.attname, pg_catalog.col_description(t.attrelid, t.attnum) AS text
+               FROM pg_catalog.pg_attribute t
+               JOIN pg_catalog.pg_attribute v ON v.attname OPERATOR(pg_catalog.=) t.attname
+              WHERE t.attrelid OPERATOR(pg_catalog.=) 'zentry_notify.delivery_stat'::pg_catalog.regclass
+                AND v.attrelid OPERATOR(pg_catalog.=) 'zentry_notify.delivery_totals'::pg_catalog.regclass
+                AND t.attnum OPERATOR(pg_catalog.>) 0
+    LOOP
+        EXECUTE pg_catalog.format('COMMENT ON COLUMN zentry_notify.delivery_totals.%I IS %L', c.attname, c.text);
+    END LOOP;
+END
+$$;
+
+CREATE OR REPLACE FUNCTION @extschema@.zentry_stats(since interval DEFAULT '1 day')
+    RETURNS TABLE (webhook_id bigint, name text, event_type text, sent bigint, failed bigint, retried bigint, requests bigint,
+                   events_per_message numeric, p50 numeric, p95 numeric, p99 numeric)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+    ever  boolean := zentry_stats.since IS NULL;
+    start timestamptz := now() - zentry_stats.since;
+BEGIN
+    IF zentry_stats.since <= '0' THEN
+        RAISE EXCEPTION 'since must be longer than 0, not %', zentry_stats.since USING ERRCODE = 'invalid_parameter_value',
+            HINT = 'For example ''1 hour''; null counts from the registration on.';
+    END IF;
+    RETURN QUERY
+    SELECT w.id, w.name::text, s.event_type::text, sum(s.sent)::bigint, sum(s.failed)::bigint, sum(s.retried)::bigint,
+           sum(s.requests)::bigint, round(sum(s.sent) / nullif(sum(s.messages), 0), 1),
+           round(zentry_notify.quantile(zentry_notify.sum_histogram(s.latency), 0.5)::numeric, 3),
+           round(zentry_notify.quantile(zentry_notify.sum_histogram(s.latency), 0.95)::numeric, 3),
+           round(zentry_notify.quantile(zentry_notify.sum_histogram(s.latency), 0.99)::numeric, 3)
+      FROM zentry_notify.delivery_stat s
+      JOIN zentry_notify.webhook_integration w ON w.id = s.webhook_integration_id
+     WHERE ever AND s.span = 'ever'
+        OR NOT ever AND s.span = 'minute' AND s.since >= date_trunc('minute', start, 'UTC')
+        OR NOT ever AND s.span = 'hour' AND s.since >= date_trunc('hour', start, 'UTC')
+     GROUP BY w.id, s.event_type
+     ORDER BY w.id, s.event_type;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.zentry_stats(interval) IS
+    'What deliveries came to lately (null: ever), for each webhook and event type, and * for all of a webhook. Percentiles are seconds from the event to the answer; what is older than two hours counts by the full hour';
+-- ---- 14_status.sql ----
+
+-- Is it working, and if not, what do I do. One function for each part of the way from the write to the message; what they
+-- return, zentry_status() returns.
+
+CREATE OR REPLACE FUNCTION zentry_notify.server_state()
+    RETURNS TABLE (library_version text, fits boolean, preloaded boolean, worker_died boolean, refused_since timestamptz, databases_waiting integer,
+                   short_of_workers_since timestamptz, discord_parked_until timestamptz)
+    LANGUAGE c ROWS 1 AS 'MODULE_PATHNAME', 'server_state_wrapper';
+COMMENT ON FUNCTION zentry_notify.server_state() IS 'What the library and its shared memory know: one row';
+
+CREATE OR REPLACE FUNCTION zentry_notify.moment(at timestamptz) RETURNS text
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$ SELECT to_char(at, CASE WHEN at::date = current_date THEN 'HH24:MI:SS' ELSE 'YYYY-MM-DD HH24:MI' END) $$;
+COMMENT ON FUNCTION zentry_notify.moment(timestamptz) IS 'A time for people: without the date if it is today''s';
+
+CREATE OR REPLACE FUNCTION zentry_notify.background_workers() RETURNS bigint
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT count(*) FROM pg_stat_activity a
+     WHERE a.backend_type NOT IN ('client backend', 'autovacuum launcher', 'autovacuum worker', 'background writer', 'checkpointer', 'walwriter',
+                                  'archiver', 'logger', 'startup', 'walreceiver', 'walsender', 'walsummarizer', 'slotsync worker', 'io worker');
+$$;
+COMMENT ON FUNCTION zentry_notify.background_workers() IS 'How many processes take a place of max_worker_processes';
+
+CREATE OR REPLACE FUNCTION zentry_notify.more_workers() RETURNS text
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT format('ALTER SYSTEM SET max_worker_processes = %s; -- then restart the server',
+                  current_setting('max_worker_processes')::int + current_setting('zentry_notify.max_workers')::int + 1);
+$$;
+COMMENT ON FUNCTION zentry_notify.more_workers() IS 'The remedy for too few places for background workers';
+
+CREATE OR REPLACE FUNCTION zentry_notify.status_server() RETURNS TABLE (subject text, state text, detail text, remedy text)
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    server    record;
+    launcher  record;
+    installed text := (SELECT e.extversion FROM pg_extension e WHERE e.extname = 'zentry_notify');
+    preload   text := (SELECT string_agg(quote_literal(l), ', ')
+                         FROM (SELECT btrim(s, ' "') FROM regexp_split_to_table(current_setting('shared_preload_libraries'), ',') s
+                                UNION ALL SELECT 'zentry_notify') AS libraries (l) WHERE l <> '');
+BEGIN
+    BEGIN
+        SELECT * INTO server FROM zentry_notify.server_state();
+    EXCEPTION WHEN OTHERS THEN
+        RETURN QUERY SELECT 'library', 'broken', SQLERRM, '-- install the files of zentry_notify ' || installed || ', then restart the server';
+        RETURN;
+    END;
+    IF NOT server.preloaded THEN
+        RETURN QUERY SELECT 'library', 'broken', 'not preloaded: deliveries are written, and nothing is sent',
+            format('ALTER SYSTEM SET shared_preload_libraries = %s; -- then restart the server', preload);
+    ELSIF server.fits THEN
+        RETURN QUERY SELECT 'library', 'ok', 'version ' || installed || ', preloaded', '';
+    ELSIF string_to_array(server.library_version, '.')::int[] > string_to_array(installed, '.')::int[] THEN
+        RETURN QUERY SELECT 'library', 'broken', format('version %s, but the SQL is of %s: nothing is sent', server.library_version, installed),
+            'ALTER EXTENSION zentry_notify UPDATE;';
+    ELSE
+        RETURN QUERY SELECT 'library', 'broken', format('version %s, but the SQL is of %s: nothing is sent', server.library_version, installed),
+            '-- restart the server: it still has the library of before';
+    END IF;
+    IF pg_is_in_recovery() THEN
+        RETURN QUERY SELECT 'launcher', 'ok', 'none on a standby: nothing is sent before it is promoted', '';
+        RETURN;
+    END IF;
+
+    SELECT a.pid, a.backend_start INTO launcher FROM pg_stat_activity a WHERE a.backend_type = 'zentry_notify launcher';
+    IF FOUND THEN
+        RETURN QUERY SELECT 'launcher', 'ok', format('pid %s, since %s', launcher.pid, zentry_notify.moment(launcher.backend_start)), '';
+    ELSE
+        RETURN QUERY SELECT 'launcher', 'broken', 'not there: no worker is started',
+            CASE WHEN NOT server.preloaded THEN '-- comes with the library'
+                 WHEN zentry_notify.background_workers() >= current_setting('max_worker_processes')::int THEN zentry_notify.more_workers()
+                 ELSE '-- the server log says why it ends; it is started again every second' END;
+    END IF;
+    RETURN QUERY SELECT * FROM zentry_notify.status_worker(server.worker_died, server.refused_since, server.databases_waiting,
+                                                           server.short_of_workers_since);
+    IF server.discord_parked_until > now() THEN
+        RETURN QUERY SELECT 'Discord', 'attention', 'has banned this server''s address until ' || zentry_notify.moment(server.discord_parked_until),
+            '-- it is waited for; see that nothing else at this address calls Discord too often';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.status_server() IS 'Status of what the cluster has: library, launcher, worker';
+
+CREATE OR REPLACE VIEW zentry_notify.due_delivery AS
+SELECT l.id, l.webhook_integration_id, coalesce(l.next_attempt_at, l.created_at) AS due_at
+  FROM zentry_notify.notification_log l
+  JOIN zentry_notify.webhook_integration w ON w.id = l.webhook_integration_id AND w.is_active
+ WHERE l.status IN ('pending', 'retry')
+   AND coalesce(l.next_attempt_at, l.created_at) <= now()
+   AND NOT EXISTS (SELECT FROM zentry_notify.webhook_circuit c WHERE c.webhook_integration_id = w.id);
+COMMENT ON VIEW zentry_notify.due_delivery IS 'Deliveries that nothing keeps from being sent but the worker and the pace of their channel';
+COMMENT ON COLUMN zentry_notify.due_delivery.id IS 'Its number in the log';
+COMMENT ON COLUMN zentry_notify.due_delivery.webhook_integration_id IS 'Where it goes';
+COMMENT ON COLUMN zentry_notify.due_delivery.due_at IS 'Since when it may go';
+
+CREATE OR REPLACE FUNCTION zentry_notify.status_worker(worker_died boolean, refused_since timestamptz, databases_waiting integer,
+                                            short_of_workers_since timestamptz)
+    RETURNS TABLE (subject text, state text, detail text, remedy text)
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_variable
+DECLARE
+    worker record;
+    log_it constant text := '-- the server log says why, in a line that begins with zentry_notify';
+BEGIN
+    SELECT a.pid, a.backend_start INTO worker FROM pg_stat_activity a
+     WHERE a.backend_type = 'zentry_notify worker' AND a.datname = current_database();
+    IF FOUND THEN
+        IF refused_since IS NULL THEN
+            RETURN QUERY SELECT 'worker', 'ok', format('pid %s, since %s', worker.pid, zentry_notify.moment(worker.backend_start)), '';
+        ELSE
+            RETURN QUERY SELECT 'worker', 'broken', format('pid %s; the database refuses its statements since %s', worker.pid, zentry_notify.moment(refused_since)), log_it;
+        END IF;
+    ELSIF worker_died THEN
+        RETURN QUERY SELECT 'worker', 'broken', 'has died, and is started again after a pause', log_it;
+    ELSIF current_setting('zentry_notify.sending')::boolean
+          AND EXISTS (SELECT FROM zentry_notify.due_delivery d WHERE d.due_at < now() - interval '5 seconds') THEN
+        IF short_of_workers_since IS NOT NULL THEN
+            RETURN QUERY SELECT 'worker', 'broken', format('no background worker is free, since %s (max_worker_processes is %s)',
+                                                           zentry_notify.moment(short_of_workers_since), current_setting('max_worker_processes')),
+                zentry_notify.more_workers();
+        ELSIF databases_waiting > 0 THEN
+            RETURN QUERY SELECT 'worker', 'attention', format('waits for its turn: %s workers may run, %s databases wait',
+                                                              current_setting('zentry_notify.max_workers'), databases_waiting),
+                format('ALTER SYSTEM SET zentry_notify.max_workers = %s; SELECT pg_reload_conf();',
+                       least(64, current_setting('zentry_notify.max_workers')::int + databases_waiting));
+        ELSE
+            RETURN QUERY SELECT 'worker', 'broken', 'not there, although deliveries are due', '-- see the line of the launcher';
+        END IF;
+    ELSE
+        RETURN QUERY SELECT 'worker', 'ok', 'none is needed now', '';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.status_worker(boolean, timestamptz, integer, timestamptz) IS 'Status of this database''s worker';
+
+CREATE OR REPLACE FUNCTION zentry_notify.status_settings() RETURNS TABLE (subject text, state text, detail text, remedy text)
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    -- What holds for sessions and workers to come: what is set for the database, else what this session began with.
+    WITH setting AS (
+        SELECT s.name, v.normal, v.means, s.setting AS here, s.reset_val, d.value AS of_database, coalesce(d.value, s.reset_val) AS for_all
+          FROM (VALUES ('zentry_notify.sending', 'on', 'nothing is sent, deliveries wait'),
+                       ('zentry_notify.enabled', 'on', 'writes fire nothing'),
+                       ('session_replication_role', 'origin', 'writes fire nothing')) AS v (name, normal, means)
+          JOIN pg_settings s ON s.name = v.name
+          LEFT JOIN LATERAL (
+               SELECT CASE WHEN split_part(c, '=', 2) IN ('off', 'false', 'no', '0') THEN 'off' ELSE split_part(c, '=', 2) END AS value
+                 FROM pg_db_role_setting r JOIN pg_database b ON b.oid = r.setdatabase AND b.datname = current_database(), unnest(r.setconfig) c
+                WHERE r.setrole = 0 AND split_part(c, '=', 1) = v.name) d ON true)
+    SELECT s.name, 'attention', CASE WHEN s.for_all = s.normal THEN s.means || ', in this session' ELSE s.means END,
+           CASE WHEN s.for_all = s.normal THEN format('RESET %s;', s.name)
+                WHEN s.of_database IS NOT NULL THEN format('ALTER DATABASE %I RESET %s;', current_database(), s.name)
+                ELSE format('ALTER SYSTEM SET %s = %s; SELECT pg_reload_conf();', s.name, s.normal) END
+      FROM setting s
+     -- Workers do not see what a session has set.
+     WHERE s.for_all <> s.normal OR s.here <> s.normal AND s.name <> 'zentry_notify.sending';
+$$;
+COMMENT ON FUNCTION zentry_notify.status_settings() IS 'Status of the settings that switch something off';
+
+CREATE OR REPLACE FUNCTION zentry_notify.status_privileges() RETURNS TABLE (subject text, state text, detail text, remedy text)
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    -- Postgres keeps what CREATE EXTENSION granted: what is not there any more has been taken away since.
+    WITH granted AS (
+        SELECT i.classoid, i.objoid, a.privilege_type
+          FROM pg_init_privs i
+          CROSS JOIN aclexplode(i.initprivs) a
+          JOIN pg_roles r ON r.oid = a.grantee AND r.rolname = 'zentry_notify_agent'
+          JOIN pg_depend d ON d.classid = i.classoid AND d.objid = i.objoid AND d.deptype = 'e'
+          JOIN pg_extension e ON e.oid = d.refobjid AND d.refclassid = 'pg_extension'::regclass AND e.extname = 'zentry_notify'
+         WHERE i.objsubid = 0),
+    lost AS (
+        SELECT format('%s ON TABLE %s', string_agg(g.privilege_type, ', ' ORDER BY g.privilege_type), g.objoid::regclass) AS privilege
+          FROM granted g
+         WHERE CASE g.classoid WHEN 'pg_class'::regclass THEN NOT has_table_privilege('zentry_notify_agent', g.objoid, g.privilege_type) END
+         GROUP BY g.objoid
+        UNION ALL
+        SELECT format('EXECUTE ON FUNCTION %s', g.objoid::regprocedure)
+          FROM granted g
+         WHERE CASE g.classoid WHEN 'pg_proc'::regclass THEN NOT has_function_privilege('zentry_notify_agent', g.objoid, 'EXECUTE') END
+        UNION ALL
+        SELECT format('USAGE ON SCHEMA %s', g.objoid::regnamespace)
+          FROM granted g
+         WHERE CASE g.classoid WHEN 'pg_namespace'::regclass THEN NOT has_schema_privilege('zentry_notify_agent', g.objoid, 'USAGE') END)
+    SELECT 'privileges', 'broken', 'zentry_notify_agent has lost ' || l.privilege, format('GRANT %s TO zentry_notify_agent;', l.privilege)
+      FROM lost l;
+$$;
+COMMENT ON FUNCTION zentry_notify.status_privileges() IS 'Status of the rights that the agent needs';
+
+CREATE OR REPLACE FUNCTION zentry_notify.status_sources() RETURNS TABLE (subject text, state text, detail text, remedy text)
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT 'event ' || s.event_type,
+           CASE WHEN c.oid IS NULL OR s.suspended_at IS NOT NULL OR t.live IS NULL OR t.disabled IS NOT NULL THEN 'broken' ELSE 'ok' END,
+           CASE WHEN c.oid IS NULL THEN 'its table does not exist any more'
+                WHEN s.suspended_at IS NOT NULL THEN format('suspended since %s: %s', zentry_notify.moment(s.suspended_at), s.suspended_reason)
+                WHEN t.disabled IS NOT NULL THEN format('trigger %s on %s is disabled', t.disabled, s.relation)
+                WHEN t.live IS NULL THEN format('the triggers on %s are gone', s.relation)
+                ELSE format('%s', s.relation) END,
+           CASE WHEN c.oid IS NULL THEN format('SELECT zentry_detach(%s);', s.relation::oid)
+                WHEN t.disabled IS NOT NULL AND s.suspended_at IS NULL THEN format('ALTER TABLE %s ENABLE TRIGGER %s;', s.relation, t.disabled)
+                WHEN s.suspended_at IS NOT NULL OR t.live IS NULL THEN 'SELECT * FROM zentry_attach();'
+                ELSE '' END
+      FROM zentry_notify.event_source s
+      LEFT JOIN pg_class c ON c.oid = s.relation
+      LEFT JOIN LATERAL (
+           SELECT min(quote_ident(t.tgname)) FILTER (WHERE t.tgenabled IN ('O', 'A')) AS live,
+                  min(quote_ident(t.tgname)) FILTER (WHERE t.tgenabled NOT IN ('O', 'A')) AS disabled
+             FROM pg_trigger t
+            WHERE t.tgrelid = s.relation AND NOT t.tgisinternal AND t.tgfoid = 'zentry_notify.capture()'::regprocedure) t ON true
+     UNION ALL
+    SELECT 'events', 'attention', 'no table is attached: no write fires anything', 'SELECT * FROM zentry_attach();'
+     WHERE NOT EXISTS (SELECT FROM zentry_notify.event_source)
+     ORDER BY 1;
+$$;
+COMMENT ON FUNCTION zentry_notify.status_sources() IS 'Status of the attached tables';
+
+CREATE OR REPLACE FUNCTION zentry_notify.status_webhooks() RETURNS TABLE (subject text, state text, detail text, remedy text)
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    WITH webhook AS (
+        SELECT w.id, w.name,
+               CASE WHEN w.switched_off_at IS NOT NULL THEN 'gone' WHEN NOT w.is_active THEN 'off'
+                    WHEN c.webhook_integration_id IS NOT NULL THEN 'failing' ELSE 'active' END AS state,
+               coalesce(w.switched_off_at, c.opened_at) AS since, coalesce(w.switched_off_reason, c.error_message) AS reason, c.next_try_at
+          FROM zentry_notify.webhook_integration w
+          LEFT JOIN zentry_notify.webhook_circuit c ON c.webhook_integration_id = w.id)
+    SELECT 'webhooks', CASE WHEN count(*) FILTER (WHERE n.state = 'active') = 0 THEN 'attention' ELSE 'ok' END,
+           coalesce(string_agg(format('%s %s', n.count, n.state), ', ' ORDER BY n.state), 'none is registered: nobody hears anything'),
+           CASE WHEN count(*) = 0 THEN 'SELECT zentry_register_webhook(''NAME'', ''discord'', ''URL'');' ELSE '' END
+      FROM (SELECT w.state, count(*) FROM webhook w GROUP BY w.state) n
+     UNION ALL
+    (SELECT format('webhook %s', w.id), CASE w.state WHEN 'gone' THEN 'broken' ELSE 'attention' END,
+            CASE w.state WHEN 'gone' THEN format('gone since %s: %s', zentry_notify.moment(w.since), w.reason)
+                         ELSE format('fails since %s, next try %s: %s', zentry_notify.moment(w.since), zentry_notify.moment(w.next_try_at), w.reason) END,
+            CASE w.state WHEN 'gone' THEN format('SELECT zentry_update_webhook(%s, webhook_url => ''URL''), zentry_retry_failed(%s);', w.id, w.id)
+                         ELSE format('SELECT * FROM zentry_test_webhook(%s);', w.id) END
+       FROM webhook w WHERE w.state IN ('gone', 'failing') ORDER BY w.state DESC, w.id LIMIT 20);
+$$;
+COMMENT ON FUNCTION zentry_notify.status_webhooks() IS 'Status of the integrations: how many are in which state, and the first 20 that fail or are gone';
+
+CREATE OR REPLACE FUNCTION zentry_notify.status_queue() RETURNS TABLE (subject text, state text, detail text, remedy text)
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT 'queue', CASE WHEN d.due_at < now() - interval '5 minutes' THEN 'attention' ELSE 'ok' END,
+           CASE WHEN q.waiting = 0 THEN 'nothing waits'
+                ELSE format('%s wait, the oldest since %s', q.waiting, zentry_notify.moment(q.oldest)) END,
+           CASE WHEN d.due_at < now() - interval '5 minutes'
+                THEN 'SELECT * FROM zentry_notify.logs WHERE status IN (''pending'', ''retry'') ORDER BY id LIMIT 20;' ELSE '' END
+      FROM (SELECT count(*) AS waiting, min(l.created_at) AS oldest FROM zentry_notify.notification_log l WHERE l.status IN ('pending', 'retry')) q
+      CROSS JOIN (SELECT min(d.due_at) AS due_at FROM zentry_notify.due_delivery d) d
+     UNION ALL
+    SELECT 'milestones', 'attention', format('%s notes are not counted, the oldest of %s', count(*), zentry_notify.moment(min(n.created_at))),
+           '-- see the line of the worker'
+      FROM zentry_notify.progress_note n HAVING min(n.created_at) < now() - interval '5 minutes'
+     UNION ALL
+    (SELECT format('webhook %s', l.webhook_integration_id), 'attention', 'rate limited until ' || zentry_notify.moment(max(l.next_attempt_at)),
+            format('UPDATE zentry_notify.webhook_integration SET min_interval = ''5 seconds'' WHERE id = %s;', l.webhook_integration_id)
+       FROM zentry_notify.notification_log l
+      WHERE l.status IN ('pending', 'retry') AND l.response_status_code = 429 AND l.next_attempt_at > now()
+      GROUP BY l.webhook_integration_id ORDER BY max(l.next_attempt_at) DESC LIMIT 20);
+$$;
+COMMENT ON FUNCTION zentry_notify.status_queue() IS 'Status of what waits';
+
+CREATE OR REPLACE FUNCTION zentry_notify.status_log() RETURNS TABLE (subject text, state text, detail text, remedy text)
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT 'failures', CASE WHEN f.day > 0 THEN 'attention' ELSE 'ok' END,
+           format('%s in 24 hours', f.day) || CASE WHEN e.last_failed_at IS NULL THEN ''
+               ELSE format('; the last, %s: %s', zentry_notify.moment(e.last_failed_at), left(e.last_error, 200)) END,
+           CASE WHEN f.day > 0 THEN 'SELECT zentry_retry_failed(since => now() - interval ''1 day'');' ELSE '' END
+      FROM (SELECT coalesce(sum(s.failed), 0) AS day FROM zentry_notify.delivery_stat s
+             WHERE s.event_type = '*' AND s.span IN ('minute', 'hour') AND s.since >= now() - interval '1 day') f
+      LEFT JOIN LATERAL (SELECT n.last_failed_at, n.last_error FROM zentry_notify.webhook_count n
+                          WHERE n.last_failed_at IS NOT NULL ORDER BY n.last_failed_at DESC LIMIT 1) e ON true
+     UNION ALL
+    SELECT 'clock', CASE WHEN l.created_at > clock_timestamp() + interval '1 minute' THEN 'attention' ELSE 'ok' END,
+           CASE WHEN l.created_at > clock_timestamp() + interval '1 minute'
+                THEN format('the last delivery is of %s, and now it is %s', l.created_at, now()) ELSE date_trunc('second', now())::text END,
+           CASE WHEN l.created_at > clock_timestamp() + interval '1 minute' THEN '-- the server''s clock was set back: set it right' ELSE '' END
+      FROM (SELECT (SELECT l.created_at FROM zentry_notify.notification_log l ORDER BY l.id DESC LIMIT 1)) l;
+$$;
+COMMENT ON FUNCTION zentry_notify.status_log() IS 'Status of what became of deliveries, and of the time';
+
+CREATE OR REPLACE FUNCTION @extschema@.zentry_status() RETURNS TABLE (subject text, state text, detail text, remedy text)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT * FROM zentry_notify.status_server()
+     UNION ALL SELECT * FROM zentry_notify.status_settings()
+     UNION ALL SELECT * FROM zentry_notify.status_privileges()
+     UNION ALL SELECT * FROM zentry_notify.status_sources()
+     UNION ALL SELECT * FROM zentry_notify.status_webhooks()
+     UNION ALL SELECT * FROM zentry_notify.status_queue()
+     UNION ALL SELECT * FROM zentry_notify.status_log();
+$$;
+COMMENT ON FUNCTION @extschema@.zentry_status() IS
+    'Whether everything works: what is ok, needs attention, or is broken, along the way from the write to the message, and the SQL that mends it';
+-- ---- 15_import.sql ----
+
+-- The integrations of the application's own notifications, taken over.
+
+-- Reading is the caller's, with their rights: what stands in for the table must not run as the extension's owner.
+CREATE OR REPLACE FUNCTION @extschema@.zentry_import_integrations(source regclass DEFAULT NULL)
+    RETURNS TABLE (id bigint, name text, state text, reason text)
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+    relation regclass := coalesce(source, to_regclass('public.notifications_webhookintegration'));
+    old      record;
+BEGIN
+    IF relation IS NULL THEN
+        RAISE EXCEPTION 'there is no table public.notifications_webhookintegration' USING ERRCODE = 'undefined_table',
+            HINT = 'If the application has its integrations elsewhere: SELECT * FROM zentry_import_integrations(''schema.table'');';
+    END IF;
+    FOR old IN EXECUTE format('SELECT to_jsonb(t) AS entry FROM %s AS t ORDER BY t.id', relation) LOOP
+        RETURN QUERY SELECT * FROM zentry_notify.import_integration(old.entry);
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.zentry_import_integrations(regclass) IS
+    'Takes over the rows of notifications_webhookintegration (or of another table with its columns) under their ids; each is imported, there already, or refused, with the reason. May be repeated';
+
+CREATE OR REPLACE FUNCTION zentry_notify.import_integration(entry jsonb) RETURNS TABLE (id bigint, name text, state text, reason text)
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+    old  zentry_notify.webhook_integration;
+    same zentry_notify.webhook_integration;
+    hint text;
+BEGIN
+    id := entry ->> 'id';
+    name := entry ->> 'name';
+    BEGIN
+        old := jsonb_populate_record(NULL::zentry_notify.webhook_integration, entry);
+        SELECT w.* INTO same FROM zentry_notify.webhook_integration w WHERE w.id = old.id;
+        IF FOUND THEN
+            -- Changed since or not, it is the same if it was made at the same moment.
+            state := CASE WHEN same.created_at = old.created_at THEN 'there already' ELSE 'refused' END;
+            reason := CASE WHEN same.created_at <> old.created_at
+                           THEN format('its id is that of webhook "%s", which was registered here; register it by zentry_register_webhook', same.name) END;
+            RETURN NEXT;
+            RETURN;
+        END IF;
+        INSERT INTO zentry_notify.webhook_integration AS w
+               (id, name, webhook_type, webhook_url, project_id, created_by_id, event_types, is_active, created_at)
+        VALUES (old.id, old.name, old.webhook_type, old.webhook_url, old.project_id, old.created_by_id, old.event_types,
+                coalesce(old.is_active, true), coalesce(old.created_at, now()));
+        -- Ids given from now on must not be those that were taken over.
+        PERFORM setval(s.sequence, old.id) FROM pg_get_serial_sequence('zentry_notify.webhook_integration', 'id') AS s (sequence)
+          WHERE old.id > coalesce(pg_sequence_last_value(s.sequence::regclass), 0);
+        state := 'imported';
+        reason := CASE WHEN old.event_types = '[]' THEN 'it hears nothing: its list of event types is empty' END;
+    EXCEPTION WHEN data_exception OR integrity_constraint_violation OR invalid_parameter_value OR object_not_in_prerequisite_state
+                OR insufficient_privilege THEN
+        GET STACKED DIAGNOSTICS reason = MESSAGE_TEXT, hint = PG_EXCEPTION_HINT;
+        reason := concat_ws('; ', reason, nullif(hint, ''));
+        state := 'refused';
+    END;
+    RETURN NEXT;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.import_integration(jsonb) IS 'Takes over one integration, a row of the application''s table as JSON';
+-- ---- 16_privileges.sql ----
+
+-- PUBLIC has nothing; the agent what capture and delivery need; readers and managers are granted by calls.
+
+-- Only what lacks is granted and only what is there is revoked: PostgreSQL takes an object's privileges as they are after a GRANT or a
+-- REVOKE of an extension's script for the extension's own, and would not dump what zentry_grant has given by then.
+DO $$
+DECLARE
+    relation  regclass;
+    privilege text;
+BEGIN
+    IF NOT pg_catalog.has_schema_privilege('zentry_notify_agent', 'zentry_notify', 'USAGE') THEN
+        GRANT USAGE ON SCHEMA zentry_notify TO zentry_notify_agent;
+    END IF;
+    FOR relation, privilege IN
+        SELECT needed.relation, kind
+          FROM (VALUES ('zentry_notify.notification_log'::pg_catalog.regclass, 'SELECT, INSERT, UPDATE, DELETE'),
+                       ('zentry_notify.webhook_circuit', 'SELECT, INSERT, UPDATE, DELETE'),
+                       ('zentry_notify.webhook_count', 'SELECT, INSERT, UPDATE, DELETE'),
+                       ('zentry_notify.progress_note', 'SELECT, INSERT, UPDATE, DELETE'),
+                       ('zentry_notify.project_progress', 'SELECT, INSERT, UPDATE, DELETE'),
+                       ('zentry_notify.delivery_stat', 'SELECT, INSERT, UPDATE, DELETE'),
+                       ('zentry_notify.webhook_integration', 'SELECT, UPDATE'),
+                       ('zentry_notify.event_source', 'SELECT, UPDATE'),
+                       ('zentry_notify.event_type', 'SELECT')) AS needed (relation, kinds),
+               pg_catalog.regexp_split_to_table(needed.kinds, ', ') AS kind
+         WHERE NOT pg_catalog.has_table_privilege('zentry_notify_agent', needed.relation, kind)
+    LOOP
+        EXECUTE pg_catalog.format('GRANT %s ON %s TO zentry_notify_agent', privilege, relation);
+    END LOOP;
+    IF NOT pg_catalog.has_function_privilege('zentry_notify_agent', 'zentry_notify.sum_histogram(bigint[])', 'EXECUTE') THEN
+        GRANT EXECUTE ON FUNCTION zentry_notify.add_histograms(bigint[], bigint[]), zentry_notify.sum_histogram(bigint[]) TO zentry_notify_agent;
+    END IF;
+END
+$$;
+
+CREATE OR REPLACE FUNCTION @extschema@.zentry_grant(grantee regrole, privilege text) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    f regprocedure;
+BEGIN
+    IF privilege IS NULL OR privilege NOT IN ('reader', 'manager', 'application') THEN
+        RAISE EXCEPTION 'unknown privilege "%"', privilege USING ERRCODE = 'invalid_parameter_value',
+            HINT = 'reader: the views. manager: the views, and register, change, delete, test, retry, attach. application: all that, and the tables of integrations and deliveries, URLs included.';
+    END IF;
+    EXECUTE format('GRANT USAGE ON SCHEMA zentry_notify TO %s', grantee);
+    EXECUTE format('GRANT EXECUTE ON FUNCTION zentry_notify.redact_url(text) TO %s', grantee); -- a view checks its reader
+    EXECUTE format('GRANT SELECT ON zentry_notify.webhooks, zentry_notify.logs, zentry_notify.delivery_totals, zentry_notify.event_type, zentry_notify.event_source TO %s', grantee);
+    FOR f IN SELECT p.oid::regprocedure
+               FROM pg_depend d
+               JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'zentry_notify'
+               JOIN pg_proc p ON p.oid = d.objid
+              WHERE d.classid = 'pg_proc'::regclass AND d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e'
+                AND CASE WHEN p.proname IN ('zentry_status', 'zentry_stats', 'latency_bounds') THEN true
+                         WHEN p.proname IN ('zentry_grant', 'zentry_revoke') THEN false
+                         ELSE privilege <> 'reader' AND (p.proname LIKE 'zentry\_%' OR p.proname = 'import_integration') END
+    LOOP
+        EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %s', f, grantee);
+    END LOOP;
+    IF privilege = 'application' THEN
+        EXECUTE format('GRANT EXECUTE ON FUNCTION zentry_notify.check_webhook_url(text, text) TO %s', grantee);
+        EXECUTE format('GRANT SELECT ON zentry_notify.notification_log, zentry_notify.webhook_integration TO %s', grantee);
+        -- Not what the extension keeps there itself: since when it is active, and why it was switched off.
+        EXECUTE (SELECT format('GRANT INSERT (%s), UPDATE (%1$s), DELETE ON zentry_notify.webhook_integration TO %s',
+                               string_agg(quote_ident(a.attname), ', '), grantee)
+                   FROM pg_attribute a
+                  WHERE a.attrelid = 'zentry_notify.webhook_integration'::regclass AND a.attnum > 0 AND NOT a.attisdropped
+                    AND a.attname NOT IN ('activated_at', 'switched_off_at', 'switched_off_reason'));
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.zentry_grant(regrole, text) IS
+    'Lets a role read the redacted views (reader), also register, change, delete, test, retry and attach (manager), or also use the tables of integrations and deliveries as its own, URLs included (application)';
+
+CREATE OR REPLACE FUNCTION @extschema@.zentry_revoke(grantee regrole) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    f regprocedure;
+BEGIN
+    EXECUTE format('REVOKE ALL ON ALL TABLES IN SCHEMA zentry_notify FROM %s', grantee);
+    EXECUTE format('REVOKE ALL ON SCHEMA zentry_notify FROM %s', grantee);
+    FOR f IN SELECT d.objid::regprocedure
+               FROM pg_depend d
+               JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'zentry_notify'
+              WHERE d.classid = 'pg_proc'::regclass AND d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e'
+    LOOP
+        EXECUTE format('REVOKE ALL ON FUNCTION %s FROM %s', f, grantee);
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.zentry_revoke(regrole) IS 'Takes back what zentry_grant gave';
+
+DO $$
+DECLARE
+    f regprocedure;
+BEGIN
+    FOR f IN SELECT d.objid::pg_catalog.regprocedure
+               FROM pg_catalog.pg_depend d
+               JOIN pg_catalog.pg_extension e ON e.oid OPERATOR(pg_catalog.=) d.refobjid
+              WHERE d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_proc'::pg_catalog.regclass
+                AND d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_extension'::pg_catalog.regclass
+                AND d.deptype OPERATOR(pg_catalog.=) 'e'
+                AND e.extname OPERATOR(pg_catalog.=) 'zentry_notify'
+                AND pg_catalog.has_function_privilege('public', d.objid, 'EXECUTE')
+    LOOP
+        EXECUTE pg_catalog.format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', f);
+    END LOOP;
+END
+$$;
+
