@@ -1,6 +1,30 @@
 -- The triggers on our own tables, with their functions: rules before, news after. (A trigger is dropped first because OR REPLACE
 -- came with PostgreSQL 14.)
 
+CREATE OR REPLACE FUNCTION zentry_notify.check_filters(filter jsonpath, min_streak_days integer, milestones integer[]) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF min_streak_days < 1 THEN
+        RAISE EXCEPTION 'min_streak_days must be at least 1, not %', min_streak_days
+            USING ERRCODE = 'check_violation', COLUMN = 'min_streak_days', HINT = 'Null hears of every streak.';
+    END IF;
+    IF milestones = '{}' OR NOT (1 <= ALL (milestones) AND 100 >= ALL (milestones)) OR array_position(milestones, NULL) IS NOT NULL THEN
+        RAISE EXCEPTION 'milestones must be numbers from 1 to 100, not %', milestones
+            USING ERRCODE = 'check_violation', COLUMN = 'milestones', HINT = 'For example {50,100}; null hears of all.';
+    END IF;
+    -- Of no data at all, a predicate is false or unknown, and anything else is not one truth value.
+    BEGIN
+        PERFORM jsonb_path_match('{}', filter, '{}', false);
+    EXCEPTION WHEN data_exception THEN
+        RAISE EXCEPTION 'filter is not a predicate: %', filter
+            USING ERRCODE = 'invalid_parameter_value', COLUMN = 'filter',
+                  HINT = 'Write a comparison or another test, such as $.points > 20 && $.project_name starts with "Web"; not $ ? (@.points > 20).';
+    END;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.check_filters(jsonpath, integer, integer[]) IS 'The rules of what an integration hears of its event types';
+
 -- The rules of a row, for every way in. The URL's own are in Rust (check_webhook_url).
 CREATE OR REPLACE FUNCTION zentry_notify.check_integration() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -44,6 +68,14 @@ BEGIN
     IF TG_OP = 'INSERT' OR NEW.webhook_url <> OLD.webhook_url OR NEW.webhook_type <> OLD.webhook_type THEN
         PERFORM zentry_notify.check_webhook_url(NEW.webhook_type, NEW.webhook_url);
     END IF;
+
+    IF NEW.mention IS NOT NULL AND (TG_OP = 'INSERT' OR (NEW.mention, NEW.webhook_url, NEW.webhook_type) IS DISTINCT FROM (OLD.mention, OLD.webhook_url, OLD.webhook_type)) THEN
+        PERFORM zentry_notify.check_mention(NEW.webhook_type, NEW.webhook_url, NEW.mention);
+    END IF;
+    IF NEW.quiet_hours IS NOT NULL AND (TG_OP = 'INSERT' OR NEW.quiet_hours IS DISTINCT FROM OLD.quiet_hours) THEN
+        PERFORM zentry_notify.check_quiet_hours(NEW.quiet_hours);
+    END IF;
+    PERFORM zentry_notify.check_filters(NEW.filter, NEW.min_streak_days, NEW.milestones);
 
     IF TG_OP = 'INSERT' OR NEW.event_types IS DISTINCT FROM OLD.event_types THEN
         IF jsonb_typeof(NEW.event_types) IS DISTINCT FROM 'array'

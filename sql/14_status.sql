@@ -88,6 +88,7 @@ SELECT l.id, l.webhook_integration_id, coalesce(l.next_attempt_at, l.created_at)
   JOIN zentry_notify.webhook_integration w ON w.id = l.webhook_integration_id AND w.is_active
  WHERE l.status IN ('pending', 'retry')
    AND coalesce(l.next_attempt_at, l.created_at) <= now()
+   AND zentry_notify.quiet_until(w.quiet_hours) IS NULL
    AND NOT EXISTS (SELECT FROM zentry_notify.webhook_circuit c WHERE c.webhook_integration_id = w.id);
 COMMENT ON VIEW zentry_notify.due_delivery IS 'Deliveries that nothing keeps from being sent but the worker and the pace of their channel';
 COMMENT ON COLUMN zentry_notify.due_delivery.id IS 'Its number in the log';
@@ -185,9 +186,28 @@ AS $$
           FROM granted g
          WHERE CASE g.classoid WHEN 'pg_namespace'::regclass THEN NOT has_schema_privilege('zentry_notify_agent', g.objoid, 'USAGE') END)
     SELECT 'privileges', 'broken', 'zentry_notify_agent has lost ' || l.privilege, format('GRANT %s TO zentry_notify_agent;', l.privilege)
-      FROM lost l;
+      FROM lost l
+     UNION ALL
+    SELECT 'privileges', 'broken', 'there is no role zentry_notify_agent: nothing is captured, nothing is sent', '-- it was renamed: give it its name back'
+     WHERE to_regrole('zentry_notify_agent') IS NULL
+     UNION ALL
+    -- A later version's functions are nobody's: what an update grants, pg_dump would take for the extension's own and leave out.
+    SELECT 'privileges', 'attention', format('%s may not call %s', r.rolname, min(f::text)),
+           format('SELECT zentry_grant(%L, %L);', r.rolname, r.level)
+      FROM (SELECT r.oid, r.rolname,
+                   CASE WHEN has_table_privilege(r.oid, 'zentry_notify.webhook_integration', 'DELETE') THEN 'application'
+                        WHEN EXISTS (SELECT f FROM zentry_notify.functions_of('manager') f WHERE has_function_privilege(r.oid, f, 'EXECUTE')
+                                     EXCEPT SELECT zentry_notify.functions_of('reader')) THEN 'manager'
+                        ELSE 'reader' END AS level
+              FROM pg_class c
+              CROSS JOIN aclexplode(c.relacl) a
+              JOIN pg_roles r ON r.oid = a.grantee
+             WHERE c.oid = 'zentry_notify.webhooks'::regclass AND a.privilege_type = 'SELECT' AND a.grantee <> c.relowner) r
+      CROSS JOIN zentry_notify.functions_of(r.level) f
+     WHERE NOT has_function_privilege(r.oid, f, 'EXECUTE')
+     GROUP BY r.rolname, r.level;
 $$;
-COMMENT ON FUNCTION zentry_notify.status_privileges() IS 'Status of the rights that the agent needs';
+COMMENT ON FUNCTION zentry_notify.status_privileges() IS 'Status of the rights that the agent needs, and of those that zentry_grant gave';
 
 CREATE OR REPLACE FUNCTION zentry_notify.status_sources() RETURNS TABLE (subject text, state text, detail text, remedy text)
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp

@@ -26,11 +26,25 @@ BEGIN
     LOOP
         EXECUTE pg_catalog.format('GRANT %s ON %s TO zentry_notify_agent', privilege, relation);
     END LOOP;
-    IF NOT pg_catalog.has_function_privilege('zentry_notify_agent', 'zentry_notify.sum_histogram(bigint[])', 'EXECUTE') THEN
-        GRANT EXECUTE ON FUNCTION zentry_notify.add_histograms(bigint[], bigint[]), zentry_notify.sum_histogram(bigint[]) TO zentry_notify_agent;
-    END IF;
 END
 $$;
+
+CREATE OR REPLACE FUNCTION zentry_notify.functions_of(privilege text) RETURNS SETOF regprocedure
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT p.oid::regprocedure
+      FROM pg_depend d
+      JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'zentry_notify'
+      JOIN pg_proc p ON p.oid = d.objid
+     WHERE d.classid = 'pg_proc'::regclass AND d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e'
+       AND CASE -- A view checks whether its reader may call what it calls.
+                WHEN p.proname IN ('zentry_status', 'zentry_stats', 'latency_bounds', 'redact_url', 'quiet_until') THEN true
+                WHEN p.proname IN ('zentry_grant', 'zentry_revoke') THEN false
+                WHEN p.proname LIKE 'zentry\_%' OR p.proname = 'import_integration' THEN privilege IN ('manager', 'application')
+                WHEN p.proname = 'check_webhook_url' THEN privilege = 'application'
+                ELSE false END;
+$$;
+COMMENT ON FUNCTION zentry_notify.functions_of(text) IS 'The functions that a privilege of zentry_grant lets a role call';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_grant(grantee regrole, privilege text) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -43,21 +57,11 @@ BEGIN
             HINT = 'reader: the views. manager: the views, and register, change, delete, test, retry, attach. application: all that, and the tables of integrations and deliveries, URLs included.';
     END IF;
     EXECUTE format('GRANT USAGE ON SCHEMA zentry_notify TO %s', grantee);
-    EXECUTE format('GRANT EXECUTE ON FUNCTION zentry_notify.redact_url(text) TO %s', grantee); -- a view checks its reader
     EXECUTE format('GRANT SELECT ON zentry_notify.webhooks, zentry_notify.logs, zentry_notify.delivery_totals, zentry_notify.event_type, zentry_notify.event_source TO %s', grantee);
-    FOR f IN SELECT p.oid::regprocedure
-               FROM pg_depend d
-               JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'zentry_notify'
-               JOIN pg_proc p ON p.oid = d.objid
-              WHERE d.classid = 'pg_proc'::regclass AND d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e'
-                AND CASE WHEN p.proname IN ('zentry_status', 'zentry_stats', 'latency_bounds') THEN true
-                         WHEN p.proname IN ('zentry_grant', 'zentry_revoke') THEN false
-                         ELSE privilege <> 'reader' AND (p.proname LIKE 'zentry\_%' OR p.proname = 'import_integration') END
-    LOOP
+    FOR f IN SELECT * FROM zentry_notify.functions_of(privilege) LOOP
         EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %s', f, grantee);
     END LOOP;
     IF privilege = 'application' THEN
-        EXECUTE format('GRANT EXECUTE ON FUNCTION zentry_notify.check_webhook_url(text, text) TO %s', grantee);
         EXECUTE format('GRANT SELECT ON zentry_notify.notification_log, zentry_notify.webhook_integration TO %s', grantee);
         -- Not what the extension keeps there itself: since when it is active, and why it was switched off.
         EXECUTE (SELECT format('GRANT INSERT (%s), UPDATE (%1$s), DELETE ON zentry_notify.webhook_integration TO %s',
@@ -105,5 +109,8 @@ BEGIN
     LOOP
         EXECUTE pg_catalog.format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', f);
     END LOOP;
+    IF NOT pg_catalog.has_function_privilege('zentry_notify_agent', 'zentry_notify.sum_histogram(bigint[])', 'EXECUTE') THEN
+        GRANT EXECUTE ON FUNCTION zentry_notify.add_histograms(bigint[], bigint[]), zentry_notify.sum_histogram(bigint[]) TO zentry_notify_agent;
+    END IF;
 END
 $$;

@@ -51,6 +51,20 @@ BEGIN
 END
 $$;
 
+ALTER TABLE zentry_notify.webhook_integration
+    ADD COLUMN filter jsonpath,
+    ADD COLUMN min_streak_days integer CHECK (min_streak_days > 0),
+    ADD COLUMN milestones integer[] CHECK (milestones <> '{}' AND 1 <= ALL (milestones) AND 100 >= ALL (milestones)),
+    ADD COLUMN quiet_hours text,
+    ADD COLUMN mention text;
+COMMENT ON COLUMN zentry_notify.webhook_integration.filter IS 'Only events whose data this JSON path predicate is true of are heard, such as $.points > 20; null: all';
+COMMENT ON COLUMN zentry_notify.webhook_integration.min_streak_days IS 'Of daily_streak, only streaks of so many days are heard; null: all';
+COMMENT ON COLUMN zentry_notify.webhook_integration.milestones IS 'Of milestone_reached, only these are heard, in per cent; null: all';
+COMMENT ON COLUMN zentry_notify.webhook_integration.quiet_hours IS 'When nothing is sent, such as 22:00-07:00 Europe/Berlin, or Mon-Fri 20:00-08:00, Sat-Sun 00:00-24:00 UTC; what comes meanwhile is sent afterwards';
+COMMENT ON COLUMN zentry_notify.webhook_integration.mention IS 'Whom each message pings: role:ID or user:ID in Discord, user:ID NAME in a Workflows flow of Teams';
+DROP FUNCTION @extschema@.zentry_register_webhook(text, text, text, bigint, text[], boolean, bigint);
+DROP FUNCTION @extschema@.zentry_update_webhook(bigint, text, text, text, bigint, text[], boolean);
+
 -- ---- 12_delivery_stat.sql ----
 
 -- What deliveries came to: counters that outlive the log's rows.
@@ -104,6 +118,18 @@ CREATE OR REPLACE FUNCTION zentry_notify.check_webhook_url(webhook_type text, we
     LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'check_webhook_url_wrapper';
 COMMENT ON FUNCTION zentry_notify.check_webhook_url(text, text) IS 'An error unless it is the URL of such a webhook and zentry_notify.allowed_hosts lets it pass';
 
+CREATE OR REPLACE FUNCTION zentry_notify.check_mention(webhook_type text, webhook_url text, mention text) RETURNS void
+    LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'check_mention_wrapper';
+COMMENT ON FUNCTION zentry_notify.check_mention(text, text, text) IS 'An error unless messages to such a webhook can ping so';
+
+CREATE OR REPLACE FUNCTION zentry_notify.check_quiet_hours(quiet_hours text) RETURNS void
+    LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'check_quiet_hours_wrapper';
+COMMENT ON FUNCTION zentry_notify.check_quiet_hours(text) IS 'An error for what is no quiet hours';
+
+CREATE OR REPLACE FUNCTION zentry_notify.quiet_until(quiet_hours text) RETURNS timestamptz
+    LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'quiet_until_wrapper';
+COMMENT ON FUNCTION zentry_notify.quiet_until(text) IS 'When the quiet that there is now is over; null: there is none now';
+
 CREATE OR REPLACE FUNCTION zentry_notify.redact_url(webhook_url text) RETURNS text
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'redact_url_wrapper';
 COMMENT ON FUNCTION zentry_notify.redact_url(text) IS 'The URL without its secret';
@@ -136,6 +162,30 @@ COMMENT ON FUNCTION @extschema@.zentry_test_webhook(bigint, text) IS
 
 -- The triggers on our own tables, with their functions: rules before, news after. (A trigger is dropped first because OR REPLACE
 -- came with PostgreSQL 14.)
+
+CREATE OR REPLACE FUNCTION zentry_notify.check_filters(filter jsonpath, min_streak_days integer, milestones integer[]) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF min_streak_days < 1 THEN
+        RAISE EXCEPTION 'min_streak_days must be at least 1, not %', min_streak_days
+            USING ERRCODE = 'check_violation', COLUMN = 'min_streak_days', HINT = 'Null hears of every streak.';
+    END IF;
+    IF milestones = '{}' OR NOT (1 <= ALL (milestones) AND 100 >= ALL (milestones)) OR array_position(milestones, NULL) IS NOT NULL THEN
+        RAISE EXCEPTION 'milestones must be numbers from 1 to 100, not %', milestones
+            USING ERRCODE = 'check_violation', COLUMN = 'milestones', HINT = 'For example {50,100}; null hears of all.';
+    END IF;
+    -- Of no data at all, a predicate is false or unknown, and anything else is not one truth value.
+    BEGIN
+        PERFORM jsonb_path_match('{}', filter, '{}', false);
+    EXCEPTION WHEN data_exception THEN
+        RAISE EXCEPTION 'filter is not a predicate: %', filter
+            USING ERRCODE = 'invalid_parameter_value', COLUMN = 'filter',
+                  HINT = 'Write a comparison or another test, such as $.points > 20 && $.project_name starts with "Web"; not $ ? (@.points > 20).';
+    END;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.check_filters(jsonpath, integer, integer[]) IS 'The rules of what an integration hears of its event types';
 
 -- The rules of a row, for every way in. The URL's own are in Rust (check_webhook_url).
 CREATE OR REPLACE FUNCTION zentry_notify.check_integration() RETURNS trigger
@@ -180,6 +230,14 @@ BEGIN
     IF TG_OP = 'INSERT' OR NEW.webhook_url <> OLD.webhook_url OR NEW.webhook_type <> OLD.webhook_type THEN
         PERFORM zentry_notify.check_webhook_url(NEW.webhook_type, NEW.webhook_url);
     END IF;
+
+    IF NEW.mention IS NOT NULL AND (TG_OP = 'INSERT' OR (NEW.mention, NEW.webhook_url, NEW.webhook_type) IS DISTINCT FROM (OLD.mention, OLD.webhook_url, OLD.webhook_type)) THEN
+        PERFORM zentry_notify.check_mention(NEW.webhook_type, NEW.webhook_url, NEW.mention);
+    END IF;
+    IF NEW.quiet_hours IS NOT NULL AND (TG_OP = 'INSERT' OR NEW.quiet_hours IS DISTINCT FROM OLD.quiet_hours) THEN
+        PERFORM zentry_notify.check_quiet_hours(NEW.quiet_hours);
+    END IF;
+    PERFORM zentry_notify.check_filters(NEW.filter, NEW.min_streak_days, NEW.milestones);
 
     IF TG_OP = 'INSERT' OR NEW.event_types IS DISTINCT FROM OLD.event_types THEN
         IF jsonb_typeof(NEW.event_types) IS DISTINCT FROM 'array'
@@ -293,7 +351,13 @@ SELECT w.id,
        w.min_interval,
        w.max_age,
        w.created_at,
-       w.updated_at
+       w.updated_at,
+       w.filter::text AS filter,
+       w.min_streak_days,
+       w.milestones,
+       w.quiet_hours,
+       CASE WHEN w.is_active THEN zentry_notify.quiet_until(w.quiet_hours) END AS held_until,
+       w.mention
   FROM zentry_notify.webhook_integration w
   LEFT JOIN zentry_notify.webhook_circuit c ON c.webhook_integration_id = w.id
   LEFT JOIN zentry_notify.webhook_count n ON n.webhook_integration_id = w.id;
@@ -320,6 +384,12 @@ COMMENT ON COLUMN zentry_notify.webhooks.min_interval IS 'The shortest time betw
 COMMENT ON COLUMN zentry_notify.webhooks.max_age IS 'Age at which its deliveries expire; null: zentry_notify.max_age';
 COMMENT ON COLUMN zentry_notify.webhooks.created_at IS 'When it was registered';
 COMMENT ON COLUMN zentry_notify.webhooks.updated_at IS 'When it was changed last';
+COMMENT ON COLUMN zentry_notify.webhooks.filter IS 'JSON path predicate that the data of what it hears fulfils; null: none';
+COMMENT ON COLUMN zentry_notify.webhooks.min_streak_days IS 'The shortest streak that it hears of; null: all';
+COMMENT ON COLUMN zentry_notify.webhooks.milestones IS 'The milestones that it hears of; null: all';
+COMMENT ON COLUMN zentry_notify.webhooks.quiet_hours IS 'When nothing is sent to it; null: never';
+COMMENT ON COLUMN zentry_notify.webhooks.held_until IS 'When the quiet hours that it is in now are over; null: it is in none';
+COMMENT ON COLUMN zentry_notify.webhooks.mention IS 'Whom its messages ping; null: nobody';
 
 CREATE OR REPLACE VIEW zentry_notify.logs AS
 SELECT l.id,
@@ -376,9 +446,23 @@ END
 $$;
 COMMENT ON FUNCTION zentry_notify.no_such_webhook(bigint) IS 'Raises the error for an id that is null or unknown';
 
+CREATE OR REPLACE FUNCTION zentry_notify.to_filter(filter text) RETURNS jsonpath
+    LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN nullif(filter, '')::jsonpath;
+EXCEPTION WHEN syntax_error OR data_exception THEN
+    RAISE EXCEPTION 'filter is no JSON path: %', SQLERRM
+        USING ERRCODE = 'invalid_parameter_value', HINT = 'For example $.points > 20, or $.project_name starts with "Web".';
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.to_filter(text) IS 'The JSON path that the text is; null for an empty one';
+
 CREATE OR REPLACE FUNCTION @extschema@.zentry_register_webhook(
     name text, webhook_type text, webhook_url text, project_id bigint DEFAULT NULL,
-    event_types text[] DEFAULT NULL, is_active boolean DEFAULT true, created_by_id bigint DEFAULT NULL) RETURNS bigint
+    event_types text[] DEFAULT NULL, is_active boolean DEFAULT true, created_by_id bigint DEFAULT NULL,
+    filter text DEFAULT NULL, min_streak_days integer DEFAULT NULL, milestones integer[] DEFAULT NULL,
+    quiet_hours text DEFAULT NULL, mention text DEFAULT NULL) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -386,20 +470,24 @@ DECLARE
 BEGIN
     PERFORM zentry_notify.check_length(name, 100, 'name');
     INSERT INTO zentry_notify.webhook_integration AS w
-           (name, webhook_type, webhook_url, project_id, event_types, is_active, created_by_id)
+           (name, webhook_type, webhook_url, project_id, event_types, is_active, created_by_id,
+            filter, min_streak_days, milestones, quiet_hours, mention)
     VALUES (zentry_notify.not_null(name, 'name'), left(zentry_notify.not_null(webhook_type, 'webhook_type'), 20),
             zentry_notify.not_null(webhook_url, 'webhook_url'), project_id,
-            coalesce(to_jsonb(event_types), '["*"]'), coalesce(is_active, true), created_by_id)
+            coalesce(to_jsonb(event_types), '["*"]'), coalesce(is_active, true), created_by_id,
+            zentry_notify.to_filter(filter), min_streak_days, milestones, quiet_hours, mention)
     RETURNING w.id INTO id;
     RETURN id;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.zentry_register_webhook(text, text, text, bigint, text[], boolean, bigint) IS
-    'Registers a webhook and returns its id. webhook_type: discord or teams; project_id null: every project; event_types null: all';
+COMMENT ON FUNCTION @extschema@.zentry_register_webhook(text, text, text, bigint, text[], boolean, bigint, text, integer, integer[], text, text) IS
+    'Registers a webhook and returns its id. webhook_type: discord or teams; project_id null: every project; event_types null: all. The rest is as in zentry_notify.webhook_integration';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_update_webhook(
     webhook_id bigint, name text DEFAULT NULL, webhook_type text DEFAULT NULL, webhook_url text DEFAULT NULL,
-    project_id bigint DEFAULT NULL, event_types text[] DEFAULT NULL, is_active boolean DEFAULT NULL) RETURNS void
+    project_id bigint DEFAULT NULL, event_types text[] DEFAULT NULL, is_active boolean DEFAULT NULL,
+    filter text DEFAULT NULL, min_streak_days integer DEFAULT NULL, milestones integer[] DEFAULT NULL,
+    quiet_hours text DEFAULT NULL, mention text DEFAULT NULL) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_variable
@@ -411,15 +499,20 @@ BEGIN
            webhook_url = coalesce(webhook_url, w.webhook_url),
            project_id = CASE project_id WHEN 0 THEN NULL ELSE coalesce(project_id, w.project_id) END,
            event_types = coalesce(to_jsonb(event_types), w.event_types),
-           is_active = coalesce(is_active, w.is_active)
+           is_active = coalesce(is_active, w.is_active),
+           filter = CASE filter WHEN '' THEN NULL ELSE coalesce(zentry_notify.to_filter(filter), w.filter) END,
+           min_streak_days = CASE min_streak_days WHEN 0 THEN NULL ELSE coalesce(min_streak_days, w.min_streak_days) END,
+           milestones = CASE milestones WHEN '{}' THEN NULL ELSE coalesce(milestones, w.milestones) END,
+           quiet_hours = CASE quiet_hours WHEN '' THEN NULL ELSE coalesce(quiet_hours, w.quiet_hours) END,
+           mention = CASE mention WHEN '' THEN NULL ELSE coalesce(mention, w.mention) END
      WHERE w.id = webhook_id;
     IF NOT FOUND THEN
         PERFORM zentry_notify.no_such_webhook(webhook_id);
     END IF;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.zentry_update_webhook(bigint, text, text, text, bigint, text[], boolean) IS
-    'Changes what is given and leaves the rest; project_id 0: every project; a new URL or is_active => true brings back a webhook that was switched off';
+COMMENT ON FUNCTION @extschema@.zentry_update_webhook(bigint, text, text, text, bigint, text[], boolean, text, integer, integer[], text, text) IS
+    'Changes what is given and leaves the rest; project_id 0: every project; an empty filter, quiet_hours, mention or milestones, or min_streak_days 0: none; a new URL or is_active => true brings back a webhook that was switched off';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_delete_webhook(webhook_id bigint) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -949,6 +1042,7 @@ SELECT l.id, l.webhook_integration_id, coalesce(l.next_attempt_at, l.created_at)
   JOIN zentry_notify.webhook_integration w ON w.id = l.webhook_integration_id AND w.is_active
  WHERE l.status IN ('pending', 'retry')
    AND coalesce(l.next_attempt_at, l.created_at) <= now()
+   AND zentry_notify.quiet_until(w.quiet_hours) IS NULL
    AND NOT EXISTS (SELECT FROM zentry_notify.webhook_circuit c WHERE c.webhook_integration_id = w.id);
 COMMENT ON VIEW zentry_notify.due_delivery IS 'Deliveries that nothing keeps from being sent but the worker and the pace of their channel';
 COMMENT ON COLUMN zentry_notify.due_delivery.id IS 'Its number in the log';
@@ -1046,9 +1140,28 @@ AS $$
           FROM granted g
          WHERE CASE g.classoid WHEN 'pg_namespace'::regclass THEN NOT has_schema_privilege('zentry_notify_agent', g.objoid, 'USAGE') END)
     SELECT 'privileges', 'broken', 'zentry_notify_agent has lost ' || l.privilege, format('GRANT %s TO zentry_notify_agent;', l.privilege)
-      FROM lost l;
+      FROM lost l
+     UNION ALL
+    SELECT 'privileges', 'broken', 'there is no role zentry_notify_agent: nothing is captured, nothing is sent', '-- it was renamed: give it its name back'
+     WHERE to_regrole('zentry_notify_agent') IS NULL
+     UNION ALL
+    -- A later version's functions are nobody's: what an update grants, pg_dump would take for the extension's own and leave out.
+    SELECT 'privileges', 'attention', format('%s may not call %s', r.rolname, min(f::text)),
+           format('SELECT zentry_grant(%L, %L);', r.rolname, r.level)
+      FROM (SELECT r.oid, r.rolname,
+                   CASE WHEN has_table_privilege(r.oid, 'zentry_notify.webhook_integration', 'DELETE') THEN 'application'
+                        WHEN EXISTS (SELECT f FROM zentry_notify.functions_of('manager') f WHERE has_function_privilege(r.oid, f, 'EXECUTE')
+                                     EXCEPT SELECT zentry_notify.functions_of('reader')) THEN 'manager'
+                        ELSE 'reader' END AS level
+              FROM pg_class c
+              CROSS JOIN aclexplode(c.relacl) a
+              JOIN pg_roles r ON r.oid = a.grantee
+             WHERE c.oid = 'zentry_notify.webhooks'::regclass AND a.privilege_type = 'SELECT' AND a.grantee <> c.relowner) r
+      CROSS JOIN zentry_notify.functions_of(r.level) f
+     WHERE NOT has_function_privilege(r.oid, f, 'EXECUTE')
+     GROUP BY r.rolname, r.level;
 $$;
-COMMENT ON FUNCTION zentry_notify.status_privileges() IS 'Status of the rights that the agent needs';
+COMMENT ON FUNCTION zentry_notify.status_privileges() IS 'Status of the rights that the agent needs, and of those that zentry_grant gave';
 
 CREATE OR REPLACE FUNCTION zentry_notify.status_sources() RETURNS TABLE (subject text, state text, detail text, remedy text)
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -1255,11 +1368,25 @@ BEGIN
     LOOP
         EXECUTE pg_catalog.format('GRANT %s ON %s TO zentry_notify_agent', privilege, relation);
     END LOOP;
-    IF NOT pg_catalog.has_function_privilege('zentry_notify_agent', 'zentry_notify.sum_histogram(bigint[])', 'EXECUTE') THEN
-        GRANT EXECUTE ON FUNCTION zentry_notify.add_histograms(bigint[], bigint[]), zentry_notify.sum_histogram(bigint[]) TO zentry_notify_agent;
-    END IF;
 END
 $$;
+
+CREATE OR REPLACE FUNCTION zentry_notify.functions_of(privilege text) RETURNS SETOF regprocedure
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT p.oid::regprocedure
+      FROM pg_depend d
+      JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'zentry_notify'
+      JOIN pg_proc p ON p.oid = d.objid
+     WHERE d.classid = 'pg_proc'::regclass AND d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e'
+       AND CASE -- A view checks whether its reader may call what it calls.
+                WHEN p.proname IN ('zentry_status', 'zentry_stats', 'latency_bounds', 'redact_url', 'quiet_until') THEN true
+                WHEN p.proname IN ('zentry_grant', 'zentry_revoke') THEN false
+                WHEN p.proname LIKE 'zentry\_%' OR p.proname = 'import_integration' THEN privilege IN ('manager', 'application')
+                WHEN p.proname = 'check_webhook_url' THEN privilege = 'application'
+                ELSE false END;
+$$;
+COMMENT ON FUNCTION zentry_notify.functions_of(text) IS 'The functions that a privilege of zentry_grant lets a role call';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_grant(grantee regrole, privilege text) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -1272,21 +1399,11 @@ BEGIN
             HINT = 'reader: the views. manager: the views, and register, change, delete, test, retry, attach. application: all that, and the tables of integrations and deliveries, URLs included.';
     END IF;
     EXECUTE format('GRANT USAGE ON SCHEMA zentry_notify TO %s', grantee);
-    EXECUTE format('GRANT EXECUTE ON FUNCTION zentry_notify.redact_url(text) TO %s', grantee); -- a view checks its reader
     EXECUTE format('GRANT SELECT ON zentry_notify.webhooks, zentry_notify.logs, zentry_notify.delivery_totals, zentry_notify.event_type, zentry_notify.event_source TO %s', grantee);
-    FOR f IN SELECT p.oid::regprocedure
-               FROM pg_depend d
-               JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'zentry_notify'
-               JOIN pg_proc p ON p.oid = d.objid
-              WHERE d.classid = 'pg_proc'::regclass AND d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e'
-                AND CASE WHEN p.proname IN ('zentry_status', 'zentry_stats', 'latency_bounds') THEN true
-                         WHEN p.proname IN ('zentry_grant', 'zentry_revoke') THEN false
-                         ELSE privilege <> 'reader' AND (p.proname LIKE 'zentry\_%' OR p.proname = 'import_integration') END
-    LOOP
+    FOR f IN SELECT * FROM zentry_notify.functions_of(privilege) LOOP
         EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %s', f, grantee);
     END LOOP;
     IF privilege = 'application' THEN
-        EXECUTE format('GRANT EXECUTE ON FUNCTION zentry_notify.check_webhook_url(text, text) TO %s', grantee);
         EXECUTE format('GRANT SELECT ON zentry_notify.notification_log, zentry_notify.webhook_integration TO %s', grantee);
         -- Not what the extension keeps there itself: since when it is active, and why it was switched off.
         EXECUTE (SELECT format('GRANT INSERT (%s), UPDATE (%1$s), DELETE ON zentry_notify.webhook_integration TO %s',
@@ -1334,6 +1451,9 @@ BEGIN
     LOOP
         EXECUTE pg_catalog.format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', f);
     END LOOP;
+    IF NOT pg_catalog.has_function_privilege('zentry_notify_agent', 'zentry_notify.sum_histogram(bigint[])', 'EXECUTE') THEN
+        GRANT EXECUTE ON FUNCTION zentry_notify.add_histograms(bigint[], bigint[]), zentry_notify.sum_histogram(bigint[]) TO zentry_notify_agent;
+    END IF;
 END
 $$;
 

@@ -15,6 +15,20 @@ $$;
 
 --# include steps/lock.sql
 
+ALTER TABLE zentry_notify.webhook_integration
+    ADD COLUMN filter jsonpath,
+    ADD COLUMN min_streak_days integer CHECK (min_streak_days > 0),
+    ADD COLUMN milestones integer[] CHECK (milestones <> '{}' AND 1 <= ALL (milestones) AND 100 >= ALL (milestones)),
+    ADD COLUMN quiet_hours text,
+    ADD COLUMN mention text;
+COMMENT ON COLUMN zentry_notify.webhook_integration.filter IS 'Only events whose data this JSON path predicate is true of are heard, such as $.points > 20; null: all';
+COMMENT ON COLUMN zentry_notify.webhook_integration.min_streak_days IS 'Of daily_streak, only streaks of so many days are heard; null: all';
+COMMENT ON COLUMN zentry_notify.webhook_integration.milestones IS 'Of milestone_reached, only these are heard, in per cent; null: all';
+COMMENT ON COLUMN zentry_notify.webhook_integration.quiet_hours IS 'When nothing is sent, such as 22:00-07:00 Europe/Berlin, or Mon-Fri 20:00-08:00, Sat-Sun 00:00-24:00 UTC; what comes meanwhile is sent afterwards';
+COMMENT ON COLUMN zentry_notify.webhook_integration.mention IS 'Whom each message pings: role:ID or user:ID in Discord, user:ID NAME in a Workflows flow of Teams';
+DROP FUNCTION @extschema@.zentry_register_webhook(text, text, text, bigint, text[], boolean, bigint);
+DROP FUNCTION @extschema@.zentry_update_webhook(bigint, text, text, text, bigint, text[], boolean);
+
 --# include 12_delivery_stat.sql
 --# include 06_rust_functions.sql
 --# include 07_triggers.sql
@@ -30,7 +44,7 @@ $$;
 --# The structure that the above leads to, as digests of its files.
 --# structure 01_schema.sql 6199a1558512c580
 --# structure 02_event_type.sql c56e0cc76e86bcc4
---# structure 03_webhook_integration.sql 5296144989355348
+--# structure 03_webhook_integration.sql e48004581724a1aa
 --# structure 04_notification_log.sql 42a16fb2ac4a33ba
 --# structure 05_event_source.sql d72a80547be7f755
 --# structure 17_install.sql 791a504ceeabc87f

@@ -2,6 +2,7 @@
 
 mod event;
 mod installation;
+mod quiet_hours;
 mod statistics;
 mod status;
 mod test_message;

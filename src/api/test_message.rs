@@ -9,6 +9,7 @@ use webhook::definition::Catalogue;
 use webhook::endpoint::Endpoint;
 use webhook::event::Event;
 use webhook::http_thread::Outgoing;
+use webhook::mention::Mention;
 use webhook::message;
 use webhook::outcome::{Judgement, Verdict, judge};
 
@@ -43,23 +44,43 @@ fn zentry_test_webhook(
     // SAFETY: a check that raises an error on a standby and in a read-only transaction.
     unsafe { pg_sys::PreventCommandIfReadOnly(c"zentry_test_webhook()".as_ptr()) };
     installation::require_fitting();
-    let (id, webhook_type, webhook_url) = find(webhook_id);
+    let Found {
+        id,
+        webhook_type,
+        webhook_url,
+        mention,
+    } = find(webhook_id);
     let endpoint =
         super::url::endpoint(&webhook_type, &webhook_url).unwrap_or_else(|refusal| refusal.raise());
+    let mention = mention.and_then(|text| Mention::parse(endpoint.kind(), &text).ok());
     let event = event(test_message.unwrap_or("Test message from Zentry!"));
-    let judgement = post(&endpoint, &event);
+    let judgement = post(&endpoint, &event, mention.as_ref());
     TableIterator::once(log(id, &event, judgement))
 }
 
-/// id, type and URL of the integration, switched off or not; an error when there is none.
-fn find(webhook_id: Option<i64>) -> (i64, String, String) {
-    const SQL: &str = "SELECT w.webhook_type::text, w.webhook_url::text FROM zentry_notify.webhook_integration w WHERE w.id = $1";
+struct Found {
+    id: i64,
+    webhook_type: String,
+    webhook_url: String,
+    mention: Option<String>,
+}
+
+/// The integration, switched off or not; an error when there is none.
+fn find(webhook_id: Option<i64>) -> Found {
+    const SQL: &str = "SELECT w.webhook_type::text, w.webhook_url::text, w.mention FROM zentry_notify.webhook_integration w WHERE w.id = $1";
     let found = with_spi(|| {
         let rows = Plan::prepare(SQL, &[pg_sys::INT8OID]).execute(&[webhook_id.into_datum()]);
-        // SAFETY: both columns are text.
+        // SAFETY: all columns are text.
         let text = |column| unsafe { String::from_datum(rows.get(0, column).0?, false) };
         (rows.len() > 0)
-            .then(|| Some((webhook_id?, text(1)?, text(2)?)))
+            .then(|| {
+                Some(Found {
+                    id: webhook_id?,
+                    webhook_type: text(1)?,
+                    webhook_url: text(2)?,
+                    mention: text(3),
+                })
+            })
             .flatten()
     });
     found.unwrap_or_else(|| {
@@ -80,7 +101,7 @@ fn event(message: &str) -> Event {
     }
 }
 
-fn post(endpoint: &Endpoint, event: &Event) -> Judgement {
+fn post(endpoint: &Endpoint, event: &Event, mention: Option<&Mention>) -> Judgement {
     let mut http = match Http::start(0) {
         Ok(http) => http,
         Err(error) => {
@@ -91,7 +112,7 @@ fn post(endpoint: &Endpoint, event: &Event) -> Judgement {
             );
         }
     };
-    let body = message::compose(endpoint.kind(), &[Catalogue::builtin().card(event)]).body;
+    let body = message::compose_with(endpoint.kind(), &[Catalogue::builtin().card(event)], mention).body;
     let outgoing = Outgoing {
         id: 0,
         kind: endpoint.kind(),

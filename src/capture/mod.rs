@@ -1,6 +1,7 @@
 //! Row -> pending deliveries: what a trigger on an application's table does.
 
 mod commit;
+mod filter;
 mod mapping;
 mod prepare;
 mod progress;
@@ -90,7 +91,17 @@ fn deliver(source: &Rc<Source>, values: &[Option<pg_sys::Datum>], missing: Missi
     insert(&source.event_type, &data.json, &lanes);
 }
 
+/// Writes the deliveries to those of the integrations that want to hear this event.
 pub fn insert(event_type: &str, json: &str, lanes: &[i64]) {
+    let subscribers = subscribers();
+    let passing = subscribers
+        .conditions
+        .as_ref()
+        .map(|conditions| conditions.passing(event_type, json, lanes));
+    let lanes = passing.as_deref().unwrap_or(lanes);
+    if lanes.is_empty() {
+        return;
+    }
     let statements = statements();
     let _agent = ActingAs::agent();
     with_spi(|| match lanes {

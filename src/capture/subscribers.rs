@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use pgrx::prelude::*;
 
+use super::filter::Conditions;
 use crate::acting_as::ActingAs;
 use crate::plan::{Plan, with_spi};
 
@@ -52,11 +53,13 @@ impl Listeners {
 }
 
 /// All of them, by event type.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Subscribers {
     by_event: HashMap<String, Listeners>,
     /// Those that hear every event, also types that nobody names.
     of_any: Listeners,
+    /// What some of them want to hear only.
+    pub conditions: Option<Conditions>,
 }
 
 impl Subscribers {
@@ -80,7 +83,9 @@ impl Subscribers {
                     Some((id, project, event))
                 }
             });
-            Subscribers::from_rows(subscriptions.collect())
+            let mut subscribers = Subscribers::from_rows(subscriptions.collect());
+            subscribers.conditions = Conditions::load();
+            subscribers
         })
     }
 

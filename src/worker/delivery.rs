@@ -10,7 +10,7 @@ use webhook::definition::Catalogue;
 use webhook::endpoint::{EndpointKind, SecretUrl};
 use webhook::http_thread::Outgoing;
 use webhook::outcome::{TransportError, judge, judge_absence};
-use webhook::schedule::{LaneId, RequestId, Scheduler};
+use webhook::schedule::{LaneId, RequestId, Scheduler, Tally};
 
 use super::housekeeping::{self, Housekeeping};
 use super::lanes::{Composer, Lane, config, idle_connections, policy};
@@ -319,7 +319,10 @@ impl Worker {
             self.postponed.progress = true;
         }
         if self.housekeeping.is_due() && !self.trouble.is_on() {
-            self.uncounted.add(self.housekeeping.run()?);
+            let mut given_up = Tally::default();
+            let kept = self.housekeeping.run(&mut given_up);
+            self.uncounted.add(given_up);
+            kept?;
         }
         Ok(())
     }
@@ -476,10 +479,9 @@ impl Worker {
     }
 
     fn pause(&self) -> Option<Duration> {
-        let retry = self
-            .trouble
-            .until
-            .filter(|_| !self.postponed.is_empty() || !self.unrecorded.is_empty());
+        let waits =
+            !self.postponed.is_empty() || !self.unrecorded.is_empty() || self.uncounted.wait().is_some();
+        let retry = self.trouble.until.filter(|_| waits);
         let retry = retry.map(|until| until.saturating_duration_since(Instant::now()));
         let now = (!self.postponed.is_empty() && !self.trouble.is_on()).then_some(Duration::ZERO);
         let count = self.uncounted.wait().filter(|_| !self.trouble.is_on());

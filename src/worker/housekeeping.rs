@@ -33,10 +33,10 @@ impl Housekeeping {
         self.next <= Instant::now()
     }
 
-    /// Returns what was given up.
-    pub fn run(&mut self) -> Result<Tally, String> {
+    /// Counts what was given up, also when something else fails.
+    pub fn run(&mut self, given_up: &mut Tally) -> Result<(), String> {
         self.next = Instant::now() + INTERVAL;
-        let given_up = database::transaction("zentry_notify: give up expired deliveries", || {
+        *given_up = database::transaction("zentry_notify: give up expired deliveries", || {
             remove_orphans(settings::max_age());
             give_up_expired(settings::max_age())
         })?;
@@ -50,7 +50,7 @@ impl Housekeeping {
                 self.next = Instant::now() + SHORT_INTERVAL;
             }
         }
-        Ok(given_up)
+        Ok(())
     }
 }
 

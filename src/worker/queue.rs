@@ -29,6 +29,8 @@ pub struct Integration {
     pub max_age: Option<Duration>,
     pub activated_at: Timestamp,
     pub circuit: Option<CircuitState>,
+    pub quiet_hours: Option<String>,
+    pub mention: Option<String>,
 }
 
 impl Integration {
@@ -75,7 +77,7 @@ impl Queue {
             integrations: prepare(
                 "SELECT w.id, w.webhook_type::text, w.webhook_url::text, w.max_events_per_message::integer, \
                         (extract(epoch FROM w.min_interval) * 1000000)::bigint, (extract(epoch FROM w.max_age) * 1000000)::bigint, \
-                        w.activated_at, c.failures, c.opened_at, c.next_try_at \
+                        w.activated_at, c.failures, c.opened_at, c.next_try_at, w.quiet_hours, w.mention \
                  FROM zentry_notify.webhook_integration w \
                  LEFT JOIN zentry_notify.webhook_circuit c ON c.webhook_integration_id = w.id \
                  WHERE w.is_active",
@@ -463,6 +465,8 @@ fn integration(rows: &Rows, row: usize) -> Option<Integration> {
         max_age: micros(6),
         activated_at: timestamp(rows, row, 7)?,
         circuit,
+        quiet_hours: value(rows, row, 11),
+        mention: value(rows, row, 12),
     })
 }
 

@@ -6,7 +6,7 @@ use std::process::Command;
 use std::sync::LazyLock;
 
 use postgres::Client;
-use zentry_e2e::cluster::{Stage, TestDatabase};
+use zentry_e2e::cluster::{Cluster, Stage, TestDatabase};
 
 const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/django");
 
@@ -52,15 +52,16 @@ fn run(command: &mut Command) -> String {
 }
 
 /// A copy of the application's code, whose database is a test's.
-pub struct Project<'a> {
+pub struct Project {
     dir: PathBuf,
-    database: &'a TestDatabase,
+    cluster: &'static Cluster,
+    database: String,
     role: String,
 }
 
-impl<'a> Project<'a> {
+impl Project {
     /// As it is before it is adopted. It connects as a role of its own, which owns the application's tables.
-    pub fn new(database: &'a TestDatabase, admin: &mut Client) -> Self {
+    pub fn new(database: &TestDatabase, admin: &mut Client) -> Self {
         let role = format!("{}_app", database.name());
         let own = format!(
             "CREATE ROLE {role} LOGIN; GRANT CREATE, USAGE ON SCHEMA public TO {role}; \
@@ -74,7 +75,12 @@ impl<'a> Project<'a> {
             .private_dir()
             .join(format!("django-{}", database.name()));
         let _ = fs::remove_dir_all(&dir);
-        let project = Self { dir, database, role };
+        let project = Self {
+            dir,
+            cluster: database.cluster(),
+            database: database.name().to_owned(),
+            role,
+        };
         project.copy("before");
         project
     }
@@ -106,27 +112,26 @@ impl<'a> Project<'a> {
 
     fn python(&self) -> Command {
         let mut command = Command::new(python());
-        let cluster = self.database.cluster();
         command
             .current_dir(&self.dir)
             .env("PYTHONPATH", &self.dir)
             .env("PYTHONDONTWRITEBYTECODE", "1")
             .env("DJANGO_SETTINGS_MODULE", "zentry.settings")
-            .env("PGHOST", cluster.dir())
-            .env("PGPORT", cluster.port().to_string())
+            .env("PGHOST", self.cluster.dir())
+            .env("PGPORT", self.cluster.port().to_string())
             .env("PGUSER", &self.role)
-            .env("PGDATABASE", self.database.name());
+            .env("PGDATABASE", &self.database);
         command
     }
 }
 
-impl Drop for Project<'_> {
+impl Drop for Project {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.dir);
         let forget = format!("DROP OWNED BY {role} CASCADE; DROP ROLE {role}", role = self.role);
         let _ = self
-            .database
-            .connect()
+            .cluster
+            .connect_as("postgres", &self.database)
             .and_then(|mut client| Ok(client.batch_execute(&forget)?));
     }
 }

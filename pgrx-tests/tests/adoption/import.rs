@@ -23,7 +23,7 @@ fn old(client: &mut Client, id: i64, name: &str, webhook_type: &str, url: &str, 
     client
         .execute(
             "INSERT INTO notifications_webhookintegration \
-             VALUES ($1, $2, $3, $4, $5::text::jsonb, $1 <> 20, '2024-01-15T10:30:00.123456Z', now(), 1, 1)",
+             VALUES ($1, $2, $3, $4, $5::text::jsonb, $1::bigint <> 20, '2024-01-15T10:30:00.123456Z', now(), 1, 1)",
             &[&id, &name, &webhook_type, &url, &event_types],
         )
         .unwrap();

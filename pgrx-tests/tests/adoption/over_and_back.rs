@@ -1,5 +1,7 @@
 //! Django itself, before and after.
 
+use std::fs;
+
 use zentry_e2e::emulator::Kind;
 use zentry_e2e::scene::Scene;
 use zentry_e2e::zentry;
@@ -59,4 +61,23 @@ fn the_application_goes_over_and_back() {
     project.copy("before");
     project.check("back", "", &webhook.url());
     assert_eq!(webhook.event_count(), 1);
+}
+
+/// The guide's Python is what was run above.
+#[test]
+fn the_guide_shows_this_code() {
+    let here = env!("CARGO_MANIFEST_DIR");
+    let guide = fs::read_to_string(format!("{here}/../docs/guide/adoption.md")).unwrap();
+    let code: String = ["models", "admin", "apps"]
+        .map(|name| fs::read_to_string(format!("{here}/django/after/notifications/{name}.py")).unwrap())
+        .concat();
+    let blocks: Vec<&str> = guide
+        .split("```python\n")
+        .skip(1)
+        .map(|rest| rest.split("```").next().unwrap())
+        .collect();
+    assert!(blocks.len() > 5, "{blocks:?}");
+    for block in blocks {
+        assert!(code.contains(block), "not in pgrx-tests/django/after:\n{block}");
+    }
 }

@@ -10,7 +10,7 @@ use postgres::Client;
 use zentry_e2e::cluster::ClusterOptions;
 use zentry_e2e::emulator::Behaviour;
 use zentry_e2e::scene::{Channel, Delivery, SOON};
-use zentry_e2e::site::{Site, fire};
+use zentry_e2e::site::{Site, fire, wait_for};
 use zentry_e2e::zentry;
 
 /// The configuration and state that has to come along, as text.
@@ -19,6 +19,7 @@ const KEPT: &str = "
       SELECT 'webhook ' || w::text AS line FROM zentry_notify.webhook_integration w
       UNION ALL SELECT 'circuit ' || c::text FROM zentry_notify.webhook_circuit c
       UNION ALL SELECT 'count ' || c::text FROM zentry_notify.webhook_count c
+      UNION ALL SELECT 'stat ' || s::text FROM zentry_notify.delivery_stat s
       UNION ALL SELECT 'type ' || t.name || t.title FROM zentry_notify.event_type t
       UNION ALL SELECT 'progress ' || p::text FROM zentry_notify.project_progress p
       UNION ALL SELECT 'source ' || concat_ws(' ', s.id, s.event_type, s.relation, s.columns, s.audience, s.progress, s.suspended_reason)
@@ -53,6 +54,11 @@ fn story() -> Result<Story> {
     channel.webhook.script([Behaviour::Hang]);
     fire(&mut client)?;
     channel.webhook.wait_for(4, SOON);
+    // Counters follow within a second.
+    wait_for(
+        &mut client,
+        "SELECT coalesce(sum(sent + failed), 0) = 3 FROM zentry_notify.delivery_totals WHERE event_type = '*'",
+    )?;
     Ok(Story {
         site,
         client,

@@ -239,6 +239,8 @@ fn no_secret_is_found_after_every_call_and_every_failure() -> Result<()> {
         "zentry_notify.webhook_circuit",
         "zentry_notify.webhook_count",
         "zentry_notify.notification_log",
+        "zentry_notify.delivery_totals",
+        "zentry_status()",
     ] {
         let text = text_of(&mut client, relation)?;
         assert!(
