@@ -164,7 +164,7 @@ COMMENT ON FUNCTION @extschema@.zentry_test_webhook(bigint, text) IS
 -- came with PostgreSQL 14.)
 
 CREATE OR REPLACE FUNCTION zentry_notify.check_filters(filter jsonpath, min_streak_days integer, milestones integer[]) RETURNS void
-    LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     IF min_streak_days < 1 THEN
@@ -177,7 +177,7 @@ BEGIN
     END IF;
     -- Of no data at all, a predicate is false or unknown, and anything else is not one truth value.
     BEGIN
-        PERFORM jsonb_path_match('{}', filter, '{}', false);
+        PERFORM jsonb_path_match_tz('{}', filter, '{}', false);
     EXCEPTION WHEN data_exception THEN
         RAISE EXCEPTION 'filter is not a predicate: %', filter
             USING ERRCODE = 'invalid_parameter_value', COLUMN = 'filter',
