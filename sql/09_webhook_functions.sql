@@ -21,7 +21,7 @@ BEGIN
     RETURN nullif(filter, '')::jsonpath;
 EXCEPTION WHEN syntax_error OR data_exception THEN
     RAISE EXCEPTION 'filter is no JSON path: %', SQLERRM
-        USING ERRCODE = 'invalid_parameter_value', HINT = 'For example $.points > 20, or $.project_name starts with "Web".';
+        USING ERRCODE = 'invalid_parameter_value', COLUMN = 'filter', HINT = 'For example $.points > 20, or $.project_name starts with "Web".';
 END
 $$;
 COMMENT ON FUNCTION zentry_notify.to_filter(text) IS 'The JSON path that the text is; null for an empty one';
@@ -99,7 +99,7 @@ CREATE OR REPLACE FUNCTION zentry_notify.not_null(value text, parameter text) RE
 AS $$
 BEGIN
     IF value IS NULL THEN
-        RAISE EXCEPTION '% must not be null', parameter USING ERRCODE = 'null_value_not_allowed',
+        RAISE EXCEPTION '% must not be null', parameter USING ERRCODE = 'null_value_not_allowed', COLUMN = parameter,
             HINT = 'zentry_register_webhook(name, webhook_type, webhook_url) needs all three.';
     END IF;
     RETURN value;
@@ -113,7 +113,7 @@ AS $$
 BEGIN
     IF length(value) > maximum THEN
         RAISE EXCEPTION '% must not be longer than % characters', parameter, maximum
-            USING ERRCODE = 'string_data_right_truncation', DETAIL = format('It has %s.', length(value)), HINT = 'Shorten it.';
+            USING ERRCODE = 'string_data_right_truncation', COLUMN = parameter, DETAIL = format('It has %s.', length(value)), HINT = 'Shorten it.';
     END IF;
 END
 $$;

@@ -74,24 +74,30 @@ extension_sql_file!(
     requires = ["delivery_functions"]
 );
 extension_sql_file!(
-    "../sql/12_delivery_stat.sql",
-    name = "delivery_stat",
+    "../sql/14_api_token.sql",
+    name = "api_token",
     requires = ["attach"]
 );
+extension_sql_file!("../sql/15_api.sql", name = "api", requires = ["api_token"]);
 extension_sql_file!(
-    "../sql/13_statistics.sql",
+    "../sql/16_delivery_stat.sql",
+    name = "delivery_stat",
+    requires = ["api"]
+);
+extension_sql_file!(
+    "../sql/17_statistics.sql",
     name = "statistics",
     requires = ["delivery_stat"]
 );
-extension_sql_file!("../sql/14_status.sql", name = "status", requires = ["statistics"]);
-extension_sql_file!("../sql/15_import.sql", name = "import", requires = ["status"]);
+extension_sql_file!("../sql/18_status.sql", name = "status", requires = ["statistics"]);
+extension_sql_file!("../sql/19_import.sql", name = "import", requires = ["status"]);
 extension_sql_file!(
-    "../sql/16_privileges.sql",
+    "../sql/12_privileges.sql",
     name = "privileges",
     requires = ["import"]
 );
 extension_sql_file!(
-    "../sql/17_install.sql",
+    "../sql/13_install.sql",
     name = "install",
     requires = ["privileges"],
     finalize

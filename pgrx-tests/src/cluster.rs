@@ -40,6 +40,8 @@ pub struct ClusterOptions {
     pub preload: bool,
     /// Whether a crash of the machine would lose nothing. Off, `fsync` costs nothing: for tests, not for measurements.
     pub durable: bool,
+    /// How many files each process may have, and may allow itself at most; none: as this process.
+    pub files: Option<(u32, u32)>,
 }
 
 impl Default for ClusterOptions {
@@ -48,6 +50,7 @@ impl Default for ClusterOptions {
             settings: Vec::new(),
             preload: true,
             durable: false,
+            files: None,
         }
     }
 }
@@ -91,6 +94,7 @@ pub struct Cluster {
     /// postgresql.conf as initdb wrote it; ours follows it in the file, and the last of two lines counts.
     initial_conf: String,
     settings: Vec<(String, String)>,
+    files: Option<(u32, u32)>,
     server: Option<Child>,
     _guard: Guard,
 }
@@ -123,6 +127,7 @@ impl Cluster {
         run_to_end(stage.as_server("mkdir").arg("--mode=700").arg(&dir), "")?;
         let guard = Guard::over(stage, &dir)?;
         make_data(stage, &dir.join("data"))?;
+        let files = options.files;
         let settings = settings(&dir, options);
         let initial_conf = fs::read_to_string(dir.join("data/postgresql.conf"))?;
         let mut cluster = Self {
@@ -130,6 +135,7 @@ impl Cluster {
             dir,
             initial_conf,
             settings,
+            files,
             server: None,
             _guard: guard,
         };
@@ -308,10 +314,18 @@ impl Cluster {
 
     fn start_server(&mut self) -> Result<()> {
         let start = self.log_end().unwrap_or(0);
+        let limit = self
+            .files
+            .map(|(soft, hard)| format!("ulimit -S -n {soft}; ulimit -H -n {hard};"));
+        let limit = limit.unwrap_or_default();
         let mut server = self
             .stage
             .as_server("sh")
-            .args(["-c", r#"exec "$1" -D "$2" >>"$3" 2>&1"#, "start"])
+            .args([
+                "-c",
+                &format!(r#"{limit} exec "$1" -D "$2" >>"$3" 2>&1"#),
+                "start",
+            ])
             .arg(self.stage.program("postgres"))
             .arg(self.dir.join("data"))
             .arg(self.log_path())

@@ -29,17 +29,19 @@ COMMENT ON COLUMN zentry_notify.webhook_integration.mention IS 'Whom each messag
 DROP FUNCTION @extschema@.zentry_register_webhook(text, text, text, bigint, text[], boolean, bigint);
 DROP FUNCTION @extschema@.zentry_update_webhook(bigint, text, text, text, bigint, text[], boolean);
 
---# include 12_delivery_stat.sql
+--# include 16_delivery_stat.sql
 --# include 06_rust_functions.sql
 --# include 07_triggers.sql
 --# include 08_views.sql
 --# include 09_webhook_functions.sql
 --# include 10_delivery_functions.sql
 --# include 11_attach.sql
---# include 13_statistics.sql
---# include 14_status.sql
---# include 15_import.sql
---# include 16_privileges.sql
+--# include 14_api_token.sql
+--# include 15_api.sql
+--# include 17_statistics.sql
+--# include 18_status.sql
+--# include 19_import.sql
+--# include 12_privileges.sql
 
 --# The structure that the above leads to, as digests of its files.
 --# structure 01_schema.sql 6199a1558512c580
@@ -47,4 +49,4 @@ DROP FUNCTION @extschema@.zentry_update_webhook(bigint, text, text, text, bigint
 --# structure 03_webhook_integration.sql e48004581724a1aa
 --# structure 04_notification_log.sql 42a16fb2ac4a33ba
 --# structure 05_event_source.sql d72a80547be7f755
---# structure 17_install.sql 791a504ceeabc87f
+--# structure 13_install.sql 791a504ceeabc87f

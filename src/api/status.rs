@@ -1,4 +1,4 @@
-//! What only the library knows of how things are; `sql/13_status.sql` makes sense of it.
+//! What only the library knows of how things are; `sql/18_status.sql` makes sense of it.
 
 use pgrx::prelude::*;
 

@@ -29,6 +29,9 @@ pub struct Integration {
     pub max_age: Option<Duration>,
     pub activated_at: Timestamp,
     pub circuit: Option<CircuitState>,
+    /// Of the last deliveries that were sent, and given up.
+    pub last_sent_at: Option<Timestamp>,
+    pub last_failed_at: Option<Timestamp>,
     pub quiet_hours: Option<String>,
     pub mention: Option<String>,
 }
@@ -40,6 +43,12 @@ impl Integration {
         let mut hasher = DefaultHasher::new();
         (&self.webhook_type, &self.webhook_url, self.activated_at).hash(&mut hasher);
         hasher.finish()
+    }
+
+    /// Its endpoint took the last delivery.
+    pub fn proven(&self) -> bool {
+        self.last_sent_at
+            .is_some_and(|sent| sent >= self.activated_at && Some(sent) > self.last_failed_at)
     }
 }
 
@@ -77,9 +86,11 @@ impl Queue {
             integrations: prepare(
                 "SELECT w.id, w.webhook_type::text, w.webhook_url::text, w.max_events_per_message::integer, \
                         (extract(epoch FROM w.min_interval) * 1000000)::bigint, (extract(epoch FROM w.max_age) * 1000000)::bigint, \
-                        w.activated_at, c.failures, c.opened_at, c.next_try_at, w.quiet_hours, w.mention \
+                        w.activated_at, c.failures, c.opened_at, c.next_try_at, n.last_sent_at, n.last_failed_at, \
+                        w.quiet_hours, w.mention \
                  FROM zentry_notify.webhook_integration w \
                  LEFT JOIN zentry_notify.webhook_circuit c ON c.webhook_integration_id = w.id \
+                 LEFT JOIN zentry_notify.webhook_count n ON n.webhook_integration_id = w.id \
                  WHERE w.is_active",
                 &[],
             ),
@@ -465,8 +476,10 @@ fn integration(rows: &Rows, row: usize) -> Option<Integration> {
         max_age: micros(6),
         activated_at: timestamp(rows, row, 7)?,
         circuit,
-        quiet_hours: value(rows, row, 11),
-        mention: value(rows, row, 12),
+        last_sent_at: timestamp(rows, row, 11),
+        last_failed_at: timestamp(rows, row, 12),
+        quiet_hours: value(rows, row, 13),
+        mention: value(rows, row, 14),
     })
 }
 

@@ -27,6 +27,7 @@ pub fn lane(id: i64) -> LaneConfig {
         min_interval: Duration::ZERO,
         max_age: None,
         quiet_hours: None,
+        proven: false,
         circuit: None,
     }
 }

@@ -28,6 +28,7 @@ impl World {
             discord_per_second: random.u32(1..6),
             teams_per_second: random.u32(1..5),
             max_in_flight: random.usize(1..12),
+            max_slow: random.usize(0..8),
             max_buffered: random.usize(1..150),
         };
         let mut world = World {
@@ -122,6 +123,7 @@ impl World {
                 index if index < QUIET.len() => Some(QUIET[index].parse().unwrap()),
                 _ => None,
             },
+            proven: random.bool(),
             ..lane(id.0)
         };
         Known {
@@ -131,9 +133,10 @@ impl World {
             read: Vec::new(),
             in_flight: false,
             not_before: 0,
+            rests_until: 0,
             failures: 0,
             failed_at: None,
-            departures: VecDeque::new(),
+            arrivals: VecDeque::new(),
             at_risk: BTreeMap::new(),
             switched_off: false,
         }

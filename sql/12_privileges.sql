@@ -37,8 +37,10 @@ AS $$
       JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'zentry_notify'
       JOIN pg_proc p ON p.oid = d.objid
      WHERE d.classid = 'pg_proc'::regclass AND d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e'
-       AND CASE -- A view checks whether its reader may call what it calls.
-                WHEN p.proname IN ('zentry_status', 'zentry_stats', 'latency_bounds', 'redact_url', 'quiet_until') THEN true
+       AND CASE WHEN p.proname IN ('find_api_token', 'note_api_token_use') THEN privilege = 'server'
+                WHEN privilege = 'server' THEN false
+                -- A view checks whether its reader may call what it calls.
+                WHEN p.proname IN ('zentry_status', 'zentry_stats', 'latency_bounds', 'redact_url', 'look_up', 'quiet_until') THEN true
                 WHEN p.proname IN ('zentry_grant', 'zentry_revoke') THEN false
                 WHEN p.proname LIKE 'zentry\_%' OR p.proname = 'import_integration' THEN privilege IN ('manager', 'application')
                 WHEN p.proname = 'check_webhook_url' THEN privilege = 'application'
@@ -52,15 +54,20 @@ AS $$
 DECLARE
     f regprocedure;
 BEGIN
-    IF privilege IS NULL OR privilege NOT IN ('reader', 'manager', 'application') THEN
+    IF privilege IS NULL OR privilege NOT IN ('reader', 'manager', 'application', 'server') THEN
         RAISE EXCEPTION 'unknown privilege "%"', privilege USING ERRCODE = 'invalid_parameter_value',
-            HINT = 'reader: the views. manager: the views, and register, change, delete, test, retry, attach. application: all that, and the tables of integrations and deliveries, URLs included.';
+            HINT = 'reader: the views. manager: the views, and register, change, delete, test, retry, attach. application: all that, and the tables of integrations and deliveries, URLs included. server: look API tokens up.';
     END IF;
     EXECUTE format('GRANT USAGE ON SCHEMA zentry_notify TO %s', grantee);
-    EXECUTE format('GRANT SELECT ON zentry_notify.webhooks, zentry_notify.logs, zentry_notify.delivery_totals, zentry_notify.event_type, zentry_notify.event_source TO %s', grantee);
     FOR f IN SELECT * FROM zentry_notify.functions_of(privilege) LOOP
         EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %s', f, grantee);
     END LOOP;
+    IF privilege <> 'server' THEN
+        EXECUTE format('GRANT SELECT ON zentry_notify.webhooks, zentry_notify.logs, zentry_notify.delivery_totals, zentry_notify.event_type, zentry_notify.event_source TO %s', grantee);
+    END IF;
+    IF privilege IN ('manager', 'application') THEN
+        EXECUTE format('GRANT SELECT ON zentry_notify.api_tokens TO %s', grantee);
+    END IF;
     IF privilege = 'application' THEN
         EXECUTE format('GRANT SELECT ON zentry_notify.notification_log, zentry_notify.webhook_integration TO %s', grantee);
         -- Not what the extension keeps there itself: since when it is active, and why it was switched off.
@@ -73,7 +80,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_grant(regrole, text) IS
-    'Lets a role read the redacted views (reader), also register, change, delete, test, retry and attach (manager), or also use the tables of integrations and deliveries as its own, URLs included (application)';
+    'Lets a role read the redacted views (reader), also register, change, delete, test, retry and attach (manager), also use the tables of integrations and deliveries as its own, URLs included (application), or nothing but look API tokens up (server)';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_revoke(grantee regrole) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
