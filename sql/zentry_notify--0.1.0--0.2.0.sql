@@ -1497,21 +1497,43 @@ COMMENT ON FUNCTION @extschema@.zentry_status() IS
 
 -- The integrations of the application's own notifications, taken over.
 
--- Reading is the caller's, with their rights: what stands in for the table must not run as the extension's owner.
+-- Reading is the caller's, with their rights, and of plain tables with plain types alone: a view, or a type's cast, would run its
+-- author's code with those rights.
 CREATE OR REPLACE FUNCTION @extschema@.zentry_import_integrations(source regclass DEFAULT NULL)
     RETURNS TABLE (id bigint, name text, state text, reason text)
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
 DECLARE
+    first_user_type CONSTANT oid := 16384; -- FirstNormalObjectId: those below come with PostgreSQL
+    wanted   CONSTANT name[] := '{id,name,webhook_type,webhook_url,project_id,created_by_id,event_types,is_active,created_at}';
     relation regclass := coalesce(source, to_regclass('public.notifications_webhookintegration'));
+    known    name[];
+    foreign_type text;
     old      record;
 BEGIN
     IF relation IS NULL THEN
         RAISE EXCEPTION 'there is no table public.notifications_webhookintegration' USING ERRCODE = 'undefined_table',
             HINT = 'If the application has its integrations elsewhere: SELECT * FROM zentry_import_integrations(''schema.table'');';
     END IF;
-    FOR old IN EXECUTE format('SELECT to_jsonb(t) AS entry FROM %s AS t ORDER BY t.id', relation) LOOP
+    IF (SELECT c.relkind FROM pg_class c WHERE c.oid = relation) NOT IN ('r', 'p') THEN
+        RAISE EXCEPTION '% is not a table', relation USING ERRCODE = 'wrong_object_type',
+            HINT = 'Copy what it shows into one: CREATE TABLE integrations AS SELECT ...';
+    END IF;
+    SELECT array_agg(a.attname ORDER BY a.attnum),
+           min(format('%s of type %s', a.attname, format_type(a.atttypid, a.atttypmod))) FILTER (WHERE a.atttypid >= first_user_type)
+      INTO known, foreign_type
+      FROM pg_attribute a WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped AND a.attname = ANY (wanted);
+    IF NOT wanted <@ coalesce(known, '{}') THEN
+        RAISE EXCEPTION '% lacks the columns %', relation, (SELECT string_agg(w, ', ') FROM unnest(wanted) w WHERE w <> ALL (coalesce(known, '{}')))
+            USING ERRCODE = 'undefined_column', HINT = 'They are those of Zentry''s model WebhookIntegration.';
+    END IF;
+    IF foreign_type IS NOT NULL THEN
+        RAISE EXCEPTION 'column % of % is of no type of PostgreSQL', foreign_type, relation USING ERRCODE = 'datatype_mismatch',
+            HINT = 'Copy the rows into a table with plain types: CREATE TABLE integrations AS SELECT ...';
+    END IF;
+    FOR old IN EXECUTE format('SELECT to_jsonb(t) AS entry FROM (SELECT %s FROM %s) AS t ORDER BY t.id',
+                              (SELECT string_agg(quote_ident(w), ', ') FROM unnest(wanted) w), relation) LOOP
         RETURN QUERY SELECT * FROM zentry_notify.import_integration(old.entry);
     END LOOP;
 END

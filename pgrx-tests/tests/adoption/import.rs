@@ -138,29 +138,54 @@ fn a_manager_reads_with_their_own_rights() {
     let role = format!("{}_manager", scene.database.name());
     scene
         .client
-        .batch_execute(&format!("CREATE ROLE {role} LOGIN; SELECT zentry_grant('{role}', 'manager'); GRANT CREATE ON SCHEMA public TO {role}"))
+        .batch_execute(&format!(
+            "CREATE ROLE {role} LOGIN; SELECT zentry_grant('{role}', 'manager')"
+        ))
         .unwrap();
     let mut manager = scene.database.connect_as(&role).unwrap();
     let refused = manager
         .query("SELECT * FROM zentry_import_integrations()", &[])
         .unwrap_err();
     assert_eq!(refused.code().unwrap().code(), "42501");
-    manager
+    // Whoever calls it, nobody's code runs with their rights.
+    scene
+        .client
         .batch_execute(
-            "CREATE FUNCTION whoami() RETURNS text LANGUAGE sql AS 'SELECT current_user::text'; \
-             CREATE VIEW stand_in AS SELECT 5::bigint AS id, whoami() AS name, 'discord' AS webhook_type, 'https://discord.com' AS webhook_url",
+            "CREATE TABLE told (who text); \
+             CREATE FUNCTION tell(anyelement) RETURNS json LANGUAGE sql AS 'INSERT INTO public.told VALUES (current_user) RETURNING ''{}''::json'; \
+             CREATE TYPE odd AS ENUM ('a'); CREATE CAST (odd AS json) WITH FUNCTION tell(anyelement); \
+             CREATE TABLE typed (LIKE notifications_webhookintegration); ALTER TABLE typed ALTER name TYPE odd USING 'a'::odd; \
+             INSERT INTO typed VALUES (1, 'a', 'discord', 'https://discord.com', '[]', true, now(), now(), 1, 1); \
+             CREATE VIEW viewed AS SELECT t.*, tell(1) FROM notifications_webhookintegration t; \
+             CREATE TABLE narrow (id bigint, name text)",
         )
         .unwrap();
-    let row = manager
-        .query_one(
-            "SELECT name, state FROM zentry_import_integrations('stand_in')",
-            &[],
-        )
-        .unwrap();
-    assert_eq!(
-        (row.get::<_, &str>(0), row.get::<_, &str>(1)),
-        (role.as_str(), "refused")
-    );
+    for (source, state, message) in [
+        ("viewed", "42809", "public.viewed is not a table"),
+        (
+            "typed",
+            "42804",
+            "column name of type public.odd of public.typed is of no type of PostgreSQL",
+        ),
+        (
+            "narrow",
+            "42703",
+            "public.narrow lacks the columns webhook_type, webhook_url, ",
+        ),
+        ("nowhere", "42P01", ""),
+    ] {
+        let sql = format!("SELECT * FROM zentry_import_integrations('{source}')");
+        let error = scene.client.query(&sql, &[]).unwrap_err();
+        let error = error.as_db_error().unwrap();
+        assert_eq!(error.code().code(), state, "{error:?}");
+        assert!(error.message().starts_with(message), "{error:?}");
+    }
+    let told: i64 = scene
+        .client
+        .query_one("SELECT count(*) FROM told", &[])
+        .unwrap()
+        .get(0);
+    assert_eq!(told, 0);
     drop(manager);
     scene
         .client
