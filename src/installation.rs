@@ -15,6 +15,7 @@ const WORKS_WITH: [&str; 1] = [LIBRARY];
 pub struct Installation {
     /// Another one after DROP and CREATE EXTENSION.
     pub oid: pg_sys::Oid,
+    pub owner: pg_sys::Oid,
     version: String,
 }
 
@@ -27,7 +28,7 @@ pub struct Mismatch {
 impl Installation {
     /// None: the extension is not in this database.
     pub fn find() -> Option<Self> {
-        const SQL: &str = "SELECT e.oid, e.extversion FROM pg_catalog.pg_extension e WHERE e.extname OPERATOR(pg_catalog.=) 'zentry_notify'";
+        const SQL: &str = "SELECT e.oid, e.extowner, e.extversion FROM pg_catalog.pg_extension e WHERE e.extname OPERATOR(pg_catalog.=) 'zentry_notify'";
         with_spi(|| {
             let rows = Plan::prepare(SQL, &[]).execute(&[]);
             if rows.len() == 0 {
@@ -37,7 +38,8 @@ impl Installation {
             unsafe {
                 Some(Installation {
                     oid: pg_sys::Oid::from_datum(rows.get(0, 1).0?, false)?,
-                    version: String::from_datum(rows.get(0, 2).0?, false)?,
+                    owner: pg_sys::Oid::from_datum(rows.get(0, 2).0?, false)?,
+                    version: String::from_datum(rows.get(0, 3).0?, false)?,
                 })
             }
         })

@@ -15,6 +15,7 @@ mod plan;
 mod report;
 mod settings;
 mod subtransaction;
+mod table_change;
 mod timestamp;
 mod utility;
 mod version;
@@ -74,9 +75,14 @@ extension_sql_file!(
     requires = ["delivery_functions"]
 );
 extension_sql_file!(
+    "../sql/11_table_changes.sql",
+    name = "table_changes",
+    requires = ["attach"]
+);
+extension_sql_file!(
     "../sql/12_privileges.sql",
     name = "privileges",
-    requires = ["attach"]
+    requires = ["table_changes"]
 );
 extension_sql_file!(
     "../sql/13_install.sql",

@@ -8,6 +8,7 @@ mod dump;
 mod exclusive_ddl;
 mod faults;
 mod idle;
+mod migrations;
 mod processes;
 mod replication;
 mod standby;
