@@ -217,6 +217,22 @@ CREATE TRIGGER add_count BEFORE INSERT ON zentry_notify.webhook_count
     FOR EACH ROW WHEN (current_user OPERATOR(pg_catalog.<>) 'zentry_notify_agent' AND pg_catalog.pg_trigger_depth() OPERATOR(pg_catalog.=) 0)
     EXECUTE FUNCTION zentry_notify.add_count();
 
+-- pg_restore --data-only brings the sources of the dump into a database that is attached already.
+CREATE OR REPLACE FUNCTION zentry_notify.replace_source() RETURNS trigger
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    DELETE FROM zentry_notify.event_source s WHERE s.relation = NEW.relation AND s.event_type = NEW.event_type;
+    UPDATE zentry_notify.event_source s SET id = nextval('zentry_notify.event_source_id_seq') WHERE s.id = NEW.id;
+    RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.replace_source() IS 'Trigger: a restored source takes the place of the one that is there';
+
+DROP TRIGGER IF EXISTS replace_source ON zentry_notify.event_source;
+CREATE TRIGGER replace_source BEFORE INSERT ON zentry_notify.event_source
+    FOR EACH ROW EXECUTE FUNCTION zentry_notify.replace_source();
+
 -- Every session keeps subscriptions and sources in memory; these tell them to look again.
 DROP TRIGGER IF EXISTS configuration_changed ON zentry_notify.webhook_integration;
 CREATE TRIGGER configuration_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON zentry_notify.webhook_integration
@@ -555,13 +571,15 @@ DECLARE
     trigger_of text;
     conditions jsonb := jsonb_build_object('insert', insert_when, 'update', update_when, 'delete', delete_when);
 BEGIN
-    INSERT INTO zentry_notify.event_source AS s (event_type, relation, columns, audience, progress)
-    VALUES (event_type, relation, columns, audience, progress)
-    ON CONFLICT ON CONSTRAINT event_source_relation_event_type_key DO UPDATE
-       SET columns = EXCLUDED.columns, audience = EXCLUDED.audience, progress = EXCLUDED.progress,
-           suspended_at = NULL, suspended_reason = NULL
-     WHERE (s.columns, s.audience, s.progress) IS DISTINCT FROM (EXCLUDED.columns, EXCLUDED.audience, EXCLUDED.progress)
-        OR s.suspended_at IS NOT NULL;
+    UPDATE zentry_notify.event_source AS s
+       SET columns = columns, audience = audience, progress = progress, suspended_at = NULL, suspended_reason = NULL
+     WHERE s.relation = relation AND s.event_type = event_type
+       AND ((s.columns, s.audience, s.progress) IS DISTINCT FROM (columns, audience, progress) OR s.suspended_at IS NOT NULL);
+    -- Not by ON CONFLICT DO UPDATE: an INSERT is a restored row, which replaces what is there (replace_source).
+    INSERT INTO zentry_notify.event_source (event_type, relation, columns, audience, progress)
+    SELECT event_type, relation, columns, audience, progress
+     WHERE NOT EXISTS (SELECT FROM zentry_notify.event_source s WHERE s.relation = relation AND s.event_type = event_type)
+    ON CONFLICT ON CONSTRAINT event_source_relation_event_type_key DO NOTHING;
 
     FOR operation, condition IN SELECT * FROM jsonb_each_text(conditions) LOOP
         trigger_of := format('zentry_notify_%s_%s', event_type, operation);
