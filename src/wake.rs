@@ -22,6 +22,8 @@ const WINDOW: usize = 16;
 const LANE_WORDS: usize = 16;
 const NOBODY: i32 = -1;
 const NEVER: i64 = i64::MAX;
+/// No id.
+const NOTHING: i64 = i64::MAX;
 
 /// Which integrations may have new rows, as bits that their ids hash to: a worker reads what it must, whatever else waits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -60,9 +62,11 @@ impl LaneSet {
 }
 
 /// What a worker has to look at.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct Work {
     pub lanes: LaneSet,
+    /// The lowest id that was written to the log, if any; it may be of any lane.
+    pub lowest: i64,
     /// Integrations of which somebody has made deliveries due now, whatever they were waiting for.
     pub overdue: LaneSet,
     /// Projects whose progress has to be counted.
@@ -74,13 +78,18 @@ pub struct Work {
 impl Work {
     const NONE: Work = Work {
         lanes: LaneSet::NONE,
+        lowest: NOTHING,
         overdue: LaneSet::NONE,
         progress: false,
         configuration: false,
     };
 
+    /// A `lowest` below every id.
+    pub const UNKNOWN: i64 = i64::MIN;
+
     pub const ALL: Work = Work {
         lanes: LaneSet::ALL,
+        lowest: Work::UNKNOWN,
         overdue: LaneSet::NONE,
         progress: true,
         configuration: true,
@@ -88,6 +97,7 @@ impl Work {
 
     pub fn merge(&mut self, other: Work) {
         self.lanes.merge(other.lanes);
+        self.lowest = self.lowest.min(other.lowest);
         self.overdue.merge(other.overdue);
         self.progress |= other.progress;
         self.configuration |= other.configuration;
@@ -95,6 +105,12 @@ impl Work {
 
     pub fn is_empty(&self) -> bool {
         self.lanes.is_empty() && self.overdue.is_empty() && !self.progress && !self.configuration
+    }
+}
+
+impl Default for Work {
+    fn default() -> Self {
+        Work::NONE
     }
 }
 
@@ -130,6 +146,7 @@ pub struct Slot {
     /// Its OID; 0: the place is free.
     database: AtomicU32,
     lanes: SharedLaneSet,
+    lowest: AtomicI64,
     overdue: SharedLaneSet,
     progress: AtomicBool,
     configuration: AtomicBool,
@@ -154,6 +171,7 @@ impl Slot {
         Slot {
             database: AtomicU32::new(0),
             lanes: SharedLaneSet::empty(),
+            lowest: AtomicI64::new(NOTHING),
             overdue: SharedLaneSet::empty(),
             progress: AtomicBool::new(false),
             configuration: AtomicBool::new(false),
@@ -172,6 +190,10 @@ impl Slot {
     }
 
     pub fn add(&self, work: &Work) {
+        // First: who sees the lanes has to find it.
+        if work.lowest != NOTHING {
+            self.lowest.fetch_min(work.lowest, SeqCst);
+        }
         self.lanes.add(work.lanes);
         self.overdue.add(work.overdue);
         if work.progress {
@@ -182,10 +204,14 @@ impl Slot {
         }
     }
 
-    /// Takes the work out; what is added from now on is there at the next call.
+    /// Takes the work out; what is added from now on is there at the next call. `lowest` may come before its lanes.
     pub fn take(&self) -> Work {
         Work {
             lanes: self.lanes.take(),
+            lowest: match self.lowest.load(SeqCst) {
+                NOTHING => NOTHING,
+                _ => self.lowest.swap(NOTHING, SeqCst),
+            },
             overdue: self.overdue.take(),
             progress: self.progress.swap(false, SeqCst),
             configuration: self.configuration.swap(false, SeqCst),
@@ -461,6 +487,11 @@ thread_local! {
 /// Lets the worker look at these integrations once the running transaction has committed.
 pub fn at_commit(change: impl FnOnce(&mut Work)) {
     WRITTEN.with_borrow_mut(change);
+}
+
+/// Whether the running transaction has said which ids it writes: those that follow are higher.
+pub fn knows_lowest() -> bool {
+    WRITTEN.with_borrow(|work| work.lowest != NOTHING)
 }
 
 pub fn register_callbacks() {

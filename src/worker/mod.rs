@@ -6,6 +6,7 @@ mod delivery;
 mod housekeeping;
 mod lanes;
 mod launcher;
+mod marks;
 mod milestones;
 mod queue;
 mod record;
