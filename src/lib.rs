@@ -101,7 +101,11 @@ pub extern "C-unwind" fn _PG_init() {
     if unsafe { pg_sys::process_shared_preload_libraries_in_progress } {
         wake::request_shared_memory();
         utility::register_hook();
-        worker::register_launcher();
+        // pg_upgrade's servers are there for its own sessions alone.
+        // SAFETY: as above.
+        if !unsafe { pg_sys::IsBinaryUpgrade } {
+            worker::register_launcher();
+        }
     }
 }
 
