@@ -152,7 +152,7 @@ impl Worker {
             }
         };
         let seed = Timestamp::now().as_nanosecond() as u64;
-        let waiter = Waiter::new(Some(http.socket()));
+        let waiter = Waiter::new(Some(http.socket()), c"ZentryNotifyWorkerMain");
         let mut worker = Worker {
             registry,
             slot,
