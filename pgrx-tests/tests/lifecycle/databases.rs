@@ -113,7 +113,7 @@ fn a_cluster_of_many_databases_starts_and_serves() -> Result<()> {
     let mut first = site.database("first")?;
     let channel = site.channel(&mut first)?;
     let mut admin = site.cluster.connect()?;
-    for number in 0..120 {
+    for number in 0..200 {
         admin.batch_execute(&format!("CREATE DATABASE empty_{number}"))?;
     }
     let mut last = site.database("last")?;
