@@ -9,6 +9,8 @@ DECLARE
     missing text;
     unknown text;
     known   text;
+    refusal text;
+    remedy  text;
 BEGIN
     IF TG_OP = 'UPDATE' THEN
         NEW.updated_at := now();
@@ -42,7 +44,13 @@ BEGIN
             USING ERRCODE = 'invalid_parameter_value', COLUMN = 'webhook_type', HINT = 'The types are discord and teams.';
     END IF;
     IF TG_OP = 'INSERT' OR NEW.webhook_url <> OLD.webhook_url OR NEW.webhook_type <> OLD.webhook_type THEN
-        PERFORM zentry_notify.check_webhook_url(NEW.webhook_type, NEW.webhook_url);
+        BEGIN
+            PERFORM zentry_notify.check_webhook_url(NEW.webhook_type, NEW.webhook_url);
+        EXCEPTION WHEN invalid_parameter_value THEN
+            GET STACKED DIAGNOSTICS refusal = MESSAGE_TEXT, remedy = PG_EXCEPTION_HINT;
+            RAISE EXCEPTION '%', refusal USING ERRCODE = 'invalid_parameter_value', COLUMN = 'webhook_url',
+                HINT = coalesce(nullif(remedy, ''), 'Copy it from Discord or Teams once more.');
+        END;
     END IF;
 
     IF TG_OP = 'INSERT' OR NEW.event_types IS DISTINCT FROM OLD.event_types THEN

@@ -76,7 +76,7 @@ CREATE OR REPLACE FUNCTION zentry_notify.not_null(value text, parameter text) RE
 AS $$
 BEGIN
     IF value IS NULL THEN
-        RAISE EXCEPTION '% must not be null', parameter USING ERRCODE = 'null_value_not_allowed',
+        RAISE EXCEPTION '% must not be null', parameter USING ERRCODE = 'null_value_not_allowed', COLUMN = parameter,
             HINT = 'zentry_register_webhook(name, webhook_type, webhook_url) needs all three.';
     END IF;
     RETURN value;
@@ -90,7 +90,7 @@ AS $$
 BEGIN
     IF length(value) > maximum THEN
         RAISE EXCEPTION '% must not be longer than % characters', parameter, maximum
-            USING ERRCODE = 'string_data_right_truncation', DETAIL = format('It has %s.', length(value)), HINT = 'Shorten it.';
+            USING ERRCODE = 'string_data_right_truncation', COLUMN = parameter, DETAIL = format('It has %s.', length(value)), HINT = 'Shorten it.';
     END IF;
 END
 $$;

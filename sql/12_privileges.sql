@@ -34,14 +34,20 @@ AS $$
 DECLARE
     f regprocedure;
 BEGIN
-    IF privilege IS NULL OR privilege NOT IN ('reader', 'manager') THEN
+    IF privilege IS NULL OR privilege NOT IN ('reader', 'manager', 'server') THEN
         RAISE EXCEPTION 'unknown privilege "%"', privilege USING ERRCODE = 'invalid_parameter_value',
-            HINT = 'reader: the views. manager: the views, and register, change, delete, test, retry, attach.';
+            HINT = 'reader: the views. manager: the views, and register, change, delete, test, retry, attach. server: look API tokens up.';
     END IF;
     EXECUTE format('GRANT USAGE ON SCHEMA zentry_notify TO %s', grantee);
-    EXECUTE format('GRANT EXECUTE ON FUNCTION zentry_notify.redact_url(text) TO %s', grantee); -- a view checks its reader
+    IF privilege = 'server' THEN
+        EXECUTE format('GRANT EXECUTE ON FUNCTION zentry_notify.find_api_token(text), zentry_notify.note_api_token_use(text) TO %s', grantee);
+        RETURN;
+    END IF;
+    -- A view checks its reader.
+    EXECUTE format('GRANT EXECUTE ON FUNCTION zentry_notify.redact_url(text), zentry_notify.look_up(text, bigint[]) TO %s', grantee);
     EXECUTE format('GRANT SELECT ON zentry_notify.webhooks, zentry_notify.logs, zentry_notify.event_type, zentry_notify.event_source TO %s', grantee);
     IF privilege = 'manager' THEN
+        EXECUTE format('GRANT SELECT ON zentry_notify.api_tokens TO %s', grantee);
         FOR f IN SELECT p.oid::regprocedure
                    FROM pg_depend d
                    JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'zentry_notify'
@@ -55,7 +61,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_grant(regrole, text) IS
-    'Lets a role read the redacted views (reader), or also register, change, delete, test, retry and attach (manager)';
+    'Lets a role read the redacted views (reader), or also register, change, delete, test, retry and attach (manager), or nothing but look API tokens up (server)';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_revoke(grantee regrole) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp

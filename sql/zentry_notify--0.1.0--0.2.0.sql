@@ -108,6 +108,8 @@ DECLARE
     missing text;
     unknown text;
     known   text;
+    refusal text;
+    remedy  text;
 BEGIN
     IF TG_OP = 'UPDATE' THEN
         NEW.updated_at := now();
@@ -141,7 +143,13 @@ BEGIN
             USING ERRCODE = 'invalid_parameter_value', COLUMN = 'webhook_type', HINT = 'The types are discord and teams.';
     END IF;
     IF TG_OP = 'INSERT' OR NEW.webhook_url <> OLD.webhook_url OR NEW.webhook_type <> OLD.webhook_type THEN
-        PERFORM zentry_notify.check_webhook_url(NEW.webhook_type, NEW.webhook_url);
+        BEGIN
+            PERFORM zentry_notify.check_webhook_url(NEW.webhook_type, NEW.webhook_url);
+        EXCEPTION WHEN invalid_parameter_value THEN
+            GET STACKED DIAGNOSTICS refusal = MESSAGE_TEXT, remedy = PG_EXCEPTION_HINT;
+            RAISE EXCEPTION '%', refusal USING ERRCODE = 'invalid_parameter_value', COLUMN = 'webhook_url',
+                HINT = coalesce(nullif(remedy, ''), 'Copy it from Discord or Teams once more.');
+        END;
     END IF;
 
     IF TG_OP = 'INSERT' OR NEW.event_types IS DISTINCT FROM OLD.event_types THEN
@@ -416,7 +424,7 @@ CREATE OR REPLACE FUNCTION zentry_notify.not_null(value text, parameter text) RE
 AS $$
 BEGIN
     IF value IS NULL THEN
-        RAISE EXCEPTION '% must not be null', parameter USING ERRCODE = 'null_value_not_allowed',
+        RAISE EXCEPTION '% must not be null', parameter USING ERRCODE = 'null_value_not_allowed', COLUMN = parameter,
             HINT = 'zentry_register_webhook(name, webhook_type, webhook_url) needs all three.';
     END IF;
     RETURN value;
@@ -430,7 +438,7 @@ AS $$
 BEGIN
     IF length(value) > maximum THEN
         RAISE EXCEPTION '% must not be longer than % characters', parameter, maximum
-            USING ERRCODE = 'string_data_right_truncation', DETAIL = format('It has %s.', length(value)), HINT = 'Shorten it.';
+            USING ERRCODE = 'string_data_right_truncation', COLUMN = parameter, DETAIL = format('It has %s.', length(value)), HINT = 'Shorten it.';
     END IF;
 END
 $$;
@@ -811,6 +819,201 @@ END
 $$;
 COMMENT ON FUNCTION zentry_notify.put_back_triggers(jsonb) IS
     'Puts back what set_aside_triggers took off; a source whose condition does not go with the table any more is suspended with a warning';
+-- ---- 14_api_token.sql ----
+
+-- Tokens of the REST API: each stands for a role. The server (crates/server) looks one up and then acts as its role.
+
+CREATE TABLE zentry_notify.api_token (
+    token_key    varchar(8) PRIMARY KEY,
+    name         varchar(100) NOT NULL UNIQUE,
+    role_name    name NOT NULL,
+    token_hash   bytea NOT NULL,
+    created_by   name NOT NULL,
+    created_at   timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    expires_at   timestamptz,
+    last_used_at timestamptz
+);
+COMMENT ON TABLE zentry_notify.api_token IS 'Tokens of the REST API, as hashes. zentry_create_api_token and zentry_revoke_api_token write it';
+COMMENT ON COLUMN zentry_notify.api_token.token_key IS 'The token''s first part, after "zentry_": no secret, it tells tokens apart in lists and logs';
+COMMENT ON COLUMN zentry_notify.api_token.name IS 'What it is for, 1 to 100 characters';
+COMMENT ON COLUMN zentry_notify.api_token.role_name IS 'The role that requests with it run as. By name, so that a dump can be restored';
+COMMENT ON COLUMN zentry_notify.api_token.token_hash IS 'SHA-256 of the whole token; its secret is 256 random bits, so there is nothing to guess and no salt';
+COMMENT ON COLUMN zentry_notify.api_token.created_by IS 'The role that made it';
+COMMENT ON COLUMN zentry_notify.api_token.created_at IS 'When it was made';
+COMMENT ON COLUMN zentry_notify.api_token.expires_at IS 'Until when it is good; null: until it is revoked';
+COMMENT ON COLUMN zentry_notify.api_token.last_used_at IS 'When the server took it last, to the minute';
+
+SELECT pg_catalog.pg_extension_config_dump('zentry_notify.api_token', '');
+-- ---- 15_api.sql ----
+
+-- What the REST API's server and its clients need of the database: tokens, and names beside ids.
+
+CREATE OR REPLACE VIEW zentry_notify.api_tokens AS
+SELECT t.token_key,
+       t.name,
+       t.role_name,
+       CASE WHEN t.expires_at <= now() THEN 'expired'
+            WHEN r.oid IS NULL THEN 'role is gone'
+            WHEN r.rolsuper THEN 'role is a superuser'
+            ELSE 'good' END AS state,
+       t.created_by,
+       t.created_at,
+       t.expires_at,
+       t.last_used_at
+  FROM zentry_notify.api_token t
+  LEFT JOIN pg_catalog.pg_roles r ON r.rolname = t.role_name;
+COMMENT ON VIEW zentry_notify.api_tokens IS 'Tokens of the REST API, without their hashes';
+COMMENT ON COLUMN zentry_notify.api_tokens.token_key IS 'The token''s first part, after "zentry_"';
+COMMENT ON COLUMN zentry_notify.api_tokens.name IS 'What it is for';
+COMMENT ON COLUMN zentry_notify.api_tokens.role_name IS 'The role that requests with it run as';
+COMMENT ON COLUMN zentry_notify.api_tokens.state IS 'good, or why it is not taken';
+COMMENT ON COLUMN zentry_notify.api_tokens.created_by IS 'The role that made it';
+COMMENT ON COLUMN zentry_notify.api_tokens.created_at IS 'When it was made';
+COMMENT ON COLUMN zentry_notify.api_tokens.expires_at IS 'Until when it is good; null: until it is revoked';
+COMMENT ON COLUMN zentry_notify.api_tokens.last_used_at IS 'When the server took it last, to the minute';
+
+CREATE OR REPLACE FUNCTION zentry_notify.calling_role() RETURNS name
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT coalesce(nullif(current_setting('role'), 'none'), session_user)::name;
+$$;
+COMMENT ON FUNCTION zentry_notify.calling_role() IS 'The caller of a definer function: what SET ROLE says, else who logged in';
+
+CREATE OR REPLACE FUNCTION zentry_notify.require_membership(role name) RETURNS void
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF NOT pg_has_role(zentry_notify.calling_role(), role, 'USAGE') THEN
+        RAISE EXCEPTION 'role "%" does not have the privileges of role "%"', zentry_notify.calling_role(), role
+            USING ERRCODE = 'insufficient_privilege',
+                  HINT = 'A token passes on rights that its maker has: let a member of that role, or a superuser, do it.';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.require_membership(name) IS 'An error unless the calling role has the privileges of this one';
+
+CREATE OR REPLACE FUNCTION @extschema@.zentry_create_api_token(name text, role name, expires_at timestamptz DEFAULT NULL) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_variable
+DECLARE
+    superuser boolean;
+    random    bytea;
+    token_key text;
+    token     text;
+BEGIN
+    PERFORM zentry_notify.check_length(name, 100, 'name');
+    IF btrim(name) = '' OR name IS NULL THEN
+        RAISE EXCEPTION 'the name of a token must not be empty'
+            USING ERRCODE = 'invalid_parameter_value', COLUMN = 'name', HINT = 'Say who or what uses it, such as ''front end''.';
+    END IF;
+    SELECT r.rolsuper INTO superuser FROM pg_roles r WHERE r.rolname = role;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'role "%" does not exist', coalesce(role, '(null)') USING ERRCODE = 'undefined_object',
+            HINT = 'Make a role for it: CREATE ROLE ... NOLOGIN; SELECT @extschema@.zentry_grant(''...'', ''reader'').';
+    END IF;
+    IF superuser THEN
+        RAISE EXCEPTION 'role "%" is a superuser', role USING ERRCODE = 'invalid_role_specification',
+            HINT = 'Make a role for it that can do no more than it has to: CREATE ROLE ... NOLOGIN; SELECT @extschema@.zentry_grant(''...'', ''manager'').';
+    END IF;
+    PERFORM zentry_notify.require_membership(role);
+    IF expires_at <= now() THEN
+        RAISE EXCEPTION 'a token must not have expired already' USING ERRCODE = 'invalid_parameter_value', COLUMN = 'expires_at',
+            HINT = 'Give a time that is still to come, or null.';
+    END IF;
+
+    -- A random UUID has 122 bits from pg_strong_random; three are more than the 256 that the hash keeps.
+    random := sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()));
+    token_key := left(md5(gen_random_uuid()::text), 8);
+    token := format('zentry_%s_%s', token_key, rtrim(translate(encode(random, 'base64'), '+/', '-_'), '='));
+    BEGIN
+        INSERT INTO zentry_notify.api_token (token_key, name, role_name, token_hash, created_by, expires_at)
+        VALUES (token_key, name, role, sha256(convert_to(token, 'UTF8')), zentry_notify.calling_role(), expires_at);
+    EXCEPTION WHEN unique_violation THEN
+        RAISE EXCEPTION 'there is a token named "%" already', name USING ERRCODE = 'unique_violation', COLUMN = 'name',
+            HINT = 'Choose another name, or revoke that one: SELECT @extschema@.zentry_revoke_api_token(''...'').';
+    END;
+    RETURN token;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.zentry_create_api_token(text, name, timestamptz) IS
+    'Makes a token for the REST API whose requests run as the role, and returns it: it is not shown again. Needs the privileges of the role';
+
+CREATE OR REPLACE FUNCTION @extschema@.zentry_revoke_api_token(name text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_variable
+DECLARE
+    role name;
+BEGIN
+    SELECT t.role_name INTO role FROM zentry_notify.api_token t WHERE t.name = name;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'there is no token named "%"', coalesce(name, '(null)') USING ERRCODE = 'no_data_found',
+            HINT = 'SELECT name, role_name FROM zentry_notify.api_tokens lists them.';
+    END IF;
+    -- Whoever may manage may take away what is left of a role that is gone.
+    IF EXISTS (SELECT FROM pg_roles r WHERE r.rolname = role) THEN
+        PERFORM zentry_notify.require_membership(role);
+    END IF;
+    DELETE FROM zentry_notify.api_token t WHERE t.name = name;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.zentry_revoke_api_token(text) IS 'Takes a token back: the next request with it is refused. Needs the privileges of its role';
+
+CREATE OR REPLACE FUNCTION zentry_notify.find_api_token(token_key text, OUT role_name name, OUT token_hash bytea)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT t.role_name, t.token_hash
+      FROM zentry_notify.api_token t
+      JOIN pg_roles r ON r.rolname = t.role_name AND NOT r.rolsuper
+     WHERE t.token_key = find_api_token.token_key AND (t.expires_at > now() OR t.expires_at IS NULL);
+$$;
+COMMENT ON FUNCTION zentry_notify.find_api_token(text) IS
+    'For the server: role and hash of a token that is good; nulls when there is none. The server compares the hash';
+
+CREATE OR REPLACE FUNCTION zentry_notify.note_api_token_use(token_key text) RETURNS void
+    LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+    UPDATE zentry_notify.api_token t SET last_used_at = now()
+     WHERE t.token_key = note_api_token_use.token_key AND NOT pg_is_in_recovery();
+$$;
+COMMENT ON FUNCTION zentry_notify.note_api_token_use(text) IS 'For the server: notes that the token was used now';
+
+-- Names that Zentry's clients expect beside ids are read with the caller's rights: who may not read the application's table sees
+-- none.
+CREATE OR REPLACE FUNCTION zentry_notify.look_up(data_key text, ids bigint[]) RETURNS TABLE (id bigint, shown text)
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+    lookup   jsonb;
+    relation regclass;
+BEGIN
+    SELECT s.columns -> data_key INTO lookup
+      FROM zentry_notify.event_source s
+     WHERE jsonb_typeof(s.columns -> data_key) = 'object'
+       AND s.columns -> data_key ?& ARRAY['from', 'match', 'column']
+     ORDER BY s.id LIMIT 1;
+    relation := to_regclass(lookup ->> 'from');
+    -- A view or a policy of the table's owner would run its code with the caller's rights.
+    IF relation IS NULL OR NOT EXISTS (
+        SELECT FROM pg_class c
+          JOIN pg_attribute key ON key.attrelid = c.oid AND key.attname = lookup ->> 'match'
+               AND key.atttypid IN ('smallint'::regtype, 'integer'::regtype, 'bigint'::regtype)
+          JOIN pg_attribute shown ON shown.attrelid = c.oid AND shown.attname = lookup ->> 'column'
+         WHERE c.oid = relation AND c.relkind IN ('r', 'p') AND NOT c.relrowsecurity
+           AND has_schema_privilege(c.relnamespace, 'USAGE')
+           AND has_column_privilege(c.oid, key.attnum, 'SELECT') AND has_column_privilege(c.oid, shown.attnum, 'SELECT'))
+    THEN
+        RETURN;
+    END IF;
+    RETURN QUERY EXECUTE format('SELECT t.%1$I::bigint, t.%2$I::text FROM %3$s t WHERE t.%1$I OPERATOR(pg_catalog.=) ANY ($1)',
+                                lookup ->> 'match', lookup ->> 'column', relation)
+           USING ids;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.look_up(text, bigint[]) IS
+    'What the attached tables'' look-ups (project_name, user_name) give for these ids, as far as the caller may read it';
 -- ---- 12_privileges.sql ----
 
 -- PUBLIC has nothing; the agent what capture and delivery need; readers and managers are granted by calls.
@@ -849,14 +1052,20 @@ AS $$
 DECLARE
     f regprocedure;
 BEGIN
-    IF privilege IS NULL OR privilege NOT IN ('reader', 'manager') THEN
+    IF privilege IS NULL OR privilege NOT IN ('reader', 'manager', 'server') THEN
         RAISE EXCEPTION 'unknown privilege "%"', privilege USING ERRCODE = 'invalid_parameter_value',
-            HINT = 'reader: the views. manager: the views, and register, change, delete, test, retry, attach.';
+            HINT = 'reader: the views. manager: the views, and register, change, delete, test, retry, attach. server: look API tokens up.';
     END IF;
     EXECUTE format('GRANT USAGE ON SCHEMA zentry_notify TO %s', grantee);
-    EXECUTE format('GRANT EXECUTE ON FUNCTION zentry_notify.redact_url(text) TO %s', grantee); -- a view checks its reader
+    IF privilege = 'server' THEN
+        EXECUTE format('GRANT EXECUTE ON FUNCTION zentry_notify.find_api_token(text), zentry_notify.note_api_token_use(text) TO %s', grantee);
+        RETURN;
+    END IF;
+    -- A view checks its reader.
+    EXECUTE format('GRANT EXECUTE ON FUNCTION zentry_notify.redact_url(text), zentry_notify.look_up(text, bigint[]) TO %s', grantee);
     EXECUTE format('GRANT SELECT ON zentry_notify.webhooks, zentry_notify.logs, zentry_notify.event_type, zentry_notify.event_source TO %s', grantee);
     IF privilege = 'manager' THEN
+        EXECUTE format('GRANT SELECT ON zentry_notify.api_tokens TO %s', grantee);
         FOR f IN SELECT p.oid::regprocedure
                    FROM pg_depend d
                    JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'zentry_notify'
@@ -870,7 +1079,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_grant(regrole, text) IS
-    'Lets a role read the redacted views (reader), or also register, change, delete, test, retry and attach (manager)';
+    'Lets a role read the redacted views (reader), or also register, change, delete, test, retry and attach (manager), or nothing but look API tokens up (server)';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_revoke(grantee regrole) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp

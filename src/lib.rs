@@ -80,9 +80,15 @@ extension_sql_file!(
     requires = ["attach"]
 );
 extension_sql_file!(
+    "../sql/14_api_token.sql",
+    name = "api_token",
+    requires = ["table_changes"]
+);
+extension_sql_file!("../sql/15_api.sql", name = "api", requires = ["api_token"]);
+extension_sql_file!(
     "../sql/12_privileges.sql",
     name = "privileges",
-    requires = ["table_changes"]
+    requires = ["api"]
 );
 extension_sql_file!(
     "../sql/13_install.sql",

@@ -22,6 +22,8 @@ $$;
 --# include 10_delivery_functions.sql
 --# include 11_attach.sql
 --# include 11_table_changes.sql
+--# include 14_api_token.sql
+--# include 15_api.sql
 --# include 12_privileges.sql
 
 --# The structure that the above leads to, as digests of its files.
