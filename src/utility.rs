@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use pgrx::PgList;
 use pgrx::prelude::*;
 
-use crate::table_change;
 use crate::wake::{self, Slot, Work, registry};
+use crate::{installation, table_change};
 
 /// Postgres gives other sessions five seconds to leave a database.
 const LONGEST_HOLD: Duration = Duration::from_secs(10);
@@ -86,7 +86,13 @@ unsafe extern "C-unwind" fn process_utility(
                 }
             }
             // The worker finds nothing to read, and leaves; or another version, which it waited for.
-            Utility::Extension => wake::at_commit(|work| work.configuration = true),
+            Utility::DropExtension => wake::at_commit(|work| work.configuration = true),
+            Utility::AlterExtension => {
+                wake::at_commit(|work| work.configuration = true);
+                if is_ours((*statement).utilityStmt.cast()) {
+                    installation::renew_grants();
+                }
+            }
             Utility::DropDatabase(_) => way.iter_mut().for_each(Way::keep_clear),
             Utility::Exclusive(_) | Utility::AlterTable(_) | Utility::Other => {}
         }
@@ -101,7 +107,8 @@ enum Utility {
     /// Of a table, perhaps an attached one.
     AlterTable(*const pg_sys::AlterTableStmt),
     /// Perhaps of ours: the worker looks.
-    Extension,
+    DropExtension,
+    AlterExtension,
     Other,
 }
 
@@ -136,9 +143,9 @@ impl Utility {
                     }
                 }
                 pg_sys::NodeTag::T_AlterTableStmt => Utility::AlterTable(node.cast()),
-                pg_sys::NodeTag::T_AlterExtensionStmt => Utility::Extension,
+                pg_sys::NodeTag::T_AlterExtensionStmt => Utility::AlterExtension,
                 pg_sys::NodeTag::T_DropStmt => match (*node.cast::<pg_sys::DropStmt>()).removeType {
-                    pg_sys::ObjectType::OBJECT_EXTENSION => Utility::Extension,
+                    pg_sys::ObjectType::OBJECT_EXTENSION => Utility::DropExtension,
                     _ => Utility::Other,
                 },
                 _ => Utility::Other,
@@ -168,6 +175,13 @@ unsafe fn oid_of(name: *const std::ffi::c_char) -> pg_sys::Oid {
     }
     // SAFETY: by the caller's promise; an unknown name gives no OID.
     unsafe { pg_sys::get_database_oid(name, true) }
+}
+
+/// # Safety
+/// `statement` is a parse tree of its type.
+unsafe fn is_ours(statement: *const pg_sys::AlterExtensionStmt) -> bool {
+    // SAFETY: by the caller's promise; the statement names its extension.
+    unsafe { CStr::from_ptr((*statement).extname) == c"zentry_notify" }
 }
 
 /// CREATE DATABASE's template, null when it names none (then it is template1, where no worker is).

@@ -91,17 +91,17 @@ impl Queue {
                    ORDER BY l.id LIMIT c.page) l",
                 &[INT8ARRAYOID, INT4ARRAYOID, INT8ARRAYOID],
             ),
-            // By lane as well as by id: the planner may take the index of what waits, and by id alone would read all of it.
+            // By the primary key, hence coalesce: the planner takes the index of what waits for all but empty, and would read the
+            // whole of it, with all that is finished but not vacuumed.
             record: prepare(
                 &format!(
                     "UPDATE zentry_notify.notification_log l \
                  SET status = o.status, attempts = o.attempts, response_status_code = o.code, response_body = coalesce(o.body, ''), \
                      error_message = coalesce(o.error, ''), sent_at = o.sent_at, next_attempt_at = o.next_attempt_at \
-                 FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9) o (id, lane, status, attempts, code, body, error, sent_at, next_attempt_at) \
-                 WHERE l.id = o.id AND l.webhook_integration_id = o.lane AND l.status IN ('pending', 'retry') AND l.tableoid = {log}"
+                 FROM unnest($1, $2, $3, $4, $5, $6, $7, $8) o (id, status, attempts, code, body, error, sent_at, next_attempt_at) \
+                 WHERE l.id = o.id AND coalesce(l.status, '') IN ('pending', 'retry') AND l.tableoid = {log}"
                 ),
                 &[
-                    INT8ARRAYOID,
                     INT8ARRAYOID,
                     TEXTARRAYOID,
                     INT4ARRAYOID,
@@ -217,7 +217,6 @@ impl Queue {
         with_spi(|| {
             self.record.execute(&[
                 column(changes, |c| c.id.0),
-                column(changes, |c| c.lane.0),
                 column(changes, |c| status(c.outcome)),
                 column(changes, attempts),
                 column(changes, |c| c.status_code.map(i32::from)),

@@ -9,6 +9,7 @@ mod exclusive_ddl;
 mod faults;
 mod idle;
 mod migrations;
+mod monitoring;
 mod pg_upgrade;
 mod processes;
 mod replication;
