@@ -1,11 +1,23 @@
 //! pg_upgrade. From a major version to itself, which it allows: what it does with us is the same between majors.
 
 use anyhow::Result;
+use postgres::Client;
 use zentry_e2e::catalogue;
 use zentry_e2e::cluster::{Cluster, ClusterOptions};
 use zentry_e2e::emulator::Behaviour;
 use zentry_e2e::scene::{Delivery, SOON, hosts};
 use zentry_e2e::site::{Site, fire};
+
+/// The catalogue but for the casts and brackets in expressions: pg_upgrade dumps them as text, and PostgreSQL reads
+/// `ANY ((ARRAY['a'::character varying])::text[])` in again as `ANY (ARRAY[('a'::character varying)::text])`.
+fn lines(client: &mut Client) -> Result<Vec<String>> {
+    let simple = |line: String| {
+        line.replace("::character varying", "")
+            .replace("::text", "")
+            .replace(['(', ')', '[', ']'], "")
+    };
+    Ok(catalogue::lines(client)?.into_iter().map(simple).collect())
+}
 
 #[test]
 fn it_keeps_everything_sends_nothing_and_the_new_server_goes_on() -> Result<()> {
@@ -22,7 +34,7 @@ fn it_keeps_everything_sends_nothing_and_the_new_server_goes_on() -> Result<()> 
     channel.webhook.script([Behaviour::Hang]);
     fire(&mut client)?;
     channel.webhook.wait_for(2, SOON);
-    let before = catalogue::lines(&mut client)?;
+    let before = lines(&mut client)?;
     drop(client);
     let Site { cluster, emulator } = site;
     // The old server sends what waits whenever it runs as usual; the new one may not yet.
@@ -41,7 +53,7 @@ fn it_keeps_everything_sends_nothing_and_the_new_server_goes_on() -> Result<()> 
         .collect();
     assert_eq!(states, [(1, "sent", 1), (2, "pending", 0)]);
     assert_eq!(channel.webhook.requests(), 2);
-    assert_eq!(catalogue::lines(&mut client)?, before);
+    catalogue::compare(&before, &lines(&mut client)?)?;
 
     fire(&mut client)?;
     cluster.conf(&[("zentry_notify.sending", "on")])?;
