@@ -1,6 +1,6 @@
 # The front door: `make` lists what there is. The work is done by scripts/, which can be called without make too.
 
-.PHONY: help demo stop psql test test-crates test-pg test-e2e torture bench lint picture bootstrap stage install clean
+.PHONY: help demo stop psql test test-crates test-pg test-e2e torture soak bench lint picture bootstrap stage install clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -33,6 +33,9 @@ test-e2e: bootstrap ## Run the end-to-end tests
 
 torture: bootstrap ## Kill everything a hundred times under load, and count what arrives (ZENTRY_KILLS, ZENTRY_SEED)
 	@scripts/torture
+
+soak: bootstrap ## Deliver a million events and look at what they leave behind (ZENTRY_DELIVERIES)
+	@scripts/soak
 
 bench: bootstrap ## Measure the formatter, the scheduler and the HTTP thread
 	@scripts/with cargo bench --package zentry-webhook

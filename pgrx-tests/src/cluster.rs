@@ -115,6 +115,32 @@ impl Cluster {
         })
     }
 
+    /// Take over the data of `old`, which is stopped for good, by pg_upgrade, and start.
+    pub fn start_upgraded(mut old: Self, options: ClusterOptions) -> Result<Self> {
+        old.stop(StopMode::Fast)?;
+        Self::start_on(options, |stage, data| {
+            template::clone_to(stage, data)?;
+            // The new server needs the library as soon as the upgrade talks to it.
+            let conf = fs::read_to_string(data.join("postgresql.conf"))?;
+            let conf = format!("{conf}\nshared_preload_libraries = 'zentry_notify'\n");
+            run_to_end(stage.as_server("tee").arg(data.join("postgresql.conf")), &conf)?;
+            let bin = stage.program("");
+            let mut upgrade = stage.as_server(stage.program("pg_upgrade"));
+            upgrade.current_dir(&old.dir).args(["--username", SUPERUSER]);
+            upgrade
+                .arg("--old-bindir")
+                .arg(&bin)
+                .arg("--new-bindir")
+                .arg(&bin);
+            upgrade
+                .arg("--old-datadir")
+                .arg(old.dir.join("data"))
+                .arg("--new-datadir")
+                .arg(data);
+            run_to_end(upgrade.arg("--socketdir").arg(&old.dir), "")
+        })
+    }
+
     /// `make_data` makes the data directory.
     fn start_on(
         options: ClusterOptions,

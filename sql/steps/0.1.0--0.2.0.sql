@@ -21,6 +21,7 @@ $$;
 --# include 09_webhook_functions.sql
 --# include 10_delivery_functions.sql
 --# include 11_attach.sql
+--# include 11_table_changes.sql
 --# include 14_api_token.sql
 --# include 15_api.sql
 --# include 12_privileges.sql
