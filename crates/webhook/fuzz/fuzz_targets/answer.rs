@@ -31,7 +31,9 @@ enum Piece {
 }
 
 fuzz_target!(|input: Input| {
-    let url = Url::parse(&format!("https://discord.com/api/v10/webhooks/123456789012345678/{TOKEN}?wait=true"));
+    let url = Url::parse(&format!(
+        "https://discord.com/api/v10/webhooks/123456789012345678/{TOKEN}?wait=true"
+    ));
     let url = SecretUrl::new(url.expect("a URL"));
     let kinds = [
         EndpointKind::Discord,
@@ -67,7 +69,11 @@ fuzz_target!(|input: Input| {
     };
     // The fuzzer may have written the beginning of a token by itself.
     let sent: String = String::from_utf8_lossy(&answer.body).replace(TOKEN, "");
-    let has_parts = sent.contains(&TOKEN[..8]) || answer.headers.iter().any(|(_, value)| value.contains(&TOKEN[..8]));
+    let has_parts = sent.contains(&TOKEN[..8])
+        || answer
+            .headers
+            .iter()
+            .any(|(_, value)| value.contains(&TOKEN[..8]));
     let judgement = judge(kind, &url, Ok(&answer));
     assert_eq!(judgement, judge(kind, &url, Ok(&answer)));
     assert_eq!(judgement.status_code, Some(answer.status));

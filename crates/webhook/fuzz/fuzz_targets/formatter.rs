@@ -20,7 +20,8 @@ use webhook::message::compose;
 use webhook::rich_text::RichText;
 
 static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(Catalogue::builtin);
-static TYPES: LazyLock<Vec<String>> = LazyLock::new(|| builtin().iter().map(|raw| raw.name.clone()).collect());
+static TYPES: LazyLock<Vec<String>> =
+    LazyLock::new(|| builtin().iter().map(|raw| raw.name.clone()).collect());
 
 const KEYS: [&str; 16] = [
     "task_title",
@@ -132,7 +133,10 @@ fn read(kind: EndpointKind, body: &[u8]) -> Vec<Shown> {
     match kind {
         Discord => discord::embeds(body).iter().map(discord::shown).collect(),
         TeamsConnector => teams::sections(body).iter().map(teams::section_shown).collect(),
-        TeamsWorkflow => teams::containers(body).iter().map(teams::container_shown).collect(),
+        TeamsWorkflow => teams::containers(body)
+            .iter()
+            .map(teams::container_shown)
+            .collect(),
     }
 }
 
@@ -156,6 +160,10 @@ fuzz_target!(|input: Input| {
         for (card, shown) in cards.iter().zip(&shown) {
             assert_says(&shown.text, card.text.as_str(), usize::MAX / 2, 0);
         }
-        assert_eq!(compose(kind, &cards).body, message.body, "the same cards make the same message");
+        assert_eq!(
+            compose(kind, &cards).body,
+            message.body,
+            "the same cards make the same message"
+        );
     }
 });

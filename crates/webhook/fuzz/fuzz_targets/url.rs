@@ -5,7 +5,9 @@
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use url::{Host, Url};
-use webhook::endpoint::{Endpoint, HostPattern, SecretUrl, UrlPolicy, WebhookType, parse_host_patterns, redact};
+use webhook::endpoint::{
+    Endpoint, HostPattern, SecretUrl, UrlPolicy, WebhookType, parse_host_patterns, redact,
+};
 
 const MARK: &str = "MARKEDSECRET";
 
@@ -40,7 +42,9 @@ impl Start {
             Self::Nothing => "",
             Self::Discord => "https://discord.com/api/webhooks/123456789012345678/",
             Self::Connector => "https://contoso.webhook.office.com/webhookb2/",
-            Self::Workflow => "https://p.westeurope.logic.azure.com/workflows/0123456789abcdef/triggers/manual/paths/invoke?sig=",
+            Self::Workflow => {
+                "https://p.westeurope.logic.azure.com/workflows/0123456789abcdef/triggers/manual/paths/invoke?sig="
+            }
             Self::Local => "https://127.0.0.1/",
         }
     }
@@ -95,7 +99,11 @@ fn check_accepted(endpoint: &Endpoint, webhook_type: WebhookType, policy: &UrlPo
         Host::Domain(_) => {}
     }
     let again = Endpoint::parse(webhook_type, url.as_str(), policy);
-    assert_eq!(again.as_ref(), Ok(endpoint), "what is posted to is registered as itself");
+    assert_eq!(
+        again.as_ref(),
+        Ok(endpoint),
+        "what is posted to is registered as itself"
+    );
 }
 
 fuzz_target!(|input: Input| {
@@ -127,9 +135,17 @@ fuzz_target!(|input: Input| {
             })
             .collect();
         let redacted = secret.redact(&echo);
-        assert_eq!(secret.redact(&redacted), redacted, "redacting again changes nothing");
+        assert_eq!(
+            secret.redact(&redacted),
+            redacted,
+            "redacting again changes nothing"
+        );
         let printed = secret.to_string();
-        assert_eq!(redact(&printed), printed, "what is printed holds nothing to redact");
+        assert_eq!(
+            redact(&printed),
+            printed,
+            "what is printed holds nothing to redact"
+        );
     }
     if let Ok(pattern) = input.pattern.parse::<HostPattern>() {
         assert_eq!(pattern.to_string().parse(), Ok(pattern));
