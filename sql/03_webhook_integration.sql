@@ -17,7 +17,8 @@ CREATE TABLE zentry_notify.webhook_integration (
     max_age                interval CHECK (max_age > '0'),
     activated_at           timestamptz NOT NULL DEFAULT pg_catalog.now(),
     switched_off_at        timestamptz,
-    switched_off_reason    text
+    switched_off_reason    text,
+    omit_keys              text[] NOT NULL DEFAULT '{}'
 );
 COMMENT ON TABLE zentry_notify.webhook_integration IS
     'Webhooks and what they hear of. Writing here directly is as good as calling the zentry_* functions: the same rules hold';
@@ -37,13 +38,16 @@ COMMENT ON COLUMN zentry_notify.webhook_integration.max_age IS 'Deliveries older
 COMMENT ON COLUMN zentry_notify.webhook_integration.activated_at IS 'When it was registered, switched on again or given another URL; what went wrong before is forgotten then. Keeps itself';
 COMMENT ON COLUMN zentry_notify.webhook_integration.switched_off_at IS 'When the extension switched it off because its endpoint is gone; cleared by a new URL or by setting is_active';
 COMMENT ON COLUMN zentry_notify.webhook_integration.switched_off_reason IS 'Why the extension switched it off';
+COMMENT ON COLUMN zentry_notify.webhook_integration.omit_keys IS
+    'Keys of the events'' data that this webhook''s deliveries do not have, such as {task_description}: they are neither kept nor sent';
 
 SELECT pg_catalog.pg_extension_config_dump('zentry_notify.webhook_integration', '');
 SELECT pg_catalog.pg_extension_config_dump('zentry_notify.webhook_integration_id_seq', '');
 
 -- The rules of a row, for every way in. The URL's own are in Rust (check_webhook_url).
+-- force_generic_plan, here and where URLs are arguments: plans of their own have the values in them, and auto_explain logs plans.
 CREATE FUNCTION zentry_notify.check_integration() RETURNS trigger
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
     missing text;
@@ -72,6 +76,10 @@ BEGIN
     IF NEW.max_age <= '0' THEN
         RAISE EXCEPTION 'max_age must be longer than 0, not %', NEW.max_age
             USING ERRCODE = 'check_violation', COLUMN = 'max_age', HINT = 'Null stands for zentry_notify.max_age.';
+    END IF;
+    IF array_ndims(NEW.omit_keys) > 1 OR array_position(NEW.omit_keys, NULL) IS NOT NULL THEN
+        RAISE EXCEPTION 'omit_keys must be a list of keys'
+            USING ERRCODE = 'invalid_parameter_value', COLUMN = 'omit_keys', HINT = 'For example {task_description}, or {} to leave nothing out.';
     END IF;
     IF btrim(NEW.name) = '' THEN
         RAISE EXCEPTION 'the name of a webhook must not be empty'

@@ -2,6 +2,7 @@
 
 mod commit;
 mod mapping;
+mod omission;
 mod prepare;
 mod progress;
 mod row;
@@ -79,18 +80,21 @@ fn deliver(source: &Rc<Source>, values: &[Option<pg_sys::Datum>], missing: Missi
 }
 
 pub fn insert(event_type: &str, json: &str, lanes: &[i64]) {
+    let subscribers = subscribers();
+    let whole = omission::insert_reduced(&subscribers.omissions, event_type, json, lanes);
     let statements = statements();
     let _agent = ActingAs::agent();
-    with_spi(|| match lanes {
+    with_spi(|| match &*whole {
+        [] => {}
         [lane] => {
             statements
                 .insert_one
-                .execute(&[lane.into_datum(), event_type.into_datum(), json.into_datum()])
+                .execute(&[lane.into_datum(), event_type.into_datum(), json.into_datum()]);
         }
-        _ => {
+        lanes => {
             statements
                 .insert_many
-                .execute(&[lanes.into_datum(), event_type.into_datum(), json.into_datum()])
+                .execute(&[lanes.into_datum(), event_type.into_datum(), json.into_datum()]);
         }
     });
     wake::at_commit(|work| lanes.iter().for_each(|lane| work.lanes.insert(*lane)));
