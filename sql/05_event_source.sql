@@ -29,45 +29,6 @@ COMMENT ON COLUMN zentry_notify.event_source.created_at IS 'When it was attached
 COMMENT ON COLUMN zentry_notify.event_source.omit IS
     'Keys of the event''s data that are left out for everybody, such as {task_description}: their columns are not read for it. zentry_attach keeps it';
 
--- Managers write here with their own rights, through zentry_attach or directly: for tables of theirs, whoever runs the session.
-CREATE FUNCTION zentry_notify.owns(relation regclass) RETURNS boolean
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-AS $$
-    SELECT coalesce((SELECT pg_has_role(c.relowner, 'USAGE') FROM pg_class c WHERE c.oid = relation), false)
-$$;
-COMMENT ON FUNCTION zentry_notify.owns(regclass) IS 'Whether the current role owns the table, as PostgreSQL means it';
-
-CREATE FUNCTION zentry_notify.require_owner(relation regclass) RETURNS void
-    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    IF NOT zentry_notify.owns(relation) THEN
-        RAISE EXCEPTION 'must be owner of table %', relation USING ERRCODE = 'insufficient_privilege',
-            HINT = 'Let the table''s owner or a superuser do it.';
-    END IF;
-END
-$$;
-COMMENT ON FUNCTION zentry_notify.require_owner(regclass) IS 'An error unless the current role owns the table';
-
-CREATE FUNCTION zentry_notify.check_source() RETURNS trigger
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    -- The agent suspends sources. Who owns our tables, or is a superuser, may also write of a table that is gone.
-    IF current_user <> 'zentry_notify_agent'
-       AND NOT pg_has_role((SELECT c.relowner FROM pg_class c WHERE c.oid = TG_RELID), 'USAGE') THEN
-        IF TG_OP IN ('UPDATE', 'DELETE') THEN
-            PERFORM zentry_notify.require_owner(OLD.relation);
-        END IF;
-        IF TG_OP IN ('INSERT', 'UPDATE') THEN
-            PERFORM zentry_notify.require_owner(NEW.relation);
-        END IF;
-    END IF;
-    RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
-END
-$$;
-COMMENT ON FUNCTION zentry_notify.check_source() IS 'Trigger: the sources of a table are its owner''s';
-
 CREATE TABLE zentry_notify.progress_note (
     id              bigint GENERATED ALWAYS AS IDENTITY,
     event_source_id bigint NOT NULL,

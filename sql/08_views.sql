@@ -1,6 +1,6 @@
 -- What people look at. No secret is in here.
 
-CREATE VIEW zentry_notify.webhooks AS
+CREATE OR REPLACE VIEW zentry_notify.webhooks AS
 SELECT w.id,
        w.name,
        w.webhook_type,
@@ -57,7 +57,7 @@ COMMENT ON COLUMN zentry_notify.webhooks.created_at IS 'When it was registered';
 COMMENT ON COLUMN zentry_notify.webhooks.updated_at IS 'When it was changed last';
 COMMENT ON COLUMN zentry_notify.webhooks.omit_keys IS 'Keys of the events'' data that it does not get';
 
-CREATE VIEW zentry_notify.logs AS
+CREATE OR REPLACE VIEW zentry_notify.logs AS
 SELECT l.id,
        l.webhook_integration_id,
        w.name AS webhook_integration_name,

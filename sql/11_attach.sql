@@ -3,7 +3,26 @@
 -- All of this runs with the rights of who calls it, so that PostgreSQL itself and check_source judge the role that calls: what SET ROLE
 -- or the session's user may do says nothing where a function of somebody else runs, in a REINDEX by a superuser for instance.
 
-CREATE FUNCTION zentry_notify.attach_source(
+CREATE OR REPLACE FUNCTION zentry_notify.owns(relation regclass) RETURNS boolean
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT coalesce((SELECT pg_has_role(c.relowner, 'USAGE') FROM pg_class c WHERE c.oid = relation), false)
+$$;
+COMMENT ON FUNCTION zentry_notify.owns(regclass) IS 'Whether the current role owns the table, as PostgreSQL means it';
+
+CREATE OR REPLACE FUNCTION zentry_notify.require_owner(relation regclass) RETURNS void
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF NOT zentry_notify.owns(relation) THEN
+        RAISE EXCEPTION 'must be owner of table %', relation USING ERRCODE = 'insufficient_privilege',
+            HINT = 'Let the table''s owner or a superuser do it.';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.require_owner(regclass) IS 'An error unless the current role owns the table';
+
+CREATE OR REPLACE FUNCTION zentry_notify.attach_source(
     event_type text, relation regclass, columns jsonb, audience jsonb, progress jsonb,
     insert_when text, update_when text, delete_when text, rider text) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -47,7 +66,7 @@ COMMENT ON FUNCTION zentry_notify.attach_source(text, regclass, jsonb, jsonb, js
     'Records a source and puts its triggers on the table; repeating it mends what was changed or suspended. rider: another source of the table that the same triggers serve, because each WHEN costs every write';
 
 -- Zentry's own tables, as its Django migrations make them.
-CREATE VIEW zentry_notify.zentry_source AS
+CREATE OR REPLACE VIEW zentry_notify.zentry_source AS
 SELECT *
   FROM (VALUES
     ('task_completed', 'public.tasks_task',
@@ -107,7 +126,7 @@ COMMENT ON COLUMN zentry_notify.zentry_source.update_when IS 'WHEN of the update
 COMMENT ON COLUMN zentry_notify.zentry_source.delete_when IS 'WHEN of the delete trigger; null: there is none';
 COMMENT ON COLUMN zentry_notify.zentry_source.rider IS 'Another event of the table that these triggers serve too';
 
-CREATE FUNCTION @extschema@.zentry_attach() RETURNS TABLE (event_type text, relation text, state text)
+CREATE OR REPLACE FUNCTION @extschema@.zentry_attach() RETURNS TABLE (event_type text, relation text, state text)
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
@@ -133,7 +152,7 @@ $$;
 COMMENT ON FUNCTION @extschema@.zentry_attach() IS
     'Puts the triggers of the five events on Zentry''s own tables, whichever exist, and mends what was suspended. Tables of other owners are left as they are';
 
-CREATE FUNCTION @extschema@.zentry_detach(relation regclass) RETURNS void
+CREATE OR REPLACE FUNCTION @extschema@.zentry_detach(relation regclass) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_variable
