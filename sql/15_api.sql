@@ -64,7 +64,7 @@ CREATE TRIGGER check_api_token BEFORE INSERT OR DELETE ON zentry_notify.api_toke
     FOR EACH ROW EXECUTE FUNCTION zentry_notify.check_api_token();
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_create_api_token(name text, role name, expires_at timestamptz DEFAULT NULL) RETURNS text
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
 AS $$
 #variable_conflict use_variable
 DECLARE

@@ -1,6 +1,7 @@
 //! Row -> pending deliveries: what a trigger on an application's table does.
 
 mod commit;
+mod foreign_code;
 mod mapping;
 mod omission;
 mod prepare;

@@ -8,6 +8,7 @@ use pgrx::PgRelation;
 use pgrx::prelude::*;
 use serde_json::Value;
 
+use super::foreign_code;
 use super::mapping::{self, Expression, Lookup};
 use super::source::{Audience, Column, Enrichment, Entry, Origin, Progress, Source, SourceRow};
 use super::value::Kind;
@@ -16,6 +17,7 @@ use crate::plan::{Plan, with_spi};
 
 pub struct Builder<'a> {
     relation: &'a PgRelation,
+    owner: pg_sys::Oid,
     columns: Vec<Column>,
     parameters: Vec<usize>,
     lookups: Vec<(String, usize)>,
@@ -26,6 +28,8 @@ impl<'a> Builder<'a> {
     pub fn new(relation: &'a PgRelation) -> Self {
         Builder {
             relation,
+            // SAFETY: an open relation has its catalogue row.
+            owner: unsafe { (*(*relation.as_ptr()).rd_rel).relowner },
             columns: Vec::new(),
             parameters: Vec::new(),
             lookups: Vec::new(),
@@ -34,8 +38,7 @@ impl<'a> Builder<'a> {
     }
 
     pub fn build(mut self, event_type: &str, row: SourceRow) -> Source {
-        // SAFETY: an open relation has its catalogue row.
-        let owner = unsafe { (*(*self.relation.as_ptr()).rd_rel).relowner };
+        let owner = self.owner;
         let mapping: BTreeMap<String, Expression> = parse(&row.columns, "columns");
         let entries: Vec<Entry> = mapping
             .iter()
@@ -183,6 +186,7 @@ impl<'a> Builder<'a> {
                 format!("relation \"{name}\" does not exist")
             );
         };
+        foreign_code::refuse(oid, self.owner);
         self.relations.borrow_mut().push(oid);
         qualified
     }

@@ -114,7 +114,7 @@ fn talkative_site() -> Result<Site> {
 
 /// Every function of ours that somebody may call, with arguments that succeed and arguments that fail. `$1` stands for a URL that
 /// comes from a table: it is in no statement and in no plan but those within our functions.
-const CALLS: [(&str, &[&str]); 13] = [
+const CALLS: [(&str, &[&str]); 15] = [
     (
         "zentry_register_webhook",
         &[
@@ -178,6 +178,19 @@ const CALLS: [(&str, &[&str]); 13] = [
     ),
     ("zentry_attach", &["()"]),
     ("zentry_delete_webhook", &["(3)", "(987654321)", "(NULL)"]),
+    (
+        "zentry_create_api_token",
+        &[
+            "('front end', 'reader')",
+            "(NULL, 'reader')",
+            "('x', 'nobody')",
+            "('x', 'postgres')",
+        ],
+    ),
+    (
+        "zentry_revoke_api_token",
+        &["('front end')", "('nothing')", "(NULL)"],
+    ),
     ("zentry_notify.redact_url", &["($1)", "('no URL')"]),
     ("zentry_notify.sample_event", &["($1)", "('daily_streak')"]),
 ];
@@ -266,6 +279,10 @@ fn no_secret_is_found_after_every_call_and_every_failure() -> Result<()> {
     let proxy_password = "MARKEDPROXYPASSWORD".to_owned();
     let mut search = Search::for_urls(&urls);
     search.add(proxy_password.clone());
+    let token: String = client
+        .query_one("SELECT zentry_create_api_token('front end', 'reader')", &[])?
+        .get(0);
+    search.add(token["zentry_12345678_".len()..].to_owned());
     for (id, _) in &all {
         let rows = client.query("SELECT t::text FROM zentry_test_webhook($1) t", &[id])?;
         search.look_at("zentry_test_webhook", &rows[0].get::<_, String>(0));
