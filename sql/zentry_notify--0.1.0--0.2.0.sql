@@ -51,6 +51,13 @@ BEGIN
 END
 $$;
 
+CREATE INDEX notification_log_finished ON zentry_notify.notification_log (webhook_integration_id, id)
+    WHERE status IN ('sent', 'failed');
+COMMENT ON INDEX zentry_notify.notification_log_finished IS 'What is finished, by integration';
+CREATE INDEX notification_log_failed ON zentry_notify.notification_log (id)
+    WHERE status = 'failed';
+COMMENT ON INDEX zentry_notify.notification_log_failed IS 'What was given up';
+
 -- ---- 06_rust_functions.sql ----
 
 -- The functions that are written in Rust; src/ has them under the same names.

@@ -165,9 +165,9 @@ impl Filters {
         Some(text)
     }
 
-    pub fn id(&mut self, name: &str) -> Option<i64> {
+    pub fn number(&mut self, name: &str) -> Option<i64> {
         match self.values.remove(name)?.parse() {
-            Ok(id) => Some(id),
+            Ok(number) => Some(number),
             Err(_) => self.complain(name, "Enter a number."),
         }
     }

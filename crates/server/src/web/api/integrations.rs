@@ -42,7 +42,7 @@ pub async fn list(
     let filter = Filter {
         id: None,
         webhook_type: filters.choice("webhook_type", super::WebhookType::NAMES),
-        project: filters.id("project"),
+        project: filters.number("project"),
         is_active: filters.flag("is_active"),
     };
     filters.finish()?;
