@@ -54,6 +54,9 @@ $$;
 CREATE INDEX notification_log_finished ON zentry_notify.notification_log (webhook_integration_id, id)
     WHERE status IN ('sent', 'failed');
 COMMENT ON INDEX zentry_notify.notification_log_finished IS 'What is finished, by integration';
+CREATE INDEX notification_log_events ON zentry_notify.notification_log (event_type, id)
+    WHERE status IN ('sent', 'failed');
+COMMENT ON INDEX zentry_notify.notification_log_events IS 'What is finished, by event';
 CREATE INDEX notification_log_failed ON zentry_notify.notification_log (id)
     WHERE status = 'failed';
 COMMENT ON INDEX zentry_notify.notification_log_failed IS 'What was given up';

@@ -18,6 +18,9 @@ $$;
 CREATE INDEX notification_log_finished ON zentry_notify.notification_log (webhook_integration_id, id)
     WHERE status IN ('sent', 'failed');
 COMMENT ON INDEX zentry_notify.notification_log_finished IS 'What is finished, by integration';
+CREATE INDEX notification_log_events ON zentry_notify.notification_log (event_type, id)
+    WHERE status IN ('sent', 'failed');
+COMMENT ON INDEX zentry_notify.notification_log_events IS 'What is finished, by event';
 CREATE INDEX notification_log_failed ON zentry_notify.notification_log (id)
     WHERE status = 'failed';
 COMMENT ON INDEX zentry_notify.notification_log_failed IS 'What was given up';
@@ -36,6 +39,6 @@ COMMENT ON INDEX zentry_notify.notification_log_failed IS 'What was given up';
 --# structure 01_schema.sql 6199a1558512c580
 --# structure 02_event_type.sql c56e0cc76e86bcc4
 --# structure 03_webhook_integration.sql 5296144989355348
---# structure 04_notification_log.sql 76efc2716fa72fe9
+--# structure 04_notification_log.sql 3faa4b443b6d164e
 --# structure 05_event_source.sql d72a80547be7f755
 --# structure 13_install.sql 791a504ceeabc87f

@@ -1,5 +1,6 @@
 //! `serve`: the HTTP server.
 
+use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -57,7 +58,8 @@ impl Serve {
     pub async fn run(self, parameters: &Parameters) -> Result<ExitCode> {
         tracing_subscriber::fmt()
             .with_max_level(self.log_level)
-            .with_writer(std::io::stderr)
+            .with_writer(io::stderr)
+            .with_ansi(io::stderr().is_terminal())
             .with_target(false)
             .init();
         let request_timeout = Duration::from_secs(self.request_timeout);

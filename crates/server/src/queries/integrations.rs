@@ -114,6 +114,13 @@ pub async fn get(session: &Session<'_>, id: i64) -> Result<Option<Integration>, 
     Ok(found.pop())
 }
 
+/// Those of a type.
+pub async fn ids_of_type(session: &Session<'_>, webhook_type: &str) -> Result<Vec<i64>, Error> {
+    const SQL: &str = "SELECT w.id FROM zentry_notify.webhooks w WHERE w.webhook_type = $1";
+    let rows = session.query(SQL, &[&webhook_type]).await?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
 /// What a new integration is made of. What is left out has the function's default.
 #[derive(Clone, Debug)]
 pub struct New {

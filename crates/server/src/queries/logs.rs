@@ -8,6 +8,7 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Error, Row};
 use utoipa::ToSchema;
 
+use super::integrations;
 use crate::database::Session;
 
 /// A delivery of one event to one webhook, in the shape of Zentry's serializer.
@@ -111,101 +112,121 @@ pub struct Window {
     pub more: bool,
 }
 
-/// Conditions with their values.
-#[derive(Default)]
-struct Conditions<'a> {
+/// Conditions of a filter, with their values.
+struct Conditions {
     sql: Vec<String>,
-    values: Vec<&'a (dyn ToSql + Sync)>,
+    values: Vec<Box<dyn ToSql + Sync + Send>>,
+    /// Deliveries that wait have other indexes than finished ones, and none has both.
+    kinds: &'static [&'static str],
 }
 
-impl<'a> Conditions<'a> {
-    fn of(filter: &'a Filter) -> Self {
-        let mut conditions = Self::default();
-        if let Some(id) = &filter.webhook_integration {
-            conditions.push("l.webhook_integration_id =", id);
+impl Conditions {
+    async fn of(session: &Session<'_>, filter: &Filter) -> Result<Self, Error> {
+        let mut conditions = Self {
+            sql: Vec::new(),
+            values: Vec::new(),
+            kinds: match filter.status {
+                None if filter.webhook_integration.is_some() || filter.event_type.is_some() => &[
+                    "l.status IN ('pending', 'retry')",
+                    "l.status IN ('sent', 'failed')",
+                ],
+                _ => &["true"],
+            },
+        };
+        if let Some(id) = filter.webhook_integration {
+            conditions.push("l.webhook_integration_id = $", id);
         }
         if let Some(name) = &filter.webhook_type {
-            conditions.push("l.webhook_type =", name);
+            // By id, because the planner knows how many rows each has, and not how many a join leaves.
+            let ids = integrations::ids_of_type(session, name).await?;
+            conditions.push("l.webhook_integration_id = ANY ($)", ids);
         }
         if let Some(name) = &filter.event_type {
-            conditions.push("l.event_type =", name);
+            conditions.push("l.event_type = $", name.clone());
         }
         if let Some(status) = filter.status {
             // Literal: the planner has to see which partial index it means.
             conditions.sql.push(format!("l.status = '{}'", status.name()));
         }
-        conditions
+        Ok(conditions)
     }
 
-    fn push(&mut self, comparison: &str, value: &'a (dyn ToSql + Sync)) {
-        self.values.push(value);
-        self.sql.push(format!("{comparison} ${}", self.values.len()));
+    /// A condition with one value, which stands where the `$` is.
+    fn push(&mut self, condition: &str, value: impl ToSql + Sync + Send + 'static) {
+        let parameter = self.parameter(value);
+        self.sql.push(condition.replace('$', &parameter));
     }
 
-    fn clause(&self) -> String {
-        if self.sql.is_empty() {
-            return String::new();
-        }
-        format!("WHERE {}", self.sql.join(" AND "))
+    /// The name of a value in the statement.
+    fn parameter(&mut self, value: impl ToSql + Sync + Send + 'static) -> String {
+        self.values.push(Box::new(value));
+        format!("${}", self.values.len())
+    }
+
+    /// The ids that fit, kind by kind, each with `tail` behind it.
+    fn ids(&self, tail: &str) -> String {
+        let branches: Vec<String> = self
+            .kinds
+            .iter()
+            .map(|kind| {
+                let all: Vec<&str> = self.sql.iter().map(String::as_str).chain([*kind]).collect();
+                format!(
+                    "(SELECT l.id FROM zentry_notify.logs l WHERE {} {tail})",
+                    all.join(" AND ")
+                )
+            })
+            .collect();
+        branches.join(" UNION ALL ")
+    }
+
+    fn values(&self) -> Vec<&(dyn ToSql + Sync)> {
+        self.values
+            .iter()
+            .map(|value| &**value as &(dyn ToSql + Sync))
+            .collect()
     }
 }
 
 /// At most `limit` deliveries.
 pub async fn list(session: &Session<'_>, filter: &Filter, start: Start, limit: i64) -> Result<Window, Error> {
-    let (key, offset) = match start {
-        Start::Offset(offset) => (0, offset),
-        Start::Before(id) | Start::After(id) => (id, 0),
+    let mut conditions = Conditions::of(session, filter).await?;
+    let (order, offset) = match start {
+        Start::Offset(offset) => ("DESC", offset),
+        Start::Before(id) => {
+            conditions.push("l.id < $", id);
+            ("DESC", 0)
+        }
+        Start::After(id) => {
+            conditions.push("l.id > $", id);
+            ("ASC", 0)
+        }
     };
-    let mut conditions = Conditions::of(filter);
-    let order = match start {
-        Start::After(_) => "ASC",
-        Start::Offset(_) | Start::Before(_) => "DESC",
-    };
-    match start {
-        Start::Offset(_) => {}
-        Start::Before(_) => conditions.push("l.id <", &key),
-        Start::After(_) => conditions.push("l.id >", &key),
-    }
-    let one_more = limit.saturating_add(1);
-    let (limit_at, offset_at) = (conditions.values.len() + 1, conditions.values.len() + 2);
-    // Each kind has an index of its own, by integration and id; no index has both.
-    let kinds: &[&str] = match (filter.webhook_integration, filter.status) {
-        (Some(_), None) => &[
-            "l.status IN ('pending', 'retry')",
-            "l.status IN ('sent', 'failed')",
-        ],
-        _ => &["true"],
-    };
-    let branches: Vec<String> = kinds
-        .iter()
-        .map(|kind| {
-            conditions.sql.push((*kind).to_owned());
-            let clause = conditions.clause();
-            conditions.sql.pop();
-            format!("(SELECT l.id FROM zentry_notify.logs l {clause} ORDER BY l.id {order} LIMIT ${limit_at}::bigint + ${offset_at}::bigint)")
-        })
-        .collect();
+    // One more than wanted tells whether there is another page.
+    let rows = conditions.parameter(limit.saturating_add(1));
+    let skip = conditions.parameter(offset);
+    let ids = conditions.ids(&format!(
+        "ORDER BY l.id {order} LIMIT {rows}::bigint + {skip}::bigint"
+    ));
     let sql = format!(
         "SELECT {COLUMNS} FROM zentry_notify.logs l \
-          WHERE l.id IN (SELECT found.id FROM ({}) found ORDER BY found.id {order} LIMIT ${limit_at} OFFSET ${offset_at}) \
-          ORDER BY l.id DESC",
-        branches.join(" UNION ALL ")
+          WHERE l.id IN (SELECT found.id FROM ({ids}) found ORDER BY found.id {order} LIMIT {rows} OFFSET {skip}) \
+          ORDER BY l.id DESC"
     );
-    conditions.values.push(&one_more);
-    conditions.values.push(&offset);
-    let rows = session.query(&sql, &conditions.values).await?;
+    let rows = session.query(&sql, &conditions.values()).await?;
     let mut entries: Vec<Entry> = rows.iter().map(Entry::from).collect();
-    let full = entries.len() as i64 > limit;
+    let one_more = entries.len() as i64 > limit;
     let more = match start {
         Start::After(_) => {
-            if full {
+            if one_more {
                 entries.remove(0); // the newest: it is on a page before this one
             }
             true
         }
         Start::Offset(_) | Start::Before(_) => {
-            entries.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-            full
+            if one_more {
+                entries.pop();
+            }
+            one_more
         }
     };
     Ok(Window { entries, more })
@@ -228,13 +249,10 @@ pub enum Count {
 pub async fn count(session: &Session<'_>, filter: &Filter) -> Result<Count, Error> {
     // In the planner's unit, a page read in sequence: some ten milliseconds.
     const CHEAP: f64 = 5_000.0;
-    let conditions = Conditions::of(filter);
-    let from = format!("FROM zentry_notify.logs l {}", conditions.clause());
+    let conditions = Conditions::of(session, filter).await?;
+    let ids = conditions.ids("");
     let plan = session
-        .query_one(
-            &format!("EXPLAIN (FORMAT JSON) SELECT l.id {from}"),
-            &conditions.values,
-        )
+        .query_one(&format!("EXPLAIN (FORMAT JSON) {ids}"), &conditions.values())
         .await?;
     let plan: Value = plan.get(0);
     let number = |name: &str| plan.pointer(&format!("/0/Plan/{name}")).and_then(Value::as_f64);
@@ -244,7 +262,10 @@ pub async fn count(session: &Session<'_>, filter: &Filter) -> Result<Count, Erro
         return Ok(Count::Estimate(rows as i64));
     }
     let row = session
-        .query_one(&format!("SELECT count(*) {from}"), &conditions.values)
+        .query_one(
+            &format!("SELECT count(*) FROM ({ids}) found"),
+            &conditions.values(),
+        )
         .await?;
     Ok(Count::Exact(row.get(0)))
 }

@@ -7,6 +7,8 @@ use utoipa::openapi::OpenApi;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
+use super::api::responses::{Detail, Problem};
+use super::api::{Status, WebhookType};
 use super::app::App;
 
 #[derive(utoipa::OpenApi)]
@@ -15,6 +17,7 @@ use super::app::App;
         title = "zentry_notify",
         description = "Webhooks of Discord and Microsoft Teams, and what became of their messages."
     ),
+    components(schemas(Detail, Problem, Status, WebhookType)),
     security(("token" = [])),
     modifiers(&Token)
 )]

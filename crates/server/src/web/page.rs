@@ -54,9 +54,9 @@ pub fn invalid() -> Error {
 }
 
 impl<T> Page<T> {
-    pub fn empty(count: i64) -> Self {
+    pub fn empty() -> Self {
         Self {
-            count,
+            count: 0,
             count_is_estimate: None,
             next: None,
             previous: None,

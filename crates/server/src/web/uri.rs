@@ -77,7 +77,8 @@ impl FromRequestParts<App> for Here {
             .extensions
             .get::<axum::extract::OriginalUri>()
             .map_or(&parts.uri, |uri| &uri.0)
-            .path();
+            .path()
+            .trim_end_matches('/');
         let query = parts.uri.query().unwrap_or_default();
         Ok(Self {
             base: format!("{origin}{path}/"),

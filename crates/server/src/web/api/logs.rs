@@ -1,6 +1,7 @@
 //! `notification-logs/`
 
 use axum::Json;
+use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -19,7 +20,7 @@ use crate::web::{Caller, Error};
 #[into_params(parameter_in = Query)]
 #[allow(dead_code, reason = "describes what Filters reads")]
 pub struct PageParams {
-    /// From 1. Pages far from the start are found quickest by the links `next` and `previous`
+    /// From 1. Pages after the 500th are found by the links `next` and `previous` alone
     #[param(minimum = 1)]
     page: Option<i64>,
     /// Of such links: the page starts with what is older than this delivery
@@ -40,7 +41,7 @@ pub struct FilterParams {
 
 /// Deliveries, newest first
 #[utoipa::path(
-    get, path = "/notification-logs", tag = "Notification logs", params(PageParams, FilterParams),
+    get, path = "/notification-logs", operation_id = "list_logs", tag = "Notification logs", params(PageParams, FilterParams),
     responses((status = 200, body = Page<Entry>), Refused, NotAllowed, Missing)
 )]
 pub async fn list(caller: Caller, here: Here, mut filters: Filters) -> Result<Json<Page<Entry>>, Error> {
@@ -61,7 +62,7 @@ pub async fn list(caller: Caller, here: Here, mut filters: Filters) -> Result<Js
 
 /// Deliveries of one integration, newest first
 #[utoipa::path(
-    get, path = "/webhook-integrations/{id}/logs", tag = "Webhook integrations", params(super::IdParams, PageParams),
+    get, path = "/webhook-integrations/{id}/logs", operation_id = "list_integration_logs", tag = "Webhook integrations", params(super::IdParams, PageParams),
     responses((status = 200, body = Page<Entry>), Refused, NotAllowed, Missing)
 )]
 pub async fn list_of_integration(
@@ -86,7 +87,7 @@ pub async fn list_of_integration(
 
 /// One delivery
 #[utoipa::path(
-    get, path = "/notification-logs/{id}", tag = "Notification logs", params(super::IdParams),
+    get, path = "/notification-logs/{id}", operation_id = "get_log", tag = "Notification logs", params(super::IdParams),
     responses((status = 200, body = Entry), NotAllowed, Missing)
 )]
 pub async fn get(caller: Caller, Id(id): Id) -> Result<Json<Entry>, Error> {
@@ -108,7 +109,7 @@ pub struct Retried {
 
 /// Send a failed delivery again, at most 3 times; one that waits for its next attempt is made due now
 #[utoipa::path(
-    post, path = "/notification-logs/{id}/retry", tag = "Notification logs", params(super::IdParams),
+    post, path = "/notification-logs/{id}/retry", operation_id = "retry_log", tag = "Notification logs", params(super::IdParams),
     responses((status = 200, body = Retried), Refused, NotAllowed, Missing)
 )]
 pub async fn retry(caller: Caller, Id(id): Id) -> Result<Json<Retried>, Error> {
@@ -123,6 +124,9 @@ pub async fn retry(caller: Caller, Id(id): Id) -> Result<Json<Retried>, Error> {
     }))
 }
 
+/// The last page that is found by counting from the newest delivery.
+const FARTHEST_PAGE: i64 = 500;
+
 /// Which page, and where it starts.
 struct Place {
     number: Number,
@@ -135,7 +139,11 @@ impl Place {
         let start = match (filters.number("before"), filters.number("after")) {
             (Some(id), _) => Start::Before(id),
             (None, Some(id)) => Start::After(id),
-            (None, None) => Start::Offset(number.slice().offset),
+            (None, None) if number.0 <= FARTHEST_PAGE => Start::Offset(number.slice().offset),
+            (None, None) => {
+                let text = "Invalid page. Pages this far are found by the links next and previous.";
+                return Err(Error::detail(StatusCode::NOT_FOUND, text));
+            }
         };
         Ok(Self { number, start })
     }
@@ -148,17 +156,18 @@ async fn page(
     here: &Here,
 ) -> Result<Json<Page<Entry>>, Error> {
     let window = logs::list(session, filter, place.start, page::SIZE).await?;
-    let (count, estimate) = match logs::count(session, filter).await? {
-        Count::Exact(count) => (count, None),
-        Count::Estimate(count) => (count, Some(true)),
-    };
     let Number(number) = place.number;
     let ids = window.entries.last().zip(window.entries.first());
     let Some((oldest, newest)) = ids.map(|(oldest, newest)| (oldest.id, newest.id)) else {
-        return match place.start {
-            Start::Offset(1..) => Err(page::invalid()),
-            _ => Ok(Json(Page::empty(count))),
+        return if number == 1 {
+            Ok(Json(Page::empty()))
+        } else {
+            Err(page::invalid())
         };
+    };
+    let (count, estimate) = match logs::count(session, filter).await? {
+        Count::Exact(count) => (count, None),
+        Count::Estimate(count) => (count.max(window.entries.len() as i64), Some(true)),
     };
     let link = |number: i64, key: Option<(&str, i64)>| {
         let mut changes = vec![
