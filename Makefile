@@ -1,6 +1,6 @@
 # The front door: `make` lists what there is. The work is done by scripts/, which can be called without make too.
 
-.PHONY: help demo stop psql test test-crates test-pg test-e2e torture bench lint picture bootstrap stage install clean
+.PHONY: help demo stop web psql test test-crates test-pg test-e2e torture bench lint picture bootstrap stage install clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -12,6 +12,9 @@ help: ## List the targets
 
 demo: bootstrap ## See it work, in a private cluster (KEEP=1: leave it running)
 	@scripts/demo $(if $(KEEP),--keep)
+
+web: bootstrap ## Serve the REST API over the kept demo, until Ctrl-C
+	@scripts/web
 
 psql: bootstrap ## Open psql in the kept demo; starts one when none runs
 	@scripts/psql

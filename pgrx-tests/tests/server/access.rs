@@ -19,7 +19,13 @@ struct Endpoint {
     manager: u16,
 }
 
-fn endpoint(method: &'static str, path: impl Into<String>, body: Option<Value>, reader: u16, manager: u16) -> Endpoint {
+fn endpoint(
+    method: &'static str,
+    path: impl Into<String>,
+    body: Option<Value>,
+    reader: u16,
+    manager: u16,
+) -> Endpoint {
     Endpoint {
         method,
         path: path.into(),
@@ -44,11 +50,23 @@ fn endpoints(scene: &mut Scene) -> Result<Vec<Endpoint>> {
         endpoint("GET", &one, None, 200, 200),
         endpoint("PUT", &one, Some(json!({"name": "Renamed"})), 403, 200),
         endpoint("PATCH", &one, Some(json!({"is_active": true})), 403, 200),
-        endpoint("POST", format!("{one}/test"), Some(json!({"test_message": "Hello"})), 403, 200),
+        endpoint(
+            "POST",
+            format!("{one}/test"),
+            Some(json!({"test_message": "Hello"})),
+            403,
+            200,
+        ),
         endpoint("GET", format!("{one}/logs"), None, 200, 200),
         endpoint("GET", format!("{API}/notification-logs"), None, 200, 200),
         endpoint("GET", format!("{API}/notification-logs/{failed}"), None, 200, 200),
-        endpoint("POST", format!("{API}/notification-logs/{failed}/retry"), None, 403, 200),
+        endpoint(
+            "POST",
+            format!("{API}/notification-logs/{failed}/retry"),
+            None,
+            403,
+            200,
+        ),
         endpoint("GET", "/metrics", None, 200, 200),
         endpoint("DELETE", &one, None, 403, 204),
     ])
@@ -58,7 +76,10 @@ fn endpoints(scene: &mut Scene) -> Result<Vec<Endpoint>> {
 fn every_endpoint_looks_at_the_tokens_role() -> Result<()> {
     let mut scene = Scene::start()?;
     let server = Server::start_with(&mut scene, &["--max-failed-tries", "1000"])?;
-    let (reader, manager) = (server.token(&mut scene, "reader")?, server.token(&mut scene, "manager")?);
+    let (reader, manager) = (
+        server.token(&mut scene, "reader")?,
+        server.token(&mut scene, "manager")?,
+    );
     let revoked = server.token_of(&mut scene, &manager.role)?;
     scene
         .client
@@ -71,8 +92,19 @@ fn every_endpoint_looks_at_the_tokens_role() -> Result<()> {
     let mut forged = manager.text.clone();
     forged.replace_range(forged.len() - 1.., if forged.ends_with('x') { "y" } else { "x" });
 
-    for Endpoint { method, path, body, reader: reads, manager: manages } in endpoints(&mut scene)? {
-        for path in [path.clone(), format!("{path}/"), path.replace("/api/notifications/api", "/api/notifications")] {
+    for Endpoint {
+        method,
+        path,
+        body,
+        reader: reads,
+        manager: manages,
+    } in endpoints(&mut scene)?
+    {
+        for path in [
+            path.clone(),
+            format!("{path}/"),
+            path.replace("/api/notifications/api", "/api/notifications"),
+        ] {
             if path == "/metrics/" {
                 continue;
             }
@@ -85,7 +117,10 @@ fn every_endpoint_looks_at_the_tokens_role() -> Result<()> {
                 ("an expired", Some(&expired.text)),
             ] {
                 let answer = call(token)?;
-                assert_eq!(answer.status, 401, "{method} {path} with {what} token: {answer:?}");
+                assert_eq!(
+                    answer.status, 401,
+                    "{method} {path} with {what} token: {answer:?}"
+                );
                 assert_eq!(answer.header("www-authenticate"), "Bearer");
                 assert!(answer.json["detail"].is_string(), "{answer:?}");
             }
@@ -101,7 +136,10 @@ fn every_endpoint_looks_at_the_tokens_role() -> Result<()> {
         assert!(!log.contains(&token.text), "the log has a token: {log}");
     }
     let complaints = scene.emulator.complaints();
-    assert!(complaints.iter().all(|text| text.contains("400")), "{complaints:?}");
+    assert!(
+        complaints.iter().all(|text| text.contains("400")),
+        "{complaints:?}"
+    );
     Ok(())
 }
 
@@ -115,7 +153,11 @@ fn a_role_that_the_server_may_not_act_as_is_not_acted_as() -> Result<()> {
         .batch_execute(&format!("REVOKE {} FROM {}", token.role, server.login))?;
     let answer = server.get("/webhook-integrations/", &token)?;
     assert_eq!(answer.status, 503, "{answer:?}");
-    assert!(server.log().contains(&token.role), "the log names what lacks: {}", server.log());
+    assert!(
+        server.log().contains(&token.role),
+        "the log names what lacks: {}",
+        server.log()
+    );
     Ok(())
 }
 
@@ -142,10 +184,18 @@ fn a_connection_keeps_no_role() -> Result<()> {
     let mut scene = Scene::start()?;
     let channel = scene.channel(Kind::Discord)?;
     let server = Server::start_with(&mut scene, &["--pool-size", "1"])?;
-    let (reader, manager) = (server.token(&mut scene, "reader")?, server.token(&mut scene, "manager")?);
+    let (reader, manager) = (
+        server.token(&mut scene, "reader")?,
+        server.token(&mut scene, "manager")?,
+    );
     let one = format!("/webhook-integrations/{}/", channel.id);
     let reader_is_refused = || -> Result<()> {
-        let answer = server.call("PATCH", &format!("{API}{one}"), Some(&reader.text), Some(json!({"name": "x"})))?;
+        let answer = server.call(
+            "PATCH",
+            &format!("{API}{one}"),
+            Some(&reader.text),
+            Some(json!({"name": "x"})),
+        )?;
         assert_eq!(answer.status, 403, "{answer:?}");
         Ok(())
     };
@@ -161,7 +211,10 @@ fn a_connection_keeps_no_role() -> Result<()> {
     }
     // The client goes away while the statement runs.
     channel.webhook.script([Behaviour::Slow(4 * MOMENT)]);
-    let impatient = ureq::Agent::config_builder().timeout_global(Some(MOMENT)).build().new_agent();
+    let impatient = ureq::Agent::config_builder()
+        .timeout_global(Some(MOMENT))
+        .build()
+        .new_agent();
     let left = impatient
         .post(format!("{}{API}{one}test/", server.url))
         .header("Authorization", format!("Bearer {}", manager.text))
@@ -179,7 +232,11 @@ fn a_connection_keeps_no_role() -> Result<()> {
         "SELECT zentry_create_api_token('x', current_user)",
     ] {
         let error = login.batch_execute(refused).expect_err(refused);
-        assert_eq!(error.code(), Some(&postgres::error::SqlState::INSUFFICIENT_PRIVILEGE), "{refused}: {error}");
+        assert_eq!(
+            error.code(),
+            Some(&postgres::error::SqlState::INSUFFICIENT_PRIVILEGE),
+            "{refused}: {error}"
+        );
     }
     Ok(())
 }
@@ -205,7 +262,11 @@ fn a_function_of_the_same_name_gains_nothing() -> Result<()> {
         trap("public", "text, text"),
         trap("public", "bigint")
     ))?;
-    let answer = server.post(&format!("/webhook-integrations/{}/test/", channel.id), &manager, json!({}))?;
+    let answer = server.post(
+        &format!("/webhook-integrations/{}/test/", channel.id),
+        &manager,
+        json!({}),
+    )?;
     assert_eq!(answer.json["status"], "sent", "{answer:?}");
     Ok(())
 }

@@ -3,9 +3,12 @@
 
 mod access;
 mod commands;
+mod guide;
 mod integrations;
 mod limits;
+mod load;
 mod logs;
 mod monitoring;
+mod schema;
 mod support;
 mod tokens;

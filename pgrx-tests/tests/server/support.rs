@@ -1,7 +1,7 @@
 //! `zentry-notify`, built and run.
 
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
@@ -23,20 +23,31 @@ pub const API: &str = "/api/notifications/api";
 pub fn program() -> Result<PathBuf> {
     static PROGRAM: LazyLock<Result<PathBuf, String>> = LazyLock::new(|| {
         let build = || -> Result<PathBuf> {
+            let release = env::var_os("ZENTRY_RELEASE").is_some();
+            let profile = if release { "release" } else { "dev" };
             let status = Command::new(env!("CARGO"))
-                .args(["build", "--quiet", "--package", "zentry-server"])
+                .args([
+                    "build",
+                    "--quiet",
+                    "--package",
+                    "zentry-server",
+                    "--profile",
+                    profile,
+                ])
                 .env("CARGO_TARGET_DIR", target()?)
                 .current_dir(env!("CARGO_MANIFEST_DIR"))
                 .status()?;
             ensure!(status.success(), "zentry-server does not build");
-            Ok(target()?.join("debug/zentry-notify"))
+            let directory = if release { "release" } else { "debug" };
+            Ok(target()?.join(directory).join("zentry-notify"))
         };
         build().map_err(|error| format!("{error:#}"))
     });
     PROGRAM.clone().map_err(anyhow::Error::msg)
 }
 
-fn target() -> Result<PathBuf> {
+/// The target directory that this test was built in.
+pub fn target() -> Result<PathBuf> {
     let exe = env::current_exe()?;
     exe.ancestors()
         .find(|dir| dir.join("private/run").is_dir())
@@ -71,7 +82,19 @@ impl Server {
         scene.client.batch_execute(&format!(
             "CREATE ROLE {login} LOGIN NOINHERIT; SELECT zentry_grant('{login}', 'server')"
         ))?;
-        let mut child = command(scene, &login)?
+        let cluster = scene.database.cluster();
+        Self::start_on(
+            cluster.dir(),
+            cluster.port(),
+            scene.database.name(),
+            &login,
+            arguments,
+        )
+    }
+
+    /// On any database, logged in as `login`.
+    pub fn start_on(host: &Path, port: u16, database: &str, login: &str, arguments: &[&str]) -> Result<Self> {
+        let mut child = connecting(host, port, database, login)?
             .args(["serve", "--listen", "127.0.0.1:0"])
             .args(arguments)
             .stderr(Stdio::piped())
@@ -93,11 +116,13 @@ impl Server {
         let agent = Agent::config_builder()
             .http_status_as_error(false)
             .timeout_global(Some(SOON))
+            // The server closes a connection whose request it has refused before its body came.
+            .max_idle_connections(0)
             .build()
             .new_agent();
         Ok(Self {
             url,
-            login,
+            login: login.to_owned(),
             child,
             log,
             agent,
@@ -117,9 +142,10 @@ impl Server {
     /// A token of this role.
     pub fn token_of(&self, scene: &mut Scene, role: &str) -> Result<Token> {
         let name = role_name("token");
-        let row = scene
-            .client
-            .query_one("SELECT zentry_create_api_token($1, $2::text::name)", &[&name, &role])?;
+        let row = scene.client.query_one(
+            "SELECT zentry_create_api_token($1, $2::text::name)",
+            &[&name, &role],
+        )?;
         Ok(Token {
             text: row.get(0),
             name,
@@ -136,7 +162,9 @@ impl Server {
     }
 
     pub fn call(&self, method: &str, path: &str, token: Option<&str>, body: Option<Value>) -> Result<Answer> {
-        let mut request = Request::builder().method(method).uri(format!("{}{path}", self.url));
+        let mut request = Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.url));
         if let Some(token) = token {
             request = request.header("Authorization", format!("Bearer {token}"));
         }
@@ -195,13 +223,21 @@ impl Answer {
     }
 
     pub fn header(&self, name: &str) -> &str {
-        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+        self.headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
     }
 }
 
 /// `zentry-notify` set to connect to the scene's database as `role`, by libpq's variables.
 pub fn command(scene: &Scene, role: &str) -> Result<Command> {
     let cluster = scene.database.cluster();
+    connecting(cluster.dir(), cluster.port(), scene.database.name(), role)
+}
+
+/// The same for any database.
+pub fn connecting(host: &Path, port: u16, database: &str, role: &str) -> Result<Command> {
     let mut command = Command::new(program()?);
     for (name, _) in env::vars_os() {
         if name.to_str().is_some_and(|name| name.starts_with("PG")) {
@@ -210,10 +246,10 @@ pub fn command(scene: &Scene, role: &str) -> Result<Command> {
     }
     command
         .env_remove("DATABASE_URL")
-        .env("PGHOST", cluster.dir())
-        .env("PGPORT", cluster.port().to_string())
+        .env("PGHOST", host)
+        .env("PGPORT", port.to_string())
         .env("PGUSER", role)
-        .env("PGDATABASE", scene.database.name())
+        .env("PGDATABASE", database)
         .stdin(Stdio::null());
     Ok(command)
 }

@@ -26,7 +26,10 @@ fn is_refused(client: &mut Client, statement: &str, code: &SqlState) {
     let error = client.batch_execute(statement).expect_err(statement);
     assert_eq!(error.code(), Some(code), "{statement}: {error:?}");
     let hint = error.as_db_error().and_then(|error| error.hint());
-    assert!(*code == SqlState::INSUFFICIENT_PRIVILEGE || hint.is_some(), "{statement}: {error:?}");
+    assert!(
+        *code == SqlState::INSUFFICIENT_PRIVILEGE || hint.is_some(),
+        "{statement}: {error:?}"
+    );
 }
 
 #[test]
@@ -58,14 +61,27 @@ fn who_may_make_a_token_and_take_it_back() -> Result<()> {
     let (manager_role, mut manager) = session(&mut scene, Some("manager"))?;
     let (_, mut nobody) = session(&mut scene, None)?;
     let for_role = |role: &str| format!("SELECT zentry_create_api_token('{role}', '{role}')");
-    is_refused(&mut nobody, &for_role(&manager_role), &SqlState::INSUFFICIENT_PRIVILEGE);
-    is_refused(&mut reader, &for_role(&reader_role), &SqlState::INSUFFICIENT_PRIVILEGE);
+    is_refused(
+        &mut nobody,
+        &for_role(&manager_role),
+        &SqlState::INSUFFICIENT_PRIVILEGE,
+    );
+    is_refused(
+        &mut reader,
+        &for_role(&reader_role),
+        &SqlState::INSUFFICIENT_PRIVILEGE,
+    );
     // Of roles that they are not.
-    is_refused(&mut manager, &for_role(&reader_role), &SqlState::INSUFFICIENT_PRIVILEGE);
+    is_refused(
+        &mut manager,
+        &for_role(&reader_role),
+        &SqlState::INSUFFICIENT_PRIVILEGE,
+    );
     manager.batch_execute(&for_role(&manager_role))?;
-    scene
-        .client
-        .batch_execute(&format!("GRANT {reader_role} TO {manager_role}; {}", for_role(&reader_role)))?;
+    scene.client.batch_execute(&format!(
+        "GRANT {reader_role} TO {manager_role}; {}",
+        for_role(&reader_role)
+    ))?;
     manager.batch_execute(&format!("SELECT zentry_revoke_api_token('{reader_role}')"))?;
     manager.batch_execute(&for_role(&reader_role))?;
     let (_, mut other) = session(&mut scene, Some("manager"))?;
@@ -73,16 +89,28 @@ fn who_may_make_a_token_and_take_it_back() -> Result<()> {
     is_refused(&mut other, &revoke, &SqlState::INSUFFICIENT_PRIVILEGE);
     // A member that is acted as counts, and who acts as it does not.
     scene.client.batch_execute(&format!("SET ROLE {manager_role}"))?;
-    is_refused(&mut scene.client, "SELECT zentry_create_api_token('x', 'pg_monitor')", &SqlState::INSUFFICIENT_PRIVILEGE);
+    is_refused(
+        &mut scene.client,
+        "SELECT zentry_create_api_token('x', 'pg_monitor')",
+        &SqlState::INSUFFICIENT_PRIVILEGE,
+    );
     scene.client.batch_execute("RESET ROLE")?;
 
-    let listed: i64 = manager.query_one("SELECT count(*) FROM zentry_notify.api_tokens", &[])?.get(0);
+    let listed: i64 = manager
+        .query_one("SELECT count(*) FROM zentry_notify.api_tokens", &[])?
+        .get(0);
     assert_eq!(listed, 2);
-    is_refused(&mut reader, "SELECT * FROM zentry_notify.api_tokens", &SqlState::INSUFFICIENT_PRIVILEGE);
+    is_refused(
+        &mut reader,
+        "SELECT * FROM zentry_notify.api_tokens",
+        &SqlState::INSUFFICIENT_PRIVILEGE,
+    );
     manager.batch_execute(&revoke)?;
     is_refused(&mut manager, &revoke, &SqlState::NO_DATA_FOUND);
     // Nobody is kept from tidying up after a role that is gone.
-    scene.client.batch_execute(&format!("SELECT zentry_revoke('{reader_role}')"))?;
+    scene
+        .client
+        .batch_execute(&format!("SELECT zentry_revoke('{reader_role}')"))?;
     drop(reader);
     scene.client.batch_execute(&format!("DROP ROLE {reader_role}"))?;
     manager.batch_execute(&format!("SELECT zentry_revoke_api_token('{reader_role}')"))?;
@@ -98,15 +126,28 @@ fn what_cannot_be_is_refused_with_a_hint() -> Result<()> {
     for (name, role, expires, code) in [
         ("''", role.as_str(), "NULL", &SqlState::INVALID_PARAMETER_VALUE),
         ("NULL", &role, "NULL", &SqlState::INVALID_PARAMETER_VALUE),
-        ("repeat('x', 101)", &role, "NULL", &SqlState::STRING_DATA_RIGHT_TRUNCATION),
+        (
+            "repeat('x', 101)",
+            &role,
+            "NULL",
+            &SqlState::STRING_DATA_RIGHT_TRUNCATION,
+        ),
         ("'taken'", &role, "NULL", &SqlState::UNIQUE_VIOLATION),
         ("'a'", "nobody_of_this_name", "NULL", &SqlState::UNDEFINED_OBJECT),
         ("'a'", "postgres", "NULL", &SqlState::INVALID_ROLE_SPECIFICATION),
         ("'a'", &role, "now()", &SqlState::INVALID_PARAMETER_VALUE),
     ] {
-        is_refused(client, &format!("SELECT zentry_create_api_token({name}, '{role}', {expires})"), code);
+        is_refused(
+            client,
+            &format!("SELECT zentry_create_api_token({name}, '{role}', {expires})"),
+            code,
+        );
     }
-    is_refused(client, "SELECT zentry_revoke_api_token(NULL)", &SqlState::NO_DATA_FOUND);
+    is_refused(
+        client,
+        "SELECT zentry_revoke_api_token(NULL)",
+        &SqlState::NO_DATA_FOUND,
+    );
     Ok(())
 }
 
@@ -116,9 +157,13 @@ fn a_role_that_became_a_superuser_is_not_acted_as() -> Result<()> {
     let server = Server::start(&mut scene)?;
     let token = server.token(&mut scene, "manager")?;
     assert_eq!(server.get("/webhook-integrations/", &token)?.status, 200);
-    scene.client.batch_execute(&format!("ALTER ROLE {} SUPERUSER", token.role))?;
+    scene
+        .client
+        .batch_execute(&format!("ALTER ROLE {} SUPERUSER", token.role))?;
     assert_eq!(server.get("/webhook-integrations/", &token)?.status, 401);
-    scene.client.batch_execute(&format!("ALTER ROLE {} NOSUPERUSER", token.role))?;
+    scene
+        .client
+        .batch_execute(&format!("ALTER ROLE {} NOSUPERUSER", token.role))?;
     Ok(())
 }
 

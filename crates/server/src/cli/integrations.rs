@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::Value;
 
 use super::output::Output;
-use super::{Access, Target, explain};
+use super::{Access, Target, explain, explain_begin};
 use crate::queries::Slice;
 use crate::queries::integrations::{self, Filter};
 
@@ -42,7 +42,7 @@ impl Integrations {
             limit: i64::MAX,
         };
         let mut connection = target.connect().await?;
-        let session = connection.begin(Access::Read).await.map_err(explain)?;
+        let session = connection.begin(Access::Read).await.map_err(explain_begin)?;
         let found = integrations::list(&session, &filter, all)
             .await
             .map_err(explain)?;

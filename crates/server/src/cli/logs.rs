@@ -9,7 +9,7 @@ use clap::Args;
 use tokio::time::sleep;
 
 use super::output::Output;
-use super::{Access, Connection, Target, explain};
+use super::{Access, Connection, Target, explain, explain_begin};
 use crate::queries::logs::{self, Entry, Filter, Start, Status};
 
 /// Show deliveries, newest first, or follow them as they come
@@ -52,7 +52,7 @@ impl Logs {
         if self.follow {
             follow(&mut connection, filter, self.limit, output).await?;
         } else {
-            let session = connection.begin(Access::Read).await.map_err(explain)?;
+            let session = connection.begin(Access::Read).await.map_err(explain_begin)?;
             let window = logs::list(&session, &filter, Start::Offset(0), self.limit)
                 .await
                 .map_err(explain)?;
@@ -83,7 +83,7 @@ async fn follow(connection: &mut Connection, filter: Filter, limit: i64, output:
     let mut start = Start::Offset(0);
     let mut page = limit;
     loop {
-        let session = connection.begin(Access::Read).await.map_err(explain)?;
+        let session = connection.begin(Access::Read).await.map_err(explain_begin)?;
         for (id, status) in unfinished.clone() {
             let Some(entry) = logs::get(&session, id).await.map_err(explain)? else {
                 unfinished.remove(&id);

@@ -16,7 +16,7 @@ use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 
 use self::output::Output;
-use crate::database::{Access, Connection, Database, Identity, Parameters, PoolOptions};
+use crate::database::{Access, BeginError, Connection, Database, Identity, Parameters, PoolOptions};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -125,6 +125,12 @@ fn explain(error: tokio_postgres::Error) -> anyhow::Error {
     match said.hint() {
         Some(hint) => anyhow::anyhow!("{}\nhint: {hint}", said.message()),
         None => anyhow::anyhow!("{}", said.message()),
+    }
+}
+
+fn explain_begin(error: BeginError) -> anyhow::Error {
+    match error {
+        BeginError::Database(error) | BeginError::Role(_, error) => explain(error),
     }
 }
 

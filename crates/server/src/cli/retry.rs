@@ -7,7 +7,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::output::Output;
-use super::{Access, Target, explain};
+use super::{Access, Target, explain, explain_begin};
 use crate::queries::logs;
 
 /// Send failed deliveries again, or make those due now that wait for their next attempt
@@ -32,7 +32,7 @@ struct Retried {
 impl Retry {
     pub async fn run(self, target: &Target, output: &Output) -> Result<ExitCode> {
         let mut connection = target.connect().await?;
-        let session = connection.begin(Access::Write).await.map_err(explain)?;
+        let session = connection.begin(Access::Write).await.map_err(explain_begin)?;
         let mut retried = Vec::new();
         for log_id in self.ids {
             let (new_log_id, status) = logs::retry(&session, log_id).await.map_err(explain)?;

@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::Args;
 
 use super::output::Output;
-use super::{Access, Target, explain};
+use super::{Access, Target, explain, explain_begin};
 use crate::queries::integrations::{self, Integration, New};
 
 /// Register a Discord webhook, a Teams webhook, or both
@@ -48,7 +48,7 @@ impl SetupWebhooks {
             ("Microsoft Teams", "teams", self.teams_url),
         ];
         let mut connection = target.connect().await?;
-        let session = connection.begin(Access::Write).await.map_err(explain)?;
+        let session = connection.begin(Access::Write).await.map_err(explain_begin)?;
         let mut registered = Vec::new();
         for (name, webhook_type, url) in kinds {
             let Some(webhook_url) = url else { continue };

@@ -8,7 +8,7 @@ use clap::Args;
 use tokio::time::{Instant, sleep};
 
 use super::output::Output;
-use super::{Access, Connection, Target, UNDELIVERED, explain};
+use super::{Access, Connection, Target, UNDELIVERED, explain, explain_begin};
 use crate::queries::events;
 use crate::queries::logs::{self, Entry};
 
@@ -33,7 +33,7 @@ pub struct TestWebhook {
 impl TestWebhook {
     pub async fn run(self, target: &Target, output: &Output) -> Result<ExitCode> {
         let mut connection = target.connect().await?;
-        let session = connection.begin(Access::Write).await.map_err(explain)?;
+        let session = connection.begin(Access::Write).await.map_err(explain_begin)?;
         let ids = events::test(&session, &self.event_type, self.project_id)
             .await
             .map_err(explain)?;
@@ -57,7 +57,7 @@ async fn outcomes(connection: &mut Connection, ids: &[i64], patience: Duration) 
     const PAUSE: Duration = Duration::from_millis(200);
     let deadline = Instant::now() + patience;
     loop {
-        let session = connection.begin(Access::Read).await.map_err(explain)?;
+        let session = connection.begin(Access::Read).await.map_err(explain_begin)?;
         let mut entries = Vec::new();
         for id in ids {
             entries.extend(logs::get(&session, *id).await.map_err(explain)?);

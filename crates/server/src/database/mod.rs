@@ -15,7 +15,7 @@ use deadpool_postgres::{
 };
 
 pub use self::parameters::Parameters;
-pub use self::session::{Access, Connection, Identity, Session};
+pub use self::session::{Access, BeginError, Connection, Identity, Session};
 
 /// How the pool is set up.
 #[derive(Clone, Debug)]
