@@ -1,6 +1,6 @@
 # The front door: `make` lists what there is. The work is done by scripts/, which can be called without make too.
 
-.PHONY: help demo stop web psql test test-crates test-pg test-e2e torture bench lint picture bootstrap stage install clean
+.PHONY: help demo stop web psql test test-crates test-pg test-e2e torture soak load bench lint picture bootstrap stage install clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -36,6 +36,12 @@ test-e2e: bootstrap ## Run the end-to-end tests
 
 torture: bootstrap ## Kill everything a hundred times under load, and count what arrives (ZENTRY_KILLS, ZENTRY_SEED)
 	@scripts/torture
+
+soak: bootstrap ## Deliver a million events and look at what they leave behind (ZENTRY_DELIVERIES)
+	@scripts/soak
+
+load: bootstrap ## Send a thousand requests a second to the REST API, while events are delivered (ZENTRY_RATE, ZENTRY_SECONDS)
+	@scripts/load
 
 bench: bootstrap ## Measure the formatter, the scheduler and the HTTP thread
 	@scripts/with cargo bench --package zentry-webhook

@@ -40,6 +40,8 @@ pub struct ClusterOptions {
     pub preload: bool,
     /// Whether a crash of the machine would lose nothing. Off, `fsync` costs nothing: for tests, not for measurements.
     pub durable: bool,
+    /// How many files each process may have, and may allow itself at most; none: as this process.
+    pub files: Option<(u32, u32)>,
 }
 
 impl Default for ClusterOptions {
@@ -48,6 +50,7 @@ impl Default for ClusterOptions {
             settings: Vec::new(),
             preload: true,
             durable: false,
+            files: None,
         }
     }
 }
@@ -91,6 +94,7 @@ pub struct Cluster {
     /// postgresql.conf as initdb wrote it; ours follows it in the file, and the last of two lines counts.
     initial_conf: String,
     settings: Vec<(String, String)>,
+    files: Option<(u32, u32)>,
     server: Option<Child>,
     _guard: Guard,
 }
@@ -111,6 +115,32 @@ impl Cluster {
         })
     }
 
+    /// Take over the data of `old`, which is stopped for good, by pg_upgrade, and start.
+    pub fn start_upgraded(mut old: Self, options: ClusterOptions) -> Result<Self> {
+        old.stop(StopMode::Fast)?;
+        Self::start_on(options, |stage, data| {
+            template::clone_to(stage, data)?;
+            // The new server needs the library as soon as the upgrade talks to it.
+            let conf = fs::read_to_string(data.join("postgresql.conf"))?;
+            let conf = format!("{conf}\nshared_preload_libraries = 'zentry_notify'\n");
+            run_to_end(stage.as_server("tee").arg(data.join("postgresql.conf")), &conf)?;
+            let bin = stage.program("");
+            let mut upgrade = stage.as_server(stage.program("pg_upgrade"));
+            upgrade.current_dir(&old.dir).args(["--username", SUPERUSER]);
+            upgrade
+                .arg("--old-bindir")
+                .arg(&bin)
+                .arg("--new-bindir")
+                .arg(&bin);
+            upgrade
+                .arg("--old-datadir")
+                .arg(old.dir.join("data"))
+                .arg("--new-datadir")
+                .arg(data);
+            run_to_end(upgrade.arg("--socketdir").arg(&old.dir), "")
+        })
+    }
+
     /// `make_data` makes the data directory.
     fn start_on(
         options: ClusterOptions,
@@ -123,6 +153,7 @@ impl Cluster {
         run_to_end(stage.as_server("mkdir").arg("--mode=700").arg(&dir), "")?;
         let guard = Guard::over(stage, &dir)?;
         make_data(stage, &dir.join("data"))?;
+        let files = options.files;
         let settings = settings(&dir, options);
         let initial_conf = fs::read_to_string(dir.join("data/postgresql.conf"))?;
         let mut cluster = Self {
@@ -130,6 +161,7 @@ impl Cluster {
             dir,
             initial_conf,
             settings,
+            files,
             server: None,
             _guard: guard,
         };
@@ -308,10 +340,18 @@ impl Cluster {
 
     fn start_server(&mut self) -> Result<()> {
         let start = self.log_end().unwrap_or(0);
+        let limit = self
+            .files
+            .map(|(soft, hard)| format!("ulimit -S -n {soft}; ulimit -H -n {hard};"));
+        let limit = limit.unwrap_or_default();
         let mut server = self
             .stage
             .as_server("sh")
-            .args(["-c", r#"exec "$1" -D "$2" >>"$3" 2>&1"#, "start"])
+            .args([
+                "-c",
+                &format!(r#"{limit} exec "$1" -D "$2" >>"$3" 2>&1"#),
+                "start",
+            ])
             .arg(self.stage.program("postgres"))
             .arg(self.dir.join("data"))
             .arg(self.log_path())

@@ -31,8 +31,9 @@ COMMENT ON INDEX zentry_notify.notification_log_failed IS 'What was given up';
 --# include 09_webhook_functions.sql
 --# include 10_delivery_functions.sql
 --# include 11_attach.sql
---# include 14_api_token.sql
---# include 15_api.sql
+--# include 11_table_changes.sql
+--# include 11_api_token.sql
+--# include 11_api.sql
 --# include 12_privileges.sql
 
 --# The structure that the above leads to, as digests of its files.

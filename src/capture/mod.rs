@@ -14,7 +14,7 @@ mod value;
 use std::rc::Rc;
 
 use pgrx::prelude::*;
-use pgrx::{IntoDatum, PgTrigger, PgTriggerError};
+use pgrx::{FromDatum, IntoDatum, PgTrigger, PgTriggerError};
 
 use crate::acting_as::ActingAs;
 use crate::plan::with_spi;
@@ -93,19 +93,25 @@ fn deliver(source: &Rc<Source>, values: &[Option<pg_sys::Datum>], missing: Missi
 pub fn insert(event_type: &str, json: &str, lanes: &[i64]) {
     let statements = statements();
     let _agent = ActingAs::agent();
-    with_spi(|| match lanes {
-        [lane] => {
-            statements
-                .insert_one
-                .execute(&[lane.into_datum(), event_type.into_datum(), json.into_datum()])
+    let (insert, lane) = match lanes {
+        [lane] => (&statements.insert_one, lane.into_datum()),
+        _ => (&statements.insert_many, lanes.into_datum()),
+    };
+    let arguments = [lane, event_type.into_datum(), json.into_datum()];
+    let lowest = with_spi(|| {
+        if wake::knows_lowest() {
+            insert.silent.execute(&arguments);
+            return None;
         }
-        _ => {
-            statements
-                .insert_many
-                .execute(&[lanes.into_datum(), event_type.into_datum(), json.into_datum()])
-        }
+        let rows = insert.returning.execute(&arguments);
+        // SAFETY: the only column is a bigint.
+        let id = |row| unsafe { rows.get(row, 1).0.and_then(|id| i64::from_datum(id, false)) };
+        (0..rows.len()).filter_map(id).min()
     });
-    wake::at_commit(|work| lanes.iter().for_each(|lane| work.lanes.insert(*lane)));
+    wake::at_commit(|work| {
+        lanes.iter().for_each(|lane| work.lanes.insert(*lane));
+        work.lowest = lowest.map_or(work.lowest, |lowest| work.lowest.min(lowest));
+    });
 }
 
 /// The integrations that hear of it, by id.
