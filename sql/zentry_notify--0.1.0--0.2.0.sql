@@ -66,6 +66,16 @@ DROP FUNCTION @extschema@.zentry_register_webhook(text, text, text, bigint, text
 DROP FUNCTION @extschema@.zentry_update_webhook(bigint, text, text, text, bigint, text[], boolean);
 DROP FUNCTION zentry_notify.caller_owns(regclass);
 
+CREATE INDEX notification_log_finished ON zentry_notify.notification_log (webhook_integration_id, id)
+    WHERE status IN ('sent', 'failed');
+COMMENT ON INDEX zentry_notify.notification_log_finished IS 'What is finished, by integration';
+CREATE INDEX notification_log_events ON zentry_notify.notification_log (event_type, id)
+    WHERE status IN ('sent', 'failed');
+COMMENT ON INDEX zentry_notify.notification_log_events IS 'What is finished, by event';
+CREATE INDEX notification_log_failed ON zentry_notify.notification_log (id)
+    WHERE status = 'failed';
+COMMENT ON INDEX zentry_notify.notification_log_failed IS 'What was given up';
+
 -- ---- 06_rust_functions.sql ----
 
 -- The functions that are written in Rust; src/ has them under the same names.
@@ -417,6 +427,7 @@ DECLARE
     id bigint;
 BEGIN
     PERFORM zentry_notify.check_length(name, 100, 'name');
+    PERFORM zentry_notify.check_length(webhook_url, 2048, 'webhook_url');
     INSERT INTO zentry_notify.webhook_integration AS w
            (name, webhook_type, webhook_url, project_id, event_types, is_active, created_by_id, omit_keys)
     VALUES (zentry_notify.not_null(name, 'name'), left(zentry_notify.not_null(webhook_type, 'webhook_type'), 20),
@@ -438,6 +449,7 @@ AS $$
 #variable_conflict use_variable
 BEGIN
     PERFORM zentry_notify.check_length(name, 100, 'name');
+    PERFORM zentry_notify.check_length(webhook_url, 2048, 'webhook_url');
     UPDATE zentry_notify.webhook_integration AS w
        SET name = coalesce(name, w.name),
            webhook_type = coalesce(left(webhook_type, 20), w.webhook_type),
@@ -889,7 +901,7 @@ END
 $$;
 COMMENT ON FUNCTION zentry_notify.put_back_triggers(jsonb) IS
     'Puts back what set_aside_triggers took off; a source whose condition does not go with the table any more is suspended with a warning';
--- ---- 14_api_token.sql ----
+-- ---- 11_api_token.sql ----
 
 -- Tokens of the REST API: each stands for a role. The server (crates/server) looks one up and then acts as its role.
 
@@ -914,7 +926,7 @@ COMMENT ON COLUMN zentry_notify.api_token.expires_at IS 'Until when it is good; 
 COMMENT ON COLUMN zentry_notify.api_token.last_used_at IS 'When the server took it last, to the minute';
 
 SELECT pg_catalog.pg_extension_config_dump('zentry_notify.api_token', '');
--- ---- 15_api.sql ----
+-- ---- 11_api.sql ----
 
 -- What the REST API's server and its clients need of the database: tokens, and names beside ids.
 

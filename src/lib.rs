@@ -80,11 +80,11 @@ extension_sql_file!(
     requires = ["attach"]
 );
 extension_sql_file!(
-    "../sql/14_api_token.sql",
+    "../sql/11_api_token.sql",
     name = "api_token",
     requires = ["table_changes"]
 );
-extension_sql_file!("../sql/15_api.sql", name = "api", requires = ["api_token"]);
+extension_sql_file!("../sql/11_api.sql", name = "api", requires = ["api_token"]);
 extension_sql_file!(
     "../sql/12_privileges.sql",
     name = "privileges",
