@@ -99,7 +99,7 @@ fn requests_and_deliveries_do_not_hinder_each_other() -> Result<()> {
 
     took.sort_unstable();
     let quantile = |share: f64| took[((took.len() - 1) as f64 * share) as usize];
-    println!(
+    eprintln!(
         "{} requests in {elapsed:.1?} ({:.0} a second), 50 % within {:.1?}, 99 % within {:.1?}, none failed; {written} events delivered meanwhile",
         took.len(),
         took.len() as f64 / elapsed.as_secs_f64(),

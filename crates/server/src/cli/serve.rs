@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Result;
+use axum::http::HeaderValue;
 use clap::Args;
 use tracing_subscriber::filter::LevelFilter;
 
@@ -36,7 +37,7 @@ pub struct Serve {
     public_url: Option<String>,
     /// An origin whose pages may call the API from a browser, such as https://app.example.com; may be repeated
     #[arg(long, value_name = "ORIGIN")]
-    cors_origin: Vec<String>,
+    cors_origin: Vec<HeaderValue>,
     /// Connections to the database at most
     #[arg(long, value_name = "NUMBER", default_value_t = 10)]
     pool_size: usize,

@@ -95,14 +95,8 @@ fn header(name: HeaderName, value: &'static str) -> SetResponseHeaderLayer<Heade
 }
 
 fn cors(app: &App) -> CorsLayer {
-    let origins: Vec<HeaderValue> = app
-        .options()
-        .cors_origins
-        .iter()
-        .filter_map(|origin| origin.parse().ok())
-        .collect();
     CorsLayer::new()
-        .allow_origin(origins)
+        .allow_origin(app.options().cors_origins.clone())
         .allow_methods([
             Method::GET,
             Method::POST,
