@@ -32,10 +32,10 @@ pub struct Serve {
     /// PEM file of the certificate's key
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
-    /// What links begin with, behind a proxy: https://host[:port]
+    /// What links begin with, behind a proxy: `https://host[:port]`
     #[arg(long, value_name = "URL")]
     public_url: Option<String>,
-    /// An origin whose pages may call the API from a browser, such as https://app.example.com; may be repeated
+    /// An origin whose pages may call the API from a browser, such as `https://app.example.com`; may be repeated
     #[arg(long, value_name = "ORIGIN")]
     cors_origin: Vec<HeaderValue>,
     /// Connections to the database at most
