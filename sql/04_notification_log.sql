@@ -47,6 +47,17 @@ CREATE INDEX notification_log_waiting ON zentry_notify.notification_log (webhook
     WHERE status IN ('pending', 'retry');
 COMMENT ON INDEX zentry_notify.notification_log_waiting IS 'What waits, by integration, in order of delivery';
 
+-- Serve pages of the log. What is not finished is in neither, so the application's write does not pay for them.
+CREATE INDEX notification_log_finished ON zentry_notify.notification_log (webhook_integration_id, id)
+    WHERE status IN ('sent', 'failed');
+COMMENT ON INDEX zentry_notify.notification_log_finished IS 'What is finished, by integration';
+CREATE INDEX notification_log_events ON zentry_notify.notification_log (event_type, id)
+    WHERE status IN ('sent', 'failed');
+COMMENT ON INDEX zentry_notify.notification_log_events IS 'What is finished, by event';
+CREATE INDEX notification_log_failed ON zentry_notify.notification_log (id)
+    WHERE status = 'failed';
+COMMENT ON INDEX zentry_notify.notification_log_failed IS 'What was given up';
+
 SELECT pg_catalog.pg_extension_config_dump('zentry_notify.notification_log', '');
 SELECT pg_catalog.pg_extension_config_dump('zentry_notify.notification_log_id_seq', '');
 

@@ -24,6 +24,7 @@ DECLARE
     id bigint;
 BEGIN
     PERFORM zentry_notify.check_length(name, 100, 'name');
+    PERFORM zentry_notify.check_length(webhook_url, 2048, 'webhook_url');
     INSERT INTO zentry_notify.webhook_integration AS w
            (name, webhook_type, webhook_url, project_id, event_types, is_active, created_by_id, omit_keys)
     VALUES (zentry_notify.not_null(name, 'name'), left(zentry_notify.not_null(webhook_type, 'webhook_type'), 20),
@@ -45,6 +46,7 @@ AS $$
 #variable_conflict use_variable
 BEGIN
     PERFORM zentry_notify.check_length(name, 100, 'name');
+    PERFORM zentry_notify.check_length(webhook_url, 2048, 'webhook_url');
     UPDATE zentry_notify.webhook_integration AS w
        SET name = coalesce(name, w.name),
            webhook_type = coalesce(left(webhook_type, 20), w.webhook_type),

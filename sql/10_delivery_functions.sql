@@ -45,8 +45,9 @@ CREATE OR REPLACE FUNCTION @extschema@.zentry_retry(log_id bigint) RETURNS bigin
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    entry  zentry_notify.notification_log;
-    new_id bigint;
+    entry   zentry_notify.notification_log;
+    limited timestamptz;
+    new_id  bigint;
 BEGIN
     SELECT l.* INTO entry FROM zentry_notify.notification_log l WHERE l.id = log_id FOR UPDATE;
     IF NOT FOUND THEN
@@ -55,8 +56,18 @@ BEGIN
     END IF;
     CASE entry.status
         WHEN 'retry' THEN
-            UPDATE zentry_notify.notification_log l SET next_attempt_at = now() WHERE l.id = log_id;
             new_id := log_id;
+            -- An endpoint's rate limit holds for everybody.
+            SELECT max(l.next_attempt_at) INTO limited FROM zentry_notify.notification_log l
+             WHERE l.webhook_integration_id = entry.webhook_integration_id AND l.status = 'retry'
+               AND l.next_attempt_at > now() AND l.error_message LIKE '429: %';
+            IF limited IS NOT NULL THEN
+                RAISE NOTICE 'delivery % waits for a rate limit, and is sent at %', log_id, limited;
+                RETURN new_id;
+            END IF;
+            -- Its turn comes after that of those before it.
+            UPDATE zentry_notify.notification_log l SET next_attempt_at = now()
+             WHERE l.webhook_integration_id = entry.webhook_integration_id AND l.status = 'retry' AND l.id <= log_id;
         WHEN 'failed' THEN
             IF entry.retry_count >= 3 THEN
                 RAISE EXCEPTION 'delivery % was already retried % times', log_id, entry.retry_count
@@ -92,7 +103,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_retry(bigint) IS
-    'Sends a failed delivery again as a new one (at most 3 times along one chain) and returns its id; one that waits for its next attempt is made due now';
+    'Sends a failed delivery again as a new one (at most 3 times along one chain) and returns its id; one that waits for its next attempt is made due now, with those before it, unless the endpoint limits the rate';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_retry_failed(webhook_id bigint DEFAULT NULL, event_type text DEFAULT NULL, since timestamptz DEFAULT NULL) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp

@@ -34,13 +34,15 @@ DECLARE
     trigger_of text;
     conditions jsonb := jsonb_build_object('insert', insert_when, 'update', update_when, 'delete', delete_when);
 BEGIN
-    INSERT INTO zentry_notify.event_source AS s (event_type, relation, columns, audience, progress)
-    VALUES (event_type, relation, columns, audience, progress)
-    ON CONFLICT ON CONSTRAINT event_source_relation_event_type_key DO UPDATE
-       SET columns = EXCLUDED.columns, audience = EXCLUDED.audience, progress = EXCLUDED.progress,
-           suspended_at = NULL, suspended_reason = NULL
-     WHERE (s.columns, s.audience, s.progress) IS DISTINCT FROM (EXCLUDED.columns, EXCLUDED.audience, EXCLUDED.progress)
-        OR s.suspended_at IS NOT NULL;
+    UPDATE zentry_notify.event_source AS s
+       SET columns = columns, audience = audience, progress = progress, suspended_at = NULL, suspended_reason = NULL
+     WHERE s.relation = relation AND s.event_type = event_type
+       AND ((s.columns, s.audience, s.progress) IS DISTINCT FROM (columns, audience, progress) OR s.suspended_at IS NOT NULL);
+    -- Not by ON CONFLICT DO UPDATE: an INSERT is a restored row, which replaces what is there (replace_source).
+    INSERT INTO zentry_notify.event_source (event_type, relation, columns, audience, progress)
+    SELECT event_type, relation, columns, audience, progress
+     WHERE NOT EXISTS (SELECT FROM zentry_notify.event_source s WHERE s.relation = relation AND s.event_type = event_type)
+    ON CONFLICT ON CONSTRAINT event_source_relation_event_type_key DO NOTHING;
 
     FOR operation, condition IN SELECT * FROM jsonb_each_text(conditions) LOOP
         trigger_of := format('zentry_notify_%s_%s', event_type, operation);

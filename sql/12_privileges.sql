@@ -44,7 +44,7 @@ BEGIN
         RETURN;
     END IF;
     -- A view checks its reader.
-    EXECUTE format('GRANT EXECUTE ON FUNCTION zentry_notify.redact_url(text), zentry_notify.look_up(text, bigint[]) TO %s', grantee);
+    EXECUTE format('GRANT EXECUTE ON FUNCTION zentry_notify.redact_url(text), zentry_notify.look_up(text, bigint[]), zentry_notify.library_version() TO %s', grantee);
     EXECUTE format('GRANT SELECT ON zentry_notify.webhooks, zentry_notify.logs, zentry_notify.event_type, zentry_notify.event_source TO %s', grantee);
     IF privilege = 'manager' THEN
         EXECUTE format('GRANT SELECT ON zentry_notify.api_tokens TO %s', grantee);
@@ -69,6 +69,23 @@ END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_grant(regrole, text) IS
     'Lets a role read the redacted views (reader), or also register, change, delete, test, retry and attach (manager), or nothing but look API tokens up (server)';
+
+CREATE OR REPLACE FUNCTION zentry_notify.renew_grants() RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    grantee regrole;
+BEGIN
+    FOR grantee IN SELECT a.grantee FROM pg_class c, aclexplode(c.relacl) a
+                    WHERE c.oid = 'zentry_notify.logs'::regclass AND a.privilege_type = 'SELECT' AND a.grantee NOT IN (0, c.relowner)
+    LOOP
+        PERFORM @extschema@.zentry_grant(grantee, CASE
+            WHEN has_function_privilege(grantee, '@extschema@.zentry_delete_webhook(bigint)', 'EXECUTE') THEN 'manager' ELSE 'reader' END);
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.renew_grants() IS
+    'Gives readers and managers what became theirs with a new version. The library calls it after ALTER EXTENSION UPDATE, not the update itself: a script''s grants are not dumped';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_revoke(grantee regrole) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp

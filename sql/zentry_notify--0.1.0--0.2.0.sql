@@ -66,6 +66,16 @@ DROP FUNCTION @extschema@.zentry_register_webhook(text, text, text, bigint, text
 DROP FUNCTION @extschema@.zentry_update_webhook(bigint, text, text, text, bigint, text[], boolean);
 DROP FUNCTION zentry_notify.caller_owns(regclass);
 
+CREATE INDEX notification_log_finished ON zentry_notify.notification_log (webhook_integration_id, id)
+    WHERE status IN ('sent', 'failed');
+COMMENT ON INDEX zentry_notify.notification_log_finished IS 'What is finished, by integration';
+CREATE INDEX notification_log_events ON zentry_notify.notification_log (event_type, id)
+    WHERE status IN ('sent', 'failed');
+COMMENT ON INDEX zentry_notify.notification_log_events IS 'What is finished, by event';
+CREATE INDEX notification_log_failed ON zentry_notify.notification_log (id)
+    WHERE status = 'failed';
+COMMENT ON INDEX zentry_notify.notification_log_failed IS 'What was given up';
+
 -- ---- 06_rust_functions.sql ----
 
 -- The functions that are written in Rust; src/ has them under the same names.
@@ -272,6 +282,22 @@ CREATE TRIGGER add_count BEFORE INSERT ON zentry_notify.webhook_count
     FOR EACH ROW WHEN (current_user OPERATOR(pg_catalog.<>) 'zentry_notify_agent' AND pg_catalog.pg_trigger_depth() OPERATOR(pg_catalog.=) 0)
     EXECUTE FUNCTION zentry_notify.add_count();
 
+-- pg_restore --data-only brings the sources of the dump into a database that is attached already.
+CREATE OR REPLACE FUNCTION zentry_notify.replace_source() RETURNS trigger
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    DELETE FROM zentry_notify.event_source s WHERE s.relation = NEW.relation AND s.event_type = NEW.event_type;
+    UPDATE zentry_notify.event_source s SET id = nextval('zentry_notify.event_source_id_seq') WHERE s.id = NEW.id;
+    RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.replace_source() IS 'Trigger: a restored source takes the place of the one that is there';
+
+DROP TRIGGER IF EXISTS replace_source ON zentry_notify.event_source;
+CREATE TRIGGER replace_source BEFORE INSERT ON zentry_notify.event_source
+    FOR EACH ROW EXECUTE FUNCTION zentry_notify.replace_source();
+
 -- Every session keeps subscriptions and sources in memory; these tell them to look again.
 DROP TRIGGER IF EXISTS configuration_changed ON zentry_notify.webhook_integration;
 CREATE TRIGGER configuration_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON zentry_notify.webhook_integration
@@ -405,6 +431,7 @@ DECLARE
     id bigint;
 BEGIN
     PERFORM zentry_notify.check_length(name, 100, 'name');
+    PERFORM zentry_notify.check_length(webhook_url, 2048, 'webhook_url');
     INSERT INTO zentry_notify.webhook_integration AS w
            (name, webhook_type, webhook_url, project_id, event_types, is_active, created_by_id, omit_keys)
     VALUES (zentry_notify.not_null(name, 'name'), left(zentry_notify.not_null(webhook_type, 'webhook_type'), 20),
@@ -426,6 +453,7 @@ AS $$
 #variable_conflict use_variable
 BEGIN
     PERFORM zentry_notify.check_length(name, 100, 'name');
+    PERFORM zentry_notify.check_length(webhook_url, 2048, 'webhook_url');
     UPDATE zentry_notify.webhook_integration AS w
        SET name = coalesce(name, w.name),
            webhook_type = coalesce(left(webhook_type, 20), w.webhook_type),
@@ -528,8 +556,9 @@ CREATE OR REPLACE FUNCTION @extschema@.zentry_retry(log_id bigint) RETURNS bigin
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    entry  zentry_notify.notification_log;
-    new_id bigint;
+    entry   zentry_notify.notification_log;
+    limited timestamptz;
+    new_id  bigint;
 BEGIN
     SELECT l.* INTO entry FROM zentry_notify.notification_log l WHERE l.id = log_id FOR UPDATE;
     IF NOT FOUND THEN
@@ -538,8 +567,18 @@ BEGIN
     END IF;
     CASE entry.status
         WHEN 'retry' THEN
-            UPDATE zentry_notify.notification_log l SET next_attempt_at = now() WHERE l.id = log_id;
             new_id := log_id;
+            -- An endpoint's rate limit holds for everybody.
+            SELECT max(l.next_attempt_at) INTO limited FROM zentry_notify.notification_log l
+             WHERE l.webhook_integration_id = entry.webhook_integration_id AND l.status = 'retry'
+               AND l.next_attempt_at > now() AND l.error_message LIKE '429: %';
+            IF limited IS NOT NULL THEN
+                RAISE NOTICE 'delivery % waits for a rate limit, and is sent at %', log_id, limited;
+                RETURN new_id;
+            END IF;
+            -- Its turn comes after that of those before it.
+            UPDATE zentry_notify.notification_log l SET next_attempt_at = now()
+             WHERE l.webhook_integration_id = entry.webhook_integration_id AND l.status = 'retry' AND l.id <= log_id;
         WHEN 'failed' THEN
             IF entry.retry_count >= 3 THEN
                 RAISE EXCEPTION 'delivery % was already retried % times', log_id, entry.retry_count
@@ -575,7 +614,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_retry(bigint) IS
-    'Sends a failed delivery again as a new one (at most 3 times along one chain) and returns its id; one that waits for its next attempt is made due now';
+    'Sends a failed delivery again as a new one (at most 3 times along one chain) and returns its id; one that waits for its next attempt is made due now, with those before it, unless the endpoint limits the rate';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_retry_failed(webhook_id bigint DEFAULT NULL, event_type text DEFAULT NULL, since timestamptz DEFAULT NULL) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -647,13 +686,15 @@ DECLARE
     trigger_of text;
     conditions jsonb := jsonb_build_object('insert', insert_when, 'update', update_when, 'delete', delete_when);
 BEGIN
-    INSERT INTO zentry_notify.event_source AS s (event_type, relation, columns, audience, progress)
-    VALUES (event_type, relation, columns, audience, progress)
-    ON CONFLICT ON CONSTRAINT event_source_relation_event_type_key DO UPDATE
-       SET columns = EXCLUDED.columns, audience = EXCLUDED.audience, progress = EXCLUDED.progress,
-           suspended_at = NULL, suspended_reason = NULL
-     WHERE (s.columns, s.audience, s.progress) IS DISTINCT FROM (EXCLUDED.columns, EXCLUDED.audience, EXCLUDED.progress)
-        OR s.suspended_at IS NOT NULL;
+    UPDATE zentry_notify.event_source AS s
+       SET columns = columns, audience = audience, progress = progress, suspended_at = NULL, suspended_reason = NULL
+     WHERE s.relation = relation AND s.event_type = event_type
+       AND ((s.columns, s.audience, s.progress) IS DISTINCT FROM (columns, audience, progress) OR s.suspended_at IS NOT NULL);
+    -- Not by ON CONFLICT DO UPDATE: an INSERT is a restored row, which replaces what is there (replace_source).
+    INSERT INTO zentry_notify.event_source (event_type, relation, columns, audience, progress)
+    SELECT event_type, relation, columns, audience, progress
+     WHERE NOT EXISTS (SELECT FROM zentry_notify.event_source s WHERE s.relation = relation AND s.event_type = event_type)
+    ON CONFLICT ON CONSTRAINT event_source_relation_event_type_key DO NOTHING;
 
     FOR operation, condition IN SELECT * FROM jsonb_each_text(conditions) LOOP
         trigger_of := format('zentry_notify_%s_%s', event_type, operation);
@@ -787,7 +828,84 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_detach(regclass) IS 'Takes all our triggers off a table: it fires nothing any more. Needs the table''s owner';
--- ---- 14_api_token.sql ----
+-- ---- 11_table_changes.sql ----
+
+-- PostgreSQL neither changes the type of a column that a trigger's WHEN names nor drops it. So that the application's migrations need
+-- not know of us, the library takes our triggers off before such an ALTER TABLE and puts them back after it (src/table_change.rs). It calls these as the
+-- extension's owner; nobody else may.
+
+CREATE OR REPLACE FUNCTION zentry_notify.set_aside_triggers(altered regclass, columns text[]) RETURNS jsonb
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    found record;
+    aside jsonb := '[]';
+BEGIN
+    FOR found IN
+        -- What ALTER TABLE reaches: the table and what inherits from it.
+        WITH RECURSIVE reached (relation) AS (
+            SELECT altered::oid UNION SELECT i.inhrelid FROM pg_inherits i JOIN reached r ON r.relation = i.inhparent)
+        SELECT t.oid, t.tgname, t.tgrelid::regclass AS relation, t.tgenabled, pg_get_triggerdef(t.oid) AS definition,
+               obj_description(t.oid, 'pg_trigger') AS comment, string_to_array(encode(t.tgargs, 'escape'), '\000') AS arguments
+          FROM reached r
+          JOIN pg_trigger t ON t.tgrelid = r.relation
+         WHERE t.tgfoid = 'zentry_notify.capture()'::regprocedure AND NOT t.tgisinternal AND t.tgparentid = 0
+           AND EXISTS (SELECT FROM pg_depend d
+                        JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+                       WHERE d.classid = 'pg_trigger'::regclass AND d.objid = t.oid AND d.refclassid = 'pg_class'::regclass
+                         AND a.attname = ANY (columns))
+         ORDER BY t.tgrelid, t.tgname
+    LOOP
+        aside := aside || jsonb_build_object('relation', found.relation::oid, 'name', found.tgname, 'enabled', found.tgenabled,
+                                             'definition', found.definition, 'comment', found.comment, 'arguments', found.arguments);
+        EXECUTE format('DROP TRIGGER %I ON %s', found.tgname, found.relation);
+    END LOOP;
+    RETURN nullif(aside, '[]');
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.set_aside_triggers(regclass, text[]) IS
+    'Takes off our triggers whose conditions name one of the columns, and returns what put_back_triggers needs; null: there are none';
+
+CREATE OR REPLACE FUNCTION zentry_notify.put_back_triggers(aside jsonb) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    trigger_of record;
+    relation   regclass;
+    event      text;
+    suspended  text[] := '{}';
+BEGIN
+    FOR trigger_of IN SELECT * FROM jsonb_to_recordset(aside)
+                      AS t (relation oid, name text, enabled text, definition text, comment text, arguments text[])
+    LOOP
+        relation := trigger_of.relation::regclass;
+        BEGIN
+            EXECUTE trigger_of.definition;
+            EXECUTE format('ALTER TRIGGER %I ON %s DEPENDS ON EXTENSION zentry_notify', trigger_of.name, relation);
+            EXECUTE format('COMMENT ON TRIGGER %I ON %s IS %L', trigger_of.name, relation, trigger_of.comment);
+            IF trigger_of.enabled <> 'O' THEN
+                EXECUTE format('ALTER TABLE %s %s TRIGGER %I', relation,
+                               CASE trigger_of.enabled WHEN 'D' THEN 'DISABLE' WHEN 'R' THEN 'ENABLE REPLICA' ELSE 'ENABLE ALWAYS' END,
+                               trigger_of.name);
+            END IF;
+        EXCEPTION WHEN OTHERS THEN
+            FOREACH event IN ARRAY array_remove(trigger_of.arguments, '') LOOP
+                UPDATE zentry_notify.event_source s SET suspended_at = now(), suspended_reason = SQLERRM
+                 WHERE s.relation = trigger_of.relation AND s.event_type = event AND s.suspended_at IS NULL;
+                IF NOT event || ' ' || relation = ANY (suspended) THEN
+                    suspended := suspended || (event || ' ' || relation);
+                    RAISE WARNING 'zentry_notify: % on table % is suspended: %', event, relation, SQLERRM
+                        USING ERRCODE = 'object_not_in_prerequisite_state',
+                              HINT = 'The statement itself is not affected. Mend the cause, then run: SELECT * FROM zentry_attach();';
+                END IF;
+            END LOOP;
+        END;
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.put_back_triggers(jsonb) IS
+    'Puts back what set_aside_triggers took off; a source whose condition does not go with the table any more is suspended with a warning';
+-- ---- 11_api_token.sql ----
 
 -- Tokens of the REST API: each stands for a role. The server (crates/server) looks one up and then acts as its role.
 
@@ -812,7 +930,7 @@ COMMENT ON COLUMN zentry_notify.api_token.expires_at IS 'Until when it is good; 
 COMMENT ON COLUMN zentry_notify.api_token.last_used_at IS 'When the server took it last, to the minute';
 
 SELECT pg_catalog.pg_extension_config_dump('zentry_notify.api_token', '');
--- ---- 15_api.sql ----
+-- ---- 11_api.sql ----
 
 -- What the REST API's server and its clients need of the database: tokens, and names beside ids.
 
@@ -1042,7 +1160,7 @@ BEGIN
         RETURN;
     END IF;
     -- A view checks its reader.
-    EXECUTE format('GRANT EXECUTE ON FUNCTION zentry_notify.redact_url(text), zentry_notify.look_up(text, bigint[]) TO %s', grantee);
+    EXECUTE format('GRANT EXECUTE ON FUNCTION zentry_notify.redact_url(text), zentry_notify.look_up(text, bigint[]), zentry_notify.library_version() TO %s', grantee);
     EXECUTE format('GRANT SELECT ON zentry_notify.webhooks, zentry_notify.logs, zentry_notify.event_type, zentry_notify.event_source TO %s', grantee);
     IF privilege = 'manager' THEN
         EXECUTE format('GRANT SELECT ON zentry_notify.api_tokens TO %s', grantee);
@@ -1067,6 +1185,23 @@ END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_grant(regrole, text) IS
     'Lets a role read the redacted views (reader), or also register, change, delete, test, retry and attach (manager), or nothing but look API tokens up (server)';
+
+CREATE OR REPLACE FUNCTION zentry_notify.renew_grants() RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    grantee regrole;
+BEGIN
+    FOR grantee IN SELECT a.grantee FROM pg_class c, aclexplode(c.relacl) a
+                    WHERE c.oid = 'zentry_notify.logs'::regclass AND a.privilege_type = 'SELECT' AND a.grantee NOT IN (0, c.relowner)
+    LOOP
+        PERFORM @extschema@.zentry_grant(grantee, CASE
+            WHEN has_function_privilege(grantee, '@extschema@.zentry_delete_webhook(bigint)', 'EXECUTE') THEN 'manager' ELSE 'reader' END);
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.renew_grants() IS
+    'Gives readers and managers what became theirs with a new version. The library calls it after ALTER EXTENSION UPDATE, not the update itself: a script''s grants are not dumped';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_revoke(grantee regrole) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp

@@ -42,6 +42,8 @@ pub struct ClusterOptions {
     pub preload: bool,
     /// Whether a crash of the machine would lose nothing. Off, `fsync` costs nothing: for tests, not for measurements.
     pub durable: bool,
+    /// How many files each process may have, and may allow itself at most; none: as this process.
+    pub files: Option<(u32, u32)>,
 }
 
 impl Default for ClusterOptions {
@@ -51,6 +53,7 @@ impl Default for ClusterOptions {
             environment: Vec::new(),
             preload: true,
             durable: false,
+            files: None,
         }
     }
 }
@@ -101,6 +104,7 @@ pub struct Cluster {
     /// postgresql.conf as initdb wrote it; ours follows it in the file, and the last of two lines counts.
     initial_conf: String,
     settings: Vec<(String, String)>,
+    files: Option<(u32, u32)>,
     environment: Vec<(String, String)>,
     server: Option<Child>,
     _guard: Guard,
@@ -122,6 +126,32 @@ impl Cluster {
         })
     }
 
+    /// Take over the data of `old`, which is stopped for good, by pg_upgrade, and start.
+    pub fn start_upgraded(mut old: Self, options: ClusterOptions) -> Result<Self> {
+        old.stop(StopMode::Fast)?;
+        Self::start_on(options, |stage, data| {
+            template::clone_to(stage, data)?;
+            // The new server needs the library as soon as the upgrade talks to it.
+            let conf = fs::read_to_string(data.join("postgresql.conf"))?;
+            let conf = format!("{conf}\nshared_preload_libraries = 'zentry_notify'\n");
+            run_to_end(stage.as_server("tee").arg(data.join("postgresql.conf")), &conf)?;
+            let bin = stage.program("");
+            let mut upgrade = stage.as_server(stage.program("pg_upgrade"));
+            upgrade.current_dir(&old.dir).args(["--username", SUPERUSER]);
+            upgrade
+                .arg("--old-bindir")
+                .arg(&bin)
+                .arg("--new-bindir")
+                .arg(&bin);
+            upgrade
+                .arg("--old-datadir")
+                .arg(old.dir.join("data"))
+                .arg("--new-datadir")
+                .arg(data);
+            run_to_end(upgrade.arg("--socketdir").arg(&old.dir), "")
+        })
+    }
+
     /// `make_data` makes the data directory.
     fn start_on(
         options: ClusterOptions,
@@ -134,6 +164,7 @@ impl Cluster {
         run_to_end(stage.as_server("mkdir").arg("--mode=700").arg(&dir), "")?;
         let guard = Guard::over(stage, &dir)?;
         make_data(stage, &dir.join("data"))?;
+        let files = options.files;
         let environment = options.environment.clone();
         let settings = settings(&dir, options);
         let initial_conf = fs::read_to_string(dir.join("data/postgresql.conf"))?;
@@ -142,6 +173,7 @@ impl Cluster {
             dir,
             initial_conf,
             settings,
+            files,
             environment,
             server: None,
             _guard: guard,
@@ -321,10 +353,18 @@ impl Cluster {
 
     fn start_server(&mut self) -> Result<()> {
         let start = self.log_end().unwrap_or(0);
+        let limit = self
+            .files
+            .map(|(soft, hard)| format!("ulimit -S -n {soft}; ulimit -H -n {hard};"));
+        let limit = limit.unwrap_or_default();
         let mut server = self
             .stage
             .as_server("sh")
-            .args(["-c", r#"exec "$1" -D "$2" >>"$3" 2>&1"#, "start"])
+            .args([
+                "-c",
+                &format!(r#"{limit} exec "$1" -D "$2" >>"$3" 2>&1"#),
+                "start",
+            ])
             .arg(self.stage.program("postgres"))
             .arg(self.dir.join("data"))
             .arg(self.log_path())

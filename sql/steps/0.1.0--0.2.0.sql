@@ -30,20 +30,31 @@ DROP FUNCTION @extschema@.zentry_register_webhook(text, text, text, bigint, text
 DROP FUNCTION @extschema@.zentry_update_webhook(bigint, text, text, text, bigint, text[], boolean);
 DROP FUNCTION zentry_notify.caller_owns(regclass);
 
+CREATE INDEX notification_log_finished ON zentry_notify.notification_log (webhook_integration_id, id)
+    WHERE status IN ('sent', 'failed');
+COMMENT ON INDEX zentry_notify.notification_log_finished IS 'What is finished, by integration';
+CREATE INDEX notification_log_events ON zentry_notify.notification_log (event_type, id)
+    WHERE status IN ('sent', 'failed');
+COMMENT ON INDEX zentry_notify.notification_log_events IS 'What is finished, by event';
+CREATE INDEX notification_log_failed ON zentry_notify.notification_log (id)
+    WHERE status = 'failed';
+COMMENT ON INDEX zentry_notify.notification_log_failed IS 'What was given up';
+
 --# include 06_rust_functions.sql
 --# include 07_triggers.sql
 --# include 08_views.sql
 --# include 09_webhook_functions.sql
 --# include 10_delivery_functions.sql
 --# include 11_attach.sql
---# include 14_api_token.sql
---# include 15_api.sql
+--# include 11_table_changes.sql
+--# include 11_api_token.sql
+--# include 11_api.sql
 --# include 12_privileges.sql
 
 --# The structure that the above leads to, as digests of its files.
 --# structure 01_schema.sql 6199a1558512c580
 --# structure 02_event_type.sql c56e0cc76e86bcc4
 --# structure 03_webhook_integration.sql 1cc809a9ddbeb2b7
---# structure 04_notification_log.sql 9f3d2d69bb484ad1
+--# structure 04_notification_log.sql 8731c9959833d014
 --# structure 05_event_source.sql cf80783d6b77309e
 --# structure 13_install.sql 791a504ceeabc87f

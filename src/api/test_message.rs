@@ -16,6 +16,7 @@ use crate::http::Http;
 use crate::installation;
 use crate::plan::{Plan, with_spi};
 use crate::settings;
+use crate::version;
 
 /// Characters of the message; the rest is cut off.
 const MAX_MESSAGE: usize = 500;
@@ -128,7 +129,7 @@ fn wait(http: &Http) {
             WAKE as i32,
             http.socket(),
             milliseconds,
-            pg_sys::PG_WAIT_EXTENSION,
+            version::wait_event(c"ZentryNotifyTestWebhook"),
         );
         pg_sys::ResetLatch(pg_sys::MyLatch);
     }

@@ -3,9 +3,11 @@
 mod catalogue;
 mod database;
 mod delivery;
+mod files;
 mod housekeeping;
 mod lanes;
 mod launcher;
+mod marks;
 mod milestones;
 mod queue;
 mod record;

@@ -12,6 +12,7 @@ use webhook::schedule::{
     CircuitState, Claim, Delivery, DeliveryChange, DeliveryId, LaneChange, LaneId, Outcome,
 };
 
+use super::marks::Marks;
 use crate::plan::{Plan, Rows, with_spi};
 use crate::settings;
 use crate::timestamp::{from_timestamptz, to_timestamptz};
@@ -30,6 +31,9 @@ pub struct Integration {
     pub max_age: Option<Duration>,
     pub activated_at: Timestamp,
     pub circuit: Option<CircuitState>,
+    /// Of the last deliveries that were sent, and given up.
+    pub last_sent_at: Option<Timestamp>,
+    pub last_failed_at: Option<Timestamp>,
 }
 
 impl Integration {
@@ -39,6 +43,12 @@ impl Integration {
         let mut hasher = DefaultHasher::new();
         (&self.webhook_type, &self.webhook_url, self.activated_at).hash(&mut hasher);
         hasher.finish()
+    }
+
+    /// Its endpoint took the last delivery.
+    pub fn proven(&self) -> bool {
+        self.last_sent_at
+            .is_some_and(|sent| sent >= self.activated_at && Some(sent) > self.last_failed_at)
     }
 }
 
@@ -75,22 +85,25 @@ impl Queue {
             integrations: prepare(
                 "SELECT w.id, w.webhook_type::text, w.webhook_url::text, w.max_events_per_message::integer, \
                         (extract(epoch FROM w.min_interval) * 1000000)::bigint, (extract(epoch FROM w.max_age) * 1000000)::bigint, \
-                        w.activated_at, c.failures, c.opened_at, c.next_try_at \
+                        w.activated_at, c.failures, c.opened_at, c.next_try_at, n.last_sent_at, n.last_failed_at \
                  FROM zentry_notify.webhook_integration w \
                  LEFT JOIN zentry_notify.webhook_circuit c ON c.webhook_integration_id = w.id \
+                 LEFT JOIN zentry_notify.webhook_count n ON n.webhook_integration_id = w.id \
                  WHERE w.is_active",
                 &[],
             ),
             claim: prepare(
                 "SELECT l.id, c.lane, l.event_type, l.payload, l.attempts, l.created_at, l.next_attempt_at \
-                 FROM unnest($1, $2) c (lane, page) \
+                 FROM unnest($1, $2, $3) c (lane, page, mark) \
                  CROSS JOIN LATERAL (\
                    SELECT l.id, l.event_type::text, l.payload::text, l.attempts, l.created_at, l.next_attempt_at \
                    FROM zentry_notify.notification_log l \
-                   WHERE l.webhook_integration_id = c.lane AND l.status IN ('pending', 'retry') \
+                   WHERE l.webhook_integration_id = c.lane AND l.id >= c.mark AND l.status IN ('pending', 'retry') \
                    ORDER BY l.id LIMIT c.page) l",
-                &[INT8ARRAYOID, INT4ARRAYOID],
+                &[INT8ARRAYOID, INT4ARRAYOID, INT8ARRAYOID],
             ),
+            // By the primary key, hence coalesce: the planner takes the index of what waits for all but empty, and would read the
+            // whole of it, with all that is finished but not vacuumed.
             record: prepare(
                 &format!(
                     "UPDATE zentry_notify.notification_log l \
@@ -98,7 +111,7 @@ impl Queue {
                      error_message = coalesce(o.error, ''), sent_at = o.sent_at, next_attempt_at = o.next_attempt_at, \
                      payload = CASE WHEN $9 OR o.status = 'retry' THEN l.payload ELSE 'null' END \
                  FROM unnest($1, $2, $3, $4, $5, $6, $7, $8) o (id, status, attempts, code, body, error, sent_at, next_attempt_at) \
-                 WHERE l.id = o.id AND l.status IN ('pending', 'retry') AND l.tableoid = {log}"
+                 WHERE l.id = o.id AND coalesce(l.status, '') IN ('pending', 'retry') AND l.tableoid = {log}"
                 ),
                 &[
                     INT8ARRAYOID,
@@ -173,16 +186,20 @@ impl Queue {
         })
     }
 
-    /// The first waiting rows of each claimed lane, in order of id. A lane that has none is there with an empty list.
-    pub fn claim(&self, claims: &[Claim]) -> Vec<(LaneId, Vec<Delivery>)> {
+    /// The first waiting rows of each claimed lane from its mark on, in order of id. A lane that has none is there with an
+    /// empty list.
+    pub fn claim(&self, claims: &[Claim], marks: &Marks) -> Vec<(LaneId, Vec<Delivery>)> {
         let lanes: Vec<i64> = claims.iter().map(|claim| claim.lane.0).collect();
         let pages: Vec<i32> = claims
             .iter()
             .map(|claim| claim.limit.try_into().unwrap_or(i32::MAX))
             .collect();
+        let from: Vec<i64> = claims.iter().map(|claim| marks.of(claim.lane)).collect();
         let mut found: BTreeMap<LaneId, Vec<Delivery>> = BTreeMap::new();
         with_spi(|| {
-            let rows = self.claim.execute(&[lanes.into_datum(), pages.into_datum()]);
+            let rows = self
+                .claim
+                .execute(&[lanes.into_datum(), pages.into_datum(), from.into_datum()]);
             for (lane, delivery) in (0..rows.len()).filter_map(|row| delivery(&rows, row)) {
                 found.entry(lane).or_default().push(delivery);
             }
@@ -394,6 +411,8 @@ fn integration(rows: &Rows, row: usize) -> Option<Integration> {
         max_age: micros(6),
         activated_at: timestamp(rows, row, 7)?,
         circuit,
+        last_sent_at: timestamp(rows, row, 11),
+        last_failed_at: timestamp(rows, row, 12),
     })
 }
 
