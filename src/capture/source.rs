@@ -109,7 +109,8 @@ impl Source {
     }
 
     fn row(event_type: &str, relation: pg_sys::Oid) -> Option<SourceRow> {
-        const SQL: &str = "SELECT s.id, s.columns::pg_catalog.text, s.audience::pg_catalog.text, s.progress::pg_catalog.text, s.omit \
+        const SQL: &str = "SELECT s.id, s.columns::pg_catalog.text, s.audience::pg_catalog.text, s.progress::pg_catalog.text, \
+                                  (pg_catalog.to_jsonb(s) OPERATOR(pg_catalog.->) 'omit')::pg_catalog.text \
                            FROM zentry_notify.event_source s \
                            WHERE s.event_type OPERATOR(pg_catalog.=) $1 AND s.suspended_at IS NULL \
                              AND (s.relation OPERATOR(pg_catalog.=) $2 OR s.relation OPERATOR(pg_catalog.=) ANY (SELECT pg_catalog.pg_partition_ancestors($2)))";
@@ -122,13 +123,14 @@ impl Source {
             }
             // SAFETY: the types are those of the statement's columns.
             unsafe {
-                let omit = Vec::<Option<String>>::from_datum(rows.get(0, 5).0?, false)?;
+                // By way of JSON, because the column came with 0.2.0 and the library may be newer than the SQL.
+                let omit = rows.get(0, 5).0.and_then(|d| String::from_datum(d, false));
                 Some(SourceRow {
                     id: i64::from_datum(rows.get(0, 1).0?, false)?,
                     columns: String::from_datum(rows.get(0, 2).0?, false)?,
                     audience: String::from_datum(rows.get(0, 3).0?, false)?,
                     progress: rows.get(0, 4).0.and_then(|d| String::from_datum(d, false)),
-                    omit: omit.into_iter().flatten().collect(),
+                    omit: serde_json::from_str(&omit.unwrap_or_default()).unwrap_or_default(),
                 })
             }
         })

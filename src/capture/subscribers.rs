@@ -88,16 +88,19 @@ impl Subscribers {
         })
     }
 
+    /// By way of JSON, because the column came with 0.2.0 and the library may be newer than the SQL.
     fn load_omissions() -> Omissions {
-        const SQL: &str = "SELECT w.id, w.omit_keys FROM zentry_notify.webhook_integration w \
-                           WHERE w.is_active AND w.omit_keys OPERATOR(pg_catalog.<>) '{}'";
+        const SQL: &str = "SELECT o.id, o.keys FROM (\
+                             SELECT w.id, (pg_catalog.to_jsonb(w) OPERATOR(pg_catalog.->) 'omit_keys')::pg_catalog.text AS keys \
+                             FROM zentry_notify.webhook_integration w WHERE w.is_active) o \
+                           WHERE o.keys OPERATOR(pg_catalog.<>) '[]'";
         let rows = Plan::prepare(SQL, &[]).execute(&[]);
         let omission = |row| {
             // SAFETY: the types are those of the statement's columns.
             unsafe {
                 let id = i64::from_datum(rows.get(row, 1).0?, false)?;
-                let keys = Vec::<Option<String>>::from_datum(rows.get(row, 2).0?, false)?;
-                Some((id, keys.into_iter().flatten().collect()))
+                let keys = String::from_datum(rows.get(row, 2).0?, false)?;
+                Some((id, serde_json::from_str(&keys).unwrap_or_default()))
             }
         };
         (0..rows.len()).filter_map(omission).collect()

@@ -209,6 +209,9 @@ fn a_list_of_keys_has_keys() -> Result<()> {
         let error = scene.client.batch_execute(&update).expect_err(keys);
         assert_eq!(error.code(), Some(&code), "{error:?}");
         assert!(error.as_db_error().is_some_and(|e| e.hint().is_some()));
+        let update = format!("UPDATE zentry_notify.event_source SET omit = {keys}");
+        let error = scene.client.batch_execute(&update).expect_err(keys);
+        assert_eq!(error.code(), Some(&code), "{error:?}");
     }
     Ok(())
 }
