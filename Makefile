@@ -1,6 +1,6 @@
 # The front door: `make` lists what there is. The work is done by scripts/, which can be called without make too.
 
-.PHONY: help demo stop psql test test-crates test-pg test-e2e torture soak bench lint picture bootstrap stage install clean
+.PHONY: help demo stop psql test test-crates test-pg test-e2e torture soak fuzz bench lint deny picture bootstrap stage install clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -37,11 +37,17 @@ torture: bootstrap ## Kill everything a hundred times under load, and count what
 soak: bootstrap ## Deliver a million events and look at what they leave behind (ZENTRY_DELIVERIES)
 	@scripts/soak
 
+fuzz: bootstrap ## Fuzz the formatter, the answers, the URLs and the templates (ZENTRY_FUZZ_SECONDS for each, 180)
+	@scripts/fuzz
+
 bench: bootstrap ## Measure the formatter, the scheduler and the HTTP thread
 	@scripts/with cargo bench --package zentry-webhook
 
 lint: bootstrap ## Check formatting, clippy, documentation and scripts
 	@scripts/lint
+
+deny: bootstrap ## Check the dependencies: licences, sources, duplicates, build scripts, advisories
+	@scripts/deny
 
 picture: ## Make the README's picture from the demo, with headless Chromium
 	@scripts/bootstrap picture

@@ -17,7 +17,8 @@ CREATE TABLE zentry_notify.webhook_integration (
     max_age                interval CHECK (max_age > '0'),
     activated_at           timestamptz NOT NULL DEFAULT pg_catalog.now(),
     switched_off_at        timestamptz,
-    switched_off_reason    text
+    switched_off_reason    text,
+    omit_keys              text[] NOT NULL DEFAULT '{}'
 );
 COMMENT ON TABLE zentry_notify.webhook_integration IS
     'Webhooks and what they hear of. Writing here directly is as good as calling the zentry_* functions: the same rules hold';
@@ -37,6 +38,8 @@ COMMENT ON COLUMN zentry_notify.webhook_integration.max_age IS 'Deliveries older
 COMMENT ON COLUMN zentry_notify.webhook_integration.activated_at IS 'When it was registered, switched on again or given another URL; what went wrong before is forgotten then. Keeps itself';
 COMMENT ON COLUMN zentry_notify.webhook_integration.switched_off_at IS 'When the extension switched it off because its endpoint is gone; cleared by a new URL or by setting is_active';
 COMMENT ON COLUMN zentry_notify.webhook_integration.switched_off_reason IS 'Why the extension switched it off';
+COMMENT ON COLUMN zentry_notify.webhook_integration.omit_keys IS
+    'Keys of the events'' data that this webhook''s deliveries do not have, such as {task_description}: they are neither kept nor sent';
 
 SELECT pg_catalog.pg_extension_config_dump('zentry_notify.webhook_integration', '');
 SELECT pg_catalog.pg_extension_config_dump('zentry_notify.webhook_integration_id_seq', '');

@@ -30,7 +30,7 @@ COMMENT ON TABLE zentry_notify.notification_log IS
 COMMENT ON COLUMN zentry_notify.notification_log.id IS 'Deliveries of an integration leave in this order';
 COMMENT ON COLUMN zentry_notify.notification_log.webhook_integration_id IS 'Where it goes';
 COMMENT ON COLUMN zentry_notify.notification_log.event_type IS 'What happened';
-COMMENT ON COLUMN zentry_notify.notification_log.payload IS 'The event''s data, as of the moment of the write';
+COMMENT ON COLUMN zentry_notify.notification_log.payload IS 'The event''s data, as of the moment of the write; JSON null once it is done with, while zentry_notify.log_payloads is off';
 COMMENT ON COLUMN zentry_notify.notification_log.status IS 'pending: not tried yet; retry: waits for next_attempt_at; sent; failed: given up, error_message says why';
 COMMENT ON COLUMN zentry_notify.notification_log.response_status_code IS 'HTTP status of the last answer; null: none came';
 COMMENT ON COLUMN zentry_notify.notification_log.response_body IS 'First 1000 characters of the last answer';

@@ -2,8 +2,9 @@
 -- came with PostgreSQL 14.)
 
 -- The rules of a row, for every way in. The URL's own are in Rust (check_webhook_url).
+-- force_generic_plan, here and where URLs are arguments: plans of their own have the values in them, and auto_explain logs plans.
 CREATE OR REPLACE FUNCTION zentry_notify.check_integration() RETURNS trigger
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
     missing text;
@@ -34,6 +35,10 @@ BEGIN
     IF NEW.max_age <= '0' THEN
         RAISE EXCEPTION 'max_age must be longer than 0, not %', NEW.max_age
             USING ERRCODE = 'check_violation', COLUMN = 'max_age', HINT = 'Null stands for zentry_notify.max_age.';
+    END IF;
+    IF array_ndims(NEW.omit_keys) > 1 OR array_position(NEW.omit_keys, NULL) IS NOT NULL THEN
+        RAISE EXCEPTION 'omit_keys must be a list of keys'
+            USING ERRCODE = 'invalid_parameter_value', COLUMN = 'omit_keys', HINT = 'For example {task_description}, or {} to leave nothing out.';
     END IF;
     IF btrim(NEW.name) = '' THEN
         RAISE EXCEPTION 'the name of a webhook must not be empty'
@@ -103,6 +108,29 @@ COMMENT ON FUNCTION zentry_notify.forget_integration() IS 'Trigger: the log and 
 DROP TRIGGER IF EXISTS forget_integration ON zentry_notify.webhook_integration;
 CREATE TRIGGER forget_integration AFTER DELETE ON zentry_notify.webhook_integration
     REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION zentry_notify.forget_integration();
+
+CREATE OR REPLACE FUNCTION zentry_notify.check_source() RETURNS trigger
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    -- The agent suspends sources. Who owns our tables, or is a superuser, may also write of a table that is gone.
+    IF current_user <> 'zentry_notify_agent'
+       AND NOT pg_has_role((SELECT c.relowner FROM pg_class c WHERE c.oid = TG_RELID), 'USAGE') THEN
+        IF TG_OP IN ('UPDATE', 'DELETE') THEN
+            PERFORM zentry_notify.require_owner(OLD.relation);
+        END IF;
+        IF TG_OP IN ('INSERT', 'UPDATE') THEN
+            PERFORM zentry_notify.require_owner(NEW.relation);
+        END IF;
+    END IF;
+    RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.check_source() IS 'Trigger: the sources of a table are its owner''s';
+
+DROP TRIGGER IF EXISTS check_source ON zentry_notify.event_source;
+CREATE TRIGGER check_source BEFORE INSERT OR UPDATE OR DELETE ON zentry_notify.event_source
+    FOR EACH ROW EXECUTE FUNCTION zentry_notify.check_source();
 
 -- While a dump is restored by several jobs, the worker may count what it sends before the dump's own row is there.
 CREATE OR REPLACE FUNCTION zentry_notify.add_count() RETURNS trigger

@@ -27,7 +27,8 @@ SELECT w.id,
        w.min_interval,
        w.max_age,
        w.created_at,
-       w.updated_at
+       w.updated_at,
+       w.omit_keys
   FROM zentry_notify.webhook_integration w
   LEFT JOIN zentry_notify.webhook_circuit c ON c.webhook_integration_id = w.id
   LEFT JOIN zentry_notify.webhook_count n ON n.webhook_integration_id = w.id;
@@ -54,6 +55,7 @@ COMMENT ON COLUMN zentry_notify.webhooks.min_interval IS 'The shortest time betw
 COMMENT ON COLUMN zentry_notify.webhooks.max_age IS 'Age at which its deliveries expire; null: zentry_notify.max_age';
 COMMENT ON COLUMN zentry_notify.webhooks.created_at IS 'When it was registered';
 COMMENT ON COLUMN zentry_notify.webhooks.updated_at IS 'When it was changed last';
+COMMENT ON COLUMN zentry_notify.webhooks.omit_keys IS 'Keys of the events'' data that it does not get';
 
 CREATE OR REPLACE VIEW zentry_notify.logs AS
 SELECT l.id,

@@ -16,29 +16,31 @@ COMMENT ON FUNCTION zentry_notify.no_such_webhook(bigint) IS 'Raises the error f
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_register_webhook(
     name text, webhook_type text, webhook_url text, project_id bigint DEFAULT NULL,
-    event_types text[] DEFAULT NULL, is_active boolean DEFAULT true, created_by_id bigint DEFAULT NULL) RETURNS bigint
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    event_types text[] DEFAULT NULL, is_active boolean DEFAULT true, created_by_id bigint DEFAULT NULL,
+    omit_keys text[] DEFAULT NULL) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
     id bigint;
 BEGIN
     PERFORM zentry_notify.check_length(name, 100, 'name');
     INSERT INTO zentry_notify.webhook_integration AS w
-           (name, webhook_type, webhook_url, project_id, event_types, is_active, created_by_id)
+           (name, webhook_type, webhook_url, project_id, event_types, is_active, created_by_id, omit_keys)
     VALUES (zentry_notify.not_null(name, 'name'), left(zentry_notify.not_null(webhook_type, 'webhook_type'), 20),
             zentry_notify.not_null(webhook_url, 'webhook_url'), project_id,
-            coalesce(to_jsonb(event_types), '["*"]'), coalesce(is_active, true), created_by_id)
+            coalesce(to_jsonb(event_types), '["*"]'), coalesce(is_active, true), created_by_id, coalesce(omit_keys, '{}'))
     RETURNING w.id INTO id;
     RETURN id;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.zentry_register_webhook(text, text, text, bigint, text[], boolean, bigint) IS
-    'Registers a webhook and returns its id. webhook_type: discord or teams; project_id null: every project; event_types null: all';
+COMMENT ON FUNCTION @extschema@.zentry_register_webhook(text, text, text, bigint, text[], boolean, bigint, text[]) IS
+    'Registers a webhook and returns its id. webhook_type: discord or teams; project_id null: every project; event_types null: all; omit_keys: what of the events'' data it does not get';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_update_webhook(
     webhook_id bigint, name text DEFAULT NULL, webhook_type text DEFAULT NULL, webhook_url text DEFAULT NULL,
-    project_id bigint DEFAULT NULL, event_types text[] DEFAULT NULL, is_active boolean DEFAULT NULL) RETURNS void
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    project_id bigint DEFAULT NULL, event_types text[] DEFAULT NULL, is_active boolean DEFAULT NULL,
+    omit_keys text[] DEFAULT NULL) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
 AS $$
 #variable_conflict use_variable
 BEGIN
@@ -49,14 +51,15 @@ BEGIN
            webhook_url = coalesce(webhook_url, w.webhook_url),
            project_id = CASE project_id WHEN 0 THEN NULL ELSE coalesce(project_id, w.project_id) END,
            event_types = coalesce(to_jsonb(event_types), w.event_types),
-           is_active = coalesce(is_active, w.is_active)
+           is_active = coalesce(is_active, w.is_active),
+           omit_keys = coalesce(omit_keys, w.omit_keys)
      WHERE w.id = webhook_id;
     IF NOT FOUND THEN
         PERFORM zentry_notify.no_such_webhook(webhook_id);
     END IF;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.zentry_update_webhook(bigint, text, text, text, bigint, text[], boolean) IS
+COMMENT ON FUNCTION @extschema@.zentry_update_webhook(bigint, text, text, text, bigint, text[], boolean, text[]) IS
     'Changes what is given and leaves the rest; project_id 0: every project; a new URL or is_active => true brings back a webhook that was switched off';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_delete_webhook(webhook_id bigint) RETURNS void

@@ -48,6 +48,13 @@ BEGIN
     EXECUTE format('GRANT SELECT ON zentry_notify.webhooks, zentry_notify.logs, zentry_notify.event_type, zentry_notify.event_source TO %s', grantee);
     IF privilege = 'manager' THEN
         EXECUTE format('GRANT SELECT ON zentry_notify.api_tokens TO %s', grantee);
+        EXECUTE format('GRANT SELECT (token_key, name, role_name), INSERT, DELETE ON zentry_notify.api_token TO %s', grantee);
+        EXECUTE format('GRANT EXECUTE ON FUNCTION zentry_notify.require_membership(name), zentry_notify.check_length(text, integer, text) TO %s', grantee);
+        -- zentry_attach and zentry_detach run with the manager's own rights, and check_source lets them write of their own tables only.
+        EXECUTE format('GRANT SELECT ON zentry_notify.zentry_source TO %s', grantee);
+        EXECUTE format('GRANT INSERT, UPDATE, DELETE ON zentry_notify.event_source TO %s', grantee);
+        EXECUTE format('GRANT EXECUTE ON FUNCTION zentry_notify.capture(), zentry_notify.owns(regclass), zentry_notify.require_owner(regclass), '
+                       'zentry_notify.attach_source(text, regclass, jsonb, jsonb, jsonb, text, text, text, text) TO %s', grantee);
         FOR f IN SELECT p.oid::regprocedure
                    FROM pg_depend d
                    JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'zentry_notify'

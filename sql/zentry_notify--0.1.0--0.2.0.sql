@@ -51,6 +51,21 @@ BEGIN
 END
 $$;
 
+ALTER TABLE zentry_notify.webhook_integration ADD COLUMN omit_keys text[] NOT NULL DEFAULT '{}';
+COMMENT ON COLUMN zentry_notify.webhook_integration.omit_keys IS
+    'Keys of the events'' data that this webhook''s deliveries do not have, such as {task_description}: they are neither kept nor sent';
+
+ALTER TABLE zentry_notify.event_source ADD COLUMN omit text[] NOT NULL DEFAULT '{}';
+COMMENT ON COLUMN zentry_notify.event_source.omit IS
+    'Keys of the event''s data that are left out for everybody, such as {task_description}: their columns are not read for it. zentry_attach keeps it';
+
+COMMENT ON COLUMN zentry_notify.notification_log.payload IS
+    'The event''s data, as of the moment of the write; JSON null once it is done with, while zentry_notify.log_payloads is off';
+
+DROP FUNCTION @extschema@.zentry_register_webhook(text, text, text, bigint, text[], boolean, bigint);
+DROP FUNCTION @extschema@.zentry_update_webhook(bigint, text, text, text, bigint, text[], boolean);
+DROP FUNCTION zentry_notify.caller_owns(regclass);
+
 -- ---- 06_rust_functions.sql ----
 
 -- The functions that are written in Rust; src/ has them under the same names.
@@ -101,8 +116,9 @@ COMMENT ON FUNCTION @extschema@.zentry_test_webhook(bigint, text) IS
 -- came with PostgreSQL 14.)
 
 -- The rules of a row, for every way in. The URL's own are in Rust (check_webhook_url).
+-- force_generic_plan, here and where URLs are arguments: plans of their own have the values in them, and auto_explain logs plans.
 CREATE OR REPLACE FUNCTION zentry_notify.check_integration() RETURNS trigger
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
     missing text;
@@ -133,6 +149,10 @@ BEGIN
     IF NEW.max_age <= '0' THEN
         RAISE EXCEPTION 'max_age must be longer than 0, not %', NEW.max_age
             USING ERRCODE = 'check_violation', COLUMN = 'max_age', HINT = 'Null stands for zentry_notify.max_age.';
+    END IF;
+    IF array_ndims(NEW.omit_keys) > 1 OR array_position(NEW.omit_keys, NULL) IS NOT NULL THEN
+        RAISE EXCEPTION 'omit_keys must be a list of keys'
+            USING ERRCODE = 'invalid_parameter_value', COLUMN = 'omit_keys', HINT = 'For example {task_description}, or {} to leave nothing out.';
     END IF;
     IF btrim(NEW.name) = '' THEN
         RAISE EXCEPTION 'the name of a webhook must not be empty'
@@ -202,6 +222,29 @@ COMMENT ON FUNCTION zentry_notify.forget_integration() IS 'Trigger: the log and 
 DROP TRIGGER IF EXISTS forget_integration ON zentry_notify.webhook_integration;
 CREATE TRIGGER forget_integration AFTER DELETE ON zentry_notify.webhook_integration
     REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION zentry_notify.forget_integration();
+
+CREATE OR REPLACE FUNCTION zentry_notify.check_source() RETURNS trigger
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    -- The agent suspends sources. Who owns our tables, or is a superuser, may also write of a table that is gone.
+    IF current_user <> 'zentry_notify_agent'
+       AND NOT pg_has_role((SELECT c.relowner FROM pg_class c WHERE c.oid = TG_RELID), 'USAGE') THEN
+        IF TG_OP IN ('UPDATE', 'DELETE') THEN
+            PERFORM zentry_notify.require_owner(OLD.relation);
+        END IF;
+        IF TG_OP IN ('INSERT', 'UPDATE') THEN
+            PERFORM zentry_notify.require_owner(NEW.relation);
+        END IF;
+    END IF;
+    RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.check_source() IS 'Trigger: the sources of a table are its owner''s';
+
+DROP TRIGGER IF EXISTS check_source ON zentry_notify.event_source;
+CREATE TRIGGER check_source BEFORE INSERT OR UPDATE OR DELETE ON zentry_notify.event_source
+    FOR EACH ROW EXECUTE FUNCTION zentry_notify.check_source();
 
 -- While a dump is restored by several jobs, the worker may count what it sends before the dump's own row is there.
 CREATE OR REPLACE FUNCTION zentry_notify.add_count() RETURNS trigger
@@ -279,7 +322,8 @@ SELECT w.id,
        w.min_interval,
        w.max_age,
        w.created_at,
-       w.updated_at
+       w.updated_at,
+       w.omit_keys
   FROM zentry_notify.webhook_integration w
   LEFT JOIN zentry_notify.webhook_circuit c ON c.webhook_integration_id = w.id
   LEFT JOIN zentry_notify.webhook_count n ON n.webhook_integration_id = w.id;
@@ -306,6 +350,7 @@ COMMENT ON COLUMN zentry_notify.webhooks.min_interval IS 'The shortest time betw
 COMMENT ON COLUMN zentry_notify.webhooks.max_age IS 'Age at which its deliveries expire; null: zentry_notify.max_age';
 COMMENT ON COLUMN zentry_notify.webhooks.created_at IS 'When it was registered';
 COMMENT ON COLUMN zentry_notify.webhooks.updated_at IS 'When it was changed last';
+COMMENT ON COLUMN zentry_notify.webhooks.omit_keys IS 'Keys of the events'' data that it does not get';
 
 CREATE OR REPLACE VIEW zentry_notify.logs AS
 SELECT l.id,
@@ -364,29 +409,31 @@ COMMENT ON FUNCTION zentry_notify.no_such_webhook(bigint) IS 'Raises the error f
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_register_webhook(
     name text, webhook_type text, webhook_url text, project_id bigint DEFAULT NULL,
-    event_types text[] DEFAULT NULL, is_active boolean DEFAULT true, created_by_id bigint DEFAULT NULL) RETURNS bigint
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    event_types text[] DEFAULT NULL, is_active boolean DEFAULT true, created_by_id bigint DEFAULT NULL,
+    omit_keys text[] DEFAULT NULL) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
     id bigint;
 BEGIN
     PERFORM zentry_notify.check_length(name, 100, 'name');
     INSERT INTO zentry_notify.webhook_integration AS w
-           (name, webhook_type, webhook_url, project_id, event_types, is_active, created_by_id)
+           (name, webhook_type, webhook_url, project_id, event_types, is_active, created_by_id, omit_keys)
     VALUES (zentry_notify.not_null(name, 'name'), left(zentry_notify.not_null(webhook_type, 'webhook_type'), 20),
             zentry_notify.not_null(webhook_url, 'webhook_url'), project_id,
-            coalesce(to_jsonb(event_types), '["*"]'), coalesce(is_active, true), created_by_id)
+            coalesce(to_jsonb(event_types), '["*"]'), coalesce(is_active, true), created_by_id, coalesce(omit_keys, '{}'))
     RETURNING w.id INTO id;
     RETURN id;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.zentry_register_webhook(text, text, text, bigint, text[], boolean, bigint) IS
-    'Registers a webhook and returns its id. webhook_type: discord or teams; project_id null: every project; event_types null: all';
+COMMENT ON FUNCTION @extschema@.zentry_register_webhook(text, text, text, bigint, text[], boolean, bigint, text[]) IS
+    'Registers a webhook and returns its id. webhook_type: discord or teams; project_id null: every project; event_types null: all; omit_keys: what of the events'' data it does not get';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_update_webhook(
     webhook_id bigint, name text DEFAULT NULL, webhook_type text DEFAULT NULL, webhook_url text DEFAULT NULL,
-    project_id bigint DEFAULT NULL, event_types text[] DEFAULT NULL, is_active boolean DEFAULT NULL) RETURNS void
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    project_id bigint DEFAULT NULL, event_types text[] DEFAULT NULL, is_active boolean DEFAULT NULL,
+    omit_keys text[] DEFAULT NULL) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
 AS $$
 #variable_conflict use_variable
 BEGIN
@@ -397,14 +444,15 @@ BEGIN
            webhook_url = coalesce(webhook_url, w.webhook_url),
            project_id = CASE project_id WHEN 0 THEN NULL ELSE coalesce(project_id, w.project_id) END,
            event_types = coalesce(to_jsonb(event_types), w.event_types),
-           is_active = coalesce(is_active, w.is_active)
+           is_active = coalesce(is_active, w.is_active),
+           omit_keys = coalesce(omit_keys, w.omit_keys)
      WHERE w.id = webhook_id;
     IF NOT FOUND THEN
         PERFORM zentry_notify.no_such_webhook(webhook_id);
     END IF;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.zentry_update_webhook(bigint, text, text, text, bigint, text[], boolean) IS
+COMMENT ON FUNCTION @extschema@.zentry_update_webhook(bigint, text, text, text, bigint, text[], boolean, text[]) IS
     'Changes what is given and leaves the rest; project_id 0: every project; a new URL or is_active => true brings back a webhook that was switched off';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_delete_webhook(webhook_id bigint) RETURNS void
@@ -472,7 +520,7 @@ BEGIN
 
     WITH queued AS (
         INSERT INTO zentry_notify.notification_log (webhook_integration_id, event_type, payload)
-        SELECT w.id, zentry_test_event.event_type, data
+        SELECT w.id, zentry_test_event.event_type, data - w.omit_keys
           FROM zentry_notify.webhook_integration w
          WHERE w.is_active
            AND w.event_types ?| ARRAY['*', zentry_test_event.event_type]
@@ -492,8 +540,9 @@ CREATE OR REPLACE FUNCTION @extschema@.zentry_retry(log_id bigint) RETURNS bigin
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    entry  zentry_notify.notification_log;
-    new_id bigint;
+    entry   zentry_notify.notification_log;
+    limited timestamptz;
+    new_id  bigint;
 BEGIN
     SELECT l.* INTO entry FROM zentry_notify.notification_log l WHERE l.id = log_id FOR UPDATE;
     IF NOT FOUND THEN
@@ -502,13 +551,28 @@ BEGIN
     END IF;
     CASE entry.status
         WHEN 'retry' THEN
-            UPDATE zentry_notify.notification_log l SET next_attempt_at = now() WHERE l.id = log_id;
             new_id := log_id;
+            -- An endpoint's rate limit holds for everybody.
+            SELECT max(l.next_attempt_at) INTO limited FROM zentry_notify.notification_log l
+             WHERE l.webhook_integration_id = entry.webhook_integration_id AND l.status = 'retry'
+               AND l.next_attempt_at > now() AND l.error_message LIKE '429: %';
+            IF limited IS NOT NULL THEN
+                RAISE NOTICE 'delivery % waits for a rate limit, and is sent at %', log_id, limited;
+                RETURN new_id;
+            END IF;
+            -- Its turn comes after that of those before it.
+            UPDATE zentry_notify.notification_log l SET next_attempt_at = now()
+             WHERE l.webhook_integration_id = entry.webhook_integration_id AND l.status = 'retry' AND l.id <= log_id;
         WHEN 'failed' THEN
             IF entry.retry_count >= 3 THEN
                 RAISE EXCEPTION 'delivery % was already retried % times', log_id, entry.retry_count
                     USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = format('It last failed with: %s', entry.error_message),
                           HINT = 'Mend the cause first; a new event starts afresh.';
+            END IF;
+            IF entry.payload = 'null' THEN
+                RAISE EXCEPTION 'delivery % has no data any more', log_id
+                    USING ERRCODE = 'object_not_in_prerequisite_state',
+                          HINT = 'While zentry_notify.log_payloads is off, the data of a delivery is not kept when it is done with.';
             END IF;
             SELECT l.id INTO new_id FROM zentry_notify.notification_log l
              WHERE l.id > log_id AND l.retry_of = log_id AND l.webhook_integration_id = entry.webhook_integration_id
@@ -518,8 +582,12 @@ BEGIN
                     USING ERRCODE = 'object_not_in_prerequisite_state', HINT = format('See delivery %s.', new_id);
             END IF;
             INSERT INTO zentry_notify.notification_log AS l (webhook_integration_id, event_type, payload, retry_count, retry_of)
-            VALUES (entry.webhook_integration_id, entry.event_type, entry.payload, entry.retry_count + 1, log_id)
+            SELECT w.id, entry.event_type, entry.payload - w.omit_keys, entry.retry_count + 1, log_id
+              FROM zentry_notify.webhook_integration w WHERE w.id = entry.webhook_integration_id
             RETURNING l.id INTO new_id;
+            IF new_id IS NULL THEN
+                PERFORM zentry_notify.no_such_webhook(entry.webhook_integration_id);
+            END IF;
         ELSE
             RAISE EXCEPTION 'delivery % cannot be retried: it is %', log_id,
                             CASE entry.status WHEN 'sent' THEN 'sent already' ELSE 'still waiting for its first try' END
@@ -530,7 +598,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_retry(bigint) IS
-    'Sends a failed delivery again as a new one (at most 3 times along one chain) and returns its id; one that waits for its next attempt is made due now';
+    'Sends a failed delivery again as a new one (at most 3 times along one chain) and returns its id; one that waits for its next attempt is made due now, with those before it, unless the endpoint limits the rate';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_retry_failed(webhook_id bigint DEFAULT NULL, event_type text DEFAULT NULL, since timestamptz DEFAULT NULL) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -545,11 +613,12 @@ BEGIN
     END IF;
     WITH queued AS (
         INSERT INTO zentry_notify.notification_log (webhook_integration_id, event_type, payload, retry_count, retry_of)
-        SELECT l.webhook_integration_id, l.event_type, l.payload, l.retry_count + 1, l.id
+        SELECT l.webhook_integration_id, l.event_type, l.payload - w.omit_keys, l.retry_count + 1, l.id
           FROM zentry_notify.notification_log l
           JOIN zentry_notify.webhook_integration w ON w.id = l.webhook_integration_id AND w.is_active
          WHERE l.status = 'failed'
            AND l.retry_count < 3
+           AND l.payload <> 'null'
            AND (webhook_id IS NULL OR l.webhook_integration_id = webhook_id)
            AND (zentry_retry_failed.event_type IS NULL OR l.event_type = zentry_retry_failed.event_type)
            AND (since IS NULL OR l.created_at >= since)
@@ -566,11 +635,33 @@ COMMENT ON FUNCTION @extschema@.zentry_retry_failed(bigint, text, timestamptz) I
 -- ---- 11_attach.sql ----
 
 -- Which tables fire what.
+--
+-- All of this runs with the rights of who calls it, so that PostgreSQL itself and check_source judge the role that calls: what SET ROLE
+-- or the session's user may do says nothing where a function of somebody else runs, in a REINDEX by a superuser for instance.
+
+CREATE OR REPLACE FUNCTION zentry_notify.owns(relation regclass) RETURNS boolean
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT coalesce((SELECT pg_has_role(c.relowner, 'USAGE') FROM pg_class c WHERE c.oid = relation), false)
+$$;
+COMMENT ON FUNCTION zentry_notify.owns(regclass) IS 'Whether the current role owns the table, as PostgreSQL means it';
+
+CREATE OR REPLACE FUNCTION zentry_notify.require_owner(relation regclass) RETURNS void
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF NOT zentry_notify.owns(relation) THEN
+        RAISE EXCEPTION 'must be owner of table %', relation USING ERRCODE = 'insufficient_privilege',
+            HINT = 'Let the table''s owner or a superuser do it.';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.require_owner(regclass) IS 'An error unless the current role owns the table';
 
 CREATE OR REPLACE FUNCTION zentry_notify.attach_source(
     event_type text, relation regclass, columns jsonb, audience jsonb, progress jsonb,
     insert_when text, update_when text, delete_when text, rider text) RETURNS void
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_variable
 DECLARE
@@ -674,7 +765,7 @@ COMMENT ON COLUMN zentry_notify.zentry_source.delete_when IS 'WHEN of the delete
 COMMENT ON COLUMN zentry_notify.zentry_source.rider IS 'Another event of the table that these triggers serve too';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_attach() RETURNS TABLE (event_type text, relation text, state text)
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
 DECLARE
@@ -685,7 +776,7 @@ BEGIN
         relation := source.relation;
         IF to_regclass(source.relation) IS NULL THEN
             state := 'not found';
-        ELSIF NOT zentry_notify.caller_owns(to_regclass(source.relation)) THEN
+        ELSIF NOT zentry_notify.owns(to_regclass(source.relation)) THEN
             state := 'not yours';
         ELSE
             PERFORM zentry_notify.attach_source(source.event_type, to_regclass(source.relation), source.columns, source.audience,
@@ -700,7 +791,7 @@ COMMENT ON FUNCTION @extschema@.zentry_attach() IS
     'Puts the triggers of the five events on Zentry''s own tables, whichever exist, and mends what was suspended. Tables of other owners are left as they are';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_detach(relation regclass) RETURNS void
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_variable
 DECLARE
@@ -721,27 +812,6 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_detach(regclass) IS 'Takes all our triggers off a table: it fires nothing any more. Needs the table''s owner';
-
-CREATE OR REPLACE FUNCTION zentry_notify.caller_owns(relation regclass) RETURNS boolean
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-AS $$
-    -- The caller of the definer function that calls this one: what SET ROLE says, else who logged in.
-    SELECT pg_has_role(coalesce(nullif(current_setting('role'), 'none'), session_user)::name, c.relowner, 'USAGE')
-      FROM pg_class c WHERE c.oid = relation;
-$$;
-COMMENT ON FUNCTION zentry_notify.caller_owns(regclass) IS 'Whether the role that called a definer function owns the table';
-
-CREATE OR REPLACE FUNCTION zentry_notify.require_owner(relation regclass) RETURNS void
-    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    IF NOT zentry_notify.caller_owns(relation) THEN
-        RAISE EXCEPTION 'must be owner of table %', relation USING ERRCODE = 'insufficient_privilege',
-            HINT = 'Let the table''s owner or a superuser do it.';
-    END IF;
-END
-$$;
-COMMENT ON FUNCTION zentry_notify.require_owner(regclass) IS 'An error unless the calling role owns the table';
 -- ---- 11_table_changes.sql ----
 
 -- PostgreSQL neither changes the type of a column that a trigger's WHEN names nor drops it. So that the application's migrations need
@@ -872,28 +942,47 @@ COMMENT ON COLUMN zentry_notify.api_tokens.created_at IS 'When it was made';
 COMMENT ON COLUMN zentry_notify.api_tokens.expires_at IS 'Until when it is good; null: until it is revoked';
 COMMENT ON COLUMN zentry_notify.api_tokens.last_used_at IS 'When the server took it last, to the minute';
 
-CREATE OR REPLACE FUNCTION zentry_notify.calling_role() RETURNS name
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-AS $$
-    SELECT coalesce(nullif(current_setting('role'), 'none'), session_user)::name;
-$$;
-COMMENT ON FUNCTION zentry_notify.calling_role() IS 'The caller of a definer function: what SET ROLE says, else who logged in';
-
+-- As zentry_attach, these two run with the rights of who calls them: a definer function sees the session's user, which is another one where
+-- a function of a manager runs in a superuser's session, and would hand out tokens for that one's roles.
 CREATE OR REPLACE FUNCTION zentry_notify.require_membership(role name) RETURNS void
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    IF NOT pg_has_role(zentry_notify.calling_role(), role, 'USAGE') THEN
-        RAISE EXCEPTION 'role "%" does not have the privileges of role "%"', zentry_notify.calling_role(), role
+    IF NOT pg_has_role(role, 'USAGE') THEN
+        RAISE EXCEPTION 'role "%" does not have the privileges of role "%"', current_user, role
             USING ERRCODE = 'insufficient_privilege',
                   HINT = 'A token passes on rights that its maker has: let a member of that role, or a superuser, do it.';
     END IF;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.require_membership(name) IS 'An error unless the calling role has the privileges of this one';
+COMMENT ON FUNCTION zentry_notify.require_membership(name) IS 'An error unless the current role has the privileges of this one';
+
+CREATE OR REPLACE FUNCTION zentry_notify.check_api_token() RETURNS trigger
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    role name := CASE TG_OP WHEN 'DELETE' THEN OLD.role_name ELSE NEW.role_name END;
+BEGIN
+    IF NOT pg_has_role((SELECT c.relowner FROM pg_class c WHERE c.oid = TG_RELID), 'USAGE') THEN
+        -- Whoever may manage may take away what is left of a role that is gone.
+        IF TG_OP = 'INSERT' OR EXISTS (SELECT FROM pg_roles r WHERE r.rolname = role) THEN
+            PERFORM zentry_notify.require_membership(role);
+        END IF;
+        IF TG_OP = 'INSERT' THEN
+            NEW.created_by := current_user;
+        END IF;
+    END IF;
+    RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.check_api_token() IS 'Trigger: a token is made and taken back by those who have the privileges of its role';
+
+DROP TRIGGER IF EXISTS check_api_token ON zentry_notify.api_token;
+CREATE TRIGGER check_api_token BEFORE INSERT OR DELETE ON zentry_notify.api_token
+    FOR EACH ROW EXECUTE FUNCTION zentry_notify.check_api_token();
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_create_api_token(name text, role name, expires_at timestamptz DEFAULT NULL) RETURNS text
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
 AS $$
 #variable_conflict use_variable
 DECLARE
@@ -928,7 +1017,7 @@ BEGIN
     token := format('zentry_%s_%s', token_key, rtrim(translate(encode(random, 'base64'), '+/', '-_'), '='));
     BEGIN
         INSERT INTO zentry_notify.api_token (token_key, name, role_name, token_hash, created_by, expires_at)
-        VALUES (token_key, name, role, sha256(convert_to(token, 'UTF8')), zentry_notify.calling_role(), expires_at);
+        VALUES (token_key, name, role, sha256(convert_to(token, 'UTF8')), current_user, expires_at);
     EXCEPTION WHEN unique_violation THEN
         RAISE EXCEPTION 'there is a token named "%" already', name USING ERRCODE = 'unique_violation', COLUMN = 'name',
             HINT = 'Choose another name, or revoke that one: SELECT @extschema@.zentry_revoke_api_token(''...'').';
@@ -940,22 +1029,15 @@ COMMENT ON FUNCTION @extschema@.zentry_create_api_token(text, name, timestamptz)
     'Makes a token for the REST API whose requests run as the role, and returns it: it is not shown again. Needs the privileges of the role';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_revoke_api_token(name text) RETURNS void
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_variable
-DECLARE
-    role name;
 BEGIN
-    SELECT t.role_name INTO role FROM zentry_notify.api_token t WHERE t.name = name;
+    DELETE FROM zentry_notify.api_token t WHERE t.name = name;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'there is no token named "%"', coalesce(name, '(null)') USING ERRCODE = 'no_data_found',
             HINT = 'SELECT name, role_name FROM zentry_notify.api_tokens lists them.';
     END IF;
-    -- Whoever may manage may take away what is left of a role that is gone.
-    IF EXISTS (SELECT FROM pg_roles r WHERE r.rolname = role) THEN
-        PERFORM zentry_notify.require_membership(role);
-    END IF;
-    DELETE FROM zentry_notify.api_token t WHERE t.name = name;
 END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_revoke_api_token(text) IS 'Takes a token back: the next request with it is refused. Needs the privileges of its role';
@@ -1066,6 +1148,13 @@ BEGIN
     EXECUTE format('GRANT SELECT ON zentry_notify.webhooks, zentry_notify.logs, zentry_notify.event_type, zentry_notify.event_source TO %s', grantee);
     IF privilege = 'manager' THEN
         EXECUTE format('GRANT SELECT ON zentry_notify.api_tokens TO %s', grantee);
+        EXECUTE format('GRANT SELECT (token_key, name, role_name), INSERT, DELETE ON zentry_notify.api_token TO %s', grantee);
+        EXECUTE format('GRANT EXECUTE ON FUNCTION zentry_notify.require_membership(name), zentry_notify.check_length(text, integer, text) TO %s', grantee);
+        -- zentry_attach and zentry_detach run with the manager's own rights, and check_source lets them write of their own tables only.
+        EXECUTE format('GRANT SELECT ON zentry_notify.zentry_source TO %s', grantee);
+        EXECUTE format('GRANT INSERT, UPDATE, DELETE ON zentry_notify.event_source TO %s', grantee);
+        EXECUTE format('GRANT EXECUTE ON FUNCTION zentry_notify.capture(), zentry_notify.owns(regclass), zentry_notify.require_owner(regclass), '
+                       'zentry_notify.attach_source(text, regclass, jsonb, jsonb, jsonb, text, text, text, text) TO %s', grantee);
         FOR f IN SELECT p.oid::regprocedure
                    FROM pg_depend d
                    JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'zentry_notify'

@@ -15,6 +15,21 @@ $$;
 
 --# include steps/lock.sql
 
+ALTER TABLE zentry_notify.webhook_integration ADD COLUMN omit_keys text[] NOT NULL DEFAULT '{}';
+COMMENT ON COLUMN zentry_notify.webhook_integration.omit_keys IS
+    'Keys of the events'' data that this webhook''s deliveries do not have, such as {task_description}: they are neither kept nor sent';
+
+ALTER TABLE zentry_notify.event_source ADD COLUMN omit text[] NOT NULL DEFAULT '{}';
+COMMENT ON COLUMN zentry_notify.event_source.omit IS
+    'Keys of the event''s data that are left out for everybody, such as {task_description}: their columns are not read for it. zentry_attach keeps it';
+
+COMMENT ON COLUMN zentry_notify.notification_log.payload IS
+    'The event''s data, as of the moment of the write; JSON null once it is done with, while zentry_notify.log_payloads is off';
+
+DROP FUNCTION @extschema@.zentry_register_webhook(text, text, text, bigint, text[], boolean, bigint);
+DROP FUNCTION @extschema@.zentry_update_webhook(bigint, text, text, text, bigint, text[], boolean);
+DROP FUNCTION zentry_notify.caller_owns(regclass);
+
 --# include 06_rust_functions.sql
 --# include 07_triggers.sql
 --# include 08_views.sql
@@ -29,7 +44,7 @@ $$;
 --# The structure that the above leads to, as digests of its files.
 --# structure 01_schema.sql 6199a1558512c580
 --# structure 02_event_type.sql c56e0cc76e86bcc4
---# structure 03_webhook_integration.sql 5296144989355348
---# structure 04_notification_log.sql 42a16fb2ac4a33ba
---# structure 05_event_source.sql d72a80547be7f755
+--# structure 03_webhook_integration.sql 1cc809a9ddbeb2b7
+--# structure 04_notification_log.sql 9f3d2d69bb484ad1
+--# structure 05_event_source.sql cf80783d6b77309e
 --# structure 13_install.sql 791a504ceeabc87f

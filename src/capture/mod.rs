@@ -1,7 +1,9 @@
 //! Row -> pending deliveries: what a trigger on an application's table does.
 
 mod commit;
+mod foreign_code;
 mod mapping;
+mod omission;
 mod prepare;
 mod progress;
 mod row;
@@ -91,14 +93,29 @@ fn deliver(source: &Rc<Source>, values: &[Option<pg_sys::Datum>], missing: Missi
 }
 
 pub fn insert(event_type: &str, json: &str, lanes: &[i64]) {
+    let subscribers = subscribers();
+    let (whole, reduced) = omission::insert_reduced(&subscribers.omissions, event_type, json, lanes);
+    let lowest = reduced
+        .into_iter()
+        .chain(insert_whole(event_type, json, &whole))
+        .min();
+    wake::at_commit(|work| {
+        lanes.iter().for_each(|lane| work.lanes.insert(*lane));
+        work.lowest = lowest.map_or(work.lowest, |lowest| work.lowest.min(lowest));
+    });
+}
+
+/// Returns the lowest id that was written, unless the transaction has told of a lower one.
+fn insert_whole(event_type: &str, json: &str, lanes: &[i64]) -> Option<i64> {
     let statements = statements();
     let _agent = ActingAs::agent();
     let (insert, lane) = match lanes {
+        [] => return None,
         [lane] => (&statements.insert_one, lane.into_datum()),
         _ => (&statements.insert_many, lanes.into_datum()),
     };
     let arguments = [lane, event_type.into_datum(), json.into_datum()];
-    let lowest = with_spi(|| {
+    with_spi(|| {
         if wake::knows_lowest() {
             insert.silent.execute(&arguments);
             return None;
@@ -107,11 +124,7 @@ pub fn insert(event_type: &str, json: &str, lanes: &[i64]) {
         // SAFETY: the only column is a bigint.
         let id = |row| unsafe { rows.get(row, 1).0.and_then(|id| i64::from_datum(id, false)) };
         (0..rows.len()).filter_map(id).min()
-    });
-    wake::at_commit(|work| {
-        lanes.iter().for_each(|lane| work.lanes.insert(*lane));
-        work.lowest = lowest.map_or(work.lowest, |lowest| work.lowest.min(lowest));
-    });
+    })
 }
 
 /// The integrations that hear of it, by id.

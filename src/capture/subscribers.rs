@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use pgrx::prelude::*;
 
+use super::omission::Omissions;
 use crate::acting_as::ActingAs;
 use crate::plan::{Plan, with_spi};
 
@@ -57,6 +58,7 @@ pub struct Subscribers {
     by_event: HashMap<String, Listeners>,
     /// Those that hear every event, also types that nobody names.
     of_any: Listeners,
+    pub omissions: Omissions,
 }
 
 impl Subscribers {
@@ -80,8 +82,25 @@ impl Subscribers {
                     Some((id, project, event))
                 }
             });
-            Subscribers::from_rows(subscriptions.collect())
+            let mut subscribers = Subscribers::from_rows(subscriptions.collect());
+            subscribers.omissions = Self::load_omissions();
+            subscribers
         })
+    }
+
+    fn load_omissions() -> Omissions {
+        const SQL: &str = "SELECT w.id, w.omit_keys FROM zentry_notify.webhook_integration w \
+                           WHERE w.is_active AND w.omit_keys OPERATOR(pg_catalog.<>) '{}'";
+        let rows = Plan::prepare(SQL, &[]).execute(&[]);
+        let omission = |row| {
+            // SAFETY: the types are those of the statement's columns.
+            unsafe {
+                let id = i64::from_datum(rows.get(row, 1).0?, false)?;
+                let keys = Vec::<Option<String>>::from_datum(rows.get(row, 2).0?, false)?;
+                Some((id, keys.into_iter().flatten().collect()))
+            }
+        };
+        (0..rows.len()).filter_map(omission).collect()
     }
 
     fn from_rows(subscriptions: Vec<(i64, Option<i64>, String)>) -> Subscribers {

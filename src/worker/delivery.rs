@@ -19,7 +19,7 @@ use super::queue::Queue;
 use super::record::Unrecorded;
 use super::trouble::Trouble;
 use super::wait::Waiter;
-use super::{database, milestones, signals};
+use super::{database, files, milestones, signals};
 use crate::http::Http;
 use crate::installation::Installation;
 use crate::settings;
@@ -56,6 +56,7 @@ pub extern "C-unwind" fn zentry_notify_worker_main(argument: pg_sys::Datum) {
     // SAFETY: called once, at the end of this process, while shared memory is still there.
     unsafe { pg_sys::before_shmem_exit(Some(leave_slot), argument) };
     signals::install();
+    files::raise_limit();
     database::connect(Some(database), c"zentry_notify worker");
     match installation() {
         Ok(Some(installation)) => match installation.fits() {

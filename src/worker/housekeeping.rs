@@ -81,15 +81,19 @@ fn remove_old(retention: Duration, from: i64) -> (usize, Option<i64>) {
 fn give_up_expired(max_age: Duration) {
     const SQL: &str = "UPDATE zentry_notify.notification_log l \
                        SET status = 'failed', next_attempt_at = NULL, \
-                           error_message = 'expired: the webhook was switched off for longer than deliveries wait' \
+                           error_message = 'expired: the webhook was switched off for longer than deliveries wait', \
+                           payload = CASE WHEN $3 THEN l.payload ELSE 'null' END \
                        FROM (SELECT o.id FROM zentry_notify.webhook_integration w CROSS JOIN LATERAL (\
                                SELECT l.id, l.created_at FROM zentry_notify.notification_log l \
                                WHERE l.webhook_integration_id = w.id AND l.status IN ('pending', 'retry') ORDER BY l.id LIMIT $1) o \
                              WHERE NOT w.is_active AND o.created_at < now() - coalesce(w.max_age, make_interval(secs => $2))) old \
                        WHERE l.id = old.id";
     with_spi(|| {
-        Plan::prepare(SQL, &[pg_sys::INT4OID, pg_sys::FLOAT8OID])
-            .execute(&[PAGE.into_datum(), max_age.as_secs_f64().into_datum()])
+        Plan::prepare(SQL, &[pg_sys::INT4OID, pg_sys::FLOAT8OID, pg_sys::BOOLOID]).execute(&[
+            PAGE.into_datum(),
+            max_age.as_secs_f64().into_datum(),
+            settings::log_payloads().into_datum(),
+        ])
     });
 }
 

@@ -7,13 +7,12 @@ use webhook::endpoint::{Endpoint, EndpointKind, UrlPolicy, Vendor};
 use webhook::message;
 use webhook::schedule::{Compose, Composed, Delivery, LaneConfig, LaneId, Policy};
 
+use super::files;
 use super::queue::Integration;
 use crate::settings;
 
 /// Deliveries in memory: with payloads of some hundred bytes a few megabytes.
 const MAX_BUFFERED: usize = 10_000;
-/// Requests in flight at most; idle connections come on top, and both are files.
-const MAX_IN_FLIGHT: u64 = 256;
 
 /// An integration's endpoint, or why it has none.
 pub struct Lane {
@@ -53,6 +52,7 @@ pub fn config(integration: &Integration, lane: &Lane) -> LaneConfig {
         max_events_per_message: integration.max_events_per_message,
         min_interval: integration.min_interval,
         max_age: integration.max_age,
+        proven: integration.proven(),
         circuit: integration.circuit,
     }
 }
@@ -64,24 +64,17 @@ pub fn policy(workers: u32) -> Policy {
         max_age: settings::max_age(),
         discord_per_second: (settings::discord_rate() / workers.max(1)).max(1),
         teams_per_second: settings::teams_rate(),
-        max_in_flight: connections(),
+        max_in_flight: files::max_in_flight(),
+        max_slow: files::max_slow(),
         max_buffered: MAX_BUFFERED,
     }
 }
 
-/// Idle connections that may be kept for each host, so that all together are no more than those in use may be. With many
-/// hosts none is kept.
+/// Idle connections that are kept for each host.
 pub fn idle_connections(lanes: &HashMap<LaneId, Lane>) -> usize {
     let urls = lanes.values().filter_map(|lane| lane.endpoint.as_ref().ok());
     let hosts: HashSet<String> = urls.map(|endpoint| endpoint.post_url().origin()).collect();
-    connections() / hosts.len().max(1)
-}
-
-/// A quarter of the files that the process may open: as many again for idle connections, the rest for Postgres.
-fn connections() -> usize {
-    let files = nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE)
-        .map_or(1024, |(soft, _)| soft);
-    (files / 4).clamp(8, MAX_IN_FLIGHT) as usize
+    files::max_idle(hosts.len())
 }
 
 pub struct Composer<'a> {

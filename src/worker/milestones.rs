@@ -198,6 +198,7 @@ impl Counter {
             format!("{milestone}% Project Completion").into(),
         );
         data.insert("progress".into(), reached.into());
+        data.retain(|key, _| !self.source.omit.contains(key));
         capture::insert(MILESTONE, &Value::Object(data).to_string(), &lanes);
     }
 }

@@ -3,6 +3,7 @@
 mod catalogue;
 mod database;
 mod delivery;
+mod files;
 mod housekeeping;
 mod lanes;
 mod launcher;

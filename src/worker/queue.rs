@@ -14,6 +14,7 @@ use webhook::schedule::{
 
 use super::marks::Marks;
 use crate::plan::{Plan, Rows, with_spi};
+use crate::settings;
 use crate::timestamp::{from_timestamptz, to_timestamptz};
 
 /// Rows that one statement gives up at most, so that no transaction grows with the backlog.
@@ -30,6 +31,9 @@ pub struct Integration {
     pub max_age: Option<Duration>,
     pub activated_at: Timestamp,
     pub circuit: Option<CircuitState>,
+    /// Of the last deliveries that were sent, and given up.
+    pub last_sent_at: Option<Timestamp>,
+    pub last_failed_at: Option<Timestamp>,
 }
 
 impl Integration {
@@ -39,6 +43,12 @@ impl Integration {
         let mut hasher = DefaultHasher::new();
         (&self.webhook_type, &self.webhook_url, self.activated_at).hash(&mut hasher);
         hasher.finish()
+    }
+
+    /// Its endpoint took the last delivery.
+    pub fn proven(&self) -> bool {
+        self.last_sent_at
+            .is_some_and(|sent| sent >= self.activated_at && Some(sent) > self.last_failed_at)
     }
 }
 
@@ -64,8 +74,8 @@ fn table(name: &str) -> u32 {
 impl Queue {
     pub fn prepare() -> Queue {
         use pg_sys::{
-            INT4ARRAYOID, INT4OID, INT8ARRAYOID, INT8OID, TEXTARRAYOID, TEXTOID, TIMESTAMPTZARRAYOID,
-            TIMESTAMPTZOID,
+            BOOLOID, INT4ARRAYOID, INT4OID, INT8ARRAYOID, INT8OID, TEXTARRAYOID, TEXTOID,
+            TIMESTAMPTZARRAYOID, TIMESTAMPTZOID,
         };
         let prepare = |sql: &str, types: &[pg_sys::Oid]| with_spi(|| Plan::prepare(sql, types));
         // After DROP and CREATE EXTENSION the names are those of other tables, and ids begin at 1 again: what became of an old
@@ -75,9 +85,10 @@ impl Queue {
             integrations: prepare(
                 "SELECT w.id, w.webhook_type::text, w.webhook_url::text, w.max_events_per_message::integer, \
                         (extract(epoch FROM w.min_interval) * 1000000)::bigint, (extract(epoch FROM w.max_age) * 1000000)::bigint, \
-                        w.activated_at, c.failures, c.opened_at, c.next_try_at \
+                        w.activated_at, c.failures, c.opened_at, c.next_try_at, n.last_sent_at, n.last_failed_at \
                  FROM zentry_notify.webhook_integration w \
                  LEFT JOIN zentry_notify.webhook_circuit c ON c.webhook_integration_id = w.id \
+                 LEFT JOIN zentry_notify.webhook_count n ON n.webhook_integration_id = w.id \
                  WHERE w.is_active",
                 &[],
             ),
@@ -97,7 +108,8 @@ impl Queue {
                 &format!(
                     "UPDATE zentry_notify.notification_log l \
                  SET status = o.status, attempts = o.attempts, response_status_code = o.code, response_body = coalesce(o.body, ''), \
-                     error_message = coalesce(o.error, ''), sent_at = o.sent_at, next_attempt_at = o.next_attempt_at \
+                     error_message = coalesce(o.error, ''), sent_at = o.sent_at, next_attempt_at = o.next_attempt_at, \
+                     payload = CASE WHEN $9 OR o.status = 'retry' THEN l.payload ELSE 'null' END \
                  FROM unnest($1, $2, $3, $4, $5, $6, $7, $8) o (id, status, attempts, code, body, error, sent_at, next_attempt_at) \
                  WHERE l.id = o.id AND coalesce(l.status, '') IN ('pending', 'retry') AND l.tableoid = {log}"
                 ),
@@ -110,6 +122,7 @@ impl Queue {
                     TEXTARRAYOID,
                     TIMESTAMPTZARRAYOID,
                     TIMESTAMPTZARRAYOID,
+                    BOOLOID,
                 ],
             ),
             count: prepare(
@@ -141,12 +154,13 @@ impl Queue {
                 &[INT8OID, TEXTOID, TIMESTAMPTZOID, TEXTOID],
             ),
             fail_waiting: prepare(
-                "UPDATE zentry_notify.notification_log SET status = 'failed', error_message = $2, next_attempt_at = NULL \
+                "UPDATE zentry_notify.notification_log SET status = 'failed', error_message = $2, next_attempt_at = NULL, \
+                     payload = CASE WHEN $4 THEN payload ELSE 'null' END \
                  WHERE id IN (SELECT l.id FROM zentry_notify.notification_log l \
                               WHERE l.webhook_integration_id = $1 AND l.status IN ('pending', 'retry') ORDER BY l.id LIMIT $3) \
                    AND EXISTS (SELECT FROM zentry_notify.webhook_integration w \
                                WHERE w.id = $1 AND w.switched_off_at IS NOT NULL)",
-                &[INT8OID, TEXTOID, INT4OID],
+                &[INT8OID, TEXTOID, INT4OID, BOOLOID],
             ),
             set_circuit: prepare(
                 "INSERT INTO zentry_notify.webhook_circuit AS c (webhook_integration_id, failures, opened_at, next_try_at, error_message) \
@@ -214,18 +228,24 @@ impl Queue {
                 .collect::<Vec<T>>()
                 .into_datum()
         }
+        let log_payloads = settings::log_payloads();
         with_spi(|| {
             self.record.execute(&[
                 column(changes, |c| c.id.0),
                 column(changes, |c| status(c.outcome)),
                 column(changes, attempts),
                 column(changes, |c| c.status_code.map(i32::from)),
-                column(changes, |c| c.body.as_deref().map(str::to_owned)),
+                // Discord's answer has the message in it.
+                column(changes, |c| {
+                    let kept = log_payloads || c.outcome != Outcome::Sent;
+                    c.body.as_deref().filter(|_| kept).map(str::to_owned)
+                }),
                 column(changes, |c| c.error.as_deref().map(str::to_owned)),
                 column(changes, |c| {
                     (c.outcome == Outcome::Sent).then(|| to_timestamptz(c.at))
                 }),
                 column(changes, |c| next_attempt(c.outcome).map(to_timestamptz)),
+                log_payloads.into_datum(),
             ]);
         });
         self.count(&Counts::of(changes));
@@ -295,9 +315,13 @@ impl Queue {
     /// mended it meanwhile, what waits is sent.
     pub fn fail_waiting(&self, lane: LaneId, reason: &str, at: Timestamp) -> bool {
         let failed = with_spi(|| {
-            self.fail_waiting
-                .execute(&[lane.0.into_datum(), reason.into_datum(), FAIL_PAGE.into_datum()])
-                .len()
+            let arguments = [
+                lane.0.into_datum(),
+                reason.into_datum(),
+                FAIL_PAGE.into_datum(),
+                settings::log_payloads().into_datum(),
+            ];
+            self.fail_waiting.execute(&arguments).len()
         });
         if failed > 0 {
             let counts = Counts {
@@ -387,6 +411,8 @@ fn integration(rows: &Rows, row: usize) -> Option<Integration> {
         max_age: micros(6),
         activated_at: timestamp(rows, row, 7)?,
         circuit,
+        last_sent_at: timestamp(rows, row, 11),
+        last_failed_at: timestamp(rows, row, 12),
     })
 }
 

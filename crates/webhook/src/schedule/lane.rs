@@ -41,8 +41,10 @@ pub(super) struct Lane {
     pub(super) changed_in: Option<u64>,
     /// Which call of `configure` last named it.
     pub(super) configured_in: u64,
-    /// No request before this, whatever it holds.
+    /// No request before this, whatever it holds and whoever wants it.
     paced_until: Tick,
+    /// An endpoint that does not work asked to be left alone until then.
+    rests_until: Tick,
     hold: Option<Hold>,
     window: Option<Window>,
 }
@@ -77,9 +79,15 @@ pub(super) enum Place {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Flight {
     pub(super) taken: usize,
-    /// Of the lane when the request left.
+    pub(super) left: Tick,
+    /// Of the lane when its turn came.
+    pub(super) pool: Pool,
     pub(super) standing: Standing,
     pub(super) revision: u64,
+    /// Out for so long that it has arrived.
+    pub(super) slow: bool,
+    /// In nobody's way any more; its rows do not count.
+    pub(super) aside: bool,
 }
 
 /// When the rows of the last message that failed are due. Their rows say so too, but in wall-clock time, which may have
@@ -95,7 +103,7 @@ impl Lane {
         let mut lane = Lane {
             life: Life::Active,
             place: Place::Idle,
-            health: Health::new(config.circuit, clock),
+            health: Health::new(&config, clock),
             rows: VecDeque::new(),
             more: true,
             flight: None,
@@ -105,6 +113,7 @@ impl Lane {
             changed_in: None,
             configured_in: 0,
             paced_until: Tick::DISTANT_PAST,
+            rests_until: Tick::DISTANT_PAST,
             hold: None,
             window: None,
             config,
@@ -124,8 +133,9 @@ impl Lane {
             self.more = true;
         }
         if revised {
-            self.health = Health::new(self.config.circuit, clock);
+            self.health = Health::new(&self.config, clock);
             self.paced_until = Tick::DISTANT_PAST;
+            self.rests_until = Tick::DISTANT_PAST;
             self.hold = None;
             self.refused = 0;
         }
@@ -144,10 +154,10 @@ impl Lane {
         Pool::of(self.config.kind, self.config.vendor)
     }
 
-    pub(super) fn group(&self) -> Group {
+    pub(super) fn group(&self, clock: &Clock) -> Group {
         Group {
             pool: self.pool(),
-            standing: self.health.standing(),
+            standing: self.health.standing(clock),
         }
     }
 
@@ -166,16 +176,21 @@ impl Lane {
             .rows
             .front()
             .map_or(Tick::DISTANT_PAST, |head| self.due(head, clock));
-        self.pace().max(self.health.next_try()).max(head)
+        let asked = self.pace().max(self.rests_until);
+        asked.max(self.health.next_try()).max(head)
     }
 
     fn pace(&self) -> Tick {
-        let cap = self.window.as_ref().map_or(Tick::DISTANT_PAST, Window::opens_at);
-        self.paced_until.max(cap)
+        let cap = self.window.as_ref().and_then(Window::opens_at);
+        self.paced_until.max(cap.unwrap_or(Tick::DISTANT_PAST))
     }
 
     pub(super) fn pause_until(&mut self, tick: Tick) {
         self.paced_until = self.paced_until.max(tick);
+    }
+
+    pub(super) fn rest_until(&mut self, tick: Tick) {
+        self.rests_until = self.rests_until.max(tick);
     }
 
     /// An answer has come. The caps count from the answers: the request before has certainly arrived by then, however
@@ -183,7 +198,7 @@ impl Lane {
     pub(super) fn answered(&mut self, now: Tick) {
         self.pause_until(now.after(self.config.min_interval));
         if let Some(window) = &mut self.window {
-            window.pass(now);
+            window.arrive(now);
         }
     }
 
@@ -214,6 +229,7 @@ impl Lane {
         self.rows.truncate(self.flight.map_or(0, |flight| flight.taken));
         self.more = true;
         self.hold = None;
+        self.rests_until = Tick::DISTANT_PAST;
         self.health.try_now();
     }
 

@@ -19,9 +19,13 @@ pub struct Policy {
     pub discord_per_second: u32,
     /// Requests per second to each webhook on Microsoft's own hosts; 0: no cap.
     pub teams_per_second: u32,
-    /// Requests in flight, over all lanes; 0 counts as 1.
+    /// Requests in flight, over all lanes; 0 counts as 1. Those that have been out for longer than half a second do not
+    /// count...
     pub max_in_flight: usize,
-    /// Deliveries in memory, over all lanes; 0 counts as 1. Below `8 * max_in_flight`, lanes wait for each other.
+    /// ...unless there are more of them than this.
+    pub max_slow: usize,
+    /// Deliveries in memory, over all lanes; 0 counts as 1. Below `8 * max_in_flight`, lanes wait for each other. Those in
+    /// slow requests come on top: `max_slow` messages.
     pub max_buffered: usize,
 }
 
@@ -33,6 +37,7 @@ impl Default for Policy {
             discord_per_second: 50,
             teams_per_second: 4,
             max_in_flight: 256,
+            max_slow: 5_120,
             max_buffered: 10_000,
         }
     }
@@ -54,7 +59,9 @@ pub struct LaneConfig {
     pub min_interval: Duration,
     /// In place of [`Policy::max_age`].
     pub max_age: Option<Duration>,
-    /// As recorded by the last [`LaneChange`](super::LaneChange); read when the lane, or its revision, is new.
+    /// Its last delivery was sent, and not given up. Read when the lane, or its revision, is new.
+    pub proven: bool,
+    /// As recorded by the last [`LaneChange`](super::LaneChange); read likewise.
     pub circuit: Option<CircuitState>,
 }
 

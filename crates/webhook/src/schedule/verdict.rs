@@ -9,6 +9,7 @@ use super::clock::{Clock, Tick};
 use super::gates::Pool;
 use super::health::TooOften;
 use super::lane::{LONGEST_WAIT, Lane, Life};
+use super::slots::Record;
 use super::{
     Changes, CircuitState, Delivery, DeliveryChange, LaneChange, Outcome, Policy, RequestId, Scheduler,
     backoff,
@@ -22,14 +23,17 @@ impl Scheduler {
     /// deliveries says nothing of the new one.
     pub fn judged(&mut self, request: RequestId, judgement: &Judgement, now: Timestamp) {
         let now = self.clock.read(now);
-        let Some(id) = self.in_flight.remove(&request) else {
+        let Some(id) = self.flights.return_of(request) else {
             return;
         };
         let Some(lane) = self.lanes.get_mut(&id) else {
             return;
         };
         let Some(flight) = lane.flight.take() else { return };
-        self.slots.release(flight.standing);
+        self.slots.release(flight.standing, flight.aside);
+        if !flight.slow {
+            self.gates.arrive(flight.pool, now);
+        }
 
         let (rows, changes) = (lane.rows.len(), self.changes.deliveries.len());
         let current = flight.revision == lane.config.revision;
@@ -40,6 +44,7 @@ impl Scheduler {
             error: judgement.error.as_deref().map(Arc::from),
             judgement,
             taken: flight.taken.min(rows),
+            out: now.since(flight.left),
             lane,
             policy: &self.policy,
             clock: &self.clock,
@@ -51,7 +56,12 @@ impl Scheduler {
         } else if judgement.verdict == Verdict::Sent {
             ruling.sent();
         }
-        self.stock.release(rows - lane.rows.len());
+        if flight.aside {
+            lane.more |= !lane.rows.is_empty();
+            lane.rows.clear();
+        } else {
+            self.stock.release(rows - lane.rows.len());
+        }
         if self.changes.deliveries.len() > changes {
             lane.changed_in = Some(self.batch);
         }
@@ -74,6 +84,8 @@ struct Ruling<'a> {
     judgement: &'a Judgement,
     /// The deliveries of the message are the first so many of the lane.
     taken: usize,
+    /// How long the request was out.
+    out: Duration,
     lane: &'a mut Lane,
     now: Tick,
     wall: Timestamp,
@@ -87,6 +99,8 @@ struct Ruling<'a> {
 
 impl Ruling<'_> {
     fn apply(&mut self) {
+        let failed = matches!(self.judgement.verdict, Verdict::Retry { .. });
+        self.lane.health.went(Record::of(failed, self.out, self.now));
         self.lane.answered(self.now);
         if let Some(pause) = self.judgement.pause {
             self.pause(pause);
@@ -199,10 +213,8 @@ impl Ruling<'_> {
             None => backoff::retry(attempts, self.random),
         };
         let until = self.now.after(wait).max(self.lane.health.next_try());
-        if let Some(asked) = asked {
-            self.pause(asked);
-        }
         let asked = self.now.after(asked.unwrap_or_default().min(LONGEST_WAIT));
+        self.lane.rest_until(asked);
         let next_attempt_at = self.hold(until.max(asked));
         for index in 0..self.taken {
             self.note(index, Outcome::Retry { next_attempt_at });

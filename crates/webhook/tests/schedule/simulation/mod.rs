@@ -42,10 +42,12 @@ struct Known {
     read: Vec<DeliveryId>,
     in_flight: bool,
     not_before: Moment,
+    /// The same, unless a person wants it.
+    rests_until: Moment,
     failures: u32,
     failed_at: Option<Moment>,
-    /// Departures (of this life) for the window of Teams.
-    departures: VecDeque<Moment>,
+    /// Of requests (of this life), for the window of Teams.
+    arrivals: VecDeque<Moment>,
     /// How often each event was in flight or unrecorded when the worker died: so often it may arrive once more.
     at_risk: BTreeMap<i64, u32>,
     switched_off: bool,
@@ -53,6 +55,7 @@ struct Known {
 
 struct Flying {
     request: Request,
+    left: Moment,
     revision: u64,
     judgement: Option<Judgement>,
 }

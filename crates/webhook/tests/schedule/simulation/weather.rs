@@ -21,6 +21,7 @@ impl World {
             discord_per_second: random.u32(1..6),
             teams_per_second: random.u32(1..5),
             max_in_flight: random.usize(1..12),
+            max_slow: random.usize(0..8),
             max_buffered: random.usize(1..150),
         };
         let mut world = World {
@@ -110,6 +111,7 @@ impl World {
             } else {
                 Duration::ZERO
             },
+            proven: random.bool(),
             ..lane(id.0)
         };
         Known {
@@ -119,9 +121,10 @@ impl World {
             read: Vec::new(),
             in_flight: false,
             not_before: 0,
+            rests_until: 0,
             failures: 0,
             failed_at: None,
-            departures: VecDeque::new(),
+            arrivals: VecDeque::new(),
             at_risk: BTreeMap::new(),
             switched_off: false,
         }
