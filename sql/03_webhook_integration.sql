@@ -18,6 +18,7 @@ CREATE TABLE zentry_notify.webhook_integration (
     activated_at           timestamptz NOT NULL DEFAULT pg_catalog.now(),
     switched_off_at        timestamptz,
     switched_off_reason    text,
+    omit_keys              text[] NOT NULL DEFAULT '{}',
     filter                 jsonpath,
     min_streak_days        integer CHECK (min_streak_days > 0),
     milestones             integer[] CHECK (milestones <> '{}' AND 1 <= ALL (milestones) AND 100 >= ALL (milestones)),
@@ -42,6 +43,8 @@ COMMENT ON COLUMN zentry_notify.webhook_integration.max_age IS 'Deliveries older
 COMMENT ON COLUMN zentry_notify.webhook_integration.activated_at IS 'When it was registered, switched on again or given another URL; what went wrong before is forgotten then. Keeps itself';
 COMMENT ON COLUMN zentry_notify.webhook_integration.switched_off_at IS 'When the extension switched it off because its endpoint is gone; cleared by a new URL or by setting is_active';
 COMMENT ON COLUMN zentry_notify.webhook_integration.switched_off_reason IS 'Why the extension switched it off';
+COMMENT ON COLUMN zentry_notify.webhook_integration.omit_keys IS
+    'Keys of the events'' data that this webhook''s deliveries do not have, such as {task_description}: they are neither kept nor sent';
 COMMENT ON COLUMN zentry_notify.webhook_integration.filter IS 'Only events whose data this JSON path predicate is true of are heard, such as $.points > 20; null: all';
 COMMENT ON COLUMN zentry_notify.webhook_integration.min_streak_days IS 'Of daily_streak, only streaks of so many days are heard; null: all';
 COMMENT ON COLUMN zentry_notify.webhook_integration.milestones IS 'Of milestone_reached, only these are heard, in per cent; null: all';

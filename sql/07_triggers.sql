@@ -26,8 +26,9 @@ $$;
 COMMENT ON FUNCTION zentry_notify.check_filters(jsonpath, integer, integer[]) IS 'The rules of what an integration hears of its event types';
 
 -- The rules of a row, for every way in. The URL's own are in Rust (check_webhook_url).
+-- force_generic_plan, here and where URLs are arguments: plans of their own have the values in them, and auto_explain logs plans.
 CREATE OR REPLACE FUNCTION zentry_notify.check_integration() RETURNS trigger
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
     missing text;
@@ -59,6 +60,10 @@ BEGIN
     IF NEW.max_age <= '0' THEN
         RAISE EXCEPTION 'max_age must be longer than 0, not %', NEW.max_age
             USING ERRCODE = 'check_violation', COLUMN = 'max_age', HINT = 'Null stands for zentry_notify.max_age.';
+    END IF;
+    IF array_ndims(NEW.omit_keys) > 1 OR array_position(NEW.omit_keys, NULL) IS NOT NULL THEN
+        RAISE EXCEPTION 'omit_keys must be a list of keys'
+            USING ERRCODE = 'invalid_parameter_value', COLUMN = 'omit_keys', HINT = 'For example {task_description}, or {} to leave nothing out.';
     END IF;
     IF btrim(NEW.name) = '' THEN
         RAISE EXCEPTION 'the name of a webhook must not be empty'
@@ -145,6 +150,33 @@ DROP TRIGGER IF EXISTS forget_integration ON zentry_notify.webhook_integration;
 CREATE TRIGGER forget_integration AFTER DELETE ON zentry_notify.webhook_integration
     REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION zentry_notify.forget_integration();
 
+CREATE OR REPLACE FUNCTION zentry_notify.check_source() RETURNS trigger
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    -- The agent suspends sources. Who owns our tables, or is a superuser, may also write of a table that is gone.
+    IF current_user <> 'zentry_notify_agent'
+       AND NOT pg_has_role((SELECT c.relowner FROM pg_class c WHERE c.oid = TG_RELID), 'USAGE') THEN
+        IF TG_OP IN ('UPDATE', 'DELETE') THEN
+            PERFORM zentry_notify.require_owner(OLD.relation);
+        END IF;
+        IF TG_OP IN ('INSERT', 'UPDATE') THEN
+            PERFORM zentry_notify.require_owner(NEW.relation);
+        END IF;
+    END IF;
+    IF TG_OP <> 'DELETE' AND (array_ndims(NEW.omit) > 1 OR array_position(NEW.omit, NULL) IS NOT NULL) THEN
+        RAISE EXCEPTION 'omit must be a list of keys'
+            USING ERRCODE = 'invalid_parameter_value', COLUMN = 'omit', HINT = 'For example {task_description}, or {} to leave nothing out.';
+    END IF;
+    RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.check_source() IS 'Trigger: the sources of a table are its owner''s, and omit is a list of keys';
+
+DROP TRIGGER IF EXISTS check_source ON zentry_notify.event_source;
+CREATE TRIGGER check_source BEFORE INSERT OR UPDATE OR DELETE ON zentry_notify.event_source
+    FOR EACH ROW EXECUTE FUNCTION zentry_notify.check_source();
+
 -- While a dump is restored by several jobs, the worker may count what it sends before the dump's own row is there.
 CREATE OR REPLACE FUNCTION zentry_notify.add_count() RETURNS trigger
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -166,6 +198,22 @@ DROP TRIGGER IF EXISTS add_count ON zentry_notify.webhook_count;
 CREATE TRIGGER add_count BEFORE INSERT ON zentry_notify.webhook_count
     FOR EACH ROW WHEN (current_user OPERATOR(pg_catalog.<>) 'zentry_notify_agent' AND pg_catalog.pg_trigger_depth() OPERATOR(pg_catalog.=) 0)
     EXECUTE FUNCTION zentry_notify.add_count();
+
+-- pg_restore --data-only brings the sources of the dump into a database that is attached already.
+CREATE OR REPLACE FUNCTION zentry_notify.replace_source() RETURNS trigger
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    DELETE FROM zentry_notify.event_source s WHERE s.relation = NEW.relation AND s.event_type = NEW.event_type;
+    UPDATE zentry_notify.event_source s SET id = nextval('zentry_notify.event_source_id_seq') WHERE s.id = NEW.id;
+    RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.replace_source() IS 'Trigger: a restored source takes the place of the one that is there';
+
+DROP TRIGGER IF EXISTS replace_source ON zentry_notify.event_source;
+CREATE TRIGGER replace_source BEFORE INSERT ON zentry_notify.event_source
+    FOR EACH ROW EXECUTE FUNCTION zentry_notify.replace_source();
 
 -- Every session keeps subscriptions and sources in memory; these tell them to look again.
 DROP TRIGGER IF EXISTS configuration_changed ON zentry_notify.webhook_integration;

@@ -28,6 +28,7 @@ SELECT w.id,
        w.max_age,
        w.created_at,
        w.updated_at,
+       w.omit_keys,
        w.filter::text AS filter,
        w.min_streak_days,
        w.milestones,
@@ -60,6 +61,7 @@ COMMENT ON COLUMN zentry_notify.webhooks.min_interval IS 'The shortest time betw
 COMMENT ON COLUMN zentry_notify.webhooks.max_age IS 'Age at which its deliveries expire; null: zentry_notify.max_age';
 COMMENT ON COLUMN zentry_notify.webhooks.created_at IS 'When it was registered';
 COMMENT ON COLUMN zentry_notify.webhooks.updated_at IS 'When it was changed last';
+COMMENT ON COLUMN zentry_notify.webhooks.omit_keys IS 'Keys of the events'' data that it does not get';
 COMMENT ON COLUMN zentry_notify.webhooks.filter IS 'JSON path predicate that the data of what it hears fulfils; null: none';
 COMMENT ON COLUMN zentry_notify.webhooks.min_streak_days IS 'The shortest streak that it hears of; null: all';
 COMMENT ON COLUMN zentry_notify.webhooks.milestones IS 'The milestones that it hears of; null: all';

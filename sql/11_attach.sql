@@ -1,9 +1,31 @@
 -- Which tables fire what.
+--
+-- All of this runs with the rights of who calls it, so that PostgreSQL itself and check_source judge the role that calls: what SET ROLE
+-- or the session's user may do says nothing where a function of somebody else runs, in a REINDEX by a superuser for instance.
+
+CREATE OR REPLACE FUNCTION zentry_notify.owns(relation regclass) RETURNS boolean
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT coalesce((SELECT pg_has_role(c.relowner, 'USAGE') FROM pg_class c WHERE c.oid = relation), false)
+$$;
+COMMENT ON FUNCTION zentry_notify.owns(regclass) IS 'Whether the current role owns the table, as PostgreSQL means it';
+
+CREATE OR REPLACE FUNCTION zentry_notify.require_owner(relation regclass) RETURNS void
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF NOT zentry_notify.owns(relation) THEN
+        RAISE EXCEPTION 'must be owner of table %', relation USING ERRCODE = 'insufficient_privilege',
+            HINT = 'Let the table''s owner or a superuser do it.';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.require_owner(regclass) IS 'An error unless the current role owns the table';
 
 CREATE OR REPLACE FUNCTION zentry_notify.attach_source(
     event_type text, relation regclass, columns jsonb, audience jsonb, progress jsonb,
     insert_when text, update_when text, delete_when text, rider text) RETURNS void
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_variable
 DECLARE
@@ -12,13 +34,15 @@ DECLARE
     trigger_of text;
     conditions jsonb := jsonb_build_object('insert', insert_when, 'update', update_when, 'delete', delete_when);
 BEGIN
-    INSERT INTO zentry_notify.event_source AS s (event_type, relation, columns, audience, progress)
-    VALUES (event_type, relation, columns, audience, progress)
-    ON CONFLICT ON CONSTRAINT event_source_relation_event_type_key DO UPDATE
-       SET columns = EXCLUDED.columns, audience = EXCLUDED.audience, progress = EXCLUDED.progress,
-           suspended_at = NULL, suspended_reason = NULL
-     WHERE (s.columns, s.audience, s.progress) IS DISTINCT FROM (EXCLUDED.columns, EXCLUDED.audience, EXCLUDED.progress)
-        OR s.suspended_at IS NOT NULL;
+    UPDATE zentry_notify.event_source AS s
+       SET columns = columns, audience = audience, progress = progress, suspended_at = NULL, suspended_reason = NULL
+     WHERE s.relation = relation AND s.event_type = event_type
+       AND ((s.columns, s.audience, s.progress) IS DISTINCT FROM (columns, audience, progress) OR s.suspended_at IS NOT NULL);
+    -- Not by ON CONFLICT DO UPDATE: an INSERT is a restored row, which replaces what is there (replace_source).
+    INSERT INTO zentry_notify.event_source (event_type, relation, columns, audience, progress)
+    SELECT event_type, relation, columns, audience, progress
+     WHERE NOT EXISTS (SELECT FROM zentry_notify.event_source s WHERE s.relation = relation AND s.event_type = event_type)
+    ON CONFLICT ON CONSTRAINT event_source_relation_event_type_key DO NOTHING;
 
     FOR operation, condition IN SELECT * FROM jsonb_each_text(conditions) LOOP
         trigger_of := format('zentry_notify_%s_%s', event_type, operation);
@@ -105,7 +129,7 @@ COMMENT ON COLUMN zentry_notify.zentry_source.delete_when IS 'WHEN of the delete
 COMMENT ON COLUMN zentry_notify.zentry_source.rider IS 'Another event of the table that these triggers serve too';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_attach() RETURNS TABLE (event_type text, relation text, state text)
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
 DECLARE
@@ -116,7 +140,7 @@ BEGIN
         relation := source.relation;
         IF to_regclass(source.relation) IS NULL THEN
             state := 'not found';
-        ELSIF NOT zentry_notify.caller_owns(to_regclass(source.relation)) THEN
+        ELSIF NOT zentry_notify.owns(to_regclass(source.relation)) THEN
             state := 'not yours';
         ELSE
             PERFORM zentry_notify.attach_source(source.event_type, to_regclass(source.relation), source.columns, source.audience,
@@ -131,7 +155,7 @@ COMMENT ON FUNCTION @extschema@.zentry_attach() IS
     'Puts the triggers of the five events on Zentry''s own tables, whichever exist, and mends what was suspended. Tables of other owners are left as they are';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_detach(relation regclass) RETURNS void
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_variable
 DECLARE
@@ -152,24 +176,3 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_detach(regclass) IS 'Takes all our triggers off a table: it fires nothing any more. Needs the table''s owner';
-
-CREATE OR REPLACE FUNCTION zentry_notify.caller_owns(relation regclass) RETURNS boolean
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-AS $$
-    -- The caller of the definer function that calls this one: what SET ROLE says, else who logged in.
-    SELECT pg_has_role(coalesce(nullif(current_setting('role'), 'none'), session_user)::name, c.relowner, 'USAGE')
-      FROM pg_class c WHERE c.oid = relation;
-$$;
-COMMENT ON FUNCTION zentry_notify.caller_owns(regclass) IS 'Whether the role that called a definer function owns the table';
-
-CREATE OR REPLACE FUNCTION zentry_notify.require_owner(relation regclass) RETURNS void
-    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    IF NOT zentry_notify.caller_owns(relation) THEN
-        RAISE EXCEPTION 'must be owner of table %', relation USING ERRCODE = 'insufficient_privilege',
-            HINT = 'Let the table''s owner or a superuser do it.';
-    END IF;
-END
-$$;
-COMMENT ON FUNCTION zentry_notify.require_owner(regclass) IS 'An error unless the calling role owns the table';

@@ -40,9 +40,11 @@ AS $$
        AND CASE WHEN p.proname IN ('find_api_token', 'note_api_token_use') THEN privilege = 'server'
                 WHEN privilege = 'server' THEN false
                 -- A view checks whether its reader may call what it calls.
-                WHEN p.proname IN ('zentry_status', 'zentry_stats', 'latency_bounds', 'redact_url', 'look_up', 'quiet_until') THEN true
+                WHEN p.proname IN ('zentry_status', 'zentry_stats', 'latency_bounds', 'redact_url', 'look_up', 'quiet_until', 'library_version') THEN true
                 WHEN p.proname IN ('zentry_grant', 'zentry_revoke') THEN false
-                WHEN p.proname LIKE 'zentry\_%' OR p.proname = 'import_integration' THEN privilege IN ('manager', 'application')
+                WHEN p.proname LIKE 'zentry\_%' OR p.proname = 'import_integration'
+                    -- What zentry_attach, zentry_detach and the functions of tokens call with the caller's rights.
+                    OR p.proname IN ('attach_source', 'owns', 'require_owner', 'capture', 'require_membership', 'check_length') THEN privilege IN ('manager', 'application')
                 WHEN p.proname = 'check_webhook_url' THEN privilege = 'application'
                 ELSE false END;
 $$;
@@ -67,6 +69,10 @@ BEGIN
     END IF;
     IF privilege IN ('manager', 'application') THEN
         EXECUTE format('GRANT SELECT ON zentry_notify.api_tokens TO %s', grantee);
+        EXECUTE format('GRANT SELECT (token_key, name, role_name), INSERT, DELETE ON zentry_notify.api_token TO %s', grantee);
+        -- zentry_attach and zentry_detach run with the manager's own rights, and check_source lets them write of their own tables only.
+        EXECUTE format('GRANT SELECT ON zentry_notify.zentry_source TO %s', grantee);
+        EXECUTE format('GRANT INSERT, UPDATE, DELETE ON zentry_notify.event_source TO %s', grantee);
     END IF;
     IF privilege = 'application' THEN
         EXECUTE format('GRANT SELECT ON zentry_notify.notification_log, zentry_notify.webhook_integration TO %s', grantee);
@@ -81,6 +87,24 @@ END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_grant(regrole, text) IS
     'Lets a role read the redacted views (reader), also register, change, delete, test, retry and attach (manager), also use the tables of integrations and deliveries as its own, URLs included (application), or nothing but look API tokens up (server)';
+
+CREATE OR REPLACE FUNCTION zentry_notify.renew_grants() RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    grantee regrole;
+BEGIN
+    FOR grantee IN SELECT a.grantee FROM pg_class c, aclexplode(c.relacl) a
+                    WHERE c.oid = 'zentry_notify.logs'::regclass AND a.privilege_type = 'SELECT' AND a.grantee NOT IN (0, c.relowner)
+    LOOP
+        PERFORM @extschema@.zentry_grant(grantee, CASE
+            WHEN has_table_privilege(grantee, 'zentry_notify.webhook_integration', 'SELECT') THEN 'application'
+            WHEN has_function_privilege(grantee, '@extschema@.zentry_delete_webhook(bigint)', 'EXECUTE') THEN 'manager' ELSE 'reader' END);
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.renew_grants() IS
+    'Gives readers, managers and applications what became theirs with a new version. The library calls it after ALTER EXTENSION UPDATE, not the update itself: a script''s grants are not dumped';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_revoke(grantee regrole) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp

@@ -51,6 +51,9 @@ BEGIN
 END
 $$;
 
+ALTER TABLE zentry_notify.webhook_integration ADD COLUMN omit_keys text[] NOT NULL DEFAULT '{}';
+COMMENT ON COLUMN zentry_notify.webhook_integration.omit_keys IS
+    'Keys of the events'' data that this webhook''s deliveries do not have, such as {task_description}: they are neither kept nor sent';
 ALTER TABLE zentry_notify.webhook_integration
     ADD COLUMN filter jsonpath,
     ADD COLUMN min_streak_days integer CHECK (min_streak_days > 0),
@@ -62,8 +65,27 @@ COMMENT ON COLUMN zentry_notify.webhook_integration.min_streak_days IS 'Of daily
 COMMENT ON COLUMN zentry_notify.webhook_integration.milestones IS 'Of milestone_reached, only these are heard, in per cent; null: all';
 COMMENT ON COLUMN zentry_notify.webhook_integration.quiet_hours IS 'When nothing is sent, such as 22:00-07:00 Europe/Berlin, or Mon-Fri 20:00-08:00, Sat-Sun 00:00-24:00 UTC; what comes meanwhile is sent afterwards';
 COMMENT ON COLUMN zentry_notify.webhook_integration.mention IS 'Whom each message pings: role:ID or user:ID in Discord, user:ID NAME in a Workflows flow of Teams';
+
+ALTER TABLE zentry_notify.event_source ADD COLUMN omit text[] NOT NULL DEFAULT '{}';
+COMMENT ON COLUMN zentry_notify.event_source.omit IS
+    'Keys of the event''s data that are left out for everybody, such as {task_description}: their columns are not read for it. zentry_attach keeps it';
+
+COMMENT ON COLUMN zentry_notify.notification_log.payload IS
+    'The event''s data, as of the moment of the write; JSON null once it is done with, while zentry_notify.log_payloads is off';
+
 DROP FUNCTION @extschema@.zentry_register_webhook(text, text, text, bigint, text[], boolean, bigint);
 DROP FUNCTION @extschema@.zentry_update_webhook(bigint, text, text, text, bigint, text[], boolean);
+DROP FUNCTION zentry_notify.caller_owns(regclass);
+
+CREATE INDEX notification_log_finished ON zentry_notify.notification_log (webhook_integration_id, id)
+    WHERE status IN ('sent', 'failed');
+COMMENT ON INDEX zentry_notify.notification_log_finished IS 'What is finished, by integration';
+CREATE INDEX notification_log_events ON zentry_notify.notification_log (event_type, id)
+    WHERE status IN ('sent', 'failed');
+COMMENT ON INDEX zentry_notify.notification_log_events IS 'What is finished, by event';
+CREATE INDEX notification_log_failed ON zentry_notify.notification_log (id)
+    WHERE status = 'failed';
+COMMENT ON INDEX zentry_notify.notification_log_failed IS 'What was given up';
 
 -- ---- 16_delivery_stat.sql ----
 
@@ -188,8 +210,9 @@ $$;
 COMMENT ON FUNCTION zentry_notify.check_filters(jsonpath, integer, integer[]) IS 'The rules of what an integration hears of its event types';
 
 -- The rules of a row, for every way in. The URL's own are in Rust (check_webhook_url).
+-- force_generic_plan, here and where URLs are arguments: plans of their own have the values in them, and auto_explain logs plans.
 CREATE OR REPLACE FUNCTION zentry_notify.check_integration() RETURNS trigger
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
     missing text;
@@ -221,6 +244,10 @@ BEGIN
     IF NEW.max_age <= '0' THEN
         RAISE EXCEPTION 'max_age must be longer than 0, not %', NEW.max_age
             USING ERRCODE = 'check_violation', COLUMN = 'max_age', HINT = 'Null stands for zentry_notify.max_age.';
+    END IF;
+    IF array_ndims(NEW.omit_keys) > 1 OR array_position(NEW.omit_keys, NULL) IS NOT NULL THEN
+        RAISE EXCEPTION 'omit_keys must be a list of keys'
+            USING ERRCODE = 'invalid_parameter_value', COLUMN = 'omit_keys', HINT = 'For example {task_description}, or {} to leave nothing out.';
     END IF;
     IF btrim(NEW.name) = '' THEN
         RAISE EXCEPTION 'the name of a webhook must not be empty'
@@ -307,6 +334,33 @@ DROP TRIGGER IF EXISTS forget_integration ON zentry_notify.webhook_integration;
 CREATE TRIGGER forget_integration AFTER DELETE ON zentry_notify.webhook_integration
     REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION zentry_notify.forget_integration();
 
+CREATE OR REPLACE FUNCTION zentry_notify.check_source() RETURNS trigger
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    -- The agent suspends sources. Who owns our tables, or is a superuser, may also write of a table that is gone.
+    IF current_user <> 'zentry_notify_agent'
+       AND NOT pg_has_role((SELECT c.relowner FROM pg_class c WHERE c.oid = TG_RELID), 'USAGE') THEN
+        IF TG_OP IN ('UPDATE', 'DELETE') THEN
+            PERFORM zentry_notify.require_owner(OLD.relation);
+        END IF;
+        IF TG_OP IN ('INSERT', 'UPDATE') THEN
+            PERFORM zentry_notify.require_owner(NEW.relation);
+        END IF;
+    END IF;
+    IF TG_OP <> 'DELETE' AND (array_ndims(NEW.omit) > 1 OR array_position(NEW.omit, NULL) IS NOT NULL) THEN
+        RAISE EXCEPTION 'omit must be a list of keys'
+            USING ERRCODE = 'invalid_parameter_value', COLUMN = 'omit', HINT = 'For example {task_description}, or {} to leave nothing out.';
+    END IF;
+    RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.check_source() IS 'Trigger: the sources of a table are its owner''s, and omit is a list of keys';
+
+DROP TRIGGER IF EXISTS check_source ON zentry_notify.event_source;
+CREATE TRIGGER check_source BEFORE INSERT OR UPDATE OR DELETE ON zentry_notify.event_source
+    FOR EACH ROW EXECUTE FUNCTION zentry_notify.check_source();
+
 -- While a dump is restored by several jobs, the worker may count what it sends before the dump's own row is there.
 CREATE OR REPLACE FUNCTION zentry_notify.add_count() RETURNS trigger
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -328,6 +382,22 @@ DROP TRIGGER IF EXISTS add_count ON zentry_notify.webhook_count;
 CREATE TRIGGER add_count BEFORE INSERT ON zentry_notify.webhook_count
     FOR EACH ROW WHEN (current_user OPERATOR(pg_catalog.<>) 'zentry_notify_agent' AND pg_catalog.pg_trigger_depth() OPERATOR(pg_catalog.=) 0)
     EXECUTE FUNCTION zentry_notify.add_count();
+
+-- pg_restore --data-only brings the sources of the dump into a database that is attached already.
+CREATE OR REPLACE FUNCTION zentry_notify.replace_source() RETURNS trigger
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    DELETE FROM zentry_notify.event_source s WHERE s.relation = NEW.relation AND s.event_type = NEW.event_type;
+    UPDATE zentry_notify.event_source s SET id = nextval('zentry_notify.event_source_id_seq') WHERE s.id = NEW.id;
+    RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.replace_source() IS 'Trigger: a restored source takes the place of the one that is there';
+
+DROP TRIGGER IF EXISTS replace_source ON zentry_notify.event_source;
+CREATE TRIGGER replace_source BEFORE INSERT ON zentry_notify.event_source
+    FOR EACH ROW EXECUTE FUNCTION zentry_notify.replace_source();
 
 -- Every session keeps subscriptions and sources in memory; these tell them to look again.
 DROP TRIGGER IF EXISTS configuration_changed ON zentry_notify.webhook_integration;
@@ -368,6 +438,7 @@ SELECT w.id,
        w.max_age,
        w.created_at,
        w.updated_at,
+       w.omit_keys,
        w.filter::text AS filter,
        w.min_streak_days,
        w.milestones,
@@ -400,6 +471,7 @@ COMMENT ON COLUMN zentry_notify.webhooks.min_interval IS 'The shortest time betw
 COMMENT ON COLUMN zentry_notify.webhooks.max_age IS 'Age at which its deliveries expire; null: zentry_notify.max_age';
 COMMENT ON COLUMN zentry_notify.webhooks.created_at IS 'When it was registered';
 COMMENT ON COLUMN zentry_notify.webhooks.updated_at IS 'When it was changed last';
+COMMENT ON COLUMN zentry_notify.webhooks.omit_keys IS 'Keys of the events'' data that it does not get';
 COMMENT ON COLUMN zentry_notify.webhooks.filter IS 'JSON path predicate that the data of what it hears fulfils; null: none';
 COMMENT ON COLUMN zentry_notify.webhooks.min_streak_days IS 'The shortest streak that it hears of; null: all';
 COMMENT ON COLUMN zentry_notify.webhooks.milestones IS 'The milestones that it hears of; null: all';
@@ -477,38 +549,40 @@ COMMENT ON FUNCTION zentry_notify.to_filter(text) IS 'The JSON path that the tex
 CREATE OR REPLACE FUNCTION @extschema@.zentry_register_webhook(
     name text, webhook_type text, webhook_url text, project_id bigint DEFAULT NULL,
     event_types text[] DEFAULT NULL, is_active boolean DEFAULT true, created_by_id bigint DEFAULT NULL,
-    filter text DEFAULT NULL, min_streak_days integer DEFAULT NULL, milestones integer[] DEFAULT NULL,
-    quiet_hours text DEFAULT NULL, mention text DEFAULT NULL) RETURNS bigint
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    omit_keys text[] DEFAULT NULL, filter text DEFAULT NULL, min_streak_days integer DEFAULT NULL,
+    milestones integer[] DEFAULT NULL, quiet_hours text DEFAULT NULL, mention text DEFAULT NULL) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
     id bigint;
 BEGIN
     PERFORM zentry_notify.check_length(name, 100, 'name');
+    PERFORM zentry_notify.check_length(webhook_url, 2048, 'webhook_url');
     INSERT INTO zentry_notify.webhook_integration AS w
            (name, webhook_type, webhook_url, project_id, event_types, is_active, created_by_id,
-            filter, min_streak_days, milestones, quiet_hours, mention)
+            omit_keys, filter, min_streak_days, milestones, quiet_hours, mention)
     VALUES (zentry_notify.not_null(name, 'name'), left(zentry_notify.not_null(webhook_type, 'webhook_type'), 20),
             zentry_notify.not_null(webhook_url, 'webhook_url'), project_id,
             coalesce(to_jsonb(event_types), '["*"]'), coalesce(is_active, true), created_by_id,
-            zentry_notify.to_filter(filter), min_streak_days, milestones, quiet_hours, mention)
+            coalesce(omit_keys, '{}'), zentry_notify.to_filter(filter), min_streak_days, milestones, quiet_hours, mention)
     RETURNING w.id INTO id;
     RETURN id;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.zentry_register_webhook(text, text, text, bigint, text[], boolean, bigint, text, integer, integer[], text, text) IS
+COMMENT ON FUNCTION @extschema@.zentry_register_webhook(text, text, text, bigint, text[], boolean, bigint, text[], text, integer, integer[], text, text) IS
     'Registers a webhook and returns its id. webhook_type: discord or teams; project_id null: every project; event_types null: all. The rest is as in zentry_notify.webhook_integration';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_update_webhook(
     webhook_id bigint, name text DEFAULT NULL, webhook_type text DEFAULT NULL, webhook_url text DEFAULT NULL,
     project_id bigint DEFAULT NULL, event_types text[] DEFAULT NULL, is_active boolean DEFAULT NULL,
-    filter text DEFAULT NULL, min_streak_days integer DEFAULT NULL, milestones integer[] DEFAULT NULL,
-    quiet_hours text DEFAULT NULL, mention text DEFAULT NULL) RETURNS void
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    omit_keys text[] DEFAULT NULL, filter text DEFAULT NULL, min_streak_days integer DEFAULT NULL,
+    milestones integer[] DEFAULT NULL, quiet_hours text DEFAULT NULL, mention text DEFAULT NULL) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
 AS $$
 #variable_conflict use_variable
 BEGIN
     PERFORM zentry_notify.check_length(name, 100, 'name');
+    PERFORM zentry_notify.check_length(webhook_url, 2048, 'webhook_url');
     UPDATE zentry_notify.webhook_integration AS w
        SET name = coalesce(name, w.name),
            webhook_type = coalesce(left(webhook_type, 20), w.webhook_type),
@@ -516,6 +590,7 @@ BEGIN
            project_id = CASE project_id WHEN 0 THEN NULL ELSE coalesce(project_id, w.project_id) END,
            event_types = coalesce(to_jsonb(event_types), w.event_types),
            is_active = coalesce(is_active, w.is_active),
+           omit_keys = coalesce(omit_keys, w.omit_keys),
            filter = CASE filter WHEN '' THEN NULL ELSE coalesce(zentry_notify.to_filter(filter), w.filter) END,
            min_streak_days = CASE min_streak_days WHEN 0 THEN NULL ELSE coalesce(min_streak_days, w.min_streak_days) END,
            milestones = CASE milestones WHEN '{}' THEN NULL ELSE coalesce(milestones, w.milestones) END,
@@ -527,8 +602,8 @@ BEGIN
     END IF;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.zentry_update_webhook(bigint, text, text, text, bigint, text[], boolean, text, integer, integer[], text, text) IS
-    'Changes what is given and leaves the rest; project_id 0: every project; an empty filter, quiet_hours, mention or milestones, or min_streak_days 0: none; a new URL or is_active => true brings back a webhook that was switched off';
+COMMENT ON FUNCTION @extschema@.zentry_update_webhook(bigint, text, text, text, bigint, text[], boolean, text[], text, integer, integer[], text, text) IS
+    'Changes what is given and leaves the rest; project_id 0: every project; an empty omit_keys, filter, quiet_hours, mention or milestones, or min_streak_days 0: none; a new URL or is_active => true brings back a webhook that was switched off';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_delete_webhook(webhook_id bigint) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -595,7 +670,7 @@ BEGIN
 
     WITH queued AS (
         INSERT INTO zentry_notify.notification_log (webhook_integration_id, event_type, payload)
-        SELECT w.id, zentry_test_event.event_type, data
+        SELECT w.id, zentry_test_event.event_type, data - w.omit_keys
           FROM zentry_notify.webhook_integration w
          WHERE w.is_active
            AND w.event_types ?| ARRAY['*', zentry_test_event.event_type]
@@ -644,6 +719,11 @@ BEGIN
                     USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = format('It last failed with: %s', entry.error_message),
                           HINT = 'Mend the cause first; a new event starts afresh.';
             END IF;
+            IF entry.payload = 'null' THEN
+                RAISE EXCEPTION 'delivery % has no data any more', log_id
+                    USING ERRCODE = 'object_not_in_prerequisite_state',
+                          HINT = 'While zentry_notify.log_payloads is off, the data of a delivery is not kept when it is done with.';
+            END IF;
             SELECT l.id INTO new_id FROM zentry_notify.notification_log l
              WHERE l.id > log_id AND l.retry_of = log_id AND l.webhook_integration_id = entry.webhook_integration_id
                AND l.status IN ('pending', 'retry');
@@ -652,8 +732,12 @@ BEGIN
                     USING ERRCODE = 'object_not_in_prerequisite_state', HINT = format('See delivery %s.', new_id);
             END IF;
             INSERT INTO zentry_notify.notification_log AS l (webhook_integration_id, event_type, payload, retry_count, retry_of)
-            VALUES (entry.webhook_integration_id, entry.event_type, entry.payload, entry.retry_count + 1, log_id)
+            SELECT w.id, entry.event_type, entry.payload - w.omit_keys, entry.retry_count + 1, log_id
+              FROM zentry_notify.webhook_integration w WHERE w.id = entry.webhook_integration_id
             RETURNING l.id INTO new_id;
+            IF new_id IS NULL THEN
+                PERFORM zentry_notify.no_such_webhook(entry.webhook_integration_id);
+            END IF;
         ELSE
             RAISE EXCEPTION 'delivery % cannot be retried: it is %', log_id,
                             CASE entry.status WHEN 'sent' THEN 'sent already' ELSE 'still waiting for its first try' END
@@ -679,11 +763,12 @@ BEGIN
     END IF;
     WITH queued AS (
         INSERT INTO zentry_notify.notification_log (webhook_integration_id, event_type, payload, retry_count, retry_of)
-        SELECT l.webhook_integration_id, l.event_type, l.payload, l.retry_count + 1, l.id
+        SELECT l.webhook_integration_id, l.event_type, l.payload - w.omit_keys, l.retry_count + 1, l.id
           FROM zentry_notify.notification_log l
           JOIN zentry_notify.webhook_integration w ON w.id = l.webhook_integration_id AND w.is_active
          WHERE l.status = 'failed'
            AND l.retry_count < 3
+           AND l.payload <> 'null'
            AND (webhook_id IS NULL OR l.webhook_integration_id = webhook_id)
            AND (zentry_retry_failed.event_type IS NULL OR l.event_type = zentry_retry_failed.event_type)
            AND (since IS NULL OR l.created_at >= since)
@@ -700,11 +785,33 @@ COMMENT ON FUNCTION @extschema@.zentry_retry_failed(bigint, text, timestamptz) I
 -- ---- 11_attach.sql ----
 
 -- Which tables fire what.
+--
+-- All of this runs with the rights of who calls it, so that PostgreSQL itself and check_source judge the role that calls: what SET ROLE
+-- or the session's user may do says nothing where a function of somebody else runs, in a REINDEX by a superuser for instance.
+
+CREATE OR REPLACE FUNCTION zentry_notify.owns(relation regclass) RETURNS boolean
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT coalesce((SELECT pg_has_role(c.relowner, 'USAGE') FROM pg_class c WHERE c.oid = relation), false)
+$$;
+COMMENT ON FUNCTION zentry_notify.owns(regclass) IS 'Whether the current role owns the table, as PostgreSQL means it';
+
+CREATE OR REPLACE FUNCTION zentry_notify.require_owner(relation regclass) RETURNS void
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF NOT zentry_notify.owns(relation) THEN
+        RAISE EXCEPTION 'must be owner of table %', relation USING ERRCODE = 'insufficient_privilege',
+            HINT = 'Let the table''s owner or a superuser do it.';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.require_owner(regclass) IS 'An error unless the current role owns the table';
 
 CREATE OR REPLACE FUNCTION zentry_notify.attach_source(
     event_type text, relation regclass, columns jsonb, audience jsonb, progress jsonb,
     insert_when text, update_when text, delete_when text, rider text) RETURNS void
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_variable
 DECLARE
@@ -713,13 +820,15 @@ DECLARE
     trigger_of text;
     conditions jsonb := jsonb_build_object('insert', insert_when, 'update', update_when, 'delete', delete_when);
 BEGIN
-    INSERT INTO zentry_notify.event_source AS s (event_type, relation, columns, audience, progress)
-    VALUES (event_type, relation, columns, audience, progress)
-    ON CONFLICT ON CONSTRAINT event_source_relation_event_type_key DO UPDATE
-       SET columns = EXCLUDED.columns, audience = EXCLUDED.audience, progress = EXCLUDED.progress,
-           suspended_at = NULL, suspended_reason = NULL
-     WHERE (s.columns, s.audience, s.progress) IS DISTINCT FROM (EXCLUDED.columns, EXCLUDED.audience, EXCLUDED.progress)
-        OR s.suspended_at IS NOT NULL;
+    UPDATE zentry_notify.event_source AS s
+       SET columns = columns, audience = audience, progress = progress, suspended_at = NULL, suspended_reason = NULL
+     WHERE s.relation = relation AND s.event_type = event_type
+       AND ((s.columns, s.audience, s.progress) IS DISTINCT FROM (columns, audience, progress) OR s.suspended_at IS NOT NULL);
+    -- Not by ON CONFLICT DO UPDATE: an INSERT is a restored row, which replaces what is there (replace_source).
+    INSERT INTO zentry_notify.event_source (event_type, relation, columns, audience, progress)
+    SELECT event_type, relation, columns, audience, progress
+     WHERE NOT EXISTS (SELECT FROM zentry_notify.event_source s WHERE s.relation = relation AND s.event_type = event_type)
+    ON CONFLICT ON CONSTRAINT event_source_relation_event_type_key DO NOTHING;
 
     FOR operation, condition IN SELECT * FROM jsonb_each_text(conditions) LOOP
         trigger_of := format('zentry_notify_%s_%s', event_type, operation);
@@ -806,7 +915,7 @@ COMMENT ON COLUMN zentry_notify.zentry_source.delete_when IS 'WHEN of the delete
 COMMENT ON COLUMN zentry_notify.zentry_source.rider IS 'Another event of the table that these triggers serve too';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_attach() RETURNS TABLE (event_type text, relation text, state text)
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
 DECLARE
@@ -817,7 +926,7 @@ BEGIN
         relation := source.relation;
         IF to_regclass(source.relation) IS NULL THEN
             state := 'not found';
-        ELSIF NOT zentry_notify.caller_owns(to_regclass(source.relation)) THEN
+        ELSIF NOT zentry_notify.owns(to_regclass(source.relation)) THEN
             state := 'not yours';
         ELSE
             PERFORM zentry_notify.attach_source(source.event_type, to_regclass(source.relation), source.columns, source.audience,
@@ -832,7 +941,7 @@ COMMENT ON FUNCTION @extschema@.zentry_attach() IS
     'Puts the triggers of the five events on Zentry''s own tables, whichever exist, and mends what was suspended. Tables of other owners are left as they are';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_detach(relation regclass) RETURNS void
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_variable
 DECLARE
@@ -853,28 +962,84 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_detach(regclass) IS 'Takes all our triggers off a table: it fires nothing any more. Needs the table''s owner';
+-- ---- 11_table_changes.sql ----
 
-CREATE OR REPLACE FUNCTION zentry_notify.caller_owns(relation regclass) RETURNS boolean
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-AS $$
-    -- The caller of the definer function that calls this one: what SET ROLE says, else who logged in.
-    SELECT pg_has_role(coalesce(nullif(current_setting('role'), 'none'), session_user)::name, c.relowner, 'USAGE')
-      FROM pg_class c WHERE c.oid = relation;
-$$;
-COMMENT ON FUNCTION zentry_notify.caller_owns(regclass) IS 'Whether the role that called a definer function owns the table';
+-- PostgreSQL neither changes the type of a column that a trigger's WHEN names nor drops it. So that the application's migrations need
+-- not know of us, the library takes our triggers off before such an ALTER TABLE and puts them back after it (src/table_change.rs). It calls these as the
+-- extension's owner; nobody else may.
 
-CREATE OR REPLACE FUNCTION zentry_notify.require_owner(relation regclass) RETURNS void
-    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+CREATE OR REPLACE FUNCTION zentry_notify.set_aside_triggers(altered regclass, columns text[]) RETURNS jsonb
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    found record;
+    aside jsonb := '[]';
 BEGIN
-    IF NOT zentry_notify.caller_owns(relation) THEN
-        RAISE EXCEPTION 'must be owner of table %', relation USING ERRCODE = 'insufficient_privilege',
-            HINT = 'Let the table''s owner or a superuser do it.';
-    END IF;
+    FOR found IN
+        -- What ALTER TABLE reaches: the table and what inherits from it.
+        WITH RECURSIVE reached (relation) AS (
+            SELECT altered::oid UNION SELECT i.inhrelid FROM pg_inherits i JOIN reached r ON r.relation = i.inhparent)
+        SELECT t.oid, t.tgname, t.tgrelid::regclass AS relation, t.tgenabled, pg_get_triggerdef(t.oid) AS definition,
+               obj_description(t.oid, 'pg_trigger') AS comment, string_to_array(encode(t.tgargs, 'escape'), '\000') AS arguments
+          FROM reached r
+          JOIN pg_trigger t ON t.tgrelid = r.relation
+         WHERE t.tgfoid = 'zentry_notify.capture()'::regprocedure AND NOT t.tgisinternal AND t.tgparentid = 0
+           AND EXISTS (SELECT FROM pg_depend d
+                        JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+                       WHERE d.classid = 'pg_trigger'::regclass AND d.objid = t.oid AND d.refclassid = 'pg_class'::regclass
+                         AND a.attname = ANY (columns))
+         ORDER BY t.tgrelid, t.tgname
+    LOOP
+        aside := aside || jsonb_build_object('relation', found.relation::oid, 'name', found.tgname, 'enabled', found.tgenabled,
+                                             'definition', found.definition, 'comment', found.comment, 'arguments', found.arguments);
+        EXECUTE format('DROP TRIGGER %I ON %s', found.tgname, found.relation);
+    END LOOP;
+    RETURN nullif(aside, '[]');
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.require_owner(regclass) IS 'An error unless the calling role owns the table';
--- ---- 14_api_token.sql ----
+COMMENT ON FUNCTION zentry_notify.set_aside_triggers(regclass, text[]) IS
+    'Takes off our triggers whose conditions name one of the columns, and returns what put_back_triggers needs; null: there are none';
+
+CREATE OR REPLACE FUNCTION zentry_notify.put_back_triggers(aside jsonb) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    trigger_of record;
+    relation   regclass;
+    event      text;
+    suspended  text[] := '{}';
+BEGIN
+    FOR trigger_of IN SELECT * FROM jsonb_to_recordset(aside)
+                      AS t (relation oid, name text, enabled text, definition text, comment text, arguments text[])
+    LOOP
+        relation := trigger_of.relation::regclass;
+        BEGIN
+            EXECUTE trigger_of.definition;
+            EXECUTE format('ALTER TRIGGER %I ON %s DEPENDS ON EXTENSION zentry_notify', trigger_of.name, relation);
+            EXECUTE format('COMMENT ON TRIGGER %I ON %s IS %L', trigger_of.name, relation, trigger_of.comment);
+            IF trigger_of.enabled <> 'O' THEN
+                EXECUTE format('ALTER TABLE %s %s TRIGGER %I', relation,
+                               CASE trigger_of.enabled WHEN 'D' THEN 'DISABLE' WHEN 'R' THEN 'ENABLE REPLICA' ELSE 'ENABLE ALWAYS' END,
+                               trigger_of.name);
+            END IF;
+        EXCEPTION WHEN OTHERS THEN
+            FOREACH event IN ARRAY array_remove(trigger_of.arguments, '') LOOP
+                UPDATE zentry_notify.event_source s SET suspended_at = now(), suspended_reason = SQLERRM
+                 WHERE s.relation = trigger_of.relation AND s.event_type = event AND s.suspended_at IS NULL;
+                IF NOT event || ' ' || relation = ANY (suspended) THEN
+                    suspended := suspended || (event || ' ' || relation);
+                    RAISE WARNING 'zentry_notify: % on table % is suspended: %', event, relation, SQLERRM
+                        USING ERRCODE = 'object_not_in_prerequisite_state',
+                              HINT = 'The statement itself is not affected. Mend the cause, then run: SELECT * FROM zentry_attach();';
+                END IF;
+            END LOOP;
+        END;
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.put_back_triggers(jsonb) IS
+    'Puts back what set_aside_triggers took off; a source whose condition does not go with the table any more is suspended with a warning';
+-- ---- 11_api_token.sql ----
 
 -- Tokens of the REST API: each stands for a role. The server (crates/server) looks one up and then acts as its role.
 
@@ -899,7 +1064,7 @@ COMMENT ON COLUMN zentry_notify.api_token.expires_at IS 'Until when it is good; 
 COMMENT ON COLUMN zentry_notify.api_token.last_used_at IS 'When the server took it last, to the minute';
 
 SELECT pg_catalog.pg_extension_config_dump('zentry_notify.api_token', '');
--- ---- 15_api.sql ----
+-- ---- 11_api.sql ----
 
 -- What the REST API's server and its clients need of the database: tokens, and names beside ids.
 
@@ -927,28 +1092,47 @@ COMMENT ON COLUMN zentry_notify.api_tokens.created_at IS 'When it was made';
 COMMENT ON COLUMN zentry_notify.api_tokens.expires_at IS 'Until when it is good; null: until it is revoked';
 COMMENT ON COLUMN zentry_notify.api_tokens.last_used_at IS 'When the server took it last, to the minute';
 
-CREATE OR REPLACE FUNCTION zentry_notify.calling_role() RETURNS name
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-AS $$
-    SELECT coalesce(nullif(current_setting('role'), 'none'), session_user)::name;
-$$;
-COMMENT ON FUNCTION zentry_notify.calling_role() IS 'The caller of a definer function: what SET ROLE says, else who logged in';
-
+-- As zentry_attach, these two run with the rights of who calls them: a definer function sees the session's user, which is another one where
+-- a function of a manager runs in a superuser's session, and would hand out tokens for that one's roles.
 CREATE OR REPLACE FUNCTION zentry_notify.require_membership(role name) RETURNS void
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    IF NOT pg_has_role(zentry_notify.calling_role(), role, 'USAGE') THEN
-        RAISE EXCEPTION 'role "%" does not have the privileges of role "%"', zentry_notify.calling_role(), role
+    IF NOT pg_has_role(role, 'USAGE') THEN
+        RAISE EXCEPTION 'role "%" does not have the privileges of role "%"', current_user, role
             USING ERRCODE = 'insufficient_privilege',
                   HINT = 'A token passes on rights that its maker has: let a member of that role, or a superuser, do it.';
     END IF;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.require_membership(name) IS 'An error unless the calling role has the privileges of this one';
+COMMENT ON FUNCTION zentry_notify.require_membership(name) IS 'An error unless the current role has the privileges of this one';
+
+CREATE OR REPLACE FUNCTION zentry_notify.check_api_token() RETURNS trigger
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    role name := CASE TG_OP WHEN 'DELETE' THEN OLD.role_name ELSE NEW.role_name END;
+BEGIN
+    IF NOT pg_has_role((SELECT c.relowner FROM pg_class c WHERE c.oid = TG_RELID), 'USAGE') THEN
+        -- Whoever may manage may take away what is left of a role that is gone.
+        IF TG_OP = 'INSERT' OR EXISTS (SELECT FROM pg_roles r WHERE r.rolname = role) THEN
+            PERFORM zentry_notify.require_membership(role);
+        END IF;
+        IF TG_OP = 'INSERT' THEN
+            NEW.created_by := current_user;
+        END IF;
+    END IF;
+    RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.check_api_token() IS 'Trigger: a token is made and taken back by those who have the privileges of its role';
+
+DROP TRIGGER IF EXISTS check_api_token ON zentry_notify.api_token;
+CREATE TRIGGER check_api_token BEFORE INSERT OR DELETE ON zentry_notify.api_token
+    FOR EACH ROW EXECUTE FUNCTION zentry_notify.check_api_token();
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_create_api_token(name text, role name, expires_at timestamptz DEFAULT NULL) RETURNS text
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
 AS $$
 #variable_conflict use_variable
 DECLARE
@@ -983,7 +1167,7 @@ BEGIN
     token := format('zentry_%s_%s', token_key, rtrim(translate(encode(random, 'base64'), '+/', '-_'), '='));
     BEGIN
         INSERT INTO zentry_notify.api_token (token_key, name, role_name, token_hash, created_by, expires_at)
-        VALUES (token_key, name, role, sha256(convert_to(token, 'UTF8')), zentry_notify.calling_role(), expires_at);
+        VALUES (token_key, name, role, sha256(convert_to(token, 'UTF8')), current_user, expires_at);
     EXCEPTION WHEN unique_violation THEN
         RAISE EXCEPTION 'there is a token named "%" already', name USING ERRCODE = 'unique_violation', COLUMN = 'name',
             HINT = 'Choose another name, or revoke that one: SELECT @extschema@.zentry_revoke_api_token(''...'').';
@@ -995,22 +1179,15 @@ COMMENT ON FUNCTION @extschema@.zentry_create_api_token(text, name, timestamptz)
     'Makes a token for the REST API whose requests run as the role, and returns it: it is not shown again. Needs the privileges of the role';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_revoke_api_token(name text) RETURNS void
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_variable
-DECLARE
-    role name;
 BEGIN
-    SELECT t.role_name INTO role FROM zentry_notify.api_token t WHERE t.name = name;
+    DELETE FROM zentry_notify.api_token t WHERE t.name = name;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'there is no token named "%"', coalesce(name, '(null)') USING ERRCODE = 'no_data_found',
             HINT = 'SELECT name, role_name FROM zentry_notify.api_tokens lists them.';
     END IF;
-    -- Whoever may manage may take away what is left of a role that is gone.
-    IF EXISTS (SELECT FROM pg_roles r WHERE r.rolname = role) THEN
-        PERFORM zentry_notify.require_membership(role);
-    END IF;
-    DELETE FROM zentry_notify.api_token t WHERE t.name = name;
 END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_revoke_api_token(text) IS 'Takes a token back: the next request with it is refused. Needs the privileges of its role';
@@ -1626,9 +1803,11 @@ AS $$
        AND CASE WHEN p.proname IN ('find_api_token', 'note_api_token_use') THEN privilege = 'server'
                 WHEN privilege = 'server' THEN false
                 -- A view checks whether its reader may call what it calls.
-                WHEN p.proname IN ('zentry_status', 'zentry_stats', 'latency_bounds', 'redact_url', 'look_up', 'quiet_until') THEN true
+                WHEN p.proname IN ('zentry_status', 'zentry_stats', 'latency_bounds', 'redact_url', 'look_up', 'quiet_until', 'library_version') THEN true
                 WHEN p.proname IN ('zentry_grant', 'zentry_revoke') THEN false
-                WHEN p.proname LIKE 'zentry\_%' OR p.proname = 'import_integration' THEN privilege IN ('manager', 'application')
+                WHEN p.proname LIKE 'zentry\_%' OR p.proname = 'import_integration'
+                    -- What zentry_attach, zentry_detach and the functions of tokens call with the caller's rights.
+                    OR p.proname IN ('attach_source', 'owns', 'require_owner', 'capture', 'require_membership', 'check_length') THEN privilege IN ('manager', 'application')
                 WHEN p.proname = 'check_webhook_url' THEN privilege = 'application'
                 ELSE false END;
 $$;
@@ -1653,6 +1832,10 @@ BEGIN
     END IF;
     IF privilege IN ('manager', 'application') THEN
         EXECUTE format('GRANT SELECT ON zentry_notify.api_tokens TO %s', grantee);
+        EXECUTE format('GRANT SELECT (token_key, name, role_name), INSERT, DELETE ON zentry_notify.api_token TO %s', grantee);
+        -- zentry_attach and zentry_detach run with the manager's own rights, and check_source lets them write of their own tables only.
+        EXECUTE format('GRANT SELECT ON zentry_notify.zentry_source TO %s', grantee);
+        EXECUTE format('GRANT INSERT, UPDATE, DELETE ON zentry_notify.event_source TO %s', grantee);
     END IF;
     IF privilege = 'application' THEN
         EXECUTE format('GRANT SELECT ON zentry_notify.notification_log, zentry_notify.webhook_integration TO %s', grantee);
@@ -1667,6 +1850,24 @@ END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_grant(regrole, text) IS
     'Lets a role read the redacted views (reader), also register, change, delete, test, retry and attach (manager), also use the tables of integrations and deliveries as its own, URLs included (application), or nothing but look API tokens up (server)';
+
+CREATE OR REPLACE FUNCTION zentry_notify.renew_grants() RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    grantee regrole;
+BEGIN
+    FOR grantee IN SELECT a.grantee FROM pg_class c, aclexplode(c.relacl) a
+                    WHERE c.oid = 'zentry_notify.logs'::regclass AND a.privilege_type = 'SELECT' AND a.grantee NOT IN (0, c.relowner)
+    LOOP
+        PERFORM @extschema@.zentry_grant(grantee, CASE
+            WHEN has_table_privilege(grantee, 'zentry_notify.webhook_integration', 'SELECT') THEN 'application'
+            WHEN has_function_privilege(grantee, '@extschema@.zentry_delete_webhook(bigint)', 'EXECUTE') THEN 'manager' ELSE 'reader' END);
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.renew_grants() IS
+    'Gives readers, managers and applications what became theirs with a new version. The library calls it after ALTER EXTENSION UPDATE, not the update itself: a script''s grants are not dumped';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_revoke(grantee regrole) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp

@@ -15,6 +15,7 @@ mod plan;
 mod report;
 mod settings;
 mod subtransaction;
+mod table_change;
 mod timestamp;
 mod utility;
 mod version;
@@ -74,11 +75,16 @@ extension_sql_file!(
     requires = ["delivery_functions"]
 );
 extension_sql_file!(
-    "../sql/14_api_token.sql",
-    name = "api_token",
+    "../sql/11_table_changes.sql",
+    name = "table_changes",
     requires = ["attach"]
 );
-extension_sql_file!("../sql/15_api.sql", name = "api", requires = ["api_token"]);
+extension_sql_file!(
+    "../sql/11_api_token.sql",
+    name = "api_token",
+    requires = ["table_changes"]
+);
+extension_sql_file!("../sql/11_api.sql", name = "api", requires = ["api_token"]);
 extension_sql_file!(
     "../sql/16_delivery_stat.sql",
     name = "delivery_stat",
@@ -113,7 +119,11 @@ pub extern "C-unwind" fn _PG_init() {
     if unsafe { pg_sys::process_shared_preload_libraries_in_progress } {
         wake::request_shared_memory();
         utility::register_hook();
-        worker::register_launcher();
+        // pg_upgrade's servers are there for its own sessions alone.
+        // SAFETY: as above.
+        if !unsafe { pg_sys::IsBinaryUpgrade } {
+            worker::register_launcher();
+        }
     }
 }
 

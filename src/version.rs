@@ -1,5 +1,7 @@
 //! Differences between major versions of PostgreSQL, each with a name.
 
+use std::ffi::CStr;
+
 use pgrx::pg_sys;
 
 /// No socket, where a socket may stand.
@@ -16,6 +18,20 @@ pub fn my_process_number() -> i32 {
     // SAFETY: a plain variable of this process.
     unsafe {
         pg_sys::MyProcNumber
+    }
+}
+
+/// What pg_stat_activity says that a process of ours waits for: in class Extension, with this name where extensions can name theirs.
+pub fn wait_event(name: &CStr) -> u32 {
+    #[cfg(any(feature = "pg13", feature = "pg14", feature = "pg15", feature = "pg16"))]
+    {
+        let _ = name;
+        pg_sys::PG_WAIT_EXTENSION
+    }
+    #[cfg(any(feature = "pg17", feature = "pg18"))]
+    // SAFETY: Postgres copies the name; the same name gives the same event.
+    unsafe {
+        pg_sys::WaitEventExtensionNew(name.as_ptr())
     }
 }
 

@@ -1,6 +1,6 @@
 //! A database's catalogue as far as it is the extension's, as lines of text: two installations are alike when these are.
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use postgres::Client;
 
 /// One line for each thing, in no order that means anything. OIDs and places of dropped columns do not count, nor does
@@ -73,4 +73,15 @@ pub fn lines(client: &mut Client) -> Result<Vec<String>> {
         .collect();
     lines.sort();
     Ok(lines)
+}
+
+/// An error that names what `found` lacks and what it has besides.
+pub fn compare(expected: &[String], found: &[String]) -> Result<()> {
+    let missing: Vec<_> = expected.iter().filter(|line| !found.contains(line)).collect();
+    let added: Vec<_> = found.iter().filter(|line| !expected.contains(line)).collect();
+    ensure!(
+        missing.is_empty() && added.is_empty(),
+        "missing: {missing:#?}\nbesides: {added:#?}"
+    );
+    Ok(())
 }

@@ -16,6 +16,8 @@ use webhook::outcome::{Judgement, Verdict, judge};
 use crate::http::Http;
 use crate::installation;
 use crate::plan::{Plan, with_spi};
+use crate::settings;
+use crate::version;
 
 /// Characters of the message; the rest is cut off.
 const MAX_MESSAGE: usize = 500;
@@ -148,7 +150,7 @@ fn wait(http: &Http) {
             WAKE as i32,
             http.socket(),
             milliseconds,
-            pg_sys::PG_WAIT_EXTENSION,
+            version::wait_event(c"ZentryNotifyTestWebhook"),
         );
         pg_sys::ResetLatch(pg_sys::MyLatch);
     }
@@ -167,6 +169,7 @@ fn log(webhook_id: i64, event: &Event, judgement: Judgement) -> Result {
         "failed"
     };
     let code = judgement.status_code.map(i32::from);
+    let kept = settings::log_payloads();
     let id = with_spi(|| {
         let rows = Plan::prepare(
             SQL,
@@ -175,10 +178,14 @@ fn log(webhook_id: i64, event: &Event, judgement: Judgement) -> Result {
         .execute(&[
             webhook_id.into_datum(),
             (&*event.event_type).into_datum(),
-            (&*event.data).into_datum(),
+            (if kept { &*event.data } else { "null" }).into_datum(),
             status.into_datum(),
             code.into_datum(),
-            judgement.body.as_deref().into_datum(),
+            judgement
+                .body
+                .as_deref()
+                .filter(|_| kept || status == "failed")
+                .into_datum(),
             judgement.error.as_deref().into_datum(),
         ]);
         // SAFETY: the only column is a bigint.

@@ -2,7 +2,9 @@
 
 mod commit;
 mod filter;
+mod foreign_code;
 mod mapping;
+mod omission;
 mod prepare;
 mod progress;
 mod row;
@@ -15,7 +17,7 @@ mod value;
 use std::rc::Rc;
 
 use pgrx::prelude::*;
-use pgrx::{IntoDatum, PgTrigger, PgTriggerError};
+use pgrx::{FromDatum, IntoDatum, PgTrigger, PgTriggerError};
 
 use crate::acting_as::ActingAs;
 use crate::plan::with_spi;
@@ -102,21 +104,37 @@ pub fn insert(event_type: &str, json: &str, lanes: &[i64]) {
     if lanes.is_empty() {
         return;
     }
+    let (whole, reduced) = omission::insert_reduced(&subscribers.omissions, event_type, json, lanes);
+    let lowest = reduced
+        .into_iter()
+        .chain(insert_whole(event_type, json, &whole))
+        .min();
+    wake::at_commit(|work| {
+        lanes.iter().for_each(|lane| work.lanes.insert(*lane));
+        work.lowest = lowest.map_or(work.lowest, |lowest| work.lowest.min(lowest));
+    });
+}
+
+/// Returns the lowest id that was written, unless the transaction has told of a lower one.
+fn insert_whole(event_type: &str, json: &str, lanes: &[i64]) -> Option<i64> {
     let statements = statements();
     let _agent = ActingAs::agent();
-    with_spi(|| match lanes {
-        [lane] => {
-            statements
-                .insert_one
-                .execute(&[lane.into_datum(), event_type.into_datum(), json.into_datum()])
+    let (insert, lane) = match lanes {
+        [] => return None,
+        [lane] => (&statements.insert_one, lane.into_datum()),
+        _ => (&statements.insert_many, lanes.into_datum()),
+    };
+    let arguments = [lane, event_type.into_datum(), json.into_datum()];
+    with_spi(|| {
+        if wake::knows_lowest() {
+            insert.silent.execute(&arguments);
+            return None;
         }
-        _ => {
-            statements
-                .insert_many
-                .execute(&[lanes.into_datum(), event_type.into_datum(), json.into_datum()])
-        }
-    });
-    wake::at_commit(|work| lanes.iter().for_each(|lane| work.lanes.insert(*lane)));
+        let rows = insert.returning.execute(&arguments);
+        // SAFETY: the only column is a bigint.
+        let id = |row| unsafe { rows.get(row, 1).0.and_then(|id| i64::from_datum(id, false)) };
+        (0..rows.len()).filter_map(id).min()
+    })
 }
 
 /// The integrations that hear of it, by id.

@@ -8,14 +8,16 @@ use pgrx::PgRelation;
 use pgrx::prelude::*;
 use serde_json::Value;
 
+use super::foreign_code;
 use super::mapping::{self, Expression, Lookup};
-use super::source::{Audience, Column, Enrichment, Entry, Origin, Progress, Source};
+use super::source::{Audience, Column, Enrichment, Entry, Origin, Progress, Source, SourceRow};
 use super::value::Kind;
 use crate::acting_as::ActingAs;
 use crate::plan::{Plan, with_spi};
 
 pub struct Builder<'a> {
     relation: &'a PgRelation,
+    owner: pg_sys::Oid,
     columns: Vec<Column>,
     parameters: Vec<usize>,
     lookups: Vec<(String, usize)>,
@@ -26,6 +28,8 @@ impl<'a> Builder<'a> {
     pub fn new(relation: &'a PgRelation) -> Self {
         Builder {
             relation,
+            // SAFETY: an open relation has its catalogue row.
+            owner: unsafe { (*(*relation.as_ptr()).rd_rel).relowner },
             columns: Vec::new(),
             parameters: Vec::new(),
             lookups: Vec::new(),
@@ -33,23 +37,16 @@ impl<'a> Builder<'a> {
         }
     }
 
-    pub fn build(
-        mut self,
-        id: i64,
-        event_type: &str,
-        columns: &str,
-        audience: &str,
-        progress: Option<&str>,
-    ) -> Source {
-        // SAFETY: an open relation has its catalogue row.
-        let owner = unsafe { (*(*self.relation.as_ptr()).rd_rel).relowner };
-        let mapping: BTreeMap<String, Expression> = parse(columns, "columns");
+    pub fn build(mut self, event_type: &str, row: SourceRow) -> Source {
+        let owner = self.owner;
+        let mapping: BTreeMap<String, Expression> = parse(&row.columns, "columns");
         let entries: Vec<Entry> = mapping
             .iter()
+            .filter(|(key, _)| !row.omit.contains(key))
             .map(|(key, expression)| self.entry(key, expression))
             .collect();
-        let progress = progress.map(|text| {
-            let progress: mapping::Progress = parse(text, "progress");
+        let progress = row.progress.map(|text| {
+            let progress: mapping::Progress = parse(&text, "progress");
             Progress {
                 group: self.column(&progress.group),
                 status: self.column(&progress.status),
@@ -58,10 +55,10 @@ impl<'a> Builder<'a> {
             }
         });
         let _owner = ActingAs::role(owner);
-        let audience = self.audience(parse(audience, "audience"), &mapping);
+        let audience = self.audience(parse(&row.audience, "audience"), &mapping);
         let enrichment = self.enrichment();
         let source = Source {
-            id,
+            id: row.id,
             event_type: event_type.to_owned(),
             owner,
             columns: self.columns,
@@ -70,6 +67,7 @@ impl<'a> Builder<'a> {
             audience,
             progress,
             relations: self.relations.into_inner(),
+            omit: row.omit,
         };
         source.rehearse();
         source
@@ -188,6 +186,7 @@ impl<'a> Builder<'a> {
                 format!("relation \"{name}\" does not exist")
             );
         };
+        foreign_code::refuse(oid, self.owner);
         self.relations.borrow_mut().push(oid);
         qualified
     }

@@ -36,9 +36,17 @@ pub struct Session {
 
 /// Statements on our own tables.
 pub struct Statements {
-    pub insert_one: Plan,
-    pub insert_many: Plan,
+    pub insert_one: Insert,
+    pub insert_many: Insert,
     pub insert_notes: Plan,
+}
+
+/// The same statement twice.
+pub struct Insert {
+    /// Returns the id, or the lowest.
+    pub returning: Plan,
+    /// Costs less.
+    pub silent: Plan,
 }
 
 /// What else than a relation itself decides whether its owner may read it: roles, memberships, schemas.
@@ -200,16 +208,21 @@ pub fn statements() -> Rc<Statements> {
     // Who writes to an application's table need not have a right on ours.
     let _agent = ActingAs::agent();
     let prepare = |sql: &str, types: &[pg_sys::Oid]| with_spi(|| Plan::prepare(sql, types));
+    let insert = |rows: &str, lane: pg_sys::Oid| {
+        let types = [lane, pg_sys::TEXTOID, pg_sys::TEXTOID];
+        let sql = format!(
+            "INSERT INTO zentry_notify.notification_log (webhook_integration_id, event_type, payload) {rows}"
+        );
+        Insert {
+            returning: prepare(&format!("{sql} RETURNING id"), &types),
+            silent: prepare(&sql, &types),
+        }
+    };
     let prepared = Rc::new(Statements {
-        insert_one: prepare(
-            "INSERT INTO zentry_notify.notification_log (webhook_integration_id, event_type, payload) \
-             VALUES ($1, $2, $3::pg_catalog.jsonb)",
-            &[pg_sys::INT8OID, pg_sys::TEXTOID, pg_sys::TEXTOID],
-        ),
-        insert_many: prepare(
-            "INSERT INTO zentry_notify.notification_log (webhook_integration_id, event_type, payload) \
-             SELECT lane, $2, $3::pg_catalog.jsonb FROM pg_catalog.unnest($1) lane",
-            &[pg_sys::INT8ARRAYOID, pg_sys::TEXTOID, pg_sys::TEXTOID],
+        insert_one: insert("VALUES ($1, $2, $3::pg_catalog.jsonb)", pg_sys::INT8OID),
+        insert_many: insert(
+            "SELECT lane, $2, $3::pg_catalog.jsonb FROM pg_catalog.unnest($1) lane",
+            pg_sys::INT8ARRAYOID,
         ),
         insert_notes: prepare(
             "INSERT INTO zentry_notify.progress_note (event_source_id, project_key, done_change, total_change) \

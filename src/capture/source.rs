@@ -80,6 +80,17 @@ pub struct Source {
     pub progress: Option<Progress>,
     /// The tables that it reads.
     pub relations: Vec<pg_sys::Oid>,
+    /// Keys of the data that are left out.
+    pub omit: Vec<String>,
+}
+
+/// A row of `event_source`, as it stands there.
+pub(super) struct SourceRow {
+    pub(super) id: i64,
+    pub(super) columns: String,
+    pub(super) audience: String,
+    pub(super) progress: Option<String>,
+    pub(super) omit: Vec<String>,
 }
 
 /// The event's data as JSON text.
@@ -93,14 +104,13 @@ impl Source {
     /// Reads the source of `event_type` on `relation` (or, for a partition, on the table that it belongs to) and prepares
     /// its statements. None: not attached, or suspended. Whatever does not work any more raises an error.
     pub fn load(event_type: &str, relation: &PgRelation) -> Option<Source> {
-        let (id, columns, audience, progress) = Self::row(event_type, relation.oid())?;
-        let builder = Builder::new(relation);
-        Some(builder.build(id, event_type, &columns, &audience, progress.as_deref()))
+        let row = Self::row(event_type, relation.oid())?;
+        Some(Builder::new(relation).build(event_type, row))
     }
 
-    /// id, columns, audience, progress
-    fn row(event_type: &str, relation: pg_sys::Oid) -> Option<(i64, String, String, Option<String>)> {
-        const SQL: &str = "SELECT s.id, s.columns::pg_catalog.text, s.audience::pg_catalog.text, s.progress::pg_catalog.text \
+    fn row(event_type: &str, relation: pg_sys::Oid) -> Option<SourceRow> {
+        const SQL: &str = "SELECT s.id, s.columns::pg_catalog.text, s.audience::pg_catalog.text, s.progress::pg_catalog.text, \
+                                  (pg_catalog.to_jsonb(s) OPERATOR(pg_catalog.->) 'omit')::pg_catalog.text \
                            FROM zentry_notify.event_source s \
                            WHERE s.event_type OPERATOR(pg_catalog.=) $1 AND s.suspended_at IS NULL \
                              AND (s.relation OPERATOR(pg_catalog.=) $2 OR s.relation OPERATOR(pg_catalog.=) ANY (SELECT pg_catalog.pg_partition_ancestors($2)))";
@@ -113,12 +123,15 @@ impl Source {
             }
             // SAFETY: the types are those of the statement's columns.
             unsafe {
-                Some((
-                    i64::from_datum(rows.get(0, 1).0?, false)?,
-                    String::from_datum(rows.get(0, 2).0?, false)?,
-                    String::from_datum(rows.get(0, 3).0?, false)?,
-                    rows.get(0, 4).0.and_then(|d| String::from_datum(d, false)),
-                ))
+                // By way of JSON, because the column came with 0.2.0 and the library may be newer than the SQL.
+                let omit = rows.get(0, 5).0.and_then(|d| String::from_datum(d, false));
+                Some(SourceRow {
+                    id: i64::from_datum(rows.get(0, 1).0?, false)?,
+                    columns: String::from_datum(rows.get(0, 2).0?, false)?,
+                    audience: String::from_datum(rows.get(0, 3).0?, false)?,
+                    progress: rows.get(0, 4).0.and_then(|d| String::from_datum(d, false)),
+                    omit: serde_json::from_str(&omit.unwrap_or_default()).unwrap_or_default(),
+                })
             }
         })
     }
@@ -128,8 +141,11 @@ impl Source {
         let mut json = Vec::with_capacity(512);
         let mut incomplete = false;
         let mut write = |found: Option<(&Enrichment, &crate::plan::Rows)>| {
+            json.push(b'{');
             for (i, entry) in self.entries.iter().enumerate() {
-                json.push(if i == 0 { b'{' } else { b',' });
+                if i > 0 {
+                    json.push(b',');
+                }
                 json.extend_from_slice(&entry.label);
                 match (&entry.origin, found) {
                     (Origin::Constant(text), _) => json.extend_from_slice(text.as_bytes()),

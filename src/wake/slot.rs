@@ -9,6 +9,7 @@ use pgrx::prelude::*;
 
 use super::lanes::SharedLaneSet;
 use super::since::Since;
+use super::work::NOTHING;
 use super::{NOBODY, Work, wake_process};
 use crate::version;
 
@@ -19,6 +20,7 @@ pub struct Slot {
     /// Its OID; 0: the place is free.
     pub(super) database: AtomicU32,
     lanes: SharedLaneSet,
+    lowest: AtomicI64,
     overdue: SharedLaneSet,
     progress: AtomicBool,
     configuration: AtomicBool,
@@ -45,6 +47,7 @@ impl Slot {
         Slot {
             database: AtomicU32::new(0),
             lanes: SharedLaneSet::empty(),
+            lowest: AtomicI64::new(NOTHING),
             overdue: SharedLaneSet::empty(),
             progress: AtomicBool::new(false),
             configuration: AtomicBool::new(false),
@@ -64,6 +67,10 @@ impl Slot {
     }
 
     pub fn add(&self, work: &Work) {
+        // First: who sees the lanes has to find it.
+        if work.lowest != NOTHING {
+            self.lowest.fetch_min(work.lowest, SeqCst);
+        }
         self.lanes.add(work.lanes);
         self.overdue.add(work.overdue);
         if work.progress {
@@ -74,10 +81,14 @@ impl Slot {
         }
     }
 
-    /// Takes the work out; what is added from now on is there at the next call.
+    /// Takes the work out; what is added from now on is there at the next call. `lowest` may come before its lanes.
     pub fn take(&self) -> Work {
         Work {
             lanes: self.lanes.take(),
+            lowest: match self.lowest.load(SeqCst) {
+                NOTHING => NOTHING,
+                _ => self.lowest.swap(NOTHING, SeqCst),
+            },
             overdue: self.overdue.take(),
             progress: self.progress.swap(false, SeqCst),
             configuration: self.configuration.swap(false, SeqCst),

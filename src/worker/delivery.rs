@@ -14,6 +14,7 @@ use webhook::schedule::{LaneId, RequestId, Scheduler, Tally};
 
 use super::housekeeping::{self, Housekeeping};
 use super::lanes::{Composer, Lane, config, idle_connections, policy};
+use super::marks::Marks;
 use super::queue::Queue;
 use super::record::{Uncounted, Unrecorded};
 use super::trouble::Trouble;
@@ -115,6 +116,7 @@ pub struct Worker {
     pub(super) workers: u32,
     pub(super) catalogue: Catalogue,
     pub(super) lanes: HashMap<LaneId, Lane>,
+    pub(super) marks: Marks,
     pub(super) http: Http,
     /// Kept for each host.
     pub(super) idle_connections: usize,
@@ -152,7 +154,7 @@ impl Worker {
             }
         };
         let seed = Timestamp::now().as_nanosecond() as u64;
-        let waiter = Waiter::new(Some(http.socket()));
+        let waiter = Waiter::new(Some(http.socket()), c"ZentryNotifyWorkerMain");
         let mut worker = Worker {
             registry,
             slot,
@@ -161,6 +163,7 @@ impl Worker {
             workers: registry.workers(),
             catalogue: Catalogue::builtin(),
             lanes: HashMap::new(),
+            marks: Marks::default(),
             http,
             idle_connections: 0,
             in_flight: HashMap::new(),
@@ -260,6 +263,7 @@ impl Worker {
         self.share_discord();
         self.hear_answers();
         let mut work = self.slot.take();
+        self.marks.lower(work.lowest);
         if !work.is_empty() {
             self.rushed = self.worked_at.elapsed() < NAP;
             self.worked_at = Instant::now();
@@ -320,6 +324,8 @@ impl Worker {
             self.postponed.progress = true;
         }
         if self.housekeeping.is_due() && !self.trouble.is_on() {
+            // What somebody has written by hand, or restored, may be below.
+            self.marks.lower(Work::UNKNOWN);
             let mut given_up = Tally::default();
             let kept = self.housekeeping.run(&mut given_up);
             self.uncounted.add(given_up);
@@ -406,16 +412,23 @@ impl Worker {
         let found = if readable.is_empty() {
             Ok(Vec::new())
         } else {
-            database::transaction("zentry_notify: read what waits", || self.queue.claim(&readable))
+            database::transaction("zentry_notify: read what waits", || {
+                self.queue.claim(&readable, &self.marks)
+            })
         };
         let now = Timestamp::now();
         for claim in held_back {
             self.scheduler.supply(claim.lane, Vec::new(), now);
         }
         match found {
-            Ok(found) => found
-                .into_iter()
-                .for_each(|(lane, rows)| self.scheduler.supply(lane, rows, now)),
+            Ok(found) => {
+                for (lane, rows) in found {
+                    if let Some(first) = rows.first() {
+                        self.marks.set(lane, first.id.0);
+                    }
+                    self.scheduler.supply(lane, rows, now);
+                }
+            }
             Err(error) => {
                 for claim in readable {
                     self.scheduler.supply(claim.lane, Vec::new(), now);

@@ -45,7 +45,7 @@ pub extern "C-unwind" fn zentry_notify_launcher_main(_argument: pg_sys::Datum) {
         dead: HashMap::new(),
         warned: None,
     };
-    let waiter = Waiter::new(None);
+    let waiter = Waiter::new(None, c"ZentryNotifyLauncherMain");
     database::report_idle();
     while !signals::terminated() {
         if signals::reload() {

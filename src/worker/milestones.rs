@@ -135,7 +135,8 @@ impl Counter {
             return;
         };
         let Ok(text) = CString::new(project) else { return };
-        let key = self.source.parse(progress.group, &text);
+        // A domain's checks are the owner's code.
+        let key = self.source.as_owner(|| self.source.parse(progress.group, &text));
         let (total, done) = self.source.as_owner(|| {
             with_spi(|| {
                 let rows = self
@@ -198,6 +199,7 @@ impl Counter {
             format!("{milestone}% Project Completion").into(),
         );
         data.insert("progress".into(), reached.into());
+        data.retain(|key, _| !self.source.omit.contains(key));
         capture::insert(MILESTONE, &Value::Object(data).to_string(), &lanes);
     }
 }

@@ -7,6 +7,7 @@ mod files;
 mod housekeeping;
 mod lanes;
 mod launcher;
+mod marks;
 mod milestones;
 mod queue;
 mod record;

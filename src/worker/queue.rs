@@ -12,7 +12,9 @@ use webhook::schedule::{
     self, CircuitState, Claim, Delivery, DeliveryChange, DeliveryId, LaneChange, LaneId, Outcome, Tally,
 };
 
+use super::marks::Marks;
 use crate::plan::{Plan, Rows, with_spi};
+use crate::settings;
 use crate::timestamp::{from_timestamptz, to_timestamptz};
 
 /// Rows that one statement gives up at most, so that no transaction grows with the backlog.
@@ -75,7 +77,7 @@ fn table(name: &str) -> u32 {
 impl Queue {
     pub fn prepare() -> Queue {
         use pg_sys::{
-            FLOAT8ARRAYOID, INT4ARRAYOID, INT4OID, INT8ARRAYOID, INT8OID, TEXTARRAYOID, TEXTOID,
+            BOOLOID, FLOAT8ARRAYOID, INT4ARRAYOID, INT4OID, INT8ARRAYOID, INT8OID, TEXTARRAYOID, TEXTOID,
             TIMESTAMPTZARRAYOID, TIMESTAMPTZOID,
         };
         let prepare = |sql: &str, types: &[pg_sys::Oid]| with_spi(|| Plan::prepare(sql, types));
@@ -96,21 +98,24 @@ impl Queue {
             ),
             claim: prepare(
                 "SELECT l.id, c.lane, l.event_type, l.payload, l.attempts, l.created_at, l.next_attempt_at \
-                 FROM unnest($1, $2) c (lane, page) \
+                 FROM unnest($1, $2, $3) c (lane, page, mark) \
                  CROSS JOIN LATERAL (\
                    SELECT l.id, l.event_type::text, l.payload::text, l.attempts, l.created_at, l.next_attempt_at \
                    FROM zentry_notify.notification_log l \
-                   WHERE l.webhook_integration_id = c.lane AND l.status IN ('pending', 'retry') \
+                   WHERE l.webhook_integration_id = c.lane AND l.id >= c.mark AND l.status IN ('pending', 'retry') \
                    ORDER BY l.id LIMIT c.page) l",
-                &[INT8ARRAYOID, INT4ARRAYOID],
+                &[INT8ARRAYOID, INT4ARRAYOID, INT8ARRAYOID],
             ),
+            // By the primary key, hence coalesce: the planner takes the index of what waits for all but empty, and would read the
+            // whole of it, with all that is finished but not vacuumed.
             record: prepare(
                 &format!(
                     "UPDATE zentry_notify.notification_log l \
                  SET status = o.status, attempts = o.attempts, response_status_code = o.code, response_body = coalesce(o.body, ''), \
-                     error_message = coalesce(o.error, ''), sent_at = o.sent_at, next_attempt_at = o.next_attempt_at \
+                     error_message = coalesce(o.error, ''), sent_at = o.sent_at, next_attempt_at = o.next_attempt_at, \
+                     payload = CASE WHEN $9 OR o.status = 'retry' THEN l.payload ELSE 'null' END \
                  FROM unnest($1, $2, $3, $4, $5, $6, $7, $8) o (id, status, attempts, code, body, error, sent_at, next_attempt_at) \
-                 WHERE l.id = o.id AND l.status IN ('pending', 'retry') AND l.tableoid = {log}"
+                 WHERE l.id = o.id AND coalesce(l.status, '') IN ('pending', 'retry') AND l.tableoid = {log}"
                 ),
                 &[
                     INT8ARRAYOID,
@@ -121,6 +126,7 @@ impl Queue {
                     TEXTARRAYOID,
                     TIMESTAMPTZARRAYOID,
                     TIMESTAMPTZARRAYOID,
+                    BOOLOID,
                 ],
             ),
             count: prepare(
@@ -181,13 +187,14 @@ impl Queue {
                 &[INT8OID, TEXTOID, TIMESTAMPTZOID, TEXTOID],
             ),
             fail_waiting: prepare(
-                "UPDATE zentry_notify.notification_log SET status = 'failed', error_message = $2, next_attempt_at = NULL \
+                "UPDATE zentry_notify.notification_log SET status = 'failed', error_message = $2, next_attempt_at = NULL, \
+                     payload = CASE WHEN $4 THEN payload ELSE 'null' END \
                  WHERE id IN (SELECT l.id FROM zentry_notify.notification_log l \
                               WHERE l.webhook_integration_id = $1 AND l.status IN ('pending', 'retry') ORDER BY l.id LIMIT $3) \
                    AND EXISTS (SELECT FROM zentry_notify.webhook_integration w \
                                WHERE w.id = $1 AND w.switched_off_at IS NOT NULL) \
                  RETURNING event_type::text",
-                &[INT8OID, TEXTOID, INT4OID],
+                &[INT8OID, TEXTOID, INT4OID, BOOLOID],
             ),
             set_circuit: prepare(
                 "INSERT INTO zentry_notify.webhook_circuit AS c (webhook_integration_id, failures, opened_at, next_try_at, error_message) \
@@ -213,16 +220,20 @@ impl Queue {
         })
     }
 
-    /// The first waiting rows of each claimed lane, in order of id. A lane that has none is there with an empty list.
-    pub fn claim(&self, claims: &[Claim]) -> Vec<(LaneId, Vec<Delivery>)> {
+    /// The first waiting rows of each claimed lane from its mark on, in order of id. A lane that has none is there with an
+    /// empty list.
+    pub fn claim(&self, claims: &[Claim], marks: &Marks) -> Vec<(LaneId, Vec<Delivery>)> {
         let lanes: Vec<i64> = claims.iter().map(|claim| claim.lane.0).collect();
         let pages: Vec<i32> = claims
             .iter()
             .map(|claim| claim.limit.try_into().unwrap_or(i32::MAX))
             .collect();
+        let from: Vec<i64> = claims.iter().map(|claim| marks.of(claim.lane)).collect();
         let mut found: BTreeMap<LaneId, Vec<Delivery>> = BTreeMap::new();
         with_spi(|| {
-            let rows = self.claim.execute(&[lanes.into_datum(), pages.into_datum()]);
+            let rows = self
+                .claim
+                .execute(&[lanes.into_datum(), pages.into_datum(), from.into_datum()]);
             for (lane, delivery) in (0..rows.len()).filter_map(|row| delivery(&rows, row)) {
                 found.entry(lane).or_default().push(delivery);
             }
@@ -251,18 +262,24 @@ impl Queue {
                 .collect::<Vec<T>>()
                 .into_datum()
         }
+        let log_payloads = settings::log_payloads();
         with_spi(|| {
             self.record.execute(&[
                 column(changes, |c| c.id.0),
                 column(changes, |c| status(c.outcome)),
                 column(changes, attempts),
                 column(changes, |c| c.status_code.map(i32::from)),
-                column(changes, |c| c.body.as_deref().map(str::to_owned)),
+                // Discord's answer has the message in it.
+                column(changes, |c| {
+                    let kept = log_payloads || c.outcome != Outcome::Sent;
+                    c.body.as_deref().filter(|_| kept).map(str::to_owned)
+                }),
                 column(changes, |c| c.error.as_deref().map(str::to_owned)),
                 column(changes, |c| {
                     (c.outcome == Outcome::Sent).then(|| to_timestamptz(c.at))
                 }),
                 column(changes, |c| next_attempt(c.outcome).map(to_timestamptz)),
+                log_payloads.into_datum(),
             ]);
         });
         self.count(&Counts::of(changes));
@@ -333,7 +350,12 @@ impl Queue {
     pub fn fail_waiting(&self, lane: LaneId, reason: &str, at: Timestamp) -> GivenUp {
         let mut tally = Tally::default();
         let failed = with_spi(|| {
-            let arguments = [lane.0.into_datum(), reason.into_datum(), FAIL_PAGE.into_datum()];
+            let arguments = [
+                lane.0.into_datum(),
+                reason.into_datum(),
+                FAIL_PAGE.into_datum(),
+                settings::log_payloads().into_datum(),
+            ];
             let rows = self.fail_waiting.execute(&arguments);
             (0..rows.len())
                 .filter_map(|row| value::<String>(&rows, row, 1))

@@ -250,6 +250,39 @@ fn data_only_into_a_database_with_the_extension() -> Result<()> {
 }
 
 #[test]
+fn data_only_into_a_database_that_is_attached() -> Result<()> {
+    let mut story = story()?;
+    let mut target = story.site.database("restored")?;
+    target.batch_execute(
+        "TRUNCATE users_user, tasks_project, tasks_project_members, tasks_task, achievements_badge, achievements_userbadge CASCADE",
+    )?;
+    // Sources of its own, with other numbers.
+    target.batch_execute("SELECT zentry_detach('users_user'); SELECT * FROM zentry_attach()")?;
+    drop(target);
+    story
+        .restored(|story| {
+            let dump = story.dump(&["--format=custom", "--data-only"])?;
+            let output = story
+                .command("pg_restore")
+                .env("PGOPTIONS", "-c zentry_notify.enabled=off")
+                .args([
+                    "--exit-on-error",
+                    "--single-transaction",
+                    "--dbname=restored",
+                    &dump.path(),
+                ])
+                .output()?;
+            ensure!(
+                output.status.success(),
+                "pg_restore: {}",
+                String::from_utf8_lossy(&output.stderr)
+            );
+            Ok(())
+        })
+        .map(drop)
+}
+
+#[test]
 fn what_was_pending_can_be_held_back_and_released() -> Result<()> {
     let story = story()?;
     let dump = story.dump(&["--format=custom"])?;

@@ -13,7 +13,6 @@ mod not_preloaded;
 mod person;
 mod resend;
 mod routing;
-mod secrets;
 mod session;
 mod silence;
 mod support;
