@@ -114,7 +114,7 @@ fn talkative_site() -> Result<Site> {
 
 /// Every function of ours that somebody may call, with arguments that succeed and arguments that fail. `$1` stands for a URL that
 /// comes from a table: it is in no statement and in no plan but those within our functions.
-const CALLS: [(&str, &[&str]); 15] = [
+const CALLS: [(&str, &[&str]); 18] = [
     (
         "zentry_register_webhook",
         &[
@@ -177,6 +177,9 @@ const CALLS: [(&str, &[&str]); 15] = [
         &["('achievements_userbadge')", "('pg_class')", "(NULL)"],
     ),
     ("zentry_attach", &["()"]),
+    ("zentry_status", &["()"]),
+    ("zentry_stats", &["()", "(NULL)", "('-1 day')"]),
+    ("zentry_import_integrations", &["()"]),
     ("zentry_delete_webhook", &["(3)", "(987654321)", "(NULL)"]),
     (
         "zentry_create_api_token",
