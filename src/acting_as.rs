@@ -4,6 +4,8 @@ use pgrx::pg_sys;
 
 /// While it lives, SQL runs as `role`, which can't be escaped by SET ROLE. An error resets it with the transaction.
 pub struct ActingAs {
+    role: pg_sys::Oid,
+    /// Who it was before.
     user: pg_sys::Oid,
     context: i32,
 }
@@ -19,7 +21,11 @@ impl ActingAs {
             let local = pg_sys::SECURITY_LOCAL_USERID_CHANGE | pg_sys::SECURITY_NOFORCE_RLS;
             pg_sys::SetUserIdAndSecContext(role, context | local as i32);
         }
-        ActingAs { user, context }
+        ActingAs { role, user, context }
+    }
+
+    pub fn current(&self) -> pg_sys::Oid {
+        self.role
     }
 
     /// As the role that may touch our tables and nothing else.

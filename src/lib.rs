@@ -11,6 +11,7 @@ mod api;
 mod capture;
 mod http;
 mod plan;
+mod relation;
 mod report;
 mod settings;
 mod subtransaction;

@@ -13,7 +13,7 @@ pub enum Expression {
 }
 
 /// `column` of the row of `from` whose column `match` equals `key`.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 pub struct Lookup {
     pub from: String,
     pub r#match: String,
@@ -22,7 +22,7 @@ pub struct Lookup {
 }
 
 /// What a lookup goes by: a column of the written row, or what another lookup finds.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(untagged)]
 pub enum Key {
     Column(String),

@@ -1,27 +1,31 @@
 //! Row -> pending deliveries: what a trigger on an application's table does.
 
 mod commit;
+mod enrichment;
+mod lookup;
 mod mapping;
+mod payload;
 mod prepare;
 mod progress;
 mod row;
 mod session;
 mod source;
 mod subscribers;
+mod tables;
 mod unwritten;
 mod value;
+mod watch;
+mod writer;
 
 use std::rc::Rc;
 
 use pgrx::prelude::*;
 use pgrx::{IntoDatum, PgTrigger, PgTriggerError};
 
-use crate::acting_as::ActingAs;
-use crate::plan::with_spi;
 use crate::{settings, wake};
 use progress::note_progress;
 use row::Rows;
-use session::{session, sources_of, statements, subscribers};
+use session::{session, sources_of, subscribers};
 use source::Audience;
 use unwritten::Held;
 
@@ -32,7 +36,7 @@ pub use source::Source;
 pub const MILESTONE: &str = "milestone_reached";
 
 pub fn register_callbacks() {
-    session::register_callbacks();
+    watch::register_callbacks();
     commit::register_callbacks();
 }
 
@@ -71,29 +75,19 @@ fn deliver(source: &Rc<Source>, values: &[Option<pg_sys::Datum>], missing: Missi
     if lanes.is_empty() {
         return;
     }
-    let data = source.data(values);
+    let data = source.data(values, &[]);
     if data.incomplete && missing == Missing::Hold {
         return hold(source, values);
     }
-    insert(&source.event_type, &data.json, &lanes);
+    insert(&source.event_type, data.payload, &lanes);
 }
 
-pub fn insert(event_type: &str, json: &str, lanes: &[i64]) {
-    let statements = statements();
-    let _agent = ActingAs::agent();
-    with_spi(|| match lanes {
-        [lane] => {
-            statements
-                .insert_one
-                .execute(&[lane.into_datum(), event_type.into_datum(), json.into_datum()])
-        }
-        _ => {
-            statements
-                .insert_many
-                .execute(&[lanes.into_datum(), event_type.into_datum(), json.into_datum()])
-        }
-    });
-    wake::at_commit(|work| lanes.iter().for_each(|lane| work.lanes.insert(*lane)));
+/// Writes a pending delivery for each of the integrations; `payload` is a jsonb.
+pub fn insert(event_type: &str, payload: pg_sys::Datum, lanes: &[i64]) {
+    if let Some(event_type) = event_type.into_datum() {
+        tables::write_deliveries(event_type, payload, lanes);
+        wake::at_commit(|work| lanes.iter().for_each(|lane| work.lanes.insert(*lane)));
+    }
 }
 
 /// The integrations that hear of it, by id.
@@ -106,7 +100,7 @@ pub fn audience(source: &Source, values: &[Option<pg_sys::Datum>]) -> Vec<i64> {
     match &source.audience {
         Audience::All => listeners.all(),
         Audience::Project(column) => {
-            let project = source.text(*column, values).and_then(|text| text.parse().ok());
+            let project = source.scalar(*column, values).into_integer();
             listeners.of_projects(project.as_slice())
         }
         Audience::Person { column, plan } => {

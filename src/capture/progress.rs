@@ -13,11 +13,9 @@ pub fn note_progress(source: &Source, rows: &Rows) {
     let Some(progress) = &source.progress else { return };
     let side = |tuple: Option<pg_sys::HeapTuple>| {
         let values = rows.values(tuple?, source);
-        let project = source.text(progress.group, &values)?;
-        Some((
-            project,
-            i32::from(source.json(progress.status, &values) == progress.done),
-        ))
+        let project = source.scalar(progress.group, &values).into_text()?.into_owned();
+        let status = source.scalar(progress.status, &values).into_text();
+        Some((project, i32::from(status.as_deref() == Some(&*progress.done))))
     };
     let subscribers = subscribers();
     let listeners = subscribers.of(MILESTONE);

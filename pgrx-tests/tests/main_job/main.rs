@@ -15,6 +15,7 @@ mod resend;
 mod routing;
 mod secrets;
 mod session;
+mod short_cuts;
 mod silence;
 mod support;
 mod suspension;
