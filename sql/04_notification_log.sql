@@ -82,21 +82,5 @@ COMMENT ON COLUMN zentry_notify.webhook_count.last_sent_at IS 'When the last one
 COMMENT ON COLUMN zentry_notify.webhook_count.last_failed_at IS 'When the last one was given up';
 COMMENT ON COLUMN zentry_notify.webhook_count.last_error IS 'Why the last one was given up';
 
--- While a dump is restored by several jobs, the worker may count what it sends before the dump's own row is there.
-CREATE FUNCTION zentry_notify.add_count() RETURNS trigger
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    INSERT INTO zentry_notify.webhook_count AS n VALUES (NEW.*)
-    ON CONFLICT (webhook_integration_id) DO UPDATE
-       SET sent = n.sent + EXCLUDED.sent, failed = n.failed + EXCLUDED.failed,
-           last_sent_at = greatest(n.last_sent_at, EXCLUDED.last_sent_at),
-           last_failed_at = greatest(n.last_failed_at, EXCLUDED.last_failed_at),
-           last_error = coalesce(n.last_error, EXCLUDED.last_error);
-    RETURN NULL;
-END
-$$;
-COMMENT ON FUNCTION zentry_notify.add_count() IS 'Trigger: a restored count is added to what the worker has counted meanwhile';
-
 SELECT pg_catalog.pg_extension_config_dump('zentry_notify.webhook_circuit', '');
 SELECT pg_catalog.pg_extension_config_dump('zentry_notify.webhook_count', '');

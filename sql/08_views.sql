@@ -1,6 +1,6 @@
 -- What people look at. No secret is in here.
 
-CREATE VIEW zentry_notify.webhooks AS
+CREATE OR REPLACE VIEW zentry_notify.webhooks AS
 SELECT w.id,
        w.name,
        w.webhook_type,
@@ -55,7 +55,7 @@ COMMENT ON COLUMN zentry_notify.webhooks.max_age IS 'Age at which its deliveries
 COMMENT ON COLUMN zentry_notify.webhooks.created_at IS 'When it was registered';
 COMMENT ON COLUMN zentry_notify.webhooks.updated_at IS 'When it was changed last';
 
-CREATE VIEW zentry_notify.logs AS
+CREATE OR REPLACE VIEW zentry_notify.logs AS
 SELECT l.id,
        l.webhook_integration_id,
        w.name AS webhook_integration_name,

@@ -1,6 +1,6 @@
 -- Register, change and delete webhooks. The rules are the table's (check_integration).
 
-CREATE FUNCTION zentry_notify.no_such_webhook(webhook_id bigint) RETURNS void
+CREATE OR REPLACE FUNCTION zentry_notify.no_such_webhook(webhook_id bigint) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -14,7 +14,7 @@ END
 $$;
 COMMENT ON FUNCTION zentry_notify.no_such_webhook(bigint) IS 'Raises the error for an id that is null or unknown';
 
-CREATE FUNCTION @extschema@.zentry_register_webhook(
+CREATE OR REPLACE FUNCTION @extschema@.zentry_register_webhook(
     name text, webhook_type text, webhook_url text, project_id bigint DEFAULT NULL,
     event_types text[] DEFAULT NULL, is_active boolean DEFAULT true, created_by_id bigint DEFAULT NULL) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -35,7 +35,7 @@ $$;
 COMMENT ON FUNCTION @extschema@.zentry_register_webhook(text, text, text, bigint, text[], boolean, bigint) IS
     'Registers a webhook and returns its id. webhook_type: discord or teams; project_id null: every project; event_types null: all';
 
-CREATE FUNCTION @extschema@.zentry_update_webhook(
+CREATE OR REPLACE FUNCTION @extschema@.zentry_update_webhook(
     webhook_id bigint, name text DEFAULT NULL, webhook_type text DEFAULT NULL, webhook_url text DEFAULT NULL,
     project_id bigint DEFAULT NULL, event_types text[] DEFAULT NULL, is_active boolean DEFAULT NULL) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -59,7 +59,7 @@ $$;
 COMMENT ON FUNCTION @extschema@.zentry_update_webhook(bigint, text, text, text, bigint, text[], boolean) IS
     'Changes what is given and leaves the rest; project_id 0: every project; a new URL or is_active => true brings back a webhook that was switched off';
 
-CREATE FUNCTION @extschema@.zentry_delete_webhook(webhook_id bigint) RETURNS void
+CREATE OR REPLACE FUNCTION @extschema@.zentry_delete_webhook(webhook_id bigint) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
@@ -71,12 +71,12 @@ END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_delete_webhook(bigint) IS 'Deletes a webhook with its log and whatever still waits for it';
 
-CREATE FUNCTION zentry_notify.not_null(value text, parameter text) RETURNS text
+CREATE OR REPLACE FUNCTION zentry_notify.not_null(value text, parameter text) RETURNS text
     LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     IF value IS NULL THEN
-        RAISE EXCEPTION '% must not be null', parameter USING ERRCODE = 'null_value_not_allowed',
+        RAISE EXCEPTION '% must not be null', parameter USING ERRCODE = 'null_value_not_allowed', COLUMN = parameter,
             HINT = 'zentry_register_webhook(name, webhook_type, webhook_url) needs all three.';
     END IF;
     RETURN value;
@@ -84,13 +84,13 @@ END
 $$;
 COMMENT ON FUNCTION zentry_notify.not_null(text, text) IS 'The value, or an error that names the parameter';
 
-CREATE FUNCTION zentry_notify.check_length(value text, maximum integer, parameter text) RETURNS void
+CREATE OR REPLACE FUNCTION zentry_notify.check_length(value text, maximum integer, parameter text) RETURNS void
     LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     IF length(value) > maximum THEN
         RAISE EXCEPTION '% must not be longer than % characters', parameter, maximum
-            USING ERRCODE = 'string_data_right_truncation', DETAIL = format('It has %s.', length(value)), HINT = 'Shorten it.';
+            USING ERRCODE = 'string_data_right_truncation', COLUMN = parameter, DETAIL = format('It has %s.', length(value)), HINT = 'Shorten it.';
     END IF;
 END
 $$;

@@ -1,6 +1,6 @@
 -- Sample events, and deliveries sent anew.
 
-CREATE FUNCTION @extschema@.zentry_test_event(event_type text DEFAULT 'task_completed', project_id bigint DEFAULT NULL) RETURNS SETOF bigint
+CREATE OR REPLACE FUNCTION @extschema@.zentry_test_event(event_type text DEFAULT 'task_completed', project_id bigint DEFAULT NULL) RETURNS SETOF bigint
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
@@ -41,7 +41,7 @@ $$;
 COMMENT ON FUNCTION @extschema@.zentry_test_event(text, bigint) IS
     'Queues a sample of the event for every active webhook that would hear it in that project (null: the first that has one) and returns the ids of the log';
 
-CREATE FUNCTION @extschema@.zentry_retry(log_id bigint) RETURNS bigint
+CREATE OR REPLACE FUNCTION @extschema@.zentry_retry(log_id bigint) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -85,7 +85,7 @@ $$;
 COMMENT ON FUNCTION @extschema@.zentry_retry(bigint) IS
     'Sends a failed delivery again as a new one (at most 3 times along one chain) and returns its id; one that waits for its next attempt is made due now';
 
-CREATE FUNCTION @extschema@.zentry_retry_failed(webhook_id bigint DEFAULT NULL, event_type text DEFAULT NULL, since timestamptz DEFAULT NULL) RETURNS bigint
+CREATE OR REPLACE FUNCTION @extschema@.zentry_retry_failed(webhook_id bigint DEFAULT NULL, event_type text DEFAULT NULL, since timestamptz DEFAULT NULL) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column

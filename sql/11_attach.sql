@@ -1,6 +1,6 @@
 -- Which tables fire what.
 
-CREATE FUNCTION zentry_notify.attach_source(
+CREATE OR REPLACE FUNCTION zentry_notify.attach_source(
     event_type text, relation regclass, columns jsonb, audience jsonb, progress jsonb,
     insert_when text, update_when text, delete_when text, rider text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -44,7 +44,7 @@ COMMENT ON FUNCTION zentry_notify.attach_source(text, regclass, jsonb, jsonb, js
     'Records a source and puts its triggers on the table; repeating it mends what was changed or suspended. rider: another source of the table that the same triggers serve, because each WHEN costs every write';
 
 -- Zentry's own tables, as its Django migrations make them.
-CREATE VIEW zentry_notify.zentry_source AS
+CREATE OR REPLACE VIEW zentry_notify.zentry_source AS
 SELECT *
   FROM (VALUES
     ('task_completed', 'public.tasks_task',
@@ -104,7 +104,7 @@ COMMENT ON COLUMN zentry_notify.zentry_source.update_when IS 'WHEN of the update
 COMMENT ON COLUMN zentry_notify.zentry_source.delete_when IS 'WHEN of the delete trigger; null: there is none';
 COMMENT ON COLUMN zentry_notify.zentry_source.rider IS 'Another event of the table that these triggers serve too';
 
-CREATE FUNCTION @extschema@.zentry_attach() RETURNS TABLE (event_type text, relation text, state text)
+CREATE OR REPLACE FUNCTION @extschema@.zentry_attach() RETURNS TABLE (event_type text, relation text, state text)
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
@@ -130,7 +130,7 @@ $$;
 COMMENT ON FUNCTION @extschema@.zentry_attach() IS
     'Puts the triggers of the five events on Zentry''s own tables, whichever exist, and mends what was suspended. Tables of other owners are left as they are';
 
-CREATE FUNCTION @extschema@.zentry_detach(relation regclass) RETURNS void
+CREATE OR REPLACE FUNCTION @extschema@.zentry_detach(relation regclass) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_variable
@@ -153,7 +153,7 @@ END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_detach(regclass) IS 'Takes all our triggers off a table: it fires nothing any more. Needs the table''s owner';
 
-CREATE FUNCTION zentry_notify.caller_owns(relation regclass) RETURNS boolean
+CREATE OR REPLACE FUNCTION zentry_notify.caller_owns(relation regclass) RETURNS boolean
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
     -- The caller of the definer function that calls this one: what SET ROLE says, else who logged in.
@@ -162,7 +162,7 @@ AS $$
 $$;
 COMMENT ON FUNCTION zentry_notify.caller_owns(regclass) IS 'Whether the role that called a definer function owns the table';
 
-CREATE FUNCTION zentry_notify.require_owner(relation regclass) RETURNS void
+CREATE OR REPLACE FUNCTION zentry_notify.require_owner(relation regclass) RETURNS void
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN

@@ -10,6 +10,7 @@ mod acting_as;
 mod api;
 mod capture;
 mod http;
+mod installation;
 mod plan;
 mod relation;
 mod report;
@@ -74,9 +75,15 @@ extension_sql_file!(
     requires = ["delivery_functions"]
 );
 extension_sql_file!(
+    "../sql/14_api_token.sql",
+    name = "api_token",
+    requires = ["attach"]
+);
+extension_sql_file!("../sql/15_api.sql", name = "api", requires = ["api_token"]);
+extension_sql_file!(
     "../sql/12_privileges.sql",
     name = "privileges",
-    requires = ["attach"]
+    requires = ["api"]
 );
 extension_sql_file!(
     "../sql/13_install.sql",

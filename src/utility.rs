@@ -1,6 +1,6 @@
 //! Utility statements that the worker has to know of: those that want a database for themselves, for which it makes way;
-//! COMMIT PREPARED, after which there is work although no transaction of this session wrote it; and DROP EXTENSION, after which
-//! there is none any more.
+//! COMMIT PREPARED, after which there is work although no transaction of this session wrote it; and DROP and ALTER EXTENSION, after
+//! which there is none any more or may be some again.
 
 use std::ffi::CStr;
 use std::time::Duration;
@@ -77,8 +77,8 @@ unsafe extern "C-unwind" fn process_utility(
                     registry.notify(pg_sys::MyDatabaseId, &Work::ALL);
                 }
             }
-            // The worker finds nothing to read, and leaves.
-            Utility::DropExtension => wake::at_commit(|work| work.configuration = true),
+            // The worker finds nothing to read, and leaves; or another version, which it waited for.
+            Utility::Extension => wake::at_commit(|work| work.configuration = true),
             Utility::DropDatabase(_) => way.iter_mut().for_each(Way::keep_clear),
             Utility::Exclusive(_) | Utility::Other => {}
         }
@@ -91,7 +91,7 @@ enum Utility {
     DropDatabase(pg_sys::Oid),
     CommitPrepared,
     /// Perhaps of ours: the worker looks.
-    DropExtension,
+    Extension,
     Other,
 }
 
@@ -125,8 +125,9 @@ impl Utility {
                         _ => Utility::Other,
                     }
                 }
+                pg_sys::NodeTag::T_AlterExtensionStmt => Utility::Extension,
                 pg_sys::NodeTag::T_DropStmt => match (*node.cast::<pg_sys::DropStmt>()).removeType {
-                    pg_sys::ObjectType::OBJECT_EXTENSION => Utility::DropExtension,
+                    pg_sys::ObjectType::OBJECT_EXTENSION => Utility::Extension,
                     _ => Utility::Other,
                 },
                 _ => Utility::Other,

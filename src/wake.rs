@@ -141,6 +141,10 @@ pub struct Slot {
     due: AtomicI64,
     /// Until when no worker may be in the database, in microseconds since 1970.
     held_until: AtomicI64,
+    /// Until when a worker would find nothing that it may do, in microseconds since 1970. A change of the configuration ends it.
+    paused_until: AtomicI64,
+    /// Whether it was said that the database's SQL does not go with the library.
+    outdated: AtomicBool,
     /// Whether the last worker left because it wanted to.
     left_in_order: AtomicBool,
 }
@@ -157,6 +161,8 @@ impl Slot {
             looking: AtomicBool::new(false),
             due: AtomicI64::new(NEVER),
             held_until: AtomicI64::new(0),
+            paused_until: AtomicI64::new(0),
+            outdated: AtomicBool::new(false),
             left_in_order: AtomicBool::new(true),
         }
     }
@@ -211,11 +217,22 @@ impl Slot {
 
     /// How long no worker may be in the database.
     pub fn held_for(&self) -> Option<Duration> {
-        let left = self.held_until.load(SeqCst) - Timestamp::now().as_microsecond();
-        u64::try_from(left)
-            .ok()
-            .filter(|left| *left > 0)
-            .map(Duration::from_micros)
+        time_left(&self.held_until)
+    }
+
+    /// Starts no worker for that long, unless the configuration changes: it could do nothing.
+    pub fn pause_for(&self, pause: Duration) {
+        let until = Timestamp::now().checked_add(pause).unwrap_or(Timestamp::MAX);
+        self.paused_until.store(until.as_microsecond(), SeqCst);
+    }
+
+    pub fn paused_for(&self) -> Option<Duration> {
+        time_left(&self.paused_until)
+    }
+
+    /// True when it was otherwise before.
+    pub fn set_outdated(&self, outdated: bool) -> bool {
+        self.outdated.swap(outdated, SeqCst) != outdated
     }
 
     pub fn has_worker(&self) -> bool {
@@ -260,6 +277,8 @@ impl Slot {
     pub fn release(&self) {
         self.take();
         self.hold_until(None);
+        self.paused_until.store(0, SeqCst);
+        self.outdated.store(false, SeqCst);
         self.set_due(None);
         self.left_in_order.store(true, SeqCst);
         self.database.store(0, SeqCst);
@@ -402,12 +421,24 @@ impl Registry {
             return self.wake_launcher();
         };
         slot.add(work);
+        if work.configuration {
+            slot.paused_until.store(0, SeqCst);
+        }
         match slot.worker.load(SeqCst) {
             NOBODY => self.wake_launcher(),
             _ if slot.looking.load(SeqCst) => {}
             worker => wake_process(worker),
         }
     }
+}
+
+/// From now to a moment in microseconds since 1970; None: it is past.
+fn time_left(until: &AtomicI64) -> Option<Duration> {
+    let left = until.load(SeqCst) - Timestamp::now().as_microsecond();
+    u64::try_from(left)
+        .ok()
+        .filter(|left| *left > 0)
+        .map(Duration::from_micros)
 }
 
 /// A process that has left by now, or its successor, is woken for nothing; every waiter checks its condition again.

@@ -2,6 +2,7 @@
 
 use pgrx::prelude::*;
 
+use crate::installation::LIBRARY;
 use crate::wake;
 
 /// At commit, lets the worker look at what waits for these integrations, and with `overdue` no longer wait to try again. Nulls
@@ -16,6 +17,11 @@ fn wake(webhook_ids: pgrx::Array<i64>, overdue: bool) {
         };
         webhook_ids.iter().flatten().for_each(|id| lanes.insert(id));
     });
+}
+
+#[pg_extern(sql = false)]
+fn library_version() -> &'static str {
+    LIBRARY
 }
 
 #[pg_extern(sql = false)]

@@ -13,6 +13,7 @@ use webhook::message;
 use webhook::outcome::{Judgement, Verdict, judge};
 
 use crate::http::Http;
+use crate::installation;
 use crate::plan::{Plan, with_spi};
 
 /// Characters of the message; the rest is cut off.
@@ -41,6 +42,7 @@ fn zentry_test_webhook(
     // Before anything is posted: the log could not have it.
     // SAFETY: a check that raises an error on a standby and in a read-only transaction.
     unsafe { pg_sys::PreventCommandIfReadOnly(c"zentry_test_webhook()".as_ptr()) };
+    installation::require_fitting();
     let (id, webhook_type, webhook_url) = find(webhook_id);
     let endpoint =
         super::url::endpoint(&webhook_type, &webhook_url).unwrap_or_else(|refusal| refusal.raise());

@@ -22,7 +22,7 @@ use std::rc::Rc;
 use pgrx::prelude::*;
 use pgrx::{IntoDatum, PgTrigger, PgTriggerError};
 
-use crate::{settings, wake};
+use crate::{settings, subtransaction, wake};
 use progress::note_progress;
 use row::Rows;
 use session::{session, sources_of, subscribers};
@@ -46,19 +46,31 @@ fn capture<'a>(
     trigger: &'a PgTrigger<'a>,
 ) -> Result<Option<PgHeapTuple<'a, AllocatedByPostgres>>, PgTriggerError> {
     if settings::enabled() {
-        let row = Rows::of(trigger);
-        for source in sources_of(trigger).iter() {
-            match source.progress {
-                Some(_) => note_progress(source, &row),
-                None => {
-                    if let Some(values) = row.new_values(source) {
-                        deliver(source, &values, Missing::Hold);
-                    }
+        let known = sources_of(trigger);
+        match &known.mismatch {
+            None => capture_row(trigger, &known.sources),
+            Some(mismatch) => {
+                if let Err(failure) = subtransaction::attempt(|| capture_row(trigger, &known.sources)) {
+                    session::not_captured(mismatch, &failure.to_string());
                 }
             }
         }
     }
     Ok(None)
+}
+
+fn capture_row(trigger: &PgTrigger, sources: &[Rc<Source>]) {
+    let row = Rows::of(trigger);
+    for source in sources {
+        match source.progress {
+            Some(_) => note_progress(source, &row),
+            None => {
+                if let Some(values) = row.new_values(source) {
+                    deliver(source, &values, Missing::Hold);
+                }
+            }
+        }
+    }
 }
 
 /// What to do with an event whose lookups found nothing.

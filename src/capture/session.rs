@@ -15,11 +15,17 @@ use super::tables::OurTables;
 use super::unwritten::Unwritten;
 use super::watch::{CONFIGURATION, Watch};
 use crate::acting_as::ActingAs;
+use crate::installation::{Installation, Mismatch};
 use crate::plan::{Plan, with_spi};
 use crate::subtransaction;
 
 /// A trigger's sources, one for each of its arguments, but for those that are suspended or gone.
-pub type Known = Rc<[Rc<Source>]>;
+#[derive(Clone, Default)]
+pub struct Known {
+    pub sources: Rc<[Rc<Source>]>,
+    /// The SQL does not go with the library: what is tried may fail.
+    pub mismatch: Option<Rc<Mismatch>>,
+}
 
 #[derive(Default)]
 pub struct Session {
@@ -49,30 +55,47 @@ pub fn sources_of(trigger: &PgTrigger) -> Known {
         return known;
     }
     let (Ok(event_types), Ok(relation)) = (trigger.extra_args(), trigger.relation()) else {
-        return Rc::new([]);
+        return Known::default();
     };
     watch_configuration();
     CONFIGURATION.with(|watch| watch.add(relation.oid()));
-    let known: Known = event_types
+    let mismatch = Installation::find()
+        .and_then(|installation| installation.fits().err())
+        .map(Rc::new);
+    let sources = event_types
         .iter()
-        .filter_map(|event_type| load(event_type, &relation))
+        .filter_map(|event_type| load(event_type, &relation, mismatch.as_deref()))
         .collect();
+    let known = Known { sources, mismatch };
     session(|s| s.sources.insert(oid, known.clone()));
     known
 }
 
-fn load(event_type: &str, relation: &PgRelation) -> Option<Rc<Source>> {
+fn load(event_type: &str, relation: &PgRelation, mismatch: Option<&Mismatch>) -> Option<Rc<Source>> {
     match subtransaction::attempt(|| Source::load(event_type, relation)) {
         Ok(source) => source.map(Rc::new),
         Err(failure) => {
-            suspend(
-                event_type,
-                relation.oid(),
-                &failure.raise_if_passing().to_string(),
-            );
+            let reason = failure.raise_if_passing().to_string();
+            match mismatch {
+                // No fault of the source's.
+                Some(mismatch) => not_captured(mismatch, &reason),
+                None => suspend(event_type, relation.oid(), &reason),
+            }
             None
         }
     }
+}
+
+/// Says that events are lost until the SQL goes with the library.
+pub fn not_captured(mismatch: &Mismatch, reason: &str) {
+    crate::report::warning(
+        PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+        format!(
+            "{}, and an event could not be written: {reason}",
+            mismatch.message()
+        ),
+        &format!("The write itself is not affected. {}", mismatch.hint()),
+    );
 }
 
 /// Records why the source fires nothing from now on. Another session may be doing the same: it is not waited for.

@@ -14,12 +14,13 @@ use webhook::schedule::{LaneId, RequestId, Scheduler};
 
 use super::housekeeping::{self, Housekeeping};
 use super::lanes::{Composer, Lane, config, idle_connections, policy};
-use super::queue::{self, Queue};
+use super::queue::Queue;
 use super::record::Unrecorded;
 use super::trouble::Trouble;
 use super::wait::Waiter;
 use super::{database, milestones, signals};
 use crate::http::Http;
+use crate::installation::Installation;
 use crate::settings;
 use crate::wake::{LaneSet, Registry, Slot, Work, registry};
 
@@ -34,6 +35,12 @@ const PATIENCE_WHEN_IN_THE_WAY: Duration = Duration::from_secs(2);
 const SERVICE: Duration = Duration::from_secs(5);
 /// When other databases wait, a worker whose next request is further off leaves at once.
 const SHORT_WHILE: Duration = Duration::from_secs(1);
+/// How long no worker is started after one has found that zentry_notify.sending is off. (Nobody tells when a database's own
+/// setting changes.)
+const HELD_BACK: Duration = Duration::from_secs(5);
+/// The same when the database's SQL does not go with the library. ALTER EXTENSION UPDATE ends it.
+const OUTDATED: Duration = Duration::from_secs(60);
+
 #[pg_guard]
 #[unsafe(no_mangle)]
 pub extern "C-unwind" fn zentry_notify_worker_main(argument: pg_sys::Datum) {
@@ -50,16 +57,40 @@ pub extern "C-unwind" fn zentry_notify_worker_main(argument: pg_sys::Datum) {
     signals::install();
     database::connect(Some(database), c"zentry_notify worker");
     match installation() {
-        Ok(Some(installation)) if settings::sending() => Worker::serve(registry, slot, installation),
-        Ok(_) => {
-            slot.take();
-            slot.set_due(None);
-        }
+        Ok(Some(installation)) => match installation.fits() {
+            Ok(()) if settings::sending() => {
+                slot.set_outdated(false);
+                Worker::serve(registry, slot, installation.oid);
+            }
+            Ok(()) => wait_for_better(slot, HELD_BACK),
+            Err(mismatch) => {
+                if slot.set_outdated(true) {
+                    crate::report::warning(
+                        PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                        format!("{}, notifications wait", mismatch.message()),
+                        &mismatch.hint(),
+                    );
+                }
+                wait_for_better(slot, OUTDATED);
+            }
+        },
+        Ok(None) => nothing_to_do(slot),
         Err(error) => return pgrx::log!("zentry_notify: the worker could not start: {error}"),
     }
     slot.in_order();
     registry.leave(slot);
     registry.wake_launcher();
+}
+
+fn nothing_to_do(slot: &Slot) {
+    slot.take();
+    slot.set_due(None);
+}
+
+/// Commits go on, and none of them should start a worker for nothing.
+fn wait_for_better(slot: &Slot, pause: Duration) {
+    slot.pause_for(pause);
+    nothing_to_do(slot);
 }
 
 #[pg_guard]
@@ -259,7 +290,8 @@ impl Worker {
     }
 
     fn look_for_installation(&mut self) {
-        self.uninstalled = installation().is_ok_and(|found| found != Some(self.installation));
+        self.uninstalled =
+            installation().is_ok_and(|found| found.map(|found| found.oid) != Some(self.installation));
     }
 
     /// What a transaction is needed for.
@@ -477,6 +509,6 @@ enum Turn {
     Uninstalled,
 }
 
-fn installation() -> Result<Option<pg_sys::Oid>, String> {
-    database::transaction_as_self("zentry_notify: look for the extension", queue::installation)
+fn installation() -> Result<Option<Installation>, String> {
+    database::transaction_as_self("zentry_notify: look for the extension", Installation::find)
 }

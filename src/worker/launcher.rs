@@ -117,7 +117,8 @@ impl Launcher {
                 .dead
                 .get(&database)
                 .map_or(Duration::ZERO, |d| d.until.saturating_duration_since(now.0));
-            let wait = wait.max(paused).max(slot.held_for().unwrap_or_default());
+            let kept_away = slot.held_for().max(slot.paused_for());
+            let wait = wait.max(paused).max(kept_away.unwrap_or_default());
             if wait.is_zero() {
                 let since = self.waiting.get(&database).copied();
                 waiting.insert(database, since.unwrap_or(now.0));

@@ -53,24 +53,11 @@ pub struct Queue {
     close_circuit: Plan,
 }
 
-/// The extension's OID, if it is in this database: another one after DROP and CREATE EXTENSION.
-pub fn installation() -> Option<pg_sys::Oid> {
-    first_oid("SELECT oid FROM pg_catalog.pg_extension WHERE extname OPERATOR(pg_catalog.=) 'zentry_notify'")
-}
-
 /// The OID of one of our tables.
 fn table(name: &str) -> u32 {
-    let oid = first_oid(&format!(
-        "SELECT pg_catalog.to_regclass('zentry_notify.{name}')::pg_catalog.oid"
-    ));
+    let sql = format!("SELECT pg_catalog.to_regclass('zentry_notify.{name}')::pg_catalog.oid");
+    let oid = with_spi(|| value::<pg_sys::Oid>(&Plan::prepare(&sql, &[]).execute(&[]), 0, 1));
     oid.unwrap_or(pg_sys::InvalidOid).to_u32()
-}
-
-fn first_oid(sql: &str) -> Option<pg_sys::Oid> {
-    with_spi(|| {
-        let rows = Plan::prepare(sql, &[]).execute(&[]);
-        (rows.len() > 0).then(|| value(&rows, 0, 1)).flatten()
-    })
 }
 
 impl Queue {
