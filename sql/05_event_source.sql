@@ -10,6 +10,7 @@ CREATE TABLE zentry_notify.event_source (
     suspended_at     timestamptz,
     suspended_reason text,
     created_at       timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    transition       jsonb,
     UNIQUE (relation, event_type)
 );
 COMMENT ON TABLE zentry_notify.event_source IS 'Attached tables: their triggers find here what to make of a row';
@@ -25,6 +26,8 @@ COMMENT ON COLUMN zentry_notify.event_source.progress IS
 COMMENT ON COLUMN zentry_notify.event_source.suspended_at IS 'Since when it fires nothing, because its columns or lookups do not work any more; zentry_attach mends it';
 COMMENT ON COLUMN zentry_notify.event_source.suspended_reason IS 'What does not work';
 COMMENT ON COLUMN zentry_notify.event_source.created_at IS 'When it was attached';
+COMMENT ON COLUMN zentry_notify.event_source.transition IS
+    'What an UPDATE has to change: {"column": column}, or {"column": column, "to": text} when only that value fires. WHEN asks whether it changed, the trigger what it became: each constant in a WHEN costs every write';
 
 CREATE TABLE zentry_notify.progress_note (
     id              bigint GENERATED ALWAYS AS IDENTITY,

@@ -15,6 +15,11 @@ $$;
 
 --# include steps/lock.sql
 
+ALTER TABLE zentry_notify.event_source ADD transition jsonb;
+COMMENT ON COLUMN zentry_notify.event_source.transition IS
+    'What an UPDATE has to change: {"column": column}, or {"column": column, "to": text} when only that value fires. WHEN asks whether it changed, the trigger what it became: each constant in a WHEN costs every write';
+DROP FUNCTION zentry_notify.attach_source(text, regclass, jsonb, jsonb, jsonb, text, text, text, text);
+
 --# include 06_rust_functions.sql
 --# include 07_triggers.sql
 --# include 08_views.sql
@@ -30,5 +35,5 @@ $$;
 --# structure 02_event_type.sql c56e0cc76e86bcc4
 --# structure 03_webhook_integration.sql 5296144989355348
 --# structure 04_notification_log.sql 42a16fb2ac4a33ba
---# structure 05_event_source.sql d72a80547be7f755
+--# structure 05_event_source.sql b0f1edad70d9a091
 --# structure 13_install.sql 791a504ceeabc87f

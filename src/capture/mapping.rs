@@ -61,6 +61,14 @@ pub struct Progress {
     pub done: String,
 }
 
+/// What an UPDATE has to change for the event to fire: `event_source.transition`.
+#[derive(Debug, Deserialize)]
+pub struct Transition {
+    pub column: String,
+    /// What it has to become, as text; None: the trigger's WHEN says all.
+    pub to: Option<String>,
+}
+
 /// Gives a table's name, qualified and quoted, or an error when it does not exist.
 pub type Resolve<'a> = &'a dyn Fn(&str) -> String;
 

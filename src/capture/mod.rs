@@ -25,7 +25,7 @@ use pgrx::{IntoDatum, PgTrigger, PgTriggerError};
 use crate::{settings, subtransaction, wake};
 use progress::note_progress;
 use row::Rows;
-use session::{session, sources_of, subscribers};
+use session::{Known, session, sources_of, subscribers};
 use source::Audience;
 use unwritten::Held;
 
@@ -48,9 +48,9 @@ fn capture<'a>(
     if settings::enabled() {
         let known = sources_of(trigger);
         match &known.mismatch {
-            None => capture_row(trigger, &known.sources),
+            None => capture_row(trigger, &known),
             Some(mismatch) => {
-                if let Err(failure) = subtransaction::attempt(|| capture_row(trigger, &known.sources)) {
+                if let Err(failure) = subtransaction::attempt(|| capture_row(trigger, &known)) {
                     session::not_captured(mismatch, &failure.to_string());
                 }
             }
@@ -59,13 +59,15 @@ fn capture<'a>(
     Ok(None)
 }
 
-fn capture_row(trigger: &PgTrigger, sources: &[Rc<Source>]) {
+fn capture_row(trigger: &PgTrigger, known: &Known) {
     let row = Rows::of(trigger);
-    for source in sources {
+    for source in known.sources.iter() {
         match source.progress {
-            Some(_) => note_progress(source, &row),
+            Some(_) => note_progress(source, &row, known.milestones_ride),
             None => {
-                if let Some(values) = row.new_values(source) {
+                if let Some(values) = row.new_values(source)
+                    && source.fires(&values)
+                {
                     deliver(source, &values, Missing::Hold);
                 }
             }

@@ -9,7 +9,7 @@ use pgrx::prelude::*;
 use super::enrichment::Enrichment;
 use super::lookup::DirectLookups;
 use super::mapping::{self, Expression, Lookup};
-use super::source::{Audience, Column, Entry, Origin, Progress, Source};
+use super::source::{Audience, Becomes, Column, Entry, Origin, Progress, Source, SourceRow};
 use super::value::Kind;
 use super::watch::{CONFIGURATION, Watch};
 use crate::acting_as::ActingAs;
@@ -35,36 +35,36 @@ impl<'a> Builder<'a> {
         }
     }
 
-    pub fn build(
-        mut self,
-        id: i64,
-        event_type: &str,
-        columns: &str,
-        audience: &str,
-        progress: Option<&str>,
-    ) -> Source {
+    pub fn build(mut self, event_type: &str, row: SourceRow) -> Source {
         // SAFETY: an open relation has its catalogue row.
         let owner = unsafe { (*(*self.relation.as_ptr()).rd_rel).relowner };
-        let mapping: BTreeMap<String, Expression> = parse(columns, "columns");
+        let mapping: BTreeMap<String, Expression> = parse(&row.columns, "columns");
         let mut entries: Vec<Entry> = mapping
             .iter()
             .map(|(key, expression)| self.entry(key, expression))
             .collect();
         // As a jsonb has them: sorting what is sorted costs little.
         entries.sort_by(|a, b| (a.key.len(), &a.key).cmp(&(b.key.len(), &b.key)));
-        let progress = progress.map(|text| {
-            let progress: mapping::Progress = parse(text, "progress");
+        let progress = row.progress.map(|text| {
+            let progress: mapping::Progress = parse(&text, "progress");
             Progress {
                 group: self.column(&progress.group),
                 status: self.column(&progress.status),
                 done: progress.done,
             }
         });
+        let becomes = row.transition.and_then(|text| {
+            let transition: mapping::Transition = parse(&text, "transition");
+            Some(Becomes {
+                column: self.column(&transition.column),
+                value: transition.to?,
+            })
+        });
         let _owner = ActingAs::role(owner);
-        let audience = self.audience(parse(audience, "audience"), &mapping);
+        let audience = self.audience(parse(&row.audience, "audience"), &mapping);
         let enrichment = self.enrichment();
         let source = Source {
-            id,
+            id: row.id,
             event_type: event_type.to_owned(),
             owner,
             columns: self.columns,
@@ -72,6 +72,7 @@ impl<'a> Builder<'a> {
             enrichment,
             audience,
             progress,
+            becomes,
         };
         source.rehearse();
         source

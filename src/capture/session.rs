@@ -9,6 +9,7 @@ use std::rc::Rc;
 use pgrx::prelude::*;
 use pgrx::{FromDatum, IntoDatum, PgRelation, PgTrigger};
 
+use super::MILESTONE;
 use super::source::Source;
 use super::subscribers::Subscribers;
 use super::tables::OurTables;
@@ -23,6 +24,8 @@ use crate::subtransaction;
 #[derive(Clone, Default)]
 pub struct Known {
     pub sources: Rc<[Rc<Source>]>,
+    /// The trigger is another event's than milestones' own.
+    pub milestones_ride: bool,
     /// The SQL does not go with the library: what is tried may fail.
     pub mismatch: Option<Rc<Mismatch>>,
 }
@@ -66,7 +69,11 @@ pub fn sources_of(trigger: &PgTrigger) -> Known {
         .iter()
         .filter_map(|event_type| load(event_type, &relation, mismatch.as_deref()))
         .collect();
-    let known = Known { sources, mismatch };
+    let known = Known {
+        sources,
+        milestones_ride: event_types.first().is_some_and(|first| first != MILESTONE),
+        mismatch,
+    };
     session(|s| s.sources.insert(oid, known.clone()));
     known
 }

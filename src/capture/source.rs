@@ -66,6 +66,23 @@ pub struct Source {
     pub(super) enrichment: Option<Enrichment>,
     pub audience: Audience,
     pub progress: Option<Progress>,
+    pub(super) becomes: Option<Becomes>,
+}
+
+/// What a column has to be in the new row; the trigger's WHEN has asked whether it changed.
+pub(super) struct Becomes {
+    /// Index in `columns`.
+    pub(super) column: usize,
+    pub(super) value: String,
+}
+
+/// A row of `event_source`, as it stands there.
+pub(super) struct SourceRow {
+    pub(super) id: i64,
+    pub(super) columns: String,
+    pub(super) audience: String,
+    pub(super) progress: Option<String>,
+    pub(super) transition: Option<String>,
 }
 
 /// The event's data.
@@ -80,14 +97,14 @@ impl Source {
     /// Reads the source of `event_type` on `relation` (or, for a partition, on the table that it belongs to) and prepares
     /// its statements. None: not attached, or suspended. Whatever does not work any more raises an error.
     pub fn load(event_type: &str, relation: &PgRelation) -> Option<Source> {
-        let (id, columns, audience, progress) = Self::row(event_type, relation.oid())?;
-        let builder = Builder::new(relation);
-        Some(builder.build(id, event_type, &columns, &audience, progress.as_deref()))
+        let row = Self::row(event_type, relation.oid())?;
+        Some(Builder::new(relation).build(event_type, row))
     }
 
-    /// id, columns, audience, progress
-    fn row(event_type: &str, relation: pg_sys::Oid) -> Option<(i64, String, String, Option<String>)> {
-        const SQL: &str = "SELECT s.id, s.columns::pg_catalog.text, s.audience::pg_catalog.text, s.progress::pg_catalog.text \
+    /// 0.1.0 has no transitions: between a new library and ALTER EXTENSION UPDATE its triggers ask for themselves.
+    fn row(event_type: &str, relation: pg_sys::Oid) -> Option<SourceRow> {
+        const SQL: &str = "SELECT s.id, s.columns::pg_catalog.text, s.audience::pg_catalog.text, s.progress::pg_catalog.text, \
+                                  pg_catalog.to_jsonb(s) OPERATOR(pg_catalog.->>) 'transition' \
                            FROM zentry_notify.event_source s \
                            WHERE s.event_type OPERATOR(pg_catalog.=) $1 AND s.suspended_at IS NULL \
                              AND (s.relation OPERATOR(pg_catalog.=) $2 OR s.relation OPERATOR(pg_catalog.=) ANY (SELECT pg_catalog.pg_partition_ancestors($2)))";
@@ -100,14 +117,24 @@ impl Source {
             }
             // SAFETY: the types are those of the statement's columns.
             unsafe {
-                Some((
-                    i64::from_datum(rows.get(0, 1).0?, false)?,
-                    String::from_datum(rows.get(0, 2).0?, false)?,
-                    String::from_datum(rows.get(0, 3).0?, false)?,
-                    rows.get(0, 4).0.and_then(|d| String::from_datum(d, false)),
-                ))
+                let text = |column| rows.get(0, column).0.and_then(|d| String::from_datum(d, false));
+                Some(SourceRow {
+                    id: i64::from_datum(rows.get(0, 1).0?, false)?,
+                    columns: text(2)?,
+                    audience: text(3)?,
+                    progress: text(4),
+                    transition: text(5),
+                })
             }
         })
+    }
+
+    /// Whether the row is what fires the event.
+    pub fn fires(&self, values: &[Option<pg_sys::Datum>]) -> bool {
+        let is = |becomes: &Becomes| {
+            self.scalar(becomes.column, values).into_text().as_deref() == Some(&*becomes.value)
+        };
+        self.becomes.as_ref().is_none_or(is)
     }
 
     /// Makes the event's data of the row's values, which are in the order of `columns`, and of `more`. It is in the current
