@@ -11,6 +11,7 @@ CREATE TABLE zentry_notify.event_source (
     suspended_reason text,
     created_at       timestamptz NOT NULL DEFAULT pg_catalog.now(),
     omit             text[] NOT NULL DEFAULT '{}',
+    transition       jsonb,
     UNIQUE (relation, event_type)
 );
 COMMENT ON TABLE zentry_notify.event_source IS 'Attached tables: their triggers find here what to make of a row';
@@ -28,6 +29,8 @@ COMMENT ON COLUMN zentry_notify.event_source.suspended_reason IS 'What does not 
 COMMENT ON COLUMN zentry_notify.event_source.created_at IS 'When it was attached';
 COMMENT ON COLUMN zentry_notify.event_source.omit IS
     'Keys of the event''s data that are left out for everybody, such as {task_description}: their columns are not read for it. zentry_attach keeps it';
+COMMENT ON COLUMN zentry_notify.event_source.transition IS
+    'What an UPDATE has to change: {"column": column}, or {"column": column, "to": text} when only that value fires. WHEN asks whether it changed, the trigger what it became: each constant in a WHEN costs every write';
 
 CREATE TABLE zentry_notify.progress_note (
     id              bigint GENERATED ALWAYS AS IDENTITY,

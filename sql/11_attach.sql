@@ -26,7 +26,7 @@ COMMENT ON FUNCTION zentry_notify.require_owner(regclass) IS 'An error unless th
 
 CREATE OR REPLACE FUNCTION zentry_notify.attach_source(
     event_type text, relation regclass, columns jsonb, audience jsonb, progress jsonb,
-    insert_when text, update_when text, delete_when text, rider text) RETURNS void
+    insert_when text, update_when text, delete_when text, rider text, transition jsonb DEFAULT NULL) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_variable
@@ -37,12 +37,14 @@ DECLARE
     conditions jsonb := jsonb_build_object('insert', insert_when, 'update', update_when, 'delete', delete_when);
 BEGIN
     UPDATE zentry_notify.event_source AS s
-       SET columns = columns, audience = audience, progress = progress, suspended_at = NULL, suspended_reason = NULL
+       SET columns = columns, audience = audience, progress = progress, transition = transition,
+           suspended_at = NULL, suspended_reason = NULL
      WHERE s.relation = relation AND s.event_type = event_type
-       AND ((s.columns, s.audience, s.progress) IS DISTINCT FROM (columns, audience, progress) OR s.suspended_at IS NOT NULL);
+       AND ((s.columns, s.audience, s.progress, s.transition) IS DISTINCT FROM (columns, audience, progress, transition)
+            OR s.suspended_at IS NOT NULL);
     -- Not by ON CONFLICT DO UPDATE: an INSERT is a restored row, which replaces what is there (replace_source).
-    INSERT INTO zentry_notify.event_source (event_type, relation, columns, audience, progress)
-    SELECT event_type, relation, columns, audience, progress
+    INSERT INTO zentry_notify.event_source (event_type, relation, columns, audience, progress, transition)
+    SELECT event_type, relation, columns, audience, progress, transition
      WHERE NOT EXISTS (SELECT FROM zentry_notify.event_source s WHERE s.relation = relation AND s.event_type = event_type)
     ON CONFLICT ON CONSTRAINT event_source_relation_event_type_key DO NOTHING;
 
@@ -58,7 +60,8 @@ BEGIN
             END IF;
             EXECUTE format('CREATE %s TRIGGER %I AFTER %s ON %s FOR EACH ROW WHEN (%s) EXECUTE FUNCTION zentry_notify.capture(%s)',
                            CASE WHEN current_setting('server_version_num')::integer >= 140000 THEN 'OR REPLACE' END,
-                           trigger_of, operation, relation, condition, concat_ws(', ', quote_literal(event_type), quote_literal(rider)));
+                           trigger_of, operation || CASE operation WHEN 'update' THEN zentry_notify.named_column(relation, transition) ELSE '' END,
+                           relation, condition, concat_ws(', ', quote_literal(event_type), quote_literal(rider)));
             -- DROP EXTENSION takes the trigger with it and asks for no CASCADE.
             EXECUTE format('ALTER TRIGGER %I ON %s DEPENDS ON EXTENSION zentry_notify', trigger_of, relation);
             EXECUTE format('COMMENT ON TRIGGER %I ON %s IS %L', trigger_of, relation, format('Tells zentry_notify of %s', event_type));
@@ -66,8 +69,54 @@ BEGIN
     END LOOP;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.attach_source(text, regclass, jsonb, jsonb, jsonb, text, text, text, text) IS
+COMMENT ON FUNCTION zentry_notify.attach_source(text, regclass, jsonb, jsonb, jsonb, text, text, text, text, jsonb) IS
     'Records a source and puts its triggers on the table; repeating it mends what was changed or suspended. rider: another source of the table that the same triggers serve, because each WHEN costs every write';
+
+-- An UPDATE that does not name the column need not ask whether it changed, unless a BEFORE trigger may change it all the same.
+-- Partitions and inheritors may get such triggers in more ways than are worth following.
+CREATE OR REPLACE FUNCTION zentry_notify.named_column(relation regclass, transition jsonb) RETURNS text
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT CASE WHEN transition IS NULL OR c.relkind <> 'r' OR c.relispartition OR c.relhassubclass
+                  OR EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND t.tgtype & 19 = 19) -- row, before, update
+                THEN '' ELSE format(' OF %I', transition ->> 'column') END
+      FROM pg_class c WHERE c.oid = relation
+$$;
+COMMENT ON FUNCTION zentry_notify.named_column(regclass, jsonb) IS 'The OF clause of a source''s update trigger, or an empty text where it would miss writes';
+
+CREATE OR REPLACE FUNCTION zentry_notify.hear_every_update() RETURNS event_trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    narrow record;
+BEGIN
+    FOR narrow IN
+        SELECT s.event_type, s.relation, t.tgname, obj_description(t.oid, 'pg_trigger') AS comment,
+               replace(pg_get_triggerdef(t.oid), format(' UPDATE OF %I ON ', s.transition ->> 'column'), ' UPDATE ON ') AS definition
+          FROM zentry_notify.event_source s
+          JOIN pg_trigger t ON t.tgrelid = s.relation AND t.tgname = format('zentry_notify_%s_update', s.event_type)
+         WHERE t.tgattr::text <> '' AND zentry_notify.named_column(s.relation, s.transition) = ''
+    LOOP
+        BEGIN
+            EXECUTE format('DROP TRIGGER %I ON %s', narrow.tgname, narrow.relation);
+            EXECUTE narrow.definition;
+            EXECUTE format('ALTER TRIGGER %I ON %s DEPENDS ON EXTENSION zentry_notify', narrow.tgname, narrow.relation);
+            EXECUTE format('COMMENT ON TRIGGER %I ON %s IS %L', narrow.tgname, narrow.relation, narrow.comment);
+        EXCEPTION WHEN OTHERS THEN
+            RAISE WARNING 'zentry_notify: % on table % may miss what a BEFORE trigger changes: %', narrow.event_type, narrow.relation, SQLERRM
+                USING ERRCODE = 'object_not_in_prerequisite_state',
+                      HINT = 'The statement itself is not affected. Afterwards run: SELECT * FROM zentry_attach();';
+        END;
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.hear_every_update() IS 'Event trigger: once a BEFORE trigger may change a column that an UPDATE does not name, our triggers on that table fire for every UPDATE';
+
+DROP EVENT TRIGGER IF EXISTS zentry_notify_hear_every_update;
+CREATE EVENT TRIGGER zentry_notify_hear_every_update ON ddl_command_end
+    WHEN TAG IN ('CREATE TRIGGER', 'ALTER TABLE', 'CREATE TABLE')
+    EXECUTE FUNCTION zentry_notify.hear_every_update();
+COMMENT ON EVENT TRIGGER zentry_notify_hear_every_update IS 'Looks whether our triggers still fire for all that changes';
 
 -- Zentry's own tables, as its Django migrations make them.
 CREATE OR REPLACE VIEW zentry_notify.zentry_source AS
@@ -82,8 +131,8 @@ SELECT *
      '{"project": "project_id"}'::jsonb,
      NULL::jsonb,
      'NEW.status = ''completed''',
-     'NEW.status = ''completed'' AND OLD.status IS DISTINCT FROM NEW.status',
-     NULL, 'milestone_reached'),
+     'OLD.status IS DISTINCT FROM NEW.status',
+     NULL, 'milestone_reached', '{"column": "status", "to": "completed"}'::jsonb),
     ('badge_earned', 'public.achievements_userbadge',
      '{"badge_id": "badge_id",
        "badge_name": {"from": "public.achievements_badge", "match": "id", "key": "badge_id", "column": "name"},
@@ -94,12 +143,12 @@ SELECT *
         {"from": "public.tasks_project", "match": "created_by_id", "column": "id"},
         {"from": "public.tasks_project_members", "match": "user_id", "column": "project_id"},
         {"from": "public.tasks_task", "match": "assigned_to_id", "column": "project_id"}]}',
-     NULL, 'true', NULL, NULL, NULL),
+     NULL, 'true', NULL, NULL, NULL, NULL),
     ('project_created', 'public.tasks_project',
      '{"project_id": "id", "project_name": "name", "project_description": "description",
        "user_name": {"from": "public.users_user", "match": "id", "key": "created_by_id", "column": "username"},
        "user_id": "created_by_id", "created_at": "created_at"}',
-     '{"all": true}', NULL, 'true', NULL, NULL, NULL),
+     '{"all": true}', NULL, 'true', NULL, NULL, NULL, NULL),
     ('milestone_reached', 'public.tasks_task',
      '{"project_id": "project_id",
        "project_name": {"from": "public.tasks_project", "match": "id", "key": "project_id", "column": "name"},
@@ -108,7 +157,8 @@ SELECT *
                      "key": {"from": "public.tasks_project", "match": "id", "key": "project_id", "column": "created_by_id"}}}',
      '{"project": "project_id"}',
      '{"group": "project_id", "status": "status", "done": "completed"}',
-     NULL, 'NEW.project_id IS DISTINCT FROM OLD.project_id', 'OLD.status IS DISTINCT FROM ''completed''', NULL),
+     NULL, 'NEW.project_id IS DISTINCT FROM OLD.project_id', 'OLD.status IS DISTINCT FROM ''completed''', NULL,
+     '{"column": "project_id"}'),
     ('daily_streak', 'public.users_user',
      '{"user_name": "username", "user_id": "id", "streak_days": "current_streak",
        "streak_type": {"value": "Daily task completion"}}',
@@ -116,8 +166,8 @@ SELECT *
         {"from": "public.tasks_project", "match": "created_by_id", "column": "id"},
         {"from": "public.tasks_project_members", "match": "user_id", "column": "project_id"},
         {"from": "public.tasks_task", "match": "assigned_to_id", "column": "project_id"}]}',
-     NULL, NULL, 'NEW.current_streak > OLD.current_streak', NULL, NULL)
-  ) AS s (event_type, relation, columns, audience, progress, insert_when, update_when, delete_when, rider);
+     NULL, NULL, 'NEW.current_streak > OLD.current_streak', NULL, NULL, '{"column": "current_streak"}')
+  ) AS s (event_type, relation, columns, audience, progress, insert_when, update_when, delete_when, rider, transition);
 COMMENT ON VIEW zentry_notify.zentry_source IS 'How Zentry''s own tables become events; zentry_attach() puts it to work';
 
 COMMENT ON COLUMN zentry_notify.zentry_source.event_type IS 'The event';
@@ -129,6 +179,7 @@ COMMENT ON COLUMN zentry_notify.zentry_source.insert_when IS 'WHEN of the insert
 COMMENT ON COLUMN zentry_notify.zentry_source.update_when IS 'WHEN of the update trigger; null: there is none';
 COMMENT ON COLUMN zentry_notify.zentry_source.delete_when IS 'WHEN of the delete trigger; null: there is none';
 COMMENT ON COLUMN zentry_notify.zentry_source.rider IS 'Another event of the table that these triggers serve too';
+COMMENT ON COLUMN zentry_notify.zentry_source.transition IS 'As event_source.transition';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_attach() RETURNS TABLE (event_type text, relation text, state text)
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -146,7 +197,8 @@ BEGIN
             state := 'not yours';
         ELSE
             PERFORM zentry_notify.attach_source(source.event_type, to_regclass(source.relation), source.columns, source.audience,
-                                                source.progress, source.insert_when, source.update_when, source.delete_when, source.rider);
+                                                source.progress, source.insert_when, source.update_when, source.delete_when, source.rider,
+                                                source.transition);
             state := 'attached';
         END IF;
         RETURN NEXT;

@@ -12,6 +12,7 @@ mod capture;
 mod http;
 mod installation;
 mod plan;
+mod relation;
 mod report;
 mod settings;
 mod subtransaction;

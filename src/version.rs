@@ -48,3 +48,41 @@ pub fn create_wait_event_set(events: i32) -> *mut pg_sys::WaitEventSet {
         pg_sys::CreateWaitEventSet(std::ptr::null_mut(), events)
     }
 }
+
+/// The number, in the current memory context.
+pub fn numeric(value: i64) -> pg_sys::Numeric {
+    #[cfg(feature = "pg13")]
+    // SAFETY: the function's only argument is a bigint, and its result a numeric.
+    unsafe {
+        let value = pgrx::IntoDatum::into_datum(value);
+        pgrx::direct_function_call_as_datum(pg_sys::int8_numeric, &[value])
+            .map_or(std::ptr::null_mut(), |datum| datum.cast_mut_ptr())
+    }
+    #[cfg(not(feature = "pg13"))]
+    // SAFETY: it only allocates.
+    unsafe {
+        pg_sys::int64_to_numeric(value)
+    }
+}
+
+/// Inserts the slot's row, with its index entries; no trigger fires if `target` has none.
+///
+/// # Safety
+/// `target` is an open relation with its indexes, and the slot's row is of its type.
+pub unsafe fn insert_row(
+    target: *mut pg_sys::ResultRelInfo,
+    state: *mut pg_sys::EState,
+    slot: *mut pg_sys::TupleTableSlot,
+) {
+    #[cfg(feature = "pg13")]
+    // SAFETY: by the caller's promise.
+    unsafe {
+        (*state).es_result_relation_info = target;
+        pg_sys::ExecSimpleRelationInsert(state, slot);
+    }
+    #[cfg(not(feature = "pg13"))]
+    // SAFETY: by the caller's promise.
+    unsafe {
+        pg_sys::ExecSimpleRelationInsert(target, state, slot);
+    }
+}

@@ -12,7 +12,7 @@ mod work;
 
 use pgrx::pg_sys;
 
-pub use commit::{at_commit, knows_lowest, register_callbacks};
+pub use commit::{at_commit, register_callbacks};
 pub use lanes::LaneSet;
 pub use registry::{Registry, registry, request_shared_memory};
 pub use slot::Slot;

@@ -33,6 +33,9 @@ COMMENT ON COLUMN zentry_notify.webhook_integration.mention IS 'Whom each messag
 ALTER TABLE zentry_notify.event_source ADD COLUMN omit text[] NOT NULL DEFAULT '{}';
 COMMENT ON COLUMN zentry_notify.event_source.omit IS
     'Keys of the event''s data that are left out for everybody, such as {task_description}: their columns are not read for it. zentry_attach keeps it';
+ALTER TABLE zentry_notify.event_source ADD COLUMN transition jsonb;
+COMMENT ON COLUMN zentry_notify.event_source.transition IS
+    'What an UPDATE has to change: {"column": column}, or {"column": column, "to": text} when only that value fires. WHEN asks whether it changed, the trigger what it became: each constant in a WHEN costs every write';
 
 COMMENT ON COLUMN zentry_notify.notification_log.payload IS
     'The event''s data, as of the moment of the write; JSON null once it is done with, while zentry_notify.log_payloads is off';
@@ -40,6 +43,7 @@ COMMENT ON COLUMN zentry_notify.notification_log.payload IS
 DROP FUNCTION @extschema@.zentry_register_webhook(text, text, text, bigint, text[], boolean, bigint);
 DROP FUNCTION @extschema@.zentry_update_webhook(bigint, text, text, text, bigint, text[], boolean);
 DROP FUNCTION zentry_notify.caller_owns(regclass);
+DROP FUNCTION zentry_notify.attach_source(text, regclass, jsonb, jsonb, jsonb, text, text, text, text);
 
 CREATE INDEX notification_log_finished ON zentry_notify.notification_log (webhook_integration_id, id)
     WHERE status IN ('sent', 'failed');
@@ -71,5 +75,5 @@ COMMENT ON INDEX zentry_notify.notification_log_failed IS 'What was given up';
 --# structure 02_event_type.sql c56e0cc76e86bcc4
 --# structure 03_webhook_integration.sql 1760c6163476c860
 --# structure 04_notification_log.sql 8731c9959833d014
---# structure 05_event_source.sql cf80783d6b77309e
+--# structure 05_event_source.sql f2f5834aecaf6813
 --# structure 13_install.sql 791a504ceeabc87f

@@ -39,7 +39,7 @@ impl Conditions {
             WHERE c.path IS NOT NULL";
         // The variant for time zones: the other one raises an error when it compares times with dates, even if it is told not to.
         const FAILING: &str = "SELECT DISTINCT c.lane FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2)) AS c (lane, path) \
-            WHERE pg_catalog.jsonb_path_match_tz($3::pg_catalog.jsonb, c.path::pg_catalog.jsonpath, '{}', true) IS NOT TRUE";
+            WHERE pg_catalog.jsonb_path_match_tz($3, c.path::pg_catalog.jsonpath, '{}', true) IS NOT TRUE";
         let rows = Plan::prepare(SQL, &[]).execute(&[]);
         let condition = |row| {
             // SAFETY: the types are those of the statement's columns.
@@ -52,7 +52,7 @@ impl Conditions {
             }
         };
         let all: Vec<Condition> = (0..rows.len()).filter_map(condition).collect();
-        let types = [pg_sys::INT8ARRAYOID, pg_sys::TEXTARRAYOID, pg_sys::TEXTOID];
+        let types = [pg_sys::INT8ARRAYOID, pg_sys::TEXTARRAYOID, pg_sys::JSONBOID];
         (!all.is_empty()).then(|| Conditions {
             all,
             plan: Plan::prepare(FAILING, &types),
@@ -61,7 +61,7 @@ impl Conditions {
 
     /// Those of `lanes` whose conditions the data fulfils. The application's write must not fail because of a condition: one
     /// that can't be evaluated is taken for fulfilled, so that nothing is lost, and a warning says so.
-    pub fn passing(&self, event_type: &str, json: &str, lanes: &[i64]) -> Vec<i64> {
+    pub fn passing(&self, event_type: &str, payload: pg_sys::Datum, lanes: &[i64]) -> Vec<i64> {
         let of_type = |condition: &&Condition| {
             let only = condition.event_type.as_deref();
             lanes.contains(&condition.lane) && only.is_none_or(|only| only == event_type)
@@ -70,7 +70,7 @@ impl Conditions {
         if conditions.is_empty() {
             return lanes.to_vec();
         }
-        match subtransaction::attempt(|| self.failing(&conditions, json)) {
+        match subtransaction::attempt(|| self.failing(&conditions, payload)) {
             Ok(failing) => {
                 let passes = |lane: &i64| !failing.contains(lane);
                 lanes.iter().copied().filter(passes).collect()
@@ -87,12 +87,12 @@ impl Conditions {
     }
 
     /// Integrations of which a condition is false, or unknown as of a value that is missing.
-    fn failing(&self, conditions: &[&Condition], json: &str) -> HashSet<i64> {
+    fn failing(&self, conditions: &[&Condition], payload: pg_sys::Datum) -> HashSet<i64> {
         let lanes: Vec<i64> = conditions.iter().map(|condition| condition.lane).collect();
         let paths: Vec<&str> = conditions.iter().map(|condition| &*condition.path).collect();
         let _agent = ActingAs::agent();
         with_spi(|| {
-            let arguments = [lanes.into_datum(), paths.into_datum(), json.into_datum()];
+            let arguments = [lanes.into_datum(), paths.into_datum(), Some(payload)];
             let rows = self.plan.execute(&arguments);
             // SAFETY: the only column is a bigint.
             (0..rows.len())

@@ -1,17 +1,18 @@
 //! Preparing a source: names become columns, look-ups become a statement, and all of it is tried once.
 
-use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
 
 use pgrx::IntoDatum;
 use pgrx::PgRelation;
 use pgrx::prelude::*;
-use serde_json::Value;
 
+use super::enrichment::Enrichment;
 use super::foreign_code;
+use super::lookup::DirectLookups;
 use super::mapping::{self, Expression, Lookup};
-use super::source::{Audience, Column, Enrichment, Entry, Origin, Progress, Source, SourceRow};
+use super::source::{Audience, Becomes, Column, Entry, Origin, Progress, Source, SourceRow};
 use super::value::Kind;
+use super::watch::{CONFIGURATION, Watch};
 use crate::acting_as::ActingAs;
 use crate::plan::{Plan, with_spi};
 
@@ -20,8 +21,9 @@ pub struct Builder<'a> {
     owner: pg_sys::Oid,
     columns: Vec<Column>,
     parameters: Vec<usize>,
-    lookups: Vec<(String, usize)>,
-    relations: RefCell<Vec<pg_sys::Oid>>,
+    lookups: Vec<Lookup>,
+    /// As of which it is prepared.
+    changes: u64,
 }
 
 impl<'a> Builder<'a> {
@@ -33,26 +35,34 @@ impl<'a> Builder<'a> {
             columns: Vec::new(),
             parameters: Vec::new(),
             lookups: Vec::new(),
-            relations: RefCell::new(vec![relation.oid()]),
+            changes: CONFIGURATION.with(Watch::changes),
         }
     }
 
     pub fn build(mut self, event_type: &str, row: SourceRow) -> Source {
         let owner = self.owner;
         let mapping: BTreeMap<String, Expression> = parse(&row.columns, "columns");
-        let entries: Vec<Entry> = mapping
+        let mut entries: Vec<Entry> = mapping
             .iter()
             .filter(|(key, _)| !row.omit.contains(key))
             .map(|(key, expression)| self.entry(key, expression))
             .collect();
+        // As a jsonb has them: sorting what is sorted costs little.
+        entries.sort_by(|a, b| (a.key.len(), &a.key).cmp(&(b.key.len(), &b.key)));
         let progress = row.progress.map(|text| {
             let progress: mapping::Progress = parse(&text, "progress");
             Progress {
                 group: self.column(&progress.group),
                 status: self.column(&progress.status),
-                done: Value::String(progress.done.clone()).to_string().into_bytes(),
-                done_text: progress.done,
+                done: progress.done,
             }
+        });
+        let becomes = row.transition.and_then(|text| {
+            let transition: mapping::Transition = parse(&text, "transition");
+            Some(Becomes {
+                column: self.column(&transition.column),
+                value: transition.to?,
+            })
         });
         let _owner = ActingAs::role(owner);
         let audience = self.audience(parse(&row.audience, "audience"), &mapping);
@@ -66,8 +76,8 @@ impl<'a> Builder<'a> {
             enrichment,
             audience,
             progress,
-            relations: self.relations.into_inner(),
             omit: row.omit,
+            becomes,
         };
         source.rehearse();
         source
@@ -77,11 +87,12 @@ impl<'a> Builder<'a> {
         let origin = match expression {
             Expression::Column(name) => Origin::Column(self.column(name)),
             Expression::Lookup(lookup) => Origin::Lookup(self.lookup(lookup)),
-            Expression::Constant { value } => Origin::Constant(value.to_string()),
+            Expression::Constant { value } => Origin::Constant(value.clone()),
         };
-        let mut label = Value::String(key.to_owned()).to_string().into_bytes();
-        label.push(b':');
-        Entry { label, origin }
+        Entry {
+            key: key.to_owned(),
+            origin,
+        }
     }
 
     /// Index of the column in `columns`; an unknown name is an error.
@@ -112,16 +123,10 @@ impl<'a> Builder<'a> {
     /// Index in the enrichment's result.
     fn lookup(&mut self, lookup: &Lookup) -> usize {
         let column = self.column(lookup.root());
-        let parameter = self
-            .parameters
-            .iter()
-            .position(|c| *c == column)
-            .unwrap_or_else(|| {
-                self.parameters.push(column);
-                self.parameters.len() - 1
-            });
-        let sql = lookup.sql(parameter + 1, &|name| self.resolve(name));
-        self.lookups.push((sql, column));
+        if !self.parameters.contains(&column) {
+            self.parameters.push(column);
+        }
+        self.lookups.push(lookup.clone());
         self.lookups.len() - 1
     }
 
@@ -129,18 +134,38 @@ impl<'a> Builder<'a> {
         if self.lookups.is_empty() {
             return None;
         }
-        let list: Vec<&str> = self.lookups.iter().map(|(sql, _)| sql.as_str()).collect();
+        let known = |name: &str| {
+            self.columns
+                .iter()
+                .position(|c| c.name == name)
+                .unwrap_or_default()
+        };
+        let roots: Vec<usize> = self.lookups.iter().map(|lookup| known(lookup.root())).collect();
+        let list: Vec<String> = self
+            .lookups
+            .iter()
+            .zip(&roots)
+            .map(|(lookup, root)| {
+                let parameter = self.parameters.iter().position(|c| c == root).unwrap_or_default();
+                lookup.sql(parameter + 1, &|name| self.resolve(name).1)
+            })
+            .collect();
         let types: Vec<pg_sys::Oid> = self
             .parameters
             .iter()
             .map(|c| self.columns[*c].type_oid)
             .collect();
-        Some(Enrichment {
-            plan: with_spi(|| Plan::prepare(&format!("SELECT {}", list.join(", ")), &types)),
-            parameters: self.parameters.clone(),
-            roots: self.lookups.iter().map(|(_, root)| *root).collect(),
-            kinds: self.lookups.iter().map(|_| OnceCell::new()).collect(),
-        })
+        let column = |name: &str| (known(name), self.columns[known(name)].type_oid);
+        let direct =
+            DirectLookups::prepare(&self.lookups, &|name| self.resolve(name).0, &column, self.changes);
+        let sql = format!("SELECT {}", list.join(", "));
+        Some(Enrichment::prepare(
+            &sql,
+            self.parameters.clone(),
+            &types,
+            roots,
+            direct,
+        ))
     }
 
     fn audience(&mut self, audience: mapping::Audience, mapping: &BTreeMap<String, Expression>) -> Audience {
@@ -156,7 +181,7 @@ impl<'a> Builder<'a> {
                 if known.is_empty() {
                     return Audience::All;
                 }
-                let sql = mapping::memberships_sql(&known, &|name| self.resolve(name));
+                let sql = mapping::memberships_sql(&known, &|name| self.resolve(name).1);
                 let types = [self.columns[column].type_oid, pg_sys::INT8ARRAYOID];
                 Audience::Person {
                     column,
@@ -178,7 +203,8 @@ impl<'a> Builder<'a> {
         find_relation(name).is_some()
     }
 
-    fn resolve(&self, name: &str) -> String {
+    /// The table's OID and its name, qualified and quoted. From now on it is noticed when the table changes.
+    fn resolve(&self, name: &str) -> (pg_sys::Oid, String) {
         let Some((oid, qualified)) = find_relation(name) else {
             pgrx::ereport!(
                 ERROR,
@@ -187,8 +213,8 @@ impl<'a> Builder<'a> {
             );
         };
         foreign_code::refuse(oid, self.owner);
-        self.relations.borrow_mut().push(oid);
-        qualified
+        CONFIGURATION.with(|watch| watch.add(oid));
+        (oid, qualified)
     }
 }
 

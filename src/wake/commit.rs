@@ -4,7 +4,6 @@ use std::cell::RefCell;
 
 use pgrx::prelude::*;
 
-use super::work::NOTHING;
 use super::{Work, registry};
 
 thread_local! {
@@ -15,11 +14,6 @@ thread_local! {
 /// Lets the worker look at these integrations once the running transaction has committed.
 pub fn at_commit(change: impl FnOnce(&mut Work)) {
     WRITTEN.with_borrow_mut(change);
-}
-
-/// Whether the running transaction has said which ids it writes: those that follow are higher.
-pub fn knows_lowest() -> bool {
-    WRITTEN.with_borrow(|work| work.lowest != NOTHING)
 }
 
 pub fn register_callbacks() {

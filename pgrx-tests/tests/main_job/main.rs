@@ -14,6 +14,7 @@ mod person;
 mod resend;
 mod routing;
 mod session;
+mod short_cuts;
 mod silence;
 mod support;
 mod suspension;
