@@ -1865,7 +1865,7 @@ AS $$
                 WHEN p.proname IN ('zentry_grant', 'zentry_revoke') THEN false
                 WHEN p.proname LIKE 'zentry\_%' OR p.proname = 'import_integration'
                     -- What zentry_attach, zentry_detach and the functions of tokens call with the caller's rights.
-                    OR p.proname IN ('attach_source', 'owns', 'require_owner', 'capture', 'require_membership', 'check_length') THEN privilege IN ('manager', 'application')
+                    OR p.proname IN ('attach_source', 'named_column', 'owns', 'require_owner', 'capture', 'require_membership', 'check_length') THEN privilege IN ('manager', 'application')
                 WHEN p.proname = 'check_webhook_url' THEN privilege = 'application'
                 ELSE false END;
 $$;
