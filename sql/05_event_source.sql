@@ -16,6 +16,8 @@ CREATE TABLE zentry_notify.event_source (
     delete_when      text,
     rider            text,
     by_hand          boolean NOT NULL DEFAULT false,
+    omit             text[] NOT NULL DEFAULT '{}',
+    transition       jsonb,
     UNIQUE (relation, event_type)
 );
 COMMENT ON TABLE zentry_notify.event_source IS 'Attached tables: their triggers find here what to make of a row';
@@ -36,6 +38,10 @@ COMMENT ON COLUMN zentry_notify.event_source.update_when IS 'WHEN of the update 
 COMMENT ON COLUMN zentry_notify.event_source.delete_when IS 'WHEN of the delete trigger; null: there is none';
 COMMENT ON COLUMN zentry_notify.event_source.by_hand IS 'Attached with a mapping of its own, which zentry_attach() keeps';
 COMMENT ON COLUMN zentry_notify.event_source.rider IS 'Another event of the table that these triggers serve too, because each WHEN costs every write';
+COMMENT ON COLUMN zentry_notify.event_source.omit IS
+    'Keys of the event''s data that are left out for everybody, such as {task_description}: their columns are not read for it. zentry_attach keeps it';
+COMMENT ON COLUMN zentry_notify.event_source.transition IS
+    'What an UPDATE has to change: {"column": column}, or {"column": column, "to": text} when only that value fires. WHEN asks whether it changed, the trigger what it became: each constant in a WHEN costs every write';
 
 CREATE TABLE zentry_notify.progress_note (
     id              bigint GENERATED ALWAYS AS IDENTITY,

@@ -28,7 +28,7 @@ BEGIN
 
     WITH queued AS (
         INSERT INTO zentry_notify.notification_log (webhook_integration_id, event_type, payload)
-        SELECT w.id, zentry_test_event.event_type, payload
+        SELECT w.id, zentry_test_event.event_type, payload - w.omit_keys
           FROM zentry_notify.webhook_integration w
          WHERE w.is_active
            AND w.event_types ?| ARRAY['*', zentry_test_event.event_type]
@@ -79,6 +79,11 @@ BEGIN
                     USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = format('It last failed with: %s', entry.error_message),
                           HINT = 'Mend the cause first; a new event starts afresh.';
             END IF;
+            IF entry.payload = 'null' THEN
+                RAISE EXCEPTION 'delivery % has no data any more', log_id
+                    USING ERRCODE = 'object_not_in_prerequisite_state',
+                          HINT = 'While zentry_notify.log_payloads is off, the data of a delivery is not kept when it is done with.';
+            END IF;
             SELECT l.id INTO new_id FROM zentry_notify.notification_log l
              WHERE l.id > log_id AND l.retry_of = log_id AND l.webhook_integration_id = entry.webhook_integration_id
                AND l.status IN ('pending', 'retry');
@@ -87,8 +92,12 @@ BEGIN
                     USING ERRCODE = 'object_not_in_prerequisite_state', HINT = format('See delivery %s.', new_id);
             END IF;
             INSERT INTO zentry_notify.notification_log AS l (webhook_integration_id, event_type, payload, retry_count, retry_of)
-            VALUES (entry.webhook_integration_id, entry.event_type, entry.payload, entry.retry_count + 1, log_id)
+            SELECT w.id, entry.event_type, entry.payload - w.omit_keys, entry.retry_count + 1, log_id
+              FROM zentry_notify.webhook_integration w WHERE w.id = entry.webhook_integration_id
             RETURNING l.id INTO new_id;
+            IF new_id IS NULL THEN
+                PERFORM zentry_notify.no_such_webhook(entry.webhook_integration_id);
+            END IF;
         ELSE
             RAISE EXCEPTION 'delivery % cannot be retried: it is %', log_id,
                             CASE entry.status WHEN 'sent' THEN 'sent already' ELSE 'still waiting for its first try' END
@@ -114,11 +123,12 @@ BEGIN
     END IF;
     WITH queued AS (
         INSERT INTO zentry_notify.notification_log (webhook_integration_id, event_type, payload, retry_count, retry_of)
-        SELECT l.webhook_integration_id, l.event_type, l.payload, l.retry_count + 1, l.id
+        SELECT l.webhook_integration_id, l.event_type, l.payload - w.omit_keys, l.retry_count + 1, l.id
           FROM zentry_notify.notification_log l
           JOIN zentry_notify.webhook_integration w ON w.id = l.webhook_integration_id AND w.is_active
          WHERE l.status = 'failed'
            AND l.retry_count < 3
+           AND l.payload <> 'null'
            AND (webhook_id IS NULL OR l.webhook_integration_id = webhook_id)
            AND (zentry_retry_failed.event_type IS NULL OR l.event_type = zentry_retry_failed.event_type)
            AND (since IS NULL OR l.created_at >= since)

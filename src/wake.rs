@@ -6,6 +6,7 @@
 mod commit;
 mod lanes;
 mod registry;
+mod since;
 mod slot;
 mod work;
 

@@ -54,23 +54,60 @@ COMMENT ON COLUMN zentry_notify.event_source.rider IS 'Another event of the tabl
 
 DROP FUNCTION @extschema@.zentry_test_event(text, bigint);
 DROP FUNCTION @extschema@.zentry_detach(regclass);
+
+ALTER TABLE zentry_notify.webhook_integration ADD COLUMN omit_keys text[] NOT NULL DEFAULT '{}';
+COMMENT ON COLUMN zentry_notify.webhook_integration.omit_keys IS
+    'Keys of the events'' data that this webhook''s deliveries do not have, such as {task_description}: they are neither kept nor sent';
+ALTER TABLE zentry_notify.webhook_integration
+    ADD COLUMN filter jsonpath,
+    ADD COLUMN min_streak_days integer CHECK (min_streak_days > 0),
+    ADD COLUMN milestones integer[] CHECK (milestones <> '{}' AND 1 <= ALL (milestones) AND 100 >= ALL (milestones)),
+    ADD COLUMN quiet_hours text,
+    ADD COLUMN mention text;
+COMMENT ON COLUMN zentry_notify.webhook_integration.filter IS 'Only events whose data this JSON path predicate is true of are heard, such as $.points > 20; null: all';
+COMMENT ON COLUMN zentry_notify.webhook_integration.min_streak_days IS 'Of daily_streak, only streaks of so many days are heard; null: all';
+COMMENT ON COLUMN zentry_notify.webhook_integration.milestones IS 'Of milestone_reached, only these are heard, in per cent; null: all';
+COMMENT ON COLUMN zentry_notify.webhook_integration.quiet_hours IS 'When nothing is sent, such as 22:00-07:00 Europe/Berlin, or Mon-Fri 20:00-08:00, Sat-Sun 00:00-24:00 UTC; what comes meanwhile is sent afterwards';
+COMMENT ON COLUMN zentry_notify.webhook_integration.mention IS 'Whom each message pings: role:ID or user:ID in Discord, user:ID NAME in a Workflows flow of Teams';
+
+ALTER TABLE zentry_notify.event_source ADD COLUMN omit text[] NOT NULL DEFAULT '{}';
+COMMENT ON COLUMN zentry_notify.event_source.omit IS
+    'Keys of the event''s data that are left out for everybody, such as {task_description}: their columns are not read for it. zentry_attach keeps it';
+ALTER TABLE zentry_notify.event_source ADD COLUMN transition jsonb;
+COMMENT ON COLUMN zentry_notify.event_source.transition IS
+    'What an UPDATE has to change: {"column": column}, or {"column": column, "to": text} when only that value fires. WHEN asks whether it changed, the trigger what it became: each constant in a WHEN costs every write';
+
+COMMENT ON COLUMN zentry_notify.notification_log.payload IS
+    'The event''s data, as of the moment of the write; JSON null once it is done with, while zentry_notify.log_payloads is off';
+
+DROP FUNCTION @extschema@.zentry_register_webhook(text, text, text, bigint, text[], boolean, bigint);
+DROP FUNCTION @extschema@.zentry_update_webhook(bigint, text, text, text, bigint, text[], boolean);
+DROP FUNCTION zentry_notify.caller_owns(regclass);
 DROP FUNCTION zentry_notify.attach_source(text, regclass, jsonb, jsonb, jsonb, text, text, text, text);
 
+CREATE INDEX notification_log_finished ON zentry_notify.notification_log (webhook_integration_id, id)
+    WHERE status IN ('sent', 'failed');
+COMMENT ON INDEX zentry_notify.notification_log_finished IS 'What is finished, by integration';
+CREATE INDEX notification_log_events ON zentry_notify.notification_log (event_type, id)
+    WHERE status IN ('sent', 'failed');
+COMMENT ON INDEX zentry_notify.notification_log_events IS 'What is finished, by event';
+CREATE INDEX notification_log_failed ON zentry_notify.notification_log (id)
+    WHERE status = 'failed';
+COMMENT ON INDEX zentry_notify.notification_log_failed IS 'What was given up';
+
+--# include 16_delivery_stat.sql
 --# include 06_rust_functions.sql
 --# include 07_triggers.sql
 --# include 08_views.sql
 --# include 09_webhook_functions.sql
 --# include 10_delivery_functions.sql
 --# include 11_attach.sql
-DROP FUNCTION zentry_notify.caller_owns(regclass);
---# include 14_api_token.sql
---# include 15_api.sql
--- What the triggers' conditions are stands with the sources now.
-UPDATE zentry_notify.event_source s
-   SET insert_when = z.insert_when, update_when = z.update_when, delete_when = z.delete_when, rider = z.rider
-  FROM zentry_notify.zentry_source z
- WHERE s.event_type OPERATOR(pg_catalog.=) z.event_type AND s.relation OPERATOR(pg_catalog.=) pg_catalog.to_regclass(z.relation);
-
+--# include 11_table_changes.sql
+--# include 11_api_token.sql
+--# include 11_api.sql
+--# include 17_statistics.sql
+--# include 18_status.sql
+--# include 19_import.sql
 --# include 20_event_wording.sql
 --# include 21_event_definition.sql
 --# include 22_event_types.sql
@@ -79,7 +116,7 @@ UPDATE zentry_notify.event_source s
 --# The structure that the above leads to, as digests of its files.
 --# structure 01_schema.sql 6199a1558512c580
 --# structure 02_event_type.sql d457a60de6bce5f9
---# structure 03_webhook_integration.sql 5296144989355348
---# structure 04_notification_log.sql 42a16fb2ac4a33ba
---# structure 05_event_source.sql 8a860bc99b1c83e1
+--# structure 03_webhook_integration.sql 1760c6163476c860
+--# structure 04_notification_log.sql 8731c9959833d014
+--# structure 05_event_source.sql cb6e5c71d164efa8
 --# structure 13_install.sql 791a504ceeabc87f

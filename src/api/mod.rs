@@ -2,5 +2,8 @@
 
 mod event_type;
 mod installation;
+mod quiet_hours;
+mod statistics;
+mod status;
 mod test_message;
 mod url;

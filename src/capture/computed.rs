@@ -3,9 +3,8 @@
 use std::cell::Cell;
 
 use pgrx::prelude::*;
-use serde_json::Value;
 
-use super::value::Kind;
+use super::value::{Kind, Scalar};
 use crate::plan::{Plan, with_spi};
 use crate::search_path::SearchPath;
 use crate::subtransaction::{self, Failure};
@@ -65,7 +64,7 @@ impl Computed {
 
     /// The values for the row, with the rights of the table's owner, which are the caller's to set. Where an expression fails,
     /// all are null and the session gets a warning, the first time.
-    pub fn values(&self, event_type: &str, values: &[Option<pg_sys::Datum>]) -> Vec<Value> {
+    pub fn values(&self, event_type: &str, values: &[Option<pg_sys::Datum>]) -> Values {
         self.run(values).unwrap_or_else(|failure| {
             if !self.warned.replace(true) {
                 crate::report::warning(
@@ -74,26 +73,32 @@ impl Computed {
                     "The write itself is not affected, and the event is told without what the expressions give.",
                 );
             }
-            vec![Value::Null; self.count]
+            Values(vec![None; self.count])
         })
     }
 
-    fn run(&self, values: &[Option<pg_sys::Datum>]) -> Result<Vec<Value>, Failure> {
+    fn run(&self, values: &[Option<pg_sys::Datum>]) -> Result<Values, Failure> {
         let arguments: Vec<_> = self.parameters.iter().map(|column| values[*column]).collect();
         subtransaction::attempt(|| {
             let _path = SearchPath::pinned();
             with_spi(|| {
                 let rows = self.statement.execute(&arguments);
-                (1..=self.count)
-                    .map(|column| {
-                        let (value, type_oid) = rows.get(0, column);
-                        let mut json = Vec::new();
-                        // SAFETY: the kind is that of the value's type.
-                        unsafe { Kind::of(type_oid).write(value, &mut json) };
-                        serde_json::from_slice(&json).unwrap_or_default()
-                    })
-                    .collect()
+                let value = |column| Some((Kind::of(rows.get(0, column).1), rows.keep(0, column)?));
+                Values((1..=self.count).map(value).collect())
             })
         })
+    }
+}
+
+/// What the expressions have given for a row.
+pub struct Values(Vec<Option<(Kind, pg_sys::Datum)>>);
+
+impl Values {
+    pub fn scalar(&self, expression: usize) -> Scalar<'_> {
+        match self.0[expression] {
+            // SAFETY: the kind is that of the value's type, and the value stays as long as the memory context of values().
+            Some((kind, value)) => unsafe { kind.read(Some(value)) },
+            None => Scalar::Null,
+        }
     }
 }

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use pgrx::prelude::*;
 use pgrx::{PGRXSharedMemory, PgAtomic, pg_shmem_init};
 
+use super::since::Since;
 use super::{NOBODY, Slot, Work, wake_process};
 use crate::version;
 
@@ -23,6 +24,8 @@ pub struct Registry {
     survey: AtomicBool,
     /// How many databases wait for a worker that none can be started for.
     waiting: AtomicU32,
+    /// Since when the server has no place for another worker.
+    short_of_workers: Since,
     /// Until when Discord has banned this address, in microseconds since 1970: a worker that starts anew must know.
     discord_parked_until: AtomicI64,
     slots: [Slot; SLOTS],
@@ -41,6 +44,7 @@ pub fn request_shared_memory() {
             workers: AtomicU32::new(0),
             survey: AtomicBool::new(true),
             waiting: AtomicU32::new(0),
+            short_of_workers: Since::never(),
             discord_parked_until: AtomicI64::new(0),
             slots: [const { Slot::free() }; SLOTS],
         }
@@ -119,7 +123,21 @@ impl Registry {
     }
 
     pub fn others_wait(&self) -> bool {
-        self.waiting.load(SeqCst) > 0
+        self.waiting() > 0
+    }
+
+    /// How many databases wait for another's worker to leave.
+    pub fn waiting(&self) -> u32 {
+        self.waiting.load(SeqCst)
+    }
+
+    /// Says whether the server has no place for another worker.
+    pub fn set_short_of_workers(&self, short: bool) {
+        self.short_of_workers.set(short);
+    }
+
+    pub fn short_of_workers_since(&self) -> Option<Timestamp> {
+        self.short_of_workers.get()
     }
 
     pub fn ask_for_survey(&self) {

@@ -8,6 +8,8 @@ use jiff::Timestamp;
 use pgrx::prelude::*;
 
 use super::lanes::SharedLaneSet;
+use super::since::Since;
+use super::work::NOTHING;
 use super::{NOBODY, Work, wake_process};
 use crate::version;
 
@@ -18,6 +20,7 @@ pub struct Slot {
     /// Its OID; 0: the place is free.
     pub(super) database: AtomicU32,
     lanes: SharedLaneSet,
+    lowest: AtomicI64,
     overdue: SharedLaneSet,
     progress: AtomicBool,
     configuration: AtomicBool,
@@ -35,6 +38,8 @@ pub struct Slot {
     outdated: AtomicBool,
     /// Whether the last worker left because it wanted to.
     left_in_order: AtomicBool,
+    /// Since when the database refuses what its worker wants.
+    refused: Since,
 }
 
 impl Slot {
@@ -42,6 +47,7 @@ impl Slot {
         Slot {
             database: AtomicU32::new(0),
             lanes: SharedLaneSet::empty(),
+            lowest: AtomicI64::new(NOTHING),
             overdue: SharedLaneSet::empty(),
             progress: AtomicBool::new(false),
             configuration: AtomicBool::new(false),
@@ -52,6 +58,7 @@ impl Slot {
             paused_until: AtomicI64::new(0),
             outdated: AtomicBool::new(false),
             left_in_order: AtomicBool::new(true),
+            refused: Since::never(),
         }
     }
 
@@ -60,6 +67,10 @@ impl Slot {
     }
 
     pub fn add(&self, work: &Work) {
+        // First: who sees the lanes has to find it.
+        if work.lowest != NOTHING {
+            self.lowest.fetch_min(work.lowest, SeqCst);
+        }
         self.lanes.add(work.lanes);
         self.overdue.add(work.overdue);
         if work.progress {
@@ -70,10 +81,14 @@ impl Slot {
         }
     }
 
-    /// Takes the work out; what is added from now on is there at the next call.
+    /// Takes the work out; what is added from now on is there at the next call. `lowest` may come before its lanes.
     pub fn take(&self) -> Work {
         Work {
             lanes: self.lanes.take(),
+            lowest: match self.lowest.load(SeqCst) {
+                NOTHING => NOTHING,
+                _ => self.lowest.swap(NOTHING, SeqCst),
+            },
             overdue: self.overdue.take(),
             progress: self.progress.swap(false, SeqCst),
             configuration: self.configuration.swap(false, SeqCst),
@@ -140,6 +155,7 @@ impl Slot {
             .is_ok();
         if entered {
             self.left_in_order.store(false, SeqCst);
+            self.refused.set(false);
         }
         entered
     }
@@ -161,9 +177,19 @@ impl Slot {
         self.left_in_order.load(SeqCst)
     }
 
+    /// Says whether the database refuses what its worker wants.
+    pub fn set_refused(&self, refused: bool) {
+        self.refused.set(refused);
+    }
+
+    pub fn refused_since(&self) -> Option<Timestamp> {
+        self.refused.get()
+    }
+
     /// Gives the place of a database that does not exist any more to others.
     pub fn release(&self) {
         self.take();
+        self.refused.set(false);
         self.hold_until(None);
         self.paused_until.store(0, SeqCst);
         self.outdated.store(false, SeqCst);

@@ -2,9 +2,14 @@
 
 use super::LaneSet;
 
-#[derive(Clone, Copy, Debug, Default)]
+/// No id.
+pub(super) const NOTHING: i64 = i64::MAX;
+
+#[derive(Clone, Copy, Debug)]
 pub struct Work {
     pub lanes: LaneSet,
+    /// The lowest id that was written to the log, if any; it may be of any lane.
+    pub lowest: i64,
     /// Integrations of which somebody has made deliveries due now, whatever they were waiting for.
     pub overdue: LaneSet,
     /// Projects whose progress has to be counted.
@@ -16,13 +21,18 @@ pub struct Work {
 impl Work {
     pub(super) const NONE: Work = Work {
         lanes: LaneSet::NONE,
+        lowest: NOTHING,
         overdue: LaneSet::NONE,
         progress: false,
         configuration: false,
     };
 
+    /// A `lowest` below every id.
+    pub const UNKNOWN: i64 = i64::MIN;
+
     pub const ALL: Work = Work {
         lanes: LaneSet::ALL,
+        lowest: Work::UNKNOWN,
         overdue: LaneSet::NONE,
         progress: true,
         configuration: true,
@@ -30,6 +40,7 @@ impl Work {
 
     pub fn merge(&mut self, other: Work) {
         self.lanes.merge(other.lanes);
+        self.lowest = self.lowest.min(other.lowest);
         self.overdue.merge(other.overdue);
         self.progress |= other.progress;
         self.configuration |= other.configuration;
@@ -37,5 +48,11 @@ impl Work {
 
     pub fn is_empty(&self) -> bool {
         self.lanes.is_empty() && self.overdue.is_empty() && !self.progress && !self.configuration
+    }
+}
+
+impl Default for Work {
+    fn default() -> Self {
+        Work::NONE
     }
 }

@@ -9,12 +9,13 @@ use pgrx::prelude::*;
 use webhook::endpoint::{EndpointKind, SecretUrl};
 use webhook::http_thread::Outgoing;
 use webhook::outcome::{TransportError, judge, judge_absence};
-use webhook::schedule::{LaneId, RequestId, Scheduler};
+use webhook::schedule::{LaneId, RequestId, Scheduler, Tally};
 
 use super::housekeeping::{self, Housekeeping};
 use super::lanes::{Composer, Lane, config, idle_connections, policy};
+use super::marks::Marks;
 use super::queue::Queue;
-use super::record::Unrecorded;
+use super::record::{Uncounted, Unrecorded};
 use super::trouble::Trouble;
 use super::wait::Waiter;
 use super::wording::Wordings;
@@ -115,11 +116,13 @@ pub struct Worker {
     pub(super) workers: u32,
     pub(super) wordings: Wordings,
     pub(super) lanes: HashMap<LaneId, Lane>,
+    pub(super) marks: Marks,
     pub(super) http: Http,
     /// Kept for each host.
     pub(super) idle_connections: usize,
     pub(super) in_flight: HashMap<RequestId, (EndpointKind, SecretUrl)>,
     pub(super) unrecorded: Unrecorded,
+    pub(super) uncounted: Uncounted,
     pub(super) housekeeping: Housekeeping,
     /// Work that could not be done, to be tried again.
     pub(super) postponed: Work,
@@ -151,7 +154,7 @@ impl Worker {
             }
         };
         let seed = Timestamp::now().as_nanosecond() as u64;
-        let waiter = Waiter::new(Some(http.socket()));
+        let waiter = Waiter::new(Some(http.socket()), c"ZentryNotifyWorkerMain");
         let mut worker = Worker {
             registry,
             slot,
@@ -160,10 +163,12 @@ impl Worker {
             workers: registry.workers(),
             wordings: Wordings::default(),
             lanes: HashMap::new(),
+            marks: Marks::default(),
             http,
             idle_connections: 0,
             in_flight: HashMap::new(),
             unrecorded: Unrecorded::default(),
+            uncounted: Uncounted::default(),
             housekeeping: Housekeeping::new(),
             postponed: Work::ALL,
             trouble: Trouble::default(),
@@ -194,6 +199,7 @@ impl Worker {
             }
             let turn = self.turn();
             if leaving.is_some_and(|deadline| self.scheduler.in_flight() == 0 || deadline <= Instant::now()) {
+                self.uncounted.hurry();
                 self.settle();
                 return Leaving::SentAway;
             }
@@ -257,6 +263,7 @@ impl Worker {
         self.share_discord();
         self.hear_answers();
         let mut work = self.slot.take();
+        self.marks.lower(work.lowest);
         if !work.is_empty() {
             self.rushed = self.worked_at.elapsed() < NAP;
             self.worked_at = Instant::now();
@@ -287,6 +294,7 @@ impl Worker {
         self.look_for_installation();
         if !self.uninstalled {
             self.trouble.met(what, error);
+            self.slot.set_refused(true);
         }
     }
 
@@ -316,7 +324,12 @@ impl Worker {
             self.postponed.progress = true;
         }
         if self.housekeeping.is_due() && !self.trouble.is_on() {
-            self.housekeeping.run()?;
+            // What somebody has written by hand, or restored, may be below.
+            self.marks.lower(Work::UNKNOWN);
+            let mut given_up = Tally::default();
+            let kept = self.housekeeping.run(&mut given_up);
+            self.uncounted.add(given_up);
+            kept?;
         }
         Ok(())
     }
@@ -325,6 +338,7 @@ impl Worker {
     fn calm_down(&mut self) {
         if self.unrecorded.is_empty() && !self.trouble.is_on() {
             self.trouble.over();
+            self.slot.set_refused(false);
         }
     }
 
@@ -400,16 +414,23 @@ impl Worker {
         let found = if readable.is_empty() {
             Ok(Vec::new())
         } else {
-            database::transaction("zentry_notify: read what waits", || self.queue.claim(&readable))
+            database::transaction("zentry_notify: read what waits", || {
+                self.queue.claim(&readable, &self.marks)
+            })
         };
         let now = Timestamp::now();
         for claim in held_back {
             self.scheduler.supply(claim.lane, Vec::new(), now);
         }
         match found {
-            Ok(found) => found
-                .into_iter()
-                .for_each(|(lane, rows)| self.scheduler.supply(lane, rows, now)),
+            Ok(found) => {
+                for (lane, rows) in found {
+                    if let Some(first) = rows.first() {
+                        self.marks.set(lane, first.id.0);
+                    }
+                    self.scheduler.supply(lane, rows, now);
+                }
+            }
             Err(error) => {
                 for claim in readable {
                     self.scheduler.supply(claim.lane, Vec::new(), now);
@@ -463,6 +484,7 @@ impl Worker {
     fn has_work_within(&self, time: Duration) -> bool {
         self.scheduler.in_flight() > 0
             || !self.unrecorded.is_empty()
+            || self.uncounted.wait().is_some()
             || !self.postponed.is_empty()
             || self.next_wake().is_some_and(|wake| wake < time)
     }
@@ -473,13 +495,13 @@ impl Worker {
     }
 
     fn pause(&self) -> Option<Duration> {
-        let retry = self
-            .trouble
-            .until
-            .filter(|_| !self.postponed.is_empty() || !self.unrecorded.is_empty());
+        let waits =
+            !self.postponed.is_empty() || !self.unrecorded.is_empty() || self.uncounted.wait().is_some();
+        let retry = self.trouble.until.filter(|_| waits);
         let retry = retry.map(|until| until.saturating_duration_since(Instant::now()));
         let now = (!self.postponed.is_empty() && !self.trouble.is_on()).then_some(Duration::ZERO);
-        [self.next_wake(), retry, now].into_iter().flatten().min()
+        let count = self.uncounted.wait().filter(|_| !self.trouble.is_on());
+        [self.next_wake(), retry, now, count].into_iter().flatten().min()
     }
 
     /// Tells the launcher when somebody has to look again.

@@ -12,7 +12,8 @@ use webhook::definition::{
 };
 use webhook::endpoint::EndpointKind::{self, Discord, TeamsConnector, TeamsWorkflow};
 use webhook::event::Event;
-use webhook::message::{Message, compose};
+use webhook::mention::Mention;
+use webhook::message::{Message, compose, compose_with};
 
 fn event(event_type: &str, data: &Value) -> Event {
     Event {
@@ -404,6 +405,50 @@ fn compose_events(kind: EndpointKind, events: &[Event]) -> Message {
         .map(|event| Catalogue::builtin().card(event))
         .collect();
     compose(kind, &cards)
+}
+
+/// Only what was registered pings, and only where the service lets it.
+#[test]
+fn a_mention_pings_whom_it_names() {
+    let cards = [Catalogue::builtin().card(&sample_event("daily_streak"))];
+    let body = |kind, mention: &str| -> Value {
+        let mention = Mention::parse(kind, mention).unwrap();
+        serde_json::from_slice(&compose_with(kind, &cards, Some(&mention)).body).unwrap()
+    };
+    let role = body(Discord, "role:123456789012345678");
+    assert_eq!(role["content"], "<@&123456789012345678>");
+    assert_eq!(
+        role["allowed_mentions"],
+        json!({ "parse": [], "roles": ["123456789012345678"] })
+    );
+    let user = body(Discord, "user:123456789012345678");
+    assert_eq!(user["content"], "<@123456789012345678>");
+    assert_eq!(
+        user["allowed_mentions"],
+        json!({ "parse": [], "users": ["123456789012345678"] })
+    );
+    let card = &body(TeamsWorkflow, "user:ada@contoso.com Ada Lovelace")["attachments"][0]["content"];
+    assert_eq!(
+        card["body"][0],
+        json!({ "type": "TextBlock", "text": "<at>Ada Lovelace</at>", "wrap": true })
+    );
+    assert_eq!(
+        card["msteams"],
+        json!({
+            "width": "Full",
+            "entities": [{
+                "type": "mention",
+                "text": "<at>Ada Lovelace</at>",
+                "mentioned": { "id": "ada@contoso.com", "name": "Ada Lovelace" },
+            }],
+        })
+    );
+    // One of another service, left from before the URL was changed.
+    let foreign = Mention::parse(Discord, "role:123456789012345678").unwrap();
+    assert_eq!(
+        compose_with(TeamsConnector, &cards, Some(&foreign)),
+        compose(TeamsConnector, &cards)
+    );
 }
 
 #[test]

@@ -15,7 +15,8 @@ use webhook::card::Card;
 use webhook::definition::{Catalogue, Definition, EventDefinition, FieldDefinition, builtin};
 use webhook::endpoint::EndpointKind::{self, Discord, TeamsConnector, TeamsWorkflow};
 use webhook::event::Event;
-use webhook::message::compose;
+use webhook::mention::Mention;
+use webhook::message::{compose, compose_with};
 use webhook::rich_text::RichText;
 
 static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(Catalogue::builtin);
@@ -273,9 +274,9 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, max_shrink_iters: 3000, ..ProptestConfig::default() })]
 
     #[test]
-    fn messages_take_the_first_cards_in_order(cards in vec(cards(3), 1..14)) {
+    fn messages_take_the_first_cards_in_order(cards in vec(cards(3), 1..14), mention in proptest::option::of(mentions())) {
         for kind in KINDS {
-            let message = compose(kind, &cards);
+            let message = compose_with(kind, &cards, mention.as_ref());
             let shown = read(kind, &message.body);
             prop_assert!((1..=cards.len().min(10)).contains(&message.taken));
             prop_assert_eq!(shown.len(), message.taken);
@@ -284,6 +285,15 @@ proptest! {
             }
         }
     }
+}
+
+fn mentions() -> impl Strategy<Value = Mention> {
+    prop_oneof![
+        "[0-9]{17,20}".prop_map(Mention::DiscordRole),
+        "[0-9]{17,20}".prop_map(Mention::DiscordUser),
+        ("[a-z0-9@.-]{1,256}", "[\\p{L}\\p{N} .'-]{1,128}")
+            .prop_map(|(id, name)| Mention::TeamsUser { id, name }),
+    ]
 }
 
 fn shown_fields(card: &Card) -> impl Iterator<Item = (&str, &str)> {

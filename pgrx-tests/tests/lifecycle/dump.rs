@@ -10,7 +10,7 @@ use postgres::Client;
 use zentry_e2e::cluster::ClusterOptions;
 use zentry_e2e::emulator::Behaviour;
 use zentry_e2e::scene::{Channel, Delivery, SOON};
-use zentry_e2e::site::{Site, fire};
+use zentry_e2e::site::{Site, fire, wait_for};
 use zentry_e2e::zentry;
 
 /// The configuration and state that has to come along, as text.
@@ -19,6 +19,7 @@ const KEPT: &str = "
       SELECT 'webhook ' || w::text AS line FROM zentry_notify.webhook_integration w
       UNION ALL SELECT 'circuit ' || c::text FROM zentry_notify.webhook_circuit c
       UNION ALL SELECT 'count ' || c::text FROM zentry_notify.webhook_count c
+      UNION ALL SELECT 'stat ' || s::text FROM zentry_notify.delivery_stat s
       UNION ALL SELECT 'type ' || t.name || t.title FROM zentry_notify.event_type t
       UNION ALL SELECT 'progress ' || p::text FROM zentry_notify.project_progress p
       UNION ALL SELECT 'source ' || concat_ws(' ', s.id, s.event_type, s.relation, s.columns, s.audience, s.progress, s.suspended_reason)
@@ -53,6 +54,11 @@ fn story() -> Result<Story> {
     channel.webhook.script([Behaviour::Hang]);
     fire(&mut client)?;
     channel.webhook.wait_for(4, SOON);
+    // Counters follow within a second.
+    wait_for(
+        &mut client,
+        "SELECT coalesce(sum(sent + failed), 0) = 3 FROM zentry_notify.delivery_totals WHERE event_type = '*'",
+    )?;
     Ok(Story {
         site,
         client,
@@ -241,6 +247,39 @@ fn data_only_into_a_database_with_the_extension() -> Result<()> {
     // zentry_attach has mended the suspended source; so it is there.
     story.client.batch_execute("SELECT * FROM zentry_attach()")?;
     story.restored(|_| Ok(())).map(drop)
+}
+
+#[test]
+fn data_only_into_a_database_that_is_attached() -> Result<()> {
+    let mut story = story()?;
+    let mut target = story.site.database("restored")?;
+    target.batch_execute(
+        "TRUNCATE users_user, tasks_project, tasks_project_members, tasks_task, achievements_badge, achievements_userbadge CASCADE",
+    )?;
+    // Sources of its own, with other numbers.
+    target.batch_execute("SELECT zentry_detach('users_user'); SELECT * FROM zentry_attach()")?;
+    drop(target);
+    story
+        .restored(|story| {
+            let dump = story.dump(&["--format=custom", "--data-only"])?;
+            let output = story
+                .command("pg_restore")
+                .env("PGOPTIONS", "-c zentry_notify.enabled=off")
+                .args([
+                    "--exit-on-error",
+                    "--single-transaction",
+                    "--dbname=restored",
+                    &dump.path(),
+                ])
+                .output()?;
+            ensure!(
+                output.status.success(),
+                "pg_restore: {}",
+                String::from_utf8_lossy(&output.stderr)
+            );
+            Ok(())
+        })
+        .map(drop)
 }
 
 #[test]

@@ -27,6 +27,10 @@ const ATTEMPT: &str = "
             'EXECUTE FUNCTION zentry_notify.capture(''task_completed'')');
         PERFORM mallory.try('SELECT public.zentry_grant(''mallory'', ''manager'')');
         PERFORM mallory.try('SELECT webhook_url FROM zentry_notify.webhook_integration');
+        PERFORM mallory.try('SELECT public.zentry_create_api_token(''mine'', ''zentry_notify_agent'')');
+        PERFORM mallory.try('INSERT INTO zentry_notify.api_token (token_key, name, role_name, token_hash, created_by) '
+            'VALUES (''mine'', ''mine'', ''zentry_notify_agent'', ''\\x00'', ''postgres'')');
+        PERFORM mallory.try('SELECT public.zentry_revoke_api_token(''administrators'')');
         PERFORM public.zentry_attach();
         RETURN i;
     END $$;
@@ -35,7 +39,7 @@ const ATTEMPT: &str = "
 /// What may be done to Zentry's sources and triggers.
 const STATE: &str = "
     SELECT array_agg(s::text ORDER BY id)::text || (SELECT array_agg(t.oid::text || t.tgname ORDER BY t.oid)::text FROM pg_trigger t
-      WHERE t.tgfoid = 'zentry_notify.capture()'::regprocedure)
+      WHERE t.tgfoid = 'zentry_notify.capture()'::regprocedure) || (SELECT array_agg(a::text)::text FROM zentry_notify.api_token a)
       FROM zentry_notify.event_source s";
 
 #[test]
@@ -55,6 +59,9 @@ fn a_managers_code_in_a_superusers_session_has_a_managers_rights() -> Result<()>
          CREATE OR REPLACE FUNCTION mallory.harmless(i int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS \
            $$ BEGIN RETURN mallory.harm(i); END $$",
     );
+    scene
+        .client
+        .batch_execute("SELECT zentry_create_api_token('administrators', 'zentry_notify_agent')")?;
     let before: String = scene.client.query_one(STATE, &[])?.get(0);
     for statement in [
         "REINDEX TABLE mallory.bait",
@@ -65,7 +72,7 @@ fn a_managers_code_in_a_superusers_session_has_a_managers_rights() -> Result<()>
         let seen = scene
             .client
             .query("SELECT what, session::text, role::text FROM mallory.seen", &[])?;
-        assert_eq!(seen.len(), 7, "{statement}");
+        assert_eq!(seen.len(), 10, "{statement}");
         for row in seen {
             let (what, session, role): (String, String, String) = (row.get(0), row.get(1), row.get(2));
             assert_eq!(
@@ -81,6 +88,46 @@ fn a_managers_code_in_a_superusers_session_has_a_managers_rights() -> Result<()>
         );
         scene.client.batch_execute("TRUNCATE mallory.seen")?;
     }
+    Ok(())
+}
+
+#[test]
+fn a_manager_makes_tokens_of_roles_that_they_are_a_member_of_and_of_no_other() -> Result<()> {
+    let mut scene = Scene::start()?;
+    let mut manager = Role::granted(&mut scene, "manager")?;
+    let name = manager.name.clone();
+    manager.may(&format!("SELECT zentry_create_api_token('own', '{name}')"));
+    manager.is_refused("SELECT zentry_create_api_token('other', 'pg_read_all_data')");
+    manager.is_refused(
+        "INSERT INTO zentry_notify.api_token (token_key, name, role_name, token_hash, created_by) \
+         VALUES ('x', 'x', 'pg_read_all_data', '\\x00', 'postgres')",
+    );
+    // The maker is who makes it, whatever they write.
+    manager.may(&format!(
+        "INSERT INTO zentry_notify.api_token (token_key, name, role_name, token_hash, created_by) \
+         VALUES ('x', 'written', '{name}', '\\x00', 'postgres')"
+    ));
+    let makers: Vec<String> = scene
+        .client
+        .query_one(
+            "SELECT array_agg(DISTINCT created_by::text) FROM zentry_notify.api_token",
+            &[],
+        )?
+        .get(0);
+    assert_eq!(makers, std::slice::from_ref(&name));
+    for statement in [
+        "SELECT token_hash FROM zentry_notify.api_token",
+        "UPDATE zentry_notify.api_token SET role_name = 'pg_read_all_data'",
+        "TRUNCATE zentry_notify.api_token",
+    ] {
+        manager.is_refused(statement);
+    }
+    scene
+        .client
+        .batch_execute("SELECT zentry_create_api_token('administrators', 'pg_read_all_data')")?;
+    manager.is_refused("SELECT zentry_revoke_api_token('administrators')");
+    manager.is_refused("DELETE FROM zentry_notify.api_token WHERE name = 'administrators'");
+    manager.may("SELECT zentry_revoke_api_token('own')");
     Ok(())
 }
 

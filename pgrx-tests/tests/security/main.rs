@@ -2,7 +2,13 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod borrowed_session;
+mod hostile_answers;
 mod hostile_objects;
+mod privacy;
+mod raw_server;
 mod redaction;
+mod request_forgery;
 mod rights;
 mod roles;
+mod search;
+mod statements;

@@ -62,6 +62,7 @@ impl Scheduler {
             });
             self.stock.release(1);
             lane.changed_in = Some(self.batch);
+            self.tally.failed(id, &delivery.event.event_type);
             self.changes.deliveries.push(DeliveryChange {
                 id: delivery.id,
                 lane: id,

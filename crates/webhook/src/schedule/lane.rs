@@ -21,6 +21,9 @@ const ALONE_AFTER: u32 = 2;
 /// No wait is believed to be longer. By then a delivery has usually expired.
 pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
 
+/// Nothing lives longer, however much of it was quiet: nobody counts the nights of many years.
+const LONGEST_LIFE: SignedDuration = SignedDuration::from_hours(3 * 366 * 24);
+
 #[derive(Debug)]
 pub(super) struct Lane {
     pub(super) config: LaneConfig,
@@ -176,8 +179,14 @@ impl Lane {
             .rows
             .front()
             .map_or(Tick::DISTANT_PAST, |head| self.due(head, clock));
-        let asked = self.pace().max(self.rests_until);
+        let asked = self.pace().max(self.rests_until).max(self.quiet_until(clock));
         asked.max(self.health.next_try()).max(head)
+    }
+
+    fn quiet_until(&self, clock: &Clock) -> Tick {
+        let hours = self.config.quiet_hours.as_ref();
+        let end = hours.and_then(|hours| hours.end(clock.wall(clock.now())));
+        end.map_or(Tick::DISTANT_PAST, |end| clock.tick(end))
     }
 
     fn pace(&self) -> Tick {
@@ -248,7 +257,7 @@ impl Lane {
         let joins = |delivery: &Delivery| {
             delivery.attempts < ALONE_AFTER
                 && self.due(delivery, clock) <= clock.now()
-                && !expired(delivery, max_age, wall)
+                && !self.expired(delivery, max_age, wall)
         };
         match self.rows.front() {
             None => 0,
@@ -267,11 +276,22 @@ impl Lane {
 
     /// Takes the first row out if it is too old.
     pub(super) fn pop_expired(&mut self, max_age: Duration, wall: Timestamp) -> Option<Delivery> {
-        self.rows.pop_front_if(|head| expired(head, max_age, wall))
+        let head = self.rows.front()?;
+        if !self.expired(head, max_age, wall) {
+            return None;
+        }
+        self.rows.pop_front()
     }
-}
 
-fn expired(delivery: &Delivery, max_age: Duration, wall: Timestamp) -> bool {
-    let max_age = SignedDuration::try_from(max_age).unwrap_or(SignedDuration::MAX);
-    wall.duration_since(delivery.created_at) > max_age
+    fn expired(&self, delivery: &Delivery, max_age: Duration, wall: Timestamp) -> bool {
+        let max_age = SignedDuration::try_from(max_age).unwrap_or(SignedDuration::MAX);
+        let age = wall.duration_since(delivery.created_at);
+        if age <= max_age || age > LONGEST_LIFE {
+            return age > max_age;
+        }
+        match &self.config.quiet_hours {
+            Some(hours) => hours.awake(delivery.created_at, wall) > max_age,
+            None => true,
+        }
+    }
 }

@@ -30,6 +30,7 @@ mod place;
 mod policy;
 mod slots;
 mod stock;
+mod tally;
 mod turns;
 mod verdict;
 mod window;
@@ -41,6 +42,7 @@ use jiff::Timestamp;
 pub use change::{Changes, DeliveryChange, LaneChange, Outcome};
 pub use delivery::{Claim, Compose, Composed, Delivery, DeliveryId, LaneId, Request, RequestId};
 pub use policy::{CircuitState, LaneConfig, Policy};
+pub use tally::{ALL_EVENTS, Counts, Tally};
 
 use clock::{Clock, Tick};
 use flights::Flights;
@@ -74,6 +76,7 @@ pub struct Scheduler {
     turns_given: u64,
     configured: u64,
     changes: Changes,
+    tally: Tally,
     batch: u64,
     draining: bool,
 }
@@ -97,6 +100,7 @@ impl Scheduler {
             turns_given: 0,
             configured: 0,
             changes: Changes::default(),
+            tally: Tally::default(),
             batch: 0,
             draining: false,
             policy,
@@ -211,6 +215,11 @@ impl Scheduler {
 
     pub fn has_changes(&self) -> bool {
         !self.changes.is_empty()
+    }
+
+    /// What has come about since the last call, to be added to counters. It needs no hurry: losing it loses no delivery.
+    pub fn take_tally(&mut self) -> Tally {
+        std::mem::take(&mut self.tally)
     }
 
     /// Requests that have left and are not judged.

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::LaneId;
 use crate::endpoint::{EndpointKind, Vendor};
+use crate::quiet_hours::QuietHours;
 
 /// What holds for all lanes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,6 +60,8 @@ pub struct LaneConfig {
     pub min_interval: Duration,
     /// In place of [`Policy::max_age`].
     pub max_age: Option<Duration>,
+    /// Nothing leaves in these hours, and no delivery grows older.
+    pub quiet_hours: Option<QuietHours>,
     /// Its last delivery was sent, and not given up. Read when the lane, or its revision, is new.
     pub proven: bool,
     /// As recorded by the last [`LaneChange`](super::LaneChange); read likewise.

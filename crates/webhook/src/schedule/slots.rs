@@ -52,8 +52,9 @@ impl Standing {
 ///
 /// - As long as slow requests can be set aside, connections are free again within [`SLOW`]: a lane that comes after `n`
 ///   others leaves after `n * SLOW` divided by its share at the latest, even if all of them hang.
-/// - When no more can be set aside, what suspects hold delays nobody else, what lanes that were never called hold delays none that works, and
-///   nothing but lanes that stopped answering within the last minute delays one that has answered within it.
+/// - When no more can be set aside, what suspects hold delays nobody else, what lanes that were never called hold delays
+///   none that works, and nothing but lanes that stopped answering within the last minute delays one that has answered
+///   within it.
 #[derive(Debug)]
 pub(super) struct Slots {
     young: Area,

@@ -12,7 +12,7 @@ use super::lane::{LONGEST_WAIT, Lane, Life};
 use super::slots::Record;
 use super::{
     Changes, CircuitState, Delivery, DeliveryChange, LaneChange, Outcome, Policy, RequestId, Scheduler,
-    backoff,
+    Tally, backoff,
 };
 use crate::outcome::{Judgement, RateScope, Verdict};
 
@@ -36,6 +36,8 @@ impl Scheduler {
         }
 
         let (rows, changes) = (lane.rows.len(), self.changes.deliveries.len());
+        let held = lane.rows.iter().take(flight.taken);
+        self.tally.request(id, held, &judgement.verdict);
         let current = flight.revision == lane.config.revision;
         let mut ruling = Ruling {
             now,
@@ -50,6 +52,7 @@ impl Scheduler {
             clock: &self.clock,
             random: &mut self.random,
             changes: &mut self.changes,
+            tally: &mut self.tally,
         };
         if current {
             ruling.apply();
@@ -95,6 +98,7 @@ struct Ruling<'a> {
     clock: &'a Clock,
     random: &'a mut fastrand::Rng,
     changes: &'a mut Changes,
+    tally: &'a mut Tally,
 }
 
 impl Ruling<'_> {
@@ -129,6 +133,10 @@ impl Ruling<'_> {
 
     fn sent(&mut self) {
         for delivery in self.lane.rows.drain(..self.taken) {
+            let latency = self.wall.duration_since(delivery.created_at);
+            let latency = latency.try_into().unwrap_or_default();
+            self.tally
+                .sent(self.lane.config.id, &delivery.event.event_type, latency);
             let change = DeliveryChange {
                 id: delivery.id,
                 lane: self.lane.config.id,
@@ -219,6 +227,10 @@ impl Ruling<'_> {
         for index in 0..self.taken {
             self.note(index, Outcome::Retry { next_attempt_at });
         }
+        for delivery in self.lane.rows.iter().take(self.taken) {
+            self.tally
+                .retried(self.lane.config.id, &delivery.event.event_type);
+        }
     }
 
     /// Fails those that have had all their attempts.
@@ -235,7 +247,7 @@ impl Ruling<'_> {
                 index += 1;
             } else if let Some(delivery) = self.lane.rows.remove(index) {
                 self.taken -= 1;
-                self.record(&delivery, Outcome::Failed);
+                self.failed(&delivery);
             }
         }
     }
@@ -286,7 +298,7 @@ impl Ruling<'_> {
 
     fn fail(&mut self, mut delivery: Delivery) {
         delivery.attempts = delivery.attempts.saturating_add(1);
-        self.record(&delivery, Outcome::Failed);
+        self.failed(&delivery);
     }
 
     fn note(&mut self, index: usize, outcome: Outcome) {
@@ -295,8 +307,9 @@ impl Ruling<'_> {
         }
     }
 
-    fn record(&mut self, delivery: &Delivery, outcome: Outcome) {
-        let change = self.change(delivery, outcome);
+    fn failed(&mut self, delivery: &Delivery) {
+        self.tally.failed(self.lane.config.id, &delivery.event.event_type);
+        let change = self.change(delivery, Outcome::Failed);
         self.changes.deliveries.push(change);
     }
 

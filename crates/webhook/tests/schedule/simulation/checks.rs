@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use webhook::endpoint::{EndpointKind, Vendor};
-use webhook::schedule::{Changes, DeliveryId, LaneChange, LaneId, Outcome, Request};
+use webhook::schedule::{ALL_EVENTS, Changes, DeliveryId, LaneChange, LaneId, Outcome, Request};
 
 use super::{Flying, Happening, SECOND, World};
 use crate::world::Moment;
@@ -25,6 +25,8 @@ impl World {
             "called a webhook that is off"
         );
         assert!(!known.in_flight, "two in flight");
+        let quiet = config.quiet_hours.as_ref().and_then(|hours| hours.end(wall));
+        assert_eq!(quiet, None, "called in quiet hours");
         let not_before = known.not_before.max(known.rests_until);
         assert!(now >= not_before, "too soon by {}", not_before - now);
 
@@ -44,7 +46,11 @@ impl World {
                 row.delivery.attempts < self.policy.max_attempts,
                 "one attempt too many"
             );
-            let age = wall.duration_since(row.delivery.created_at);
+            let created_at = row.delivery.created_at;
+            let age = match &config.quiet_hours {
+                Some(hours) => hours.awake(created_at, wall),
+                None => wall.duration_since(created_at),
+            };
             assert!(
                 age <= self.policy.max_age.try_into().unwrap(),
                 "sent though expired"
@@ -126,6 +132,40 @@ impl World {
                 }
             }
         }
+    }
+
+    /// Every answer and every outcome is counted once, of whatever it was.
+    pub fn check_counts(&mut self, changes: &Changes) {
+        let tally = self.scheduler.take_tally();
+        let sum = |of: fn(&str) -> bool, count: fn(&webhook::schedule::Counts) -> u64| -> u64 {
+            tally
+                .iter()
+                .filter(|(_, event_type, _)| of(event_type))
+                .map(|(.., counts)| count(counts))
+                .sum()
+        };
+        let outcomes =
+            |is: fn(Outcome) -> bool| changes.deliveries.iter().filter(|c| is(c.outcome)).count() as u64;
+        for of in [
+            |event_type: &str| event_type == ALL_EVENTS,
+            |event_type: &str| event_type != ALL_EVENTS,
+        ] {
+            // This world has one type of event, so that no request counts for two.
+            assert_eq!(sum(of, |c| c.requests), self.judged);
+            let sent = outcomes(|outcome| outcome == Outcome::Sent);
+            assert_eq!(sum(of, |c| c.sent), sent);
+            assert_eq!(sum(of, |c| c.latency.counts().iter().sum()), sent);
+            assert_eq!(
+                sum(of, |c| c.failed),
+                outcomes(|outcome| outcome == Outcome::Failed)
+            );
+            assert_eq!(
+                sum(of, |c| c.retried),
+                outcomes(|outcome| matches!(outcome, Outcome::Retry { .. }))
+            );
+            assert!(sum(of, |c| c.messages) <= sent);
+        }
+        self.judged = 0;
     }
 
     /// All that can be done is done: nothing is left waiting but with those that a person deactivated.

@@ -77,6 +77,7 @@ impl World {
         self.unrecorded
             .extend(flying.request.deliveries.iter().map(|id| (lane, id.0)));
         self.scheduler.judged(id, &judgement, self.wall());
+        self.judged += 1;
         let known = self.lanes.get_mut(&lane).unwrap();
         known.in_flight = false;
         if matches!(judgement.verdict, Verdict::RateLimited { .. }) {
@@ -104,6 +105,7 @@ impl World {
             self.take_changes();
         }
         self.life += 1;
+        self.judged = 0;
         for ((life, _), flying) in &self.flying {
             if *life + 1 == self.life {
                 let known = self.lanes.get_mut(&flying.request.lane).unwrap();

@@ -78,6 +78,8 @@ struct World {
     discord_parked_until: Moment,
     like_parked_until: Moment,
     changes: usize,
+    /// Answers since the counts were taken.
+    judged: u64,
     sent_twice: usize,
     rate_limited: usize,
     /// Nothing goes wrong here.
@@ -170,6 +172,7 @@ impl World {
 
     fn take_changes(&mut self) -> bool {
         let changes = self.scheduler.take_changes();
+        self.check_counts(&changes);
         self.unrecorded.clear();
         self.tables.record(&changes);
         self.check_changes(&changes);
