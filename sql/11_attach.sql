@@ -134,7 +134,7 @@ BEGIN
                replace(pg_get_triggerdef(t.oid), format(' UPDATE OF %I ON ', s.transition ->> 'column'), ' UPDATE ON ') AS definition
           FROM zentry_notify.event_source s
           JOIN pg_trigger t ON t.tgrelid = s.relation AND t.tgname = format('zentry_notify_%s_update', s.event_type)
-         WHERE t.tgattr::text <> '' AND zentry_notify.named_column(s.relation, s.transition) = ''
+         WHERE t.tgattr::text <> '' AND s.transition IS NOT NULL AND zentry_notify.named_column(s.relation, s.transition) = ''
     LOOP
         BEGIN
             EXECUTE format('DROP TRIGGER %I ON %s', narrow.tgname, narrow.relation);

@@ -1012,7 +1012,7 @@ BEGIN
                replace(pg_get_triggerdef(t.oid), format(' UPDATE OF %I ON ', s.transition ->> 'column'), ' UPDATE ON ') AS definition
           FROM zentry_notify.event_source s
           JOIN pg_trigger t ON t.tgrelid = s.relation AND t.tgname = format('zentry_notify_%s_update', s.event_type)
-         WHERE t.tgattr::text <> '' AND zentry_notify.named_column(s.relation, s.transition) = ''
+         WHERE t.tgattr::text <> '' AND s.transition IS NOT NULL AND zentry_notify.named_column(s.relation, s.transition) = ''
     LOOP
         BEGIN
             EXECUTE format('DROP TRIGGER %I ON %s', narrow.tgname, narrow.relation);
@@ -2135,7 +2135,7 @@ DECLARE
 BEGIN
     SELECT t.* INTO type FROM zentry_notify.event_type t WHERE t.name = require_event_type.event_type;
     IF NOT FOUND THEN
-        RAISE EXCEPTION 'unknown event type "%"', coalesce(require_event_type.event_type, '(null)')
+        RAISE EXCEPTION 'unknown event type "%"', left(coalesce(require_event_type.event_type, '(null)'), 50)
             USING ERRCODE = 'invalid_parameter_value',
                   HINT = format('The event types are %s.', (SELECT string_agg(t.name, ', ' ORDER BY t.name) FROM zentry_notify.event_type t));
     END IF;
@@ -2279,7 +2279,7 @@ BEGIN
     SELECT d.definition INTO definition FROM zentry_notify.event_definition d
      WHERE d.event_type = type.name AND (d.webhook_integration_id IS NULL OR d.webhook_integration_id = webhook_id)
      ORDER BY d.webhook_integration_id NULLS LAST LIMIT 1;
-    RETURN zentry_notify.render_event(definition, webhook_type, coalesce(data, zentry_notify.sample_event(type.name)));
+    RETURN zentry_notify.render_event(definition, left(webhook_type, 20), coalesce(data, zentry_notify.sample_event(type.name)));
 END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_preview(text, text, jsonb, bigint) IS

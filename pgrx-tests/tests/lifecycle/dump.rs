@@ -103,7 +103,7 @@ impl Story {
         // Counts may have gone on: what was pending may be sent by now.
         let lines = |text: &str| -> Vec<String> {
             text.lines()
-                .filter(|l| !l.starts_with("count"))
+                .filter(|l| !l.starts_with("count") && !l.starts_with("stat"))
                 .map(str::to_owned)
                 .collect()
         };

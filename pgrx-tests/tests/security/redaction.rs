@@ -114,7 +114,7 @@ fn talkative_site() -> Result<Site> {
 
 /// Every function of ours that somebody may call, with arguments that succeed and arguments that fail. `$1` stands for a URL that
 /// comes from a table: it is in no statement and in no plan but those within our functions.
-const CALLS: [(&str, &[&str]); 18] = [
+const CALLS: [(&str, &[&str]); 23] = [
     (
         "zentry_register_webhook",
         &[
@@ -177,6 +177,39 @@ const CALLS: [(&str, &[&str]); 18] = [
         &["('achievements_userbadge')", "('pg_class')", "(NULL)"],
     ),
     ("zentry_attach", &["()"]),
+    (
+        "zentry_register_event_type",
+        &[
+            "('release', 'Release')",
+            "('release', $1)",
+            "('release', '{{ ')",
+            "($1, 'x')",
+        ],
+    ),
+    (
+        "zentry_set_wording",
+        &[
+            "('task_completed', title => 'Done')",
+            "('task_completed', 1, title => '{% if %}')",
+            "('nothing', 1)",
+        ],
+    ),
+    (
+        "zentry_preview",
+        &[
+            "('task_completed', webhook_id => 1)",
+            "($1)",
+            "('task_completed', $1)",
+        ],
+    ),
+    (
+        "zentry_reset_event_type",
+        &["('task_completed', 1)", "('task_completed')", "('nothing')"],
+    ),
+    (
+        "zentry_unregister_event_type",
+        &["('release')", "('task_completed')", "('nothing')"],
+    ),
     ("zentry_status", &["()"]),
     ("zentry_stats", &["()", "(NULL)", "('-1 day')"]),
     ("zentry_import_integrations", &["()"]),
