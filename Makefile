@@ -1,6 +1,6 @@
 # The front door: `make` lists what there is. The work is done by scripts/, which can be called without make too.
 
-.PHONY: help demo stop psql test test-crates test-pg test-e2e torture bench lint picture bootstrap stage install clean
+.PHONY: help demo stop psql test test-crates test-pg test-e2e torture bench bench-micro bench-compare lint picture bootstrap stage install clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -34,8 +34,14 @@ test-e2e: bootstrap ## Run the end-to-end tests
 torture: bootstrap ## Kill everything a hundred times under load, and count what arrives (ZENTRY_KILLS, ZENTRY_SEED)
 	@scripts/torture
 
-bench: bootstrap ## Measure the formatter, the scheduler and the HTTP thread
+bench: bootstrap ## Measure all that is promised of speed, and write docs/benchmarks.md (QUICK=1: an idea in minutes)
+	@scripts/bench $(if $(QUICK),--quick)
+
+bench-micro: bootstrap ## Measure the formatter, the scheduler and the HTTP thread alone
 	@scripts/with cargo bench --package zentry-webhook
+
+bench-compare: bootstrap ## Measure two commits side by side (A=main B=HEAD)
+	@scripts/bench-compare $(or $(A),main) $(or $(B),HEAD)
 
 lint: bootstrap ## Check formatting, clippy, documentation and scripts
 	@scripts/lint
