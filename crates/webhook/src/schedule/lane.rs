@@ -43,6 +43,8 @@ pub(super) struct Lane {
     pub(super) configured_in: u64,
     /// No request before this, whatever it holds.
     paced_until: Tick,
+    /// When the last answer came: the configured interval counts from there, and may be changed meanwhile.
+    answered_at: Option<Tick>,
     hold: Option<Hold>,
     window: Option<Window>,
 }
@@ -105,6 +107,7 @@ impl Lane {
             changed_in: None,
             configured_in: 0,
             paced_until: Tick::DISTANT_PAST,
+            answered_at: None,
             hold: None,
             window: None,
             config,
@@ -126,6 +129,7 @@ impl Lane {
         if revised {
             self.health = Health::new(self.config.circuit, clock);
             self.paced_until = Tick::DISTANT_PAST;
+            self.answered_at = None;
             self.hold = None;
             self.refused = 0;
         }
@@ -171,7 +175,10 @@ impl Lane {
 
     fn pace(&self) -> Tick {
         let cap = self.window.as_ref().map_or(Tick::DISTANT_PAST, Window::opens_at);
-        self.paced_until.max(cap)
+        let own = self
+            .answered_at
+            .map_or(Tick::DISTANT_PAST, |at| at.after(self.config.min_interval));
+        self.paced_until.max(cap).max(own)
     }
 
     pub(super) fn pause_until(&mut self, tick: Tick) {
@@ -181,7 +188,7 @@ impl Lane {
     /// An answer has come. The caps count from the answers: the request before has certainly arrived by then, however
     /// long its way was.
     pub(super) fn answered(&mut self, now: Tick) {
-        self.pause_until(now.after(self.config.min_interval));
+        self.answered_at = Some(now);
         if let Some(window) = &mut self.window {
             window.pass(now);
         }

@@ -221,6 +221,15 @@ impl Bed {
         })
     }
 
+    /// Of all databases.
+    pub fn wait_until_worker_left(&self) -> Result<()> {
+        let mut client = self.cluster.connect()?;
+        let workers = "SELECT FROM pg_stat_activity WHERE backend_type = 'zentry_notify worker' LIMIT 1";
+        eventually(PATIENCE, "the worker to leave", || {
+            client.query_opt(workers, &[]).ok()?.is_none().then_some(())
+        })
+    }
+
     /// The process of the launcher or of the way's worker, which may not be there yet.
     pub fn process(&self, way: Way, who: &str) -> Result<u32> {
         let mut client = self.cluster.connect()?;

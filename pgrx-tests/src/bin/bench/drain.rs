@@ -219,6 +219,7 @@ impl Backlog {
     /// Writes the backlog while nothing is sent, then lets it leave.
     pub fn drain_registered(&self, bed: &mut Bed, way: Way) -> Result<Drained> {
         bed.cluster.conf(&[("zentry_notify.sending", "off")])?;
+        bed.wait_until_worker_left()?;
         self.write(bed, way)?;
         bed.receiver.reset(false)?;
         bed.cluster.conf(&[("zentry_notify.sending", "on")])?;

@@ -167,12 +167,8 @@ fn after_idleness(bed: &mut Bed) -> Result<Row> {
     bed.refill(Way::Ours, bed.effort.tasks(), Spread::Even)?;
     let mut took = Vec::new();
     let mut application = Application::start(bed, Way::Ours, true)?;
-    let mut watcher = bed.cluster.connect()?;
     for number in 1..=bed.effort.either(20, 4) {
-        let workers = "SELECT FROM pg_stat_activity WHERE backend_type = 'zentry_notify worker'";
-        eventually(PATIENCE, "the worker to leave", || {
-            watcher.query_opt(workers, &[]).ok()?.is_none().then_some(())
-        })?;
+        bed.wait_until_worker_left()?;
         bed.receiver.reset(true)?;
         let committed = application.complete(number, &format!("{MARK}{number}"))?;
         let (_, arrived) = arrivals(bed, 1)?[0];
