@@ -17,7 +17,13 @@ CREATE TABLE zentry_notify.webhook_integration (
     max_age                interval CHECK (max_age > '0'),
     activated_at           timestamptz NOT NULL DEFAULT pg_catalog.now(),
     switched_off_at        timestamptz,
-    switched_off_reason    text
+    switched_off_reason    text,
+    omit_keys              text[] NOT NULL DEFAULT '{}',
+    filter                 jsonpath,
+    min_streak_days        integer CHECK (min_streak_days > 0),
+    milestones             integer[] CHECK (milestones <> '{}' AND 1 <= ALL (milestones) AND 100 >= ALL (milestones)),
+    quiet_hours            text,
+    mention                text
 );
 COMMENT ON TABLE zentry_notify.webhook_integration IS
     'Webhooks and what they hear of. Writing here directly is as good as calling the zentry_* functions: the same rules hold';
@@ -37,93 +43,13 @@ COMMENT ON COLUMN zentry_notify.webhook_integration.max_age IS 'Deliveries older
 COMMENT ON COLUMN zentry_notify.webhook_integration.activated_at IS 'When it was registered, switched on again or given another URL; what went wrong before is forgotten then. Keeps itself';
 COMMENT ON COLUMN zentry_notify.webhook_integration.switched_off_at IS 'When the extension switched it off because its endpoint is gone; cleared by a new URL or by setting is_active';
 COMMENT ON COLUMN zentry_notify.webhook_integration.switched_off_reason IS 'Why the extension switched it off';
+COMMENT ON COLUMN zentry_notify.webhook_integration.omit_keys IS
+    'Keys of the events'' data that this webhook''s deliveries do not have, such as {task_description}: they are neither kept nor sent';
+COMMENT ON COLUMN zentry_notify.webhook_integration.filter IS 'Only events whose data this JSON path predicate is true of are heard, such as $.points > 20; null: all';
+COMMENT ON COLUMN zentry_notify.webhook_integration.min_streak_days IS 'Of daily_streak, only streaks of so many days are heard; null: all';
+COMMENT ON COLUMN zentry_notify.webhook_integration.milestones IS 'Of milestone_reached, only these are heard, in per cent; null: all';
+COMMENT ON COLUMN zentry_notify.webhook_integration.quiet_hours IS 'When nothing is sent, such as 22:00-07:00 Europe/Berlin, or Mon-Fri 20:00-08:00, Sat-Sun 00:00-24:00 UTC; what comes meanwhile is sent afterwards';
+COMMENT ON COLUMN zentry_notify.webhook_integration.mention IS 'Whom each message pings: role:ID or user:ID in Discord, user:ID NAME in a Workflows flow of Teams';
 
 SELECT pg_catalog.pg_extension_config_dump('zentry_notify.webhook_integration', '');
 SELECT pg_catalog.pg_extension_config_dump('zentry_notify.webhook_integration_id_seq', '');
-
--- The rules of a row, for every way in. The URL's own are in Rust (check_webhook_url).
-CREATE FUNCTION zentry_notify.check_integration() RETURNS trigger
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    missing text;
-    unknown text;
-    known   text;
-BEGIN
-    IF TG_OP = 'UPDATE' THEN
-        NEW.updated_at := now();
-    END IF;
-    -- Postgres' own errors of the constraints would show the row, and so the secret in it.
-    SELECT string_agg(a.attname, ', ' ORDER BY a.attnum) INTO missing
-      FROM pg_attribute a
-     WHERE a.attrelid = TG_RELID AND a.attnum > 0 AND a.attnotnull AND to_jsonb(NEW) -> a.attname::text = 'null';
-    IF missing IS NOT NULL THEN
-        RAISE EXCEPTION '% of a webhook must not be null', missing
-            USING ERRCODE = 'not_null_violation', HINT = 'Leave it out for its default.';
-    END IF;
-    IF NEW.max_events_per_message NOT BETWEEN 1 AND 10 THEN
-        RAISE EXCEPTION 'max_events_per_message must be 1 to 10, not %', NEW.max_events_per_message
-            USING ERRCODE = 'check_violation', COLUMN = 'max_events_per_message', HINT = 'A message has room for ten events.';
-    END IF;
-    IF NEW.min_interval NOT BETWEEN '0' AND '1 day' THEN
-        RAISE EXCEPTION 'min_interval must be 0 to 1 day, not %', NEW.min_interval
-            USING ERRCODE = 'check_violation', COLUMN = 'min_interval', HINT = '0 sends as fast as the vendor lets us.';
-    END IF;
-    IF NEW.max_age <= '0' THEN
-        RAISE EXCEPTION 'max_age must be longer than 0, not %', NEW.max_age
-            USING ERRCODE = 'check_violation', COLUMN = 'max_age', HINT = 'Null stands for zentry_notify.max_age.';
-    END IF;
-    IF btrim(NEW.name) = '' THEN
-        RAISE EXCEPTION 'the name of a webhook must not be empty'
-            USING ERRCODE = 'invalid_parameter_value', COLUMN = 'name', HINT = 'Give it a name that its team knows, such as ''Backend channel''.';
-    END IF;
-    IF NEW.webhook_type NOT IN ('discord', 'teams') THEN
-        RAISE EXCEPTION 'unknown webhook type "%"', NEW.webhook_type
-            USING ERRCODE = 'invalid_parameter_value', COLUMN = 'webhook_type', HINT = 'The types are discord and teams.';
-    END IF;
-    IF TG_OP = 'INSERT' OR NEW.webhook_url <> OLD.webhook_url OR NEW.webhook_type <> OLD.webhook_type THEN
-        PERFORM zentry_notify.check_webhook_url(NEW.webhook_type, NEW.webhook_url);
-    END IF;
-
-    IF TG_OP = 'INSERT' OR NEW.event_types IS DISTINCT FROM OLD.event_types THEN
-        IF jsonb_typeof(NEW.event_types) IS DISTINCT FROM 'array'
-           OR EXISTS (SELECT FROM jsonb_array_elements(NEW.event_types) AS e WHERE jsonb_typeof(e) <> 'string') THEN
-            RAISE EXCEPTION 'event_types must be a JSON array of names'
-                USING ERRCODE = 'invalid_parameter_value', COLUMN = 'event_types', HINT = 'For example ["task_completed", "badge_earned"], or ["*"] for all.';
-        END IF;
-        SELECT string_agg(format('"%s"', e), ', ' ORDER BY e) INTO unknown
-          FROM jsonb_array_elements_text(NEW.event_types) AS e
-         WHERE e <> '*' AND NOT EXISTS (SELECT FROM zentry_notify.event_type t WHERE t.name = e);
-        IF unknown IS NOT NULL THEN
-            SELECT string_agg(t.name, ', ' ORDER BY t.name) INTO known FROM zentry_notify.event_type t;
-            RAISE EXCEPTION 'unknown event type %', unknown
-                USING ERRCODE = 'invalid_parameter_value', COLUMN = 'event_types', HINT = format('The event types are %s; * stands for all.', known);
-        END IF;
-    END IF;
-
-    IF TG_OP = 'UPDATE' THEN
-        IF NEW.webhook_url <> OLD.webhook_url OR (NEW.is_active AND NOT OLD.is_active) THEN
-            -- A mended URL brings back what a broken one had switched off.
-            NEW.is_active := NEW.is_active OR OLD.switched_off_at IS NOT NULL;
-            NEW.switched_off_at := NULL;
-            NEW.switched_off_reason := NULL;
-            NEW.activated_at := clock_timestamp();
-            DELETE FROM zentry_notify.webhook_circuit c WHERE c.webhook_integration_id = NEW.id;
-        END IF;
-    END IF;
-    RETURN NEW;
-END
-$$;
-COMMENT ON FUNCTION zentry_notify.check_integration() IS 'Trigger: the rules of a row of webhook_integration';
-
-CREATE FUNCTION zentry_notify.forget_integration() RETURNS trigger
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    DELETE FROM zentry_notify.notification_log l USING gone WHERE l.webhook_integration_id = gone.id;
-    DELETE FROM zentry_notify.webhook_circuit c USING gone WHERE c.webhook_integration_id = gone.id;
-    DELETE FROM zentry_notify.webhook_count c USING gone WHERE c.webhook_integration_id = gone.id;
-    RETURN NULL;
-END
-$$;
-COMMENT ON FUNCTION zentry_notify.forget_integration() IS 'Trigger: the log and the state of an integration go with it';

@@ -1,8 +1,11 @@
 //! What the end-to-end tests, the demo and the benchmarks are made of.
 
+pub mod catalogue;
 pub mod cluster;
 pub mod emulator;
 pub mod numbered;
+pub mod proxy;
+pub mod release;
 pub mod scene;
 pub mod site;
 pub mod wait;

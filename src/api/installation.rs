@@ -2,6 +2,7 @@
 
 use pgrx::prelude::*;
 
+use crate::installation::LIBRARY;
 use crate::wake;
 
 /// At commit, lets the worker look at what waits for these integrations, and with `overdue` no longer wait to try again. Nulls
@@ -15,7 +16,13 @@ fn wake(webhook_ids: pgrx::Array<i64>, overdue: bool) {
             &mut work.lanes
         };
         webhook_ids.iter().flatten().for_each(|id| lanes.insert(id));
+        work.lowest = wake::Work::UNKNOWN;
     });
+}
+
+#[pg_extern(sql = false)]
+fn library_version() -> &'static str {
+    LIBRARY
 }
 
 #[pg_extern(sql = false)]

@@ -6,20 +6,22 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use pgrx::FromDatum;
 use pgrx::prelude::*;
-use webhook::definition::Catalogue;
 use webhook::endpoint::{EndpointKind, SecretUrl};
 use webhook::http_thread::Outgoing;
 use webhook::outcome::{TransportError, judge, judge_absence};
-use webhook::schedule::{LaneId, RequestId, Scheduler};
+use webhook::schedule::{LaneId, RequestId, Scheduler, Tally};
 
 use super::housekeeping::{self, Housekeeping};
 use super::lanes::{Composer, Lane, config, idle_connections, policy};
-use super::queue::{self, Queue};
-use super::record::Unrecorded;
+use super::marks::Marks;
+use super::queue::Queue;
+use super::record::{Uncounted, Unrecorded};
 use super::trouble::Trouble;
 use super::wait::Waiter;
-use super::{database, milestones, signals};
+use super::wording::Wordings;
+use super::{database, files, milestones, signals};
 use crate::http::Http;
+use crate::installation::Installation;
 use crate::settings;
 use crate::wake::{LaneSet, Registry, Slot, Work, registry};
 
@@ -34,6 +36,12 @@ const PATIENCE_WHEN_IN_THE_WAY: Duration = Duration::from_secs(2);
 const SERVICE: Duration = Duration::from_secs(5);
 /// When other databases wait, a worker whose next request is further off leaves at once.
 const SHORT_WHILE: Duration = Duration::from_secs(1);
+/// How long no worker is started after one has found that zentry_notify.sending is off. (Nobody tells when a database's own
+/// setting changes.)
+const HELD_BACK: Duration = Duration::from_secs(5);
+/// The same when the database's SQL does not go with the library. ALTER EXTENSION UPDATE ends it.
+const OUTDATED: Duration = Duration::from_secs(60);
+
 #[pg_guard]
 #[unsafe(no_mangle)]
 pub extern "C-unwind" fn zentry_notify_worker_main(argument: pg_sys::Datum) {
@@ -48,18 +56,43 @@ pub extern "C-unwind" fn zentry_notify_worker_main(argument: pg_sys::Datum) {
     // SAFETY: called once, at the end of this process, while shared memory is still there.
     unsafe { pg_sys::before_shmem_exit(Some(leave_slot), argument) };
     signals::install();
+    files::raise_limit();
     database::connect(Some(database), c"zentry_notify worker");
     match installation() {
-        Ok(Some(installation)) if settings::sending() => Worker::serve(registry, slot, installation),
-        Ok(_) => {
-            slot.take();
-            slot.set_due(None);
-        }
+        Ok(Some(installation)) => match installation.fits() {
+            Ok(()) if settings::sending() => {
+                slot.set_outdated(false);
+                Worker::serve(registry, slot, installation.oid);
+            }
+            Ok(()) => wait_for_better(slot, HELD_BACK),
+            Err(mismatch) => {
+                if slot.set_outdated(true) {
+                    crate::report::warning(
+                        PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                        format!("{}, notifications wait", mismatch.message()),
+                        &mismatch.hint(),
+                    );
+                }
+                wait_for_better(slot, OUTDATED);
+            }
+        },
+        Ok(None) => nothing_to_do(slot),
         Err(error) => return pgrx::log!("zentry_notify: the worker could not start: {error}"),
     }
     slot.in_order();
     registry.leave(slot);
     registry.wake_launcher();
+}
+
+fn nothing_to_do(slot: &Slot) {
+    slot.take();
+    slot.set_due(None);
+}
+
+/// Commits go on, and none of them should start a worker for nothing.
+fn wait_for_better(slot: &Slot, pause: Duration) {
+    slot.pause_for(pause);
+    nothing_to_do(slot);
 }
 
 #[pg_guard]
@@ -81,13 +114,15 @@ pub struct Worker {
     pub(super) scheduler: Scheduler,
     /// Workers of the cluster, which share what Discord allows an address.
     pub(super) workers: u32,
-    pub(super) catalogue: Catalogue,
+    pub(super) wordings: Wordings,
     pub(super) lanes: HashMap<LaneId, Lane>,
+    pub(super) marks: Marks,
     pub(super) http: Http,
     /// Kept for each host.
     pub(super) idle_connections: usize,
     pub(super) in_flight: HashMap<RequestId, (EndpointKind, SecretUrl)>,
     pub(super) unrecorded: Unrecorded,
+    pub(super) uncounted: Uncounted,
     pub(super) housekeeping: Housekeeping,
     /// Work that could not be done, to be tried again.
     pub(super) postponed: Work,
@@ -119,19 +154,21 @@ impl Worker {
             }
         };
         let seed = Timestamp::now().as_nanosecond() as u64;
-        let waiter = Waiter::new(Some(http.socket()));
+        let waiter = Waiter::new(Some(http.socket()), c"ZentryNotifyWorkerMain");
         let mut worker = Worker {
             registry,
             slot,
             queue,
             scheduler: Scheduler::new(policy(registry.workers()), seed),
             workers: registry.workers(),
-            catalogue: Catalogue::builtin(),
+            wordings: Wordings::default(),
             lanes: HashMap::new(),
+            marks: Marks::default(),
             http,
             idle_connections: 0,
             in_flight: HashMap::new(),
             unrecorded: Unrecorded::default(),
+            uncounted: Uncounted::default(),
             housekeeping: Housekeeping::new(),
             postponed: Work::ALL,
             trouble: Trouble::default(),
@@ -162,6 +199,7 @@ impl Worker {
             }
             let turn = self.turn();
             if leaving.is_some_and(|deadline| self.scheduler.in_flight() == 0 || deadline <= Instant::now()) {
+                self.uncounted.hurry();
                 self.settle();
                 return Leaving::SentAway;
             }
@@ -225,6 +263,7 @@ impl Worker {
         self.share_discord();
         self.hear_answers();
         let mut work = self.slot.take();
+        self.marks.lower(work.lowest);
         if !work.is_empty() {
             self.rushed = self.worked_at.elapsed() < NAP;
             self.worked_at = Instant::now();
@@ -255,11 +294,13 @@ impl Worker {
         self.look_for_installation();
         if !self.uninstalled {
             self.trouble.met(what, error);
+            self.slot.set_refused(true);
         }
     }
 
     fn look_for_installation(&mut self) {
-        self.uninstalled = installation().is_ok_and(|found| found != Some(self.installation));
+        self.uninstalled =
+            installation().is_ok_and(|found| found.map(|found| found.oid) != Some(self.installation));
     }
 
     /// What a transaction is needed for.
@@ -283,7 +324,12 @@ impl Worker {
             self.postponed.progress = true;
         }
         if self.housekeeping.is_due() && !self.trouble.is_on() {
-            self.housekeeping.run()?;
+            // What somebody has written by hand, or restored, may be below.
+            self.marks.lower(Work::UNKNOWN);
+            let mut given_up = Tally::default();
+            let kept = self.housekeeping.run(&mut given_up);
+            self.uncounted.add(given_up);
+            kept?;
         }
         Ok(())
     }
@@ -292,6 +338,7 @@ impl Worker {
     fn calm_down(&mut self) {
         if self.unrecorded.is_empty() && !self.trouble.is_on() {
             self.trouble.over();
+            self.slot.set_refused(false);
         }
     }
 
@@ -304,8 +351,10 @@ impl Worker {
     }
 
     fn configure(&mut self) -> Result<(), String> {
-        let integrations =
-            database::transaction("zentry_notify: read integrations", || self.queue.integrations())?;
+        let (integrations, wordings) = database::transaction("zentry_notify: read integrations", || {
+            (self.queue.integrations(), self.queue.wordings())
+        })?;
+        self.wordings.update(wordings);
         let url_policy = settings::url_policy();
         self.lanes = integrations
             .iter()
@@ -365,16 +414,23 @@ impl Worker {
         let found = if readable.is_empty() {
             Ok(Vec::new())
         } else {
-            database::transaction("zentry_notify: read what waits", || self.queue.claim(&readable))
+            database::transaction("zentry_notify: read what waits", || {
+                self.queue.claim(&readable, &self.marks)
+            })
         };
         let now = Timestamp::now();
         for claim in held_back {
             self.scheduler.supply(claim.lane, Vec::new(), now);
         }
         match found {
-            Ok(found) => found
-                .into_iter()
-                .for_each(|(lane, rows)| self.scheduler.supply(lane, rows, now)),
+            Ok(found) => {
+                for (lane, rows) in found {
+                    if let Some(first) = rows.first() {
+                        self.marks.set(lane, first.id.0);
+                    }
+                    self.scheduler.supply(lane, rows, now);
+                }
+            }
             Err(error) => {
                 for claim in readable {
                     self.scheduler.supply(claim.lane, Vec::new(), now);
@@ -389,7 +445,7 @@ impl Worker {
     fn dispatch(&mut self) {
         let mut composer = Composer {
             lanes: &self.lanes,
-            catalogue: &self.catalogue,
+            catalogue: self.wordings.catalogue(),
         };
         for request in self.scheduler.poll(Timestamp::now(), &mut composer) {
             let endpoint = match self.lanes.get(&request.lane).map(|lane| &lane.endpoint) {
@@ -428,6 +484,7 @@ impl Worker {
     fn has_work_within(&self, time: Duration) -> bool {
         self.scheduler.in_flight() > 0
             || !self.unrecorded.is_empty()
+            || self.uncounted.wait().is_some()
             || !self.postponed.is_empty()
             || self.next_wake().is_some_and(|wake| wake < time)
     }
@@ -438,13 +495,13 @@ impl Worker {
     }
 
     fn pause(&self) -> Option<Duration> {
-        let retry = self
-            .trouble
-            .until
-            .filter(|_| !self.postponed.is_empty() || !self.unrecorded.is_empty());
+        let waits =
+            !self.postponed.is_empty() || !self.unrecorded.is_empty() || self.uncounted.wait().is_some();
+        let retry = self.trouble.until.filter(|_| waits);
         let retry = retry.map(|until| until.saturating_duration_since(Instant::now()));
         let now = (!self.postponed.is_empty() && !self.trouble.is_on()).then_some(Duration::ZERO);
-        [self.next_wake(), retry, now].into_iter().flatten().min()
+        let count = self.uncounted.wait().filter(|_| !self.trouble.is_on());
+        [self.next_wake(), retry, now, count].into_iter().flatten().min()
     }
 
     /// Tells the launcher when somebody has to look again.
@@ -477,6 +534,6 @@ enum Turn {
     Uninstalled,
 }
 
-fn installation() -> Result<Option<pg_sys::Oid>, String> {
-    database::transaction_as_self("zentry_notify: look for the extension", queue::installation)
+fn installation() -> Result<Option<Installation>, String> {
+    database::transaction_as_self("zentry_notify: look for the extension", Installation::find)
 }

@@ -45,7 +45,7 @@ pub extern "C-unwind" fn zentry_notify_launcher_main(_argument: pg_sys::Datum) {
         dead: HashMap::new(),
         warned: None,
     };
-    let waiter = Waiter::new(None);
+    let waiter = Waiter::new(None, c"ZentryNotifyLauncherMain");
     database::report_idle();
     while !signals::terminated() {
         if signals::reload() {
@@ -117,7 +117,8 @@ impl Launcher {
                 .dead
                 .get(&database)
                 .map_or(Duration::ZERO, |d| d.until.saturating_duration_since(now.0));
-            let wait = wait.max(paused).max(slot.held_for().unwrap_or_default());
+            let kept_away = slot.held_for().max(slot.paused_for());
+            let wait = wait.max(paused).max(kept_away.unwrap_or_default());
             if wait.is_zero() {
                 let since = self.waiting.get(&database).copied();
                 waiting.insert(database, since.unwrap_or(now.0));
@@ -241,6 +242,7 @@ impl Launcher {
             .set_notify_pid(unsafe { pg_sys::MyProcPid })
             .enable_spi_access()
             .load_dynamic();
+        self.registry.set_short_of_workers(started.is_err());
         match started {
             Ok(handle) => {
                 self.workers.insert(

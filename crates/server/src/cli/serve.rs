@@ -1,0 +1,91 @@
+//! `serve`: the HTTP server.
+
+use std::io::{self, IsTerminal};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Result;
+use axum::http::HeaderValue;
+use clap::Args;
+use tracing_subscriber::filter::LevelFilter;
+
+use crate::database::{Database, Parameters, PoolOptions};
+use crate::web::{App, Listen, Options, serve};
+
+/// Serve the REST API and the admin pages
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  zentry-notify serve --database-url postgresql://zentry_server@db/zentry
+  zentry-notify serve --listen 0.0.0.0:8443 --tls-cert server.pem --tls-key server.key
+
+The role that logs in needs SELECT zentry_grant('zentry_server', 'server'), and to be a member of each role that has tokens.")]
+pub struct Serve {
+    /// Address and port to listen on
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8000")]
+    listen: SocketAddr,
+    /// Serve by TLS: PEM file of the certificate with its chain
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// PEM file of the certificate's key
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    /// What links begin with, behind a proxy: `https://host[:port]`
+    #[arg(long, value_name = "URL")]
+    public_url: Option<String>,
+    /// An origin whose pages may call the API from a browser, such as `https://app.example.com`; may be repeated
+    #[arg(long, value_name = "ORIGIN")]
+    cors_origin: Vec<HeaderValue>,
+    /// Connections to the database at most
+    #[arg(long, value_name = "NUMBER", default_value_t = 10)]
+    pool_size: usize,
+    /// Seconds that a request may take; trying a webhook waits for its answer
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    request_timeout: u64,
+    /// Seconds that a request's head may take to come
+    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    head_timeout: u64,
+    /// Bytes that a request's body may have
+    #[arg(long, value_name = "BYTES", default_value_t = 64 * 1024)]
+    max_body: usize,
+    /// Wrong tokens that an address may show in a minute
+    #[arg(long, value_name = "NUMBER", default_value_t = 10)]
+    max_failed_tries: u32,
+    /// What is logged to standard error: error, warn, info (each request) or debug
+    #[arg(long, value_name = "LEVEL", default_value_t = LevelFilter::INFO)]
+    log_level: LevelFilter,
+}
+
+impl Serve {
+    pub async fn run(self, parameters: &Parameters) -> Result<ExitCode> {
+        tracing_subscriber::fmt()
+            .with_max_level(self.log_level)
+            .with_writer(io::stderr)
+            .with_ansi(io::stderr().is_terminal())
+            .with_target(false)
+            .init();
+        let request_timeout = Duration::from_secs(self.request_timeout);
+        let pool = PoolOptions {
+            size: self.pool_size,
+            patience: request_timeout.min(Duration::from_secs(10)),
+            statement_timeout: Some(request_timeout),
+        };
+        let options = Options {
+            public_url: self.public_url.map(|url| url.trim_end_matches('/').to_owned()),
+            max_failed_tries: self.max_failed_tries,
+            request_timeout,
+            max_body: self.max_body,
+            cors_origins: self.cors_origin,
+        };
+        let listen = Listen {
+            address: self.listen,
+            tls: self.tls_cert.zip(self.tls_key),
+            head_timeout: Duration::from_secs(self.head_timeout),
+        };
+        let app = App::new(Database::new(parameters, &pool)?, options);
+        serve(app, listen, |url| eprintln!("listening on {url}")).await?;
+        Ok(ExitCode::SUCCESS)
+    }
+}

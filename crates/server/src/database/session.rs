@@ -1,0 +1,89 @@
+//! One transaction as one role. What is set in it ends with it, so a connection goes back to the pool as it came.
+
+use deadpool_postgres::{Object, Transaction};
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Error, Row};
+
+/// As whom a session's statements run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Identity {
+    /// As the role that the connection logged in as: commands.
+    Login,
+    /// As another role, which the login role has to be a member of: requests.
+    Role(String),
+}
+
+/// What a session may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// The database refuses writes, and every statement sees the same moment.
+    Read,
+    Write,
+}
+
+/// Why there is no session.
+#[derive(Debug)]
+pub enum BeginError {
+    Database(Error),
+    /// The role that logs in may not act as this one.
+    Role(String, Error),
+}
+
+impl From<Error> for BeginError {
+    fn from(error: Error) -> Self {
+        Self::Database(error)
+    }
+}
+
+/// A connection out of the pool, whose sessions run as one identity.
+pub struct Connection {
+    object: Object,
+    identity: Identity,
+}
+
+impl Connection {
+    pub(super) fn new(object: Object, identity: Identity) -> Self {
+        Self { object, identity }
+    }
+
+    /// Begin a transaction. Dropping it rolls it back, before anything else is sent on the connection.
+    pub async fn begin(&mut self, access: Access) -> Result<Session<'_>, BeginError> {
+        let builder = self.object.build_transaction();
+        let builder = match access {
+            Access::Read => builder
+                .read_only(true)
+                .isolation_level(tokio_postgres::IsolationLevel::RepeatableRead),
+            Access::Write => builder,
+        };
+        let transaction = builder.start().await?;
+        if let Identity::Role(role) = &self.identity {
+            let statement = format!("SET LOCAL ROLE \"{}\"", role.replace('"', "\"\""));
+            transaction
+                .batch_execute(&statement)
+                .await
+                .map_err(|error| BeginError::Role(role.clone(), error))?;
+        }
+        Ok(Session(transaction))
+    }
+}
+
+/// A transaction as one role.
+pub struct Session<'a>(Transaction<'a>);
+
+impl Session<'_> {
+    /// Run a statement that stays prepared for the connection's life.
+    pub async fn query(&self, sql: &str, values: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Error> {
+        let statement = self.0.prepare_cached(sql).await?;
+        self.0.query(&statement, values).await
+    }
+
+    /// The only row.
+    pub async fn query_one(&self, sql: &str, values: &[&(dyn ToSql + Sync)]) -> Result<Row, Error> {
+        let statement = self.0.prepare_cached(sql).await?;
+        self.0.query_one(&statement, values).await
+    }
+
+    pub async fn commit(self) -> Result<(), Error> {
+        self.0.commit().await
+    }
+}

@@ -1,0 +1,230 @@
+//! `webhook-integrations/`
+
+use axum::Json;
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::responses::{Missing, NotAllowed, Refused};
+use crate::database::{Access, Session};
+use crate::queries::integrations::{self, Change, Filter, Integration, New};
+use crate::web::form::{Filters, Form};
+use crate::web::page::{Number, Page};
+use crate::web::path::Id;
+use crate::web::uri::Here;
+use crate::web::{Caller, Error};
+
+/// Which integrations are wanted
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[allow(dead_code, reason = "describes what Filters reads")]
+pub struct ListParams {
+    /// From 1
+    #[param(minimum = 1)]
+    page: Option<i64>,
+    webhook_type: Option<super::WebhookType>,
+    /// The project's id
+    project: Option<i64>,
+    is_active: Option<bool>,
+}
+
+/// Webhook integrations, newest first
+#[utoipa::path(
+    get, path = "/webhook-integrations", operation_id = "list_integrations", tag = "Webhook integrations", params(ListParams),
+    responses((status = 200, body = Page<Integration>), Refused, NotAllowed, Missing)
+)]
+pub async fn list(
+    caller: Caller,
+    here: Here,
+    mut filters: Filters,
+) -> Result<Json<Page<Integration>>, Error> {
+    let number = Number::parse(filters.text("page").as_deref())?;
+    let filter = Filter {
+        id: None,
+        webhook_type: filters.choice("webhook_type", super::WebhookType::NAMES),
+        project: filters.number("project"),
+        is_active: filters.flag("is_active"),
+    };
+    filters.finish()?;
+    let mut connection = caller.connection().await?;
+    let session = connection.begin(Access::Read).await?;
+    let count = integrations::count(&session, &filter).await?;
+    let results = integrations::list(&session, &filter, number.slice()).await?;
+    Ok(Json(Page::new(number, count, results, &here)?))
+}
+
+/// What a new integration is made of
+#[derive(Deserialize, ToSchema)]
+#[allow(dead_code, reason = "describes what Form reads")]
+pub struct NewIntegration {
+    #[schema(min_length = 1, max_length = 100, example = "Backend channel")]
+    name: String,
+    webhook_type: super::WebhookType,
+    #[schema(example = "https://discord.com/api/webhooks/123456789012345678/TOKEN")]
+    webhook_url: String,
+    /// Null: every project
+    #[schema(minimum = 1)]
+    project: Option<i64>,
+    /// All unless given; `*` stands for all
+    #[schema(value_type = Option<Vec<String>>, nullable = false, example = json!(["task_completed", "badge_earned"]))]
+    event_types: Option<Vec<String>>,
+    /// True unless given
+    #[schema(nullable = false)]
+    is_active: Option<bool>,
+}
+
+/// Register a webhook
+#[utoipa::path(
+    post, path = "/webhook-integrations", operation_id = "create_integration", tag = "Webhook integrations", request_body = NewIntegration,
+    responses((status = 201, body = Integration), Refused, NotAllowed)
+)]
+pub async fn create(caller: Caller, mut form: Form) -> Result<(StatusCode, Json<Integration>), Error> {
+    let new = New {
+        name: form.required_text("name"),
+        webhook_type: form.required_text("webhook_type"),
+        webhook_url: form.required_text("webhook_url"),
+        project: form.id("project").flatten(),
+        event_types: form.names("event_types"),
+        is_active: form.flag("is_active"),
+    };
+    form.finish()?;
+    let mut connection = caller.connection().await?;
+    let session = connection.begin(Access::Write).await?;
+    let id = integrations::create(&session, &new).await?;
+    let created = found(&session, id).await?;
+    session.commit().await?;
+    Ok((StatusCode::CREATED, Json(created)))
+}
+
+/// One integration
+#[utoipa::path(
+    get, path = "/webhook-integrations/{id}", operation_id = "get_integration", tag = "Webhook integrations", params(super::IdParams),
+    responses((status = 200, body = Integration), NotAllowed, Missing)
+)]
+pub async fn get(caller: Caller, Id(id): Id) -> Result<Json<Integration>, Error> {
+    let mut connection = caller.connection().await?;
+    let session = connection.begin(Access::Read).await?;
+    found(&session, id).await.map(Json)
+}
+
+/// What is to be changed; what is left out stays as it is
+#[derive(Deserialize, ToSchema)]
+#[allow(dead_code, reason = "describes what Form reads")]
+pub struct IntegrationChange {
+    #[schema(min_length = 1, max_length = 100, nullable = false)]
+    name: Option<String>,
+    #[schema(nullable = false)]
+    webhook_type: Option<super::WebhookType>,
+    /// The redacted URL that a read shows stands for the one that is there
+    #[schema(nullable = false)]
+    webhook_url: Option<String>,
+    /// Null: every project
+    #[schema(minimum = 1)]
+    project: Option<i64>,
+    #[schema(value_type = Option<Vec<String>>, nullable = false)]
+    event_types: Option<Vec<String>>,
+    /// True also brings back an integration that was switched off because its endpoint was gone
+    #[schema(nullable = false)]
+    is_active: Option<bool>,
+}
+
+/// Change an integration, as PATCH does
+#[utoipa::path(
+    put, path = "/webhook-integrations/{id}", operation_id = "put_integration", tag = "Webhook integrations", params(super::IdParams),
+    request_body = IntegrationChange,
+    responses((status = 200, body = Integration), Refused, NotAllowed, Missing)
+)]
+pub async fn put(caller: Caller, id: Id, form: Form) -> Result<Json<Integration>, Error> {
+    change(caller, id, form).await
+}
+
+/// Change an integration
+#[utoipa::path(
+    patch, path = "/webhook-integrations/{id}", operation_id = "patch_integration", tag = "Webhook integrations", params(super::IdParams),
+    request_body = IntegrationChange,
+    responses((status = 200, body = Integration), Refused, NotAllowed, Missing)
+)]
+pub async fn patch(caller: Caller, id: Id, form: Form) -> Result<Json<Integration>, Error> {
+    change(caller, id, form).await
+}
+
+async fn change(caller: Caller, Id(id): Id, mut form: Form) -> Result<Json<Integration>, Error> {
+    let change = Change {
+        name: form.text("name"),
+        webhook_type: form.text("webhook_type"),
+        webhook_url: form.text("webhook_url"),
+        project: form.id("project"),
+        event_types: form.names("event_types"),
+        is_active: form.flag("is_active"),
+    };
+    form.finish()?;
+    let mut connection = caller.connection().await?;
+    let session = connection.begin(Access::Write).await?;
+    integrations::update(&session, id, &change).await?;
+    let changed = found(&session, id).await?;
+    session.commit().await?;
+    Ok(Json(changed))
+}
+
+/// Delete an integration, its log, and what still waits for it
+#[utoipa::path(
+    delete, path = "/webhook-integrations/{id}", operation_id = "delete_integration", tag = "Webhook integrations", params(super::IdParams),
+    responses((status = 204), NotAllowed, Missing)
+)]
+pub async fn delete(caller: Caller, Id(id): Id) -> Result<StatusCode, Error> {
+    let mut connection = caller.connection().await?;
+    let session = connection.begin(Access::Write).await?;
+    integrations::delete(&session, id).await?;
+    session.commit().await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// What to post
+#[derive(Deserialize, ToSchema)]
+#[allow(dead_code, reason = "describes what Form reads")]
+pub struct TestMessage {
+    /// Cut at 500 characters
+    #[schema(nullable = false, example = "Hello from Zentry")]
+    test_message: Option<String>,
+}
+
+/// What became of a test message
+#[derive(Serialize, ToSchema)]
+pub struct Trial {
+    /// In words
+    message: String,
+    /// The delivery's id in the log
+    log_id: i64,
+    /// `sent` or `failed`
+    status: String,
+    /// The HTTP status of the answer; null: none came
+    response_status_code: Option<i32>,
+}
+
+/// Post a message to the webhook at once and wait for the answer. That it fails is a result, not an error
+#[utoipa::path(
+    post, path = "/webhook-integrations/{id}/test", operation_id = "test_integration", tag = "Webhook integrations", params(super::IdParams),
+    request_body = TestMessage,
+    responses((status = 200, body = Trial), Refused, NotAllowed, Missing)
+)]
+pub async fn test(caller: Caller, Id(id): Id, mut form: Form) -> Result<Json<Trial>, Error> {
+    let message = form.text("test_message");
+    form.finish()?;
+    let mut connection = caller.connection().await?;
+    let session = connection.begin(Access::Write).await?;
+    let trial = integrations::test(&session, id, message.as_deref()).await?;
+    session.commit().await?;
+    Ok(Json(Trial {
+        message: match trial.error_message {
+            Some(error) => format!("The test message was not delivered: {error}"),
+            None => "The test message was delivered.".to_owned(),
+        },
+        log_id: trial.log_id,
+        status: trial.status,
+        response_status_code: trial.response_status_code,
+    }))
+}
+
+async fn found(session: &Session<'_>, id: i64) -> Result<Integration, Error> {
+    integrations::get(session, id).await?.ok_or_else(Error::not_found)
+}

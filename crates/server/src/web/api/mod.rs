@@ -1,0 +1,60 @@
+//! The REST API: one file for each noun.
+
+mod integrations;
+mod logs;
+pub mod responses;
+
+use serde::Deserialize;
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::app::App;
+
+/// Where a webhook is
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[allow(dead_code, reason = "describes a string")]
+pub enum WebhookType {
+    Discord,
+    Teams,
+}
+
+impl WebhookType {
+    const NAMES: &[&str] = &["discord", "teams"];
+}
+
+/// What became of a delivery
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[allow(dead_code, reason = "describes a string")]
+pub enum Status {
+    Pending,
+    Retry,
+    Sent,
+    Failed,
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+#[allow(dead_code, reason = "describes web::path::Id")]
+struct IdParams {
+    id: i64,
+}
+
+/// The endpoints below `/api/notifications/`.
+pub fn router() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(integrations::list, integrations::create))
+        .routes(routes!(
+            integrations::get,
+            integrations::put,
+            integrations::patch,
+            integrations::delete
+        ))
+        .routes(routes!(integrations::test))
+        .routes(routes!(logs::list_of_integration))
+        .routes(routes!(logs::list))
+        .routes(routes!(logs::get))
+        .routes(routes!(logs::retry))
+}

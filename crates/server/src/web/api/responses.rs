@@ -1,0 +1,76 @@
+//! Descriptions of the refusals that endpoints share.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use utoipa::{IntoResponses, ToSchema};
+
+#[derive(Serialize, ToSchema)]
+#[allow(dead_code, reason = "describes web::Error")]
+pub struct Detail {
+    /// What is wrong
+    detail: String,
+}
+
+/// The name of each field that is wrong, with what is wrong with it; or `detail` or `error` with a sentence
+#[derive(Serialize, ToSchema)]
+#[allow(dead_code, reason = "describes web::Error")]
+#[serde(untagged)]
+pub enum Problem {
+    Fields(BTreeMap<String, Vec<String>>),
+    Detail(Detail),
+    Error { error: String },
+}
+
+#[derive(IntoResponses)]
+#[allow(dead_code, reason = "describes web::Error")]
+pub enum Refused {
+    /// The request is not right
+    #[response(status = 400)]
+    Invalid(Problem),
+    /// The body is too large
+    #[response(status = 413)]
+    TooLarge(Detail),
+    /// The body is not JSON
+    #[response(status = 415)]
+    NotJson(Detail),
+}
+
+#[derive(IntoResponses)]
+#[allow(dead_code, reason = "describes web::Error")]
+pub enum NotAllowed {
+    /// No token, or one that is unknown, revoked or expired
+    #[response(status = 401)]
+    Unauthorized(Detail),
+    /// The token's role may not do this
+    #[response(status = 403)]
+    Forbidden(Detail),
+    /// Too many wrong tokens from this address
+    #[response(status = 429)]
+    Throttled(Detail),
+    /// The database is not available
+    #[response(status = 503)]
+    Unavailable(Detail),
+    /// The database, or the webhook that is tried, took too long
+    #[response(status = 504)]
+    TookTooLong(Detail),
+}
+
+#[derive(IntoResponses)]
+#[allow(dead_code, reason = "describes web::Error")]
+pub enum Missing {
+    /// There is no such thing
+    #[response(status = 404)]
+    NotFound(Detail),
+}
+
+#[derive(IntoResponses)]
+#[allow(dead_code, reason = "describes web::Error")]
+pub enum Unwell {
+    /// The database is not available
+    #[response(status = 503)]
+    Unavailable(Detail),
+    /// The database took too long
+    #[response(status = 504)]
+    TookTooLong(Detail),
+}

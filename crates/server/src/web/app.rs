@@ -1,0 +1,64 @@
+//! What all requests share.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::http::HeaderValue;
+
+use super::caller::{self, Caller};
+use super::error::Error;
+use super::throttle::Throttle;
+use crate::database::Database;
+
+/// How the server behaves.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// What links begin with, `https://host[:port]`; none: what the request says.
+    pub public_url: Option<String>,
+    /// Wrong tokens that an address may show in a minute.
+    pub max_failed_tries: u32,
+    /// The longest time that a request may take.
+    pub request_timeout: Duration,
+    /// The longest body, in bytes.
+    pub max_body: usize,
+    /// Origins whose pages may call the API from a browser.
+    pub cors_origins: Vec<HeaderValue>,
+}
+
+/// The server's state, cheap to clone.
+#[derive(Clone, Debug)]
+pub struct App(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    database: Database,
+    options: Options,
+    throttle: Throttle,
+    used: caller::Used,
+}
+
+impl App {
+    pub fn new(database: Database, options: Options) -> Self {
+        let throttle = Throttle::new(options.max_failed_tries, Duration::from_secs(60));
+        Self(Arc::new(Inner {
+            database,
+            options,
+            throttle,
+            used: caller::Used::default(),
+        }))
+    }
+
+    pub fn database(&self) -> &Database {
+        &self.0.database
+    }
+
+    pub fn options(&self) -> &Options {
+        &self.0.options
+    }
+
+    /// Who shows this token, from this address.
+    pub async fn caller(&self, token: &str, address: IpAddr) -> Result<Caller, Error> {
+        caller::authenticate(self, &self.0.throttle, &self.0.used, token, address).await
+    }
+}

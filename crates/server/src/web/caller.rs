@@ -1,0 +1,163 @@
+//! Who asks: a token becomes a role.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::http::header::AUTHORIZATION;
+use axum::http::request::Parts;
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+use super::app::App;
+use super::error::Error;
+use super::throttle::Throttle;
+use crate::database::{Access, Connection, Identity};
+use crate::queries::tokens;
+
+const PREFIX: &str = "zentry_";
+const KEY_LENGTH: usize = 8;
+
+/// A verified caller.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    app: App,
+    role: String,
+    key: String,
+}
+
+impl Caller {
+    /// A connection whose sessions run as the caller's role.
+    pub async fn connection(&self) -> Result<Connection, Error> {
+        let identity = Identity::Role(self.role.clone());
+        Ok(self.app.database().connection(identity).await?)
+    }
+
+    /// The token's key: no secret, for the log.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+}
+
+/// From the header `Authorization: Bearer TOKEN`. DRF's own word, `Token`, is as good.
+impl FromRequestParts<App> for Caller {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Error> {
+        let ConnectInfo(peer) = ConnectInfo::<SocketAddr>::from_request_parts(parts, app)
+            .await
+            .map_err(|error| Error::internal(&error))?;
+        let header = parts.headers.get(AUTHORIZATION).ok_or_else(Error::no_token)?;
+        let token = header
+            .to_str()
+            .ok()
+            .and_then(|value| value.split_once(' '))
+            .filter(|(scheme, _)| ["bearer", "token"].contains(&scheme.to_ascii_lowercase().as_str()))
+            .map(|(_, token)| token.trim())
+            .ok_or_else(Error::no_token)?;
+        let caller = app.caller(token, peer.ip()).await?;
+        tracing::Span::current().record("token", caller.key());
+        Ok(caller)
+    }
+}
+
+/// The caller who shows the token. Failed tries count for their address, and too many of them are not looked at any more.
+pub(super) async fn authenticate(
+    app: &App,
+    throttle: &Throttle,
+    used: &Used,
+    token: &str,
+    address: IpAddr,
+) -> Result<Caller, Error> {
+    if let Some(wait) = throttle.wait(address, Instant::now()) {
+        return Err(Error::throttled(wait));
+    }
+    let Some((key, role)) = verify(app, token).await? else {
+        throttle.failed(address, Instant::now());
+        return Err(Error::bad_token());
+    };
+    if used.is_news(&key, Instant::now()) {
+        note_use(app, &key).await?;
+    }
+    Ok(Caller {
+        app: app.clone(),
+        role,
+        key,
+    })
+}
+
+/// The token's key and role, if it is good.
+///
+/// The database finds it by its key, which is no secret. What is secret is compared here, as a hash and in constant time.
+async fn verify(app: &App, token: &str) -> Result<Option<(String, String)>, Error> {
+    let Some(key) = key(token) else {
+        return Ok(None);
+    };
+    let mut connection = app.database().connection(Identity::Login).await?;
+    let session = connection.begin(Access::Read).await?;
+    let found = tokens::find(&session, key).await.map_err(Error::unavailable)?;
+    let hash = Sha256::digest(token.as_bytes());
+    Ok(found
+        .filter(|found| bool::from(found.hash.as_slice().ct_eq(hash.as_slice())))
+        .map(|found| (key.to_owned(), found.role)))
+}
+
+/// The part of `zentry_KEY_SECRET` that is no secret.
+fn key(token: &str) -> Option<&str> {
+    let (key, _) = token.strip_prefix(PREFIX)?.split_once('_')?;
+    (key.len() == KEY_LENGTH && key.bytes().all(|byte| byte.is_ascii_alphanumeric())).then_some(key)
+}
+
+async fn note_use(app: &App, key: &str) -> Result<(), Error> {
+    let mut connection = app.database().connection(Identity::Login).await?;
+    let session = connection.begin(Access::Write).await?;
+    tokens::note_use(&session, key).await?;
+    Ok(session.commit().await?)
+}
+
+/// When each token was noted to be used, so that it is noted once a minute.
+#[derive(Debug, Default)]
+pub(super) struct Used(Mutex<HashMap<String, Instant>>);
+
+impl Used {
+    fn is_news(&self, key: &str, now: Instant) -> bool {
+        const PAUSE: Duration = Duration::from_secs(60);
+        let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let news = noted.get(key).is_none_or(|last| now >= *last + PAUSE);
+        if news {
+            noted.insert(key.to_owned(), now);
+        }
+        news
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_has_a_key() {
+        assert_eq!(key("zentry_0a1b2c3d_secret"), Some("0a1b2c3d"));
+        for other in [
+            "",
+            "zentry_",
+            "zentry_0a1b2c3d",
+            "zentry_0a1b_x",
+            "zentry_0a1b2c3\0_x",
+            "0a1b2c3d_x",
+        ] {
+            assert_eq!(key(other), None, "{other:?}");
+        }
+    }
+
+    #[test]
+    fn a_use_is_news_once_a_minute() {
+        let (used, start) = (Used::default(), Instant::now());
+        assert!(used.is_news("a", start));
+        assert!(!used.is_news("a", start + Duration::from_secs(59)));
+        assert!(used.is_news("a", start + Duration::from_secs(60)));
+        assert!(used.is_news("b", start));
+    }
+}

@@ -1,0 +1,220 @@
+//! Bodies and query strings, looked at for their types alone: what a value may be, the database says. The words are Django REST
+//! Framework's.
+
+use std::collections::HashMap;
+
+use axum::body::{Bytes, HttpBody};
+use axum::extract::{FromRequest, FromRequestParts, Query, Request};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode};
+use serde_json::{Map, Value};
+
+use super::app::App;
+use super::error::{Error, Fields};
+
+/// A JSON object of a body. Take what is wanted out of it, then [`finish`](Form::finish) to hear of everything that is wrong.
+#[derive(Debug)]
+pub struct Form {
+    values: Map<String, Value>,
+    wrong: Fields,
+}
+
+impl Form {
+    /// A string that has to be there.
+    pub fn required_text(&mut self, name: &str) -> String {
+        if !self.values.contains_key(name) {
+            self.complain::<()>(name, "This field is required.");
+        }
+        self.text(name).unwrap_or_default()
+    }
+
+    pub fn text(&mut self, name: &str) -> Option<String> {
+        match self.values.remove(name)? {
+            Value::String(text) => self.clean(name, text),
+            Value::Null => self.complain(name, "This field may not be null."),
+            _ => self.complain(name, "Not a valid string."),
+        }
+    }
+
+    /// An id; null is a value of its own.
+    pub fn id(&mut self, name: &str) -> Option<Option<i64>> {
+        match self.values.remove(name)? {
+            Value::Null => Some(None),
+            value => match value.as_i64().filter(|id| *id > 0) {
+                Some(id) => Some(Some(id)),
+                None => self.complain(name, "A valid id, or null, is required."),
+            },
+        }
+    }
+
+    pub fn flag(&mut self, name: &str) -> Option<bool> {
+        match self.values.remove(name)? {
+            Value::Bool(flag) => Some(flag),
+            Value::Null => self.complain(name, "This field may not be null."),
+            _ => self.complain(name, "Must be a valid boolean."),
+        }
+    }
+
+    pub fn names(&mut self, name: &str) -> Option<Vec<String>> {
+        let Value::Array(items) = self.values.remove(name)? else {
+            return self.complain(name, "Expected a list of strings.");
+        };
+        let mut names = Vec::new();
+        for item in items {
+            let Value::String(text) = item else {
+                return self.complain(name, "Expected a list of strings.");
+            };
+            names.push(self.clean(name, text)?);
+        }
+        Some(names)
+    }
+
+    /// An error that names every field that is wrong, if any is.
+    pub fn finish(self) -> Result<(), Error> {
+        if self.wrong.is_empty() {
+            return Ok(());
+        }
+        Err(Error::fields(self.wrong))
+    }
+
+    /// PostgreSQL's text has no null characters.
+    fn clean(&mut self, name: &str, text: String) -> Option<String> {
+        if text.contains('\0') {
+            return self.complain(name, "Null characters are not allowed.");
+        }
+        Some(text)
+    }
+
+    fn complain<T>(&mut self, name: &str, text: &str) -> Option<T> {
+        self.wrong
+            .entry(name.to_owned())
+            .or_default()
+            .push(text.to_owned());
+        None
+    }
+}
+
+impl FromRequest<App> for Form {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, Error> {
+        // One that says that it is too large is not waited for.
+        if request.body().size_hint().lower() > app.options().max_body as u64 {
+            return Err(Error::too_large());
+        }
+        let is_json = is_json(request.headers());
+        let body = Bytes::from_request(request, app)
+            .await
+            .map_err(|error| match error.status() {
+                StatusCode::PAYLOAD_TOO_LARGE => Error::too_large(),
+                status => Error::detail(status, error.body_text()),
+            })?;
+        if body.is_empty() {
+            return Ok(Self::of(Map::new()));
+        }
+        if !is_json {
+            let text = "Unsupported media type: the body has to be application/json.";
+            return Err(Error::detail(StatusCode::UNSUPPORTED_MEDIA_TYPE, text));
+        }
+        let value = serde_json::from_slice(&body)
+            .map_err(|error| Error::detail(StatusCode::BAD_REQUEST, format!("JSON parse error - {error}")))?;
+        match value {
+            Value::Object(values) => Ok(Self::of(values)),
+            _ => {
+                let text = "Invalid data. Expected a dictionary.".to_owned();
+                Err(Error::fields(Fields::from([(
+                    "non_field_errors".to_owned(),
+                    vec![text],
+                )])))
+            }
+        }
+    }
+}
+
+impl Form {
+    fn of(values: Map<String, Value>) -> Self {
+        Self {
+            values,
+            wrong: Fields::new(),
+        }
+    }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let text = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let essence = text.unwrap_or_default().split(';').next().unwrap_or_default();
+    essence.trim().eq_ignore_ascii_case("application/json")
+}
+
+/// A query string. Of a parameter that is given twice, the last counts; an empty one is none.
+#[derive(Debug)]
+pub struct Filters {
+    values: HashMap<String, String>,
+    wrong: Fields,
+}
+
+impl Filters {
+    pub fn text(&mut self, name: &str) -> Option<String> {
+        let text = self.values.remove(name)?;
+        if text.contains('\0') {
+            return self.complain(name, "Null characters are not allowed.");
+        }
+        Some(text)
+    }
+
+    /// One of `choices`.
+    pub fn choice(&mut self, name: &str, choices: &[&str]) -> Option<String> {
+        let text = self.text(name)?;
+        if !choices.contains(&text.as_str()) {
+            let complaint = format!("Select a valid choice. {text} is not one of the available choices.");
+            return self.complain(name, &complaint);
+        }
+        Some(text)
+    }
+
+    pub fn number(&mut self, name: &str) -> Option<i64> {
+        match self.values.remove(name)?.parse() {
+            Ok(number) => Some(number),
+            Err(_) => self.complain(name, "Enter a number."),
+        }
+    }
+
+    pub fn flag(&mut self, name: &str) -> Option<bool> {
+        match self.values.remove(name)?.to_ascii_lowercase().as_str() {
+            "true" | "1" => Some(true),
+            "false" | "0" => Some(false),
+            _ => self.complain(name, "Enter true or false."),
+        }
+    }
+
+    /// An error that names every parameter that is wrong, if any is.
+    pub fn finish(self) -> Result<(), Error> {
+        if self.wrong.is_empty() {
+            return Ok(());
+        }
+        Err(Error::fields(self.wrong))
+    }
+
+    fn complain<T>(&mut self, name: &str, text: &str) -> Option<T> {
+        self.wrong
+            .entry(name.to_owned())
+            .or_default()
+            .push(text.to_owned());
+        None
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Filters {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
+        let Query(pairs) = Query::<Vec<(String, String)>>::from_request_parts(parts, state)
+            .await
+            .map_err(|error| Error::detail(error.status(), error.body_text()))?;
+        Ok(Self {
+            values: pairs.into_iter().filter(|(_, value)| !value.is_empty()).collect(),
+            wrong: Fields::new(),
+        })
+    }
+}

@@ -1,0 +1,90 @@
+//! Listening: addresses, TLS, time limits, the end.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use axum_server::Handle;
+use axum_server::tls_rustls::RustlsConfig;
+use rustls::ServerConfig;
+use rustls::crypto::ring;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::app::App;
+use super::uri::Secure;
+
+/// How long requests that are under way may go on when the server is told to end.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// Where to listen.
+#[derive(Clone, Debug)]
+pub struct Listen {
+    pub address: SocketAddr,
+    /// PEM files: the certificate with its chain, and its key.
+    pub tls: Option<(PathBuf, PathBuf)>,
+    /// How long a request's head may take to come, so that slow clients do not hold connections.
+    pub head_timeout: Duration,
+}
+
+/// Serve until SIGTERM or SIGINT. `ready` is told the URL, which has a port even if 0 was asked for.
+pub async fn serve(app: App, listen: Listen, ready: impl FnOnce(&str)) -> Result<()> {
+    let secure = Secure(listen.tls.is_some());
+    let service = super::router(app)
+        .layer(axum::Extension(secure))
+        .into_make_service_with_connect_info::<SocketAddr>();
+
+    let tls = listen
+        .tls
+        .map(|(certificate, key)| tls(&certificate, &key))
+        .transpose()?;
+    let listener =
+        TcpListener::bind(listen.address).with_context(|| format!("cannot listen on {}", listen.address))?;
+    let scheme = if secure.0 { "https" } else { "http" };
+    ready(&format!("{scheme}://{}", listener.local_addr()?));
+
+    let handle = Handle::new();
+    tokio::spawn(end_on_signal(handle.clone(), signal(SignalKind::terminate())?));
+    let mut server = axum_server::from_tcp(listener)?
+        .handle(handle)
+        .http1_only()
+        .first_request_timeout(listen.head_timeout);
+    server
+        .http_builder()
+        .http1()
+        .header_read_timeout(listen.head_timeout);
+    match tls {
+        None => server.serve(service).await?,
+        Some(tls) => {
+            let acceptor = axum_server::tls_rustls::RustlsAcceptor::new(RustlsConfig::from_config(tls));
+            server.acceptor(acceptor).serve(service).await?;
+        }
+    }
+    Ok(())
+}
+
+fn tls(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>> {
+    let chain = CertificateDer::pem_file_iter(certificate)
+        .and_then(Iterator::collect)
+        .with_context(|| format!("cannot read the certificate {}", certificate.display()))?;
+    let key = PrivateKeyDer::from_pem_file(key)
+        .with_context(|| format!("cannot read the key {}", key.display()))?;
+    let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .context("certificate and key do not fit")?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}
+
+async fn end_on_signal(handle: Handle<SocketAddr>, mut terminate: tokio::signal::unix::Signal) {
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+    handle.graceful_shutdown(Some(GRACE));
+}

@@ -1,0 +1,114 @@
+//! The HTTP server.
+//!
+//! A request that needs rights has a [`Caller`] among its handler's arguments: who asks, by the token that they show. It hands
+//! out the only sessions there are, which run as the token's role. Pages that find the token elsewhere than in the header
+//! `Authorization` get theirs from [`App::caller`].
+
+pub mod api;
+mod app;
+mod caller;
+mod description;
+mod error;
+mod form;
+mod listen;
+mod monitoring;
+mod page;
+mod path;
+mod throttle;
+mod uri;
+
+pub use self::app::{App, Options};
+pub use self::caller::Caller;
+pub use self::error::Error;
+pub use self::listen::{Listen, serve};
+
+use std::any::Any;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::{HeaderName, HeaderValue, Method, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use tower::util::MapRequestLayer;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::cors::CorsLayer;
+use tower_http::set_header::SetResponseHeaderLayer;
+use tower_http::trace::{DefaultOnResponse, TraceLayer};
+use tracing::Level;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use self::description::Description;
+
+/// All routes with what surrounds them.
+fn router(app: App) -> Router {
+    let (routes, description) = OpenApiRouter::with_openapi(Description::openapi())
+        .nest("/api/notifications/api", api::router())
+        .routes(routes!(monitoring::healthz))
+        .routes(routes!(monitoring::metrics))
+        .split_for_parts();
+    let routes = routes
+        .nest("/api/notifications", api::router().into())
+        .merge(description::page(description::with_slashes(description)))
+        .fallback(async || Error::not_found())
+        .method_not_allowed_fallback(async |method: Method| Error::method_not_allowed(&method))
+        .layer(DefaultBodyLimit::max(app.options().max_body))
+        .layer(middleware::from_fn_with_state(app.clone(), limit_time))
+        .layer(cors(&app))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(
+            TraceLayer::new_for_http()
+                .make_span_with(span)
+                .on_response(DefaultOnResponse::new().level(Level::INFO)),
+        )
+        .layer(header(
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; frame-ancestors 'none'",
+        ))
+        .layer(header(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .layer(header(header::REFERRER_POLICY, "no-referrer"))
+        .layer(header(header::CACHE_CONTROL, "no-store"))
+        .with_state(app);
+    // Around the routes, so that it comes before they are looked at.
+    Router::new()
+        .fallback_service(routes)
+        .layer(MapRequestLayer::new(uri::trim_slash::<Body>))
+}
+
+/// One line in the log for each request. Of the token there is its key; of the query, which may name projects, nothing.
+fn span(request: &Request) -> tracing::Span {
+    let path = request.uri().path();
+    tracing::info_span!("request", method = %request.method(), path, token = tracing::field::Empty)
+}
+
+async fn limit_time(State(app): State<App>, request: Request, next: Next) -> Response {
+    tokio::time::timeout(app.options().request_timeout, next.run(request))
+        .await
+        .unwrap_or_else(|_| Error::took_too_long().into_response())
+}
+
+/// A header for answers that have not set it themselves.
+fn header(name: HeaderName, value: &'static str) -> SetResponseHeaderLayer<HeaderValue> {
+    SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
+}
+
+fn cors(app: &App) -> CorsLayer {
+    CorsLayer::new()
+        .allow_origin(app.options().cors_origins.clone())
+        .allow_methods([
+            Method::GET,
+            Method::POST,
+            Method::PUT,
+            Method::PATCH,
+            Method::DELETE,
+        ])
+        .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE])
+}
+
+fn panicked(panic: Box<dyn Any + Send>) -> Response {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+    Error::internal(&text.unwrap_or("a panic without words")).into_response()
+}

@@ -1,0 +1,82 @@
+//! Lists in pages, as Django REST Framework numbers them.
+
+use axum::http::StatusCode;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::error::Error;
+use super::uri::Here;
+use crate::queries::Slice;
+
+/// Rows a page.
+pub const SIZE: i64 = 20;
+
+/// A page of a list.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Page<T> {
+    /// How many there are in all
+    pub count: i64,
+    /// Present, and true, when counting would take long and `count` is the database's estimate
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub count_is_estimate: Option<bool>,
+    /// Where the next page is; null on the last one
+    pub next: Option<String>,
+    /// Where the page before is; null on the first one
+    pub previous: Option<String>,
+    pub results: Vec<T>,
+}
+
+/// A page's number, from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Number(pub i64);
+
+impl Number {
+    pub fn parse(text: Option<&str>) -> Result<Self, Error> {
+        let number = text.map_or(Ok(1), str::parse).map_err(|_| invalid())?;
+        // So far that an offset still is a bigint.
+        (1..=i64::MAX / SIZE)
+            .contains(&number)
+            .then_some(Self(number))
+            .ok_or_else(invalid)
+    }
+
+    pub fn slice(self) -> Slice {
+        Slice {
+            offset: (self.0 - 1) * SIZE,
+            limit: SIZE,
+        }
+    }
+}
+
+pub fn invalid() -> Error {
+    Error::detail(StatusCode::NOT_FOUND, "Invalid page.")
+}
+
+impl<T> Page<T> {
+    pub fn empty() -> Self {
+        Self {
+            count: 0,
+            count_is_estimate: None,
+            next: None,
+            previous: None,
+            results: Vec::new(),
+        }
+    }
+
+    /// An error for a page past the end.
+    pub fn new(number: Number, count: i64, results: Vec<T>, here: &Here) -> Result<Self, Error> {
+        let Number(n) = number;
+        if n > 1 && results.is_empty() {
+            return Err(invalid());
+        }
+        let link = |page: i64| here.with(&[("page", Some(page.to_string()))]);
+        Ok(Self {
+            count,
+            count_is_estimate: None,
+            next: (n * SIZE < count).then(|| link(n + 1)),
+            previous: (n > 1).then(|| link(n - 1)),
+            results,
+        })
+    }
+}

@@ -1,0 +1,88 @@
+//! Paths and links.
+
+use axum::extract::FromRequestParts;
+use axum::http::header::HOST;
+use axum::http::request::Parts;
+use axum::http::uri::PathAndQuery;
+use axum::http::{Request, Uri};
+
+use super::app::App;
+
+/// Paths of the API with a slash at their end and without are the same.
+pub fn trim_slash<B>(mut request: Request<B>) -> Request<B> {
+    let uri = request.uri();
+    let Some(path) = uri
+        .path()
+        .strip_suffix('/')
+        .filter(|path| path.starts_with("/api/"))
+    else {
+        return request;
+    };
+    let trimmed = match uri.query() {
+        Some(query) => format!("{path}?{query}"),
+        None => path.to_owned(),
+    };
+    let mut parts = uri.clone().into_parts();
+    // Part of a valid path is one too.
+    if let Ok(trimmed) = PathAndQuery::try_from(trimmed) {
+        parts.path_and_query = Some(trimmed);
+        if let Ok(uri) = Uri::from_parts(parts) {
+            *request.uri_mut() = uri;
+        }
+    }
+    request
+}
+
+/// The request's own address, for links to other pages of the same list.
+#[derive(Clone, Debug)]
+pub struct Here {
+    /// `https://host/path/`
+    base: String,
+    query: Vec<(String, String)>,
+}
+
+impl Here {
+    /// The same address with these parameters changed, or left out.
+    pub fn with(&self, changes: &[(&str, Option<String>)]) -> String {
+        let kept = self
+            .query
+            .iter()
+            .filter(|(name, _)| changes.iter().all(|(changed, _)| changed != name))
+            .map(|(name, value)| (name.as_str(), value.as_str()));
+        let changed = changes
+            .iter()
+            .filter_map(|(name, value)| Some((*name, value.as_deref()?)));
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query.extend_pairs(kept.chain(changed));
+        format!("{}?{}", self.base, query.finish())
+    }
+}
+
+/// Whether the connection is TLS; a layer of `listen` says so.
+#[derive(Clone, Copy, Debug)]
+pub struct Secure(pub bool);
+
+impl FromRequestParts<App> for Here {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Self::Rejection> {
+        let secure = parts.extensions.get::<Secure>().is_some_and(|secure| secure.0);
+        let origin = app.options().public_url.clone().unwrap_or_else(|| {
+            let host = parts.headers.get(HOST).and_then(|host| host.to_str().ok());
+            let host = host.or_else(|| parts.uri.authority().map(|authority| authority.as_str()));
+            let scheme = if secure { "https" } else { "http" };
+            format!("{scheme}://{}", host.unwrap_or("localhost"))
+        });
+        let path = parts
+            .extensions
+            .get::<axum::extract::OriginalUri>()
+            .map_or(&parts.uri, |uri| &uri.0)
+            .path()
+            .trim_end_matches('/');
+        let query = parts.uri.query().unwrap_or_default();
+        Ok(Self {
+            base: format!("{origin}{path}/"),
+            query: form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
+        })
+    }
+}

@@ -1,0 +1,270 @@
+//! From every earlier version to this one: the new library with the old SQL, ALTER EXTENSION UPDATE, and what is there then.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::thread;
+
+use anyhow::{Context, Result};
+use postgres::Client;
+use postgres::error::DbError;
+use serde_json::Value;
+use zentry_e2e::catalogue;
+use zentry_e2e::cluster::ClusterOptions;
+use zentry_e2e::release::earlier_versions;
+use zentry_e2e::scene::{Channel, Delivery, SOON};
+use zentry_e2e::site::{Site, fire, wait_for};
+use zentry_e2e::zentry::{self, id};
+
+const UPDATE: &str = "ALTER EXTENSION zentry_notify UPDATE";
+const TABLES: [&str; 8] = [
+    "event_type",
+    "webhook_integration",
+    "notification_log",
+    "webhook_circuit",
+    "webhook_count",
+    "event_source",
+    "progress_note",
+    "project_progress",
+];
+
+/// A database whose SQL is of an earlier version, with everything in it that one can have.
+struct Story {
+    site: Site,
+    client: Client,
+    channel: Channel,
+    database: String,
+}
+
+impl Story {
+    fn at(version: &str) -> Result<Self> {
+        let site = Site::start(ClusterOptions::default())?;
+        let database = "old".to_owned();
+        site.cluster.connect()?.batch_execute("CREATE DATABASE old")?;
+        let mut client = site.connect(&database)?;
+        zentry::load(&mut client)?;
+        client.batch_execute(&format!("CREATE EXTENSION zentry_notify VERSION '{version}'"))?;
+        let channel = site.channel(&mut client)?;
+        channel.webhook.limit(Default::default());
+        grant(&mut client)?;
+        client.batch_execute(
+            "INSERT INTO zentry_notify.event_type (name, title) VALUES ('task_blocked', 'Task blocked'); \
+             UPDATE zentry_notify.event_source SET suspended_at = now(), suspended_reason = 'as an example' WHERE event_type = 'badge_earned'; \
+             INSERT INTO zentry_notify.notification_log (webhook_integration_id, event_type, payload, status, response_status_code, attempts, sent_at) \
+               VALUES (1, 'daily_streak', '{}', 'sent', 200, 1, now()), (1, 'daily_streak', '{}', 'failed', 400, 8, NULL); \
+             INSERT INTO zentry_notify.webhook_count VALUES (1, 41, 7, now(), now(), 'refused'); \
+             INSERT INTO zentry_notify.webhook_circuit VALUES (1, 3, now(), now(), 'refused'); \
+             INSERT INTO zentry_notify.progress_note (event_source_id, project_key, done_change, total_change) \
+               SELECT id, '1', 0, 0 FROM zentry_notify.event_source WHERE event_type = 'milestone_reached'; \
+             INSERT INTO zentry_notify.project_progress SELECT id, '1', 25 FROM zentry_notify.event_source WHERE event_type = 'milestone_reached'",
+        )?;
+        Ok(Self {
+            site,
+            client,
+            channel,
+            database,
+        })
+    }
+
+    /// As whoever upgrades sees it: from what the worker has refused to what has arrived.
+    fn deliveries(&mut self) -> Result<Vec<(i64, String)>> {
+        let all = Delivery::settle(&mut self.client)?;
+        Ok(all.into_iter().map(|d| (d.id, d.status)).collect())
+    }
+
+    /// Rows by table, as JSON.
+    fn rows(&mut self) -> Result<Vec<(&'static str, Vec<Value>)>> {
+        let rows = |table: &'static str| {
+            let sql = format!("SELECT to_jsonb(t) FROM zentry_notify.{table} t ORDER BY t::text");
+            let rows = self.client.query(&sql, &[])?;
+            Ok((table, rows.iter().map(|row| row.get(0)).collect()))
+        };
+        TABLES.into_iter().map(rows).collect()
+    }
+}
+
+/// What a fresh database is given too, so that both may be compared.
+fn grant(client: &mut Client) -> Result<()> {
+    client.batch_execute(
+        "DO $$ BEGIN CREATE ROLE support; CREATE ROLE lead; EXCEPTION WHEN duplicate_object THEN NULL; END $$; \
+         SELECT zentry_grant('support', 'reader'), zentry_grant('lead', 'manager')",
+    )?;
+    Ok(())
+}
+
+/// What is new is granted to nobody; the status says so, and what to run.
+fn grant_again(client: &mut Client) -> Result<()> {
+    let lacks = "SELECT remedy FROM zentry_status() WHERE subject = 'privileges' AND state <> 'ok'";
+    for row in client.query(lacks, &[])? {
+        client.batch_execute(row.get(0))?;
+    }
+    anyhow::ensure!(client.query(lacks, &[])?.is_empty(), "{lacks}");
+    Ok(())
+}
+
+fn for_every_earlier_version(test: impl Fn(Story) -> Result<()>) -> Result<()> {
+    for version in earlier_versions()? {
+        test(Story::at(&version)?).with_context(|| format!("from {version}"))?;
+    }
+    Ok(())
+}
+
+#[test]
+fn an_upgraded_database_is_as_a_fresh_one() -> Result<()> {
+    for_every_earlier_version(|mut story| {
+        story.client.batch_execute(UPDATE)?;
+        grant_again(&mut story.client)?;
+        // An update touches no table of the application: its triggers become the new ones when somebody attaches again.
+        story.client.batch_execute("SELECT FROM zentry_attach()")?;
+        let mut fresh = story.site.database("fresh")?;
+        grant(&mut fresh)?;
+        let (upgraded, fresh) = (
+            catalogue::lines(&mut story.client)?,
+            catalogue::lines(&mut fresh)?,
+        );
+        catalogue::compare(&fresh, &upgraded)?;
+        assert!(fresh.len() > 100, "{fresh:#?}");
+        Ok(())
+    })
+}
+
+#[test]
+fn every_row_is_kept_and_what_waits_is_delivered() -> Result<()> {
+    for_every_earlier_version(|mut story| {
+        fire(&mut story.client)?;
+        story.client.batch_execute("BEGIN")?;
+        // What the messages of built-in events say, and so their titles, is the new version's.
+        let mut before = story.rows()?;
+        before.iter_mut().flat_map(|(_, rows)| rows).for_each(|row| {
+            if row["built_in"] == true {
+                row.as_object_mut().unwrap().remove("title");
+            }
+        });
+        story.client.batch_execute(UPDATE)?;
+        let after = story.rows()?;
+        story.client.batch_execute("COMMIT")?;
+        for ((table, old), (_, new)) in before.iter().zip(&after) {
+            assert!(!old.is_empty(), "no row of {table}");
+            for row in old {
+                assert!(
+                    new.iter().any(|candidate| contains(candidate, row)),
+                    "{table} lost {row}: {new:#?}"
+                );
+            }
+        }
+        fire(&mut story.client)?;
+        story.channel.webhook.wait_for_events(2, SOON);
+        let expected = [(1, "sent"), (2, "failed"), (3, "sent"), (4, "sent")];
+        let deliveries = story.deliveries()?;
+        let deliveries: Vec<_> = deliveries
+            .iter()
+            .map(|(id, status)| (*id, status.as_str()))
+            .collect();
+        assert_eq!(deliveries, expected);
+        assert_eq!(story.site.emulator.complaints(), Vec::<String>::new());
+        Ok(())
+    })
+}
+
+/// Every key of `old` with its value. What was renamed or given another meaning has to be said here.
+fn contains(new: &Value, old: &Value) -> bool {
+    old.as_object()
+        .unwrap()
+        .iter()
+        .all(|(key, value)| new.get(key) == Some(value))
+}
+
+#[test]
+fn with_the_old_sql_writes_go_on_and_wait_and_the_log_says_once_what_to_run() -> Result<()> {
+    for_every_earlier_version(|mut story| {
+        const HINT: &str = "ALTER EXTENSION zentry_notify UPDATE";
+        for _ in 0..3 {
+            fire(&mut story.client)?;
+            zentry::complete_task(&mut story.client, id::LANDING_PAGE, jiff::Timestamp::now())?;
+            story
+                .client
+                .execute("UPDATE tasks_task SET status = 'todo'", &[])?;
+        }
+        story.site.cluster.wait_for_log("notifications wait", SOON)?;
+        story.site.wait_until_left(&story.database)?;
+        fire(&mut story.client)?;
+        assert_eq!(story.site.logged(0, "notifications wait")?, 1);
+        assert!(story.site.cluster.log_contains(HINT)?);
+        assert_eq!(story.channel.webhook.requests(), 0);
+        let suspended: i64 = story
+            .client
+            .query_one(
+                "SELECT count(*) FROM zentry_notify.event_source WHERE suspended_reason <> 'as an example'",
+                &[],
+            )?
+            .get(0);
+        assert_eq!(suspended, 0, "the old SQL is no fault of a source");
+
+        let error = story
+            .client
+            .query("SELECT * FROM zentry_test_webhook(1)", &[])
+            .unwrap_err();
+        let error = error.as_db_error().expect("an error of the server");
+        assert_eq!(error.code().code(), "55000");
+        assert!(hint(error).contains(HINT), "{error:?}");
+
+        // Four streaks, three tasks; milestones come on top, once the worker counts.
+        story.client.batch_execute(UPDATE)?;
+        story.channel.webhook.wait_for_events(7, SOON);
+        assert!(
+            story
+                .deliveries()?
+                .iter()
+                .filter(|(_, status)| status == "sent")
+                .count()
+                >= 8
+        );
+        let row = story
+            .client
+            .query_one("SELECT status FROM zentry_test_webhook(1)", &[])?;
+        assert_eq!(row.get::<_, String>(0), "sent");
+        assert_eq!(story.site.emulator.complaints(), Vec::<String>::new());
+        Ok(())
+    })
+}
+
+fn hint(error: &DbError) -> &str {
+    error.hint().unwrap_or_default()
+}
+
+#[test]
+fn an_update_waits_for_open_transactions_and_harms_none() -> Result<()> {
+    for_every_earlier_version(|mut story| {
+        let mut writer = story.site.connect(&story.database)?;
+        writer.batch_execute("BEGIN")?;
+        fire(&mut writer)?;
+        let mut admin = story.site.connect(&story.database)?;
+        let update = thread::spawn(move || admin.batch_execute(UPDATE));
+        wait_for(
+            &mut story.client,
+            "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE query LIKE 'ALTER EXTENSION%' AND wait_event_type = 'Lock')",
+        )?;
+        // With the update between this transaction and tables that it has not touched yet.
+        writer.batch_execute(
+            "SELECT * FROM zentry_test_event(); UPDATE zentry_notify.event_source SET created_at = now()",
+        )?;
+        fire(&mut writer)?;
+        writer.batch_execute("COMMIT")?;
+        update.join().expect("the thread")?;
+        story.channel.webhook.wait_for_events(3, SOON);
+        Ok(())
+    })
+}
+
+#[test]
+fn an_update_that_is_rolled_back_changes_nothing() -> Result<()> {
+    for_every_earlier_version(|mut story| {
+        let before = catalogue::lines(&mut story.client)?;
+        story
+            .client
+            .batch_execute(&format!("BEGIN; {UPDATE}; ROLLBACK"))?;
+        catalogue::compare(&before, &catalogue::lines(&mut story.client)?)?;
+        fire(&mut story.client)?;
+        story.client.batch_execute(UPDATE)?;
+        story.channel.webhook.wait_for_events(1, SOON);
+        Ok(())
+    })
+}

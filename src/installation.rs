@@ -1,0 +1,119 @@
+//! Which version of our SQL a database has, and whether this library goes with it. Between a server's restart with a new library
+//! and ALTER EXTENSION UPDATE the SQL is that of an earlier version.
+
+use pgrx::FromDatum;
+use pgrx::prelude::*;
+
+use crate::acting_as::ActingAs;
+use crate::plan::{Plan, with_spi};
+use crate::subtransaction;
+
+pub const LIBRARY: &str = env!("CARGO_PKG_VERSION");
+/// Versions of the SQL that this library works with. Add an earlier one when nothing but comments changed since.
+const WORKS_WITH: [&str; 1] = [LIBRARY];
+
+/// The extension in this database.
+#[derive(Clone, Debug)]
+pub struct Installation {
+    /// Another one after DROP and CREATE EXTENSION.
+    pub oid: pg_sys::Oid,
+    pub owner: pg_sys::Oid,
+    version: String,
+}
+
+/// The SQL is of a version that this library does not go with.
+#[derive(Debug)]
+pub struct Mismatch {
+    version: String,
+}
+
+impl Installation {
+    /// None: the extension is not in this database.
+    pub fn find() -> Option<Self> {
+        const SQL: &str = "SELECT e.oid, e.extowner, e.extversion FROM pg_catalog.pg_extension e WHERE e.extname OPERATOR(pg_catalog.=) 'zentry_notify'";
+        with_spi(|| {
+            let rows = Plan::prepare(SQL, &[]).execute(&[]);
+            if rows.len() == 0 {
+                return None;
+            }
+            // SAFETY: the types are those of the statement's columns.
+            unsafe {
+                Some(Installation {
+                    oid: pg_sys::Oid::from_datum(rows.get(0, 1).0?, false)?,
+                    owner: pg_sys::Oid::from_datum(rows.get(0, 2).0?, false)?,
+                    version: String::from_datum(rows.get(0, 3).0?, false)?,
+                })
+            }
+        })
+    }
+
+    pub fn fits(&self) -> Result<(), Mismatch> {
+        if WORKS_WITH.contains(&self.version.as_str()) {
+            return Ok(());
+        }
+        Err(Mismatch {
+            version: self.version.clone(),
+        })
+    }
+}
+
+impl Mismatch {
+    pub fn message(&self) -> String {
+        format!(
+            "zentry_notify: the extension is of version {}, the library of {LIBRARY}",
+            self.version
+        )
+    }
+
+    /// What mends it.
+    pub fn hint(&self) -> String {
+        if newer(&self.version) {
+            format!("Install zentry_notify {} and restart the server.", self.version)
+        } else {
+            "Run in this database: ALTER EXTENSION zentry_notify UPDATE;".to_owned()
+        }
+    }
+}
+
+/// Than the library.
+fn newer(version: &str) -> bool {
+    let parts = |text: &str| text.split('.').map(|n| n.parse::<u32>().ok()).collect::<Vec<_>>();
+    parts(version) > parts(LIBRARY)
+}
+
+/// After ALTER EXTENSION UPDATE: roles that were granted something before get what came with the new version.
+pub fn renew_grants() {
+    let Some(installation) = Installation::find().filter(|installation| installation.fits().is_ok()) else {
+        return;
+    };
+    let renewed = subtransaction::attempt(|| {
+        let _owner = ActingAs::role(installation.owner);
+        with_spi(|| {
+            Plan::prepare("SELECT zentry_notify.renew_grants()", &[])
+                .execute(&[])
+                .len()
+        })
+    });
+    if let Err(reason) = renewed {
+        crate::report::warning(
+            PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
+            format!(
+                "zentry_notify: privileges that came with the new version could not be granted: {reason}"
+            ),
+            "Repeat zentry_grant for each reader and manager.",
+        );
+    }
+}
+
+/// An error unless the SQL is of a version that the library goes with: for functions whose statements need its tables.
+pub fn require_fitting() {
+    if let Some(Err(mismatch)) = Installation::find().map(|installation| installation.fits()) {
+        pgrx::pg_sys::panic::ErrorReport::new(
+            PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+            mismatch.message(),
+            "zentry_notify",
+        )
+        .set_hint(mismatch.hint())
+        .report(pgrx::PgLogLevel::ERROR);
+    }
+}
