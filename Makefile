@@ -1,6 +1,6 @@
 # The front door: `make` lists what there is. The work is done by scripts/, which can be called without make too.
 
-.PHONY: help demo stop web psql test test-crates test-pg test-e2e torture soak fuzz load bench lint deny picture bootstrap stage install clean
+.PHONY: help demo stop web psql test test-crates test-pg test-e2e torture soak fuzz load bench bench-micro bench-compare lint deny picture bootstrap stage install clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -46,8 +46,14 @@ fuzz: bootstrap ## Fuzz the formatter, the answers, the URLs and the templates (
 load: bootstrap ## Send a thousand requests a second to the REST API, while events are delivered (ZENTRY_RATE, ZENTRY_SECONDS)
 	@scripts/load
 
-bench: bootstrap ## Measure the formatter, the scheduler and the HTTP thread
+bench: bootstrap ## Measure all that is promised of speed, and write docs/benchmarks.md (QUICK=1: an idea in minutes)
+	@scripts/bench $(if $(QUICK),--quick)
+
+bench-micro: bootstrap ## Measure the formatter, the scheduler and the HTTP thread alone
 	@scripts/with cargo bench --package zentry-webhook
+
+bench-compare: bootstrap ## Measure two commits side by side (A=main B=HEAD)
+	@scripts/bench-compare $(or $(A),main) $(or $(B),HEAD)
 
 lint: bootstrap ## Check formatting, clippy, documentation and scripts
 	@scripts/lint

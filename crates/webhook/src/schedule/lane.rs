@@ -46,6 +46,8 @@ pub(super) struct Lane {
     pub(super) configured_in: u64,
     /// No request before this, whatever it holds and whoever wants it.
     paced_until: Tick,
+    /// When the last answer came: the configured interval counts from there, and may be changed meanwhile.
+    answered_at: Option<Tick>,
     /// An endpoint that does not work asked to be left alone until then.
     rests_until: Tick,
     hold: Option<Hold>,
@@ -116,6 +118,7 @@ impl Lane {
             changed_in: None,
             configured_in: 0,
             paced_until: Tick::DISTANT_PAST,
+            answered_at: None,
             rests_until: Tick::DISTANT_PAST,
             hold: None,
             window: None,
@@ -138,6 +141,7 @@ impl Lane {
         if revised {
             self.health = Health::new(&self.config, clock);
             self.paced_until = Tick::DISTANT_PAST;
+            self.answered_at = None;
             self.rests_until = Tick::DISTANT_PAST;
             self.hold = None;
             self.refused = 0;
@@ -191,7 +195,8 @@ impl Lane {
 
     fn pace(&self) -> Tick {
         let cap = self.window.as_ref().and_then(Window::opens_at);
-        self.paced_until.max(cap.unwrap_or(Tick::DISTANT_PAST))
+        let own = self.answered_at.map(|at| at.after(self.config.min_interval));
+        [cap, own].into_iter().flatten().fold(self.paced_until, Tick::max)
     }
 
     pub(super) fn pause_until(&mut self, tick: Tick) {
@@ -205,7 +210,7 @@ impl Lane {
     /// An answer has come. The caps count from the answers: the request before has certainly arrived by then, however
     /// long its way was.
     pub(super) fn answered(&mut self, now: Tick) {
-        self.pause_until(now.after(self.config.min_interval));
+        self.answered_at = Some(now);
         if let Some(window) = &mut self.window {
             window.arrive(now);
         }

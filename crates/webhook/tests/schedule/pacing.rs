@@ -305,6 +305,28 @@ fn min_interval_counts_from_the_answer() {
 }
 
 #[test]
+fn a_shorter_interval_holds_for_what_waits_already() {
+    let patient = LaneConfig {
+        min_interval: seconds(3600.0),
+        ..lane(1)
+    };
+    let mut desk = Desk::new([patient]);
+    desk.write(1, 1..=20);
+    let request = desk.one();
+    desk.answer(&request, SENT);
+    desk.nothing_leaves();
+    let min_interval = seconds(2.0);
+    desk.scheduler.configure(
+        vec![LaneConfig {
+            min_interval,
+            ..lane(1)
+        }],
+        desk.now,
+    );
+    assert_eq!(desk.next().0, seconds(2.0));
+}
+
+#[test]
 fn a_clock_set_back_does_not_stretch_a_wait() {
     for how in [
         too_fast(seconds(20.0)),
