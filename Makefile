@@ -1,6 +1,6 @@
 # The front door: `make` lists what there is. The work is done by scripts/, which can be called without make too.
 
-.PHONY: help demo stop psql test test-crates test-pg test-e2e torture bench lint picture bootstrap stage install clean
+.PHONY: help demo stop web psql test test-crates test-pg test-e2e torture soak fuzz load bench bench-micro bench-compare lint deny picture bootstrap stage install clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -12,6 +12,9 @@ help: ## List the targets
 
 demo: bootstrap ## See it work, in a private cluster (KEEP=1: leave it running)
 	@scripts/demo $(if $(KEEP),--keep)
+
+web: bootstrap ## Serve the REST API over the kept demo, until Ctrl-C
+	@scripts/web
 
 psql: bootstrap ## Open psql in the kept demo; starts one when none runs
 	@scripts/psql
@@ -34,11 +37,29 @@ test-e2e: bootstrap ## Run the end-to-end tests
 torture: bootstrap ## Kill everything a hundred times under load, and count what arrives (ZENTRY_KILLS, ZENTRY_SEED)
 	@scripts/torture
 
-bench: bootstrap ## Measure the formatter, the scheduler and the HTTP thread
+soak: bootstrap ## Deliver a million events and look at what they leave behind (ZENTRY_DELIVERIES)
+	@scripts/soak
+
+fuzz: bootstrap ## Fuzz the formatter, the answers, the URLs and the templates (ZENTRY_FUZZ_SECONDS for each, 180)
+	@scripts/fuzz
+
+load: bootstrap ## Send a thousand requests a second to the REST API, while events are delivered (ZENTRY_RATE, ZENTRY_SECONDS)
+	@scripts/load
+
+bench: bootstrap ## Measure all that is promised of speed, and write docs/benchmarks.md (QUICK=1: an idea in minutes)
+	@scripts/bench $(if $(QUICK),--quick)
+
+bench-micro: bootstrap ## Measure the formatter, the scheduler and the HTTP thread alone
 	@scripts/with cargo bench --package zentry-webhook
+
+bench-compare: bootstrap ## Measure two commits side by side (A=main B=HEAD)
+	@scripts/bench-compare $(or $(A),main) $(or $(B),HEAD)
 
 lint: bootstrap ## Check formatting, clippy, documentation and scripts
 	@scripts/lint
+
+deny: bootstrap ## Check the dependencies: licences, sources, duplicates, build scripts, advisories
+	@scripts/deny
 
 picture: ## Make the README's picture from the demo, with headless Chromium
 	@scripts/bootstrap picture

@@ -17,7 +17,13 @@ CREATE TABLE zentry_notify.webhook_integration (
     max_age                interval CHECK (max_age > '0'),
     activated_at           timestamptz NOT NULL DEFAULT pg_catalog.now(),
     switched_off_at        timestamptz,
-    switched_off_reason    text
+    switched_off_reason    text,
+    omit_keys              text[] NOT NULL DEFAULT '{}',
+    filter                 jsonpath,
+    min_streak_days        integer CHECK (min_streak_days > 0),
+    milestones             integer[] CHECK (milestones <> '{}' AND 1 <= ALL (milestones) AND 100 >= ALL (milestones)),
+    quiet_hours            text,
+    mention                text
 );
 COMMENT ON TABLE zentry_notify.webhook_integration IS
     'Webhooks and what they hear of. Writing here directly is as good as calling the zentry_* functions: the same rules hold';
@@ -37,6 +43,13 @@ COMMENT ON COLUMN zentry_notify.webhook_integration.max_age IS 'Deliveries older
 COMMENT ON COLUMN zentry_notify.webhook_integration.activated_at IS 'When it was registered, switched on again or given another URL; what went wrong before is forgotten then. Keeps itself';
 COMMENT ON COLUMN zentry_notify.webhook_integration.switched_off_at IS 'When the extension switched it off because its endpoint is gone; cleared by a new URL or by setting is_active';
 COMMENT ON COLUMN zentry_notify.webhook_integration.switched_off_reason IS 'Why the extension switched it off';
+COMMENT ON COLUMN zentry_notify.webhook_integration.omit_keys IS
+    'Keys of the events'' data that this webhook''s deliveries do not have, such as {task_description}: they are neither kept nor sent';
+COMMENT ON COLUMN zentry_notify.webhook_integration.filter IS 'Only events whose data this JSON path predicate is true of are heard, such as $.points > 20; null: all';
+COMMENT ON COLUMN zentry_notify.webhook_integration.min_streak_days IS 'Of daily_streak, only streaks of so many days are heard; null: all';
+COMMENT ON COLUMN zentry_notify.webhook_integration.milestones IS 'Of milestone_reached, only these are heard, in per cent; null: all';
+COMMENT ON COLUMN zentry_notify.webhook_integration.quiet_hours IS 'When nothing is sent, such as 22:00-07:00 Europe/Berlin, or Mon-Fri 20:00-08:00, Sat-Sun 00:00-24:00 UTC; what comes meanwhile is sent afterwards';
+COMMENT ON COLUMN zentry_notify.webhook_integration.mention IS 'Whom each message pings: role:ID or user:ID in Discord, user:ID NAME in a Workflows flow of Teams';
 
 SELECT pg_catalog.pg_extension_config_dump('zentry_notify.webhook_integration', '');
 SELECT pg_catalog.pg_extension_config_dump('zentry_notify.webhook_integration_id_seq', '');

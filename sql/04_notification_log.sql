@@ -30,7 +30,7 @@ COMMENT ON TABLE zentry_notify.notification_log IS
 COMMENT ON COLUMN zentry_notify.notification_log.id IS 'Deliveries of an integration leave in this order';
 COMMENT ON COLUMN zentry_notify.notification_log.webhook_integration_id IS 'Where it goes';
 COMMENT ON COLUMN zentry_notify.notification_log.event_type IS 'What happened';
-COMMENT ON COLUMN zentry_notify.notification_log.payload IS 'The event''s data, as of the moment of the write';
+COMMENT ON COLUMN zentry_notify.notification_log.payload IS 'The event''s data, as of the moment of the write; JSON null once it is done with, while zentry_notify.log_payloads is off';
 COMMENT ON COLUMN zentry_notify.notification_log.status IS 'pending: not tried yet; retry: waits for next_attempt_at; sent; failed: given up, error_message says why';
 COMMENT ON COLUMN zentry_notify.notification_log.response_status_code IS 'HTTP status of the last answer; null: none came';
 COMMENT ON COLUMN zentry_notify.notification_log.response_body IS 'First 1000 characters of the last answer';
@@ -46,6 +46,17 @@ COMMENT ON COLUMN zentry_notify.notification_log.retry_of IS 'The failed deliver
 CREATE INDEX notification_log_waiting ON zentry_notify.notification_log (webhook_integration_id, id)
     WHERE status IN ('pending', 'retry');
 COMMENT ON INDEX zentry_notify.notification_log_waiting IS 'What waits, by integration, in order of delivery';
+
+-- Serve pages of the log. What is not finished is in neither, so the application's write does not pay for them.
+CREATE INDEX notification_log_finished ON zentry_notify.notification_log (webhook_integration_id, id)
+    WHERE status IN ('sent', 'failed');
+COMMENT ON INDEX zentry_notify.notification_log_finished IS 'What is finished, by integration';
+CREATE INDEX notification_log_events ON zentry_notify.notification_log (event_type, id)
+    WHERE status IN ('sent', 'failed');
+COMMENT ON INDEX zentry_notify.notification_log_events IS 'What is finished, by event';
+CREATE INDEX notification_log_failed ON zentry_notify.notification_log (id)
+    WHERE status = 'failed';
+COMMENT ON INDEX zentry_notify.notification_log_failed IS 'What was given up';
 
 SELECT pg_catalog.pg_extension_config_dump('zentry_notify.notification_log', '');
 SELECT pg_catalog.pg_extension_config_dump('zentry_notify.notification_log_id_seq', '');

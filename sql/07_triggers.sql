@@ -1,9 +1,43 @@
 -- The triggers on our own tables, with their functions: rules before, news after. (A trigger is dropped first because OR REPLACE
 -- came with PostgreSQL 14.)
 
+CREATE OR REPLACE FUNCTION zentry_notify.is_restoring() RETURNS boolean
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    -- Scripts of pg_dump and pg_restore switch this setting off, and hardly anybody else.
+    SELECT NOT current_setting('check_function_bodies')::boolean
+$$;
+COMMENT ON FUNCTION zentry_notify.is_restoring() IS
+    'Whether a dump is being restored: several jobs may then write a row before another that it refers to, so nobody looks for that one';
+
+CREATE OR REPLACE FUNCTION zentry_notify.check_filters(filter jsonpath, min_streak_days integer, milestones integer[]) RETURNS void
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF min_streak_days < 1 THEN
+        RAISE EXCEPTION 'min_streak_days must be at least 1, not %', min_streak_days
+            USING ERRCODE = 'check_violation', COLUMN = 'min_streak_days', HINT = 'Null hears of every streak.';
+    END IF;
+    IF milestones = '{}' OR NOT (1 <= ALL (milestones) AND 100 >= ALL (milestones)) OR array_position(milestones, NULL) IS NOT NULL THEN
+        RAISE EXCEPTION 'milestones must be numbers from 1 to 100, not %', milestones
+            USING ERRCODE = 'check_violation', COLUMN = 'milestones', HINT = 'For example {50,100}; null hears of all.';
+    END IF;
+    -- Of no data at all, a predicate is false or unknown, and anything else is not one truth value.
+    BEGIN
+        PERFORM jsonb_path_match_tz('{}', filter, '{}', false);
+    EXCEPTION WHEN data_exception THEN
+        RAISE EXCEPTION 'filter is not a predicate: %', filter
+            USING ERRCODE = 'invalid_parameter_value', COLUMN = 'filter',
+                  HINT = 'Write a comparison or another test, such as $.points > 20 && $.project_name starts with "Web"; not $ ? (@.points > 20).';
+    END;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.check_filters(jsonpath, integer, integer[]) IS 'The rules of what an integration hears of its event types';
+
 -- The rules of a row, for every way in. The URL's own are in Rust (check_webhook_url).
+-- force_generic_plan, here and where URLs are arguments: plans of their own have the values in them, and auto_explain logs plans.
 CREATE OR REPLACE FUNCTION zentry_notify.check_integration() RETURNS trigger
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
     missing text;
@@ -11,6 +45,7 @@ DECLARE
     known   text;
     refusal text;
     remedy  text;
+    culprit text;
 BEGIN
     IF TG_OP = 'UPDATE' THEN
         NEW.updated_at := now();
@@ -35,6 +70,10 @@ BEGIN
         RAISE EXCEPTION 'max_age must be longer than 0, not %', NEW.max_age
             USING ERRCODE = 'check_violation', COLUMN = 'max_age', HINT = 'Null stands for zentry_notify.max_age.';
     END IF;
+    IF array_ndims(NEW.omit_keys) > 1 OR array_position(NEW.omit_keys, NULL) IS NOT NULL THEN
+        RAISE EXCEPTION 'omit_keys must be a list of keys'
+            USING ERRCODE = 'invalid_parameter_value', COLUMN = 'omit_keys', HINT = 'For example {task_description}, or {} to leave nothing out.';
+    END IF;
     IF btrim(NEW.name) = '' THEN
         RAISE EXCEPTION 'the name of a webhook must not be empty'
             USING ERRCODE = 'invalid_parameter_value', COLUMN = 'name', HINT = 'Give it a name that its team knows, such as ''Backend channel''.';
@@ -53,6 +92,21 @@ BEGIN
         END;
     END IF;
 
+    BEGIN
+        IF NEW.mention IS NOT NULL AND (TG_OP = 'INSERT' OR (NEW.mention, NEW.webhook_url, NEW.webhook_type) IS DISTINCT FROM (OLD.mention, OLD.webhook_url, OLD.webhook_type)) THEN
+            culprit := 'mention';
+            PERFORM zentry_notify.check_mention(NEW.webhook_type, NEW.webhook_url, NEW.mention);
+        END IF;
+        IF NEW.quiet_hours IS NOT NULL AND (TG_OP = 'INSERT' OR NEW.quiet_hours IS DISTINCT FROM OLD.quiet_hours) THEN
+            culprit := 'quiet_hours';
+            PERFORM zentry_notify.check_quiet_hours(NEW.quiet_hours);
+        END IF;
+    EXCEPTION WHEN invalid_parameter_value THEN
+        GET STACKED DIAGNOSTICS refusal = MESSAGE_TEXT, remedy = PG_EXCEPTION_HINT;
+        RAISE EXCEPTION '%', refusal USING ERRCODE = 'invalid_parameter_value', COLUMN = culprit, HINT = remedy;
+    END;
+    PERFORM zentry_notify.check_filters(NEW.filter, NEW.min_streak_days, NEW.milestones);
+
     IF TG_OP = 'INSERT' OR NEW.event_types IS DISTINCT FROM OLD.event_types THEN
         IF jsonb_typeof(NEW.event_types) IS DISTINCT FROM 'array'
            OR EXISTS (SELECT FROM jsonb_array_elements(NEW.event_types) AS e WHERE jsonb_typeof(e) <> 'string') THEN
@@ -61,7 +115,7 @@ BEGIN
         END IF;
         SELECT string_agg(format('"%s"', e), ', ' ORDER BY e) INTO unknown
           FROM jsonb_array_elements_text(NEW.event_types) AS e
-         WHERE e <> '*' AND NOT EXISTS (SELECT FROM zentry_notify.event_type t WHERE t.name = e);
+         WHERE NOT zentry_notify.is_restoring() AND e <> '*' AND NOT EXISTS (SELECT FROM zentry_notify.event_type t WHERE t.name = e);
         IF unknown IS NOT NULL THEN
             SELECT string_agg(t.name, ', ' ORDER BY t.name) INTO known FROM zentry_notify.event_type t;
             RAISE EXCEPTION 'unknown event type %', unknown
@@ -95,6 +149,8 @@ BEGIN
     DELETE FROM zentry_notify.notification_log l USING gone WHERE l.webhook_integration_id = gone.id;
     DELETE FROM zentry_notify.webhook_circuit c USING gone WHERE c.webhook_integration_id = gone.id;
     DELETE FROM zentry_notify.webhook_count c USING gone WHERE c.webhook_integration_id = gone.id;
+    DELETE FROM zentry_notify.event_wording w USING gone WHERE w.webhook_integration_id = gone.id;
+    DELETE FROM zentry_notify.delivery_stat s USING gone WHERE s.webhook_integration_id = gone.id;
     RETURN NULL;
 END
 $$;
@@ -103,6 +159,45 @@ COMMENT ON FUNCTION zentry_notify.forget_integration() IS 'Trigger: the log and 
 DROP TRIGGER IF EXISTS forget_integration ON zentry_notify.webhook_integration;
 CREATE TRIGGER forget_integration AFTER DELETE ON zentry_notify.webhook_integration
     REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION zentry_notify.forget_integration();
+
+-- Managers write here with their own rights, through zentry_attach or directly: for tables of theirs, whoever runs the session.
+CREATE OR REPLACE FUNCTION zentry_notify.check_source() RETURNS trigger
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    -- The agent suspends sources, and no more: what a source looks up and computes has the rights of the table's owner.
+    IF current_user = 'zentry_notify_agent' THEN
+        IF (to_jsonb(NEW) - '{suspended_at,suspended_reason}'::text[]) IS DISTINCT FROM (to_jsonb(OLD) - '{suspended_at,suspended_reason}'::text[]) THEN
+            RAISE EXCEPTION 'zentry_notify_agent may suspend a source and no more' USING ERRCODE = 'insufficient_privilege',
+                HINT = 'Let the table''s owner or a superuser do it.';
+        END IF;
+    -- Who owns our tables, or is a superuser, may also write of a table that is gone.
+    ELSIF NOT pg_has_role((SELECT c.relowner FROM pg_class c WHERE c.oid = TG_RELID), 'USAGE') THEN
+        IF TG_OP IN ('UPDATE', 'DELETE') THEN
+            PERFORM zentry_notify.require_owner(OLD.relation);
+        END IF;
+        IF TG_OP IN ('INSERT', 'UPDATE') THEN
+            PERFORM zentry_notify.require_owner(NEW.relation);
+        END IF;
+    END IF;
+    IF TG_OP = 'INSERT' THEN
+        IF NOT zentry_notify.is_restoring() AND NOT EXISTS (SELECT FROM zentry_notify.event_type t WHERE t.name = NEW.event_type) THEN
+            RAISE EXCEPTION 'unknown event type "%"', NEW.event_type USING ERRCODE = 'foreign_key_violation',
+                HINT = 'SELECT zentry_register_event_type(name, title) adds one.';
+        END IF;
+    END IF;
+    IF TG_OP <> 'DELETE' AND (array_ndims(NEW.omit) > 1 OR array_position(NEW.omit, NULL) IS NOT NULL) THEN
+        RAISE EXCEPTION 'omit must be a list of keys'
+            USING ERRCODE = 'invalid_parameter_value', COLUMN = 'omit', HINT = 'For example {task_description}, or {} to leave nothing out.';
+    END IF;
+    RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.check_source() IS 'Trigger: the sources of a table are its owner''s, and omit is a list of keys';
+
+DROP TRIGGER IF EXISTS check_source ON zentry_notify.event_source;
+CREATE TRIGGER check_source BEFORE INSERT OR UPDATE OR DELETE ON zentry_notify.event_source
+    FOR EACH ROW EXECUTE FUNCTION zentry_notify.check_source();
 
 -- While a dump is restored by several jobs, the worker may count what it sends before the dump's own row is there.
 CREATE OR REPLACE FUNCTION zentry_notify.add_count() RETURNS trigger
@@ -125,6 +220,22 @@ DROP TRIGGER IF EXISTS add_count ON zentry_notify.webhook_count;
 CREATE TRIGGER add_count BEFORE INSERT ON zentry_notify.webhook_count
     FOR EACH ROW WHEN (current_user OPERATOR(pg_catalog.<>) 'zentry_notify_agent' AND pg_catalog.pg_trigger_depth() OPERATOR(pg_catalog.=) 0)
     EXECUTE FUNCTION zentry_notify.add_count();
+
+-- pg_restore --data-only brings the sources of the dump into a database that is attached already.
+CREATE OR REPLACE FUNCTION zentry_notify.replace_source() RETURNS trigger
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    DELETE FROM zentry_notify.event_source s WHERE s.relation = NEW.relation AND s.event_type = NEW.event_type;
+    UPDATE zentry_notify.event_source s SET id = nextval('zentry_notify.event_source_id_seq') WHERE s.id = NEW.id;
+    RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.replace_source() IS 'Trigger: a restored source takes the place of the one that is there';
+
+DROP TRIGGER IF EXISTS replace_source ON zentry_notify.event_source;
+CREATE TRIGGER replace_source BEFORE INSERT ON zentry_notify.event_source
+    FOR EACH ROW EXECUTE FUNCTION zentry_notify.replace_source();
 
 -- Every session keeps subscriptions and sources in memory; these tell them to look again.
 DROP TRIGGER IF EXISTS configuration_changed ON zentry_notify.webhook_integration;

@@ -17,9 +17,11 @@ BEGIN
                        ('zentry_notify.webhook_count', 'SELECT, INSERT, UPDATE, DELETE'),
                        ('zentry_notify.progress_note', 'SELECT, INSERT, UPDATE, DELETE'),
                        ('zentry_notify.project_progress', 'SELECT, INSERT, UPDATE, DELETE'),
+                       ('zentry_notify.delivery_stat', 'SELECT, INSERT, UPDATE, DELETE'),
                        ('zentry_notify.webhook_integration', 'SELECT, UPDATE'),
                        ('zentry_notify.event_source', 'SELECT, UPDATE'),
-                       ('zentry_notify.event_type', 'SELECT')) AS needed (relation, kinds),
+                       ('zentry_notify.event_type', 'SELECT'),
+                       ('zentry_notify.event_definition', 'SELECT')) AS needed (relation, kinds),
                pg_catalog.regexp_split_to_table(needed.kinds, ', ') AS kind
          WHERE NOT pg_catalog.has_table_privilege('zentry_notify_agent', needed.relation, kind)
     LOOP
@@ -28,40 +30,82 @@ BEGIN
 END
 $$;
 
+CREATE OR REPLACE FUNCTION zentry_notify.functions_of(privilege text) RETURNS SETOF regprocedure
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT p.oid::regprocedure
+      FROM pg_depend d
+      JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'zentry_notify'
+      JOIN pg_proc p ON p.oid = d.objid
+     WHERE d.classid = 'pg_proc'::regclass AND d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e'
+       AND CASE WHEN p.proname IN ('find_api_token', 'note_api_token_use') THEN privilege = 'server'
+                WHEN privilege = 'server' THEN false
+                -- A view checks whether its reader may call what it calls.
+                WHEN p.proname IN ('zentry_status', 'zentry_stats', 'zentry_preview', 'latency_bounds', 'redact_url', 'look_up', 'quiet_until', 'library_version') THEN true
+                WHEN p.proname IN ('zentry_grant', 'zentry_revoke') THEN false
+                WHEN p.proname LIKE 'zentry\_%' OR p.proname = 'import_integration'
+                    -- What zentry_attach, zentry_detach and the functions of tokens call with the caller's rights.
+                    OR p.proname IN ('attach_source', 'put_trigger', 'inheritors', 'is_restoring', 'named_column', 'owns', 'require_owner', 'capture', 'require_membership', 'check_length') THEN privilege IN ('manager', 'application')
+                WHEN p.proname = 'check_webhook_url' THEN privilege = 'application'
+                ELSE false END;
+$$;
+COMMENT ON FUNCTION zentry_notify.functions_of(text) IS 'The functions that a privilege of zentry_grant lets a role call';
+
 CREATE OR REPLACE FUNCTION @extschema@.zentry_grant(grantee regrole, privilege text) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     f regprocedure;
 BEGIN
-    IF privilege IS NULL OR privilege NOT IN ('reader', 'manager', 'server') THEN
+    IF privilege IS NULL OR privilege NOT IN ('reader', 'manager', 'application', 'server') THEN
         RAISE EXCEPTION 'unknown privilege "%"', privilege USING ERRCODE = 'invalid_parameter_value',
-            HINT = 'reader: the views. manager: the views, and register, change, delete, test, retry, attach. server: look API tokens up.';
+            HINT = 'reader: the views. manager: the views, and register, change, delete, test, retry, attach. application: all that, and the tables of integrations and deliveries, URLs included. server: look API tokens up.';
     END IF;
     EXECUTE format('GRANT USAGE ON SCHEMA zentry_notify TO %s', grantee);
-    IF privilege = 'server' THEN
-        EXECUTE format('GRANT EXECUTE ON FUNCTION zentry_notify.find_api_token(text), zentry_notify.note_api_token_use(text) TO %s', grantee);
-        RETURN;
+    FOR f IN SELECT * FROM zentry_notify.functions_of(privilege) LOOP
+        EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %s', f, grantee);
+    END LOOP;
+    IF privilege <> 'server' THEN
+        EXECUTE format('GRANT SELECT ON zentry_notify.webhooks, zentry_notify.logs, zentry_notify.delivery_totals, zentry_notify.event_type, zentry_notify.event_definition, zentry_notify.event_source TO %s', grantee);
     END IF;
-    -- A view checks its reader.
-    EXECUTE format('GRANT EXECUTE ON FUNCTION zentry_notify.redact_url(text), zentry_notify.look_up(text, bigint[]) TO %s', grantee);
-    EXECUTE format('GRANT SELECT ON zentry_notify.webhooks, zentry_notify.logs, zentry_notify.event_type, zentry_notify.event_source TO %s', grantee);
-    IF privilege = 'manager' THEN
+    IF privilege IN ('manager', 'application') THEN
         EXECUTE format('GRANT SELECT ON zentry_notify.api_tokens TO %s', grantee);
-        FOR f IN SELECT p.oid::regprocedure
-                   FROM pg_depend d
-                   JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'zentry_notify'
-                   JOIN pg_proc p ON p.oid = d.objid
-                  WHERE d.classid = 'pg_proc'::regclass AND d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e'
-                    AND p.proname LIKE 'zentry\_%' AND p.proname NOT IN ('zentry_grant', 'zentry_revoke')
-        LOOP
-            EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %s', f, grantee);
-        END LOOP;
+        EXECUTE format('GRANT SELECT (token_key, name, role_name), INSERT, DELETE ON zentry_notify.api_token TO %s', grantee);
+        -- zentry_attach and zentry_detach run with the manager's own rights, and check_source lets them write of their own tables only.
+        EXECUTE format('GRANT SELECT ON zentry_notify.zentry_source TO %s', grantee);
+        EXECUTE format('GRANT INSERT, UPDATE, DELETE ON zentry_notify.event_source TO %s', grantee);
+    END IF;
+    IF privilege = 'application' THEN
+        EXECUTE format('GRANT SELECT ON zentry_notify.notification_log, zentry_notify.webhook_integration TO %s', grantee);
+        -- Not what the extension keeps there itself: since when it is active, and why it was switched off.
+        EXECUTE (SELECT format('GRANT INSERT (%s), UPDATE (%1$s), DELETE ON zentry_notify.webhook_integration TO %s',
+                               string_agg(quote_ident(a.attname), ', '), grantee)
+                   FROM pg_attribute a
+                  WHERE a.attrelid = 'zentry_notify.webhook_integration'::regclass AND a.attnum > 0 AND NOT a.attisdropped
+                    AND a.attname NOT IN ('activated_at', 'switched_off_at', 'switched_off_reason'));
     END IF;
 END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_grant(regrole, text) IS
-    'Lets a role read the redacted views (reader), or also register, change, delete, test, retry and attach (manager), or nothing but look API tokens up (server)';
+    'Lets a role read the redacted views (reader), also register, change, delete, test, retry and attach (manager), also use the tables of integrations and deliveries as its own, URLs included (application), or nothing but look API tokens up (server)';
+
+CREATE OR REPLACE FUNCTION zentry_notify.renew_grants() RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    grantee regrole;
+BEGIN
+    FOR grantee IN SELECT a.grantee FROM pg_class c, aclexplode(c.relacl) a
+                    WHERE c.oid = 'zentry_notify.logs'::regclass AND a.privilege_type = 'SELECT' AND a.grantee NOT IN (0, c.relowner)
+    LOOP
+        PERFORM @extschema@.zentry_grant(grantee, CASE
+            WHEN has_table_privilege(grantee, 'zentry_notify.webhook_integration', 'SELECT') THEN 'application'
+            WHEN has_function_privilege(grantee, '@extschema@.zentry_delete_webhook(bigint)', 'EXECUTE') THEN 'manager' ELSE 'reader' END);
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.renew_grants() IS
+    'Gives readers, managers and applications what became theirs with a new version. The library calls it after ALTER EXTENSION UPDATE, not the update itself: a script''s grants are not dumped';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_revoke(grantee regrole) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -97,5 +141,8 @@ BEGIN
     LOOP
         EXECUTE pg_catalog.format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', f);
     END LOOP;
+    IF NOT pg_catalog.has_function_privilege('zentry_notify_agent', 'zentry_notify.sum_histogram(bigint[])', 'EXECUTE') THEN
+        GRANT EXECUTE ON FUNCTION zentry_notify.add_histograms(bigint[], bigint[]), zentry_notify.sum_histogram(bigint[]) TO zentry_notify_agent;
+    END IF;
 END
 $$;

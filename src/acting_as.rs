@@ -1,11 +1,15 @@
-//! Run code with another role's rights, as referential-integrity triggers do.
+//! Run code with another role's rights, as Postgres does in REINDEX and the like.
 
 use pgrx::pg_sys;
 
-/// While it lives, SQL runs as `role`, which can't be escaped by SET ROLE. An error resets it with the transaction.
+/// While it lives, SQL runs as `role`, and leaves nothing behind that would run when it is over: no SET ROLE, no deferred trigger,
+/// no held cursor, no changed setting. An error resets it with the transaction.
 pub struct ActingAs {
+    role: pg_sys::Oid,
+    /// Who it was before.
     user: pg_sys::Oid,
     context: i32,
+    settings: i32,
 }
 
 impl ActingAs {
@@ -14,12 +18,24 @@ impl ActingAs {
         let mut context = 0;
         // SAFETY: plain assignments of this process's state; the previous one is put back by Drop, and by Postgres
         // itself when the (sub)transaction aborts.
-        unsafe {
+        let settings = unsafe {
             pg_sys::GetUserIdAndSecContext(&mut user, &mut context);
-            let local = pg_sys::SECURITY_LOCAL_USERID_CHANGE | pg_sys::SECURITY_NOFORCE_RLS;
+            let local = pg_sys::SECURITY_LOCAL_USERID_CHANGE
+                | pg_sys::SECURITY_RESTRICTED_OPERATION
+                | pg_sys::SECURITY_NOFORCE_RLS;
             pg_sys::SetUserIdAndSecContext(role, context | local as i32);
+            pg_sys::NewGUCNestLevel()
+        };
+        ActingAs {
+            role,
+            user,
+            context,
+            settings,
         }
-        ActingAs { user, context }
+    }
+
+    pub fn current(&self) -> pg_sys::Oid {
+        self.role
     }
 
     /// As the role that may touch our tables and nothing else.
@@ -31,7 +47,12 @@ impl ActingAs {
 
 impl Drop for ActingAs {
     fn drop(&mut self) {
-        // SAFETY: see role().
-        unsafe { pg_sys::SetUserIdAndSecContext(self.user, self.context) }
+        // SAFETY: see role(). After an error the settings are the abort's to put back.
+        unsafe {
+            if !std::thread::panicking() {
+                pg_sys::AtEOXact_GUC(false, self.settings);
+            }
+            pg_sys::SetUserIdAndSecContext(self.user, self.context);
+        }
     }
 }

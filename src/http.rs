@@ -54,7 +54,8 @@ impl Http {
     /// All answers that are there.
     pub fn answers(&mut self) -> Vec<Incoming> {
         let mut bytes = [0; 64];
-        while matches!(self.answered.read(&mut bytes), Ok(n) if n > 0) {}
+        // A full buffer: there may be more.
+        while matches!(self.answered.read(&mut bytes), Ok(n) if n == bytes.len()) {}
         std::iter::from_fn(|| self.thread.try_recv()).collect()
     }
 }

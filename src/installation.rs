@@ -4,7 +4,9 @@
 use pgrx::FromDatum;
 use pgrx::prelude::*;
 
+use crate::acting_as::ActingAs;
 use crate::plan::{Plan, with_spi};
+use crate::subtransaction;
 
 pub const LIBRARY: &str = env!("CARGO_PKG_VERSION");
 /// Versions of the SQL that this library works with. Add an earlier one when nothing but comments changed since.
@@ -15,6 +17,7 @@ const WORKS_WITH: [&str; 1] = [LIBRARY];
 pub struct Installation {
     /// Another one after DROP and CREATE EXTENSION.
     pub oid: pg_sys::Oid,
+    pub owner: pg_sys::Oid,
     version: String,
 }
 
@@ -27,7 +30,7 @@ pub struct Mismatch {
 impl Installation {
     /// None: the extension is not in this database.
     pub fn find() -> Option<Self> {
-        const SQL: &str = "SELECT e.oid, e.extversion FROM pg_catalog.pg_extension e WHERE e.extname OPERATOR(pg_catalog.=) 'zentry_notify'";
+        const SQL: &str = "SELECT e.oid, e.extowner, e.extversion FROM pg_catalog.pg_extension e WHERE e.extname OPERATOR(pg_catalog.=) 'zentry_notify'";
         with_spi(|| {
             let rows = Plan::prepare(SQL, &[]).execute(&[]);
             if rows.len() == 0 {
@@ -37,7 +40,8 @@ impl Installation {
             unsafe {
                 Some(Installation {
                     oid: pg_sys::Oid::from_datum(rows.get(0, 1).0?, false)?,
-                    version: String::from_datum(rows.get(0, 2).0?, false)?,
+                    owner: pg_sys::Oid::from_datum(rows.get(0, 2).0?, false)?,
+                    version: String::from_datum(rows.get(0, 3).0?, false)?,
                 })
             }
         })
@@ -75,6 +79,30 @@ impl Mismatch {
 fn newer(version: &str) -> bool {
     let parts = |text: &str| text.split('.').map(|n| n.parse::<u32>().ok()).collect::<Vec<_>>();
     parts(version) > parts(LIBRARY)
+}
+
+/// After ALTER EXTENSION UPDATE: roles that were granted something before get what came with the new version.
+pub fn renew_grants() {
+    let Some(installation) = Installation::find().filter(|installation| installation.fits().is_ok()) else {
+        return;
+    };
+    let renewed = subtransaction::attempt(|| {
+        let _owner = ActingAs::role(installation.owner);
+        with_spi(|| {
+            Plan::prepare("SELECT zentry_notify.renew_grants()", &[])
+                .execute(&[])
+                .len()
+        })
+    });
+    if let Err(reason) = renewed {
+        crate::report::warning(
+            PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
+            format!(
+                "zentry_notify: privileges that came with the new version could not be granted: {reason}"
+            ),
+            "Repeat zentry_grant for each reader and manager.",
+        );
+    }
 }
 
 /// An error unless the SQL is of a version that the library goes with: for functions whose statements need its tables.

@@ -8,13 +8,17 @@ use pgrx::prelude::*;
 
 mod acting_as;
 mod api;
+mod attach;
 mod capture;
 mod http;
 mod installation;
 mod plan;
+mod relation;
 mod report;
+mod search_path;
 mod settings;
 mod subtransaction;
+mod table_change;
 mod timestamp;
 mod utility;
 mod version;
@@ -74,15 +78,47 @@ extension_sql_file!(
     requires = ["delivery_functions"]
 );
 extension_sql_file!(
-    "../sql/14_api_token.sql",
-    name = "api_token",
+    "../sql/11_table_changes.sql",
+    name = "table_changes",
     requires = ["attach"]
 );
-extension_sql_file!("../sql/15_api.sql", name = "api", requires = ["api_token"]);
+extension_sql_file!(
+    "../sql/11_api_token.sql",
+    name = "api_token",
+    requires = ["table_changes"]
+);
+extension_sql_file!("../sql/11_api.sql", name = "api", requires = ["api_token"]);
+extension_sql_file!(
+    "../sql/16_delivery_stat.sql",
+    name = "delivery_stat",
+    requires = ["api"]
+);
+extension_sql_file!(
+    "../sql/17_statistics.sql",
+    name = "statistics",
+    requires = ["delivery_stat"]
+);
+extension_sql_file!("../sql/18_status.sql", name = "status", requires = ["statistics"]);
+extension_sql_file!("../sql/19_import.sql", name = "import", requires = ["status"]);
+extension_sql_file!(
+    "../sql/20_event_wording.sql",
+    name = "event_wording",
+    requires = ["import"]
+);
+extension_sql_file!(
+    "../sql/21_event_definition.sql",
+    name = "event_definition",
+    requires = ["event_wording"]
+);
+extension_sql_file!(
+    "../sql/22_event_types.sql",
+    name = "event_types",
+    requires = ["event_definition"]
+);
 extension_sql_file!(
     "../sql/12_privileges.sql",
     name = "privileges",
-    requires = ["api"]
+    requires = ["event_types"]
 );
 extension_sql_file!(
     "../sql/13_install.sql",
@@ -101,7 +137,11 @@ pub extern "C-unwind" fn _PG_init() {
     if unsafe { pg_sys::process_shared_preload_libraries_in_progress } {
         wake::request_shared_memory();
         utility::register_hook();
-        worker::register_launcher();
+        // pg_upgrade's servers are there for its own sessions alone.
+        // SAFETY: as above.
+        if !unsafe { pg_sys::IsBinaryUpgrade } {
+            worker::register_launcher();
+        }
     }
 }
 

@@ -9,3 +9,15 @@ pub fn warning(code: PgSqlErrorCode, message: String, hint: &str) {
         .set_hint(hint.to_owned())
         .report(PgLogLevel::WARNING);
 }
+
+/// An error. An empty detail is none.
+pub fn error(code: PgSqlErrorCode, message: String, detail: &str, hint: &str) -> ! {
+    let report = ErrorReport::new(code, message, "zentry_notify").set_hint(hint.to_owned());
+    let report = if detail.is_empty() {
+        report
+    } else {
+        report.set_detail(detail.to_owned())
+    };
+    report.report(PgLogLevel::ERROR);
+    unreachable!("an error does not return")
+}

@@ -9,6 +9,7 @@ use webhook::endpoint::UrlPolicy;
 
 static ENABLED: GucSetting<bool> = GucSetting::<bool>::new(true);
 static SENDING: GucSetting<bool> = GucSetting::<bool>::new(true);
+static LOG_PAYLOADS: GucSetting<bool> = GucSetting::<bool>::new(true);
 static ALLOWED_HOSTS: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(DEFAULT_HOSTS));
 static ALLOW_HTTP: GucSetting<bool> = GucSetting::<bool>::new(false);
 static ALLOW_PRIVATE_ADDRESSES: GucSetting<bool> = GucSetting::<bool>::new(false);
@@ -51,6 +52,11 @@ pub fn enabled() -> bool {
 /// Whether workers send at all.
 pub fn sending() -> bool {
     SENDING.get()
+}
+
+/// Whether the log keeps the data of deliveries that are done with.
+pub fn log_payloads() -> bool {
+    LOG_PAYLOADS.get()
 }
 
 /// Which URLs may be posted to.
@@ -166,6 +172,14 @@ pub fn define() {
         c"Whether notifications are sent; off, they wait.",
         c"For a restored copy, or to hold everything back. Can be set for a database.",
         &SENDING,
+        Suset,
+        EMPTY,
+    );
+    boolean(
+        c"zentry_notify.log_payloads",
+        c"Whether the log keeps the data of deliveries that were sent or given up.",
+        c"Off, they cannot be retried. Can be set for a database.",
+        &LOG_PAYLOADS,
         Suset,
         EMPTY,
     );

@@ -42,6 +42,39 @@ impl Failure {
     }
 }
 
+impl Failure {
+    /// Raises it again when it comes from what was written, a name, a type or a right, and not from the data that it was tried on.
+    pub fn raise_if_lasting(self) {
+        // Class 42: syntax error or access rule violation; 0A: feature not supported; 3F: invalid schema name.
+        // An SQLSTATE's class is in the lowest twelve bits.
+        let class = |code: PgSqlErrorCode| code as i32 & 0xFFF;
+        if [
+            PgSqlErrorCode::ERRCODE_SYNTAX_ERROR_OR_ACCESS_RULE_VIOLATION,
+            PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED,
+            PgSqlErrorCode::ERRCODE_INVALID_SCHEMA_NAME,
+        ]
+        .into_iter()
+        .any(|lasting| class(lasting) == class(self.code))
+        {
+            self.raise();
+        }
+        self.raise_if_passing();
+    }
+
+    pub fn raise(self) -> ! {
+        ErrorReport::new(self.code, self.message, "zentry_notify").report(PgLogLevel::ERROR);
+        unreachable!("an error does not return")
+    }
+
+    pub fn code(&self) -> PgSqlErrorCode {
+        self.code
+    }
+
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)

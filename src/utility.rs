@@ -1,4 +1,4 @@
-//! Utility statements that the worker has to know of: those that want a database for themselves, for which it makes way;
+//! Utility statements that we have to know of: ALTER TABLE, which our triggers may be in the way of; those that want a database for themselves, for which it makes way;
 //! COMMIT PREPARED, after which there is work although no transaction of this session wrote it; and DROP and ALTER EXTENSION, after
 //! which there is none any more or may be some again.
 
@@ -10,6 +10,7 @@ use pgrx::PgList;
 use pgrx::prelude::*;
 
 use crate::wake::{self, Slot, Work, registry};
+use crate::{installation, table_change};
 
 /// Postgres gives other sessions five seconds to leave a database.
 const LONGEST_HOLD: Duration = Duration::from_secs(10);
@@ -45,6 +46,10 @@ unsafe extern "C-unwind" fn process_utility(
     unsafe {
         let utility = Utility::of((*statement).utilityStmt);
         let mut way = utility.database().map(Way::make);
+        let aside = match utility {
+            Utility::AlterTable(statement) => table_change::make_way(statement),
+            _ => None,
+        };
         match PREVIOUS {
             Some(previous) => pg_sys::submodules::ffi::pg_guard_ffi_boundary(|| {
                 previous(
@@ -71,6 +76,9 @@ unsafe extern "C-unwind" fn process_utility(
                 completion,
             ),
         }
+        if let Some(aside) = aside {
+            aside.put_back();
+        }
         match utility {
             Utility::CommitPrepared => {
                 if let Some(registry) = registry() {
@@ -78,9 +86,15 @@ unsafe extern "C-unwind" fn process_utility(
                 }
             }
             // The worker finds nothing to read, and leaves; or another version, which it waited for.
-            Utility::Extension => wake::at_commit(|work| work.configuration = true),
+            Utility::DropExtension => wake::at_commit(|work| work.configuration = true),
+            Utility::AlterExtension => {
+                wake::at_commit(|work| work.configuration = true);
+                if is_ours((*statement).utilityStmt.cast()) {
+                    installation::renew_grants();
+                }
+            }
             Utility::DropDatabase(_) => way.iter_mut().for_each(Way::keep_clear),
-            Utility::Exclusive(_) | Utility::Other => {}
+            Utility::Exclusive(_) | Utility::AlterTable(_) | Utility::Other => {}
         }
     }
 }
@@ -90,8 +104,11 @@ enum Utility {
     Exclusive(pg_sys::Oid),
     DropDatabase(pg_sys::Oid),
     CommitPrepared,
+    /// Of a table, perhaps an attached one.
+    AlterTable(*const pg_sys::AlterTableStmt),
     /// Perhaps of ours: the worker looks.
-    Extension,
+    DropExtension,
+    AlterExtension,
     Other,
 }
 
@@ -125,9 +142,10 @@ impl Utility {
                         _ => Utility::Other,
                     }
                 }
-                pg_sys::NodeTag::T_AlterExtensionStmt => Utility::Extension,
+                pg_sys::NodeTag::T_AlterTableStmt => Utility::AlterTable(node.cast()),
+                pg_sys::NodeTag::T_AlterExtensionStmt => Utility::AlterExtension,
                 pg_sys::NodeTag::T_DropStmt => match (*node.cast::<pg_sys::DropStmt>()).removeType {
-                    pg_sys::ObjectType::OBJECT_EXTENSION => Utility::Extension,
+                    pg_sys::ObjectType::OBJECT_EXTENSION => Utility::DropExtension,
                     _ => Utility::Other,
                 },
                 _ => Utility::Other,
@@ -157,6 +175,13 @@ unsafe fn oid_of(name: *const std::ffi::c_char) -> pg_sys::Oid {
     }
     // SAFETY: by the caller's promise; an unknown name gives no OID.
     unsafe { pg_sys::get_database_oid(name, true) }
+}
+
+/// # Safety
+/// `statement` is a parse tree of its type.
+unsafe fn is_ours(statement: *const pg_sys::AlterExtensionStmt) -> bool {
+    // SAFETY: by the caller's promise; the statement names its extension.
+    unsafe { CStr::from_ptr((*statement).extname) == c"zentry_notify" }
 }
 
 /// CREATE DATABASE's template, null when it names none (then it is template1, where no worker is).

@@ -1,6 +1,6 @@
 //! A database's catalogue as far as it is the extension's, as lines of text: two installations are alike when these are.
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use postgres::Client;
 
 /// One line for each thing, in no order that means anything. OIDs and places of dropped columns do not count, nor does
@@ -48,7 +48,9 @@ SELECT concat_ws(' ', 'trigger', t.tgrelid::regclass, pg_get_triggerdef(t.oid), 
                  (SELECT d.deptype::text FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid
                    WHERE d.classid = 'pg_trigger'::regclass AND d.objid = t.oid AND d.refclassid = 'pg_extension'::regclass)) FROM attached t
 UNION ALL
-SELECT concat_ws(' ', 'function', pg_get_functiondef(p.oid), p.proowner::regrole, obj_description(p.oid, 'pg_proc'))
+SELECT concat_ws(' ', 'function', p.oid::regprocedure,
+                 CASE p.prokind WHEN 'a' THEN (SELECT row(aggtransfn, aggcombinefn, aggtranstype::regtype, agginitval)::text FROM pg_aggregate WHERE aggfnoid = p.oid)
+                                ELSE pg_get_functiondef(p.oid) END, p.proparallel, p.proowner::regrole, obj_description(p.oid, 'pg_proc'))
   FROM member m JOIN pg_proc p ON m.classid = 'pg_proc'::regclass AND p.oid = m.objid
 UNION ALL
 SELECT concat_ws(' ', 'privilege', o.what, coalesce(nullif(a.grantee, 0)::regrole::text, 'PUBLIC'), a.privilege_type, a.is_grantable)
@@ -71,4 +73,15 @@ pub fn lines(client: &mut Client) -> Result<Vec<String>> {
         .collect();
     lines.sort();
     Ok(lines)
+}
+
+/// An error that names what `found` lacks and what it has besides.
+pub fn compare(expected: &[String], found: &[String]) -> Result<()> {
+    let missing: Vec<_> = expected.iter().filter(|line| !found.contains(line)).collect();
+    let added: Vec<_> = found.iter().filter(|line| !expected.contains(line)).collect();
+    ensure!(
+        missing.is_empty() && added.is_empty(),
+        "missing: {missing:#?}\nbesides: {added:#?}"
+    );
+    Ok(())
 }

@@ -36,18 +36,24 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(60);
 pub struct ClusterOptions {
     /// Settings beyond the defaults, as in postgresql.conf; values are quoted for you.
     pub settings: Vec<(String, String)>,
+    /// Variables of the server's environment.
+    pub environment: Vec<(String, String)>,
     /// Whether `shared_preload_libraries` names zentry_notify.
     pub preload: bool,
     /// Whether a crash of the machine would lose nothing. Off, `fsync` costs nothing: for tests, not for measurements.
     pub durable: bool,
+    /// How many files each process may have, and may allow itself at most; none: as this process.
+    pub files: Option<(u32, u32)>,
 }
 
 impl Default for ClusterOptions {
     fn default() -> Self {
         Self {
             settings: Vec::new(),
+            environment: Vec::new(),
             preload: true,
             durable: false,
+            files: None,
         }
     }
 }
@@ -57,6 +63,13 @@ impl ClusterOptions {
     #[must_use]
     pub fn set(mut self, name: &str, value: impl ToString) -> Self {
         self.settings.push((name.to_owned(), value.to_string()));
+        self
+    }
+
+    /// Add a variable to the server's environment.
+    #[must_use]
+    pub fn env(mut self, name: &str, value: impl ToString) -> Self {
+        self.environment.push((name.to_owned(), value.to_string()));
         self
     }
 }
@@ -91,6 +104,8 @@ pub struct Cluster {
     /// postgresql.conf as initdb wrote it; ours follows it in the file, and the last of two lines counts.
     initial_conf: String,
     settings: Vec<(String, String)>,
+    files: Option<(u32, u32)>,
+    environment: Vec<(String, String)>,
     server: Option<Child>,
     _guard: Guard,
 }
@@ -111,6 +126,32 @@ impl Cluster {
         })
     }
 
+    /// Take over the data of `old`, which is stopped for good, by pg_upgrade, and start.
+    pub fn start_upgraded(mut old: Self, options: ClusterOptions) -> Result<Self> {
+        old.stop(StopMode::Fast)?;
+        Self::start_on(options, |stage, data| {
+            template::clone_to(stage, data)?;
+            // The new server needs the library as soon as the upgrade talks to it.
+            let conf = fs::read_to_string(data.join("postgresql.conf"))?;
+            let conf = format!("{conf}\nshared_preload_libraries = 'zentry_notify'\n");
+            run_to_end(stage.as_server("tee").arg(data.join("postgresql.conf")), &conf)?;
+            let bin = stage.program("");
+            let mut upgrade = stage.as_server(stage.program("pg_upgrade"));
+            upgrade.current_dir(&old.dir).args(["--username", SUPERUSER]);
+            upgrade
+                .arg("--old-bindir")
+                .arg(&bin)
+                .arg("--new-bindir")
+                .arg(&bin);
+            upgrade
+                .arg("--old-datadir")
+                .arg(old.dir.join("data"))
+                .arg("--new-datadir")
+                .arg(data);
+            run_to_end(upgrade.arg("--socketdir").arg(&old.dir), "")
+        })
+    }
+
     /// `make_data` makes the data directory.
     fn start_on(
         options: ClusterOptions,
@@ -123,6 +164,8 @@ impl Cluster {
         run_to_end(stage.as_server("mkdir").arg("--mode=700").arg(&dir), "")?;
         let guard = Guard::over(stage, &dir)?;
         make_data(stage, &dir.join("data"))?;
+        let files = options.files;
+        let environment = options.environment.clone();
         let settings = settings(&dir, options);
         let initial_conf = fs::read_to_string(dir.join("data/postgresql.conf"))?;
         let mut cluster = Self {
@@ -130,6 +173,8 @@ impl Cluster {
             dir,
             initial_conf,
             settings,
+            files,
+            environment,
             server: None,
             _guard: guard,
         };
@@ -308,13 +353,22 @@ impl Cluster {
 
     fn start_server(&mut self) -> Result<()> {
         let start = self.log_end().unwrap_or(0);
+        let limit = self
+            .files
+            .map(|(soft, hard)| format!("ulimit -S -n {soft}; ulimit -H -n {hard};"));
+        let limit = limit.unwrap_or_default();
         let mut server = self
             .stage
             .as_server("sh")
-            .args(["-c", r#"exec "$1" -D "$2" >>"$3" 2>&1"#, "start"])
+            .args([
+                "-c",
+                &format!(r#"{limit} exec "$1" -D "$2" >>"$3" 2>&1"#),
+                "start",
+            ])
             .arg(self.stage.program("postgres"))
             .arg(self.dir.join("data"))
             .arg(self.log_path())
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .process_group(0) // out of reach of the terminal's Ctrl-C
             .stdin(Stdio::null())
             .spawn()

@@ -22,7 +22,11 @@ pub fn earlier_versions() -> Result<Vec<String>> {
             .and_then(|rest| rest.strip_suffix(".sql"))
             .with_context(|| format!("{name} is no install SQL"))?;
         // Another test may be reading it: it is replaced in one step.
-        let copy = extensions.join(format!(".{name}.{}", std::process::id()));
+        let copy = extensions.join(format!(
+            ".{name}.{}.{:?}",
+            std::process::id(),
+            std::thread::current().id()
+        ));
         fs::copy(file.path(), &copy)?;
         fs::rename(&copy, extensions.join(name))?;
         versions.push(version.to_owned());

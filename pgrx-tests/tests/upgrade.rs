@@ -90,6 +90,16 @@ fn grant(client: &mut Client) -> Result<()> {
     Ok(())
 }
 
+/// What is new is granted to nobody; the status says so, and what to run.
+fn grant_again(client: &mut Client) -> Result<()> {
+    let lacks = "SELECT remedy FROM zentry_status() WHERE subject = 'privileges' AND state <> 'ok'";
+    for row in client.query(lacks, &[])? {
+        client.batch_execute(row.get(0))?;
+    }
+    anyhow::ensure!(client.query(lacks, &[])?.is_empty(), "{lacks}");
+    Ok(())
+}
+
 fn for_every_earlier_version(test: impl Fn(Story) -> Result<()>) -> Result<()> {
     for version in earlier_versions()? {
         test(Story::at(&version)?).with_context(|| format!("from {version}"))?;
@@ -101,18 +111,16 @@ fn for_every_earlier_version(test: impl Fn(Story) -> Result<()>) -> Result<()> {
 fn an_upgraded_database_is_as_a_fresh_one() -> Result<()> {
     for_every_earlier_version(|mut story| {
         story.client.batch_execute(UPDATE)?;
+        grant_again(&mut story.client)?;
+        // An update touches no table of the application: its triggers become the new ones when somebody attaches again.
+        story.client.batch_execute("SELECT FROM zentry_attach()")?;
         let mut fresh = story.site.database("fresh")?;
         grant(&mut fresh)?;
         let (upgraded, fresh) = (
             catalogue::lines(&mut story.client)?,
             catalogue::lines(&mut fresh)?,
         );
-        let missing: Vec<_> = fresh.iter().filter(|line| !upgraded.contains(line)).collect();
-        let left: Vec<_> = upgraded.iter().filter(|line| !fresh.contains(line)).collect();
-        assert!(
-            missing.is_empty() && left.is_empty(),
-            "the upgraded database lacks {missing:#?}\nand has {left:#?}"
-        );
+        catalogue::compare(&fresh, &upgraded)?;
         assert!(fresh.len() > 100, "{fresh:#?}");
         Ok(())
     })
@@ -123,7 +131,13 @@ fn every_row_is_kept_and_what_waits_is_delivered() -> Result<()> {
     for_every_earlier_version(|mut story| {
         fire(&mut story.client)?;
         story.client.batch_execute("BEGIN")?;
-        let before = story.rows()?;
+        // What the messages of built-in events say, and so their titles, is the new version's.
+        let mut before = story.rows()?;
+        before.iter_mut().flat_map(|(_, rows)| rows).for_each(|row| {
+            if row["built_in"] == true {
+                row.as_object_mut().unwrap().remove("title");
+            }
+        });
         story.client.batch_execute(UPDATE)?;
         let after = story.rows()?;
         story.client.batch_execute("COMMIT")?;
@@ -247,7 +261,7 @@ fn an_update_that_is_rolled_back_changes_nothing() -> Result<()> {
         story
             .client
             .batch_execute(&format!("BEGIN; {UPDATE}; ROLLBACK"))?;
-        assert_eq!(catalogue::lines(&mut story.client)?, before);
+        catalogue::compare(&before, &catalogue::lines(&mut story.client)?)?;
         fire(&mut story.client)?;
         story.client.batch_execute(UPDATE)?;
         story.channel.webhook.wait_for_events(1, SOON);

@@ -1,6 +1,9 @@
 //! The SQL functions that are written in Rust (`sql/06_rust_functions.sql` declares them), one file a noun.
 
-mod event;
+mod event_type;
 mod installation;
+mod quiet_hours;
+mod statistics;
+mod status;
 mod test_message;
 mod url;

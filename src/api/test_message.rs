@@ -9,12 +9,15 @@ use webhook::definition::Catalogue;
 use webhook::endpoint::Endpoint;
 use webhook::event::Event;
 use webhook::http_thread::Outgoing;
+use webhook::mention::Mention;
 use webhook::message;
 use webhook::outcome::{Judgement, Verdict, judge};
 
 use crate::http::Http;
 use crate::installation;
 use crate::plan::{Plan, with_spi};
+use crate::settings;
+use crate::version;
 
 /// Characters of the message; the rest is cut off.
 const MAX_MESSAGE: usize = 500;
@@ -43,23 +46,43 @@ fn zentry_test_webhook(
     // SAFETY: a check that raises an error on a standby and in a read-only transaction.
     unsafe { pg_sys::PreventCommandIfReadOnly(c"zentry_test_webhook()".as_ptr()) };
     installation::require_fitting();
-    let (id, webhook_type, webhook_url) = find(webhook_id);
+    let Found {
+        id,
+        webhook_type,
+        webhook_url,
+        mention,
+    } = find(webhook_id);
     let endpoint =
         super::url::endpoint(&webhook_type, &webhook_url).unwrap_or_else(|refusal| refusal.raise());
+    let mention = mention.and_then(|text| Mention::parse(endpoint.kind(), &text).ok());
     let event = event(test_message.unwrap_or("Test message from Zentry!"));
-    let judgement = post(&endpoint, &event);
+    let judgement = post(&endpoint, &event, mention.as_ref());
     TableIterator::once(log(id, &event, judgement))
 }
 
-/// id, type and URL of the integration, switched off or not; an error when there is none.
-fn find(webhook_id: Option<i64>) -> (i64, String, String) {
-    const SQL: &str = "SELECT w.webhook_type::text, w.webhook_url::text FROM zentry_notify.webhook_integration w WHERE w.id = $1";
+struct Found {
+    id: i64,
+    webhook_type: String,
+    webhook_url: String,
+    mention: Option<String>,
+}
+
+/// The integration, switched off or not; an error when there is none.
+fn find(webhook_id: Option<i64>) -> Found {
+    const SQL: &str = "SELECT w.webhook_type::text, w.webhook_url::text, w.mention FROM zentry_notify.webhook_integration w WHERE w.id = $1";
     let found = with_spi(|| {
         let rows = Plan::prepare(SQL, &[pg_sys::INT8OID]).execute(&[webhook_id.into_datum()]);
-        // SAFETY: both columns are text.
+        // SAFETY: all columns are text.
         let text = |column| unsafe { String::from_datum(rows.get(0, column).0?, false) };
         (rows.len() > 0)
-            .then(|| Some((webhook_id?, text(1)?, text(2)?)))
+            .then(|| {
+                Some(Found {
+                    id: webhook_id?,
+                    webhook_type: text(1)?,
+                    webhook_url: text(2)?,
+                    mention: text(3),
+                })
+            })
             .flatten()
     });
     found.unwrap_or_else(|| {
@@ -80,7 +103,7 @@ fn event(message: &str) -> Event {
     }
 }
 
-fn post(endpoint: &Endpoint, event: &Event) -> Judgement {
+fn post(endpoint: &Endpoint, event: &Event, mention: Option<&Mention>) -> Judgement {
     let mut http = match Http::start(0) {
         Ok(http) => http,
         Err(error) => {
@@ -91,7 +114,7 @@ fn post(endpoint: &Endpoint, event: &Event) -> Judgement {
             );
         }
     };
-    let body = message::compose(endpoint.kind(), &[Catalogue::builtin().card(event)]).body;
+    let body = message::compose_with(endpoint.kind(), &[Catalogue::builtin().card(event)], mention).body;
     let outgoing = Outgoing {
         id: 0,
         kind: endpoint.kind(),
@@ -127,7 +150,7 @@ fn wait(http: &Http) {
             WAKE as i32,
             http.socket(),
             milliseconds,
-            pg_sys::PG_WAIT_EXTENSION,
+            version::wait_event(c"ZentryNotifyTestWebhook"),
         );
         pg_sys::ResetLatch(pg_sys::MyLatch);
     }
@@ -146,6 +169,7 @@ fn log(webhook_id: i64, event: &Event, judgement: Judgement) -> Result {
         "failed"
     };
     let code = judgement.status_code.map(i32::from);
+    let kept = settings::log_payloads();
     let id = with_spi(|| {
         let rows = Plan::prepare(
             SQL,
@@ -154,10 +178,14 @@ fn log(webhook_id: i64, event: &Event, judgement: Judgement) -> Result {
         .execute(&[
             webhook_id.into_datum(),
             (&*event.event_type).into_datum(),
-            (&*event.data).into_datum(),
+            (if kept { &*event.data } else { "null" }).into_datum(),
             status.into_datum(),
             code.into_datum(),
-            judgement.body.as_deref().into_datum(),
+            judgement
+                .body
+                .as_deref()
+                .filter(|_| kept || status == "failed")
+                .into_datum(),
             judgement.error.as_deref().into_datum(),
         ]);
         // SAFETY: the only column is a bigint.

@@ -2,6 +2,7 @@
 
 use pgrx::prelude::*;
 use webhook::endpoint::{Endpoint, WebhookType, redact};
+use webhook::mention::Mention;
 
 use crate::settings;
 
@@ -9,6 +10,19 @@ use crate::settings;
 #[pg_extern(sql = false)]
 fn check_webhook_url(webhook_type: &str, webhook_url: &str) {
     if let Err(refusal) = endpoint(webhook_type, webhook_url) {
+        refusal.raise();
+    }
+}
+
+/// An error with a hint unless messages to the webhook can ping so.
+#[pg_extern(sql = false)]
+fn check_mention(webhook_type: &str, webhook_url: &str, mention: &str) {
+    let endpoint = endpoint(webhook_type, webhook_url).unwrap_or_else(|refusal| refusal.raise());
+    if let Err(error) = Mention::parse(endpoint.kind(), mention) {
+        let refusal = Refusal {
+            message: format!("mention: {error}"),
+            hint: Some(error.hint().to_owned()),
+        };
         refusal.raise();
     }
 }
@@ -21,8 +35,8 @@ fn redact_url(webhook_url: &str) -> String {
 
 /// Why a URL is refused, without its secret.
 pub struct Refusal {
-    message: String,
-    hint: Option<String>,
+    pub message: String,
+    pub hint: Option<String>,
 }
 
 impl Refusal {

@@ -1,13 +1,9 @@
 //! The end of a transaction: what it kept back is written, or forgotten with what was rolled back.
 
-use pgrx::IntoDatum;
 use pgrx::prelude::*;
 
-use super::session::{session, statements};
-use super::unwritten::Notes;
-use super::{Missing, deliver};
-use crate::acting_as::ActingAs;
-use crate::plan::with_spi;
+use super::session::session;
+use super::{Missing, deliver, tables};
 use crate::{subtransaction, wake};
 
 pub fn register_callbacks() {
@@ -55,35 +51,14 @@ fn write_unwritten() {
         for held in &level.held {
             deliver(&held.source, &held.source.restore(&held.values), Missing::Accept);
         }
-        write_notes(level.notes);
+        if !level.notes.is_empty() {
+            tables::write_notes(&level.notes);
+            wake::at_commit(|work| work.progress = true);
+        }
         // SAFETY: as above.
         unsafe { pg_sys::PopActiveSnapshot() };
     });
     if let Err(reason) = written {
         pgrx::warning!("zentry_notify: notifications of this transaction could not be written: {reason}");
     }
-}
-
-fn write_notes(notes: Notes) {
-    if notes.is_empty() {
-        return;
-    }
-    let mut columns = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    for ((source, project), change) in notes {
-        columns.0.push(source);
-        columns.1.push(project);
-        columns.2.push(change.done);
-        columns.3.push(change.total);
-    }
-    let statements = statements();
-    let _agent = ActingAs::agent();
-    with_spi(|| {
-        statements.insert_notes.execute(&[
-            columns.0.into_datum(),
-            columns.1.into_datum(),
-            columns.2.into_datum(),
-            columns.3.into_datum(),
-        ])
-    });
-    wake::at_commit(|work| work.progress = true);
 }

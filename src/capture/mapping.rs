@@ -9,11 +9,22 @@ use serde_json::Value;
 pub enum Expression {
     Column(String),
     Lookup(Lookup),
-    Constant { value: Value },
+    Constant {
+        value: Value,
+    },
+    /// A column as it was before the write.
+    Old {
+        old: String,
+    },
+    /// SQL over the row `new`, with every name qualified, and the columns that it names.
+    Sql {
+        expression: String,
+        columns: Vec<String>,
+    },
 }
 
 /// `column` of the row of `from` whose column `match` equals `key`.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 pub struct Lookup {
     pub from: String,
     pub r#match: String,
@@ -22,7 +33,7 @@ pub struct Lookup {
 }
 
 /// What a lookup goes by: a column of the written row, or what another lookup finds.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(untagged)]
 pub enum Key {
     Column(String),
@@ -59,6 +70,14 @@ pub struct Progress {
     pub group: String,
     pub status: String,
     pub done: String,
+}
+
+/// What an UPDATE has to change for the event to fire: `event_source.transition`.
+#[derive(Debug, Deserialize)]
+pub struct Transition {
+    pub column: String,
+    /// What it has to become, as text; None: the trigger's WHEN says all.
+    pub to: Option<String>,
 }
 
 /// Gives a table's name, qualified and quoted, or an error when it does not exist.

@@ -1,30 +1,39 @@
 //! Row -> pending deliveries: what a trigger on an application's table does.
 
 mod commit;
+mod computed;
+mod enrichment;
+mod filter;
+mod foreign_code;
+mod lookup;
 mod mapping;
+mod omission;
+mod payload;
 mod prepare;
 mod progress;
 mod row;
 mod session;
 mod source;
 mod subscribers;
+mod tables;
 mod unwritten;
 mod value;
+mod watch;
+mod writer;
 
 use std::rc::Rc;
 
 use pgrx::prelude::*;
 use pgrx::{IntoDatum, PgTrigger, PgTriggerError};
 
-use crate::acting_as::ActingAs;
-use crate::plan::with_spi;
 use crate::{settings, subtransaction, wake};
 use progress::note_progress;
 use row::Rows;
-use session::{session, sources_of, statements, subscribers};
+use session::{Known, session, sources_of, subscribers};
 use source::Audience;
 use unwritten::Held;
 
+pub use mapping::Audience as AudienceMapping;
 pub use session::suspend;
 pub use source::Source;
 
@@ -32,7 +41,7 @@ pub use source::Source;
 pub const MILESTONE: &str = "milestone_reached";
 
 pub fn register_callbacks() {
-    session::register_callbacks();
+    watch::register_callbacks();
     commit::register_callbacks();
 }
 
@@ -44,9 +53,9 @@ fn capture<'a>(
     if settings::enabled() {
         let known = sources_of(trigger);
         match &known.mismatch {
-            None => capture_row(trigger, &known.sources),
+            None => capture_row(trigger, &known),
             Some(mismatch) => {
-                if let Err(failure) = subtransaction::attempt(|| capture_row(trigger, &known.sources)) {
+                if let Err(failure) = subtransaction::attempt(|| capture_row(trigger, &known)) {
                     session::not_captured(mismatch, &failure.to_string());
                 }
             }
@@ -55,13 +64,15 @@ fn capture<'a>(
     Ok(None)
 }
 
-fn capture_row(trigger: &PgTrigger, sources: &[Rc<Source>]) {
+fn capture_row(trigger: &PgTrigger, known: &Known) {
     let row = Rows::of(trigger);
-    for source in sources {
+    for source in known.sources.iter() {
         match source.progress {
-            Some(_) => note_progress(source, &row),
+            Some(_) => note_progress(source, &row, known.milestones_ride),
             None => {
-                if let Some(values) = row.new_values(source) {
+                if let Some(values) = row.values_of(source)
+                    && source.fires(&values)
+                {
                     deliver(source, &values, Missing::Hold);
                 }
             }
@@ -83,29 +94,31 @@ fn deliver(source: &Rc<Source>, values: &[Option<pg_sys::Datum>], missing: Missi
     if lanes.is_empty() {
         return;
     }
-    let data = source.data(values);
+    let data = source.data(values, &[]);
     if data.incomplete && missing == Missing::Hold {
         return hold(source, values);
     }
-    insert(&source.event_type, &data.json, &lanes);
+    insert(&source.event_type, data.payload, &lanes);
 }
 
-pub fn insert(event_type: &str, json: &str, lanes: &[i64]) {
-    let statements = statements();
-    let _agent = ActingAs::agent();
-    with_spi(|| match lanes {
-        [lane] => {
-            statements
-                .insert_one
-                .execute(&[lane.into_datum(), event_type.into_datum(), json.into_datum()])
-        }
-        _ => {
-            statements
-                .insert_many
-                .execute(&[lanes.into_datum(), event_type.into_datum(), json.into_datum()])
-        }
-    });
-    wake::at_commit(|work| lanes.iter().for_each(|lane| work.lanes.insert(*lane)));
+/// Writes a pending delivery for each of the integrations that want to hear this event; `payload` is a jsonb.
+pub fn insert(event_type: &str, payload: pg_sys::Datum, lanes: &[i64]) {
+    let subscribers = subscribers();
+    let passing = subscribers
+        .conditions
+        .as_ref()
+        .map(|conditions| conditions.passing(event_type, payload, lanes));
+    let lanes = passing.as_deref().unwrap_or(lanes);
+    let Some(name) = event_type.into_datum() else {
+        return;
+    };
+    for (payload, lanes) in omission::divide(&subscribers.omissions, payload, lanes) {
+        let lowest = tables::write_deliveries(name, payload, &lanes);
+        wake::at_commit(|work| {
+            lanes.iter().for_each(|lane| work.lanes.insert(*lane));
+            work.lowest = work.lowest.min(lowest);
+        });
+    }
 }
 
 /// The integrations that hear of it, by id.
@@ -118,7 +131,14 @@ pub fn audience(source: &Source, values: &[Option<pg_sys::Datum>]) -> Vec<i64> {
     match &source.audience {
         Audience::All => listeners.all(),
         Audience::Project(column) => {
-            let project = source.text(*column, values).and_then(|text| text.parse().ok());
+            let project = source.scalar(*column, values).into_integer();
+            listeners.of_projects(project.as_slice())
+        }
+        Audience::ProjectFound { column, plan } => {
+            let candidates = !listeners.projects().is_empty();
+            let project = candidates
+                .then(|| source.found_project(plan, values[*column]))
+                .flatten();
             listeners.of_projects(project.as_slice())
         }
         Audience::Person { column, plan } => {

@@ -1,75 +1,91 @@
 //! Preparing a source: names become columns, look-ups become a statement, and all of it is tried once.
 
-use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
 
 use pgrx::IntoDatum;
 use pgrx::PgRelation;
 use pgrx::prelude::*;
-use serde_json::Value;
 
+use super::computed::{Computed, Parameter};
+use super::enrichment::Enrichment;
+use super::foreign_code;
+use super::lookup::DirectLookups;
 use super::mapping::{self, Expression, Lookup};
-use super::source::{Audience, Column, Enrichment, Entry, Origin, Progress, Source};
+use super::source::{Audience, Becomes, Column, Entry, Origin, Progress, Source, SourceRow};
 use super::value::Kind;
+use super::watch::{CONFIGURATION, Watch};
 use crate::acting_as::ActingAs;
 use crate::plan::{Plan, with_spi};
 
 pub struct Builder<'a> {
     relation: &'a PgRelation,
+    owner: pg_sys::Oid,
     columns: Vec<Column>,
     parameters: Vec<usize>,
-    lookups: Vec<(String, usize)>,
-    relations: RefCell<Vec<pg_sys::Oid>>,
+    lookups: Vec<Lookup>,
+    expressions: Vec<String>,
+    /// Columns that expressions name.
+    named: Vec<usize>,
+    /// As of which it is prepared.
+    changes: u64,
 }
 
 impl<'a> Builder<'a> {
     pub fn new(relation: &'a PgRelation) -> Self {
         Builder {
             relation,
+            // SAFETY: an open relation has its catalogue row.
+            owner: unsafe { (*(*relation.as_ptr()).rd_rel).relowner },
             columns: Vec::new(),
             parameters: Vec::new(),
             lookups: Vec::new(),
-            relations: RefCell::new(vec![relation.oid()]),
+            expressions: Vec::new(),
+            named: Vec::new(),
+            changes: CONFIGURATION.with(Watch::changes),
         }
     }
 
-    pub fn build(
-        mut self,
-        id: i64,
-        event_type: &str,
-        columns: &str,
-        audience: &str,
-        progress: Option<&str>,
-    ) -> Source {
-        // SAFETY: an open relation has its catalogue row.
-        let owner = unsafe { (*(*self.relation.as_ptr()).rd_rel).relowner };
-        let mapping: BTreeMap<String, Expression> = parse(columns, "columns");
-        let entries: Vec<Entry> = mapping
+    pub fn build(mut self, event_type: &str, row: SourceRow) -> Source {
+        let owner = self.owner;
+        let mapping: BTreeMap<String, Expression> = parse(&row.columns, "columns");
+        let mut entries: Vec<Entry> = mapping
             .iter()
+            .filter(|(key, _)| !row.omit.contains(key))
             .map(|(key, expression)| self.entry(key, expression))
             .collect();
-        let progress = progress.map(|text| {
-            let progress: mapping::Progress = parse(text, "progress");
+        // As a jsonb has them: sorting what is sorted costs little.
+        entries.sort_by(|a, b| (a.key.len(), &a.key).cmp(&(b.key.len(), &b.key)));
+        let progress = row.progress.map(|text| {
+            let progress: mapping::Progress = parse(&text, "progress");
             Progress {
                 group: self.column(&progress.group),
                 status: self.column(&progress.status),
-                done: Value::String(progress.done.clone()).to_string().into_bytes(),
-                done_text: progress.done,
+                done: progress.done,
             }
         });
+        let becomes = row.transition.and_then(|text| {
+            let transition: mapping::Transition = parse(&text, "transition");
+            Some(Becomes {
+                column: self.column(&transition.column),
+                value: transition.to?,
+            })
+        });
         let _owner = ActingAs::role(owner);
-        let audience = self.audience(parse(audience, "audience"), &mapping);
+        let audience = self.audience(parse(&row.audience, "audience"), &mapping);
         let enrichment = self.enrichment();
+        let computed = self.computed();
         let source = Source {
-            id,
+            id: row.id,
             event_type: event_type.to_owned(),
             owner,
             columns: self.columns,
             entries,
             enrichment,
+            computed,
             audience,
             progress,
-            relations: self.relations.into_inner(),
+            omit: row.omit,
+            becomes,
         };
         source.rehearse();
         source
@@ -79,16 +95,23 @@ impl<'a> Builder<'a> {
         let origin = match expression {
             Expression::Column(name) => Origin::Column(self.column(name)),
             Expression::Lookup(lookup) => Origin::Lookup(self.lookup(lookup)),
-            Expression::Constant { value } => Origin::Constant(value.to_string()),
+            Expression::Constant { value } => Origin::Constant(value.clone()),
+            Expression::Old { old } => Origin::Column(self.column_of(old, true)),
+            Expression::Sql { expression, columns } => Origin::Computed(self.expression(expression, columns)),
         };
-        let mut label = Value::String(key.to_owned()).to_string().into_bytes();
-        label.push(b':');
-        Entry { label, origin }
+        Entry {
+            key: key.to_owned(),
+            origin,
+        }
     }
 
     /// Index of the column in `columns`; an unknown name is an error.
     fn column(&mut self, name: &str) -> usize {
-        if let Some(known) = self.columns.iter().position(|c| c.name == name) {
+        self.column_of(name, false)
+    }
+
+    fn column_of(&mut self, name: &str, old: bool) -> usize {
+        if let Some(known) = self.columns.iter().position(|c| c.name == name && c.old == old) {
             return known;
         }
         let descriptor = self.relation.tuple_desc();
@@ -104,6 +127,7 @@ impl<'a> Builder<'a> {
         };
         self.columns.push(Column {
             name: name.to_owned(),
+            old,
             attribute: i32::from(attribute.attnum),
             kind: Kind::of(attribute.atttypid),
             type_oid: attribute.atttypid,
@@ -114,35 +138,74 @@ impl<'a> Builder<'a> {
     /// Index in the enrichment's result.
     fn lookup(&mut self, lookup: &Lookup) -> usize {
         let column = self.column(lookup.root());
-        let parameter = self
-            .parameters
-            .iter()
-            .position(|c| *c == column)
-            .unwrap_or_else(|| {
-                self.parameters.push(column);
-                self.parameters.len() - 1
-            });
-        let sql = lookup.sql(parameter + 1, &|name| self.resolve(name));
-        self.lookups.push((sql, column));
+        if !self.parameters.contains(&column) {
+            self.parameters.push(column);
+        }
+        self.lookups.push(lookup.clone());
         self.lookups.len() - 1
+    }
+
+    /// Index in what the expressions give.
+    fn expression(&mut self, expression: &str, columns: &[String]) -> usize {
+        for name in columns {
+            let column = self.column(name);
+            if !self.named.contains(&column) {
+                self.named.push(column);
+            }
+        }
+        self.expressions.push(expression.to_owned());
+        self.expressions.len() - 1
+    }
+
+    fn computed(&self) -> Option<Computed> {
+        let parameter = |index: &usize| {
+            let column = &self.columns[*index];
+            Parameter {
+                index: *index,
+                name: &column.name,
+                type_oid: column.type_oid,
+            }
+        };
+        let parameters: Vec<_> = self.named.iter().map(parameter).collect();
+        (!self.expressions.is_empty()).then(|| Computed::prepare(&self.expressions, &parameters))
     }
 
     fn enrichment(&self) -> Option<Enrichment> {
         if self.lookups.is_empty() {
             return None;
         }
-        let list: Vec<&str> = self.lookups.iter().map(|(sql, _)| sql.as_str()).collect();
+        let known = |name: &str| {
+            self.columns
+                .iter()
+                .position(|c| c.name == name && !c.old)
+                .unwrap_or_default()
+        };
+        let roots: Vec<usize> = self.lookups.iter().map(|lookup| known(lookup.root())).collect();
+        let list: Vec<String> = self
+            .lookups
+            .iter()
+            .zip(&roots)
+            .map(|(lookup, root)| {
+                let parameter = self.parameters.iter().position(|c| c == root).unwrap_or_default();
+                lookup.sql(parameter + 1, &|name| self.resolve(name).1)
+            })
+            .collect();
         let types: Vec<pg_sys::Oid> = self
             .parameters
             .iter()
             .map(|c| self.columns[*c].type_oid)
             .collect();
-        Some(Enrichment {
-            plan: with_spi(|| Plan::prepare(&format!("SELECT {}", list.join(", ")), &types)),
-            parameters: self.parameters.clone(),
-            roots: self.lookups.iter().map(|(_, root)| *root).collect(),
-            kinds: self.lookups.iter().map(|_| OnceCell::new()).collect(),
-        })
+        let column = |name: &str| (known(name), self.columns[known(name)].type_oid);
+        let direct =
+            DirectLookups::prepare(&self.lookups, &|name| self.resolve(name).0, &column, self.changes);
+        let sql = format!("SELECT {}", list.join(", "));
+        Some(Enrichment::prepare(
+            &sql,
+            self.parameters.clone(),
+            &types,
+            roots,
+            direct,
+        ))
     }
 
     fn audience(&mut self, audience: mapping::Audience, mapping: &BTreeMap<String, Expression>) -> Audience {
@@ -151,14 +214,28 @@ impl<'a> Builder<'a> {
             mapping::Audience::All { all: false } => {
                 pgrx::error!("an audience of nobody: leave the source detached")
             }
-            mapping::Audience::Project { project } => Audience::Project(self.key_column(&project, mapping)),
+            mapping::Audience::Project { project } => match mapping.get(&project) {
+                Some(Expression::Lookup(lookup)) => {
+                    let column = self.column(lookup.root());
+                    let sql = format!(
+                        "SELECT {}::pg_catalog.text",
+                        lookup.sql(1, &|name| self.resolve(name).1)
+                    );
+                    let types = [self.columns[column].type_oid];
+                    Audience::ProjectFound {
+                        column,
+                        plan: with_spi(|| Plan::prepare(&sql, &types)),
+                    }
+                }
+                _ => Audience::Project(self.key_column(&project, mapping)),
+            },
             mapping::Audience::Person { person, projects } => {
                 let column = self.key_column(&person, mapping);
                 let known: Vec<_> = projects.into_iter().filter(|m| self.exists(&m.from)).collect();
                 if known.is_empty() {
                     return Audience::All;
                 }
-                let sql = mapping::memberships_sql(&known, &|name| self.resolve(name));
+                let sql = mapping::memberships_sql(&known, &|name| self.resolve(name).1);
                 let types = [self.columns[column].type_oid, pg_sys::INT8ARRAYOID];
                 Audience::Person {
                     column,
@@ -180,7 +257,8 @@ impl<'a> Builder<'a> {
         find_relation(name).is_some()
     }
 
-    fn resolve(&self, name: &str) -> String {
+    /// The table's OID and its name, qualified and quoted. From now on it is noticed when the table changes.
+    fn resolve(&self, name: &str) -> (pg_sys::Oid, String) {
         let Some((oid, qualified)) = find_relation(name) else {
             pgrx::ereport!(
                 ERROR,
@@ -188,8 +266,9 @@ impl<'a> Builder<'a> {
                 format!("relation \"{name}\" does not exist")
             );
         };
-        self.relations.borrow_mut().push(oid);
-        qualified
+        foreign_code::refuse(oid, self.owner);
+        CONFIGURATION.with(|watch| watch.add(oid));
+        (oid, qualified)
     }
 }
 

@@ -8,48 +8,47 @@ use super::source::Source;
 use super::unwritten::Change;
 use super::{MILESTONE, current_subtransaction};
 
-/// Notes that a project's share of completed tasks may have changed; the worker counts.
-pub fn note_progress(source: &Source, rows: &Rows) {
+/// Notes that a project's share of completed tasks may have risen; the worker counts. `rides`: the trigger is another event's, and
+/// milestones have their own for a task that changes its project.
+pub fn note_progress(source: &Source, rows: &Rows, rides: bool) {
     let Some(progress) = &source.progress else { return };
-    let side = |tuple: Option<pg_sys::HeapTuple>| {
-        let values = rows.values(tuple?, source);
-        let project = source.text(progress.group, &values)?;
-        Some((
-            project,
-            i32::from(source.json(progress.status, &values) == progress.done),
-        ))
-    };
     let subscribers = subscribers();
     let listeners = subscribers.of(MILESTONE);
-    let note = |project: String, change: Change| {
-        if listeners.is_empty() || listeners.of_projects(project.parse().ok().as_slice()).is_empty() {
+    if listeners.is_empty() {
+        return;
+    }
+    let side = |tuple: Option<pg_sys::HeapTuple>| {
+        let values = rows.values(tuple?, source);
+        let project = source.scalar(progress.group, &values).into_text()?.into_owned();
+        let status = source.scalar(progress.status, &values).into_text();
+        Some((project, i32::from(status.as_deref() == Some(&*progress.done))))
+    };
+    let note = |project: String, done: i32, total: i32| {
+        if listeners.of_projects(project.parse().ok().as_slice()).is_empty() {
             return;
         }
         session(|s| {
-            s.unwritten
-                .note(current_subtransaction(), source.id, project, change)
+            s.unwritten.note(
+                current_subtransaction(),
+                source.id,
+                project,
+                Change { done, total },
+            )
         });
     };
     match (side(rows.old), side(rows.new)) {
-        (Some((from, was)), Some((to, is))) if from == to => note(
-            to,
-            Change {
-                done: is - was,
-                total: 0,
-            },
-        ),
+        (Some((from, was)), Some((to, is))) if from == to => {
+            if is > was {
+                note(to, 1, 0);
+            }
+        }
+        (Some(_), Some(_)) if rides => {}
         (from, to) => {
             if let Some((project, done)) = from {
-                note(
-                    project,
-                    Change {
-                        done: -done,
-                        total: -1,
-                    },
-                );
+                note(project, -done, -1);
             }
             if let Some((project, done)) = to {
-                note(project, Change { done, total: 1 });
+                note(project, done, 1);
             }
         }
     }

@@ -28,15 +28,19 @@ impl Rows {
         }
     }
 
-    pub fn new_values(&self, source: &Source) -> Option<Vec<Option<pg_sys::Datum>>> {
-        self.new.map(|tuple| self.values(tuple, source))
+    /// Of the new row, or of the one that was deleted.
+    pub fn values_of(&self, source: &Source) -> Option<Vec<Option<pg_sys::Datum>>> {
+        self.new.or(self.old).map(|tuple| self.values(tuple, source))
     }
 
     pub fn values(&self, tuple: pg_sys::HeapTuple, source: &Source) -> Vec<Option<pg_sys::Datum>> {
         source
             .columns
             .iter()
-            .map(|column| self.value(tuple, column.attribute))
+            .map(|column| {
+                let tuple = if column.old { self.old? } else { tuple };
+                self.value(tuple, column.attribute)
+            })
             .collect()
     }
 

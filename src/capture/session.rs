@@ -1,7 +1,7 @@
 //! What a session keeps: sources and subscribers, until something that they depend on changes, and what the running
 //! transaction has not written yet.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::mem::ManuallyDrop;
 use std::rc::Rc;
@@ -9,9 +9,12 @@ use std::rc::Rc;
 use pgrx::prelude::*;
 use pgrx::{FromDatum, IntoDatum, PgRelation, PgTrigger};
 
+use super::MILESTONE;
 use super::source::Source;
 use super::subscribers::Subscribers;
+use super::tables::OurTables;
 use super::unwritten::Unwritten;
+use super::watch::{CONFIGURATION, Watch};
 use crate::acting_as::ActingAs;
 use crate::installation::{Installation, Mismatch};
 use crate::plan::{Plan, with_spi};
@@ -21,6 +24,8 @@ use crate::subtransaction;
 #[derive(Clone, Default)]
 pub struct Known {
     pub sources: Rc<[Rc<Source>]>,
+    /// The trigger is another event's than milestones' own.
+    pub milestones_ride: bool,
     /// The SQL does not go with the library: what is tried may fail.
     pub mismatch: Option<Rc<Mismatch>>,
 }
@@ -30,40 +35,15 @@ pub struct Session {
     /// By the trigger's OID.
     sources: HashMap<pg_sys::Oid, Known>,
     subscribers: Option<Rc<Subscribers>>,
-    statements: Option<Rc<Statements>>,
+    /// As of which both hold.
+    changes: u64,
+    pub tables: Option<Rc<OurTables>>,
     pub unwritten: Unwritten,
 }
-
-/// Statements on our own tables.
-pub struct Statements {
-    pub insert_one: Plan,
-    pub insert_many: Plan,
-    pub insert_notes: Plan,
-}
-
-/// What else than a relation itself decides whether its owner may read it: roles, memberships, schemas.
-const RIGHTS: [i32; 3] = [
-    pg_sys::SysCacheIdentifier::AUTHOID as i32,
-    pg_sys::SysCacheIdentifier::AUTHMEMROLEMEM as i32,
-    pg_sys::SysCacheIdentifier::NAMESPACEOID as i32,
-];
 
 thread_local! {
     // Never dropped: plans must not be freed when the process ends and Postgres' memory is gone.
     static SESSION: ManuallyDrop<RefCell<Session>> = ManuallyDrop::new(RefCell::default());
-    /// Relations that what is kept depends on; empty when nothing is.
-    static DEPENDENCIES: RefCell<Vec<pg_sys::Oid>> = const { RefCell::new(Vec::new()) };
-    static STALE: Cell<bool> = const { Cell::new(false) };
-}
-
-pub fn register_callbacks() {
-    // SAFETY: once per process, and the callbacks live as long as it does.
-    unsafe {
-        pg_sys::CacheRegisterRelcacheCallback(Some(relation_changed), pg_sys::Datum::null());
-        for cache in RIGHTS {
-            pg_sys::CacheRegisterSyscacheCallback(cache, Some(rights_changed), pg_sys::Datum::null());
-        }
-    }
 }
 
 pub fn session<T>(f: impl FnOnce(&mut Session) -> T) -> T {
@@ -72,9 +52,7 @@ pub fn session<T>(f: impl FnOnce(&mut Session) -> T) -> T {
 
 /// The trigger's sources, as kept or made anew. One that does not work any more is suspended: the application's write goes on.
 pub fn sources_of(trigger: &PgTrigger) -> Known {
-    if STALE.take() {
-        forget();
-    }
+    forget_if_changed();
     let oid = trigger.trigger().tgoid;
     if let Some(known) = session(|s| s.sources.get(&oid).cloned()) {
         return known;
@@ -82,8 +60,8 @@ pub fn sources_of(trigger: &PgTrigger) -> Known {
     let (Ok(event_types), Ok(relation)) = (trigger.extra_args(), trigger.relation()) else {
         return Known::default();
     };
-    depend_on(&our_tables());
-    depend_on(&[relation.oid()]);
+    watch_configuration();
+    CONFIGURATION.with(|watch| watch.add(relation.oid()));
     let mismatch = Installation::find()
         .and_then(|installation| installation.fits().err())
         .map(Rc::new);
@@ -91,18 +69,18 @@ pub fn sources_of(trigger: &PgTrigger) -> Known {
         .iter()
         .filter_map(|event_type| load(event_type, &relation, mismatch.as_deref()))
         .collect();
-    let known = Known { sources, mismatch };
+    let known = Known {
+        sources,
+        milestones_ride: event_types.first().is_some_and(|first| first != MILESTONE),
+        mismatch,
+    };
     session(|s| s.sources.insert(oid, known.clone()));
     known
 }
 
 fn load(event_type: &str, relation: &PgRelation, mismatch: Option<&Mismatch>) -> Option<Rc<Source>> {
     match subtransaction::attempt(|| Source::load(event_type, relation)) {
-        Ok(source) => {
-            let source = Rc::new(source?);
-            depend_on(&source.relations);
-            Some(source)
-        }
+        Ok(source) => source.map(Rc::new),
         Err(failure) => {
             let reason = failure.raise_if_passing().to_string();
             match mismatch {
@@ -129,12 +107,15 @@ pub fn not_captured(mismatch: &Mismatch, reason: &str) {
 
 /// Records why the source fires nothing from now on. Another session may be doing the same: it is not waited for.
 pub fn suspend(event_type: &str, relation: pg_sys::Oid, reason: &str) {
-    const SQL: &str = "UPDATE zentry_notify.event_source SET suspended_at = pg_catalog.now(), suspended_reason = $3 \
+    const SQL: &str = "WITH RECURSIVE up (relation) AS (\
+                         SELECT $2 UNION ALL \
+                         SELECT i.inhparent FROM up u JOIN pg_catalog.pg_inherits i ON i.inhrelid OPERATOR(pg_catalog.=) u.relation) \
+                       UPDATE zentry_notify.event_source SET suspended_at = pg_catalog.now(), suspended_reason = $3 \
                        WHERE id OPERATOR(pg_catalog.=) (\
                          SELECT s.id FROM zentry_notify.event_source s \
                          WHERE s.event_type OPERATOR(pg_catalog.=) $1 AND s.suspended_at IS NULL \
-                           AND (s.relation OPERATOR(pg_catalog.=) $2 OR s.relation OPERATOR(pg_catalog.=) ANY (SELECT pg_catalog.pg_partition_ancestors($2))) \
-                         FOR UPDATE SKIP LOCKED)";
+                           AND s.relation::pg_catalog.oid OPERATOR(pg_catalog.=) ANY (SELECT u.relation FROM up u) \
+                         LIMIT 1 FOR UPDATE SKIP LOCKED)";
     let recorded = subtransaction::attempt(|| {
         let _agent = ActingAs::agent();
         with_spi(|| {
@@ -175,87 +156,36 @@ pub fn subscribers() -> Rc<Subscribers> {
     if let Some(known) = session(|s| s.subscribers.clone()) {
         return known;
     }
+    watch_configuration();
     let loaded = Rc::new(Subscribers::load());
-    depend_on(&our_tables());
     session(|s| s.subscribers = Some(loaded.clone()));
     loaded
 }
 
-fn our_tables() -> Vec<pg_sys::Oid> {
+/// From now on it is noticed when somebody changes an integration or a source.
+fn watch_configuration() {
     const SQL: &str = "SELECT c.oid FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace \
                        WHERE n.nspname OPERATOR(pg_catalog.=) 'zentry_notify' AND c.relname OPERATOR(pg_catalog.=) ANY ('{webhook_integration,event_source}'::pg_catalog.name[])";
     with_spi(|| {
         let rows = Plan::prepare(SQL, &[]).execute(&[]);
-        // SAFETY: the statement's only column is an oid.
-        (0..rows.len())
-            .filter_map(|row| unsafe { pg_sys::Oid::from_datum(rows.get(row, 1).0?, false) })
-            .collect()
-    })
-}
-
-pub fn statements() -> Rc<Statements> {
-    if let Some(known) = session(|s| s.statements.clone()) {
-        return known;
-    }
-    // Who writes to an application's table need not have a right on ours.
-    let _agent = ActingAs::agent();
-    let prepare = |sql: &str, types: &[pg_sys::Oid]| with_spi(|| Plan::prepare(sql, types));
-    let prepared = Rc::new(Statements {
-        insert_one: prepare(
-            "INSERT INTO zentry_notify.notification_log (webhook_integration_id, event_type, payload) \
-             VALUES ($1, $2, $3::pg_catalog.jsonb)",
-            &[pg_sys::INT8OID, pg_sys::TEXTOID, pg_sys::TEXTOID],
-        ),
-        insert_many: prepare(
-            "INSERT INTO zentry_notify.notification_log (webhook_integration_id, event_type, payload) \
-             SELECT lane, $2, $3::pg_catalog.jsonb FROM pg_catalog.unnest($1) lane",
-            &[pg_sys::INT8ARRAYOID, pg_sys::TEXTOID, pg_sys::TEXTOID],
-        ),
-        insert_notes: prepare(
-            "INSERT INTO zentry_notify.progress_note (event_source_id, project_key, done_change, total_change) \
-             SELECT * FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4))",
-            &[
-                pg_sys::INT8ARRAYOID,
-                pg_sys::TEXTARRAYOID,
-                pg_sys::INT4ARRAYOID,
-                pg_sys::INT4ARRAYOID,
-            ],
-        ),
+        for row in 0..rows.len() {
+            // SAFETY: the statement's only column is an oid.
+            let oid = unsafe { rows.get(row, 1).0.and_then(|d| pg_sys::Oid::from_datum(d, false)) };
+            if let Some(oid) = oid {
+                CONFIGURATION.with(|watch| watch.add(oid));
+            }
+        }
     });
-    session(|s| s.statements = Some(prepared.clone()));
-    prepared
 }
 
-fn forget() {
-    DEPENDENCIES.with_borrow_mut(Vec::clear);
+fn forget_if_changed() {
+    let changes = CONFIGURATION.with(Watch::changes);
     session(|s| {
-        s.sources.clear();
-        s.subscribers = None;
+        if s.changes != changes {
+            CONFIGURATION.with(Watch::clear);
+            s.changes = changes;
+            s.sources.clear();
+            s.subscribers = None;
+        }
     });
-}
-
-fn depend_on(relations: &[pg_sys::Oid]) {
-    DEPENDENCIES.with_borrow_mut(|known| known.extend_from_slice(relations));
-}
-
-/// Called by Postgres at any moment that it takes note of changes, so it only sets a flag.
-#[pg_guard]
-extern "C-unwind" fn relation_changed(_argument: pg_sys::Datum, relation: pg_sys::Oid) {
-    let concerned = DEPENDENCIES.with(|known| match known.try_borrow() {
-        Ok(known) => !known.is_empty() && (relation == pg_sys::InvalidOid || known.contains(&relation)),
-        Err(_) => true,
-    });
-    if concerned {
-        STALE.set(true);
-    }
-}
-
-/// The table's owner may have lost a right that the lookups need: they are rehearsed again.
-#[pg_guard]
-extern "C-unwind" fn rights_changed(_argument: pg_sys::Datum, _cache: i32, _hash: u32) {
-    let something_is_kept =
-        DEPENDENCIES.with(|known| known.try_borrow().map_or(true, |known| !known.is_empty()));
-    if something_is_kept {
-        STALE.set(true);
-    }
 }

@@ -1,14 +1,16 @@
 //! A table that fires an event, with everything that a write needs, prepared.
 
-use std::cell::OnceCell;
 use std::ffi::{CStr, CString};
 
 use pgrx::prelude::*;
 use pgrx::{IntoDatum, PgRelation};
 use serde_json::Value;
 
+use super::computed::Computed;
+use super::enrichment::Enrichment;
+use super::payload::Payload;
 use super::prepare::Builder;
-use super::value::Kind;
+use super::value::{Kind, Scalar};
 use crate::acting_as::ActingAs;
 use crate::plan::{Plan, with_spi};
 
@@ -16,6 +18,8 @@ use crate::plan::{Plan, with_spi};
 #[derive(Debug)]
 pub struct Column {
     pub(super) name: String,
+    /// As it was before the write.
+    pub old: bool,
     pub attribute: i32,
     pub kind: Kind,
     pub(super) type_oid: pg_sys::Oid,
@@ -27,24 +31,14 @@ pub(super) enum Origin {
     Column(usize),
     /// Index in the enrichment's result.
     Lookup(usize),
-    /// JSON text.
-    Constant(String),
+    Constant(Value),
+    /// Index in what the expressions give.
+    Computed(usize),
 }
 
 pub(super) struct Entry {
-    /// `"key":`
-    pub(super) label: Vec<u8>,
+    pub(super) key: String,
     pub(super) origin: Origin,
-}
-
-/// The statement that looks up what the row itself does not have.
-pub(super) struct Enrichment {
-    pub(super) plan: Plan,
-    /// Index in `columns` of each parameter.
-    pub(super) parameters: Vec<usize>,
-    /// For each result, its parameter.
-    pub(super) roots: Vec<usize>,
-    pub(super) kinds: Vec<OnceCell<Kind>>,
 }
 
 /// Who hears of it.
@@ -52,6 +46,11 @@ pub enum Audience {
     All,
     /// Those of the project whose id is in this column.
     Project(usize),
+    /// Those of the project that the plan finds by this column.
+    ProjectFound {
+        column: usize,
+        plan: Plan,
+    },
     /// Those of the projects of the person whose id is in this column, as the plan picks them.
     Person {
         column: usize,
@@ -63,9 +62,8 @@ pub enum Audience {
 pub struct Progress {
     pub group: usize,
     pub status: usize,
-    /// The status of a task that counts, as JSON text and as it is.
-    pub done: Vec<u8>,
-    pub done_text: String,
+    /// The status of a task that counts.
+    pub done: String,
 }
 
 pub struct Source {
@@ -76,15 +74,35 @@ pub struct Source {
     pub columns: Vec<Column>,
     pub(super) entries: Vec<Entry>,
     pub(super) enrichment: Option<Enrichment>,
+    pub(super) computed: Option<Computed>,
     pub audience: Audience,
     pub progress: Option<Progress>,
-    /// The tables that it reads.
-    pub relations: Vec<pg_sys::Oid>,
+    /// Keys of the data that are left out.
+    pub omit: Vec<String>,
+    pub(super) becomes: Option<Becomes>,
 }
 
-/// The event's data as JSON text.
+/// What a column has to be in the new row; the trigger's WHEN has asked whether it changed.
+pub(super) struct Becomes {
+    /// Index in `columns`.
+    pub(super) column: usize,
+    pub(super) value: String,
+}
+
+/// A row of `event_source`, as it stands there.
+pub(super) struct SourceRow {
+    pub(super) id: i64,
+    pub(super) columns: String,
+    pub(super) audience: String,
+    pub(super) progress: Option<String>,
+    pub(super) omit: Vec<String>,
+    pub(super) transition: Option<String>,
+}
+
+/// The event's data.
 pub struct Data {
-    pub json: String,
+    /// A jsonb.
+    pub payload: pg_sys::Datum,
     /// A lookup found nothing although the row has a key: the other row may be written later in the transaction.
     pub incomplete: bool,
 }
@@ -93,17 +111,25 @@ impl Source {
     /// Reads the source of `event_type` on `relation` (or, for a partition, on the table that it belongs to) and prepares
     /// its statements. None: not attached, or suspended. Whatever does not work any more raises an error.
     pub fn load(event_type: &str, relation: &PgRelation) -> Option<Source> {
-        let (id, columns, audience, progress) = Self::row(event_type, relation.oid())?;
-        let builder = Builder::new(relation);
-        Some(builder.build(id, event_type, &columns, &audience, progress.as_deref()))
+        let row = Self::row(event_type, relation.oid())?;
+        Some(Builder::new(relation).build(event_type, row))
     }
 
-    /// id, columns, audience, progress
-    fn row(event_type: &str, relation: pg_sys::Oid) -> Option<(i64, String, String, Option<String>)> {
-        const SQL: &str = "SELECT s.id, s.columns::pg_catalog.text, s.audience::pg_catalog.text, s.progress::pg_catalog.text \
-                           FROM zentry_notify.event_source s \
+    /// By way of JSON, because the library may be newer than the SQL: 0.1.0 has neither `omit` nor transitions, for which its
+    /// triggers ask themselves.
+    fn row(event_type: &str, relation: pg_sys::Oid) -> Option<SourceRow> {
+        // A partition, or a table that inherits, is written in the name of those above it.
+        const SQL: &str = "WITH RECURSIVE up (relation, distance) AS (\
+                             SELECT $2, 0 \
+                             UNION ALL \
+                             SELECT i.inhparent, u.distance OPERATOR(pg_catalog.+) 1 \
+                             FROM up u JOIN pg_catalog.pg_inherits i ON i.inhrelid OPERATOR(pg_catalog.=) u.relation) \
+                           SELECT s.id, s.columns::pg_catalog.text, s.audience::pg_catalog.text, s.progress::pg_catalog.text, \
+                                  (pg_catalog.to_jsonb(s) OPERATOR(pg_catalog.->) 'omit')::pg_catalog.text, \
+                                  pg_catalog.to_jsonb(s) OPERATOR(pg_catalog.->>) 'transition' \
+                           FROM up u JOIN zentry_notify.event_source s ON s.relation::pg_catalog.oid OPERATOR(pg_catalog.=) u.relation \
                            WHERE s.event_type OPERATOR(pg_catalog.=) $1 AND s.suspended_at IS NULL \
-                             AND (s.relation OPERATOR(pg_catalog.=) $2 OR s.relation OPERATOR(pg_catalog.=) ANY (SELECT pg_catalog.pg_partition_ancestors($2)))";
+                           ORDER BY u.distance LIMIT 1";
         let _agent = ActingAs::agent();
         with_spi(|| {
             let plan = Plan::prepare(SQL, &[pg_sys::TEXTOID, pg_sys::OIDOID]);
@@ -113,71 +139,63 @@ impl Source {
             }
             // SAFETY: the types are those of the statement's columns.
             unsafe {
-                Some((
-                    i64::from_datum(rows.get(0, 1).0?, false)?,
-                    String::from_datum(rows.get(0, 2).0?, false)?,
-                    String::from_datum(rows.get(0, 3).0?, false)?,
-                    rows.get(0, 4).0.and_then(|d| String::from_datum(d, false)),
-                ))
+                let text = |column| rows.get(0, column).0.and_then(|d| String::from_datum(d, false));
+                Some(SourceRow {
+                    id: i64::from_datum(rows.get(0, 1).0?, false)?,
+                    columns: text(2)?,
+                    audience: text(3)?,
+                    progress: text(4),
+                    omit: serde_json::from_str(&text(5).unwrap_or_default()).unwrap_or_default(),
+                    transition: text(6),
+                })
             }
         })
     }
 
-    /// Makes the event's data of the row's values, which are in the order of `columns`.
-    pub fn data(&self, values: &[Option<pg_sys::Datum>]) -> Data {
-        let mut json = Vec::with_capacity(512);
-        let mut incomplete = false;
-        let mut write = |found: Option<(&Enrichment, &crate::plan::Rows)>| {
-            for (i, entry) in self.entries.iter().enumerate() {
-                json.push(if i == 0 { b'{' } else { b',' });
-                json.extend_from_slice(&entry.label);
-                match (&entry.origin, found) {
-                    (Origin::Constant(text), _) => json.extend_from_slice(text.as_bytes()),
-                    // SAFETY: values and columns go together.
-                    (Origin::Column(c), _) => unsafe { self.columns[*c].kind.write(values[*c], &mut json) },
-                    (Origin::Lookup(l), Some((enrichment, rows))) => {
-                        let (value, type_oid) = rows.get(0, l + 1);
-                        let kind = *enrichment.kinds[*l].get_or_init(|| Kind::of(type_oid));
-                        incomplete |= value.is_none() && values[enrichment.roots[*l]].is_some();
-                        // SAFETY: the kind is that of the result's type.
-                        unsafe { kind.write(value, &mut json) }
-                    }
-                    (Origin::Lookup(_), None) => json.extend_from_slice(b"null"),
-                }
-            }
-            json.push(b'}');
+    /// Whether the row is what fires the event.
+    pub fn fires(&self, values: &[Option<pg_sys::Datum>]) -> bool {
+        let is = |becomes: &Becomes| {
+            self.scalar(becomes.column, values).into_text().as_deref() == Some(&*becomes.value)
         };
-        match &self.enrichment {
-            None => write(None),
-            Some(enrichment) => {
-                let parameters: Vec<_> = enrichment.parameters.iter().map(|c| values[*c]).collect();
-                let _owner = ActingAs::role(self.owner);
-                with_spi(|| write(Some((enrichment, &enrichment.plan.execute(&parameters)))));
-            }
+        self.becomes.as_ref().is_none_or(is)
+    }
+
+    /// Makes the event's data of the row's values, which are in the order of `columns`, and of `more`. It is in the current
+    /// memory context.
+    pub fn data(&self, values: &[Option<pg_sys::Datum>], more: &[(&str, Value)]) -> Data {
+        let found = self
+            .enrichment
+            .as_ref()
+            .map(|enrichment| self.as_owner(|| enrichment.find(values)));
+        let computed = self
+            .computed
+            .as_ref()
+            .map(|computed| self.as_owner(|| computed.values(&self.event_type, values)));
+        let mut payload = Payload::new();
+        for entry in &self.entries {
+            let value = match &entry.origin {
+                Origin::Constant(value) => Scalar::from(value),
+                Origin::Column(column) => self.scalar(*column, values),
+                Origin::Lookup(lookup) => found.as_ref().map_or(Scalar::Null, |found| found.scalar(*lookup)),
+                Origin::Computed(place) => computed
+                    .as_ref()
+                    .map_or(Scalar::Null, |computed| computed.scalar(*place)),
+            };
+            payload.set(&entry.key, value);
+        }
+        for (key, value) in more {
+            payload.set(key, value.into());
         }
         Data {
-            // The database is in UTF-8, as CREATE EXTENSION makes sure, so nothing is replaced.
-            json: String::from_utf8(json)
-                .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()),
-            incomplete,
+            payload: payload.finish(),
+            incomplete: found.is_some_and(|found| found.incomplete),
         }
     }
 
-    /// The column's value as JSON text.
-    pub fn json(&self, column: usize, values: &[Option<pg_sys::Datum>]) -> Vec<u8> {
-        let mut json = Vec::new();
+    /// The column's value.
+    pub fn scalar<'a>(&self, column: usize, values: &'a [Option<pg_sys::Datum>]) -> Scalar<'a> {
         // SAFETY: values and columns go together.
-        unsafe { self.columns[column].kind.write(values[column], &mut json) };
-        json
-    }
-
-    /// The column's value as plain text; None: null.
-    pub fn text(&self, column: usize, values: &[Option<pg_sys::Datum>]) -> Option<String> {
-        match serde_json::from_slice(&self.json(column, values)).unwrap_or_default() {
-            Value::Null => None,
-            Value::String(text) => Some(text),
-            other => Some(other.to_string()),
-        }
+        unsafe { self.columns[column].kind.read(values[column]) }
     }
 
     pub fn column_name(&self, column: usize) -> &str {
@@ -229,6 +247,17 @@ impl Source {
             .collect()
     }
 
+    /// The project that the plan finds; None: none, or one whose id is no number.
+    pub fn found_project(&self, plan: &Plan, key: Option<pg_sys::Datum>) -> Option<i64> {
+        self.as_owner(|| {
+            with_spi(|| {
+                let rows = plan.execute(&[key]);
+                // SAFETY: the plan's only column is a text.
+                unsafe { String::from_datum(rows.get(0, 1).0?, false)?.parse().ok() }
+            })
+        })
+    }
+
     /// Of these projects, those that the person belongs to.
     pub fn projects_of_person(
         &self,
@@ -251,12 +280,17 @@ impl Source {
 }
 
 impl Source {
-    /// Runs its statements with nulls: what will not work (a privilege, a type) fails here, where it is caught.
+    /// Runs the statement that finds the projects with nulls: what will not work (a privilege, a type) fails here, where
+    /// it is caught.
     pub(super) fn rehearse(&self) {
-        let nulls = vec![None; self.columns.len()];
-        self.data(&nulls);
-        if let Audience::Person { plan, .. } = &self.audience {
-            with_spi(|| plan.execute(&[None, Vec::<i64>::new().into_datum()]));
+        match &self.audience {
+            Audience::Person { plan, .. } => {
+                with_spi(|| plan.execute(&[None, Vec::<i64>::new().into_datum()]));
+            }
+            Audience::ProjectFound { plan, .. } => {
+                with_spi(|| plan.execute(&[None]));
+            }
+            Audience::All | Audience::Project(_) => {}
         }
     }
 }

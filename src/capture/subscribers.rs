@@ -4,6 +4,8 @@ use std::collections::HashMap;
 
 use pgrx::prelude::*;
 
+use super::filter::Conditions;
+use super::omission::Omissions;
 use crate::acting_as::ActingAs;
 use crate::plan::{Plan, with_spi};
 
@@ -52,11 +54,14 @@ impl Listeners {
 }
 
 /// All of them, by event type.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Subscribers {
     by_event: HashMap<String, Listeners>,
     /// Those that hear every event, also types that nobody names.
     of_any: Listeners,
+    /// What some of them want to hear only.
+    pub conditions: Option<Conditions>,
+    pub omissions: Omissions,
 }
 
 impl Subscribers {
@@ -80,8 +85,29 @@ impl Subscribers {
                     Some((id, project, event))
                 }
             });
-            Subscribers::from_rows(subscriptions.collect())
+            let mut subscribers = Subscribers::from_rows(subscriptions.collect());
+            subscribers.conditions = Conditions::load();
+            subscribers.omissions = Self::load_omissions();
+            subscribers
         })
+    }
+
+    /// By way of JSON, because the column came with 0.2.0 and the library may be newer than the SQL.
+    fn load_omissions() -> Omissions {
+        const SQL: &str = "SELECT o.id, o.keys FROM (\
+                             SELECT w.id, (pg_catalog.to_jsonb(w) OPERATOR(pg_catalog.->) 'omit_keys')::pg_catalog.text AS keys \
+                             FROM zentry_notify.webhook_integration w WHERE w.is_active) o \
+                           WHERE o.keys OPERATOR(pg_catalog.<>) '[]'";
+        let rows = Plan::prepare(SQL, &[]).execute(&[]);
+        let omission = |row| {
+            // SAFETY: the types are those of the statement's columns.
+            unsafe {
+                let id = i64::from_datum(rows.get(row, 1).0?, false)?;
+                let keys = String::from_datum(rows.get(row, 2).0?, false)?;
+                Some((id, serde_json::from_str(&keys).unwrap_or_default()))
+            }
+        };
+        (0..rows.len()).filter_map(omission).collect()
     }
 
     fn from_rows(subscriptions: Vec<(i64, Option<i64>, String)>) -> Subscribers {

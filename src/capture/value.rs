@@ -1,6 +1,7 @@
-//! Column values as JSON text.
+//! What a column's value is to JSON, and as plain text.
 
-use std::io::Write;
+use std::borrow::Cow;
+use std::ffi::CStr;
 
 use jiff::Timestamp;
 use pgrx::prelude::*;
@@ -25,6 +26,19 @@ pub enum Kind {
         output: pg_sys::Oid,
         number: bool,
     },
+}
+
+/// A value of the event's data.
+#[derive(Debug)]
+pub enum Scalar<'a> {
+    Null,
+    Bool(bool),
+    Integer(i64),
+    /// A number as JSON writes it.
+    Number(String),
+    Text(Cow<'a, str>),
+    Json(Cow<'a, str>),
+    Jsonb(pg_sys::Datum),
 }
 
 impl Kind {
@@ -54,74 +68,97 @@ impl Kind {
         }
     }
 
-    /// Appends the value as JSON.
-    ///
     /// # Safety
-    /// `value` is of the type that this kind was made of.
-    pub unsafe fn write(self, value: Option<pg_sys::Datum>, json: &mut Vec<u8>) {
-        let Some(value) = value else {
-            return json.extend_from_slice(b"null");
-        };
-        // Writing to a Vec does not fail.
-        let _ = match self {
-            Kind::Int2 => write!(json, "{}", value.value() as i16),
-            Kind::Int4 => write!(json, "{}", value.value() as i32),
-            Kind::Int8 => write!(json, "{}", value.value() as i64),
-            Kind::Bool => write!(json, "{}", value.value() as u8 != 0),
-            Kind::Timestamptz => write_timestamp(value.value() as i64, json),
-            Kind::Float4 => write_float(f64::from(f32::from_bits(value.value() as u32)), json),
-            Kind::Float8 => write_float(f64::from_bits(value.value() as u64), json),
+    /// `value` is of the type that this kind was made of, and its memory outlives the result.
+    pub unsafe fn read<'a>(self, value: Option<pg_sys::Datum>) -> Scalar<'a> {
+        let Some(value) = value else { return Scalar::Null };
+        match self {
+            Kind::Int2 => Scalar::Integer(i64::from(value.value() as i16)),
+            Kind::Int4 => Scalar::Integer(i64::from(value.value() as i32)),
+            Kind::Int8 => Scalar::Integer(value.value() as i64),
+            Kind::Bool => Scalar::Bool(value.value() as u8 != 0),
+            Kind::Timestamptz => timestamp(value.value() as i64),
+            Kind::Float4 => float(f64::from(f32::from_bits(value.value() as u32))),
+            Kind::Float8 => float(f64::from_bits(value.value() as u64)),
             // SAFETY: by the caller's promise.
-            Kind::Text | Kind::Json => unsafe {
-                match (self, <&str>::from_datum(value, false)) {
-                    (_, None) => json.write_all(b"null"),
-                    (Kind::Json, Some(text)) => json.write_all(text.as_bytes()),
-                    (_, Some(text)) => write_string(text, json),
-                }
+            Kind::Text | Kind::Json => match unsafe { <&str>::from_datum(value, false) } {
+                Some(text) if self == Kind::Json => Scalar::Json(text.into()),
+                Some(text) => Scalar::Text(text.into()),
+                None => Scalar::Null,
             },
-            Kind::Jsonb => {
-                // SAFETY: a jsonb's bytes, detoasted, as its own output function reads them.
-                let text = unsafe {
-                    let jsonb = pg_sys::pg_detoast_datum(value.cast_mut_ptr()).cast::<pg_sys::Jsonb>();
-                    let text = pg_sys::JsonbToCString(std::ptr::null_mut(), &raw mut (*jsonb).root, -1);
-                    std::ffi::CStr::from_ptr(text)
-                };
-                json.write_all(text.to_bytes())
-            }
+            Kind::Jsonb => Scalar::Jsonb(value),
             Kind::Other { output, number } => {
                 // SAFETY: the output function belongs to the value's type.
-                let text = unsafe { std::ffi::CStr::from_ptr(pg_sys::OidOutputFunctionCall(output, value)) };
+                let text = unsafe { CStr::from_ptr(pg_sys::OidOutputFunctionCall(output, value)) };
                 let text = text.to_string_lossy();
                 // Numeric knows NaN and Infinity, JSON does not.
                 if number && text.bytes().all(|b| b.is_ascii_digit() || b == b'.' || b == b'-') {
-                    json.write_all(text.as_bytes())
+                    Scalar::Number(text.into_owned())
                 } else {
-                    write_string(&text, json)
+                    Scalar::Text(text)
                 }
             }
-        };
+        }
     }
 }
 
-pub fn write_string(text: &str, json: &mut Vec<u8>) -> std::io::Result<()> {
-    serde_json::to_writer(json, text).map_err(Into::into)
+impl<'a> Scalar<'a> {
+    /// As plain text; None: null.
+    pub fn into_text(self) -> Option<Cow<'a, str>> {
+        match self {
+            Scalar::Null => None,
+            Scalar::Bool(value) => Some(value.to_string().into()),
+            Scalar::Integer(value) => Some(value.to_string().into()),
+            Scalar::Number(text) => Some(text.into()),
+            Scalar::Text(text) | Scalar::Json(text) => Some(text),
+            // SAFETY: a jsonb's bytes, detoasted, as its own output function reads them.
+            Scalar::Jsonb(value) => unsafe {
+                let jsonb = pg_sys::pg_detoast_datum(value.cast_mut_ptr()).cast::<pg_sys::Jsonb>();
+                let text = pg_sys::JsonbToCString(std::ptr::null_mut(), &raw mut (*jsonb).root, -1);
+                Some(CStr::from_ptr(text).to_string_lossy())
+            },
+        }
+    }
+
+    /// The number that it is or writes.
+    pub fn into_integer(self) -> Option<i64> {
+        match self {
+            Scalar::Integer(value) => Some(value),
+            other => other.into_text()?.parse().ok(),
+        }
+    }
 }
 
-fn write_float(value: f64, json: &mut Vec<u8>) -> std::io::Result<()> {
+impl<'a> From<&'a serde_json::Value> for Scalar<'a> {
+    fn from(value: &'a serde_json::Value) -> Self {
+        match value {
+            serde_json::Value::Null => Scalar::Null,
+            serde_json::Value::Bool(value) => Scalar::Bool(*value),
+            serde_json::Value::Number(number) => match number.as_i64() {
+                Some(integer) => Scalar::Integer(integer),
+                None => Scalar::Number(number.to_string()),
+            },
+            serde_json::Value::String(text) => Scalar::Text(text.as_str().into()),
+            other => Scalar::Json(other.to_string().into()),
+        }
+    }
+}
+
+fn float<'a>(value: f64) -> Scalar<'a> {
     if value.is_finite() {
-        write!(json, "{value}")
+        Scalar::Number(value.to_string())
     } else {
-        json.write_all(b"null")
+        Scalar::Null
     }
 }
 
 /// Whole seconds in UTC, `2024-01-15T10:30:00Z`; null for what has no such form (infinity, years beyond 9999).
-fn write_timestamp(since_2000: i64, json: &mut Vec<u8>) -> std::io::Result<()> {
+fn timestamp<'a>(since_2000: i64) -> Scalar<'a> {
     let seconds = since_2000
         .checked_add(POSTGRES_EPOCH)
         .map(|micros| micros.div_euclid(1_000_000));
     match seconds.and_then(|s| Timestamp::from_second(s).ok()) {
-        Some(timestamp) => write!(json, "\"{timestamp}\""),
-        None => json.write_all(b"null"),
+        Some(timestamp) => Scalar::Text(timestamp.to_string().into()),
+        None => Scalar::Null,
     }
 }

@@ -77,6 +77,18 @@ pub fn snapshot_as_self<T>(activity: &str, f: impl FnOnce() -> T) -> Result<T, S
     as_whom(activity, None, pg_sys::XACT_REPEATABLE_READ, f)
 }
 
+/// A deferred trigger that somebody has put on a table would run when the transaction commits, with the worker's own rights. Now
+/// it runs with its statement, as whom that does.
+fn check_constraints_at_once() {
+    let mut statement = pg_sys::ConstraintsSetStmt {
+        type_: pg_sys::NodeTag::T_ConstraintsSetStmt,
+        constraints: std::ptr::null_mut(),
+        deferred: false,
+    };
+    // SAFETY: SET CONSTRAINTS ALL IMMEDIATE within a transaction; the statement is only read.
+    unsafe { pg_sys::AfterTriggerSetState(&raw mut statement) };
+}
+
 fn as_whom<T>(
     activity: &str,
     whom: Option<fn() -> ActingAs>,
@@ -95,6 +107,7 @@ fn as_whom<T>(
     let outcome = PgTryBuilder::new(AssertUnwindSafe(|| {
         // SAFETY: as above.
         unsafe { pg_sys::PushActiveSnapshot(pg_sys::GetTransactionSnapshot()) };
+        check_constraints_at_once();
         let result = {
             let _role = whom.map(|act| act());
             f()

@@ -6,19 +6,20 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use pgrx::FromDatum;
 use pgrx::prelude::*;
-use webhook::definition::Catalogue;
 use webhook::endpoint::{EndpointKind, SecretUrl};
 use webhook::http_thread::Outgoing;
 use webhook::outcome::{TransportError, judge, judge_absence};
-use webhook::schedule::{LaneId, RequestId, Scheduler};
+use webhook::schedule::{LaneId, RequestId, Scheduler, Tally};
 
 use super::housekeeping::{self, Housekeeping};
 use super::lanes::{Composer, Lane, config, idle_connections, policy};
+use super::marks::Marks;
 use super::queue::Queue;
-use super::record::Unrecorded;
+use super::record::{Uncounted, Unrecorded};
 use super::trouble::Trouble;
 use super::wait::Waiter;
-use super::{database, milestones, signals};
+use super::wording::Wordings;
+use super::{database, files, milestones, signals};
 use crate::http::Http;
 use crate::installation::Installation;
 use crate::settings;
@@ -55,6 +56,7 @@ pub extern "C-unwind" fn zentry_notify_worker_main(argument: pg_sys::Datum) {
     // SAFETY: called once, at the end of this process, while shared memory is still there.
     unsafe { pg_sys::before_shmem_exit(Some(leave_slot), argument) };
     signals::install();
+    files::raise_limit();
     database::connect(Some(database), c"zentry_notify worker");
     match installation() {
         Ok(Some(installation)) => match installation.fits() {
@@ -112,13 +114,15 @@ pub struct Worker {
     pub(super) scheduler: Scheduler,
     /// Workers of the cluster, which share what Discord allows an address.
     pub(super) workers: u32,
-    pub(super) catalogue: Catalogue,
+    pub(super) wordings: Wordings,
     pub(super) lanes: HashMap<LaneId, Lane>,
+    pub(super) marks: Marks,
     pub(super) http: Http,
     /// Kept for each host.
     pub(super) idle_connections: usize,
     pub(super) in_flight: HashMap<RequestId, (EndpointKind, SecretUrl)>,
     pub(super) unrecorded: Unrecorded,
+    pub(super) uncounted: Uncounted,
     pub(super) housekeeping: Housekeeping,
     /// Work that could not be done, to be tried again.
     pub(super) postponed: Work,
@@ -150,19 +154,21 @@ impl Worker {
             }
         };
         let seed = Timestamp::now().as_nanosecond() as u64;
-        let waiter = Waiter::new(Some(http.socket()));
+        let waiter = Waiter::new(Some(http.socket()), c"ZentryNotifyWorkerMain");
         let mut worker = Worker {
             registry,
             slot,
             queue,
             scheduler: Scheduler::new(policy(registry.workers()), seed),
             workers: registry.workers(),
-            catalogue: Catalogue::builtin(),
+            wordings: Wordings::default(),
             lanes: HashMap::new(),
+            marks: Marks::default(),
             http,
             idle_connections: 0,
             in_flight: HashMap::new(),
             unrecorded: Unrecorded::default(),
+            uncounted: Uncounted::default(),
             housekeeping: Housekeeping::new(),
             postponed: Work::ALL,
             trouble: Trouble::default(),
@@ -193,6 +199,7 @@ impl Worker {
             }
             let turn = self.turn();
             if leaving.is_some_and(|deadline| self.scheduler.in_flight() == 0 || deadline <= Instant::now()) {
+                self.uncounted.hurry();
                 self.settle();
                 return Leaving::SentAway;
             }
@@ -256,6 +263,7 @@ impl Worker {
         self.share_discord();
         self.hear_answers();
         let mut work = self.slot.take();
+        self.marks.lower(work.lowest);
         if !work.is_empty() {
             self.rushed = self.worked_at.elapsed() < NAP;
             self.worked_at = Instant::now();
@@ -286,6 +294,7 @@ impl Worker {
         self.look_for_installation();
         if !self.uninstalled {
             self.trouble.met(what, error);
+            self.slot.set_refused(true);
         }
     }
 
@@ -315,7 +324,12 @@ impl Worker {
             self.postponed.progress = true;
         }
         if self.housekeeping.is_due() && !self.trouble.is_on() {
-            self.housekeeping.run()?;
+            // What somebody has written by hand, or restored, may be below.
+            self.marks.lower(Work::UNKNOWN);
+            let mut given_up = Tally::default();
+            let kept = self.housekeeping.run(&mut given_up);
+            self.uncounted.add(given_up);
+            kept?;
         }
         Ok(())
     }
@@ -324,6 +338,7 @@ impl Worker {
     fn calm_down(&mut self) {
         if self.unrecorded.is_empty() && !self.trouble.is_on() {
             self.trouble.over();
+            self.slot.set_refused(false);
         }
     }
 
@@ -336,8 +351,10 @@ impl Worker {
     }
 
     fn configure(&mut self) -> Result<(), String> {
-        let integrations =
-            database::transaction("zentry_notify: read integrations", || self.queue.integrations())?;
+        let (integrations, wordings) = database::transaction("zentry_notify: read integrations", || {
+            (self.queue.integrations(), self.queue.wordings())
+        })?;
+        self.wordings.update(wordings);
         let url_policy = settings::url_policy();
         self.lanes = integrations
             .iter()
@@ -397,16 +414,23 @@ impl Worker {
         let found = if readable.is_empty() {
             Ok(Vec::new())
         } else {
-            database::transaction("zentry_notify: read what waits", || self.queue.claim(&readable))
+            database::transaction("zentry_notify: read what waits", || {
+                self.queue.claim(&readable, &self.marks)
+            })
         };
         let now = Timestamp::now();
         for claim in held_back {
             self.scheduler.supply(claim.lane, Vec::new(), now);
         }
         match found {
-            Ok(found) => found
-                .into_iter()
-                .for_each(|(lane, rows)| self.scheduler.supply(lane, rows, now)),
+            Ok(found) => {
+                for (lane, rows) in found {
+                    if let Some(first) = rows.first() {
+                        self.marks.set(lane, first.id.0);
+                    }
+                    self.scheduler.supply(lane, rows, now);
+                }
+            }
             Err(error) => {
                 for claim in readable {
                     self.scheduler.supply(claim.lane, Vec::new(), now);
@@ -421,7 +445,7 @@ impl Worker {
     fn dispatch(&mut self) {
         let mut composer = Composer {
             lanes: &self.lanes,
-            catalogue: &self.catalogue,
+            catalogue: self.wordings.catalogue(),
         };
         for request in self.scheduler.poll(Timestamp::now(), &mut composer) {
             let endpoint = match self.lanes.get(&request.lane).map(|lane| &lane.endpoint) {
@@ -460,6 +484,7 @@ impl Worker {
     fn has_work_within(&self, time: Duration) -> bool {
         self.scheduler.in_flight() > 0
             || !self.unrecorded.is_empty()
+            || self.uncounted.wait().is_some()
             || !self.postponed.is_empty()
             || self.next_wake().is_some_and(|wake| wake < time)
     }
@@ -470,13 +495,13 @@ impl Worker {
     }
 
     fn pause(&self) -> Option<Duration> {
-        let retry = self
-            .trouble
-            .until
-            .filter(|_| !self.postponed.is_empty() || !self.unrecorded.is_empty());
+        let waits =
+            !self.postponed.is_empty() || !self.unrecorded.is_empty() || self.uncounted.wait().is_some();
+        let retry = self.trouble.until.filter(|_| waits);
         let retry = retry.map(|until| until.saturating_duration_since(Instant::now()));
         let now = (!self.postponed.is_empty() && !self.trouble.is_on()).then_some(Duration::ZERO);
-        [self.next_wake(), retry, now].into_iter().flatten().min()
+        let count = self.uncounted.wait().filter(|_| !self.trouble.is_on());
+        [self.next_wake(), retry, now, count].into_iter().flatten().min()
     }
 
     /// Tells the launcher when somebody has to look again.

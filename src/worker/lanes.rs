@@ -4,30 +4,45 @@ use std::collections::{HashMap, HashSet};
 
 use webhook::definition::Catalogue;
 use webhook::endpoint::{Endpoint, EndpointKind, UrlPolicy, Vendor};
+use webhook::mention::Mention;
 use webhook::message;
+use webhook::quiet_hours::QuietHours;
 use webhook::schedule::{Compose, Composed, Delivery, LaneConfig, LaneId, Policy};
 
+use super::files;
 use super::queue::Integration;
 use crate::settings;
 
 /// Deliveries in memory: with payloads of some hundred bytes a few megabytes.
 const MAX_BUFFERED: usize = 10_000;
-/// Requests in flight at most; idle connections come on top, and both are files.
-const MAX_IN_FLIGHT: u64 = 256;
 
-/// An integration's endpoint, or why it has none.
+/// An integration's endpoint, or why it can't be called, and what else it asks for.
 pub struct Lane {
     pub endpoint: Result<Endpoint, String>,
     pub url: String,
+    quiet_hours: Option<QuietHours>,
+    mention: Option<Mention>,
 }
 
 impl Lane {
     pub fn of(integration: &Integration, policy: Result<&UrlPolicy, &String>) -> Self {
+        let read = policy.map_err(Clone::clone).and_then(|policy| {
+            let endpoint = endpoint(integration, policy)?;
+            Ok((
+                quiet_hours(integration)?,
+                mention(integration, &endpoint)?,
+                endpoint,
+            ))
+        });
+        let (quiet_hours, mention, endpoint) = match read {
+            Ok((quiet_hours, mention, endpoint)) => (quiet_hours, mention, Ok(endpoint)),
+            Err(reason) => (None, None, Err(reason)),
+        };
         Lane {
-            endpoint: policy
-                .map_err(Clone::clone)
-                .and_then(|policy| endpoint(integration, policy)),
+            endpoint,
             url: integration.webhook_url.clone(),
+            quiet_hours,
+            mention,
         }
     }
 }
@@ -38,6 +53,20 @@ fn endpoint(integration: &Integration, policy: &UrlPolicy) -> Result<Endpoint, S
         .parse()
         .map_err(|error| format!("{error}"))?;
     Endpoint::parse(webhook_type, &integration.webhook_url, policy).map_err(|error| error.to_string())
+}
+
+/// They were read when they were written, but time zones come and go with the system's packages.
+fn quiet_hours(integration: &Integration) -> Result<Option<QuietHours>, String> {
+    let hours = integration.quiet_hours.as_deref().map(str::parse).transpose();
+    hours.map_err(|error| format!("quiet_hours: {error}"))
+}
+
+fn mention(integration: &Integration, endpoint: &Endpoint) -> Result<Option<Mention>, String> {
+    let mention = integration.mention.as_deref();
+    let mention = mention
+        .map(|text| Mention::parse(endpoint.kind(), text))
+        .transpose();
+    mention.map_err(|error| format!("mention: {error}"))
 }
 
 pub fn config(integration: &Integration, lane: &Lane) -> LaneConfig {
@@ -53,6 +82,8 @@ pub fn config(integration: &Integration, lane: &Lane) -> LaneConfig {
         max_events_per_message: integration.max_events_per_message,
         min_interval: integration.min_interval,
         max_age: integration.max_age,
+        quiet_hours: lane.quiet_hours.clone(),
+        proven: integration.proven(),
         circuit: integration.circuit,
     }
 }
@@ -64,24 +95,17 @@ pub fn policy(workers: u32) -> Policy {
         max_age: settings::max_age(),
         discord_per_second: (settings::discord_rate() / workers.max(1)).max(1),
         teams_per_second: settings::teams_rate(),
-        max_in_flight: connections(),
+        max_in_flight: files::max_in_flight(),
+        max_slow: files::max_slow(),
         max_buffered: MAX_BUFFERED,
     }
 }
 
-/// Idle connections that may be kept for each host, so that all together are no more than those in use may be. With many
-/// hosts none is kept.
+/// Idle connections that are kept for each host.
 pub fn idle_connections(lanes: &HashMap<LaneId, Lane>) -> usize {
     let urls = lanes.values().filter_map(|lane| lane.endpoint.as_ref().ok());
     let hosts: HashSet<String> = urls.map(|endpoint| endpoint.post_url().origin()).collect();
-    connections() / hosts.len().max(1)
-}
-
-/// A quarter of the files that the process may open: as many again for idle connections, the rest for Postgres.
-fn connections() -> usize {
-    let files = nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE)
-        .map_or(1024, |(soft, _)| soft);
-    (files / 4).clamp(8, MAX_IN_FLIGHT) as usize
+    files::max_idle(hosts.len())
 }
 
 pub struct Composer<'a> {
@@ -90,22 +114,20 @@ pub struct Composer<'a> {
 }
 
 impl Compose for Composer<'_> {
-    fn compose(&mut self, lane: LaneId, deliveries: &[Delivery]) -> Composed {
-        let kind = match self.lanes.get(&lane).map(|lane| &lane.endpoint) {
-            Some(Ok(endpoint)) => endpoint.kind(),
+    fn compose(&mut self, id: LaneId, deliveries: &[Delivery]) -> Composed {
+        let lane = self.lanes.get(&id);
+        let Some((lane, Ok(endpoint))) = lane.map(|lane| (lane, &lane.endpoint)) else {
             // It will not be sent.
-            _ => {
-                return Composed {
-                    body: Vec::new(),
-                    taken: 1,
-                };
-            }
+            return Composed {
+                body: Vec::new(),
+                taken: 1,
+            };
         };
         let cards: Vec<_> = deliveries
             .iter()
-            .map(|delivery| self.catalogue.card(&delivery.event))
+            .map(|delivery| self.catalogue.card_for(id.0, &delivery.event))
             .collect();
-        let message = message::compose(kind, &cards);
+        let message = message::compose_with(endpoint.kind(), &cards, lane.mention.as_ref());
         Composed {
             body: message.body,
             taken: message.taken,

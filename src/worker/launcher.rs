@@ -45,7 +45,7 @@ pub extern "C-unwind" fn zentry_notify_launcher_main(_argument: pg_sys::Datum) {
         dead: HashMap::new(),
         warned: None,
     };
-    let waiter = Waiter::new(None);
+    let waiter = Waiter::new(None, c"ZentryNotifyLauncherMain");
     database::report_idle();
     while !signals::terminated() {
         if signals::reload() {
@@ -242,6 +242,7 @@ impl Launcher {
             .set_notify_pid(unsafe { pg_sys::MyProcPid })
             .enable_spi_access()
             .load_dynamic();
+        self.registry.set_short_of_workers(started.is_err());
         match started {
             Ok(handle) => {
                 self.workers.insert(

@@ -5,7 +5,6 @@ use std::ffi::CString;
 
 use pgrx::prelude::*;
 use pgrx::{FromDatum, IntoDatum, PgRelation};
-use serde_json::Value;
 
 use super::database;
 use crate::acting_as::ActingAs;
@@ -135,12 +134,13 @@ impl Counter {
             return;
         };
         let Ok(text) = CString::new(project) else { return };
-        let key = self.source.parse(progress.group, &text);
+        // A domain's checks are the owner's code.
+        let key = self.source.as_owner(|| self.source.parse(progress.group, &text));
         let (total, done) = self.source.as_owner(|| {
             with_spi(|| {
                 let rows = self
                     .tasks
-                    .execute(&[Some(key), progress.done_text.as_str().into_datum()]);
+                    .execute(&[Some(key), progress.done.as_str().into_datum()]);
                 // SAFETY: both columns are bigints.
                 let number =
                     |column| unsafe { rows.get(0, column).0.and_then(|d| i64::from_datum(d, false)) };
@@ -191,14 +191,16 @@ impl Counter {
         if lanes.is_empty() {
             return;
         }
-        let mut data: serde_json::Map<String, Value> =
-            serde_json::from_str(&self.source.data(&values).json).unwrap_or_default();
-        data.insert(
-            "milestone_name".into(),
-            format!("{milestone}% Project Completion").into(),
-        );
-        data.insert("progress".into(), reached.into());
-        capture::insert(MILESTONE, &Value::Object(data).to_string(), &lanes);
+        let mut more = vec![
+            (
+                "milestone_name",
+                format!("{milestone}% Project Completion").into(),
+            ),
+            ("progress", reached.into()),
+        ];
+        more.retain(|(key, _)| !self.source.omit.iter().any(|omitted| omitted == key));
+        let data = self.source.data(&values, &more);
+        capture::insert(MILESTONE, data.payload, &lanes);
     }
 }
 

@@ -3,14 +3,18 @@
 mod catalogue;
 mod database;
 mod delivery;
+mod files;
 mod housekeeping;
 mod lanes;
 mod launcher;
+mod marks;
 mod milestones;
 mod queue;
 mod record;
 mod signals;
+mod statistics;
 mod trouble;
 mod wait;
+mod wording;
 
 pub use launcher::register as register_launcher;

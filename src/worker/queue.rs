@@ -9,10 +9,12 @@ use pgrx::prelude::*;
 use pgrx::{FromDatum, IntoDatum};
 use webhook::event::Event;
 use webhook::schedule::{
-    CircuitState, Claim, Delivery, DeliveryChange, DeliveryId, LaneChange, LaneId, Outcome,
+    self, CircuitState, Claim, Delivery, DeliveryChange, DeliveryId, LaneChange, LaneId, Outcome, Tally,
 };
 
+use super::marks::Marks;
 use crate::plan::{Plan, Rows, with_spi};
+use crate::settings;
 use crate::timestamp::{from_timestamptz, to_timestamptz};
 
 /// Rows that one statement gives up at most, so that no transaction grows with the backlog.
@@ -29,6 +31,11 @@ pub struct Integration {
     pub max_age: Option<Duration>,
     pub activated_at: Timestamp,
     pub circuit: Option<CircuitState>,
+    /// Of the last deliveries that were sent, and given up.
+    pub last_sent_at: Option<Timestamp>,
+    pub last_failed_at: Option<Timestamp>,
+    pub quiet_hours: Option<String>,
+    pub mention: Option<String>,
 }
 
 impl Integration {
@@ -39,14 +46,30 @@ impl Integration {
         (&self.webhook_type, &self.webhook_url, self.activated_at).hash(&mut hasher);
         hasher.finish()
     }
+
+    /// Its endpoint took the last delivery.
+    pub fn proven(&self) -> bool {
+        self.last_sent_at
+            .is_some_and(|sent| sent >= self.activated_at && Some(sent) > self.last_failed_at)
+    }
+}
+
+/// What an event's messages say: everybody's, or those of one webhook.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wording {
+    pub webhook: Option<i64>,
+    /// JSON.
+    pub definition: String,
 }
 
 /// Plans kept for the worker's life.
 pub struct Queue {
     integrations: Plan,
+    wordings: Plan,
     claim: Plan,
     record: Plan,
     count: Plan,
+    tally: Plan,
     switch_off: Plan,
     fail_waiting: Plan,
     set_circuit: Plan,
@@ -63,8 +86,8 @@ fn table(name: &str) -> u32 {
 impl Queue {
     pub fn prepare() -> Queue {
         use pg_sys::{
-            INT4ARRAYOID, INT4OID, INT8ARRAYOID, INT8OID, TEXTARRAYOID, TEXTOID, TIMESTAMPTZARRAYOID,
-            TIMESTAMPTZOID,
+            BOOLOID, FLOAT8ARRAYOID, INT4ARRAYOID, INT4OID, INT8ARRAYOID, INT8OID, TEXTARRAYOID, TEXTOID,
+            TIMESTAMPTZARRAYOID, TIMESTAMPTZOID,
         };
         let prepare = |sql: &str, types: &[pg_sys::Oid]| with_spi(|| Plan::prepare(sql, types));
         // After DROP and CREATE EXTENSION the names are those of other tables, and ids begin at 1 again: what became of an old
@@ -74,29 +97,38 @@ impl Queue {
             integrations: prepare(
                 "SELECT w.id, w.webhook_type::text, w.webhook_url::text, w.max_events_per_message::integer, \
                         (extract(epoch FROM w.min_interval) * 1000000)::bigint, (extract(epoch FROM w.max_age) * 1000000)::bigint, \
-                        w.activated_at, c.failures, c.opened_at, c.next_try_at \
+                        w.activated_at, c.failures, c.opened_at, c.next_try_at, n.last_sent_at, n.last_failed_at, \
+                        w.quiet_hours, w.mention \
                  FROM zentry_notify.webhook_integration w \
                  LEFT JOIN zentry_notify.webhook_circuit c ON c.webhook_integration_id = w.id \
+                 LEFT JOIN zentry_notify.webhook_count n ON n.webhook_integration_id = w.id \
                  WHERE w.is_active",
+                &[],
+            ),
+            wordings: prepare(
+                "SELECT d.webhook_integration_id, d.definition::text FROM zentry_notify.event_definition d ORDER BY 1, d.event_type",
                 &[],
             ),
             claim: prepare(
                 "SELECT l.id, c.lane, l.event_type, l.payload, l.attempts, l.created_at, l.next_attempt_at \
-                 FROM unnest($1, $2) c (lane, page) \
+                 FROM unnest($1, $2, $3) c (lane, page, mark) \
                  CROSS JOIN LATERAL (\
                    SELECT l.id, l.event_type::text, l.payload::text, l.attempts, l.created_at, l.next_attempt_at \
                    FROM zentry_notify.notification_log l \
-                   WHERE l.webhook_integration_id = c.lane AND l.status IN ('pending', 'retry') \
+                   WHERE l.webhook_integration_id = c.lane AND l.id >= c.mark AND l.status IN ('pending', 'retry') \
                    ORDER BY l.id LIMIT c.page) l",
-                &[INT8ARRAYOID, INT4ARRAYOID],
+                &[INT8ARRAYOID, INT4ARRAYOID, INT8ARRAYOID],
             ),
+            // By the primary key, hence coalesce: the planner takes the index of what waits for all but empty, and would read the
+            // whole of it, with all that is finished but not vacuumed.
             record: prepare(
                 &format!(
                     "UPDATE zentry_notify.notification_log l \
                  SET status = o.status, attempts = o.attempts, response_status_code = o.code, response_body = coalesce(o.body, ''), \
-                     error_message = coalesce(o.error, ''), sent_at = o.sent_at, next_attempt_at = o.next_attempt_at \
+                     error_message = coalesce(o.error, ''), sent_at = o.sent_at, next_attempt_at = o.next_attempt_at, \
+                     payload = CASE WHEN $9 OR o.status = 'retry' THEN l.payload ELSE 'null' END \
                  FROM unnest($1, $2, $3, $4, $5, $6, $7, $8) o (id, status, attempts, code, body, error, sent_at, next_attempt_at) \
-                 WHERE l.id = o.id AND l.status IN ('pending', 'retry') AND l.tableoid = {log}"
+                 WHERE l.id = o.id AND coalesce(l.status, '') IN ('pending', 'retry') AND l.tableoid = {log}"
                 ),
                 &[
                     INT8ARRAYOID,
@@ -107,6 +139,7 @@ impl Queue {
                     TEXTARRAYOID,
                     TIMESTAMPTZARRAYOID,
                     TIMESTAMPTZARRAYOID,
+                    BOOLOID,
                 ],
             ),
             count: prepare(
@@ -131,6 +164,35 @@ impl Queue {
                     TEXTARRAYOID,
                 ],
             ),
+            tally: prepare(
+                &format!(
+                    "INSERT INTO zentry_notify.delivery_stat AS s \
+                        (span, since, webhook_integration_id, event_type, sent, failed, retried, requests, messages, rate_limited, latency_sum, latency) \
+                 SELECT p.span, p.since, t.lane, t.event_type, t.sent, t.failed, t.retried, t.requests, t.messages, t.rate_limited, \
+                        t.latency_sum, t.latency::bigint[] \
+                 FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) \
+                      t (lane, event_type, sent, failed, retried, requests, messages, rate_limited, latency_sum, latency) \
+                 CROSS JOIN (VALUES ('minute', date_trunc('minute', now(), 'UTC')), ('ever', '-infinity')) p (span, since) \
+                 WHERE EXISTS (SELECT FROM zentry_notify.webhook_integration w WHERE w.id = t.lane AND w.tableoid = {integrations}) \
+                 ON CONFLICT (span, since, webhook_integration_id, event_type) DO UPDATE \
+                 SET sent = s.sent + EXCLUDED.sent, failed = s.failed + EXCLUDED.failed, retried = s.retried + EXCLUDED.retried, \
+                     requests = s.requests + EXCLUDED.requests, messages = s.messages + EXCLUDED.messages, \
+                     rate_limited = s.rate_limited + EXCLUDED.rate_limited, latency_sum = s.latency_sum + EXCLUDED.latency_sum, \
+                     latency = zentry_notify.add_histograms(s.latency, EXCLUDED.latency)"
+                ),
+                &[
+                    INT8ARRAYOID,
+                    TEXTARRAYOID,
+                    INT8ARRAYOID,
+                    INT8ARRAYOID,
+                    INT8ARRAYOID,
+                    INT8ARRAYOID,
+                    INT8ARRAYOID,
+                    INT8ARRAYOID,
+                    FLOAT8ARRAYOID,
+                    TEXTARRAYOID,
+                ],
+            ),
             switch_off: prepare(
                 "UPDATE zentry_notify.webhook_integration \
                  SET is_active = false, switched_off_at = $3, switched_off_reason = $4 \
@@ -138,12 +200,14 @@ impl Queue {
                 &[INT8OID, TEXTOID, TIMESTAMPTZOID, TEXTOID],
             ),
             fail_waiting: prepare(
-                "UPDATE zentry_notify.notification_log SET status = 'failed', error_message = $2, next_attempt_at = NULL \
+                "UPDATE zentry_notify.notification_log SET status = 'failed', error_message = $2, next_attempt_at = NULL, \
+                     payload = CASE WHEN $4 THEN payload ELSE 'null' END \
                  WHERE id IN (SELECT l.id FROM zentry_notify.notification_log l \
                               WHERE l.webhook_integration_id = $1 AND l.status IN ('pending', 'retry') ORDER BY l.id LIMIT $3) \
                    AND EXISTS (SELECT FROM zentry_notify.webhook_integration w \
-                               WHERE w.id = $1 AND w.switched_off_at IS NOT NULL)",
-                &[INT8OID, TEXTOID, INT4OID],
+                               WHERE w.id = $1 AND w.switched_off_at IS NOT NULL) \
+                 RETURNING event_type::text",
+                &[INT8OID, TEXTOID, INT4OID, BOOLOID],
             ),
             set_circuit: prepare(
                 "INSERT INTO zentry_notify.webhook_circuit AS c (webhook_integration_id, failures, opened_at, next_try_at, error_message) \
@@ -169,16 +233,34 @@ impl Queue {
         })
     }
 
-    /// The first waiting rows of each claimed lane, in order of id. A lane that has none is there with an empty list.
-    pub fn claim(&self, claims: &[Claim]) -> Vec<(LaneId, Vec<Delivery>)> {
+    pub fn wordings(&self) -> Vec<Wording> {
+        with_spi(|| {
+            let rows = self.wordings.execute(&[]);
+            (0..rows.len())
+                .filter_map(|row| {
+                    Some(Wording {
+                        webhook: value(&rows, row, 1),
+                        definition: value(&rows, row, 2)?,
+                    })
+                })
+                .collect()
+        })
+    }
+
+    /// The first waiting rows of each claimed lane from its mark on, in order of id. A lane that has none is there with an
+    /// empty list.
+    pub fn claim(&self, claims: &[Claim], marks: &Marks) -> Vec<(LaneId, Vec<Delivery>)> {
         let lanes: Vec<i64> = claims.iter().map(|claim| claim.lane.0).collect();
         let pages: Vec<i32> = claims
             .iter()
             .map(|claim| claim.limit.try_into().unwrap_or(i32::MAX))
             .collect();
+        let from: Vec<i64> = claims.iter().map(|claim| marks.of(claim.lane)).collect();
         let mut found: BTreeMap<LaneId, Vec<Delivery>> = BTreeMap::new();
         with_spi(|| {
-            let rows = self.claim.execute(&[lanes.into_datum(), pages.into_datum()]);
+            let rows = self
+                .claim
+                .execute(&[lanes.into_datum(), pages.into_datum(), from.into_datum()]);
             for (lane, delivery) in (0..rows.len()).filter_map(|row| delivery(&rows, row)) {
                 found.entry(lane).or_default().push(delivery);
             }
@@ -207,18 +289,24 @@ impl Queue {
                 .collect::<Vec<T>>()
                 .into_datum()
         }
+        let log_payloads = settings::log_payloads();
         with_spi(|| {
             self.record.execute(&[
                 column(changes, |c| c.id.0),
                 column(changes, |c| status(c.outcome)),
                 column(changes, attempts),
                 column(changes, |c| c.status_code.map(i32::from)),
-                column(changes, |c| c.body.as_deref().map(str::to_owned)),
+                // Discord's answer has the message in it.
+                column(changes, |c| {
+                    let kept = log_payloads || c.outcome != Outcome::Sent;
+                    c.body.as_deref().filter(|_| kept).map(str::to_owned)
+                }),
                 column(changes, |c| c.error.as_deref().map(str::to_owned)),
                 column(changes, |c| {
                     (c.outcome == Outcome::Sent).then(|| to_timestamptz(c.at))
                 }),
                 column(changes, |c| next_attempt(c.outcome).map(to_timestamptz)),
+                log_payloads.into_datum(),
             ]);
         });
         self.count(&Counts::of(changes));
@@ -284,13 +372,22 @@ impl Queue {
         });
     }
 
-    /// Gives up a page of what waits for an integration that is switched off; false when nothing is left. If somebody has
-    /// mended it meanwhile, what waits is sent.
-    pub fn fail_waiting(&self, lane: LaneId, reason: &str, at: Timestamp) -> bool {
+    /// Gives up a page of what waits for an integration that is switched off. If somebody has mended it meanwhile, what
+    /// waits is sent.
+    pub fn fail_waiting(&self, lane: LaneId, reason: &str, at: Timestamp) -> GivenUp {
+        let mut tally = Tally::default();
         let failed = with_spi(|| {
-            self.fail_waiting
-                .execute(&[lane.0.into_datum(), reason.into_datum(), FAIL_PAGE.into_datum()])
-                .len()
+            let arguments = [
+                lane.0.into_datum(),
+                reason.into_datum(),
+                FAIL_PAGE.into_datum(),
+                settings::log_payloads().into_datum(),
+            ];
+            let rows = self.fail_waiting.execute(&arguments);
+            (0..rows.len())
+                .filter_map(|row| value::<String>(&rows, row, 1))
+                .for_each(|event_type| tally.failed(lane, &event_type));
+            rows.len()
         });
         if failed > 0 {
             let counts = Counts {
@@ -301,8 +398,56 @@ impl Queue {
             };
             self.count(&BTreeMap::from([(lane.0, counts)]));
         }
-        failed == FAIL_PAGE as usize
+        GivenUp {
+            tally,
+            more: failed == FAIL_PAGE as usize,
+        }
     }
+
+    /// Adds to the counters.
+    pub fn tally(&self, tally: &Tally) {
+        fn column<T>(
+            tally: &Tally,
+            value: impl Fn((LaneId, &str, &schedule::Counts)) -> T,
+        ) -> Option<pg_sys::Datum>
+        where
+            Vec<T>: IntoDatum,
+        {
+            tally.iter().map(value).collect::<Vec<T>>().into_datum()
+        }
+        let number = |value: fn(&schedule::Counts) -> u64| {
+            column(tally, |(.., counts)| {
+                i64::try_from(value(counts)).unwrap_or(i64::MAX)
+            })
+        };
+        with_spi(|| {
+            self.tally.execute(&[
+                column(tally, |(lane, ..)| lane.0),
+                column(tally, |(_, event_type, _)| event_type.to_owned()),
+                number(|c| c.sent),
+                number(|c| c.failed),
+                number(|c| c.retried),
+                number(|c| c.requests),
+                number(|c| c.messages),
+                number(|c| c.rate_limited),
+                column(tally, |(.., counts)| counts.latency_sum.as_secs_f64()),
+                column(tally, |(.., counts)| array_literal(counts.latency.counts())),
+            ]);
+        });
+    }
+}
+
+/// What came of giving up a page.
+pub struct GivenUp {
+    pub tally: Tally,
+    /// There may be more that waits.
+    pub more: bool,
+}
+
+/// Arrays of different lengths can't be passed as an array.
+fn array_literal(counts: &[u64]) -> String {
+    let counts: Vec<String> = counts.iter().map(u64::to_string).collect();
+    format!("{{{}}}", counts.join(","))
 }
 
 /// What became of a lane's deliveries.
@@ -380,6 +525,10 @@ fn integration(rows: &Rows, row: usize) -> Option<Integration> {
         max_age: micros(6),
         activated_at: timestamp(rows, row, 7)?,
         circuit,
+        last_sent_at: timestamp(rows, row, 11),
+        last_failed_at: timestamp(rows, row, 12),
+        quiet_hours: value(rows, row, 13),
+        mention: value(rows, row, 14),
     })
 }
 

@@ -2,15 +2,51 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use webhook::schedule::{Changes, DeliveryChange, LaneChange, LaneId};
+use webhook::schedule::{Changes, DeliveryChange, LaneChange, LaneId, Tally};
 
 use super::database;
 use super::delivery::Worker;
 
 /// Outcomes in one statement.
 const RECORD_PAGE: usize = 5_000;
+
+/// Counters are added to no more often, so that under load they cost nothing. A lane that was idle is counted with its outcome.
+const COUNT_INTERVAL: Duration = Duration::from_secs(1);
+
+/// What has to be added to the counters.
+#[derive(Default)]
+pub struct Uncounted {
+    tally: Tally,
+    last: Option<Instant>,
+}
+
+impl Uncounted {
+    pub fn add(&mut self, tally: Tally) {
+        self.tally.merge(tally);
+    }
+
+    /// How long it may wait; None: there is nothing.
+    pub fn wait(&self) -> Option<Duration> {
+        let since = self.last.map_or(COUNT_INTERVAL, |last| last.elapsed());
+        (!self.tally.is_empty()).then(|| COUNT_INTERVAL.saturating_sub(since))
+    }
+
+    /// Nothing may wait any more: the worker leaves.
+    pub fn hurry(&mut self) {
+        self.last = None;
+    }
+
+    /// What has to be counted now. It is the caller's to give back if the database does not take it.
+    fn take_due(&mut self) -> Option<Tally> {
+        self.wait()?.is_zero().then(|| {
+            self.last = Some(Instant::now());
+            std::mem::take(&mut self.tally)
+        })
+    }
+}
 
 /// What the database did not take.
 #[derive(Default)]
@@ -53,9 +89,10 @@ impl Worker {
                 .into_values()
                 .for_each(|state| self.record_state(state));
         }
+        self.uncounted.add(self.scheduler.take_tally());
         let changes = self.scheduler.take_changes();
         if changes.is_empty() {
-            return;
+            return self.count();
         }
         if let Some(until) = changes.discord_parked_until {
             self.registry.park_discord(until);
@@ -71,15 +108,17 @@ impl Worker {
     fn record(&mut self, changes: &[DeliveryChange]) {
         for page in changes.chunks(RECORD_PAGE) {
             let page: Vec<&DeliveryChange> = page.iter().collect();
-            if self.write(&page).is_ok() {
+            let tally = self.due_tally();
+            if self.write(&page, tally.as_ref()).is_ok() {
                 continue;
             }
+            self.uncounted.add(tally.unwrap_or_default());
             let mut by_lane: HashMap<LaneId, Vec<&DeliveryChange>> = HashMap::new();
             for change in page {
                 by_lane.entry(change.lane).or_default().push(change);
             }
             for (lane, changes) in by_lane {
-                if let Err(error) = self.write(&changes) {
+                if let Err(error) = self.write(&changes, None) {
                     self.met(&format!("recording deliveries of webhook {}", lane.0), error);
                     self.unrecorded.deliveries.extend(changes.into_iter().cloned());
                     self.unrecorded.lanes.insert(lane);
@@ -88,8 +127,30 @@ impl Worker {
         }
     }
 
-    fn write(&self, changes: &[&DeliveryChange]) -> Result<(), String> {
-        database::transaction("zentry_notify: record deliveries", || self.queue.record(changes))
+    fn write(&self, changes: &[&DeliveryChange], tally: Option<&Tally>) -> Result<(), String> {
+        database::transaction("zentry_notify: record deliveries", || {
+            self.queue.record(changes);
+            if let Some(tally) = tally {
+                self.queue.tally(tally);
+            }
+        })
+    }
+
+    /// Not while the database is in trouble: what can't be counted must not keep outcomes from being recorded.
+    fn due_tally(&mut self) -> Option<Tally> {
+        (!self.trouble.is_on())
+            .then(|| self.uncounted.take_due())
+            .flatten()
+    }
+
+    /// Adds to the counters what no outcome has taken along.
+    pub fn count(&mut self) {
+        let Some(tally) = self.due_tally() else { return };
+        let counted = database::transaction("zentry_notify: count", || self.queue.tally(&tally));
+        if let Err(error) = counted {
+            self.uncounted.add(tally);
+            self.met("counting", error);
+        }
     }
 
     fn states_of(&self, changes: &Changes) -> Vec<State> {
@@ -133,14 +194,18 @@ impl Worker {
         }
     }
 
-    fn fail_waiting(&self, lane: LaneId, reason: &str, at: Timestamp) -> Result<(), String> {
+    fn fail_waiting(&mut self, lane: LaneId, reason: &str, at: Timestamp) -> Result<(), String> {
         let reason = format!("not sent, the webhook was switched off: {reason}");
-        while database::transaction("zentry_notify: give up deliveries", || {
-            self.queue.fail_waiting(lane, &reason, at)
-        })? {
+        loop {
+            let given_up = database::transaction("zentry_notify: give up deliveries", || {
+                self.queue.fail_waiting(lane, &reason, at)
+            })?;
+            self.uncounted.add(given_up.tally);
+            if !given_up.more {
+                return Ok(());
+            }
             pgrx::check_for_interrupts!();
         }
-        Ok(())
     }
 }
 

@@ -1,5 +1,6 @@
 //! Wait for something to do: a latch, a socket, the postmaster's death, or the time.
 
+use std::ffi::CStr;
 use std::os::fd::RawFd;
 use std::time::Duration;
 
@@ -10,11 +11,13 @@ use crate::version;
 /// Events that a process waits for, registered once.
 pub struct Waiter {
     set: *mut pg_sys::WaitEventSet,
+    /// For pg_stat_activity.
+    event: u32,
 }
 
 impl Waiter {
     /// Wakes by this process's latch, and by `socket` when it can be read.
-    pub fn new(socket: Option<RawFd>) -> Waiter {
+    pub fn new(socket: Option<RawFd>, name: &CStr) -> Waiter {
         // SAFETY: the set lives as long as the process; the latch is this process's own.
         unsafe {
             let set = version::create_wait_event_set(3);
@@ -30,7 +33,10 @@ impl Waiter {
             if let Some(socket) = socket {
                 add(pg_sys::WL_SOCKET_READABLE, socket, std::ptr::null_mut());
             }
-            Waiter { set }
+            Waiter {
+                set,
+                event: version::wait_event(name),
+            }
         }
     }
 
@@ -42,7 +48,7 @@ impl Waiter {
         let mut event = pg_sys::WaitEvent::default();
         // SAFETY: the set and the latch live as long as the process.
         unsafe {
-            pg_sys::WaitEventSetWait(self.set, milliseconds, &mut event, 1, pg_sys::PG_WAIT_EXTENSION);
+            pg_sys::WaitEventSetWait(self.set, milliseconds, &mut event, 1, self.event);
             pg_sys::ResetLatch(pg_sys::MyLatch);
         }
         pgrx::check_for_interrupts!();

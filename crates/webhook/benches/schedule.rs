@@ -38,6 +38,8 @@ fn lane(id: usize, max_events_per_message: usize) -> LaneConfig {
         max_events_per_message,
         min_interval: Duration::ZERO,
         max_age: None,
+        quiet_hours: None,
+        proven: false,
         circuit: None,
     }
 }

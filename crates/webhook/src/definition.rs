@@ -4,6 +4,8 @@ mod builtin;
 mod catalogue;
 mod context;
 mod generic;
+mod keys;
+mod notation;
 mod sample;
 mod segments;
 mod template;
@@ -16,7 +18,9 @@ use serde::{Deserialize, Serialize};
 
 pub use builtin::{TEST, builtin};
 pub use catalogue::Catalogue;
-pub use sample::sample;
+pub use keys::UnknownKey;
+pub use notation::parse_fields;
+pub use sample::{placeholder, sample};
 
 use crate::card::{Card, humanised};
 use crate::event::Event;
@@ -43,15 +47,15 @@ const MAX_FOOTER: usize = 2048;
 pub struct EventDefinition {
     pub name: String,
     pub title: String,
-    /// 0xRRGGBB.
-    #[serde(default = "default_colour")]
+    /// 0xRRGGBB; as JSON `"#rrggbb"`.
+    #[serde(default = "default_colour", with = "notation::colour")]
     pub colour: u32,
     #[serde(default)]
     pub emoji: String,
     #[serde(default)]
     pub text: String,
-    /// A field whose value comes out empty is left out.
-    #[serde(default)]
+    /// A field whose value comes out empty is left out. As JSON an array of them, or an object of names and values.
+    #[serde(default, deserialize_with = "notation::fields")]
     pub fields: Vec<FieldDefinition>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub footer: Option<String>,
@@ -178,6 +182,16 @@ impl Definition {
         let data = Arc::new(Data::new(event.parse()));
         self.render(event, &data)
             .unwrap_or_else(|_| generic::card(event, &data))
+    }
+
+    /// The same, but for the error of a template that fails on these data.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong, and in which part.
+    pub fn try_card(&self, event: &Event) -> Result<Card, String> {
+        self.render(event, &Arc::new(Data::new(event.parse())))
+            .map_err(|error| error.to_string())
     }
 
     fn render(&self, event: &Event, data: &Arc<Data>) -> Result<Card, template::RenderError> {

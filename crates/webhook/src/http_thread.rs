@@ -3,13 +3,13 @@
 use std::io::{self, Write as _};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{self as answers, Receiver};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{SigSet, SigmaskHow};
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::mpsc as orders;
 
 use crate::client::Client;
@@ -22,6 +22,9 @@ const MAX_RESOLVING: usize = 32;
 const RESOLVER_KEEP_ALIVE: Duration = Duration::from_secs(5);
 /// Orders taken at a time.
 const BATCH: usize = 128;
+/// How long an answer may wait for company. While many requests are in flight, who asked for them is woken when half of them
+/// are answered: to record each batch costs it a commit, whose wait for the disk is longer than this.
+const HOLD: Duration = Duration::from_millis(1);
 
 /// A request to be made. `id` comes back with the answer.
 #[derive(Debug)]
@@ -67,8 +70,9 @@ pub struct HttpThread {
 }
 
 impl HttpThread {
-    /// Starts the thread. A byte is written to `wake` when an answer is there after [`try_recv`](Self::try_recv) had
-    /// none; wait for the other end to be readable, empty it, then call `try_recv` until it has none.
+    /// Starts the thread. A byte is written to `wake` when answers are there after [`try_recv`](Self::try_recv) had none: as
+    /// soon as they are as many as the requests still in flight, and at most a moment later. Wait for the other end to be
+    /// readable, empty it, then call `try_recv` until it has none.
     ///
     /// # Errors
     /// When the system has no thread or file descriptor left.
@@ -79,6 +83,8 @@ impl HttpThread {
         let (answer_sender, answer_receiver) = answers::channel();
         let reporter = Arc::new(Reporter {
             answers: answer_sender,
+            in_flight: AtomicUsize::new(0),
+            waiting: AtomicUsize::new(0),
             woken: AtomicBool::new(false),
             wake,
         });
@@ -123,6 +129,7 @@ impl HttpThread {
             return Some(answer);
         }
         // From here on answers write to `wake` again; one that came before this is seen by the second look.
+        self.reporter.waiting.store(0, Ordering::Release);
         self.reporter.woken.swap(false, Ordering::AcqRel);
         self.answers.try_recv().ok()
     }
@@ -180,18 +187,46 @@ async fn make(client: Client, request: Outgoing, mut reply: Reply) {
 #[derive(Debug)]
 struct Reporter {
     answers: answers::Sender<Incoming>,
-    /// Whether a byte was written since the receiver last found nothing.
+    /// Requests without an answer yet.
+    in_flight: AtomicUsize,
+    /// Answers since the receiver last found nothing.
+    waiting: AtomicUsize,
+    /// Whether a byte was written since then.
     woken: AtomicBool,
     wake: UnixStream,
 }
 
 impl Reporter {
-    fn report(&self, answer: Incoming) {
+    fn report(self: &Arc<Self>, answer: Incoming) {
         // Nobody listens any more while the handle is being dropped.
         let _ = self.answers.send(answer);
+        let in_flight = self.in_flight.fetch_sub(1, Ordering::AcqRel) - 1;
+        let waited = self.waiting.fetch_add(1, Ordering::AcqRel);
+        if waited + 1 >= in_flight {
+            self.wake();
+        } else if waited == 0 {
+            self.wake_soon();
+        }
+    }
+
+    fn wake(&self) {
         if !self.woken.swap(true, Ordering::AcqRel) {
             // When the stream is full, the other end is readable anyway.
             let _ = (&self.wake).write(&[1]);
+        }
+    }
+
+    fn wake_soon(self: &Arc<Self>) {
+        let reporter = Arc::clone(self);
+        let wake = async move {
+            tokio::time::sleep(HOLD).await;
+            if reporter.waiting.load(Ordering::Acquire) > 0 {
+                reporter.wake();
+            }
+        };
+        match Handle::try_current() {
+            Ok(runtime) => drop(runtime.spawn(wake)),
+            Err(_) => self.wake(),
         }
     }
 }
@@ -208,6 +243,7 @@ struct Reply {
 
 impl Reply {
     fn new(id: u64, reporter: Arc<Reporter>) -> Self {
+        reporter.in_flight.fetch_add(1, Ordering::AcqRel);
         Self {
             id,
             started: Instant::now(),
@@ -268,6 +304,8 @@ mod tests {
         let (sender, answers) = answers::channel();
         let reporter = Arc::new(Reporter {
             answers: sender,
+            in_flight: AtomicUsize::new(0),
+            waiting: AtomicUsize::new(0),
             woken: AtomicBool::new(false),
             wake,
         });
@@ -296,6 +334,33 @@ mod tests {
         reply(4);
         assert_eq!(woken.read(&mut bytes).unwrap(), 1);
         assert_eq!(handle.try_recv().unwrap().id, 4);
+    }
+
+    #[test]
+    fn it_is_woken_when_half_is_answered_or_after_a_moment() {
+        let (handle, mut woken) = handle();
+        let mut bytes = [0; 16];
+        let runtime = runtime().unwrap();
+        let mut replies: Vec<_> = (0..10)
+            .map(|id| Reply::new(id, Arc::clone(&handle.reporter)))
+            .collect();
+        let _entered = runtime.enter();
+        replies.truncate(6);
+        assert!(woken.read(&mut bytes).is_err(), "six are not answered");
+        replies.truncate(5);
+        assert_eq!(woken.read(&mut bytes).unwrap(), 1);
+        assert_eq!(std::iter::from_fn(|| handle.try_recv()).count(), 5);
+        replies.truncate(4);
+        assert!(woken.read(&mut bytes).is_err(), "four are not answered");
+        let is_woken = async {
+            while woken.read(&mut bytes).is_err() {
+                tokio::time::sleep(HOLD).await;
+            }
+        };
+        runtime
+            .block_on(async { tokio::time::timeout(Duration::from_secs(30), is_woken).await })
+            .unwrap();
+        assert_eq!(std::iter::from_fn(|| handle.try_recv()).count(), 1);
     }
 
     #[test]

@@ -15,7 +15,8 @@ use webhook::card::Card;
 use webhook::definition::{Catalogue, Definition, EventDefinition, FieldDefinition, builtin};
 use webhook::endpoint::EndpointKind::{self, Discord, TeamsConnector, TeamsWorkflow};
 use webhook::event::Event;
-use webhook::message::compose;
+use webhook::mention::Mention;
+use webhook::message::{compose, compose_with};
 use webhook::rich_text::RichText;
 
 static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(Catalogue::builtin);
@@ -252,6 +253,20 @@ proptest! {
         let engine = definition(&format!("{template} {{# a comment #}}")).map(|definition| definition.card(&event));
         prop_assert_eq!(short, engine);
     }
+
+    #[test]
+    fn nothing_but_the_keys_that_a_definition_asks_for_matters(template in templates(), data in data()) {
+        prop_assume!(serde_json::to_string(&data).unwrap().len() < 20_000);
+        let Some(definition) = definition(&template) else { return Ok(()) };
+        let keys = raw_definition(&template).keys();
+        let card = |data: Map<String, Value>| definition.card(&Event {
+            event_type: "own".into(),
+            data: Value::Object(data).to_string().into(),
+            occurred_at: Timestamp::UNIX_EPOCH,
+        });
+        let asked_for = data.clone().into_iter().filter(|(key, _)| keys.contains(key)).collect();
+        prop_assert_eq!(card(asked_for), card(data));
+    }
 }
 
 proptest! {
@@ -259,9 +274,9 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, max_shrink_iters: 3000, ..ProptestConfig::default() })]
 
     #[test]
-    fn messages_take_the_first_cards_in_order(cards in vec(cards(3), 1..14)) {
+    fn messages_take_the_first_cards_in_order(cards in vec(cards(3), 1..14), mention in proptest::option::of(mentions())) {
         for kind in KINDS {
-            let message = compose(kind, &cards);
+            let message = compose_with(kind, &cards, mention.as_ref());
             let shown = read(kind, &message.body);
             prop_assert!((1..=cards.len().min(10)).contains(&message.taken));
             prop_assert_eq!(shown.len(), message.taken);
@@ -270,6 +285,15 @@ proptest! {
             }
         }
     }
+}
+
+fn mentions() -> impl Strategy<Value = Mention> {
+    prop_oneof![
+        "[0-9]{17,20}".prop_map(Mention::DiscordRole),
+        "[0-9]{17,20}".prop_map(Mention::DiscordUser),
+        ("[a-z0-9@.-]{1,256}", "[\\p{L}\\p{N} .'-]{1,128}")
+            .prop_map(|(id, name)| Mention::TeamsUser { id, name }),
+    ]
 }
 
 fn shown_fields(card: &Card) -> impl Iterator<Item = (&str, &str)> {
@@ -315,8 +339,8 @@ fn templates() -> impl Strategy<Value = String> {
     vec(node, 0..6).prop_map(|nodes| nodes.concat())
 }
 
-fn definition(template: &str) -> Option<Definition> {
-    Definition::compile(&EventDefinition {
+fn raw_definition(template: &str) -> EventDefinition {
+    EventDefinition {
         name: "own".into(),
         title: "Own".into(),
         colour: 0,
@@ -328,6 +352,9 @@ fn definition(template: &str) -> Option<Definition> {
         }],
         footer: None,
         time_key: None,
-    })
-    .ok()
+    }
+}
+
+fn definition(template: &str) -> Option<Definition> {
+    Definition::compile(&raw_definition(template)).ok()
 }

@@ -79,6 +79,11 @@ impl Stage {
         self.bin.join(name)
     }
 
+    /// The path of a library that the server loads by name.
+    pub fn library(&self, name: &str) -> PathBuf {
+        self.bin.with_file_name("lib").join(name)
+    }
+
     /// One of PostgreSQL's clients (psql, pg_dump, pgbench), run as ourselves.
     pub fn client(&self, name: &str) -> Command {
         without_pg_variables(self.program(name))

@@ -153,6 +153,7 @@ impl Emulator {
 
     /// Fails when a port is taken.
     pub fn start_with(options: Options) -> io::Result<Self> {
+        server::raise_limit_of_files()?;
         let runtime = Builder::new_multi_thread()
             .worker_threads(options.threads.max(1))
             .thread_name("emulator")

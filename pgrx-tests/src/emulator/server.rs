@@ -8,6 +8,7 @@ use std::time::Duration;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::runtime::Handle;
@@ -23,6 +24,12 @@ use super::store::lock;
 
 /// Connections that may wait to be accepted; benchmarks open thousands at once.
 const BACKLOG: u32 = 4096;
+
+/// Allows this process as many files as the system lets it have: each connection is one, and thousands may hang.
+pub(crate) fn raise_limit_of_files() -> io::Result<()> {
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    Ok(setrlimit(Resource::RLIMIT_NOFILE, hard, hard)?)
+}
 
 /// A listening socket and all its connections. They end when it is closed or dropped.
 #[derive(Debug)]

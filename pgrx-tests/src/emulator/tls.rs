@@ -19,6 +19,8 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs
 pub enum Certificate {
     /// Of the emulator's authority, for 127.0.0.1 and localhost.
     Good,
+    /// Of the emulator's authority, for hosts of Discord and Teams.
+    Vendors,
     /// Ran out yesterday.
     Expired,
     /// Valid from tomorrow.
@@ -72,6 +74,7 @@ impl Authority {
         certificate: Certificate,
     ) -> Result<(CertificateDer<'static>, PrivateKeyDer<'static>), rcgen::Error> {
         let names: &[&str] = match certificate {
+            Certificate::Vendors => &["discord.com", "*.westeurope.logic.azure.com"],
             Certificate::WrongName => &["elsewhere.example"],
             _ => &["127.0.0.1", "localhost"],
         };

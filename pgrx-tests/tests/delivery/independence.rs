@@ -2,12 +2,79 @@
 
 use std::time::Duration;
 
-use zentry_e2e::emulator::{Behaviour, Kind};
+use zentry_e2e::emulator::{Behaviour, Kind, Limits, Webhook};
 use zentry_e2e::numbered;
-use zentry_e2e::scene::SOON;
+use zentry_e2e::scene::{SOON, Scene};
+use zentry_e2e::wait::eventually;
 use zentry_e2e::zentry::id;
 
-use crate::{KINDS, TASKS, channel, scene, set};
+use crate::{KINDS, TASKS, channel, replace_worker, scene, set};
+
+/// Registers many webhooks for completed tasks at once.
+fn register(scene: &mut Scene, count: usize) -> Vec<Webhook> {
+    let kinds = KINDS.into_iter().cycle().take(count);
+    let webhooks: Vec<Webhook> = kinds.map(|kind| scene.emulator.register(kind)).collect();
+    let column = |of: fn(&Webhook) -> String| webhooks.iter().map(of).collect::<Vec<String>>();
+    let webhook_type = |webhook: &Webhook| match webhook.kind() {
+        Kind::Discord => "discord".to_owned(),
+        Kind::Connector | Kind::Workflow => "teams".to_owned(),
+    };
+    scene
+        .client
+        .execute(
+            "INSERT INTO zentry_notify.webhook_integration (name, webhook_type, webhook_url, event_types) \
+             SELECT name, kind, url, '[\"task_completed\"]' \
+             FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS w (name, kind, url, place) ORDER BY place",
+            &[&column(Webhook::name), &column(webhook_type), &column(Webhook::url)],
+        )
+        .unwrap();
+    for webhook in &webhooks {
+        webhook.limit(Limits::default());
+    }
+    webhooks
+}
+
+/// Waits until each of these webhooks has got so many events.
+fn wait_for_all(webhooks: &[&Webhook], events: u64) {
+    let behind = || {
+        webhooks
+            .iter()
+            .filter(|webhook| webhook.event_count() < events)
+            .count()
+    };
+    let all = eventually(SOON, "all to get theirs", || (behind() == 0).then_some(()));
+    assert!(all.is_ok(), "{} of {} got none", behind(), webhooks.len());
+}
+
+#[test]
+fn a_thousand_broken_channels_delay_none_of_a_thousand_healthy_ones() {
+    const ALL: usize = 2_000;
+    // Those that hang never end while this plays: whoever has to wait for one of them waits in vain.
+    let mut scene = scene(&[("request_timeout", "5min")]);
+    let webhooks = register(&mut scene, ALL);
+    let (healthy, broken): (Vec<_>, Vec<_>) = webhooks.iter().enumerate().partition(|(n, _)| n % 2 == 0);
+    let healthy: Vec<&Webhook> = healthy.into_iter().map(|(_, webhook)| webhook).collect();
+    let faults = [Behaviour::Hang, Behaviour::Status(500)];
+    for ((_, webhook), fault) in broken.iter().zip(faults.iter().cycle()) {
+        webhook.always(fault.clone());
+    }
+    // At first contact nothing tells one from the other.
+    numbered::complete(&mut scene.client, 1..=2).unwrap();
+    wait_for_all(&healthy, 2);
+    // Then it is known, by this worker and by one that starts anew.
+    numbered::complete(&mut scene.client, [3]).unwrap();
+    wait_for_all(&healthy, 3);
+    replace_worker(&mut scene.client);
+    numbered::complete(&mut scene.client, [4]).unwrap();
+    wait_for_all(&healthy, 4);
+    for webhook in healthy {
+        assert_eq!(numbered::accepted(webhook), [1, 2, 3, 4]);
+    }
+    for (_, webhook) in broken {
+        assert_eq!(webhook.event_count(), 0);
+    }
+    assert_eq!(scene.emulator.complaints(), [""; 0]);
+}
 
 #[test]
 fn a_hundred_and_fifty_broken_channels_delay_no_healthy_one() {

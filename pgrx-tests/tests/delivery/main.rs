@@ -3,7 +3,9 @@
 
 mod circuit;
 mod coalescing;
+mod cost;
 mod expiry;
+mod files;
 mod gone;
 mod independence;
 mod order;
@@ -11,6 +13,7 @@ mod rate_limits;
 mod refusals;
 mod retry;
 mod shutdown;
+mod vendors;
 
 use postgres::Client;
 use postgres::types::ToSql;
@@ -75,6 +78,15 @@ pub fn worker(client: &mut Client) -> i32 {
         client.query_opt(WORKER, &[]).unwrap().map(|row| row.get(0))
     })
     .unwrap()
+}
+
+/// Ends the database's worker in good order; returns when another one is there, which knows what the tables say.
+pub fn replace_worker(client: &mut Client) {
+    let old = worker(client);
+    client
+        .execute("SELECT pg_terminate_backend($1)", &[&old])
+        .unwrap();
+    eventually(SOON, "another worker", || (worker(client) != old).then_some(())).unwrap();
 }
 
 pub fn is_true(client: &mut Client, condition: &str, parameters: &[&(dyn ToSql + Sync)]) -> bool {

@@ -10,7 +10,7 @@ use postgres::Client;
 use zentry_e2e::cluster::ClusterOptions;
 use zentry_e2e::emulator::Behaviour;
 use zentry_e2e::scene::{Channel, Delivery, SOON};
-use zentry_e2e::site::{Site, fire};
+use zentry_e2e::site::{Site, fire, wait_for};
 use zentry_e2e::zentry;
 
 /// The configuration and state that has to come along, as text.
@@ -19,6 +19,7 @@ const KEPT: &str = "
       SELECT 'webhook ' || w::text AS line FROM zentry_notify.webhook_integration w
       UNION ALL SELECT 'circuit ' || c::text FROM zentry_notify.webhook_circuit c
       UNION ALL SELECT 'count ' || c::text FROM zentry_notify.webhook_count c
+      UNION ALL SELECT 'stat ' || s::text FROM zentry_notify.delivery_stat s
       UNION ALL SELECT 'type ' || t.name || t.title FROM zentry_notify.event_type t
       UNION ALL SELECT 'progress ' || p::text FROM zentry_notify.project_progress p
       UNION ALL SELECT 'source ' || concat_ws(' ', s.id, s.event_type, s.relation, s.columns, s.audience, s.progress, s.suspended_reason)
@@ -53,6 +54,11 @@ fn story() -> Result<Story> {
     channel.webhook.script([Behaviour::Hang]);
     fire(&mut client)?;
     channel.webhook.wait_for(4, SOON);
+    // Counters follow within a second.
+    wait_for(
+        &mut client,
+        "SELECT coalesce(sum(sent + failed), 0) = 3 FROM zentry_notify.delivery_totals WHERE event_type = '*'",
+    )?;
     Ok(Story {
         site,
         client,
@@ -97,7 +103,7 @@ impl Story {
         // Counts may have gone on: what was pending may be sent by now.
         let lines = |text: &str| -> Vec<String> {
             text.lines()
-                .filter(|l| !l.starts_with("count"))
+                .filter(|l| !l.starts_with("count") && !l.starts_with("stat"))
                 .map(str::to_owned)
                 .collect()
         };
@@ -244,6 +250,39 @@ fn data_only_into_a_database_with_the_extension() -> Result<()> {
 }
 
 #[test]
+fn data_only_into_a_database_that_is_attached() -> Result<()> {
+    let mut story = story()?;
+    let mut target = story.site.database("restored")?;
+    target.batch_execute(
+        "TRUNCATE users_user, tasks_project, tasks_project_members, tasks_task, achievements_badge, achievements_userbadge CASCADE",
+    )?;
+    // Sources of its own, with other numbers.
+    target.batch_execute("SELECT zentry_detach('users_user'); SELECT * FROM zentry_attach()")?;
+    drop(target);
+    story
+        .restored(|story| {
+            let dump = story.dump(&["--format=custom", "--data-only"])?;
+            let output = story
+                .command("pg_restore")
+                .env("PGOPTIONS", "-c zentry_notify.enabled=off")
+                .args([
+                    "--exit-on-error",
+                    "--single-transaction",
+                    "--dbname=restored",
+                    &dump.path(),
+                ])
+                .output()?;
+            ensure!(
+                output.status.success(),
+                "pg_restore: {}",
+                String::from_utf8_lossy(&output.stderr)
+            );
+            Ok(())
+        })
+        .map(drop)
+}
+
+#[test]
 fn what_was_pending_can_be_held_back_and_released() -> Result<()> {
     let story = story()?;
     let dump = story.dump(&["--format=custom"])?;
@@ -272,5 +311,51 @@ fn what_was_pending_can_be_held_back_and_released() -> Result<()> {
     fire(&mut restored)?;
     story.channel.webhook.wait_for_events(5, SOON);
     assert_eq!(story.channel.webhook.event_count(), 5);
+    Ok(())
+}
+
+/// What users have said of events: types, wordings, tables attached by hand, in the order that several jobs happen to take.
+#[test]
+fn types_wordings_and_attached_tables_come_along() -> Result<()> {
+    const SAID: &str = "
+        SELECT string_agg(line, E'\\n' ORDER BY line) FROM (
+          SELECT 'type ' || t::text AS line FROM zentry_notify.event_type t WHERE NOT built_in
+          UNION ALL SELECT 'wording ' || w::text FROM zentry_notify.event_wording w
+          UNION ALL SELECT 'source ' || s::text FROM zentry_notify.event_source s WHERE by_hand
+          UNION ALL SELECT 'webhook ' || w.event_types::text FROM zentry_notify.webhook_integration w
+          UNION ALL SELECT 'trigger ' || pg_get_triggerdef(t.oid) FROM pg_trigger t WHERE t.tgname LIKE 'zentry_notify_task_blocked%') x";
+    let site = Site::start(ClusterOptions::default())?;
+    let mut client = site.database("zentry")?;
+    let channel = site.channel(&mut client)?;
+    client.batch_execute(
+        "SELECT zentry_register_event_type('task_blocked', 'Blocked: {{ title }}', emoji => '⛔'); \
+         SELECT zentry_set_wording('task_blocked', webhook_id => 1, text => 'for one'); \
+         SELECT zentry_set_wording('task_completed', title => 'Erledigt'); \
+         SELECT zentry_update_webhook(1, event_types => '{task_blocked}'); \
+         SELECT zentry_attach('task_blocked', 'tasks_task', '{\"title\": \"upper(title)\"}', condition => 'NEW.status = ''blocked''')",
+    )?;
+    let mut story = Story {
+        site,
+        client,
+        channel,
+    };
+    let dump = story.dump(&["--format=directory", "--jobs=2"])?;
+    story.run("createdb", &["restored"])?;
+    story.run(
+        "pg_restore",
+        &["--exit-on-error", "--jobs=2", "--dbname=restored", &dump.path()],
+    )?;
+    let mut restored = story.site.connect("restored")?;
+    let said = |client: &mut Client| -> Result<String> { Ok(client.query_one(SAID, &[])?.get(0)) };
+    let before = said(&mut story.client)?;
+    assert_eq!(before.lines().count(), 7, "{before}");
+    assert_eq!(said(&mut restored)?, before);
+    restored.batch_execute("UPDATE tasks_task SET status = 'blocked' WHERE id = 2")?;
+    story.channel.webhook.wait_for_events(1, SOON);
+    let shown = &story.channel.webhook.shown()[0];
+    assert_eq!(
+        (&*shown.title, &*shown.text),
+        ("⛔ Blocked: WRITE THE LANDING PAGE", "for one")
+    );
     Ok(())
 }

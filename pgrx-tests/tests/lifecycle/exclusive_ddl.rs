@@ -1,6 +1,7 @@
 //! Statements that want a database for themselves: the worker makes way and comes back.
 
 use anyhow::Result;
+use postgres::Client;
 use zentry_e2e::cluster::ClusterOptions;
 use zentry_e2e::emulator::{Behaviour, Webhook};
 use zentry_e2e::scene::SOON;
@@ -34,11 +35,20 @@ fn site(busy: bool) -> Result<(Site, Webhook)> {
     Ok((site, webhook))
 }
 
+/// A session whose statements end soon or fail: an idle worker leaves at once, a busy one waits two seconds for its answers. (The
+/// copying itself takes a while on a busy machine.)
+fn admin(site: &Site, busy: bool) -> Result<Client> {
+    let mut admin = site.cluster.connect()?;
+    let limit = if busy { "10s" } else { "5s" };
+    admin.batch_execute(&format!("SET statement_timeout = '{limit}'"))?;
+    Ok(admin)
+}
+
 /// Runs the statement beside the worker, and shows that the database goes on under `name`: what was in flight is sent, and so
 /// is what is written afterwards.
 fn goes_on_after(statement: &str, busy: bool, name: &str) -> Result<()> {
     let (site, webhook) = site(busy)?;
-    let mut admin = site.cluster.connect()?;
+    let mut admin = admin(&site, busy)?;
     admin.batch_execute("CREATE TABLESPACE elsewhere LOCATION ''")?;
     admin.batch_execute(statement)?;
     if busy {
@@ -56,7 +66,7 @@ fn disappears_by(statement: &str, busy: bool) -> Result<()> {
     let (site, webhook) = site(busy)?;
     let requests = webhook.requests();
     let start = site.cluster.log_end()?;
-    site.cluster.connect()?.batch_execute(statement)?;
+    admin(&site, busy)?.batch_execute(statement)?;
     // Another database with the same name, and a worker of its own.
     let mut client = site.database("zentry")?;
     let channel = site.channel(&mut client)?;

@@ -1,10 +1,13 @@
 //! Errors in the worker's own transactions: logged once, never a loop that spins, and delivery goes on when they are mended.
 
+use std::os::unix::fs::{MetadataExt, chown};
+use std::path::PathBuf;
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::Result;
 use postgres::Client;
-use zentry_e2e::cluster::ClusterOptions;
+use zentry_e2e::cluster::{Cluster, ClusterOptions};
 use zentry_e2e::emulator::Behaviour;
 use zentry_e2e::scene::{Channel, Delivery, SOON};
 use zentry_e2e::site::{Site, fire, wait_for};
@@ -94,6 +97,74 @@ fn a_foreign_key_of_a_user_stops_the_cleaning_and_nothing_else() -> Result<()> {
         &mut client,
         "SELECT NOT EXISTS (SELECT FROM zentry_notify.notification_log WHERE created_at < now() - interval '1 month')",
     )?;
+    Ok(())
+}
+
+/// A file system of a few megabytes, as only root can make one; unmounted when dropped.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    fn mount(cluster: &Cluster) -> Result<Option<Self>> {
+        let name = format!("disk-{}", std::process::id());
+        let disk = Self(cluster.stage().private_dir().join(name));
+        if !nix::unistd::geteuid().is_root() {
+            return Ok(None);
+        }
+        std::fs::create_dir(&disk.0)?;
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=3m", "none"])
+            .arg(&disk.0)
+            .status()?;
+        // A tablespace's directory has to be the server's own.
+        let server = std::fs::metadata(cluster.dir())?;
+        chown(&disk.0, Some(server.uid()), Some(server.gid()))?;
+        Ok(mounted.success().then_some(disk))
+    }
+
+    fn path(&self) -> String {
+        self.0.display().to_string()
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        // Lazily: the server has files open on it, and ends later.
+        let _ = Command::new("umount").arg("--lazy").arg(&self.0).status();
+        let _ = std::fs::remove_dir(&self.0);
+    }
+}
+
+#[test]
+fn a_full_disk_is_logged_once_and_what_was_sent_is_not_sent_again() -> Result<()> {
+    let (site, mut client, channel) = start()?;
+    let Some(disk) = SmallDisk::mount(&site.cluster)? else {
+        eprintln!("SKIPPED: only root can mount a small disk");
+        return Ok(());
+    };
+    channel.webhook.limit(Default::default());
+    client.batch_execute(&format!("CREATE TABLESPACE small LOCATION '{}'", disk.path()))?;
+    client.batch_execute("ALTER TABLE zentry_notify.notification_log SET TABLESPACE small; CREATE TABLE filler (line text) TABLESPACE small")?;
+    // Pages of the log that are full of what waits, and none to be had for what becomes of it.
+    channel.webhook.script([Behaviour::Slow(Duration::from_secs(1))]);
+    client.batch_execute(
+        "BEGIN; INSERT INTO zentry_notify.notification_log (webhook_integration_id, event_type, payload) \
+           SELECT 1, 'daily_streak', zentry_notify.sample_event('daily_streak') FROM generate_series(1, 200); \
+         SELECT zentry_notify.wake('{1}'); COMMIT",
+    )?;
+    channel.webhook.wait_for(1, SOON);
+    let mut filler = site.connect("zentry")?;
+    while filler
+        .batch_execute("INSERT INTO filler SELECT repeat('x', 1000) FROM generate_series(1, 50)")
+        .is_ok()
+    {}
+    site.cluster.wait_for_log("could not extend file", SOON)?;
+    site.cluster.wait_for_log("recording deliveries", SOON)?;
+    filler.batch_execute("DROP TABLE filler")?;
+    let deliveries = Delivery::settle(&mut client)?;
+    assert!(deliveries.iter().all(|delivery| delivery.status == "sent"));
+    assert_eq!(channel.webhook.event_count(), 200);
+    assert_eq!(site.logged(0, "WARNING:  zentry_notify")?, 1);
+    assert_eq!(site.emulator.complaints(), Vec::<String>::new());
     Ok(())
 }
 

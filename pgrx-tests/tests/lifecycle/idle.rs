@@ -10,7 +10,9 @@ use zentry_e2e::site::{Site, fire};
 use zentry_e2e::wait::eventually;
 
 /// How long nothing has to happen.
-const WATCHED: Duration = Duration::from_secs(4);
+const WATCHED: Duration = Duration::from_secs(60);
+/// How long until then: what was going on before may take a while to end.
+const PATIENCE: Duration = Duration::from_secs(150);
 
 /// How often the threads of a process have given up the processor: each wake-up counts.
 fn wake_ups(pid: i32) -> Result<u64> {
@@ -32,11 +34,30 @@ fn transactions(site: &Site, database: &str) -> Result<i64> {
     Ok(site.cluster.connect()?.query_one(SQL, &[&database])?.get(0))
 }
 
+/// Calls of statements by others than who watches, from the database `postgres`.
+fn statements(site: &Site) -> Result<i64> {
+    const SQL: &str = "SELECT coalesce(sum(s.calls), 0)::bigint FROM pg_stat_statements s \
+                       LEFT JOIN pg_database d ON d.oid = s.dbid WHERE d.datname IS DISTINCT FROM 'postgres'";
+    Ok(site.cluster.connect()?.query_one(SQL, &[])?.get(0))
+}
+
+/// A cluster in which nobody else does anything by themselves.
+fn quiet() -> Result<Site> {
+    let options = ClusterOptions::default()
+        .set("autovacuum", "off")
+        .set("shared_preload_libraries", "zentry_notify, pg_stat_statements");
+    let site = Site::start(options)?;
+    site.cluster
+        .connect()?
+        .batch_execute("CREATE EXTENSION pg_stat_statements")?;
+    Ok(site)
+}
+
 /// Waits until `value` has not changed for a while: what had been going on is over and nothing else comes.
 fn stays<T: PartialEq>(what: &str, value: impl Fn() -> Result<T>) -> Result<()> {
     let mut since = Instant::now();
     let mut last = value()?;
-    eventually(SOON, format!("{what} to stay as it is"), || {
+    eventually(PATIENCE, format!("{what} to stay as it is"), || {
         let now = value().ok()?;
         if now != last {
             last = now;
@@ -48,9 +69,8 @@ fn stays<T: PartialEq>(what: &str, value: impl Fn() -> Result<T>) -> Result<()> 
 
 #[test]
 fn the_launcher_and_an_idle_worker_are_not_woken_and_run_no_transaction() -> Result<()> {
-    // Autovacuum and the logical replication launcher are no concern of ours.
-    let options = ClusterOptions::default().set("autovacuum", "off");
-    let site = Site::start(options)?;
+    let mut site = quiet()?;
+    site.cluster.conf(&[("zentry_notify.idle_timeout", "1h")])?;
     let mut client = site.database("zentry")?;
     let channel = site.channel(&mut client)?;
     fire(&mut client)?;
@@ -63,16 +83,15 @@ fn the_launcher_and_an_idle_worker_are_not_woken_and_run_no_transaction() -> Res
             wake_ups(launcher)?,
             wake_ups(worker)?,
             transactions(&site, "zentry")?,
+            statements(&site)?,
         ))
     })
 }
 
 #[test]
 fn without_workers_the_cluster_is_as_if_we_were_not_there() -> Result<()> {
-    let options = ClusterOptions::default()
-        .set("autovacuum", "off")
-        .set("zentry_notify.idle_timeout", 1);
-    let site = Site::start(options)?;
+    let mut site = quiet()?;
+    site.cluster.conf(&[("zentry_notify.idle_timeout", "1s")])?;
     let mut client = site.database("zentry")?;
     let channel = site.channel(&mut client)?;
     fire(&mut client)?;
@@ -85,6 +104,7 @@ fn without_workers_the_cluster_is_as_if_we_were_not_there() -> Result<()> {
             wake_ups(launcher)?,
             site.worker("zentry")?,
             transactions(&site, "zentry")?,
+            statements(&site)?,
         ))
     })
 }
@@ -97,6 +117,13 @@ fn pg_stat_activity_tells_who_is_who_and_what_they_do() -> Result<()> {
     fire(&mut client)?;
     channel.webhook.wait_for_events(1, SOON);
     Delivery::settle(&mut client)?;
+    let urls: i64 = client
+        .query_one(
+            "SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'zentry%' AND query LIKE '%http%'",
+            &[],
+        )?
+        .get(0);
+    assert_eq!(urls, 0);
     let rows = eventually(SOON, "both to be idle", || {
         let rows = client
             .query(

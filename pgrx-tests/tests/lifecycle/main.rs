@@ -1,5 +1,5 @@
 //! That whoever runs the cluster does not notice us: databases that come and go, faults, standbys, dumps.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 mod attached_tables;
 mod databases;
@@ -8,6 +8,9 @@ mod dump;
 mod exclusive_ddl;
 mod faults;
 mod idle;
+mod migrations;
+mod monitoring;
+mod pg_upgrade;
 mod processes;
 mod replication;
 mod standby;

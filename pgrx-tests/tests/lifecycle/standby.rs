@@ -48,6 +48,16 @@ fn functions_that_write_fail_as_read_only_and_post_nothing() -> Result<()> {
         .query_one("SELECT name FROM zentry_notify.webhooks", &[])?
         .get(0);
     assert_eq!(name, channel.webhook.name());
+    let launcher: String = reader
+        .query_one(
+            "SELECT detail FROM zentry_status() WHERE subject = 'launcher' AND state = 'ok'",
+            &[],
+        )?
+        .get(0);
+    assert_eq!(
+        launcher,
+        "none on a standby: nothing is sent before it is promoted"
+    );
     Ok(())
 }
 

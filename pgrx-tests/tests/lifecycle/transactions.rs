@@ -1,7 +1,7 @@
 //! Transactions of others, and settings that a database has for its sessions.
 
 use anyhow::Result;
-use zentry_e2e::cluster::ClusterOptions;
+use zentry_e2e::cluster::{ClusterOptions, StopMode};
 use zentry_e2e::emulator::Kind;
 use zentry_e2e::scene::{Delivery, SOON, Scene};
 use zentry_e2e::site::{Site, fire};
@@ -101,6 +101,29 @@ fn settings_of_the_database_do_not_disturb_the_worker() -> Result<()> {
             .all(|d| d.status == "sent" && d.sent_at >= Some(d.created_at))
     );
     assert_eq!(scene.emulator.complaints(), Vec::<String>::new());
+    Ok(())
+}
+
+#[test]
+fn a_synchronous_standby_that_is_not_there_stops_neither_the_worker_nor_a_shutdown() -> Result<()> {
+    let mut site = Site::start(ClusterOptions::default())?;
+    let mut client = site.database("zentry")?;
+    let channel = site.channel(&mut client)?;
+    site.cluster.conf(&[("synchronous_standby_names", "absent")])?;
+    // Who waits for it waits for ever: the application does not, in this test, and the worker must not.
+    client.batch_execute("SET synchronous_commit = local")?;
+    for round in 1..=2 {
+        fire(&mut client)?;
+        channel.webhook.wait_for_events(round, SOON);
+        let deliveries = Delivery::settle(&mut client)?;
+        assert!(deliveries.iter().all(|delivery| delivery.status == "sent"));
+    }
+    drop(client);
+    site.cluster.stop(StopMode::Fast)?;
+    assert_eq!(
+        site.logged(0, "canceling the wait for synchronous replication")?,
+        0
+    );
     Ok(())
 }
 

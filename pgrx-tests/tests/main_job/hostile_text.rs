@@ -2,7 +2,8 @@
 
 use postgres::GenericClient;
 use zentry_e2e::emulator::{Event, Kind};
-use zentry_e2e::scene::{Channel, Scene};
+use zentry_e2e::scene::{Channel, SOON, Scene};
+use zentry_e2e::wait::eventually;
 use zentry_e2e::zentry::{self, id};
 
 use crate::support::{KINDS, assert_clean};
@@ -220,6 +221,51 @@ fn empty_texts_leave_no_gaps() {
             .collect();
         // Points that are 0 are told.
         assert_eq!(fields, [1, 0, 0, 1]);
+    }
+    assert_clean(&scene);
+}
+
+#[test]
+fn values_at_their_ends() {
+    let mut scene = Scene::start().unwrap();
+    let channels = KINDS.map(|kind| scene.channel(kind).unwrap());
+    // PostgreSQL's numbers and times go further than JSON's and the vendors'.
+    scene
+        .client
+        .batch_execute(
+            "ALTER TABLE tasks_task ALTER COLUMN experience_reward TYPE numeric; \
+             UPDATE users_user SET current_streak = 2147483646 WHERE id = 3; \
+             UPDATE users_user SET current_streak = 2147483647 WHERE id = 3",
+        )
+        .unwrap();
+    for (points, time) in [
+        ("'NaN'", "'infinity'"),
+        ("-1e1000", "'-infinity'"),
+        ("1e1000", "'294276-12-31 23:59:59 UTC'"),
+        (
+            "-0.000000000000000000000000000000000001",
+            "'4713-01-01 00:00:00 UTC BC'",
+        ),
+        ("12345678901234567890123456789.123456789", "'0001-01-01 UTC'"),
+        ("0", "'9999-12-31 23:59:59.999999 UTC'"),
+    ] {
+        scene
+            .client
+            .batch_execute(&format!(
+                "UPDATE tasks_task SET status = 'todo' WHERE id = 2; \
+                 UPDATE tasks_task SET status = 'completed', experience_reward = {points}, completed_at = {time}, created_at = {time} WHERE id = 2"
+            ))
+            .unwrap();
+    }
+    // Not by Delivery: what is stored is more than this test's JSON reader takes.
+    const UNSENT: &str = "SELECT count(*) FROM zentry_notify.notification_log WHERE status <> 'sent'";
+    eventually(SOON, "every delivery to be sent", || {
+        let unsent: i64 = scene.client.query_one(UNSENT, &[]).unwrap().get(0);
+        (unsent == 0).then_some(())
+    })
+    .unwrap();
+    for channel in &channels {
+        assert_eq!(channel.webhook.event_count(), 8);
     }
     assert_clean(&scene);
 }

@@ -206,6 +206,23 @@ fn tasks_that_are_inserted_as_completed_or_move_raise_the_share() {
     assert_eq!(reached(&mut scene)[3..], [(25, 26)]);
 }
 
+/// Two triggers fire for it, and it counts once: 1 of 3 tasks was completed before, so that 25 % is no news.
+#[test]
+fn a_task_that_moves_and_is_completed_counts_once() {
+    let mut scene = Scene::start().unwrap();
+    let (one, tasks) = project(&mut scene.client, 3);
+    zentry::bulk_complete(&mut scene.client, &tasks[..1]).unwrap();
+    listener(&mut scene, "milestone_reached");
+    scene
+        .client
+        .execute(
+            "UPDATE tasks_task SET project_id = $1, status = 'completed' WHERE id = 2",
+            &[&one],
+        )
+        .unwrap();
+    assert_eq!(reached(&mut scene), [(50, 50)]);
+}
+
 /// With other milestones than the default, set before a worker starts.
 fn with_milestones(milestones: &str) -> Scene {
     let mut scene = Scene::empty().unwrap();

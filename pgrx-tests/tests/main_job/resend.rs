@@ -6,7 +6,7 @@ use zentry_e2e::emulator::{Behaviour, Kind};
 use zentry_e2e::scene::{Delivery, Scene};
 use zentry_e2e::zentry::{self, id};
 
-use crate::support::{KINDS, assert_clean, lanes, sqlstate};
+use crate::support::{KINDS, assert_clean, connect_listening, lanes, sqlstate};
 
 const EVENTS: [&str; 5] = [
     "task_completed",
@@ -174,6 +174,86 @@ fn a_delivery_that_waits_for_its_next_attempt_is_sent_now() {
         (1, 1)
     );
     assert_clean(&scene);
+}
+
+#[test]
+fn a_delivery_is_sent_now_though_its_endpoint_asked_to_be_left_alone() {
+    let mut scene = Scene::start().unwrap();
+    let channel = scene.channel(Kind::Discord).unwrap();
+    channel.webhook.script([in_an_hour()]);
+    fire(&mut scene);
+    let waits = waiting(&mut scene, "retry").remove(0);
+    scene
+        .client
+        .query_one("SELECT zentry_retry($1)", &[&waits.id])
+        .unwrap();
+    let sent = scene.settle().unwrap().remove(0);
+    assert_eq!(
+        (sent.id, sent.status.as_str(), sent.attempts),
+        (waits.id, "sent", 2)
+    );
+    assert_clean(&scene);
+}
+
+#[test]
+fn those_that_wait_before_a_delivery_are_sent_with_it() {
+    let mut scene = Scene::start().unwrap();
+    let channel = scene.channel(Kind::Discord).unwrap();
+    channel.webhook.script([in_an_hour()]);
+    let mut transaction = scene.client.transaction().unwrap();
+    for _ in 0..4 {
+        zentry::extend_streak(&mut transaction, id::ADA).unwrap();
+    }
+    transaction.commit().unwrap();
+    let failed = scene
+        .wait_until("all to wait for an hour", |all| {
+            all.len() == 4 && all.iter().all(|delivery| delivery.status == "retry")
+        })
+        .unwrap();
+    scene
+        .client
+        .query_one("SELECT zentry_retry($1)", &[&failed[2].id])
+        .unwrap();
+    let all = scene
+        .wait_until("the third to be sent", |all| all[2].status == "sent")
+        .unwrap();
+    let states: Vec<&str> = all.iter().map(|delivery| delivery.status.as_str()).collect();
+    assert_eq!(states, ["sent", "sent", "sent", "retry"]);
+    assert_eq!(all[3].next_attempt_at, failed[3].next_attempt_at);
+    assert_clean(&scene);
+}
+
+#[test]
+fn a_rate_limit_holds_for_everybody_and_the_caller_hears_how_long() {
+    let mut scene = Scene::start().unwrap();
+    let channel = scene.channel(Kind::Discord).unwrap();
+    channel.webhook.script([Behaviour::RateLimited {
+        retry_after: Duration::from_secs(3_600),
+        global: false,
+    }]);
+    fire(&mut scene);
+    let waits = waiting(&mut scene, "retry").remove(0);
+    let (mut client, notices) = connect_listening(&scene.database, "postgres");
+    let id: i64 = client
+        .query_one("SELECT zentry_retry($1)", &[&waits.id])
+        .unwrap()
+        .get(0);
+    assert_eq!(id, waits.id);
+    let told = notices.take();
+    let shown: String = client
+        .query_one("SELECT ($1::timestamptz)::text", &[&waits.next_attempt_at])
+        .unwrap()
+        .get(0);
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(
+        told[0].message(),
+        format!(
+            "delivery {} waits for a rate limit, and is sent at {shown}",
+            waits.id
+        )
+    );
+    assert_eq!(scene.deliveries().unwrap(), [waits]);
+    assert_eq!(channel.webhook.requests(), 1);
 }
 
 fn waiting(scene: &mut Scene, status: &str) -> Vec<Delivery> {

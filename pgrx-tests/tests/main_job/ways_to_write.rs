@@ -8,7 +8,7 @@ use zentry_e2e::cluster::Stage;
 use zentry_e2e::scene::Scene;
 use zentry_e2e::zentry::{self, id};
 
-use crate::support::{assert_clean, listener, sent, values};
+use crate::support::{assert_clean, connect_listening, listener, sent, values};
 
 const INSERT: &str = "INSERT INTO tasks_task (id, title, description, status, priority, emoji, experience_reward, completed_at, \
                       created_at, updated_at, assigned_to_id, created_by_id, project_id)";
@@ -276,4 +276,33 @@ fn rows_that_a_trigger_of_the_application_changes() {
         ],
     );
     assert_eq!(titles(&mut scene), ["GO LIVE"]);
+}
+
+/// Our triggers ask of every UPDATE from then on, also in a transaction that has checks pending.
+#[test]
+fn a_before_trigger_that_comes_in_the_middle_of_a_transaction() {
+    let mut scene = Scene::start().unwrap();
+    listener(&mut scene, "task_completed");
+    let (mut client, notices) = connect_listening(&scene.database, "postgres");
+    let mut transaction = client.transaction().unwrap();
+    insert_completed(&mut transaction, 500, 3, 1);
+    transaction
+        .batch_execute(
+            "CREATE FUNCTION finish() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.status := 'completed'; RETURN NEW; END $$; \
+             CREATE TRIGGER finish BEFORE UPDATE ON tasks_task FOR EACH ROW EXECUTE FUNCTION finish(); \
+             UPDATE tasks_task SET priority = 'low' WHERE id = 9",
+        )
+        .unwrap();
+    transaction.commit().unwrap();
+    assert_eq!(titles(&mut scene), ["Late", "Go live"]);
+    assert!(notices.take().is_empty());
+    // Without it, the columns decide again once somebody attaches anew.
+    let definition =
+        "SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE tgname = 'zentry_notify_task_completed_update'";
+    run(
+        &mut client,
+        &["DROP TRIGGER finish ON tasks_task", "SELECT FROM zentry_attach()"],
+    );
+    let definition: String = client.query_one(definition, &[]).unwrap().get(0);
+    assert!(definition.contains("AFTER UPDATE OF status ON"), "{definition}");
 }

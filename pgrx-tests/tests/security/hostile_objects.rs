@@ -3,6 +3,7 @@
 use anyhow::Result;
 use postgres::Client;
 use zentry_e2e::emulator::Kind;
+use zentry_e2e::release::earlier_versions;
 use zentry_e2e::scene::{SOON, Scene, register};
 use zentry_e2e::zentry;
 
@@ -189,15 +190,37 @@ fn fire_there(client: &mut Client) -> Result<()> {
 /// Where everybody may create in `public`, as before PostgreSQL 15, what is planted there is in the path of CREATE EXTENSION.
 #[test]
 fn what_was_in_public_before_the_extension_becomes_no_part_of_it() -> Result<()> {
+    what_is_in_public_becomes_no_part(None)
+}
+
+#[test]
+fn what_is_in_public_becomes_no_part_of_an_update() -> Result<()> {
+    earlier_versions()?
+        .iter()
+        .try_for_each(|version| what_is_in_public_becomes_no_part(Some(version)))
+}
+
+/// Planted before the extension, or between its earlier version and this one.
+fn what_is_in_public_becomes_no_part(earlier: Option<&str>) -> Result<()> {
     let mut scene = Scene::empty()?;
     zentry::load(&mut scene.client)?;
+    if let Some(version) = earlier {
+        scene
+            .client
+            .batch_execute(&format!("CREATE EXTENSION zentry_notify VERSION '{version}'"))?;
+    }
     let mut attacker = Role::create(&mut scene)?;
     scene.client.batch_execute(&format!(
         "GRANT CREATE ON SCHEMA public TO {0}; GRANT SELECT, INSERT, UPDATE ON ALL TABLES IN SCHEMA public TO {0}",
         attacker.name
     ))?;
     plant(&mut attacker.client, "public")?;
-    scene.install()?;
+    match earlier {
+        None => scene.install()?,
+        Some(_) => scene
+            .client
+            .batch_execute("ALTER EXTENSION zentry_notify UPDATE")?,
+    }
     let mut reader = Role::granted(&mut scene, "reader")?;
     // With an explicit path, so that this session's own statements are its own affair.
     scene

@@ -1,7 +1,14 @@
 //! Attacks, each tried.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod borrowed_session;
+mod hostile_answers;
 mod hostile_objects;
+mod privacy;
+mod raw_server;
 mod redaction;
+mod request_forgery;
 mod rights;
 mod roles;
+mod search;
+mod statements;

@@ -1,6 +1,8 @@
 //! Webhook URLs are passwords: no part of one is found anywhere but in the table that keeps it.
 
 use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -8,58 +10,13 @@ use std::time::Duration;
 
 use anyhow::Result;
 use postgres::Client;
-use postgres::types::ToSql;
-use zentry_e2e::cluster::ClusterOptions;
+use zentry_e2e::cluster::{ClusterOptions, Stage};
 use zentry_e2e::emulator::{Behaviour, Kind, Webhook};
 use zentry_e2e::scene::{Delivery, SOON, register};
 use zentry_e2e::site::{Site, fire};
 use zentry_e2e::zentry;
 
-/// What of a URL gives it away: every long part that is not the same for all.
-fn secrets(url: &str) -> Vec<String> {
-    let parts = url.split(['/', '?', '&', '=', '@']).filter(|part| {
-        part.len() >= 16
-            && !part.contains(':')
-            && !part.chars().all(|c| c.is_ascii_digit())
-            && !part.contains("%2F")
-    });
-    let parts: Vec<String> = parts.map(str::to_owned).collect();
-    assert!(!parts.is_empty(), "no secret in {url}");
-    parts
-}
-
-/// What must not be found, and where it was looked for.
-struct Search {
-    secrets: Vec<String>,
-    found: Vec<String>,
-}
-
-impl Search {
-    fn new(urls: &[String]) -> Self {
-        let mut secrets: Vec<String> = urls.iter().flat_map(|url| secrets(url)).collect();
-        // The beginning of one is enough: an error may have been cut.
-        for secret in &mut secrets {
-            secret.truncate(12);
-        }
-        Self {
-            secrets,
-            found: Vec::new(),
-        }
-    }
-
-    fn look_at(&mut self, place: &str, text: &str) {
-        for line in text
-            .lines()
-            .filter(|line| self.secrets.iter().any(|secret| line.contains(secret.as_str())))
-        {
-            self.found.push(format!("{place}: {line}"));
-        }
-    }
-
-    fn look_at_error(&mut self, place: &str, error: &postgres::Error) {
-        self.look_at(place, &format!("{error:?}"));
-    }
-}
+use crate::search::Search;
 
 /// One of each kind, under their names.
 fn webhooks(site: &Site, client: &mut Client) -> Result<Vec<(i64, Webhook)>> {
@@ -72,7 +29,7 @@ fn webhooks(site: &Site, client: &mut Client) -> Result<Vec<(i64, Webhook)>> {
         .collect()
 }
 
-const FAILURES: usize = 11;
+const FAILURES: usize = 12;
 
 /// Every way in which a receiver can fail, with the URL itself in the answer where it can be.
 fn misbehaviour(webhook: &Webhook) -> Vec<Behaviour> {
@@ -88,6 +45,7 @@ fn misbehaviour(webhook: &Webhook) -> Vec<Behaviour> {
             400,
             serde_json::json!({ "message": format!("bad request for {url}"), "code": 50035 }).to_string(),
         ),
+        echo(401, format!("no access to {url}")),
         echo(403, format!("{url} is forbidden")),
         echo(200, format!("Webhook message delivery failed with error: {url}")),
         Behaviour::Redirect(url.clone()),
@@ -125,155 +83,366 @@ fn watch(mut client: Client, stop: Arc<AtomicBool>) -> thread::JoinHandle<BTreeS
     })
 }
 
+/// A server that writes down all that PostgreSQL can be told to write down, as an administrator would who knows SECURITY.md.
+fn talkative_site() -> Result<Site> {
+    let options = ClusterOptions::default()
+        .set(
+            "shared_preload_libraries",
+            "zentry_notify,pg_stat_statements,auto_explain",
+        )
+        .set("zentry_notify.request_timeout", "500ms")
+        .set("zentry_notify.max_attempts", 2)
+        .set("logging_collector", "on")
+        .set("log_destination", "stderr,csvlog")
+        .set("log_min_messages", "debug1")
+        .set("log_error_verbosity", "verbose")
+        .set("log_statement", "all")
+        .set("log_duration", "on")
+        .set("log_min_duration_statement", 0)
+        .set("log_parameter_max_length", 0)
+        .set("pg_stat_statements.track", "all")
+        .set("auto_explain.log_min_duration", 0)
+        .set("auto_explain.log_nested_statements", "on")
+        .set("auto_explain.log_verbose", "on")
+        .set("auto_explain.log_analyze", "on");
+    let options = match Stage::get()?.major() {
+        16.. => options.set("auto_explain.log_parameter_max_length", 0),
+        _ => options,
+    };
+    Site::start(options)
+}
+
+/// Every function of ours that somebody may call, with arguments that succeed and arguments that fail. `$1` stands for a URL that
+/// comes from a table: it is in no statement and in no plan but those within our functions.
+const CALLS: [(&str, &[&str]); 23] = [
+    (
+        "zentry_register_webhook",
+        &[
+            "('again', 'discord', $1)",
+            "(NULL, 'discord', $1)",
+            "('x', NULL, $1)",
+            "(repeat('x', 101), 'discord', $1)",
+            "('', 'discord', $1)",
+            "('x', 'slack', $1)",
+            "('x', 'discord', $1 || ' ')",
+            "('x', 'discord', $1 || '#x')",
+            "('x', 'discord', $1 || repeat('x', 2100))",
+            "('x', 'discord', replace($1, '127.0.0.1', '169.254.169.254'))",
+            "('x', 'discord', replace($1, '//', '//user:password@'))",
+            "('x', 'discord', replace($1, 'http', 'ftp'))",
+            "('x', 'discord', replace($1, '/api/', '/ap/'))",
+            "('x', 'teams', replace($1, ':', ''))",
+            "('x', 'discord', $1, event_types => '{nothing}')",
+            "('x', 'discord', $1, omit_keys => '{NULL}')",
+        ],
+    ),
+    (
+        "zentry_update_webhook",
+        &[
+            "(1, webhook_url => $1)",
+            "(1, name => 'other')",
+            "(1, webhook_type => 'teams', webhook_url => $1)",
+            "(1, webhook_type => 'slack', webhook_url => $1)",
+            "(1, webhook_url => $1 || ' ')",
+            "(1, webhook_url => replace($1, '127.0.0.1', '169.254.169.254'))",
+            "(1, name => '', webhook_url => $1)",
+            "(987654321, webhook_url => $1)",
+            "(NULL, webhook_url => $1)",
+        ],
+    ),
+    (
+        "zentry_test_webhook",
+        &["(1)", "(2, repeat('x', 1000))", "(NULL)", "(987654321)"],
+    ),
+    ("zentry_test_event", &["()", "('daily_streak')", "('nothing')"]),
+    (
+        "zentry_retry",
+        &[
+            "((SELECT min(id) FROM zentry_notify.logs WHERE status = 'failed'))",
+            "((SELECT min(id) FROM zentry_notify.logs WHERE status = 'sent'))",
+            "(NULL)",
+        ],
+    ),
+    (
+        "zentry_retry_failed",
+        &["()", "(1, 'daily_streak', now())", "(987654321)"],
+    ),
+    (
+        "zentry_grant",
+        &["('pg_monitor', 'reader')", "('pg_monitor', 'nothing')"],
+    ),
+    ("zentry_revoke", &["('pg_monitor')"]),
+    (
+        "zentry_detach",
+        &["('achievements_userbadge')", "('pg_class')", "(NULL)"],
+    ),
+    ("zentry_attach", &["()"]),
+    (
+        "zentry_register_event_type",
+        &[
+            "('release', 'Release')",
+            "('release', $1)",
+            "('release', '{{ ')",
+            "($1, 'x')",
+        ],
+    ),
+    (
+        "zentry_set_wording",
+        &[
+            "('task_completed', title => 'Done')",
+            "('task_completed', 1, title => '{% if %}')",
+            "('nothing', 1)",
+        ],
+    ),
+    (
+        "zentry_preview",
+        &[
+            "('task_completed', webhook_id => 1)",
+            "($1)",
+            "('task_completed', $1)",
+        ],
+    ),
+    (
+        "zentry_reset_event_type",
+        &["('task_completed', 1)", "('task_completed')", "('nothing')"],
+    ),
+    (
+        "zentry_unregister_event_type",
+        &["('release')", "('task_completed')", "('nothing')"],
+    ),
+    ("zentry_status", &["()"]),
+    ("zentry_stats", &["()", "(NULL)", "('-1 day')"]),
+    ("zentry_import_integrations", &["()"]),
+    ("zentry_delete_webhook", &["(3)", "(987654321)", "(NULL)"]),
+    (
+        "zentry_create_api_token",
+        &[
+            "('front end', 'reader')",
+            "(NULL, 'reader')",
+            "('x', 'nobody')",
+            "('x', 'postgres')",
+        ],
+    ),
+    (
+        "zentry_revoke_api_token",
+        &["('front end')", "('nothing')", "(NULL)"],
+    ),
+    ("zentry_notify.redact_url", &["($1)", "('no URL')"]),
+    ("zentry_notify.sample_event", &["($1)", "('daily_streak')"]),
+];
+
+fn with_url(sql: &str) -> String {
+    sql.replace("$1", "(SELECT url FROM pg_temp.known)")
+}
+
+/// What a function returns or raises.
+fn call(client: &mut Client, search: &mut Search, function: &str, arguments: &str) {
+    let sql = with_url(&format!("SELECT x::text FROM {function}{arguments} x"));
+    match client.query(&sql, &[]) {
+        Ok(rows) => rows
+            .iter()
+            .filter_map(|row| row.get::<_, Option<String>>(0))
+            .for_each(|text| search.look_at(&sql, &text)),
+        Err(error) => search.look_at_error(&sql, &error),
+    }
+}
+
+/// Writes that break a rule of the table.
+const BAD_INSERTS: [&str; 12] = [
+    "(webhook_type, webhook_url) VALUES ('discord', $1)",
+    "(name, webhook_url) VALUES ('x', $1)",
+    "(name, webhook_type, webhook_url, event_types) VALUES ('x', 'discord', $1, NULL)",
+    "(name, webhook_type, webhook_url, event_types) VALUES ('x', 'discord', $1, '[\"nothing\"]')",
+    "(name, webhook_type, webhook_url, is_active) VALUES ('x', 'discord', $1, NULL)",
+    "(name, webhook_type, webhook_url, max_events_per_message) VALUES ('x', 'discord', $1, 99)",
+    "(name, webhook_type, webhook_url, min_interval) VALUES ('x', 'discord', $1, '-1 s')",
+    "(name, webhook_type, webhook_url, max_age) VALUES ('x', 'discord', $1, '0 s')",
+    "(name, webhook_type, webhook_url, omit_keys) VALUES ('x', 'discord', $1, '{NULL}')",
+    "(id, name, webhook_type, webhook_url) VALUES (1, 'x', 'discord', $1)",
+    "(id, name, webhook_type, webhook_url) VALUES (NULL, 'x', 'discord', $1)",
+    "(name, webhook_type, webhook_url, created_at) VALUES ('x', 'discord', $1, NULL)",
+];
+
+const BAD_UPDATES: [&str; 15] = [
+    "max_events_per_message = 0",
+    "max_events_per_message = NULL",
+    "min_interval = '2 days'",
+    "min_interval = NULL",
+    "max_age = '-1 day'",
+    "name = NULL",
+    "name = ''",
+    "webhook_type = NULL",
+    "webhook_type = 'slack'",
+    "webhook_url = NULL",
+    "event_types = NULL",
+    "is_active = NULL",
+    "omit_keys = NULL",
+    "created_at = NULL",
+    "id = NULL",
+];
+
 #[test]
 fn no_secret_is_found_after_every_call_and_every_failure() -> Result<()> {
-    let site = Site::start(
-        ClusterOptions::default()
-            .set("zentry_notify.request_timeout", "500ms")
-            .set("zentry_notify.max_attempts", 2)
-            .set("log_min_messages", "debug1")
-            .set("log_error_verbosity", "verbose")
-            .set("log_statement", "all")
-            .set("log_min_duration_statement", 0)
-            .set("log_parameter_max_length", 0),
-    )?;
+    let site = talkative_site()?;
     let mut client = site.database("zentry")?;
+    client.batch_execute(
+        "CREATE EXTENSION pg_stat_statements; CREATE ROLE reader LOGIN; GRANT pg_read_all_stats TO reader; \
+         SELECT zentry_grant('reader', 'reader')",
+    )?;
     let stop = Arc::new(AtomicBool::new(false));
-    let watching = watch(site.cluster.connect()?, stop.clone());
-    // Every failure of every kind of receiver, in the session and in the worker, each with a webhook of its own.
-    let webhooks: Vec<_> = (0..FAILURES)
-        .map(|failure| {
-            let webhooks = webhooks(&site, &mut client)?;
-            for (_, webhook) in &webhooks {
-                webhook.always(misbehaviour(webhook).swap_remove(failure));
-            }
-            Ok(webhooks)
-        })
-        .collect::<Result<Vec<_>>>()?
-        .concat();
-    let urls: Vec<String> = webhooks.iter().map(|(_, webhook)| webhook.url()).collect();
-    let mut search = Search::new(&urls);
-    for (id, _) in &webhooks {
+    let mut watcher = site.cluster.connect()?;
+    // It asks without a pause: what it does would fill the log.
+    watcher.batch_execute(
+        "SET log_statement = 'none'; SET log_min_duration_statement = -1; SET log_duration = off; \
+         SET auto_explain.log_min_duration = -1; SET log_min_messages = error; SET pg_stat_statements.track = 'none'",
+    )?;
+    let watching = watch(watcher, stop.clone());
+    // Every failure of every kind of receiver, in the session and in the worker, each with a webhook of its own; the first
+    // ones succeed.
+    // A plan of a statement's own would have the parameters in it.
+    client.batch_execute("SET plan_cache_mode = force_generic_plan; CREATE TEMP TABLE known (url text)")?;
+    let mut all = webhooks(&site, &mut client)?;
+    for failure in 0..FAILURES {
+        let failing = webhooks(&site, &mut client)?;
+        for (_, webhook) in &failing {
+            webhook.always(misbehaviour(webhook).swap_remove(failure));
+        }
+        all.extend(failing);
+    }
+    let urls: Vec<String> = all.iter().map(|(_, webhook)| webhook.url()).collect();
+    client.execute("INSERT INTO known VALUES ($1)", &[&urls[0]])?;
+    client.batch_execute("RESET plan_cache_mode")?;
+    let proxy_password = "MARKEDPROXYPASSWORD".to_owned();
+    let mut search = Search::for_urls(&urls);
+    search.add(proxy_password.clone());
+    let token: String = client
+        .query_one("SELECT zentry_create_api_token('front end', 'reader')", &[])?
+        .get(0);
+    search.add(token["zentry_12345678_".len()..].to_owned());
+    for (id, _) in &all {
         let rows = client.query("SELECT t::text FROM zentry_test_webhook($1) t", &[id])?;
         search.look_at("zentry_test_webhook", &rows[0].get::<_, String>(0));
     }
     fire(&mut client)?;
-    for (_, webhook) in &webhooks {
+    for (_, webhook) in &all {
         webhook.wait_for(2, SOON);
     }
     Delivery::settle(&mut client)?;
 
-    // Calls that fail, and writes that break a rule of the table.
-    let too_long = format!("{}{}", urls[0], "x".repeat(2100));
-    let elsewhere = urls[0].replace("127.0.0.1", "169.254.169.254");
-    let with_user = urls[0].replace("http://", "http://user:password@");
-    let bad_urls = [
-        &too_long,
-        &elsewhere,
-        &with_user,
-        &urls[0].replace("/api/", "/ap/"),
-        &format!("{} ", urls[0]),
-        &urls[0].replace("http", "ftp"),
-    ];
-    for url in bad_urls {
-        for kind in ["discord", "teams", "slack"] {
-            let parameters: [&(dyn ToSql + Sync); 2] = [&kind, url];
-            if let Err(error) = client.execute("SELECT zentry_register_webhook('x', $1, $2)", &parameters) {
-                search.look_at_error("zentry_register_webhook", &error);
-            }
-            if let Err(error) = client.execute(
-                "SELECT zentry_update_webhook(1, webhook_type => $1, webhook_url => $2)",
-                &parameters,
-            ) {
-                search.look_at_error("zentry_update_webhook", &error);
-            }
+    assert_eq!(
+        functions(&mut client)?,
+        CALLS
+            .map(|(name, _)| name)
+            .into_iter()
+            .filter(|name| !name.contains('.'))
+            .map(str::to_owned)
+            .collect(),
+        "every function is called here"
+    );
+    for (function, arguments) in CALLS {
+        for arguments in arguments {
+            call(&mut client, &mut search, function, arguments);
         }
     }
-    let url = &urls[0];
-    for insert in [
-        "INSERT INTO zentry_notify.webhook_integration (webhook_type, webhook_url) VALUES ('discord', $1)",
-        "INSERT INTO zentry_notify.webhook_integration (name, webhook_url) VALUES ('x', $1)",
-        "INSERT INTO zentry_notify.webhook_integration (name, webhook_type, webhook_url, event_types) VALUES ('x', 'discord', $1, NULL)",
-        "INSERT INTO zentry_notify.webhook_integration (name, webhook_type, webhook_url, event_types) VALUES ('x', 'discord', $1, '[\"nothing\"]')",
-        "INSERT INTO zentry_notify.webhook_integration (name, webhook_type, webhook_url, is_active) VALUES ('x', 'discord', $1, NULL)",
-        "INSERT INTO zentry_notify.webhook_integration (name, webhook_type, webhook_url, max_events_per_message) VALUES ('x', 'discord', $1, 99)",
-        "INSERT INTO zentry_notify.webhook_integration (name, webhook_type, webhook_url, min_interval) VALUES ('x', 'discord', $1, '-1 s')",
-        "INSERT INTO zentry_notify.webhook_integration (name, webhook_type, webhook_url, max_age) VALUES ('x', 'discord', $1, '0 s')",
-        "INSERT INTO zentry_notify.webhook_integration (id, name, webhook_type, webhook_url) VALUES (1, 'x', 'discord', $1)",
-        "INSERT INTO zentry_notify.webhook_integration (id, name, webhook_type, webhook_url) VALUES (NULL, 'x', 'discord', $1)",
-        "INSERT INTO zentry_notify.webhook_integration (name, webhook_type, webhook_url, created_at) VALUES ('x', 'discord', $1, NULL)",
-        "INSERT INTO zentry_notify.webhook_integration (name, webhook_type, webhook_url, updated_at) VALUES ('x', 'discord', $1, NULL)",
-    ] {
-        let error = client.execute(insert, &[url]).expect_err(insert);
-        search.look_at_error(insert, &error);
+    for values in BAD_INSERTS {
+        let sql = with_url(&format!("INSERT INTO zentry_notify.webhook_integration {values}"));
+        let error = client.execute(&sql, &[]).expect_err(&sql);
+        search.look_at_error(&sql, &error);
     }
-    for update in [
-        "max_events_per_message = 0",
-        "max_events_per_message = NULL",
-        "min_interval = '2 days'",
-        "min_interval = NULL",
-        "max_age = '-1 day'",
-        "name = NULL",
-        "name = ''",
-        "webhook_type = NULL",
-        "webhook_type = 'slack'",
-        "webhook_url = NULL",
-        "event_types = NULL",
-        "is_active = NULL",
-        "created_at = NULL",
-        "id = NULL",
-    ] {
+    for update in BAD_UPDATES {
         let sql = format!("UPDATE zentry_notify.webhook_integration SET {update} WHERE id = 1");
         let error = client.execute(&sql, &[]).expect_err(&sql);
         search.look_at_error(&sql, &error);
     }
+    // A proxy's password is one as well.
+    client.batch_execute("SET plan_cache_mode = force_generic_plan")?;
+    for proxy in [
+        "http://u:PASSWORD@127.0.0.1:1",
+        "ftp://u:PASSWORD@127.0.0.1:1",
+        "http://u:PASSWORD@",
+        "PASSWORD",
+    ] {
+        let proxy = proxy.replace("PASSWORD", &proxy_password);
+        client.query(
+            "SELECT set_config('zentry_notify.proxy', $1, false) <> ''",
+            &[&proxy],
+        )?;
+        call(&mut client, &mut search, "zentry_test_webhook", "(1)");
+    }
+    client.batch_execute("RESET ALL")?;
+
     stop.store(true, Ordering::SeqCst);
     for line in watching.join().unwrap() {
         search.look_at("pg_stat_activity", &line);
     }
+    let mut reader = site.cluster.connect_as("reader", "zentry")?;
+    let readable = search.look_at_what_is_readable(&mut reader)?;
     for relation in [
         "zentry_notify.webhooks",
         "zentry_notify.logs",
-        "zentry_notify.event_type",
         "zentry_notify.event_source",
-        "zentry_notify.webhook_circuit",
-        "zentry_notify.webhook_count",
-        "zentry_notify.notification_log",
+        "zentry_notify.delivery_totals",
+        "pg_stat_statements",
+        "pg_stat_activity",
     ] {
-        let text = text_of(&mut client, relation)?;
-        assert!(
-            !text.is_empty() || relation.ends_with("circuit"),
-            "{relation} is empty: nothing was tested"
-        );
-        search.look_at(relation, &text);
+        assert!(readable.iter().any(|name| name == relation), "{readable:?}");
+        let rows: i64 = reader
+            .query_one(&format!("SELECT count(*) FROM {relation}"), &[])?
+            .get(0);
+        assert!(rows > 0, "{relation} is empty: nothing was tested");
     }
-    search.look_at("the server's log", &site.cluster.log_since(0)?);
-    assert!(search.found.is_empty(), "{:#?}", search.found);
+    let status = text_of(&mut reader, "zentry_status()")?;
+    assert!(status.contains("webhook"), "{status}");
+    search.look_at("zentry_status()", &status);
+    let statements: i64 = reader
+        .query_one(
+            "SELECT count(*) FROM pg_stat_statements WHERE query LIKE '%zentry_register_webhook%'",
+            &[],
+        )?
+        .get(0);
+    assert!(statements > 0, "pg_stat_statements has what was called");
+    let log = text_of(&mut client, "zentry_notify.notification_log")?;
+    for words in [
+        "500: the server failed",
+        "400 bad request",
+        "403 forbidden",
+        "redirects elsewhere",
+        "no answer within 500ms",
+        "connection failed",
+        "invalid answer",
+    ] {
+        assert!(log.contains(words), "{words}");
+    }
+    for table in ["webhook_circuit", "webhook_count", "notification_log"] {
+        search.look_at(table, &text_of(&mut client, &format!("zentry_notify.{table}"))?);
+    }
+    let logs = site.cluster.dir().join("data/log");
+    assert!(search.look_at_files(&logs)? >= 2, "stderr and csv");
+    assert!(
+        contains(&logs, "Query Text: INSERT INTO zentry_notify.webhook_integration")?,
+        "auto_explain has logged the statements within the functions"
+    );
+    assert!(contains(&logs, "is switched off: ")?, "the worker's lines");
+    search.look_at("the server's first log", &site.cluster.log_since(0)?);
+    search.assert_nothing_found();
     Ok(())
 }
 
-#[test]
-fn the_search_finds_what_is_there() -> Result<()> {
-    let site = Site::start(ClusterOptions::default())?;
-    let mut client = site.database("zentry")?;
-    let channel = site.channel(&mut client)?;
-    let mut search = Search::new(&[channel.webhook.url()]);
-    search.look_at(
-        "the table",
-        &text_of(&mut client, "zentry_notify.webhook_integration")?,
-    );
-    assert_eq!(search.found.len(), 1);
-    let literal = format!(
-        "SELECT zentry_register_webhook('x', 'slack', '{}')",
-        channel.webhook.url()
-    );
-    client.batch_execute(&literal).expect_err("slack is unknown");
-    search.look_at("the server's log", &site.cluster.log_since(0)?);
-    assert!(
-        search.found.len() > 1,
-        "a statement that fails is logged with its literals"
-    );
-    Ok(())
+/// What users may call.
+fn functions(client: &mut Client) -> Result<BTreeSet<String>> {
+    const SQL: &str = "SELECT p.proname::text FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'zentry_notify' \
+                       JOIN pg_proc p ON p.oid = d.objid WHERE d.classid = 'pg_proc'::regclass AND p.proname LIKE 'zentry\\_%'";
+    Ok(client.query(SQL, &[])?.iter().map(|row| row.get(0)).collect())
+}
+
+fn contains(logs: &Path, words: &str) -> Result<bool> {
+    for entry in fs::read_dir(logs)? {
+        let text = String::from_utf8_lossy(&fs::read(entry?.path())?).into_owned();
+        if text.contains(words) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 #[test]
@@ -290,8 +459,8 @@ fn a_worker_that_dies_tells_nothing() -> Result<()> {
     site.cluster
         .wait_for_log("starting it again", Duration::from_secs(30))?;
     let urls: Vec<String> = webhooks.iter().map(|(_, webhook)| webhook.url()).collect();
-    let mut search = Search::new(&urls);
+    let mut search = Search::for_urls(&urls);
     search.look_at("the server's log", &site.cluster.log_since(0)?);
-    assert!(search.found.is_empty(), "{:#?}", search.found);
+    search.assert_nothing_found();
     Ok(())
 }

@@ -11,7 +11,7 @@ use crate::roles::Role;
 /// A trigger of somebody who may put one there, which writes down who it runs as and tries to read a secret.
 const SPY: &str = "
     CREATE TABLE public.secret (text text); INSERT INTO public.secret VALUES ('a secret');
-    CREATE TABLE public.seen (operation text, role name, setting text, secret text);
+    CREATE TABLE public.seen (operation text, role name, setting text, secret text, path text);
     GRANT INSERT ON public.seen TO PUBLIC;
     CREATE FUNCTION public.spy() RETURNS trigger LANGUAGE plpgsql AS $$
     DECLARE found text;
@@ -25,7 +25,7 @@ const SPY: &str = "
             found := 'became postgres';
         EXCEPTION WHEN insufficient_privilege THEN NULL;
         END;
-        INSERT INTO public.seen VALUES (TG_OP, current_user, current_setting('is_superuser'), found);
+        INSERT INTO public.seen VALUES (TG_OP, current_user, current_setting('is_superuser'), found, current_setting('search_path'));
         RETURN NULL;
     END $$;
     CREATE TRIGGER spy AFTER INSERT OR UPDATE ON zentry_notify.notification_log FOR EACH ROW EXECUTE FUNCTION public.spy();
@@ -57,38 +57,170 @@ fn triggers_on_our_tables_run_as_the_agent_who_reaches_nothing_else() -> Result<
     Ok(())
 }
 
+/// Code of a table's owner, in a view that the table's look-ups read, that wants to be run when the worker is itself again: by a
+/// deferred trigger, a held cursor, a temporary table, a search path.
+const LATER: &str = "
+    CREATE SCHEMA later;
+    CREATE TABLE later.bait (i int);
+    CREATE TABLE later.ran (what text, role name, application text);
+    CREATE FUNCTION later.note(what text) RETURNS int LANGUAGE sql AS
+        'INSERT INTO later.ran VALUES (what, current_user, current_setting(''application_name'')) RETURNING 1';
+    CREATE FUNCTION later.note() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        PERFORM later.note('trigger');
+        RETURN NULL;
+    END $$;
+    CREATE CONSTRAINT TRIGGER note AFTER INSERT ON later.bait DEFERRABLE INITIALLY DEFERRED
+        FOR EACH ROW EXECUTE FUNCTION later.note();
+    CREATE FUNCTION later.attempt(statement text) RETURNS void LANGUAGE plpgsql AS $$
+    BEGIN
+        EXECUTE statement;
+        PERFORM later.note('could: ' || statement);
+    EXCEPTION WHEN insufficient_privilege OR object_not_in_prerequisite_state THEN
+        PERFORM later.note('could not: ' || statement);
+    END $$;
+    CREATE FUNCTION later.harm() RETURNS boolean LANGUAGE plpgsql AS $$
+    BEGIN
+        PERFORM later.attempt('INSERT INTO later.bait VALUES (1)');
+        PERFORM later.attempt('DECLARE c CURSOR WITH HOLD FOR SELECT later.note(''cursor'')');
+        PERFORM later.attempt('CREATE TEMP TABLE pg_class (a int)');
+        PERFORM later.attempt('SET ROLE postgres');
+        PERFORM set_config('search_path', 'later', false);
+        RETURN true;
+    END $$;
+    CREATE VIEW public.users_user AS SELECT * FROM public.users WHERE later.harm();
+    GRANT SELECT ON public.users_user TO PUBLIC;";
+
 #[test]
-fn triggers_of_tables_that_milestones_count_are_not_run_by_counting() -> Result<()> {
+fn what_a_tables_owner_leaves_for_later_is_not_run_by_the_worker() -> Result<()> {
     let mut scene = Scene::start()?;
-    scene.channel(Kind::Discord)?;
+    scene.channel_for(Kind::Discord, None, Some(&["milestone_reached"]))?;
     let mut owner = Role::create(&mut scene)?;
-    // A view in place of the table that is counted: it runs with its owner's rights.
     scene.client.batch_execute(&format!(
-        "CREATE TABLE public.seen (role name); GRANT INSERT ON public.seen TO PUBLIC; \
-         GRANT CREATE ON SCHEMA public TO {0}; \
-         ALTER TABLE tasks_task OWNER TO {0}; GRANT SELECT ON tasks_project, users_user TO {0}",
-        owner.name
+        "GRANT CREATE ON DATABASE {1} TO {0}; GRANT CREATE ON SCHEMA public TO {0}; ALTER TABLE users_user RENAME TO users; \
+         ALTER TABLE tasks_task OWNER TO {0}; GRANT SELECT ON tasks_project, users TO {0}",
+        owner.name,
+        scene.database.name()
     ))?;
-    owner.client.batch_execute(
-        "CREATE FUNCTION public.note() RETURNS boolean LANGUAGE plpgsql AS \
-           $$ BEGIN INSERT INTO public.seen VALUES (current_user); RETURN true; END $$; \
-         ALTER TABLE tasks_task ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY; \
-         CREATE POLICY note ON tasks_task USING (public.note())",
-    )?;
+    owner.may(LATER);
+    // What runs in the worker after all that, as the agent.
+    scene.client.batch_execute(SPY)?;
     scene
         .client
         .batch_execute("UPDATE tasks_task SET status = 'completed' WHERE project_id = 1")?;
-    scene.settle()?;
-    let strangers: i64 = scene
+    let deliveries = scene.settle()?;
+    assert!(!deliveries.is_empty(), "no milestone was reached");
+    let ran: Vec<(String, String)> = scene
+        .client
+        .query(
+            "SELECT DISTINCT what, role::text FROM later.ran WHERE application LIKE 'zentry_notify%' ORDER BY 1",
+            &[],
+        )?
+        .iter()
+        .map(|row| (row.get(0), row.get(1)))
+        .collect();
+    let as_owner = |what: &str| (what.to_owned(), owner.name.clone());
+    assert_eq!(
+        ran,
+        [
+            as_owner("could not: CREATE TEMP TABLE pg_class (a int)"),
+            as_owner("could not: DECLARE c CURSOR WITH HOLD FOR SELECT later.note('cursor')"),
+            as_owner("could not: SET ROLE postgres"),
+            as_owner("could: INSERT INTO later.bait VALUES (1)"),
+            as_owner("trigger"),
+        ]
+    );
+    let paths: Vec<String> = scene
         .client
         .query_one(
-            "SELECT count(*) FROM public.seen WHERE role <> $1",
-            &[&owner.name],
+            "SELECT array_agg(DISTINCT path) FROM public.seen WHERE operation = 'UPDATE'",
+            &[],
         )?
         .get(0);
+    assert_eq!(paths, ["pg_catalog, pg_temp"]);
+    Ok(())
+}
+
+#[test]
+fn a_deferred_trigger_on_our_tables_runs_as_the_agent_or_not_at_all() -> Result<()> {
+    let mut scene = Scene::start()?;
+    let channel = scene.channel(Kind::Discord)?;
+    scene.client.batch_execute(SPY)?;
+    scene.client.batch_execute(
+        "DROP TRIGGER spy ON zentry_notify.notification_log; \
+         CREATE CONSTRAINT TRIGGER spy AFTER UPDATE ON zentry_notify.notification_log DEFERRABLE INITIALLY DEFERRED \
+           FOR EACH ROW EXECUTE FUNCTION public.spy()",
+    )?;
+    fire(&mut scene.client)?;
+    channel.webhook.wait_for_events(1, SOON);
+    scene.settle()?;
+    wait_for(
+        &mut scene.client,
+        "SELECT EXISTS (SELECT FROM public.seen WHERE operation = 'UPDATE')",
+    )?;
+    let others: i64 = scene
+        .client
+        .query_one(
+            "SELECT count(*) FROM public.seen WHERE role <> 'zentry_notify_agent' OR secret IS NOT NULL",
+            &[],
+        )?
+        .get(0);
+    assert_eq!(others, 0);
+    // In a session it would run as whom the session is: then the write is refused.
+    scene.client.batch_execute(
+        "CREATE CONSTRAINT TRIGGER spy_insert AFTER INSERT ON zentry_notify.notification_log DEFERRABLE INITIALLY DEFERRED \
+           FOR EACH ROW EXECUTE FUNCTION public.spy()",
+    )?;
+    let error = fire(&mut scene.client).expect_err("it is refused");
+    assert!(
+        format!("{error:?}").contains("security-restricted operation"),
+        "{error:?}"
+    );
+    Ok(())
+}
+
+#[test]
+fn look_ups_run_no_code_of_others_than_the_tables_owner() -> Result<()> {
+    let mut scene = Scene::start()?;
+    scene.channel(Kind::Discord)?;
+    let mut other = Role::create(&mut scene)?;
+    scene.client.batch_execute(&format!(
+        "CREATE SCHEMA other AUTHORIZATION {0}; ALTER TABLE users_user RENAME TO users; \
+         GRANT SELECT ON users TO {0}; GRANT CREATE ON SCHEMA public TO {0}",
+        other.name
+    ))?;
+    other.may(
+        "CREATE TABLE other.ran (role name); GRANT INSERT ON other.ran TO PUBLIC; \
+         CREATE FUNCTION other.spy() RETURNS boolean LANGUAGE plpgsql AS \
+           $$ BEGIN INSERT INTO other.ran VALUES (current_user); RETURN true; END $$; \
+         GRANT USAGE ON SCHEMA other TO PUBLIC; \
+         CREATE VIEW public.users_user AS SELECT * FROM public.users WHERE other.spy(); \
+         GRANT SELECT ON public.users_user TO PUBLIC",
+    );
+    scene
+        .client
+        .batch_execute("UPDATE tasks_task SET status = 'completed' WHERE id = 2")?;
+    wait_for(
+        &mut scene.client,
+        "SELECT suspended_reason LIKE 'public.users_user is a view%' FROM zentry_notify.event_source WHERE event_type = 'task_completed'",
+    )?;
+    let ran: i64 = scene
+        .client
+        .query_one("SELECT count(*) FROM other.ran", &[])?
+        .get(0);
+    assert_eq!(ran, 0);
+    // A view of the owner's own is theirs to answer for.
+    scene.client.batch_execute(
+        "ALTER VIEW users_user OWNER TO postgres; UPDATE zentry_notify.event_source SET suspended_at = NULL, suspended_reason = NULL; \
+         UPDATE tasks_task SET status = 'completed' WHERE id = 3",
+    )?;
+    let deliveries = scene.settle()?;
     assert_eq!(
-        strangers, 0,
-        "the policy's function ran with other rights than its owner's"
+        deliveries
+            .iter()
+            .filter(|d| d.event_type == "task_completed")
+            .count(),
+        1
     );
     Ok(())
 }

@@ -173,11 +173,15 @@ fn a_reader_sees_redacted_urls_and_can_do_nothing() -> Result<()> {
     reader.may("SELECT * FROM zentry_notify.logs");
     reader.may("SELECT * FROM zentry_notify.event_type");
     reader.may("SELECT * FROM zentry_notify.event_source");
+    reader.may("SELECT * FROM zentry_notify.delivery_totals");
+    reader.may("SELECT * FROM zentry_status()");
+    reader.may("SELECT * FROM zentry_stats()");
     for table in [
         "webhook_integration",
         "notification_log",
         "webhook_circuit",
         "webhook_count",
+        "delivery_stat",
         "progress_note",
         "project_progress",
     ] {
@@ -209,10 +213,11 @@ fn a_reader_sees_redacted_urls_and_can_do_nothing() -> Result<()> {
         "SELECT zentry_retry_failed()",
         "SELECT zentry_attach()",
         "SELECT zentry_detach('tasks_task')",
+        "SELECT zentry_import_integrations()",
         "SELECT zentry_grant('pg_monitor', 'manager')",
         "SELECT zentry_revoke('pg_monitor')",
         "SELECT zentry_notify.wake(ARRAY[1])",
-        "SELECT zentry_notify.attach_source('task_completed', 'tasks_task', '{}', '{}', '{}', 'true', NULL, NULL, NULL)",
+        "SELECT zentry_notify.attach_source('task_completed', 'tasks_task', '{}', '{}', '{}', 'true', NULL, NULL, NULL, NULL, true)",
         "BEGIN; LOCK TABLE zentry_notify.notification_log",
         "TRUNCATE zentry_notify.notification_log",
     ] {
@@ -247,6 +252,7 @@ fn a_manager_manages_without_seeing_the_urls() -> Result<()> {
         "notification_log",
         "webhook_circuit",
         "webhook_count",
+        "delivery_stat",
     ] {
         manager.is_refused(&format!("SELECT * FROM zentry_notify.{table}"));
         manager.is_refused(&format!("DELETE FROM zentry_notify.{table}"));
@@ -256,7 +262,7 @@ fn a_manager_manages_without_seeing_the_urls() -> Result<()> {
     manager.is_refused("SELECT zentry_detach('tasks_task')");
     manager.is_refused("SELECT zentry_grant('pg_monitor', 'reader')");
     manager.is_refused(
-        "SELECT zentry_notify.attach_source('task_completed', 'tasks_task', '{}', '{}', '{}', 'true', NULL, NULL, NULL)",
+        "SELECT zentry_notify.attach_source('task_completed', 'tasks_task', '{}', '{}', '{}', 'true', NULL, NULL, NULL, NULL, true)",
     );
     manager.is_refused("INSERT INTO zentry_notify.event_source (event_type, relation, columns, audience) VALUES ('badge_earned', 'tasks_task', '{}', '{\"all\": true}')");
     manager.may(&format!("SELECT zentry_delete_webhook({id})"));
@@ -293,6 +299,44 @@ fn a_manager_attaches_and_detaches_tables_of_their_own() -> Result<()> {
 fn attached(role: &mut Role) -> Result<i64> {
     const SQL: &str = "SELECT count(*) FROM zentry_attach() WHERE state = 'attached'";
     Ok(role.client.query_one(SQL, &[])?.get(0))
+}
+
+/// What Django's models and admin do to their tables.
+#[test]
+fn an_application_uses_the_tables_as_its_own_but_not_what_the_extension_keeps_there() -> Result<()> {
+    let mut scene = Scene::start()?;
+    let webhook = scene.emulator.register(Kind::Discord);
+    let mut application = Role::granted(&mut scene, "application")?;
+    let id: i64 = application
+        .client
+        .query_one(
+            "INSERT INTO zentry_notify.webhook_integration (name, webhook_type, webhook_url, event_types, is_active, created_at, updated_at) \
+             VALUES ('Mine', 'discord', $1, '[\"daily_streak\"]', true, now(), now()) RETURNING id",
+            &[&webhook.url()],
+        )?
+        .get(0);
+    application.may("UPDATE zentry_notify.webhook_integration SET name = 'Ours', updated_at = now()");
+    application.may("SELECT webhook_url FROM zentry_notify.webhook_integration FOR UPDATE");
+    application.may("SELECT * FROM zentry_notify.notification_log");
+    application.may(&format!("SELECT * FROM zentry_test_webhook({id})"));
+    for statement in [
+        "UPDATE zentry_notify.webhook_integration SET switched_off_reason = 'x'",
+        "UPDATE zentry_notify.webhook_integration SET activated_at = now()",
+        "TRUNCATE zentry_notify.webhook_integration",
+        "UPDATE zentry_notify.notification_log SET status = 'sent'",
+        "DELETE FROM zentry_notify.notification_log",
+        "SELECT * FROM zentry_notify.webhook_count",
+        "SELECT zentry_grant('pg_monitor', 'reader')",
+    ] {
+        application.is_refused(statement);
+    }
+    application.may("DELETE FROM zentry_notify.webhook_integration");
+    scene
+        .client
+        .batch_execute(&format!("SELECT zentry_revoke('{}')", application.name))?;
+    application.is_refused("SELECT name FROM zentry_notify.webhook_integration");
+    application.is_refused("UPDATE zentry_notify.webhook_integration SET name = 'x'");
+    Ok(())
 }
 
 #[test]

@@ -1,28 +1,48 @@
-//! The command line.
+//! The command line: one file for each command.
 
+mod generate;
+mod integrations;
+mod logs;
+mod output;
+mod retry;
 mod serve;
+mod setup_webhooks;
+mod test_webhook;
 
+use std::io;
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 
-use crate::database::Parameters;
+use self::output::Output;
+use crate::database::{Access, BeginError, Connection, Database, Identity, Parameters, PoolOptions};
 
-/// The REST API, the admin pages and the commands of the PostgreSQL extension zentry_notify.
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  not done: the database cannot be reached, refuses, or does not know what was named
+  2  the command line is wrong
+  3  done, but a delivery failed, or was still waiting when the time was over";
+
+/// Done, but a delivery failed or has not ended.
+const UNDELIVERED: u8 = 3;
+
+/// The REST API, the admin pages and the commands of the PostgreSQL extension zentry_notify
 #[derive(Debug, Parser)]
-#[command(name = "zentry-notify", version, max_term_width = 100)]
+#[command(name = "zentry-notify", version, max_term_width = 100, after_help = EXIT_CODES)]
 struct Cli {
     #[command(flatten)]
-    connection: Connection,
+    options: Options,
     #[command(subcommand)]
     command: Command,
 }
 
 #[derive(Debug, Args)]
-struct Connection {
-    /// Where the database is: postgresql://user@host/database, or host=... dbname=... user=...; what it leaves out comes from
-    /// PGSERVICE, PGHOST, PGUSER and the like, ~/.pg_service.conf and ~/.pgpass, as with psql
+struct Options {
+    /// The database: postgresql://USER@HOST/DATABASE, or "host=... dbname=... user=..."
+    ///
+    /// What it leaves out comes from PGSERVICE, PGHOST, PGUSER and the like, ~/.pg_service.conf and ~/.pgpass, as with psql.
     #[arg(
         long,
         global = true,
@@ -31,17 +51,28 @@ struct Connection {
         value_name = "URL"
     )]
     database_url: Option<String>,
+    /// Print JSON instead of tables
+    #[arg(long, global = true)]
+    json: bool,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
     Serve(serve::Serve),
+    TestWebhook(test_webhook::TestWebhook),
+    SetupWebhooks(setup_webhooks::SetupWebhooks),
+    Integrations(integrations::Integrations),
+    Logs(logs::Logs),
+    Retry(retry::Retry),
+    Completions(generate::Completions),
+    Man(generate::Man),
 }
 
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
-    match run(cli) {
+    match run(Cli::parse()) {
         Ok(code) => code,
+        // Whoever read what we print has heard enough.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
@@ -49,10 +80,67 @@ pub fn main() -> ExitCode {
     }
 }
 
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error
+        .downcast_ref::<io::Error>()
+        .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
 #[tokio::main]
 async fn run(cli: Cli) -> Result<ExitCode> {
-    let parameters = Parameters::find(cli.connection.database_url.as_deref())?;
+    let target = Target(cli.options.database_url);
+    let output = Output::new(cli.options.json);
     match cli.command {
-        Command::Serve(serve) => serve.run(&parameters).await,
+        Command::Serve(command) => command.run(&target.parameters()?).await,
+        Command::TestWebhook(command) => command.run(&target, &output).await,
+        Command::SetupWebhooks(command) => command.run(&target, &output).await,
+        Command::Integrations(command) => command.run(&target, &output).await,
+        Command::Logs(command) => command.run(&target, &output).await,
+        Command::Retry(command) => command.run(&target, &output).await,
+        Command::Completions(command) => command.run(),
+        Command::Man(command) => command.run(),
+    }
+}
+
+/// The database that a command is for.
+struct Target(Option<String>);
+
+impl Target {
+    fn parameters(&self) -> Result<Parameters> {
+        Parameters::find(self.0.as_deref())
+    }
+
+    /// A connection as the role that logs in.
+    async fn connect(&self) -> Result<Connection> {
+        let database = Database::new(&self.parameters()?, &PoolOptions::single())?;
+        database.connection(Identity::Login).await.map_err(explain_pool)
+    }
+}
+
+/// What the database says, with its hint: tokio-postgres' own words leave it out.
+fn explain(error: tokio_postgres::Error) -> anyhow::Error {
+    let Some(said) = error.as_db_error() else {
+        return error.into();
+    };
+    match said.hint() {
+        Some(hint) => anyhow::anyhow!("{}\nhint: {hint}", said.message()),
+        None => anyhow::anyhow!("{}", said.message()),
+    }
+}
+
+fn explain_begin(error: BeginError) -> anyhow::Error {
+    match error {
+        BeginError::Database(error) | BeginError::Role(_, error) => explain(error),
+    }
+}
+
+fn explain_pool(error: deadpool_postgres::PoolError) -> anyhow::Error {
+    use deadpool_postgres::{HookError, PoolError};
+    match error {
+        PoolError::Backend(error) | PoolError::PostCreateHook(HookError::Backend(error)) => {
+            explain(error).context("cannot connect to the database")
+        }
+        PoolError::PostCreateHook(HookError::Message(message)) => anyhow::anyhow!("{message}"),
+        other => other.into(),
     }
 }

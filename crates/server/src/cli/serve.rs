@@ -1,11 +1,13 @@
 //! `serve`: the HTTP server.
 
+use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Result;
+use axum::http::HeaderValue;
 use clap::Args;
 use tracing_subscriber::filter::LevelFilter;
 
@@ -30,18 +32,21 @@ pub struct Serve {
     /// PEM file of the certificate's key
     #[arg(long, value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
-    /// What links begin with, behind a proxy: https://host[:port]
+    /// What links begin with, behind a proxy: `https://host[:port]`
     #[arg(long, value_name = "URL")]
     public_url: Option<String>,
-    /// An origin whose pages may call the API from a browser, such as https://app.example.com; may be repeated
+    /// An origin whose pages may call the API from a browser, such as `https://app.example.com`; may be repeated
     #[arg(long, value_name = "ORIGIN")]
-    cors_origin: Vec<String>,
+    cors_origin: Vec<HeaderValue>,
     /// Connections to the database at most
     #[arg(long, value_name = "NUMBER", default_value_t = 10)]
     pool_size: usize,
     /// Seconds that a request may take; trying a webhook waits for its answer
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     request_timeout: u64,
+    /// Seconds that a request's head may take to come
+    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    head_timeout: u64,
     /// Bytes that a request's body may have
     #[arg(long, value_name = "BYTES", default_value_t = 64 * 1024)]
     max_body: usize,
@@ -57,7 +62,8 @@ impl Serve {
     pub async fn run(self, parameters: &Parameters) -> Result<ExitCode> {
         tracing_subscriber::fmt()
             .with_max_level(self.log_level)
-            .with_writer(std::io::stderr)
+            .with_writer(io::stderr)
+            .with_ansi(io::stderr().is_terminal())
             .with_target(false)
             .init();
         let request_timeout = Duration::from_secs(self.request_timeout);
@@ -76,9 +82,10 @@ impl Serve {
         let listen = Listen {
             address: self.listen,
             tls: self.tls_cert.zip(self.tls_key),
+            head_timeout: Duration::from_secs(self.head_timeout),
         };
         let app = App::new(Database::new(parameters, &pool)?, options);
-        serve(app, listen, |url| tracing::info!("listening on {url}")).await?;
+        serve(app, listen, |url| eprintln!("listening on {url}")).await?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -21,6 +21,20 @@ pub enum Access {
     Write,
 }
 
+/// Why there is no session.
+#[derive(Debug)]
+pub enum BeginError {
+    Database(Error),
+    /// The role that logs in may not act as this one.
+    Role(String, Error),
+}
+
+impl From<Error> for BeginError {
+    fn from(error: Error) -> Self {
+        Self::Database(error)
+    }
+}
+
 /// A connection out of the pool, whose sessions run as one identity.
 pub struct Connection {
     object: Object,
@@ -33,7 +47,7 @@ impl Connection {
     }
 
     /// Begin a transaction. Dropping it rolls it back, before anything else is sent on the connection.
-    pub async fn begin(&mut self, access: Access) -> Result<Session<'_>, Error> {
+    pub async fn begin(&mut self, access: Access) -> Result<Session<'_>, BeginError> {
         let builder = self.object.build_transaction();
         let builder = match access {
             Access::Read => builder
@@ -44,7 +58,10 @@ impl Connection {
         let transaction = builder.start().await?;
         if let Identity::Role(role) = &self.identity {
             let statement = format!("SET LOCAL ROLE \"{}\"", role.replace('"', "\"\""));
-            transaction.batch_execute(&statement).await?;
+            transaction
+                .batch_execute(&statement)
+                .await
+                .map_err(|error| BeginError::Role(role.clone(), error))?;
         }
         Ok(Session(transaction))
     }

@@ -114,6 +114,13 @@ pub async fn get(session: &Session<'_>, id: i64) -> Result<Option<Integration>, 
     Ok(found.pop())
 }
 
+/// Those of a type.
+pub async fn ids_of_type(session: &Session<'_>, webhook_type: &str) -> Result<Vec<i64>, Error> {
+    const SQL: &str = "SELECT w.id FROM zentry_notify.webhooks w WHERE w.webhook_type = $1";
+    let rows = session.query(SQL, &[&webhook_type]).await?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
 /// What a new integration is made of. What is left out has the function's default.
 #[derive(Clone, Debug)]
 pub struct New {
@@ -127,7 +134,7 @@ pub struct New {
 
 /// Its id.
 pub async fn create(session: &Session<'_>, new: &New) -> Result<i64, Error> {
-    const SQL: &str = "SELECT zentry_register_webhook($1, $2, $3, $4, $5, $6)";
+    const SQL: &str = "SELECT zentry_register_webhook($1::text, $2::text, $3::text, $4::bigint, $5::text[], $6::boolean, NULL::bigint)";
     let New {
         name,
         webhook_type,
@@ -159,8 +166,9 @@ pub struct Change {
 }
 
 pub async fn update(session: &Session<'_>, id: i64, change: &Change) -> Result<(), Error> {
-    const SQL: &str = "SELECT zentry_update_webhook($1, $2, $3, \
-                              nullif($4, (SELECT w.webhook_url FROM zentry_notify.webhooks w WHERE w.id = $1)), $5, $6, $7)::text";
+    const SQL: &str = "SELECT zentry_update_webhook($1::bigint, $2::text, $3::text, \
+         nullif($4::text, (SELECT w.webhook_url FROM zentry_notify.webhooks w WHERE w.id = $1)), \
+         $5::bigint, $6::text[], $7::boolean)::text";
     let Change {
         name,
         webhook_type,
@@ -189,7 +197,7 @@ pub async fn update(session: &Session<'_>, id: i64, change: &Change) -> Result<(
 
 pub async fn delete(session: &Session<'_>, id: i64) -> Result<(), Error> {
     session
-        .query_one("SELECT zentry_delete_webhook($1)::text", &[&id])
+        .query_one("SELECT zentry_delete_webhook($1::bigint)::text", &[&id])
         .await
         .map(drop)
 }
@@ -205,16 +213,8 @@ pub struct Trial {
 
 /// Post a message and wait for the answer.
 pub async fn test(session: &Session<'_>, id: i64, message: Option<&str>) -> Result<Trial, Error> {
-    const COLUMNS: &str =
-        "SELECT log_id, status, response_status_code, error_message FROM zentry_test_webhook";
-    let row = match message {
-        Some(message) => {
-            session
-                .query_one(&format!("{COLUMNS}($1, $2)"), &[&id, &message])
-                .await?
-        }
-        None => session.query_one(&format!("{COLUMNS}($1)"), &[&id]).await?,
-    };
+    const SQL: &str = "SELECT log_id, status, response_status_code, error_message FROM zentry_test_webhook($1::bigint, $2::text)";
+    let row = session.query_one(SQL, &[&id, &message]).await?;
     Ok(Trial {
         log_id: row.get(0),
         status: row.get(1),

@@ -1,9 +1,13 @@
 //! Every statement that is sent to the database, and the rows that come back.
 //!
 //! They call the extension's functions and read its views, and leave all rules to them. The functions are in the schema of
-//! `CREATE EXTENSION`, which the search path has to have; the views are named in full.
+//! `CREATE EXTENSION`, which every connection has as its search path. It may be one that others can create functions in, so a call
+//! gives every argument, with its type: then no other function fits better.
 
+pub mod events;
 pub mod integrations;
+pub mod logs;
+pub mod metrics;
 pub mod tokens;
 
 /// A page of rows: where it starts, and how many it holds at most.

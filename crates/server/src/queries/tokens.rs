@@ -11,7 +11,7 @@ pub struct Token {
 }
 
 pub async fn find(session: &Session<'_>, key: &str) -> Result<Option<Token>, Error> {
-    const SQL: &str = "SELECT role_name::text, token_hash FROM zentry_notify.find_api_token($1)";
+    const SQL: &str = "SELECT role_name::text, token_hash FROM zentry_notify.find_api_token($1::text)";
     let row = session.query_one(SQL, &[&key]).await?;
     let (role, hash): (Option<String>, Option<Vec<u8>>) = (row.get(0), row.get(1));
     Ok(role.zip(hash).map(|(role, hash)| Token { role, hash }))
@@ -19,7 +19,7 @@ pub async fn find(session: &Session<'_>, key: &str) -> Result<Option<Token>, Err
 
 pub async fn note_use(session: &Session<'_>, key: &str) -> Result<(), Error> {
     session
-        .query_one("SELECT zentry_notify.note_api_token_use($1)::text", &[&key])
+        .query_one("SELECT zentry_notify.note_api_token_use($1::text)::text", &[&key])
         .await
         .map(drop)
 }

@@ -4,6 +4,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::http::HeaderValue;
+
 use super::caller::{self, Caller};
 use super::error::Error;
 use super::throttle::Throttle;
@@ -21,7 +23,7 @@ pub struct Options {
     /// The longest body, in bytes.
     pub max_body: usize,
     /// Origins whose pages may call the API from a browser.
-    pub cors_origins: Vec<String>,
+    pub cors_origins: Vec<HeaderValue>,
 }
 
 /// The server's state, cheap to clone.

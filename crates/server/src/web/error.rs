@@ -12,6 +12,8 @@ use deadpool_postgres::PoolError;
 use serde::Serialize;
 use tokio_postgres::error::{DbError, SqlState};
 
+use crate::database::BeginError;
+
 /// What is wrong with each field.
 pub type Fields = BTreeMap<String, Vec<String>>;
 
@@ -69,6 +71,10 @@ impl Error {
         Self::detail(StatusCode::METHOD_NOT_ALLOWED, text)
     }
 
+    pub fn too_large() -> Self {
+        Self::detail(StatusCode::PAYLOAD_TOO_LARGE, "The body is too large.")
+    }
+
     pub fn took_too_long() -> Self {
         Self::detail(StatusCode::GATEWAY_TIMEOUT, "This took too long.")
     }
@@ -123,6 +129,20 @@ impl From<tokio_postgres::Error> for Error {
         match error.as_db_error() {
             Some(error) => from_database(error),
             None => Self::unavailable(error),
+        }
+    }
+}
+
+impl From<BeginError> for Error {
+    fn from(error: BeginError) -> Self {
+        match error {
+            BeginError::Database(error) => error.into(),
+            BeginError::Role(role, error) => Self::unavailable(format!(
+                "cannot act as role {role}: {}; GRANT {role} TO the role that the server logs in as",
+                error
+                    .as_db_error()
+                    .map_or_else(|| error.to_string(), |error| error.message().to_owned())
+            )),
         }
     }
 }

@@ -3,13 +3,14 @@
 
 use std::collections::HashMap;
 
-use axum::body::Bytes;
+use axum::body::{Bytes, HttpBody};
 use axum::extract::{FromRequest, FromRequestParts, Query, Request};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use serde_json::{Map, Value};
 
+use super::app::App;
 use super::error::{Error, Fields};
 
 /// A JSON object of a body. Take what is wanted out of it, then [`finish`](Form::finish) to hear of everything that is wrong.
@@ -94,14 +95,21 @@ impl Form {
     }
 }
 
-impl<S: Send + Sync> FromRequest<S> for Form {
+impl FromRequest<App> for Form {
     type Rejection = Error;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Error> {
+    async fn from_request(request: Request, app: &App) -> Result<Self, Error> {
+        // One that says that it is too large is not waited for.
+        if request.body().size_hint().lower() > app.options().max_body as u64 {
+            return Err(Error::too_large());
+        }
         let is_json = is_json(request.headers());
-        let body = Bytes::from_request(request, state)
+        let body = Bytes::from_request(request, app)
             .await
-            .map_err(|error| Error::detail(error.status(), error.body_text()))?;
+            .map_err(|error| match error.status() {
+                StatusCode::PAYLOAD_TOO_LARGE => Error::too_large(),
+                status => Error::detail(status, error.body_text()),
+            })?;
         if body.is_empty() {
             return Ok(Self::of(Map::new()));
         }
@@ -165,9 +173,9 @@ impl Filters {
         Some(text)
     }
 
-    pub fn id(&mut self, name: &str) -> Option<i64> {
+    pub fn number(&mut self, name: &str) -> Option<i64> {
         match self.values.remove(name)?.parse() {
-            Ok(id) => Some(id),
+            Ok(number) => Some(number),
             Err(_) => self.complain(name, "Enter a number."),
         }
     }

@@ -20,15 +20,14 @@ use super::uri::Secure;
 /// How long requests that are under way may go on when the server is told to end.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// How long a request's head may take to come, so that slow clients do not hold connections.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
-
 /// Where to listen.
 #[derive(Clone, Debug)]
 pub struct Listen {
     pub address: SocketAddr,
     /// PEM files: the certificate with its chain, and its key.
     pub tls: Option<(PathBuf, PathBuf)>,
+    /// How long a request's head may take to come, so that slow clients do not hold connections.
+    pub head_timeout: Duration,
 }
 
 /// Serve until SIGTERM or SIGINT. `ready` is told the URL, which has a port even if 0 was asked for.
@@ -52,8 +51,11 @@ pub async fn serve(app: App, listen: Listen, ready: impl FnOnce(&str)) -> Result
     let mut server = axum_server::from_tcp(listener)?
         .handle(handle)
         .http1_only()
-        .first_request_timeout(HEAD_TIMEOUT);
-    server.http_builder().http1().header_read_timeout(HEAD_TIMEOUT);
+        .first_request_timeout(listen.head_timeout);
+    server
+        .http_builder()
+        .http1()
+        .header_read_timeout(listen.head_timeout);
     match tls {
         None => server.serve(service).await?,
         Some(tls) => {

@@ -7,9 +7,11 @@
 pub mod api;
 mod app;
 mod caller;
+mod description;
 mod error;
 mod form;
 mod listen;
+mod monitoring;
 mod page;
 mod path;
 mod throttle;
@@ -25,27 +27,49 @@ use std::any::Any;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::{HeaderValue, Method, header};
+use axum::http::{HeaderName, HeaderValue, Method, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use tower::util::MapRequestLayer;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::CorsLayer;
-use tower_http::trace::TraceLayer;
+use tower_http::set_header::SetResponseHeaderLayer;
+use tower_http::trace::{DefaultOnResponse, TraceLayer};
+use tracing::Level;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use self::description::Description;
 
 /// All routes with what surrounds them.
 fn router(app: App) -> Router {
-    let (api, _description) = api::router().split_for_parts();
-    let routes = Router::new()
-        .nest("/api/notifications/api", api.clone())
-        .nest("/api/notifications", api)
+    let (routes, description) = OpenApiRouter::with_openapi(Description::openapi())
+        .nest("/api/notifications/api", api::router())
+        .routes(routes!(monitoring::healthz))
+        .routes(routes!(monitoring::metrics))
+        .split_for_parts();
+    let routes = routes
+        .nest("/api/notifications", api::router().into())
+        .merge(description::page(description::with_slashes(description)))
         .fallback(async || Error::not_found())
         .method_not_allowed_fallback(async |method: Method| Error::method_not_allowed(&method))
         .layer(DefaultBodyLimit::max(app.options().max_body))
         .layer(middleware::from_fn_with_state(app.clone(), limit_time))
         .layer(cors(&app))
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(TraceLayer::new_for_http().make_span_with(span))
+        .layer(
+            TraceLayer::new_for_http()
+                .make_span_with(span)
+                .on_response(DefaultOnResponse::new().level(Level::INFO)),
+        )
+        .layer(header(
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; frame-ancestors 'none'",
+        ))
+        .layer(header(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .layer(header(header::REFERRER_POLICY, "no-referrer"))
+        .layer(header(header::CACHE_CONTROL, "no-store"))
         .with_state(app);
     // Around the routes, so that it comes before they are looked at.
     Router::new()
@@ -65,15 +89,14 @@ async fn limit_time(State(app): State<App>, request: Request, next: Next) -> Res
         .unwrap_or_else(|_| Error::took_too_long().into_response())
 }
 
+/// A header for answers that have not set it themselves.
+fn header(name: HeaderName, value: &'static str) -> SetResponseHeaderLayer<HeaderValue> {
+    SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
+}
+
 fn cors(app: &App) -> CorsLayer {
-    let origins: Vec<HeaderValue> = app
-        .options()
-        .cors_origins
-        .iter()
-        .filter_map(|origin| origin.parse().ok())
-        .collect();
     CorsLayer::new()
-        .allow_origin(origins)
+        .allow_origin(app.options().cors_origins.clone())
         .allow_methods([
             Method::GET,
             Method::POST,

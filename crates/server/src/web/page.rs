@@ -16,6 +16,10 @@ pub const SIZE: i64 = 20;
 pub struct Page<T> {
     /// How many there are in all
     pub count: i64,
+    /// Present, and true, when counting would take long and `count` is the database's estimate
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub count_is_estimate: Option<bool>,
     /// Where the next page is; null on the last one
     pub next: Option<String>,
     /// Where the page before is; null on the first one
@@ -50,15 +54,26 @@ pub fn invalid() -> Error {
 }
 
 impl<T> Page<T> {
+    pub fn empty() -> Self {
+        Self {
+            count: 0,
+            count_is_estimate: None,
+            next: None,
+            previous: None,
+            results: Vec::new(),
+        }
+    }
+
     /// An error for a page past the end.
     pub fn new(number: Number, count: i64, results: Vec<T>, here: &Here) -> Result<Self, Error> {
         let Number(n) = number;
         if n > 1 && results.is_empty() {
             return Err(invalid());
         }
-        let link = |page: i64| here.with(&[("page", page.to_string())]);
+        let link = |page: i64| here.with(&[("page", Some(page.to_string()))]);
         Ok(Self {
             count,
+            count_is_estimate: None,
             next: (n * SIZE < count).then(|| link(n + 1)),
             previous: (n > 1).then(|| link(n - 1)),
             results,

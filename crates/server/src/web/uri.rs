@@ -38,25 +38,23 @@ pub fn trim_slash<B>(mut request: Request<B>) -> Request<B> {
 pub struct Here {
     /// `https://host/path/`
     base: String,
-    /// All but the page.
     query: Vec<(String, String)>,
 }
 
 impl Here {
-    /// The same address with these parameters changed.
-    pub fn with(&self, changes: &[(&str, String)]) -> String {
+    /// The same address with these parameters changed, or left out.
+    pub fn with(&self, changes: &[(&str, Option<String>)]) -> String {
         let kept = self
             .query
             .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()))
-            .filter(|(name, _)| changes.iter().all(|(changed, _)| changed != name));
-        let pairs: Vec<_> = kept
-            .chain(changes.iter().map(|(name, value)| (*name, value.as_str())))
-            .collect();
-        let mut text = form_urlencoded::Serializer::new(String::new());
-        text.extend_pairs(pairs);
-        let query = text.finish();
-        format!("{}?{query}", self.base)
+            .filter(|(name, _)| changes.iter().all(|(changed, _)| changed != name))
+            .map(|(name, value)| (name.as_str(), value.as_str()));
+        let changed = changes
+            .iter()
+            .filter_map(|(name, value)| Some((*name, value.as_deref()?)));
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query.extend_pairs(kept.chain(changed));
+        format!("{}?{}", self.base, query.finish())
     }
 }
 
@@ -79,7 +77,8 @@ impl FromRequestParts<App> for Here {
             .extensions
             .get::<axum::extract::OriginalUri>()
             .map_or(&parts.uri, |uri| &uri.0)
-            .path();
+            .path()
+            .trim_end_matches('/');
         let query = parts.uri.query().unwrap_or_default();
         Ok(Self {
             base: format!("{origin}{path}/"),

@@ -11,8 +11,12 @@ use crate::event::Event;
 /// Event types by name.
 #[derive(Clone, Debug, Default)]
 pub struct Catalogue {
-    definitions: HashMap<Box<str>, Arc<Definition>>,
+    definitions: Definitions,
+    /// The wording of single webhooks, by their number.
+    own: HashMap<i64, Definitions>,
 }
+
+type Definitions = HashMap<Box<str>, Arc<Definition>>;
 
 impl Catalogue {
     /// The five built-in types and the test message.
@@ -30,6 +34,15 @@ impl Catalogue {
         self.definitions.insert(definition.name().into(), definition);
     }
 
+    /// Adds the wording of one webhook, which goes before what the type says to the others.
+    pub fn insert_own(&mut self, webhook: i64, definition: impl Into<Arc<Definition>>) {
+        let definition = definition.into();
+        self.own
+            .entry(webhook)
+            .or_default()
+            .insert(definition.name().into(), definition);
+    }
+
     pub fn get(&self, event_type: &str) -> Option<&Definition> {
         self.definitions.get(event_type).map(AsRef::as_ref)
     }
@@ -37,9 +50,22 @@ impl Catalogue {
     /// Makes the card of an event. A type that is not in the catalogue gets a generic one: its name as the title
     /// and its plain values as fields.
     pub fn card(&self, event: &Event) -> Card {
-        match self.get(&event.event_type) {
-            Some(definition) => definition.card(event),
-            None => generic::card(event, &Data::new(event.parse())),
-        }
+        card(self.get(&event.event_type), event)
+    }
+
+    /// The same for one webhook, in its own wording if it has one.
+    pub fn card_for(&self, webhook: i64, event: &Event) -> Card {
+        let own = self.own.get(&webhook).and_then(|own| own.get(&event.event_type));
+        card(
+            own.map(AsRef::as_ref).or_else(|| self.get(&event.event_type)),
+            event,
+        )
+    }
+}
+
+fn card(definition: Option<&Definition>, event: &Event) -> Card {
+    match definition {
+        Some(definition) => definition.card(event),
+        None => generic::card(event, &Data::new(event.parse())),
     }
 }

@@ -2,6 +2,24 @@
 
 use serde_json::{Map, Value, json};
 
+use super::EventDefinition;
+use crate::card::humanised;
+
+/// Data for a type that has no sample of its own: for each key that its templates ask for, the key in words.
+pub fn placeholder(definition: &EventDefinition) -> Map<String, Value> {
+    let value = |key: &str| match key {
+        "id" => 1.into(),
+        _ if key.ends_with("_id") => 1.into(),
+        _ if definition.time_key.as_deref() == Some(key) => "2024-01-15T10:30:00Z".into(),
+        _ => humanised(key).into(),
+    };
+    definition
+        .keys()
+        .into_iter()
+        .map(|key| (key.clone(), value(&key)))
+        .collect()
+}
+
 /// Data of a built-in event with exactly its keys and types; None for other types.
 pub fn sample(event_type: &str) -> Option<Map<String, Value>> {
     let data = match event_type {

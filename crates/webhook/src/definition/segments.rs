@@ -8,7 +8,7 @@ use super::context::{self, Data};
 use crate::rich_text::Builder;
 
 /// Words that mean something else than a key to the engine.
-const RESERVED: [&str; 19] = [
+pub(super) const RESERVED: [&str; 19] = [
     "and",
     "dict",
     "else",

@@ -1,5 +1,6 @@
 //! A template: Jinja's language over an event's data, giving text with bold parts.
 
+use std::collections::BTreeSet;
 use std::fmt::{self, Write};
 use std::sync::Arc;
 
@@ -21,8 +22,12 @@ const MAX_SOURCE: usize = 8 * 1024;
 const NAME: &str = "template";
 
 /// A template that failed on an event's data.
-#[derive(Debug)]
-pub(super) struct RenderError;
+#[derive(Debug, thiserror::Error)]
+#[error("template of {part}: {reason}")]
+pub(super) struct RenderError {
+    part: Box<str>,
+    reason: String,
+}
 
 /// A compiled template.
 #[derive(Debug)]
@@ -30,7 +35,10 @@ pub(super) enum Template {
     /// Text, prints and plain conditions: what nearly every template consists of, several times faster than
     /// through the engine and with the same result.
     Segments(Vec<Segment>),
-    Engine(Box<Environment<'static>>),
+    Engine {
+        part: Box<str>,
+        environment: Box<Environment<'static>>,
+    },
 }
 
 impl Template {
@@ -52,7 +60,26 @@ impl Template {
             .add_template_owned(NAME, source.to_owned())
             .and_then(|()| try_without_data(&environment))
             .map_err(|error| explained(part, source, &error))?;
-        Ok(Self::Engine(Box::new(environment)))
+        Ok(Self::Engine {
+            part: part.into(),
+            environment: Box::new(environment),
+        })
+    }
+
+    /// Names of the data that the template asks for; none where it cannot be used.
+    pub(super) fn keys(source: &str) -> BTreeSet<String> {
+        let mut environment = environment();
+        if environment.add_template_owned(NAME, source.to_owned()).is_err() {
+            return BTreeSet::new();
+        }
+        let undeclared = environment
+            .get_template(NAME)
+            .map(|template| template.undeclared_variables(false));
+        undeclared
+            .into_iter()
+            .flatten()
+            .filter(|name| !segments::RESERVED.contains(&name.as_str()))
+            .collect()
     }
 
     pub(super) fn render(&self, data: &Arc<Data>) -> Result<RichText, RenderError> {
@@ -62,11 +89,14 @@ impl Template {
                 segments::render(segments, data, &mut text);
                 Ok(text.finish())
             }
-            Self::Engine(environment) => environment
+            Self::Engine { part, environment } => environment
                 .get_template(NAME)
                 .and_then(|template| template.render(Value::from_dyn_object(Arc::clone(data))))
                 .map(|markup| RichText::parse(&markup))
-                .map_err(|_| RenderError),
+                .map_err(|error| RenderError {
+                    part: part.clone(),
+                    reason: reason(&error),
+                }),
         }
     }
 }
@@ -88,16 +118,17 @@ fn environment() -> Environment<'static> {
     environment
 }
 
-/// Finds misspelt names, which the engine looks up at run time only. Errors that are due to the missing data are
-/// none.
+/// Finds misspelt names, which the engine looks up at run time only, and loops that do too much whatever the data are. Errors
+/// that are due to the missing data are none.
 fn try_without_data(environment: &Environment<'_>) -> Result<(), Error> {
-    let misspelt = [
+    let hopeless = [
         ErrorKind::UnknownFilter,
         ErrorKind::UnknownTest,
         ErrorKind::UnknownFunction,
+        ErrorKind::OutOfFuel,
     ];
     match environment.get_template(NAME)?.render(Value::default()) {
-        Err(error) if misspelt.contains(&error.kind()) => Err(error),
+        Err(error) if hopeless.contains(&error.kind()) => Err(error),
         _ => Ok(()),
     }
 }
@@ -111,10 +142,17 @@ fn explained(part: &str, source: &str, error: &Error) -> DefinitionError {
         part: part.to_owned(),
         line: error.line().unwrap_or(1),
         place: place.map(ToOwned::to_owned),
-        reason: error
-            .detail()
-            .map_or_else(|| error.kind().to_string(), ToOwned::to_owned),
+        reason: reason(error),
     }
+}
+
+fn reason(error: &Error) -> String {
+    if error.kind() == ErrorKind::OutOfFuel {
+        return "it does too much: no message needs that".to_owned();
+    }
+    error
+        .detail()
+        .map_or_else(|| error.kind().to_string(), ToOwned::to_owned)
 }
 
 fn print_escaped(out: &mut Output<'_>, _: &mut State<'_, '_>, value: &Value) -> Result<(), Error> {

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 use percent_encoding::percent_decode_str;
@@ -56,22 +57,53 @@ impl SecretUrl {
     }
 
     /// Masks in `text` (an answer that echoes the request, an error) what of this URL is a secret: long path
-    /// segments and values of parameters, as they stand and decoded.
+    /// segments and values of parameters, as they stand, decoded, and decoded as a string in JSON. So is the beginning of one
+    /// at the end of `text`, where an answer broke off.
     pub fn redact<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let mut text = Cow::Borrowed(text);
+        // What masking leaves may be a secret again, if a secret has the mask in it; each round makes the text shorter.
+        while let Some(masked) = self.mask(&text) {
+            text = Cow::Owned(masked);
+        }
+        text
+    }
+
+    /// `None` where there is nothing to mask.
+    fn mask(&self, text: &str) -> Option<String> {
+        let mut found: Vec<Range<usize>> = Vec::new();
         self.for_each_secret(&mut |secret| {
-            if secret.len() >= MIN_SECRET_LENGTH && text.contains(secret) {
-                text = Cow::Owned(text.replace(secret, MASK));
+            if secret.len() >= MIN_SECRET_LENGTH {
+                found.extend(text.match_indices(secret).map(|(at, _)| at..at + secret.len()));
+                found.extend(cut_off(text, secret));
             }
         });
-        text
+        if found.is_empty() {
+            return None;
+        }
+        // One secret may be in another, or overlap it.
+        found.sort_unstable_by_key(|range| range.start);
+        let (mut masked, mut end) = (String::with_capacity(text.len()), 0);
+        for range in found {
+            if range.start >= end {
+                masked.push_str(&text[end..range.start]);
+                masked.push_str(MASK);
+            }
+            end = end.max(range.end);
+        }
+        masked.push_str(&text[end..]);
+        Some(masked)
     }
 
     fn for_each_secret(&self, mask: &mut impl FnMut(&str)) {
         let mut mask_both = |encoded: &str| {
             mask(encoded);
             if encoded.contains('%') {
-                mask(&percent_decode_str(encoded).decode_utf8_lossy());
+                let decoded = percent_decode_str(encoded).decode_utf8_lossy();
+                mask(&decoded);
+                // As PHP's json_encode and others write a slash.
+                if decoded.contains('/') {
+                    mask(&decoded.replace('/', "\\/"));
+                }
             }
         };
         mask_both(self.0.username());
@@ -91,6 +123,18 @@ impl SecretUrl {
             }
         }
     }
+}
+
+/// Where the end of `text` is the beginning of `secret`.
+fn cut_off(text: &str, secret: &str) -> Option<Range<usize>> {
+    (MIN_SECRET_LENGTH..secret.len())
+        .rev()
+        .find(|length| {
+            secret
+                .get(..*length)
+                .is_some_and(|beginning| text.ends_with(beginning))
+        })
+        .map(|length| text.len() - length..text.len())
 }
 
 /// The URL without its secret, whether it is one or not.

@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::markdown::Dialect;
 use super::{Shrink, text, write_json};
 use crate::card::Card;
+use crate::mention::Mention;
 
 /// Teams refuses 28,672 bytes after wrapping the card; senders stay under 20 KB.
 const MAX_BYTES: usize = 20 * 1024;
@@ -18,9 +19,10 @@ const MAX_FOOTER: usize = 256;
 const OPEN: &[u8] = concat!(
     r#"{"type":"message","attachments":[{"contentType":"application/vnd.microsoft.card.adaptive","contentUrl":null,"#,
     r#""content":{"$schema":"http://adaptivecards.io/schemas/adaptive-card.json","type":"AdaptiveCard","#,
-    r#""version":"1.4","msteams":{"width":"Full"},"body":["#,
+    r#""version":"1.4","msteams":{"width":"Full""#,
 )
 .as_bytes();
+const BODY: &[u8] = br#"},"body":["#;
 const CLOSE: &[u8] = b"]}}]}";
 
 #[derive(Serialize)]
@@ -71,13 +73,51 @@ struct Fact {
     value: String,
 }
 
+/// What makes an `<at>` of the same text a mention.
+#[derive(Serialize)]
+struct Entity<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    text: &'a str,
+    mentioned: Mentioned<'a>,
+}
+
+#[derive(Serialize)]
+struct Mentioned<'a> {
+    id: &'a str,
+    name: &'a str,
+}
+
+impl<'a> Entity<'a> {
+    fn new(text: &'a str, id: &'a str, name: &'a str) -> Self {
+        Self {
+            kind: "mention",
+            text,
+            mentioned: Mentioned { id, name },
+        }
+    }
+}
+
 pub(super) enum Layout {}
 
 impl super::Layout for Layout {
-    const CAPACITY: usize = MAX_BYTES - OPEN.len() - CLOSE.len();
+    const CAPACITY: usize = MAX_BYTES - OPEN.len() - BODY.len() - CLOSE.len();
 
-    fn open(out: &mut Vec<u8>) {
+    fn open(mention: Option<&Mention>, out: &mut Vec<u8>) -> usize {
+        let start = out.len();
         out.extend_from_slice(OPEN);
+        let Some(Mention::TeamsUser { id, name }) = mention else {
+            out.extend_from_slice(BODY);
+            return 0;
+        };
+        let text = format!("<at>{name}</at>");
+        out.extend_from_slice(br#","entities":["#);
+        write_json(&Entity::new(&text, id, name), out);
+        out.push(b']');
+        out.extend_from_slice(BODY);
+        write_json(&Item::TextBlock(TextBlock::new(text)), out);
+        out.push(b',');
+        out.len() - start - OPEN.len() - BODY.len()
     }
 
     fn write(card: &Card, shrink: Shrink, out: &mut Vec<u8>) -> usize {
@@ -86,7 +126,7 @@ impl super::Layout for Layout {
         out.len() - start + ",".len()
     }
 
-    fn close(_: &[Card], out: &mut Vec<u8>) {
+    fn close(_: &[Card], _: Option<&Mention>, out: &mut Vec<u8>) {
         out.extend_from_slice(CLOSE);
     }
 }

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::markdown::Dialect;
 use super::{Shrink, text, write_json};
 use crate::card::Card;
+use crate::mention::Mention;
 
 const MAX_TITLE: usize = 256;
 const MAX_DESCRIPTION: usize = 4096;
@@ -49,8 +50,18 @@ pub(super) enum Layout {}
 impl super::Layout for Layout {
     const CAPACITY: usize = MAX_SUM;
 
-    fn open(out: &mut Vec<u8>) {
-        out.extend_from_slice(b"{\"embeds\":[");
+    /// Only the content can ping, and it counts towards no limit of the embeds.
+    fn open(mention: Option<&Mention>, out: &mut Vec<u8>) -> usize {
+        match mention {
+            Some(Mention::DiscordRole(id)) => {
+                out.extend_from_slice(format!("{{\"content\":\"<@&{id}>\",\"embeds\":[").as_bytes());
+            }
+            Some(Mention::DiscordUser(id)) => {
+                out.extend_from_slice(format!("{{\"content\":\"<@{id}>\",\"embeds\":[").as_bytes());
+            }
+            _ => out.extend_from_slice(b"{\"embeds\":["),
+        }
+        0
     }
 
     fn write(card: &Card, shrink: Shrink, out: &mut Vec<u8>) -> usize {
@@ -59,8 +70,18 @@ impl super::Layout for Layout {
         embed.weight()
     }
 
-    fn close(_: &[Card], out: &mut Vec<u8>) {
-        out.extend_from_slice(b"],\"allowed_mentions\":{\"parse\":[]}}");
+    fn close(_: &[Card], mention: Option<&Mention>, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"],\"allowed_mentions\":{\"parse\":[]");
+        match mention {
+            Some(Mention::DiscordRole(id)) => {
+                out.extend_from_slice(format!(",\"roles\":[\"{id}\"]").as_bytes());
+            }
+            Some(Mention::DiscordUser(id)) => {
+                out.extend_from_slice(format!(",\"users\":[\"{id}\"]").as_bytes());
+            }
+            _ => {}
+        }
+        out.extend_from_slice(b"}}");
     }
 }
 

@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::markdown::Dialect;
 use super::{Shrink, text, write_json};
 use crate::card::Card;
+use crate::mention::Mention;
 
 /// Teams refuses 28 KB after wrapping the card; senders stay under 21.
 const MAX_BYTES: usize = 21 * 1024;
@@ -42,10 +43,11 @@ pub(super) enum Layout {}
 impl super::Layout for Layout {
     const CAPACITY: usize = MAX_BYTES - ENVELOPE;
 
-    fn open(out: &mut Vec<u8>) {
+    fn open(_: Option<&Mention>, out: &mut Vec<u8>) -> usize {
         out.extend_from_slice(
             b"{\"@type\":\"MessageCard\",\"@context\":\"https://schema.org/extensions\",\"sections\":[",
         );
+        0
     }
 
     fn write(card: &Card, shrink: Shrink, out: &mut Vec<u8>) -> usize {
@@ -54,7 +56,7 @@ impl super::Layout for Layout {
         out.len() - start + ",".len()
     }
 
-    fn close(cards: &[Card], out: &mut Vec<u8>) {
+    fn close(cards: &[Card], _: Option<&Mention>, out: &mut Vec<u8>) {
         out.extend_from_slice(b"],\"themeColor\":");
         write_json(&text::hex(cards[0].colour), out);
         out.extend_from_slice(b",\"summary\":");

@@ -8,6 +8,7 @@ mod text;
 
 use crate::card::Card;
 use crate::endpoint::EndpointKind;
+use crate::mention::Mention;
 
 /// Events in one message: Discord's limit of embeds and the connectors' of sections.
 pub const MAX_EVENTS: usize = 10;
@@ -51,10 +52,15 @@ impl From<EndpointKind> for Format {
 ///
 /// The first card always fits, because its texts are shortened until it does. No cards give no body.
 pub fn compose(kind: EndpointKind, cards: &[Card]) -> Message {
+    compose_with(kind, cards, None)
+}
+
+/// As [`compose`], and pings whom the mention names, if the format can.
+pub fn compose_with(kind: EndpointKind, cards: &[Card], mention: Option<&Mention>) -> Message {
     match Format::from(kind) {
-        Format::Discord => pack::<discord::Layout>(cards),
-        Format::MessageCard => pack::<message_card::Layout>(cards),
-        Format::AdaptiveCard => pack::<adaptive_card::Layout>(cards),
+        Format::Discord => pack::<discord::Layout>(cards, mention),
+        Format::MessageCard => pack::<message_card::Layout>(cards, mention),
+        Format::AdaptiveCard => pack::<adaptive_card::Layout>(cards, mention),
     }
 }
 
@@ -63,17 +69,18 @@ trait Layout {
     /// What a message may weigh, in the format's unit.
     const CAPACITY: usize;
 
-    /// Writes what stands before the first card.
-    fn open(out: &mut Vec<u8>);
+    /// Writes what stands before the first card, and returns what the mention weighs. One that the format can't have is
+    /// left out.
+    fn open(mention: Option<&Mention>, out: &mut Vec<u8>) -> usize;
 
     /// Writes a card and returns its weight.
     fn write(card: &Card, shrink: Shrink, out: &mut Vec<u8>) -> usize;
 
     /// Writes what stands after the last of `cards`, which are not empty.
-    fn close(cards: &[Card], out: &mut Vec<u8>);
+    fn close(cards: &[Card], mention: Option<&Mention>, out: &mut Vec<u8>);
 }
 
-fn pack<L: Layout>(cards: &[Card]) -> Message {
+fn pack<L: Layout>(cards: &[Card], mention: Option<&Mention>) -> Message {
     let Some((first, rest)) = cards.split_first() else {
         return Message {
             body: Vec::new(),
@@ -81,11 +88,11 @@ fn pack<L: Layout>(cards: &[Card]) -> Message {
         };
     };
     let mut body = Vec::with_capacity(1024 * cards.len().min(MAX_EVENTS));
-    L::open(&mut body);
+    let capacity = L::CAPACITY - L::open(mention, &mut body);
     let start = body.len();
     let mut weight = L::write(first, 0, &mut body);
     let mut shrink = 0;
-    while weight > L::CAPACITY && shrink < MAX_SHRINK {
+    while weight > capacity && shrink < MAX_SHRINK {
         shrink += 1;
         body.truncate(start);
         weight = L::write(first, shrink, &mut body);
@@ -95,13 +102,13 @@ fn pack<L: Layout>(cards: &[Card]) -> Message {
         let end = body.len();
         body.push(b',');
         weight += L::write(card, 0, &mut body);
-        if weight > L::CAPACITY {
+        if weight > capacity {
             body.truncate(end);
             break;
         }
         taken += 1;
     }
-    L::close(&cards[..taken], &mut body);
+    L::close(&cards[..taken], mention, &mut body);
     Message { body, taken }
 }
 

@@ -24,16 +24,17 @@ pub(super) fn stored_error(error: &str, url: &SecretUrl) -> String {
     first_characters(&redacted, MAX_ERROR_CHARACTERS).replace(|c: char| c.is_control(), " ")
 }
 
-pub(super) fn first_characters(text: &str, count: usize) -> &str {
+fn first_characters(text: &str, count: usize) -> &str {
     match text.char_indices().nth(count) {
         Some((end, _)) => &text[..end],
         None => text,
     }
 }
 
-/// `what`, and what the answer said about it where it said something.
+/// `what`, and what the answer said about it where it said something. It is cut when it is stored and not before: half a secret is
+/// not recognised any more.
 pub(super) fn with_reason(what: &str, reason: &str) -> String {
-    match first_characters(reason.trim(), MAX_ERROR_CHARACTERS) {
+    match reason.trim() {
         "" => what.to_owned(),
         reason => format!("{what}: {reason}"),
     }

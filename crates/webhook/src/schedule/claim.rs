@@ -23,7 +23,7 @@ impl Scheduler {
             .map(|group| self.hungry.waiting(*group).min(self.ahead(*group)))
             .sum();
         while self.stock.free() > 0
-            && let Some(id) = self.hungry.first(|group| self.may_claim(group))
+            && let Some((_, id)) = self.hungry.first(|group| self.may_claim(group))
         {
             claims.extend(self.claim(id, hungry));
             hungry = hungry.saturating_sub(1);
@@ -40,7 +40,7 @@ impl Scheduler {
             .next(message, self.clock.now())
             .min(self.stock.portion(hungry, message));
         let turn = lane.turn.unwrap_or_default();
-        lane.place = Place::Claimed(self.claimed.join(lane.group(), turn, id), limit);
+        lane.place = Place::Claimed(self.claimed.join(lane.group(&self.clock), turn, id), limit);
         lane.more = false;
         self.stock.promise(limit);
         Some(Claim { lane: id, limit })
@@ -87,18 +87,20 @@ impl Scheduler {
 
     /// For how many lanes of a group to read ahead; those further back hold nothing.
     fn ahead(&self, group: Group) -> usize {
-        2 * group.standing.share(self.slots.limit())
+        2 * self.slots.share(group.standing)
     }
 
     /// When [`claims`](Self::claims) will have something, timers aside.
     pub(super) fn next_claim(&self) -> Option<Tick> {
-        if self.stock.free() == 0 {
-            return None;
-        }
-        Group::ALL
+        let groups = Group::ALL
             .iter()
-            .filter(|group| self.hungry.waiting(**group) > 0 && self.lacks(**group))
-            .map(|group| self.gates.parked_until(group.pool).max(self.clock.now()))
-            .min()
+            .filter(|group| self.hungry.waiting(**group) > 0 && self.lacks(**group));
+        let parked = groups.map(|group| self.gates.parked_until(group.pool)).min()?;
+        // Requests that become slow leave their rows' places to others.
+        let room = match self.stock.free() {
+            0 => self.next_slow()?,
+            _ => self.clock.now(),
+        };
+        Some(parked.max(room))
     }
 }

@@ -6,8 +6,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::clock::Tick;
 use super::lane::Flight;
+use super::slots::Standing;
 use super::turns::Group;
-use super::{Compose, DeliveryChange, LaneId, Outcome, Request, RequestId, Scheduler};
+use super::{Compose, DeliveryChange, LaneId, Outcome, Request, Scheduler};
 
 impl Scheduler {
     /// The requests that may leave now.
@@ -17,10 +18,10 @@ impl Scheduler {
         if self.draining {
             return requests;
         }
-        while let Some(id) = self.ready.first(|group| self.may_send(group)) {
+        while let Some((group, id)) = self.ready.first(|group| self.may_send(group)) {
             self.unplace(id);
             self.expire(id);
-            let request = self.send(id, compose);
+            let request = self.send(id, group.standing, compose);
             self.settle(id);
             requests.extend(request);
         }
@@ -28,15 +29,21 @@ impl Scheduler {
     }
 
     fn may_send(&self, group: Group) -> bool {
-        self.slots.free(group.standing) && self.gates.opens_at(group.pool) <= self.clock.now()
+        let opens_at = self.gates.opens_at(group.pool);
+        self.slots.free(group.standing) && opens_at.is_some_and(|at| at <= self.clock.now())
     }
 
     /// When [`poll`](Self::poll) will have something, timers aside.
     pub(super) fn next_dispatch(&self) -> Option<Tick> {
-        Group::ALL
-            .iter()
-            .filter(|group| self.ready.waiting(**group) > 0 && self.slots.free(group.standing))
-            .map(|group| self.gates.opens_at(group.pool).max(self.clock.now()))
+        let groups = Group::ALL.iter().filter(|group| self.ready.waiting(**group) > 0);
+        groups
+            .filter_map(|group| {
+                // What holds it up otherwise ends with an answer, or when a request becomes slow.
+                match self.gates.opens_at(group.pool) {
+                    Some(at) if self.slots.free(group.standing) => Some(at.max(self.clock.now())),
+                    _ => self.next_slow(),
+                }
+            })
             .min()
     }
 
@@ -55,6 +62,7 @@ impl Scheduler {
             });
             self.stock.release(1);
             lane.changed_in = Some(self.batch);
+            self.tally.failed(id, &delivery.event.event_type);
             self.changes.deliveries.push(DeliveryChange {
                 id: delivery.id,
                 lane: id,
@@ -69,7 +77,7 @@ impl Scheduler {
     }
 
     /// Makes a request of the lane's first rows, if they are still due now that others have expired.
-    fn send(&mut self, id: LaneId, compose: &mut impl Compose) -> Option<Request> {
+    fn send(&mut self, id: LaneId, standing: Standing, compose: &mut impl Compose) -> Option<Request> {
         let lane = self.lanes.get_mut(&id)?;
         let now = self.clock.now();
         if lane.gate(&self.clock) > now {
@@ -85,20 +93,20 @@ impl Scheduler {
         let taken = composed.taken.clamp(1, rows.len());
         let deliveries = rows[..taken].iter().map(|delivery| delivery.id).collect();
 
-        let standing = lane.health.standing();
         lane.flight = Some(Flight {
             taken,
+            left: now,
+            pool: lane.pool(),
             standing,
             revision: lane.config.revision,
+            slow: false,
+            aside: false,
         });
         lane.turn = None;
         self.slots.take(standing);
-        self.gates.pass(lane.pool(), now);
-        self.requests_made += 1;
-        let request = RequestId(self.requests_made);
-        self.in_flight.insert(request, id);
+        self.gates.leave(lane.pool());
         Some(Request {
-            id: request,
+            id: self.flights.leave(id),
             lane: id,
             body: composed.body,
             deliveries,

@@ -45,10 +45,16 @@ impl Gates {
         self.discord.set(discord_per_second);
     }
 
-    /// A request leaves.
-    pub(super) fn pass(&mut self, pool: Pool, now: Tick) {
+    pub(super) fn leave(&mut self, pool: Pool) {
         if pool == Pool::Discord {
-            self.discord.pass(now);
+            self.discord.leave();
+        }
+    }
+
+    /// A request that had left has arrived by now.
+    pub(super) fn arrive(&mut self, pool: Pool, now: Tick) {
+        if pool == Pool::Discord {
+            self.discord.arrive(now);
         }
     }
 
@@ -64,13 +70,12 @@ impl Gates {
         self.parked_until[pool as usize]
     }
 
-    /// When the next request may leave.
-    pub(super) fn opens_at(&self, pool: Pool) -> Tick {
-        let capped = if pool == Pool::Discord {
-            self.discord.opens_at()
-        } else {
-            Tick::DISTANT_PAST
-        };
-        capped.max(self.parked_until(pool))
+    /// When the next request may leave; None: not before one has arrived.
+    pub(super) fn opens_at(&self, pool: Pool) -> Option<Tick> {
+        let parked = self.parked_until(pool);
+        match pool {
+            Pool::Discord => Some(self.discord.opens_at()?.max(parked)),
+            _ => Some(parked),
+        }
     }
 }

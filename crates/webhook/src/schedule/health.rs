@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::CircuitState;
 use super::backoff;
 use super::clock::{Clock, Tick};
-use super::slots::Standing;
+use super::slots::{Record, Standing};
+use super::{CircuitState, LaneConfig};
 
 /// Failures in a row that open the circuit.
 const OPENS_AFTER: u32 = 5;
@@ -23,7 +23,7 @@ const SHORTEST_UNTRUSTED_WAIT: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub(super) struct Health {
-    standing: Standing,
+    record: Record,
     /// All in a row.
     failures: u32,
     forbidden: u32,
@@ -42,14 +42,15 @@ struct Circuit {
 }
 
 impl Health {
-    /// `recorded`: the open circuit that an earlier life of the scheduler left.
-    pub(super) fn new(recorded: Option<CircuitState>, clock: &Clock) -> Self {
+    /// With what an earlier life of the scheduler left.
+    pub(super) fn new(config: &LaneConfig, clock: &Clock) -> Self {
         let latest = clock.now().after(backoff::LONGEST);
+        let recorded = config.circuit;
         Health {
-            standing: if recorded.is_some() {
-                Standing::Suspect
-            } else {
-                Standing::Unproven
+            record: match (recorded, config.proven) {
+                (Some(_), _) => Record::Suspect,
+                (None, true) => Record::Proven,
+                (None, false) => Record::Unproven,
             },
             failures: recorded.map_or(0, |state| state.failures),
             forbidden: 0,
@@ -61,8 +62,13 @@ impl Health {
         }
     }
 
-    pub(super) fn standing(&self) -> Standing {
-        self.standing
+    pub(super) fn standing(&self, clock: &Clock) -> Standing {
+        self.record.standing(clock.now())
+    }
+
+    /// How a request went.
+    pub(super) fn went(&mut self, record: Record) {
+        self.record = record;
     }
 
     pub(super) fn is_open(&self) -> bool {
@@ -83,10 +89,10 @@ impl Health {
         }
     }
 
-    /// Rows that failed in an earlier life: nothing else is known of the lane, and that is no good sign.
+    /// Its first row failed, in an earlier life if it was not in this one: that is later than anything recorded.
     pub(super) fn failed_before(&mut self) {
-        if self.standing == Standing::Unproven {
-            self.standing = Standing::Suspect;
+        if !matches!(self.record, Record::Prompt(_)) {
+            self.record = Record::Suspect;
         }
     }
 
@@ -94,7 +100,7 @@ impl Health {
     pub(super) fn succeeded(&mut self) -> bool {
         let closed = self.is_open();
         *self = Health {
-            standing: Standing::Proven,
+            record: self.record,
             failures: 0,
             forbidden: 0,
             limited: 0,
@@ -125,7 +131,6 @@ impl Health {
     }
 
     fn fail(&mut self, clock: &Clock, random: &mut fastrand::Rng) -> Option<CircuitState> {
-        self.standing = Standing::Suspect;
         self.failures = self.failures.saturating_add(1);
         self.limited = 0;
         if self.circuit.is_none() && self.failures < OPENS_AFTER {

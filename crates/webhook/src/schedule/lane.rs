@@ -21,6 +21,9 @@ const ALONE_AFTER: u32 = 2;
 /// No wait is believed to be longer. By then a delivery has usually expired.
 pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
 
+/// Nothing lives longer, however much of it was quiet: nobody counts the nights of many years.
+const LONGEST_LIFE: SignedDuration = SignedDuration::from_hours(3 * 366 * 24);
+
 #[derive(Debug)]
 pub(super) struct Lane {
     pub(super) config: LaneConfig,
@@ -41,8 +44,12 @@ pub(super) struct Lane {
     pub(super) changed_in: Option<u64>,
     /// Which call of `configure` last named it.
     pub(super) configured_in: u64,
-    /// No request before this, whatever it holds.
+    /// No request before this, whatever it holds and whoever wants it.
     paced_until: Tick,
+    /// When the last answer came: the configured interval counts from there, and may be changed meanwhile.
+    answered_at: Option<Tick>,
+    /// An endpoint that does not work asked to be left alone until then.
+    rests_until: Tick,
     hold: Option<Hold>,
     window: Option<Window>,
 }
@@ -77,9 +84,15 @@ pub(super) enum Place {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Flight {
     pub(super) taken: usize,
-    /// Of the lane when the request left.
+    pub(super) left: Tick,
+    /// Of the lane when its turn came.
+    pub(super) pool: Pool,
     pub(super) standing: Standing,
     pub(super) revision: u64,
+    /// Out for so long that it has arrived.
+    pub(super) slow: bool,
+    /// In nobody's way any more; its rows do not count.
+    pub(super) aside: bool,
 }
 
 /// When the rows of the last message that failed are due. Their rows say so too, but in wall-clock time, which may have
@@ -95,7 +108,7 @@ impl Lane {
         let mut lane = Lane {
             life: Life::Active,
             place: Place::Idle,
-            health: Health::new(config.circuit, clock),
+            health: Health::new(&config, clock),
             rows: VecDeque::new(),
             more: true,
             flight: None,
@@ -105,6 +118,8 @@ impl Lane {
             changed_in: None,
             configured_in: 0,
             paced_until: Tick::DISTANT_PAST,
+            answered_at: None,
+            rests_until: Tick::DISTANT_PAST,
             hold: None,
             window: None,
             config,
@@ -124,8 +139,10 @@ impl Lane {
             self.more = true;
         }
         if revised {
-            self.health = Health::new(self.config.circuit, clock);
+            self.health = Health::new(&self.config, clock);
             self.paced_until = Tick::DISTANT_PAST;
+            self.answered_at = None;
+            self.rests_until = Tick::DISTANT_PAST;
             self.hold = None;
             self.refused = 0;
         }
@@ -144,10 +161,10 @@ impl Lane {
         Pool::of(self.config.kind, self.config.vendor)
     }
 
-    pub(super) fn group(&self) -> Group {
+    pub(super) fn group(&self, clock: &Clock) -> Group {
         Group {
             pool: self.pool(),
-            standing: self.health.standing(),
+            standing: self.health.standing(clock),
         }
     }
 
@@ -166,24 +183,36 @@ impl Lane {
             .rows
             .front()
             .map_or(Tick::DISTANT_PAST, |head| self.due(head, clock));
-        self.pace().max(self.health.next_try()).max(head)
+        let asked = self.pace().max(self.rests_until).max(self.quiet_until(clock));
+        asked.max(self.health.next_try()).max(head)
+    }
+
+    fn quiet_until(&self, clock: &Clock) -> Tick {
+        let hours = self.config.quiet_hours.as_ref();
+        let end = hours.and_then(|hours| hours.end(clock.wall(clock.now())));
+        end.map_or(Tick::DISTANT_PAST, |end| clock.tick(end))
     }
 
     fn pace(&self) -> Tick {
-        let cap = self.window.as_ref().map_or(Tick::DISTANT_PAST, Window::opens_at);
-        self.paced_until.max(cap)
+        let cap = self.window.as_ref().and_then(Window::opens_at);
+        let own = self.answered_at.map(|at| at.after(self.config.min_interval));
+        [cap, own].into_iter().flatten().fold(self.paced_until, Tick::max)
     }
 
     pub(super) fn pause_until(&mut self, tick: Tick) {
         self.paced_until = self.paced_until.max(tick);
     }
 
+    pub(super) fn rest_until(&mut self, tick: Tick) {
+        self.rests_until = self.rests_until.max(tick);
+    }
+
     /// An answer has come. The caps count from the answers: the request before has certainly arrived by then, however
     /// long its way was.
     pub(super) fn answered(&mut self, now: Tick) {
-        self.pause_until(now.after(self.config.min_interval));
+        self.answered_at = Some(now);
         if let Some(window) = &mut self.window {
-            window.pass(now);
+            window.arrive(now);
         }
     }
 
@@ -214,6 +243,7 @@ impl Lane {
         self.rows.truncate(self.flight.map_or(0, |flight| flight.taken));
         self.more = true;
         self.hold = None;
+        self.rests_until = Tick::DISTANT_PAST;
         self.health.try_now();
     }
 
@@ -232,7 +262,7 @@ impl Lane {
         let joins = |delivery: &Delivery| {
             delivery.attempts < ALONE_AFTER
                 && self.due(delivery, clock) <= clock.now()
-                && !expired(delivery, max_age, wall)
+                && !self.expired(delivery, max_age, wall)
         };
         match self.rows.front() {
             None => 0,
@@ -251,11 +281,22 @@ impl Lane {
 
     /// Takes the first row out if it is too old.
     pub(super) fn pop_expired(&mut self, max_age: Duration, wall: Timestamp) -> Option<Delivery> {
-        self.rows.pop_front_if(|head| expired(head, max_age, wall))
+        let head = self.rows.front()?;
+        if !self.expired(head, max_age, wall) {
+            return None;
+        }
+        self.rows.pop_front()
     }
-}
 
-fn expired(delivery: &Delivery, max_age: Duration, wall: Timestamp) -> bool {
-    let max_age = SignedDuration::try_from(max_age).unwrap_or(SignedDuration::MAX);
-    wall.duration_since(delivery.created_at) > max_age
+    fn expired(&self, delivery: &Delivery, max_age: Duration, wall: Timestamp) -> bool {
+        let max_age = SignedDuration::try_from(max_age).unwrap_or(SignedDuration::MAX);
+        let age = wall.duration_since(delivery.created_at);
+        if age <= max_age || age > LONGEST_LIFE {
+            return age > max_age;
+        }
+        match &self.config.quiet_hours {
+            Some(hours) => hours.awake(delivery.created_at, wall) > max_age,
+            None => true,
+        }
+    }
 }

@@ -22,6 +22,7 @@ mod claim;
 mod clock;
 mod delivery;
 mod dispatch;
+mod flights;
 mod gates;
 mod health;
 mod lane;
@@ -29,6 +30,7 @@ mod place;
 mod policy;
 mod slots;
 mod stock;
+mod tally;
 mod turns;
 mod verdict;
 mod window;
@@ -40,8 +42,10 @@ use jiff::Timestamp;
 pub use change::{Changes, DeliveryChange, LaneChange, Outcome};
 pub use delivery::{Claim, Compose, Composed, Delivery, DeliveryId, LaneId, Request, RequestId};
 pub use policy::{CircuitState, LaneConfig, Policy};
+pub use tally::{ALL_EVENTS, Counts, Tally};
 
 use clock::{Clock, Tick};
+use flights::Flights;
 use gates::{Gates, Pool};
 use lane::{Lane, Life, Place};
 use slots::Slots;
@@ -68,11 +72,11 @@ pub struct Scheduler {
     stock: Stock,
     slots: Slots,
     gates: Gates,
-    in_flight: BTreeMap<RequestId, LaneId>,
-    requests_made: u64,
+    flights: Flights,
     turns_given: u64,
     configured: u64,
     changes: Changes,
+    tally: Tally,
     batch: u64,
     draining: bool,
 }
@@ -90,13 +94,13 @@ impl Scheduler {
             ready: Turns::default(),
             recording: Vec::new(),
             stock: Stock::new(policy.max_buffered),
-            slots: Slots::new(policy.max_in_flight),
+            slots: Slots::new(policy.max_in_flight, policy.max_slow),
             gates: Gates::new(policy.discord_per_second),
-            in_flight: BTreeMap::new(),
-            requests_made: 0,
+            flights: Flights::default(),
             turns_given: 0,
             configured: 0,
             changes: Changes::default(),
+            tally: Tally::default(),
             batch: 0,
             draining: false,
             policy,
@@ -106,7 +110,7 @@ impl Scheduler {
     /// Holds from now on; requests in flight above a lower limit are let finish.
     pub fn set_policy(&mut self, policy: Policy) {
         self.stock.set(policy.max_buffered);
-        self.slots.set(policy.max_in_flight);
+        self.slots.set(policy.max_in_flight, policy.max_slow);
         self.gates.set(policy.discord_per_second);
         for lane in self.lanes.values_mut() {
             lane.cap(&policy);
@@ -172,8 +176,9 @@ impl Scheduler {
         self.notice(all);
     }
 
-    /// A person has made waiting rows of these lanes due: what is known of them is forgotten and read again, and not
-    /// even an open circuit keeps them waiting. Pauses that the endpoint asked for hold.
+    /// A person has made waiting rows of these lanes due: what is known of them is forgotten and read again, and neither
+    /// an open circuit nor an endpoint that asked to be left alone while it does not work keeps them waiting. Rate
+    /// limits hold.
     pub fn retry_now(&mut self, lanes: impl IntoIterator<Item = LaneId>) {
         for id in lanes {
             self.unplace(id);
@@ -212,12 +217,17 @@ impl Scheduler {
         !self.changes.is_empty()
     }
 
-    /// Requests that have left and are not judged.
-    pub fn in_flight(&self) -> usize {
-        self.in_flight.len()
+    /// What has come about since the last call, to be added to counters. It needs no hurry: losing it loses no delivery.
+    pub fn take_tally(&mut self) -> Tally {
+        std::mem::take(&mut self.tally)
     }
 
-    /// Deliveries in memory, those in flight among them.
+    /// Requests that have left and are not judged.
+    pub fn in_flight(&self) -> usize {
+        self.flights.len()
+    }
+
+    /// Deliveries in memory, those in flight among them, except in slow requests.
     pub fn buffered(&self) -> usize {
         self.stock.held()
     }

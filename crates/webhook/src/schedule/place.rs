@@ -48,12 +48,12 @@ impl Scheduler {
             self.turns_given
         });
         if !lane.rows.is_empty() {
-            lane.place = Place::Ready(self.ready.join(lane.group(), turn, id));
+            lane.place = Place::Ready(self.ready.join(lane.group(&self.clock), turn, id));
         } else if unrecorded {
             lane.place = Place::Recording;
             self.recording.push(id);
         } else {
-            lane.place = Place::Hungry(self.hungry.join(lane.group(), turn, id));
+            lane.place = Place::Hungry(self.hungry.join(lane.group(&self.clock), turn, id));
         }
     }
 
@@ -131,7 +131,7 @@ impl Scheduler {
         self.settle(id);
     }
 
-    /// Reads the clock and brings the lanes back whose time has come.
+    /// Reads the clock, brings the lanes back whose time has come, and sets the requests aside that have become slow.
     pub(super) fn advance(&mut self, now: jiff::Timestamp) {
         let now = self.clock.read(now);
         while let Some((until, id)) = self.timers.first().copied()
@@ -140,6 +140,7 @@ impl Scheduler {
             self.unplace(id);
             self.settle(id);
         }
+        self.set_slow_aside();
     }
 
     /// Until then nothing leaves to the lanes of a pool. They go on waiting for their turns where they are, or all of

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::LaneId;
 use crate::endpoint::{EndpointKind, Vendor};
+use crate::quiet_hours::QuietHours;
 
 /// What holds for all lanes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,9 +20,13 @@ pub struct Policy {
     pub discord_per_second: u32,
     /// Requests per second to each webhook on Microsoft's own hosts; 0: no cap.
     pub teams_per_second: u32,
-    /// Requests in flight, over all lanes; 0 counts as 1.
+    /// Requests in flight, over all lanes; 0 counts as 1. Those that have been out for longer than half a second do not
+    /// count...
     pub max_in_flight: usize,
-    /// Deliveries in memory, over all lanes; 0 counts as 1. Below `8 * max_in_flight`, lanes wait for each other.
+    /// ...unless there are more of them than this.
+    pub max_slow: usize,
+    /// Deliveries in memory, over all lanes; 0 counts as 1. Below `8 * max_in_flight`, lanes wait for each other. Those in
+    /// slow requests come on top: `max_slow` messages.
     pub max_buffered: usize,
 }
 
@@ -33,6 +38,7 @@ impl Default for Policy {
             discord_per_second: 50,
             teams_per_second: 4,
             max_in_flight: 256,
+            max_slow: 5_120,
             max_buffered: 10_000,
         }
     }
@@ -54,7 +60,11 @@ pub struct LaneConfig {
     pub min_interval: Duration,
     /// In place of [`Policy::max_age`].
     pub max_age: Option<Duration>,
-    /// As recorded by the last [`LaneChange`](super::LaneChange); read when the lane, or its revision, is new.
+    /// Nothing leaves in these hours, and no delivery grows older.
+    pub quiet_hours: Option<QuietHours>,
+    /// Its last delivery was sent, and not given up. Read when the lane, or its revision, is new.
+    pub proven: bool,
+    /// As recorded by the last [`LaneChange`](super::LaneChange); read likewise.
     pub circuit: Option<CircuitState>,
 }
 

@@ -1,71 +1,173 @@
 //! Who may hold how many of the connections.
 
-/// What a lane's last outcome says of it.
+use std::time::Duration;
+
+use super::clock::Tick;
+
+/// A request that is out for longer than this is slow. Most that ever answer have answered by then, and those that hang
+/// hold their connection until the timeout.
+pub(super) const SLOW: Duration = Duration::from_millis(500);
+
+/// What a lane's last requests say of the next one: whether it will hold its connection for long.
 ///
-/// A hanging endpoint holds its connection until the timeout, a healthy one for a moment. Thousands that hang would
-/// soon hold all connections between them; so a lane that failed, and one of which nothing is known, have to share
-/// a part, and those that work are never without.
+/// That is about time and not about success: who refuses everything at once is in nobody's way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Standing {
-    /// It failed.
+    /// The last request was slow, and failed in the end; or it failed in an earlier life.
     Suspect,
-    /// No answer yet.
+    /// Never called, as far as is known.
     Unproven,
-    /// It answered.
+    /// It works, or did when it was last called.
     Proven,
+    /// It answered at once, a moment ago.
+    Prompt,
 }
 
 impl Standing {
-    pub(super) const ALL: [Standing; 3] = [Standing::Suspect, Standing::Unproven, Standing::Proven];
+    pub(super) const ALL: [Standing; 4] = [
+        Standing::Suspect,
+        Standing::Unproven,
+        Standing::Proven,
+        Standing::Prompt,
+    ];
 
     /// Of `slots`, how many the lanes of this standing may hold, together with those below it.
     pub(super) fn share(self, slots: usize) -> usize {
-        match self {
-            Standing::Suspect => (slots / 4).max(1),
-            Standing::Unproven => (slots / 2).max(1),
-            Standing::Proven => slots,
-        }
+        let eighths = match self {
+            Standing::Suspect => 1,
+            Standing::Unproven => 3,
+            Standing::Proven => 7,
+            Standing::Prompt => 8,
+        };
+        (slots * eighths / 8).max(1)
     }
+}
+
+/// Connections: so many for requests that are young, and as many more as there are files for slow ones, which are set
+/// aside so that they are in nobody's way.
+///
+/// Lanes share by [`Standing`]: those of which more is to be feared leave room for the others. When no more can be set
+/// aside, slow requests stay where they are, in the share of their lanes. No request is given up early for another's sake:
+/// it may have been delivered, and would be delivered again. So:
+///
+/// - As long as slow requests can be set aside, connections are free again within [`SLOW`]: a lane that comes after `n`
+///   others leaves after `n * SLOW` divided by its share at the latest, even if all of them hang.
+/// - When no more can be set aside, what suspects hold delays nobody else, what lanes that were never called hold delays
+///   none that works, and nothing but lanes that stopped answering within the last minute delays one that has answered
+///   within it.
+#[derive(Debug)]
+pub(super) struct Slots {
+    young: Area,
+    aside: Area,
 }
 
 #[derive(Debug)]
-pub(super) struct Slots {
+struct Area {
     limit: usize,
-    busy: [usize; 3],
+    busy: [usize; Standing::ALL.len()],
 }
 
-impl Slots {
-    pub(super) fn new(limit: usize) -> Self {
-        Slots {
-            limit: limit.max(1),
-            busy: [0; 3],
+impl Area {
+    fn new(limit: usize) -> Self {
+        Area {
+            limit,
+            busy: [0; Standing::ALL.len()],
         }
     }
 
-    pub(super) fn set(&mut self, limit: usize) {
-        self.limit = limit.max(1);
+    fn take(&mut self, standing: Standing) {
+        self.busy[standing as usize] += 1;
     }
 
-    pub(super) fn limit(&self) -> usize {
-        self.limit
+    fn release(&mut self, standing: Standing) {
+        let busy = &mut self.busy[standing as usize];
+        *busy = busy.saturating_sub(1);
+    }
+}
+
+impl Slots {
+    /// `young` 0 counts as 1.
+    pub(super) fn new(young: usize, slow: usize) -> Self {
+        Slots {
+            young: Area::new(young.max(1)),
+            aside: Area::new(slow),
+        }
+    }
+
+    pub(super) fn set(&mut self, young: usize, slow: usize) {
+        self.young.limit = young.max(1);
+        self.aside.limit = slow;
+    }
+
+    /// For how many requests of this standing, and of those below it, there is room.
+    pub(super) fn share(&self, standing: Standing) -> usize {
+        standing.share(self.young.limit)
     }
 
     /// Whether a lane of this standing may have one more: its own share and each wider one must have room.
     pub(super) fn free(&self, standing: Standing) -> bool {
         let mut below = 0;
         Standing::ALL.into_iter().all(|other| {
-            below += self.busy[other as usize];
-            (other as usize) < standing as usize || below < other.share(self.limit)
+            below += self.young.busy[other as usize];
+            (other as usize) < standing as usize || below < other.share(self.young.limit)
         })
     }
 
     pub(super) fn take(&mut self, standing: Standing) {
-        self.busy[standing as usize] += 1;
+        self.young.take(standing);
     }
 
-    pub(super) fn release(&mut self, standing: Standing) {
-        let busy = &mut self.busy[standing as usize];
-        *busy = busy.saturating_sub(1);
+    /// Sets a slow request aside, if there is room. Suspects may fill a part of it only: whoever else turns out to hang
+    /// has to be put somewhere.
+    pub(super) fn set_aside(&mut self, standing: Standing) -> bool {
+        let held: usize = self.aside.busy.iter().sum();
+        let suspects = self.aside.busy[Standing::Suspect as usize];
+        let room = held < self.aside.limit
+            && (standing != Standing::Suspect || suspects < standing.share(self.aside.limit));
+        if room {
+            self.young.release(standing);
+            self.aside.take(standing);
+        }
+        room
+    }
+
+    pub(super) fn release(&mut self, standing: Standing, aside: bool) {
+        match aside {
+            true => self.aside.release(standing),
+            false => self.young.release(standing),
+        }
+    }
+}
+
+/// How the last request went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Record {
+    Suspect,
+    Unproven,
+    Proven,
+    /// When it answered at once.
+    Prompt(Tick),
+}
+
+impl Record {
+    /// An answer, or its absence, to a request that was out for `out`.
+    pub(super) fn of(failed: bool, out: Duration, now: Tick) -> Self {
+        match (out > SLOW, failed) {
+            (false, _) => Record::Prompt(now),
+            (true, false) => Record::Proven,
+            (true, true) => Record::Suspect,
+        }
+    }
+
+    pub(super) fn standing(self, now: Tick) -> Standing {
+        /// Endpoints that break do so at any time: the longer the last answer is ago, the less it says.
+        const A_MOMENT: Duration = Duration::from_secs(60);
+        match self {
+            Record::Suspect => Standing::Suspect,
+            Record::Unproven => Standing::Unproven,
+            Record::Prompt(at) if now.since(at) <= A_MOMENT => Standing::Prompt,
+            Record::Prompt(_) | Record::Proven => Standing::Proven,
+        }
     }
 }
 
@@ -84,26 +186,50 @@ mod tests {
 
     #[test]
     fn each_standing_leaves_room_for_the_better_ones() {
-        let mut slots = Slots::new(16);
-        assert_eq!(fill(&mut slots, Standing::Suspect), 4);
-        assert_eq!(fill(&mut slots, Standing::Unproven), 4);
-        assert_eq!(fill(&mut slots, Standing::Proven), 8);
-        assert_eq!(slots.busy, [4, 4, 8]);
+        let mut slots = Slots::new(16, 0);
+        let taken = Standing::ALL.map(|standing| fill(&mut slots, standing));
+        assert_eq!(taken, [2, 4, 8, 2]);
     }
 
     #[test]
-    fn the_proven_may_use_everything() {
-        let mut slots = Slots::new(16);
-        assert_eq!(fill(&mut slots, Standing::Proven), 16);
-        assert!(!slots.free(Standing::Suspect) && !slots.free(Standing::Unproven));
-        slots.release(Standing::Proven);
+    fn the_best_may_use_everything() {
+        let mut slots = Slots::new(16, 0);
+        assert_eq!(fill(&mut slots, Standing::Prompt), 16);
+        assert!(Standing::ALL.into_iter().all(|standing| !slots.free(standing)));
+        slots.release(Standing::Prompt, false);
         assert!(slots.free(Standing::Suspect));
     }
 
     #[test]
     fn a_single_slot_serves_everybody() {
         for standing in Standing::ALL {
-            assert_eq!(fill(&mut Slots::new(0), standing), 1);
+            assert_eq!(fill(&mut Slots::new(0, 0), standing), 1);
         }
+    }
+
+    #[test]
+    fn what_is_set_aside_is_in_nobodys_way() {
+        let mut slots = Slots::new(8, 8);
+        let mut aside = 0;
+        while fill(&mut slots, Standing::Unproven) > 0 {
+            while slots.young.busy[Standing::Unproven as usize] > 0 && slots.set_aside(Standing::Unproven) {
+                aside += 1;
+            }
+        }
+        assert_eq!(aside, 8);
+        assert!(slots.free(Standing::Proven));
+        slots.release(Standing::Unproven, true);
+        assert!(!slots.free(Standing::Unproven));
+        assert!(slots.set_aside(Standing::Unproven) && slots.free(Standing::Unproven));
+    }
+
+    #[test]
+    fn suspects_leave_room_aside() {
+        let mut slots = Slots::new(32, 16);
+        fill(&mut slots, Standing::Suspect);
+        let aside = (0..4).filter(|_| slots.set_aside(Standing::Suspect)).count();
+        assert_eq!(aside, 2);
+        fill(&mut slots, Standing::Prompt);
+        assert!(slots.set_aside(Standing::Prompt));
     }
 }

@@ -75,13 +75,13 @@ impl Turns {
     }
 
     /// Who came first, of the groups that `may` proceed.
-    pub(super) fn first(&self, may: impl Fn(Group) -> bool) -> Option<LaneId> {
+    pub(super) fn first(&self, may: impl Fn(Group) -> bool) -> Option<(Group, LaneId)> {
         Group::ALL
             .iter()
             .zip(&self.queues)
             .filter_map(|(group, queue)| Some((*group, queue.first_key_value()?)))
             .filter(|(group, _)| may(*group))
             .min_by_key(|(_, (number, _))| **number)
-            .map(|(_, (_, lane))| *lane)
+            .map(|(group, (_, lane))| (group, *lane))
     }
 }

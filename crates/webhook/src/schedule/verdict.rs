@@ -9,9 +9,10 @@ use super::clock::{Clock, Tick};
 use super::gates::Pool;
 use super::health::TooOften;
 use super::lane::{LONGEST_WAIT, Lane, Life};
+use super::slots::Record;
 use super::{
     Changes, CircuitState, Delivery, DeliveryChange, LaneChange, Outcome, Policy, RequestId, Scheduler,
-    backoff,
+    Tally, backoff,
 };
 use crate::outcome::{Judgement, RateScope, Verdict};
 
@@ -22,16 +23,21 @@ impl Scheduler {
     /// deliveries says nothing of the new one.
     pub fn judged(&mut self, request: RequestId, judgement: &Judgement, now: Timestamp) {
         let now = self.clock.read(now);
-        let Some(id) = self.in_flight.remove(&request) else {
+        let Some(id) = self.flights.return_of(request) else {
             return;
         };
         let Some(lane) = self.lanes.get_mut(&id) else {
             return;
         };
         let Some(flight) = lane.flight.take() else { return };
-        self.slots.release(flight.standing);
+        self.slots.release(flight.standing, flight.aside);
+        if !flight.slow {
+            self.gates.arrive(flight.pool, now);
+        }
 
         let (rows, changes) = (lane.rows.len(), self.changes.deliveries.len());
+        let held = lane.rows.iter().take(flight.taken);
+        self.tally.request(id, held, &judgement.verdict);
         let current = flight.revision == lane.config.revision;
         let mut ruling = Ruling {
             now,
@@ -40,18 +46,25 @@ impl Scheduler {
             error: judgement.error.as_deref().map(Arc::from),
             judgement,
             taken: flight.taken.min(rows),
+            out: now.since(flight.left),
             lane,
             policy: &self.policy,
             clock: &self.clock,
             random: &mut self.random,
             changes: &mut self.changes,
+            tally: &mut self.tally,
         };
         if current {
             ruling.apply();
         } else if judgement.verdict == Verdict::Sent {
             ruling.sent();
         }
-        self.stock.release(rows - lane.rows.len());
+        if flight.aside {
+            lane.more |= !lane.rows.is_empty();
+            lane.rows.clear();
+        } else {
+            self.stock.release(rows - lane.rows.len());
+        }
         if self.changes.deliveries.len() > changes {
             lane.changed_in = Some(self.batch);
         }
@@ -74,6 +87,8 @@ struct Ruling<'a> {
     judgement: &'a Judgement,
     /// The deliveries of the message are the first so many of the lane.
     taken: usize,
+    /// How long the request was out.
+    out: Duration,
     lane: &'a mut Lane,
     now: Tick,
     wall: Timestamp,
@@ -83,10 +98,13 @@ struct Ruling<'a> {
     clock: &'a Clock,
     random: &'a mut fastrand::Rng,
     changes: &'a mut Changes,
+    tally: &'a mut Tally,
 }
 
 impl Ruling<'_> {
     fn apply(&mut self) {
+        let failed = matches!(self.judgement.verdict, Verdict::Retry { .. });
+        self.lane.health.went(Record::of(failed, self.out, self.now));
         self.lane.answered(self.now);
         if let Some(pause) = self.judgement.pause {
             self.pause(pause);
@@ -115,6 +133,10 @@ impl Ruling<'_> {
 
     fn sent(&mut self) {
         for delivery in self.lane.rows.drain(..self.taken) {
+            let latency = self.wall.duration_since(delivery.created_at);
+            let latency = latency.try_into().unwrap_or_default();
+            self.tally
+                .sent(self.lane.config.id, &delivery.event.event_type, latency);
             let change = DeliveryChange {
                 id: delivery.id,
                 lane: self.lane.config.id,
@@ -199,13 +221,15 @@ impl Ruling<'_> {
             None => backoff::retry(attempts, self.random),
         };
         let until = self.now.after(wait).max(self.lane.health.next_try());
-        if let Some(asked) = asked {
-            self.pause(asked);
-        }
         let asked = self.now.after(asked.unwrap_or_default().min(LONGEST_WAIT));
+        self.lane.rest_until(asked);
         let next_attempt_at = self.hold(until.max(asked));
         for index in 0..self.taken {
             self.note(index, Outcome::Retry { next_attempt_at });
+        }
+        for delivery in self.lane.rows.iter().take(self.taken) {
+            self.tally
+                .retried(self.lane.config.id, &delivery.event.event_type);
         }
     }
 
@@ -223,7 +247,7 @@ impl Ruling<'_> {
                 index += 1;
             } else if let Some(delivery) = self.lane.rows.remove(index) {
                 self.taken -= 1;
-                self.record(&delivery, Outcome::Failed);
+                self.failed(&delivery);
             }
         }
     }
@@ -274,7 +298,7 @@ impl Ruling<'_> {
 
     fn fail(&mut self, mut delivery: Delivery) {
         delivery.attempts = delivery.attempts.saturating_add(1);
-        self.record(&delivery, Outcome::Failed);
+        self.failed(&delivery);
     }
 
     fn note(&mut self, index: usize, outcome: Outcome) {
@@ -283,8 +307,9 @@ impl Ruling<'_> {
         }
     }
 
-    fn record(&mut self, delivery: &Delivery, outcome: Outcome) {
-        let change = self.change(delivery, outcome);
+    fn failed(&mut self, delivery: &Delivery) {
+        self.tally.failed(self.lane.config.id, &delivery.event.event_type);
+        let change = self.change(delivery, Outcome::Failed);
         self.changes.deliveries.push(change);
     }
 

@@ -5,12 +5,15 @@ use std::time::Duration;
 
 use super::clock::Tick;
 
-/// Lets at most so many pass within any second, all of them at once if it was quiet before. A token bucket would let
+/// Lets at most so many arrive within any second, all of them at once if it was quiet before. A token bucket would let
 /// twice as many pass in the second after a pause.
+///
+/// What is on its way may arrive at any moment, however long ago it left: the second counts from the answer.
 #[derive(Debug)]
 pub(super) struct Window {
     per_second: usize,
-    passed: VecDeque<Tick>,
+    on_their_way: usize,
+    arrived: VecDeque<Tick>,
 }
 
 impl Window {
@@ -18,7 +21,8 @@ impl Window {
     pub(super) fn new(per_second: u32) -> Self {
         Window {
             per_second: per_second as usize,
-            passed: VecDeque::new(),
+            on_their_way: 0,
+            arrived: VecDeque::new(),
         }
     }
 
@@ -27,22 +31,32 @@ impl Window {
         self.trim();
     }
 
-    pub(super) fn pass(&mut self, now: Tick) {
-        self.passed.push_back(now);
+    pub(super) fn leave(&mut self) {
+        self.on_their_way += 1;
+    }
+
+    /// One that had left has arrived by now.
+    pub(super) fn arrive(&mut self, now: Tick) {
+        self.on_their_way = self.on_their_way.saturating_sub(1);
+        self.arrived.push_back(now);
         self.trim();
     }
 
-    /// When the next may pass.
-    pub(super) fn opens_at(&self) -> Tick {
-        match self.passed.front() {
-            Some(oldest) if self.passed.len() >= self.per_second => oldest.after(Duration::from_secs(1)),
-            _ => Tick::DISTANT_PAST,
+    /// When the next may leave, if no more arrive until then; None: not before one has arrived.
+    pub(super) fn opens_at(&self) -> Option<Tick> {
+        if self.per_second == 0 {
+            return Some(Tick::DISTANT_PAST);
         }
+        let room = self.per_second.checked_sub(self.on_their_way + 1)?;
+        let last_that_counts = self.arrived.iter().nth_back(room);
+        Some(last_that_counts.map_or(Tick::DISTANT_PAST, |arrived| {
+            arrived.after(Duration::from_secs(1))
+        }))
     }
 
     fn trim(&mut self) {
-        let extra = self.passed.len().saturating_sub(self.per_second);
-        self.passed.drain(..extra);
+        let extra = self.arrived.len().saturating_sub(self.per_second);
+        self.arrived.drain(..extra);
     }
 }
 
@@ -57,30 +71,49 @@ mod tests {
         Clock::new().read(jiff::Timestamp::from_millisecond(millis).unwrap())
     }
 
+    fn pass(window: &mut Window, now: Tick) {
+        window.leave();
+        window.arrive(now);
+    }
+
     #[test]
     fn any_second_holds_at_most_the_cap() {
         let mut window = Window::new(2);
-        window.pass(tick(0));
-        assert!(window.opens_at() <= tick(0));
-        window.pass(tick(300));
-        assert_eq!(window.opens_at(), tick(1000));
-        window.pass(tick(1000));
-        assert_eq!(window.opens_at(), tick(1300));
+        pass(&mut window, tick(0));
+        assert!(window.opens_at() <= Some(tick(0)));
+        pass(&mut window, tick(300));
+        assert_eq!(window.opens_at(), Some(tick(1000)));
+        pass(&mut window, tick(1000));
+        assert_eq!(window.opens_at(), Some(tick(1300)));
+    }
+
+    #[test]
+    fn the_second_counts_from_the_arrival() {
+        let mut window = Window::new(2);
+        window.leave();
+        window.leave();
+        assert_eq!(window.opens_at(), None);
+        window.arrive(tick(700));
+        assert_eq!(window.opens_at(), Some(tick(1700)));
+        window.arrive(tick(900));
+        window.leave();
+        assert_eq!(window.opens_at(), Some(tick(1900)));
     }
 
     #[test]
     fn zero_is_no_cap() {
         let mut window = Window::new(0);
-        window.pass(tick(0));
-        assert_eq!(window.opens_at(), Tick::DISTANT_PAST);
+        window.leave();
+        pass(&mut window, tick(0));
+        assert_eq!(window.opens_at(), Some(Tick::DISTANT_PAST));
     }
 
     #[test]
     fn a_new_cap_holds_at_once() {
         let mut window = Window::new(3);
-        window.pass(tick(0));
-        window.pass(tick(100));
+        pass(&mut window, tick(0));
+        pass(&mut window, tick(100));
         window.set(1);
-        assert_eq!(window.opens_at(), tick(1100));
+        assert_eq!(window.opens_at(), Some(tick(1100)));
     }
 }

@@ -38,7 +38,8 @@ async fn a_request_has_what_the_vendors_want_and_no_more() {
         assert_eq!(request.header("content-type"), Some(content_type));
         let agent = request.header("user-agent").unwrap();
         assert!(
-            agent.starts_with("DiscordBot (https://") && agent.ends_with(", 0.1.0)"),
+            agent.starts_with("DiscordBot (https://")
+                && agent.ends_with(concat!(", ", env!("CARGO_PKG_VERSION"), ")")),
             "{agent}"
         );
         for name in ["cookie", "accept-encoding", "referer"] {

@@ -12,8 +12,16 @@ pub(crate) const FIELD_VALUE: usize = 1024;
 /// Validates a body; returns the raw embeds.
 pub(crate) fn embeds(body: &[u8]) -> Vec<Value> {
     let message: Value = serde_json::from_slice(body).expect("JSON");
-    keys(&message, &["embeds", "allowed_mentions"]);
-    assert_eq!(message["allowed_mentions"], serde_json::json!({ "parse": [] }));
+    keys(&message, &["content?", "embeds", "allowed_mentions"]);
+    let allowed = match optional(&message, "content") {
+        "" => serde_json::json!({ "parse": [] }),
+        ping => match (ping.strip_prefix("<@&"), ping.strip_prefix("<@")) {
+            (Some(role), _) => serde_json::json!({ "parse": [], "roles": [role.strip_suffix('>')] }),
+            (None, Some(user)) => serde_json::json!({ "parse": [], "users": [user.strip_suffix('>')] }),
+            (None, None) => panic!("{ping}"),
+        },
+    };
+    assert_eq!(message["allowed_mentions"], allowed);
     let embeds = message["embeds"].as_array().expect("an array").clone();
     assert!((1..=10).contains(&embeds.len()), "{} embeds", embeds.len());
     let sum: usize = embeds.iter().map(check).sum();

@@ -53,7 +53,7 @@ pub(crate) fn optional<'a>(object: &'a Value, key: &str) -> &'a str {
 /// Text without what no reader sees: differences of white space, zero width, and control characters.
 pub(crate) fn normal(shown: &str) -> String {
     let visible = |c: &char| match *c {
-        '\u{200B}' | '\u{FEFF}' | '\u{FDD0}'..='\u{FDEF}' => false,
+        '\u{C}' | '\u{200B}' | '\u{FEFF}' | '\u{FDD0}'..='\u{FDEF}' => false,
         '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' => false,
         c if (c as u32) & 0xFFFE == 0xFFFE => false,
         c => !c.is_control() || c.is_ascii_whitespace(),

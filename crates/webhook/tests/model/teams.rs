@@ -81,8 +81,23 @@ pub(crate) fn containers(body: &[u8]) -> Vec<Value> {
     keys(card, &["$schema", "type", "version", "msteams", "body"]);
     assert_eq!(card["type"], "AdaptiveCard");
     assert_eq!(card["version"], "1.4");
-    assert_eq!(card["msteams"], serde_json::json!({ "width": "Full" }));
-    let containers = card["body"].as_array().expect("an array").clone();
+    let mut containers = card["body"].as_array().expect("an array").clone();
+    let teams = match card["msteams"]["entities"].as_array().map(Vec::as_slice) {
+        None => serde_json::json!({ "width": "Full" }),
+        Some([entity]) => {
+            let at = format!("<at>{}</at>", text(&entity["mentioned"]["name"]));
+            assert_eq!(
+                containers.remove(0),
+                serde_json::json!({ "type": "TextBlock", "text": at, "wrap": true })
+            );
+            keys(&entity["mentioned"], &["id", "name"]);
+            let entity =
+                serde_json::json!({ "type": "mention", "text": at, "mentioned": entity["mentioned"] });
+            serde_json::json!({ "width": "Full", "entities": [entity] })
+        }
+        Some(other) => panic!("{other:?}"),
+    };
+    assert_eq!(card["msteams"], teams);
     assert!((1..=10).contains(&containers.len()));
     containers.iter().for_each(check_container);
     containers

@@ -26,6 +26,8 @@ pub fn lane(id: i64) -> LaneConfig {
         max_events_per_message: 10,
         min_interval: Duration::ZERO,
         max_age: None,
+        quiet_hours: None,
+        proven: false,
         circuit: None,
     }
 }

@@ -4,7 +4,9 @@
 
 mod desk;
 mod glue;
+mod hanging;
 mod independence;
+mod network;
 mod pacing;
 mod queueing;
 mod refusals;

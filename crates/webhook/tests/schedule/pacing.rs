@@ -148,7 +148,7 @@ fn a_global_limit_parks_all_of_discord_and_nobody_else() {
 #[test]
 fn a_park_takes_the_rows_of_lanes_that_were_ready() {
     let policy = Policy {
-        max_in_flight: 4,
+        max_in_flight: 6,
         ..Policy::default()
     };
     let mut desk = Desk::with(policy, (1..=4).map(discord));
@@ -159,7 +159,7 @@ fn a_park_takes_the_rows_of_lanes_that_were_ready() {
     assert_eq!(
         requests.len(),
         2,
-        "the other half is for those that have proven themselves"
+        "the others are for those that have proven themselves"
     );
     assert_eq!(desk.scheduler.buffered(), 40);
     desk.answer(&requests[0], global(3600.0));
@@ -167,7 +167,7 @@ fn a_park_takes_the_rows_of_lanes_that_were_ready() {
     assert_eq!(desk.scheduler.buffered(), 10);
     desk.answer(&requests[1], SENT);
     assert_eq!(desk.sleep(), seconds(3600.0));
-    assert_eq!(desk.leaving().len(), 2);
+    assert_eq!(desk.leaving().len(), 3);
 }
 
 #[test]
@@ -305,6 +305,28 @@ fn min_interval_counts_from_the_answer() {
 }
 
 #[test]
+fn a_shorter_interval_holds_for_what_waits_already() {
+    let patient = LaneConfig {
+        min_interval: seconds(3600.0),
+        ..lane(1)
+    };
+    let mut desk = Desk::new([patient]);
+    desk.write(1, 1..=20);
+    let request = desk.one();
+    desk.answer(&request, SENT);
+    desk.nothing_leaves();
+    let min_interval = seconds(2.0);
+    desk.scheduler.configure(
+        vec![LaneConfig {
+            min_interval,
+            ..lane(1)
+        }],
+        desk.now,
+    );
+    assert_eq!(desk.next().0, seconds(2.0));
+}
+
+#[test]
 fn a_clock_set_back_does_not_stretch_a_wait() {
     for how in [
         too_fast(seconds(20.0)),
@@ -340,4 +362,30 @@ fn what_an_answer_asks_for_is_waited_for_on_failure_too() {
     let request = desk.one();
     desk.answer(&request, BROKEN);
     assert!(desk.next().0 <= seconds(2.0));
+}
+
+/// What comes in the night leaves together in the morning, and does not grow old meanwhile.
+#[test]
+fn quiet_hours_hold_back_and_let_go_together() {
+    let night = LaneConfig {
+        quiet_hours: Some("22:00-07:00 Europe/Berlin".parse().unwrap()),
+        max_age: Some(seconds(3600.0)),
+        ..lane(1)
+    };
+    let mut desk = Desk::new([night, lane(2)]);
+    desk.now = "2027-01-15T20:59:00Z".parse().unwrap();
+    desk.write(1, [1]);
+    let request = desk.one();
+    assert_eq!(ids(&request), [1]);
+    desk.pass(seconds(60.0));
+    desk.answer(&request, SENT);
+    desk.write(1, [2]);
+    desk.write(2, [3]);
+    assert_eq!(ids(&desk.one()), [3], "others have no quiet hours");
+    desk.pass(seconds(6.0 * 3600.0));
+    desk.write(1, [4, 5]);
+    desk.nothing_leaves();
+    let (_, request) = desk.next();
+    assert_eq!(desk.now, "2027-01-16T06:00:00Z".parse().unwrap());
+    assert_eq!(ids(&request), [2, 4, 5]);
 }

@@ -249,12 +249,35 @@ fn a_person_can_have_it_tried_now() {
     desk.write(1, 1..=30);
     desk.break_down(7);
     desk.nothing_leaves();
+    try_now(&mut desk);
+    assert_eq!(desk.one().deliveries.len(), 1);
+}
+
+/// A person makes all that waits for the lane due.
+fn try_now(desk: &mut Desk) {
+    desk.record();
     let rows = desk.tables.rows.get_mut(&LaneId(1)).unwrap();
     for row in rows.values_mut() {
         row.delivery.next_attempt_at = None;
     }
     desk.scheduler.retry_now([LaneId(1)]);
-    assert_eq!(desk.one().deliveries.len(), 1);
+}
+
+#[test]
+fn a_person_may_disturb_an_endpoint_that_does_not_work_but_not_one_that_limits_the_rate() {
+    let asked = seconds(3_600.0);
+    for (answer, disturbed) in [
+        (Verdict::Retry { wait: Some(asked) }, true),
+        (too_fast(asked), false),
+    ] {
+        let mut desk = Desk::new([lane(1)]);
+        desk.write(1, 1..=3);
+        let request = desk.one();
+        desk.answer(&request, answer);
+        desk.nothing_leaves();
+        try_now(&mut desk);
+        assert_eq!(desk.leaving().len(), usize::from(disturbed), "{answer:?}");
+    }
 }
 
 #[test]

@@ -16,15 +16,19 @@ use zentry_e2e::wait::eventually;
 use zentry_e2e::zentry;
 
 use self::background::State;
-use self::narrator::Narrator;
+use self::narrator::{Narrator, WIDTH};
 use self::story::Step;
 
 const DATABASE: &str = "zentry";
 const LOG: &str = "\
-SELECT id, to_char(created_at, 'HH24:MI:SS.MS') AS created, event_type, webhook_type AS type, status,
-       response_status_code AS code, attempts, round(1000 * extract(epoch FROM sent_at - created_at)) AS ms,
-       left(error_message, 20) AS error
+SELECT id, to_char(created_at, 'HH24:MI:SS.MS') AS created, event_type, webhook_type AS type,
+       status, response_status_code AS code, attempts,
+       round(1000 * extract(epoch FROM sent_at - created_at)) AS ms, left(error_message, 20) AS error
 FROM zentry_notify.logs ORDER BY id;";
+const STATS: &str = "\
+SELECT webhook_id AS id, event_type, sent, failed, retried, requests, events_per_message AS per_message,
+       p50, p95
+FROM zentry_stats('1 hour') WHERE webhook_id = 1;";
 const PATIENCE: Duration = Duration::from_secs(30);
 
 fn main() -> ExitCode {
@@ -89,12 +93,11 @@ impl Demo {
         };
 
         let version = demo.query("SHOW server_version")?;
-        let (socket, page) = (
-            demo.cluster.dir().display().to_string(),
-            demo.emulator.http_base().to_owned(),
-        );
-        demo.narrator
-            .check(format!("PostgreSQL {} on a socket in {socket}", version.trim()))?;
+        let page = demo.emulator.http_base().to_owned();
+        demo.narrator.check(format!(
+            "PostgreSQL {} runs, with a socket of its own",
+            version.trim()
+        ))?;
         demo.narrator
             .check(format!("Discord and Teams are played by an emulator at {page}"))?;
 
@@ -105,6 +108,9 @@ impl Demo {
         }
         demo.keep_silent()?;
         demo.show_log()?;
+        demo.show_status()?;
+        let widest = demo.narrator.widest();
+        ensure!(widest <= WIDTH, "a line of {widest} columns: nobody reads that");
         let seconds = start.elapsed().as_secs_f32();
         demo.narrator.line("")?;
         demo.narrator.check(format!(
@@ -124,21 +130,23 @@ impl Demo {
     fn register(&mut self) -> Result<()> {
         self.narrator.heading(
             "Three channels are registered",
-            "For every project and every event. Of the two Teams URLs, one takes a MessageCard, the other an \
-             Adaptive Card:\nthe URL tells which.",
+            "For every project and every event. Of the two Teams URLs, one takes a MessageCard,\n\
+             the other an Adaptive Card: the URL tells which.",
         )?;
         let names = [
             ("Team channel", "discord"),
             ("Team channel in Teams", "teams"),
             ("Team channel in Teams, by a workflow", "teams"),
         ];
-        for ((name, kind), url) in names
-            .into_iter()
-            .zip(self.webhooks.clone().map(|hook| hook.https_url()))
-        {
-            self.run(&format!(
-                "SELECT zentry_register_webhook('{name}', '{kind}',\n    '{url}');"
-            ))?;
+        for ((name, kind), webhook) in names.into_iter().zip(self.webhooks.clone()) {
+            // A URL is a secret, and psql's variables keep it out of what is shown.
+            let url = webhook.https_url();
+            let shown: String = url.chars().take(76).collect();
+            self.narrator.line(format!("    \\set url {shown}…"))?;
+            let sql = format!("SELECT zentry_register_webhook('{name}', '{kind}', :'url');");
+            self.narrator.sql(&sql)?;
+            let output = self.psql(&["--set", &format!("url={url}")], &sql)?;
+            self.narrator.answer(&output)?;
         }
         Ok(())
     }
@@ -232,21 +240,36 @@ impl Demo {
         Ok(())
     }
 
+    /// What an operator is told.
+    fn show_status(&mut self) -> Result<()> {
+        self.narrator.heading(
+            "Is it working?",
+            "Each part of the way from the write to the message, and where one is not ok, the SQL that mends it.",
+        )?;
+        self.run("SELECT * FROM zentry_status();")?;
+        let counted = format!(
+            "SELECT coalesce(sum(sent), 0) = {} FROM zentry_stats('1 hour') WHERE event_type = '*'",
+            self.expected * self.webhooks.len() as u64
+        );
+        eventually(PATIENCE, "everything to be counted", || {
+            (self.query(&counted).ok()?.trim() == "t").then_some(())
+        })?;
+        self.narrator.line("")?;
+        self.run(STATS)?;
+        let not_ok = self.query("SELECT * FROM zentry_status() WHERE state <> 'ok'")?;
+        ensure!(not_ok.trim().is_empty(), "not everything is ok:\n{not_ok}");
+        Ok(())
+    }
+
     /// How to go on, for a demo that is kept.
     fn explain(mut self) -> Result<(Self, State)> {
         let page = format!("{}/", self.emulator.http_base());
         let state = State::write(self.cluster.dir(), &page)?;
-        let psql = self.cluster.stage().program("psql");
         let lines = [
             String::new(),
             "Cluster and emulator go on running:".to_owned(),
             format!("    the messages   {page}"),
             "    SQL            make psql".to_owned(),
-            format!(
-                "                   {} -h {} -U postgres {DATABASE}",
-                psql.display(),
-                self.cluster.dir().display()
-            ),
             "    the end        make stop".to_owned(),
         ];
         for line in lines {

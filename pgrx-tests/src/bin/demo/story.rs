@@ -17,9 +17,10 @@ pub(crate) const TOLD: &[Step] = &[
         why: "Django writes the user first and then the task, in one transaction.",
         sql: "\
 BEGIN;
-UPDATE users_user SET experience_points = experience_points + 50, tasks_completed = tasks_completed + 1,
-                      last_activity = now() WHERE id = 3;
-UPDATE tasks_task SET status = 'completed', completed_at = now(), updated_at = now() WHERE id = 2;
+UPDATE users_user SET experience_points = experience_points + 50,
+                      tasks_completed = tasks_completed + 1, last_activity = now() WHERE id = 3;
+UPDATE tasks_task SET status = 'completed', completed_at = now(), updated_at = now()
+WHERE id = 2;
 COMMIT;",
         events: 1,
     },
@@ -31,27 +32,30 @@ COMMIT;",
     },
     Step {
         title: "A project is created",
-        why: "Its members follow in the same transaction. What its description holds is text, whatever it looks like.",
+        why: "Its members follow in the same transaction. What its description holds is text, whatever it\nlooks like.",
         sql: "\
 BEGIN;
 INSERT INTO tasks_project (id, name, description, emoji, created_by_id, created_at, updated_at)
-VALUES (10, 'Winter *Campaign*', 'Hello @everyone, <at>all</at>, and [click here](https://example.org)', '❄️',
-        1, now(), now());
+VALUES (10, 'Winter *Campaign*',
+        'Hello @everyone, <at>all</at>, and [click here](https://example.org)', '❄️', 1, now(), now());
 INSERT INTO tasks_project_members (project_id, user_id) VALUES (10, 1), (10, 4);
 COMMIT;",
         events: 1,
     },
     Step {
         title: "A milestone is passed",
-        why: "The third of nine tasks: the project is past 25 %. The worker counts, so that no writer waits for it.",
-        sql: "UPDATE tasks_task SET status = 'completed', completed_at = now(), updated_at = now() WHERE id = 3;",
+        why: "The third of nine tasks: the project is past 25 %. The worker counts, so that no writer waits.",
+        sql: "\
+UPDATE tasks_task SET status = 'completed', completed_at = now(), updated_at = now()
+WHERE id = 3;",
         events: 2,
     },
     Step {
         title: "A streak goes on",
         why: "",
         sql: "\
-UPDATE users_user SET current_streak = 13, longest_streak = 13, last_activity = now() WHERE id = 3;",
+UPDATE users_user SET current_streak = 13, longest_streak = 13, last_activity = now()
+WHERE id = 3;",
         events: 1,
     },
     Step {
@@ -69,8 +73,8 @@ pub(crate) const SILENT: &[(&str, &str)] = &[
     (
         "a completed task is saved again, with every column",
         "\
-UPDATE tasks_task SET title = title, description = description, status = 'completed', priority = 'high',
-                      emoji = emoji, updated_at = now() WHERE id = 2;",
+UPDATE tasks_task SET title = title, description = description, status = 'completed',
+                      priority = 'high', emoji = emoji, updated_at = now() WHERE id = 2;",
     ),
     (
         "a task is started",

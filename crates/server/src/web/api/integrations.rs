@@ -30,7 +30,7 @@ pub struct ListParams {
 
 /// Webhook integrations, newest first
 #[utoipa::path(
-    get, path = "/webhook-integrations", tag = "Webhook integrations", params(ListParams),
+    get, path = "/webhook-integrations", operation_id = "list_integrations", tag = "Webhook integrations", params(ListParams),
     responses((status = 200, body = Page<Integration>), Refused, NotAllowed, Missing)
 )]
 pub async fn list(
@@ -42,7 +42,7 @@ pub async fn list(
     let filter = Filter {
         id: None,
         webhook_type: filters.choice("webhook_type", super::WebhookType::NAMES),
-        project: filters.id("project"),
+        project: filters.number("project"),
         is_active: filters.flag("is_active"),
     };
     filters.finish()?;
@@ -75,7 +75,7 @@ pub struct NewIntegration {
 
 /// Register a webhook
 #[utoipa::path(
-    post, path = "/webhook-integrations", tag = "Webhook integrations", request_body = NewIntegration,
+    post, path = "/webhook-integrations", operation_id = "create_integration", tag = "Webhook integrations", request_body = NewIntegration,
     responses((status = 201, body = Integration), Refused, NotAllowed)
 )]
 pub async fn create(caller: Caller, mut form: Form) -> Result<(StatusCode, Json<Integration>), Error> {
@@ -98,7 +98,7 @@ pub async fn create(caller: Caller, mut form: Form) -> Result<(StatusCode, Json<
 
 /// One integration
 #[utoipa::path(
-    get, path = "/webhook-integrations/{id}", tag = "Webhook integrations", params(super::IdParams),
+    get, path = "/webhook-integrations/{id}", operation_id = "get_integration", tag = "Webhook integrations", params(super::IdParams),
     responses((status = 200, body = Integration), NotAllowed, Missing)
 )]
 pub async fn get(caller: Caller, Id(id): Id) -> Result<Json<Integration>, Error> {
@@ -130,7 +130,7 @@ pub struct IntegrationChange {
 
 /// Change an integration, as PATCH does
 #[utoipa::path(
-    put, path = "/webhook-integrations/{id}", tag = "Webhook integrations", params(super::IdParams),
+    put, path = "/webhook-integrations/{id}", operation_id = "put_integration", tag = "Webhook integrations", params(super::IdParams),
     request_body = IntegrationChange,
     responses((status = 200, body = Integration), Refused, NotAllowed, Missing)
 )]
@@ -140,7 +140,7 @@ pub async fn put(caller: Caller, id: Id, form: Form) -> Result<Json<Integration>
 
 /// Change an integration
 #[utoipa::path(
-    patch, path = "/webhook-integrations/{id}", tag = "Webhook integrations", params(super::IdParams),
+    patch, path = "/webhook-integrations/{id}", operation_id = "patch_integration", tag = "Webhook integrations", params(super::IdParams),
     request_body = IntegrationChange,
     responses((status = 200, body = Integration), Refused, NotAllowed, Missing)
 )]
@@ -168,7 +168,7 @@ async fn change(caller: Caller, Id(id): Id, mut form: Form) -> Result<Json<Integ
 
 /// Delete an integration, its log, and what still waits for it
 #[utoipa::path(
-    delete, path = "/webhook-integrations/{id}", tag = "Webhook integrations", params(super::IdParams),
+    delete, path = "/webhook-integrations/{id}", operation_id = "delete_integration", tag = "Webhook integrations", params(super::IdParams),
     responses((status = 204), NotAllowed, Missing)
 )]
 pub async fn delete(caller: Caller, Id(id): Id) -> Result<StatusCode, Error> {
@@ -203,8 +203,8 @@ pub struct Trial {
 
 /// Post a message to the webhook at once and wait for the answer. That it fails is a result, not an error
 #[utoipa::path(
-    post, path = "/webhook-integrations/{id}/test", tag = "Webhook integrations", params(super::IdParams),
-    request_body = Option<TestMessage>,
+    post, path = "/webhook-integrations/{id}/test", operation_id = "test_integration", tag = "Webhook integrations", params(super::IdParams),
+    request_body = TestMessage,
     responses((status = 200, body = Trial), Refused, NotAllowed, Missing)
 )]
 pub async fn test(caller: Caller, Id(id): Id, mut form: Form) -> Result<Json<Trial>, Error> {

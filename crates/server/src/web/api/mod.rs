@@ -1,11 +1,11 @@
 //! The REST API: one file for each noun.
 
 mod integrations;
-mod responses;
+mod logs;
+pub mod responses;
 
 use serde::Deserialize;
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::{IntoParams, Modify, OpenApi, ToSchema};
+use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -24,6 +24,17 @@ impl WebhookType {
     const NAMES: &[&str] = &["discord", "teams"];
 }
 
+/// What became of a delivery
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[allow(dead_code, reason = "describes a string")]
+pub enum Status {
+    Pending,
+    Retry,
+    Sent,
+    Failed,
+}
+
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Path)]
 #[allow(dead_code, reason = "describes web::path::Id")]
@@ -31,36 +42,9 @@ struct IdParams {
     id: i64,
 }
 
-#[derive(OpenApi)]
-#[openapi(
-    info(
-        title = "zentry_notify",
-        description = "Webhooks of Discord and Microsoft Teams, and what became of their messages."
-    ),
-    security(("token" = [])),
-    modifiers(&Token)
-)]
-struct Description;
-
-struct Token;
-
-impl Modify for Token {
-    fn modify(&self, api: &mut utoipa::openapi::OpenApi) {
-        let bearer = HttpBuilder::new()
-            .scheme(HttpAuthScheme::Bearer)
-            .description(Some(
-                "A token of `zentry_create_api_token`; what it may do is what its role may do",
-            ))
-            .build();
-        api.components
-            .get_or_insert_default()
-            .add_security_scheme("token", SecurityScheme::Http(bearer));
-    }
-}
-
-/// The endpoints below `/api/notifications/`, with their description.
+/// The endpoints below `/api/notifications/`.
 pub fn router() -> OpenApiRouter<App> {
-    OpenApiRouter::with_openapi(Description::openapi())
+    OpenApiRouter::new()
         .routes(routes!(integrations::list, integrations::create))
         .routes(routes!(
             integrations::get,
@@ -69,4 +53,8 @@ pub fn router() -> OpenApiRouter<App> {
             integrations::delete
         ))
         .routes(routes!(integrations::test))
+        .routes(routes!(logs::list_of_integration))
+        .routes(routes!(logs::list))
+        .routes(routes!(logs::get))
+        .routes(routes!(logs::retry))
 }

@@ -63,3 +63,14 @@ pub enum Missing {
     #[response(status = 404)]
     NotFound(Detail),
 }
+
+#[derive(IntoResponses)]
+#[allow(dead_code, reason = "describes web::Error")]
+pub enum Unwell {
+    /// The database is not available
+    #[response(status = 503)]
+    Unavailable(Detail),
+    /// The database took too long
+    #[response(status = 504)]
+    TookTooLong(Detail),
+}

@@ -64,6 +64,45 @@ fn answers_that_echo_the_url_are_masked() {
         url.redact("sig=abc%2Fdef-ghi or abc/def-ghi of 0123456789abcdef, triggers/manual"),
         "sig=*** or *** of ***, triggers/manual"
     );
+    assert_eq!(url.redact(r#"{"sig":"abc\/def-ghi"}"#), r#"{"sig":"***"}"#);
+}
+
+#[test]
+fn nothing_is_left_of_secrets_that_overlap_or_look_like_the_mask() {
+    for (url, text, masked) in [
+        (
+            "https://h.example/abcdefgh/xabcdefghy",
+            "xabcdefghy abcdefgh",
+            "*** ***",
+        ),
+        (
+            "https://h.example/abcdefghij/fghijklmno",
+            "abcdefghijklmno",
+            "***",
+        ),
+        (
+            "https://h.example/abcdefgh/***hgfedcba",
+            "abcdefghhgfedcba",
+            "***",
+        ),
+    ] {
+        let url = secret(url);
+        assert_eq!(url.redact(text), masked);
+        assert_eq!(url.redact(masked), masked);
+    }
+}
+
+#[test]
+fn an_answer_that_breaks_off_within_the_secret_is_masked() {
+    let url = secret(&format!("https://discord.com/api/v10/webhooks/{ID}/{TOKEN}"));
+    for length in 8..TOKEN.len() {
+        assert_eq!(
+            url.redact(&format!("cannot post to {}", &TOKEN[..length])),
+            "cannot post to ***"
+        );
+    }
+    // So few characters stand in many words.
+    assert_eq!(url.redact(&TOKEN[..7]), TOKEN[..7]);
 }
 
 #[test]

@@ -93,6 +93,19 @@ fn an_echoed_secret_is_not_stored() {
     }
 }
 
+#[test]
+fn no_part_of_a_secret_is_left_where_a_text_is_cut() {
+    for kind in KINDS {
+        for status in [200, 400, 403, 404, 500] {
+            for before in (400..1000).step_by(7) {
+                let body = "x".repeat(before) + TOKEN;
+                let judgement = judged(kind, status, &[], body);
+                assert!(!format!("{judgement:?}").contains(&TOKEN[..8]), "{judgement:?}");
+            }
+        }
+    }
+}
+
 /// Statuses and bodies near those that mean something.
 fn any_answer() -> impl Strategy<Value = Answer> {
     let status = prop_oneof![any::<u16>(), 100..600u16, Just(200), Just(400), Just(429)];

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use webhook::endpoint::{EndpointKind, Vendor};
-use webhook::schedule::{Changes, DeliveryId, LaneChange, Outcome, Request};
+use webhook::schedule::{ALL_EVENTS, Changes, DeliveryId, LaneChange, LaneId, Outcome, Request};
 
 use super::{Flying, Happening, SECOND, World};
 use crate::world::Moment;
@@ -11,8 +11,13 @@ use crate::world::Moment;
 impl World {
     pub fn depart(&mut self, request: Request) {
         let (now, wall) = (self.now, self.wall());
-        let in_flight = self.flying.keys().filter(|(life, _)| *life == self.life).count();
-        assert!(in_flight < self.policy.max_in_flight, "too many connections");
+        let own = || self.flying.iter().filter(|((life, _), _)| *life == self.life);
+        let young = own().filter(|(_, flying)| now < flying.left + SECOND / 2).count();
+        assert!(young < self.policy.max_in_flight, "too many connections at once");
+        assert!(
+            own().count() < self.policy.max_in_flight + self.policy.max_slow,
+            "too many connections"
+        );
         let known = self.lanes.get_mut(&request.lane).unwrap();
         let config = &known.config;
         assert!(
@@ -20,7 +25,10 @@ impl World {
             "called a webhook that is off"
         );
         assert!(!known.in_flight, "two in flight");
-        assert!(now >= known.not_before, "too soon by {}", known.not_before - now);
+        let quiet = config.quiet_hours.as_ref().and_then(|hours| hours.end(wall));
+        assert_eq!(quiet, None, "called in quiet hours");
+        let not_before = known.not_before.max(known.rests_until);
+        assert!(now >= not_before, "too soon by {}", not_before - now);
 
         let count = request.deliveries.len();
         assert!(count >= 1 && count <= config.max_events_per_message.max(1));
@@ -38,7 +46,11 @@ impl World {
                 row.delivery.attempts < self.policy.max_attempts,
                 "one attempt too many"
             );
-            let age = wall.duration_since(row.delivery.created_at);
+            let created_at = row.delivery.created_at;
+            let age = match &config.quiet_hours {
+                Some(hours) => hours.awake(created_at, wall),
+                None => wall.duration_since(created_at),
+            };
             assert!(
                 age <= self.policy.max_age.try_into().unwrap(),
                 "sent though expired"
@@ -53,11 +65,7 @@ impl World {
                 "probed too soon"
             );
         }
-        if config.vendor == Vendor::Microsoft {
-            check_window(&mut known.departures, now, self.policy.teams_per_second);
-        }
         if config.vendor == Vendor::Discord {
-            check_window(&mut self.discord, now, self.policy.discord_per_second);
             assert!(now >= self.discord_parked_until, "Discord is parked");
         } else if config.kind == EndpointKind::Discord {
             assert!(now >= self.like_parked_until, "parked by a host of its kind");
@@ -77,10 +85,23 @@ impl World {
             (self.life, request.id),
             Flying {
                 request,
+                left: now,
                 revision,
                 judgement: None,
             },
         );
+    }
+
+    /// The vendors' caps, as the vendors count.
+    pub fn check_caps(&mut self, lane: LaneId, revision: u64) {
+        let known = self.lanes.get_mut(&lane).unwrap();
+        match known.config.vendor {
+            Vendor::Discord => check_window(&mut self.discord, self.now, self.policy.discord_per_second),
+            Vendor::Microsoft if revision == known.config.revision => {
+                check_window(&mut known.arrivals, self.now, self.policy.teams_per_second);
+            }
+            _ => {}
+        }
     }
 
     pub fn check_changes(&mut self, changes: &Changes) {
@@ -111,6 +132,40 @@ impl World {
                 }
             }
         }
+    }
+
+    /// Every answer and every outcome is counted once, of whatever it was.
+    pub fn check_counts(&mut self, changes: &Changes) {
+        let tally = self.scheduler.take_tally();
+        let sum = |of: fn(&str) -> bool, count: fn(&webhook::schedule::Counts) -> u64| -> u64 {
+            tally
+                .iter()
+                .filter(|(_, event_type, _)| of(event_type))
+                .map(|(.., counts)| count(counts))
+                .sum()
+        };
+        let outcomes =
+            |is: fn(Outcome) -> bool| changes.deliveries.iter().filter(|c| is(c.outcome)).count() as u64;
+        for of in [
+            |event_type: &str| event_type == ALL_EVENTS,
+            |event_type: &str| event_type != ALL_EVENTS,
+        ] {
+            // This world has one type of event, so that no request counts for two.
+            assert_eq!(sum(of, |c| c.requests), self.judged);
+            let sent = outcomes(|outcome| outcome == Outcome::Sent);
+            assert_eq!(sum(of, |c| c.sent), sent);
+            assert_eq!(sum(of, |c| c.latency.counts().iter().sum()), sent);
+            assert_eq!(
+                sum(of, |c| c.failed),
+                outcomes(|outcome| outcome == Outcome::Failed)
+            );
+            assert_eq!(
+                sum(of, |c| c.retried),
+                outcomes(|outcome| matches!(outcome, Outcome::Retry { .. }))
+            );
+            assert!(sum(of, |c| c.messages) <= sent);
+        }
+        self.judged = 0;
     }
 
     /// All that can be done is done: nothing is left waiting but with those that a person deactivated.
@@ -150,13 +205,13 @@ impl World {
     }
 }
 
-fn check_window(departures: &mut VecDeque<Moment>, now: Moment, per_second: u32) {
-    departures.push_back(now);
-    while departures.front().is_some_and(|first| first + SECOND <= now) {
-        departures.pop_front();
+fn check_window(arrivals: &mut VecDeque<Moment>, now: Moment, per_second: u32) {
+    arrivals.push_back(now);
+    while arrivals.front().is_some_and(|first| first + SECOND <= now) {
+        arrivals.pop_front();
     }
     assert!(
-        departures.len() <= per_second as usize,
+        arrivals.len() <= per_second as usize,
         "more than {per_second} within a second"
     );
 }

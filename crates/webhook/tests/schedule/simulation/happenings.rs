@@ -24,6 +24,7 @@ impl World {
                 let known = self.lanes.get_mut(&lane).unwrap();
                 known.config.max_events_per_message = self.random.usize(0..12);
                 self.policy.max_in_flight += self.random.usize(0..3);
+                self.policy.max_slow += self.random.usize(0..3);
                 self.policy.max_attempts += self.random.u32(0..2);
                 self.scheduler.set_policy(self.policy.clone());
                 self.configure();
@@ -43,6 +44,10 @@ impl World {
     }
 
     fn arrive(&mut self, life: u32, request: RequestId) {
+        if life == self.life {
+            let flying = &self.flying[&(life, request)];
+            self.check_caps(flying.request.lane, flying.revision);
+        }
         let flying = self.flying.get_mut(&(life, request)).unwrap();
         let known = self.lanes.get_mut(&flying.request.lane).unwrap();
         let ids: Vec<i64> = flying.request.deliveries.iter().map(|id| id.0).collect();
@@ -72,6 +77,7 @@ impl World {
         self.unrecorded
             .extend(flying.request.deliveries.iter().map(|id| (lane, id.0)));
         self.scheduler.judged(id, &judgement, self.wall());
+        self.judged += 1;
         let known = self.lanes.get_mut(&lane).unwrap();
         known.in_flight = false;
         if matches!(judgement.verdict, Verdict::RateLimited { .. }) {
@@ -99,6 +105,7 @@ impl World {
             self.take_changes();
         }
         self.life += 1;
+        self.judged = 0;
         for ((life, _), flying) in &self.flying {
             if *life + 1 == self.life {
                 let known = self.lanes.get_mut(&flying.request.lane).unwrap();
@@ -150,7 +157,7 @@ impl World {
         }
         let known = self.lanes.get_mut(&lane).unwrap();
         known.failed_at = None;
-        known.departures.clear();
+        known.rests_until = 0;
         self.scheduler.retry_now([lane]);
     }
 }
@@ -163,7 +170,9 @@ impl Known {
             Verdict::Sent | Verdict::Rejected { .. } => self.failures = 0,
             Verdict::RateLimited { wait: asked, .. } => wait = wait.max(asked),
             Verdict::Retry { wait: asked } => {
-                wait = wait.max(asked.unwrap_or_default());
+                if self.active {
+                    self.rests_until = self.rests_until.max(now + micros(asked.unwrap_or_default()));
+                }
                 (self.failures, self.failed_at) = (self.failures + 1, Some(now));
             }
             Verdict::Forbidden => (self.failures, self.failed_at) = (self.failures + 1, Some(now)),
@@ -178,8 +187,9 @@ impl Known {
     fn forget(&mut self) {
         self.in_flight = false;
         self.not_before = 0;
+        self.rests_until = 0;
         self.failures = 0;
         self.failed_at = None;
-        self.departures.clear();
+        self.arrivals.clear();
     }
 }

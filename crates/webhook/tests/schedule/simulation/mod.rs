@@ -42,10 +42,12 @@ struct Known {
     read: Vec<DeliveryId>,
     in_flight: bool,
     not_before: Moment,
+    /// The same, unless a person wants it.
+    rests_until: Moment,
     failures: u32,
     failed_at: Option<Moment>,
-    /// Departures (of this life) for the window of Teams.
-    departures: VecDeque<Moment>,
+    /// Of requests (of this life), for the window of Teams.
+    arrivals: VecDeque<Moment>,
     /// How often each event was in flight or unrecorded when the worker died: so often it may arrive once more.
     at_risk: BTreeMap<i64, u32>,
     switched_off: bool,
@@ -53,6 +55,7 @@ struct Known {
 
 struct Flying {
     request: Request,
+    left: Moment,
     revision: u64,
     judgement: Option<Judgement>,
 }
@@ -75,6 +78,8 @@ struct World {
     discord_parked_until: Moment,
     like_parked_until: Moment,
     changes: usize,
+    /// Answers since the counts were taken.
+    judged: u64,
     sent_twice: usize,
     rate_limited: usize,
     /// Nothing goes wrong here.
@@ -167,6 +172,7 @@ impl World {
 
     fn take_changes(&mut self) -> bool {
         let changes = self.scheduler.take_changes();
+        self.check_counts(&changes);
         self.unrecorded.clear();
         self.tables.record(&changes);
         self.check_changes(&changes);

@@ -11,6 +11,13 @@ use crate::desk::lane;
 use crate::glue::Tables;
 use crate::world::{Endpoint, Moment, Temper};
 
+/// The world begins on a Friday at 8:00 UTC.
+const QUIET: [&str; 3] = [
+    "08:00-08:01, 08:02-08:20, 09:30-09:00 UTC",
+    "Fri 09:00-20:00, Sat-Sun 00:00-24:00 Europe/Berlin",
+    "22:00-07:00 America/New_York",
+];
+
 impl World {
     pub fn new(seed: u64) -> Self {
         let mut random = fastrand::Rng::with_seed(seed);
@@ -21,6 +28,7 @@ impl World {
             discord_per_second: random.u32(1..6),
             teams_per_second: random.u32(1..5),
             max_in_flight: random.usize(1..12),
+            max_slow: random.usize(0..8),
             max_buffered: random.usize(1..150),
         };
         let mut world = World {
@@ -40,6 +48,7 @@ impl World {
             discord_parked_until: 0,
             like_parked_until: 0,
             changes: 0,
+            judged: 0,
             sent_twice: 0,
             rate_limited: 0,
             calm,
@@ -110,6 +119,11 @@ impl World {
             } else {
                 Duration::ZERO
             },
+            quiet_hours: match random.usize(0..2 * QUIET.len()) {
+                index if index < QUIET.len() => Some(QUIET[index].parse().unwrap()),
+                _ => None,
+            },
+            proven: random.bool(),
             ..lane(id.0)
         };
         Known {
@@ -119,9 +133,10 @@ impl World {
             read: Vec::new(),
             in_flight: false,
             not_before: 0,
+            rests_until: 0,
             failures: 0,
             failed_at: None,
-            departures: VecDeque::new(),
+            arrivals: VecDeque::new(),
             at_risk: BTreeMap::new(),
             switched_off: false,
         }

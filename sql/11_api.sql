@@ -24,28 +24,47 @@ COMMENT ON COLUMN zentry_notify.api_tokens.created_at IS 'When it was made';
 COMMENT ON COLUMN zentry_notify.api_tokens.expires_at IS 'Until when it is good; null: until it is revoked';
 COMMENT ON COLUMN zentry_notify.api_tokens.last_used_at IS 'When the server took it last, to the minute';
 
-CREATE OR REPLACE FUNCTION zentry_notify.calling_role() RETURNS name
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-AS $$
-    SELECT coalesce(nullif(current_setting('role'), 'none'), session_user)::name;
-$$;
-COMMENT ON FUNCTION zentry_notify.calling_role() IS 'The caller of a definer function: what SET ROLE says, else who logged in';
-
+-- As zentry_attach, these two run with the rights of who calls them: a definer function sees the session's user, which is another one where
+-- a function of a manager runs in a superuser's session, and would hand out tokens for that one's roles.
 CREATE OR REPLACE FUNCTION zentry_notify.require_membership(role name) RETURNS void
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    IF NOT pg_has_role(zentry_notify.calling_role(), role, 'USAGE') THEN
-        RAISE EXCEPTION 'role "%" does not have the privileges of role "%"', zentry_notify.calling_role(), role
+    IF NOT pg_has_role(role, 'USAGE') THEN
+        RAISE EXCEPTION 'role "%" does not have the privileges of role "%"', current_user, role
             USING ERRCODE = 'insufficient_privilege',
                   HINT = 'A token passes on rights that its maker has: let a member of that role, or a superuser, do it.';
     END IF;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.require_membership(name) IS 'An error unless the calling role has the privileges of this one';
+COMMENT ON FUNCTION zentry_notify.require_membership(name) IS 'An error unless the current role has the privileges of this one';
+
+CREATE OR REPLACE FUNCTION zentry_notify.check_api_token() RETURNS trigger
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    role name := CASE TG_OP WHEN 'DELETE' THEN OLD.role_name ELSE NEW.role_name END;
+BEGIN
+    IF NOT pg_has_role((SELECT c.relowner FROM pg_class c WHERE c.oid = TG_RELID), 'USAGE') THEN
+        -- Whoever may manage may take away what is left of a role that is gone.
+        IF TG_OP = 'INSERT' OR EXISTS (SELECT FROM pg_roles r WHERE r.rolname = role) THEN
+            PERFORM zentry_notify.require_membership(role);
+        END IF;
+        IF TG_OP = 'INSERT' THEN
+            NEW.created_by := current_user;
+        END IF;
+    END IF;
+    RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.check_api_token() IS 'Trigger: a token is made and taken back by those who have the privileges of its role';
+
+DROP TRIGGER IF EXISTS check_api_token ON zentry_notify.api_token;
+CREATE TRIGGER check_api_token BEFORE INSERT OR DELETE ON zentry_notify.api_token
+    FOR EACH ROW EXECUTE FUNCTION zentry_notify.check_api_token();
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_create_api_token(name text, role name, expires_at timestamptz DEFAULT NULL) RETURNS text
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
 AS $$
 #variable_conflict use_variable
 DECLARE
@@ -80,7 +99,7 @@ BEGIN
     token := format('zentry_%s_%s', token_key, rtrim(translate(encode(random, 'base64'), '+/', '-_'), '='));
     BEGIN
         INSERT INTO zentry_notify.api_token (token_key, name, role_name, token_hash, created_by, expires_at)
-        VALUES (token_key, name, role, sha256(convert_to(token, 'UTF8')), zentry_notify.calling_role(), expires_at);
+        VALUES (token_key, name, role, sha256(convert_to(token, 'UTF8')), current_user, expires_at);
     EXCEPTION WHEN unique_violation THEN
         RAISE EXCEPTION 'there is a token named "%" already', name USING ERRCODE = 'unique_violation', COLUMN = 'name',
             HINT = 'Choose another name, or revoke that one: SELECT @extschema@.zentry_revoke_api_token(''...'').';
@@ -92,22 +111,15 @@ COMMENT ON FUNCTION @extschema@.zentry_create_api_token(text, name, timestamptz)
     'Makes a token for the REST API whose requests run as the role, and returns it: it is not shown again. Needs the privileges of the role';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_revoke_api_token(name text) RETURNS void
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_variable
-DECLARE
-    role name;
 BEGIN
-    SELECT t.role_name INTO role FROM zentry_notify.api_token t WHERE t.name = name;
+    DELETE FROM zentry_notify.api_token t WHERE t.name = name;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'there is no token named "%"', coalesce(name, '(null)') USING ERRCODE = 'no_data_found',
             HINT = 'SELECT name, role_name FROM zentry_notify.api_tokens lists them.';
     END IF;
-    -- Whoever may manage may take away what is left of a role that is gone.
-    IF EXISTS (SELECT FROM pg_roles r WHERE r.rolname = role) THEN
-        PERFORM zentry_notify.require_membership(role);
-    END IF;
-    DELETE FROM zentry_notify.api_token t WHERE t.name = name;
 END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_revoke_api_token(text) IS 'Takes a token back: the next request with it is refused. Needs the privileges of its role';

@@ -1,0 +1,82 @@
+//! `integrations`: who listens.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Args;
+use serde_json::Value;
+
+use super::output::Output;
+use super::{Access, Target, explain, explain_begin};
+use crate::queries::Slice;
+use crate::queries::integrations::{self, Filter};
+
+/// List the webhook integrations, newest first
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  zentry-notify integrations
+  zentry-notify integrations --project-id 1 --json")]
+pub struct Integrations {
+    /// discord or teams
+    #[arg(long, value_name = "TYPE", value_parser = ["discord", "teams"])]
+    webhook_type: Option<String>,
+    /// Those of this project only
+    #[arg(long, value_name = "ID")]
+    project_id: Option<i64>,
+    /// Those that are switched on (true) or off (false)
+    #[arg(long, value_name = "BOOLEAN")]
+    is_active: Option<bool>,
+}
+
+impl Integrations {
+    pub async fn run(self, target: &Target, output: &Output) -> Result<ExitCode> {
+        let filter = Filter {
+            id: None,
+            webhook_type: self.webhook_type,
+            project: self.project_id,
+            is_active: self.is_active,
+        };
+        let all = Slice {
+            offset: 0,
+            limit: i64::MAX,
+        };
+        let mut connection = target.connect().await?;
+        let session = connection.begin(Access::Read).await.map_err(explain_begin)?;
+        let found = integrations::list(&session, &filter, all)
+            .await
+            .map_err(explain)?;
+        let header = ["ID", "NAME", "TYPE", "URL", "PROJECT", "EVENTS", "ACTIVE"];
+        output.rows(&found, &header, |one| {
+            let project = match (one.project, &one.project_name) {
+                (Some(id), Some(name)) => format!("{id} {name}"),
+                (Some(id), None) => id.to_string(),
+                (None, _) => "every".to_owned(),
+            };
+            vec![
+                one.id.to_string(),
+                one.name.clone(),
+                one.webhook_type.clone(),
+                one.webhook_url.clone(),
+                project,
+                events(&one.event_types),
+                if one.is_active { "yes" } else { "no" }.to_owned(),
+            ]
+        })?;
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn events(types: &Value) -> String {
+    let names: Vec<&str> = types
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
+    match names.as_slice() {
+        [] => "none".to_owned(),
+        ["*"] => "all".to_owned(),
+        names => names.join(", "),
+    }
+}

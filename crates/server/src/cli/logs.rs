@@ -1,0 +1,120 @@
+//! `logs`: what became of deliveries.
+
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Result;
+use clap::Args;
+use tokio::time::sleep;
+
+use super::output::Output;
+use super::{Access, Connection, Target, explain, explain_begin};
+use crate::queries::logs::{self, Entry, Filter, Start, Status};
+
+/// Show deliveries, newest first, or follow them as they come
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  zentry-notify logs --status failed --limit 5
+  zentry-notify logs --webhook 3 --follow
+  zentry-notify logs --follow --json | jq 'select(.status == \"failed\").error_message'")]
+pub struct Logs {
+    /// Those in this status only
+    #[arg(long)]
+    status: Option<Status>,
+    /// Those of this event only
+    #[arg(long, value_name = "EVENT")]
+    event_type: Option<String>,
+    /// discord or teams
+    #[arg(long, value_name = "TYPE", value_parser = ["discord", "teams"])]
+    webhook_type: Option<String>,
+    /// Those of this integration only
+    #[arg(long, value_name = "ID")]
+    webhook: Option<i64>,
+    /// How many at most
+    #[arg(long, value_name = "NUMBER", default_value_t = 20, value_parser = clap::value_parser!(i64).range(0..=100_000))]
+    limit: i64,
+    /// Then go on: a line for each new delivery, and for each that changes its status
+    #[arg(long, short)]
+    follow: bool,
+}
+
+impl Logs {
+    pub async fn run(self, target: &Target, output: &Output) -> Result<ExitCode> {
+        let filter = Filter {
+            webhook_integration: self.webhook,
+            webhook_type: self.webhook_type,
+            event_type: self.event_type,
+            status: self.status,
+        };
+        let mut connection = target.connect().await?;
+        if self.follow {
+            follow(&mut connection, filter, self.limit, output).await?;
+        } else {
+            let session = connection.begin(Access::Read).await.map_err(explain_begin)?;
+            let window = logs::list(&session, &filter, Start::Offset(0), self.limit)
+                .await
+                .map_err(explain)?;
+            output.entries(&window.entries)?;
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Until Ctrl-C. Deliveries that are not finished are looked at again, since their status is what people wait for.
+async fn follow(connection: &mut Connection, filter: Filter, limit: i64, output: &Output) -> Result<()> {
+    const PAUSE: Duration = Duration::from_secs(1);
+    const PAGE: i64 = 1000;
+    let wanted = filter.status;
+    let every_status = Filter {
+        status: None,
+        ..filter
+    };
+    let tell = |entry: &Entry| -> Result<()> {
+        if wanted.is_none_or(|status| status.name() == entry.status) {
+            output.entry(entry)?;
+        }
+        Ok(())
+    };
+
+    let mut unfinished: BTreeMap<i64, String> = BTreeMap::new();
+    let mut last = 0;
+    let mut start = Start::Offset(0);
+    let mut page = limit;
+    loop {
+        let session = connection.begin(Access::Read).await.map_err(explain_begin)?;
+        for (id, status) in unfinished.clone() {
+            let Some(entry) = logs::get(&session, id).await.map_err(explain)? else {
+                unfinished.remove(&id);
+                continue;
+            };
+            if entry.status != status {
+                tell(&entry)?;
+                note(&mut unfinished, &entry);
+            }
+        }
+        let window = logs::list(&session, &every_status, start, page)
+            .await
+            .map_err(explain)?;
+        for entry in window.entries.iter().rev() {
+            tell(entry)?;
+            note(&mut unfinished, entry);
+            last = last.max(entry.id);
+        }
+        drop(session);
+        let more = matches!(start, Start::After(_)) && window.entries.len() as i64 == page;
+        (start, page) = (Start::After(last), PAGE);
+        if !more {
+            sleep(PAUSE).await;
+        }
+    }
+}
+
+fn note(unfinished: &mut BTreeMap<i64, String>, entry: &Entry) {
+    if matches!(entry.status.as_str(), "pending" | "retry") {
+        unfinished.insert(entry.id, entry.status.clone());
+    } else {
+        unfinished.remove(&entry.id);
+    }
+}

@@ -1,0 +1,192 @@
+//! `notification-logs/`
+
+use axum::Json;
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::responses::{Missing, NotAllowed, Refused};
+use crate::database::{Access, Session};
+use crate::queries::integrations;
+use crate::queries::logs::{self, Count, Entry, Filter, Start, Status};
+use crate::web::form::Filters;
+use crate::web::page::{self, Number, Page};
+use crate::web::path::Id;
+use crate::web::uri::Here;
+use crate::web::{Caller, Error};
+
+/// Which page is wanted
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[allow(dead_code, reason = "describes what Filters reads")]
+pub struct PageParams {
+    /// From 1. Pages after the 500th are found by the links `next` and `previous` alone
+    #[param(minimum = 1)]
+    page: Option<i64>,
+    /// Of such links: the page starts with what is older than this delivery
+    before: Option<i64>,
+    /// Of such links: the page ends with what is newer than this delivery
+    after: Option<i64>,
+}
+
+/// Which deliveries are wanted
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[allow(dead_code, reason = "describes what Filters reads")]
+pub struct FilterParams {
+    status: Option<super::Status>,
+    event_type: Option<String>,
+    webhook_type: Option<super::WebhookType>,
+}
+
+/// Deliveries, newest first
+#[utoipa::path(
+    get, path = "/notification-logs", operation_id = "list_logs", tag = "Notification logs", params(PageParams, FilterParams),
+    responses((status = 200, body = Page<Entry>), Refused, NotAllowed, Missing)
+)]
+pub async fn list(caller: Caller, here: Here, mut filters: Filters) -> Result<Json<Page<Entry>>, Error> {
+    let place = Place::of(&mut filters)?;
+    let filter = Filter {
+        webhook_integration: None,
+        webhook_type: filters.choice("webhook_type", super::WebhookType::NAMES),
+        event_type: filters.text("event_type"),
+        status: filters
+            .choice("status", Status::NAMES)
+            .and_then(|name| Status::parse(&name)),
+    };
+    filters.finish()?;
+    let mut connection = caller.connection().await?;
+    let session = connection.begin(Access::Read).await?;
+    page(&session, &filter, place, &here).await
+}
+
+/// Deliveries of one integration, newest first
+#[utoipa::path(
+    get, path = "/webhook-integrations/{id}/logs", operation_id = "list_integration_logs", tag = "Webhook integrations", params(super::IdParams, PageParams),
+    responses((status = 200, body = Page<Entry>), Refused, NotAllowed, Missing)
+)]
+pub async fn list_of_integration(
+    caller: Caller,
+    Id(id): Id,
+    here: Here,
+    mut filters: Filters,
+) -> Result<Json<Page<Entry>>, Error> {
+    let place = Place::of(&mut filters)?;
+    filters.finish()?;
+    let mut connection = caller.connection().await?;
+    let session = connection.begin(Access::Read).await?;
+    integrations::get(&session, id)
+        .await?
+        .ok_or_else(Error::not_found)?;
+    let filter = Filter {
+        webhook_integration: Some(id),
+        ..Filter::default()
+    };
+    page(&session, &filter, place, &here).await
+}
+
+/// One delivery
+#[utoipa::path(
+    get, path = "/notification-logs/{id}", operation_id = "get_log", tag = "Notification logs", params(super::IdParams),
+    responses((status = 200, body = Entry), NotAllowed, Missing)
+)]
+pub async fn get(caller: Caller, Id(id): Id) -> Result<Json<Entry>, Error> {
+    let mut connection = caller.connection().await?;
+    let session = connection.begin(Access::Read).await?;
+    let entry = logs::get(&session, id).await?;
+    entry.map(Json).ok_or_else(Error::not_found)
+}
+
+/// A delivery that is sent again
+#[derive(Serialize, ToSchema)]
+pub struct Retried {
+    message: String,
+    /// The delivery that does it; the same one if it was waiting for its next attempt
+    new_log_id: i64,
+    /// Its status
+    status: String,
+}
+
+/// Send a failed delivery again, at most 3 times; one that waits for its next attempt is made due now
+#[utoipa::path(
+    post, path = "/notification-logs/{id}/retry", operation_id = "retry_log", tag = "Notification logs", params(super::IdParams),
+    responses((status = 200, body = Retried), Refused, NotAllowed, Missing)
+)]
+pub async fn retry(caller: Caller, Id(id): Id) -> Result<Json<Retried>, Error> {
+    let mut connection = caller.connection().await?;
+    let session = connection.begin(Access::Write).await?;
+    let (new_log_id, status) = logs::retry(&session, id).await?;
+    session.commit().await?;
+    Ok(Json(Retried {
+        message: "The notification is sent again.".to_owned(),
+        new_log_id,
+        status,
+    }))
+}
+
+/// The last page that is found by counting from the newest delivery.
+const FARTHEST_PAGE: i64 = 500;
+
+/// Which page, and where it starts.
+struct Place {
+    number: Number,
+    start: Start,
+}
+
+impl Place {
+    fn of(filters: &mut Filters) -> Result<Self, Error> {
+        let number = Number::parse(filters.text("page").as_deref())?;
+        let start = match (filters.number("before"), filters.number("after")) {
+            (Some(id), _) => Start::Before(id),
+            (None, Some(id)) => Start::After(id),
+            (None, None) if number.0 <= FARTHEST_PAGE => Start::Offset(number.slice().offset),
+            (None, None) => {
+                let text = "Invalid page. Pages this far are found by the links next and previous.";
+                return Err(Error::detail(StatusCode::NOT_FOUND, text));
+            }
+        };
+        Ok(Self { number, start })
+    }
+}
+
+async fn page(
+    session: &Session<'_>,
+    filter: &Filter,
+    place: Place,
+    here: &Here,
+) -> Result<Json<Page<Entry>>, Error> {
+    let window = logs::list(session, filter, place.start, page::SIZE).await?;
+    let Number(number) = place.number;
+    let ids = window.entries.last().zip(window.entries.first());
+    let Some((oldest, newest)) = ids.map(|(oldest, newest)| (oldest.id, newest.id)) else {
+        return if number == 1 {
+            Ok(Json(Page::empty()))
+        } else {
+            Err(page::invalid())
+        };
+    };
+    let (count, estimate) = match logs::count(session, filter).await? {
+        Count::Exact(count) => (count, None),
+        Count::Estimate(count) => (count.max(window.entries.len() as i64), Some(true)),
+    };
+    let link = |number: i64, key: Option<(&str, i64)>| {
+        let mut changes = vec![
+            ("page", Some(number.to_string())),
+            ("before", None),
+            ("after", None),
+        ];
+        changes.extend(key.map(|(name, id)| (name, Some(id.to_string()))));
+        here.with(&changes)
+    };
+    Ok(Json(Page {
+        count,
+        count_is_estimate: estimate,
+        next: window.more.then(|| link(number + 1, Some(("before", oldest)))),
+        previous: match number {
+            1 => None,
+            2 => Some(link(1, None)),
+            _ => Some(link(number - 1, Some(("after", newest)))),
+        },
+        results: window.entries,
+    }))
+}

@@ -1,0 +1,127 @@
+//! What requests and deliveries came to, counted by integration and event type.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::{Delivery, LaneId};
+use crate::histogram::Histogram;
+use crate::outcome::Verdict;
+
+/// Stands for all event types of an integration.
+pub const ALL_EVENTS: &str = "*";
+
+/// To be added to counters. For each integration there is a count of all its events beside those of each type: a message
+/// may hold events of several types, so that its request counts for each of them, and the types' requests add up to more
+/// than there were.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Tally(BTreeMap<LaneId, Vec<(Box<str>, Counts)>>);
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Counts {
+    /// Deliveries that the endpoint took.
+    pub sent: u64,
+    /// Deliveries that were given up.
+    pub failed: u64,
+    /// Times that a delivery failed for now and goes again.
+    pub retried: u64,
+    /// Requests that held such an event, whatever became of them.
+    pub requests: u64,
+    /// Requests among these that the endpoint took.
+    pub messages: u64,
+    /// Requests among these that were answered "too many".
+    pub rate_limited: u64,
+    /// From the event to the answer, of the deliveries that were sent.
+    pub latency: Histogram,
+    pub latency_sum: Duration,
+}
+
+impl Tally {
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Each integration and event type that there is something of, and [`ALL_EVENTS`].
+    pub fn iter(&self) -> impl Iterator<Item = (LaneId, &str, &Counts)> {
+        self.0.iter().flat_map(|(lane, events)| {
+            events
+                .iter()
+                .map(|(event_type, counts)| (*lane, &**event_type, counts))
+        })
+    }
+
+    pub fn merge(&mut self, other: Tally) {
+        for (lane, events) in other.0 {
+            for (event_type, counts) in events {
+                self.of(lane, &event_type).merge(&counts);
+            }
+        }
+    }
+
+    /// A request was judged that held these, never none.
+    pub(super) fn request<'a>(
+        &mut self,
+        lane: LaneId,
+        held: impl Iterator<Item = &'a Delivery>,
+        verdict: &Verdict,
+    ) {
+        let mut types: Vec<&str> = vec![ALL_EVENTS];
+        for delivery in held {
+            let event_type = &*delivery.event.event_type;
+            if !types.contains(&event_type) {
+                types.push(event_type);
+            }
+        }
+        for event_type in types {
+            let counts = self.of(lane, event_type);
+            counts.requests += 1;
+            counts.messages += u64::from(*verdict == Verdict::Sent);
+            counts.rate_limited += u64::from(matches!(verdict, Verdict::RateLimited { .. }));
+        }
+    }
+
+    pub(super) fn sent(&mut self, lane: LaneId, event_type: &str, latency: Duration) {
+        self.both(lane, event_type, |counts| {
+            counts.sent += 1;
+            counts.latency.add(latency);
+            counts.latency_sum = counts.latency_sum.saturating_add(latency);
+        });
+    }
+
+    pub(super) fn retried(&mut self, lane: LaneId, event_type: &str) {
+        self.both(lane, event_type, |counts| counts.retried += 1);
+    }
+
+    /// Given up, by the scheduler or without it.
+    pub fn failed(&mut self, lane: LaneId, event_type: &str) {
+        self.both(lane, event_type, |counts| counts.failed += 1);
+    }
+
+    fn both(&mut self, lane: LaneId, event_type: &str, count: impl Fn(&mut Counts)) {
+        count(self.of(lane, ALL_EVENTS));
+        count(self.of(lane, event_type));
+    }
+
+    fn of(&mut self, lane: LaneId, event_type: &str) -> &mut Counts {
+        let events = self.0.entry(lane).or_default();
+        // A handful of types: looking at each is quicker than a map of names.
+        let index = events.iter().position(|(known, _)| **known == *event_type);
+        let index = index.unwrap_or_else(|| {
+            events.push((event_type.into(), Counts::default()));
+            events.len() - 1
+        });
+        &mut events[index].1
+    }
+}
+
+impl Counts {
+    fn merge(&mut self, other: &Counts) {
+        self.sent += other.sent;
+        self.failed += other.failed;
+        self.retried += other.retried;
+        self.requests += other.requests;
+        self.messages += other.messages;
+        self.rate_limited += other.rate_limited;
+        self.latency.merge(&other.latency);
+        self.latency_sum = self.latency_sum.saturating_add(other.latency_sum);
+    }
+}

@@ -1,0 +1,22 @@
+from django.db import models
+
+
+class Project(models.Model):
+    name = models.CharField(max_length=200)
+
+    class Meta:
+        managed = False
+        db_table = "tasks_project"
+
+    def __str__(self):
+        return self.name
+
+
+class Task(models.Model):
+    title = models.CharField(max_length=200)
+    status = models.CharField(max_length=20)
+    project = models.ForeignKey(Project, on_delete=models.CASCADE)
+
+    class Meta:
+        managed = False
+        db_table = "tasks_task"

@@ -1,0 +1,194 @@
+//! zentry_import_integrations(): rows of the application's own integrations.
+
+use postgres::Client;
+use zentry_e2e::emulator::Kind;
+use zentry_e2e::scene::Scene;
+
+/// A row of what it returns.
+type Imported = (i64, String, String, Option<String>);
+
+fn import(client: &mut Client) -> Vec<Imported> {
+    let rows = client
+        .query(
+            "SELECT id, name, state, reason FROM zentry_import_integrations()",
+            &[],
+        )
+        .unwrap();
+    rows.iter()
+        .map(|row| (row.get(0), row.get(1), row.get(2), row.get(3)))
+        .collect()
+}
+
+fn old(client: &mut Client, id: i64, name: &str, webhook_type: &str, url: &str, event_types: &str) {
+    client
+        .execute(
+            "INSERT INTO notifications_webhookintegration \
+             VALUES ($1, $2, $3, $4, $5::text::jsonb, $1::bigint <> 20, '2024-01-15T10:30:00.123456Z', now(), 1, 1)",
+            &[&id, &name, &webhook_type, &url, &event_types],
+        )
+        .unwrap();
+}
+
+#[test]
+fn each_row_is_imported_or_refused_with_its_reason() {
+    let mut scene = Scene::start().unwrap();
+    let url = scene.emulator.register(Kind::Discord).url();
+    let client = &mut scene.client;
+    old(client, 10, "Good", "discord", &url, r#"["task_completed"]"#);
+    old(client, 20, "Off", "discord", &url, r#"["*"]"#);
+    old(client, 30, "Deaf", "discord", &url, "[]");
+    old(
+        client,
+        40,
+        "Foreign",
+        "discord",
+        "https://example.org/hook",
+        r#"["*"]"#,
+    );
+    old(client, 50, "Slack", "slack", &url, r#"["*"]"#);
+    old(client, 60, "Odd", "discord", &url, r#"["lunch"]"#);
+    old(client, 70, " ", "discord", &url, r#"["*"]"#);
+    let found = import(client);
+    let states: Vec<(i64, &str)> = found
+        .iter()
+        .map(|(id, _, state, _)| (*id, state.as_str()))
+        .collect();
+    assert_eq!(
+        states,
+        [
+            (10, "imported"),
+            (20, "imported"),
+            (30, "imported"),
+            (40, "refused"),
+            (50, "refused"),
+            (60, "refused"),
+            (70, "refused")
+        ]
+    );
+    let reason = |index: usize| found[index].3.as_deref().unwrap_or_default();
+    assert_eq!(reason(0), "");
+    for (index, part) in [
+        (2, "hears nothing"),
+        (3, "example.org"),
+        (4, "slack"),
+        (5, "lunch"),
+        (6, "name"),
+    ] {
+        assert!(reason(index).contains(part), "{found:#?}");
+    }
+    let kept = client
+        .query_one(
+            "SELECT count(*), bool_and(created_at = '2024-01-15T10:30:00.123456Z' AND project_id = 1 AND created_by_id = 1 \
+                    AND is_active = (id <> 20)) FROM zentry_notify.webhook_integration",
+            &[],
+        )
+        .unwrap();
+    assert_eq!((kept.get::<_, i64>(0), kept.get::<_, bool>(1)), (3, true));
+    let next: i64 = client
+        .query_one("SELECT zentry_register_webhook('Next', 'discord', $1)", &[&url])
+        .unwrap()
+        .get(0);
+    assert_eq!(next, 31);
+}
+
+#[test]
+fn a_second_time_changes_nothing() {
+    let mut scene = Scene::start().unwrap();
+    let url = scene.emulator.register(Kind::Discord).url();
+    let client = &mut scene.client;
+    let taken: i64 = client
+        .query_one(
+            "SELECT zentry_register_webhook('Here first', 'discord', $1)",
+            &[&url],
+        )
+        .unwrap()
+        .get(0);
+    old(client, taken, "Same number", "discord", &url, r#"["*"]"#);
+    old(client, taken + 1, "Good", "discord", &url, r#"["*"]"#);
+    let first = import(client);
+    assert_eq!(
+        (first[0].2.as_str(), first[1].2.as_str()),
+        ("refused", "imported")
+    );
+    assert!(first[0].3.as_deref().unwrap().contains("Here first"));
+    client
+        .execute(
+            "SELECT zentry_update_webhook($1, name => 'Renamed', is_active => false)",
+            &[&(taken + 1)],
+        )
+        .unwrap();
+    let second = import(client);
+    assert_eq!(
+        (second[0].2.as_str(), second[1].2.as_str()),
+        ("refused", "there already")
+    );
+    let row = client
+        .query_one(
+            "SELECT count(*), bool_or(name = 'Renamed' AND NOT is_active) FROM zentry_notify.webhook_integration",
+            &[],
+        )
+        .unwrap();
+    assert_eq!((row.get::<_, i64>(0), row.get::<_, bool>(1)), (2, true));
+}
+
+/// The table is read with the rights of who calls: what stands in for it must not become the extension's owner.
+#[test]
+fn a_manager_reads_with_their_own_rights() {
+    let mut scene = Scene::start().unwrap();
+    let role = format!("{}_manager", scene.database.name());
+    scene
+        .client
+        .batch_execute(&format!(
+            "CREATE ROLE {role} LOGIN; SELECT zentry_grant('{role}', 'manager')"
+        ))
+        .unwrap();
+    let mut manager = scene.database.connect_as(&role).unwrap();
+    let refused = manager
+        .query("SELECT * FROM zentry_import_integrations()", &[])
+        .unwrap_err();
+    assert_eq!(refused.code().unwrap().code(), "42501");
+    // Whoever calls it, nobody's code runs with their rights.
+    scene
+        .client
+        .batch_execute(
+            "CREATE TABLE told (who text); \
+             CREATE FUNCTION tell(anyelement) RETURNS json LANGUAGE sql AS 'INSERT INTO public.told VALUES (current_user) RETURNING ''{}''::json'; \
+             CREATE TYPE odd AS ENUM ('a'); CREATE CAST (odd AS json) WITH FUNCTION tell(anyelement); \
+             CREATE TABLE typed (LIKE notifications_webhookintegration); ALTER TABLE typed ALTER name TYPE odd USING 'a'::odd; \
+             INSERT INTO typed VALUES (1, 'a', 'discord', 'https://discord.com', '[]', true, now(), now(), 1, 1); \
+             CREATE VIEW viewed AS SELECT t.*, tell(1) FROM notifications_webhookintegration t; \
+             CREATE TABLE narrow (id bigint, name text)",
+        )
+        .unwrap();
+    for (source, state, message) in [
+        ("viewed", "42809", "public.viewed is not a table"),
+        (
+            "typed",
+            "42804",
+            "column name of type public.odd of public.typed is of no type of PostgreSQL",
+        ),
+        (
+            "narrow",
+            "42703",
+            "public.narrow lacks the columns webhook_type, webhook_url, ",
+        ),
+        ("nowhere", "42P01", ""),
+    ] {
+        let sql = format!("SELECT * FROM zentry_import_integrations('{source}')");
+        let error = scene.client.query(&sql, &[]).unwrap_err();
+        let error = error.as_db_error().unwrap();
+        assert_eq!(error.code().code(), state, "{error:?}");
+        assert!(error.message().starts_with(message), "{error:?}");
+    }
+    let told: i64 = scene
+        .client
+        .query_one("SELECT count(*) FROM told", &[])
+        .unwrap()
+        .get(0);
+    assert_eq!(told, 0);
+    drop(manager);
+    scene
+        .client
+        .batch_execute(&format!("DROP OWNED BY {role} CASCADE; DROP ROLE {role}"))
+        .unwrap();
+}

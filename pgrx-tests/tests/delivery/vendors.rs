@@ -1,0 +1,125 @@
+//! The vendors' own hosts have caps that no answer tells of. The emulator poses as them, by way of a proxy.
+
+use std::fs;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use postgres::Client;
+use zentry_e2e::cluster::{ClusterOptions, Stage};
+use zentry_e2e::emulator::{Certificate, Kind, Limits, Webhook};
+use zentry_e2e::numbered;
+use zentry_e2e::proxy::Proxy;
+use zentry_e2e::scene::SOON;
+use zentry_e2e::site::Site;
+use zentry_e2e::wait::eventually;
+
+const DISCORD: &str = "https://discord.com";
+const AZURE: &str = "https://prod-12.westeurope.logic.azure.com";
+
+/// A cluster that is set as in production, but for the proxy and its authority.
+struct Vendors {
+    site: Site,
+    proxy: Proxy,
+    client: Client,
+}
+
+impl Vendors {
+    fn enter(name: &str) -> Self {
+        let site = Site::start(ClusterOptions::default()).unwrap();
+        let base = site.emulator.https_base_with(Certificate::Vendors).unwrap();
+        let proxy = Proxy::to(base.trim_start_matches("https://").parse().unwrap()).unwrap();
+        let ca_file = Stage::get().unwrap().private_dir().join(format!("{name}-ca.pem"));
+        fs::write(&ca_file, site.emulator.ca_pem()).unwrap();
+        let mut admin = site.cluster.connect().unwrap();
+        for (setting, value) in [
+            ("ca_file", ca_file.to_str().unwrap()),
+            ("proxy", &proxy.url()),
+            ("allowed_hosts", "discord.com, *.logic.azure.com"),
+            ("allow_http", "off"),
+            ("allow_private_addresses", "off"),
+        ] {
+            admin
+                .batch_execute(&format!("ALTER SYSTEM SET zentry_notify.{setting} = '{value}'"))
+                .unwrap();
+        }
+        admin.batch_execute("SELECT pg_reload_conf()").unwrap();
+        eventually(SOON, "the settings", || {
+            let row = admin.query_one("SHOW zentry_notify.proxy", &[]).unwrap();
+            (row.get::<_, &str>(0) == proxy.url()).then_some(())
+        })
+        .unwrap();
+        let client = site.database(name).unwrap();
+        Self { site, proxy, client }
+    }
+
+    /// Registers a webhook that has no limit of its own at this host.
+    fn channel(&mut self, kind: Kind, base: &str) -> Webhook {
+        const REGISTER: &str =
+            "SELECT zentry_register_webhook($1, $2, $3, event_types => '{task_completed}')";
+        let webhook = self.site.emulator.register(kind);
+        webhook.limit(Limits::default());
+        let webhook_type = if kind == Kind::Discord { "discord" } else { "teams" };
+        let parameters = (webhook.name(), webhook_type, webhook.url_at(base));
+        self.client
+            .query_one(REGISTER, &[&parameters.0, &parameters.1, &parameters.2])
+            .unwrap();
+        webhook
+    }
+}
+
+/// The most requests that arrived within a second, by the emulator's clock.
+fn most_in_a_second(mut arrivals: Vec<Timestamp>) -> usize {
+    const SECOND: SignedDuration = SignedDuration::from_secs(1);
+    arrivals.sort();
+    let within = |first: &Timestamp| {
+        let rest = arrivals.iter().skip_while(|at| *at < first);
+        rest.take_while(|at| at.duration_since(*first) < SECOND).count()
+    };
+    arrivals.iter().map(within).max().unwrap_or(0)
+}
+
+fn arrivals(webhook: &Webhook) -> Vec<Timestamp> {
+    webhook.received().iter().map(|received| received.at).collect()
+}
+
+#[test]
+fn all_webhooks_at_discord_together_get_fifty_requests_a_second() {
+    const WEBHOOKS: u64 = 80;
+    let mut vendors = Vendors::enter("discord");
+    let channels: Vec<Webhook> = (0..WEBHOOKS)
+        .map(|_| vendors.channel(Kind::Discord, DISCORD))
+        .collect();
+    for round in 1..=2 {
+        numbered::complete(&mut vendors.client, [round]).unwrap();
+        vendors
+            .site
+            .emulator
+            .wait_for_events(WEBHOOKS * round.unsigned_abs(), SOON);
+    }
+    let arrivals: Vec<Timestamp> = channels.iter().flat_map(arrivals).collect();
+    let most = most_in_a_second(arrivals);
+    assert!((30..=50).contains(&most), "{most}");
+    assert_eq!(vendors.proxy.hosts(), ["discord.com:443"]);
+    assert_eq!(vendors.site.emulator.complaints(), [""; 0]);
+}
+
+#[test]
+fn each_webhook_at_teams_gets_four_requests_a_second() {
+    const EVENTS: i64 = 9;
+    let mut vendors = Vendors::enter("teams");
+    let channels = [(); 3].map(|()| vendors.channel(Kind::Workflow, AZURE));
+    vendors
+        .client
+        .batch_execute("UPDATE zentry_notify.webhook_integration SET max_events_per_message = 1")
+        .unwrap();
+    numbered::complete(&mut vendors.client, 1..=EVENTS).unwrap();
+    for channel in &channels {
+        channel.wait_for_events(EVENTS.unsigned_abs(), SOON + Duration::from_secs(3));
+        assert!(numbered::accepted(channel).into_iter().eq(1..=EVENTS));
+        assert_eq!(most_in_a_second(arrivals(channel)), 4);
+    }
+    let all = channels.iter().flat_map(arrivals).collect();
+    assert!(most_in_a_second(all) > 4, "each on its own");
+    assert_eq!(vendors.proxy.hosts(), [AZURE.replace("https://", "") + ":443"]);
+    assert_eq!(vendors.site.emulator.complaints(), [""; 0]);
+}

@@ -1,0 +1,201 @@
+//! filter, min_streak_days and milestones.
+
+use jiff::Timestamp;
+use postgres::Client;
+use zentry_e2e::emulator::Kind;
+use zentry_e2e::scene::{Channel, Scene};
+use zentry_e2e::zentry::{self, id};
+
+use crate::refused;
+
+/// A webhook with these further arguments.
+fn register(scene: &mut Scene, arguments: &str) -> Channel {
+    let webhook = scene.emulator.register(Kind::Discord);
+    let sql = format!("SELECT zentry_register_webhook('Filtered', 'discord', $1, {arguments})");
+    let id = scene.client.query_one(&sql, &[&webhook.url()]).unwrap().get(0);
+    Channel { id, webhook }
+}
+
+fn complete(client: &mut Client, task: i64, points: i32) {
+    client
+        .execute(
+            "UPDATE tasks_task SET experience_reward = $2 WHERE id = $1",
+            &[&task, &points],
+        )
+        .unwrap();
+    zentry::complete_task(client, task, Timestamp::now()).unwrap();
+}
+
+/// Event types with a key of their data, of one channel.
+fn heard(scene: &mut Scene, channel: &Channel, key: &str) -> Vec<(String, serde_json::Value)> {
+    let all = scene.settle().unwrap();
+    let own = all.into_iter().filter(|d| d.webhook_integration_id == channel.id);
+    own.map(|d| {
+        assert_eq!(d.status, "sent");
+        (d.event_type, d.payload[key].clone())
+    })
+    .collect()
+}
+
+#[test]
+fn a_predicate_over_the_data() {
+    let mut scene = Scene::start().unwrap();
+    let all = register(&mut scene, "event_types => '{task_completed}'");
+    let many = register(
+        &mut scene,
+        "event_types => '{task_completed}', filter => '$.points > 20'",
+    );
+    let named = register(
+        &mut scene,
+        r#"filter => '$.project_name like_regex "^web" flag "i" && !($.points == 5)', event_types => '{task_completed}'"#,
+    );
+    for (task, points) in [(2, 20), (3, 21), (4, 5), (12, 30)] {
+        complete(&mut scene.client, task, points);
+    }
+    let points = |scene: &mut Scene, channel: &Channel| -> Vec<i64> {
+        let heard = heard(scene, channel, "points");
+        heard.iter().map(|(_, points)| points.as_i64().unwrap()).collect()
+    };
+    assert_eq!(points(&mut scene, &all), [20, 21, 5, 30]);
+    assert_eq!(points(&mut scene, &many), [21, 30]);
+    assert_eq!(points(&mut scene, &named), [20, 21]);
+    assert_eq!(many.webhook.event_count(), 2);
+}
+
+#[test]
+fn an_event_that_nobody_wants_leaves_no_row() {
+    let mut scene = Scene::start().unwrap();
+    register(&mut scene, "filter => '$.points > 20'");
+    complete(&mut scene.client, id::LANDING_PAGE, 20);
+    // A key that is not there makes the predicate unknown, which is not true.
+    zentry::extend_streak(&mut scene.client, id::CHEN).unwrap();
+    assert_eq!(scene.settle().unwrap(), []);
+}
+
+#[test]
+fn long_streaks_and_some_milestones() {
+    let mut scene = Scene::start().unwrap();
+    let channel = register(&mut scene, "min_streak_days => 14, milestones => '{50,100}'");
+    for _ in 0..3 {
+        zentry::extend_streak(&mut scene.client, id::CHEN).unwrap(); // from 12 days on
+    }
+    let streaks = heard(&mut scene, &channel, "streak_days");
+    assert_eq!(
+        streaks,
+        [
+            ("daily_streak".into(), 14.into()),
+            ("daily_streak".into(), 15.into())
+        ]
+    );
+    zentry::bulk_complete(&mut scene.client, &[2, 3]).unwrap(); // 3 of 9
+    zentry::bulk_complete(&mut scene.client, &[4, 5]).unwrap(); // 5 of 9
+    let milestones = heard(&mut scene, &channel, "milestone_name");
+    let milestones: Vec<_> = milestones
+        .iter()
+        .filter(|(event, _)| event == "milestone_reached")
+        .collect();
+    assert_eq!(
+        milestones,
+        [&("milestone_reached".into(), "50% Project Completion".into())]
+    );
+    let others = heard(&mut scene, &channel, "task_id");
+    let others = others.iter().filter(|(event, _)| event == "task_completed");
+    assert_eq!(others.count(), 4, "the rest is heard as ever");
+}
+
+#[test]
+fn filters_are_changed_and_taken_away() {
+    let mut scene = Scene::start().unwrap();
+    let channel = register(
+        &mut scene,
+        "filter => '$.streak_days > 1000', min_streak_days => 2000, event_types => '{daily_streak}'",
+    );
+    let change = |scene: &mut Scene, arguments: &str| {
+        let sql = format!("SELECT zentry_update_webhook({}, {arguments})", channel.id);
+        scene.client.batch_execute(&sql).unwrap();
+        zentry::extend_streak(&mut scene.client, id::CHEN).unwrap();
+        heard(scene, &channel, "streak_days").len()
+    };
+    assert_eq!(change(&mut scene, "name => 'Still filtered'"), 0);
+    assert_eq!(change(&mut scene, "filter => ''"), 0);
+    assert_eq!(change(&mut scene, "min_streak_days => 0"), 1);
+    assert_eq!(change(&mut scene, "min_streak_days => 2000"), 1);
+    let shown = scene
+        .client
+        .query_one(
+            "SELECT filter, min_streak_days, milestones::text FROM zentry_notify.webhooks",
+            &[],
+        )
+        .unwrap();
+    assert_eq!(
+        (
+            shown.get::<_, Option<String>>(0),
+            shown.get::<_, Option<i32>>(1),
+            shown.get::<_, Option<String>>(2)
+        ),
+        (None, Some(2000), None)
+    );
+}
+
+#[test]
+fn what_is_no_filter_is_refused_with_a_hint() {
+    let mut scene = Scene::start().unwrap();
+    let channel = scene.channel(Kind::Discord).unwrap();
+    for (arguments, state, message) in [
+        ("filter => '$.points >'", "22023", "filter is no JSON path: "),
+        (
+            "filter => '$ ? (@.points > 20)'",
+            "22023",
+            "filter is not a predicate: ",
+        ),
+        ("filter => '$.points'", "22023", "filter is not a predicate: "),
+        (
+            "filter => '$.name like_regex \"(\"'",
+            "22023",
+            "filter is no JSON path: ",
+        ),
+        (
+            "min_streak_days => -1",
+            "23514",
+            "min_streak_days must be at least 1",
+        ),
+        (
+            "milestones => '{0,50}'",
+            "23514",
+            "milestones must be numbers from 1 to 100",
+        ),
+        (
+            "milestones => '{50,NULL}'",
+            "23514",
+            "milestones must be numbers from 1 to 100",
+        ),
+    ] {
+        let (code, text, hint) = refused(
+            &mut scene.client,
+            &format!("SELECT zentry_update_webhook({}, {arguments})", channel.id),
+        );
+        assert_eq!(
+            (code.as_str(), text.starts_with(message), hint.is_empty()),
+            (state, true, false),
+            "{arguments}: {text}"
+        );
+    }
+}
+
+/// Comparing times with dates, which Postgres refuses even where it is told to be silent, and data of every shape.
+#[test]
+fn no_filter_makes_a_write_fail() {
+    let mut scene = Scene::start().unwrap();
+    let channel = register(
+        &mut scene,
+        r#"event_types => '{task_completed}',
+           filter => '$.points > 1 && "2024-01-15T10:30:00+00:00".datetime() > "2024-01-01".datetime()'"#,
+    );
+    let strict = register(
+        &mut scene,
+        "event_types => '{task_completed}', filter => 'strict $.no.such.key[7] > 20'",
+    );
+    complete(&mut scene.client, id::LANDING_PAGE, 20);
+    assert_eq!(heard(&mut scene, &channel, "points").len(), 1);
+    assert_eq!(heard(&mut scene, &strict, "points").len(), 0);
+}

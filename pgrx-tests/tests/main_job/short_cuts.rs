@@ -1,0 +1,258 @@
+//! The trigger reads and writes without the executor where that comes to the same. Here it does come to the same, and where it
+//! would not, the executor is asked.
+
+use postgres::GenericClient;
+use serde_json::{Value, json};
+use zentry_e2e::scene::Scene;
+use zentry_e2e::zentry::id;
+
+use crate::support::{assert_clean, listener, sent, sqlstate, values};
+
+fn complete(client: &mut impl GenericClient, task: i64) -> Result<u64, postgres::Error> {
+    client.execute(
+        "UPDATE tasks_task SET status = 'completed' WHERE id = $1",
+        &[&task],
+    )
+}
+
+/// Complete a task, and see what its payload says.
+fn completed(scene: &mut Scene, task: i64) -> Value {
+    complete(&mut scene.client, task).unwrap();
+    sent(scene, "task_completed").pop().unwrap()
+}
+
+fn scene_after(preparation: &str) -> Scene {
+    let mut scene = Scene::start().unwrap();
+    listener(&mut scene, "task_completed");
+    // What the session keeps is made before anything changes.
+    completed(&mut scene, 9);
+    scene.client.batch_execute(preparation).unwrap();
+    scene
+}
+
+fn log_of(scene: &mut Scene, expression: &str) -> Option<String> {
+    scene
+        .client
+        .query_one(
+            &format!(
+                "SELECT ({expression})::text FROM zentry_notify.notification_log ORDER BY id DESC LIMIT 1"
+            ),
+            &[],
+        )
+        .unwrap()
+        .get(0)
+}
+
+#[test]
+fn a_trigger_of_the_dba_on_the_log_fires() {
+    let mut scene = scene_after(
+        "CREATE FUNCTION stamp() RETURNS trigger LANGUAGE plpgsql AS \
+         $$ BEGIN NEW.payload := NEW.payload || '{\"stamped\": true}'; RETURN NEW; END $$; \
+         CREATE TRIGGER stamp BEFORE INSERT ON zentry_notify.notification_log FOR EACH ROW EXECUTE FUNCTION stamp()",
+    );
+    assert_eq!(completed(&mut scene, 2)["stamped"], true);
+    scene
+        .client
+        .batch_execute("DROP TRIGGER stamp ON zentry_notify.notification_log")
+        .unwrap();
+    assert_eq!(completed(&mut scene, 3)["stamped"], Value::Null);
+    assert_clean(&scene);
+}
+
+#[test]
+fn columns_that_the_dba_adds_to_the_log_get_their_defaults() {
+    let mut scene = scene_after(
+        "ALTER TABLE zentry_notify.notification_log ADD gone integer, ADD fixed text DEFAULT 'yes'; \
+         ALTER TABLE zentry_notify.notification_log DROP gone",
+    );
+    completed(&mut scene, 2);
+    assert_eq!(log_of(&mut scene, "fixed").unwrap(), "yes");
+    scene
+        .client
+        .batch_execute(
+            "ALTER TABLE zentry_notify.notification_log ADD computed text DEFAULT upper('later'), \
+             ADD shouted text GENERATED ALWAYS AS (upper(event_type)) STORED",
+        )
+        .unwrap();
+    completed(&mut scene, 3);
+    assert_eq!(
+        log_of(&mut scene, "computed || ' ' || shouted").unwrap(),
+        "LATER TASK_COMPLETED"
+    );
+    assert_clean(&scene);
+}
+
+#[test]
+fn a_check_and_a_rule_of_the_dba_on_the_log_hold() {
+    let mut scene = scene_after(
+        "ALTER TABLE zentry_notify.notification_log ADD CHECK (payload ->> 'task_title' <> 'Sign-in')",
+    );
+    let refused = scene.client.execute(
+        "UPDATE tasks_task SET status = 'completed' WHERE title = 'Sign-in'",
+        &[],
+    );
+    assert_eq!(sqlstate(refused), "23514");
+    completed(&mut scene, 2);
+    scene
+        .client
+        .batch_execute(
+            "CREATE RULE nothing AS ON INSERT TO zentry_notify.notification_log DO INSTEAD NOTHING",
+        )
+        .unwrap();
+    let before = sent(&mut scene, "task_completed").len();
+    complete(&mut scene.client, 3).unwrap();
+    assert_eq!(sent(&mut scene, "task_completed").len(), before);
+}
+
+#[test]
+fn indexes_that_the_dba_adds_to_the_log_are_kept_up() {
+    let mut scene = scene_after(
+        "CREATE INDEX ON zentry_notify.notification_log (event_type) WHERE response_status_code IS NULL; \
+         CREATE INDEX ON zentry_notify.notification_log USING gin (payload)",
+    );
+    completed(&mut scene, 2);
+    scene
+        .client
+        .batch_execute("SET enable_seqscan = off; SET enable_indexscan = off")
+        .unwrap();
+    let found = scene
+        .client
+        .query_one(
+            "SELECT count(*) FROM zentry_notify.notification_log WHERE payload @> '{\"task_id\": 2}'",
+            &[],
+        )
+        .unwrap();
+    assert_eq!(found.get::<_, i64>(0), 1);
+}
+
+/// A write that fails in the middle of ours leaves nothing behind that the next one trips over.
+#[test]
+fn an_insert_that_failed_is_forgotten() {
+    let mut scene = scene_after("");
+    let mut transaction = scene.client.transaction().unwrap();
+    let first = "SELECT setval('zentry_notify.notification_log_id_seq', min(id), false) FROM zentry_notify.notification_log";
+    transaction.batch_execute(first).unwrap();
+    let mut savepoint = transaction.savepoint("s").unwrap();
+    assert_eq!(sqlstate(complete(&mut savepoint, 2)), "23505");
+    savepoint.rollback().unwrap();
+    let next =
+        "SELECT setval('zentry_notify.notification_log_id_seq', max(id)) FROM zentry_notify.notification_log";
+    transaction.batch_execute(next).unwrap();
+    complete(&mut transaction, 3).unwrap();
+    transaction.commit().unwrap();
+    assert_eq!(values(&sent(&mut scene, "task_completed"), "task_id"), [9, 3]);
+    assert_clean(&scene);
+}
+
+/// The owner of the tasks is one whom the policy hides the user from.
+#[test]
+fn a_policy_on_a_table_that_is_looked_up_holds() {
+    let mut scene = scene_after(
+        "CREATE ROLE short_cuts_owner; ALTER TABLE tasks_task OWNER TO short_cuts_owner; GRANT SELECT ON users_user, tasks_project TO short_cuts_owner; \
+         ALTER TABLE users_user ENABLE ROW LEVEL SECURITY; CREATE POLICY but_chen ON users_user USING (username <> 'chen')",
+    );
+    assert_eq!(completed(&mut scene, 2)["user_name"], Value::Null);
+    assert_eq!(completed(&mut scene, 3)["user_name"], "bruno");
+    scene.client.batch_execute("ALTER TABLE tasks_task OWNER TO postgres; DROP OWNED BY short_cuts_owner; DROP ROLE short_cuts_owner").unwrap();
+}
+
+#[test]
+fn rows_of_a_table_that_inherits_are_found() {
+    let mut scene = scene_after(
+        "ALTER TABLE tasks_task DROP CONSTRAINT tasks_task_assigned_to_id_fk; \
+         CREATE TABLE guest () INHERITS (users_user); \
+         INSERT INTO guest SELECT (jsonb_populate_record(u, '{\"id\": 900, \"username\": \"guest\"}')).* FROM users_user u WHERE id = 1; \
+         UPDATE tasks_task SET assigned_to_id = 900 WHERE id = 2",
+    );
+    assert_eq!(completed(&mut scene, 2)["user_name"], "guest");
+    assert_clean(&scene);
+}
+
+#[test]
+fn a_table_without_a_unique_index_is_searched() {
+    let mut scene = scene_after(
+        "ALTER TABLE users_user DROP CONSTRAINT users_user_pkey CASCADE; CREATE INDEX ON users_user (id)",
+    );
+    assert_eq!(completed(&mut scene, 2)["user_name"], "chen");
+    assert_clean(&scene);
+}
+
+/// Another session changes what this one has prepared: attributes have other numbers, and other types.
+#[test]
+fn columns_that_another_session_moves_are_found() {
+    let mut scene = scene_after("");
+    let mut other = scene.database.connect().unwrap();
+    other
+        .batch_execute(
+            "ALTER TABLE users_user ADD other varchar(150); UPDATE users_user SET other = username || '!'; \
+             ALTER TABLE users_user DROP username; ALTER TABLE users_user RENAME other TO username; \
+             ALTER TABLE tasks_project ALTER name TYPE text USING upper(name); \
+             ALTER TABLE tasks_task ALTER assigned_to_id TYPE integer",
+        )
+        .unwrap();
+    let payload = completed(&mut scene, 2);
+    assert_eq!(payload["user_name"], "chen!");
+    assert_eq!(payload["project_name"], "WEBSITE RELAUNCH");
+    assert_eq!(payload["user_id"], 3);
+    assert_clean(&scene);
+}
+
+/// Keys of other types than bigint, and values that are no plain numbers or texts.
+#[test]
+fn keys_and_values_of_many_types() {
+    let mut scene = scene_after(
+        "ALTER TABLE tasks_task DROP CONSTRAINT tasks_task_assigned_to_id_fk; \
+         CREATE DOMAIN handle AS varchar(40); \
+         ALTER TABLE users_user ADD handle text UNIQUE; UPDATE users_user SET handle = 'h' || id; \
+         ALTER TABLE tasks_task ADD handle handle, ADD tags jsonb, ADD one jsonb, ADD doc json, ADD price numeric, ADD share float8; \
+         UPDATE tasks_task SET handle = 'h' || assigned_to_id, tags = '{\"b\": [1, null], \"a\": {\"c\": true}}', one = '7', \
+                doc = '[1.50, \"\\u0041\"]', price = 12.340, share = 0.5; \
+         UPDATE zentry_notify.event_source SET columns = columns || jsonb_build_object('tags', 'tags', 'one', 'one', 'doc', 'doc', \
+                'price', 'price', 'share', 'share', 'constant', jsonb_build_object('value', '[{\"k\": 1}]'::jsonb), \
+                'user_name', '{\"from\": \"public.users_user\", \"match\": \"handle\", \"key\": \"handle\", \"column\": \"username\"}'::jsonb) \
+          WHERE event_type = 'task_completed'",
+    );
+    let payload = completed(&mut scene, 2);
+    assert_eq!(payload["user_name"], "chen");
+    assert_eq!(payload["tags"], json!({"a": {"c": true}, "b": [1, null]}));
+    assert_eq!(payload["one"], 7);
+    assert_eq!(payload["doc"], json!([1.5, "A"]));
+    assert_eq!(payload["share"], 0.5);
+    assert_eq!(payload["constant"], json!([{"k": 1}]));
+    assert_eq!(log_of(&mut scene, "payload ->> 'price'").unwrap(), "12.340");
+    assert_clean(&scene);
+}
+
+#[test]
+fn what_the_same_statement_writes_is_found() {
+    let mut scene = scene_after("");
+    scene
+        .client
+        .batch_execute(
+            "WITH u AS (INSERT INTO users_user SELECT (jsonb_populate_record(u, '{\"id\": 901, \"username\": \"new\"}')).* \
+                        FROM users_user u WHERE id = 1 RETURNING id) \
+             UPDATE tasks_task SET status = 'completed', assigned_to_id = u.id FROM u WHERE tasks_task.id = 2",
+        )
+        .unwrap();
+    assert_eq!(values(&sent(&mut scene, "task_completed"), "user_name")[1], "new");
+    assert_eq!(values(&sent(&mut scene, "task_completed"), "user_id"), [1, 901]);
+    assert_clean(&scene);
+}
+
+#[test]
+fn the_names_are_those_of_the_moment() {
+    let mut scene = scene_after("");
+    let mut transaction = scene.client.transaction().unwrap();
+    transaction
+        .execute(
+            "UPDATE users_user SET username = 'chen wei' WHERE id = $1",
+            &[&id::CHEN],
+        )
+        .unwrap();
+    complete(&mut transaction, 2).unwrap();
+    transaction.commit().unwrap();
+    assert_eq!(
+        values(&sent(&mut scene, "task_completed"), "user_name")[1],
+        "chen wei"
+    );
+}

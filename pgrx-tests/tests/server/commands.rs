@@ -1,0 +1,323 @@
+//! The command line.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
+use std::process::Stdio;
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+use zentry_e2e::cluster::ClusterOptions;
+use zentry_e2e::emulator::{Behaviour, Kind};
+use zentry_e2e::scene::{SOON, Scene};
+use zentry_e2e::site::{Site, fire};
+use zentry_e2e::wait::eventually;
+use zentry_e2e::zentry::id;
+
+use crate::support::{Directory, Ran, command, connecting, role_name};
+
+fn run(scene: &Scene, arguments: &[&str]) -> Result<Ran> {
+    Ok(command(scene, "postgres")?.args(arguments).output()?.into())
+}
+
+fn json(ran: &Ran) -> Result<Value> {
+    serde_json::from_str(&ran.out).with_context(|| format!("{}{}", ran.out, ran.err))
+}
+
+#[test]
+fn webhooks_are_set_up_tried_and_listed() -> Result<()> {
+    let scene = Scene::start()?;
+    let (discord, teams) = (scene.emulator.discord_webhook(), scene.emulator.workflow());
+    let project = id::WEBSITE.to_string();
+    let set_up = run(
+        &scene,
+        &[
+            "setup-webhooks",
+            "--discord-url",
+            &discord.url(),
+            "--teams-url",
+            &teams.url(),
+            "--project-id",
+            &project,
+        ],
+    )?;
+    assert_eq!(set_up.code, 0, "{}", set_up.err);
+    let secret = discord.url();
+    let secret = secret.rsplit('/').next().expect("a token");
+    assert!(!set_up.out.contains(secret), "{}", set_up.out);
+    let listed = run(&scene, &["integrations"])?;
+    for text in ["Discord", "Microsoft Teams", "Website Relaunch", "all", "yes"] {
+        assert!(listed.out.contains(text), "{text} is not in\n{}", listed.out);
+    }
+    let listed = json(&run(
+        &scene,
+        &["integrations", "--json", "--webhook-type", "teams"],
+    )?)?;
+    assert_eq!(
+        (listed.as_array().map(Vec::len), &listed[0]["name"]),
+        (Some(1), &"Microsoft Teams".into())
+    );
+
+    let tried = run(
+        &scene,
+        &[
+            "test-webhook",
+            "--event-type",
+            "task_completed",
+            "--project-id",
+            &project,
+        ],
+    )?;
+    assert_eq!(
+        (tried.code, tried.out.matches("sent").count()),
+        (0, 2),
+        "{}{}",
+        tried.out,
+        tried.err
+    );
+    assert_eq!((discord.event_count(), teams.event_count()), (1, 1));
+    // An outcome that is not good is another exit code than a mistake.
+    teams.script([Behaviour::Status(400)]);
+    let tried = run(&scene, &["test-webhook", "--project-id", &project, "--json"])?;
+    assert_eq!(tried.code, 3, "{}", tried.err);
+    assert_eq!(json(&tried)?[1]["status"], "failed");
+    let nobody = run(&scene, &["test-webhook", "--project-id", "999999"])?;
+    assert_eq!(nobody.code, 3, "{}", nobody.out);
+    let unknown = run(&scene, &["test-webhook", "--event-type", "no_such_event"])?;
+    assert_eq!(unknown.code, 1);
+    assert!(
+        unknown.err.contains("hint: The event types are"),
+        "{}",
+        unknown.err
+    );
+
+    let failed = json(&run(
+        &scene,
+        &["logs", "--status", "failed", "--limit", "5", "--json"],
+    )?)?;
+    let failed = failed[0]["id"].to_string();
+    let retried = json(&run(&scene, &["retry", &failed, "--json"])?)?;
+    assert_ne!(retried[0]["new_log_id"].to_string(), failed);
+    let again = run(&scene, &["retry", "999999"])?;
+    assert_eq!(again.code, 1);
+    assert!(
+        again.err.contains("there is no delivery with id 999999"),
+        "{}",
+        again.err
+    );
+    Ok(())
+}
+
+#[test]
+fn urls_can_come_by_the_environment() -> Result<()> {
+    let scene = Scene::start()?;
+    let output = command(&scene, "postgres")?
+        .arg("setup-webhooks")
+        .env("TEAMS_WEBHOOK_URL", scene.emulator.connector().url())
+        .output()?;
+    let ran = Ran::from(output);
+    assert_eq!(
+        (ran.code, ran.out.matches("Teams").count()),
+        (0, 1),
+        "{}{}",
+        ran.out,
+        ran.err
+    );
+    let nothing = run(&scene, &["setup-webhooks"])?;
+    assert_eq!(nothing.code, 2, "{}", nothing.err);
+    // Both or none.
+    let wrong = run(
+        &scene,
+        &[
+            "setup-webhooks",
+            "--discord-url",
+            &scene.emulator.discord_webhook().url(),
+            "--teams-url",
+            "https://example.com/",
+        ],
+    )?;
+    assert_eq!(wrong.code, 1);
+    assert_eq!(
+        json(&run(&scene, &["integrations", "--json"])?)?
+            .as_array()
+            .map(Vec::len),
+        Some(1)
+    );
+    Ok(())
+}
+
+#[test]
+fn logs_are_followed() -> Result<()> {
+    let mut scene = Scene::start()?;
+    let channel = scene.channel(Kind::Discord)?;
+    fire(&mut scene.client)?;
+    scene.settle()?;
+    let mut child = command(&scene, "postgres")?
+        .args(["logs", "--follow", "--limit", "1", "--json"])
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let lines = BufReader::new(child.stdout.take().context("no output")?).lines();
+    let mut lines = lines.map(|line| -> Result<Value> { Ok(serde_json::from_str(&line?)?) });
+    let mut next = || lines.next().context("it ended")?;
+    assert_eq!(next()?["status"], "sent");
+    channel.webhook.script([Behaviour::Hang]);
+    fire(&mut scene.client)?;
+    let waits = next()?;
+    assert_eq!(waits["status"], "pending");
+    scene.client.batch_execute("UPDATE zentry_notify.notification_log SET status = 'failed', error_message = 'x' WHERE status = 'pending'")?;
+    let failed = next()?;
+    assert_eq!(
+        (&failed["id"], &failed["status"]),
+        (&waits["id"], &"failed".into())
+    );
+    child.kill()?;
+    child.wait()?;
+    Ok(())
+}
+
+/// As psql finds it: the URL first, then the service, the environment, and the password from its file.
+#[test]
+fn the_database_is_found_as_libpq_finds_it() -> Result<()> {
+    let scene = Scene::start()?;
+    let files = Directory::new()?;
+    let cluster = scene.database.cluster();
+    let services = files.0.join("services");
+    fs::write(
+        &services,
+        format!(
+            "[mine]\nhost={}\nport={}\nuser=postgres\n",
+            cluster.dir().display(),
+            cluster.port()
+        ),
+    )?;
+    let bare = || -> Result<_> {
+        let mut command = command(&scene, "postgres")?;
+        for variable in ["PGHOST", "PGPORT", "PGUSER", "PGDATABASE"] {
+            command.env_remove(variable);
+        }
+        command.args(["integrations", "--json"]);
+        Ok(command)
+    };
+    let ok = |output: std::process::Output| {
+        let ran = Ran::from(output);
+        assert_eq!((ran.code, ran.out.trim()), (0, "[]"), "{}", ran.err);
+    };
+    let name = scene.database.name();
+    ok(bare()?
+        .env("PGSERVICEFILE", &services)
+        .env("PGSERVICE", "mine")
+        .env("PGDATABASE", name)
+        .output()?);
+    ok(bare()?
+        .env("PGSERVICEFILE", &services)
+        .args(["--database-url", &format!("service=mine dbname={name}")])
+        .output()?);
+    let host: String = cluster
+        .dir()
+        .display()
+        .to_string()
+        .bytes()
+        .map(|byte| format!("%{byte:02x}"))
+        .collect();
+    let url = format!("postgresql://postgres@{host}:{}/{name}", cluster.port());
+    // The environment gives way.
+    ok(bare()?
+        .env("PGDATABASE", "no_such_database")
+        .args(["--database-url", &url])
+        .output()?);
+    ok(bare()?.env("DATABASE_URL", &url).output()?);
+
+    let missing = Ran::from(
+        bare()?
+            .env("PGSERVICE", "other")
+            .env("PGSERVICEFILE", &services)
+            .output()?,
+    );
+    assert_eq!(missing.code, 1);
+    assert!(missing.err.contains("no service other"), "{}", missing.err);
+    let nowhere = Ran::from(bare()?.args(["--database-url", "host=/nowhere"]).output()?);
+    assert_eq!(nowhere.code, 1);
+    assert!(nowhere.err.contains("cannot connect"), "{}", nowhere.err);
+    let empty = Ran::from(
+        bare()?
+            .args(["--database-url", &url.replace(name, "postgres")])
+            .output()?,
+    );
+    assert!(empty.err.contains("does not have the extension"), "{}", empty.err);
+    Ok(())
+}
+
+/// A password is taken from a file that nobody else may read.
+#[test]
+fn a_password_comes_from_its_file() -> Result<()> {
+    let site = Site::start(ClusterOptions::default())?;
+    let mut client = site.database("secret")?;
+    let role = role_name("password");
+    client.batch_execute(&format!(
+        "CREATE ROLE {role} LOGIN PASSWORD 'it''s: a \\secret'; SELECT zentry_grant('{role}', 'reader')"
+    ))?;
+    let hba: String = client.query_one("SHOW hba_file", &[])?.get(0);
+    let rules = fs::read_to_string(&hba)?;
+    fs::write(&hba, format!("local all {role} scram-sha-256\n{rules}"))?;
+    client.batch_execute("SELECT pg_reload_conf()")?;
+    let files = Directory::new()?;
+    let passwords = files.0.join("pgpass");
+    fs::write(
+        &passwords,
+        format!("# ours\nlocalhost:*:secret:{role}:it's\\: a \\\\secret\n"),
+    )?;
+    let list = || -> Result<Ran> {
+        let mut command = connecting(site.cluster.dir(), site.cluster.port(), "secret", &role)?;
+        command
+            .args(["integrations", "--json"])
+            .env("PGPASSFILE", &passwords);
+        Ok(command.output()?.into())
+    };
+    fs::set_permissions(&passwords, fs::Permissions::from_mode(0o644))?;
+    eventually(SOON, "the password to be asked for", || {
+        (list().ok()?.code == 1).then_some(())
+    })?;
+    fs::set_permissions(&passwords, fs::Permissions::from_mode(0o600))?;
+    let ran = list()?;
+    assert_eq!((ran.code, ran.out.trim()), (0, "[]"), "{}", ran.err);
+    Ok(())
+}
+
+#[test]
+fn every_command_explains_itself() -> Result<()> {
+    let scene = Scene::start()?;
+    for name in [
+        "serve",
+        "test-webhook",
+        "setup-webhooks",
+        "integrations",
+        "logs",
+        "retry",
+        "completions",
+        "man",
+    ] {
+        let help = run(&scene, &[name, "--help"])?;
+        assert_eq!(help.code, 0);
+        assert!(help.out.contains("Example"), "{name}: {}", help.out);
+        assert!(
+            help.out.lines().all(|line| line.chars().count() <= 120),
+            "{name}: {}",
+            help.out
+        );
+    }
+    assert!(run(&scene, &["--help"])?.out.contains("Exit codes:"));
+    for shell in ["bash", "zsh", "fish"] {
+        assert!(
+            run(&scene, &["completions", shell])?
+                .out
+                .contains("setup-webhooks"),
+            "{shell}"
+        );
+    }
+    let pages = Directory::new()?;
+    let path = pages.0.to_str().context("a path")?;
+    assert_eq!(run(&scene, &["man", path])?.code, 0);
+    assert!(fs::read_to_string(pages.0.join("zentry-notify-logs.1"))?.contains("follow"));
+    assert_eq!(run(&scene, &["no-such-command"])?.code, 2);
+    Ok(())
+}

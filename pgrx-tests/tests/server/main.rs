@@ -1,0 +1,14 @@
+//! The REST API and the commands, from outside: the real server on a real database, and the emulator for the vendors.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod access;
+mod commands;
+mod guide;
+mod integrations;
+mod limits;
+mod load;
+mod logs;
+mod monitoring;
+mod schema;
+mod support;
+mod tokens;

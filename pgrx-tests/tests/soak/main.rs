@@ -1,0 +1,236 @@
+//! Many deliveries through the queue: what they leave behind does not grow, and reading what waits stays cheap.
+//!
+//! `ZENTRY_DELIVERIES` says how many (50,000; `make soak`: a million).
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
+
+mod receiver;
+
+use std::collections::BTreeMap;
+use std::env;
+use std::fmt;
+
+use anyhow::{Context, Result};
+use postgres::Client;
+use zentry_e2e::cluster::{Cluster, ClusterOptions};
+use zentry_e2e::site::wait_for;
+use zentry_e2e::zentry;
+
+const WEBHOOKS: i64 = 10;
+const ROUNDS: usize = 10;
+
+/// A database whose webhooks take everything.
+struct Queue {
+    cluster: Cluster,
+    client: Client,
+    /// Deliveries since the start.
+    written: u64,
+}
+
+impl Queue {
+    fn start(options: ClusterOptions) -> Result<Self> {
+        let address = receiver::start()?;
+        let options = options
+            .set("shared_preload_libraries", "zentry_notify, pg_stat_statements")
+            .set("pg_stat_statements.track_utility", "off")
+            .set("zentry_notify.allowed_hosts", address)
+            .set("zentry_notify.allow_http", "on")
+            .set("zentry_notify.allow_private_addresses", "on");
+        let cluster = Cluster::start(options)?;
+        let mut client = cluster.connect()?;
+        client.batch_execute("CREATE EXTENSION pg_stat_statements")?;
+        zentry::load(&mut client)?;
+        client.batch_execute("CREATE EXTENSION zentry_notify")?;
+        for number in 0..WEBHOOKS {
+            client.execute(
+                "SELECT zentry_register_webhook($1, 'teams', $2, event_types => '{daily_streak}')",
+                &[
+                    &format!("webhook {number}"),
+                    &format!("http://{address}/hook/{number}"),
+                ],
+            )?;
+        }
+        Ok(Self {
+            cluster,
+            client,
+            written: 0,
+        })
+    }
+
+    /// Everybody's streaks go on, in many transactions, until `deliveries` more have been written and sent.
+    fn deliver(&mut self, deliveries: u64) -> Result<()> {
+        let enough = self.written + deliveries;
+        let mut settled = self.written;
+        while self.written < enough {
+            let fired = self
+                .client
+                .execute("UPDATE users_user SET current_streak = current_streak + 1", &[])?;
+            self.written += fired * WEBHOOKS as u64;
+            // As fast as they leave: a backlog that grows would be another test.
+            if self.written - settled >= 2_000 {
+                self.settle()?;
+                settled = self.written;
+            }
+        }
+        self.settle()
+    }
+
+    /// By the counts, because looking for what waits is what gets dearer under an old snapshot, and this is only the test.
+    fn settle(&mut self) -> Result<()> {
+        let all = format!(
+            "SELECT coalesce(sum(sent + failed), 0) >= {} FROM zentry_notify.webhook_count",
+            self.written
+        );
+        wait_for(&mut self.client, &all)
+    }
+
+    /// Until it has nothing left to do by the table's own settings.
+    fn wait_for_autovacuum(&mut self) -> Result<()> {
+        wait_for(
+            &mut self.client,
+            "SELECT autovacuum_count > 0 AND n_dead_tup <= 1000 + 0.02 * n_live_tup \
+             FROM pg_stat_user_tables WHERE relname = 'notification_log'",
+        )
+    }
+
+    fn sizes(&mut self) -> Result<Sizes> {
+        let row = self.client.query_one(
+            "SELECT pg_relation_size('zentry_notify.notification_log'), pg_relation_size('zentry_notify.notification_log_pkey'), \
+                    pg_relation_size('zentry_notify.notification_log_waiting'), pg_relation_size('zentry_notify.webhook_count'), \
+                    (SELECT count(*) FROM zentry_notify.notification_log)",
+            &[],
+        )?;
+        Ok(Sizes {
+            log: row.get(0),
+            key: row.get(1),
+            waiting: row.get(2),
+            count: row.get(3),
+            rows: row.get(4),
+        })
+    }
+
+    /// Buffers that each of the worker's statements has read since the last look. Statements by their first words.
+    fn buffers(&mut self) -> Result<BTreeMap<String, i64>> {
+        let rows = self.client.query(
+            "SELECT left(regexp_replace(query, '\\s+', ' ', 'g'), 60), (shared_blks_hit + shared_blks_read)::bigint FROM pg_stat_statements \
+             WHERE query LIKE '%zentry\\_notify%' AND query NOT LIKE '%pg\\_relation\\_size%' AND query NOT LIKE 'SELECT NOT EXISTS%'",
+            &[],
+        )?;
+        self.client.execute("SELECT pg_stat_statements_reset()", &[])?;
+        let mut buffers = BTreeMap::new();
+        for row in rows {
+            *buffers.entry(row.get(0)).or_default() += row.get::<_, i64>(1);
+        }
+        Ok(buffers)
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Sizes {
+    log: i64,
+    key: i64,
+    waiting: i64,
+    count: i64,
+    rows: i64,
+}
+
+impl fmt::Display for Sizes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kb = |bytes: i64| bytes / 1024;
+        write!(
+            f,
+            "{} rows; log {} kB, its key {} kB, what waits {} kB, counts {} kB",
+            self.rows,
+            kb(self.log),
+            kb(self.key),
+            kb(self.waiting),
+            kb(self.count)
+        )
+    }
+}
+
+fn deliveries() -> u64 {
+    env::var("ZENTRY_DELIVERIES").map_or(50_000, |text| {
+        text.parse().expect("ZENTRY_DELIVERIES is no number")
+    })
+}
+
+#[test]
+fn what_was_delivered_leaves_no_bloat_that_grows() -> Result<()> {
+    let round = deliveries() / ROUNDS as u64;
+    // In a long run the log's rows go as well, and autovacuum comes once a minute as it does by default.
+    let short = deliveries() < 500_000;
+    let options = ClusterOptions::default()
+        .set("autovacuum_naptime", if short { "1s" } else { "1min" })
+        .set("zentry_notify.log_retention", if short { "1h" } else { "1min" });
+    let mut queue = Queue::start(options)?;
+    let mut sizes = Vec::new();
+    for number in 1..=ROUNDS {
+        queue.deliver(round)?;
+        if short {
+            queue.wait_for_autovacuum()?;
+        }
+        let now = queue.sizes()?;
+        println!("{} deliveries: {now}", number as u64 * round);
+        sizes.push(now);
+    }
+    let (middle, last) = (sizes[ROUNDS / 2 - 1], sizes[ROUNDS - 1]);
+    let levels_off = |size: fn(&Sizes) -> i64| size(&last) <= 2 * size(&middle).max(1 << 20);
+    assert!(
+        levels_off(|sizes| sizes.waiting),
+        "what waits: {middle} then {last}"
+    );
+    assert!(levels_off(|sizes| sizes.count), "counts: {middle} then {last}");
+    // Every row is written twice; what the first versions left is used again, and so is what was removed.
+    let row: f64 = queue
+        .client
+        .query_one(
+            "SELECT avg(pg_column_size(l.*))::float8 FROM zentry_notify.notification_log l",
+            &[],
+        )?
+        .get(0);
+    let grown = (last.log - middle.log) as f64 / (round * ROUNDS as u64 / 2) as f64;
+    println!("the log has grown by {grown:.0} bytes for a delivery, whose row has {row:.0}");
+    assert!(
+        grown <= 1.6 * row,
+        "by {grown} bytes for a row of {row}: {middle} then {last}"
+    );
+    Ok(())
+}
+
+#[test]
+fn under_an_old_snapshot_no_statement_of_the_worker_reads_more_and_more() -> Result<()> {
+    let round = deliveries() / ROUNDS as u64;
+    let mut queue = Queue::start(ClusterOptions::default())?;
+    let mut old = queue.cluster.connect()?;
+    old.batch_execute("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM users_user")?;
+    let mut rounds = Vec::new();
+    for _ in 0..ROUNDS {
+        queue.deliver(round)?;
+        rounds.push(queue.buffers()?);
+    }
+    let (early, late) = (&rounds[1], &rounds[ROUNDS - 1]);
+    let before = |statement: &String| early.get(statement).copied().unwrap_or_default();
+    for (statement, buffers) in late {
+        println!(
+            "{:>8} {buffers:>8} buffers for {round} deliveries: {statement}",
+            before(statement)
+        );
+    }
+    // (A counter has a version for each batch, so that its statement reads more under an old snapshot, like every counter's.)
+    let of_the_log = |statement: &str| {
+        let found = late.keys().find(|known| known.starts_with(statement)).cloned();
+        found.with_context(|| format!("{statement} was not seen in {late:#?}"))
+    };
+    for statement in [
+        of_the_log("SELECT l.id, c.lane")?,
+        of_the_log("UPDATE zentry_notify.notification_log")?,
+    ] {
+        let (before, after) = (before(&statement), late[&statement]);
+        assert!(
+            after <= 2 * before,
+            "from {before} to {after} buffers for {round} deliveries: {statement}"
+        );
+    }
+    old.batch_execute("COMMIT")?;
+    Ok(())
+}

@@ -1,0 +1,5 @@
+//! What an operator is told: zentry_status() and zentry_stats().
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod statistics;
+mod status;

@@ -1,0 +1,48 @@
+//! What only the library knows of how things are; `sql/18_status.sql` makes sense of it.
+
+use pgrx::prelude::*;
+
+use crate::installation::{Installation, LIBRARY};
+use crate::timestamp::to_timestamptz;
+use crate::wake::{self, Registry, Slot};
+
+/// One row. Without shared memory (the library is not preloaded) what comes from there is null or false.
+#[pg_extern(sql = false)]
+#[allow(
+    clippy::type_complexity,
+    reason = "pgrx reads the columns' names from the type"
+)]
+fn server_state() -> TableIterator<
+    'static,
+    (
+        name!(library_version, &'static str),
+        name!(fits, bool),
+        name!(preloaded, bool),
+        name!(worker_died, bool),
+        name!(refused_since, Option<TimestampWithTimeZone>),
+        name!(databases_waiting, i32),
+        name!(short_of_workers_since, Option<TimestampWithTimeZone>),
+        name!(discord_parked_until, Option<TimestampWithTimeZone>),
+    ),
+> {
+    let registry = wake::registry();
+    // SAFETY: a plain variable of this process.
+    let database = unsafe { pg_sys::MyDatabaseId };
+    let slot = registry.and_then(|registry| registry.known_slot(database));
+    TableIterator::once((
+        LIBRARY,
+        Installation::find().is_some_and(|installation| installation.fits().is_ok()),
+        registry.is_some(),
+        slot.is_some_and(|slot| !slot.has_worker() && !slot.left_in_order()),
+        slot.and_then(Slot::refused_since).map(to_timestamptz),
+        registry.map_or(0, |registry| {
+            i32::try_from(registry.waiting()).unwrap_or(i32::MAX)
+        }),
+        registry
+            .and_then(Registry::short_of_workers_since)
+            .map(to_timestamptz),
+        registry
+            .and_then(Registry::discord_parked_until)
+            .map(to_timestamptz),
+    ))
+}

@@ -1,0 +1,73 @@
+//! The event type that a table is to fire.
+
+use pgrx::prelude::*;
+use pgrx::{IntoDatum, pg_sys};
+use serde::Deserialize;
+use webhook::definition::EventDefinition;
+use webhook::spelling::closest;
+
+use super::table::text_of;
+use crate::capture::MILESTONE;
+use crate::report;
+
+pub struct Event {
+    pub name: String,
+    pub built_in: bool,
+    /// What its data have or its messages ask for.
+    pub keys: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct Row {
+    built_in: bool,
+    sample: Option<serde_json::Map<String, serde_json::Value>>,
+    definition: EventDefinition,
+}
+
+impl Event {
+    /// An error, with what may have been meant, when there is no such type.
+    pub fn find(name: Option<&str>) -> Self {
+        const SQL: &str = "SELECT json_build_object('built_in', t.built_in, 'sample', t.sample, 'definition', d.definition)::text
+              FROM zentry_notify.event_type t
+              JOIN zentry_notify.event_definition d ON d.event_type = t.name AND d.webhook_integration_id IS NULL
+             WHERE t.name = $1";
+        let row = text_of(SQL, &[(name.into_datum(), pg_sys::TEXTOID)]);
+        let (Some(name), Some(Ok(row))) = (name, row.map(|text| serde_json::from_str::<Row>(&text))) else {
+            Self::unknown(name.unwrap_or("(null)"))
+        };
+        let mut keys: Vec<String> = row.sample.into_iter().flatten().map(|(key, _)| key).collect();
+        for key in row.definition.keys() {
+            if !keys.contains(&key) {
+                keys.push(key);
+            }
+        }
+        Event {
+            name: name.to_owned(),
+            built_in: row.built_in,
+            keys,
+        }
+    }
+
+    /// Whether the worker puts it into the data.
+    pub fn is_derived(&self, key: &str) -> bool {
+        self.name == MILESTONE && matches!(key, "milestone_name" | "progress")
+    }
+
+    fn unknown(name: &str) -> ! {
+        let known = text_of(
+            "SELECT string_agg(t.name, ', ' ORDER BY t.name) FROM zentry_notify.event_type t",
+            &[],
+        )
+        .unwrap_or_default();
+        let hint = match closest(name, known.split(", ")) {
+            Some(meant) => format!("Perhaps \"{meant}\" is meant."),
+            None => "SELECT zentry_register_event_type(name, title) adds one.".to_owned(),
+        };
+        report::error(
+            PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
+            format!("unknown event type \"{name}\""),
+            &format!("The event types are {known}."),
+            &hint,
+        )
+    }
+}

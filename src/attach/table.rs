@@ -1,0 +1,160 @@
+//! What the catalogue says of a table.
+
+use std::ffi::CStr;
+
+use pgrx::{FromDatum, IntoDatum, pg_sys};
+use serde::Deserialize;
+use webhook::spelling::closest;
+
+use crate::plan::{Plan, with_spi};
+use crate::search_path::SearchPath;
+
+#[derive(Debug, Deserialize)]
+pub struct Table {
+    pub oid: u32,
+    /// Qualified and quoted.
+    pub name: String,
+    pub schema: String,
+    /// Without its schema.
+    pub plain: String,
+    /// pg_class.relkind.
+    pub kind: String,
+    pub temporary: bool,
+    /// Whether the current role owns it.
+    pub owned: bool,
+    pub owner: String,
+    pub columns: Vec<Column>,
+    /// The primary key, if it is one column.
+    pub key: Option<String>,
+    /// Foreign keys of one column.
+    pub references: Vec<Reference>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct Column {
+    pub name: String,
+    /// pg_attribute.attnum.
+    pub number: i32,
+    pub r#type: String,
+    /// pg_type.typcategory: N for numbers, S for text, B, D, E, U.
+    pub category: String,
+    /// Of an enumeration.
+    pub labels: Option<Vec<String>>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct Reference {
+    pub column: String,
+    pub table: u32,
+    pub target: String,
+}
+
+const LOAD: &str = "SELECT json_build_object(
+    'oid', c.oid::bigint, 'name', format('%I.%I', n.nspname, c.relname), 'schema', n.nspname, 'plain', c.relname, 'kind', c.relkind,
+    'temporary', c.relpersistence = 't', 'owned', pg_has_role(c.relowner, 'USAGE'), 'owner', pg_get_userbyid(c.relowner),
+    'columns', (SELECT coalesce(json_agg(json_build_object('name', a.attname, 'number', a.attnum, 'type', format_type(a.atttypid, NULL),
+                                 'category', t.typcategory,
+                                 'labels', (SELECT json_agg(e.enumlabel ORDER BY e.enumsortorder) FROM pg_enum e
+                                             WHERE e.enumtypid = coalesce(nullif(t.typbasetype, 0), t.oid))) ORDER BY a.attnum), '[]')
+                  FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+                 WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped),
+    'key', (SELECT a.attname FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+             WHERE i.indrelid = c.oid AND i.indisprimary AND i.indnkeyatts = 1),
+    'references', (SELECT coalesce(json_agg(json_build_object('column', a.attname, 'table', k.confrelid::bigint, 'target', b.attname)
+                                            ORDER BY k.conname), '[]')
+                     FROM pg_constraint k
+                     JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = k.conkey[1]
+                     JOIN pg_attribute b ON b.attrelid = k.confrelid AND b.attnum = k.confkey[1]
+                    WHERE k.conrelid = c.oid AND k.contype = 'f' AND cardinality(k.conkey) = 1))::text
+  FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = $1";
+
+impl Table {
+    pub fn load(oid: pg_sys::Oid) -> Option<Table> {
+        let text = text_of(LOAD, &[(oid.into_datum(), pg_sys::OIDOID)])?;
+        serde_json::from_str(&text).ok()
+    }
+
+    /// The table that somebody calls so under `path`.
+    pub fn named(name: &str, path: &CStr) -> Option<Table> {
+        let oid = {
+            let _path = SearchPath::set(path);
+            text_of(
+                "SELECT pg_catalog.to_regclass($1)::pg_catalog.oid::pg_catalog.text",
+                &[(name.into_datum(), pg_sys::TEXTOID)],
+            )
+        };
+        Table::load(pg_sys::Oid::from(oid?.parse::<u32>().ok()?))
+    }
+
+    /// The first of the names that is a table in the schema, and not the table itself.
+    pub fn usual(&self, names: &[&str]) -> Option<Table> {
+        const SQL: &str = "SELECT c.oid::text FROM unnest($1) WITH ORDINALITY AS n (name, place)
+              JOIN pg_class c ON c.relname = n.name AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND c.oid <> $3
+              JOIN pg_namespace s ON s.oid = c.relnamespace AND s.nspname = $2
+             ORDER BY n.place LIMIT 1";
+        let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let oid = text_of(
+            SQL,
+            &[
+                (names.into_datum(), pg_sys::TEXTARRAYOID),
+                (self.schema.as_str().into_datum(), pg_sys::TEXTOID),
+                (pg_sys::Oid::from(self.oid).into_datum(), pg_sys::OIDOID),
+            ],
+        );
+        Table::load(pg_sys::Oid::from(oid?.parse::<u32>().ok()?))
+    }
+
+    pub fn column(&self, name: &str) -> Option<&Column> {
+        self.columns.iter().find(|column| column.name == name)
+    }
+
+    /// The first of the names that is a column.
+    pub fn first(&self, names: &[&str]) -> Option<&Column> {
+        names.iter().find_map(|name| self.column(name))
+    }
+
+    pub fn reference(&self, column: &str) -> Option<&Reference> {
+        self.references
+            .iter()
+            .find(|reference| reference.column == column)
+    }
+
+    pub fn column_names(&self) -> String {
+        let names: Vec<&str> = self.columns.iter().map(|column| column.name.as_str()).collect();
+        names.join(", ")
+    }
+
+    /// What to say to somebody who names a column that does not exist.
+    pub fn meant(&self, name: &str) -> String {
+        match closest(name, self.columns.iter().map(|column| column.name.as_str())) {
+            Some(column) => format!("Perhaps \"{column}\" is meant."),
+            None => "Give a column of the table, or an SQL expression over its columns.".to_owned(),
+        }
+    }
+}
+
+impl Column {
+    /// Whether values of both can be the same.
+    pub fn is_comparable_to(&self, other: &Column) -> bool {
+        self.r#type == other.r#type
+            || (self.category == other.category && matches!(&*self.category, "N" | "S"))
+    }
+
+    /// Whether it can be a project's number, as webhooks have it.
+    pub fn is_integer(&self) -> bool {
+        matches!(&*self.r#type, "smallint" | "integer" | "bigint")
+    }
+}
+
+/// The text in the statement's only row and column. Names in it must be qualified unless the search path is ours.
+pub fn text_of(sql: &str, arguments: &[(Option<pg_sys::Datum>, pg_sys::Oid)]) -> Option<String> {
+    let (values, types): (Vec<_>, Vec<_>) = arguments.iter().copied().unzip();
+    with_spi(|| {
+        let rows = Plan::prepare(sql, &types).execute(&values);
+        if rows.len() == 0 {
+            return None;
+        }
+        // SAFETY: the callers' statements give a text.
+        unsafe { String::from_datum(rows.get(0, 1).0?, false) }
+    })
+}

@@ -1,0 +1,69 @@
+//! Sets of integrations, in a process's own memory and in the shared one.
+
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::SeqCst;
+
+const LANE_WORDS: usize = 16;
+
+/// Which integrations may have new rows, as bits that their ids hash to: a worker reads what it must, whatever else waits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LaneSet([u64; LANE_WORDS]);
+
+impl LaneSet {
+    pub const ALL: LaneSet = LaneSet([u64::MAX; LANE_WORDS]);
+    pub const NONE: LaneSet = LaneSet([0; LANE_WORDS]);
+
+    pub fn insert(&mut self, integration: i64) {
+        let (word, bit) = Self::place(integration);
+        self.0[word] |= bit;
+    }
+
+    /// True for every integration that was inserted, and for a few others.
+    pub fn may_contain(&self, integration: i64) -> bool {
+        let (word, bit) = Self::place(integration);
+        self.0[word] & bit != 0
+    }
+
+    pub(super) fn merge(&mut self, other: LaneSet) {
+        self.0
+            .iter_mut()
+            .zip(other.0)
+            .for_each(|(bits, others)| *bits |= others);
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.iter().all(|word| *word == 0)
+    }
+
+    fn place(integration: i64) -> (usize, u64) {
+        let place = integration as u64 as usize % (LANE_WORDS * 64);
+        (place / 64, 1 << (place % 64))
+    }
+}
+
+/// A [`LaneSet`] in shared memory.
+pub(super) struct SharedLaneSet([AtomicU64; LANE_WORDS]);
+
+impl SharedLaneSet {
+    pub(super) const fn empty() -> Self {
+        SharedLaneSet([const { AtomicU64::new(0) }; LANE_WORDS])
+    }
+
+    pub(super) fn add(&self, lanes: LaneSet) {
+        for (shared, bits) in self.0.iter().zip(lanes.0).filter(|(_, bits)| *bits != 0) {
+            shared.fetch_or(bits, SeqCst);
+        }
+    }
+
+    pub(super) fn take(&self) -> LaneSet {
+        // Words that are zero are only read: they stay in every processor's cache.
+        LaneSet(std::array::from_fn(|i| match self.0[i].load(SeqCst) {
+            0 => 0,
+            _ => self.0[i].swap(0, SeqCst),
+        }))
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.iter().all(|word| word.load(SeqCst) == 0)
+    }
+}

@@ -1,0 +1,181 @@
+//! All that is in shared memory: a place for each database, and what concerns the cluster.
+
+use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, AtomicU32};
+
+use jiff::Timestamp;
+use pgrx::prelude::*;
+use pgrx::{PGRXSharedMemory, PgAtomic, pg_shmem_init};
+
+use super::since::Since;
+use super::{NOBODY, Slot, Work, wake_process};
+use crate::version;
+
+/// Databases with work that the launcher can keep apart. When a database finds no place, the launcher looks at all of them.
+const SLOTS: usize = 1024;
+/// Places that a database may have, from the one that its OID hashes to.
+const WINDOW: usize = 16;
+
+/// All that is shared.
+pub struct Registry {
+    launcher: AtomicI32,
+    workers: AtomicU32,
+    /// The launcher has to look at every database.
+    survey: AtomicBool,
+    /// How many databases wait for a worker that none can be started for.
+    waiting: AtomicU32,
+    /// Since when the server has no place for another worker.
+    short_of_workers: Since,
+    /// Until when Discord has banned this address, in microseconds since 1970: a worker that starts anew must know.
+    discord_parked_until: AtomicI64,
+    slots: [Slot; SLOTS],
+}
+
+// SAFETY: atomics only, no pointer, the same layout in every process.
+unsafe impl PGRXSharedMemory for Registry {}
+
+// SAFETY: the name is ours alone.
+static REGISTRY: PgAtomic<Registry> = unsafe { PgAtomic::new(c"zentry_notify") };
+
+pub fn request_shared_memory() {
+    pg_shmem_init!(
+        REGISTRY = Registry {
+            launcher: AtomicI32::new(NOBODY),
+            workers: AtomicU32::new(0),
+            survey: AtomicBool::new(true),
+            waiting: AtomicU32::new(0),
+            short_of_workers: Since::never(),
+            discord_parked_until: AtomicI64::new(0),
+            slots: [const { Slot::free() }; SLOTS],
+        }
+    );
+    PRELOADED.store(true, SeqCst);
+}
+
+/// Set in the postmaster; the processes that it forks inherit it.
+static PRELOADED: AtomicBool = AtomicBool::new(false);
+
+/// None when the library was not preloaded: nothing can be woken then.
+pub fn registry() -> Option<&'static Registry> {
+    PRELOADED.load(SeqCst).then(|| REGISTRY.get())
+}
+
+impl Registry {
+    /// The database's slot, taken when it has none; None when its window is full.
+    pub fn slot(&self, database: pg_sys::Oid) -> Option<&Slot> {
+        let oid = database.to_u32();
+        let start = oid.wrapping_mul(0x9E37_79B1) as usize;
+        let window = || (0..WINDOW).map(|i| &self.slots[start.wrapping_add(i) % SLOTS]);
+        window()
+            .find(|slot| slot.database.load(SeqCst) == oid)
+            .or_else(|| {
+                window().find(
+                    |slot| match slot.database.compare_exchange(0, oid, SeqCst, SeqCst) {
+                        Ok(_) => true,
+                        Err(now) => now == oid,
+                    },
+                )
+            })
+    }
+
+    pub fn slots(&self) -> impl Iterator<Item = &Slot> {
+        self.slots.iter().filter(|slot| slot.database.load(SeqCst) != 0)
+    }
+
+    pub fn launcher_enters(&self) {
+        self.launcher.store(version::my_process_number(), SeqCst);
+        self.survey.store(true, SeqCst);
+    }
+
+    /// Workers that serve a database now.
+    pub fn workers(&self) -> u32 {
+        self.workers.load(SeqCst)
+    }
+
+    /// Makes this process the slot's worker; false when there is one already.
+    pub fn enter(&self, slot: &Slot) -> bool {
+        let entered = slot.enter();
+        if entered {
+            self.workers.fetch_add(1, SeqCst);
+        }
+        entered
+    }
+
+    /// The end of what [`enter`](Self::enter) began; harmless when repeated.
+    pub fn leave(&self, slot: &Slot) {
+        if slot.leave() {
+            self.workers.fetch_sub(1, SeqCst);
+        }
+    }
+
+    pub fn take_survey(&self) -> bool {
+        self.survey.swap(false, SeqCst)
+    }
+
+    /// Says how many databases wait for another's worker to leave.
+    pub fn let_wait(&self, databases: usize) {
+        self.waiting
+            .store(u32::try_from(databases).unwrap_or(u32::MAX), SeqCst);
+        if databases > 0 {
+            self.slots()
+                .for_each(|slot| wake_process(slot.worker.load(SeqCst)));
+        }
+    }
+
+    pub fn others_wait(&self) -> bool {
+        self.waiting() > 0
+    }
+
+    /// How many databases wait for another's worker to leave.
+    pub fn waiting(&self) -> u32 {
+        self.waiting.load(SeqCst)
+    }
+
+    /// Says whether the server has no place for another worker.
+    pub fn set_short_of_workers(&self, short: bool) {
+        self.short_of_workers.set(short);
+    }
+
+    pub fn short_of_workers_since(&self) -> Option<Timestamp> {
+        self.short_of_workers.get()
+    }
+
+    pub fn ask_for_survey(&self) {
+        self.survey.store(true, SeqCst);
+    }
+
+    pub fn park_discord(&self, until: Timestamp) {
+        self.discord_parked_until
+            .fetch_max(until.as_microsecond(), SeqCst);
+    }
+
+    pub fn discord_parked_until(&self) -> Option<Timestamp> {
+        Timestamp::from_microsecond(self.discord_parked_until.load(SeqCst)).ok()
+    }
+
+    pub fn wake_launcher(&self) {
+        wake_process(self.launcher.load(SeqCst));
+    }
+
+    /// The slot of a database that has or had work.
+    pub fn known_slot(&self, database: pg_sys::Oid) -> Option<&Slot> {
+        self.slots().find(|slot| slot.database() == database)
+    }
+
+    /// Adds work for a database and wakes who does it.
+    pub fn notify(&self, database: pg_sys::Oid, work: &Work) {
+        let Some(slot) = self.slot(database) else {
+            self.ask_for_survey();
+            return self.wake_launcher();
+        };
+        slot.add(work);
+        if work.configuration {
+            slot.paused_until.store(0, SeqCst);
+        }
+        match slot.worker.load(SeqCst) {
+            NOBODY => self.wake_launcher(),
+            _ if slot.looking.load(SeqCst) => {}
+            worker => wake_process(worker),
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! Since when something is so, in shared memory.
+
+use std::sync::atomic::AtomicI64;
+use std::sync::atomic::Ordering::SeqCst;
+
+use jiff::Timestamp;
+
+/// In microseconds since 1970; 0: it is not so.
+pub struct Since(AtomicI64);
+
+impl Since {
+    pub const fn never() -> Self {
+        Since(AtomicI64::new(0))
+    }
+
+    /// Says whether it is so now; when it was so before, since then.
+    pub fn set(&self, is_so: bool) {
+        if is_so {
+            let now = Timestamp::now().as_microsecond();
+            let _ = self.0.compare_exchange(0, now, SeqCst, SeqCst);
+        } else if self.0.load(SeqCst) != 0 {
+            self.0.store(0, SeqCst);
+        }
+    }
+
+    pub fn get(&self) -> Option<Timestamp> {
+        let micros = Some(self.0.load(SeqCst)).filter(|micros| *micros != 0);
+        micros.and_then(|micros| Timestamp::from_microsecond(micros).ok())
+    }
+}

@@ -1,0 +1,209 @@
+//! A database's place in shared memory.
+
+use std::sync::atomic::Ordering::SeqCst;
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, AtomicU32};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use pgrx::prelude::*;
+
+use super::lanes::SharedLaneSet;
+use super::since::Since;
+use super::work::NOTHING;
+use super::{NOBODY, Work, wake_process};
+use crate::version;
+
+const NEVER: i64 = i64::MAX;
+
+/// A database that has or had work.
+pub struct Slot {
+    /// Its OID; 0: the place is free.
+    pub(super) database: AtomicU32,
+    lanes: SharedLaneSet,
+    lowest: AtomicI64,
+    overdue: SharedLaneSet,
+    progress: AtomicBool,
+    configuration: AtomicBool,
+    /// Process number of its worker.
+    pub(super) worker: AtomicI32,
+    /// The worker looks again by itself within a moment, so nobody has to wake it.
+    pub(super) looking: AtomicBool,
+    /// When something falls due without a commit, in microseconds since 1970.
+    due: AtomicI64,
+    /// Until when no worker may be in the database, in microseconds since 1970.
+    held_until: AtomicI64,
+    /// Until when a worker would find nothing that it may do, in microseconds since 1970. A change of the configuration ends it.
+    pub(super) paused_until: AtomicI64,
+    /// Whether it was said that the database's SQL does not go with the library.
+    outdated: AtomicBool,
+    /// Whether the last worker left because it wanted to.
+    left_in_order: AtomicBool,
+    /// Since when the database refuses what its worker wants.
+    refused: Since,
+}
+
+impl Slot {
+    pub(super) const fn free() -> Self {
+        Slot {
+            database: AtomicU32::new(0),
+            lanes: SharedLaneSet::empty(),
+            lowest: AtomicI64::new(NOTHING),
+            overdue: SharedLaneSet::empty(),
+            progress: AtomicBool::new(false),
+            configuration: AtomicBool::new(false),
+            worker: AtomicI32::new(NOBODY),
+            looking: AtomicBool::new(false),
+            due: AtomicI64::new(NEVER),
+            held_until: AtomicI64::new(0),
+            paused_until: AtomicI64::new(0),
+            outdated: AtomicBool::new(false),
+            left_in_order: AtomicBool::new(true),
+            refused: Since::never(),
+        }
+    }
+
+    pub fn database(&self) -> pg_sys::Oid {
+        pg_sys::Oid::from(self.database.load(SeqCst))
+    }
+
+    pub fn add(&self, work: &Work) {
+        // First: who sees the lanes has to find it.
+        if work.lowest != NOTHING {
+            self.lowest.fetch_min(work.lowest, SeqCst);
+        }
+        self.lanes.add(work.lanes);
+        self.overdue.add(work.overdue);
+        if work.progress {
+            self.progress.store(true, SeqCst);
+        }
+        if work.configuration {
+            self.configuration.store(true, SeqCst);
+        }
+    }
+
+    /// Takes the work out; what is added from now on is there at the next call. `lowest` may come before its lanes.
+    pub fn take(&self) -> Work {
+        Work {
+            lanes: self.lanes.take(),
+            lowest: match self.lowest.load(SeqCst) {
+                NOTHING => NOTHING,
+                _ => self.lowest.swap(NOTHING, SeqCst),
+            },
+            overdue: self.overdue.take(),
+            progress: self.progress.swap(false, SeqCst),
+            configuration: self.configuration.swap(false, SeqCst),
+        }
+    }
+
+    pub fn has_work(&self) -> bool {
+        self.progress.load(SeqCst)
+            || self.configuration.load(SeqCst)
+            || !self.lanes.is_empty()
+            || !self.overdue.is_empty()
+    }
+
+    pub fn due(&self) -> Option<Timestamp> {
+        Timestamp::from_microsecond(self.due.load(SeqCst)).ok()
+    }
+
+    pub fn set_due(&self, at: Option<Timestamp>) {
+        self.due
+            .store(at.map_or(NEVER, Timestamp::as_microsecond), SeqCst);
+    }
+
+    /// Sends the worker away and keeps it away until then; None: it may come back.
+    pub fn hold_until(&self, until: Option<Timestamp>) {
+        self.held_until
+            .store(until.map_or(0, Timestamp::as_microsecond), SeqCst);
+        wake_process(self.worker.load(SeqCst));
+    }
+
+    /// How long no worker may be in the database.
+    pub fn held_for(&self) -> Option<Duration> {
+        time_left(&self.held_until)
+    }
+
+    /// Starts no worker for that long, unless the configuration changes: it could do nothing.
+    pub fn pause_for(&self, pause: Duration) {
+        let until = Timestamp::now().checked_add(pause).unwrap_or(Timestamp::MAX);
+        self.paused_until.store(until.as_microsecond(), SeqCst);
+    }
+
+    pub fn paused_for(&self) -> Option<Duration> {
+        time_left(&self.paused_until)
+    }
+
+    /// True when it was otherwise before.
+    pub fn set_outdated(&self, outdated: bool) -> bool {
+        self.outdated.swap(outdated, SeqCst) != outdated
+    }
+
+    pub fn has_worker(&self) -> bool {
+        self.worker.load(SeqCst) != NOBODY
+    }
+
+    /// Says whether the worker will look by itself within a moment. When it says no, it has to look once more.
+    pub fn set_looking(&self, looking: bool) {
+        self.looking.store(looking, SeqCst);
+    }
+
+    /// False when another worker serves the database already.
+    pub(super) fn enter(&self) -> bool {
+        let entered = self
+            .worker
+            .compare_exchange(NOBODY, version::my_process_number(), SeqCst, SeqCst)
+            .is_ok();
+        if entered {
+            self.left_in_order.store(false, SeqCst);
+            self.refused.set(false);
+        }
+        entered
+    }
+
+    /// True when this process was its worker.
+    pub(super) fn leave(&self) -> bool {
+        self.set_looking(false);
+        self.worker
+            .compare_exchange(version::my_process_number(), NOBODY, SeqCst, SeqCst)
+            .is_ok()
+    }
+
+    /// Says that the worker leaves because it wants to, not because it died.
+    pub fn in_order(&self) {
+        self.left_in_order.store(true, SeqCst);
+    }
+
+    pub fn left_in_order(&self) -> bool {
+        self.left_in_order.load(SeqCst)
+    }
+
+    /// Says whether the database refuses what its worker wants.
+    pub fn set_refused(&self, refused: bool) {
+        self.refused.set(refused);
+    }
+
+    pub fn refused_since(&self) -> Option<Timestamp> {
+        self.refused.get()
+    }
+
+    /// Gives the place of a database that does not exist any more to others.
+    pub fn release(&self) {
+        self.take();
+        self.refused.set(false);
+        self.hold_until(None);
+        self.paused_until.store(0, SeqCst);
+        self.outdated.store(false, SeqCst);
+        self.set_due(None);
+        self.left_in_order.store(true, SeqCst);
+        self.database.store(0, SeqCst);
+    }
+}
+
+/// From now to a moment in microseconds since 1970; None: it is past.
+fn time_left(until: &AtomicI64) -> Option<Duration> {
+    let left = until.load(SeqCst) - Timestamp::now().as_microsecond();
+    u64::try_from(left)
+        .ok()
+        .filter(|left| *left > 0)
+        .map(Duration::from_micros)
+}

@@ -1,0 +1,34 @@
+//! Counters by the minute become counters by the hour, and those leave with the log's rows of their time.
+
+use std::time::Duration;
+
+use pgrx::IntoDatum;
+use pgrx::prelude::*;
+
+use crate::plan::{Plan, with_spi};
+
+/// Rows of at least the last hour stay as they are, so that the last minutes can be asked for. `retention` as for the log;
+/// None: for ever.
+pub fn sum_up(retention: Option<Duration>) {
+    const MINUTES_TO_HOURS: &str = "WITH minutes AS (\
+             DELETE FROM zentry_notify.delivery_stat s \
+             WHERE s.span = 'minute' AND s.since < date_trunc('hour', now(), 'UTC') - interval '1 hour' RETURNING s.*) \
+         INSERT INTO zentry_notify.delivery_stat AS s \
+         SELECT 'hour', date_trunc('hour', m.since, 'UTC'), m.webhook_integration_id, m.event_type, \
+                sum(m.sent), sum(m.failed), sum(m.retried), sum(m.requests), sum(m.messages), sum(m.rate_limited), \
+                sum(m.latency_sum), zentry_notify.sum_histogram(m.latency) \
+         FROM minutes m GROUP BY 2, 3, 4 \
+         ON CONFLICT (span, since, webhook_integration_id, event_type) DO UPDATE \
+         SET sent = s.sent + EXCLUDED.sent, failed = s.failed + EXCLUDED.failed, retried = s.retried + EXCLUDED.retried, \
+             requests = s.requests + EXCLUDED.requests, messages = s.messages + EXCLUDED.messages, \
+             rate_limited = s.rate_limited + EXCLUDED.rate_limited, latency_sum = s.latency_sum + EXCLUDED.latency_sum, \
+             latency = zentry_notify.add_histograms(s.latency, EXCLUDED.latency)";
+    const OLD_HOURS: &str = "DELETE FROM zentry_notify.delivery_stat s \
+         WHERE s.span = 'hour' AND s.since < now() - make_interval(secs => $1)";
+    with_spi(|| {
+        Plan::prepare(MINUTES_TO_HOURS, &[]).execute(&[]);
+        if let Some(retention) = retention {
+            Plan::prepare(OLD_HOURS, &[pg_sys::FLOAT8OID]).execute(&[retention.as_secs_f64().into_datum()]);
+        }
+    });
+}
