@@ -69,17 +69,16 @@ lint: bootstrap ## Check formatting, clippy, documentation and scripts
 deny: bootstrap ## Check the dependencies: licences, sources, duplicates, build scripts, advisories
 	@scripts/deny
 
-coverage: ## Measure the tests' coverage, by lines
+coverage: bootstrap ## Measure the tests' coverage, by lines
 	@scripts/bootstrap chroot
 	@scripts/coverage
 
 package: ## Build the Debian package and the tarball, into target/package
-	@scripts/bootstrap package
+	@scripts/bootstrap package chroot
 	@scripts/package
 
 test-package: ## Install the package on a clean Debian, in a chroot, by the words of docs/operations.md
 	@scripts/bootstrap package chroot
-	@scripts/package
 	@scripts/test-package
 
 META.json: META.json.in Cargo.toml ## Make the description that PGXN wants
@@ -90,9 +89,9 @@ release-check: bootstrap ## Whether this commit can be released
 
 ci-full: ## Everything: what every change has to pass, every PostgreSQL, the packages, the coverage
 	@.ci/run
-	@scripts/bootstrap chroot package
-	@scripts/test-all 13 14 16 17 18
-	@for major in 15 17 18; do scripts/package-of $$major; done
+	@scripts/bootstrap package chroot
+	@scripts/test-all
+	@for major in 15 17 18; do PG_MAJOR=$$major scripts/test-package || exit; done
 	@scripts/coverage
 
 picture: ## Make the README's picture from the demo, with headless Chromium
