@@ -126,8 +126,12 @@ fn a_failed_delivery_is_sent_again_as_a_new_one() {
     );
     assert_eq!(deliveries[2].payload, failed.payload);
     assert_eq!(channel.webhook.event_count(), 1);
-    let refused = scene.client.query_one("SELECT zentry_retry($1)", &[&third]);
-    assert_eq!(sqlstate(refused), "55000");
+    // Neither what was sent, nor what was repeated already and is sent by now.
+    for done in [third, second, failed.id] {
+        let refused = scene.client.query_one("SELECT zentry_retry($1)", &[&done]);
+        assert_eq!(sqlstate(refused), "55000", "{done}");
+    }
+    assert_eq!(scene.deliveries().unwrap().len(), 3);
     assert_clean(&scene);
 }
 
