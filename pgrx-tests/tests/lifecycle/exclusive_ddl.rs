@@ -35,15 +35,6 @@ fn site(busy: bool) -> Result<(Site, Webhook)> {
     Ok((site, webhook))
 }
 
-/// A passing failure after which the delivery waits for an hour.
-fn in_an_hour() -> Behaviour {
-    Behaviour::Answer {
-        status: 503,
-        headers: vec![("retry-after".to_owned(), "3600".to_owned())],
-        body: String::new(),
-    }
-}
-
 /// A session whose statements end soon or fail: an idle worker leaves at once, a busy one waits two seconds for its answers. (The
 /// copying itself takes a while on a busy machine.)
 fn admin(site: &Site, busy: bool) -> Result<Client> {
@@ -156,7 +147,7 @@ fn a_copy_is_served_as_its_template_is() -> Result<()> {
 fn a_copy_can_be_held_back_before_it_sends_what_its_template_sends() -> Result<()> {
     let (mut site, webhook) = site(false)?;
     let mut template = site.connect("zentry")?;
-    webhook.script([in_an_hour()]);
+    webhook.script([Behaviour::in_an_hour()]);
     fire(&mut template)?;
     wait_for(
         &mut template,
