@@ -6,6 +6,7 @@ use zentry_e2e::cluster::{ClusterOptions, StopMode};
 use zentry_e2e::emulator::{Behaviour, Kind};
 use zentry_e2e::scene::Scene;
 use zentry_e2e::site::fire;
+use zentry_e2e::wait::eventually;
 
 use crate::support::Server;
 
@@ -48,8 +49,14 @@ fn metrics_show_what_was_sent_and_what_waits() -> Result<()> {
     scene.wait_until("two outcomes", |all| {
         all.iter().filter(|one| !one.waits()).count() == 2
     })?;
-    let text = metrics()?;
     let id = |id: i64| format!("webhook_id=\"{id}\"");
+    // The worker counts outcomes once a second.
+    let text = eventually(zentry_e2e::scene::SOON, "both to be counted", || {
+        let text = metrics().ok()?;
+        let counted = |metric, channel| value(&text, metric, &[&id(channel)]) == Some(1.0);
+        (counted("zentry_notify_sent_total", good.id) && counted("zentry_notify_failed_total", bad.id))
+            .then_some(text)
+    })?;
     assert_eq!(
         value(&text, "zentry_notify_sent_total", &[&id(good.id)]),
         Some(1.0),
