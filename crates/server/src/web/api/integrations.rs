@@ -7,7 +7,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::responses::{Missing, NotAllowed, Refused};
 use crate::database::{Access, Session};
-use crate::queries::integrations::{self, Change, Filter, Integration, New};
+use crate::queries::integrations::{self, Change, Filter, Integration, New, Rules};
 use crate::web::form::{Filters, Form};
 use crate::web::page::{Number, Page};
 use crate::web::path::Id;
@@ -86,6 +86,7 @@ pub async fn create(caller: Caller, mut form: Form) -> Result<(StatusCode, Json<
         project: form.id("project").flatten(),
         event_types: form.names("event_types"),
         is_active: form.flag("is_active"),
+        rules: Rules::default(),
     };
     form.finish()?;
     let mut connection = caller.connection().await?;
@@ -156,6 +157,7 @@ async fn change(caller: Caller, Id(id): Id, mut form: Form) -> Result<Json<Integ
         project: form.id("project"),
         event_types: form.names("event_types"),
         is_active: form.flag("is_active"),
+        rules: Rules::default(),
     };
     form.finish()?;
     let mut connection = caller.connection().await?;
