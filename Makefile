@@ -1,6 +1,6 @@
 # The front door: `make` lists what there is. The work is done by scripts/, which can be called without make too.
 
-.PHONY: help demo stop web psql test test-crates test-pg test-e2e torture soak fuzz load bench bench-micro bench-compare lint deny picture bootstrap stage install clean
+.PHONY: help demo stop web psql test test-crates test-pg test-e2e torture soak fuzz load bench bench-micro bench-compare lint deny picture screenshots bootstrap browser stage install clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -22,7 +22,7 @@ psql: bootstrap ## Open psql in the kept demo; starts one when none runs
 stop: ## Stop the kept demo
 	@scripts/stop
 
-test: bootstrap ## Run every test
+test: browser ## Run every test
 	@scripts/test
 
 test-crates: bootstrap ## Run the tests that need no PostgreSQL
@@ -31,7 +31,7 @@ test-crates: bootstrap ## Run the tests that need no PostgreSQL
 test-pg: bootstrap ## Run the tests inside PostgreSQL
 	@scripts/test pg
 
-test-e2e: bootstrap ## Run the end-to-end tests
+test-e2e: browser ## Run the end-to-end tests
 	@scripts/test e2e
 
 torture: bootstrap ## Kill everything a hundred times under load, and count what arrives (ZENTRY_KILLS, ZENTRY_SEED)
@@ -65,8 +65,14 @@ picture: ## Make the README's picture from the demo, with headless Chromium
 	@scripts/bootstrap picture
 	@scripts/picture
 
+screenshots: browser ## Make the pictures of the admin pages, with headless Chromium
+	@scripts/screenshots
+
 bootstrap: ## Install what is missing: system packages and cargo-pgrx
 	@scripts/bootstrap
+
+browser:
+	@scripts/bootstrap browser
 
 stage: bootstrap ## Make the private PostgreSQL
 	@scripts/stage

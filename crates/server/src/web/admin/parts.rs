@@ -70,7 +70,7 @@ pub fn json(label: &str, value: &Value) -> Markup {
 }
 
 pub fn text_box(label: &str, text: &str) -> Markup {
-    html! { pre tabindex="0" role="region" aria-label=(label) { code { (text) } } }
+    html! { pre tabindex="0" role="group" aria-label=(label) { code { (text) } } }
 }
 
 /// What the request before has done.
@@ -81,7 +81,7 @@ pub fn notice(filters: &mut Filters) -> Option<Notice> {
 /// A table that scrolls by itself where the screen is narrow.
 pub fn table(caption: &str, content: Markup) -> Markup {
     html! {
-        div.table role="region" aria-label=(caption) tabindex="0" {
+        div.table role="group" aria-label=(caption) tabindex="0" {
             table { caption.hidden { (caption) } (content) }
         }
     }

@@ -205,7 +205,7 @@ fn canvas(
     content: Markup,
 ) -> Markup {
     html! {
-        div.plot {
+        div.plot role="group" aria-label="Plot" tabindex="0" {
             svg role="img" aria-label=(label) viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } {
                 @for (value, text) in ticks {
                     @let y = round(plane.y(value));

@@ -13,7 +13,7 @@ use crate::web::Error;
 
 /// Nothing but this site's own style sheet and script, in no other site's frame.
 const POLICY: HeaderValue = HeaderValue::from_static(
-    "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; \
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; \
      frame-ancestors 'none'",
 );
 
@@ -45,11 +45,10 @@ pub async fn surround(request: Request, next: Next) -> Response {
 fn page(error: &Error, here: Option<String>) -> Response {
     let status = error.status();
     if status == StatusCode::UNAUTHORIZED {
-        let mut query = form_urlencoded::Serializer::new(String::from("/admin/sign-in/?"));
-        if let Some(here) = here {
-            query.append_pair("next", &here);
-        }
-        return ([(SET_COOKIE, visitor::forget())], Redirect::to(&query.finish())).into_response();
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query.extend_pairs(here.map(|here| ("next", here)));
+        let address = format!("/admin/sign-in/?{}", query.finish());
+        return ([(SET_COOKIE, visitor::forget())], Redirect::to(&address)).into_response();
     }
     let title = match status {
         StatusCode::FORBIDDEN => "Not allowed",
