@@ -66,6 +66,7 @@ picture: ## Make the README's picture from the demo, with headless Chromium
 	@scripts/picture
 
 screenshots: browser ## Make the pictures of the admin pages, with headless Chromium
+	@scripts/bootstrap picture
 	@scripts/screenshots
 
 bootstrap: ## Install what is missing: system packages and cargo-pgrx

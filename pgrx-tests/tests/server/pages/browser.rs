@@ -234,19 +234,33 @@ impl Browser {
         Ok(serde_json::from_value(found)?)
     }
 
-    /// What the browser complains of: scripts that fail, what the content security policy refuses.
+    /// What the browser complains of: scripts that fail, what the content security policy refuses. A form that is refused is no
+    /// complaint.
     pub fn complaints(&self) -> Result<Vec<String>> {
         let answer: Value = ureq::post(format!("{}/se/log", self.session))
             .send_json(json!({"type": "browser"}))?
             .body_mut()
             .read_json()?;
         let entries = answer["value"].as_array().cloned().unwrap_or_default();
-        Ok(entries.iter().map(|entry| entry["message"].to_string()).collect())
+        let messages = entries.iter().map(|entry| entry["message"].to_string());
+        Ok(messages
+            .filter(|message| !message.contains("responded with a status of 4"))
+            .collect())
     }
 
-    /// A picture of the page, as a PNG: all of it, however long it is.
-    pub fn picture(&self) -> Result<Vec<u8>> {
-        Ok(self.runtime.block_on(self.client.screenshot())?)
+    /// A picture of the page's upper part, so many points high, as a PNG.
+    pub fn picture(&self, height: u64) -> Result<Vec<u8>> {
+        let frame = self
+            .run("return window.outerHeight - window.innerHeight")?
+            .as_u64()
+            .unwrap_or(0);
+        let (_, _, width, _) = self.runtime.block_on(self.client.get_window_rect())?;
+        Ok(self.runtime.block_on(async {
+            self.client
+                .set_window_rect(0, 0, width as u32, (height + frame) as u32)
+                .await?;
+            self.client.screenshot().await
+        })?)
     }
 }
 

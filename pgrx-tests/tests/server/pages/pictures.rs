@@ -8,8 +8,8 @@ use zentry_e2e::emulator::Behaviour;
 use zentry_e2e::site::fire;
 use zentry_e2e::zentry;
 
-use super::Site;
-use super::browser::Look;
+use super::browser::{Browser, Look};
+use super::{Site, enter};
 
 /// Days like any other: a hundred hours of deliveries, some of which failed, slower towards noon.
 const HISTORY: &str = "\
@@ -25,48 +25,35 @@ const HISTORY: &str = "\
 
 fn furnish(site: &mut Site) -> Result<()> {
     let scene = &mut site.scene;
-    let (discord, connector, workflow) = (
-        scene.emulator.discord_webhook(),
-        scene.emulator.connector(),
-        scene.emulator.workflow(),
-    );
-    let register = "SELECT zentry_register_webhook($1, $2, $3, $4, $5, quiet_hours => $6)";
-    let none: Option<i64> = None;
-    let all: Option<&[&str]> = None;
-    let few: Option<&[&str]> = Some(&["task_completed", "milestone_reached"]);
-    let quiet: Option<&str> = Some("22:00-07:00 Europe/Berlin");
-    let never: Option<&str> = None;
-    scene.client.execute(
-        register,
-        &[
-            &"Backend channel",
-            &"discord",
-            &discord.url(),
-            &none,
-            &all,
-            &never,
-        ],
-    )?;
-    scene.client.execute(
-        register,
-        &[
-            &"Website team",
-            &"teams",
-            &workflow.url(),
-            &Some(1i64),
-            &few,
-            &quiet,
-        ],
-    )?;
-    scene.client.execute(
-        register,
-        &[&"Announcements", &"teams", &connector.url(), &none, &all, &never],
-    )?;
     scene.client.batch_execute(&format!(
-        "GRANT SELECT ON tasks_project, users_user TO {}; SELECT zentry_update_webhook(2, quiet_hours => '')",
-        site.manager.role
+        "CREATE ROLE notifications_lead NOLOGIN; SELECT zentry_grant('notifications_lead', 'manager'); \
+         GRANT notifications_lead TO {}; GRANT SELECT ON tasks_project, users_user TO notifications_lead",
+        site.server.login
     ))?;
-    connector.script([Behaviour::Status(400)]);
+    let emulator = &scene.emulator;
+    let (backend, lobby) = (emulator.discord_webhook(), emulator.discord_webhook());
+    let (announcements, website) = (emulator.connector(), emulator.workflow());
+    for (name, kind, webhook, rest) in [
+        ("Backend channel", "discord", &backend, ""),
+        (
+            "Website team",
+            "teams",
+            &website,
+            ", project_id => 1, event_types => '{task_completed,milestone_reached}'",
+        ),
+        ("Announcements", "teams", &announcements, ""),
+        (
+            "Lobby",
+            "discord",
+            &lobby,
+            ", event_types => '{badge_earned,daily_streak}'",
+        ),
+    ] {
+        let sql = format!("SELECT zentry_register_webhook($1, $2, $3{rest})");
+        scene.client.execute(&sql, &[&name, &kind, &webhook.url()])?;
+    }
+    announcements.script([Behaviour::Status(400)]);
+    lobby.script([Behaviour::Normal, Behaviour::Status(404)]);
     zentry::complete_task(&mut scene.client, 2, jiff::Timestamp::now())?;
     scene.settle()?;
     for _ in 0..2 {
@@ -74,9 +61,10 @@ fn furnish(site: &mut Site) -> Result<()> {
         scene.settle()?;
     }
     scene.client.batch_execute(HISTORY)?;
-    scene
-        .client
-        .execute("SELECT zentry_update_webhook(2, quiet_hours => $1)", &[&quiet])?;
+    scene.client.batch_execute(
+        "SELECT zentry_update_webhook(2, filter => '$.points > 20', quiet_hours => '22:00-07:00 Europe/Berlin')",
+    )?;
+    site.manager = site.server.token_of(scene, "notifications_lead")?;
     Ok(())
 }
 
@@ -84,26 +72,24 @@ fn furnish(site: &mut Site) -> Result<()> {
 fn the_pages_of_the_guide() -> Result<()> {
     let pictures = env::var_os("ZENTRY_SCREENSHOTS").map(PathBuf::from);
     // Light and dark from one server, so that both show the same.
-    let light = Look {
-        height: 760,
-        ..Look::DESK
-    };
-    let mut site = Site::entered(light)?;
+    let light = Look::DESK;
+    let mut site = Site::start(light)?;
     furnish(&mut site)?;
+    enter(&site.browser, &site.server, &site.manager)?;
     let mut looks = vec![("light", None)];
     if pictures.is_some() {
-        let dark = super::browser::Browser::start(light.dark())?;
-        super::enter(&dark, &site.server, &site.manager)?;
+        let dark = Browser::start(light.dark())?;
+        enter(&dark, &site.server, &site.manager)?;
         looks.push(("dark", Some(dark)));
     }
-    for (name, path) in [
-        ("integrations", "/integrations/"),
-        ("integration", "/integrations/1/"),
-        ("form", "/integrations/2/edit/"),
-        ("log", "/logs/"),
-        ("delivery", "/logs/2/"),
-        ("event", "/events/task_completed/"),
-        ("status", "/status/?span=days"),
+    for (name, path, height) in [
+        ("integrations", "/integrations/", 660),
+        ("integration", "/integrations/1/", 1000),
+        ("form", "/integrations/2/edit/", 1200),
+        ("log", "/logs/", 760),
+        ("delivery", "/logs/3/", 900),
+        ("event", "/events/task_completed/", 860),
+        ("status", "/status/?span=days", 1080),
     ] {
         for (colours, browser) in &looks {
             let browser = browser.as_ref().unwrap_or(&site.browser);
@@ -112,10 +98,16 @@ fn the_pages_of_the_guide() -> Result<()> {
             if let Some(directory) = &pictures {
                 fs::write(
                     directory.join(format!("admin-{name}-{colours}.png")),
-                    browser.picture()?,
+                    browser.picture(height)?,
                 )?;
             }
         }
+    }
+    if let Some(directory) = &pictures {
+        let phone = Browser::start(Look::PHONE)?;
+        enter(&phone, &site.server, &site.manager)?;
+        phone.goto(&format!("{}/admin/integrations/", site.server.url))?;
+        fs::write(directory.join("admin-phone.png"), phone.picture(844)?)?;
     }
     Ok(())
 }

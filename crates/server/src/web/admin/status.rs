@@ -30,6 +30,9 @@ pub async fn show(visitor: Visitor, mut filters: Filters) -> Result<Markup, Erro
     let hours = status::hours(&session, hours, None).await?;
     Ok(Frame::new(&visitor, Section::Status, "Status").render(html! {
         p.verdict { (verdict(&findings)) }
+        @if findings.iter().any(is_problem) {
+            section { h2 { "What to look at" } (table("What needs attention", findings.iter().filter(|one| is_problem(one)))) }
+        }
         form.filters method="get" {
             (input::choice("span", "Plots of the last", None, SPANS.map(|(code, words, _)| (code, words)), code))
             button { "Show" }
@@ -38,7 +41,7 @@ pub async fn show(visitor: Visitor, mut filters: Filters) -> Result<Markup, Erro
             section { h2 { "Sent and failed, last " (words) } (plot::sent_and_failed(&hours)) }
             section { h2 { "Latency, last " (words) } (plot::latency(&hours)) }
         }
-        section { h2 { "Along the way from the write to the message" } (table(&findings)) }
+        section { h2 { "Along the way from the write to the message" } (table("What works and what does not", findings.iter())) }
     }))
 }
 
@@ -55,9 +58,13 @@ fn verdict(findings: &[Finding]) -> Markup {
     }
 }
 
-fn table(findings: &[Finding]) -> Markup {
+fn is_problem(finding: &Finding) -> bool {
+    finding.state != "ok"
+}
+
+fn table<'a>(caption: &str, findings: impl Iterator<Item = &'a Finding>) -> Markup {
     parts::table(
-        "What works and what does not",
+        caption,
         html! {
             thead { tr { @for head in ["What", "State", "In words"] { th scope="col" { (head) } } } }
             tbody {

@@ -195,7 +195,7 @@ fn place(webhook: Option<&Webhook>, draft: &Draft, wrong: &Fields) -> Markup {
                 name: "webhook_url", label: "Webhook URL", kind: "url", value: &draft.webhook_url, required: webhook.is_none(),
                 check: Some("/admin/integrations/check/"),
                 hint: html! {
-                    "Who knows it can post to the channel: it is shown this once. "
+                    "Who knows it can post to the channel, so it is not shown again. "
                     @if let Some(webhook) = webhook { "Left empty, it stays " code { (webhook.integration.webhook_url) } "." }
                 },
                 ..TextField::default()

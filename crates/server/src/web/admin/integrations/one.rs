@@ -50,7 +50,10 @@ pub async fn show(visitor: Visitor, Id(id): Id, mut filters: Filters) -> Result<
             section { h2 { "Settings" } (settings(&webhook)) }
         }
         @if rights.may(Deed::Test) { (trial(id, tried.as_ref())) }
-        section { h2 { "The last 24 hours" } (plot::sent_and_failed(&hours)) }
+        div.columns {
+            section { h2 { "Sent and failed, last 24 hours" } (plot::sent_and_failed(&hours)) }
+            section { h2 { "Latency, last 24 hours" } (plot::latency(&hours)) }
+        }
         section {
             h2 { "Latest deliveries" }
             @if latest.entries.is_empty() { p.empty { "Nothing was sent yet." } }
