@@ -11,11 +11,12 @@ use webhook::http_thread::Outgoing;
 use webhook::outcome::{TransportError, judge, judge_absence};
 use webhook::schedule::{LaneId, RequestId, Scheduler, Tally};
 
+use super::counters::Uncounted;
 use super::housekeeping::{self, Housekeeping};
 use super::lanes::{Composer, Lane, config, idle_connections, policy};
 use super::marks::Marks;
 use super::queue::Queue;
-use super::record::{Uncounted, Unrecorded};
+use super::record::Unrecorded;
 use super::trouble::Trouble;
 use super::wait::Waiter;
 use super::wording::Wordings;
@@ -328,7 +329,7 @@ impl Worker {
             self.marks.lower(Work::UNKNOWN);
             let mut given_up = Tally::default();
             let kept = self.housekeeping.run(&mut given_up);
-            self.uncounted.add(given_up);
+            self.uncounted.add(given_up.into());
             kept?;
         }
         Ok(())

@@ -1,6 +1,7 @@
 //! The background processes: one launcher for the cluster, one worker for each database that has work.
 
 mod catalogue;
+mod counters;
 mod database;
 mod delivery;
 mod files;

@@ -12,6 +12,7 @@ use webhook::schedule::{
     self, CircuitState, Claim, Delivery, DeliveryChange, DeliveryId, LaneChange, LaneId, Outcome, Tally,
 };
 
+use super::counters::{End, Ends, Sums};
 use super::marks::Marks;
 use crate::plan::{Plan, Rows, with_spi};
 use crate::settings;
@@ -271,14 +272,14 @@ impl Queue {
             .collect()
     }
 
-    /// Writes outcomes down, and counts those that are final.
+    /// Writes outcomes down.
     pub fn record(&self, changes: &[&DeliveryChange]) {
         if changes.is_empty() {
             return;
         }
-        fn column<T>(
-            changes: &[&DeliveryChange],
-            value: impl Fn(&DeliveryChange) -> T,
+        fn column<'a, T>(
+            changes: &[&'a DeliveryChange],
+            value: impl Fn(&'a DeliveryChange) -> T,
         ) -> Option<pg_sys::Datum>
         where
             Vec<T>: IntoDatum,
@@ -299,9 +300,9 @@ impl Queue {
                 // Discord's answer has the message in it.
                 column(changes, |c| {
                     let kept = log_payloads || c.outcome != Outcome::Sent;
-                    c.body.as_deref().filter(|_| kept).map(str::to_owned)
+                    c.body.as_deref().filter(|_| kept)
                 }),
-                column(changes, |c| c.error.as_deref().map(str::to_owned)),
+                column(changes, |c| c.error.as_deref()),
                 column(changes, |c| {
                     (c.outcome == Outcome::Sent).then(|| to_timestamptz(c.at))
                 }),
@@ -309,30 +310,33 @@ impl Queue {
                 log_payloads.into_datum(),
             ]);
         });
-        self.count(&Counts::of(changes));
     }
 
-    fn count(&self, counts: &BTreeMap<i64, Counts>) {
-        if counts.is_empty() {
-            return;
+    /// Adds to the counters.
+    pub fn count(&self, sums: &Sums) {
+        if !sums.ends.is_empty() {
+            self.count_ends(&sums.ends);
         }
-        let lanes: Vec<i64> = counts.keys().copied().collect();
-        let sent: Vec<i64> = counts.values().map(|c| c.sent).collect();
-        let failed: Vec<i64> = counts.values().map(|c| c.failed).collect();
-        let last_sent: Vec<_> = counts.values().map(|c| c.last_sent.map(to_timestamptz)).collect();
-        let last_failed: Vec<_> = counts
-            .values()
-            .map(|c| c.last_failed.map(to_timestamptz))
-            .collect();
-        let error: Vec<_> = counts.values().map(|c| c.error.clone()).collect();
+        if !sums.tally.is_empty() {
+            self.count_tally(&sums.tally);
+        }
+    }
+
+    fn count_ends(&self, ends: &Ends) {
+        let times = |time: fn(&End) -> Option<Timestamp>| {
+            let times = ends.values().map(|end| time(end).map(to_timestamptz));
+            times.collect::<Vec<_>>().into_datum()
+        };
+        let numbers = |number: fn(&End) -> i64| ends.values().map(number).collect::<Vec<_>>().into_datum();
+        let errors: Vec<Option<&str>> = ends.values().map(|end| end.error.as_deref()).collect();
         with_spi(|| {
             self.count.execute(&[
-                lanes.into_datum(),
-                sent.into_datum(),
-                failed.into_datum(),
-                last_sent.into_datum(),
-                last_failed.into_datum(),
-                error.into_datum(),
+                ends.keys().map(|lane| lane.0).collect::<Vec<_>>().into_datum(),
+                numbers(|end| end.sent),
+                numbers(|end| end.failed),
+                times(|end| end.last_sent),
+                times(|end| end.last_failed),
+                errors.into_datum(),
             ]);
         });
     }
@@ -389,23 +393,15 @@ impl Queue {
                 .for_each(|event_type| tally.failed(lane, &event_type));
             rows.len()
         });
-        if failed > 0 {
-            let counts = Counts {
-                failed: failed as i64,
-                last_failed: Some(at),
-                error: Some(reason.to_owned()),
-                ..Counts::default()
-            };
-            self.count(&BTreeMap::from([(lane.0, counts)]));
-        }
+        let ends = (failed > 0).then(|| (lane, End::given_up(failed as i64, at, reason)));
+        let ends = ends.into_iter().collect();
         GivenUp {
-            tally,
+            sums: Sums { tally, ends },
             more: failed == FAIL_PAGE as usize,
         }
     }
 
-    /// Adds to the counters.
-    pub fn tally(&self, tally: &Tally) {
+    fn count_tally(&self, tally: &Tally) {
         fn column<T>(
             tally: &Tally,
             value: impl Fn((LaneId, &str, &schedule::Counts)) -> T,
@@ -439,7 +435,7 @@ impl Queue {
 
 /// What came of giving up a page.
 pub struct GivenUp {
-    pub tally: Tally,
+    pub sums: Sums,
     /// There may be more that waits.
     pub more: bool,
 }
@@ -448,37 +444,6 @@ pub struct GivenUp {
 fn array_literal(counts: &[u64]) -> String {
     let counts: Vec<String> = counts.iter().map(u64::to_string).collect();
     format!("{{{}}}", counts.join(","))
-}
-
-/// What became of a lane's deliveries.
-#[derive(Clone, Debug, Default)]
-struct Counts {
-    sent: i64,
-    failed: i64,
-    last_sent: Option<Timestamp>,
-    last_failed: Option<Timestamp>,
-    error: Option<String>,
-}
-
-impl Counts {
-    fn of(changes: &[&DeliveryChange]) -> BTreeMap<i64, Counts> {
-        let mut lanes: BTreeMap<i64, Counts> = BTreeMap::new();
-        for change in changes {
-            let counts = match change.outcome {
-                Outcome::Sent | Outcome::Failed => lanes.entry(change.lane.0).or_default(),
-                Outcome::Retry { .. } | Outcome::Waiting { .. } => continue,
-            };
-            if change.outcome == Outcome::Sent {
-                counts.sent += 1;
-                counts.last_sent = Some(change.at);
-            } else {
-                counts.failed += 1;
-                counts.last_failed = Some(change.at);
-                counts.error = change.error.as_deref().map(str::to_owned);
-            }
-        }
-        lanes
-    }
 }
 
 fn status(outcome: Outcome) -> &'static str {

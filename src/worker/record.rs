@@ -2,51 +2,16 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use webhook::schedule::{Changes, DeliveryChange, LaneChange, LaneId, Tally};
+use webhook::schedule::{Changes, DeliveryChange, LaneChange, LaneId};
 
+use super::counters::Sums;
 use super::database;
 use super::delivery::Worker;
 
 /// Outcomes in one statement.
 const RECORD_PAGE: usize = 5_000;
-
-/// Counters are added to no more often, so that under load they cost nothing. A lane that was idle is counted with its outcome.
-const COUNT_INTERVAL: Duration = Duration::from_secs(1);
-
-/// What has to be added to the counters.
-#[derive(Default)]
-pub struct Uncounted {
-    tally: Tally,
-    last: Option<Instant>,
-}
-
-impl Uncounted {
-    pub fn add(&mut self, tally: Tally) {
-        self.tally.merge(tally);
-    }
-
-    /// How long it may wait; None: there is nothing.
-    pub fn wait(&self) -> Option<Duration> {
-        let since = self.last.map_or(COUNT_INTERVAL, |last| last.elapsed());
-        (!self.tally.is_empty()).then(|| COUNT_INTERVAL.saturating_sub(since))
-    }
-
-    /// Nothing may wait any more: the worker leaves.
-    pub fn hurry(&mut self) {
-        self.last = None;
-    }
-
-    /// What has to be counted now. It is the caller's to give back if the database does not take it.
-    fn take_due(&mut self) -> Option<Tally> {
-        self.wait()?.is_zero().then(|| {
-            self.last = Some(Instant::now());
-            std::mem::take(&mut self.tally)
-        })
-    }
-}
 
 /// What the database did not take.
 #[derive(Default)]
@@ -89,7 +54,7 @@ impl Worker {
                 .into_values()
                 .for_each(|state| self.record_state(state));
         }
-        self.uncounted.add(self.scheduler.take_tally());
+        self.uncounted.add(self.scheduler.take_tally().into());
         let changes = self.scheduler.take_changes();
         if changes.is_empty() {
             return self.count();
@@ -108,11 +73,9 @@ impl Worker {
     fn record(&mut self, changes: &[DeliveryChange]) {
         for page in changes.chunks(RECORD_PAGE) {
             let page: Vec<&DeliveryChange> = page.iter().collect();
-            let tally = self.due_tally();
-            if self.write(&page, tally.as_ref()).is_ok() {
+            if self.write_and_count(&page).is_ok() {
                 continue;
             }
-            self.uncounted.add(tally.unwrap_or_default());
             let mut by_lane: HashMap<LaneId, Vec<&DeliveryChange>> = HashMap::new();
             for change in page {
                 by_lane.entry(change.lane).or_default().push(change);
@@ -122,22 +85,40 @@ impl Worker {
                     self.met(&format!("recording deliveries of webhook {}", lane.0), error);
                     self.unrecorded.deliveries.extend(changes.into_iter().cloned());
                     self.unrecorded.lanes.insert(lane);
+                } else {
+                    self.uncounted.add_outcomes(&changes);
                 }
             }
         }
     }
 
-    fn write(&self, changes: &[&DeliveryChange], tally: Option<&Tally>) -> Result<(), String> {
+    /// With what is due to be counted, these outcomes included.
+    fn write_and_count(&mut self, changes: &[&DeliveryChange]) -> Result<(), String> {
+        let Some(due) = self.take_due() else {
+            self.write(changes, None)?;
+            self.uncounted.add_outcomes(changes);
+            return Ok(());
+        };
+        let written = self.write(changes, Some(&due));
+        if written.is_err() {
+            self.uncounted.give_back(due);
+        }
+        written
+    }
+
+    fn write(&self, changes: &[&DeliveryChange], due: Option<&Sums>) -> Result<(), String> {
         database::transaction("zentry_notify: record deliveries", || {
             self.queue.record(changes);
-            if let Some(tally) = tally {
-                self.queue.tally(tally);
+            if let Some(due) = due {
+                let mut sums = due.clone();
+                sums.add_outcomes(changes);
+                self.queue.count(&sums);
             }
         })
     }
 
     /// Not while the database is in trouble: what can't be counted must not keep outcomes from being recorded.
-    fn due_tally(&mut self) -> Option<Tally> {
+    fn take_due(&mut self) -> Option<Sums> {
         (!self.trouble.is_on())
             .then(|| self.uncounted.take_due())
             .flatten()
@@ -145,10 +126,13 @@ impl Worker {
 
     /// Adds to the counters what no outcome has taken along.
     pub fn count(&mut self) {
-        let Some(tally) = self.due_tally() else { return };
-        let counted = database::transaction("zentry_notify: count", || self.queue.tally(&tally));
+        if self.uncounted.wait().is_none() {
+            return;
+        }
+        let Some(due) = self.take_due() else { return };
+        let counted = database::transaction("zentry_notify: count", || self.queue.count(&due));
         if let Err(error) = counted {
-            self.uncounted.add(tally);
+            self.uncounted.give_back(due);
             self.met("counting", error);
         }
     }
@@ -200,7 +184,7 @@ impl Worker {
             let given_up = database::transaction("zentry_notify: give up deliveries", || {
                 self.queue.fail_waiting(lane, &reason, at)
             })?;
-            self.uncounted.add(given_up.tally);
+            self.uncounted.add(given_up.sums);
             if !given_up.more {
                 return Ok(());
             }

@@ -11,7 +11,7 @@ use zentry_e2e::site::Site;
 use zentry_e2e::wait::eventually;
 use zentry_e2e::zentry::id;
 
-use crate::{TASKS, replace_worker, worker};
+use crate::{TASKS, is_true, replace_worker, worker};
 
 /// A cluster whose processes may have so many files, and may allow themselves so many.
 fn site(soft: u32, hard: u32) -> (Site, Client) {
@@ -66,6 +66,11 @@ fn with_few_files_channels_that_worked_are_served_beside_more_that_hang_than_the
         webhook.wait_for_events(1, SOON);
     }
     // What is known of them has to outlive the worker.
+    let known = format!("(SELECT count(last_sent_at) = {HEALTHY} FROM zentry_notify.webhook_count)");
+    eventually(SOON, "it to be known", || {
+        is_true(&mut client, &known, &[]).then_some(())
+    })
+    .unwrap();
     replace_worker(&mut client);
     for number in 2..=3 {
         numbered::complete_in(&mut client, id::MOBILE_APP, [number]).unwrap();

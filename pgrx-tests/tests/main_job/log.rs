@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use zentry_e2e::emulator::{Behaviour, Kind};
-use zentry_e2e::scene::{Channel, Delivery, Scene};
+use zentry_e2e::scene::{Channel, Delivery, SOON, Scene};
+use zentry_e2e::wait::eventually;
 use zentry_e2e::zentry::{self, id};
 
 use crate::resend::in_an_hour;
@@ -299,6 +300,13 @@ fn the_views_show_deliveries_and_their_webhooks() {
     assert_eq!(failed[0].get::<_, &str>(1), "discord");
     assert_eq!((failed[0].get(2), failed[0].get(3)), (Some(400), "ada"));
 
+    // Counters are added to once in a second.
+    const COUNTED: &str = "SELECT sum(sent + failed) = 2 FROM zentry_notify.webhooks";
+    eventually(SOON, "both to be counted", || {
+        let counted: bool = scene.client.query_one(COUNTED, &[]).unwrap().get(0);
+        counted.then_some(())
+    })
+    .unwrap();
     let webhooks = scene
         .client
         .query(
