@@ -13,7 +13,7 @@ help: ## List the targets
 demo: bootstrap ## See it work, in a private cluster (KEEP=1: leave it running)
 	@scripts/demo $(if $(KEEP),--keep)
 
-web: bootstrap ## Serve the REST API over the kept demo, until Ctrl-C
+web: bootstrap ## Serve the admin pages and the REST API over the kept demo, until Ctrl-C
 	@scripts/web
 
 psql: bootstrap ## Open psql in the kept demo; starts one when none runs

@@ -35,6 +35,19 @@ pub struct Integration {
     pub updated_at: Timestamp,
 }
 
+impl Integration {
+    /// What it hears, in words.
+    pub fn heard(&self) -> String {
+        let names = self.event_types.as_array().into_iter().flatten();
+        let names: Vec<&str> = names.filter_map(Value::as_str).collect();
+        match names.as_slice() {
+            [] => "nothing".to_owned(),
+            names if names.contains(&"*") => "all events".to_owned(),
+            names => names.join(", "),
+        }
+    }
+}
+
 impl From<&Row> for Integration {
     fn from(row: &Row) -> Self {
         Self {

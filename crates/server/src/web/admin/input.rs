@@ -16,7 +16,6 @@ pub struct TextField<'a> {
     pub hint: Markup,
     pub required: bool,
     pub autocomplete: &'a str,
-    pub placeholder: &'a str,
     /// Where the script asks whether the value is right while it is typed.
     pub check: Option<&'a str>,
 }
@@ -31,7 +30,6 @@ impl Default for TextField<'_> {
             hint: html! {},
             required: false,
             autocomplete: "off",
-            placeholder: "",
             check: None,
         }
     }
@@ -47,7 +45,7 @@ impl TextField<'_> {
                 }
                 p.hint id={ (self.name) "-hint" } { (self.hint) }
                 input id=(self.name) name=(self.name) type=(self.kind) value=(self.value) required[self.required]
-                    autocomplete=(self.autocomplete) placeholder=(self.placeholder) spellcheck="false"
+                    autocomplete=(self.autocomplete) spellcheck="false"
                     aria-describedby={ (self.name) "-hint " (self.name) "-problem" }
                     aria-invalid=[problem.map(|_| "true")] data-check=[self.check];
                 (problem_text(self.name, problem))

@@ -38,21 +38,6 @@ pub fn vendor(webhook_type: &str) -> &str {
     }
 }
 
-/// What an integration hears, in words.
-pub fn heard(event_types: &Value) -> String {
-    let names: Vec<&str> = event_types
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_str)
-        .collect();
-    match names.as_slice() {
-        [] => "nothing".to_owned(),
-        names if names.contains(&"*") => "all events".to_owned(),
-        names => names.join(", "),
-    }
-}
-
 /// A project by id and, where the role may read it, name.
 pub fn project(id: Option<i64>, name: Option<&str>) -> Markup {
     html! {
@@ -167,13 +152,5 @@ mod tests {
             [0, 999, 1000, 1_234_567, -1000].map(grouped),
             ["0", "999", "1,000", "1,234,567", "-1,000"]
         );
-    }
-
-    #[test]
-    fn what_is_heard_is_said_in_words() {
-        let words = |value: Value| heard(&value);
-        assert_eq!(words(serde_json::json!(["*", "x"])), "all events");
-        assert_eq!(words(serde_json::json!([])), "nothing");
-        assert_eq!(words(serde_json::json!(["a", "b"])), "a, b");
     }
 }

@@ -95,7 +95,7 @@ fn row(webhook: &Webhook, may_update: bool) -> Markup {
                 div.muted { (parts::vendor(&integration.webhook_type)) }
             }
             td data-label="Hears" {
-                (parts::heard(&integration.event_types))
+                (integration.heard())
                 div.muted { "of " (parts::project(integration.project, integration.project_name.as_deref())) }
             }
             td data-label="State" {

@@ -141,7 +141,7 @@ fn settings(webhook: &Webhook) -> Markup {
             dt { "Where" } dd { (parts::vendor(&integration.webhook_type)) }
             dt { "URL" } dd.words { (integration.webhook_url) }
             dt { "Project" } dd { (parts::project(integration.project, integration.project_name.as_deref())) }
-            dt { "Hears" } dd { (parts::heard(&integration.event_types)) }
+            dt { "Hears" } dd { (integration.heard()) }
             @for (name, value) in further {
                 @if let Some(value) = value { dt { (name) } dd.words { (value) } }
             }
