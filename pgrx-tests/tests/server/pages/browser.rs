@@ -6,11 +6,10 @@ use std::time::Duration;
 use std::{fs, thread};
 
 use anyhow::{Context, Result, ensure};
-use fantoccini::elements::Element;
-use fantoccini::error::CmdError;
-use fantoccini::{Client, ClientBuilder, Locator};
-use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Map, Value, json};
+use thirtyfour::error::WebDriverResult;
+use thirtyfour::extensions::query::ElementQueryable;
+use thirtyfour::{By, Capabilities, WebDriver, WebElement};
 use tokio::runtime::Runtime;
 use zentry_e2e::scene::SOON;
 use zentry_e2e::wait::eventually;
@@ -54,10 +53,8 @@ impl Look {
 /// A browser with one window. It ends when it is dropped.
 pub struct Browser {
     runtime: Runtime,
-    client: Client,
+    window: WebDriver,
     driver: Child,
-    /// Where chromedriver listens, and the session's id.
-    session: String,
     _profile: Directory,
 }
 
@@ -71,17 +68,11 @@ impl Browser {
             .spawn()
             .context("no chromedriver: scripts/bootstrap browser installs it")?;
         let mut lines = BufReader::new(driver.stdout.take().context("no output")?).lines();
-        let port = lines
-            .by_ref()
-            .map_while(Result::ok)
-            .find_map(|line| {
-                line.split_once("successfully on port ")?
-                    .1
-                    .trim_end_matches('.')
-                    .parse::<u16>()
-                    .ok()
-            })
-            .context("chromedriver does not say where it listens")?;
+        let port = lines.by_ref().map_while(Result::ok).find_map(|line| {
+            let (_, port) = line.split_once("successfully on port ")?;
+            port.trim_end_matches('.').parse::<u16>().ok()
+        });
+        let port = port.context("chromedriver does not say where it listens")?;
         // What it says later has to go somewhere.
         thread::spawn(move || lines.for_each(drop));
         let profile = Directory::new()?;
@@ -90,48 +81,42 @@ impl Browser {
             .enable_all()
             .build()?;
         let address = format!("http://127.0.0.1:{port}");
-        let client = runtime.block_on(
-            ClientBuilder::new(HttpConnector::new())
-                .capabilities(capabilities(look, &profile))
-                .connect(&address),
-        );
-        let client = client.inspect_err(|_| {
+        let window = runtime.block_on(WebDriver::new(address, capabilities(look, &profile)));
+        let window = window.inspect_err(|_| {
             let _ = driver.kill();
         })?;
-        let id = runtime.block_on(client.session_id())?.context("no session")?;
         Ok(Self {
             runtime,
-            client,
+            window,
             driver,
-            session: format!("{address}/session/{id}"),
             _profile: profile,
         })
     }
 
     pub fn goto(&self, url: &str) -> Result<()> {
-        Ok(self.runtime.block_on(self.client.goto(url))?)
+        Ok(self.runtime.block_on(self.window.goto(url))?)
     }
 
     /// The path of the page that is shown, with its query.
     pub fn path(&self) -> Result<String> {
-        let url = self.runtime.block_on(self.client.current_url())?;
+        let url = self.runtime.block_on(self.window.current_url())?;
         let query = url.query().map(|query| format!("?{query}")).unwrap_or_default();
         Ok(format!("{}{query}", url.path()))
     }
 
     pub fn title(&self) -> Result<String> {
-        Ok(self.runtime.block_on(self.client.title())?)
+        Ok(self.runtime.block_on(self.window.title())?)
     }
 
     /// Do something with the element that `css` finds, as soon as there is one.
-    fn with<T, F>(&self, css: &str, act: impl FnOnce(Element) -> F) -> Result<T>
+    fn with<T, F>(&self, css: &str, act: impl FnOnce(WebElement) -> F) -> Result<T>
     where
-        F: Future<Output = Result<T, CmdError>>,
+        F: Future<Output = WebDriverResult<T>>,
     {
         self.runtime
             .block_on(async {
-                let wait = self.client.wait().at_most(SOON).every(Duration::from_millis(20));
-                act(wait.for_element(Locator::Css(css)).await?).await
+                let query = self.window.query(By::Css(css));
+                act(query.wait(SOON, Duration::from_millis(20)).first().await?).await
             })
             .with_context(|| format!("{css} on {}", self.path().unwrap_or_default()))
     }
@@ -142,8 +127,7 @@ impl Browser {
 
     /// Click on what leads to another page, and wait for that.
     pub fn follow(&self, css: &str) -> Result<()> {
-        let stamp = json!("document.documentElement.dataset.old = 'yes'");
-        self.run(stamp.as_str().context("a string")?)?;
+        self.run("document.documentElement.dataset.old = 'yes'")?;
         self.click(css)?;
         eventually(SOON, format!("{css} to lead to another page"), || {
             let left = self
@@ -175,15 +159,13 @@ impl Browser {
     }
 
     pub fn choose(&self, name: &str, value: &str) -> Result<()> {
-        self.with(&format!("select[name={name}]"), |field| async move {
-            field.select_by_value(value).await
-        })
+        self.click(&format!("select[name={name}] option[value={value:?}]"))
     }
 
     /// Keys, as the keyboard sends them to whatever has the focus.
     pub fn press(&self, keys: &str) -> Result<()> {
         Ok(self.runtime.block_on(async {
-            let focused = self.client.active_element().await?;
+            let focused = self.window.active_element().await?;
             focused.send_keys(keys).await
         })?)
     }
@@ -197,10 +179,7 @@ impl Browser {
     }
 
     pub fn count(&self, css: &str) -> Result<usize> {
-        Ok(self
-            .runtime
-            .block_on(self.client.find_all(Locator::Css(css)))?
-            .len())
+        Ok(self.runtime.block_on(self.window.find_all(By::Css(css)))?.len())
     }
 
     /// Wait until the page's text at `css` has this in it.
@@ -215,7 +194,8 @@ impl Browser {
 
     /// The value that a script returns.
     pub fn run(&self, script: &str) -> Result<Value> {
-        Ok(self.runtime.block_on(self.client.execute(script, Vec::new()))?)
+        let returned = self.runtime.block_on(self.window.execute(script, Vec::new()))?;
+        Ok(returned.json().clone())
     }
 
     /// What axe-core finds wrong with the page that is shown.
@@ -228,21 +208,17 @@ impl Browser {
                  found.incomplete.filter(rule => rule.id !== 'color-contrast'))\
                  .flatMap(rule => rule.nodes.map(node => `${rule.id}: ${node.html} ${node.failureSummary}`))), error => done([String(error)]))";
         let found = self.runtime.block_on(async {
-            self.client.execute(&axe, Vec::new()).await?;
-            self.client.execute_async(RUN, Vec::new()).await
+            self.window.execute(axe, Vec::new()).await?;
+            self.window.execute_async(RUN, Vec::new()).await
         })?;
-        Ok(serde_json::from_value(found)?)
+        Ok(found.convert()?)
     }
 
     /// What the browser complains of: scripts that fail, what the content security policy refuses. A form that is refused is no
     /// complaint.
     pub fn complaints(&self) -> Result<Vec<String>> {
-        let answer: Value = ureq::post(format!("{}/se/log", self.session))
-            .send_json(json!({"type": "browser"}))?
-            .body_mut()
-            .read_json()?;
-        let entries = answer["value"].as_array().cloned().unwrap_or_default();
-        let messages = entries.iter().map(|entry| entry["message"].to_string());
+        let entries = self.runtime.block_on(self.window.browser_log())?;
+        let messages = entries.into_iter().map(|entry| entry.message);
         Ok(messages
             .filter(|message| !message.contains("responded with a status of 4"))
             .collect())
@@ -250,16 +226,14 @@ impl Browser {
 
     /// A picture of the page's upper part, so many points high, as a PNG.
     pub fn picture(&self, height: u64) -> Result<Vec<u8>> {
-        let frame = self
-            .run("return window.outerHeight - window.innerHeight")?
-            .as_u64()
-            .unwrap_or(0);
-        let (_, _, width, _) = self.runtime.block_on(self.client.get_window_rect())?;
+        let frame = self.run("return window.outerHeight - window.innerHeight")?;
+        let height = height + frame.as_u64().unwrap_or(0);
         Ok(self.runtime.block_on(async {
-            self.client
-                .set_window_rect(0, 0, width as u32, (height + frame) as u32)
+            let width = self.window.get_window_rect().await?.width;
+            self.window
+                .set_window_rect(0, 0, width as u32, height as u32)
                 .await?;
-            self.client.screenshot().await
+            self.window.screenshot_as_png().await
         })?)
     }
 }
@@ -267,13 +241,13 @@ impl Browser {
 impl Drop for Browser {
     fn drop(&mut self) {
         // Chromium ends with its session, not with its driver.
-        let _ = self.runtime.block_on(self.client.clone().close());
+        let _ = self.runtime.block_on(self.window.clone().quit());
         let _ = self.driver.kill();
         let _ = self.driver.wait();
     }
 }
 
-fn capabilities(look: Look, profile: &Directory) -> Map<String, Value> {
+fn capabilities(look: Look, profile: &Directory) -> Capabilities {
     let mut arguments = vec![
         "--headless=new".to_owned(),
         // Its sandbox needs privileges that root in a container does not have; the pages are our own.
@@ -298,9 +272,10 @@ fn capabilities(look: Look, profile: &Directory) -> Map<String, Value> {
     if !look.script {
         options["prefs"] = json!({"profile.managed_default_content_settings.javascript": 2});
     }
-    let all = json!({
-        "goog:chromeOptions": options,
-        "goog:loggingPrefs": {"browser": "WARNING"},
-    });
-    all.as_object().cloned().unwrap_or_default()
+    Map::from_iter([
+        ("browserName".to_owned(), json!("chrome")),
+        ("goog:chromeOptions".to_owned(), options),
+        ("goog:loggingPrefs".to_owned(), json!({"browser": "WARNING"})),
+    ])
+    .into()
 }

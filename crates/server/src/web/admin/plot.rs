@@ -113,6 +113,39 @@ fn hatch(name: &str) -> Markup {
     }
 }
 
+/// What a curve of the latency shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Share {
+    Half,
+    /// 95 %
+    Most,
+}
+
+impl Share {
+    const BOTH: [Self; 2] = [Self::Half, Self::Most];
+
+    fn of(self, hour: &Hour) -> Option<f64> {
+        match self {
+            Self::Half => hour.p50,
+            Self::Most => hour.p95,
+        }
+    }
+
+    fn class(self) -> &'static str {
+        match self {
+            Self::Half => "half",
+            Self::Most => "most",
+        }
+    }
+
+    fn words(self) -> &'static str {
+        match self {
+            Self::Half => "half of them",
+            Self::Most => "95 % of them",
+        }
+    }
+}
+
 /// How long it took from the event to the answer: what half of all took at most, and what 95 % did.
 pub fn latency(hours: &[Hour]) -> Markup {
     let all = || {
@@ -135,25 +168,21 @@ pub fn latency(hours: &[Hour]) -> Markup {
     };
     let decades = (plane.low as i32)..=(plane.high as i32);
     let ticks = decades.map(|power| (f64::from(power), duration(10f64.powi(power))));
-    let series: [(&str, &str, fn(&Hour) -> Option<f64>); 2] = [
-        ("half", "half of them", |hour| hour.p50),
-        ("most", "95 % of them", |hour| hour.p95),
-    ];
     html! {
         figure {
             figcaption.legend {
-                @for (class, words, _) in series {
+                @for share in Share::BOTH {
                     span {
                         svg.key aria-hidden="true" {
-                            line.series.(class) x1="0" y1="7" x2="14" y2="7" {}
-                            (mark(class, 7.0, 7.0))
+                            line.series.(share.class()) x1="0" y1="7" x2="14" y2="7" {}
+                            (mark(share, 7.0, 7.0))
                         }
-                        (words) " took at most"
+                        (share.words()) " took at most"
                     }
                 }
             }
             (canvas(&format!("From {} to {}, by the hour", duration(shortest), duration(longest)), &plane, hours, ticks, html! {
-                @for (class, _, value) in series { (curve(&plane, hours, class, value)) }
+                @for share in Share::BOTH { (curve(&plane, hours, share)) }
             }))
             (table(hours))
         }
@@ -161,33 +190,36 @@ pub fn latency(hours: &[Hour]) -> Markup {
 }
 
 /// A line through the hours that have a value, interrupted by those that have none, and a mark at each.
-fn curve(plane: &Plane, hours: &[Hour], class: &str, value: fn(&Hour) -> Option<f64>) -> Markup {
+fn curve(plane: &Plane, hours: &[Hour], share: Share) -> Markup {
     let points: Vec<Option<(f64, f64)>> = hours
         .iter()
         .enumerate()
         .map(|(number, hour)| {
-            value(hour).map(|value| (plane.middle(number), plane.y(seconds(value).log10())))
+            share
+                .of(hour)
+                .map(|value| (plane.middle(number), plane.y(seconds(value).log10())))
         })
         .collect();
     html! {
         @for run in points.split(Option::is_none).filter(|run| run.len() > 1) {
             @let path: Vec<String> = run.iter().flatten().map(|(x, y)| format!("{},{}", round(*x), round(*y))).collect();
-            polyline.series.(class) points=(path.join(" ")) {}
+            polyline.series.(share.class()) points=(path.join(" ")) {}
         }
         @for (number, (x, y)) in points.iter().enumerate().filter_map(|(number, point)| Some((number, (*point)?))) {
             g {
                 title {
-                    (clock(hours[number].start, "%Y-%m-%d %H:%M")) ": " (value(&hours[number]).map(duration).unwrap_or_default())
+                    (clock(hours[number].start, "%Y-%m-%d %H:%M")) ": " (share.of(&hours[number]).map(duration).unwrap_or_default())
                 }
-                (mark(class, x, y))
+                (mark(share, x, y))
             }
         }
     }
 }
 
-fn mark(class: &str, x: f64, y: f64) -> Markup {
+fn mark(share: Share, x: f64, y: f64) -> Markup {
+    let class = share.class();
     html! {
-        @if class == "half" {
+        @if share == Share::Half {
             circle.mark.(class) cx=(round(x)) cy=(round(y)) r="3.5" {}
         } @else {
             @let corners = [(0.0, -4.5), (4.5, 0.0), (0.0, 4.5), (-4.5, 0.0)].map(|(right, down)| format!("{},{}", round(x + right), round(y + down)));
