@@ -26,8 +26,8 @@ SELECT id, to_char(created_at, 'HH24:MI:SS.MS') AS created, event_type, webhook_
        round(1000 * extract(epoch FROM sent_at - created_at)) AS ms, left(error_message, 20) AS error
 FROM zentry_notify.logs ORDER BY id;";
 const STATS: &str = "\
-SELECT webhook_id AS id, event_type, sent, failed, retried, requests, events_per_message AS per_message,
-       p50, p95
+SELECT webhook_id AS id, event_type, sent, failed, retried, requests,
+       events_per_message AS per_message, p50, p95
 FROM zentry_stats('1 hour') WHERE webhook_id = 1;";
 const PATIENCE: Duration = Duration::from_secs(30);
 
