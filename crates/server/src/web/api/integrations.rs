@@ -3,8 +3,10 @@
 use axum::Json;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
+use utoipa::openapi::schema::Schema;
 use utoipa::{IntoParams, ToSchema};
 
+use super::or_empty;
 use super::responses::{Missing, NotAllowed, Refused};
 use crate::database::{Access, Session};
 use crate::queries::integrations::{self, Change, Filter, Integration, New, Rules};
@@ -19,13 +21,26 @@ use crate::web::{Caller, Error};
 #[into_params(parameter_in = Query)]
 #[allow(dead_code, reason = "describes what Filters reads")]
 pub struct ListParams {
-    /// From 1
-    #[param(minimum = 1)]
+    #[param(schema_with = page)]
     page: Option<i64>,
+    #[param(schema_with = super::webhook_type)]
     webhook_type: Option<super::WebhookType>,
-    /// The project's id
+    #[param(schema_with = project)]
     project: Option<i64>,
+    #[param(schema_with = is_active)]
     is_active: Option<bool>,
+}
+
+fn page() -> Schema {
+    or_empty::<i64>("From 1")
+}
+
+fn project() -> Schema {
+    or_empty::<i64>("The project's id")
+}
+
+fn is_active() -> Schema {
+    or_empty::<bool>("Whether it is switched on")
 }
 
 /// Webhook integrations, newest first
@@ -206,7 +221,7 @@ pub struct Trial {
 /// Post a message to the webhook at once and wait for the answer. That it fails is a result, not an error
 #[utoipa::path(
     post, path = "/webhook-integrations/{id}/test", operation_id = "test_integration", tag = "Webhook integrations", params(super::IdParams),
-    request_body = TestMessage,
+    request_body = Option<TestMessage>,
     responses((status = 200, body = Trial), Refused, NotAllowed, Missing)
 )]
 pub async fn test(caller: Caller, Id(id): Id, mut form: Form) -> Result<Json<Trial>, Error> {

@@ -2,8 +2,10 @@
 
 use axum::Json;
 use serde::{Deserialize, Serialize};
+use utoipa::openapi::schema::Schema;
 use utoipa::{IntoParams, ToSchema};
 
+use super::or_empty;
 use super::responses::{Missing, NotAllowed, Refused};
 use crate::database::Access;
 use crate::queries::integrations;
@@ -20,13 +22,28 @@ use crate::web::{Caller, Error};
 #[into_params(parameter_in = Query)]
 #[allow(dead_code, reason = "describes what Filters reads")]
 pub struct PageParams {
-    /// From 1. Pages after the 500th are found by the links `next` and `previous` alone
-    #[param(minimum = 1)]
+    #[param(schema_with = page)]
     page: Option<i64>,
-    /// Of such links: the page starts with what is older than this delivery
+    #[param(schema_with = before)]
     before: Option<i64>,
-    /// Of such links: the page ends with what is newer than this delivery
+    #[param(schema_with = after)]
     after: Option<i64>,
+}
+
+fn page() -> Schema {
+    or_empty::<i64>("From 1. Pages after the 500th are found by the links `next` and `previous` alone")
+}
+
+fn before() -> Schema {
+    or_empty::<i64>("Of such links: the page starts with what is older than this delivery")
+}
+
+fn after() -> Schema {
+    or_empty::<i64>("Of such links: the page ends with what is newer than this delivery")
+}
+
+fn status() -> Schema {
+    or_empty::<super::Status>("What became of it")
 }
 
 /// Which deliveries are wanted
@@ -34,8 +51,10 @@ pub struct PageParams {
 #[into_params(parameter_in = Query)]
 #[allow(dead_code, reason = "describes what Filters reads")]
 pub struct FilterParams {
+    #[param(schema_with = status)]
     status: Option<super::Status>,
     event_type: Option<String>,
+    #[param(schema_with = super::webhook_type)]
     webhook_type: Option<super::WebhookType>,
 }
 
