@@ -23,7 +23,8 @@ const DATABASE: &str = "zentry";
 const LOG: &str = "\
 SELECT id, to_char(created_at, 'HH24:MI:SS.MS') AS created, event_type, webhook_type AS type,
        status, response_status_code AS code, attempts,
-       round(1000 * extract(epoch FROM sent_at - created_at)) AS ms, left(error_message, 20) AS error
+       round(1000 * extract(epoch FROM sent_at - created_at)) AS ms,
+       left(error_message, 20) AS error
 FROM zentry_notify.logs ORDER BY id;";
 const STATS: &str = "\
 SELECT webhook_id AS id, event_type, sent, failed, retried, requests,
