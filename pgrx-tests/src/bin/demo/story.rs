@@ -37,7 +37,8 @@ COMMIT;",
 BEGIN;
 INSERT INTO tasks_project (id, name, description, emoji, created_by_id, created_at, updated_at)
 VALUES (10, 'Winter *Campaign*',
-        'Hello @everyone, <at>all</at>, and [click here](https://example.org)', '❄️', 1, now(), now());
+        'Hello @everyone, <at>all</at>, and [click here](https://example.org)',
+        '❄️', 1, now(), now());
 INSERT INTO tasks_project_members (project_id, user_id) VALUES (10, 1), (10, 4);
 COMMIT;",
         events: 1,
