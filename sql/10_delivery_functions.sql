@@ -85,11 +85,11 @@ BEGIN
                           HINT = 'While zentry_notify.log_payloads is off, the data of a delivery is not kept when it is done with.';
             END IF;
             SELECT l.id INTO new_id FROM zentry_notify.notification_log l
-             WHERE l.id > log_id AND l.retry_of = log_id AND l.webhook_integration_id = entry.webhook_integration_id
-               AND l.status IN ('pending', 'retry');
+             WHERE l.webhook_integration_id = entry.webhook_integration_id AND l.id > log_id AND l.retry_of = log_id
+             ORDER BY l.id DESC LIMIT 1;
             IF FOUND THEN
-                RAISE EXCEPTION 'delivery % is being retried already', log_id
-                    USING ERRCODE = 'object_not_in_prerequisite_state', HINT = format('See delivery %s.', new_id);
+                RAISE EXCEPTION 'delivery % was retried already', log_id
+                    USING ERRCODE = 'object_not_in_prerequisite_state', HINT = format('See delivery %s; if that failed too, retry that one.', new_id);
             END IF;
             INSERT INTO zentry_notify.notification_log AS l (webhook_integration_id, event_type, payload, retry_count, retry_of)
             SELECT w.id, entry.event_type, entry.payload - w.omit_keys, entry.retry_count + 1, log_id

@@ -1,7 +1,7 @@
 -- The integrations of the application's own notifications, taken over.
 
--- Reading is the caller's, with their rights, and of plain tables with plain types alone: a view, or a type's cast, would run its
--- author's code with those rights.
+-- Reading is the caller's, with their rights, and of plain tables with plain types alone: a view, a type's cast, or a policy would run
+-- its author's code with those rights.
 CREATE OR REPLACE FUNCTION @extschema@.zentry_import_integrations(source regclass DEFAULT NULL)
     RETURNS TABLE (id bigint, name text, state text, reason text)
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -22,6 +22,10 @@ BEGIN
     IF (SELECT c.relkind FROM pg_class c WHERE c.oid = relation) NOT IN ('r', 'p') THEN
         RAISE EXCEPTION '% is not a table', relation USING ERRCODE = 'wrong_object_type',
             HINT = 'Copy what it shows into one: CREATE TABLE integrations AS SELECT ...';
+    END IF;
+    IF row_security_active(relation) THEN
+        RAISE EXCEPTION '% has row security', relation USING ERRCODE = 'insufficient_privilege',
+            HINT = 'Let its owner or a superuser do it, or copy the rows into a table without.';
     END IF;
     SELECT array_agg(a.attname ORDER BY a.attnum),
            min(format('%s of type %s', a.attname, format_type(a.atttypid, a.atttypmod))) FILTER (WHERE a.atttypid >= first_user_type)

@@ -817,11 +817,11 @@ BEGIN
                           HINT = 'While zentry_notify.log_payloads is off, the data of a delivery is not kept when it is done with.';
             END IF;
             SELECT l.id INTO new_id FROM zentry_notify.notification_log l
-             WHERE l.id > log_id AND l.retry_of = log_id AND l.webhook_integration_id = entry.webhook_integration_id
-               AND l.status IN ('pending', 'retry');
+             WHERE l.webhook_integration_id = entry.webhook_integration_id AND l.id > log_id AND l.retry_of = log_id
+             ORDER BY l.id DESC LIMIT 1;
             IF FOUND THEN
-                RAISE EXCEPTION 'delivery % is being retried already', log_id
-                    USING ERRCODE = 'object_not_in_prerequisite_state', HINT = format('See delivery %s.', new_id);
+                RAISE EXCEPTION 'delivery % was retried already', log_id
+                    USING ERRCODE = 'object_not_in_prerequisite_state', HINT = format('See delivery %s; if that failed too, retry that one.', new_id);
             END IF;
             INSERT INTO zentry_notify.notification_log AS l (webhook_integration_id, event_type, payload, retry_count, retry_of)
             SELECT w.id, entry.event_type, entry.payload - w.omit_keys, entry.retry_count + 1, log_id
@@ -1927,8 +1927,8 @@ COMMENT ON FUNCTION @extschema@.zentry_status() IS
 
 -- The integrations of the application's own notifications, taken over.
 
--- Reading is the caller's, with their rights, and of plain tables with plain types alone: a view, or a type's cast, would run its
--- author's code with those rights.
+-- Reading is the caller's, with their rights, and of plain tables with plain types alone: a view, a type's cast, or a policy would run
+-- its author's code with those rights.
 CREATE OR REPLACE FUNCTION @extschema@.zentry_import_integrations(source regclass DEFAULT NULL)
     RETURNS TABLE (id bigint, name text, state text, reason text)
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -1949,6 +1949,10 @@ BEGIN
     IF (SELECT c.relkind FROM pg_class c WHERE c.oid = relation) NOT IN ('r', 'p') THEN
         RAISE EXCEPTION '% is not a table', relation USING ERRCODE = 'wrong_object_type',
             HINT = 'Copy what it shows into one: CREATE TABLE integrations AS SELECT ...';
+    END IF;
+    IF row_security_active(relation) THEN
+        RAISE EXCEPTION '% has row security', relation USING ERRCODE = 'insufficient_privilege',
+            HINT = 'Let its owner or a superuser do it, or copy the rows into a table without.';
     END IF;
     SELECT array_agg(a.attname ORDER BY a.attnum),
            min(format('%s of type %s', a.attname, format_type(a.atttypid, a.atttypmod))) FILTER (WHERE a.atttypid >= first_user_type)

@@ -1,7 +1,8 @@
 //! The flags and latches in shared memory: a commit sets them, the launcher and the workers wait on them.
 //!
 //! There is no lock: a commit sets flags first and looks for somebody to wake afterwards; a worker that leaves says so first
-//! and looks at the flags afterwards. Shared memory holds numbers only, never a pointer.
+//! and looks at the flags afterwards. A flag that is set already needs no waking: who set it has seen to it. Shared memory holds
+//! numbers only, never a pointer.
 
 mod commit;
 mod lanes;

@@ -49,10 +49,12 @@ impl SharedLaneSet {
         SharedLaneSet([const { AtomicU64::new(0) }; LANE_WORDS])
     }
 
-    pub(super) fn add(&self, lanes: LaneSet) {
-        for (shared, bits) in self.0.iter().zip(lanes.0).filter(|(_, bits)| *bits != 0) {
-            shared.fetch_or(bits, SeqCst);
-        }
+    /// True when some were not in it.
+    pub(super) fn add(&self, lanes: LaneSet) -> bool {
+        let some = self.0.iter().zip(lanes.0).filter(|(_, bits)| *bits != 0);
+        some.fold(false, |new, (shared, bits)| {
+            new | (shared.fetch_or(bits, SeqCst) & bits != bits)
+        })
     }
 
     pub(super) fn take(&self) -> LaneSet {

@@ -117,8 +117,7 @@ impl Registry {
         self.waiting
             .store(u32::try_from(databases).unwrap_or(u32::MAX), SeqCst);
         if databases > 0 {
-            self.slots()
-                .for_each(|slot| wake_process(slot.worker.load(SeqCst)));
+            self.slots().for_each(Slot::wake_worker);
         }
     }
 
@@ -168,9 +167,11 @@ impl Registry {
             self.ask_for_survey();
             return self.wake_launcher();
         };
-        slot.add(work);
+        let new = slot.add(work);
         if work.configuration {
             slot.paused_until.store(0, SeqCst);
+        } else if !new {
+            return;
         }
         match slot.worker.load(SeqCst) {
             NOBODY => self.wake_launcher(),

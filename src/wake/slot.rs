@@ -66,19 +66,18 @@ impl Slot {
         pg_sys::Oid::from(self.database.load(SeqCst))
     }
 
-    pub fn add(&self, work: &Work) {
+    /// True when some of it was not there yet, false when whoever added the same has woken those who do it, and they have not
+    /// taken it yet.
+    pub fn add(&self, work: &Work) -> bool {
         // First: who sees the lanes has to find it.
         if work.lowest != NOTHING {
             self.lowest.fetch_min(work.lowest, SeqCst);
         }
-        self.lanes.add(work.lanes);
-        self.overdue.add(work.overdue);
-        if work.progress {
-            self.progress.store(true, SeqCst);
-        }
-        if work.configuration {
-            self.configuration.store(true, SeqCst);
-        }
+        let lanes = self.lanes.add(work.lanes);
+        let overdue = self.overdue.add(work.overdue);
+        let progress = work.progress && !self.progress.swap(true, SeqCst);
+        let configuration = work.configuration && !self.configuration.swap(true, SeqCst);
+        lanes | overdue | progress | configuration
     }
 
     /// Takes the work out; what is added from now on is there at the next call. `lowest` may come before its lanes.
@@ -115,6 +114,11 @@ impl Slot {
     pub fn hold_until(&self, until: Option<Timestamp>) {
         self.held_until
             .store(until.map_or(0, Timestamp::as_microsecond), SeqCst);
+        self.wake_worker();
+    }
+
+    /// If it has one.
+    pub fn wake_worker(&self) {
         wake_process(self.worker.load(SeqCst));
     }
 

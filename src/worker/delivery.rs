@@ -184,7 +184,9 @@ impl Worker {
         match worker.run(&waiter) {
             Leaving::Idle => worker.say_when_due(),
             // What it knew has to be found out again, if there is anything.
-            Leaving::SentAway | Leaving::Uninstalled => slot.add(&Work::ALL),
+            Leaving::SentAway | Leaving::Uninstalled => {
+                slot.add(&Work::ALL);
+            }
         }
     }
 

@@ -173,6 +173,7 @@ impl Launcher {
                     .filter_map(|database| self.registry.slot(*database))
                 {
                     slot.add(&Work::ALL);
+                    slot.wake_worker();
                 }
             }
             Err(error) => {

@@ -64,6 +64,15 @@ pub enum Behaviour {
 }
 
 impl Behaviour {
+    /// A failure that passes, with the wish to be left alone for an hour.
+    pub fn in_an_hour() -> Self {
+        Behaviour::Answer {
+            status: 503,
+            headers: vec![("retry-after".to_owned(), "3600".to_owned())],
+            body: String::new(),
+        }
+    }
+
     /// What it comes to for this body.
     pub(crate) fn on(self, body: &[u8]) -> Self {
         match self {

@@ -180,6 +180,23 @@ fn a_manager_reads_with_their_own_rights() {
         assert_eq!(error.code().code(), state, "{error:?}");
         assert!(error.message().starts_with(message), "{error:?}");
     }
+    // A policy is its author's code, too.
+    scene
+        .client
+        .batch_execute(&format!(
+            "CREATE TABLE secured (LIKE notifications_webhookintegration); GRANT SELECT ON secured TO {role}; GRANT INSERT ON told TO {role}; \
+             INSERT INTO secured VALUES (1, 'a', 'discord', 'https://discord.com', '[]', true, now(), now(), 1, 1); \
+             ALTER TABLE secured ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON secured USING (tell(1) IS NOT NULL)"
+        ))
+        .unwrap();
+    let refused = manager
+        .query("SELECT * FROM zentry_import_integrations('secured')", &[])
+        .unwrap_err();
+    let refused = refused.as_db_error().unwrap();
+    assert_eq!(
+        (refused.code().code(), refused.message()),
+        ("42501", "public.secured has row security")
+    );
     let told: i64 = scene
         .client
         .query_one("SELECT count(*) FROM told", &[])

@@ -316,13 +316,14 @@ fn what_was_pending_can_be_held_back_and_released() -> Result<()> {
 
 /// What users have said of events: types, wordings, tables attached by hand, in the order that several jobs happen to take.
 #[test]
-fn types_wordings_and_attached_tables_come_along() -> Result<()> {
+fn types_wordings_tokens_and_attached_tables_come_along() -> Result<()> {
     const SAID: &str = "
         SELECT string_agg(line, E'\\n' ORDER BY line) FROM (
           SELECT 'type ' || t::text AS line FROM zentry_notify.event_type t WHERE NOT built_in
           UNION ALL SELECT 'wording ' || w::text FROM zentry_notify.event_wording w
           UNION ALL SELECT 'source ' || s::text FROM zentry_notify.event_source s WHERE by_hand
           UNION ALL SELECT 'webhook ' || w.event_types::text FROM zentry_notify.webhook_integration w
+          UNION ALL SELECT 'token ' || a::text FROM zentry_notify.api_token a
           UNION ALL SELECT 'trigger ' || pg_get_triggerdef(t.oid) FROM pg_trigger t WHERE t.tgname LIKE 'zentry_notify_task_blocked%') x";
     let site = Site::start(ClusterOptions::default())?;
     let mut client = site.database("zentry")?;
@@ -332,6 +333,7 @@ fn types_wordings_and_attached_tables_come_along() -> Result<()> {
          SELECT zentry_set_wording('task_blocked', webhook_id => 1, text => 'for one'); \
          SELECT zentry_set_wording('task_completed', title => 'Erledigt'); \
          SELECT zentry_update_webhook(1, event_types => '{task_blocked}'); \
+         CREATE ROLE lead; SELECT zentry_grant('lead', 'manager'); SELECT zentry_create_api_token('front end', 'lead'); \
          SELECT zentry_attach('task_blocked', 'tasks_task', '{\"title\": \"upper(title)\"}', condition => 'NEW.status = ''blocked''')",
     )?;
     let mut story = Story {
@@ -348,7 +350,7 @@ fn types_wordings_and_attached_tables_come_along() -> Result<()> {
     let mut restored = story.site.connect("restored")?;
     let said = |client: &mut Client| -> Result<String> { Ok(client.query_one(SAID, &[])?.get(0)) };
     let before = said(&mut story.client)?;
-    assert_eq!(before.lines().count(), 7, "{before}");
+    assert_eq!(before.lines().count(), 8, "{before}");
     assert_eq!(said(&mut restored)?, before);
     restored.batch_execute("UPDATE tasks_task SET status = 'blocked' WHERE id = 2")?;
     story.channel.webhook.wait_for_events(1, SOON);

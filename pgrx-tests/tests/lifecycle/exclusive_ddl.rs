@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use postgres::Client;
-use zentry_e2e::cluster::ClusterOptions;
+use zentry_e2e::cluster::{ClusterOptions, StopMode};
 use zentry_e2e::emulator::{Behaviour, Webhook};
 use zentry_e2e::scene::SOON;
 use zentry_e2e::site::{Site, fire, wait_for};
@@ -140,6 +140,57 @@ fn template_of_a_database_with_a_busy_worker() -> Result<()> {
 #[test]
 fn a_copy_is_served_as_its_template_is() -> Result<()> {
     goes_on_after("CREATE DATABASE copy TEMPLATE zentry", false, "copy")
+}
+
+/// What waits in the template is in the copy too; docs/operations.md says how the copy is kept from sending it.
+#[test]
+fn a_copy_can_be_held_back_before_it_sends_what_its_template_sends() -> Result<()> {
+    let (mut site, webhook) = site(false)?;
+    let mut template = site.connect("zentry")?;
+    webhook.script([Behaviour::in_an_hour()]);
+    fire(&mut template)?;
+    wait_for(
+        &mut template,
+        "SELECT count(*) = 1 FROM zentry_notify.notification_log WHERE status = 'retry'",
+    )?;
+    drop(template);
+    admin(&site, true)?.batch_execute("CREATE DATABASE copy TEMPLATE zentry")?;
+    site.cluster
+        .connect()?
+        .batch_execute("ALTER DATABASE copy SET zentry_notify.sending = off")?;
+    // Neither a commit in the copy nor a start of the server lets it send.
+    let mut copy = site.connect("copy")?;
+    fire(&mut copy)?;
+    drop(copy);
+    site.cluster.restart(StopMode::Fast)?;
+    let mut template = site.connect("zentry")?;
+    fire(&mut template)?;
+    template.batch_execute(
+        "SELECT zentry_retry(min(id)) FROM zentry_notify.notification_log WHERE status = 'retry'",
+    )?;
+    webhook.wait_for_events(3, SOON);
+    wait_for(
+        &mut template,
+        "SELECT bool_and(status = 'sent') FROM zentry_notify.notification_log",
+    )?;
+    let mut copy = site.connect("copy")?;
+    wait_for(
+        &mut copy,
+        "SELECT count(*) = 2 FROM zentry_notify.notification_log WHERE status IN ('pending', 'retry')",
+    )?;
+
+    copy.batch_execute(
+        "DELETE FROM zentry_notify.notification_log WHERE status IN ('pending', 'retry'); \
+         ALTER DATABASE copy RESET zentry_notify.sending",
+    )?;
+    fire(&mut site.connect("copy")?)?;
+    webhook.wait_for_events(4, SOON);
+    wait_for(
+        &mut copy,
+        "SELECT bool_and(status = 'sent') FROM zentry_notify.notification_log",
+    )?;
+    assert_eq!(webhook.event_count(), 4);
+    Ok(())
 }
 
 #[test]

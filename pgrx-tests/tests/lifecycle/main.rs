@@ -8,6 +8,7 @@ mod dump;
 mod exclusive_ddl;
 mod faults;
 mod idle;
+mod messages;
 mod migrations;
 mod monitoring;
 mod pg_upgrade;

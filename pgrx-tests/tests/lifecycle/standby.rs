@@ -32,6 +32,11 @@ fn functions_that_write_fail_as_read_only_and_post_nothing() -> Result<()> {
         "SELECT zentry_retry_failed()".to_owned(),
         "SELECT * FROM zentry_attach()".to_owned(),
         "SELECT zentry_detach('tasks_task')".to_owned(),
+        "SELECT zentry_retry(1)".to_owned(),
+        "SELECT zentry_register_event_type('own', 'Own')".to_owned(),
+        "SELECT zentry_set_wording('task_completed', title => 'Done')".to_owned(),
+        "SELECT zentry_attach('task_completed', 'tasks_task')".to_owned(),
+        "SELECT zentry_create_api_token('front end', 'pg_monitor')".to_owned(),
         "SELECT zentry_grant('pg_monitor', 'reader')".to_owned(),
     ];
     for statement in statements {
@@ -43,7 +48,10 @@ fn functions_that_write_fail_as_read_only_and_post_nothing() -> Result<()> {
         );
     }
     assert_eq!(channel.webhook.requests(), 0);
-    // The views work.
+    // The views work, and so do the functions that write nothing.
+    reader.batch_execute(
+        "SELECT * FROM zentry_stats(); SELECT zentry_preview('task_completed', webhook_id => 1)",
+    )?;
     let name: String = reader
         .query_one("SELECT name FROM zentry_notify.webhooks", &[])?
         .get(0);

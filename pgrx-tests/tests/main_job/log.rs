@@ -7,7 +7,6 @@ use zentry_e2e::scene::{Channel, Delivery, SOON, Scene};
 use zentry_e2e::wait::eventually;
 use zentry_e2e::zentry::{self, id};
 
-use crate::resend::in_an_hour;
 use crate::support::assert_clean;
 
 fn fire(scene: &mut Scene) {
@@ -216,7 +215,7 @@ fn a_delivery_that_is_tried_again_says_why_and_when() {
         ),
         (
             Kind::Discord,
-            in_an_hour(),
+            Behaviour::in_an_hour(),
             Some(503),
             "503: the server is unavailable",
         ),

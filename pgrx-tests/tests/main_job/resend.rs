@@ -16,15 +16,6 @@ const EVENTS: [&str; 5] = [
     "daily_streak",
 ];
 
-/// A passing failure after which the delivery waits for an hour.
-pub fn in_an_hour() -> Behaviour {
-    Behaviour::Answer {
-        status: 503,
-        headers: vec![("retry-after".to_owned(), "3600".to_owned())],
-        body: String::new(),
-    }
-}
-
 fn fire(scene: &mut Scene) {
     zentry::extend_streak(&mut scene.client, id::ADA).unwrap();
 }
@@ -126,8 +117,12 @@ fn a_failed_delivery_is_sent_again_as_a_new_one() {
     );
     assert_eq!(deliveries[2].payload, failed.payload);
     assert_eq!(channel.webhook.event_count(), 1);
-    let refused = scene.client.query_one("SELECT zentry_retry($1)", &[&third]);
-    assert_eq!(sqlstate(refused), "55000");
+    // Neither what was sent, nor what was repeated already and is sent by now.
+    for done in [third, second, failed.id] {
+        let refused = scene.client.query_one("SELECT zentry_retry($1)", &[&done]);
+        assert_eq!(sqlstate(refused), "55000", "{done}");
+    }
+    assert_eq!(scene.deliveries().unwrap().len(), 3);
     assert_clean(&scene);
 }
 
@@ -180,7 +175,7 @@ fn a_delivery_that_waits_for_its_next_attempt_is_sent_now() {
 fn a_delivery_is_sent_now_though_its_endpoint_asked_to_be_left_alone() {
     let mut scene = Scene::start().unwrap();
     let channel = scene.channel(Kind::Discord).unwrap();
-    channel.webhook.script([in_an_hour()]);
+    channel.webhook.script([Behaviour::in_an_hour()]);
     fire(&mut scene);
     let waits = waiting(&mut scene, "retry").remove(0);
     scene
@@ -199,7 +194,7 @@ fn a_delivery_is_sent_now_though_its_endpoint_asked_to_be_left_alone() {
 fn those_that_wait_before_a_delivery_are_sent_with_it() {
     let mut scene = Scene::start().unwrap();
     let channel = scene.channel(Kind::Discord).unwrap();
-    channel.webhook.script([in_an_hour()]);
+    channel.webhook.script([Behaviour::in_an_hour()]);
     let mut transaction = scene.client.transaction().unwrap();
     for _ in 0..4 {
         zentry::extend_streak(&mut transaction, id::ADA).unwrap();
@@ -329,7 +324,7 @@ fn a_webhook_that_is_registered_later_hears_of_later_events() {
 fn what_waits_goes_to_the_new_url() {
     let mut scene = Scene::start().unwrap();
     let old = scene.channel(Kind::Discord).unwrap();
-    old.webhook.script([in_an_hour()]);
+    old.webhook.script([Behaviour::in_an_hour()]);
     fire(&mut scene);
     let held = waiting(&mut scene, "retry").remove(0);
     fire(&mut scene);
@@ -357,7 +352,7 @@ fn what_waits_goes_with_its_webhook() {
     let mut scene = Scene::start().unwrap();
     let gone = scene.channel(Kind::Discord).unwrap();
     let stays = scene.channel(Kind::Discord).unwrap();
-    gone.webhook.script([in_an_hour()]);
+    gone.webhook.script([Behaviour::in_an_hour()]);
     fire(&mut scene);
     waiting(&mut scene, "retry");
     fire(&mut scene);

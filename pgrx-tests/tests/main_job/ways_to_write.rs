@@ -306,3 +306,45 @@ fn a_before_trigger_that_comes_in_the_middle_of_a_transaction() {
     let definition: String = client.query_one(definition, &[]).unwrap().get(0);
     assert!(definition.contains("AFTER UPDATE OF status ON"), "{definition}");
 }
+
+#[test]
+fn cascaded_updates_and_deferred_triggers() {
+    let mut scene = Scene::start().unwrap();
+    listener(&mut scene, "task_completed");
+    let mut transaction = scene.client.transaction().unwrap();
+    transaction
+        .batch_execute(
+            "CREATE TABLE stage AS SELECT DISTINCT status AS name FROM tasks_task; ALTER TABLE stage ADD PRIMARY KEY (name); \
+             INSERT INTO stage VALUES ('almost'); \
+             ALTER TABLE tasks_task ADD FOREIGN KEY (status) REFERENCES stage ON UPDATE CASCADE; \
+             CREATE FUNCTION complete_later() RETURNS trigger LANGUAGE plpgsql AS $$ \
+             BEGIN UPDATE tasks_task SET status = 'completed' WHERE id = 12; RETURN NULL; END $$; \
+             CREATE CONSTRAINT TRIGGER complete_later AFTER UPDATE ON tasks_project DEFERRABLE INITIALLY DEFERRED \
+             FOR EACH ROW EXECUTE FUNCTION complete_later()",
+        )
+        .unwrap();
+    transaction.commit().unwrap();
+    // The key that the tasks refer to changes, and they with it.
+    scene
+        .client
+        .batch_execute(
+            "DELETE FROM tasks_task WHERE status = 'completed'; DELETE FROM stage WHERE name = 'completed'; \
+             UPDATE tasks_task SET status = 'almost' WHERE id IN (2, 3)",
+        )
+        .unwrap();
+    assert_eq!(sent(&mut scene, "task_completed").len(), 0);
+    scene
+        .client
+        .batch_execute("UPDATE stage SET name = 'completed' WHERE name = 'almost'")
+        .unwrap();
+    let mut tasks = values(&sent(&mut scene, "task_completed"), "task_id");
+    tasks.sort_by_key(Value::as_i64);
+    assert_eq!(tasks, [2, 3]);
+    // At the end of the transaction, when the statement is long over.
+    scene
+        .client
+        .batch_execute("UPDATE tasks_project SET name = 'Later' WHERE id = 2")
+        .unwrap();
+    assert_eq!(values(&sent(&mut scene, "task_completed"), "task_id")[2..], [12]);
+    assert_clean(&scene);
+}

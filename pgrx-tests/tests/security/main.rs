@@ -5,6 +5,7 @@ mod borrowed_session;
 mod hostile_answers;
 mod hostile_objects;
 mod privacy;
+mod privileges_table;
 mod raw_server;
 mod redaction;
 mod request_forgery;

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::bed::{Bed, Way};
+use crate::application::Application;
+use crate::bed::{Audience, Bed, Spread, Way};
 use crate::figures::{Goal, Row, Samples, Unit};
 use crate::process;
 
@@ -15,6 +16,10 @@ const CALM: Duration = Duration::from_secs(3);
 
 pub fn measure(bed: &Bed) -> Result<Vec<Row>> {
     crate::progress("Idle worker and launcher");
+    // A worker is there once it has had something to do.
+    bed.register(Way::Ours, Audience::default())?;
+    bed.refill(Way::Ours, 1, Spread::Even)?;
+    Application::start(bed, Way::Ours, true)?.complete(1, "The last")?;
     bed.wait_until_sent(Way::Ours)?;
     let pids = [
         bed.process(Way::Ours, "launcher")?,

@@ -5,7 +5,7 @@ use std::fmt::Display;
 use std::io::{self, IsTerminal, Write};
 
 /// Columns of a terminal that everything has to fit into.
-pub(crate) const WIDTH: usize = 100;
+const WIDTH: usize = 100;
 
 /// Writes to standard output, in colour when that is a terminal.
 #[derive(Debug)]
@@ -13,7 +13,6 @@ pub(crate) struct Narrator {
     out: io::Stdout,
     colour: bool,
     step: u32,
-    widest: usize,
 }
 
 impl Narrator {
@@ -21,12 +20,7 @@ impl Narrator {
         let out = io::stdout();
         let forced = env::var_os("CLICOLOR_FORCE").is_some();
         let colour = forced || (out.is_terminal() && env::var_os("NO_COLOR").is_none());
-        Self {
-            out,
-            colour,
-            step: 0,
-            widest: 0,
-        }
+        Self { out, colour, step: 0 }
     }
 
     pub(crate) fn colour(&self) -> bool {
@@ -36,8 +30,6 @@ impl Narrator {
     /// Begin a step of the story.
     pub(crate) fn heading(&mut self, title: &str, why: &str) -> io::Result<()> {
         self.step += 1;
-        self.measure(title);
-        self.measure(why);
         let title = self.styled("1;36", format!("{}. {title}", self.step));
         write!(self.out, "\n{title}\n")?;
         if !why.is_empty() {
@@ -47,14 +39,12 @@ impl Narrator {
     }
 
     pub(crate) fn line(&mut self, text: impl Display) -> io::Result<()> {
-        self.measure(&text.to_string());
         writeln!(self.out, "{text}")
     }
 
     /// SQL as it is run.
     pub(crate) fn sql(&mut self, sql: &str) -> io::Result<()> {
         for line in sql.lines() {
-            self.measure(&format!("    {line}"));
             let line = self.styled("33", line);
             writeln!(self.out, "    {line}")?;
         }
@@ -71,22 +61,11 @@ impl Narrator {
                 vec![line.into()]
             };
             for line in lines {
-                self.measure(&format!("      {line}"));
                 let line = self.styled("2", line);
                 writeln!(self.out, "      {line}")?;
             }
         }
         Ok(())
-    }
-
-    /// Columns of the widest line so far.
-    pub(crate) fn widest(&self) -> usize {
-        self.widest
-    }
-
-    fn measure(&mut self, text: &str) {
-        let widest = text.lines().map(textwrap::core::display_width).max();
-        self.widest = self.widest.max(widest.unwrap_or_default());
     }
 
     /// Something that was checked and holds.
