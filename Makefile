@@ -1,6 +1,8 @@
 # The front door: `make` lists what there is. The work is done by scripts/, which can be called without make too.
 
-.PHONY: help demo stop web psql test test-crates test-pg test-e2e torture soak fuzz load bench bench-micro bench-compare lint deny picture screenshots bootstrap browser stage install clean
+.PHONY: help demo stop web psql test test-crates test-pg test-e2e test-all test-package torture soak soak-tests fuzz load bench bench-micro \
+	bench-compare coverage lint deny package release-check ci-full picture screenshots browser \
+	bootstrap stage install clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -34,11 +36,18 @@ test-pg: bootstrap ## Run the tests inside PostgreSQL
 test-e2e: browser ## Run the end-to-end tests
 	@scripts/test e2e
 
+test-all: ## Test on PostgreSQL 15, 17 and 18, and compile for 13, 14 and 16, in chroots (MAJORS='17 18': these alone)
+	@scripts/bootstrap chroot
+	@scripts/test-all $(MAJORS)
+
 torture: bootstrap ## Kill everything a hundred times under load, and count what arrives (ZENTRY_KILLS, ZENTRY_SEED)
 	@scripts/torture
 
 soak: bootstrap ## Deliver a million events and look at what they leave behind (ZENTRY_DELIVERIES)
 	@scripts/soak
+
+soak-tests: bootstrap ## Run every test twenty times, until one fails (ZENTRY_RUNS)
+	@scripts/soak-tests
 
 fuzz: bootstrap ## Fuzz the formatter, the answers, the URLs and the templates (ZENTRY_FUZZ_SECONDS for each, 180)
 	@scripts/fuzz
@@ -60,6 +69,31 @@ lint: bootstrap ## Check formatting, clippy, documentation and scripts
 
 deny: bootstrap ## Check the dependencies: licences, sources, duplicates, build scripts, advisories
 	@scripts/deny
+
+coverage: bootstrap ## Measure the tests' coverage, by lines
+	@scripts/bootstrap chroot
+	@scripts/coverage
+
+package: ## Build the Debian package and the tarball, into target/package
+	@scripts/bootstrap package chroot
+	@scripts/package
+
+test-package: ## Install the package on a clean Debian, in a chroot, by the words of docs/operations.md
+	@scripts/bootstrap package chroot
+	@scripts/test-package
+
+META.json: META.json.in Cargo.toml ## Make the description that PGXN wants
+	@scripts/meta
+
+release-check: bootstrap ## Whether this commit can be released
+	@scripts/release-check
+
+ci-full: ## Everything: what every change has to pass, every PostgreSQL, the packages, the coverage
+	@.ci/run
+	@scripts/bootstrap package chroot
+	@scripts/test-all
+	@for major in 15 17 18; do PG_MAJOR=$$major scripts/test-package || exit; done
+	@scripts/coverage
 
 picture: ## Make the README's picture from the demo, with headless Chromium
 	@scripts/bootstrap picture

@@ -171,7 +171,7 @@ SELECT *
      NULL::jsonb,
      'NEW.status = ''completed''',
      'OLD.status IS DISTINCT FROM NEW.status',
-     NULL, 'milestone_reached', '{"column": "status", "to": "completed"}'::jsonb),
+     NULL, 'milestone_reached', '{"column": "status", "to": "completed"}'::jsonb, 1),
     ('badge_earned', 'public.achievements_userbadge',
      '{"badge_id": "badge_id",
        "badge_name": {"from": "public.achievements_badge", "match": "id", "key": "badge_id", "column": "name"},
@@ -182,12 +182,12 @@ SELECT *
         {"from": "public.tasks_project", "match": "created_by_id", "column": "id"},
         {"from": "public.tasks_project_members", "match": "user_id", "column": "project_id"},
         {"from": "public.tasks_task", "match": "assigned_to_id", "column": "project_id"}]}',
-     NULL, 'true', NULL, NULL, NULL, NULL),
+     NULL, 'true', NULL, NULL, NULL, NULL, 2),
     ('project_created', 'public.tasks_project',
      '{"project_id": "id", "project_name": "name", "project_description": "description",
        "user_name": {"from": "public.users_user", "match": "id", "key": "created_by_id", "column": "username"},
        "user_id": "created_by_id", "created_at": "created_at"}',
-     '{"all": true}', NULL, 'true', NULL, NULL, NULL, NULL),
+     '{"all": true}', NULL, 'true', NULL, NULL, NULL, NULL, 3),
     ('milestone_reached', 'public.tasks_task',
      '{"project_id": "project_id",
        "project_name": {"from": "public.tasks_project", "match": "id", "key": "project_id", "column": "name"},
@@ -197,7 +197,7 @@ SELECT *
      '{"project": "project_id"}',
      '{"group": "project_id", "status": "status", "done": "completed"}',
      NULL, 'NEW.project_id IS DISTINCT FROM OLD.project_id', 'OLD.status IS DISTINCT FROM ''completed''', NULL,
-     '{"column": "project_id"}'),
+     '{"column": "project_id"}', 4),
     ('daily_streak', 'public.users_user',
      '{"user_name": "username", "user_id": "id", "streak_days": "current_streak",
        "streak_type": {"value": "Daily task completion"}}',
@@ -205,8 +205,8 @@ SELECT *
         {"from": "public.tasks_project", "match": "created_by_id", "column": "id"},
         {"from": "public.tasks_project_members", "match": "user_id", "column": "project_id"},
         {"from": "public.tasks_task", "match": "assigned_to_id", "column": "project_id"}]}',
-     NULL, NULL, 'NEW.current_streak > OLD.current_streak', NULL, NULL, '{"column": "current_streak"}')
-  ) AS s (event_type, relation, columns, audience, progress, insert_when, update_when, delete_when, rider, transition);
+     NULL, NULL, 'NEW.current_streak > OLD.current_streak', NULL, NULL, '{"column": "current_streak"}', 5)
+  ) AS s (event_type, relation, columns, audience, progress, insert_when, update_when, delete_when, rider, transition, place);
 COMMENT ON VIEW zentry_notify.zentry_source IS 'How Zentry''s own tables become events; zentry_attach() puts it to work';
 
 COMMENT ON COLUMN zentry_notify.zentry_source.event_type IS 'The event';
@@ -219,6 +219,7 @@ COMMENT ON COLUMN zentry_notify.zentry_source.update_when IS 'WHEN of the update
 COMMENT ON COLUMN zentry_notify.zentry_source.delete_when IS 'WHEN of the delete trigger; null: there is none';
 COMMENT ON COLUMN zentry_notify.zentry_source.rider IS 'Another event of the table that these triggers serve too';
 COMMENT ON COLUMN zentry_notify.zentry_source.transition IS 'As event_source.transition';
+COMMENT ON COLUMN zentry_notify.zentry_source.place IS 'In which order they are attached';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_attach() RETURNS TABLE (event_type text, relation text, state text)
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -229,16 +230,16 @@ DECLARE
 BEGIN
     FOR source IN
         SELECT z.event_type::text, to_regclass(z.relation) AS oid, z.relation AS name, z.columns, z.audience, z.progress,
-               z.insert_when, z.update_when, z.delete_when, z.rider, z.transition, false AS by_hand
+               z.insert_when, z.update_when, z.delete_when, z.rider, z.transition, false AS by_hand, z.place::bigint
           FROM zentry_notify.zentry_source z
          WHERE NOT EXISTS (SELECT FROM zentry_notify.event_source s
                             WHERE s.by_hand AND s.event_type = z.event_type AND s.relation = to_regclass(z.relation))
          UNION ALL
-        (SELECT s.event_type, c.oid, coalesce(format('%I.%I', c.relnamespace::regnamespace::name, c.relname), s.relation::oid::text), s.columns, s.audience,
-                s.progress, s.insert_when, s.update_when, s.delete_when, s.rider, s.transition, true
-           FROM zentry_notify.event_source s LEFT JOIN pg_class c ON c.oid = s.relation
-          WHERE s.by_hand
-          ORDER BY s.id)
+        SELECT s.event_type, c.oid, coalesce(format('%I.%I', c.relnamespace::regnamespace::name, c.relname), s.relation::oid::text), s.columns, s.audience,
+               s.progress, s.insert_when, s.update_when, s.delete_when, s.rider, s.transition, true, s.id
+          FROM zentry_notify.event_source s LEFT JOIN pg_class c ON c.oid = s.relation
+         WHERE s.by_hand
+         ORDER BY by_hand, place
     LOOP
         event_type := source.event_type;
         relation := source.name;

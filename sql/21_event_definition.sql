@@ -22,7 +22,7 @@ COMMENT ON COLUMN zentry_notify.event_definition.webhook_integration_id IS 'The 
 COMMENT ON COLUMN zentry_notify.event_definition.definition IS 'name, title, text, fields, colour, emoji, footer, time_key';
 
 CREATE OR REPLACE FUNCTION zentry_notify.sample_event(event_type text) RETURNS jsonb
-    LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp
+    LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
 AS $$
     SELECT coalesce(t.sample, zentry_notify.placeholder_event(d.definition))
       FROM zentry_notify.event_type t
@@ -33,7 +33,7 @@ COMMENT ON FUNCTION zentry_notify.sample_event(text) IS
     'The event''s sample, or words in the place of data if it has none; null for an unknown type';
 
 CREATE OR REPLACE FUNCTION zentry_notify.event_keys(event_type text) RETURNS text[]
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
 AS $$
     SELECT array_agg(DISTINCT key ORDER BY key)
       FROM (SELECT jsonb_object_keys(t.sample) FROM zentry_notify.event_type t

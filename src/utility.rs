@@ -9,73 +9,31 @@ use jiff::Timestamp;
 use pgrx::PgList;
 use pgrx::prelude::*;
 
+use crate::version::{self, UtilityCall};
 use crate::wake::{self, Slot, Work, registry};
 use crate::{installation, table_change};
 
 /// Postgres gives other sessions five seconds to leave a database.
 const LONGEST_HOLD: Duration = Duration::from_secs(10);
 
-static mut PREVIOUS: pg_sys::ProcessUtility_hook_type = None;
-
 /// In the postmaster, for all sessions to come.
 pub fn register_hook() {
-    // SAFETY: called once, while libraries are preloaded; the hook before ours is called by ours.
-    unsafe {
-        PREVIOUS = pg_sys::ProcessUtility_hook;
-        pg_sys::ProcessUtility_hook = Some(process_utility);
-    }
+    // SAFETY: called once, while libraries are preloaded.
+    unsafe { version::hook_utility(process_utility) };
 }
 
-#[pg_guard]
-#[allow(
-    non_snake_case,
-    clippy::too_many_arguments,
-    reason = "Postgres' own signature"
-)]
-unsafe extern "C-unwind" fn process_utility(
-    statement: *mut pg_sys::PlannedStmt,
-    queryString: *const std::ffi::c_char,
-    #[cfg(not(feature = "pg13"))] readOnlyTree: bool,
-    context: pg_sys::ProcessUtilityContext::Type,
-    parameters: pg_sys::ParamListInfo,
-    environment: *mut pg_sys::QueryEnvironment,
-    destination: *mut pg_sys::DestReceiver,
-    completion: *mut pg_sys::QueryCompletion,
-) {
-    // SAFETY: a planned utility statement has its parse tree; the arguments are passed on as they came.
+/// # Safety
+/// Postgres calls the hook.
+unsafe fn process_utility(call: &UtilityCall) {
+    // SAFETY: a planned utility statement has its parse tree.
     unsafe {
-        let utility = Utility::of((*statement).utilityStmt);
+        let utility = Utility::of((*call.statement).utilityStmt);
         let mut way = utility.database().map(Way::make);
         let aside = match utility {
             Utility::AlterTable(statement) => table_change::make_way(statement),
             _ => None,
         };
-        match PREVIOUS {
-            Some(previous) => pg_sys::submodules::ffi::pg_guard_ffi_boundary(|| {
-                previous(
-                    statement,
-                    queryString,
-                    #[cfg(not(feature = "pg13"))]
-                    readOnlyTree,
-                    context,
-                    parameters,
-                    environment,
-                    destination,
-                    completion,
-                );
-            }),
-            None => pg_sys::standard_ProcessUtility(
-                statement,
-                queryString,
-                #[cfg(not(feature = "pg13"))]
-                readOnlyTree,
-                context,
-                parameters,
-                environment,
-                destination,
-                completion,
-            ),
-        }
+        call.run();
         if let Some(aside) = aside {
             aside.put_back();
         }
@@ -89,7 +47,7 @@ unsafe extern "C-unwind" fn process_utility(
             Utility::DropExtension => wake::at_commit(|work| work.configuration = true),
             Utility::AlterExtension => {
                 wake::at_commit(|work| work.configuration = true);
-                if is_ours((*statement).utilityStmt.cast()) {
+                if is_ours((*call.statement).utilityStmt.cast()) {
                     installation::renew_grants();
                 }
             }

@@ -1,8 +1,12 @@
 //! Differences between major versions of PostgreSQL, each with a name.
 
+mod utility_hook;
+
 use std::ffi::CStr;
 
 use pgrx::pg_sys;
+
+pub use self::utility_hook::{UtilityCall, hook_utility};
 
 /// No socket, where a socket may stand.
 pub const NO_SOCKET: pg_sys::pgsocket = -1;
@@ -35,6 +39,20 @@ pub fn wait_event(name: &CStr) -> u32 {
     }
 }
 
+/// Has `handler` called in this process for the signal.
+///
+/// # Safety
+/// The handler does only what a signal handler may, and does not unwind.
+pub unsafe fn set_signal_handler(signal: i32, handler: unsafe extern "C-unwind" fn(i32)) {
+    // SAFETY: by the caller's promise. From 18 on, the name pqsignal is libpq's.
+    unsafe {
+        #[cfg(not(feature = "pg18"))]
+        pg_sys::pqsignal(signal, Some(handler));
+        #[cfg(feature = "pg18")]
+        pg_sys::pqsignal_be(signal, Some(handler));
+    }
+}
+
 /// A set of events that lives as long as the process.
 pub fn create_wait_event_set(events: i32) -> *mut pg_sys::WaitEventSet {
     #[cfg(any(feature = "pg13", feature = "pg14", feature = "pg15", feature = "pg16"))]
@@ -53,7 +71,7 @@ pub fn create_wait_event_set(events: i32) -> *mut pg_sys::WaitEventSet {
 ///
 /// # Safety
 /// `statement` is a raw statement that was parsed from `text`.
-pub unsafe fn analyse(statement: *mut pg_sys::RawStmt, text: &std::ffi::CStr) -> *mut pg_sys::Query {
+pub unsafe fn analyse(statement: *mut pg_sys::RawStmt, text: &CStr) -> *mut pg_sys::Query {
     #[cfg(any(feature = "pg13", feature = "pg14"))]
     // SAFETY: by the caller's promise.
     unsafe {

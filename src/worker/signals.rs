@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 use pgrx::prelude::*;
 
+use crate::version;
+
 static TERMINATE: AtomicBool = AtomicBool::new(false);
 static RELOAD: AtomicBool = AtomicBool::new(false);
 /// In a transaction SIGTERM acts as in any session, so that a worker that waits for a lock can be ended.
@@ -12,8 +14,8 @@ static IN_TRANSACTION: AtomicBool = AtomicBool::new(false);
 pub fn install() {
     // SAFETY: handlers that only set flags and latches, or are Postgres' own; signals are unblocked once they are in place.
     unsafe {
-        pg_sys::pqsignal(pg_sys::SIGTERM as i32, Some(on_sigterm));
-        pg_sys::pqsignal(pg_sys::SIGHUP as i32, Some(on_sighup));
+        version::set_signal_handler(pg_sys::SIGTERM as i32, on_sigterm);
+        version::set_signal_handler(pg_sys::SIGHUP as i32, on_sighup);
         pg_sys::BackgroundWorkerUnblockSignals();
     }
     // What changed before the handler was there.

@@ -66,18 +66,18 @@ fn text_of(client: &mut Client, relation: &str) -> Result<String> {
     Ok(client.query_one(&sql, &[])?.get(0))
 }
 
-/// Looks over and over at what pg_stat_activity shows, until told to stop; everything that it has shown.
+/// Looks over and over at what pg_stat_activity shows, until told to stop; every text that it has shown.
 fn watch(mut client: Client, stop: Arc<AtomicBool>) -> thread::JoinHandle<BTreeSet<String>> {
+    const TEXTS: &str = "SELECT concat_ws(' | ', datname, usename, application_name, client_hostname, wait_event, query, backend_type) \
+                           FROM pg_stat_activity";
     thread::spawn(move || {
         let mut seen = BTreeSet::new();
         while !stop.load(Ordering::SeqCst) {
-            for row in client
-                .query("SELECT a::text FROM pg_stat_activity a", &[])
-                .unwrap()
-            {
+            for row in client.query(TEXTS, &[]).unwrap() {
                 seen.insert(row.get(0));
             }
-            thread::yield_now();
+            // Often, but those that it looks at need the processor, too.
+            thread::sleep(Duration::from_millis(1));
         }
         seen
     })

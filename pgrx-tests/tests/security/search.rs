@@ -3,12 +3,15 @@
 use std::fs;
 use std::path::Path;
 
+use aho_corasick::AhoCorasick;
 use anyhow::Result;
 use postgres::Client;
 
 /// What must not be found, and where it was.
 pub struct Search {
     secrets: Vec<String>,
+    /// Of the secrets, once they are known.
+    finder: Option<AhoCorasick>,
     pub found: Vec<String>,
 }
 
@@ -21,6 +24,7 @@ impl Search {
     pub fn for_words(words: impl IntoIterator<Item = String>) -> Self {
         let mut search = Self {
             secrets: Vec::new(),
+            finder: None,
             found: Vec::new(),
         };
         words.into_iter().for_each(|word| search.add(word));
@@ -32,13 +36,16 @@ impl Search {
     pub fn add(&mut self, mut word: String) {
         word.truncate(12);
         self.secrets.push(word);
+        self.finder = None;
     }
 
     pub fn look_at(&mut self, place: &str, text: &str) {
-        for line in text
-            .lines()
-            .filter(|line| self.secrets.iter().any(|secret| line.contains(secret.as_str())))
-        {
+        let finder = self
+            .finder
+            .get_or_insert_with(|| AhoCorasick::new(&self.secrets).expect("few and short words"));
+        for found in finder.find_iter(text) {
+            let start = text[..found.start()].rfind('\n').map_or(0, |end| end + 1);
+            let line = text[start..].lines().next().unwrap_or_default();
             self.found.push(format!("{place}: {line}"));
         }
     }
