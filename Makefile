@@ -1,7 +1,8 @@
 # The front door: `make` lists what there is. The work is done by scripts/, which can be called without make too.
 
 .PHONY: help demo stop web psql test test-crates test-pg test-e2e test-all test-package torture soak soak-tests fuzz load bench bench-micro \
-	bench-compare coverage lint deny package release-check ci-full picture bootstrap stage install clean
+	bench-compare coverage lint deny package release-check ci-full picture screenshots browser \
+	bootstrap stage install clean
 .DEFAULT_GOAL := help
 
 help: ## List the targets
@@ -14,7 +15,7 @@ help: ## List the targets
 demo: bootstrap ## See it work, in a private cluster (KEEP=1: leave it running)
 	@scripts/demo $(if $(KEEP),--keep)
 
-web: bootstrap ## Serve the REST API over the kept demo, until Ctrl-C
+web: bootstrap ## Serve the admin pages and the REST API over the kept demo, until Ctrl-C
 	@scripts/web
 
 psql: bootstrap ## Open psql in the kept demo; starts one when none runs
@@ -23,7 +24,7 @@ psql: bootstrap ## Open psql in the kept demo; starts one when none runs
 stop: ## Stop the kept demo
 	@scripts/stop
 
-test: bootstrap ## Run every test
+test: browser ## Run every test
 	@scripts/test
 
 test-crates: bootstrap ## Run the tests that need no PostgreSQL
@@ -32,7 +33,7 @@ test-crates: bootstrap ## Run the tests that need no PostgreSQL
 test-pg: bootstrap ## Run the tests inside PostgreSQL
 	@scripts/test pg
 
-test-e2e: bootstrap ## Run the end-to-end tests
+test-e2e: browser ## Run the end-to-end tests
 	@scripts/test e2e
 
 test-all: ## Test on PostgreSQL 15, 17 and 18, and compile for 13, 14 and 16, in chroots (MAJORS='17 18': these alone)
@@ -98,8 +99,15 @@ picture: ## Make the README's picture from the demo, with headless Chromium
 	@scripts/bootstrap picture
 	@scripts/picture
 
+screenshots: browser ## Make the pictures of the admin pages, with headless Chromium
+	@scripts/bootstrap picture
+	@scripts/screenshots
+
 bootstrap: ## Install what is missing: system packages and cargo-pgrx
 	@scripts/bootstrap
+
+browser:
+	@scripts/bootstrap browser
 
 stage: bootstrap ## Make the private PostgreSQL
 	@scripts/stage

@@ -41,12 +41,13 @@ AS $$
        AND CASE WHEN p.proname IN ('find_api_token', 'note_api_token_use') THEN privilege = 'server'
                 WHEN privilege = 'server' THEN false
                 -- A view checks whether its reader may call what it calls.
-                WHEN p.proname IN ('zentry_status', 'zentry_stats', 'zentry_preview', 'latency_bounds', 'redact_url', 'look_up', 'quiet_until', 'library_version') THEN true
+                WHEN p.proname IN ('zentry_status', 'zentry_stats', 'zentry_stats_by_hour', 'zentry_preview', 'latency_bounds', 'redact_url', 'look_up', 'quiet_until', 'library_version') THEN true
                 WHEN p.proname IN ('zentry_grant', 'zentry_revoke') THEN false
                 WHEN p.proname LIKE 'zentry\_%' OR p.proname = 'import_integration'
                     -- What zentry_attach, zentry_detach and the functions of tokens call with the caller's rights.
                     OR p.proname IN ('attach_source', 'put_trigger', 'inheritors', 'is_restoring', 'named_column', 'owns', 'require_owner', 'capture', 'require_membership', 'check_length') THEN privilege IN ('manager', 'application')
-                WHEN p.proname = 'check_webhook_url' THEN privilege = 'application'
+                -- A form says what is wrong with a URL before it is sent.
+                WHEN p.proname = 'check_webhook_url' THEN privilege IN ('manager', 'application')
                 ELSE false END;
 $$;
 COMMENT ON FUNCTION zentry_notify.functions_of(text) IS 'The functions that a privilege of zentry_grant lets a role call';

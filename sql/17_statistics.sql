@@ -99,3 +99,36 @@ END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_stats(interval) IS
     'What deliveries came to lately (null: ever), for each webhook and event type, and * for all of a webhook. Percentiles are seconds from the event to the answer; what is older than two hours counts by the full hour';
+
+CREATE OR REPLACE FUNCTION @extschema@.zentry_stats_by_hour(hours integer DEFAULT 24, webhook_id bigint DEFAULT NULL)
+    RETURNS TABLE (hour timestamptz, sent bigint, failed bigint, retried bigint, p50 numeric, p95 numeric, p99 numeric)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+    -- In UTC, as the worker cuts them, whatever the session's time zone is.
+    last timestamptz := date_trunc('hour', now(), 'UTC');
+BEGIN
+    IF hours IS NULL OR hours NOT BETWEEN 1 AND 2160 THEN
+        RAISE EXCEPTION 'hours must be 1 to 2160, not %', coalesce(hours::text, 'null')
+            USING ERRCODE = 'invalid_parameter_value', COLUMN = 'hours', HINT = '24 is a day, 168 a week.';
+    END IF;
+    IF webhook_id IS NOT NULL AND NOT EXISTS (SELECT FROM zentry_notify.webhook_integration w WHERE w.id = webhook_id) THEN
+        PERFORM zentry_notify.no_such_webhook(webhook_id);
+    END IF;
+    RETURN QUERY
+    SELECT h.hour, coalesce(s.sent, 0), coalesce(s.failed, 0), coalesce(s.retried, 0),
+           round(zentry_notify.quantile(s.latency, 0.5)::numeric, 3), round(zentry_notify.quantile(s.latency, 0.95)::numeric, 3),
+           round(zentry_notify.quantile(s.latency, 0.99)::numeric, 3)
+      FROM (SELECT last - n * interval '1 hour' AS hour FROM generate_series(0, hours - 1) AS n) h
+      LEFT JOIN (SELECT date_trunc('hour', s.since, 'UTC') AS hour, sum(s.sent)::bigint AS sent, sum(s.failed)::bigint AS failed,
+                        sum(s.retried)::bigint AS retried, zentry_notify.sum_histogram(s.latency) AS latency
+                   FROM zentry_notify.delivery_stat s
+                  WHERE s.span IN ('minute', 'hour') AND s.since >= last - (hours - 1) * interval '1 hour'
+                    AND s.event_type = '*' AND (webhook_id IS NULL OR s.webhook_integration_id = webhook_id)
+                  GROUP BY 1) s ON s.hour = h.hour
+     ORDER BY h.hour;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.zentry_stats_by_hour(integer, bigint) IS
+    'What deliveries came to in each of the last hours, the current one last, of one webhook or (null) of all; hours without any are in it. Percentiles are seconds from the event to the answer';

@@ -1570,6 +1570,39 @@ END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_stats(interval) IS
     'What deliveries came to lately (null: ever), for each webhook and event type, and * for all of a webhook. Percentiles are seconds from the event to the answer; what is older than two hours counts by the full hour';
+
+CREATE OR REPLACE FUNCTION @extschema@.zentry_stats_by_hour(hours integer DEFAULT 24, webhook_id bigint DEFAULT NULL)
+    RETURNS TABLE (hour timestamptz, sent bigint, failed bigint, retried bigint, p50 numeric, p95 numeric, p99 numeric)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+    -- In UTC, as the worker cuts them, whatever the session's time zone is.
+    last timestamptz := date_trunc('hour', now(), 'UTC');
+BEGIN
+    IF hours IS NULL OR hours NOT BETWEEN 1 AND 2160 THEN
+        RAISE EXCEPTION 'hours must be 1 to 2160, not %', coalesce(hours::text, 'null')
+            USING ERRCODE = 'invalid_parameter_value', COLUMN = 'hours', HINT = '24 is a day, 168 a week.';
+    END IF;
+    IF webhook_id IS NOT NULL AND NOT EXISTS (SELECT FROM zentry_notify.webhook_integration w WHERE w.id = webhook_id) THEN
+        PERFORM zentry_notify.no_such_webhook(webhook_id);
+    END IF;
+    RETURN QUERY
+    SELECT h.hour, coalesce(s.sent, 0), coalesce(s.failed, 0), coalesce(s.retried, 0),
+           round(zentry_notify.quantile(s.latency, 0.5)::numeric, 3), round(zentry_notify.quantile(s.latency, 0.95)::numeric, 3),
+           round(zentry_notify.quantile(s.latency, 0.99)::numeric, 3)
+      FROM (SELECT last - n * interval '1 hour' AS hour FROM generate_series(0, hours - 1) AS n) h
+      LEFT JOIN (SELECT date_trunc('hour', s.since, 'UTC') AS hour, sum(s.sent)::bigint AS sent, sum(s.failed)::bigint AS failed,
+                        sum(s.retried)::bigint AS retried, zentry_notify.sum_histogram(s.latency) AS latency
+                   FROM zentry_notify.delivery_stat s
+                  WHERE s.span IN ('minute', 'hour') AND s.since >= last - (hours - 1) * interval '1 hour'
+                    AND s.event_type = '*' AND (webhook_id IS NULL OR s.webhook_integration_id = webhook_id)
+                  GROUP BY 1) s ON s.hour = h.hour
+     ORDER BY h.hour;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.zentry_stats_by_hour(integer, bigint) IS
+    'What deliveries came to in each of the last hours, the current one last, of one webhook or (null) of all; hours without any are in it. Percentiles are seconds from the event to the answer';
 -- ---- 18_status.sql ----
 
 -- Is it working, and if not, what do I do. One function for each part of the way from the write to the message; what they
@@ -2334,12 +2367,13 @@ AS $$
        AND CASE WHEN p.proname IN ('find_api_token', 'note_api_token_use') THEN privilege = 'server'
                 WHEN privilege = 'server' THEN false
                 -- A view checks whether its reader may call what it calls.
-                WHEN p.proname IN ('zentry_status', 'zentry_stats', 'zentry_preview', 'latency_bounds', 'redact_url', 'look_up', 'quiet_until', 'library_version') THEN true
+                WHEN p.proname IN ('zentry_status', 'zentry_stats', 'zentry_stats_by_hour', 'zentry_preview', 'latency_bounds', 'redact_url', 'look_up', 'quiet_until', 'library_version') THEN true
                 WHEN p.proname IN ('zentry_grant', 'zentry_revoke') THEN false
                 WHEN p.proname LIKE 'zentry\_%' OR p.proname = 'import_integration'
                     -- What zentry_attach, zentry_detach and the functions of tokens call with the caller's rights.
                     OR p.proname IN ('attach_source', 'put_trigger', 'inheritors', 'is_restoring', 'named_column', 'owns', 'require_owner', 'capture', 'require_membership', 'check_length') THEN privilege IN ('manager', 'application')
-                WHEN p.proname = 'check_webhook_url' THEN privilege = 'application'
+                -- A form says what is wrong with a URL before it is sent.
+                WHEN p.proname = 'check_webhook_url' THEN privilege IN ('manager', 'application')
                 ELSE false END;
 $$;
 COMMENT ON FUNCTION zentry_notify.functions_of(text) IS 'The functions that a privilege of zentry_grant lets a role call';

@@ -15,7 +15,7 @@ use crate::wait::eventually;
 use crate::zentry;
 
 /// How long a test waits for what should take milliseconds: long, because the machine may be busy.
-pub const SOON: Duration = Duration::from_secs(30);
+pub const SOON: Duration = Duration::from_secs(90);
 
 /// An emulator, and a database that knows no other host.
 pub struct Scene {

@@ -12,7 +12,7 @@ use zentry_e2e::cluster::{Cluster, ClusterOptions, StopMode, TestDatabase};
 use zentry_e2e::wait::eventually;
 use zentry_e2e::zentry::{self, Task, id};
 
-const SOON: Duration = Duration::from_secs(20);
+const SOON: Duration = Duration::from_secs(60);
 
 fn bare() -> Cluster {
     Cluster::start(ClusterOptions {

@@ -22,7 +22,7 @@ use zentry_e2e::emulator::Webhook;
 
 pub const AGENT: &str = "DiscordBot (https://example.org/zentry, 1.0)";
 /// Long enough for anything that does come.
-pub const PATIENCE: Duration = Duration::from_secs(10);
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A client that reports every status, follows no redirect, and trusts just these roots.
 pub fn client(roots: RootCerts, timeout: Duration) -> Agent {

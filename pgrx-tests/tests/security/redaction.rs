@@ -114,7 +114,7 @@ fn talkative_site() -> Result<Site> {
 
 /// Every function of ours that somebody may call, with arguments that succeed and arguments that fail. `$1` stands for a URL that
 /// comes from a table: it is in no statement and in no plan but those within our functions.
-const CALLS: [(&str, &[&str]); 23] = [
+const CALLS: [(&str, &[&str]); 24] = [
     (
         "zentry_register_webhook",
         &[
@@ -212,6 +212,7 @@ const CALLS: [(&str, &[&str]); 23] = [
     ),
     ("zentry_status", &["()"]),
     ("zentry_stats", &["()", "(NULL)", "('-1 day')"]),
+    ("zentry_stats_by_hour", &["()", "(1, 1)", "(0)", "(1, 987654321)"]),
     ("zentry_import_integrations", &["()"]),
     ("zentry_delete_webhook", &["(3)", "(987654321)", "(NULL)"]),
     (

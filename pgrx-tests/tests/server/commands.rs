@@ -109,6 +109,46 @@ fn webhooks_are_set_up_tried_and_listed() -> Result<()> {
 }
 
 #[test]
+fn the_status_is_told_by_words_and_by_exit_code() -> Result<()> {
+    let mut scene = Scene::start()?;
+    let channel = scene.channel(Kind::Discord)?;
+    let well = run(&scene, &["status"])?;
+    assert_eq!(well.code, 0, "{}{}", well.out, well.err);
+    for text in ["WHAT MENDS IT", "library", "event task_completed", "1 active"] {
+        assert!(well.out.contains(text), "{text} is not in\n{}", well.out);
+    }
+    assert_eq!(
+        json(&run(&scene, &["status", "--problems", "--json"])?)?,
+        serde_json::json!([])
+    );
+    // What needs attention is not broken.
+    channel.webhook.script([Behaviour::Status(400)]);
+    fire(&mut scene.client)?;
+    scene.settle()?;
+    let attention = eventually(SOON, "the failure to be counted", || {
+        let ran = run(&scene, &["status", "--problems", "--json"]).ok()?;
+        ran.out.contains("zentry_retry_failed").then_some(ran)
+    })?;
+    assert_eq!(
+        (attention.code, &json(&attention)?[0]["state"]),
+        (0, &"attention".into())
+    );
+    scene
+        .client
+        .batch_execute("ALTER TABLE tasks_task DISABLE TRIGGER USER")?;
+    let broken = run(&scene, &["status", "--problems", "--json"])?;
+    assert_eq!(broken.code, 4, "{}{}", broken.out, broken.err);
+    let found = json(&broken)?;
+    assert!(
+        found
+            .as_array()
+            .is_some_and(|all| all.iter().all(|one| one["state"] != "ok" && one["remedy"] != "")),
+        "{found:#}"
+    );
+    Ok(())
+}
+
+#[test]
 fn urls_can_come_by_the_environment() -> Result<()> {
     let scene = Scene::start()?;
     let output = command(&scene, "postgres")?
@@ -293,6 +333,7 @@ fn every_command_explains_itself() -> Result<()> {
         "integrations",
         "logs",
         "retry",
+        "status",
         "completions",
         "man",
     ] {

@@ -9,6 +9,7 @@ mod limits;
 mod load;
 mod logs;
 mod monitoring;
+mod pages;
 mod schema;
 mod support;
 mod tokens;

@@ -4,7 +4,7 @@ use anyhow::Result;
 use serde_json::json;
 use zentry_e2e::cluster::{ClusterOptions, StopMode};
 use zentry_e2e::emulator::{Behaviour, Kind};
-use zentry_e2e::scene::Scene;
+use zentry_e2e::scene::{SOON, Scene};
 use zentry_e2e::site::fire;
 use zentry_e2e::wait::eventually;
 
@@ -45,28 +45,31 @@ fn metrics_show_what_was_sent_and_what_waits() -> Result<()> {
     bad.webhook.script([Behaviour::Status(400)]);
     late.webhook.script([Behaviour::Hang]);
     fire(&mut scene.client)?;
-    good.webhook.wait_for_events(1, zentry_e2e::scene::SOON);
+    good.webhook.wait_for_events(1, SOON);
     scene.wait_until("two outcomes", |all| {
         all.iter().filter(|one| !one.waits()).count() == 2
     })?;
-    let id = |id: i64| format!("webhook_id=\"{id}\"");
-    // The worker counts outcomes once a second.
-    let text = eventually(zentry_e2e::scene::SOON, "both to be counted", || {
+    // Counters follow the outcomes within a second.
+    let text = eventually(SOON, "two outcomes to be counted", || {
         let text = metrics().ok()?;
-        let counted = |metric, channel| value(&text, metric, &[&id(channel)]) == Some(1.0);
-        (counted("zentry_notify_sent_total", good.id) && counted("zentry_notify_failed_total", bad.id))
-            .then_some(text)
+        (text.matches("_sent_total{").count() == 2).then_some(text)
     })?;
-    assert_eq!(
-        value(&text, "zentry_notify_sent_total", &[&id(good.id)]),
-        Some(1.0),
-        "{text}"
-    );
-    assert_eq!(
-        value(&text, "zentry_notify_failed_total", &[&id(bad.id)]),
-        Some(1.0),
-        "{text}"
-    );
+    let id = |id: i64| format!("webhook_id=\"{id}\"");
+    let streak = "event_type=\"daily_streak\"";
+    for (metric, webhook, number) in [
+        ("sent", good.id, 1.0),
+        ("failed", good.id, 0.0),
+        ("sent", bad.id, 0.0),
+        ("failed", bad.id, 1.0),
+        ("retried", bad.id, 0.0),
+    ] {
+        let metric = format!("zentry_notify_{metric}_total");
+        assert_eq!(
+            value(&text, &metric, &[&id(webhook), streak]),
+            Some(number),
+            "{metric} of {webhook} in\n{text}"
+        );
+    }
     let waits = [id(late.id), "event_type=\"daily_streak\"".to_owned()];
     let waits: Vec<&str> = waits.iter().map(String::as_str).collect();
     assert_eq!(value(&text, "zentry_notify_pending", &waits), Some(1.0), "{text}");

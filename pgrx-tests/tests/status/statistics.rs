@@ -150,6 +150,82 @@ fn latency_is_from_the_event_to_the_answer() {
     assert_eq!((bounds.len(), bounds[0], bounds[20]), (54, 0.001, 1.024));
 }
 
+/// What `zentry_stats_by_hour(arguments)` has: how many hours, and of those with deliveries their age in hours, sent, failed, and
+/// whether there is a latency.
+fn by_hour(client: &mut Client, arguments: &str) -> (i64, Vec<(i64, i64, i64, bool)>) {
+    let sql = format!(
+        "SELECT count(*) OVER (), (extract(epoch FROM date_trunc('hour', now(), 'UTC') - hour) / 3600)::bigint, sent, failed, \
+                p50 <= p95 AND p95 <= p99 FROM zentry_stats_by_hour({arguments}) ORDER BY sent + failed = 0, hour"
+    );
+    let rows = client.query(&sql, &[]).unwrap();
+    let busy = rows
+        .iter()
+        .filter(|row| row.get::<_, i64>(2) + row.get::<_, i64>(3) > 0);
+    (
+        rows[0].get(0),
+        busy.map(|row| {
+            (
+                row.get(1),
+                row.get(2),
+                row.get(3),
+                row.get::<_, Option<bool>>(4) == Some(true),
+            )
+        })
+        .collect(),
+    )
+}
+
+#[test]
+fn every_hour_has_its_row() {
+    let mut scene = Scene::start().unwrap();
+    let (one, other) = (
+        scene.channel(Kind::Discord).unwrap(),
+        scene.channel(Kind::Discord).unwrap(),
+    );
+    other.webhook.script([Behaviour::Status(400)]);
+    fire(&mut scene.client).unwrap();
+    scene.settle().unwrap();
+    stats(&mut scene.client, one.id, "'1 hour'", 1);
+    stats(&mut scene.client, other.id, "'1 hour'", 1);
+    // By the minute as they are written, and by the hour as they are kept: with the one that was before, in one hour together.
+    scene
+        .client
+        .batch_execute(
+            "UPDATE zentry_notify.delivery_stat SET since = date_trunc('hour', now(), 'UTC') WHERE span = 'minute'; \
+             INSERT INTO zentry_notify.delivery_stat SELECT 'hour', since - n * interval '1 hour', webhook_integration_id, event_type, \
+                    10 * sent, 10 * failed, retried, requests, messages, rate_limited, latency_sum, latency \
+               FROM zentry_notify.delivery_stat, unnest('{0,2,30}'::integer[]) AS n WHERE span = 'minute'",
+        )
+        .unwrap();
+    let client = &mut scene.client;
+    assert_eq!(
+        by_hour(client, ""),
+        (24, vec![(2, 10, 10, true), (0, 11, 11, true)])
+    );
+    assert_eq!(
+        by_hour(client, &format!("1, {}", one.id)),
+        (1, vec![(0, 11, 0, true)])
+    );
+    let (hours, busy) = by_hour(client, &format!("31, {}", other.id));
+    assert_eq!(
+        (hours, busy),
+        (31, vec![(30, 0, 10, false), (2, 0, 10, false), (0, 0, 11, false)])
+    );
+    // The hours are UTC's, wherever the session is.
+    client.batch_execute("SET timezone = 'Asia/Kolkata'").unwrap();
+    assert_eq!(by_hour(client, "3").1.len(), 2);
+    for (arguments, code) in [
+        ("0", "22023"),
+        ("2161", "22023"),
+        ("NULL", "22023"),
+        ("1, 987654321", "P0002"),
+    ] {
+        let sql = format!("SELECT * FROM zentry_stats_by_hour({arguments})");
+        let refused = client.query(&sql, &[]).unwrap_err();
+        assert_eq!(refused.code().unwrap().code(), code, "{arguments}");
+    }
+}
+
 #[test]
 fn counters_outlive_the_log_and_the_server() {
     let mut site = Site::start(ClusterOptions::default().set("zentry_notify.log_retention", "10d")).unwrap();

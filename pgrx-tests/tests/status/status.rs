@@ -324,6 +324,7 @@ fn readers_are_told_and_others_are_not() {
     for sql in [
         "SELECT * FROM zentry_status()",
         "SELECT * FROM zentry_stats()",
+        "SELECT * FROM zentry_stats_by_hour()",
         "SELECT * FROM zentry_notify.delivery_totals",
     ] {
         let refused = reader.query(sql, &[]).unwrap_err();

@@ -10,7 +10,7 @@ use zentry_e2e::cluster::{Cluster, StopMode};
 use zentry_e2e::emulator::Emulator;
 use zentry_e2e::wait::eventually;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 #[derive(Clone, Copy, Debug)]
 pub enum Disaster {

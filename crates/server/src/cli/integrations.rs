@@ -4,7 +4,6 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::Args;
-use serde_json::Value;
 
 use super::output::Output;
 use super::{Access, Target, explain, explain_begin};
@@ -59,24 +58,10 @@ impl Integrations {
                 one.webhook_type.clone(),
                 one.webhook_url.clone(),
                 project,
-                events(&one.event_types),
+                one.heard(),
                 if one.is_active { "yes" } else { "no" }.to_owned(),
             ]
         })?;
         Ok(ExitCode::SUCCESS)
-    }
-}
-
-fn events(types: &Value) -> String {
-    let names: Vec<&str> = types
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_str)
-        .collect();
-    match names.as_slice() {
-        [] => "none".to_owned(),
-        ["*"] => "all".to_owned(),
-        names => names.join(", "),
     }
 }

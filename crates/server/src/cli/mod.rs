@@ -7,6 +7,7 @@ mod output;
 mod retry;
 mod serve;
 mod setup_webhooks;
+mod status;
 mod test_webhook;
 
 use std::io;
@@ -23,10 +24,14 @@ Exit codes:
   0  done
   1  not done: the database cannot be reached, refuses, or does not know what was named
   2  the command line is wrong
-  3  done, but a delivery failed, or was still waiting when the time was over";
+  3  done, but a delivery failed, or was still waiting when the time was over
+  4  done: something is broken, says status";
 
 /// Done, but a delivery failed or has not ended.
 const UNDELIVERED: u8 = 3;
+
+/// Done, and what was found is that something does not work.
+const BROKEN: u8 = 4;
 
 /// The REST API, the admin pages and the commands of the PostgreSQL extension zentry_notify
 #[derive(Debug, Parser)]
@@ -64,6 +69,7 @@ enum Command {
     Integrations(integrations::Integrations),
     Logs(logs::Logs),
     Retry(retry::Retry),
+    Status(status::Status),
     Completions(generate::Completions),
     Man(generate::Man),
 }
@@ -97,6 +103,7 @@ async fn run(cli: Cli) -> Result<ExitCode> {
         Command::Integrations(command) => command.run(&target, &output).await,
         Command::Logs(command) => command.run(&target, &output).await,
         Command::Retry(command) => command.run(&target, &output).await,
+        Command::Status(command) => command.run(&target, &output).await,
         Command::Completions(command) => command.run(),
         Command::Man(command) => command.run(),
     }

@@ -58,7 +58,7 @@ impl SetupWebhooks {
                 webhook_url,
                 project: self.project_id,
                 event_types: event_types.clone(),
-                is_active: None,
+                ..New::default()
             };
             let id = integrations::create(&session, &new).await.map_err(explain)?;
             registered.extend(integrations::get(&session, id).await.map_err(explain)?);

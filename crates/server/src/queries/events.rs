@@ -1,12 +1,83 @@
-//! Sample events.
+//! Event types: what there is, which tables fire it, what its messages say.
 
+use jiff::Timestamp;
+use serde_json::Value;
 use tokio_postgres::Error;
 
 use crate::database::Session;
 
 /// Queue a sample for every webhook that would hear it; the ids in the log. Without a project, the first that a webhook has.
 pub async fn test(session: &Session<'_>, event_type: &str, project: Option<i64>) -> Result<Vec<i64>, Error> {
-    const SQL: &str = "SELECT id FROM zentry_test_event($1::text, $2::bigint) AS id";
+    const SQL: &str = "SELECT id FROM zentry_test_event($1::text, $2::bigint, NULL::jsonb) AS id";
     let rows = session.query(SQL, &[&event_type, &project]).await?;
     Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
+/// A kind of event.
+#[derive(Clone, Debug)]
+pub struct EventType {
+    pub name: String,
+    /// A template over the event's data
+    pub title: String,
+    pub emoji: String,
+    /// Comes with the extension
+    pub built_in: bool,
+}
+
+/// Those that come with the extension first.
+pub async fn types(session: &Session<'_>) -> Result<Vec<EventType>, Error> {
+    const SQL: &str = "SELECT t.name::text, t.title, t.emoji, t.built_in FROM zentry_notify.event_type t \
+                        ORDER BY NOT t.built_in, t.name";
+    let rows = session.query(SQL, &[]).await?;
+    let types = rows.iter().map(|row| EventType {
+        name: row.get(0),
+        title: row.get(1),
+        emoji: row.get(2),
+        built_in: row.get(3),
+    });
+    Ok(types.collect())
+}
+
+/// A table that fires an event.
+#[derive(Clone, Debug)]
+pub struct Source {
+    pub event_type: String,
+    pub relation: String,
+    /// Keys of the data, and where each comes from
+    pub columns: Value,
+    pub omit: Vec<String>,
+    pub by_hand: bool,
+    pub suspended_at: Option<Timestamp>,
+    pub suspended_reason: Option<String>,
+}
+
+pub async fn sources(session: &Session<'_>) -> Result<Vec<Source>, Error> {
+    const SQL: &str = "SELECT s.event_type::text, s.relation::text, s.columns, s.omit, s.by_hand, s.suspended_at, s.suspended_reason \
+                         FROM zentry_notify.event_source s ORDER BY s.event_type, s.relation::text";
+    let rows = session.query(SQL, &[]).await?;
+    let sources = rows.iter().map(|row| Source {
+        event_type: row.get(0),
+        relation: row.get(1),
+        columns: row.get(2),
+        omit: row.get(3),
+        by_hand: row.get(4),
+        suspended_at: row.get(5),
+        suspended_reason: row.get(6),
+    });
+    Ok(sources.collect())
+}
+
+/// The message as it would be posted, of the event's sample unless there are data.
+pub async fn preview(
+    session: &Session<'_>,
+    event_type: &str,
+    format: &str,
+    data: Option<&Value>,
+    webhook: Option<i64>,
+) -> Result<Value, Error> {
+    const SQL: &str = "SELECT zentry_preview($1::text, $2::text, $3::jsonb, $4::bigint)";
+    let row = session
+        .query_one(SQL, &[&event_type, &format, &data, &webhook])
+        .await?;
+    Ok(row.get(0))
 }

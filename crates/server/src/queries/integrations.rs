@@ -35,6 +35,19 @@ pub struct Integration {
     pub updated_at: Timestamp,
 }
 
+impl Integration {
+    /// What it hears, in words.
+    pub fn heard(&self) -> String {
+        let names = self.event_types.as_array().into_iter().flatten();
+        let names: Vec<&str> = names.filter_map(Value::as_str).collect();
+        match names.as_slice() {
+            [] => "nothing".to_owned(),
+            names if names.contains(&"*") => "all events".to_owned(),
+            names => names.join(", "),
+        }
+    }
+}
+
 impl From<&Row> for Integration {
     fn from(row: &Row) -> Self {
         Self {
@@ -63,6 +76,16 @@ pub struct Filter {
     pub is_active: Option<bool>,
 }
 
+impl Filter {
+    /// The one of this id.
+    fn of(id: i64) -> Self {
+        Self {
+            id: Some(id),
+            ..Self::default()
+        }
+    }
+}
+
 const MATCHES: &str = "FROM zentry_notify.webhooks w \
      WHERE ($1::bigint IS NULL OR w.id = $1) AND ($2::text IS NULL OR w.webhook_type = $2) \
        AND ($3::bigint IS NULL OR w.project_id = $3) AND ($4::boolean IS NULL OR w.is_active = $4)";
@@ -83,10 +106,22 @@ pub async fn count(session: &Session<'_>, filter: &Filter) -> Result<i64, Error>
 
 /// Newest first.
 pub async fn list(session: &Session<'_>, filter: &Filter, slice: Slice) -> Result<Vec<Integration>, Error> {
+    let rows = rows(session, COLUMNS, filter, slice).await?;
+    Ok(rows.iter().map(Integration::from).collect())
+}
+
+const COLUMNS: &str = "w.id, w.name, w.webhook_type, w.webhook_url, w.project_id, w.created_by_id, w.event_types, w.is_active, \
+                       w.created_at, w.updated_at";
+
+/// These columns of the view, with the names of project and maker.
+async fn rows(
+    session: &Session<'_>,
+    columns: &str,
+    filter: &Filter,
+    slice: Slice,
+) -> Result<Vec<Row>, Error> {
     let sql = format!(
-        "WITH page AS MATERIALIZED ( \
-             SELECT w.id, w.name, w.webhook_type, w.webhook_url, w.project_id, w.created_by_id, w.event_types, w.is_active, \
-                    w.created_at, w.updated_at {MATCHES} ORDER BY w.created_at DESC, w.id DESC LIMIT $5 OFFSET $6) \
+        "WITH page AS MATERIALIZED (SELECT {columns} {MATCHES} ORDER BY w.created_at DESC, w.id DESC LIMIT $5 OFFSET $6) \
          SELECT page.*, p.shown AS project_name, u.shown AS created_by_username \
            FROM page \
            LEFT JOIN zentry_notify.look_up('project_name', (SELECT array_agg(project_id) FROM page)) p ON p.id = page.project_id \
@@ -99,18 +134,102 @@ pub async fn list(session: &Session<'_>, filter: &Filter, slice: Slice) -> Resul
         project,
         is_active,
     } = filter;
-    let values: [&(dyn tokio_postgres::types::ToSql + Sync); 6] =
-        [id, webhook_type, project, is_active, &slice.limit, &slice.offset];
-    let rows = session.query(&sql, &values).await?;
-    Ok(rows.iter().map(Integration::from).collect())
+    session
+        .query(
+            &sql,
+            &[id, webhook_type, project, is_active, &slice.limit, &slice.offset],
+        )
+        .await
+}
+
+/// The only row of an id.
+const ONE: Slice = Slice { offset: 0, limit: 1 };
+
+/// An integration with its state and all its settings.
+#[derive(Clone, Debug)]
+pub struct Webhook {
+    pub integration: Integration,
+    /// `active`, `failing`, `gone` or `off`
+    pub state: String,
+    pub state_since: Option<Timestamp>,
+    pub reason: Option<String>,
+    pub next_try_at: Option<Timestamp>,
+    /// When the quiet hours that it is in are over
+    pub held_until: Option<Timestamp>,
+    pub pending: i64,
+    pub sent: i64,
+    pub failed: i64,
+    pub last_delivery_at: Option<Timestamp>,
+    /// `sent` or `failed`
+    pub last_status: Option<String>,
+    pub omit_keys: Vec<String>,
+    pub filter: Option<String>,
+    pub min_streak_days: Option<i32>,
+    pub milestones: Option<Vec<i32>>,
+    pub quiet_hours: Option<String>,
+    pub mention: Option<String>,
+    pub max_events_per_message: i16,
+    pub min_interval: String,
+    pub max_age: Option<String>,
+}
+
+impl From<&Row> for Webhook {
+    fn from(row: &Row) -> Self {
+        Self {
+            integration: row.into(),
+            state: row.get("state"),
+            state_since: row.get("state_since"),
+            reason: row.get("reason"),
+            next_try_at: row.get("next_try_at"),
+            held_until: row.get("held_until"),
+            pending: row.get("pending"),
+            sent: row.get("sent"),
+            failed: row.get("failed"),
+            last_delivery_at: row.get("last_delivery_at"),
+            last_status: row.get("last_status"),
+            omit_keys: row.get("omit_keys"),
+            filter: row.get("filter"),
+            min_streak_days: row.get("min_streak_days"),
+            milestones: row.get("milestones"),
+            quiet_hours: row.get("quiet_hours"),
+            mention: row.get("mention"),
+            max_events_per_message: row.get("max_events_per_message"),
+            min_interval: row.get("min_interval_text"),
+            max_age: row.get("max_age_text"),
+        }
+    }
+}
+
+/// Newest first.
+pub async fn webhooks(session: &Session<'_>, filter: &Filter, slice: Slice) -> Result<Vec<Webhook>, Error> {
+    const ALL: &str = "w.*, w.min_interval::text AS min_interval_text, w.max_age::text AS max_age_text";
+    let rows = rows(session, ALL, filter, slice).await?;
+    Ok(rows.iter().map(Webhook::from).collect())
+}
+
+pub async fn webhook(session: &Session<'_>, id: i64) -> Result<Option<Webhook>, Error> {
+    let mut found = webhooks(session, &Filter::of(id), ONE).await?;
+    Ok(found.pop())
+}
+
+/// Id and name of all, by name.
+pub async fn names(session: &Session<'_>) -> Result<Vec<(i64, String)>, Error> {
+    const SQL: &str = "SELECT w.id, w.name::text FROM zentry_notify.webhooks w ORDER BY lower(w.name), w.id";
+    let rows = session.query(SQL, &[]).await?;
+    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+}
+
+/// An error that says what is wrong with the URL, if anything is.
+pub async fn check_url(session: &Session<'_>, webhook_type: &str, webhook_url: &str) -> Result<(), Error> {
+    const SQL: &str = "SELECT zentry_notify.check_webhook_url($1::text, $2::text)::text";
+    session
+        .query_one(SQL, &[&webhook_type, &webhook_url])
+        .await
+        .map(drop)
 }
 
 pub async fn get(session: &Session<'_>, id: i64) -> Result<Option<Integration>, Error> {
-    let filter = Filter {
-        id: Some(id),
-        ..Filter::default()
-    };
-    let mut found = list(session, &filter, Slice { offset: 0, limit: 1 }).await?;
+    let mut found = list(session, &Filter::of(id), ONE).await?;
     Ok(found.pop())
 }
 
@@ -121,8 +240,19 @@ pub async fn ids_of_type(session: &Session<'_>, webhook_type: &str) -> Result<Ve
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
+/// What of its events an integration hears, and how. None: the function's default, or as it is.
+#[derive(Clone, Debug, Default)]
+pub struct Rules {
+    pub omit_keys: Option<Vec<String>>,
+    pub filter: Option<String>,
+    pub min_streak_days: Option<i32>,
+    pub milestones: Option<Vec<i32>>,
+    pub quiet_hours: Option<String>,
+    pub mention: Option<String>,
+}
+
 /// What a new integration is made of. What is left out has the function's default.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct New {
     pub name: String,
     pub webhook_type: String,
@@ -130,23 +260,38 @@ pub struct New {
     pub project: Option<i64>,
     pub event_types: Option<Vec<String>>,
     pub is_active: Option<bool>,
+    pub rules: Rules,
 }
 
 /// Its id.
 pub async fn create(session: &Session<'_>, new: &New) -> Result<i64, Error> {
-    const SQL: &str = "SELECT zentry_register_webhook($1::text, $2::text, $3::text, $4::bigint, $5::text[], $6::boolean, NULL::bigint)";
-    let New {
-        name,
-        webhook_type,
-        webhook_url,
-        project,
-        event_types,
-        is_active,
-    } = new;
+    const SQL: &str = "SELECT zentry_register_webhook($1::text, $2::text, $3::text, $4::bigint, $5::text[], $6::boolean, NULL::bigint, \
+         $7::text[], $8::text, $9::integer, $10::integer[], $11::text, $12::text)";
+    let Rules {
+        omit_keys,
+        filter,
+        min_streak_days,
+        milestones,
+        quiet_hours,
+        mention,
+    } = &new.rules;
     let row = session
         .query_one(
             SQL,
-            &[name, webhook_type, webhook_url, project, event_types, is_active],
+            &[
+                &new.name,
+                &new.webhook_type,
+                &new.webhook_url,
+                &new.project,
+                &new.event_types,
+                &new.is_active,
+                omit_keys,
+                filter,
+                min_streak_days,
+                milestones,
+                quiet_hours,
+                mention,
+            ],
         )
         .await?;
     Ok(row.get(0))
@@ -163,32 +308,40 @@ pub struct Change {
     pub project: Option<Option<i64>>,
     pub event_types: Option<Vec<String>>,
     pub is_active: Option<bool>,
+    /// What is empty, or 0, is taken away.
+    pub rules: Rules,
 }
 
 pub async fn update(session: &Session<'_>, id: i64, change: &Change) -> Result<(), Error> {
     const SQL: &str = "SELECT zentry_update_webhook($1::bigint, $2::text, $3::text, \
          nullif($4::text, (SELECT w.webhook_url FROM zentry_notify.webhooks w WHERE w.id = $1)), \
-         $5::bigint, $6::text[], $7::boolean)::text";
-    let Change {
-        name,
-        webhook_type,
-        webhook_url,
-        project,
-        event_types,
-        is_active,
-    } = change;
-    let project = project.map(Option::unwrap_or_default);
+         $5::bigint, $6::text[], $7::boolean, $8::text[], $9::text, $10::integer, $11::integer[], $12::text, $13::text)::text";
+    let Rules {
+        omit_keys,
+        filter,
+        min_streak_days,
+        milestones,
+        quiet_hours,
+        mention,
+    } = &change.rules;
+    let project = change.project.map(Option::unwrap_or_default);
     session
         .query_one(
             SQL,
             &[
                 &id,
-                name,
-                webhook_type,
-                webhook_url,
+                &change.name,
+                &change.webhook_type,
+                &change.webhook_url,
                 &project,
-                event_types,
-                is_active,
+                &change.event_types,
+                &change.is_active,
+                omit_keys,
+                filter,
+                min_streak_days,
+                milestones,
+                quiet_hours,
+                mention,
             ],
         )
         .await

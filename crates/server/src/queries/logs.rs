@@ -238,6 +238,29 @@ pub async fn get(session: &Session<'_>, id: i64) -> Result<Option<Entry>, Error>
     Ok(rows.first().map(Entry::from))
 }
 
+/// A delivery with what its clients do not ask for.
+#[derive(Clone, Debug)]
+pub struct Detail {
+    pub entry: Entry,
+    pub attempts: i32,
+    pub next_attempt_at: Option<Timestamp>,
+    /// The failed delivery that this one repeats
+    pub retry_of: Option<i64>,
+}
+
+pub async fn detail(session: &Session<'_>, id: i64) -> Result<Option<Detail>, Error> {
+    let sql = format!(
+        "SELECT {COLUMNS}, l.attempts, l.next_attempt_at, l.retry_of FROM zentry_notify.logs l WHERE l.id = $1"
+    );
+    let rows = session.query(&sql, &[&id]).await?;
+    Ok(rows.first().map(|row| Detail {
+        entry: row.into(),
+        attempts: row.get("attempts"),
+        next_attempt_at: row.get("next_attempt_at"),
+        retry_of: row.get("retry_of"),
+    }))
+}
+
 /// How many there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Count {
@@ -280,4 +303,16 @@ pub async fn retry(session: &Session<'_>, id: i64) -> Result<(i64, String), Erro
         .query_one("SELECT status FROM zentry_notify.logs WHERE id = $1", &[&new_id])
         .await?;
     Ok((new_id, row.get(0)))
+}
+
+/// Send all failed deliveries again that fit and were not sent again yet; how many that are.
+pub async fn retry_failed(
+    session: &Session<'_>,
+    webhook: Option<i64>,
+    event_type: Option<&str>,
+    since: Option<Timestamp>,
+) -> Result<i64, Error> {
+    const SQL: &str = "SELECT zentry_retry_failed($1::bigint, $2::text, $3::timestamptz)";
+    let row = session.query_one(SQL, &[&webhook, &event_type, &since]).await?;
+    Ok(row.get(0))
 }

@@ -50,16 +50,19 @@ pub async fn waiting(session: &Session<'_>) -> Result<Vec<Waiting>, Error> {
         .collect())
 }
 
-/// What became of deliveries since the integration was registered.
+/// What became of deliveries since the integration was registered; outlives the log.
 #[derive(Clone, Debug)]
 pub struct Total {
     pub source: Source,
     pub sent: i64,
     pub failed: i64,
+    /// Attempts that failed for now
+    pub retried: i64,
 }
 
 pub async fn totals(session: &Session<'_>) -> Result<Vec<Total>, Error> {
-    const SQL: &str = "SELECT w.id, w.name, w.webhook_type, '*'::text, w.sent, w.failed FROM zentry_notify.webhooks w ORDER BY 1";
+    const SQL: &str = "SELECT t.webhook_integration_id, t.webhook_integration_name, t.webhook_type, t.event_type, t.sent, t.failed, t.retried \
+                         FROM zentry_notify.delivery_totals t WHERE t.event_type <> '*' ORDER BY 1, 4";
     let rows = session.query(SQL, &[]).await?;
     Ok(rows
         .iter()
@@ -67,6 +70,7 @@ pub async fn totals(session: &Session<'_>) -> Result<Vec<Total>, Error> {
             source: row.into(),
             sent: row.get(4),
             failed: row.get(5),
+            retried: row.get(6),
         })
         .collect())
 }

@@ -8,6 +8,8 @@ pub mod events;
 pub mod integrations;
 pub mod logs;
 pub mod metrics;
+pub mod rights;
+pub mod status;
 pub mod tokens;
 
 /// A page of rows: where it starts, and how many it holds at most.

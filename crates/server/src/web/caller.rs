@@ -35,6 +35,11 @@ impl Caller {
         Ok(self.app.database().connection(identity).await?)
     }
 
+    /// The role that the token stands for.
+    pub fn role(&self) -> &str {
+        &self.role
+    }
+
     /// The token's key: no secret, for the log.
     pub fn key(&self) -> &str {
         &self.key

@@ -13,19 +13,20 @@ use serde::Serialize;
 use tokio_postgres::error::{DbError, SqlState};
 
 use crate::database::BeginError;
+use crate::queries::rights::Denied;
 
 /// What is wrong with each field.
 pub type Fields = BTreeMap<String, Vec<String>>;
 
-/// A refusal.
-#[derive(Debug)]
+/// A refusal. Its answer carries it among the extensions, for whoever wants to show it otherwise.
+#[derive(Clone, Debug)]
 pub struct Error {
     status: StatusCode,
     body: Body,
     header: Option<(HeaderName, HeaderValue)>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "lowercase")]
 enum Body {
     Detail(String),
@@ -62,8 +63,36 @@ impl Error {
         }
     }
 
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// What is wrong with each field, if that is what it says.
+    pub fn wrong_fields(&self) -> Option<&Fields> {
+        match &self.body {
+            Body::Fields(fields) => Some(fields),
+            Body::Detail(_) | Body::Error(_) => None,
+        }
+    }
+
+    /// What it says, for people.
+    pub fn words(&self) -> String {
+        match &self.body {
+            Body::Detail(text) | Body::Error(text) => text.clone(),
+            Body::Fields(fields) => fields.values().flatten().cloned().collect::<Vec<_>>().join(" "),
+        }
+    }
+
     pub fn not_found() -> Self {
         Self::detail(StatusCode::NOT_FOUND, "Not found.")
+    }
+
+    pub fn forbidden(text: impl Into<String>) -> Self {
+        Self::detail(StatusCode::FORBIDDEN, text)
+    }
+
+    fn denied() -> Self {
+        Self::forbidden("You do not have permission to perform this action.")
     }
 
     pub fn method_not_allowed(method: &Method) -> Self {
@@ -133,6 +162,12 @@ impl From<tokio_postgres::Error> for Error {
     }
 }
 
+impl From<Denied> for Error {
+    fn from(_: Denied) -> Self {
+        Self::denied()
+    }
+}
+
 impl From<BeginError> for Error {
     fn from(error: BeginError) -> Self {
         match error {
@@ -155,10 +190,7 @@ fn from_database(error: &DbError) -> Error {
     };
     match *error.code() {
         SqlState::NO_DATA_FOUND => Error::not_found(),
-        SqlState::INSUFFICIENT_PRIVILEGE => Error::detail(
-            StatusCode::FORBIDDEN,
-            "You do not have permission to perform this action.",
-        ),
+        SqlState::INSUFFICIENT_PRIVILEGE => Error::denied(),
         SqlState::INVALID_PARAMETER_VALUE
         | SqlState::NULL_VALUE_NOT_ALLOWED
         | SqlState::NOT_NULL_VIOLATION
@@ -175,8 +207,9 @@ fn from_database(error: &DbError) -> Error {
 
 impl IntoResponse for Error {
     fn into_response(self) -> Response {
-        let mut response = (self.status, Json(self.body)).into_response();
-        response.headers_mut().extend(self.header);
+        let mut response = (self.status, Json(&self.body)).into_response();
+        response.headers_mut().extend(self.header.clone());
+        response.extensions_mut().insert(self);
         response
     }
 }

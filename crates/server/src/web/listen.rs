@@ -33,7 +33,7 @@ pub struct Listen {
 /// Serve until SIGTERM or SIGINT. `ready` is told the URL, which has a port even if 0 was asked for.
 pub async fn serve(app: App, listen: Listen, ready: impl FnOnce(&str)) -> Result<()> {
     let secure = Secure(listen.tls.is_some());
-    let service = super::router(app)
+    let service = super::router(app)?
         .layer(axum::Extension(secure))
         .into_make_service_with_connect_info::<SocketAddr>();
 

@@ -1,9 +1,10 @@
 //! The HTTP server.
 //!
 //! A request that needs rights has a [`Caller`] among its handler's arguments: who asks, by the token that they show. It hands
-//! out the only sessions there are, which run as the token's role. Pages that find the token elsewhere than in the header
-//! `Authorization` get theirs from [`App::caller`].
+//! out the only sessions there are, which run as the token's role. The pages find the token in a cookie, and get theirs from
+//! [`App::caller`].
 
+mod admin;
 pub mod api;
 mod app;
 mod caller;
@@ -11,6 +12,7 @@ mod description;
 mod error;
 mod form;
 mod listen;
+mod log_page;
 mod monitoring;
 mod page;
 mod path;
@@ -43,7 +45,7 @@ use utoipa_axum::routes;
 use self::description::Description;
 
 /// All routes with what surrounds them.
-fn router(app: App) -> Router {
+fn router(app: App) -> anyhow::Result<Router> {
     let (routes, description) = OpenApiRouter::with_openapi(Description::openapi())
         .nest("/api/notifications/api", api::router())
         .routes(routes!(monitoring::healthz))
@@ -52,12 +54,14 @@ fn router(app: App) -> Router {
     let routes = routes
         .nest("/api/notifications", api::router().into())
         .merge(description::page(description::with_slashes(description)))
+        .merge(admin::router(app.options().public_url.as_deref())?)
         .fallback(async || Error::not_found())
         .method_not_allowed_fallback(async |method: Method| Error::method_not_allowed(&method))
         .layer(DefaultBodyLimit::max(app.options().max_body))
         .layer(middleware::from_fn_with_state(app.clone(), limit_time))
         .layer(cors(&app))
         .layer(CatchPanicLayer::custom(panicked))
+        .layer(middleware::from_fn(admin::surround))
         .layer(
             TraceLayer::new_for_http()
                 .make_span_with(span)
@@ -72,9 +76,9 @@ fn router(app: App) -> Router {
         .layer(header(header::CACHE_CONTROL, "no-store"))
         .with_state(app);
     // Around the routes, so that it comes before they are looked at.
-    Router::new()
+    Ok(Router::new()
         .fallback_service(routes)
-        .layer(MapRequestLayer::new(uri::trim_slash::<Body>))
+        .layer(MapRequestLayer::new(uri::trim_slash::<Body>)))
 }
 
 /// One line in the log for each request. Of the token there is its key; of the query, which may name projects, nothing.

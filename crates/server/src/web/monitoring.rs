@@ -98,16 +98,19 @@ fn registry(waiting: &[Waiting], totals: &[Total], states: Vec<(String, i64)>) -
         oldest,
     );
 
-    let (sent, failed) = (
+    let (sent, failed, retried) = (
+        Family::<Labels, Counter>::default(),
         Family::<Labels, Counter>::default(),
         Family::<Labels, Counter>::default(),
     );
     for one in totals {
         add(&sent, &Labels::from(&one.source), one.sent);
         add(&failed, &Labels::from(&one.source), one.failed);
+        add(&retried, &Labels::from(&one.source), one.retried);
     }
     registry.register("sent", "Deliveries that the endpoint took", sent);
     registry.register("failed", "Deliveries that were given up", failed);
+    registry.register("retried", "Attempts that failed and were repeated", retried);
 
     let integrations = Family::<StateLabels, Gauge>::default();
     for (state, number) in states {

@@ -8,13 +8,13 @@ use axum::http::{Request, Uri};
 
 use super::app::App;
 
-/// Paths of the API with a slash at their end and without are the same.
+/// Paths of the API and of the pages with a slash at their end and without are the same.
 pub fn trim_slash<B>(mut request: Request<B>) -> Request<B> {
     let uri = request.uri();
     let Some(path) = uri
         .path()
         .strip_suffix('/')
-        .filter(|path| path.starts_with("/api/"))
+        .filter(|path| path.starts_with("/api/") || path.starts_with("/admin"))
     else {
         return request;
     };

@@ -3,11 +3,13 @@
 use axum::Json;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
+use utoipa::openapi::schema::Schema;
 use utoipa::{IntoParams, ToSchema};
 
+use super::or_empty;
 use super::responses::{Missing, NotAllowed, Refused};
 use crate::database::{Access, Session};
-use crate::queries::integrations::{self, Change, Filter, Integration, New};
+use crate::queries::integrations::{self, Change, Filter, Integration, New, Rules};
 use crate::web::form::{Filters, Form};
 use crate::web::page::{Number, Page};
 use crate::web::path::Id;
@@ -19,13 +21,26 @@ use crate::web::{Caller, Error};
 #[into_params(parameter_in = Query)]
 #[allow(dead_code, reason = "describes what Filters reads")]
 pub struct ListParams {
-    /// From 1
-    #[param(minimum = 1)]
+    #[param(schema_with = page)]
     page: Option<i64>,
+    #[param(schema_with = super::webhook_type)]
     webhook_type: Option<super::WebhookType>,
-    /// The project's id
+    #[param(schema_with = project)]
     project: Option<i64>,
+    #[param(schema_with = is_active)]
     is_active: Option<bool>,
+}
+
+fn page() -> Schema {
+    or_empty::<i64>("From 1")
+}
+
+fn project() -> Schema {
+    or_empty::<i64>("The project's id")
+}
+
+fn is_active() -> Schema {
+    or_empty::<bool>("Whether it is switched on")
 }
 
 /// Webhook integrations, newest first
@@ -86,6 +101,7 @@ pub async fn create(caller: Caller, mut form: Form) -> Result<(StatusCode, Json<
         project: form.id("project").flatten(),
         event_types: form.names("event_types"),
         is_active: form.flag("is_active"),
+        rules: Rules::default(),
     };
     form.finish()?;
     let mut connection = caller.connection().await?;
@@ -156,6 +172,7 @@ async fn change(caller: Caller, Id(id): Id, mut form: Form) -> Result<Json<Integ
         project: form.id("project"),
         event_types: form.names("event_types"),
         is_active: form.flag("is_active"),
+        rules: Rules::default(),
     };
     form.finish()?;
     let mut connection = caller.connection().await?;
@@ -204,7 +221,7 @@ pub struct Trial {
 /// Post a message to the webhook at once and wait for the answer. That it fails is a result, not an error
 #[utoipa::path(
     post, path = "/webhook-integrations/{id}/test", operation_id = "test_integration", tag = "Webhook integrations", params(super::IdParams),
-    request_body = TestMessage,
+    request_body = Option<TestMessage>,
     responses((status = 200, body = Trial), Refused, NotAllowed, Missing)
 )]
 pub async fn test(caller: Caller, Id(id): Id, mut form: Form) -> Result<Json<Trial>, Error> {

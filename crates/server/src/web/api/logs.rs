@@ -1,16 +1,18 @@
 //! `notification-logs/`
 
 use axum::Json;
-use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
+use utoipa::openapi::schema::Schema;
 use utoipa::{IntoParams, ToSchema};
 
+use super::or_empty;
 use super::responses::{Missing, NotAllowed, Refused};
-use crate::database::{Access, Session};
+use crate::database::Access;
 use crate::queries::integrations;
-use crate::queries::logs::{self, Count, Entry, Filter, Start, Status};
+use crate::queries::logs::{self, Entry, Filter, Status};
 use crate::web::form::Filters;
-use crate::web::page::{self, Number, Page};
+use crate::web::log_page::Place;
+use crate::web::page::Page;
 use crate::web::path::Id;
 use crate::web::uri::Here;
 use crate::web::{Caller, Error};
@@ -20,13 +22,28 @@ use crate::web::{Caller, Error};
 #[into_params(parameter_in = Query)]
 #[allow(dead_code, reason = "describes what Filters reads")]
 pub struct PageParams {
-    /// From 1. Pages after the 500th are found by the links `next` and `previous` alone
-    #[param(minimum = 1)]
+    #[param(schema_with = page)]
     page: Option<i64>,
-    /// Of such links: the page starts with what is older than this delivery
+    #[param(schema_with = before)]
     before: Option<i64>,
-    /// Of such links: the page ends with what is newer than this delivery
+    #[param(schema_with = after)]
     after: Option<i64>,
+}
+
+fn page() -> Schema {
+    or_empty::<i64>("From 1. Pages after the 500th are found by the links `next` and `previous` alone")
+}
+
+fn before() -> Schema {
+    or_empty::<i64>("Of such links: the page starts with what is older than this delivery")
+}
+
+fn after() -> Schema {
+    or_empty::<i64>("Of such links: the page ends with what is newer than this delivery")
+}
+
+fn status() -> Schema {
+    or_empty::<super::Status>("What became of it")
 }
 
 /// Which deliveries are wanted
@@ -34,8 +51,10 @@ pub struct PageParams {
 #[into_params(parameter_in = Query)]
 #[allow(dead_code, reason = "describes what Filters reads")]
 pub struct FilterParams {
+    #[param(schema_with = status)]
     status: Option<super::Status>,
     event_type: Option<String>,
+    #[param(schema_with = super::webhook_type)]
     webhook_type: Option<super::WebhookType>,
 }
 
@@ -57,7 +76,7 @@ pub async fn list(caller: Caller, here: Here, mut filters: Filters) -> Result<Js
     filters.finish()?;
     let mut connection = caller.connection().await?;
     let session = connection.begin(Access::Read).await?;
-    page(&session, &filter, place, &here).await
+    Ok(Json(place.page(&session, &filter, &here).await?))
 }
 
 /// Deliveries of one integration, newest first
@@ -82,7 +101,7 @@ pub async fn list_of_integration(
         webhook_integration: Some(id),
         ..Filter::default()
     };
-    page(&session, &filter, place, &here).await
+    Ok(Json(place.page(&session, &filter, &here).await?))
 }
 
 /// One delivery
@@ -121,72 +140,5 @@ pub async fn retry(caller: Caller, Id(id): Id) -> Result<Json<Retried>, Error> {
         message: "The notification is sent again.".to_owned(),
         new_log_id,
         status,
-    }))
-}
-
-/// The last page that is found by counting from the newest delivery.
-const FARTHEST_PAGE: i64 = 500;
-
-/// Which page, and where it starts.
-struct Place {
-    number: Number,
-    start: Start,
-}
-
-impl Place {
-    fn of(filters: &mut Filters) -> Result<Self, Error> {
-        let number = Number::parse(filters.text("page").as_deref())?;
-        let start = match (filters.number("before"), filters.number("after")) {
-            (Some(id), _) => Start::Before(id),
-            (None, Some(id)) => Start::After(id),
-            (None, None) if number.0 <= FARTHEST_PAGE => Start::Offset(number.slice().offset),
-            (None, None) => {
-                let text = "Invalid page. Pages this far are found by the links next and previous.";
-                return Err(Error::detail(StatusCode::NOT_FOUND, text));
-            }
-        };
-        Ok(Self { number, start })
-    }
-}
-
-async fn page(
-    session: &Session<'_>,
-    filter: &Filter,
-    place: Place,
-    here: &Here,
-) -> Result<Json<Page<Entry>>, Error> {
-    let window = logs::list(session, filter, place.start, page::SIZE).await?;
-    let Number(number) = place.number;
-    let ids = window.entries.last().zip(window.entries.first());
-    let Some((oldest, newest)) = ids.map(|(oldest, newest)| (oldest.id, newest.id)) else {
-        return if number == 1 {
-            Ok(Json(Page::empty()))
-        } else {
-            Err(page::invalid())
-        };
-    };
-    let (count, estimate) = match logs::count(session, filter).await? {
-        Count::Exact(count) => (count, None),
-        Count::Estimate(count) => (count.max(window.entries.len() as i64), Some(true)),
-    };
-    let link = |number: i64, key: Option<(&str, i64)>| {
-        let mut changes = vec![
-            ("page", Some(number.to_string())),
-            ("before", None),
-            ("after", None),
-        ];
-        changes.extend(key.map(|(name, id)| (name, Some(id.to_string()))));
-        here.with(&changes)
-    };
-    Ok(Json(Page {
-        count,
-        count_is_estimate: estimate,
-        next: window.more.then(|| link(number + 1, Some(("before", oldest)))),
-        previous: match number {
-            1 => None,
-            2 => Some(link(1, None)),
-            _ => Some(link(number - 1, Some(("after", newest)))),
-        },
-        results: window.entries,
     }))
 }

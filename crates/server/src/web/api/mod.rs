@@ -5,7 +5,8 @@ mod logs;
 pub mod responses;
 
 use serde::Deserialize;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::openapi::schema::{AnyOfBuilder, ObjectBuilder, Schema, Type};
+use utoipa::{IntoParams, PartialSchema, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -40,6 +41,21 @@ pub enum Status {
 #[allow(dead_code, reason = "describes web::path::Id")]
 struct IdParams {
     id: i64,
+}
+
+/// What parameters of this type are like: an empty one is as good as none. utoipa takes no comment besides, so this has the words.
+fn or_empty<T: PartialSchema>(words: &str) -> Schema {
+    let empty = ObjectBuilder::new().schema_type(Type::String).max_length(Some(0));
+    AnyOfBuilder::new()
+        .item(T::schema())
+        .item(empty)
+        .description(Some(words))
+        .build()
+        .into()
+}
+
+fn webhook_type() -> Schema {
+    or_empty::<WebhookType>("Where the webhook is")
 }
 
 /// The endpoints below `/api/notifications/`.

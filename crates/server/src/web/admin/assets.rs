@@ -1,0 +1,43 @@
+//! Style sheet, script and icon. Their addresses have a digest, so that browsers may keep them.
+
+use std::sync::LazyLock;
+
+use axum::extract::Path;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use axum::response::{IntoResponse, Response};
+use sha2::{Digest, Sha256};
+
+use crate::web::Error;
+
+const STYLE: &str = include_str!("assets/style.css");
+const SCRIPT: &str = include_str!("assets/script.js");
+const ICON: &str = include_str!("assets/icon.svg");
+
+pub async fn get(Path(name): Path<String>) -> Result<Response, Error> {
+    let (kind, text) = match name.as_str() {
+        "style.css" => ("text/css; charset=utf-8", STYLE),
+        "script.js" => ("text/javascript; charset=utf-8", SCRIPT),
+        "icon.svg" => ("image/svg+xml", ICON),
+        _ => return Err(Error::not_found()),
+    };
+    let headers = [
+        (CONTENT_TYPE, kind),
+        (CACHE_CONTROL, "public, max-age=31536000, immutable"),
+    ];
+    Ok((headers, text).into_response())
+}
+
+/// The address of one.
+pub fn address(name: &str) -> String {
+    static VERSION: LazyLock<String> = LazyLock::new(|| {
+        let digest = Sha256::new()
+            .chain_update(STYLE)
+            .chain_update(SCRIPT)
+            .chain_update(ICON);
+        digest.finalize()[..6]
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
+    });
+    format!("/admin/assets/{name}?v={}", *VERSION)
+}

@@ -1,0 +1,64 @@
+// What the pages can do besides with script. Without it, everything works by forms alone.
+"use strict";
+
+// A URL is checked while it is typed, by the rules of the database.
+for (const input of document.querySelectorAll("input[data-check]")) {
+  const form = input.form;
+  const problem = document.getElementById(`${input.id}-problem`);
+  let timer, running;
+  const say = (text) => {
+    problem.textContent = text;
+    if (text) input.setAttribute("aria-invalid", "true");
+    else input.removeAttribute("aria-invalid");
+  };
+  const check = async () => {
+    running?.abort();
+    if (!input.value.trim()) return say("");
+    running = new AbortController();
+    const kind = form.querySelector("[name=webhook_type]:checked");
+    const body = new URLSearchParams({ webhook_type: kind ? kind.value : "", webhook_url: input.value });
+    try {
+      const answer = await fetch(input.dataset.check, { method: "POST", body, signal: running.signal, redirect: "error" });
+      if (answer.ok) say((await answer.json()).problem ?? "");
+    } catch {
+      // What is wrong is said again when the form is sent.
+    }
+  };
+  const soon = () => {
+    clearTimeout(timer);
+    timer = setTimeout(check, 300);
+  };
+  input.addEventListener("input", soon);
+  for (const kind of form.querySelectorAll("[name=webhook_type]")) kind.addEventListener("change", soon);
+}
+
+// "All events" makes the single ones pointless.
+for (const single of document.querySelectorAll("[data-unless-all]")) {
+  const all = single.closest("fieldset").querySelector("input[value='*']");
+  const follow = () => {
+    for (const box of single.querySelectorAll("input")) box.disabled = all.checked;
+  };
+  all.addEventListener("change", follow);
+  follow();
+}
+
+// One box for all of a list.
+for (const place of document.querySelectorAll("[data-select-all]")) {
+  const boxes = [...place.closest("form").querySelectorAll("input[name=id]")];
+  const label = document.createElement("label");
+  label.className = "tick";
+  const all = document.createElement("input");
+  all.type = "checkbox";
+  label.append(all, " Select all on this page");
+  all.addEventListener("change", () => boxes.forEach((box) => (box.checked = all.checked)));
+  place.append(label);
+}
+
+// What takes a while says so, and is not asked for twice.
+for (const form of document.querySelectorAll("form[data-busy]")) {
+  form.addEventListener("submit", () => {
+    const button = form.querySelector("button");
+    button.textContent = form.dataset.busy;
+    setTimeout(() => (button.disabled = true));
+  });
+}

@@ -1,0 +1,204 @@
+//! Event types: which tables fire them, and what their messages look like.
+
+use axum::Form;
+use axum::extract::Path;
+use axum::response::Redirect;
+use maud::{Markup, html};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::frame::{Frame, Notice, Section};
+use super::preview::Message;
+use super::visitor::Visitor;
+use super::{input, parts};
+use crate::database::{Access, Session};
+use crate::queries::events::{self, EventType, Source};
+use crate::queries::integrations;
+use crate::queries::rights::{Deed, Rights};
+use crate::queries::status::{self, Finding};
+use crate::web::Error;
+use crate::web::form::Filters;
+
+pub async fn list(visitor: Visitor) -> Result<Markup, Error> {
+    let mut connection = visitor.connection().await?;
+    let session = connection.begin(Access::Read).await?;
+    let types = events::types(&session).await?;
+    let sources = events::sources(&session).await?;
+    let findings = status::status(&session).await?;
+    let content = parts::table(
+        "Event types",
+        html! {
+            thead { tr { @for head in ["Event", "Message", "Fired by", "State"] { th scope="col" { (head) } } } }
+            tbody {
+                @for kind in &types {
+                    @let tables = || sources.iter().filter(|source| source.event_type == kind.name);
+                    tr {
+                        th scope="row" data-label="Event" {
+                            a href={ "/admin/events/" (kind.name) "/" } { (kind.name) }
+                            @if !kind.built_in { div.muted { "of your own" } }
+                        }
+                        td data-label="Message" { (kind.emoji) " " (kind.title) }
+                        td data-label="Fired by" {
+                            @for source in tables() { div { (source.relation) } }
+                            @if tables().next().is_none() { span.muted { "no table" } }
+                        }
+                        td data-label="State" { (states(&kind.name, &findings)) }
+                    }
+                }
+            }
+        },
+    );
+    Ok(Frame::new(&visitor, Section::Events, "Events").render(content))
+}
+
+/// What the database says of the tables that fire it.
+fn states(event_type: &str, findings: &[Finding]) -> Markup {
+    let subject = format!("event {event_type}");
+    html! {
+        @for finding in findings.iter().filter(|finding| finding.subject == subject) {
+            div {
+                (parts::state(&finding.state))
+                @if finding.state != "ok" { div.muted.words { (finding.detail) } (super::status::remedy(finding)) }
+            }
+        }
+    }
+}
+
+pub async fn show(visitor: Visitor, Path(name): Path<String>, mut filters: Filters) -> Result<Markup, Error> {
+    let notice = parts::notice(&mut filters);
+    let webhook = filters.number("webhook");
+    filters.finish()?;
+    let mut connection = visitor.connection().await?;
+    let session = connection.begin(Access::Read).await?;
+    let kind = found(&session, &name).await?;
+    let rights = Rights::of(&session).await?;
+    let sources = events::sources(&session).await?;
+    let findings = status::status(&session).await?;
+    let names = integrations::names(&session).await?;
+    let previews = previews(&session, &name, webhook).await?;
+
+    let title = format!("{} {}", kind.emoji, kind.name);
+    let frame = Frame::new(&visitor, Section::Events, title.trim())
+        .under("/admin/events/", "Events")
+        .notice(notice);
+    let ids: Vec<(String, &str)> = names
+        .iter()
+        .map(|(id, name)| (id.to_string(), name.as_str()))
+        .collect();
+    let chosen = webhook.map(|id| id.to_string()).unwrap_or_default();
+    Ok(frame.render(html! {
+        section {
+            h2 { "Tables that fire it" }
+            (states(&name, &findings))
+            @for source in sources.iter().filter(|source| source.event_type == name) { (table_of(source)) }
+        }
+        section {
+            h2 { "What its messages look like" }
+            form.filters method="get" {
+                (input::choice("webhook", "In the words of", Some("the installation"), ids.iter().map(|(id, name)| (id.as_str(), *name)), &chosen))
+                button { "Show" }
+            }
+            div.columns {
+                @for (format, message) in &previews {
+                    div {
+                        h3 { (format) }
+                        (message.draw())
+                        details { summary { "As JSON" } (parts::json(&format!("The message for {format}"), message.json())) }
+                    }
+                }
+            }
+        }
+        @if rights.may(Deed::SendSample) {
+            section {
+                h2 { "Send a sample" }
+                p { "To every active integration that hears this event in the project." }
+                form.inline method="post" action={ "/admin/events/" (name) "/sample/" } {
+                    div.field {
+                        label for="project" { "Project id" span.optional { " (optional)" } }
+                        input id="project" name="project" type="number" min="1";
+                    }
+                    button { "Send" }
+                }
+            }
+        }
+    }))
+}
+
+async fn found(session: &Session<'_>, name: &str) -> Result<EventType, Error> {
+    let types = events::types(session).await?;
+    types
+        .into_iter()
+        .find(|kind| kind.name == name)
+        .ok_or_else(Error::not_found)
+}
+
+/// In every format; or in that of one integration, in its words.
+async fn previews(
+    session: &Session<'_>,
+    name: &str,
+    webhook: Option<i64>,
+) -> Result<Vec<(&'static str, Message)>, Error> {
+    const FORMATS: [(&str, &str); 3] = [
+        ("Discord", "discord"),
+        ("Teams, by Workflows", "teams"),
+        ("Teams, by a connector", "teams_connector"),
+    ];
+    if webhook.is_some() {
+        let message = Message::of(events::preview(session, name, "discord", None, webhook).await?);
+        return Ok(vec![(message.vendor(), message)]);
+    }
+    let mut previews = Vec::new();
+    for (title, format) in FORMATS {
+        previews.push((
+            title,
+            Message::of(events::preview(session, name, format, None, None).await?),
+        ));
+    }
+    Ok(previews)
+}
+
+fn table_of(source: &Source) -> Markup {
+    html! {
+        h3 { (source.relation) @if source.by_hand { span.muted { ", attached by hand" } } }
+        @if let (Some(at), reason) = (source.suspended_at, source.suspended_reason.as_deref().unwrap_or_default()) {
+            p { (parts::state("suspended")) " since " (parts::time(at)) ": " (reason) }
+        }
+        @if !source.omit.is_empty() { p { "Left out for everybody: " (source.omit.join(", ")) } }
+        details {
+            summary { "Where its data come from" }
+            dl {
+                @for (key, from) in source.columns.as_object().into_iter().flatten() { dt { code { (key) } } dd.words { (origin(from)) } }
+            }
+        }
+    }
+}
+
+/// A column, or what it takes to get there.
+fn origin(from: &Value) -> String {
+    from.as_str().map_or_else(|| from.to_string(), ToOwned::to_owned)
+}
+
+/// What the sample's form sends.
+#[derive(Debug, Deserialize)]
+pub struct Sample {
+    #[serde(default)]
+    project: String,
+}
+
+pub async fn send_sample(
+    visitor: Visitor,
+    Path(name): Path<String>,
+    Form(sample): Form<Sample>,
+) -> Result<Redirect, Error> {
+    let project = sample.project.trim().parse().ok();
+    let mut connection = visitor.connection().await?;
+    let session = connection.begin(Access::Write).await?;
+    found(&session, &name).await?;
+    let ids = events::test(&session, &name, project).await?;
+    session.commit().await?;
+    Ok(Redirect::to(&if ids.is_empty() {
+        format!("/admin/events/{name}/?{}", Notice::NobodyHears.query())
+    } else {
+        format!("/admin/logs/?event_type={name}&{}", Notice::SampleSent.query())
+    }))
+}

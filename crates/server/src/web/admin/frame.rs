@@ -1,0 +1,225 @@
+//! What is around every page's content.
+
+use maud::{DOCTYPE, Markup, html};
+
+use super::assets;
+use super::visitor::Visitor;
+use crate::web::error::Fields;
+
+/// The parts of the site, as the navigation has them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Section {
+    Integrations,
+    Log,
+    Events,
+    Status,
+}
+
+impl Section {
+    const ALL: [Self; 4] = [Self::Integrations, Self::Log, Self::Events, Self::Status];
+
+    fn link(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Integrations => ("/admin/integrations/", "Integrations"),
+            Self::Log => ("/admin/logs/", "Log"),
+            Self::Events => ("/admin/events/", "Events"),
+            Self::Status => ("/admin/status/", "Status"),
+        }
+    }
+}
+
+/// Something that was done by the request before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Notice {
+    Registered,
+    Saved,
+    SwitchedOn,
+    SwitchedOff,
+    Deleted,
+    Retried,
+    SampleSent,
+    NobodyHears,
+}
+
+impl Notice {
+    const ALL: [(Self, &str, &str); 8] = [
+        (
+            Self::Registered,
+            "registered",
+            "The integration is registered. Try it below.",
+        ),
+        (Self::Saved, "saved", "The changes are saved."),
+        (Self::SwitchedOn, "on", "The integration is switched on."),
+        (
+            Self::SwitchedOff,
+            "off",
+            "The integration is switched off. What waits for it is held back.",
+        ),
+        (
+            Self::Deleted,
+            "deleted",
+            "The integration is deleted, with its log.",
+        ),
+        (Self::Retried, "retried", "The delivery is sent again."),
+        (
+            Self::SampleSent,
+            "sample",
+            "A sample is on its way to every integration that hears this event.",
+        ),
+        (
+            Self::NobodyHears,
+            "nobody",
+            "No active integration hears this event.",
+        ),
+    ];
+
+    /// What an address has to show it.
+    pub fn query(self) -> String {
+        let code = Self::ALL
+            .iter()
+            .find(|(notice, _, _)| *notice == self)
+            .map_or("", |(_, code, _)| code);
+        format!("said={code}")
+    }
+
+    pub fn parse(code: Option<&str>) -> Option<Self> {
+        let found = Self::ALL.iter().find(|(_, known, _)| Some(*known) == code);
+        found.map(|(notice, _, _)| *notice)
+    }
+
+    fn text(self) -> &'static str {
+        Self::ALL
+            .iter()
+            .find(|(notice, _, _)| *notice == self)
+            .map_or("", |(_, _, text)| text)
+    }
+}
+
+/// A page without its content.
+#[derive(Debug)]
+pub struct Frame<'a> {
+    title: &'a str,
+    visitor: Option<&'a Visitor>,
+    section: Option<Section>,
+    notice: Option<Notice>,
+    problems: Option<&'a Fields>,
+    above: Option<Markup>,
+    actions: Option<Markup>,
+}
+
+impl<'a> Frame<'a> {
+    /// For who is not, or may not be, signed in.
+    pub fn outside(title: &'a str) -> Self {
+        Self {
+            title,
+            visitor: None,
+            section: None,
+            notice: None,
+            problems: None,
+            above: None,
+            actions: None,
+        }
+    }
+
+    pub fn new(visitor: &'a Visitor, section: Section, title: &'a str) -> Self {
+        Self {
+            visitor: Some(visitor),
+            section: Some(section),
+            ..Self::outside(title)
+        }
+    }
+
+    pub fn notice(self, notice: Option<Notice>) -> Self {
+        Self { notice, ..self }
+    }
+
+    /// What is wrong with a form's fields, to be named at the top.
+    pub fn problems(self, problems: &'a Fields) -> Self {
+        Self {
+            problems: (!problems.is_empty()).then_some(problems),
+            ..self
+        }
+    }
+
+    /// The page that this one belongs to.
+    pub fn under(self, address: &str, name: &str) -> Self {
+        let above = html! { nav.above aria-label="Where this is" { a href=(address) { "← " (name) } } };
+        Self {
+            above: Some(above),
+            ..self
+        }
+    }
+
+    /// What can be done, beside the title.
+    pub fn actions(self, actions: Markup) -> Self {
+        Self {
+            actions: Some(actions),
+            ..self
+        }
+    }
+
+    pub fn render(self, content: Markup) -> Markup {
+        html! {
+            (DOCTYPE)
+            html lang="en" {
+                head {
+                    meta charset="utf-8";
+                    meta name="viewport" content="width=device-width, initial-scale=1";
+                    meta name="color-scheme" content="light dark";
+                    title { @if self.problems.is_some() { "Error: " } (self.title) " – Zentry notifications" }
+                    link rel="icon" type="image/svg+xml" href=(assets::address("icon.svg"));
+                    link rel="stylesheet" href=(assets::address("style.css"));
+                    script src=(assets::address("script.js")) defer {}
+                }
+                body {
+                    a.skip href="#content" { "To the content" }
+                    (self.top())
+                    main #content tabindex="-1" {
+                        @if let Some(above) = &self.above { (above) }
+                        div.title {
+                            h1 { (self.title) }
+                            @if let Some(actions) = &self.actions { div.actions { (actions) } }
+                        }
+                        @if let Some(notice) = self.notice { p.notice role="status" { (notice.text()) } }
+                        @if let Some(problems) = self.problems { (summary(problems)) }
+                        (content)
+                    }
+                }
+            }
+        }
+    }
+
+    fn top(&self) -> Markup {
+        html! {
+            header.top {
+                a.brand href="/admin/" { span.mark aria-hidden="true" { "Z" } "Zentry notifications" }
+                @if let Some(visitor) = self.visitor {
+                    nav aria-label="Pages" {
+                        @for section in Section::ALL {
+                            @let (address, name) = section.link();
+                            a href=(address) aria-current=[(self.section == Some(section)).then_some("page")] { (name) }
+                        }
+                    }
+                    form.who method="post" action="/admin/sign-out/" {
+                        span { "as " b { (visitor.role()) } }
+                        button.quiet { "Sign out" }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Links to the fields that are wrong.
+fn summary(problems: &Fields) -> Markup {
+    html! {
+        div.problems role="alert" {
+            h2 { "Nothing is saved yet" }
+            ul {
+                @for (name, texts) in problems {
+                    @for text in texts { li { a href={ "#" (name) } { (text) } } }
+                }
+            }
+        }
+    }
+}

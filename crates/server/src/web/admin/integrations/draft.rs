@@ -1,0 +1,241 @@
+//! What a form says of an integration: texts as they were typed, until they are values for the database.
+
+use crate::queries::integrations::{Change, New, Rules, Webhook};
+use crate::web::error::Fields;
+
+/// The fields of the form.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Draft {
+    pub name: String,
+    pub webhook_type: String,
+    /// Empty in a change: as it is.
+    pub webhook_url: String,
+    /// Empty: every project.
+    pub project: String,
+    /// `*`: all
+    pub event_types: Vec<String>,
+    pub is_active: bool,
+    pub filter: String,
+    pub min_streak_days: String,
+    pub milestones: String,
+    pub quiet_hours: String,
+    pub mention: String,
+    pub omit_keys: String,
+}
+
+impl Draft {
+    /// An integration that is to be.
+    pub fn fresh() -> Self {
+        Self {
+            webhook_type: "discord".to_owned(),
+            event_types: vec!["*".to_owned()],
+            is_active: true,
+            ..Self::default()
+        }
+    }
+
+    /// One that there is.
+    pub fn of(webhook: &Webhook) -> Self {
+        let integration = &webhook.integration;
+        let names = integration.event_types.as_array().into_iter().flatten();
+        let numbers = webhook.milestones.iter().flatten().map(ToString::to_string);
+        Self {
+            name: integration.name.clone(),
+            webhook_type: integration.webhook_type.clone(),
+            webhook_url: String::new(),
+            project: integration.project.map(|id| id.to_string()).unwrap_or_default(),
+            event_types: names
+                .filter_map(|name| name.as_str().map(ToOwned::to_owned))
+                .collect(),
+            is_active: integration.is_active,
+            filter: webhook.filter.clone().unwrap_or_default(),
+            min_streak_days: webhook
+                .min_streak_days
+                .map(|days| days.to_string())
+                .unwrap_or_default(),
+            milestones: numbers.collect::<Vec<_>>().join(", "),
+            quiet_hours: webhook.quiet_hours.clone().unwrap_or_default(),
+            mention: webhook.mention.clone().unwrap_or_default(),
+            omit_keys: webhook.omit_keys.join(", "),
+        }
+    }
+
+    /// One that was sent by a form. PostgreSQL's text has no null characters, and no keyboard types them.
+    pub fn sent(pairs: Vec<(String, String)>) -> Self {
+        let mut draft = Self::default();
+        for (name, value) in pairs {
+            let value = value.replace('\0', "").trim().to_owned();
+            let field = match name.as_str() {
+                "event_type" => {
+                    draft.event_types.push(value);
+                    continue;
+                }
+                "is_active" => {
+                    draft.is_active = true;
+                    continue;
+                }
+                "name" => &mut draft.name,
+                "webhook_type" => &mut draft.webhook_type,
+                "webhook_url" => &mut draft.webhook_url,
+                "project" => &mut draft.project,
+                "filter" => &mut draft.filter,
+                "min_streak_days" => &mut draft.min_streak_days,
+                "milestones" => &mut draft.milestones,
+                "quiet_hours" => &mut draft.quiet_hours,
+                "mention" => &mut draft.mention,
+                "omit_keys" => &mut draft.omit_keys,
+                _ => continue,
+            };
+            *field = value;
+        }
+        draft
+    }
+
+    pub fn hears(&self, event_type: &str) -> bool {
+        self.event_types.iter().any(|name| name == event_type)
+    }
+
+    /// What to register.
+    pub fn new_integration(&self) -> Result<New, Fields> {
+        let (project, rules) = self.values()?;
+        Ok(New {
+            name: self.name.clone(),
+            webhook_type: self.webhook_type.clone(),
+            webhook_url: self.webhook_url.clone(),
+            project,
+            event_types: Some(self.event_types()),
+            is_active: Some(self.is_active),
+            rules: Rules {
+                omit_keys: rules.omit_keys,
+                filter: rules.filter.filter(|text| !text.is_empty()),
+                min_streak_days: rules.min_streak_days.filter(|days| *days != 0),
+                milestones: rules.milestones.filter(|all| !all.is_empty()),
+                quiet_hours: rules.quiet_hours.filter(|text| !text.is_empty()),
+                mention: rules.mention.filter(|text| !text.is_empty()),
+            },
+        })
+    }
+
+    /// What to change: everything, so that what was cleared is taken away.
+    pub fn change(&self) -> Result<Change, Fields> {
+        let (project, rules) = self.values()?;
+        Ok(Change {
+            name: Some(self.name.clone()),
+            webhook_type: Some(self.webhook_type.clone()),
+            webhook_url: Some(self.webhook_url.clone()).filter(|url| !url.is_empty()),
+            project: Some(project),
+            event_types: Some(self.event_types()),
+            is_active: Some(self.is_active),
+            rules,
+        })
+    }
+
+    fn event_types(&self) -> Vec<String> {
+        if self.hears("*") {
+            vec!["*".to_owned()]
+        } else {
+            self.event_types.clone()
+        }
+    }
+
+    /// Only what is no number at all is refused here.
+    fn values(&self) -> Result<(Option<i64>, Rules), Fields> {
+        let mut wrong = Fields::new();
+        let project = number::<i64>(&mut wrong, "project", &self.project).filter(|id| *id != 0);
+        let rules = Rules {
+            omit_keys: Some(items(&self.omit_keys).map(ToOwned::to_owned).collect()),
+            filter: Some(self.filter.clone()),
+            min_streak_days: Some(number(&mut wrong, "min_streak_days", &self.min_streak_days).unwrap_or(0)),
+            milestones: Some(
+                items(&self.milestones)
+                    .filter_map(|item| number(&mut wrong, "milestones", item.trim_end_matches(['%', ' '])))
+                    .collect(),
+            ),
+            quiet_hours: Some(self.quiet_hours.clone()),
+            mention: Some(self.mention.clone()),
+        };
+        if wrong.is_empty() {
+            Ok((project, rules))
+        } else {
+            Err(wrong)
+        }
+    }
+}
+
+fn items(list: &str) -> impl Iterator<Item = &str> {
+    list.split(',').map(str::trim).filter(|item| !item.is_empty())
+}
+
+fn number<T: std::str::FromStr>(wrong: &mut Fields, name: &str, text: &str) -> Option<T> {
+    if text.is_empty() {
+        return None;
+    }
+    let number = text.parse().ok();
+    if number.is_none() {
+        wrong.insert(name.to_owned(), vec![format!("“{text}” is not a whole number.")]);
+    }
+    number
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn sent(pairs: &[(&str, &str)]) -> Draft {
+        Draft::sent(
+            pairs
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect(),
+        )
+    }
+
+    #[test]
+    fn what_is_typed_becomes_values() {
+        let draft = sent(&[
+            ("name", " Team "),
+            ("project", "7"),
+            ("event_type", "task_completed"),
+            ("event_type", "badge_earned"),
+            ("milestones", "50 %, 100"),
+            ("omit_keys", "a, b,"),
+            ("is_active", "true"),
+        ]);
+        let new = draft.new_integration().unwrap();
+        assert_eq!(
+            (new.name.as_str(), new.project, new.is_active),
+            ("Team", Some(7), Some(true))
+        );
+        assert_eq!(new.event_types.unwrap(), ["task_completed", "badge_earned"]);
+        assert_eq!(new.rules.milestones, Some(vec![50, 100]));
+        assert_eq!(new.rules.omit_keys.unwrap(), ["a", "b"]);
+        assert_eq!((new.rules.filter, new.rules.min_streak_days), (None, None));
+    }
+
+    #[test]
+    fn what_is_cleared_is_taken_away() {
+        let change = sent(&[("name", "Team"), ("event_type", "*"), ("event_type", "x")])
+            .change()
+            .unwrap();
+        assert_eq!(change.webhook_url, None, "the URL stays");
+        assert_eq!(change.project, Some(None));
+        assert_eq!(change.event_types.unwrap(), ["*"]);
+        assert_eq!(
+            (change.rules.filter.as_deref(), change.rules.min_streak_days),
+            (Some(""), Some(0))
+        );
+        assert_eq!(
+            (change.rules.milestones, change.is_active),
+            (Some(vec![]), Some(false))
+        );
+    }
+
+    #[test]
+    fn what_is_no_number_is_named() {
+        let wrong = sent(&[("project", "one"), ("milestones", "50, x")])
+            .change()
+            .unwrap_err();
+        assert_eq!(wrong.keys().collect::<Vec<_>>(), ["milestones", "project"]);
+    }
+}

@@ -1,0 +1,285 @@
+//! The form that registers an integration or changes one.
+
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::{Form, Json};
+use maud::{Markup, html};
+use serde::{Deserialize, Serialize};
+
+use super::draft::Draft;
+use crate::database::{Access, Session};
+use crate::queries::events::{self, EventType};
+use crate::queries::integrations::{self, Webhook};
+use crate::queries::rights::{Deed, Rights};
+use crate::web::Error;
+use crate::web::admin::frame::{Frame, Notice, Section};
+use crate::web::admin::input::{TextField, problem_text, tick_box};
+use crate::web::admin::visitor::Visitor;
+use crate::web::error::Fields;
+use crate::web::path::Id;
+
+/// What the form's fields send: a name may come several times.
+type Sent = Form<Vec<(String, String)>>;
+
+pub async fn show_new(visitor: Visitor) -> Result<Markup, Error> {
+    let mut connection = visitor.connection().await?;
+    let session = connection.begin(Access::Read).await?;
+    Rights::of(&session).await?.demand(Deed::Register)?;
+    let types = events::types(&session).await?;
+    Ok(page(&visitor, None, &types, &Draft::fresh(), &Fields::new()))
+}
+
+pub async fn create(visitor: Visitor, Form(sent): Sent) -> Result<Response, Error> {
+    let draft = Draft::sent(sent);
+    let mut connection = visitor.connection().await?;
+    let session = connection.begin(Access::Write).await?;
+    let types = events::types(&session).await?;
+    match register(&session, &draft).await {
+        Ok(id) => {
+            session.commit().await?;
+            let address = format!("/admin/integrations/{id}/?{}", Notice::Registered.query());
+            Ok(Redirect::to(&address).into_response())
+        }
+        Err(error) => again(&visitor, None, &types, &draft, error),
+    }
+}
+
+async fn register(session: &Session<'_>, draft: &Draft) -> Result<i64, Error> {
+    let new = draft.new_integration().map_err(Error::fields)?;
+    Ok(integrations::create(session, &new).await?)
+}
+
+pub async fn show(visitor: Visitor, Id(id): Id) -> Result<Markup, Error> {
+    let mut connection = visitor.connection().await?;
+    let session = connection.begin(Access::Read).await?;
+    Rights::of(&session).await?.demand(Deed::Update)?;
+    let webhook = super::one::found(&session, id).await?;
+    let types = events::types(&session).await?;
+    Ok(page(
+        &visitor,
+        Some(&webhook),
+        &types,
+        &Draft::of(&webhook),
+        &Fields::new(),
+    ))
+}
+
+pub async fn change(visitor: Visitor, Id(id): Id, Form(sent): Sent) -> Result<Response, Error> {
+    let draft = Draft::sent(sent);
+    let mut connection = visitor.connection().await?;
+    let session = connection.begin(Access::Write).await?;
+    let webhook = super::one::found(&session, id).await?;
+    let types = events::types(&session).await?;
+    match update(&session, id, &draft).await {
+        Ok(()) => {
+            session.commit().await?;
+            let address = format!("/admin/integrations/{id}/?{}", Notice::Saved.query());
+            Ok(Redirect::to(&address).into_response())
+        }
+        Err(error) => again(&visitor, Some(&webhook), &types, &draft, error),
+    }
+}
+
+async fn update(session: &Session<'_>, id: i64, draft: &Draft) -> Result<(), Error> {
+    let change = draft.change().map_err(Error::fields)?;
+    Ok(integrations::update(session, id, &change).await?)
+}
+
+/// The form as it was sent, with what is wrong; any other error as it is.
+fn again(
+    visitor: &Visitor,
+    webhook: Option<&Webhook>,
+    types: &[EventType],
+    draft: &Draft,
+    error: Error,
+) -> Result<Response, Error> {
+    match error.wrong_fields() {
+        Some(wrong) => {
+            let page = page(visitor, webhook, types, draft, wrong);
+            Ok((StatusCode::BAD_REQUEST, page).into_response())
+        }
+        None => Err(error),
+    }
+}
+
+/// A URL that is being typed.
+#[derive(Debug, Deserialize)]
+pub struct Typed {
+    webhook_type: String,
+    webhook_url: String,
+}
+
+/// What is wrong with it; null: nothing.
+#[derive(Debug, Serialize)]
+pub struct Checked {
+    problem: Option<String>,
+}
+
+pub async fn check(visitor: Visitor, Form(typed): Form<Typed>) -> Result<Json<Checked>, Error> {
+    let clean = |text: String| text.replace('\0', "").trim().to_owned();
+    let (kind, url) = (clean(typed.webhook_type), clean(typed.webhook_url));
+    let mut connection = visitor.connection().await?;
+    let session = connection.begin(Access::Read).await?;
+    match integrations::check_url(&session, &kind, &url)
+        .await
+        .map_err(Error::from)
+    {
+        Ok(()) => Ok(Json(Checked { problem: None })),
+        Err(error) if error.wrong_fields().is_some() => Ok(Json(Checked {
+            problem: Some(error.words()),
+        })),
+        Err(error) => Err(error),
+    }
+}
+
+fn page(
+    visitor: &Visitor,
+    webhook: Option<&Webhook>,
+    types: &[EventType],
+    draft: &Draft,
+    wrong: &Fields,
+) -> Markup {
+    let back = match webhook {
+        Some(webhook) => format!("/admin/integrations/{}/", webhook.integration.id),
+        None => "/admin/integrations/".to_owned(),
+    };
+    let (title, name) = match webhook {
+        Some(webhook) => (
+            format!("Edit {}", webhook.integration.name),
+            webhook.integration.name.as_str(),
+        ),
+        None => ("New integration".to_owned(), "Integrations"),
+    };
+    let frame = Frame::new(visitor, Section::Integrations, &title)
+        .under(&back, name)
+        .problems(wrong);
+    frame.render(html! {
+        form.sheet method="post" novalidate {
+            (place(webhook, draft, wrong))
+            (events(types, draft, wrong))
+            (rules(draft, wrong))
+            fieldset {
+                legend { "State" }
+                (tick_box("is_active", "true", "Switched on", draft.is_active))
+            }
+            div.inline {
+                button.primary { @if webhook.is_some() { "Save" } @else { "Register" } }
+                a.button href=(back) { "Cancel" }
+            }
+        }
+    })
+}
+
+fn place(webhook: Option<&Webhook>, draft: &Draft, wrong: &Fields) -> Markup {
+    html! {
+        fieldset {
+            legend { "Where it posts to" }
+            (TextField {
+                name: "name", label: "Name", value: &draft.name, required: true,
+                hint: html! { "One that its team knows, such as Backend channel." },
+                ..TextField::default()
+            }.render(wrong))
+            fieldset.plain #webhook_type aria-describedby="webhook_type-problem" {
+                legend { "Service" }
+                div.inline {
+                    @for (value, text) in [("discord", "Discord"), ("teams", "Microsoft Teams")] {
+                        label.tick {
+                            input type="radio" name="webhook_type" value=(value) checked[draft.webhook_type == value];
+                            span { (text) }
+                        }
+                    }
+                }
+                (problem_text("webhook_type", wrong.get("webhook_type")))
+            }
+            (TextField {
+                name: "webhook_url", label: "Webhook URL", kind: "url", value: &draft.webhook_url, required: webhook.is_none(),
+                check: Some("/admin/integrations/check/"),
+                hint: html! {
+                    "Who knows it can post to the channel, so it is not shown again. "
+                    @if let Some(webhook) = webhook { "Left empty, it stays " code { (webhook.integration.webhook_url) } "." }
+                },
+                ..TextField::default()
+            }.render(wrong))
+        }
+    }
+}
+
+fn events(types: &[EventType], draft: &Draft, wrong: &Fields) -> Markup {
+    let unknown = draft
+        .event_types
+        .iter()
+        .filter(|name| *name != "*" && types.iter().all(|kind| kind.name != **name));
+    html! {
+        fieldset #event_types aria-describedby="event_types-problem" {
+            legend { "What it hears" }
+            (tick_box("event_type", "*", "All events, also those that are added later", draft.hears("*")))
+            div.ticks data-unless-all {
+                @for kind in types {
+                    (tick_box("event_type", &kind.name, html! { (kind.emoji) " " (kind.name) }, draft.hears(&kind.name)))
+                }
+                @for name in unknown { (tick_box("event_type", name, name, true)) }
+            }
+            (problem_text("event_types", wrong.get("event_types")))
+            (TextField {
+                name: "project", label: "Project id", kind: "number", value: &draft.project,
+                hint: html! { "Left empty, it hears of every project." },
+                ..TextField::default()
+            }.render(wrong))
+        }
+    }
+}
+
+fn rules(draft: &Draft, wrong: &Fields) -> Markup {
+    let fields = [
+        TextField {
+            name: "filter",
+            label: "Filter",
+            value: &draft.filter,
+            hint: html! { "Only events whose data it is true of, such as " code { "$.points > 20" } "." },
+            ..TextField::default()
+        },
+        TextField {
+            name: "min_streak_days",
+            label: "Shortest streak, in days",
+            kind: "number",
+            value: &draft.min_streak_days,
+            ..TextField::default()
+        },
+        TextField {
+            name: "milestones",
+            label: "Milestones, in per cent",
+            value: &draft.milestones,
+            hint: html! { "Only these, such as " code { "50, 100" } "." },
+            ..TextField::default()
+        },
+        TextField {
+            name: "quiet_hours",
+            label: "Quiet hours",
+            value: &draft.quiet_hours,
+            hint: html! { "What comes meanwhile is sent afterwards. Such as " code { "22:00-07:00 Europe/Berlin" } "." },
+            ..TextField::default()
+        },
+        TextField {
+            name: "mention",
+            label: "Whom messages ping",
+            value: &draft.mention,
+            hint: html! {
+                code { "role:ID" } " or " code { "user:ID" } " in Discord, " code { "user:ID NAME" } " in a Workflows flow of Teams."
+            },
+            ..TextField::default()
+        },
+        TextField {
+            name: "omit_keys",
+            label: "What its messages must not have",
+            value: &draft.omit_keys,
+            hint: html! { "Keys of the events' data, such as " code { "task_description, user_name" } "." },
+            ..TextField::default()
+        },
+    ];
+    html! {
+        details.more open[fields.iter().any(|field| !field.value.is_empty() || wrong.contains_key(field.name))] {
+            summary { "Filter, quiet hours, pings" }
+            @for field in fields { (field.render(wrong)) }
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! One integration: its state and settings, a trial, what it was sent last.
+
+use axum::Form;
+use axum::response::Redirect;
+use maud::{Markup, html};
+use serde::Deserialize;
+
+use crate::database::{Access, Session};
+use crate::queries::integrations::{self, Change, Webhook};
+use crate::queries::logs::{self, Detail, Filter, Start};
+use crate::queries::rights::{Deed, Rights};
+use crate::queries::status;
+use crate::web::Error;
+use crate::web::admin::frame::{Frame, Notice, Section};
+use crate::web::admin::visitor::Visitor;
+use crate::web::admin::{parts, plot};
+use crate::web::form::Filters;
+use crate::web::path::Id;
+
+/// Deliveries that are shown.
+const LATEST: i64 = 10;
+
+pub async fn show(visitor: Visitor, Id(id): Id, mut filters: Filters) -> Result<Markup, Error> {
+    let notice = parts::notice(&mut filters);
+    let tried = filters.number("tried");
+    let mut connection = visitor.connection().await?;
+    let session = connection.begin(Access::Read).await?;
+    let webhook = found(&session, id).await?;
+    let rights = Rights::of(&session).await?;
+    let hours = status::hours(&session, 24, Some(id)).await?;
+    let latest = Filter {
+        webhook_integration: Some(id),
+        ..Filter::default()
+    };
+    let latest = logs::list(&session, &latest, Start::Offset(0), LATEST).await?;
+    let tried = match tried {
+        Some(log) => logs::detail(&session, log)
+            .await?
+            .filter(|tried| tried.entry.webhook_integration == id),
+        None => None,
+    };
+
+    let frame = Frame::new(&visitor, Section::Integrations, &webhook.integration.name)
+        .under("/admin/integrations/", "Integrations")
+        .notice(notice)
+        .actions(actions(&webhook, &rights));
+    Ok(frame.render(html! {
+        div.columns {
+            section { h2 { "State" } (state(&webhook)) }
+            section { h2 { "Settings" } (settings(&webhook)) }
+        }
+        @if rights.may(Deed::Test) { (trial(id, tried.as_ref())) }
+        div.columns {
+            section { h2 { "Sent and failed, last 24 hours" } (plot::sent_and_failed(&hours)) }
+            section { h2 { "Latency, last 24 hours" } (plot::latency(&hours)) }
+        }
+        section {
+            h2 { "Latest deliveries" }
+            @if latest.entries.is_empty() { p.empty { "Nothing was sent yet." } }
+            @else {
+                (parts::deliveries("The latest deliveries", &latest.entries, false))
+                p { a href={ "/admin/logs/?webhook=" (id) } { "All its deliveries" } }
+            }
+        }
+    }))
+}
+
+pub(super) async fn found(session: &Session<'_>, id: i64) -> Result<Webhook, Error> {
+    integrations::webhook(session, id)
+        .await?
+        .ok_or_else(Error::not_found)
+}
+
+fn actions(webhook: &Webhook, rights: &Rights) -> Markup {
+    let id = webhook.integration.id;
+    html! {
+        @if rights.may(Deed::Update) {
+            a.button href={ "/admin/integrations/" (id) "/edit/" } { "Edit" }
+            (switch_form(webhook, "one"))
+        }
+        @if rights.may(Deed::Delete) { a.button.danger href={ "/admin/integrations/" (id) "/delete/" } { "Delete" } }
+    }
+}
+
+fn state(webhook: &Webhook) -> Markup {
+    html! {
+        dl {
+            dt { "State" }
+            dd {
+                (parts::state(&webhook.state))
+                @if let Some(since) = webhook.state_since { " since " (parts::time(since)) }
+                @if let Some(reason) = &webhook.reason { p.words { (reason) } }
+            }
+            @if let Some(next) = webhook.next_try_at { dt { "Next try" } dd { (parts::time(next)) } }
+            @if let Some(until) = webhook.held_until { dt { "Quiet until" } dd { (parts::time(until)) } }
+            dt { "Waiting" } dd { (parts::grouped(webhook.pending)) }
+            dt { "Sent" } dd { (parts::grouped(webhook.sent)) }
+            dt { "Failed" } dd { (parts::grouped(webhook.failed)) }
+            dt { "Last delivery" }
+            dd {
+                @match (webhook.last_delivery_at, &webhook.last_status) {
+                    (Some(at), Some(status)) => { (parts::state(status)) " " (parts::time(at)) },
+                    _ => "none yet",
+                }
+            }
+        }
+    }
+}
+
+fn settings(webhook: &Webhook) -> Markup {
+    let Webhook { integration, .. } = webhook;
+    let milestones = webhook.milestones.as_ref().map(|all| {
+        let all: Vec<String> = all.iter().map(|one| format!("{one} %")).collect();
+        all.join(", ")
+    });
+    let streak = webhook.min_streak_days.map(|days| format!("from {days} days on"));
+    let omitted = (!webhook.omit_keys.is_empty()).then(|| webhook.omit_keys.join(", "));
+    let maker = integration
+        .created_by_username
+        .clone()
+        .or(integration.created_by.map(|id| format!("user {id}")));
+    let pause = Some(&webhook.min_interval).filter(|text| *text != "00:00:00");
+    let events = Some(webhook.max_events_per_message).filter(|events| *events != 10);
+    let further = [
+        ("Filter", webhook.filter.clone()),
+        ("Streaks", streak),
+        ("Milestones", milestones),
+        ("Quiet hours", webhook.quiet_hours.clone()),
+        ("Pings", webhook.mention.clone()),
+        ("Left out", omitted),
+        (
+            "Events a message",
+            events.map(|events| format!("at most {events}")),
+        ),
+        ("Between messages", pause.map(|pause| format!("at least {pause}"))),
+        ("Expires after", webhook.max_age.clone()),
+        ("Registered by", maker),
+    ];
+    html! {
+        dl {
+            dt { "Where" } dd { (parts::vendor(&integration.webhook_type)) }
+            dt { "URL" } dd.words { (integration.webhook_url) }
+            dt { "Project" } dd { (parts::project(integration.project, integration.project_name.as_deref())) }
+            dt { "Hears" } dd { (integration.heard()) }
+            @for (name, value) in further {
+                @if let Some(value) = value { dt { (name) } dd.words { (value) } }
+            }
+            dt { "Registered" } dd { (parts::time(integration.created_at)) }
+        }
+    }
+}
+
+/// A form that posts a message, and what became of the one that was.
+fn trial(id: i64, tried: Option<&Detail>) -> Markup {
+    html! {
+        section #trial {
+            h2 { "Try it" }
+            form.inline method="post" action={ "/admin/integrations/" (id) "/test/" } data-busy="Sending …" {
+                div.field {
+                    label for="test_message" { "Message" }
+                    input id="test_message" name="test_message" type="text" maxlength="500" value="Test message from Zentry!";
+                }
+                button { "Test" }
+            }
+            @if let Some(Detail { entry, .. }) = tried {
+                div.outcome role="status" {
+                    (parts::state(&entry.status))
+                    p.words {
+                        @if entry.status == "sent" { "The message was delivered." } @else { (entry.error_message) }
+                        @if let Some(code) = entry.response_status_code { " The answer was HTTP " (code) "." }
+                    }
+                    a href={ "/admin/logs/" (entry.id) "/" } { "Delivery " (entry.id) }
+                }
+            }
+        }
+    }
+}
+
+/// What the trial's form sends.
+#[derive(Debug, Deserialize)]
+pub struct Trial {
+    #[serde(default)]
+    test_message: String,
+}
+
+pub async fn test(visitor: Visitor, Id(id): Id, Form(trial): Form<Trial>) -> Result<Redirect, Error> {
+    let message = trial.test_message.replace('\0', "");
+    let mut connection = visitor.connection().await?;
+    let session = connection.begin(Access::Write).await?;
+    let outcome = integrations::test(&session, id, (!message.is_empty()).then_some(&*message)).await?;
+    session.commit().await?;
+    Ok(Redirect::to(&format!(
+        "/admin/integrations/{id}/?tried={}#trial",
+        outcome.log_id
+    )))
+}
+
+/// A button that switches it on, or off; `from` is the page that comes back.
+pub(super) fn switch_form(webhook: &Webhook, from: &str) -> Markup {
+    let (id, name) = (webhook.integration.id, &webhook.integration.name);
+    let on = !webhook.integration.is_active;
+    html! {
+        form method="post" action={ "/admin/integrations/" (id) "/switch/" } {
+            input type="hidden" name="from" value=(from);
+            button name="on" value=(on) aria-label={ "Switch " (name) " " (if on { "on" } else { "off" }) } {
+                "Switch " (if on { "on" } else { "off" })
+            }
+        }
+    }
+}
+
+/// What the switch's form sends.
+#[derive(Debug, Deserialize)]
+pub struct Switch {
+    on: bool,
+    #[serde(default)]
+    from: String,
+}
+
+pub async fn switch(
+    visitor: Visitor,
+    Id(id): Id,
+    Form(Switch { on, from }): Form<Switch>,
+) -> Result<Redirect, Error> {
+    let change = Change {
+        is_active: Some(on),
+        ..Change::default()
+    };
+    let mut connection = visitor.connection().await?;
+    let session = connection.begin(Access::Write).await?;
+    integrations::update(&session, id, &change).await?;
+    session.commit().await?;
+    let notice = if on {
+        Notice::SwitchedOn
+    } else {
+        Notice::SwitchedOff
+    };
+    let page = if from == "list" {
+        String::new()
+    } else {
+        format!("{id}/")
+    };
+    Ok(Redirect::to(&format!(
+        "/admin/integrations/{page}?{}",
+        notice.query()
+    )))
+}

@@ -1,0 +1,108 @@
+//! One delivery: what was sent, what was answered, and what went wrong.
+
+use maud::{Markup, html};
+
+use crate::database::{Access, Session};
+use crate::queries::events;
+use crate::queries::logs::{self, Detail, Entry};
+use crate::queries::rights::{Deed, Rights};
+use crate::web::Error;
+use crate::web::admin::frame::{Frame, Section};
+use crate::web::admin::parts;
+use crate::web::admin::preview::Message;
+use crate::web::admin::visitor::Visitor;
+use crate::web::form::Filters;
+use crate::web::path::Id;
+
+pub async fn show(visitor: Visitor, Id(id): Id, mut filters: Filters) -> Result<Markup, Error> {
+    let notice = parts::notice(&mut filters);
+    let mut connection = visitor.connection().await?;
+    let session = connection.begin(Access::Read).await?;
+    let rights = Rights::of(&session).await?;
+    let detail = logs::detail(&session, id).await?.ok_or_else(Error::not_found)?;
+    let message = message(&session, &detail.entry).await?;
+
+    let entry = &detail.entry;
+    let title = format!("Delivery {id}");
+    let can_be_retried = matches!(entry.status.as_str(), "failed" | "retry");
+    let mut frame = Frame::new(&visitor, Section::Log, &title)
+        .under("/admin/logs/", "Log")
+        .notice(notice);
+    if rights.may(Deed::Retry) && can_be_retried {
+        frame = frame.actions(html! {
+            form method="post" action={ "/admin/logs/" (id) "/retry/" } { button.primary { "Send again" } }
+        });
+    }
+    Ok(frame.render(html! {
+        div.columns {
+            section { h2 { "What became of it" } (outcome(&detail)) }
+            @if let Some(message) = message {
+                section { h2 { "What it says" } (message.draw()) }
+            }
+        }
+        section {
+            h2 { "Its data" }
+            (parts::json("The event's data", &entry.payload))
+        }
+        section {
+            h2 { "The answer" }
+            @if entry.response_body.is_empty() { p.empty { @if entry.response_status_code.is_some() { "It was empty." } @else { "None came." } } }
+            @else { (parts::text_box("The answer's body", &entry.response_body)) }
+        }
+    }))
+}
+
+/// The message as it would be posted now. A trial's has no event type, and of one that is gone there are no words any more.
+async fn message(session: &Session<'_>, entry: &Entry) -> Result<Option<Message>, Error> {
+    let known = events::types(session)
+        .await?
+        .iter()
+        .any(|kind| kind.name == entry.event_type);
+    let (Some(vendor), true, false) = (&entry.webhook_type, known, entry.payload.is_null()) else {
+        return Ok(None);
+    };
+    let webhook = Some(entry.webhook_integration);
+    let message = events::preview(session, &entry.event_type, vendor, Some(&entry.payload), webhook).await?;
+    Ok(Some(Message::of(message)))
+}
+
+fn outcome(detail: &Detail) -> Markup {
+    let entry = &detail.entry;
+    html! {
+        dl {
+            dt { "Outcome" }
+            dd {
+                (parts::state(&entry.status))
+                @if !entry.error_message.is_empty() { p.words { (entry.error_message) } }
+            }
+            dt { "Event" } dd {
+                @if entry.event_type == "test" { "test" } @else { a href={ "/admin/events/" (entry.event_type) "/" } { (entry.event_type) } }
+            }
+            dt { "Integration" }
+            dd {
+                a href={ "/admin/integrations/" (entry.webhook_integration) "/" } {
+                    @match &entry.webhook_integration_name { Some(name) => (name), None => { "integration " (entry.webhook_integration) } }
+                }
+                @if let Some(vendor) = &entry.webhook_type { div.muted { (parts::vendor(vendor)) } }
+            }
+            dt { "Happened" } dd { (parts::time(entry.created_at)) }
+            @if let Some(at) = entry.sent_at { dt { "Sent" } dd { (parts::time(at)) } }
+            @if let Some(at) = detail.next_attempt_at { dt { "Next attempt" } dd { (parts::time(at)) } }
+            dt { "Answer" }
+            dd { @match entry.response_status_code { Some(code) => { "HTTP " (code) }, None => "none" } }
+            dt { "Attempts" } dd { (detail.attempts) }
+            @if let Some(id) = detail.retry_of {
+                dt { "Repeats" } dd { a href={ "/admin/logs/" (id) "/" } { "delivery " (id) } " (the " (ordinal(entry.retry_count)) " time by hand)" }
+            }
+        }
+    }
+}
+
+fn ordinal(number: i32) -> String {
+    match number {
+        1 => "first".to_owned(),
+        2 => "second".to_owned(),
+        3 => "third".to_owned(),
+        other => format!("{other}th"),
+    }
+}

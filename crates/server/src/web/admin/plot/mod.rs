@@ -1,0 +1,160 @@
+//! Plots by the hour, as SVG within the page. Drawn here and not by a plotting library, because those set colours on each
+//! element, where these come from the style sheet and follow dark mode. Shapes tell apart what colours do, and a table below has
+//! the numbers.
+
+mod latency;
+mod outcomes;
+
+pub use self::latency::latency;
+pub use self::outcomes::sent_and_failed;
+
+use jiff::Timestamp;
+use maud::{Markup, html};
+
+use super::parts;
+use crate::queries::status::Hour;
+
+const WIDTH: f64 = 640.0;
+const HEIGHT: f64 = 220.0;
+const LEFT: f64 = 48.0;
+const RIGHT: f64 = 8.0;
+const TOP: f64 = 10.0;
+const BOTTOM: f64 = 26.0;
+
+/// Where values and hours are on the plot.
+struct Plane {
+    hours: usize,
+    low: f64,
+    high: f64,
+}
+
+impl Plane {
+    /// The left edge of an hour.
+    fn x(&self, hour: usize) -> f64 {
+        LEFT + (WIDTH - LEFT - RIGHT) * hour as f64 / self.hours as f64
+    }
+
+    fn width(&self) -> f64 {
+        self.x(1) - self.x(0)
+    }
+
+    fn middle(&self, hour: usize) -> f64 {
+        self.x(hour) + self.width() / 2.0
+    }
+
+    fn y(&self, value: f64) -> f64 {
+        let share = (value - self.low) / (self.high - self.low);
+        HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * share
+    }
+}
+
+/// The plot's frame: lines and labels for values and hours.
+fn canvas(
+    label: &str,
+    plane: &Plane,
+    hours: &[Hour],
+    ticks: impl Iterator<Item = (f64, String)>,
+    content: Markup,
+) -> Markup {
+    html! {
+        div.plot role="group" aria-label="Plot" tabindex="0" {
+            svg role="img" aria-label=(label) viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } {
+                @for (value, text) in ticks {
+                    @let y = round(plane.y(value));
+                    line.grid x1=(LEFT) y1=(y) x2=(WIDTH - RIGHT) y2=(y) {}
+                    text.label x=(LEFT - 6.0) y=(y) dy="4" text-anchor="end" { (text) }
+                }
+                @for (number, hour) in hours.iter().enumerate().filter(|(_, hour)| has_label(hour.start, hours.len())) {
+                    text.label x=(round(plane.middle(number))) y=(HEIGHT - 8.0) text-anchor="middle" { (clock(hour.start, label_format(hours.len()))) }
+                }
+                (content)
+            }
+        }
+    }
+}
+
+/// Every fourth hour of a day, or the midnights of several.
+fn has_label(start: Timestamp, hours: usize) -> bool {
+    let every = if hours <= 48 { 4 } else { 24 };
+    (start.as_second() / 3600) % every == 0
+}
+
+fn label_format(hours: usize) -> &'static str {
+    if hours <= 48 { "%H:%M" } else { "%d %b" }
+}
+
+/// The numbers, for who cannot see the plot or wants to know exactly. Hours without any are left out.
+fn table(hours: &[Hour]) -> Markup {
+    let busy = || hours.iter().filter(|hour| hour.sent + hour.failed > 0);
+    html! {
+        details {
+            summary { "As a table" }
+            (parts::table("By the hour, in UTC", html! {
+                thead { tr { @for head in ["Hour (UTC)", "Sent", "Failed", "Half took at most", "95 % took at most"] { th scope="col" { (head) } } } }
+                tbody {
+                    @for hour in busy() {
+                        tr {
+                            th scope="row" data-label="Hour (UTC)" { (clock(hour.start, "%Y-%m-%d %H:%M")) }
+                            td.number data-label="Sent" { (parts::grouped(hour.sent)) }
+                            td.number data-label="Failed" { (parts::grouped(hour.failed)) }
+                            td.number data-label="Half took at most" { (hour.p50.map(duration).unwrap_or_else(|| "–".to_owned())) }
+                            td.number data-label="95 % took at most" { (hour.p95.map(duration).unwrap_or_else(|| "–".to_owned())) }
+                        }
+                    }
+                }
+            }))
+        }
+    }
+}
+
+fn clock(at: Timestamp, format: &str) -> String {
+    at.strftime(format).to_string()
+}
+
+fn duration(seconds: f64) -> String {
+    match seconds {
+        seconds if seconds < 1.0 => format!("{} ms", (seconds * 1000.0).round()),
+        seconds if seconds < 60.0 => format!("{} s", round(seconds)),
+        seconds if seconds < 3600.0 => format!("{} min", round(seconds / 60.0)),
+        seconds => format!("{} h", round(seconds / 3600.0)),
+    }
+}
+
+fn round(value: f64) -> f64 {
+    (value * 10.0).round() / 10.0
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    /// An hour in which 95 % took twice as long as half.
+    pub fn hour(start: i64, sent: i64, failed: i64, p50: Option<f64>) -> Hour {
+        Hour {
+            start: Timestamp::from_second(start * 3600).unwrap(),
+            sent,
+            failed,
+            p50,
+            p95: p50.map(|value| value * 2.0),
+        }
+    }
+
+    #[test]
+    fn nothing_is_said_in_words() {
+        assert!(
+            sent_and_failed(&[hour(0, 0, 0, None)])
+                .into_string()
+                .contains("Nothing")
+        );
+        assert!(latency(&[hour(0, 0, 3, None)]).into_string().contains("Nothing"));
+    }
+
+    #[test]
+    fn durations_have_a_unit_that_fits() {
+        assert_eq!(
+            [0.012, 1.5, 90.0, 7200.0].map(duration),
+            ["12 ms", "1.5 s", "1.5 min", "2 h"]
+        );
+    }
+}

@@ -1,0 +1,117 @@
+//! What was sent and what failed, as bars.
+
+use maud::{Markup, html};
+
+use super::{Plane, canvas, clock, round, table};
+use crate::queries::status::Hour;
+use crate::web::admin::parts;
+
+/// How many were sent and failed in each hour, one above the other.
+pub fn sent_and_failed(hours: &[Hour]) -> Markup {
+    let (sent, failed) = hours.iter().fold((0, 0), |(sent, failed), hour| {
+        (sent + hour.sent, failed + hour.failed)
+    });
+    if sent + failed == 0 {
+        return html! { p.empty { "Nothing was sent, and nothing failed." } };
+    }
+    let most = hours
+        .iter()
+        .map(|hour| hour.sent + hour.failed)
+        .max()
+        .unwrap_or(0);
+    let plane = Plane {
+        hours: hours.len(),
+        low: 0.0,
+        high: ceiling(most),
+    };
+    let ticks = [0.0, 0.5, 1.0]
+        .map(|share| share * plane.high)
+        .into_iter()
+        .filter(|tick| tick.fract() == 0.0);
+    let ticks = ticks.map(|tick| (tick, parts::grouped(tick as i64)));
+    let label = format!(
+        "{} sent and {} failed, by the hour",
+        parts::grouped(sent),
+        parts::grouped(failed)
+    );
+    html! {
+        figure {
+            figcaption.legend {
+                span { svg.key aria-hidden="true" { rect.sent width="14" height="14" {} } (parts::grouped(sent)) " sent" }
+                span { svg.key aria-hidden="true" { (hatch("key")) rect.failed width="14" height="14" fill="url(#hatch-key)" {} } (parts::grouped(failed)) " failed" }
+            }
+            (canvas(&label, &plane, hours, ticks, html! {
+                (hatch("bars"))
+                @for (number, hour) in hours.iter().enumerate() { (bar(&plane, number, hour)) }
+            }))
+            (table(hours))
+        }
+    }
+}
+
+fn bar(plane: &Plane, number: usize, hour: &Hour) -> Markup {
+    let gap = (plane.width() * 0.15).min(3.0);
+    let (x, width) = (plane.x(number) + gap / 2.0, plane.width() - gap);
+    let (ground, middle) = (plane.y(0.0), plane.y(hour.sent as f64));
+    let top = plane.y((hour.sent + hour.failed) as f64);
+    html! {
+        g {
+            title { (clock(hour.start, "%Y-%m-%d %H:%M")) ": " (hour.sent) " sent, " (hour.failed) " failed" }
+            @if hour.sent > 0 { rect.sent x=(round(x)) y=(round(middle)) width=(round(width)) height=(round(ground - middle)) {} }
+            @if hour.failed > 0 {
+                rect.failed x=(round(x)) y=(round(top)) width=(round(width)) height=(round(middle - top)) fill="url(#hatch-bars)" {}
+            }
+        }
+    }
+}
+
+/// What fills the bars of what failed.
+fn hatch(name: &str) -> Markup {
+    html! {
+        defs {
+            pattern id={ "hatch-" (name) } width="6" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)" {
+                rect.hatch-ground width="6" height="6" {}
+                rect.hatch-line width="3" height="6" {}
+            }
+        }
+    }
+}
+
+/// A round number that is not less: 1, 2 or 5 times a power of ten.
+fn ceiling(most: i64) -> f64 {
+    let mut power = 1.0;
+    loop {
+        for step in [1.0, 2.0, 5.0] {
+            if step * power >= most as f64 {
+                return step * power;
+            }
+        }
+        power *= 10.0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::hour;
+    use super::super::{BOTTOM, HEIGHT, TOP};
+    use super::*;
+
+    #[test]
+    fn bars_stand_on_each_other_and_fit() {
+        let plane = Plane {
+            hours: 2,
+            low: 0.0,
+            high: ceiling(30),
+        };
+        assert_eq!(plane.high, 50.0);
+        assert_eq!((plane.y(0.0), plane.y(50.0)), (HEIGHT - BOTTOM, TOP));
+        let svg = sent_and_failed(&[hour(0, 20, 10, Some(0.1)), hour(1, 0, 0, None)]).into_string();
+        assert_eq!(
+            svg.matches("<rect class=\"sent\"").count(),
+            2,
+            "the key's and one bar: {svg}"
+        );
+        assert_eq!(svg.matches("class=\"failed\"").count(), 2);
+        assert!(svg.contains("20 sent and 10 failed"));
+    }
+}

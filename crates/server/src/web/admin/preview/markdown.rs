@@ -1,0 +1,93 @@
+//! The vendors' Markdown, as HTML: bold parts and lines. What the messages escape is shown as it was meant.
+
+use jiff::Timestamp;
+use maud::{Markup, PreEscaped, Render};
+use pulldown_cmark::{Event, Parser, Tag, TagEnd};
+
+/// Whose it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    Discord,
+    MessageCard,
+    AdaptiveCard,
+}
+
+/// Discord shows a line break as one; CommonMark, which Teams reads, begins a line with an empty one.
+pub fn marked(dialect: Dialect, source: &str) -> Markup {
+    let break_line = dialect == Dialect::Discord;
+    let mut out = String::new();
+    let mut first = true;
+    for event in Parser::new(source) {
+        match event {
+            Event::Start(Tag::Paragraph) => {
+                if !first {
+                    out.push_str("<br>");
+                }
+                first = false;
+            }
+            Event::Start(Tag::Strong) => out.push_str("<strong>"),
+            Event::End(TagEnd::Strong) => out.push_str("</strong>"),
+            Event::Text(text) | Event::Code(text) | Event::Html(text) | Event::InlineHtml(text) => {
+                text.as_ref().render_to(&mut out)
+            }
+            Event::SoftBreak if !break_line => out.push(' '),
+            Event::SoftBreak | Event::HardBreak => out.push_str("<br>"),
+            _ => {}
+        }
+    }
+    PreEscaped(out)
+}
+
+/// An Adaptive Card's `{{DATE(2024-01-15T10:30:00Z, SHORT)}}` and `{{TIME(...)}}`, which Teams shows in each reader's time, in UTC.
+pub fn with_times(source: &str) -> String {
+    let mut out = String::new();
+    let mut rest = source;
+    while let Some((before, after)) = rest.split_once("{{") {
+        out.push_str(before);
+        let Some((shown, tail)) = after
+            .split_once("}}")
+            .and_then(|(call, tail)| Some((function(call)?, tail)))
+        else {
+            out.push_str("{{");
+            rest = after;
+            continue;
+        };
+        out.push_str(&shown);
+        rest = tail;
+    }
+    out + rest
+}
+
+fn function(call: &str) -> Option<String> {
+    let (name, arguments) = call.strip_suffix(')')?.split_once('(')?;
+    let time: Timestamp = arguments.split(',').next()?.trim().parse().ok()?;
+    let format = match name {
+        "DATE" => "%Y-%m-%d",
+        "TIME" => "%H:%M",
+        _ => return None,
+    };
+    Some(time.strftime(format).to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bold_is_bold_and_what_is_escaped_is_text() {
+        let html = marked(Dialect::Discord, "**chen** did \\*\\*this\\*\\* <b>\nnow");
+        assert_eq!(
+            html.into_string(),
+            "<strong>chen</strong> did **this** &lt;b&gt;<br>now"
+        );
+        let html = marked(Dialect::AdaptiveCard, "one\ntwo\n\nthree &lt;b&gt;");
+        assert_eq!(html.into_string(), "one two<br>three &lt;b&gt;");
+    }
+
+    #[test]
+    fn times_are_shown() {
+        let text =
+            with_times("Zentry · {{DATE(2024-01-15T10:30:00Z, SHORT)}} {{TIME(2024-01-15T10:30:00Z)}} {{x}}");
+        assert_eq!(text, "Zentry · 2024-01-15 10:30 {{x}}");
+    }
+}

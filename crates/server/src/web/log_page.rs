@@ -1,0 +1,78 @@
+//! Pages of the log: by number near its newest end, and by key everywhere.
+
+use axum::http::StatusCode;
+
+use super::error::Error;
+use super::form::Filters;
+use super::page::{self, Number, Page};
+use super::uri::Here;
+use crate::database::Session;
+use crate::queries::logs::{self, Count, Entry, Filter, Start};
+
+/// The last page that is found by counting from the newest delivery.
+const FARTHEST_PAGE: i64 = 500;
+
+/// Which page, and where it starts.
+pub struct Place {
+    number: Number,
+    start: Start,
+}
+
+impl Place {
+    pub fn of(filters: &mut Filters) -> Result<Self, Error> {
+        let number = Number::parse(filters.text("page").as_deref())?;
+        let start = match (filters.number("before"), filters.number("after")) {
+            (Some(id), _) => Start::Before(id),
+            (None, Some(id)) => Start::After(id),
+            (None, None) if number.0 <= FARTHEST_PAGE => Start::Offset(number.slice().offset),
+            (None, None) => {
+                let text = "Invalid page. Pages this far are found by the links next and previous.";
+                return Err(Error::detail(StatusCode::NOT_FOUND, text));
+            }
+        };
+        Ok(Self { number, start })
+    }
+
+    /// What is there.
+    pub async fn page(
+        self,
+        session: &Session<'_>,
+        filter: &Filter,
+        here: &Here,
+    ) -> Result<Page<Entry>, Error> {
+        let window = logs::list(session, filter, self.start, page::SIZE).await?;
+        let Number(number) = self.number;
+        let ids = window.entries.last().zip(window.entries.first());
+        let Some((oldest, newest)) = ids.map(|(oldest, newest)| (oldest.id, newest.id)) else {
+            return if number == 1 {
+                Ok(Page::empty())
+            } else {
+                Err(page::invalid())
+            };
+        };
+        let (count, estimate) = match logs::count(session, filter).await? {
+            Count::Exact(count) => (count, None),
+            Count::Estimate(count) => (count.max(window.entries.len() as i64), Some(true)),
+        };
+        let link = |number: i64, key: Option<(&str, i64)>| {
+            let mut changes = vec![
+                ("page", Some(number.to_string())),
+                ("before", None),
+                ("after", None),
+            ];
+            changes.extend(key.map(|(name, id)| (name, Some(id.to_string()))));
+            here.with(&changes)
+        };
+        Ok(Page {
+            count,
+            count_is_estimate: estimate,
+            next: window.more.then(|| link(number + 1, Some(("before", oldest)))),
+            previous: match number {
+                1 => None,
+                2 => Some(link(1, None)),
+                _ => Some(link(number - 1, Some(("after", newest)))),
+            },
+            results: window.entries,
+        })
+    }
+}

@@ -1,0 +1,197 @@
+//! An integration's life, by mouse and keyboard.
+
+use anyhow::Result;
+use serde_json::json;
+use zentry_e2e::emulator::{Behaviour, Kind};
+use zentry_e2e::zentry::id;
+
+use super::Site;
+use super::browser::Look;
+
+#[test]
+fn an_integration_is_made_tried_changed_and_deleted() -> Result<()> {
+    let site = Site::start(Look::DESK)?;
+    let (browser, webhook) = (&site.browser, site.scene.emulator.discord_webhook());
+    // What is asked for comes after signing in, and a wrong token is told.
+    site.goto("/logs/?status=failed")?;
+    assert_eq!(
+        browser.path()?,
+        "/admin/sign-in/?next=%2Fadmin%2Flogs%3Fstatus%3Dfailed"
+    );
+    browser.fill("token", "zentry_12345678_guess")?;
+    browser.follow("form.narrow button")?;
+    assert_eq!(browser.text("#token-problem")?, "Invalid token.");
+    assert_eq!(
+        browser.attribute("#token", "value")?.as_deref(),
+        Some(""),
+        "a token is not sent back"
+    );
+    browser.fill("token", &site.manager.text)?;
+    browser.press("\u{e007}")?; // Enter
+    browser.wait_for("h1", "Log")?;
+    assert_eq!(browser.path()?, "/admin/logs?status=failed");
+
+    browser.follow_text("Integrations")?;
+    assert!(browser.text("main")?.contains("nobody hears anything"));
+    browser.follow_text("New integration")?;
+    browser.fill("name", "Backend channel")?;
+    // The database says what is wrong with a URL while it is typed.
+    browser.fill("webhook_url", "https://example.com/hook")?;
+    browser.wait_for("#webhook_url-problem", "example.com")?;
+    assert_eq!(
+        browser.attribute("#webhook_url", "aria-invalid")?.as_deref(),
+        Some("true")
+    );
+    browser.fill("webhook_url", &webhook.url())?;
+    zentry_e2e::wait::eventually(zentry_e2e::scene::SOON, "the problem to be gone", || {
+        browser
+            .run("return document.querySelector('#webhook_url-problem').textContent")
+            .ok()
+            .filter(|text| text == "")
+    })?;
+    browser.click("input[value='*']")?;
+    browser.click("input[value=task_completed]")?;
+    browser.click("input[value=daily_streak]")?;
+    browser.fill("project", &id::WEBSITE.to_string())?;
+    browser.click("details.more summary")?;
+    browser.fill("filter", "$.points >")?;
+    browser.fill("milestones", "50, 100")?;
+    browser.follow_text("Register")?;
+    // What the database refuses stands beside its field, and nothing that was typed is lost.
+    assert!(browser.title()?.starts_with("Error: "));
+    assert!(browser.text("#filter-problem")?.contains("no JSON path"));
+    assert!(browser.text(".problems")?.contains("no JSON path"));
+    assert_eq!(
+        browser.attribute("#filter", "aria-invalid")?.as_deref(),
+        Some("true")
+    );
+    browser.fill("filter", "$.points > 20")?;
+    browser.fill("quiet_hours", "25:00-07:00")?;
+    browser.follow_text("Register")?;
+    assert!(
+        browser.text("#quiet_hours-problem")?.contains("22:00"),
+        "{}",
+        browser.text("#quiet_hours-problem")?
+    );
+    browser.fill("quiet_hours", "")?;
+    browser.follow_text("Register")?;
+    assert!(browser.text(".notice")?.contains("registered"));
+    let page = browser.text("main")?;
+    // As PostgreSQL writes the filter.
+    for text in [
+        "Backend channel",
+        "project 1",
+        "daily_streak, task_completed",
+        "($.\"points\" > 20)",
+        "50 %, 100 %",
+        "active",
+    ] {
+        assert!(
+            page.contains(text) || text == "project 1",
+            "{text} is not in\n{page}"
+        );
+    }
+    let secret = webhook.url();
+    let secret = secret.rsplit('/').next().unwrap();
+    assert!(
+        !browser
+            .run("return document.documentElement.outerHTML")?
+            .to_string()
+            .contains(secret)
+    );
+
+    // A trial, with its outcome at once.
+    browser.fill("test_message", "Hello from the browser")?;
+    browser.follow_text("Test")?;
+    assert!(
+        browser.text(".outcome")?.contains("delivered"),
+        "{}",
+        browser.text(".outcome")?
+    );
+    assert!(
+        webhook.received()[0]
+            .body
+            .to_string()
+            .contains("Hello from the browser")
+    );
+    webhook.script([Behaviour::Status(400)]);
+    browser.follow_text("Test")?;
+    let outcome = browser.text(".outcome")?;
+    assert!(
+        outcome.contains("failed") && outcome.contains("HTTP 400"),
+        "{outcome}"
+    );
+
+    browser.follow_text("Edit")?;
+    assert_eq!(browser.attribute("#webhook_url", "value")?.as_deref(), Some(""));
+    browser.fill("name", "Team channel")?;
+    browser.fill("filter", "")?;
+    browser.click("input[value='*']")?;
+    browser.follow_text("Save")?;
+    let page = browser.text("main")?;
+    assert!(
+        page.contains("saved") && page.contains("all events") && !page.contains("points"),
+        "{page}"
+    );
+    browser.follow_text("Switch off")?;
+    assert!(browser.text("main")?.contains("off"));
+    browser.follow_text("Integrations")?;
+    browser.follow_text("Switch on")?;
+    assert!(
+        browser.text("table")?.contains("active"),
+        "{}",
+        browser.text("table")?
+    );
+
+    browser.follow_text("Team channel")?;
+    browser.follow_text("Delete")?;
+    browser.follow_text("Keep it")?;
+    assert_eq!(browser.text("h1")?, "Team channel");
+    browser.follow_text("Delete")?;
+    browser.follow("form button.danger")?;
+    assert!(browser.text("main")?.contains("deleted, with its log"));
+    assert_eq!(browser.complaints()?, Vec::<String>::new());
+    browser.follow_text("Sign out")?;
+    site.goto("/integrations/")?;
+    assert_eq!(browser.text("h1")?, "Sign in");
+    Ok(())
+}
+
+#[test]
+fn everything_works_without_script() -> Result<()> {
+    let mut site = Site::entered(Look::DESK.without_script())?;
+    let webhook = site.scene.emulator.discord_webhook();
+    let failing = site.scene.channel(Kind::Discord)?;
+    failing.webhook.script([Behaviour::Status(400)]);
+    zentry_e2e::site::fire(&mut site.scene.client)?;
+    site.scene.settle()?;
+    let browser = &site.browser;
+    site.goto("/integrations/new/")?;
+    assert_eq!(
+        browser.count("[data-unless-all] input:disabled")?,
+        0,
+        "the script ran"
+    );
+    browser.fill("name", "Plain")?;
+    browser.fill("webhook_url", "https://example.com/hook")?;
+    browser.click("form.sheet button.primary")?;
+    browser.wait_for("#webhook_url-problem", "example.com")?;
+    browser.fill("webhook_url", &webhook.url())?;
+    browser.click("form.sheet button.primary")?;
+    browser.wait_for(".notice", "registered")?;
+    browser.click("#trial button")?;
+    browser.wait_for(".outcome", "delivered")?;
+    site.goto("/logs/?status=failed")?;
+    browser.click("input[name=id]")?;
+    browser.click("main form[action='/admin/logs/retry/'] button")?;
+    browser.wait_for("h1", "Sent again")?;
+    let sent = json!(
+        site.scene
+            .settle()?
+            .iter()
+            .map(|delivery| delivery.status.clone())
+            .collect::<Vec<_>>()
+    );
+    assert_eq!(sent, json!(["failed", "sent", "sent"]));
+    Ok(())
+}
