@@ -34,9 +34,12 @@ fn complete(scene: &mut Scene, task: i64) -> Result<Vec<Delivery>> {
     scene.settle()
 }
 
+/// In the order of the alphabet.
 fn keys(delivery: &Delivery) -> Vec<&str> {
     let data = delivery.payload.as_object().expect("an object");
-    data.keys().map(String::as_str).collect()
+    let mut keys: Vec<&str> = data.keys().map(String::as_str).collect();
+    keys.sort_unstable();
+    keys
 }
 
 const ALL: [&str; 9] = [
