@@ -1,6 +1,7 @@
 //! The worker of a database: reads what waits, sends it, writes down what became of it.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -117,6 +118,8 @@ pub struct Worker {
     pub(super) workers: u32,
     pub(super) wordings: Wordings,
     pub(super) lanes: HashMap<LaneId, Lane>,
+    /// What this worker has switched off, and why. A transaction that began before may still write to it.
+    pub(super) switched_off: HashMap<LaneId, Arc<str>>,
     pub(super) marks: Marks,
     pub(super) http: Http,
     /// Kept for each host.
@@ -164,6 +167,7 @@ impl Worker {
             workers: registry.workers(),
             wordings: Wordings::default(),
             lanes: HashMap::new(),
+            switched_off: HashMap::new(),
             marks: Marks::default(),
             http,
             idle_connections: 0,
@@ -323,6 +327,7 @@ impl Worker {
             self.scheduler.retry_now(self.noted(&work.overdue));
         }
         self.claim()?;
+        self.fail_late(&work.lanes)?;
         if work.progress && milestones::count()? {
             self.postponed.progress = true;
         }
@@ -363,6 +368,7 @@ impl Worker {
             .iter()
             .map(|integration| (integration.id, Lane::of(integration, url_policy.as_ref())))
             .collect();
+        self.switched_off.retain(|lane, _| !self.lanes.contains_key(lane));
         let idle_connections = idle_connections(&self.lanes);
         if idle_connections != self.idle_connections {
             self.idle_connections = idle_connections;

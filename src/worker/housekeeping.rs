@@ -83,17 +83,23 @@ fn remove_old(retention: Duration, from: i64) -> (usize, Option<i64>) {
     })
 }
 
-/// Deliveries of integrations that are switched off wait until they are too old. (Those of active ones are the scheduler's.)
+/// Deliveries of integrations that somebody has switched off wait until they are too old; those of one that is gone don't: the
+/// worker that switched it off may have ended before the last transaction that wrote to it. (Those of active ones are the
+/// scheduler's.)
 fn give_up_expired(max_age: Duration) -> Tally {
     const SQL: &str = "WITH failed AS (\
                        UPDATE zentry_notify.notification_log l \
                        SET status = 'failed', next_attempt_at = NULL, \
-                           error_message = 'expired: the webhook was switched off for longer than deliveries wait', \
+                           error_message = coalesce(\
+                             'not sent, the webhook was switched off: ' || old.gone, \
+                             'expired: the webhook was switched off for longer than deliveries wait'), \
                            payload = CASE WHEN $3 THEN l.payload ELSE 'null' END \
-                       FROM (SELECT o.id FROM zentry_notify.webhook_integration w CROSS JOIN LATERAL (\
+                       FROM (SELECT o.id, w.switched_off_reason AS gone FROM zentry_notify.webhook_integration w CROSS JOIN LATERAL (\
                                SELECT l.id, l.created_at FROM zentry_notify.notification_log l \
                                WHERE l.webhook_integration_id = w.id AND l.status IN ('pending', 'retry') ORDER BY l.id LIMIT $1) o \
-                             WHERE NOT w.is_active AND o.created_at < now() - coalesce(w.max_age, make_interval(secs => $2))) old \
+                             WHERE NOT w.is_active \
+                               AND (w.switched_off_reason IS NOT NULL \
+                                    OR o.created_at < now() - coalesce(w.max_age, make_interval(secs => $2)))) old \
                        WHERE l.id = old.id \
                        RETURNING l.webhook_integration_id, l.event_type, l.error_message), \
                        counted AS (\

@@ -9,6 +9,7 @@ use webhook::schedule::{Changes, DeliveryChange, LaneChange, LaneId};
 use super::counters::Sums;
 use super::database;
 use super::delivery::Worker;
+use crate::wake::LaneSet;
 
 /// Outcomes in one statement.
 const RECORD_PAGE: usize = 5_000;
@@ -169,13 +170,25 @@ impl Worker {
                 .record_lane(&state.change, &state.url, state.error.as_deref());
         });
         let recorded = recorded.and_then(|()| match &state.change {
-            LaneChange::SwitchedOff { lane, reason, at } => self.fail_waiting(*lane, reason, *at),
+            LaneChange::SwitchedOff { lane, reason, at } => {
+                self.switched_off.insert(*lane, reason.clone());
+                self.fail_waiting(*lane, reason, *at)
+            }
             _ => Ok(()),
         });
         if let Err(error) = recorded {
             self.met(&format!("recording the state of webhook {}", lane.0), error);
             self.unrecorded.states.insert(lane, state);
         }
+    }
+
+    /// What was captured before its transaction could see that the webhook is switched off, and committed after.
+    pub fn fail_late(&mut self, noted: &LaneSet) -> Result<(), String> {
+        let late = |(lane, _): &(&LaneId, &Arc<str>)| noted.may_contain(lane.0);
+        let late = self.switched_off.iter().filter(late);
+        let late: Vec<(LaneId, Arc<str>)> = late.map(|(lane, reason)| (*lane, reason.clone())).collect();
+        late.iter()
+            .try_for_each(|(lane, reason)| self.fail_waiting(*lane, reason, Timestamp::now()))
     }
 
     fn fail_waiting(&mut self, lane: LaneId, reason: &str, at: Timestamp) -> Result<(), String> {

@@ -7,7 +7,7 @@ use zentry_e2e::numbered;
 use zentry_e2e::scene::{Channel, SOON, Scene};
 use zentry_e2e::wait::eventually;
 
-use crate::{channel, is_true, of, scene, set};
+use crate::{channel, is_true, of, replace_worker, scene, set};
 
 type Loss = fn(&Webhook);
 
@@ -208,6 +208,44 @@ fn a_webhook_that_is_mended_before_the_worker_looks_again_comes_back_too() {
     let deliveries = scene.settle().unwrap();
     assert_eq!(deliveries.last().unwrap().status, "sent");
     assert!(numbered::accepted(&channel.webhook).ends_with(&[13]));
+}
+
+/// A transaction that took the webhook for active may commit when it is switched off. `between`: what happens before.
+fn a_late_commit_is_given_up_like_the_rest(between: fn(&mut Scene)) {
+    let mut scene = scene(&[]);
+    let channel = channel(&mut scene, Kind::Discord);
+    channel.webhook.remove();
+    let mut other = scene.database.connect().unwrap();
+    let mut late = other.transaction().unwrap();
+    numbered::complete(&mut late, [2]).unwrap();
+    numbered::complete(&mut scene.client, [1]).unwrap();
+    wait_until_gone(&mut scene, &channel);
+    between(&mut scene);
+    late.commit().unwrap();
+
+    let deliveries = scene.settle().unwrap();
+    assert_eq!(deliveries.len(), 2);
+    for delivery in &deliveries {
+        assert_eq!(delivery.status, "failed");
+        assert!(
+            delivery
+                .error_message
+                .contains("404: the webhook does not exist any more"),
+            "{}",
+            delivery.error_message
+        );
+    }
+    assert_eq!(channel.webhook.requests(), 1);
+}
+
+#[test]
+fn what_is_committed_after_a_webhook_was_switched_off_is_given_up() {
+    a_late_commit_is_given_up_like_the_rest(|_| ());
+}
+
+#[test]
+fn what_is_committed_when_another_worker_has_taken_over_is_given_up_too() {
+    a_late_commit_is_given_up_like_the_rest(|scene| replace_worker(&mut scene.client));
 }
 
 #[test]
