@@ -95,7 +95,11 @@ fn as_whom<T>(
     isolation: u32,
     f: impl FnOnce() -> T,
 ) -> Result<T, String> {
-    let _interruptible = InTransaction::enter();
+    let _in_transaction = match whom {
+        Some(_) => InTransaction::brief(),
+        // What others have written may run in it.
+        None => InTransaction::interruptible(),
+    };
     let activity = CString::new(activity).unwrap_or_default();
     // SAFETY: the steps of a background worker's transaction, as in Postgres' own worker_spi.
     unsafe {

@@ -8,8 +8,10 @@ use crate::version;
 
 static TERMINATE: AtomicBool = AtomicBool::new(false);
 static RELOAD: AtomicBool = AtomicBool::new(false);
-/// In a transaction SIGTERM acts as in any session, so that a worker that waits for a lock can be ended.
-static IN_TRANSACTION: AtomicBool = AtomicBool::new(false);
+/// SIGTERM ends what runs, as in any session.
+static INTERRUPTIBLE: AtomicBool = AtomicBool::new(false);
+/// A second SIGTERM does.
+static BRIEF: AtomicBool = AtomicBool::new(false);
 
 pub fn install() {
     // SAFETY: handlers that only set flags and latches, or are Postgres' own; signals are unblocked once they are in place.
@@ -36,28 +38,39 @@ pub fn reload() -> bool {
     asked
 }
 
-/// While it lives, SIGTERM interrupts what runs.
-pub struct InTransaction(());
+/// What SIGTERM does while a transaction runs; outside of one, the loop sees it.
+pub struct InTransaction(&'static AtomicBool);
 
 impl InTransaction {
-    pub fn enter() -> Self {
-        IN_TRANSACTION.store(true, SeqCst);
-        InTransaction(())
+    /// SIGTERM ends it.
+    pub fn interruptible() -> Self {
+        Self::enter(&INTERRUPTIBLE)
+    }
+
+    /// It is let finish, so that what was sent is written down and not sent again: it waits for a lock half a second at most.
+    /// If it does not end all the same (a trigger of the DBA's may hang), a second SIGTERM ends it.
+    pub fn brief() -> Self {
+        Self::enter(&BRIEF)
+    }
+
+    fn enter(kind: &'static AtomicBool) -> Self {
+        kind.store(true, SeqCst);
+        InTransaction(kind)
     }
 }
 
 impl Drop for InTransaction {
     fn drop(&mut self) {
-        IN_TRANSACTION.store(false, SeqCst);
+        self.0.store(false, SeqCst);
     }
 }
 
 // Not pg_guard: a signal handler must not unwind, and these can't.
 extern "C-unwind" fn on_sigterm(signal: i32) {
-    TERMINATE.store(true, SeqCst);
+    let again = TERMINATE.swap(true, SeqCst);
     // SAFETY: both are made to be called in signal handlers; MyLatch is set before signals are unblocked.
     unsafe {
-        if IN_TRANSACTION.load(SeqCst) {
+        if INTERRUPTIBLE.load(SeqCst) || again && BRIEF.load(SeqCst) {
             pg_sys::die(signal);
         } else {
             pg_sys::SetLatch(pg_sys::MyLatch);
