@@ -18,6 +18,7 @@ CREATE TABLE zentry_notify.event_source (
     by_hand          boolean NOT NULL DEFAULT false,
     omit             text[] NOT NULL DEFAULT '{}',
     transition       jsonb,
+    update_of        text[],
     UNIQUE (relation, event_type)
 );
 COMMENT ON TABLE zentry_notify.event_source IS 'Attached tables: their triggers find here what to make of a row';
@@ -37,11 +38,12 @@ COMMENT ON COLUMN zentry_notify.event_source.insert_when IS 'WHEN of the insert 
 COMMENT ON COLUMN zentry_notify.event_source.update_when IS 'WHEN of the update trigger; null: there is none';
 COMMENT ON COLUMN zentry_notify.event_source.delete_when IS 'WHEN of the delete trigger; null: there is none';
 COMMENT ON COLUMN zentry_notify.event_source.by_hand IS 'Attached with a mapping of its own, which zentry_attach() keeps';
-COMMENT ON COLUMN zentry_notify.event_source.rider IS 'Another event of the table that these triggers serve too, because each WHEN costs every write';
+COMMENT ON COLUMN zentry_notify.event_source.rider IS 'Another event of the table that these triggers serve too, because each trigger costs every write';
 COMMENT ON COLUMN zentry_notify.event_source.omit IS
     'Keys of the event''s data that are left out for everybody, such as {task_description}: their columns are not read for it. zentry_attach keeps it';
 COMMENT ON COLUMN zentry_notify.event_source.transition IS
-    'What an UPDATE has to change: {"column": column}, or {"column": column, "to": text} when only that value fires. WHEN asks whether it changed, the trigger what it became: each constant in a WHEN costs every write';
+    'What a write has to change: {"column": column, "to": text}. The trigger asks, not its WHEN, which PostgreSQL reads anew in each statement; null: WHEN says all';
+COMMENT ON COLUMN zentry_notify.event_source.update_of IS 'Columns of which an UPDATE has to name one for its trigger to be called; null: every UPDATE';
 
 CREATE TABLE zentry_notify.progress_note (
     id              bigint GENERATED ALWAYS AS IDENTITY,

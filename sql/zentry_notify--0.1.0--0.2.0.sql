@@ -109,9 +109,13 @@ COMMENT ON COLUMN zentry_notify.webhook_integration.mention IS 'Whom each messag
 ALTER TABLE zentry_notify.event_source ADD COLUMN omit text[] NOT NULL DEFAULT '{}';
 COMMENT ON COLUMN zentry_notify.event_source.omit IS
     'Keys of the event''s data that are left out for everybody, such as {task_description}: their columns are not read for it. zentry_attach keeps it';
-ALTER TABLE zentry_notify.event_source ADD COLUMN transition jsonb;
+ALTER TABLE zentry_notify.event_source
+    ADD COLUMN transition jsonb,
+    ADD COLUMN update_of text[];
+COMMENT ON COLUMN zentry_notify.event_source.rider IS 'Another event of the table that these triggers serve too, because each trigger costs every write';
 COMMENT ON COLUMN zentry_notify.event_source.transition IS
-    'What an UPDATE has to change: {"column": column}, or {"column": column, "to": text} when only that value fires. WHEN asks whether it changed, the trigger what it became: each constant in a WHEN costs every write';
+    'What a write has to change: {"column": column, "to": text}. The trigger asks, not its WHEN, which PostgreSQL reads anew in each statement; null: WHEN says all';
+COMMENT ON COLUMN zentry_notify.event_source.update_of IS 'Columns of which an UPDATE has to name one for its trigger to be called; null: every UPDATE';
 
 COMMENT ON COLUMN zentry_notify.notification_log.payload IS
     'The event''s data, as of the moment of the write; JSON null once it is done with, while zentry_notify.log_payloads is off';
@@ -917,14 +921,13 @@ COMMENT ON FUNCTION zentry_notify.inheritors(regclass) IS 'The table and those t
 
 CREATE OR REPLACE FUNCTION zentry_notify.attach_source(
     event_type text, relation regclass, columns jsonb, audience jsonb, progress jsonb,
-    insert_when text, update_when text, delete_when text, rider text, transition jsonb, by_hand boolean) RETURNS void
+    insert_when text, update_when text, delete_when text, rider text, transition jsonb, update_of text[], by_hand boolean) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_variable
 DECLARE
-    target    regclass;
-    update_of text;
-    other     zentry_notify.event_source;
+    target regclass;
+    other  zentry_notify.event_source;
 BEGIN
     -- One that was attached by hand has triggers of its own.
     IF EXISTS (SELECT FROM zentry_notify.event_source s WHERE s.relation = relation AND s.event_type = rider AND s.by_hand) THEN
@@ -932,35 +935,35 @@ BEGIN
     END IF;
     UPDATE zentry_notify.event_source AS s
        SET columns = columns, audience = audience, progress = progress, insert_when = insert_when, update_when = update_when,
-           delete_when = delete_when, rider = rider, transition = transition, by_hand = by_hand,
+           delete_when = delete_when, rider = rider, transition = transition, update_of = update_of, by_hand = by_hand,
            suspended_at = NULL, suspended_reason = NULL
      WHERE s.relation = relation AND s.event_type = event_type
-       AND ((s.columns, s.audience, s.progress, s.insert_when, s.update_when, s.delete_when, s.rider, s.transition, s.by_hand)
-            IS DISTINCT FROM (columns, audience, progress, insert_when, update_when, delete_when, rider, transition, by_hand)
+       AND ((s.columns, s.audience, s.progress, s.insert_when, s.update_when, s.delete_when, s.rider, s.transition, s.update_of, s.by_hand)
+            IS DISTINCT FROM (columns, audience, progress, insert_when, update_when, delete_when, rider, transition, update_of, by_hand)
             OR s.suspended_at IS NOT NULL);
     -- Not by ON CONFLICT DO UPDATE: an INSERT is a restored row, which replaces what is there (replace_source).
     INSERT INTO zentry_notify.event_source
-           (event_type, relation, columns, audience, progress, insert_when, update_when, delete_when, rider, transition, by_hand)
-    SELECT event_type, relation, columns, audience, progress, insert_when, update_when, delete_when, rider, transition, by_hand
+           (event_type, relation, columns, audience, progress, insert_when, update_when, delete_when, rider, transition, update_of, by_hand)
+    SELECT event_type, relation, columns, audience, progress, insert_when, update_when, delete_when, rider, transition, update_of, by_hand
      WHERE NOT EXISTS (SELECT FROM zentry_notify.event_source s WHERE s.relation = relation AND s.event_type = event_type)
     ON CONFLICT ON CONSTRAINT event_source_relation_event_type_key DO NOTHING;
 
-    update_of := zentry_notify.named_column(relation, transition);
     FOR target IN SELECT zentry_notify.inheritors(relation) LOOP
         PERFORM zentry_notify.put_trigger(target, event_type, 'insert', '', insert_when, rider);
-        PERFORM zentry_notify.put_trigger(target, event_type, 'update', update_of, update_when, rider);
+        PERFORM zentry_notify.put_trigger(target, event_type, 'update', zentry_notify.of_clause(relation, update_of), update_when, rider);
         PERFORM zentry_notify.put_trigger(target, event_type, 'delete', '', delete_when, rider);
     END LOOP;
     IF by_hand THEN
         FOR other IN SELECT s.* FROM zentry_notify.event_source s WHERE s.relation = relation AND s.rider = event_type LOOP
             PERFORM zentry_notify.attach_source(other.event_type, other.relation, other.columns, other.audience, other.progress,
-                                                other.insert_when, other.update_when, other.delete_when, NULL, other.transition, other.by_hand);
+                                                other.insert_when, other.update_when, other.delete_when, NULL, other.transition, other.update_of,
+                                                other.by_hand);
         END LOOP;
     END IF;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.attach_source(text, regclass, jsonb, jsonb, jsonb, text, text, text, text, jsonb, boolean) IS
-    'Records a source and puts its triggers on the table and on those that inherit from it; repeating it mends what was changed or suspended. rider: another source of the table that the same triggers serve, because each WHEN costs every write';
+COMMENT ON FUNCTION zentry_notify.attach_source(text, regclass, jsonb, jsonb, jsonb, text, text, text, text, jsonb, text[], boolean) IS
+    'Records a source and puts its triggers on the table and on those that inherit from it; repeating it mends what was changed or suspended. rider: another source of the table that the same triggers serve, because each trigger costs every write';
 
 CREATE OR REPLACE FUNCTION zentry_notify.put_trigger(
     relation regclass, event_type text, operation text, of_columns text, condition text, rider text) RETURNS void
@@ -978,8 +981,10 @@ BEGIN
     IF condition IS NULL THEN
         RETURN;
     END IF;
-    EXECUTE format('CREATE %s TRIGGER %I AFTER %s ON %s FOR EACH ROW WHEN (%s) EXECUTE FUNCTION zentry_notify.capture(%s)',
-                   CASE WHEN can_replace THEN 'OR REPLACE' END, trigger_of, operation || of_columns, relation, condition,
+    EXECUTE format('CREATE %s TRIGGER %I AFTER %s ON %s FOR EACH ROW %s EXECUTE FUNCTION zentry_notify.capture(%s)',
+                   CASE WHEN can_replace THEN 'OR REPLACE' END, trigger_of, operation || of_columns, relation,
+                   -- PostgreSQL reads a WHEN anew in each statement, which costs as much as three calls of the trigger.
+                   CASE WHEN condition <> 'true' THEN format('WHEN (%s)', condition) END,
                    concat_ws(', ', quote_literal(event_type), quote_literal(rider)));
     -- DROP EXTENSION takes the trigger with it and asks for no CASCADE.
     EXECUTE format('ALTER TRIGGER %I ON %s DEPENDS ON EXTENSION zentry_notify', trigger_of, relation);
@@ -989,17 +994,18 @@ $$;
 COMMENT ON FUNCTION zentry_notify.put_trigger(regclass, text, text, text, text, text) IS
     'Makes the trigger of an event for an operation (insert, update, delete) what it has to be; of_columns: an OF clause, or empty; a condition of null: there is none. Runs with the rights of who calls it';
 
--- An UPDATE that does not name the column need not ask whether it changed, unless a BEFORE trigger may change it all the same.
+-- An UPDATE that names none of the columns need not ask whether they changed, unless a BEFORE trigger may change them all the same.
 -- Partitions and inheritors may get such triggers in more ways than are worth following.
-CREATE OR REPLACE FUNCTION zentry_notify.named_column(relation regclass, transition jsonb) RETURNS text
+CREATE OR REPLACE FUNCTION zentry_notify.of_clause(relation regclass, columns text[]) RETURNS text
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT CASE WHEN transition IS NULL OR c.relkind <> 'r' OR c.relispartition OR c.relhassubclass
+    SELECT CASE WHEN columns IS NULL OR c.relkind <> 'r' OR c.relispartition OR c.relhassubclass
                   OR EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND t.tgtype & 19 = 19) -- row, before, update
-                THEN '' ELSE format(' OF %I', transition ->> 'column') END
+                THEN '' ELSE (SELECT ' OF ' || string_agg(quote_ident(u.name), ', ' ORDER BY u.place)
+                                FROM unnest(columns) WITH ORDINALITY AS u (name, place)) END
       FROM pg_class c WHERE c.oid = relation
 $$;
-COMMENT ON FUNCTION zentry_notify.named_column(regclass, jsonb) IS 'The OF clause of a source''s update trigger, or an empty text where it would miss writes';
+COMMENT ON FUNCTION zentry_notify.of_clause(regclass, text[]) IS 'The OF clause of a source''s update trigger, or an empty text where it would miss writes';
 
 CREATE OR REPLACE FUNCTION zentry_notify.hear_every_update() RETURNS event_trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -1009,10 +1015,10 @@ DECLARE
 BEGIN
     FOR narrow IN
         SELECT s.event_type, s.relation, t.tgname, obj_description(t.oid, 'pg_trigger') AS comment,
-               replace(pg_get_triggerdef(t.oid), format(' UPDATE OF %I ON ', s.transition ->> 'column'), ' UPDATE ON ') AS definition
+               regexp_replace(pg_get_triggerdef(t.oid), ' UPDATE OF .*? ON ', ' UPDATE ON ') AS definition
           FROM zentry_notify.event_source s
           JOIN pg_trigger t ON t.tgrelid = s.relation AND t.tgname = format('zentry_notify_%s_update', s.event_type)
-         WHERE t.tgattr::text <> '' AND s.transition IS NOT NULL AND zentry_notify.named_column(s.relation, s.transition) = ''
+         WHERE t.tgattr::text <> '' AND s.update_of IS NOT NULL AND zentry_notify.of_clause(s.relation, s.update_of) = ''
     LOOP
         BEGIN
             EXECUTE format('DROP TRIGGER %I ON %s', narrow.tgname, narrow.relation);
@@ -1048,8 +1054,9 @@ SELECT *
      '{"project": "project_id"}'::jsonb,
      NULL::jsonb,
      'NEW.status = ''completed''',
-     'OLD.status IS DISTINCT FROM NEW.status',
-     NULL, 'milestone_reached', '{"column": "status", "to": "completed"}'::jsonb, 1),
+     -- The trigger asks itself: it is called by an UPDATE of either, for this event or its rider.
+     'true',
+     NULL, 'milestone_reached', '{"column": "status", "to": "completed"}'::jsonb, '{status,project_id}'::text[], 1),
     ('badge_earned', 'public.achievements_userbadge',
      '{"badge_id": "badge_id",
        "badge_name": {"from": "public.achievements_badge", "match": "id", "key": "badge_id", "column": "name"},
@@ -1060,12 +1067,12 @@ SELECT *
         {"from": "public.tasks_project", "match": "created_by_id", "column": "id"},
         {"from": "public.tasks_project_members", "match": "user_id", "column": "project_id"},
         {"from": "public.tasks_task", "match": "assigned_to_id", "column": "project_id"}]}',
-     NULL, 'true', NULL, NULL, NULL, NULL, 2),
+     NULL, 'true', NULL, NULL, NULL, NULL, NULL, 2),
     ('project_created', 'public.tasks_project',
      '{"project_id": "id", "project_name": "name", "project_description": "description",
        "user_name": {"from": "public.users_user", "match": "id", "key": "created_by_id", "column": "username"},
        "user_id": "created_by_id", "created_at": "created_at"}',
-     '{"all": true}', NULL, 'true', NULL, NULL, NULL, NULL, 3),
+     '{"all": true}', NULL, 'true', NULL, NULL, NULL, NULL, NULL, 3),
     ('milestone_reached', 'public.tasks_task',
      '{"project_id": "project_id",
        "project_name": {"from": "public.tasks_project", "match": "id", "key": "project_id", "column": "name"},
@@ -1074,8 +1081,7 @@ SELECT *
                      "key": {"from": "public.tasks_project", "match": "id", "key": "project_id", "column": "created_by_id"}}}',
      '{"project": "project_id"}',
      '{"group": "project_id", "status": "status", "done": "completed"}',
-     NULL, 'NEW.project_id IS DISTINCT FROM OLD.project_id', 'OLD.status IS DISTINCT FROM ''completed''', NULL,
-     '{"column": "project_id"}', 4),
+     NULL, NULL, 'OLD.status IS DISTINCT FROM ''completed''', NULL, NULL, NULL, 4),
     ('daily_streak', 'public.users_user',
      '{"user_name": "username", "user_id": "id", "streak_days": "current_streak",
        "streak_type": {"value": "Daily task completion"}}',
@@ -1083,8 +1089,8 @@ SELECT *
         {"from": "public.tasks_project", "match": "created_by_id", "column": "id"},
         {"from": "public.tasks_project_members", "match": "user_id", "column": "project_id"},
         {"from": "public.tasks_task", "match": "assigned_to_id", "column": "project_id"}]}',
-     NULL, NULL, 'NEW.current_streak > OLD.current_streak', NULL, NULL, '{"column": "current_streak"}', 5)
-  ) AS s (event_type, relation, columns, audience, progress, insert_when, update_when, delete_when, rider, transition, place);
+     NULL, NULL, 'NEW.current_streak > OLD.current_streak', NULL, NULL, NULL, '{current_streak}', 5)
+  ) AS s (event_type, relation, columns, audience, progress, insert_when, update_when, delete_when, rider, transition, update_of, place);
 COMMENT ON VIEW zentry_notify.zentry_source IS 'How Zentry''s own tables become events; zentry_attach() puts it to work';
 
 COMMENT ON COLUMN zentry_notify.zentry_source.event_type IS 'The event';
@@ -1097,6 +1103,7 @@ COMMENT ON COLUMN zentry_notify.zentry_source.update_when IS 'WHEN of the update
 COMMENT ON COLUMN zentry_notify.zentry_source.delete_when IS 'WHEN of the delete trigger; null: there is none';
 COMMENT ON COLUMN zentry_notify.zentry_source.rider IS 'Another event of the table that these triggers serve too';
 COMMENT ON COLUMN zentry_notify.zentry_source.transition IS 'As event_source.transition';
+COMMENT ON COLUMN zentry_notify.zentry_source.update_of IS 'As event_source.update_of';
 COMMENT ON COLUMN zentry_notify.zentry_source.place IS 'In which order they are attached';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_attach() RETURNS TABLE (event_type text, relation text, state text)
@@ -1108,13 +1115,13 @@ DECLARE
 BEGIN
     FOR source IN
         SELECT z.event_type::text, to_regclass(z.relation) AS oid, z.relation AS name, z.columns, z.audience, z.progress,
-               z.insert_when, z.update_when, z.delete_when, z.rider, z.transition, false AS by_hand, z.place::bigint
+               z.insert_when, z.update_when, z.delete_when, z.rider, z.transition, z.update_of, false AS by_hand, z.place::bigint
           FROM zentry_notify.zentry_source z
          WHERE NOT EXISTS (SELECT FROM zentry_notify.event_source s
                             WHERE s.by_hand AND s.event_type = z.event_type AND s.relation = to_regclass(z.relation))
          UNION ALL
         SELECT s.event_type, c.oid, coalesce(format('%I.%I', c.relnamespace::regnamespace::name, c.relname), s.relation::oid::text), s.columns, s.audience,
-               s.progress, s.insert_when, s.update_when, s.delete_when, s.rider, s.transition, true, s.id
+               s.progress, s.insert_when, s.update_when, s.delete_when, s.rider, s.transition, s.update_of, true, s.id
           FROM zentry_notify.event_source s LEFT JOIN pg_class c ON c.oid = s.relation
          WHERE s.by_hand
          ORDER BY by_hand, place
@@ -1129,7 +1136,7 @@ BEGIN
             BEGIN
                 PERFORM zentry_notify.attach_source(source.event_type, source.oid, source.columns, source.audience, source.progress,
                                                     source.insert_when, source.update_when, source.delete_when, source.rider,
-                                                    source.transition, source.by_hand);
+                                                    source.transition, source.update_of, source.by_hand);
                 state := 'attached';
             EXCEPTION WHEN undefined_column OR undefined_function OR undefined_object OR datatype_mismatch THEN
                 -- What was said by hand does not go with the table any more; the others are not to suffer.

@@ -73,9 +73,13 @@ COMMENT ON COLUMN zentry_notify.webhook_integration.mention IS 'Whom each messag
 ALTER TABLE zentry_notify.event_source ADD COLUMN omit text[] NOT NULL DEFAULT '{}';
 COMMENT ON COLUMN zentry_notify.event_source.omit IS
     'Keys of the event''s data that are left out for everybody, such as {task_description}: their columns are not read for it. zentry_attach keeps it';
-ALTER TABLE zentry_notify.event_source ADD COLUMN transition jsonb;
+ALTER TABLE zentry_notify.event_source
+    ADD COLUMN transition jsonb,
+    ADD COLUMN update_of text[];
+COMMENT ON COLUMN zentry_notify.event_source.rider IS 'Another event of the table that these triggers serve too, because each trigger costs every write';
 COMMENT ON COLUMN zentry_notify.event_source.transition IS
-    'What an UPDATE has to change: {"column": column}, or {"column": column, "to": text} when only that value fires. WHEN asks whether it changed, the trigger what it became: each constant in a WHEN costs every write';
+    'What a write has to change: {"column": column, "to": text}. The trigger asks, not its WHEN, which PostgreSQL reads anew in each statement; null: WHEN says all';
+COMMENT ON COLUMN zentry_notify.event_source.update_of IS 'Columns of which an UPDATE has to name one for its trigger to be called; null: every UPDATE';
 
 COMMENT ON COLUMN zentry_notify.notification_log.payload IS
     'The event''s data, as of the moment of the write; JSON null once it is done with, while zentry_notify.log_payloads is off';
@@ -118,5 +122,5 @@ COMMENT ON INDEX zentry_notify.notification_log_failed IS 'What was given up';
 --# structure 02_event_type.sql d457a60de6bce5f9
 --# structure 03_webhook_integration.sql 1760c6163476c860
 --# structure 04_notification_log.sql 8731c9959833d014
---# structure 05_event_source.sql cb6e5c71d164efa8
+--# structure 05_event_source.sql 56a6920c897754d6
 --# structure 13_install.sql 791a504ceeabc87f

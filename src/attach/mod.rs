@@ -287,7 +287,7 @@ fn release_rider(event: &str, table: &Table) {
 }
 
 fn record(event: &str, table: &Table, plans: &Plans) {
-    const SQL: &str = "SELECT zentry_notify.attach_source($1, $2::oid::regclass, $3::jsonb, $4::jsonb, $5::jsonb, $6, $7, $8, NULL, NULL, true)";
+    const SQL: &str = "SELECT zentry_notify.attach_source($1, $2::oid::regclass, $3::jsonb, $4::jsonb, $5::jsonb, $6, $7, $8, NULL, NULL, NULL, true)";
     use pg_sys::{OIDOID, TEXTOID};
     let Conditions {
         insert,

@@ -72,12 +72,12 @@ pub struct Progress {
     pub done: String,
 }
 
-/// What an UPDATE has to change for the event to fire: `event_source.transition`.
+/// What a write has to change for the event to fire: `event_source.transition`.
 #[derive(Debug, Deserialize)]
 pub struct Transition {
     pub column: String,
-    /// What it has to become, as text; None: the trigger's WHEN says all.
-    pub to: Option<String>,
+    /// What it has to become, as text. Before 0.2.0, the triggers asked themselves.
+    pub to: String,
 }
 
 /// Gives a table's name, qualified and quoted, or an error when it does not exist.

@@ -68,10 +68,10 @@ fn capture_row(trigger: &PgTrigger, known: &Known) {
     let row = Rows::of(trigger);
     for source in known.sources.iter() {
         match source.progress {
-            Some(_) => note_progress(source, &row, known.milestones_ride),
+            Some(_) => note_progress(source, &row, known.moves_apart),
             None => {
-                if let Some(values) = row.values_of(source)
-                    && source.fires(&values)
+                if source.fires(&row)
+                    && let Some(values) = row.values_of(source)
                 {
                     deliver(source, &values, Missing::Hold);
                 }

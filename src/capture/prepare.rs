@@ -63,12 +63,12 @@ impl<'a> Builder<'a> {
                 done: progress.done,
             }
         });
-        let becomes = row.transition.and_then(|text| {
+        let becomes = row.transition.map(|text| {
             let transition: mapping::Transition = parse(&text, "transition");
-            Some(Becomes {
+            Becomes {
                 column: self.column(&transition.column),
-                value: transition.to?,
-            })
+                value: transition.to,
+            }
         });
         let _owner = ActingAs::role(owner);
         let audience = self.audience(parse(&row.audience, "audience"), &mapping);

@@ -1,5 +1,7 @@
 //! Milestones begin here: a write notes that a project's share of completed tasks may have changed. The worker counts.
 
+use std::borrow::Cow;
+
 use pgrx::prelude::*;
 
 use super::row::Rows;
@@ -8,9 +10,9 @@ use super::source::Source;
 use super::unwritten::Change;
 use super::{MILESTONE, current_subtransaction};
 
-/// Notes that a project's share of completed tasks may have risen; the worker counts. `rides`: the trigger is another event's, and
-/// milestones have their own for a task that changes its project.
-pub fn note_progress(source: &Source, rows: &Rows, rides: bool) {
+/// Notes that a project's share of completed tasks may have risen; the worker counts. `moves_apart`: a task that changes its
+/// project is another trigger's.
+pub fn note_progress(source: &Source, rows: &Rows, moves_apart: bool) {
     let Some(progress) = &source.progress else { return };
     let subscribers = subscribers();
     let listeners = subscribers.of(MILESTONE);
@@ -18,12 +20,12 @@ pub fn note_progress(source: &Source, rows: &Rows, rides: bool) {
         return;
     }
     let side = |tuple: Option<pg_sys::HeapTuple>| {
-        let values = rows.values(tuple?, source);
-        let project = source.scalar(progress.group, &values).into_text()?.into_owned();
-        let status = source.scalar(progress.status, &values).into_text();
+        let tuple = tuple?;
+        let project = source.scalar_of(progress.group, rows, tuple).into_text()?;
+        let status = source.scalar_of(progress.status, rows, tuple).into_text();
         Some((project, i32::from(status.as_deref() == Some(&*progress.done))))
     };
-    let note = |project: String, done: i32, total: i32| {
+    let note = |project: Cow<str>, done: i32, total: i32| {
         if listeners.of_projects(project.parse().ok().as_slice()).is_empty() {
             return;
         }
@@ -31,7 +33,7 @@ pub fn note_progress(source: &Source, rows: &Rows, rides: bool) {
             s.unwritten.note(
                 current_subtransaction(),
                 source.id,
-                project,
+                project.into_owned(),
                 Change { done, total },
             )
         });
@@ -42,7 +44,7 @@ pub fn note_progress(source: &Source, rows: &Rows, rides: bool) {
                 note(to, 1, 0);
             }
         }
-        (Some(_), Some(_)) if rides => {}
+        (Some(_), Some(_)) if moves_apart => {}
         (from, to) => {
             if let Some((project, done)) = from {
                 note(project, -done, -1);

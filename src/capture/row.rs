@@ -44,7 +44,7 @@ impl Rows {
             .collect()
     }
 
-    fn value(&self, tuple: pg_sys::HeapTuple, attribute: i32) -> Option<pg_sys::Datum> {
+    pub fn value(&self, tuple: pg_sys::HeapTuple, attribute: i32) -> Option<pg_sys::Datum> {
         let mut is_null = false;
         // SAFETY: the tuple belongs to the descriptor, and the attribute was found in it.
         let value = unsafe { pg_sys::SPI_getbinval(tuple, self.descriptor, attribute, &mut is_null) };

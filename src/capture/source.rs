@@ -10,6 +10,7 @@ use super::computed::Computed;
 use super::enrichment::Enrichment;
 use super::payload::Payload;
 use super::prepare::Builder;
+use super::row::Rows;
 use super::value::{Kind, Scalar};
 use crate::acting_as::ActingAs;
 use crate::plan::{Plan, with_spi};
@@ -82,7 +83,7 @@ pub struct Source {
     pub(super) becomes: Option<Becomes>,
 }
 
-/// What a column has to be in the new row; the trigger's WHEN has asked whether it changed.
+/// What a column has to be in the new row and was not in the old one.
 pub(super) struct Becomes {
     /// Index in `columns`.
     pub(super) column: usize,
@@ -152,12 +153,13 @@ impl Source {
         })
     }
 
-    /// Whether the row is what fires the event.
-    pub fn fires(&self, values: &[Option<pg_sys::Datum>]) -> bool {
-        let is = |becomes: &Becomes| {
-            self.scalar(becomes.column, values).into_text().as_deref() == Some(&*becomes.value)
+    /// Whether the write is what fires the event.
+    pub fn fires(&self, rows: &Rows) -> bool {
+        let Some(becomes) = &self.becomes else { return true };
+        let is = |tuple| {
+            self.scalar_of(becomes.column, rows, tuple).into_text().as_deref() == Some(&*becomes.value)
         };
-        self.becomes.as_ref().is_none_or(is)
+        rows.new.is_some_and(is) && !rows.old.is_some_and(is)
     }
 
     /// Makes the event's data of the row's values, which are in the order of `columns`, and of `more`. It is in the current
@@ -196,6 +198,13 @@ impl Source {
     pub fn scalar<'a>(&self, column: usize, values: &'a [Option<pg_sys::Datum>]) -> Scalar<'a> {
         // SAFETY: values and columns go together.
         unsafe { self.columns[column].kind.read(values[column]) }
+    }
+
+    /// The column's value in one of the write's rows.
+    pub fn scalar_of(&self, column: usize, rows: &Rows, tuple: pg_sys::HeapTuple) -> Scalar<'_> {
+        let column = &self.columns[column];
+        // SAFETY: the column is of the rows' table; the row lives as long as the trigger's call.
+        unsafe { column.kind.read(rows.value(tuple, column.attribute)) }
     }
 
     pub fn column_name(&self, column: usize) -> &str {

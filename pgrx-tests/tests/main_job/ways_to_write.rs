@@ -304,7 +304,10 @@ fn a_before_trigger_that_comes_in_the_middle_of_a_transaction() {
         &["DROP TRIGGER finish ON tasks_task", "SELECT FROM zentry_attach()"],
     );
     let definition: String = client.query_one(definition, &[]).unwrap().get(0);
-    assert!(definition.contains("AFTER UPDATE OF status ON"), "{definition}");
+    assert!(
+        definition.contains("AFTER UPDATE OF status, project_id ON"),
+        "{definition}"
+    );
 }
 
 #[test]
