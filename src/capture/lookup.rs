@@ -4,9 +4,12 @@
 //! What is looked up is what the [statement](super::enrichment) of the same look-ups would find. Its rights were checked when
 //! it was rehearsed, and everything that may change them, or the tables, is noticed.
 
+use std::cell::RefCell;
+
 use pgrx::pg_sys;
 
 use super::mapping::{Key, Lookup};
+use super::memo::{Memo, Shape, Values};
 use super::watch::{CONFIGURATION, Watch};
 use crate::relation::OpenRelation;
 
@@ -25,8 +28,15 @@ struct Read {
     index: pg_sys::Oid,
     /// All but the argument.
     key: pg_sys::ScanKeyData,
+    /// The argument is passed by value.
+    key_by_value: bool,
     from: Place,
-    attributes: Vec<i16>,
+    attributes: Vec<Attribute>,
+}
+
+struct Attribute {
+    number: i16,
+    shape: Shape,
 }
 
 /// Reads for a source's look-ups.
@@ -34,6 +44,7 @@ pub struct DirectLookups {
     reads: Vec<Read>,
     /// For each look-up.
     results: Vec<Place>,
+    memo: RefCell<Memo>,
     /// As of which it holds.
     changes: u64,
 }
@@ -50,6 +61,7 @@ impl DirectLookups {
         let mut direct = DirectLookups {
             reads: Vec::new(),
             results: Vec::new(),
+            memo: RefCell::new(Memo::new()),
             changes,
         };
         for lookup in lookups {
@@ -84,14 +96,24 @@ impl DirectLookups {
             table: matched.attrelid,
             index,
             key,
+            // SAFETY: a catalogue look-up.
+            key_by_value: unsafe { pg_sys::get_typbyval(key_type) },
             from,
             attributes: Vec::new(),
         };
         let i = self.place_of(read);
         let attributes = &mut self.reads[i].attributes;
-        let known = attributes.iter().position(|number| *number == wanted.attnum);
+        let known = attributes
+            .iter()
+            .position(|attribute| attribute.number == wanted.attnum);
         let attribute = known.unwrap_or_else(|| {
-            attributes.push(wanted.attnum);
+            attributes.push(Attribute {
+                number: wanted.attnum,
+                shape: Shape {
+                    by_value: wanted.attbyval,
+                    length: wanted.attlen,
+                },
+            });
             attributes.len() - 1
         });
         Some((Place::Read(i, attribute), wanted.atttypid))
@@ -109,18 +131,30 @@ impl DirectLookups {
         }
     }
 
-    /// What each look-up finds, in the memory context of the caller; null where there is no row. None: something has changed
-    /// since they were prepared.
-    pub fn find(&self, values: &[Option<pg_sys::Datum>]) -> Option<Vec<Option<pg_sys::Datum>>> {
-        let _snapshot = Snapshot::fresh();
-        let mut rows: Vec<Vec<Option<pg_sys::Datum>>> = Vec::with_capacity(self.reads.len());
-        for read in &self.reads {
+    /// What each look-up finds, in memory that stays until the next call; null where there is no row. None: something has
+    /// changed since they were prepared.
+    pub fn find(&self, values: &[Option<pg_sys::Datum>]) -> Option<Values> {
+        let mut memo = self.memo.borrow_mut();
+        memo.begin();
+        let mut snapshot = None;
+        let mut rows: Vec<Values> = Vec::with_capacity(self.reads.len());
+        for (i, read) in self.reads.iter().enumerate() {
             let key = value_at(read.from, values, &rows);
-            rows.push(match key {
-                Some(key) => read.row(key, self.changes)?,
-                None => vec![None; read.attributes.len()],
+            let remembered = key.and_then(|key| memo.get(i, key));
+            rows.push(match (key, remembered) {
+                (_, Some(row)) => row,
+                (None, None) => vec![None; read.attributes.len()],
+                (Some(key), None) => {
+                    snapshot.get_or_insert_with(Snapshot::fresh);
+                    let row = read.row(key, self.changes)?;
+                    if read.key_by_value {
+                        memo.keep(i, key, &row, read.attributes.iter().map(|a| a.shape));
+                    }
+                    row
+                }
             });
         }
+        memo.end();
         Some(
             self.results
                 .iter()
@@ -143,7 +177,7 @@ fn value_at(
 
 impl Read {
     /// The attributes of the row with that key.
-    fn row(&self, key: pg_sys::Datum, changes: u64) -> Option<Vec<Option<pg_sys::Datum>>> {
+    fn row(&self, key: pg_sys::Datum, changes: u64) -> Option<Values> {
         let table = OpenRelation::open(self.table, pg_sys::AccessShareLock)?;
         // With the lock come the messages of what has changed.
         if CONFIGURATION.with(Watch::changes) != changes {
@@ -166,12 +200,13 @@ impl Read {
             let found = pg_sys::systable_getnext(scan);
             let copy = (!found.is_null()).then(|| pg_sys::heap_copytuple(found));
             pg_sys::systable_endscan(scan);
-            let attribute = |number: &i16| {
+            let value = |attribute: &Attribute| {
                 let mut is_null = false;
-                let value = pg_sys::heap_getattr(copy?, i32::from(*number), table.descriptor(), &mut is_null);
+                let number = i32::from(attribute.number);
+                let value = pg_sys::heap_getattr(copy?, number, table.descriptor(), &mut is_null);
                 (!is_null).then_some(value)
             };
-            Some(self.attributes.iter().map(attribute).collect())
+            Some(self.attributes.iter().map(value).collect())
         }
     }
 }

@@ -7,6 +7,7 @@ mod filter;
 mod foreign_code;
 mod lookup;
 mod mapping;
+mod memo;
 mod omission;
 mod payload;
 mod prepare;

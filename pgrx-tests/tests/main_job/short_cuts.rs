@@ -256,3 +256,49 @@ fn the_names_are_those_of_the_moment() {
         "chen wei"
     );
 }
+
+/// More people than the trigger keeps for a statement, in no order.
+#[test]
+fn each_row_of_a_statement_has_its_own_names() {
+    const WRONG: &str = "SELECT count(*) FILTER (WHERE payload ->> 'user_name' <> 'person ' || (payload ->> 'user_id')), count(*) \
+                         FROM zentry_notify.notification_log WHERE (payload ->> 'user_id')::integer > 1000";
+    let mut scene = scene_after(
+        "INSERT INTO users_user SELECT (jsonb_populate_record(u, jsonb_build_object('id', n, 'username', 'person ' || n))).* \
+         FROM users_user u, generate_series(1001, 3000) n WHERE u.id = 1; \
+         INSERT INTO tasks_task (title, description, status, priority, emoji, experience_reward, created_at, updated_at, \
+                                 assigned_to_id, created_by_id, project_id) \
+         SELECT 'Task', '', 'todo', 'medium', '', 10, now(), now(), 1001 + n * 7 % 2000, 1, 1 FROM generate_series(1, 6000) n",
+    );
+    let complete = "UPDATE tasks_task SET status = 'completed' WHERE assigned_to_id > 1000";
+    assert_eq!(scene.client.execute(complete, &[]).unwrap(), 6_000);
+    let row = scene.client.query_one(WRONG, &[]).unwrap();
+    assert_eq!((row.get::<_, i64>(0), row.get::<_, i64>(1)), (0, 6_000));
+}
+
+/// Between two rows of a statement somebody's trigger gives the person another name, and takes one back.
+#[test]
+fn names_that_change_between_the_rows_of_a_statement() {
+    let mut scene = scene_after(
+        "UPDATE tasks_task SET assigned_to_id = 3 WHERE id IN (2, 3, 4, 5); \
+         CREATE FUNCTION rename() RETURNS trigger LANGUAGE plpgsql AS $$ \
+         BEGIN \
+             IF NEW.id = 5 THEN \
+                 BEGIN \
+                     UPDATE users_user SET username = 'taken back' WHERE id = 3; \
+                     RAISE 'not this one'; \
+                 EXCEPTION WHEN raise_exception THEN \
+                     NULL; \
+                 END; \
+             ELSIF NEW.id > 2 THEN \
+                 UPDATE users_user SET username = 'with task ' || NEW.id WHERE id = 3; \
+             END IF; \
+             RETURN NULL; \
+         END $$; \
+         CREATE TRIGGER a_rename AFTER UPDATE ON tasks_task FOR EACH ROW EXECUTE FUNCTION rename()",
+    );
+    let complete = "UPDATE tasks_task SET status = 'completed' WHERE id IN (2, 3, 4, 5)";
+    assert_eq!(scene.client.execute(complete, &[]).unwrap(), 4);
+    let names = values(&sent(&mut scene, "task_completed"), "user_name");
+    assert_eq!(names[1..], ["chen", "with task 3", "with task 4", "with task 4"]);
+    assert_clean(&scene);
+}
