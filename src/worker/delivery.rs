@@ -16,6 +16,7 @@ use super::counters::Uncounted;
 use super::housekeeping::{self, Housekeeping};
 use super::lanes::{Composer, Lane, config, idle_connections, policy};
 use super::marks::Marks;
+use super::memory::Slack;
 use super::queue::Queue;
 use super::record::Unrecorded;
 use super::trouble::Trouble;
@@ -138,6 +139,7 @@ pub struct Worker {
     pub(super) worked_at: Instant,
     /// Commits come faster than naps last.
     pub(super) rushed: bool,
+    pub(super) slack: Slack,
 }
 
 impl Worker {
@@ -181,6 +183,7 @@ impl Worker {
             uninstalled: false,
             worked_at: Instant::now(),
             rushed: false,
+            slack: Slack::default(),
         };
         if let Some(until) = registry.discord_parked_until() {
             worker.scheduler.park_discord(until, Timestamp::now());
@@ -218,6 +221,9 @@ impl Worker {
                 }
                 Turn::Quiet => {}
                 Turn::Uninstalled => return Leaving::Uninstalled,
+            }
+            if self.scheduler.in_flight() == 0 {
+                self.slack.give_back();
             }
             if self.is_busy() {
                 busy_at = Instant::now();
@@ -473,6 +479,7 @@ impl Worker {
                 url: endpoint.post_url().clone(),
                 body: request.body,
             };
+            self.slack.used();
             self.in_flight
                 .insert(request.id, (endpoint.kind(), endpoint.post_url().clone()));
             if self.http.send(outgoing).is_err() {
@@ -510,7 +517,11 @@ impl Worker {
         let retry = retry.map(|until| until.saturating_duration_since(Instant::now()));
         let now = (!self.postponed.is_empty() && !self.trouble.is_on()).then_some(Duration::ZERO);
         let count = self.uncounted.wait().filter(|_| !self.trouble.is_on());
-        [self.next_wake(), retry, now, count].into_iter().flatten().min()
+        let slack = self.slack.wait().filter(|_| self.scheduler.in_flight() == 0);
+        [self.next_wake(), retry, now, count, slack]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Tells the launcher when somebody has to look again.

@@ -9,6 +9,7 @@ mod housekeeping;
 mod lanes;
 mod launcher;
 mod marks;
+mod memory;
 mod milestones;
 mod queue;
 mod record;
