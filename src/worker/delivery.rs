@@ -16,7 +16,7 @@ use super::counters::Uncounted;
 use super::housekeeping::{self, Housekeeping};
 use super::lanes::{Composer, Lane, config, idle_connections, policy};
 use super::marks::Marks;
-use super::memory::Slack;
+use super::memory::{Buffers, Slack};
 use super::queue::Queue;
 use super::record::Unrecorded;
 use super::trouble::Trouble;
@@ -126,6 +126,7 @@ pub struct Worker {
     /// Kept for each host.
     pub(super) idle_connections: usize,
     pub(super) in_flight: HashMap<RequestId, (EndpointKind, SecretUrl)>,
+    pub(super) buffers: Buffers,
     pub(super) unrecorded: Unrecorded,
     pub(super) uncounted: Uncounted,
     pub(super) housekeeping: Housekeeping,
@@ -174,6 +175,7 @@ impl Worker {
             http,
             idle_connections: 0,
             in_flight: HashMap::new(),
+            buffers: Buffers::default(),
             unrecorded: Unrecorded::default(),
             uncounted: Uncounted::default(),
             housekeeping: Housekeeping::new(),
@@ -222,7 +224,8 @@ impl Worker {
                 Turn::Quiet => {}
                 Turn::Uninstalled => return Leaving::Uninstalled,
             }
-            if self.scheduler.in_flight() == 0 {
+            if self.scheduler.in_flight() == 0 && self.slack.is_due() {
+                self.buffers = Buffers::default();
                 self.slack.give_back();
             }
             if self.is_busy() {
@@ -410,6 +413,7 @@ impl Worker {
 
     fn hear_answers(&mut self) {
         for answer in self.http.answers() {
+            self.buffers.keep(answer.buffer);
             let id = RequestId(answer.id);
             if let Some((kind, url)) = self.in_flight.remove(&id) {
                 self.scheduler
@@ -461,6 +465,7 @@ impl Worker {
         let mut composer = Composer {
             lanes: &self.lanes,
             catalogue: self.wordings.catalogue(),
+            buffers: &mut self.buffers,
         };
         for request in self.scheduler.poll(Timestamp::now(), &mut composer) {
             let endpoint = match self.lanes.get(&request.lane).map(|lane| &lane.endpoint) {

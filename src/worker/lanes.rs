@@ -10,6 +10,7 @@ use webhook::quiet_hours::QuietHours;
 use webhook::schedule::{Compose, Composed, Delivery, LaneConfig, LaneId, Policy};
 
 use super::files;
+use super::memory::Buffers;
 use super::queue::Integration;
 use crate::settings;
 
@@ -111,6 +112,8 @@ pub fn idle_connections(lanes: &HashMap<LaneId, Lane>) -> usize {
 pub struct Composer<'a> {
     pub lanes: &'a HashMap<LaneId, Lane>,
     pub catalogue: &'a Catalogue,
+    /// Buffers of bodies that were sent.
+    pub buffers: &'a mut Buffers,
 }
 
 impl Compose for Composer<'_> {
@@ -127,7 +130,12 @@ impl Compose for Composer<'_> {
             .iter()
             .map(|delivery| self.catalogue.card_for(id.0, &delivery.event))
             .collect();
-        let message = message::compose_with(endpoint.kind(), &cards, lane.mention.as_ref());
+        let message = message::compose_into(
+            endpoint.kind(),
+            &cards,
+            lane.mention.as_ref(),
+            self.buffers.take(),
+        );
         Composed {
             body: message.body,
             taken: message.taken,

@@ -5,6 +5,9 @@ use std::time::{Duration, Instant};
 /// After so long without a request. It takes less than a millisecond, and work may come every few.
 const QUIET: Duration = Duration::from_secs(1);
 
+/// As many as are in flight when no webhook is slow.
+const MAX_BUFFERS: usize = 256;
+
 #[derive(Default)]
 pub struct Slack {
     /// Of the last request, if nothing was given back since.
@@ -21,16 +24,34 @@ impl Slack {
         self.used_at.map(|used| QUIET.saturating_sub(used.elapsed()))
     }
 
-    /// Gives back to the system what the allocator keeps, if it is time to.
+    pub fn is_due(&self) -> bool {
+        self.wait() == Some(Duration::ZERO)
+    }
+
+    /// Gives back to the system what the allocator keeps.
     pub fn give_back(&mut self) {
-        if self.wait() == Some(Duration::ZERO) {
-            self.used_at = None;
-            // glibc keeps what was freed in the middle of its heaps; others give it back by themselves.
-            // SAFETY: made to be called at any time, by any thread.
-            #[cfg(target_env = "gnu")]
-            unsafe {
-                nix::libc::malloc_trim(0)
-            };
+        self.used_at = None;
+        // glibc keeps what was freed in the middle of its heaps; others give it back by themselves.
+        // SAFETY: made to be called at any time, by any thread.
+        #[cfg(target_env = "gnu")]
+        unsafe {
+            nix::libc::malloc_trim(0)
+        };
+    }
+}
+
+/// Buffers of bodies that were sent, for those to come.
+#[derive(Default)]
+pub struct Buffers(Vec<Vec<u8>>);
+
+impl Buffers {
+    pub fn take(&mut self) -> Vec<u8> {
+        self.0.pop().unwrap_or_default()
+    }
+
+    pub fn keep(&mut self, buffer: Vec<u8>) {
+        if buffer.capacity() > 0 && self.0.len() < MAX_BUFFERS {
+            self.0.push(buffer);
         }
     }
 }

@@ -8,6 +8,7 @@ mod tls;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Body, Method, Request, Response};
 use tokio::time::{Instant, timeout_at};
@@ -84,7 +85,7 @@ impl Client {
         &self,
         kind: EndpointKind,
         url: &SecretUrl,
-        body: Vec<u8>,
+        body: Bytes,
     ) -> Result<Answer, TransportError> {
         self.check_literal_address(url)?;
         let deadline = Instant::now() + self.limits.request_timeout;
@@ -107,7 +108,7 @@ impl Client {
     }
 }
 
-fn request(kind: EndpointKind, url: &SecretUrl, body: Vec<u8>) -> Request {
+fn request(kind: EndpointKind, url: &SecretUrl, body: Bytes) -> Request {
     let content_type = HeaderValue::from_static(match kind {
         EndpointKind::Discord => "application/json",
         EndpointKind::TeamsConnector | EndpointKind::TeamsWorkflow => "application/json; charset=utf-8",

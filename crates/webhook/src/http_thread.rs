@@ -8,6 +8,7 @@ use std::sync::mpsc::{self as answers, Receiver};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use nix::sys::signal::{SigSet, SigmaskHow};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::mpsc as orders;
@@ -41,6 +42,9 @@ pub struct Incoming {
     pub id: u64,
     pub result: Result<Answer, TransportError>,
     pub elapsed: Duration,
+    /// The buffer of the request's body, for another one: memory that one thread takes and another one frees makes both
+    /// wait for the allocator. Empty when the client still has it.
+    pub buffer: Vec<u8>,
 }
 
 /// The thread has ended, which it does only if it is broken; start another one.
@@ -180,7 +184,11 @@ async fn dispatch(mut orders: orders::UnboundedReceiver<Order>, mut client: Clie
 }
 
 async fn make(client: Client, request: Outgoing, mut reply: Reply) {
-    reply.result = Some(client.post(request.kind, &request.url, request.body).await);
+    let body = Bytes::from(request.body);
+    reply.result = Some(client.post(request.kind, &request.url, body.clone()).await);
+    if body.is_unique() {
+        reply.buffer = body.into();
+    }
 }
 
 /// The way back.
@@ -238,6 +246,7 @@ struct Reply {
     started: Instant,
     /// None until the request has ended.
     result: Option<Result<Answer, TransportError>>,
+    buffer: Vec<u8>,
     reporter: Arc<Reporter>,
 }
 
@@ -248,6 +257,7 @@ impl Reply {
             id,
             started: Instant::now(),
             result: None,
+            buffer: Vec::new(),
             reporter,
         }
     }
@@ -264,6 +274,7 @@ impl Drop for Reply {
             id: self.id,
             result,
             elapsed: self.started.elapsed(),
+            buffer: std::mem::take(&mut self.buffer),
         });
     }
 }

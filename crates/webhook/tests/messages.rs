@@ -13,7 +13,7 @@ use webhook::definition::{
 use webhook::endpoint::EndpointKind::{self, Discord, TeamsConnector, TeamsWorkflow};
 use webhook::event::Event;
 use webhook::mention::Mention;
-use webhook::message::{Message, compose, compose_with};
+use webhook::message::{Message, compose, compose_into, compose_with};
 
 fn event(event_type: &str, data: &Value) -> Event {
     Event {
@@ -449,6 +449,16 @@ fn a_mention_pings_whom_it_names() {
         compose_with(TeamsConnector, &cards, Some(&foreign)),
         compose(TeamsConnector, &cards)
     );
+}
+
+#[test]
+fn nothing_of_what_was_in_the_buffer_is_in_the_message() {
+    let catalogue = Catalogue::builtin();
+    let cards = [catalogue.card(&sample_event("badge_earned"))];
+    for kind in [Discord, TeamsConnector, TeamsWorkflow] {
+        let used = compose(kind, &[catalogue.card(&sample_event("task_completed"))]).body;
+        assert_eq!(compose_into(kind, &cards, None, used), compose(kind, &cards));
+    }
 }
 
 #[test]

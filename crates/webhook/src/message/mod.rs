@@ -57,10 +57,20 @@ pub fn compose(kind: EndpointKind, cards: &[Card]) -> Message {
 
 /// As [`compose`], and pings whom the mention names, if the format can.
 pub fn compose_with(kind: EndpointKind, cards: &[Card], mention: Option<&Mention>) -> Message {
+    compose_into(kind, cards, mention, Vec::new())
+}
+
+/// As [`compose_with`]; the body is written into `buffer`, whatever was in it.
+pub fn compose_into(
+    kind: EndpointKind,
+    cards: &[Card],
+    mention: Option<&Mention>,
+    buffer: Vec<u8>,
+) -> Message {
     match Format::from(kind) {
-        Format::Discord => pack::<discord::Layout>(cards, mention),
-        Format::MessageCard => pack::<message_card::Layout>(cards, mention),
-        Format::AdaptiveCard => pack::<adaptive_card::Layout>(cards, mention),
+        Format::Discord => pack::<discord::Layout>(cards, mention, buffer),
+        Format::MessageCard => pack::<message_card::Layout>(cards, mention, buffer),
+        Format::AdaptiveCard => pack::<adaptive_card::Layout>(cards, mention, buffer),
     }
 }
 
@@ -80,14 +90,12 @@ trait Layout {
     fn close(cards: &[Card], mention: Option<&Mention>, out: &mut Vec<u8>);
 }
 
-fn pack<L: Layout>(cards: &[Card], mention: Option<&Mention>) -> Message {
+fn pack<L: Layout>(cards: &[Card], mention: Option<&Mention>, mut body: Vec<u8>) -> Message {
+    body.clear();
     let Some((first, rest)) = cards.split_first() else {
-        return Message {
-            body: Vec::new(),
-            taken: 0,
-        };
+        return Message { body, taken: 0 };
     };
-    let mut body = Vec::with_capacity(1024 * cards.len().min(MAX_EVENTS));
+    body.reserve(1024 * cards.len().min(MAX_EVENTS));
     let capacity = L::CAPACITY - L::open(mention, &mut body);
     let start = body.len();
     let mut weight = L::write(first, 0, &mut body);

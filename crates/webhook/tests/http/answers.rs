@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
 
@@ -29,7 +30,11 @@ async fn a_request_has_what_the_vendors_want_and_no_more() {
         (EndpointKind::TeamsWorkflow, "application/json; charset=utf-8"),
     ] {
         client
-            .post(kind, &local_url(server.address), b"{\"a\": 1}".to_vec())
+            .post(
+                kind,
+                &local_url(server.address),
+                Bytes::from_static(b"{\"a\": 1}"),
+            )
             .await
             .unwrap();
         let request = requests.recv().await.unwrap();

@@ -12,6 +12,7 @@ mod tls;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use bytes::Bytes;
 use webhook::client::{Client, ClientConfig};
 use webhook::endpoint::{EndpointKind, SecretUrl};
 use webhook::outcome::{Answer, TransportError};
@@ -44,7 +45,9 @@ fn local_url(address: SocketAddr) -> SecretUrl {
 
 /// Posts; no error may show the URL's secret.
 async fn post(client: &Client, url: &SecretUrl) -> Result<Answer, TransportError> {
-    let result = client.post(EndpointKind::Discord, url, b"{}".to_vec()).await;
+    let result = client
+        .post(EndpointKind::Discord, url, Bytes::from_static(b"{}"))
+        .await;
     if let Err(error) = &result {
         assert!(
             !format!("{error} {error:?}").contains("MARKEDSECRET"),

@@ -66,6 +66,7 @@ fn each_request_gets_one_answer() {
         for answer in fixture.receive(100) {
             assert!(left.remove(&answer.id));
             assert_eq!(answer.result.unwrap().body, b"1");
+            assert_eq!(answer.buffer, b"{}", "the request's, for another one");
         }
     }
     assert!(left.is_empty());
