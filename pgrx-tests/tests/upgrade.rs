@@ -6,7 +6,7 @@ use std::thread;
 use anyhow::{Context, Result};
 use postgres::Client;
 use postgres::error::DbError;
-use serde_json::Value;
+use serde_json::{Value, json};
 use zentry_e2e::catalogue;
 use zentry_e2e::cluster::ClusterOptions;
 use zentry_e2e::release::earlier_versions;
@@ -165,6 +165,34 @@ fn every_row_is_kept_and_what_waits_is_delivered() -> Result<()> {
 }
 
 /// Every key of `old` with its value. What was renamed or given another meaning has to be said here.
+/// A task that is completed and changes its project is two triggers' in 0.1.0 and one's afterwards.
+#[test]
+fn progress_is_noted_once_before_the_table_is_attached_again_and_after() -> Result<()> {
+    const NOTED: &str = "SELECT jsonb_object_agg(project_key, jsonb_build_array(done, total)) FROM (\
+                           SELECT project_key, sum(done_change) AS done, sum(total_change) AS total \
+                           FROM zentry_notify.progress_note GROUP BY 1) n";
+    for_every_earlier_version(|mut story| {
+        story.client.batch_execute(&format!(
+            "ALTER DATABASE {} SET zentry_notify.sending = off; {UPDATE}",
+            story.database
+        ))?;
+        let mut noted = |task: i64| -> Result<Value> {
+            story.client.execute(
+                "UPDATE tasks_task SET status = 'completed', project_id = 2 WHERE id = $1",
+                &[&task],
+            )?;
+            Ok(story.client.query_one(NOTED, &[])?.get(0))
+        };
+        assert_eq!(noted(2)?, json!({"1": [0, -1], "2": [1, 1]}));
+        story
+            .site
+            .connect(&story.database)?
+            .batch_execute("SELECT FROM zentry_attach()")?;
+        assert_eq!(noted(3)?, json!({"1": [0, -2], "2": [2, 2]}));
+        Ok(())
+    })
+}
+
 fn contains(new: &Value, old: &Value) -> bool {
     old.as_object()
         .unwrap()

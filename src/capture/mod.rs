@@ -69,7 +69,7 @@ fn capture_row(trigger: &PgTrigger, known: &Known) {
     let row = Rows::of(trigger);
     for source in known.sources.iter() {
         match source.progress {
-            Some(_) => note_progress(source, &row, known.moves_apart),
+            Some(_) => note_progress(source, &row, known.milestones_ride),
             None => {
                 if source.fires(&row)
                     && let Some(values) = row.values_of(source)

@@ -61,6 +61,7 @@ impl<'a> Builder<'a> {
                 group: self.column(&progress.group),
                 status: self.column(&progress.status),
                 done: progress.done,
+                has_own_updates: row.has_update_trigger,
             }
         });
         let becomes = row.transition.map(|text| {

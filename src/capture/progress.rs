@@ -10,9 +10,8 @@ use super::source::Source;
 use super::unwritten::Change;
 use super::{MILESTONE, current_subtransaction};
 
-/// Notes that a project's share of completed tasks may have risen; the worker counts. `moves_apart`: a task that changes its
-/// project is another trigger's.
-pub fn note_progress(source: &Source, rows: &Rows, moves_apart: bool) {
+/// Notes that a project's share of completed tasks may have risen; the worker counts. `rides`: the trigger is another event's.
+pub fn note_progress(source: &Source, rows: &Rows, rides: bool) {
     let Some(progress) = &source.progress else { return };
     let subscribers = subscribers();
     let listeners = subscribers.of(MILESTONE);
@@ -44,7 +43,7 @@ pub fn note_progress(source: &Source, rows: &Rows, moves_apart: bool) {
                 note(to, 1, 0);
             }
         }
-        (Some(_), Some(_)) if moves_apart => {}
+        (Some(_), Some(_)) if rides && progress.has_own_updates => {}
         (from, to) => {
             if let Some((project, done)) = from {
                 note(project, -done, -1);

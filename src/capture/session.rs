@@ -24,8 +24,8 @@ use crate::subtransaction;
 #[derive(Clone, Default)]
 pub struct Known {
     pub sources: Rc<[Rc<Source>]>,
-    /// A task that changes its project is milestones' own trigger's, as before 0.2.0.
-    pub moves_apart: bool,
+    /// The trigger is another event's than milestones' own.
+    pub milestones_ride: bool,
     /// The SQL does not go with the library: what is tried may fail.
     pub mismatch: Option<Rc<Mismatch>>,
 }
@@ -71,7 +71,7 @@ pub fn sources_of(trigger: &PgTrigger) -> Known {
         .collect();
     let known = Known {
         sources,
-        moves_apart: mismatch.is_some() && event_types.first().is_some_and(|first| first != MILESTONE),
+        milestones_ride: event_types.first().is_some_and(|first| first != MILESTONE),
         mismatch,
     };
     session(|s| s.sources.insert(oid, known.clone()));

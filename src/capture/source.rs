@@ -65,6 +65,8 @@ pub struct Progress {
     pub status: usize,
     /// The status of a task that counts.
     pub done: String,
+    /// A task that changes its project fires a trigger of milestones' own: as before 0.2.0, until the table is attached anew.
+    pub has_own_updates: bool,
 }
 
 pub struct Source {
@@ -98,6 +100,7 @@ pub(super) struct SourceRow {
     pub(super) progress: Option<String>,
     pub(super) omit: Vec<String>,
     pub(super) transition: Option<String>,
+    pub(super) has_update_trigger: bool,
 }
 
 /// The event's data.
@@ -127,7 +130,9 @@ impl Source {
                              FROM up u JOIN pg_catalog.pg_inherits i ON i.inhrelid OPERATOR(pg_catalog.=) u.relation) \
                            SELECT s.id, s.columns::pg_catalog.text, s.audience::pg_catalog.text, s.progress::pg_catalog.text, \
                                   (pg_catalog.to_jsonb(s) OPERATOR(pg_catalog.->) 'omit')::pg_catalog.text, \
-                                  pg_catalog.to_jsonb(s) OPERATOR(pg_catalog.->>) 'transition' \
+                                  pg_catalog.to_jsonb(s) OPERATOR(pg_catalog.->>) 'transition', \
+                                  EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgrelid OPERATOR(pg_catalog.=) $2 \
+                                    AND t.tgname OPERATOR(pg_catalog.=) pg_catalog.format('zentry_notify_%s_update', s.event_type)) \
                            FROM up u JOIN zentry_notify.event_source s ON s.relation::pg_catalog.oid OPERATOR(pg_catalog.=) u.relation \
                            WHERE s.event_type OPERATOR(pg_catalog.=) $1 AND s.suspended_at IS NULL \
                            ORDER BY u.distance LIMIT 1";
@@ -148,6 +153,7 @@ impl Source {
                     progress: text(4),
                     omit: serde_json::from_str(&text(5).unwrap_or_default()).unwrap_or_default(),
                     transition: text(6),
+                    has_update_trigger: bool::from_datum(rows.get(0, 7).0?, false)?,
                 })
             }
         })
