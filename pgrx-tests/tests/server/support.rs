@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
-use std::time::Duration;
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 use std::{env, fs};
 
 use anyhow::{Context, Result, ensure};
