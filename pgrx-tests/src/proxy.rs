@@ -1,10 +1,10 @@
 //! An HTTP proxy that leads every host to one address: by it an emulator can pose as the vendors' own hosts.
 
-use std::collections::BTreeSet;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use jiff::Timestamp;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, Runtime};
@@ -13,9 +13,12 @@ use tokio::runtime::{Builder, Runtime};
 #[derive(Debug)]
 pub struct Proxy {
     address: SocketAddr,
-    hosts: Arc<Mutex<BTreeSet<String>>>,
+    asked_for: Tunnels,
     _runtime: Runtime,
 }
+
+/// What was asked for, as `host:port`, and when.
+type Tunnels = Arc<Mutex<Vec<(String, Timestamp)>>>;
 
 impl Proxy {
     /// On a free port of 127.0.0.1.
@@ -27,16 +30,16 @@ impl Proxy {
             .build()?;
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0"))?;
         let address = listener.local_addr()?;
-        let hosts: Arc<Mutex<BTreeSet<String>>> = Arc::default();
-        let asked_for = hosts.clone();
+        let asked_for = Tunnels::default();
+        let tunnels = asked_for.clone();
         runtime.spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(connect(client, target, asked_for.clone()));
+                tokio::spawn(connect(client, target, tunnels.clone()));
             }
         });
         Ok(Self {
             address,
-            hosts,
+            asked_for,
             _runtime: runtime,
         })
     }
@@ -45,18 +48,28 @@ impl Proxy {
         format!("http://{}", self.address)
     }
 
-    /// What was asked for, as `host:port`.
+    /// What was asked for, as `host:port`, each once.
     pub fn hosts(&self) -> Vec<String> {
-        let hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
-        hosts.iter().cloned().collect()
+        let mut hosts: Vec<String> = self.tunnels().into_iter().map(|(host, _)| host).collect();
+        hosts.sort();
+        hosts.dedup();
+        hosts
+    }
+
+    /// When each tunnel was asked for.
+    pub fn asked_at(&self) -> Vec<Timestamp> {
+        self.tunnels().into_iter().map(|(_, at)| at).collect()
+    }
+
+    fn tunnels(&self) -> Vec<(String, Timestamp)> {
+        self.asked_for
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 }
 
-async fn connect(
-    mut client: TcpStream,
-    target: SocketAddr,
-    hosts: Arc<Mutex<BTreeSet<String>>>,
-) -> io::Result<()> {
+async fn connect(mut client: TcpStream, target: SocketAddr, tunnels: Tunnels) -> io::Result<()> {
     let head = head(&mut client).await?;
     let Some(host) = head
         .strip_prefix("CONNECT ")
@@ -66,10 +79,10 @@ async fn connect(
             .write_all(b"HTTP/1.1 405 Method Not Allowed\r\ncontent-length: 0\r\n\r\n")
             .await;
     };
-    hosts
+    tunnels
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
-        .insert(host.to_owned());
+        .push((host.to_owned(), Timestamp::now()));
     let mut server = TcpStream::connect(target).await?;
     client
         .write_all(b"HTTP/1.1 200 Connection Established\r\n\r\n")

@@ -20,7 +20,9 @@ impl Cluster {
                 .set("zentry_notify.max_workers", 48)
                 .set("zentry_notify.allow_http", "on")
                 .set("zentry_notify.allow_private_addresses", "on");
-            Cluster::start(options).map_err(|error| format!("{error:#}"))
+            let cluster = Cluster::start(options).map_err(|error| format!("{error:#}"))?;
+            cluster.stage.spread(&cluster.dir.join("data/base"));
+            Ok(cluster)
         });
         SHARED
             .as_ref()

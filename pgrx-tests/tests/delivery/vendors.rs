@@ -67,7 +67,7 @@ impl Vendors {
     }
 }
 
-/// The most requests that arrived within a second, by the emulator's clock.
+/// The most of these that were within a second.
 fn most_in_a_second(mut arrivals: Vec<Timestamp>) -> usize {
     const SECOND: SignedDuration = SignedDuration::from_secs(1);
     arrivals.sort();
@@ -89,15 +89,19 @@ fn all_webhooks_at_discord_together_get_fifty_requests_a_second() {
     let channels: Vec<Webhook> = (0..WEBHOOKS)
         .map(|_| vendors.channel(Kind::Discord, DISCORD))
         .collect();
-    for round in 1..=2 {
+    for round in 1..=3 {
         numbered::complete(&mut vendors.client, [round]).unwrap();
         vendors
             .site
             .emulator
             .wait_for_events(WEBHOOKS * round.unsigned_abs(), SOON);
     }
-    let arrivals: Vec<Timestamp> = channels.iter().flat_map(arrivals).collect();
-    let most = most_in_a_second(arrivals);
+    // The first round shakes hands, which on a busy machine takes longer than the worker takes a request to be on its way:
+    // what counts of it is when it left.
+    let left = most_in_a_second(vendors.proxy.asked_at());
+    assert!((30..=50).contains(&left), "{left}");
+    let later = |channel: &Webhook| arrivals(channel).split_off(1);
+    let most = most_in_a_second(channels.iter().flat_map(later).collect());
     assert!((30..=50).contains(&most), "{most}");
     assert_eq!(vendors.proxy.hosts(), ["discord.com:443"]);
     assert_eq!(vendors.site.emulator.complaints(), [""; 0]);

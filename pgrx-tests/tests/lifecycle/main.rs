@@ -7,7 +7,6 @@ mod drop_extension;
 mod dump;
 mod exclusive_ddl;
 mod faults;
-mod idle;
 mod messages;
 mod migrations;
 mod monitoring;

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
-use std::{env, fs, thread};
+use std::{env, fs};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
@@ -68,6 +69,8 @@ pub struct Server {
     pub login: String,
     child: Child,
     log: Arc<Mutex<String>>,
+    /// Fills the log, until the server has ended.
+    reader: Option<JoinHandle<()>>,
     agent: Agent,
 }
 
@@ -102,7 +105,7 @@ impl Server {
         let log = Arc::new(Mutex::new(String::new()));
         let lines = BufReader::new(child.stderr.take().context("no standard error")?).lines();
         let copy = log.clone();
-        thread::spawn(move || {
+        let reader = thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
                 copy.lock().unwrap().push_str(&format!("{line}\n"));
             }
@@ -125,6 +128,7 @@ impl Server {
             login: login.to_owned(),
             child,
             log,
+            reader: Some(reader),
             agent,
         })
     }
@@ -178,19 +182,34 @@ impl Server {
         Answer::read(response)
     }
 
-    /// What it has logged.
-    pub fn log(&self) -> String {
+    /// Wait until it has logged `needle`: an answer may come before what is logged of it.
+    pub fn wait_for_log(&self, needle: &str) -> Result<()> {
+        eventually(SOON, format!("the server to log {needle:?}"), || {
+            self.log.lock().unwrap().contains(needle).then_some(())
+        })
+    }
+
+    /// End it; all that it has logged.
+    pub fn whole_log(mut self) -> String {
+        self.end();
         self.log.lock().unwrap().clone()
+    }
+
+    fn end(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if let Some(reader) = self.reader.take() {
+            let _ = reader.join();
+        }
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
+        self.end();
         if thread::panicking() {
-            eprintln!("--- the server's log ---\n{}", self.log());
+            eprintln!("--- the server's log ---\n{}", self.log.lock().unwrap());
         }
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

@@ -1,9 +1,12 @@
-//! A cluster where nothing happens: we do nothing either.
+//! A cluster where nothing happens: we do nothing either. That takes its time to see, so it is a program of its own, which
+//! runs beside the others.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::fs;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use postgres::Client;
 use zentry_e2e::cluster::ClusterOptions;
 use zentry_e2e::scene::{Delivery, SOON};
 use zentry_e2e::site::{Site, fire};
@@ -28,17 +31,33 @@ fn wake_ups(pid: i32) -> Result<u64> {
     Ok(sum)
 }
 
-/// Transactions of a database that nobody watches from within.
-fn transactions(site: &Site, database: &str) -> Result<i64> {
-    const SQL: &str = "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = $1";
-    Ok(site.cluster.connect()?.query_one(SQL, &[&database])?.get(0))
-}
+/// What can be seen of a database from `postgres`, in one session: another one for each look would cost more than all
+/// that is looked at.
+struct Watch(Client);
 
-/// Calls of statements by others than who watches, from the database `postgres`.
-fn statements(site: &Site) -> Result<i64> {
-    const SQL: &str = "SELECT coalesce(sum(s.calls), 0)::bigint FROM pg_stat_statements s \
-                       LEFT JOIN pg_database d ON d.oid = s.dbid WHERE d.datname IS DISTINCT FROM 'postgres'";
-    Ok(site.cluster.connect()?.query_one(SQL, &[])?.get(0))
+impl Watch {
+    fn over(site: &Site) -> Result<Self> {
+        Ok(Self(site.cluster.connect()?))
+    }
+
+    /// Transactions of a database that nobody watches from within.
+    fn transactions(&mut self, database: &str) -> Result<i64> {
+        const SQL: &str = "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = $1";
+        Ok(self.0.query_one(SQL, &[&database])?.get(0))
+    }
+
+    /// Calls of statements by others than who watches.
+    fn statements(&mut self) -> Result<i64> {
+        const SQL: &str = "SELECT coalesce(sum(s.calls), 0)::bigint FROM pg_stat_statements s \
+                           LEFT JOIN pg_database d ON d.oid = s.dbid WHERE d.datname IS DISTINCT FROM 'postgres'";
+        Ok(self.0.query_one(SQL, &[])?.get(0))
+    }
+
+    /// The process id of a worker, if there is any.
+    fn worker(&mut self) -> Result<Option<i32>> {
+        const SQL: &str = "SELECT max(pid) FROM pg_stat_activity WHERE backend_type = 'zentry_notify worker'";
+        Ok(self.0.query_one(SQL, &[])?.get(0))
+    }
 }
 
 /// A cluster in which nobody else does anything by themselves.
@@ -54,7 +73,7 @@ fn quiet() -> Result<Site> {
 }
 
 /// Waits until `value` has not changed for a while: what had been going on is over and nothing else comes.
-fn stays<T: PartialEq>(what: &str, value: impl Fn() -> Result<T>) -> Result<()> {
+fn stays<T: PartialEq>(what: &str, mut value: impl FnMut() -> Result<T>) -> Result<()> {
     let mut since = Instant::now();
     let mut last = value()?;
     eventually(PATIENCE, format!("{what} to stay as it is"), || {
@@ -78,12 +97,13 @@ fn the_launcher_and_an_idle_worker_are_not_woken_and_run_no_transaction() -> Res
     Delivery::settle(&mut client)?;
     drop(client);
     let (launcher, worker) = (site.launcher()?, site.worker("zentry")?.expect("a worker"));
+    let mut watch = Watch::over(&site)?;
     stays("everything", || {
         Ok((
             wake_ups(launcher)?,
             wake_ups(worker)?,
-            transactions(&site, "zentry")?,
-            statements(&site)?,
+            watch.transactions("zentry")?,
+            watch.statements()?,
         ))
     })
 }
@@ -99,12 +119,13 @@ fn without_workers_the_cluster_is_as_if_we_were_not_there() -> Result<()> {
     drop(client);
     site.wait_until_left("zentry")?;
     let launcher = site.launcher()?;
+    let mut watch = Watch::over(&site)?;
     stays("everything", || {
         Ok((
             wake_ups(launcher)?,
-            site.worker("zentry")?,
-            transactions(&site, "zentry")?,
-            statements(&site)?,
+            watch.worker()?,
+            watch.transactions("zentry")?,
+            watch.statements()?,
         ))
     })
 }
