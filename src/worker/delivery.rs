@@ -260,6 +260,11 @@ impl Worker {
         }
     }
 
+    /// Somebody waits for it to leave.
+    pub(super) fn is_called_away(&self) -> bool {
+        signals::terminated() || self.slot.held_for().is_some()
+    }
+
     /// How long it may still wait for answers, if it has to leave.
     fn has_to_leave(&self, served: Duration) -> Option<Duration> {
         let in_the_way = self.slot.held_for().map(|_| PATIENCE_WHEN_IN_THE_WAY);
@@ -506,6 +511,7 @@ impl Worker {
         self.scheduler.in_flight() > 0
             || !self.unrecorded.is_empty()
             || self.uncounted.wait().is_some()
+            || self.housekeeping.wait().is_some()
             || !self.postponed.is_empty()
             || self.next_wake().is_some_and(|wake| wake < time)
     }
@@ -522,8 +528,9 @@ impl Worker {
         let retry = retry.map(|until| until.saturating_duration_since(Instant::now()));
         let now = (!self.postponed.is_empty() && !self.trouble.is_on()).then_some(Duration::ZERO);
         let count = self.uncounted.wait().filter(|_| !self.trouble.is_on());
+        let tidy = self.housekeeping.wait().filter(|_| !self.trouble.is_on());
         let slack = self.slack.wait().filter(|_| self.scheduler.in_flight() == 0);
-        [self.next_wake(), retry, now, count, slack]
+        [self.next_wake(), retry, now, count, tidy, slack]
             .into_iter()
             .flatten()
             .min()

@@ -22,6 +22,8 @@ const PAGE: i32 = 1_000;
 
 pub struct Housekeeping {
     next: Instant,
+    /// There was more than a page of something.
+    has_more: bool,
     /// No delivery that is still in the log has a lower id; what was removed below stays in the index for a while.
     log_begins_at: i64,
 }
@@ -30,6 +32,7 @@ impl Housekeeping {
     pub fn new() -> Self {
         Housekeeping {
             next: Instant::now(),
+            has_more: false,
             log_begins_at: i64::MIN,
         }
     }
@@ -38,13 +41,28 @@ impl Housekeeping {
         self.next <= Instant::now()
     }
 
+    /// How long a page that is left may wait; None: nothing is.
+    pub fn wait(&self) -> Option<Duration> {
+        self.has_more
+            .then(|| self.next.saturating_duration_since(Instant::now()))
+    }
+
+    fn go_on(&mut self) {
+        self.has_more = true;
+        self.next = Instant::now() + SHORT_INTERVAL;
+    }
+
     /// Counts what was given up, also when something else fails.
     pub fn run(&mut self, given_up: &mut Tally) -> Result<(), String> {
         self.next = Instant::now() + INTERVAL;
+        self.has_more = false;
         *given_up = database::transaction("zentry_notify: give up expired deliveries", || {
             remove_orphans(settings::max_age());
             give_up_expired(settings::max_age())
         })?;
+        if given_up.iter().map(|(.., counts)| counts.failed).sum::<u64>() >= PAGE.unsigned_abs().into() {
+            self.go_on();
+        }
         database::transaction("zentry_notify: sum counters up", || {
             statistics::sum_up(settings::log_retention());
         })?;
@@ -53,7 +71,7 @@ impl Housekeeping {
                 remove_old(retention, self.log_begins_at)
             })?;
             if removed == PAGE as usize {
-                self.next = Instant::now() + SHORT_INTERVAL;
+                self.go_on();
             }
             // Lower ids that somebody has restored are found when there is nothing else to remove.
             self.log_begins_at = first.filter(|_| removed > 0).unwrap_or(i64::MIN);

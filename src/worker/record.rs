@@ -198,7 +198,8 @@ impl Worker {
                 self.queue.fail_waiting(lane, &reason, at)
             })?;
             self.uncounted.add(given_up.sums);
-            if !given_up.more {
+            // What is left then is housekeeping's.
+            if !given_up.more || self.is_called_away() {
                 return Ok(());
             }
             pgrx::check_for_interrupts!();
