@@ -218,7 +218,7 @@ fn a_reader_sees_redacted_urls_and_can_do_nothing() -> Result<()> {
         "SELECT zentry_grant('pg_monitor', 'manager')",
         "SELECT zentry_revoke('pg_monitor')",
         "SELECT zentry_notify.wake(ARRAY[1])",
-        "SELECT zentry_notify.attach_source('task_completed', 'tasks_task', '{}', '{}', '{}', 'true', NULL, NULL, NULL, NULL, true)",
+        "SELECT zentry_notify.attach_source('task_completed', 'tasks_task', '{}', '{}', '{}', 'true', NULL, NULL, NULL, NULL, NULL, true)",
         "BEGIN; LOCK TABLE zentry_notify.notification_log",
         "TRUNCATE zentry_notify.notification_log",
     ] {
@@ -263,7 +263,7 @@ fn a_manager_manages_without_seeing_the_urls() -> Result<()> {
     manager.is_refused("SELECT zentry_detach('tasks_task')");
     manager.is_refused("SELECT zentry_grant('pg_monitor', 'reader')");
     manager.is_refused(
-        "SELECT zentry_notify.attach_source('task_completed', 'tasks_task', '{}', '{}', '{}', 'true', NULL, NULL, NULL, NULL, true)",
+        "SELECT zentry_notify.attach_source('task_completed', 'tasks_task', '{}', '{}', '{}', 'true', NULL, NULL, NULL, NULL, NULL, true)",
     );
     manager.is_refused("INSERT INTO zentry_notify.event_source (event_type, relation, columns, audience) VALUES ('badge_earned', 'tasks_task', '{}', '{\"all\": true}')");
     manager.may(&format!("SELECT zentry_delete_webhook({id})"));
