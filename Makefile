@@ -46,7 +46,7 @@ torture: bootstrap ## Kill everything a hundred times under load, and count what
 soak: bootstrap ## Deliver a million events and look at what they leave behind (ZENTRY_DELIVERIES)
 	@scripts/soak
 
-soak-tests: bootstrap ## Run every test twenty times, until one fails (ZENTRY_RUNS)
+soak-tests: browser ## Run every test twenty times, until one fails (ZENTRY_RUNS)
 	@scripts/soak-tests
 
 fuzz: bootstrap ## Fuzz the formatter, the answers, the URLs and the templates (ZENTRY_FUZZ_SECONDS for each, 180)
@@ -70,7 +70,7 @@ lint: bootstrap ## Check formatting, clippy, documentation and scripts
 deny: bootstrap ## Check the dependencies: licences, sources, duplicates, build scripts, advisories
 	@scripts/deny
 
-coverage: bootstrap ## Measure the tests' coverage, by lines
+coverage: browser ## Measure the tests' coverage, by lines
 	@scripts/bootstrap chroot
 	@scripts/coverage
 
@@ -85,7 +85,7 @@ test-package: ## Install the package on a clean Debian, in a chroot, by the word
 META.json: META.json.in Cargo.toml ## Make the description that PGXN wants
 	@scripts/meta
 
-release-check: bootstrap ## Whether this commit can be released
+release-check: browser ## Whether this commit can be released
 	@scripts/release-check
 
 ci-full: ## Everything: what every change has to pass, every PostgreSQL, the packages, the coverage
