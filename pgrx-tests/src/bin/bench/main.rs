@@ -153,12 +153,9 @@ fn run() -> Result<()> {
         fs::write(file, serde_json::to_vec_pretty(&results)?)?;
     }
     if let Some(docs) = &arguments.docs {
-        let command = if arguments.quick {
-            "make bench QUICK=1"
-        } else {
-            "make bench"
-        };
-        report::write(&results, &machine::describe(&bed)?, command, docs)?;
+        let command: Vec<String> = env::args().skip(1).collect();
+        let command = format!("scripts/bench {}", command.join(" "));
+        report::write(&results, &machine::describe(&bed)?, command.trim_end(), docs)?;
     }
     Ok(())
 }
