@@ -90,8 +90,13 @@ impl Slot {
             },
             overdue: self.overdue.take(),
             progress: self.progress.swap(false, SeqCst),
-            configuration: self.configuration.swap(false, SeqCst),
+            configuration: self.take_configuration(),
         }
+    }
+
+    /// Takes out whether the configuration has changed.
+    pub fn take_configuration(&self) -> bool {
+        self.configuration.swap(false, SeqCst)
     }
 
     pub fn has_work(&self) -> bool {

@@ -341,6 +341,12 @@ impl Worker {
             self.scheduler.retry_now(self.noted(&work.overdue));
         }
         self.claim()?;
+        // What is claimed may be of after a change that the configuration did not have when it was read.
+        if self.slot.take_configuration() {
+            // Whether the extension is another one now is looked for in the next turn.
+            self.postponed.configuration = true;
+            self.configure()?;
+        }
         self.fail_late(&work.lanes)?;
         if work.progress && milestones::count()? {
             self.postponed.progress = true;
