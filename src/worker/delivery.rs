@@ -327,11 +327,10 @@ impl Worker {
     /// What a transaction is needed for.
     fn work(&mut self, work: &Work) -> Result<(), String> {
         if work.configuration {
-            self.look_for_installation();
+            self.read_configuration()?;
             if self.uninstalled {
                 return Ok(());
             }
-            self.configure()?;
         }
         if !work.lanes.is_empty() {
             self.scheduler.notice(self.noted(&work.lanes));
@@ -343,9 +342,12 @@ impl Worker {
         self.claim()?;
         // What is claimed may be of after a change that the configuration did not have when it was read.
         if self.slot.take_configuration() {
-            // Whether the extension is another one now is looked for in the next turn.
-            self.postponed.configuration = true;
-            self.configure()?;
+            let read = self.read_configuration();
+            self.postponed.configuration |= read.is_err();
+            read?;
+            if self.uninstalled {
+                return Ok(());
+            }
         }
         self.fail_late(&work.lanes)?;
         if work.progress && milestones::count()? {
@@ -376,6 +378,15 @@ impl Worker {
             .copied()
             .filter(|lane| lanes.may_contain(lane.0))
             .collect()
+    }
+
+    /// Unless the extension is another one now.
+    fn read_configuration(&mut self) -> Result<(), String> {
+        self.look_for_installation();
+        if self.uninstalled {
+            return Ok(());
+        }
+        self.configure()
     }
 
     fn configure(&mut self) -> Result<(), String> {

@@ -91,8 +91,8 @@ impl Queue {
             TIMESTAMPTZARRAYOID, TIMESTAMPTZOID,
         };
         let prepare = |sql: &str, types: &[pg_sys::Oid]| with_spi(|| Plan::prepare(sql, types));
-        // After DROP and CREATE EXTENSION the names are those of other tables, and ids begin at 1 again: what became of an old
-        // delivery must not be written to a new one.
+        // After DROP and CREATE EXTENSION the names are those of other tables, and ids begin at 1 again: a new delivery must not
+        // go to an old webhook, and what became of an old one must not be written to a new one.
         let (log, integrations) = (table("notification_log"), table("webhook_integration"));
         Queue {
             integrations: prepare(
@@ -111,13 +111,15 @@ impl Queue {
                 &[],
             ),
             claim: prepare(
-                "SELECT l.id, c.lane, l.event_type, l.payload, l.attempts, l.created_at, l.next_attempt_at \
+                &format!(
+                    "SELECT l.id, c.lane, l.event_type, l.payload, l.attempts, l.created_at, l.next_attempt_at \
                  FROM unnest($1, $2, $3) c (lane, page, mark) \
                  CROSS JOIN LATERAL (\
                    SELECT l.id, l.event_type::text, l.payload::text, l.attempts, l.created_at, l.next_attempt_at \
                    FROM zentry_notify.notification_log l \
-                   WHERE l.webhook_integration_id = c.lane AND l.id >= c.mark AND l.status IN ('pending', 'retry') \
-                   ORDER BY l.id LIMIT c.page) l",
+                   WHERE l.webhook_integration_id = c.lane AND l.id >= c.mark AND l.status IN ('pending', 'retry') AND l.tableoid = {log} \
+                   ORDER BY l.id LIMIT c.page) l"
+                ),
                 &[INT8ARRAYOID, INT4ARRAYOID, INT8ARRAYOID],
             ),
             // By the primary key, hence coalesce: the planner takes the index of what waits for all but empty, and would read the
