@@ -7,7 +7,7 @@ use postgres::Client;
 
 use crate::cluster::{Cluster, ClusterOptions};
 use crate::emulator::{Emulator, Kind};
-use crate::scene::{Channel, SOON, hosts, register};
+use crate::scene::{Channel, Delivery, SOON, hosts, register};
 use crate::wait::eventually;
 use crate::zentry::{self, id};
 
@@ -37,6 +37,16 @@ impl Site {
         zentry::load(&mut client)?;
         client.batch_execute("CREATE EXTENSION zentry_notify")?;
         Ok(client)
+    }
+
+    /// As [`Self::database`], with a webhook that one delivery was sent to: its worker is there and has nothing to do.
+    pub fn served(&self, name: &str) -> Result<(Client, Channel)> {
+        let mut client = self.database(name)?;
+        let channel = self.channel(&mut client)?;
+        fire(&mut client)?;
+        channel.webhook.wait_for_events(1, SOON);
+        Delivery::settle(&mut client)?;
+        Ok((client, channel))
     }
 
     /// A superuser's session.

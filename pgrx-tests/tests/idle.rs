@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use postgres::Client;
 use zentry_e2e::cluster::ClusterOptions;
-use zentry_e2e::scene::{Delivery, SOON};
+use zentry_e2e::scene::SOON;
 use zentry_e2e::site::{Site, fire};
 use zentry_e2e::wait::eventually;
 
@@ -90,12 +90,7 @@ fn stays<T: PartialEq>(what: &str, mut value: impl FnMut() -> Result<T>) -> Resu
 fn the_launcher_and_an_idle_worker_are_not_woken_and_run_no_transaction() -> Result<()> {
     let mut site = quiet()?;
     site.cluster.conf(&[("zentry_notify.idle_timeout", "1h")])?;
-    let mut client = site.database("zentry")?;
-    let channel = site.channel(&mut client)?;
-    fire(&mut client)?;
-    channel.webhook.wait_for_events(1, SOON);
-    Delivery::settle(&mut client)?;
-    drop(client);
+    drop(site.served("zentry")?);
     let (launcher, worker) = (site.launcher()?, site.worker("zentry")?.expect("a worker"));
     let mut watch = Watch::over(&site)?;
     stays("everything", || {
@@ -133,11 +128,7 @@ fn without_workers_the_cluster_is_as_if_we_were_not_there() -> Result<()> {
 #[test]
 fn pg_stat_activity_tells_who_is_who_and_what_they_do() -> Result<()> {
     let site = Site::start(ClusterOptions::default())?;
-    let mut client = site.database("zentry")?;
-    let channel = site.channel(&mut client)?;
-    fire(&mut client)?;
-    channel.webhook.wait_for_events(1, SOON);
-    Delivery::settle(&mut client)?;
+    let (mut client, _) = site.served("zentry")?;
     let urls: i64 = client
         .query_one(
             "SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'zentry%' AND query LIKE '%http%'",

@@ -22,11 +22,7 @@ fn lines(client: &mut Client) -> Result<Vec<String>> {
 #[test]
 fn it_keeps_everything_sends_nothing_and_the_new_server_goes_on() -> Result<()> {
     let site = Site::start(ClusterOptions::default())?;
-    let mut client = site.database("zentry")?;
-    let channel = site.channel(&mut client)?;
-    fire(&mut client)?;
-    channel.webhook.wait_for_events(1, SOON);
-    Delivery::settle(&mut client)?;
+    let (mut client, channel) = site.served("zentry")?;
     client.batch_execute(
         "UPDATE zentry_notify.event_source SET suspended_at = now(), suspended_reason = 'as an example' WHERE event_type = 'badge_earned'; \
          CREATE ROLE support; SELECT zentry_grant('support', 'reader')",

@@ -13,11 +13,7 @@ use zentry_e2e::wait::eventually;
 
 fn start() -> Result<(Site, postgres::Client, Channel)> {
     let site = Site::start(ClusterOptions::default())?;
-    let mut client = site.database("zentry")?;
-    let channel = site.channel(&mut client)?;
-    fire(&mut client)?;
-    channel.webhook.wait_for_events(1, SOON);
-    Delivery::settle(&mut client)?;
+    let (client, channel) = site.served("zentry")?;
     Ok((site, client, channel))
 }
 
