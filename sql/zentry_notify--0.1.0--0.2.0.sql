@@ -983,7 +983,7 @@ BEGIN
     END IF;
     EXECUTE format('CREATE %s TRIGGER %I AFTER %s ON %s FOR EACH ROW %s EXECUTE FUNCTION zentry_notify.capture(%s)',
                    CASE WHEN can_replace THEN 'OR REPLACE' END, trigger_of, operation || of_columns, relation,
-                   -- PostgreSQL reads a WHEN anew in each statement, which costs as much as three calls of the trigger.
+                   -- PostgreSQL reads a WHEN anew in each statement, which costs a one-row write more than a call of the trigger.
                    CASE WHEN condition <> 'true' THEN format('WHEN (%s)', condition) END,
                    concat_ws(', ', quote_literal(event_type), quote_literal(rider)));
     -- DROP EXTENSION takes the trigger with it and asks for no CASCADE.
