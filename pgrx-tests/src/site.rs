@@ -107,6 +107,16 @@ pub fn fire(client: &mut Client) -> Result<()> {
     zentry::extend_streak(client, id::CHEN)
 }
 
+/// Wait until this many deliveries of all webhooks are counted: counters follow the outcomes within a second.
+pub fn wait_for_counters(client: &mut Client, finished: u32) -> Result<()> {
+    wait_for(
+        client,
+        &format!(
+            "SELECT coalesce(sum(sent + failed), 0) = {finished} FROM zentry_notify.delivery_totals WHERE event_type = '*'"
+        ),
+    )
+}
+
 /// Wait until the only row of the only column of `sql` is true.
 pub fn wait_for(client: &mut Client, sql: &str) -> Result<()> {
     let mut last = None;

@@ -10,7 +10,7 @@ use postgres::Client;
 use zentry_e2e::cluster::ClusterOptions;
 use zentry_e2e::emulator::Behaviour;
 use zentry_e2e::scene::{Channel, Delivery, SOON};
-use zentry_e2e::site::{Site, fire, wait_for};
+use zentry_e2e::site::{Site, fire, wait_for_counters};
 use zentry_e2e::zentry;
 
 /// The configuration and state that has to come along, as text.
@@ -54,11 +54,7 @@ fn story() -> Result<Story> {
     channel.webhook.script([Behaviour::Hang]);
     fire(&mut client)?;
     channel.webhook.wait_for(4, SOON);
-    // Counters follow within a second.
-    wait_for(
-        &mut client,
-        "SELECT coalesce(sum(sent + failed), 0) = 3 FROM zentry_notify.delivery_totals WHERE event_type = '*'",
-    )?;
+    wait_for_counters(&mut client, 3)?;
     Ok(Story {
         site,
         client,

@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use postgres::Client;
 use zentry_e2e::cluster::ClusterOptions;
 use zentry_e2e::scene::SOON;
-use zentry_e2e::site::{Site, fire};
+use zentry_e2e::site::{Site, fire, wait_for_counters};
 
 const PAGE: &str = include_str!("../../../docs/operations.md");
 
@@ -14,6 +14,7 @@ fn monitored() -> Result<(Site, Client)> {
     let channel = site.channel(&mut client)?;
     fire(&mut client)?;
     channel.webhook.wait_for_events(1, SOON);
+    wait_for_counters(&mut client, 1)?;
     client.batch_execute(
         "CREATE ROLE monitor LOGIN; GRANT pg_monitor TO monitor; SELECT zentry_grant('monitor', 'reader')",
     )?;

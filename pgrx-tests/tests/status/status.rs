@@ -4,7 +4,7 @@ use postgres::Client;
 use zentry_e2e::cluster::{ClusterOptions, StopMode};
 use zentry_e2e::emulator::{Behaviour, Kind};
 use zentry_e2e::scene::Scene;
-use zentry_e2e::site::{Site, fire, wait_for};
+use zentry_e2e::site::{Site, fire, wait_for, wait_for_counters};
 use zentry_e2e::zentry;
 
 /// A row of zentry_status().
@@ -57,6 +57,7 @@ fn scene() -> Scene {
     scene.channel(Kind::Discord).unwrap();
     fire(&mut scene.client).unwrap();
     scene.settle().unwrap();
+    wait_for_counters(&mut scene.client, 1).unwrap();
     scene
 }
 

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use zentry_e2e::emulator::{Behaviour, Kind};
-use zentry_e2e::site::fire;
+use zentry_e2e::site::{fire, wait_for_counters};
 use zentry_e2e::zentry::{self, id};
 
 use super::Site;
@@ -202,10 +202,7 @@ fn the_status_shows_what_works_and_how_it_went() -> Result<()> {
     site.scene.settle()?;
     fire(&mut site.scene.client)?;
     site.scene.settle()?;
-    zentry_e2e::site::wait_for(
-        &mut site.scene.client,
-        "SELECT sum(sent + failed) = 2 FROM zentry_stats() WHERE event_type = '*'",
-    )?;
+    wait_for_counters(&mut site.scene.client, 2)?;
     let browser = &site.browser;
     browser.choose("span", "week")?;
     browser.follow_text("Show")?;
