@@ -6,7 +6,7 @@ use zentry_e2e::scene::{Channel, SOON, Scene};
 
 use crate::{channel, of, scene, set};
 
-/// Three deliveries that were created so long ago, while the channel was switched off; then one of now.
+/// Three deliveries that were created so long ago.
 fn outage(scene: &mut Scene, channel: &Channel, age: &str) {
     let backdated = format!(
         "INSERT INTO zentry_notify.notification_log (webhook_integration_id, event_type, payload, created_at) \
@@ -42,9 +42,12 @@ fn expired(error: &str) -> (String, i32, String) {
 fn what_is_older_than_a_day_expires_without_a_request() {
     let mut scene = scene(&[]);
     let channel = channel(&mut scene, Kind::Discord);
+    // The worker learns of all of them at once.
+    scene.client.batch_execute("BEGIN").unwrap();
     outage(&mut scene, &channel, "25 hours");
     outage(&mut scene, &channel, "23 hours");
     numbered::complete(&mut scene.client, [4]).unwrap();
+    scene.client.batch_execute("COMMIT").unwrap();
     let late = expired("expired: not delivered within 24h");
     let expected = [vec![late; 3], vec![sent(); 4]].concat();
     assert_eq!(outcome(&mut scene, &channel), expected);
