@@ -90,23 +90,35 @@ $$;
 COMMENT ON FUNCTION @extschema@.zentry_grant(regrole, text) IS
     'Lets a role read the redacted views (reader), also register, change, delete, test, retry and attach (manager), also use the tables of integrations and deliveries as its own, URLs included (application), or nothing but look API tokens up (server)';
 
-CREATE OR REPLACE FUNCTION zentry_notify.renew_grants() RETURNS void
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+-- What was given to a role itself: what it has as a member of another, it may lose by leaving it.
+CREATE OR REPLACE FUNCTION zentry_notify.grants() RETURNS TABLE (grantee regrole, privilege text)
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-    grantee regrole;
-BEGIN
-    FOR grantee IN SELECT a.grantee FROM pg_class c, aclexplode(c.relacl) a
-                    WHERE c.oid = 'zentry_notify.logs'::regclass AND a.privilege_type = 'SELECT' AND a.grantee NOT IN (0, c.relowner)
-    LOOP
-        PERFORM @extschema@.zentry_grant(grantee, CASE
-            WHEN has_table_privilege(grantee, 'zentry_notify.webhook_integration', 'SELECT') THEN 'application'
-            WHEN has_function_privilege(grantee, '@extschema@.zentry_delete_webhook(bigint)', 'EXECUTE') THEN 'manager' ELSE 'reader' END);
-    END LOOP;
-END
+    WITH granted AS (
+        SELECT a.grantee, c.relname AS object
+          FROM pg_class c, aclexplode(c.relacl) a
+         WHERE c.oid IN ('zentry_notify.logs'::regclass, 'zentry_notify.webhook_integration'::regclass)
+           AND a.privilege_type = 'SELECT' AND a.grantee NOT IN (0, c.relowner)
+         UNION ALL
+        SELECT a.grantee, p.proname
+          FROM pg_proc p, aclexplode(p.proacl) a
+         WHERE p.oid IN ('@extschema@.zentry_delete_webhook(bigint)'::regprocedure, 'zentry_notify.find_api_token(text)'::regprocedure)
+           AND a.grantee NOT IN (0, p.proowner))
+    SELECT g.grantee, CASE WHEN bool_or(g.object = 'webhook_integration') THEN 'application'
+                           WHEN bool_or(g.object = 'zentry_delete_webhook') THEN 'manager' ELSE 'reader' END
+      FROM granted g GROUP BY g.grantee HAVING bool_or(g.object = 'logs')
+     UNION ALL
+    SELECT g.grantee, 'server' FROM granted g WHERE g.object = 'find_api_token';
+$$;
+COMMENT ON FUNCTION zentry_notify.grants() IS 'The roles that zentry_grant has given a privilege, with the highest of reader, manager and application';
+
+CREATE OR REPLACE FUNCTION zentry_notify.renew_grants() RETURNS void
+    LANGUAGE sql SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT @extschema@.zentry_grant(g.grantee, g.privilege) FROM zentry_notify.grants() g;
 $$;
 COMMENT ON FUNCTION zentry_notify.renew_grants() IS
-    'Gives readers, managers and applications what became theirs with a new version. The library calls it after ALTER EXTENSION UPDATE, not the update itself: a script''s grants are not dumped';
+    'Gives readers, managers, applications and servers what became theirs with a new version. The library calls it after ALTER EXTENSION UPDATE, not the update itself: a script''s grants are not dumped';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_revoke(grantee regrole) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp

@@ -192,20 +192,12 @@ AS $$
      WHERE to_regrole('zentry_notify_agent') IS NULL
      UNION ALL
     -- A later version's functions are nobody's: what an update grants, pg_dump would take for the extension's own and leave out.
-    SELECT 'privileges', 'attention', format('%s may not call %s', r.rolname, min(f::text)),
-           format('SELECT zentry_grant(%L, %L);', r.rolname, r.level)
-      FROM (SELECT r.oid, r.rolname,
-                   CASE WHEN has_table_privilege(r.oid, 'zentry_notify.webhook_integration', 'DELETE') THEN 'application'
-                        WHEN EXISTS (SELECT f FROM zentry_notify.functions_of('manager') f WHERE has_function_privilege(r.oid, f, 'EXECUTE')
-                                     EXCEPT SELECT zentry_notify.functions_of('reader')) THEN 'manager'
-                        ELSE 'reader' END AS level
-              FROM pg_class c
-              CROSS JOIN aclexplode(c.relacl) a
-              JOIN pg_roles r ON r.oid = a.grantee
-             WHERE c.oid = 'zentry_notify.webhooks'::regclass AND a.privilege_type = 'SELECT' AND a.grantee <> c.relowner) r
-      CROSS JOIN zentry_notify.functions_of(r.level) f
-     WHERE NOT has_function_privilege(r.oid, f, 'EXECUTE')
-     GROUP BY r.rolname, r.level;
+    SELECT 'privileges', 'attention', format('%s may not call %s', g.grantee, min(f::text)),
+           format('SELECT zentry_grant(%L, %L);', g.grantee, g.privilege)
+      FROM zentry_notify.grants() g
+      CROSS JOIN zentry_notify.functions_of(g.privilege) f
+     WHERE NOT has_function_privilege(g.grantee, f, 'EXECUTE')
+     GROUP BY g.grantee, g.privilege;
 $$;
 COMMENT ON FUNCTION zentry_notify.status_privileges() IS 'Status of the rights that the agent needs, and of those that zentry_grant gave';
 

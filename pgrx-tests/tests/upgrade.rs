@@ -90,16 +90,6 @@ fn grant(client: &mut Client) -> Result<()> {
     Ok(())
 }
 
-/// What is new is granted to nobody; the status says so, and what to run.
-fn grant_again(client: &mut Client) -> Result<()> {
-    let lacks = "SELECT remedy FROM zentry_status() WHERE subject = 'privileges' AND state <> 'ok'";
-    for row in client.query(lacks, &[])? {
-        client.batch_execute(row.get(0))?;
-    }
-    anyhow::ensure!(client.query(lacks, &[])?.is_empty(), "{lacks}");
-    Ok(())
-}
-
 fn for_every_earlier_version(test: impl Fn(Story) -> Result<()>) -> Result<()> {
     for version in earlier_versions()? {
         test(Story::at(&version)?).with_context(|| format!("from {version}"))?;
@@ -111,7 +101,6 @@ fn for_every_earlier_version(test: impl Fn(Story) -> Result<()>) -> Result<()> {
 fn an_upgraded_database_is_as_a_fresh_one() -> Result<()> {
     for_every_earlier_version(|mut story| {
         story.client.batch_execute(UPDATE)?;
-        grant_again(&mut story.client)?;
         // An update touches no table of the application: its triggers become the new ones when somebody attaches again.
         story.client.batch_execute("SELECT FROM zentry_attach()")?;
         let mut fresh = story.site.database("fresh")?;
@@ -164,7 +153,6 @@ fn every_row_is_kept_and_what_waits_is_delivered() -> Result<()> {
     })
 }
 
-/// Every key of `old` with its value. What was renamed or given another meaning has to be said here.
 /// A task that is completed and changes its project is two triggers' in 0.1.0 and one's afterwards.
 #[test]
 fn progress_is_noted_once_before_the_table_is_attached_again_and_after() -> Result<()> {
@@ -193,6 +181,7 @@ fn progress_is_noted_once_before_the_table_is_attached_again_and_after() -> Resu
     })
 }
 
+/// Every key of `old` with its value. What was renamed or given another meaning has to be said here.
 fn contains(new: &Value, old: &Value) -> bool {
     old.as_object()
         .unwrap()

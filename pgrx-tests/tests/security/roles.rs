@@ -362,6 +362,57 @@ fn revoke_takes_back_everything() -> Result<()> {
     })
 }
 
+/// What was granted to the role by name.
+fn own_privileges(scene: &mut Scene, role: &Role) -> Result<Vec<String>> {
+    let rows = scene.client.query(
+        "SELECT o.name || ' ' || a.privilege_type \
+           FROM (SELECT oid::regclass::text, relacl FROM pg_class \
+                 UNION ALL SELECT attrelid::regclass || '.' || attname, attacl FROM pg_attribute \
+                 UNION ALL SELECT oid::regprocedure::text, proacl FROM pg_proc \
+                 UNION ALL SELECT nspname, nspacl FROM pg_namespace) o (name, acl), aclexplode(o.acl) a \
+          WHERE a.grantee = to_regrole($1) ORDER BY 1",
+        &[&role.name],
+    )?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
+#[test]
+fn an_update_renews_what_was_granted_and_nothing_that_comes_by_membership() -> Result<()> {
+    let mut scene = Scene::start()?;
+    let superior = Role::granted(&mut scene, "application")?;
+    for (privilege, added_later) in [
+        ("reader", "public.zentry_stats(interval)"),
+        ("manager", "public.zentry_retry(bigint)"),
+        ("application", "public.zentry_test_webhook(bigint,text)"),
+        ("server", "zentry_notify.note_api_token_use(text)"),
+    ] {
+        let role = Role::granted(&mut scene, privilege)?;
+        let granted = own_privileges(&mut scene, &role)?;
+        scene.client.batch_execute(&format!(
+            "REVOKE ALL ON FUNCTION {added_later} FROM {}",
+            role.name
+        ))?;
+        assert_ne!(own_privileges(&mut scene, &role)?, granted, "{privilege}");
+        let told = scene.client.query_one(
+            "SELECT detail, remedy FROM zentry_status() WHERE subject = 'privileges'",
+            &[],
+        )?;
+        assert_eq!(
+            (told.get::<_, String>(0), told.get::<_, String>(1)),
+            (
+                format!("{} may not call {added_later}", role.name),
+                format!("SELECT zentry_grant('{}', '{privilege}');", role.name)
+            )
+        );
+        scene.client.batch_execute(&format!(
+            "GRANT {} TO {}; SELECT zentry_notify.renew_grants()",
+            superior.name, role.name
+        ))?;
+        assert_eq!(own_privileges(&mut scene, &role)?, granted, "{privilege}");
+    }
+    Ok(())
+}
+
 #[test]
 fn a_function_in_a_readers_query_gets_nothing_but_the_redacted_url() -> Result<()> {
     let mut scene = Scene::start()?;
