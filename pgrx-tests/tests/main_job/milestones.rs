@@ -329,7 +329,10 @@ fn tasks_completed_while_the_worker_counts() {
         wait_for("zentry_notify%");
         go.send(()).unwrap();
     });
-    assert_eq!(reached(&mut scene), [(25, 25), (50, 50)]);
+    // The worker waits half a second for a lock, and counts both tasks at once if that was too short.
+    let reached = reached(&mut scene);
+    let milestones: Vec<u64> = reached.iter().map(|(milestone, _)| *milestone).collect();
+    assert_eq!(milestones, [25, 50], "{reached:?}");
 }
 
 #[test]
