@@ -14,6 +14,7 @@ mod milestones;
 mod queue;
 mod record;
 mod signals;
+mod statements;
 mod statistics;
 mod trouble;
 mod wait;
