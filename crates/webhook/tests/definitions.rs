@@ -113,6 +113,30 @@ fn a_type_without_a_sample_gets_words_in_the_place_of_data() {
 }
 
 #[test]
+fn nested_data_are_reached_by_every_kind_of_template() {
+    let data = json!({ "release": { "author": { "name": "ada" }, "tags": ["a", "b"] }, "none": {} });
+    for (text, expected) in [
+        ("{{ release.author.name }}", "ada"),
+        ("{{ release.author.name|title }}", "Ada"),
+        ("{{ release['author']['name'] }}", "ada"),
+        (
+            "{% for key, value in release.author|items %}{{ key }}={{ value }}{% endfor %}",
+            "name=ada",
+        ),
+        ("{{ release.tags|join('+') }}", "a+b"),
+        ("{{ release.author }}", "{'name': 'ada'}"),
+        ("{{ release.author if true }}", "{'name': 'ada'}"),
+        ("{{ release.author.age|default('?') }}", "?"),
+        ("{% if none %}some{% else %}none{% endif %}", "none"),
+        ("{% if not none %}none{% endif %}", "none"),
+    ] {
+        let raw = definition(json!({ "name": "a", "title": "A", "text": text }));
+        let card = Definition::compile(&raw).unwrap().card(&event("a", &data));
+        assert_eq!(card.text.as_str(), expected, "{text}");
+    }
+}
+
+#[test]
 fn templates_that_do_too_much_are_refused() {
     for text in [
         "{% for i in range(99999) %}x{% endfor %}",

@@ -1,5 +1,6 @@
 //! An event's data as templates see them.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::Arc;
 
@@ -52,10 +53,12 @@ pub(super) fn to_value(json: &Json) -> Value {
             .unwrap_or_default(),
         Json::String(text) => to_text(text),
         Json::Array(items) => items.iter().map(to_value).collect::<Vec<_>>().into(),
+        // A map by its type: pairs alone would be collected into a list.
         Json::Object(map) => map
             .iter()
             .map(|(key, value)| (to_text(key), to_value(value)))
-            .collect(),
+            .collect::<BTreeMap<_, _>>()
+            .into(),
     }
 }
 

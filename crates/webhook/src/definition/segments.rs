@@ -5,7 +5,7 @@ use minijinja::value::Value;
 use serde_json::Value as Json;
 
 use super::context::{self, Data};
-use crate::rich_text::Builder;
+use crate::rich_text::{Builder, DATA_ASTERISK};
 
 /// Words that mean something else than a key to the engine.
 pub(super) const RESERVED: [&str; 19] = [
@@ -201,7 +201,8 @@ fn print(value: Option<&Json>, out: &mut Builder) {
 fn is_true(value: Option<&Json>) -> bool {
     match value {
         None | Some(Json::Null) => false,
-        Some(Json::String(text)) => !text.is_empty(),
+        // Without what the engine does not see of it.
+        Some(Json::String(text)) => text.chars().any(|char| char != DATA_ASTERISK),
         Some(value) => Value::is_true(&context::to_value(value)),
     }
 }
