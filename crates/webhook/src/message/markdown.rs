@@ -298,17 +298,23 @@ fn flanked(text: &str, before: Option<char>, after: Option<char>) -> Range<usize
     let first = if is_free(before) {
         Some(0)
     } else {
-        text.find(char::is_alphanumeric)
+        text.find(is_letter_or_digit)
     };
     let last = text
         .char_indices()
-        .rfind(|(_, c)| c.is_alphanumeric())
+        .rfind(|&(_, c)| is_letter_or_digit(c))
         .map(|(at, c)| at + c.len_utf8());
     let end = if is_free(after) { Some(text.len()) } else { last };
     match (first, end) {
         (Some(start), Some(end)) if start < end => start..end,
         _ => 0..0,
     }
+}
+
+/// As CommonMark sees it: letters in circles and squares are of Unicode's symbols, and so punctuation.
+fn is_letter_or_digit(c: char) -> bool {
+    let is_symbol = matches!(c, 'Ⓐ'..='ⓩ' | '🄰'..='🅉' | '🅐'..='🅩' | '🅰'..='🆉');
+    c.is_alphanumeric() && !is_symbol
 }
 
 /// Whether a mark before it stands for itself: a minus sign, a decimal point.
