@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use lexopt::prelude::*;
 use serde_json::{Value, json};
 use tokio::io::AsyncReadExt as _;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use zentry_e2e::emulator::{Emulator, Keep, Kind, Options};
 
 const HELP: &str = "\
@@ -78,6 +78,14 @@ fn main() -> Result<(), Box<dyn Error>> {
         std::io::stdout().write_all(HELP.as_bytes())?;
         return Ok(());
     };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    // Whoever has read the URLs may send one.
+    let mut signals = {
+        let _runtime = runtime.enter();
+        Signals::listen()?
+    };
     let emulator = Emulator::start_with(arguments.options)?;
     if let Some(file) = &arguments.ca_file {
         std::fs::write(file, emulator.ca_pem())?;
@@ -96,24 +104,37 @@ fn main() -> Result<(), Box<dyn Error>> {
     writeln!(stdout, "{line}")?;
     stdout.flush()?;
 
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?
-        .block_on(until_told(arguments.detach))?;
+    runtime.block_on(async {
+        tokio::select! {
+            () = signals.received() => {}
+            () = end_of_input(), if !arguments.detach => {}
+        }
+    });
     emulator.stop();
     // A read of standard input cannot be called off, and must not hold up the end.
     std::process::exit(0);
 }
 
-async fn until_told(detached: bool) -> std::io::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-        () = end_of_input(), if !detached => {}
+/// Those that end it.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
     }
-    Ok(())
+
+    async fn received(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }
 
 async fn end_of_input() {
