@@ -3,17 +3,13 @@
 use anyhow::{Context, Result};
 use postgres::Client;
 use zentry_e2e::cluster::ClusterOptions;
-use zentry_e2e::scene::SOON;
-use zentry_e2e::site::{Site, fire, wait_for_counters};
+use zentry_e2e::site::{Site, wait_for_counters};
 
 const PAGE: &str = include_str!("../../../docs/operations.md");
 
 fn monitored() -> Result<(Site, Client)> {
     let site = Site::start(ClusterOptions::default())?;
-    let mut client = site.database("zentry")?;
-    let channel = site.channel(&mut client)?;
-    fire(&mut client)?;
-    channel.webhook.wait_for_events(1, SOON);
+    let (mut client, _) = site.served("zentry")?;
     wait_for_counters(&mut client, 1)?;
     client.batch_execute(
         "CREATE ROLE monitor LOGIN; GRANT pg_monitor TO monitor; SELECT zentry_grant('monitor', 'reader')",

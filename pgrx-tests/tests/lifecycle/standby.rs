@@ -85,11 +85,7 @@ fn a_read_only_transaction_posts_no_test_message() -> Result<()> {
 #[test]
 fn promotion_sends_what_was_pending_and_nothing_that_was_sent() -> Result<()> {
     let mut site = Site::start(ClusterOptions::default())?;
-    let mut client = site.database("zentry")?;
-    let channel = site.channel(&mut client)?;
-    fire(&mut client)?;
-    channel.webhook.wait_for_events(1, SOON);
-    Delivery::settle(&mut client)?;
+    let (mut client, channel) = site.served("zentry")?;
 
     let standby = Cluster::start_standby(&site.cluster, options(&site))?;
     // In flight for ever on the primary.
