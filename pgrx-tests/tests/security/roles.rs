@@ -2,9 +2,10 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use postgres::Client;
 use postgres::error::SqlState;
+use zentry_e2e::catalogue;
 use zentry_e2e::emulator::Kind;
 use zentry_e2e::scene::{SOON, Scene};
 use zentry_e2e::site::fire;
@@ -362,20 +363,6 @@ fn revoke_takes_back_everything() -> Result<()> {
     })
 }
 
-/// What was granted to the role by name.
-fn own_privileges(scene: &mut Scene, role: &Role) -> Result<Vec<String>> {
-    let rows = scene.client.query(
-        "SELECT o.name || ' ' || a.privilege_type \
-           FROM (SELECT oid::regclass::text, relacl FROM pg_class \
-                 UNION ALL SELECT attrelid::regclass || '.' || attname, attacl FROM pg_attribute \
-                 UNION ALL SELECT oid::regprocedure::text, proacl FROM pg_proc \
-                 UNION ALL SELECT nspname, nspacl FROM pg_namespace) o (name, acl), aclexplode(o.acl) a \
-          WHERE a.grantee = to_regrole($1) ORDER BY 1",
-        &[&role.name],
-    )?;
-    Ok(rows.iter().map(|row| row.get(0)).collect())
-}
-
 #[test]
 fn an_update_renews_what_was_granted_and_nothing_that_comes_by_membership() -> Result<()> {
     let mut scene = Scene::start()?;
@@ -387,12 +374,12 @@ fn an_update_renews_what_was_granted_and_nothing_that_comes_by_membership() -> R
         ("server", "zentry_notify.note_api_token_use(text)"),
     ] {
         let role = Role::granted(&mut scene, privilege)?;
-        let granted = own_privileges(&mut scene, &role)?;
+        let granted = catalogue::lines(&mut scene.client)?;
         scene.client.batch_execute(&format!(
             "REVOKE ALL ON FUNCTION {added_later} FROM {}",
             role.name
         ))?;
-        assert_ne!(own_privileges(&mut scene, &role)?, granted, "{privilege}");
+        assert_ne!(catalogue::lines(&mut scene.client)?, granted, "{privilege}");
         let told = scene.client.query_one(
             "SELECT detail, remedy FROM zentry_status() WHERE subject = 'privileges'",
             &[],
@@ -408,7 +395,7 @@ fn an_update_renews_what_was_granted_and_nothing_that_comes_by_membership() -> R
             "GRANT {} TO {}; SELECT zentry_notify.renew_grants()",
             superior.name, role.name
         ))?;
-        assert_eq!(own_privileges(&mut scene, &role)?, granted, "{privilege}");
+        catalogue::compare(&granted, &catalogue::lines(&mut scene.client)?).context(privilege)?;
     }
     Ok(())
 }
