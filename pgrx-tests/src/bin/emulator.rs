@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use lexopt::prelude::*;
 use serde_json::{Value, json};
 use tokio::io::AsyncReadExt as _;
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::signal::unix::{SignalKind, signal};
 use zentry_e2e::emulator::{Emulator, Keep, Kind, Options};
 
 const HELP: &str = "\
@@ -78,14 +78,6 @@ fn main() -> Result<(), Box<dyn Error>> {
         std::io::stdout().write_all(HELP.as_bytes())?;
         return Ok(());
     };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    // Whoever has read the URLs may send one.
-    let mut signals = {
-        let _runtime = runtime.enter();
-        Signals::listen()?
-    };
     let emulator = Emulator::start_with(arguments.options)?;
     if let Some(file) = &arguments.ca_file {
         std::fs::write(file, emulator.ca_pem())?;
@@ -100,41 +92,28 @@ fn main() -> Result<(), Box<dyn Error>> {
         "ca_file": arguments.ca_file,
         "webhooks": made.collect::<Vec<Value>>(),
     });
-    let mut stdout = std::io::stdout();
-    writeln!(stdout, "{line}")?;
-    stdout.flush()?;
-
-    runtime.block_on(async {
-        tokio::select! {
-            () = signals.received() => {}
-            () = end_of_input(), if !arguments.detach => {}
-        }
-    });
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?
+        .block_on(tell_and_wait(&line, arguments.detach))?;
     emulator.stop();
     // A read of standard input cannot be called off, and must not hold up the end.
     std::process::exit(0);
 }
 
-/// Those that end it.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    fn listen() -> std::io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-        })
+async fn tell_and_wait(line: &Value, detached: bool) -> std::io::Result<()> {
+    // Whoever has read the line may send one.
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut stdout = std::io::stdout();
+    writeln!(stdout, "{line}")?;
+    stdout.flush()?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+        () = end_of_input(), if !detached => {}
     }
-
-    async fn received(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-    }
+    Ok(())
 }
 
 async fn end_of_input() {
