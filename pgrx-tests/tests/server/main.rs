@@ -9,6 +9,7 @@ mod limits;
 mod load;
 mod logs;
 mod monitoring;
+mod page_access;
 mod pages;
 mod schema;
 mod support;

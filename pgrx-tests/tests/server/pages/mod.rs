@@ -1,6 +1,5 @@
-//! The admin pages, in headless Chromium and by bare requests.
+//! The admin pages, in headless Chromium.
 
-mod access;
 mod accessibility;
 mod browser;
 mod integrations;
