@@ -36,7 +36,7 @@ test-pg: bootstrap ## Run the tests inside PostgreSQL
 test-e2e: browser ## Run the end-to-end tests
 	@scripts/test e2e
 
-test-all: ## Test on PostgreSQL 15, 17 and 18, and compile for 13, 14 and 16, in chroots (MAJORS='17 18': these alone)
+test-all: ## Test on PostgreSQL 15 to 18, and compile for 13 and 14, in chroots (MAJORS='17 18': these alone)
 	@scripts/bootstrap chroot
 	@scripts/test-all $(MAJORS)
 
@@ -78,7 +78,7 @@ package: ## Build the Debian package and the tarball, into target/package
 	@scripts/bootstrap package chroot
 	@scripts/package
 
-test-package: ## Install the package on a clean Debian, in a chroot, by the words of docs/operations.md
+test-package: ## Install the package on a clean Debian or Ubuntu, in a chroot, by the words of docs/operations.md
 	@scripts/bootstrap package chroot
 	@scripts/test-package
 
