@@ -10,7 +10,7 @@ help: ## List the targets
 	@echo
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
 	@echo
-	@echo 'PG_MAJOR=13 to 18 chooses the PostgreSQL; by default 15, or else what is installed.'
+	@echo 'PG_MAJOR=15 to 19 chooses the PostgreSQL; by default 15, or else what is installed.'
 
 demo: bootstrap ## See it work, in a private cluster (KEEP=1: leave it running)
 	@scripts/demo $(if $(KEEP),--keep)
@@ -36,7 +36,7 @@ test-pg: bootstrap ## Run the tests inside PostgreSQL
 test-e2e: browser ## Run the end-to-end tests
 	@scripts/test e2e
 
-test-all: ## Test on PostgreSQL 15 to 18, and compile for 13 and 14, in chroots (MAJORS='17 18': these alone)
+test-all: ## Test on PostgreSQL 15 to 19, in chroots (MAJORS='17 18': these alone)
 	@scripts/bootstrap chroot
 	@scripts/test-all $(MAJORS)
 

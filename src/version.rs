@@ -13,12 +13,12 @@ pub const NO_SOCKET: pg_sys::pgsocket = -1;
 
 /// This process's place in the array of processes in shared memory.
 pub fn my_process_number() -> i32 {
-    #[cfg(any(feature = "pg13", feature = "pg14", feature = "pg15", feature = "pg16"))]
+    #[cfg(any(feature = "pg15", feature = "pg16"))]
     // SAFETY: MyProc is set for every process that runs extension code after start-up.
     unsafe {
         (*pg_sys::MyProc).pgprocno
     }
-    #[cfg(any(feature = "pg17", feature = "pg18"))]
+    #[cfg(not(any(feature = "pg15", feature = "pg16")))]
     // SAFETY: a plain variable of this process.
     unsafe {
         pg_sys::MyProcNumber
@@ -27,12 +27,12 @@ pub fn my_process_number() -> i32 {
 
 /// What pg_stat_activity says that a process of ours waits for: in class Extension, with this name where extensions can name theirs.
 pub fn wait_event(name: &CStr) -> u32 {
-    #[cfg(any(feature = "pg13", feature = "pg14", feature = "pg15", feature = "pg16"))]
+    #[cfg(any(feature = "pg15", feature = "pg16"))]
     {
         let _ = name;
         pg_sys::PG_WAIT_EXTENSION
     }
-    #[cfg(any(feature = "pg17", feature = "pg18"))]
+    #[cfg(not(any(feature = "pg15", feature = "pg16")))]
     // SAFETY: Postgres copies the name; the same name gives the same event.
     unsafe {
         pg_sys::WaitEventExtensionNew(name.as_ptr())
@@ -55,12 +55,12 @@ pub unsafe fn set_signal_handler(signal: i32, handler: unsafe extern "C-unwind" 
 
 /// A set of events that lives as long as the process.
 pub fn create_wait_event_set(events: i32) -> *mut pg_sys::WaitEventSet {
-    #[cfg(any(feature = "pg13", feature = "pg14", feature = "pg15", feature = "pg16"))]
+    #[cfg(any(feature = "pg15", feature = "pg16"))]
     // SAFETY: TopMemoryContext is never reset.
     unsafe {
         pg_sys::CreateWaitEventSet(pg_sys::TopMemoryContext, events)
     }
-    #[cfg(any(feature = "pg17", feature = "pg18"))]
+    #[cfg(not(any(feature = "pg15", feature = "pg16")))]
     // SAFETY: without a resource owner the set is kept until the process ends.
     unsafe {
         pg_sys::CreateWaitEventSet(std::ptr::null_mut(), events)
@@ -72,18 +72,6 @@ pub fn create_wait_event_set(events: i32) -> *mut pg_sys::WaitEventSet {
 /// # Safety
 /// `statement` is a raw statement that was parsed from `text`.
 pub unsafe fn analyse(statement: *mut pg_sys::RawStmt, text: &CStr) -> *mut pg_sys::Query {
-    #[cfg(any(feature = "pg13", feature = "pg14"))]
-    // SAFETY: by the caller's promise.
-    unsafe {
-        pg_sys::parse_analyze(
-            statement,
-            text.as_ptr(),
-            std::ptr::null_mut(),
-            0,
-            std::ptr::null_mut(),
-        )
-    }
-    #[cfg(not(any(feature = "pg13", feature = "pg14")))]
     // SAFETY: by the caller's promise.
     unsafe {
         pg_sys::parse_analyze_fixedparams(
@@ -104,11 +92,11 @@ pub unsafe fn selected_columns(query: *mut pg_sys::Query, number: i32) -> *mut p
     // SAFETY: by the caller's promise; from 16 on, permissions stand apart from the table's entry, which has their number.
     unsafe {
         let entry = pg_sys::list_nth((*query).rtable, number - 1).cast::<pg_sys::RangeTblEntry>();
-        #[cfg(any(feature = "pg13", feature = "pg14", feature = "pg15"))]
+        #[cfg(feature = "pg15")]
         {
             (*entry).selectedCols
         }
-        #[cfg(not(any(feature = "pg13", feature = "pg14", feature = "pg15")))]
+        #[cfg(not(feature = "pg15"))]
         {
             let permissions = pg_sys::list_nth((*query).rteperminfos, (*entry).perminfoindex as i32 - 1);
             (*permissions.cast::<pg_sys::RTEPermissionInfo>()).selectedCols
@@ -118,18 +106,8 @@ pub unsafe fn selected_columns(query: *mut pg_sys::Query, number: i32) -> *mut p
 
 /// The number, in the current memory context.
 pub fn numeric(value: i64) -> pg_sys::Numeric {
-    #[cfg(feature = "pg13")]
-    // SAFETY: the function's only argument is a bigint, and its result a numeric.
-    unsafe {
-        let value = pgrx::IntoDatum::into_datum(value);
-        pgrx::direct_function_call_as_datum(pg_sys::int8_numeric, &[value])
-            .map_or(std::ptr::null_mut(), |datum| datum.cast_mut_ptr())
-    }
-    #[cfg(not(feature = "pg13"))]
     // SAFETY: it only allocates.
-    unsafe {
-        pg_sys::int64_to_numeric(value)
-    }
+    unsafe { pg_sys::int64_to_numeric(value) }
 }
 
 /// Inserts the slot's row, with its index entries; no trigger fires if `target` has none.
@@ -141,13 +119,6 @@ pub unsafe fn insert_row(
     state: *mut pg_sys::EState,
     slot: *mut pg_sys::TupleTableSlot,
 ) {
-    #[cfg(feature = "pg13")]
-    // SAFETY: by the caller's promise.
-    unsafe {
-        (*state).es_result_relation_info = target;
-        pg_sys::ExecSimpleRelationInsert(state, slot);
-    }
-    #[cfg(not(feature = "pg13"))]
     // SAFETY: by the caller's promise.
     unsafe {
         pg_sys::ExecSimpleRelationInsert(target, state, slot);

@@ -12,8 +12,7 @@ pub struct UtilityCall {
     /// A planned utility statement, with its parse tree.
     pub statement: *mut pg_sys::PlannedStmt,
     text: *const c_char,
-    /// From 14 on: whether the statement must be copied before it is changed.
-    #[cfg(not(feature = "pg13"))]
+    /// Whether the statement must be copied before it is changed.
     read_only_tree: bool,
     context: pg_sys::ProcessUtilityContext::Type,
     parameters: pg_sys::ParamListInfo,
@@ -35,64 +34,78 @@ pub unsafe fn hook_utility(handler: unsafe fn(&UtilityCall)) {
     }
 }
 
-/// The hook itself and how a call is passed on, with the argument that a version has beyond those of 13.
-macro_rules! with_argument {
-    ($($name:ident: $type:ty)?) => {
-        #[allow(clippy::too_many_arguments, reason = "Postgres' own signature")]
-        unsafe extern "C-unwind" fn process_utility(
-            statement: *mut pg_sys::PlannedStmt,
-            text: *const c_char,
-            $($name: $type,)?
-            context: pg_sys::ProcessUtilityContext::Type,
-            parameters: pg_sys::ParamListInfo,
-            environment: *mut pg_sys::QueryEnvironment,
-            destination: *mut pg_sys::DestReceiver,
-            completion: *mut pg_sys::QueryCompletion,
-        ) {
-            let call = UtilityCall {
-                statement,
-                text,
-                $($name,)?
-                context,
-                parameters,
-                environment,
-                destination,
-                completion,
-            };
-            // SAFETY: what #[pg_guard] makes of a function, which loses the name that a macro is given; the handler is set before the hook.
-            unsafe {
-                pg_sys::panic::pgrx_extern_c_guard(|| {
-                    if let Some(handler) = HANDLER {
-                        handler(&call);
-                    }
-                });
-            }
-        }
-
-        impl UtilityCall {
-            /// Runs the statement, by the hook that was there before ours or by Postgres.
-            ///
-            /// # Safety
-            /// Within the handler.
-            pub unsafe fn run(&self) {
-                let Self { statement, text, $($name,)? context, parameters, environment, destination, completion } = *self;
-                // SAFETY: the arguments are passed on as they came.
-                unsafe {
-                    match PREVIOUS {
-                        Some(previous) => pg_sys::submodules::ffi::pg_guard_ffi_boundary(|| {
-                            previous(statement, text, $($name,)? context, parameters, environment, destination, completion);
-                        }),
-                        None => pg_sys::standard_ProcessUtility(
-                            statement, text, $($name,)? context, parameters, environment, destination, completion,
-                        ),
-                    }
-                }
-            }
-        }
+#[allow(clippy::too_many_arguments, reason = "Postgres' own signature")]
+#[pg_guard]
+unsafe extern "C-unwind" fn process_utility(
+    statement: *mut pg_sys::PlannedStmt,
+    text: *const c_char,
+    read_only_tree: bool,
+    context: pg_sys::ProcessUtilityContext::Type,
+    parameters: pg_sys::ParamListInfo,
+    environment: *mut pg_sys::QueryEnvironment,
+    destination: *mut pg_sys::DestReceiver,
+    completion: *mut pg_sys::QueryCompletion,
+) {
+    let call = UtilityCall {
+        statement,
+        text,
+        read_only_tree,
+        context,
+        parameters,
+        environment,
+        destination,
+        completion,
     };
+    // SAFETY: the handler is set before the hook.
+    unsafe {
+        if let Some(handler) = HANDLER {
+            handler(&call);
+        }
+    }
 }
 
-#[cfg(feature = "pg13")]
-with_argument!();
-#[cfg(not(feature = "pg13"))]
-with_argument!(read_only_tree: bool);
+impl UtilityCall {
+    /// Runs the statement, by the hook that was there before ours or by Postgres.
+    ///
+    /// # Safety
+    /// Within the handler.
+    pub unsafe fn run(&self) {
+        let Self {
+            statement,
+            text,
+            read_only_tree,
+            context,
+            parameters,
+            environment,
+            destination,
+            completion,
+        } = *self;
+        // SAFETY: the arguments are passed on as they came.
+        unsafe {
+            match PREVIOUS {
+                Some(previous) => pg_sys::submodules::ffi::pg_guard_ffi_boundary(|| {
+                    previous(
+                        statement,
+                        text,
+                        read_only_tree,
+                        context,
+                        parameters,
+                        environment,
+                        destination,
+                        completion,
+                    );
+                }),
+                None => pg_sys::standard_ProcessUtility(
+                    statement,
+                    text,
+                    read_only_tree,
+                    context,
+                    parameters,
+                    environment,
+                    destination,
+                    completion,
+                ),
+            }
+        }
+    }
+}
