@@ -47,9 +47,14 @@ extension_sql_file!(
     requires = ["webhook_integration"]
 );
 extension_sql_file!(
+    "../sql/05_event.sql",
+    name = "event",
+    requires = ["notification_log"]
+);
+extension_sql_file!(
     "../sql/05_event_source.sql",
     name = "event_source",
-    requires = ["notification_log"]
+    requires = ["event"]
 );
 extension_sql_file!(
     "../sql/06_rust_functions.sql",
