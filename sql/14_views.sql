@@ -1,5 +1,17 @@
 -- What people look at. No secret is in here.
 
+CREATE OR REPLACE VIEW zentry_notify.event_data AS
+SELECT e.id AS event_id,
+       e.created_at,
+       e.event_type::text AS event_type,
+       e.data::jsonb || coalesce((SELECT x.data FROM zentry_notify.event_detail x WHERE x.event_id = e.id), '{}') AS data
+  FROM zentry_notify.event e;
+COMMENT ON VIEW zentry_notify.event_data IS 'Events with all that is known of them';
+COMMENT ON COLUMN zentry_notify.event_data.event_id IS 'Number of the event';
+COMMENT ON COLUMN zentry_notify.event_data.created_at IS 'When it happened';
+COMMENT ON COLUMN zentry_notify.event_data.event_type IS 'What happened';
+COMMENT ON COLUMN zentry_notify.event_data.data IS 'The event''s data';
+
 CREATE OR REPLACE VIEW zentry_notify.webhooks AS
 SELECT w.id,
        w.name,
@@ -15,8 +27,10 @@ SELECT w.id,
        coalesce(w.switched_off_at, c.opened_at) AS state_since,
        coalesce(w.switched_off_reason, c.error_message) AS reason,
        CASE WHEN w.is_active THEN c.next_try_at END AS next_try_at,
-       (SELECT count(*) FROM zentry_notify.notification_log l
-         WHERE l.webhook_integration_id = w.id AND l.status IN ('pending', 'retry')) AS pending,
+       (SELECT count(*) FROM zentry_notify.delivery d
+         WHERE d.webhook_integration_id = w.id AND d.status IN ('p', 'r'))
+         + (SELECT count(*) FROM zentry_notify.legacy_delivery l
+             WHERE l.webhook_integration_id = w.id AND l.status IN ('pending', 'retry')) AS pending,
        coalesce(n.sent, 0) AS sent,
        coalesce(n.failed, 0) AS failed,
        greatest(n.last_sent_at, n.last_failed_at) AS last_delivery_at,
@@ -68,6 +82,66 @@ COMMENT ON COLUMN zentry_notify.webhooks.milestones IS 'The milestones that it h
 COMMENT ON COLUMN zentry_notify.webhooks.quiet_hours IS 'When nothing is sent to it; null: never';
 COMMENT ON COLUMN zentry_notify.webhooks.held_until IS 'When the quiet hours that it is in now are over; null: it is in none';
 COMMENT ON COLUMN zentry_notify.webhooks.mention IS 'Whom its messages ping; null: nobody';
+
+-- The log of 0.2.0 as a view, with that table's columns and types. Each branch is one table with subqueries, so that the planner merges them in
+-- the order of their indexes; and each says which status it has, so that it reads only those that a query asks for.
+CREATE OR REPLACE VIEW zentry_notify.notification_log AS
+SELECT d.id,
+       d.webhook_integration_id,
+       d.event_type::varchar AS event_type,
+       coalesce((SELECT e.data FROM zentry_notify.event_data e WHERE e.event_id = d.event_id)
+                  - coalesce((SELECT w.omit_keys FROM zentry_notify.webhook_integration w WHERE w.id = d.webhook_integration_id), '{}'), 'null') AS payload,
+       'sent'::varchar AS status,
+       d.response_status_code::integer AS response_status_code,
+       coalesce(d.response_body, '') AS response_body,
+       coalesce(d.error_message, '') AS error_message,
+       d.retry_count::integer AS retry_count,
+       d.attempts::integer AS attempts,
+       coalesce((SELECT e.created_at FROM zentry_notify.event e WHERE e.id = d.event_id), d.finished_at) AS created_at,
+       d.finished_at AS sent_at,
+       NULL::timestamptz AS next_attempt_at,
+       d.retry_of
+  FROM zentry_notify.delivery d
+ WHERE d.status = 's'
+UNION ALL
+SELECT d.id, d.webhook_integration_id, d.event_type::varchar,
+       coalesce((SELECT e.data FROM zentry_notify.event_data e WHERE e.event_id = d.event_id)
+                  - coalesce((SELECT w.omit_keys FROM zentry_notify.webhook_integration w WHERE w.id = d.webhook_integration_id), '{}'), 'null'),
+       'failed'::varchar,
+       d.response_status_code::integer, coalesce(d.response_body, ''), coalesce(d.error_message, ''), d.retry_count::integer, d.attempts::integer,
+       coalesce((SELECT e.created_at FROM zentry_notify.event e WHERE e.id = d.event_id), d.finished_at), NULL, NULL, d.retry_of
+  FROM zentry_notify.delivery d
+ WHERE d.status = 'f'
+UNION ALL
+SELECT d.id, d.webhook_integration_id, d.event_type::varchar,
+       coalesce((SELECT e.data FROM zentry_notify.event_data e WHERE e.event_id = d.event_id)
+                  - coalesce((SELECT w.omit_keys FROM zentry_notify.webhook_integration w WHERE w.id = d.webhook_integration_id), '{}'), 'null'),
+       CASE d.status WHEN 'p' THEN 'pending' ELSE 'retry' END::varchar,
+       d.response_status_code::integer, coalesce(d.response_body, ''), coalesce(d.error_message, ''), d.retry_count::integer, d.attempts::integer,
+       coalesce((SELECT e.created_at FROM zentry_notify.event e WHERE e.id = d.event_id), d.next_attempt_at), NULL, d.next_attempt_at, d.retry_of
+  FROM zentry_notify.delivery d
+ WHERE d.status IN ('p', 'r')
+UNION ALL
+SELECT l.id, l.webhook_integration_id, l.event_type::varchar, l.payload, l.status::varchar, l.response_status_code, l.response_body, l.error_message,
+       l.retry_count, l.attempts, l.created_at, l.sent_at, l.next_attempt_at, l.retry_of
+  FROM zentry_notify.legacy_delivery l;
+COMMENT ON VIEW zentry_notify.notification_log IS
+    'Every delivery with its event''s data: what waits (pending, retry) and what became of the rest (sent, failed)';
+COMMENT ON COLUMN zentry_notify.notification_log.id IS 'Deliveries of an integration leave in this order';
+COMMENT ON COLUMN zentry_notify.notification_log.webhook_integration_id IS 'Where it goes';
+COMMENT ON COLUMN zentry_notify.notification_log.event_type IS 'What happened';
+COMMENT ON COLUMN zentry_notify.notification_log.payload IS
+    'The event''s data, without what the integration does not get; JSON null once it is done with, while zentry_notify.log_payloads is off';
+COMMENT ON COLUMN zentry_notify.notification_log.status IS 'pending: not tried yet; retry: waits for next_attempt_at; sent; failed: given up, error_message says why';
+COMMENT ON COLUMN zentry_notify.notification_log.response_status_code IS 'HTTP status of the last answer; null: none came';
+COMMENT ON COLUMN zentry_notify.notification_log.response_body IS 'First 1000 characters of the last answer';
+COMMENT ON COLUMN zentry_notify.notification_log.error_message IS 'What went wrong, for people; empty when nothing did';
+COMMENT ON COLUMN zentry_notify.notification_log.retry_count IS 'How many times this delivery was sent anew by hand (zentry_retry)';
+COMMENT ON COLUMN zentry_notify.notification_log.attempts IS 'How many times it was posted; waiting for a rate limit is no attempt';
+COMMENT ON COLUMN zentry_notify.notification_log.created_at IS 'When the event happened';
+COMMENT ON COLUMN zentry_notify.notification_log.sent_at IS 'When the endpoint took it';
+COMMENT ON COLUMN zentry_notify.notification_log.next_attempt_at IS 'When it is tried again, in status retry';
+COMMENT ON COLUMN zentry_notify.notification_log.retry_of IS 'The failed delivery that this one repeats';
 
 CREATE OR REPLACE VIEW zentry_notify.logs AS
 SELECT l.id,

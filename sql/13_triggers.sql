@@ -244,3 +244,9 @@ CREATE TRIGGER configuration_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCAT
 DROP TRIGGER IF EXISTS configuration_changed ON zentry_notify.event_source;
 CREATE TRIGGER configuration_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON zentry_notify.event_source
     FOR EACH STATEMENT EXECUTE FUNCTION zentry_notify.configuration_changed();
+DROP TRIGGER IF EXISTS configuration_changed ON zentry_notify.event_type;
+CREATE TRIGGER configuration_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON zentry_notify.event_type
+    FOR EACH STATEMENT EXECUTE FUNCTION zentry_notify.configuration_changed();
+DROP TRIGGER IF EXISTS configuration_changed ON zentry_notify.event_wording;
+CREATE TRIGGER configuration_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON zentry_notify.event_wording
+    FOR EACH STATEMENT EXECUTE FUNCTION zentry_notify.configuration_changed();
