@@ -10,6 +10,7 @@ mod acting_as;
 mod api;
 mod attach;
 mod capture;
+mod event_source;
 mod http;
 mod install_sql;
 mod installation;
