@@ -218,3 +218,117 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zentry_notify.route_from_now() IS 'Takes all events that there are for routed. For a database whose dump had events and no cursor';
+
+-- A dump of 0.2.0 brings rows, and who restores a copy may not want it to send what waited.
+CREATE OR REPLACE FUNCTION zentry_notify.write_log() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF TG_OP = 'DELETE' THEN
+        DELETE FROM zentry_notify.delivery d WHERE d.id = OLD.id;
+        DELETE FROM zentry_notify.legacy_delivery d WHERE d.id = OLD.id;
+        RETURN OLD;
+    END IF;
+    INSERT INTO zentry_notify.legacy_delivery
+    VALUES (NEW.id, NEW.webhook_integration_id, NEW.event_type, NEW.payload, coalesce(NEW.status, 'pending'), NEW.response_status_code,
+            coalesce(NEW.response_body, ''), coalesce(NEW.error_message, ''), coalesce(NEW.retry_count, 0), coalesce(NEW.attempts, 0),
+            coalesce(NEW.created_at, now()), NEW.sent_at, NEW.next_attempt_at, NEW.retry_of);
+    PERFORM setval('zentry_notify.delivery_id_seq', NEW.id)
+      WHERE NEW.id > coalesce(pg_sequence_last_value('zentry_notify.delivery_id_seq'), 0);
+    RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.write_log() IS 'Trigger: rows of a log of 0.2.0 go to legacy_delivery, and what is deleted goes';
+
+DROP TRIGGER IF EXISTS write_log ON zentry_notify.notification_log;
+CREATE TRIGGER write_log INSTEAD OF INSERT OR DELETE ON zentry_notify.notification_log
+    FOR EACH ROW EXECUTE FUNCTION zentry_notify.write_log();
+
+-- The view alone has no index for the newest of a webhook or an event type: delivery_log has one run of ids for each pair of these, and this goes
+-- from run to run. What failed or waits has indexes of its own.
+CREATE OR REPLACE FUNCTION zentry_notify.newest_ids(webhook_id bigint, event_type text, status text, before_id bigint, most integer) RETURNS bigint[]
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+    before bigint := coalesce(before_id, 9223372036854775807);
+BEGIN
+    IF newest_ids.status = 'failed' THEN
+        RETURN ARRAY(SELECT l.id FROM zentry_notify.notification_log l
+                      WHERE l.status = 'failed' AND l.id < before
+                        AND (webhook_id IS NULL OR l.webhook_integration_id = webhook_id)
+                        AND (newest_ids.event_type IS NULL OR l.event_type = newest_ids.event_type)
+                      ORDER BY l.id DESC LIMIT most);
+    ELSIF newest_ids.status IN ('pending', 'retry') THEN
+        RETURN ARRAY(SELECT l.id FROM zentry_notify.notification_log l
+                      WHERE l.status IN ('pending', 'retry') AND l.status = newest_ids.status AND l.id < before
+                        AND (webhook_id IS NULL OR l.webhook_integration_id = webhook_id)
+                        AND (newest_ids.event_type IS NULL OR l.event_type = newest_ids.event_type)
+                      ORDER BY l.id DESC LIMIT most);
+    ELSIF webhook_id IS NULL AND newest_ids.event_type IS NULL THEN
+        RETURN ARRAY(SELECT l.id FROM zentry_notify.notification_log l
+                      WHERE (newest_ids.status IS NULL OR l.status = newest_ids.status) AND l.id < before
+                      ORDER BY l.id DESC LIMIT most);
+    END IF;
+    RETURN ARRAY(
+        WITH RECURSIVE run (webhook_integration_id, event_type) AS (
+            (SELECT d.webhook_integration_id, d.event_type FROM zentry_notify.delivery d
+              WHERE d.webhook_integration_id >= coalesce(webhook_id, -9223372036854775808)
+              ORDER BY d.webhook_integration_id, d.event_type LIMIT 1)
+             UNION ALL
+            SELECT next.webhook_integration_id, next.event_type
+              FROM run
+              CROSS JOIN LATERAL (
+                   SELECT d.webhook_integration_id, d.event_type FROM zentry_notify.delivery d
+                    WHERE (d.webhook_integration_id, d.event_type) > (run.webhook_integration_id, run.event_type)
+                    ORDER BY d.webhook_integration_id, d.event_type LIMIT 1) next
+             WHERE webhook_id IS NULL OR run.webhook_integration_id = webhook_id)
+        SELECT found.id
+          FROM (SELECT d.id
+                  FROM run
+                  CROSS JOIN LATERAL (
+                       SELECT d.id FROM zentry_notify.delivery d
+                        WHERE d.webhook_integration_id = run.webhook_integration_id AND d.event_type = run.event_type AND d.id < before
+                          AND (newest_ids.status IS NULL OR d.status = 's')
+                        ORDER BY d.id DESC LIMIT most) d
+                 WHERE (webhook_id IS NULL OR run.webhook_integration_id = webhook_id)
+                   AND (newest_ids.event_type IS NULL OR run.event_type = newest_ids.event_type)
+                 UNION ALL
+                (SELECT l.id FROM zentry_notify.legacy_delivery l
+                  WHERE l.status IN ('sent', 'failed') AND (newest_ids.status IS NULL OR l.status = newest_ids.status) AND l.id < before
+                    AND (webhook_id IS NULL OR l.webhook_integration_id = webhook_id)
+                    AND (newest_ids.event_type IS NULL OR l.event_type = newest_ids.event_type)
+                  ORDER BY l.id DESC LIMIT most)
+                 UNION ALL
+                (SELECT l.id FROM zentry_notify.legacy_delivery l
+                  WHERE l.status IN ('pending', 'retry') AND newest_ids.status IS NULL AND l.id < before
+                    AND (webhook_id IS NULL OR l.webhook_integration_id = webhook_id)
+                    AND (newest_ids.event_type IS NULL OR l.event_type = newest_ids.event_type)
+                  ORDER BY l.id DESC LIMIT most)) found
+         ORDER BY found.id DESC LIMIT most);
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.newest_ids(bigint, text, text, bigint, integer) IS 'Ids of the newest deliveries that zentry_logs is asked for';
+
+CREATE OR REPLACE FUNCTION @extschema@.zentry_logs(
+    webhook_id bigint DEFAULT NULL, event_type text DEFAULT NULL, status text DEFAULT NULL, before_id bigint DEFAULT NULL, most integer DEFAULT 20)
+    RETURNS SETOF zentry_notify.logs
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    ids bigint[];
+BEGIN
+    IF status <> ALL ('{pending,retry,sent,failed}') THEN
+        RAISE EXCEPTION 'unknown status "%"', left(status, 20) USING ERRCODE = 'invalid_parameter_value', COLUMN = 'status',
+            HINT = 'It is pending, retry, sent or failed; null: all of them.';
+    END IF;
+    IF most IS NULL OR most NOT BETWEEN 1 AND 1000 THEN
+        RAISE EXCEPTION 'most must be 1 to 1000, not %', coalesce(most::text, 'null') USING ERRCODE = 'invalid_parameter_value', COLUMN = 'most',
+            HINT = 'For more than that, ask again with before_id: the last id that came.';
+    END IF;
+    ids := zentry_notify.newest_ids(webhook_id, event_type, status, before_id, most);
+    RETURN QUERY SELECT l.* FROM zentry_notify.logs l WHERE l.id = ANY (ids) ORDER BY l.id DESC;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.zentry_logs(bigint, text, text, bigint, integer) IS
+    'The newest deliveries, of one webhook, event type or status (null: all), before the given id; by an index, however long the log is';

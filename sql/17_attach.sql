@@ -53,28 +53,28 @@ BEGIN
     END IF;
     UPDATE zentry_notify.event_source AS s
        SET columns = columns, audience = audience, progress = progress, insert_when = insert_when, update_when = update_when,
-           delete_when = delete_when, rider = rider, transition = transition, update_of = update_of, by_hand = by_hand,
+           delete_when = delete_when, rider = rider, transition = transition, by_hand = by_hand,
            suspended_at = NULL, suspended_reason = NULL
      WHERE s.relation = relation AND s.event_type = event_type
-       AND ((s.columns, s.audience, s.progress, s.insert_when, s.update_when, s.delete_when, s.rider, s.transition, s.update_of, s.by_hand)
-            IS DISTINCT FROM (columns, audience, progress, insert_when, update_when, delete_when, rider, transition, update_of, by_hand)
+       AND ((s.columns, s.audience, s.progress, s.insert_when, s.update_when, s.delete_when, s.rider, s.transition, s.by_hand)
+            IS DISTINCT FROM (columns, audience, progress, insert_when, update_when, delete_when, rider, transition, by_hand)
             OR s.suspended_at IS NOT NULL);
     -- Not by ON CONFLICT DO UPDATE: an INSERT is a restored row, which replaces what is there (replace_source).
     INSERT INTO zentry_notify.event_source
-           (event_type, relation, columns, audience, progress, insert_when, update_when, delete_when, rider, transition, update_of, by_hand)
-    SELECT event_type, relation, columns, audience, progress, insert_when, update_when, delete_when, rider, transition, update_of, by_hand
+           (event_type, relation, columns, audience, progress, insert_when, update_when, delete_when, rider, transition, by_hand)
+    SELECT event_type, relation, columns, audience, progress, insert_when, update_when, delete_when, rider, transition, by_hand
      WHERE NOT EXISTS (SELECT FROM zentry_notify.event_source s WHERE s.relation = relation AND s.event_type = event_type)
     ON CONFLICT ON CONSTRAINT event_source_relation_event_type_key DO NOTHING;
 
     FOR target IN SELECT zentry_notify.inheritors(relation) LOOP
         PERFORM zentry_notify.put_trigger(target, event_type, 'insert', '', insert_when, rider);
-        PERFORM zentry_notify.put_trigger(target, event_type, 'update', zentry_notify.of_clause(relation, update_of), update_when, rider);
+        PERFORM zentry_notify.put_trigger(target, event_type, 'update', '', update_when, rider);
         PERFORM zentry_notify.put_trigger(target, event_type, 'delete', '', delete_when, rider);
     END LOOP;
     IF by_hand THEN
         FOR other IN SELECT s.* FROM zentry_notify.event_source s WHERE s.relation = relation AND s.rider = event_type LOOP
             PERFORM zentry_notify.attach_source(other.event_type, other.relation, other.columns, other.audience, other.progress,
-                                                other.insert_when, other.update_when, other.delete_when, NULL, other.transition, other.update_of,
+                                                other.insert_when, other.update_when, other.delete_when, NULL, other.transition, NULL,
                                                 other.by_hand);
         END LOOP;
     END IF;
@@ -111,53 +111,6 @@ END
 $$;
 COMMENT ON FUNCTION zentry_notify.put_trigger(regclass, text, text, text, text, text) IS
     'Makes the trigger of an event for an operation (insert, update, delete) what it has to be; of_columns: an OF clause, or empty; a condition of null: there is none. Runs with the rights of who calls it';
-
--- An UPDATE that names none of the columns need not ask whether they changed, unless a BEFORE trigger may change them all the same.
--- Partitions and inheritors may get such triggers in more ways than are worth following.
-CREATE OR REPLACE FUNCTION zentry_notify.of_clause(relation regclass, columns text[]) RETURNS text
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-AS $$
-    SELECT CASE WHEN columns IS NULL OR c.relkind <> 'r' OR c.relispartition OR c.relhassubclass
-                  OR EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND t.tgtype & 19 = 19) -- row, before, update
-                THEN '' ELSE (SELECT ' OF ' || string_agg(quote_ident(u.name), ', ' ORDER BY u.place)
-                                FROM unnest(columns) WITH ORDINALITY AS u (name, place)) END
-      FROM pg_class c WHERE c.oid = relation
-$$;
-COMMENT ON FUNCTION zentry_notify.of_clause(regclass, text[]) IS 'The OF clause of a source''s update trigger, or an empty text where it would miss writes';
-
-CREATE OR REPLACE FUNCTION zentry_notify.hear_every_update() RETURNS event_trigger
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    narrow record;
-BEGIN
-    FOR narrow IN
-        SELECT s.event_type, s.relation, t.tgname, obj_description(t.oid, 'pg_trigger') AS comment,
-               regexp_replace(pg_get_triggerdef(t.oid), ' UPDATE OF .*? ON ', ' UPDATE ON ') AS definition
-          FROM zentry_notify.event_source s
-          JOIN pg_trigger t ON t.tgrelid = s.relation AND t.tgname = format('zentry_notify_%s_update', s.event_type)
-         WHERE t.tgattr::text <> '' AND s.update_of IS NOT NULL AND zentry_notify.of_clause(s.relation, s.update_of) = ''
-    LOOP
-        BEGIN
-            EXECUTE format('DROP TRIGGER %I ON %s', narrow.tgname, narrow.relation);
-            EXECUTE narrow.definition;
-            EXECUTE format('ALTER TRIGGER %I ON %s DEPENDS ON EXTENSION zentry_notify', narrow.tgname, narrow.relation);
-            EXECUTE format('COMMENT ON TRIGGER %I ON %s IS %L', narrow.tgname, narrow.relation, narrow.comment);
-        EXCEPTION WHEN OTHERS THEN
-            RAISE WARNING 'zentry_notify: % on table % may miss what a BEFORE trigger changes: %', narrow.event_type, narrow.relation, SQLERRM
-                USING ERRCODE = 'object_not_in_prerequisite_state',
-                      HINT = 'The statement itself is not affected. Afterwards run: SELECT * FROM zentry_attach();';
-        END;
-    END LOOP;
-END
-$$;
-COMMENT ON FUNCTION zentry_notify.hear_every_update() IS 'Event trigger: once a BEFORE trigger may change a column that an UPDATE does not name, our triggers on that table fire for every UPDATE';
-
-DROP EVENT TRIGGER IF EXISTS zentry_notify_hear_every_update;
-CREATE EVENT TRIGGER zentry_notify_hear_every_update ON ddl_command_end
-    WHEN TAG IN ('CREATE TRIGGER', 'ALTER TABLE', 'CREATE TABLE')
-    EXECUTE FUNCTION zentry_notify.hear_every_update();
-COMMENT ON EVENT TRIGGER zentry_notify_hear_every_update IS 'Looks whether our triggers still fire for all that changes';
 
 -- Zentry's own tables, as its Django migrations make them.
 CREATE OR REPLACE VIEW zentry_notify.zentry_source AS
@@ -221,7 +174,7 @@ COMMENT ON COLUMN zentry_notify.zentry_source.update_when IS 'WHEN of the update
 COMMENT ON COLUMN zentry_notify.zentry_source.delete_when IS 'WHEN of the delete trigger; null: there is none';
 COMMENT ON COLUMN zentry_notify.zentry_source.rider IS 'Another event of the table that these triggers serve too';
 COMMENT ON COLUMN zentry_notify.zentry_source.transition IS 'As event_source.transition';
-COMMENT ON COLUMN zentry_notify.zentry_source.update_of IS 'As event_source.update_of';
+COMMENT ON COLUMN zentry_notify.zentry_source.update_of IS 'Not used any more';
 COMMENT ON COLUMN zentry_notify.zentry_source.place IS 'In which order they are attached';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_attach() RETURNS TABLE (event_type text, relation text, state text)
@@ -239,7 +192,7 @@ BEGIN
                             WHERE s.by_hand AND s.event_type = z.event_type AND s.relation = to_regclass(z.relation))
          UNION ALL
         SELECT s.event_type, c.oid, coalesce(format('%I.%I', c.relnamespace::regnamespace::name, c.relname), s.relation::oid::text), s.columns, s.audience,
-               s.progress, s.insert_when, s.update_when, s.delete_when, s.rider, s.transition, s.update_of, true, s.id
+               s.progress, s.insert_when, s.update_when, s.delete_when, s.rider, s.transition, NULL::text[], true, s.id
           FROM zentry_notify.event_source s LEFT JOIN pg_class c ON c.oid = s.relation
          WHERE s.by_hand
          ORDER BY by_hand, place
