@@ -219,29 +219,73 @@ END
 $$;
 COMMENT ON FUNCTION zentry_notify.route_from_now() IS 'Takes all events that there are for routed. For a database whose dump had events and no cursor';
 
--- A dump of 0.2.0 brings rows, and who restores a copy may not want it to send what waited.
+-- Who owns the tables may write the log as if it still was one: dumps of 0.2.0 bring rows, and who restores a copy may not want it to send what
+-- waited. A row with an id is one of 0.2.0's.
 CREATE OR REPLACE FUNCTION zentry_notify.write_log() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    event_id bigint;
+    state    "char";
 BEGIN
     IF TG_OP = 'DELETE' THEN
         DELETE FROM zentry_notify.delivery d WHERE d.id = OLD.id;
         DELETE FROM zentry_notify.legacy_delivery d WHERE d.id = OLD.id;
         RETURN OLD;
     END IF;
-    INSERT INTO zentry_notify.legacy_delivery
-    VALUES (NEW.id, NEW.webhook_integration_id, NEW.event_type, NEW.payload, coalesce(NEW.status, 'pending'), NEW.response_status_code,
-            coalesce(NEW.response_body, ''), coalesce(NEW.error_message, ''), coalesce(NEW.retry_count, 0), coalesce(NEW.attempts, 0),
-            coalesce(NEW.created_at, now()), NEW.sent_at, NEW.next_attempt_at, NEW.retry_of);
-    PERFORM setval('zentry_notify.delivery_id_seq', NEW.id)
-      WHERE NEW.id > coalesce(pg_sequence_last_value('zentry_notify.delivery_id_seq'), 0);
+    state := CASE NEW.status WHEN 'sent' THEN 's' WHEN 'failed' THEN 'f' WHEN 'retry' THEN 'r' WHEN 'pending' THEN 'p' END;
+    IF state IS NULL THEN
+        RAISE EXCEPTION 'unknown status "%"', NEW.status USING ERRCODE = 'check_violation', COLUMN = 'status',
+            HINT = 'It is pending, retry, sent or failed.';
+    END IF;
+    IF TG_OP = 'UPDATE' THEN
+        UPDATE zentry_notify.delivery d
+           SET status = state, next_attempt_at = NEW.next_attempt_at, retry_of = NEW.retry_of, response_status_code = NEW.response_status_code,
+               finished_at = CASE state WHEN 's' THEN coalesce(NEW.sent_at, d.finished_at, now()) WHEN 'f' THEN coalesce(d.finished_at, now()) END,
+               attempts = NEW.attempts, retry_count = NEW.retry_count, response_body = nullif(NEW.response_body, ''),
+               error_message = nullif(NEW.error_message, '')
+         WHERE d.id = OLD.id
+        RETURNING d.event_id INTO event_id;
+        IF NEW.created_at IS DISTINCT FROM OLD.created_at OR NEW.payload IS DISTINCT FROM OLD.payload THEN
+            UPDATE zentry_notify.event e SET created_at = NEW.created_at, data = NEW.payload::json WHERE e.id = event_id;
+        END IF;
+        UPDATE zentry_notify.legacy_delivery d
+           SET status = NEW.status, next_attempt_at = NEW.next_attempt_at, sent_at = NEW.sent_at, retry_of = NEW.retry_of,
+               response_status_code = NEW.response_status_code, attempts = NEW.attempts, retry_count = NEW.retry_count,
+               response_body = NEW.response_body, error_message = NEW.error_message, created_at = NEW.created_at, payload = NEW.payload
+         WHERE d.id = OLD.id;
+    ELSIF NEW.id IS NOT NULL THEN
+        INSERT INTO zentry_notify.legacy_delivery
+        VALUES (NEW.id, NEW.webhook_integration_id, NEW.event_type, NEW.payload, NEW.status, NEW.response_status_code, NEW.response_body,
+                NEW.error_message, NEW.retry_count, NEW.attempts, NEW.created_at, NEW.sent_at, NEW.next_attempt_at, NEW.retry_of);
+        PERFORM setval('zentry_notify.delivery_id_seq', NEW.id)
+          WHERE NEW.id > coalesce(pg_sequence_last_value('zentry_notify.delivery_id_seq'), 0);
+    ELSE
+        INSERT INTO zentry_notify.event AS e (created_at, event_type, data, context)
+        VALUES (NEW.created_at, NEW.event_type, NEW.payload::json, '{"routed": true}')
+        RETURNING e.id INTO event_id;
+        INSERT INTO zentry_notify.delivery AS d
+               (event_id, webhook_integration_id, next_attempt_at, finished_at, retry_of, response_status_code, attempts, retry_count, status,
+                event_type, response_body, error_message)
+        VALUES (event_id, NEW.webhook_integration_id, NEW.next_attempt_at,
+                CASE WHEN state IN ('s', 'f') THEN coalesce(NEW.sent_at, now()) END, NEW.retry_of, NEW.response_status_code, NEW.attempts,
+                NEW.retry_count, state, NEW.event_type, nullif(NEW.response_body, ''), nullif(NEW.error_message, ''))
+        RETURNING d.id INTO NEW.id;
+    END IF;
     RETURN NEW;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.write_log() IS 'Trigger: rows of a log of 0.2.0 go to legacy_delivery, and what is deleted goes';
+COMMENT ON FUNCTION zentry_notify.write_log() IS 'Trigger: what the owner writes to notification_log goes to delivery and event, or to legacy_delivery';
 
+ALTER VIEW zentry_notify.notification_log
+    ALTER COLUMN status SET DEFAULT 'pending',
+    ALTER COLUMN response_body SET DEFAULT '',
+    ALTER COLUMN error_message SET DEFAULT '',
+    ALTER COLUMN retry_count SET DEFAULT 0,
+    ALTER COLUMN attempts SET DEFAULT 0,
+    ALTER COLUMN created_at SET DEFAULT pg_catalog.now();
 DROP TRIGGER IF EXISTS write_log ON zentry_notify.notification_log;
-CREATE TRIGGER write_log INSTEAD OF INSERT OR DELETE ON zentry_notify.notification_log
+CREATE TRIGGER write_log INSTEAD OF INSERT OR UPDATE OR DELETE ON zentry_notify.notification_log
     FOR EACH ROW EXECUTE FUNCTION zentry_notify.write_log();
 
 -- The view alone has no index for the newest of a webhook or an event type: delivery_log has one run of ids for each pair of these, and this goes
