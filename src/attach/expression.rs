@@ -54,14 +54,16 @@ impl Expression {
 }
 
 fn analyse(text: &str, table: &Table, path: &CStr, rows: &[&str]) -> Expression {
-    check_single(text);
+    if !when::is_single_expression(text) {
+        refuse(PgSqlErrorCode::ERRCODE_SYNTAX_ERROR, "it must be one expression");
+    }
     let from: Vec<String> = rows
         .iter()
         .map(|row| format!("{} AS {row}", table.name))
         .collect();
     let sql = c_string(&format!("SELECT ({text}\n) FROM {}", from.join(", ")));
     let _path = SearchPath::set(path);
-    // SAFETY: one statement, as check_single has made sure, with one column of the result and as many tables as rows.
+    // SAFETY: one statement, as is_single_expression has made sure, with one column of the result and as many tables as rows.
     unsafe {
         let statements = pg_sys::pg_parse_query(sql.as_ptr());
         let statement = pg_sys::list_nth(statements, 0).cast::<pg_sys::RawStmt>();
@@ -113,55 +115,6 @@ unsafe fn columns(query: *mut pg_sys::Query, number: i32, table: &Table) -> Vec<
             ),
         }
     }
-}
-
-/// An error unless the text, in parentheses, is one expression and nothing else. The newline ends a comment.
-fn check_single(text: &str) {
-    let sql = c_string(&format!("SELECT ({text}\n)"));
-    // SAFETY: raw parsing looks nothing up; the nodes are read as their tags say.
-    let single = unsafe {
-        let statements = pg_sys::pg_parse_query(sql.as_ptr());
-        length(statements) == 1 && {
-            let statement = (*pg_sys::list_nth(statements, 0).cast::<pg_sys::RawStmt>()).stmt;
-            (*statement).type_ == pg_sys::NodeTag::T_SelectStmt
-                && is_plain(&*statement.cast::<pg_sys::SelectStmt>())
-        }
-    };
-    if !single {
-        refuse(PgSqlErrorCode::ERRCODE_SYNTAX_ERROR, "it must be one expression");
-    }
-}
-
-/// `SELECT expression`, and none of the rest.
-fn is_plain(select: &pg_sys::SelectStmt) -> bool {
-    let lists = [
-        select.distinctClause,
-        select.fromClause,
-        select.groupClause,
-        select.windowClause,
-        select.valuesLists,
-        select.sortClause,
-        select.lockingClause,
-    ];
-    let nodes = [
-        select.whereClause,
-        select.havingClause,
-        select.limitOffset,
-        select.limitCount,
-    ];
-    // SAFETY: a target list of a raw SELECT has ResTargets.
-    let unnamed = unsafe {
-        length(select.targetList) == 1
-            && (*pg_sys::list_nth(select.targetList, 0).cast::<pg_sys::ResTarget>())
-                .name
-                .is_null()
-    };
-    unnamed
-        && lists.iter().all(|list| length(*list) == 0)
-        && nodes.iter().all(|node| node.is_null())
-        && select.intoClause.is_null()
-        && select.withClause.is_null()
-        && select.op == pg_sys::SetOperation::SETOP_NONE
 }
 
 fn length(list: *mut pg_sys::List) -> i32 {
