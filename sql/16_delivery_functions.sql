@@ -212,8 +212,9 @@ CREATE OR REPLACE FUNCTION zentry_notify.route_from_now() RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    UPDATE zentry_notify.route_cursor c
-       SET routed = int8multirange(int8range(NULL, (SELECT coalesce(max(e.id), 0) + 1 FROM zentry_notify.event e))), restored = 'yes';
+    -- As a restored one, it takes the place of the one that is there (restore_cursor).
+    INSERT INTO zentry_notify.route_cursor (routed)
+    SELECT int8multirange(int8range(NULL, coalesce(max(e.id), 0) + 1)) FROM zentry_notify.event e;
     PERFORM zentry_notify.wake('{}');
 END
 $$;

@@ -16,7 +16,7 @@ BEGIN
                        ('zentry_notify.event_detail', 'SELECT, INSERT, UPDATE, DELETE'),
                        ('zentry_notify.delivery', 'SELECT, INSERT, UPDATE, DELETE'),
                        ('zentry_notify.route_cursor', 'SELECT, INSERT, UPDATE'),
-                       ('zentry_notify.legacy_delivery', 'SELECT, UPDATE, DELETE'),
+                       ('zentry_notify.legacy_delivery', 'SELECT, INSERT, UPDATE, DELETE'),
                        ('zentry_notify.notification_log', 'SELECT'),
                        ('zentry_notify.webhook_circuit', 'SELECT, INSERT, UPDATE, DELETE'),
                        ('zentry_notify.webhook_count', 'SELECT, INSERT, UPDATE, DELETE'),
@@ -71,7 +71,7 @@ BEGIN
         RAISE EXCEPTION 'unknown privilege "%"', privilege USING ERRCODE = 'invalid_parameter_value',
             HINT = 'reader: the views. manager: the views, and register, change, delete, test, retry, attach. application: all that, and webhook_integration and notification_log, URLs included. server: look API tokens up.';
     END IF;
-    PERFORM zentry_notify.revoke_tables(grantee);
+    PERFORM zentry_notify.revoke_former(grantee);
     EXECUTE format('GRANT USAGE ON SCHEMA zentry_notify TO %s', grantee);
     FOR f IN SELECT * FROM zentry_notify.functions_of(privilege) LOOP
         EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %s', f, grantee);
@@ -96,24 +96,36 @@ $$;
 COMMENT ON FUNCTION @extschema@.zentry_grant(regrole, text) IS
     'Lets a role read the redacted views (reader), also register, change, delete, test, retry and attach (manager), also use webhook_integration and notification_log as its own, URLs included (application), or nothing but look API tokens up (server). Nobody has a privilege on a table';
 
--- A privilege on a table would let a role lock it. Versions before 0.3 gave some.
-CREATE OR REPLACE FUNCTION zentry_notify.revoke_tables(grantee regrole) RETURNS void
+-- A privilege on a table would let a role lock it. Versions before 0.3 gave some, and functions that are nobody's now.
+CREATE OR REPLACE FUNCTION zentry_notify.revoke_former(grantee regrole) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     granted regclass;
+    f       regprocedure;
 BEGIN
     FOR granted IN SELECT DISTINCT c.oid
                      FROM pg_class c
                      LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attacl IS NOT NULL
                      CROSS JOIN LATERAL (SELECT e.grantee FROM aclexplode(c.relacl) e UNION SELECT e.grantee FROM aclexplode(a.attacl) e) acl
-                    WHERE c.relnamespace = 'zentry_notify'::regnamespace AND c.relkind IN ('r', 'S') AND acl.grantee = revoke_tables.grantee
+                    WHERE c.relnamespace = 'zentry_notify'::regnamespace AND c.relkind IN ('r', 'S') AND acl.grantee = revoke_former.grantee
     LOOP
         EXECUTE format('REVOKE ALL ON %s FROM %s', granted, grantee);
     END LOOP;
+    FOR f IN SELECT p.oid
+               FROM pg_depend d
+               JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'zentry_notify'
+               JOIN pg_proc p ON p.oid = d.objid
+              WHERE d.classid = 'pg_proc'::regclass AND d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e'
+                AND EXISTS (SELECT FROM aclexplode(p.proacl) a WHERE a.grantee = revoke_former.grantee)
+             EXCEPT
+             SELECT g FROM unnest('{reader,manager,application,server}'::text[]) AS of (privilege), zentry_notify.functions_of(of.privilege) g
+    LOOP
+        EXECUTE format('REVOKE ALL ON FUNCTION %s FROM %s', f, grantee);
+    END LOOP;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.revoke_tables(regrole) IS 'Takes back what a role has on tables of ours';
+COMMENT ON FUNCTION zentry_notify.revoke_former(regrole) IS 'Takes back what a role has that no privilege of zentry_grant gives any more';
 
 -- What was given to a role itself: what it has as a member of another, it may lose by leaving it. (SELECT on what is the table webhook now was an
 -- application's in versions before 0.3.)

@@ -52,6 +52,9 @@ BEGIN
 END
 $$;
 
+-- It looks at every trigger that is made.
+DROP EVENT TRIGGER zentry_notify_hear_every_update;
+
 -- ---- The log: the table stays as it is, under another name. Its rows are moved by the worker. ----
 
 -- Gives the constraints of a table the names that it would have, had it always been called so.
@@ -306,7 +309,6 @@ COMMENT ON COLUMN zentry_notify.api_token.role_oid IS
 
 -- ---- Functions that there are no more. ----
 
-DROP EVENT TRIGGER zentry_notify_hear_every_update;
 DROP FUNCTION zentry_notify.hear_every_update();
 DROP FUNCTION zentry_notify.set_aside_triggers(pg_catalog.regclass, pg_catalog.text[]);
 DROP FUNCTION zentry_notify.put_back_triggers(pg_catalog.jsonb);
@@ -1382,37 +1384,171 @@ CREATE OR REPLACE FUNCTION zentry_notify.route_from_now() RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    UPDATE zentry_notify.route_cursor c
-       SET routed = int8multirange(int8range(NULL, (SELECT coalesce(max(e.id), 0) + 1 FROM zentry_notify.event e))), restored = 'yes';
+    -- As a restored one, it takes the place of the one that is there (restore_cursor).
+    INSERT INTO zentry_notify.route_cursor (routed)
+    SELECT int8multirange(int8range(NULL, coalesce(max(e.id), 0) + 1)) FROM zentry_notify.event e;
     PERFORM zentry_notify.wake('{}');
 END
 $$;
 COMMENT ON FUNCTION zentry_notify.route_from_now() IS 'Takes all events that there are for routed. For a database whose dump had events and no cursor';
 
--- A dump of 0.2.0 brings rows, and who restores a copy may not want it to send what waited.
+-- Who owns the tables may write the log as if it still was one: dumps of 0.2.0 bring rows, and who restores a copy may not want it to send what
+-- waited. A row with an id is one of 0.2.0's.
 CREATE OR REPLACE FUNCTION zentry_notify.write_log() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    event_id bigint;
+    state    "char";
 BEGIN
     IF TG_OP = 'DELETE' THEN
         DELETE FROM zentry_notify.delivery d WHERE d.id = OLD.id;
         DELETE FROM zentry_notify.legacy_delivery d WHERE d.id = OLD.id;
         RETURN OLD;
     END IF;
-    INSERT INTO zentry_notify.legacy_delivery
-    VALUES (NEW.id, NEW.webhook_integration_id, NEW.event_type, NEW.payload, coalesce(NEW.status, 'pending'), NEW.response_status_code,
-            coalesce(NEW.response_body, ''), coalesce(NEW.error_message, ''), coalesce(NEW.retry_count, 0), coalesce(NEW.attempts, 0),
-            coalesce(NEW.created_at, now()), NEW.sent_at, NEW.next_attempt_at, NEW.retry_of);
-    PERFORM setval('zentry_notify.delivery_id_seq', NEW.id)
-      WHERE NEW.id > coalesce(pg_sequence_last_value('zentry_notify.delivery_id_seq'), 0);
+    state := CASE NEW.status WHEN 'sent' THEN 's' WHEN 'failed' THEN 'f' WHEN 'retry' THEN 'r' WHEN 'pending' THEN 'p' END;
+    IF state IS NULL THEN
+        RAISE EXCEPTION 'unknown status "%"', NEW.status USING ERRCODE = 'check_violation', COLUMN = 'status',
+            HINT = 'It is pending, retry, sent or failed.';
+    END IF;
+    IF TG_OP = 'UPDATE' THEN
+        UPDATE zentry_notify.delivery d
+           SET status = state, next_attempt_at = NEW.next_attempt_at, retry_of = NEW.retry_of, response_status_code = NEW.response_status_code,
+               finished_at = CASE state WHEN 's' THEN coalesce(NEW.sent_at, d.finished_at, now()) WHEN 'f' THEN coalesce(d.finished_at, now()) END,
+               attempts = NEW.attempts, retry_count = NEW.retry_count, response_body = nullif(NEW.response_body, ''),
+               error_message = nullif(NEW.error_message, '')
+         WHERE d.id = OLD.id
+        RETURNING d.event_id INTO event_id;
+        IF NEW.created_at IS DISTINCT FROM OLD.created_at OR NEW.payload IS DISTINCT FROM OLD.payload THEN
+            UPDATE zentry_notify.event e SET created_at = NEW.created_at, data = NEW.payload::json WHERE e.id = event_id;
+        END IF;
+        UPDATE zentry_notify.legacy_delivery d
+           SET status = NEW.status, next_attempt_at = NEW.next_attempt_at, sent_at = NEW.sent_at, retry_of = NEW.retry_of,
+               response_status_code = NEW.response_status_code, attempts = NEW.attempts, retry_count = NEW.retry_count,
+               response_body = NEW.response_body, error_message = NEW.error_message, created_at = NEW.created_at, payload = NEW.payload
+         WHERE d.id = OLD.id;
+    ELSIF NEW.id IS NOT NULL THEN
+        INSERT INTO zentry_notify.legacy_delivery
+        VALUES (NEW.id, NEW.webhook_integration_id, NEW.event_type, NEW.payload, NEW.status, NEW.response_status_code, NEW.response_body,
+                NEW.error_message, NEW.retry_count, NEW.attempts, NEW.created_at, NEW.sent_at, NEW.next_attempt_at, NEW.retry_of);
+        PERFORM setval('zentry_notify.delivery_id_seq', NEW.id)
+          WHERE NEW.id > coalesce(pg_sequence_last_value('zentry_notify.delivery_id_seq'), 0);
+    ELSE
+        INSERT INTO zentry_notify.event AS e (created_at, event_type, data, context)
+        VALUES (NEW.created_at, NEW.event_type, NEW.payload::json, '{"routed": true}')
+        RETURNING e.id INTO event_id;
+        INSERT INTO zentry_notify.delivery AS d
+               (event_id, webhook_integration_id, next_attempt_at, finished_at, retry_of, response_status_code, attempts, retry_count, status,
+                event_type, response_body, error_message)
+        VALUES (event_id, NEW.webhook_integration_id, NEW.next_attempt_at,
+                CASE WHEN state IN ('s', 'f') THEN coalesce(NEW.sent_at, now()) END, NEW.retry_of, NEW.response_status_code, NEW.attempts,
+                NEW.retry_count, state, NEW.event_type, nullif(NEW.response_body, ''), nullif(NEW.error_message, ''))
+        RETURNING d.id INTO NEW.id;
+    END IF;
     RETURN NEW;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.write_log() IS 'Trigger: rows of a log of 0.2.0 go to legacy_delivery, and what is deleted goes';
+COMMENT ON FUNCTION zentry_notify.write_log() IS 'Trigger: what the owner writes to notification_log goes to delivery and event, or to legacy_delivery';
 
+ALTER VIEW zentry_notify.notification_log
+    ALTER COLUMN status SET DEFAULT 'pending',
+    ALTER COLUMN response_body SET DEFAULT '',
+    ALTER COLUMN error_message SET DEFAULT '',
+    ALTER COLUMN retry_count SET DEFAULT 0,
+    ALTER COLUMN attempts SET DEFAULT 0,
+    ALTER COLUMN created_at SET DEFAULT pg_catalog.now();
 DROP TRIGGER IF EXISTS write_log ON zentry_notify.notification_log;
-CREATE TRIGGER write_log INSTEAD OF INSERT OR DELETE ON zentry_notify.notification_log
+CREATE TRIGGER write_log INSTEAD OF INSERT OR UPDATE OR DELETE ON zentry_notify.notification_log
     FOR EACH ROW EXECUTE FUNCTION zentry_notify.write_log();
+
+-- The view alone has no index for the newest of a webhook or an event type: delivery_log has one run of ids for each pair of these, and this goes
+-- from run to run. What failed or waits has indexes of its own.
+CREATE OR REPLACE FUNCTION zentry_notify.newest_ids(webhook_id bigint, event_type text, status text, before_id bigint, most integer) RETURNS bigint[]
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+    before bigint := coalesce(before_id, 9223372036854775807);
+BEGIN
+    IF newest_ids.status = 'failed' THEN
+        RETURN ARRAY(SELECT l.id FROM zentry_notify.notification_log l
+                      WHERE l.status = 'failed' AND l.id < before
+                        AND (webhook_id IS NULL OR l.webhook_integration_id = webhook_id)
+                        AND (newest_ids.event_type IS NULL OR l.event_type = newest_ids.event_type)
+                      ORDER BY l.id DESC LIMIT most);
+    ELSIF newest_ids.status IN ('pending', 'retry') THEN
+        RETURN ARRAY(SELECT l.id FROM zentry_notify.notification_log l
+                      WHERE l.status IN ('pending', 'retry') AND l.status = newest_ids.status AND l.id < before
+                        AND (webhook_id IS NULL OR l.webhook_integration_id = webhook_id)
+                        AND (newest_ids.event_type IS NULL OR l.event_type = newest_ids.event_type)
+                      ORDER BY l.id DESC LIMIT most);
+    ELSIF webhook_id IS NULL AND newest_ids.event_type IS NULL THEN
+        RETURN ARRAY(SELECT l.id FROM zentry_notify.notification_log l
+                      WHERE (newest_ids.status IS NULL OR l.status = newest_ids.status) AND l.id < before
+                      ORDER BY l.id DESC LIMIT most);
+    END IF;
+    RETURN ARRAY(
+        WITH RECURSIVE run (webhook_integration_id, event_type) AS (
+            (SELECT d.webhook_integration_id, d.event_type FROM zentry_notify.delivery d
+              WHERE d.webhook_integration_id >= coalesce(webhook_id, -9223372036854775808)
+              ORDER BY d.webhook_integration_id, d.event_type LIMIT 1)
+             UNION ALL
+            SELECT next.webhook_integration_id, next.event_type
+              FROM run
+              CROSS JOIN LATERAL (
+                   SELECT d.webhook_integration_id, d.event_type FROM zentry_notify.delivery d
+                    WHERE (d.webhook_integration_id, d.event_type) > (run.webhook_integration_id, run.event_type)
+                    ORDER BY d.webhook_integration_id, d.event_type LIMIT 1) next
+             WHERE webhook_id IS NULL OR run.webhook_integration_id = webhook_id)
+        SELECT found.id
+          FROM (SELECT d.id
+                  FROM run
+                  CROSS JOIN LATERAL (
+                       SELECT d.id FROM zentry_notify.delivery d
+                        WHERE d.webhook_integration_id = run.webhook_integration_id AND d.event_type = run.event_type AND d.id < before
+                          AND (newest_ids.status IS NULL OR d.status = 's')
+                        ORDER BY d.id DESC LIMIT most) d
+                 WHERE (webhook_id IS NULL OR run.webhook_integration_id = webhook_id)
+                   AND (newest_ids.event_type IS NULL OR run.event_type = newest_ids.event_type)
+                 UNION ALL
+                (SELECT l.id FROM zentry_notify.legacy_delivery l
+                  WHERE l.status IN ('sent', 'failed') AND (newest_ids.status IS NULL OR l.status = newest_ids.status) AND l.id < before
+                    AND (webhook_id IS NULL OR l.webhook_integration_id = webhook_id)
+                    AND (newest_ids.event_type IS NULL OR l.event_type = newest_ids.event_type)
+                  ORDER BY l.id DESC LIMIT most)
+                 UNION ALL
+                (SELECT l.id FROM zentry_notify.legacy_delivery l
+                  WHERE l.status IN ('pending', 'retry') AND newest_ids.status IS NULL AND l.id < before
+                    AND (webhook_id IS NULL OR l.webhook_integration_id = webhook_id)
+                    AND (newest_ids.event_type IS NULL OR l.event_type = newest_ids.event_type)
+                  ORDER BY l.id DESC LIMIT most)) found
+         ORDER BY found.id DESC LIMIT most);
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.newest_ids(bigint, text, text, bigint, integer) IS 'Ids of the newest deliveries that zentry_logs is asked for';
+
+CREATE OR REPLACE FUNCTION @extschema@.zentry_logs(
+    webhook_id bigint DEFAULT NULL, event_type text DEFAULT NULL, status text DEFAULT NULL, before_id bigint DEFAULT NULL, most integer DEFAULT 20)
+    RETURNS SETOF zentry_notify.logs
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    ids bigint[];
+BEGIN
+    IF status <> ALL ('{pending,retry,sent,failed}') THEN
+        RAISE EXCEPTION 'unknown status "%"', left(status, 20) USING ERRCODE = 'invalid_parameter_value', COLUMN = 'status',
+            HINT = 'It is pending, retry, sent or failed; null: all of them.';
+    END IF;
+    IF most IS NULL OR most NOT BETWEEN 1 AND 1000 THEN
+        RAISE EXCEPTION 'most must be 1 to 1000, not %', coalesce(most::text, 'null') USING ERRCODE = 'invalid_parameter_value', COLUMN = 'most',
+            HINT = 'For more than that, ask again with before_id: the last id that came.';
+    END IF;
+    ids := zentry_notify.newest_ids(webhook_id, event_type, status, before_id, most);
+    RETURN QUERY SELECT l.* FROM zentry_notify.logs l WHERE l.id = ANY (ids) ORDER BY l.id DESC;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.zentry_logs(bigint, text, text, bigint, integer) IS
+    'The newest deliveries, of one webhook, event type or status (null: all), before the given id; by an index, however long the log is';
 -- ---- 17_attach.sql ----
 
 -- Which tables fire what.
@@ -2407,11 +2543,11 @@ CREATE OR REPLACE FUNCTION zentry_notify.status_events() RETURNS TABLE (subject 
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT 'routing',
-           CASE WHEN c.restored = 'awaited' THEN 'broken' WHEN s.since < now() - interval '5 minutes' THEN 'attention' ELSE 'ok' END,
-           CASE WHEN c.restored = 'awaited' THEN 'a dump has brought events without the row of zentry_notify.route_cursor: nothing is routed'
+           CASE WHEN c.restored IS NULL OR c.restored = 'awaited' THEN 'broken' WHEN s.since < now() - interval '5 minutes' THEN 'attention' ELSE 'ok' END,
+           CASE WHEN c.restored IS NULL OR c.restored = 'awaited' THEN 'events were restored without the row of zentry_notify.route_cursor: nothing is routed'
                 WHEN s.since IS NULL THEN 'every event is routed'
                 ELSE format('%s events wait for it, the first since %s', zentry_notify.unrouted_events(), zentry_notify.moment(s.since)) END,
-           CASE WHEN c.restored = 'awaited' THEN 'SELECT zentry_notify.route_from_now();'
+           CASE WHEN c.restored IS NULL OR c.restored = 'awaited' THEN 'SELECT zentry_notify.route_from_now();'
                 WHEN s.since < now() - interval '5 minutes' THEN '-- see the line of the worker' ELSE '' END
       FROM (SELECT zentry_notify.unrouted_since() AS since) s
       LEFT JOIN zentry_notify.route_cursor c ON true
@@ -2835,7 +2971,7 @@ BEGIN
                        ('zentry_notify.event_detail', 'SELECT, INSERT, UPDATE, DELETE'),
                        ('zentry_notify.delivery', 'SELECT, INSERT, UPDATE, DELETE'),
                        ('zentry_notify.route_cursor', 'SELECT, INSERT, UPDATE'),
-                       ('zentry_notify.legacy_delivery', 'SELECT, UPDATE, DELETE'),
+                       ('zentry_notify.legacy_delivery', 'SELECT, INSERT, UPDATE, DELETE'),
                        ('zentry_notify.notification_log', 'SELECT'),
                        ('zentry_notify.webhook_circuit', 'SELECT, INSERT, UPDATE, DELETE'),
                        ('zentry_notify.webhook_count', 'SELECT, INSERT, UPDATE, DELETE'),
@@ -2890,7 +3026,7 @@ BEGIN
         RAISE EXCEPTION 'unknown privilege "%"', privilege USING ERRCODE = 'invalid_parameter_value',
             HINT = 'reader: the views. manager: the views, and register, change, delete, test, retry, attach. application: all that, and webhook_integration and notification_log, URLs included. server: look API tokens up.';
     END IF;
-    PERFORM zentry_notify.revoke_tables(grantee);
+    PERFORM zentry_notify.revoke_former(grantee);
     EXECUTE format('GRANT USAGE ON SCHEMA zentry_notify TO %s', grantee);
     FOR f IN SELECT * FROM zentry_notify.functions_of(privilege) LOOP
         EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %s', f, grantee);
@@ -2915,24 +3051,36 @@ $$;
 COMMENT ON FUNCTION @extschema@.zentry_grant(regrole, text) IS
     'Lets a role read the redacted views (reader), also register, change, delete, test, retry and attach (manager), also use webhook_integration and notification_log as its own, URLs included (application), or nothing but look API tokens up (server). Nobody has a privilege on a table';
 
--- A privilege on a table would let a role lock it. Versions before 0.3 gave some.
-CREATE OR REPLACE FUNCTION zentry_notify.revoke_tables(grantee regrole) RETURNS void
+-- A privilege on a table would let a role lock it. Versions before 0.3 gave some, and functions that are nobody's now.
+CREATE OR REPLACE FUNCTION zentry_notify.revoke_former(grantee regrole) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     granted regclass;
+    f       regprocedure;
 BEGIN
     FOR granted IN SELECT DISTINCT c.oid
                      FROM pg_class c
                      LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attacl IS NOT NULL
                      CROSS JOIN LATERAL (SELECT e.grantee FROM aclexplode(c.relacl) e UNION SELECT e.grantee FROM aclexplode(a.attacl) e) acl
-                    WHERE c.relnamespace = 'zentry_notify'::regnamespace AND c.relkind IN ('r', 'S') AND acl.grantee = revoke_tables.grantee
+                    WHERE c.relnamespace = 'zentry_notify'::regnamespace AND c.relkind IN ('r', 'S') AND acl.grantee = revoke_former.grantee
     LOOP
         EXECUTE format('REVOKE ALL ON %s FROM %s', granted, grantee);
     END LOOP;
+    FOR f IN SELECT p.oid
+               FROM pg_depend d
+               JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'zentry_notify'
+               JOIN pg_proc p ON p.oid = d.objid
+              WHERE d.classid = 'pg_proc'::regclass AND d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e'
+                AND EXISTS (SELECT FROM aclexplode(p.proacl) a WHERE a.grantee = revoke_former.grantee)
+             EXCEPT
+             SELECT g FROM unnest('{reader,manager,application,server}'::text[]) AS of (privilege), zentry_notify.functions_of(of.privilege) g
+    LOOP
+        EXECUTE format('REVOKE ALL ON FUNCTION %s FROM %s', f, grantee);
+    END LOOP;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.revoke_tables(regrole) IS 'Takes back what a role has on tables of ours';
+COMMENT ON FUNCTION zentry_notify.revoke_former(regrole) IS 'Takes back what a role has that no privilege of zentry_grant gives any more';
 
 -- What was given to a role itself: what it has as a member of another, it may lose by leaving it. (SELECT on what is the table webhook now was an
 -- application's in versions before 0.3.)

@@ -15,6 +15,9 @@ $$;
 
 --# include steps/lock.sql
 
+-- It looks at every trigger that is made.
+DROP EVENT TRIGGER zentry_notify_hear_every_update;
+
 -- ---- The log: the table stays as it is, under another name. Its rows are moved by the worker. ----
 
 -- Gives the constraints of a table the names that it would have, had it always been called so.
@@ -158,7 +161,6 @@ COMMENT ON COLUMN zentry_notify.api_token.role_oid IS
 
 -- ---- Functions that there are no more. ----
 
-DROP EVENT TRIGGER zentry_notify_hear_every_update;
 DROP FUNCTION zentry_notify.hear_every_update();
 DROP FUNCTION zentry_notify.set_aside_triggers(pg_catalog.regclass, pg_catalog.text[]);
 DROP FUNCTION zentry_notify.put_back_triggers(pg_catalog.jsonb);
