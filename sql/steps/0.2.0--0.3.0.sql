@@ -196,4 +196,4 @@ ALTER TABLE zentry_notify.webhook DROP COLUMN webhook_url;
 --# structure 09_delivery_stat.sql 975f394c8f1c4fc4
 --# structure 10_event_wording.sql 04de5a042405fb79
 --# structure 11_api_token.sql d7d951db8e3d4ff7
---# structure 26_install.sql 791a504ceeabc87f
+--# structure 26_install.sql e6e50a20c89581e2
