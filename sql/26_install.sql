@@ -44,18 +44,25 @@ $$;
 
 DO $$
 DECLARE
-    attached text;
-    missing  text;
+    source   record;
+    attached text[] := '{}';
+    missing  text[] := '{}';
 BEGIN
-    SELECT pg_catalog.string_agg(pg_catalog.format('%s (%s)', a.relation, a.event_type), ', ') FILTER (WHERE a.state OPERATOR(pg_catalog.=) 'attached'),
-           pg_catalog.string_agg(pg_catalog.format('%s (%s)', a.relation, a.event_type), ', ') FILTER (WHERE a.state OPERATOR(pg_catalog.<>) 'attached')
-      INTO attached, missing
-      FROM @extschema@.zentry_attach() a;
-    IF attached IS NOT NULL THEN
-        RAISE NOTICE 'zentry_notify: attached to %', attached;
+    FOR source IN SELECT pg_catalog.format('%s (%s)', a.relation, a.event_type) AS name, a.state FROM @extschema@.zentry_attach() a LOOP
+        IF source.state OPERATOR(pg_catalog.=) 'attached' THEN
+            attached := pg_catalog.array_append(attached, source.name);
+        ELSIF source.state OPERATOR(pg_catalog.=) 'not found' THEN
+            missing := pg_catalog.array_append(missing, source.name);
+        ELSE
+            RAISE NOTICE 'zentry_notify: % %', source.name, source.state
+                USING HINT = 'If it is not Zentry''s table, nothing is to be done. Else mend it and run SELECT * FROM @extschema@.zentry_attach(), or say what its columns mean: SELECT @extschema@.zentry_attach(event_type, table, columns);';
+        END IF;
+    END LOOP;
+    IF attached OPERATOR(pg_catalog.<>) '{}' THEN
+        RAISE NOTICE 'zentry_notify: attached to %', pg_catalog.array_to_string(attached, ', ');
     END IF;
-    IF missing IS NOT NULL THEN
-        RAISE NOTICE 'zentry_notify: not found: %', missing
+    IF missing OPERATOR(pg_catalog.<>) '{}' THEN
+        RAISE NOTICE 'zentry_notify: not found: %', pg_catalog.array_to_string(missing, ', ')
             USING HINT = 'Once these tables exist: SELECT * FROM @extschema@.zentry_attach();';
     END IF;
     PERFORM zentry_notify.warn_unless_preloaded();

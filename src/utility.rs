@@ -1,4 +1,4 @@
-//! Utility statements that we have to know of: ALTER TABLE, which our triggers may be in the way of; those that want a database for themselves, for which it makes way;
+//! Utility statements that we have to know of: those that want a database for themselves, for which the worker makes way;
 //! COMMIT PREPARED, after which there is work although no transaction of this session wrote it; and DROP and ALTER EXTENSION, after
 //! which there is none any more or may be some again.
 
@@ -11,7 +11,7 @@ use pgrx::prelude::*;
 
 use crate::version::{self, UtilityCall};
 use crate::wake::{self, Slot, Work, registry};
-use crate::{installation, table_change};
+use crate::{attach, installation};
 
 /// Postgres gives other sessions five seconds to leave a database.
 const LONGEST_HOLD: Duration = Duration::from_secs(10);
@@ -29,14 +29,10 @@ unsafe fn process_utility(call: &UtilityCall) {
     unsafe {
         let utility = Utility::of((*call.statement).utilityStmt);
         let mut way = utility.database().map(Way::make);
-        let aside = match utility {
-            Utility::AlterTable(statement) => table_change::make_way(statement),
-            _ => None,
-        };
-        call.run();
-        if let Some(aside) = aside {
-            aside.put_back();
+        if matches!(utility, Utility::DropExtension) && names_ours((*call.statement).utilityStmt.cast()) {
+            attach::make_way_for_drop();
         }
+        call.run();
         match utility {
             Utility::CommitPrepared => {
                 if let Some(registry) = registry() {
@@ -52,7 +48,7 @@ unsafe fn process_utility(call: &UtilityCall) {
                 }
             }
             Utility::DropDatabase(_) => way.iter_mut().for_each(Way::keep_clear),
-            Utility::Exclusive(_) | Utility::AlterTable(_) | Utility::Other => {}
+            Utility::Exclusive(_) | Utility::Other => {}
         }
     }
 }
@@ -62,8 +58,6 @@ enum Utility {
     Exclusive(pg_sys::Oid),
     DropDatabase(pg_sys::Oid),
     CommitPrepared,
-    /// Of a table, perhaps an attached one.
-    AlterTable(*const pg_sys::AlterTableStmt),
     /// Perhaps of ours: the worker looks.
     DropExtension,
     AlterExtension,
@@ -100,7 +94,6 @@ impl Utility {
                         _ => Utility::Other,
                     }
                 }
-                pg_sys::NodeTag::T_AlterTableStmt => Utility::AlterTable(node.cast()),
                 pg_sys::NodeTag::T_AlterExtensionStmt => Utility::AlterExtension,
                 pg_sys::NodeTag::T_DropStmt => match (*node.cast::<pg_sys::DropStmt>()).removeType {
                     pg_sys::ObjectType::OBJECT_EXTENSION => Utility::DropExtension,
@@ -133,6 +126,19 @@ unsafe fn oid_of(name: *const std::ffi::c_char) -> pg_sys::Oid {
     }
     // SAFETY: by the caller's promise; an unknown name gives no OID.
     unsafe { pg_sys::get_database_oid(name, true) }
+}
+
+/// Whether a DROP EXTENSION is of ours.
+///
+/// # Safety
+/// `statement` is a parse tree of its type.
+unsafe fn names_ours(statement: *const pg_sys::DropStmt) -> bool {
+    // SAFETY: by the caller's promise; each of its objects is the name of an extension.
+    unsafe {
+        PgList::<pg_sys::String>::from_pg((*statement).objects)
+            .iter_ptr()
+            .any(|name| CStr::from_ptr((*name).sval) == c"zentry_notify")
+    }
 }
 
 /// # Safety

@@ -225,7 +225,7 @@ impl Mapper<'_> {
 
     fn expression(&self, key: &str, text: &str) -> Value {
         match Expression::over_row(text, self.table, self.path) {
-            Ok(expression) => json!({ "expression": expression.sql(c"new"), "columns": expression.columns }),
+            Ok(expression) => json!({ "expression": expression.sql, "columns": expression.columns }),
             Err(failure) => refuse(key, text, self.table, &failure),
         }
     }

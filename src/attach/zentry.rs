@@ -13,11 +13,8 @@ use super::table::{Table, text_of};
 use super::triggers::{self, Triggers};
 use crate::pg::lock::{self, Patience};
 use crate::report;
-use crate::search_path::SearchPath;
+use crate::search_path::{OURS, SearchPath};
 use crate::subtransaction;
-
-/// Where conditions of ours look for names: all are qualified.
-const PATH: &std::ffi::CStr = c"pg_catalog, pg_temp";
 
 /// One of Zentry's own.
 #[derive(Deserialize)]
@@ -144,7 +141,7 @@ impl Desk<'_> {
             let Some(table) = Table::load(table.oid()).filter(|table| table.owned) else {
                 return "not yours".to_owned();
             };
-            self.triggers(source, &table, &conditions).put(PATH);
+            self.triggers(source, &table, &conditions).put(OURS);
             self.holds = true;
         }
         if !is_recorded {
@@ -154,7 +151,7 @@ impl Desk<'_> {
     }
 
     fn has_triggers(&self, source: &Source, table: &Table, conditions: &Conditions) -> bool {
-        self.triggers(source, table, conditions).are_there(PATH)
+        self.triggers(source, table, conditions).are_there(OURS)
     }
 
     /// A user's own condition was read when it was given. Its text is never read again, so its triggers are there or have to be given anew.
