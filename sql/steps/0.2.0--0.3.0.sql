@@ -166,6 +166,10 @@ DROP FUNCTION zentry_notify.set_aside_triggers(pg_catalog.regclass, pg_catalog.t
 DROP FUNCTION zentry_notify.put_back_triggers(pg_catalog.jsonb);
 DROP FUNCTION zentry_notify.of_clause(pg_catalog.regclass, pg_catalog.text[]);
 DROP FUNCTION zentry_notify.require_membership(pg_catalog.name);
+DROP FUNCTION zentry_notify.attach_source(pg_catalog.text, pg_catalog.regclass, pg_catalog.jsonb, pg_catalog.jsonb, pg_catalog.jsonb, pg_catalog.text,
+    pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.jsonb, pg_catalog.text[], pg_catalog.bool);
+DROP FUNCTION zentry_notify.put_trigger(pg_catalog.regclass, pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.text);
+DROP FUNCTION zentry_notify.inheritors(pg_catalog.regclass);
 
 --# include 12_rust_functions.sql
 --# include 13_rules.sql
@@ -196,4 +200,4 @@ ALTER TABLE zentry_notify.webhook DROP COLUMN webhook_url;
 --# structure 09_delivery_stat.sql 975f394c8f1c4fc4
 --# structure 10_event_wording.sql 04de5a042405fb79
 --# structure 11_api_token.sql d7d951db8e3d4ff7
---# structure 26_install.sql e6e50a20c89581e2
+--# structure 26_install.sql d3c8b8e09afb5c65
