@@ -13,7 +13,7 @@ use super::operator::Compare;
 use super::source::Source;
 use super::table::{Column, Table};
 use crate::event_source::MILESTONE;
-use crate::pg::trigger::Operation;
+use crate::pg::make_trigger::Operation;
 use crate::pg::when::{self, Names, Row, When};
 use crate::report;
 use crate::subtransaction::Failure;

@@ -8,7 +8,7 @@ use super::operator::Compare;
 use super::source::Source;
 use super::table::{Table, text_of};
 use crate::acting_as::ActingAs;
-use crate::pg::trigger::Operator;
+use crate::pg::make_trigger::Operator;
 use crate::search_path::SearchPath;
 use crate::{report, subtransaction};
 

@@ -30,7 +30,7 @@ use serde_json::{Map, Value, json};
 
 use crate::event_source::MILESTONE;
 use crate::pg::lock::{self, Busy, Patience};
-use crate::pg::trigger::Operation;
+use crate::pg::make_trigger::Operation;
 use crate::report;
 use crate::search_path::SearchPath;
 use crate::subtransaction;

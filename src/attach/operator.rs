@@ -7,7 +7,7 @@ use pgrx::pg_sys;
 use pgrx::prelude::*;
 
 use super::table::{Column, text_of};
-use crate::pg::trigger::Operator;
+use crate::pg::make_trigger::Operator;
 use crate::report;
 
 #[derive(Debug)]

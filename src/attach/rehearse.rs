@@ -1,7 +1,6 @@
 //! Look-ups and expressions, tried once as the worker will run them: what the table's owner may not do fails when it is attached.
 
 use pgrx::pg_sys;
-use pgrx::prelude::*;
 use serde_json::Value;
 
 use super::source::Source;

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::condition::{Conditions, Test};
 use super::source::Source;
-use crate::pg::trigger::Operation;
+use crate::pg::make_trigger::Operation;
 
 pub fn told(source: &Source, conditions: &Conditions) -> Vec<(String, Option<String>)> {
     let mut lines: Vec<(String, Option<String>)> = source

@@ -11,7 +11,7 @@ use super::ours::Ours;
 use super::source::Source;
 use super::table::{Table, text_of};
 use crate::acting_as::ActingAs;
-use crate::pg::trigger::{self, Operation, Trigger};
+use crate::pg::make_trigger::{self, Operation, Trigger};
 use crate::pg::when::When;
 use crate::report;
 use crate::search_path::SearchPath;
@@ -183,7 +183,7 @@ impl Triggers<'_> {
             .into_iter()
             .find(|present| present.name == name && present.ours);
         if let Some(found) = found {
-            trigger::drop(pg_sys::Oid::from(found.oid));
+            make_trigger::drop(pg_sys::Oid::from(found.oid));
         }
     }
 
@@ -291,7 +291,7 @@ pub fn drop_unserved(ours: &Ours, table: &Table, served: &[String]) {
                 present.arguments.iter().any(|event| served.contains(event))
             };
             if present.ours && !serves {
-                trigger::drop(pg_sys::Oid::from(present.oid));
+                make_trigger::drop(pg_sys::Oid::from(present.oid));
             }
         }
     }
