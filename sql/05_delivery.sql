@@ -12,7 +12,7 @@ CREATE TABLE zentry_notify.delivery (
     attempts               smallint NOT NULL DEFAULT 0,
     retry_count            smallint NOT NULL DEFAULT 0,
     status                 "char" NOT NULL DEFAULT 'p',
-    event_type             text NOT NULL,
+    event_type             varchar(50) NOT NULL,
     response_body          text,
     error_message          text
 ) WITH (
@@ -42,8 +42,13 @@ CREATE INDEX delivery_log ON zentry_notify.delivery (webhook_integration_id, eve
 COMMENT ON INDEX zentry_notify.delivery_log IS 'The log by webhook and event type';
 CREATE INDEX delivery_waiting ON zentry_notify.delivery (webhook_integration_id, id) WHERE status IN ('p', 'r');
 COMMENT ON INDEX zentry_notify.delivery_waiting IS 'What waits, by webhook, in order of delivery';
-CREATE INDEX delivery_failed ON zentry_notify.delivery (id) WHERE status = 'f';
+-- With the status as notification_log spells it, so that queries of the view find them. Rows that are written with their outcome are not in the second.
+CREATE INDEX delivery_failed ON zentry_notify.delivery (id)
+    WHERE CASE status WHEN 's' THEN 'sent' WHEN 'f' THEN 'failed' WHEN 'r' THEN 'retry' ELSE 'pending' END = 'failed';
 COMMENT ON INDEX zentry_notify.delivery_failed IS 'What was given up';
+CREATE INDEX delivery_queue ON zentry_notify.delivery (id)
+    WHERE CASE status WHEN 's' THEN 'sent' WHEN 'f' THEN 'failed' WHEN 'r' THEN 'retry' ELSE 'pending' END IN ('pending', 'retry');
+COMMENT ON INDEX zentry_notify.delivery_queue IS 'What waits, of all webhooks';
 CREATE INDEX delivery_retry_of ON zentry_notify.delivery (retry_of) WHERE retry_of IS NOT NULL;
 COMMENT ON INDEX zentry_notify.delivery_retry_of IS 'What repeats another delivery';
 

@@ -1,4 +1,65 @@
--- What people look at. No secret is in here.
+-- What people look at, and write to. No secret is in here but in webhook_integration, which the application alone may read.
+
+-- A subquery and no join, so that SELECT ... FOR UPDATE works. Without conditions, so that COPY and every client find a table's behaviour:
+-- write_integration (15_webhook_functions.sql) takes what is written.
+CREATE OR REPLACE VIEW zentry_notify.webhook_integration AS
+SELECT w.id,
+       w.name,
+       w.webhook_type,
+       (SELECT s.webhook_url FROM zentry_notify.webhook_secret s WHERE s.webhook_integration_id = w.id) AS webhook_url,
+       w.project_id,
+       w.created_by_id,
+       w.event_types,
+       w.is_active,
+       w.created_at,
+       w.updated_at,
+       w.max_events_per_message,
+       w.min_interval,
+       w.max_age,
+       w.activated_at,
+       w.switched_off_at,
+       w.switched_off_reason,
+       w.omit_keys,
+       w.filter,
+       w.min_streak_days,
+       w.milestones,
+       w.quiet_hours,
+       w.mention
+  FROM zentry_notify.webhook w;
+ALTER VIEW zentry_notify.webhook_integration
+    ALTER COLUMN event_types SET DEFAULT '["*"]',
+    ALTER COLUMN is_active SET DEFAULT true,
+    ALTER COLUMN created_at SET DEFAULT pg_catalog.now(),
+    ALTER COLUMN updated_at SET DEFAULT pg_catalog.now(),
+    ALTER COLUMN max_events_per_message SET DEFAULT 10,
+    ALTER COLUMN min_interval SET DEFAULT '0',
+    ALTER COLUMN activated_at SET DEFAULT pg_catalog.now(),
+    ALTER COLUMN omit_keys SET DEFAULT '{}';
+COMMENT ON VIEW zentry_notify.webhook_integration IS
+    'Webhooks and what they hear of. Writing here directly is as good as calling the zentry_* functions: the same rules hold';
+COMMENT ON COLUMN zentry_notify.webhook_integration.id IS 'The number that zentry_test_webhook and the other functions take';
+COMMENT ON COLUMN zentry_notify.webhook_integration.name IS 'A name for people, 1 to 100 characters';
+COMMENT ON COLUMN zentry_notify.webhook_integration.webhook_type IS 'discord or teams';
+COMMENT ON COLUMN zentry_notify.webhook_integration.webhook_url IS 'The webhook''s address. A secret: who knows it can post to the channel. The view zentry_notify.webhooks shows it redacted';
+COMMENT ON COLUMN zentry_notify.webhook_integration.project_id IS 'The project whose events are sent; null: every project''s';
+COMMENT ON COLUMN zentry_notify.webhook_integration.created_by_id IS 'The application''s user who registered it';
+COMMENT ON COLUMN zentry_notify.webhook_integration.event_types IS 'JSON array of names of zentry_notify.event_type; ["*"]: all, also those added later';
+COMMENT ON COLUMN zentry_notify.webhook_integration.is_active IS 'Off: nothing is captured for it, and what waits is held back';
+COMMENT ON COLUMN zentry_notify.webhook_integration.created_at IS 'When it was registered';
+COMMENT ON COLUMN zentry_notify.webhook_integration.updated_at IS 'When it was changed last; keeps itself';
+COMMENT ON COLUMN zentry_notify.webhook_integration.max_events_per_message IS 'How many waiting events may leave as one message, 1 to 10; 1: a message for each';
+COMMENT ON COLUMN zentry_notify.webhook_integration.min_interval IS 'The shortest time between two messages';
+COMMENT ON COLUMN zentry_notify.webhook_integration.max_age IS 'Deliveries older than this fail as expired; null: zentry_notify.max_age decides';
+COMMENT ON COLUMN zentry_notify.webhook_integration.activated_at IS 'When it was registered, switched on again or given another URL; what went wrong before is forgotten then. Keeps itself';
+COMMENT ON COLUMN zentry_notify.webhook_integration.switched_off_at IS 'When the extension switched it off because its endpoint is gone; cleared by a new URL or by setting is_active';
+COMMENT ON COLUMN zentry_notify.webhook_integration.switched_off_reason IS 'Why the extension switched it off';
+COMMENT ON COLUMN zentry_notify.webhook_integration.omit_keys IS
+    'Keys of the events'' data that this webhook''s deliveries do not have, such as {task_description}: they are neither kept nor sent';
+COMMENT ON COLUMN zentry_notify.webhook_integration.filter IS 'Only events whose data this JSON path predicate is true of are heard, such as $.points > 20; null: all';
+COMMENT ON COLUMN zentry_notify.webhook_integration.min_streak_days IS 'Of daily_streak, only streaks of so many days are heard; null: all';
+COMMENT ON COLUMN zentry_notify.webhook_integration.milestones IS 'Of milestone_reached, only these are heard, in per cent; null: all';
+COMMENT ON COLUMN zentry_notify.webhook_integration.quiet_hours IS 'When nothing is sent, such as 22:00-07:00 Europe/Berlin, or Mon-Fri 20:00-08:00, Sat-Sun 00:00-24:00 UTC; what comes meanwhile is sent afterwards';
+COMMENT ON COLUMN zentry_notify.webhook_integration.mention IS 'Whom each message pings: role:ID or user:ID in Discord, user:ID NAME in a Workflows flow of Teams';
 
 CREATE OR REPLACE VIEW zentry_notify.event_data AS
 SELECT e.id AS event_id,
@@ -16,7 +77,7 @@ CREATE OR REPLACE VIEW zentry_notify.webhooks AS
 SELECT w.id,
        w.name,
        w.webhook_type,
-       zentry_notify.redact_url(w.webhook_url) AS webhook_url,
+       zentry_notify.redact_url((SELECT s.webhook_url FROM zentry_notify.webhook_secret s WHERE s.webhook_integration_id = w.id)) AS webhook_url,
        w.project_id,
        w.event_types,
        w.is_active,
@@ -49,7 +110,7 @@ SELECT w.id,
        w.quiet_hours,
        CASE WHEN w.is_active THEN zentry_notify.quiet_until(w.quiet_hours) END AS held_until,
        w.mention
-  FROM zentry_notify.webhook_integration w
+  FROM zentry_notify.webhook w
   LEFT JOIN zentry_notify.webhook_circuit c ON c.webhook_integration_id = w.id
   LEFT JOIN zentry_notify.webhook_count n ON n.webhook_integration_id = w.id;
 COMMENT ON VIEW zentry_notify.webhooks IS 'Integrations with their state and counts, which may be a second behind; the URL without its secret';
@@ -83,47 +144,40 @@ COMMENT ON COLUMN zentry_notify.webhooks.quiet_hours IS 'When nothing is sent to
 COMMENT ON COLUMN zentry_notify.webhooks.held_until IS 'When the quiet hours that it is in now are over; null: it is in none';
 COMMENT ON COLUMN zentry_notify.webhooks.mention IS 'Whom its messages ping; null: nobody';
 
--- The log of 0.2.0 as a view, with that table's columns and types. Each branch is one table with subqueries, so that the planner merges them in
--- the order of their indexes; and each says which status it has, so that it reads only those that a query asks for.
+-- The log of 0.2.0 as a view, with that table's columns and types. Both branches are plain tables with subqueries, no joins and no conditions: only then
+-- does the planner merge them in the order of an index. Indexes of delivery have the status as it is spelt here.
 CREATE OR REPLACE VIEW zentry_notify.notification_log AS
 SELECT d.id,
        d.webhook_integration_id,
-       d.event_type::varchar AS event_type,
+       d.event_type,
        coalesce((SELECT e.data FROM zentry_notify.event_data e WHERE e.event_id = d.event_id)
-                  - coalesce((SELECT w.omit_keys FROM zentry_notify.webhook_integration w WHERE w.id = d.webhook_integration_id), '{}'), 'null') AS payload,
-       'sent'::varchar AS status,
+                  - coalesce((SELECT w.omit_keys FROM zentry_notify.webhook w WHERE w.id = d.webhook_integration_id), '{}'), 'null') AS payload,
+       CASE d.status WHEN 's' THEN 'sent' WHEN 'f' THEN 'failed' WHEN 'r' THEN 'retry' ELSE 'pending' END::varchar AS status,
        d.response_status_code::integer AS response_status_code,
        coalesce(d.response_body, '') AS response_body,
        coalesce(d.error_message, '') AS error_message,
        d.retry_count::integer AS retry_count,
        d.attempts::integer AS attempts,
-       coalesce((SELECT e.created_at FROM zentry_notify.event e WHERE e.id = d.event_id), d.finished_at) AS created_at,
-       d.finished_at AS sent_at,
-       NULL::timestamptz AS next_attempt_at,
+       coalesce((SELECT e.created_at FROM zentry_notify.event e WHERE e.id = d.event_id), d.finished_at, d.next_attempt_at, '-infinity') AS created_at,
+       CASE d.status WHEN 's' THEN d.finished_at END AS sent_at,
+       d.next_attempt_at,
        d.retry_of
   FROM zentry_notify.delivery d
- WHERE d.status = 's'
 UNION ALL
-SELECT d.id, d.webhook_integration_id, d.event_type::varchar,
-       coalesce((SELECT e.data FROM zentry_notify.event_data e WHERE e.event_id = d.event_id)
-                  - coalesce((SELECT w.omit_keys FROM zentry_notify.webhook_integration w WHERE w.id = d.webhook_integration_id), '{}'), 'null'),
-       'failed'::varchar,
-       d.response_status_code::integer, coalesce(d.response_body, ''), coalesce(d.error_message, ''), d.retry_count::integer, d.attempts::integer,
-       coalesce((SELECT e.created_at FROM zentry_notify.event e WHERE e.id = d.event_id), d.finished_at), NULL, NULL, d.retry_of
-  FROM zentry_notify.delivery d
- WHERE d.status = 'f'
-UNION ALL
-SELECT d.id, d.webhook_integration_id, d.event_type::varchar,
-       coalesce((SELECT e.data FROM zentry_notify.event_data e WHERE e.event_id = d.event_id)
-                  - coalesce((SELECT w.omit_keys FROM zentry_notify.webhook_integration w WHERE w.id = d.webhook_integration_id), '{}'), 'null'),
-       CASE d.status WHEN 'p' THEN 'pending' ELSE 'retry' END::varchar,
-       d.response_status_code::integer, coalesce(d.response_body, ''), coalesce(d.error_message, ''), d.retry_count::integer, d.attempts::integer,
-       coalesce((SELECT e.created_at FROM zentry_notify.event e WHERE e.id = d.event_id), d.next_attempt_at), NULL, d.next_attempt_at, d.retry_of
-  FROM zentry_notify.delivery d
- WHERE d.status IN ('p', 'r')
-UNION ALL
-SELECT l.id, l.webhook_integration_id, l.event_type::varchar, l.payload, l.status::varchar, l.response_status_code, l.response_body, l.error_message,
-       l.retry_count, l.attempts, l.created_at, l.sent_at, l.next_attempt_at, l.retry_of
+SELECT l.id,
+       l.webhook_integration_id,
+       l.event_type,
+       l.payload,
+       l.status::varchar,
+       l.response_status_code,
+       l.response_body,
+       l.error_message,
+       l.retry_count,
+       l.attempts,
+       l.created_at,
+       l.sent_at,
+       l.next_attempt_at,
+       l.retry_of
   FROM zentry_notify.legacy_delivery l;
 COMMENT ON VIEW zentry_notify.notification_log IS
     'Every delivery with its event''s data: what waits (pending, retry) and what became of the rest (sent, failed)';
@@ -161,7 +215,7 @@ SELECT l.id,
        l.next_attempt_at,
        l.retry_of
   FROM zentry_notify.notification_log l
-  LEFT JOIN zentry_notify.webhook_integration w ON w.id = l.webhook_integration_id;
+  LEFT JOIN zentry_notify.webhook w ON w.id = l.webhook_integration_id;
 COMMENT ON VIEW zentry_notify.logs IS 'The log with the name and the type of each delivery''s integration';
 COMMENT ON COLUMN zentry_notify.logs.webhook_integration_name IS 'The integration''s name';
 COMMENT ON COLUMN zentry_notify.logs.webhook_type IS 'discord or teams';

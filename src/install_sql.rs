@@ -10,15 +10,11 @@ extension_sql_file!(
     requires = ["schema"]
 );
 extension_sql_file!(
-    "../sql/03_webhook_integration.sql",
-    name = "webhook_integration",
+    "../sql/03_webhook.sql",
+    name = "webhook",
     requires = ["event_type"]
 );
-extension_sql_file!(
-    "../sql/04_event.sql",
-    name = "event",
-    requires = ["webhook_integration"]
-);
+extension_sql_file!("../sql/04_event.sql", name = "event", requires = ["webhook"]);
 extension_sql_file!("../sql/05_delivery.sql", name = "delivery", requires = ["event"]);
 extension_sql_file!(
     "../sql/06_legacy_delivery.sql",
@@ -56,11 +52,11 @@ extension_sql_file!(
     requires = ["api_token"]
 );
 extension_sql_file!(
-    "../sql/13_triggers.sql",
-    name = "triggers",
+    "../sql/13_rules.sql",
+    name = "rules",
     requires = ["rust_functions"]
 );
-extension_sql_file!("../sql/14_views.sql", name = "views", requires = ["triggers"]);
+extension_sql_file!("../sql/14_views.sql", name = "views", requires = ["rules"]);
 extension_sql_file!(
     "../sql/15_webhook_functions.sql",
     name = "webhook_functions",
@@ -77,11 +73,11 @@ extension_sql_file!(
     requires = ["delivery_functions"]
 );
 extension_sql_file!(
-    "../sql/18_table_changes.sql",
-    name = "table_changes",
+    "../sql/18_own_tables.sql",
+    name = "own_tables",
     requires = ["attach"]
 );
-extension_sql_file!("../sql/19_api.sql", name = "api", requires = ["table_changes"]);
+extension_sql_file!("../sql/19_api.sql", name = "api", requires = ["own_tables"]);
 extension_sql_file!(
     "../sql/20_statistics.sql",
     name = "statistics",
