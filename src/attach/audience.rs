@@ -80,7 +80,7 @@ pub fn check(audience: &Value, mapping: &Map<String, Value>) {
              \"match\": column of the person, \"column\": column of the project}]}.",
         )
     };
-    if let Err(error) = serde_json::from_value::<crate::capture::AudienceMapping>(audience.clone()) {
+    if let Err(error) = serde_json::from_value::<crate::event_source::Audience>(audience.clone()) {
         refuse(error.to_string());
     }
     for form in ["project", "person"] {

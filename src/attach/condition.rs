@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::expression::Expression;
 use super::guess::{DONE_FLAGS, DONE_LABELS, Guess, STATUS};
 use super::table::{Table, text_of};
-use crate::capture::MILESTONE;
+use crate::event_source::MILESTONE;
 use crate::plan::{Plan, with_spi};
 use crate::report;
 use crate::search_path::SearchPath;

@@ -7,7 +7,7 @@ use webhook::definition::EventDefinition;
 use webhook::spelling::closest;
 
 use super::table::text_of;
-use crate::capture::MILESTONE;
+use crate::event_source::MILESTONE;
 use crate::report;
 
 pub struct Event {

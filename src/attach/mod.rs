@@ -16,7 +16,8 @@ use pgrx::prelude::*;
 use pgrx::{IntoDatum, JsonB, PgRelation, pg_sys};
 use serde_json::{Map, Value, json};
 
-use crate::capture::{MILESTONE, Source};
+use crate::capture;
+use crate::event_source::MILESTONE;
 use crate::plan::{Plan, with_spi};
 use crate::search_path::SearchPath;
 use crate::{report, subtransaction};
@@ -324,7 +325,7 @@ fn rehearse(event: &str, table: &Table) {
                 pg_sys::AccessShareLock as pg_sys::LOCKMODE,
             )
         };
-        Source::load(event, &relation).is_some()
+        capture::check(event, &relation).is_some()
     });
     if let Err(failure) = loaded {
         report::error(

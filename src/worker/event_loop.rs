@@ -22,7 +22,7 @@ use super::record::Unrecorded;
 use super::trouble::Trouble;
 use super::wait::Waiter;
 use super::wording::Wordings;
-use super::{database, files, milestones, signals};
+use super::{database, files, signals};
 use crate::http::Http;
 use crate::installation::Installation;
 use crate::settings;
@@ -285,9 +285,6 @@ impl Worker {
             }
         }
         self.fail_late(&work.lanes)?;
-        if work.progress && milestones::count()? {
-            self.postponed.progress = true;
-        }
         if self.housekeeping.is_due() && !self.trouble.is_on() {
             // What somebody has written by hand, or restored, may be below.
             self.marks.lower(Work::UNKNOWN);

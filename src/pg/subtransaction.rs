@@ -13,6 +13,13 @@ pub struct Failure {
 }
 
 impl Failure {
+    pub fn new(code: PgSqlErrorCode, message: &str) -> Self {
+        Failure {
+            code,
+            message: message.to_owned(),
+        }
+    }
+
     fn of(report: &ErrorReportWithLevel) -> Self {
         Failure {
             code: report.sql_error_code(),
@@ -23,31 +30,36 @@ impl Failure {
     /// Raises it again when it comes from the moment (a lock that was not to be had in time, a full disk), so that it says
     /// nothing of what was tried.
     pub fn raise_if_passing(self) -> Self {
-        use PgSqlErrorCode::*;
-        let passing = matches!(
-            self.code,
-            ERRCODE_LOCK_NOT_AVAILABLE
-                | ERRCODE_T_R_DEADLOCK_DETECTED
-                | ERRCODE_T_R_SERIALIZATION_FAILURE
-                | ERRCODE_INSUFFICIENT_RESOURCES
-                | ERRCODE_DISK_FULL
-                | ERRCODE_OUT_OF_MEMORY
-                | ERRCODE_TOO_MANY_CONNECTIONS
-                | ERRCODE_CONFIGURATION_LIMIT_EXCEEDED
-        );
-        if passing {
-            ErrorReport::new(self.code, self.message.clone(), "zentry_notify").report(PgLogLevel::ERROR);
+        if self.is_passing() {
+            self.raise();
         }
         self
     }
-}
 
-impl Failure {
+    /// Whether it comes from the moment, or from who has tried, and says nothing of what was tried.
+    fn is_passing(&self) -> bool {
+        use PgSqlErrorCode::*;
+        // Class 53: insufficient resources; 54: limits, such as the stack's; 40: rolled back; 57: an operator's doing; 58: the system.
+        [
+            ERRCODE_INSUFFICIENT_RESOURCES,
+            ERRCODE_PROGRAM_LIMIT_EXCEEDED,
+            ERRCODE_TRANSACTION_ROLLBACK,
+            ERRCODE_OPERATOR_INTERVENTION,
+            ERRCODE_SYSTEM_ERROR,
+        ]
+        .into_iter()
+        .any(|passing| class(passing) == class(self.code))
+            || self.code == ERRCODE_LOCK_NOT_AVAILABLE
+    }
+
+    /// Whether it comes from what was tried, and will come again.
+    pub fn is_lasting(&self) -> bool {
+        !self.is_passing()
+    }
+
     /// Raises it again when it comes from what was written, a name, a type or a right, and not from the data that it was tried on.
     pub fn raise_if_lasting(self) {
         // Class 42: syntax error or access rule violation; 0A: feature not supported; 3F: invalid schema name.
-        // An SQLSTATE's class is in the lowest twelve bits.
-        let class = |code: PgSqlErrorCode| code as i32 & 0xFFF;
         if [
             PgSqlErrorCode::ERRCODE_SYNTAX_ERROR_OR_ACCESS_RULE_VIOLATION,
             PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED,
@@ -59,6 +71,13 @@ impl Failure {
             self.raise();
         }
         self.raise_if_passing();
+    }
+
+    /// The five characters of the code.
+    pub fn sqlstate(&self) -> String {
+        (0..5)
+            .map(|place| char::from(b'0' + ((self.code as i32 >> (6 * place)) & 0x3F) as u8))
+            .collect()
     }
 
     pub fn raise(self) -> ! {
@@ -79,6 +98,11 @@ impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)
     }
+}
+
+/// An SQLSTATE's class is in the lowest twelve bits.
+fn class(code: PgSqlErrorCode) -> i32 {
+    code as i32 & 0xFFF
 }
 
 /// Runs `f` in a subtransaction. An error rolls its effects back and is returned; an interrupt (a cancelled query, a terminated

@@ -10,15 +10,14 @@ pub struct Watch {
     changes: Cell<u64>,
 }
 
-/// What else than a relation itself decides whether its owner may read it: roles, memberships, schemas.
-const RIGHTS: [i32; 3] = [
-    pg_sys::SysCacheIdentifier::AUTHOID as i32,
-    pg_sys::SysCacheIdentifier::AUTHMEMROLEMEM as i32,
-    pg_sys::SysCacheIdentifier::NAMESPACEOID as i32,
+/// What else than a relation itself decides how its rows are written: its schema's name, its identity's sequence.
+const FURTHER: [pg_sys::SysCacheIdentifier::Type; 2] = [
+    pg_sys::SysCacheIdentifier::NAMESPACEOID,
+    pg_sys::SysCacheIdentifier::SEQRELID,
 ];
 
 thread_local! {
-    /// What sources and subscribers are made of.
+    /// What sources are made of, and what is wanted.
     pub static CONFIGURATION: Watch = const { Watch::nothing() };
     /// The tables that we write to.
     pub static WRITTEN: Watch = const { Watch::nothing() };
@@ -60,12 +59,13 @@ impl Watch {
     }
 }
 
+/// Once in a process.
 pub fn register_callbacks() {
     // SAFETY: once per process, and the callbacks live as long as it does.
     unsafe {
         pg_sys::CacheRegisterRelcacheCallback(Some(relation_changed), pg_sys::Datum::null());
-        for cache in RIGHTS {
-            pg_sys::CacheRegisterSyscacheCallback(cache, Some(rights_changed), pg_sys::Datum::null());
+        for cache in FURTHER {
+            pg_sys::CacheRegisterSyscacheCallback(cache as _, Some(further_changed), pg_sys::Datum::null());
         }
     }
 }
@@ -78,9 +78,13 @@ extern "C-unwind" fn relation_changed(_argument: pg_sys::Datum, relation: pg_sys
     WRITTEN.with(|watch| watch.notice(changed));
 }
 
-/// A table's owner may have lost a right that the look-ups need: they are rehearsed again.
 #[pg_guard]
-extern "C-unwind" fn rights_changed(_argument: pg_sys::Datum, _cache: i32, _hash: u32) {
-    CONFIGURATION.with(|watch| watch.notice(None));
+extern "C-unwind" fn further_changed(_argument: pg_sys::Datum, _cache: i32, _hash: u32) {
     WRITTEN.with(|watch| watch.notice(None));
+}
+
+/// Takes note of what others have committed, whatever snapshot the transaction has.
+pub fn catch_up() {
+    // SAFETY: as PostgreSQL does whenever it locks a relation.
+    unsafe { pg_sys::AcceptInvalidationMessages() };
 }
