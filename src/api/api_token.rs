@@ -3,9 +3,9 @@
 
 use pgrx::prelude::*;
 
-use crate::acting_as::ActingAs;
+use crate::pg::acting_as::ActingAs;
 use crate::installation::Installation;
-use crate::plan::{Plan, with_spi};
+use crate::pg::plan::{Plan, with_spi};
 use crate::report;
 
 /// Notes a token whose requests run as `role`.

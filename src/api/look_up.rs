@@ -2,10 +2,10 @@
 
 use pgrx::prelude::*;
 
-use crate::acting_as::ActingAs;
-use crate::plan::{Plan, with_spi};
-use crate::relation::OpenRelation;
-use crate::subtransaction;
+use crate::pg::acting_as::ActingAs;
+use crate::pg::plan::{Plan, with_spi};
+use crate::pg::relation::OpenRelation;
+use crate::pg::subtransaction;
 
 /// Ids and what `shown` has beside them in `relation`, whose column `key` has the ids. What the caller may not read is left out, and so is
 /// what would take a view, a policy or a type of somebody's own. It is read as the table's owner, restricted: what the owner put into the
