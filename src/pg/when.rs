@@ -160,7 +160,7 @@ impl When {
     }
 }
 
-/// An error unless the text, in parentheses, is one expression and nothing else.
+/// Whether the text, in parentheses, is one expression and nothing else. What cannot be read is an error.
 pub fn is_single_expression(text: &str) -> bool {
     let sql = c_string(&format!("SELECT {}", parenthesised(text)));
     // SAFETY: raw parsing looks nothing up; the nodes are read as their tags say.
