@@ -10,6 +10,7 @@ mod acting_as;
 mod api;
 mod attach;
 mod capture;
+mod database_statement;
 mod http;
 mod installation;
 mod plan;

@@ -1,20 +1,15 @@
-//! Utility statements that we have to know of: ALTER TABLE, which our triggers may be in the way of; those that want a database for themselves, for which it makes way;
+//! Utility statements that we have to know of: ALTER TABLE, which our triggers may be in the way of; those about databases;
 //! COMMIT PREPARED, after which there is work although no transaction of this session wrote it; and DROP and ALTER EXTENSION, after
 //! which there is none any more or may be some again.
 
 use std::ffi::CStr;
-use std::time::Duration;
 
-use jiff::Timestamp;
-use pgrx::PgList;
 use pgrx::prelude::*;
 
+use crate::database_statement::DatabaseStatement;
 use crate::version::{self, UtilityCall};
-use crate::wake::{self, Slot, Work, registry};
+use crate::wake::{self, Work, registry};
 use crate::{installation, table_change};
-
-/// Postgres gives other sessions five seconds to leave a database.
-const LONGEST_HOLD: Duration = Duration::from_secs(10);
 
 /// In the postmaster, for all sessions to come.
 pub fn register_hook() {
@@ -28,12 +23,15 @@ unsafe fn process_utility(call: &UtilityCall) {
     // SAFETY: a planned utility statement has its parse tree.
     unsafe {
         let utility = Utility::of((*call.statement).utilityStmt);
-        let mut way = utility.database().map(Way::make);
+        let of_database = DatabaseStatement::before((*call.statement).utilityStmt);
         let aside = match utility {
             Utility::AlterTable(statement) => table_change::make_way(statement),
             _ => None,
         };
         call.run();
+        if let Some(statement) = of_database {
+            statement.after();
+        }
         if let Some(aside) = aside {
             aside.put_back();
         }
@@ -51,16 +49,12 @@ unsafe fn process_utility(call: &UtilityCall) {
                     installation::renew_grants();
                 }
             }
-            Utility::DropDatabase(_) => way.iter_mut().for_each(Way::keep_clear),
-            Utility::Exclusive(_) | Utility::AlterTable(_) | Utility::Other => {}
+            Utility::AlterTable(_) | Utility::Other => {}
         }
     }
 }
 
 enum Utility {
-    /// Wants the database, if it exists, without other sessions.
-    Exclusive(pg_sys::Oid),
-    DropDatabase(pg_sys::Oid),
     CommitPrepared,
     /// Of a table, perhaps an attached one.
     AlterTable(*const pg_sys::AlterTableStmt),
@@ -84,22 +78,6 @@ impl Utility {
                         _ => Utility::Other,
                     }
                 }
-                pg_sys::NodeTag::T_DropdbStmt => {
-                    Utility::DropDatabase(oid_of((*node.cast::<pg_sys::DropdbStmt>()).dbname))
-                }
-                pg_sys::NodeTag::T_CreatedbStmt => {
-                    Utility::Exclusive(oid_of(template((*node.cast::<pg_sys::CreatedbStmt>()).options)))
-                }
-                pg_sys::NodeTag::T_AlterDatabaseStmt => {
-                    Utility::Exclusive(oid_of((*node.cast::<pg_sys::AlterDatabaseStmt>()).dbname))
-                }
-                pg_sys::NodeTag::T_RenameStmt => {
-                    let rename = &*node.cast::<pg_sys::RenameStmt>();
-                    match rename.renameType {
-                        pg_sys::ObjectType::OBJECT_DATABASE => Utility::Exclusive(oid_of(rename.subname)),
-                        _ => Utility::Other,
-                    }
-                }
                 pg_sys::NodeTag::T_AlterTableStmt => Utility::AlterTable(node.cast()),
                 pg_sys::NodeTag::T_AlterExtensionStmt => Utility::AlterExtension,
                 pg_sys::NodeTag::T_DropStmt => match (*node.cast::<pg_sys::DropStmt>()).removeType {
@@ -110,29 +88,6 @@ impl Utility {
             }
         }
     }
-
-    fn database(&self) -> Option<pg_sys::Oid> {
-        match self {
-            Utility::Exclusive(database) | Utility::DropDatabase(database)
-                if *database != pg_sys::InvalidOid =>
-            {
-                Some(*database)
-            }
-            _ => None,
-        }
-    }
-}
-
-/// InvalidOid for null, and for what is no database.
-///
-/// # Safety
-/// `name` is null or a name from the parse tree.
-unsafe fn oid_of(name: *const std::ffi::c_char) -> pg_sys::Oid {
-    if name.is_null() {
-        return pg_sys::InvalidOid;
-    }
-    // SAFETY: by the caller's promise; an unknown name gives no OID.
-    unsafe { pg_sys::get_database_oid(name, true) }
 }
 
 /// # Safety
@@ -140,55 +95,4 @@ unsafe fn oid_of(name: *const std::ffi::c_char) -> pg_sys::Oid {
 unsafe fn is_ours(statement: *const pg_sys::AlterExtensionStmt) -> bool {
     // SAFETY: by the caller's promise; the statement names its extension.
     unsafe { CStr::from_ptr((*statement).extname) == c"zentry_notify" }
-}
-
-/// CREATE DATABASE's template, null when it names none (then it is template1, where no worker is).
-///
-/// # Safety
-/// `options` is a list of DefElem.
-unsafe fn template(options: *mut pg_sys::List) -> *const std::ffi::c_char {
-    // SAFETY: by the caller's promise.
-    unsafe {
-        for option in PgList::<pg_sys::DefElem>::from_pg(options).iter_ptr() {
-            if CStr::from_ptr((*option).defname) == c"template" && !(*option).arg.is_null() {
-                return pg_sys::defGetString(option);
-            }
-        }
-    }
-    std::ptr::null()
-}
-
-/// While it lives, no worker is in the database; afterwards one may come back.
-struct Way {
-    slot: Option<&'static Slot>,
-    keep_clear: bool,
-}
-
-impl Way {
-    fn make(database: pg_sys::Oid) -> Way {
-        let slot = registry().and_then(|registry| registry.known_slot(database));
-        if let Some(slot) = slot {
-            slot.hold_until(Timestamp::now().checked_add(LONGEST_HOLD).ok());
-        }
-        Way {
-            slot,
-            keep_clear: false,
-        }
-    }
-
-    /// The database goes with the transaction's commit, which is yet to come: nobody must look for it in between.
-    fn keep_clear(&mut self) {
-        self.keep_clear = true;
-    }
-}
-
-impl Drop for Way {
-    fn drop(&mut self) {
-        if let (Some(slot), Some(registry)) = (self.slot, registry()) {
-            if !self.keep_clear {
-                slot.hold_until(None);
-            }
-            registry.wake_launcher();
-        }
-    }
 }

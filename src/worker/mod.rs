@@ -11,6 +11,7 @@ mod launcher;
 mod marks;
 mod memory;
 mod milestones;
+mod pinned_settings;
 mod queue;
 mod record;
 mod signals;
