@@ -1,6 +1,6 @@
 //! The launcher: starts a worker for each database that has work, and only then.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -21,7 +21,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 const NO_WORKER_FREE_PAUSE: Duration = Duration::from_secs(2);
 /// How often it looks whether a database that something is due in is open again.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
-/// The same while a database is closed that nothing is known of.
+/// For how long it does that.
+const LOOKED_FOR: Duration = Duration::from_secs(600);
+/// How often afterwards, and while a database is closed that nothing is known of.
 const IDLE_LOOK_INTERVAL: Duration = Duration::from_secs(30);
 /// How often it looks into every database that has or had work, for what should not have been forgotten.
 const AUDIT_INTERVAL: Duration = Duration::from_secs(3600);
@@ -73,8 +75,8 @@ struct Launcher {
     dead: HashMap<pg_sys::Oid, Dead>,
     /// The databases that are there.
     doors: HashMap<pg_sys::Oid, Door>,
-    /// Closed ones with work.
-    shut_out: HashSet<pg_sys::Oid>,
+    /// Closed ones with work, and since when that is known.
+    shut_out: HashMap<pg_sys::Oid, Instant>,
     looked: Instant,
     audited: Instant,
     /// When it was said last that no worker is free.
@@ -100,7 +102,7 @@ impl Launcher {
             waiting: HashMap::new(),
             dead: HashMap::new(),
             doors: HashMap::new(),
-            shut_out: HashSet::new(),
+            shut_out: HashMap::new(),
             looked: Instant::now(),
             audited: Instant::now(),
             warned: None,
@@ -140,12 +142,14 @@ impl Launcher {
     /// When to look which databases are open although nobody has said that it changed; None: nothing depends on it. Statements say so,
     /// an UPDATE of the catalogue does not.
     fn next_look(&self) -> Option<Duration> {
-        let interval = if !self.shut_out.is_empty() {
+        let is_news = |since: &Instant| since.elapsed() < LOOKED_FOR;
+        let interval = if self.shut_out.values().any(is_news) {
             LOOK_INTERVAL
-        } else if self
-            .doors
-            .iter()
-            .any(|(database, door)| *door == Door::Closed && !is_stock_template(*database))
+        } else if !self.shut_out.is_empty()
+            || self
+                .doors
+                .iter()
+                .any(|(database, door)| *door == Door::Closed && !is_stock_template(*database))
         {
             IDLE_LOOK_INTERVAL
         } else {
@@ -154,8 +158,7 @@ impl Launcher {
         Some(interval.saturating_sub(self.looked.elapsed()))
     }
 
-    /// Reads which databases are there. Those that are new to it, or open now and were not, get a worker that looks what is due;
-    /// `all`: each does.
+    /// Reads which databases are there. Those that are open now and were not get a worker that looks what is due; `all`: each does.
     fn look(&mut self, all: bool) -> Result<(), String> {
         self.looked = Instant::now();
         let doors = database::transaction_as_self("zentry_notify: list databases", catalogue::databases)?;
@@ -173,14 +176,24 @@ impl Launcher {
                 slot.wake_worker();
             }
         }
-        self.shut_out.clear();
+        self.shut_out
+            .retain(|database, _| self.doors.get(database) == Some(&Door::Closed));
         Ok(())
     }
 
     /// Has a worker look into each database that has or had work. Nothing should come of it.
     fn audit(&mut self) {
         self.audited = Instant::now();
-        for slot in self.registry.slots().filter(|slot| !slot.has_worker()) {
+        if let Err(error) = self.look(false) {
+            return pgrx::log!("zentry_notify: could not list the databases: {error}");
+        }
+        let is_open = |slot: &&Slot| self.doors.get(&slot.database()) == Some(&Door::Open);
+        for slot in self
+            .registry
+            .slots()
+            .filter(is_open)
+            .filter(|slot| !slot.has_worker())
+        {
             slot.add(&Work::ALL);
         }
     }
@@ -192,7 +205,9 @@ impl Launcher {
         let mut waiting = HashMap::new();
         for slot in self.registry.slots() {
             let database = slot.database();
-            if self.workers.contains_key(&database) || slot.has_worker() || self.shut_out.contains(&database)
+            if self.workers.contains_key(&database)
+                || slot.has_worker()
+                || self.shut_out.contains_key(&database)
             {
                 continue;
             }
@@ -230,7 +245,7 @@ impl Launcher {
             match self.door(database) {
                 None | Some(Door::Invalid) => self.forget(database),
                 // What is due there waits until it opens.
-                Some(Door::Closed) => drop(self.shut_out.insert(database)),
+                Some(Door::Closed) => drop(self.shut_out.insert(database, Instant::now())),
                 Some(Door::Open) if !self.start(database) => return true,
                 Some(Door::Open) => {}
             }

@@ -93,7 +93,7 @@ fn a_setting_takes_hold_of_a_worker_that_is_there() -> Result<()> {
 
 #[test]
 fn settings_of_other_roles_disturb_no_worker() -> Result<()> {
-    let (site, mut client, channel) = start()?;
+    let (mut site, mut client, channel) = start()?;
     site.cluster.conf(&[("zentry_notify.idle_timeout", "1h")])?;
     fire(&mut client)?;
     channel.webhook.wait_for_events(1, SOON);

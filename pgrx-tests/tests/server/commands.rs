@@ -369,16 +369,29 @@ fn a_password_on_the_command_line_is_refused() -> Result<()> {
     let site = Site::start(ClusterOptions::default())?;
     let mut client = site.database("secret")?;
     let role = role_name("typed");
-    client.batch_execute(&format!("CREATE ROLE {role} LOGIN; SELECT zentry_grant('{role}', 'reader')"))?;
+    client.batch_execute(&format!(
+        "CREATE ROLE {role} LOGIN; SELECT zentry_grant('{role}', 'reader')"
+    ))?;
     let bare = || connecting(site.cluster.dir(), site.cluster.port(), "secret", &role);
-    let url = format!("postgresql://{role}:hunter2@/secret?host={}", site.cluster.dir().display());
+    let url = format!(
+        "postgresql://{role}:hunter2@/secret?host={}",
+        site.cluster.dir().display()
+    );
     for (before, after) in [(true, false), (false, true)] {
         let mut command = bare()?;
         let option = format!("--database-url={url}");
-        command.args(before.then_some(&option)).arg("integrations").args(after.then_some(&option));
+        command
+            .args(before.then_some(&option))
+            .arg("integrations")
+            .args(after.then_some(&option));
         let ran = Ran::from(command.output()?);
         assert_eq!(ran.code, 1, "{}", ran.err);
-        for word in ["has a password", "PGPASSFILE", "--database-url-file", "environment"] {
+        for word in [
+            "has a password",
+            "PGPASSFILE",
+            "--database-url-file",
+            "environment",
+        ] {
             assert!(ran.err.contains(word), "{}", ran.err);
         }
         assert!(!ran.err.contains("hunter2"), "{}", ran.err);
@@ -392,9 +405,18 @@ fn a_password_on_the_command_line_is_refused() -> Result<()> {
     let files = Directory::new()?;
     let file = files.0.join("url");
     fs::write(&file, format!("{url}\n"))?;
-    taken(bare()?.env("DATABASE_URL", "host=/nowhere").arg("--database-url-file").arg(&file))?;
+    taken(
+        bare()?
+            .env("DATABASE_URL", "host=/nowhere")
+            .arg("--database-url-file")
+            .arg(&file),
+    )?;
     taken(bare()?.env("DATABASE_URL_FILE", &file))?;
-    let missing = Ran::from(bare()?.args(["--database-url-file", "/nowhere", "integrations"]).output()?);
+    let missing = Ran::from(
+        bare()?
+            .args(["--database-url-file", "/nowhere", "integrations"])
+            .output()?,
+    );
     assert_eq!(missing.code, 1);
     assert!(missing.err.contains("cannot read /nowhere"), "{}", missing.err);
     Ok(())

@@ -194,9 +194,17 @@ fn it_serves_by_tls() -> Result<()> {
         .build()
         .new_agent();
     let form = [("token", manager.text.as_str()), ("next", "")];
-    let signed_in = agent.post(format!("{}/admin/sign-in/", server.url)).header("Origin", &server.url).send_form(form)?;
+    let signed_in = agent
+        .post(format!("{}/admin/sign-in/", server.url))
+        .header("Origin", &server.url)
+        .send_form(form)?;
     let set = signed_in.headers()["set-cookie"].to_str()?;
-    assert!(set.starts_with("__Host-zentry_token=zentry_") && set.contains("; Secure") && set.contains("; Path=/;"), "{set}");
+    assert!(
+        set.starts_with("__Host-zentry_token=zentry_")
+            && set.contains("; Secure")
+            && set.contains("; Path=/;"),
+        "{set}"
+    );
     for (name, status) in [("__Host-zentry_token", 200), ("zentry_token", 303)] {
         let page = agent
             .get(format!("{}/admin/integrations/", server.url))
@@ -264,7 +272,13 @@ fn tests_that_hang_hold_up_no_other_request() -> Result<()> {
             let answer = test.join().expect("the thread")?;
             assert!([200, 503, 504].contains(&answer.status), "{answer:?}");
             if answer.status == 503 {
-                assert!(answer.json["detail"].as_str().unwrap_or_default().contains("being tested"), "{answer:?}");
+                assert!(
+                    answer.json["detail"]
+                        .as_str()
+                        .unwrap_or_default()
+                        .contains("being tested"),
+                    "{answer:?}"
+                );
                 assert_eq!(answer.header("retry-after"), "10");
             }
         }
@@ -280,7 +294,11 @@ fn idle_connections_keep_nobody_out() -> Result<()> {
     let manager = server.token(&mut scene, "manager")?;
     let mut idle: Vec<TcpStream> = (0..100).map(|_| connect(&server)).collect::<Result<_>>()?;
     for round in 0..5 {
-        assert_eq!(server.call("GET", "/healthz", None, None)?.status, 200, "round {round}");
+        assert_eq!(
+            server.call("GET", "/healthz", None, None)?.status,
+            200,
+            "round {round}"
+        );
     }
     // The first to come were the first to go.
     for stream in idle.iter_mut().take(50) {
@@ -288,7 +306,9 @@ fn idle_connections_keep_nobody_out() -> Result<()> {
     }
     // One that is being answered stays.
     let channel = scene.channel(Kind::Discord)?;
-    channel.webhook.script([Behaviour::Slow(std::time::Duration::from_secs(2))]);
+    channel
+        .webhook
+        .script([Behaviour::Slow(std::time::Duration::from_secs(2))]);
     let test = format!("/webhook-integrations/{}/test/", channel.id);
     std::thread::scope(|scope| -> Result<()> {
         let answer = scope.spawn(|| server.post(&test, &manager, json!({})));

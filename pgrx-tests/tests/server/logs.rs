@@ -291,8 +291,13 @@ fn a_page_reads_little_of_a_long_log() -> Result<()> {
         "UPDATE zentry_notify.delivery SET webhook_integration_id = $1 WHERE id IN (SELECT id FROM zentry_notify.delivery ORDER BY id LIMIT 30)",
         &[&rare],
     )?;
-    scene.client.batch_execute("VACUUM (ANALYZE) zentry_notify.delivery")?;
-    let oldest: i64 = scene.client.query_one("SELECT min(id) FROM zentry_notify.delivery", &[])?.get(0);
+    scene
+        .client
+        .batch_execute("VACUUM (ANALYZE) zentry_notify.delivery")?;
+    let oldest: i64 = scene
+        .client
+        .query_one("SELECT min(id) FROM zentry_notify.delivery", &[])?
+        .get(0);
     let middle = oldest + i64::from(ROWS) / 2;
     let mut paths = Vec::new();
     for filter in [
@@ -309,7 +314,11 @@ fn a_page_reads_little_of_a_long_log() -> Result<()> {
         "status=pending".to_owned(),
         format!("webhook_integration={one}&status=retry"),
     ] {
-        for place in [String::new(), format!("page=7&before={middle}"), format!("page=7&after={middle}")] {
+        for place in [
+            String::new(),
+            format!("page=7&before={middle}"),
+            format!("page=7&after={middle}"),
+        ] {
             paths.push(format!("/notification-logs/?{filter}&{place}"));
         }
     }

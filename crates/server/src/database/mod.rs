@@ -82,7 +82,8 @@ impl Database {
 
 /// An error where the database does not have the extension.
 async fn find_extension(client: &mut ClientWrapper) -> Result<(), HookError> {
-    const SQL: &str = "SELECT FROM pg_catalog.pg_extension e WHERE e.extname OPERATOR(pg_catalog.=) 'zentry_notify'";
+    const SQL: &str =
+        "SELECT FROM pg_catalog.pg_extension e WHERE e.extname OPERATOR(pg_catalog.=) 'zentry_notify'";
     match client.query_opt(SQL, &[]).await {
         Ok(Some(_)) => Ok(()),
         Ok(None) => Err(HookError::message(

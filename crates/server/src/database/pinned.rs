@@ -30,7 +30,9 @@ const OPTIONS: &[(&str, &str)] = &[
 /// The options of a connection, after those that were given.
 pub fn options(given: &str) -> String {
     let pinned = OPTIONS.iter().map(|(name, value)| format!("-c {name}={value}"));
-    let given = Some(given.trim()).filter(|given| !given.is_empty()).map(ToOwned::to_owned);
+    let given = Some(given.trim())
+        .filter(|given| !given.is_empty())
+        .map(ToOwned::to_owned);
     given.into_iter().chain(pinned).collect::<Vec<_>>().join(" ")
 }
 
@@ -48,7 +50,13 @@ mod tests {
     #[test]
     fn pinned_options_come_last() {
         let options = options(" -c geqo=off -c row_security=on ");
-        assert!(options.starts_with("-c geqo=off -c row_security=on -c search_path="), "{options}");
-        assert!(options.rfind("row_security=off") > options.rfind("row_security=on"), "{options}");
+        assert!(
+            options.starts_with("-c geqo=off -c row_security=on -c search_path="),
+            "{options}"
+        );
+        assert!(
+            options.rfind("row_security=off") > options.rfind("row_security=on"),
+            "{options}"
+        );
     }
 }

@@ -161,7 +161,9 @@ impl Conditions {
             (Some(id), None) => Some(vec![id]),
             (id, Some(name)) => {
                 let ids = integrations::ids_of_type(session, name).await?;
-                let ids = ids.into_iter().filter(|of_type| id.is_none_or(|id| id == *of_type));
+                let ids = ids
+                    .into_iter()
+                    .filter(|of_type| id.is_none_or(|id| id == *of_type));
                 Some(ids.collect::<Vec<_>>())
             }
         };
@@ -172,9 +174,11 @@ impl Conditions {
                 .iter()
                 .map(|ids| format!("l.webhook_integration_id = ANY ({ids}::bigint[])")),
         );
-        conditions
-            .sql
-            .extend(event_type.iter().map(|name| format!("l.event_type = {name}::text")));
+        conditions.sql.extend(
+            event_type
+                .iter()
+                .map(|name| format!("l.event_type = {name}::text")),
+        );
         match filter.status {
             // Literal: the planner has to see which partial index it means. Those that are not sent are few, and have one.
             Some(status) => {
@@ -190,7 +194,12 @@ impl Conditions {
         Ok(conditions)
     }
 
-    fn in_runs(&mut self, webhooks: Option<String>, event_type: Option<String>, kinds: &'static [&'static str]) {
+    fn in_runs(
+        &mut self,
+        webhooks: Option<String>,
+        event_type: Option<String>,
+        kinds: &'static [&'static str],
+    ) {
         if webhooks.is_some() || event_type.is_some() {
             self.kinds = kinds;
             self.runs = Some(Runs { webhooks, event_type });
