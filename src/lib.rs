@@ -10,6 +10,7 @@ mod api;
 mod attach;
 mod capture;
 mod event_source;
+mod database_statement;
 mod http;
 mod install_sql;
 mod installation;

@@ -141,3 +141,36 @@ pub fn owns_database(database: pg_sys::Oid) -> bool {
         }
     }
 }
+
+/// Whether this user owns the database, or is a superuser.
+pub fn owns_database(database: pg_sys::Oid) -> bool {
+    // SAFETY: plain questions; a database that is gone has no owner.
+    unsafe {
+        #[cfg(feature = "pg15")]
+        {
+            pg_sys::pg_database_ownercheck(database, pg_sys::GetUserId())
+        }
+        #[cfg(not(feature = "pg15"))]
+        {
+            pg_sys::object_ownercheck(pg_sys::DatabaseRelationId, database, pg_sys::GetUserId())
+        }
+    }
+}
+
+/// Whether this user may create databases.
+pub fn may_create_databases() -> bool {
+    // SAFETY: a row of the cache, whose fixed columns are there; released after the look.
+    unsafe {
+        if pg_sys::superuser() {
+            return true;
+        }
+        let role = pg_sys::GetUserId();
+        let row = pg_sys::SearchSysCache1(pg_sys::SysCacheIdentifier::AUTHOID as i32, role.into());
+        if row.is_null() {
+            return false;
+        }
+        let may = (*pg_sys::GETSTRUCT(row).cast::<pg_sys::FormData_pg_authid>()).rolcreatedb;
+        pg_sys::ReleaseSysCache(row);
+        may
+    }
+}

@@ -10,7 +10,7 @@ use pgrx::prelude::*;
 use super::lanes::SharedLaneSet;
 use super::since::Since;
 use super::work::NOTHING;
-use super::{NOBODY, Work, wake_process};
+use super::{NOBODY, Occupant, Work, wake_process};
 use crate::version;
 
 const NEVER: i64 = i64::MAX;
@@ -43,6 +43,8 @@ pub struct Slot {
     refused: Since,
     /// Events that could not be written, since the server started.
     lost: AtomicU64,
+    /// Whether settings of the database or of a role have changed since its worker began: it has the old ones.
+    stale: AtomicBool,
 }
 
 impl Slot {
@@ -64,6 +66,7 @@ impl Slot {
             left_in_order: AtomicBool::new(true),
             refused: Since::never(),
             lost: AtomicU64::new(0),
+            stale: AtomicBool::new(false),
         }
     }
 
@@ -171,6 +174,7 @@ impl Slot {
             .compare_exchange(NOBODY, version::my_process_number(), SeqCst, SeqCst)
             .is_ok();
         if entered {
+            self.stale.store(false, SeqCst);
             self.left_in_order.store(false, SeqCst);
             self.refused.set(false);
         }
@@ -192,6 +196,34 @@ impl Slot {
 
     pub fn left_in_order(&self) -> bool {
         self.left_in_order.load(SeqCst)
+    }
+
+    /// Says that settings of the database have changed: what may be done is to be found out again, by a worker that has the new ones.
+    pub(super) fn settings_changed(&self) {
+        self.stale.store(true, SeqCst);
+        self.paused_until.store(0, SeqCst);
+        self.add(&Work::ALL);
+    }
+
+    /// Whether its worker has old settings, and has to make room for one that has the new ones.
+    pub fn is_stale(&self) -> bool {
+        self.stale.load(SeqCst)
+    }
+
+    /// Puts back what a worker had taken out that died, or that has looked with old settings.
+    pub(super) fn give_back(&self) {
+        if self.is_stale() {
+            self.paused_until.store(0, SeqCst);
+        }
+        if self.is_stale() || !self.left_in_order() {
+            self.add(&Work::ALL);
+        }
+    }
+
+    /// Who its worker is, until that process is gone.
+    pub fn occupant(&self) -> Option<Occupant> {
+        let number = self.worker.load(SeqCst);
+        (number != NOBODY).then(|| Occupant::of(number))
     }
 
     /// Says whether the database refuses what its worker wants.
@@ -221,6 +253,7 @@ impl Slot {
         self.paused_until.store(0, SeqCst);
         self.outdated.store(false, SeqCst);
         self.lost.store(0, SeqCst);
+        self.stale.store(false, SeqCst);
         self.set_due(None);
         self.left_in_order.store(true, SeqCst);
         self.database.store(0, SeqCst);

@@ -10,6 +10,7 @@ mod lanes;
 mod launcher;
 mod marks;
 mod memory;
+mod pinned_settings;
 mod queue;
 mod record;
 mod signals;
