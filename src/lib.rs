@@ -12,6 +12,7 @@ mod attach;
 mod capture;
 mod http;
 mod installation;
+mod pg;
 mod plan;
 mod relation;
 mod report;

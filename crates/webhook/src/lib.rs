@@ -12,6 +12,7 @@ pub mod histogram;
 pub mod http_thread;
 pub mod mention;
 pub mod message;
+pub mod milestones;
 pub mod outcome;
 pub mod quiet_hours;
 pub mod rich_text;

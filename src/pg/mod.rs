@@ -1,0 +1,3 @@
+//! The boundary to PostgreSQL: unsafe code, behind interfaces that are safe to use.
+
+pub mod guc;
