@@ -8,9 +8,9 @@ use std::cell::RefCell;
 
 use pgrx::pg_sys;
 
-use super::mapping::{Key, Lookup};
 use super::memo::{Memo, Shape, Values};
 use super::watch::{CONFIGURATION, Watch};
+use crate::event_source::{Key, Lookup};
 use crate::relation::OpenRelation;
 
 /// Where a value comes from.

@@ -6,7 +6,6 @@ mod enrichment;
 mod filter;
 mod foreign_code;
 mod lookup;
-mod mapping;
 mod memo;
 mod omission;
 mod payload;
@@ -34,7 +33,7 @@ use session::{Known, session, sources_of, subscribers};
 use source::Audience;
 use unwritten::Held;
 
-pub use mapping::Audience as AudienceMapping;
+pub use crate::event_source::Audience as AudienceMapping;
 pub use session::suspend;
 pub use source::Source;
 

@@ -10,11 +10,11 @@ use super::computed::{Computed, Parameter};
 use super::enrichment::Enrichment;
 use super::foreign_code;
 use super::lookup::DirectLookups;
-use super::mapping::{self, Expression, Lookup};
 use super::source::{Audience, Becomes, Column, Entry, Origin, Progress, Source, SourceRow};
 use super::value::Kind;
 use super::watch::{CONFIGURATION, Watch};
 use crate::acting_as::ActingAs;
+use crate::event_source::{self, Expression, Lookup};
 use crate::plan::{Plan, with_spi};
 
 pub struct Builder<'a> {
@@ -56,7 +56,7 @@ impl<'a> Builder<'a> {
         // As a jsonb has them: sorting what is sorted costs little.
         entries.sort_by(|a, b| (a.key.len(), &a.key).cmp(&(b.key.len(), &b.key)));
         let progress = row.progress.map(|text| {
-            let progress: mapping::Progress = parse(&text, "progress");
+            let progress: event_source::Progress = parse(&text, "progress");
             Progress {
                 group: self.column(&progress.group),
                 status: self.column(&progress.status),
@@ -65,7 +65,7 @@ impl<'a> Builder<'a> {
             }
         });
         let becomes = row.transition.map(|text| {
-            let transition: mapping::Transition = parse(&text, "transition");
+            let transition: event_source::Transition = parse(&text, "transition");
             Becomes {
                 column: self.column(&transition.column),
                 value: transition.to,
@@ -209,13 +209,17 @@ impl<'a> Builder<'a> {
         ))
     }
 
-    fn audience(&mut self, audience: mapping::Audience, mapping: &BTreeMap<String, Expression>) -> Audience {
+    fn audience(
+        &mut self,
+        audience: event_source::Audience,
+        mapping: &BTreeMap<String, Expression>,
+    ) -> Audience {
         match audience {
-            mapping::Audience::All { all: true } => Audience::All,
-            mapping::Audience::All { all: false } => {
+            event_source::Audience::All { all: true } => Audience::All,
+            event_source::Audience::All { all: false } => {
                 pgrx::error!("an audience of nobody: leave the source detached")
             }
-            mapping::Audience::Project { project } => match mapping.get(&project) {
+            event_source::Audience::Project { project } => match mapping.get(&project) {
                 Some(Expression::Lookup(lookup)) => {
                     let column = self.column(lookup.root());
                     let sql = format!(
@@ -230,13 +234,13 @@ impl<'a> Builder<'a> {
                 }
                 _ => Audience::Project(self.key_column(&project, mapping)),
             },
-            mapping::Audience::Person { person, projects } => {
+            event_source::Audience::Person { person, projects } => {
                 let column = self.key_column(&person, mapping);
                 let known: Vec<_> = projects.into_iter().filter(|m| self.exists(&m.from)).collect();
                 if known.is_empty() {
                     return Audience::All;
                 }
-                let sql = mapping::memberships_sql(&known, &|name| self.resolve(name).1);
+                let sql = event_source::memberships_sql(&known, &|name| self.resolve(name).1);
                 let types = [self.columns[column].type_oid, pg_sys::INT8ARRAYOID];
                 Audience::Person {
                     column,

@@ -1,7 +1,7 @@
 //! A database's place in shared memory.
 
 use std::sync::atomic::Ordering::SeqCst;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, AtomicU32};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, AtomicU32, AtomicU64};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -23,6 +23,7 @@ pub struct Slot {
     lowest: AtomicI64,
     overdue: SharedLaneSet,
     progress: AtomicBool,
+    events: AtomicBool,
     configuration: AtomicBool,
     /// Process number of its worker.
     pub(super) worker: AtomicI32,
@@ -40,6 +41,8 @@ pub struct Slot {
     left_in_order: AtomicBool,
     /// Since when the database refuses what its worker wants.
     refused: Since,
+    /// Events that could not be written, since the server started.
+    lost: AtomicU64,
 }
 
 impl Slot {
@@ -50,6 +53,7 @@ impl Slot {
             lowest: AtomicI64::new(NOTHING),
             overdue: SharedLaneSet::empty(),
             progress: AtomicBool::new(false),
+            events: AtomicBool::new(false),
             configuration: AtomicBool::new(false),
             worker: AtomicI32::new(NOBODY),
             looking: AtomicBool::new(false),
@@ -59,6 +63,7 @@ impl Slot {
             outdated: AtomicBool::new(false),
             left_in_order: AtomicBool::new(true),
             refused: Since::never(),
+            lost: AtomicU64::new(0),
         }
     }
 
@@ -76,8 +81,9 @@ impl Slot {
         let lanes = self.lanes.add(work.lanes);
         let overdue = self.overdue.add(work.overdue);
         let progress = work.progress && !self.progress.swap(true, SeqCst);
+        let events = work.events && !self.events.swap(true, SeqCst);
         let configuration = work.configuration && !self.configuration.swap(true, SeqCst);
-        lanes | overdue | progress | configuration
+        lanes | overdue | progress | events | configuration
     }
 
     /// Takes the work out; what is added from now on is there at the next call. `lowest` may come before its lanes.
@@ -90,6 +96,7 @@ impl Slot {
             },
             overdue: self.overdue.take(),
             progress: self.progress.swap(false, SeqCst),
+            events: self.events.swap(false, SeqCst),
             configuration: self.take_configuration(),
         }
     }
@@ -101,6 +108,7 @@ impl Slot {
 
     pub fn has_work(&self) -> bool {
         self.progress.load(SeqCst)
+            || self.events.load(SeqCst)
             || self.configuration.load(SeqCst)
             || !self.lanes.is_empty()
             || !self.overdue.is_empty()
@@ -195,6 +203,16 @@ impl Slot {
         self.refused.get()
     }
 
+    /// Counts events that could not be written.
+    pub fn count_lost(&self, events: u64) {
+        self.lost.fetch_add(events, SeqCst);
+    }
+
+    /// How many events could not be written since the server started.
+    pub fn lost(&self) -> u64 {
+        self.lost.load(SeqCst)
+    }
+
     /// Gives the place of a database that does not exist any more to others.
     pub fn release(&self) {
         self.take();
@@ -202,6 +220,7 @@ impl Slot {
         self.hold_until(None);
         self.paused_until.store(0, SeqCst);
         self.outdated.store(false, SeqCst);
+        self.lost.store(0, SeqCst);
         self.set_due(None);
         self.left_in_order.store(true, SeqCst);
         self.database.store(0, SeqCst);

@@ -14,6 +14,8 @@ pub struct Work {
     pub overdue: LaneSet,
     /// Projects whose progress has to be counted.
     pub progress: bool,
+    /// Events were written, which have to be routed.
+    pub events: bool,
     /// Integrations or sources have changed.
     pub configuration: bool,
 }
@@ -24,6 +26,7 @@ impl Work {
         lowest: NOTHING,
         overdue: LaneSet::NONE,
         progress: false,
+        events: false,
         configuration: false,
     };
 
@@ -35,6 +38,7 @@ impl Work {
         lowest: Work::UNKNOWN,
         overdue: LaneSet::NONE,
         progress: true,
+        events: true,
         configuration: true,
     };
 
@@ -43,11 +47,16 @@ impl Work {
         self.lowest = self.lowest.min(other.lowest);
         self.overdue.merge(other.overdue);
         self.progress |= other.progress;
+        self.events |= other.events;
         self.configuration |= other.configuration;
     }
 
     pub fn is_empty(&self) -> bool {
-        self.lanes.is_empty() && self.overdue.is_empty() && !self.progress && !self.configuration
+        self.lanes.is_empty()
+            && self.overdue.is_empty()
+            && !self.progress
+            && !self.events
+            && !self.configuration
     }
 }
 

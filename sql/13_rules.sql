@@ -1,5 +1,4 @@
--- The triggers on our own tables, with their functions: rules before, news after. (A trigger is dropped first because OR REPLACE
--- came with PostgreSQL 14.)
+-- The rules of rows of our own tables, for every way in.
 
 CREATE OR REPLACE FUNCTION zentry_notify.is_restoring() RETURNS boolean
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -34,23 +33,18 @@ END
 $$;
 COMMENT ON FUNCTION zentry_notify.check_filters(jsonpath, integer, integer[]) IS 'The rules of what an integration hears of its event types';
 
--- The rules of a row, for every way in. The URL's own are in Rust (check_webhook_url).
--- force_generic_plan, here and where URLs are arguments: plans of their own have the values in them, and auto_explain logs plans.
-CREATE OR REPLACE FUNCTION zentry_notify.check_integration() RETURNS trigger
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
+-- The rules of a row but for its URL, which write_integration looks after.
+CREATE OR REPLACE FUNCTION zentry_notify.check_webhook() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     missing text;
-    unknown text;
-    known   text;
     refusal text;
     remedy  text;
-    culprit text;
 BEGIN
     IF TG_OP = 'UPDATE' THEN
         NEW.updated_at := now();
     END IF;
-    -- Postgres' own errors of the constraints would show the row, and so the secret in it.
     SELECT string_agg(a.attname, ', ' ORDER BY a.attnum) INTO missing
       FROM pg_attribute a
      WHERE a.attrelid = TG_RELID AND a.attnum > 0 AND a.attnotnull AND to_jsonb(NEW) -> a.attname::text = 'null';
@@ -82,83 +76,59 @@ BEGIN
         RAISE EXCEPTION 'unknown webhook type "%"', NEW.webhook_type
             USING ERRCODE = 'invalid_parameter_value', COLUMN = 'webhook_type', HINT = 'The types are discord and teams.';
     END IF;
-    IF TG_OP = 'INSERT' OR NEW.webhook_url <> OLD.webhook_url OR NEW.webhook_type <> OLD.webhook_type THEN
+    IF NEW.quiet_hours IS NOT NULL AND (TG_OP = 'INSERT' OR NEW.quiet_hours IS DISTINCT FROM OLD.quiet_hours) THEN
         BEGIN
-            PERFORM zentry_notify.check_webhook_url(NEW.webhook_type, NEW.webhook_url);
+            PERFORM zentry_notify.check_quiet_hours(NEW.quiet_hours);
         EXCEPTION WHEN invalid_parameter_value THEN
             GET STACKED DIAGNOSTICS refusal = MESSAGE_TEXT, remedy = PG_EXCEPTION_HINT;
-            RAISE EXCEPTION '%', refusal USING ERRCODE = 'invalid_parameter_value', COLUMN = 'webhook_url',
-                HINT = coalesce(nullif(remedy, ''), 'Copy it from Discord or Teams once more.');
+            RAISE EXCEPTION '%', refusal USING ERRCODE = 'invalid_parameter_value', COLUMN = 'quiet_hours', HINT = remedy;
         END;
     END IF;
-
-    BEGIN
-        IF NEW.mention IS NOT NULL AND (TG_OP = 'INSERT' OR (NEW.mention, NEW.webhook_url, NEW.webhook_type) IS DISTINCT FROM (OLD.mention, OLD.webhook_url, OLD.webhook_type)) THEN
-            culprit := 'mention';
-            PERFORM zentry_notify.check_mention(NEW.webhook_type, NEW.webhook_url, NEW.mention);
-        END IF;
-        IF NEW.quiet_hours IS NOT NULL AND (TG_OP = 'INSERT' OR NEW.quiet_hours IS DISTINCT FROM OLD.quiet_hours) THEN
-            culprit := 'quiet_hours';
-            PERFORM zentry_notify.check_quiet_hours(NEW.quiet_hours);
-        END IF;
-    EXCEPTION WHEN invalid_parameter_value THEN
-        GET STACKED DIAGNOSTICS refusal = MESSAGE_TEXT, remedy = PG_EXCEPTION_HINT;
-        RAISE EXCEPTION '%', refusal USING ERRCODE = 'invalid_parameter_value', COLUMN = culprit, HINT = remedy;
-    END;
     PERFORM zentry_notify.check_filters(NEW.filter, NEW.min_streak_days, NEW.milestones);
-
-    IF TG_OP = 'INSERT' OR NEW.event_types IS DISTINCT FROM OLD.event_types THEN
-        IF jsonb_typeof(NEW.event_types) IS DISTINCT FROM 'array'
-           OR EXISTS (SELECT FROM jsonb_array_elements(NEW.event_types) AS e WHERE jsonb_typeof(e) <> 'string') THEN
-            RAISE EXCEPTION 'event_types must be a JSON array of names'
-                USING ERRCODE = 'invalid_parameter_value', COLUMN = 'event_types', HINT = 'For example ["task_completed", "badge_earned"], or ["*"] for all.';
-        END IF;
-        SELECT string_agg(format('"%s"', e), ', ' ORDER BY e) INTO unknown
-          FROM jsonb_array_elements_text(NEW.event_types) AS e
-         WHERE NOT zentry_notify.is_restoring() AND e <> '*' AND NOT EXISTS (SELECT FROM zentry_notify.event_type t WHERE t.name = e);
-        IF unknown IS NOT NULL THEN
-            SELECT string_agg(t.name, ', ' ORDER BY t.name) INTO known FROM zentry_notify.event_type t;
-            RAISE EXCEPTION 'unknown event type %', unknown
-                USING ERRCODE = 'invalid_parameter_value', COLUMN = 'event_types', HINT = format('The event types are %s; * stands for all.', known);
-        END IF;
+    IF jsonb_typeof(NEW.event_types) IS DISTINCT FROM 'array'
+       OR EXISTS (SELECT FROM jsonb_array_elements(NEW.event_types) AS e WHERE jsonb_typeof(e) <> 'string') THEN
+        RAISE EXCEPTION 'event_types must be a JSON array of names'
+            USING ERRCODE = 'invalid_parameter_value', COLUMN = 'event_types', HINT = 'For example ["task_completed", "badge_earned"], or ["*"] for all.';
     END IF;
 
-    IF TG_OP = 'UPDATE' THEN
-        IF NEW.webhook_url <> OLD.webhook_url OR (NEW.is_active AND NOT OLD.is_active) THEN
-            -- A mended URL brings back what a broken one had switched off.
-            NEW.is_active := NEW.is_active OR OLD.switched_off_at IS NOT NULL;
-            NEW.switched_off_at := NULL;
-            NEW.switched_off_reason := NULL;
-            NEW.activated_at := clock_timestamp();
-            DELETE FROM zentry_notify.webhook_circuit c WHERE c.webhook_integration_id = NEW.id;
-        END IF;
+    IF TG_OP = 'UPDATE' AND ((NEW.is_active AND NOT OLD.is_active) OR NEW.activated_at IS DISTINCT FROM OLD.activated_at) THEN
+        -- A mended URL brings back what a broken one had switched off.
+        NEW.is_active := NEW.is_active OR OLD.switched_off_at IS NOT NULL;
+        NEW.switched_off_at := NULL;
+        NEW.switched_off_reason := NULL;
+        NEW.activated_at := clock_timestamp();
+        DELETE FROM zentry_notify.webhook_circuit c WHERE c.webhook_integration_id = NEW.id;
     END IF;
     RETURN NEW;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.check_integration() IS 'Trigger: the rules of a row of webhook_integration';
+COMMENT ON FUNCTION zentry_notify.check_webhook() IS 'Trigger: the rules of a row of webhook; a change of activated_at starts afresh what was switched off or failing';
 
-DROP TRIGGER IF EXISTS check_integration ON zentry_notify.webhook_integration;
-CREATE TRIGGER check_integration BEFORE INSERT OR UPDATE ON zentry_notify.webhook_integration
-    FOR EACH ROW EXECUTE FUNCTION zentry_notify.check_integration();
+DROP TRIGGER IF EXISTS check_webhook ON zentry_notify.webhook;
+CREATE TRIGGER check_webhook BEFORE INSERT OR UPDATE ON zentry_notify.webhook
+    FOR EACH ROW EXECUTE FUNCTION zentry_notify.check_webhook();
 
-CREATE OR REPLACE FUNCTION zentry_notify.forget_integration() RETURNS trigger
+-- What is more than this of the log goes by and by (forget_deliveries): a DELETE must not take minutes.
+CREATE OR REPLACE FUNCTION zentry_notify.forget_webhook() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    DELETE FROM zentry_notify.notification_log l USING gone WHERE l.webhook_integration_id = gone.id;
-    DELETE FROM zentry_notify.webhook_circuit c USING gone WHERE c.webhook_integration_id = gone.id;
-    DELETE FROM zentry_notify.webhook_count c USING gone WHERE c.webhook_integration_id = gone.id;
-    DELETE FROM zentry_notify.event_wording w USING gone WHERE w.webhook_integration_id = gone.id;
-    DELETE FROM zentry_notify.delivery_stat s USING gone WHERE s.webhook_integration_id = gone.id;
+    DELETE FROM zentry_notify.webhook_secret s WHERE s.webhook_integration_id = OLD.id;
+    DELETE FROM zentry_notify.webhook_circuit c WHERE c.webhook_integration_id = OLD.id;
+    DELETE FROM zentry_notify.webhook_count c WHERE c.webhook_integration_id = OLD.id;
+    DELETE FROM zentry_notify.event_wording w WHERE w.webhook_integration_id = OLD.id;
+    DELETE FROM zentry_notify.delivery_stat s WHERE s.webhook_integration_id = OLD.id;
+    PERFORM zentry_notify.forget_deliveries(OLD.id, 10000);
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.forget_integration() IS 'Trigger: the log and the state of an integration go with it';
+COMMENT ON FUNCTION zentry_notify.forget_webhook() IS 'Trigger: the URL, the state and the log of a webhook go with it';
 
-DROP TRIGGER IF EXISTS forget_integration ON zentry_notify.webhook_integration;
-CREATE TRIGGER forget_integration AFTER DELETE ON zentry_notify.webhook_integration
-    REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION zentry_notify.forget_integration();
+-- By row and ALWAYS, here and below: what logical replication applies fires no statement's trigger, and must be noticed as well.
+DROP TRIGGER IF EXISTS forget_webhook ON zentry_notify.webhook;
+CREATE TRIGGER forget_webhook AFTER DELETE ON zentry_notify.webhook
+    FOR EACH ROW EXECUTE FUNCTION zentry_notify.forget_webhook();
+ALTER TABLE zentry_notify.webhook ENABLE ALWAYS TRIGGER forget_webhook;
 
 -- Managers write here with their own rights, through zentry_attach or directly: for tables of theirs, whoever runs the session.
 CREATE OR REPLACE FUNCTION zentry_notify.check_source() RETURNS trigger
@@ -199,28 +169,6 @@ DROP TRIGGER IF EXISTS check_source ON zentry_notify.event_source;
 CREATE TRIGGER check_source BEFORE INSERT OR UPDATE OR DELETE ON zentry_notify.event_source
     FOR EACH ROW EXECUTE FUNCTION zentry_notify.check_source();
 
--- While a dump is restored by several jobs, the worker may count what it sends before the dump's own row is there.
-CREATE OR REPLACE FUNCTION zentry_notify.add_count() RETURNS trigger
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    INSERT INTO zentry_notify.webhook_count AS n VALUES (NEW.*)
-    ON CONFLICT (webhook_integration_id) DO UPDATE
-       SET sent = n.sent + EXCLUDED.sent, failed = n.failed + EXCLUDED.failed,
-           last_sent_at = greatest(n.last_sent_at, EXCLUDED.last_sent_at),
-           last_failed_at = greatest(n.last_failed_at, EXCLUDED.last_failed_at),
-           last_error = coalesce(n.last_error, EXCLUDED.last_error);
-    RETURN NULL;
-END
-$$;
-COMMENT ON FUNCTION zentry_notify.add_count() IS 'Trigger: a restored count is added to what the worker has counted meanwhile';
-
--- The worker counts as the agent, and the trigger's own INSERT is not for the trigger.
-DROP TRIGGER IF EXISTS add_count ON zentry_notify.webhook_count;
-CREATE TRIGGER add_count BEFORE INSERT ON zentry_notify.webhook_count
-    FOR EACH ROW WHEN (current_user OPERATOR(pg_catalog.<>) 'zentry_notify_agent' AND pg_catalog.pg_trigger_depth() OPERATOR(pg_catalog.=) 0)
-    EXECUTE FUNCTION zentry_notify.add_count();
-
 -- pg_restore --data-only brings the sources of the dump into a database that is attached already.
 CREATE OR REPLACE FUNCTION zentry_notify.replace_source() RETURNS trigger
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -236,11 +184,3 @@ COMMENT ON FUNCTION zentry_notify.replace_source() IS 'Trigger: a restored sourc
 DROP TRIGGER IF EXISTS replace_source ON zentry_notify.event_source;
 CREATE TRIGGER replace_source BEFORE INSERT ON zentry_notify.event_source
     FOR EACH ROW EXECUTE FUNCTION zentry_notify.replace_source();
-
--- Every session keeps subscriptions and sources in memory; these tell them to look again.
-DROP TRIGGER IF EXISTS configuration_changed ON zentry_notify.webhook_integration;
-CREATE TRIGGER configuration_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON zentry_notify.webhook_integration
-    FOR EACH STATEMENT EXECUTE FUNCTION zentry_notify.configuration_changed();
-DROP TRIGGER IF EXISTS configuration_changed ON zentry_notify.event_source;
-CREATE TRIGGER configuration_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON zentry_notify.event_source
-    FOR EACH STATEMENT EXECUTE FUNCTION zentry_notify.configuration_changed();

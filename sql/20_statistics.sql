@@ -44,7 +44,7 @@ CREATE OR REPLACE VIEW zentry_notify.delivery_totals AS
 SELECT s.webhook_integration_id, w.name AS webhook_integration_name, w.webhook_type, s.event_type,
        s.sent, s.failed, s.retried, s.requests, s.messages, s.rate_limited, s.latency_sum, s.latency
   FROM zentry_notify.delivery_stat s
-  JOIN zentry_notify.webhook_integration w ON w.id = s.webhook_integration_id
+  JOIN zentry_notify.webhook w ON w.id = s.webhook_integration_id
  WHERE s.span = 'ever';
 COMMENT ON VIEW zentry_notify.delivery_totals IS
     'Counters for a collector of metrics: they only grow, over restarts and whatever leaves the log. For sums over event types take those that are not *, for requests those that are';
@@ -89,7 +89,7 @@ BEGIN
            round(zentry_notify.quantile(zentry_notify.sum_histogram(s.latency), 0.95)::numeric, 3),
            round(zentry_notify.quantile(zentry_notify.sum_histogram(s.latency), 0.99)::numeric, 3)
       FROM zentry_notify.delivery_stat s
-      JOIN zentry_notify.webhook_integration w ON w.id = s.webhook_integration_id
+      JOIN zentry_notify.webhook w ON w.id = s.webhook_integration_id
      WHERE ever AND s.span = 'ever'
         OR NOT ever AND s.span = 'minute' AND s.since >= date_trunc('minute', start, 'UTC')
         OR NOT ever AND s.span = 'hour' AND s.since >= date_trunc('hour', start, 'UTC')
@@ -113,7 +113,7 @@ BEGIN
         RAISE EXCEPTION 'hours must be 1 to 2160, not %', coalesce(hours::text, 'null')
             USING ERRCODE = 'invalid_parameter_value', COLUMN = 'hours', HINT = '24 is a day, 168 a week.';
     END IF;
-    IF webhook_id IS NOT NULL AND NOT EXISTS (SELECT FROM zentry_notify.webhook_integration w WHERE w.id = webhook_id) THEN
+    IF webhook_id IS NOT NULL AND NOT EXISTS (SELECT FROM zentry_notify.webhook w WHERE w.id = webhook_id) THEN
         PERFORM zentry_notify.no_such_webhook(webhook_id);
     END IF;
     RETURN QUERY

@@ -31,8 +31,3 @@ COMMENT ON COLUMN zentry_notify.event_wording.created_at IS 'When it was set fir
 
 SELECT pg_catalog.pg_extension_config_dump('zentry_notify.event_wording', '');
 SELECT pg_catalog.pg_extension_config_dump('zentry_notify.event_wording_id_seq', '');
-
-CREATE TRIGGER configuration_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON zentry_notify.event_type
-    FOR EACH STATEMENT EXECUTE FUNCTION zentry_notify.configuration_changed();
-CREATE TRIGGER configuration_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON zentry_notify.event_wording
-    FOR EACH STATEMENT EXECUTE FUNCTION zentry_notify.configuration_changed();

@@ -47,10 +47,10 @@ CREATE OR REPLACE FUNCTION zentry_notify.check_event_type() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    IF NEW.name IS NULL OR NEW.name !~ '^[a-z][a-z0-9_]{0,39}$' OR NEW.name = 'test' THEN
+    IF NEW.name IS NULL OR NEW.name !~ '^[a-z][a-z0-9_]{0,39}$' OR NEW.name IN ('test', 'project_progress') THEN
         RAISE EXCEPTION 'an event type cannot have the name "%"', coalesce(NEW.name, '(null)')
             USING ERRCODE = 'invalid_parameter_value', COLUMN = 'name',
-                  HINT = 'A name has up to 40 small letters, digits and underscores and begins with a letter, such as release_published. "test" is taken.';
+                  HINT = 'A name has up to 40 small letters, digits and underscores and begins with a letter, such as release_published. "test" and "project_progress" are taken.';
     END IF;
     IF jsonb_typeof(NEW.sample) <> 'object' THEN
         RAISE EXCEPTION 'the sample of event type "%" must be a JSON object', NEW.name

@@ -85,7 +85,7 @@ COMMENT ON FUNCTION zentry_notify.status_server() IS 'Status of what the cluster
 CREATE OR REPLACE VIEW zentry_notify.due_delivery AS
 SELECT l.id, l.webhook_integration_id, coalesce(l.next_attempt_at, l.created_at) AS due_at
   FROM zentry_notify.notification_log l
-  JOIN zentry_notify.webhook_integration w ON w.id = l.webhook_integration_id AND w.is_active
+  JOIN zentry_notify.webhook w ON w.id = l.webhook_integration_id AND w.is_active
  WHERE l.status IN ('pending', 'retry')
    AND coalesce(l.next_attempt_at, l.created_at) <= now()
    AND zentry_notify.quiet_until(w.quiet_hours) IS NULL
@@ -115,8 +115,9 @@ BEGIN
         END IF;
     ELSIF worker_died THEN
         RETURN QUERY SELECT 'worker', 'broken', 'has died, and is started again after a pause', log_it;
-    ELSIF current_setting('zentry_notify.sending')::boolean
-          AND EXISTS (SELECT FROM zentry_notify.due_delivery d WHERE d.due_at < now() - interval '5 seconds') THEN
+    ELSIF EXISTS (SELECT FROM zentry_notify.unrouted_since() s WHERE s < now() - interval '30 seconds')
+          OR current_setting('zentry_notify.sending')::boolean
+             AND EXISTS (SELECT FROM zentry_notify.due_delivery d WHERE d.due_at < now() - interval '5 seconds') THEN
         IF short_of_workers_since IS NOT NULL THEN
             RETURN QUERY SELECT 'worker', 'broken', format('no background worker is free, since %s (max_worker_processes is %s)',
                                                            zentry_notify.moment(short_of_workers_since), current_setting('max_worker_processes')),
@@ -127,7 +128,7 @@ BEGIN
                 format('ALTER SYSTEM SET zentry_notify.max_workers = %s; SELECT pg_reload_conf();',
                        least(64, current_setting('zentry_notify.max_workers')::int + databases_waiting));
         ELSE
-            RETURN QUERY SELECT 'worker', 'broken', 'not there, although deliveries are due', '-- see the line of the launcher';
+            RETURN QUERY SELECT 'worker', 'broken', 'not there, although there is something to do', '-- see the line of the launcher';
         END IF;
     ELSE
         RETURN QUERY SELECT 'worker', 'ok', 'none is needed now', '';
@@ -237,7 +238,7 @@ AS $$
                CASE WHEN w.switched_off_at IS NOT NULL THEN 'gone' WHEN NOT w.is_active THEN 'off'
                     WHEN c.webhook_integration_id IS NOT NULL THEN 'failing' ELSE 'active' END AS state,
                coalesce(w.switched_off_at, c.opened_at) AS since, coalesce(w.switched_off_reason, c.error_message) AS reason, c.next_try_at
-          FROM zentry_notify.webhook_integration w
+          FROM zentry_notify.webhook w
           LEFT JOIN zentry_notify.webhook_circuit c ON c.webhook_integration_id = w.id)
     SELECT 'webhooks', CASE WHEN count(*) FILTER (WHERE n.state = 'active') = 0 THEN 'attention' ELSE 'ok' END,
            coalesce(string_agg(format('%s %s', n.count, n.state), ', ' ORDER BY n.state), 'none is registered: nobody hears anything'),
@@ -264,10 +265,6 @@ AS $$
       FROM (SELECT count(*) AS waiting, min(l.created_at) AS oldest FROM zentry_notify.notification_log l WHERE l.status IN ('pending', 'retry')) q
       CROSS JOIN (SELECT min(d.due_at) AS due_at FROM zentry_notify.due_delivery d) d
      UNION ALL
-    SELECT 'milestones', 'attention', format('%s notes are not counted, the oldest of %s', count(*), zentry_notify.moment(min(n.created_at))),
-           '-- see the line of the worker'
-      FROM zentry_notify.progress_note n HAVING min(n.created_at) < now() - interval '5 minutes'
-     UNION ALL
     (SELECT format('webhook %s', l.webhook_integration_id), 'attention', 'rate limited until ' || zentry_notify.moment(max(l.next_attempt_at)),
             format('UPDATE zentry_notify.webhook_integration SET min_interval = ''5 seconds'' WHERE id = %s;', l.webhook_integration_id)
        FROM zentry_notify.notification_log l
@@ -275,6 +272,25 @@ AS $$
       GROUP BY l.webhook_integration_id ORDER BY max(l.next_attempt_at) DESC LIMIT 20);
 $$;
 COMMENT ON FUNCTION zentry_notify.status_queue() IS 'Status of what waits';
+
+CREATE OR REPLACE FUNCTION zentry_notify.status_events() RETURNS TABLE (subject text, state text, detail text, remedy text)
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT 'routing',
+           CASE WHEN c.restored = 'awaited' THEN 'broken' WHEN s.since < now() - interval '5 minutes' THEN 'attention' ELSE 'ok' END,
+           CASE WHEN c.restored = 'awaited' THEN 'a dump has brought events without the row of zentry_notify.route_cursor: nothing is routed'
+                WHEN s.since IS NULL THEN 'every event is routed'
+                ELSE format('%s events wait for it, the first since %s', zentry_notify.unrouted_events(), zentry_notify.moment(s.since)) END,
+           CASE WHEN c.restored = 'awaited' THEN 'SELECT zentry_notify.route_from_now();'
+                WHEN s.since < now() - interval '5 minutes' THEN '-- see the line of the worker' ELSE '' END
+      FROM (SELECT zentry_notify.unrouted_since() AS since) s
+      LEFT JOIN zentry_notify.route_cursor c ON true
+     UNION ALL
+    SELECT 'lost events', 'attention', format('%s since the server started: they could not be written, and nobody hears of them', l.lost),
+           '-- the server log has a warning for each, which begins with zentry_notify'
+      FROM (SELECT zentry_notify.lost_events() AS lost) l WHERE l.lost > 0;
+$$;
+COMMENT ON FUNCTION zentry_notify.status_events() IS 'Status of what was captured: whether the worker has found out who hears of it, and whether any is lost';
 
 CREATE OR REPLACE FUNCTION zentry_notify.status_log() RETURNS TABLE (subject text, state text, detail text, remedy text)
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -290,9 +306,10 @@ AS $$
      UNION ALL
     SELECT 'clock', CASE WHEN l.created_at > clock_timestamp() + interval '1 minute' THEN 'attention' ELSE 'ok' END,
            CASE WHEN l.created_at > clock_timestamp() + interval '1 minute'
-                THEN format('the last delivery is of %s, and now it is %s', l.created_at, now()) ELSE date_trunc('second', now())::text END,
+                THEN format('the last event is of %s, and now it is %s', l.created_at, now()) ELSE date_trunc('second', now())::text END,
            CASE WHEN l.created_at > clock_timestamp() + interval '1 minute' THEN '-- the server''s clock was set back: set it right' ELSE '' END
-      FROM (SELECT (SELECT l.created_at FROM zentry_notify.notification_log l ORDER BY l.id DESC LIMIT 1)) l;
+      FROM (SELECT greatest((SELECT e.created_at FROM zentry_notify.event e ORDER BY e.id DESC LIMIT 1),
+                            (SELECT d.created_at FROM zentry_notify.legacy_delivery d ORDER BY d.id DESC LIMIT 1)) AS created_at) l;
 $$;
 COMMENT ON FUNCTION zentry_notify.status_log() IS 'Status of what became of deliveries, and of the time';
 
@@ -304,6 +321,7 @@ AS $$
      UNION ALL SELECT * FROM zentry_notify.status_privileges()
      UNION ALL SELECT * FROM zentry_notify.status_sources()
      UNION ALL SELECT * FROM zentry_notify.status_webhooks()
+     UNION ALL SELECT * FROM zentry_notify.status_events()
      UNION ALL SELECT * FROM zentry_notify.status_queue()
      UNION ALL SELECT * FROM zentry_notify.status_log();
 $$;

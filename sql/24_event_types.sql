@@ -78,7 +78,7 @@ BEGIN
         RAISE EXCEPTION 'event type "%" is what % fires', name, used USING ERRCODE = 'dependent_objects_still_exist',
             HINT = format('Detach it first: SELECT zentry_detach(''...'', %L);', name);
     END IF;
-    SELECT string_agg(format('%s ("%s")', w.id, w.name), ', ' ORDER BY w.id) INTO used FROM zentry_notify.webhook_integration w WHERE w.event_types ? name;
+    SELECT string_agg(format('%s ("%s")', w.id, w.name), ', ' ORDER BY w.id) INTO used FROM zentry_notify.webhook w WHERE w.event_types ? name;
     IF used IS NOT NULL THEN
         RAISE EXCEPTION 'webhooks subscribe to event type "%"', name USING ERRCODE = 'dependent_objects_still_exist',
             DETAIL = format('They are %s.', used), HINT = 'Change their event_types first, with zentry_update_webhook.';
@@ -98,7 +98,7 @@ DECLARE
     type    zentry_notify.event_type := zentry_notify.require_event_type(event_type);
     ordered jsonb := zentry_notify.ordered_fields(fields::text);
 BEGIN
-    IF webhook_id IS NOT NULL AND NOT EXISTS (SELECT FROM zentry_notify.webhook_integration w WHERE w.id = webhook_id) THEN
+    IF webhook_id IS NOT NULL AND NOT EXISTS (SELECT FROM zentry_notify.webhook w WHERE w.id = webhook_id) THEN
         PERFORM zentry_notify.no_such_webhook(webhook_id);
     END IF;
     -- Not ON CONFLICT: the rules would be looked at twice, and their warnings be said twice.
@@ -131,7 +131,7 @@ AS $$
 DECLARE
     type zentry_notify.event_type := zentry_notify.require_event_type(event_type);
 BEGIN
-    IF webhook_id IS NOT NULL AND NOT EXISTS (SELECT FROM zentry_notify.webhook_integration w WHERE w.id = webhook_id) THEN
+    IF webhook_id IS NOT NULL AND NOT EXISTS (SELECT FROM zentry_notify.webhook w WHERE w.id = webhook_id) THEN
         PERFORM zentry_notify.no_such_webhook(webhook_id);
     END IF;
     DELETE FROM zentry_notify.event_wording w

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 /// Where one value of the event's data comes from.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(untagged)]
 pub enum Expression {
     Column(String),
@@ -41,7 +41,7 @@ pub enum Key {
 }
 
 /// Who hears of the event: `event_source.audience`.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(untagged)]
 pub enum Audience {
     Project {
@@ -57,7 +57,7 @@ pub enum Audience {
 }
 
 /// A table that says which projects (`column`) a person (`match`) belongs to.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 pub struct Membership {
     pub from: String,
     pub r#match: String,
@@ -65,15 +65,28 @@ pub struct Membership {
 }
 
 /// How far a project has come: `event_source.progress`.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 pub struct Progress {
     pub group: String,
     pub status: String,
     pub done: String,
 }
 
+/// How a write changed a project's tasks: an element of `progress` in `event.context`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct ProgressNote {
+    /// The source of milestones; None: the event's own source.
+    pub source: Option<i64>,
+    /// The project's id, as text.
+    pub project: String,
+    /// Tasks that were completed (negative: that are not any more).
+    pub done: i32,
+    /// Tasks that came (negative: that went).
+    pub total: i32,
+}
+
 /// What a write has to change for the event to fire: `event_source.transition`.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 pub struct Transition {
     pub column: String,
     /// What it has to become, as text. Before 0.2.0, the triggers asked themselves.

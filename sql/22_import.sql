@@ -75,7 +75,7 @@ BEGIN
         VALUES (old.id, old.name, old.webhook_type, old.webhook_url, old.project_id, old.created_by_id, old.event_types,
                 coalesce(old.is_active, true), coalesce(old.created_at, now()));
         -- Ids given from now on must not be those that were taken over.
-        PERFORM setval(s.sequence, old.id) FROM pg_get_serial_sequence('zentry_notify.webhook_integration', 'id') AS s (sequence)
+        PERFORM setval(s.sequence, old.id) FROM pg_get_serial_sequence('zentry_notify.webhook', 'id') AS s (sequence)
           WHERE old.id > coalesce(pg_sequence_last_value(s.sequence::regclass), 0);
         state := 'imported';
         reason := CASE WHEN old.event_types = '[]' THEN 'it hears nothing: its list of event types is empty' END;

@@ -12,10 +12,14 @@ BEGIN
     END IF;
     FOR relation, privilege IN
         SELECT needed.relation, kind
-          FROM (VALUES ('zentry_notify.notification_log'::pg_catalog.regclass, 'SELECT, INSERT, UPDATE, DELETE'),
+          FROM (VALUES ('zentry_notify.event'::pg_catalog.regclass, 'SELECT, INSERT, DELETE'),
+                       ('zentry_notify.event_detail', 'SELECT, INSERT, UPDATE, DELETE'),
+                       ('zentry_notify.delivery', 'SELECT, INSERT, UPDATE, DELETE'),
+                       ('zentry_notify.route_cursor', 'SELECT, INSERT, UPDATE'),
+                       ('zentry_notify.legacy_delivery', 'SELECT, UPDATE, DELETE'),
+                       ('zentry_notify.notification_log', 'SELECT'),
                        ('zentry_notify.webhook_circuit', 'SELECT, INSERT, UPDATE, DELETE'),
                        ('zentry_notify.webhook_count', 'SELECT, INSERT, UPDATE, DELETE'),
-                       ('zentry_notify.progress_note', 'SELECT, INSERT, UPDATE, DELETE'),
                        ('zentry_notify.project_progress', 'SELECT, INSERT, UPDATE, DELETE'),
                        ('zentry_notify.delivery_stat', 'SELECT, INSERT, UPDATE, DELETE'),
                        ('zentry_notify.webhook_integration', 'SELECT, UPDATE'),

@@ -2,7 +2,7 @@
 
 CREATE OR REPLACE FUNCTION zentry_notify.capture() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'capture_wrapper';
-COMMENT ON FUNCTION zentry_notify.capture() IS 'Trigger on application tables: writes a pending delivery for each integration that subscribes to the event';
+COMMENT ON FUNCTION zentry_notify.capture() IS 'Trigger on application tables: writes the event, if anybody wants to hear of it';
 
 CREATE OR REPLACE FUNCTION zentry_notify.configuration_changed() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'configuration_changed_wrapper';
@@ -57,6 +57,10 @@ CREATE OR REPLACE FUNCTION zentry_notify.wake(webhook_ids bigint[], overdue bool
     LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'wake_wrapper';
 COMMENT ON FUNCTION zentry_notify.wake(bigint[], boolean) IS
     'At commit, lets the worker look at what waits for these integrations; overdue: also at those that wait to be tried again';
+
+CREATE OR REPLACE FUNCTION zentry_notify.lost_events() RETURNS bigint
+    LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'lost_events_wrapper';
+COMMENT ON FUNCTION zentry_notify.lost_events() IS 'Events of this database that could not be written, since the server started';
 
 CREATE OR REPLACE FUNCTION zentry_notify.warn_unless_preloaded() RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'warn_unless_preloaded_wrapper';

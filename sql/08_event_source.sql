@@ -18,7 +18,6 @@ CREATE TABLE zentry_notify.event_source (
     by_hand          boolean NOT NULL DEFAULT false,
     omit             text[] NOT NULL DEFAULT '{}',
     transition       jsonb,
-    update_of        text[],
     UNIQUE (relation, event_type)
 );
 COMMENT ON TABLE zentry_notify.event_source IS 'Attached tables: their triggers find here what to make of a row';
@@ -30,38 +29,19 @@ COMMENT ON COLUMN zentry_notify.event_source.columns IS
 COMMENT ON COLUMN zentry_notify.event_source.audience IS
     'Who hears: {"all": true}, {"project": key of the data}, or {"person": key of the data, "projects": [{"from", "match", "column"}]}: the projects of that person';
 COMMENT ON COLUMN zentry_notify.event_source.progress IS
-    'Of milestone_reached: {"group": column of the project, "status": column, "done": its value}; the worker counts, the trigger only notes';
+    'Of milestone_reached: {"group": column of the project, "status": column, "done": its value}; the trigger notes the change, the worker counts';
 COMMENT ON COLUMN zentry_notify.event_source.suspended_at IS 'Since when it fires nothing, because its columns or lookups do not work any more; zentry_attach mends it';
 COMMENT ON COLUMN zentry_notify.event_source.suspended_reason IS 'What does not work';
 COMMENT ON COLUMN zentry_notify.event_source.created_at IS 'When it was attached';
-COMMENT ON COLUMN zentry_notify.event_source.insert_when IS 'WHEN of the insert trigger; null: there is none';
-COMMENT ON COLUMN zentry_notify.event_source.update_when IS 'WHEN of the update trigger; null: there is none';
-COMMENT ON COLUMN zentry_notify.event_source.delete_when IS 'WHEN of the delete trigger; null: there is none';
+COMMENT ON COLUMN zentry_notify.event_source.insert_when IS 'The condition of the insert trigger as it was given, for people: it is never executed again; null: there is none';
+COMMENT ON COLUMN zentry_notify.event_source.update_when IS 'The condition of the update trigger as it was given; null: there is none';
+COMMENT ON COLUMN zentry_notify.event_source.delete_when IS 'The condition of the delete trigger as it was given; null: there is none';
 COMMENT ON COLUMN zentry_notify.event_source.by_hand IS 'Attached with a mapping of its own, which zentry_attach() keeps';
 COMMENT ON COLUMN zentry_notify.event_source.rider IS 'Another event of the table that these triggers serve too, because each trigger costs every write';
 COMMENT ON COLUMN zentry_notify.event_source.omit IS
     'Keys of the event''s data that are left out for everybody, such as {task_description}: their columns are not read for it. zentry_attach keeps it';
 COMMENT ON COLUMN zentry_notify.event_source.transition IS
     'What a write has to change: {"column": column, "to": text}. The trigger asks, not its WHEN, which PostgreSQL reads anew in each statement; null: WHEN says all';
-COMMENT ON COLUMN zentry_notify.event_source.update_of IS 'Columns of which an UPDATE has to name one for its trigger to be called; null: every UPDATE';
-
-CREATE TABLE zentry_notify.progress_note (
-    id              bigint GENERATED ALWAYS AS IDENTITY,
-    event_source_id bigint NOT NULL,
-    project_key     text NOT NULL,
-    done_change     integer NOT NULL,
-    total_change    integer NOT NULL,
-    created_at      timestamptz NOT NULL DEFAULT pg_catalog.now(),
-    -- The worker takes all notes of a project at once.
-    PRIMARY KEY (event_source_id, project_key, id)
-);
-COMMENT ON TABLE zentry_notify.progress_note IS 'Projects whose share of completed tasks may have risen; the worker counts them and takes the note away';
-COMMENT ON COLUMN zentry_notify.progress_note.id IS 'Number of the note';
-COMMENT ON COLUMN zentry_notify.progress_note.event_source_id IS 'The source of milestone_reached';
-COMMENT ON COLUMN zentry_notify.progress_note.project_key IS 'The project''s id, as text';
-COMMENT ON COLUMN zentry_notify.progress_note.done_change IS 'Completed tasks that the transaction added';
-COMMENT ON COLUMN zentry_notify.progress_note.total_change IS 'Tasks that the transaction added (negative: removed)';
-COMMENT ON COLUMN zentry_notify.progress_note.created_at IS 'When the transaction wrote it';
 
 CREATE TABLE zentry_notify.project_progress (
     event_source_id bigint NOT NULL,
@@ -76,6 +56,4 @@ COMMENT ON COLUMN zentry_notify.project_progress.highest IS 'In per cent, 0 to 1
 
 SELECT pg_catalog.pg_extension_config_dump('zentry_notify.event_source', '');
 SELECT pg_catalog.pg_extension_config_dump('zentry_notify.event_source_id_seq', '');
-SELECT pg_catalog.pg_extension_config_dump('zentry_notify.progress_note', '');
-SELECT pg_catalog.pg_extension_config_dump('zentry_notify.progress_note_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('zentry_notify.project_progress', '');
