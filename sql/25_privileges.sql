@@ -49,7 +49,7 @@ AS $$
                 WHEN p.proname IN ('zentry_grant', 'zentry_revoke') THEN false
                 WHEN p.proname LIKE 'zentry\_%' OR p.proname = 'import_integration'
                     -- What zentry_attach, zentry_detach and the functions of tokens call with the caller's rights.
-                    OR p.proname IN ('attach_source', 'put_trigger', 'inheritors', 'is_restoring', 'of_clause', 'owns', 'require_owner', 'capture', 'require_membership', 'check_length') THEN privilege IN ('manager', 'application')
+                    OR p.proname IN ('attach_source', 'put_trigger', 'inheritors', 'is_restoring', 'of_clause', 'owns', 'require_owner', 'capture', 'require_membership', 'check_length', 'refuse') THEN privilege IN ('manager', 'application')
                 -- A form says what is wrong with a URL before it is sent.
                 WHEN p.proname = 'check_webhook_url' THEN privilege IN ('manager', 'application')
                 ELSE false END;

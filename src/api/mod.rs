@@ -3,6 +3,7 @@
 mod event_type;
 mod installation;
 mod quiet_hours;
+mod refuse;
 mod statistics;
 mod status;
 mod test_message;

@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
-use nix::fcntl::OFlag;
+use nix::libc::O_NONBLOCK;
 use webhook::client::{check_authorities, parse_proxy};
 use webhook::endpoint::{HostPattern, SecretUrl, parse_host_patterns};
 use webhook::milestones::parse_milestones;
@@ -89,7 +89,7 @@ pub fn read_ca_file(path: &Path) -> Result<Vec<u8>, String> {
     // A pipe would let us wait.
     let file = File::options()
         .read(true)
-        .custom_flags(OFlag::O_NONBLOCK.bits())
+        .custom_flags(O_NONBLOCK)
         .open(path)
         .map_err(|error| reason(&error))?;
     if !file.metadata().map_err(|error| reason(&error))?.is_file() {
