@@ -8,6 +8,12 @@ CREATE OR REPLACE FUNCTION zentry_notify.configuration_changed() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'configuration_changed_wrapper';
 COMMENT ON FUNCTION zentry_notify.configuration_changed() IS 'Trigger on our own tables: every session and the worker read them again';
 
+CREATE OR REPLACE FUNCTION zentry_notify.refuse(
+    condition text, message text, hint text DEFAULT NULL, column_name text DEFAULT NULL, detail text DEFAULT NULL) RETURNS void
+    LANGUAGE c AS 'MODULE_PATHNAME', 'refuse_wrapper';
+COMMENT ON FUNCTION zentry_notify.refuse(text, text, text, text, text) IS
+    'Raises an error. As RAISE, but for the CONTEXT, which does not lead through our own functions';
+
 CREATE OR REPLACE FUNCTION zentry_notify.check_webhook_url(webhook_type text, webhook_url text) RETURNS void
     LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'check_webhook_url_wrapper';
 COMMENT ON FUNCTION zentry_notify.check_webhook_url(text, text) IS 'An error unless it is the URL of such a webhook and zentry_notify.allowed_hosts lets it pass';

@@ -14,20 +14,19 @@ CREATE OR REPLACE FUNCTION zentry_notify.check_filters(filter jsonpath, min_stre
 AS $$
 BEGIN
     IF min_streak_days < 1 THEN
-        RAISE EXCEPTION 'min_streak_days must be at least 1, not %', min_streak_days
-            USING ERRCODE = 'check_violation', COLUMN = 'min_streak_days', HINT = 'Null hears of every streak.';
+        PERFORM zentry_notify.refuse('check_violation', format('min_streak_days must be at least 1, not %s', min_streak_days),
+            'Null hears of every streak.', 'min_streak_days');
     END IF;
     IF milestones = '{}' OR NOT (1 <= ALL (milestones) AND 100 >= ALL (milestones)) OR array_position(milestones, NULL) IS NOT NULL THEN
-        RAISE EXCEPTION 'milestones must be numbers from 1 to 100, not %', milestones
-            USING ERRCODE = 'check_violation', COLUMN = 'milestones', HINT = 'For example {50,100}; null hears of all.';
+        PERFORM zentry_notify.refuse('check_violation', format('milestones must be numbers from 1 to 100, not %s', milestones),
+            'For example {50,100}; null hears of all.', 'milestones');
     END IF;
     -- Of no data at all, a predicate is false or unknown, and anything else is not one truth value.
     BEGIN
         PERFORM jsonb_path_match_tz('{}', filter, '{}', false);
     EXCEPTION WHEN data_exception THEN
-        RAISE EXCEPTION 'filter is not a predicate: %', filter
-            USING ERRCODE = 'invalid_parameter_value', COLUMN = 'filter',
-                  HINT = 'Write a comparison or another test, such as $.points > 20 && $.project_name starts with "Web"; not $ ? (@.points > 20).';
+        PERFORM zentry_notify.refuse('invalid_parameter_value', format('filter is not a predicate: %s', filter),
+            'Write a comparison or another test, such as $.points > 20 && $.project_name starts with "Web"; not $ ? (@.points > 20).', 'filter');
     END;
 END
 $$;
@@ -39,8 +38,6 @@ CREATE OR REPLACE FUNCTION zentry_notify.check_webhook() RETURNS trigger
 AS $$
 DECLARE
     missing text;
-    refusal text;
-    remedy  text;
 BEGIN
     IF TG_OP = 'UPDATE' THEN
         NEW.updated_at := now();
@@ -49,46 +46,40 @@ BEGIN
       FROM pg_attribute a
      WHERE a.attrelid = TG_RELID AND a.attnum > 0 AND a.attnotnull AND to_jsonb(NEW) -> a.attname::text = 'null';
     IF missing IS NOT NULL THEN
-        RAISE EXCEPTION '% of a webhook must not be null', missing
-            USING ERRCODE = 'not_null_violation', HINT = 'Leave it out for its default.';
+        PERFORM zentry_notify.refuse('not_null_violation', format('%s of a webhook must not be null', missing), 'Leave it out for its default.');
     END IF;
     IF NEW.max_events_per_message NOT BETWEEN 1 AND 10 THEN
-        RAISE EXCEPTION 'max_events_per_message must be 1 to 10, not %', NEW.max_events_per_message
-            USING ERRCODE = 'check_violation', COLUMN = 'max_events_per_message', HINT = 'A message has room for ten events.';
+        PERFORM zentry_notify.refuse('check_violation', format('max_events_per_message must be 1 to 10, not %s', NEW.max_events_per_message),
+            'A message has room for ten events.', 'max_events_per_message');
     END IF;
     IF NEW.min_interval NOT BETWEEN '0' AND '1 day' THEN
-        RAISE EXCEPTION 'min_interval must be 0 to 1 day, not %', NEW.min_interval
-            USING ERRCODE = 'check_violation', COLUMN = 'min_interval', HINT = '0 sends as fast as the vendor lets us.';
+        PERFORM zentry_notify.refuse('check_violation', format('min_interval must be 0 to 1 day, not %s', NEW.min_interval),
+            '0 sends as fast as the vendor lets us.', 'min_interval');
     END IF;
     IF NEW.max_age <= '0' THEN
-        RAISE EXCEPTION 'max_age must be longer than 0, not %', NEW.max_age
-            USING ERRCODE = 'check_violation', COLUMN = 'max_age', HINT = 'Null stands for zentry_notify.max_age.';
+        PERFORM zentry_notify.refuse('check_violation', format('max_age must be longer than 0, not %s', NEW.max_age),
+            'Null stands for zentry_notify.max_age.', 'max_age');
     END IF;
     IF array_ndims(NEW.omit_keys) > 1 OR array_position(NEW.omit_keys, NULL) IS NOT NULL THEN
-        RAISE EXCEPTION 'omit_keys must be a list of keys'
-            USING ERRCODE = 'invalid_parameter_value', COLUMN = 'omit_keys', HINT = 'For example {task_description}, or {} to leave nothing out.';
+        PERFORM zentry_notify.refuse('invalid_parameter_value', 'omit_keys must be a list of keys',
+            'For example {task_description}, or {} to leave nothing out.', 'omit_keys');
     END IF;
     IF btrim(NEW.name) = '' THEN
-        RAISE EXCEPTION 'the name of a webhook must not be empty'
-            USING ERRCODE = 'invalid_parameter_value', COLUMN = 'name', HINT = 'Give it a name that its team knows, such as ''Backend channel''.';
+        PERFORM zentry_notify.refuse('invalid_parameter_value', 'the name of a webhook must not be empty',
+            'Give it a name that its team knows, such as ''Backend channel''.', 'name');
     END IF;
     IF NEW.webhook_type NOT IN ('discord', 'teams') THEN
-        RAISE EXCEPTION 'unknown webhook type "%"', NEW.webhook_type
-            USING ERRCODE = 'invalid_parameter_value', COLUMN = 'webhook_type', HINT = 'The types are discord and teams.';
+        PERFORM zentry_notify.refuse('invalid_parameter_value', format('unknown webhook type "%s"', NEW.webhook_type),
+            'The types are discord and teams.', 'webhook_type');
     END IF;
     IF NEW.quiet_hours IS NOT NULL AND (TG_OP = 'INSERT' OR NEW.quiet_hours IS DISTINCT FROM OLD.quiet_hours) THEN
-        BEGIN
-            PERFORM zentry_notify.check_quiet_hours(NEW.quiet_hours);
-        EXCEPTION WHEN invalid_parameter_value THEN
-            GET STACKED DIAGNOSTICS refusal = MESSAGE_TEXT, remedy = PG_EXCEPTION_HINT;
-            RAISE EXCEPTION '%', refusal USING ERRCODE = 'invalid_parameter_value', COLUMN = 'quiet_hours', HINT = remedy;
-        END;
+        PERFORM zentry_notify.check_quiet_hours(NEW.quiet_hours);
     END IF;
     PERFORM zentry_notify.check_filters(NEW.filter, NEW.min_streak_days, NEW.milestones);
     IF jsonb_typeof(NEW.event_types) IS DISTINCT FROM 'array'
        OR EXISTS (SELECT FROM jsonb_array_elements(NEW.event_types) AS e WHERE jsonb_typeof(e) <> 'string') THEN
-        RAISE EXCEPTION 'event_types must be a JSON array of names'
-            USING ERRCODE = 'invalid_parameter_value', COLUMN = 'event_types', HINT = 'For example ["task_completed", "badge_earned"], or ["*"] for all.';
+        PERFORM zentry_notify.refuse('invalid_parameter_value', 'event_types must be a JSON array of names',
+            'For example ["task_completed", "badge_earned"], or ["*"] for all.', 'event_types');
     END IF;
 
     IF TG_OP = 'UPDATE' AND ((NEW.is_active AND NOT OLD.is_active) OR NEW.activated_at IS DISTINCT FROM OLD.activated_at) THEN
@@ -152,13 +143,13 @@ BEGIN
     END IF;
     IF TG_OP = 'INSERT' THEN
         IF NOT zentry_notify.is_restoring() AND NOT EXISTS (SELECT FROM zentry_notify.event_type t WHERE t.name = NEW.event_type) THEN
-            RAISE EXCEPTION 'unknown event type "%"', NEW.event_type USING ERRCODE = 'foreign_key_violation',
-                HINT = 'SELECT zentry_register_event_type(name, title) adds one.';
+            PERFORM zentry_notify.refuse('foreign_key_violation', format('unknown event type "%s"', NEW.event_type),
+                'SELECT zentry_register_event_type(name, title) adds one.');
         END IF;
     END IF;
     IF TG_OP <> 'DELETE' AND (array_ndims(NEW.omit) > 1 OR array_position(NEW.omit, NULL) IS NOT NULL) THEN
-        RAISE EXCEPTION 'omit must be a list of keys'
-            USING ERRCODE = 'invalid_parameter_value', COLUMN = 'omit', HINT = 'For example {task_description}, or {} to leave nothing out.';
+        PERFORM zentry_notify.refuse('invalid_parameter_value', 'omit must be a list of keys',
+            'For example {task_description}, or {} to leave nothing out.', 'omit');
     END IF;
     RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
 END

@@ -1,17 +1,7 @@
 -- Register, change and delete webhooks. The rules are those of the tables (check_webhook) and of what is written to their view.
 
 CREATE OR REPLACE FUNCTION zentry_notify.no_such_webhook(webhook_id bigint) RETURNS void
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    IF webhook_id IS NULL THEN
-        RAISE EXCEPTION 'the webhook''s id must not be null' USING ERRCODE = 'null_value_not_allowed',
-            HINT = 'SELECT id, name FROM zentry_notify.webhooks lists them.';
-    END IF;
-    RAISE EXCEPTION 'there is no webhook with id %', webhook_id USING ERRCODE = 'no_data_found',
-        HINT = 'SELECT id, name FROM zentry_notify.webhooks lists them.';
-END
-$$;
+    LANGUAGE c AS 'MODULE_PATHNAME', 'no_such_webhook_wrapper';
 COMMENT ON FUNCTION zentry_notify.no_such_webhook(bigint) IS 'Raises the error for an id that is null or unknown';
 
 -- Whatever is written to the view webhook_integration. Only what changed is written on, so that a whole row that is saved takes back nothing that
@@ -23,9 +13,6 @@ AS $$
 DECLARE
     url_is_new boolean := TG_OP = 'INSERT' OR (TG_OP = 'UPDATE' AND NEW.webhook_url IS DISTINCT FROM OLD.webhook_url);
     written    zentry_notify.webhook;
-    refusal    text;
-    remedy     text;
-    culprit    text;
 BEGIN
     IF TG_OP = 'DELETE' THEN
         DELETE FROM zentry_notify.webhook w WHERE w.id = OLD.id;
@@ -73,24 +60,16 @@ BEGIN
         END IF;
     END IF;
 
-    BEGIN
-        IF url_is_new OR NEW.webhook_type <> OLD.webhook_type THEN
-            culprit := 'webhook_url';
-            IF NEW.webhook_url IS NULL THEN
-                RAISE EXCEPTION 'webhook_url of a webhook must not be null'
-                    USING ERRCODE = 'not_null_violation', HINT = 'Copy it from Discord or Teams.';
-            END IF;
-            PERFORM zentry_notify.check_webhook_url(NEW.webhook_type, NEW.webhook_url);
+    IF url_is_new OR NEW.webhook_type <> OLD.webhook_type THEN
+        IF NEW.webhook_url IS NULL THEN
+            PERFORM zentry_notify.refuse('not_null_violation', 'webhook_url of a webhook must not be null',
+                'Copy it from Discord or Teams.', 'webhook_url');
         END IF;
-        IF NEW.mention IS NOT NULL AND (url_is_new OR (NEW.mention, NEW.webhook_type) IS DISTINCT FROM (OLD.mention, OLD.webhook_type)) THEN
-            culprit := 'mention';
-            PERFORM zentry_notify.check_mention(NEW.webhook_type, NEW.webhook_url, NEW.mention);
-        END IF;
-    EXCEPTION WHEN invalid_parameter_value THEN
-        GET STACKED DIAGNOSTICS refusal = MESSAGE_TEXT, remedy = PG_EXCEPTION_HINT;
-        RAISE EXCEPTION '%', refusal USING ERRCODE = 'invalid_parameter_value', COLUMN = culprit,
-            HINT = coalesce(nullif(remedy, ''), CASE culprit WHEN 'webhook_url' THEN 'Copy it from Discord or Teams once more.' ELSE '' END);
-    END;
+        PERFORM zentry_notify.check_webhook_url(NEW.webhook_type, NEW.webhook_url);
+    END IF;
+    IF NEW.mention IS NOT NULL AND (url_is_new OR (NEW.mention, NEW.webhook_type) IS DISTINCT FROM (OLD.mention, OLD.webhook_type)) THEN
+        PERFORM zentry_notify.check_mention(NEW.webhook_type, NEW.webhook_url, NEW.mention);
+    END IF;
     IF TG_OP = 'INSERT' OR NEW.event_types IS DISTINCT FROM OLD.event_types THEN
         PERFORM zentry_notify.require_event_types(written.event_types);
     END IF;
@@ -129,9 +108,8 @@ BEGIN
       FROM jsonb_array_elements_text(event_types) AS e
      WHERE e <> '*' AND NOT EXISTS (SELECT FROM zentry_notify.event_type t WHERE t.name = e);
     IF unknown IS NOT NULL THEN
-        RAISE EXCEPTION 'unknown event type %', unknown
-            USING ERRCODE = 'invalid_parameter_value', COLUMN = 'event_types',
-                  HINT = format('The event types are %s; * stands for all.', (SELECT string_agg(t.name, ', ' ORDER BY t.name) FROM zentry_notify.event_type t));
+        PERFORM zentry_notify.refuse('invalid_parameter_value', format('unknown event type %s', unknown),
+            format('The event types are %s; * stands for all.', (SELECT string_agg(t.name, ', ' ORDER BY t.name) FROM zentry_notify.event_type t)), 'event_types');
     END IF;
 END
 $$;
@@ -143,8 +121,8 @@ AS $$
 BEGIN
     RETURN nullif(filter, '')::jsonpath;
 EXCEPTION WHEN syntax_error OR data_exception THEN
-    RAISE EXCEPTION 'filter is no JSON path: %', SQLERRM
-        USING ERRCODE = 'invalid_parameter_value', COLUMN = 'filter', HINT = 'For example $.points > 20, or $.project_name starts with "Web".';
+    PERFORM zentry_notify.refuse('invalid_parameter_value', format('filter is no JSON path: %s', SQLERRM),
+        'For example $.points > 20, or $.project_name starts with "Web".', 'filter');
 END
 $$;
 COMMENT ON FUNCTION zentry_notify.to_filter(text) IS 'The JSON path that the text is; null for an empty one';
@@ -225,8 +203,8 @@ CREATE OR REPLACE FUNCTION zentry_notify.not_null(value text, parameter text) RE
 AS $$
 BEGIN
     IF value IS NULL THEN
-        RAISE EXCEPTION '% must not be null', parameter USING ERRCODE = 'null_value_not_allowed', COLUMN = parameter,
-            HINT = 'zentry_register_webhook(name, webhook_type, webhook_url) needs all three.';
+        PERFORM zentry_notify.refuse('null_value_not_allowed', format('%s must not be null', parameter),
+            'zentry_register_webhook(name, webhook_type, webhook_url) needs all three.', parameter);
     END IF;
     RETURN value;
 END
@@ -238,8 +216,8 @@ CREATE OR REPLACE FUNCTION zentry_notify.check_length(value text, maximum intege
 AS $$
 BEGIN
     IF length(value) > maximum THEN
-        RAISE EXCEPTION '% must not be longer than % characters', parameter, maximum
-            USING ERRCODE = 'string_data_right_truncation', COLUMN = parameter, DETAIL = format('It has %s.', length(value)), HINT = 'Shorten it.';
+        PERFORM zentry_notify.refuse('string_data_right_truncation', format('%s must not be longer than %s characters', parameter, maximum),
+            'Shorten it.', parameter, format('It has %s.', length(value)));
     END IF;
 END
 $$;

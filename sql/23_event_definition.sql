@@ -48,13 +48,12 @@ CREATE OR REPLACE FUNCTION zentry_notify.check_event_type() RETURNS trigger
 AS $$
 BEGIN
     IF NEW.name IS NULL OR NEW.name !~ '^[a-z][a-z0-9_]{0,39}$' OR NEW.name IN ('test', 'project_progress') THEN
-        RAISE EXCEPTION 'an event type cannot have the name "%"', coalesce(NEW.name, '(null)')
-            USING ERRCODE = 'invalid_parameter_value', COLUMN = 'name',
-                  HINT = 'A name has up to 40 small letters, digits and underscores and begins with a letter, such as release_published. "test" and "project_progress" are taken.';
+        PERFORM zentry_notify.refuse('invalid_parameter_value', format('an event type cannot have the name "%s"', coalesce(NEW.name, '(null)')),
+            'A name has up to 40 small letters, digits and underscores and begins with a letter, such as release_published. "test" and "project_progress" are taken.', 'name');
     END IF;
     IF jsonb_typeof(NEW.sample) <> 'object' THEN
-        RAISE EXCEPTION 'the sample of event type "%" must be a JSON object', NEW.name
-            USING ERRCODE = 'invalid_parameter_value', COLUMN = 'sample', HINT = 'For example {"release_name": "2.0"}.';
+        PERFORM zentry_notify.refuse('invalid_parameter_value', format('the sample of event type "%s" must be a JSON object', NEW.name),
+            'For example {"release_name": "2.0"}.', 'sample');
     END IF;
     PERFORM zentry_notify.check_definition(jsonb_strip_nulls(to_jsonb(NEW) - '{built_in,created_at,sample}'::text[]), NEW.sample,
         ARRAY(SELECT jsonb_object_keys(NEW.sample)
@@ -72,8 +71,8 @@ DECLARE
 BEGIN
     SELECT t.* INTO type FROM zentry_notify.event_type t WHERE t.name = NEW.event_type;
     IF NOT FOUND AND NOT zentry_notify.is_restoring() THEN
-        RAISE EXCEPTION 'unknown event type "%"', NEW.event_type USING ERRCODE = 'foreign_key_violation',
-            HINT = 'SELECT zentry_register_event_type(name, title) adds one.';
+        PERFORM zentry_notify.refuse('foreign_key_violation', format('unknown event type "%s"', NEW.event_type),
+            'SELECT zentry_register_event_type(name, title) adds one.');
     END IF;
     IF type.name IS NOT NULL THEN
         PERFORM zentry_notify.check_definition(

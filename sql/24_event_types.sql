@@ -16,9 +16,8 @@ DECLARE
 BEGIN
     SELECT t.* INTO type FROM zentry_notify.event_type t WHERE t.name = require_event_type.event_type;
     IF NOT FOUND THEN
-        RAISE EXCEPTION 'unknown event type "%"', left(coalesce(require_event_type.event_type, '(null)'), 50)
-            USING ERRCODE = 'invalid_parameter_value',
-                  HINT = format('The event types are %s.', (SELECT string_agg(t.name, ', ' ORDER BY t.name) FROM zentry_notify.event_type t));
+        PERFORM zentry_notify.refuse('invalid_parameter_value', format('unknown event type "%s"', left(coalesce(require_event_type.event_type, '(null)'), 50)),
+            format('The event types are %s.', (SELECT string_agg(t.name, ', ' ORDER BY t.name) FROM zentry_notify.event_type t)));
     END IF;
     RETURN type;
 END
@@ -35,12 +34,13 @@ DECLARE
     ordered jsonb := zentry_notify.ordered_fields(fields::text);
 BEGIN
     IF title IS NULL THEN
-        RAISE EXCEPTION 'the title must not be null' USING ERRCODE = 'null_value_not_allowed', HINT = 'It is what the message is called, such as ''Release published''.';
+        PERFORM zentry_notify.refuse('null_value_not_allowed', 'the title must not be null',
+            'It is what the message is called, such as ''Release published''.');
     END IF;
     IF EXISTS (SELECT FROM zentry_notify.event_type t WHERE t.name = name AND t.built_in) THEN
         IF time_key IS NOT NULL OR sample IS NOT NULL THEN
-            RAISE EXCEPTION 'a built-in event type keeps its time_key and its sample'
-                USING ERRCODE = 'feature_not_supported', HINT = 'Its words, colour and emoji can be changed.';
+            PERFORM zentry_notify.refuse('feature_not_supported', 'a built-in event type keeps its time_key and its sample',
+                'Its words, colour and emoji can be changed.');
         END IF;
         PERFORM zentry_notify.put_wording(name, NULL, title, text, fields, colour, emoji, footer);
         RETURN;
@@ -70,18 +70,18 @@ DECLARE
     used text;
 BEGIN
     IF type.built_in THEN
-        RAISE EXCEPTION 'event type "%" is built in', name USING ERRCODE = 'wrong_object_type',
-            HINT = format('SELECT zentry_reset_event_type(%L) takes back what was changed of it.', name);
+        PERFORM zentry_notify.refuse('wrong_object_type', format('event type "%s" is built in', name),
+            format('SELECT zentry_reset_event_type(%L) takes back what was changed of it.', name));
     END IF;
     SELECT string_agg(s.relation::text, ', ' ORDER BY s.relation::text) INTO used FROM zentry_notify.event_source s WHERE s.event_type = name;
     IF used IS NOT NULL THEN
-        RAISE EXCEPTION 'event type "%" is what % fires', name, used USING ERRCODE = 'dependent_objects_still_exist',
-            HINT = format('Detach it first: SELECT zentry_detach(''...'', %L);', name);
+        PERFORM zentry_notify.refuse('dependent_objects_still_exist', format('event type "%s" is what %s fires', name, used),
+            format('Detach it first: SELECT zentry_detach(''...'', %L);', name));
     END IF;
     SELECT string_agg(format('%s ("%s")', w.id, w.name), ', ' ORDER BY w.id) INTO used FROM zentry_notify.webhook w WHERE w.event_types ? name;
     IF used IS NOT NULL THEN
-        RAISE EXCEPTION 'webhooks subscribe to event type "%"', name USING ERRCODE = 'dependent_objects_still_exist',
-            DETAIL = format('They are %s.', used), HINT = 'Change their event_types first, with zentry_update_webhook.';
+        PERFORM zentry_notify.refuse('dependent_objects_still_exist', format('webhooks subscribe to event type "%s"', name),
+            'Change their event_types first, with zentry_update_webhook.', '', format('They are %s.', used));
     END IF;
     DELETE FROM zentry_notify.event_wording w WHERE w.event_type = name;
     DELETE FROM zentry_notify.event_type t WHERE t.name = name;

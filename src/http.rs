@@ -5,7 +5,6 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::net::UnixStream;
 
 use webhook::client::{Client, ClientConfig};
-use webhook::endpoint::SecretUrl;
 use webhook::http_thread::{HttpThread, Incoming, Outgoing, Stopped};
 
 use crate::settings;
@@ -61,27 +60,18 @@ impl Http {
 }
 
 fn client(max_idle_per_host: usize) -> Result<Client, String> {
-    let ca_pem = match settings::ca_file() {
-        None => None,
-        Some(path) => {
-            Some(std::fs::read(&path).map_err(|error| format!("zentry_notify.ca_file \"{path}\": {error}"))?)
-        }
-    };
-    let proxy = match settings::proxy() {
-        None => None,
-        Some(text) => {
-            let url = text
-                .parse()
-                .map_err(|error| format!("zentry_notify.proxy is no URL: {error}"))?;
-            Some(SecretUrl::new(url))
-        }
-    };
+    let ca_pem = settings::ca_file()
+        .map(|path| {
+            settings::read_ca_file(&path)
+                .map_err(|reason| format!("zentry_notify.ca_file \"{}\" cannot be used: {reason}", path.display()))
+        })
+        .transpose()?;
     let config = ClientConfig {
         request_timeout: settings::request_timeout(),
         connect_timeout: settings::connect_timeout(),
         ca_pem,
         allow_private_addresses: settings::allow_private_addresses(),
-        proxy,
+        proxy: settings::proxy(),
         max_idle_per_host,
     };
     Client::new(&config).map_err(|error| error.to_string())

@@ -1,23 +1,43 @@
-//! Messages with a hint. (The last argument of pgrx's `ereport!` is the detail.)
+//! Messages with a hint, for users.
 
-use pgrx::pg_sys::panic::ErrorReport;
-use pgrx::prelude::*;
+use pgrx::PgSqlErrorCode;
 
-/// A warning for the client and the server log.
+use crate::pg::error::{self, Message};
+
+/// Raises a warning for the client and the server log.
 pub fn warning(code: PgSqlErrorCode, message: String, hint: &str) {
-    ErrorReport::new(code, message, "zentry_notify")
-        .set_hint(hint.to_owned())
-        .report(PgLogLevel::WARNING);
+    error::warn(
+        code,
+        &Message {
+            text: &message,
+            hint,
+            ..Message::default()
+        },
+    );
 }
 
-/// An error. An empty detail is none.
+/// Raises an error. An empty detail is none.
 pub fn error(code: PgSqlErrorCode, message: String, detail: &str, hint: &str) -> ! {
-    let report = ErrorReport::new(code, message, "zentry_notify").set_hint(hint.to_owned());
-    let report = if detail.is_empty() {
-        report
-    } else {
-        report.set_detail(detail.to_owned())
-    };
-    report.report(PgLogLevel::ERROR);
-    unreachable!("an error does not return")
+    error::raise(
+        code,
+        &Message {
+            text: &message,
+            detail,
+            hint,
+            ..Message::default()
+        },
+    )
+}
+
+/// Raises an error about a value that cannot be taken. `column` is the column or parameter that has it.
+pub fn refuse(column: &str, message: &str, hint: &str) -> ! {
+    error::raise(
+        PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
+        &Message {
+            text: message,
+            hint,
+            column,
+            ..Message::default()
+        },
+    )
 }

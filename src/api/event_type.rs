@@ -3,14 +3,15 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use pgrx::JsonB;
 use pgrx::prelude::*;
+use pgrx::{AnyElement, JsonB};
 use serde_json::Value;
 use webhook::definition::{Definition, EventDefinition, TEST, builtin, parse_fields, placeholder, sample};
 use webhook::endpoint::EndpointKind;
 use webhook::event::Event;
 use webhook::message;
 
+use crate::pg::jsonb;
 use crate::report;
 
 const TEMPLATES: &str = "Templates are Jinja's language over the event's data: {{ task_title }}, {% if points %} ... {% endif %}, {{ user_name|upper }}; \
@@ -25,19 +26,17 @@ fn built_in_event_types() -> TableIterator<'static, (name!(definition, JsonB), n
     }))
 }
 
-/// An error unless the definition makes messages, of the sample too; a warning for keys that are not `known`.
+/// Raises an error unless the definition makes messages, of the sample too; a warning for keys that are not `known`.
 #[pg_extern(sql = false)]
-fn check_definition(definition: JsonB, sample: Option<JsonB>, known: Option<Vec<Option<String>>>) {
-    let raw = parse(definition.0);
+fn check_definition(definition: AnyElement, sample: Option<AnyElement>, known: Option<Vec<Option<String>>>) {
+    let raw = parse(&definition);
     let definition = compile(&raw);
-    if let Some(JsonB(data)) = sample
-        && let Err(error) = definition.try_card(&event(&raw.name, &data))
+    if let Some(sample) = sample
+        && let Err(error) = definition.try_card(&event(&raw.name, data_of("sample", &sample)))
     {
-        refuse(
-            format!(
-                "event type \"{}\" makes no message of its sample: {error}",
-                raw.name
-            ),
+        report::refuse(
+            "sample",
+            &format!("event type \"{}\" makes no message of its sample: {error}", raw.name),
             TEMPLATES,
         );
     }
@@ -64,43 +63,39 @@ fn check_definition(definition: JsonB, sample: Option<JsonB>, known: Option<Vec<
     }
 }
 
-/// The fields as an array, in the order of the text.
+/// Returns the fields as an array, in the order of the text.
 #[pg_extern(sql = false)]
 fn ordered_fields(fields: &str) -> JsonB {
-    match parse_fields(fields).and_then(serde_json::to_value) {
-        Ok(fields) => JsonB(fields),
-        Err(error) => refuse(
-            format!("the fields cannot be used: {error}"),
-            "Give names and values, such as {\"Points\": \"{{ points }}\"}.",
-        ),
-    }
+    let fields = parse_fields(fields).unwrap_or_else(|error| {
+        report::refuse(
+            "fields",
+            &error.to_string(),
+            "Give names and templates, such as {\"Points\": \"{{ points }}\"}.",
+        )
+    });
+    JsonB(serde_json::to_value(fields).unwrap_or_default())
 }
 
 #[pg_extern(sql = false)]
-fn placeholder_event(definition: JsonB) -> JsonB {
-    JsonB(Value::Object(placeholder(&parse(definition.0))))
+fn placeholder_event(definition: AnyElement) -> JsonB {
+    JsonB(Value::Object(placeholder(&parse(&definition))))
 }
 
 #[pg_extern(sql = false)]
-fn render_event(definition: JsonB, format: &str, data: JsonB) -> JsonB {
+fn render_event(definition: AnyElement, format: &str, data: AnyElement) -> JsonB {
     let kind = match format {
         "discord" => EndpointKind::Discord,
         "teams" | "teams_workflow" => EndpointKind::TeamsWorkflow,
         "teams_connector" => EndpointKind::TeamsConnector,
-        _ => refuse(
-            format!("unknown webhook type \"{format}\""),
+        _ => report::refuse(
+            "webhook_type",
+            &format!("unknown webhook type \"{format}\""),
             "The types are discord, teams (the Adaptive Card that Workflows take) and teams_connector (a MessageCard).",
         ),
     };
-    if !data.0.is_object() {
-        refuse(
-            "the data must be a JSON object".to_owned(),
-            "For example {\"task_title\": \"Write the release notes\"}.",
-        );
-    }
-    let raw = parse(definition.0);
+    let raw = parse(&definition);
     let definition = compile(&raw);
-    let event = event(&raw.name, &data.0);
+    let event = event(&raw.name, data_of("data", &data));
     if let Err(error) = definition.try_card(&event) {
         report::warning(
             PgSqlErrorCode::ERRCODE_WARNING,
@@ -117,38 +112,48 @@ fn render_event(definition: JsonB, format: &str, data: JsonB) -> JsonB {
 
 #[pg_extern(sql = false)]
 fn webhook_format(webhook_type: &str, webhook_url: &str) -> &'static str {
-    match super::url::endpoint(webhook_type, webhook_url).map(|endpoint| endpoint.kind()) {
-        Ok(EndpointKind::Discord) => "discord",
-        Ok(EndpointKind::TeamsWorkflow) => "teams_workflow",
-        Ok(EndpointKind::TeamsConnector) => "teams_connector",
-        Err(refusal) => refusal.raise(),
+    match super::url::require_endpoint(webhook_type, webhook_url).kind() {
+        EndpointKind::Discord => "discord",
+        EndpointKind::TeamsWorkflow => "teams_workflow",
+        EndpointKind::TeamsConnector => "teams_connector",
     }
 }
 
-fn parse(definition: Value) -> EventDefinition {
-    serde_json::from_value(definition)
-        .unwrap_or_else(|error| refuse(format!("the definition cannot be used: {error}"), TEMPLATES))
+fn parse(definition: &AnyElement) -> EventDefinition {
+    EventDefinition::parse(&jsonb::text_of(definition)).unwrap_or_else(|error| report::refuse("", &error.to_string(), TEMPLATES))
 }
 
 fn compile(raw: &EventDefinition) -> Definition {
     Definition::compile(raw).unwrap_or_else(|error| {
-        refuse(
-            format!("event type \"{}\" cannot be used: {error}", raw.name),
+        report::refuse(
+            "",
+            &format!("event type \"{}\" cannot be used: {error}", raw.name),
             TEMPLATES,
         )
     })
 }
 
-fn event(event_type: &str, data: &Value) -> Event {
-    Event {
-        event_type: event_type.into(),
-        data: data.to_string().into(),
-        occurred_at: Timestamp::now(),
+/// Returns the data, or raises the error that says why they are none.
+fn data_of(parameter: &str, data: &AnyElement) -> String {
+    let text = jsonb::text_of(data);
+    let hint = "For example {\"task_title\": \"Write the release notes\"}.";
+    match serde_json::from_str::<Value>(&text) {
+        Ok(Value::Object(_)) => text,
+        Ok(_) => report::refuse(parameter, &format!("the {parameter} must be a JSON object"), hint),
+        Err(_) => report::refuse(
+            parameter,
+            &format!("the {parameter} must not have numbers beyond 1e308"),
+            "Write such numbers as strings.",
+        ),
     }
 }
 
-fn refuse(message: String, hint: &str) -> ! {
-    report::error(PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE, message, "", hint)
+fn event(event_type: &str, data: String) -> Event {
+    Event {
+        event_type: event_type.into(),
+        data: data.into(),
+        occurred_at: Timestamp::now(),
+    }
 }
 
 /// What the SQL of 0.1.0 calls until it is updated.

@@ -4,21 +4,17 @@ use jiff::Timestamp;
 use pgrx::prelude::*;
 use webhook::quiet_hours::QuietHours;
 
-use super::url::Refusal;
+use crate::report;
 use crate::timestamp::to_timestamptz;
 
 const HINT: &str =
     "For example 22:00-07:00 Europe/Berlin, or Mon-Fri 20:00-08:00, Sat-Sun 00:00-24:00 America/New_York.";
 
-/// An error with a hint for what is no quiet hours.
+/// Raises an error for what is no quiet hours.
 #[pg_extern(sql = false)]
 fn check_quiet_hours(quiet_hours: &str) {
     if let Err(error) = quiet_hours.parse::<QuietHours>() {
-        let refusal = Refusal {
-            message: format!("quiet_hours: {error}"),
-            hint: Some(HINT.to_owned()),
-        };
-        refusal.raise();
+        report::refuse("quiet_hours", &format!("quiet_hours: {error}"), HINT);
     }
 }
 

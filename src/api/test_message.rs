@@ -52,8 +52,7 @@ fn zentry_test_webhook(
         webhook_url,
         mention,
     } = find(webhook_id);
-    let endpoint =
-        super::url::endpoint(&webhook_type, &webhook_url).unwrap_or_else(|refusal| refusal.raise());
+    let endpoint = super::url::require_endpoint(&webhook_type, &webhook_url);
     let mention = mention.and_then(|text| Mention::parse(endpoint.kind(), &text).ok());
     let event = event(test_message.unwrap_or("Test message from Zentry!"));
     let judgement = post(&endpoint, &event, mention.as_ref());
@@ -86,10 +85,7 @@ fn find(webhook_id: Option<i64>) -> Found {
             .flatten()
     });
     found.unwrap_or_else(|| {
-        with_spi(|| {
-            Plan::prepare("SELECT zentry_notify.no_such_webhook($1)", &[pg_sys::INT8OID])
-                .execute(&[webhook_id.into_datum()])
-        });
+        super::refuse::no_such_webhook(webhook_id);
         unreachable!("no_such_webhook raises an error")
     })
 }

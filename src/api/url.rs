@@ -4,66 +4,43 @@ use pgrx::prelude::*;
 use webhook::endpoint::{Endpoint, WebhookType, redact};
 use webhook::mention::Mention;
 
-use crate::settings;
+use crate::{report, settings};
 
-/// An error with a hint unless `webhook_url` is the URL of such a webhook and may be called.
+/// Raises an error unless `webhook_url` is the URL of such a webhook and may be called.
 #[pg_extern(sql = false)]
 fn check_webhook_url(webhook_type: &str, webhook_url: &str) {
-    if let Err(refusal) = endpoint(webhook_type, webhook_url) {
-        refusal.raise();
-    }
+    require_endpoint(webhook_type, webhook_url);
 }
 
-/// An error with a hint unless messages to the webhook can ping so.
+/// Raises an error unless messages to the webhook can ping so.
 #[pg_extern(sql = false)]
 fn check_mention(webhook_type: &str, webhook_url: &str, mention: &str) {
-    let endpoint = endpoint(webhook_type, webhook_url).unwrap_or_else(|refusal| refusal.raise());
+    let endpoint = require_endpoint(webhook_type, webhook_url);
     if let Err(error) = Mention::parse(endpoint.kind(), mention) {
-        let refusal = Refusal {
-            message: format!("mention: {error}"),
-            hint: Some(error.hint().to_owned()),
-        };
-        refusal.raise();
+        report::refuse("mention", &format!("mention: {error}"), error.hint());
     }
 }
 
-/// The URL without its secret.
+/// Returns the URL without its secret.
 #[pg_extern(sql = false)]
 fn redact_url(webhook_url: &str) -> String {
     redact(webhook_url)
 }
 
-/// Why a URL is refused, without its secret.
-pub struct Refusal {
-    pub message: String,
-    pub hint: Option<String>,
-}
-
-impl Refusal {
-    pub fn raise(self) -> ! {
-        let report = pgrx::pg_sys::panic::ErrorReport::new(
-            PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
-            self.message,
-            pgrx::function_name!(),
+/// Returns where the webhook's messages go, or raises the error that says why they can go nowhere.
+pub fn require_endpoint(webhook_type: &str, webhook_url: &str) -> Endpoint {
+    let Ok(webhook_type) = webhook_type.parse::<WebhookType>() else {
+        report::refuse(
+            "webhook_type",
+            &format!("unknown webhook type \"{webhook_type}\""),
+            "The types are discord and teams.",
         );
-        let report = match self.hint {
-            Some(hint) => report.set_hint(hint),
-            None => report,
-        };
-        report.report(PgLogLevel::ERROR);
-        unreachable!("an error does not return")
-    }
-}
-
-pub fn endpoint(webhook_type: &str, webhook_url: &str) -> Result<Endpoint, Refusal> {
-    let refusal = |message: String, hint| Refusal { message, hint };
-    let policy = settings::url_policy().map_err(|error| refusal(error, None))?;
-    let webhook_type: WebhookType = webhook_type.parse().map_err(|error| {
-        refusal(
-            format!("{error}"),
-            Some("The types are discord and teams.".into()),
+    };
+    Endpoint::parse(webhook_type, webhook_url, &settings::url_policy()).unwrap_or_else(|error| {
+        report::refuse(
+            "webhook_url",
+            &error.to_string(),
+            &error.hint().unwrap_or_default(),
         )
-    })?;
-    Endpoint::parse(webhook_type, webhook_url, &policy)
-        .map_err(|error| refusal(error.to_string(), error.hint()))
+    })
 }

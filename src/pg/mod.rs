@@ -3,10 +3,13 @@
 pub mod acting_as;
 pub mod column;
 pub mod equality;
+pub mod error;
 pub mod field;
+pub mod guc;
 mod heap;
 mod iso;
 pub mod json;
+pub mod jsonb;
 pub mod lock;
 pub mod make_trigger;
 pub mod memory;

@@ -329,7 +329,7 @@ impl Worker {
         let url_policy = settings::url_policy();
         self.lanes = integrations
             .iter()
-            .map(|integration| (integration.id, Lane::of(integration, url_policy.as_ref())))
+            .map(|integration| (integration.id, Lane::of(integration, Ok(&url_policy))))
             .collect();
         self.switched_off.retain(|lane, _| !self.lanes.contains_key(lane));
         let idle_connections = idle_connections(&self.lanes);

@@ -13,7 +13,8 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{Body, Method, Request, Response};
 use tokio::time::{Instant, timeout_at};
 
-pub use config::{ClientConfig, ClientError};
+pub use config::{ClientConfig, ClientError, ProxyError, parse_proxy};
+pub use tls::check_authorities;
 
 use crate::endpoint::{self, EndpointKind, SecretUrl};
 use crate::outcome::{Answer, JUDGED_HEADERS, TransportError};

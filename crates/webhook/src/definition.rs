@@ -16,7 +16,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 pub use builtin::{TEST, builtin};
 pub use catalogue::Catalogue;
@@ -44,38 +44,29 @@ const MAX_FOOTER: usize = 2048;
 ///
 /// `title`, `text` and the fields' values are templates in Jinja's language over the event's data, in which `**`
 /// switches bold on and off. What they print is text, never markup.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct EventDefinition {
     pub name: String,
     pub title: String,
     /// 0xRRGGBB; as JSON `"#rrggbb"`.
-    #[serde(default = "default_colour", with = "notation::colour")]
+    #[serde(serialize_with = "notation::write_colour")]
     pub colour: u32,
-    #[serde(default)]
     pub emoji: String,
-    #[serde(default)]
     pub text: String,
     /// A field whose value comes out empty is left out. As JSON an array of them, or an object of names and values.
-    #[serde(default, deserialize_with = "notation::fields")]
     pub fields: Vec<FieldDefinition>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub footer: Option<String>,
     /// The key of the data that holds the event's own time (ISO 8601 with an offset); the time when it was
     /// captured where there is none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub time_key: Option<String>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct FieldDefinition {
     pub name: String,
     pub value: String,
-}
-
-fn default_colour() -> u32 {
-    DEFAULT_COLOUR
 }
 
 /// Why a definition cannot be used.
@@ -104,7 +95,7 @@ impl DefinitionError {
 impl fmt::Display for DefinitionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Invalid { part, reason } => write!(f, "{part}: {reason}"),
+            Self::Invalid { part, reason } => write!(f, "{part} {reason}"),
             Self::Template {
                 part,
                 line,
@@ -157,7 +148,7 @@ impl Definition {
         if raw.fields.len() > MAX_FIELDS {
             return Err(DefinitionError::invalid(
                 "fields",
-                format!("must be at most {MAX_FIELDS}"),
+                format!("must not be more than {MAX_FIELDS}"),
             ));
         }
         let footer = raw.footer.as_deref().unwrap_or_default();

@@ -13,6 +13,7 @@ pub mod http_thread;
 pub mod id_set;
 pub mod mention;
 pub mod message;
+pub mod milestones;
 pub mod open_batch;
 pub mod outcome;
 pub mod quiet_hours;

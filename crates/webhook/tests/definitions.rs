@@ -43,10 +43,35 @@ fn fields_are_an_object_in_its_order_or_an_array() {
     let array = serde_json::to_value(&object).unwrap();
     assert_eq!(array["fields"][0], json!({ "name": "Zeta", "value": "{{ z }}" }));
     assert_eq!(definition(array), object);
-    for wrong in [json!("text"), json!({ "a": 1 }), json!([{ "name": "a" }])] {
-        let raw =
-            serde_json::from_value::<EventDefinition>(json!({ "name": "a", "title": "A", "fields": wrong }));
-        assert!(raw.is_err(), "{wrong}");
+}
+
+#[test]
+fn what_is_wrong_is_named_by_its_key_and_the_refusal_says_what_it_must_be() {
+    for (json, refusal) in [
+        ("3", "the definition must be a JSON object, not a number"),
+        ("{}", "name must not be missing"),
+        (r#"{"name": "a"}"#, "title must not be missing"),
+        (r#"{"name": "a", "title": null}"#, "title must be a string, not null"),
+        (r#"{"name": "a", "title": ["A"]}"#, "title must be a string, not an array"),
+        (
+            r#"{"name": "a", "titel": "A"}"#,
+            "\"titel\" is not a part of the definition of an event type: perhaps \"title\" is meant",
+        ),
+        (
+            r#"{"weather": 1}"#,
+            "\"weather\" is not a part of the definition of an event type: it has name, title, colour, emoji, text, fields, footer, time_key",
+        ),
+        (r#"{"colour": "red"}"#, "colour must be #rrggbb, such as #0099ff, not \"red\""),
+        (r#"{"footer": true}"#, "footer must be a string, not true or false"),
+        (r#"{"fields": "text"}"#, "fields must be a JSON object of names and templates, not a string"),
+        (r#"{"fields": {"a": 1}}"#, "field \"a\" must be a string, which is its template, not a number"),
+        (r#"{"fields": [1]}"#, "each of fields must be an object with \"name\" and \"value\", not a number"),
+        (r#"{"fields": [{"name": "a"}]}"#, "each of fields must have \"value\""),
+        (r#"{"fields": [{"name": "a", "valeu": "b"}]}"#, "\"valeu\" is not a part of a field: perhaps \"value\" is meant"),
+        (r#"{"title": 1e999}"#, "the definition must be JSON whose numbers and escapes can be read"),
+        (r#"{"title": "\ud800"}"#, "the definition must be JSON whose numbers and escapes can be read"),
+    ] {
+        assert_eq!(EventDefinition::parse(json).unwrap_err().to_string(), refusal, "{json}");
     }
 }
 

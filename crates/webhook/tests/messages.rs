@@ -568,21 +568,21 @@ fn definition_errors_name_the_part_and_the_place() {
             title: " ".into(),
             ..own("")
         }),
-        "title: must not be empty"
+        "title must not be empty"
     );
     assert_eq!(
         error(&EventDefinition {
             name: String::new(),
             ..own("")
         }),
-        "name: must not be empty"
+        "name must not be empty"
     );
     assert_eq!(
         error(&EventDefinition {
             name: "x".repeat(51),
             ..own("")
         }),
-        "name: must be at most 50 characters"
+        "name must be at most 50 characters"
     );
     assert!(matches!(
         Definition::compile(&EventDefinition { colour: 1 << 24, ..own("") }),
@@ -597,7 +597,7 @@ fn definition_errors_name_the_part_and_the_place() {
     ];
     assert_eq!(
         error(&EventDefinition { fields, ..own("") }),
-        "fields: must be at most 25"
+        "fields must not be more than 25"
     );
 }
 

@@ -50,7 +50,7 @@ pub enum ClientError {
     #[error("the certificates of ca_file can't be read: {0}")]
     CaPem(String),
     #[error("the proxy can't be used: {0}")]
-    Proxy(String),
+    Proxy(#[from] ProxyError),
     #[error("the HTTP client can't be made: {0}")]
     Build(String),
 }
@@ -84,16 +84,38 @@ impl ClientConfig {
     }
 }
 
-fn proxy_of(url: &SecretUrl) -> Result<Proxy, ClientError> {
+/// Why a text is not the URL of a proxy. The texts hold nothing of it: it may have a password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ProxyError {
+    #[error("it is not a URL")]
+    NotAUrl,
+    #[error("it does not begin with http://, https://, socks5:// or socks5h://")]
+    Scheme,
+    #[error("it names no host")]
+    NoHost,
+}
+
+/// Reads the URL of a proxy.
+///
+/// # Errors
+/// Says what is wrong with it.
+pub fn parse_proxy(text: &str) -> Result<SecretUrl, ProxyError> {
+    let url = text.parse().map_err(|_| ProxyError::NotAUrl)?;
+    // What is not one of these may still be a URL for the parser: "host:3128" has the scheme "host".
+    if !text.contains("://") {
+        return Err(ProxyError::Scheme);
+    }
+    let url = SecretUrl::new(url);
+    proxy_of(&url).map(|_| url)
+}
+
+fn proxy_of(url: &SecretUrl) -> Result<Proxy, ProxyError> {
     let url = url.expose();
     if !matches!(url.scheme(), "http" | "https" | "socks5" | "socks5h") {
-        return Err(ClientError::Proxy(
-            "it must start with http://, https://, socks5:// or socks5h://".into(),
-        ));
+        return Err(ProxyError::Scheme);
     }
     if url.host_str().is_none_or(str::is_empty) {
-        return Err(ClientError::Proxy("it names no host".into()));
+        return Err(ProxyError::NoHost);
     }
-    Proxy::all(url.clone())
-        .map_err(|error| ClientError::Proxy(super::failure::innermost(&error.without_url())))
+    Proxy::all(url.clone()).map_err(|_| ProxyError::NotAUrl)
 }

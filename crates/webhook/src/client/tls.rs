@@ -4,21 +4,19 @@ use std::sync::Arc;
 
 use rustls::crypto::ring;
 use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::pem::{self, PemObject};
 use rustls::{ClientConfig, RootCertStore};
 
 use super::ClientError;
 
 /// TLS 1.2 or 1.3, the system's authorities and those of `ca_pem`, names and expiry checked.
 pub(super) fn config(ca_pem: Option<&[u8]>) -> Result<ClientConfig, ClientError> {
-    let mut roots = RootCertStore::empty();
+    let mut roots = match ca_pem {
+        Some(pem) => authorities(pem).map_err(ClientError::CaPem)?,
+        None => RootCertStore::empty(),
+    };
     // A system without any is no error here: connections then fail with their reason, and plain HTTP works.
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    for certificate in ca_pem.map(certificates).transpose()?.unwrap_or_default() {
-        roots
-            .add(certificate)
-            .map_err(|error| ClientError::CaPem(error.to_string()))?;
-    }
     let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(|error| ClientError::Build(error.to_string()))?
@@ -28,12 +26,28 @@ pub(super) fn config(ca_pem: Option<&[u8]>) -> Result<ClientConfig, ClientError>
     Ok(config)
 }
 
-fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, ClientError> {
-    let certificates = CertificateDer::pem_slice_iter(pem)
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|error| ClientError::CaPem(error.to_string()))?;
-    if certificates.is_empty() {
-        return Err(ClientError::CaPem("there is no certificate in it".into()));
+/// Checks that `pem` holds certificates of authorities, each of which can be used.
+///
+/// # Errors
+/// Says what is wrong with it, in words for people.
+pub fn check_authorities(pem: &[u8]) -> Result<(), String> {
+    authorities(pem).map(drop)
+}
+
+fn authorities(pem: &[u8]) -> Result<RootCertStore, String> {
+    let mut roots = RootCertStore::empty();
+    for (index, certificate) in CertificateDer::pem_slice_iter(pem).enumerate() {
+        let number = index + 1;
+        let certificate = certificate.map_err(|error| match error {
+            pem::Error::MissingSectionEnd { .. } => format!("certificate {number} is cut off"),
+            _ => format!("certificate {number} is not in PEM format"),
+        })?;
+        roots
+            .add(certificate)
+            .map_err(|_| format!("certificate {number} is not a certificate of an authority"))?;
     }
-    Ok(certificates)
+    if roots.is_empty() {
+        return Err("there is no certificate in it".into());
+    }
+    Ok(roots)
 }

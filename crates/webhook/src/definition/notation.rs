@@ -1,65 +1,230 @@
-//! How parts of a definition are written as JSON.
+//! Definitions as JSON, as people write them: what is wrong is named by its key, and the refusal says what it must be.
 
 use std::fmt;
 
-use serde::Deserializer;
-use serde::de::{self, MapAccess, SeqAccess, Visitor};
+use serde::de::{Error as _, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
-use super::FieldDefinition;
+use super::{DEFAULT_COLOUR, DefinitionError, EventDefinition, FieldDefinition};
+use crate::spelling::closest;
 
-/// `"#rrggbb"`.
-pub(super) mod colour {
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+const KEYS: [&str; 8] = [
+    "name", "title", "colour", "emoji", "text", "fields", "footer", "time_key",
+];
 
-    pub fn serialize<S: Serializer>(colour: &u32, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&format_args!("#{colour:06x}"))
-    }
+/// Writes `"#rrggbb"`.
+pub(super) fn write_colour<S: serde::Serializer>(colour: &u32, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&format_args!("#{colour:06x}"))
+}
 
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        text.strip_prefix('#')
-            .filter(|digits| digits.len() == 6 && digits.bytes().all(|digit| digit.is_ascii_hexdigit()))
-            .and_then(|digits| u32::from_str_radix(digits, 16).ok())
-            .ok_or_else(|| {
-                D::Error::custom(format!(
-                    "\"{text}\" is no colour: write it as #rrggbb, such as #0099ff"
-                ))
-            })
+impl EventDefinition {
+    /// Reads a definition that somebody wrote.
+    ///
+    /// # Errors
+    /// Names the key that is wrong, and says what it must be.
+    pub fn parse(json: &str) -> Result<Self, DefinitionError> {
+        read_definition(parse_json("the definition", json)?)
     }
 }
 
-/// Reads fields that somebody wrote, in their order.
+impl<'de> Deserialize<'de> for EventDefinition {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        read_definition(Json::deserialize(deserializer)?).map_err(D::Error::custom)
+    }
+}
+
+/// Reads fields that somebody wrote, in their order: an object of names and templates, or an array of `{"name", "value"}`.
 ///
 /// # Errors
-///
-/// What is wrong, and where in the text.
-pub fn parse_fields(text: &str) -> Result<Vec<FieldDefinition>, serde_json::Error> {
-    fields(&mut serde_json::Deserializer::from_str(text))
+/// Names the field that is wrong, and says what it must be.
+pub fn parse_fields(json: &str) -> Result<Vec<FieldDefinition>, DefinitionError> {
+    read_fields(parse_json("fields", json)?)
 }
 
-/// An array of fields, or an object whose order is that of the text.
-pub(super) fn fields<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<FieldDefinition>, D::Error> {
-    deserializer.deserialize_any(Fields)
+fn read_definition(json: Json) -> Result<EventDefinition, DefinitionError> {
+    let Json::Object(entries) = json else {
+        return Err(wrong("the definition", "a JSON object", &json));
+    };
+    let mut definition = EventDefinition {
+        name: String::new(),
+        title: String::new(),
+        colour: DEFAULT_COLOUR,
+        emoji: String::new(),
+        text: String::new(),
+        fields: Vec::new(),
+        footer: None,
+        time_key: None,
+    };
+    let (mut name, mut title) = (None, None);
+    for (key, value) in entries {
+        match &*key {
+            "name" => name = Some(string(&key, value)?),
+            "title" => title = Some(string(&key, value)?),
+            "colour" => definition.colour = colour(&string(&key, value)?)?,
+            "emoji" => definition.emoji = string(&key, value)?,
+            "text" => definition.text = string(&key, value)?,
+            "fields" => definition.fields = read_fields(value)?,
+            "footer" => definition.footer = optional(&key, value)?,
+            "time_key" => definition.time_key = optional(&key, value)?,
+            _ => return Err(unknown(&key, "the definition of an event type", &KEYS)),
+        }
+    }
+    let missing = |key| DefinitionError::invalid(key, "must not be missing");
+    definition.name = name.ok_or_else(|| missing("name"))?;
+    definition.title = title.ok_or_else(|| missing("title"))?;
+    Ok(definition)
 }
 
-struct Fields;
+fn read_fields(json: Json) -> Result<Vec<FieldDefinition>, DefinitionError> {
+    match json {
+        Json::Object(entries) => {
+            let field = |(name, value): (String, Json)| match value {
+                Json::String(value) => Ok(FieldDefinition { name, value }),
+                other => Err(wrong(format!("field \"{name}\""), "a string, which is its template", &other)),
+            };
+            entries.into_iter().map(field).collect()
+        }
+        Json::Array(items) => items.into_iter().map(read_field).collect(),
+        other => Err(wrong("fields", "a JSON object of names and templates", &other)),
+    }
+}
 
-impl<'de> Visitor<'de> for Fields {
-    type Value = Vec<FieldDefinition>;
+fn read_field(json: Json) -> Result<FieldDefinition, DefinitionError> {
+    let Json::Object(entries) = json else {
+        return Err(wrong("each of fields", "an object with \"name\" and \"value\"", &json));
+    };
+    let (mut name, mut value) = (None, None);
+    for (key, part) in entries {
+        match &*key {
+            "name" => name = Some(string("name of a field", part)?),
+            "value" => value = Some(string("value of a field", part)?),
+            _ => return Err(unknown(&key, "a field", &["name", "value"])),
+        }
+    }
+    let missing = |key| DefinitionError::invalid("each of fields", format!("must have \"{key}\""));
+    Ok(FieldDefinition {
+        name: name.ok_or_else(|| missing("name"))?,
+        value: value.ok_or_else(|| missing("value"))?,
+    })
+}
+
+fn colour(text: &str) -> Result<u32, DefinitionError> {
+    text.strip_prefix('#')
+        .filter(|digits| digits.len() == 6 && digits.bytes().all(|digit| digit.is_ascii_hexdigit()))
+        .and_then(|digits| u32::from_str_radix(digits, 16).ok())
+        .ok_or_else(|| {
+            let shown: String = text.chars().take(50).collect();
+            DefinitionError::invalid("colour", format!("must be #rrggbb, such as #0099ff, not \"{shown}\""))
+        })
+}
+
+fn string(key: &str, json: Json) -> Result<String, DefinitionError> {
+    match json {
+        Json::String(text) => Ok(text),
+        other => Err(wrong(key, "a string", &other)),
+    }
+}
+
+fn optional(key: &str, json: Json) -> Result<Option<String>, DefinitionError> {
+    match json {
+        Json::Null => Ok(None),
+        other => string(key, other).map(Some),
+    }
+}
+
+fn wrong(part: impl Into<String>, wanted: &str, found: &Json) -> DefinitionError {
+    DefinitionError::invalid(part, format!("must be {wanted}, not {}", found.kind()))
+}
+
+fn unknown(key: &str, of: &str, known: &[&str]) -> DefinitionError {
+    let remedy = match closest(key, known.iter().copied()) {
+        Some(meant) => format!("perhaps \"{meant}\" is meant"),
+        None => format!("it has {}", known.join(", ")),
+    };
+    DefinitionError::invalid(format!("\"{key}\""), format!("is not a part of {of}: {remedy}"))
+}
+
+/// JSON whose objects are in the order of the text.
+enum Json {
+    Null,
+    Bool,
+    Number,
+    String(String),
+    Array(Vec<Json>),
+    Object(Vec<(String, Json)>),
+}
+
+impl Json {
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Null => "null",
+            Self::Bool => "true or false",
+            Self::Number => "a number",
+            Self::String(_) => "a string",
+            Self::Array(_) => "an array",
+            Self::Object(_) => "an object",
+        }
+    }
+}
+
+fn parse_json(part: &str, text: &str) -> Result<Json, DefinitionError> {
+    // PostgreSQL has looked at the syntax; a number can still be too large, and an escape half of a character.
+    serde_json::from_str(text)
+        .map_err(|_| DefinitionError::invalid(part, "must be JSON whose numbers and escapes can be read"))
+}
+
+impl<'de> Deserialize<'de> for Json {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(InOrder)
+    }
+}
+
+struct InOrder;
+
+impl<'de> Visitor<'de> for InOrder {
+    type Value = Json;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("fields as an object {\"name\": \"value\"} or an array [{\"name\": ..., \"value\": ...}]")
+        f.write_str("JSON")
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Self::Value, A::Error> {
-        de::Deserialize::deserialize(de::value::SeqAccessDeserializer::new(seq))
+    fn visit_unit<E>(self) -> Result<Json, E> {
+        Ok(Json::Null)
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut fields = Vec::new();
-        while let Some((name, value)) = map.next_entry()? {
-            fields.push(FieldDefinition { name, value });
+    fn visit_bool<E>(self, _: bool) -> Result<Json, E> {
+        Ok(Json::Bool)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Json, E> {
+        Ok(Json::Number)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Json, E> {
+        Ok(Json::Number)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Json, E> {
+        Ok(Json::Number)
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Json, E> {
+        Ok(Json::String(text.to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Json, A::Error> {
+        let mut items = Vec::new();
+        while let Some(item) = seq.next_element()? {
+            items.push(item);
         }
-        Ok(fields)
+        Ok(Json::Array(items))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Json, A::Error> {
+        let mut entries = Vec::new();
+        while let Some(entry) = map.next_entry()? {
+            entries.push(entry);
+        }
+        Ok(Json::Object(entries))
     }
 }

@@ -1,0 +1,69 @@
+//! Errors of the functions that are written in PL/pgSQL: raised from here, their CONTEXT does not lead through our functions.
+
+use pgrx::PgSqlErrorCode::{self, *};
+use pgrx::prelude::*;
+
+use crate::pg::error::{self, Message};
+use crate::report;
+
+/// Raises the error.
+#[pg_extern(sql = false)]
+fn refuse(
+    condition: Option<&str>,
+    message: Option<&str>,
+    hint: Option<&str>,
+    column_name: Option<&str>,
+    detail: Option<&str>,
+) {
+    error::raise(
+        code(condition.unwrap_or_default()),
+        &Message {
+            text: message.unwrap_or_default(),
+            detail: detail.unwrap_or_default(),
+            hint: hint.unwrap_or_default(),
+            column: column_name.unwrap_or_default(),
+        },
+    )
+}
+
+/// Raises the error for an id that is null or unknown.
+#[pg_extern(sql = false)]
+pub fn no_such_webhook(webhook_id: Option<i64>) {
+    const HINT: &str = "SELECT id, name FROM zentry_notify.webhooks lists them.";
+    match webhook_id {
+        None => report::error(
+            ERRCODE_NULL_VALUE_NOT_ALLOWED,
+            "the webhook's id must not be null".to_owned(),
+            "",
+            HINT,
+        ),
+        Some(id) => report::error(
+            ERRCODE_NO_DATA_FOUND,
+            format!("there is no webhook with id {id}"),
+            "",
+            HINT,
+        ),
+    }
+}
+
+/// Returns the SQLSTATE of a condition, by the name that PL/pgSQL has for it.
+fn code(condition: &str) -> PgSqlErrorCode {
+    match condition {
+        "check_violation" => ERRCODE_CHECK_VIOLATION,
+        "datatype_mismatch" => ERRCODE_DATATYPE_MISMATCH,
+        "dependent_objects_still_exist" => ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST,
+        "feature_not_supported" => ERRCODE_FEATURE_NOT_SUPPORTED,
+        "foreign_key_violation" => ERRCODE_FOREIGN_KEY_VIOLATION,
+        "insufficient_privilege" => ERRCODE_INSUFFICIENT_PRIVILEGE,
+        "invalid_parameter_value" => ERRCODE_INVALID_PARAMETER_VALUE,
+        "no_data_found" => ERRCODE_NO_DATA_FOUND,
+        "not_null_violation" => ERRCODE_NOT_NULL_VIOLATION,
+        "null_value_not_allowed" => ERRCODE_NULL_VALUE_NOT_ALLOWED,
+        "object_not_in_prerequisite_state" => ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+        "string_data_right_truncation" => ERRCODE_STRING_DATA_RIGHT_TRUNCATION,
+        "undefined_object" => ERRCODE_UNDEFINED_OBJECT,
+        "wrong_object_type" => ERRCODE_WRONG_OBJECT_TYPE,
+        // As RAISE without a condition.
+        _ => ERRCODE_RAISE_EXCEPTION,
+    }
+}

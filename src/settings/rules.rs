@@ -1,0 +1,114 @@
+//! What the text settings may be.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::libc::O_NONBLOCK;
+use webhook::client::{check_authorities, parse_proxy};
+use webhook::endpoint::{HostPattern, SecretUrl, parse_host_patterns};
+use webhook::milestones::parse_milestones;
+
+use crate::pg::guc::{Refusal, Rule};
+
+/// Far more than the authorities of all the world take.
+const MAX_CA_FILE: u64 = 16 << 20;
+
+pub enum AllowedHosts {}
+
+impl Rule for AllowedHosts {
+    type Value = Vec<HostPattern>;
+
+    fn parse(text: &str) -> Result<Self::Value, Refusal> {
+        parse_host_patterns(text).map_err(|error| Refusal {
+            detail: format!("{error}."),
+            hint: "Separate hosts by commas, and write no scheme and no path, such as \
+                   'discord.com, *.webhook.office.com, chat.example.com:8443'.",
+        })
+    }
+}
+
+pub enum Milestones {}
+
+impl Rule for Milestones {
+    type Value = Vec<u8>;
+
+    fn parse(text: &str) -> Result<Self::Value, Refusal> {
+        parse_milestones(text).map_err(|error| Refusal {
+            detail: format!("{error}."),
+            hint: "Separate percentages by commas, such as '25, 50, 75, 100'.",
+        })
+    }
+}
+
+pub enum Proxy {}
+
+impl Rule for Proxy {
+    type Value = Option<SecretUrl>;
+
+    const REFUSED: Option<&'static str> = Some("invalid value for parameter \"zentry_notify.proxy\"");
+
+    fn parse(text: &str) -> Result<Self::Value, Refusal> {
+        if text.is_empty() {
+            return Ok(None);
+        }
+        parse_proxy(text).map(Some).map_err(|error| Refusal {
+            detail: format!("The proxy cannot be used: {error}."),
+            hint: "Write the URL of a proxy, such as 'http://proxy.example.com:3128' or 'socks5h://user:password@proxy.example.com:1080'.",
+        })
+    }
+}
+
+pub enum CaFile {}
+
+impl Rule for CaFile {
+    type Value = Option<PathBuf>;
+
+    fn parse(text: &str) -> Result<Self::Value, Refusal> {
+        Ok((!text.is_empty()).then(|| PathBuf::from(text)))
+    }
+
+    fn look(value: &Self::Value) -> Result<(), Refusal> {
+        let Some(path) = value else { return Ok(()) };
+        read_ca_file(path).map(drop).map_err(|reason| Refusal {
+            detail: format!("The file \"{}\" cannot be used: {reason}.", path.display()),
+            hint: "Name a file with certificates of authorities in PEM format that the server's operating system user can read, \
+                   such as '/etc/ssl/certs/company-ca.pem'.",
+        })
+    }
+}
+
+/// Returns the certificates of a file, in PEM format.
+///
+/// # Errors
+/// Says what is wrong with it, in words for people.
+pub fn read_ca_file(path: &Path) -> Result<Vec<u8>, String> {
+    let mut pem = Vec::new();
+    // A pipe would let us wait.
+    let file = File::options()
+        .read(true)
+        .custom_flags(O_NONBLOCK)
+        .open(path)
+        .map_err(|error| reason(&error))?;
+    if !file.metadata().map_err(|error| reason(&error))?.is_file() {
+        return Err("it is not a regular file".into());
+    }
+    file.take(MAX_CA_FILE + 1)
+        .read_to_end(&mut pem)
+        .map_err(|error| reason(&error))?;
+    if pem.len() as u64 > MAX_CA_FILE {
+        return Err(format!("it is larger than {} MB", MAX_CA_FILE >> 20));
+    }
+    check_authorities(&pem)?;
+    Ok(pem)
+}
+
+/// Returns what the system says, as PostgreSQL says it.
+fn reason(error: &io::Error) -> String {
+    match error.raw_os_error() {
+        Some(code) => Errno::from_raw(code).desc().to_owned(),
+        None => error.to_string(),
+    }
+}

@@ -1,0 +1,234 @@
+//! The table of settings: `pg_settings` and the reference in `docs/reference/settings.md` show what stands here.
+
+use std::ffi::CStr;
+
+use super::{
+    ALLOW_HTTP, ALLOW_PRIVATE_ADDRESSES, ALLOWED_HOSTS, CA_FILE, CONNECT_TIMEOUT, DISCORD_RATE, ENABLED,
+    IDLE_TIMEOUT, LOG_PAYLOADS, LOG_RETENTION, MAX_AGE, MAX_ATTEMPTS, MAX_WORKERS, MILESTONES, PROXY,
+    REQUEST_TIMEOUT, SENDING, TEAMS_RATE,
+};
+use crate::pg::guc::{SetBy, Setting, Unit, Value};
+
+/// The crate's default list as the C string that PostgreSQL wants.
+const DEFAULT_HOSTS: &CStr = {
+    const LENGTH: usize = webhook::endpoint::DEFAULT_ALLOWED_HOSTS.len();
+    const BYTES: [u8; LENGTH + 1] = {
+        let mut bytes = [0; LENGTH + 1];
+        let mut i = 0;
+        while i < LENGTH {
+            bytes[i] = webhook::endpoint::DEFAULT_ALLOWED_HOSTS.as_bytes()[i];
+            i += 1;
+        }
+        bytes
+    };
+    match CStr::from_bytes_with_nul(&BYTES) {
+        Ok(hosts) => hosts,
+        Err(_) => panic!("a list of hosts has no NUL"),
+    }
+};
+
+/// Every setting, by what it is for: who is notified, where requests may go, how they are made, workers, the log.
+pub fn settings() -> [Setting; 18] {
+    [
+        Setting {
+            name: c"zentry_notify.enabled",
+            summary: c"Turns this session's writes to attached tables into notifications.",
+            details: c"Turn it off in a session that loads data of which nobody should be notified.",
+            set_by: SetBy::Anybody,
+            value: Value::Switch {
+                variable: &ENABLED,
+                default: true,
+            },
+        },
+        Setting {
+            name: c"zentry_notify.sending",
+            summary: c"Sends notifications.",
+            details: c"While it is off, notifications wait: for a restored copy, or to hold everything back.",
+            set_by: SetBy::Superuser,
+            value: Value::Switch {
+                variable: &SENDING,
+                default: true,
+            },
+        },
+        Setting {
+            name: c"zentry_notify.milestones",
+            summary: c"Percentages of a project's completed tasks at which milestone_reached fires.",
+            details: c"A comma-separated list of whole numbers from 1 to 100; an empty one fires at none.",
+            set_by: SetBy::Superuser,
+            value: Value::Text {
+                variable: &MILESTONES,
+                default: c"25, 50, 75, 100",
+            },
+        },
+        Setting {
+            name: c"zentry_notify.allowed_hosts",
+            summary: c"Hosts that webhooks may be sent to.",
+            details: c"A comma-separated list of host names, *.domain or IP addresses, each with :port unless that is the scheme's own. \
+                       An empty list permits none.",
+            set_by: SetBy::Superuser,
+            value: Value::Text {
+                variable: &ALLOWED_HOSTS,
+                default: DEFAULT_HOSTS,
+            },
+        },
+        Setting {
+            name: c"zentry_notify.allow_http",
+            summary: c"Permits webhooks with http URLs.",
+            details: c"They send their secrets unencrypted: for tests only.",
+            set_by: SetBy::Superuser,
+            value: Value::Switch {
+                variable: &ALLOW_HTTP,
+                default: false,
+            },
+        },
+        Setting {
+            name: c"zentry_notify.allow_private_addresses",
+            summary: c"Permits webhooks whose hosts have loopback, private, link-local or other addresses that are not public.",
+            details: c"",
+            set_by: SetBy::Superuser,
+            value: Value::Switch {
+                variable: &ALLOW_PRIVATE_ADDRESSES,
+                default: false,
+            },
+        },
+        Setting {
+            name: c"zentry_notify.ca_file",
+            summary: c"File of certificate authorities to trust in addition to the system's.",
+            details: c"In PEM format, readable by the server's operating system user. It is read when a worker starts and when the configuration is reloaded.",
+            set_by: SetBy::SuperuserInPrivate,
+            value: Value::Text {
+                variable: &CA_FILE,
+                default: c"",
+            },
+        },
+        Setting {
+            name: c"zentry_notify.proxy",
+            summary: c"Proxy server for all requests.",
+            details: c"A URL that begins with http://, https://, socks5:// or socks5h://, with user:password@ if the proxy wants it. \
+                       The environment's proxy variables are ignored.",
+            set_by: SetBy::SuperuserInPrivate,
+            value: Value::Text {
+                variable: &PROXY,
+                default: c"",
+            },
+        },
+        Setting {
+            name: c"zentry_notify.request_timeout",
+            summary: c"Maximum duration of a request, including its answer.",
+            details: c"",
+            set_by: SetBy::Superuser,
+            value: Value::Number {
+                variable: &REQUEST_TIMEOUT,
+                default: 30_000,
+                range: 100..=300_000,
+                unit: Unit::Milliseconds,
+            },
+        },
+        Setting {
+            name: c"zentry_notify.connect_timeout",
+            summary: c"Maximum time to connect, including name resolution and the TLS handshake.",
+            details: c"",
+            set_by: SetBy::Superuser,
+            value: Value::Number {
+                variable: &CONNECT_TIMEOUT,
+                default: 5_000,
+                range: 100..=60_000,
+                unit: Unit::Milliseconds,
+            },
+        },
+        Setting {
+            name: c"zentry_notify.max_attempts",
+            summary: c"Maximum number of failed attempts per delivery.",
+            details: c"Waiting for a rate limit is not an attempt.",
+            set_by: SetBy::Superuser,
+            value: Value::Number {
+                variable: &MAX_ATTEMPTS,
+                default: 8,
+                range: 1..=100,
+                unit: Unit::None,
+            },
+        },
+        Setting {
+            name: c"zentry_notify.max_age",
+            summary: c"Age at which a waiting delivery expires.",
+            details: c"A webhook's own max_age takes precedence.",
+            set_by: SetBy::Superuser,
+            value: Value::Number {
+                variable: &MAX_AGE,
+                default: 24 * 60,
+                range: 1..=525_600,
+                unit: Unit::Minutes,
+            },
+        },
+        Setting {
+            name: c"zentry_notify.discord_rate",
+            summary: c"Maximum number of requests per second to Discord's own hosts, over all webhooks.",
+            details: c"The workers share it.",
+            set_by: SetBy::Superuser,
+            value: Value::Number {
+                variable: &DISCORD_RATE,
+                default: 50,
+                range: 1..=10_000,
+                unit: Unit::None,
+            },
+        },
+        Setting {
+            name: c"zentry_notify.teams_rate",
+            summary: c"Maximum number of requests per second to each webhook on Microsoft's own hosts.",
+            details: c"",
+            set_by: SetBy::Superuser,
+            value: Value::Number {
+                variable: &TEAMS_RATE,
+                default: 4,
+                range: 1..=10_000,
+                unit: Unit::None,
+            },
+        },
+        Setting {
+            name: c"zentry_notify.max_workers",
+            summary: c"Maximum number of concurrent workers, one per database.",
+            details: c"Each takes one of max_worker_processes.",
+            set_by: SetBy::ConfigurationFile,
+            value: Value::Number {
+                variable: &MAX_WORKERS,
+                default: 4,
+                range: 1..=64,
+                unit: Unit::None,
+            },
+        },
+        Setting {
+            name: c"zentry_notify.idle_timeout",
+            summary: c"Time after which a worker without work exits.",
+            details: c"",
+            set_by: SetBy::Superuser,
+            value: Value::Number {
+                variable: &IDLE_TIMEOUT,
+                default: 60,
+                range: 1..=3_600,
+                unit: Unit::Seconds,
+            },
+        },
+        Setting {
+            name: c"zentry_notify.log_payloads",
+            summary: c"Keeps the data of deliveries that were sent or given up.",
+            details: c"While it is off, such deliveries cannot be retried.",
+            set_by: SetBy::Superuser,
+            value: Value::Switch {
+                variable: &LOG_PAYLOADS,
+                default: true,
+            },
+        },
+        Setting {
+            name: c"zentry_notify.log_retention",
+            summary: c"Time to keep finished deliveries in the log.",
+            details: c"0 keeps them for ever.",
+            set_by: SetBy::Superuser,
+            value: Value::Number {
+                variable: &LOG_RETENTION,
+                default: 30 * 24 * 60,
+                range: 0..=5_256_000,
+                unit: Unit::Minutes,
+            },
+        },
+    ]
+}
