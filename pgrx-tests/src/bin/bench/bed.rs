@@ -58,11 +58,15 @@ impl Way {
         }
     }
 
-    fn log(self) -> Option<&'static str> {
+    /// The tables that writes fill, of version 0.2.0 (`earlier`) or of this one.
+    fn log(self, earlier: bool) -> Option<&'static str> {
         match self {
             Way::Bare => None,
             Way::Floor | Way::RowTrigger | Way::StatementTrigger => Some("outbox"),
-            Way::Ours | Way::OursSending => Some("zentry_notify.notification_log"),
+            Way::Ours | Way::OursSending if earlier => Some("zentry_notify.notification_log"),
+            Way::Ours | Way::OursSending => {
+                Some("zentry_notify.event, zentry_notify.event_detail, zentry_notify.delivery")
+            }
             // Its rows are the point.
             Way::Finished => None,
         }
@@ -94,6 +98,10 @@ pub enum Spread {
     OneProject,
     /// Ten to a project.
     SmallProjects,
+    /// Over a thousand projects in turn.
+    ThousandProjects,
+    /// Over ten thousand projects in turn.
+    TenThousandProjects,
 }
 
 impl Spread {
@@ -102,6 +110,16 @@ impl Spread {
             Spread::Even => "1 + n % 100",
             Spread::OneProject => "1",
             Spread::SmallProjects => "1 + n / 10",
+            Spread::ThousandProjects => "1 + n % 1000",
+            Spread::TenThousandProjects => "1 + n % 10000",
+        }
+    }
+
+    /// As many people as projects, as far as there are.
+    fn people(self) -> usize {
+        match self {
+            Spread::ThousandProjects => 1_000,
+            _ => CHANNELS,
         }
     }
 }
@@ -171,7 +189,7 @@ impl Bed {
         transaction.batch_execute("DELETE FROM zentry_notify.webhook_integration")?;
         let register = transaction.prepare("SELECT zentry_register_webhook($1, 'discord', $2, $3, $4)")?;
         for number in 0..audience.integrations {
-            let project = audience.by_project.then_some(1 + number as i64);
+            let project = audience.by_project.then_some(1 + (number / audience.each) as i64);
             transaction.execute(
                 &register,
                 &[
@@ -197,27 +215,38 @@ impl Bed {
             "INSERT INTO tasks_task (id, title, description, status, priority, emoji, experience_reward, created_at, \
                                      updated_at, assigned_to_id, created_by_id, project_id) \
              SELECT n, 'Task ' || n, 'What has to be done, in a sentence or two', 'todo', 'medium', '', 10, now(), \
-                    now(), 1 + n % {CHANNELS}, 1 + n % {CHANNELS}, {} FROM generate_series(1, {tasks}) n",
-            spread.project()
+                    now(), 1 + n % {people}, 1 + n % {people}, {} FROM generate_series(1, {tasks}) n",
+            spread.project(),
+            people = spread.people(),
         );
         client.batch_execute(&fill)?;
-        if let Some(log) = way.log() {
-            client.batch_execute(&format!("TRUNCATE {log}"))?;
-        }
+        self.empty_log(way)?;
         client.batch_execute("VACUUM (ANALYZE) tasks_task")?;
         client.batch_execute("CHECKPOINT")?;
         Ok(())
     }
 
-    /// Waits until nothing is left to be sent.
+    /// Leaves nothing in the tables that writes fill.
+    pub fn empty_log(&self, way: Way) -> Result<()> {
+        let mut client = self.connect(way)?;
+        if let Some(log) = way.log(is_earlier(&mut client)?) {
+            client.batch_execute(&format!("TRUNCATE {log}"))?;
+        }
+        Ok(())
+    }
+
+    /// Waits until nothing is left to be routed or sent.
     pub fn wait_until_sent(&self, way: Way) -> Result<()> {
         let mut client = self.connect(way)?;
+        let left = if is_earlier(&mut client)? {
+            "SELECT EXISTS (SELECT FROM zentry_notify.notification_log WHERE status IN ('pending', 'retry'))"
+        } else {
+            "SELECT zentry_notify.unrouted_events() > 0 \
+                 OR EXISTS (SELECT FROM zentry_notify.delivery WHERE status IN ('p', 'r'))"
+        };
         eventually(PATIENCE, "everything to be sent", || {
-            let left = client.query_opt(
-                "SELECT FROM zentry_notify.notification_log WHERE status IN ('pending', 'retry') LIMIT 1",
-                &[],
-            );
-            left.ok()?.is_none().then_some(())
+            let row = client.query_one(left, &[]).ok()?;
+            (!row.get::<_, bool>(0)).then_some(())
         })
     }
 
@@ -241,12 +270,20 @@ impl Bed {
     }
 }
 
+/// Whether the database has the tables of version 0.2.0.
+pub fn is_earlier(client: &mut Client) -> Result<bool> {
+    let row = client.query_one("SELECT to_regclass('zentry_notify.event') IS NULL", &[])?;
+    Ok(row.get(0))
+}
+
 /// Who hears.
 #[derive(Clone, Copy, Debug)]
 pub struct Audience {
     pub integrations: usize,
-    /// Each hears of one project; else all hear of all.
+    /// Each hears of one project, the first of the first and so on; else all hear of all.
     pub by_project: bool,
+    /// How many webhooks each project has.
+    pub each: usize,
     pub events: Option<&'static [&'static str]>,
     pub events_per_message: i16,
     pub held: bool,
@@ -257,6 +294,7 @@ impl Default for Audience {
         Audience {
             integrations: CHANNELS,
             by_project: true,
+            each: 1,
             events: Some(&["task_completed"]),
             events_per_message: 10,
             held: false,

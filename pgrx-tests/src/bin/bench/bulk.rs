@@ -13,11 +13,12 @@ use crate::{process, write};
 
 const ROWS: u32 = 10_000;
 const GLANCE: Duration = Duration::from_millis(20);
-const WAYS: [Way; 5] = [
+const WAYS: [Way; 6] = [
     Way::Bare,
     Way::Floor,
     Way::StatementTrigger,
     Way::RowTrigger,
+    Way::OursSending,
     Way::Ours,
 ];
 const COMPLETE: &str = "UPDATE tasks_task SET status = 'completed', completed_at = now() WHERE id <= $1";
@@ -41,8 +42,16 @@ pub fn measure(bed: &Bed) -> Result<Vec<Row>> {
 fn ten_thousand(bed: &Bed) -> Result<[Row; 2]> {
     crate::progress("One UPDATE of 10,000 rows");
     let runs = write::in_turns(bed, &WAYS, |way| {
-        bed.refill(way, bed.effort.tasks(), Spread::Even)?;
-        complete(bed, way, ROWS)
+        if way != Way::OursSending {
+            bed.refill(way, bed.effort.tasks(), Spread::Even)?;
+            return complete(bed, way, ROWS);
+        }
+        bed.refill(way, bed.effort.tasks(), Spread::ThousandProjects)?;
+        bed.register(way, write::A_THOUSAND)?;
+        let completed = complete(bed, way, ROWS)?;
+        bed.wait_until_sent(way)?;
+        bed.register(way, write::held())?;
+        Ok(completed)
     })?;
     let took = Row {
         key: "bulk".to_owned(),

@@ -7,12 +7,13 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use zentry_e2e::wait::eventually;
 
-use crate::bed::{Audience, Bed, CHANNELS, Way};
+use crate::bed::{Audience, Bed, CHANNELS, Spread, Way};
 use crate::figures::{Curve, Goal, Results, Row, Samples, Unit};
 use crate::floor;
 use crate::process;
 
 const PATIENCE: Duration = Duration::from_secs(600);
+const COMPLETE: &str = "UPDATE tasks_task SET status = 'completed', completed_at = now() WHERE id <= $1";
 const GLANCE: Duration = Duration::from_millis(50);
 
 /// Deliveries that wait, and whom for.
@@ -216,16 +217,19 @@ impl Backlog {
         self.drain_registered(bed, way)
     }
 
-    /// Writes the backlog while nothing is sent, then lets it leave.
+    /// Commits the backlog at once, by one statement of the application, and lets it leave.
     pub fn drain_registered(&self, bed: &mut Bed, way: Way) -> Result<Drained> {
-        bed.cluster.conf(&[("zentry_notify.sending", "off")])?;
-        bed.wait_until_worker_left()?;
-        self.write(bed, way)?;
+        let spread = match self.integrations {
+            CHANNELS => Spread::Even,
+            _ => Spread::TenThousandProjects,
+        };
+        bed.refill(way, self.deliveries.try_into()?, spread)?;
         bed.receiver.reset(false)?;
-        bed.cluster.conf(&[("zentry_notify.sending", "on")])?;
-        let worker = bed.process(way, "worker")?;
+        let worker = self.start_worker(bed, way)?;
         let receiver = bed.receiver.pid();
-        let before = process::time(receiver)?;
+        let (before, threads_before) = (process::time(receiver)?, process::threads(worker)?);
+        let mut client = bed.connect(way)?;
+        client.execute(COMPLETE, &[&i64::try_from(self.deliveries)?])?;
         let (memory, threads) = self.watch(bed, worker)?;
         let count = bed.receiver.count()?;
         bed.wait_until_sent(way)?;
@@ -234,12 +238,7 @@ impl Backlog {
             "something was sent twice"
         );
         let each = |time: Duration| time.as_secs_f64() * 1e6 / self.deliveries as f64;
-        let thread = |name: &str| {
-            let of = threads
-                .iter()
-                .find(|(thread, _)| (thread == "zentry-http") == (name == "http"));
-            of.map_or(Duration::ZERO, |(_, time)| *time)
-        };
+        let thread = |name: &str| time_of(&threads, name).saturating_sub(time_of(&threads_before, name));
         Ok(Drained {
             rate: self.deliveries as f64 / count.seconds(),
             memory: memory as f64 / 1e6,
@@ -251,25 +250,11 @@ impl Backlog {
         })
     }
 
-    fn write(&self, bed: &Bed, way: Way) -> Result<()> {
-        let mut client = bed.connect(way)?;
-        if way != Way::Finished {
-            client.batch_execute("TRUNCATE zentry_notify.notification_log")?;
-        }
-        let insert = format!(
-            "INSERT INTO zentry_notify.notification_log (webhook_integration_id, event_type, payload) \
-             SELECT w.ids[1 + n % {}], 'task_completed', \
-                    jsonb_build_object('task_id', n, 'task_title', 'Task ' || n, \
-                                       'task_description', 'What has to be done, in a sentence or two', 'user_name', 'user1', \
-                                       'user_id', 1, 'project_name', 'Project 1', 'project_id', 1, 'points', 10, \
-                                       'completed_at', '2024-01-15T10:30:00Z') \
-               FROM (SELECT array_agg(id ORDER BY id) AS ids FROM zentry_notify.webhook_integration) w, generate_series(1, {}) n",
-            self.integrations, self.deliveries
-        );
-        client.batch_execute(&insert)?;
-        client.batch_execute("VACUUM (ANALYZE) zentry_notify.notification_log")?;
-        client.batch_execute("CHECKPOINT")?;
-        Ok(())
+    /// A worker that is there already, and has read its webhooks.
+    fn start_worker(&self, bed: &Bed, way: Way) -> Result<u32> {
+        bed.connect(way)?
+            .batch_execute("UPDATE zentry_notify.webhook_integration SET name = name")?;
+        bed.process(way, "worker")
     }
 
     /// Waits for the last request; the worker's most memory, and its threads' processor time.
@@ -300,4 +285,12 @@ impl Backlog {
             process::threads(worker).context("the worker")?,
         ))
     }
+}
+
+/// Processor time of the HTTP thread (`http`) or of the one that talks to Postgres.
+fn time_of(threads: &[(String, Duration)], name: &str) -> Duration {
+    let of = threads
+        .iter()
+        .find(|(thread, _)| (thread == "zentry-http") == (name == "http"));
+    of.map_or(Duration::ZERO, |(_, time)| *time)
 }

@@ -23,6 +23,7 @@ pub enum Unit {
     Milliseconds,
     PerSecond,
     Megabytes,
+    Bytes,
     Times,
 }
 

@@ -2,13 +2,16 @@
 
 use anyhow::Result;
 
-use crate::bed::{Audience, Bed, Spread, Way};
+use crate::bed::{Audience, Bed, Spread, Way, is_earlier};
 use crate::drain::Backlog;
 use crate::figures::{Goal, Row, Samples, Unit};
 use crate::load::Load;
 use crate::write;
 
 const COMPLETE: &str = "UPDATE tasks_task SET status = 'completed', completed_at = now() WHERE id = :id";
+/// What the finished events had, as SQL.
+const PAYLOAD: &str = "jsonb_build_object('task_id', 1, 'task_title', 'Task 1', 'task_description', 'What has to be done', \
+                                         'user_name', 'user1', 'project_name', 'Project 1')";
 const WAYS: [Way; 2] = [Way::Ours, Way::Finished];
 
 pub fn measure(bed: &mut Bed) -> Result<Vec<Row>> {
@@ -27,17 +30,34 @@ pub fn measure(bed: &mut Bed) -> Result<Vec<Row>> {
 fn fill(bed: &Bed) -> Result<()> {
     let rows = bed.effort.either(10_000_000, 200_000);
     let mut client = bed.connect(Way::Finished)?;
-    client.batch_execute(&format!(
-        "INSERT INTO zentry_notify.notification_log (webhook_integration_id, event_type, payload, status, attempts, \
-                response_status_code, response_body, sent_at) \
-         SELECT w.ids[1 + n % 100], 'task_completed', p.payload, 'sent', 1, 200, '{{\"id\": \"123\"}}', now() \
-           FROM (SELECT array_agg(id ORDER BY id) AS ids FROM zentry_notify.webhook_integration) w, \
-                (SELECT jsonb_build_object('task_id', 1, 'task_title', 'Task 1', 'task_description', 'What has to be done', \
-                                           'user_name', 'user1', 'project_name', 'Project 1') AS payload) p, \
-                generate_series(1, {rows}) n"
-    ))?;
-    client.batch_execute("VACUUM (ANALYZE) zentry_notify.notification_log")?;
-    Ok(())
+    let (fill, vacuum) = if is_earlier(&mut client)? {
+        (
+            format!(
+                "INSERT INTO zentry_notify.notification_log (webhook_integration_id, event_type, payload, status, attempts, \
+                        response_status_code, response_body, sent_at) \
+                 SELECT w.ids[1 + n % 100], 'task_completed', {PAYLOAD}, 'sent', 1, 200, '{{\"id\": \"123\"}}', now() \
+                   FROM (SELECT array_agg(id ORDER BY id) AS ids FROM zentry_notify.webhook_integration) w, \
+                        generate_series(1, {rows}) n"
+            ),
+            "VACUUM (ANALYZE) zentry_notify.notification_log",
+        )
+    } else {
+        (
+            format!(
+                "INSERT INTO zentry_notify.event (event_type, data, context) \
+                 SELECT 'task_completed', {PAYLOAD}::json, '{{\"routed\": true}}' FROM generate_series(1, {rows}) n; \
+                 INSERT INTO zentry_notify.delivery (event_id, webhook_integration_id, event_type, status, attempts, \
+                        response_status_code, finished_at) \
+                 SELECT e.id, w.ids[1 + e.id % 100], 'task_completed', 's', 1, 200, now() \
+                   FROM (SELECT array_agg(id ORDER BY id) AS ids FROM zentry_notify.webhook_integration) w, \
+                        zentry_notify.event e"
+            ),
+            "VACUUM (ANALYZE) zentry_notify.event, zentry_notify.delivery",
+        )
+    };
+    client.batch_execute(&fill)?;
+    client.batch_execute(vacuum)?;
+    bed.wait_until_sent(Way::Finished)
 }
 
 fn capture(bed: &Bed) -> Result<Vec<Row>> {

@@ -20,6 +20,7 @@ mod process;
 mod receiver;
 mod report;
 mod session;
+mod volume;
 mod write;
 
 use std::path::PathBuf;
@@ -47,11 +48,12 @@ Measures zentry_notify in a private cluster with default durability, beside what
     compare A B      print two runs' figures side by side; each is a list of files of --json, separated by commas
     --help           this text
 
-Parts, all by default: write session bulk application latency drain finished idle
+Parts, all by default: write volume session bulk application latency drain finished idle
 ";
 
-const PARTS: [&str; 8] = [
+const PARTS: [&str; 9] = [
     "write",
+    "volume",
     "session",
     "bulk",
     "application",
@@ -163,6 +165,7 @@ fn run() -> Result<()> {
 fn measure(part: &str, bed: &mut Bed, results: &mut Results) -> Result<()> {
     match part {
         "write" => results.rows.extend(write::measure(bed)?),
+        "volume" => results.rows.extend(volume::measure(bed)?),
         "session" => {
             results.rows.extend(session::late_writes(bed)?);
             results.rows.extend(session::large_project(bed)?);

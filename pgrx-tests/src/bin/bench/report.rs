@@ -109,13 +109,14 @@ fn number(value: f64, unit: Unit) -> String {
         Unit::Milliseconds => " ms",
         Unit::PerSecond => "/s",
         Unit::Megabytes => " MB",
+        Unit::Bytes => " B",
     };
     format!("{}{suffix}", bare(value, unit))
 }
 
 fn bare(value: f64, unit: Unit) -> String {
     match unit {
-        Unit::PerSecond => thousands(value.round() as i64),
+        Unit::PerSecond | Unit::Bytes => thousands(value.round() as i64),
         Unit::Ratio | Unit::Times | Unit::Milliseconds => format!("{value:.2}"),
         Unit::Microseconds | Unit::Megabytes => format!("{value:.1}"),
     }

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use crate::bed::{Audience, Bed, Spread, Way};
+use crate::bed::{Audience, Bed, CHANNELS, Spread, Way};
 use crate::figures::{Goal, Row, Samples, Unit};
 use crate::load::{Load, Ran};
 
@@ -31,6 +31,7 @@ const ALL: &[Way] = &[
     Way::RowTrigger,
     Way::StatementTrigger,
     Way::Ours,
+    Way::OursSending,
 ];
 
 /// A line of the table to be.
@@ -41,6 +42,8 @@ struct Case {
     clients: u32,
     synchronous: bool,
     subscribed: bool,
+    /// Of each project.
+    webhooks: usize,
     ways: &'static [Way],
     goal: f64,
 }
@@ -52,25 +55,18 @@ const FIRES: Case = Case {
     clients: 4,
     synchronous: false,
     subscribed: true,
-    ways: &[
-        Way::Bare,
-        Way::Floor,
-        Way::RowTrigger,
-        Way::StatementTrigger,
-        Way::Ours,
-        Way::OursSending,
-    ],
+    webhooks: 1,
+    ways: ALL,
     goal: 0.55,
 };
 
-const CASES: [Case; 6] = [
+const CASES: [Case; 7] = [
     FIRES,
     Case {
         key: "fires-durably-1",
         what: "The same, `synchronous_commit` on, one client",
         clients: 1,
         synchronous: true,
-        ways: ALL,
         goal: 0.75,
         ..FIRES
     },
@@ -78,8 +74,14 @@ const CASES: [Case; 6] = [
         key: "fires-durably-4",
         what: "The same, `synchronous_commit` on, four clients",
         synchronous: true,
-        ways: ALL,
         goal: 0.78,
+        ..FIRES
+    },
+    Case {
+        key: "fires-ten",
+        what: "The same with ten webhooks of the project, four clients, off",
+        ways: &[Way::Bare, Way::Ours],
+        webhooks: 10,
         ..FIRES
     },
     Case {
@@ -103,7 +105,7 @@ const CASES: [Case; 6] = [
         what: "An event without any subscriber, four clients, off",
         subscribed: false,
         ways: &[Way::Bare, Way::RowTrigger, Way::StatementTrigger, Way::Ours],
-        goal: 0.85,
+        goal: 0.93,
         ..FIRES
     },
 ];
@@ -119,6 +121,16 @@ pub fn measure(bed: &Bed) -> Result<Vec<Row>> {
     subscribe(bed, true)?;
     Ok(rows)
 }
+
+/// A webhook for each of a thousand projects, with nothing that holds it back but the receiver.
+pub const A_THOUSAND: Audience = Audience {
+    integrations: 1_000,
+    by_project: true,
+    each: 1,
+    events: Some(&["task_completed"]),
+    events_per_message: 10,
+    held: false,
+};
 
 /// A worker that hears of every commit and has nothing to send for an hour: what is measured is the writer.
 pub fn held() -> Audience {
@@ -142,8 +154,15 @@ impl Case {
     fn measure(&self, bed: &Bed) -> Result<Vec<Row>> {
         bed.refill(Way::Bare, bed.effort.tasks(), Spread::Even)?;
         let load = self.load(Way::Bare).calibrated(bed)?;
+        if self.webhooks != 1 {
+            bed.register(Way::Ours, self.held())?;
+        }
         let runs = in_turns(bed, self.ways, |way| {
-            bed.refill(way, bed.effort.tasks(), Spread::Even)?;
+            let spread = match way {
+                Way::OursSending => Spread::ThousandProjects,
+                _ => Spread::Even,
+            };
+            bed.refill(way, bed.effort.tasks(), spread)?;
             let load = Load {
                 statement: self.load(way).statement,
                 ..load.clone()
@@ -151,13 +170,24 @@ impl Case {
             if way != Way::OursSending {
                 return load.run(bed, way);
             }
-            bed.register(way, Audience::default())?;
+            bed.register(way, A_THOUSAND)?;
             let ran = load.run(bed, way)?;
             bed.wait_until_sent(way)?;
             bed.register(way, held())?;
             Ok(ran)
         })?;
+        if self.webhooks != 1 {
+            bed.register(Way::Ours, held())?;
+        }
         Ok(rows(self.key, self.what, self.ways, &runs, Goal::AtLeast(self.goal)).into())
+    }
+
+    fn held(&self) -> Audience {
+        Audience {
+            integrations: self.webhooks * CHANNELS,
+            each: self.webhooks,
+            ..held()
+        }
     }
 
     fn load(&self, way: Way) -> Load {

@@ -1,0 +1,127 @@
+//! What a notification takes: bytes of WAL, from the write to the recorded outcome, and bytes of the tables.
+
+use anyhow::Result;
+
+use crate::bed::{Audience, Bed, CHANNELS, Spread, Way, is_earlier};
+use crate::figures::{Goal, Row, Samples, Unit};
+use crate::load::Load;
+
+const EVENTS: u32 = 5_000;
+const COMPLETE: &str = "UPDATE tasks_task SET status = 'completed', completed_at = now() WHERE id = :id";
+
+/// Bytes for each write.
+#[derive(Clone, Copy, Debug)]
+struct Taken {
+    wal: f64,
+    space: f64,
+}
+
+pub fn measure(bed: &mut Bed) -> Result<Vec<Row>> {
+    crate::progress("WAL and space of a notification");
+    // Which page is written first after a checkpoint is chance.
+    bed.cluster
+        .conf(&[("full_page_writes", "off"), ("autovacuum", "off")])?;
+    let (mut bare, mut one, mut ten) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..bed.effort.rounds {
+        bare.push(taken(bed, Way::Bare)?);
+        register(bed, 1)?;
+        one.push(taken(bed, Way::Ours)?);
+        register(bed, 10)?;
+        ten.push(taken(bed, Way::Ours)?);
+    }
+    bed.cluster.conf(&[("full_page_writes", "on")])?;
+    let wal = |taken: &[Taken]| taken.iter().map(|t| t.wal).collect::<Samples>();
+    let space = |taken: &[Taken]| taken.iter().map(|t| t.space).collect::<Samples>();
+    let row = |key: &str, what: &str, most: f64, ours: Samples, beside: Vec<(String, Samples)>| Row {
+        key: key.to_owned(),
+        what: what.to_owned(),
+        unit: Unit::Bytes,
+        goal: Some(Goal::AtMost(most)),
+        ours,
+        beside,
+    };
+    let further = space(&ten)
+        .minus(&space(&one))
+        .0
+        .into_iter()
+        .map(|more| more / 9.0)
+        .collect();
+    Ok(vec![
+        row(
+            "wal",
+            "WAL beyond the bare write, from the write to the recorded outcome, one webhook",
+            900.0,
+            wal(&one).minus(&wal(&bare)),
+            vec![("bare, all of a write".to_owned(), wal(&bare))],
+        ),
+        row(
+            "wal-ten",
+            "· the same with ten webhooks of the project",
+            2_800.0,
+            wal(&ten).minus(&wal(&bare)),
+            Vec::new(),
+        ),
+        row(
+            "space",
+            "Space of a delivered event before vacuum, one webhook",
+            800.0,
+            space(&one),
+            Vec::new(),
+        ),
+        row(
+            "space-further",
+            "· each further webhook",
+            250.0,
+            further,
+            Vec::new(),
+        ),
+    ])
+}
+
+fn register(bed: &Bed, webhooks: usize) -> Result<()> {
+    bed.register(
+        Way::Ours,
+        Audience {
+            integrations: webhooks * CHANNELS,
+            each: webhooks,
+            ..Audience::default()
+        },
+    )
+}
+
+fn taken(bed: &Bed, way: Way) -> Result<Taken> {
+    bed.refill(way, EVENTS, Spread::Even)?;
+    let mut client = bed.connect(way)?;
+    let log = match way {
+        Way::Bare => "'{}'::oid[]",
+        _ if is_earlier(&mut client)? => "ARRAY['zentry_notify.notification_log'::regclass::oid]",
+        _ => {
+            "ARRAY['zentry_notify.event'::regclass, 'zentry_notify.event_detail', 'zentry_notify.delivery']::oid[]"
+        }
+    };
+    let look = format!(
+        "SELECT (pg_current_wal_insert_lsn() - '0/0')::bigint, \
+                (SELECT coalesce(sum(pg_total_relation_size(o)), 0)::bigint FROM unnest({log}) o)"
+    );
+    let mut look = || -> Result<(i64, i64)> {
+        let row = client.query_one(&look, &[])?;
+        Ok((row.get(0), row.get(1)))
+    };
+    let load = Load {
+        statement: COMPLETE.to_owned(),
+        clients: 1,
+        synchronous: false,
+        transactions: EVENTS,
+    };
+    let before = look()?;
+    load.run(bed, way)?;
+    if way != Way::Bare {
+        bed.wait_until_sent(way)?;
+    }
+    let after = look()?;
+    let each = |before: i64, after: i64| (after - before) as f64 / f64::from(EVENTS);
+    Ok(Taken {
+        wal: each(before.0, after.0),
+        space: each(before.1, after.1),
+    })
+}
