@@ -1,11 +1,19 @@
 //! Differences between major versions of PostgreSQL, each with a name.
 
+mod background_worker;
+mod shared_memory;
+#[cfg(feature = "pg19")]
+mod signals;
 mod utility_hook;
 
 use std::ffi::CStr;
 
 use pgrx::pg_sys;
 
+pub use self::background_worker::{StartedWorker, start_worker};
+#[cfg(feature = "pg19")]
+pub use self::signals::set_signal_handler;
+pub use self::shared_memory::{share, shared};
 pub use self::utility_hook::{UtilityCall, hook_utility};
 
 /// No socket, where a socket may stand.
@@ -43,6 +51,7 @@ pub fn wait_event(name: &CStr) -> u32 {
 ///
 /// # Safety
 /// The handler does only what a signal handler may, and does not unwind.
+#[cfg(not(feature = "pg19"))]
 pub unsafe fn set_signal_handler(signal: i32, handler: unsafe extern "C-unwind" fn(i32)) {
     // SAFETY: by the caller's promise. From 18 on, the name pqsignal is libpq's.
     unsafe {
@@ -50,6 +59,20 @@ pub unsafe fn set_signal_handler(signal: i32, handler: unsafe extern "C-unwind" 
         pg_sys::pqsignal(signal, Some(handler));
         #[cfg(feature = "pg18")]
         pg_sys::pqsignal_be(signal, Some(handler));
+    }
+}
+
+/// Does to this process what SIGTERM does to a session.
+///
+/// # Safety
+/// In a signal handler.
+pub unsafe fn die(signal: i32) {
+    // SAFETY: made to be called there.
+    unsafe {
+        #[cfg(not(feature = "pg19"))]
+        pg_sys::die(signal);
+        #[cfg(feature = "pg19")]
+        signals::die(signal);
     }
 }
 
@@ -108,6 +131,50 @@ pub unsafe fn selected_columns(query: *mut pg_sys::Query, number: i32) -> *mut p
 pub fn numeric(value: i64) -> pg_sys::Numeric {
     // SAFETY: it only allocates.
     unsafe { pg_sys::int64_to_numeric(value) }
+}
+
+/// A system cache's number, as callbacks are registered by it.
+#[allow(clippy::unnecessary_cast, reason = "until 18 it is not an i32")]
+pub const fn cache_number(cache: pg_sys::SysCacheIdentifier::Type) -> i32 {
+    cache as i32
+}
+
+/// What a jsonb is built in.
+#[cfg(not(feature = "pg19"))]
+pub struct JsonbState(*mut pg_sys::JsonbParseState);
+
+#[cfg(not(feature = "pg19"))]
+impl Default for JsonbState {
+    fn default() -> Self {
+        JsonbState(std::ptr::null_mut())
+    }
+}
+
+/// What a jsonb is built in.
+#[cfg(feature = "pg19")]
+pub type JsonbState = pg_sys::JsonbInState;
+
+/// Adds a token; at the end of the outermost object or array, the whole of it.
+///
+/// # Safety
+/// The tokens follow each other as they must; `value` is null or one that the token goes with.
+pub unsafe fn push_jsonb(
+    state: &mut JsonbState,
+    token: pg_sys::JsonbIteratorToken::Type,
+    value: *mut pg_sys::JsonbValue,
+) -> *mut pg_sys::JsonbValue {
+    // SAFETY: by the caller's promise.
+    unsafe {
+        #[cfg(not(feature = "pg19"))]
+        {
+            pg_sys::pushJsonbValue(&mut state.0, token, value)
+        }
+        #[cfg(feature = "pg19")]
+        {
+            pg_sys::pushJsonbValue(state, token, value);
+            state.result
+        }
+    }
 }
 
 /// Inserts the slot's row, with its index entries; no trigger fires if `target` has none.

@@ -12,7 +12,7 @@ use crate::version;
 
 /// A jsonb object in the making, in the current memory context.
 pub struct Payload<'a> {
-    state: *mut pg_sys::JsonbParseState,
+    state: version::JsonbState,
     /// Texts that the object refers to until it is finished.
     owned: Vec<String>,
     borrowed: PhantomData<&'a str>,
@@ -21,7 +21,7 @@ pub struct Payload<'a> {
 impl<'a> Payload<'a> {
     pub fn new() -> Self {
         let mut payload = Payload {
-            state: std::ptr::null_mut(),
+            state: version::JsonbState::default(),
             owned: Vec::new(),
             borrowed: PhantomData,
         };
@@ -87,7 +87,7 @@ impl<'a> Payload<'a> {
             .as_mut()
             .map_or(std::ptr::null_mut(), |value| &raw mut *value);
         // SAFETY: keys and values follow each other within one object; the value is copied, the texts that it points to stay.
-        unsafe { pg_sys::pushJsonbValue(&mut self.state, token, value) }
+        unsafe { version::push_jsonb(&mut self.state, token, value) }
     }
 }
 

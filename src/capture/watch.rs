@@ -4,6 +4,8 @@ use std::cell::{Cell, RefCell};
 
 use pgrx::prelude::*;
 
+use crate::version;
+
 /// Relations that something kept depends on, and how many changes of them were noticed.
 pub struct Watch {
     relations: RefCell<Vec<pg_sys::Oid>>,
@@ -12,9 +14,9 @@ pub struct Watch {
 
 /// What else than a relation itself decides whether its owner may read it: roles, memberships, schemas.
 const RIGHTS: [i32; 3] = [
-    pg_sys::SysCacheIdentifier::AUTHOID as i32,
-    pg_sys::SysCacheIdentifier::AUTHMEMROLEMEM as i32,
-    pg_sys::SysCacheIdentifier::NAMESPACEOID as i32,
+    version::cache_number(pg_sys::SysCacheIdentifier::AUTHOID),
+    version::cache_number(pg_sys::SysCacheIdentifier::AUTHMEMROLEMEM),
+    version::cache_number(pg_sys::SysCacheIdentifier::NAMESPACEOID),
 ];
 
 thread_local! {
