@@ -1,5 +1,9 @@
 //! Differences between major versions of PostgreSQL, each with a name.
 
+mod background_worker;
+mod shared_memory;
+#[cfg(feature = "pg19")]
+mod signals;
 mod utility_hook;
 
 use std::ffi::CStr;
@@ -8,6 +12,10 @@ use pgrx::pg_sys;
 
 use crate::relation::OpenRelation;
 
+pub use self::background_worker::{StartedWorker, start_worker};
+#[cfg(feature = "pg19")]
+pub use self::signals::set_signal_handler;
+pub use self::shared_memory::{share, shared};
 pub use self::utility_hook::{UtilityCall, hook_utility};
 
 /// No socket, where a socket may stand.
@@ -45,6 +53,7 @@ pub fn wait_event(name: &CStr) -> u32 {
 ///
 /// # Safety
 /// The handler does only what a signal handler may, and does not unwind.
+#[cfg(not(feature = "pg19"))]
 pub unsafe fn set_signal_handler(signal: i32, handler: unsafe extern "C-unwind" fn(i32)) {
     // SAFETY: by the caller's promise. From 18 on, the name pqsignal is libpq's.
     unsafe {
@@ -52,6 +61,20 @@ pub unsafe fn set_signal_handler(signal: i32, handler: unsafe extern "C-unwind" 
         pg_sys::pqsignal(signal, Some(handler));
         #[cfg(feature = "pg18")]
         pg_sys::pqsignal_be(signal, Some(handler));
+    }
+}
+
+/// Does to this process what SIGTERM does to a session.
+///
+/// # Safety
+/// In a signal handler.
+pub unsafe fn die(signal: i32) {
+    // SAFETY: made to be called there.
+    unsafe {
+        #[cfg(not(feature = "pg19"))]
+        pg_sys::die(signal);
+        #[cfg(feature = "pg19")]
+        signals::die(signal);
     }
 }
 
@@ -106,10 +129,10 @@ pub unsafe fn selected_columns(query: *mut pg_sys::Query, number: i32) -> *mut p
     }
 }
 
-/// The number, in the current memory context.
-pub fn numeric(value: i64) -> pg_sys::Numeric {
-    // SAFETY: it only allocates.
-    unsafe { pg_sys::int64_to_numeric(value) }
+/// A system cache's number, as callbacks are registered by it.
+#[allow(clippy::unnecessary_cast, reason = "until 18 it is not an i32")]
+pub const fn cache_number(cache: pg_sys::SysCacheIdentifier::Type) -> i32 {
+    cache as i32
 }
 
 /// The sequence of an identity column; an invalid OID if there is none.
@@ -123,21 +146,6 @@ pub fn identity_sequence(table: &OpenRelation, attribute: i16) -> pg_sys::Oid {
         #[cfg(not(any(feature = "pg15", feature = "pg16")))]
         {
             pg_sys::getIdentitySequence(table.as_ptr(), attribute, true)
-        }
-    }
-}
-
-/// Whether the role that runs is the database's owner, as PostgreSQL means it.
-pub fn owns_database(database: pg_sys::Oid) -> bool {
-    // SAFETY: catalogue look-ups of a database that exists.
-    unsafe {
-        #[cfg(feature = "pg15")]
-        {
-            pg_sys::pg_database_ownercheck(database, pg_sys::GetUserId())
-        }
-        #[cfg(not(feature = "pg15"))]
-        {
-            pg_sys::object_ownercheck(pg_sys::DatabaseRelationId, database, pg_sys::GetUserId())
         }
     }
 }

@@ -6,6 +6,7 @@ mod shared;
 mod stage;
 mod template;
 
+use std::env;
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::process::CommandExt;
@@ -442,8 +443,19 @@ fn settings(dir: &Path, options: ClusterOptions) -> Vec<(String, String)> {
         settings.push(("fsync".to_owned(), "off".to_owned()));
         settings.push(("full_page_writes".to_owned(), "off".to_owned()));
     }
+    settings.extend(for_all_clusters());
     settings.extend(options.settings);
     settings
+}
+
+/// What `$ZENTRY_SETTINGS` has for every cluster of this process: "name=value name=value".
+fn for_all_clusters() -> Vec<(String, String)> {
+    let settings = env::var("ZENTRY_SETTINGS").unwrap_or_default();
+    settings
+        .split_whitespace()
+        .filter_map(|setting| setting.split_once('='))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
 }
 
 fn pid(child: &Child) -> Pid {

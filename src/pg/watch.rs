@@ -4,6 +4,8 @@ use std::cell::{Cell, RefCell};
 
 use pgrx::prelude::*;
 
+use crate::version;
+
 /// Relations that something kept depends on, and how many changes of them were noticed.
 pub struct Watch {
     relations: RefCell<Vec<pg_sys::Oid>>,
@@ -11,9 +13,9 @@ pub struct Watch {
 }
 
 /// What else than a relation itself decides how its rows are written: its schema's name, its identity's sequence.
-const FURTHER: [pg_sys::SysCacheIdentifier::Type; 2] = [
-    pg_sys::SysCacheIdentifier::NAMESPACEOID,
-    pg_sys::SysCacheIdentifier::SEQRELID,
+const FURTHER: [i32; 2] = [
+    version::cache_number(pg_sys::SysCacheIdentifier::NAMESPACEOID),
+    version::cache_number(pg_sys::SysCacheIdentifier::SEQRELID),
 ];
 
 thread_local! {

@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, AtomicU32};
 
 use jiff::Timestamp;
 use pgrx::prelude::*;
-use pgrx::{PGRXSharedMemory, PgAtomic, pg_shmem_init};
 
 use super::since::Since;
 use super::{NOBODY, Slot, Work, wake_process};
@@ -33,34 +32,29 @@ pub struct Registry {
     slots: [Slot; SLOTS],
 }
 
-// SAFETY: atomics only, no pointer, the same layout in every process.
-unsafe impl PGRXSharedMemory for Registry {}
-
-// SAFETY: the name is ours alone.
-static REGISTRY: PgAtomic<Registry> = unsafe { PgAtomic::new(c"zentry_notify") };
-
+/// Asks for the memory that holds it.
 pub fn request_shared_memory() {
-    pg_shmem_init!(
-        REGISTRY = Registry {
-            launcher: AtomicI32::new(NOBODY),
-            workers: AtomicU32::new(0),
-            survey: AtomicBool::new(true),
-            databases: AtomicBool::new(false),
-            waiting: AtomicU32::new(0),
-            short_of_workers: Since::never(),
-            discord_parked_until: AtomicI64::new(0),
-            slots: [const { Slot::free() }; SLOTS],
-        }
-    );
-    PRELOADED.store(true, SeqCst);
+    // SAFETY: libraries are being preloaded; the memory is of the size of what is written.
+    unsafe {
+        version::share(c"zentry_notify", size_of::<Registry>(), |place| {
+            place.cast::<Registry>().write(Registry {
+                launcher: AtomicI32::new(NOBODY),
+                workers: AtomicU32::new(0),
+                survey: AtomicBool::new(true),
+                databases: AtomicBool::new(false),
+                waiting: AtomicU32::new(0),
+                short_of_workers: Since::never(),
+                discord_parked_until: AtomicI64::new(0),
+                slots: [const { Slot::free() }; SLOTS],
+            });
+        });
+    }
 }
-
-/// Set in the postmaster; the processes that it forks inherit it.
-static PRELOADED: AtomicBool = AtomicBool::new(false);
 
 /// None when the library was not preloaded: nothing can be woken then.
 pub fn registry() -> Option<&'static Registry> {
-    PRELOADED.load(SeqCst).then(|| REGISTRY.get())
+    // SAFETY: what is there was written before any other process began, holds atomics only, no pointer, and stays.
+    unsafe { version::shared().cast::<Registry>().as_ref() }
 }
 
 impl Registry {

@@ -5,14 +5,14 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use pgrx::IntoDatum;
-use pgrx::bgworkers::{BackgroundWorkerBuilder, BackgroundWorkerStatus, DynamicBackgroundWorker};
+use pgrx::bgworkers::BackgroundWorkerBuilder;
 use pgrx::prelude::*;
 
 use super::catalogue::{self, Door};
 use super::wait::Waiter;
 use super::{database, signals};
-use crate::settings;
 use crate::wake::{Registry, Slot, Work, registry};
+use crate::{settings, version};
 
 /// Pause before a worker that died is started again; doubled as long as it keeps dying.
 const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
@@ -84,7 +84,7 @@ struct Launcher {
 }
 
 struct Running {
-    handle: DynamicBackgroundWorker,
+    handle: version::StartedWorker,
     since: Instant,
 }
 
@@ -273,7 +273,7 @@ impl Launcher {
         let ended: Vec<pg_sys::Oid> = self
             .workers
             .iter()
-            .filter(|(_, worker)| matches!(worker.handle.pid(), Err(BackgroundWorkerStatus::Stopped)))
+            .filter(|(_, worker)| worker.handle.has_ended())
             .map(|(database, _)| *database)
             .collect();
         for database in ended {
@@ -323,18 +323,18 @@ impl Launcher {
 
     /// False when the server has no place for another background worker.
     fn start(&mut self, database: pg_sys::Oid) -> bool {
-        let started = BackgroundWorkerBuilder::new("zentry_notify worker")
+        let worker = BackgroundWorkerBuilder::new("zentry_notify worker")
             .set_type("zentry_notify worker")
             .set_library("zentry_notify")
             .set_function("zentry_notify_worker_main")
             .set_argument(database.into_datum())
             // SAFETY: a plain variable of this process.
             .set_notify_pid(unsafe { pg_sys::MyProcPid })
-            .enable_spi_access()
-            .load_dynamic();
-        self.registry.set_short_of_workers(started.is_err());
+            .enable_spi_access();
+        let started = version::start_worker(&worker);
+        self.registry.set_short_of_workers(started.is_none());
         match started {
-            Ok(handle) => {
+            Some(handle) => {
                 self.workers.insert(
                     database,
                     Running {
@@ -344,7 +344,7 @@ impl Launcher {
                 );
                 true
             }
-            Err(_) => {
+            None => {
                 if self.warned.is_none_or(|at| at.elapsed() >= WARNING_INTERVAL) {
                     crate::report::warning(
                         PgSqlErrorCode::ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,

@@ -71,7 +71,7 @@ extern "C-unwind" fn on_sigterm(signal: i32) {
     // SAFETY: both are made to be called in signal handlers; MyLatch is set before signals are unblocked.
     unsafe {
         if INTERRUPTIBLE.load(SeqCst) || again && BRIEF.load(SeqCst) {
-            pg_sys::die(signal);
+            version::die(signal);
         } else {
             pg_sys::SetLatch(pg_sys::MyLatch);
         }

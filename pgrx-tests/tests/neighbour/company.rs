@@ -1,0 +1,161 @@
+//! With other libraries that hook into the server, before and after ours. They come from packages: `make test-company` installs them.
+
+use postgres::Client;
+use zentry_e2e::cluster::{Cluster, ClusterOptions};
+use zentry_e2e::emulator::Limits;
+use zentry_e2e::scene::Delivery;
+use zentry_e2e::site::Site;
+use zentry_e2e::zentry::{self, id};
+
+/// Those that a server can have together.
+const OTHERS: [&str; 9] = [
+    "pgaudit", "pg_stat_statements", "auto_explain", "plpgsql_check", "set_user", "pg_cron", "pglogical", "plprofiler", "pg_qualstats",
+];
+/// Of these, the ones that are extensions too.
+const EXTENSIONS: [&str; 8] = [
+    "pgaudit", "pg_stat_statements", "plpgsql_check", "set_user", "pg_cron", "pglogical", "plprofiler", "pg_qualstats",
+];
+const OURS: &str = "zentry_notify";
+const DATABASE: &str = "zentry";
+/// What is said where our request for shared memory was dropped.
+const DROPPED: &str = "did not get the shared memory that it asked for";
+
+fn site(libraries: &[&str]) -> Site {
+    let options = ClusterOptions {
+        preload: false,
+        ..ClusterOptions::default()
+    };
+    Site::start(
+        options
+            .set("shared_preload_libraries", libraries.join(","))
+            .set("wal_level", "logical")
+            .set("max_worker_processes", 32)
+            .set("cron.database_name", DATABASE)
+            .set("auto_explain.log_min_duration", 0)
+            .set("auto_explain.log_nested_statements", "on")
+            .set("auto_explain.log_analyze", "on")
+            .set("auto_explain.log_triggers", "on")
+            .set("pgaudit.log", "all")
+            .set("pg_stat_statements.track", "all")
+            .set("pg_qualstats.sample_rate", 1)
+            .set("plprofiler.enabled", "on")
+            .set("plpgsql_check.mode", "every_start"),
+    )
+    .unwrap()
+}
+
+/// Each of the five events once, and a write of every kind; everything arrives.
+fn main_job(site: &Site) -> Client {
+    let mut client = site.database(DATABASE).unwrap();
+    for extension in EXTENSIONS {
+        client
+            .batch_execute(&format!("CREATE EXTENSION {extension}"))
+            .unwrap_or_else(|error| panic!("{extension}: {error:?}"));
+    }
+    let channel = site.channel(&mut client).unwrap();
+    channel.webhook.limit(Limits::default());
+    zentry::complete_task(&mut client, id::LANDING_PAGE, jiff::Timestamp::now()).unwrap();
+    zentry::award_badge(&mut client, id::CHEN, id::TASK_MASTER).unwrap();
+    zentry::extend_streak(&mut client, id::CHEN).unwrap();
+    client
+        .batch_execute(
+            "INSERT INTO tasks_project (id, name, description, emoji, created_by_id, created_at, updated_at)
+                 VALUES (600, 'Atlas', 'Maps', '', 1, now(), now());
+             UPDATE tasks_task SET status = 'completed' WHERE id BETWEEN 3 AND 9;
+             SELECT zentry_test_webhook(id) FROM zentry_notify.webhooks",
+        )
+        .unwrap();
+    let sent = Delivery::settle(&mut client).unwrap();
+    for event_type in ["task_completed", "badge_earned", "project_created", "milestone_reached", "daily_streak"] {
+        assert!(
+            sent.iter().any(|delivery| delivery.event_type == event_type && delivery.status == "sent"),
+            "{event_type}: {sent:#?}"
+        );
+    }
+    assert_eq!(site.emulator.complaints(), [] as [&str; 0]);
+    client
+}
+
+/// No process has died, and every error in the log is somebody's own.
+fn assert_sound(cluster: &Cluster) {
+    let log = cluster.log_since(0).unwrap();
+    for fault in ["terminated by signal", "PANIC:", "backtrace", "TRAP:"] {
+        assert!(!log.contains(fault), "{fault}");
+    }
+}
+
+/// plpgsql_check compiles every statement of a function, also those that no test comes to.
+fn assert_functions_correct(client: &mut Client) {
+    const SQL: &str = "
+        SELECT p.oid::regprocedure || ' on ' || coalesce(t.tgrelid::regclass::text, 'nothing') || ': ' || f.lineno || ' ' || f.message, f.level
+          FROM pg_proc p
+          JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
+          JOIN pg_extension e ON d.refclassid = 'pg_extension'::regclass AND e.oid = d.refobjid AND e.extname = 'zentry_notify'
+          LEFT JOIN pg_trigger t ON t.tgfoid = p.oid
+         CROSS JOIN LATERAL plpgsql_check_function_tb(p.oid, coalesce(t.tgrelid, 0), fatal_errors => false) f
+         WHERE p.prolang = (SELECT oid FROM pg_language WHERE lanname = 'plpgsql')
+           AND (p.prorettype <> 'trigger'::regtype OR t.tgrelid IS NOT NULL)";
+    let found: Vec<String> = client
+        .query(SQL, &[])
+        .unwrap()
+        .iter()
+        .filter(|row| row.get::<_, String>(1) == "error")
+        .map(|row| row.get(0))
+        .collect();
+    assert!(found.is_empty(), "{found:#?}");
+}
+
+/// The catalogue's rows refer to what is there, and indexes and tables are whole.
+fn assert_data_sound(cluster: &Cluster, client: &mut Client) {
+    let checked = cluster.client_command("pg_catcheck").arg(DATABASE).output().unwrap();
+    let said = String::from_utf8_lossy(&checked.stdout).into_owned() + &String::from_utf8_lossy(&checked.stderr);
+    assert!(checked.status.success(), "{said}");
+    client.batch_execute("CREATE EXTENSION IF NOT EXISTS amcheck").unwrap();
+    let corrupt = client
+        .query_one(
+            "SELECT count(bt_index_check(i.indexrelid, true)), (SELECT count(*) FROM pg_class c, verify_heapam(c.oid) v WHERE c.relkind = 'r')
+               FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_am a ON a.oid = c.relam
+              WHERE a.amname = 'btree' AND c.relpersistence = 'p' AND i.indisvalid",
+            &[],
+        )
+        .unwrap();
+    assert!(corrupt.get::<_, i64>(0) > 100);
+    assert_eq!(corrupt.get::<_, i64>(1), 0);
+}
+
+#[test]
+#[ignore = "wants packages that make test-company installs"]
+fn preloaded_after_all_others() {
+    let mut libraries = OTHERS.to_vec();
+    libraries.push(OURS);
+    let site = site(&libraries);
+    assert!(!site.cluster.log_contains(DROPPED).unwrap());
+    let mut client = main_job(&site);
+    assert_functions_correct(&mut client);
+    assert_data_sound(&site.cluster, &mut client);
+    assert_sound(&site.cluster);
+}
+
+/// plprofiler forgets the requests for shared memory that were made before its own.
+#[test]
+#[ignore = "wants packages that make test-company installs"]
+fn preloaded_before_all_others() {
+    let mut libraries = vec![OURS];
+    libraries.extend(OTHERS);
+    let mut site = site(&libraries);
+    let log = site.cluster.log_since(0).unwrap();
+    let said = log.lines().find(|line| line.contains(DROPPED)).expect("nothing is said");
+    assert!(said.contains("WARNING:"), "{said}");
+    assert!(log.contains("Preloaded after it: pgaudit, pg_stat_statements"), "{log}");
+    let mut client = main_job(&site);
+    assert_sound(&site.cluster);
+    drop(client);
+    // What is ours is made anew after a crash, as the server's own is.
+    site.cluster.kill9().unwrap();
+    site.cluster.start_again().unwrap();
+    client = site.connect(DATABASE).unwrap();
+    zentry::extend_streak(&mut client, id::CHEN).unwrap();
+    let sent = Delivery::settle(&mut client).unwrap();
+    assert_eq!(sent.iter().filter(|delivery| delivery.event_type == "daily_streak").count(), 2);
+    assert_data_sound(&site.cluster, &mut client);
+}

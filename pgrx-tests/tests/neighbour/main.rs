@@ -1,0 +1,10 @@
+//! What everybody else notices of the library: nothing.
+
+mod cases;
+mod company;
+mod errors;
+mod log;
+mod newer_versions;
+mod own_errors;
+mod random_statements;
+mod session;
