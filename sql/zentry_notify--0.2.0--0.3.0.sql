@@ -1402,7 +1402,7 @@ CREATE OR REPLACE FUNCTION zentry_notify.write_log() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    event_id bigint;
+    event_of bigint;
     state    "char";
 BEGIN
     IF TG_OP = 'DELETE' THEN
@@ -1422,9 +1422,19 @@ BEGIN
                attempts = NEW.attempts, retry_count = NEW.retry_count, response_body = nullif(NEW.response_body, ''),
                error_message = nullif(NEW.error_message, '')
          WHERE d.id = OLD.id
-        RETURNING d.event_id INTO event_id;
-        IF NEW.created_at IS DISTINCT FROM OLD.created_at OR NEW.payload IS DISTINCT FROM OLD.payload THEN
-            UPDATE zentry_notify.event e SET created_at = NEW.created_at, data = NEW.payload::json WHERE e.id = event_id;
+        RETURNING d.event_id INTO event_of;
+        IF NEW.created_at IS DISTINCT FROM OLD.created_at THEN
+            UPDATE zentry_notify.event e SET created_at = NEW.created_at WHERE e.id = event_of;
+        END IF;
+        IF NEW.payload IS DISTINCT FROM OLD.payload THEN
+            -- Of all that heard it; an event that one of them waits for stays.
+            DELETE FROM zentry_notify.event_detail x WHERE x.event_id = event_of AND NEW.payload <> 'null';
+            UPDATE zentry_notify.event e SET data = NEW.payload::json WHERE e.id = event_of AND NEW.payload <> 'null';
+            DELETE FROM zentry_notify.event e
+             WHERE e.id = event_of AND NEW.payload = 'null'
+               AND NOT EXISTS (SELECT FROM zentry_notify.delivery d WHERE d.status IN ('p', 'r') AND d.event_id = e.id);
+            DELETE FROM zentry_notify.event_detail x
+             WHERE x.event_id = event_of AND NOT EXISTS (SELECT FROM zentry_notify.event e WHERE e.id = x.event_id);
         END IF;
         UPDATE zentry_notify.legacy_delivery d
            SET status = NEW.status, next_attempt_at = NEW.next_attempt_at, sent_at = NEW.sent_at, retry_of = NEW.retry_of,
@@ -1440,11 +1450,11 @@ BEGIN
     ELSE
         INSERT INTO zentry_notify.event AS e (created_at, event_type, data, context)
         VALUES (NEW.created_at, NEW.event_type, NEW.payload::json, '{"routed": true}')
-        RETURNING e.id INTO event_id;
+        RETURNING e.id INTO event_of;
         INSERT INTO zentry_notify.delivery AS d
                (event_id, webhook_integration_id, next_attempt_at, finished_at, retry_of, response_status_code, attempts, retry_count, status,
                 event_type, response_body, error_message)
-        VALUES (event_id, NEW.webhook_integration_id, NEW.next_attempt_at,
+        VALUES (event_of, NEW.webhook_integration_id, NEW.next_attempt_at,
                 CASE WHEN state IN ('s', 'f') THEN coalesce(NEW.sent_at, now()) END, NEW.retry_of, NEW.response_status_code, NEW.attempts,
                 NEW.retry_count, state, NEW.event_type, nullif(NEW.response_body, ''), nullif(NEW.error_message, ''))
         RETURNING d.id INTO NEW.id;
@@ -2998,6 +3008,10 @@ BEGIN
     END LOOP;
     IF NOT pg_catalog.has_function_privilege('zentry_notify_agent', 'zentry_notify.sum_histogram(bigint[])', 'EXECUTE') THEN
         GRANT EXECUTE ON FUNCTION zentry_notify.add_histograms(bigint[], bigint[]), zentry_notify.sum_histogram(bigint[]) TO zentry_notify_agent;
+    END IF;
+    -- The worker numbers deliveries before it writes them.
+    IF NOT pg_catalog.has_sequence_privilege('zentry_notify_agent', 'zentry_notify.delivery_id_seq', 'USAGE') THEN
+        GRANT USAGE ON SEQUENCE zentry_notify.delivery_id_seq TO zentry_notify_agent;
     END IF;
     IF NOT pg_catalog.has_function_privilege('zentry_notify_agent', 'zentry_notify.forget_orphans(integer)', 'EXECUTE') THEN
         GRANT EXECUTE ON FUNCTION zentry_notify.forget_orphans(integer), zentry_notify.forget_deliveries(bigint, integer) TO zentry_notify_agent;
