@@ -174,10 +174,13 @@ AS $$
           JOIN pg_extension e ON e.oid = d.refobjid AND d.refclassid = 'pg_extension'::regclass AND e.extname = 'zentry_notify'
          WHERE i.objsubid = 0),
     lost AS (
-        SELECT format('%s ON TABLE %s', string_agg(g.privilege_type, ', ' ORDER BY g.privilege_type), g.objoid::regclass) AS privilege
+        SELECT format('%s ON %s %s', string_agg(g.privilege_type, ', ' ORDER BY g.privilege_type),
+                      CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, c.oid::regclass) AS privilege
           FROM granted g
-         WHERE CASE g.classoid WHEN 'pg_class'::regclass THEN NOT has_table_privilege('zentry_notify_agent', g.objoid, g.privilege_type) END
-         GROUP BY g.objoid
+          JOIN pg_class c ON c.oid = g.objoid AND g.classoid = 'pg_class'::regclass
+         WHERE CASE c.relkind WHEN 'S' THEN NOT has_sequence_privilege('zentry_notify_agent', c.oid, g.privilege_type)
+                              ELSE NOT has_table_privilege('zentry_notify_agent', c.oid, g.privilege_type) END
+         GROUP BY c.oid, c.relkind
         UNION ALL
         SELECT format('EXECUTE ON FUNCTION %s', g.objoid::regprocedure)
           FROM granted g
