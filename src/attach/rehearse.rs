@@ -35,9 +35,12 @@ pub fn rehearse(source: &Source, table: &Table) {
     if values.is_empty() {
         return;
     }
+    // Of other columns the owner need not know the types.
+    let named = values.join(" ");
     let row: Vec<String> = table
         .columns
         .iter()
+        .filter(|column| named.contains(&column.quoted()))
         .map(|column| format!("NULL::{} AS {}", column.r#type, column.quoted()))
         .collect();
     let sql = format!(
