@@ -231,8 +231,9 @@ pub fn recorded(source: &Source, table: &Table) -> Option<Conditions> {
             let column = table.column(transition.get("column")?.as_str()?)?;
             rises(column, true)
         }
-        Some(transition) => Done::recorded(table, transition.get("column")?, transition.get("to")?)
-            .map(|done| done.becomes()),
+        Some(transition) => {
+            Done::recorded(table, transition.get("column")?, transition.get("to")?).map(|done| done.becomes())
+        }
         None => None,
     };
     let mut conditions = Conditions {
@@ -341,12 +342,14 @@ pub fn refuse_for(failure: &Failure, table: &Table) -> ! {
     let column = named.and_then(|name| name.rsplit('.').next()).unwrap_or_default();
     let columns = format!("The columns of {} are {}.", table.name, table.column_names());
     match failure.code() {
-        PgSqlErrorCode::ERRCODE_DATATYPE_MISMATCH if failure.message().starts_with("argument of WHEN") => refuse(
-            failure.code(),
-            "it must be true or false",
-            "",
-            "For example NEW.status = 'done'.",
-        ),
+        PgSqlErrorCode::ERRCODE_DATATYPE_MISMATCH if failure.message().starts_with("argument of WHEN") => {
+            refuse(
+                failure.code(),
+                "it must be true or false",
+                "",
+                "For example NEW.status = 'done'.",
+            )
+        }
         PgSqlErrorCode::ERRCODE_UNDEFINED_COLUMN => {
             refuse(failure.code(), failure.message(), &columns, &table.meant(column))
         }

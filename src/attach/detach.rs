@@ -23,7 +23,9 @@ fn zentry_detach(relation: Option<pg_sys::Oid>, event_type: Option<&str>) {
     require_owner(&table);
     lock_below(&table, pg_sys::AccessExclusiveLock);
     require_owner(&Table::load(relation).unwrap_or(table));
-    let Some(table) = Table::load(relation) else { return };
+    let Some(table) = Table::load(relation) else {
+        return;
+    };
     source::forget(&ours, table.oid(), event_type);
     let served: Vec<String> = Recorded::of_table(&ours, table.oid())
         .into_iter()

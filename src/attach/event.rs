@@ -54,11 +54,12 @@ impl Event {
     }
 
     fn unknown(ours: &Ours, name: Option<&str>) -> ! {
-        let known = ours.text(
-            "SELECT string_agg(t.name, ', ' ORDER BY t.name) FROM zentry_notify.event_type t",
-            &[],
-        )
-        .unwrap_or_default();
+        let known = ours
+            .text(
+                "SELECT string_agg(t.name, ', ' ORDER BY t.name) FROM zentry_notify.event_type t",
+                &[],
+            )
+            .unwrap_or_default();
         let hint = match name.and_then(|name| closest(name, known.split(", "))) {
             Some(meant) => format!("Perhaps \"{meant}\" is meant."),
             None => "SELECT zentry_register_event_type(name, title) adds one.".to_owned(),

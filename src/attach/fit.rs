@@ -154,7 +154,10 @@ fn status(table: &Table, name: &str, value: &str) -> Result<(), Misfit> {
 }
 
 fn order(table: &Table, name: &str) -> Result<(), Misfit> {
-    let Some(column) = table.column(name).filter(|column| Compare::greater(column).is_none()) else {
+    let Some(column) = table
+        .column(name)
+        .filter(|column| Compare::greater(column).is_none())
+    else {
         return Ok(());
     };
     Err(Misfit::new(

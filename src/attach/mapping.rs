@@ -120,7 +120,10 @@ impl Mapper<'_> {
             // What serde says names our types, but for the key that it does not know.
             Err(error) => report::error(
                 PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
-                format!("the look-up of \"{key}\" cannot be understood: {}", understood(&error.to_string(), given)),
+                format!(
+                    "the look-up of \"{key}\" cannot be understood: {}",
+                    understood(&error.to_string(), given)
+                ),
                 "",
                 FORMS,
             ),
@@ -230,7 +233,10 @@ impl Mapper<'_> {
 
 /// What is wrong with a look-up, in words of the one who wrote it.
 fn understood(error: &str, given: &Value) -> String {
-    match error.strip_prefix("unknown field `").and_then(|rest| rest.split_once('`')) {
+    match error
+        .strip_prefix("unknown field `")
+        .and_then(|rest| rest.split_once('`'))
+    {
         Some((field, _)) => format!("it has no \"{field}\""),
         None => given.to_string(),
     }

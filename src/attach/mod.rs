@@ -317,7 +317,10 @@ fn leave_riders(ours: &Ours, event: &str, table: &Table, before: &[Recorded], pa
         };
         put(ours, table, &source, &conditions, path);
     }
-    for carrier in before.iter().filter(|recorded| recorded.source.rider.as_deref() == Some(event)) {
+    for carrier in before
+        .iter()
+        .filter(|recorded| recorded.source.rider.as_deref() == Some(event))
+    {
         let source = Source {
             rider: None,
             ..carrier.source.clone()
@@ -350,4 +353,3 @@ fn warn_of_functions(event: &str, table: &Table, capture: pg_sys::Oid) {
         );
     }
 }
-

@@ -28,8 +28,8 @@ impl Ours {
         let installation = Installation::find();
         let capture = installation.as_ref().and_then(|installation| {
             with_spi(|| {
-                let rows = Plan::prepare(CAPTURE, &[pg_sys::OIDOID])
-                    .execute(&[installation.oid.into_datum()]);
+                let rows =
+                    Plan::prepare(CAPTURE, &[pg_sys::OIDOID]).execute(&[installation.oid.into_datum()]);
                 // SAFETY: the only column is an oid.
                 (rows.len() > 0)
                     .then(|| unsafe { pg_sys::Oid::from_datum(rows.get(0, 1).0?, false) })

@@ -56,7 +56,10 @@ pub fn rehearse(source: &Source, table: &Table) {
     if let Err(failure) = rehearsed {
         report::error(
             failure.code(),
-            format!("table {} cannot fire {}: {failure}", table.name, source.event_type),
+            format!(
+                "table {} cannot fire {}: {failure}",
+                table.name, source.event_type
+            ),
             "",
             &format!(
                 "Look-ups and expressions run with the rights of the table's owner, {}.",

@@ -127,14 +127,22 @@ impl Triggers<'_> {
 
     fn make(&self, table: &PgRelation, operation: Operation, when: Option<&When>) {
         let name = self.name(operation);
-        let found = present(self.ours, table.oid()).into_iter().find(|present| present.name == name);
-        if found.as_ref().is_some_and(|found| self.fits(found, operation, when)) {
+        let found = present(self.ours, table.oid())
+            .into_iter()
+            .find(|present| present.name == name);
+        if found
+            .as_ref()
+            .is_some_and(|found| self.fits(found, operation, when))
+        {
             return;
         }
         if found.as_ref().is_some_and(|found| !found.ours) {
             report::error(
                 PgSqlErrorCode::ERRCODE_DUPLICATE_OBJECT,
-                format!("trigger {name} of table {} calls another function", self.table.name),
+                format!(
+                    "trigger {name} of table {} calls another function",
+                    self.table.name
+                ),
                 "",
                 "Give that trigger another name.",
             );
@@ -262,7 +270,11 @@ pub fn missing(ours: &Ours, source: &Source, table: &Table) -> Option<String> {
     ];
     inheritors(table).into_iter().find_map(|relation| {
         let present = present(ours, relation);
-        let is_there = |name: &String| present.iter().any(|present| present.ours && present.name == *name);
+        let is_there = |name: &String| {
+            present
+                .iter()
+                .any(|present| present.ours && present.name == *name)
+        };
         wanted
             .iter()
             .filter(|(words, _)| words.is_some())

@@ -25,7 +25,9 @@ pub fn make_way_for_drop() {
                                   AND d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e'
                  WHERE c.relkind = 'r') l";
     let _pinned = SearchPath::pinned();
-    let Some(installation) = Installation::find() else { return };
+    let Some(installation) = Installation::find() else {
+        return;
+    };
     // SAFETY: a look into the catalogue.
     if !unsafe { pg_sys::has_privs_of_role(pg_sys::GetUserId(), installation.owner) } {
         return;

@@ -54,7 +54,10 @@ fn zentry_attach_all() -> TableIterator<
         }
         // One that was attached by hand has triggers of its own.
         own.source.rider = own.source.rider.take().filter(|rider| !is_by_hand(rider));
-        let state = table.map_or_else(|| "not found".to_owned(), |table| desk.attach(&own.source, &table));
+        let state = table.map_or_else(
+            || "not found".to_owned(),
+            |table| desk.attach(&own.source, &table),
+        );
         rows.push((own.source.event_type, own.relation, state));
     }
     for hand in by_hand {
@@ -125,7 +128,11 @@ impl Desk<'_> {
             return self.look_at_condition(source, table, is_recorded);
         };
         if !self.has_triggers(source, table, &conditions) {
-            let patience = if self.holds { Patience::Moment } else { Patience::Session };
+            let patience = if self.holds {
+                Patience::Moment
+            } else {
+                Patience::Session
+            };
             let tables = triggers::below(table);
             if let Err(busy) = lock::tables(&tables, pg_sys::ShareRowExclusiveLock, patience) {
                 return self.busy(source, busy);
@@ -161,7 +168,12 @@ impl Desk<'_> {
         "attached".to_owned()
     }
 
-    fn triggers<'t>(&'t self, source: &'t Source, table: &'t Table, conditions: &'t Conditions) -> Triggers<'t> {
+    fn triggers<'t>(
+        &'t self,
+        source: &'t Source,
+        table: &'t Table,
+        conditions: &'t Conditions,
+    ) -> Triggers<'t> {
         Triggers {
             ours: self.ours,
             table,

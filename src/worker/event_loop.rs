@@ -1,4 +1,4 @@
-//! The worker of a database: reads what waits, sends it, writes down what became of it.
+//! The worker of a database: routes what was captured, sends what waits, writes down what became of it.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -44,71 +44,6 @@ const SHORT_WHILE: Duration = Duration::from_secs(1);
 const HELD_BACK: Duration = Duration::from_secs(5);
 /// The same when the database's SQL does not go with the library. ALTER EXTENSION UPDATE ends it.
 const OUTDATED: Duration = Duration::from_secs(60);
-
-#[pg_guard]
-#[unsafe(no_mangle)]
-pub extern "C-unwind" fn zentry_notify_worker_main(argument: pg_sys::Datum) {
-    // SAFETY: the launcher passes a database's OID.
-    let database = unsafe { pg_sys::Oid::from_datum(argument, false) };
-    let (Some(registry), Some(database)) = (registry(), database) else {
-        return;
-    };
-    let Some(slot) = registry.slot(database).filter(|slot| registry.enter(slot)) else {
-        return;
-    };
-    // SAFETY: called once, at the end of this process, while shared memory is still there.
-    unsafe { pg_sys::before_shmem_exit(Some(leave_slot), argument) };
-    signals::install();
-    files::raise_limit();
-    database::connect(Some(database), c"zentry_notify worker");
-    match installation() {
-        Ok(Some(installation)) => match installation.fits() {
-            Ok(()) if settings::sending() => {
-                slot.set_outdated(false);
-                Worker::serve(registry, slot, installation.oid);
-            }
-            Ok(()) => wait_for_better(slot, HELD_BACK),
-            Err(mismatch) => {
-                if slot.set_outdated(true) {
-                    crate::report::warning(
-                        PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
-                        format!("{}, notifications wait", mismatch.message()),
-                        &mismatch.hint(),
-                    );
-                }
-                wait_for_better(slot, OUTDATED);
-            }
-        },
-        Ok(None) => nothing_to_do(slot),
-        Err(error) => return pgrx::log!("zentry_notify: the worker could not start: {error}"),
-    }
-    slot.in_order();
-    registry.leave(slot);
-    registry.wake_launcher();
-}
-
-fn nothing_to_do(slot: &Slot) {
-    slot.take();
-    slot.set_due(None);
-}
-
-/// Commits go on, and none of them should start a worker for nothing.
-fn wait_for_better(slot: &Slot, pause: Duration) {
-    slot.pause_for(pause);
-    nothing_to_do(slot);
-}
-
-#[pg_guard]
-extern "C-unwind" fn leave_slot(_code: i32, argument: pg_sys::Datum) {
-    // SAFETY: as in the worker's main function.
-    let database = unsafe { pg_sys::Oid::from_datum(argument, false) };
-    if let (Some(registry), Some(database)) = (registry(), database) {
-        if let Some(slot) = registry.known_slot(database) {
-            registry.leave(slot);
-        }
-        registry.wake_launcher();
-    }
-}
 
 pub struct Worker {
     pub(super) registry: &'static Registry,
