@@ -330,11 +330,16 @@ fn settings_that_hurt_reach_no_process_of_ours() -> Result<()> {
         ("jit_above_cost", "0"),
     ] {
         let exists: bool = admin
-            .query_one("SELECT $1 = 'role' OR EXISTS (SELECT FROM pg_settings WHERE name = $1)", &[&name])?
+            .query_one(
+                "SELECT $1 = 'role' OR EXISTS (SELECT FROM pg_settings WHERE name = $1)",
+                &[&name],
+            )?
             .get(0);
         if exists {
             admin.batch_execute(&format!("ALTER DATABASE zentry SET {name} = '{value}'"))?;
-            admin.batch_execute(&format!("ALTER ROLE postgres IN DATABASE zentry SET {name} = '{value}'"))?;
+            admin.batch_execute(&format!(
+                "ALTER ROLE postgres IN DATABASE zentry SET {name} = '{value}'"
+            ))?;
         }
     }
     fire(&mut client)?;
