@@ -201,6 +201,11 @@ impl Slot {
     /// Says that settings of the database have changed: what may be done is to be found out again, by a worker that has the new ones.
     pub(super) fn settings_changed(&self) {
         self.stale.store(true, SeqCst);
+        self.look_again();
+    }
+
+    /// Has a worker look what there is to do, whatever the last one has found.
+    pub fn look_again(&self) {
         self.paused_until.store(0, SeqCst);
         self.add(&Work::ALL);
     }
@@ -213,9 +218,8 @@ impl Slot {
     /// Puts back what a worker had taken out that died, or that has looked with old settings.
     pub(super) fn give_back(&self) {
         if self.is_stale() {
-            self.paused_until.store(0, SeqCst);
-        }
-        if self.is_stale() || !self.left_in_order() {
+            self.look_again();
+        } else if !self.left_in_order() {
             self.add(&Work::ALL);
         }
     }

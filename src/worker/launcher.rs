@@ -172,7 +172,7 @@ impl Launcher {
         let open = self.doors.iter().filter(|(_, door)| **door == Door::Open);
         for (database, _) in open.filter(|(database, _)| all || opened(database)) {
             if let Some(slot) = self.registry.slot(*database) {
-                slot.add(&Work::ALL);
+                slot.look_again();
                 slot.wake_worker();
             }
         }

@@ -116,6 +116,8 @@ fn exists(name: &CStr) -> bool {
 #[cfg(any(test, feature = "pg_test"))]
 #[pg_schema]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use pgrx::prelude::*;
 
     use super::PINNED;

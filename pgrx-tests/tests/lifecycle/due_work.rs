@@ -294,3 +294,59 @@ fn statements_that_are_refused_send_no_worker_away() -> Result<()> {
     assert_eq!(site.worker("zentry")?, Some(worker));
     Ok(())
 }
+
+/// Whatever is set for the database, the role, or both, where nobody thinks of us.
+#[test]
+fn settings_that_hurt_reach_no_process_of_ours() -> Result<()> {
+    let (site, mut client, channel) = start()?;
+    let mut admin = site.cluster.connect()?;
+    admin.batch_execute("CREATE ROLE nobody")?;
+    site.wait_until_left("zentry")?;
+    for (name, value) in [
+        ("role", "nobody"),
+        ("search_path", "nowhere"),
+        ("statement_timeout", "1ms"),
+        ("transaction_timeout", "1ms"),
+        ("idle_in_transaction_session_timeout", "1ms"),
+        ("idle_session_timeout", "1ms"),
+        ("lock_timeout", "1ms"),
+        ("default_transaction_read_only", "on"),
+        ("default_transaction_isolation", "serializable"),
+        ("restrict_nonsystem_relation_kind", "view, foreign-table"),
+        ("session_replication_role", "replica"),
+        ("exit_on_error", "on"),
+        ("row_security", "off"),
+        ("DateStyle", "SQL, DMY"),
+        ("IntervalStyle", "sql_standard"),
+        ("TimeZone", "Asia/Kolkata"),
+        ("bytea_output", "escape"),
+        ("extra_float_digits", "-15"),
+        ("standard_conforming_strings", "off"),
+        ("transform_null_equals", "on"),
+        ("quote_all_identifiers", "on"),
+        ("enable_indexscan", "off"),
+        ("enable_nestloop", "off"),
+        ("jit", "on"),
+        ("jit_above_cost", "0"),
+    ] {
+        let exists: bool = admin
+            .query_one(
+                "SELECT $1 = 'role' OR EXISTS (SELECT FROM pg_settings WHERE name = $1)",
+                &[&name],
+            )?
+            .get(0);
+        if exists {
+            admin.batch_execute(&format!("ALTER DATABASE zentry SET {name} = '{value}'"))?;
+            admin.batch_execute(&format!(
+                "ALTER ROLE postgres IN DATABASE zentry SET {name} = '{value}'"
+            ))?;
+        }
+    }
+    fire(&mut client)?;
+    channel.webhook.wait_for_events(1, SOON);
+    assert_eq!(Delivery::settle(&mut client)?[0].status, "sent");
+    for needle in ["died", "ERROR", "FATAL", "WARNING"] {
+        assert_eq!(site.logged(0, needle)?, 0, "{needle}");
+    }
+    Ok(())
+}

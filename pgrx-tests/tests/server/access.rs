@@ -173,12 +173,12 @@ fn privileges_that_are_taken_back_are_gone_with_the_next_request() -> Result<()>
     Ok(())
 }
 
-/// The only connection of the pool is used by a manager, whose request ends in each way that there is, and then by a reader.
+/// The only connection for requests is used by a manager, whose request ends in each way that there is, and then by a reader.
 #[test]
 fn a_connection_keeps_no_role() -> Result<()> {
     let mut scene = Scene::start()?;
     let channel = scene.channel(Kind::Discord)?;
-    let server = Server::start_with(&mut scene, &["--pool-size", "1"])?;
+    let server = Server::start_with(&mut scene, &["--pool-size", "2"])?;
     let (reader, manager) = (
         server.token(&mut scene, "reader")?,
         server.token(&mut scene, "manager")?,
