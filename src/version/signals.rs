@@ -41,10 +41,20 @@ unsafe extern "C-unwind" fn on_signal(signal: i32, sender: *const pg_sys::pg_sig
 /// # Safety
 /// In a signal handler.
 pub unsafe fn die(signal: i32) {
-    let sender = pg_sys::pg_signal_info {
+    // SAFETY: made to be called there.
+    unsafe { pg_sys::die(signal, &sender()) };
+}
+
+/// # Safety
+/// In a signal handler.
+pub unsafe fn cancel_statement(signal: i32) {
+    // SAFETY: made to be called there.
+    unsafe { pg_sys::StatementCancelHandler(signal, &sender()) };
+}
+
+fn sender() -> pg_sys::pg_signal_info {
+    pg_sys::pg_signal_info {
         pid: SENDER_PID.load(SeqCst),
         uid: SENDER_UID.load(SeqCst),
-    };
-    // SAFETY: made to be called there.
-    unsafe { pg_sys::die(signal, &raw const sender) };
+    }
 }
