@@ -1358,44 +1358,6 @@ $$;
 COMMENT ON FUNCTION @extschema@.zentry_retry_failed(bigint, text, timestamptz) IS
     'Sends all failed deliveries again that were not yet (optionally of one webhook, one event type, or created since) and returns how many';
 
-CREATE OR REPLACE FUNCTION zentry_notify.unrouted_events() RETURNS bigint
-    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-AS $$
-    -- The holes of the cursor and what is above it, each by the primary key.
-    SELECT count(*)
-      FROM (SELECT FROM unnest('{(,)}'::int8multirange - coalesce((SELECT c.routed FROM zentry_notify.route_cursor c), '{}')) AS gap
-              CROSS JOIN LATERAL (
-                   SELECT FROM zentry_notify.event e
-                    WHERE e.id >= coalesce(lower(gap), -9223372036854775808) AND e.id < coalesce(upper(gap), 9223372036854775807)
-                    LIMIT 100000) e
-             LIMIT 100000) waiting
-$$;
-COMMENT ON FUNCTION zentry_notify.unrouted_events() IS
-    'How many events wait for the worker to find out who hears of them; 100000: at least so many';
-
-CREATE OR REPLACE FUNCTION zentry_notify.unrouted_since() RETURNS timestamptz
-    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-AS $$
-    SELECT (SELECT e.created_at FROM zentry_notify.event e
-             WHERE e.id >= coalesce(lower(gap), -9223372036854775808) AND e.id < coalesce(upper(gap), 9223372036854775807)
-             ORDER BY e.id LIMIT 1) AS created_at
-      FROM unnest('{(,)}'::int8multirange - coalesce((SELECT c.routed FROM zentry_notify.route_cursor c), '{}')) AS gap
-     ORDER BY created_at LIMIT 1
-$$;
-COMMENT ON FUNCTION zentry_notify.unrouted_since() IS 'Since when the worker has not found out who hears of an event; null: of all it has';
-
-CREATE OR REPLACE FUNCTION zentry_notify.route_from_now() RETURNS void
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    -- As a restored one, it takes the place of the one that is there (restore_cursor).
-    INSERT INTO zentry_notify.route_cursor (routed)
-    SELECT int8multirange(int8range(NULL, coalesce(max(e.id), 0) + 1)) FROM zentry_notify.event e;
-    PERFORM zentry_notify.wake('{}');
-END
-$$;
-COMMENT ON FUNCTION zentry_notify.route_from_now() IS 'Takes all events that there are for routed. For a database whose dump had events and no cursor';
-
 -- Who owns the tables may write the log as if it still was one: dumps of 0.2.0 bring rows, and who restores a copy may not want it to send what
 -- waited. A row with an id is one of 0.2.0's.
 CREATE OR REPLACE FUNCTION zentry_notify.write_log() RETURNS trigger
@@ -1688,7 +1650,7 @@ CREATE OR REPLACE FUNCTION @extschema@.zentry_omit(event_type text, relation reg
 COMMENT ON FUNCTION @extschema@.zentry_omit(text, regclass, text[]) IS 'Says which keys of an event''s data, such as {task_description}, are left out for everybody: their columns are not read for it. Needs the table''s owner';
 -- ---- 18_own_tables.sql ----
 
--- Triggers on our own tables that are no rules: who is told of changes, and what restored, replicated and truncated rows come to.
+-- Our own tables beyond their rules: who is told of changes, what restored, replicated and truncated rows come to, and what is not routed yet.
 
 -- Every session and the worker keep the configuration in memory; these tell them to look again.
 DO $$
@@ -1759,6 +1721,45 @@ COMMENT ON FUNCTION zentry_notify.restore_cursor() IS 'Trigger: a dump''s cursor
 DROP TRIGGER IF EXISTS restore_cursor ON zentry_notify.route_cursor;
 CREATE TRIGGER restore_cursor BEFORE INSERT ON zentry_notify.route_cursor
     FOR EACH ROW WHEN (current_user OPERATOR(pg_catalog.<>) 'zentry_notify_agent') EXECUTE FUNCTION zentry_notify.restore_cursor();
+
+-- What is not routed yet.
+CREATE OR REPLACE FUNCTION zentry_notify.unrouted_events() RETURNS bigint
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+    -- The holes of the cursor and what is above it, each by the primary key.
+    SELECT count(*)
+      FROM (SELECT FROM unnest('{(,)}'::int8multirange - coalesce((SELECT c.routed FROM zentry_notify.route_cursor c), '{}')) AS gap
+              CROSS JOIN LATERAL (
+                   SELECT FROM zentry_notify.event e
+                    WHERE e.id >= coalesce(lower(gap), -9223372036854775808) AND e.id < coalesce(upper(gap), 9223372036854775807)
+                    LIMIT 100000) e
+             LIMIT 100000) waiting
+$$;
+COMMENT ON FUNCTION zentry_notify.unrouted_events() IS
+    'How many events wait for the worker to find out who hears of them; 100000: at least so many';
+
+CREATE OR REPLACE FUNCTION zentry_notify.unrouted_since() RETURNS timestamptz
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT (SELECT e.created_at FROM zentry_notify.event e
+             WHERE e.id >= coalesce(lower(gap), -9223372036854775808) AND e.id < coalesce(upper(gap), 9223372036854775807)
+             ORDER BY e.id LIMIT 1) AS created_at
+      FROM unnest('{(,)}'::int8multirange - coalesce((SELECT c.routed FROM zentry_notify.route_cursor c), '{}')) AS gap
+     ORDER BY created_at LIMIT 1
+$$;
+COMMENT ON FUNCTION zentry_notify.unrouted_since() IS 'Since when the worker has not found out who hears of an event; null: of all it has';
+
+CREATE OR REPLACE FUNCTION zentry_notify.route_from_now() RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    -- As a restored one, it takes the place of the one that is there (restore_cursor).
+    INSERT INTO zentry_notify.route_cursor (routed)
+    SELECT int8multirange(int8range(NULL, coalesce(max(e.id), 0) + 1)) FROM zentry_notify.event e;
+    PERFORM zentry_notify.wake('{}');
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.route_from_now() IS 'Takes all events that there are for routed. For a database whose dump had events and no cursor';
 
 -- What another server's worker keeps for itself says nothing here, and would be sent a second time.
 CREATE OR REPLACE FUNCTION zentry_notify.drop_replicated() RETURNS trigger
