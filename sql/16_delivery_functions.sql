@@ -300,75 +300,67 @@ CREATE TRIGGER write_log INSTEAD OF INSERT OR UPDATE OR DELETE ON zentry_notify.
     FOR EACH ROW EXECUTE FUNCTION zentry_notify.write_log();
 
 -- The view alone has no index for the newest of a webhook or an event type: delivery_log has one run of ids for each pair of these, and this goes
--- from run to run. What failed or waits has indexes of its own.
-CREATE OR REPLACE FUNCTION zentry_notify.newest_ids(webhook_id bigint, event_type text, status text, before_id bigint, most integer) RETURNS bigint[]
+-- from run to run. What failed or waits has indexes of its own. The text is put together from constants, so that each question has its own plan.
+CREATE OR REPLACE FUNCTION zentry_notify.log_ids(
+    webhook_ids bigint[], event_type text, status text, before_id bigint, after_id bigint, most bigint) RETURNS SETOF bigint
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-#variable_conflict use_column
 DECLARE
-    before bigint := coalesce(before_id, 9223372036854775807);
+    direction text := CASE WHEN after_id IS NULL THEN 'DESC' ELSE 'ASC' END;
+    page      text := format('l.id < $4 AND l.id > $5 ORDER BY l.id %s LIMIT $6', direction);
+    which     text := concat_ws(' AND ', CASE WHEN webhook_ids IS NOT NULL THEN 'l.webhook_integration_id = ANY ($1)' END,
+                                CASE WHEN event_type IS NOT NULL THEN 'l.event_type = $2' END,
+                                CASE status WHEN 'failed' THEN $q$l.status = 'failed'$q$ WHEN 'sent' THEN $q$l.status = 'sent'$q$
+                                            WHEN 'pending' THEN $q$l.status = 'pending'$q$ WHEN 'retry' THEN $q$l.status = 'retry'$q$ END, '');
+    -- Which runs there are.
+    runs      text := CASE
+        WHEN webhook_ids IS NULL THEN
+            'WITH RECURSIVE lane (id) AS (
+                 SELECT (SELECT d.webhook_integration_id FROM zentry_notify.delivery d ORDER BY d.webhook_integration_id LIMIT 1)
+                  UNION ALL
+                 SELECT (SELECT d.webhook_integration_id FROM zentry_notify.delivery d WHERE d.webhook_integration_id > lane.id
+                          ORDER BY d.webhook_integration_id LIMIT 1)
+                   FROM lane WHERE lane.id IS NOT NULL),
+             run (webhook_id, event_type) AS (SELECT lane.id, $2 FROM lane WHERE lane.id IS NOT NULL)'
+        WHEN event_type IS NULL THEN
+            'WITH RECURSIVE run (webhook_id, event_type) AS (
+                 SELECT w.id, (SELECT d.event_type::text FROM zentry_notify.delivery d WHERE d.webhook_integration_id = w.id
+                                ORDER BY d.webhook_integration_id, d.event_type LIMIT 1)
+                   FROM unnest($1) AS w (id)
+                  UNION ALL
+                 SELECT run.webhook_id, (SELECT d.event_type::text FROM zentry_notify.delivery d
+                                          WHERE d.webhook_integration_id = run.webhook_id AND d.event_type > run.event_type
+                                          ORDER BY d.webhook_integration_id, d.event_type LIMIT 1)
+                   FROM run WHERE run.event_type IS NOT NULL)'
+        ELSE 'WITH run (webhook_id, event_type) AS (SELECT w.id, $2 FROM unnest($1) AS w (id))' END;
 BEGIN
-    IF newest_ids.status = 'failed' THEN
-        RETURN ARRAY(SELECT l.id FROM zentry_notify.notification_log l
-                      WHERE l.status = 'failed' AND l.id < before
-                        AND (webhook_id IS NULL OR l.webhook_integration_id = webhook_id)
-                        AND (newest_ids.event_type IS NULL OR l.event_type = newest_ids.event_type)
-                      ORDER BY l.id DESC LIMIT most);
-    ELSIF newest_ids.status IN ('pending', 'retry') THEN
-        RETURN ARRAY(SELECT l.id FROM zentry_notify.notification_log l
-                      WHERE l.status IN ('pending', 'retry') AND l.status = newest_ids.status AND l.id < before
-                        AND (webhook_id IS NULL OR l.webhook_integration_id = webhook_id)
-                        AND (newest_ids.event_type IS NULL OR l.event_type = newest_ids.event_type)
-                      ORDER BY l.id DESC LIMIT most);
-    ELSIF webhook_id IS NULL AND newest_ids.event_type IS NULL THEN
-        RETURN ARRAY(SELECT l.id FROM zentry_notify.notification_log l
-                      WHERE (newest_ids.status IS NULL OR l.status = newest_ids.status) AND l.id < before
-                      ORDER BY l.id DESC LIMIT most);
+    IF status IN ('pending', 'retry', 'failed') OR webhook_ids IS NULL AND event_type IS NULL THEN
+        RETURN QUERY EXECUTE format('SELECT l.id FROM zentry_notify.notification_log l WHERE %s %s', which, page)
+               USING webhook_ids, event_type, status, coalesce(before_id, 9223372036854775807), coalesce(after_id, -9223372036854775808), most;
+        RETURN;
     END IF;
-    RETURN ARRAY(
-        WITH RECURSIVE run (webhook_integration_id, event_type) AS (
-            (SELECT d.webhook_integration_id, d.event_type FROM zentry_notify.delivery d
-              WHERE d.webhook_integration_id >= coalesce(webhook_id, -9223372036854775808)
-              ORDER BY d.webhook_integration_id, d.event_type LIMIT 1)
-             UNION ALL
-            SELECT next.webhook_integration_id, next.event_type
-              FROM run
-              CROSS JOIN LATERAL (
-                   SELECT d.webhook_integration_id, d.event_type FROM zentry_notify.delivery d
-                    WHERE (d.webhook_integration_id, d.event_type) > (run.webhook_integration_id, run.event_type)
-                    ORDER BY d.webhook_integration_id, d.event_type LIMIT 1) next
-             WHERE webhook_id IS NULL OR run.webhook_integration_id = webhook_id)
-        SELECT found.id
-          FROM (SELECT d.id
+    RETURN QUERY EXECUTE format($q$%1$s
+        SELECT l.id
+          FROM (SELECT l.id
                   FROM run
-                  CROSS JOIN LATERAL (
-                       SELECT d.id FROM zentry_notify.delivery d
-                        WHERE d.webhook_integration_id = run.webhook_integration_id AND d.event_type = run.event_type AND d.id < before
-                          AND (newest_ids.status IS NULL OR d.status = 's')
-                        ORDER BY d.id DESC LIMIT most) d
-                 WHERE (webhook_id IS NULL OR run.webhook_integration_id = webhook_id)
-                   AND (newest_ids.event_type IS NULL OR run.event_type = newest_ids.event_type)
+                  CROSS JOIN LATERAL (SELECT l.id FROM zentry_notify.delivery l
+                                       WHERE l.webhook_integration_id = run.webhook_id AND l.event_type = run.event_type
+                                         AND ($3 IS NULL OR l.status = 's') AND %2$s) l
                  UNION ALL
-                (SELECT l.id FROM zentry_notify.legacy_delivery l
-                  WHERE l.status IN ('sent', 'failed') AND (newest_ids.status IS NULL OR l.status = newest_ids.status) AND l.id < before
-                    AND (webhook_id IS NULL OR l.webhook_integration_id = webhook_id)
-                    AND (newest_ids.event_type IS NULL OR l.event_type = newest_ids.event_type)
-                  ORDER BY l.id DESC LIMIT most)
+                (SELECT l.id FROM zentry_notify.legacy_delivery l WHERE l.status IN ('sent', 'failed') AND %3$s %2$s)
                  UNION ALL
-                (SELECT l.id FROM zentry_notify.legacy_delivery l
-                  WHERE l.status IN ('pending', 'retry') AND newest_ids.status IS NULL AND l.id < before
-                    AND (webhook_id IS NULL OR l.webhook_integration_id = webhook_id)
-                    AND (newest_ids.event_type IS NULL OR l.event_type = newest_ids.event_type)
-                  ORDER BY l.id DESC LIMIT most)) found
-         ORDER BY found.id DESC LIMIT most);
+                (SELECT l.id FROM zentry_notify.legacy_delivery l WHERE l.status IN ('pending', 'retry') AND %3$s %2$s)) l
+         ORDER BY l.id %4$s LIMIT $6$q$, runs, page, which, direction)
+           USING webhook_ids, event_type, status, coalesce(before_id, 9223372036854775807), coalesce(after_id, -9223372036854775808), most;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.newest_ids(bigint, text, text, bigint, integer) IS 'Ids of the newest deliveries that zentry_logs is asked for';
+COMMENT ON FUNCTION zentry_notify.log_ids(bigint[], text, text, bigint, bigint, bigint) IS
+    'Ids of the newest deliveries of these webhooks, this event type and status (null: all) below before_id; or with after_id, of the oldest above it';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_logs(
     webhook_id bigint DEFAULT NULL, event_type text DEFAULT NULL, status text DEFAULT NULL, before_id bigint DEFAULT NULL, most integer DEFAULT 20)
     RETURNS SETOF zentry_notify.logs
-    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     ids bigint[];
@@ -381,7 +373,7 @@ BEGIN
         RAISE EXCEPTION 'most must be 1 to 1000, not %', coalesce(most::text, 'null') USING ERRCODE = 'invalid_parameter_value', COLUMN = 'most',
             HINT = 'For more than that, ask again with before_id: the last id that came.';
     END IF;
-    ids := zentry_notify.newest_ids(webhook_id, event_type, status, before_id, most);
+    ids := ARRAY(SELECT zentry_notify.log_ids(CASE WHEN webhook_id IS NOT NULL THEN ARRAY[webhook_id] END, event_type, status, before_id, NULL, most));
     RETURN QUERY SELECT l.* FROM zentry_notify.logs l WHERE l.id = ANY (ids) ORDER BY l.id DESC;
 END
 $$;

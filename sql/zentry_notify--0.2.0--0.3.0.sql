@@ -1476,75 +1476,67 @@ CREATE TRIGGER write_log INSTEAD OF INSERT OR UPDATE OR DELETE ON zentry_notify.
     FOR EACH ROW EXECUTE FUNCTION zentry_notify.write_log();
 
 -- The view alone has no index for the newest of a webhook or an event type: delivery_log has one run of ids for each pair of these, and this goes
--- from run to run. What failed or waits has indexes of its own.
-CREATE OR REPLACE FUNCTION zentry_notify.newest_ids(webhook_id bigint, event_type text, status text, before_id bigint, most integer) RETURNS bigint[]
+-- from run to run. What failed or waits has indexes of its own. The text is put together from constants, so that each question has its own plan.
+CREATE OR REPLACE FUNCTION zentry_notify.log_ids(
+    webhook_ids bigint[], event_type text, status text, before_id bigint, after_id bigint, most bigint) RETURNS SETOF bigint
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-#variable_conflict use_column
 DECLARE
-    before bigint := coalesce(before_id, 9223372036854775807);
+    direction text := CASE WHEN after_id IS NULL THEN 'DESC' ELSE 'ASC' END;
+    page      text := format('l.id < $4 AND l.id > $5 ORDER BY l.id %s LIMIT $6', direction);
+    which     text := concat_ws(' AND ', CASE WHEN webhook_ids IS NOT NULL THEN 'l.webhook_integration_id = ANY ($1)' END,
+                                CASE WHEN event_type IS NOT NULL THEN 'l.event_type = $2' END,
+                                CASE status WHEN 'failed' THEN $q$l.status = 'failed'$q$ WHEN 'sent' THEN $q$l.status = 'sent'$q$
+                                            WHEN 'pending' THEN $q$l.status = 'pending'$q$ WHEN 'retry' THEN $q$l.status = 'retry'$q$ END, '');
+    -- Which runs there are.
+    runs      text := CASE
+        WHEN webhook_ids IS NULL THEN
+            'WITH RECURSIVE lane (id) AS (
+                 SELECT (SELECT d.webhook_integration_id FROM zentry_notify.delivery d ORDER BY d.webhook_integration_id LIMIT 1)
+                  UNION ALL
+                 SELECT (SELECT d.webhook_integration_id FROM zentry_notify.delivery d WHERE d.webhook_integration_id > lane.id
+                          ORDER BY d.webhook_integration_id LIMIT 1)
+                   FROM lane WHERE lane.id IS NOT NULL),
+             run (webhook_id, event_type) AS (SELECT lane.id, $2 FROM lane WHERE lane.id IS NOT NULL)'
+        WHEN event_type IS NULL THEN
+            'WITH RECURSIVE run (webhook_id, event_type) AS (
+                 SELECT w.id, (SELECT d.event_type::text FROM zentry_notify.delivery d WHERE d.webhook_integration_id = w.id
+                                ORDER BY d.webhook_integration_id, d.event_type LIMIT 1)
+                   FROM unnest($1) AS w (id)
+                  UNION ALL
+                 SELECT run.webhook_id, (SELECT d.event_type::text FROM zentry_notify.delivery d
+                                          WHERE d.webhook_integration_id = run.webhook_id AND d.event_type > run.event_type
+                                          ORDER BY d.webhook_integration_id, d.event_type LIMIT 1)
+                   FROM run WHERE run.event_type IS NOT NULL)'
+        ELSE 'WITH run (webhook_id, event_type) AS (SELECT w.id, $2 FROM unnest($1) AS w (id))' END;
 BEGIN
-    IF newest_ids.status = 'failed' THEN
-        RETURN ARRAY(SELECT l.id FROM zentry_notify.notification_log l
-                      WHERE l.status = 'failed' AND l.id < before
-                        AND (webhook_id IS NULL OR l.webhook_integration_id = webhook_id)
-                        AND (newest_ids.event_type IS NULL OR l.event_type = newest_ids.event_type)
-                      ORDER BY l.id DESC LIMIT most);
-    ELSIF newest_ids.status IN ('pending', 'retry') THEN
-        RETURN ARRAY(SELECT l.id FROM zentry_notify.notification_log l
-                      WHERE l.status IN ('pending', 'retry') AND l.status = newest_ids.status AND l.id < before
-                        AND (webhook_id IS NULL OR l.webhook_integration_id = webhook_id)
-                        AND (newest_ids.event_type IS NULL OR l.event_type = newest_ids.event_type)
-                      ORDER BY l.id DESC LIMIT most);
-    ELSIF webhook_id IS NULL AND newest_ids.event_type IS NULL THEN
-        RETURN ARRAY(SELECT l.id FROM zentry_notify.notification_log l
-                      WHERE (newest_ids.status IS NULL OR l.status = newest_ids.status) AND l.id < before
-                      ORDER BY l.id DESC LIMIT most);
+    IF status IN ('pending', 'retry', 'failed') OR webhook_ids IS NULL AND event_type IS NULL THEN
+        RETURN QUERY EXECUTE format('SELECT l.id FROM zentry_notify.notification_log l WHERE %s %s', which, page)
+               USING webhook_ids, event_type, status, coalesce(before_id, 9223372036854775807), coalesce(after_id, -9223372036854775808), most;
+        RETURN;
     END IF;
-    RETURN ARRAY(
-        WITH RECURSIVE run (webhook_integration_id, event_type) AS (
-            (SELECT d.webhook_integration_id, d.event_type FROM zentry_notify.delivery d
-              WHERE d.webhook_integration_id >= coalesce(webhook_id, -9223372036854775808)
-              ORDER BY d.webhook_integration_id, d.event_type LIMIT 1)
-             UNION ALL
-            SELECT next.webhook_integration_id, next.event_type
-              FROM run
-              CROSS JOIN LATERAL (
-                   SELECT d.webhook_integration_id, d.event_type FROM zentry_notify.delivery d
-                    WHERE (d.webhook_integration_id, d.event_type) > (run.webhook_integration_id, run.event_type)
-                    ORDER BY d.webhook_integration_id, d.event_type LIMIT 1) next
-             WHERE webhook_id IS NULL OR run.webhook_integration_id = webhook_id)
-        SELECT found.id
-          FROM (SELECT d.id
+    RETURN QUERY EXECUTE format($q$%1$s
+        SELECT l.id
+          FROM (SELECT l.id
                   FROM run
-                  CROSS JOIN LATERAL (
-                       SELECT d.id FROM zentry_notify.delivery d
-                        WHERE d.webhook_integration_id = run.webhook_integration_id AND d.event_type = run.event_type AND d.id < before
-                          AND (newest_ids.status IS NULL OR d.status = 's')
-                        ORDER BY d.id DESC LIMIT most) d
-                 WHERE (webhook_id IS NULL OR run.webhook_integration_id = webhook_id)
-                   AND (newest_ids.event_type IS NULL OR run.event_type = newest_ids.event_type)
+                  CROSS JOIN LATERAL (SELECT l.id FROM zentry_notify.delivery l
+                                       WHERE l.webhook_integration_id = run.webhook_id AND l.event_type = run.event_type
+                                         AND ($3 IS NULL OR l.status = 's') AND %2$s) l
                  UNION ALL
-                (SELECT l.id FROM zentry_notify.legacy_delivery l
-                  WHERE l.status IN ('sent', 'failed') AND (newest_ids.status IS NULL OR l.status = newest_ids.status) AND l.id < before
-                    AND (webhook_id IS NULL OR l.webhook_integration_id = webhook_id)
-                    AND (newest_ids.event_type IS NULL OR l.event_type = newest_ids.event_type)
-                  ORDER BY l.id DESC LIMIT most)
+                (SELECT l.id FROM zentry_notify.legacy_delivery l WHERE l.status IN ('sent', 'failed') AND %3$s %2$s)
                  UNION ALL
-                (SELECT l.id FROM zentry_notify.legacy_delivery l
-                  WHERE l.status IN ('pending', 'retry') AND newest_ids.status IS NULL AND l.id < before
-                    AND (webhook_id IS NULL OR l.webhook_integration_id = webhook_id)
-                    AND (newest_ids.event_type IS NULL OR l.event_type = newest_ids.event_type)
-                  ORDER BY l.id DESC LIMIT most)) found
-         ORDER BY found.id DESC LIMIT most);
+                (SELECT l.id FROM zentry_notify.legacy_delivery l WHERE l.status IN ('pending', 'retry') AND %3$s %2$s)) l
+         ORDER BY l.id %4$s LIMIT $6$q$, runs, page, which, direction)
+           USING webhook_ids, event_type, status, coalesce(before_id, 9223372036854775807), coalesce(after_id, -9223372036854775808), most;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.newest_ids(bigint, text, text, bigint, integer) IS 'Ids of the newest deliveries that zentry_logs is asked for';
+COMMENT ON FUNCTION zentry_notify.log_ids(bigint[], text, text, bigint, bigint, bigint) IS
+    'Ids of the newest deliveries of these webhooks, this event type and status (null: all) below before_id; or with after_id, of the oldest above it';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_logs(
     webhook_id bigint DEFAULT NULL, event_type text DEFAULT NULL, status text DEFAULT NULL, before_id bigint DEFAULT NULL, most integer DEFAULT 20)
     RETURNS SETOF zentry_notify.logs
-    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     ids bigint[];
@@ -1557,7 +1549,7 @@ BEGIN
         RAISE EXCEPTION 'most must be 1 to 1000, not %', coalesce(most::text, 'null') USING ERRCODE = 'invalid_parameter_value', COLUMN = 'most',
             HINT = 'For more than that, ask again with before_id: the last id that came.';
     END IF;
-    ids := zentry_notify.newest_ids(webhook_id, event_type, status, before_id, most);
+    ids := ARRAY(SELECT zentry_notify.log_ids(CASE WHEN webhook_id IS NOT NULL THEN ARRAY[webhook_id] END, event_type, status, before_id, NULL, most));
     RETURN QUERY SELECT l.* FROM zentry_notify.logs l WHERE l.id = ANY (ids) ORDER BY l.id DESC;
 END
 $$;
@@ -2300,10 +2292,13 @@ AS $$
           JOIN pg_extension e ON e.oid = d.refobjid AND d.refclassid = 'pg_extension'::regclass AND e.extname = 'zentry_notify'
          WHERE i.objsubid = 0),
     lost AS (
-        SELECT format('%s ON TABLE %s', string_agg(g.privilege_type, ', ' ORDER BY g.privilege_type), g.objoid::regclass) AS privilege
+        SELECT format('%s ON %s %s', string_agg(g.privilege_type, ', ' ORDER BY g.privilege_type),
+                      CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, c.oid::regclass) AS privilege
           FROM granted g
-         WHERE CASE g.classoid WHEN 'pg_class'::regclass THEN NOT has_table_privilege('zentry_notify_agent', g.objoid, g.privilege_type) END
-         GROUP BY g.objoid
+          JOIN pg_class c ON c.oid = g.objoid AND g.classoid = 'pg_class'::regclass
+         WHERE CASE c.relkind WHEN 'S' THEN NOT has_sequence_privilege('zentry_notify_agent', c.oid, g.privilege_type)
+                              ELSE NOT has_table_privilege('zentry_notify_agent', c.oid, g.privilege_type) END
+         GROUP BY c.oid, c.relkind
         UNION ALL
         SELECT format('EXECUTE ON FUNCTION %s', g.objoid::regprocedure)
           FROM granted g
@@ -2327,6 +2322,34 @@ AS $$
      GROUP BY g.grantee, g.privilege;
 $$;
 COMMENT ON FUNCTION zentry_notify.status_privileges() IS 'Status of the rights that the agent needs, and of those that zentry_grant gave';
+
+CREATE OR REPLACE FUNCTION zentry_notify.status_tables() RETURNS TABLE (subject text, state text, detail text, remedy text)
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT 'tables', 'broken', format('%s has row-level security: the worker does not see its rows', c.oid::regclass),
+           format('ALTER TABLE %s DISABLE ROW LEVEL SECURITY;', c.oid::regclass)
+      FROM pg_class c
+     WHERE c.relnamespace = 'zentry_notify'::regnamespace AND c.relkind = 'r' AND c.relrowsecurity
+     UNION ALL
+    SELECT 'tables', 'broken', format('trigger %s on %s is disabled', quote_ident(t.tgname), t.tgrelid::regclass),
+           format('ALTER TABLE %s ENABLE %sTRIGGER %I;', t.tgrelid::regclass,
+                  CASE WHEN t.tgname = 'drop_replicated' THEN 'REPLICA '
+                       WHEN t.tgname IN ('configuration_changed', 'configuration_emptied', 'forget_webhook') THEN 'ALWAYS ' ELSE '' END, t.tgname)
+      FROM pg_trigger t
+      JOIN pg_class c ON c.oid = t.tgrelid AND c.relnamespace = 'zentry_notify'::regnamespace
+      JOIN pg_proc p ON p.oid = t.tgfoid AND p.pronamespace = 'zentry_notify'::regnamespace
+     WHERE t.tgenabled = 'D' AND NOT t.tgisinternal
+     UNION ALL
+    -- As after a switch-over of logical replication: the next number is one that there is already.
+    SELECT 'tables', 'broken', format('%s is behind its table', s.sequence), format('SELECT setval(%L, %s);', s.sequence, s.highest)
+      FROM (SELECT 'zentry_notify.webhook_integration_id_seq' AS sequence, (SELECT max(w.id) FROM zentry_notify.webhook w) AS highest
+             UNION ALL SELECT 'zentry_notify.event_id_seq', (SELECT max(e.id) FROM zentry_notify.event e)
+             UNION ALL SELECT 'zentry_notify.delivery_id_seq', greatest((SELECT max(d.id) FROM zentry_notify.delivery d),
+                                                                        (SELECT max(d.id) FROM zentry_notify.legacy_delivery d))
+             UNION ALL SELECT 'zentry_notify.event_source_id_seq', (SELECT max(s.id) FROM zentry_notify.event_source s)) s
+     WHERE s.highest > coalesce(pg_sequence_last_value(s.sequence::regclass), 0);
+$$;
+COMMENT ON FUNCTION zentry_notify.status_tables() IS 'Status of our own tables: what others have put on them or taken off';
 
 CREATE OR REPLACE FUNCTION zentry_notify.status_sources() RETURNS TABLE (subject text, state text, detail text, remedy text)
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -2445,6 +2468,7 @@ AS $$
     SELECT * FROM zentry_notify.status_server()
      UNION ALL SELECT * FROM zentry_notify.status_settings()
      UNION ALL SELECT * FROM zentry_notify.status_privileges()
+     UNION ALL SELECT * FROM zentry_notify.status_tables()
      UNION ALL SELECT * FROM zentry_notify.status_sources()
      UNION ALL SELECT * FROM zentry_notify.status_webhooks()
      UNION ALL SELECT * FROM zentry_notify.status_events()
@@ -2882,7 +2906,8 @@ AS $$
 $$;
 COMMENT ON FUNCTION zentry_notify.functions_of(text) IS 'The functions that a privilege of zentry_grant lets a role call';
 
-CREATE OR REPLACE FUNCTION @extschema@.zentry_grant(grantee regrole, privilege text) RETURNS void
+-- What calls functions of ours by name finds them in a schema that is ours: others may belong to the owner of the database.
+CREATE OR REPLACE FUNCTION zentry_notify.grant_privilege(grantee regrole, privilege text) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -2913,6 +2938,13 @@ BEGIN
                     AND a.attname NOT IN ('activated_at', 'switched_off_at', 'switched_off_reason'));
     END IF;
 END
+$$;
+COMMENT ON FUNCTION zentry_notify.grant_privilege(regrole, text) IS 'What zentry_grant does';
+
+CREATE OR REPLACE FUNCTION @extschema@.zentry_grant(grantee regrole, privilege text) RETURNS void
+    LANGUAGE sql SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT zentry_notify.grant_privilege(grantee, privilege)
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_grant(regrole, text) IS
     'Lets a role read the redacted views (reader), also register, change, delete, test, retry and attach (manager), also use webhook_integration and notification_log as its own, URLs included (application), or nothing but look API tokens up (server). Nobody has a privilege on a table';
@@ -2960,8 +2992,11 @@ AS $$
            AND a.privilege_type = 'SELECT' AND a.grantee NOT IN (0, c.relowner, coalesce(to_regrole('zentry_notify_agent'), 0::oid))
          UNION ALL
         SELECT a.grantee, p.proname
-          FROM pg_proc p, aclexplode(p.proacl) a
-         WHERE p.oid IN ('@extschema@.zentry_delete_webhook(bigint)'::regprocedure, 'zentry_notify.find_api_token(text)'::regprocedure)
+          FROM pg_depend d
+          JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'zentry_notify'
+          JOIN pg_proc p ON p.oid = d.objid AND p.proname IN ('zentry_delete_webhook', 'find_api_token')
+          CROSS JOIN LATERAL aclexplode(p.proacl) a
+         WHERE d.classid = 'pg_proc'::regclass AND d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e'
            AND a.grantee NOT IN (0, p.proowner))
     SELECT g.grantee, CASE WHEN bool_or(g.object IN ('webhook_integration', 'webhook')) THEN 'application'
                            WHEN bool_or(g.object = 'zentry_delete_webhook') THEN 'manager' ELSE 'reader' END
@@ -2974,7 +3009,7 @@ COMMENT ON FUNCTION zentry_notify.grants() IS 'The roles that zentry_grant has g
 CREATE OR REPLACE FUNCTION zentry_notify.renew_grants() RETURNS void
     LANGUAGE sql SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT @extschema@.zentry_grant(g.grantee, g.privilege) FROM zentry_notify.grants() g;
+    SELECT zentry_notify.grant_privilege(g.grantee, g.privilege) FROM zentry_notify.grants() g;
 $$;
 COMMENT ON FUNCTION zentry_notify.renew_grants() IS
     'Gives readers, managers, applications and servers what became theirs with a new version. The library calls it after ALTER EXTENSION UPDATE, not the update itself: a script''s grants are not dumped';
