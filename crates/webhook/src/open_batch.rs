@@ -34,7 +34,7 @@ pub struct OpenDelivery {
 }
 
 impl OpenDelivery {
-    fn is_finished(&self) -> bool {
+    pub fn is_finished(&self) -> bool {
         let outcome = self.last.as_ref().map(|change| change.outcome);
         matches!(outcome, Some(Outcome::Sent | Outcome::Failed))
     }
