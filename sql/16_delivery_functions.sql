@@ -8,6 +8,8 @@ AS $$
 DECLARE
     event_id bigint;
 BEGIN
+    -- The transaction has its number before the event has: the route cursor relies on that.
+    PERFORM pg_current_xact_id();
     INSERT INTO zentry_notify.event AS e (event_type, data, context) VALUES (queue.event_type, queue.data::json, '{"routed": true}')
     RETURNING e.id INTO event_id;
     RETURN QUERY
@@ -151,6 +153,8 @@ BEGIN
     IF webhook_id IS NOT NULL AND NOT EXISTS (SELECT FROM zentry_notify.webhook w WHERE w.id = webhook_id) THEN
         PERFORM zentry_notify.no_such_webhook(webhook_id);
     END IF;
+    -- As in queue.
+    PERFORM pg_current_xact_id();
     -- Each becomes an event of its own, of now: what was given up is as a rule older than max_age.
     WITH failed AS MATERIALIZED (
         SELECT l.id, l.webhook_integration_id, l.event_type, l.payload, l.retry_count
@@ -234,6 +238,7 @@ BEGIN
         PERFORM setval('zentry_notify.delivery_id_seq', NEW.id)
           WHERE NEW.id > coalesce(pg_sequence_last_value('zentry_notify.delivery_id_seq'), 0);
     ELSE
+        PERFORM pg_current_xact_id();
         INSERT INTO zentry_notify.event AS e (created_at, event_type, data, context)
         VALUES (NEW.created_at, NEW.event_type, NEW.payload::json, '{"routed": true}')
         RETURNING e.id INTO event_of;

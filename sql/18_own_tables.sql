@@ -120,7 +120,7 @@ DO $$
 DECLARE
     kept pg_catalog.regclass;
 BEGIN
-    FOREACH kept IN ARRAY '{zentry_notify.event,zentry_notify.event_detail,zentry_notify.delivery,zentry_notify.route_cursor,zentry_notify.legacy_delivery,zentry_notify.webhook_circuit,zentry_notify.webhook_count,zentry_notify.delivery_stat,zentry_notify.project_progress}'::pg_catalog.regclass[]
+    FOREACH kept IN ARRAY '{zentry_notify.event,zentry_notify.event_detail,zentry_notify.delivery,zentry_notify.route_cursor,zentry_notify.legacy_delivery,zentry_notify.webhook_circuit,zentry_notify.webhook_count,zentry_notify.deleted_webhook,zentry_notify.delivery_stat,zentry_notify.project_progress}'::pg_catalog.regclass[]
     LOOP
         EXECUTE pg_catalog.format('DROP TRIGGER IF EXISTS drop_replicated ON %s', kept);
         EXECUTE pg_catalog.format('CREATE TRIGGER drop_replicated BEFORE INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW WHEN (pg_catalog.current_setting(''session_replication_role'') OPERATOR(pg_catalog.=) ''replica'') EXECUTE FUNCTION zentry_notify.drop_replicated()', kept);
@@ -137,6 +137,7 @@ BEGIN
     IF TG_TABLE_NAME = 'webhook' THEN
         EXECUTE format('ALTER SEQUENCE zentry_notify.webhook_integration_id_seq START WITH %s',
                        coalesce(pg_sequence_last_value('zentry_notify.webhook_integration_id_seq'), 0) + 1);
+        INSERT INTO zentry_notify.deleted_webhook SELECT w.id FROM zentry_notify.webhook w ON CONFLICT DO NOTHING;
         DELETE FROM zentry_notify.webhook_secret;
         DELETE FROM zentry_notify.webhook_circuit;
         DELETE FROM zentry_notify.webhook_count;

@@ -286,6 +286,12 @@ COMMENT ON COLUMN zentry_notify.webhook_secret.webhook_url IS
     'Its address. A secret: who knows it can post to the channel. The view zentry_notify.webhooks shows it redacted';
 INSERT INTO zentry_notify.webhook_secret (webhook_integration_id, webhook_url) SELECT w.id, w.webhook_url FROM zentry_notify.webhook w;
 SELECT pg_catalog.pg_extension_config_dump('zentry_notify.webhook_secret', '');
+CREATE TABLE zentry_notify.deleted_webhook (
+    webhook_integration_id bigint PRIMARY KEY
+);
+COMMENT ON TABLE zentry_notify.deleted_webhook IS 'Webhooks that were deleted and whose log is still to be removed';
+COMMENT ON COLUMN zentry_notify.deleted_webhook.webhook_integration_id IS 'The number that it had';
+SELECT pg_catalog.pg_extension_config_dump('zentry_notify.deleted_webhook', '');
 
 -- ---- Sources and tokens. ----
 
@@ -458,6 +464,9 @@ DECLARE
 BEGIN
     IF TG_OP = 'UPDATE' THEN
         NEW.updated_at := now();
+    ELSE
+        -- Its log is its own again.
+        DELETE FROM zentry_notify.deleted_webhook d WHERE d.webhook_integration_id = NEW.id;
     END IF;
     SELECT string_agg(a.attname, ', ' ORDER BY a.attnum) INTO missing
       FROM pg_attribute a
@@ -522,7 +531,7 @@ DROP TRIGGER IF EXISTS check_webhook ON zentry_notify.webhook;
 CREATE TRIGGER check_webhook BEFORE INSERT OR UPDATE ON zentry_notify.webhook
     FOR EACH ROW EXECUTE FUNCTION zentry_notify.check_webhook();
 
--- What is more than this of the log goes by and by (forget_deliveries): a DELETE must not take minutes.
+-- What is more than this of the log goes by and by (forget_deleted): a DELETE must not take minutes.
 CREATE OR REPLACE FUNCTION zentry_notify.forget_webhook() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
@@ -532,7 +541,9 @@ BEGIN
     DELETE FROM zentry_notify.webhook_count c WHERE c.webhook_integration_id = OLD.id;
     DELETE FROM zentry_notify.event_wording w WHERE w.webhook_integration_id = OLD.id;
     DELETE FROM zentry_notify.delivery_stat s WHERE s.webhook_integration_id = OLD.id;
-    PERFORM zentry_notify.forget_deliveries(OLD.id, 10000);
+    IF zentry_notify.forget_deliveries(OLD.id, 10000) = 10000 THEN
+        INSERT INTO zentry_notify.deleted_webhook VALUES (OLD.id) ON CONFLICT DO NOTHING;
+    END IF;
     RETURN NULL;
 END
 $$;
@@ -1143,35 +1154,21 @@ END
 $$;
 COMMENT ON FUNCTION zentry_notify.forget_deliveries(bigint, integer) IS 'Deletes a webhook''s deliveries, at most so many, and returns how many there were';
 
-CREATE OR REPLACE FUNCTION zentry_notify.forget_orphans(most integer) RETURNS bigint
+CREATE OR REPLACE FUNCTION zentry_notify.forget_deleted(most integer) RETURNS bigint
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    orphan bigint;
+    deleted bigint := (SELECT d.webhook_integration_id FROM zentry_notify.deleted_webhook d LIMIT 1);
+    removed bigint := CASE WHEN deleted IS NULL THEN 0 ELSE zentry_notify.forget_deliveries(deleted, most) END;
 BEGIN
-    -- From each webhook's first entry in the index to the next one's.
-    WITH RECURSIVE lane (id) AS (
-        SELECT (SELECT d.webhook_integration_id FROM zentry_notify.delivery d ORDER BY d.webhook_integration_id LIMIT 1)
-         UNION ALL
-        SELECT (SELECT d.webhook_integration_id FROM zentry_notify.delivery d WHERE d.webhook_integration_id > lane.id
-                 ORDER BY d.webhook_integration_id LIMIT 1)
-          FROM lane WHERE lane.id IS NOT NULL),
-    legacy (id) AS (
-        SELECT (SELECT d.webhook_integration_id FROM zentry_notify.legacy_delivery d WHERE d.status IN ('sent', 'failed')
-                 ORDER BY d.webhook_integration_id LIMIT 1)
-         UNION ALL
-        SELECT (SELECT d.webhook_integration_id FROM zentry_notify.legacy_delivery d
-                 WHERE d.status IN ('sent', 'failed') AND d.webhook_integration_id > legacy.id ORDER BY d.webhook_integration_id LIMIT 1)
-          FROM legacy WHERE legacy.id IS NOT NULL)
-    SELECT o.id INTO orphan
-      FROM (SELECT l.id FROM lane l UNION ALL SELECT l.id FROM legacy l) o
-     WHERE o.id IS NOT NULL AND NOT EXISTS (SELECT FROM zentry_notify.webhook w WHERE w.id = o.id)
-     LIMIT 1;
-    RETURN CASE WHEN orphan IS NULL THEN 0 ELSE zentry_notify.forget_deliveries(orphan, most) END;
+    IF removed < most THEN
+        DELETE FROM zentry_notify.deleted_webhook d WHERE d.webhook_integration_id = deleted;
+    END IF;
+    RETURN removed;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.forget_orphans(integer) IS
-    'Deletes deliveries of one webhook that is gone, at most so many, and returns how many there were; 0: of none are any left. The worker calls it';
+COMMENT ON FUNCTION zentry_notify.forget_deleted(integer) IS
+    'Deletes at most so many deliveries of a webhook that was deleted, and returns how many there were. The worker calls it';
 -- ---- 16_delivery_functions.sql ----
 
 -- Sample events, and deliveries sent anew.
@@ -1184,6 +1181,8 @@ AS $$
 DECLARE
     event_id bigint;
 BEGIN
+    -- The transaction has its number before the event has: the route cursor relies on that.
+    PERFORM pg_current_xact_id();
     INSERT INTO zentry_notify.event AS e (event_type, data, context) VALUES (queue.event_type, queue.data::json, '{"routed": true}')
     RETURNING e.id INTO event_id;
     RETURN QUERY
@@ -1327,6 +1326,8 @@ BEGIN
     IF webhook_id IS NOT NULL AND NOT EXISTS (SELECT FROM zentry_notify.webhook w WHERE w.id = webhook_id) THEN
         PERFORM zentry_notify.no_such_webhook(webhook_id);
     END IF;
+    -- As in queue.
+    PERFORM pg_current_xact_id();
     -- Each becomes an event of its own, of now: what was given up is as a rule older than max_age.
     WITH failed AS MATERIALIZED (
         SELECT l.id, l.webhook_integration_id, l.event_type, l.payload, l.retry_count
@@ -1410,6 +1411,7 @@ BEGIN
         PERFORM setval('zentry_notify.delivery_id_seq', NEW.id)
           WHERE NEW.id > coalesce(pg_sequence_last_value('zentry_notify.delivery_id_seq'), 0);
     ELSE
+        PERFORM pg_current_xact_id();
         INSERT INTO zentry_notify.event AS e (created_at, event_type, data, context)
         VALUES (NEW.created_at, NEW.event_type, NEW.payload::json, '{"routed": true}')
         RETURNING e.id INTO event_of;
@@ -1772,7 +1774,7 @@ DO $$
 DECLARE
     kept pg_catalog.regclass;
 BEGIN
-    FOREACH kept IN ARRAY '{zentry_notify.event,zentry_notify.event_detail,zentry_notify.delivery,zentry_notify.route_cursor,zentry_notify.legacy_delivery,zentry_notify.webhook_circuit,zentry_notify.webhook_count,zentry_notify.delivery_stat,zentry_notify.project_progress}'::pg_catalog.regclass[]
+    FOREACH kept IN ARRAY '{zentry_notify.event,zentry_notify.event_detail,zentry_notify.delivery,zentry_notify.route_cursor,zentry_notify.legacy_delivery,zentry_notify.webhook_circuit,zentry_notify.webhook_count,zentry_notify.deleted_webhook,zentry_notify.delivery_stat,zentry_notify.project_progress}'::pg_catalog.regclass[]
     LOOP
         EXECUTE pg_catalog.format('DROP TRIGGER IF EXISTS drop_replicated ON %s', kept);
         EXECUTE pg_catalog.format('CREATE TRIGGER drop_replicated BEFORE INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW WHEN (pg_catalog.current_setting(''session_replication_role'') OPERATOR(pg_catalog.=) ''replica'') EXECUTE FUNCTION zentry_notify.drop_replicated()', kept);
@@ -1789,6 +1791,7 @@ BEGIN
     IF TG_TABLE_NAME = 'webhook' THEN
         EXECUTE format('ALTER SEQUENCE zentry_notify.webhook_integration_id_seq START WITH %s',
                        coalesce(pg_sequence_last_value('zentry_notify.webhook_integration_id_seq'), 0) + 1);
+        INSERT INTO zentry_notify.deleted_webhook SELECT w.id FROM zentry_notify.webhook w ON CONFLICT DO NOTHING;
         DELETE FROM zentry_notify.webhook_secret;
         DELETE FROM zentry_notify.webhook_circuit;
         DELETE FROM zentry_notify.webhook_count;
@@ -2865,7 +2868,7 @@ COMMENT ON FUNCTION @extschema@.zentry_preview(text, text, jsonb, bigint) IS
     'The message of an event as it would be posted, of the sample or of given data, without sending it. webhook_type: discord, teams (an Adaptive Card for Workflows) or teams_connector (a MessageCard); with webhook_id: in the format and the wording of that webhook';
 -- ---- 25_privileges.sql ----
 
--- PUBLIC has nothing; the agent what capture and delivery need; readers and managers are granted by calls.
+-- PUBLIC has nothing but the trigger function; the agent what capture and delivery need; readers and managers are granted by calls.
 
 -- Only what lacks is granted and only what is there is revoked: PostgreSQL takes an object's privileges as they are after a GRANT or a
 -- REVOKE of an extension's script for the extension's own, and would not dump what zentry_grant has given by then.
@@ -2887,7 +2890,9 @@ BEGIN
                        ('zentry_notify.notification_log', 'SELECT'),
                        ('zentry_notify.webhook_circuit', 'SELECT, INSERT, UPDATE, DELETE'),
                        ('zentry_notify.webhook_count', 'SELECT, INSERT, UPDATE, DELETE'),
+                       ('zentry_notify.deleted_webhook', 'SELECT, DELETE'),
                        ('zentry_notify.project_progress', 'SELECT, INSERT, UPDATE, DELETE'),
+                       ('zentry_notify.progress_note', 'SELECT, INSERT, UPDATE, DELETE'),
                        ('zentry_notify.delivery_stat', 'SELECT, INSERT, UPDATE, DELETE'),
                        ('zentry_notify.webhook', 'SELECT, UPDATE'),
                        ('zentry_notify.webhook_secret', 'SELECT'),
@@ -3069,6 +3074,9 @@ BEGIN
     LOOP
         EXECUTE pg_catalog.format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', f);
     END LOOP;
+    -- Whoever makes a partition makes the triggers of its table on it, and PostgreSQL asks whether that role may call their function. It is
+    -- a trigger's alone, and nobody without USAGE on its schema can name it.
+    GRANT EXECUTE ON FUNCTION zentry_notify.capture() TO PUBLIC;
     IF NOT pg_catalog.has_function_privilege('zentry_notify_agent', 'zentry_notify.sum_histogram(bigint[])', 'EXECUTE') THEN
         GRANT EXECUTE ON FUNCTION zentry_notify.add_histograms(bigint[], bigint[]), zentry_notify.sum_histogram(bigint[]) TO zentry_notify_agent;
     END IF;
@@ -3076,8 +3084,8 @@ BEGIN
     IF NOT pg_catalog.has_sequence_privilege('zentry_notify_agent', 'zentry_notify.delivery_id_seq', 'USAGE') THEN
         GRANT USAGE ON SEQUENCE zentry_notify.delivery_id_seq TO zentry_notify_agent;
     END IF;
-    IF NOT pg_catalog.has_function_privilege('zentry_notify_agent', 'zentry_notify.forget_orphans(integer)', 'EXECUTE') THEN
-        GRANT EXECUTE ON FUNCTION zentry_notify.forget_orphans(integer), zentry_notify.forget_deliveries(bigint, integer) TO zentry_notify_agent;
+    IF NOT pg_catalog.has_function_privilege('zentry_notify_agent', 'zentry_notify.forget_deleted(integer)', 'EXECUTE') THEN
+        GRANT EXECUTE ON FUNCTION zentry_notify.forget_deleted(integer), zentry_notify.forget_deliveries(bigint, integer) TO zentry_notify_agent;
     END IF;
 END
 $$;

@@ -138,6 +138,12 @@ COMMENT ON COLUMN zentry_notify.webhook_secret.webhook_url IS
     'Its address. A secret: who knows it can post to the channel. The view zentry_notify.webhooks shows it redacted';
 INSERT INTO zentry_notify.webhook_secret (webhook_integration_id, webhook_url) SELECT w.id, w.webhook_url FROM zentry_notify.webhook w;
 SELECT pg_catalog.pg_extension_config_dump('zentry_notify.webhook_secret', '');
+CREATE TABLE zentry_notify.deleted_webhook (
+    webhook_integration_id bigint PRIMARY KEY
+);
+COMMENT ON TABLE zentry_notify.deleted_webhook IS 'Webhooks that were deleted and whose log is still to be removed';
+COMMENT ON COLUMN zentry_notify.deleted_webhook.webhook_integration_id IS 'The number that it had';
+SELECT pg_catalog.pg_extension_config_dump('zentry_notify.deleted_webhook', '');
 
 -- ---- Sources and tokens. ----
 
@@ -195,8 +201,8 @@ ALTER TABLE zentry_notify.webhook DROP COLUMN webhook_url;
 --# structure 02_event_type.sql 6593799b9816a319
 --# structure 03_webhook.sql dad46b0e7e0c76ec
 --# structure 06_legacy_delivery.sql 4e594d666bb17293
---# structure 07_webhook_state.sql 6bdec6efa2e3cdd3
---# structure 08_event_source.sql 7d8ad135928bfece
+--# structure 07_webhook_state.sql 8781afe83844c7bd
+--# structure 08_event_source.sql 14f5d823236bdf92
 --# structure 09_delivery_stat.sql 975f394c8f1c4fc4
 --# structure 10_event_wording.sql 04de5a042405fb79
 --# structure 11_api_token.sql d7d951db8e3d4ff7
