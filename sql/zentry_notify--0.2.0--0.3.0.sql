@@ -239,6 +239,19 @@ SELECT n.created_at, n.event_source_id, 'project_progress', '{}',
 ALTER EXTENSION zentry_notify DROP SEQUENCE zentry_notify.progress_note_id_seq;
 ALTER EXTENSION zentry_notify DROP TABLE zentry_notify.progress_note;
 DROP TABLE zentry_notify.progress_note;
+CREATE TABLE zentry_notify.progress_note (
+    event_source_id bigint NOT NULL,
+    project_key     text NOT NULL,
+    done_change     bigint NOT NULL,
+    total_change    bigint NOT NULL,
+    PRIMARY KEY (event_source_id, project_key)
+);
+COMMENT ON TABLE zentry_notify.progress_note IS 'How routed events have changed projects that are still to be counted, while there are more events to route';
+COMMENT ON COLUMN zentry_notify.progress_note.event_source_id IS 'The source of milestone_reached';
+COMMENT ON COLUMN zentry_notify.progress_note.project_key IS 'The project''s id, as text';
+COMMENT ON COLUMN zentry_notify.progress_note.done_change IS 'Tasks that were completed (negative: that are not any more)';
+COMMENT ON COLUMN zentry_notify.progress_note.total_change IS 'Tasks that came (negative: that went)';
+SELECT pg_catalog.pg_extension_config_dump('zentry_notify.progress_note', '');
 
 -- ---- Webhooks: the URLs go to a table of their own. ----
 
@@ -1774,7 +1787,7 @@ DO $$
 DECLARE
     kept pg_catalog.regclass;
 BEGIN
-    FOREACH kept IN ARRAY '{zentry_notify.event,zentry_notify.event_detail,zentry_notify.delivery,zentry_notify.route_cursor,zentry_notify.legacy_delivery,zentry_notify.webhook_circuit,zentry_notify.webhook_count,zentry_notify.deleted_webhook,zentry_notify.delivery_stat,zentry_notify.project_progress}'::pg_catalog.regclass[]
+    FOREACH kept IN ARRAY '{zentry_notify.event,zentry_notify.event_detail,zentry_notify.delivery,zentry_notify.route_cursor,zentry_notify.legacy_delivery,zentry_notify.webhook_circuit,zentry_notify.webhook_count,zentry_notify.deleted_webhook,zentry_notify.delivery_stat,zentry_notify.progress_note,zentry_notify.project_progress}'::pg_catalog.regclass[]
     LOOP
         EXECUTE pg_catalog.format('DROP TRIGGER IF EXISTS drop_replicated ON %s', kept);
         EXECUTE pg_catalog.format('CREATE TRIGGER drop_replicated BEFORE INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW WHEN (pg_catalog.current_setting(''session_replication_role'') OPERATOR(pg_catalog.=) ''replica'') EXECUTE FUNCTION zentry_notify.drop_replicated()', kept);

@@ -91,6 +91,19 @@ SELECT n.created_at, n.event_source_id, 'project_progress', '{}',
 ALTER EXTENSION zentry_notify DROP SEQUENCE zentry_notify.progress_note_id_seq;
 ALTER EXTENSION zentry_notify DROP TABLE zentry_notify.progress_note;
 DROP TABLE zentry_notify.progress_note;
+CREATE TABLE zentry_notify.progress_note (
+    event_source_id bigint NOT NULL,
+    project_key     text NOT NULL,
+    done_change     bigint NOT NULL,
+    total_change    bigint NOT NULL,
+    PRIMARY KEY (event_source_id, project_key)
+);
+COMMENT ON TABLE zentry_notify.progress_note IS 'How routed events have changed projects that are still to be counted, while there are more events to route';
+COMMENT ON COLUMN zentry_notify.progress_note.event_source_id IS 'The source of milestone_reached';
+COMMENT ON COLUMN zentry_notify.progress_note.project_key IS 'The project''s id, as text';
+COMMENT ON COLUMN zentry_notify.progress_note.done_change IS 'Tasks that were completed (negative: that are not any more)';
+COMMENT ON COLUMN zentry_notify.progress_note.total_change IS 'Tasks that came (negative: that went)';
+SELECT pg_catalog.pg_extension_config_dump('zentry_notify.progress_note', '');
 
 -- ---- Webhooks: the URLs go to a table of their own. ----
 
@@ -206,4 +219,4 @@ ALTER TABLE zentry_notify.webhook DROP COLUMN webhook_url;
 --# structure 09_delivery_stat.sql 975f394c8f1c4fc4
 --# structure 10_event_wording.sql 04de5a042405fb79
 --# structure 11_api_token.sql d7d951db8e3d4ff7
---# structure 26_install.sql d3c8b8e09afb5c65
+--# structure 26_install.sql b09a6a4b355d0982
