@@ -2879,6 +2879,20 @@ END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_preview(text, text, jsonb, bigint) IS
     'The message of an event as it would be posted, of the sample or of given data, without sending it. webhook_type: discord, teams (an Adaptive Card for Workflows) or teams_connector (a MessageCard); with webhook_id: in the format and the wording of that webhook';
+-- Everybody may call the trigger's function now, so that what managers were granted says nothing any more.
+DO $$
+DECLARE
+    grantee pg_catalog.regrole;
+BEGIN
+    FOR grantee IN
+        SELECT a.grantee FROM pg_catalog.pg_proc p CROSS JOIN LATERAL pg_catalog.aclexplode(p.proacl) a
+         WHERE p.oid OPERATOR(pg_catalog.=) 'zentry_notify.capture()'::pg_catalog.regprocedure AND a.grantee NOT IN (0, p.proowner)
+    LOOP
+        EXECUTE pg_catalog.format('REVOKE ALL ON FUNCTION zentry_notify.capture() FROM %s', grantee);
+    END LOOP;
+END
+$$;
+
 -- ---- 25_privileges.sql ----
 
 -- PUBLIC has nothing but the trigger function; the agent what capture and delivery need; readers and managers are granted by calls.
@@ -2938,7 +2952,7 @@ AS $$
                 WHEN p.proname IN ('zentry_grant', 'zentry_revoke') THEN false
                 WHEN p.proname LIKE 'zentry\_%'
                     -- What functions of ours call with the caller's rights.
-                    OR p.proname IN ('capture', 'check_length', 'import_integration', 'require_membership', 'put_api_token', 'drop_api_token')
+                    OR p.proname IN ('check_length', 'import_integration', 'require_membership', 'put_api_token', 'drop_api_token')
                     -- A form says what is wrong with a URL before it is sent.
                     OR p.proname = 'check_webhook_url' THEN privilege IN ('manager', 'application')
                 ELSE false END;

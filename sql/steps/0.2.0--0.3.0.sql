@@ -207,6 +207,20 @@ ALTER TABLE zentry_notify.webhook DROP COLUMN webhook_url;
 --# include 22_import.sql
 --# include 23_event_definition.sql
 --# include 24_event_types.sql
+-- Everybody may call the trigger's function now, so that what managers were granted says nothing any more.
+DO $$
+DECLARE
+    grantee pg_catalog.regrole;
+BEGIN
+    FOR grantee IN
+        SELECT a.grantee FROM pg_catalog.pg_proc p CROSS JOIN LATERAL pg_catalog.aclexplode(p.proacl) a
+         WHERE p.oid OPERATOR(pg_catalog.=) 'zentry_notify.capture()'::pg_catalog.regprocedure AND a.grantee NOT IN (0, p.proowner)
+    LOOP
+        EXECUTE pg_catalog.format('REVOKE ALL ON FUNCTION zentry_notify.capture() FROM %s', grantee);
+    END LOOP;
+END
+$$;
+
 --# include 25_privileges.sql
 
 -- The structure that the above leads to, as digests of its files.
