@@ -2368,14 +2368,18 @@ AS $$
       FROM pg_class c
      WHERE c.relnamespace = 'zentry_notify'::regnamespace AND c.relkind = 'r' AND c.relrowsecurity
      UNION ALL
-    SELECT 'tables', 'broken', format('trigger %s on %s is disabled', quote_ident(t.tgname), t.tgrelid::regclass),
-           format('ALTER TABLE %s ENABLE %sTRIGGER %I;', t.tgrelid::regclass,
-                  CASE WHEN t.tgname = 'drop_replicated' THEN 'REPLICA '
-                       WHEN t.tgname IN ('configuration_changed', 'configuration_emptied', 'forget_webhook') THEN 'ALWAYS ' ELSE '' END, t.tgname)
+    -- What pg_restore --disable-triggers has switched off and on again is not what it was.
+    SELECT 'tables', CASE t.tgenabled WHEN 'D' THEN 'broken' ELSE 'attention' END,
+           format(CASE t.tgenabled WHEN 'D' THEN 'trigger %s on %s is disabled' ELSE 'trigger %s on %s does not fire when it has to' END,
+                  quote_ident(t.tgname), t.tgrelid::regclass),
+           format('ALTER TABLE %s ENABLE %sTRIGGER %I;', t.tgrelid::regclass, meant.mode, t.tgname)
       FROM pg_trigger t
+      CROSS JOIN LATERAL (SELECT CASE WHEN t.tgname = 'drop_replicated' THEN 'REPLICA '
+                                      WHEN t.tgname IN ('configuration_changed', 'configuration_emptied', 'forget_webhook') THEN 'ALWAYS '
+                                      ELSE '' END AS mode) meant
       JOIN pg_class c ON c.oid = t.tgrelid AND c.relnamespace = 'zentry_notify'::regnamespace
       JOIN pg_proc p ON p.oid = t.tgfoid AND p.pronamespace = 'zentry_notify'::regnamespace
-     WHERE t.tgenabled = 'D' AND NOT t.tgisinternal
+     WHERE NOT t.tgisinternal AND (t.tgenabled = 'D' OR meant.mode = 'REPLICA ' AND t.tgenabled <> 'R' OR meant.mode = 'ALWAYS ' AND t.tgenabled <> 'A')
      UNION ALL
     -- As after a switch-over of logical replication: the next number is one that there is already.
     SELECT 'tables', 'broken', format('%s is behind its table', s.sequence), format('SELECT setval(%L, %s);', s.sequence, s.highest)
