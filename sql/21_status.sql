@@ -297,8 +297,10 @@ AS $$
                 ELSE format('%s wait, the oldest since %s', q.waiting, zentry_notify.moment(q.oldest)) END,
            CASE WHEN d.due_at < now() - interval '5 minutes'
                 THEN 'SELECT * FROM zentry_notify.logs WHERE status IN (''pending'', ''retry'') ORDER BY id LIMIT 20;' ELSE '' END
-      FROM (SELECT count(*) AS waiting, min(l.created_at) AS oldest FROM zentry_notify.notification_log l WHERE l.status IN ('pending', 'retry')) q
-      CROSS JOIN (SELECT min(d.due_at) AS due_at FROM zentry_notify.due_delivery d) d
+      -- Of the first alone it is asked when it happened: each answer is a look at its event.
+      FROM (SELECT w.waiting, (SELECT l.created_at FROM zentry_notify.notification_log l WHERE l.id = w.first) AS oldest
+              FROM (SELECT count(*) AS waiting, min(l.id) AS first FROM zentry_notify.notification_log l WHERE l.status IN ('pending', 'retry')) w) q
+      CROSS JOIN (SELECT (SELECT d.due_at FROM zentry_notify.due_delivery d ORDER BY d.id LIMIT 1) AS due_at) d
      UNION ALL
     (SELECT format('webhook %s', l.webhook_integration_id), 'attention', 'rate limited until ' || zentry_notify.moment(max(l.next_attempt_at)),
             format('UPDATE zentry_notify.webhook_integration SET min_interval = ''5 seconds'' WHERE id = %s;', l.webhook_integration_id)
