@@ -83,14 +83,21 @@ $$;
 COMMENT ON FUNCTION zentry_notify.status_server() IS 'Status of what the cluster has: library, launcher, worker';
 
 CREATE OR REPLACE VIEW zentry_notify.due_delivery AS
-SELECT l.id, l.webhook_integration_id, coalesce(l.next_attempt_at, l.created_at) AS due_at
-  FROM zentry_notify.notification_log l
-  JOIN zentry_notify.webhook w ON w.id = l.webhook_integration_id AND w.is_active
- WHERE l.status IN ('pending', 'retry')
-   AND coalesce(l.next_attempt_at, l.created_at) <= now()
+SELECT d.id, w.id AS webhook_integration_id, d.due_at
+  FROM zentry_notify.webhook w
+  CROSS JOIN LATERAL (
+       (SELECT l.id, coalesce(l.next_attempt_at, l.created_at) AS due_at FROM zentry_notify.legacy_delivery l
+         WHERE l.webhook_integration_id = w.id AND l.status IN ('pending', 'retry') ORDER BY l.id LIMIT 1)
+        UNION ALL
+       (SELECT l.id, coalesce(l.next_attempt_at, (SELECT e.created_at FROM zentry_notify.event e WHERE e.id = l.event_id)) FROM zentry_notify.delivery l
+         WHERE l.webhook_integration_id = w.id AND l.status IN ('p', 'r') ORDER BY l.id LIMIT 1)
+       LIMIT 1) d
+ WHERE w.is_active
+   AND d.due_at <= now()
    AND zentry_notify.quiet_until(w.quiet_hours) IS NULL
    AND NOT EXISTS (SELECT FROM zentry_notify.webhook_circuit c WHERE c.webhook_integration_id = w.id);
-COMMENT ON VIEW zentry_notify.due_delivery IS 'Deliveries that nothing keeps from being sent but the worker and the pace of their channel';
+COMMENT ON VIEW zentry_notify.due_delivery IS
+    'The first delivery of each webhook that nothing keeps from being sent but the worker and the pace of its channel: those behind it wait for it';
 COMMENT ON COLUMN zentry_notify.due_delivery.id IS 'Its number in the log';
 COMMENT ON COLUMN zentry_notify.due_delivery.webhook_integration_id IS 'Where it goes';
 COMMENT ON COLUMN zentry_notify.due_delivery.due_at IS 'Since when it may go';
@@ -300,7 +307,7 @@ AS $$
       -- Of the first alone it is asked when it happened: each answer is a look at its event.
       FROM (SELECT w.waiting, (SELECT l.created_at FROM zentry_notify.notification_log l WHERE l.id = w.first) AS oldest
               FROM (SELECT count(*) AS waiting, min(l.id) AS first FROM zentry_notify.notification_log l WHERE l.status IN ('pending', 'retry')) w) q
-      CROSS JOIN (SELECT (SELECT d.due_at FROM zentry_notify.due_delivery d ORDER BY d.id LIMIT 1) AS due_at) d
+      CROSS JOIN (SELECT min(d.due_at) AS due_at FROM zentry_notify.due_delivery d) d
      UNION ALL
     (SELECT format('webhook %s', l.webhook_integration_id), 'attention', 'rate limited until ' || zentry_notify.moment(max(l.next_attempt_at)),
             format('UPDATE zentry_notify.webhook_integration SET min_interval = ''5 seconds'' WHERE id = %s;', l.webhook_integration_id)
