@@ -88,7 +88,10 @@ fn lock_soon(table: pg_sys::Oid, mode: pg_sys::LOCKMODE) {
     }
     // SAFETY: a plain setting of this process.
     let deadlock = u64::try_from(unsafe { pg_sys::DeadlockTimeout }).unwrap_or(1000);
-    let moment = IN_LINE.min(Duration::from_millis(deadlock / 4)).as_millis().max(1);
+    let moment = IN_LINE
+        .min(Duration::from_millis(deadlock / 4))
+        .as_millis()
+        .max(1);
     let _timeout = LockTimeout::set(&moment.to_string());
     // SAFETY: as above.
     unsafe { pg_sys::LockRelationOid(table, mode) };

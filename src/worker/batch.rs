@@ -41,7 +41,11 @@ impl Worker {
             let moment = Moment::of_snapshot();
             let unknown = |source: &i64| router.sources.get(*source).is_none();
             if slot.configuration_is_noted()
-                || page.events.iter().filter_map(|event| event.source).any(|source| unknown(&source))
+                || page
+                    .events
+                    .iter()
+                    .filter_map(|event| event.source)
+                    .any(|source| unknown(&source))
             {
                 router.load();
             }
@@ -156,7 +160,9 @@ impl Worker {
                 }
             }
         }
-        switched_off.iter().for_each(|lane| self.postponed.lanes.insert(lane.0));
+        switched_off
+            .iter()
+            .for_each(|lane| self.postponed.lanes.insert(lane.0));
     }
 
     /// Goes on from a cursor that is not the one that was known: what is in memory is forgotten, and read again if it is there.

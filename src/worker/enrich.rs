@@ -178,7 +178,9 @@ impl Enricher {
             .collect();
         let blank = || bare_nulls(source);
         let mut found = if source.suspended {
-            rows.iter().map(|row| (row.place, known_nothing(blank()))).collect()
+            rows.iter()
+                .map(|row| (row.place, known_nothing(blank())))
+                .collect()
         } else {
             match self.prepare(source) {
                 Ok(None) => rows.iter().map(|row| (row.place, Enriched::default())).collect(),
@@ -204,7 +206,9 @@ impl Enricher {
                     } else {
                         *suspended = Some(failure.reason());
                     }
-                    rows.iter().map(|row| (row.place, known_nothing(blank()))).collect()
+                    rows.iter()
+                        .map(|row| (row.place, known_nothing(blank())))
+                        .collect()
                 }
             }
         };
@@ -234,8 +238,8 @@ impl Enricher {
     fn prepare(&mut self, source: &Source) -> Result<Option<&Prepared>, Failure> {
         let id = source.definition.id;
         if let Some(prepared) = self.prepared.get(&id) {
-            let same = prepared.statement.is_none()
-                || limited::limited(LIMIT, || prepared.attached.lock_again())?;
+            let same =
+                prepared.statement.is_none() || limited::limited(LIMIT, || prepared.attached.lock_again())?;
             if !same {
                 self.prepared.remove(&id);
             }
@@ -245,13 +249,19 @@ impl Enricher {
             if !prepared.refusals.is_empty() {
                 self.suspensions.push(Suspension {
                     source: id,
-                    reason: format!("left out, with null in its place: {}", prepared.refusals.join("; ")),
+                    reason: format!(
+                        "left out, with null in its place: {}",
+                        prepared.refusals.join("; ")
+                    ),
                     note_only: true,
                 });
             }
             self.prepared.insert(id, prepared);
         }
-        Ok(self.prepared.get(&id).filter(|prepared| prepared.statement.is_some()))
+        Ok(self
+            .prepared
+            .get(&id)
+            .filter(|prepared| prepared.statement.is_some()))
     }
 
     fn build(source: &Source) -> Result<Prepared, Failure> {
@@ -265,7 +275,9 @@ impl Enricher {
         let statement = if statement.is_empty() {
             None
         } else {
-            Some(limited::as_owner(attached.owner, LIMIT, || Query::prepare(statement, &attached))?)
+            Some(limited::as_owner(attached.owner, LIMIT, || {
+                Query::prepare(statement, &attached)
+            })?)
         };
         Ok(Prepared {
             attached,
@@ -274,7 +286,6 @@ impl Enricher {
             refusals,
         })
     }
-
 }
 
 fn known_nothing(nulls: Option<String>) -> Enriched {
@@ -327,7 +338,9 @@ impl<'a> Attempt<'a> {
     }
 
     fn part(&mut self, rows: &[Row], limit: Duration) {
-        let Some(query) = &self.prepared.statement else { return };
+        let Some(query) = &self.prepared.statement else {
+            return;
+        };
         if self.suspended.is_some() || rows.is_empty() {
             return self.give_up(rows);
         }
@@ -395,7 +408,8 @@ impl<'a> Attempt<'a> {
             let found = found.ok().and_then(|mut found| found.pop());
             let found = found.and_then(|(_, enriched)| enriched.detail);
             if let Some(found) = found
-                && let Ok(found) = serde_json::from_str::<HashMap<String, Box<serde_json::value::RawValue>>>(&found)
+                && let Ok(found) =
+                    serde_json::from_str::<HashMap<String, Box<serde_json::value::RawValue>>>(&found)
             {
                 for (key, value) in found {
                     if let Ok(value) = serde_json::from_str(value.get()) {
