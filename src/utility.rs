@@ -1,15 +1,15 @@
-//! Utility statements that we have to know of: ALTER TABLE, which our triggers may be in the way of; those about databases;
-//! COMMIT PREPARED, after which there is work although no transaction of this session wrote it; and DROP and ALTER EXTENSION, after
+//! Utility statements that we have to know of: those about databases; COMMIT PREPARED, after which there is work although no transaction of this session wrote it; and DROP and ALTER EXTENSION, after
 //! which there is none any more or may be some again.
 
 use std::ffi::CStr;
 
+use pgrx::PgList;
 use pgrx::prelude::*;
 
 use crate::database_statement::DatabaseStatement;
 use crate::version::{self, UtilityCall};
 use crate::wake::{self, Work, registry};
-use crate::{installation, table_change};
+use crate::{attach, installation};
 
 /// In the postmaster, for all sessions to come.
 pub fn register_hook() {
@@ -24,16 +24,12 @@ unsafe fn process_utility(call: &UtilityCall) {
     unsafe {
         let utility = Utility::of((*call.statement).utilityStmt);
         let of_database = DatabaseStatement::before((*call.statement).utilityStmt);
-        let aside = match utility {
-            Utility::AlterTable(statement) => table_change::make_way(statement),
-            _ => None,
-        };
+        if matches!(utility, Utility::DropExtension) && names_ours((*call.statement).utilityStmt.cast()) {
+            attach::make_way_for_drop();
+        }
         call.run();
         if let Some(statement) = of_database {
             statement.after();
-        }
-        if let Some(aside) = aside {
-            aside.put_back();
         }
         match utility {
             Utility::CommitPrepared => {
@@ -49,15 +45,13 @@ unsafe fn process_utility(call: &UtilityCall) {
                     installation::renew_grants();
                 }
             }
-            Utility::AlterTable(_) | Utility::Other => {}
+            Utility::Other => {}
         }
     }
 }
 
 enum Utility {
     CommitPrepared,
-    /// Of a table, perhaps an attached one.
-    AlterTable(*const pg_sys::AlterTableStmt),
     /// Perhaps of ours: the worker looks.
     DropExtension,
     AlterExtension,
@@ -78,7 +72,6 @@ impl Utility {
                         _ => Utility::Other,
                     }
                 }
-                pg_sys::NodeTag::T_AlterTableStmt => Utility::AlterTable(node.cast()),
                 pg_sys::NodeTag::T_AlterExtensionStmt => Utility::AlterExtension,
                 pg_sys::NodeTag::T_DropStmt => match (*node.cast::<pg_sys::DropStmt>()).removeType {
                     pg_sys::ObjectType::OBJECT_EXTENSION => Utility::DropExtension,
@@ -87,6 +80,19 @@ impl Utility {
                 _ => Utility::Other,
             }
         }
+    }
+}
+
+/// Whether a DROP EXTENSION is of ours.
+///
+/// # Safety
+/// `statement` is a parse tree of its type.
+unsafe fn names_ours(statement: *const pg_sys::DropStmt) -> bool {
+    // SAFETY: by the caller's promise; each of its objects is the name of an extension.
+    unsafe {
+        PgList::<pg_sys::String>::from_pg((*statement).objects)
+            .iter_ptr()
+            .any(|name| CStr::from_ptr((*name).sval) == c"zentry_notify")
     }
 }
 

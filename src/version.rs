@@ -6,6 +6,8 @@ use std::ffi::CStr;
 
 use pgrx::pg_sys;
 
+use crate::relation::OpenRelation;
+
 pub use self::utility_hook::{UtilityCall, hook_utility};
 
 /// No socket, where a socket may stand.
@@ -110,24 +112,24 @@ pub fn numeric(value: i64) -> pg_sys::Numeric {
     unsafe { pg_sys::int64_to_numeric(value) }
 }
 
-/// Inserts the slot's row, with its index entries; no trigger fires if `target` has none.
-///
-/// # Safety
-/// `target` is an open relation with its indexes, and the slot's row is of its type.
-pub unsafe fn insert_row(
-    target: *mut pg_sys::ResultRelInfo,
-    state: *mut pg_sys::EState,
-    slot: *mut pg_sys::TupleTableSlot,
-) {
-    // SAFETY: by the caller's promise.
+/// The sequence of an identity column; an invalid OID if there is none.
+pub fn identity_sequence(table: &OpenRelation, attribute: i16) -> pg_sys::Oid {
+    // SAFETY: the relation is open.
     unsafe {
-        pg_sys::ExecSimpleRelationInsert(target, state, slot);
+        #[cfg(any(feature = "pg15", feature = "pg16"))]
+        {
+            pg_sys::getIdentitySequence(table.oid(), attribute, true)
+        }
+        #[cfg(not(any(feature = "pg15", feature = "pg16")))]
+        {
+            pg_sys::getIdentitySequence(table.as_ptr(), attribute, true)
+        }
     }
 }
 
-/// Whether this user owns the database, or is a superuser.
+/// Whether the role that runs is the database's owner, as PostgreSQL means it.
 pub fn owns_database(database: pg_sys::Oid) -> bool {
-    // SAFETY: plain questions; a database that is gone has no owner.
+    // SAFETY: catalogue look-ups of a database that exists.
     unsafe {
         #[cfg(feature = "pg15")]
         {
@@ -137,23 +139,5 @@ pub fn owns_database(database: pg_sys::Oid) -> bool {
         {
             pg_sys::object_ownercheck(pg_sys::DatabaseRelationId, database, pg_sys::GetUserId())
         }
-    }
-}
-
-/// Whether this user may create databases.
-pub fn may_create_databases() -> bool {
-    // SAFETY: a row of the cache, whose fixed columns are there; released after the look.
-    unsafe {
-        if pg_sys::superuser() {
-            return true;
-        }
-        let role = pg_sys::GetUserId();
-        let row = pg_sys::SearchSysCache1(pg_sys::SysCacheIdentifier::AUTHOID as i32, role.into());
-        if row.is_null() {
-            return false;
-        }
-        let may = (*pg_sys::GETSTRUCT(row).cast::<pg_sys::FormData_pg_authid>()).rolcreatedb;
-        pg_sys::ReleaseSysCache(row);
-        may
     }
 }

@@ -1,7 +1,7 @@
 //! A database's place in shared memory.
 
 use std::sync::atomic::Ordering::SeqCst;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, AtomicU32};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, AtomicU32, AtomicU64};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -22,7 +22,7 @@ pub struct Slot {
     lanes: SharedLaneSet,
     lowest: AtomicI64,
     overdue: SharedLaneSet,
-    progress: AtomicBool,
+    events: AtomicBool,
     configuration: AtomicBool,
     /// Process number of its worker.
     pub(super) worker: AtomicI32,
@@ -42,6 +42,8 @@ pub struct Slot {
     refused: Since,
     /// Whether settings of the database or of a role have changed since its worker began: it has the old ones.
     stale: AtomicBool,
+    /// Events that could not be written, since the server started.
+    lost: AtomicU64,
 }
 
 impl Slot {
@@ -51,7 +53,7 @@ impl Slot {
             lanes: SharedLaneSet::empty(),
             lowest: AtomicI64::new(NOTHING),
             overdue: SharedLaneSet::empty(),
-            progress: AtomicBool::new(false),
+            events: AtomicBool::new(false),
             configuration: AtomicBool::new(false),
             worker: AtomicI32::new(NOBODY),
             looking: AtomicBool::new(false),
@@ -62,6 +64,7 @@ impl Slot {
             left_in_order: AtomicBool::new(true),
             refused: Since::never(),
             stale: AtomicBool::new(false),
+            lost: AtomicU64::new(0),
         }
     }
 
@@ -78,9 +81,9 @@ impl Slot {
         }
         let lanes = self.lanes.add(work.lanes);
         let overdue = self.overdue.add(work.overdue);
-        let progress = work.progress && !self.progress.swap(true, SeqCst);
+        let events = work.events && !self.events.swap(true, SeqCst);
         let configuration = work.configuration && !self.configuration.swap(true, SeqCst);
-        lanes | overdue | progress | configuration
+        lanes | overdue | events | configuration
     }
 
     /// Takes the work out; what is added from now on is there at the next call. `lowest` may come before its lanes.
@@ -92,7 +95,7 @@ impl Slot {
                 _ => self.lowest.swap(NOTHING, SeqCst),
             },
             overdue: self.overdue.take(),
-            progress: self.progress.swap(false, SeqCst),
+            events: self.events.swap(false, SeqCst),
             configuration: self.take_configuration(),
         }
     }
@@ -102,8 +105,13 @@ impl Slot {
         self.configuration.swap(false, SeqCst)
     }
 
+    /// Whether the configuration has changed, which stays to be taken.
+    pub fn configuration_is_noted(&self) -> bool {
+        self.configuration.load(SeqCst)
+    }
+
     pub fn has_work(&self) -> bool {
-        self.progress.load(SeqCst)
+        self.events.load(SeqCst)
             || self.configuration.load(SeqCst)
             || !self.lanes.is_empty()
             || !self.overdue.is_empty()
@@ -231,6 +239,16 @@ impl Slot {
         self.refused.get()
     }
 
+    /// Counts events that could not be written.
+    pub fn count_lost(&self, events: u64) {
+        self.lost.fetch_add(events, SeqCst);
+    }
+
+    /// How many events could not be written since the server started.
+    pub fn lost(&self) -> u64 {
+        self.lost.load(SeqCst)
+    }
+
     /// Gives the place of a database that does not exist any more to others.
     pub fn release(&self) {
         self.take();
@@ -239,6 +257,7 @@ impl Slot {
         self.paused_until.store(0, SeqCst);
         self.outdated.store(false, SeqCst);
         self.stale.store(false, SeqCst);
+        self.lost.store(0, SeqCst);
         self.set_due(None);
         self.left_in_order.store(true, SeqCst);
         self.database.store(0, SeqCst);

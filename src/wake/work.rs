@@ -12,8 +12,8 @@ pub struct Work {
     pub lowest: i64,
     /// Integrations of which somebody has made deliveries due now, whatever they were waiting for.
     pub overdue: LaneSet,
-    /// Projects whose progress has to be counted.
-    pub progress: bool,
+    /// Events were written, which have to be routed.
+    pub events: bool,
     /// Integrations or sources have changed.
     pub configuration: bool,
 }
@@ -23,7 +23,7 @@ impl Work {
         lanes: LaneSet::NONE,
         lowest: NOTHING,
         overdue: LaneSet::NONE,
-        progress: false,
+        events: false,
         configuration: false,
     };
 
@@ -34,7 +34,7 @@ impl Work {
         lanes: LaneSet::ALL,
         lowest: Work::UNKNOWN,
         overdue: LaneSet::NONE,
-        progress: true,
+        events: true,
         configuration: true,
     };
 
@@ -42,12 +42,12 @@ impl Work {
         self.lanes.merge(other.lanes);
         self.lowest = self.lowest.min(other.lowest);
         self.overdue.merge(other.overdue);
-        self.progress |= other.progress;
+        self.events |= other.events;
         self.configuration |= other.configuration;
     }
 
     pub fn is_empty(&self) -> bool {
-        self.lanes.is_empty() && self.overdue.is_empty() && !self.progress && !self.configuration
+        self.lanes.is_empty() && self.overdue.is_empty() && !self.events && !self.configuration
     }
 }
 

@@ -1,207 +1,378 @@
-//! Counts the projects whose progress may have risen, and fires the milestones that they have passed.
+//! Milestones: how far projects have come, counted when events say that they may have come further.
+//!
+//! The tasks are counted with the snapshot that the events were read with. What the events changed, taken from what is counted, is how
+//! far a project had come before; so all that is visible has to be known, and while there is more to read, the changes are kept.
 
 use std::collections::BTreeMap;
-use std::ffi::CString;
+use std::time::Duration;
 
 use pgrx::prelude::*;
-use pgrx::{FromDatum, IntoDatum, PgRelation};
+use pgrx::{FromDatum, IntoDatum};
+use serde_json::{Map, Value};
 
-use super::database;
+use super::attached::Attached;
+use super::enrich::Suspension;
+use super::events::Page;
+use super::limited::{self, Failure};
+use super::route::Router;
+use super::source::Source;
 use crate::acting_as::ActingAs;
-use crate::capture::{self, MILESTONE, Source};
+use crate::event_source::{Expression, MILESTONE, Progress};
 use crate::plan::{Plan, with_spi};
-use crate::{settings, subtransaction};
+use crate::settings;
 
-/// Projects counted in one transaction, each once however many tasks were completed: delivery does not wait long meanwhile.
-const PAGE: i32 = 1_000;
+/// For the projects of a source, counted at once.
+const LIMIT: Duration = Duration::from_secs(2);
 
-/// What the notes say of a project since it was counted last.
-#[derive(Clone, Copy, Debug)]
+/// What events say of a project since it was counted last.
+#[derive(Clone, Copy, Debug, Default)]
 struct Change {
     done: i64,
     total: i64,
 }
 
-/// Works off the notes of a page of projects; true when there may be more.
-///
-/// Notes and tasks are read as of one moment, and all notes of a project together: so what they say, taken from what is
-/// counted, is how far the project had come before.
-pub fn count() -> Result<bool, String> {
-    database::snapshot_as_self("zentry_notify: count progress", || {
-        let notes = take_notes();
-        let more = notes.values().map(BTreeMap::len).sum::<usize>() > 0 && notes_are_left();
-        for (source, projects) in notes {
-            count_source(source, &projects);
-        }
-        more
-    })
+/// A source of milestones, and a project's id as text.
+type Project = (i64, String);
+type Changes = BTreeMap<Project, Change>;
+
+/// What is known of projects and not written down.
+#[derive(Clone)]
+pub struct Ledger {
+    /// Changes that are not counted yet.
+    uncounted: Changes,
+    /// The table may have such changes.
+    noted: bool,
+    /// Their changes in the table are counted.
+    taken: Vec<Project>,
+    derived: Vec<Derived>,
+    /// What the transaction that runs makes of it.
+    staged: Option<Box<Ledger>>,
 }
 
-fn take_notes() -> BTreeMap<i64, BTreeMap<String, Change>> {
-    const SQL: &str = "WITH page AS (\
-                         SELECT DISTINCT n.event_source_id, n.project_key FROM zentry_notify.progress_note n ORDER BY 1, 2 LIMIT $1), \
-                       taken AS (\
-                         DELETE FROM zentry_notify.progress_note n USING page p \
-                         WHERE n.event_source_id = p.event_source_id AND n.project_key = p.project_key \
-                         RETURNING n.event_source_id, n.project_key, n.done_change, n.total_change) \
-                       SELECT event_source_id, project_key, sum(done_change), sum(total_change) FROM taken GROUP BY 1, 2";
-    let mut notes: BTreeMap<i64, BTreeMap<String, Change>> = BTreeMap::new();
-    let _agent = ActingAs::agent();
-    with_spi(|| {
-        let rows = Plan::prepare(SQL, &[pg_sys::INT4OID]).execute(&[PAGE.into_datum()]);
-        for row in 0..rows.len() {
-            // SAFETY: the types are those of the statement's columns.
-            let note = unsafe {
-                let number = |column| rows.get(row, column).0.and_then(|d| i64::from_datum(d, false));
-                let source = rows.get(row, 1).0.and_then(|d| i64::from_datum(d, false));
-                let project = rows.get(row, 2).0.and_then(|d| String::from_datum(d, false));
-                (source, project, number(3), number(4))
-            };
-            if let (Some(source), Some(project), Some(done), Some(total)) = note {
-                let change = Change { done, total };
-                notes.entry(source).or_default().insert(project, change);
+impl Default for Ledger {
+    fn default() -> Self {
+        Ledger {
+            uncounted: Changes::new(),
+            noted: true,
+            taken: Vec::new(),
+            derived: Vec::new(),
+            staged: None,
+        }
+    }
+}
+
+/// A project has come further than ever.
+#[derive(Clone)]
+struct Derived {
+    project: Project,
+    reached: u8,
+    /// Data and context of the events to be made of it.
+    events: Vec<(String, String)>,
+}
+
+impl Ledger {
+    /// Takes up what a page of events says, and counts when there is no more to read. Within the transaction that read it.
+    pub fn count(&mut self, router: &mut Router, page: &Page) {
+        let mut staged = Ledger {
+            staged: None,
+            ..self.clone()
+        };
+        if router.wants(MILESTONE) {
+            for event in &page.events {
+                for note in &event.context.progress {
+                    if let Some(source) = note.source.or(event.source) {
+                        let change = staged
+                            .uncounted
+                            .entry((source, note.project.clone()))
+                            .or_default();
+                        change.done += i64::from(note.done);
+                        change.total += i64::from(note.total);
+                    }
+                }
             }
         }
-    });
-    notes
-}
-
-fn notes_are_left() -> bool {
-    let _agent = ActingAs::agent();
-    with_spi(|| {
-        Plan::prepare("SELECT FROM zentry_notify.progress_note LIMIT 1", &[])
-            .execute(&[])
-            .len()
-            > 0
-    })
-}
-
-fn count_source(id: i64, projects: &BTreeMap<String, Change>) {
-    let Some(relation) = relation_of(id) else { return };
-    let counted = subtransaction::attempt(|| {
-        // SAFETY: closed at the end of the subtransaction, and the lock is kept till the transaction's end.
-        let relation = unsafe { PgRelation::with_lock(relation, pg_sys::AccessShareLock as i32) };
-        if let Some(counter) =
-            Source::load(MILESTONE, &relation).and_then(|source| Counter::new(source, &relation))
-        {
-            projects
-                .iter()
-                .for_each(|(project, change)| counter.count(project, *change));
+        if page.complete {
+            staged.count_all(router);
         }
-    });
-    if let Err(failure) = counted {
-        capture::suspend(MILESTONE, relation, &failure.raise_if_passing().to_string());
-    }
-}
-
-/// The source's table, unless the source is suspended or either is gone.
-fn relation_of(source: i64) -> Option<pg_sys::Oid> {
-    const SQL: &str = "SELECT s.relation::oid FROM zentry_notify.event_source s JOIN pg_catalog.pg_class c ON c.oid = s.relation \
-                       WHERE s.id = $1 AND s.suspended_at IS NULL";
-    let _agent = ActingAs::agent();
-    with_spi(|| {
-        let rows = Plan::prepare(SQL, &[pg_sys::INT8OID]).execute(&[source.into_datum()]);
-        // SAFETY: the only column is an oid.
-        (rows.len() > 0)
-            .then(|| unsafe { pg_sys::Oid::from_datum(rows.get(0, 1).0?, false) })
-            .flatten()
-    })
-}
-
-/// Counts the tasks of projects of one source.
-struct Counter {
-    source: Source,
-    tasks: Plan,
-}
-
-impl Counter {
-    fn new(source: Source, relation: &PgRelation) -> Option<Counter> {
-        let progress = source.progress.as_ref()?;
-        let quote = pgrx::spi::quote_identifier::<&str>;
-        let sql = format!(
-            "SELECT count(*), count(*) FILTER (WHERE t.{status}::text = $2) FROM {table} t WHERE t.{group} = $1",
-            status = quote(source.column_name(progress.status)),
-            group = quote(source.column_name(progress.group)),
-            table = pgrx::spi::quote_qualified_identifier(relation.namespace(), relation.name()),
-        );
-        let types = [source.column_type(progress.group), pg_sys::TEXTOID];
-        let tasks = source.as_owner(|| with_spi(|| Plan::prepare(&sql, &types)));
-        Some(Counter { source, tasks })
+        self.staged = Some(Box::new(staged));
     }
 
-    fn count(&self, project: &str, change: Change) {
-        let Some(progress) = &self.source.progress else {
-            return;
-        };
-        let Ok(text) = CString::new(project) else { return };
-        // A domain's checks are the owner's code.
-        let key = self.source.as_owner(|| self.source.parse(progress.group, &text));
-        let (total, done) = self.source.as_owner(|| {
-            with_spi(|| {
-                let rows = self
-                    .tasks
-                    .execute(&[Some(key), progress.done.as_str().into_datum()]);
-                // SAFETY: both columns are bigints.
-                let number =
-                    |column| unsafe { rows.get(0, column).0.and_then(|d| i64::from_datum(d, false)) };
-                (number(1).unwrap_or(0), number(2).unwrap_or(0))
-            })
-        });
-        let reached = percent(done, total);
-        // What was passed while nobody listened is told to nobody.
-        let before = percent(done - change.done, total - change.total);
-        let highest = self
-            .raise(project, reached)
-            .map_or(before, |highest| highest.max(before));
-        for milestone in settings::milestones()
-            .into_iter()
-            .filter(|m| highest < *m && *m <= reached)
-        {
-            self.fire(progress.group, key, milestone, reached);
+    /// The transaction has ended well.
+    pub fn counted(&mut self) {
+        if let Some(staged) = self.staged.take() {
+            *self = *staged;
         }
     }
 
-    /// Records the highest progress seen, and returns what it was before; None: never counted before.
-    fn raise(&self, project: &str, reached: u8) -> Option<u8> {
-        const HIGHEST: &str = "SELECT p.highest FROM zentry_notify.project_progress p WHERE p.event_source_id = $1 AND p.project_key = $2";
-        const RAISE: &str = "INSERT INTO zentry_notify.project_progress AS p (event_source_id, project_key, highest) VALUES ($1, $2, $3) \
+    fn count_all(&mut self, router: &mut Router) {
+        let mut changes = self.uncounted.clone();
+        if self.noted {
+            let notes = read_notes();
+            self.taken = notes.keys().cloned().collect();
+            for (project, note) in notes {
+                let change = changes.entry(project).or_default();
+                change.done += note.done;
+                change.total += note.total;
+            }
+        }
+        let mut by_source: BTreeMap<i64, Vec<(String, Change)>> = BTreeMap::new();
+        for ((source, project), change) in changes {
+            by_source.entry(source).or_default().push((project, change));
+        }
+        for (id, projects) in by_source {
+            let counted = router
+                .sources
+                .get(id)
+                .map(|source| count_source(source, &projects));
+            match counted {
+                Some(Ok(derived)) => self.derived.extend(derived),
+                // The next events find them again.
+                Some(Err(Failure::Passing(reason))) => {
+                    pgrx::warning!("zentry_notify: projects could not be counted: {reason}");
+                    self.taken.retain(|(source, _)| *source != id);
+                    continue;
+                }
+                Some(Err(failure)) => {
+                    router.sources.suspend(id);
+                    router.enricher.suspensions.push(Suspension {
+                        source: id,
+                        reason: failure.reason(),
+                        note_only: false,
+                    });
+                }
+                None => {}
+            }
+            self.uncounted.retain(|(source, _), _| *source != id);
+        }
+        self.noted = false;
+    }
+
+    /// Whether what it knows has to be written with all events that it comes from.
+    pub fn wants_all(&self) -> bool {
+        !self.uncounted.is_empty() || !self.derived.is_empty() || !self.taken.is_empty()
+    }
+
+    /// Whether milestones wait to be told.
+    pub fn has_news(&self) -> bool {
+        !self.derived.is_empty()
+    }
+
+    /// Within the transaction that writes down the events that it comes from.
+    pub fn write(&self) {
+        const REMOVE: &str = "DELETE FROM zentry_notify.progress_note n USING unnest($1, $2) t (source, project) \
+                              WHERE n.event_source_id = t.source AND n.project_key = t.project";
+        const NOTE: &str = "INSERT INTO zentry_notify.progress_note AS n (event_source_id, project_key, done_change, total_change) \
+                            SELECT * FROM unnest($1, $2, $3, $4) \
+                            ON CONFLICT (event_source_id, project_key) DO UPDATE \
+                            SET done_change = n.done_change + EXCLUDED.done_change, total_change = n.total_change + EXCLUDED.total_change";
+        const RAISE: &str = "INSERT INTO zentry_notify.project_progress AS p (event_source_id, project_key, highest) \
+                             SELECT * FROM unnest($1, $2, $3) \
                              ON CONFLICT (event_source_id, project_key) DO UPDATE SET highest = EXCLUDED.highest WHERE p.highest < EXCLUDED.highest";
-        let _agent = ActingAs::agent();
-        let (source, project) = (self.source.id.into_datum(), project.into_datum());
+        const EVENTS: &str = "INSERT INTO zentry_notify.event (source_id, event_type, data, context) \
+                              SELECT e.source, 'milestone_reached', e.data::json, e.context::json FROM unnest($1, $2, $3) e (source, data, context)";
+        use pg_sys::{INT2ARRAYOID, INT8ARRAYOID, TEXTARRAYOID};
+        fn projects<'a>(of: impl Iterator<Item = &'a Project>) -> [Option<pg_sys::Datum>; 2] {
+            let (sources, keys): (Vec<i64>, Vec<&str>) =
+                of.map(|(source, project)| (*source, project.as_str())).unzip();
+            [sources.into_datum(), keys.into_datum()]
+        }
         with_spi(|| {
-            let rows =
-                Plan::prepare(HIGHEST, &[pg_sys::INT8OID, pg_sys::TEXTOID]).execute(&[source, project]);
-            // SAFETY: the only column is a smallint.
-            let before = (rows.len() > 0)
-                .then(|| unsafe { i16::from_datum(rows.get(0, 1).0?, false) })
-                .flatten();
-            Plan::prepare(RAISE, &[pg_sys::INT8OID, pg_sys::TEXTOID, pg_sys::INT2OID]).execute(&[
-                source,
-                project,
-                i16::from(reached).into_datum(),
-            ]);
-            before.and_then(|before| u8::try_from(before).ok())
-        })
+            if !self.taken.is_empty() {
+                Plan::prepare(REMOVE, &[INT8ARRAYOID, TEXTARRAYOID]).execute(&projects(self.taken.iter()));
+            }
+            if !self.uncounted.is_empty() {
+                let [sources, keys] = projects(self.uncounted.keys());
+                let done: Vec<i64> = self.uncounted.values().map(|change| change.done).collect();
+                let total: Vec<i64> = self.uncounted.values().map(|change| change.total).collect();
+                Plan::prepare(NOTE, &[INT8ARRAYOID, TEXTARRAYOID, INT8ARRAYOID, INT8ARRAYOID]).execute(&[
+                    sources,
+                    keys,
+                    done.into_datum(),
+                    total.into_datum(),
+                ]);
+            }
+            if !self.derived.is_empty() {
+                let [sources, keys] = projects(self.derived.iter().map(|derived| &derived.project));
+                let reached: Vec<i16> = self.derived.iter().map(|d| i16::from(d.reached)).collect();
+                Plan::prepare(RAISE, &[INT8ARRAYOID, TEXTARRAYOID, INT2ARRAYOID]).execute(&[
+                    sources,
+                    keys,
+                    reached.into_datum(),
+                ]);
+                let (mut sources, mut data, mut contexts) = (Vec::new(), Vec::new(), Vec::new());
+                for derived in &self.derived {
+                    for (event, context) in &derived.events {
+                        sources.push(derived.project.0);
+                        data.push(event.as_str());
+                        contexts.push(context.as_str());
+                    }
+                }
+                Plan::prepare(EVENTS, &[INT8ARRAYOID, TEXTARRAYOID, TEXTARRAYOID]).execute(&[
+                    sources.into_datum(),
+                    data.into_datum(),
+                    contexts.into_datum(),
+                ]);
+            }
+        });
     }
 
-    fn fire(&self, group: usize, key: pg_sys::Datum, milestone: u8, reached: u8) {
-        let mut values = vec![None; self.source.columns.len()];
-        values[group] = Some(key);
-        let lanes = capture::audience(&self.source, &values);
-        if lanes.is_empty() {
-            return;
-        }
-        let mut more = vec![
-            (
-                "milestone_name",
-                format!("{milestone}% Project Completion").into(),
-            ),
-            ("progress", reached.into()),
-        ];
-        more.retain(|(key, _)| !self.source.omit.iter().any(|omitted| omitted == key));
-        let data = self.source.data(&values, &more);
-        capture::insert(MILESTONE, data.payload, &lanes);
+    /// The transaction has ended well. True: it has made events.
+    pub fn wrote(&mut self) -> bool {
+        let made = self.derived.iter().any(|derived| !derived.events.is_empty());
+        self.noted |= !self.uncounted.is_empty();
+        self.uncounted.clear();
+        self.taken.clear();
+        self.derived.clear();
+        made
     }
+}
+
+fn read_notes() -> Changes {
+    const SQL: &str = "SELECT n.event_source_id, n.project_key, n.done_change, n.total_change FROM zentry_notify.progress_note n";
+    let _agent = ActingAs::agent();
+    with_spi(|| {
+        let rows = Plan::prepare(SQL, &[]).execute(&[]);
+        let note = |row| {
+            // SAFETY: the types are those of the statement's columns.
+            unsafe {
+                let number = |column| rows.get(row, column).0.and_then(|d| i64::from_datum(d, false));
+                let project = String::from_datum(rows.get(row, 2).0?, false)?;
+                let change = Change {
+                    done: number(3)?,
+                    total: number(4)?,
+                };
+                Some(((number(1)?, project), change))
+            }
+        };
+        (0..rows.len()).filter_map(note).collect()
+    })
+}
+
+/// The highest progress that projects were seen with.
+fn highest(source: i64, projects: &[&str]) -> BTreeMap<String, u8> {
+    const SQL: &str = "SELECT p.project_key, p.highest FROM zentry_notify.project_progress p \
+                       WHERE p.event_source_id = $1 AND p.project_key = ANY ($2)";
+    let _agent = ActingAs::agent();
+    with_spi(|| {
+        let rows = Plan::prepare(SQL, &[pg_sys::INT8OID, pg_sys::TEXTARRAYOID])
+            .execute(&[source.into_datum(), projects.to_vec().into_datum()]);
+        let entry = |row| {
+            // SAFETY: the types are those of the statement's columns.
+            unsafe {
+                let project = String::from_datum(rows.get(row, 1).0?, false)?;
+                let highest = i16::from_datum(rows.get(row, 2).0?, false)?;
+                Some((project, u8::try_from(highest).ok()?))
+            }
+        };
+        (0..rows.len()).filter_map(entry).collect()
+    })
+}
+
+fn count_source(source: &Source, projects: &[(String, Change)]) -> Result<Vec<Derived>, Failure> {
+    let Some(progress) = source.definition.progress.as_ref().filter(|_| !source.suspended) else {
+        return Ok(Vec::new());
+    };
+    let attached = limited::limited(LIMIT, || Attached::look(source.relation, &source.definition))?;
+    let Some(attached) = attached else {
+        return Err(Failure::Lasting("the attached table does not exist".to_owned()));
+    };
+    let keys: Vec<&str> = projects.iter().map(|(project, _)| project.as_str()).collect();
+    let counts = limited::as_owner(attached.owner, LIMIT, || tasks(&attached, progress, &keys))?;
+    let before = highest(source.definition.id, &keys);
+    let milestones = settings::milestones();
+    let mut derived = Vec::new();
+    for (project, change) in projects {
+        let Some((total, done)) = counts.get(project) else {
+            continue;
+        };
+        let reached = percent(*done, *total);
+        // What was passed while nobody listened is told to nobody.
+        let passed = percent(done - change.done, total - change.total);
+        let known = before.get(project).copied();
+        let highest = known.map_or(passed, |highest| highest.max(passed));
+        if known.is_some_and(|known| known >= reached) {
+            continue;
+        }
+        let new = milestones.iter().filter(|m| highest < **m && **m <= reached);
+        let events = new.map(|milestone| {
+            (
+                data(source, &attached, progress, project, *milestone, reached),
+                serde_json::json!({"columns": {&progress.group: project}}).to_string(),
+            )
+        });
+        derived.push(Derived {
+            project: (source.definition.id, project.clone()),
+            reached,
+            events: events.collect(),
+        });
+    }
+    Ok(derived)
+}
+
+/// Tasks of the projects, and those of them that are done; with the rights of the owner, which are the caller's to set.
+fn tasks(attached: &Attached, progress: &Progress, projects: &[&str]) -> BTreeMap<String, (i64, i64)> {
+    let quote = pgrx::spi::quote_identifier::<&str>;
+    let sql = format!(
+        "SELECT p.project, c.total, c.done FROM unnest($1) AS p (project) CROSS JOIN LATERAL (\
+           SELECT count(*) AS total, count(*) FILTER (WHERE t.{status} {equals} $2::{status_type}) AS done \
+           FROM {table} t WHERE t.{group} OPERATOR(pg_catalog.=) p.project::{group_type}) AS c",
+        status = quote(&progress.status),
+        equals = attached.equality_of(&progress.status),
+        status_type = attached.type_name(&progress.status),
+        table = attached.name,
+        group = quote(&progress.group),
+        group_type = attached.type_name(&progress.group),
+    );
+    with_spi(|| {
+        let rows = Plan::prepare(&sql, &[pg_sys::TEXTARRAYOID, pg_sys::TEXTOID]).execute(&[
+            projects.to_vec().into_datum(),
+            progress.done.as_str().into_datum(),
+        ]);
+        let count = |row| {
+            // SAFETY: the types are those of the statement's columns.
+            unsafe {
+                let number = |column| rows.get(row, column).0.and_then(|d| i64::from_datum(d, false));
+                let project = String::from_datum(rows.get(row, 1).0?, false)?;
+                Some((project, (number(2)?, number(3)?)))
+            }
+        };
+        (0..rows.len()).filter_map(count).collect()
+    })
+}
+
+/// The event's data as far as the project's id gives them; the rest is looked up when it is routed.
+fn data(
+    source: &Source,
+    attached: &Attached,
+    progress: &Progress,
+    project: &str,
+    milestone: u8,
+    reached: u8,
+) -> String {
+    let is_integer = matches!(
+        attached.type_oid(&progress.group),
+        pg_sys::INT2OID | pg_sys::INT4OID | pg_sys::INT8OID
+    );
+    let id = match project.parse::<i64>() {
+        Ok(number) if is_integer => Value::from(number),
+        _ => Value::from(project),
+    };
+    let mut data = Map::new();
+    for (key, expression) in &source.definition.columns {
+        match expression {
+            Expression::Column(name) if *name == progress.group => drop(data.insert(key.clone(), id.clone())),
+            Expression::Column(_) | Expression::Old { .. } => drop(data.insert(key.clone(), Value::Null)),
+            Expression::Constant { value } => drop(data.insert(key.clone(), value.clone())),
+            Expression::Lookup(_) | Expression::Sql { .. } => {}
+        }
+    }
+    data.insert(
+        "milestone_name".to_owned(),
+        format!("{milestone}% Project Completion").into(),
+    );
+    data.insert("progress".to_owned(), reached.into());
+    data.retain(|key, _| !source.definition.omit.contains(key));
+    Value::Object(data).to_string()
 }
 
 /// Whole per cent, rounded down: 100 means all.

@@ -1,0 +1,49 @@
+//! Writing JSON in the database's encoding, of which only the ASCII characters are looked at.
+
+use super::field::TextBuffer;
+
+/// Writes a string.
+pub fn write_string(out: &mut TextBuffer, text: &[u8]) {
+    out.push_byte(b'"');
+    let mut rest = text;
+    while let Some(place) = rest
+        .iter()
+        .position(|byte| *byte < 0x20 || matches!(byte, b'"' | b'\\'))
+    {
+        out.push(&rest[..place]);
+        write_escaped(out, rest[place]);
+        rest = &rest[place + 1..];
+    }
+    out.push(rest);
+    out.push_byte(b'"');
+}
+
+fn write_escaped(out: &mut TextBuffer, byte: u8) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    match byte {
+        b'"' => out.push(b"\\\""),
+        b'\\' => out.push(b"\\\\"),
+        b'\n' => out.push(b"\\n"),
+        b'\r' => out.push(b"\\r"),
+        b'\t' => out.push(b"\\t"),
+        _ => {
+            out.push(b"\\u00");
+            out.push_byte(DIGITS[usize::from(byte >> 4)]);
+            out.push_byte(DIGITS[usize::from(byte & 15)]);
+        }
+    }
+}
+
+/// Writes a member's name and the colon after it.
+pub fn write_key(out: &mut TextBuffer, key: &str) {
+    write_string(out, key.as_bytes());
+    out.push_byte(b':');
+}
+
+/// Whether the text is a number as JSON has it: PostgreSQL's have `NaN` and `Infinity` too.
+pub fn is_number(text: &[u8]) -> bool {
+    !text.is_empty()
+        && text
+            .iter()
+            .all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'-'))
+}
