@@ -119,7 +119,7 @@ impl DatabaseStatement {
         }
         // SAFETY: parts of the parse tree.
         let database = unsafe { oid_of(statement.subname)? };
-        let may = version::owns_database(database) && database != own();
+        let may = version::owns_database(database) && may_create() && database != own();
         may.then(|| Self {
             way: Some(Way::make(database)),
             afterwards: Afterwards::Nothing,
@@ -160,12 +160,17 @@ fn own() -> pg_sys::Oid {
 
 fn is_in_block() -> bool {
     // SAFETY: a plain question about this process.
-    unsafe { pg_sys::IsTransactionBlock() }
+    unsafe { pg_sys::IsTransactionBlock() || pg_sys::IsSubTransaction() }
 }
 
 /// Whether PostgreSQL lets this user drop or move the database, which it does outside of transaction blocks and of the database alone.
 fn may_be_alone_in(database: pg_sys::Oid) -> bool {
     version::owns_database(database) && database != own() && !is_in_block()
+}
+
+fn may_create() -> bool {
+    // SAFETY: a plain question about the role that runs.
+    unsafe { pg_sys::have_createdb_privilege() }
 }
 
 fn is_template(database: pg_sys::Oid) -> bool {

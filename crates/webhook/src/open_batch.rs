@@ -42,7 +42,9 @@ impl OpenDelivery {
     /// As the scheduler wants it.
     fn row(&self, event: &Event) -> Delivery {
         let next_attempt_at = self.last.as_ref().and_then(|change| match change.outcome {
-            Outcome::Retry { next_attempt_at } | Outcome::Waiting { next_attempt_at } => Some(next_attempt_at),
+            Outcome::Retry { next_attempt_at } | Outcome::Waiting { next_attempt_at } => {
+                Some(next_attempt_at)
+            }
             Outcome::Sent | Outcome::Failed => None,
         });
         Delivery {
@@ -199,9 +201,8 @@ impl OpenBatch {
     pub fn take(&mut self, all: bool, now: Instant) -> Vec<OpenEvent> {
         let all = std::mem::take(&mut self.hurried) || all;
         let old = now.checked_sub(LONGEST - AFTER_ANSWER);
-        let due = |event: &OpenEvent| {
-            all || event.unfinished == 0 || old.is_some_and(|old| event.routed_at <= old)
-        };
+        let due =
+            |event: &OpenEvent| all || event.unfinished == 0 || old.is_some_and(|old| event.routed_at <= old);
         let due: Vec<i64> = self
             .events
             .values()
@@ -308,8 +309,14 @@ mod tests {
         failed.attempts = 2;
         batch.note(&failed, now);
         let rows = batch.rows(LaneId(0), 5);
-        assert_eq!((rows[0].attempts, rows[0].next_attempt_at), (2, Some(next_attempt_at)));
-        assert!(!batch.note(&change(99, 0, Outcome::Sent), now), "not of this batch");
+        assert_eq!(
+            (rows[0].attempts, rows[0].next_attempt_at),
+            (2, Some(next_attempt_at))
+        );
+        assert!(
+            !batch.note(&change(99, 0, Outcome::Sent), now),
+            "not of this batch"
+        );
     }
 
     #[derive(Clone, Debug)]

@@ -24,8 +24,10 @@ fn waits_for(off: &str, on: &str) -> Result<()> {
     site.wait_until_left("zentry")?;
     admin.batch_execute(off)?;
     fire(&mut client)?;
-    // It has come to look, and has left again.
-    eventually(SOON, "a worker to look", || site.worker("zentry").ok().flatten())?;
+    // A worker has said whom it is for, and has left again.
+    Delivery::wait_until(&mut client, "the delivery to wait", |all| {
+        all.iter().any(Delivery::waits)
+    })?;
     site.wait_until_left("zentry")?;
     assert_eq!(channel.webhook.requests(), 0, "{off}");
     admin.batch_execute(on)?;
