@@ -7,9 +7,9 @@ use zentry_e2e::scene::Delivery;
 use zentry_e2e::site::Site;
 use zentry_e2e::zentry::{self, id};
 
-/// Those that a server can have together.
+/// Those that a server can have together: plprofiler comes first, or else the server does not start, whose shared memory it forgets.
 const OTHERS: [&str; 9] = [
-    "pgaudit", "pg_stat_statements", "auto_explain", "plpgsql_check", "set_user", "pg_cron", "pglogical", "plprofiler", "pg_qualstats",
+    "plprofiler", "pgaudit", "pg_stat_statements", "auto_explain", "plpgsql_check", "set_user", "pg_cron", "pglogical", "pg_qualstats",
 ];
 /// Of these, the ones that are extensions too.
 const EXTENSIONS: [&str; 8] = [
@@ -146,7 +146,7 @@ fn preloaded_before_all_others() {
     let log = site.cluster.log_since(0).unwrap();
     let said = log.lines().find(|line| line.contains(DROPPED)).expect("nothing is said");
     assert!(said.contains("WARNING:"), "{said}");
-    assert!(log.contains("Preloaded after it: pgaudit, pg_stat_statements"), "{log}");
+    assert!(log.contains("Preloaded after it: plprofiler, pgaudit"), "{log}");
     let mut client = main_job(&site);
     assert_sound(&site.cluster);
     drop(client);
