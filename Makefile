@@ -1,6 +1,6 @@
 # The front door: `make` lists what there is. The work is done by scripts/, which can be called without make too.
 
-.PHONY: help demo stop web psql test test-crates test-pg test-e2e test-all test-package torture soak soak-tests fuzz load bench bench-micro \
+.PHONY: help demo stop web psql test test-crates test-pg test-e2e test-all test-assert test-company test-package regress torture soak soak-tests fuzz load bench bench-micro \
 	bench-compare coverage lint deny package release-check ci-full picture screenshots browser \
 	bootstrap stage install clean
 .DEFAULT_GOAL := help
@@ -39,6 +39,18 @@ test-e2e: browser ## Run the end-to-end tests
 test-all: ## Test on PostgreSQL 15 to 19, in chroots (MAJORS='17 18': these alone)
 	@scripts/bootstrap chroot
 	@scripts/test-all $(MAJORS)
+
+regress: ## Run PostgreSQL's own tests with the library and without: they print the same
+	@scripts/bootstrap source
+	@scripts/regress
+
+test-assert: browser ## Test on a PostgreSQL with assertions, with caches discarded, and with sqlsmith (ZENTRY_SQLSMITH_SECONDS)
+	@scripts/bootstrap assert
+	@scripts/test-assert
+
+test-company: ## Test together with other libraries that a server preloads
+	@scripts/bootstrap company
+	@scripts/test-company
 
 torture: bootstrap ## Kill everything a hundred times under load, and count what arrives (ZENTRY_KILLS, ZENTRY_SEED)
 	@scripts/torture
@@ -90,7 +102,9 @@ release-check: browser ## Whether this commit can be released
 
 ci-full: ## Everything: what every change has to pass, every PostgreSQL, the packages, the coverage
 	@.ci/run
-	@scripts/bootstrap package chroot
+	@scripts/bootstrap assert company package chroot
+	@scripts/test-assert
+	@scripts/test-company
 	@scripts/test-all
 	@for major in 15 17 18; do PG_MAJOR=$$major scripts/test-package || exit; done
 	@scripts/coverage

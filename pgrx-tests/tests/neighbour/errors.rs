@@ -10,14 +10,11 @@ use crate::session::{Fields, Session};
 
 /// Makes a database with what the cases need. `extend` runs in it before that.
 pub fn prepared(cluster: &Cluster, database: &str, extend: &str) -> Session {
-    cluster
-        .connect()
-        .unwrap()
-        .batch_execute(&format!(
-            "CREATE DATABASE {database};
-             DO $$ BEGIN CREATE ROLE neighbour_nobody; EXCEPTION WHEN duplicate_object THEN NULL; END $$"
-        ))
-        .unwrap_or_else(|error| panic!("{database}: {error}"));
+    let mut administrator = cluster.connect().unwrap();
+    administrator.batch_execute(&format!("CREATE DATABASE {database}")).unwrap();
+    administrator
+        .batch_execute("DO $$ BEGIN CREATE ROLE neighbour_nobody; EXCEPTION WHEN duplicate_object THEN NULL; END $$")
+        .unwrap();
     let mut session = Session::open(cluster, database);
     session.prepare(extend);
     session.prepare(SETUP);
