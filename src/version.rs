@@ -64,6 +64,20 @@ pub unsafe fn set_signal_handler(signal: i32, handler: unsafe extern "C-unwind" 
     }
 }
 
+/// Does to this process what a cancel does to a session's statement.
+///
+/// # Safety
+/// In a signal handler.
+pub unsafe fn cancel_statement(signal: i32) {
+    // SAFETY: made to be called there.
+    unsafe {
+        #[cfg(not(feature = "pg19"))]
+        pg_sys::StatementCancelHandler(signal);
+        #[cfg(feature = "pg19")]
+        signals::cancel_statement(signal);
+    }
+}
+
 /// Does to this process what SIGTERM does to a session.
 ///
 /// # Safety
