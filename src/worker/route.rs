@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use pgrx::prelude::*;
 use webhook::schedule::LaneId;
 
 use super::enrich::{Enriched, Enricher};
