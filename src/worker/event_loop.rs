@@ -308,13 +308,13 @@ impl Worker {
         }
         if !work.lanes.is_empty() {
             let noted = self.noted(&work.lanes);
-            noted.iter().for_each(|lane| drop(self.drained.remove(lane)));
+            self.drained.retain(|lane| !noted.contains(lane));
             self.scheduler.notice(noted);
         }
         self.settle();
         if !work.overdue.is_empty() {
             let noted = self.noted(&work.overdue);
-            noted.iter().for_each(|lane| drop(self.drained.remove(lane)));
+            self.drained.retain(|lane| !noted.contains(lane));
             self.scheduler.retry_now(noted);
         }
         self.move_legacy()?;
