@@ -350,6 +350,12 @@ CREATE OR REPLACE FUNCTION zentry_notify.configuration_changed() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'configuration_changed_wrapper';
 COMMENT ON FUNCTION zentry_notify.configuration_changed() IS 'Trigger on our own tables: every session and the worker read them again';
 
+CREATE OR REPLACE FUNCTION zentry_notify.refuse(
+    condition text, message text, hint text DEFAULT NULL, column_name text DEFAULT NULL, detail text DEFAULT NULL) RETURNS void
+    LANGUAGE c AS 'MODULE_PATHNAME', 'refuse_wrapper';
+COMMENT ON FUNCTION zentry_notify.refuse(text, text, text, text, text) IS
+    'Raises an error. As RAISE, but for the CONTEXT, which does not lead through our own functions';
+
 CREATE OR REPLACE FUNCTION zentry_notify.check_webhook_url(webhook_type text, webhook_url text) RETURNS void
     LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'check_webhook_url_wrapper';
 COMMENT ON FUNCTION zentry_notify.check_webhook_url(text, text) IS 'An error unless it is the URL of such a webhook and zentry_notify.allowed_hosts lets it pass';
@@ -447,20 +453,19 @@ CREATE OR REPLACE FUNCTION zentry_notify.check_filters(filter jsonpath, min_stre
 AS $$
 BEGIN
     IF min_streak_days < 1 THEN
-        RAISE EXCEPTION 'min_streak_days must be at least 1, not %', min_streak_days
-            USING ERRCODE = 'check_violation', COLUMN = 'min_streak_days', HINT = 'Null hears of every streak.';
+        PERFORM zentry_notify.refuse('check_violation', format('min_streak_days must be at least 1, not %s', min_streak_days),
+            'Null hears of every streak.', 'min_streak_days');
     END IF;
     IF milestones = '{}' OR NOT (1 <= ALL (milestones) AND 100 >= ALL (milestones)) OR array_position(milestones, NULL) IS NOT NULL THEN
-        RAISE EXCEPTION 'milestones must be numbers from 1 to 100, not %', milestones
-            USING ERRCODE = 'check_violation', COLUMN = 'milestones', HINT = 'For example {50,100}; null hears of all.';
+        PERFORM zentry_notify.refuse('check_violation', format('milestones must be numbers from 1 to 100, not %s', milestones),
+            'For example {50,100}; null hears of all.', 'milestones');
     END IF;
     -- Of no data at all, a predicate is false or unknown, and anything else is not one truth value.
     BEGIN
         PERFORM jsonb_path_match_tz('{}', filter, '{}', false);
     EXCEPTION WHEN data_exception THEN
-        RAISE EXCEPTION 'filter is not a predicate: %', filter
-            USING ERRCODE = 'invalid_parameter_value', COLUMN = 'filter',
-                  HINT = 'Write a comparison or another test, such as $.points > 20 && $.project_name starts with "Web"; not $ ? (@.points > 20).';
+        PERFORM zentry_notify.refuse('invalid_parameter_value', format('filter is not a predicate: %s', filter),
+            'Write a comparison or another test, such as $.points > 20 && $.project_name starts with "Web"; not $ ? (@.points > 20).', 'filter');
     END;
 END
 $$;
@@ -472,8 +477,6 @@ CREATE OR REPLACE FUNCTION zentry_notify.check_webhook() RETURNS trigger
 AS $$
 DECLARE
     missing text;
-    refusal text;
-    remedy  text;
 BEGIN
     IF TG_OP = 'UPDATE' THEN
         NEW.updated_at := now();
@@ -485,46 +488,40 @@ BEGIN
       FROM pg_attribute a
      WHERE a.attrelid = TG_RELID AND a.attnum > 0 AND a.attnotnull AND to_jsonb(NEW) -> a.attname::text = 'null';
     IF missing IS NOT NULL THEN
-        RAISE EXCEPTION '% of a webhook must not be null', missing
-            USING ERRCODE = 'not_null_violation', HINT = 'Leave it out for its default.';
+        PERFORM zentry_notify.refuse('not_null_violation', format('%s of a webhook must not be null', missing), 'Leave it out for its default.');
     END IF;
     IF NEW.max_events_per_message NOT BETWEEN 1 AND 10 THEN
-        RAISE EXCEPTION 'max_events_per_message must be 1 to 10, not %', NEW.max_events_per_message
-            USING ERRCODE = 'check_violation', COLUMN = 'max_events_per_message', HINT = 'A message has room for ten events.';
+        PERFORM zentry_notify.refuse('check_violation', format('max_events_per_message must be 1 to 10, not %s', NEW.max_events_per_message),
+            'A message has room for ten events.', 'max_events_per_message');
     END IF;
     IF NEW.min_interval NOT BETWEEN '0' AND '1 day' THEN
-        RAISE EXCEPTION 'min_interval must be 0 to 1 day, not %', NEW.min_interval
-            USING ERRCODE = 'check_violation', COLUMN = 'min_interval', HINT = '0 sends as fast as the vendor lets us.';
+        PERFORM zentry_notify.refuse('check_violation', format('min_interval must be 0 to 1 day, not %s', NEW.min_interval),
+            '0 sends as fast as the vendor lets us.', 'min_interval');
     END IF;
     IF NEW.max_age <= '0' THEN
-        RAISE EXCEPTION 'max_age must be longer than 0, not %', NEW.max_age
-            USING ERRCODE = 'check_violation', COLUMN = 'max_age', HINT = 'Null stands for zentry_notify.max_age.';
+        PERFORM zentry_notify.refuse('check_violation', format('max_age must be longer than 0, not %s', NEW.max_age),
+            'Null stands for zentry_notify.max_age.', 'max_age');
     END IF;
     IF array_ndims(NEW.omit_keys) > 1 OR array_position(NEW.omit_keys, NULL) IS NOT NULL THEN
-        RAISE EXCEPTION 'omit_keys must be a list of keys'
-            USING ERRCODE = 'invalid_parameter_value', COLUMN = 'omit_keys', HINT = 'For example {task_description}, or {} to leave nothing out.';
+        PERFORM zentry_notify.refuse('invalid_parameter_value', 'omit_keys must be a list of keys',
+            'For example {task_description}, or {} to leave nothing out.', 'omit_keys');
     END IF;
     IF btrim(NEW.name) = '' THEN
-        RAISE EXCEPTION 'the name of a webhook must not be empty'
-            USING ERRCODE = 'invalid_parameter_value', COLUMN = 'name', HINT = 'Give it a name that its team knows, such as ''Backend channel''.';
+        PERFORM zentry_notify.refuse('invalid_parameter_value', 'the name of a webhook must not be empty',
+            'Give it a name that its team knows, such as ''Backend channel''.', 'name');
     END IF;
     IF NEW.webhook_type NOT IN ('discord', 'teams') THEN
-        RAISE EXCEPTION 'unknown webhook type "%"', NEW.webhook_type
-            USING ERRCODE = 'invalid_parameter_value', COLUMN = 'webhook_type', HINT = 'The types are discord and teams.';
+        PERFORM zentry_notify.refuse('invalid_parameter_value', format('unknown webhook type "%s"', NEW.webhook_type),
+            'The types are discord and teams.', 'webhook_type');
     END IF;
     IF NEW.quiet_hours IS NOT NULL AND (TG_OP = 'INSERT' OR NEW.quiet_hours IS DISTINCT FROM OLD.quiet_hours) THEN
-        BEGIN
-            PERFORM zentry_notify.check_quiet_hours(NEW.quiet_hours);
-        EXCEPTION WHEN invalid_parameter_value THEN
-            GET STACKED DIAGNOSTICS refusal = MESSAGE_TEXT, remedy = PG_EXCEPTION_HINT;
-            RAISE EXCEPTION '%', refusal USING ERRCODE = 'invalid_parameter_value', COLUMN = 'quiet_hours', HINT = remedy;
-        END;
+        PERFORM zentry_notify.check_quiet_hours(NEW.quiet_hours);
     END IF;
     PERFORM zentry_notify.check_filters(NEW.filter, NEW.min_streak_days, NEW.milestones);
     IF jsonb_typeof(NEW.event_types) IS DISTINCT FROM 'array'
        OR EXISTS (SELECT FROM jsonb_array_elements(NEW.event_types) AS e WHERE jsonb_typeof(e) <> 'string') THEN
-        RAISE EXCEPTION 'event_types must be a JSON array of names'
-            USING ERRCODE = 'invalid_parameter_value', COLUMN = 'event_types', HINT = 'For example ["task_completed", "badge_earned"], or ["*"] for all.';
+        PERFORM zentry_notify.refuse('invalid_parameter_value', 'event_types must be a JSON array of names',
+            'For example ["task_completed", "badge_earned"], or ["*"] for all.', 'event_types');
     END IF;
 
     IF TG_OP = 'UPDATE' AND ((NEW.is_active AND NOT OLD.is_active) OR NEW.activated_at IS DISTINCT FROM OLD.activated_at) THEN
@@ -590,13 +587,13 @@ BEGIN
     END IF;
     IF TG_OP = 'INSERT' THEN
         IF NOT zentry_notify.is_restoring() AND NOT EXISTS (SELECT FROM zentry_notify.event_type t WHERE t.name = NEW.event_type) THEN
-            RAISE EXCEPTION 'unknown event type "%"', NEW.event_type USING ERRCODE = 'foreign_key_violation',
-                HINT = 'SELECT zentry_register_event_type(name, title) adds one.';
+            PERFORM zentry_notify.refuse('foreign_key_violation', format('unknown event type "%s"', NEW.event_type),
+                'SELECT zentry_register_event_type(name, title) adds one.');
         END IF;
     END IF;
     IF TG_OP <> 'DELETE' AND (array_ndims(NEW.omit) > 1 OR array_position(NEW.omit, NULL) IS NOT NULL) THEN
-        RAISE EXCEPTION 'omit must be a list of keys'
-            USING ERRCODE = 'invalid_parameter_value', COLUMN = 'omit', HINT = 'For example {task_description}, or {} to leave nothing out.';
+        PERFORM zentry_notify.refuse('invalid_parameter_value', 'omit must be a list of keys',
+            'For example {task_description}, or {} to leave nothing out.', 'omit');
     END IF;
     RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
 END
@@ -895,17 +892,7 @@ ALTER TABLE zentry_notify.webhook DROP COLUMN webhook_url;
 -- Register, change and delete webhooks. The rules are those of the tables (check_webhook) and of what is written to their view.
 
 CREATE OR REPLACE FUNCTION zentry_notify.no_such_webhook(webhook_id bigint) RETURNS void
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    IF webhook_id IS NULL THEN
-        RAISE EXCEPTION 'the webhook''s id must not be null' USING ERRCODE = 'null_value_not_allowed',
-            HINT = 'SELECT id, name FROM zentry_notify.webhooks lists them.';
-    END IF;
-    RAISE EXCEPTION 'there is no webhook with id %', webhook_id USING ERRCODE = 'no_data_found',
-        HINT = 'SELECT id, name FROM zentry_notify.webhooks lists them.';
-END
-$$;
+    LANGUAGE c AS 'MODULE_PATHNAME', 'no_such_webhook_wrapper';
 COMMENT ON FUNCTION zentry_notify.no_such_webhook(bigint) IS 'Raises the error for an id that is null or unknown';
 
 -- Whatever is written to the view webhook_integration. Only what changed is written on, so that a whole row that is saved takes back nothing that
@@ -917,9 +904,6 @@ AS $$
 DECLARE
     url_is_new boolean := TG_OP = 'INSERT' OR (TG_OP = 'UPDATE' AND NEW.webhook_url IS DISTINCT FROM OLD.webhook_url);
     written    zentry_notify.webhook;
-    refusal    text;
-    remedy     text;
-    culprit    text;
 BEGIN
     IF TG_OP = 'DELETE' THEN
         DELETE FROM zentry_notify.webhook w WHERE w.id = OLD.id;
@@ -967,24 +951,16 @@ BEGIN
         END IF;
     END IF;
 
-    BEGIN
-        IF url_is_new OR NEW.webhook_type <> OLD.webhook_type THEN
-            culprit := 'webhook_url';
-            IF NEW.webhook_url IS NULL THEN
-                RAISE EXCEPTION 'webhook_url of a webhook must not be null'
-                    USING ERRCODE = 'not_null_violation', HINT = 'Copy it from Discord or Teams.';
-            END IF;
-            PERFORM zentry_notify.check_webhook_url(NEW.webhook_type, NEW.webhook_url);
+    IF url_is_new OR NEW.webhook_type <> OLD.webhook_type THEN
+        IF NEW.webhook_url IS NULL THEN
+            PERFORM zentry_notify.refuse('not_null_violation', 'webhook_url of a webhook must not be null',
+                'Copy it from Discord or Teams.', 'webhook_url');
         END IF;
-        IF NEW.mention IS NOT NULL AND (url_is_new OR (NEW.mention, NEW.webhook_type) IS DISTINCT FROM (OLD.mention, OLD.webhook_type)) THEN
-            culprit := 'mention';
-            PERFORM zentry_notify.check_mention(NEW.webhook_type, NEW.webhook_url, NEW.mention);
-        END IF;
-    EXCEPTION WHEN invalid_parameter_value THEN
-        GET STACKED DIAGNOSTICS refusal = MESSAGE_TEXT, remedy = PG_EXCEPTION_HINT;
-        RAISE EXCEPTION '%', refusal USING ERRCODE = 'invalid_parameter_value', COLUMN = culprit,
-            HINT = coalesce(nullif(remedy, ''), CASE culprit WHEN 'webhook_url' THEN 'Copy it from Discord or Teams once more.' ELSE '' END);
-    END;
+        PERFORM zentry_notify.check_webhook_url(NEW.webhook_type, NEW.webhook_url);
+    END IF;
+    IF NEW.mention IS NOT NULL AND (url_is_new OR (NEW.mention, NEW.webhook_type) IS DISTINCT FROM (OLD.mention, OLD.webhook_type)) THEN
+        PERFORM zentry_notify.check_mention(NEW.webhook_type, NEW.webhook_url, NEW.mention);
+    END IF;
     IF TG_OP = 'INSERT' OR NEW.event_types IS DISTINCT FROM OLD.event_types THEN
         PERFORM zentry_notify.require_event_types(written.event_types);
     END IF;
@@ -1023,9 +999,8 @@ BEGIN
       FROM jsonb_array_elements_text(event_types) AS e
      WHERE e <> '*' AND NOT EXISTS (SELECT FROM zentry_notify.event_type t WHERE t.name = e);
     IF unknown IS NOT NULL THEN
-        RAISE EXCEPTION 'unknown event type %', unknown
-            USING ERRCODE = 'invalid_parameter_value', COLUMN = 'event_types',
-                  HINT = format('The event types are %s; * stands for all.', (SELECT string_agg(t.name, ', ' ORDER BY t.name) FROM zentry_notify.event_type t));
+        PERFORM zentry_notify.refuse('invalid_parameter_value', format('unknown event type %s', unknown),
+            format('The event types are %s; * stands for all.', (SELECT string_agg(t.name, ', ' ORDER BY t.name) FROM zentry_notify.event_type t)), 'event_types');
     END IF;
 END
 $$;
@@ -1037,8 +1012,8 @@ AS $$
 BEGIN
     RETURN nullif(filter, '')::jsonpath;
 EXCEPTION WHEN syntax_error OR data_exception THEN
-    RAISE EXCEPTION 'filter is no JSON path: %', SQLERRM
-        USING ERRCODE = 'invalid_parameter_value', COLUMN = 'filter', HINT = 'For example $.points > 20, or $.project_name starts with "Web".';
+    PERFORM zentry_notify.refuse('invalid_parameter_value', format('filter is no JSON path: %s', SQLERRM),
+        'For example $.points > 20, or $.project_name starts with "Web".', 'filter');
 END
 $$;
 COMMENT ON FUNCTION zentry_notify.to_filter(text) IS 'The JSON path that the text is; null for an empty one';
@@ -1119,8 +1094,8 @@ CREATE OR REPLACE FUNCTION zentry_notify.not_null(value text, parameter text) RE
 AS $$
 BEGIN
     IF value IS NULL THEN
-        RAISE EXCEPTION '% must not be null', parameter USING ERRCODE = 'null_value_not_allowed', COLUMN = parameter,
-            HINT = 'zentry_register_webhook(name, webhook_type, webhook_url) needs all three.';
+        PERFORM zentry_notify.refuse('null_value_not_allowed', format('%s must not be null', parameter),
+            'zentry_register_webhook(name, webhook_type, webhook_url) needs all three.', parameter);
     END IF;
     RETURN value;
 END
@@ -1132,8 +1107,8 @@ CREATE OR REPLACE FUNCTION zentry_notify.check_length(value text, maximum intege
 AS $$
 BEGIN
     IF length(value) > maximum THEN
-        RAISE EXCEPTION '% must not be longer than % characters', parameter, maximum
-            USING ERRCODE = 'string_data_right_truncation', COLUMN = parameter, DETAIL = format('It has %s.', length(value)), HINT = 'Shorten it.';
+        PERFORM zentry_notify.refuse('string_data_right_truncation', format('%s must not be longer than %s characters', parameter, maximum),
+            'Shorten it.', parameter, format('It has %s.', length(value)));
     END IF;
 END
 $$;
@@ -2685,13 +2660,12 @@ CREATE OR REPLACE FUNCTION zentry_notify.check_event_type() RETURNS trigger
 AS $$
 BEGIN
     IF NEW.name IS NULL OR NEW.name !~ '^[a-z][a-z0-9_]{0,39}$' OR NEW.name IN ('test', 'project_progress') THEN
-        RAISE EXCEPTION 'an event type cannot have the name "%"', coalesce(NEW.name, '(null)')
-            USING ERRCODE = 'invalid_parameter_value', COLUMN = 'name',
-                  HINT = 'A name has up to 40 small letters, digits and underscores and begins with a letter, such as release_published. "test" and "project_progress" are taken.';
+        PERFORM zentry_notify.refuse('invalid_parameter_value', format('an event type cannot have the name "%s"', coalesce(NEW.name, '(null)')),
+            'A name has up to 40 small letters, digits and underscores and begins with a letter, such as release_published. "test" and "project_progress" are taken.', 'name');
     END IF;
     IF jsonb_typeof(NEW.sample) <> 'object' THEN
-        RAISE EXCEPTION 'the sample of event type "%" must be a JSON object', NEW.name
-            USING ERRCODE = 'invalid_parameter_value', COLUMN = 'sample', HINT = 'For example {"release_name": "2.0"}.';
+        PERFORM zentry_notify.refuse('invalid_parameter_value', format('the sample of event type "%s" must be a JSON object', NEW.name),
+            'For example {"release_name": "2.0"}.', 'sample');
     END IF;
     PERFORM zentry_notify.check_definition(jsonb_strip_nulls(to_jsonb(NEW) - '{built_in,created_at,sample}'::text[]), NEW.sample,
         ARRAY(SELECT jsonb_object_keys(NEW.sample)
@@ -2709,8 +2683,8 @@ DECLARE
 BEGIN
     SELECT t.* INTO type FROM zentry_notify.event_type t WHERE t.name = NEW.event_type;
     IF NOT FOUND AND NOT zentry_notify.is_restoring() THEN
-        RAISE EXCEPTION 'unknown event type "%"', NEW.event_type USING ERRCODE = 'foreign_key_violation',
-            HINT = 'SELECT zentry_register_event_type(name, title) adds one.';
+        PERFORM zentry_notify.refuse('foreign_key_violation', format('unknown event type "%s"', NEW.event_type),
+            'SELECT zentry_register_event_type(name, title) adds one.');
     END IF;
     -- Of a type that is still to be restored, what there is to check.
     IF type.name IS NULL THEN
@@ -2756,9 +2730,8 @@ DECLARE
 BEGIN
     SELECT t.* INTO type FROM zentry_notify.event_type t WHERE t.name = require_event_type.event_type;
     IF NOT FOUND THEN
-        RAISE EXCEPTION 'unknown event type "%"', left(coalesce(require_event_type.event_type, '(null)'), 50)
-            USING ERRCODE = 'invalid_parameter_value',
-                  HINT = format('The event types are %s.', (SELECT string_agg(t.name, ', ' ORDER BY t.name) FROM zentry_notify.event_type t));
+        PERFORM zentry_notify.refuse('invalid_parameter_value', format('unknown event type "%s"', left(coalesce(require_event_type.event_type, '(null)'), 50)),
+            format('The event types are %s.', (SELECT string_agg(t.name, ', ' ORDER BY t.name) FROM zentry_notify.event_type t)));
     END IF;
     RETURN type;
 END
@@ -2775,12 +2748,13 @@ DECLARE
     ordered jsonb := zentry_notify.ordered_fields(fields::text);
 BEGIN
     IF title IS NULL THEN
-        RAISE EXCEPTION 'the title must not be null' USING ERRCODE = 'null_value_not_allowed', HINT = 'It is what the message is called, such as ''Release published''.';
+        PERFORM zentry_notify.refuse('null_value_not_allowed', 'the title must not be null',
+            'It is what the message is called, such as ''Release published''.');
     END IF;
     IF EXISTS (SELECT FROM zentry_notify.event_type t WHERE t.name = name AND t.built_in) THEN
         IF time_key IS NOT NULL OR sample IS NOT NULL THEN
-            RAISE EXCEPTION 'a built-in event type keeps its time_key and its sample'
-                USING ERRCODE = 'feature_not_supported', HINT = 'Its words, colour and emoji can be changed.';
+            PERFORM zentry_notify.refuse('feature_not_supported', 'a built-in event type keeps its time_key and its sample',
+                'Its words, colour and emoji can be changed.');
         END IF;
         PERFORM zentry_notify.put_wording(name, NULL, title, text, fields, colour, emoji, footer);
         RETURN;
@@ -2810,18 +2784,18 @@ DECLARE
     used text;
 BEGIN
     IF type.built_in THEN
-        RAISE EXCEPTION 'event type "%" is built in', name USING ERRCODE = 'wrong_object_type',
-            HINT = format('SELECT zentry_reset_event_type(%L) takes back what was changed of it.', name);
+        PERFORM zentry_notify.refuse('wrong_object_type', format('event type "%s" is built in', name),
+            format('SELECT zentry_reset_event_type(%L) takes back what was changed of it.', name));
     END IF;
     SELECT string_agg(s.relation::text, ', ' ORDER BY s.relation::text) INTO used FROM zentry_notify.event_source s WHERE s.event_type = name;
     IF used IS NOT NULL THEN
-        RAISE EXCEPTION 'event type "%" is what % fires', name, used USING ERRCODE = 'dependent_objects_still_exist',
-            HINT = format('Detach it first: SELECT zentry_detach(''...'', %L);', name);
+        PERFORM zentry_notify.refuse('dependent_objects_still_exist', format('event type "%s" is what %s fires', name, used),
+            format('Detach it first: SELECT zentry_detach(''...'', %L);', name));
     END IF;
     SELECT string_agg(format('%s ("%s")', w.id, w.name), ', ' ORDER BY w.id) INTO used FROM zentry_notify.webhook w WHERE w.event_types ? name;
     IF used IS NOT NULL THEN
-        RAISE EXCEPTION 'webhooks subscribe to event type "%"', name USING ERRCODE = 'dependent_objects_still_exist',
-            DETAIL = format('They are %s.', used), HINT = 'Change their event_types first, with zentry_update_webhook.';
+        PERFORM zentry_notify.refuse('dependent_objects_still_exist', format('webhooks subscribe to event type "%s"', name),
+            'Change their event_types first, with zentry_update_webhook.', '', format('They are %s.', used));
     END IF;
     DELETE FROM zentry_notify.event_wording w WHERE w.event_type = name;
     DELETE FROM zentry_notify.event_type t WHERE t.name = name;
@@ -2978,7 +2952,7 @@ AS $$
                 WHEN p.proname IN ('zentry_grant', 'zentry_revoke') THEN false
                 WHEN p.proname LIKE 'zentry\_%'
                     -- What functions of ours call with the caller's rights.
-                    OR p.proname IN ('check_length', 'import_integration', 'read_integrations', 'require_membership', 'put_api_token', 'drop_api_token')
+                    OR p.proname IN ('check_length', 'import_integration', 'read_integrations', 'require_membership', 'put_api_token', 'drop_api_token', 'refuse')
                     -- A form says what is wrong with a URL before it is sent.
                     OR p.proname = 'check_webhook_url' THEN privilege IN ('manager', 'application')
                 ELSE false END;
