@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # jmespath 0.16.0 and @jmespath-community/jmespath 1.3.0 (npm): sort() puts numbers into the order of their digits.
 #
-# Expected: the specification (jmespath.org, "sort") takes array[number] and orders it by value; its example is an array
-# of numbers. jmespath 1.1.0 (PyPI), by the same authors as the first, does.
+# Expected: the specification (jmespath.org, "sort") takes an array of strings or of numbers and orders it; numbers are
+# ordered by value. jmespath 1.1.0 (PyPI), by the same authors as the first package, does.
 #
 # What happens: both JavaScript packages compare the numbers as strings: [9, 10, 100] is sorted to [10, 100, 9]. sort_by()
 # and max() of the same packages compare them as numbers, so that sort(@)[-1] and max(@) are different elements of one

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # pgagent 4.2.2-2 (Debian 12): a schedule for the 29th, 30th or 31st fails at the first month without that day.
 #
-# Expected: pgAgent's documentation has check boxes for the days 1 to 31 and "last day" of a month; a day that a month
-# does not have is passed over, as cron does.
+# Expected: a schedule names the days 1 to 31 of a month, and beside them "last day" (pgAdmin's documentation of pgAgent). So
+# the 31st is the 31st, and a month without one is passed over, as by cron.
 #
 # What happens: the function that computes the next run builds the text of a date such as 2027-2-31 and casts it:
 # "date/time field value out of range". Only days up to the 28th and "last day" always work. The 30th works for most of
