@@ -9,8 +9,14 @@ fn completions(bed: &mut Bed, kind: &str, statuses: &[&str]) -> usize {
          INSERT INTO chore VALUES (1, 'one', '{}')",
         statuses[0]
     ));
-    bed.session
-        .run("SELECT * FROM zentry_attach('task_completed', 'chore', audience => '{\"all\": true}', done => 'completed')");
+    bed.session.run(
+        "DELETE FROM zentry_notify.event_source WHERE event_type = 'task_completed'; \
+         INSERT INTO zentry_notify.event_source (event_type, relation, columns, audience, by_hand, insert_when, update_when, transition) \
+         VALUES ('task_completed', 'chore', '{\"task_id\": \"id\"}', '{\"all\": true}', true, 'true', 'true', \
+                 '{\"column\": \"status\", \"to\": \"completed\"}'); \
+         CREATE TRIGGER zentry_notify_task_completed_update AFTER UPDATE ON chore FOR EACH ROW \
+         EXECUTE FUNCTION zentry_notify.capture('task_completed')",
+    );
     bed.recorded("task_completed", |bed| {
         for status in &statuses[1..] {
             let warnings = bed.session.run(&format!("UPDATE chore SET status = '{status}', title = title"));

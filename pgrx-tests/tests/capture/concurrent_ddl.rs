@@ -89,7 +89,7 @@ const CHANGES: &[Change] = &[
     ),
     refusing("ALTER TABLE written RENAME TO older", "ALTER TABLE older RENAME TO written"),
     missing("UPDATE zentry_notify.event_source SET columns = '{\"id\": \"none\"}'", "UPDATE zentry_notify.event_source SET columns = '{\"id\": \"id\"}'"),
-    change("UPDATE zentry_notify.event_source SET columns = '{\"id\": \"id\", \"v\": \"v\"}'", ""),
+    change("UPDATE zentry_notify.event_source SET columns = '{\"id\": \"id\", \"v\": \"v\"}' WHERE relation = 'written'::regclass", ""),
     refusing("ALTER TABLE parted DETACH PARTITION parted_1", "ALTER TABLE parted ATTACH PARTITION parted_1 FOR VALUES IN (1)"),
     refusing(
         "ALTER TABLE parted DETACH PARTITION parted_1; ALTER TABLE parted ATTACH PARTITION parted_b FOR VALUES IN (1)",

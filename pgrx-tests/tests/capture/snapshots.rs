@@ -24,7 +24,8 @@ fn a_webhook_that_is_registered_after_the_snapshot_was_taken_is_heard_from_now_o
     let mut bed = bed();
     for (turn, level) in LEVELS.iter().enumerate() {
         let mut old = bed.connect();
-        old.run(&format!("INSERT INTO written VALUES (0, '{level}'); BEGIN ISOLATION LEVEL {level}; SELECT count(*) FROM written"));
+        old.run(&format!("INSERT INTO written VALUES (0, '{level}')"));
+        old.run(&format!("BEGIN ISOLATION LEVEL {level}; SELECT count(*) FROM written"));
         let channel = bed.scene.channel(Kind::Discord).unwrap();
         let data = bed.recorded("row_written", |_| {
             old.run(&format!("INSERT INTO written VALUES (1, '{level}'); COMMIT"));

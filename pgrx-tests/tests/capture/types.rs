@@ -1,7 +1,5 @@
 //! Values of every type read the same whatever the session's settings, and read back as what they were.
 
-use serde_json::Value;
-
 use crate::support::Bed;
 
 /// What a session may have set.
@@ -10,7 +8,7 @@ const HOSTILE: &str = "SET DateStyle = 'SQL, DMY'; SET TimeZone = 'Asia/Kathmand
 
 /// What values are written under.
 const PINNED: &str = "SET DateStyle = 'ISO'; SET TimeZone = 'UTC'; SET IntervalStyle = 'postgres'; SET extra_float_digits = 1; \
-                      SET bytea_output = 'hex'; SET lc_monetary = 'C'; SET xmlbinary = 'base64'; RESET search_path";
+                      SET bytea_output = 'hex'; SET lc_monetary = 'C'; SET xmlbinary = 'base64'";
 
 /// Writes the values under hostile settings, and compares what was recorded with what `to_jsonb` gives under the pinned ones: as
 /// it is, or (`read_back`) after the text that was recorded is read again.
@@ -29,11 +27,9 @@ fn round_trip(bed: &mut Bed, kind: &str, values: &[&str], read_back: bool) {
     writer.run(HOSTILE);
     let lc = writer.client.batch_execute("SET lc_monetary = 'en_US.utf8'");
     drop(lc); // Not every machine has it.
-    let events = bed.recorded("row_written", |_| {
-        let warnings = writer.run("INSERT INTO public.typed (v) SELECT v FROM public.given ORDER BY n");
-        assert_eq!(warnings, [] as [&str; 0], "{kind}");
-    });
-    assert_eq!(events.len(), values.len() + 1, "{kind}");
+    bed.session.run("TRUNCATE zentry_notify.event");
+    let warnings = writer.run("INSERT INTO public.typed (v) SELECT v FROM public.given ORDER BY n");
+    assert_eq!(warnings, [] as [&str; 0], "{kind}");
     let mut reader = bed.connect();
     reader.run(PINNED);
     let recorded = match read_back {
@@ -43,31 +39,24 @@ fn round_trip(bed: &mut Bed, kind: &str, values: &[&str], read_back: bool) {
     // A moment ends with Z where to_jsonb has the offset of UTC.
     let expected = match kind {
         "timestamptz" | "moment" => "to_jsonb(replace(to_jsonb(t.v) #>> '{}', '+00:00', 'Z'))",
+        // Names are written as they are found from nowhere.
+        "regclass" => "to_jsonb(CASE t.v::text WHEN 'typed' THEN 'public.typed' ELSE t.v::text END)",
         _ => "to_jsonb(t.v)",
     };
     let rows = reader
         .client
         .query(
             &format!(
-                "SELECT {recorded}, {expected}, e.data::text, t.v::text FROM typed t \
-                 JOIN zentry_notify.event e ON (e.data ->> 'id')::integer = t.id AND e.event_type = 'row_written' \
-                 WHERE e.id > (SELECT coalesce(max(id), 0) FROM zentry_notify.event) - {} ORDER BY t.id",
-                events.len()
+                "SELECT r IS NOT DISTINCT FROM x, format('%s is not %s: %s of %s', r, x, data, v) FROM ( \
+                   SELECT nullif({recorded}, 'null') AS r, nullif({expected}, 'null') AS x, e.data::text AS data, t.v::text AS v \
+                   FROM typed t JOIN zentry_notify.event e ON (e.data ->> 'id')::integer = t.id) c"
             ),
             &[],
         )
         .unwrap_or_else(|error| panic!("{kind}: {error:?}"));
-    assert_eq!(rows.len(), events.len(), "{kind}");
+    assert_eq!(rows.len(), values.len() + 1, "{kind}");
     for row in rows {
-        let (recorded, expected): (Option<Value>, Option<Value>) = (row.get(0), row.get(1));
-        let null = |value: Option<Value>| value.unwrap_or_default();
-        assert_eq!(
-            null(recorded),
-            null(expected),
-            "{kind}: {:?} of {:?}",
-            row.get::<_, String>(2),
-            row.get::<_, Option<String>>(3)
-        );
+        assert!(row.get::<_, bool>(0), "{kind}: {}", row.get::<_, String>(1));
     }
 }
 
