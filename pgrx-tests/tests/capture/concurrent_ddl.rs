@@ -105,7 +105,8 @@ fn bed() -> Bed {
          CREATE TABLE parted (id integer, part integer) PARTITION BY LIST (part); \
          CREATE TABLE parted_1 PARTITION OF parted FOR VALUES IN (1); \
          CREATE TABLE parted_b (extra text, part integer, id integer); ALTER TABLE parted_b DROP extra; \
-         CREATE INDEX ready ON zentry_notify.event (created_at)",
+         CREATE INDEX ready ON zentry_notify.event (created_at); \
+         GRANT INSERT ON zentry_notify.event TO zentry_notify_agent",
     );
     bed.attach("written", &["id", "v", "p", "m"]);
     bed.attach("parted", &["id"]);
