@@ -11,6 +11,7 @@ mod attach;
 mod capture;
 mod event_source;
 mod http;
+mod install_sql;
 mod installation;
 mod pg;
 mod report;
@@ -27,108 +28,6 @@ use pg::{acting_as, plan, relation, search_path, subtransaction};
 mod tests;
 
 ::pgrx::pg_module_magic!(name, version);
-
-extension_sql_file!("../sql/01_schema.sql", name = "schema", bootstrap);
-extension_sql_file!(
-    "../sql/02_event_type.sql",
-    name = "event_type",
-    requires = ["schema"]
-);
-extension_sql_file!(
-    "../sql/03_webhook_integration.sql",
-    name = "webhook_integration",
-    requires = ["event_type"]
-);
-extension_sql_file!(
-    "../sql/04_notification_log.sql",
-    name = "notification_log",
-    requires = ["webhook_integration"]
-);
-extension_sql_file!(
-    "../sql/05_event.sql",
-    name = "event",
-    requires = ["notification_log"]
-);
-extension_sql_file!(
-    "../sql/05_event_source.sql",
-    name = "event_source",
-    requires = ["event"]
-);
-extension_sql_file!(
-    "../sql/06_rust_functions.sql",
-    name = "rust_functions",
-    requires = ["event_source"]
-);
-extension_sql_file!(
-    "../sql/07_triggers.sql",
-    name = "triggers",
-    requires = ["rust_functions"]
-);
-extension_sql_file!("../sql/08_views.sql", name = "views", requires = ["triggers"]);
-extension_sql_file!(
-    "../sql/09_webhook_functions.sql",
-    name = "webhook_functions",
-    requires = ["views"]
-);
-extension_sql_file!(
-    "../sql/10_delivery_functions.sql",
-    name = "delivery_functions",
-    requires = ["webhook_functions"]
-);
-extension_sql_file!(
-    "../sql/11_attach.sql",
-    name = "attach",
-    requires = ["delivery_functions"]
-);
-extension_sql_file!(
-    "../sql/11_table_changes.sql",
-    name = "table_changes",
-    requires = ["attach"]
-);
-extension_sql_file!(
-    "../sql/11_api_token.sql",
-    name = "api_token",
-    requires = ["table_changes"]
-);
-extension_sql_file!("../sql/11_api.sql", name = "api", requires = ["api_token"]);
-extension_sql_file!(
-    "../sql/16_delivery_stat.sql",
-    name = "delivery_stat",
-    requires = ["api"]
-);
-extension_sql_file!(
-    "../sql/17_statistics.sql",
-    name = "statistics",
-    requires = ["delivery_stat"]
-);
-extension_sql_file!("../sql/18_status.sql", name = "status", requires = ["statistics"]);
-extension_sql_file!("../sql/19_import.sql", name = "import", requires = ["status"]);
-extension_sql_file!(
-    "../sql/20_event_wording.sql",
-    name = "event_wording",
-    requires = ["import"]
-);
-extension_sql_file!(
-    "../sql/21_event_definition.sql",
-    name = "event_definition",
-    requires = ["event_wording"]
-);
-extension_sql_file!(
-    "../sql/22_event_types.sql",
-    name = "event_types",
-    requires = ["event_definition"]
-);
-extension_sql_file!(
-    "../sql/12_privileges.sql",
-    name = "privileges",
-    requires = ["event_types"]
-);
-extension_sql_file!(
-    "../sql/13_install.sql",
-    name = "install",
-    requires = ["privileges"],
-    finalize
-);
 
 #[pg_guard]
 #[allow(non_snake_case)]

@@ -10,7 +10,7 @@ use pgrx::PgList;
 use pgrx::prelude::*;
 
 use crate::version::{self, UtilityCall};
-use crate::installation;
+use crate::{attach, installation};
 use crate::wake::{self, Slot, Work, registry};
 
 /// Postgres gives other sessions five seconds to leave a database.
@@ -29,6 +29,9 @@ unsafe fn process_utility(call: &UtilityCall) {
     unsafe {
         let utility = Utility::of((*call.statement).utilityStmt);
         let mut way = utility.database().filter(|_| utility.is_allowed()).map(Way::make);
+        if matches!(utility, Utility::DropExtension) && names_ours((*call.statement).utilityStmt.cast()) {
+            attach::make_way_for_drop();
+        }
         call.run();
         match utility {
             Utility::CommitPrepared => {
@@ -182,6 +185,19 @@ unsafe fn oid_of(name: *const std::ffi::c_char) -> pg_sys::Oid {
     }
     // SAFETY: by the caller's promise; an unknown name gives no OID.
     unsafe { pg_sys::get_database_oid(name, true) }
+}
+
+/// Whether a DROP EXTENSION is of ours.
+///
+/// # Safety
+/// `statement` is a parse tree of its type.
+unsafe fn names_ours(statement: *const pg_sys::DropStmt) -> bool {
+    // SAFETY: by the caller's promise; each of its objects is the name of an extension.
+    unsafe {
+        PgList::<pg_sys::String>::from_pg((*statement).objects)
+            .iter_ptr()
+            .any(|name| CStr::from_ptr((*name).sval) == c"zentry_notify")
+    }
 }
 
 /// # Safety

@@ -19,7 +19,8 @@ pub struct Wanted {
 impl Wanted {
     pub fn read() -> Self {
         let mut wanted = Wanted::default();
-        let Some(integrations) = open(c"webhook_integration") else {
+        // The library may be newer than the SQL: the table had another name before 0.3.
+        let Some(integrations) = open(c"webhook").or_else(|| open(c"webhook_integration")) else {
             return wanted;
         };
         scan::newest_rows(&integrations, |row| {

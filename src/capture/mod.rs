@@ -32,13 +32,17 @@ pub fn register_callbacks() {
 
 crate::pg_trigger_function!(capture_wrapper, pg_finfo_capture_wrapper, capture);
 
-/// The trigger on application tables. Its arguments are event types.
+/// The trigger on application tables. Its arguments are event types; that of a partitioned table which notes rows that leave a partition
+/// has none.
 fn capture(trigger: &RowTrigger) {
     if !settings::enabled() {
         return;
     }
     let known = session::known_of(trigger);
     if !known.wanted {
+        if known.notes_moves {
+            session::rows_of(trigger);
+        }
         return;
     }
     if let Some(rows) = session::rows_of(trigger) {

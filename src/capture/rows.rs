@@ -126,6 +126,23 @@ impl<'a> Rows<'a> {
         }
     }
 
+    /// Returns what the column was before, if that is an integer. The column is of the table that was written.
+    pub fn old_integer(&self, name: &str, column: &Column) -> Option<i64> {
+        match &self.old {
+            Old::None => None,
+            Old::Here(row, values) => column.integer(values.get_or_init(|| row.read())),
+            Old::Moved(moved) => moved.with(name, Column::integer).flatten(),
+        }
+    }
+
+    /// The row as it was in the partition that it has left. Of such a write PostgreSQL does not ask what an UPDATE's trigger asks.
+    pub fn moved_from(&self) -> Option<&Row<'static>> {
+        match &self.old {
+            Old::Moved(moved) => Some(&moved.row),
+            Old::None | Old::Here(..) => None,
+        }
+    }
+
     /// Writes what the column was before as JSON. The column is of the table that was written.
     pub fn write_old(&self, name: &str, column: &Column, out: &mut TextBuffer) -> Written {
         let written = match &self.old {

@@ -24,6 +24,8 @@ pub struct Known {
     pub wanted: bool,
     /// The trigger is another event's than milestones' own.
     pub milestones_ride: bool,
+    /// The trigger is there for rows that move to another partition.
+    pub notes_moves: bool,
 }
 
 #[derive(Default)]
@@ -97,6 +99,7 @@ fn load(trigger: &RowTrigger) -> (Known, bool) {
     let known = Known {
         wanted: sources.iter().any(|source| source.wanted),
         sources,
+        notes_moves: event_types.is_empty(),
         milestones_ride: event_types.first().is_some_and(|first| first != MILESTONE),
     };
     (known, for_good)

@@ -5,12 +5,14 @@ use serde_json::Value;
 
 use super::configuration::SourceRow;
 use super::rows::Rows;
-use crate::event_source::{ColumnRef, EventSource, Image, MILESTONE, Recorded};
+use crate::event_source::{ColumnRef, EventSource, Image, MILESTONE, Recorded, Transition};
 use crate::pg::column::Column;
 use crate::pg::equality::Equality;
 use crate::pg::field::{KeptText, TextBuffer};
 use crate::pg::json;
+use crate::pg::make_trigger::Operator;
 use crate::pg::memory::SessionMemory;
+use crate::pg::moved_when::MovedWhen;
 use crate::pg::output::Written;
 use crate::pg::trigger::{Attribute, Operation, TriggerRelation};
 use crate::report;
@@ -28,7 +30,9 @@ pub struct Source {
     on_delete: bool,
     data: Vec<Member>,
     columns: Vec<Member>,
-    becomes: Option<Becomes>,
+    change: Option<Change>,
+    /// What the trigger of an UPDATE asks, for rows that move to another partition.
+    update_when: MovedWhen,
     pub progress: Option<Progress>,
     /// What columns point to.
     _memory: SessionMemory,
@@ -48,11 +52,16 @@ enum MemberValue {
     Old { name: String, column: Column },
 }
 
-/// What a column has to be in the new row and was not in the old one.
-struct Becomes {
-    name: String,
-    column: Column,
-    value: Equality,
+/// What a write has to change.
+enum Change {
+    /// The column is this in the new row and was not in the old one.
+    Becomes {
+        name: String,
+        column: Column,
+        value: Equality,
+    },
+    /// The column is greater in the new row than in the old one, or than 0 where there is none.
+    Rises { name: String, column: Column },
 }
 
 /// What a project's progress depends on.
@@ -78,6 +87,7 @@ impl Source {
         let memory = SessionMemory::new(c"zentry_notify source");
         let builder = Builder {
             relation,
+            event_type: &source.event_type,
             memory: &memory,
         };
         let data = data
@@ -91,14 +101,10 @@ impl Source {
             .into_iter()
             .map(|(key, column)| builder.member(key, column))
             .collect();
-        let becomes = source.transition.map(|transition| {
-            let attribute = builder.attribute(&transition.column);
-            Becomes {
-                column: builder.column(attribute),
-                value: Equality::with(&transition.to, attribute.type_oid, attribute.collation),
-                name: transition.column,
-            }
-        });
+        let change = source
+            .transition
+            .clone()
+            .and_then(|transition| builder.change(transition));
         let progress = source.progress.map(|progress| {
             let status = builder.attribute(&progress.status);
             Progress {
@@ -119,7 +125,8 @@ impl Source {
             on_delete: found.on_delete,
             data,
             columns,
-            becomes,
+            change,
+            update_when: MovedWhen::of(relation, &format!("zentry_notify_{}_update", source.event_type)),
             progress,
             _memory: memory,
         }
@@ -133,11 +140,11 @@ impl Source {
             Operation::Delete => self.on_delete,
         };
         heard
-            && self.becomes.as_ref().is_none_or(|becomes| {
-                rows.operation != Operation::Delete
-                    && becomes.column.equals(rows.row(), &becomes.value)
-                    && !rows.old_equals(&becomes.name, &becomes.column, &becomes.value)
-            })
+            && (rows.operation == Operation::Delete
+                || self.change.as_ref().is_none_or(|change| change.is_in(rows)))
+            && rows
+                .moved_from()
+                .is_none_or(|old| self.update_when.holds(old, rows.row()))
     }
 
     /// Writes the event's data, and adds the keys whose values are not whole to `cut`.
@@ -152,6 +159,24 @@ impl Source {
 
     pub fn needs_columns(&self) -> bool {
         !self.columns.is_empty()
+    }
+}
+
+impl Change {
+    fn is_in(&self, rows: &Rows) -> bool {
+        match self {
+            Change::Becomes { name, column, value } => {
+                column.equals(rows.row(), value) && !rows.old_equals(name, column, value)
+            }
+            Change::Rises { name, column } => {
+                let old = match rows.has_old() {
+                    true => rows.old_integer(name, column),
+                    false => Some(0),
+                };
+                let new = column.integer(rows.row());
+                new.zip(old).is_some_and(|(new, old)| new > old)
+            }
+        }
     }
 }
 
@@ -200,6 +225,7 @@ impl Member {
 
 struct Builder<'a> {
     relation: TriggerRelation<'a>,
+    event_type: &'a str,
     memory: &'a SessionMemory,
 }
 
@@ -214,6 +240,51 @@ impl Builder<'_> {
             false => MemberValue::New(column),
         };
         Member::new(key, value)
+    }
+
+    /// Only PostgreSQL's own operators are called here. None: the triggers ask themselves, by a WHEN.
+    fn change(&self, transition: Transition) -> Option<Change> {
+        match transition {
+            Transition::Becomes { column, to } => {
+                let attribute = self.attribute(&column);
+                let equality = Operator::equality(attribute.type_oid);
+                if !equality.is_some_and(|equality| equality.built_in) {
+                    return self.asked_by_triggers(&column);
+                }
+                Some(Change::Becomes {
+                    column: self.column(attribute),
+                    value: Equality::with(&to, attribute.type_oid, attribute.collation),
+                    name: column,
+                })
+            }
+            Transition::Rises { column: name, .. } => {
+                let column = self.column(self.attribute(&name));
+                match column.is_integer() {
+                    true => Some(Change::Rises { name, column }),
+                    false => self.asked_by_triggers(&name),
+                }
+            }
+        }
+    }
+
+    /// An error if they do not: the column had another type when the table was attached.
+    fn asked_by_triggers(&self, column: &str) -> Option<Change> {
+        let asks = |operation: &str| {
+            let trigger = format!("zentry_notify_{}_{operation}", self.event_type);
+            self.relation.condition_of(&trigger).is_some()
+        };
+        if !asks("insert") && !asks("update") {
+            report::error(
+                PgSqlErrorCode::ERRCODE_DATATYPE_MISMATCH,
+                format!(
+                    "column \"{column}\" of table \"{}\" has another type than when the table was attached",
+                    self.relation.name()
+                ),
+                "",
+                "",
+            );
+        }
+        None
     }
 
     fn column(&self, attribute: Attribute) -> Column {

@@ -79,6 +79,27 @@ impl Column {
         }
     }
 
+    /// The value, if it is a number without a fraction.
+    pub fn integer(&self, values: &RowValues) -> Option<i64> {
+        let Stored::Whole(value, _) = self.stored(values) else {
+            return None;
+        };
+        // SAFETY: a look into the catalogue.
+        match unsafe { pg_sys::getBaseType(self.attribute.type_oid) } {
+            pg_sys::INT2OID => Some(i64::from(value.value() as i16)),
+            pg_sys::INT4OID => Some(i64::from(value.value() as i32)),
+            pg_sys::INT8OID => Some(value.value() as i64),
+            _ => None,
+        }
+    }
+
+    /// Whether [`Column::integer`] gives its values.
+    pub fn is_integer(&self) -> bool {
+        // SAFETY: as above.
+        let base = unsafe { pg_sys::getBaseType(self.attribute.type_oid) };
+        matches!(base, pg_sys::INT2OID | pg_sys::INT4OID | pg_sys::INT8OID)
+    }
+
     pub fn attribute(&self) -> Attribute {
         self.attribute
     }

@@ -5,7 +5,7 @@ use std::ffi::{CStr, CString};
 use pgrx::pg_sys;
 
 /// PostgreSQL's own names, and nobody's that come before them.
-const OURS: &CStr = c"pg_catalog, pg_temp";
+pub const OURS: &CStr = c"pg_catalog, pg_temp";
 
 /// While it lives, names are found there, as in a function with SET search_path. An error puts the session's back with its
 /// (sub)transaction.

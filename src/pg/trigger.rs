@@ -1,6 +1,6 @@
 //! The call of a row trigger, with its rows.
 
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use std::marker::PhantomData;
 
 use pgrx::PgTupleDesc;
@@ -140,13 +140,28 @@ impl<'a> TriggerRelation<'a> {
     }
 
     pub fn has_trigger(&self, name: &str) -> bool {
+        self.trigger(name).is_some()
+    }
+
+    fn trigger(&self, name: &str) -> Option<&pg_sys::Trigger> {
         // SAFETY: null when there are none, else as many as it says.
         unsafe {
-            let triggers = self.0.trigdesc;
-            !triggers.is_null()
-                && (0..(*triggers).numtriggers as usize)
-                    .any(|i| CStr::from_ptr((*(*triggers).triggers.add(i)).tgname).to_bytes() == name.as_bytes())
+            let triggers = self.0.trigdesc.as_ref()?;
+            (0..triggers.numtriggers as usize)
+                .map(|place| &*triggers.triggers.add(place))
+                .find(|trigger| CStr::from_ptr(trigger.tgname).to_bytes() == name.as_bytes())
         }
+    }
+
+    /// Returns what a trigger asks, as nodeToString writes it. None: nothing.
+    pub fn condition_of(&self, trigger: &str) -> Option<CString> {
+        let condition = self.trigger(trigger)?.tgqual;
+        // SAFETY: null, or a text of the relation cache, which is copied.
+        (!condition.is_null()).then(|| unsafe { CStr::from_ptr(condition).to_owned() })
+    }
+
+    pub fn descriptor(&self) -> pg_sys::TupleDesc {
+        self.0.rd_att
     }
 }
 

@@ -1,6 +1,7 @@
 //! Attacks, each tried.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod attach_rights;
 mod borrowed_session;
 mod hostile_answers;
 mod hostile_objects;

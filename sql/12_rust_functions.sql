@@ -1,0 +1,89 @@
+-- The functions that are written in Rust; src/ has them under the same names.
+
+CREATE OR REPLACE FUNCTION zentry_notify.capture() RETURNS trigger
+    LANGUAGE c AS 'MODULE_PATHNAME', 'capture_wrapper';
+COMMENT ON FUNCTION zentry_notify.capture() IS 'Trigger on application tables: writes the event, if anybody wants to hear of it';
+
+CREATE OR REPLACE FUNCTION zentry_notify.configuration_changed() RETURNS trigger
+    LANGUAGE c AS 'MODULE_PATHNAME', 'configuration_changed_wrapper';
+COMMENT ON FUNCTION zentry_notify.configuration_changed() IS 'Trigger on our own tables: every session and the worker read them again';
+
+CREATE OR REPLACE FUNCTION zentry_notify.check_webhook_url(webhook_type text, webhook_url text) RETURNS void
+    LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'check_webhook_url_wrapper';
+COMMENT ON FUNCTION zentry_notify.check_webhook_url(text, text) IS 'An error unless it is the URL of such a webhook and zentry_notify.allowed_hosts lets it pass';
+
+CREATE OR REPLACE FUNCTION zentry_notify.check_mention(webhook_type text, webhook_url text, mention text) RETURNS void
+    LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'check_mention_wrapper';
+COMMENT ON FUNCTION zentry_notify.check_mention(text, text, text) IS 'An error unless messages to such a webhook can ping so';
+
+CREATE OR REPLACE FUNCTION zentry_notify.check_quiet_hours(quiet_hours text) RETURNS void
+    LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'check_quiet_hours_wrapper';
+COMMENT ON FUNCTION zentry_notify.check_quiet_hours(text) IS 'An error for what is no quiet hours';
+
+CREATE OR REPLACE FUNCTION zentry_notify.quiet_until(quiet_hours text) RETURNS timestamptz
+    LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'quiet_until_wrapper';
+COMMENT ON FUNCTION zentry_notify.quiet_until(text) IS 'When the quiet that there is now is over; null: there is none now';
+
+CREATE OR REPLACE FUNCTION zentry_notify.redact_url(webhook_url text) RETURNS text
+    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'redact_url_wrapper';
+COMMENT ON FUNCTION zentry_notify.redact_url(text) IS 'The URL without its secret';
+
+CREATE OR REPLACE FUNCTION zentry_notify.built_in_event_types() RETURNS TABLE (definition jsonb, sample jsonb)
+    LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'built_in_event_types_wrapper';
+COMMENT ON FUNCTION zentry_notify.built_in_event_types() IS 'What the messages of Zentry''s five events say, and a sample of each';
+
+CREATE OR REPLACE FUNCTION zentry_notify.check_definition(definition jsonb, sample jsonb, known text[]) RETURNS void
+    LANGUAGE c AS 'MODULE_PATHNAME', 'check_definition_wrapper';
+COMMENT ON FUNCTION zentry_notify.check_definition(jsonb, jsonb, text[]) IS
+    'An error unless messages can be made by the definition; a warning for each key that its templates ask for and that is not among those known';
+
+CREATE OR REPLACE FUNCTION zentry_notify.ordered_fields(fields text) RETURNS jsonb
+    LANGUAGE c IMMUTABLE STRICT AS 'MODULE_PATHNAME', 'ordered_fields_wrapper';
+COMMENT ON FUNCTION zentry_notify.ordered_fields(text) IS 'The fields of a message as an array, in the order in which they were written';
+
+CREATE OR REPLACE FUNCTION zentry_notify.placeholder_event(definition jsonb) RETURNS jsonb
+    LANGUAGE c IMMUTABLE STRICT AS 'MODULE_PATHNAME', 'placeholder_event_wrapper';
+COMMENT ON FUNCTION zentry_notify.placeholder_event(jsonb) IS 'For each key that the definition''s templates ask for, its name in words';
+
+CREATE OR REPLACE FUNCTION zentry_notify.render_event(definition jsonb, format text, data jsonb) RETURNS jsonb
+    LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'render_event_wrapper';
+COMMENT ON FUNCTION zentry_notify.render_event(jsonb, text, jsonb) IS 'The message of an event in a format: discord, teams, teams_workflow, teams_connector';
+
+CREATE OR REPLACE FUNCTION zentry_notify.webhook_format(webhook_type text, webhook_url text) RETURNS text
+    LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'webhook_format_wrapper';
+COMMENT ON FUNCTION zentry_notify.webhook_format(text, text) IS 'The format that a webhook''s URL takes: discord, teams_workflow or teams_connector';
+
+CREATE OR REPLACE FUNCTION zentry_notify.wake(webhook_ids bigint[], overdue boolean DEFAULT false) RETURNS void
+    LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'wake_wrapper';
+COMMENT ON FUNCTION zentry_notify.wake(bigint[], boolean) IS
+    'At commit, lets the worker look at what waits for these integrations; overdue: also at those that wait to be tried again';
+
+CREATE OR REPLACE FUNCTION zentry_notify.lost_events() RETURNS bigint
+    LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'lost_events_wrapper';
+COMMENT ON FUNCTION zentry_notify.lost_events() IS 'Events of this database that could not be written, since the server started';
+
+CREATE OR REPLACE FUNCTION zentry_notify.warn_unless_preloaded() RETURNS void
+    LANGUAGE c AS 'MODULE_PATHNAME', 'warn_unless_preloaded_wrapper';
+COMMENT ON FUNCTION zentry_notify.warn_unless_preloaded() IS 'A warning when nothing will be sent because shared_preload_libraries lacks zentry_notify';
+
+CREATE OR REPLACE FUNCTION zentry_notify.library_version() RETURNS text
+    LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'library_version_wrapper';
+COMMENT ON FUNCTION zentry_notify.library_version() IS
+    'The version of the library that this session has loaded; pg_extension.extversion is that of the SQL, and both have to be the same';
+
+CREATE OR REPLACE FUNCTION zentry_notify.put_api_token(token_key text, name text, role oid, token_hash bytea, expires_at timestamptz) RETURNS void
+    LANGUAGE c AS 'MODULE_PATHNAME', 'put_api_token_wrapper';
+COMMENT ON FUNCTION zentry_notify.put_api_token(text, text, oid, bytea, timestamptz) IS
+    'Writes a token of the REST API, if who calls has the privileges of its role';
+
+CREATE OR REPLACE FUNCTION zentry_notify.drop_api_token(name text) RETURNS boolean
+    LANGUAGE c AS 'MODULE_PATHNAME', 'drop_api_token_wrapper';
+COMMENT ON FUNCTION zentry_notify.drop_api_token(text) IS
+    'Takes a token of the REST API away, if who calls has the privileges of its role or the role is gone; false: there is none';
+
+CREATE OR REPLACE FUNCTION @extschema@.zentry_test_webhook(webhook_id bigint, test_message text DEFAULT 'Test message from Zentry!')
+    RETURNS TABLE (log_id bigint, status text, response_status_code integer, error_message text)
+    LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp ROWS 1
+    AS 'MODULE_PATHNAME', 'zentry_test_webhook_wrapper';
+COMMENT ON FUNCTION @extschema@.zentry_test_webhook(bigint, text) IS
+    'Posts a message to the webhook at once, waits for the answer and returns what became of it; the log has it too';

@@ -1,0 +1,186 @@
+-- The rules of rows of our own tables, for every way in.
+
+CREATE OR REPLACE FUNCTION zentry_notify.is_restoring() RETURNS boolean
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    -- Scripts of pg_dump and pg_restore switch this setting off, and hardly anybody else.
+    SELECT NOT current_setting('check_function_bodies')::boolean
+$$;
+COMMENT ON FUNCTION zentry_notify.is_restoring() IS
+    'Whether a dump is being restored: several jobs may then write a row before another that it refers to, so nobody looks for that one';
+
+CREATE OR REPLACE FUNCTION zentry_notify.check_filters(filter jsonpath, min_streak_days integer, milestones integer[]) RETURNS void
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF min_streak_days < 1 THEN
+        RAISE EXCEPTION 'min_streak_days must be at least 1, not %', min_streak_days
+            USING ERRCODE = 'check_violation', COLUMN = 'min_streak_days', HINT = 'Null hears of every streak.';
+    END IF;
+    IF milestones = '{}' OR NOT (1 <= ALL (milestones) AND 100 >= ALL (milestones)) OR array_position(milestones, NULL) IS NOT NULL THEN
+        RAISE EXCEPTION 'milestones must be numbers from 1 to 100, not %', milestones
+            USING ERRCODE = 'check_violation', COLUMN = 'milestones', HINT = 'For example {50,100}; null hears of all.';
+    END IF;
+    -- Of no data at all, a predicate is false or unknown, and anything else is not one truth value.
+    BEGIN
+        PERFORM jsonb_path_match_tz('{}', filter, '{}', false);
+    EXCEPTION WHEN data_exception THEN
+        RAISE EXCEPTION 'filter is not a predicate: %', filter
+            USING ERRCODE = 'invalid_parameter_value', COLUMN = 'filter',
+                  HINT = 'Write a comparison or another test, such as $.points > 20 && $.project_name starts with "Web"; not $ ? (@.points > 20).';
+    END;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.check_filters(jsonpath, integer, integer[]) IS 'The rules of what an integration hears of its event types';
+
+-- The rules of a row but for its URL, which write_integration looks after.
+CREATE OR REPLACE FUNCTION zentry_notify.check_webhook() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    missing text;
+    refusal text;
+    remedy  text;
+BEGIN
+    IF TG_OP = 'UPDATE' THEN
+        NEW.updated_at := now();
+    END IF;
+    SELECT string_agg(a.attname, ', ' ORDER BY a.attnum) INTO missing
+      FROM pg_attribute a
+     WHERE a.attrelid = TG_RELID AND a.attnum > 0 AND a.attnotnull AND to_jsonb(NEW) -> a.attname::text = 'null';
+    IF missing IS NOT NULL THEN
+        RAISE EXCEPTION '% of a webhook must not be null', missing
+            USING ERRCODE = 'not_null_violation', HINT = 'Leave it out for its default.';
+    END IF;
+    IF NEW.max_events_per_message NOT BETWEEN 1 AND 10 THEN
+        RAISE EXCEPTION 'max_events_per_message must be 1 to 10, not %', NEW.max_events_per_message
+            USING ERRCODE = 'check_violation', COLUMN = 'max_events_per_message', HINT = 'A message has room for ten events.';
+    END IF;
+    IF NEW.min_interval NOT BETWEEN '0' AND '1 day' THEN
+        RAISE EXCEPTION 'min_interval must be 0 to 1 day, not %', NEW.min_interval
+            USING ERRCODE = 'check_violation', COLUMN = 'min_interval', HINT = '0 sends as fast as the vendor lets us.';
+    END IF;
+    IF NEW.max_age <= '0' THEN
+        RAISE EXCEPTION 'max_age must be longer than 0, not %', NEW.max_age
+            USING ERRCODE = 'check_violation', COLUMN = 'max_age', HINT = 'Null stands for zentry_notify.max_age.';
+    END IF;
+    IF array_ndims(NEW.omit_keys) > 1 OR array_position(NEW.omit_keys, NULL) IS NOT NULL THEN
+        RAISE EXCEPTION 'omit_keys must be a list of keys'
+            USING ERRCODE = 'invalid_parameter_value', COLUMN = 'omit_keys', HINT = 'For example {task_description}, or {} to leave nothing out.';
+    END IF;
+    IF btrim(NEW.name) = '' THEN
+        RAISE EXCEPTION 'the name of a webhook must not be empty'
+            USING ERRCODE = 'invalid_parameter_value', COLUMN = 'name', HINT = 'Give it a name that its team knows, such as ''Backend channel''.';
+    END IF;
+    IF NEW.webhook_type NOT IN ('discord', 'teams') THEN
+        RAISE EXCEPTION 'unknown webhook type "%"', NEW.webhook_type
+            USING ERRCODE = 'invalid_parameter_value', COLUMN = 'webhook_type', HINT = 'The types are discord and teams.';
+    END IF;
+    IF NEW.quiet_hours IS NOT NULL AND (TG_OP = 'INSERT' OR NEW.quiet_hours IS DISTINCT FROM OLD.quiet_hours) THEN
+        BEGIN
+            PERFORM zentry_notify.check_quiet_hours(NEW.quiet_hours);
+        EXCEPTION WHEN invalid_parameter_value THEN
+            GET STACKED DIAGNOSTICS refusal = MESSAGE_TEXT, remedy = PG_EXCEPTION_HINT;
+            RAISE EXCEPTION '%', refusal USING ERRCODE = 'invalid_parameter_value', COLUMN = 'quiet_hours', HINT = remedy;
+        END;
+    END IF;
+    PERFORM zentry_notify.check_filters(NEW.filter, NEW.min_streak_days, NEW.milestones);
+    IF jsonb_typeof(NEW.event_types) IS DISTINCT FROM 'array'
+       OR EXISTS (SELECT FROM jsonb_array_elements(NEW.event_types) AS e WHERE jsonb_typeof(e) <> 'string') THEN
+        RAISE EXCEPTION 'event_types must be a JSON array of names'
+            USING ERRCODE = 'invalid_parameter_value', COLUMN = 'event_types', HINT = 'For example ["task_completed", "badge_earned"], or ["*"] for all.';
+    END IF;
+
+    IF TG_OP = 'UPDATE' AND ((NEW.is_active AND NOT OLD.is_active) OR NEW.activated_at IS DISTINCT FROM OLD.activated_at) THEN
+        -- A mended URL brings back what a broken one had switched off.
+        NEW.is_active := NEW.is_active OR OLD.switched_off_at IS NOT NULL;
+        NEW.switched_off_at := NULL;
+        NEW.switched_off_reason := NULL;
+        NEW.activated_at := clock_timestamp();
+        DELETE FROM zentry_notify.webhook_circuit c WHERE c.webhook_integration_id = NEW.id;
+    END IF;
+    RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.check_webhook() IS 'Trigger: the rules of a row of webhook; a change of activated_at starts afresh what was switched off or failing';
+
+DROP TRIGGER IF EXISTS check_webhook ON zentry_notify.webhook;
+CREATE TRIGGER check_webhook BEFORE INSERT OR UPDATE ON zentry_notify.webhook
+    FOR EACH ROW EXECUTE FUNCTION zentry_notify.check_webhook();
+
+-- What is more than this of the log goes by and by (forget_deliveries): a DELETE must not take minutes.
+CREATE OR REPLACE FUNCTION zentry_notify.forget_webhook() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    DELETE FROM zentry_notify.webhook_secret s WHERE s.webhook_integration_id = OLD.id;
+    DELETE FROM zentry_notify.webhook_circuit c WHERE c.webhook_integration_id = OLD.id;
+    DELETE FROM zentry_notify.webhook_count c WHERE c.webhook_integration_id = OLD.id;
+    DELETE FROM zentry_notify.event_wording w WHERE w.webhook_integration_id = OLD.id;
+    DELETE FROM zentry_notify.delivery_stat s WHERE s.webhook_integration_id = OLD.id;
+    PERFORM zentry_notify.forget_deliveries(OLD.id, 10000);
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.forget_webhook() IS 'Trigger: the URL, the state and the log of a webhook go with it';
+
+-- By row and ALWAYS, here and below: what logical replication applies fires no statement's trigger, and must be noticed as well.
+DROP TRIGGER IF EXISTS forget_webhook ON zentry_notify.webhook;
+CREATE TRIGGER forget_webhook AFTER DELETE ON zentry_notify.webhook
+    FOR EACH ROW EXECUTE FUNCTION zentry_notify.forget_webhook();
+ALTER TABLE zentry_notify.webhook ENABLE ALWAYS TRIGGER forget_webhook;
+
+-- Managers write here with their own rights, through zentry_attach or directly: for tables of theirs, whoever runs the session.
+CREATE OR REPLACE FUNCTION zentry_notify.check_source() RETURNS trigger
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    -- The agent suspends sources, and no more: what a source looks up and computes has the rights of the table's owner.
+    IF current_user = 'zentry_notify_agent' THEN
+        IF (to_jsonb(NEW) - '{suspended_at,suspended_reason}'::text[]) IS DISTINCT FROM (to_jsonb(OLD) - '{suspended_at,suspended_reason}'::text[]) THEN
+            RAISE EXCEPTION 'zentry_notify_agent may suspend a source and no more' USING ERRCODE = 'insufficient_privilege',
+                HINT = 'Let the table''s owner or a superuser do it.';
+        END IF;
+    -- Who owns our tables, or is a superuser, may also write of a table that is gone.
+    ELSIF NOT pg_has_role((SELECT c.relowner FROM pg_class c WHERE c.oid = TG_RELID), 'USAGE') THEN
+        IF TG_OP IN ('UPDATE', 'DELETE') THEN
+            PERFORM zentry_notify.require_owner(OLD.relation);
+        END IF;
+        IF TG_OP IN ('INSERT', 'UPDATE') THEN
+            PERFORM zentry_notify.require_owner(NEW.relation);
+        END IF;
+    END IF;
+    IF TG_OP = 'INSERT' THEN
+        IF NOT zentry_notify.is_restoring() AND NOT EXISTS (SELECT FROM zentry_notify.event_type t WHERE t.name = NEW.event_type) THEN
+            RAISE EXCEPTION 'unknown event type "%"', NEW.event_type USING ERRCODE = 'foreign_key_violation',
+                HINT = 'SELECT zentry_register_event_type(name, title) adds one.';
+        END IF;
+    END IF;
+    IF TG_OP <> 'DELETE' AND (array_ndims(NEW.omit) > 1 OR array_position(NEW.omit, NULL) IS NOT NULL) THEN
+        RAISE EXCEPTION 'omit must be a list of keys'
+            USING ERRCODE = 'invalid_parameter_value', COLUMN = 'omit', HINT = 'For example {task_description}, or {} to leave nothing out.';
+    END IF;
+    RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.check_source() IS 'Trigger: the sources of a table are its owner''s, and omit is a list of keys';
+
+DROP TRIGGER IF EXISTS check_source ON zentry_notify.event_source;
+CREATE TRIGGER check_source BEFORE INSERT OR UPDATE OR DELETE ON zentry_notify.event_source
+    FOR EACH ROW EXECUTE FUNCTION zentry_notify.check_source();
+
+-- pg_restore --data-only brings the sources of the dump into a database that is attached already.
+CREATE OR REPLACE FUNCTION zentry_notify.replace_source() RETURNS trigger
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    DELETE FROM zentry_notify.event_source s WHERE s.relation = NEW.relation AND s.event_type = NEW.event_type;
+    UPDATE zentry_notify.event_source s SET id = nextval('zentry_notify.event_source_id_seq') WHERE s.id = NEW.id;
+    RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.replace_source() IS 'Trigger: a restored source takes the place of the one that is there';
+
+DROP TRIGGER IF EXISTS replace_source ON zentry_notify.event_source;
+CREATE TRIGGER replace_source BEFORE INSERT ON zentry_notify.event_source
+    FOR EACH ROW EXECUTE FUNCTION zentry_notify.replace_source();

@@ -1,0 +1,262 @@
+-- What people look at, and write to. No secret is in here but in webhook_integration, which the application alone may read.
+
+-- A subquery and no join, so that SELECT ... FOR UPDATE works. Without conditions, so that COPY and every client find a table's behaviour:
+-- write_integration (15_webhook_functions.sql) takes what is written.
+CREATE OR REPLACE VIEW zentry_notify.webhook_integration AS
+SELECT w.id,
+       w.name,
+       w.webhook_type,
+       (SELECT s.webhook_url FROM zentry_notify.webhook_secret s WHERE s.webhook_integration_id = w.id) AS webhook_url,
+       w.project_id,
+       w.created_by_id,
+       w.event_types,
+       w.is_active,
+       w.created_at,
+       w.updated_at,
+       w.max_events_per_message,
+       w.min_interval,
+       w.max_age,
+       w.activated_at,
+       w.switched_off_at,
+       w.switched_off_reason,
+       w.omit_keys,
+       w.filter,
+       w.min_streak_days,
+       w.milestones,
+       w.quiet_hours,
+       w.mention
+  FROM zentry_notify.webhook w;
+ALTER VIEW zentry_notify.webhook_integration
+    ALTER COLUMN event_types SET DEFAULT '["*"]',
+    ALTER COLUMN is_active SET DEFAULT true,
+    ALTER COLUMN created_at SET DEFAULT pg_catalog.now(),
+    ALTER COLUMN updated_at SET DEFAULT pg_catalog.now(),
+    ALTER COLUMN max_events_per_message SET DEFAULT 10,
+    ALTER COLUMN min_interval SET DEFAULT '0',
+    ALTER COLUMN activated_at SET DEFAULT pg_catalog.now(),
+    ALTER COLUMN omit_keys SET DEFAULT '{}';
+COMMENT ON VIEW zentry_notify.webhook_integration IS
+    'Webhooks and what they hear of. Writing here directly is as good as calling the zentry_* functions: the same rules hold';
+COMMENT ON COLUMN zentry_notify.webhook_integration.id IS 'The number that zentry_test_webhook and the other functions take';
+COMMENT ON COLUMN zentry_notify.webhook_integration.name IS 'A name for people, 1 to 100 characters';
+COMMENT ON COLUMN zentry_notify.webhook_integration.webhook_type IS 'discord or teams';
+COMMENT ON COLUMN zentry_notify.webhook_integration.webhook_url IS 'The webhook''s address. A secret: who knows it can post to the channel. The view zentry_notify.webhooks shows it redacted';
+COMMENT ON COLUMN zentry_notify.webhook_integration.project_id IS 'The project whose events are sent; null: every project''s';
+COMMENT ON COLUMN zentry_notify.webhook_integration.created_by_id IS 'The application''s user who registered it';
+COMMENT ON COLUMN zentry_notify.webhook_integration.event_types IS 'JSON array of names of zentry_notify.event_type; ["*"]: all, also those added later';
+COMMENT ON COLUMN zentry_notify.webhook_integration.is_active IS 'Off: nothing is captured for it, and what waits is held back';
+COMMENT ON COLUMN zentry_notify.webhook_integration.created_at IS 'When it was registered';
+COMMENT ON COLUMN zentry_notify.webhook_integration.updated_at IS 'When it was changed last; keeps itself';
+COMMENT ON COLUMN zentry_notify.webhook_integration.max_events_per_message IS 'How many waiting events may leave as one message, 1 to 10; 1: a message for each';
+COMMENT ON COLUMN zentry_notify.webhook_integration.min_interval IS 'The shortest time between two messages';
+COMMENT ON COLUMN zentry_notify.webhook_integration.max_age IS 'Deliveries older than this fail as expired; null: zentry_notify.max_age decides';
+COMMENT ON COLUMN zentry_notify.webhook_integration.activated_at IS 'When it was registered, switched on again or given another URL; what went wrong before is forgotten then. Keeps itself';
+COMMENT ON COLUMN zentry_notify.webhook_integration.switched_off_at IS 'When the extension switched it off because its endpoint is gone; cleared by a new URL or by setting is_active';
+COMMENT ON COLUMN zentry_notify.webhook_integration.switched_off_reason IS 'Why the extension switched it off';
+COMMENT ON COLUMN zentry_notify.webhook_integration.omit_keys IS
+    'Keys of the events'' data that this webhook''s deliveries do not have, such as {task_description}: they are neither kept nor sent';
+COMMENT ON COLUMN zentry_notify.webhook_integration.filter IS 'Only events whose data this JSON path predicate is true of are heard, such as $.points > 20; null: all';
+COMMENT ON COLUMN zentry_notify.webhook_integration.min_streak_days IS 'Of daily_streak, only streaks of so many days are heard; null: all';
+COMMENT ON COLUMN zentry_notify.webhook_integration.milestones IS 'Of milestone_reached, only these are heard, in per cent; null: all';
+COMMENT ON COLUMN zentry_notify.webhook_integration.quiet_hours IS 'When nothing is sent, such as 22:00-07:00 Europe/Berlin, or Mon-Fri 20:00-08:00, Sat-Sun 00:00-24:00 UTC; what comes meanwhile is sent afterwards';
+COMMENT ON COLUMN zentry_notify.webhook_integration.mention IS 'Whom each message pings: role:ID or user:ID in Discord, user:ID NAME in a Workflows flow of Teams';
+
+CREATE OR REPLACE VIEW zentry_notify.event_data AS
+SELECT e.id AS event_id,
+       e.created_at,
+       e.event_type::text AS event_type,
+       e.data::jsonb || coalesce((SELECT x.data FROM zentry_notify.event_detail x WHERE x.event_id = e.id), '{}') AS data
+  FROM zentry_notify.event e;
+COMMENT ON VIEW zentry_notify.event_data IS 'Events with all that is known of them';
+COMMENT ON COLUMN zentry_notify.event_data.event_id IS 'Number of the event';
+COMMENT ON COLUMN zentry_notify.event_data.created_at IS 'When it happened';
+COMMENT ON COLUMN zentry_notify.event_data.event_type IS 'What happened';
+COMMENT ON COLUMN zentry_notify.event_data.data IS 'The event''s data';
+
+CREATE OR REPLACE VIEW zentry_notify.webhooks AS
+SELECT w.id,
+       w.name,
+       w.webhook_type,
+       zentry_notify.redact_url((SELECT s.webhook_url FROM zentry_notify.webhook_secret s WHERE s.webhook_integration_id = w.id)) AS webhook_url,
+       w.project_id,
+       w.event_types,
+       w.is_active,
+       CASE WHEN w.switched_off_at IS NOT NULL THEN 'gone'
+            WHEN NOT w.is_active THEN 'off'
+            WHEN c.webhook_integration_id IS NOT NULL THEN 'failing'
+            ELSE 'active' END AS state,
+       coalesce(w.switched_off_at, c.opened_at) AS state_since,
+       coalesce(w.switched_off_reason, c.error_message) AS reason,
+       CASE WHEN w.is_active THEN c.next_try_at END AS next_try_at,
+       (SELECT count(*) FROM zentry_notify.delivery d
+         WHERE d.webhook_integration_id = w.id AND d.status IN ('p', 'r'))
+         + (SELECT count(*) FROM zentry_notify.legacy_delivery l
+             WHERE l.webhook_integration_id = w.id AND l.status IN ('pending', 'retry')) AS pending,
+       coalesce(n.sent, 0) AS sent,
+       coalesce(n.failed, 0) AS failed,
+       greatest(n.last_sent_at, n.last_failed_at) AS last_delivery_at,
+       CASE WHEN n.last_sent_at >= n.last_failed_at OR n.last_failed_at IS NULL AND n.last_sent_at IS NOT NULL THEN 'sent'
+            WHEN n.last_failed_at IS NOT NULL THEN 'failed' END AS last_status,
+       w.created_by_id,
+       w.max_events_per_message,
+       w.min_interval,
+       w.max_age,
+       w.created_at,
+       w.updated_at,
+       w.omit_keys,
+       w.filter::text AS filter,
+       w.min_streak_days,
+       w.milestones,
+       w.quiet_hours,
+       CASE WHEN w.is_active THEN zentry_notify.quiet_until(w.quiet_hours) END AS held_until,
+       w.mention
+  FROM zentry_notify.webhook w
+  LEFT JOIN zentry_notify.webhook_circuit c ON c.webhook_integration_id = w.id
+  LEFT JOIN zentry_notify.webhook_count n ON n.webhook_integration_id = w.id;
+COMMENT ON VIEW zentry_notify.webhooks IS 'Integrations with their state and counts, which may be a second behind; the URL without its secret';
+COMMENT ON COLUMN zentry_notify.webhooks.id IS 'Number of the integration';
+COMMENT ON COLUMN zentry_notify.webhooks.name IS 'Its name';
+COMMENT ON COLUMN zentry_notify.webhooks.webhook_type IS 'discord or teams';
+COMMENT ON COLUMN zentry_notify.webhooks.webhook_url IS 'Where it posts to, without the secret';
+COMMENT ON COLUMN zentry_notify.webhooks.project_id IS 'The project whose events are sent; null: every project''s';
+COMMENT ON COLUMN zentry_notify.webhooks.event_types IS 'The events it hears; ["*"]: all';
+COMMENT ON COLUMN zentry_notify.webhooks.is_active IS 'Whether it hears anything';
+COMMENT ON COLUMN zentry_notify.webhooks.state IS 'active; failing: keeps failing, tried at growing intervals; gone: the endpoint does not exist any more, switched off; off: switched off by hand';
+COMMENT ON COLUMN zentry_notify.webhooks.state_since IS 'Since when it is failing or gone';
+COMMENT ON COLUMN zentry_notify.webhooks.reason IS 'Why it is failing or gone';
+COMMENT ON COLUMN zentry_notify.webhooks.next_try_at IS 'When a failing one is tried again';
+COMMENT ON COLUMN zentry_notify.webhooks.pending IS 'Deliveries that wait';
+COMMENT ON COLUMN zentry_notify.webhooks.sent IS 'Deliveries that arrived, since it was registered';
+COMMENT ON COLUMN zentry_notify.webhooks.failed IS 'Deliveries that were given up, since it was registered';
+COMMENT ON COLUMN zentry_notify.webhooks.last_delivery_at IS 'When the last delivery was sent or given up';
+COMMENT ON COLUMN zentry_notify.webhooks.last_status IS 'sent or failed: what became of the last delivery';
+COMMENT ON COLUMN zentry_notify.webhooks.created_by_id IS 'The application''s user who registered it';
+COMMENT ON COLUMN zentry_notify.webhooks.max_events_per_message IS 'How many waiting events may leave as one message';
+COMMENT ON COLUMN zentry_notify.webhooks.min_interval IS 'The shortest time between two messages';
+COMMENT ON COLUMN zentry_notify.webhooks.max_age IS 'Age at which its deliveries expire; null: zentry_notify.max_age';
+COMMENT ON COLUMN zentry_notify.webhooks.created_at IS 'When it was registered';
+COMMENT ON COLUMN zentry_notify.webhooks.updated_at IS 'When it was changed last';
+COMMENT ON COLUMN zentry_notify.webhooks.omit_keys IS 'Keys of the events'' data that it does not get';
+COMMENT ON COLUMN zentry_notify.webhooks.filter IS 'JSON path predicate that the data of what it hears fulfils; null: none';
+COMMENT ON COLUMN zentry_notify.webhooks.min_streak_days IS 'The shortest streak that it hears of; null: all';
+COMMENT ON COLUMN zentry_notify.webhooks.milestones IS 'The milestones that it hears of; null: all';
+COMMENT ON COLUMN zentry_notify.webhooks.quiet_hours IS 'When nothing is sent to it; null: never';
+COMMENT ON COLUMN zentry_notify.webhooks.held_until IS 'When the quiet hours that it is in now are over; null: it is in none';
+COMMENT ON COLUMN zentry_notify.webhooks.mention IS 'Whom its messages ping; null: nobody';
+
+-- The log of 0.2.0 as a view, with that table's columns and types. Both branches are plain tables with subqueries, no joins and no conditions: only then
+-- does the planner merge them in the order of an index. Indexes of delivery have the status as it is spelt here.
+CREATE OR REPLACE VIEW zentry_notify.notification_log AS
+SELECT d.id,
+       d.webhook_integration_id,
+       d.event_type,
+       coalesce((SELECT e.data FROM zentry_notify.event_data e WHERE e.event_id = d.event_id)
+                  - coalesce((SELECT w.omit_keys FROM zentry_notify.webhook w WHERE w.id = d.webhook_integration_id), '{}'), 'null') AS payload,
+       CASE d.status WHEN 's' THEN 'sent' WHEN 'f' THEN 'failed' WHEN 'r' THEN 'retry' ELSE 'pending' END::varchar(20) AS status,
+       d.response_status_code::integer AS response_status_code,
+       coalesce(d.response_body, '') AS response_body,
+       coalesce(d.error_message, '') AS error_message,
+       d.retry_count::integer AS retry_count,
+       d.attempts::integer AS attempts,
+       coalesce((SELECT e.created_at FROM zentry_notify.event e WHERE e.id = d.event_id), d.finished_at, d.next_attempt_at, '-infinity') AS created_at,
+       CASE d.status WHEN 's' THEN d.finished_at END AS sent_at,
+       d.next_attempt_at,
+       d.retry_of
+  FROM zentry_notify.delivery d
+UNION ALL
+SELECT l.id,
+       l.webhook_integration_id,
+       l.event_type,
+       l.payload,
+       l.status,
+       l.response_status_code,
+       l.response_body,
+       l.error_message,
+       l.retry_count,
+       l.attempts,
+       l.created_at,
+       l.sent_at,
+       l.next_attempt_at,
+       l.retry_of
+  FROM zentry_notify.legacy_delivery l;
+COMMENT ON VIEW zentry_notify.notification_log IS
+    'Every delivery with its event''s data: what waits (pending, retry) and what became of the rest (sent, failed)';
+COMMENT ON COLUMN zentry_notify.notification_log.id IS 'Deliveries of an integration leave in this order';
+COMMENT ON COLUMN zentry_notify.notification_log.webhook_integration_id IS 'Where it goes';
+COMMENT ON COLUMN zentry_notify.notification_log.event_type IS 'What happened';
+COMMENT ON COLUMN zentry_notify.notification_log.payload IS
+    'The event''s data, without what the integration does not get; JSON null once it is done with, while zentry_notify.log_payloads is off';
+COMMENT ON COLUMN zentry_notify.notification_log.status IS 'pending: not tried yet; retry: waits for next_attempt_at; sent; failed: given up, error_message says why';
+COMMENT ON COLUMN zentry_notify.notification_log.response_status_code IS 'HTTP status of the last answer; null: none came';
+COMMENT ON COLUMN zentry_notify.notification_log.response_body IS 'First 1000 characters of the last answer';
+COMMENT ON COLUMN zentry_notify.notification_log.error_message IS 'What went wrong, for people; empty when nothing did';
+COMMENT ON COLUMN zentry_notify.notification_log.retry_count IS 'How many times this delivery was sent anew by hand (zentry_retry)';
+COMMENT ON COLUMN zentry_notify.notification_log.attempts IS 'How many times it was posted; waiting for a rate limit is no attempt';
+COMMENT ON COLUMN zentry_notify.notification_log.created_at IS 'When the event happened';
+COMMENT ON COLUMN zentry_notify.notification_log.sent_at IS 'When the endpoint took it';
+COMMENT ON COLUMN zentry_notify.notification_log.next_attempt_at IS 'When it is tried again, in status retry';
+COMMENT ON COLUMN zentry_notify.notification_log.retry_of IS 'The failed delivery that this one repeats';
+
+CREATE OR REPLACE VIEW zentry_notify.logs AS
+SELECT l.id,
+       l.webhook_integration_id,
+       w.name AS webhook_integration_name,
+       w.webhook_type,
+       l.event_type,
+       l.payload,
+       l.status,
+       l.response_status_code,
+       l.response_body,
+       l.error_message,
+       l.retry_count,
+       l.attempts,
+       l.created_at,
+       l.sent_at,
+       l.next_attempt_at,
+       l.retry_of
+  FROM zentry_notify.notification_log l
+  LEFT JOIN zentry_notify.webhook w ON w.id = l.webhook_integration_id;
+COMMENT ON VIEW zentry_notify.logs IS 'The log with the name and the type of each delivery''s integration';
+COMMENT ON COLUMN zentry_notify.logs.webhook_integration_name IS 'The integration''s name';
+COMMENT ON COLUMN zentry_notify.logs.webhook_type IS 'discord or teams';
+
+-- The rest are the log's own columns, described once.
+DO $$
+DECLARE
+    c record;
+BEGIN
+    FOR c IN SELECT a.attname, pg_catalog.col_description(a.attrelid, a.attnum) AS text
+               FROM pg_catalog.pg_attribute a
+              WHERE a.attrelid OPERATOR(pg_catalog.=) 'zentry_notify.notification_log'::pg_catalog.regclass
+                AND a.attnum OPERATOR(pg_catalog.>) 0
+    LOOP
+        EXECUTE pg_catalog.format('COMMENT ON COLUMN zentry_notify.logs.%I IS %L', c.attname, c.text);
+    END LOOP;
+END
+$$;
+
+-- The configuration without a privilege on its tables.
+CREATE OR REPLACE VIEW zentry_notify.event_types AS
+SELECT t.name, t.title, t.built_in, t.created_at, t.text, t.fields, t.colour, t.emoji, t.footer, t.time_key, t.sample
+  FROM zentry_notify.event_type t;
+COMMENT ON VIEW zentry_notify.event_types IS 'The kinds of events that there are, and what their messages say without anybody''s wording';
+CREATE OR REPLACE VIEW zentry_notify.event_sources AS
+SELECT s.id, s.event_type, s.relation, s.columns, s.audience, s.progress, s.suspended_at, s.suspended_reason, s.created_at, s.insert_when,
+       s.update_when, s.delete_when, s.rider, s.by_hand, s.omit, s.transition
+  FROM zentry_notify.event_source s;
+COMMENT ON VIEW zentry_notify.event_sources IS 'Which table fires which event, and why it does not (suspended_reason)';
+
+DO $$
+DECLARE
+    c record;
+BEGIN
+    FOR c IN SELECT v.attrelid::pg_catalog.regclass AS shown, v.attname, pg_catalog.col_description(t.attrelid, t.attnum) AS text
+               FROM (VALUES ('zentry_notify.event_type'::pg_catalog.regclass, 'zentry_notify.event_types'::pg_catalog.regclass),
+                            ('zentry_notify.event_source', 'zentry_notify.event_sources')) AS pair (kept, shown)
+               JOIN pg_catalog.pg_attribute t ON t.attrelid OPERATOR(pg_catalog.=) pair.kept AND t.attnum OPERATOR(pg_catalog.>) 0
+               JOIN pg_catalog.pg_attribute v ON v.attrelid OPERATOR(pg_catalog.=) pair.shown AND v.attname OPERATOR(pg_catalog.=) t.attname
+    LOOP
+        EXECUTE pg_catalog.format('COMMENT ON COLUMN %s.%I IS %L', c.shown, c.attname, c.text);
+    END LOOP;
+END
+$$;

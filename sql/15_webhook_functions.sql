@@ -1,0 +1,304 @@
+-- Register, change and delete webhooks. The rules are those of the tables (check_webhook) and of what is written to their view.
+
+CREATE OR REPLACE FUNCTION zentry_notify.no_such_webhook(webhook_id bigint) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF webhook_id IS NULL THEN
+        RAISE EXCEPTION 'the webhook''s id must not be null' USING ERRCODE = 'null_value_not_allowed',
+            HINT = 'SELECT id, name FROM zentry_notify.webhooks lists them.';
+    END IF;
+    RAISE EXCEPTION 'there is no webhook with id %', webhook_id USING ERRCODE = 'no_data_found',
+        HINT = 'SELECT id, name FROM zentry_notify.webhooks lists them.';
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.no_such_webhook(bigint) IS 'Raises the error for an id that is null or unknown';
+
+-- Whatever is written to the view webhook_integration. Only what changed is written on, so that a whole row that is saved takes back nothing that
+-- another one has changed meanwhile; and the URL is in no statement unless it is new. force_generic_plan, here and where URLs are arguments: plans
+-- of their own have the values in them, and auto_explain logs plans.
+CREATE OR REPLACE FUNCTION zentry_notify.write_integration() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
+AS $$
+DECLARE
+    url_is_new boolean := TG_OP = 'INSERT' OR (TG_OP = 'UPDATE' AND NEW.webhook_url IS DISTINCT FROM OLD.webhook_url);
+    written    zentry_notify.webhook;
+    refusal    text;
+    remedy     text;
+    culprit    text;
+BEGIN
+    IF TG_OP = 'DELETE' THEN
+        DELETE FROM zentry_notify.webhook w WHERE w.id = OLD.id;
+        RETURN CASE WHEN FOUND THEN OLD END;
+    END IF;
+    IF TG_OP = 'INSERT' THEN
+        INSERT INTO zentry_notify.webhook AS w
+               (id, name, webhook_type, project_id, created_by_id, event_types, is_active, created_at, updated_at, max_events_per_message,
+                min_interval, max_age, activated_at, switched_off_at, switched_off_reason, omit_keys, filter, min_streak_days, milestones,
+                quiet_hours, mention)
+        VALUES (coalesce(NEW.id, nextval('zentry_notify.webhook_integration_id_seq')), NEW.name, NEW.webhook_type, NEW.project_id,
+                NEW.created_by_id, NEW.event_types, NEW.is_active, NEW.created_at, NEW.updated_at, NEW.max_events_per_message, NEW.min_interval,
+                NEW.max_age, NEW.activated_at, NEW.switched_off_at, NEW.switched_off_reason, NEW.omit_keys, NEW.filter, NEW.min_streak_days,
+                NEW.milestones, NEW.quiet_hours, NEW.mention)
+        RETURNING w.* INTO written;
+    ELSE
+        UPDATE zentry_notify.webhook w
+           SET id = CASE WHEN NEW.id IS DISTINCT FROM OLD.id THEN NEW.id ELSE w.id END,
+               name = CASE WHEN NEW.name IS DISTINCT FROM OLD.name THEN NEW.name ELSE w.name END,
+               webhook_type = CASE WHEN NEW.webhook_type IS DISTINCT FROM OLD.webhook_type THEN NEW.webhook_type ELSE w.webhook_type END,
+               project_id = CASE WHEN NEW.project_id IS DISTINCT FROM OLD.project_id THEN NEW.project_id ELSE w.project_id END,
+               created_by_id = CASE WHEN NEW.created_by_id IS DISTINCT FROM OLD.created_by_id THEN NEW.created_by_id ELSE w.created_by_id END,
+               event_types = CASE WHEN NEW.event_types IS DISTINCT FROM OLD.event_types THEN NEW.event_types ELSE w.event_types END,
+               is_active = CASE WHEN NEW.is_active IS DISTINCT FROM OLD.is_active THEN NEW.is_active ELSE w.is_active END,
+               created_at = CASE WHEN NEW.created_at IS DISTINCT FROM OLD.created_at THEN NEW.created_at ELSE w.created_at END,
+               max_events_per_message = CASE WHEN NEW.max_events_per_message IS DISTINCT FROM OLD.max_events_per_message
+                                             THEN NEW.max_events_per_message ELSE w.max_events_per_message END,
+               min_interval = CASE WHEN NEW.min_interval IS DISTINCT FROM OLD.min_interval THEN NEW.min_interval ELSE w.min_interval END,
+               max_age = CASE WHEN NEW.max_age IS DISTINCT FROM OLD.max_age THEN NEW.max_age ELSE w.max_age END,
+               activated_at = CASE WHEN url_is_new THEN clock_timestamp()
+                                   WHEN NEW.activated_at IS DISTINCT FROM OLD.activated_at THEN NEW.activated_at ELSE w.activated_at END,
+               switched_off_at = CASE WHEN NEW.switched_off_at IS DISTINCT FROM OLD.switched_off_at THEN NEW.switched_off_at ELSE w.switched_off_at END,
+               switched_off_reason = CASE WHEN NEW.switched_off_reason IS DISTINCT FROM OLD.switched_off_reason
+                                          THEN NEW.switched_off_reason ELSE w.switched_off_reason END,
+               omit_keys = CASE WHEN NEW.omit_keys IS DISTINCT FROM OLD.omit_keys THEN NEW.omit_keys ELSE w.omit_keys END,
+               filter = CASE WHEN NEW.filter::text IS DISTINCT FROM OLD.filter::text THEN NEW.filter ELSE w.filter END,
+               min_streak_days = CASE WHEN NEW.min_streak_days IS DISTINCT FROM OLD.min_streak_days THEN NEW.min_streak_days ELSE w.min_streak_days END,
+               milestones = CASE WHEN NEW.milestones IS DISTINCT FROM OLD.milestones THEN NEW.milestones ELSE w.milestones END,
+               quiet_hours = CASE WHEN NEW.quiet_hours IS DISTINCT FROM OLD.quiet_hours THEN NEW.quiet_hours ELSE w.quiet_hours END,
+               mention = CASE WHEN NEW.mention IS DISTINCT FROM OLD.mention THEN NEW.mention ELSE w.mention END
+         WHERE w.id = OLD.id
+        RETURNING w.* INTO written;
+        IF NOT FOUND THEN
+            RETURN NULL;
+        END IF;
+    END IF;
+
+    BEGIN
+        IF url_is_new OR NEW.webhook_type <> OLD.webhook_type THEN
+            culprit := 'webhook_url';
+            IF NEW.webhook_url IS NULL THEN
+                RAISE EXCEPTION 'webhook_url of a webhook must not be null'
+                    USING ERRCODE = 'not_null_violation', HINT = 'Copy it from Discord or Teams.';
+            END IF;
+            PERFORM zentry_notify.check_webhook_url(NEW.webhook_type, NEW.webhook_url);
+        END IF;
+        IF NEW.mention IS NOT NULL AND (url_is_new OR (NEW.mention, NEW.webhook_type) IS DISTINCT FROM (OLD.mention, OLD.webhook_type)) THEN
+            culprit := 'mention';
+            PERFORM zentry_notify.check_mention(NEW.webhook_type, NEW.webhook_url, NEW.mention);
+        END IF;
+    EXCEPTION WHEN invalid_parameter_value THEN
+        GET STACKED DIAGNOSTICS refusal = MESSAGE_TEXT, remedy = PG_EXCEPTION_HINT;
+        RAISE EXCEPTION '%', refusal USING ERRCODE = 'invalid_parameter_value', COLUMN = culprit,
+            HINT = coalesce(nullif(remedy, ''), CASE culprit WHEN 'webhook_url' THEN 'Copy it from Discord or Teams once more.' ELSE '' END);
+    END;
+    IF TG_OP = 'INSERT' OR NEW.event_types IS DISTINCT FROM OLD.event_types THEN
+        PERFORM zentry_notify.require_event_types(written.event_types);
+    END IF;
+    IF TG_OP = 'INSERT' THEN
+        INSERT INTO zentry_notify.webhook_secret (webhook_integration_id, webhook_url) VALUES (written.id, NEW.webhook_url);
+    ELSIF url_is_new THEN
+        INSERT INTO zentry_notify.webhook_secret AS s (webhook_integration_id, webhook_url) VALUES (written.id, NEW.webhook_url)
+        ON CONFLICT (webhook_integration_id) DO UPDATE SET webhook_url = EXCLUDED.webhook_url;
+    END IF;
+    IF TG_OP = 'UPDATE' AND written.id <> OLD.id THEN
+        UPDATE zentry_notify.webhook_secret s SET webhook_integration_id = written.id WHERE s.webhook_integration_id = OLD.id;
+    END IF;
+
+    NEW.id := written.id;
+    NEW.is_active := written.is_active;
+    NEW.updated_at := written.updated_at;
+    NEW.activated_at := written.activated_at;
+    NEW.switched_off_at := written.switched_off_at;
+    NEW.switched_off_reason := written.switched_off_reason;
+    RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.write_integration() IS 'Trigger: what is written to webhook_integration goes to webhook, its URL to webhook_secret';
+
+DROP TRIGGER IF EXISTS write_integration ON zentry_notify.webhook_integration;
+CREATE TRIGGER write_integration INSTEAD OF INSERT OR UPDATE OR DELETE ON zentry_notify.webhook_integration
+    FOR EACH ROW EXECUTE FUNCTION zentry_notify.write_integration();
+
+CREATE OR REPLACE FUNCTION zentry_notify.require_event_types(event_types jsonb) RETURNS void
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    unknown text;
+BEGIN
+    SELECT string_agg(format('"%s"', e), ', ' ORDER BY e) INTO unknown
+      FROM jsonb_array_elements_text(event_types) AS e
+     WHERE e <> '*' AND NOT EXISTS (SELECT FROM zentry_notify.event_type t WHERE t.name = e);
+    IF unknown IS NOT NULL THEN
+        RAISE EXCEPTION 'unknown event type %', unknown
+            USING ERRCODE = 'invalid_parameter_value', COLUMN = 'event_types',
+                  HINT = format('The event types are %s; * stands for all.', (SELECT string_agg(t.name, ', ' ORDER BY t.name) FROM zentry_notify.event_type t));
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.require_event_types(jsonb) IS 'An error that names those of the event types that there are not';
+
+CREATE OR REPLACE FUNCTION zentry_notify.to_filter(filter text) RETURNS jsonpath
+    LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN nullif(filter, '')::jsonpath;
+EXCEPTION WHEN syntax_error OR data_exception THEN
+    RAISE EXCEPTION 'filter is no JSON path: %', SQLERRM
+        USING ERRCODE = 'invalid_parameter_value', COLUMN = 'filter', HINT = 'For example $.points > 20, or $.project_name starts with "Web".';
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.to_filter(text) IS 'The JSON path that the text is; null for an empty one';
+
+CREATE OR REPLACE FUNCTION @extschema@.zentry_register_webhook(
+    name text, webhook_type text, webhook_url text, project_id bigint DEFAULT NULL,
+    event_types text[] DEFAULT NULL, is_active boolean DEFAULT true, created_by_id bigint DEFAULT NULL,
+    omit_keys text[] DEFAULT NULL, filter text DEFAULT NULL, min_streak_days integer DEFAULT NULL,
+    milestones integer[] DEFAULT NULL, quiet_hours text DEFAULT NULL, mention text DEFAULT NULL) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
+AS $$
+DECLARE
+    id bigint;
+BEGIN
+    PERFORM zentry_notify.check_length(name, 100, 'name');
+    PERFORM zentry_notify.check_length(webhook_url, 2048, 'webhook_url');
+    INSERT INTO zentry_notify.webhook_integration AS w
+           (name, webhook_type, webhook_url, project_id, event_types, is_active, created_by_id,
+            omit_keys, filter, min_streak_days, milestones, quiet_hours, mention)
+    VALUES (zentry_notify.not_null(name, 'name'), left(zentry_notify.not_null(webhook_type, 'webhook_type'), 20),
+            zentry_notify.not_null(webhook_url, 'webhook_url'), project_id,
+            coalesce(to_jsonb(event_types), '["*"]'), coalesce(is_active, true), created_by_id,
+            coalesce(omit_keys, '{}'), zentry_notify.to_filter(filter), min_streak_days, milestones, quiet_hours, mention)
+    RETURNING w.id INTO id;
+    RETURN id;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.zentry_register_webhook(text, text, text, bigint, text[], boolean, bigint, text[], text, integer, integer[], text, text) IS
+    'Registers a webhook and returns its id. webhook_type: discord or teams; project_id null: every project; event_types null: all. The rest is as in zentry_notify.webhook_integration';
+
+CREATE OR REPLACE FUNCTION @extschema@.zentry_update_webhook(
+    webhook_id bigint, name text DEFAULT NULL, webhook_type text DEFAULT NULL, webhook_url text DEFAULT NULL,
+    project_id bigint DEFAULT NULL, event_types text[] DEFAULT NULL, is_active boolean DEFAULT NULL,
+    omit_keys text[] DEFAULT NULL, filter text DEFAULT NULL, min_streak_days integer DEFAULT NULL,
+    milestones integer[] DEFAULT NULL, quiet_hours text DEFAULT NULL, mention text DEFAULT NULL) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
+AS $$
+#variable_conflict use_variable
+BEGIN
+    PERFORM zentry_notify.check_length(name, 100, 'name');
+    PERFORM zentry_notify.check_length(webhook_url, 2048, 'webhook_url');
+    UPDATE zentry_notify.webhook_integration AS w
+       SET name = coalesce(name, w.name),
+           webhook_type = coalesce(left(webhook_type, 20), w.webhook_type),
+           webhook_url = coalesce(webhook_url, w.webhook_url),
+           project_id = CASE project_id WHEN 0 THEN NULL ELSE coalesce(project_id, w.project_id) END,
+           event_types = coalesce(to_jsonb(event_types), w.event_types),
+           is_active = coalesce(is_active, w.is_active),
+           omit_keys = coalesce(omit_keys, w.omit_keys),
+           filter = CASE filter WHEN '' THEN NULL ELSE coalesce(zentry_notify.to_filter(filter), w.filter) END,
+           min_streak_days = CASE min_streak_days WHEN 0 THEN NULL ELSE coalesce(min_streak_days, w.min_streak_days) END,
+           milestones = CASE milestones WHEN '{}' THEN NULL ELSE coalesce(milestones, w.milestones) END,
+           quiet_hours = CASE quiet_hours WHEN '' THEN NULL ELSE coalesce(quiet_hours, w.quiet_hours) END,
+           mention = CASE mention WHEN '' THEN NULL ELSE coalesce(mention, w.mention) END
+     WHERE w.id = webhook_id;
+    IF NOT FOUND THEN
+        PERFORM zentry_notify.no_such_webhook(webhook_id);
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.zentry_update_webhook(bigint, text, text, text, bigint, text[], boolean, text[], text, integer, integer[], text, text) IS
+    'Changes what is given and leaves the rest; project_id 0: every project; an empty omit_keys, filter, quiet_hours, mention or milestones, or min_streak_days 0: none; a new URL or is_active => true brings back a webhook that was switched off';
+
+CREATE OR REPLACE FUNCTION @extschema@.zentry_delete_webhook(webhook_id bigint) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    DELETE FROM zentry_notify.webhook w WHERE w.id = webhook_id;
+    IF NOT FOUND THEN
+        PERFORM zentry_notify.no_such_webhook(webhook_id);
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.zentry_delete_webhook(bigint) IS 'Deletes a webhook with whatever still waits for it and its log; of a long log the worker takes away the rest';
+
+CREATE OR REPLACE FUNCTION zentry_notify.not_null(value text, parameter text) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF value IS NULL THEN
+        RAISE EXCEPTION '% must not be null', parameter USING ERRCODE = 'null_value_not_allowed', COLUMN = parameter,
+            HINT = 'zentry_register_webhook(name, webhook_type, webhook_url) needs all three.';
+    END IF;
+    RETURN value;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.not_null(text, text) IS 'The value, or an error that names the parameter';
+
+CREATE OR REPLACE FUNCTION zentry_notify.check_length(value text, maximum integer, parameter text) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF length(value) > maximum THEN
+        RAISE EXCEPTION '% must not be longer than % characters', parameter, maximum
+            USING ERRCODE = 'string_data_right_truncation', COLUMN = parameter, DETAIL = format('It has %s.', length(value)), HINT = 'Shorten it.';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.check_length(text, integer, text) IS 'An error that names the parameter when the value is too long';
+
+-- The log of a webhook that is gone. In the order of an index, so that what is there no more is not looked for in the whole log.
+CREATE OR REPLACE FUNCTION zentry_notify.forget_deliveries(webhook_id bigint, most integer) RETURNS bigint
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    found   bigint;
+    removed bigint;
+BEGIN
+    DELETE FROM zentry_notify.delivery d
+     WHERE d.id = ANY (ARRAY(SELECT x.id FROM zentry_notify.delivery x WHERE x.webhook_integration_id = webhook_id
+                              ORDER BY x.webhook_integration_id, x.event_type, x.id LIMIT most));
+    GET DIAGNOSTICS removed = ROW_COUNT;
+    DELETE FROM zentry_notify.legacy_delivery d
+     WHERE d.id = ANY (ARRAY(SELECT x.id FROM zentry_notify.legacy_delivery x
+                              WHERE x.webhook_integration_id = webhook_id AND x.status IN ('pending', 'retry')
+                              ORDER BY x.webhook_integration_id, x.id LIMIT most - removed));
+    GET DIAGNOSTICS found = ROW_COUNT;
+    removed := removed + found;
+    DELETE FROM zentry_notify.legacy_delivery d
+     WHERE d.id = ANY (ARRAY(SELECT x.id FROM zentry_notify.legacy_delivery x
+                              WHERE x.webhook_integration_id = webhook_id AND x.status IN ('sent', 'failed')
+                              ORDER BY x.webhook_integration_id, x.id LIMIT most - removed));
+    GET DIAGNOSTICS found = ROW_COUNT;
+    RETURN removed + found;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.forget_deliveries(bigint, integer) IS 'Deletes a webhook''s deliveries, at most so many, and returns how many there were';
+
+CREATE OR REPLACE FUNCTION zentry_notify.forget_orphans(most integer) RETURNS bigint
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    orphan bigint;
+BEGIN
+    -- From each webhook's first entry in the index to the next one's.
+    WITH RECURSIVE lane (id) AS (
+        SELECT (SELECT d.webhook_integration_id FROM zentry_notify.delivery d ORDER BY d.webhook_integration_id LIMIT 1)
+         UNION ALL
+        SELECT (SELECT d.webhook_integration_id FROM zentry_notify.delivery d WHERE d.webhook_integration_id > lane.id
+                 ORDER BY d.webhook_integration_id LIMIT 1)
+          FROM lane WHERE lane.id IS NOT NULL),
+    legacy (id) AS (
+        SELECT (SELECT d.webhook_integration_id FROM zentry_notify.legacy_delivery d WHERE d.status IN ('sent', 'failed')
+                 ORDER BY d.webhook_integration_id LIMIT 1)
+         UNION ALL
+        SELECT (SELECT d.webhook_integration_id FROM zentry_notify.legacy_delivery d
+                 WHERE d.status IN ('sent', 'failed') AND d.webhook_integration_id > legacy.id ORDER BY d.webhook_integration_id LIMIT 1)
+          FROM legacy WHERE legacy.id IS NOT NULL)
+    SELECT o.id INTO orphan
+      FROM (SELECT l.id FROM lane l UNION ALL SELECT l.id FROM legacy l) o
+     WHERE o.id IS NOT NULL AND NOT EXISTS (SELECT FROM zentry_notify.webhook w WHERE w.id = o.id)
+     LIMIT 1;
+    RETURN CASE WHEN orphan IS NULL THEN 0 ELSE zentry_notify.forget_deliveries(orphan, most) END;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.forget_orphans(integer) IS
+    'Deletes deliveries of one webhook that is gone, at most so many, and returns how many there were; 0: of none are any left. The worker calls it';

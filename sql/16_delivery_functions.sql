@@ -1,0 +1,381 @@
+-- Sample events, and deliveries sent anew.
+
+-- Already routed: the worker does not ask who hears of it.
+CREATE OR REPLACE FUNCTION zentry_notify.queue(event_type text, data jsonb, webhook_ids bigint[]) RETURNS SETOF bigint
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_variable
+DECLARE
+    event_id bigint;
+BEGIN
+    INSERT INTO zentry_notify.event AS e (event_type, data, context) VALUES (queue.event_type, queue.data::json, '{"routed": true}')
+    RETURNING e.id INTO event_id;
+    RETURN QUERY
+    INSERT INTO zentry_notify.delivery AS d (event_id, webhook_integration_id, event_type)
+    SELECT event_id, w.id, queue.event_type FROM unnest(webhook_ids) AS w (id)
+    RETURNING d.id;
+    PERFORM zentry_notify.wake(webhook_ids);
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.queue(text, jsonb, bigint[]) IS 'Writes an event with a delivery to each of these webhooks, and returns the ids of these';
+
+CREATE OR REPLACE FUNCTION @extschema@.zentry_test_event(
+    event_type text DEFAULT 'task_completed', project_id bigint DEFAULT NULL, data jsonb DEFAULT NULL) RETURNS SETOF bigint
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+    payload jsonb := data;
+    project bigint := zentry_test_event.project_id;
+    lanes   bigint[];
+BEGIN
+    PERFORM zentry_notify.require_event_type(zentry_test_event.event_type);
+    IF jsonb_typeof(payload) <> 'object' THEN
+        RAISE EXCEPTION 'the data must be a JSON object' USING ERRCODE = 'invalid_parameter_value',
+            HINT = 'For example {"task_title": "Write the release notes"}.';
+    END IF;
+    IF project IS NULL THEN
+        SELECT min(w.project_id) INTO project FROM zentry_notify.webhook w WHERE w.is_active;
+    END IF;
+    IF payload IS NULL THEN
+        payload := zentry_notify.sample_event(zentry_test_event.event_type);
+        IF payload ? 'project_id' AND project IS NOT NULL THEN
+            payload := jsonb_set(payload, '{project_id}', to_jsonb(project));
+        END IF;
+    END IF;
+
+    lanes := ARRAY(
+        SELECT w.id FROM zentry_notify.webhook w
+         WHERE w.is_active
+           AND w.event_types ?| ARRAY['*', zentry_test_event.event_type]
+           AND (w.project_id IS NULL OR w.project_id = project OR zentry_test_event.event_type = 'project_created'
+                OR EXISTS (SELECT FROM zentry_notify.event_source s
+                            WHERE s.event_type = zentry_test_event.event_type AND s.audience @> '{"all": true}'))
+         ORDER BY w.id);
+    IF lanes <> '{}' THEN
+        RETURN QUERY SELECT zentry_notify.queue(zentry_test_event.event_type, payload, lanes);
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.zentry_test_event(text, bigint, jsonb) IS
+    'Queues a sample of the event, or the given data, for every active webhook that would hear it in that project (null: the first that has one) and returns the ids of the log';
+
+CREATE OR REPLACE FUNCTION @extschema@.zentry_retry(log_id bigint) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    entry   zentry_notify.notification_log;
+    limited timestamptz;
+    new_id  bigint;
+BEGIN
+    -- The view's own row, once nobody else may change it.
+    PERFORM FROM zentry_notify.delivery d WHERE d.id = log_id FOR UPDATE;
+    PERFORM FROM zentry_notify.legacy_delivery d WHERE d.id = log_id FOR UPDATE;
+    SELECT l.* INTO entry FROM zentry_notify.notification_log l WHERE l.id = log_id;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'there is no delivery with id %', coalesce(log_id::text, '(null)')
+            USING ERRCODE = 'no_data_found', HINT = 'SELECT id, status FROM zentry_notify.logs ORDER BY id DESC lists them.';
+    END IF;
+    CASE entry.status
+        WHEN 'retry' THEN
+            -- An endpoint's rate limit holds for everybody.
+            SELECT max(l.next_attempt_at) INTO limited FROM zentry_notify.notification_log l
+             WHERE l.webhook_integration_id = entry.webhook_integration_id AND l.status = 'retry'
+               AND l.next_attempt_at > now() AND l.error_message LIKE '429: %';
+            IF limited IS NOT NULL THEN
+                RAISE NOTICE 'delivery % waits for a rate limit, and is sent at %', log_id, limited;
+                RETURN log_id;
+            END IF;
+            -- Its turn comes after that of those before it.
+            UPDATE zentry_notify.delivery d SET next_attempt_at = now()
+             WHERE d.webhook_integration_id = entry.webhook_integration_id AND d.status IN ('p', 'r') AND d.status = 'r' AND d.id <= log_id;
+            UPDATE zentry_notify.legacy_delivery d SET next_attempt_at = now()
+             WHERE d.webhook_integration_id = entry.webhook_integration_id AND d.status = 'retry' AND d.id <= log_id;
+            new_id := log_id;
+            PERFORM zentry_notify.wake(ARRAY[entry.webhook_integration_id], true);
+        WHEN 'failed' THEN
+            IF entry.retry_count >= 3 THEN
+                RAISE EXCEPTION 'delivery % was already retried % times', log_id, entry.retry_count
+                    USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = format('It last failed with: %s', entry.error_message),
+                          HINT = 'Mend the cause first; a new event starts afresh.';
+            END IF;
+            IF entry.payload = 'null' THEN
+                RAISE EXCEPTION 'delivery % has no data any more', log_id
+                    USING ERRCODE = 'object_not_in_prerequisite_state',
+                          HINT = 'While zentry_notify.log_payloads is off, the data of a delivery is not kept when it is done with.';
+            END IF;
+            new_id := zentry_notify.retried_as(log_id, entry.webhook_integration_id);
+            IF new_id IS NOT NULL THEN
+                RAISE EXCEPTION 'delivery % was retried already', log_id
+                    USING ERRCODE = 'object_not_in_prerequisite_state', HINT = format('See delivery %s; if that failed too, retry that one.', new_id);
+            END IF;
+            IF NOT EXISTS (SELECT FROM zentry_notify.webhook w WHERE w.id = entry.webhook_integration_id) THEN
+                PERFORM zentry_notify.no_such_webhook(entry.webhook_integration_id);
+            END IF;
+            SELECT q INTO new_id FROM zentry_notify.queue(entry.event_type, entry.payload, ARRAY[entry.webhook_integration_id]) q;
+            UPDATE zentry_notify.delivery d SET retry_of = log_id, retry_count = entry.retry_count + 1 WHERE d.id = new_id;
+        ELSE
+            RAISE EXCEPTION 'delivery % cannot be retried: it is %', log_id,
+                            CASE entry.status WHEN 'sent' THEN 'sent already' ELSE 'still waiting for its first try' END
+                USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Only failed deliveries, and those that wait for their next attempt, can be retried.';
+    END CASE;
+    RETURN new_id;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.zentry_retry(bigint) IS
+    'Sends a failed delivery again as a new one (at most 3 times along one chain) and returns its id; one that waits for its next attempt is made due now, with those before it, unless the endpoint limits the rate';
+
+CREATE OR REPLACE FUNCTION zentry_notify.retried_as(log_id bigint, webhook_id bigint) RETURNS bigint
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    -- legacy_delivery has no index by retry_of; what repeats a delivery comes after it, and goes to the same webhook.
+    SELECT max(n.id)
+      FROM (SELECT d.id FROM zentry_notify.delivery d WHERE d.retry_of = log_id
+             UNION ALL
+            SELECT d.id FROM zentry_notify.legacy_delivery d
+             WHERE d.webhook_integration_id = webhook_id AND d.status IN ('sent', 'failed') AND d.id > log_id AND d.retry_of = log_id
+             UNION ALL
+            SELECT d.id FROM zentry_notify.legacy_delivery d
+             WHERE d.webhook_integration_id = webhook_id AND d.status IN ('pending', 'retry') AND d.id > log_id AND d.retry_of = log_id) n
+$$;
+COMMENT ON FUNCTION zentry_notify.retried_as(bigint, bigint) IS 'The delivery that repeats this one of that webhook; null: none does';
+
+CREATE OR REPLACE FUNCTION @extschema@.zentry_retry_failed(webhook_id bigint DEFAULT NULL, event_type text DEFAULT NULL, since timestamptz DEFAULT NULL) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+    lanes bigint[];
+    total bigint;
+BEGIN
+    IF webhook_id IS NOT NULL AND NOT EXISTS (SELECT FROM zentry_notify.webhook w WHERE w.id = webhook_id) THEN
+        PERFORM zentry_notify.no_such_webhook(webhook_id);
+    END IF;
+    -- Each becomes an event of its own, of now: what was given up is as a rule older than max_age.
+    WITH failed AS MATERIALIZED (
+        SELECT l.id, l.webhook_integration_id, l.event_type, l.payload, l.retry_count
+          FROM zentry_notify.notification_log l
+          JOIN zentry_notify.webhook w ON w.id = l.webhook_integration_id AND w.is_active
+         WHERE l.status = 'failed'
+           AND l.retry_count < 3
+           AND (webhook_id IS NULL OR l.webhook_integration_id = webhook_id)
+           AND (zentry_retry_failed.event_type IS NULL OR l.event_type = zentry_retry_failed.event_type)
+           AND (since IS NULL OR l.created_at >= since)
+         ORDER BY l.id),
+    chosen AS MATERIALIZED (
+        SELECT f.*, nextval('zentry_notify.event_id_seq') AS event_id
+          FROM failed f
+         WHERE f.payload <> 'null' AND zentry_notify.retried_as(f.id, f.webhook_integration_id) IS NULL
+         ORDER BY f.id),
+    fresh AS (
+        INSERT INTO zentry_notify.event (id, event_type, data, context) OVERRIDING SYSTEM VALUE
+        SELECT c.event_id, c.event_type, c.payload::json, '{"routed": true}' FROM chosen c ORDER BY c.event_id),
+    queued AS (
+        INSERT INTO zentry_notify.delivery (event_id, webhook_integration_id, event_type, retry_count, retry_of)
+        SELECT c.event_id, c.webhook_integration_id, c.event_type, c.retry_count + 1, c.id FROM chosen c ORDER BY c.id
+        RETURNING webhook_integration_id)
+    SELECT count(*), array_agg(DISTINCT q.webhook_integration_id) INTO total, lanes FROM queued q;
+    PERFORM zentry_notify.wake(lanes);
+    RETURN total;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.zentry_retry_failed(bigint, text, timestamptz) IS
+    'Sends all failed deliveries again that were not yet (optionally of one webhook, one event type, or created since) and returns how many';
+
+CREATE OR REPLACE FUNCTION zentry_notify.unrouted_events() RETURNS bigint
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+    -- The holes of the cursor and what is above it, each by the primary key.
+    SELECT count(*)
+      FROM (SELECT FROM unnest('{(,)}'::int8multirange - coalesce((SELECT c.routed FROM zentry_notify.route_cursor c), '{}')) AS gap
+              CROSS JOIN LATERAL (
+                   SELECT FROM zentry_notify.event e
+                    WHERE e.id >= coalesce(lower(gap), -9223372036854775808) AND e.id < coalesce(upper(gap), 9223372036854775807)
+                    LIMIT 100000) e
+             LIMIT 100000) waiting
+$$;
+COMMENT ON FUNCTION zentry_notify.unrouted_events() IS
+    'How many events wait for the worker to find out who hears of them; 100000: at least so many';
+
+CREATE OR REPLACE FUNCTION zentry_notify.unrouted_since() RETURNS timestamptz
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT (SELECT e.created_at FROM zentry_notify.event e
+             WHERE e.id >= coalesce(lower(gap), -9223372036854775808) AND e.id < coalesce(upper(gap), 9223372036854775807)
+             ORDER BY e.id LIMIT 1) AS created_at
+      FROM unnest('{(,)}'::int8multirange - coalesce((SELECT c.routed FROM zentry_notify.route_cursor c), '{}')) AS gap
+     ORDER BY created_at LIMIT 1
+$$;
+COMMENT ON FUNCTION zentry_notify.unrouted_since() IS 'Since when the worker has not found out who hears of an event; null: of all it has';
+
+CREATE OR REPLACE FUNCTION zentry_notify.route_from_now() RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    -- As a restored one, it takes the place of the one that is there (restore_cursor).
+    INSERT INTO zentry_notify.route_cursor (routed)
+    SELECT int8multirange(int8range(NULL, coalesce(max(e.id), 0) + 1)) FROM zentry_notify.event e;
+    PERFORM zentry_notify.wake('{}');
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.route_from_now() IS 'Takes all events that there are for routed. For a database whose dump had events and no cursor';
+
+-- Who owns the tables may write the log as if it still was one: dumps of 0.2.0 bring rows, and who restores a copy may not want it to send what
+-- waited. A row with an id is one of 0.2.0's.
+CREATE OR REPLACE FUNCTION zentry_notify.write_log() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    event_of bigint;
+    state    "char";
+BEGIN
+    IF TG_OP = 'DELETE' THEN
+        DELETE FROM zentry_notify.delivery d WHERE d.id = OLD.id;
+        DELETE FROM zentry_notify.legacy_delivery d WHERE d.id = OLD.id;
+        RETURN OLD;
+    END IF;
+    state := CASE NEW.status WHEN 'sent' THEN 's' WHEN 'failed' THEN 'f' WHEN 'retry' THEN 'r' WHEN 'pending' THEN 'p' END;
+    IF state IS NULL THEN
+        RAISE EXCEPTION 'unknown status "%"', NEW.status USING ERRCODE = 'check_violation', COLUMN = 'status',
+            HINT = 'It is pending, retry, sent or failed.';
+    END IF;
+    IF TG_OP = 'UPDATE' THEN
+        UPDATE zentry_notify.delivery d
+           SET status = state, next_attempt_at = NEW.next_attempt_at, retry_of = NEW.retry_of, response_status_code = NEW.response_status_code,
+               finished_at = CASE state WHEN 's' THEN coalesce(NEW.sent_at, d.finished_at, now()) WHEN 'f' THEN coalesce(d.finished_at, now()) END,
+               attempts = NEW.attempts, retry_count = NEW.retry_count, response_body = nullif(NEW.response_body, ''),
+               error_message = nullif(NEW.error_message, '')
+         WHERE d.id = OLD.id
+        RETURNING d.event_id INTO event_of;
+        IF NEW.created_at IS DISTINCT FROM OLD.created_at THEN
+            UPDATE zentry_notify.event e SET created_at = NEW.created_at WHERE e.id = event_of;
+        END IF;
+        IF NEW.payload IS DISTINCT FROM OLD.payload THEN
+            -- Of all that heard it; an event that one of them waits for stays.
+            DELETE FROM zentry_notify.event_detail x WHERE x.event_id = event_of AND NEW.payload <> 'null';
+            UPDATE zentry_notify.event e SET data = NEW.payload::json WHERE e.id = event_of AND NEW.payload <> 'null';
+            DELETE FROM zentry_notify.event e
+             WHERE e.id = event_of AND NEW.payload = 'null'
+               AND NOT EXISTS (SELECT FROM zentry_notify.delivery d WHERE d.status IN ('p', 'r') AND d.event_id = e.id);
+            DELETE FROM zentry_notify.event_detail x
+             WHERE x.event_id = event_of AND NOT EXISTS (SELECT FROM zentry_notify.event e WHERE e.id = x.event_id);
+        END IF;
+        UPDATE zentry_notify.legacy_delivery d
+           SET status = NEW.status, next_attempt_at = NEW.next_attempt_at, sent_at = NEW.sent_at, retry_of = NEW.retry_of,
+               response_status_code = NEW.response_status_code, attempts = NEW.attempts, retry_count = NEW.retry_count,
+               response_body = NEW.response_body, error_message = NEW.error_message, created_at = NEW.created_at, payload = NEW.payload
+         WHERE d.id = OLD.id;
+    ELSIF NEW.id IS NOT NULL THEN
+        INSERT INTO zentry_notify.legacy_delivery
+        VALUES (NEW.id, NEW.webhook_integration_id, NEW.event_type, NEW.payload, NEW.status, NEW.response_status_code, NEW.response_body,
+                NEW.error_message, NEW.retry_count, NEW.attempts, NEW.created_at, NEW.sent_at, NEW.next_attempt_at, NEW.retry_of);
+        PERFORM setval('zentry_notify.delivery_id_seq', NEW.id)
+          WHERE NEW.id > coalesce(pg_sequence_last_value('zentry_notify.delivery_id_seq'), 0);
+    ELSE
+        INSERT INTO zentry_notify.event AS e (created_at, event_type, data, context)
+        VALUES (NEW.created_at, NEW.event_type, NEW.payload::json, '{"routed": true}')
+        RETURNING e.id INTO event_of;
+        INSERT INTO zentry_notify.delivery AS d
+               (event_id, webhook_integration_id, next_attempt_at, finished_at, retry_of, response_status_code, attempts, retry_count, status,
+                event_type, response_body, error_message)
+        VALUES (event_of, NEW.webhook_integration_id, NEW.next_attempt_at,
+                CASE WHEN state IN ('s', 'f') THEN coalesce(NEW.sent_at, now()) END, NEW.retry_of, NEW.response_status_code, NEW.attempts,
+                NEW.retry_count, state, NEW.event_type, nullif(NEW.response_body, ''), nullif(NEW.error_message, ''))
+        RETURNING d.id INTO NEW.id;
+    END IF;
+    RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.write_log() IS 'Trigger: what the owner writes to notification_log goes to delivery and event, or to legacy_delivery';
+
+ALTER VIEW zentry_notify.notification_log
+    ALTER COLUMN status SET DEFAULT 'pending',
+    ALTER COLUMN response_body SET DEFAULT '',
+    ALTER COLUMN error_message SET DEFAULT '',
+    ALTER COLUMN retry_count SET DEFAULT 0,
+    ALTER COLUMN attempts SET DEFAULT 0,
+    ALTER COLUMN created_at SET DEFAULT pg_catalog.now();
+DROP TRIGGER IF EXISTS write_log ON zentry_notify.notification_log;
+CREATE TRIGGER write_log INSTEAD OF INSERT OR UPDATE OR DELETE ON zentry_notify.notification_log
+    FOR EACH ROW EXECUTE FUNCTION zentry_notify.write_log();
+
+-- The view alone has no index for the newest of a webhook or an event type: delivery_log has one run of ids for each pair of these, and this goes
+-- from run to run. What failed or waits has indexes of its own. The text is put together from constants, so that each question has its own plan.
+CREATE OR REPLACE FUNCTION zentry_notify.log_ids(
+    webhook_ids bigint[], event_type text, status text, before_id bigint, after_id bigint, most bigint) RETURNS SETOF bigint
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    direction text := CASE WHEN after_id IS NULL THEN 'DESC' ELSE 'ASC' END;
+    page      text := format('l.id < $4 AND l.id > $5 ORDER BY l.id %s LIMIT $6', direction);
+    which     text := concat_ws(' AND ', CASE WHEN webhook_ids IS NOT NULL THEN 'l.webhook_integration_id = ANY ($1)' END,
+                                CASE WHEN event_type IS NOT NULL THEN 'l.event_type = $2' END,
+                                CASE status WHEN 'failed' THEN $q$l.status = 'failed'$q$ WHEN 'sent' THEN $q$l.status = 'sent'$q$
+                                            WHEN 'pending' THEN $q$l.status = 'pending'$q$ WHEN 'retry' THEN $q$l.status = 'retry'$q$ END, '');
+    -- Which runs there are.
+    runs      text := CASE
+        WHEN webhook_ids IS NULL THEN
+            'WITH RECURSIVE lane (id) AS (
+                 SELECT (SELECT d.webhook_integration_id FROM zentry_notify.delivery d ORDER BY d.webhook_integration_id LIMIT 1)
+                  UNION ALL
+                 SELECT (SELECT d.webhook_integration_id FROM zentry_notify.delivery d WHERE d.webhook_integration_id > lane.id
+                          ORDER BY d.webhook_integration_id LIMIT 1)
+                   FROM lane WHERE lane.id IS NOT NULL),
+             run (webhook_id, event_type) AS (SELECT lane.id, $2 FROM lane WHERE lane.id IS NOT NULL)'
+        WHEN event_type IS NULL THEN
+            'WITH RECURSIVE run (webhook_id, event_type) AS (
+                 SELECT w.id, (SELECT d.event_type::text FROM zentry_notify.delivery d WHERE d.webhook_integration_id = w.id
+                                ORDER BY d.webhook_integration_id, d.event_type LIMIT 1)
+                   FROM unnest($1) AS w (id)
+                  UNION ALL
+                 SELECT run.webhook_id, (SELECT d.event_type::text FROM zentry_notify.delivery d
+                                          WHERE d.webhook_integration_id = run.webhook_id AND d.event_type > run.event_type
+                                          ORDER BY d.webhook_integration_id, d.event_type LIMIT 1)
+                   FROM run WHERE run.event_type IS NOT NULL)'
+        ELSE 'WITH run (webhook_id, event_type) AS (SELECT w.id, $2 FROM unnest($1) AS w (id))' END;
+BEGIN
+    IF status IN ('pending', 'retry', 'failed') OR webhook_ids IS NULL AND event_type IS NULL THEN
+        RETURN QUERY EXECUTE format('SELECT l.id FROM zentry_notify.notification_log l WHERE %s %s', which, page)
+               USING webhook_ids, event_type, status, coalesce(before_id, 9223372036854775807), coalesce(after_id, -9223372036854775808), most;
+        RETURN;
+    END IF;
+    RETURN QUERY EXECUTE format($q$%1$s
+        SELECT l.id
+          FROM (SELECT l.id
+                  FROM run
+                  CROSS JOIN LATERAL (SELECT l.id FROM zentry_notify.delivery l
+                                       WHERE l.webhook_integration_id = run.webhook_id AND l.event_type = run.event_type
+                                         AND ($3 IS NULL OR l.status = 's') AND %2$s) l
+                 UNION ALL
+                (SELECT l.id FROM zentry_notify.legacy_delivery l WHERE l.status IN ('sent', 'failed') AND %3$s %2$s)
+                 UNION ALL
+                (SELECT l.id FROM zentry_notify.legacy_delivery l WHERE l.status IN ('pending', 'retry') AND %3$s %2$s)) l
+         ORDER BY l.id %4$s LIMIT $6$q$, runs, page, which, direction)
+           USING webhook_ids, event_type, status, coalesce(before_id, 9223372036854775807), coalesce(after_id, -9223372036854775808), most;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.log_ids(bigint[], text, text, bigint, bigint, bigint) IS
+    'Ids of the newest deliveries of these webhooks, this event type and status (null: all) below before_id; or with after_id, of the oldest above it';
+
+CREATE OR REPLACE FUNCTION @extschema@.zentry_logs(
+    webhook_id bigint DEFAULT NULL, event_type text DEFAULT NULL, status text DEFAULT NULL, before_id bigint DEFAULT NULL, most integer DEFAULT 20)
+    RETURNS SETOF zentry_notify.logs
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    ids bigint[];
+BEGIN
+    IF status <> ALL ('{pending,retry,sent,failed}') THEN
+        RAISE EXCEPTION 'unknown status "%"', left(status, 20) USING ERRCODE = 'invalid_parameter_value', COLUMN = 'status',
+            HINT = 'It is pending, retry, sent or failed; null: all of them.';
+    END IF;
+    IF most IS NULL OR most NOT BETWEEN 1 AND 1000 THEN
+        RAISE EXCEPTION 'most must be 1 to 1000, not %', coalesce(most::text, 'null') USING ERRCODE = 'invalid_parameter_value', COLUMN = 'most',
+            HINT = 'For more than that, ask again with before_id: the last id that came.';
+    END IF;
+    ids := ARRAY(SELECT zentry_notify.log_ids(CASE WHEN webhook_id IS NOT NULL THEN ARRAY[webhook_id] END, event_type, status, before_id, NULL, most));
+    RETURN QUERY SELECT l.* FROM zentry_notify.logs l WHERE l.id = ANY (ids) ORDER BY l.id DESC;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.zentry_logs(bigint, text, text, bigint, integer) IS
+    'The newest deliveries, of one webhook, event type or status (null: all), before the given id; by an index, however long the log is';

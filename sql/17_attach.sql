@@ -1,0 +1,109 @@
+-- Which tables fire what. src/attach/ does it.
+--
+-- These functions run with the rights of who calls them, so that PostgreSQL itself judges the role that calls: what SET ROLE or the
+-- session's user may do says nothing where a function of somebody else runs, in a REINDEX by a superuser for instance. Our own tables,
+-- on which nobody has a privilege, they write as the extension's owner.
+
+CREATE OR REPLACE FUNCTION zentry_notify.owns(relation regclass) RETURNS boolean
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT bool_and(pg_has_role(c.relowner, 'USAGE'))
+      FROM pg_class c
+     WHERE c.oid = coalesce((SELECT t.oid FROM pg_class t WHERE t.oid = relation), 'zentry_notify.event_source'::regclass)
+$$;
+COMMENT ON FUNCTION zentry_notify.owns(regclass) IS 'Whether the current role owns the table, as PostgreSQL means it; what is left of a dropped table belongs to the owner of the extension';
+
+CREATE OR REPLACE FUNCTION zentry_notify.require_owner(relation regclass) RETURNS void
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF NOT zentry_notify.owns(relation) THEN
+        RAISE EXCEPTION 'must be owner of table %', relation USING ERRCODE = 'insufficient_privilege',
+            HINT = 'Let the table''s owner or a superuser do it.';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.require_owner(regclass) IS 'An error unless the current role owns the table';
+
+-- Zentry's own tables, as its Django migrations make them.
+CREATE OR REPLACE VIEW zentry_notify.zentry_source AS
+SELECT *
+  FROM (VALUES
+    ('task_completed', 'public.tasks_task',
+     '{"task_id": "id", "task_title": "title", "task_description": "description",
+       "user_name": {"from": "public.users_user", "match": "id", "key": "assigned_to_id", "column": "username"},
+       "user_id": "assigned_to_id",
+       "project_name": {"from": "public.tasks_project", "match": "id", "key": "project_id", "column": "name"},
+       "project_id": "project_id", "points": "experience_reward", "completed_at": "completed_at"}'::jsonb,
+     '{"project": "project_id"}'::jsonb,
+     NULL::jsonb,
+     -- For people: the trigger asks, by what stands under transition and progress.
+     'NEW.status = ''completed''', '(NEW.status = ''completed'') AND (OLD.status = ''completed'') IS NOT TRUE', NULL,
+     'milestone_reached', '{"column": "status", "to": "completed"}'::jsonb, 1),
+    ('badge_earned', 'public.achievements_userbadge',
+     '{"badge_id": "badge_id",
+       "badge_name": {"from": "public.achievements_badge", "match": "id", "key": "badge_id", "column": "name"},
+       "badge_description": {"from": "public.achievements_badge", "match": "id", "key": "badge_id", "column": "description"},
+       "user_name": {"from": "public.users_user", "match": "id", "key": "user_id", "column": "username"},
+       "user_id": "user_id", "earned_at": "earned_at"}',
+     '{"person": "user_id", "projects": [
+        {"from": "public.tasks_project", "match": "created_by_id", "column": "id"},
+        {"from": "public.tasks_project_members", "match": "user_id", "column": "project_id"},
+        {"from": "public.tasks_task", "match": "assigned_to_id", "column": "project_id"}]}',
+     NULL, 'true', NULL, NULL, NULL, NULL, 2),
+    ('project_created', 'public.tasks_project',
+     '{"project_id": "id", "project_name": "name", "project_description": "description",
+       "user_name": {"from": "public.users_user", "match": "id", "key": "created_by_id", "column": "username"},
+       "user_id": "created_by_id", "created_at": "created_at"}',
+     '{"all": true}', NULL, 'true', NULL, NULL, NULL, NULL, 3),
+    ('milestone_reached', 'public.tasks_task',
+     '{"project_id": "project_id",
+       "project_name": {"from": "public.tasks_project", "match": "id", "key": "project_id", "column": "name"},
+       "user_id": {"from": "public.tasks_project", "match": "id", "key": "project_id", "column": "created_by_id"},
+       "user_name": {"from": "public.users_user", "match": "id", "column": "username",
+                     "key": {"from": "public.tasks_project", "match": "id", "key": "project_id", "column": "created_by_id"}}}',
+     '{"project": "project_id"}',
+     '{"group": "project_id", "status": "status", "done": "completed"}',
+     NULL, NULL, 'OLD.status IS DISTINCT FROM ''completed''', NULL, NULL, 4),
+    ('daily_streak', 'public.users_user',
+     '{"user_name": "username", "user_id": "id", "streak_days": "current_streak",
+       "streak_type": {"value": "Daily task completion"}}',
+     '{"person": "user_id", "projects": [
+        {"from": "public.tasks_project", "match": "created_by_id", "column": "id"},
+        {"from": "public.tasks_project_members", "match": "user_id", "column": "project_id"},
+        {"from": "public.tasks_task", "match": "assigned_to_id", "column": "project_id"}]}',
+     NULL, NULL, 'NEW.current_streak > OLD.current_streak', NULL, NULL, '{"column": "current_streak", "rises": true}', 5)
+  ) AS s (event_type, relation, columns, audience, progress, insert_when, update_when, delete_when, rider, transition, place);
+COMMENT ON VIEW zentry_notify.zentry_source IS 'How Zentry''s own tables become events; zentry_attach() puts it to work';
+
+COMMENT ON COLUMN zentry_notify.zentry_source.event_type IS 'The event';
+COMMENT ON COLUMN zentry_notify.zentry_source.relation IS 'Zentry''s table';
+COMMENT ON COLUMN zentry_notify.zentry_source.columns IS 'As event_source.columns';
+COMMENT ON COLUMN zentry_notify.zentry_source.audience IS 'As event_source.audience';
+COMMENT ON COLUMN zentry_notify.zentry_source.progress IS 'As event_source.progress';
+COMMENT ON COLUMN zentry_notify.zentry_source.insert_when IS 'When the insert trigger tells of a write, in words for people; null: there is none';
+COMMENT ON COLUMN zentry_notify.zentry_source.update_when IS 'When the update trigger tells of a write, in words for people; null: there is none';
+COMMENT ON COLUMN zentry_notify.zentry_source.delete_when IS 'When the delete trigger tells of a write, in words for people; null: there is none';
+COMMENT ON COLUMN zentry_notify.zentry_source.rider IS 'Another event of the table that these triggers serve too';
+COMMENT ON COLUMN zentry_notify.zentry_source.transition IS 'As event_source.transition';
+COMMENT ON COLUMN zentry_notify.zentry_source.place IS 'In which order they are attached';
+
+CREATE OR REPLACE FUNCTION @extschema@.zentry_attach() RETURNS TABLE (event_type text, relation text, state text)
+    LANGUAGE c AS 'MODULE_PATHNAME', 'zentry_attach_all_wrapper';
+COMMENT ON FUNCTION @extschema@.zentry_attach() IS
+    'Puts the triggers of the five events on Zentry''s own tables, whichever exist and fit, and mends what was suspended there and on all that was attached by hand; returns what became of each. Tables of other owners are left as they are';
+
+CREATE OR REPLACE FUNCTION @extschema@.zentry_attach(
+    event_type text, relation regclass, columns jsonb DEFAULT '{}', condition text DEFAULT NULL, operation text DEFAULT NULL,
+    audience jsonb DEFAULT NULL, done text DEFAULT NULL) RETURNS TABLE (item text, value text)
+    LANGUAGE c AS 'MODULE_PATHNAME', 'zentry_attach_wrapper';
+COMMENT ON FUNCTION @extschema@.zentry_attach(text, regclass, jsonb, text, text, jsonb, text) IS
+    'Lets a table fire an event, and returns what was made of it. columns: where the data come from ("key": column, path along foreign keys, SQL expression, look-up, constant, or null for none), for what is not guessed by usual names; condition: SQL over OLD and NEW; operation: insert, update, delete; audience: who hears; done: the status that means completed';
+
+CREATE OR REPLACE FUNCTION @extschema@.zentry_detach(relation regclass, event_type text DEFAULT NULL) RETURNS void
+    LANGUAGE c AS 'MODULE_PATHNAME', 'zentry_detach_wrapper';
+COMMENT ON FUNCTION @extschema@.zentry_detach(regclass, text) IS 'Takes our triggers off a table, or (event_type) those of one event: it fires that no more. Needs the table''s owner';
+
+CREATE OR REPLACE FUNCTION @extschema@.zentry_omit(event_type text, relation regclass, keys text[]) RETURNS void
+    LANGUAGE c AS 'MODULE_PATHNAME', 'zentry_omit_wrapper';
+COMMENT ON FUNCTION @extschema@.zentry_omit(text, regclass, text[]) IS 'Says which keys of an event''s data, such as {task_description}, are left out for everybody: their columns are not read for it. Needs the table''s owner';

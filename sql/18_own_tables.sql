@@ -1,0 +1,134 @@
+-- Triggers on our own tables that are no rules: who is told of changes, and what restored, replicated and truncated rows come to.
+
+-- Every session and the worker keep the configuration in memory; these tell them to look again.
+DO $$
+DECLARE
+    configured pg_catalog.regclass;
+BEGIN
+    FOREACH configured IN ARRAY '{zentry_notify.webhook,zentry_notify.webhook_secret,zentry_notify.event_source,zentry_notify.event_type,zentry_notify.event_wording}'::pg_catalog.regclass[]
+    LOOP
+        EXECUTE pg_catalog.format('DROP TRIGGER IF EXISTS configuration_changed ON %s', configured);
+        EXECUTE pg_catalog.format('CREATE TRIGGER configuration_changed AFTER INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW EXECUTE FUNCTION zentry_notify.configuration_changed()', configured);
+        EXECUTE pg_catalog.format('ALTER TABLE %s ENABLE ALWAYS TRIGGER configuration_changed', configured);
+        EXECUTE pg_catalog.format('DROP TRIGGER IF EXISTS configuration_emptied ON %s', configured);
+        EXECUTE pg_catalog.format('CREATE TRIGGER configuration_emptied AFTER TRUNCATE ON %s FOR EACH STATEMENT EXECUTE FUNCTION zentry_notify.configuration_changed()', configured);
+        EXECUTE pg_catalog.format('ALTER TABLE %s ENABLE ALWAYS TRIGGER configuration_emptied', configured);
+    END LOOP;
+END
+$$;
+
+-- While a dump is restored by several jobs, the worker may count what it sends before the dump's own row is there.
+CREATE OR REPLACE FUNCTION zentry_notify.add_count() RETURNS trigger
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    INSERT INTO zentry_notify.webhook_count AS n VALUES (NEW.*)
+    ON CONFLICT (webhook_integration_id) DO UPDATE
+       SET sent = n.sent + EXCLUDED.sent, failed = n.failed + EXCLUDED.failed,
+           last_sent_at = greatest(n.last_sent_at, EXCLUDED.last_sent_at),
+           last_failed_at = greatest(n.last_failed_at, EXCLUDED.last_failed_at),
+           last_error = coalesce(n.last_error, EXCLUDED.last_error);
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.add_count() IS 'Trigger: a restored count is added to what the worker has counted meanwhile';
+
+-- The worker counts as the agent, and the trigger's own INSERT is not for the trigger.
+DROP TRIGGER IF EXISTS add_count ON zentry_notify.webhook_count;
+CREATE TRIGGER add_count BEFORE INSERT ON zentry_notify.webhook_count
+    FOR EACH ROW WHEN (current_user OPERATOR(pg_catalog.<>) 'zentry_notify_agent' AND pg_catalog.pg_trigger_depth() OPERATOR(pg_catalog.=) 0)
+    EXECUTE FUNCTION zentry_notify.add_count();
+
+-- A dump's events without its cursor look as if they were still to be routed.
+CREATE OR REPLACE FUNCTION zentry_notify.await_cursor() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    UPDATE zentry_notify.route_cursor c SET restored = 'awaited' WHERE c.restored = 'no';
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.await_cursor() IS 'Trigger: events that a dump brings are not routed before its cursor is here';
+
+DROP TRIGGER IF EXISTS await_cursor ON zentry_notify.event;
+CREATE TRIGGER await_cursor BEFORE INSERT ON zentry_notify.event
+    FOR EACH STATEMENT WHEN (NOT pg_catalog.current_setting('check_function_bodies')::pg_catalog.bool)
+    EXECUTE FUNCTION zentry_notify.await_cursor();
+
+CREATE OR REPLACE FUNCTION zentry_notify.restore_cursor() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    DELETE FROM zentry_notify.route_cursor;
+    NEW.restored := 'yes';
+    RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.restore_cursor() IS 'Trigger: a dump''s cursor takes the place of the one that is there';
+
+DROP TRIGGER IF EXISTS restore_cursor ON zentry_notify.route_cursor;
+CREATE TRIGGER restore_cursor BEFORE INSERT ON zentry_notify.route_cursor
+    FOR EACH ROW WHEN (current_user OPERATOR(pg_catalog.<>) 'zentry_notify_agent') EXECUTE FUNCTION zentry_notify.restore_cursor();
+
+-- What another server's worker keeps for itself says nothing here, and would be sent a second time.
+CREATE OR REPLACE FUNCTION zentry_notify.drop_replicated() RETURNS trigger
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$ BEGIN RETURN NULL; END $$;
+COMMENT ON FUNCTION zentry_notify.drop_replicated() IS 'Trigger: what logical replication brings of events, deliveries and counters is not stored';
+
+-- ENABLE TRIGGER ALL, as pg_restore --disable-triggers says in the end, takes REPLICA away; the condition stays.
+DO $$
+DECLARE
+    kept pg_catalog.regclass;
+BEGIN
+    FOREACH kept IN ARRAY '{zentry_notify.event,zentry_notify.event_detail,zentry_notify.delivery,zentry_notify.route_cursor,zentry_notify.legacy_delivery,zentry_notify.webhook_circuit,zentry_notify.webhook_count,zentry_notify.delivery_stat,zentry_notify.project_progress}'::pg_catalog.regclass[]
+    LOOP
+        EXECUTE pg_catalog.format('DROP TRIGGER IF EXISTS drop_replicated ON %s', kept);
+        EXECUTE pg_catalog.format('CREATE TRIGGER drop_replicated BEFORE INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW WHEN (pg_catalog.current_setting(''session_replication_role'') OPERATOR(pg_catalog.=) ''replica'') EXECUTE FUNCTION zentry_notify.drop_replicated()', kept);
+        EXECUTE pg_catalog.format('ALTER TABLE %s ENABLE REPLICA TRIGGER drop_replicated', kept);
+    END LOOP;
+END
+$$;
+
+-- Numbers that come again would be taken for what had them before: by the worker for what it has in hand, by the cursor, by receivers.
+CREATE OR REPLACE FUNCTION zentry_notify.keep_numbering() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF TG_TABLE_NAME = 'webhook' THEN
+        EXECUTE format('ALTER SEQUENCE zentry_notify.webhook_integration_id_seq START WITH %s',
+                       coalesce(pg_sequence_last_value('zentry_notify.webhook_integration_id_seq'), 0) + 1);
+        DELETE FROM zentry_notify.webhook_secret;
+        DELETE FROM zentry_notify.webhook_circuit;
+        DELETE FROM zentry_notify.webhook_count;
+        DELETE FROM zentry_notify.delivery_stat;
+        DELETE FROM zentry_notify.event_wording w WHERE w.webhook_integration_id IS NOT NULL;
+    ELSIF TG_TABLE_NAME = 'delivery' THEN
+        EXECUTE format('ALTER SEQUENCE zentry_notify.delivery_id_seq START WITH %s',
+                       coalesce(pg_sequence_last_value('zentry_notify.delivery_id_seq'), 0) + 1);
+    ELSIF TG_TABLE_NAME = 'event' THEN
+        EXECUTE format('ALTER SEQUENCE zentry_notify.event_id_seq START WITH %s',
+                       coalesce(pg_sequence_last_value('zentry_notify.event_id_seq'), 0) + 1);
+        -- There is nothing left to send of these.
+        DELETE FROM zentry_notify.delivery d WHERE d.status IN ('p', 'r');
+    ELSIF TG_TABLE_NAME = 'event_source' THEN
+        EXECUTE format('ALTER SEQUENCE zentry_notify.event_source_id_seq START WITH %s',
+                       coalesce(pg_sequence_last_value('zentry_notify.event_source_id_seq'), 0) + 1);
+        DELETE FROM zentry_notify.project_progress;
+    END IF;
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.keep_numbering() IS 'Trigger: TRUNCATE ... RESTART IDENTITY goes on above the numbers that were given, and what belongs to the rows goes with them';
+
+DO $$
+DECLARE
+    numbered pg_catalog.regclass;
+BEGIN
+    FOREACH numbered IN ARRAY '{zentry_notify.webhook,zentry_notify.event,zentry_notify.delivery,zentry_notify.event_source}'::pg_catalog.regclass[]
+    LOOP
+        EXECUTE pg_catalog.format('DROP TRIGGER IF EXISTS keep_numbering ON %s', numbered);
+        EXECUTE pg_catalog.format('CREATE TRIGGER keep_numbering BEFORE TRUNCATE ON %s FOR EACH STATEMENT EXECUTE FUNCTION zentry_notify.keep_numbering()', numbered);
+    END LOOP;
+END
+$$;

@@ -1,0 +1,91 @@
+-- The integrations of the application's own notifications, taken over.
+
+-- Reading is the caller's, with their rights, and of plain tables with plain types alone: a view, a type's cast, or a policy would run
+-- its author's code with those rights.
+CREATE OR REPLACE FUNCTION @extschema@.zentry_import_integrations(source regclass DEFAULT NULL)
+    RETURNS TABLE (id bigint, name text, state text, reason text)
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+    first_user_type CONSTANT oid := 16384; -- FirstNormalObjectId: those below come with PostgreSQL
+    wanted   CONSTANT name[] := '{id,name,webhook_type,webhook_url,project_id,created_by_id,event_types,is_active,created_at}';
+    relation regclass := coalesce(source, to_regclass('public.notifications_webhookintegration'));
+    known    name[];
+    foreign_type text;
+    old      record;
+BEGIN
+    IF relation IS NULL THEN
+        RAISE EXCEPTION 'there is no table public.notifications_webhookintegration' USING ERRCODE = 'undefined_table',
+            HINT = 'If the application has its integrations elsewhere: SELECT * FROM zentry_import_integrations(''schema.table'');';
+    END IF;
+    IF (SELECT c.relkind FROM pg_class c WHERE c.oid = relation) NOT IN ('r', 'p') THEN
+        RAISE EXCEPTION '% is not a table', relation USING ERRCODE = 'wrong_object_type',
+            HINT = 'Copy what it shows into one: CREATE TABLE integrations AS SELECT ...';
+    END IF;
+    IF row_security_active(relation) THEN
+        RAISE EXCEPTION '% has row security', relation USING ERRCODE = 'insufficient_privilege',
+            HINT = 'Let its owner or a superuser do it, or copy the rows into a table without.';
+    END IF;
+    SELECT array_agg(a.attname ORDER BY a.attnum),
+           min(format('%s of type %s', a.attname, format_type(a.atttypid, a.atttypmod))) FILTER (WHERE a.atttypid >= first_user_type)
+      INTO known, foreign_type
+      FROM pg_attribute a WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped AND a.attname = ANY (wanted);
+    IF NOT wanted <@ coalesce(known, '{}') THEN
+        RAISE EXCEPTION '% lacks the columns %', relation, (SELECT string_agg(w, ', ') FROM unnest(wanted) w WHERE w <> ALL (coalesce(known, '{}')))
+            USING ERRCODE = 'undefined_column', HINT = 'They are those of Zentry''s model WebhookIntegration.';
+    END IF;
+    IF foreign_type IS NOT NULL THEN
+        RAISE EXCEPTION 'column % of % is of no type of PostgreSQL', foreign_type, relation USING ERRCODE = 'datatype_mismatch',
+            HINT = 'Copy the rows into a table with plain types: CREATE TABLE integrations AS SELECT ...';
+    END IF;
+    FOR old IN EXECUTE format('SELECT to_jsonb(t) AS entry FROM (SELECT %s FROM %s) AS t ORDER BY t.id',
+                              (SELECT string_agg(quote_ident(w), ', ') FROM unnest(wanted) w), relation) LOOP
+        RETURN QUERY SELECT * FROM zentry_notify.import_integration(old.entry);
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.zentry_import_integrations(regclass) IS
+    'Takes over the rows of notifications_webhookintegration (or of another table with its columns) under their ids; each is imported, there already, or refused, with the reason. May be repeated';
+
+CREATE OR REPLACE FUNCTION zentry_notify.import_integration(entry jsonb) RETURNS TABLE (id bigint, name text, state text, reason text)
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+    old  zentry_notify.webhook_integration;
+    same zentry_notify.webhook_integration;
+    hint text;
+BEGIN
+    id := entry ->> 'id';
+    name := entry ->> 'name';
+    BEGIN
+        old := jsonb_populate_record(NULL::zentry_notify.webhook_integration, entry);
+        SELECT w.* INTO same FROM zentry_notify.webhook_integration w WHERE w.id = old.id;
+        IF FOUND THEN
+            -- Changed since or not, it is the same if it was made at the same moment.
+            state := CASE WHEN same.created_at = old.created_at THEN 'there already' ELSE 'refused' END;
+            reason := CASE WHEN same.created_at <> old.created_at
+                           THEN format('its id is that of webhook "%s", which was registered here; register it by zentry_register_webhook', same.name) END;
+            RETURN NEXT;
+            RETURN;
+        END IF;
+        INSERT INTO zentry_notify.webhook_integration AS w
+               (id, name, webhook_type, webhook_url, project_id, created_by_id, event_types, is_active, created_at)
+        VALUES (old.id, old.name, old.webhook_type, old.webhook_url, old.project_id, old.created_by_id, old.event_types,
+                coalesce(old.is_active, true), coalesce(old.created_at, now()));
+        -- Ids given from now on must not be those that were taken over.
+        PERFORM setval(s.sequence, old.id) FROM pg_get_serial_sequence('zentry_notify.webhook', 'id') AS s (sequence)
+          WHERE old.id > coalesce(pg_sequence_last_value(s.sequence::regclass), 0);
+        state := 'imported';
+        reason := CASE WHEN old.event_types = '[]' THEN 'it hears nothing: its list of event types is empty' END;
+    EXCEPTION WHEN data_exception OR integrity_constraint_violation OR invalid_parameter_value OR object_not_in_prerequisite_state
+                OR insufficient_privilege THEN
+        GET STACKED DIAGNOSTICS reason = MESSAGE_TEXT, hint = PG_EXCEPTION_HINT;
+        reason := concat_ws('; ', reason, nullif(hint, ''));
+        state := 'refused';
+    END;
+    RETURN NEXT;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.import_integration(jsonb) IS 'Takes over one integration, a row of the application''s table as JSON';

@@ -1,0 +1,101 @@
+-- What messages say: types and wordings put together, and the rules for both.
+
+CREATE OR REPLACE VIEW zentry_notify.event_definition AS
+WITH type AS (
+    SELECT t.name, pg_catalog.jsonb_strip_nulls(pg_catalog.to_jsonb(t) - '{built_in,created_at,sample}'::pg_catalog.text[]) AS definition
+      FROM zentry_notify.event_type t),
+wording AS (
+    SELECT w.event_type, w.webhook_integration_id,
+           pg_catalog.jsonb_strip_nulls(pg_catalog.to_jsonb(w) - '{id,event_type,webhook_integration_id,created_at}'::pg_catalog.text[]) AS words
+      FROM zentry_notify.event_wording w),
+everybody AS (
+    SELECT t.name, t.definition || coalesce(w.words, '{}') AS definition
+      FROM type t LEFT JOIN wording w ON w.event_type = t.name AND w.webhook_integration_id IS NULL)
+SELECT e.name AS event_type, NULL::bigint AS webhook_integration_id, e.definition
+  FROM everybody e
+UNION ALL
+SELECT e.name, w.webhook_integration_id, e.definition || w.words
+  FROM everybody e JOIN wording w ON w.event_type = e.name AND w.webhook_integration_id IS NOT NULL;
+COMMENT ON VIEW zentry_notify.event_definition IS 'What the messages of each event say, with the wording of the installation and of integrations put in';
+COMMENT ON COLUMN zentry_notify.event_definition.event_type IS 'The event';
+COMMENT ON COLUMN zentry_notify.event_definition.webhook_integration_id IS 'The integration that has a wording of its own; null: what the others say';
+COMMENT ON COLUMN zentry_notify.event_definition.definition IS 'name, title, text, fields, colour, emoji, footer, time_key';
+
+CREATE OR REPLACE FUNCTION zentry_notify.sample_event(event_type text) RETURNS jsonb
+    LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
+AS $$
+    SELECT coalesce(t.sample, zentry_notify.placeholder_event(d.definition))
+      FROM zentry_notify.event_type t
+      JOIN zentry_notify.event_definition d ON d.event_type = t.name AND d.webhook_integration_id IS NULL
+     WHERE t.name = sample_event.event_type
+$$;
+COMMENT ON FUNCTION zentry_notify.sample_event(text) IS
+    'The event''s sample, or words in the place of data if it has none; null for an unknown type';
+
+CREATE OR REPLACE FUNCTION zentry_notify.event_keys(event_type text) RETURNS text[]
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
+AS $$
+    SELECT array_agg(DISTINCT key ORDER BY key)
+      FROM (SELECT jsonb_object_keys(t.sample) FROM zentry_notify.event_type t
+             WHERE t.name = event_keys.event_type AND jsonb_typeof(t.sample) = 'object'
+             UNION ALL
+            SELECT jsonb_object_keys(s.columns) FROM zentry_notify.event_source s WHERE s.event_type = event_keys.event_type) AS known (key)
+$$;
+COMMENT ON FUNCTION zentry_notify.event_keys(text) IS 'The keys that the event''s data have, as its sample and its sources say; null: nothing is known';
+
+CREATE OR REPLACE FUNCTION zentry_notify.check_event_type() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF NEW.name IS NULL OR NEW.name !~ '^[a-z][a-z0-9_]{0,39}$' OR NEW.name IN ('test', 'project_progress') THEN
+        RAISE EXCEPTION 'an event type cannot have the name "%"', coalesce(NEW.name, '(null)')
+            USING ERRCODE = 'invalid_parameter_value', COLUMN = 'name',
+                  HINT = 'A name has up to 40 small letters, digits and underscores and begins with a letter, such as release_published. "test" and "project_progress" are taken.';
+    END IF;
+    IF jsonb_typeof(NEW.sample) <> 'object' THEN
+        RAISE EXCEPTION 'the sample of event type "%" must be a JSON object', NEW.name
+            USING ERRCODE = 'invalid_parameter_value', COLUMN = 'sample', HINT = 'For example {"release_name": "2.0"}.';
+    END IF;
+    PERFORM zentry_notify.check_definition(jsonb_strip_nulls(to_jsonb(NEW) - '{built_in,created_at,sample}'::text[]), NEW.sample,
+        ARRAY(SELECT jsonb_object_keys(NEW.sample)
+              UNION SELECT jsonb_object_keys(s.columns) FROM zentry_notify.event_source s WHERE s.event_type = NEW.name));
+    RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.check_event_type() IS 'Trigger: the rules of a row of event_type';
+
+CREATE OR REPLACE FUNCTION zentry_notify.check_event_wording() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    type zentry_notify.event_type;
+BEGIN
+    SELECT t.* INTO type FROM zentry_notify.event_type t WHERE t.name = NEW.event_type;
+    IF NOT FOUND AND NOT zentry_notify.is_restoring() THEN
+        RAISE EXCEPTION 'unknown event type "%"', NEW.event_type USING ERRCODE = 'foreign_key_violation',
+            HINT = 'SELECT zentry_register_event_type(name, title) adds one.';
+    END IF;
+    -- Of a type that is still to be restored, what there is to check.
+    IF type.name IS NULL THEN
+        type.name := NEW.event_type;
+        type.title := '';
+        type.text := '';
+        type.fields := '[]';
+        type.colour := '#808080';
+        type.emoji := '';
+    END IF;
+    PERFORM zentry_notify.check_definition(
+        jsonb_strip_nulls(to_jsonb(type) - '{built_in,created_at,sample}'::text[])
+          || jsonb_strip_nulls(to_jsonb(NEW) - '{id,event_type,webhook_integration_id,created_at}'::text[]),
+        type.sample, zentry_notify.event_keys(NEW.event_type));
+    RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.check_event_wording() IS 'Trigger: the rules of a row of event_wording';
+
+DROP TRIGGER IF EXISTS check_event_type ON zentry_notify.event_type;
+CREATE TRIGGER check_event_type BEFORE INSERT OR UPDATE ON zentry_notify.event_type
+    FOR EACH ROW EXECUTE FUNCTION zentry_notify.check_event_type();
+DROP TRIGGER IF EXISTS check_event_wording ON zentry_notify.event_wording;
+CREATE TRIGGER check_event_wording BEFORE INSERT OR UPDATE ON zentry_notify.event_wording
+    FOR EACH ROW EXECUTE FUNCTION zentry_notify.check_event_wording();

@@ -1,0 +1,167 @@
+-- Event types of users, wordings, previews; and the rows of the built-in types.
+
+INSERT INTO zentry_notify.event_type AS t (name, title, built_in, text, fields, colour, emoji, footer, time_key, sample)
+SELECT d.definition ->> 'name', d.definition ->> 'title', true, d.definition ->> 'text', d.definition -> 'fields', d.definition ->> 'colour',
+       d.definition ->> 'emoji', d.definition ->> 'footer', d.definition ->> 'time_key', d.sample
+  FROM zentry_notify.built_in_event_types() d
+ON CONFLICT (name) DO UPDATE
+   SET title = EXCLUDED.title, built_in = true, text = EXCLUDED.text, fields = EXCLUDED.fields, colour = EXCLUDED.colour,
+       emoji = EXCLUDED.emoji, footer = EXCLUDED.footer, time_key = EXCLUDED.time_key, sample = EXCLUDED.sample;
+
+CREATE OR REPLACE FUNCTION zentry_notify.require_event_type(event_type text) RETURNS zentry_notify.event_type
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
+AS $$
+DECLARE
+    type zentry_notify.event_type;
+BEGIN
+    SELECT t.* INTO type FROM zentry_notify.event_type t WHERE t.name = require_event_type.event_type;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'unknown event type "%"', left(coalesce(require_event_type.event_type, '(null)'), 50)
+            USING ERRCODE = 'invalid_parameter_value',
+                  HINT = format('The event types are %s.', (SELECT string_agg(t.name, ', ' ORDER BY t.name) FROM zentry_notify.event_type t));
+    END IF;
+    RETURN type;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.require_event_type(text) IS 'The event type, or an error that names those that there are';
+
+CREATE OR REPLACE FUNCTION @extschema@.zentry_register_event_type(
+    name text, title text, text text DEFAULT NULL, fields json DEFAULT NULL, colour text DEFAULT NULL, emoji text DEFAULT NULL,
+    footer text DEFAULT NULL, time_key text DEFAULT NULL, sample jsonb DEFAULT NULL) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
+AS $$
+#variable_conflict use_variable
+DECLARE
+    ordered jsonb := zentry_notify.ordered_fields(fields::text);
+BEGIN
+    IF title IS NULL THEN
+        RAISE EXCEPTION 'the title must not be null' USING ERRCODE = 'null_value_not_allowed', HINT = 'It is what the message is called, such as ''Release published''.';
+    END IF;
+    IF EXISTS (SELECT FROM zentry_notify.event_type t WHERE t.name = name AND t.built_in) THEN
+        IF time_key IS NOT NULL OR sample IS NOT NULL THEN
+            RAISE EXCEPTION 'a built-in event type keeps its time_key and its sample'
+                USING ERRCODE = 'feature_not_supported', HINT = 'Its words, colour and emoji can be changed.';
+        END IF;
+        PERFORM zentry_notify.put_wording(name, NULL, title, text, fields, colour, emoji, footer);
+        RETURN;
+    END IF;
+    PERFORM zentry_notify.check_length(name, 50, 'name'); -- an error of ours, not of the column's
+    -- Not ON CONFLICT: the rules would be looked at twice, and their warnings be said twice.
+    UPDATE zentry_notify.event_type t
+       SET title = title, text = coalesce(text, ''), fields = coalesce(ordered, '[]'), colour = coalesce(colour, '#808080'),
+           emoji = coalesce(emoji, ''), footer = footer, time_key = time_key, sample = sample
+     WHERE t.name = name;
+    IF NOT FOUND THEN
+        INSERT INTO zentry_notify.event_type (name, title, text, fields, colour, emoji, footer, time_key, sample)
+        VALUES (name, title, coalesce(text, ''), coalesce(ordered, '[]'), coalesce(colour, '#808080'), coalesce(emoji, ''),
+                footer, time_key, sample);
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.zentry_register_event_type(text, text, text, json, text, text, text, text, jsonb) IS
+    'Adds an event type, or replaces what one of that name says. title, text and the values of fields ({"name": "value"}) are templates over the event''s data. Of a built-in type it sets the installation''s wording';
+
+CREATE OR REPLACE FUNCTION @extschema@.zentry_unregister_event_type(name text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
+AS $$
+#variable_conflict use_variable
+DECLARE
+    type zentry_notify.event_type := zentry_notify.require_event_type(name);
+    used text;
+BEGIN
+    IF type.built_in THEN
+        RAISE EXCEPTION 'event type "%" is built in', name USING ERRCODE = 'wrong_object_type',
+            HINT = format('SELECT zentry_reset_event_type(%L) takes back what was changed of it.', name);
+    END IF;
+    SELECT string_agg(s.relation::text, ', ' ORDER BY s.relation::text) INTO used FROM zentry_notify.event_source s WHERE s.event_type = name;
+    IF used IS NOT NULL THEN
+        RAISE EXCEPTION 'event type "%" is what % fires', name, used USING ERRCODE = 'dependent_objects_still_exist',
+            HINT = format('Detach it first: SELECT zentry_detach(''...'', %L);', name);
+    END IF;
+    SELECT string_agg(format('%s ("%s")', w.id, w.name), ', ' ORDER BY w.id) INTO used FROM zentry_notify.webhook w WHERE w.event_types ? name;
+    IF used IS NOT NULL THEN
+        RAISE EXCEPTION 'webhooks subscribe to event type "%"', name USING ERRCODE = 'dependent_objects_still_exist',
+            DETAIL = format('They are %s.', used), HINT = 'Change their event_types first, with zentry_update_webhook.';
+    END IF;
+    DELETE FROM zentry_notify.event_wording w WHERE w.event_type = name;
+    DELETE FROM zentry_notify.event_type t WHERE t.name = name;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.zentry_unregister_event_type(text) IS 'Removes an event type that nothing fires and nobody names; what is in the log stays';
+
+CREATE OR REPLACE FUNCTION zentry_notify.put_wording(
+    event_type text, webhook_id bigint, title text, text text, fields json, colour text, emoji text, footer text) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_variable
+DECLARE
+    type    zentry_notify.event_type := zentry_notify.require_event_type(event_type);
+    ordered jsonb := zentry_notify.ordered_fields(fields::text);
+BEGIN
+    IF webhook_id IS NOT NULL AND NOT EXISTS (SELECT FROM zentry_notify.webhook w WHERE w.id = webhook_id) THEN
+        PERFORM zentry_notify.no_such_webhook(webhook_id);
+    END IF;
+    -- Not ON CONFLICT: the rules would be looked at twice, and their warnings be said twice.
+    UPDATE zentry_notify.event_wording w
+       SET title = coalesce(title, w.title), text = coalesce(text, w.text), fields = coalesce(ordered, w.fields),
+           colour = coalesce(colour, w.colour), emoji = coalesce(emoji, w.emoji), footer = coalesce(footer, w.footer)
+     WHERE w.event_type = type.name AND w.webhook_integration_id IS NOT DISTINCT FROM webhook_id;
+    IF NOT FOUND THEN
+        INSERT INTO zentry_notify.event_wording (event_type, webhook_integration_id, title, text, fields, colour, emoji, footer)
+        VALUES (type.name, webhook_id, title, text, ordered, colour, emoji, footer);
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.put_wording(text, bigint, text, text, json, text, text, text) IS 'Changes what is given of a wording and leaves the rest';
+
+CREATE OR REPLACE FUNCTION @extschema@.zentry_set_wording(
+    event_type text, webhook_id bigint DEFAULT NULL, title text DEFAULT NULL, text text DEFAULT NULL, fields json DEFAULT NULL,
+    colour text DEFAULT NULL, emoji text DEFAULT NULL, footer text DEFAULT NULL) RETURNS void
+    LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
+AS $$
+    SELECT zentry_notify.put_wording(event_type, webhook_id, title, text, fields, colour, emoji, footer)
+$$;
+COMMENT ON FUNCTION @extschema@.zentry_set_wording(text, bigint, text, text, json, text, text, text) IS
+    'Other words, colour or emoji for an event: in the messages of one webhook, or (null) of all. What is not given stays as it is';
+
+CREATE OR REPLACE FUNCTION @extschema@.zentry_reset_event_type(event_type text, webhook_id bigint DEFAULT NULL) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
+AS $$
+#variable_conflict use_variable
+DECLARE
+    type zentry_notify.event_type := zentry_notify.require_event_type(event_type);
+BEGIN
+    IF webhook_id IS NOT NULL AND NOT EXISTS (SELECT FROM zentry_notify.webhook w WHERE w.id = webhook_id) THEN
+        PERFORM zentry_notify.no_such_webhook(webhook_id);
+    END IF;
+    DELETE FROM zentry_notify.event_wording w
+     WHERE w.event_type = type.name AND w.webhook_integration_id IS NOT DISTINCT FROM webhook_id;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.zentry_reset_event_type(text, bigint) IS
+    'Takes back the wording that was set for an event: in the messages of one webhook, or (null) that of the installation';
+
+CREATE OR REPLACE FUNCTION @extschema@.zentry_preview(
+    event_type text, webhook_type text DEFAULT 'discord', data jsonb DEFAULT NULL, webhook_id bigint DEFAULT NULL) RETURNS jsonb
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
+AS $$
+#variable_conflict use_variable
+DECLARE
+    type       zentry_notify.event_type := zentry_notify.require_event_type(event_type);
+    definition jsonb;
+BEGIN
+    IF webhook_id IS NOT NULL THEN
+        SELECT zentry_notify.webhook_format(w.webhook_type, w.webhook_url) INTO webhook_type
+          FROM zentry_notify.webhook_integration w WHERE w.id = webhook_id;
+        IF NOT FOUND THEN
+            PERFORM zentry_notify.no_such_webhook(webhook_id);
+        END IF;
+    END IF;
+    SELECT d.definition INTO definition FROM zentry_notify.event_definition d
+     WHERE d.event_type = type.name AND (d.webhook_integration_id IS NULL OR d.webhook_integration_id = webhook_id)
+     ORDER BY d.webhook_integration_id NULLS LAST LIMIT 1;
+    RETURN zentry_notify.render_event(definition, left(webhook_type, 20), coalesce(data, zentry_notify.sample_event(type.name)));
+END
+$$;
+COMMENT ON FUNCTION @extschema@.zentry_preview(text, text, jsonb, bigint) IS
+    'The message of an event as it would be posted, of the sample or of given data, without sending it. webhook_type: discord, teams (an Adaptive Card for Workflows) or teams_connector (a MessageCard); with webhook_id: in the format and the wording of that webhook';

@@ -1,0 +1,431 @@
+//! The worker of a database: routes what was captured, sends what waits, writes down what became of it.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use pgrx::prelude::*;
+use webhook::endpoint::{EndpointKind, SecretUrl};
+use webhook::open_batch::OpenBatch;
+use webhook::schedule::{LaneId, RequestId, Scheduler, Tally};
+
+use super::claim::InMemory;
+use super::counters::Uncounted;
+use super::cursor::StoredCursor;
+use super::housekeeping::{self, Housekeeping};
+use super::lanes::{Lane, policy};
+use super::main::installation;
+use super::marks::Marks;
+use super::memory::{Buffers, Slack};
+use super::milestones::Ledger;
+use super::outcomes::Unrecorded;
+use super::queue::Queue;
+use super::route::Router;
+use super::trouble::Trouble;
+use super::wait::{self, Waiter};
+use super::wording::Wordings;
+use super::{database, signals};
+use crate::http::Http;
+use crate::settings;
+use crate::wake::{LaneSet, Registry, Slot, Work};
+
+/// Under steady writes the worker looks after each such pause instead of being woken by every commit: a signal costs the
+/// committing session as much as a tenth of a one-row update.
+const NAP: Duration = Duration::from_millis(1);
+/// How long a worker that has to leave waits for answers in flight.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// The same when somebody wants the database for themselves, and waits five seconds for it.
+const PATIENCE_WHEN_IN_THE_WAY: Duration = Duration::from_secs(2);
+/// How long a busy worker stays when other databases wait for its place.
+const SERVICE: Duration = Duration::from_secs(5);
+/// When other databases wait, a worker whose next request is further off leaves at once.
+const SHORT_WHILE: Duration = Duration::from_secs(1);
+/// How long no worker is started after one has found that zentry_notify.sending is off and has routed what there was. (Nobody
+/// tells when a database's own setting changes.)
+const HELD_BACK: Duration = Duration::from_secs(2);
+
+pub struct Worker {
+    pub(super) registry: &'static Registry,
+    pub(super) slot: &'static Slot,
+    pub(super) queue: Queue,
+    pub(super) scheduler: Scheduler,
+    /// Workers of the cluster, which share what Discord allows an address.
+    pub(super) workers: u32,
+    pub(super) wordings: Wordings,
+    pub(super) lanes: HashMap<LaneId, Lane>,
+    /// What this worker has switched off, and why. What was routed before may be written after.
+    pub(super) switched_off: HashMap<LaneId, Arc<str>>,
+    pub(super) marks: Marks,
+    /// Lanes of which nothing waits in the table.
+    pub(super) drained: HashSet<LaneId>,
+    pub(super) in_memory: InMemory,
+    pub(super) cursor: StoredCursor,
+    pub(super) router: Router,
+    /// Routed, and not written down.
+    pub(super) batch: OpenBatch,
+    pub(super) ledger: Ledger,
+    /// Deliveries of 0.2.0 may wait that have to go first.
+    pub(super) legacy_waits: bool,
+    pub(super) http: Http,
+    /// Kept for each host.
+    pub(super) idle_connections: usize,
+    pub(super) in_flight: HashMap<RequestId, (EndpointKind, SecretUrl)>,
+    pub(super) buffers: Buffers,
+    pub(super) unrecorded: Unrecorded,
+    pub(super) uncounted: Uncounted,
+    pub(super) housekeeping: Housekeeping,
+    /// Work that could not be done, to be tried again.
+    pub(super) postponed: Work,
+    pub(super) trouble: Trouble,
+    /// The extension's OID when this worker began.
+    pub(super) installation: pg_sys::Oid,
+    /// It was dropped since; another may be there.
+    pub(super) uninstalled: bool,
+    pub(super) worked_at: Instant,
+    /// Commits come faster than naps last.
+    pub(super) rushed: bool,
+    pub(super) slack: Slack,
+}
+
+impl Worker {
+    pub fn serve(registry: &'static Registry, slot: &'static Slot, installation: pg_sys::Oid) {
+        let started = Http::start(0).and_then(|http| {
+            let queue = database::transaction("zentry_notify: prepare", Queue::prepare)?;
+            Ok((http, queue))
+        });
+        let (http, queue) = match started {
+            Ok(started) => started,
+            Err(error) => {
+                // The launcher tries again, with growing pauses.
+                pgrx::ereport!(
+                    FATAL,
+                    PgSqlErrorCode::ERRCODE_CONFIG_FILE_ERROR,
+                    format!("zentry_notify: the worker could not start: {error}")
+                );
+            }
+        };
+        let seed = Timestamp::now().as_nanosecond() as u64;
+        let waiter = Waiter::new(Some(http.socket()), c"ZentryNotifyWorkerMain");
+        let mut worker = Worker {
+            registry,
+            slot,
+            queue,
+            scheduler: Scheduler::new(policy(registry.workers()), seed),
+            workers: registry.workers(),
+            wordings: Wordings::default(),
+            lanes: HashMap::new(),
+            switched_off: HashMap::new(),
+            marks: Marks::default(),
+            drained: HashSet::new(),
+            in_memory: InMemory::default(),
+            cursor: StoredCursor::default(),
+            router: Router::default(),
+            batch: OpenBatch::default(),
+            ledger: Ledger::default(),
+            legacy_waits: true,
+            http,
+            idle_connections: 0,
+            in_flight: HashMap::new(),
+            buffers: Buffers::default(),
+            unrecorded: Unrecorded::default(),
+            uncounted: Uncounted::default(),
+            housekeeping: Housekeeping::new(),
+            postponed: Work::ALL,
+            trouble: Trouble::default(),
+            installation,
+            uninstalled: false,
+            worked_at: Instant::now(),
+            rushed: false,
+            slack: Slack::default(),
+        };
+        if let Some(until) = registry.discord_parked_until() {
+            worker.scheduler.park_discord(until, Timestamp::now());
+        }
+        match worker.run(&waiter) {
+            Leaving::Idle => worker.say_when_due(),
+            Leaving::HeldBack => {
+                slot.pause_for(HELD_BACK);
+                slot.set_due(None);
+            }
+            // What it knew has to be found out again, if there is anything.
+            Leaving::SentAway | Leaving::Uninstalled => {
+                slot.add(&Work::ALL);
+            }
+        }
+    }
+
+    fn run(&mut self, waiter: &Waiter) -> Leaving {
+        let started = Instant::now();
+        let mut busy_at = started;
+        let mut leaving: Option<Instant> = None;
+        loop {
+            if let Some(patience) = self.has_to_leave(started.elapsed()) {
+                self.scheduler.drain();
+                let deadline = Instant::now() + patience;
+                leaving = Some(leaving.map_or(deadline, |earlier| earlier.min(deadline)));
+            }
+            if !settings::sending() {
+                self.scheduler.drain();
+                self.batch.hurry();
+            }
+            let turn = self.turn();
+            if leaving.is_some_and(|deadline| self.scheduler.in_flight() == 0 || deadline <= Instant::now()) {
+                self.finish();
+                return Leaving::SentAway;
+            }
+            match turn {
+                Turn::Again => {
+                    wait::check_for_interrupts();
+                    busy_at = Instant::now();
+                    continue;
+                }
+                Turn::Quiet => {}
+                Turn::Uninstalled => return Leaving::Uninstalled,
+            }
+            if !settings::sending() && self.scheduler.in_flight() == 0 && !self.trouble.is_on() {
+                self.finish();
+                return Leaving::HeldBack;
+            }
+            if self.scheduler.in_flight() == 0 && self.slack.is_due() {
+                self.buffers = Buffers::default();
+                self.slack.give_back();
+            }
+            if self.is_busy() {
+                busy_at = Instant::now();
+            }
+            let idle_for = busy_at.elapsed();
+            let others_wait = self.registry.others_wait();
+            if leaving.is_none()
+                && (idle_for >= settings::idle_timeout() || others_wait && !self.has_work_within(SHORT_WHILE))
+            {
+                self.finish();
+                return Leaving::Idle;
+            }
+            let stay = if others_wait {
+                SERVICE.saturating_sub(started.elapsed())
+            } else {
+                settings::idle_timeout().saturating_sub(idle_for)
+            };
+            let limit = leaving.map_or(stay, |deadline| {
+                deadline.saturating_duration_since(Instant::now())
+            });
+            self.wait(waiter, self.pause().map_or(limit, |pause| pause.min(limit)));
+        }
+    }
+
+    fn wait(&mut self, waiter: &Waiter, limit: Duration) {
+        if std::mem::take(&mut self.rushed) {
+            self.slot.set_looking(true);
+            waiter.wait(Some(limit.min(NAP)));
+            self.slot.set_looking(false);
+        } else {
+            waiter.wait(Some(limit));
+        }
+    }
+
+    /// Writes down all that is in memory alone, as far as the database takes it.
+    fn finish(&mut self) {
+        self.uncounted.hurry();
+        self.settle();
+        self.flush(true);
+    }
+
+    /// Somebody waits for it to leave.
+    pub(super) fn is_called_away(&self) -> bool {
+        signals::terminated() || self.slot.held_for().is_some()
+    }
+
+    /// How long it may still wait for answers, if it has to leave.
+    fn has_to_leave(&self, served: Duration) -> Option<Duration> {
+        let in_the_way = self.slot.held_for().map(|_| PATIENCE_WHEN_IN_THE_WAY);
+        let terminated = signals::terminated().then_some(PATIENCE);
+        // Nobody hurries: answers are waited for, so that nothing is sent twice.
+        let others_turn = self.registry.others_wait() && served >= SERVICE && self.unrecorded.is_empty();
+        in_the_way
+            .or(terminated)
+            .or(others_turn.then(settings::request_timeout))
+    }
+
+    /// Everything that can be done now.
+    fn turn(&mut self) -> Turn {
+        if signals::reload() {
+            self.reload();
+        }
+        self.share_discord();
+        self.hear_answers();
+        let mut work = self.slot.take();
+        self.marks.lower(work.lowest);
+        if !work.is_empty() {
+            self.rushed = self.worked_at.elapsed() < NAP;
+            self.worked_at = Instant::now();
+        }
+        if !self.trouble.is_on() {
+            work.merge(std::mem::take(&mut self.postponed));
+        }
+        match self.work(&work) {
+            Ok(()) => self.calm_down(),
+            Err(error) => {
+                self.postponed.merge(work);
+                self.met("reading the queue", error);
+            }
+        }
+        if self.uninstalled {
+            return Turn::Uninstalled;
+        }
+        self.dispatch();
+        // What was routed has left by now: writing it down holds up nothing.
+        self.flush(false);
+        let more = !self.postponed.is_empty() && !self.trouble.is_on();
+        if self.scheduler.has_changes() || self.slot.has_work() || more {
+            Turn::Again
+        } else {
+            Turn::Quiet
+        }
+    }
+
+    /// An error of the database, unless it comes of the extension's being gone.
+    pub(super) fn met(&mut self, what: &str, error: String) {
+        self.look_for_installation();
+        if !self.uninstalled {
+            self.trouble.met(what, error);
+            self.slot.set_refused(true);
+        }
+    }
+
+    pub(super) fn look_for_installation(&mut self) {
+        self.uninstalled =
+            installation().is_ok_and(|found| found.map(|found| found.oid) != Some(self.installation));
+    }
+
+    /// What a transaction is needed for.
+    fn work(&mut self, work: &Work) -> Result<(), String> {
+        if work.configuration {
+            self.read_configuration()?;
+            if self.uninstalled {
+                return Ok(());
+            }
+        }
+        if !work.lanes.is_empty() {
+            let noted = self.noted(&work.lanes);
+            noted.iter().for_each(|lane| drop(self.drained.remove(lane)));
+            self.scheduler.notice(noted);
+        }
+        self.settle();
+        if !work.overdue.is_empty() {
+            let noted = self.noted(&work.overdue);
+            noted.iter().for_each(|lane| drop(self.drained.remove(lane)));
+            self.scheduler.retry_now(noted);
+        }
+        self.move_legacy()?;
+        if work.events {
+            self.route()?;
+        }
+        self.claim()?;
+        // What is claimed may be of after a change that the configuration did not have when it was read.
+        if self.slot.take_configuration() {
+            let read = self.read_configuration();
+            self.postponed.configuration |= read.is_err();
+            read?;
+            if self.uninstalled {
+                return Ok(());
+            }
+        }
+        self.fail_late(&work.lanes)?;
+        if self.housekeeping.is_due() && !self.trouble.is_on() {
+            // What somebody has written by hand, or restored, may be below.
+            self.marks.lower(Work::UNKNOWN);
+            self.drained.clear();
+            let mut given_up = Tally::default();
+            let kept = self.housekeeping.run(&mut given_up, &self.cursor);
+            self.uncounted.add(given_up.into());
+            kept?;
+        }
+        Ok(())
+    }
+
+    /// Trouble is over when nothing is left that had failed.
+    fn calm_down(&mut self) {
+        if self.unrecorded.is_empty() && !self.trouble.is_on() {
+            self.trouble.over();
+            self.slot.set_refused(false);
+        }
+    }
+
+    fn noted(&self, lanes: &LaneSet) -> Vec<LaneId> {
+        self.lanes
+            .keys()
+            .copied()
+            .filter(|lane| lanes.may_contain(lane.0))
+            .collect()
+    }
+
+    fn is_busy(&self) -> bool {
+        self.has_work_within(settings::idle_timeout())
+    }
+
+    fn has_work_within(&self, time: Duration) -> bool {
+        self.scheduler.in_flight() > 0
+            || !self.unrecorded.is_empty()
+            || !self.batch.is_empty()
+            || self.uncounted.wait().is_some()
+            || self.housekeeping.wait().is_some()
+            || !self.postponed.is_empty()
+            || self.next_wake().is_some_and(|wake| wake < time)
+    }
+
+    fn next_wake(&self) -> Option<Duration> {
+        let wake = self.scheduler.next_wake()?;
+        Some(Duration::try_from(wake.duration_since(Timestamp::now())).unwrap_or_default())
+    }
+
+    fn pause(&self) -> Option<Duration> {
+        let waits = !self.postponed.is_empty()
+            || !self.unrecorded.is_empty()
+            || !self.batch.is_empty()
+            || self.uncounted.wait().is_some();
+        let retry = self.trouble.until.filter(|_| waits);
+        let retry = retry.map(|until| until.saturating_duration_since(Instant::now()));
+        let calm = !self.trouble.is_on();
+        let now = (!self.postponed.is_empty() && calm).then_some(Duration::ZERO);
+        let write = self.batch.wait(Instant::now()).filter(|_| calm);
+        let count = self.uncounted.wait().filter(|_| calm);
+        let tidy = self.housekeeping.wait().filter(|_| calm);
+        let slack = self.slack.wait().filter(|_| self.scheduler.in_flight() == 0);
+        [self.next_wake(), retry, now, write, count, tidy, slack]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// Tells the launcher when somebody has to look again.
+    fn say_when_due(&mut self) {
+        let retention = housekeeping::due().unwrap_or_else(|error| {
+            pgrx::log!("zentry_notify: could not look for the oldest delivery: {error}");
+            None
+        });
+        self.slot.set_due(
+            [self.scheduler.next_wake(), retention]
+                .into_iter()
+                .flatten()
+                .min(),
+        );
+    }
+}
+
+/// Why a worker leaves.
+enum Leaving {
+    Idle,
+    SentAway,
+    /// zentry_notify.sending is off, and everything is routed.
+    HeldBack,
+    /// The extension was dropped, and perhaps created again.
+    Uninstalled,
+}
+
+enum Turn {
+    /// There is more to do at once.
+    Again,
+    Quiet,
+    Uninstalled,
+}

@@ -1,0 +1,229 @@
+//! Outcomes are written down: those of the open batch with its deliveries, others in the table, as far as the database takes them.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Instant;
+
+use jiff::Timestamp;
+use webhook::schedule::{Changes, DeliveryChange, LaneChange, LaneId};
+
+use super::counters::Sums;
+use super::database;
+use super::event_loop::Worker;
+use crate::wake::LaneSet;
+
+/// Outcomes in one statement.
+const RECORD_PAGE: usize = 5_000;
+
+/// What the database did not take.
+#[derive(Default)]
+pub struct Unrecorded {
+    deliveries: Vec<DeliveryChange>,
+    /// Those of the deliveries. They are not read meanwhile: what is in them would be sent again.
+    pub lanes: HashSet<LaneId>,
+    /// The last state of each integration.
+    states: HashMap<LaneId, State>,
+}
+
+impl Unrecorded {
+    pub fn is_empty(&self) -> bool {
+        self.deliveries.is_empty() && self.states.is_empty()
+    }
+}
+
+/// A new state of an integration, with the URL that was called and the last failure.
+struct State {
+    change: LaneChange,
+    url: String,
+    error: Option<Arc<str>>,
+}
+
+impl Worker {
+    /// Writes down what has changed, as far as the database takes it.
+    pub fn settle(&mut self) {
+        if !self.unrecorded.is_empty() && !self.trouble.is_on() {
+            let again = std::mem::take(&mut self.unrecorded);
+            self.record(&again.deliveries);
+            for lane in again
+                .lanes
+                .iter()
+                .filter(|lane| !self.unrecorded.lanes.contains(lane))
+            {
+                self.postponed.lanes.insert(lane.0);
+            }
+            again
+                .states
+                .into_values()
+                .for_each(|state| self.record_state(state));
+        }
+        self.uncounted.add(self.scheduler.take_tally().into());
+        let changes = self.scheduler.take_changes();
+        if changes.is_empty() {
+            return self.count();
+        }
+        if let Some(until) = changes.discord_parked_until {
+            self.registry.park_discord(until);
+        }
+        let now = Instant::now();
+        let (routed, waiting): (Vec<_>, Vec<_>) = changes
+            .deliveries
+            .iter()
+            .cloned()
+            .partition(|change| self.batch.note(change, now));
+        self.uncounted.add_outcomes(&routed.iter().collect::<Vec<_>>());
+        self.record(&waiting);
+        if changes.lanes.iter().any(|change| matches!(change, LaneChange::SwitchedOff { .. })) {
+            // What waits for it has to be in the table to be given up.
+            self.flush(true);
+        }
+        for state in self.states_of(&changes) {
+            self.record_state(state);
+        }
+    }
+
+    /// All in one transaction; where that fails, each integration in its own, so that one that can't be recorded holds up no
+    /// other.
+    fn record(&mut self, changes: &[DeliveryChange]) {
+        for page in changes.chunks(RECORD_PAGE) {
+            let page: Vec<&DeliveryChange> = page.iter().collect();
+            if self.write_and_count(&page).is_ok() {
+                continue;
+            }
+            let mut by_lane: HashMap<LaneId, Vec<&DeliveryChange>> = HashMap::new();
+            for change in page {
+                by_lane.entry(change.lane).or_default().push(change);
+            }
+            for (lane, changes) in by_lane {
+                if let Err(error) = self.write(&changes, None) {
+                    self.met(&format!("recording deliveries of webhook {}", lane.0), error);
+                    self.unrecorded.deliveries.extend(changes.into_iter().cloned());
+                    self.unrecorded.lanes.insert(lane);
+                } else {
+                    self.uncounted.add_outcomes(&changes);
+                }
+            }
+        }
+    }
+
+    /// With what is due to be counted, these outcomes included.
+    fn write_and_count(&mut self, changes: &[&DeliveryChange]) -> Result<(), String> {
+        let Some(due) = self.take_due() else {
+            self.write(changes, None)?;
+            self.uncounted.add_outcomes(changes);
+            return Ok(());
+        };
+        let written = self.write(changes, Some(&due));
+        if written.is_err() {
+            self.uncounted.give_back(due);
+        }
+        written
+    }
+
+    fn write(&self, changes: &[&DeliveryChange], due: Option<&Sums>) -> Result<(), String> {
+        database::transaction("zentry_notify: record deliveries", || {
+            self.queue.record(changes);
+            if let Some(due) = due {
+                let mut sums = due.clone();
+                sums.add_outcomes(changes);
+                self.queue.count(&sums);
+            }
+        })
+    }
+
+    /// Not while the database is in trouble: what can't be counted must not keep outcomes from being recorded.
+    fn take_due(&mut self) -> Option<Sums> {
+        (!self.trouble.is_on())
+            .then(|| self.uncounted.take_due())
+            .flatten()
+    }
+
+    /// Adds to the counters what no outcome has taken along.
+    pub fn count(&mut self) {
+        if self.uncounted.wait().is_none() {
+            return;
+        }
+        let Some(due) = self.take_due() else { return };
+        let counted = database::transaction("zentry_notify: count", || self.queue.count(&due));
+        if let Err(error) = counted {
+            self.uncounted.give_back(due);
+            self.met("counting", error);
+        }
+    }
+
+    fn states_of(&self, changes: &Changes) -> Vec<State> {
+        let last_error = |lane| {
+            changes
+                .deliveries
+                .iter()
+                .rev()
+                .find(|d| d.lane == lane)?
+                .error
+                .clone()
+        };
+        let state = |change: &LaneChange| {
+            let lane = lane_of(change);
+            State {
+                change: change.clone(),
+                url: self
+                    .lanes
+                    .get(&lane)
+                    .map_or_else(String::new, |lane| lane.url.clone()),
+                error: last_error(lane),
+            }
+        };
+        changes.lanes.iter().map(state).collect()
+    }
+
+    fn record_state(&mut self, state: State) {
+        let lane = lane_of(&state.change);
+        self.unrecorded.states.remove(&lane);
+        let recorded = database::transaction("zentry_notify: record an integration's state", || {
+            self.queue
+                .record_lane(&state.change, &state.url, state.error.as_deref());
+        });
+        let recorded = recorded.and_then(|()| match &state.change {
+            LaneChange::SwitchedOff { lane, reason, at } => {
+                self.switched_off.insert(*lane, reason.clone());
+                self.fail_waiting(*lane, reason, *at)
+            }
+            _ => Ok(()),
+        });
+        if let Err(error) = recorded {
+            self.met(&format!("recording the state of webhook {}", lane.0), error);
+            self.unrecorded.states.insert(lane, state);
+        }
+    }
+
+    /// What was captured before its transaction could see that the webhook is switched off, and committed after.
+    pub fn fail_late(&mut self, noted: &LaneSet) -> Result<(), String> {
+        let late = |(lane, _): &(&LaneId, &Arc<str>)| noted.may_contain(lane.0);
+        let late = self.switched_off.iter().filter(late);
+        let late: Vec<(LaneId, Arc<str>)> = late.map(|(lane, reason)| (*lane, reason.clone())).collect();
+        late.iter()
+            .try_for_each(|(lane, reason)| self.fail_waiting(*lane, reason, Timestamp::now()))
+    }
+
+    fn fail_waiting(&mut self, lane: LaneId, reason: &str, at: Timestamp) -> Result<(), String> {
+        let reason = format!("not sent, the webhook was switched off: {reason}");
+        loop {
+            let given_up = database::transaction("zentry_notify: give up deliveries", || {
+                self.queue.fail_waiting(lane, &reason, at)
+            })?;
+            self.uncounted.add(given_up.sums);
+            // What is left then is housekeeping's.
+            if !given_up.more || self.is_called_away() {
+                return Ok(());
+            }
+            pgrx::check_for_interrupts!();
+        }
+    }
+}
+
+fn lane_of(change: &LaneChange) -> LaneId {
+    match change {
+        LaneChange::SwitchedOff { lane, .. }
+        | LaneChange::CircuitOpened { lane, .. }
+        | LaneChange::CircuitMoved { lane, .. }
+        | LaneChange::CircuitClosed { lane } => *lane,
+    }
+}
