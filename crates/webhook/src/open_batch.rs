@@ -8,6 +8,8 @@ use crate::schedule::{Delivery, DeliveryChange, DeliveryId, LaneId, Outcome};
 
 /// No event stays in memory alone for longer than this, whatever becomes of its deliveries.
 const LONGEST: Duration = Duration::from_secs(1);
+/// The same while there is no room for more.
+const LONGEST_WHEN_FULL: Duration = Duration::from_millis(300);
 /// No outcome does: what else is to become of its event is written later.
 const AFTER_ANSWER: Duration = Duration::from_millis(100);
 /// Events that are finished wait so long for others: writing costs the less for each, the more there are.
@@ -25,6 +27,13 @@ pub struct OpenEvent {
     /// When the first outcome came.
     answered_at: Option<Instant>,
     unfinished: usize,
+}
+
+impl OpenEvent {
+    /// Ids are drawn in order.
+    fn place(&self, delivery: DeliveryId) -> Option<usize> {
+        self.deliveries.binary_search_by_key(&delivery, |known| known.id).ok()
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -75,6 +84,8 @@ pub struct OpenBatch {
     bytes: usize,
     /// Everything has to be written at the next occasion.
     hurried: bool,
+    /// There is no room for more.
+    full: bool,
 }
 
 impl OpenBatch {
@@ -140,8 +151,8 @@ impl OpenBatch {
         let ids = self.lanes.get(&lane).into_iter().flatten().take(limit);
         ids.filter_map(|id| {
             let event = self.events.get(self.event_of.get(id)?)?;
-            let delivery = event.deliveries.iter().find(|delivery| delivery.id == *id)?;
-            Some(delivery.row(&event.event))
+            let place = event.place(*id)?;
+            Some(event.deliveries[place].row(&event.event))
         })
         .collect()
     }
@@ -157,9 +168,10 @@ impl OpenBatch {
         let Some(event) = event.and_then(|id| self.events.get_mut(id)) else {
             return false;
         };
-        let Some(delivery) = event.deliveries.iter_mut().find(|d| d.id == change.id) else {
+        let Some(place) = event.place(change.id) else {
             return false;
         };
+        let delivery = &mut event.deliveries[place];
         let was_finished = delivery.is_finished();
         delivery.last = Some(change.clone());
         if delivery.is_finished() && !was_finished {
@@ -182,6 +194,15 @@ impl OpenBatch {
         true
     }
 
+    /// Says whether there is room for more.
+    pub fn set_full(&mut self, full: bool) {
+        self.full = full;
+    }
+
+    fn longest(&self) -> Duration {
+        if self.full { LONGEST_WHEN_FULL } else { LONGEST }
+    }
+
     /// Lets everything be written at the next occasion.
     pub fn hurry(&mut self) {
         self.hurried = !self.events.is_empty();
@@ -194,7 +215,7 @@ impl OpenBatch {
             return Some(Duration::ZERO);
         }
         let ends = [
-            Some(*routed_at + LONGEST),
+            Some(*routed_at + self.longest()),
             self.answered.first().map(|(at, _)| *at + AFTER_ANSWER),
             self.finished_since.map(|at| at + FINISHED),
         ];
@@ -209,7 +230,7 @@ impl OpenBatch {
         let all = std::mem::take(&mut self.hurried) || all;
         let answered = self.answered.iter().take_while(|(at, _)| *at + AFTER_ANSWER <= now);
         let answered = answered.filter_map(|(_, id)| Some(self.events.get(id)?.routed_at));
-        let old = now.checked_sub(LONGEST);
+        let old = now.checked_sub(self.longest());
         let until = answered.chain(old).max();
         let due: Vec<i64> = if all {
             self.events.keys().copied().collect()
