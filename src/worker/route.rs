@@ -99,9 +99,7 @@ impl Router {
     fn enrich(&mut self, events: &[Captured]) -> Vec<Enriched> {
         let mut enriched = vec![Enriched::default(); events.len()];
         for (source, places) in self.by_source(events) {
-            let found = self
-                .enricher
-                .enrich(&mut self.sources, source, events, &places);
+            let found = self.enricher.enrich(&mut self.sources, source, events, &places);
             for (place, found) in found {
                 enriched[place] = found;
             }
@@ -121,7 +119,9 @@ impl Router {
             }
         }
         for (id, places) in self.by_source(events) {
-            let Some(source) = self.sources.get(id) else { continue };
+            let Some(source) = self.sources.get(id) else {
+                continue;
+            };
             let persons = match persons::person_of(source) {
                 Some(_) => self.persons(source, events, &places),
                 None => BTreeMap::new(),
