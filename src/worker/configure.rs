@@ -18,6 +18,7 @@ impl Worker {
         let (integrations, wordings, cursor) =
             database::transaction_as_self("zentry_notify: read the configuration", || {
                 self.router.load();
+                self.router.forget_gone();
                 let _agent = ActingAs::agent();
                 (
                     self.queue.integrations(),

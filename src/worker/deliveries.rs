@@ -269,7 +269,8 @@ fn delivery(rows: &Rows, row: usize, events: &mut HashMap<i64, Event>) -> Option
 
 /// What is left of an event that somebody has deleted is sent without data.
 fn event(rows: &Rows, row: usize) -> Option<Event> {
-    let data = value::<pgrx::JsonString>(rows, row, 4).map(|json| json.0);
+    // A json is stored as its text.
+    let data = value::<String>(rows, row, 4);
     let detail = value::<String>(rows, row, 5);
     let data: Arc<str> = super::events::payload(data.as_deref().unwrap_or("{}"), detail.as_deref());
     Some(Event {

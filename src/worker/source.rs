@@ -72,10 +72,6 @@ impl Sources {
         self.0.get(&id)
     }
 
-    pub fn iter(&self) -> impl Iterator<Item = &Source> {
-        self.0.values()
-    }
-
     /// Nothing is looked up for it any more, until somebody attaches it again.
     pub fn suspend(&mut self, id: i64) {
         if let Some(source) = self.0.get_mut(&id) {
