@@ -85,8 +85,7 @@ impl DatabaseStatement {
     unsafe fn create(statement: &pg_sys::CreatedbStmt) -> Option<Self> {
         // SAFETY: parts of the parse tree. A statement without a template copies template1, where no worker is.
         let database = unsafe { oid_of(text_option(statement.options, c"template"))? };
-        let may_copy =
-            version::owns_database(database) || version::may_create_databases() && is_template(database);
+        let may_copy = may_create() && (version::owns_database(database) || is_template(database));
         (may_copy && !is_in_block()).then(|| Self {
             way: Some(Way::make(database)),
             afterwards: Afterwards::Nothing,

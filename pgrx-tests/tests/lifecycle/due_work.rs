@@ -218,7 +218,7 @@ fn an_invalid_database_is_left_alone() -> Result<()> {
     let mut other = site.database("half_dropped")?;
     let hanging = site.channel(&mut other)?;
     hanging.webhook.script([Behaviour::RateLimited {
-        retry_after: Duration::from_secs(2),
+        retry_after: Duration::from_secs(6),
         global: false,
     }]);
     fire(&mut other)?;
