@@ -64,7 +64,8 @@ fn random_statements_crash_nothing() {
     while start.elapsed() < Duration::from_secs(seconds) {
         // It leaves when it loses its connection, which many a statement ends.
         let mut smith = std::process::Command::new("sqlsmith")
-            .args(["--target", &target, "--seed", &(seed + u32::try_from(start.elapsed().as_secs()).unwrap()).to_string()])
+            .arg(format!("--target={target}"))
+            .arg(format!("--seed={}", u64::from(seed) + start.elapsed().as_secs()))
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
