@@ -34,7 +34,7 @@ compare() {
 exported() {
     local library
     for library in plpgsql_check pglogical pg_stat_statements; do
-        find "$libraries" "${postgresql_15%bin}lib" -name "$library.so" -print -quit | xargs nm -D --defined-only |
+        nm -D --defined-only "$(find "$libraries" "${postgresql_15%bin}lib" -name "$library.so" -print -quit)" |
             awk -v library="$library" '$3 == "prev_shmem_request_hook" { found = 1 } END { print library ": " (found ? "exports" : "keeps to itself") }'
     done
 }
