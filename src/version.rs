@@ -13,9 +13,9 @@ use pgrx::pg_sys;
 use crate::relation::OpenRelation;
 
 pub use self::background_worker::{StartedWorker, start_worker};
+pub use self::shared_memory::{share, shared};
 #[cfg(feature = "pg19")]
 pub use self::signals::set_signal_handler;
-pub use self::shared_memory::{share, shared};
 pub use self::utility_hook::{UtilityCall, hook_utility};
 
 /// No socket, where a socket may stand.

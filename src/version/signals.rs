@@ -16,7 +16,10 @@ static SENDER_UID: AtomicU32 = AtomicU32::new(0);
 /// # Safety
 /// The handler does only what a signal handler may, and does not unwind.
 pub unsafe fn set_signal_handler(signal: i32, handler: Handler) {
-    let Some(place) = usize::try_from(signal).ok().and_then(|number| HANDLERS.get(number)) else {
+    let Some(place) = usize::try_from(signal)
+        .ok()
+        .and_then(|number| HANDLERS.get(number))
+    else {
         return;
     };
     place.store(handler as *mut (), SeqCst);

@@ -57,8 +57,24 @@ pub const SETUP: &str = "
 
 /// A name for each, and its statements, each of which is a message of its own.
 pub const CASES: &[(&str, &[&str])] = &[
-    ("syntax", &["SELEKT 1", "SELECT 1 +", "SELECT 'open", "ALTER TABLE shop.customer ADD"]),
-    ("names", &["SELECT nothing FROM shop.customer", "SELECT * FROM shop.nowhere", "SELECT shop.divide('a')", "SELECT c.nam FROM shop.customer c"]),
+    (
+        "syntax",
+        &[
+            "SELEKT 1",
+            "SELECT 1 +",
+            "SELECT 'open",
+            "ALTER TABLE shop.customer ADD",
+        ],
+    ),
+    (
+        "names",
+        &[
+            "SELECT nothing FROM shop.customer",
+            "SELECT * FROM shop.nowhere",
+            "SELECT shop.divide('a')",
+            "SELECT c.nam FROM shop.customer c",
+        ],
+    ),
     (
         "constraints of INSERT",
         &[
@@ -100,7 +116,19 @@ pub const CASES: &[(&str, &[&str])] = &[
             "DO LANGUAGE nolanguage ''",
         ],
     ),
-    ("CALL", &["CALL shop.sell(99, true)", "CALL shop.sell(1, true)", "CALL shop.sell(1, false)", "CALL shop.sell(1)", "CALL shop.nothing()", "BEGIN", "CALL shop.sell(2, true)", "ROLLBACK"]),
+    (
+        "CALL",
+        &[
+            "CALL shop.sell(99, true)",
+            "CALL shop.sell(1, true)",
+            "CALL shop.sell(1, false)",
+            "CALL shop.sell(1)",
+            "CALL shop.nothing()",
+            "BEGIN",
+            "CALL shop.sell(2, true)",
+            "ROLLBACK",
+        ],
+    ),
     (
         "EXECUTE",
         &[

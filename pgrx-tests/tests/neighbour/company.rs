@@ -9,13 +9,26 @@ use zentry_e2e::zentry::{self, id};
 
 /// In an order in which the server starts without us: plprofiler 4.2.1 makes it forget the shared memory that those before it asked for.
 const OTHERS: [&str; 7] = [
-    "plprofiler", "pgaudit", "pg_stat_statements", "auto_explain", "set_user", "pg_cron", "pg_qualstats",
+    "plprofiler",
+    "pgaudit",
+    "pg_stat_statements",
+    "auto_explain",
+    "set_user",
+    "pg_cron",
+    "pg_qualstats",
 ];
 /// These two (2.4.2 and 2.3.0) can't be preloaded together: the server ends in signal 11.
 const ONE_OF: [&str; 2] = ["pglogical", "plpgsql_check"];
 /// Of all, the ones that are extensions too.
 const EXTENSIONS: [&str; 8] = [
-    "pgaudit", "pg_stat_statements", "plpgsql_check", "set_user", "pg_cron", "pglogical", "plprofiler", "pg_qualstats",
+    "pgaudit",
+    "pg_stat_statements",
+    "plpgsql_check",
+    "set_user",
+    "pg_cron",
+    "pglogical",
+    "plprofiler",
+    "pg_qualstats",
 ];
 const OURS: &str = "zentry_notify";
 const DATABASE: &str = "zentry";
@@ -70,9 +83,16 @@ fn main_job(site: &Site, libraries: &[&str]) -> Client {
         )
         .unwrap();
     let sent = Delivery::settle(&mut client).unwrap();
-    for event_type in ["task_completed", "badge_earned", "project_created", "milestone_reached", "daily_streak"] {
+    for event_type in [
+        "task_completed",
+        "badge_earned",
+        "project_created",
+        "milestone_reached",
+        "daily_streak",
+    ] {
         assert!(
-            sent.iter().any(|delivery| delivery.event_type == event_type && delivery.status == "sent"),
+            sent.iter()
+                .any(|delivery| delivery.event_type == event_type && delivery.status == "sent"),
             "{event_type}: {sent:#?}"
         );
     }
@@ -112,10 +132,17 @@ fn assert_functions_correct(client: &mut Client) {
 
 /// The catalogue's rows refer to what is there, and indexes and tables are whole.
 fn assert_data_sound(cluster: &Cluster, client: &mut Client) {
-    let checked = cluster.client_command("pg_catcheck").arg(DATABASE).output().unwrap();
-    let said = String::from_utf8_lossy(&checked.stdout).into_owned() + &String::from_utf8_lossy(&checked.stderr);
+    let checked = cluster
+        .client_command("pg_catcheck")
+        .arg(DATABASE)
+        .output()
+        .unwrap();
+    let said =
+        String::from_utf8_lossy(&checked.stdout).into_owned() + &String::from_utf8_lossy(&checked.stderr);
     assert!(checked.status.success(), "{said}");
-    client.batch_execute("CREATE EXTENSION IF NOT EXISTS amcheck").unwrap();
+    client
+        .batch_execute("CREATE EXTENSION IF NOT EXISTS amcheck")
+        .unwrap();
     let corrupt = client
         .query_one(
             "SELECT count(bt_index_check(i.indexrelid, true)), (SELECT count(*) FROM pg_class c, verify_heapam(c.oid) v WHERE c.relkind = 'r')
@@ -150,7 +177,10 @@ fn preloaded_before_all_others() {
     libraries.push(ONE_OF[1]);
     let mut site = site(&libraries);
     let log = site.cluster.log_since(0).unwrap();
-    let said = log.lines().find(|line| line.contains(DROPPED)).expect("nothing is said");
+    let said = log
+        .lines()
+        .find(|line| line.contains(DROPPED))
+        .expect("nothing is said");
     assert!(said.contains("WARNING:"), "{said}");
     assert!(log.contains("Preloaded after it: plprofiler, pgaudit"), "{log}");
     let mut client = main_job(&site, &libraries);
@@ -162,6 +192,11 @@ fn preloaded_before_all_others() {
     client = site.connect(DATABASE).unwrap();
     zentry::extend_streak(&mut client, id::CHEN).unwrap();
     let sent = Delivery::settle(&mut client).unwrap();
-    assert_eq!(sent.iter().filter(|delivery| delivery.event_type == "daily_streak").count(), 2);
+    assert_eq!(
+        sent.iter()
+            .filter(|delivery| delivery.event_type == "daily_streak")
+            .count(),
+        2
+    );
     assert_data_sound(&site.cluster, &mut client);
 }

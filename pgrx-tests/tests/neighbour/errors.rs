@@ -11,9 +11,13 @@ use crate::session::{Fields, Session};
 /// Makes a database with what the cases need. `extend` runs in it before that.
 pub fn prepared(cluster: &Cluster, database: &str, extend: &str) -> Session {
     let mut administrator = cluster.connect().unwrap();
-    administrator.batch_execute(&format!("CREATE DATABASE {database}")).unwrap();
     administrator
-        .batch_execute("DO $$ BEGIN CREATE ROLE neighbour_nobody; EXCEPTION WHEN duplicate_object THEN NULL; END $$")
+        .batch_execute(&format!("CREATE DATABASE {database}"))
+        .unwrap();
+    administrator
+        .batch_execute(
+            "DO $$ BEGIN CREATE ROLE neighbour_nobody; EXCEPTION WHEN duplicate_object THEN NULL; END $$",
+        )
         .unwrap();
     let mut session = Session::open(cluster, database);
     session.prepare(extend);
@@ -61,8 +65,23 @@ fn assert_telling(said: &[(String, Vec<Fields>)]) {
         .filter_map(|field| field.split_once(": ").map(|(name, _)| name))
         .collect();
     for kind in [
-        "severity", "code", "message", "detail", "hint", "position", "internal position", "internal query", "context",
-        "schema", "table", "column", "data type", "constraint", "file", "line", "routine",
+        "severity",
+        "code",
+        "message",
+        "detail",
+        "hint",
+        "position",
+        "internal position",
+        "internal query",
+        "context",
+        "schema",
+        "table",
+        "column",
+        "data type",
+        "constraint",
+        "file",
+        "line",
+        "routine",
     ] {
         assert!(kinds.contains(kind), "no statement gives an error with a {kind}");
     }
@@ -90,10 +109,22 @@ fn everything_that_is_said_is_the_same_with_the_library() {
     let without = Cluster::start(bare()).unwrap();
     let expected = hear_all(&mut prepared(&without, "plain", ""));
     assert_telling(&expected);
-    assert_same(&expected, &hear_all(&mut prepared(&without, "again", "")), "once more");
+    assert_same(
+        &expected,
+        &hear_all(&mut prepared(&without, "again", "")),
+        "once more",
+    );
     let loads = "LOAD 'zentry_notify'";
-    assert_same(&expected, &hear_all(&mut prepared(&without, "loaded", loads)), "loaded by the session");
-    let extended = format!("{}; {}; CREATE EXTENSION zentry_notify", zentry::TABLES, zentry::DATA);
+    assert_same(
+        &expected,
+        &hear_all(&mut prepared(&without, "loaded", loads)),
+        "loaded by the session",
+    );
+    let extended = format!(
+        "{}; {}; CREATE EXTENSION zentry_notify",
+        zentry::TABLES,
+        zentry::DATA
+    );
     for backtrace in [None, Some("1"), Some("full")] {
         let mut options = preloaded();
         if let Some(backtrace) = backtrace {
@@ -102,7 +133,11 @@ fn everything_that_is_said_is_the_same_with_the_library() {
         let with = Cluster::start(options).unwrap();
         let where_ = format!("with RUST_BACKTRACE {backtrace:?}");
         let said = hear_all(&mut prepared(&with, "plain", ""));
-        assert_same(&expected, &said, &format!("{where_}, in a database without the extension"));
+        assert_same(
+            &expected,
+            &said,
+            &format!("{where_}, in a database without the extension"),
+        );
         let said = hear_all(&mut prepared(&with, "extended", &extended));
         assert_same(&expected, &said, &format!("{where_}, in a database with it"));
     }

@@ -14,7 +14,15 @@ const END: &str = "that was all";
 
 /// What differs between two runs of the same.
 const OF_THE_RUN: [&str; 9] = [
-    "timestamp", "pid", "session_id", "line_num", "session_start", "vxid", "txid", "ps", "query_id",
+    "timestamp",
+    "pid",
+    "session_id",
+    "line_num",
+    "session_start",
+    "vxid",
+    "txid",
+    "ps",
+    "query_id",
 ];
 
 /// Runs all cases, and gives what the server logged of them.
@@ -31,13 +39,24 @@ fn logged(options: ClusterOptions) -> Vec<Map<String, Value>> {
     session.run(&format!("DO $$ BEGIN RAISE LOG '{END}'; END $$"));
     let path = cluster.dir().join("data/log/server.json");
     let text = eventually(SOON, "the log to be written", || {
-        fs::read_to_string(&path).ok().filter(|text| text.contains(END) && text.ends_with('\n'))
+        fs::read_to_string(&path)
+            .ok()
+            .filter(|text| text.contains(END) && text.ends_with('\n'))
     })
     .unwrap();
     text.lines()
         .map(|line| serde_json::from_str::<Map<String, Value>>(line).unwrap())
-        .filter(|entry| entry.get("application_name").is_some_and(|name| name == APPLICATION))
-        .map(|entry| entry.into_iter().filter(|(key, _)| !OF_THE_RUN.contains(&key.as_str())).collect())
+        .filter(|entry| {
+            entry
+                .get("application_name")
+                .is_some_and(|name| name == APPLICATION)
+        })
+        .map(|entry| {
+            entry
+                .into_iter()
+                .filter(|(key, _)| !OF_THE_RUN.contains(&key.as_str()))
+                .collect()
+        })
         .collect()
 }
 

@@ -1,4 +1,5 @@
 //! What everybody else notices of the library: nothing.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 mod cases;
 mod company;

@@ -34,7 +34,12 @@ fn sent(scene: &mut Scene, key: &str) -> Vec<Value> {
 const NEW_TASK: &str = "(id, title, description, status, priority, emoji, experience_reward, created_at, updated_at, created_by_id, project_id)";
 
 fn strings(client: &mut Client, sql: &str) -> Vec<String> {
-    client.query(sql, &[]).unwrap().iter().map(|row| row.get(0)).collect()
+    client
+        .query(sql, &[])
+        .unwrap()
+        .iter()
+        .map(|row| row.get(0))
+        .collect()
 }
 
 #[test]
@@ -55,7 +60,10 @@ fn merge_that_returns_and_that_looks_for_what_the_source_lacks() {
     );
     assert_eq!(done, ["UPDATE 1", "UPDATE 2", "UPDATE 3", "INSERT 701"]);
     // 1 was completed before.
-    let mut ids: Vec<_> = sent(&mut scene, "task_id").iter().map(|id| id.as_i64().unwrap()).collect();
+    let mut ids: Vec<_> = sent(&mut scene, "task_id")
+        .iter()
+        .map(|id| id.as_i64().unwrap())
+        .collect();
     ids.sort_unstable();
     assert_eq!(ids, [2, 3, 701]);
 }
@@ -150,12 +158,16 @@ fn repack(client: &mut Client, schema: &str) {
 /// It fires nothing, and gives every row a new xmin: what waits is sent once all the same.
 #[test]
 fn repack_concurrently() {
-    let Some((mut scene, channel)) = from(19) else { return };
+    let Some((mut scene, channel)) = from(19) else {
+        return;
+    };
     channel.webhook.script([Behaviour::Status(503)]);
     let mut client = scene.database.connect().unwrap();
     zentry::complete_task(&mut client, 2, jiff::Timestamp::now()).unwrap();
     scene
-        .wait_until("the first try to fail", |all| all.iter().any(|delivery| delivery.status == "retry"))
+        .wait_until("the first try to fail", |all| {
+            all.iter().any(|delivery| delivery.status == "retry")
+        })
         .unwrap();
     repack(&mut client, "zentry_notify");
     zentry::complete_task(&mut client, 3, jiff::Timestamp::now()).unwrap();

@@ -68,7 +68,10 @@ fn extended(cluster: &Cluster) -> Client {
 
 fn hear(cluster: &Cluster, statements: &[&str]) -> Vec<(String, Vec<Fields>)> {
     let mut session = Session::open(cluster, "postgres");
-    statements.iter().map(|sql| ((*sql).to_owned(), session.run(sql))).collect()
+    statements
+        .iter()
+        .map(|sql| ((*sql).to_owned(), session.run(sql)))
+        .collect()
 }
 
 #[test]
@@ -81,7 +84,10 @@ fn a_write_to_an_attached_table_fails_as_to_one_that_is_not() {
         let mut client = extended(&with);
         client.batch_execute("CREATE EXTENSION zentry_notify").unwrap();
         let row = client
-            .query_one("SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'zentry_notify_%'", &[])
+            .query_one(
+                "SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'zentry_notify_%'",
+                &[],
+            )
             .unwrap();
         assert!(row.get::<_, i64>(0) > 0, "no table is attached");
         for (expected, said) in expected.iter().zip(&hear(&with, WRITES)) {
@@ -94,7 +100,9 @@ fn a_write_to_an_attached_table_fails_as_to_one_that_is_not() {
 fn a_refusal_of_ours_is_the_same_with_a_backtrace_wanted() {
     let said = [preloaded(), preloaded().env("RUST_BACKTRACE", "1")].map(|options| {
         let cluster = Cluster::start(options).unwrap();
-        extended(&cluster).batch_execute("CREATE EXTENSION zentry_notify").unwrap();
+        extended(&cluster)
+            .batch_execute("CREATE EXTENSION zentry_notify")
+            .unwrap();
         let said = hear(&cluster, REFUSED);
         assert!(!cluster.log_contains("backtrace").unwrap());
         said
@@ -102,8 +110,13 @@ fn a_refusal_of_ours_is_the_same_with_a_backtrace_wanted() {
     let [without, with] = &said;
     assert_eq!(without, with);
     for (statement, fields) in without {
-        let error = fields.last().unwrap_or_else(|| panic!("{statement} is not refused"));
-        assert!(error.contains(&"severity: ERROR".to_owned()), "{statement}: {error:#?}");
+        let error = fields
+            .last()
+            .unwrap_or_else(|| panic!("{statement} is not refused"));
+        assert!(
+            error.contains(&"severity: ERROR".to_owned()),
+            "{statement}: {error:#?}"
+        );
         let code = error.iter().find(|field| field.starts_with("code: ")).unwrap();
         assert_ne!(code, "code: XX000", "{statement}: {error:#?}");
     }

@@ -24,7 +24,9 @@ fn entries(log: &str) -> Vec<String> {
     let mut entries: Vec<String> = Vec::new();
     for line in log.lines() {
         match entries.last_mut() {
-            Some(entry) if !line.starts_with("@@") || line.contains("  LOCATION:") || line.contains("  CONTEXT:") => {
+            Some(entry)
+                if !line.starts_with("@@") || line.contains("  LOCATION:") || line.contains("  CONTEXT:") =>
+            {
                 entry.push('\n');
                 entry.push_str(line);
             }
@@ -36,7 +38,8 @@ fn entries(log: &str) -> Vec<String> {
 
 /// An internal error that came out of our library, or out of our SQL.
 fn is_ours(entry: &str) -> bool {
-    entry.starts_with("@@XX") && (entry.contains(".rs:") || entry.contains("CONTEXT:") && entry.contains("zentry_"))
+    entry.starts_with("@@XX")
+        && (entry.contains(".rs:") || entry.contains("CONTEXT:") && entry.contains("zentry_"))
 }
 
 #[test]
@@ -53,7 +56,10 @@ fn random_statements_crash_nothing() {
     let site = Site::start(options).unwrap();
     let mut client = site.database("zentry").unwrap();
     client.batch_execute(OTHER_ROLES).unwrap();
-    site.channel(&mut client).unwrap().webhook.limit(Limits::default());
+    site.channel(&mut client)
+        .unwrap()
+        .webhook
+        .limit(Limits::default());
     let postmaster = site.cluster.postmaster_pid().unwrap();
     let target = format!(
         "host={} port={} user=smith dbname=zentry",
@@ -64,7 +70,8 @@ fn random_statements_crash_nothing() {
     while start.elapsed() < Duration::from_secs(seconds) {
         // It leaves when it loses its connection, which many a statement ends.
         let mut smith = std::process::Command::new("sqlsmith")
-            .args(["--target", &target, "--seed", &(seed + u32::try_from(start.elapsed().as_secs()).unwrap()).to_string()])
+            .arg(format!("--target={target}"))
+            .arg(format!("--seed={}", u64::from(seed) + start.elapsed().as_secs()))
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
@@ -84,5 +91,8 @@ fn random_statements_crash_nothing() {
     assert!(entries.len() > 100, "sqlsmith has done nothing");
     let ours: Vec<_> = entries.iter().filter(|entry| is_ours(entry)).collect();
     assert!(ours.is_empty(), "seed {seed}: {ours:#?}");
-    site.connect("zentry").unwrap().batch_execute("SELECT count(*) FROM zentry_notify.notification_log").unwrap();
+    site.connect("zentry")
+        .unwrap()
+        .batch_execute("SELECT count(*) FROM zentry_notify.notification_log")
+        .unwrap();
 }

@@ -66,7 +66,10 @@ fn fields(said: &DbError) -> Fields {
     let text = |value: Option<&str>| value.map(str::to_owned);
     [
         ("severity", Some(said.severity().to_owned())),
-        ("unlocalised severity", said.parsed_severity().map(|severity| format!("{severity:?}"))),
+        (
+            "unlocalised severity",
+            said.parsed_severity().map(|severity| format!("{severity:?}")),
+        ),
         ("code", Some(said.code().code().to_owned())),
         ("message", Some(said.message().to_owned())),
         ("detail", text(said.detail())),
