@@ -44,10 +44,10 @@ CREATE INDEX delivery_waiting ON zentry_notify.delivery (webhook_integration_id,
 COMMENT ON INDEX zentry_notify.delivery_waiting IS 'What waits, by webhook, in order of delivery';
 -- With the status as notification_log spells it, so that queries of the view find them. Rows that are written with their outcome are not in the second.
 CREATE INDEX delivery_failed ON zentry_notify.delivery (id)
-    WHERE CASE status WHEN 's' THEN 'sent' WHEN 'f' THEN 'failed' WHEN 'r' THEN 'retry' ELSE 'pending' END = 'failed';
+    WHERE CASE status WHEN 's' THEN 'sent' WHEN 'f' THEN 'failed' WHEN 'r' THEN 'retry' ELSE 'pending' END::varchar(20) = 'failed';
 COMMENT ON INDEX zentry_notify.delivery_failed IS 'What was given up';
 CREATE INDEX delivery_queue ON zentry_notify.delivery (id)
-    WHERE CASE status WHEN 's' THEN 'sent' WHEN 'f' THEN 'failed' WHEN 'r' THEN 'retry' ELSE 'pending' END IN ('pending', 'retry');
+    WHERE CASE status WHEN 's' THEN 'sent' WHEN 'f' THEN 'failed' WHEN 'r' THEN 'retry' ELSE 'pending' END::varchar(20) IN ('pending', 'retry');
 COMMENT ON INDEX zentry_notify.delivery_queue IS 'What waits, of all webhooks';
 CREATE INDEX delivery_retry_of ON zentry_notify.delivery (retry_of) WHERE retry_of IS NOT NULL;
 COMMENT ON INDEX zentry_notify.delivery_retry_of IS 'What repeats another delivery';

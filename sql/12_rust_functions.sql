@@ -77,6 +77,16 @@ CREATE OR REPLACE FUNCTION zentry_notify.library_version() RETURNS text
 COMMENT ON FUNCTION zentry_notify.library_version() IS
     'The version of the library that this session has loaded; pg_extension.extversion is that of the SQL, and both have to be the same';
 
+CREATE OR REPLACE FUNCTION zentry_notify.put_api_token(token_key text, name text, role oid, token_hash bytea, expires_at timestamptz) RETURNS void
+    LANGUAGE c AS 'MODULE_PATHNAME', 'put_api_token_wrapper';
+COMMENT ON FUNCTION zentry_notify.put_api_token(text, text, oid, bytea, timestamptz) IS
+    'Writes a token of the REST API, if who calls has the privileges of its role';
+
+CREATE OR REPLACE FUNCTION zentry_notify.drop_api_token(name text) RETURNS boolean
+    LANGUAGE c AS 'MODULE_PATHNAME', 'drop_api_token_wrapper';
+COMMENT ON FUNCTION zentry_notify.drop_api_token(text) IS
+    'Takes a token of the REST API away, if who calls has the privileges of its role or the role is gone; false: there is none';
+
 CREATE OR REPLACE FUNCTION @extschema@.zentry_test_webhook(webhook_id bigint, test_message text DEFAULT 'Test message from Zentry!')
     RETURNS TABLE (log_id bigint, status text, response_status_code integer, error_message text)
     LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp ROWS 1

@@ -152,7 +152,7 @@ SELECT d.id,
        d.event_type,
        coalesce((SELECT e.data FROM zentry_notify.event_data e WHERE e.event_id = d.event_id)
                   - coalesce((SELECT w.omit_keys FROM zentry_notify.webhook w WHERE w.id = d.webhook_integration_id), '{}'), 'null') AS payload,
-       CASE d.status WHEN 's' THEN 'sent' WHEN 'f' THEN 'failed' WHEN 'r' THEN 'retry' ELSE 'pending' END::varchar AS status,
+       CASE d.status WHEN 's' THEN 'sent' WHEN 'f' THEN 'failed' WHEN 'r' THEN 'retry' ELSE 'pending' END::varchar(20) AS status,
        d.response_status_code::integer AS response_status_code,
        coalesce(d.response_body, '') AS response_body,
        coalesce(d.error_message, '') AS error_message,
@@ -168,7 +168,7 @@ SELECT l.id,
        l.webhook_integration_id,
        l.event_type,
        l.payload,
-       l.status::varchar,
+       l.status,
        l.response_status_code,
        l.response_body,
        l.error_message,
@@ -231,6 +231,32 @@ BEGIN
                 AND a.attnum OPERATOR(pg_catalog.>) 0
     LOOP
         EXECUTE pg_catalog.format('COMMENT ON COLUMN zentry_notify.logs.%I IS %L', c.attname, c.text);
+    END LOOP;
+END
+$$;
+
+-- The configuration without a privilege on its tables.
+CREATE OR REPLACE VIEW zentry_notify.event_types AS
+SELECT t.name, t.title, t.built_in, t.created_at, t.text, t.fields, t.colour, t.emoji, t.footer, t.time_key, t.sample
+  FROM zentry_notify.event_type t;
+COMMENT ON VIEW zentry_notify.event_types IS 'The kinds of events that there are, and what their messages say without anybody''s wording';
+CREATE OR REPLACE VIEW zentry_notify.event_sources AS
+SELECT s.id, s.event_type, s.relation, s.columns, s.audience, s.progress, s.suspended_at, s.suspended_reason, s.created_at, s.insert_when,
+       s.update_when, s.delete_when, s.rider, s.by_hand, s.omit, s.transition
+  FROM zentry_notify.event_source s;
+COMMENT ON VIEW zentry_notify.event_sources IS 'Which table fires which event, and why it does not (suspended_reason)';
+
+DO $$
+DECLARE
+    c record;
+BEGIN
+    FOR c IN SELECT v.attrelid::pg_catalog.regclass AS shown, v.attname, pg_catalog.col_description(t.attrelid, t.attnum) AS text
+               FROM (VALUES ('zentry_notify.event_type'::pg_catalog.regclass, 'zentry_notify.event_types'::pg_catalog.regclass),
+                            ('zentry_notify.event_source', 'zentry_notify.event_sources')) AS pair (kept, shown)
+               JOIN pg_catalog.pg_attribute t ON t.attrelid OPERATOR(pg_catalog.=) pair.kept AND t.attnum OPERATOR(pg_catalog.>) 0
+               JOIN pg_catalog.pg_attribute v ON v.attrelid OPERATOR(pg_catalog.=) pair.shown AND v.attname OPERATOR(pg_catalog.=) t.attname
+    LOOP
+        EXECUTE pg_catalog.format('COMMENT ON COLUMN %s.%I IS %L', c.shown, c.attname, c.text);
     END LOOP;
 END
 $$;

@@ -3,7 +3,7 @@
 CREATE OR REPLACE VIEW zentry_notify.api_tokens AS
 SELECT t.token_key,
        t.name,
-       t.role_name,
+       coalesce(r.rolname, t.role_name) AS role_name,
        CASE WHEN t.expires_at <= now() THEN 'expired'
             WHEN r.oid IS NULL THEN 'role is gone'
             WHEN r.rolsuper THEN 'role is a superuser'
@@ -13,7 +13,7 @@ SELECT t.token_key,
        t.expires_at,
        t.last_used_at
   FROM zentry_notify.api_token t
-  LEFT JOIN pg_catalog.pg_roles r ON r.rolname = t.role_name;
+  LEFT JOIN pg_catalog.pg_roles r ON r.oid = t.role_oid;
 COMMENT ON VIEW zentry_notify.api_tokens IS 'Tokens of the REST API, without their hashes';
 COMMENT ON COLUMN zentry_notify.api_tokens.token_key IS 'The token''s first part, after "zentry_"';
 COMMENT ON COLUMN zentry_notify.api_tokens.name IS 'What it is for';
@@ -24,45 +24,51 @@ COMMENT ON COLUMN zentry_notify.api_tokens.created_at IS 'When it was made';
 COMMENT ON COLUMN zentry_notify.api_tokens.expires_at IS 'Until when it is good; null: until it is revoked';
 COMMENT ON COLUMN zentry_notify.api_tokens.last_used_at IS 'When the server took it last, to the minute';
 
--- As zentry_attach, these two run with the rights of who calls them: a definer function sees the session's user, which is another one where
--- a function of a manager runs in a superuser's session, and would hand out tokens for that one's roles.
-CREATE OR REPLACE FUNCTION zentry_notify.require_membership(role name) RETURNS void
-    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    IF NOT pg_has_role(role, 'USAGE') THEN
-        RAISE EXCEPTION 'role "%" does not have the privileges of role "%"', current_user, role
-            USING ERRCODE = 'insufficient_privilege',
-                  HINT = 'A token passes on rights that its maker has: let a member of that role, or a superuser, do it.';
-    END IF;
-END
-$$;
-COMMENT ON FUNCTION zentry_notify.require_membership(name) IS 'An error unless the current role has the privileges of this one';
-
 CREATE OR REPLACE FUNCTION zentry_notify.check_api_token() RETURNS trigger
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    role name := CASE TG_OP WHEN 'DELETE' THEN OLD.role_name ELSE NEW.role_name END;
+    role oid := CASE TG_OP WHEN 'INSERT' THEN (SELECT r.oid FROM pg_roles r WHERE r.rolname = NEW.role_name) ELSE OLD.role_oid END;
 BEGIN
+    IF TG_OP = 'INSERT' THEN
+        -- Also of a dump's rows, whose number is that of another cluster.
+        NEW.role_oid := role;
+    END IF;
+    -- Functions of ours write as the owner, once they have looked who calls. Others may come as far as here by pg_write_all_data.
     IF NOT pg_has_role((SELECT c.relowner FROM pg_class c WHERE c.oid = TG_RELID), 'USAGE') THEN
-        -- Whoever may manage may take away what is left of a role that is gone.
-        IF TG_OP = 'INSERT' OR EXISTS (SELECT FROM pg_roles r WHERE r.rolname = role) THEN
-            PERFORM zentry_notify.require_membership(role);
+        IF TG_OP = 'UPDATE' THEN
+            RAISE EXCEPTION 'a token cannot be changed' USING ERRCODE = 'insufficient_privilege', HINT = 'Revoke it, and make another one.';
         END IF;
-        IF TG_OP = 'INSERT' THEN
-            NEW.created_by := current_user;
+        -- Whoever may write here may take away what is left of a role that is gone.
+        IF TG_OP = 'INSERT' OR EXISTS (SELECT FROM pg_roles r WHERE r.oid = role) THEN
+            PERFORM zentry_notify.require_membership(role);
         END IF;
     END IF;
     RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.check_api_token() IS 'Trigger: a token is made and taken back by those who have the privileges of its role';
+COMMENT ON FUNCTION zentry_notify.check_api_token() IS 'Trigger: a token is made and taken back by those who have the privileges of its role, and never changed';
 
 DROP TRIGGER IF EXISTS check_api_token ON zentry_notify.api_token;
-CREATE TRIGGER check_api_token BEFORE INSERT OR DELETE ON zentry_notify.api_token
+CREATE TRIGGER check_api_token BEFORE INSERT OR UPDATE OR DELETE ON zentry_notify.api_token
     FOR EACH ROW EXECUTE FUNCTION zentry_notify.check_api_token();
 
+CREATE OR REPLACE FUNCTION zentry_notify.require_membership(role oid) RETURNS void
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF role IS NULL OR NOT pg_has_role(role, 'USAGE') THEN
+        PERFORM zentry_notify.refuse('insufficient_privilege',
+            format('role "%s" does not have the privileges of role "%s"', current_user, coalesce(pg_get_userbyid(role), '(none)')),
+            'A token passes on rights that its maker has: let a member of that role, or a superuser, do it.');
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.require_membership(oid) IS 'An error unless the current role has the privileges of this one';
+
+-- These two run with the rights of who calls them: a definer function sees the session's user, which is another one where a function of a
+-- manager runs in a superuser's session, and would hand out tokens for that one's roles. put_api_token and drop_api_token, in Rust, see who
+-- calls and write as the owner.
 CREATE OR REPLACE FUNCTION @extschema@.zentry_create_api_token(name text, role name, expires_at timestamptz DEFAULT NULL) RETURNS text
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
 AS $$
@@ -87,7 +93,7 @@ BEGIN
         RAISE EXCEPTION 'role "%" is a superuser', role USING ERRCODE = 'invalid_role_specification',
             HINT = 'Make a role for it that can do no more than it has to: CREATE ROLE ... NOLOGIN; SELECT @extschema@.zentry_grant(''...'', ''manager'').';
     END IF;
-    PERFORM zentry_notify.require_membership(role);
+    PERFORM zentry_notify.require_membership(to_regrole(quote_ident(role)));
     IF expires_at <= now() THEN
         RAISE EXCEPTION 'a token must not have expired already' USING ERRCODE = 'invalid_parameter_value', COLUMN = 'expires_at',
             HINT = 'Give a time that is still to come, or null.';
@@ -98,8 +104,7 @@ BEGIN
     token_key := left(md5(gen_random_uuid()::text), 8);
     token := format('zentry_%s_%s', token_key, rtrim(translate(encode(random, 'base64'), '+/', '-_'), '='));
     BEGIN
-        INSERT INTO zentry_notify.api_token (token_key, name, role_name, token_hash, created_by, expires_at)
-        VALUES (token_key, name, role, sha256(convert_to(token, 'UTF8')), current_user, expires_at);
+        PERFORM zentry_notify.put_api_token(token_key, name, to_regrole(quote_ident(role)), sha256(convert_to(token, 'UTF8')), expires_at);
     EXCEPTION WHEN unique_violation THEN
         RAISE EXCEPTION 'there is a token named "%" already', name USING ERRCODE = 'unique_violation', COLUMN = 'name',
             HINT = 'Choose another name, or revoke that one: SELECT @extschema@.zentry_revoke_api_token(''...'').';
@@ -113,10 +118,8 @@ COMMENT ON FUNCTION @extschema@.zentry_create_api_token(text, name, timestamptz)
 CREATE OR REPLACE FUNCTION @extschema@.zentry_revoke_api_token(name text) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
-#variable_conflict use_variable
 BEGIN
-    DELETE FROM zentry_notify.api_token t WHERE t.name = name;
-    IF NOT FOUND THEN
+    IF NOT coalesce(zentry_notify.drop_api_token(name), false) THEN
         RAISE EXCEPTION 'there is no token named "%"', coalesce(name, '(null)') USING ERRCODE = 'no_data_found',
             HINT = 'SELECT name, role_name FROM zentry_notify.api_tokens lists them.';
     END IF;
@@ -127,9 +130,9 @@ COMMENT ON FUNCTION @extschema@.zentry_revoke_api_token(text) IS 'Takes a token 
 CREATE OR REPLACE FUNCTION zentry_notify.find_api_token(token_key text, OUT role_name name, OUT token_hash bytea)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT t.role_name, t.token_hash
+    SELECT r.rolname, t.token_hash
       FROM zentry_notify.api_token t
-      JOIN pg_roles r ON r.rolname = t.role_name AND NOT r.rolsuper
+      JOIN pg_roles r ON r.oid = t.role_oid AND NOT r.rolsuper
      WHERE t.token_key = find_api_token.token_key AND (t.expires_at > now() OR t.expires_at IS NULL);
 $$;
 COMMENT ON FUNCTION zentry_notify.find_api_token(text) IS
@@ -143,38 +146,29 @@ AS $$
 $$;
 COMMENT ON FUNCTION zentry_notify.note_api_token_use(text) IS 'For the server: notes that the token was used now';
 
--- Names that Zentry's clients expect beside ids are read with the caller's rights: who may not read the application's table sees
--- none.
-CREATE OR REPLACE FUNCTION zentry_notify.look_up(data_key text, ids bigint[]) RETURNS TABLE (id bigint, shown text)
-    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+CREATE OR REPLACE FUNCTION zentry_notify.lookup_of(data_key text) RETURNS jsonb
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
-#variable_conflict use_column
-DECLARE
-    lookup   jsonb;
-    relation regclass;
-BEGIN
-    SELECT s.columns -> data_key INTO lookup
+    SELECT s.columns -> data_key
       FROM zentry_notify.event_source s
      WHERE jsonb_typeof(s.columns -> data_key) = 'object'
        AND s.columns -> data_key ?& ARRAY['from', 'match', 'column']
      ORDER BY s.id LIMIT 1;
-    relation := to_regclass(lookup ->> 'from');
-    -- A view or a policy of the table's owner would run its code with the caller's rights.
-    IF relation IS NULL OR NOT EXISTS (
-        SELECT FROM pg_class c
-          JOIN pg_attribute key ON key.attrelid = c.oid AND key.attname = lookup ->> 'match'
-               AND key.atttypid IN ('smallint'::regtype, 'integer'::regtype, 'bigint'::regtype)
-          JOIN pg_attribute shown ON shown.attrelid = c.oid AND shown.attname = lookup ->> 'column'
-         WHERE c.oid = relation AND c.relkind IN ('r', 'p') AND NOT c.relrowsecurity
-           AND has_schema_privilege(c.relnamespace, 'USAGE')
-           AND has_column_privilege(c.oid, key.attnum, 'SELECT') AND has_column_privilege(c.oid, shown.attnum, 'SELECT'))
-    THEN
-        RETURN;
-    END IF;
-    RETURN QUERY EXECUTE format('SELECT t.%1$I::bigint, t.%2$I::text FROM %3$s t WHERE t.%1$I OPERATOR(pg_catalog.=) ANY ($1)',
-                                lookup ->> 'match', lookup ->> 'column', relation)
-           USING ids;
-END
+$$;
+COMMENT ON FUNCTION zentry_notify.lookup_of(text) IS 'Table and columns that an attached table''s data have this key from; null: there is no such look-up';
+
+CREATE OR REPLACE FUNCTION zentry_notify.look_up_in(relation oid, key text, shown text, ids bigint[]) RETURNS TABLE (id bigint, shown_as text)
+    LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'look_up_in_wrapper';
+COMMENT ON FUNCTION zentry_notify.look_up_in(oid, text, text, bigint[]) IS
+    'What a table has beside these ids, as far as the caller may read it; read as its owner, restricted';
+
+-- Names that Zentry's clients expect beside ids: who may not read the application's table sees none.
+CREATE OR REPLACE FUNCTION zentry_notify.look_up(data_key text, ids bigint[]) RETURNS TABLE (id bigint, shown text)
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT l.id, l.shown_as
+      FROM zentry_notify.lookup_of(data_key) s (lookup)
+      CROSS JOIN LATERAL zentry_notify.look_up_in(to_regclass(s.lookup ->> 'from'), s.lookup ->> 'match', s.lookup ->> 'column', ids) l
 $$;
 COMMENT ON FUNCTION zentry_notify.look_up(text, bigint[]) IS
     'What the attached tables'' look-ups (project_name, user_name) give for these ids, as far as the caller may read it';

@@ -277,11 +277,11 @@ CREATE OR REPLACE FUNCTION zentry_notify.status_events() RETURNS TABLE (subject 
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT 'routing',
-           CASE WHEN c.restored = 'awaited' THEN 'broken' WHEN s.since < now() - interval '5 minutes' THEN 'attention' ELSE 'ok' END,
-           CASE WHEN c.restored = 'awaited' THEN 'a dump has brought events without the row of zentry_notify.route_cursor: nothing is routed'
+           CASE WHEN c.restored IS NULL OR c.restored = 'awaited' THEN 'broken' WHEN s.since < now() - interval '5 minutes' THEN 'attention' ELSE 'ok' END,
+           CASE WHEN c.restored IS NULL OR c.restored = 'awaited' THEN 'events were restored without the row of zentry_notify.route_cursor: nothing is routed'
                 WHEN s.since IS NULL THEN 'every event is routed'
                 ELSE format('%s events wait for it, the first since %s', zentry_notify.unrouted_events(), zentry_notify.moment(s.since)) END,
-           CASE WHEN c.restored = 'awaited' THEN 'SELECT zentry_notify.route_from_now();'
+           CASE WHEN c.restored IS NULL OR c.restored = 'awaited' THEN 'SELECT zentry_notify.route_from_now();'
                 WHEN s.since < now() - interval '5 minutes' THEN '-- see the line of the worker' ELSE '' END
       FROM (SELECT zentry_notify.unrouted_since() AS since) s
       LEFT JOIN zentry_notify.route_cursor c ON true

@@ -74,12 +74,19 @@ BEGIN
         PERFORM zentry_notify.refuse('foreign_key_violation', format('unknown event type "%s"', NEW.event_type),
             'SELECT zentry_register_event_type(name, title) adds one.');
     END IF;
-    IF type.name IS NOT NULL THEN
-        PERFORM zentry_notify.check_definition(
-            jsonb_strip_nulls(to_jsonb(type) - '{built_in,created_at,sample}'::text[])
-              || jsonb_strip_nulls(to_jsonb(NEW) - '{id,event_type,webhook_integration_id,created_at}'::text[]),
-            type.sample, zentry_notify.event_keys(NEW.event_type));
+    -- Of a type that is still to be restored, what there is to check.
+    IF type.name IS NULL THEN
+        type.name := NEW.event_type;
+        type.title := '';
+        type.text := '';
+        type.fields := '[]';
+        type.colour := '#808080';
+        type.emoji := '';
     END IF;
+    PERFORM zentry_notify.check_definition(
+        jsonb_strip_nulls(to_jsonb(type) - '{built_in,created_at,sample}'::text[])
+          || jsonb_strip_nulls(to_jsonb(NEW) - '{id,event_type,webhook_integration_id,created_at}'::text[]),
+        type.sample, zentry_notify.event_keys(NEW.event_type));
     RETURN NEW;
 END
 $$;

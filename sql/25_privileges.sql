@@ -16,13 +16,16 @@ BEGIN
                        ('zentry_notify.event_detail', 'SELECT, INSERT, UPDATE, DELETE'),
                        ('zentry_notify.delivery', 'SELECT, INSERT, UPDATE, DELETE'),
                        ('zentry_notify.route_cursor', 'SELECT, INSERT, UPDATE'),
-                       ('zentry_notify.legacy_delivery', 'SELECT, UPDATE, DELETE'),
+                       ('zentry_notify.legacy_delivery', 'SELECT, INSERT, UPDATE, DELETE'),
                        ('zentry_notify.notification_log', 'SELECT'),
                        ('zentry_notify.webhook_circuit', 'SELECT, INSERT, UPDATE, DELETE'),
                        ('zentry_notify.webhook_count', 'SELECT, INSERT, UPDATE, DELETE'),
                        ('zentry_notify.project_progress', 'SELECT, INSERT, UPDATE, DELETE'),
                        ('zentry_notify.delivery_stat', 'SELECT, INSERT, UPDATE, DELETE'),
-                       ('zentry_notify.webhook_integration', 'SELECT, UPDATE'),
+                       ('zentry_notify.webhook', 'SELECT, UPDATE'),
+                       ('zentry_notify.webhook_secret', 'SELECT'),
+                       ('zentry_notify.webhook_integration', 'SELECT'),
+                       ('zentry_notify.event_data', 'SELECT'),
                        ('zentry_notify.event_source', 'SELECT, UPDATE'),
                        ('zentry_notify.event_type', 'SELECT'),
                        ('zentry_notify.event_definition', 'SELECT')) AS needed (relation, kinds),
@@ -45,13 +48,14 @@ AS $$
        AND CASE WHEN p.proname IN ('find_api_token', 'note_api_token_use') THEN privilege = 'server'
                 WHEN privilege = 'server' THEN false
                 -- A view checks whether its reader may call what it calls.
-                WHEN p.proname IN ('zentry_status', 'zentry_stats', 'zentry_stats_by_hour', 'zentry_preview', 'latency_bounds', 'redact_url', 'look_up', 'quiet_until', 'library_version') THEN true
+                WHEN p.proname IN ('zentry_status', 'zentry_stats', 'zentry_stats_by_hour', 'zentry_preview', 'zentry_logs', 'latency_bounds', 'redact_url',
+                                   'look_up', 'look_up_in', 'lookup_of', 'quiet_until', 'library_version', 'unrouted_events') THEN true
                 WHEN p.proname IN ('zentry_grant', 'zentry_revoke') THEN false
-                WHEN p.proname LIKE 'zentry\_%' OR p.proname = 'import_integration'
-                    -- What zentry_attach, zentry_detach and the functions of tokens call with the caller's rights.
-                    OR p.proname IN ('attach_source', 'put_trigger', 'inheritors', 'is_restoring', 'of_clause', 'owns', 'require_owner', 'capture', 'require_membership', 'check_length', 'refuse') THEN privilege IN ('manager', 'application')
-                -- A form says what is wrong with a URL before it is sent.
-                WHEN p.proname = 'check_webhook_url' THEN privilege IN ('manager', 'application')
+                WHEN p.proname LIKE 'zentry\_%'
+                    -- What functions of ours call with the caller's rights.
+                    OR p.proname IN ('capture', 'check_length', 'import_integration', 'refuse', 'require_membership', 'put_api_token', 'drop_api_token')
+                    -- A form says what is wrong with a URL before it is sent.
+                    OR p.proname = 'check_webhook_url' THEN privilege IN ('manager', 'application')
                 ELSE false END;
 $$;
 COMMENT ON FUNCTION zentry_notify.functions_of(text) IS 'The functions that a privilege of zentry_grant lets a role call';
@@ -64,21 +68,18 @@ DECLARE
 BEGIN
     IF privilege IS NULL OR privilege NOT IN ('reader', 'manager', 'application', 'server') THEN
         RAISE EXCEPTION 'unknown privilege "%"', privilege USING ERRCODE = 'invalid_parameter_value',
-            HINT = 'reader: the views. manager: the views, and register, change, delete, test, retry, attach. application: all that, and the tables of integrations and deliveries, URLs included. server: look API tokens up.';
+            HINT = 'reader: the views. manager: the views, and register, change, delete, test, retry, attach. application: all that, and webhook_integration and notification_log, URLs included. server: look API tokens up.';
     END IF;
+    PERFORM zentry_notify.revoke_former(grantee);
     EXECUTE format('GRANT USAGE ON SCHEMA zentry_notify TO %s', grantee);
     FOR f IN SELECT * FROM zentry_notify.functions_of(privilege) LOOP
         EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %s', f, grantee);
     END LOOP;
     IF privilege <> 'server' THEN
-        EXECUTE format('GRANT SELECT ON zentry_notify.webhooks, zentry_notify.logs, zentry_notify.delivery_totals, zentry_notify.event_type, zentry_notify.event_definition, zentry_notify.event_source TO %s', grantee);
+        EXECUTE format('GRANT SELECT ON zentry_notify.webhooks, zentry_notify.logs, zentry_notify.delivery_totals, zentry_notify.event_types, zentry_notify.event_definition, zentry_notify.event_sources TO %s', grantee);
     END IF;
     IF privilege IN ('manager', 'application') THEN
-        EXECUTE format('GRANT SELECT ON zentry_notify.api_tokens TO %s', grantee);
-        EXECUTE format('GRANT SELECT (token_key, name, role_name), INSERT, DELETE ON zentry_notify.api_token TO %s', grantee);
-        -- zentry_attach and zentry_detach run with the manager's own rights, and check_source lets them write of their own tables only.
-        EXECUTE format('GRANT SELECT ON zentry_notify.zentry_source TO %s', grantee);
-        EXECUTE format('GRANT INSERT, UPDATE, DELETE ON zentry_notify.event_source TO %s', grantee);
+        EXECUTE format('GRANT SELECT ON zentry_notify.api_tokens, zentry_notify.zentry_source TO %s', grantee);
     END IF;
     IF privilege = 'application' THEN
         EXECUTE format('GRANT SELECT ON zentry_notify.notification_log, zentry_notify.webhook_integration TO %s', grantee);
@@ -92,23 +93,55 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_grant(regrole, text) IS
-    'Lets a role read the redacted views (reader), also register, change, delete, test, retry and attach (manager), also use the tables of integrations and deliveries as its own, URLs included (application), or nothing but look API tokens up (server)';
+    'Lets a role read the redacted views (reader), also register, change, delete, test, retry and attach (manager), also use webhook_integration and notification_log as its own, URLs included (application), or nothing but look API tokens up (server). Nobody has a privilege on a table';
 
--- What was given to a role itself: what it has as a member of another, it may lose by leaving it.
+-- A privilege on a table would let a role lock it. Versions before 0.3 gave some, and functions that are nobody's now.
+CREATE OR REPLACE FUNCTION zentry_notify.revoke_former(grantee regrole) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    granted regclass;
+    f       regprocedure;
+BEGIN
+    FOR granted IN SELECT DISTINCT c.oid
+                     FROM pg_class c
+                     LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attacl IS NOT NULL
+                     CROSS JOIN LATERAL (SELECT e.grantee FROM aclexplode(c.relacl) e UNION SELECT e.grantee FROM aclexplode(a.attacl) e) acl
+                    WHERE c.relnamespace = 'zentry_notify'::regnamespace AND c.relkind IN ('r', 'S') AND acl.grantee = revoke_former.grantee
+    LOOP
+        EXECUTE format('REVOKE ALL ON %s FROM %s', granted, grantee);
+    END LOOP;
+    FOR f IN SELECT p.oid
+               FROM pg_depend d
+               JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'zentry_notify'
+               JOIN pg_proc p ON p.oid = d.objid
+              WHERE d.classid = 'pg_proc'::regclass AND d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e'
+                AND EXISTS (SELECT FROM aclexplode(p.proacl) a WHERE a.grantee = revoke_former.grantee)
+             EXCEPT
+             SELECT g FROM unnest('{reader,manager,application,server}'::text[]) AS of (privilege), zentry_notify.functions_of(of.privilege) g
+    LOOP
+        EXECUTE format('REVOKE ALL ON FUNCTION %s FROM %s', f, grantee);
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.revoke_former(regrole) IS 'Takes back what a role has that no privilege of zentry_grant gives any more';
+
+-- What was given to a role itself: what it has as a member of another, it may lose by leaving it. (SELECT on what is the table webhook now was an
+-- application's in versions before 0.3.)
 CREATE OR REPLACE FUNCTION zentry_notify.grants() RETURNS TABLE (grantee regrole, privilege text)
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
     WITH granted AS (
         SELECT a.grantee, c.relname AS object
           FROM pg_class c, aclexplode(c.relacl) a
-         WHERE c.oid IN ('zentry_notify.logs'::regclass, 'zentry_notify.webhook_integration'::regclass)
-           AND a.privilege_type = 'SELECT' AND a.grantee NOT IN (0, c.relowner)
+         WHERE c.oid IN ('zentry_notify.logs'::regclass, 'zentry_notify.webhook_integration'::regclass, 'zentry_notify.webhook'::regclass)
+           AND a.privilege_type = 'SELECT' AND a.grantee NOT IN (0, c.relowner, coalesce(to_regrole('zentry_notify_agent'), 0::oid))
          UNION ALL
         SELECT a.grantee, p.proname
           FROM pg_proc p, aclexplode(p.proacl) a
          WHERE p.oid IN ('@extschema@.zentry_delete_webhook(bigint)'::regprocedure, 'zentry_notify.find_api_token(text)'::regprocedure)
            AND a.grantee NOT IN (0, p.proowner))
-    SELECT g.grantee, CASE WHEN bool_or(g.object = 'webhook_integration') THEN 'application'
+    SELECT g.grantee, CASE WHEN bool_or(g.object IN ('webhook_integration', 'webhook')) THEN 'application'
                            WHEN bool_or(g.object = 'zentry_delete_webhook') THEN 'manager' ELSE 'reader' END
       FROM granted g GROUP BY g.grantee HAVING bool_or(g.object = 'logs')
      UNION ALL
@@ -161,5 +194,31 @@ BEGIN
     IF NOT pg_catalog.has_function_privilege('zentry_notify_agent', 'zentry_notify.sum_histogram(bigint[])', 'EXECUTE') THEN
         GRANT EXECUTE ON FUNCTION zentry_notify.add_histograms(bigint[], bigint[]), zentry_notify.sum_histogram(bigint[]) TO zentry_notify_agent;
     END IF;
+    -- The worker numbers deliveries before it writes them.
+    IF NOT pg_catalog.has_sequence_privilege('zentry_notify_agent', 'zentry_notify.delivery_id_seq', 'USAGE') THEN
+        GRANT USAGE ON SEQUENCE zentry_notify.delivery_id_seq TO zentry_notify_agent;
+    END IF;
+    IF NOT pg_catalog.has_function_privilege('zentry_notify_agent', 'zentry_notify.forget_orphans(integer)', 'EXECUTE') THEN
+        GRANT EXECUTE ON FUNCTION zentry_notify.forget_orphans(integer), zentry_notify.forget_deliveries(bigint, integer) TO zentry_notify_agent;
+    END IF;
+END
+$$;
+
+-- ALTER DEFAULT PRIVILEGES may have given somebody what is new here. (What a version's zentry_grant gave is zentry_grant's to take.)
+DO $$
+DECLARE
+    given record;
+BEGIN
+    FOR given IN
+        SELECT DISTINCT c.oid::pg_catalog.regclass AS relation, CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::pg_catalog.regrole::pg_catalog.text END AS role
+          FROM pg_catalog.pg_class c
+          CROSS JOIN LATERAL pg_catalog.aclexplode(c.relacl) a
+         WHERE c.relnamespace OPERATOR(pg_catalog.=) 'zentry_notify'::pg_catalog.regnamespace
+           AND a.grantee NOT IN (c.relowner, 'zentry_notify_agent'::pg_catalog.regrole)
+           AND (a.grantee OPERATOR(pg_catalog.=) 0 OR c.relkind OPERATOR(pg_catalog.<>) 'v'
+                AND c.relname NOT IN ('webhook', 'legacy_delivery', 'event_source', 'event_type', 'api_token'))
+    LOOP
+        EXECUTE pg_catalog.format('REVOKE ALL ON %s FROM %s', given.relation, given.role);
+    END LOOP;
 END
 $$;

@@ -37,7 +37,8 @@ BEGIN
             END IF;
             LOCK TABLE zentry_notify.notification_log, zentry_notify.event_source, zentry_notify.webhook_integration,
                 zentry_notify.webhook_circuit, zentry_notify.webhook_count, zentry_notify.progress_note,
-                zentry_notify.project_progress, zentry_notify.event_type IN ACCESS EXCLUSIVE MODE;
+                zentry_notify.project_progress, zentry_notify.event_type, zentry_notify.event_wording, zentry_notify.delivery_stat,
+                zentry_notify.api_token IN ACCESS EXCLUSIVE MODE;
             EXIT;
         EXCEPTION WHEN lock_not_available THEN
             IF pg_catalog.clock_timestamp() OPERATOR(pg_catalog.>) deadline THEN
@@ -51,13 +52,280 @@ BEGIN
 END
 $$;
 
--- ---- 06_rust_functions.sql ----
+-- It looks at every trigger that is made.
+DROP EVENT TRIGGER zentry_notify_hear_every_update;
+
+-- ---- The log: the table stays as it is, under another name. Its rows are moved by the worker. ----
+
+-- Gives the constraints of a table the names that it would have, had it always been called so.
+CREATE FUNCTION zentry_notify.rename_constraints(renamed pg_catalog.regclass, before pg_catalog.text, after pg_catalog.text) RETURNS pg_catalog.void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    old name;
+BEGIN
+    FOR old IN SELECT c.conname FROM pg_constraint c WHERE c.conrelid = renamed AND starts_with(c.conname::text, before || '_') ORDER BY c.conname LOOP
+        EXECUTE format('ALTER TABLE %s RENAME CONSTRAINT %I TO %I', renamed, old, after || substr(old, length(before) + 1));
+    END LOOP;
+END
+$$;
+
+ALTER TABLE zentry_notify.notification_log RENAME TO legacy_delivery;
+SELECT zentry_notify.rename_constraints('zentry_notify.legacy_delivery', 'notification_log', 'legacy_delivery');
+ALTER INDEX zentry_notify.notification_log_waiting RENAME TO legacy_delivery_waiting;
+ALTER INDEX zentry_notify.notification_log_finished RENAME TO legacy_delivery_finished;
+ALTER INDEX zentry_notify.notification_log_events RENAME TO legacy_delivery_events;
+ALTER INDEX zentry_notify.notification_log_failed RENAME TO legacy_delivery_failed;
+COMMENT ON TABLE zentry_notify.legacy_delivery IS 'The log of 0.2.0, until the worker has moved its rows to event and delivery';
+COMMENT ON COLUMN zentry_notify.legacy_delivery.id IS 'Ids of delivery go on above these';
+COMMENT ON COLUMN zentry_notify.legacy_delivery.webhook_integration_id IS 'As in delivery';
+COMMENT ON COLUMN zentry_notify.legacy_delivery.event_type IS 'As in delivery';
+COMMENT ON COLUMN zentry_notify.legacy_delivery.payload IS 'The event''s data; JSON null: not kept';
+COMMENT ON COLUMN zentry_notify.legacy_delivery.status IS 'pending, retry, sent or failed';
+COMMENT ON COLUMN zentry_notify.legacy_delivery.response_status_code IS 'As in delivery';
+COMMENT ON COLUMN zentry_notify.legacy_delivery.response_body IS 'As in delivery; empty: none';
+COMMENT ON COLUMN zentry_notify.legacy_delivery.error_message IS 'As in delivery; empty: nothing';
+COMMENT ON COLUMN zentry_notify.legacy_delivery.retry_count IS 'As in delivery';
+COMMENT ON COLUMN zentry_notify.legacy_delivery.attempts IS 'As in delivery';
+COMMENT ON COLUMN zentry_notify.legacy_delivery.created_at IS 'When the event happened';
+COMMENT ON COLUMN zentry_notify.legacy_delivery.sent_at IS 'When the endpoint took it';
+COMMENT ON COLUMN zentry_notify.legacy_delivery.next_attempt_at IS 'As in delivery';
+COMMENT ON COLUMN zentry_notify.legacy_delivery.retry_of IS 'As in delivery';
+COMMENT ON INDEX zentry_notify.legacy_delivery_waiting IS 'What waits, by webhook, in order of delivery';
+COMMENT ON INDEX zentry_notify.legacy_delivery_finished IS 'What is finished, by webhook';
+COMMENT ON INDEX zentry_notify.legacy_delivery_events IS 'What is finished, by event';
+COMMENT ON INDEX zentry_notify.legacy_delivery_failed IS 'What was given up';
+
+-- ---- 04_event.sql ----
+
+-- What was written: a row for each write that somebody wants to hear of, what the worker found out about it, and which of these rows
+-- are routed. A row stands for the event alone, however many hear of it.
+
+CREATE TABLE zentry_notify.event (
+    id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    created_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    source_id  bigint,
+    event_type text NOT NULL,
+    data       json NOT NULL,
+    context    json
+) WITH (
+    -- Rows come in step with the traffic and are never updated.
+    autovacuum_vacuum_insert_scale_factor = 0.05,
+    autovacuum_analyze_scale_factor = 0.1
+);
+COMMENT ON TABLE zentry_notify.event IS
+    'Every event that was captured, written in the application''s own transaction and never changed. Ids are given in the order of the writes, not of the commits';
+COMMENT ON COLUMN zentry_notify.event.id IS 'Number of the event';
+COMMENT ON COLUMN zentry_notify.event.created_at IS 'When it happened: the time of the transaction that wrote it';
+COMMENT ON COLUMN zentry_notify.event.source_id IS 'Number of the event source whose table was written; null: a function made it';
+COMMENT ON COLUMN zentry_notify.event.event_type IS 'What happened; project_progress: nobody can hear of it, the worker counts milestones by it';
+COMMENT ON COLUMN zentry_notify.event.data IS 'The event''s data as far as the written row has them';
+COMMENT ON COLUMN zentry_notify.event.context IS
+    'What only the worker needs, a JSON object, or null: columns: values of other columns, by name; progress: how the tasks of projects changed; cut: keys whose value was too long; routed: its deliveries were written with it';
+
+CREATE TABLE zentry_notify.event_detail (
+    event_id bigint PRIMARY KEY,
+    data     jsonb NOT NULL
+) WITH (
+    autovacuum_vacuum_insert_scale_factor = 0.05,
+    autovacuum_analyze_scale_factor = 0.1
+);
+COMMENT ON TABLE zentry_notify.event_detail IS 'What the worker found out about an event: names that were looked up, computed values';
+COMMENT ON COLUMN zentry_notify.event_detail.event_id IS 'The event';
+COMMENT ON COLUMN zentry_notify.event_detail.data IS 'Goes before the event''s own data, key by key';
+
+CREATE TABLE zentry_notify.route_cursor (
+    singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
+    routed    int8multirange NOT NULL DEFAULT '{}',
+    restored  text NOT NULL DEFAULT 'no' CHECK (restored IN ('no', 'awaited', 'yes'))
+) WITH (fillfactor = 20);
+COMMENT ON TABLE zentry_notify.route_cursor IS 'Which events are routed: one row, which the worker writes with the deliveries';
+COMMENT ON COLUMN zentry_notify.route_cursor.singleton IS 'There is one row';
+COMMENT ON COLUMN zentry_notify.route_cursor.routed IS 'Ids of events that are routed, or that no event will ever have; the first range has no lower bound';
+COMMENT ON COLUMN zentry_notify.route_cursor.restored IS
+    'awaited: a dump''s events are here and its cursor is not yet, so nothing is routed; yes: the cursor came from a dump; no: neither';
+
+INSERT INTO zentry_notify.route_cursor DEFAULT VALUES;
+
+SELECT pg_catalog.pg_extension_config_dump('zentry_notify.event', '');
+SELECT pg_catalog.pg_extension_config_dump('zentry_notify.event_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('zentry_notify.event_detail', '');
+SELECT pg_catalog.pg_extension_config_dump('zentry_notify.route_cursor', '');
+-- ---- 05_delivery.sql ----
+
+-- Who gets an event: a narrow row for an event and a webhook, written once as a rule, with its outcome. Queue and log in one.
+
+CREATE TABLE zentry_notify.delivery (
+    id                     bigint GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
+    -- No foreign keys: their checks would lock rows of events and webhooks. What goes takes its deliveries with it.
+    event_id               bigint NOT NULL,
+    webhook_integration_id bigint NOT NULL,
+    next_attempt_at        timestamptz,
+    finished_at            timestamptz,
+    retry_of               bigint,
+    response_status_code   smallint,
+    attempts               smallint NOT NULL DEFAULT 0,
+    retry_count            smallint NOT NULL DEFAULT 0,
+    status                 "char" NOT NULL DEFAULT 'p',
+    event_type             varchar(50) NOT NULL,
+    response_body          text,
+    error_message          text
+) WITH (
+    -- What has to wait is updated: dead rows come in step with the traffic, so vacuum has to as well.
+    autovacuum_vacuum_scale_factor = 0.02,
+    autovacuum_vacuum_threshold = 1000,
+    autovacuum_vacuum_insert_scale_factor = 0.05,
+    autovacuum_analyze_scale_factor = 0.1
+);
+COMMENT ON TABLE zentry_notify.delivery IS
+    'Deliveries of events to webhooks: what waits, and what became of the rest. zentry_notify.notification_log shows them with their events';
+COMMENT ON COLUMN zentry_notify.delivery.id IS 'Deliveries of a webhook leave in this order';
+COMMENT ON COLUMN zentry_notify.delivery.event_id IS 'The event';
+COMMENT ON COLUMN zentry_notify.delivery.webhook_integration_id IS 'Where it goes';
+COMMENT ON COLUMN zentry_notify.delivery.next_attempt_at IS 'When it is tried again';
+COMMENT ON COLUMN zentry_notify.delivery.finished_at IS 'When it was sent or given up';
+COMMENT ON COLUMN zentry_notify.delivery.retry_of IS 'The failed delivery that this one repeats';
+COMMENT ON COLUMN zentry_notify.delivery.response_status_code IS 'HTTP status of the last answer; null: none came';
+COMMENT ON COLUMN zentry_notify.delivery.attempts IS 'How many times it was posted; waiting for a rate limit is no attempt';
+COMMENT ON COLUMN zentry_notify.delivery.retry_count IS 'How many times this delivery was sent anew by hand (zentry_retry)';
+COMMENT ON COLUMN zentry_notify.delivery.status IS 'p: pending, not tried yet; r: retry, waits for next_attempt_at; s: sent; f: failed, error_message says why';
+COMMENT ON COLUMN zentry_notify.delivery.event_type IS 'What happened';
+COMMENT ON COLUMN zentry_notify.delivery.response_body IS 'First 1000 characters of the last answer; null: none';
+COMMENT ON COLUMN zentry_notify.delivery.error_message IS 'What went wrong, for people; null: nothing';
+
+CREATE INDEX delivery_log ON zentry_notify.delivery (webhook_integration_id, event_type, id);
+COMMENT ON INDEX zentry_notify.delivery_log IS 'The log by webhook and event type';
+CREATE INDEX delivery_waiting ON zentry_notify.delivery (webhook_integration_id, id) WHERE status IN ('p', 'r');
+COMMENT ON INDEX zentry_notify.delivery_waiting IS 'What waits, by webhook, in order of delivery';
+-- With the status as notification_log spells it, so that queries of the view find them. Rows that are written with their outcome are not in the second.
+CREATE INDEX delivery_failed ON zentry_notify.delivery (id)
+    WHERE CASE status WHEN 's' THEN 'sent' WHEN 'f' THEN 'failed' WHEN 'r' THEN 'retry' ELSE 'pending' END::varchar(20) = 'failed';
+COMMENT ON INDEX zentry_notify.delivery_failed IS 'What was given up';
+CREATE INDEX delivery_queue ON zentry_notify.delivery (id)
+    WHERE CASE status WHEN 's' THEN 'sent' WHEN 'f' THEN 'failed' WHEN 'r' THEN 'retry' ELSE 'pending' END::varchar(20) IN ('pending', 'retry');
+COMMENT ON INDEX zentry_notify.delivery_queue IS 'What waits, of all webhooks';
+CREATE INDEX delivery_retry_of ON zentry_notify.delivery (retry_of) WHERE retry_of IS NOT NULL;
+COMMENT ON INDEX zentry_notify.delivery_retry_of IS 'What repeats another delivery';
+
+SELECT pg_catalog.pg_extension_config_dump('zentry_notify.delivery', '');
+SELECT pg_catalog.pg_extension_config_dump('zentry_notify.delivery_id_seq', '');
+
+-- Ids go on above those that were given.
+SELECT pg_catalog.setval('zentry_notify.delivery_id_seq', given.last)
+  FROM (SELECT greatest(pg_catalog.pg_sequence_last_value('zentry_notify.notification_log_id_seq'),
+                        (SELECT max(l.id) FROM zentry_notify.legacy_delivery l)) AS last) given
+ WHERE given.last IS NOT NULL;
+-- Only what is no member of the extension any more leaves the list of what is dumped.
+ALTER EXTENSION zentry_notify DROP SEQUENCE zentry_notify.notification_log_id_seq;
+ALTER TABLE zentry_notify.legacy_delivery ALTER COLUMN id DROP IDENTITY;
+
+-- What was written since the library is the new one waits under no webhook.
+INSERT INTO zentry_notify.event (created_at, source_id, event_type, data, context)
+SELECT l.created_at, (l.payload OPERATOR(pg_catalog.->>) 'source_id')::pg_catalog.int8, l.event_type,
+       (l.payload OPERATOR(pg_catalog.->) 'data')::pg_catalog.json,
+       nullif(l.payload OPERATOR(pg_catalog.->) 'context', 'null')::pg_catalog.json
+  FROM zentry_notify.legacy_delivery l
+ WHERE l.webhook_integration_id OPERATOR(pg_catalog.=) 0 AND l.status IN ('pending', 'retry')
+ ORDER BY l.id;
+DELETE FROM zentry_notify.legacy_delivery l WHERE l.webhook_integration_id OPERATOR(pg_catalog.=) 0 AND l.status IN ('pending', 'retry');
+
+-- What changed in projects and was not counted yet.
+INSERT INTO zentry_notify.event (created_at, source_id, event_type, data, context)
+SELECT n.created_at, n.event_source_id, 'project_progress', '{}',
+       pg_catalog.json_build_object('progress', pg_catalog.json_build_array(
+           pg_catalog.json_build_object('project', n.project_key, 'done', n.done_change, 'total', n.total_change)))
+  FROM zentry_notify.progress_note n
+ ORDER BY n.id;
+ALTER EXTENSION zentry_notify DROP SEQUENCE zentry_notify.progress_note_id_seq;
+ALTER EXTENSION zentry_notify DROP TABLE zentry_notify.progress_note;
+DROP TABLE zentry_notify.progress_note;
+
+-- ---- Webhooks: the URLs go to a table of their own. ----
+
+DROP TRIGGER check_integration ON zentry_notify.webhook_integration;
+DROP TRIGGER forget_integration ON zentry_notify.webhook_integration;
+DROP FUNCTION zentry_notify.check_integration();
+DROP FUNCTION zentry_notify.forget_integration();
+ALTER TABLE zentry_notify.webhook_integration RENAME TO webhook;
+SELECT zentry_notify.rename_constraints('zentry_notify.webhook', 'webhook_integration', 'webhook');
+DROP FUNCTION zentry_notify.rename_constraints(pg_catalog.regclass, pg_catalog.text, pg_catalog.text);
+COMMENT ON TABLE zentry_notify.webhook IS 'Webhooks and what they hear of, without their URLs';
+COMMENT ON COLUMN zentry_notify.webhook.id IS 'The number that zentry_test_webhook and the other functions take';
+COMMENT ON COLUMN zentry_notify.webhook.name IS 'A name for people, 1 to 100 characters';
+COMMENT ON COLUMN zentry_notify.webhook.webhook_type IS 'discord or teams';
+COMMENT ON COLUMN zentry_notify.webhook.project_id IS 'The project whose events are sent; null: every project''s';
+COMMENT ON COLUMN zentry_notify.webhook.created_by_id IS 'The application''s user who registered it';
+COMMENT ON COLUMN zentry_notify.webhook.event_types IS 'JSON array of names of zentry_notify.event_type; ["*"]: all, also those added later';
+COMMENT ON COLUMN zentry_notify.webhook.is_active IS 'Off: nothing is captured for it, and what waits is held back';
+COMMENT ON COLUMN zentry_notify.webhook.created_at IS 'When it was registered';
+COMMENT ON COLUMN zentry_notify.webhook.updated_at IS 'When it was changed last; keeps itself';
+COMMENT ON COLUMN zentry_notify.webhook.max_events_per_message IS 'How many waiting events may leave as one message, 1 to 10; 1: a message for each';
+COMMENT ON COLUMN zentry_notify.webhook.min_interval IS 'The shortest time between two messages';
+COMMENT ON COLUMN zentry_notify.webhook.max_age IS 'Deliveries older than this fail as expired; null: zentry_notify.max_age decides';
+COMMENT ON COLUMN zentry_notify.webhook.activated_at IS 'When it was registered, switched on again or given another URL; what went wrong before is forgotten then. Keeps itself';
+COMMENT ON COLUMN zentry_notify.webhook.switched_off_at IS 'When the extension switched it off because its endpoint is gone; cleared by a new URL or by setting is_active';
+COMMENT ON COLUMN zentry_notify.webhook.switched_off_reason IS 'Why the extension switched it off';
+COMMENT ON COLUMN zentry_notify.webhook.omit_keys IS
+    'Keys of the events'' data that this webhook''s deliveries do not have, such as {task_description}: they are neither kept nor sent';
+COMMENT ON COLUMN zentry_notify.webhook.filter IS 'Only events whose data this JSON path predicate is true of are heard, such as $.points > 20; null: all';
+COMMENT ON COLUMN zentry_notify.webhook.min_streak_days IS 'Of daily_streak, only streaks of so many days are heard; null: all';
+COMMENT ON COLUMN zentry_notify.webhook.milestones IS 'Of milestone_reached, only these are heard, in per cent; null: all';
+COMMENT ON COLUMN zentry_notify.webhook.quiet_hours IS 'When nothing is sent, such as 22:00-07:00 Europe/Berlin, or Mon-Fri 20:00-08:00, Sat-Sun 00:00-24:00 UTC; what comes meanwhile is sent afterwards';
+COMMENT ON COLUMN zentry_notify.webhook.mention IS 'Whom each message pings: role:ID or user:ID in Discord, user:ID NAME in a Workflows flow of Teams';
+
+-- The secret stands apart: a change of the row beside does not repeat it, no trigger is handed it with that row, and it is written only when it
+-- changes.
+CREATE TABLE zentry_notify.webhook_secret (
+    webhook_integration_id bigint PRIMARY KEY,
+    -- Django's model has 500 characters; a Workflows URL may need more.
+    webhook_url            varchar(2048) NOT NULL
+);
+COMMENT ON TABLE zentry_notify.webhook_secret IS 'The webhooks'' URLs. Keep it out of publications';
+COMMENT ON COLUMN zentry_notify.webhook_secret.webhook_integration_id IS 'The webhook';
+COMMENT ON COLUMN zentry_notify.webhook_secret.webhook_url IS
+    'Its address. A secret: who knows it can post to the channel. The view zentry_notify.webhooks shows it redacted';
+INSERT INTO zentry_notify.webhook_secret (webhook_integration_id, webhook_url) SELECT w.id, w.webhook_url FROM zentry_notify.webhook w;
+SELECT pg_catalog.pg_extension_config_dump('zentry_notify.webhook_secret', '');
+
+-- ---- Sources and tokens. ----
+
+DROP VIEW zentry_notify.zentry_source;
+ALTER TABLE zentry_notify.event_source DROP COLUMN update_of;
+COMMENT ON COLUMN zentry_notify.event_source.progress IS
+    'Of milestone_reached: {"group": column of the project, "status": column, "done": its value}; the trigger notes the change, the worker counts';
+
+COMMENT ON COLUMN zentry_notify.event_source.insert_when IS 'The condition of the insert trigger as it was given, for people: it is never executed again; null: there is none';
+
+COMMENT ON COLUMN zentry_notify.event_source.update_when IS 'The condition of the update trigger as it was given; null: there is none';
+
+COMMENT ON COLUMN zentry_notify.event_source.delete_when IS 'The condition of the delete trigger as it was given; null: there is none';
+
+DROP TRIGGER check_api_token ON zentry_notify.api_token;
+ALTER TABLE zentry_notify.api_token ADD COLUMN role_oid oid;
+UPDATE zentry_notify.api_token t SET role_oid = r.oid FROM pg_catalog.pg_roles r WHERE r.rolname OPERATOR(pg_catalog.=) t.role_name;
+COMMENT ON COLUMN zentry_notify.api_token.role_name IS 'The role that requests with it run as, as it was called when the token was made. So that a dump can be restored';
+COMMENT ON COLUMN zentry_notify.api_token.role_oid IS
+    'That role itself: a token follows it when it is renamed, and never becomes that of another role of its name';
+
+-- ---- Functions that there are no more. ----
+
+DROP FUNCTION zentry_notify.hear_every_update();
+DROP FUNCTION zentry_notify.set_aside_triggers(pg_catalog.regclass, pg_catalog.text[]);
+DROP FUNCTION zentry_notify.put_back_triggers(pg_catalog.jsonb);
+DROP FUNCTION zentry_notify.of_clause(pg_catalog.regclass, pg_catalog.text[]);
+DROP FUNCTION zentry_notify.require_membership(pg_catalog.name);
+DROP FUNCTION zentry_notify.attach_source(pg_catalog.text, pg_catalog.regclass, pg_catalog.jsonb, pg_catalog.jsonb, pg_catalog.jsonb, pg_catalog.text,
+    pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.jsonb, pg_catalog.text[], pg_catalog.bool);
+DROP FUNCTION zentry_notify.put_trigger(pg_catalog.regclass, pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.text);
+DROP FUNCTION zentry_notify.inheritors(pg_catalog.regclass);
+
+-- ---- 12_rust_functions.sql ----
 
 -- The functions that are written in Rust; src/ has them under the same names.
 
 CREATE OR REPLACE FUNCTION zentry_notify.capture() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'capture_wrapper';
-COMMENT ON FUNCTION zentry_notify.capture() IS 'Trigger on application tables: writes a pending delivery for each integration that subscribes to the event';
+COMMENT ON FUNCTION zentry_notify.capture() IS 'Trigger on application tables: writes the event, if anybody wants to hear of it';
 
 CREATE OR REPLACE FUNCTION zentry_notify.configuration_changed() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'configuration_changed_wrapper';
@@ -113,6 +381,10 @@ CREATE OR REPLACE FUNCTION zentry_notify.wake(webhook_ids bigint[], overdue bool
 COMMENT ON FUNCTION zentry_notify.wake(bigint[], boolean) IS
     'At commit, lets the worker look at what waits for these integrations; overdue: also at those that wait to be tried again';
 
+CREATE OR REPLACE FUNCTION zentry_notify.lost_events() RETURNS bigint
+    LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'lost_events_wrapper';
+COMMENT ON FUNCTION zentry_notify.lost_events() IS 'Events of this database that could not be written, since the server started';
+
 CREATE OR REPLACE FUNCTION zentry_notify.warn_unless_preloaded() RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'warn_unless_preloaded_wrapper';
 COMMENT ON FUNCTION zentry_notify.warn_unless_preloaded() IS 'A warning when nothing will be sent because shared_preload_libraries lacks zentry_notify';
@@ -122,16 +394,25 @@ CREATE OR REPLACE FUNCTION zentry_notify.library_version() RETURNS text
 COMMENT ON FUNCTION zentry_notify.library_version() IS
     'The version of the library that this session has loaded; pg_extension.extversion is that of the SQL, and both have to be the same';
 
+CREATE OR REPLACE FUNCTION zentry_notify.put_api_token(token_key text, name text, role oid, token_hash bytea, expires_at timestamptz) RETURNS void
+    LANGUAGE c AS 'MODULE_PATHNAME', 'put_api_token_wrapper';
+COMMENT ON FUNCTION zentry_notify.put_api_token(text, text, oid, bytea, timestamptz) IS
+    'Writes a token of the REST API, if who calls has the privileges of its role';
+
+CREATE OR REPLACE FUNCTION zentry_notify.drop_api_token(name text) RETURNS boolean
+    LANGUAGE c AS 'MODULE_PATHNAME', 'drop_api_token_wrapper';
+COMMENT ON FUNCTION zentry_notify.drop_api_token(text) IS
+    'Takes a token of the REST API away, if who calls has the privileges of its role or the role is gone; false: there is none';
+
 CREATE OR REPLACE FUNCTION @extschema@.zentry_test_webhook(webhook_id bigint, test_message text DEFAULT 'Test message from Zentry!')
     RETURNS TABLE (log_id bigint, status text, response_status_code integer, error_message text)
     LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp ROWS 1
     AS 'MODULE_PATHNAME', 'zentry_test_webhook_wrapper';
 COMMENT ON FUNCTION @extschema@.zentry_test_webhook(bigint, text) IS
     'Posts a message to the webhook at once, waits for the answer and returns what became of it; the log has it too';
--- ---- 07_triggers.sql ----
+-- ---- 13_rules.sql ----
 
--- The triggers on our own tables, with their functions: rules before, news after. (A trigger is dropped first because OR REPLACE
--- came with PostgreSQL 14.)
+-- The rules of rows of our own tables, for every way in.
 
 CREATE OR REPLACE FUNCTION zentry_notify.is_restoring() RETURNS boolean
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -166,23 +447,18 @@ END
 $$;
 COMMENT ON FUNCTION zentry_notify.check_filters(jsonpath, integer, integer[]) IS 'The rules of what an integration hears of its event types';
 
--- The rules of a row, for every way in. The URL's own are in Rust (check_webhook_url).
--- force_generic_plan, here and where URLs are arguments: plans of their own have the values in them, and auto_explain logs plans.
-CREATE OR REPLACE FUNCTION zentry_notify.check_integration() RETURNS trigger
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
+-- The rules of a row but for its URL, which write_integration looks after.
+CREATE OR REPLACE FUNCTION zentry_notify.check_webhook() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     missing text;
-    unknown text;
-    known   text;
     refusal text;
     remedy  text;
-    culprit text;
 BEGIN
     IF TG_OP = 'UPDATE' THEN
         NEW.updated_at := now();
     END IF;
-    -- Postgres' own errors of the constraints would show the row, and so the secret in it.
     SELECT string_agg(a.attname, ', ' ORDER BY a.attnum) INTO missing
       FROM pg_attribute a
      WHERE a.attrelid = TG_RELID AND a.attnum > 0 AND a.attnotnull AND to_jsonb(NEW) -> a.attname::text = 'null';
@@ -214,83 +490,59 @@ BEGIN
         RAISE EXCEPTION 'unknown webhook type "%"', NEW.webhook_type
             USING ERRCODE = 'invalid_parameter_value', COLUMN = 'webhook_type', HINT = 'The types are discord and teams.';
     END IF;
-    IF TG_OP = 'INSERT' OR NEW.webhook_url <> OLD.webhook_url OR NEW.webhook_type <> OLD.webhook_type THEN
+    IF NEW.quiet_hours IS NOT NULL AND (TG_OP = 'INSERT' OR NEW.quiet_hours IS DISTINCT FROM OLD.quiet_hours) THEN
         BEGIN
-            PERFORM zentry_notify.check_webhook_url(NEW.webhook_type, NEW.webhook_url);
+            PERFORM zentry_notify.check_quiet_hours(NEW.quiet_hours);
         EXCEPTION WHEN invalid_parameter_value THEN
             GET STACKED DIAGNOSTICS refusal = MESSAGE_TEXT, remedy = PG_EXCEPTION_HINT;
-            RAISE EXCEPTION '%', refusal USING ERRCODE = 'invalid_parameter_value', COLUMN = 'webhook_url',
-                HINT = coalesce(nullif(remedy, ''), 'Copy it from Discord or Teams once more.');
+            RAISE EXCEPTION '%', refusal USING ERRCODE = 'invalid_parameter_value', COLUMN = 'quiet_hours', HINT = remedy;
         END;
     END IF;
-
-    BEGIN
-        IF NEW.mention IS NOT NULL AND (TG_OP = 'INSERT' OR (NEW.mention, NEW.webhook_url, NEW.webhook_type) IS DISTINCT FROM (OLD.mention, OLD.webhook_url, OLD.webhook_type)) THEN
-            culprit := 'mention';
-            PERFORM zentry_notify.check_mention(NEW.webhook_type, NEW.webhook_url, NEW.mention);
-        END IF;
-        IF NEW.quiet_hours IS NOT NULL AND (TG_OP = 'INSERT' OR NEW.quiet_hours IS DISTINCT FROM OLD.quiet_hours) THEN
-            culprit := 'quiet_hours';
-            PERFORM zentry_notify.check_quiet_hours(NEW.quiet_hours);
-        END IF;
-    EXCEPTION WHEN invalid_parameter_value THEN
-        GET STACKED DIAGNOSTICS refusal = MESSAGE_TEXT, remedy = PG_EXCEPTION_HINT;
-        RAISE EXCEPTION '%', refusal USING ERRCODE = 'invalid_parameter_value', COLUMN = culprit, HINT = remedy;
-    END;
     PERFORM zentry_notify.check_filters(NEW.filter, NEW.min_streak_days, NEW.milestones);
-
-    IF TG_OP = 'INSERT' OR NEW.event_types IS DISTINCT FROM OLD.event_types THEN
-        IF jsonb_typeof(NEW.event_types) IS DISTINCT FROM 'array'
-           OR EXISTS (SELECT FROM jsonb_array_elements(NEW.event_types) AS e WHERE jsonb_typeof(e) <> 'string') THEN
-            RAISE EXCEPTION 'event_types must be a JSON array of names'
-                USING ERRCODE = 'invalid_parameter_value', COLUMN = 'event_types', HINT = 'For example ["task_completed", "badge_earned"], or ["*"] for all.';
-        END IF;
-        SELECT string_agg(format('"%s"', e), ', ' ORDER BY e) INTO unknown
-          FROM jsonb_array_elements_text(NEW.event_types) AS e
-         WHERE NOT zentry_notify.is_restoring() AND e <> '*' AND NOT EXISTS (SELECT FROM zentry_notify.event_type t WHERE t.name = e);
-        IF unknown IS NOT NULL THEN
-            SELECT string_agg(t.name, ', ' ORDER BY t.name) INTO known FROM zentry_notify.event_type t;
-            RAISE EXCEPTION 'unknown event type %', unknown
-                USING ERRCODE = 'invalid_parameter_value', COLUMN = 'event_types', HINT = format('The event types are %s; * stands for all.', known);
-        END IF;
+    IF jsonb_typeof(NEW.event_types) IS DISTINCT FROM 'array'
+       OR EXISTS (SELECT FROM jsonb_array_elements(NEW.event_types) AS e WHERE jsonb_typeof(e) <> 'string') THEN
+        RAISE EXCEPTION 'event_types must be a JSON array of names'
+            USING ERRCODE = 'invalid_parameter_value', COLUMN = 'event_types', HINT = 'For example ["task_completed", "badge_earned"], or ["*"] for all.';
     END IF;
 
-    IF TG_OP = 'UPDATE' THEN
-        IF NEW.webhook_url <> OLD.webhook_url OR (NEW.is_active AND NOT OLD.is_active) THEN
-            -- A mended URL brings back what a broken one had switched off.
-            NEW.is_active := NEW.is_active OR OLD.switched_off_at IS NOT NULL;
-            NEW.switched_off_at := NULL;
-            NEW.switched_off_reason := NULL;
-            NEW.activated_at := clock_timestamp();
-            DELETE FROM zentry_notify.webhook_circuit c WHERE c.webhook_integration_id = NEW.id;
-        END IF;
+    IF TG_OP = 'UPDATE' AND ((NEW.is_active AND NOT OLD.is_active) OR NEW.activated_at IS DISTINCT FROM OLD.activated_at) THEN
+        -- A mended URL brings back what a broken one had switched off.
+        NEW.is_active := NEW.is_active OR OLD.switched_off_at IS NOT NULL;
+        NEW.switched_off_at := NULL;
+        NEW.switched_off_reason := NULL;
+        NEW.activated_at := clock_timestamp();
+        DELETE FROM zentry_notify.webhook_circuit c WHERE c.webhook_integration_id = NEW.id;
     END IF;
     RETURN NEW;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.check_integration() IS 'Trigger: the rules of a row of webhook_integration';
+COMMENT ON FUNCTION zentry_notify.check_webhook() IS 'Trigger: the rules of a row of webhook; a change of activated_at starts afresh what was switched off or failing';
 
-DROP TRIGGER IF EXISTS check_integration ON zentry_notify.webhook_integration;
-CREATE TRIGGER check_integration BEFORE INSERT OR UPDATE ON zentry_notify.webhook_integration
-    FOR EACH ROW EXECUTE FUNCTION zentry_notify.check_integration();
+DROP TRIGGER IF EXISTS check_webhook ON zentry_notify.webhook;
+CREATE TRIGGER check_webhook BEFORE INSERT OR UPDATE ON zentry_notify.webhook
+    FOR EACH ROW EXECUTE FUNCTION zentry_notify.check_webhook();
 
-CREATE OR REPLACE FUNCTION zentry_notify.forget_integration() RETURNS trigger
+-- What is more than this of the log goes by and by (forget_deliveries): a DELETE must not take minutes.
+CREATE OR REPLACE FUNCTION zentry_notify.forget_webhook() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    DELETE FROM zentry_notify.notification_log l USING gone WHERE l.webhook_integration_id = gone.id;
-    DELETE FROM zentry_notify.webhook_circuit c USING gone WHERE c.webhook_integration_id = gone.id;
-    DELETE FROM zentry_notify.webhook_count c USING gone WHERE c.webhook_integration_id = gone.id;
-    DELETE FROM zentry_notify.event_wording w USING gone WHERE w.webhook_integration_id = gone.id;
-    DELETE FROM zentry_notify.delivery_stat s USING gone WHERE s.webhook_integration_id = gone.id;
+    DELETE FROM zentry_notify.webhook_secret s WHERE s.webhook_integration_id = OLD.id;
+    DELETE FROM zentry_notify.webhook_circuit c WHERE c.webhook_integration_id = OLD.id;
+    DELETE FROM zentry_notify.webhook_count c WHERE c.webhook_integration_id = OLD.id;
+    DELETE FROM zentry_notify.event_wording w WHERE w.webhook_integration_id = OLD.id;
+    DELETE FROM zentry_notify.delivery_stat s WHERE s.webhook_integration_id = OLD.id;
+    PERFORM zentry_notify.forget_deliveries(OLD.id, 10000);
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.forget_integration() IS 'Trigger: the log and the state of an integration go with it';
+COMMENT ON FUNCTION zentry_notify.forget_webhook() IS 'Trigger: the URL, the state and the log of a webhook go with it';
 
-DROP TRIGGER IF EXISTS forget_integration ON zentry_notify.webhook_integration;
-CREATE TRIGGER forget_integration AFTER DELETE ON zentry_notify.webhook_integration
-    REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION zentry_notify.forget_integration();
+-- By row and ALWAYS, here and below: what logical replication applies fires no statement's trigger, and must be noticed as well.
+DROP TRIGGER IF EXISTS forget_webhook ON zentry_notify.webhook;
+CREATE TRIGGER forget_webhook AFTER DELETE ON zentry_notify.webhook
+    FOR EACH ROW EXECUTE FUNCTION zentry_notify.forget_webhook();
+ALTER TABLE zentry_notify.webhook ENABLE ALWAYS TRIGGER forget_webhook;
 
 -- Managers write here with their own rights, through zentry_attach or directly: for tables of theirs, whoever runs the session.
 CREATE OR REPLACE FUNCTION zentry_notify.check_source() RETURNS trigger
@@ -331,28 +583,6 @@ DROP TRIGGER IF EXISTS check_source ON zentry_notify.event_source;
 CREATE TRIGGER check_source BEFORE INSERT OR UPDATE OR DELETE ON zentry_notify.event_source
     FOR EACH ROW EXECUTE FUNCTION zentry_notify.check_source();
 
--- While a dump is restored by several jobs, the worker may count what it sends before the dump's own row is there.
-CREATE OR REPLACE FUNCTION zentry_notify.add_count() RETURNS trigger
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    INSERT INTO zentry_notify.webhook_count AS n VALUES (NEW.*)
-    ON CONFLICT (webhook_integration_id) DO UPDATE
-       SET sent = n.sent + EXCLUDED.sent, failed = n.failed + EXCLUDED.failed,
-           last_sent_at = greatest(n.last_sent_at, EXCLUDED.last_sent_at),
-           last_failed_at = greatest(n.last_failed_at, EXCLUDED.last_failed_at),
-           last_error = coalesce(n.last_error, EXCLUDED.last_error);
-    RETURN NULL;
-END
-$$;
-COMMENT ON FUNCTION zentry_notify.add_count() IS 'Trigger: a restored count is added to what the worker has counted meanwhile';
-
--- The worker counts as the agent, and the trigger's own INSERT is not for the trigger.
-DROP TRIGGER IF EXISTS add_count ON zentry_notify.webhook_count;
-CREATE TRIGGER add_count BEFORE INSERT ON zentry_notify.webhook_count
-    FOR EACH ROW WHEN (current_user OPERATOR(pg_catalog.<>) 'zentry_notify_agent' AND pg_catalog.pg_trigger_depth() OPERATOR(pg_catalog.=) 0)
-    EXECUTE FUNCTION zentry_notify.add_count();
-
 -- pg_restore --data-only brings the sources of the dump into a database that is attached already.
 CREATE OR REPLACE FUNCTION zentry_notify.replace_source() RETURNS trigger
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -368,23 +598,88 @@ COMMENT ON FUNCTION zentry_notify.replace_source() IS 'Trigger: a restored sourc
 DROP TRIGGER IF EXISTS replace_source ON zentry_notify.event_source;
 CREATE TRIGGER replace_source BEFORE INSERT ON zentry_notify.event_source
     FOR EACH ROW EXECUTE FUNCTION zentry_notify.replace_source();
+-- ---- 14_views.sql ----
 
--- Every session keeps subscriptions and sources in memory; these tell them to look again.
-DROP TRIGGER IF EXISTS configuration_changed ON zentry_notify.webhook_integration;
-CREATE TRIGGER configuration_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON zentry_notify.webhook_integration
-    FOR EACH STATEMENT EXECUTE FUNCTION zentry_notify.configuration_changed();
-DROP TRIGGER IF EXISTS configuration_changed ON zentry_notify.event_source;
-CREATE TRIGGER configuration_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON zentry_notify.event_source
-    FOR EACH STATEMENT EXECUTE FUNCTION zentry_notify.configuration_changed();
--- ---- 08_views.sql ----
+-- What people look at, and write to. No secret is in here but in webhook_integration, which the application alone may read.
 
--- What people look at. No secret is in here.
+-- A subquery and no join, so that SELECT ... FOR UPDATE works. Without conditions, so that COPY and every client find a table's behaviour:
+-- write_integration (15_webhook_functions.sql) takes what is written.
+CREATE OR REPLACE VIEW zentry_notify.webhook_integration AS
+SELECT w.id,
+       w.name,
+       w.webhook_type,
+       (SELECT s.webhook_url FROM zentry_notify.webhook_secret s WHERE s.webhook_integration_id = w.id) AS webhook_url,
+       w.project_id,
+       w.created_by_id,
+       w.event_types,
+       w.is_active,
+       w.created_at,
+       w.updated_at,
+       w.max_events_per_message,
+       w.min_interval,
+       w.max_age,
+       w.activated_at,
+       w.switched_off_at,
+       w.switched_off_reason,
+       w.omit_keys,
+       w.filter,
+       w.min_streak_days,
+       w.milestones,
+       w.quiet_hours,
+       w.mention
+  FROM zentry_notify.webhook w;
+ALTER VIEW zentry_notify.webhook_integration
+    ALTER COLUMN event_types SET DEFAULT '["*"]',
+    ALTER COLUMN is_active SET DEFAULT true,
+    ALTER COLUMN created_at SET DEFAULT pg_catalog.now(),
+    ALTER COLUMN updated_at SET DEFAULT pg_catalog.now(),
+    ALTER COLUMN max_events_per_message SET DEFAULT 10,
+    ALTER COLUMN min_interval SET DEFAULT '0',
+    ALTER COLUMN activated_at SET DEFAULT pg_catalog.now(),
+    ALTER COLUMN omit_keys SET DEFAULT '{}';
+COMMENT ON VIEW zentry_notify.webhook_integration IS
+    'Webhooks and what they hear of. Writing here directly is as good as calling the zentry_* functions: the same rules hold';
+COMMENT ON COLUMN zentry_notify.webhook_integration.id IS 'The number that zentry_test_webhook and the other functions take';
+COMMENT ON COLUMN zentry_notify.webhook_integration.name IS 'A name for people, 1 to 100 characters';
+COMMENT ON COLUMN zentry_notify.webhook_integration.webhook_type IS 'discord or teams';
+COMMENT ON COLUMN zentry_notify.webhook_integration.webhook_url IS 'The webhook''s address. A secret: who knows it can post to the channel. The view zentry_notify.webhooks shows it redacted';
+COMMENT ON COLUMN zentry_notify.webhook_integration.project_id IS 'The project whose events are sent; null: every project''s';
+COMMENT ON COLUMN zentry_notify.webhook_integration.created_by_id IS 'The application''s user who registered it';
+COMMENT ON COLUMN zentry_notify.webhook_integration.event_types IS 'JSON array of names of zentry_notify.event_type; ["*"]: all, also those added later';
+COMMENT ON COLUMN zentry_notify.webhook_integration.is_active IS 'Off: nothing is captured for it, and what waits is held back';
+COMMENT ON COLUMN zentry_notify.webhook_integration.created_at IS 'When it was registered';
+COMMENT ON COLUMN zentry_notify.webhook_integration.updated_at IS 'When it was changed last; keeps itself';
+COMMENT ON COLUMN zentry_notify.webhook_integration.max_events_per_message IS 'How many waiting events may leave as one message, 1 to 10; 1: a message for each';
+COMMENT ON COLUMN zentry_notify.webhook_integration.min_interval IS 'The shortest time between two messages';
+COMMENT ON COLUMN zentry_notify.webhook_integration.max_age IS 'Deliveries older than this fail as expired; null: zentry_notify.max_age decides';
+COMMENT ON COLUMN zentry_notify.webhook_integration.activated_at IS 'When it was registered, switched on again or given another URL; what went wrong before is forgotten then. Keeps itself';
+COMMENT ON COLUMN zentry_notify.webhook_integration.switched_off_at IS 'When the extension switched it off because its endpoint is gone; cleared by a new URL or by setting is_active';
+COMMENT ON COLUMN zentry_notify.webhook_integration.switched_off_reason IS 'Why the extension switched it off';
+COMMENT ON COLUMN zentry_notify.webhook_integration.omit_keys IS
+    'Keys of the events'' data that this webhook''s deliveries do not have, such as {task_description}: they are neither kept nor sent';
+COMMENT ON COLUMN zentry_notify.webhook_integration.filter IS 'Only events whose data this JSON path predicate is true of are heard, such as $.points > 20; null: all';
+COMMENT ON COLUMN zentry_notify.webhook_integration.min_streak_days IS 'Of daily_streak, only streaks of so many days are heard; null: all';
+COMMENT ON COLUMN zentry_notify.webhook_integration.milestones IS 'Of milestone_reached, only these are heard, in per cent; null: all';
+COMMENT ON COLUMN zentry_notify.webhook_integration.quiet_hours IS 'When nothing is sent, such as 22:00-07:00 Europe/Berlin, or Mon-Fri 20:00-08:00, Sat-Sun 00:00-24:00 UTC; what comes meanwhile is sent afterwards';
+COMMENT ON COLUMN zentry_notify.webhook_integration.mention IS 'Whom each message pings: role:ID or user:ID in Discord, user:ID NAME in a Workflows flow of Teams';
+
+CREATE OR REPLACE VIEW zentry_notify.event_data AS
+SELECT e.id AS event_id,
+       e.created_at,
+       e.event_type::text AS event_type,
+       e.data::jsonb || coalesce((SELECT x.data FROM zentry_notify.event_detail x WHERE x.event_id = e.id), '{}') AS data
+  FROM zentry_notify.event e;
+COMMENT ON VIEW zentry_notify.event_data IS 'Events with all that is known of them';
+COMMENT ON COLUMN zentry_notify.event_data.event_id IS 'Number of the event';
+COMMENT ON COLUMN zentry_notify.event_data.created_at IS 'When it happened';
+COMMENT ON COLUMN zentry_notify.event_data.event_type IS 'What happened';
+COMMENT ON COLUMN zentry_notify.event_data.data IS 'The event''s data';
 
 CREATE OR REPLACE VIEW zentry_notify.webhooks AS
 SELECT w.id,
        w.name,
        w.webhook_type,
-       zentry_notify.redact_url(w.webhook_url) AS webhook_url,
+       zentry_notify.redact_url((SELECT s.webhook_url FROM zentry_notify.webhook_secret s WHERE s.webhook_integration_id = w.id)) AS webhook_url,
        w.project_id,
        w.event_types,
        w.is_active,
@@ -395,8 +690,10 @@ SELECT w.id,
        coalesce(w.switched_off_at, c.opened_at) AS state_since,
        coalesce(w.switched_off_reason, c.error_message) AS reason,
        CASE WHEN w.is_active THEN c.next_try_at END AS next_try_at,
-       (SELECT count(*) FROM zentry_notify.notification_log l
-         WHERE l.webhook_integration_id = w.id AND l.status IN ('pending', 'retry')) AS pending,
+       (SELECT count(*) FROM zentry_notify.delivery d
+         WHERE d.webhook_integration_id = w.id AND d.status IN ('p', 'r'))
+         + (SELECT count(*) FROM zentry_notify.legacy_delivery l
+             WHERE l.webhook_integration_id = w.id AND l.status IN ('pending', 'retry')) AS pending,
        coalesce(n.sent, 0) AS sent,
        coalesce(n.failed, 0) AS failed,
        greatest(n.last_sent_at, n.last_failed_at) AS last_delivery_at,
@@ -415,7 +712,7 @@ SELECT w.id,
        w.quiet_hours,
        CASE WHEN w.is_active THEN zentry_notify.quiet_until(w.quiet_hours) END AS held_until,
        w.mention
-  FROM zentry_notify.webhook_integration w
+  FROM zentry_notify.webhook w
   LEFT JOIN zentry_notify.webhook_circuit c ON c.webhook_integration_id = w.id
   LEFT JOIN zentry_notify.webhook_count n ON n.webhook_integration_id = w.id;
 COMMENT ON VIEW zentry_notify.webhooks IS 'Integrations with their state and counts, which may be a second behind; the URL without its secret';
@@ -449,6 +746,59 @@ COMMENT ON COLUMN zentry_notify.webhooks.quiet_hours IS 'When nothing is sent to
 COMMENT ON COLUMN zentry_notify.webhooks.held_until IS 'When the quiet hours that it is in now are over; null: it is in none';
 COMMENT ON COLUMN zentry_notify.webhooks.mention IS 'Whom its messages ping; null: nobody';
 
+-- The log of 0.2.0 as a view, with that table's columns and types. Both branches are plain tables with subqueries, no joins and no conditions: only then
+-- does the planner merge them in the order of an index. Indexes of delivery have the status as it is spelt here.
+CREATE OR REPLACE VIEW zentry_notify.notification_log AS
+SELECT d.id,
+       d.webhook_integration_id,
+       d.event_type,
+       coalesce((SELECT e.data FROM zentry_notify.event_data e WHERE e.event_id = d.event_id)
+                  - coalesce((SELECT w.omit_keys FROM zentry_notify.webhook w WHERE w.id = d.webhook_integration_id), '{}'), 'null') AS payload,
+       CASE d.status WHEN 's' THEN 'sent' WHEN 'f' THEN 'failed' WHEN 'r' THEN 'retry' ELSE 'pending' END::varchar(20) AS status,
+       d.response_status_code::integer AS response_status_code,
+       coalesce(d.response_body, '') AS response_body,
+       coalesce(d.error_message, '') AS error_message,
+       d.retry_count::integer AS retry_count,
+       d.attempts::integer AS attempts,
+       coalesce((SELECT e.created_at FROM zentry_notify.event e WHERE e.id = d.event_id), d.finished_at, d.next_attempt_at, '-infinity') AS created_at,
+       CASE d.status WHEN 's' THEN d.finished_at END AS sent_at,
+       d.next_attempt_at,
+       d.retry_of
+  FROM zentry_notify.delivery d
+UNION ALL
+SELECT l.id,
+       l.webhook_integration_id,
+       l.event_type,
+       l.payload,
+       l.status,
+       l.response_status_code,
+       l.response_body,
+       l.error_message,
+       l.retry_count,
+       l.attempts,
+       l.created_at,
+       l.sent_at,
+       l.next_attempt_at,
+       l.retry_of
+  FROM zentry_notify.legacy_delivery l;
+COMMENT ON VIEW zentry_notify.notification_log IS
+    'Every delivery with its event''s data: what waits (pending, retry) and what became of the rest (sent, failed)';
+COMMENT ON COLUMN zentry_notify.notification_log.id IS 'Deliveries of an integration leave in this order';
+COMMENT ON COLUMN zentry_notify.notification_log.webhook_integration_id IS 'Where it goes';
+COMMENT ON COLUMN zentry_notify.notification_log.event_type IS 'What happened';
+COMMENT ON COLUMN zentry_notify.notification_log.payload IS
+    'The event''s data, without what the integration does not get; JSON null once it is done with, while zentry_notify.log_payloads is off';
+COMMENT ON COLUMN zentry_notify.notification_log.status IS 'pending: not tried yet; retry: waits for next_attempt_at; sent; failed: given up, error_message says why';
+COMMENT ON COLUMN zentry_notify.notification_log.response_status_code IS 'HTTP status of the last answer; null: none came';
+COMMENT ON COLUMN zentry_notify.notification_log.response_body IS 'First 1000 characters of the last answer';
+COMMENT ON COLUMN zentry_notify.notification_log.error_message IS 'What went wrong, for people; empty when nothing did';
+COMMENT ON COLUMN zentry_notify.notification_log.retry_count IS 'How many times this delivery was sent anew by hand (zentry_retry)';
+COMMENT ON COLUMN zentry_notify.notification_log.attempts IS 'How many times it was posted; waiting for a rate limit is no attempt';
+COMMENT ON COLUMN zentry_notify.notification_log.created_at IS 'When the event happened';
+COMMENT ON COLUMN zentry_notify.notification_log.sent_at IS 'When the endpoint took it';
+COMMENT ON COLUMN zentry_notify.notification_log.next_attempt_at IS 'When it is tried again, in status retry';
+COMMENT ON COLUMN zentry_notify.notification_log.retry_of IS 'The failed delivery that this one repeats';
+
 CREATE OR REPLACE VIEW zentry_notify.logs AS
 SELECT l.id,
        l.webhook_integration_id,
@@ -467,7 +817,7 @@ SELECT l.id,
        l.next_attempt_at,
        l.retry_of
   FROM zentry_notify.notification_log l
-  LEFT JOIN zentry_notify.webhook_integration w ON w.id = l.webhook_integration_id;
+  LEFT JOIN zentry_notify.webhook w ON w.id = l.webhook_integration_id;
 COMMENT ON VIEW zentry_notify.logs IS 'The log with the name and the type of each delivery''s integration';
 COMMENT ON COLUMN zentry_notify.logs.webhook_integration_name IS 'The integration''s name';
 COMMENT ON COLUMN zentry_notify.logs.webhook_type IS 'discord or teams';
@@ -486,9 +836,39 @@ BEGIN
     END LOOP;
 END
 $$;
--- ---- 09_webhook_functions.sql ----
 
--- Register, change and delete webhooks. The rules are the table's (check_integration).
+-- The configuration without a privilege on its tables.
+CREATE OR REPLACE VIEW zentry_notify.event_types AS
+SELECT t.name, t.title, t.built_in, t.created_at, t.text, t.fields, t.colour, t.emoji, t.footer, t.time_key, t.sample
+  FROM zentry_notify.event_type t;
+COMMENT ON VIEW zentry_notify.event_types IS 'The kinds of events that there are, and what their messages say without anybody''s wording';
+CREATE OR REPLACE VIEW zentry_notify.event_sources AS
+SELECT s.id, s.event_type, s.relation, s.columns, s.audience, s.progress, s.suspended_at, s.suspended_reason, s.created_at, s.insert_when,
+       s.update_when, s.delete_when, s.rider, s.by_hand, s.omit, s.transition
+  FROM zentry_notify.event_source s;
+COMMENT ON VIEW zentry_notify.event_sources IS 'Which table fires which event, and why it does not (suspended_reason)';
+
+DO $$
+DECLARE
+    c record;
+BEGIN
+    FOR c IN SELECT v.attrelid::pg_catalog.regclass AS shown, v.attname, pg_catalog.col_description(t.attrelid, t.attnum) AS text
+               FROM (VALUES ('zentry_notify.event_type'::pg_catalog.regclass, 'zentry_notify.event_types'::pg_catalog.regclass),
+                            ('zentry_notify.event_source', 'zentry_notify.event_sources')) AS pair (kept, shown)
+               JOIN pg_catalog.pg_attribute t ON t.attrelid OPERATOR(pg_catalog.=) pair.kept AND t.attnum OPERATOR(pg_catalog.>) 0
+               JOIN pg_catalog.pg_attribute v ON v.attrelid OPERATOR(pg_catalog.=) pair.shown AND v.attname OPERATOR(pg_catalog.=) t.attname
+    LOOP
+        EXECUTE pg_catalog.format('COMMENT ON COLUMN %s.%I IS %L', c.shown, c.attname, c.text);
+    END LOOP;
+END
+$$;
+
+-- The view webhooks had it until now.
+ALTER TABLE zentry_notify.webhook DROP COLUMN webhook_url;
+
+-- ---- 15_webhook_functions.sql ----
+
+-- Register, change and delete webhooks. The rules are those of the tables (check_webhook) and of what is written to their view.
 
 CREATE OR REPLACE FUNCTION zentry_notify.no_such_webhook(webhook_id bigint) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -503,6 +883,129 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zentry_notify.no_such_webhook(bigint) IS 'Raises the error for an id that is null or unknown';
+
+-- Whatever is written to the view webhook_integration. Only what changed is written on, so that a whole row that is saved takes back nothing that
+-- another one has changed meanwhile; and the URL is in no statement unless it is new. force_generic_plan, here and where URLs are arguments: plans
+-- of their own have the values in them, and auto_explain logs plans.
+CREATE OR REPLACE FUNCTION zentry_notify.write_integration() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
+AS $$
+DECLARE
+    url_is_new boolean := TG_OP = 'INSERT' OR (TG_OP = 'UPDATE' AND NEW.webhook_url IS DISTINCT FROM OLD.webhook_url);
+    written    zentry_notify.webhook;
+    refusal    text;
+    remedy     text;
+    culprit    text;
+BEGIN
+    IF TG_OP = 'DELETE' THEN
+        DELETE FROM zentry_notify.webhook w WHERE w.id = OLD.id;
+        RETURN CASE WHEN FOUND THEN OLD END;
+    END IF;
+    IF TG_OP = 'INSERT' THEN
+        INSERT INTO zentry_notify.webhook AS w
+               (id, name, webhook_type, project_id, created_by_id, event_types, is_active, created_at, updated_at, max_events_per_message,
+                min_interval, max_age, activated_at, switched_off_at, switched_off_reason, omit_keys, filter, min_streak_days, milestones,
+                quiet_hours, mention)
+        VALUES (coalesce(NEW.id, nextval('zentry_notify.webhook_integration_id_seq')), NEW.name, NEW.webhook_type, NEW.project_id,
+                NEW.created_by_id, NEW.event_types, NEW.is_active, NEW.created_at, NEW.updated_at, NEW.max_events_per_message, NEW.min_interval,
+                NEW.max_age, NEW.activated_at, NEW.switched_off_at, NEW.switched_off_reason, NEW.omit_keys, NEW.filter, NEW.min_streak_days,
+                NEW.milestones, NEW.quiet_hours, NEW.mention)
+        RETURNING w.* INTO written;
+    ELSE
+        UPDATE zentry_notify.webhook w
+           SET id = CASE WHEN NEW.id IS DISTINCT FROM OLD.id THEN NEW.id ELSE w.id END,
+               name = CASE WHEN NEW.name IS DISTINCT FROM OLD.name THEN NEW.name ELSE w.name END,
+               webhook_type = CASE WHEN NEW.webhook_type IS DISTINCT FROM OLD.webhook_type THEN NEW.webhook_type ELSE w.webhook_type END,
+               project_id = CASE WHEN NEW.project_id IS DISTINCT FROM OLD.project_id THEN NEW.project_id ELSE w.project_id END,
+               created_by_id = CASE WHEN NEW.created_by_id IS DISTINCT FROM OLD.created_by_id THEN NEW.created_by_id ELSE w.created_by_id END,
+               event_types = CASE WHEN NEW.event_types IS DISTINCT FROM OLD.event_types THEN NEW.event_types ELSE w.event_types END,
+               is_active = CASE WHEN NEW.is_active IS DISTINCT FROM OLD.is_active THEN NEW.is_active ELSE w.is_active END,
+               created_at = CASE WHEN NEW.created_at IS DISTINCT FROM OLD.created_at THEN NEW.created_at ELSE w.created_at END,
+               max_events_per_message = CASE WHEN NEW.max_events_per_message IS DISTINCT FROM OLD.max_events_per_message
+                                             THEN NEW.max_events_per_message ELSE w.max_events_per_message END,
+               min_interval = CASE WHEN NEW.min_interval IS DISTINCT FROM OLD.min_interval THEN NEW.min_interval ELSE w.min_interval END,
+               max_age = CASE WHEN NEW.max_age IS DISTINCT FROM OLD.max_age THEN NEW.max_age ELSE w.max_age END,
+               activated_at = CASE WHEN url_is_new THEN clock_timestamp()
+                                   WHEN NEW.activated_at IS DISTINCT FROM OLD.activated_at THEN NEW.activated_at ELSE w.activated_at END,
+               switched_off_at = CASE WHEN NEW.switched_off_at IS DISTINCT FROM OLD.switched_off_at THEN NEW.switched_off_at ELSE w.switched_off_at END,
+               switched_off_reason = CASE WHEN NEW.switched_off_reason IS DISTINCT FROM OLD.switched_off_reason
+                                          THEN NEW.switched_off_reason ELSE w.switched_off_reason END,
+               omit_keys = CASE WHEN NEW.omit_keys IS DISTINCT FROM OLD.omit_keys THEN NEW.omit_keys ELSE w.omit_keys END,
+               filter = CASE WHEN NEW.filter::text IS DISTINCT FROM OLD.filter::text THEN NEW.filter ELSE w.filter END,
+               min_streak_days = CASE WHEN NEW.min_streak_days IS DISTINCT FROM OLD.min_streak_days THEN NEW.min_streak_days ELSE w.min_streak_days END,
+               milestones = CASE WHEN NEW.milestones IS DISTINCT FROM OLD.milestones THEN NEW.milestones ELSE w.milestones END,
+               quiet_hours = CASE WHEN NEW.quiet_hours IS DISTINCT FROM OLD.quiet_hours THEN NEW.quiet_hours ELSE w.quiet_hours END,
+               mention = CASE WHEN NEW.mention IS DISTINCT FROM OLD.mention THEN NEW.mention ELSE w.mention END
+         WHERE w.id = OLD.id
+        RETURNING w.* INTO written;
+        IF NOT FOUND THEN
+            RETURN NULL;
+        END IF;
+    END IF;
+
+    BEGIN
+        IF url_is_new OR NEW.webhook_type <> OLD.webhook_type THEN
+            culprit := 'webhook_url';
+            IF NEW.webhook_url IS NULL THEN
+                RAISE EXCEPTION 'webhook_url of a webhook must not be null'
+                    USING ERRCODE = 'not_null_violation', HINT = 'Copy it from Discord or Teams.';
+            END IF;
+            PERFORM zentry_notify.check_webhook_url(NEW.webhook_type, NEW.webhook_url);
+        END IF;
+        IF NEW.mention IS NOT NULL AND (url_is_new OR (NEW.mention, NEW.webhook_type) IS DISTINCT FROM (OLD.mention, OLD.webhook_type)) THEN
+            culprit := 'mention';
+            PERFORM zentry_notify.check_mention(NEW.webhook_type, NEW.webhook_url, NEW.mention);
+        END IF;
+    EXCEPTION WHEN invalid_parameter_value THEN
+        GET STACKED DIAGNOSTICS refusal = MESSAGE_TEXT, remedy = PG_EXCEPTION_HINT;
+        RAISE EXCEPTION '%', refusal USING ERRCODE = 'invalid_parameter_value', COLUMN = culprit,
+            HINT = coalesce(nullif(remedy, ''), CASE culprit WHEN 'webhook_url' THEN 'Copy it from Discord or Teams once more.' ELSE '' END);
+    END;
+    IF TG_OP = 'INSERT' OR NEW.event_types IS DISTINCT FROM OLD.event_types THEN
+        PERFORM zentry_notify.require_event_types(written.event_types);
+    END IF;
+    IF TG_OP = 'INSERT' THEN
+        INSERT INTO zentry_notify.webhook_secret (webhook_integration_id, webhook_url) VALUES (written.id, NEW.webhook_url);
+    ELSIF url_is_new THEN
+        INSERT INTO zentry_notify.webhook_secret AS s (webhook_integration_id, webhook_url) VALUES (written.id, NEW.webhook_url)
+        ON CONFLICT (webhook_integration_id) DO UPDATE SET webhook_url = EXCLUDED.webhook_url;
+    END IF;
+    IF TG_OP = 'UPDATE' AND written.id <> OLD.id THEN
+        UPDATE zentry_notify.webhook_secret s SET webhook_integration_id = written.id WHERE s.webhook_integration_id = OLD.id;
+    END IF;
+
+    NEW.id := written.id;
+    NEW.is_active := written.is_active;
+    NEW.updated_at := written.updated_at;
+    NEW.activated_at := written.activated_at;
+    NEW.switched_off_at := written.switched_off_at;
+    NEW.switched_off_reason := written.switched_off_reason;
+    RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.write_integration() IS 'Trigger: what is written to webhook_integration goes to webhook, its URL to webhook_secret';
+
+DROP TRIGGER IF EXISTS write_integration ON zentry_notify.webhook_integration;
+CREATE TRIGGER write_integration INSTEAD OF INSERT OR UPDATE OR DELETE ON zentry_notify.webhook_integration
+    FOR EACH ROW EXECUTE FUNCTION zentry_notify.write_integration();
+
+CREATE OR REPLACE FUNCTION zentry_notify.require_event_types(event_types jsonb) RETURNS void
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    unknown text;
+BEGIN
+    SELECT string_agg(format('"%s"', e), ', ' ORDER BY e) INTO unknown
+      FROM jsonb_array_elements_text(event_types) AS e
+     WHERE e <> '*' AND NOT EXISTS (SELECT FROM zentry_notify.event_type t WHERE t.name = e);
+    IF unknown IS NOT NULL THEN
+        RAISE EXCEPTION 'unknown event type %', unknown
+            USING ERRCODE = 'invalid_parameter_value', COLUMN = 'event_types',
+                  HINT = format('The event types are %s; * stands for all.', (SELECT string_agg(t.name, ', ' ORDER BY t.name) FROM zentry_notify.event_type t));
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.require_event_types(jsonb) IS 'An error that names those of the event types that there are not';
 
 CREATE OR REPLACE FUNCTION zentry_notify.to_filter(filter text) RETURNS jsonpath
     LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
@@ -579,13 +1082,13 @@ CREATE OR REPLACE FUNCTION @extschema@.zentry_delete_webhook(webhook_id bigint) 
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    DELETE FROM zentry_notify.webhook_integration w WHERE w.id = webhook_id;
+    DELETE FROM zentry_notify.webhook w WHERE w.id = webhook_id;
     IF NOT FOUND THEN
         PERFORM zentry_notify.no_such_webhook(webhook_id);
     END IF;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.zentry_delete_webhook(bigint) IS 'Deletes a webhook with its log and whatever still waits for it';
+COMMENT ON FUNCTION @extschema@.zentry_delete_webhook(bigint) IS 'Deletes a webhook with whatever still waits for it and its log; of a long log the worker takes away the rest';
 
 CREATE OR REPLACE FUNCTION zentry_notify.not_null(value text, parameter text) RETURNS text
     LANGUAGE plpgsql IMMUTABLE SET search_path = pg_catalog, pg_temp
@@ -611,9 +1114,86 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zentry_notify.check_length(text, integer, text) IS 'An error that names the parameter when the value is too long';
--- ---- 10_delivery_functions.sql ----
+
+-- The log of a webhook that is gone. In the order of an index, so that what is there no more is not looked for in the whole log.
+CREATE OR REPLACE FUNCTION zentry_notify.forget_deliveries(webhook_id bigint, most integer) RETURNS bigint
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    found   bigint;
+    removed bigint;
+BEGIN
+    DELETE FROM zentry_notify.delivery d
+     WHERE d.id = ANY (ARRAY(SELECT x.id FROM zentry_notify.delivery x WHERE x.webhook_integration_id = webhook_id
+                              ORDER BY x.webhook_integration_id, x.event_type, x.id LIMIT most));
+    GET DIAGNOSTICS removed = ROW_COUNT;
+    DELETE FROM zentry_notify.legacy_delivery d
+     WHERE d.id = ANY (ARRAY(SELECT x.id FROM zentry_notify.legacy_delivery x
+                              WHERE x.webhook_integration_id = webhook_id AND x.status IN ('pending', 'retry')
+                              ORDER BY x.webhook_integration_id, x.id LIMIT most - removed));
+    GET DIAGNOSTICS found = ROW_COUNT;
+    removed := removed + found;
+    DELETE FROM zentry_notify.legacy_delivery d
+     WHERE d.id = ANY (ARRAY(SELECT x.id FROM zentry_notify.legacy_delivery x
+                              WHERE x.webhook_integration_id = webhook_id AND x.status IN ('sent', 'failed')
+                              ORDER BY x.webhook_integration_id, x.id LIMIT most - removed));
+    GET DIAGNOSTICS found = ROW_COUNT;
+    RETURN removed + found;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.forget_deliveries(bigint, integer) IS 'Deletes a webhook''s deliveries, at most so many, and returns how many there were';
+
+CREATE OR REPLACE FUNCTION zentry_notify.forget_orphans(most integer) RETURNS bigint
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    orphan bigint;
+BEGIN
+    -- From each webhook's first entry in the index to the next one's.
+    WITH RECURSIVE lane (id) AS (
+        SELECT (SELECT d.webhook_integration_id FROM zentry_notify.delivery d ORDER BY d.webhook_integration_id LIMIT 1)
+         UNION ALL
+        SELECT (SELECT d.webhook_integration_id FROM zentry_notify.delivery d WHERE d.webhook_integration_id > lane.id
+                 ORDER BY d.webhook_integration_id LIMIT 1)
+          FROM lane WHERE lane.id IS NOT NULL),
+    legacy (id) AS (
+        SELECT (SELECT d.webhook_integration_id FROM zentry_notify.legacy_delivery d WHERE d.status IN ('sent', 'failed')
+                 ORDER BY d.webhook_integration_id LIMIT 1)
+         UNION ALL
+        SELECT (SELECT d.webhook_integration_id FROM zentry_notify.legacy_delivery d
+                 WHERE d.status IN ('sent', 'failed') AND d.webhook_integration_id > legacy.id ORDER BY d.webhook_integration_id LIMIT 1)
+          FROM legacy WHERE legacy.id IS NOT NULL)
+    SELECT o.id INTO orphan
+      FROM (SELECT l.id FROM lane l UNION ALL SELECT l.id FROM legacy l) o
+     WHERE o.id IS NOT NULL AND NOT EXISTS (SELECT FROM zentry_notify.webhook w WHERE w.id = o.id)
+     LIMIT 1;
+    RETURN CASE WHEN orphan IS NULL THEN 0 ELSE zentry_notify.forget_deliveries(orphan, most) END;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.forget_orphans(integer) IS
+    'Deletes deliveries of one webhook that is gone, at most so many, and returns how many there were; 0: of none are any left. The worker calls it';
+-- ---- 16_delivery_functions.sql ----
 
 -- Sample events, and deliveries sent anew.
+
+-- Already routed: the worker does not ask who hears of it.
+CREATE OR REPLACE FUNCTION zentry_notify.queue(event_type text, data jsonb, webhook_ids bigint[]) RETURNS SETOF bigint
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_variable
+DECLARE
+    event_id bigint;
+BEGIN
+    INSERT INTO zentry_notify.event AS e (event_type, data, context) VALUES (queue.event_type, queue.data::json, '{"routed": true}')
+    RETURNING e.id INTO event_id;
+    RETURN QUERY
+    INSERT INTO zentry_notify.delivery AS d (event_id, webhook_integration_id, event_type)
+    SELECT event_id, w.id, queue.event_type FROM unnest(webhook_ids) AS w (id)
+    RETURNING d.id;
+    PERFORM zentry_notify.wake(webhook_ids);
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.queue(text, jsonb, bigint[]) IS 'Writes an event with a delivery to each of these webhooks, and returns the ids of these';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_test_event(
     event_type text DEFAULT 'task_completed', project_id bigint DEFAULT NULL, data jsonb DEFAULT NULL) RETURNS SETOF bigint
@@ -623,7 +1203,6 @@ AS $$
 DECLARE
     payload jsonb := data;
     project bigint := zentry_test_event.project_id;
-    ids     bigint[];
     lanes   bigint[];
 BEGIN
     PERFORM zentry_notify.require_event_type(zentry_test_event.event_type);
@@ -632,7 +1211,7 @@ BEGIN
             HINT = 'For example {"task_title": "Write the release notes"}.';
     END IF;
     IF project IS NULL THEN
-        SELECT min(w.project_id) INTO project FROM zentry_notify.webhook_integration w WHERE w.is_active;
+        SELECT min(w.project_id) INTO project FROM zentry_notify.webhook w WHERE w.is_active;
     END IF;
     IF payload IS NULL THEN
         payload := zentry_notify.sample_event(zentry_test_event.event_type);
@@ -641,21 +1220,17 @@ BEGIN
         END IF;
     END IF;
 
-    WITH queued AS (
-        INSERT INTO zentry_notify.notification_log (webhook_integration_id, event_type, payload)
-        SELECT w.id, zentry_test_event.event_type, payload - w.omit_keys
-          FROM zentry_notify.webhook_integration w
+    lanes := ARRAY(
+        SELECT w.id FROM zentry_notify.webhook w
          WHERE w.is_active
            AND w.event_types ?| ARRAY['*', zentry_test_event.event_type]
            AND (w.project_id IS NULL OR w.project_id = project OR zentry_test_event.event_type = 'project_created'
                 OR EXISTS (SELECT FROM zentry_notify.event_source s
                             WHERE s.event_type = zentry_test_event.event_type AND s.audience @> '{"all": true}'))
-         ORDER BY w.id
-        RETURNING id, webhook_integration_id)
-    SELECT array_agg(q.id ORDER BY q.id), array_agg(q.webhook_integration_id) INTO ids, lanes FROM queued q;
-
-    PERFORM zentry_notify.wake(lanes);
-    RETURN QUERY SELECT unnest(ids);
+         ORDER BY w.id);
+    IF lanes <> '{}' THEN
+        RETURN QUERY SELECT zentry_notify.queue(zentry_test_event.event_type, payload, lanes);
+    END IF;
 END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_test_event(text, bigint, jsonb) IS
@@ -669,25 +1244,31 @@ DECLARE
     limited timestamptz;
     new_id  bigint;
 BEGIN
-    SELECT l.* INTO entry FROM zentry_notify.notification_log l WHERE l.id = log_id FOR UPDATE;
+    -- The view's own row, once nobody else may change it.
+    PERFORM FROM zentry_notify.delivery d WHERE d.id = log_id FOR UPDATE;
+    PERFORM FROM zentry_notify.legacy_delivery d WHERE d.id = log_id FOR UPDATE;
+    SELECT l.* INTO entry FROM zentry_notify.notification_log l WHERE l.id = log_id;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'there is no delivery with id %', coalesce(log_id::text, '(null)')
             USING ERRCODE = 'no_data_found', HINT = 'SELECT id, status FROM zentry_notify.logs ORDER BY id DESC lists them.';
     END IF;
     CASE entry.status
         WHEN 'retry' THEN
-            new_id := log_id;
             -- An endpoint's rate limit holds for everybody.
             SELECT max(l.next_attempt_at) INTO limited FROM zentry_notify.notification_log l
              WHERE l.webhook_integration_id = entry.webhook_integration_id AND l.status = 'retry'
                AND l.next_attempt_at > now() AND l.error_message LIKE '429: %';
             IF limited IS NOT NULL THEN
                 RAISE NOTICE 'delivery % waits for a rate limit, and is sent at %', log_id, limited;
-                RETURN new_id;
+                RETURN log_id;
             END IF;
             -- Its turn comes after that of those before it.
-            UPDATE zentry_notify.notification_log l SET next_attempt_at = now()
-             WHERE l.webhook_integration_id = entry.webhook_integration_id AND l.status = 'retry' AND l.id <= log_id;
+            UPDATE zentry_notify.delivery d SET next_attempt_at = now()
+             WHERE d.webhook_integration_id = entry.webhook_integration_id AND d.status IN ('p', 'r') AND d.status = 'r' AND d.id <= log_id;
+            UPDATE zentry_notify.legacy_delivery d SET next_attempt_at = now()
+             WHERE d.webhook_integration_id = entry.webhook_integration_id AND d.status = 'retry' AND d.id <= log_id;
+            new_id := log_id;
+            PERFORM zentry_notify.wake(ARRAY[entry.webhook_integration_id], true);
         WHEN 'failed' THEN
             IF entry.retry_count >= 3 THEN
                 RAISE EXCEPTION 'delivery % was already retried % times', log_id, entry.retry_count
@@ -699,31 +1280,41 @@ BEGIN
                     USING ERRCODE = 'object_not_in_prerequisite_state',
                           HINT = 'While zentry_notify.log_payloads is off, the data of a delivery is not kept when it is done with.';
             END IF;
-            SELECT l.id INTO new_id FROM zentry_notify.notification_log l
-             WHERE l.webhook_integration_id = entry.webhook_integration_id AND l.id > log_id AND l.retry_of = log_id
-             ORDER BY l.id DESC LIMIT 1;
-            IF FOUND THEN
+            new_id := zentry_notify.retried_as(log_id, entry.webhook_integration_id);
+            IF new_id IS NOT NULL THEN
                 RAISE EXCEPTION 'delivery % was retried already', log_id
                     USING ERRCODE = 'object_not_in_prerequisite_state', HINT = format('See delivery %s; if that failed too, retry that one.', new_id);
             END IF;
-            INSERT INTO zentry_notify.notification_log AS l (webhook_integration_id, event_type, payload, retry_count, retry_of)
-            SELECT w.id, entry.event_type, entry.payload - w.omit_keys, entry.retry_count + 1, log_id
-              FROM zentry_notify.webhook_integration w WHERE w.id = entry.webhook_integration_id
-            RETURNING l.id INTO new_id;
-            IF new_id IS NULL THEN
+            IF NOT EXISTS (SELECT FROM zentry_notify.webhook w WHERE w.id = entry.webhook_integration_id) THEN
                 PERFORM zentry_notify.no_such_webhook(entry.webhook_integration_id);
             END IF;
+            SELECT q INTO new_id FROM zentry_notify.queue(entry.event_type, entry.payload, ARRAY[entry.webhook_integration_id]) q;
+            UPDATE zentry_notify.delivery d SET retry_of = log_id, retry_count = entry.retry_count + 1 WHERE d.id = new_id;
         ELSE
             RAISE EXCEPTION 'delivery % cannot be retried: it is %', log_id,
                             CASE entry.status WHEN 'sent' THEN 'sent already' ELSE 'still waiting for its first try' END
                 USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Only failed deliveries, and those that wait for their next attempt, can be retried.';
     END CASE;
-    PERFORM zentry_notify.wake(ARRAY[entry.webhook_integration_id], entry.status = 'retry');
     RETURN new_id;
 END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_retry(bigint) IS
     'Sends a failed delivery again as a new one (at most 3 times along one chain) and returns its id; one that waits for its next attempt is made due now, with those before it, unless the endpoint limits the rate';
+
+CREATE OR REPLACE FUNCTION zentry_notify.retried_as(log_id bigint, webhook_id bigint) RETURNS bigint
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    -- legacy_delivery has no index by retry_of; what repeats a delivery comes after it, and goes to the same webhook.
+    SELECT max(n.id)
+      FROM (SELECT d.id FROM zentry_notify.delivery d WHERE d.retry_of = log_id
+             UNION ALL
+            SELECT d.id FROM zentry_notify.legacy_delivery d
+             WHERE d.webhook_integration_id = webhook_id AND d.status IN ('sent', 'failed') AND d.id > log_id AND d.retry_of = log_id
+             UNION ALL
+            SELECT d.id FROM zentry_notify.legacy_delivery d
+             WHERE d.webhook_integration_id = webhook_id AND d.status IN ('pending', 'retry') AND d.id > log_id AND d.retry_of = log_id) n
+$$;
+COMMENT ON FUNCTION zentry_notify.retried_as(bigint, bigint) IS 'The delivery that repeats this one of that webhook; null: none does';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_retry_failed(webhook_id bigint DEFAULT NULL, event_type text DEFAULT NULL, since timestamptz DEFAULT NULL) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -733,22 +1324,31 @@ DECLARE
     lanes bigint[];
     total bigint;
 BEGIN
-    IF webhook_id IS NOT NULL AND NOT EXISTS (SELECT FROM zentry_notify.webhook_integration w WHERE w.id = webhook_id) THEN
+    IF webhook_id IS NOT NULL AND NOT EXISTS (SELECT FROM zentry_notify.webhook w WHERE w.id = webhook_id) THEN
         PERFORM zentry_notify.no_such_webhook(webhook_id);
     END IF;
-    WITH queued AS (
-        INSERT INTO zentry_notify.notification_log (webhook_integration_id, event_type, payload, retry_count, retry_of)
-        SELECT l.webhook_integration_id, l.event_type, l.payload - w.omit_keys, l.retry_count + 1, l.id
+    -- Each becomes an event of its own, of now: what was given up is as a rule older than max_age.
+    WITH failed AS MATERIALIZED (
+        SELECT l.id, l.webhook_integration_id, l.event_type, l.payload, l.retry_count
           FROM zentry_notify.notification_log l
-          JOIN zentry_notify.webhook_integration w ON w.id = l.webhook_integration_id AND w.is_active
+          JOIN zentry_notify.webhook w ON w.id = l.webhook_integration_id AND w.is_active
          WHERE l.status = 'failed'
            AND l.retry_count < 3
-           AND l.payload <> 'null'
            AND (webhook_id IS NULL OR l.webhook_integration_id = webhook_id)
            AND (zentry_retry_failed.event_type IS NULL OR l.event_type = zentry_retry_failed.event_type)
            AND (since IS NULL OR l.created_at >= since)
-           AND NOT EXISTS (SELECT FROM zentry_notify.notification_log again WHERE again.retry_of = l.id)
-         ORDER BY l.id
+         ORDER BY l.id),
+    chosen AS MATERIALIZED (
+        SELECT f.*, nextval('zentry_notify.event_id_seq') AS event_id
+          FROM failed f
+         WHERE f.payload <> 'null' AND zentry_notify.retried_as(f.id, f.webhook_integration_id) IS NULL
+         ORDER BY f.id),
+    fresh AS (
+        INSERT INTO zentry_notify.event (id, event_type, data, context) OVERRIDING SYSTEM VALUE
+        SELECT c.event_id, c.event_type, c.payload::json, '{"routed": true}' FROM chosen c ORDER BY c.event_id),
+    queued AS (
+        INSERT INTO zentry_notify.delivery (event_id, webhook_integration_id, event_type, retry_count, retry_of)
+        SELECT c.event_id, c.webhook_integration_id, c.event_type, c.retry_count + 1, c.id FROM chosen c ORDER BY c.id
         RETURNING webhook_integration_id)
     SELECT count(*), array_agg(DISTINCT q.webhook_integration_id) INTO total, lanes FROM queued q;
     PERFORM zentry_notify.wake(lanes);
@@ -757,12 +1357,211 @@ END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_retry_failed(bigint, text, timestamptz) IS
     'Sends all failed deliveries again that were not yet (optionally of one webhook, one event type, or created since) and returns how many';
--- ---- 11_attach.sql ----
 
--- Which tables fire what.
+CREATE OR REPLACE FUNCTION zentry_notify.unrouted_events() RETURNS bigint
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+    -- The holes of the cursor and what is above it, each by the primary key.
+    SELECT count(*)
+      FROM (SELECT FROM unnest('{(,)}'::int8multirange - coalesce((SELECT c.routed FROM zentry_notify.route_cursor c), '{}')) AS gap
+              CROSS JOIN LATERAL (
+                   SELECT FROM zentry_notify.event e
+                    WHERE e.id >= coalesce(lower(gap), -9223372036854775808) AND e.id < coalesce(upper(gap), 9223372036854775807)
+                    LIMIT 100000) e
+             LIMIT 100000) waiting
+$$;
+COMMENT ON FUNCTION zentry_notify.unrouted_events() IS
+    'How many events wait for the worker to find out who hears of them; 100000: at least so many';
+
+CREATE OR REPLACE FUNCTION zentry_notify.unrouted_since() RETURNS timestamptz
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT (SELECT e.created_at FROM zentry_notify.event e
+             WHERE e.id >= coalesce(lower(gap), -9223372036854775808) AND e.id < coalesce(upper(gap), 9223372036854775807)
+             ORDER BY e.id LIMIT 1) AS created_at
+      FROM unnest('{(,)}'::int8multirange - coalesce((SELECT c.routed FROM zentry_notify.route_cursor c), '{}')) AS gap
+     ORDER BY created_at LIMIT 1
+$$;
+COMMENT ON FUNCTION zentry_notify.unrouted_since() IS 'Since when the worker has not found out who hears of an event; null: of all it has';
+
+CREATE OR REPLACE FUNCTION zentry_notify.route_from_now() RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    -- As a restored one, it takes the place of the one that is there (restore_cursor).
+    INSERT INTO zentry_notify.route_cursor (routed)
+    SELECT int8multirange(int8range(NULL, coalesce(max(e.id), 0) + 1)) FROM zentry_notify.event e;
+    PERFORM zentry_notify.wake('{}');
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.route_from_now() IS 'Takes all events that there are for routed. For a database whose dump had events and no cursor';
+
+-- Who owns the tables may write the log as if it still was one: dumps of 0.2.0 bring rows, and who restores a copy may not want it to send what
+-- waited. A row with an id is one of 0.2.0's.
+CREATE OR REPLACE FUNCTION zentry_notify.write_log() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    event_of bigint;
+    state    "char";
+BEGIN
+    IF TG_OP = 'DELETE' THEN
+        DELETE FROM zentry_notify.delivery d WHERE d.id = OLD.id;
+        DELETE FROM zentry_notify.legacy_delivery d WHERE d.id = OLD.id;
+        RETURN OLD;
+    END IF;
+    state := CASE NEW.status WHEN 'sent' THEN 's' WHEN 'failed' THEN 'f' WHEN 'retry' THEN 'r' WHEN 'pending' THEN 'p' END;
+    IF state IS NULL THEN
+        RAISE EXCEPTION 'unknown status "%"', NEW.status USING ERRCODE = 'check_violation', COLUMN = 'status',
+            HINT = 'It is pending, retry, sent or failed.';
+    END IF;
+    IF TG_OP = 'UPDATE' THEN
+        UPDATE zentry_notify.delivery d
+           SET status = state, next_attempt_at = NEW.next_attempt_at, retry_of = NEW.retry_of, response_status_code = NEW.response_status_code,
+               finished_at = CASE state WHEN 's' THEN coalesce(NEW.sent_at, d.finished_at, now()) WHEN 'f' THEN coalesce(d.finished_at, now()) END,
+               attempts = NEW.attempts, retry_count = NEW.retry_count, response_body = nullif(NEW.response_body, ''),
+               error_message = nullif(NEW.error_message, '')
+         WHERE d.id = OLD.id
+        RETURNING d.event_id INTO event_of;
+        IF NEW.created_at IS DISTINCT FROM OLD.created_at THEN
+            UPDATE zentry_notify.event e SET created_at = NEW.created_at WHERE e.id = event_of;
+        END IF;
+        IF NEW.payload IS DISTINCT FROM OLD.payload THEN
+            -- Of all that heard it; an event that one of them waits for stays.
+            DELETE FROM zentry_notify.event_detail x WHERE x.event_id = event_of AND NEW.payload <> 'null';
+            UPDATE zentry_notify.event e SET data = NEW.payload::json WHERE e.id = event_of AND NEW.payload <> 'null';
+            DELETE FROM zentry_notify.event e
+             WHERE e.id = event_of AND NEW.payload = 'null'
+               AND NOT EXISTS (SELECT FROM zentry_notify.delivery d WHERE d.status IN ('p', 'r') AND d.event_id = e.id);
+            DELETE FROM zentry_notify.event_detail x
+             WHERE x.event_id = event_of AND NOT EXISTS (SELECT FROM zentry_notify.event e WHERE e.id = x.event_id);
+        END IF;
+        UPDATE zentry_notify.legacy_delivery d
+           SET status = NEW.status, next_attempt_at = NEW.next_attempt_at, sent_at = NEW.sent_at, retry_of = NEW.retry_of,
+               response_status_code = NEW.response_status_code, attempts = NEW.attempts, retry_count = NEW.retry_count,
+               response_body = NEW.response_body, error_message = NEW.error_message, created_at = NEW.created_at, payload = NEW.payload
+         WHERE d.id = OLD.id;
+    ELSIF NEW.id IS NOT NULL THEN
+        INSERT INTO zentry_notify.legacy_delivery
+        VALUES (NEW.id, NEW.webhook_integration_id, NEW.event_type, NEW.payload, NEW.status, NEW.response_status_code, NEW.response_body,
+                NEW.error_message, NEW.retry_count, NEW.attempts, NEW.created_at, NEW.sent_at, NEW.next_attempt_at, NEW.retry_of);
+        PERFORM setval('zentry_notify.delivery_id_seq', NEW.id)
+          WHERE NEW.id > coalesce(pg_sequence_last_value('zentry_notify.delivery_id_seq'), 0);
+    ELSE
+        INSERT INTO zentry_notify.event AS e (created_at, event_type, data, context)
+        VALUES (NEW.created_at, NEW.event_type, NEW.payload::json, '{"routed": true}')
+        RETURNING e.id INTO event_of;
+        INSERT INTO zentry_notify.delivery AS d
+               (event_id, webhook_integration_id, next_attempt_at, finished_at, retry_of, response_status_code, attempts, retry_count, status,
+                event_type, response_body, error_message)
+        VALUES (event_of, NEW.webhook_integration_id, NEW.next_attempt_at,
+                CASE WHEN state IN ('s', 'f') THEN coalesce(NEW.sent_at, now()) END, NEW.retry_of, NEW.response_status_code, NEW.attempts,
+                NEW.retry_count, state, NEW.event_type, nullif(NEW.response_body, ''), nullif(NEW.error_message, ''))
+        RETURNING d.id INTO NEW.id;
+    END IF;
+    RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.write_log() IS 'Trigger: what the owner writes to notification_log goes to delivery and event, or to legacy_delivery';
+
+ALTER VIEW zentry_notify.notification_log
+    ALTER COLUMN status SET DEFAULT 'pending',
+    ALTER COLUMN response_body SET DEFAULT '',
+    ALTER COLUMN error_message SET DEFAULT '',
+    ALTER COLUMN retry_count SET DEFAULT 0,
+    ALTER COLUMN attempts SET DEFAULT 0,
+    ALTER COLUMN created_at SET DEFAULT pg_catalog.now();
+DROP TRIGGER IF EXISTS write_log ON zentry_notify.notification_log;
+CREATE TRIGGER write_log INSTEAD OF INSERT OR UPDATE OR DELETE ON zentry_notify.notification_log
+    FOR EACH ROW EXECUTE FUNCTION zentry_notify.write_log();
+
+-- The view alone has no index for the newest of a webhook or an event type: delivery_log has one run of ids for each pair of these, and this goes
+-- from run to run. What failed or waits has indexes of its own. The text is put together from constants, so that each question has its own plan.
+CREATE OR REPLACE FUNCTION zentry_notify.log_ids(
+    webhook_ids bigint[], event_type text, status text, before_id bigint, after_id bigint, most bigint) RETURNS SETOF bigint
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    direction text := CASE WHEN after_id IS NULL THEN 'DESC' ELSE 'ASC' END;
+    page      text := format('l.id < $4 AND l.id > $5 ORDER BY l.id %s LIMIT $6', direction);
+    which     text := concat_ws(' AND ', CASE WHEN webhook_ids IS NOT NULL THEN 'l.webhook_integration_id = ANY ($1)' END,
+                                CASE WHEN event_type IS NOT NULL THEN 'l.event_type = $2' END,
+                                CASE status WHEN 'failed' THEN $q$l.status = 'failed'$q$ WHEN 'sent' THEN $q$l.status = 'sent'$q$
+                                            WHEN 'pending' THEN $q$l.status = 'pending'$q$ WHEN 'retry' THEN $q$l.status = 'retry'$q$ END, '');
+    -- Which runs there are.
+    runs      text := CASE
+        WHEN webhook_ids IS NULL THEN
+            'WITH RECURSIVE lane (id) AS (
+                 SELECT (SELECT d.webhook_integration_id FROM zentry_notify.delivery d ORDER BY d.webhook_integration_id LIMIT 1)
+                  UNION ALL
+                 SELECT (SELECT d.webhook_integration_id FROM zentry_notify.delivery d WHERE d.webhook_integration_id > lane.id
+                          ORDER BY d.webhook_integration_id LIMIT 1)
+                   FROM lane WHERE lane.id IS NOT NULL),
+             run (webhook_id, event_type) AS (SELECT lane.id, $2 FROM lane WHERE lane.id IS NOT NULL)'
+        WHEN event_type IS NULL THEN
+            'WITH RECURSIVE run (webhook_id, event_type) AS (
+                 SELECT w.id, (SELECT d.event_type::text FROM zentry_notify.delivery d WHERE d.webhook_integration_id = w.id
+                                ORDER BY d.webhook_integration_id, d.event_type LIMIT 1)
+                   FROM unnest($1) AS w (id)
+                  UNION ALL
+                 SELECT run.webhook_id, (SELECT d.event_type::text FROM zentry_notify.delivery d
+                                          WHERE d.webhook_integration_id = run.webhook_id AND d.event_type > run.event_type
+                                          ORDER BY d.webhook_integration_id, d.event_type LIMIT 1)
+                   FROM run WHERE run.event_type IS NOT NULL)'
+        ELSE 'WITH run (webhook_id, event_type) AS (SELECT w.id, $2 FROM unnest($1) AS w (id))' END;
+BEGIN
+    IF status IN ('pending', 'retry', 'failed') OR webhook_ids IS NULL AND event_type IS NULL THEN
+        RETURN QUERY EXECUTE format('SELECT l.id FROM zentry_notify.notification_log l WHERE %s %s', which, page)
+               USING webhook_ids, event_type, status, coalesce(before_id, 9223372036854775807), coalesce(after_id, -9223372036854775808), most;
+        RETURN;
+    END IF;
+    RETURN QUERY EXECUTE format($q$%1$s
+        SELECT l.id
+          FROM (SELECT l.id
+                  FROM run
+                  CROSS JOIN LATERAL (SELECT l.id FROM zentry_notify.delivery l
+                                       WHERE l.webhook_integration_id = run.webhook_id AND l.event_type = run.event_type
+                                         AND ($3 IS NULL OR l.status = 's') AND %2$s) l
+                 UNION ALL
+                (SELECT l.id FROM zentry_notify.legacy_delivery l WHERE l.status IN ('sent', 'failed') AND %3$s %2$s)
+                 UNION ALL
+                (SELECT l.id FROM zentry_notify.legacy_delivery l WHERE l.status IN ('pending', 'retry') AND %3$s %2$s)) l
+         ORDER BY l.id %4$s LIMIT $6$q$, runs, page, which, direction)
+           USING webhook_ids, event_type, status, coalesce(before_id, 9223372036854775807), coalesce(after_id, -9223372036854775808), most;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.log_ids(bigint[], text, text, bigint, bigint, bigint) IS
+    'Ids of the newest deliveries of these webhooks, this event type and status (null: all) below before_id; or with after_id, of the oldest above it';
+
+CREATE OR REPLACE FUNCTION @extschema@.zentry_logs(
+    webhook_id bigint DEFAULT NULL, event_type text DEFAULT NULL, status text DEFAULT NULL, before_id bigint DEFAULT NULL, most integer DEFAULT 20)
+    RETURNS SETOF zentry_notify.logs
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    ids bigint[];
+BEGIN
+    IF status <> ALL ('{pending,retry,sent,failed}') THEN
+        RAISE EXCEPTION 'unknown status "%"', left(status, 20) USING ERRCODE = 'invalid_parameter_value', COLUMN = 'status',
+            HINT = 'It is pending, retry, sent or failed; null: all of them.';
+    END IF;
+    IF most IS NULL OR most NOT BETWEEN 1 AND 1000 THEN
+        RAISE EXCEPTION 'most must be 1 to 1000, not %', coalesce(most::text, 'null') USING ERRCODE = 'invalid_parameter_value', COLUMN = 'most',
+            HINT = 'For more than that, ask again with before_id: the last id that came.';
+    END IF;
+    ids := ARRAY(SELECT zentry_notify.log_ids(CASE WHEN webhook_id IS NOT NULL THEN ARRAY[webhook_id] END, event_type, status, before_id, NULL, most));
+    RETURN QUERY SELECT l.* FROM zentry_notify.logs l WHERE l.id = ANY (ids) ORDER BY l.id DESC;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.zentry_logs(bigint, text, text, bigint, integer) IS
+    'The newest deliveries, of one webhook, event type or status (null: all), before the given id; by an index, however long the log is';
+-- ---- 17_attach.sql ----
+
+-- Which tables fire what. src/attach/ does it.
 --
--- All of this runs with the rights of who calls it, so that PostgreSQL itself and check_source judge the role that calls: what SET ROLE
--- or the session's user may do says nothing where a function of somebody else runs, in a REINDEX by a superuser for instance.
+-- These functions run with the rights of who calls them, so that PostgreSQL itself judges the role that calls: what SET ROLE or the
+-- session's user may do says nothing where a function of somebody else runs, in a REINDEX by a superuser for instance. Our own tables,
+-- on which nobody has a privilege, they write as the extension's owner.
 
 CREATE OR REPLACE FUNCTION zentry_notify.owns(relation regclass) RETURNS boolean
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -785,141 +1584,6 @@ END
 $$;
 COMMENT ON FUNCTION zentry_notify.require_owner(regclass) IS 'An error unless the current role owns the table';
 
--- A partition and an inheriting table are written in the name of those above them.
-CREATE OR REPLACE FUNCTION zentry_notify.inheritors(relation regclass) RETURNS SETOF regclass
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-AS $$
-    WITH RECURSIVE down (relation) AS (
-        SELECT inheritors.relation
-         UNION
-        SELECT i.inhrelid FROM down d JOIN pg_inherits i ON i.inhparent = d.relation)
-    SELECT d.relation FROM down d JOIN pg_class c ON c.oid = d.relation
-     WHERE d.relation = inheritors.relation OR NOT c.relispartition
-$$;
-COMMENT ON FUNCTION zentry_notify.inheritors(regclass) IS 'The table and those that inherit from it; not partitions, which PostgreSQL gives the triggers of their table';
-
-CREATE OR REPLACE FUNCTION zentry_notify.attach_source(
-    event_type text, relation regclass, columns jsonb, audience jsonb, progress jsonb,
-    insert_when text, update_when text, delete_when text, rider text, transition jsonb, update_of text[], by_hand boolean) RETURNS void
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
-AS $$
-#variable_conflict use_variable
-DECLARE
-    target regclass;
-    other  zentry_notify.event_source;
-BEGIN
-    -- One that was attached by hand has triggers of its own.
-    IF EXISTS (SELECT FROM zentry_notify.event_source s WHERE s.relation = relation AND s.event_type = rider AND s.by_hand) THEN
-        rider := NULL;
-    END IF;
-    UPDATE zentry_notify.event_source AS s
-       SET columns = columns, audience = audience, progress = progress, insert_when = insert_when, update_when = update_when,
-           delete_when = delete_when, rider = rider, transition = transition, update_of = update_of, by_hand = by_hand,
-           suspended_at = NULL, suspended_reason = NULL
-     WHERE s.relation = relation AND s.event_type = event_type
-       AND ((s.columns, s.audience, s.progress, s.insert_when, s.update_when, s.delete_when, s.rider, s.transition, s.update_of, s.by_hand)
-            IS DISTINCT FROM (columns, audience, progress, insert_when, update_when, delete_when, rider, transition, update_of, by_hand)
-            OR s.suspended_at IS NOT NULL);
-    -- Not by ON CONFLICT DO UPDATE: an INSERT is a restored row, which replaces what is there (replace_source).
-    INSERT INTO zentry_notify.event_source
-           (event_type, relation, columns, audience, progress, insert_when, update_when, delete_when, rider, transition, update_of, by_hand)
-    SELECT event_type, relation, columns, audience, progress, insert_when, update_when, delete_when, rider, transition, update_of, by_hand
-     WHERE NOT EXISTS (SELECT FROM zentry_notify.event_source s WHERE s.relation = relation AND s.event_type = event_type)
-    ON CONFLICT ON CONSTRAINT event_source_relation_event_type_key DO NOTHING;
-
-    FOR target IN SELECT zentry_notify.inheritors(relation) LOOP
-        PERFORM zentry_notify.put_trigger(target, event_type, 'insert', '', insert_when, rider);
-        PERFORM zentry_notify.put_trigger(target, event_type, 'update', zentry_notify.of_clause(relation, update_of), update_when, rider);
-        PERFORM zentry_notify.put_trigger(target, event_type, 'delete', '', delete_when, rider);
-    END LOOP;
-    IF by_hand THEN
-        FOR other IN SELECT s.* FROM zentry_notify.event_source s WHERE s.relation = relation AND s.rider = event_type LOOP
-            PERFORM zentry_notify.attach_source(other.event_type, other.relation, other.columns, other.audience, other.progress,
-                                                other.insert_when, other.update_when, other.delete_when, NULL, other.transition, other.update_of,
-                                                other.by_hand);
-        END LOOP;
-    END IF;
-END
-$$;
-COMMENT ON FUNCTION zentry_notify.attach_source(text, regclass, jsonb, jsonb, jsonb, text, text, text, text, jsonb, text[], boolean) IS
-    'Records a source and puts its triggers on the table and on those that inherit from it; repeating it mends what was changed or suspended. rider: another source of the table that the same triggers serve, because each trigger costs every write';
-
-CREATE OR REPLACE FUNCTION zentry_notify.put_trigger(
-    relation regclass, event_type text, operation text, of_columns text, condition text, rider text) RETURNS void
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
-AS $$
-#variable_conflict use_variable
-DECLARE
-    trigger_of  text := format('zentry_notify_%s_%s', event_type, operation);
-    can_replace boolean := current_setting('server_version_num')::integer >= 140000;
-BEGIN
-    IF (condition IS NULL OR NOT can_replace)
-       AND EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = relation AND t.tgname = trigger_of) THEN
-        EXECUTE format('DROP TRIGGER %I ON %s', trigger_of, relation);
-    END IF;
-    IF condition IS NULL THEN
-        RETURN;
-    END IF;
-    EXECUTE format('CREATE %s TRIGGER %I AFTER %s ON %s FOR EACH ROW %s EXECUTE FUNCTION zentry_notify.capture(%s)',
-                   CASE WHEN can_replace THEN 'OR REPLACE' END, trigger_of, operation || of_columns, relation,
-                   -- PostgreSQL reads a WHEN anew in each statement, which costs a one-row write more than a call of the trigger.
-                   CASE WHEN condition <> 'true' THEN format('WHEN (%s)', condition) END,
-                   concat_ws(', ', quote_literal(event_type), quote_literal(rider)));
-    -- DROP EXTENSION takes the trigger with it and asks for no CASCADE.
-    EXECUTE format('ALTER TRIGGER %I ON %s DEPENDS ON EXTENSION zentry_notify', trigger_of, relation);
-    EXECUTE format('COMMENT ON TRIGGER %I ON %s IS %L', trigger_of, relation, format('Tells zentry_notify of %s', event_type));
-END
-$$;
-COMMENT ON FUNCTION zentry_notify.put_trigger(regclass, text, text, text, text, text) IS
-    'Makes the trigger of an event for an operation (insert, update, delete) what it has to be; of_columns: an OF clause, or empty; a condition of null: there is none. Runs with the rights of who calls it';
-
--- An UPDATE that names none of the columns need not ask whether they changed, unless a BEFORE trigger may change them all the same.
--- Partitions and inheritors may get such triggers in more ways than are worth following.
-CREATE OR REPLACE FUNCTION zentry_notify.of_clause(relation regclass, columns text[]) RETURNS text
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-AS $$
-    SELECT CASE WHEN columns IS NULL OR c.relkind <> 'r' OR c.relispartition OR c.relhassubclass
-                  OR EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND t.tgtype & 19 = 19) -- row, before, update
-                THEN '' ELSE (SELECT ' OF ' || string_agg(quote_ident(u.name), ', ' ORDER BY u.place)
-                                FROM unnest(columns) WITH ORDINALITY AS u (name, place)) END
-      FROM pg_class c WHERE c.oid = relation
-$$;
-COMMENT ON FUNCTION zentry_notify.of_clause(regclass, text[]) IS 'The OF clause of a source''s update trigger, or an empty text where it would miss writes';
-
-CREATE OR REPLACE FUNCTION zentry_notify.hear_every_update() RETURNS event_trigger
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    narrow record;
-BEGIN
-    FOR narrow IN
-        SELECT s.event_type, s.relation, t.tgname, obj_description(t.oid, 'pg_trigger') AS comment,
-               regexp_replace(pg_get_triggerdef(t.oid), ' UPDATE OF .*? ON ', ' UPDATE ON ') AS definition
-          FROM zentry_notify.event_source s
-          JOIN pg_trigger t ON t.tgrelid = s.relation AND t.tgname = format('zentry_notify_%s_update', s.event_type)
-         WHERE t.tgattr::text <> '' AND s.update_of IS NOT NULL AND zentry_notify.of_clause(s.relation, s.update_of) = ''
-    LOOP
-        BEGIN
-            EXECUTE format('DROP TRIGGER %I ON %s', narrow.tgname, narrow.relation);
-            EXECUTE narrow.definition;
-            EXECUTE format('ALTER TRIGGER %I ON %s DEPENDS ON EXTENSION zentry_notify', narrow.tgname, narrow.relation);
-            EXECUTE format('COMMENT ON TRIGGER %I ON %s IS %L', narrow.tgname, narrow.relation, narrow.comment);
-        EXCEPTION WHEN OTHERS THEN
-            RAISE WARNING 'zentry_notify: % on table % may miss what a BEFORE trigger changes: %', narrow.event_type, narrow.relation, SQLERRM
-                USING ERRCODE = 'object_not_in_prerequisite_state',
-                      HINT = 'The statement itself is not affected. Afterwards run: SELECT * FROM zentry_attach();';
-        END;
-    END LOOP;
-END
-$$;
-COMMENT ON FUNCTION zentry_notify.hear_every_update() IS 'Event trigger: once a BEFORE trigger may change a column that an UPDATE does not name, our triggers on that table fire for every UPDATE';
-
-DROP EVENT TRIGGER IF EXISTS zentry_notify_hear_every_update;
-CREATE EVENT TRIGGER zentry_notify_hear_every_update ON ddl_command_end
-    WHEN TAG IN ('CREATE TRIGGER', 'ALTER TABLE', 'CREATE TABLE')
-    EXECUTE FUNCTION zentry_notify.hear_every_update();
-COMMENT ON EVENT TRIGGER zentry_notify_hear_every_update IS 'Looks whether our triggers still fire for all that changes';
-
 -- Zentry's own tables, as its Django migrations make them.
 CREATE OR REPLACE VIEW zentry_notify.zentry_source AS
 SELECT *
@@ -932,10 +1596,9 @@ SELECT *
        "project_id": "project_id", "points": "experience_reward", "completed_at": "completed_at"}'::jsonb,
      '{"project": "project_id"}'::jsonb,
      NULL::jsonb,
-     'NEW.status = ''completed''',
-     -- The trigger asks itself: it is called by an UPDATE of either, for this event or its rider.
-     'true',
-     NULL, 'milestone_reached', '{"column": "status", "to": "completed"}'::jsonb, '{status,project_id}'::text[], 1),
+     -- For people: the trigger asks, by what stands under transition and progress.
+     'NEW.status = ''completed''', '(NEW.status = ''completed'') AND (OLD.status = ''completed'') IS NOT TRUE', NULL,
+     'milestone_reached', '{"column": "status", "to": "completed"}'::jsonb, 1),
     ('badge_earned', 'public.achievements_userbadge',
      '{"badge_id": "badge_id",
        "badge_name": {"from": "public.achievements_badge", "match": "id", "key": "badge_id", "column": "name"},
@@ -946,12 +1609,12 @@ SELECT *
         {"from": "public.tasks_project", "match": "created_by_id", "column": "id"},
         {"from": "public.tasks_project_members", "match": "user_id", "column": "project_id"},
         {"from": "public.tasks_task", "match": "assigned_to_id", "column": "project_id"}]}',
-     NULL, 'true', NULL, NULL, NULL, NULL, NULL, 2),
+     NULL, 'true', NULL, NULL, NULL, NULL, 2),
     ('project_created', 'public.tasks_project',
      '{"project_id": "id", "project_name": "name", "project_description": "description",
        "user_name": {"from": "public.users_user", "match": "id", "key": "created_by_id", "column": "username"},
        "user_id": "created_by_id", "created_at": "created_at"}',
-     '{"all": true}', NULL, 'true', NULL, NULL, NULL, NULL, NULL, 3),
+     '{"all": true}', NULL, 'true', NULL, NULL, NULL, NULL, 3),
     ('milestone_reached', 'public.tasks_task',
      '{"project_id": "project_id",
        "project_name": {"from": "public.tasks_project", "match": "id", "key": "project_id", "column": "name"},
@@ -960,7 +1623,7 @@ SELECT *
                      "key": {"from": "public.tasks_project", "match": "id", "key": "project_id", "column": "created_by_id"}}}',
      '{"project": "project_id"}',
      '{"group": "project_id", "status": "status", "done": "completed"}',
-     NULL, NULL, 'OLD.status IS DISTINCT FROM ''completed''', NULL, NULL, NULL, 4),
+     NULL, NULL, 'OLD.status IS DISTINCT FROM ''completed''', NULL, NULL, 4),
     ('daily_streak', 'public.users_user',
      '{"user_name": "username", "user_id": "id", "streak_days": "current_streak",
        "streak_type": {"value": "Daily task completion"}}',
@@ -968,8 +1631,8 @@ SELECT *
         {"from": "public.tasks_project", "match": "created_by_id", "column": "id"},
         {"from": "public.tasks_project_members", "match": "user_id", "column": "project_id"},
         {"from": "public.tasks_task", "match": "assigned_to_id", "column": "project_id"}]}',
-     NULL, NULL, 'NEW.current_streak > OLD.current_streak', NULL, NULL, NULL, '{current_streak}', 5)
-  ) AS s (event_type, relation, columns, audience, progress, insert_when, update_when, delete_when, rider, transition, update_of, place);
+     NULL, NULL, 'NEW.current_streak > OLD.current_streak', NULL, NULL, '{"column": "current_streak", "rises": true}', 5)
+  ) AS s (event_type, relation, columns, audience, progress, insert_when, update_when, delete_when, rider, transition, place);
 COMMENT ON VIEW zentry_notify.zentry_source IS 'How Zentry''s own tables become events; zentry_attach() puts it to work';
 
 COMMENT ON COLUMN zentry_notify.zentry_source.event_type IS 'The event';
@@ -977,60 +1640,17 @@ COMMENT ON COLUMN zentry_notify.zentry_source.relation IS 'Zentry''s table';
 COMMENT ON COLUMN zentry_notify.zentry_source.columns IS 'As event_source.columns';
 COMMENT ON COLUMN zentry_notify.zentry_source.audience IS 'As event_source.audience';
 COMMENT ON COLUMN zentry_notify.zentry_source.progress IS 'As event_source.progress';
-COMMENT ON COLUMN zentry_notify.zentry_source.insert_when IS 'WHEN of the insert trigger; null: there is none';
-COMMENT ON COLUMN zentry_notify.zentry_source.update_when IS 'WHEN of the update trigger; null: there is none';
-COMMENT ON COLUMN zentry_notify.zentry_source.delete_when IS 'WHEN of the delete trigger; null: there is none';
+COMMENT ON COLUMN zentry_notify.zentry_source.insert_when IS 'When the insert trigger tells of a write, in words for people; null: there is none';
+COMMENT ON COLUMN zentry_notify.zentry_source.update_when IS 'When the update trigger tells of a write, in words for people; null: there is none';
+COMMENT ON COLUMN zentry_notify.zentry_source.delete_when IS 'When the delete trigger tells of a write, in words for people; null: there is none';
 COMMENT ON COLUMN zentry_notify.zentry_source.rider IS 'Another event of the table that these triggers serve too';
 COMMENT ON COLUMN zentry_notify.zentry_source.transition IS 'As event_source.transition';
-COMMENT ON COLUMN zentry_notify.zentry_source.update_of IS 'As event_source.update_of';
 COMMENT ON COLUMN zentry_notify.zentry_source.place IS 'In which order they are attached';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_attach() RETURNS TABLE (event_type text, relation text, state text)
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
-AS $$
-#variable_conflict use_column
-DECLARE
-    source record;
-BEGIN
-    FOR source IN
-        SELECT z.event_type::text, to_regclass(z.relation) AS oid, z.relation AS name, z.columns, z.audience, z.progress,
-               z.insert_when, z.update_when, z.delete_when, z.rider, z.transition, z.update_of, false AS by_hand, z.place::bigint
-          FROM zentry_notify.zentry_source z
-         WHERE NOT EXISTS (SELECT FROM zentry_notify.event_source s
-                            WHERE s.by_hand AND s.event_type = z.event_type AND s.relation = to_regclass(z.relation))
-         UNION ALL
-        SELECT s.event_type, c.oid, coalesce(format('%I.%I', c.relnamespace::regnamespace::name, c.relname), s.relation::oid::text), s.columns, s.audience,
-               s.progress, s.insert_when, s.update_when, s.delete_when, s.rider, s.transition, s.update_of, true, s.id
-          FROM zentry_notify.event_source s LEFT JOIN pg_class c ON c.oid = s.relation
-         WHERE s.by_hand
-         ORDER BY by_hand, place
-    LOOP
-        event_type := source.event_type;
-        relation := source.name;
-        IF source.oid IS NULL THEN
-            state := 'not found';
-        ELSIF NOT zentry_notify.owns(source.oid) THEN
-            state := 'not yours';
-        ELSE
-            BEGIN
-                PERFORM zentry_notify.attach_source(source.event_type, source.oid, source.columns, source.audience, source.progress,
-                                                    source.insert_when, source.update_when, source.delete_when, source.rider,
-                                                    source.transition, source.update_of, source.by_hand);
-                state := 'attached';
-            EXCEPTION WHEN undefined_column OR undefined_function OR undefined_object OR datatype_mismatch THEN
-                -- What was said by hand does not go with the table any more; the others are not to suffer.
-                IF NOT source.by_hand THEN
-                    RAISE;
-                END IF;
-                state := 'failed: ' || SQLERRM;
-            END;
-        END IF;
-        RETURN NEXT;
-    END LOOP;
-END
-$$;
+    LANGUAGE c AS 'MODULE_PATHNAME', 'zentry_attach_all_wrapper';
 COMMENT ON FUNCTION @extschema@.zentry_attach() IS
-    'Puts the triggers of the five events on Zentry''s own tables, whichever exist, and mends what was suspended there and on all that was attached by hand. Tables of other owners are left as they are';
+    'Puts the triggers of the five events on Zentry''s own tables, whichever exist and fit, and mends what was suspended there and on all that was attached by hand; returns what became of each. Tables of other owners are left as they are';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_attach(
     event_type text, relation regclass, columns jsonb DEFAULT '{}', condition text DEFAULT NULL, operation text DEFAULT NULL,
@@ -1040,120 +1660,156 @@ COMMENT ON FUNCTION @extschema@.zentry_attach(text, regclass, jsonb, text, text,
     'Lets a table fire an event, and returns what was made of it. columns: where the data come from ("key": column, path along foreign keys, SQL expression, look-up, constant, or null for none), for what is not guessed by usual names; condition: SQL over OLD and NEW; operation: insert, update, delete; audience: who hears; done: the status that means completed';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_detach(relation regclass, event_type text DEFAULT NULL) RETURNS void
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
-AS $$
-#variable_conflict use_variable
-DECLARE
-    target     regclass;
-    trigger_of text;
-BEGIN
-    IF relation IS NULL
-       OR NOT EXISTS (SELECT FROM zentry_notify.event_source s WHERE s.relation = relation AND s.event_type = coalesce(event_type, s.event_type)) THEN
-        RAISE EXCEPTION '% is not attached%', coalesce(relation::text, '(null)'), ' for event type "' || event_type || '"'
-            USING ERRCODE = 'undefined_object', HINT = 'SELECT event_type, relation FROM zentry_notify.event_source lists what is.';
-    END IF;
-    PERFORM zentry_notify.require_owner(relation);
-    DELETE FROM zentry_notify.event_source s WHERE s.relation = relation AND s.event_type = coalesce(event_type, s.event_type);
-    FOR target, trigger_of IN
-        SELECT t.tgrelid, t.tgname
-          FROM zentry_notify.inheritors(relation) AS i (relation)
-          JOIN pg_trigger t ON t.tgrelid = i.relation
-         WHERE t.tgfoid = 'zentry_notify.capture()'::regprocedure AND NOT t.tgisinternal AND t.tgparentid = 0
-           -- A trigger may serve two events, and a table that inherits may be attached by itself.
-           AND NOT EXISTS (SELECT FROM zentry_notify.event_source s
-                            WHERE s.relation IN (relation, t.tgrelid)
-                              AND s.event_type = ANY (string_to_array(encode(t.tgargs, 'escape'), '\000')))
-    LOOP
-        EXECUTE format('DROP TRIGGER %I ON %s', trigger_of, target);
-    END LOOP;
-END
-$$;
+    LANGUAGE c AS 'MODULE_PATHNAME', 'zentry_detach_wrapper';
 COMMENT ON FUNCTION @extschema@.zentry_detach(regclass, text) IS 'Takes our triggers off a table, or (event_type) those of one event: it fires that no more. Needs the table''s owner';
--- ---- 11_table_changes.sql ----
 
--- PostgreSQL neither changes the type of a column that a trigger's WHEN names nor drops it. So that the application's migrations need
--- not know of us, the library takes our triggers off before such an ALTER TABLE and puts them back after it (src/table_change.rs). It calls these as the
--- extension's owner; nobody else may.
+CREATE OR REPLACE FUNCTION @extschema@.zentry_omit(event_type text, relation regclass, keys text[]) RETURNS void
+    LANGUAGE c AS 'MODULE_PATHNAME', 'zentry_omit_wrapper';
+COMMENT ON FUNCTION @extschema@.zentry_omit(text, regclass, text[]) IS 'Says which keys of an event''s data, such as {task_description}, are left out for everybody: their columns are not read for it. Needs the table''s owner';
+-- ---- 18_own_tables.sql ----
 
-CREATE OR REPLACE FUNCTION zentry_notify.set_aside_triggers(altered regclass, columns text[]) RETURNS jsonb
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
-AS $$
+-- Triggers on our own tables that are no rules: who is told of changes, and what restored, replicated and truncated rows come to.
+
+-- Every session and the worker keep the configuration in memory; these tell them to look again.
+DO $$
 DECLARE
-    found record;
-    aside jsonb := '[]';
+    configured pg_catalog.regclass;
 BEGIN
-    FOR found IN
-        -- What ALTER TABLE reaches: the table and what inherits from it.
-        WITH RECURSIVE reached (relation) AS (
-            SELECT altered::oid UNION SELECT i.inhrelid FROM pg_inherits i JOIN reached r ON r.relation = i.inhparent)
-        SELECT t.oid, t.tgname, t.tgrelid::regclass AS relation, t.tgenabled, pg_get_triggerdef(t.oid) AS definition,
-               obj_description(t.oid, 'pg_trigger') AS comment, string_to_array(encode(t.tgargs, 'escape'), '\000') AS arguments
-          FROM reached r
-          JOIN pg_trigger t ON t.tgrelid = r.relation
-         WHERE t.tgfoid = 'zentry_notify.capture()'::regprocedure AND NOT t.tgisinternal AND t.tgparentid = 0
-           AND EXISTS (SELECT FROM pg_depend d
-                        JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
-                       WHERE d.classid = 'pg_trigger'::regclass AND d.objid = t.oid AND d.refclassid = 'pg_class'::regclass
-                         AND a.attname = ANY (columns))
-         ORDER BY t.tgrelid, t.tgname
+    FOREACH configured IN ARRAY '{zentry_notify.webhook,zentry_notify.webhook_secret,zentry_notify.event_source,zentry_notify.event_type,zentry_notify.event_wording}'::pg_catalog.regclass[]
     LOOP
-        aside := aside || jsonb_build_object('relation', found.relation::oid, 'name', found.tgname, 'enabled', found.tgenabled,
-                                             'definition', found.definition, 'comment', found.comment, 'arguments', found.arguments);
-        EXECUTE format('DROP TRIGGER %I ON %s', found.tgname, found.relation);
-    END LOOP;
-    RETURN nullif(aside, '[]');
-END
-$$;
-COMMENT ON FUNCTION zentry_notify.set_aside_triggers(regclass, text[]) IS
-    'Takes off our triggers whose conditions name one of the columns, and returns what put_back_triggers needs; null: there are none';
-
-CREATE OR REPLACE FUNCTION zentry_notify.put_back_triggers(aside jsonb) RETURNS void
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    trigger_of record;
-    relation   regclass;
-    event      text;
-    suspended  text[] := '{}';
-BEGIN
-    FOR trigger_of IN SELECT * FROM jsonb_to_recordset(aside)
-                      AS t (relation oid, name text, enabled text, definition text, comment text, arguments text[])
-    LOOP
-        relation := trigger_of.relation::regclass;
-        BEGIN
-            EXECUTE trigger_of.definition;
-            EXECUTE format('ALTER TRIGGER %I ON %s DEPENDS ON EXTENSION zentry_notify', trigger_of.name, relation);
-            EXECUTE format('COMMENT ON TRIGGER %I ON %s IS %L', trigger_of.name, relation, trigger_of.comment);
-            IF trigger_of.enabled <> 'O' THEN
-                EXECUTE format('ALTER TABLE %s %s TRIGGER %I', relation,
-                               CASE trigger_of.enabled WHEN 'D' THEN 'DISABLE' WHEN 'R' THEN 'ENABLE REPLICA' ELSE 'ENABLE ALWAYS' END,
-                               trigger_of.name);
-            END IF;
-        EXCEPTION WHEN OTHERS THEN
-            FOREACH event IN ARRAY array_remove(trigger_of.arguments, '') LOOP
-                UPDATE zentry_notify.event_source s SET suspended_at = now(), suspended_reason = SQLERRM
-                 WHERE s.relation = trigger_of.relation AND s.event_type = event AND s.suspended_at IS NULL;
-                IF NOT event || ' ' || relation = ANY (suspended) THEN
-                    suspended := suspended || (event || ' ' || relation);
-                    RAISE WARNING 'zentry_notify: % on table % is suspended: %', event, relation, SQLERRM
-                        USING ERRCODE = 'object_not_in_prerequisite_state',
-                              HINT = 'The statement itself is not affected. Mend the cause, then run: SELECT * FROM zentry_attach();';
-                END IF;
-            END LOOP;
-        END;
+        EXECUTE pg_catalog.format('DROP TRIGGER IF EXISTS configuration_changed ON %s', configured);
+        EXECUTE pg_catalog.format('CREATE TRIGGER configuration_changed AFTER INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW EXECUTE FUNCTION zentry_notify.configuration_changed()', configured);
+        EXECUTE pg_catalog.format('ALTER TABLE %s ENABLE ALWAYS TRIGGER configuration_changed', configured);
+        EXECUTE pg_catalog.format('DROP TRIGGER IF EXISTS configuration_emptied ON %s', configured);
+        EXECUTE pg_catalog.format('CREATE TRIGGER configuration_emptied AFTER TRUNCATE ON %s FOR EACH STATEMENT EXECUTE FUNCTION zentry_notify.configuration_changed()', configured);
+        EXECUTE pg_catalog.format('ALTER TABLE %s ENABLE ALWAYS TRIGGER configuration_emptied', configured);
     END LOOP;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.put_back_triggers(jsonb) IS
-    'Puts back what set_aside_triggers took off; a source whose condition does not go with the table any more is suspended with a warning';
--- ---- 11_api.sql ----
+
+-- While a dump is restored by several jobs, the worker may count what it sends before the dump's own row is there.
+CREATE OR REPLACE FUNCTION zentry_notify.add_count() RETURNS trigger
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    INSERT INTO zentry_notify.webhook_count AS n VALUES (NEW.*)
+    ON CONFLICT (webhook_integration_id) DO UPDATE
+       SET sent = n.sent + EXCLUDED.sent, failed = n.failed + EXCLUDED.failed,
+           last_sent_at = greatest(n.last_sent_at, EXCLUDED.last_sent_at),
+           last_failed_at = greatest(n.last_failed_at, EXCLUDED.last_failed_at),
+           last_error = coalesce(n.last_error, EXCLUDED.last_error);
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.add_count() IS 'Trigger: a restored count is added to what the worker has counted meanwhile';
+
+-- The worker counts as the agent, and the trigger's own INSERT is not for the trigger.
+DROP TRIGGER IF EXISTS add_count ON zentry_notify.webhook_count;
+CREATE TRIGGER add_count BEFORE INSERT ON zentry_notify.webhook_count
+    FOR EACH ROW WHEN (current_user OPERATOR(pg_catalog.<>) 'zentry_notify_agent' AND pg_catalog.pg_trigger_depth() OPERATOR(pg_catalog.=) 0)
+    EXECUTE FUNCTION zentry_notify.add_count();
+
+-- A dump's events without its cursor look as if they were still to be routed.
+CREATE OR REPLACE FUNCTION zentry_notify.await_cursor() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    UPDATE zentry_notify.route_cursor c SET restored = 'awaited' WHERE c.restored = 'no';
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.await_cursor() IS 'Trigger: events that a dump brings are not routed before its cursor is here';
+
+DROP TRIGGER IF EXISTS await_cursor ON zentry_notify.event;
+CREATE TRIGGER await_cursor BEFORE INSERT ON zentry_notify.event
+    FOR EACH STATEMENT WHEN (NOT pg_catalog.current_setting('check_function_bodies')::pg_catalog.bool)
+    EXECUTE FUNCTION zentry_notify.await_cursor();
+
+CREATE OR REPLACE FUNCTION zentry_notify.restore_cursor() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    DELETE FROM zentry_notify.route_cursor;
+    NEW.restored := 'yes';
+    RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.restore_cursor() IS 'Trigger: a dump''s cursor takes the place of the one that is there';
+
+DROP TRIGGER IF EXISTS restore_cursor ON zentry_notify.route_cursor;
+CREATE TRIGGER restore_cursor BEFORE INSERT ON zentry_notify.route_cursor
+    FOR EACH ROW WHEN (current_user OPERATOR(pg_catalog.<>) 'zentry_notify_agent') EXECUTE FUNCTION zentry_notify.restore_cursor();
+
+-- What another server's worker keeps for itself says nothing here, and would be sent a second time.
+CREATE OR REPLACE FUNCTION zentry_notify.drop_replicated() RETURNS trigger
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$ BEGIN RETURN NULL; END $$;
+COMMENT ON FUNCTION zentry_notify.drop_replicated() IS 'Trigger: what logical replication brings of events, deliveries and counters is not stored';
+
+-- ENABLE TRIGGER ALL, as pg_restore --disable-triggers says in the end, takes REPLICA away; the condition stays.
+DO $$
+DECLARE
+    kept pg_catalog.regclass;
+BEGIN
+    FOREACH kept IN ARRAY '{zentry_notify.event,zentry_notify.event_detail,zentry_notify.delivery,zentry_notify.route_cursor,zentry_notify.legacy_delivery,zentry_notify.webhook_circuit,zentry_notify.webhook_count,zentry_notify.delivery_stat,zentry_notify.project_progress}'::pg_catalog.regclass[]
+    LOOP
+        EXECUTE pg_catalog.format('DROP TRIGGER IF EXISTS drop_replicated ON %s', kept);
+        EXECUTE pg_catalog.format('CREATE TRIGGER drop_replicated BEFORE INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW WHEN (pg_catalog.current_setting(''session_replication_role'') OPERATOR(pg_catalog.=) ''replica'') EXECUTE FUNCTION zentry_notify.drop_replicated()', kept);
+        EXECUTE pg_catalog.format('ALTER TABLE %s ENABLE REPLICA TRIGGER drop_replicated', kept);
+    END LOOP;
+END
+$$;
+
+-- Numbers that come again would be taken for what had them before: by the worker for what it has in hand, by the cursor, by receivers.
+CREATE OR REPLACE FUNCTION zentry_notify.keep_numbering() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF TG_TABLE_NAME = 'webhook' THEN
+        EXECUTE format('ALTER SEQUENCE zentry_notify.webhook_integration_id_seq START WITH %s',
+                       coalesce(pg_sequence_last_value('zentry_notify.webhook_integration_id_seq'), 0) + 1);
+        DELETE FROM zentry_notify.webhook_secret;
+        DELETE FROM zentry_notify.webhook_circuit;
+        DELETE FROM zentry_notify.webhook_count;
+        DELETE FROM zentry_notify.delivery_stat;
+        DELETE FROM zentry_notify.event_wording w WHERE w.webhook_integration_id IS NOT NULL;
+    ELSIF TG_TABLE_NAME = 'delivery' THEN
+        EXECUTE format('ALTER SEQUENCE zentry_notify.delivery_id_seq START WITH %s',
+                       coalesce(pg_sequence_last_value('zentry_notify.delivery_id_seq'), 0) + 1);
+    ELSIF TG_TABLE_NAME = 'event' THEN
+        EXECUTE format('ALTER SEQUENCE zentry_notify.event_id_seq START WITH %s',
+                       coalesce(pg_sequence_last_value('zentry_notify.event_id_seq'), 0) + 1);
+        -- There is nothing left to send of these.
+        DELETE FROM zentry_notify.delivery d WHERE d.status IN ('p', 'r');
+    ELSIF TG_TABLE_NAME = 'event_source' THEN
+        EXECUTE format('ALTER SEQUENCE zentry_notify.event_source_id_seq START WITH %s',
+                       coalesce(pg_sequence_last_value('zentry_notify.event_source_id_seq'), 0) + 1);
+        DELETE FROM zentry_notify.project_progress;
+    END IF;
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.keep_numbering() IS 'Trigger: TRUNCATE ... RESTART IDENTITY goes on above the numbers that were given, and what belongs to the rows goes with them';
+
+DO $$
+DECLARE
+    numbered pg_catalog.regclass;
+BEGIN
+    FOREACH numbered IN ARRAY '{zentry_notify.webhook,zentry_notify.event,zentry_notify.delivery,zentry_notify.event_source}'::pg_catalog.regclass[]
+    LOOP
+        EXECUTE pg_catalog.format('DROP TRIGGER IF EXISTS keep_numbering ON %s', numbered);
+        EXECUTE pg_catalog.format('CREATE TRIGGER keep_numbering BEFORE TRUNCATE ON %s FOR EACH STATEMENT EXECUTE FUNCTION zentry_notify.keep_numbering()', numbered);
+    END LOOP;
+END
+$$;
+-- ---- 19_api.sql ----
 
 -- What the REST API's server and its clients need of the database: tokens, and names beside ids.
 
 CREATE OR REPLACE VIEW zentry_notify.api_tokens AS
 SELECT t.token_key,
        t.name,
-       t.role_name,
+       coalesce(r.rolname, t.role_name) AS role_name,
        CASE WHEN t.expires_at <= now() THEN 'expired'
             WHEN r.oid IS NULL THEN 'role is gone'
             WHEN r.rolsuper THEN 'role is a superuser'
@@ -1163,7 +1819,7 @@ SELECT t.token_key,
        t.expires_at,
        t.last_used_at
   FROM zentry_notify.api_token t
-  LEFT JOIN pg_catalog.pg_roles r ON r.rolname = t.role_name;
+  LEFT JOIN pg_catalog.pg_roles r ON r.oid = t.role_oid;
 COMMENT ON VIEW zentry_notify.api_tokens IS 'Tokens of the REST API, without their hashes';
 COMMENT ON COLUMN zentry_notify.api_tokens.token_key IS 'The token''s first part, after "zentry_"';
 COMMENT ON COLUMN zentry_notify.api_tokens.name IS 'What it is for';
@@ -1174,45 +1830,51 @@ COMMENT ON COLUMN zentry_notify.api_tokens.created_at IS 'When it was made';
 COMMENT ON COLUMN zentry_notify.api_tokens.expires_at IS 'Until when it is good; null: until it is revoked';
 COMMENT ON COLUMN zentry_notify.api_tokens.last_used_at IS 'When the server took it last, to the minute';
 
--- As zentry_attach, these two run with the rights of who calls them: a definer function sees the session's user, which is another one where
--- a function of a manager runs in a superuser's session, and would hand out tokens for that one's roles.
-CREATE OR REPLACE FUNCTION zentry_notify.require_membership(role name) RETURNS void
-    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    IF NOT pg_has_role(role, 'USAGE') THEN
-        RAISE EXCEPTION 'role "%" does not have the privileges of role "%"', current_user, role
-            USING ERRCODE = 'insufficient_privilege',
-                  HINT = 'A token passes on rights that its maker has: let a member of that role, or a superuser, do it.';
-    END IF;
-END
-$$;
-COMMENT ON FUNCTION zentry_notify.require_membership(name) IS 'An error unless the current role has the privileges of this one';
-
 CREATE OR REPLACE FUNCTION zentry_notify.check_api_token() RETURNS trigger
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    role name := CASE TG_OP WHEN 'DELETE' THEN OLD.role_name ELSE NEW.role_name END;
+    role oid := CASE TG_OP WHEN 'INSERT' THEN (SELECT r.oid FROM pg_roles r WHERE r.rolname = NEW.role_name) ELSE OLD.role_oid END;
 BEGIN
+    IF TG_OP = 'INSERT' THEN
+        -- Also of a dump's rows, whose number is that of another cluster.
+        NEW.role_oid := role;
+    END IF;
+    -- Functions of ours write as the owner, once they have looked who calls. Others may come as far as here by pg_write_all_data.
     IF NOT pg_has_role((SELECT c.relowner FROM pg_class c WHERE c.oid = TG_RELID), 'USAGE') THEN
-        -- Whoever may manage may take away what is left of a role that is gone.
-        IF TG_OP = 'INSERT' OR EXISTS (SELECT FROM pg_roles r WHERE r.rolname = role) THEN
-            PERFORM zentry_notify.require_membership(role);
+        IF TG_OP = 'UPDATE' THEN
+            RAISE EXCEPTION 'a token cannot be changed' USING ERRCODE = 'insufficient_privilege', HINT = 'Revoke it, and make another one.';
         END IF;
-        IF TG_OP = 'INSERT' THEN
-            NEW.created_by := current_user;
+        -- Whoever may write here may take away what is left of a role that is gone.
+        IF TG_OP = 'INSERT' OR EXISTS (SELECT FROM pg_roles r WHERE r.oid = role) THEN
+            PERFORM zentry_notify.require_membership(role);
         END IF;
     END IF;
     RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.check_api_token() IS 'Trigger: a token is made and taken back by those who have the privileges of its role';
+COMMENT ON FUNCTION zentry_notify.check_api_token() IS 'Trigger: a token is made and taken back by those who have the privileges of its role, and never changed';
 
 DROP TRIGGER IF EXISTS check_api_token ON zentry_notify.api_token;
-CREATE TRIGGER check_api_token BEFORE INSERT OR DELETE ON zentry_notify.api_token
+CREATE TRIGGER check_api_token BEFORE INSERT OR UPDATE OR DELETE ON zentry_notify.api_token
     FOR EACH ROW EXECUTE FUNCTION zentry_notify.check_api_token();
 
+CREATE OR REPLACE FUNCTION zentry_notify.require_membership(role oid) RETURNS void
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF role IS NULL OR NOT pg_has_role(role, 'USAGE') THEN
+        RAISE EXCEPTION 'role "%" does not have the privileges of role "%"', current_user, coalesce(pg_get_userbyid(role), '(none)')
+            USING ERRCODE = 'insufficient_privilege',
+                  HINT = 'A token passes on rights that its maker has: let a member of that role, or a superuser, do it.';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.require_membership(oid) IS 'An error unless the current role has the privileges of this one';
+
+-- These two run with the rights of who calls them: a definer function sees the session's user, which is another one where a function of a
+-- manager runs in a superuser's session, and would hand out tokens for that one's roles. put_api_token and drop_api_token, in Rust, see who
+-- calls and write as the owner.
 CREATE OR REPLACE FUNCTION @extschema@.zentry_create_api_token(name text, role name, expires_at timestamptz DEFAULT NULL) RETURNS text
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
 AS $$
@@ -1237,7 +1899,7 @@ BEGIN
         RAISE EXCEPTION 'role "%" is a superuser', role USING ERRCODE = 'invalid_role_specification',
             HINT = 'Make a role for it that can do no more than it has to: CREATE ROLE ... NOLOGIN; SELECT @extschema@.zentry_grant(''...'', ''manager'').';
     END IF;
-    PERFORM zentry_notify.require_membership(role);
+    PERFORM zentry_notify.require_membership(to_regrole(quote_ident(role)));
     IF expires_at <= now() THEN
         RAISE EXCEPTION 'a token must not have expired already' USING ERRCODE = 'invalid_parameter_value', COLUMN = 'expires_at',
             HINT = 'Give a time that is still to come, or null.';
@@ -1248,8 +1910,7 @@ BEGIN
     token_key := left(md5(gen_random_uuid()::text), 8);
     token := format('zentry_%s_%s', token_key, rtrim(translate(encode(random, 'base64'), '+/', '-_'), '='));
     BEGIN
-        INSERT INTO zentry_notify.api_token (token_key, name, role_name, token_hash, created_by, expires_at)
-        VALUES (token_key, name, role, sha256(convert_to(token, 'UTF8')), current_user, expires_at);
+        PERFORM zentry_notify.put_api_token(token_key, name, to_regrole(quote_ident(role)), sha256(convert_to(token, 'UTF8')), expires_at);
     EXCEPTION WHEN unique_violation THEN
         RAISE EXCEPTION 'there is a token named "%" already', name USING ERRCODE = 'unique_violation', COLUMN = 'name',
             HINT = 'Choose another name, or revoke that one: SELECT @extschema@.zentry_revoke_api_token(''...'').';
@@ -1263,10 +1924,8 @@ COMMENT ON FUNCTION @extschema@.zentry_create_api_token(text, name, timestamptz)
 CREATE OR REPLACE FUNCTION @extschema@.zentry_revoke_api_token(name text) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
-#variable_conflict use_variable
 BEGIN
-    DELETE FROM zentry_notify.api_token t WHERE t.name = name;
-    IF NOT FOUND THEN
+    IF NOT coalesce(zentry_notify.drop_api_token(name), false) THEN
         RAISE EXCEPTION 'there is no token named "%"', coalesce(name, '(null)') USING ERRCODE = 'no_data_found',
             HINT = 'SELECT name, role_name FROM zentry_notify.api_tokens lists them.';
     END IF;
@@ -1277,9 +1936,9 @@ COMMENT ON FUNCTION @extschema@.zentry_revoke_api_token(text) IS 'Takes a token 
 CREATE OR REPLACE FUNCTION zentry_notify.find_api_token(token_key text, OUT role_name name, OUT token_hash bytea)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT t.role_name, t.token_hash
+    SELECT r.rolname, t.token_hash
       FROM zentry_notify.api_token t
-      JOIN pg_roles r ON r.rolname = t.role_name AND NOT r.rolsuper
+      JOIN pg_roles r ON r.oid = t.role_oid AND NOT r.rolsuper
      WHERE t.token_key = find_api_token.token_key AND (t.expires_at > now() OR t.expires_at IS NULL);
 $$;
 COMMENT ON FUNCTION zentry_notify.find_api_token(text) IS
@@ -1293,42 +1952,33 @@ AS $$
 $$;
 COMMENT ON FUNCTION zentry_notify.note_api_token_use(text) IS 'For the server: notes that the token was used now';
 
--- Names that Zentry's clients expect beside ids are read with the caller's rights: who may not read the application's table sees
--- none.
-CREATE OR REPLACE FUNCTION zentry_notify.look_up(data_key text, ids bigint[]) RETURNS TABLE (id bigint, shown text)
-    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+CREATE OR REPLACE FUNCTION zentry_notify.lookup_of(data_key text) RETURNS jsonb
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
-#variable_conflict use_column
-DECLARE
-    lookup   jsonb;
-    relation regclass;
-BEGIN
-    SELECT s.columns -> data_key INTO lookup
+    SELECT s.columns -> data_key
       FROM zentry_notify.event_source s
      WHERE jsonb_typeof(s.columns -> data_key) = 'object'
        AND s.columns -> data_key ?& ARRAY['from', 'match', 'column']
      ORDER BY s.id LIMIT 1;
-    relation := to_regclass(lookup ->> 'from');
-    -- A view or a policy of the table's owner would run its code with the caller's rights.
-    IF relation IS NULL OR NOT EXISTS (
-        SELECT FROM pg_class c
-          JOIN pg_attribute key ON key.attrelid = c.oid AND key.attname = lookup ->> 'match'
-               AND key.atttypid IN ('smallint'::regtype, 'integer'::regtype, 'bigint'::regtype)
-          JOIN pg_attribute shown ON shown.attrelid = c.oid AND shown.attname = lookup ->> 'column'
-         WHERE c.oid = relation AND c.relkind IN ('r', 'p') AND NOT c.relrowsecurity
-           AND has_schema_privilege(c.relnamespace, 'USAGE')
-           AND has_column_privilege(c.oid, key.attnum, 'SELECT') AND has_column_privilege(c.oid, shown.attnum, 'SELECT'))
-    THEN
-        RETURN;
-    END IF;
-    RETURN QUERY EXECUTE format('SELECT t.%1$I::bigint, t.%2$I::text FROM %3$s t WHERE t.%1$I OPERATOR(pg_catalog.=) ANY ($1)',
-                                lookup ->> 'match', lookup ->> 'column', relation)
-           USING ids;
-END
+$$;
+COMMENT ON FUNCTION zentry_notify.lookup_of(text) IS 'Table and columns that an attached table''s data have this key from; null: there is no such look-up';
+
+CREATE OR REPLACE FUNCTION zentry_notify.look_up_in(relation oid, key text, shown text, ids bigint[]) RETURNS TABLE (id bigint, shown_as text)
+    LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'look_up_in_wrapper';
+COMMENT ON FUNCTION zentry_notify.look_up_in(oid, text, text, bigint[]) IS
+    'What a table has beside these ids, as far as the caller may read it; read as its owner, restricted';
+
+-- Names that Zentry's clients expect beside ids: who may not read the application's table sees none.
+CREATE OR REPLACE FUNCTION zentry_notify.look_up(data_key text, ids bigint[]) RETURNS TABLE (id bigint, shown text)
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT l.id, l.shown_as
+      FROM zentry_notify.lookup_of(data_key) s (lookup)
+      CROSS JOIN LATERAL zentry_notify.look_up_in(to_regclass(s.lookup ->> 'from'), s.lookup ->> 'match', s.lookup ->> 'column', ids) l
 $$;
 COMMENT ON FUNCTION zentry_notify.look_up(text, bigint[]) IS
     'What the attached tables'' look-ups (project_name, user_name) give for these ids, as far as the caller may read it';
--- ---- 17_statistics.sql ----
+-- ---- 20_statistics.sql ----
 
 -- Counters as people and collectors of metrics want them.
 
@@ -1376,7 +2026,7 @@ CREATE OR REPLACE VIEW zentry_notify.delivery_totals AS
 SELECT s.webhook_integration_id, w.name AS webhook_integration_name, w.webhook_type, s.event_type,
        s.sent, s.failed, s.retried, s.requests, s.messages, s.rate_limited, s.latency_sum, s.latency
   FROM zentry_notify.delivery_stat s
-  JOIN zentry_notify.webhook_integration w ON w.id = s.webhook_integration_id
+  JOIN zentry_notify.webhook w ON w.id = s.webhook_integration_id
  WHERE s.span = 'ever';
 COMMENT ON VIEW zentry_notify.delivery_totals IS
     'Counters for a collector of metrics: they only grow, over restarts and whatever leaves the log. For sums over event types take those that are not *, for requests those that are';
@@ -1421,7 +2071,7 @@ BEGIN
            round(zentry_notify.quantile(zentry_notify.sum_histogram(s.latency), 0.95)::numeric, 3),
            round(zentry_notify.quantile(zentry_notify.sum_histogram(s.latency), 0.99)::numeric, 3)
       FROM zentry_notify.delivery_stat s
-      JOIN zentry_notify.webhook_integration w ON w.id = s.webhook_integration_id
+      JOIN zentry_notify.webhook w ON w.id = s.webhook_integration_id
      WHERE ever AND s.span = 'ever'
         OR NOT ever AND s.span = 'minute' AND s.since >= date_trunc('minute', start, 'UTC')
         OR NOT ever AND s.span = 'hour' AND s.since >= date_trunc('hour', start, 'UTC')
@@ -1445,7 +2095,7 @@ BEGIN
         RAISE EXCEPTION 'hours must be 1 to 2160, not %', coalesce(hours::text, 'null')
             USING ERRCODE = 'invalid_parameter_value', COLUMN = 'hours', HINT = '24 is a day, 168 a week.';
     END IF;
-    IF webhook_id IS NOT NULL AND NOT EXISTS (SELECT FROM zentry_notify.webhook_integration w WHERE w.id = webhook_id) THEN
+    IF webhook_id IS NOT NULL AND NOT EXISTS (SELECT FROM zentry_notify.webhook w WHERE w.id = webhook_id) THEN
         PERFORM zentry_notify.no_such_webhook(webhook_id);
     END IF;
     RETURN QUERY
@@ -1464,7 +2114,7 @@ END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_stats_by_hour(integer, bigint) IS
     'What deliveries came to in each of the last hours, the current one last, of one webhook or (null) of all; hours without any are in it. Percentiles are seconds from the event to the answer';
--- ---- 18_status.sql ----
+-- ---- 21_status.sql ----
 
 -- Is it working, and if not, what do I do. One function for each part of the way from the write to the message; what they
 -- return, zentry_status() returns.
@@ -1553,7 +2203,7 @@ COMMENT ON FUNCTION zentry_notify.status_server() IS 'Status of what the cluster
 CREATE OR REPLACE VIEW zentry_notify.due_delivery AS
 SELECT l.id, l.webhook_integration_id, coalesce(l.next_attempt_at, l.created_at) AS due_at
   FROM zentry_notify.notification_log l
-  JOIN zentry_notify.webhook_integration w ON w.id = l.webhook_integration_id AND w.is_active
+  JOIN zentry_notify.webhook w ON w.id = l.webhook_integration_id AND w.is_active
  WHERE l.status IN ('pending', 'retry')
    AND coalesce(l.next_attempt_at, l.created_at) <= now()
    AND zentry_notify.quiet_until(w.quiet_hours) IS NULL
@@ -1583,8 +2233,9 @@ BEGIN
         END IF;
     ELSIF worker_died THEN
         RETURN QUERY SELECT 'worker', 'broken', 'has died, and is started again after a pause', log_it;
-    ELSIF current_setting('zentry_notify.sending')::boolean
-          AND EXISTS (SELECT FROM zentry_notify.due_delivery d WHERE d.due_at < now() - interval '5 seconds') THEN
+    ELSIF EXISTS (SELECT FROM zentry_notify.unrouted_since() s WHERE s < now() - interval '30 seconds')
+          OR current_setting('zentry_notify.sending')::boolean
+             AND EXISTS (SELECT FROM zentry_notify.due_delivery d WHERE d.due_at < now() - interval '5 seconds') THEN
         IF short_of_workers_since IS NOT NULL THEN
             RETURN QUERY SELECT 'worker', 'broken', format('no background worker is free, since %s (max_worker_processes is %s)',
                                                            zentry_notify.moment(short_of_workers_since), current_setting('max_worker_processes')),
@@ -1595,7 +2246,7 @@ BEGIN
                 format('ALTER SYSTEM SET zentry_notify.max_workers = %s; SELECT pg_reload_conf();',
                        least(64, current_setting('zentry_notify.max_workers')::int + databases_waiting));
         ELSE
-            RETURN QUERY SELECT 'worker', 'broken', 'not there, although deliveries are due', '-- see the line of the launcher';
+            RETURN QUERY SELECT 'worker', 'broken', 'not there, although there is something to do', '-- see the line of the launcher';
         END IF;
     ELSE
         RETURN QUERY SELECT 'worker', 'ok', 'none is needed now', '';
@@ -1705,7 +2356,7 @@ AS $$
                CASE WHEN w.switched_off_at IS NOT NULL THEN 'gone' WHEN NOT w.is_active THEN 'off'
                     WHEN c.webhook_integration_id IS NOT NULL THEN 'failing' ELSE 'active' END AS state,
                coalesce(w.switched_off_at, c.opened_at) AS since, coalesce(w.switched_off_reason, c.error_message) AS reason, c.next_try_at
-          FROM zentry_notify.webhook_integration w
+          FROM zentry_notify.webhook w
           LEFT JOIN zentry_notify.webhook_circuit c ON c.webhook_integration_id = w.id)
     SELECT 'webhooks', CASE WHEN count(*) FILTER (WHERE n.state = 'active') = 0 THEN 'attention' ELSE 'ok' END,
            coalesce(string_agg(format('%s %s', n.count, n.state), ', ' ORDER BY n.state), 'none is registered: nobody hears anything'),
@@ -1732,10 +2383,6 @@ AS $$
       FROM (SELECT count(*) AS waiting, min(l.created_at) AS oldest FROM zentry_notify.notification_log l WHERE l.status IN ('pending', 'retry')) q
       CROSS JOIN (SELECT min(d.due_at) AS due_at FROM zentry_notify.due_delivery d) d
      UNION ALL
-    SELECT 'milestones', 'attention', format('%s notes are not counted, the oldest of %s', count(*), zentry_notify.moment(min(n.created_at))),
-           '-- see the line of the worker'
-      FROM zentry_notify.progress_note n HAVING min(n.created_at) < now() - interval '5 minutes'
-     UNION ALL
     (SELECT format('webhook %s', l.webhook_integration_id), 'attention', 'rate limited until ' || zentry_notify.moment(max(l.next_attempt_at)),
             format('UPDATE zentry_notify.webhook_integration SET min_interval = ''5 seconds'' WHERE id = %s;', l.webhook_integration_id)
        FROM zentry_notify.notification_log l
@@ -1743,6 +2390,25 @@ AS $$
       GROUP BY l.webhook_integration_id ORDER BY max(l.next_attempt_at) DESC LIMIT 20);
 $$;
 COMMENT ON FUNCTION zentry_notify.status_queue() IS 'Status of what waits';
+
+CREATE OR REPLACE FUNCTION zentry_notify.status_events() RETURNS TABLE (subject text, state text, detail text, remedy text)
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT 'routing',
+           CASE WHEN c.restored IS NULL OR c.restored = 'awaited' THEN 'broken' WHEN s.since < now() - interval '5 minutes' THEN 'attention' ELSE 'ok' END,
+           CASE WHEN c.restored IS NULL OR c.restored = 'awaited' THEN 'events were restored without the row of zentry_notify.route_cursor: nothing is routed'
+                WHEN s.since IS NULL THEN 'every event is routed'
+                ELSE format('%s events wait for it, the first since %s', zentry_notify.unrouted_events(), zentry_notify.moment(s.since)) END,
+           CASE WHEN c.restored IS NULL OR c.restored = 'awaited' THEN 'SELECT zentry_notify.route_from_now();'
+                WHEN s.since < now() - interval '5 minutes' THEN '-- see the line of the worker' ELSE '' END
+      FROM (SELECT zentry_notify.unrouted_since() AS since) s
+      LEFT JOIN zentry_notify.route_cursor c ON true
+     UNION ALL
+    SELECT 'lost events', 'attention', format('%s since the server started: they could not be written, and nobody hears of them', l.lost),
+           '-- the server log has a warning for each, which begins with zentry_notify'
+      FROM (SELECT zentry_notify.lost_events() AS lost) l WHERE l.lost > 0;
+$$;
+COMMENT ON FUNCTION zentry_notify.status_events() IS 'Status of what was captured: whether the worker has found out who hears of it, and whether any is lost';
 
 CREATE OR REPLACE FUNCTION zentry_notify.status_log() RETURNS TABLE (subject text, state text, detail text, remedy text)
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -1758,9 +2424,10 @@ AS $$
      UNION ALL
     SELECT 'clock', CASE WHEN l.created_at > clock_timestamp() + interval '1 minute' THEN 'attention' ELSE 'ok' END,
            CASE WHEN l.created_at > clock_timestamp() + interval '1 minute'
-                THEN format('the last delivery is of %s, and now it is %s', l.created_at, now()) ELSE date_trunc('second', now())::text END,
+                THEN format('the last event is of %s, and now it is %s', l.created_at, now()) ELSE date_trunc('second', now())::text END,
            CASE WHEN l.created_at > clock_timestamp() + interval '1 minute' THEN '-- the server''s clock was set back: set it right' ELSE '' END
-      FROM (SELECT (SELECT l.created_at FROM zentry_notify.notification_log l ORDER BY l.id DESC LIMIT 1)) l;
+      FROM (SELECT greatest((SELECT e.created_at FROM zentry_notify.event e ORDER BY e.id DESC LIMIT 1),
+                            (SELECT d.created_at FROM zentry_notify.legacy_delivery d ORDER BY d.id DESC LIMIT 1)) AS created_at) l;
 $$;
 COMMENT ON FUNCTION zentry_notify.status_log() IS 'Status of what became of deliveries, and of the time';
 
@@ -1772,12 +2439,13 @@ AS $$
      UNION ALL SELECT * FROM zentry_notify.status_privileges()
      UNION ALL SELECT * FROM zentry_notify.status_sources()
      UNION ALL SELECT * FROM zentry_notify.status_webhooks()
+     UNION ALL SELECT * FROM zentry_notify.status_events()
      UNION ALL SELECT * FROM zentry_notify.status_queue()
      UNION ALL SELECT * FROM zentry_notify.status_log();
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_status() IS
     'Whether everything works: what is ok, needs attention, or is broken, along the way from the write to the message, and the SQL that mends it';
--- ---- 19_import.sql ----
+-- ---- 22_import.sql ----
 
 -- The integrations of the application's own notifications, taken over.
 
@@ -1856,7 +2524,7 @@ BEGIN
         VALUES (old.id, old.name, old.webhook_type, old.webhook_url, old.project_id, old.created_by_id, old.event_types,
                 coalesce(old.is_active, true), coalesce(old.created_at, now()));
         -- Ids given from now on must not be those that were taken over.
-        PERFORM setval(s.sequence, old.id) FROM pg_get_serial_sequence('zentry_notify.webhook_integration', 'id') AS s (sequence)
+        PERFORM setval(s.sequence, old.id) FROM pg_get_serial_sequence('zentry_notify.webhook', 'id') AS s (sequence)
           WHERE old.id > coalesce(pg_sequence_last_value(s.sequence::regclass), 0);
         state := 'imported';
         reason := CASE WHEN old.event_types = '[]' THEN 'it hears nothing: its list of event types is empty' END;
@@ -1870,7 +2538,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zentry_notify.import_integration(jsonb) IS 'Takes over one integration, a row of the application''s table as JSON';
--- ---- 21_event_definition.sql ----
+-- ---- 23_event_definition.sql ----
 
 -- What messages say: types and wordings put together, and the rules for both.
 
@@ -1921,10 +2589,10 @@ CREATE OR REPLACE FUNCTION zentry_notify.check_event_type() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    IF NEW.name IS NULL OR NEW.name !~ '^[a-z][a-z0-9_]{0,39}$' OR NEW.name = 'test' THEN
+    IF NEW.name IS NULL OR NEW.name !~ '^[a-z][a-z0-9_]{0,39}$' OR NEW.name IN ('test', 'project_progress') THEN
         RAISE EXCEPTION 'an event type cannot have the name "%"', coalesce(NEW.name, '(null)')
             USING ERRCODE = 'invalid_parameter_value', COLUMN = 'name',
-                  HINT = 'A name has up to 40 small letters, digits and underscores and begins with a letter, such as release_published. "test" is taken.';
+                  HINT = 'A name has up to 40 small letters, digits and underscores and begins with a letter, such as release_published. "test" and "project_progress" are taken.';
     END IF;
     IF jsonb_typeof(NEW.sample) <> 'object' THEN
         RAISE EXCEPTION 'the sample of event type "%" must be a JSON object', NEW.name
@@ -1949,12 +2617,19 @@ BEGIN
         RAISE EXCEPTION 'unknown event type "%"', NEW.event_type USING ERRCODE = 'foreign_key_violation',
             HINT = 'SELECT zentry_register_event_type(name, title) adds one.';
     END IF;
-    IF type.name IS NOT NULL THEN
-        PERFORM zentry_notify.check_definition(
-            jsonb_strip_nulls(to_jsonb(type) - '{built_in,created_at,sample}'::text[])
-              || jsonb_strip_nulls(to_jsonb(NEW) - '{id,event_type,webhook_integration_id,created_at}'::text[]),
-            type.sample, zentry_notify.event_keys(NEW.event_type));
+    -- Of a type that is still to be restored, what there is to check.
+    IF type.name IS NULL THEN
+        type.name := NEW.event_type;
+        type.title := '';
+        type.text := '';
+        type.fields := '[]';
+        type.colour := '#808080';
+        type.emoji := '';
     END IF;
+    PERFORM zentry_notify.check_definition(
+        jsonb_strip_nulls(to_jsonb(type) - '{built_in,created_at,sample}'::text[])
+          || jsonb_strip_nulls(to_jsonb(NEW) - '{id,event_type,webhook_integration_id,created_at}'::text[]),
+        type.sample, zentry_notify.event_keys(NEW.event_type));
     RETURN NEW;
 END
 $$;
@@ -1966,7 +2641,7 @@ CREATE TRIGGER check_event_type BEFORE INSERT OR UPDATE ON zentry_notify.event_t
 DROP TRIGGER IF EXISTS check_event_wording ON zentry_notify.event_wording;
 CREATE TRIGGER check_event_wording BEFORE INSERT OR UPDATE ON zentry_notify.event_wording
     FOR EACH ROW EXECUTE FUNCTION zentry_notify.check_event_wording();
--- ---- 22_event_types.sql ----
+-- ---- 24_event_types.sql ----
 
 -- Event types of users, wordings, previews; and the rows of the built-in types.
 
@@ -2048,7 +2723,7 @@ BEGIN
         RAISE EXCEPTION 'event type "%" is what % fires', name, used USING ERRCODE = 'dependent_objects_still_exist',
             HINT = format('Detach it first: SELECT zentry_detach(''...'', %L);', name);
     END IF;
-    SELECT string_agg(format('%s ("%s")', w.id, w.name), ', ' ORDER BY w.id) INTO used FROM zentry_notify.webhook_integration w WHERE w.event_types ? name;
+    SELECT string_agg(format('%s ("%s")', w.id, w.name), ', ' ORDER BY w.id) INTO used FROM zentry_notify.webhook w WHERE w.event_types ? name;
     IF used IS NOT NULL THEN
         RAISE EXCEPTION 'webhooks subscribe to event type "%"', name USING ERRCODE = 'dependent_objects_still_exist',
             DETAIL = format('They are %s.', used), HINT = 'Change their event_types first, with zentry_update_webhook.';
@@ -2068,7 +2743,7 @@ DECLARE
     type    zentry_notify.event_type := zentry_notify.require_event_type(event_type);
     ordered jsonb := zentry_notify.ordered_fields(fields::text);
 BEGIN
-    IF webhook_id IS NOT NULL AND NOT EXISTS (SELECT FROM zentry_notify.webhook_integration w WHERE w.id = webhook_id) THEN
+    IF webhook_id IS NOT NULL AND NOT EXISTS (SELECT FROM zentry_notify.webhook w WHERE w.id = webhook_id) THEN
         PERFORM zentry_notify.no_such_webhook(webhook_id);
     END IF;
     -- Not ON CONFLICT: the rules would be looked at twice, and their warnings be said twice.
@@ -2101,7 +2776,7 @@ AS $$
 DECLARE
     type zentry_notify.event_type := zentry_notify.require_event_type(event_type);
 BEGIN
-    IF webhook_id IS NOT NULL AND NOT EXISTS (SELECT FROM zentry_notify.webhook_integration w WHERE w.id = webhook_id) THEN
+    IF webhook_id IS NOT NULL AND NOT EXISTS (SELECT FROM zentry_notify.webhook w WHERE w.id = webhook_id) THEN
         PERFORM zentry_notify.no_such_webhook(webhook_id);
     END IF;
     DELETE FROM zentry_notify.event_wording w
@@ -2135,7 +2810,7 @@ END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_preview(text, text, jsonb, bigint) IS
     'The message of an event as it would be posted, of the sample or of given data, without sending it. webhook_type: discord, teams (an Adaptive Card for Workflows) or teams_connector (a MessageCard); with webhook_id: in the format and the wording of that webhook';
--- ---- 12_privileges.sql ----
+-- ---- 25_privileges.sql ----
 
 -- PUBLIC has nothing; the agent what capture and delivery need; readers and managers are granted by calls.
 
@@ -2151,13 +2826,20 @@ BEGIN
     END IF;
     FOR relation, privilege IN
         SELECT needed.relation, kind
-          FROM (VALUES ('zentry_notify.notification_log'::pg_catalog.regclass, 'SELECT, INSERT, UPDATE, DELETE'),
+          FROM (VALUES ('zentry_notify.event'::pg_catalog.regclass, 'SELECT, INSERT, DELETE'),
+                       ('zentry_notify.event_detail', 'SELECT, INSERT, UPDATE, DELETE'),
+                       ('zentry_notify.delivery', 'SELECT, INSERT, UPDATE, DELETE'),
+                       ('zentry_notify.route_cursor', 'SELECT, INSERT, UPDATE'),
+                       ('zentry_notify.legacy_delivery', 'SELECT, INSERT, UPDATE, DELETE'),
+                       ('zentry_notify.notification_log', 'SELECT'),
                        ('zentry_notify.webhook_circuit', 'SELECT, INSERT, UPDATE, DELETE'),
                        ('zentry_notify.webhook_count', 'SELECT, INSERT, UPDATE, DELETE'),
-                       ('zentry_notify.progress_note', 'SELECT, INSERT, UPDATE, DELETE'),
                        ('zentry_notify.project_progress', 'SELECT, INSERT, UPDATE, DELETE'),
                        ('zentry_notify.delivery_stat', 'SELECT, INSERT, UPDATE, DELETE'),
-                       ('zentry_notify.webhook_integration', 'SELECT, UPDATE'),
+                       ('zentry_notify.webhook', 'SELECT, UPDATE'),
+                       ('zentry_notify.webhook_secret', 'SELECT'),
+                       ('zentry_notify.webhook_integration', 'SELECT'),
+                       ('zentry_notify.event_data', 'SELECT'),
                        ('zentry_notify.event_source', 'SELECT, UPDATE'),
                        ('zentry_notify.event_type', 'SELECT'),
                        ('zentry_notify.event_definition', 'SELECT')) AS needed (relation, kinds),
@@ -2180,13 +2862,14 @@ AS $$
        AND CASE WHEN p.proname IN ('find_api_token', 'note_api_token_use') THEN privilege = 'server'
                 WHEN privilege = 'server' THEN false
                 -- A view checks whether its reader may call what it calls.
-                WHEN p.proname IN ('zentry_status', 'zentry_stats', 'zentry_stats_by_hour', 'zentry_preview', 'latency_bounds', 'redact_url', 'look_up', 'quiet_until', 'library_version') THEN true
+                WHEN p.proname IN ('zentry_status', 'zentry_stats', 'zentry_stats_by_hour', 'zentry_preview', 'zentry_logs', 'latency_bounds', 'redact_url',
+                                   'look_up', 'look_up_in', 'lookup_of', 'quiet_until', 'library_version', 'unrouted_events') THEN true
                 WHEN p.proname IN ('zentry_grant', 'zentry_revoke') THEN false
-                WHEN p.proname LIKE 'zentry\_%' OR p.proname = 'import_integration'
-                    -- What zentry_attach, zentry_detach and the functions of tokens call with the caller's rights.
-                    OR p.proname IN ('attach_source', 'put_trigger', 'inheritors', 'is_restoring', 'of_clause', 'owns', 'require_owner', 'capture', 'require_membership', 'check_length') THEN privilege IN ('manager', 'application')
-                -- A form says what is wrong with a URL before it is sent.
-                WHEN p.proname = 'check_webhook_url' THEN privilege IN ('manager', 'application')
+                WHEN p.proname LIKE 'zentry\_%'
+                    -- What functions of ours call with the caller's rights.
+                    OR p.proname IN ('capture', 'check_length', 'import_integration', 'require_membership', 'put_api_token', 'drop_api_token')
+                    -- A form says what is wrong with a URL before it is sent.
+                    OR p.proname = 'check_webhook_url' THEN privilege IN ('manager', 'application')
                 ELSE false END;
 $$;
 COMMENT ON FUNCTION zentry_notify.functions_of(text) IS 'The functions that a privilege of zentry_grant lets a role call';
@@ -2199,21 +2882,18 @@ DECLARE
 BEGIN
     IF privilege IS NULL OR privilege NOT IN ('reader', 'manager', 'application', 'server') THEN
         RAISE EXCEPTION 'unknown privilege "%"', privilege USING ERRCODE = 'invalid_parameter_value',
-            HINT = 'reader: the views. manager: the views, and register, change, delete, test, retry, attach. application: all that, and the tables of integrations and deliveries, URLs included. server: look API tokens up.';
+            HINT = 'reader: the views. manager: the views, and register, change, delete, test, retry, attach. application: all that, and webhook_integration and notification_log, URLs included. server: look API tokens up.';
     END IF;
+    PERFORM zentry_notify.revoke_former(grantee);
     EXECUTE format('GRANT USAGE ON SCHEMA zentry_notify TO %s', grantee);
     FOR f IN SELECT * FROM zentry_notify.functions_of(privilege) LOOP
         EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %s', f, grantee);
     END LOOP;
     IF privilege <> 'server' THEN
-        EXECUTE format('GRANT SELECT ON zentry_notify.webhooks, zentry_notify.logs, zentry_notify.delivery_totals, zentry_notify.event_type, zentry_notify.event_definition, zentry_notify.event_source TO %s', grantee);
+        EXECUTE format('GRANT SELECT ON zentry_notify.webhooks, zentry_notify.logs, zentry_notify.delivery_totals, zentry_notify.event_types, zentry_notify.event_definition, zentry_notify.event_sources TO %s', grantee);
     END IF;
     IF privilege IN ('manager', 'application') THEN
-        EXECUTE format('GRANT SELECT ON zentry_notify.api_tokens TO %s', grantee);
-        EXECUTE format('GRANT SELECT (token_key, name, role_name), INSERT, DELETE ON zentry_notify.api_token TO %s', grantee);
-        -- zentry_attach and zentry_detach run with the manager's own rights, and check_source lets them write of their own tables only.
-        EXECUTE format('GRANT SELECT ON zentry_notify.zentry_source TO %s', grantee);
-        EXECUTE format('GRANT INSERT, UPDATE, DELETE ON zentry_notify.event_source TO %s', grantee);
+        EXECUTE format('GRANT SELECT ON zentry_notify.api_tokens, zentry_notify.zentry_source TO %s', grantee);
     END IF;
     IF privilege = 'application' THEN
         EXECUTE format('GRANT SELECT ON zentry_notify.notification_log, zentry_notify.webhook_integration TO %s', grantee);
@@ -2227,23 +2907,55 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_grant(regrole, text) IS
-    'Lets a role read the redacted views (reader), also register, change, delete, test, retry and attach (manager), also use the tables of integrations and deliveries as its own, URLs included (application), or nothing but look API tokens up (server)';
+    'Lets a role read the redacted views (reader), also register, change, delete, test, retry and attach (manager), also use webhook_integration and notification_log as its own, URLs included (application), or nothing but look API tokens up (server). Nobody has a privilege on a table';
 
--- What was given to a role itself: what it has as a member of another, it may lose by leaving it.
+-- A privilege on a table would let a role lock it. Versions before 0.3 gave some, and functions that are nobody's now.
+CREATE OR REPLACE FUNCTION zentry_notify.revoke_former(grantee regrole) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    granted regclass;
+    f       regprocedure;
+BEGIN
+    FOR granted IN SELECT DISTINCT c.oid
+                     FROM pg_class c
+                     LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attacl IS NOT NULL
+                     CROSS JOIN LATERAL (SELECT e.grantee FROM aclexplode(c.relacl) e UNION SELECT e.grantee FROM aclexplode(a.attacl) e) acl
+                    WHERE c.relnamespace = 'zentry_notify'::regnamespace AND c.relkind IN ('r', 'S') AND acl.grantee = revoke_former.grantee
+    LOOP
+        EXECUTE format('REVOKE ALL ON %s FROM %s', granted, grantee);
+    END LOOP;
+    FOR f IN SELECT p.oid
+               FROM pg_depend d
+               JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'zentry_notify'
+               JOIN pg_proc p ON p.oid = d.objid
+              WHERE d.classid = 'pg_proc'::regclass AND d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e'
+                AND EXISTS (SELECT FROM aclexplode(p.proacl) a WHERE a.grantee = revoke_former.grantee)
+             EXCEPT
+             SELECT g FROM unnest('{reader,manager,application,server}'::text[]) AS of (privilege), zentry_notify.functions_of(of.privilege) g
+    LOOP
+        EXECUTE format('REVOKE ALL ON FUNCTION %s FROM %s', f, grantee);
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.revoke_former(regrole) IS 'Takes back what a role has that no privilege of zentry_grant gives any more';
+
+-- What was given to a role itself: what it has as a member of another, it may lose by leaving it. (SELECT on what is the table webhook now was an
+-- application's in versions before 0.3.)
 CREATE OR REPLACE FUNCTION zentry_notify.grants() RETURNS TABLE (grantee regrole, privilege text)
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
     WITH granted AS (
         SELECT a.grantee, c.relname AS object
           FROM pg_class c, aclexplode(c.relacl) a
-         WHERE c.oid IN ('zentry_notify.logs'::regclass, 'zentry_notify.webhook_integration'::regclass)
-           AND a.privilege_type = 'SELECT' AND a.grantee NOT IN (0, c.relowner)
+         WHERE c.oid IN ('zentry_notify.logs'::regclass, 'zentry_notify.webhook_integration'::regclass, 'zentry_notify.webhook'::regclass)
+           AND a.privilege_type = 'SELECT' AND a.grantee NOT IN (0, c.relowner, coalesce(to_regrole('zentry_notify_agent'), 0::oid))
          UNION ALL
         SELECT a.grantee, p.proname
           FROM pg_proc p, aclexplode(p.proacl) a
          WHERE p.oid IN ('@extschema@.zentry_delete_webhook(bigint)'::regprocedure, 'zentry_notify.find_api_token(text)'::regprocedure)
            AND a.grantee NOT IN (0, p.proowner))
-    SELECT g.grantee, CASE WHEN bool_or(g.object = 'webhook_integration') THEN 'application'
+    SELECT g.grantee, CASE WHEN bool_or(g.object IN ('webhook_integration', 'webhook')) THEN 'application'
                            WHEN bool_or(g.object = 'zentry_delete_webhook') THEN 'manager' ELSE 'reader' END
       FROM granted g GROUP BY g.grantee HAVING bool_or(g.object = 'logs')
      UNION ALL
@@ -2296,6 +3008,32 @@ BEGIN
     IF NOT pg_catalog.has_function_privilege('zentry_notify_agent', 'zentry_notify.sum_histogram(bigint[])', 'EXECUTE') THEN
         GRANT EXECUTE ON FUNCTION zentry_notify.add_histograms(bigint[], bigint[]), zentry_notify.sum_histogram(bigint[]) TO zentry_notify_agent;
     END IF;
+    -- The worker numbers deliveries before it writes them.
+    IF NOT pg_catalog.has_sequence_privilege('zentry_notify_agent', 'zentry_notify.delivery_id_seq', 'USAGE') THEN
+        GRANT USAGE ON SEQUENCE zentry_notify.delivery_id_seq TO zentry_notify_agent;
+    END IF;
+    IF NOT pg_catalog.has_function_privilege('zentry_notify_agent', 'zentry_notify.forget_orphans(integer)', 'EXECUTE') THEN
+        GRANT EXECUTE ON FUNCTION zentry_notify.forget_orphans(integer), zentry_notify.forget_deliveries(bigint, integer) TO zentry_notify_agent;
+    END IF;
+END
+$$;
+
+-- ALTER DEFAULT PRIVILEGES may have given somebody what is new here. (What a version's zentry_grant gave is zentry_grant's to take.)
+DO $$
+DECLARE
+    given record;
+BEGIN
+    FOR given IN
+        SELECT DISTINCT c.oid::pg_catalog.regclass AS relation, CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::pg_catalog.regrole::pg_catalog.text END AS role
+          FROM pg_catalog.pg_class c
+          CROSS JOIN LATERAL pg_catalog.aclexplode(c.relacl) a
+         WHERE c.relnamespace OPERATOR(pg_catalog.=) 'zentry_notify'::pg_catalog.regnamespace
+           AND a.grantee NOT IN (c.relowner, 'zentry_notify_agent'::pg_catalog.regrole)
+           AND (a.grantee OPERATOR(pg_catalog.=) 0 OR c.relkind OPERATOR(pg_catalog.<>) 'v'
+                AND c.relname NOT IN ('webhook', 'legacy_delivery', 'event_source', 'event_type', 'api_token'))
+    LOOP
+        EXECUTE pg_catalog.format('REVOKE ALL ON %s FROM %s', given.relation, given.role);
+    END LOOP;
 END
 $$;
 

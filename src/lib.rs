@@ -6,7 +6,6 @@
 
 use pgrx::prelude::*;
 
-mod acting_as;
 mod api;
 mod attach;
 mod capture;
@@ -15,18 +14,15 @@ mod http;
 mod install_sql;
 mod installation;
 mod pg;
-mod plan;
-mod relation;
 mod report;
-mod search_path;
 mod settings;
-mod subtransaction;
-mod table_change;
 mod timestamp;
 mod utility;
 mod version;
 mod wake;
 mod worker;
+
+use pg::{acting_as, plan, relation, search_path, subtransaction};
 
 #[cfg(any(test, feature = "pg_test"))]
 mod tests;

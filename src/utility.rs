@@ -1,4 +1,4 @@
-//! Utility statements that we have to know of: ALTER TABLE, which our triggers may be in the way of; those that want a database for themselves, for which it makes way;
+//! Utility statements that we have to know of: those that want a database for themselves, for which the worker makes way;
 //! COMMIT PREPARED, after which there is work although no transaction of this session wrote it; and DROP and ALTER EXTENSION, after
 //! which there is none any more or may be some again.
 
@@ -10,8 +10,8 @@ use pgrx::PgList;
 use pgrx::prelude::*;
 
 use crate::version::{self, UtilityCall};
+use crate::{attach, installation};
 use crate::wake::{self, Slot, Work, registry};
-use crate::{installation, table_change};
 
 /// Postgres gives other sessions five seconds to leave a database.
 const LONGEST_HOLD: Duration = Duration::from_secs(10);
@@ -28,15 +28,11 @@ unsafe fn process_utility(call: &UtilityCall) {
     // SAFETY: a planned utility statement has its parse tree.
     unsafe {
         let utility = Utility::of((*call.statement).utilityStmt);
-        let mut way = utility.database().map(Way::make);
-        let aside = match utility {
-            Utility::AlterTable(statement) => table_change::make_way(statement),
-            _ => None,
-        };
-        call.run();
-        if let Some(aside) = aside {
-            aside.put_back();
+        let mut way = utility.database().filter(|_| utility.is_allowed()).map(Way::make);
+        if matches!(utility, Utility::DropExtension) && names_ours((*call.statement).utilityStmt.cast()) {
+            attach::make_way_for_drop();
         }
+        call.run();
         match utility {
             Utility::CommitPrepared => {
                 if let Some(registry) = registry() {
@@ -52,18 +48,16 @@ unsafe fn process_utility(call: &UtilityCall) {
                 }
             }
             Utility::DropDatabase(_) => way.iter_mut().for_each(Way::keep_clear),
-            Utility::Exclusive(_) | Utility::AlterTable(_) | Utility::Other => {}
+            Utility::Exclusive(..) | Utility::Other => {}
         }
     }
 }
 
 enum Utility {
     /// Wants the database, if it exists, without other sessions.
-    Exclusive(pg_sys::Oid),
+    Exclusive(pg_sys::Oid, Right),
     DropDatabase(pg_sys::Oid),
     CommitPrepared,
-    /// Of a table, perhaps an attached one.
-    AlterTable(*const pg_sys::AlterTableStmt),
     /// Perhaps of ours: the worker looks.
     DropExtension,
     AlterExtension,
@@ -71,6 +65,21 @@ enum Utility {
 }
 
 impl Utility {
+    /// Whether PostgreSQL will not refuse it for want of a right: what it refuses must have no effect.
+    fn is_allowed(&self) -> bool {
+        match self {
+            Utility::DropDatabase(database) => version::owns_database(*database) && !in_transaction_block(),
+            Utility::Exclusive(database, Right::Change) => version::owns_database(*database),
+            Utility::Exclusive(database, Right::Rename) => version::owns_database(*database) && may_create(),
+            Utility::Exclusive(database, Right::Copy) => {
+                may_create()
+                    && !in_transaction_block()
+                    && (version::owns_database(*database) || is_template(*database))
+            }
+            _ => false,
+        }
+    }
+
     /// # Safety
     /// `node` is a statement's parse tree.
     unsafe fn of(node: *mut pg_sys::Node) -> Utility {
@@ -88,19 +97,25 @@ impl Utility {
                     Utility::DropDatabase(oid_of((*node.cast::<pg_sys::DropdbStmt>()).dbname))
                 }
                 pg_sys::NodeTag::T_CreatedbStmt => {
-                    Utility::Exclusive(oid_of(template((*node.cast::<pg_sys::CreatedbStmt>()).options)))
+                    let template = oid_of(option((*node.cast::<pg_sys::CreatedbStmt>()).options, c"template"));
+                    Utility::Exclusive(template, Right::Copy)
                 }
                 pg_sys::NodeTag::T_AlterDatabaseStmt => {
-                    Utility::Exclusive(oid_of((*node.cast::<pg_sys::AlterDatabaseStmt>()).dbname))
+                    let alter = &*node.cast::<pg_sys::AlterDatabaseStmt>();
+                    match option(alter.options, c"tablespace").is_null() {
+                        true => Utility::Other,
+                        false => Utility::Exclusive(oid_of(alter.dbname), Right::Change),
+                    }
                 }
                 pg_sys::NodeTag::T_RenameStmt => {
                     let rename = &*node.cast::<pg_sys::RenameStmt>();
                     match rename.renameType {
-                        pg_sys::ObjectType::OBJECT_DATABASE => Utility::Exclusive(oid_of(rename.subname)),
+                        pg_sys::ObjectType::OBJECT_DATABASE => {
+                            Utility::Exclusive(oid_of(rename.subname), Right::Rename)
+                        }
                         _ => Utility::Other,
                     }
                 }
-                pg_sys::NodeTag::T_AlterTableStmt => Utility::AlterTable(node.cast()),
                 pg_sys::NodeTag::T_AlterExtensionStmt => Utility::AlterExtension,
                 pg_sys::NodeTag::T_DropStmt => match (*node.cast::<pg_sys::DropStmt>()).removeType {
                     pg_sys::ObjectType::OBJECT_EXTENSION => Utility::DropExtension,
@@ -113,7 +128,7 @@ impl Utility {
 
     fn database(&self) -> Option<pg_sys::Oid> {
         match self {
-            Utility::Exclusive(database) | Utility::DropDatabase(database)
+            Utility::Exclusive(database, _) | Utility::DropDatabase(database)
                 if *database != pg_sys::InvalidOid =>
             {
                 Some(*database)
@@ -121,6 +136,43 @@ impl Utility {
             _ => None,
         }
     }
+}
+
+/// What PostgreSQL asks for before it wants a database for itself.
+enum Right {
+    /// Its owner's.
+    Change,
+    /// Its owner's, who may create databases.
+    Rename,
+    /// That of who may create databases: its owner's, unless it is a template.
+    Copy,
+}
+
+/// Where neither DROP nor CREATE DATABASE may run.
+fn in_transaction_block() -> bool {
+    // SAFETY: a plain read of this process's transaction.
+    unsafe { pg_sys::IsTransactionBlock() || pg_sys::IsSubTransaction() }
+}
+
+/// Whether everybody who may create databases may copy it.
+fn is_template(database: pg_sys::Oid) -> bool {
+    // SAFETY: a catalogue look-up; the row is read before it is released.
+    unsafe {
+        let id = pg_sys::SysCacheIdentifier::DATABASEOID;
+        let tuple = pg_sys::SearchSysCache1(id as _, pg_sys::Datum::from(database));
+        if tuple.is_null() {
+            return false;
+        }
+        let template = (*pg_sys::heap_tuple_get_struct::<pg_sys::FormData_pg_database>(tuple)).datistemplate;
+        pg_sys::ReleaseSysCache(tuple);
+        template
+    }
+}
+
+/// Whether the role may create databases.
+fn may_create() -> bool {
+    // SAFETY: a catalogue look-up of the role that runs.
+    unsafe { pg_sys::have_createdb_privilege() }
 }
 
 /// InvalidOid for null, and for what is no database.
@@ -135,6 +187,19 @@ unsafe fn oid_of(name: *const std::ffi::c_char) -> pg_sys::Oid {
     unsafe { pg_sys::get_database_oid(name, true) }
 }
 
+/// Whether a DROP EXTENSION is of ours.
+///
+/// # Safety
+/// `statement` is a parse tree of its type.
+unsafe fn names_ours(statement: *const pg_sys::DropStmt) -> bool {
+    // SAFETY: by the caller's promise; each of its objects is the name of an extension.
+    unsafe {
+        PgList::<pg_sys::String>::from_pg((*statement).objects)
+            .iter_ptr()
+            .any(|name| CStr::from_ptr((*name).sval) == c"zentry_notify")
+    }
+}
+
 /// # Safety
 /// `statement` is a parse tree of its type.
 unsafe fn is_ours(statement: *const pg_sys::AlterExtensionStmt) -> bool {
@@ -142,15 +207,15 @@ unsafe fn is_ours(statement: *const pg_sys::AlterExtensionStmt) -> bool {
     unsafe { CStr::from_ptr((*statement).extname) == c"zentry_notify" }
 }
 
-/// CREATE DATABASE's template, null when it names none (then it is template1, where no worker is).
+/// What the option says, null when it is not given. (Without a template it is template1, where no worker is.)
 ///
 /// # Safety
 /// `options` is a list of DefElem.
-unsafe fn template(options: *mut pg_sys::List) -> *const std::ffi::c_char {
+unsafe fn option(options: *mut pg_sys::List, name: &CStr) -> *const std::ffi::c_char {
     // SAFETY: by the caller's promise.
     unsafe {
         for option in PgList::<pg_sys::DefElem>::from_pg(options).iter_ptr() {
-            if CStr::from_ptr((*option).defname) == c"template" && !(*option).arg.is_null() {
+            if CStr::from_ptr((*option).defname) == name && !(*option).arg.is_null() {
                 return pg_sys::defGetString(option);
             }
         }

@@ -6,6 +6,8 @@ use std::ffi::CStr;
 
 use pgrx::pg_sys;
 
+use crate::relation::OpenRelation;
+
 pub use self::utility_hook::{UtilityCall, hook_utility};
 
 /// No socket, where a socket may stand.
@@ -110,17 +112,32 @@ pub fn numeric(value: i64) -> pg_sys::Numeric {
     unsafe { pg_sys::int64_to_numeric(value) }
 }
 
-/// Inserts the slot's row, with its index entries; no trigger fires if `target` has none.
-///
-/// # Safety
-/// `target` is an open relation with its indexes, and the slot's row is of its type.
-pub unsafe fn insert_row(
-    target: *mut pg_sys::ResultRelInfo,
-    state: *mut pg_sys::EState,
-    slot: *mut pg_sys::TupleTableSlot,
-) {
-    // SAFETY: by the caller's promise.
+/// The sequence of an identity column; an invalid OID if there is none.
+pub fn identity_sequence(table: &OpenRelation, attribute: i16) -> pg_sys::Oid {
+    // SAFETY: the relation is open.
     unsafe {
-        pg_sys::ExecSimpleRelationInsert(target, state, slot);
+        #[cfg(any(feature = "pg15", feature = "pg16"))]
+        {
+            pg_sys::getIdentitySequence(table.oid(), attribute, true)
+        }
+        #[cfg(not(any(feature = "pg15", feature = "pg16")))]
+        {
+            pg_sys::getIdentitySequence(table.as_ptr(), attribute, true)
+        }
+    }
+}
+
+/// Whether the role that runs is the database's owner, as PostgreSQL means it.
+pub fn owns_database(database: pg_sys::Oid) -> bool {
+    // SAFETY: catalogue look-ups of a database that exists.
+    unsafe {
+        #[cfg(feature = "pg15")]
+        {
+            pg_sys::pg_database_ownercheck(database, pg_sys::GetUserId())
+        }
+        #[cfg(not(feature = "pg15"))]
+        {
+            pg_sys::object_ownercheck(pg_sys::DatabaseRelationId, database, pg_sys::GetUserId())
+        }
     }
 }

@@ -90,7 +90,7 @@ impl Scene {
         Delivery::wait_until(&mut self.client, what, enough)
     }
 
-    /// Wait until the worker has nothing left to do: no delivery waits and no project is to be counted. Returns all
+    /// Wait until the worker has nothing left to do: no delivery waits and no event is to be routed. Returns all
     /// deliveries.
     pub fn settle(&mut self) -> Result<Vec<Delivery>> {
         Delivery::settle(&mut self.client)
@@ -175,8 +175,8 @@ impl Delivery {
 
     /// Wait until the worker has nothing left to do; returns all deliveries.
     pub fn settle(client: &mut Client) -> Result<Vec<Self>> {
-        // In one statement: the worker takes a note away in the transaction in which it writes what comes of it.
-        const BUSY: &str = "SELECT EXISTS (SELECT FROM zentry_notify.progress_note) \
+        // In one statement: the worker writes that an event is routed in the transaction in which it writes what comes of it.
+        const BUSY: &str = "SELECT zentry_notify.unrouted_events() > 0 \
                             OR EXISTS (SELECT FROM zentry_notify.notification_log WHERE status IN ('pending', 'retry'))";
         let idle = eventually(SOON, "the worker to have nothing left to do", || {
             let row = client.query_one(BUSY, &[]).ok()?;

@@ -15,28 +15,189 @@ $$;
 
 --# include steps/lock.sql
 
---# include 06_rust_functions.sql
---# include 07_triggers.sql
---# include 08_views.sql
---# include 09_webhook_functions.sql
---# include 10_delivery_functions.sql
---# include 11_attach.sql
---# include 11_table_changes.sql
---# include 11_api.sql
---# include 17_statistics.sql
---# include 18_status.sql
---# include 19_import.sql
---# include 21_event_definition.sql
---# include 22_event_types.sql
---# include 12_privileges.sql
+-- It looks at every trigger that is made.
+DROP EVENT TRIGGER zentry_notify_hear_every_update;
+
+-- ---- The log: the table stays as it is, under another name. Its rows are moved by the worker. ----
+
+-- Gives the constraints of a table the names that it would have, had it always been called so.
+CREATE FUNCTION zentry_notify.rename_constraints(renamed pg_catalog.regclass, before pg_catalog.text, after pg_catalog.text) RETURNS pg_catalog.void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    old name;
+BEGIN
+    FOR old IN SELECT c.conname FROM pg_constraint c WHERE c.conrelid = renamed AND starts_with(c.conname::text, before || '_') ORDER BY c.conname LOOP
+        EXECUTE format('ALTER TABLE %s RENAME CONSTRAINT %I TO %I', renamed, old, after || substr(old, length(before) + 1));
+    END LOOP;
+END
+$$;
+
+ALTER TABLE zentry_notify.notification_log RENAME TO legacy_delivery;
+SELECT zentry_notify.rename_constraints('zentry_notify.legacy_delivery', 'notification_log', 'legacy_delivery');
+ALTER INDEX zentry_notify.notification_log_waiting RENAME TO legacy_delivery_waiting;
+ALTER INDEX zentry_notify.notification_log_finished RENAME TO legacy_delivery_finished;
+ALTER INDEX zentry_notify.notification_log_events RENAME TO legacy_delivery_events;
+ALTER INDEX zentry_notify.notification_log_failed RENAME TO legacy_delivery_failed;
+COMMENT ON TABLE zentry_notify.legacy_delivery IS 'The log of 0.2.0, until the worker has moved its rows to event and delivery';
+COMMENT ON COLUMN zentry_notify.legacy_delivery.id IS 'Ids of delivery go on above these';
+COMMENT ON COLUMN zentry_notify.legacy_delivery.webhook_integration_id IS 'As in delivery';
+COMMENT ON COLUMN zentry_notify.legacy_delivery.event_type IS 'As in delivery';
+COMMENT ON COLUMN zentry_notify.legacy_delivery.payload IS 'The event''s data; JSON null: not kept';
+COMMENT ON COLUMN zentry_notify.legacy_delivery.status IS 'pending, retry, sent or failed';
+COMMENT ON COLUMN zentry_notify.legacy_delivery.response_status_code IS 'As in delivery';
+COMMENT ON COLUMN zentry_notify.legacy_delivery.response_body IS 'As in delivery; empty: none';
+COMMENT ON COLUMN zentry_notify.legacy_delivery.error_message IS 'As in delivery; empty: nothing';
+COMMENT ON COLUMN zentry_notify.legacy_delivery.retry_count IS 'As in delivery';
+COMMENT ON COLUMN zentry_notify.legacy_delivery.attempts IS 'As in delivery';
+COMMENT ON COLUMN zentry_notify.legacy_delivery.created_at IS 'When the event happened';
+COMMENT ON COLUMN zentry_notify.legacy_delivery.sent_at IS 'When the endpoint took it';
+COMMENT ON COLUMN zentry_notify.legacy_delivery.next_attempt_at IS 'As in delivery';
+COMMENT ON COLUMN zentry_notify.legacy_delivery.retry_of IS 'As in delivery';
+COMMENT ON INDEX zentry_notify.legacy_delivery_waiting IS 'What waits, by webhook, in order of delivery';
+COMMENT ON INDEX zentry_notify.legacy_delivery_finished IS 'What is finished, by webhook';
+COMMENT ON INDEX zentry_notify.legacy_delivery_events IS 'What is finished, by event';
+COMMENT ON INDEX zentry_notify.legacy_delivery_failed IS 'What was given up';
+
+--# include 04_event.sql
+--# include 05_delivery.sql
+
+-- Ids go on above those that were given.
+SELECT pg_catalog.setval('zentry_notify.delivery_id_seq', given.last)
+  FROM (SELECT greatest(pg_catalog.pg_sequence_last_value('zentry_notify.notification_log_id_seq'),
+                        (SELECT max(l.id) FROM zentry_notify.legacy_delivery l)) AS last) given
+ WHERE given.last IS NOT NULL;
+-- Only what is no member of the extension any more leaves the list of what is dumped.
+ALTER EXTENSION zentry_notify DROP SEQUENCE zentry_notify.notification_log_id_seq;
+ALTER TABLE zentry_notify.legacy_delivery ALTER COLUMN id DROP IDENTITY;
+
+-- What was written since the library is the new one waits under no webhook.
+INSERT INTO zentry_notify.event (created_at, source_id, event_type, data, context)
+SELECT l.created_at, (l.payload OPERATOR(pg_catalog.->>) 'source_id')::pg_catalog.int8, l.event_type,
+       (l.payload OPERATOR(pg_catalog.->) 'data')::pg_catalog.json,
+       nullif(l.payload OPERATOR(pg_catalog.->) 'context', 'null')::pg_catalog.json
+  FROM zentry_notify.legacy_delivery l
+ WHERE l.webhook_integration_id OPERATOR(pg_catalog.=) 0 AND l.status IN ('pending', 'retry')
+ ORDER BY l.id;
+DELETE FROM zentry_notify.legacy_delivery l WHERE l.webhook_integration_id OPERATOR(pg_catalog.=) 0 AND l.status IN ('pending', 'retry');
+
+-- What changed in projects and was not counted yet.
+INSERT INTO zentry_notify.event (created_at, source_id, event_type, data, context)
+SELECT n.created_at, n.event_source_id, 'project_progress', '{}',
+       pg_catalog.json_build_object('progress', pg_catalog.json_build_array(
+           pg_catalog.json_build_object('project', n.project_key, 'done', n.done_change, 'total', n.total_change)))
+  FROM zentry_notify.progress_note n
+ ORDER BY n.id;
+ALTER EXTENSION zentry_notify DROP SEQUENCE zentry_notify.progress_note_id_seq;
+ALTER EXTENSION zentry_notify DROP TABLE zentry_notify.progress_note;
+DROP TABLE zentry_notify.progress_note;
+
+-- ---- Webhooks: the URLs go to a table of their own. ----
+
+DROP TRIGGER check_integration ON zentry_notify.webhook_integration;
+DROP TRIGGER forget_integration ON zentry_notify.webhook_integration;
+DROP FUNCTION zentry_notify.check_integration();
+DROP FUNCTION zentry_notify.forget_integration();
+ALTER TABLE zentry_notify.webhook_integration RENAME TO webhook;
+SELECT zentry_notify.rename_constraints('zentry_notify.webhook', 'webhook_integration', 'webhook');
+DROP FUNCTION zentry_notify.rename_constraints(pg_catalog.regclass, pg_catalog.text, pg_catalog.text);
+COMMENT ON TABLE zentry_notify.webhook IS 'Webhooks and what they hear of, without their URLs';
+COMMENT ON COLUMN zentry_notify.webhook.id IS 'The number that zentry_test_webhook and the other functions take';
+COMMENT ON COLUMN zentry_notify.webhook.name IS 'A name for people, 1 to 100 characters';
+COMMENT ON COLUMN zentry_notify.webhook.webhook_type IS 'discord or teams';
+COMMENT ON COLUMN zentry_notify.webhook.project_id IS 'The project whose events are sent; null: every project''s';
+COMMENT ON COLUMN zentry_notify.webhook.created_by_id IS 'The application''s user who registered it';
+COMMENT ON COLUMN zentry_notify.webhook.event_types IS 'JSON array of names of zentry_notify.event_type; ["*"]: all, also those added later';
+COMMENT ON COLUMN zentry_notify.webhook.is_active IS 'Off: nothing is captured for it, and what waits is held back';
+COMMENT ON COLUMN zentry_notify.webhook.created_at IS 'When it was registered';
+COMMENT ON COLUMN zentry_notify.webhook.updated_at IS 'When it was changed last; keeps itself';
+COMMENT ON COLUMN zentry_notify.webhook.max_events_per_message IS 'How many waiting events may leave as one message, 1 to 10; 1: a message for each';
+COMMENT ON COLUMN zentry_notify.webhook.min_interval IS 'The shortest time between two messages';
+COMMENT ON COLUMN zentry_notify.webhook.max_age IS 'Deliveries older than this fail as expired; null: zentry_notify.max_age decides';
+COMMENT ON COLUMN zentry_notify.webhook.activated_at IS 'When it was registered, switched on again or given another URL; what went wrong before is forgotten then. Keeps itself';
+COMMENT ON COLUMN zentry_notify.webhook.switched_off_at IS 'When the extension switched it off because its endpoint is gone; cleared by a new URL or by setting is_active';
+COMMENT ON COLUMN zentry_notify.webhook.switched_off_reason IS 'Why the extension switched it off';
+COMMENT ON COLUMN zentry_notify.webhook.omit_keys IS
+    'Keys of the events'' data that this webhook''s deliveries do not have, such as {task_description}: they are neither kept nor sent';
+COMMENT ON COLUMN zentry_notify.webhook.filter IS 'Only events whose data this JSON path predicate is true of are heard, such as $.points > 20; null: all';
+COMMENT ON COLUMN zentry_notify.webhook.min_streak_days IS 'Of daily_streak, only streaks of so many days are heard; null: all';
+COMMENT ON COLUMN zentry_notify.webhook.milestones IS 'Of milestone_reached, only these are heard, in per cent; null: all';
+COMMENT ON COLUMN zentry_notify.webhook.quiet_hours IS 'When nothing is sent, such as 22:00-07:00 Europe/Berlin, or Mon-Fri 20:00-08:00, Sat-Sun 00:00-24:00 UTC; what comes meanwhile is sent afterwards';
+COMMENT ON COLUMN zentry_notify.webhook.mention IS 'Whom each message pings: role:ID or user:ID in Discord, user:ID NAME in a Workflows flow of Teams';
+
+-- The secret stands apart: a change of the row beside does not repeat it, no trigger is handed it with that row, and it is written only when it
+-- changes.
+CREATE TABLE zentry_notify.webhook_secret (
+    webhook_integration_id bigint PRIMARY KEY,
+    -- Django's model has 500 characters; a Workflows URL may need more.
+    webhook_url            varchar(2048) NOT NULL
+);
+COMMENT ON TABLE zentry_notify.webhook_secret IS 'The webhooks'' URLs. Keep it out of publications';
+COMMENT ON COLUMN zentry_notify.webhook_secret.webhook_integration_id IS 'The webhook';
+COMMENT ON COLUMN zentry_notify.webhook_secret.webhook_url IS
+    'Its address. A secret: who knows it can post to the channel. The view zentry_notify.webhooks shows it redacted';
+INSERT INTO zentry_notify.webhook_secret (webhook_integration_id, webhook_url) SELECT w.id, w.webhook_url FROM zentry_notify.webhook w;
+SELECT pg_catalog.pg_extension_config_dump('zentry_notify.webhook_secret', '');
+
+-- ---- Sources and tokens. ----
+
+DROP VIEW zentry_notify.zentry_source;
+ALTER TABLE zentry_notify.event_source DROP COLUMN update_of;
+COMMENT ON COLUMN zentry_notify.event_source.progress IS
+    'Of milestone_reached: {"group": column of the project, "status": column, "done": its value}; the trigger notes the change, the worker counts';
+
+COMMENT ON COLUMN zentry_notify.event_source.insert_when IS 'The condition of the insert trigger as it was given, for people: it is never executed again; null: there is none';
+
+COMMENT ON COLUMN zentry_notify.event_source.update_when IS 'The condition of the update trigger as it was given; null: there is none';
+
+COMMENT ON COLUMN zentry_notify.event_source.delete_when IS 'The condition of the delete trigger as it was given; null: there is none';
+
+DROP TRIGGER check_api_token ON zentry_notify.api_token;
+ALTER TABLE zentry_notify.api_token ADD COLUMN role_oid oid;
+UPDATE zentry_notify.api_token t SET role_oid = r.oid FROM pg_catalog.pg_roles r WHERE r.rolname OPERATOR(pg_catalog.=) t.role_name;
+COMMENT ON COLUMN zentry_notify.api_token.role_name IS 'The role that requests with it run as, as it was called when the token was made. So that a dump can be restored';
+COMMENT ON COLUMN zentry_notify.api_token.role_oid IS
+    'That role itself: a token follows it when it is renamed, and never becomes that of another role of its name';
+
+-- ---- Functions that there are no more. ----
+
+DROP FUNCTION zentry_notify.hear_every_update();
+DROP FUNCTION zentry_notify.set_aside_triggers(pg_catalog.regclass, pg_catalog.text[]);
+DROP FUNCTION zentry_notify.put_back_triggers(pg_catalog.jsonb);
+DROP FUNCTION zentry_notify.of_clause(pg_catalog.regclass, pg_catalog.text[]);
+DROP FUNCTION zentry_notify.require_membership(pg_catalog.name);
+DROP FUNCTION zentry_notify.attach_source(pg_catalog.text, pg_catalog.regclass, pg_catalog.jsonb, pg_catalog.jsonb, pg_catalog.jsonb, pg_catalog.text,
+    pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.jsonb, pg_catalog.text[], pg_catalog.bool);
+DROP FUNCTION zentry_notify.put_trigger(pg_catalog.regclass, pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.text);
+DROP FUNCTION zentry_notify.inheritors(pg_catalog.regclass);
+
+--# include 12_rust_functions.sql
+--# include 13_rules.sql
+--# include 14_views.sql
+
+-- The view webhooks had it until now.
+ALTER TABLE zentry_notify.webhook DROP COLUMN webhook_url;
+
+--# include 15_webhook_functions.sql
+--# include 16_delivery_functions.sql
+--# include 17_attach.sql
+--# include 18_own_tables.sql
+--# include 19_api.sql
+--# include 20_statistics.sql
+--# include 21_status.sql
+--# include 22_import.sql
+--# include 23_event_definition.sql
+--# include 24_event_types.sql
+--# include 25_privileges.sql
 
 -- The structure that the above leads to, as digests of its files.
 --# structure 01_schema.sql 6199a1558512c580
---# structure 02_event_type.sql d457a60de6bce5f9
---# structure 03_webhook_integration.sql 1760c6163476c860
---# structure 04_notification_log.sql 8731c9959833d014
---# structure 05_event_source.sql 56a6920c897754d6
---# structure 11_api_token.sql 792468479efe1a67
---# structure 13_install.sql 791a504ceeabc87f
---# structure 16_delivery_stat.sql 975f394c8f1c4fc4
---# structure 20_event_wording.sql 6bec6c345afd881d
+--# structure 02_event_type.sql 6593799b9816a319
+--# structure 03_webhook.sql dad46b0e7e0c76ec
+--# structure 06_legacy_delivery.sql 4e594d666bb17293
+--# structure 07_webhook_state.sql 6bdec6efa2e3cdd3
+--# structure 08_event_source.sql 7d8ad135928bfece
+--# structure 09_delivery_stat.sql 975f394c8f1c4fc4
+--# structure 10_event_wording.sql 04de5a042405fb79
+--# structure 11_api_token.sql d7d951db8e3d4ff7
+--# structure 26_install.sql d3c8b8e09afb5c65

@@ -18,7 +18,8 @@ BEGIN
             END IF;
             LOCK TABLE zentry_notify.notification_log, zentry_notify.event_source, zentry_notify.webhook_integration,
                 zentry_notify.webhook_circuit, zentry_notify.webhook_count, zentry_notify.progress_note,
-                zentry_notify.project_progress, zentry_notify.event_type IN ACCESS EXCLUSIVE MODE;
+                zentry_notify.project_progress, zentry_notify.event_type, zentry_notify.event_wording, zentry_notify.delivery_stat,
+                zentry_notify.api_token IN ACCESS EXCLUSIVE MODE;
             EXIT;
         EXCEPTION WHEN lock_not_available THEN
             IF pg_catalog.clock_timestamp() OPERATOR(pg_catalog.>) deadline THEN

@@ -11,7 +11,7 @@ use webhook::endpoint::EndpointKind;
 use webhook::event::Event;
 use webhook::message;
 
-use crate::pg::json;
+use crate::pg::jsonb;
 use crate::report;
 
 const TEMPLATES: &str = "Templates are Jinja's language over the event's data: {{ task_title }}, {% if points %} ... {% endif %}, {{ user_name|upper }}; \
@@ -120,7 +120,7 @@ fn webhook_format(webhook_type: &str, webhook_url: &str) -> &'static str {
 }
 
 fn parse(definition: &AnyElement) -> EventDefinition {
-    EventDefinition::parse(&json::text_of(definition)).unwrap_or_else(|error| report::refuse("", &error.to_string(), TEMPLATES))
+    EventDefinition::parse(&jsonb::text_of(definition)).unwrap_or_else(|error| report::refuse("", &error.to_string(), TEMPLATES))
 }
 
 fn compile(raw: &EventDefinition) -> Definition {
@@ -135,7 +135,7 @@ fn compile(raw: &EventDefinition) -> Definition {
 
 /// Returns the data, or raises the error that says why they are none.
 fn data_of(parameter: &str, data: &AnyElement) -> String {
-    let text = json::text_of(data);
+    let text = jsonb::text_of(data);
     let hint = "For example {\"task_title\": \"Write the release notes\"}.";
     match serde_json::from_str::<Value>(&text) {
         Ok(Value::Object(_)) => text,

@@ -1,7 +1,9 @@
-//! The SQL functions that are written in Rust (`sql/06_rust_functions.sql` declares them), one file a noun.
+//! The SQL functions that are written in Rust (`sql/12_rust_functions.sql` declares them), one file a noun.
 
+mod api_token;
 mod event_type;
 mod installation;
+mod look_up;
 mod quiet_hours;
 mod refuse;
 mod statistics;

@@ -1,4 +1,4 @@
-//! What only the library knows of how things are; `sql/18_status.sql` makes sense of it.
+//! What only the library knows of how things are; `sql/21_status.sql` makes sense of it.
 
 use pgrx::prelude::*;
 
@@ -45,4 +45,14 @@ fn server_state() -> TableIterator<
             .and_then(Registry::discord_parked_until)
             .map(to_timestamptz),
     ))
+}
+
+/// Events of this database that could not be written since the server started; 0 where the library is not preloaded.
+#[pg_extern(sql = false)]
+fn lost_events() -> i64 {
+    // SAFETY: a plain variable of this process.
+    let database = unsafe { pg_sys::MyDatabaseId };
+    wake::registry()
+        .and_then(|registry| registry.known_slot(database))
+        .map_or(0, |slot| i64::try_from(slot.lost()).unwrap_or(i64::MAX))
 }

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::guess::Guess;
 use super::table::{Table, text_of};
+use crate::event_source::Audience;
 use crate::report;
 
 /// Tables that name a person and a project: `[{"from", "match": column of the person, "column": column of the project}]`.
@@ -80,8 +81,8 @@ pub fn check(audience: &Value, mapping: &Map<String, Value>) {
              \"match\": column of the person, \"column\": column of the project}]}.",
         )
     };
-    if let Err(error) = serde_json::from_value::<crate::capture::AudienceMapping>(audience.clone()) {
-        refuse(error.to_string());
+    if serde_json::from_value::<Audience>(audience.clone()).is_err() || audience == &json!({ "all": false }) {
+        refuse(format!("{audience} names nobody"));
     }
     for form in ["project", "person"] {
         let Some(key) = audience.get(form).and_then(Value::as_str) else {

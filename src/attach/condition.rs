@@ -1,29 +1,54 @@
-//! On which writes an event fires: the conditions of its triggers. `attach_source` makes these under a search path of PostgreSQL's
-//! own names, so plain operators are PostgreSQL's.
+//! On which writes an event fires: what its triggers ask.
+//!
+//! Most ask nothing: `capture` does, by `event_source.transition` or `progress`, so that no trigger stands in the way of ALTER TABLE.
+//! What a user gives is PostgreSQL's own WHEN, read once, in the call that gives it.
 
-use std::ffi::CStr;
-
+use pgrx::PgRelation;
 use pgrx::prelude::*;
-use pgrx::{IntoDatum, pg_sys};
 use serde_json::{Value, json};
 
-use super::expression::Expression;
-use super::guess::{DONE_FLAGS, DONE_LABELS, Guess, STATUS};
-use super::table::{Table, text_of};
-use crate::capture::MILESTONE;
-use crate::plan::{Plan, with_spi};
+use super::done::Done;
+use super::guess::Guess;
+use super::operator::Compare;
+use super::source::Source;
+use super::table::{Column, Table};
+use crate::event_source::MILESTONE;
+use crate::pg::make_trigger::Operation;
+use crate::pg::when::{self, Names, Row, When};
 use crate::report;
-use crate::search_path::SearchPath;
-use crate::subtransaction;
+use crate::subtransaction::Failure;
 
-const ALWAYS: &str = "true";
+/// In words for people; also a trigger without a WHEN.
+pub const ALWAYS: &str = "true";
+/// Compares images, so that no type is without an operator.
+pub const CHANGED: &str = "OLD.* *<> NEW.*";
 
-/// WHEN of each trigger; None: there is none.
+/// What a trigger asks with its WHEN.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Test {
+    Nothing,
+    /// SQL over OLD and NEW.
+    Write(String),
+    /// SQL over one row.
+    Row(String, Row),
+    /// SQL over one row, that holds of the new one and did not hold of the old one.
+    BecomesTrue(String),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Condition {
+    /// For people, in `event_source`.
+    pub words: String,
+    pub test: Test,
+}
+
+/// Of each trigger; None: there is none.
 #[derive(Clone, Debug, Default)]
 pub struct Conditions {
-    pub insert: Option<String>,
-    pub update: Option<String>,
-    pub delete: Option<String>,
+    pub insert: Option<Condition>,
+    pub update: Option<Condition>,
+    pub delete: Option<Condition>,
+    pub transition: Option<Value>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -62,88 +87,68 @@ impl Operations {
     }
 }
 
-/// What a task has to be to count as completed.
-pub struct Done {
-    pub column: String,
-    /// As text.
-    pub value: String,
+impl Test {
+    /// The WHEN for the table. Names in it are looked for as the role and under the search path that rule.
+    pub fn read(&self, table: &PgRelation) -> Option<When> {
+        match self {
+            Test::Nothing => None,
+            Test::Write(sql) => Some(When::over_write(sql, table)),
+            Test::Row(sql, row) => Some(When::over_row(sql, *row, table)),
+            Test::BecomesTrue(sql) => Some(When::has_become_true(sql, table)),
+        }
+    }
 }
 
-impl Done {
-    /// By the usual names; `given`: the value that the status has then.
-    pub fn of(table: &Table, given: Option<&str>) -> Option<Done> {
-        let flag = table.first(DONE_FLAGS).filter(|column| column.category == "B");
-        if let (Some(flag), None) = (flag, given) {
-            return Some(Done {
-                column: flag.name.clone(),
-                value: "true".to_owned(),
-            });
-        }
-        let status = table
-            .first(STATUS)
-            .filter(|column| matches!(&*column.category, "S" | "E" | "N"))?;
-        let label = |labels: &Vec<String>| {
-            DONE_LABELS
-                .iter()
-                .find(|done| labels.iter().any(|label| label == *done))
-                .map(|label| (*label).to_owned())
-        };
-        let value = match (given, &status.labels) {
-            (Some(given), _) => given.to_owned(),
-            (None, Some(labels)) => label(labels)?,
-            (None, None) if status.category == "S" => DONE_LABELS[0].to_owned(),
-            (None, None) => return None,
-        };
-        Some(Done {
-            column: status.name.clone(),
-            value,
-        })
-    }
-
-    fn sql(&self, row: &str) -> String {
-        format!(
-            "{row}.{} = {}",
-            quoted(&self.column),
-            pgrx::spi::quote_literal(&self.value)
-        )
-    }
-
-    fn became(&self) -> Conditions {
-        Conditions {
-            insert: Some(self.sql("NEW")),
-            update: Some(format!(
-                "({}) AND ({}) IS NOT TRUE",
-                self.sql("NEW"),
-                self.sql("OLD")
-            )),
-            delete: None,
+impl Condition {
+    fn new(words: &str, test: Test) -> Self {
+        Condition {
+            words: words.to_owned(),
+            test,
         }
     }
 
-    /// Whatever can make the share of a group's completed tasks rise.
-    pub fn progressed(&self, group: &str) -> Conditions {
-        let group = quoted(group);
-        Conditions {
-            insert: Some(self.sql("NEW")),
-            update: Some(format!(
-                "(({}) AND ({}) IS NOT TRUE) OR NEW.{group} IS DISTINCT FROM OLD.{group}",
-                self.sql("NEW"),
-                self.sql("OLD")
-            )),
-            delete: Some(format!("({}) IS NOT TRUE", self.sql("OLD"))),
+    /// A trigger that asks nothing; what `capture` asks is in the words.
+    pub fn unasked(words: &str) -> Self {
+        Self::new(words, Test::Nothing)
+    }
+}
+
+impl Conditions {
+    pub fn get(&self, operation: Operation) -> Option<&Condition> {
+        match operation {
+            Operation::Insert => self.insert.as_ref(),
+            Operation::Update => self.update.as_ref(),
+            Operation::Delete => self.delete.as_ref(),
         }
     }
 
-    pub fn progress(&self, group: &str) -> Value {
-        json!({ "group": group, "status": self.column, "done": self.value })
+    fn slot(&mut self, operation: Operation) -> &mut Option<Condition> {
+        match operation {
+            Operation::Insert => &mut self.insert,
+            Operation::Update => &mut self.update,
+            Operation::Delete => &mut self.delete,
+        }
+    }
+
+    pub fn words(&self, operation: Operation) -> Option<String> {
+        self.get(operation).map(|condition| condition.words.clone())
+    }
+
+    fn only(mut self, operations: Operations) -> Self {
+        self.insert = self.insert.filter(|_| operations.insert);
+        self.update = self.update.filter(|_| operations.update);
+        self.delete = operations
+            .delete
+            .then(|| self.delete.unwrap_or_else(|| Condition::unasked(ALWAYS)));
+        self
     }
 }
 
 /// Without a condition of the user's.
 pub fn usual(guess: &Guess, done: Option<&str>, operations: Option<Operations>) -> Conditions {
-    let mut conditions = match guess.event {
+    let conditions = match guess.event {
         "task_completed" => match Done::of(guess.table, done) {
-            Some(done) => done.became(),
+            Some(done) => done.becomes(),
             None => nothing_says(
                 guess,
                 "when a task is completed",
@@ -151,14 +156,17 @@ pub fn usual(guess: &Guess, done: Option<&str>, operations: Option<Operations>) 
             ),
         },
         "daily_streak" => match guess.streak_column() {
-            Some(column) => {
-                let column = quoted(&column.name);
-                Conditions {
-                    insert: (!guess.is_people()).then(|| format!("NEW.{column} > 0")),
-                    update: Some(format!("NEW.{column} > OLD.{column}")),
-                    delete: None,
-                }
-            }
+            Some(column) => rises(column, !guess.is_people()).unwrap_or_else(|| {
+                report::error(
+                    PgSqlErrorCode::ERRCODE_DATATYPE_MISMATCH,
+                    format!(
+                        "column \"{}\" of table {} is of type {}, of which no value is greater than another",
+                        column.name, guess.table.name, column.r#type
+                    ),
+                    "",
+                    "Say when a streak rises: condition => '...'.",
+                )
+            }),
             None => nothing_says(
                 guess,
                 "how long a streak is",
@@ -166,20 +174,37 @@ pub fn usual(guess: &Guess, done: Option<&str>, operations: Option<Operations>) 
             ),
         },
         _ => Conditions {
-            insert: Some(ALWAYS.to_owned()),
-            // Compares images, so that no type is without an operator.
-            update: operations.map(|_| "OLD.* *<> NEW.*".to_owned()),
-            delete: operations.map(|_| ALWAYS.to_owned()),
+            insert: Some(Condition::unasked(ALWAYS)),
+            update: operations.map(|_| Condition::new(CHANGED, Test::Write(CHANGED.to_owned()))),
+            delete: operations.map(|_| Condition::unasked(ALWAYS)),
+            transition: None,
         },
     };
-    if let Some(operations) = operations {
-        conditions.insert = conditions.insert.filter(|_| operations.insert);
-        conditions.update = conditions.update.filter(|_| operations.update);
-        conditions.delete = operations
-            .delete
-            .then(|| conditions.delete.unwrap_or_else(|| ALWAYS.to_owned()));
+    match operations {
+        Some(operations) => conditions.only(operations),
+        None => conditions,
     }
-    conditions
+}
+
+/// A write that makes the column greater; and a new row in which it is not 0, if `insert`. None: the column's type has no order.
+pub fn rises(column: &Column, insert: bool) -> Option<Conditions> {
+    let name = column.quoted();
+    let words = (format!("NEW.{name} > 0"), format!("NEW.{name} > OLD.{name}"));
+    let (on_insert, on_update) = if column.is_integer() {
+        (Test::Nothing, Test::Nothing)
+    } else {
+        let greater = Compare::greater(column)?;
+        (
+            Test::Write(format!("NEW.{name} {greater} '0'")),
+            Test::Write(format!("NEW.{name} {greater} OLD.{name}")),
+        )
+    };
+    Some(Conditions {
+        insert: insert.then(|| Condition::new(&words.0, on_insert)),
+        update: Some(Condition::new(&words.1, on_update)),
+        delete: None,
+        transition: Some(json!({ "column": column.name, "rises": true })),
+    })
 }
 
 fn nothing_says(guess: &Guess, what: &str, example: &str) -> ! {
@@ -191,12 +216,67 @@ fn nothing_says(guess: &Guess, what: &str, example: &str) -> ! {
     )
 }
 
-/// With the user's own condition, whose names are looked for under `path`. Where it says nothing of OLD, an update fires when it
-/// has become true.
-pub fn given(text: &str, guess: &Guess, operations: Option<Operations>, path: &CStr) -> Conditions {
-    let table = guess.table;
-    if let Ok(condition) = Expression::over_row(text, table, path) {
-        require_condition(&condition);
+/// Of a source as it is recorded; None: a user's own condition, which only who gives it can have read.
+pub fn recorded(source: &Source, table: &Table) -> Option<Conditions> {
+    let given = |operation: Operation| match operation {
+        Operation::Insert => source.insert_when.as_deref(),
+        Operation::Update => source.update_when.as_deref(),
+        Operation::Delete => source.delete_when.as_deref(),
+    };
+    let transition = source.transition.as_ref();
+    let asked = match transition {
+        Some(transition) if transition.get("rises").is_some() => {
+            let column = table.column(transition.get("column")?.as_str()?)?;
+            rises(column, true)
+        }
+        Some(transition) => {
+            Done::recorded(table, transition.get("column")?, transition.get("to")?).map(|done| done.becomes())
+        }
+        None => None,
+    };
+    let mut conditions = Conditions {
+        transition: source.transition.clone(),
+        ..Conditions::default()
+    };
+    for operation in Operation::ALL {
+        let Some(words) = given(operation) else { continue };
+        let test = match asked.as_ref().and_then(|asked| asked.get(operation)) {
+            Some(condition) => condition.test.clone(),
+            None if source.progress.is_some() || words == ALWAYS => Test::Nothing,
+            None if words == CHANGED => Test::Write(CHANGED.to_owned()),
+            None => return None,
+        };
+        *conditions.slot(operation) = Some(Condition::new(words, test));
+    }
+    Some(conditions)
+}
+
+/// With the user's own condition. Where it says nothing of OLD, an update fires when it has become true.
+pub fn given(text: &str, guess: &Guess, operations: Option<Operations>) -> Conditions {
+    if !when::is_single_expression(text) {
+        refuse(
+            PgSqlErrorCode::ERRCODE_SYNTAX_ERROR,
+            "it must be one expression",
+            "",
+            "It is SQL over OLD and NEW, such as NEW.status = 'done' AND OLD.status <> 'done'.",
+        );
+    }
+    let names = Names::of(text);
+    if names.sub_select {
+        refuse(
+            PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED,
+            "it has a sub-select, which a trigger's condition cannot have",
+            "",
+            "Compare columns of the table. What other tables say can be among the data, and webhooks can filter by them.",
+        );
+    }
+    // What stands in event_source for a trigger that asks nothing is nobody's condition.
+    let words = match text.trim() {
+        plain @ (ALWAYS | CHANGED) => format!("({plain})"),
+        other => other.to_owned(),
+    };
+    let condition = |test| Some(Condition::new(&words, test));
+    if !names.old {
         let operations = operations.unwrap_or(match guess.event {
             "badge_earned" | "project_created" => Operations {
                 insert: true,
@@ -208,140 +288,89 @@ pub fn given(text: &str, guess: &Guess, operations: Option<Operations>, path: &C
                 delete: false,
             },
         });
-        let (new, old) = (condition.sql(c"new"), condition.sql(c"old"));
+        let row = |row| condition(Test::Row(text.to_owned(), row));
         return Conditions {
-            insert: operations.insert.then(|| new.clone()),
-            update: operations
-                .update
-                .then(|| format!("({new}) AND ({old}) IS NOT TRUE")),
-            delete: operations.delete.then_some(old),
+            insert: row(Row::New).filter(|_| operations.insert),
+            update: condition(Test::BecomesTrue(text.to_owned())).filter(|_| operations.update),
+            delete: row(Row::Old).filter(|_| operations.delete),
+            transition: None,
         };
     }
-    match Expression::over_write(text, table, path) {
-        Ok(condition) => over_write(&condition, guess, operations, path),
-        Err(failure) => {
-            let name = failure.message().split('"').nth(1).unwrap_or_default();
-            let hint = match failure.code() {
-                PgSqlErrorCode::ERRCODE_UNDEFINED_COLUMN => {
-                    table.meant(name.rsplit('.').next().unwrap_or(name))
-                }
-                PgSqlErrorCode::ERRCODE_AMBIGUOUS_COLUMN => format!("Write NEW.{name} or OLD.{name}."),
-                _ => "It is SQL over OLD and NEW, such as NEW.status = 'done' AND OLD.status <> 'done'."
-                    .to_owned(),
-            };
+    let operations = operations.unwrap_or(Operations {
+        insert: false,
+        update: true,
+        delete: !names.new,
+    });
+    refuse_what_a_write_lacks(names, operations);
+    let write = || condition(Test::Write(text.to_owned()));
+    Conditions {
+        insert: None,
+        update: write().filter(|_| operations.update),
+        delete: write().filter(|_| operations.delete),
+        transition: None,
+    }
+}
+
+fn refuse_what_a_write_lacks(names: Names, operations: Operations) {
+    for (asked, row, write, other) in [
+        (operations.insert, "OLD", "an INSERT", "NEW"),
+        (operations.delete && names.new, "NEW", "a DELETE", "OLD"),
+    ] {
+        if asked {
             refuse(
-                failure.code(),
-                format!("{failure}"),
-                &format!("The columns of {} are {}.", table.name, table.column_names()),
-                &hint,
-            )
+                PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
+                &format!("it sees {row}, which {write} does not have"),
+                "",
+                &format!("Give operation => 'update', or a condition over {other} alone."),
+            );
         }
     }
 }
 
-fn over_write(
-    condition: &Expression,
-    guess: &Guess,
-    operations: Option<Operations>,
-    path: &CStr,
-) -> Conditions {
-    require_condition(condition);
-    let operations = operations.unwrap_or(Operations {
-        insert: false,
-        update: true,
-        delete: condition.columns.is_empty(),
-    });
-    if operations.insert && condition.uses_old {
-        refuse(
-            PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
-            "it sees OLD, which an INSERT does not have".to_owned(),
-            "",
-            "Give operation => 'update', or a condition over NEW alone.",
-        );
-    }
-    if operations.delete && !condition.columns.is_empty() {
-        refuse(
-            PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
-            "it sees NEW, which a DELETE does not have".to_owned(),
-            "",
-            "Give operation => 'update', or a condition over OLD alone.",
-        );
-    }
-    let probe = |operation| probe(condition.given(), guess.table, operation, path);
-    Conditions {
-        insert: operations.insert.then(|| probe("INSERT")),
-        update: operations.update.then(|| probe("UPDATE")),
-        delete: operations.delete.then(|| probe("DELETE")),
-    }
-}
-
-/// The condition as PostgreSQL writes it, with every name qualified: a trigger is made with the caller's rights, read, and dropped.
-fn probe(condition: &str, table: &Table, operation: &str, path: &CStr) -> String {
-    const PROBE: &str = "zentry_notify_probe";
-    const READ: &str = "SELECT pg_get_triggerdef(t.oid) FROM pg_trigger t WHERE t.tgrelid = $1 AND t.tgname = 'zentry_notify_probe'";
-    let run = |sql: &str| with_spi(|| Plan::prepare(sql, &[]).execute(&[]).len());
-    let made = subtransaction::attempt(|| {
-        let _path = SearchPath::set(path);
-        run(&format!(
-            "CREATE TRIGGER {PROBE} AFTER {operation} ON {} FOR EACH ROW WHEN ({condition}\n) EXECUTE FUNCTION zentry_notify.capture()",
-            table.name
-        ))
-    });
-    if let Err(failure) = made {
-        refuse(
+/// What PostgreSQL said of the user's condition, in words for who gave it.
+pub fn refuse_for(failure: &Failure, table: &Table) -> ! {
+    let name = failure.message().split('"').nth(1);
+    let named = name.or_else(|| failure.message().split_whitespace().nth(1));
+    let column = named.and_then(|name| name.rsplit('.').next()).unwrap_or_default();
+    let columns = format!("The columns of {} are {}.", table.name, table.column_names());
+    match failure.code() {
+        PgSqlErrorCode::ERRCODE_DATATYPE_MISMATCH if failure.message().starts_with("argument of WHEN") => {
+            refuse(
+                failure.code(),
+                "it must be true or false",
+                "",
+                "For example NEW.status = 'done'.",
+            )
+        }
+        PgSqlErrorCode::ERRCODE_UNDEFINED_COLUMN => {
+            refuse(failure.code(), failure.message(), &columns, &table.meant(column))
+        }
+        PgSqlErrorCode::ERRCODE_AMBIGUOUS_COLUMN => refuse(
             failure.code(),
-            failure.to_string(),
-            "",
-            "It is SQL over OLD and NEW, without sub-selects.",
-        );
-    }
-    let oid = pg_sys::Oid::from(table.oid);
-    let definition = text_of(READ, &[(oid.into_datum(), pg_sys::OIDOID)]).unwrap_or_default();
-    run(&format!("DROP TRIGGER {PROBE} ON {}", table.name));
-    let when = definition
-        .split_once(" WHEN (")
-        .and_then(|(_, rest)| rest.rsplit_once(") EXECUTE FUNCTION "));
-    match when {
-        Some((when, _)) => when.to_owned(),
-        None => refuse(
-            PgSqlErrorCode::ERRCODE_INTERNAL_ERROR,
-            format!("PostgreSQL shows it as {definition}"),
-            "",
-            "Please report this.",
+            failure.message(),
+            &columns,
+            &format!("Write NEW.{column} or OLD.{column}."),
+        ),
+        // Of the triggers, and not of what was given.
+        PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE | PgSqlErrorCode::ERRCODE_DUPLICATE_OBJECT => {
+            report::error(failure.code(), failure.message().to_owned(), "", "")
+        }
+        code => refuse(
+            code,
+            failure.message(),
+            &columns,
+            "It is SQL over OLD and NEW, such as NEW.status = 'done' AND OLD.status <> 'done'.",
         ),
     }
 }
 
-fn require_condition(condition: &Expression) {
-    if condition.has_sub_select {
-        refuse(
-            PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED,
-            "it has a sub-select, which a trigger's condition cannot have".to_owned(),
-            "",
-            "Compare columns of the table. What other tables say can be among the data, and webhooks can filter by them.",
-        );
-    }
-    if condition.type_oid != pg_sys::BOOLOID {
-        refuse(
-            PgSqlErrorCode::ERRCODE_DATATYPE_MISMATCH,
-            "it must be true or false".to_owned(),
-            "",
-            "For example NEW.status = 'done'.",
-        );
-    }
-}
-
-fn refuse(code: PgSqlErrorCode, message: String, detail: &str, hint: &str) -> ! {
+fn refuse(code: PgSqlErrorCode, message: &str, detail: &str, hint: &str) -> ! {
     report::error(
         code,
         format!("the condition cannot be used: {message}"),
         detail,
         hint,
     )
-}
-
-fn quoted(name: &str) -> String {
-    pgrx::spi::quote_identifier(name)
 }
 
 /// Milestones are counted, and a condition would not be what counts.

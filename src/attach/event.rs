@@ -6,8 +6,8 @@ use serde::Deserialize;
 use webhook::definition::EventDefinition;
 use webhook::spelling::closest;
 
-use super::table::text_of;
-use crate::capture::MILESTONE;
+use super::ours::Ours;
+use crate::event_source::MILESTONE;
 use crate::report;
 
 pub struct Event {
@@ -26,14 +26,14 @@ struct Row {
 
 impl Event {
     /// An error, with what may have been meant, when there is no such type.
-    pub fn find(name: Option<&str>) -> Self {
+    pub fn find(ours: &Ours, name: Option<&str>) -> Self {
         const SQL: &str = "SELECT json_build_object('built_in', t.built_in, 'sample', t.sample, 'definition', d.definition)::text
               FROM zentry_notify.event_type t
               JOIN zentry_notify.event_definition d ON d.event_type = t.name AND d.webhook_integration_id IS NULL
              WHERE t.name = $1";
-        let row = text_of(SQL, &[(name.into_datum(), pg_sys::TEXTOID)]);
+        let row = ours.text(SQL, &[(name.into_datum(), pg_sys::TEXTOID)]);
         let (Some(name), Some(Ok(row))) = (name, row.map(|text| serde_json::from_str::<Row>(&text))) else {
-            Self::unknown(name.unwrap_or("(null)"))
+            Self::unknown(ours, name)
         };
         let mut keys: Vec<String> = row.sample.into_iter().flatten().map(|(key, _)| key).collect();
         for key in row.definition.keys() {
@@ -53,19 +53,23 @@ impl Event {
         self.name == MILESTONE && matches!(key, "milestone_name" | "progress")
     }
 
-    fn unknown(name: &str) -> ! {
-        let known = text_of(
-            "SELECT string_agg(t.name, ', ' ORDER BY t.name) FROM zentry_notify.event_type t",
-            &[],
-        )
-        .unwrap_or_default();
-        let hint = match closest(name, known.split(", ")) {
+    fn unknown(ours: &Ours, name: Option<&str>) -> ! {
+        let known = ours
+            .text(
+                "SELECT string_agg(t.name, ', ' ORDER BY t.name) FROM zentry_notify.event_type t",
+                &[],
+            )
+            .unwrap_or_default();
+        let hint = match name.and_then(|name| closest(name, known.split(", "))) {
             Some(meant) => format!("Perhaps \"{meant}\" is meant."),
             None => "SELECT zentry_register_event_type(name, title) adds one.".to_owned(),
         };
         report::error(
             PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
-            format!("unknown event type \"{name}\""),
+            match name {
+                Some(name) => format!("unknown event type \"{name}\""),
+                None => "the event type is null".to_owned(),
+            },
             &format!("The event types are {known}."),
             &hint,
         )

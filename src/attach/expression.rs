@@ -2,66 +2,74 @@
 //!
 //! What comes out is a single expression whatever went in, and means the same under any search path.
 
-use std::ffi::{CStr, CString};
+use std::ffi::{CStr, CString, c_void};
 
 use pgrx::pg_sys;
 use pgrx::prelude::*;
 
 use super::table::Table;
+use crate::acting_as::ActingAs;
+use crate::pg::when;
 use crate::report;
-use crate::search_path::SearchPath;
+use crate::search_path::{OURS, SearchPath};
 use crate::subtransaction::{self, Failure};
 use crate::version;
 
-/// An expression over a row, or over the old and the new one.
+/// An expression over a row of a table.
 pub struct Expression {
-    node: *mut pg_sys::Node,
-    relation: pg_sys::Oid,
-    /// Columns of the new row that it names.
+    /// The columns that it names.
     pub columns: Vec<String>,
-    /// It names the row before the write too.
-    pub uses_old: bool,
-    pub has_sub_select: bool,
-    pub type_oid: pg_sys::Oid,
-    text: String,
+    /// Over a row that is called `new`, with every name qualified.
+    pub sql: String,
 }
 
 impl Expression {
     /// Reads it as an expression over one row, which may be called `new`. `path`: where its names are looked for.
     pub fn over_row(text: &str, table: &Table, path: &CStr) -> Result<Self, Failure> {
-        subtransaction::attempt(|| analyse(text, table, path, &["new"]))
-    }
-
-    /// The same over `old` and `new`.
-    pub fn over_write(text: &str, table: &Table, path: &CStr) -> Result<Self, Failure> {
-        subtransaction::attempt(|| analyse(text, table, path, &["new", "old"]))
-    }
-
-    /// The text as it was given.
-    pub fn given(&self) -> &str {
-        &self.text
-    }
-
-    /// The expression over one row, which is called `row` (`new` or `old`), under the search path that rules.
-    pub fn sql(&self, row: &CStr) -> String {
-        // SAFETY: an analysed expression whose only table is the relation; the text is copied.
-        unsafe {
-            let context = pg_sys::deparse_context_for(row.as_ptr(), self.relation);
-            let text = pg_sys::deparse_expression(self.node, context, true, false);
-            CStr::from_ptr(text).to_string_lossy().into_owned()
-        }
+        subtransaction::attempt(|| {
+            // As the table's owner, who answers for the types of its columns and has no more rights than who calls.
+            let _owner = ActingAs::role(pg_sys::Oid::from(table.owner_oid));
+            let given = analyse(text, table, path);
+            let sql = deparse(&given, table);
+            let stored = analyse(&sql, table, OURS);
+            if operations(given.node) != operations(stored.node) {
+                refuse(
+                    PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED,
+                    "NULLIF, CASE ... WHEN or IS DISTINCT FROM in it compares by an operator that only your search path finds: \
+                     write the comparison with = instead, such as CASE WHEN a = b THEN NULL ELSE a END",
+                );
+            }
+            Expression {
+                columns: given.columns,
+                sql,
+            }
+        })
     }
 }
 
-fn analyse(text: &str, table: &Table, path: &CStr, rows: &[&str]) -> Expression {
-    check_single(text);
-    let from: Vec<String> = rows
-        .iter()
-        .map(|row| format!("{} AS {row}", table.name))
-        .collect();
-    let sql = c_string(&format!("SELECT ({text}\n) FROM {}", from.join(", ")));
+/// An expression that PostgreSQL has read.
+struct Analysed {
+    node: *mut pg_sys::Node,
+    columns: Vec<String>,
+}
+
+fn deparse(expression: &Analysed, table: &Table) -> String {
+    let _path = SearchPath::pinned();
+    // SAFETY: an analysed expression whose only table is the relation; the text is copied.
+    unsafe {
+        let context = pg_sys::deparse_context_for(c"new".as_ptr(), table.oid());
+        let text = pg_sys::deparse_expression(expression.node, context, true, false);
+        CStr::from_ptr(text).to_string_lossy().into_owned()
+    }
+}
+
+fn analyse(text: &str, table: &Table, path: &CStr) -> Analysed {
+    if !when::is_single_expression(text) {
+        refuse(PgSqlErrorCode::ERRCODE_SYNTAX_ERROR, "it must be one expression");
+    }
+    let sql = c_string(&format!("SELECT ({text}\n) FROM {} AS new", table.name));
     let _path = SearchPath::set(path);
-    // SAFETY: one statement, as check_single has made sure, with one column of the result and as many tables as rows.
+    // SAFETY: one statement, as is_single_expression has made sure, with one column of the result and one table.
     unsafe {
         let statements = pg_sys::pg_parse_query(sql.as_ptr());
         let statement = pg_sys::list_nth(statements, 0).cast::<pg_sys::RawStmt>();
@@ -75,19 +83,48 @@ fn analyse(text: &str, table: &Table, path: &CStr, rows: &[&str]) -> Expression 
                 "it must give one value for one row",
             );
         }
-        let node = (*pg_sys::list_nth((*query).targetList, 0).cast::<pg_sys::TargetEntry>())
-            .expr
-            .cast::<pg_sys::Node>();
-        Expression {
-            node,
-            relation: pg_sys::Oid::from(table.oid),
+        Analysed {
+            node: (*pg_sys::list_nth((*query).targetList, 0).cast::<pg_sys::TargetEntry>())
+                .expr
+                .cast::<pg_sys::Node>(),
             columns: columns(query, 1, table),
-            uses_old: rows.len() > 1 && !columns(query, 2, table).is_empty(),
-            has_sub_select: (*query).hasSubLinks,
-            type_oid: pg_sys::exprType(node),
-            text: text.to_owned(),
         }
     }
+}
+
+/// The operators, functions and types that an expression uses, in order: two that have the same mean the same.
+fn operations(expression: *mut pg_sys::Node) -> Vec<(u32, pg_sys::Oid)> {
+    #[pg_guard]
+    unsafe extern "C-unwind" fn step(node: *mut pg_sys::Node, context: *mut c_void) -> bool {
+        use pg_sys::NodeTag::*;
+        if node.is_null() {
+            return false;
+        }
+        // SAFETY: the context is the list of the function around; each node is of the type that its tag names.
+        unsafe {
+            let found = &mut *context.cast::<Vec<(u32, pg_sys::Oid)>>();
+            let tag = (*node).type_;
+            let oid = match tag {
+                T_OpExpr | T_DistinctExpr | T_NullIfExpr => Some((*node.cast::<pg_sys::OpExpr>()).opno),
+                T_ScalarArrayOpExpr => Some((*node.cast::<pg_sys::ScalarArrayOpExpr>()).opno),
+                T_FuncExpr => Some((*node.cast::<pg_sys::FuncExpr>()).funcid),
+                T_Aggref => Some((*node.cast::<pg_sys::Aggref>()).aggfnoid),
+                T_RelabelType => Some((*node.cast::<pg_sys::RelabelType>()).resulttype),
+                T_CoerceViaIO => Some((*node.cast::<pg_sys::CoerceViaIO>()).resulttype),
+                T_Const => Some((*node.cast::<pg_sys::Const>()).consttype),
+                _ => None,
+            };
+            found.extend(oid.map(|oid| (tag as u32, oid)));
+            if tag == T_Query {
+                return pg_sys::query_or_expression_tree_walker(node, Some(step), context, 0);
+            }
+            pg_sys::expression_tree_walker(node, Some(step), context)
+        }
+    }
+    let mut found: Vec<(u32, pg_sys::Oid)> = Vec::new();
+    // SAFETY: an analysed expression.
+    unsafe { step(expression, (&raw mut found).cast()) };
+    found
 }
 
 /// Names of the columns of the query's table that it reads.
@@ -113,55 +150,6 @@ unsafe fn columns(query: *mut pg_sys::Query, number: i32, table: &Table) -> Vec<
             ),
         }
     }
-}
-
-/// An error unless the text, in parentheses, is one expression and nothing else. The newline ends a comment.
-fn check_single(text: &str) {
-    let sql = c_string(&format!("SELECT ({text}\n)"));
-    // SAFETY: raw parsing looks nothing up; the nodes are read as their tags say.
-    let single = unsafe {
-        let statements = pg_sys::pg_parse_query(sql.as_ptr());
-        length(statements) == 1 && {
-            let statement = (*pg_sys::list_nth(statements, 0).cast::<pg_sys::RawStmt>()).stmt;
-            (*statement).type_ == pg_sys::NodeTag::T_SelectStmt
-                && is_plain(&*statement.cast::<pg_sys::SelectStmt>())
-        }
-    };
-    if !single {
-        refuse(PgSqlErrorCode::ERRCODE_SYNTAX_ERROR, "it must be one expression");
-    }
-}
-
-/// `SELECT expression`, and none of the rest.
-fn is_plain(select: &pg_sys::SelectStmt) -> bool {
-    let lists = [
-        select.distinctClause,
-        select.fromClause,
-        select.groupClause,
-        select.windowClause,
-        select.valuesLists,
-        select.sortClause,
-        select.lockingClause,
-    ];
-    let nodes = [
-        select.whereClause,
-        select.havingClause,
-        select.limitOffset,
-        select.limitCount,
-    ];
-    // SAFETY: a target list of a raw SELECT has ResTargets.
-    let unnamed = unsafe {
-        length(select.targetList) == 1
-            && (*pg_sys::list_nth(select.targetList, 0).cast::<pg_sys::ResTarget>())
-                .name
-                .is_null()
-    };
-    unnamed
-        && lists.iter().all(|list| length(*list) == 0)
-        && nodes.iter().all(|node| node.is_null())
-        && select.intoClause.is_null()
-        && select.withClause.is_null()
-        && select.op == pg_sys::SetOperation::SETOP_NONE
 }
 
 fn length(list: *mut pg_sys::List) -> i32 {

@@ -117,9 +117,13 @@ impl Mapper<'_> {
     fn look_up(&self, key: &str, given: &Value) -> Value {
         let lookup: Lookup = match Lookup::deserialize(given) {
             Ok(lookup) => lookup,
+            // What serde says names our types, but for the key that it does not know.
             Err(error) => report::error(
                 PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
-                format!("the look-up of \"{key}\" cannot be understood: {error}"),
+                format!(
+                    "the look-up of \"{key}\" cannot be understood: {}",
+                    understood(&error.to_string(), given)
+                ),
                 "",
                 FORMS,
             ),
@@ -221,9 +225,20 @@ impl Mapper<'_> {
 
     fn expression(&self, key: &str, text: &str) -> Value {
         match Expression::over_row(text, self.table, self.path) {
-            Ok(expression) => json!({ "expression": expression.sql(c"new"), "columns": expression.columns }),
+            Ok(expression) => json!({ "expression": expression.sql, "columns": expression.columns }),
             Err(failure) => refuse(key, text, self.table, &failure),
         }
+    }
+}
+
+/// What is wrong with a look-up, in words of the one who wrote it.
+fn understood(error: &str, given: &Value) -> String {
+    match error
+        .strip_prefix("unknown field `")
+        .and_then(|rest| rest.split_once('`'))
+    {
+        Some((field, _)) => format!("it has no \"{field}\""),
+        None => given.to_string(),
     }
 }
 

@@ -1,38 +1,50 @@
 //! `zentry_attach(event_type, relation, ...)`: a table of any application fires an event.
 //!
-//! Nothing here has more rights than the role that calls: PostgreSQL itself judges the triggers, and `check_source` the row.
+//! PostgreSQL judges the triggers by the role that calls. SQL that is given is read as the table's owner, restricted, and our own tables
+//! are written as the extension's, by constant statements, once the caller is known to own the table.
 
 mod audience;
 mod condition;
+mod detach;
+mod done;
 mod event;
 mod expression;
+mod fit;
 mod guess;
 mod mapping;
+mod operator;
+mod ours;
+mod rehearse;
+mod source;
 mod table;
+mod told;
+mod triggers;
+mod way;
+mod zentry;
 
 use std::ffi::CStr;
 
 use pgrx::prelude::*;
-use pgrx::{IntoDatum, JsonB, PgRelation, pg_sys};
+use pgrx::{IntoDatum, JsonB, pg_sys};
 use serde_json::{Map, Value, json};
 
-use crate::capture::{MILESTONE, Source};
-use crate::plan::{Plan, with_spi};
+use crate::event_source::MILESTONE;
+use crate::pg::lock::{self, Busy, Patience};
+use crate::pg::make_trigger::Operation;
+use crate::report;
 use crate::search_path::SearchPath;
-use crate::{report, subtransaction};
-use condition::{Conditions, Done, Operations};
+use crate::subtransaction;
+use condition::{Conditions, Operations};
+use done::Done;
 use event::Event;
 use guess::Guess;
 use mapping::Mapper;
+use ours::Ours;
+use source::{Recorded, Source};
 use table::Table;
+use triggers::Triggers;
 
-/// A source, as attach_source records it.
-struct Plans {
-    columns: Map<String, Value>,
-    audience: Value,
-    progress: Option<Value>,
-    conditions: Conditions,
-}
+pub use way::make_way_for_drop;
 
 #[pg_extern(sql = false)]
 #[allow(clippy::too_many_arguments, reason = "the SQL function has them")]
@@ -47,9 +59,10 @@ fn zentry_attach(
 ) -> TableIterator<'static, (name!(item, String), name!(value, Option<String>))> {
     let path = SearchPath::current();
     let _pinned = SearchPath::pinned();
-    let event = Event::find(event_type);
-    let table = check_table(relation);
-    check_relatives(&event.name, &table);
+    let ours = Ours::find();
+    let event = Event::find(&ours, event_type);
+    let table = locked_table(relation);
+    check_relatives(&ours, &event.name, &table);
     let given = match columns.map_or_else(|| json!({}), |columns| columns.0) {
         Value::Object(given) => given,
         other => report::error(
@@ -78,22 +91,78 @@ fn zentry_attach(
     } else {
         let operations = operation.map(Operations::parse);
         let conditions = match condition {
-            Some(text) => condition::given(text, &guess, operations, &path),
+            Some(text) => condition::given(text, &guess, operations),
             None => condition::usual(&guess, done, operations),
         };
         (conditions, None)
     };
-    let plans = Plans {
+    let source = Source {
+        event_type: event.name.clone(),
         columns,
         audience,
         progress,
+        transition: conditions.transition.clone(),
+        insert_when: conditions.words(Operation::Insert),
+        update_when: conditions.words(Operation::Update),
+        delete_when: conditions.words(Operation::Delete),
+        rider: None,
+        by_hand: true,
+    };
+    if let Err(misfit) = fit::check(&source, &table) {
+        misfit.raise();
+    }
+    rehearse::rehearse(&source, &table);
+    let before = Recorded::of_table(&ours, table.oid());
+    let put = || put(&ours, &table, &source, &conditions, &path);
+    if condition.is_none() {
+        put();
+    } else if let Err(failure) = subtransaction::attempt(put) {
+        condition::refuse_for(&failure, &table);
+    }
+    leave_riders(&ours, &event.name, &table, &before, &path);
+    warn_of_functions(&event.name, &table, ours.capture);
+    TableIterator::new(told::told(&source, &conditions))
+}
+
+/// The triggers, and what they find in `event_source`.
+fn put(ours: &Ours, table: &Table, source: &Source, conditions: &Conditions, path: &CStr) {
+    let triggers = Triggers {
+        ours,
+        table,
+        event: &source.event_type,
+        rider: source.rider.as_deref(),
         conditions,
     };
-    release_rider(&event.name, &table);
-    record(&event.name, &table, &plans);
-    rehearse(&event.name, &table);
-    warn_of_functions(&event.name, &table);
-    TableIterator::new(told(&plans))
+    triggers.put(path);
+    source.record(ours, table.oid());
+}
+
+/// The table that may be attached, by the caller, locked against writes and other changes of its triggers. Who owns it is asked before the
+/// lock, so that nobody locks the tables of others, and after it, so that it holds.
+fn locked_table(relation: Option<pg_sys::Oid>) -> Table {
+    let table = check_table(relation);
+    lock_below(&table, pg_sys::ShareRowExclusiveLock);
+    check_table(relation)
+}
+
+fn lock_below(table: &Table, mode: u32) {
+    if let Err(busy) = lock::tables(&triggers::below(table), mode, Patience::Session) {
+        refuse_busy(busy);
+    }
+}
+
+fn refuse_busy(busy: Busy) -> ! {
+    report::error(
+        PgSqlErrorCode::ERRCODE_LOCK_NOT_AVAILABLE,
+        busy_message(busy),
+        "Nothing has been changed.",
+        "Try again when that transaction is over, or wait longer: SET lock_timeout = '1min'.",
+    )
+}
+
+fn busy_message(Busy(table): Busy) -> String {
+    let name = Table::load(table).map_or_else(|| table.to_u32().to_string(), |table| table.name);
+    format!("table {name} is busy: another transaction has it locked")
 }
 
 /// A table that may be attached, by the caller.
@@ -106,24 +175,10 @@ fn check_table(relation: Option<pg_sys::Oid>) -> Table {
             "Name the table whose rows are written, such as 'task'.",
         )
     };
-    let wrong = match &*table.kind {
-        "r" | "p" | "f" if table.temporary => Some("it is temporary"),
-        "r" | "p" | "f"
-            if matches!(
-                &*table.schema,
-                "zentry_notify" | "pg_catalog" | "information_schema"
-            ) =>
-        {
-            Some("it is not the application's")
-        }
-        "r" | "p" | "f" => None,
-        "v" => Some("it is a view"),
-        _ => Some("it is no table"),
-    };
-    if let Some(wrong) = wrong {
+    if let Some(wrong) = table.wrong() {
         report::error(
             PgSqlErrorCode::ERRCODE_WRONG_OBJECT_TYPE,
-            format!("{} cannot be attached: {wrong}", table.name),
+            format!("{} cannot be attached: it {wrong}", table.name),
             "",
             "Attach the table that the application writes to.",
         );
@@ -140,17 +195,17 @@ fn check_table(relation: Option<pg_sys::Oid>) -> Table {
 }
 
 /// Of tables that inherit from each other, one alone can be attached for an event: its triggers are those of the others.
-fn check_relatives(event: &str, table: &Table) {
+fn check_relatives(ours: &Ours, event: &str, table: &Table) {
     const SQL: &str = "WITH RECURSIVE up (oid) AS (
             SELECT $1 UNION SELECT i.inhparent FROM up JOIN pg_inherits i ON i.inhrelid = up.oid),
           down (oid) AS (
             SELECT $1 UNION SELECT i.inhrelid FROM down JOIN pg_inherits i ON i.inhparent = down.oid)
         SELECT s.relation::text FROM zentry_notify.event_source s
          WHERE s.event_type = $2 AND s.relation <> $1 AND s.relation IN (SELECT oid FROM up UNION ALL SELECT oid FROM down) LIMIT 1";
-    let relative = table::text_of(
+    let relative = ours.text(
         SQL,
         &[
-            (pg_sys::Oid::from(table.oid).into_datum(), pg_sys::OIDOID),
+            (table.oid().into_datum(), pg_sys::OIDOID),
             (event.into_datum(), pg_sys::TEXTOID),
         ],
     );
@@ -243,113 +298,51 @@ fn milestones(guess: &Guess, done: Option<&str>) -> (Conditions, Option<Value>) 
             "They are found by the names project_id or project, and status, state, stage, completed or done.",
         )
     };
-    (done.progressed(&group.name), Some(done.progress(&group.name)))
+    (Done::progressed(), Some(done.progress(&group.name)))
 }
 
-/// Zentry's task_completed has milestone_reached ride on its triggers. With triggers of its own it does not depend on what those
-/// of the other event fire for.
-fn release_rider(event: &str, table: &Table) {
-    const SQL: &str = "SELECT row_to_json(r)::text FROM zentry_notify.event_source s
-          JOIN zentry_notify.event_source r ON r.relation = s.relation AND r.event_type = s.rider AND r.progress IS NOT NULL
-         WHERE s.relation = $1 AND s.event_type = $2";
-    let rider = table::text_of(
-        SQL,
-        &[
-            (pg_sys::Oid::from(table.oid).into_datum(), pg_sys::OIDOID),
-            (event.into_datum(), pg_sys::TEXTOID),
-        ],
-    );
-    let Some(Value::Object(rider)) = rider.and_then(|text| serde_json::from_str(&text).ok()) else {
-        return;
-    };
-    let text = |value: &Value, key: &str| {
-        value
-            .get(key)
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-            .to_owned()
-    };
-    let progress = rider.get("progress").cloned().unwrap_or_default();
-    let done = Done {
-        column: text(&progress, "status"),
-        value: text(&progress, "done"),
-    };
-    let Some(Value::Object(columns)) = rider.get("columns").cloned() else {
-        return;
-    };
-    let plans = Plans {
-        columns,
-        audience: rider.get("audience").cloned().unwrap_or_default(),
-        conditions: done.progressed(&text(&progress, "group")),
-        progress: Some(progress),
-    };
-    record(MILESTONE, table, &plans);
-}
-
-fn record(event: &str, table: &Table, plans: &Plans) {
-    const SQL: &str = "SELECT zentry_notify.attach_source($1, $2::oid::regclass, $3::jsonb, $4::jsonb, $5::jsonb, $6, $7, $8, NULL, NULL, NULL, true)";
-    use pg_sys::{OIDOID, TEXTOID};
-    let Conditions {
-        insert,
-        update,
-        delete,
-    } = plans.conditions.clone();
-    with_spi(|| {
-        Plan::prepare(
-            SQL,
-            &[
-                TEXTOID, OIDOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID, TEXTOID,
-            ],
-        )
-        .execute(&[
-            event.into_datum(),
-            pg_sys::Oid::from(table.oid).into_datum(),
-            Value::Object(plans.columns.clone()).to_string().into_datum(),
-            plans.audience.to_string().into_datum(),
-            plans.progress.as_ref().map(Value::to_string).into_datum(),
-            insert.into_datum(),
-            update.into_datum(),
-            delete.into_datum(),
-        ]);
-    });
-}
-
-/// Makes the source ready as a write would: what the table's owner may not do fails here.
-fn rehearse(event: &str, table: &Table) {
-    let loaded = subtransaction::attempt(|| {
-        // SAFETY: closed at the end of the subtransaction; the lock that the trigger needed is kept.
-        let relation = unsafe {
-            PgRelation::with_lock(
-                pg_sys::Oid::from(table.oid),
-                pg_sys::AccessShareLock as pg_sys::LOCKMODE,
-            )
+/// Zentry's task_completed has milestone_reached ride on its triggers. An event that is attached by hand has triggers of its own, and so
+/// has what rode on them: neither depends on what the triggers of the other fire for. `before`: the table's sources as they were.
+fn leave_riders(ours: &Ours, event: &str, table: &Table, before: &[Recorded], path: &CStr) {
+    let named = |name: &str| before.iter().find(|recorded| recorded.source.event_type == name);
+    let rider = named(event).and_then(|recorded| named(recorded.source.rider.as_deref()?));
+    if let Some(rider) = rider.filter(|rider| rider.source.progress.is_some()) {
+        let conditions = Done::progressed();
+        let source = Source {
+            insert_when: conditions.words(Operation::Insert),
+            update_when: conditions.words(Operation::Update),
+            delete_when: conditions.words(Operation::Delete),
+            by_hand: true,
+            ..rider.source.clone()
         };
-        Source::load(event, &relation).is_some()
-    });
-    if let Err(failure) = loaded {
-        report::error(
-            failure.code(),
-            format!("table {} cannot fire {event}: {failure}", table.name),
-            "",
-            &format!(
-                "Look-ups and expressions run with the rights of the table's owner, {}.",
-                table.owner
-            ),
-        );
+        put(ours, table, &source, &conditions, path);
+    }
+    for carrier in before
+        .iter()
+        .filter(|recorded| recorded.source.rider.as_deref() == Some(event))
+    {
+        let source = Source {
+            rider: None,
+            ..carrier.source.clone()
+        };
+        if let Some(conditions) = condition::recorded(&source, table) {
+            put(ours, table, &source, &conditions, path);
+        }
     }
 }
 
 /// A function in a condition runs with the rights of who writes, and its errors are errors of the write.
-fn warn_of_functions(event: &str, table: &Table) {
+fn warn_of_functions(event: &str, table: &Table, capture: pg_sys::Oid) {
     const SQL: &str = "SELECT string_agg(DISTINCT d.refobjid::regprocedure::text, ', ') FROM pg_trigger t
           JOIN pg_depend d ON d.classid = 'pg_trigger'::regclass AND d.objid = t.oid AND d.refclassid = 'pg_proc'::regclass
          WHERE t.tgrelid = $1 AND t.tgname ~ ('^zentry_notify_' || $2 || '_(insert|update|delete)$')
-           AND d.refobjid <> 'zentry_notify.capture()'::regprocedure";
+           AND d.refobjid <> $3";
     let functions = table::text_of(
         SQL,
         &[
-            (pg_sys::Oid::from(table.oid).into_datum(), pg_sys::OIDOID),
+            (table.oid().into_datum(), pg_sys::OIDOID),
             (event.into_datum(), pg_sys::TEXTOID),
+            (capture.into_datum(), pg_sys::OIDOID),
         ],
     );
     if let Some(functions) = functions {
@@ -359,57 +352,4 @@ fn warn_of_functions(event: &str, table: &Table) {
             "Whoever writes to the table needs the right to, and an error in it fails the write. Comparisons of columns do neither.",
         );
     }
-}
-
-/// What has been made of it, for the caller to see.
-fn told(plans: &Plans) -> Vec<(String, Option<String>)> {
-    let mut lines: Vec<(String, Option<String>)> = plans
-        .columns
-        .iter()
-        .map(|(key, value)| (key.clone(), described(value)))
-        .collect();
-    lines.push(("(who hears)".to_owned(), heard_by(&plans.audience)));
-    let Conditions {
-        insert,
-        update,
-        delete,
-    } = &plans.conditions;
-    for (operation, condition) in [("insert", insert), ("update", update), ("delete", delete)] {
-        if let Some(condition) = condition {
-            lines.push((format!("(on {operation} when)"), Some(condition.clone())));
-        }
-    }
-    lines
-}
-
-fn described(value: &Value) -> Option<String> {
-    let text = |key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default();
-    Some(match value {
-        Value::String(column) => column.clone(),
-        Value::Object(object) if object.contains_key("from") => {
-            let key = value.get("key").and_then(described).unwrap_or_default();
-            format!(
-                "{}.{} where {} = {key}",
-                text("from"),
-                text("column"),
-                text("match")
-            )
-        }
-        Value::Object(object) if object.contains_key("expression") => text("expression").to_owned(),
-        Value::Object(object) if object.contains_key("old") => format!("old.{}", text("old")),
-        Value::Object(object) => match object.get("value") {
-            None | Some(Value::Null) => return None,
-            Some(constant) => constant.to_string(),
-        },
-        other => other.to_string(),
-    })
-}
-
-fn heard_by(audience: &Value) -> Option<String> {
-    let key = |form| audience.get(form).and_then(Value::as_str);
-    Some(match (key("project"), key("person")) {
-        (Some(project), _) => format!("webhooks of project {project}, and of every project"),
-        (_, Some(person)) => format!("webhooks of the projects of person {person}, and of every project"),
-        _ => "every webhook that subscribes".to_owned(),
-    })
 }

@@ -23,6 +23,8 @@ pub struct Table {
     /// Whether the current role owns it.
     pub owned: bool,
     pub owner: String,
+    /// Its role.
+    pub owner_oid: u32,
     pub columns: Vec<Column>,
     /// The primary key, if it is one column.
     pub key: Option<String>,
@@ -38,6 +40,10 @@ pub struct Column {
     pub r#type: String,
     /// pg_type.typcategory: N for numbers, S for text, B, D, E, U.
     pub category: String,
+    /// pg_attribute.atttypid.
+    pub type_oid: u32,
+    /// It is computed when it is read (PostgreSQL 18), and not there in a trigger.
+    pub r#virtual: bool,
     /// Of an enumeration.
     pub labels: Option<Vec<String>>,
 }
@@ -51,9 +57,9 @@ pub struct Reference {
 
 const LOAD: &str = "SELECT json_build_object(
     'oid', c.oid::bigint, 'name', format('%I.%I', n.nspname, c.relname), 'schema', n.nspname, 'plain', c.relname, 'kind', c.relkind,
-    'temporary', c.relpersistence = 't', 'owned', pg_has_role(c.relowner, 'USAGE'), 'owner', pg_get_userbyid(c.relowner),
+    'temporary', c.relpersistence = 't', 'owned', pg_has_role(c.relowner, 'USAGE'), 'owner', pg_get_userbyid(c.relowner), 'owner_oid', c.relowner::bigint,
     'columns', (SELECT coalesce(json_agg(json_build_object('name', a.attname, 'number', a.attnum, 'type', format_type(a.atttypid, NULL),
-                                 'category', t.typcategory,
+                                 'category', t.typcategory, 'type_oid', a.atttypid::bigint, 'virtual', a.attgenerated = 'v',
                                  'labels', (SELECT json_agg(e.enumlabel ORDER BY e.enumsortorder) FROM pg_enum e
                                              WHERE e.enumtypid = coalesce(nullif(t.typbasetype, 0), t.oid))) ORDER BY a.attnum), '[]')
                   FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
@@ -104,6 +110,32 @@ impl Table {
         Table::load(pg_sys::Oid::from(oid?.parse::<u32>().ok()?))
     }
 
+    /// Why it is no table that can be attached, whoever asks.
+    pub fn wrong(&self) -> Option<&'static str> {
+        match &*self.kind {
+            "r" | "p" | "f" if self.temporary => Some("is temporary"),
+            "r" | "p" | "f"
+                if matches!(
+                    &*self.schema,
+                    "zentry_notify" | "pg_catalog" | "information_schema"
+                ) =>
+            {
+                Some("is not the application's")
+            }
+            "r" | "p" | "f" => None,
+            "v" => Some("is a view"),
+            _ => Some("is no table"),
+        }
+    }
+
+    pub fn is_partitioned(&self) -> bool {
+        self.kind == "p"
+    }
+
+    pub fn oid(&self) -> pg_sys::Oid {
+        pg_sys::Oid::from(self.oid)
+    }
+
     pub fn column(&self, name: &str) -> Option<&Column> {
         self.columns.iter().find(|column| column.name == name)
     }
@@ -138,6 +170,15 @@ impl Column {
     pub fn is_comparable_to(&self, other: &Column) -> bool {
         self.r#type == other.r#type
             || (self.category == other.category && matches!(&*self.category, "N" | "S"))
+    }
+
+    /// As SQL has its name.
+    pub fn quoted(&self) -> String {
+        pgrx::spi::quote_identifier(&self.name)
+    }
+
+    pub fn type_oid(&self) -> pg_sys::Oid {
+        pg_sys::Oid::from(self.type_oid)
     }
 
     /// Whether it can be a project's number, as webhooks have it.

@@ -1,149 +1,142 @@
-//! Row -> pending deliveries: what a trigger on an application's table does.
+//! A write to an attached table -> a row of `event`, whoever listens: the row's own values, and nothing that would have to be
+//! looked up. The worker does the rest.
 
-mod commit;
-mod computed;
-mod enrichment;
-mod filter;
-mod foreign_code;
-mod lookup;
-mod memo;
-mod omission;
-mod payload;
-mod prepare;
+mod configuration;
 mod progress;
-mod row;
+mod recorder;
+mod rows;
 mod session;
 mod source;
-mod subscribers;
-mod tables;
-mod unwritten;
-mod value;
-mod watch;
-mod writer;
-
-use std::rc::Rc;
+mod suspension;
 
 use pgrx::prelude::*;
-use pgrx::{IntoDatum, PgTrigger, PgTriggerError};
+use pgrx::{PgTrigger, PgTriggerError};
 
-use crate::{settings, subtransaction, wake};
-use progress::note_progress;
-use row::Rows;
-use session::{Known, session, sources_of, subscribers};
-use source::Audience;
-use unwritten::Held;
+use crate::event_source::PROJECT_PROGRESS;
+use crate::pg::field::{KeptText, TextBuffer};
+use crate::pg::json;
+use crate::pg::trigger::RowTrigger;
+use crate::pg::watch;
+use crate::{settings, wake};
+use progress::Note;
+use recorder::Recorder;
+use rows::Rows;
+use session::Known;
+use source::Source;
 
-pub use crate::event_source::Audience as AudienceMapping;
-pub use session::suspend;
-pub use source::Source;
-
-/// The event that the worker derives.
-pub const MILESTONE: &str = "milestone_reached";
+pub use session::check;
 
 pub fn register_callbacks() {
     watch::register_callbacks();
-    commit::register_callbacks();
 }
 
-/// The trigger on application tables. Its arguments are event types.
-#[pg_trigger(sql = false)]
-fn capture<'a>(
-    trigger: &'a PgTrigger<'a>,
-) -> Result<Option<PgHeapTuple<'a, AllocatedByPostgres>>, PgTriggerError> {
-    if settings::enabled() {
-        let known = sources_of(trigger);
-        match &known.mismatch {
-            None => capture_row(trigger, &known),
-            Some(mismatch) => {
-                if let Err(failure) = subtransaction::attempt(|| capture_row(trigger, &known)) {
-                    session::not_captured(mismatch, &failure.to_string());
-                }
-            }
-        }
-    }
-    Ok(None)
-}
+crate::pg_trigger_function!(capture_wrapper, pg_finfo_capture_wrapper, capture);
 
-fn capture_row(trigger: &PgTrigger, known: &Known) {
-    let row = Rows::of(trigger);
-    for source in known.sources.iter() {
-        match source.progress {
-            Some(_) => note_progress(source, &row, known.milestones_ride),
-            None => {
-                if source.fires(&row)
-                    && let Some(values) = row.values_of(source)
-                {
-                    deliver(source, &values, Missing::Hold);
-                }
-            }
-        }
-    }
-}
-
-/// What to do with an event whose lookups found nothing.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Missing {
-    /// Try again when the transaction commits.
-    Hold,
-    /// Write nulls.
-    Accept,
-}
-
-fn deliver(source: &Rc<Source>, values: &[Option<pg_sys::Datum>], missing: Missing) {
-    let lanes = audience(source, values);
-    if lanes.is_empty() {
+/// The trigger on application tables. Its arguments are event types; that of a partitioned table which notes rows that leave a partition
+/// has none.
+fn capture(trigger: &RowTrigger) {
+    if !settings::enabled() {
         return;
     }
-    let data = source.data(values, &[]);
-    if data.incomplete && missing == Missing::Hold {
-        return hold(source, values);
+    let known = session::known_of(trigger);
+    if !known.wanted {
+        if known.notes_moves {
+            session::rows_of(trigger);
+        }
+        return;
     }
-    insert(&source.event_type, data.payload, &lanes);
+    if let Some(rows) = session::rows_of(trigger) {
+        record(&known, &rows);
+    }
 }
 
-/// Writes a pending delivery for each of the integrations that want to hear this event; `payload` is a jsonb.
-pub fn insert(event_type: &str, payload: pg_sys::Datum, lanes: &[i64]) {
-    let subscribers = subscribers();
-    let passing = subscribers
-        .conditions
-        .as_ref()
-        .map(|conditions| conditions.passing(event_type, payload, lanes));
-    let lanes = passing.as_deref().unwrap_or(lanes);
-    let Some(name) = event_type.into_datum() else {
-        return;
-    };
-    for (payload, lanes) in omission::divide(&subscribers.omissions, payload, lanes) {
-        let lowest = tables::write_deliveries(name, payload, &lanes);
-        wake::at_commit(|work| {
-            lanes.iter().for_each(|lane| work.lanes.insert(*lane));
-            work.lowest = work.lowest.min(lowest);
+fn record(known: &Known, rows: &Rows) {
+    let mut notes: Vec<Note> = Vec::new();
+    let wanted = || known.sources.iter().filter(|source| source.wanted);
+    for source in wanted() {
+        progress::note(source, rows, known.milestones_ride, &mut notes);
+    }
+    Recorder::with(|recorder| {
+        for source in wanted().filter(|source| source.progress.is_none()) {
+            if source.fires(rows) {
+                record_event(recorder, source, rows, &notes);
+                notes.clear();
+            }
+        }
+        if let Some(first) = notes.first() {
+            record_progress(recorder, first.source, &notes);
+        }
+    });
+}
+
+fn record_event(recorder: &mut Recorder, source: &Source, rows: &Rows, notes: &[Note]) {
+    recorder.record(source.id, source.event_type.as_text(), |data, context| {
+        let mut cut = Vec::new();
+        source.write_data(rows, data, &mut cut);
+        if source.needs_columns() {
+            context.push(b"{\"columns\":");
+            source.write_columns(rows, context, &mut cut);
+        }
+        write_notes(source.id, notes, context);
+        write_cut(&cut, context);
+        close(context);
+    });
+}
+
+/// There is nothing to tell but how far a project has come.
+fn record_progress(recorder: &mut Recorder, source: i64, notes: &[Note]) {
+    thread_local! {
+        static EVENT_TYPE: KeptText = KeptText::of(PROJECT_PROGRESS);
+    }
+    EVENT_TYPE.with(|event_type| {
+        recorder.record(source, event_type.as_text(), |data, context| {
+            data.push(b"{}");
+            write_notes(source, notes, context);
+            close(context);
         });
-    }
+    });
 }
 
-/// The integrations that hear of it, by id.
-pub fn audience(source: &Source, values: &[Option<pg_sys::Datum>]) -> Vec<i64> {
-    let subscribers = subscribers();
-    let listeners = subscribers.of(&source.event_type);
-    if listeners.is_empty() {
-        return Vec::new();
+fn write_notes(source: i64, notes: &[Note], context: &mut TextBuffer) {
+    if notes.is_empty() {
+        return;
     }
-    match &source.audience {
-        Audience::All => listeners.all(),
-        Audience::Project(column) => {
-            let project = source.scalar(*column, values).into_integer();
-            listeners.of_projects(project.as_slice())
+    begin(context, "progress");
+    context.push_byte(b'[');
+    for (place, note) in notes.iter().enumerate() {
+        if place > 0 {
+            context.push_byte(b',');
         }
-        Audience::ProjectFound { column, plan } => {
-            let candidates = !listeners.projects().is_empty();
-            let project = candidates
-                .then(|| source.found_project(plan, values[*column]))
-                .flatten();
-            listeners.of_projects(project.as_slice())
+        note.write(source, context);
+    }
+    context.push_byte(b']');
+}
+
+fn write_cut(cut: &[&str], context: &mut TextBuffer) {
+    if cut.is_empty() {
+        return;
+    }
+    begin(context, "cut");
+    context.push_byte(b'[');
+    for (place, key) in cut.iter().enumerate() {
+        if place > 0 {
+            context.push_byte(b',');
         }
-        Audience::Person { column, plan } => {
-            listeners.of_projects(&source.projects_of_person(plan, values[*column], listeners.projects()))
-        }
+        json::write_string(context, key.as_bytes());
+    }
+    context.push_byte(b']');
+}
+
+/// The next member of the object.
+fn begin(object: &mut TextBuffer, key: &str) {
+    object.push_byte(if object.is_empty() { b'{' } else { b',' });
+    json::write_key(object, key);
+}
+
+/// The object's end, if it has begun.
+fn close(object: &mut TextBuffer) {
+    if !object.is_empty() {
+        object.push_byte(b'}');
     }
 }
 
@@ -156,18 +149,4 @@ fn configuration_changed<'a>(
     unsafe { pg_sys::CacheInvalidateRelcacheByRelid(trigger.relid()?) };
     wake::at_commit(|work| work.configuration = true);
     Ok(None)
-}
-
-/// Keeps the event until the transaction commits.
-fn hold(source: &Rc<Source>, values: &[Option<pg_sys::Datum>]) {
-    let held = Held {
-        source: source.clone(),
-        values: source.store(values),
-    };
-    session(|s| s.unwritten.level(current_subtransaction()).held.push(held));
-}
-
-fn current_subtransaction() -> pg_sys::SubTransactionId {
-    // SAFETY: a plain read of this process's transaction state.
-    unsafe { pg_sys::GetCurrentSubTransactionId() }
 }

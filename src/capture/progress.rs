@@ -1,56 +1,101 @@
-//! Milestones begin here: a write notes that a project's share of completed tasks may have changed. The worker counts.
+//! Milestones begin here: how a write changes the tasks of a project. The worker counts.
 
-use std::borrow::Cow;
+use super::rows::Rows;
+use super::source::{Progress, Source};
+use crate::pg::field::TextBuffer;
+use crate::pg::trigger::Operation;
 
-use pgrx::prelude::*;
+/// How a write changed a project's tasks.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Note {
+    /// The source of milestones.
+    pub source: i64,
+    /// The project's id as JSON: a string, or a number.
+    project: Vec<u8>,
+    done: i32,
+    total: i32,
+}
 
-use super::row::Rows;
-use super::session::{session, subscribers};
-use super::source::Source;
-use super::unwritten::Change;
-use super::{MILESTONE, current_subtransaction};
-
-/// Notes that a project's share of completed tasks may have risen; the worker counts. `rides`: the trigger is another event's.
-pub fn note_progress(source: &Source, rows: &Rows, rides: bool) {
-    let Some(progress) = &source.progress else { return };
-    let subscribers = subscribers();
-    let listeners = subscribers.of(MILESTONE);
-    if listeners.is_empty() {
-        return;
-    }
-    let side = |tuple: Option<pg_sys::HeapTuple>| {
-        let tuple = tuple?;
-        let project = source.scalar_of(progress.group, rows, tuple).into_text()?;
-        let status = source.scalar_of(progress.status, rows, tuple).into_text();
-        Some((project, i32::from(status.as_deref() == Some(&*progress.done))))
-    };
-    let note = |project: Cow<str>, done: i32, total: i32| {
-        if listeners.of_projects(project.parse().ok().as_slice()).is_empty() {
-            return;
+impl Note {
+    /// Writes it as JSON; `source` is the event's own.
+    pub fn write(&self, source: i64, out: &mut TextBuffer) {
+        out.push_byte(b'{');
+        if self.source != source {
+            out.push(format!("\"source\":{},", self.source).as_bytes());
         }
-        session(|s| {
-            s.unwritten.note(
-                current_subtransaction(),
-                source.id,
-                project.into_owned(),
-                Change { done, total },
-            )
-        });
+        out.push(b"\"project\":");
+        // The id as text, whatever its type.
+        let quoted = self.project.starts_with(b"\"");
+        if !quoted {
+            out.push_byte(b'"');
+        }
+        out.push(&self.project);
+        if !quoted {
+            out.push_byte(b'"');
+        }
+        out.push(format!(",\"done\":{},\"total\":{}}}", self.done, self.total).as_bytes());
+    }
+}
+
+/// One of the write's rows.
+struct Side {
+    project: Option<Vec<u8>>,
+    done: bool,
+}
+
+/// Adds what the write changes; `rides`: the trigger is another event's.
+pub fn note(source: &Source, rows: &Rows, rides: bool, notes: &mut Vec<Note>) {
+    let Some(progress) = &source.progress else {
+        return;
     };
-    match (side(rows.old), side(rows.new)) {
-        (Some((from, was)), Some((to, is))) if from == to => {
-            if is > was {
-                note(to, 1, 0);
+    let new = (rows.operation != Operation::Delete).then(|| new_side(progress, rows));
+    let old = rows.has_old().then(|| old_side(progress, rows));
+    let mut add = |project: Option<Vec<u8>>, done: i32, total: i32| {
+        if let Some(project) = project {
+            notes.push(Note {
+                source: source.id,
+                project,
+                done,
+                total,
+            });
+        }
+    };
+    match (old, new) {
+        (Some(old), Some(new)) if old.project == new.project => {
+            if new.done && !old.done {
+                add(new.project, 1, 0);
             }
         }
         (Some(_), Some(_)) if rides && progress.has_own_updates => {}
-        (from, to) => {
-            if let Some((project, done)) = from {
-                note(project, -done, -1);
+        (old, new) => {
+            if let Some(old) = old {
+                add(old.project, -i32::from(old.done), -1);
             }
-            if let Some((project, done)) = to {
-                note(project, done, 1);
+            if let Some(new) = new {
+                add(new.project, i32::from(new.done), 1);
             }
         }
     }
+}
+
+fn new_side(progress: &Progress, rows: &Rows) -> Side {
+    let mut project = TextBuffer::new();
+    progress.group_column.write(rows.row(), &mut project);
+    Side {
+        project: given(&project),
+        done: progress.status_column.equals(rows.row(), &progress.done),
+    }
+}
+
+fn old_side(progress: &Progress, rows: &Rows) -> Side {
+    let mut project = TextBuffer::new();
+    rows.write_old(&progress.group, &progress.group_column, &mut project);
+    Side {
+        project: given(&project),
+        done: rows.old_equals(&progress.status, &progress.status_column, &progress.done),
+    }
+}
+
+fn given(project: &TextBuffer) -> Option<Vec<u8>> {
+    (project.as_bytes() != b"null").then(|| project.as_bytes().to_vec())
 }

@@ -1,191 +1,141 @@
-//! What a session keeps: sources and subscribers, until something that they depend on changes, and what the running
-//! transaction has not written yet.
+//! What a session keeps: its triggers' sources and what is wanted, until something that they depend on changes.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::mem::ManuallyDrop;
 use std::rc::Rc;
 
-use pgrx::prelude::*;
-use pgrx::{FromDatum, IntoDatum, PgRelation, PgTrigger};
+use pgrx::pg_sys;
 
-use super::MILESTONE;
+use super::configuration::{self, Wanted};
+use super::rows::{LastMoved, Rows};
 use super::source::Source;
-use super::subscribers::Subscribers;
-use super::tables::OurTables;
-use super::unwritten::Unwritten;
-use super::watch::{CONFIGURATION, Watch};
-use crate::acting_as::ActingAs;
-use crate::installation::{Installation, Mismatch};
-use crate::plan::{Plan, with_spi};
-use crate::subtransaction;
+use super::suspension;
+use crate::event_source::MILESTONE;
+use crate::pg::subtransaction::{self, Failure};
+use crate::pg::trigger::{RowTrigger, TriggerRelation};
+use crate::pg::watch::{CONFIGURATION, Watch, catch_up};
 
 /// A trigger's sources, one for each of its arguments, but for those that are suspended or gone.
-#[derive(Clone, Default)]
+#[derive(Default)]
 pub struct Known {
-    pub sources: Rc<[Rc<Source>]>,
+    pub sources: Vec<Source>,
+    /// Of some of them somebody hears.
+    pub wanted: bool,
     /// The trigger is another event's than milestones' own.
     pub milestones_ride: bool,
-    /// The SQL does not go with the library: what is tried may fail.
-    pub mismatch: Option<Rc<Mismatch>>,
+    /// The trigger is there for rows that move to another partition.
+    pub notes_moves: bool,
 }
 
 #[derive(Default)]
-pub struct Session {
+struct Session {
     /// By the trigger's OID.
-    sources: HashMap<pg_sys::Oid, Known>,
-    subscribers: Option<Rc<Subscribers>>,
+    known: HashMap<pg_sys::Oid, Rc<Known>>,
+    wanted: Option<Rc<Wanted>>,
     /// As of which both hold.
     changes: u64,
-    pub tables: Option<Rc<OurTables>>,
-    pub unwritten: Unwritten,
+    last_moved: LastMoved,
 }
 
 thread_local! {
-    // Never dropped: plans must not be freed when the process ends and Postgres' memory is gone.
+    // Never dropped: at the end of the process, PostgreSQL's memory is gone.
     static SESSION: ManuallyDrop<RefCell<Session>> = ManuallyDrop::new(RefCell::default());
 }
 
-pub fn session<T>(f: impl FnOnce(&mut Session) -> T) -> T {
+fn session<T>(f: impl FnOnce(&mut Session) -> T) -> T {
     SESSION.with(|session| f(&mut session.borrow_mut()))
 }
 
-/// The trigger's sources, as kept or made anew. One that does not work any more is suspended: the application's write goes on.
-pub fn sources_of(trigger: &PgTrigger) -> Known {
-    forget_if_changed();
-    let oid = trigger.trigger().tgoid;
-    if let Some(known) = session(|s| s.sources.get(&oid).cloned()) {
-        return known;
-    }
-    let (Ok(event_types), Ok(relation)) = (trigger.extra_args(), trigger.relation()) else {
-        return Known::default();
-    };
-    watch_configuration();
-    CONFIGURATION.with(|watch| watch.add(relation.oid()));
-    let mismatch = Installation::find()
-        .and_then(|installation| installation.fits().err())
-        .map(Rc::new);
-    let sources = event_types
-        .iter()
-        .filter_map(|event_type| load(event_type, &relation, mismatch.as_deref()))
-        .collect();
-    let known = Known {
-        sources,
-        milestones_ride: event_types.first().is_some_and(|first| first != MILESTONE),
-        mismatch,
-    };
-    session(|s| s.sources.insert(oid, known.clone()));
-    known
-}
-
-fn load(event_type: &str, relation: &PgRelation, mismatch: Option<&Mismatch>) -> Option<Rc<Source>> {
-    match subtransaction::attempt(|| Source::load(event_type, relation)) {
-        Ok(source) => source.map(Rc::new),
-        Err(failure) => {
-            let reason = failure.raise_if_passing().to_string();
-            match mismatch {
-                // No fault of the source's.
-                Some(mismatch) => not_captured(mismatch, &reason),
-                None => suspend(event_type, relation.oid(), &reason),
-            }
-            None
-        }
-    }
-}
-
-/// Says that events are lost until the SQL goes with the library.
-pub fn not_captured(mismatch: &Mismatch, reason: &str) {
-    crate::report::warning(
-        PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
-        format!(
-            "{}, and an event could not be written: {reason}",
-            mismatch.message()
-        ),
-        &format!("The write itself is not affected. {}", mismatch.hint()),
-    );
-}
-
-/// Records why the source fires nothing from now on. Another session may be doing the same: it is not waited for.
-pub fn suspend(event_type: &str, relation: pg_sys::Oid, reason: &str) {
-    const SQL: &str = "WITH RECURSIVE up (relation) AS (\
-                         SELECT $2 UNION ALL \
-                         SELECT i.inhparent FROM up u JOIN pg_catalog.pg_inherits i ON i.inhrelid OPERATOR(pg_catalog.=) u.relation) \
-                       UPDATE zentry_notify.event_source SET suspended_at = pg_catalog.now(), suspended_reason = $3 \
-                       WHERE id OPERATOR(pg_catalog.=) (\
-                         SELECT s.id FROM zentry_notify.event_source s \
-                         WHERE s.event_type OPERATOR(pg_catalog.=) $1 AND s.suspended_at IS NULL \
-                           AND s.relation::pg_catalog.oid OPERATOR(pg_catalog.=) ANY (SELECT u.relation FROM up u) \
-                         LIMIT 1 FOR UPDATE SKIP LOCKED)";
-    let recorded = subtransaction::attempt(|| {
-        let _agent = ActingAs::agent();
-        with_spi(|| {
-            let types = [pg_sys::TEXTOID, pg_sys::OIDOID, pg_sys::TEXTOID];
-            Plan::prepare(SQL, &types)
-                .execute(&[
-                    event_type.into_datum(),
-                    relation.into_datum(),
-                    reason.into_datum(),
-                ])
-                .len()
-        })
-    });
-    if !matches!(recorded, Ok(0)) {
-        crate::report::warning(
-            PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
-            format!(
-                "zentry_notify: {event_type} on table {} is suspended: {reason}",
-                table_name(relation)
-            ),
-            "The write itself is not affected. Mend the cause, then run: SELECT * FROM zentry_attach();",
-        );
-    }
-}
-
-fn table_name(relation: pg_sys::Oid) -> String {
-    // SAFETY: a catalogue look-up; null when there is no such relation.
-    unsafe {
-        let name = pg_sys::get_rel_name(relation);
-        if name.is_null() {
-            return relation.to_u32().to_string();
-        }
-        format!("\"{}\"", std::ffi::CStr::from_ptr(name).to_string_lossy())
-    }
-}
-
-pub fn subscribers() -> Rc<Subscribers> {
-    if let Some(known) = session(|s| s.subscribers.clone()) {
-        return known;
-    }
-    watch_configuration();
-    let loaded = Rc::new(Subscribers::load());
-    session(|s| s.subscribers = Some(loaded.clone()));
-    loaded
-}
-
-/// From now on it is noticed when somebody changes an integration or a source.
-fn watch_configuration() {
-    const SQL: &str = "SELECT c.oid FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace \
-                       WHERE n.nspname OPERATOR(pg_catalog.=) 'zentry_notify' AND c.relname OPERATOR(pg_catalog.=) ANY ('{webhook_integration,event_source}'::pg_catalog.name[])";
-    with_spi(|| {
-        let rows = Plan::prepare(SQL, &[]).execute(&[]);
-        for row in 0..rows.len() {
-            // SAFETY: the statement's only column is an oid.
-            let oid = unsafe { rows.get(row, 1).0.and_then(|d| pg_sys::Oid::from_datum(d, false)) };
-            if let Some(oid) = oid {
-                CONFIGURATION.with(|watch| watch.add(oid));
-            }
-        }
-    });
-}
-
-fn forget_if_changed() {
+/// Returns the trigger's sources, as they are by now.
+pub fn known_of(trigger: &RowTrigger) -> Rc<Known> {
+    catch_up();
     let changes = CONFIGURATION.with(Watch::changes);
-    session(|s| {
-        if s.changes != changes {
-            CONFIGURATION.with(Watch::clear);
-            s.changes = changes;
-            s.sources.clear();
-            s.subscribers = None;
+    let oid = trigger.oid();
+    let known = session(|s| {
+        if s.changes == changes {
+            return s.known.get(&oid).cloned();
         }
+        CONFIGURATION.with(Watch::clear);
+        s.changes = changes;
+        s.known.clear();
+        s.wanted = None;
+        None
     });
+    known.unwrap_or_else(|| {
+        let (known, for_good) = load(trigger);
+        let known = Rc::new(known);
+        if for_good {
+            session(|s| s.known.insert(oid, known.clone()));
+        }
+        known
+    })
+}
+
+/// Returns what the trigger's call is about. None: a row that has moved away, of which is told where it arrives.
+pub fn rows_of<'a>(trigger: &RowTrigger<'a>) -> Option<Rows<'a>> {
+    session(|s| s.last_moved.rows_of(trigger))
+}
+
+/// False: what could not be read in this moment is tried again with the next write.
+fn load(trigger: &RowTrigger) -> (Known, bool) {
+    let event_types = trigger.arguments();
+    let relation = trigger.relation();
+    CONFIGURATION.with(|watch| watch.add(relation.oid()));
+    let wanted = read_wanted();
+    let mut for_good = wanted.is_ok();
+    let mut sources = Vec::new();
+    for event_type in &event_types {
+        // What could not be read may be wanted, and to record what nobody hears costs little.
+        let is_wanted = wanted.as_ref().map_or(true, |wanted| wanted.has(event_type));
+        match prepare(event_type, relation, is_wanted) {
+            Ok(source) => sources.extend(source),
+            Err(failure) => {
+                suspension::warn_of_loss(event_type, &failure);
+                for_good = false;
+            }
+        }
+    }
+    let known = Known {
+        wanted: sources.iter().any(|source| source.wanted),
+        sources,
+        notes_moves: event_types.is_empty(),
+        milestones_ride: event_types.first().is_some_and(|first| first != MILESTONE),
+    };
+    (known, for_good)
+}
+
+fn read_wanted() -> Result<Rc<Wanted>, Failure> {
+    if let Some(wanted) = session(|s| s.wanted.clone()) {
+        return Ok(wanted);
+    }
+    let wanted = Rc::new(subtransaction::attempt(Wanted::read)?);
+    session(|s| s.wanted = Some(wanted.clone()));
+    Ok(wanted)
+}
+
+/// Of a source that does not go with its table any more, nothing is told until that is mended: the application's write goes on.
+/// A failure that is not the source's is returned.
+fn prepare(event_type: &str, relation: TriggerRelation, wanted: bool) -> Result<Option<Source>, Failure> {
+    let mut id = None;
+    let prepared = subtransaction::attempt(|| {
+        let found = configuration::read_source(event_type, relation.oid())?;
+        id = Some(found.row.id);
+        Some(Source::prepare(found, relation, wanted))
+    });
+    match (prepared, id) {
+        (Ok(source), _) => Ok(source),
+        (Err(failure), Some(id)) if failure.is_lasting() => {
+            suspension::suspend(id, event_type, &relation.name(), &failure);
+            Ok(None)
+        }
+        (Err(failure), _) => Err(failure),
+    }
+}
+
+/// Whether a source goes with its table; an error says why it does not. None: there is no such source, or it is suspended.
+pub fn check(event_type: &str, relation: &pgrx::PgRelation) -> Option<()> {
+    let found = configuration::read_source(event_type, relation.oid())?;
+    Source::prepare(found, TriggerRelation::of(relation), false);
+    Some(())
 }

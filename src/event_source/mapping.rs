@@ -87,10 +87,12 @@ pub struct ProgressNote {
 
 /// What a write has to change for the event to fire: `event_source.transition`.
 #[derive(Clone, Debug, Deserialize)]
-pub struct Transition {
-    pub column: String,
-    /// What it has to become, as text. Before 0.2.0, the triggers asked themselves.
-    pub to: String,
+#[serde(untagged)]
+pub enum Transition {
+    /// What a column has to become, as text. Before 0.2.0, the triggers asked themselves.
+    Becomes { column: String, to: String },
+    /// An integer has to become greater, or to be greater than 0 in a new row.
+    Rises { column: String, rises: bool },
 }
 
 /// Gives a table's name, qualified and quoted, or an error when it does not exist.

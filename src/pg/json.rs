@@ -1,14 +1,49 @@
-//! JSON as text. (pgrx reads `jsonb` by serde, and panics where a number is larger than that takes.)
+//! Writing JSON in the database's encoding, of which only the ASCII characters are looked at.
 
-use std::ffi::CStr;
+use super::field::TextBuffer;
 
-use pgrx::{AnyElement, direct_function_call, pg_sys};
+/// Writes a string.
+pub fn write_string(out: &mut TextBuffer, text: &[u8]) {
+    out.push_byte(b'"');
+    let mut rest = text;
+    while let Some(place) = rest
+        .iter()
+        .position(|byte| *byte < 0x20 || matches!(byte, b'"' | b'\\'))
+    {
+        out.push(&rest[..place]);
+        write_escaped(out, rest[place]);
+        rest = &rest[place + 1..];
+    }
+    out.push(rest);
+    out.push_byte(b'"');
+}
 
-/// Returns the text of an argument that is `jsonb`. Its numbers may be larger than those of Rust.
-pub fn text_of(json: &AnyElement) -> String {
-    assert_eq!(json.oid(), pg_sys::JSONBOID, "an argument of type jsonb");
-    // SAFETY: a jsonb, as the line above made sure of, whose output is a string in the current memory context.
-    let text = unsafe { direct_function_call::<&CStr>(pg_sys::jsonb_out, &[Some(json.datum())]) };
-    text.map(|text| text.to_string_lossy().into_owned())
-        .unwrap_or_default()
+fn write_escaped(out: &mut TextBuffer, byte: u8) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    match byte {
+        b'"' => out.push(b"\\\""),
+        b'\\' => out.push(b"\\\\"),
+        b'\n' => out.push(b"\\n"),
+        b'\r' => out.push(b"\\r"),
+        b'\t' => out.push(b"\\t"),
+        _ => {
+            out.push(b"\\u00");
+            out.push_byte(DIGITS[usize::from(byte >> 4)]);
+            out.push_byte(DIGITS[usize::from(byte & 15)]);
+        }
+    }
+}
+
+/// Writes a member's name and the colon after it.
+pub fn write_key(out: &mut TextBuffer, key: &str) {
+    write_string(out, key.as_bytes());
+    out.push_byte(b':');
+}
+
+/// Whether the text is a number as JSON has it: PostgreSQL's have `NaN` and `Infinity` too.
+pub fn is_number(text: &[u8]) -> bool {
+    !text.is_empty()
+        && text
+            .iter()
+            .all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'-'))
 }

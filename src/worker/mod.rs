@@ -10,7 +10,6 @@ mod lanes;
 mod launcher;
 mod marks;
 mod memory;
-mod milestones;
 mod queue;
 mod record;
 mod signals;

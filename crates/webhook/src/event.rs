@@ -1,16 +1,19 @@
 //! One happening in the application, as the trigger wrote it down.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 /// A captured event.
 ///
 /// `data` is the JSON text of the event's data (an object; see the keys of each type in the README). It stays
-/// text until a message is made of it, so that a backlog in memory costs what the text costs.
+/// text until a message is made of it, so that a backlog in memory costs what the text costs, and those who hear of it share it. Of
+/// two values of a key, the later one holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
-    pub event_type: Box<str>,
-    pub data: Box<str>,
+    pub event_type: Arc<str>,
+    pub data: Arc<str>,
     /// When the row was written.
     pub occurred_at: Timestamp,
 }

@@ -172,8 +172,9 @@ fn a_reader_sees_redacted_urls_and_can_do_nothing() -> Result<()> {
     assert!(url.ends_with("/***"), "{url}");
     reader.may("SELECT * FROM zentry_notify.webhooks");
     reader.may("SELECT * FROM zentry_notify.logs");
-    reader.may("SELECT * FROM zentry_notify.event_type");
-    reader.may("SELECT * FROM zentry_notify.event_source");
+    reader.may("SELECT * FROM zentry_notify.event_types");
+    reader.may("SELECT * FROM zentry_notify.event_sources");
+    reader.may("SELECT * FROM zentry_logs(event_type => 'daily_streak')");
     reader.may("SELECT * FROM zentry_notify.delivery_totals");
     reader.may("SELECT * FROM zentry_status()");
     reader.may("SELECT * FROM zentry_stats()");
@@ -184,8 +185,15 @@ fn a_reader_sees_redacted_urls_and_can_do_nothing() -> Result<()> {
         "webhook_circuit",
         "webhook_count",
         "delivery_stat",
-        "progress_note",
         "project_progress",
+        "webhook",
+        "webhook_secret",
+        "event",
+        "event_detail",
+        "event_type",
+        "event_source",
+        "delivery",
+        "legacy_delivery",
     ] {
         reader.is_refused(&format!("SELECT * FROM zentry_notify.{table}"));
     }
@@ -219,9 +227,9 @@ fn a_reader_sees_redacted_urls_and_can_do_nothing() -> Result<()> {
         "SELECT zentry_grant('pg_monitor', 'manager')",
         "SELECT zentry_revoke('pg_monitor')",
         "SELECT zentry_notify.wake(ARRAY[1])",
-        "SELECT zentry_notify.attach_source('task_completed', 'tasks_task', '{}', '{}', '{}', 'true', NULL, NULL, NULL, NULL, NULL, true)",
-        "BEGIN; LOCK TABLE zentry_notify.notification_log",
-        "TRUNCATE zentry_notify.notification_log",
+        "SELECT zentry_omit('task_completed', 'tasks_task', '{task_title}')",
+        "BEGIN; LOCK TABLE zentry_notify.delivery",
+        "TRUNCATE zentry_notify.delivery",
     ] {
         reader.is_refused(call);
         reader.client.batch_execute("ROLLBACK")?;
@@ -255,6 +263,12 @@ fn a_manager_manages_without_seeing_the_urls() -> Result<()> {
         "webhook_circuit",
         "webhook_count",
         "delivery_stat",
+        "webhook",
+        "webhook_secret",
+        "event",
+        "delivery",
+        "event_source",
+        "api_token",
     ] {
         manager.is_refused(&format!("SELECT * FROM zentry_notify.{table}"));
         manager.is_refused(&format!("DELETE FROM zentry_notify.{table}"));
@@ -263,9 +277,7 @@ fn a_manager_manages_without_seeing_the_urls() -> Result<()> {
     assert_eq!(attached(&mut manager)?, 0);
     manager.is_refused("SELECT zentry_detach('tasks_task')");
     manager.is_refused("SELECT zentry_grant('pg_monitor', 'reader')");
-    manager.is_refused(
-        "SELECT zentry_notify.attach_source('task_completed', 'tasks_task', '{}', '{}', '{}', 'true', NULL, NULL, NULL, NULL, NULL, true)",
-    );
+    manager.is_refused("SELECT zentry_omit('task_completed', 'tasks_task', '{task_title}')");
     manager.is_refused("INSERT INTO zentry_notify.event_source (event_type, relation, columns, audience) VALUES ('badge_earned', 'tasks_task', '{}', '{\"all\": true}')");
     manager.may(&format!("SELECT zentry_delete_webhook({id})"));
     assert_eq!(scene.emulator.complaints(), Vec::<String>::new());
@@ -324,7 +336,7 @@ fn an_application_uses_the_tables_as_its_own_but_not_what_the_extension_keeps_th
     for statement in [
         "UPDATE zentry_notify.webhook_integration SET switched_off_reason = 'x'",
         "UPDATE zentry_notify.webhook_integration SET activated_at = now()",
-        "TRUNCATE zentry_notify.webhook_integration",
+        "TRUNCATE zentry_notify.webhook",
         "UPDATE zentry_notify.notification_log SET status = 'sent'",
         "DELETE FROM zentry_notify.notification_log",
         "SELECT * FROM zentry_notify.webhook_count",

@@ -1,0 +1,377 @@
+//! Events that are routed and not written down yet: their deliveries leave from memory, and are written once, with their outcomes.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::{Duration, Instant};
+
+use crate::event::Event;
+use crate::schedule::{Delivery, DeliveryChange, DeliveryId, LaneId, Outcome};
+
+/// No event stays in memory alone for longer than this, whatever becomes of its deliveries.
+const LONGEST: Duration = Duration::from_secs(1);
+/// No outcome does.
+const AFTER_ANSWER: Duration = Duration::from_millis(100);
+/// When nothing is out any more, and nothing has come for so long, there is nothing to wait for.
+const QUIET: Duration = Duration::from_millis(5);
+
+/// An event and its deliveries.
+#[derive(Clone, Debug)]
+pub struct OpenEvent {
+    pub id: i64,
+    pub event: Event,
+    /// What the worker found out about it, as JSON; None: nothing.
+    pub detail: Option<String>,
+    pub deliveries: Vec<OpenDelivery>,
+    routed_at: Instant,
+    unfinished: usize,
+}
+
+#[derive(Clone, Debug)]
+pub struct OpenDelivery {
+    pub id: DeliveryId,
+    pub lane: LaneId,
+    /// The last that became of it; None: it has not been tried.
+    pub last: Option<DeliveryChange>,
+}
+
+impl OpenDelivery {
+    fn is_finished(&self) -> bool {
+        let outcome = self.last.as_ref().map(|change| change.outcome);
+        matches!(outcome, Some(Outcome::Sent | Outcome::Failed))
+    }
+
+    /// As the scheduler wants it.
+    fn row(&self, event: &Event) -> Delivery {
+        let next_attempt_at = self.last.as_ref().and_then(|change| match change.outcome {
+            Outcome::Retry { next_attempt_at } | Outcome::Waiting { next_attempt_at } => Some(next_attempt_at),
+            Outcome::Sent | Outcome::Failed => None,
+        });
+        Delivery {
+            id: self.id,
+            event: event.clone(),
+            attempts: self.last.as_ref().map_or(0, |change| change.attempts),
+            created_at: event.occurred_at,
+            next_attempt_at,
+        }
+    }
+}
+
+/// All of them.
+#[derive(Debug, Default)]
+pub struct OpenBatch {
+    events: BTreeMap<i64, OpenEvent>,
+    /// Event of each delivery.
+    event_of: HashMap<DeliveryId, i64>,
+    /// What is not finished of each lane, in order.
+    lanes: HashMap<LaneId, BTreeSet<DeliveryId>>,
+    /// When the events were routed, the earliest first.
+    routed: BTreeSet<(Instant, i64)>,
+    unfinished: usize,
+    bytes: usize,
+    /// When the first outcome came that is not written down.
+    answered_at: Option<Instant>,
+    /// When something last came.
+    changed_at: Option<Instant>,
+    /// Everything has to be written at the next occasion.
+    hurried: bool,
+}
+
+impl OpenBatch {
+    pub fn is_empty(&self) -> bool {
+        self.events.is_empty()
+    }
+
+    pub fn deliveries(&self) -> usize {
+        self.event_of.len()
+    }
+
+    pub fn events(&self) -> usize {
+        self.events.len()
+    }
+
+    /// Bytes of the events' data.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    pub fn add(
+        &mut self,
+        id: i64,
+        event: Event,
+        detail: Option<String>,
+        deliveries: impl IntoIterator<Item = (DeliveryId, LaneId)>,
+        now: Instant,
+    ) {
+        let deliveries: Vec<OpenDelivery> = deliveries
+            .into_iter()
+            .map(|(id, lane)| OpenDelivery { id, lane, last: None })
+            .collect();
+        self.bytes += event.data.len();
+        self.changed_at = Some(now);
+        self.enter(OpenEvent {
+            id,
+            event,
+            detail,
+            unfinished: deliveries.len(),
+            deliveries,
+            routed_at: now,
+        });
+    }
+
+    fn enter(&mut self, event: OpenEvent) {
+        for delivery in &event.deliveries {
+            self.event_of.insert(delivery.id, event.id);
+            if !delivery.is_finished() {
+                self.lanes.entry(delivery.lane).or_default().insert(delivery.id);
+            }
+        }
+        self.unfinished += event.unfinished;
+        self.routed.insert((event.routed_at, event.id));
+        self.events.insert(event.id, event);
+    }
+
+    /// Returns the lane's first deliveries that are not finished, at most `limit`, in order.
+    pub fn rows(&self, lane: LaneId, limit: usize) -> Vec<Delivery> {
+        let ids = self.lanes.get(&lane).into_iter().flatten().take(limit);
+        ids.filter_map(|id| {
+            let event = self.events.get(self.event_of.get(id)?)?;
+            let delivery = event.deliveries.iter().find(|delivery| delivery.id == *id)?;
+            Some(delivery.row(&event.event))
+        })
+        .collect()
+    }
+
+    /// Returns how many of the lane's deliveries are not finished.
+    pub fn waiting(&self, lane: LaneId) -> usize {
+        self.lanes.get(&lane).map_or(0, BTreeSet::len)
+    }
+
+    /// Notes what became of a delivery; false: it is none of these.
+    pub fn note(&mut self, change: &DeliveryChange, now: Instant) -> bool {
+        let event = self.event_of.get(&change.id);
+        let Some(event) = event.and_then(|id| self.events.get_mut(id)) else {
+            return false;
+        };
+        let Some(delivery) = event.deliveries.iter_mut().find(|d| d.id == change.id) else {
+            return false;
+        };
+        let was_finished = delivery.is_finished();
+        delivery.last = Some(change.clone());
+        if delivery.is_finished() && !was_finished {
+            event.unfinished -= 1;
+            self.unfinished -= 1;
+            if let Some(waiting) = self.lanes.get_mut(&change.lane) {
+                waiting.remove(&change.id);
+                if waiting.is_empty() {
+                    self.lanes.remove(&change.lane);
+                }
+            }
+        }
+        self.answered_at.get_or_insert(now);
+        self.changed_at = Some(now);
+        true
+    }
+
+    /// Lets everything be written at the next occasion.
+    pub fn hurry(&mut self) {
+        self.hurried = !self.events.is_empty();
+    }
+
+    /// Returns how long what is here may stay; None: nothing is here.
+    pub fn wait(&self, now: Instant) -> Option<Duration> {
+        let (routed_at, _) = self.routed.first()?;
+        if self.hurried {
+            return Some(Duration::ZERO);
+        }
+        let all_finished = (self.unfinished == 0 && !self.event_of.is_empty())
+            .then_some(self.changed_at)
+            .flatten();
+        let ends = [
+            Some(*routed_at + LONGEST),
+            self.answered_at.map(|at| at + AFTER_ANSWER),
+            all_finished.map(|at| at + QUIET),
+        ];
+        let end = ends.into_iter().flatten().min()?;
+        Some(end.saturating_duration_since(now))
+    }
+
+    /// Takes out what has to be written: the events that are finished, and those that have been here for too long; all of them, if
+    /// that is asked for. Others stay, so that their deliveries are written once as well.
+    pub fn take(&mut self, all: bool, now: Instant) -> Vec<OpenEvent> {
+        let all = std::mem::take(&mut self.hurried) || all;
+        let old = now.checked_sub(LONGEST - AFTER_ANSWER);
+        let due = |event: &OpenEvent| {
+            all || event.unfinished == 0 || old.is_some_and(|old| event.routed_at <= old)
+        };
+        let due: Vec<i64> = self
+            .events
+            .values()
+            .filter(|event| due(event))
+            .map(|event| event.id)
+            .collect();
+        let taken: Vec<OpenEvent> = due.iter().filter_map(|id| self.leave(*id)).collect();
+        self.answered_at = None;
+        taken
+    }
+
+    fn leave(&mut self, id: i64) -> Option<OpenEvent> {
+        let event = self.events.remove(&id)?;
+        self.routed.remove(&(event.routed_at, id));
+        self.bytes = self.bytes.saturating_sub(event.event.data.len());
+        self.unfinished -= event.unfinished;
+        for delivery in &event.deliveries {
+            self.event_of.remove(&delivery.id);
+            if let Some(waiting) = self.lanes.get_mut(&delivery.lane) {
+                waiting.remove(&delivery.id);
+                if waiting.is_empty() {
+                    self.lanes.remove(&delivery.lane);
+                }
+            }
+        }
+        Some(event)
+    }
+
+    /// Puts back what could not be written.
+    pub fn put_back(&mut self, events: Vec<OpenEvent>, now: Instant) {
+        for event in events {
+            self.bytes += event.event.data.len();
+            self.enter(event);
+        }
+        self.answered_at = Some(now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use jiff::Timestamp;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const LANES: i64 = 3;
+
+    fn event() -> Event {
+        Event {
+            event_type: "task_completed".into(),
+            data: "{}".into(),
+            occurred_at: Timestamp::UNIX_EPOCH,
+        }
+    }
+
+    fn change(id: i64, lane: i64, outcome: Outcome) -> DeliveryChange {
+        DeliveryChange {
+            id: DeliveryId(id),
+            lane: LaneId(lane),
+            outcome,
+            at: Timestamp::UNIX_EPOCH,
+            attempts: 0,
+            status_code: Some(200),
+            body: None,
+            error: None,
+        }
+    }
+
+    /// Event `n` has deliveries `10 n` to `10 n + 2`, one for each lane.
+    fn add(batch: &mut OpenBatch, number: i64, now: Instant) {
+        let deliveries = (0..LANES).map(|lane| (DeliveryId(10 * number + lane), LaneId(lane)));
+        batch.add(number, event(), None, deliveries, now);
+    }
+
+    #[test]
+    fn what_is_finished_is_written_soon_and_what_is_not_stays_a_second() {
+        let start = Instant::now();
+        let mut batch = OpenBatch::default();
+        add(&mut batch, 1, start);
+        assert_eq!(batch.wait(start), Some(LONGEST));
+        for lane in 0..LANES {
+            assert!(batch.note(&change(10 + lane, lane, Outcome::Sent), start));
+        }
+        assert_eq!(batch.wait(start), Some(QUIET));
+        add(&mut batch, 2, start);
+        assert_eq!(batch.wait(start), Some(AFTER_ANSWER));
+        let written = batch.take(false, start + AFTER_ANSWER);
+        assert_eq!(written.iter().map(|event| event.id).collect::<Vec<_>>(), [1]);
+        assert_eq!(batch.wait(start + AFTER_ANSWER), Some(LONGEST - AFTER_ANSWER));
+        assert_eq!(batch.take(false, start + LONGEST).len(), 1);
+        assert_eq!(batch.wait(start + LONGEST), None);
+        assert_eq!((batch.deliveries(), batch.bytes()), (0, 0));
+    }
+
+    #[test]
+    fn what_has_to_be_tried_again_is_read_as_it_is_now() {
+        let now = Instant::now();
+        let mut batch = OpenBatch::default();
+        add(&mut batch, 1, now);
+        let next_attempt_at = Timestamp::from_second(60).unwrap();
+        let mut failed = change(10, 0, Outcome::Retry { next_attempt_at });
+        failed.attempts = 2;
+        batch.note(&failed, now);
+        let rows = batch.rows(LaneId(0), 5);
+        assert_eq!((rows[0].attempts, rows[0].next_attempt_at), (2, Some(next_attempt_at)));
+        assert!(!batch.note(&change(99, 0, Outcome::Sent), now), "not of this batch");
+    }
+
+    #[derive(Clone, Debug)]
+    enum Step {
+        Add,
+        Note(i64, bool),
+        Take(bool, bool),
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            Just(Step::Add),
+            (0i64..300, any::<bool>()).prop_map(|(id, sent)| Step::Note(id, sent)),
+            (any::<bool>(), any::<bool>()).prop_map(|(all, fails)| Step::Take(all, fails)),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn every_event_is_taken_once_with_its_last_outcomes(steps in prop::collection::vec(step(), 1..200)) {
+            let now = Instant::now();
+            let mut batch = OpenBatch::default();
+            let (mut added, mut taken) = (0, BTreeMap::new());
+            let mut sent = BTreeSet::new();
+            for step in steps {
+                match step {
+                    Step::Add => {
+                        added += 1;
+                        add(&mut batch, added, now);
+                    }
+                    Step::Note(id, is_sent) => {
+                        let next_attempt_at = Timestamp::UNIX_EPOCH;
+                        let outcome = if is_sent { Outcome::Sent } else { Outcome::Waiting { next_attempt_at } };
+                        if !sent.contains(&id) && batch.note(&change(id, id % 10, outcome), now) && is_sent {
+                            sent.insert(id);
+                        }
+                    }
+                    Step::Take(all, fails) => {
+                        let events = batch.take(all, now);
+                        if fails {
+                            batch.put_back(events, now);
+                        } else {
+                            for event in events {
+                                prop_assert!(all || event.unfinished == 0);
+                                prop_assert!(taken.insert(event.id, event).is_none());
+                            }
+                        }
+                    }
+                }
+                let waiting: usize = (0..LANES).map(|lane| batch.waiting(LaneId(lane))).sum();
+                prop_assert_eq!(waiting, batch.unfinished);
+                for lane in 0..LANES {
+                    let rows = batch.rows(LaneId(lane), usize::MAX);
+                    prop_assert!(rows.is_sorted_by(|a, b| a.id < b.id));
+                    prop_assert!(rows.iter().all(|row| !sent.contains(&row.id.0)));
+                }
+            }
+            batch.take(true, now).into_iter().for_each(|event| drop(taken.insert(event.id, event)));
+            prop_assert_eq!(taken.len() as i64, added);
+            for delivery in taken.values().flat_map(|event| &event.deliveries) {
+                prop_assert_eq!(delivery.is_finished(), sent.contains(&delivery.id.0));
+            }
+        }
+    }
+}

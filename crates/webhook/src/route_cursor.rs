@@ -1,0 +1,176 @@
+//! Which events are routed, when ids are given in another order than transactions commit in.
+//!
+//! An id that is missing may belong to a transaction that has not committed yet, or never come because its transaction was rolled
+//! back. A gap is read again each time, until every transaction that ran when it was first seen is over: then nothing can come of
+//! it any more. For that, an event's id has to be given to a transaction that has its own number (xid) already.
+
+use std::collections::BTreeMap;
+
+use crate::id_set::{IdRange, IdSet};
+
+/// Identities begin here.
+const FIRST_ID: i64 = 1;
+
+/// What is routed, what is in hand, and where something may still turn up.
+#[derive(Clone, Debug)]
+pub struct RouteCursor {
+    /// Routed and written down, or never to come.
+    written: IdSet,
+    /// The same, and what was read but is not written down yet.
+    known: IdSet,
+    /// The holes of `known`, by their low ends.
+    gaps: BTreeMap<i64, Gap>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Gap {
+    high: i64,
+    /// The next transaction's number when it was first seen; None: it was not read since it is known.
+    seen: Option<u64>,
+}
+
+/// What was read, and when.
+#[derive(Clone, Copy, Debug)]
+pub struct Look<'a> {
+    /// The events that were found, ascending.
+    pub ids: &'a [i64],
+    /// Whether there was no more; else nothing was read above the last id.
+    pub complete: bool,
+    /// The oldest transaction that ran when the snapshot was taken which the events were read with.
+    pub oldest_running: u64,
+    /// The number of the next transaction, asked for after that.
+    pub next_transaction: u64,
+}
+
+impl Default for RouteCursor {
+    fn default() -> Self {
+        Self::new(IdSet::default())
+    }
+}
+
+impl RouteCursor {
+    /// Returns a cursor that goes on where another one has written `written`.
+    pub fn new(mut written: IdSet) -> Self {
+        written.insert(IdRange {
+            low: i64::MIN,
+            high: FIRST_ID,
+        });
+        let gap = |hole: IdRange| {
+            (
+                hole.low,
+                Gap {
+                    high: hole.high,
+                    seen: None,
+                },
+            )
+        };
+        RouteCursor {
+            known: written.clone(),
+            gaps: written.holes().map(gap).collect(),
+            written,
+        }
+    }
+
+    /// Returns where events may be that are not known yet, ascending: the gaps, and what lies above all that is known.
+    pub fn to_read(&self) -> Vec<IdRange> {
+        let gaps = self.gaps.iter().map(|(low, gap)| IdRange {
+            low: *low,
+            high: gap.high,
+        });
+        let tail = IdRange {
+            low: self.known.end().unwrap_or(FIRST_ID),
+            high: i64::MAX,
+        };
+        gaps.chain([tail]).collect()
+    }
+
+    pub fn gaps(&self) -> usize {
+        self.gaps.len()
+    }
+
+    /// Takes the events of a look into hand, and closes the gaps of which nothing can come any more.
+    pub fn read(&mut self, look: &Look) {
+        let Some(read_to) = (match look.complete {
+            true => Some(i64::MAX),
+            false => look.ids.last().map(|last| last.saturating_add(1)),
+        }) else {
+            return;
+        };
+        let over = |gap: &Gap| gap.high <= read_to && gap.seen.is_some_and(|seen| seen <= look.oldest_running);
+        let closed: Vec<i64> = self
+            .gaps
+            .iter()
+            .filter(|(_, gap)| over(gap))
+            .map(|(low, _)| *low)
+            .collect();
+        let mut expired = Vec::new();
+        for low in closed {
+            if let Some(gap) = self.gaps.remove(&low) {
+                expired.push(IdRange { low, high: gap.high });
+            }
+        }
+        for gap in self.gaps.values_mut().filter(|gap| gap.high <= read_to) {
+            gap.seen.get_or_insert(look.next_transaction);
+        }
+        for id in look.ids {
+            self.take(*id, look.next_transaction);
+        }
+        for range in expired {
+            self.close(range, look.ids);
+        }
+    }
+
+    /// What is left of an expired gap, without the events that were found in it, never comes.
+    fn close(&mut self, range: IdRange, found: &[i64]) {
+        let from = found.partition_point(|id| *id < range.low);
+        let mut low = range.low;
+        for id in found[from..].iter().take_while(|id| **id < range.high) {
+            self.written.insert(IdRange { low, high: *id });
+            low = id.saturating_add(1);
+        }
+        self.written.insert(IdRange { low, high: range.high });
+        self.known.insert(range);
+    }
+
+    fn take(&mut self, id: i64, next_transaction: u64) {
+        let tail = self.known.end().unwrap_or(FIRST_ID);
+        if id >= tail {
+            if id > tail {
+                let gap = Gap {
+                    high: id,
+                    seen: Some(next_transaction),
+                };
+                self.gaps.insert(tail, gap);
+            }
+        } else if let Some((low, gap)) = self.gaps.range(..=id).next_back().map(|(low, gap)| (*low, *gap))
+            && id < gap.high
+        {
+            self.gaps.remove(&low);
+            if low < id {
+                self.gaps.insert(low, Gap { high: id, ..gap });
+            }
+            if id + 1 < gap.high {
+                self.gaps.insert(id + 1, gap);
+            }
+        }
+        self.known.insert_id(id);
+    }
+
+    /// Returns what has to be written down when `ids`, which are in hand, are routed.
+    #[must_use]
+    pub fn with(&self, ids: impl IntoIterator<Item = i64>) -> IdSet {
+        let mut set = self.written.clone();
+        ids.into_iter().for_each(|id| set.insert_id(id));
+        set
+    }
+
+    /// What [`with`](Self::with) returned is written down.
+    pub fn wrote(&mut self, set: IdSet) {
+        self.written = set;
+    }
+
+    /// Returns what is written down, and the gaps that were closed since.
+    pub fn written(&self) -> &IdSet {
+        &self.written
+    }
+}

@@ -1,0 +1,200 @@
+//! The route cursor against a database in which transactions overlap, commit in any order or roll back, and a worker that dies at
+//! any moment: every event that was committed is routed once, and in the end nothing is left to be read again.
+
+#![allow(clippy::unwrap_used)]
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use fastrand::Rng;
+use webhook::id_set::IdSet;
+use webhook::route_cursor::{Look, RouteCursor};
+
+#[derive(Default)]
+struct Database {
+    next_xid: u64,
+    next_id: i64,
+    running: BTreeMap<u64, Vec<i64>>,
+    events: BTreeSet<i64>,
+    /// What the worker has written, in the same transaction as the deliveries.
+    cursor: String,
+    deliveries: BTreeMap<i64, u32>,
+}
+
+impl Database {
+    fn begin(&mut self) {
+        self.running.insert(self.next_xid, Vec::new());
+        self.next_xid += 1;
+    }
+
+    /// A transaction that runs, by the dice.
+    fn any(&self, random: &mut Rng) -> Option<u64> {
+        let place = random.usize(0..self.running.len().max(1));
+        self.running.keys().nth(place).copied()
+    }
+
+    fn write(&mut self, xid: u64, count: i64) {
+        let ids = self.next_id..self.next_id + count;
+        self.next_id += count;
+        self.running.get_mut(&xid).unwrap().extend(ids);
+    }
+
+    fn end(&mut self, xid: u64, commits: bool) {
+        let ids = self.running.remove(&xid).unwrap();
+        if commits {
+            self.events.extend(ids);
+        }
+    }
+
+    fn oldest_running(&self) -> u64 {
+        self.running.keys().next().copied().unwrap_or(self.next_xid)
+    }
+}
+
+struct Worker {
+    cursor: RouteCursor,
+    in_hand: Vec<i64>,
+}
+
+impl Worker {
+    fn start(database: &Database) -> Worker {
+        Worker {
+            cursor: RouteCursor::new(IdSet::parse(&database.cursor).unwrap()),
+            in_hand: Vec::new(),
+        }
+    }
+
+    /// Reads a page. `meanwhile` is what others do between the snapshot and the question for the next transaction's number.
+    fn read(&mut self, database: &mut Database, page: usize, meanwhile: impl FnOnce(&mut Database)) {
+        let found: Vec<i64> = self
+            .cursor
+            .to_read()
+            .into_iter()
+            .flat_map(|range| database.events.range(range.low..range.high))
+            .copied()
+            .take(page + 1)
+            .collect();
+        let oldest_running = database.oldest_running();
+        meanwhile(database);
+        let ids = &found[..found.len().min(page)];
+        self.cursor.read(&Look {
+            ids,
+            complete: found.len() <= page,
+            oldest_running,
+            next_transaction: database.next_xid,
+        });
+        self.in_hand.extend(ids);
+    }
+
+    /// Writes some of what is in hand, or all.
+    fn write(&mut self, database: &mut Database, random: Option<&mut Rng>) {
+        let (now, later) = match random {
+            Some(random) => self.in_hand.drain(..).partition(|_| random.u8(..) < 180),
+            None => (std::mem::take(&mut self.in_hand), Vec::new()),
+        };
+        self.in_hand = later;
+        let written = self.cursor.with(now.iter().copied());
+        database.cursor = written.to_text();
+        self.cursor.wrote(written);
+        for id in now {
+            *database.deliveries.entry(id).or_default() += 1;
+        }
+    }
+}
+
+fn step(database: &mut Database, random: &mut Rng, left: &mut u32) {
+    match random.u8(0..10) {
+        0..3 if *left > 0 && database.running.len() < 40 => {
+            *left -= 1;
+            database.begin();
+        }
+        0..7 => {
+            if let Some(xid) = database.any(random) {
+                database.write(xid, random.i64(1..4));
+            }
+        }
+        _ => {
+            if let Some(xid) = database.any(random) {
+                database.end(xid, random.u8(0..4) > 0);
+            }
+        }
+    }
+}
+
+fn simulate(seed: u64) {
+    let mut random = Rng::with_seed(seed);
+    let mut database = Database {
+        next_xid: 700,
+        next_id: 1,
+        cursor: "{}".to_owned(),
+        ..Database::default()
+    };
+    let mut worker = Worker::start(&database);
+    let mut left = 1_000;
+    while left > 0 || !database.running.is_empty() {
+        step(&mut database, &mut random, &mut left);
+        match random.u8(0..24) {
+            0..6 => {
+                let page = random.usize(1..30);
+                let steps = random.u8(0..3);
+                let mut others = Rng::with_seed(random.u64(..));
+                worker.read(&mut database, page, |database| {
+                    (0..steps).for_each(|_| step(database, &mut others, &mut left));
+                });
+            }
+            6..10 => worker.write(&mut database, Some(&mut random)),
+            // It dies with what it has in hand.
+            10 => worker = Worker::start(&database),
+            _ => {}
+        }
+    }
+    for _ in 0..database.events.len() + 3 {
+        worker.read(&mut database, 30, |_| {});
+        worker.write(&mut database, None);
+    }
+    let delivered: BTreeSet<i64> = database.deliveries.keys().copied().collect();
+    assert_eq!(delivered, database.events, "seed {seed}: an event was skipped, or made up");
+    let twice: Vec<_> = database.deliveries.iter().filter(|(_, times)| **times > 1).collect();
+    assert!(twice.is_empty(), "seed {seed}: routed twice: {twice:?}");
+    assert_eq!(worker.cursor.gaps(), 0, "seed {seed}: gaps of which nothing can come");
+    let last = database.events.last().copied().unwrap_or(0);
+    assert_eq!(worker.cursor.written().to_text(), format!("{{(,{})}}", last + 1));
+}
+
+#[test]
+fn a_thousand_interleaved_transactions_are_routed_once_each() {
+    (0..12).for_each(simulate);
+}
+
+#[test]
+fn a_gap_stays_while_a_transaction_runs_that_ran_when_it_was_seen() {
+    let mut cursor = RouteCursor::default();
+    let look = |ids: &'static [i64], oldest_running, next_transaction| Look {
+        ids,
+        complete: true,
+        oldest_running,
+        next_transaction,
+    };
+    // 1 belongs to transaction 11, which is younger than the one that has committed 2.
+    cursor.read(&look(&[2], 11, 12));
+    assert_eq!(cursor.gaps(), 1);
+    cursor.read(&look(&[], 11, 20));
+    assert_eq!(cursor.gaps(), 1);
+    cursor.read(&look(&[1], 20, 20));
+    assert_eq!(cursor.gaps(), 0);
+    assert_eq!(cursor.with([1, 2]).to_text(), "{(,3)}");
+}
+
+#[test]
+fn a_page_that_is_cut_off_closes_nothing_that_it_has_not_read() {
+    let mut cursor = RouteCursor::new(IdSet::parse("{(,5),[6,9),[12,13)}").unwrap());
+    let look = |ids, complete| Look {
+        ids,
+        complete,
+        oldest_running: 50,
+        next_transaction: 50,
+    };
+    cursor.read(&look(&[], true));
+    cursor.read(&look(&[9], false));
+    assert_eq!(cursor.gaps(), 1, "the gap before 9 is closed, the rest of the one after it is not");
+    assert_eq!(cursor.written().to_text(), "{(,9),[12,13)}");
+}

@@ -1,0 +1,57 @@
+//! How values of a column are compared: by the operator that its type has by default, whatever the search path says.
+
+use std::fmt;
+
+use pgrx::IntoDatum;
+use pgrx::pg_sys;
+use pgrx::prelude::*;
+
+use super::table::{Column, text_of};
+use crate::pg::make_trigger::Operator;
+use crate::report;
+
+#[derive(Debug)]
+pub struct Compare {
+    /// Whose values the trigger itself compares.
+    pub built_in: bool,
+    /// `OPERATOR(schema.=)`.
+    sql: String,
+}
+
+impl Compare {
+    /// A type of whose values none is equal to another is an error.
+    pub fn equality(column: &Column) -> Compare {
+        match Operator::equality(column.type_oid()) {
+            Some(operator) => Compare::of(operator),
+            None => report::error(
+                PgSqlErrorCode::ERRCODE_UNDEFINED_FUNCTION,
+                format!(
+                    "column \"{}\" is of type {}, whose values cannot be compared",
+                    column.name, column.r#type
+                ),
+                "",
+                "Say when the event happens: condition => '...'.",
+            ),
+        }
+    }
+
+    /// None: the type has no order.
+    pub fn greater(column: &Column) -> Option<Compare> {
+        Operator::greater(column.type_oid()).map(Compare::of)
+    }
+
+    fn of(operator: Operator) -> Compare {
+        const SQL: &str = "SELECT format('OPERATOR(%I.%s)', n.nspname, o.oprname)
+              FROM pg_operator o JOIN pg_namespace n ON n.oid = o.oprnamespace WHERE o.oid = $1";
+        Compare {
+            built_in: operator.built_in,
+            sql: text_of(SQL, &[(operator.oid.into_datum(), pg_sys::OIDOID)]).unwrap_or_default(),
+        }
+    }
+}
+
+impl fmt::Display for Compare {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.sql)
+    }
+}

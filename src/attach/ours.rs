@@ -1,0 +1,69 @@
+//! The extension in this database: whose rights our own tables need, and what our triggers call.
+
+use pgrx::prelude::*;
+use pgrx::{FromDatum, IntoDatum, pg_sys};
+
+use super::table::text_of;
+use crate::acting_as::ActingAs;
+use crate::installation::{self, Installation};
+use crate::plan::{Plan, with_spi};
+use crate::report;
+
+pub struct Ours {
+    pub extension: pg_sys::Oid,
+    owner: pg_sys::Oid,
+    /// The trigger function.
+    pub capture: pg_sys::Oid,
+}
+
+impl Ours {
+    /// An error where there is no extension that this library goes with.
+    pub fn find() -> Self {
+        // What is called so by another extension is no function of ours.
+        const CAPTURE: &str = "SELECT p.oid FROM pg_proc p
+              JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
+                              AND d.refclassid = 'pg_extension'::regclass AND d.refobjid = $1
+             WHERE p.proname = 'capture' AND p.prorettype = 'trigger'::regtype";
+        installation::require_fitting();
+        let installation = Installation::find();
+        let capture = installation.as_ref().and_then(|installation| {
+            with_spi(|| {
+                let rows =
+                    Plan::prepare(CAPTURE, &[pg_sys::OIDOID]).execute(&[installation.oid.into_datum()]);
+                // SAFETY: the only column is an oid.
+                (rows.len() > 0)
+                    .then(|| unsafe { pg_sys::Oid::from_datum(rows.get(0, 1).0?, false) })
+                    .flatten()
+            })
+        });
+        let (Some(installation), Some(capture)) = (installation, capture) else {
+            report::error(
+                PgSqlErrorCode::ERRCODE_UNDEFINED_OBJECT,
+                "the extension zentry_notify is not in this database".to_owned(),
+                "",
+                "CREATE EXTENSION zentry_notify;",
+            )
+        };
+        Ours {
+            extension: installation.oid,
+            owner: installation.owner,
+            capture,
+        }
+    }
+
+    /// The text that a constant statement of ours finds in our own tables, which nobody else may read or write.
+    pub fn text(
+        &self,
+        sql: &'static str,
+        arguments: &[(Option<pg_sys::Datum>, pg_sys::Oid)],
+    ) -> Option<String> {
+        let _owner = ActingAs::role(self.owner);
+        text_of(sql, arguments)
+    }
+
+    /// Whether the current role may do what the extension's owner may.
+    pub fn is_callers(&self) -> bool {
+        // SAFETY: a look into the catalogue.
+        unsafe { pg_sys::has_privs_of_role(pg_sys::GetUserId(), self.owner) }
+    }
+}

@@ -1,0 +1,75 @@
+//! Look-ups and expressions, tried once as the worker will run them: what the table's owner may not do fails when it is attached.
+
+use pgrx::pg_sys;
+use serde_json::Value;
+
+use super::source::Source;
+use super::table::Table;
+use crate::acting_as::ActingAs;
+use crate::event_source::{Audience, Lookup, memberships_sql};
+use crate::plan::{Plan, with_spi};
+use crate::search_path::SearchPath;
+use crate::{report, subtransaction};
+
+/// Plans the statements and runs them on no row: names, types and rights are looked at, and nothing is read.
+pub fn rehearse(source: &Source, table: &Table) {
+    let mut values: Vec<String> = source
+        .columns
+        .values()
+        .filter_map(|value| {
+            let expression = value.get("expression").and_then(Value::as_str);
+            expression
+                .map(|sql| format!("({sql}\n)"))
+                .or_else(|| look_up(value))
+        })
+        .collect();
+    if let Ok(Audience::Person { person, projects }) = serde_json::from_value(source.audience.clone())
+        && let Some(person) = source.columns.get(&person).and_then(Value::as_str)
+    {
+        let person = format!("new.{}", pgrx::spi::quote_identifier(person));
+        let sql = memberships_sql(&projects, &str::to_owned)
+            .replace("$1", &person)
+            .replace("$2", "NULL::bigint[]");
+        values.push(format!("ARRAY({sql})"));
+    }
+    if values.is_empty() {
+        return;
+    }
+    let row: Vec<String> = table
+        .columns
+        .iter()
+        .map(|column| format!("NULL::{} AS {}", column.r#type, column.quoted()))
+        .collect();
+    let sql = format!(
+        "SELECT {} FROM (SELECT {}) AS new WHERE false",
+        values.join(", "),
+        row.join(", ")
+    );
+    let rehearsed = subtransaction::attempt(|| {
+        let _owner = ActingAs::role(pg_sys::Oid::from(table.owner_oid));
+        let _path = SearchPath::pinned();
+        with_spi(|| Plan::prepare(&sql, &[]).execute(&[]).len())
+    });
+    if let Err(failure) = rehearsed {
+        report::error(
+            failure.code(),
+            format!(
+                "table {} cannot fire {}: {failure}",
+                table.name, source.event_type
+            ),
+            "",
+            &format!(
+                "Look-ups and expressions run with the rights of the table's owner, {}.",
+                table.owner
+            ),
+        );
+    }
+}
+
+/// As a scalar sub-select; None: it is none.
+fn look_up(value: &Value) -> Option<String> {
+    value.get("from")?;
+    let lookup: Lookup = serde_json::from_value(value.clone()).ok()?;
+    let root = format!("new.{}", pgrx::spi::quote_identifier(lookup.root()));
+    Some(lookup.sql(1, &str::to_owned).replace("$1", &root))
+}

@@ -1,0 +1,149 @@
+//! A row of `event_source`. Nobody but the extension's owner may touch the table: what the caller may is asked before.
+
+use pgrx::{IntoDatum, pg_sys};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::ours::Ours;
+
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+pub struct Source {
+    pub event_type: String,
+    pub columns: Map<String, Value>,
+    pub audience: Value,
+    pub progress: Option<Value>,
+    pub transition: Option<Value>,
+    /// Conditions, in words for people; None: there is no such trigger.
+    pub insert_when: Option<String>,
+    pub update_when: Option<String>,
+    pub delete_when: Option<String>,
+    pub rider: Option<String>,
+    pub by_hand: bool,
+}
+
+/// As it is recorded.
+#[derive(Debug, Deserialize)]
+pub struct Recorded {
+    /// pg_class.oid of its table, which may be gone.
+    pub relation: u32,
+    pub suspended: bool,
+    #[serde(flatten)]
+    pub source: Source,
+}
+
+/// Where there are no such rows, it gives null.
+macro_rules! recorded {
+    ($condition:literal) => {
+        concat!(
+            "SELECT json_agg(json_build_object('relation', s.relation::oid::bigint, 'suspended', s.suspended_at IS NOT NULL,
+                    'event_type', s.event_type, 'columns', s.columns, 'audience', s.audience, 'progress', s.progress,
+                    'transition', s.transition, 'insert_when', s.insert_when, 'update_when', s.update_when,
+                    'delete_when', s.delete_when, 'rider', s.rider, 'by_hand', s.by_hand) ORDER BY s.id)::text
+               FROM zentry_notify.event_source s WHERE ",
+            $condition
+        )
+    };
+}
+
+impl Recorded {
+    /// All sources of the table.
+    pub fn of_table(ours: &Ours, table: pg_sys::Oid) -> Vec<Recorded> {
+        let table = (table.into_datum(), pg_sys::OIDOID);
+        parsed(ours.text(recorded!("s.relation = $1::regclass"), &[table]))
+    }
+
+    /// Those that were attached with a mapping of their own.
+    pub fn by_hand(ours: &Ours) -> Vec<Recorded> {
+        parsed(ours.text(recorded!("s.by_hand"), &[]))
+    }
+}
+
+/// No rows give no text.
+fn parsed(text: Option<String>) -> Vec<Recorded> {
+    match text.map(|text| serde_json::from_str(&text)) {
+        None => Vec::new(),
+        Some(Ok(recorded)) => recorded,
+        Some(Err(error)) => pgrx::error!("zentry_notify: event_source cannot be read: {error}"),
+    }
+}
+
+impl Source {
+    /// Writes it, in the place of what was recorded for this event of the table; it is not suspended.
+    pub fn record(&self, ours: &Ours, table: pg_sys::Oid) {
+        const UPDATE: &str = "WITH changed AS (
+                UPDATE zentry_notify.event_source AS s
+                   SET columns = $3::jsonb, audience = $4::jsonb, progress = $5::jsonb, transition = $6::jsonb, insert_when = $7,
+                       update_when = $8, delete_when = $9, rider = $10, by_hand = $11, suspended_at = NULL, suspended_reason = NULL
+                 WHERE s.relation = $2::regclass AND s.event_type = $1 RETURNING s.id)
+            SELECT min(c.id)::text FROM changed c";
+        // Not by ON CONFLICT DO UPDATE: an INSERT is a restored row, which replaces what is there (replace_source).
+        const INSERT: &str = "WITH written AS (
+                INSERT INTO zentry_notify.event_source
+                       (event_type, relation, columns, audience, progress, transition, insert_when, update_when, delete_when, rider, by_hand)
+                VALUES ($1, $2::regclass, $3::jsonb, $4::jsonb, $5::jsonb, $6::jsonb, $7, $8, $9, $10, $11)
+                ON CONFLICT ON CONSTRAINT event_source_relation_event_type_key DO NOTHING RETURNING id)
+            SELECT min(w.id)::text FROM written w";
+        let text = |text: Option<String>| (text.into_datum(), pg_sys::TEXTOID);
+        let json = |value: &Option<Value>| text(value.as_ref().map(Value::to_string));
+        let arguments = [
+            text(Some(self.event_type.clone())),
+            (table.into_datum(), pg_sys::OIDOID),
+            text(Some(Value::Object(self.columns.clone()).to_string())),
+            text(Some(self.audience.to_string())),
+            json(&self.progress),
+            json(&self.transition),
+            text(self.insert_when.clone()),
+            text(self.update_when.clone()),
+            text(self.delete_when.clone()),
+            text(self.rider.clone()),
+            (self.by_hand.into_datum(), pg_sys::BOOLOID),
+        ];
+        if ours.text(UPDATE, &arguments).is_none() {
+            ours.text(INSERT, &arguments);
+        }
+    }
+}
+
+/// Notes that a source does not go with its table any more.
+pub fn suspend(ours: &Ours, table: pg_sys::Oid, event: &str, reason: &str) {
+    const SQL: &str = "WITH changed AS (
+            UPDATE zentry_notify.event_source AS s SET suspended_at = now(), suspended_reason = $3
+             WHERE s.relation = $1::regclass AND s.event_type = $2 AND s.suspended_at IS NULL RETURNING s.id)
+        SELECT min(c.id)::text FROM changed c";
+    let text = |text: &str| (text.into_datum(), pg_sys::TEXTOID);
+    ours.text(
+        SQL,
+        &[(table.into_datum(), pg_sys::OIDOID), text(event), text(reason)],
+    );
+}
+
+/// Forgets the sources of the table, or one of them.
+pub fn forget(ours: &Ours, table: pg_sys::Oid, event: Option<&str>) {
+    const SQL: &str = "WITH gone AS (
+            DELETE FROM zentry_notify.event_source s
+             WHERE s.relation = $1::regclass AND s.event_type = coalesce($2, s.event_type) RETURNING s.id)
+        SELECT min(g.id)::text FROM gone g";
+    ours.text(
+        SQL,
+        &[
+            (table.into_datum(), pg_sys::OIDOID),
+            (event.into_datum(), pg_sys::TEXTOID),
+        ],
+    );
+}
+
+/// Says which keys nobody is told. Returns whether there is such a source.
+pub fn omit(ours: &Ours, table: pg_sys::Oid, event: &str, keys: Vec<String>) -> bool {
+    const SQL: &str = "WITH changed AS (
+            UPDATE zentry_notify.event_source AS s SET omit = $3 WHERE s.relation = $1::regclass AND s.event_type = $2 RETURNING s.id)
+        SELECT min(c.id)::text FROM changed c";
+    ours.text(
+        SQL,
+        &[
+            (table.into_datum(), pg_sys::OIDOID),
+            (event.into_datum(), pg_sys::TEXTOID),
+            (keys.into_datum(), pg_sys::TEXTARRAYOID),
+        ],
+    )
+    .is_some()
+}

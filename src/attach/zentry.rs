@@ -1,0 +1,195 @@
+//! `zentry_attach()`: Zentry's own tables, and once more what was attached by hand. Each source by itself: what does not fit one of them
+//! is said in its row, and no lock is asked for where nothing differs.
+
+use pgrx::prelude::*;
+use pgrx::{IntoDatum, pg_sys};
+use serde::Deserialize;
+
+use super::condition::{self, Conditions};
+use super::fit;
+use super::ours::Ours;
+use super::source::{self, Recorded, Source};
+use super::table::{Table, text_of};
+use super::triggers::{self, Triggers};
+use crate::pg::lock::{self, Patience};
+use crate::report;
+use crate::search_path::{OURS, SearchPath};
+use crate::subtransaction;
+
+/// One of Zentry's own.
+#[derive(Deserialize)]
+struct Own {
+    relation: String,
+    #[serde(flatten)]
+    source: Source,
+}
+
+#[pg_extern(sql = false)]
+fn zentry_attach_all() -> TableIterator<
+    'static,
+    (
+        name!(event_type, String),
+        name!(relation, String),
+        name!(state, String),
+    ),
+> {
+    let _pinned = SearchPath::pinned();
+    let ours = Ours::find();
+    let mut desk = Desk {
+        ours: &ours,
+        holds: false,
+    };
+    let mut rows = Vec::new();
+    let by_hand = Recorded::by_hand(&ours);
+    for mut own in own(&ours) {
+        let table = named(&own.relation);
+        let is_by_hand = |event: &str| {
+            let table = table.as_ref().map(|table| table.oid);
+            by_hand
+                .iter()
+                .any(|hand| Some(hand.relation) == table && hand.source.event_type == event)
+        };
+        if is_by_hand(&own.source.event_type) {
+            continue;
+        }
+        // One that was attached by hand has triggers of its own.
+        own.source.rider = own.source.rider.take().filter(|rider| !is_by_hand(rider));
+        let state = table.map_or_else(
+            || "not found".to_owned(),
+            |table| desk.attach(&own.source, &table),
+        );
+        rows.push((own.source.event_type, own.relation, state));
+    }
+    for hand in by_hand {
+        let (name, state) = match Table::load(pg_sys::Oid::from(hand.relation)) {
+            Some(table) => (table.name.clone(), desk.attach(&hand.source, &table)),
+            None => (hand.relation.to_string(), "not found".to_owned()),
+        };
+        rows.push((hand.source.event_type, name, state));
+    }
+    TableIterator::new(rows)
+}
+
+fn own(ours: &Ours) -> Vec<Own> {
+    const SQL: &str = "SELECT json_agg(json_build_object('event_type', z.event_type, 'relation', z.relation, 'columns', z.columns,
+               'audience', z.audience, 'progress', z.progress, 'transition', z.transition, 'insert_when', z.insert_when,
+               'update_when', z.update_when, 'delete_when', z.delete_when, 'rider', z.rider, 'by_hand', false) ORDER BY z.place)::text
+          FROM zentry_notify.zentry_source z";
+    match ours.text(SQL, &[]).map(|text| serde_json::from_str(&text)) {
+        Some(Ok(own)) => own,
+        Some(Err(error)) => pgrx::error!("zentry_notify: zentry_source cannot be read: {error}"),
+        None => Vec::new(),
+    }
+}
+
+fn named(name: &str) -> Option<Table> {
+    let oid = text_of(
+        "SELECT to_regclass($1)::oid::text",
+        &[(name.into_datum(), pg_sys::TEXTOID)],
+    );
+    Table::load(pg_sys::Oid::from(oid?.parse::<u32>().ok()?))
+}
+
+struct Desk<'a> {
+    ours: &'a Ours,
+    /// A table is locked that others want to write to: it is not kept waiting for another one.
+    holds: bool,
+}
+
+impl Desk<'_> {
+    /// Returns what became of it.
+    fn attach(&mut self, source: &Source, table: &Table) -> String {
+        if let Some(wrong) = table.wrong() {
+            return format!("does not fit: {} {wrong}", table.name);
+        }
+        if !table.owned {
+            return "not yours".to_owned();
+        }
+        match subtransaction::attempt(|| self.try_to(source, table)) {
+            Ok(state) => state,
+            Err(failure) => format!("failed: {failure}"),
+        }
+    }
+
+    fn try_to(&mut self, source: &Source, table: &Table) -> String {
+        let recorded = Recorded::of_table(self.ours, table.oid())
+            .into_iter()
+            .find(|recorded| recorded.source.event_type == source.event_type);
+        if let Err(misfit) = fit::check(source, table) {
+            if recorded.is_some() {
+                source::suspend(self.ours, table.oid(), &source.event_type, &misfit.message);
+            }
+            return format!("does not fit: {}", misfit.message);
+        }
+        let is_recorded = recorded
+            .as_ref()
+            .is_some_and(|recorded| recorded.source == *source && !recorded.suspended);
+        let Some(conditions) = condition::recorded(source, table) else {
+            return self.look_at_condition(source, table, is_recorded);
+        };
+        if !self.has_triggers(source, table, &conditions) {
+            let patience = if self.holds {
+                Patience::Moment
+            } else {
+                Patience::Session
+            };
+            let tables = triggers::below(table);
+            if let Err(busy) = lock::tables(&tables, pg_sys::ShareRowExclusiveLock, patience) {
+                return self.busy(source, busy);
+            }
+            // It may have changed hands meanwhile.
+            let Some(table) = Table::load(table.oid()).filter(|table| table.owned) else {
+                return "not yours".to_owned();
+            };
+            self.triggers(source, &table, &conditions).put(OURS);
+            self.holds = true;
+        }
+        if !is_recorded {
+            source.record(self.ours, table.oid());
+        }
+        "attached".to_owned()
+    }
+
+    fn has_triggers(&self, source: &Source, table: &Table, conditions: &Conditions) -> bool {
+        self.triggers(source, table, conditions).are_there(OURS)
+    }
+
+    /// A user's own condition was read when it was given. Its text is never read again, so its triggers are there or have to be given anew.
+    fn look_at_condition(&self, source: &Source, table: &Table, is_recorded: bool) -> String {
+        if let Some(missing) = triggers::missing(self.ours, source, table) {
+            return format!(
+                "failed: trigger {missing} is gone: attach it again, with its condition: SELECT zentry_attach('{}', '{}', ...)",
+                source.event_type, table.name
+            );
+        }
+        if !is_recorded {
+            source.record(self.ours, table.oid());
+        }
+        "attached".to_owned()
+    }
+
+    fn triggers<'t>(
+        &'t self,
+        source: &'t Source,
+        table: &'t Table,
+        conditions: &'t Conditions,
+    ) -> Triggers<'t> {
+        Triggers {
+            ours: self.ours,
+            table,
+            event: &source.event_type,
+            rider: source.rider.as_deref(),
+            conditions,
+        }
+    }
+
+    fn busy(&self, source: &Source, busy: lock::Busy) -> String {
+        let message = super::busy_message(busy);
+        report::warning(
+            PgSqlErrorCode::ERRCODE_LOCK_NOT_AVAILABLE,
+            format!("zentry_notify: {} is not attached: {message}", source.event_type),
+            "When that transaction is over, run: SELECT * FROM zentry_attach();",
+        );
+        format!("busy: {message}")
+    }
+}

@@ -1,0 +1,102 @@
+//! What the extension's tables say, as it is now: a transaction with an older snapshot captures for the webhooks of today.
+
+use std::collections::HashSet;
+
+use pgrx::pg_sys;
+
+use crate::event_source;
+use crate::pg::relation::OpenRelation;
+use crate::pg::scan::{self, ScannedRow};
+use crate::pg::watch::CONFIGURATION;
+
+/// The event types that some active integration hears.
+#[derive(Debug, Default)]
+pub struct Wanted {
+    all: bool,
+    types: HashSet<String>,
+}
+
+impl Wanted {
+    pub fn read() -> Self {
+        let mut wanted = Wanted::default();
+        // The library may be newer than the SQL: the table had another name before 0.3.
+        let Some(integrations) = open(c"webhook").or_else(|| open(c"webhook_integration")) else {
+            return wanted;
+        };
+        scan::newest_rows(&integrations, |row| {
+            if !row.is_true("is_active") {
+                return;
+            }
+            let names: Option<Vec<String>> = row
+                .text("event_types")
+                .and_then(|names| serde_json::from_str(&names).ok());
+            match names {
+                Some(names) => wanted.types.extend(names),
+                // To record what nobody hears costs little.
+                None => wanted.all = true,
+            }
+        });
+        wanted.all |= wanted.types.contains("*");
+        wanted
+    }
+
+    pub fn has(&self, event_type: &str) -> bool {
+        self.all || self.types.contains(event_type)
+    }
+}
+
+/// A row of `event_source` that is not suspended.
+#[derive(Debug)]
+pub struct SourceRow {
+    pub row: event_source::Row,
+    pub on_insert: bool,
+    pub on_update: bool,
+    pub on_delete: bool,
+}
+
+/// Returns the source of an event on a table, or else on the nearest one that it is a partition of or inherits from.
+pub fn read_source(event_type: &str, relation: pg_sys::Oid) -> Option<SourceRow> {
+    let sources = open(c"event_source")?;
+    let mut family = vec![relation];
+    family.extend(scan::ancestors(relation));
+    let mut nearest: Option<(usize, SourceRow)> = None;
+    scan::newest_rows(&sources, |row| {
+        if row.is_given("suspended_at") || row.text("event_type").as_deref() != Some(event_type) {
+            return;
+        }
+        let attached = row.oid("relation");
+        let Some(distance) = family.iter().position(|member| Some(*member) == attached) else {
+            return;
+        };
+        if nearest.as_ref().is_none_or(|(known, _)| distance < *known) {
+            nearest = source_row(row).map(|source| (distance, source));
+        }
+    });
+    nearest.map(|(_, source)| source)
+}
+
+/// The library may be newer than the SQL: 0.1.0 has not all the columns.
+fn source_row(row: &ScannedRow) -> Option<SourceRow> {
+    let fires = |condition: &str| !row.has_column(condition) || row.is_given(condition);
+    Some(SourceRow {
+        row: event_source::Row {
+            id: row.number("id")?,
+            event_type: row.text("event_type")?,
+            columns: row.text("columns")?,
+            audience: row.text("audience")?,
+            progress: row.text("progress"),
+            transition: row.text("transition"),
+            omit: row.texts("omit"),
+        },
+        on_insert: fires("insert_when"),
+        on_update: fires("update_when"),
+        on_delete: fires("delete_when"),
+    })
+}
+
+/// Opens a table of ours, of whose changes this session takes note from now on.
+fn open(name: &std::ffi::CStr) -> Option<OpenRelation> {
+    let oid = scan::our_table(name)?;
+    CONFIGURATION.with(|watch| watch.add(oid));
+    OpenRelation::open_briefly(oid)
+}

@@ -1,0 +1,139 @@
+//! An event's row.
+
+use std::cell::RefCell;
+use std::mem::ManuallyDrop;
+
+use pgrx::{IntoDatum, PgSqlErrorCode, pg_sys};
+
+use super::suspension;
+use crate::pg::acting_as::ActingAs;
+use crate::pg::field::{Field, Text, TextBuffer};
+use crate::pg::plan::{Plan, with_spi};
+use crate::pg::row_writer::{RowWriter, Table, Unfit};
+use crate::pg::scan;
+use crate::pg::subtransaction::{self, Failure};
+use crate::wake;
+
+static EVENT: Table = Table {
+    name: c"event",
+    columns: &[
+        ("created_at", pg_sys::TIMESTAMPTZOID),
+        ("source_id", pg_sys::INT8OID),
+        ("event_type", pg_sys::TEXTOID),
+        ("data", pg_sys::JSONOID),
+        ("context", pg_sys::JSONOID),
+    ],
+};
+
+/// What is recorded of a write.
+#[derive(Clone, Copy)]
+pub struct Event<'a> {
+    pub source: i64,
+    pub event_type: Text<'a>,
+    pub data: Text<'a>,
+    pub context: Option<Text<'a>>,
+}
+
+/// What a session keeps to write events, and the texts of the last one, whose memory is used again.
+pub struct Recorder {
+    writer: RowWriter,
+    pub data: TextBuffer,
+    pub context: TextBuffer,
+}
+
+thread_local! {
+    // Never dropped: at the end of the process, PostgreSQL's memory is gone.
+    static RECORDER: ManuallyDrop<RefCell<Recorder>> = ManuallyDrop::new(RefCell::new(Recorder::new()));
+}
+
+impl Recorder {
+    fn new() -> Self {
+        Recorder {
+            writer: RowWriter::new(&EVENT),
+            data: TextBuffer::new(),
+            context: TextBuffer::new(),
+        }
+    }
+
+    /// Calls `f` with the session's recorder, or with another one where that is at work: a trigger on the table of events may
+    /// write to an attached table.
+    pub fn with(f: impl FnOnce(&mut Recorder)) {
+        RECORDER.with(|kept| match kept.try_borrow_mut() {
+            Ok(mut recorder) => f(&mut recorder),
+            Err(_) => f(&mut Recorder::new()),
+        });
+    }
+
+    /// Writes the event, or counts it as lost: the application's write goes on.
+    pub fn record(
+        &mut self,
+        source: i64,
+        event_type: Text,
+        write: impl FnOnce(&mut TextBuffer, &mut TextBuffer),
+    ) {
+        self.data.clear();
+        self.context.clear();
+        write(&mut self.data, &mut self.context);
+        let event = Event {
+            source,
+            event_type,
+            context: (!self.context.is_empty()).then(|| self.context.finish()),
+            data: self.data.finish(),
+        };
+        let writer = &mut self.writer;
+        let recorded = match writer.write(&event.fields()) {
+            Ok(_) => Ok(()),
+            Err(Unfit::NeedsStatement) => {
+                subtransaction::attempt(|| writer.insert(&[event.fields().to_vec()]))
+            }
+            Err(Unfit::Missing) => event.park(),
+        };
+        match recorded {
+            Ok(()) => wake::at_commit(|work| work.events = true),
+            Err(failure) => {
+                let event_type = String::from_utf8_lossy(event.event_type.as_bytes());
+                suspension::warn_of_loss(&event_type, &failure);
+            }
+        }
+    }
+}
+
+impl<'a> Event<'a> {
+    fn fields(&self) -> [Field<'a>; 5] {
+        // SAFETY: the moment at which the transaction began, as now() gives it.
+        let now = unsafe { pg_sys::GetCurrentTransactionStartTimestamp() };
+        [
+            Field::Timestamptz(now),
+            Field::Int8(self.source),
+            Field::Text(self.event_type),
+            Field::Json(self.data),
+            self.context.map_or(Field::Null, Field::Json),
+        ]
+    }
+
+    /// Between a server's restart with this library and ALTER EXTENSION UPDATE there is no table of events yet: they wait among
+    /// the deliveries of before, of an integration that there is not, until the update moves them.
+    fn park(&self) -> Result<(), Failure> {
+        const SQL: &str = "INSERT INTO zentry_notify.notification_log (webhook_integration_id, event_type, payload) \
+                           VALUES (0, $2, pg_catalog.jsonb_build_object('source_id', $1, 'data', $3, 'context', $4))";
+        if scan::our_table(c"notification_log").is_none() {
+            return Err(Failure::new(
+                PgSqlErrorCode::ERRCODE_UNDEFINED_TABLE,
+                "there is no table of events",
+            ));
+        }
+        let text = |text: Text| String::from_utf8_lossy(text.as_bytes()).into_owned().into_datum();
+        subtransaction::attempt(|| {
+            let _agent = ActingAs::agent();
+            with_spi(|| {
+                let types = [pg_sys::INT8OID, pg_sys::TEXTOID, pg_sys::JSONOID, pg_sys::JSONOID];
+                Plan::prepare(SQL, &types).execute(&[
+                    self.source.into_datum(),
+                    text(self.event_type),
+                    text(self.data),
+                    self.context.and_then(text),
+                ]);
+            });
+        })
+    }
+}

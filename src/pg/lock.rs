@@ -1,0 +1,131 @@
+//! Locks on tables of others: nobody who writes waits behind us for longer than a moment, and no deadlock of ours costs a write.
+
+use std::cell::Cell;
+use std::time::{Duration, Instant};
+
+use pgrx::pg_sys;
+use pgrx::prelude::*;
+
+use crate::subtransaction;
+
+/// How long others may have to wait behind us at a time.
+const IN_LINE: Duration = Duration::from_millis(50);
+/// How long we wait without standing in anybody's way.
+const ASIDE: Duration = Duration::from_millis(20);
+/// Without a lock_timeout of the session's.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A table that somebody else has locked for too long.
+#[derive(Clone, Copy, Debug)]
+pub struct Busy(pub pg_sys::Oid);
+
+/// How long to try.
+#[derive(Clone, Copy, Debug)]
+pub enum Patience {
+    /// As long as lock_timeout says, else some seconds.
+    Session,
+    /// As long as lock_timeout says, else for ever.
+    Endless,
+    /// One try: what is locked already keeps others waiting.
+    Moment,
+}
+
+/// Locks all of the tables, or none: while it waits for one it holds none of the others, so that it is part of no deadlock.
+/// The locks last until the end of the (sub)transaction.
+pub fn tables(tables: &[pg_sys::Oid], mode: u32, patience: Patience) -> Result<(), Busy> {
+    let mode = mode as pg_sys::LOCKMODE;
+    let deadline = patience.deadline();
+    let mut first = 0;
+    loop {
+        let Err(busy) = try_all(tables, first, mode) else {
+            return Ok(());
+        };
+        if matches!(patience, Patience::Moment) || deadline.is_some_and(|deadline| Instant::now() >= deadline)
+        {
+            return Err(Busy(tables[busy]));
+        }
+        // The one that is hardest to have comes first: then the others are held for the shortest time.
+        first = busy;
+        std::thread::sleep(ASIDE);
+        pgrx::check_for_interrupts!();
+    }
+}
+
+impl Patience {
+    fn deadline(self) -> Option<Instant> {
+        // SAFETY: a plain setting of this process.
+        let setting = u64::try_from(unsafe { pg_sys::LockTimeout }).unwrap_or(0);
+        match (self, setting) {
+            (Patience::Moment, _) => None,
+            (Patience::Session, 0) => Some(Instant::now() + PATIENCE),
+            (Patience::Endless, 0) => None,
+            (_, setting) => Some(Instant::now() + Duration::from_millis(setting)),
+        }
+    }
+}
+
+/// Locks the tables, beginning with the `first`; else none, and returns which one was not to be had. An error gives back what is locked.
+fn try_all(tables: &[pg_sys::Oid], first: usize, mode: pg_sys::LOCKMODE) -> Result<(), usize> {
+    let at = Cell::new(first);
+    let attempt = subtransaction::attempt(|| {
+        for place in (first..tables.len()).chain(0..first) {
+            at.set(place);
+            lock_soon(tables[place], mode);
+        }
+    });
+    match attempt {
+        Err(failure) if failure.code() == PgSqlErrorCode::ERRCODE_LOCK_NOT_AVAILABLE => Err(at.get()),
+        Err(failure) => failure.raise(),
+        Ok(()) => Ok(()),
+    }
+}
+
+/// Waits a moment for the lock, shorter than the time after which somebody who waits for us looks for a deadlock. An error: it was too short.
+fn lock_soon(table: pg_sys::Oid, mode: pg_sys::LOCKMODE) {
+    // SAFETY: a lock by OID; whether there is such a table is the caller's to ask afterwards.
+    if unsafe { pg_sys::ConditionalLockRelationOid(table, mode) } {
+        return;
+    }
+    // SAFETY: a plain setting of this process.
+    let deadlock = u64::try_from(unsafe { pg_sys::DeadlockTimeout }).unwrap_or(1000);
+    let moment = IN_LINE.min(Duration::from_millis(deadlock / 4)).as_millis().max(1);
+    let _timeout = LockTimeout::set(&moment.to_string());
+    // SAFETY: as above.
+    unsafe { pg_sys::LockRelationOid(table, mode) };
+}
+
+/// While it lives, waiting for a lock ends after that many milliseconds.
+struct LockTimeout {
+    level: i32,
+}
+
+impl LockTimeout {
+    fn set(milliseconds: &str) -> Self {
+        let value = std::ffi::CString::new(milliseconds).unwrap_or_default();
+        // SAFETY: a setting for this nesting level, which Drop or the end of the (sub)transaction takes back.
+        unsafe {
+            let level = pg_sys::NewGUCNestLevel();
+            pg_sys::set_config_option(
+                c"lock_timeout".as_ptr(),
+                value.as_ptr(),
+                pg_sys::GucContext::PGC_USERSET,
+                pg_sys::GucSource::PGC_S_SESSION,
+                pg_sys::GucAction::GUC_ACTION_SAVE,
+                true,
+                0,
+                false,
+            );
+            LockTimeout { level }
+        }
+    }
+}
+
+impl Drop for LockTimeout {
+    fn drop(&mut self) {
+        // After an error the level is closed already.
+        if !std::thread::panicking() {
+            // SAFETY: the level that set() opened.
+            unsafe { pg_sys::AtEOXact_GUC(true, self.level) }
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! An open table or index.
+
+use std::ptr::NonNull;
+
+use pgrx::{PgList, PgTupleDesc, pg_sys};
+
+/// A relation that is open as long as this lives; its lock is kept until the transaction ends, as the executor does. An error
+/// closes it with the (sub)transaction.
+pub struct OpenRelation {
+    relation: NonNull<pg_sys::RelationData>,
+    /// What is released when it is closed.
+    release: u32,
+}
+
+impl OpenRelation {
+    /// None when there is no such relation any more. All changes that others have committed to it are known afterwards.
+    pub fn open(oid: pg_sys::Oid, lock: u32) -> Option<Self> {
+        // SAFETY: waits for the lock; an unknown OID gives null.
+        let relation = unsafe { pg_sys::try_relation_open(oid, lock as pg_sys::LOCKMODE) };
+        NonNull::new(relation).map(|relation| OpenRelation {
+            relation,
+            release: pg_sys::NoLock,
+        })
+    }
+
+    /// To read it, and not to be in the way of others afterwards: the lock is released when it is closed.
+    pub fn open_briefly(oid: pg_sys::Oid) -> Option<Self> {
+        let mut relation = Self::open(oid, pg_sys::AccessShareLock)?;
+        relation.release = pg_sys::AccessShareLock;
+        Some(relation)
+    }
+
+    pub fn as_ptr(&self) -> pg_sys::Relation {
+        self.relation.as_ptr()
+    }
+
+    pub fn oid(&self) -> pg_sys::Oid {
+        // SAFETY: an open relation.
+        unsafe { self.relation.as_ref().rd_id }
+    }
+
+    pub fn class(&self) -> &pg_sys::FormData_pg_class {
+        // SAFETY: an open relation has its catalogue row.
+        unsafe { &*self.relation.as_ref().rd_rel }
+    }
+
+    pub fn descriptor(&self) -> pg_sys::TupleDesc {
+        // SAFETY: an open relation has a descriptor.
+        unsafe { self.relation.as_ref().rd_att }
+    }
+
+    /// The columns in their order, dropped ones too.
+    pub fn columns(&self) -> PgTupleDesc<'_> {
+        // SAFETY: the descriptor is the open relation's, which `self` outlives.
+        unsafe { PgTupleDesc::from_pg_unchecked(self.descriptor()) }
+    }
+
+    pub fn indexes(&self) -> Vec<pg_sys::Oid> {
+        // SAFETY: a list of OIDs, palloc'd; an empty one is null.
+        unsafe {
+            let list = PgList::<pg_sys::Oid>::from_pg(pg_sys::RelationGetIndexList(self.as_ptr()));
+            list.iter_oid().collect()
+        }
+    }
+}
+
+impl Drop for OpenRelation {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            // SAFETY: it was opened here and is closed once.
+            unsafe { pg_sys::relation_close(self.as_ptr(), self.release as pg_sys::LOCKMODE) };
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Try something that may raise an error, and go on when it does.
+
+use std::fmt;
+use std::panic::AssertUnwindSafe;
+
+use pgrx::pg_sys::panic::{CaughtError, ErrorReport, ErrorReportWithLevel};
+use pgrx::{PgLogLevel, PgSqlErrorCode, PgTryBuilder, pg_sys};
+
+/// An error that was caught.
+pub struct Failure {
+    code: PgSqlErrorCode,
+    message: String,
+}
+
+impl Failure {
+    pub fn new(code: PgSqlErrorCode, message: &str) -> Self {
+        Failure {
+            code,
+            message: message.to_owned(),
+        }
+    }
+
+    fn of(report: &ErrorReportWithLevel) -> Self {
+        Failure {
+            code: report.sql_error_code(),
+            message: report.message().to_owned(),
+        }
+    }
+
+    /// Raises it again when it comes from the moment (a lock that was not to be had in time, a full disk), so that it says
+    /// nothing of what was tried.
+    pub fn raise_if_passing(self) -> Self {
+        if self.is_passing() {
+            self.raise();
+        }
+        self
+    }
+
+    /// Whether it comes from the moment, or from who has tried, and says nothing of what was tried.
+    fn is_passing(&self) -> bool {
+        use PgSqlErrorCode::*;
+        // Class 53: insufficient resources; 54: limits, such as the stack's; 40: rolled back; 57: an operator's doing; 58: the system.
+        [
+            ERRCODE_INSUFFICIENT_RESOURCES,
+            ERRCODE_PROGRAM_LIMIT_EXCEEDED,
+            ERRCODE_TRANSACTION_ROLLBACK,
+            ERRCODE_OPERATOR_INTERVENTION,
+            ERRCODE_SYSTEM_ERROR,
+        ]
+        .into_iter()
+        .any(|passing| class(passing) == class(self.code))
+            || self.code == ERRCODE_LOCK_NOT_AVAILABLE
+    }
+
+    /// Whether it comes from what was tried, and will come again.
+    pub fn is_lasting(&self) -> bool {
+        !self.is_passing()
+    }
+
+    /// Raises it again when it comes from what was written, a name, a type or a right, and not from the data that it was tried on.
+    pub fn raise_if_lasting(self) {
+        // Class 42: syntax error or access rule violation; 0A: feature not supported; 3F: invalid schema name.
+        if [
+            PgSqlErrorCode::ERRCODE_SYNTAX_ERROR_OR_ACCESS_RULE_VIOLATION,
+            PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED,
+            PgSqlErrorCode::ERRCODE_INVALID_SCHEMA_NAME,
+        ]
+        .into_iter()
+        .any(|lasting| class(lasting) == class(self.code))
+        {
+            self.raise();
+        }
+        self.raise_if_passing();
+    }
+
+    /// The five characters of the code.
+    pub fn sqlstate(&self) -> String {
+        (0..5)
+            .map(|place| char::from(b'0' + ((self.code as i32 >> (6 * place)) & 0x3F) as u8))
+            .collect()
+    }
+
+    pub fn raise(self) -> ! {
+        ErrorReport::new(self.code, self.message, "zentry_notify").report(PgLogLevel::ERROR);
+        unreachable!("an error does not return")
+    }
+
+    pub fn code(&self) -> PgSqlErrorCode {
+        self.code
+    }
+
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+/// An SQLSTATE's class is in the lowest twelve bits.
+fn class(code: PgSqlErrorCode) -> i32 {
+    code as i32 & 0xFFF
+}
+
+/// Runs `f` in a subtransaction. An error rolls its effects back and is returned; an interrupt (a cancelled query, a terminated
+/// session) is raised again.
+pub fn attempt<T>(f: impl FnOnce() -> T) -> Result<T, Failure> {
+    // SAFETY: the same steps as PL/pgSQL's exception block: memory context and resource owner are put back on both ways out.
+    let (memory, owner) = unsafe {
+        let saved = (pg_sys::CurrentMemoryContext, pg_sys::CurrentResourceOwner);
+        pg_sys::BeginInternalSubTransaction(std::ptr::null());
+        pg_sys::MemoryContextSwitchTo(saved.0);
+        saved
+    };
+    let outcome = PgTryBuilder::new(AssertUnwindSafe(|| Ok(f())))
+        .catch_others(|error| match error {
+            CaughtError::PostgresError(ref report) | CaughtError::ErrorReport(ref report)
+                if report.sql_error_code() != PgSqlErrorCode::ERRCODE_QUERY_CANCELED =>
+            {
+                Err(Failure::of(report))
+            }
+            CaughtError::RustPanic { ref ereport, .. } => Err(Failure::of(ereport)),
+            other => other.rethrow(),
+        })
+        .execute();
+    // SAFETY: as above.
+    unsafe {
+        match outcome {
+            Ok(_) => pg_sys::ReleaseCurrentSubTransaction(),
+            Err(_) => pg_sys::RollbackAndReleaseCurrentSubTransaction(),
+        }
+        pg_sys::MemoryContextSwitchTo(memory);
+        pg_sys::CurrentResourceOwner = owner;
+    }
+    outcome
+}

@@ -1,0 +1,357 @@
+//! The call of a row trigger, with its rows.
+
+use std::ffi::{CStr, CString};
+use std::marker::PhantomData;
+
+use pgrx::PgTupleDesc;
+use pgrx::prelude::*;
+
+use crate::report;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operation {
+    Insert,
+    Update,
+    Delete,
+}
+
+/// The call of an AFTER ... FOR EACH ROW trigger.
+pub struct RowTrigger<'a> {
+    data: &'a pg_sys::TriggerData,
+    pub operation: Operation,
+}
+
+impl<'a> RowTrigger<'a> {
+    /// An error unless the function was called by such a trigger: there would be no rows.
+    ///
+    /// # Safety
+    /// `call` is what PostgreSQL has called the function with, and the call lasts as long as the result.
+    pub unsafe fn of(call: pg_sys::FunctionCallInfo, function: &str) -> Self {
+        let refuse = |message: String| -> ! {
+            report::error(
+                PgSqlErrorCode::ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED,
+                message,
+                "",
+                "zentry_attach makes the triggers that call it.",
+            )
+        };
+        // SAFETY: by the caller's promise; a node's tag says what it is.
+        let context = unsafe { (*call).context };
+        // SAFETY: as above.
+        if context.is_null() || unsafe { (*context).type_ } != pg_sys::NodeTag::T_TriggerData {
+            refuse(format!("function \"{function}\" was not called by trigger manager"));
+        }
+        // SAFETY: it is tagged as that.
+        let data = unsafe { &*context.cast::<pg_sys::TriggerData>() };
+        let after = data.tg_event & pg_sys::TRIGGER_EVENT_TIMINGMASK == pg_sys::TRIGGER_EVENT_AFTER;
+        let row = data.tg_event & pg_sys::TRIGGER_EVENT_ROW != 0;
+        let operation = match data.tg_event & pg_sys::TRIGGER_EVENT_OPMASK {
+            pg_sys::TRIGGER_EVENT_INSERT => Some(Operation::Insert),
+            pg_sys::TRIGGER_EVENT_UPDATE => Some(Operation::Update),
+            pg_sys::TRIGGER_EVENT_DELETE => Some(Operation::Delete),
+            _ => None,
+        };
+        match operation {
+            Some(operation) if after && row => RowTrigger { data, operation },
+            _ => refuse(format!("function \"{function}\" must be fired AFTER ROW")),
+        }
+    }
+
+    /// The trigger's own.
+    pub fn oid(&self) -> pg_sys::Oid {
+        // SAFETY: the trigger that fires.
+        unsafe { (*self.data.tg_trigger).tgoid }
+    }
+
+    /// What CREATE TRIGGER has in the function's parentheses.
+    pub fn arguments(&self) -> Vec<String> {
+        // SAFETY: as many C strings as it says.
+        unsafe {
+            let trigger = &*self.data.tg_trigger;
+            (0..usize::try_from(trigger.tgnargs).unwrap_or(0))
+                .map(|i| CStr::from_ptr(*trigger.tgargs.add(i)).to_string_lossy().into_owned())
+                .collect()
+        }
+    }
+
+    pub fn relation(&self) -> TriggerRelation<'a> {
+        // SAFETY: the relation is open as long as the trigger's call.
+        TriggerRelation(unsafe { &*self.data.tg_relation })
+    }
+
+    /// The row as it is now, or as it was when it was deleted.
+    pub fn row(&self) -> Row<'a> {
+        let tuple = match self.operation {
+            Operation::Insert | Operation::Delete => self.data.tg_trigtuple,
+            Operation::Update => self.data.tg_newtuple,
+        };
+        // SAFETY: which tuple is which is the trigger protocol's.
+        unsafe { Row::of(tuple, self.relation().0) }
+    }
+
+    /// The row as it was before an UPDATE or a DELETE.
+    pub fn old_row(&self) -> Option<Row<'a>> {
+        match self.operation {
+            Operation::Insert => None,
+            // SAFETY: as in row().
+            Operation::Update | Operation::Delete => {
+                Some(unsafe { Row::of(self.data.tg_trigtuple, self.relation().0) })
+            }
+        }
+    }
+}
+
+/// The table that was written.
+#[derive(Clone, Copy)]
+pub struct TriggerRelation<'a>(&'a pg_sys::RelationData);
+
+/// A column of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Attribute {
+    /// From 0.
+    pub place: usize,
+    pub type_oid: pg_sys::Oid,
+    pub collation: pg_sys::Oid,
+}
+
+impl<'a> TriggerRelation<'a> {
+    pub fn of(relation: &'a pgrx::PgRelation) -> Self {
+        // SAFETY: an open relation, as long as the reference to it.
+        TriggerRelation(unsafe { &*relation.as_ptr() })
+    }
+    pub fn oid(&self) -> pg_sys::Oid {
+        self.0.rd_id
+    }
+
+    /// Whether it is a partition whose rows are PostgreSQL's own.
+    pub fn is_heap_partition(&self) -> bool {
+        // SAFETY: an open relation has its catalogue row.
+        let class = unsafe { &*self.0.rd_rel };
+        class.relispartition && class.relam == pg_sys::HEAP_TABLE_AM_OID
+    }
+
+    pub fn name(&self) -> String {
+        // SAFETY: as above.
+        unsafe { name_of(&(*self.0.rd_rel).relname) }
+    }
+
+    pub fn attribute(&self, name: &str) -> Option<Attribute> {
+        attribute_of(self.0.rd_att, name)
+    }
+
+    pub fn has_trigger(&self, name: &str) -> bool {
+        self.trigger(name).is_some()
+    }
+
+    fn trigger(&self, name: &str) -> Option<&pg_sys::Trigger> {
+        // SAFETY: null when there are none, else as many as it says.
+        unsafe {
+            let triggers = self.0.trigdesc.as_ref()?;
+            (0..triggers.numtriggers as usize)
+                .map(|place| &*triggers.triggers.add(place))
+                .find(|trigger| CStr::from_ptr(trigger.tgname).to_bytes() == name.as_bytes())
+        }
+    }
+
+    /// Returns what a trigger asks, as nodeToString writes it. None: nothing.
+    pub fn condition_of(&self, trigger: &str) -> Option<CString> {
+        let condition = self.trigger(trigger)?.tgqual;
+        // SAFETY: null, or a text of the relation cache, which is copied.
+        (!condition.is_null()).then(|| unsafe { CStr::from_ptr(condition).to_owned() })
+    }
+
+    pub fn descriptor(&self) -> pg_sys::TupleDesc {
+        self.0.rd_att
+    }
+}
+
+/// Returns the column of that name, if it is not dropped.
+fn attribute_of(descriptor: pg_sys::TupleDesc, name: &str) -> Option<Attribute> {
+    // SAFETY: a descriptor that outlives the call, whose columns have names that end with a NUL.
+    let (columns, named) = unsafe {
+        (
+            PgTupleDesc::from_pg_unchecked(descriptor),
+            |column: &pg_sys::FormData_pg_attribute| {
+                CStr::from_ptr(column.attname.data.as_ptr()).to_bytes() == name.as_bytes()
+            },
+        )
+    };
+    let place = columns
+        .iter()
+        .position(|column| !column.attisdropped && named(column))?;
+    let column = columns.get(place)?;
+    Some(Attribute {
+        place,
+        type_oid: column.atttypid,
+        collation: column.attcollation,
+    })
+}
+
+fn name_of(name: &pg_sys::NameData) -> String {
+    // SAFETY: a name ends with a NUL.
+    unsafe { CStr::from_ptr(name.data.as_ptr()) }
+        .to_string_lossy()
+        .into_owned()
+}
+
+/// A row of the table.
+#[derive(Clone, Copy)]
+pub struct Row<'a> {
+    relation: pg_sys::Oid,
+    tuple: &'a pg_sys::HeapTupleData,
+    descriptor: pg_sys::TupleDesc,
+}
+
+/// Which row it is, and which command has written it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Identity {
+    pub table: pg_sys::Oid,
+    place: (u16, u16, u16),
+}
+
+/// A command of a transaction, whatever savepoint it is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Command {
+    transaction: pg_sys::TransactionId,
+    command: pg_sys::CommandId,
+}
+
+impl Command {
+    fn of(command: pg_sys::CommandId) -> Self {
+        // SAFETY: a plain read of this process's transaction.
+        let transaction = unsafe { pg_sys::GetTopTransactionIdIfAny() };
+        Command { transaction, command }
+    }
+}
+
+impl<'a> Row<'a> {
+    /// # Safety
+    /// The tuple is a row of the relation, and both last as long as the result.
+    unsafe fn of(tuple: pg_sys::HeapTuple, relation: &'a pg_sys::RelationData) -> Self {
+        Row {
+            relation: relation.rd_id,
+            // SAFETY: by the caller's promise.
+            tuple: unsafe { &*tuple },
+            descriptor: relation.rd_att,
+        }
+    }
+
+    pub fn relation(&self) -> pg_sys::Oid {
+        self.relation
+    }
+
+    /// Returns the row's values.
+    pub fn read(&self) -> RowValues<'a> {
+        let mut values = RowValues {
+            relation: self.relation,
+            values: Vec::new(),
+            nulls: Vec::new(),
+            _row: PhantomData,
+        };
+        // SAFETY: as many places as the descriptor has columns.
+        unsafe {
+            let columns = (*self.descriptor).natts as usize;
+            values.values.resize(columns, pg_sys::Datum::null());
+            values.nulls.resize(columns, true);
+            pg_sys::heap_deform_tuple(
+                std::ptr::from_ref(self.tuple).cast_mut(),
+                self.descriptor,
+                values.values.as_mut_ptr(),
+                values.nulls.as_mut_ptr(),
+            );
+        }
+        values
+    }
+
+    pub fn attribute(&self, name: &str) -> Option<Attribute> {
+        attribute_of(self.descriptor, name)
+    }
+
+    pub fn identity(&self) -> Identity {
+        let place = self.tuple.t_self;
+        Identity {
+            table: self.tuple.t_tableOid,
+            place: (place.ip_blkid.bi_hi, place.ip_blkid.bi_lo, place.ip_posid),
+        }
+    }
+
+    /// Whether an UPDATE has put it into another partition, which PostgreSQL does by a DELETE and an INSERT.
+    pub fn has_moved(&self) -> bool {
+        /// What a row's `ctid` has then (`MovedPartitionsOffsetNumber`).
+        const MOVED: u16 = 0xFFFD;
+        // SAFETY: a row has its header.
+        let next = unsafe { (*self.tuple.t_data).t_ctid };
+        next.ip_posid == MOVED && next.ip_blkid.bi_hi == 0xFFFF && next.ip_blkid.bi_lo == 0xFFFF
+    }
+
+    /// The command of this transaction that has deleted the row. Of a heap's row that this transaction has deleted.
+    pub fn deleted_by(&self) -> Command {
+        // SAFETY: the header of a heap's row.
+        Command::of(unsafe { pg_sys::HeapTupleHeaderGetCmax(self.tuple.t_data) })
+    }
+
+    /// The command of this transaction that has inserted the row. Of a heap's row that this transaction has inserted.
+    pub fn inserted_by(&self) -> Command {
+        // SAFETY: the header of a heap's row.
+        Command::of(unsafe { pg_sys::HeapTupleHeaderGetCmin(self.tuple.t_data) })
+    }
+
+    /// A copy in the current memory context, which the caller promises to keep as long as the result.
+    ///
+    /// # Safety
+    /// That context lives as long as the result.
+    pub unsafe fn copy<'b>(&self) -> Row<'b> {
+        // SAFETY: a row with its header; the descriptor is copied, so that it does not depend on the relation's.
+        unsafe {
+            Row {
+                relation: self.relation,
+                tuple: &*pg_sys::heap_copytuple(std::ptr::from_ref(self.tuple).cast_mut()),
+                descriptor: pg_sys::CreateTupleDescCopy(self.descriptor),
+            }
+        }
+    }
+}
+
+/// A row's values by column, as they are stored.
+pub struct RowValues<'a> {
+    relation: pg_sys::Oid,
+    values: Vec<pg_sys::Datum>,
+    nulls: Vec<bool>,
+    _row: PhantomData<Row<'a>>,
+}
+
+impl RowValues<'_> {
+    pub fn relation(&self) -> pg_sys::Oid {
+        self.relation
+    }
+
+    pub fn get(&self, place: usize) -> Option<pg_sys::Datum> {
+        match self.nulls.get(place) {
+            Some(false) => self.values.get(place).copied(),
+            _ => None,
+        }
+    }
+}
+
+/// Makes a function of Rust, which takes a [`RowTrigger`], one that CREATE FUNCTION ... LANGUAGE c finds by the first name.
+#[macro_export]
+macro_rules! pg_trigger_function {
+    ($wrapper:ident, $information:ident, $function:ident) => {
+        #[doc(hidden)]
+        #[unsafe(no_mangle)]
+        pub extern "C" fn $information() -> &'static pgrx::pg_sys::Pg_finfo_record {
+            const VERSION_1: pgrx::pg_sys::Pg_finfo_record = pgrx::pg_sys::Pg_finfo_record { api_version: 1 };
+            &VERSION_1
+        }
+
+        #[doc(hidden)]
+        #[unsafe(no_mangle)]
+        #[pgrx::pg_guard]
+        pub unsafe extern "C-unwind" fn $wrapper(call: pgrx::pg_sys::FunctionCallInfo) -> pgrx::pg_sys::Datum {
+            // SAFETY: PostgreSQL calls the function so.
+            let trigger = unsafe { $crate::pg::trigger::RowTrigger::of(call, stringify!($function)) };
+            $function(&trigger);
+            pgrx::pg_sys::Datum::null()
+        }
+    };
+}

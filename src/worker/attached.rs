@@ -1,0 +1,280 @@
+//! An attached table and the tables that its events are enriched from, as they are under our locks.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use pgrx::prelude::*;
+use pgrx::{FromDatum, IntoDatum};
+
+use crate::event_source::{Audience, EventSource, Expression, Key, Lookup};
+use crate::plan::{Plan, with_spi};
+
+thread_local! {
+    /// What sources stand on.
+    static WATCHED: RefCell<HashSet<pg_sys::Oid>> = RefCell::default();
+    /// How many changes of these were noticed, and of roles and schemas.
+    static CHANGES: Cell<u64> = const { Cell::new(0) };
+}
+
+/// What else than a relation itself decides whether its owner may read it: roles, memberships, schemas.
+const RIGHTS: [i32; 3] = [
+    pg_sys::SysCacheIdentifier::AUTHOID as i32,
+    pg_sys::SysCacheIdentifier::AUTHMEMROLEMEM as i32,
+    pg_sys::SysCacheIdentifier::NAMESPACEOID as i32,
+];
+
+/// Once for each worker.
+pub fn register_callbacks() {
+    // SAFETY: the callbacks live as long as the process.
+    unsafe {
+        pg_sys::CacheRegisterRelcacheCallback(Some(relation_changed), pg_sys::Datum::null());
+        for cache in RIGHTS {
+            pg_sys::CacheRegisterSyscacheCallback(cache, Some(rights_changed), pg_sys::Datum::null());
+        }
+    }
+}
+
+/// PostgreSQL calls it at any moment that it takes note of changes, so it only counts.
+#[pg_guard]
+extern "C-unwind" fn relation_changed(_argument: pg_sys::Datum, relation: pg_sys::Oid) {
+    let concerned = relation == pg_sys::InvalidOid
+        || WATCHED.with(|watched| watched.try_borrow().map_or(true, |watched| watched.contains(&relation)));
+    if concerned {
+        CHANGES.set(CHANGES.get() + 1);
+    }
+}
+
+#[pg_guard]
+extern "C-unwind" fn rights_changed(_argument: pg_sys::Datum, _cache: i32, _hash: u32) {
+    CHANGES.set(CHANGES.get() + 1);
+}
+
+/// What a source stands on. Locks on all of it are held until the (sub)transaction ends.
+pub struct Attached {
+    pub relation: pg_sys::Oid,
+    pub owner: pg_sys::Oid,
+    columns: HashMap<String, Column>,
+    looked_up: BTreeMap<String, Found>,
+    /// How many changes had been noticed.
+    as_of: u64,
+}
+
+struct Column {
+    /// Qualified where it has to be.
+    type_name: String,
+    type_oid: pg_sys::Oid,
+    is_composite: bool,
+}
+
+/// What a look-up's table has turned out to be.
+pub enum Found {
+    Table(Table),
+    /// It is not read, and why.
+    Refused(String),
+}
+
+/// A table that may be read with the owner's rights.
+pub struct Table {
+    pub oid: pg_sys::Oid,
+    /// Qualified and quoted.
+    pub name: String,
+    columns: HashMap<String, pg_sys::Oid>,
+}
+
+impl Table {
+    /// The column's type; what it has no such column is found by the statement, which fails.
+    pub fn type_of(&self, column: &str) -> pg_sys::Oid {
+        self.columns.get(column).copied().unwrap_or(pg_sys::InvalidOid)
+    }
+}
+
+impl Attached {
+    /// Locks first and looks afterwards. None: the attached table is gone.
+    pub fn look(relation: pg_sys::Oid, source: &EventSource) -> Option<Attached> {
+        let as_of = CHANGES.get();
+        let owner = lock(relation)?.owner;
+        let columns = columns_of(relation);
+        let mut looked_up = BTreeMap::new();
+        for name in names(source) {
+            let found = find(&name, owner);
+            looked_up.insert(name, found);
+        }
+        let attached = Attached {
+            relation,
+            owner,
+            columns,
+            looked_up,
+            as_of,
+        };
+        WATCHED.with_borrow_mut(|watched| watched.extend(attached.relations()));
+        Some(attached)
+    }
+
+    /// Locks everything again, in a later transaction. False: something may not be what it was, and has to be looked at anew.
+    pub fn lock_again(&self) -> bool {
+        for oid in self.relations() {
+            // SAFETY: waits for the lock no longer than lock_timeout; changes that others have committed are known afterwards.
+            unsafe { pg_sys::LockRelationOid(oid, pg_sys::AccessShareLock as pg_sys::LOCKMODE) };
+        }
+        self.as_of == CHANGES.get()
+    }
+
+    fn relations(&self) -> impl Iterator<Item = pg_sys::Oid> + '_ {
+        let looked_up = self.looked_up.values().filter_map(|found| match found {
+            Found::Table(table) => Some(table.oid),
+            Found::Refused(_) => None,
+        });
+        looked_up.chain([self.relation])
+    }
+
+    pub fn looked_up(&self, name: &str) -> &Found {
+        const UNKNOWN: &Found = &Found::Refused(String::new());
+        self.looked_up.get(name).unwrap_or(UNKNOWN)
+    }
+
+    /// For a cast; what is no column any more is an error when the statement is prepared.
+    pub fn type_name(&self, column: &str) -> &str {
+        self.columns
+            .get(column)
+            .map_or("a_column_that_is_gone", |column| &column.type_name)
+    }
+
+    pub fn type_oid(&self, column: &str) -> pg_sys::Oid {
+        self.columns
+            .get(column)
+            .map_or(pg_sys::InvalidOid, |column| column.type_oid)
+    }
+
+    /// Whether JSON has more for it than a string or a number.
+    pub fn is_composite(&self, column: &str) -> bool {
+        self.columns.get(column).is_some_and(|column| column.is_composite)
+    }
+}
+
+/// The tables that a source's look-ups and its audience name.
+fn names(source: &EventSource) -> Vec<String> {
+    fn add(lookup: &Lookup, names: &mut Vec<String>) {
+        names.push(lookup.from.clone());
+        if let Key::Lookup(inner) = &*lookup.key {
+            add(inner, names);
+        }
+    }
+    let mut names = Vec::new();
+    for expression in source.columns.values() {
+        if let Expression::Lookup(lookup) = expression {
+            add(lookup, &mut names);
+        }
+    }
+    if let Audience::Person { projects, .. } = &source.audience {
+        names.extend(projects.iter().map(|membership| membership.from.clone()));
+    }
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+struct Class {
+    owner: pg_sys::Oid,
+    kind: u8,
+    name: String,
+}
+
+/// Locks the relation as a SELECT does, and reads its row afterwards. None: it is gone.
+fn lock(oid: pg_sys::Oid) -> Option<Class> {
+    const SQL: &str = "SELECT c.relowner, c.relkind, pg_catalog.format('%I.%I', n.nspname, c.relname) \
+                       FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = $1";
+    // SAFETY: waits for the lock no longer than lock_timeout; an OID of nothing is locked as well, and found to be so below.
+    unsafe { pg_sys::LockRelationOid(oid, pg_sys::AccessShareLock as pg_sys::LOCKMODE) };
+    with_spi(|| {
+        let rows = Plan::prepare(SQL, &[pg_sys::OIDOID]).execute(&[oid.into_datum()]);
+        if rows.len() == 0 {
+            return None;
+        }
+        // SAFETY: the types are those of the statement's columns.
+        unsafe {
+            Some(Class {
+                owner: pg_sys::Oid::from_datum(rows.get(0, 1).0?, false)?,
+                kind: rows.get(0, 2).0?.value() as u8,
+                name: String::from_datum(rows.get(0, 3).0?, false)?,
+            })
+        }
+    })
+}
+
+fn resolve(name: &str) -> Option<pg_sys::Oid> {
+    with_spi(|| {
+        let rows = Plan::prepare("SELECT pg_catalog.to_regclass($1)::pg_catalog.oid", &[pg_sys::TEXTOID])
+            .execute(&[name.into_datum()]);
+        // SAFETY: the only column is an oid.
+        unsafe { pg_sys::Oid::from_datum(rows.get(0, 1).0?, false) }
+    })
+}
+
+fn find(name: &str, owner: pg_sys::Oid) -> Found {
+    let gone = || Found::Refused(format!("{name} does not exist"));
+    let Some(oid) = resolve(name) else { return gone() };
+    let Some(class) = lock(oid) else { return gone() };
+    match class.kind {
+        pg_sys::RELKIND_VIEW => {
+            return Found::Refused(format!("{name} is a view, which is not looked into: its code would run with the table owner's rights"));
+        }
+        pg_sys::RELKIND_FOREIGN_TABLE => {
+            return Found::Refused(format!("{name} is a foreign table, which is not looked into: its server may be away"));
+        }
+        kind if !is_readable(oid, kind, owner) => {
+            return Found::Refused(format!("{name} has row-level security that applies to the owner of the attached table"));
+        }
+        _ => {}
+    }
+    let columns = columns_of(oid)
+        .into_iter()
+        .map(|(name, column)| (name, column.type_oid))
+        .collect();
+    Found::Table(Table {
+        oid,
+        name: class.name,
+        columns,
+    })
+}
+
+fn is_readable(oid: pg_sys::Oid, kind: u8, owner: pg_sys::Oid) -> bool {
+    // SAFETY: a look-up in the relation cache, of a relation that is locked; it raises no error when told so.
+    let policies = unsafe { pg_sys::check_enable_rls(oid, owner, true) };
+    let kinds = [
+        pg_sys::RELKIND_RELATION,
+        pg_sys::RELKIND_PARTITIONED_TABLE,
+        pg_sys::RELKIND_MATVIEW,
+    ];
+    kinds.contains(&kind) && policies != pg_sys::CheckEnableRlsResult::RLS_ENABLED as i32
+}
+
+fn columns_of(relation: pg_sys::Oid) -> HashMap<String, Column> {
+    // What to_jsonb makes more of than a string: JSON itself, arrays, rows, and what an extension gives a cast to json.
+    const SQL: &str = "WITH RECURSIVE base (attname, declared, oid) AS (\
+           SELECT a.attname, a.atttypid, a.atttypid FROM pg_catalog.pg_attribute a \
+           WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped \
+           UNION ALL \
+           SELECT b.attname, b.declared, t.typbasetype FROM base b JOIN pg_catalog.pg_type t ON t.oid = b.oid WHERE t.typtype = 'd') \
+         SELECT b.attname::text, pg_catalog.format_type(b.declared, -1), t.oid, \
+                t.oid = 'pg_catalog.json'::pg_catalog.regtype OR t.typtype = 'c' OR t.typcategory = 'A' \
+                OR t.oid >= 16384 AND EXISTS (SELECT FROM pg_catalog.pg_cast c \
+                     WHERE c.castsource = t.oid AND c.casttarget = 'pg_catalog.json'::pg_catalog.regtype) \
+         FROM base b JOIN pg_catalog.pg_type t ON t.oid = b.oid WHERE t.typtype <> 'd'";
+    with_spi(|| {
+        let rows = Plan::prepare(SQL, &[pg_sys::OIDOID]).execute(&[relation.into_datum()]);
+        let column = |row| {
+            // SAFETY: the types are those of the statement's columns.
+            unsafe {
+                Some((
+                    String::from_datum(rows.get(row, 1).0?, false)?,
+                    Column {
+                        type_name: String::from_datum(rows.get(row, 2).0?, false)?,
+                        type_oid: pg_sys::Oid::from_datum(rows.get(row, 3).0?, false)?,
+                        is_composite: bool::from_datum(rows.get(row, 4).0?, false)?,
+                    },
+                ))
+            }
+        };
+        (0..rows.len()).filter_map(column).collect()
+    })
+}

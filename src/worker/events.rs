@@ -1,0 +1,159 @@
+//! Events as capture wrote them.
+
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use pgrx::prelude::*;
+use pgrx::{FromDatum, IntoDatum};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use webhook::id_set::IdRange;
+
+use crate::event_source::{ColumnRef, Image, Place, ProgressNote};
+use crate::plan::{Plan, Rows, with_spi};
+use crate::timestamp::from_timestamptz;
+
+/// Events that are read at once.
+const PAGE: i32 = 2_000;
+/// No more of them than have so many bytes of data, but one.
+const MAX_BYTES: usize = 16 << 20;
+
+/// A row of `event`.
+pub struct Captured {
+    pub id: i64,
+    pub created_at: Timestamp,
+    pub source: Option<i64>,
+    pub event_type: Arc<str>,
+    /// A JSON object, as text.
+    pub data: String,
+    pub context: Context,
+}
+
+/// What only the worker needs.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub struct Context {
+    columns: HashMap<String, Box<RawValue>>,
+    pub progress: Vec<ProgressNote>,
+    cut: HashSet<String>,
+    /// Its deliveries were written with it.
+    pub routed: bool,
+}
+
+/// Events, in order of id.
+pub struct Page {
+    pub events: Vec<Captured>,
+    /// Whether there were no more.
+    pub complete: bool,
+}
+
+/// Reads the first events in these ranges.
+pub fn read(statement: &Plan, ranges: &[IdRange]) -> Page {
+    let lows: Vec<i64> = ranges.iter().map(|range| range.low).collect();
+    let highs: Vec<i64> = ranges.iter().map(|range| range.high).collect();
+    with_spi(|| {
+        let rows = statement.execute(&[lows.into_datum(), highs.into_datum(), PAGE.into_datum()]);
+        let mut types = HashSet::new();
+        let mut events = Vec::with_capacity(rows.len());
+        let mut bytes = 0;
+        for row in 0..rows.len() {
+            let Some(event) = event(&rows, row, &mut types) else {
+                continue;
+            };
+            bytes += event.data.len();
+            if bytes > MAX_BYTES && !events.is_empty() {
+                return Page {
+                    events,
+                    complete: false,
+                };
+            }
+            events.push(event);
+        }
+        Page {
+            complete: rows.len() < PAGE as usize,
+            events,
+        }
+    })
+}
+
+/// Values are read one by one: what stands apart from its row (TOAST) is fetched only here.
+fn event(rows: &Rows, row: usize, types: &mut HashSet<Arc<str>>) -> Option<Captured> {
+    // SAFETY: the types are those of the statement's columns; a json is stored as its text.
+    unsafe {
+        let name = <&str>::from_datum(rows.get(row, 4).0?, false)?;
+        let event_type = match types.get(name) {
+            Some(known) => known.clone(),
+            None => {
+                let new: Arc<str> = name.into();
+                types.insert(new.clone());
+                new
+            }
+        };
+        let context = rows.get(row, 6).0.and_then(|d| <&str>::from_datum(d, false));
+        Some(Captured {
+            id: i64::from_datum(rows.get(row, 1).0?, false)?,
+            created_at: from_timestamptz(rows.get(row, 2).0?.value() as i64),
+            source: rows.get(row, 3).0.and_then(|d| i64::from_datum(d, false)),
+            event_type,
+            data: String::from_datum(rows.get(row, 5).0?, false)?,
+            context: context
+                .map(|text| serde_json::from_str(text).unwrap_or_default())
+                .unwrap_or_default(),
+        })
+    }
+}
+
+impl Captured {
+    /// The event's data with what the worker found out: of two values of a key, the later one holds.
+    pub fn payload(&self, detail: Option<&str>) -> Arc<str> {
+        let own = self.data.trim_end();
+        let detail = detail.and_then(|detail| detail.strip_prefix('{'));
+        match (own.strip_suffix('}'), detail) {
+            (Some(own), Some(detail)) if !detail.starts_with('}') => {
+                let comma = if own.trim_end().ends_with('{') { "" } else { "," };
+                [own, comma, detail].concat().into()
+            }
+            _ => own.into(),
+        }
+    }
+}
+
+/// The columns that capture recorded of an event.
+pub struct Columns<'a> {
+    image: &'a Image,
+    data: HashMap<Cow<'a, str>, &'a RawValue>,
+    context: &'a Context,
+}
+
+impl<'a> Columns<'a> {
+    pub fn of(event: &'a Captured, image: &'a Image) -> Self {
+        Columns {
+            image,
+            data: serde_json::from_str(&event.data).unwrap_or_default(),
+            context: &event.context,
+        }
+    }
+
+    /// The column's value in its type's text form; None: null, or not recorded whole.
+    pub fn text(&self, column: &ColumnRef) -> Option<String> {
+        let (key, value) = match self.image.place(column)? {
+            Place::Data(key) => (key, self.data.get(key).copied()),
+            Place::Context(key) => (key, self.context.columns.get(key).map(AsRef::as_ref)),
+        };
+        if self.context.cut.contains(key) {
+            return None;
+        }
+        text_of(value?)
+    }
+}
+
+/// A string's characters, else the JSON text; None: null.
+fn text_of(value: &RawValue) -> Option<String> {
+    match value.get() {
+        "null" => None,
+        text if text.starts_with('"') => serde_json::from_str(text).ok(),
+        text => Some(text.to_owned()),
+    }
+}

@@ -1,0 +1,181 @@
+//! Run what an owner of tables wrote: as that owner, restricted, in a subtransaction, and not for long.
+
+use std::ffi::{CStr, c_int};
+use std::panic::AssertUnwindSafe;
+use std::time::{Duration, Instant};
+
+use pgrx::PgTryBuilder;
+use pgrx::pg_sys::panic::{CaughtError, ErrorReportWithLevel};
+use pgrx::prelude::*;
+
+use crate::acting_as::ActingAs;
+
+/// Why it came to nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// It took too long.
+    Late,
+    /// It comes of the moment: a lock that was not to be had, a full disk.
+    Passing(String),
+    /// It comes of what was written (a name, a type, a right), and not of the data.
+    Lasting(String),
+    /// It comes of the data; the SQLSTATE says what is wrong with them, without showing them.
+    Data(String),
+}
+
+impl Failure {
+    fn of(report: &ErrorReportWithLevel) -> Failure {
+        use PgSqlErrorCode::*;
+        let code = report.sql_error_code();
+        // An SQLSTATE's class is in the lowest twelve bits.
+        let class = |code: PgSqlErrorCode| code as i32 & 0xFFF;
+        let of_class = |codes: &[PgSqlErrorCode]| codes.iter().any(|other| class(*other) == class(code));
+        if of_class(&[
+            ERRCODE_INSUFFICIENT_RESOURCES,
+            ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+            ERRCODE_OPERATOR_INTERVENTION,
+            ERRCODE_SYSTEM_ERROR,
+            ERRCODE_T_R_SERIALIZATION_FAILURE,
+        ]) {
+            return Failure::Passing(report.message().to_owned());
+        }
+        if of_class(&[
+            ERRCODE_SYNTAX_ERROR_OR_ACCESS_RULE_VIOLATION,
+            ERRCODE_FEATURE_NOT_SUPPORTED,
+            ERRCODE_INVALID_SCHEMA_NAME,
+        ]) {
+            return Failure::Lasting(report.message().to_owned());
+        }
+        Failure::Data(sqlstate(code))
+    }
+
+    /// For people: never a value of the data.
+    pub fn reason(&self) -> String {
+        match self {
+            Failure::Late => "it takes too long".to_owned(),
+            Failure::Passing(message) | Failure::Lasting(message) => message.clone(),
+            Failure::Data(code) => format!("SQLSTATE {code}"),
+        }
+    }
+}
+
+fn sqlstate(code: PgSqlErrorCode) -> String {
+    // SAFETY: a static buffer of five characters and a zero, copied at once.
+    unsafe { CStr::from_ptr(pg_sys::unpack_sql_state(code as c_int)) }
+        .to_string_lossy()
+        .into_owned()
+}
+
+/// What PostgreSQL's own tools pin before they read others' tables: an error where a policy would apply, no view and no foreign table.
+const PINNED: [(&CStr, &CStr); 2] = [
+    (c"row_security", c"off"),
+    (c"restrict_nonsystem_relation_kind", c"view, foreign-table"),
+];
+
+/// Sets them until the nesting level of [`ActingAs`] ends.
+fn pin() {
+    for (name, value) in PINNED {
+        // SAFETY: names and values are C strings; a setting that this version does not have gives null, and no error.
+        unsafe {
+            if pg_sys::GetConfigOption(name.as_ptr(), true, false).is_null() {
+                continue;
+            }
+            pg_sys::set_config_option(
+                name.as_ptr(),
+                value.as_ptr(),
+                pg_sys::GucContext::PGC_USERSET,
+                pg_sys::GucSource::PGC_S_SESSION,
+                pg_sys::GucAction::GUC_ACTION_SAVE,
+                true,
+                0,
+                false,
+            );
+        }
+    }
+}
+
+/// PostgreSQL's statement timeout; `utils/timeout.h`, the same in all versions that we know.
+const STATEMENT_TIMEOUT: c_int = 3;
+
+unsafe extern "C" {
+    fn enable_timeout_after(id: c_int, delay_ms: c_int);
+    fn disable_timeout(id: c_int, keep_indicator: bool);
+}
+
+/// While it lives, what runs is cancelled when the time is over.
+struct TimeLimit;
+
+impl TimeLimit {
+    fn start(limit: Duration) -> Self {
+        let milliseconds = c_int::try_from(limit.as_millis()).unwrap_or(c_int::MAX).max(1);
+        // SAFETY: PostgreSQL has registered this timeout for every process that is connected to a database, and nobody else uses it here.
+        unsafe { enable_timeout_after(STATEMENT_TIMEOUT, milliseconds) };
+        TimeLimit
+    }
+}
+
+impl Drop for TimeLimit {
+    fn drop(&mut self) {
+        // SAFETY: as above; a cancel that came too late must not hit what runs next.
+        unsafe {
+            disable_timeout(STATEMENT_TIMEOUT, false);
+            pg_sys::QueryCancelPending = 0;
+        }
+    }
+}
+
+/// Runs `f` as `owner`. A cancel that is not the time limit's is raised again.
+pub fn as_owner<T>(owner: pg_sys::Oid, limit: Duration, f: impl FnOnce() -> T) -> Result<T, Failure> {
+    limited(limit, || {
+        let _owner = ActingAs::role(owner);
+        pin();
+        f()
+    })
+}
+
+/// Runs `f` as the agent, in a subtransaction and not for longer than `limit`.
+pub fn as_agent<T>(limit: Duration, f: impl FnOnce() -> T) -> Result<T, Failure> {
+    limited(limit, || {
+        let _agent = ActingAs::agent();
+        f()
+    })
+}
+
+/// Runs `f` with the worker's own rights, for what PostgreSQL itself does.
+pub fn limited<T>(limit: Duration, f: impl FnOnce() -> T) -> Result<T, Failure> {
+    let started = Instant::now();
+    // SAFETY: the same steps as PL/pgSQL's exception block: memory context and resource owner are put back on both ways out.
+    let (memory, owner) = unsafe {
+        let saved = (pg_sys::CurrentMemoryContext, pg_sys::CurrentResourceOwner);
+        pg_sys::BeginInternalSubTransaction(std::ptr::null());
+        pg_sys::MemoryContextSwitchTo(saved.0);
+        saved
+    };
+    let outcome = {
+        let _limit = TimeLimit::start(limit);
+        PgTryBuilder::new(AssertUnwindSafe(|| Ok(f())))
+            .catch_others(|error| match error {
+                CaughtError::PostgresError(ref report) | CaughtError::ErrorReport(ref report) => {
+                    if report.sql_error_code() != PgSqlErrorCode::ERRCODE_QUERY_CANCELED {
+                        Err(Failure::of(report))
+                    } else if started.elapsed() >= limit {
+                        Err(Failure::Late)
+                    } else {
+                        error.rethrow()
+                    }
+                }
+                CaughtError::RustPanic { ref ereport, .. } => Err(Failure::of(ereport)),
+            })
+            .execute()
+    };
+    // SAFETY: as above.
+    unsafe {
+        match outcome {
+            Ok(_) => pg_sys::ReleaseCurrentSubTransaction(),
+            Err(_) => pg_sys::RollbackAndReleaseCurrentSubTransaction(),
+        }
+        pg_sys::MemoryContextSwitchTo(memory);
+        pg_sys::CurrentResourceOwner = owner;
+    }
+    outcome
+}

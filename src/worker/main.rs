@@ -1,0 +1,80 @@
+//! The worker's process: it enters its database's slot, looks whether it can serve, serves, and leaves.
+
+use std::time::Duration;
+
+use pgrx::FromDatum;
+use pgrx::prelude::*;
+
+use super::event_loop::Worker;
+use super::{attached, database, files, signals};
+use crate::installation::Installation;
+use crate::wake::{Slot, registry};
+
+/// How long no worker is started when the database's SQL does not go with the library. ALTER EXTENSION UPDATE ends it.
+const OUTDATED: Duration = Duration::from_secs(60);
+
+#[pg_guard]
+#[unsafe(no_mangle)]
+pub extern "C-unwind" fn zentry_notify_worker_main(argument: pg_sys::Datum) {
+    // SAFETY: the launcher passes a database's OID.
+    let database = unsafe { pg_sys::Oid::from_datum(argument, false) };
+    let (Some(registry), Some(database)) = (registry(), database) else {
+        return;
+    };
+    let Some(slot) = registry.slot(database).filter(|slot| registry.enter(slot)) else {
+        return;
+    };
+    // SAFETY: called once, at the end of this process, while shared memory is still there.
+    unsafe { pg_sys::before_shmem_exit(Some(leave_slot), argument) };
+    signals::install();
+    files::raise_limit();
+    database::connect(Some(database), c"zentry_notify worker");
+    attached::register_callbacks();
+    match installation() {
+        Ok(Some(installation)) => match installation.fits() {
+            Ok(()) => {
+                slot.set_outdated(false);
+                Worker::serve(registry, slot, installation.oid);
+            }
+            Err(mismatch) => {
+                if slot.set_outdated(true) {
+                    crate::report::warning(
+                        PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                        format!("{}, notifications wait", mismatch.message()),
+                        &mismatch.hint(),
+                    );
+                }
+                // Commits go on, and none of them should start a worker for nothing.
+                slot.pause_for(OUTDATED);
+                nothing_to_do(slot);
+            }
+        },
+        Ok(None) => nothing_to_do(slot),
+        Err(error) => return pgrx::log!("zentry_notify: the worker could not start: {error}"),
+    }
+    slot.in_order();
+    registry.leave(slot);
+    registry.wake_launcher();
+}
+
+fn nothing_to_do(slot: &Slot) {
+    slot.take();
+    slot.set_due(None);
+}
+
+#[pg_guard]
+extern "C-unwind" fn leave_slot(_code: i32, argument: pg_sys::Datum) {
+    // SAFETY: as in the worker's main function.
+    let database = unsafe { pg_sys::Oid::from_datum(argument, false) };
+    if let (Some(registry), Some(database)) = (registry(), database) {
+        if let Some(slot) = registry.known_slot(database) {
+            registry.leave(slot);
+        }
+        registry.wake_launcher();
+    }
+}
+
+/// The extension in this database.
+pub fn installation() -> Result<Option<Installation>, String> {
+    database::transaction_as_self("zentry_notify: look for the extension", Installation::find)
+}

@@ -1,0 +1,92 @@
+//! Event sources as the worker knows them.
+
+use std::collections::HashMap;
+
+use pgrx::prelude::*;
+use pgrx::{FromDatum, IntoDatum};
+
+use crate::event_source::{EventSource, Image, Row};
+use crate::plan::{Plan, with_spi};
+
+/// A row of `event_source`.
+pub struct Source {
+    pub definition: EventSource,
+    pub image: Image,
+    pub relation: pg_sys::Oid,
+    /// Nothing is looked up for it.
+    pub suspended: bool,
+}
+
+/// All of them, by number.
+#[derive(Default)]
+pub struct Sources(HashMap<i64, Source>);
+
+impl Sources {
+    pub fn load() -> Sources {
+        const SQL: &str = "SELECT s.id, s.event_type::text, s.columns::text, s.audience::text, s.progress::text, to_json(s.omit)::text, \
+                                  s.relation::oid, s.suspended_at IS NOT NULL \
+                           FROM zentry_notify.event_source s";
+        with_spi(|| {
+            let rows = Plan::prepare(SQL, &[]).execute(&[]);
+            let source = |row| {
+                // SAFETY: the types are those of the statement's columns.
+                let (definition, relation, suspended) = unsafe {
+                    let text = |column| rows.get(row, column).0.and_then(|d| String::from_datum(d, false));
+                    let definition = Row {
+                        id: i64::from_datum(rows.get(row, 1).0?, false)?,
+                        event_type: text(2)?,
+                        columns: text(3)?,
+                        audience: text(4)?,
+                        progress: text(5),
+                        transition: None,
+                        omit: serde_json::from_str(&text(6)?).unwrap_or_default(),
+                    };
+                    let relation = pg_sys::Oid::from_datum(rows.get(row, 7).0?, false)?;
+                    (definition, relation, bool::from_datum(rows.get(row, 8).0?, false)?)
+                };
+                let id = definition.id;
+                match EventSource::parse(definition) {
+                    Ok(definition) => Some(Source {
+                        image: definition.image(),
+                        definition,
+                        relation,
+                        suspended,
+                    }),
+                    // Somebody has written it by hand; its events go out as they are.
+                    Err(error) => {
+                        pgrx::warning!("zentry_notify: event source {id} is not used: {error}");
+                        None
+                    }
+                }
+            };
+            let sources = (0..rows.len()).filter_map(source);
+            Sources(sources.map(|source| (source.definition.id, source)).collect())
+        })
+    }
+
+    pub fn get(&self, id: i64) -> Option<&Source> {
+        self.0.get(&id)
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &Source> {
+        self.0.values()
+    }
+
+    /// Nothing is looked up for it any more, until somebody attaches it again.
+    pub fn suspend(&mut self, id: i64) {
+        if let Some(source) = self.0.get_mut(&id) {
+            source.suspended = true;
+        }
+    }
+}
+
+/// Writes down why a source's look-ups do not work, and whether they are tried again (a note alone).
+pub fn write_suspension(id: i64, reason: &str, note_only: bool) {
+    const SQL: &str = "UPDATE zentry_notify.event_source s \
+                       SET suspended_at = CASE WHEN $3 THEN s.suspended_at ELSE now() END, suspended_reason = $2 \
+                       WHERE s.id = $1 AND s.suspended_at IS NULL AND s.suspended_reason IS DISTINCT FROM $2";
+    with_spi(|| {
+        let types = [pg_sys::INT8OID, pg_sys::TEXTOID, pg_sys::BOOLOID];
+        Plan::prepare(SQL, &types).execute(&[id.into_datum(), reason.into_datum(), note_only.into_datum()]);
+    });
+}

@@ -1,0 +1,109 @@
+//! Who listens: the active webhooks, by event type and project.
+
+use std::collections::HashMap;
+
+use pgrx::FromDatum;
+use webhook::schedule::LaneId;
+
+use super::filter::Conditions;
+use crate::event_source::PROJECT_PROGRESS;
+use crate::plan::{Plan, with_spi};
+
+/// Webhooks by id, for one event type.
+#[derive(Debug, Default)]
+pub struct Listeners {
+    /// Those of every project.
+    everywhere: Vec<LaneId>,
+    by_project: HashMap<i64, Vec<LaneId>>,
+}
+
+impl Listeners {
+    pub fn is_empty(&self) -> bool {
+        self.everywhere.is_empty() && self.by_project.is_empty()
+    }
+
+    fn add(&mut self, webhook: LaneId, project: Option<i64>) {
+        match project {
+            Some(project) => self.by_project.entry(project).or_default().push(webhook),
+            None => self.everywhere.push(webhook),
+        }
+    }
+
+    /// Those of every project, and those of the given ones.
+    pub fn of_projects<'a>(&self, projects: impl IntoIterator<Item = &'a i64>) -> Vec<LaneId> {
+        let mut lanes = self.everywhere.clone();
+        lanes.extend(
+            projects
+                .into_iter()
+                .filter_map(|project| self.by_project.get(project))
+                .flatten(),
+        );
+        lanes.sort_unstable();
+        lanes.dedup();
+        lanes
+    }
+
+    pub fn all(&self) -> Vec<LaneId> {
+        self.of_projects(self.by_project.keys())
+    }
+}
+
+/// All of them, by event type.
+#[derive(Default)]
+pub struct Subscribers {
+    by_event: HashMap<String, Listeners>,
+    /// Those that hear every event, also types that nobody names.
+    of_any: Listeners,
+    /// What some of them want to hear only.
+    pub conditions: Conditions,
+}
+
+impl Subscribers {
+    pub fn of(&self, event_type: &str) -> Option<&Listeners> {
+        let listeners = self.by_event.get(event_type).unwrap_or(&self.of_any);
+        Some(listeners).filter(|listeners| event_type != PROJECT_PROGRESS && !listeners.is_empty())
+    }
+
+    pub fn load() -> Subscribers {
+        const SQL: &str = "SELECT w.id, w.project_id, e.name \
+                           FROM zentry_notify.webhook w, jsonb_array_elements_text(w.event_types) e (name) \
+                           WHERE w.is_active ORDER BY w.id";
+        let subscriptions = with_spi(|| {
+            let rows = Plan::prepare(SQL, &[]).execute(&[]);
+            let subscription = |row| {
+                // SAFETY: the types are those of the statement's columns.
+                unsafe {
+                    let id = i64::from_datum(rows.get(row, 1).0?, false)?;
+                    let project = rows.get(row, 2).0.and_then(|d| i64::from_datum(d, false));
+                    let event = String::from_datum(rows.get(row, 3).0?, false)?;
+                    Some((LaneId(id), project, event))
+                }
+            };
+            (0..rows.len()).filter_map(subscription).collect()
+        });
+        let mut subscribers = Subscribers::from_rows(subscriptions);
+        subscribers.conditions = Conditions::load();
+        subscribers
+    }
+
+    fn from_rows(subscriptions: Vec<(LaneId, Option<i64>, String)>) -> Subscribers {
+        let mut subscribers = Subscribers::default();
+        for (_, _, event) in &subscriptions {
+            if event != "*" {
+                subscribers.by_event.entry(event.clone()).or_default();
+            }
+        }
+        for (id, project, event) in subscriptions {
+            if event == "*" {
+                subscribers
+                    .by_event
+                    .values_mut()
+                    .for_each(|listeners| listeners.add(id, project));
+                subscribers.of_any.add(id, project);
+            } else if let Some(listeners) = subscribers.by_event.get_mut(&event) {
+                listeners.add(id, project);
+            }
+        }
+        subscribers
+    }
+}
