@@ -57,3 +57,18 @@ COMMENT ON COLUMN zentry_notify.project_progress.highest IS 'In per cent, 0 to 1
 SELECT pg_catalog.pg_extension_config_dump('zentry_notify.event_source', '');
 SELECT pg_catalog.pg_extension_config_dump('zentry_notify.event_source_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('zentry_notify.project_progress', '');
+
+CREATE TABLE zentry_notify.progress_note (
+    event_source_id bigint NOT NULL,
+    project_key     text NOT NULL,
+    done_change     bigint NOT NULL,
+    total_change    bigint NOT NULL,
+    PRIMARY KEY (event_source_id, project_key)
+);
+COMMENT ON TABLE zentry_notify.progress_note IS 'How routed events have changed projects that are still to be counted, while there are more events to route';
+COMMENT ON COLUMN zentry_notify.progress_note.event_source_id IS 'The source of milestone_reached';
+COMMENT ON COLUMN zentry_notify.progress_note.project_key IS 'The project''s id, as text';
+COMMENT ON COLUMN zentry_notify.progress_note.done_change IS 'Tasks that were completed (negative: that are not any more)';
+COMMENT ON COLUMN zentry_notify.progress_note.total_change IS 'Tasks that came (negative: that went)';
+
+SELECT pg_catalog.pg_extension_config_dump('zentry_notify.progress_note', '');

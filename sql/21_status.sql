@@ -174,10 +174,13 @@ AS $$
           JOIN pg_extension e ON e.oid = d.refobjid AND d.refclassid = 'pg_extension'::regclass AND e.extname = 'zentry_notify'
          WHERE i.objsubid = 0),
     lost AS (
-        SELECT format('%s ON TABLE %s', string_agg(g.privilege_type, ', ' ORDER BY g.privilege_type), g.objoid::regclass) AS privilege
+        SELECT format('%s ON %s %s', string_agg(g.privilege_type, ', ' ORDER BY g.privilege_type),
+                      CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, c.oid::regclass) AS privilege
           FROM granted g
-         WHERE CASE g.classoid WHEN 'pg_class'::regclass THEN NOT has_table_privilege('zentry_notify_agent', g.objoid, g.privilege_type) END
-         GROUP BY g.objoid
+          JOIN pg_class c ON c.oid = g.objoid AND g.classoid = 'pg_class'::regclass
+         WHERE CASE c.relkind WHEN 'S' THEN NOT has_sequence_privilege('zentry_notify_agent', c.oid, g.privilege_type)
+                              ELSE NOT has_table_privilege('zentry_notify_agent', c.oid, g.privilege_type) END
+         GROUP BY c.oid, c.relkind
         UNION ALL
         SELECT format('EXECUTE ON FUNCTION %s', g.objoid::regprocedure)
           FROM granted g
@@ -201,6 +204,34 @@ AS $$
      GROUP BY g.grantee, g.privilege;
 $$;
 COMMENT ON FUNCTION zentry_notify.status_privileges() IS 'Status of the rights that the agent needs, and of those that zentry_grant gave';
+
+CREATE OR REPLACE FUNCTION zentry_notify.status_tables() RETURNS TABLE (subject text, state text, detail text, remedy text)
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT 'tables', 'broken', format('%s has row-level security: the worker does not see its rows', c.oid::regclass),
+           format('ALTER TABLE %s DISABLE ROW LEVEL SECURITY;', c.oid::regclass)
+      FROM pg_class c
+     WHERE c.relnamespace = 'zentry_notify'::regnamespace AND c.relkind = 'r' AND c.relrowsecurity
+     UNION ALL
+    SELECT 'tables', 'broken', format('trigger %s on %s is disabled', quote_ident(t.tgname), t.tgrelid::regclass),
+           format('ALTER TABLE %s ENABLE %sTRIGGER %I;', t.tgrelid::regclass,
+                  CASE WHEN t.tgname = 'drop_replicated' THEN 'REPLICA '
+                       WHEN t.tgname IN ('configuration_changed', 'configuration_emptied', 'forget_webhook') THEN 'ALWAYS ' ELSE '' END, t.tgname)
+      FROM pg_trigger t
+      JOIN pg_class c ON c.oid = t.tgrelid AND c.relnamespace = 'zentry_notify'::regnamespace
+      JOIN pg_proc p ON p.oid = t.tgfoid AND p.pronamespace = 'zentry_notify'::regnamespace
+     WHERE t.tgenabled = 'D' AND NOT t.tgisinternal
+     UNION ALL
+    -- As after a switch-over of logical replication: the next number is one that there is already.
+    SELECT 'tables', 'broken', format('%s is behind its table', s.sequence), format('SELECT setval(%L, %s);', s.sequence, s.highest)
+      FROM (SELECT 'zentry_notify.webhook_integration_id_seq' AS sequence, (SELECT max(w.id) FROM zentry_notify.webhook w) AS highest
+             UNION ALL SELECT 'zentry_notify.event_id_seq', (SELECT max(e.id) FROM zentry_notify.event e)
+             UNION ALL SELECT 'zentry_notify.delivery_id_seq', greatest((SELECT max(d.id) FROM zentry_notify.delivery d),
+                                                                        (SELECT max(d.id) FROM zentry_notify.legacy_delivery d))
+             UNION ALL SELECT 'zentry_notify.event_source_id_seq', (SELECT max(s.id) FROM zentry_notify.event_source s)) s
+     WHERE s.highest > coalesce(pg_sequence_last_value(s.sequence::regclass), 0);
+$$;
+COMMENT ON FUNCTION zentry_notify.status_tables() IS 'Status of our own tables: what others have put on them or taken off';
 
 CREATE OR REPLACE FUNCTION zentry_notify.status_sources() RETURNS TABLE (subject text, state text, detail text, remedy text)
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -319,6 +350,7 @@ AS $$
     SELECT * FROM zentry_notify.status_server()
      UNION ALL SELECT * FROM zentry_notify.status_settings()
      UNION ALL SELECT * FROM zentry_notify.status_privileges()
+     UNION ALL SELECT * FROM zentry_notify.status_tables()
      UNION ALL SELECT * FROM zentry_notify.status_sources()
      UNION ALL SELECT * FROM zentry_notify.status_webhooks()
      UNION ALL SELECT * FROM zentry_notify.status_events()

@@ -21,6 +21,7 @@ BEGIN
                        ('zentry_notify.webhook_circuit', 'SELECT, INSERT, UPDATE, DELETE'),
                        ('zentry_notify.webhook_count', 'SELECT, INSERT, UPDATE, DELETE'),
                        ('zentry_notify.project_progress', 'SELECT, INSERT, UPDATE, DELETE'),
+                       ('zentry_notify.progress_note', 'SELECT, INSERT, UPDATE, DELETE'),
                        ('zentry_notify.delivery_stat', 'SELECT, INSERT, UPDATE, DELETE'),
                        ('zentry_notify.webhook', 'SELECT, UPDATE'),
                        ('zentry_notify.webhook_secret', 'SELECT'),
@@ -60,7 +61,8 @@ AS $$
 $$;
 COMMENT ON FUNCTION zentry_notify.functions_of(text) IS 'The functions that a privilege of zentry_grant lets a role call';
 
-CREATE OR REPLACE FUNCTION @extschema@.zentry_grant(grantee regrole, privilege text) RETURNS void
+-- What calls functions of ours by name finds them in a schema that is ours: others may belong to the owner of the database.
+CREATE OR REPLACE FUNCTION zentry_notify.grant_privilege(grantee regrole, privilege text) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -91,6 +93,13 @@ BEGIN
                     AND a.attname NOT IN ('activated_at', 'switched_off_at', 'switched_off_reason'));
     END IF;
 END
+$$;
+COMMENT ON FUNCTION zentry_notify.grant_privilege(regrole, text) IS 'What zentry_grant does';
+
+CREATE OR REPLACE FUNCTION @extschema@.zentry_grant(grantee regrole, privilege text) RETURNS void
+    LANGUAGE sql SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT zentry_notify.grant_privilege(grantee, privilege)
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_grant(regrole, text) IS
     'Lets a role read the redacted views (reader), also register, change, delete, test, retry and attach (manager), also use webhook_integration and notification_log as its own, URLs included (application), or nothing but look API tokens up (server). Nobody has a privilege on a table';
@@ -138,8 +147,11 @@ AS $$
            AND a.privilege_type = 'SELECT' AND a.grantee NOT IN (0, c.relowner, coalesce(to_regrole('zentry_notify_agent'), 0::oid))
          UNION ALL
         SELECT a.grantee, p.proname
-          FROM pg_proc p, aclexplode(p.proacl) a
-         WHERE p.oid IN ('@extschema@.zentry_delete_webhook(bigint)'::regprocedure, 'zentry_notify.find_api_token(text)'::regprocedure)
+          FROM pg_depend d
+          JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'zentry_notify'
+          JOIN pg_proc p ON p.oid = d.objid AND p.proname IN ('zentry_delete_webhook', 'find_api_token')
+          CROSS JOIN LATERAL aclexplode(p.proacl) a
+         WHERE d.classid = 'pg_proc'::regclass AND d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e'
            AND a.grantee NOT IN (0, p.proowner))
     SELECT g.grantee, CASE WHEN bool_or(g.object IN ('webhook_integration', 'webhook')) THEN 'application'
                            WHEN bool_or(g.object = 'zentry_delete_webhook') THEN 'manager' ELSE 'reader' END
@@ -152,7 +164,7 @@ COMMENT ON FUNCTION zentry_notify.grants() IS 'The roles that zentry_grant has g
 CREATE OR REPLACE FUNCTION zentry_notify.renew_grants() RETURNS void
     LANGUAGE sql SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT @extschema@.zentry_grant(g.grantee, g.privilege) FROM zentry_notify.grants() g;
+    SELECT zentry_notify.grant_privilege(g.grantee, g.privilege) FROM zentry_notify.grants() g;
 $$;
 COMMENT ON FUNCTION zentry_notify.renew_grants() IS
     'Gives readers, managers, applications and servers what became theirs with a new version. The library calls it after ALTER EXTENSION UPDATE, not the update itself: a script''s grants are not dumped';

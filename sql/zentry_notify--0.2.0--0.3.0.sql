@@ -2292,10 +2292,13 @@ AS $$
           JOIN pg_extension e ON e.oid = d.refobjid AND d.refclassid = 'pg_extension'::regclass AND e.extname = 'zentry_notify'
          WHERE i.objsubid = 0),
     lost AS (
-        SELECT format('%s ON TABLE %s', string_agg(g.privilege_type, ', ' ORDER BY g.privilege_type), g.objoid::regclass) AS privilege
+        SELECT format('%s ON %s %s', string_agg(g.privilege_type, ', ' ORDER BY g.privilege_type),
+                      CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, c.oid::regclass) AS privilege
           FROM granted g
-         WHERE CASE g.classoid WHEN 'pg_class'::regclass THEN NOT has_table_privilege('zentry_notify_agent', g.objoid, g.privilege_type) END
-         GROUP BY g.objoid
+          JOIN pg_class c ON c.oid = g.objoid AND g.classoid = 'pg_class'::regclass
+         WHERE CASE c.relkind WHEN 'S' THEN NOT has_sequence_privilege('zentry_notify_agent', c.oid, g.privilege_type)
+                              ELSE NOT has_table_privilege('zentry_notify_agent', c.oid, g.privilege_type) END
+         GROUP BY c.oid, c.relkind
         UNION ALL
         SELECT format('EXECUTE ON FUNCTION %s', g.objoid::regprocedure)
           FROM granted g
@@ -2319,6 +2322,34 @@ AS $$
      GROUP BY g.grantee, g.privilege;
 $$;
 COMMENT ON FUNCTION zentry_notify.status_privileges() IS 'Status of the rights that the agent needs, and of those that zentry_grant gave';
+
+CREATE OR REPLACE FUNCTION zentry_notify.status_tables() RETURNS TABLE (subject text, state text, detail text, remedy text)
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT 'tables', 'broken', format('%s has row-level security: the worker does not see its rows', c.oid::regclass),
+           format('ALTER TABLE %s DISABLE ROW LEVEL SECURITY;', c.oid::regclass)
+      FROM pg_class c
+     WHERE c.relnamespace = 'zentry_notify'::regnamespace AND c.relkind = 'r' AND c.relrowsecurity
+     UNION ALL
+    SELECT 'tables', 'broken', format('trigger %s on %s is disabled', quote_ident(t.tgname), t.tgrelid::regclass),
+           format('ALTER TABLE %s ENABLE %sTRIGGER %I;', t.tgrelid::regclass,
+                  CASE WHEN t.tgname = 'drop_replicated' THEN 'REPLICA '
+                       WHEN t.tgname IN ('configuration_changed', 'configuration_emptied', 'forget_webhook') THEN 'ALWAYS ' ELSE '' END, t.tgname)
+      FROM pg_trigger t
+      JOIN pg_class c ON c.oid = t.tgrelid AND c.relnamespace = 'zentry_notify'::regnamespace
+      JOIN pg_proc p ON p.oid = t.tgfoid AND p.pronamespace = 'zentry_notify'::regnamespace
+     WHERE t.tgenabled = 'D' AND NOT t.tgisinternal
+     UNION ALL
+    -- As after a switch-over of logical replication: the next number is one that there is already.
+    SELECT 'tables', 'broken', format('%s is behind its table', s.sequence), format('SELECT setval(%L, %s);', s.sequence, s.highest)
+      FROM (SELECT 'zentry_notify.webhook_integration_id_seq' AS sequence, (SELECT max(w.id) FROM zentry_notify.webhook w) AS highest
+             UNION ALL SELECT 'zentry_notify.event_id_seq', (SELECT max(e.id) FROM zentry_notify.event e)
+             UNION ALL SELECT 'zentry_notify.delivery_id_seq', greatest((SELECT max(d.id) FROM zentry_notify.delivery d),
+                                                                        (SELECT max(d.id) FROM zentry_notify.legacy_delivery d))
+             UNION ALL SELECT 'zentry_notify.event_source_id_seq', (SELECT max(s.id) FROM zentry_notify.event_source s)) s
+     WHERE s.highest > coalesce(pg_sequence_last_value(s.sequence::regclass), 0);
+$$;
+COMMENT ON FUNCTION zentry_notify.status_tables() IS 'Status of our own tables: what others have put on them or taken off';
 
 CREATE OR REPLACE FUNCTION zentry_notify.status_sources() RETURNS TABLE (subject text, state text, detail text, remedy text)
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -2437,6 +2468,7 @@ AS $$
     SELECT * FROM zentry_notify.status_server()
      UNION ALL SELECT * FROM zentry_notify.status_settings()
      UNION ALL SELECT * FROM zentry_notify.status_privileges()
+     UNION ALL SELECT * FROM zentry_notify.status_tables()
      UNION ALL SELECT * FROM zentry_notify.status_sources()
      UNION ALL SELECT * FROM zentry_notify.status_webhooks()
      UNION ALL SELECT * FROM zentry_notify.status_events()
@@ -2874,7 +2906,8 @@ AS $$
 $$;
 COMMENT ON FUNCTION zentry_notify.functions_of(text) IS 'The functions that a privilege of zentry_grant lets a role call';
 
-CREATE OR REPLACE FUNCTION @extschema@.zentry_grant(grantee regrole, privilege text) RETURNS void
+-- What calls functions of ours by name finds them in a schema that is ours: others may belong to the owner of the database.
+CREATE OR REPLACE FUNCTION zentry_notify.grant_privilege(grantee regrole, privilege text) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -2905,6 +2938,13 @@ BEGIN
                     AND a.attname NOT IN ('activated_at', 'switched_off_at', 'switched_off_reason'));
     END IF;
 END
+$$;
+COMMENT ON FUNCTION zentry_notify.grant_privilege(regrole, text) IS 'What zentry_grant does';
+
+CREATE OR REPLACE FUNCTION @extschema@.zentry_grant(grantee regrole, privilege text) RETURNS void
+    LANGUAGE sql SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT zentry_notify.grant_privilege(grantee, privilege)
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_grant(regrole, text) IS
     'Lets a role read the redacted views (reader), also register, change, delete, test, retry and attach (manager), also use webhook_integration and notification_log as its own, URLs included (application), or nothing but look API tokens up (server). Nobody has a privilege on a table';
@@ -2952,8 +2992,11 @@ AS $$
            AND a.privilege_type = 'SELECT' AND a.grantee NOT IN (0, c.relowner, coalesce(to_regrole('zentry_notify_agent'), 0::oid))
          UNION ALL
         SELECT a.grantee, p.proname
-          FROM pg_proc p, aclexplode(p.proacl) a
-         WHERE p.oid IN ('@extschema@.zentry_delete_webhook(bigint)'::regprocedure, 'zentry_notify.find_api_token(text)'::regprocedure)
+          FROM pg_depend d
+          JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'zentry_notify'
+          JOIN pg_proc p ON p.oid = d.objid AND p.proname IN ('zentry_delete_webhook', 'find_api_token')
+          CROSS JOIN LATERAL aclexplode(p.proacl) a
+         WHERE d.classid = 'pg_proc'::regclass AND d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e'
            AND a.grantee NOT IN (0, p.proowner))
     SELECT g.grantee, CASE WHEN bool_or(g.object IN ('webhook_integration', 'webhook')) THEN 'application'
                            WHEN bool_or(g.object = 'zentry_delete_webhook') THEN 'manager' ELSE 'reader' END
@@ -2966,7 +3009,7 @@ COMMENT ON FUNCTION zentry_notify.grants() IS 'The roles that zentry_grant has g
 CREATE OR REPLACE FUNCTION zentry_notify.renew_grants() RETURNS void
     LANGUAGE sql SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT @extschema@.zentry_grant(g.grantee, g.privilege) FROM zentry_notify.grants() g;
+    SELECT zentry_notify.grant_privilege(g.grantee, g.privilege) FROM zentry_notify.grants() g;
 $$;
 COMMENT ON FUNCTION zentry_notify.renew_grants() IS
     'Gives readers, managers, applications and servers what became theirs with a new version. The library calls it after ALTER EXTENSION UPDATE, not the update itself: a script''s grants are not dumped';

@@ -6,7 +6,7 @@ use crate::installation::LIBRARY;
 use crate::wake;
 
 /// At commit, lets the worker look at what waits for these integrations, and with `overdue` no longer wait to try again. Nulls
-/// are passed over.
+/// are passed over. It looks at what was captured, too.
 #[pg_extern(sql = false)]
 fn wake(webhook_ids: pgrx::Array<i64>, overdue: bool) {
     wake::at_commit(|work| {
@@ -17,6 +17,7 @@ fn wake(webhook_ids: pgrx::Array<i64>, overdue: bool) {
         };
         webhook_ids.iter().flatten().for_each(|id| lanes.insert(id));
         work.lowest = wake::Work::UNKNOWN;
+        work.events = true;
     });
 }
 

@@ -68,7 +68,8 @@ struct Found {
 
 /// The integration, switched off or not; an error when there is none.
 fn find(webhook_id: Option<i64>) -> Found {
-    const SQL: &str = "SELECT w.webhook_type::text, w.webhook_url::text, w.mention FROM zentry_notify.webhook_integration w WHERE w.id = $1";
+    const SQL: &str = "SELECT w.webhook_type::text, u.webhook_url::text, w.mention FROM zentry_notify.webhook w \
+                       JOIN zentry_notify.webhook_secret u ON u.webhook_integration_id = w.id WHERE w.id = $1";
     let found = with_spi(|| {
         let rows = Plan::prepare(SQL, &[pg_sys::INT8OID]).execute(&[webhook_id.into_datum()]);
         // SAFETY: all columns are text.
@@ -153,39 +154,48 @@ fn wait(http: &Http) {
     pgrx::check_for_interrupts!();
 }
 
+/// The log has the message as an event of its own, and its delivery.
 fn log(webhook_id: i64, event: &Event, judgement: Judgement) -> Result {
-    const SQL: &str = "INSERT INTO zentry_notify.notification_log \
-                              (webhook_integration_id, event_type, payload, status, response_status_code, response_body, error_message, attempts, sent_at) \
-                       VALUES ($1, $2, $3::jsonb, $4, $5, coalesce($6, ''), coalesce($7, ''), 1, CASE WHEN $4 = 'sent' THEN clock_timestamp() END) \
-                       RETURNING id";
-    use pg_sys::{INT4OID, INT8OID, TEXTOID};
-    let status = if judgement.verdict == Verdict::Sent {
-        "sent"
-    } else {
-        "failed"
+    const EVENT: &str = "INSERT INTO zentry_notify.event (event_type, data, context) \
+                         VALUES ($1, $2::json, '{\"routed\": true}') RETURNING id";
+    const DELIVERY: &str = "INSERT INTO zentry_notify.delivery \
+                              (event_id, webhook_integration_id, event_type, status, response_status_code, response_body, error_message, attempts, finished_at) \
+                            VALUES ($1, $2, $3, $4::\"char\", $5, $6, $7, 1, clock_timestamp()) RETURNING id";
+    use pg_sys::{INT2OID, INT8OID, TEXTOID};
+    let (status, letter) = match judgement.verdict {
+        Verdict::Sent => ("sent", "s"),
+        _ => ("failed", "f"),
     };
-    let code = judgement.status_code.map(i32::from);
+    let code = judgement.status_code.and_then(|code| i16::try_from(code).ok());
     let kept = settings::log_payloads();
+    // SAFETY: within a transaction. It has its number before the event has: the route cursor relies on that.
+    unsafe { pg_sys::GetCurrentTransactionId() };
     let id = with_spi(|| {
-        let rows = Plan::prepare(
-            SQL,
-            &[INT8OID, TEXTOID, TEXTOID, TEXTOID, INT4OID, TEXTOID, TEXTOID],
-        )
-        .execute(&[
+        let id = |rows: &crate::plan::Rows| {
+            // SAFETY: the only column is a bigint.
+            unsafe { rows.get(0, 1).0.and_then(|id| i64::from_datum(id, false)) }
+        };
+        let event_id = if kept {
+            let arguments = [(&*event.event_type).into_datum(), (&*event.data).into_datum()];
+            id(&Plan::prepare(EVENT, &[TEXTOID, TEXTOID]).execute(&arguments))
+        } else {
+            // An event that was never written down.
+            Some(-1)
+        };
+        let types = [INT8OID, INT8OID, TEXTOID, TEXTOID, INT2OID, TEXTOID, TEXTOID];
+        id(&Plan::prepare(DELIVERY, &types).execute(&[
+            event_id.into_datum(),
             webhook_id.into_datum(),
             (&*event.event_type).into_datum(),
-            (if kept { &*event.data } else { "null" }).into_datum(),
-            status.into_datum(),
+            letter.into_datum(),
             code.into_datum(),
             judgement
                 .body
                 .as_deref()
-                .filter(|_| kept || status == "failed")
+                .filter(|body| !body.is_empty() && (kept || status == "failed"))
                 .into_datum(),
             judgement.error.as_deref().into_datum(),
-        ]);
-        // SAFETY: the only column is a bigint.
-        unsafe { rows.get(0, 1).0.and_then(|id| i64::from_datum(id, false)) }
+        ]))
     });
-    (id.unwrap_or_default(), status, code, judgement.error)
+    (id.unwrap_or_default(), status, code.map(i32::from), judgement.error)
 }

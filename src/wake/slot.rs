@@ -22,7 +22,6 @@ pub struct Slot {
     lanes: SharedLaneSet,
     lowest: AtomicI64,
     overdue: SharedLaneSet,
-    progress: AtomicBool,
     events: AtomicBool,
     configuration: AtomicBool,
     /// Process number of its worker.
@@ -52,7 +51,6 @@ impl Slot {
             lanes: SharedLaneSet::empty(),
             lowest: AtomicI64::new(NOTHING),
             overdue: SharedLaneSet::empty(),
-            progress: AtomicBool::new(false),
             events: AtomicBool::new(false),
             configuration: AtomicBool::new(false),
             worker: AtomicI32::new(NOBODY),
@@ -80,10 +78,9 @@ impl Slot {
         }
         let lanes = self.lanes.add(work.lanes);
         let overdue = self.overdue.add(work.overdue);
-        let progress = work.progress && !self.progress.swap(true, SeqCst);
         let events = work.events && !self.events.swap(true, SeqCst);
         let configuration = work.configuration && !self.configuration.swap(true, SeqCst);
-        lanes | overdue | progress | events | configuration
+        lanes | overdue | events | configuration
     }
 
     /// Takes the work out; what is added from now on is there at the next call. `lowest` may come before its lanes.
@@ -95,7 +92,6 @@ impl Slot {
                 _ => self.lowest.swap(NOTHING, SeqCst),
             },
             overdue: self.overdue.take(),
-            progress: self.progress.swap(false, SeqCst),
             events: self.events.swap(false, SeqCst),
             configuration: self.take_configuration(),
         }
@@ -106,9 +102,13 @@ impl Slot {
         self.configuration.swap(false, SeqCst)
     }
 
+    /// Whether the configuration has changed, which stays to be taken.
+    pub fn configuration_is_noted(&self) -> bool {
+        self.configuration.load(SeqCst)
+    }
+
     pub fn has_work(&self) -> bool {
-        self.progress.load(SeqCst)
-            || self.events.load(SeqCst)
+        self.events.load(SeqCst)
             || self.configuration.load(SeqCst)
             || !self.lanes.is_empty()
             || !self.overdue.is_empty()

@@ -12,8 +12,6 @@ pub struct Work {
     pub lowest: i64,
     /// Integrations of which somebody has made deliveries due now, whatever they were waiting for.
     pub overdue: LaneSet,
-    /// Projects whose progress has to be counted.
-    pub progress: bool,
     /// Events were written, which have to be routed.
     pub events: bool,
     /// Integrations or sources have changed.
@@ -25,7 +23,6 @@ impl Work {
         lanes: LaneSet::NONE,
         lowest: NOTHING,
         overdue: LaneSet::NONE,
-        progress: false,
         events: false,
         configuration: false,
     };
@@ -37,7 +34,6 @@ impl Work {
         lanes: LaneSet::ALL,
         lowest: Work::UNKNOWN,
         overdue: LaneSet::NONE,
-        progress: true,
         events: true,
         configuration: true,
     };
@@ -46,7 +42,6 @@ impl Work {
         self.lanes.merge(other.lanes);
         self.lowest = self.lowest.min(other.lowest);
         self.overdue.merge(other.overdue);
-        self.progress |= other.progress;
         self.events |= other.events;
         self.configuration |= other.configuration;
     }
@@ -54,7 +49,6 @@ impl Work {
     pub fn is_empty(&self) -> bool {
         self.lanes.is_empty()
             && self.overdue.is_empty()
-            && !self.progress
             && !self.events
             && !self.configuration
     }

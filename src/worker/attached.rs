@@ -53,6 +53,8 @@ extern "C-unwind" fn rights_changed(_argument: pg_sys::Datum, _cache: i32, _hash
 pub struct Attached {
     pub relation: pg_sys::Oid,
     pub owner: pg_sys::Oid,
+    /// Qualified and quoted.
+    pub name: String,
     columns: HashMap<String, Column>,
     looked_up: BTreeMap<String, Found>,
     /// How many changes had been noticed.
@@ -92,7 +94,7 @@ impl Attached {
     /// Locks first and looks afterwards. None: the attached table is gone.
     pub fn look(relation: pg_sys::Oid, source: &EventSource) -> Option<Attached> {
         let as_of = CHANGES.get();
-        let owner = lock(relation)?.owner;
+        let Class { owner, name, .. } = lock(relation)?;
         let columns = columns_of(relation);
         let mut looked_up = BTreeMap::new();
         for name in names(source) {
@@ -102,6 +104,7 @@ impl Attached {
         let attached = Attached {
             relation,
             owner,
+            name,
             columns,
             looked_up,
             as_of,
@@ -143,6 +146,27 @@ impl Attached {
         self.columns
             .get(column)
             .map_or(pg_sys::InvalidOid, |column| column.type_oid)
+    }
+
+    /// The operator that PostgreSQL takes for equality of the column's type.
+    pub fn equality_of(&self, column: &str) -> String {
+        const SQL: &str = "SELECT pg_catalog.format('OPERATOR(%I.%s)', n.nspname, o.oprname) \
+                           FROM pg_catalog.pg_operator o JOIN pg_catalog.pg_namespace n ON n.oid = o.oprnamespace WHERE o.oid = $1";
+        // SAFETY: a look-up in the type cache, of a type that a column has.
+        let operator = unsafe {
+            match self.type_oid(column) {
+                pg_sys::InvalidOid => pg_sys::InvalidOid,
+                oid => (*pg_sys::lookup_type_cache(oid, pg_sys::TYPECACHE_EQ_OPR as i32)).eq_opr,
+            }
+        };
+        let name = with_spi(|| {
+            let rows = Plan::prepare(SQL, &[pg_sys::OIDOID]).execute(&[operator.into_datum()]);
+            // SAFETY: the only column is a text.
+            (rows.len() > 0)
+                .then(|| unsafe { rows.get(0, 1).0.and_then(|d| String::from_datum(d, false)) })
+                .flatten()
+        });
+        name.unwrap_or_else(|| "OPERATOR(pg_catalog.=)".to_owned())
     }
 
     /// Whether JSON has more for it than a string or a number.

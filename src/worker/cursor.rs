@@ -53,6 +53,12 @@ impl StoredCursor {
         &self.cursor
     }
 
+    /// All events below it are routed, and written down so.
+    pub fn routed_below(&self) -> i64 {
+        let first = self.cursor.written().ranges().next();
+        first.map_or(i64::MIN, |range| range.high)
+    }
+
     /// Takes a page in hand that was read with the transaction's snapshot.
     pub fn read(&mut self, page: &Page, moment: Moment) {
         let ids: Vec<i64> = page.events.iter().map(|event| event.id).collect();

@@ -12,7 +12,7 @@ use super::signals::InTransaction;
 use crate::acting_as::ActingAs;
 
 /// What a database or a role may have set for its sessions must not disturb us.
-const SETTINGS: [(&std::ffi::CStr, &std::ffi::CStr); 14] = [
+const SETTINGS: [(&std::ffi::CStr, &std::ffi::CStr); 21] = [
     (c"search_path", c"pg_catalog, pg_temp"),
     (c"default_transaction_read_only", c"off"),
     (c"default_transaction_isolation", c"read committed"),
@@ -24,6 +24,14 @@ const SETTINGS: [(&std::ffi::CStr, &std::ffi::CStr); 14] = [
     (c"deadlock_timeout", c"100ms"),
     (c"session_replication_role", c"origin"),
     (c"jit", c"off"),
+    // As capture writes values.
+    (c"DateStyle", c"ISO, MDY"),
+    (c"TimeZone", c"UTC"),
+    (c"IntervalStyle", c"postgres"),
+    (c"extra_float_digits", c"1"),
+    (c"bytea_output", c"hex"),
+    (c"lc_monetary", c"C"),
+    (c"xmlbinary", c"base64"),
     // Our statements find rows by key, whatever the statistics of a table that empties and fills say.
     (c"enable_seqscan", c"off"),
     (c"enable_bitmapscan", c"off"),
@@ -72,9 +80,26 @@ pub fn transaction_as_self<T>(activity: &str, f: impl FnOnce() -> T) -> Result<T
     as_whom(activity, None, pg_sys::XACT_READ_COMMITTED, f)
 }
 
-/// As [`transaction_as_self`], with the database as it is at one moment.
-pub fn snapshot_as_self<T>(activity: &str, f: impl FnOnce() -> T) -> Result<T, String> {
-    as_whom(activity, None, pg_sys::XACT_REPEATABLE_READ, f)
+/// As [`transaction_as_self`], with the database as it is at one moment. SIGTERM cancels it, and nothing waits for what it writes (numbers
+/// of a sequence, that nobody has seen yet).
+pub fn routing<T>(activity: &str, f: impl FnOnce() -> T) -> Result<T, String> {
+    let _in_transaction = InTransaction::cancellable();
+    run(activity, None, pg_sys::XACT_REPEATABLE_READ, || {
+        // SAFETY: PostgreSQL's own setting, for this transaction.
+        unsafe {
+            pg_sys::set_config_option(
+                c"synchronous_commit".as_ptr(),
+                c"off".as_ptr(),
+                pg_sys::GucContext::PGC_USERSET,
+                pg_sys::GucSource::PGC_S_SESSION,
+                pg_sys::GucAction::GUC_ACTION_LOCAL,
+                true,
+                0,
+                false,
+            );
+        }
+        f()
+    })
 }
 
 /// A deferred trigger that somebody has put on a table would run when the transaction commits, with the worker's own rights. Now
@@ -100,9 +125,20 @@ fn as_whom<T>(
         // What others have written may run in it.
         None => InTransaction::interruptible(),
     };
+    run(activity, whom, isolation, f)
+}
+
+fn run<T>(
+    activity: &str,
+    whom: Option<fn() -> ActingAs>,
+    isolation: u32,
+    f: impl FnOnce() -> T,
+) -> Result<T, String> {
     let activity = CString::new(activity).unwrap_or_default();
     // SAFETY: the steps of a background worker's transaction, as in Postgres' own worker_spi.
     unsafe {
+        // A cancel that came when nothing ran.
+        pg_sys::QueryCancelPending = 0;
         pg_sys::SetCurrentStatementStartTimestamp();
         pg_sys::StartTransactionCommand();
         pg_sys::XactIsoLevel = isolation as i32;
@@ -128,7 +164,13 @@ fn as_whom<T>(
             CaughtError::PostgresError(report)
             | CaughtError::ErrorReport(report)
             | CaughtError::RustPanic { ereport: report, .. } => {
-                format!("{} ({:?})", report.message(), report.sql_error_code())
+                let detail = report.detail().map(|detail| format!(": {detail}"));
+                format!(
+                    "{} ({:?}){}",
+                    report.message(),
+                    report.sql_error_code(),
+                    detail.unwrap_or_default()
+                )
             }
         })
     })

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use pgrx::prelude::*;
 use pgrx::{FromDatum, IntoDatum};
+use webhook::json_members::members;
 
 use super::attached::Attached;
 use super::events::{Captured, Columns};
@@ -181,16 +182,16 @@ impl Enricher {
             rows.iter().map(|row| (row.place, known_nothing(blank()))).collect()
         } else {
             match self.prepare(source) {
-                Ok(None) => rows.iter().map(|row| (row.place, Enriched::default())).collect(),
-                Ok(Some(prepared)) => {
-                    let mut attempt = Attempt::new(definition.event_type.as_str(), source, prepared);
-                    attempt.pages(&rows);
-                    if let Some(reason) = attempt.suspended {
-                        *suspended = Some(reason);
-                        self.prepared.remove(&definition.id);
-                        attempt.found
-                    } else {
-                        attempt.found
+                Ok(()) => {
+                    let prepared = self.prepared.get(&definition.id);
+                    match prepared.filter(|prepared| prepared.statement.is_some()) {
+                        None => rows.iter().map(|row| (row.place, Enriched::default())).collect(),
+                        Some(prepared) => {
+                            let mut attempt = Attempt::new(&definition.event_type, source, prepared);
+                            attempt.pages(&rows);
+                            *suspended = attempt.suspended;
+                            attempt.found
+                        }
                     }
                 }
                 Err(failure) => {
@@ -230,8 +231,8 @@ impl Enricher {
         found
     }
 
-    /// The source's statement under our locks; None: there is nothing to find out.
-    fn prepare(&mut self, source: &Source) -> Result<Option<&Prepared>, Failure> {
+    /// Sees to it that the source's statement is there, and what it reads is locked.
+    fn prepare(&mut self, source: &Source) -> Result<(), Failure> {
         let id = source.definition.id;
         if let Some(prepared) = self.prepared.get(&id) {
             let same = prepared.statement.is_none()
@@ -251,7 +252,7 @@ impl Enricher {
             }
             self.prepared.insert(id, prepared);
         }
-        Ok(self.prepared.get(&id).filter(|prepared| prepared.statement.is_some()))
+        Ok(())
     }
 
     fn build(source: &Source) -> Result<Prepared, Failure> {
@@ -394,13 +395,10 @@ impl<'a> Attempt<'a> {
             });
             let found = found.ok().and_then(|mut found| found.pop());
             let found = found.and_then(|(_, enriched)| enriched.detail);
-            if let Some(found) = found
-                && let Ok(found) = serde_json::from_str::<HashMap<String, Box<serde_json::value::RawValue>>>(&found)
-            {
-                for (key, value) in found {
-                    if let Ok(value) = serde_json::from_str(value.get()) {
-                        detail.insert(key, value);
-                    }
+            let found = found.unwrap_or_default();
+            for (key, value) in members(&found) {
+                if let Ok(value) = serde_json::from_str(value) {
+                    detail.insert(key, value);
                 }
             }
         }

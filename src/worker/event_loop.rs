@@ -1,32 +1,34 @@
 //! The worker of a database: routes what was captured, sends what waits, writes down what became of it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use pgrx::FromDatum;
 use pgrx::prelude::*;
 use webhook::endpoint::{EndpointKind, SecretUrl};
-use webhook::http_thread::Outgoing;
-use webhook::outcome::{TransportError, judge, judge_absence};
+use webhook::open_batch::OpenBatch;
 use webhook::schedule::{LaneId, RequestId, Scheduler, Tally};
 
+use super::claim::InMemory;
 use super::counters::Uncounted;
+use super::cursor::StoredCursor;
 use super::housekeeping::{self, Housekeeping};
-use super::lanes::{Composer, Lane, config, idle_connections, policy};
+use super::lanes::{Lane, policy};
+use super::main::installation;
 use super::marks::Marks;
 use super::memory::{Buffers, Slack};
+use super::milestones::Ledger;
+use super::outcomes::Unrecorded;
 use super::queue::Queue;
-use super::record::Unrecorded;
+use super::route::Router;
 use super::trouble::Trouble;
-use super::wait::Waiter;
+use super::wait::{self, Waiter};
 use super::wording::Wordings;
-use super::{database, files, signals};
+use super::{database, signals};
 use crate::http::Http;
-use crate::installation::Installation;
 use crate::settings;
-use crate::wake::{LaneSet, Registry, Slot, Work, registry};
+use crate::wake::{LaneSet, Registry, Slot, Work};
 
 /// Under steady writes the worker looks after each such pause instead of being woken by every commit: a signal costs the
 /// committing session as much as a tenth of a one-row update.
@@ -39,11 +41,9 @@ const PATIENCE_WHEN_IN_THE_WAY: Duration = Duration::from_secs(2);
 const SERVICE: Duration = Duration::from_secs(5);
 /// When other databases wait, a worker whose next request is further off leaves at once.
 const SHORT_WHILE: Duration = Duration::from_secs(1);
-/// How long no worker is started after one has found that zentry_notify.sending is off. (Nobody tells when a database's own
-/// setting changes.)
-const HELD_BACK: Duration = Duration::from_secs(5);
-/// The same when the database's SQL does not go with the library. ALTER EXTENSION UPDATE ends it.
-const OUTDATED: Duration = Duration::from_secs(60);
+/// How long no worker is started after one has found that zentry_notify.sending is off and has routed what there was. (Nobody
+/// tells when a database's own setting changes.)
+const HELD_BACK: Duration = Duration::from_secs(2);
 
 pub struct Worker {
     pub(super) registry: &'static Registry,
@@ -54,9 +54,19 @@ pub struct Worker {
     pub(super) workers: u32,
     pub(super) wordings: Wordings,
     pub(super) lanes: HashMap<LaneId, Lane>,
-    /// What this worker has switched off, and why. A transaction that began before may still write to it.
+    /// What this worker has switched off, and why. What was routed before may be written after.
     pub(super) switched_off: HashMap<LaneId, Arc<str>>,
     pub(super) marks: Marks,
+    /// Lanes of which nothing waits in the table.
+    pub(super) drained: HashSet<LaneId>,
+    pub(super) in_memory: InMemory,
+    pub(super) cursor: StoredCursor,
+    pub(super) router: Router,
+    /// Routed, and not written down.
+    pub(super) batch: OpenBatch,
+    pub(super) ledger: Ledger,
+    /// Deliveries of 0.2.0 may wait that have to go first.
+    pub(super) legacy_waits: bool,
     pub(super) http: Http,
     /// Kept for each host.
     pub(super) idle_connections: usize,
@@ -79,7 +89,7 @@ pub struct Worker {
 }
 
 impl Worker {
-    fn serve(registry: &'static Registry, slot: &'static Slot, installation: pg_sys::Oid) {
+    pub fn serve(registry: &'static Registry, slot: &'static Slot, installation: pg_sys::Oid) {
         let started = Http::start(0).and_then(|http| {
             let queue = database::transaction("zentry_notify: prepare", Queue::prepare)?;
             Ok((http, queue))
@@ -107,6 +117,13 @@ impl Worker {
             lanes: HashMap::new(),
             switched_off: HashMap::new(),
             marks: Marks::default(),
+            drained: HashSet::new(),
+            in_memory: InMemory::default(),
+            cursor: StoredCursor::default(),
+            router: Router::default(),
+            batch: OpenBatch::default(),
+            ledger: Ledger::default(),
+            legacy_waits: true,
             http,
             idle_connections: 0,
             in_flight: HashMap::new(),
@@ -127,6 +144,10 @@ impl Worker {
         }
         match worker.run(&waiter) {
             Leaving::Idle => worker.say_when_due(),
+            Leaving::HeldBack => {
+                slot.pause_for(HELD_BACK);
+                slot.set_due(None);
+            }
             // What it knew has to be found out again, if there is anything.
             Leaving::SentAway | Leaving::Uninstalled => {
                 slot.add(&Work::ALL);
@@ -144,20 +165,27 @@ impl Worker {
                 let deadline = Instant::now() + patience;
                 leaving = Some(leaving.map_or(deadline, |earlier| earlier.min(deadline)));
             }
+            if !settings::sending() {
+                self.scheduler.drain();
+                self.batch.hurry();
+            }
             let turn = self.turn();
             if leaving.is_some_and(|deadline| self.scheduler.in_flight() == 0 || deadline <= Instant::now()) {
-                self.uncounted.hurry();
-                self.settle();
+                self.finish();
                 return Leaving::SentAway;
             }
             match turn {
                 Turn::Again => {
-                    pgrx::check_for_interrupts!();
+                    wait::check_for_interrupts();
                     busy_at = Instant::now();
                     continue;
                 }
                 Turn::Quiet => {}
                 Turn::Uninstalled => return Leaving::Uninstalled,
+            }
+            if !settings::sending() && self.scheduler.in_flight() == 0 && !self.trouble.is_on() {
+                self.finish();
+                return Leaving::HeldBack;
             }
             if self.scheduler.in_flight() == 0 && self.slack.is_due() {
                 self.buffers = Buffers::default();
@@ -171,6 +199,7 @@ impl Worker {
             if leaving.is_none()
                 && (idle_for >= settings::idle_timeout() || others_wait && !self.has_work_within(SHORT_WHILE))
             {
+                self.finish();
                 return Leaving::Idle;
             }
             let stay = if others_wait {
@@ -195,6 +224,13 @@ impl Worker {
         }
     }
 
+    /// Writes down all that is in memory alone, as far as the database takes it.
+    fn finish(&mut self) {
+        self.uncounted.hurry();
+        self.settle();
+        self.flush(true);
+    }
+
     /// Somebody waits for it to leave.
     pub(super) fn is_called_away(&self) -> bool {
         signals::terminated() || self.slot.held_for().is_some()
@@ -203,7 +239,7 @@ impl Worker {
     /// How long it may still wait for answers, if it has to leave.
     fn has_to_leave(&self, served: Duration) -> Option<Duration> {
         let in_the_way = self.slot.held_for().map(|_| PATIENCE_WHEN_IN_THE_WAY);
-        let terminated = (signals::terminated() || !settings::sending()).then_some(PATIENCE);
+        let terminated = signals::terminated().then_some(PATIENCE);
         // Nobody hurries: answers are waited for, so that nothing is sent twice.
         let others_turn = self.registry.others_wait() && served >= SERVICE && self.unrecorded.is_empty();
         in_the_way
@@ -238,7 +274,10 @@ impl Worker {
             return Turn::Uninstalled;
         }
         self.dispatch();
-        if self.scheduler.has_changes() || self.slot.has_work() {
+        // What was routed has left by now: writing it down holds up nothing.
+        self.flush(false);
+        let more = !self.postponed.is_empty() && !self.trouble.is_on();
+        if self.scheduler.has_changes() || self.slot.has_work() || more {
             Turn::Again
         } else {
             Turn::Quiet
@@ -254,7 +293,7 @@ impl Worker {
         }
     }
 
-    fn look_for_installation(&mut self) {
+    pub(super) fn look_for_installation(&mut self) {
         self.uninstalled =
             installation().is_ok_and(|found| found.map(|found| found.oid) != Some(self.installation));
     }
@@ -268,11 +307,19 @@ impl Worker {
             }
         }
         if !work.lanes.is_empty() {
-            self.scheduler.notice(self.noted(&work.lanes));
+            let noted = self.noted(&work.lanes);
+            self.drained.retain(|lane| !noted.contains(lane));
+            self.scheduler.notice(noted);
         }
         self.settle();
         if !work.overdue.is_empty() {
-            self.scheduler.retry_now(self.noted(&work.overdue));
+            let noted = self.noted(&work.overdue);
+            self.drained.retain(|lane| !noted.contains(lane));
+            self.scheduler.retry_now(noted);
+        }
+        self.move_legacy()?;
+        if work.events {
+            self.route()?;
         }
         self.claim()?;
         // What is claimed may be of after a change that the configuration did not have when it was read.
@@ -288,8 +335,9 @@ impl Worker {
         if self.housekeeping.is_due() && !self.trouble.is_on() {
             // What somebody has written by hand, or restored, may be below.
             self.marks.lower(Work::UNKNOWN);
+            self.drained.clear();
             let mut given_up = Tally::default();
-            let kept = self.housekeeping.run(&mut given_up);
+            let kept = self.housekeeping.run(&mut given_up, &self.cursor);
             self.uncounted.add(given_up.into());
             kept?;
         }
@@ -312,146 +360,6 @@ impl Worker {
             .collect()
     }
 
-    /// Unless the extension is another one now.
-    fn read_configuration(&mut self) -> Result<(), String> {
-        self.look_for_installation();
-        if self.uninstalled {
-            return Ok(());
-        }
-        self.configure()
-    }
-
-    fn configure(&mut self) -> Result<(), String> {
-        let (integrations, wordings) = database::transaction("zentry_notify: read integrations", || {
-            (self.queue.integrations(), self.queue.wordings())
-        })?;
-        self.wordings.update(wordings);
-        let url_policy = settings::url_policy();
-        self.lanes = integrations
-            .iter()
-            .map(|integration| (integration.id, Lane::of(integration, Ok(&url_policy))))
-            .collect();
-        self.switched_off.retain(|lane, _| !self.lanes.contains_key(lane));
-        let idle_connections = idle_connections(&self.lanes);
-        if idle_connections != self.idle_connections {
-            self.idle_connections = idle_connections;
-            self.reconfigure_client();
-        }
-        let configs = integrations
-            .iter()
-            .map(|integration| config(integration, &self.lanes[&integration.id]))
-            .collect();
-        self.scheduler.configure(configs, Timestamp::now());
-        Ok(())
-    }
-
-    fn share_discord(&mut self) {
-        let workers = self.registry.workers();
-        if workers != self.workers {
-            self.workers = workers;
-            self.scheduler.set_policy(policy(workers));
-        }
-    }
-
-    fn reload(&mut self) {
-        self.scheduler.set_policy(policy(self.workers));
-        self.postponed.configuration = true;
-        self.reconfigure_client();
-    }
-
-    fn reconfigure_client(&self) {
-        if let Err(error) = self.http.reconfigure(self.idle_connections) {
-            pgrx::warning!("zentry_notify: the new settings are not used: {error}");
-        }
-    }
-
-    fn hear_answers(&mut self) {
-        for answer in self.http.answers() {
-            self.buffers.keep(answer.buffer);
-            let id = RequestId(answer.id);
-            if let Some((kind, url)) = self.in_flight.remove(&id) {
-                self.scheduler
-                    .judged(id, &judge(kind, &url, answer.result.as_ref()), Timestamp::now());
-            }
-        }
-    }
-
-    fn claim(&mut self) -> Result<(), String> {
-        let claims = self.scheduler.claims(Timestamp::now());
-        if claims.is_empty() {
-            return Ok(());
-        }
-        let (held_back, readable): (Vec<_>, Vec<_>) = claims
-            .into_iter()
-            .partition(|claim| self.unrecorded.lanes.contains(&claim.lane));
-        let found = if readable.is_empty() {
-            Ok(Vec::new())
-        } else {
-            database::transaction("zentry_notify: read what waits", || {
-                self.queue.claim(&readable, &self.marks)
-            })
-        };
-        let now = Timestamp::now();
-        for claim in held_back {
-            self.scheduler.supply(claim.lane, Vec::new(), now);
-        }
-        match found {
-            Ok(found) => {
-                for (lane, rows) in found {
-                    if let Some(first) = rows.first() {
-                        self.marks.set(lane, first.id.0);
-                    }
-                    self.scheduler.supply(lane, rows, now);
-                }
-            }
-            Err(error) => {
-                for claim in readable {
-                    self.scheduler.supply(claim.lane, Vec::new(), now);
-                    self.postponed.lanes.insert(claim.lane.0);
-                }
-                return Err(error);
-            }
-        }
-        Ok(())
-    }
-
-    fn dispatch(&mut self) {
-        let mut composer = Composer {
-            lanes: &self.lanes,
-            catalogue: self.wordings.catalogue(),
-            buffers: &mut self.buffers,
-        };
-        for request in self.scheduler.poll(Timestamp::now(), &mut composer) {
-            let endpoint = match self.lanes.get(&request.lane).map(|lane| &lane.endpoint) {
-                Some(Ok(endpoint)) => endpoint,
-                Some(Err(reason)) => {
-                    let refused = TransportError::Forbidden(reason.clone());
-                    self.scheduler
-                        .judged(request.id, &judge_absence(&refused), Timestamp::now());
-                    continue;
-                }
-                None => continue,
-            };
-            let outgoing = Outgoing {
-                id: request.id.0,
-                kind: endpoint.kind(),
-                url: endpoint.post_url().clone(),
-                body: request.body,
-            };
-            self.slack.used();
-            self.in_flight
-                .insert(request.id, (endpoint.kind(), endpoint.post_url().clone()));
-            if self.http.send(outgoing).is_err() {
-                // What is in flight is still pending in the log; a new worker sends it.
-                pgrx::ereport!(
-                    FATAL,
-                    PgSqlErrorCode::ERRCODE_INTERNAL_ERROR,
-                    "zentry_notify: the HTTP thread has ended"
-                );
-            }
-        }
-    }
-
     fn is_busy(&self) -> bool {
         self.has_work_within(settings::idle_timeout())
     }
@@ -459,6 +367,7 @@ impl Worker {
     fn has_work_within(&self, time: Duration) -> bool {
         self.scheduler.in_flight() > 0
             || !self.unrecorded.is_empty()
+            || !self.batch.is_empty()
             || self.uncounted.wait().is_some()
             || self.housekeeping.wait().is_some()
             || !self.postponed.is_empty()
@@ -471,15 +380,19 @@ impl Worker {
     }
 
     fn pause(&self) -> Option<Duration> {
-        let waits =
-            !self.postponed.is_empty() || !self.unrecorded.is_empty() || self.uncounted.wait().is_some();
+        let waits = !self.postponed.is_empty()
+            || !self.unrecorded.is_empty()
+            || !self.batch.is_empty()
+            || self.uncounted.wait().is_some();
         let retry = self.trouble.until.filter(|_| waits);
         let retry = retry.map(|until| until.saturating_duration_since(Instant::now()));
-        let now = (!self.postponed.is_empty() && !self.trouble.is_on()).then_some(Duration::ZERO);
-        let count = self.uncounted.wait().filter(|_| !self.trouble.is_on());
-        let tidy = self.housekeeping.wait().filter(|_| !self.trouble.is_on());
+        let calm = !self.trouble.is_on();
+        let now = (!self.postponed.is_empty() && calm).then_some(Duration::ZERO);
+        let write = self.batch.wait(Instant::now()).filter(|_| calm);
+        let count = self.uncounted.wait().filter(|_| calm);
+        let tidy = self.housekeeping.wait().filter(|_| calm);
         let slack = self.slack.wait().filter(|_| self.scheduler.in_flight() == 0);
-        [self.next_wake(), retry, now, count, tidy, slack]
+        [self.next_wake(), retry, now, write, count, tidy, slack]
             .into_iter()
             .flatten()
             .min()
@@ -504,6 +417,8 @@ impl Worker {
 enum Leaving {
     Idle,
     SentAway,
+    /// zentry_notify.sending is off, and everything is routed.
+    HeldBack,
     /// The extension was dropped, and perhaps created again.
     Uninstalled,
 }
@@ -513,8 +428,4 @@ enum Turn {
     Again,
     Quiet,
     Uninstalled,
-}
-
-fn installation() -> Result<Option<Installation>, String> {
-    database::transaction_as_self("zentry_notify: look for the extension", Installation::find)
 }

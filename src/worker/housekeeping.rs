@@ -1,4 +1,4 @@
-//! What has to be done now and then: old deliveries leave the log, those that nobody will send are given up.
+//! What has to be done now and then: old events and deliveries leave, those that nobody will send are given up.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,8 @@ use pgrx::{FromDatum, IntoDatum};
 
 use webhook::schedule::{LaneId, Tally};
 
-use super::{database, statistics};
+use super::cursor::StoredCursor;
+use super::{database, legacy, statistics};
 use crate::plan::{Plan, with_spi};
 use crate::settings;
 use crate::timestamp::from_timestamptz;
@@ -24,8 +25,9 @@ pub struct Housekeeping {
     next: Instant,
     /// There was more than a page of something.
     has_more: bool,
-    /// No delivery that is still in the log has a lower id; what was removed below stays in the index for a while.
-    log_begins_at: i64,
+    /// No delivery, and no event, that is still there has a lower id; what was removed below stays in the index for a while.
+    deliveries_begin_at: i64,
+    events_begin_at: i64,
 }
 
 impl Housekeeping {
@@ -33,7 +35,8 @@ impl Housekeeping {
         Housekeeping {
             next: Instant::now(),
             has_more: false,
-            log_begins_at: i64::MIN,
+            deliveries_begin_at: i64::MIN,
+            events_begin_at: i64::MIN,
         }
     }
 
@@ -52,8 +55,14 @@ impl Housekeeping {
         self.next = Instant::now() + SHORT_INTERVAL;
     }
 
+    /// Looks at data that are not kept any more at the next occasion.
+    pub fn hurry(&mut self) {
+        self.has_more = true;
+        self.next = self.next.min(Instant::now() + SHORT_INTERVAL);
+    }
+
     /// Counts what was given up, also when something else fails.
-    pub fn run(&mut self, given_up: &mut Tally) -> Result<(), String> {
+    pub fn run(&mut self, given_up: &mut Tally, cursor: &StoredCursor) -> Result<(), String> {
         self.next = Instant::now() + INTERVAL;
         self.has_more = false;
         *given_up = database::transaction("zentry_notify: give up expired deliveries", || {
@@ -66,38 +75,96 @@ impl Housekeeping {
         database::transaction("zentry_notify: sum counters up", || {
             statistics::sum_up(settings::log_retention());
         })?;
+        if database::transaction_as_self("zentry_notify: move the log of 0.2", || {
+            legacy::move_finished(settings::log_retention())
+        })? {
+            self.go_on();
+        }
         if let Some(retention) = settings::log_retention() {
             let (removed, first) = database::transaction("zentry_notify: remove old deliveries", || {
-                remove_old(retention, self.log_begins_at)
+                remove_old(OLD_DELIVERIES, retention, self.deliveries_begin_at, i64::MAX)
             })?;
             if removed == PAGE as usize {
                 self.go_on();
             }
             // Lower ids that somebody has restored are found when there is nothing else to remove.
-            self.log_begins_at = first.filter(|_| removed > 0).unwrap_or(i64::MIN);
+            self.deliveries_begin_at = first.filter(|_| removed > 0).unwrap_or(i64::MIN);
         }
+        self.remove_events(cursor)
+    }
+
+    /// Events leave by their age, or as soon as nobody waits for them when their data are not kept; not those that are still to be routed or sent.
+    fn remove_events(&mut self, cursor: &StoredCursor) -> Result<(), String> {
+        let retention = match (settings::log_payloads(), settings::log_retention()) {
+            (false, _) => Duration::ZERO,
+            (true, Some(retention)) => retention,
+            (true, None) => return Ok(()),
+        };
+        let routed = cursor.routed_below();
+        let (removed, first) = database::transaction("zentry_notify: remove old events", || {
+            let waiting = if has_old_event(retention, self.events_begin_at) {
+                first_that_waits()
+            } else {
+                i64::MIN
+            };
+            remove_old(OLD_EVENTS, retention, self.events_begin_at, routed.min(waiting))
+        })?;
+        if removed == PAGE as usize {
+            self.go_on();
+        }
+        self.events_begin_at = first.filter(|_| removed > 0).unwrap_or(i64::MIN);
         Ok(())
     }
 }
 
-/// The log's first rows are its oldest; only they are looked at, so that this costs the same whatever the log's size. How many were
-/// removed, and the lowest id of these.
-fn remove_old(retention: Duration, from: i64) -> (usize, Option<i64>) {
-    const SQL: &str = "WITH first AS (\
-                         SELECT l.id, l.status, l.created_at FROM zentry_notify.notification_log l WHERE l.id >= $3 ORDER BY l.id LIMIT $1) \
-                       DELETE FROM zentry_notify.notification_log l USING first f \
-                       WHERE l.id = f.id AND f.status IN ('sent', 'failed') AND f.created_at < now() - make_interval(secs => $2) \
-                       RETURNING l.id";
+/// The first rows are the oldest; only they are looked at, so that this costs the same however many there are. `$4` is for both the
+/// same: below it.
+const OLD_DELIVERIES: &str = "WITH first AS (\
+       SELECT l.id, l.status, l.finished_at FROM zentry_notify.delivery l WHERE l.id >= $3 AND l.id < $4 ORDER BY l.id LIMIT $1) \
+     DELETE FROM zentry_notify.delivery l USING first f \
+     WHERE l.id = f.id AND f.status IN ('s', 'f') AND f.finished_at < now() - make_interval(secs => $2) \
+     RETURNING l.id";
+const OLD_EVENTS: &str = "WITH first AS (\
+       SELECT e.id, e.created_at FROM zentry_notify.event e WHERE e.id >= $3 AND e.id < $4 ORDER BY e.id LIMIT $1), \
+     gone AS (\
+       DELETE FROM zentry_notify.event e USING first f \
+       WHERE e.id = f.id AND f.created_at <= now() - make_interval(secs => $2) RETURNING e.id), \
+     details AS (DELETE FROM zentry_notify.event_detail x USING gone g WHERE x.event_id = g.id) \
+     SELECT g.id FROM gone g";
+
+/// How many were removed, and the lowest id of these.
+fn remove_old(sql: &str, retention: Duration, from: i64, below: i64) -> (usize, Option<i64>) {
     with_spi(|| {
-        let types = [pg_sys::INT4OID, pg_sys::FLOAT8OID, pg_sys::INT8OID];
-        let rows = Plan::prepare(SQL, &types).execute(&[
+        let types = [pg_sys::INT4OID, pg_sys::FLOAT8OID, pg_sys::INT8OID, pg_sys::INT8OID];
+        let rows = Plan::prepare(sql, &types).execute(&[
             PAGE.into_datum(),
             retention.as_secs_f64().into_datum(),
             from.into_datum(),
+            below.into_datum(),
         ]);
         // SAFETY: the only column is a bigint.
         let id = |row| unsafe { rows.get(row, 1).0.and_then(|id| i64::from_datum(id, false)) };
         (rows.len(), (0..rows.len()).filter_map(id).min())
+    })
+}
+
+fn has_old_event(retention: Duration, from: i64) -> bool {
+    const SQL: &str = "SELECT FROM (SELECT e.created_at FROM zentry_notify.event e WHERE e.id >= $2 ORDER BY e.id LIMIT 1) e \
+                       WHERE e.created_at <= now() - make_interval(secs => $1)";
+    with_spi(|| {
+        let rows = Plan::prepare(SQL, &[pg_sys::FLOAT8OID, pg_sys::INT8OID])
+            .execute(&[retention.as_secs_f64().into_datum(), from.into_datum()]);
+        rows.len() > 0
+    })
+}
+
+/// The lowest event that a delivery waits to be sent of. It reads the index of what waits, and only when there is something to remove.
+fn first_that_waits() -> i64 {
+    const SQL: &str = "SELECT min(l.event_id) FROM zentry_notify.delivery l WHERE l.status IN ('p', 'r')";
+    with_spi(|| {
+        let rows = Plan::prepare(SQL, &[]).execute(&[]);
+        // SAFETY: the only column is a bigint.
+        unsafe { rows.get(0, 1).0.and_then(|id| i64::from_datum(id, false)) }.unwrap_or(i64::MAX)
     })
 }
 
@@ -106,18 +173,18 @@ fn remove_old(retention: Duration, from: i64) -> (usize, Option<i64>) {
 /// scheduler's.)
 fn give_up_expired(max_age: Duration) -> Tally {
     const SQL: &str = "WITH failed AS (\
-                       UPDATE zentry_notify.notification_log l \
-                       SET status = 'failed', next_attempt_at = NULL, \
+                       UPDATE zentry_notify.delivery l \
+                       SET status = 'f', next_attempt_at = NULL, finished_at = now(), \
                            error_message = coalesce(\
                              'not sent, the webhook was switched off: ' || old.gone, \
-                             'expired: the webhook was switched off for longer than deliveries wait'), \
-                           payload = CASE WHEN $3 THEN l.payload ELSE 'null' END \
-                       FROM (SELECT o.id, w.switched_off_reason AS gone FROM zentry_notify.webhook_integration w CROSS JOIN LATERAL (\
-                               SELECT l.id, l.created_at FROM zentry_notify.notification_log l \
-                               WHERE l.webhook_integration_id = w.id AND l.status IN ('pending', 'retry') ORDER BY l.id LIMIT $1) o \
+                             'expired: the webhook was switched off for longer than deliveries wait') \
+                       FROM (SELECT o.id, w.switched_off_reason AS gone FROM zentry_notify.webhook w CROSS JOIN LATERAL (\
+                               SELECT l.id, l.event_id FROM zentry_notify.delivery l \
+                               WHERE l.webhook_integration_id = w.id AND l.status IN ('p', 'r') ORDER BY l.id LIMIT $1) o \
+                             LEFT JOIN zentry_notify.event e ON e.id = o.event_id \
                              WHERE NOT w.is_active \
-                               AND (w.switched_off_reason IS NOT NULL \
-                                    OR o.created_at < now() - coalesce(w.max_age, make_interval(secs => $2)))) old \
+                               AND (w.switched_off_reason IS NOT NULL OR e.id IS NULL \
+                                    OR e.created_at < now() - coalesce(w.max_age, make_interval(secs => $2)))) old \
                        WHERE l.id = old.id \
                        RETURNING l.webhook_integration_id, l.event_type, l.error_message), \
                        counted AS (\
@@ -128,11 +195,8 @@ fn give_up_expired(max_age: Duration) -> Tally {
                        SELECT f.webhook_integration_id, f.event_type::text FROM failed f";
     let mut given_up = Tally::default();
     with_spi(|| {
-        let rows = Plan::prepare(SQL, &[pg_sys::INT4OID, pg_sys::FLOAT8OID, pg_sys::BOOLOID]).execute(&[
-            PAGE.into_datum(),
-            max_age.as_secs_f64().into_datum(),
-            settings::log_payloads().into_datum(),
-        ]);
+        let rows = Plan::prepare(SQL, &[pg_sys::INT4OID, pg_sys::FLOAT8OID])
+            .execute(&[PAGE.into_datum(), max_age.as_secs_f64().into_datum()]);
         for row in 0..rows.len() {
             // SAFETY: the types are those of the statement's columns.
             let failed = unsafe {
@@ -157,23 +221,24 @@ fn give_up_expired(max_age: Duration) -> Tally {
 /// left: while a dump is restored, the log may be there before the integrations.
 fn remove_orphans(max_age: Duration) {
     const SQL: &str = "WITH RECURSIVE lane (id) AS (\
-                         (SELECT l.webhook_integration_id FROM zentry_notify.notification_log l \
-                          WHERE l.status IN ('pending', 'retry') ORDER BY l.webhook_integration_id LIMIT 1) \
+                         (SELECT l.webhook_integration_id FROM zentry_notify.delivery l \
+                          WHERE l.status IN ('p', 'r') ORDER BY l.webhook_integration_id LIMIT 1) \
                          UNION ALL \
-                         SELECT (SELECT l.webhook_integration_id FROM zentry_notify.notification_log l \
-                                 WHERE l.status IN ('pending', 'retry') AND l.webhook_integration_id > lane.id \
+                         SELECT (SELECT l.webhook_integration_id FROM zentry_notify.delivery l \
+                                 WHERE l.status IN ('p', 'r') AND l.webhook_integration_id > lane.id \
                                  ORDER BY l.webhook_integration_id LIMIT 1) \
                          FROM lane WHERE lane.id IS NOT NULL) \
-                       DELETE FROM zentry_notify.notification_log l USING lane \
-                       WHERE l.webhook_integration_id = lane.id AND l.status IN ('pending', 'retry') \
-                         AND l.created_at < now() - make_interval(secs => $1) \
-                         AND NOT EXISTS (SELECT FROM zentry_notify.webhook_integration w WHERE w.id = lane.id)";
+                       DELETE FROM zentry_notify.delivery l USING lane \
+                       WHERE l.webhook_integration_id = lane.id AND l.status IN ('p', 'r') \
+                         AND NOT EXISTS (SELECT FROM zentry_notify.webhook w WHERE w.id = lane.id) \
+                         AND NOT EXISTS (SELECT FROM zentry_notify.event e \
+                                         WHERE e.id = l.event_id AND e.created_at >= now() - make_interval(secs => $1))";
     with_spi(|| Plan::prepare(SQL, &[pg_sys::FLOAT8OID]).execute(&[max_age.as_secs_f64().into_datum()]));
 }
 
-/// When the oldest delivery has to leave the log; None: there is none, or it stays for ever.
+/// When the oldest event has to leave; None: there is none, or it stays for ever.
 pub fn due() -> Result<Option<Timestamp>, String> {
-    const SQL: &str = "SELECT l.created_at FROM zentry_notify.notification_log l ORDER BY l.id LIMIT 1";
+    const SQL: &str = "SELECT e.created_at FROM zentry_notify.event e ORDER BY e.id LIMIT 1";
     let Some(retention) = settings::log_retention() else {
         return Ok(None);
     };

@@ -1,9 +1,12 @@
 //! Integrations as the scheduler and the client want them.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
+use serde_json::Value;
 use webhook::definition::Catalogue;
 use webhook::endpoint::{Endpoint, EndpointKind, UrlPolicy, Vendor};
+use webhook::event::Event;
 use webhook::mention::Mention;
 use webhook::message;
 use webhook::quiet_hours::QuietHours;
@@ -11,7 +14,7 @@ use webhook::schedule::{Compose, Composed, Delivery, LaneConfig, LaneId, Policy}
 
 use super::files;
 use super::memory::Buffers;
-use super::queue::Integration;
+use super::webhooks::Integration;
 use crate::settings;
 
 /// Deliveries in memory: with payloads of some hundred bytes a few megabytes.
@@ -23,18 +26,20 @@ pub struct Lane {
     pub url: String,
     quiet_hours: Option<QuietHours>,
     mention: Option<Mention>,
+    /// Keys of the events' data that it is not told.
+    omit_keys: Vec<String>,
 }
 
 impl Lane {
-    pub fn of(integration: &Integration, policy: Result<&UrlPolicy, &String>) -> Self {
-        let read = policy.map_err(Clone::clone).and_then(|policy| {
+    pub fn of(integration: &Integration, policy: &UrlPolicy) -> Self {
+        let read = (|| {
             let endpoint = endpoint(integration, policy)?;
             Ok((
                 quiet_hours(integration)?,
                 mention(integration, &endpoint)?,
                 endpoint,
             ))
-        });
+        })();
         let (quiet_hours, mention, endpoint) = match read {
             Ok((quiet_hours, mention, endpoint)) => (quiet_hours, mention, Ok(endpoint)),
             Err(reason) => (None, None, Err(reason)),
@@ -44,7 +49,21 @@ impl Lane {
             url: integration.webhook_url.clone(),
             quiet_hours,
             mention,
+            omit_keys: integration.omit_keys.clone(),
         }
+    }
+
+    /// The event as the webhook is told it.
+    fn told<'a>(&self, event: &'a Event) -> Cow<'a, Event> {
+        if self.omit_keys.is_empty() {
+            return Cow::Borrowed(event);
+        }
+        let mut data = event.parse();
+        data.retain(|key, _| !self.omit_keys.contains(key));
+        Cow::Owned(Event {
+            data: Value::Object(data).to_string().into(),
+            ..event.clone()
+        })
     }
 }
 
@@ -128,7 +147,7 @@ impl Compose for Composer<'_> {
         };
         let cards: Vec<_> = deliveries
             .iter()
-            .map(|delivery| self.catalogue.card_for(id.0, &delivery.event))
+            .map(|delivery| self.catalogue.card_for(id.0, &lane.told(&delivery.event)))
             .collect();
         let message = message::compose_into(
             endpoint.kind(),

@@ -29,6 +29,13 @@ impl Marks {
         self.by_mark.insert((first, lane));
     }
 
+    /// A delivery of the lane waits from now on.
+    pub fn lower_lane(&mut self, lane: LaneId, id: i64) {
+        if self.of_lane.get(&lane).is_some_and(|mark| *mark > id) {
+            self.set(lane, id);
+        }
+    }
+
     /// Something that may be of any lane was committed, `lowest` and above.
     pub fn lower(&mut self, lowest: i64) {
         while let Some((mark, lane)) = self.by_mark.last().copied()

@@ -1,22 +1,43 @@
 //! The background processes: one launcher for the cluster, one worker for each database that has work.
 
+mod attached;
+mod batch;
 mod catalogue;
+mod claim;
+mod configure;
 mod counters;
+mod counting;
+mod cursor;
 mod database;
-mod delivery;
+mod deliveries;
+mod enrich;
+mod event_loop;
+mod events;
 mod files;
+mod filter;
 mod housekeeping;
 mod lanes;
 mod launcher;
+mod legacy;
+mod limited;
+mod lookups;
+mod main;
 mod marks;
 mod memory;
+mod milestones;
+mod outcomes;
+mod persons;
 mod queue;
-mod record;
+mod route;
+mod send;
 mod signals;
+mod source;
 mod statements;
 mod statistics;
+mod subscribers;
 mod trouble;
 mod wait;
+mod webhooks;
 mod wording;
 
 pub use launcher::register as register_launcher;

@@ -3,11 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use pgrx::prelude::*;
 use webhook::schedule::LaneId;
 
 use super::enrich::{Enriched, Enricher};
-use super::events::{Captured, Columns};
+use super::events::{self, Captured, Columns};
 use super::filter::Heard;
 use super::persons::{self, PersonsProjects};
 use super::source::{Source, Sources};
@@ -53,7 +52,7 @@ impl Router {
             .map(|(event, enriched)| {
                 let detail = enriched.detail.take();
                 Routed {
-                    payload: event.payload(detail.as_deref()),
+                    payload: events::payload(&event.data, detail.as_deref()),
                     detail,
                     lanes: Vec::new(),
                 }

@@ -10,6 +10,8 @@ static TERMINATE: AtomicBool = AtomicBool::new(false);
 static RELOAD: AtomicBool = AtomicBool::new(false);
 /// SIGTERM ends what runs, as in any session.
 static INTERRUPTIBLE: AtomicBool = AtomicBool::new(false);
+/// SIGTERM cancels what runs, and a second one ends it.
+static CANCELLABLE: AtomicBool = AtomicBool::new(false);
 /// A second SIGTERM does.
 static BRIEF: AtomicBool = AtomicBool::new(false);
 
@@ -47,6 +49,11 @@ impl InTransaction {
         Self::enter(&INTERRUPTIBLE)
     }
 
+    /// SIGTERM cancels it, so that what is in memory can be written down.
+    pub fn cancellable() -> Self {
+        Self::enter(&CANCELLABLE)
+    }
+
     /// It is let finish, so that what was sent is written down and not sent again: it waits for a lock half a second at most.
     /// If it does not end all the same (a trigger of the DBA's may hang), a second SIGTERM ends it.
     pub fn brief() -> Self {
@@ -70,8 +77,10 @@ extern "C-unwind" fn on_sigterm(signal: i32) {
     let again = TERMINATE.swap(true, SeqCst);
     // SAFETY: both are made to be called in signal handlers; MyLatch is set before signals are unblocked.
     unsafe {
-        if INTERRUPTIBLE.load(SeqCst) || again && BRIEF.load(SeqCst) {
+        if INTERRUPTIBLE.load(SeqCst) || again && (BRIEF.load(SeqCst) || CANCELLABLE.load(SeqCst)) {
             pg_sys::die(signal);
+        } else if CANCELLABLE.load(SeqCst) {
+            pg_sys::StatementCancelHandler(signal);
         } else {
             pg_sys::SetLatch(pg_sys::MyLatch);
         }

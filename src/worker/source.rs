@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use pgrx::prelude::*;
 use pgrx::{FromDatum, IntoDatum};
 
-use crate::event_source::{EventSource, Image, Row};
+use crate::event_source::{ColumnRef, EventSource, Image, Row};
 use crate::plan::{Plan, with_spi};
 
 /// A row of `event_source`.
@@ -47,7 +47,7 @@ impl Sources {
                 let id = definition.id;
                 match EventSource::parse(definition) {
                     Ok(definition) => Some(Source {
-                        image: definition.image(),
+                        image: image(&definition),
                         definition,
                         relation,
                         suspended,
@@ -68,15 +68,22 @@ impl Sources {
         self.0.get(&id)
     }
 
-    pub fn iter(&self) -> impl Iterator<Item = &Source> {
-        self.0.values()
-    }
-
     /// Nothing is looked up for it any more, until somebody attaches it again.
     pub fn suspend(&mut self, id: i64) {
         if let Some(source) = self.0.get_mut(&id) {
             source.suspended = true;
         }
+    }
+}
+
+/// Where the columns of its events are found. Those of milestones are made by the worker, of the project's id.
+fn image(definition: &EventSource) -> Image {
+    match &definition.progress {
+        None => definition.image(),
+        Some(progress) => Image {
+            data: Vec::new(),
+            context: vec![(progress.group.clone(), ColumnRef::new(&progress.group))],
+        },
     }
 }
 

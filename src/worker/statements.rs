@@ -4,7 +4,7 @@
 //! again: a new delivery must not go to an old webhook, and what became of an old one must not be written to a new one.
 
 use pgrx::pg_sys::{
-    BOOLOID, FLOAT8ARRAYOID, INT4ARRAYOID, INT4OID, INT8ARRAYOID, INT8OID, Oid, TEXTARRAYOID, TEXTOID,
+    FLOAT8ARRAYOID, INT2ARRAYOID, INT4ARRAYOID, INT4OID, INT8ARRAYOID, INT8OID, Oid, TEXTARRAYOID, TEXTOID,
     TIMESTAMPTZARRAYOID, TIMESTAMPTZOID,
 };
 
@@ -14,14 +14,15 @@ fn prepare(sql: &str, types: &[Oid]) -> Plan {
     with_spi(|| Plan::prepare(sql, types))
 }
 
-/// The active integrations, with what is known of their endpoints.
+/// The active webhooks, with what is known of their endpoints.
 pub fn integrations() -> Plan {
     prepare(
-        "SELECT w.id, w.webhook_type::text, w.webhook_url::text, w.max_events_per_message::integer, \
+        "SELECT w.id, w.webhook_type::text, u.webhook_url::text, w.max_events_per_message::integer, \
                 (extract(epoch FROM w.min_interval) * 1000000)::bigint, (extract(epoch FROM w.max_age) * 1000000)::bigint, \
                 w.activated_at, c.failures, c.opened_at, c.next_try_at, n.last_sent_at, n.last_failed_at, \
-                w.quiet_hours, w.mention \
-         FROM zentry_notify.webhook_integration w \
+                w.quiet_hours, w.mention, to_json(w.omit_keys)::text \
+         FROM zentry_notify.webhook w \
+         JOIN zentry_notify.webhook_secret u ON u.webhook_integration_id = w.id \
          LEFT JOIN zentry_notify.webhook_circuit c ON c.webhook_integration_id = w.id \
          LEFT JOIN zentry_notify.webhook_count n ON n.webhook_integration_id = w.id \
          WHERE w.is_active",
@@ -37,59 +38,131 @@ pub fn wordings() -> Plan {
     )
 }
 
-/// The first rows that wait of lanes `$1`, at most `$2` of each, from the ids `$3` on.
-pub fn claim(log: u32) -> Plan {
+/// The first events in the ranges from `$1` up to and without `$2`, at most `$3`.
+pub fn events(event: u32) -> Plan {
     prepare(
         &format!(
-            "SELECT l.id, c.lane, l.event_type, l.payload, l.attempts, l.created_at, l.next_attempt_at \
+            "SELECT e.id, e.created_at, e.source_id, e.event_type, e.data, e.context \
+             FROM unnest($1, $2) r (low, high) \
+             CROSS JOIN LATERAL (\
+               SELECT e.id, e.created_at, e.source_id, e.event_type, e.data, e.context FROM zentry_notify.event e \
+               WHERE e.id >= r.low AND e.id < r.high AND e.tableoid = {event} ORDER BY e.id LIMIT $3) e \
+             LIMIT $3"
+        ),
+        &[INT8ARRAYOID, INT8ARRAYOID, INT4OID],
+    )
+}
+
+/// Writes the route cursor, if it is still `$2`, and the events are those of this installation.
+pub fn cursor(event: u32) -> Plan {
+    prepare(
+        &format!(
+            "UPDATE zentry_notify.route_cursor c SET routed = $1::int8multirange \
+             WHERE c.routed = $2::int8multirange AND c.restored <> 'awaited' \
+               AND to_regclass('zentry_notify.event')::oid = {event}"
+        ),
+        &[TEXTOID, TEXTOID],
+    )
+}
+
+/// What was found out about events.
+pub fn details() -> Plan {
+    prepare(
+        "INSERT INTO zentry_notify.event_detail (event_id, data) \
+         SELECT d.id, d.data::jsonb FROM unnest($1, $2) d (id, data) ON CONFLICT (event_id) DO NOTHING",
+        &[INT8ARRAYOID, TEXTARRAYOID],
+    )
+}
+
+/// Deliveries with what became of them; not those of webhooks that are gone.
+pub fn deliveries(webhook: u32) -> Plan {
+    prepare(
+        &format!(
+            "INSERT INTO zentry_notify.delivery \
+                    (id, event_id, webhook_integration_id, event_type, status, attempts, response_status_code, response_body, \
+                     error_message, finished_at, next_attempt_at) \
+             SELECT d.id, d.event_id, d.lane, d.event_type, d.status::\"char\", d.attempts, d.code, d.body, d.error, d.finished_at, d.next_attempt_at \
+             FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) \
+                  d (id, event_id, lane, event_type, status, attempts, code, body, error, finished_at, next_attempt_at) \
+             WHERE EXISTS (SELECT FROM zentry_notify.webhook w WHERE w.id = d.lane AND w.tableoid = {webhook})"
+        ),
+        &[
+            INT8ARRAYOID,
+            INT8ARRAYOID,
+            INT8ARRAYOID,
+            TEXTARRAYOID,
+            TEXTARRAYOID,
+            INT2ARRAYOID,
+            INT2ARRAYOID,
+            TEXTARRAYOID,
+            TEXTARRAYOID,
+            TIMESTAMPTZARRAYOID,
+            TIMESTAMPTZARRAYOID,
+        ],
+    )
+}
+
+/// Events whose data are not kept.
+pub fn forget(event: u32) -> Plan {
+    prepare(
+        &format!("DELETE FROM zentry_notify.event e WHERE e.id = ANY ($1) AND e.tableoid = {event}"),
+        &[INT8ARRAYOID],
+    )
+}
+
+/// The first rows that wait of lanes `$1`, at most `$2` of each, from the ids `$3` on.
+pub fn claim(delivery: u32) -> Plan {
+    prepare(
+        &format!(
+            "SELECT l.id, c.lane, l.event_type, e.data, x.data::text, l.attempts, e.created_at, l.next_attempt_at, l.event_id \
              FROM unnest($1, $2, $3) c (lane, page, mark) \
              CROSS JOIN LATERAL (\
-               SELECT l.id, l.event_type::text, l.payload::text, l.attempts, l.created_at, l.next_attempt_at \
-               FROM zentry_notify.notification_log l \
-               WHERE l.webhook_integration_id = c.lane AND l.id >= c.mark AND l.status IN ('pending', 'retry') AND l.tableoid = {log} \
-               ORDER BY l.id LIMIT c.page) l"
+               SELECT l.id, l.event_type::text, l.event_id, l.attempts, l.next_attempt_at \
+               FROM zentry_notify.delivery l \
+               WHERE l.webhook_integration_id = c.lane AND l.id >= c.mark AND l.status IN ('p', 'r') AND l.tableoid = {delivery} \
+               ORDER BY l.id LIMIT c.page) l \
+             LEFT JOIN zentry_notify.event e ON e.id = l.event_id \
+             LEFT JOIN zentry_notify.event_detail x ON x.event_id = l.event_id"
         ),
         &[INT8ARRAYOID, INT4ARRAYOID, INT8ARRAYOID],
     )
 }
 
-/// Writes down what became of deliveries; `$9`: whether the data of what is done with is kept.
+/// Writes down what became of deliveries that are in the table.
 ///
 /// By the primary key, hence coalesce: the planner takes the index of what waits for all but empty, and would read the
 /// whole of it, with all that is finished but not vacuumed.
-pub fn record(log: u32) -> Plan {
+pub fn record(delivery: u32) -> Plan {
     prepare(
         &format!(
-            "UPDATE zentry_notify.notification_log l \
-             SET status = o.status, attempts = o.attempts, response_status_code = o.code, response_body = coalesce(o.body, ''), \
-                 error_message = coalesce(o.error, ''), sent_at = o.sent_at, next_attempt_at = o.next_attempt_at, \
-                 payload = CASE WHEN $9 OR o.status = 'retry' THEN l.payload ELSE 'null' END \
-             FROM unnest($1, $2, $3, $4, $5, $6, $7, $8) o (id, status, attempts, code, body, error, sent_at, next_attempt_at) \
-             WHERE l.id = o.id AND coalesce(l.status, '') IN ('pending', 'retry') AND l.tableoid = {log}"
+            "UPDATE zentry_notify.delivery l \
+             SET status = o.status::\"char\", attempts = o.attempts, response_status_code = o.code, response_body = o.body, \
+                 error_message = o.error, finished_at = o.finished_at, next_attempt_at = o.next_attempt_at \
+             FROM unnest($1, $2, $3, $4, $5, $6, $7, $8) o (id, status, attempts, code, body, error, finished_at, next_attempt_at) \
+             WHERE l.id = o.id AND coalesce(l.status, ' ') IN ('p', 'r') AND l.tableoid = {delivery}"
         ),
         &[
             INT8ARRAYOID,
             TEXTARRAYOID,
-            INT4ARRAYOID,
-            INT4ARRAYOID,
+            INT2ARRAYOID,
+            INT2ARRAYOID,
             TEXTARRAYOID,
             TEXTARRAYOID,
             TIMESTAMPTZARRAYOID,
             TIMESTAMPTZARRAYOID,
-            BOOLOID,
         ],
     )
 }
 
 /// Adds to the counts of webhooks.
-pub fn count(integrations: u32) -> Plan {
+pub fn count(webhook: u32) -> Plan {
     prepare(
         &format!(
             "INSERT INTO zentry_notify.webhook_count AS n \
                     (webhook_integration_id, sent, failed, last_sent_at, last_failed_at, last_error) \
              SELECT c.lane, c.sent, c.failed, c.last_sent_at, c.last_failed_at, c.last_error \
              FROM unnest($1, $2, $3, $4, $5, $6) c (lane, sent, failed, last_sent_at, last_failed_at, last_error) \
-             WHERE EXISTS (SELECT FROM zentry_notify.webhook_integration w WHERE w.id = c.lane AND w.tableoid = {integrations}) \
+             WHERE EXISTS (SELECT FROM zentry_notify.webhook w WHERE w.id = c.lane AND w.tableoid = {webhook}) \
              ON CONFLICT (webhook_integration_id) DO UPDATE \
              SET sent = n.sent + EXCLUDED.sent, failed = n.failed + EXCLUDED.failed, \
                  last_sent_at = coalesce(EXCLUDED.last_sent_at, n.last_sent_at), \
@@ -108,7 +181,7 @@ pub fn count(integrations: u32) -> Plan {
 }
 
 /// Adds to the counters by minute and for ever.
-pub fn tally(integrations: u32) -> Plan {
+pub fn tally(webhook: u32) -> Plan {
     prepare(
         &format!(
             "INSERT INTO zentry_notify.delivery_stat AS s \
@@ -118,7 +191,7 @@ pub fn tally(integrations: u32) -> Plan {
              FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) \
                   t (lane, event_type, sent, failed, retried, requests, messages, rate_limited, latency_sum, latency) \
              CROSS JOIN (VALUES ('minute', date_trunc('minute', now(), 'UTC')), ('ever', '-infinity')) p (span, since) \
-             WHERE EXISTS (SELECT FROM zentry_notify.webhook_integration w WHERE w.id = t.lane AND w.tableoid = {integrations}) \
+             WHERE EXISTS (SELECT FROM zentry_notify.webhook w WHERE w.id = t.lane AND w.tableoid = {webhook}) \
              ON CONFLICT (span, since, webhook_integration_id, event_type) DO UPDATE \
              SET sent = s.sent + EXCLUDED.sent, failed = s.failed + EXCLUDED.failed, retried = s.retried + EXCLUDED.retried, \
                  requests = s.requests + EXCLUDED.requests, messages = s.messages + EXCLUDED.messages, \
@@ -140,27 +213,25 @@ pub fn tally(integrations: u32) -> Plan {
     )
 }
 
-/// Switches integration `$1` off, unless its URL is not `$2` any more.
+/// Switches webhook `$1` off, unless its URL is not `$2` any more.
 pub fn switch_off() -> Plan {
     prepare(
-        "UPDATE zentry_notify.webhook_integration \
-         SET is_active = false, switched_off_at = $3, switched_off_reason = $4 \
-         WHERE id = $1 AND is_active AND webhook_url = $2",
+        "UPDATE zentry_notify.webhook w SET is_active = false, switched_off_at = $3, switched_off_reason = $4 \
+         FROM zentry_notify.webhook_secret u \
+         WHERE w.id = $1 AND w.is_active AND u.webhook_integration_id = w.id AND u.webhook_url = $2",
         &[INT8OID, TEXTOID, TIMESTAMPTZOID, TEXTOID],
     )
 }
 
-/// Gives up at most `$3` rows that wait for integration `$1`, if it is switched off.
+/// Gives up at most `$3` rows that wait for webhook `$1`, if it is switched off.
 pub fn fail_waiting() -> Plan {
     prepare(
-        "UPDATE zentry_notify.notification_log SET status = 'failed', error_message = $2, next_attempt_at = NULL, \
-             payload = CASE WHEN $4 THEN payload ELSE 'null' END \
-         WHERE id IN (SELECT l.id FROM zentry_notify.notification_log l \
-                      WHERE l.webhook_integration_id = $1 AND l.status IN ('pending', 'retry') ORDER BY l.id LIMIT $3) \
-           AND EXISTS (SELECT FROM zentry_notify.webhook_integration w \
-                       WHERE w.id = $1 AND w.switched_off_at IS NOT NULL) \
+        "UPDATE zentry_notify.delivery SET status = 'f', error_message = $2, next_attempt_at = NULL, finished_at = now() \
+         WHERE id IN (SELECT l.id FROM zentry_notify.delivery l \
+                      WHERE l.webhook_integration_id = $1 AND l.status IN ('p', 'r') ORDER BY l.id LIMIT $3) \
+           AND EXISTS (SELECT FROM zentry_notify.webhook w WHERE w.id = $1 AND w.switched_off_at IS NOT NULL) \
          RETURNING event_type::text",
-        &[INT8OID, TEXTOID, INT4OID, BOOLOID],
+        &[INT8OID, TEXTOID, INT4OID],
     )
 }
 
@@ -168,7 +239,7 @@ pub fn fail_waiting() -> Plan {
 pub fn set_circuit() -> Plan {
     prepare(
         "INSERT INTO zentry_notify.webhook_circuit AS c (webhook_integration_id, failures, opened_at, next_try_at, error_message) \
-         SELECT w.id, $2, $3, $4, coalesce($5, '') FROM zentry_notify.webhook_integration w WHERE w.id = $1 \
+         SELECT w.id, $2, $3, $4, coalesce($5, '') FROM zentry_notify.webhook w WHERE w.id = $1 \
          ON CONFLICT (webhook_integration_id) DO UPDATE \
          SET failures = EXCLUDED.failures, opened_at = EXCLUDED.opened_at, next_try_at = EXCLUDED.next_try_at, \
              error_message = coalesce(nullif(EXCLUDED.error_message, ''), c.error_message)",

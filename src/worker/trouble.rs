@@ -11,18 +11,26 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 pub struct Trouble {
     message: String,
     pause: Duration,
+    /// The pause that was last spoken of.
+    told: Duration,
     pub until: Option<Instant>,
 }
 
 impl Trouble {
+    /// One trouble has one pause, however many things fail of it.
     pub fn met(&mut self, what: &str, error: String) {
-        self.pause = (self.pause * 2).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
-        self.until = Some(Instant::now() + self.pause);
-        if self.message != error {
+        if !self.is_on() {
+            self.pause = (self.pause * 2).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
+            self.until = Some(Instant::now() + self.pause);
+        } else if self.message == error {
+            return;
+        }
+        if self.message != error || self.told < self.pause {
             pgrx::warning!(
                 "zentry_notify: {what} failed, trying again in {} s: {error}",
                 self.pause.as_secs()
             );
+            self.told = self.pause;
             self.message = error;
         }
     }

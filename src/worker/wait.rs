@@ -51,6 +51,13 @@ impl Waiter {
             pg_sys::WaitEventSetWait(self.set, milliseconds, &mut event, 1, self.event);
             pg_sys::ResetLatch(pg_sys::MyLatch);
         }
-        pgrx::check_for_interrupts!();
+        check_for_interrupts();
     }
+}
+
+/// Between transactions: a cancel has nothing to cancel there, and must not end the process.
+pub fn check_for_interrupts() {
+    // SAFETY: a plain flag of this process, which the next signal sets again.
+    unsafe { pg_sys::QueryCancelPending = 0 };
+    pgrx::check_for_interrupts!();
 }

@@ -2,7 +2,7 @@
 
 use webhook::definition::{Catalogue, Definition};
 
-use super::queue::Wording;
+use super::webhooks::Wording;
 
 /// The catalogue, and what it was made of: most changes of the configuration leave it as it is.
 #[derive(Debug)]

@@ -71,3 +71,53 @@ fn session_replication_role_replica_fires_nothing() -> Result<()> {
     assert_eq!(Delivery::settle(&mut client)?.len(), 1);
     Ok(())
 }
+
+/// What two servers' workers keep for themselves does not meet, and a replicated webhook is heard of.
+#[test]
+fn our_own_tables_on_both_sides() -> Result<()> {
+    let site = Site::start(ClusterOptions::default().set("wal_level", "logical"))?;
+    let mut publisher = site.database("publisher")?;
+    let here = site.channel(&mut publisher)?;
+    fire(&mut publisher)?;
+    here.webhook.wait_for_events(1, SOON);
+    Delivery::settle(&mut publisher)?;
+    let mut subscriber = site.database("subscriber")?;
+    fire(&mut subscriber)?;
+    assert_eq!(Delivery::settle(&mut subscriber)?.len(), 0, "nobody listens");
+    publisher.batch_execute(
+        "CREATE PUBLICATION everything FOR ALL TABLES; SELECT pg_create_logical_replication_slot('everything', 'pgoutput')",
+    )?;
+    // The subscriber's own types and sources are there already; its tables of the application are the publisher's.
+    subscriber.batch_execute(&format!(
+        "CREATE SUBSCRIPTION everything CONNECTION 'host={} port={} user=postgres dbname=publisher' \
+         PUBLICATION everything WITH (create_slot = false, copy_data = false)",
+        site.cluster.dir().display(),
+        site.cluster.port()
+    ))?;
+    // Events, deliveries and counters of the publisher come along with a webhook that both hear of.
+    let both = site.channel(&mut publisher)?;
+    fire(&mut publisher)?;
+    both.webhook.wait_for_events(1, SOON);
+    here.webhook.wait_for_events(2, SOON);
+    Delivery::settle(&mut publisher)?;
+    wait_for(
+        &mut subscriber,
+        "SELECT count(*) = 1 FROM zentry_notify.webhook_integration WHERE webhook_url IS NOT NULL",
+    )?;
+    zentry::extend_streak(&mut publisher, id::ADA)?;
+    both.webhook.wait_for_events(2, SOON);
+    Delivery::settle(&mut publisher)?;
+    wait_for(
+        &mut subscriber,
+        "SELECT current_streak > 0 AND NOT EXISTS (SELECT FROM zentry_notify.logs) FROM users_user WHERE id = 1",
+    )?;
+    // A write of the subscriber's own is heard by the webhook that came to it, and by no other.
+    zentry::extend_streak(&mut subscriber, id::DALIA)?;
+    both.webhook.wait_for_events(3, SOON);
+    let deliveries = Delivery::settle(&mut subscriber)?;
+    assert_eq!(deliveries.len(), 1);
+    assert_eq!(deliveries[0].webhook_integration_id, both.id);
+    assert_eq!(here.webhook.event_count(), 3);
+    assert_eq!(site.emulator.complaints(), Vec::<String>::new());
+    Ok(())
+}

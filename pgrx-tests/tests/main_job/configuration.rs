@@ -177,9 +177,13 @@ fn what_is_switched_off_or_deleted_hears_nothing_more() {
 #[test]
 fn truncating_the_webhooks_is_a_change_too() {
     let mut warm = Warm::new();
-    warm.execute("TRUNCATE zentry_notify.webhook_integration, zentry_notify.notification_log");
+    warm.execute("TRUNCATE zentry_notify.webhook, zentry_notify.delivery RESTART IDENTITY");
     assert_eq!(warm.heard(), [] as [i64; 0]);
     let new = warm.scene.channel(Kind::Discord).unwrap();
+    assert!(
+        new.id > warm.channel.id,
+        "a number that comes again is not the same webhook"
+    );
     assert_eq!(warm.heard(), [new.id]);
 }
 

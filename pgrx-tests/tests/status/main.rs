@@ -1,5 +1,6 @@
 //! What an operator is told: zentry_status() and zentry_stats().
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod queries;
 mod statistics;
 mod status;

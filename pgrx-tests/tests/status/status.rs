@@ -152,7 +152,7 @@ fn privileges_that_were_taken_away() {
     let mut scene = scene();
     let client = &mut scene.client;
     for (privilege, of) in [
-        ("INSERT ON", "TABLE zentry_notify.notification_log"),
+        ("INSERT ON", "TABLE zentry_notify.delivery"),
         ("UPDATE ON", "TABLE zentry_notify.delivery_stat"),
         (
             "EXECUTE ON",
@@ -166,6 +166,72 @@ fn privileges_that_were_taken_away() {
         mend(client, "privileges", "broken", of);
         assert_eq!(not_ok(client).len(), 0, "{privilege} {of}");
     }
+}
+
+#[test]
+fn what_others_do_to_our_tables() {
+    let mut scene = scene();
+    let client = &mut scene.client;
+    for (fault, detail) in [
+        (
+            "ALTER TABLE zentry_notify.webhook ENABLE ROW LEVEL SECURITY",
+            "row-level security",
+        ),
+        (
+            "ALTER TABLE zentry_notify.webhook DISABLE TRIGGER configuration_changed",
+            "trigger configuration_changed on zentry_notify.webhook is disabled",
+        ),
+        (
+            "ALTER TABLE zentry_notify.delivery DISABLE TRIGGER drop_replicated",
+            "trigger drop_replicated on zentry_notify.delivery is disabled",
+        ),
+        (
+            "SELECT setval('zentry_notify.webhook_integration_id_seq', 1, false)",
+            "webhook_integration_id_seq is behind its table",
+        ),
+    ] {
+        client.batch_execute(fault).unwrap();
+        mend(client, "tables", "broken", detail);
+        assert_eq!(not_ok(client).len(), 0, "{fault}");
+    }
+    let enabled: String = client
+        .query_one(
+            "SELECT string_agg(t.tgenabled::text, '' ORDER BY t.tgname) FROM pg_trigger t \
+             WHERE t.tgrelid = 'zentry_notify.webhook'::regclass AND t.tgname = 'configuration_changed' \
+                OR t.tgrelid = 'zentry_notify.delivery'::regclass AND t.tgname = 'drop_replicated'",
+            &[],
+        )
+        .unwrap()
+        .get(0);
+    assert_eq!(enabled, "AR");
+}
+
+/// Events of a dump are not routed before its cursor is there.
+#[test]
+fn events_whose_cursor_is_awaited() {
+    let mut scene = scene();
+    let client = &mut scene.client;
+    client
+        .batch_execute(
+            "SET check_function_bodies = off; \
+             INSERT INTO zentry_notify.event (event_type, data) VALUES ('daily_streak', '{}'); \
+             RESET check_function_bodies",
+        )
+        .unwrap();
+    mend(client, "routing", "broken", "nothing is routed");
+    assert_eq!(not_ok(client).len(), 0);
+    client
+        .batch_execute("TRUNCATE zentry_notify.route_cursor")
+        .unwrap();
+    mend(client, "routing", "broken", "nothing is routed");
+    assert_eq!(not_ok(client).len(), 0);
+    // What comes afterwards is.
+    fire(client).unwrap();
+    wait_for(
+        client,
+        "SELECT count(*) = 2 FROM zentry_notify.logs WHERE status = 'sent'",
+    )
+    .unwrap();
 }
 
 #[test]
@@ -271,6 +337,11 @@ fn deliveries_that_wait_too_long_and_a_clock_that_was_set_back() {
         .batch_execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'zentry_notify worker'")
         .unwrap();
     fire(client).unwrap();
+    wait_for(
+        client,
+        "SELECT count(*) = 1 FROM zentry_notify.logs WHERE status = 'pending'",
+    )
+    .unwrap();
     assert_eq!(line(client, "queue").state, "ok");
     client
         .batch_execute("UPDATE zentry_notify.notification_log SET created_at = now() - interval '1 hour' WHERE status = 'pending'")
@@ -395,9 +466,7 @@ fn no_background_worker_is_free() {
         let channel = site.channel(&mut client).unwrap();
         fire(&mut client).unwrap();
         client
-            .batch_execute(
-                "UPDATE zentry_notify.notification_log SET created_at = now() - interval '10 seconds'",
-            )
+            .batch_execute("UPDATE zentry_notify.event SET created_at = now() - interval '1 minute'")
             .unwrap();
         let remedy = "ALTER SYSTEM SET max_worker_processes";
         let told = format!(

@@ -55,7 +55,7 @@ impl Catalogue {
 
     /// The same for one webhook, in its own wording if it has one.
     pub fn card_for(&self, webhook: i64, event: &Event) -> Card {
-        let own = self.own.get(&webhook).and_then(|own| own.get(&event.event_type));
+        let own = self.own.get(&webhook).and_then(|own| own.get(&*event.event_type));
         card(
             own.map(AsRef::as_ref).or_else(|| self.get(&event.event_type)),
             event,

@@ -1,14 +1,16 @@
-//! Outcomes go into the log, as far as the database takes them.
+//! Outcomes are written down: those of the open batch with its deliveries, others in the table, as far as the database takes them.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::time::Instant;
 
 use jiff::Timestamp;
 use webhook::schedule::{Changes, DeliveryChange, LaneChange, LaneId};
 
 use super::counters::Sums;
 use super::database;
-use super::delivery::Worker;
+use super::event_loop::Worker;
+use crate::settings;
 use crate::wake::LaneSet;
 
 /// Outcomes in one statement.
@@ -63,7 +65,18 @@ impl Worker {
         if let Some(until) = changes.discord_parked_until {
             self.registry.park_discord(until);
         }
-        self.record(&changes.deliveries);
+        let now = Instant::now();
+        let (routed, waiting): (Vec<_>, Vec<_>) = changes
+            .deliveries
+            .iter()
+            .cloned()
+            .partition(|change| self.batch.note(change, now));
+        self.uncounted.add_outcomes(&routed.iter().collect::<Vec<_>>());
+        self.record(&waiting);
+        if changes.lanes.iter().any(|change| matches!(change, LaneChange::SwitchedOff { .. })) {
+            // What waits for it has to be in the table to be given up.
+            self.flush(true);
+        }
         for state in self.states_of(&changes) {
             self.record_state(state);
         }
@@ -75,6 +88,9 @@ impl Worker {
         for page in changes.chunks(RECORD_PAGE) {
             let page: Vec<&DeliveryChange> = page.iter().collect();
             if self.write_and_count(&page).is_ok() {
+                if !settings::log_payloads() {
+                    self.housekeeping.hurry();
+                }
                 continue;
             }
             let mut by_lane: HashMap<LaneId, Vec<&DeliveryChange>> = HashMap::new();

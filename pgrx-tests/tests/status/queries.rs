@@ -1,0 +1,147 @@
+//! What people, pages and functions ask of a long log is found by an index: no row of it is read in sequence.
+
+use zentry_e2e::scene::Scene;
+
+/// Two hundred webhooks, one of which has half of the log, and what 0.2.0 has left.
+const FILL: &str = "
+    ALTER TABLE zentry_notify.webhook DISABLE TRIGGER configuration_changed;
+    INSERT INTO zentry_notify.webhook (name, webhook_type, is_active)
+      SELECT 'webhook ' || g, CASE g % 3 WHEN 0 THEN 'teams' ELSE 'discord' END, g <= 100 FROM generate_series(1, 200) g;
+    INSERT INTO zentry_notify.event (event_type, data, context)
+      SELECT (ARRAY['task_completed', 'daily_streak', 'badge_earned', 'project_created'])[1 + g % 4], '{\"user_id\": 1}', '{\"routed\": true}'
+        FROM generate_series(1, 200000) g;
+    INSERT INTO zentry_notify.delivery (event_id, webhook_integration_id, event_type, status, finished_at)
+      SELECT g, CASE g % 2 WHEN 0 THEN 1 ELSE 1 + (g / 2) % 199 END, (ARRAY['task_completed', 'daily_streak', 'badge_earned', 'project_created'])[1 + g % 4],
+             CASE g % 100 WHEN 0 THEN 'f' ELSE 's' END, now() FROM generate_series(1, 200000) g;
+    INSERT INTO zentry_notify.delivery (event_id, webhook_integration_id, event_type, status) SELECT g, 150, 'task_completed', 'p' FROM generate_series(1, 50) g;
+    INSERT INTO zentry_notify.delivery (event_id, webhook_integration_id, event_type, status, retry_of) VALUES (1, 5, 'milestone_reached', 's', 500);
+    INSERT INTO zentry_notify.legacy_delivery (id, webhook_integration_id, event_type, payload, status)
+      SELECT -g, 1 + g % 199, 'badge_earned', '{}', CASE g % 100 WHEN 0 THEN 'failed' ELSE 'sent' END FROM generate_series(1, 50000) g;
+    UPDATE zentry_notify.route_cursor SET routed = '{(,150000),(150001,200001)}';
+    ALTER TABLE zentry_notify.webhook ENABLE ALWAYS TRIGGER configuration_changed;
+    VACUUM (ANALYZE) zentry_notify.delivery, zentry_notify.event, zentry_notify.legacy_delivery, zentry_notify.webhook";
+
+#[test]
+fn nothing_reads_the_log_in_sequence() {
+    const READ: &str = "SELECT c.relname::text, pg_stat_get_xact_tuples_returned(c.oid) FROM pg_class c \
+                        WHERE c.oid IN ('zentry_notify.event'::regclass, 'zentry_notify.event_detail'::regclass, \
+                                        'zentry_notify.delivery'::regclass, 'zentry_notify.legacy_delivery'::regclass)";
+    let mut scene = Scene::empty().unwrap();
+    scene.database.set("zentry_notify.sending", "off").unwrap();
+    scene.install().unwrap();
+    for statement in FILL.split(';') {
+        scene.client.batch_execute(statement).unwrap();
+    }
+    for question in [
+        // By the view.
+        "SELECT * FROM zentry_notify.logs WHERE id = 1000",
+        "SELECT * FROM zentry_notify.logs WHERE id IN (1000, -1000, 7)",
+        "SELECT * FROM zentry_notify.logs ORDER BY id DESC LIMIT 20",
+        "SELECT * FROM zentry_notify.logs WHERE id < 100000 ORDER BY id DESC LIMIT 20",
+        "SELECT * FROM zentry_notify.logs WHERE status = 'failed' ORDER BY id DESC LIMIT 20",
+        "SELECT * FROM zentry_notify.logs WHERE status IN ('pending', 'retry') ORDER BY id LIMIT 20",
+        "SELECT count(*), min(created_at) FROM zentry_notify.logs WHERE status IN ('pending', 'retry')",
+        "SELECT * FROM zentry_notify.logs WHERE webhook_integration_id = 7 AND event_type = 'daily_streak' ORDER BY id DESC LIMIT 20",
+        "SELECT * FROM zentry_notify.notification_log WHERE id = 1000",
+        "SELECT * FROM zentry_notify.webhooks",
+        // By function.
+        "SELECT * FROM zentry_logs()",
+        "SELECT * FROM zentry_logs(7)",
+        "SELECT * FROM zentry_logs(1, before_id => 1000)",
+        "SELECT * FROM zentry_logs(9999)",
+        "SELECT * FROM zentry_logs(event_type => 'milestone_reached')",
+        "SELECT * FROM zentry_logs(event_type => 'task_completed', most => 1000)",
+        "SELECT * FROM zentry_logs(7, 'task_completed', 'sent')",
+        "SELECT * FROM zentry_logs(7, status => 'failed')",
+        "SELECT * FROM zentry_logs(status => 'pending')",
+        "SELECT * FROM zentry_status()",
+        "SELECT * FROM zentry_stats(NULL)",
+        "SELECT zentry_notify.unrouted_events()",
+        "SELECT zentry_retry(1000)",
+        "SELECT zentry_retry_failed(7)",
+        "SELECT zentry_delete_webhook(1)",
+        "DELETE FROM zentry_notify.webhook_integration WHERE id = 7",
+        "SELECT zentry_notify.forget_orphans(1000)",
+    ] {
+        scene.client.batch_execute("BEGIN").unwrap();
+        scene.client.batch_execute(question).unwrap();
+        let read: Vec<(String, i64)> = scene
+            .client
+            .query(READ, &[])
+            .unwrap()
+            .iter()
+            .map(|row| (row.get(0), row.get(1)))
+            .filter(|(_, rows)| *rows > 0)
+            .collect();
+        scene.client.batch_execute("ROLLBACK").unwrap();
+        assert_eq!(read, [], "{question}");
+    }
+    // What repeats a delivery is asked of the new log alone: few rows of the old one do, and they leave it.
+    let plan: String = scene
+        .client
+        .query(
+            "EXPLAIN SELECT * FROM zentry_notify.delivery WHERE retry_of = 500",
+            &[],
+        )
+        .unwrap()
+        .iter()
+        .map(|row| row.get::<_, String>(0))
+        .collect();
+    assert!(plan.contains("delivery_retry_of"), "{plan}");
+}
+
+#[test]
+fn pages_of_the_log_follow_each_other_without_gap_or_repetition() {
+    let mut scene = Scene::empty().unwrap();
+    scene.database.set("zentry_notify.sending", "off").unwrap();
+    scene.install().unwrap();
+    for statement in FILL.split(';') {
+        scene.client.batch_execute(statement).unwrap();
+    }
+    for (filter, call) in [
+        (
+            "webhook_integration_id = 5",
+            "zentry_logs(5, before_id => $1, most => 300)",
+        ),
+        (
+            "event_type = 'badge_earned' AND webhook_integration_id IN (6)",
+            "zentry_logs(6, 'badge_earned', before_id => $1, most => 50)",
+        ),
+        (
+            "status = 'failed'",
+            "zentry_logs(status => 'failed', before_id => $1, most => 1000)",
+        ),
+        (
+            "status = 'pending'",
+            "zentry_logs(status => 'pending', before_id => $1, most => 20)",
+        ),
+        (
+            "event_type = 'milestone_reached'",
+            "zentry_logs(event_type => 'milestone_reached', before_id => $1)",
+        ),
+    ] {
+        let expected: Vec<i64> = scene
+            .client
+            .query(
+                &format!("SELECT id FROM zentry_notify.logs WHERE {filter} ORDER BY id DESC"),
+                &[],
+            )
+            .unwrap()
+            .iter()
+            .map(|row| row.get(0))
+            .collect();
+        let mut found: Vec<i64> = Vec::new();
+        loop {
+            let rows = scene
+                .client
+                .query(&format!("SELECT id FROM {call}"), &[&found.last().copied()])
+                .unwrap();
+            if rows.is_empty() {
+                break;
+            }
+            found.extend(rows.iter().map(|row| row.get::<_, i64>(0)));
+        }
+        assert!(!expected.is_empty(), "{filter}");
+        assert_eq!(found, expected, "{filter}");
+    }
+}

@@ -1,0 +1,99 @@
+//! What waits is read for the scheduler: from the table as long as a lane has something there, and then from the open batch, whose ids
+//! are higher.
+
+use std::sync::{Arc, Weak};
+
+use jiff::Timestamp;
+use webhook::schedule::{Claim, Delivery};
+
+use super::database;
+use super::event_loop::Worker;
+
+/// Data that are no longer count for nothing: ten thousand of them are some megabytes.
+const SMALL: usize = 4 << 10;
+/// Bytes of longer data that deliveries from the table may have in memory; a lane gets one row whatever there is.
+const MAX_BYTES: usize = 32 << 20;
+
+/// The long data that are in memory, as long as anybody refers to them.
+#[derive(Default)]
+pub struct InMemory(Vec<Weak<str>>);
+
+impl InMemory {
+    /// Bytes that are in memory.
+    fn bytes(&mut self) -> usize {
+        let mut bytes = 0;
+        self.0.retain(|data| {
+            let held = data.upgrade();
+            bytes += held.as_ref().map_or(0, |data| data.len());
+            held.is_some()
+        });
+        bytes
+    }
+
+    fn add(&mut self, data: &Arc<str>) {
+        if data.len() > SMALL {
+            self.0.push(Arc::downgrade(data));
+        }
+    }
+}
+
+impl Worker {
+    pub fn claim(&mut self) -> Result<(), String> {
+        let claims = self.scheduler.claims(Timestamp::now());
+        if claims.is_empty() {
+            return Ok(());
+        }
+        let (held_back, readable): (Vec<_>, Vec<_>) = claims
+            .into_iter()
+            .partition(|claim| self.unrecorded.lanes.contains(&claim.lane));
+        let now = Timestamp::now();
+        for claim in held_back {
+            self.scheduler.supply(claim.lane, Vec::new(), now);
+        }
+        let (routed, waiting): (Vec<_>, Vec<_>) = readable
+            .into_iter()
+            .partition(|claim| self.drained.contains(&claim.lane));
+        for claim in routed {
+            let rows = self.batch.rows(claim.lane, claim.limit);
+            self.scheduler.supply(claim.lane, rows, now);
+        }
+        if waiting.is_empty() {
+            return Ok(());
+        }
+        self.claim_from_table(&waiting)
+    }
+
+    fn claim_from_table(&mut self, claims: &[Claim]) -> Result<(), String> {
+        let budget = MAX_BYTES.saturating_sub(self.in_memory.bytes());
+        let found = database::transaction("zentry_notify: read what waits", || {
+            self.queue.claim(claims, &self.marks, SMALL, budget)
+        });
+        let now = Timestamp::now();
+        let found = match found {
+            Ok(found) => found,
+            Err(error) => {
+                for claim in claims {
+                    self.scheduler.supply(claim.lane, Vec::new(), now);
+                    self.postponed.lanes.insert(claim.lane.0);
+                }
+                return Err(error);
+            }
+        };
+        for (claim, page) in claims.iter().zip(found) {
+            let mut rows: Vec<Delivery> = page.rows;
+            if let Some(first) = rows.first() {
+                self.marks.set(claim.lane, first.id.0);
+            }
+            rows.iter().for_each(|row| self.in_memory.add(&row.event.data));
+            if !page.cut && rows.len() < claim.limit {
+                self.drained.insert(claim.lane);
+                rows.extend(self.batch.rows(claim.lane, claim.limit - rows.len()));
+            }
+            self.scheduler.supply(claim.lane, rows, now);
+            if page.cut {
+                self.scheduler.notice([claim.lane]);
+            }
+        }
+        Ok(())
+    }
+}

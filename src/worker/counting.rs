@@ -1,0 +1,80 @@
+//! Counters go into their tables.
+
+use jiff::Timestamp;
+use pgrx::IntoDatum;
+use pgrx::prelude::*;
+use webhook::schedule::{self, LaneId, Tally};
+
+use super::counters::{End, Ends, Sums};
+use super::queue::Queue;
+use crate::plan::with_spi;
+use crate::timestamp::to_timestamptz;
+
+impl Queue {
+    /// Adds to the counters.
+    pub fn count(&self, sums: &Sums) {
+        if !sums.ends.is_empty() {
+            self.count_ends(&sums.ends);
+        }
+        if !sums.tally.is_empty() {
+            self.count_tally(&sums.tally);
+        }
+    }
+
+    fn count_ends(&self, ends: &Ends) {
+        let times = |time: fn(&End) -> Option<Timestamp>| {
+            let times = ends.values().map(|end| time(end).map(to_timestamptz));
+            times.collect::<Vec<_>>().into_datum()
+        };
+        let numbers = |number: fn(&End) -> i64| ends.values().map(number).collect::<Vec<_>>().into_datum();
+        let errors: Vec<Option<&str>> = ends.values().map(|end| end.error.as_deref()).collect();
+        with_spi(|| {
+            self.count.execute(&[
+                ends.keys().map(|lane| lane.0).collect::<Vec<_>>().into_datum(),
+                numbers(|end| end.sent),
+                numbers(|end| end.failed),
+                times(|end| end.last_sent),
+                times(|end| end.last_failed),
+                errors.into_datum(),
+            ]);
+        });
+    }
+
+    fn count_tally(&self, tally: &Tally) {
+        fn column<T>(
+            tally: &Tally,
+            value: impl Fn((LaneId, &str, &schedule::Counts)) -> T,
+        ) -> Option<pg_sys::Datum>
+        where
+            Vec<T>: IntoDatum,
+        {
+            tally.iter().map(value).collect::<Vec<T>>().into_datum()
+        }
+        let number = |value: fn(&schedule::Counts) -> u64| {
+            column(tally, |(.., counts)| {
+                i64::try_from(value(counts)).unwrap_or(i64::MAX)
+            })
+        };
+        with_spi(|| {
+            self.tally.execute(&[
+                column(tally, |(lane, ..)| lane.0),
+                column(tally, |(_, event_type, _)| event_type.to_owned()),
+                number(|c| c.sent),
+                number(|c| c.failed),
+                number(|c| c.retried),
+                number(|c| c.requests),
+                number(|c| c.messages),
+                number(|c| c.rate_limited),
+                column(tally, |(.., counts)| counts.latency_sum.as_secs_f64()),
+                column(tally, |(.., counts)| array_literal(counts.latency.counts())),
+            ]);
+        });
+    }
+}
+
+/// Arrays of different lengths can't be passed as an array.
+fn array_literal(counts: &[u64]) -> String {
+    let counts: Vec<String> = counts.iter().map(u64::to_string).collect();
+    format!("{{{}}}", counts.join(","))
+}
+

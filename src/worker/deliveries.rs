@@ -1,0 +1,283 @@
+//! Deliveries in their table: read when they wait, written with their outcomes.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use pgrx::IntoDatum;
+use pgrx::prelude::*;
+use webhook::event::Event;
+use webhook::open_batch::{OpenDelivery, OpenEvent};
+use webhook::schedule::{Claim, Delivery, DeliveryChange, DeliveryId, LaneId, Outcome, Tally};
+
+use super::counters::{End, Sums};
+use super::marks::Marks;
+use super::queue::{Queue, timestamp, value};
+use crate::plan::{Rows, with_spi};
+use crate::settings;
+use crate::timestamp::to_timestamptz;
+
+/// Rows that one statement gives up at most, so that no transaction grows with the backlog.
+const FAIL_PAGE: i32 = 10_000;
+
+/// What was read of a lane.
+#[derive(Default)]
+pub struct LanePage {
+    /// In order of id.
+    pub rows: Vec<Delivery>,
+    /// There is more, for which there was no room.
+    pub cut: bool,
+}
+
+impl Queue {
+    /// The first waiting rows of each claimed lane from its mark on, in the order of the claims. Data longer than `small` take of
+    /// `budget` bytes; when it is used up, a lane gets one row.
+    pub fn claim(&self, claims: &[Claim], marks: &Marks, small: usize, budget: usize) -> Vec<LanePage> {
+        let lanes: Vec<i64> = claims.iter().map(|claim| claim.lane.0).collect();
+        let pages: Vec<i32> = claims
+            .iter()
+            .map(|claim| claim.limit.try_into().unwrap_or(i32::MAX))
+            .collect();
+        let from: Vec<i64> = claims.iter().map(|claim| marks.of(claim.lane)).collect();
+        let mut found: HashMap<LaneId, LanePage> = HashMap::new();
+        let mut events: HashMap<i64, Event> = HashMap::new();
+        let mut left = budget;
+        with_spi(|| {
+            let rows = self
+                .claim
+                .execute(&[lanes.into_datum(), pages.into_datum(), from.into_datum()]);
+            for row in 0..rows.len() {
+                let Some(lane) = value(&rows, row, 2).map(LaneId) else {
+                    continue;
+                };
+                let page = found.entry(lane).or_default();
+                page.cut |= left == 0 && !page.rows.is_empty();
+                if page.cut {
+                    continue;
+                }
+                if let Some((delivery, is_new)) = delivery(&rows, row, &mut events) {
+                    if is_new && delivery.event.data.len() > small {
+                        left = left.saturating_sub(delivery.event.data.len());
+                    }
+                    page.rows.push(delivery);
+                }
+            }
+        });
+        claims
+            .iter()
+            .map(|claim| found.remove(&claim.lane).unwrap_or_default())
+            .collect()
+    }
+
+    /// Writes down events that were routed: what was found out about them, and their deliveries with what became of them.
+    pub fn write(&self, events: &[OpenEvent]) {
+        let log_payloads = settings::log_payloads();
+        let (forgotten, kept): (Vec<&OpenEvent>, Vec<&OpenEvent>) = events.iter().partition(|event| {
+            !log_payloads
+                && !event.deliveries.is_empty()
+                && event.deliveries.iter().all(OpenDelivery::is_finished)
+        });
+        let found: Vec<(i64, &str)> = kept
+            .iter()
+            .filter_map(|event| Some((event.id, event.detail.as_deref()?)))
+            .collect();
+        with_spi(|| {
+            if !found.is_empty() {
+                let ids: Vec<i64> = found.iter().map(|(id, _)| *id).collect();
+                let details: Vec<&str> = found.iter().map(|(_, detail)| *detail).collect();
+                self.details.execute(&[ids.into_datum(), details.into_datum()]);
+            }
+            if !forgotten.is_empty() {
+                let ids: Vec<i64> = forgotten.iter().map(|event| event.id).collect();
+                self.forget.execute(&[ids.into_datum()]);
+            }
+        });
+        self.write_deliveries(events, log_payloads);
+    }
+
+    fn write_deliveries(&self, events: &[OpenEvent], log_payloads: bool) {
+        let deliveries: Vec<(&OpenEvent, &OpenDelivery)> = events
+            .iter()
+            .flat_map(|event| event.deliveries.iter().map(move |delivery| (event, delivery)))
+            .collect();
+        if deliveries.is_empty() {
+            return;
+        }
+        fn column<'a, T>(
+            deliveries: &[(&'a OpenEvent, &'a OpenDelivery)],
+            value: impl Fn(&'a OpenEvent, &'a OpenDelivery) -> T,
+        ) -> Option<pg_sys::Datum>
+        where
+            Vec<T>: IntoDatum,
+        {
+            deliveries
+                .iter()
+                .map(|(event, delivery)| value(event, delivery))
+                .collect::<Vec<T>>()
+                .into_datum()
+        }
+        let last = |delivery: &OpenDelivery| delivery.last.clone();
+        with_spi(|| {
+            self.deliveries.execute(&[
+                column(&deliveries, |_, d| d.id.0),
+                column(&deliveries, |event, _| event.id),
+                column(&deliveries, |_, d| d.lane.0),
+                column(&deliveries, |event, _| &*event.event.event_type),
+                column(&deliveries, |_, d| {
+                    d.last.as_ref().map_or("p", |change| status(change.outcome))
+                }),
+                column(&deliveries, |_, d| last(d).map_or(0, |change| attempts(&change))),
+                column(&deliveries, |_, d| last(d).and_then(|change| code(&change))),
+                column(&deliveries, |_, d| {
+                    d.last.as_ref().and_then(|change| body(change, log_payloads))
+                }),
+                column(&deliveries, |_, d| {
+                    d.last.as_ref().and_then(|change| change.error.as_deref())
+                }),
+                column(&deliveries, |_, d| {
+                    last(d).and_then(|change| finished_at(&change)).map(to_timestamptz)
+                }),
+                column(&deliveries, |_, d| {
+                    last(d)
+                        .and_then(|change| next_attempt(change.outcome))
+                        .map(to_timestamptz)
+                }),
+            ]);
+        });
+    }
+
+    /// Writes outcomes of rows that are in the table.
+    pub fn record(&self, changes: &[&DeliveryChange]) {
+        if changes.is_empty() {
+            return;
+        }
+        fn column<'a, T>(
+            changes: &[&'a DeliveryChange],
+            value: impl Fn(&'a DeliveryChange) -> T,
+        ) -> Option<pg_sys::Datum>
+        where
+            Vec<T>: IntoDatum,
+        {
+            changes
+                .iter()
+                .map(|change| value(change))
+                .collect::<Vec<T>>()
+                .into_datum()
+        }
+        let log_payloads = settings::log_payloads();
+        with_spi(|| {
+            self.record.execute(&[
+                column(changes, |c| c.id.0),
+                column(changes, |c| status(c.outcome)),
+                column(changes, attempts),
+                column(changes, code),
+                column(changes, |c| body(c, log_payloads)),
+                column(changes, |c| c.error.as_deref()),
+                column(changes, |c| finished_at(c).map(to_timestamptz)),
+                column(changes, |c| next_attempt(c.outcome).map(to_timestamptz)),
+            ]);
+        });
+    }
+
+    /// Gives up a page of what waits for an integration that is switched off. If somebody has mended it meanwhile, what
+    /// waits is sent.
+    pub fn fail_waiting(&self, lane: LaneId, reason: &str, at: Timestamp) -> GivenUp {
+        let mut tally = Tally::default();
+        let failed = with_spi(|| {
+            let arguments = [
+                lane.0.into_datum(),
+                reason.into_datum(),
+                FAIL_PAGE.into_datum(),
+            ];
+            let rows = self.fail_waiting.execute(&arguments);
+            (0..rows.len())
+                .filter_map(|row| value::<String>(&rows, row, 1))
+                .for_each(|event_type| tally.failed(lane, &event_type));
+            rows.len()
+        });
+        let ends = (failed > 0).then(|| (lane, End::given_up(failed as i64, at, reason)));
+        let ends = ends.into_iter().collect();
+        GivenUp {
+            sums: Sums { tally, ends },
+            more: failed == FAIL_PAGE as usize,
+        }
+    }
+}
+
+/// What came of giving up a page.
+pub struct GivenUp {
+    pub sums: Sums,
+    /// There may be more that waits.
+    pub more: bool,
+}
+
+fn status(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Sent => "s",
+        Outcome::Retry { .. } | Outcome::Waiting { .. } => "r",
+        Outcome::Failed => "f",
+    }
+}
+
+/// The scheduler counts what failed; the log shows how often it was posted.
+fn attempts(change: &DeliveryChange) -> i16 {
+    let attempts = change.attempts + u32::from(change.outcome == Outcome::Sent);
+    i16::try_from(attempts).unwrap_or(i16::MAX)
+}
+
+fn code(change: &DeliveryChange) -> Option<i16> {
+    change.status_code.and_then(|code| i16::try_from(code).ok())
+}
+
+/// Discord's answer has the message in it.
+fn body(change: &DeliveryChange, log_payloads: bool) -> Option<&str> {
+    let kept = log_payloads || change.outcome != Outcome::Sent;
+    change.body.as_deref().filter(|body| kept && !body.is_empty())
+}
+
+fn finished_at(change: &DeliveryChange) -> Option<Timestamp> {
+    matches!(change.outcome, Outcome::Sent | Outcome::Failed).then_some(change.at)
+}
+
+fn next_attempt(outcome: Outcome) -> Option<Timestamp> {
+    match outcome {
+        Outcome::Retry { next_attempt_at } | Outcome::Waiting { next_attempt_at } => Some(next_attempt_at),
+        Outcome::Sent | Outcome::Failed => None,
+    }
+}
+
+/// A row that waits, and whether its event was not among those that are known. Deliveries of one event share its data.
+fn delivery(rows: &Rows, row: usize, events: &mut HashMap<i64, Event>) -> Option<(Delivery, bool)> {
+    let id: i64 = value(rows, row, 9)?;
+    let known = events.get(&id).cloned();
+    let is_new = known.is_none();
+    let event = match known {
+        Some(event) => event,
+        None => {
+            let event = event(rows, row)?;
+            events.insert(id, event.clone());
+            event
+        }
+    };
+    let delivery = Delivery {
+        id: DeliveryId(value(rows, row, 1)?),
+        attempts: u32::from(value::<i16>(rows, row, 6)?.unsigned_abs()),
+        created_at: event.occurred_at,
+        next_attempt_at: timestamp(rows, row, 8),
+        event,
+    };
+    Some((delivery, is_new))
+}
+
+/// What is left of an event that somebody has deleted is sent without data.
+fn event(rows: &Rows, row: usize) -> Option<Event> {
+    // A json is stored as its text.
+    let data = value::<String>(rows, row, 4);
+    let detail = value::<String>(rows, row, 5);
+    let data: Arc<str> = super::events::payload(data.as_deref().unwrap_or("{}"), detail.as_deref());
+    Some(Event {
+        event_type: value::<String>(rows, row, 3)?.into(),
+        data,
+        occurred_at: timestamp(rows, row, 7).unwrap_or_else(Timestamp::now),
+    })
+}

@@ -1,0 +1,100 @@
+//! The log of 0.2.0, whose rows are event and delivery in one, becomes both.
+
+use std::time::Duration;
+
+use pgrx::prelude::*;
+use pgrx::{FromDatum, IntoDatum};
+
+use super::database;
+use super::event_loop::Worker;
+use crate::acting_as::ActingAs;
+use crate::plan::{Plan, with_spi};
+
+/// Rows in one transaction.
+const PAGE: i32 = 1_000;
+
+impl Worker {
+    /// What waits goes before everything else that is routed.
+    pub fn move_legacy(&mut self) -> Result<(), String> {
+        while self.legacy_waits && self.cursor.may_route() && !self.is_called_away() {
+            self.legacy_waits =
+                database::transaction_as_self("zentry_notify: move what waits since 0.2", || {
+                    move_page(WAITING, PAGE, None)
+                })?;
+            super::wait::check_for_interrupts();
+            if !self.legacy_waits {
+                self.drained.clear();
+                self.scheduler.notice_all();
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Of rows that are finished; what is older than `retention` goes for good. True: there is more.
+pub fn move_finished(retention: Option<Duration>) -> bool {
+    move_page(FINISHED, PAGE, retention)
+}
+
+const WAITING: &str = "SELECT l.id FROM zentry_notify.legacy_delivery l WHERE l.status IN ('pending', 'retry') ORDER BY l.id LIMIT $1";
+const FINISHED: &str = "SELECT l.id FROM zentry_notify.legacy_delivery l WHERE l.status IN ('sent', 'failed') ORDER BY l.id LIMIT $1";
+
+fn move_page(sql: &str, page: i32, retention: Option<Duration>) -> bool {
+    const REMOVE_OLD: &str = "DELETE FROM zentry_notify.legacy_delivery l \
+         WHERE l.id = ANY ($1) AND l.status IN ('sent', 'failed') AND l.created_at < now() - make_interval(secs => $2)";
+    // A row whose data are not kept has no event.
+    const EVENTS: &str = "INSERT INTO zentry_notify.event (id, created_at, event_type, data, context) OVERRIDING SYSTEM VALUE \
+         SELECT m.event_id, l.created_at, l.event_type, l.payload::text::json, '{\"routed\": true}' \
+         FROM unnest($1, $2) m (id, event_id) JOIN zentry_notify.legacy_delivery l ON l.id = m.id \
+         WHERE jsonb_typeof(l.payload) <> 'null'";
+    const DELIVERIES: &str = "INSERT INTO zentry_notify.delivery \
+               (id, event_id, webhook_integration_id, next_attempt_at, finished_at, retry_of, response_status_code, attempts, \
+                retry_count, status, event_type, response_body, error_message) \
+         SELECT l.id, CASE WHEN jsonb_typeof(l.payload) = 'null' THEN -l.id ELSE m.event_id END, l.webhook_integration_id, \
+                CASE WHEN l.status = 'retry' THEN l.next_attempt_at END, \
+                CASE WHEN l.status IN ('sent', 'failed') THEN coalesce(l.sent_at, l.created_at) END, l.retry_of, \
+                CASE WHEN l.response_status_code BETWEEN 0 AND 32767 THEN l.response_status_code END, least(l.attempts, 32767), \
+                least(l.retry_count, 32767), \
+                CASE l.status WHEN 'pending' THEN 'p' WHEN 'retry' THEN 'r' WHEN 'sent' THEN 's' ELSE 'f' END::\"char\", \
+                l.event_type, nullif(l.response_body, ''), nullif(l.error_message, '') \
+         FROM unnest($1, $2) m (id, event_id) JOIN zentry_notify.legacy_delivery l ON l.id = m.id ORDER BY l.id";
+    const REMOVE: &str = "DELETE FROM zentry_notify.legacy_delivery l WHERE l.id = ANY ($1)";
+    let ids: Vec<i64> = {
+        let _agent = ActingAs::agent();
+        with_spi(|| {
+            let rows = Plan::prepare(sql, &[pg_sys::INT4OID]).execute(&[page.into_datum()]);
+            // SAFETY: the only column is a bigint.
+            let id = |row| unsafe { rows.get(row, 1).0.and_then(|d| i64::from_datum(d, false)) };
+            (0..rows.len()).filter_map(id).collect()
+        })
+    };
+    if ids.is_empty() {
+        return false;
+    }
+    let events = event_ids(ids.len());
+    let _agent = ActingAs::agent();
+    with_spi(|| {
+        let arrays = [pg_sys::INT8ARRAYOID, pg_sys::INT8ARRAYOID];
+        let pairs = [ids.clone().into_datum(), events.into_datum()];
+        if let Some(retention) = retention {
+            let types = [pg_sys::INT8ARRAYOID, pg_sys::FLOAT8OID];
+            Plan::prepare(REMOVE_OLD, &types)
+                .execute(&[ids.clone().into_datum(), retention.as_secs_f64().into_datum()]);
+        }
+        Plan::prepare(EVENTS, &arrays).execute(&pairs);
+        Plan::prepare(DELIVERIES, &arrays).execute(&pairs);
+        Plan::prepare(REMOVE, &[pg_sys::INT8ARRAYOID]).execute(&[ids.clone().into_datum()]);
+    });
+    ids.len() == page.unsigned_abs() as usize
+}
+
+/// From the sequence of events, with the worker's own rights. The transaction has its number first: the route cursor relies on that.
+fn event_ids(count: usize) -> Vec<i64> {
+    // SAFETY: within a transaction.
+    unsafe { pg_sys::GetCurrentTransactionId() };
+    let sequence = pg_sys::Oid::from(super::queue::table("event_id_seq"));
+    (0..count)
+        // SAFETY: a sequence is opened by its OID, and an error is raised if it is gone.
+        .map(|_| unsafe { pg_sys::nextval_internal(sequence, false) })
+        .collect()
+}

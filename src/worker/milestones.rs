@@ -1,0 +1,368 @@
+//! Milestones: how far projects have come, counted when events say that they may have come further.
+//!
+//! The tasks are counted with the snapshot that the events were read with. What the events changed, taken from what is counted, is how
+//! far a project had come before; so all that is visible has to be known, and while there is more to read, the changes are kept.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use pgrx::prelude::*;
+use pgrx::{FromDatum, IntoDatum};
+use serde_json::{Map, Value};
+
+use super::attached::Attached;
+use super::enrich::Suspension;
+use super::events::Page;
+use super::limited::{self, Failure};
+use super::route::Router;
+use super::source::Source;
+use crate::acting_as::ActingAs;
+use crate::event_source::{Expression, MILESTONE, Progress};
+use crate::plan::{Plan, with_spi};
+use crate::settings;
+
+/// For the projects of a source, counted at once.
+const LIMIT: Duration = Duration::from_secs(2);
+
+/// What events say of a project since it was counted last.
+#[derive(Clone, Copy, Debug, Default)]
+struct Change {
+    done: i64,
+    total: i64,
+}
+
+/// A source of milestones, and a project's id as text.
+type Project = (i64, String);
+type Changes = BTreeMap<Project, Change>;
+
+/// What is known of projects and not written down.
+#[derive(Clone)]
+pub struct Ledger {
+    /// Changes that are not counted yet.
+    uncounted: Changes,
+    /// The table may have such changes.
+    noted: bool,
+    /// Their changes in the table are counted.
+    taken: Vec<Project>,
+    derived: Vec<Derived>,
+    /// What the transaction that runs makes of it.
+    staged: Option<Box<Ledger>>,
+}
+
+impl Default for Ledger {
+    fn default() -> Self {
+        Ledger {
+            uncounted: Changes::new(),
+            noted: true,
+            taken: Vec::new(),
+            derived: Vec::new(),
+            staged: None,
+        }
+    }
+}
+
+/// A project has come further than ever.
+#[derive(Clone)]
+struct Derived {
+    project: Project,
+    reached: u8,
+    /// Data and context of the events to be made of it.
+    events: Vec<(String, String)>,
+}
+
+impl Ledger {
+    /// Takes up what a page of events says, and counts when there is no more to read. Within the transaction that read it.
+    pub fn count(&mut self, router: &mut Router, page: &Page) {
+        let mut staged = Ledger {
+            staged: None,
+            ..self.clone()
+        };
+        if router.wants(MILESTONE) {
+            for event in &page.events {
+                for note in &event.context.progress {
+                    if let Some(source) = note.source.or(event.source) {
+                        let change = staged.uncounted.entry((source, note.project.clone())).or_default();
+                        change.done += i64::from(note.done);
+                        change.total += i64::from(note.total);
+                    }
+                }
+            }
+        }
+        if page.complete {
+            staged.count_all(router);
+        }
+        self.staged = Some(Box::new(staged));
+    }
+
+    /// The transaction has ended well.
+    pub fn counted(&mut self) {
+        if let Some(staged) = self.staged.take() {
+            *self = *staged;
+        }
+    }
+
+    fn count_all(&mut self, router: &mut Router) {
+        let mut changes = self.uncounted.clone();
+        if self.noted {
+            let notes = read_notes();
+            self.taken = notes.keys().cloned().collect();
+            for (project, note) in notes {
+                let change = changes.entry(project).or_default();
+                change.done += note.done;
+                change.total += note.total;
+            }
+        }
+        let mut by_source: BTreeMap<i64, Vec<(String, Change)>> = BTreeMap::new();
+        for ((source, project), change) in changes {
+            by_source.entry(source).or_default().push((project, change));
+        }
+        for (id, projects) in by_source {
+            let counted = router.sources.get(id).map(|source| count_source(source, &projects));
+            match counted {
+                Some(Ok(derived)) => self.derived.extend(derived),
+                // The next events find them again.
+                Some(Err(Failure::Passing(reason))) => {
+                    pgrx::warning!("zentry_notify: projects could not be counted: {reason}");
+                    self.taken.retain(|(source, _)| *source != id);
+                    continue;
+                }
+                Some(Err(failure)) => {
+                    router.sources.suspend(id);
+                    router.enricher.suspensions.push(Suspension {
+                        source: id,
+                        reason: failure.reason(),
+                        note_only: false,
+                    });
+                }
+                None => {}
+            }
+            self.uncounted.retain(|(source, _), _| *source != id);
+        }
+        self.noted = false;
+    }
+
+    /// Whether what it knows has to be written with all events that it comes from.
+    pub fn wants_all(&self) -> bool {
+        !self.uncounted.is_empty() || !self.derived.is_empty() || !self.taken.is_empty()
+    }
+
+    /// Whether milestones wait to be told.
+    pub fn has_news(&self) -> bool {
+        !self.derived.is_empty()
+    }
+
+    /// Within the transaction that writes down the events that it comes from.
+    pub fn write(&self) {
+        const REMOVE: &str = "DELETE FROM zentry_notify.progress_note n USING unnest($1, $2) t (source, project) \
+                              WHERE n.event_source_id = t.source AND n.project_key = t.project";
+        const NOTE: &str = "INSERT INTO zentry_notify.progress_note AS n (event_source_id, project_key, done_change, total_change) \
+                            SELECT * FROM unnest($1, $2, $3, $4) \
+                            ON CONFLICT (event_source_id, project_key) DO UPDATE \
+                            SET done_change = n.done_change + EXCLUDED.done_change, total_change = n.total_change + EXCLUDED.total_change";
+        const RAISE: &str = "INSERT INTO zentry_notify.project_progress AS p (event_source_id, project_key, highest) \
+                             SELECT * FROM unnest($1, $2, $3) \
+                             ON CONFLICT (event_source_id, project_key) DO UPDATE SET highest = EXCLUDED.highest WHERE p.highest < EXCLUDED.highest";
+        const EVENTS: &str = "INSERT INTO zentry_notify.event (source_id, event_type, data, context) \
+                              SELECT e.source, 'milestone_reached', e.data::json, e.context::json FROM unnest($1, $2, $3) e (source, data, context)";
+        use pg_sys::{INT2ARRAYOID, INT8ARRAYOID, TEXTARRAYOID};
+        fn projects<'a>(of: impl Iterator<Item = &'a Project>) -> [Option<pg_sys::Datum>; 2] {
+            let (sources, keys): (Vec<i64>, Vec<&str>) =
+                of.map(|(source, project)| (*source, project.as_str())).unzip();
+            [sources.into_datum(), keys.into_datum()]
+        }
+        with_spi(|| {
+            if !self.taken.is_empty() {
+                Plan::prepare(REMOVE, &[INT8ARRAYOID, TEXTARRAYOID]).execute(&projects(self.taken.iter()));
+            }
+            if !self.uncounted.is_empty() {
+                let [sources, keys] = projects(self.uncounted.keys());
+                let done: Vec<i64> = self.uncounted.values().map(|change| change.done).collect();
+                let total: Vec<i64> = self.uncounted.values().map(|change| change.total).collect();
+                Plan::prepare(NOTE, &[INT8ARRAYOID, TEXTARRAYOID, INT8ARRAYOID, INT8ARRAYOID])
+                    .execute(&[sources, keys, done.into_datum(), total.into_datum()]);
+            }
+            if !self.derived.is_empty() {
+                let [sources, keys] = projects(self.derived.iter().map(|derived| &derived.project));
+                let reached: Vec<i16> = self.derived.iter().map(|d| i16::from(d.reached)).collect();
+                Plan::prepare(RAISE, &[INT8ARRAYOID, TEXTARRAYOID, INT2ARRAYOID])
+                    .execute(&[sources, keys, reached.into_datum()]);
+                let (mut sources, mut data, mut contexts) = (Vec::new(), Vec::new(), Vec::new());
+                for derived in &self.derived {
+                    for (event, context) in &derived.events {
+                        sources.push(derived.project.0);
+                        data.push(event.as_str());
+                        contexts.push(context.as_str());
+                    }
+                }
+                Plan::prepare(EVENTS, &[INT8ARRAYOID, TEXTARRAYOID, TEXTARRAYOID]).execute(&[
+                    sources.into_datum(),
+                    data.into_datum(),
+                    contexts.into_datum(),
+                ]);
+            }
+        });
+    }
+
+    /// The transaction has ended well. True: it has made events.
+    pub fn wrote(&mut self) -> bool {
+        let made = self.derived.iter().any(|derived| !derived.events.is_empty());
+        self.noted |= !self.uncounted.is_empty();
+        self.uncounted.clear();
+        self.taken.clear();
+        self.derived.clear();
+        made
+    }
+}
+
+fn read_notes() -> Changes {
+    const SQL: &str =
+        "SELECT n.event_source_id, n.project_key, n.done_change, n.total_change FROM zentry_notify.progress_note n";
+    let _agent = ActingAs::agent();
+    with_spi(|| {
+        let rows = Plan::prepare(SQL, &[]).execute(&[]);
+        let note = |row| {
+            // SAFETY: the types are those of the statement's columns.
+            unsafe {
+                let number = |column| rows.get(row, column).0.and_then(|d| i64::from_datum(d, false));
+                let project = String::from_datum(rows.get(row, 2).0?, false)?;
+                let change = Change {
+                    done: number(3)?,
+                    total: number(4)?,
+                };
+                Some(((number(1)?, project), change))
+            }
+        };
+        (0..rows.len()).filter_map(note).collect()
+    })
+}
+
+/// The highest progress that projects were seen with.
+fn highest(source: i64, projects: &[&str]) -> BTreeMap<String, u8> {
+    const SQL: &str = "SELECT p.project_key, p.highest FROM zentry_notify.project_progress p \
+                       WHERE p.event_source_id = $1 AND p.project_key = ANY ($2)";
+    let _agent = ActingAs::agent();
+    with_spi(|| {
+        let rows = Plan::prepare(SQL, &[pg_sys::INT8OID, pg_sys::TEXTARRAYOID])
+            .execute(&[source.into_datum(), projects.to_vec().into_datum()]);
+        let entry = |row| {
+            // SAFETY: the types are those of the statement's columns.
+            unsafe {
+                let project = String::from_datum(rows.get(row, 1).0?, false)?;
+                let highest = i16::from_datum(rows.get(row, 2).0?, false)?;
+                Some((project, u8::try_from(highest).ok()?))
+            }
+        };
+        (0..rows.len()).filter_map(entry).collect()
+    })
+}
+
+fn count_source(source: &Source, projects: &[(String, Change)]) -> Result<Vec<Derived>, Failure> {
+    let Some(progress) = source.definition.progress.as_ref().filter(|_| !source.suspended) else {
+        return Ok(Vec::new());
+    };
+    let attached = limited::limited(LIMIT, || Attached::look(source.relation, &source.definition))?;
+    let Some(attached) = attached else {
+        return Err(Failure::Lasting("the attached table does not exist".to_owned()));
+    };
+    let keys: Vec<&str> = projects.iter().map(|(project, _)| project.as_str()).collect();
+    let counts = limited::as_owner(attached.owner, LIMIT, || tasks(&attached, progress, &keys))?;
+    let before = highest(source.definition.id, &keys);
+    let milestones = settings::milestones();
+    let mut derived = Vec::new();
+    for (project, change) in projects {
+        let Some((total, done)) = counts.get(project) else { continue };
+        let reached = percent(*done, *total);
+        // What was passed while nobody listened is told to nobody.
+        let passed = percent(done - change.done, total - change.total);
+        let known = before.get(project).copied();
+        let highest = known.map_or(passed, |highest| highest.max(passed));
+        if known.is_some_and(|known| known >= reached) {
+            continue;
+        }
+        let new = milestones.iter().filter(|m| highest < **m && **m <= reached);
+        let events = new.map(|milestone| {
+            (
+                data(source, &attached, progress, project, *milestone, reached),
+                serde_json::json!({"columns": {&progress.group: project}}).to_string(),
+            )
+        });
+        derived.push(Derived {
+            project: (source.definition.id, project.clone()),
+            reached,
+            events: events.collect(),
+        });
+    }
+    Ok(derived)
+}
+
+/// Tasks of the projects, and those of them that are done; with the rights of the owner, which are the caller's to set.
+fn tasks(attached: &Attached, progress: &Progress, projects: &[&str]) -> BTreeMap<String, (i64, i64)> {
+    let quote = pgrx::spi::quote_identifier::<&str>;
+    let sql = format!(
+        "SELECT p.project, c.total, c.done FROM unnest($1) AS p (project) CROSS JOIN LATERAL (\
+           SELECT count(*) AS total, count(*) FILTER (WHERE t.{status} {equals} $2::{status_type}) AS done \
+           FROM {table} t WHERE t.{group} OPERATOR(pg_catalog.=) p.project::{group_type}) AS c",
+        status = quote(&progress.status),
+        equals = attached.equality_of(&progress.status),
+        status_type = attached.type_name(&progress.status),
+        table = attached.name,
+        group = quote(&progress.group),
+        group_type = attached.type_name(&progress.group),
+    );
+    with_spi(|| {
+        let rows = Plan::prepare(&sql, &[pg_sys::TEXTARRAYOID, pg_sys::TEXTOID])
+            .execute(&[projects.to_vec().into_datum(), progress.done.as_str().into_datum()]);
+        let count = |row| {
+            // SAFETY: the types are those of the statement's columns.
+            unsafe {
+                let number = |column| rows.get(row, column).0.and_then(|d| i64::from_datum(d, false));
+                let project = String::from_datum(rows.get(row, 1).0?, false)?;
+                Some((project, (number(2)?, number(3)?)))
+            }
+        };
+        (0..rows.len()).filter_map(count).collect()
+    })
+}
+
+/// The event's data as far as the project's id gives them; the rest is looked up when it is routed.
+fn data(
+    source: &Source,
+    attached: &Attached,
+    progress: &Progress,
+    project: &str,
+    milestone: u8,
+    reached: u8,
+) -> String {
+    let is_integer = matches!(
+        attached.type_oid(&progress.group),
+        pg_sys::INT2OID | pg_sys::INT4OID | pg_sys::INT8OID
+    );
+    let id = match project.parse::<i64>() {
+        Ok(number) if is_integer => Value::from(number),
+        _ => Value::from(project),
+    };
+    let mut data = Map::new();
+    for (key, expression) in &source.definition.columns {
+        match expression {
+            Expression::Column(name) if *name == progress.group => drop(data.insert(key.clone(), id.clone())),
+            Expression::Column(_) | Expression::Old { .. } => drop(data.insert(key.clone(), Value::Null)),
+            Expression::Constant { value } => drop(data.insert(key.clone(), value.clone())),
+            Expression::Lookup(_) | Expression::Sql { .. } => {}
+        }
+    }
+    data.insert(
+        "milestone_name".to_owned(),
+        format!("{milestone}% Project Completion").into(),
+    );
+    data.insert("progress".to_owned(), reached.into());
+    data.retain(|key, _| !source.definition.omit.contains(key));
+    Value::Object(data).to_string()
+}
+
+/// Whole per cent, rounded down: 100 means all.
+fn percent(done: i64, total: i64) -> u8 {
+    if total <= 0 {
+        return 0;
+    }
+    (i128::from(done.clamp(0, total)) * 100 / i128::from(total)) as u8
+}

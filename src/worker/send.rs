@@ -1,0 +1,60 @@
+//! Requests go out, answers come in.
+
+use jiff::Timestamp;
+use pgrx::prelude::*;
+use webhook::http_thread::Outgoing;
+use webhook::outcome::{TransportError, judge, judge_absence};
+use webhook::schedule::RequestId;
+
+use super::event_loop::Worker;
+use super::lanes::Composer;
+
+impl Worker {
+    pub fn hear_answers(&mut self) {
+        for answer in self.http.answers() {
+            self.buffers.keep(answer.buffer);
+            let id = RequestId(answer.id);
+            if let Some((kind, url)) = self.in_flight.remove(&id) {
+                self.scheduler
+                    .judged(id, &judge(kind, &url, answer.result.as_ref()), Timestamp::now());
+            }
+        }
+    }
+
+    pub fn dispatch(&mut self) {
+        let mut composer = Composer {
+            lanes: &self.lanes,
+            catalogue: self.wordings.catalogue(),
+            buffers: &mut self.buffers,
+        };
+        for request in self.scheduler.poll(Timestamp::now(), &mut composer) {
+            let endpoint = match self.lanes.get(&request.lane).map(|lane| &lane.endpoint) {
+                Some(Ok(endpoint)) => endpoint,
+                Some(Err(reason)) => {
+                    let refused = TransportError::Forbidden(reason.clone());
+                    self.scheduler
+                        .judged(request.id, &judge_absence(&refused), Timestamp::now());
+                    continue;
+                }
+                None => continue,
+            };
+            let outgoing = Outgoing {
+                id: request.id.0,
+                kind: endpoint.kind(),
+                url: endpoint.post_url().clone(),
+                body: request.body,
+            };
+            self.slack.used();
+            self.in_flight
+                .insert(request.id, (endpoint.kind(), endpoint.post_url().clone()));
+            if self.http.send(outgoing).is_err() {
+                // What is in flight is not recorded as sent; a new worker sends it.
+                pgrx::ereport!(
+                    FATAL,
+                    PgSqlErrorCode::ERRCODE_INTERNAL_ERROR,
+                    "zentry_notify: the HTTP thread has ended"
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! Webhooks as their rows say, and what the worker writes down of them.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use pgrx::IntoDatum;
+use pgrx::prelude::*;
+use webhook::schedule::{CircuitState, LaneChange, LaneId};
+
+use super::queue::{Queue, timestamp, value};
+use crate::plan::{Rows, with_spi};
+use crate::timestamp::to_timestamptz;
+
+/// An active integration, as its row says.
+#[derive(Debug)]
+pub struct Integration {
+    pub id: LaneId,
+    pub webhook_type: String,
+    pub webhook_url: String,
+    pub max_events_per_message: usize,
+    pub min_interval: Duration,
+    pub max_age: Option<Duration>,
+    pub activated_at: Timestamp,
+    pub circuit: Option<CircuitState>,
+    /// Of the last deliveries that were sent, and given up.
+    pub last_sent_at: Option<Timestamp>,
+    pub last_failed_at: Option<Timestamp>,
+    pub quiet_hours: Option<String>,
+    pub mention: Option<String>,
+    /// Keys of the events' data that it does not get.
+    pub omit_keys: Vec<String>,
+}
+
+impl Integration {
+    /// Changes when it has become another endpoint or was switched on again: what is known of it does not hold any more. The
+    /// URL alone would not do: somebody may switch it on before the worker has read that it was off.
+    pub fn revision(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        (&self.webhook_type, &self.webhook_url, self.activated_at).hash(&mut hasher);
+        hasher.finish()
+    }
+
+    /// Its endpoint took the last delivery.
+    pub fn proven(&self) -> bool {
+        self.last_sent_at
+            .is_some_and(|sent| sent >= self.activated_at && Some(sent) > self.last_failed_at)
+    }
+}
+
+/// What an event's messages say: everybody's, or those of one webhook.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Wording {
+    pub webhook: Option<i64>,
+    /// JSON.
+    pub definition: String,
+}
+
+impl Queue {
+    pub fn integrations(&self) -> Vec<Integration> {
+        with_spi(|| {
+            let rows = self.integrations.execute(&[]);
+            (0..rows.len())
+                .filter_map(|row| integration(&rows, row))
+                .collect()
+        })
+    }
+
+    pub fn wordings(&self) -> Vec<Wording> {
+        with_spi(|| {
+            let rows = self.wordings.execute(&[]);
+            (0..rows.len())
+                .filter_map(|row| {
+                    Some(Wording {
+                        webhook: value(&rows, row, 1),
+                        definition: value(&rows, row, 2)?,
+                    })
+                })
+                .collect()
+        })
+    }
+
+    /// Writes down what has changed of an integration. `url` is the one that was called: if it has been mended meanwhile, the
+    /// integration stays on. `error` is the last failure.
+    pub fn record_lane(&self, change: &LaneChange, url: &str, error: Option<&str>) {
+        with_spi(|| match change {
+            LaneChange::SwitchedOff { lane, reason, at } => {
+                let arguments = [
+                    lane.0.into_datum(),
+                    url.into_datum(),
+                    to_timestamptz(*at).into_datum(),
+                    reason.into_datum(),
+                ];
+                if self.switch_off.execute(&arguments).len() > 0 {
+                    self.close_circuit.execute(&[lane.0.into_datum()]);
+                    crate::report::warning(
+                        PgSqlErrorCode::ERRCODE_CONNECTION_DOES_NOT_EXIST,
+                        format!("zentry_notify: webhook {} is switched off: {reason}", lane.0),
+                        "Mend its URL with zentry_update_webhook, then send what failed with zentry_retry_failed.",
+                    );
+                }
+            }
+            LaneChange::CircuitOpened { lane, state } | LaneChange::CircuitMoved { lane, state } => {
+                self.set_circuit.execute(&[
+                    lane.0.into_datum(),
+                    i32::try_from(state.failures).unwrap_or(i32::MAX).into_datum(),
+                    to_timestamptz(state.since).into_datum(),
+                    to_timestamptz(state.next_try).into_datum(),
+                    error.into_datum(),
+                ]);
+            }
+            LaneChange::CircuitClosed { lane } => {
+                self.close_circuit.execute(&[lane.0.into_datum()]);
+            }
+        });
+    }
+}
+
+fn integration(rows: &Rows, row: usize) -> Option<Integration> {
+    let micros = |column| value::<i64>(rows, row, column).map(|us| Duration::from_micros(us.unsigned_abs()));
+    let circuit = value::<i32>(rows, row, 8).and_then(|failures| {
+        Some(CircuitState {
+            failures: failures.unsigned_abs(),
+            since: timestamp(rows, row, 9)?,
+            next_try: timestamp(rows, row, 10)?,
+        })
+    });
+    Some(Integration {
+        id: LaneId(value(rows, row, 1)?),
+        webhook_type: value(rows, row, 2)?,
+        webhook_url: value(rows, row, 3)?,
+        max_events_per_message: value::<i32>(rows, row, 4)?.unsigned_abs() as usize,
+        min_interval: micros(5).unwrap_or_default(),
+        max_age: micros(6),
+        activated_at: timestamp(rows, row, 7)?,
+        circuit,
+        last_sent_at: timestamp(rows, row, 11),
+        last_failed_at: timestamp(rows, row, 12),
+        quiet_hours: value(rows, row, 13),
+        mention: value(rows, row, 14),
+        omit_keys: value::<String>(rows, row, 15)
+            .and_then(|keys| serde_json::from_str(&keys).ok())
+            .unwrap_or_default(),
+    })
+}
+
