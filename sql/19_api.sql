@@ -58,9 +58,9 @@ CREATE OR REPLACE FUNCTION zentry_notify.require_membership(role oid) RETURNS vo
 AS $$
 BEGIN
     IF role IS NULL OR NOT pg_has_role(role, 'USAGE') THEN
-        RAISE EXCEPTION 'role "%" does not have the privileges of role "%"', current_user, coalesce(pg_get_userbyid(role), '(none)')
-            USING ERRCODE = 'insufficient_privilege',
-                  HINT = 'A token passes on rights that its maker has: let a member of that role, or a superuser, do it.';
+        PERFORM zentry_notify.refuse('insufficient_privilege',
+            format('role "%s" does not have the privileges of role "%s"', current_user, coalesce(pg_get_userbyid(role), '(none)')),
+            'A token passes on rights that its maker has: let a member of that role, or a superuser, do it.');
     END IF;
 END
 $$;

@@ -33,7 +33,7 @@ impl Worker {
         let url_policy = settings::url_policy();
         self.lanes = integrations
             .iter()
-            .map(|integration| (integration.id, Lane::of(integration, Ok(&url_policy))))
+            .map(|integration| (integration.id, Lane::of(integration, &url_policy)))
             .collect();
         self.switched_off.retain(|lane, _| !self.lanes.contains_key(lane));
         self.drained.retain(|lane| self.lanes.contains_key(lane));

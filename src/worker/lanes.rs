@@ -31,15 +31,15 @@ pub struct Lane {
 }
 
 impl Lane {
-    pub fn of(integration: &Integration, policy: Result<&UrlPolicy, &String>) -> Self {
-        let read = policy.map_err(Clone::clone).and_then(|policy| {
+    pub fn of(integration: &Integration, policy: &UrlPolicy) -> Self {
+        let read = (|| {
             let endpoint = endpoint(integration, policy)?;
             Ok((
                 quiet_hours(integration)?,
                 mention(integration, &endpoint)?,
                 endpoint,
             ))
-        });
+        })();
         let (quiet_hours, mention, endpoint) = match read {
             Ok((quiet_hours, mention, endpoint)) => (quiet_hours, mention, Ok(endpoint)),
             Err(reason) => (None, None, Err(reason)),

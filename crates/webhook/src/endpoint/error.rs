@@ -9,7 +9,7 @@ use super::WebhookType;
 pub enum EndpointError {
     #[error("the webhook URL has {length} characters, more than {limit}")]
     TooLong { length: usize, limit: usize },
-    #[error("the webhook URL is not a URL: {0}")]
+    #[error("the webhook URL is not a URL: {}", in_words(.0))]
     NotAUrl(url::ParseError),
     #[error("the webhook URL must start with https://")]
     OtherScheme,
@@ -31,6 +31,22 @@ pub enum EndpointError {
     NoPath { host: String },
     #[error("the webhook URL is not one of Discord's: {0}")]
     NotDiscord(&'static str),
+}
+
+/// The parser's own words speak of bases and code points.
+fn in_words(error: &url::ParseError) -> &'static str {
+    use url::ParseError::{
+        EmptyHost, IdnaError, InvalidDomainCharacter, InvalidIpv4Address, InvalidIpv6Address, InvalidPort,
+        RelativeUrlWithoutBase,
+    };
+    match error {
+        RelativeUrlWithoutBase => "it does not begin with https://",
+        EmptyHost => "it has no host",
+        InvalidPort => "its port is not a number up to 65535",
+        InvalidIpv4Address | InvalidIpv6Address => "its host is not an IP address",
+        IdnaError | InvalidDomainCharacter => "its host has characters that no host has",
+        _ => "it cannot be read",
+    }
 }
 
 impl EndpointError {
