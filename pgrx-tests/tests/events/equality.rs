@@ -146,7 +146,7 @@ fn a_status_that_cannot_be_completed_is_refused_with_its_name() {
     session.run("CREATE EXTENSION citext; CREATE TABLE word (id int, status citext, project_id int)");
     let error = session.fails("SELECT zentry_attach('milestone_reached', 'word')");
     assert!(
-        error.starts_with("0A000 milestones cannot count by column \"status\" of table public.word: type citext"),
+        error.starts_with("0A000 milestones cannot count by column \"status\" of table public.word: type public.citext"),
         "{error}"
     );
     assert_eq!(recorded(&mut session, "INSERT INTO job VALUES (1, 'a', 'fine', 1)"), [] as [serde_json::Value; 0]);
