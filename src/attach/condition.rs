@@ -363,12 +363,7 @@ pub fn refuse_for(failure: &Failure, table: &Table) -> ! {
         PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE | PgSqlErrorCode::ERRCODE_DUPLICATE_OBJECT => {
             report::error(failure.code(), failure.message().to_owned(), "", "")
         }
-        code => refuse(
-            code,
-            failure.message(),
-            &columns,
-            EXAMPLE,
-        ),
+        code => refuse(code, failure.message(), &columns, EXAMPLE),
     }
 }
 

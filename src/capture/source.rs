@@ -307,4 +307,3 @@ impl Builder<'_> {
         attribute
     }
 }
-

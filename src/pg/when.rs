@@ -114,7 +114,8 @@ impl When {
             for row in [Row::Old, Row::New] {
                 let alias = pg_sys::makeAlias(row.name().as_ptr(), ptr::null_mut());
                 let lock = pg_sys::AccessShareLock as i32;
-                let item = pg_sys::addRangeTableEntryForRelation(state, table.as_ptr(), lock, alias, false, false);
+                let item =
+                    pg_sys::addRangeTableEntryForRelation(state, table.as_ptr(), lock, alias, false, false);
                 pg_sys::addNSItemToQuery(state, item, false, true, true);
             }
             let kind = pg_sys::ParseExprKind::EXPR_KIND_TRIGGER_WHEN;

@@ -67,7 +67,10 @@ fn an_enumerations_value_that_is_renamed_is_still_the_same() {
     let (_scene, mut session) = plain();
     session.run("CREATE TYPE state AS ENUM ('todo', 'completed')");
     attached(&mut session, "state");
-    assert_eq!(count(&mut session, "INSERT INTO job VALUES (1, 'a', 'completed')"), 1);
+    assert_eq!(
+        count(&mut session, "INSERT INTO job VALUES (1, 'a', 'completed')"),
+        1
+    );
     session.run("ALTER TYPE state RENAME VALUE 'todo' TO 'open'");
     assert_eq!(count(&mut session, "UPDATE job SET status = 'open'"), 0);
     assert_eq!(count(&mut session, "UPDATE job SET status = 'completed'"), 1);
@@ -96,9 +99,21 @@ fn a_condition_compares_as_whoever_gives_it_sees_it() {
              INSERT INTO job VALUES (1, 'a', 'todo'); SET search_path = pg_catalog"
         ));
         let session = &mut session;
-        assert_eq!(count(session, "UPDATE public.job SET state = 'Done'"), 1, "{condition}");
-        assert_eq!(count(session, "UPDATE public.job SET state = 'DONE'"), 0, "{condition}");
-        assert_eq!(count(session, "UPDATE public.job SET state = 'doing'"), 0, "{condition}");
+        assert_eq!(
+            count(session, "UPDATE public.job SET state = 'Done'"),
+            1,
+            "{condition}"
+        );
+        assert_eq!(
+            count(session, "UPDATE public.job SET state = 'DONE'"),
+            0,
+            "{condition}"
+        );
+        assert_eq!(
+            count(session, "UPDATE public.job SET state = 'doing'"),
+            0,
+            "{condition}"
+        );
     }
 }
 
@@ -110,14 +125,26 @@ fn an_expression_that_only_a_search_path_explains_is_refused() {
         "CREATE SCHEMA own; CREATE EXTENSION citext SCHEMA own; SET search_path = public, own; \
          CREATE TABLE job (id int, title text, status text, word citext)",
     );
-    for expression in ["NULLIF(word, 'x')", "word IS DISTINCT FROM 'x'", "CASE word WHEN 'x' THEN 1 END"] {
+    for expression in [
+        "NULLIF(word, 'x')",
+        "word IS DISTINCT FROM 'x'",
+        "CASE word WHEN 'x' THEN 1 END",
+    ] {
         let error = session.fails(&format!(
             "SELECT zentry_attach('task_completed', 'job', jsonb_build_object('points', $${expression}$$))"
         ));
-        assert!(error.starts_with("0A000 \"points\" cannot be"), "{expression}: {error}");
+        assert!(
+            error.starts_with("0A000 \"points\" cannot be"),
+            "{expression}: {error}"
+        );
         assert!(error.contains("write the comparison with ="), "{error}");
     }
-    for expression in ["word = 'x'", "word IN ('x', 'y')", "upper(word::text)", "(SELECT max(word) FROM job)"] {
+    for expression in [
+        "word = 'x'",
+        "word IN ('x', 'y')",
+        "upper(word::text)",
+        "(SELECT max(word) FROM job)",
+    ] {
         session.run(&format!(
             "SELECT zentry_attach('task_completed', 'job', jsonb_build_object('points', $${expression}$$))"
         ));
@@ -140,14 +167,25 @@ fn a_status_that_cannot_be_completed_is_refused_with_its_name() {
         error.starts_with("22P02 column \"status\" of table public.job cannot be \"completed\": invalid input value for enum"),
         "{error}"
     );
-    assert!(error.contains("HINT: Say which value means completed: done =>"), "{error}");
+    assert!(
+        error.contains("HINT: Say which value means completed: done =>"),
+        "{error}"
+    );
     let error = session.fails("SELECT zentry_attach('task_completed', 'paper')");
-    assert!(error.starts_with("42703 no column of table public.paper says"), "{error}");
+    assert!(
+        error.starts_with("42703 no column of table public.paper says"),
+        "{error}"
+    );
     session.run("CREATE EXTENSION citext; CREATE TABLE word (id int, status citext, project_id int)");
     let error = session.fails("SELECT zentry_attach('milestone_reached', 'word')");
     assert!(
-        error.starts_with("0A000 milestones cannot count by column \"status\" of table public.word: type public.citext"),
+        error.starts_with(
+            "0A000 milestones cannot count by column \"status\" of table public.word: type public.citext"
+        ),
         "{error}"
     );
-    assert_eq!(recorded(&mut session, "INSERT INTO job VALUES (1, 'a', 'fine', 1)"), [] as [serde_json::Value; 0]);
+    assert_eq!(
+        recorded(&mut session, "INSERT INTO job VALUES (1, 'a', 'fine', 1)"),
+        [] as [serde_json::Value; 0]
+    );
 }

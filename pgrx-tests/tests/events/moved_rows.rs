@@ -25,15 +25,25 @@ fn it_completes_once_and_creates_and_deletes_nothing() {
         "SELECT zentry_register_event_type('job_gone', 'Gone'); SELECT zentry_attach('task_completed', 'job'); \
          SELECT zentry_attach('project_created', 'job', '{\"project_id\": \"id\"}'); SELECT zentry_attach('job_gone', 'job', operation => 'delete')",
     );
-    assert_eq!(count(session, "INSERT INTO job VALUES (1, 'a', 'todo', 1)"), 1, "project_created");
+    assert_eq!(
+        count(session, "INSERT INTO job VALUES (1, 'a', 'todo', 1)"),
+        1,
+        "project_created"
+    );
     let completed = recorded(session, "UPDATE job SET status = 'completed'");
     assert_eq!(completed.len(), 1, "{completed:?}");
     assert_eq!(completed[0]["task_title"], "a");
     assert_eq!(count(session, "UPDATE job SET status = 'closed'"), 0);
     assert_eq!(count(session, "UPDATE job SET status = 'doing'"), 0, "back");
-    assert_eq!(count(session, "UPDATE job SET status = 'completed', title = 'b'"), 1);
+    assert_eq!(
+        count(session, "UPDATE job SET status = 'completed', title = 'b'"),
+        1
+    );
     assert_eq!(count(session, "DELETE FROM job"), 1, "job_gone");
-    assert_eq!(count(session, "INSERT INTO job VALUES (2, 'c', 'completed', 1)"), 2);
+    assert_eq!(
+        count(session, "INSERT INTO job VALUES (2, 'c', 'completed', 1)"),
+        2
+    );
 }
 
 #[test]
@@ -42,18 +52,46 @@ fn conditions_over_both_rows_and_over_one_are_asked_as_of_an_update() {
     let session = &mut session;
     partitioned(session);
     for (arguments, inserted, moved, back, again) in [
-        ("condition => $$OLD.status = 'todo' AND NEW.title <> 'x'$$", 0, 1, 0, 1),
-        ("condition => $$NEW.title IS NOT DISTINCT FROM OLD.title AND NEW.status = 'completed'$$", 0, 1, 0, 1),
+        (
+            "condition => $$OLD.status = 'todo' AND NEW.title <> 'x'$$",
+            0,
+            1,
+            0,
+            1,
+        ),
+        (
+            "condition => $$NEW.title IS NOT DISTINCT FROM OLD.title AND NEW.status = 'completed'$$",
+            0,
+            1,
+            0,
+            1,
+        ),
         ("condition => $$NEW.status = 'completed'$$", 0, 1, 0, 1),
         ("condition => $$NEW.project_id = 1$$", 1, 0, 0, 0),
-        ("condition => $$NEW.status = 'completed'$$, operation => 'update'", 0, 1, 0, 1),
-        ("condition => $$NEW.status = 'completed'$$, operation => 'insert'", 0, 0, 0, 0),
+        (
+            "condition => $$NEW.status = 'completed'$$, operation => 'update'",
+            0,
+            1,
+            0,
+            1,
+        ),
+        (
+            "condition => $$NEW.status = 'completed'$$, operation => 'insert'",
+            0,
+            0,
+            0,
+            0,
+        ),
         ("operation => 'update'", 0, 1, 0, 1),
     ] {
         session.run(&format!(
             "TRUNCATE job; SELECT zentry_attach('task_completed', 'job', {arguments})"
         ));
-        assert_eq!(count(session, "INSERT INTO job VALUES (1, 'a', 'todo', 1)"), inserted, "{arguments}");
+        assert_eq!(
+            count(session, "INSERT INTO job VALUES (1, 'a', 'todo', 1)"),
+            inserted,
+            "{arguments}"
+        );
         for (write, events) in [
             ("UPDATE job SET status = 'completed'", moved),
             ("UPDATE job SET status = 'todo'", back),
@@ -74,7 +112,10 @@ fn the_old_row_is_the_one_that_was() {
          SELECT zentry_attach('moved', 'job', '{\"was\": \"OLD.status\", \"is\": \"status\", \"id\": \"id\"}', operation => 'update'); \
          INSERT INTO job SELECT i, 'a', 'todo', 1 FROM generate_series(1, 3) i",
     );
-    let moved = recorded(session, "UPDATE job SET status = CASE id WHEN 2 THEN 'closed' ELSE 'completed' END");
+    let moved = recorded(
+        session,
+        "UPDATE job SET status = CASE id WHEN 2 THEN 'closed' ELSE 'completed' END",
+    );
     let expected: Vec<_> = [(1, "completed"), (2, "closed"), (3, "completed")]
         .map(|(id, is)| json!({"id": id, "is": is, "was": "todo", "project_id": 1}))
         .into();
@@ -113,7 +154,8 @@ fn partitions_that_come_later_are_heard_too() {
     assert_eq!(count(session, "UPDATE job SET status = 'elsewhere'"), 1);
     session.run("SELECT zentry_detach('job')");
     assert_eq!(
-        session.number("SELECT count(*) FROM pg_trigger WHERE tgfoid = 'zentry_notify.capture()'::regprocedure"),
+        session
+            .number("SELECT count(*) FROM pg_trigger WHERE tgfoid = 'zentry_notify.capture()'::regprocedure"),
         0
     );
 }

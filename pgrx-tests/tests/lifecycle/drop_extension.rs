@@ -139,14 +139,24 @@ fn it_costs_no_write_under_load() -> Result<()> {
             // A deadlock is found soon, and by whoever waits: half of them have the tables in the other order.
             client.batch_execute("SET deadlock_timeout = '50ms'")?;
             let statements = [
-                format!("UPDATE tasks_task SET status = CASE status WHEN 'completed' THEN 'todo' ELSE 'completed' END WHERE id = {}", writer + 2),
-                format!("UPDATE users_user SET current_streak = current_streak + 1 WHERE id = {}", writer + 1),
+                format!(
+                    "UPDATE tasks_task SET status = CASE status WHEN 'completed' THEN 'todo' ELSE 'completed' END WHERE id = {}",
+                    writer + 2
+                ),
+                format!(
+                    "UPDATE users_user SET current_streak = current_streak + 1 WHERE id = {}",
+                    writer + 1
+                ),
             ];
             let (stop, written, failures) = (&stop, &written, &failures);
             scope.spawn(move || {
                 while !stop.load(Ordering::SeqCst) {
                     let [first, second] = &statements;
-                    let (first, second) = if writer % 2 == 0 { (first, second) } else { (second, first) };
+                    let (first, second) = if writer % 2 == 0 {
+                        (first, second)
+                    } else {
+                        (second, first)
+                    };
                     match client.batch_execute(&format!("BEGIN; {first}; {second}; COMMIT")) {
                         Ok(()) => {
                             written.fetch_add(1, Ordering::SeqCst);
@@ -180,6 +190,11 @@ fn it_costs_no_write_under_load() -> Result<()> {
         outcome
     })?;
     let failures = failures.into_inner().unwrap();
-    assert!(failures.is_empty(), "{} of {written:?}: {:?}", failures.len(), failures.first());
+    assert!(
+        failures.is_empty(),
+        "{} of {written:?}: {:?}",
+        failures.len(),
+        failures.first()
+    );
     Ok(())
 }

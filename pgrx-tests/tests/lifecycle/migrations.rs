@@ -90,7 +90,10 @@ fn a_type_that_cannot_rise_suspends_the_source() -> Result<()> {
     story.run("ALTER TABLE users_user ALTER current_streak TYPE json USING to_json(current_streak)")?;
     story.run("UPDATE users_user SET current_streak = '5'")?;
     let reason = story.reason("daily_streak")?.expect("a reason");
-    assert!(reason.contains("another type than when the table was attached"), "{reason}");
+    assert!(
+        reason.contains("another type than when the table was attached"),
+        "{reason}"
+    );
     assert_eq!(story.reason("task_completed")?, None);
     Ok(())
 }

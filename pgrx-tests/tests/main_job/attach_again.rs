@@ -103,11 +103,16 @@ fn each_source_by_itself() {
             .find(|said| said.contains(&format!("{table} ({event}) does not fit: ")) && said.contains(why));
         assert!(told.is_some(), "{change}: {said:#?}");
         assert!(
-            said.iter().any(|said| said.starts_with("zentry_notify: attached to ")),
+            said.iter()
+                .any(|said| said.starts_with("zentry_notify: attached to ")),
             "the others: {change}: {said:#?}"
         );
         assert!(state(&mut scene.client, event).contains(why), "{change}");
-        assert_eq!(state(&mut scene.client, "project_created"), "attached", "{change}");
+        assert_eq!(
+            state(&mut scene.client, "project_created"),
+            "attached",
+            "{change}"
+        );
     }
 }
 
@@ -119,7 +124,8 @@ fn what_fits_again_is_attached_again() {
         .batch_execute("ALTER TABLE tasks_task RENAME title TO headline")
         .unwrap();
     assert!(state(&mut scene.client, "task_completed").starts_with("does not fit: column \"title\""));
-    let reason = "SELECT suspended_reason FROM zentry_notify.event_source WHERE event_type = 'task_completed'";
+    let reason =
+        "SELECT suspended_reason FROM zentry_notify.event_source WHERE event_type = 'task_completed'";
     let suspended: Option<String> = scene.client.query_one(reason, &[]).unwrap().get(0);
     assert!(suspended.unwrap().contains("title"));
     scene
@@ -209,7 +215,9 @@ fn a_busy_table_is_named_and_its_writers_go_on() {
     let (mut patient, notices) = connect_listening(&scene.database, "postgres");
     patient.batch_execute("SET lock_timeout = '1500ms'").unwrap();
     let attaching = std::thread::spawn(move || {
-        let rows = patient.query("SELECT event_type, state FROM zentry_attach()", &[]).unwrap();
+        let rows = patient
+            .query("SELECT event_type, state FROM zentry_attach()", &[])
+            .unwrap();
         let rows: Vec<(String, String)> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
         (rows, notices.take())
     });

@@ -184,9 +184,9 @@ fn a_partition_of_another_owner() -> Result<()> {
         .batch_execute(&format!("ALTER TABLE job_1 OWNER TO {}", mallory.name))?;
     // The owner of the table alone gets no trigger onto somebody else's partition; a superuser does.
     owner.is_refused("SELECT zentry_attach('task_completed', 'job')");
-    scene
-        .client
-        .batch_execute("SELECT zentry_attach('task_completed', 'job', condition => $$NEW.status = 'done'$$)")?;
+    scene.client.batch_execute(
+        "SELECT zentry_attach('task_completed', 'job', condition => $$NEW.status = 'done'$$)",
+    )?;
     mallory.is_refused("SELECT zentry_detach('job')");
     owner.is_refused("SELECT zentry_attach('task_completed', 'job_1')");
     call_everything(&mut scene);
