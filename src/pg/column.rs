@@ -109,7 +109,11 @@ impl Column {
         if size <= LONGEST {
             // SAFETY: the value is of the column's type; one whose length varies is made whole.
             return unsafe {
-                let whole = if self.output.is_varlena { unpack(value) } else { value };
+                let whole = if self.output.is_varlena {
+                    unpack(value)
+                } else {
+                    value
+                };
                 self.output.write(whole, out)
             };
         }

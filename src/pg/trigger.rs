@@ -39,7 +39,9 @@ impl<'a> RowTrigger<'a> {
         let context = unsafe { (*call).context };
         // SAFETY: as above.
         if context.is_null() || unsafe { (*context).type_ } != pg_sys::NodeTag::T_TriggerData {
-            refuse(format!("function \"{function}\" was not called by trigger manager"));
+            refuse(format!(
+                "function \"{function}\" was not called by trigger manager"
+            ));
         }
         // SAFETY: it is tagged as that.
         let data = unsafe { &*context.cast::<pg_sys::TriggerData>() };
@@ -69,7 +71,11 @@ impl<'a> RowTrigger<'a> {
         unsafe {
             let trigger = &*self.data.tg_trigger;
             (0..usize::try_from(trigger.tgnargs).unwrap_or(0))
-                .map(|i| CStr::from_ptr(*trigger.tgargs.add(i)).to_string_lossy().into_owned())
+                .map(|i| {
+                    CStr::from_ptr(*trigger.tgargs.add(i))
+                        .to_string_lossy()
+                        .into_owned()
+                })
                 .collect()
         }
     }
@@ -347,7 +353,9 @@ macro_rules! pg_trigger_function {
         #[doc(hidden)]
         #[unsafe(no_mangle)]
         #[pgrx::pg_guard]
-        pub unsafe extern "C-unwind" fn $wrapper(call: pgrx::pg_sys::FunctionCallInfo) -> pgrx::pg_sys::Datum {
+        pub unsafe extern "C-unwind" fn $wrapper(
+            call: pgrx::pg_sys::FunctionCallInfo,
+        ) -> pgrx::pg_sys::Datum {
             // SAFETY: PostgreSQL calls the function so.
             let trigger = unsafe { $crate::pg::trigger::RowTrigger::of(call, stringify!($function)) };
             $function(&trigger);

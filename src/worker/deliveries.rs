@@ -135,7 +135,9 @@ impl Queue {
                     d.last.as_ref().and_then(|change| change.error.as_deref())
                 }),
                 column(&deliveries, |_, d| {
-                    last(d).and_then(|change| finished_at(&change)).map(to_timestamptz)
+                    last(d)
+                        .and_then(|change| finished_at(&change))
+                        .map(to_timestamptz)
                 }),
                 column(&deliveries, |_, d| {
                     last(d)
@@ -184,11 +186,7 @@ impl Queue {
     pub fn fail_waiting(&self, lane: LaneId, reason: &str, at: Timestamp) -> GivenUp {
         let mut tally = Tally::default();
         let failed = with_spi(|| {
-            let arguments = [
-                lane.0.into_datum(),
-                reason.into_datum(),
-                FAIL_PAGE.into_datum(),
-            ];
+            let arguments = [lane.0.into_datum(), reason.into_datum(), FAIL_PAGE.into_datum()];
             let rows = self.fail_waiting.execute(&arguments);
             (0..rows.len())
                 .filter_map(|row| value::<String>(&rows, row, 1))
@@ -271,7 +269,8 @@ fn delivery(rows: &Rows, row: usize, events: &mut HashMap<i64, Event>) -> Option
 
 /// What is left of an event that somebody has deleted is sent without data.
 fn event(rows: &Rows, row: usize) -> Option<Event> {
-    let data = value::<pgrx::JsonString>(rows, row, 4).map(|json| json.0);
+    // A json is stored as its text.
+    let data = value::<String>(rows, row, 4);
     let detail = value::<String>(rows, row, 5);
     let data: Arc<str> = super::events::payload(data.as_deref().unwrap_or("{}"), detail.as_deref());
     Some(Event {

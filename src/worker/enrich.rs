@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use pgrx::prelude::*;
 use pgrx::{FromDatum, IntoDatum};
+use webhook::json_members::members;
 
 use super::attached::Attached;
 use super::events::{Captured, Columns};
@@ -178,19 +179,21 @@ impl Enricher {
             .collect();
         let blank = || bare_nulls(source);
         let mut found = if source.suspended {
-            rows.iter().map(|row| (row.place, known_nothing(blank()))).collect()
+            rows.iter()
+                .map(|row| (row.place, known_nothing(blank())))
+                .collect()
         } else {
             match self.prepare(source) {
-                Ok(None) => rows.iter().map(|row| (row.place, Enriched::default())).collect(),
-                Ok(Some(prepared)) => {
-                    let mut attempt = Attempt::new(definition.event_type.as_str(), source, prepared);
-                    attempt.pages(&rows);
-                    if let Some(reason) = attempt.suspended {
-                        *suspended = Some(reason);
-                        self.prepared.remove(&definition.id);
-                        attempt.found
-                    } else {
-                        attempt.found
+                Ok(()) => {
+                    let prepared = self.prepared.get(&definition.id);
+                    match prepared.filter(|prepared| prepared.statement.is_some()) {
+                        None => rows.iter().map(|row| (row.place, Enriched::default())).collect(),
+                        Some(prepared) => {
+                            let mut attempt = Attempt::new(&definition.event_type, source, prepared);
+                            attempt.pages(&rows);
+                            *suspended = attempt.suspended;
+                            attempt.found
+                        }
                     }
                 }
                 Err(failure) => {
@@ -204,7 +207,9 @@ impl Enricher {
                     } else {
                         *suspended = Some(failure.reason());
                     }
-                    rows.iter().map(|row| (row.place, known_nothing(blank()))).collect()
+                    rows.iter()
+                        .map(|row| (row.place, known_nothing(blank())))
+                        .collect()
                 }
             }
         };
@@ -230,12 +235,12 @@ impl Enricher {
         found
     }
 
-    /// The source's statement under our locks; None: there is nothing to find out.
-    fn prepare(&mut self, source: &Source) -> Result<Option<&Prepared>, Failure> {
+    /// Sees to it that the source's statement is there, and what it reads is locked.
+    fn prepare(&mut self, source: &Source) -> Result<(), Failure> {
         let id = source.definition.id;
         if let Some(prepared) = self.prepared.get(&id) {
-            let same = prepared.statement.is_none()
-                || limited::limited(LIMIT, || prepared.attached.lock_again())?;
+            let same =
+                prepared.statement.is_none() || limited::limited(LIMIT, || prepared.attached.lock_again())?;
             if !same {
                 self.prepared.remove(&id);
             }
@@ -245,13 +250,16 @@ impl Enricher {
             if !prepared.refusals.is_empty() {
                 self.suspensions.push(Suspension {
                     source: id,
-                    reason: format!("left out, with null in its place: {}", prepared.refusals.join("; ")),
+                    reason: format!(
+                        "left out, with null in its place: {}",
+                        prepared.refusals.join("; ")
+                    ),
                     note_only: true,
                 });
             }
             self.prepared.insert(id, prepared);
         }
-        Ok(self.prepared.get(&id).filter(|prepared| prepared.statement.is_some()))
+        Ok(())
     }
 
     fn build(source: &Source) -> Result<Prepared, Failure> {
@@ -265,7 +273,9 @@ impl Enricher {
         let statement = if statement.is_empty() {
             None
         } else {
-            Some(limited::as_owner(attached.owner, LIMIT, || Query::prepare(statement, &attached))?)
+            Some(limited::as_owner(attached.owner, LIMIT, || {
+                Query::prepare(statement, &attached)
+            })?)
         };
         Ok(Prepared {
             attached,
@@ -274,7 +284,6 @@ impl Enricher {
             refusals,
         })
     }
-
 }
 
 fn known_nothing(nulls: Option<String>) -> Enriched {
@@ -327,7 +336,9 @@ impl<'a> Attempt<'a> {
     }
 
     fn part(&mut self, rows: &[Row], limit: Duration) {
-        let Some(query) = &self.prepared.statement else { return };
+        let Some(query) = &self.prepared.statement else {
+            return;
+        };
         if self.suspended.is_some() || rows.is_empty() {
             return self.give_up(rows);
         }
@@ -394,13 +405,10 @@ impl<'a> Attempt<'a> {
             });
             let found = found.ok().and_then(|mut found| found.pop());
             let found = found.and_then(|(_, enriched)| enriched.detail);
-            if let Some(found) = found
-                && let Ok(found) = serde_json::from_str::<HashMap<String, Box<serde_json::value::RawValue>>>(&found)
-            {
-                for (key, value) in found {
-                    if let Ok(value) = serde_json::from_str(value.get()) {
-                        detail.insert(key, value);
-                    }
+            let found = found.unwrap_or_default();
+            for (key, value) in members(&found) {
+                if let Ok(value) = serde_json::from_str(value) {
+                    detail.insert(key, value);
                 }
             }
         }

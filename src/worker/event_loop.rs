@@ -45,6 +45,9 @@ const SHORT_WHILE: Duration = Duration::from_secs(1);
 /// tells when a database's own setting changes.)
 const HELD_BACK: Duration = Duration::from_secs(2);
 
+/// How often it is looked whether a dump's cursor has come, while its events are here.
+const AWAITED: Duration = Duration::from_secs(5);
+
 pub struct Worker {
     pub(super) registry: &'static Registry,
     pub(super) slot: &'static Slot,
@@ -65,6 +68,10 @@ pub struct Worker {
     /// Routed, and not written down.
     pub(super) batch: OpenBatch,
     pub(super) ledger: Ledger,
+    /// There may be events that are not routed.
+    pub(super) more_events: bool,
+    /// When it was last looked whether a dump's cursor has come.
+    awaited_at: Instant,
     /// Deliveries of 0.2.0 may wait that have to go first.
     pub(super) legacy_waits: bool,
     pub(super) http: Http,
@@ -123,6 +130,8 @@ impl Worker {
             router: Router::default(),
             batch: OpenBatch::default(),
             ledger: Ledger::default(),
+            more_events: true,
+            awaited_at: Instant::now(),
             legacy_waits: true,
             http,
             idle_connections: 0,
@@ -276,12 +285,17 @@ impl Worker {
         self.dispatch();
         // What was routed has left by now: writing it down holds up nothing.
         self.flush(false);
-        let more = !self.postponed.is_empty() && !self.trouble.is_on();
+        let more = !self.postponed.is_empty() || self.can_route();
+        let more = more && !self.trouble.is_on();
         if self.scheduler.has_changes() || self.slot.has_work() || more {
             Turn::Again
         } else {
             Turn::Quiet
         }
+    }
+
+    fn can_route(&mut self) -> bool {
+        self.more_events && !self.legacy_waits && self.cursor.may_route() && self.has_room()
     }
 
     /// An error of the database, unless it comes of the extension's being gone.
@@ -308,17 +322,21 @@ impl Worker {
         }
         if !work.lanes.is_empty() {
             let noted = self.noted(&work.lanes);
-            noted.iter().for_each(|lane| drop(self.drained.remove(lane)));
+            self.drained.retain(|lane| !noted.contains(lane));
             self.scheduler.notice(noted);
         }
         self.settle();
         if !work.overdue.is_empty() {
             let noted = self.noted(&work.overdue);
-            noted.iter().for_each(|lane| drop(self.drained.remove(lane)));
+            self.drained.retain(|lane| !noted.contains(lane));
             self.scheduler.retry_now(noted);
         }
         self.move_legacy()?;
-        if work.events {
+        if !self.cursor.may_route() && self.awaited_at.elapsed() >= AWAITED {
+            self.awaited_at = Instant::now();
+            self.postponed.configuration = true;
+        }
+        if (work.events || self.more_events) && !self.trouble.is_on() {
             self.route()?;
         }
         self.claim()?;
@@ -371,6 +389,7 @@ impl Worker {
             || self.uncounted.wait().is_some()
             || self.housekeeping.wait().is_some()
             || !self.postponed.is_empty()
+            || self.more_events
             || self.next_wake().is_some_and(|wake| wake < time)
     }
 
@@ -381,6 +400,7 @@ impl Worker {
 
     fn pause(&self) -> Option<Duration> {
         let waits = !self.postponed.is_empty()
+            || self.more_events
             || !self.unrecorded.is_empty()
             || !self.batch.is_empty()
             || self.uncounted.wait().is_some();
@@ -392,7 +412,8 @@ impl Worker {
         let count = self.uncounted.wait().filter(|_| calm);
         let tidy = self.housekeeping.wait().filter(|_| calm);
         let slack = self.slack.wait().filter(|_| self.scheduler.in_flight() == 0);
-        [self.next_wake(), retry, now, write, count, tidy, slack]
+        let awaited = (!self.cursor.may_route()).then_some(AWAITED);
+        [self.next_wake(), retry, now, write, count, tidy, slack, awaited]
             .into_iter()
             .flatten()
             .min()

@@ -1,15 +1,12 @@
 //! Events as capture wrote them.
 
-use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use pgrx::prelude::*;
 use pgrx::{FromDatum, IntoDatum};
-use serde::Deserialize;
-use serde_json::value::RawValue;
 use webhook::id_set::IdRange;
+use webhook::json_members::members;
 
 use crate::event_source::{ColumnRef, Image, Place, ProgressNote};
 use crate::plan::{Plan, Rows, with_spi};
@@ -32,14 +29,30 @@ pub struct Captured {
 }
 
 /// What only the worker needs.
-#[derive(Default, Deserialize)]
-#[serde(default)]
+#[derive(Default)]
 pub struct Context {
-    columns: HashMap<String, Box<RawValue>>,
+    /// JSON.
+    columns: HashMap<String, String>,
     pub progress: Vec<ProgressNote>,
     cut: HashSet<String>,
     /// Its deliveries were written with it.
     pub routed: bool,
+}
+
+impl Context {
+    fn parse(text: &str) -> Context {
+        let members = members(text);
+        let own = |name| members.get(name).copied().unwrap_or_default();
+        Context {
+            columns: self::members(own("columns"))
+                .into_iter()
+                .map(|(name, value)| (name, value.to_owned()))
+                .collect(),
+            progress: serde_json::from_str(own("progress")).unwrap_or_default(),
+            cut: serde_json::from_str(own("cut")).unwrap_or_default(),
+            routed: own("routed") == "true",
+        }
+    }
 }
 
 /// Events, in order of id.
@@ -98,9 +111,7 @@ fn event(rows: &Rows, row: usize, types: &mut HashSet<Arc<str>>) -> Option<Captu
             source: rows.get(row, 3).0.and_then(|d| i64::from_datum(d, false)),
             event_type,
             data: String::from_datum(rows.get(row, 5).0?, false)?,
-            context: context
-                .map(|text| serde_json::from_str(text).unwrap_or_default())
-                .unwrap_or_default(),
+            context: context.map(Context::parse).unwrap_or_default(),
         })
     }
 }
@@ -121,7 +132,7 @@ pub fn payload(data: &str, detail: Option<&str>) -> Arc<str> {
 /// The columns that capture recorded of an event.
 pub struct Columns<'a> {
     image: &'a Image,
-    data: HashMap<Cow<'a, str>, &'a RawValue>,
+    data: HashMap<String, &'a str>,
     context: &'a Context,
 }
 
@@ -129,7 +140,7 @@ impl<'a> Columns<'a> {
     pub fn of(event: &'a Captured, image: &'a Image) -> Self {
         Columns {
             image,
-            data: serde_json::from_str(&event.data).unwrap_or_default(),
+            data: members(&event.data),
             context: &event.context,
         }
     }
@@ -138,7 +149,7 @@ impl<'a> Columns<'a> {
     pub fn text(&self, column: &ColumnRef) -> Option<String> {
         let (key, value) = match self.image.place(column)? {
             Place::Data(key) => (key, self.data.get(key).copied()),
-            Place::Context(key) => (key, self.context.columns.get(key).map(AsRef::as_ref)),
+            Place::Context(key) => (key, self.context.columns.get(key).map(String::as_str)),
         };
         if self.context.cut.contains(key) {
             return None;
@@ -148,8 +159,8 @@ impl<'a> Columns<'a> {
 }
 
 /// A string's characters, else the JSON text; None: null.
-fn text_of(value: &RawValue) -> Option<String> {
-    match value.get() {
+fn text_of(value: &str) -> Option<String> {
+    match value {
         "null" => None,
         text if text.starts_with('"') => serde_json::from_str(text).ok(),
         text => Some(text.to_owned()),

@@ -10,6 +10,7 @@ use webhook::schedule::{Changes, DeliveryChange, LaneChange, LaneId};
 use super::counters::Sums;
 use super::database;
 use super::event_loop::Worker;
+use crate::settings;
 use crate::wake::LaneSet;
 
 /// Outcomes in one statement.
@@ -72,7 +73,11 @@ impl Worker {
             .partition(|change| self.batch.note(change, now));
         self.uncounted.add_outcomes(&routed.iter().collect::<Vec<_>>());
         self.record(&waiting);
-        if changes.lanes.iter().any(|change| matches!(change, LaneChange::SwitchedOff { .. })) {
+        if changes
+            .lanes
+            .iter()
+            .any(|change| matches!(change, LaneChange::SwitchedOff { .. }))
+        {
             // What waits for it has to be in the table to be given up.
             self.flush(true);
         }
@@ -87,6 +92,9 @@ impl Worker {
         for page in changes.chunks(RECORD_PAGE) {
             let page: Vec<&DeliveryChange> = page.iter().collect();
             if self.write_and_count(&page).is_ok() {
+                if !settings::log_payloads() {
+                    self.housekeeping.hurry();
+                }
                 continue;
             }
             let mut by_lane: HashMap<LaneId, Vec<&DeliveryChange>> = HashMap::new();

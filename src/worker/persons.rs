@@ -73,9 +73,8 @@ pub fn projects(source: &Source, persons: Vec<String>) -> Result<PersonsProjects
             let mut found: HashMap<String, HashSet<i64>> = HashMap::new();
             for row in 0..rows.len() {
                 // SAFETY: both columns are texts.
-                let text = |column| unsafe {
-                    rows.get(row, column).0.and_then(|d| String::from_datum(d, false))
-                };
+                let text =
+                    |column| unsafe { rows.get(row, column).0.and_then(|d| String::from_datum(d, false)) };
                 if let (Some(person), Some(project)) = (text(1), text(2))
                     && let Ok(project) = project.parse()
                 {

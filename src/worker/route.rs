@@ -1,9 +1,8 @@
 //! Who hears of captured events, and what they are told.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use pgrx::prelude::*;
 use webhook::schedule::LaneId;
 
 use super::enrich::{Enriched, Enricher};
@@ -21,6 +20,8 @@ pub struct Router {
     pub sources: Sources,
     subscribers: Subscribers,
     pub enricher: Enricher,
+    /// Sources that are gone, of which there are events.
+    gone: HashSet<i64>,
 }
 
 /// An event, and who hears of it.
@@ -38,6 +39,21 @@ impl Router {
         self.sources = Sources::load();
         self.subscribers = Subscribers::load();
         self.enricher.forget();
+    }
+
+    /// The configuration has changed: what was gone may be there.
+    pub fn forget_gone(&mut self) {
+        self.gone.clear();
+    }
+
+    /// Whether an event is of a source that may have come since they were read. Each is asked for once.
+    pub fn has_unknown(&mut self, events: &[Captured]) -> bool {
+        let sources = events.iter().filter_map(|event| event.source);
+        let unknown: HashSet<i64> = sources
+            .filter(|source| self.sources.get(*source).is_none() && !self.gone.contains(source))
+            .collect();
+        self.gone.extend(&unknown);
+        !unknown.is_empty()
     }
 
     pub fn wants(&self, event_type: &str) -> bool {
@@ -83,9 +99,7 @@ impl Router {
     fn enrich(&mut self, events: &[Captured]) -> Vec<Enriched> {
         let mut enriched = vec![Enriched::default(); events.len()];
         for (source, places) in self.by_source(events) {
-            let found = self
-                .enricher
-                .enrich(&mut self.sources, source, events, &places);
+            let found = self.enricher.enrich(&mut self.sources, source, events, &places);
             for (place, found) in found {
                 enriched[place] = found;
             }
@@ -105,7 +119,9 @@ impl Router {
             }
         }
         for (id, places) in self.by_source(events) {
-            let Some(source) = self.sources.get(id) else { continue };
+            let Some(source) = self.sources.get(id) else {
+                continue;
+            };
             let persons = match persons::person_of(source) {
                 Some(_) => self.persons(source, events, &places),
                 None => BTreeMap::new(),

@@ -11,6 +11,7 @@ pub mod event;
 pub mod histogram;
 pub mod http_thread;
 pub mod id_set;
+pub mod json_members;
 pub mod mention;
 pub mod message;
 pub mod open_batch;

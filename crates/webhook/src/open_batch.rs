@@ -8,10 +8,12 @@ use crate::schedule::{Delivery, DeliveryChange, DeliveryId, LaneId, Outcome};
 
 /// No event stays in memory alone for longer than this, whatever becomes of its deliveries.
 const LONGEST: Duration = Duration::from_secs(1);
-/// No outcome does.
+/// The same while there is no room for more.
+const LONGEST_WHEN_FULL: Duration = Duration::from_millis(300);
+/// No outcome does: what else is to become of its event is written later.
 const AFTER_ANSWER: Duration = Duration::from_millis(100);
-/// When nothing is out any more, and nothing has come for so long, there is nothing to wait for.
-const QUIET: Duration = Duration::from_millis(5);
+/// Events that are finished wait so long for others: writing costs the less for each, the more there are.
+const FINISHED: Duration = Duration::from_millis(10);
 
 /// An event and its deliveries.
 #[derive(Clone, Debug)]
@@ -22,7 +24,18 @@ pub struct OpenEvent {
     pub detail: Option<String>,
     pub deliveries: Vec<OpenDelivery>,
     routed_at: Instant,
+    /// When the first outcome came.
+    answered_at: Option<Instant>,
     unfinished: usize,
+}
+
+impl OpenEvent {
+    /// Ids are drawn in order.
+    fn place(&self, delivery: DeliveryId) -> Option<usize> {
+        self.deliveries
+            .binary_search_by_key(&delivery, |known| known.id)
+            .ok()
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -42,7 +55,9 @@ impl OpenDelivery {
     /// As the scheduler wants it.
     fn row(&self, event: &Event) -> Delivery {
         let next_attempt_at = self.last.as_ref().and_then(|change| match change.outcome {
-            Outcome::Retry { next_attempt_at } | Outcome::Waiting { next_attempt_at } => Some(next_attempt_at),
+            Outcome::Retry { next_attempt_at } | Outcome::Waiting { next_attempt_at } => {
+                Some(next_attempt_at)
+            }
             Outcome::Sent | Outcome::Failed => None,
         });
         Delivery {
@@ -65,14 +80,16 @@ pub struct OpenBatch {
     lanes: HashMap<LaneId, BTreeSet<DeliveryId>>,
     /// When the events were routed, the earliest first.
     routed: BTreeSet<(Instant, i64)>,
-    unfinished: usize,
+    /// When the first outcome came of those that are not finished.
+    answered: BTreeSet<(Instant, i64)>,
+    /// Those with deliveries that are all finished, and since when there are any.
+    finished: BTreeSet<i64>,
+    finished_since: Option<Instant>,
     bytes: usize,
-    /// When the first outcome came that is not written down.
-    answered_at: Option<Instant>,
-    /// When something last came.
-    changed_at: Option<Instant>,
     /// Everything has to be written at the next occasion.
     hurried: bool,
+    /// There is no room for more.
+    full: bool,
 }
 
 impl OpenBatch {
@@ -106,7 +123,6 @@ impl OpenBatch {
             .map(|(id, lane)| OpenDelivery { id, lane, last: None })
             .collect();
         self.bytes += event.data.len();
-        self.changed_at = Some(now);
         self.enter(OpenEvent {
             id,
             event,
@@ -114,6 +130,7 @@ impl OpenBatch {
             unfinished: deliveries.len(),
             deliveries,
             routed_at: now,
+            answered_at: None,
         });
     }
 
@@ -124,8 +141,12 @@ impl OpenBatch {
                 self.lanes.entry(delivery.lane).or_default().insert(delivery.id);
             }
         }
-        self.unfinished += event.unfinished;
         self.routed.insert((event.routed_at, event.id));
+        if event.unfinished == 0 && !event.deliveries.is_empty() {
+            self.finished.insert(event.id);
+        } else if let Some(at) = event.answered_at {
+            self.answered.insert((at, event.id));
+        }
         self.events.insert(event.id, event);
     }
 
@@ -134,8 +155,8 @@ impl OpenBatch {
         let ids = self.lanes.get(&lane).into_iter().flatten().take(limit);
         ids.filter_map(|id| {
             let event = self.events.get(self.event_of.get(id)?)?;
-            let delivery = event.deliveries.iter().find(|delivery| delivery.id == *id)?;
-            Some(delivery.row(&event.event))
+            let place = event.place(*id)?;
+            Some(event.deliveries[place].row(&event.event))
         })
         .collect()
     }
@@ -151,14 +172,14 @@ impl OpenBatch {
         let Some(event) = event.and_then(|id| self.events.get_mut(id)) else {
             return false;
         };
-        let Some(delivery) = event.deliveries.iter_mut().find(|d| d.id == change.id) else {
+        let Some(place) = event.place(change.id) else {
             return false;
         };
+        let delivery = &mut event.deliveries[place];
         let was_finished = delivery.is_finished();
         delivery.last = Some(change.clone());
         if delivery.is_finished() && !was_finished {
             event.unfinished -= 1;
-            self.unfinished -= 1;
             if let Some(waiting) = self.lanes.get_mut(&change.lane) {
                 waiting.remove(&change.id);
                 if waiting.is_empty() {
@@ -166,9 +187,24 @@ impl OpenBatch {
                 }
             }
         }
-        self.answered_at.get_or_insert(now);
-        self.changed_at = Some(now);
+        let first = *event.answered_at.get_or_insert(now);
+        if event.unfinished == 0 {
+            self.answered.remove(&(first, event.id));
+            self.finished.insert(event.id);
+            self.finished_since.get_or_insert(now);
+        } else {
+            self.answered.insert((first, event.id));
+        }
         true
+    }
+
+    /// Says whether there is room for more.
+    pub fn set_full(&mut self, full: bool) {
+        self.full = full;
+    }
+
+    fn longest(&self) -> Duration {
+        if self.full { LONGEST_WHEN_FULL } else { LONGEST }
     }
 
     /// Lets everything be written at the next occasion.
@@ -182,42 +218,49 @@ impl OpenBatch {
         if self.hurried {
             return Some(Duration::ZERO);
         }
-        let all_finished = (self.unfinished == 0 && !self.event_of.is_empty())
-            .then_some(self.changed_at)
-            .flatten();
         let ends = [
-            Some(*routed_at + LONGEST),
-            self.answered_at.map(|at| at + AFTER_ANSWER),
-            all_finished.map(|at| at + QUIET),
+            Some(*routed_at + self.longest()),
+            self.answered.first().map(|(at, _)| *at + AFTER_ANSWER),
+            self.finished_since.map(|at| at + FINISHED),
         ];
         let end = ends.into_iter().flatten().min()?;
         Some(end.saturating_duration_since(now))
     }
 
     /// Takes out what has to be written: the events that are finished, and those that have been here for too long; all of them, if
-    /// that is asked for. Others stay, so that their deliveries are written once as well.
+    /// that is asked for. Others stay, so that their deliveries are written once as well. Where one is taken that is not finished,
+    /// all that were routed before are: in the table, no delivery of a webhook may stand before one that is here.
     pub fn take(&mut self, all: bool, now: Instant) -> Vec<OpenEvent> {
         let all = std::mem::take(&mut self.hurried) || all;
-        let old = now.checked_sub(LONGEST - AFTER_ANSWER);
-        let due = |event: &OpenEvent| {
-            all || event.unfinished == 0 || old.is_some_and(|old| event.routed_at <= old)
+        let answered = self
+            .answered
+            .iter()
+            .take_while(|(at, _)| *at + AFTER_ANSWER <= now);
+        let answered = answered.filter_map(|(_, id)| Some(self.events.get(id)?.routed_at));
+        let old = now.checked_sub(self.longest());
+        let until = answered.chain(old).max();
+        let due: Vec<i64> = if all {
+            self.events.keys().copied().collect()
+        } else {
+            let before = self.routed.iter().take_while(|(at, _)| Some(*at) <= until);
+            let due: BTreeSet<i64> = before
+                .map(|(_, id)| *id)
+                .chain(self.finished.iter().copied())
+                .collect();
+            due.into_iter().collect()
         };
-        let due: Vec<i64> = self
-            .events
-            .values()
-            .filter(|event| due(event))
-            .map(|event| event.id)
-            .collect();
-        let taken: Vec<OpenEvent> = due.iter().filter_map(|id| self.leave(*id)).collect();
-        self.answered_at = None;
-        taken
+        self.finished_since = None;
+        due.iter().filter_map(|id| self.leave(*id)).collect()
     }
 
     fn leave(&mut self, id: i64) -> Option<OpenEvent> {
         let event = self.events.remove(&id)?;
         self.routed.remove(&(event.routed_at, id));
+        self.finished.remove(&id);
+        if let Some(at) = event.answered_at {
+            self.answered.remove(&(at, id));
+        }
         self.bytes = self.bytes.saturating_sub(event.event.data.len());
-        self.unfinished -= event.unfinished;
         for delivery in &event.deliveries {
             self.event_of.remove(&delivery.id);
             if let Some(waiting) = self.lanes.get_mut(&delivery.lane) {
@@ -236,7 +279,7 @@ impl OpenBatch {
             self.bytes += event.event.data.len();
             self.enter(event);
         }
-        self.answered_at = Some(now);
+        self.finished_since = Some(now).filter(|_| !self.finished.is_empty());
     }
 }
 
@@ -278,24 +321,41 @@ mod tests {
         batch.add(number, event(), None, deliveries, now);
     }
 
+    fn ids(events: &[OpenEvent]) -> Vec<i64> {
+        events.iter().map(|event| event.id).collect()
+    }
+
     #[test]
     fn what_is_finished_is_written_soon_and_what_is_not_stays_a_second() {
         let start = Instant::now();
         let mut batch = OpenBatch::default();
         add(&mut batch, 1, start);
+        add(&mut batch, 2, start + FINISHED);
         assert_eq!(batch.wait(start), Some(LONGEST));
         for lane in 0..LANES {
-            assert!(batch.note(&change(10 + lane, lane, Outcome::Sent), start));
+            assert!(batch.note(&change(20 + lane, lane, Outcome::Sent), start + FINISHED));
         }
-        assert_eq!(batch.wait(start), Some(QUIET));
-        add(&mut batch, 2, start);
-        assert_eq!(batch.wait(start), Some(AFTER_ANSWER));
-        let written = batch.take(false, start + AFTER_ANSWER);
-        assert_eq!(written.iter().map(|event| event.id).collect::<Vec<_>>(), [1]);
-        assert_eq!(batch.wait(start + AFTER_ANSWER), Some(LONGEST - AFTER_ANSWER));
-        assert_eq!(batch.take(false, start + LONGEST).len(), 1);
+        assert_eq!(batch.wait(start + FINISHED), Some(FINISHED));
+        assert_eq!(ids(&batch.take(false, start + 2 * FINISHED)), [2]);
+        assert_eq!(batch.wait(start), Some(LONGEST));
+        assert_eq!(ids(&batch.take(false, start + LONGEST)), [1]);
         assert_eq!(batch.wait(start + LONGEST), None);
         assert_eq!((batch.deliveries(), batch.bytes()), (0, 0));
+    }
+
+    #[test]
+    fn an_outcome_is_written_soon_and_takes_along_what_stands_before_it() {
+        let start = Instant::now();
+        let mut batch = OpenBatch::default();
+        let after = |milliseconds| start + Duration::from_millis(milliseconds);
+        add(&mut batch, 1, start);
+        add(&mut batch, 2, after(1));
+        add(&mut batch, 3, after(2));
+        batch.note(&change(20, 0, Outcome::Sent), after(5));
+        assert_eq!(batch.wait(after(5)), Some(AFTER_ANSWER));
+        assert_eq!(batch.take(false, after(104)).len(), 0);
+        assert_eq!(ids(&batch.take(false, after(105))), [1, 2]);
+        assert_eq!(batch.waiting(LaneId(0)), 1);
     }
 
     #[test]
@@ -308,8 +368,14 @@ mod tests {
         failed.attempts = 2;
         batch.note(&failed, now);
         let rows = batch.rows(LaneId(0), 5);
-        assert_eq!((rows[0].attempts, rows[0].next_attempt_at), (2, Some(next_attempt_at)));
-        assert!(!batch.note(&change(99, 0, Outcome::Sent), now), "not of this batch");
+        assert_eq!(
+            (rows[0].attempts, rows[0].next_attempt_at),
+            (2, Some(next_attempt_at))
+        );
+        assert!(
+            !batch.note(&change(99, 0, Outcome::Sent), now),
+            "not of this batch"
+        );
     }
 
     #[derive(Clone, Debug)]
@@ -353,14 +419,14 @@ mod tests {
                             batch.put_back(events, now);
                         } else {
                             for event in events {
-                                prop_assert!(all || event.unfinished == 0);
                                 prop_assert!(taken.insert(event.id, event).is_none());
                             }
                         }
                     }
                 }
                 let waiting: usize = (0..LANES).map(|lane| batch.waiting(LaneId(lane))).sum();
-                prop_assert_eq!(waiting, batch.unfinished);
+                let unfinished: usize = batch.events.values().map(|event| event.unfinished).sum();
+                prop_assert_eq!(waiting, unfinished);
                 for lane in 0..LANES {
                     let rows = batch.rows(LaneId(lane), usize::MAX);
                     prop_assert!(rows.is_sorted_by(|a, b| a.id < b.id));

@@ -102,10 +102,12 @@ fn a_manager_makes_tokens_of_roles_that_they_are_a_member_of_and_of_no_other() -
         "INSERT INTO zentry_notify.api_token (token_key, name, role_name, token_hash, created_by) \
          VALUES ('x', 'x', 'pg_read_all_data', '\\x00', 'postgres')",
     );
-    // The maker is who makes it, whatever they write.
+    // What the functions call says who calls, too.
+    manager.is_refused(
+        "SELECT zentry_notify.put_api_token('x', 'x', 'pg_read_all_data'::regrole, '\\x00', NULL)",
+    );
     manager.may(&format!(
-        "INSERT INTO zentry_notify.api_token (token_key, name, role_name, token_hash, created_by) \
-         VALUES ('x', 'written', '{name}', '\\x00', 'postgres')"
+        "SELECT zentry_notify.put_api_token('x', 'written', '{name}'::regrole, '\\x00', NULL)"
     ));
     let makers: Vec<String> = scene
         .client
@@ -126,7 +128,8 @@ fn a_manager_makes_tokens_of_roles_that_they_are_a_member_of_and_of_no_other() -
         .client
         .batch_execute("SELECT zentry_create_api_token('administrators', 'pg_read_all_data')")?;
     manager.is_refused("SELECT zentry_revoke_api_token('administrators')");
-    manager.is_refused("DELETE FROM zentry_notify.api_token WHERE name = 'administrators'");
+    manager.is_refused("SELECT zentry_notify.drop_api_token('administrators')");
+    manager.is_refused("DELETE FROM zentry_notify.api_token WHERE name = 'own'");
     manager.may("SELECT zentry_revoke_api_token('own')");
     Ok(())
 }

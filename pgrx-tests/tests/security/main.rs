@@ -13,4 +13,5 @@ mod request_forgery;
 mod rights;
 mod roles;
 mod search;
+mod secret;
 mod statements;

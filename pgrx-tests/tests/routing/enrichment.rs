@@ -1,0 +1,190 @@
+//! What can't be found out about an event is null, and holds up nobody.
+
+use serde_json::{Value, json};
+use zentry_e2e::numbered;
+use zentry_e2e::scene::{Delivery, Scene};
+use zentry_e2e::zentry::{self, id};
+
+use crate::{channel, number};
+
+/// The payloads of completed tasks by title, once everything is sent.
+fn told(scene: &mut Scene) -> Vec<Value> {
+    let deliveries: Vec<Delivery> = scene.settle().unwrap();
+    assert!(
+        deliveries.iter().all(|delivery| delivery.status == "sent"),
+        "{deliveries:#?}"
+    );
+    let completed = deliveries
+        .into_iter()
+        .filter(|delivery| delivery.event_type == "task_completed");
+    completed.map(|delivery| delivery.payload).collect()
+}
+
+fn attach(scene: &mut Scene, columns: &Value) {
+    scene
+        .client
+        .execute(
+            "SELECT zentry_attach('task_completed', 'tasks_task', $1)",
+            &[&columns],
+        )
+        .unwrap();
+}
+
+#[test]
+fn what_is_written_later_in_the_transaction_is_found() {
+    let mut scene = Scene::start().unwrap();
+    let _channel = channel(&mut scene);
+    let mut transaction = scene.client.transaction().unwrap();
+    // Foreign keys are checked at commit.
+    transaction
+        .batch_execute(
+            "UPDATE tasks_task SET status = 'completed', assigned_to_id = 77, project_id = 88 WHERE id = 2",
+        )
+        .unwrap();
+    transaction
+        .batch_execute(
+            "INSERT INTO users_user SELECT 77, password, last_login, false, 'late', 'Late', 'Comer', email, false, true, date_joined, level, \
+               experience_points, 0, 0, 0, last_activity FROM users_user WHERE id = 1; \
+             INSERT INTO tasks_project VALUES (88, 'Later', '', '', now(), now(), 77)",
+        )
+        .unwrap();
+    transaction.commit().unwrap();
+    let told = told(&mut scene);
+    assert_eq!(told[0]["project_name"], "Later");
+    assert_eq!(told[0]["user_id"], 77);
+    assert!(
+        told[0]["user_name"].as_str().unwrap().contains("Late"),
+        "{told:?}"
+    );
+}
+
+#[test]
+fn one_event_that_can_not_be_enriched_fails_alone_with_its_id_in_the_log() {
+    let mut scene = Scene::start().unwrap();
+    let channel = channel(&mut scene);
+    attach(
+        &mut scene,
+        &json!({"share": "100 / (experience_reward - 10)", "double": "2 * experience_reward"}),
+    );
+    let cluster = scene.database.cluster();
+    let before = cluster.log_end().unwrap();
+    scene
+        .client
+        .batch_execute("UPDATE tasks_task SET experience_reward = CASE id WHEN 5 THEN 10 ELSE 60 END WHERE id BETWEEN 2 AND 8; \
+                        UPDATE tasks_task SET status = 'completed' WHERE id BETWEEN 2 AND 8")
+        .unwrap();
+    let told = told(&mut scene);
+    assert_eq!(told.len(), 7);
+    for event in &told {
+        let bad = event["task_id"] == 5;
+        assert_eq!(event["share"], if bad { Value::Null } else { json!(2) });
+        assert_eq!(event["double"], if bad { json!(20) } else { json!(120) });
+        assert!(event["project_name"].is_string(), "{event}");
+    }
+    let bad = number(
+        &mut scene.client,
+        "SELECT id FROM zentry_notify.event WHERE data ->> 'task_id' = '5'",
+    );
+    let log = cluster.log_since(before).unwrap();
+    assert!(log.contains(&format!("event {bad} (task_completed)")), "{log}");
+    assert!(log.contains("SQLSTATE 22012"), "{log}");
+    assert_eq!(channel.webhook.event_count(), 7);
+    let suspended = number(
+        &mut scene.client,
+        "SELECT count(*) FROM zentry_notify.event_source WHERE suspended_at IS NOT NULL",
+    );
+    assert_eq!(suspended, 0);
+}
+
+#[test]
+fn a_look_up_that_hangs_is_suspended_and_holds_up_nobody_else() {
+    let mut scene = Scene::start().unwrap();
+    let _tasks = channel(&mut scene);
+    let badges = scene
+        .channel_for(zentry_e2e::emulator::Kind::Discord, None, Some(&["badge_earned"]))
+        .unwrap();
+    scene
+        .client
+        .batch_execute(
+            "CREATE FUNCTION public.slow(bigint) RETURNS text LANGUAGE sql AS 'SELECT pg_sleep(600)::text'",
+        )
+        .unwrap();
+    attach(
+        &mut scene,
+        &json!({"slow": "CASE WHEN experience_reward = 999 THEN public.slow(id) END"}),
+    );
+    scene
+        .client
+        .batch_execute(
+            "UPDATE tasks_task SET experience_reward = 999, status = 'completed' WHERE id IN (2, 3)",
+        )
+        .unwrap();
+    zentry::award_badge(&mut scene.client, id::DALIA, id::TASK_MASTER).unwrap();
+    let told = told(&mut scene);
+    assert_eq!(told.len(), 2);
+    assert!(
+        told.iter()
+            .all(|event| event["slow"].is_null() && event["task_id"].is_i64())
+    );
+    assert_eq!(badges.webhook.event_count(), 1);
+    let reason: String = scene
+        .client
+        .query_one(
+            "SELECT suspended_reason FROM zentry_notify.event_source WHERE suspended_at IS NOT NULL AND event_type = 'task_completed'",
+            &[],
+        )
+        .unwrap()
+        .get(0);
+    assert!(reason.contains("too long"), "{reason}");
+    // Told all the same, and at once.
+    numbered::complete(&mut scene.client, [1]).unwrap();
+    assert_eq!(self::told(&mut scene).len(), 3);
+}
+
+#[test]
+fn views_and_policies_are_not_looked_into() {
+    let mut scene = Scene::start().unwrap();
+    let _channel = channel(&mut scene);
+    scene
+        .client
+        .batch_execute(
+            "ALTER TABLE tasks_project RENAME TO real_project; CREATE VIEW tasks_project AS SELECT id / 0 AS id, name, description, created_by_id FROM real_project; \
+             UPDATE tasks_task SET status = 'completed' WHERE id = 2",
+        )
+        .unwrap();
+    let told = told(&mut scene);
+    assert_eq!(told[0]["project_name"], Value::Null);
+    assert_eq!(told[0]["project_id"], 1);
+    let reason: String = scene
+        .client
+        .query_one(
+            "SELECT suspended_reason FROM zentry_notify.event_source WHERE event_type = 'task_completed'",
+            &[],
+        )
+        .unwrap()
+        .get(0);
+    assert!(reason.contains("is a view"), "{reason}");
+}
+
+#[test]
+fn a_table_that_is_locked_costs_its_names_and_no_more() {
+    let mut scene = Scene::start().unwrap();
+    let _channel = channel(&mut scene);
+    let mut other = scene.database.connect().unwrap();
+    other
+        .batch_execute("BEGIN; LOCK TABLE users_user IN ACCESS EXCLUSIVE MODE")
+        .unwrap();
+    scene
+        .client
+        .batch_execute("UPDATE tasks_task SET status = 'completed' WHERE id = 2")
+        .unwrap();
+    let first = told(&mut scene);
+    assert_eq!(first[0]["user_name"], Value::Null);
+    other.batch_execute("ROLLBACK").unwrap();
+    scene
+        .client
+        .batch_execute("UPDATE tasks_task SET status = 'completed', assigned_to_id = 3 WHERE id = 3")
+        .unwrap();
+    let second = told(&mut scene);
+    assert!(second[1]["user_name"].is_string(), "{second:?}");
+}

@@ -1,0 +1,117 @@
+//! Ids of events are not the order of commits.
+
+use std::collections::BTreeSet;
+
+use fastrand::Rng;
+use postgres::Client;
+use zentry_e2e::numbered;
+use zentry_e2e::scene::{SOON, Scene};
+use zentry_e2e::wait::eventually;
+
+use crate::{assert_no_pair_twice, channel, number};
+
+const ROUTED: &str = "SELECT count(*) FROM zentry_notify.route_cursor c, unnest(c.routed) r";
+
+#[test]
+fn what_commits_late_is_heard_and_its_place_is_closed_afterwards() {
+    let mut scene = Scene::start().unwrap();
+    let channel = channel(&mut scene);
+    let mut late = scene.database.connect().unwrap();
+    let mut never = scene.database.connect().unwrap();
+    late.batch_execute("BEGIN").unwrap();
+    never.batch_execute("BEGIN").unwrap();
+    numbered::complete(&mut late, [1]).unwrap();
+    numbered::complete(&mut never, [2]).unwrap();
+    numbered::complete(&mut scene.client, [3]).unwrap();
+    channel.webhook.wait_for_events(1, SOON);
+    assert_eq!(numbered::accepted(&channel.webhook), [3]);
+    never.batch_execute("ROLLBACK").unwrap();
+    numbered::complete(&mut scene.client, [4]).unwrap();
+    channel.webhook.wait_for_events(2, SOON);
+    late.batch_execute("COMMIT").unwrap();
+    channel.webhook.wait_for_events(3, SOON);
+    // Nothing runs any more that could fill what is missing.
+    let mut next = 5;
+    eventually(SOON, "a cursor without gaps", || {
+        numbered::complete(&mut scene.client, [next]).unwrap();
+        next += 1;
+        scene.settle().unwrap();
+        (number(&mut scene.client, ROUTED) == 1).then_some(())
+    })
+    .unwrap();
+    let deliveries = scene.settle().unwrap();
+    assert!(deliveries.iter().all(|delivery| delivery.status == "sent"));
+    assert_no_pair_twice(&mut scene.client);
+}
+
+/// Sessions with a transaction each, and what it has written.
+struct Writers(Vec<(Client, Vec<i64>)>);
+
+impl Writers {
+    fn step(&mut self, random: &mut Rng, next: &mut i64, committed: &mut BTreeSet<i64>) {
+        let (client, written) = &mut self.0[random.usize(0..12)];
+        match random.u8(0..5) {
+            0..3 => {
+                if written.is_empty() {
+                    client.batch_execute("BEGIN").unwrap();
+                }
+                if random.bool() {
+                    client.batch_execute("SAVEPOINT s").unwrap();
+                    numbered::complete(client, [*next]).unwrap();
+                    client.batch_execute("ROLLBACK TO s").unwrap();
+                    *next += 1;
+                }
+                numbered::complete(client, [*next]).unwrap();
+                written.push(*next);
+                *next += 1;
+            }
+            3 if !written.is_empty() => {
+                client.batch_execute("COMMIT").unwrap();
+                committed.extend(written.drain(..));
+            }
+            _ if !written.is_empty() => {
+                client.batch_execute("ROLLBACK").unwrap();
+                written.clear();
+            }
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn interleaved_transactions_are_delivered_once_each() {
+    let mut scene = Scene::start().unwrap();
+    let channels = [channel(&mut scene), channel(&mut scene)];
+    let connect = |_| (scene.database.connect().unwrap(), Vec::new());
+    let mut writers = Writers((0..12).map(connect).collect());
+    let mut random = Rng::with_seed(17);
+    let (mut next, mut committed) = (1, BTreeSet::new());
+    for _ in 0..400 {
+        writers.step(&mut random, &mut next, &mut committed);
+    }
+    for (client, written) in &mut writers.0 {
+        if !written.is_empty() {
+            client.batch_execute("COMMIT").unwrap();
+            committed.extend(written.drain(..));
+        }
+    }
+    let deliveries = scene.settle().unwrap();
+    assert!(deliveries.iter().all(|delivery| delivery.status == "sent"));
+    assert_eq!(deliveries.len(), committed.len() * channels.len());
+    assert_no_pair_twice(&mut scene.client);
+    for channel in &channels {
+        let arrived = numbered::accepted(&channel.webhook);
+        assert_eq!(arrived.len(), committed.len());
+        assert_eq!(arrived.iter().copied().collect::<BTreeSet<_>>(), committed);
+        // In the order of their deliveries.
+        let own = deliveries
+            .iter()
+            .filter(|delivery| delivery.webhook_integration_id == channel.id);
+        let titles: Vec<_> = own
+            .map(|delivery| delivery.payload["task_title"].clone())
+            .collect();
+        let expected: Vec<_> = arrived.iter().map(|n| format!("Task {n}")).collect();
+        assert_eq!(titles, expected);
+    }
+    assert_eq!(scene.emulator.complaints(), [""; 0]);
+}
