@@ -54,14 +54,20 @@ fn zentry_attach_all() -> TableIterator<
     }
     for hand in by_hand {
         let table = Table::load(pg_sys::Oid::from(hand.relation));
-        let name = table.as_ref().map_or_else(|| hand.relation.to_string(), |table| table.name.clone());
+        let name = table
+            .as_ref()
+            .map_or_else(|| hand.relation.to_string(), |table| table.name.clone());
         listed.push((hand.source, name, table));
     }
     let mut desk = Desk {
         ours: &ours,
         patience: Patience::Session,
     };
-    desk.lock_together(listed.iter().filter_map(|(source, _, table)| Some((source, table.as_ref()?))));
+    desk.lock_together(
+        listed
+            .iter()
+            .filter_map(|(source, _, table)| Some((source, table.as_ref()?))),
+    );
     let rows: Vec<_> = listed
         .into_iter()
         .map(|(source, name, table)| {
@@ -109,7 +115,9 @@ impl Desk<'_> {
         }
         tables.sort_unstable_by_key(|table| table.to_u32());
         tables.dedup();
-        if !tables.is_empty() && lock::tables(&tables, pg_sys::ShareRowExclusiveLock, Patience::Session).is_err() {
+        if !tables.is_empty()
+            && lock::tables(&tables, pg_sys::ShareRowExclusiveLock, Patience::Session).is_err()
+        {
             self.patience = Patience::Moment;
         }
     }

@@ -73,7 +73,9 @@ fn try_all(tables: &[pg_sys::Oid], first: usize, mode: pg_sys::LOCKMODE) -> Resu
         let mut until = None;
         for place in (first..tables.len()).chain(0..first) {
             at.set(place);
-            let left = until.map_or(moment, |until: Instant| until.saturating_duration_since(Instant::now()));
+            let left = until.map_or(moment, |until: Instant| {
+                until.saturating_duration_since(Instant::now())
+            });
             lock_soon(tables[place], mode, left);
             until.get_or_insert_with(|| Instant::now() + moment);
         }
