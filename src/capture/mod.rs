@@ -24,7 +24,6 @@ use rows::Rows;
 use session::Known;
 use source::Source;
 
-
 pub fn register_callbacks() {
     watch::register_callbacks();
 }

@@ -99,8 +99,8 @@ impl<'a> RowTrigger<'a> {
     pub fn old_row(&self) -> Option<Row<'a>> {
         match self.operation {
             Operation::Insert => None,
-            // SAFETY: as in row().
             Operation::Update | Operation::Delete => {
+                // SAFETY: as in row().
                 Some(unsafe { Row::of(self.data.tg_trigtuple, self.relation().0) })
             }
         }
@@ -120,11 +120,7 @@ pub struct Attribute {
     pub collation: pg_sys::Oid,
 }
 
-impl<'a> TriggerRelation<'a> {
-    pub fn of(relation: &'a pgrx::PgRelation) -> Self {
-        // SAFETY: an open relation, as long as the reference to it.
-        TriggerRelation(unsafe { &*relation.as_ptr() })
-    }
+impl TriggerRelation<'_> {
     pub fn oid(&self) -> pg_sys::Oid {
         self.0.rd_id
     }
