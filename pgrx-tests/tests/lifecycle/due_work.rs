@@ -227,9 +227,8 @@ fn an_invalid_database_is_left_alone() -> Result<()> {
     let start = site.cluster.log_end()?;
     // What an interrupted DROP DATABASE leaves behind.
     let mut admin = site.cluster.connect()?;
-    admin.batch_execute(
-        "UPDATE pg_database SET datconnlimit = -2 WHERE datname = 'half_dropped'; SELECT pg_reload_conf()",
-    )?;
+    admin.batch_execute("UPDATE pg_database SET datconnlimit = -2 WHERE datname = 'half_dropped'")?;
+    admin.batch_execute("SELECT pg_reload_conf()")?;
     wait_for(
         &mut other,
         "SELECT now() > next_attempt_at + interval '1.5 s' FROM zentry_notify.notification_log",

@@ -9,6 +9,7 @@ use tokio_postgres::{Error, Row};
 use utoipa::ToSchema;
 
 use super::integrations;
+use super::log_runs::Runs;
 use crate::database::Session;
 
 /// A delivery of one event to one webhook, in the shape of Zentry's serializer.
@@ -116,94 +117,32 @@ pub struct Window {
 struct Conditions {
     sql: Vec<String>,
     values: Vec<Box<dyn ToSql + Sync + Send>>,
-    /// The ids of one webhook and one event type are in order in an index, others are not: the page is put together of these runs.
-    runs: Option<Runs>,
-    /// Deliveries that wait have other indexes than finished ones.
-    kinds: &'static [&'static str],
 }
-
-/// Which runs of ids there are: of these webhooks (none: of all) and this event type (none: of each).
-struct Runs {
-    webhooks: Option<String>,
-    event_type: Option<String>,
-}
-
-impl Runs {
-    /// Every pair that deliveries can be of. What an event type that is gone has left is in the counters.
-    fn sql(&self) -> String {
-        let webhooks = match &self.webhooks {
-            Some(ids) => format!("unnest({ids}::bigint[])"),
-            None => "(SELECT w.id FROM zentry_notify.webhooks w)".to_owned(),
-        };
-        let types = match &self.event_type {
-            Some(name) => format!("(SELECT {name}::text)"),
-            None => "(SELECT t.name::text FROM zentry_notify.event_types t \
-                      UNION SELECT d.event_type::text FROM zentry_notify.delivery_totals d WHERE d.event_type <> '*')"
-                .to_owned(),
-        };
-        format!("{webhooks} run_of (webhook) CROSS JOIN {types} run_of_type (name)")
-    }
-}
-
-const WAITING: &str = "l.status IN ('pending', 'retry')";
-const FINISHED: &str = "l.status IN ('sent', 'failed')";
 
 impl Conditions {
-    async fn of(session: &Session<'_>, filter: &Filter) -> Result<Self, Error> {
+    fn of(filter: &Filter, webhooks: Option<&[i64]>) -> Self {
         let mut conditions = Self {
-            sql: Vec::new(),
+            sql: vec!["true".to_owned()],
             values: Vec::new(),
-            runs: None,
-            kinds: &["true"],
         };
-        let webhooks = match (filter.webhook_integration, &filter.webhook_type) {
-            (None, None) => None,
-            (Some(id), None) => Some(vec![id]),
-            (id, Some(name)) => {
-                let ids = integrations::ids_of_type(session, name).await?;
-                let ids = ids
-                    .into_iter()
-                    .filter(|of_type| id.is_none_or(|id| id == *of_type));
-                Some(ids.collect::<Vec<_>>())
-            }
-        };
-        let webhooks = webhooks.map(|ids| conditions.parameter(ids));
-        let event_type = filter.event_type.clone().map(|name| conditions.parameter(name));
-        conditions.sql.extend(
-            webhooks
-                .iter()
-                .map(|ids| format!("l.webhook_integration_id = ANY ({ids}::bigint[])")),
-        );
-        conditions.sql.extend(
-            event_type
-                .iter()
-                .map(|name| format!("l.event_type = {name}::text")),
-        );
+        if let Some(ids) = webhooks {
+            conditions.push("l.webhook_integration_id = ANY ($::bigint[])", ids.to_vec());
+        }
+        if let Some(name) = &filter.event_type {
+            conditions.push("l.event_type = $::text", name.clone());
+        }
+        // Literal: the planner has to see which partial index it means.
         match filter.status {
-            // Literal: the planner has to see which partial index it means. Those that are not sent are few, and have one.
-            Some(status) => {
-                conditions.sql.push(format!("l.status = '{}'", status.name()));
-                match status {
-                    Status::Pending | Status::Retry => conditions.kinds = &[WAITING],
-                    Status::Failed => {}
-                    Status::Sent => conditions.in_runs(webhooks, event_type, &[FINISHED]),
-                }
+            Some(status @ (Status::Pending | Status::Retry)) => {
+                let name = status.name();
+                conditions.sql.push(format!(
+                    "l.status IN ('pending', 'retry') AND l.status = '{name}'"
+                ));
             }
-            None => conditions.in_runs(webhooks, event_type, &[WAITING, FINISHED]),
+            Some(status) => conditions.sql.push(format!("l.status = '{}'", status.name())),
+            None => {}
         }
-        Ok(conditions)
-    }
-
-    fn in_runs(
-        &mut self,
-        webhooks: Option<String>,
-        event_type: Option<String>,
-        kinds: &'static [&'static str],
-    ) {
-        if webhooks.is_some() || event_type.is_some() {
-            self.kinds = kinds;
-            self.runs = Some(Runs { webhooks, event_type });
-        }
+        conditions
     }
 
     /// A condition with one value, which stands where the `$` is.
@@ -218,28 +157,12 @@ impl Conditions {
         format!("${}", self.values.len())
     }
 
-    /// All that fit, in no order.
-    fn all(&self) -> String {
-        format!("SELECT l.id FROM zentry_notify.logs l WHERE {}", self.and("true"))
-    }
-
-    fn and(&self, kind: &str) -> String {
-        let all: Vec<&str> = self.sql.iter().map(String::as_str).chain([kind]).collect();
-        all.join(" AND ")
-    }
-
-    /// The ids that fit, kind by kind and run by run, each with `tail` behind it.
+    /// The ids that fit.
     fn ids(&self, tail: &str) -> String {
-        let branches = self.kinds.iter().map(|kind| match &self.runs {
-            None => format!("(SELECT l.id FROM zentry_notify.logs l WHERE {} {tail})", self.and(kind)),
-            Some(runs) => format!(
-                "(SELECT found_in_run.id FROM {} CROSS JOIN LATERAL (SELECT l.id FROM zentry_notify.logs l \
-                   WHERE l.webhook_integration_id = run_of.webhook AND l.event_type = run_of_type.name AND {} {tail}) found_in_run)",
-                runs.sql(),
-                self.and(kind)
-            ),
-        });
-        branches.collect::<Vec<_>>().join(" UNION ALL ")
+        format!(
+            "SELECT l.id FROM zentry_notify.logs l WHERE {} {tail}",
+            self.sql.join(" AND ")
+        )
     }
 
     fn values(&self) -> Vec<&(dyn ToSql + Sync)> {
@@ -250,34 +173,41 @@ impl Conditions {
     }
 }
 
+/// The webhooks that a filter lets through; none: all.
+async fn webhooks(session: &Session<'_>, filter: &Filter) -> Result<Option<Vec<i64>>, Error> {
+    let id = filter.webhook_integration;
+    let Some(name) = &filter.webhook_type else {
+        return Ok(id.map(|id| vec![id]));
+    };
+    let ids = integrations::ids_of_type(session, name).await?;
+    let ids = ids
+        .into_iter()
+        .filter(|of_type| id.is_none_or(|id| id == *of_type));
+    Ok(Some(ids.collect()))
+}
+
 /// At most `limit` deliveries.
 pub async fn list(session: &Session<'_>, filter: &Filter, start: Start, limit: i64) -> Result<Window, Error> {
-    let mut conditions = Conditions::of(session, filter).await?;
-    let (order, offset) = match start {
-        Start::Offset(offset) => ("DESC", offset),
-        Start::Before(id) => {
-            conditions.push("l.id < $", id);
-            ("DESC", 0)
-        }
-        Start::After(id) => {
-            conditions.push("l.id > $", id);
-            ("ASC", 0)
-        }
-    };
     // One more than wanted tells whether there is another page.
-    let rows = conditions.parameter(limit.saturating_add(1));
-    let skip = conditions.parameter(offset);
-    let ids = conditions.ids(&format!(
-        "ORDER BY l.id {order} LIMIT {rows}::bigint + {skip}::bigint"
-    ));
-    // An array, so that the rows are found by it whatever the planner thinks of how many they are.
+    let rows = limit.saturating_add(1);
+    let webhooks = webhooks(session, filter).await?;
+    let by_runs = (webhooks.is_some() || filter.event_type.is_some())
+        && matches!(filter.status, None | Some(Status::Sent));
+    let ids = if by_runs {
+        let runs = Runs {
+            webhooks: webhooks.map_or_else(|| vec![None], |ids| ids.into_iter().map(Some).collect()),
+            event_type: filter.event_type.clone(),
+            status: filter.status.map(Status::name),
+        };
+        runs.ids(session, start, rows).await?
+    } else {
+        in_order(session, Conditions::of(filter, webhooks.as_deref()), start, rows).await?
+    };
     let sql = format!(
-        "SELECT {COLUMNS} FROM zentry_notify.logs l \
-          WHERE l.id = ANY (ARRAY(SELECT found.id FROM ({ids}) found ORDER BY found.id {order} LIMIT {rows} OFFSET {skip})) \
-          ORDER BY l.id DESC"
+        "SELECT {COLUMNS} FROM zentry_notify.logs l WHERE l.id = ANY ($1::bigint[]) ORDER BY l.id DESC"
     );
-    let rows = session.query(&sql, &conditions.values()).await?;
-    let mut entries: Vec<Entry> = rows.iter().map(Entry::from).collect();
+    let found = session.query(&sql, &[&ids]).await?;
+    let mut entries: Vec<Entry> = found.iter().map(Entry::from).collect();
     let one_more = entries.len() as i64 > limit;
     let more = match start {
         Start::After(_) => {
@@ -294,6 +224,33 @@ pub async fn list(session: &Session<'_>, filter: &Filter, start: Start, limit: i
         }
     };
     Ok(Window { entries, more })
+}
+
+/// Ids in the order of the log itself, or of a partial index.
+async fn in_order(
+    session: &Session<'_>,
+    mut conditions: Conditions,
+    start: Start,
+    rows: i64,
+) -> Result<Vec<i64>, Error> {
+    let (order, offset) = match start {
+        Start::Offset(offset) => ("DESC", offset),
+        Start::Before(id) => {
+            conditions.push("l.id < $", id);
+            ("DESC", 0)
+        }
+        Start::After(id) => {
+            conditions.push("l.id > $", id);
+            ("ASC", 0)
+        }
+    };
+    let rows = conditions.parameter(rows);
+    let skip = conditions.parameter(offset);
+    let sql = conditions.ids(&format!(
+        "ORDER BY l.id {order} LIMIT {rows}::bigint OFFSET {skip}::bigint"
+    ));
+    let found = session.query(&sql, &conditions.values()).await?;
+    Ok(found.iter().map(|row| row.get(0)).collect())
 }
 
 pub async fn get(session: &Session<'_>, id: i64) -> Result<Option<Entry>, Error> {
@@ -336,8 +293,9 @@ pub enum Count {
 pub async fn count(session: &Session<'_>, filter: &Filter) -> Result<Count, Error> {
     // In the planner's unit, a page read in sequence: a few milliseconds, some 50,000 rows by an index.
     const CHEAP: f64 = 1_000.0;
-    let conditions = Conditions::of(session, filter).await?;
-    let ids = conditions.all();
+    let webhooks = webhooks(session, filter).await?;
+    let conditions = Conditions::of(filter, webhooks.as_deref());
+    let ids = conditions.ids("");
     let plan = session
         .query_one(&format!("EXPLAIN (FORMAT JSON) {ids}"), &conditions.values())
         .await?;

@@ -6,6 +6,7 @@
 
 pub mod events;
 pub mod integrations;
+mod log_runs;
 pub mod logs;
 pub mod metrics;
 pub mod rights;
