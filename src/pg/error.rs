@@ -68,10 +68,10 @@ fn c_string(text: &str) -> Option<CString> {
 
 /// Returns the innermost frame outside of our functions: what called them, and what ran the statements in them, is left out with them.
 fn frame_of_the_caller() -> *mut pg_sys::ErrorContextCallback {
-    // SAFETY: the frames are those of calls that go on; each names the one before it.
+    // SAFETY: the frames are those of calls that go on; each names the one before it, and the outermost none.
     let frames: Vec<*mut pg_sys::ErrorContextCallback> = unsafe {
-        std::iter::successors(Some(pg_sys::error_context_stack), |frame| Some((**frame).previous))
-            .take_while(|frame| !frame.is_null())
+        let some = |frame: *mut pg_sys::ErrorContextCallback| (!frame.is_null()).then_some(frame);
+        std::iter::successors(some(pg_sys::error_context_stack), |frame| some((**frame).previous))
             .take(MAX_FRAMES)
             .collect()
     };
