@@ -2,9 +2,9 @@
 
 use jiff::Timestamp;
 
+use super::database;
 use super::event_loop::Worker;
 use super::lanes::{Lane, config, idle_connections, policy};
-use super::database;
 use crate::acting_as::ActingAs;
 use crate::settings;
 
