@@ -178,21 +178,3 @@ pub fn owns_database(database: pg_sys::Oid) -> bool {
         }
     }
 }
-
-/// Whether this user may create databases.
-pub fn may_create_databases() -> bool {
-    // SAFETY: a row of the cache, whose fixed columns are there; released after the look.
-    unsafe {
-        if pg_sys::superuser() {
-            return true;
-        }
-        let role = pg_sys::GetUserId();
-        let row = pg_sys::SearchSysCache1(pg_sys::SysCacheIdentifier::AUTHOID as i32, role.into());
-        if row.is_null() {
-            return false;
-        }
-        let may = (*pg_sys::GETSTRUCT(row).cast::<pg_sys::FormData_pg_authid>()).rolcreatedb;
-        pg_sys::ReleaseSysCache(row);
-        may
-    }
-}

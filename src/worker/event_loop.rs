@@ -13,13 +13,14 @@ use webhook::schedule::{LaneId, RequestId, Scheduler, Tally};
 use super::claim::InMemory;
 use super::counters::Uncounted;
 use super::cursor::StoredCursor;
-use super::housekeeping::{self, Housekeeping};
+use super::housekeeping::Housekeeping;
 use super::lanes::{Lane, policy};
 use super::main::installation;
 use super::marks::Marks;
 use super::memory::{Buffers, Slack};
 use super::milestones::Ledger;
 use super::outcomes::Unrecorded;
+use super::pace::AWAITED;
 use super::queue::Queue;
 use super::route::Router;
 use super::trouble::Trouble;
@@ -44,9 +45,6 @@ const SHORT_WHILE: Duration = Duration::from_secs(1);
 /// How long no worker is started after one has found that zentry_notify.sending is off and has routed what there was. (Nobody
 /// tells when a database's own setting changes.)
 const HELD_BACK: Duration = Duration::from_secs(2);
-
-/// How often it is looked whether a dump's cursor has come, while its events are here.
-const AWAITED: Duration = Duration::from_secs(5);
 
 pub struct Worker {
     pub(super) registry: &'static Registry,
@@ -376,61 +374,6 @@ impl Worker {
             .copied()
             .filter(|lane| lanes.may_contain(lane.0))
             .collect()
-    }
-
-    fn is_busy(&self) -> bool {
-        self.has_work_within(settings::idle_timeout())
-    }
-
-    fn has_work_within(&self, time: Duration) -> bool {
-        self.scheduler.in_flight() > 0
-            || !self.unrecorded.is_empty()
-            || !self.batch.is_empty()
-            || self.uncounted.wait().is_some()
-            || self.housekeeping.wait().is_some()
-            || !self.postponed.is_empty()
-            || self.more_events
-            || self.next_wake().is_some_and(|wake| wake < time)
-    }
-
-    fn next_wake(&self) -> Option<Duration> {
-        let wake = self.scheduler.next_wake()?;
-        Some(Duration::try_from(wake.duration_since(Timestamp::now())).unwrap_or_default())
-    }
-
-    fn pause(&self) -> Option<Duration> {
-        let waits = !self.postponed.is_empty()
-            || self.more_events
-            || !self.unrecorded.is_empty()
-            || !self.batch.is_empty()
-            || self.uncounted.wait().is_some();
-        let retry = self.trouble.until.filter(|_| waits);
-        let retry = retry.map(|until| until.saturating_duration_since(Instant::now()));
-        let calm = !self.trouble.is_on();
-        let now = (!self.postponed.is_empty() && calm).then_some(Duration::ZERO);
-        let write = self.batch.wait(Instant::now()).filter(|_| calm);
-        let count = self.uncounted.wait().filter(|_| calm);
-        let tidy = self.housekeeping.wait().filter(|_| calm);
-        let slack = self.slack.wait().filter(|_| self.scheduler.in_flight() == 0);
-        let awaited = (!self.cursor.may_route()).then_some(AWAITED);
-        [self.next_wake(), retry, now, write, count, tidy, slack, awaited]
-            .into_iter()
-            .flatten()
-            .min()
-    }
-
-    /// Tells the launcher when somebody has to look again.
-    fn say_when_due(&mut self) {
-        let retention = housekeeping::due().unwrap_or_else(|error| {
-            pgrx::log!("zentry_notify: could not look for the oldest delivery: {error}");
-            None
-        });
-        self.slot.set_due(
-            [self.scheduler.next_wake(), retention]
-                .into_iter()
-                .flatten()
-                .min(),
-        );
     }
 }
 
