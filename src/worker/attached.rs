@@ -38,7 +38,11 @@ pub fn register_callbacks() {
 #[pg_guard]
 extern "C-unwind" fn relation_changed(_argument: pg_sys::Datum, relation: pg_sys::Oid) {
     let concerned = relation == pg_sys::InvalidOid
-        || WATCHED.with(|watched| watched.try_borrow().map_or(true, |watched| watched.contains(&relation)));
+        || WATCHED.with(|watched| {
+            watched
+                .try_borrow()
+                .map_or(true, |watched| watched.contains(&relation))
+        });
     if concerned {
         CHANGES.set(CHANGES.get() + 1);
     }
@@ -227,8 +231,11 @@ fn lock(oid: pg_sys::Oid) -> Option<Class> {
 
 fn resolve(name: &str) -> Option<pg_sys::Oid> {
     with_spi(|| {
-        let rows = Plan::prepare("SELECT pg_catalog.to_regclass($1)::pg_catalog.oid", &[pg_sys::TEXTOID])
-            .execute(&[name.into_datum()]);
+        let rows = Plan::prepare(
+            "SELECT pg_catalog.to_regclass($1)::pg_catalog.oid",
+            &[pg_sys::TEXTOID],
+        )
+        .execute(&[name.into_datum()]);
         // SAFETY: the only column is an oid.
         unsafe { pg_sys::Oid::from_datum(rows.get(0, 1).0?, false) }
     })
@@ -240,13 +247,19 @@ fn find(name: &str, owner: pg_sys::Oid) -> Found {
     let Some(class) = lock(oid) else { return gone() };
     match class.kind {
         pg_sys::RELKIND_VIEW => {
-            return Found::Refused(format!("{name} is a view, which is not looked into: its code would run with the table owner's rights"));
+            return Found::Refused(format!(
+                "{name} is a view, which is not looked into: its code would run with the table owner's rights"
+            ));
         }
         pg_sys::RELKIND_FOREIGN_TABLE => {
-            return Found::Refused(format!("{name} is a foreign table, which is not looked into: its server may be away"));
+            return Found::Refused(format!(
+                "{name} is a foreign table, which is not looked into: its server may be away"
+            ));
         }
         kind if !is_readable(oid, kind, owner) => {
-            return Found::Refused(format!("{name} has row-level security that applies to the owner of the attached table"));
+            return Found::Refused(format!(
+                "{name} has row-level security that applies to the owner of the attached table"
+            ));
         }
         _ => {}
     }

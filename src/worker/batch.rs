@@ -19,17 +19,9 @@ const MAX_BYTES: usize = 24 << 20;
 impl Worker {
     /// Routes a page of what was captured. What it makes is in memory, and can be sent at once.
     pub fn route(&mut self) -> Result<(), String> {
-        if !self.cursor.may_route() || self.legacy_waits {
+        self.more_events = true;
+        if !self.cursor.may_route() || self.legacy_waits || !self.has_room() {
             return Ok(());
-        }
-        if self.is_full() {
-            // The deliveries that are in memory have to go first; their answers lead here again.
-            self.flush(false);
-            if self.is_full() {
-                self.postponed.events = true;
-                self.flush(true);
-                return Ok(());
-            }
         }
         let ranges = self.cursor.cursor().to_read();
         let (slot, queue, router, ledger) = (self.slot, &self.queue, &mut self.router, &mut self.ledger);
@@ -39,10 +31,7 @@ impl Worker {
                 events::read(&queue.events, &ranges)
             };
             let moment = Moment::of_snapshot();
-            let unknown = |source: &i64| router.sources.get(*source).is_none();
-            if slot.configuration_is_noted()
-                || page.events.iter().filter_map(|event| event.source).any(|source| unknown(&source))
-            {
+            if slot.configuration_is_noted() || router.has_unknown(&page.events) {
                 router.load();
             }
             ledger.count(router, &page);
@@ -52,9 +41,7 @@ impl Worker {
             (page, moment, routed, ids)
         })?;
         self.cursor.read(&page, moment);
-        if !page.complete {
-            self.postponed.events = true;
-        }
+        self.more_events = !page.complete;
         self.ledger.counted();
         self.suspend()?;
         let now = Instant::now();
@@ -81,10 +68,13 @@ impl Worker {
         Ok(())
     }
 
-    fn is_full(&self) -> bool {
-        self.batch.deliveries() >= MAX_DELIVERIES
+    /// Whether more can be routed before something is written.
+    pub fn has_room(&mut self) -> bool {
+        let full = self.batch.deliveries() >= MAX_DELIVERIES
             || self.batch.events() >= MAX_EVENTS
-            || self.batch.bytes() >= MAX_BYTES
+            || self.batch.bytes() >= MAX_BYTES;
+        self.batch.set_full(full);
+        !full
     }
 
     /// Writes down which sources' look-ups do not work.
@@ -127,9 +117,7 @@ impl Worker {
         match written {
             Ok(set) => {
                 self.cursor.wrote(set);
-                if self.ledger.wrote() {
-                    self.postponed.events = true;
-                }
+                self.more_events |= self.ledger.wrote();
                 self.leave_waiting(&events);
             }
             Err(error) if error.contains(CHANGED_BY_OTHERS) => {
@@ -156,7 +144,9 @@ impl Worker {
                 }
             }
         }
-        switched_off.iter().for_each(|lane| self.postponed.lanes.insert(lane.0));
+        switched_off
+            .iter()
+            .for_each(|lane| self.postponed.lanes.insert(lane.0));
     }
 
     /// Goes on from a cursor that is not the one that was known: what is in memory is forgotten, and read again if it is there.
@@ -166,7 +156,7 @@ impl Worker {
         self.ledger = Default::default();
         self.drained.clear();
         self.legacy_waits = true;
-        self.postponed.events = true;
+        self.more_events = true;
         let lanes: Vec<LaneId> = self.lanes.keys().copied().collect();
         self.scheduler.retry_now(lanes);
     }

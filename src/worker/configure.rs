@@ -2,9 +2,9 @@
 
 use jiff::Timestamp;
 
+use super::database;
 use super::event_loop::Worker;
 use super::lanes::{Lane, config, idle_connections, policy};
-use super::database;
 use crate::acting_as::ActingAs;
 use crate::settings;
 
@@ -18,6 +18,7 @@ impl Worker {
         let (integrations, wordings, cursor) =
             database::transaction_as_self("zentry_notify: read the configuration", || {
                 self.router.load();
+                self.router.forget_gone();
                 let _agent = ActingAs::agent();
                 (
                     self.queue.integrations(),

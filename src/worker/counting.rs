@@ -77,4 +77,3 @@ fn array_literal(counts: &[u64]) -> String {
     let counts: Vec<String> = counts.iter().map(u64::to_string).collect();
     format!("{{{}}}", counts.join(","))
 }
-

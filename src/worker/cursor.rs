@@ -77,8 +77,11 @@ impl StoredCursor {
         let set = self.cursor.with(ids);
         let text = set.to_text();
         if text != self.stored {
-            let written =
-                with_spi(|| statement.execute(&[text.into_datum(), self.stored.as_str().into_datum()]).len());
+            let written = with_spi(|| {
+                statement
+                    .execute(&[text.into_datum(), self.stored.as_str().into_datum()])
+                    .len()
+            });
             if written == 0 {
                 ereport!(
                     ERROR,

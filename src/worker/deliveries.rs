@@ -1,12 +1,12 @@
 //! Deliveries in their table: read when they wait, written with their outcomes.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use jiff::Timestamp;
 use pgrx::IntoDatum;
 use pgrx::prelude::*;
 use webhook::event::Event;
+use webhook::json_members::merged;
 use webhook::open_batch::{OpenDelivery, OpenEvent};
 use webhook::schedule::{Claim, Delivery, DeliveryChange, DeliveryId, LaneId, Outcome, Tally};
 
@@ -135,7 +135,9 @@ impl Queue {
                     d.last.as_ref().and_then(|change| change.error.as_deref())
                 }),
                 column(&deliveries, |_, d| {
-                    last(d).and_then(|change| finished_at(&change)).map(to_timestamptz)
+                    last(d)
+                        .and_then(|change| finished_at(&change))
+                        .map(to_timestamptz)
                 }),
                 column(&deliveries, |_, d| {
                     last(d)
@@ -184,11 +186,7 @@ impl Queue {
     pub fn fail_waiting(&self, lane: LaneId, reason: &str, at: Timestamp) -> GivenUp {
         let mut tally = Tally::default();
         let failed = with_spi(|| {
-            let arguments = [
-                lane.0.into_datum(),
-                reason.into_datum(),
-                FAIL_PAGE.into_datum(),
-            ];
+            let arguments = [lane.0.into_datum(), reason.into_datum(), FAIL_PAGE.into_datum()];
             let rows = self.fail_waiting.execute(&arguments);
             (0..rows.len())
                 .filter_map(|row| value::<String>(&rows, row, 1))
@@ -274,10 +272,10 @@ fn event(rows: &Rows, row: usize) -> Option<Event> {
     // A json is stored as its text.
     let data = value::<String>(rows, row, 4);
     let detail = value::<String>(rows, row, 5);
-    let data: Arc<str> = super::events::payload(data.as_deref().unwrap_or("{}"), detail.as_deref());
+    let data = merged(data.as_deref().unwrap_or("{}"), detail.as_deref());
     Some(Event {
         event_type: value::<String>(rows, row, 3)?.into(),
-        data,
+        data: data.into(),
         occurred_at: timestamp(rows, row, 7).unwrap_or_else(Timestamp::now),
     })
 }

@@ -13,13 +13,14 @@ use webhook::schedule::{LaneId, RequestId, Scheduler, Tally};
 use super::claim::InMemory;
 use super::counters::Uncounted;
 use super::cursor::StoredCursor;
-use super::housekeeping::{self, Housekeeping};
+use super::housekeeping::Housekeeping;
 use super::lanes::{Lane, policy};
 use super::main::installation;
 use super::marks::Marks;
 use super::memory::{Buffers, Slack};
 use super::milestones::Ledger;
 use super::outcomes::Unrecorded;
+use super::pace::AWAITED;
 use super::queue::Queue;
 use super::route::Router;
 use super::trouble::Trouble;
@@ -65,6 +66,10 @@ pub struct Worker {
     /// Routed, and not written down.
     pub(super) batch: OpenBatch,
     pub(super) ledger: Ledger,
+    /// There may be events that are not routed.
+    pub(super) more_events: bool,
+    /// When it was last looked whether a dump's cursor has come.
+    awaited_at: Instant,
     /// Deliveries of 0.2.0 may wait that have to go first.
     pub(super) legacy_waits: bool,
     pub(super) http: Http,
@@ -123,6 +128,8 @@ impl Worker {
             router: Router::default(),
             batch: OpenBatch::default(),
             ledger: Ledger::default(),
+            more_events: true,
+            awaited_at: Instant::now(),
             legacy_waits: true,
             http,
             idle_connections: 0,
@@ -276,12 +283,17 @@ impl Worker {
         self.dispatch();
         // What was routed has left by now: writing it down holds up nothing.
         self.flush(false);
-        let more = !self.postponed.is_empty() && !self.trouble.is_on();
+        let more = !self.postponed.is_empty() || self.can_route();
+        let more = more && !self.trouble.is_on();
         if self.scheduler.has_changes() || self.slot.has_work() || more {
             Turn::Again
         } else {
             Turn::Quiet
         }
+    }
+
+    fn can_route(&mut self) -> bool {
+        self.more_events && !self.legacy_waits && self.cursor.may_route() && self.has_room()
     }
 
     /// An error of the database, unless it comes of the extension's being gone.
@@ -318,7 +330,11 @@ impl Worker {
             self.scheduler.retry_now(noted);
         }
         self.move_legacy()?;
-        if work.events {
+        if !self.cursor.may_route() && self.awaited_at.elapsed() >= AWAITED {
+            self.awaited_at = Instant::now();
+            self.postponed.configuration = true;
+        }
+        if (work.events || self.more_events) && !self.trouble.is_on() {
             self.route()?;
         }
         self.claim()?;
@@ -358,58 +374,6 @@ impl Worker {
             .copied()
             .filter(|lane| lanes.may_contain(lane.0))
             .collect()
-    }
-
-    fn is_busy(&self) -> bool {
-        self.has_work_within(settings::idle_timeout())
-    }
-
-    fn has_work_within(&self, time: Duration) -> bool {
-        self.scheduler.in_flight() > 0
-            || !self.unrecorded.is_empty()
-            || !self.batch.is_empty()
-            || self.uncounted.wait().is_some()
-            || self.housekeeping.wait().is_some()
-            || !self.postponed.is_empty()
-            || self.next_wake().is_some_and(|wake| wake < time)
-    }
-
-    fn next_wake(&self) -> Option<Duration> {
-        let wake = self.scheduler.next_wake()?;
-        Some(Duration::try_from(wake.duration_since(Timestamp::now())).unwrap_or_default())
-    }
-
-    fn pause(&self) -> Option<Duration> {
-        let waits = !self.postponed.is_empty()
-            || !self.unrecorded.is_empty()
-            || !self.batch.is_empty()
-            || self.uncounted.wait().is_some();
-        let retry = self.trouble.until.filter(|_| waits);
-        let retry = retry.map(|until| until.saturating_duration_since(Instant::now()));
-        let calm = !self.trouble.is_on();
-        let now = (!self.postponed.is_empty() && calm).then_some(Duration::ZERO);
-        let write = self.batch.wait(Instant::now()).filter(|_| calm);
-        let count = self.uncounted.wait().filter(|_| calm);
-        let tidy = self.housekeeping.wait().filter(|_| calm);
-        let slack = self.slack.wait().filter(|_| self.scheduler.in_flight() == 0);
-        [self.next_wake(), retry, now, write, count, tidy, slack]
-            .into_iter()
-            .flatten()
-            .min()
-    }
-
-    /// Tells the launcher when somebody has to look again.
-    fn say_when_due(&mut self) {
-        let retention = housekeeping::due().unwrap_or_else(|error| {
-            pgrx::log!("zentry_notify: could not look for the oldest delivery: {error}");
-            None
-        });
-        self.slot.set_due(
-            [self.scheduler.next_wake(), retention]
-                .into_iter()
-                .flatten()
-                .min(),
-        );
     }
 }
 

@@ -116,19 +116,6 @@ fn event(rows: &Rows, row: usize, types: &mut HashSet<Arc<str>>) -> Option<Captu
     }
 }
 
-/// The event's data with what the worker found out: of two values of a key, the later one holds.
-pub fn payload(data: &str, detail: Option<&str>) -> Arc<str> {
-    let own = data.trim_end();
-    let detail = detail.and_then(|detail| detail.strip_prefix('{'));
-    match (own.strip_suffix('}'), detail) {
-        (Some(own), Some(detail)) if !detail.starts_with('}') => {
-            let comma = if own.trim_end().ends_with('{') { "" } else { "," };
-            [own, comma, detail].concat().into()
-        }
-        _ => own.into(),
-    }
-}
-
 /// The columns that capture recorded of an event.
 pub struct Columns<'a> {
     image: &'a Image,

@@ -69,12 +69,20 @@ impl Conditions {
     fn of(&self, lane: LaneId, event_type: &str) -> impl Iterator<Item = &str> {
         let conditions = self.0.get(&lane).into_iter().flatten();
         conditions
-            .filter(move |condition| condition.event_type.as_deref().is_none_or(|only| only == event_type))
+            .filter(move |condition| {
+                condition
+                    .event_type
+                    .as_deref()
+                    .is_none_or(|only| only == event_type)
+            })
             .map(|condition| &*condition.path)
     }
 
     pub fn concern(&self, event_type: &str, lanes: &[LaneId]) -> bool {
-        !self.0.is_empty() && lanes.iter().any(|lane| self.of(*lane, event_type).next().is_some())
+        !self.0.is_empty()
+            && lanes
+                .iter()
+                .any(|lane| self.of(*lane, event_type).next().is_some())
     }
 
     /// Takes from each event those who do not want to hear it. A filter that can't be evaluated is taken for fulfilled, so that nothing is
@@ -138,7 +146,14 @@ impl Conditions {
         let payloads: Vec<&str> = events.iter().map(|event| &*event.payload).collect();
         with_spi(|| {
             use pg_sys::{INT4ARRAYOID, INT8ARRAYOID, TEXTARRAYOID};
-            let types = [TEXTARRAYOID, INT4ARRAYOID, INT4ARRAYOID, INT8ARRAYOID, INT4ARRAYOID, TEXTARRAYOID];
+            let types = [
+                TEXTARRAYOID,
+                INT4ARRAYOID,
+                INT4ARRAYOID,
+                INT8ARRAYOID,
+                INT4ARRAYOID,
+                TEXTARRAYOID,
+            ];
             let rows = Plan::prepare(SQL, &types).execute(&[
                 payloads.into_datum(),
                 first.into_datum(),

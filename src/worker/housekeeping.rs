@@ -135,7 +135,12 @@ const OLD_EVENTS: &str = "WITH first AS (\
 /// How many were removed, and the lowest id of these.
 fn remove_old(sql: &str, retention: Duration, from: i64, below: i64) -> (usize, Option<i64>) {
     with_spi(|| {
-        let types = [pg_sys::INT4OID, pg_sys::FLOAT8OID, pg_sys::INT8OID, pg_sys::INT8OID];
+        let types = [
+            pg_sys::INT4OID,
+            pg_sys::FLOAT8OID,
+            pg_sys::INT8OID,
+            pg_sys::INT8OID,
+        ];
         let rows = Plan::prepare(sql, &types).execute(&[
             PAGE.into_datum(),
             retention.as_secs_f64().into_datum(),

@@ -82,7 +82,8 @@ impl<'a> Statement<'a> {
                     }
                 }
                 let name = format!("x{}", self.expressions.len());
-                self.found.insert(key.to_owned(), shown_of_any(&format!("x.{name}")));
+                self.found
+                    .insert(key.to_owned(), shown_of_any(&format!("x.{name}")));
                 self.expressions.push((name, expression.clone()));
             }
             Expression::Column(name) => self.convert(key, ColumnRef::new(name)),
@@ -155,7 +156,10 @@ impl<'a> Statement<'a> {
 
     /// The detail when nothing can be known.
     pub fn nulls(&self) -> Option<String> {
-        let nulls = self.found.keys().map(|key| (key.clone(), serde_json::Value::Null));
+        let nulls = self
+            .found
+            .keys()
+            .map(|key| (key.clone(), serde_json::Value::Null));
         let nulls: serde_json::Map<_, _> = nulls.collect();
         (!nulls.is_empty()).then(|| serde_json::Value::Object(nulls).to_string())
     }

@@ -81,7 +81,10 @@ impl Ledger {
             for event in &page.events {
                 for note in &event.context.progress {
                     if let Some(source) = note.source.or(event.source) {
-                        let change = staged.uncounted.entry((source, note.project.clone())).or_default();
+                        let change = staged
+                            .uncounted
+                            .entry((source, note.project.clone()))
+                            .or_default();
                         change.done += i64::from(note.done);
                         change.total += i64::from(note.total);
                     }
@@ -117,7 +120,10 @@ impl Ledger {
             by_source.entry(source).or_default().push((project, change));
         }
         for (id, projects) in by_source {
-            let counted = router.sources.get(id).map(|source| count_source(source, &projects));
+            let counted = router
+                .sources
+                .get(id)
+                .map(|source| count_source(source, &projects));
             match counted {
                 Some(Ok(derived)) => self.derived.extend(derived),
                 // The next events find them again.
@@ -178,14 +184,21 @@ impl Ledger {
                 let [sources, keys] = projects(self.uncounted.keys());
                 let done: Vec<i64> = self.uncounted.values().map(|change| change.done).collect();
                 let total: Vec<i64> = self.uncounted.values().map(|change| change.total).collect();
-                Plan::prepare(NOTE, &[INT8ARRAYOID, TEXTARRAYOID, INT8ARRAYOID, INT8ARRAYOID])
-                    .execute(&[sources, keys, done.into_datum(), total.into_datum()]);
+                Plan::prepare(NOTE, &[INT8ARRAYOID, TEXTARRAYOID, INT8ARRAYOID, INT8ARRAYOID]).execute(&[
+                    sources,
+                    keys,
+                    done.into_datum(),
+                    total.into_datum(),
+                ]);
             }
             if !self.derived.is_empty() {
                 let [sources, keys] = projects(self.derived.iter().map(|derived| &derived.project));
                 let reached: Vec<i16> = self.derived.iter().map(|d| i16::from(d.reached)).collect();
-                Plan::prepare(RAISE, &[INT8ARRAYOID, TEXTARRAYOID, INT2ARRAYOID])
-                    .execute(&[sources, keys, reached.into_datum()]);
+                Plan::prepare(RAISE, &[INT8ARRAYOID, TEXTARRAYOID, INT2ARRAYOID]).execute(&[
+                    sources,
+                    keys,
+                    reached.into_datum(),
+                ]);
                 let (mut sources, mut data, mut contexts) = (Vec::new(), Vec::new(), Vec::new());
                 for derived in &self.derived {
                     for (event, context) in &derived.events {
@@ -215,8 +228,7 @@ impl Ledger {
 }
 
 fn read_notes() -> Changes {
-    const SQL: &str =
-        "SELECT n.event_source_id, n.project_key, n.done_change, n.total_change FROM zentry_notify.progress_note n";
+    const SQL: &str = "SELECT n.event_source_id, n.project_key, n.done_change, n.total_change FROM zentry_notify.progress_note n";
     let _agent = ActingAs::agent();
     with_spi(|| {
         let rows = Plan::prepare(SQL, &[]).execute(&[]);
@@ -270,7 +282,9 @@ fn count_source(source: &Source, projects: &[(String, Change)]) -> Result<Vec<De
     let milestones = settings::milestones();
     let mut derived = Vec::new();
     for (project, change) in projects {
-        let Some((total, done)) = counts.get(project) else { continue };
+        let Some((total, done)) = counts.get(project) else {
+            continue;
+        };
         let reached = percent(*done, *total);
         // What was passed while nobody listened is told to nobody.
         let passed = percent(done - change.done, total - change.total);
@@ -310,8 +324,10 @@ fn tasks(attached: &Attached, progress: &Progress, projects: &[&str]) -> BTreeMa
         group_type = attached.type_name(&progress.group),
     );
     with_spi(|| {
-        let rows = Plan::prepare(&sql, &[pg_sys::TEXTARRAYOID, pg_sys::TEXTOID])
-            .execute(&[projects.to_vec().into_datum(), progress.done.as_str().into_datum()]);
+        let rows = Plan::prepare(&sql, &[pg_sys::TEXTARRAYOID, pg_sys::TEXTOID]).execute(&[
+            projects.to_vec().into_datum(),
+            progress.done.as_str().into_datum(),
+        ]);
         let count = |row| {
             // SAFETY: the types are those of the statement's columns.
             unsafe {

@@ -1,6 +1,7 @@
 //! The background processes: one launcher for the cluster, one worker for each database that has work.
 
 mod attached;
+mod attempt;
 mod batch;
 mod catalogue;
 mod claim;
@@ -26,6 +27,7 @@ mod marks;
 mod memory;
 mod milestones;
 mod outcomes;
+mod pace;
 mod persons;
 mod queue;
 mod route;

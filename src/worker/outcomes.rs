@@ -73,7 +73,11 @@ impl Worker {
             .partition(|change| self.batch.note(change, now));
         self.uncounted.add_outcomes(&routed.iter().collect::<Vec<_>>());
         self.record(&waiting);
-        if changes.lanes.iter().any(|change| matches!(change, LaneChange::SwitchedOff { .. })) {
+        if changes
+            .lanes
+            .iter()
+            .any(|change| matches!(change, LaneChange::SwitchedOff { .. }))
+        {
             // What waits for it has to be in the table to be given up.
             self.flush(true);
         }

@@ -1,5 +1,6 @@
 //! The projects of the persons whom events are about.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
@@ -37,15 +38,35 @@ pub fn person_of(source: &Source) -> Option<(ColumnRef, &[Membership])> {
     Some((column, projects))
 }
 
-/// Reads the projects of these persons, in one statement, as the owner of the attached table.
-pub fn projects(source: &Source, persons: Vec<String>) -> Result<PersonsProjects, Failure> {
-    let Some((column, memberships)) = person_of(source) else {
-        return Ok(PersonsProjects::Everybody);
-    };
-    let attached = limited::limited(LIMIT, || Attached::look(source.relation, &source.definition))?;
-    let Some(attached) = attached else {
-        return Err(Failure::Lasting("the attached table does not exist".to_owned()));
-    };
+/// Prepared statements of the sources whose events are about persons.
+#[derive(Default)]
+pub struct Persons(HashMap<i64, Prepared>);
+
+struct Prepared {
+    attached: Attached,
+    /// None: no table says which projects a person belongs to.
+    plan: Option<Plan>,
+}
+
+impl Prepared {
+    fn new(source: &Source) -> Result<Prepared, Failure> {
+        let attached = limited::limited(LIMIT, || Attached::look(source.relation, &source.definition))?;
+        let Some(attached) = attached else {
+            return Err(Failure::Lasting("the attached table does not exist".to_owned()));
+        };
+        let sql = person_of(source).and_then(|(column, memberships)| sql(&attached, &column, memberships));
+        let prepare = |sql: String| {
+            limited::as_owner(attached.owner, LIMIT, || {
+                with_spi(|| Plan::prepare(&sql, &[pg_sys::TEXTARRAYOID]))
+            })
+        };
+        let plan = sql.map(prepare).transpose()?;
+        Ok(Prepared { attached, plan })
+    }
+}
+
+/// The statement that finds the projects of the persons `$1`.
+fn sql(attached: &Attached, column: &ColumnRef, memberships: &[Membership]) -> Option<String> {
     let quote = pgrx::spi::quote_identifier::<&str>;
     let tables: Vec<String> = memberships
         .iter()
@@ -60,29 +81,52 @@ pub fn projects(source: &Source, persons: Vec<String>) -> Result<PersonsProjects
             Found::Refused(_) => None,
         })
         .collect();
-    if tables.is_empty() {
-        return Ok(PersonsProjects::Everybody);
+    (!tables.is_empty()).then(|| {
+        format!(
+            "SELECT e.person, m.project FROM unnest($1) AS e (person) CROSS JOIN LATERAL ({}) AS m LIMIT {MAX_ROWS}",
+            tables.join(" UNION ALL ")
+        )
+    })
+}
+
+impl Persons {
+    /// The configuration has changed.
+    pub fn forget(&mut self) {
+        self.0.clear();
     }
-    let sql = format!(
-        "SELECT e.person, m.project FROM unnest($1) AS e (person) CROSS JOIN LATERAL ({}) AS m LIMIT {MAX_ROWS}",
-        tables.join(" UNION ALL ")
-    );
-    limited::as_owner(attached.owner, LIMIT, || {
-        with_spi(|| {
-            let rows = Plan::prepare(&sql, &[pg_sys::TEXTARRAYOID]).execute(&[persons.into_datum()]);
-            let mut found: HashMap<String, HashSet<i64>> = HashMap::new();
-            for row in 0..rows.len() {
-                // SAFETY: both columns are texts.
-                let text = |column| unsafe {
-                    rows.get(row, column).0.and_then(|d| String::from_datum(d, false))
-                };
-                if let (Some(person), Some(project)) = (text(1), text(2))
-                    && let Ok(project) = project.parse()
-                {
-                    found.entry(person).or_default().insert(project);
-                }
+
+    /// Reads the projects of these persons, in one statement, as the owner of the attached table.
+    pub fn projects(&mut self, source: &Source, persons: Vec<String>) -> Result<PersonsProjects, Failure> {
+        let id = source.definition.id;
+        if let Some(prepared) = self.0.get(&id)
+            && !limited::limited(LIMIT, || prepared.attached.lock_again())?
+        {
+            self.0.remove(&id);
+        }
+        let prepared = match self.0.entry(id) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert(Prepared::new(source)?),
+        };
+        let Some(plan) = &prepared.plan else {
+            return Ok(PersonsProjects::Everybody);
+        };
+        limited::as_owner(prepared.attached.owner, LIMIT, || read(plan, persons))
+    }
+}
+
+fn read(plan: &Plan, persons: Vec<String>) -> PersonsProjects {
+    with_spi(|| {
+        let rows = plan.execute(&[persons.into_datum()]);
+        let mut found: HashMap<String, HashSet<i64>> = HashMap::new();
+        for row in 0..rows.len() {
+            // SAFETY: both columns are texts.
+            let text = |column| unsafe { rows.get(row, column).0.and_then(|d| String::from_datum(d, false)) };
+            if let (Some(person), Some(project)) = (text(1), text(2))
+                && let Ok(project) = project.parse()
+            {
+                found.entry(person).or_default().insert(project);
             }
-            PersonsProjects::Of(found)
-        })
+        }
+        PersonsProjects::Of(found)
     })
 }

@@ -1,18 +1,19 @@
 //! Who hears of captured events, and what they are told.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
+use webhook::json_members::merged;
 use webhook::schedule::LaneId;
 
 use super::enrich::{Enriched, Enricher};
-use super::events::{self, Captured, Columns};
+use super::events::{Captured, Columns};
 use super::filter::Heard;
-use super::persons::{self, PersonsProjects};
+use super::persons::{self, Persons, PersonsProjects};
 use super::source::{Source, Sources};
 use super::subscribers::Subscribers;
 use crate::acting_as::ActingAs;
-use crate::event_source::Audience;
+use crate::event_source::{Audience, ColumnRef};
 
 /// What is known of sources and webhooks.
 #[derive(Default)]
@@ -20,6 +21,9 @@ pub struct Router {
     pub sources: Sources,
     subscribers: Subscribers,
     pub enricher: Enricher,
+    persons: Persons,
+    /// Sources that are gone, of which there are events.
+    gone: HashSet<i64>,
 }
 
 /// An event, and who hears of it.
@@ -37,6 +41,22 @@ impl Router {
         self.sources = Sources::load();
         self.subscribers = Subscribers::load();
         self.enricher.forget();
+        self.persons.forget();
+    }
+
+    /// The configuration has changed: what was gone may be there.
+    pub fn forget_gone(&mut self) {
+        self.gone.clear();
+    }
+
+    /// Whether an event is of a source that may have come since they were read. Each is asked for once.
+    pub fn has_unknown(&mut self, events: &[Captured]) -> bool {
+        let sources = events.iter().filter_map(|event| event.source);
+        let unknown: HashSet<i64> = sources
+            .filter(|source| self.sources.get(*source).is_none() && !self.gone.contains(source))
+            .collect();
+        self.gone.extend(&unknown);
+        !unknown.is_empty()
     }
 
     pub fn wants(&self, event_type: &str) -> bool {
@@ -52,7 +72,7 @@ impl Router {
             .map(|(event, enriched)| {
                 let detail = enriched.detail.take();
                 Routed {
-                    payload: events::payload(&event.data, detail.as_deref()),
+                    payload: merged(&event.data, detail.as_deref()).into(),
                     detail,
                     lanes: Vec::new(),
                 }
@@ -82,9 +102,7 @@ impl Router {
     fn enrich(&mut self, events: &[Captured]) -> Vec<Enriched> {
         let mut enriched = vec![Enriched::default(); events.len()];
         for (source, places) in self.by_source(events) {
-            let found = self
-                .enricher
-                .enrich(&mut self.sources, source, events, &places);
+            let found = self.enricher.enrich(&mut self.sources, source, events, &places);
             for (place, found) in found {
                 enriched[place] = found;
             }
@@ -104,9 +122,11 @@ impl Router {
             }
         }
         for (id, places) in self.by_source(events) {
-            let Some(source) = self.sources.get(id) else { continue };
+            let Some(source) = self.sources.get(id) else {
+                continue;
+            };
             let persons = match persons::person_of(source) {
-                Some(_) => self.persons(source, events, &places),
+                Some((column, _)) => of_persons(&mut self.persons, source, &column, events, &places),
                 None => BTreeMap::new(),
             };
             for place in places {
@@ -122,46 +142,6 @@ impl Router {
                         None => listeners.of_projects(&[]),
                     },
                 };
-            }
-        }
-    }
-
-    /// The projects whose webhooks hear of each event of such a source; None: all of them.
-    fn persons(
-        &self,
-        source: &Source,
-        events: &[Captured],
-        places: &[usize],
-    ) -> BTreeMap<usize, Option<Vec<i64>>> {
-        let Some((column, _)) = persons::person_of(source) else {
-            return BTreeMap::new();
-        };
-        let of_place: Vec<(usize, String)> = places
-            .iter()
-            .filter_map(|place| {
-                let columns = Columns::of(&events[*place], &source.image);
-                Some((*place, columns.text(&column)?))
-            })
-            .collect();
-        let mut persons: Vec<String> = of_place.iter().map(|(_, person)| person.clone()).collect();
-        persons.sort_unstable();
-        persons.dedup();
-        match persons::projects(source, persons) {
-            Ok(PersonsProjects::Everybody) => places.iter().map(|place| (*place, None)).collect(),
-            Ok(PersonsProjects::Of(found)) => of_place
-                .into_iter()
-                .map(|(place, person)| {
-                    let projects = found.get(&person).map(|found| found.iter().copied().collect());
-                    (place, Some(projects.unwrap_or_default()))
-                })
-                .collect(),
-            Err(failure) => {
-                pgrx::warning!(
-                    "zentry_notify: events of {} are told to webhooks of every project alone, because the projects of a person can't be found out: {}",
-                    source.definition.event_type,
-                    failure.reason()
-                );
-                BTreeMap::new()
             }
         }
     }
@@ -186,6 +166,44 @@ impl Router {
         conditions.apply(&mut heard);
         for (place, heard) in concerned.into_iter().zip(heard) {
             routed[place].lanes = heard.lanes;
+        }
+    }
+}
+
+/// The projects whose webhooks hear of each event of such a source; None: all of them.
+fn of_persons(
+    persons: &mut Persons,
+    source: &Source,
+    column: &ColumnRef,
+    events: &[Captured],
+    places: &[usize],
+) -> BTreeMap<usize, Option<Vec<i64>>> {
+    let of_place: Vec<(usize, String)> = places
+        .iter()
+        .filter_map(|place| {
+            let columns = Columns::of(&events[*place], &source.image);
+            Some((*place, columns.text(column)?))
+        })
+        .collect();
+    let mut all: Vec<String> = of_place.iter().map(|(_, person)| person.clone()).collect();
+    all.sort_unstable();
+    all.dedup();
+    match persons.projects(source, all) {
+        Ok(PersonsProjects::Everybody) => places.iter().map(|place| (*place, None)).collect(),
+        Ok(PersonsProjects::Of(found)) => of_place
+            .into_iter()
+            .map(|(place, person)| {
+                let projects = found.get(&person).map(|found| found.iter().copied().collect());
+                (place, Some(projects.unwrap_or_default()))
+            })
+            .collect(),
+        Err(failure) => {
+            pgrx::warning!(
+                "zentry_notify: events of {} are told to webhooks of every project alone, because the projects of a person can't be found out: {}",
+                source.definition.event_type,
+                failure.reason()
+            );
+            BTreeMap::new()
         }
     }
 }

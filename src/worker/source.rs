@@ -42,7 +42,11 @@ impl Sources {
                         omit: serde_json::from_str(&text(6)?).unwrap_or_default(),
                     };
                     let relation = pg_sys::Oid::from_datum(rows.get(row, 7).0?, false)?;
-                    (definition, relation, bool::from_datum(rows.get(row, 8).0?, false)?)
+                    (
+                        definition,
+                        relation,
+                        bool::from_datum(rows.get(row, 8).0?, false)?,
+                    )
                 };
                 let id = definition.id;
                 match EventSource::parse(definition) {

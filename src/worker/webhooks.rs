@@ -143,4 +143,3 @@ fn integration(rows: &Rows, row: usize) -> Option<Integration> {
             .unwrap_or_default(),
     })
 }
-

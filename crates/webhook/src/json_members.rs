@@ -31,6 +31,19 @@ fn value<T: DeserializeOwned>(text: &str) -> Option<(T, &str)> {
     Some((value, &text[stream.byte_offset()..]))
 }
 
+/// Returns the text of an object with the members of both; of two with one key, that of `over` comes later.
+pub fn merged(own: &str, over: Option<&str>) -> String {
+    let object = |text: &str| {
+        let inner = text.trim().strip_prefix('{')?.strip_suffix('}')?;
+        Some(inner.trim().to_owned()).filter(|inner| !inner.is_empty())
+    };
+    match (object(own), over.and_then(object)) {
+        (Some(own), Some(over)) => format!("{{{own},{over}}}"),
+        (None, Some(over)) => format!("{{{over}}}"),
+        (_, None) => own.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -53,6 +66,24 @@ mod tests {
         for text in ["", "{}", "[1]", "null", "{", "{\"a\"", "{\"a\":"] {
             assert!(members(text).is_empty(), "{text}");
         }
+    }
+
+    #[test]
+    fn what_is_found_out_goes_before_what_was_there() {
+        let merge = |own, over| {
+            members(&merged(own, over))
+                .into_iter()
+                .map(|(k, v)| format!("{k}={v}"))
+                .collect::<std::collections::BTreeSet<_>>()
+        };
+        let set = |members: &[&str]| members.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            merge(r#"{"a": 1, "b": 2}"#, Some(r#"{"b": 3, "c": null}"#)),
+            set(&["a=1", "b=3", "c=null"])
+        );
+        assert_eq!(merge(" { } ", Some(r#"{"b": 3}"#)), set(&["b=3"]));
+        assert_eq!(merge(r#"{"a": 1}"#, Some("{}")), set(&["a=1"]));
+        assert_eq!(merge(r#"{"a": 1}"#, None), set(&["a=1"]));
     }
 
     proptest! {

@@ -8,6 +8,8 @@ use crate::schedule::{Delivery, DeliveryChange, DeliveryId, LaneId, Outcome};
 
 /// No event stays in memory alone for longer than this, whatever becomes of its deliveries.
 const LONGEST: Duration = Duration::from_secs(1);
+/// The same while there is no room for more.
+const LONGEST_WHEN_FULL: Duration = Duration::from_millis(300);
 /// No outcome does: what else is to become of its event is written later.
 const AFTER_ANSWER: Duration = Duration::from_millis(100);
 /// Events that are finished wait so long for others: writing costs the less for each, the more there are.
@@ -27,6 +29,15 @@ pub struct OpenEvent {
     unfinished: usize,
 }
 
+impl OpenEvent {
+    /// Ids are drawn in order.
+    fn place(&self, delivery: DeliveryId) -> Option<usize> {
+        self.deliveries
+            .binary_search_by_key(&delivery, |known| known.id)
+            .ok()
+    }
+}
+
 #[derive(Clone, Debug)]
 pub struct OpenDelivery {
     pub id: DeliveryId,
@@ -44,7 +55,9 @@ impl OpenDelivery {
     /// As the scheduler wants it.
     fn row(&self, event: &Event) -> Delivery {
         let next_attempt_at = self.last.as_ref().and_then(|change| match change.outcome {
-            Outcome::Retry { next_attempt_at } | Outcome::Waiting { next_attempt_at } => Some(next_attempt_at),
+            Outcome::Retry { next_attempt_at } | Outcome::Waiting { next_attempt_at } => {
+                Some(next_attempt_at)
+            }
             Outcome::Sent | Outcome::Failed => None,
         });
         Delivery {
@@ -75,6 +88,8 @@ pub struct OpenBatch {
     bytes: usize,
     /// Everything has to be written at the next occasion.
     hurried: bool,
+    /// There is no room for more.
+    full: bool,
 }
 
 impl OpenBatch {
@@ -140,8 +155,8 @@ impl OpenBatch {
         let ids = self.lanes.get(&lane).into_iter().flatten().take(limit);
         ids.filter_map(|id| {
             let event = self.events.get(self.event_of.get(id)?)?;
-            let delivery = event.deliveries.iter().find(|delivery| delivery.id == *id)?;
-            Some(delivery.row(&event.event))
+            let place = event.place(*id)?;
+            Some(event.deliveries[place].row(&event.event))
         })
         .collect()
     }
@@ -157,9 +172,10 @@ impl OpenBatch {
         let Some(event) = event.and_then(|id| self.events.get_mut(id)) else {
             return false;
         };
-        let Some(delivery) = event.deliveries.iter_mut().find(|d| d.id == change.id) else {
+        let Some(place) = event.place(change.id) else {
             return false;
         };
+        let delivery = &mut event.deliveries[place];
         let was_finished = delivery.is_finished();
         delivery.last = Some(change.clone());
         if delivery.is_finished() && !was_finished {
@@ -182,6 +198,15 @@ impl OpenBatch {
         true
     }
 
+    /// Says whether there is room for more.
+    pub fn set_full(&mut self, full: bool) {
+        self.full = full;
+    }
+
+    fn longest(&self) -> Duration {
+        if self.full { LONGEST_WHEN_FULL } else { LONGEST }
+    }
+
     /// Lets everything be written at the next occasion.
     pub fn hurry(&mut self) {
         self.hurried = !self.events.is_empty();
@@ -194,7 +219,7 @@ impl OpenBatch {
             return Some(Duration::ZERO);
         }
         let ends = [
-            Some(*routed_at + LONGEST),
+            Some(*routed_at + self.longest()),
             self.answered.first().map(|(at, _)| *at + AFTER_ANSWER),
             self.finished_since.map(|at| at + FINISHED),
         ];
@@ -207,15 +232,21 @@ impl OpenBatch {
     /// all that were routed before are: in the table, no delivery of a webhook may stand before one that is here.
     pub fn take(&mut self, all: bool, now: Instant) -> Vec<OpenEvent> {
         let all = std::mem::take(&mut self.hurried) || all;
-        let answered = self.answered.iter().take_while(|(at, _)| *at + AFTER_ANSWER <= now);
+        let answered = self
+            .answered
+            .iter()
+            .take_while(|(at, _)| *at + AFTER_ANSWER <= now);
         let answered = answered.filter_map(|(_, id)| Some(self.events.get(id)?.routed_at));
-        let old = now.checked_sub(LONGEST);
+        let old = now.checked_sub(self.longest());
         let until = answered.chain(old).max();
         let due: Vec<i64> = if all {
             self.events.keys().copied().collect()
         } else {
             let before = self.routed.iter().take_while(|(at, _)| Some(*at) <= until);
-            let due: BTreeSet<i64> = before.map(|(_, id)| *id).chain(self.finished.iter().copied()).collect();
+            let due: BTreeSet<i64> = before
+                .map(|(_, id)| *id)
+                .chain(self.finished.iter().copied())
+                .collect();
             due.into_iter().collect()
         };
         self.finished_since = None;
@@ -337,8 +368,14 @@ mod tests {
         failed.attempts = 2;
         batch.note(&failed, now);
         let rows = batch.rows(LaneId(0), 5);
-        assert_eq!((rows[0].attempts, rows[0].next_attempt_at), (2, Some(next_attempt_at)));
-        assert!(!batch.note(&change(99, 0, Outcome::Sent), now), "not of this batch");
+        assert_eq!(
+            (rows[0].attempts, rows[0].next_attempt_at),
+            (2, Some(next_attempt_at))
+        );
+        assert!(
+            !batch.note(&change(99, 0, Outcome::Sent), now),
+            "not of this batch"
+        );
     }
 
     #[derive(Clone, Debug)]

@@ -152,10 +152,21 @@ fn simulate(seed: u64) {
         worker.write(&mut database, None);
     }
     let delivered: BTreeSet<i64> = database.deliveries.keys().copied().collect();
-    assert_eq!(delivered, database.events, "seed {seed}: an event was skipped, or made up");
-    let twice: Vec<_> = database.deliveries.iter().filter(|(_, times)| **times > 1).collect();
+    assert_eq!(
+        delivered, database.events,
+        "seed {seed}: an event was skipped, or made up"
+    );
+    let twice: Vec<_> = database
+        .deliveries
+        .iter()
+        .filter(|(_, times)| **times > 1)
+        .collect();
     assert!(twice.is_empty(), "seed {seed}: routed twice: {twice:?}");
-    assert_eq!(worker.cursor.gaps(), 0, "seed {seed}: gaps of which nothing can come");
+    assert_eq!(
+        worker.cursor.gaps(),
+        0,
+        "seed {seed}: gaps of which nothing can come"
+    );
     let last = database.events.last().copied().unwrap_or(0);
     assert_eq!(worker.cursor.written().to_text(), format!("{{(,{})}}", last + 1));
 }
@@ -195,6 +206,10 @@ fn a_page_that_is_cut_off_closes_nothing_that_it_has_not_read() {
     };
     cursor.read(&look(&[], true));
     cursor.read(&look(&[9], false));
-    assert_eq!(cursor.gaps(), 1, "the gap before 9 is closed, the rest of the one after it is not");
+    assert_eq!(
+        cursor.gaps(),
+        1,
+        "the gap before 9 is closed, the rest of the one after it is not"
+    );
     assert_eq!(cursor.written().to_text(), "{(,9),[12,13)}");
 }

@@ -1,0 +1,69 @@
+//! How long the worker may wait, and what for.
+
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+
+use super::event_loop::Worker;
+use super::housekeeping;
+use crate::settings;
+
+/// How often it is looked whether a dump's cursor has come, while its events are here.
+pub const AWAITED: Duration = Duration::from_secs(5);
+
+impl Worker {
+    pub fn is_busy(&self) -> bool {
+        self.has_work_within(settings::idle_timeout())
+    }
+
+    pub fn has_work_within(&self, time: Duration) -> bool {
+        self.scheduler.in_flight() > 0
+            || !self.unrecorded.is_empty()
+            || !self.batch.is_empty()
+            || self.uncounted.wait().is_some()
+            || self.housekeeping.wait().is_some()
+            || !self.postponed.is_empty()
+            || self.more_events
+            || self.next_wake().is_some_and(|wake| wake < time)
+    }
+
+    fn next_wake(&self) -> Option<Duration> {
+        let wake = self.scheduler.next_wake()?;
+        Some(Duration::try_from(wake.duration_since(Timestamp::now())).unwrap_or_default())
+    }
+
+    pub fn pause(&self) -> Option<Duration> {
+        let waits = !self.postponed.is_empty()
+            || self.more_events
+            || !self.unrecorded.is_empty()
+            || !self.batch.is_empty()
+            || self.uncounted.wait().is_some();
+        let retry = self.trouble.until.filter(|_| waits);
+        let retry = retry.map(|until| until.saturating_duration_since(Instant::now()));
+        let calm = !self.trouble.is_on();
+        let now = (!self.postponed.is_empty() && calm).then_some(Duration::ZERO);
+        let write = self.batch.wait(Instant::now()).filter(|_| calm);
+        let count = self.uncounted.wait().filter(|_| calm);
+        let tidy = self.housekeeping.wait().filter(|_| calm);
+        let slack = self.slack.wait().filter(|_| self.scheduler.in_flight() == 0);
+        let awaited = (!self.cursor.may_route()).then_some(AWAITED);
+        [self.next_wake(), retry, now, write, count, tidy, slack, awaited]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// Tells the launcher when somebody has to look again.
+    pub fn say_when_due(&mut self) {
+        let retention = housekeeping::due().unwrap_or_else(|error| {
+            pgrx::log!("zentry_notify: could not look for the oldest delivery: {error}");
+            None
+        });
+        self.slot.set_due(
+            [self.scheduler.next_wake(), retention]
+                .into_iter()
+                .flatten()
+                .min(),
+        );
+    }
+}
