@@ -68,10 +68,9 @@ fn c_string(text: &str) -> Option<CString> {
 
 /// Returns the innermost frame outside of our functions: what called them, and what ran the statements in them, is left out with them.
 fn frame_of_the_caller() -> *mut pg_sys::ErrorContextCallback {
-    // SAFETY: the frames are those of calls that go on; each names the one before it, and the outermost none.
+    // SAFETY: the frames are those of calls that go on; each names the one before it.
     let frames: Vec<*mut pg_sys::ErrorContextCallback> = unsafe {
-        let some = |frame: *mut pg_sys::ErrorContextCallback| (!frame.is_null()).then_some(frame);
-        std::iter::successors(some(pg_sys::error_context_stack), |frame| some((**frame).previous))
+        std::iter::successors(existing(pg_sys::error_context_stack), |frame| existing((**frame).previous))
             .take(MAX_FRAMES)
             .collect()
     };
@@ -88,6 +87,10 @@ fn frame_of_the_caller() -> *mut pg_sys::ErrorContextCallback {
         Some(index) => unsafe { (*frames[index]).previous },
         None => innermost,
     }
+}
+
+fn existing(frame: *mut pg_sys::ErrorContextCallback) -> Option<*mut pg_sys::ErrorContextCallback> {
+    (!frame.is_null()).then_some(frame)
 }
 
 /// Whether the text of a frame is that of a function of ours: those of the schema, and those that users call.

@@ -18,7 +18,7 @@ from its next start.
 Values are checked when they are set. A wrong one is an error that says what is wrong, with a HINT that shows a right one. In
 `postgresql.conf` it is logged and the old value stays; where the server starts with one, it logs a WARNING and the default counts. A
 misspelt setting is an error too: nothing else may begin with `zentry_notify.`. One that a database or a role has from a time when the
-library was not loaded gives a WARNING at each connection; `ALTER DATABASE ... RESET ALL` removes it.
+library was not loaded gives a WARNING at each connection, until `ALTER DATABASE ... RESET` removes it.
 
 `ca_file` is read when it is set and when the configuration is reloaded, but not when the server or a session starts: its directory may be
 mounted later. The worker reads it at its own start, and says so where it cannot.
@@ -72,7 +72,9 @@ fn the_reference_is_what_pg_settings_says() {
 
 /// 30000 ms is 30 s.
 fn with_unit(number: &str, unit: &str) -> String {
-    let number: u64 = number.parse().unwrap();
+    let Ok(number) = number.parse::<u64>() else {
+        return number.to_owned();
+    };
     let units: &[(&str, u64)] = match unit {
         "ms" => &[("min", 60_000), ("s", 1_000), ("ms", 1)],
         "s" => &[("h", 3_600), ("min", 60), ("s", 1)],
