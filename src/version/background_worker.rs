@@ -24,7 +24,7 @@ pub fn start_worker(worker: &BackgroundWorkerBuilder) -> Option<StartedWorker> {
         pg_sys::MemoryContextSwitchTo(caller);
         registered
     };
-    registered.then_some(StartedWorker(handle))
+    registered.then(|| StartedWorker(handle))
 }
 
 impl StartedWorker {

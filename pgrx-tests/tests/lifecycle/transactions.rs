@@ -1,7 +1,7 @@
 //! Transactions of others, and settings that a database has for its sessions.
 
 use anyhow::Result;
-use zentry_e2e::cluster::{ClusterOptions, StopMode};
+use zentry_e2e::cluster::{ClusterOptions, Stage, StopMode};
 use zentry_e2e::emulator::Kind;
 use zentry_e2e::scene::{Delivery, SOON, Scene};
 use zentry_e2e::site::{Site, fire};
@@ -72,7 +72,7 @@ fn settings_of_the_database_do_not_disturb_the_worker() -> Result<()> {
         ("TimeZone", "Asia/Kathmandu"),
         ("bytea_output", "escape"),
         ("extra_float_digits", "-15"),
-        ("standard_conforming_strings", "off"),
+        ("standard_conforming_strings", conforming_strings()),
         ("transform_null_equals", "on"),
         ("plan_cache_mode", "force_custom_plan"),
         ("log_statement", "all"),
@@ -127,14 +127,23 @@ fn a_synchronous_standby_that_is_not_there_stops_neither_the_worker_nor_a_shutdo
     Ok(())
 }
 
+/// Strings in which backslashes escape, as long as PostgreSQL has them: 19 refuses the setting.
+fn conforming_strings() -> &'static str {
+    match Stage::get().map(Stage::major) {
+        Ok(..19) => "off",
+        _ => "on",
+    }
+}
+
 #[test]
 fn a_session_with_those_settings_fires_too() -> Result<()> {
     let mut scene = Scene::start()?;
     let channel = scene.channel(Kind::Discord)?;
-    scene.client.batch_execute(
+    scene.client.batch_execute(&format!(
         "SET DateStyle = 'SQL, DMY'; SET TimeZone = 'Asia/Kathmandu'; SET extra_float_digits = -15; \
-         SET standard_conforming_strings = off; SET IntervalStyle = sql_standard; SET search_path = ''",
-    )?;
+         SET standard_conforming_strings = {}; SET IntervalStyle = sql_standard; SET search_path = ''",
+        conforming_strings()
+    ))?;
     scene.client.batch_execute(
         "UPDATE public.tasks_task SET status = 'completed', completed_at = '2024-01-15T10:30:00Z' WHERE id = 2",
     )?;
