@@ -233,4 +233,4 @@ $$;
 --# structure 09_delivery_stat.sql 975f394c8f1c4fc4
 --# structure 10_event_wording.sql 04de5a042405fb79
 --# structure 11_api_token.sql d7d951db8e3d4ff7
---# structure 26_install.sql b09a6a4b355d0982
+--# structure 26_install.sql aa73e52d0cb02b3d
