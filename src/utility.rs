@@ -10,8 +10,8 @@ use pgrx::PgList;
 use pgrx::prelude::*;
 
 use crate::version::{self, UtilityCall};
-use crate::{attach, installation};
 use crate::wake::{self, Slot, Work, registry};
+use crate::{attach, installation};
 
 /// Postgres gives other sessions five seconds to leave a database.
 const LONGEST_HOLD: Duration = Duration::from_secs(10);
@@ -97,7 +97,10 @@ impl Utility {
                     Utility::DropDatabase(oid_of((*node.cast::<pg_sys::DropdbStmt>()).dbname))
                 }
                 pg_sys::NodeTag::T_CreatedbStmt => {
-                    let template = oid_of(option((*node.cast::<pg_sys::CreatedbStmt>()).options, c"template"));
+                    let template = oid_of(option(
+                        (*node.cast::<pg_sys::CreatedbStmt>()).options,
+                        c"template",
+                    ));
                     Utility::Exclusive(template, Right::Copy)
                 }
                 pg_sys::NodeTag::T_AlterDatabaseStmt => {

@@ -132,10 +132,3 @@ fn prepare(event_type: &str, relation: TriggerRelation, wanted: bool) -> Result<
         (Err(failure), _) => Err(failure),
     }
 }
-
-/// Whether a source goes with its table; an error says why it does not. None: there is no such source, or it is suspended.
-pub fn check(event_type: &str, relation: &pgrx::PgRelation) -> Option<()> {
-    let found = configuration::read_source(event_type, relation.oid())?;
-    Source::prepare(found, TriggerRelation::of(relation), false);
-    Some(())
-}
