@@ -1,6 +1,6 @@
 -- The last step of CREATE EXTENSION: attach what is there, and say what is not.
 
--- What ALTER DEFAULT PRIVILEGES has given of all that is new goes; zentry_grant gives.
+-- What ALTER DEFAULT PRIVILEGES has given of all that is new goes; zentry_grant gives. Everybody keeps the trigger function.
 DO $$
 DECLARE
     given record;
@@ -25,6 +25,7 @@ BEGIN
              WHERE a.grantee OPERATOR(pg_catalog.<>) 0) -- 25_privileges has seen to PUBLIC
         SELECT acl.object, CASE acl.grantee WHEN 0 THEN 'PUBLIC' ELSE acl.grantee::pg_catalog.regrole::pg_catalog.text END AS role
           FROM acl WHERE acl.grantee NOT IN (acl.owner, 'zentry_notify_agent'::pg_catalog.regrole)
+           AND (acl.grantee OPERATOR(pg_catalog.<>) 0 OR acl.object OPERATOR(pg_catalog.<>) 'FUNCTION zentry_notify.capture()')
     LOOP
         EXECUTE pg_catalog.format('REVOKE ALL ON %s FROM %s', given.object, given.role);
     END LOOP;
