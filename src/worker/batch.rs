@@ -144,7 +144,9 @@ impl Worker {
                 }
             }
         }
-        switched_off.iter().for_each(|lane| self.postponed.lanes.insert(lane.0));
+        switched_off
+            .iter()
+            .for_each(|lane| self.postponed.lanes.insert(lane.0));
     }
 
     /// Goes on from a cursor that is not the one that was known: what is in memory is forgotten, and read again if it is there.

@@ -179,7 +179,9 @@ impl Enricher {
             .collect();
         let blank = || bare_nulls(source);
         let mut found = if source.suspended {
-            rows.iter().map(|row| (row.place, known_nothing(blank()))).collect()
+            rows.iter()
+                .map(|row| (row.place, known_nothing(blank())))
+                .collect()
         } else {
             match self.prepare(source) {
                 Ok(()) => {
@@ -205,7 +207,9 @@ impl Enricher {
                     } else {
                         *suspended = Some(failure.reason());
                     }
-                    rows.iter().map(|row| (row.place, known_nothing(blank()))).collect()
+                    rows.iter()
+                        .map(|row| (row.place, known_nothing(blank())))
+                        .collect()
                 }
             }
         };
@@ -235,8 +239,8 @@ impl Enricher {
     fn prepare(&mut self, source: &Source) -> Result<(), Failure> {
         let id = source.definition.id;
         if let Some(prepared) = self.prepared.get(&id) {
-            let same = prepared.statement.is_none()
-                || limited::limited(LIMIT, || prepared.attached.lock_again())?;
+            let same =
+                prepared.statement.is_none() || limited::limited(LIMIT, || prepared.attached.lock_again())?;
             if !same {
                 self.prepared.remove(&id);
             }
@@ -246,7 +250,10 @@ impl Enricher {
             if !prepared.refusals.is_empty() {
                 self.suspensions.push(Suspension {
                     source: id,
-                    reason: format!("left out, with null in its place: {}", prepared.refusals.join("; ")),
+                    reason: format!(
+                        "left out, with null in its place: {}",
+                        prepared.refusals.join("; ")
+                    ),
                     note_only: true,
                 });
             }
@@ -266,7 +273,9 @@ impl Enricher {
         let statement = if statement.is_empty() {
             None
         } else {
-            Some(limited::as_owner(attached.owner, LIMIT, || Query::prepare(statement, &attached))?)
+            Some(limited::as_owner(attached.owner, LIMIT, || {
+                Query::prepare(statement, &attached)
+            })?)
         };
         Ok(Prepared {
             attached,
@@ -275,7 +284,6 @@ impl Enricher {
             refusals,
         })
     }
-
 }
 
 fn known_nothing(nulls: Option<String>) -> Enriched {
@@ -328,7 +336,9 @@ impl<'a> Attempt<'a> {
     }
 
     fn part(&mut self, rows: &[Row], limit: Duration) {
-        let Some(query) = &self.prepared.statement else { return };
+        let Some(query) = &self.prepared.statement else {
+            return;
+        };
         if self.suspended.is_some() || rows.is_empty() {
             return self.give_up(rows);
         }

@@ -102,13 +102,10 @@ impl IdSet {
     /// Returns what lies between the ranges.
     pub fn holes(&self) -> impl Iterator<Item = IdRange> + '_ {
         let lows = self.ranges.keys().skip(1);
-        self.ranges
-            .values()
-            .zip(lows)
-            .map(|(high, low)| IdRange {
-                low: *high,
-                high: *low,
-            })
+        self.ranges.values().zip(lows).map(|(high, low)| IdRange {
+            low: *high,
+            high: *low,
+        })
     }
 }
 

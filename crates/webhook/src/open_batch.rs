@@ -32,7 +32,9 @@ pub struct OpenEvent {
 impl OpenEvent {
     /// Ids are drawn in order.
     fn place(&self, delivery: DeliveryId) -> Option<usize> {
-        self.deliveries.binary_search_by_key(&delivery, |known| known.id).ok()
+        self.deliveries
+            .binary_search_by_key(&delivery, |known| known.id)
+            .ok()
     }
 }
 
@@ -53,7 +55,9 @@ impl OpenDelivery {
     /// As the scheduler wants it.
     fn row(&self, event: &Event) -> Delivery {
         let next_attempt_at = self.last.as_ref().and_then(|change| match change.outcome {
-            Outcome::Retry { next_attempt_at } | Outcome::Waiting { next_attempt_at } => Some(next_attempt_at),
+            Outcome::Retry { next_attempt_at } | Outcome::Waiting { next_attempt_at } => {
+                Some(next_attempt_at)
+            }
             Outcome::Sent | Outcome::Failed => None,
         });
         Delivery {
@@ -228,7 +232,10 @@ impl OpenBatch {
     /// all that were routed before are: in the table, no delivery of a webhook may stand before one that is here.
     pub fn take(&mut self, all: bool, now: Instant) -> Vec<OpenEvent> {
         let all = std::mem::take(&mut self.hurried) || all;
-        let answered = self.answered.iter().take_while(|(at, _)| *at + AFTER_ANSWER <= now);
+        let answered = self
+            .answered
+            .iter()
+            .take_while(|(at, _)| *at + AFTER_ANSWER <= now);
         let answered = answered.filter_map(|(_, id)| Some(self.events.get(id)?.routed_at));
         let old = now.checked_sub(self.longest());
         let until = answered.chain(old).max();
@@ -236,7 +243,10 @@ impl OpenBatch {
             self.events.keys().copied().collect()
         } else {
             let before = self.routed.iter().take_while(|(at, _)| Some(*at) <= until);
-            let due: BTreeSet<i64> = before.map(|(_, id)| *id).chain(self.finished.iter().copied()).collect();
+            let due: BTreeSet<i64> = before
+                .map(|(_, id)| *id)
+                .chain(self.finished.iter().copied())
+                .collect();
             due.into_iter().collect()
         };
         self.finished_since = None;
@@ -358,8 +368,14 @@ mod tests {
         failed.attempts = 2;
         batch.note(&failed, now);
         let rows = batch.rows(LaneId(0), 5);
-        assert_eq!((rows[0].attempts, rows[0].next_attempt_at), (2, Some(next_attempt_at)));
-        assert!(!batch.note(&change(99, 0, Outcome::Sent), now), "not of this batch");
+        assert_eq!(
+            (rows[0].attempts, rows[0].next_attempt_at),
+            (2, Some(next_attempt_at))
+        );
+        assert!(
+            !batch.note(&change(99, 0, Outcome::Sent), now),
+            "not of this batch"
+        );
     }
 
     #[derive(Clone, Debug)]

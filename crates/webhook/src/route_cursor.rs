@@ -96,7 +96,8 @@ impl RouteCursor {
         }) else {
             return;
         };
-        let over = |gap: &Gap| gap.high <= read_to && gap.seen.is_some_and(|seen| seen <= look.oldest_running);
+        let over =
+            |gap: &Gap| gap.high <= read_to && gap.seen.is_some_and(|seen| seen <= look.oldest_running);
         let closed: Vec<i64> = self
             .gaps
             .iter()
@@ -128,7 +129,10 @@ impl RouteCursor {
             self.written.insert(IdRange { low, high: *id });
             low = id.saturating_add(1);
         }
-        self.written.insert(IdRange { low, high: range.high });
+        self.written.insert(IdRange {
+            low,
+            high: range.high,
+        });
         self.known.insert(range);
     }
 

@@ -42,19 +42,24 @@ fn a_role_without_any_right_on_our_tables_is_heard_under_every_name() {
     let mut app = Session::of(&bed.scene, &role);
     let data = bed.recorded("row_written", |_| {
         app.run("INSERT INTO written VALUES (1)");
-        app.run(&format!("SET ROLE {role}_b; INSERT INTO written VALUES (2); RESET ROLE; SELECT write(3)"));
+        app.run(&format!(
+            "SET ROLE {role}_b; INSERT INTO written VALUES (2); RESET ROLE; SELECT write(3)"
+        ));
         app.run("SET row_security = off; SET search_path = ''; INSERT INTO public.written VALUES (4)");
     });
     assert_eq!(ids(&data), [1, 2, 3, 4]);
     drop(app);
-    bed.session.run(&format!("DROP OWNED BY {role}, {role}_b; DROP ROLE {role}, {role}_b"));
+    bed.session.run(&format!(
+        "DROP OWNED BY {role}, {role}_b; DROP ROLE {role}, {role}_b"
+    ));
 }
 
 #[test]
 fn every_way_to_write_many_rows_tells_of_each() {
     let mut bed = bed();
-    bed.session
-        .run("SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0");
+    bed.session.run(
+        "SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0",
+    );
     let data = bed.recorded("row_written", |bed| {
         bed.session.run(
             "CREATE TABLE many AS SELECT g FROM generate_series(1, 3000) g; ANALYZE many; \

@@ -24,7 +24,10 @@ fn a_webhook_that_is_registered_after_the_snapshot_was_taken_is_heard_from_now_o
     let mut bed = bed();
     for (turn, level) in LEVELS.iter().enumerate() {
         let mut old = bed.connect();
-        old.run(&format!("INSERT INTO written VALUES (0, '{level}'); BEGIN ISOLATION LEVEL {level}; SELECT count(*) FROM written"));
+        old.run(&format!("INSERT INTO written VALUES (0, '{level}')"));
+        old.run(&format!(
+            "BEGIN ISOLATION LEVEL {level}; SELECT count(*) FROM written"
+        ));
         let channel = bed.scene.channel(Kind::Discord).unwrap();
         let data = bed.recorded("row_written", |_| {
             old.run(&format!("INSERT INTO written VALUES (1, '{level}'); COMMIT"));
@@ -35,7 +38,11 @@ fn a_webhook_that_is_registered_after_the_snapshot_was_taken_is_heard_from_now_o
             [json!({"id": 1, "level": level}), json!({"id": 2, "level": level})],
             "{level}"
         );
-        assert_eq!(bed.events("row_written").len(), 2 * (turn + 1), "nobody had heard of the first");
+        assert_eq!(
+            bed.events("row_written").len(),
+            2 * (turn + 1),
+            "nobody had heard of the first"
+        );
         bed.session.run(&format!(
             "DELETE FROM zentry_notify.webhook_integration WHERE id = {}",
             channel.id
@@ -49,7 +56,9 @@ fn a_table_that_is_attached_after_the_snapshot_was_taken_tells_of_it() {
         let mut bed = Bed::start();
         bed.session.run("CREATE TABLE written (id integer)");
         let mut old = bed.connect();
-        old.run(&format!("BEGIN ISOLATION LEVEL {level}; SELECT count(*) FROM zentry_notify.event_type"));
+        old.run(&format!(
+            "BEGIN ISOLATION LEVEL {level}; SELECT count(*) FROM zentry_notify.event_type"
+        ));
         bed.attach("written", &["id"]);
         let data = bed.recorded("row_written", |_| {
             old.run("INSERT INTO written VALUES (1); COMMIT");
@@ -72,7 +81,9 @@ fn what_is_switched_off_deleted_or_told_to_hear_something_else_is_recorded_for_n
             bed.scene.channel(Kind::Discord).unwrap();
             let mut old = bed.connect();
             old.run("INSERT INTO written VALUES (0)");
-            old.run(&format!("BEGIN ISOLATION LEVEL {level}; SELECT count(*) FROM written"));
+            old.run(&format!(
+                "BEGIN ISOLATION LEVEL {level}; SELECT count(*) FROM written"
+            ));
             bed.session.run(change);
             let data = bed.recorded("row_written", |_| {
                 old.run("INSERT INTO written VALUES (1); COMMIT");
@@ -80,7 +91,9 @@ fn what_is_switched_off_deleted_or_told_to_hear_something_else_is_recorded_for_n
             });
             assert_eq!(data, [] as [serde_json::Value; 0], "{change} {level}");
             // And the other way round.
-            old.run(&format!("BEGIN ISOLATION LEVEL {level}; SELECT count(*) FROM written"));
+            old.run(&format!(
+                "BEGIN ISOLATION LEVEL {level}; SELECT count(*) FROM written"
+            ));
             bed.session.run("DELETE FROM zentry_notify.webhook_integration");
             bed.scene.channel(Kind::Discord).unwrap();
             let data = bed.recorded("row_written", |_| {

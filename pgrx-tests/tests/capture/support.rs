@@ -35,7 +35,8 @@ impl Bed {
             channel,
             session,
         };
-        bed.session.run("SELECT zentry_register_event_type('row_written', 'A row')");
+        bed.session
+            .run("SELECT zentry_register_event_type('row_written', 'A row')");
         bed
     }
 
@@ -114,7 +115,6 @@ impl Session {
         (error.code().code().to_owned(), error.message().to_owned())
     }
 
-
     pub fn number(&mut self, sql: &str) -> i64 {
         self.client
             .query_one(sql, &[])
@@ -123,7 +123,8 @@ impl Session {
     }
 
     pub fn events(&mut self, event_type: &str) -> Vec<Event> {
-        let sql = "SELECT event_type, data, context FROM zentry_notify.event WHERE event_type = $1 ORDER BY id";
+        let sql =
+            "SELECT event_type, data, context FROM zentry_notify.event WHERE event_type = $1 ORDER BY id";
         self.client
             .query(sql, &[&event_type])
             .unwrap()

@@ -5,21 +5,44 @@ use crate::support::Bed;
 #[test]
 fn only_after_row_triggers_may_call_it() {
     let mut bed = Bed::start();
-    bed.session.run("CREATE TABLE written (id integer); CREATE VIEW seen AS SELECT * FROM written");
+    bed.session
+        .run("CREATE TABLE written (id integer); CREATE VIEW seen AS SELECT * FROM written");
     bed.attach("written", &["id"]);
     let call = "EXECUTE FUNCTION zentry_notify.capture('row_written')";
     for (trigger, statement) in [
-        (format!("AFTER INSERT ON written FOR EACH STATEMENT {call}"), "INSERT INTO written VALUES (1)"),
-        (format!("BEFORE INSERT ON written FOR EACH STATEMENT {call}"), "INSERT INTO written VALUES (1)"),
-        (format!("BEFORE INSERT ON written FOR EACH ROW {call}"), "INSERT INTO written VALUES (1)"),
-        (format!("INSTEAD OF INSERT ON seen FOR EACH ROW {call}"), "INSERT INTO seen VALUES (1)"),
-        (format!("AFTER TRUNCATE ON written FOR EACH STATEMENT {call}"), "TRUNCATE written"),
+        (
+            format!("AFTER INSERT ON written FOR EACH STATEMENT {call}"),
+            "INSERT INTO written VALUES (1)",
+        ),
+        (
+            format!("BEFORE INSERT ON written FOR EACH STATEMENT {call}"),
+            "INSERT INTO written VALUES (1)",
+        ),
+        (
+            format!("BEFORE INSERT ON written FOR EACH ROW {call}"),
+            "INSERT INTO written VALUES (1)",
+        ),
+        (
+            format!("INSTEAD OF INSERT ON seen FOR EACH ROW {call}"),
+            "INSERT INTO seen VALUES (1)",
+        ),
+        (
+            format!("AFTER TRUNCATE ON written FOR EACH STATEMENT {call}"),
+            "TRUNCATE written",
+        ),
     ] {
-        let table = if trigger.contains("seen") { "seen" } else { "written" };
+        let table = if trigger.contains("seen") {
+            "seen"
+        } else {
+            "written"
+        };
         bed.session.run(&format!("CREATE TRIGGER wrong {trigger}"));
         assert_eq!(
             bed.session.fails(statement),
-            ("39P01".to_owned(), "function \"capture\" must be fired AFTER ROW".to_owned()),
+            (
+                "39P01".to_owned(),
+                "function \"capture\" must be fired AFTER ROW".to_owned()
+            ),
             "{trigger}"
         );
         bed.session.run(&format!("DROP TRIGGER wrong ON {table}"));

@@ -117,7 +117,7 @@ fn the_old_row_is_the_one_that_was() {
         "UPDATE job SET status = CASE id WHEN 2 THEN 'closed' ELSE 'completed' END",
     );
     let expected: Vec<_> = [(1, "completed"), (2, "closed"), (3, "completed")]
-        .map(|(id, is)| json!({"id": id, "is": is, "was": "todo"}))
+        .map(|(id, is)| json!({"id": id, "is": is, "was": "todo", "project_id": 1}))
         .into();
     assert_eq!(moved, expected);
     // An INSERT in the same statement is none of them.

@@ -37,7 +37,9 @@ fn what_is_written_later_in_the_transaction_is_found() {
     let mut transaction = scene.client.transaction().unwrap();
     // Foreign keys are checked at commit.
     transaction
-        .batch_execute("UPDATE tasks_task SET status = 'completed', assigned_to_id = 77, project_id = 88 WHERE id = 2")
+        .batch_execute(
+            "UPDATE tasks_task SET status = 'completed', assigned_to_id = 77, project_id = 88 WHERE id = 2",
+        )
         .unwrap();
     transaction
         .batch_execute(
@@ -50,7 +52,10 @@ fn what_is_written_later_in_the_transaction_is_found() {
     let told = told(&mut scene);
     assert_eq!(told[0]["project_name"], "Later");
     assert_eq!(told[0]["user_id"], 77);
-    assert!(told[0]["user_name"].as_str().unwrap().contains("Late"), "{told:?}");
+    assert!(
+        told[0]["user_name"].as_str().unwrap().contains("Late"),
+        "{told:?}"
+    );
 }
 
 #[test]
@@ -100,7 +105,9 @@ fn a_look_up_that_hangs_is_suspended_and_holds_up_nobody_else() {
         .unwrap();
     scene
         .client
-        .batch_execute("CREATE FUNCTION public.slow(bigint) RETURNS text LANGUAGE sql AS 'SELECT pg_sleep(600)::text'")
+        .batch_execute(
+            "CREATE FUNCTION public.slow(bigint) RETURNS text LANGUAGE sql AS 'SELECT pg_sleep(600)::text'",
+        )
         .unwrap();
     attach(
         &mut scene,
@@ -108,12 +115,17 @@ fn a_look_up_that_hangs_is_suspended_and_holds_up_nobody_else() {
     );
     scene
         .client
-        .batch_execute("UPDATE tasks_task SET experience_reward = 999, status = 'completed' WHERE id IN (2, 3)")
+        .batch_execute(
+            "UPDATE tasks_task SET experience_reward = 999, status = 'completed' WHERE id IN (2, 3)",
+        )
         .unwrap();
     zentry::award_badge(&mut scene.client, id::DALIA, id::TASK_MASTER).unwrap();
     let told = told(&mut scene);
     assert_eq!(told.len(), 2);
-    assert!(told.iter().all(|event| event["slow"].is_null() && event["task_id"].is_i64()));
+    assert!(
+        told.iter()
+            .all(|event| event["slow"].is_null() && event["task_id"].is_i64())
+    );
     assert_eq!(badges.webhook.event_count(), 1);
     let reason: String = scene
         .client

@@ -66,7 +66,11 @@ fn an_event_is_neither_lost_nor_delivered_by_two_rows_whenever_the_worker_is_kil
         let mut arrived = numbered::accepted(webhook);
         arrived.sort_unstable();
         arrived.dedup();
-        assert!(arrived.into_iter().eq(1..=ROUNDS * EVENTS), "of {}", webhook.name());
+        assert!(
+            arrived.into_iter().eq(1..=ROUNDS * EVENTS),
+            "of {}",
+            webhook.name()
+        );
     }
     assert_eq!(number(&mut client, "SELECT zentry_notify.unrouted_events()"), 0);
 }

