@@ -1,5 +1,5 @@
-//! The log of deliveries, newest first. It may have millions of rows, so pages are found by key where a key is known, and counts
-//! are the planner's estimate where counting would take long.
+//! The log of deliveries, newest first. It may have millions of rows, so the extension finds the ids of a page by an index, and counts are the
+//! planner's estimate where counting would take long.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -9,7 +9,6 @@ use tokio_postgres::{Error, Row};
 use utoipa::ToSchema;
 
 use super::integrations;
-use super::log_runs::Runs;
 use crate::database::Session;
 
 /// A delivery of one event to one webhook, in the shape of Zentry's serializer.
@@ -158,9 +157,9 @@ impl Conditions {
     }
 
     /// The ids that fit.
-    fn ids(&self, tail: &str) -> String {
+    fn ids(&self) -> String {
         format!(
-            "SELECT l.id FROM zentry_notify.logs l WHERE {} {tail}",
+            "SELECT l.id FROM zentry_notify.logs l WHERE {}",
             self.sql.join(" AND ")
         )
     }
@@ -188,21 +187,32 @@ async fn webhooks(session: &Session<'_>, filter: &Filter) -> Result<Option<Vec<i
 
 /// At most `limit` deliveries.
 pub async fn list(session: &Session<'_>, filter: &Filter, start: Start, limit: i64) -> Result<Window, Error> {
+    const IDS: &str = "SELECT id FROM zentry_notify.log_ids($1::bigint[], $2::text, $3::text, $4::bigint, $5::bigint, $6::bigint + $7::bigint) AS id \
+                        ORDER BY id DESC OFFSET $7::bigint";
+    let (before, after, offset) = match start {
+        Start::Offset(offset) => (None, None, offset),
+        Start::Before(id) => (Some(id), None, 0),
+        Start::After(id) => (None, Some(id), 0),
+    };
     // One more than wanted tells whether there is another page.
     let rows = limit.saturating_add(1);
     let webhooks = webhooks(session, filter).await?;
-    let by_runs = (webhooks.is_some() || filter.event_type.is_some())
-        && matches!(filter.status, None | Some(Status::Sent));
-    let ids = if by_runs {
-        let runs = Runs {
-            webhooks: webhooks.map_or_else(|| vec![None], |ids| ids.into_iter().map(Some).collect()),
-            event_type: filter.event_type.clone(),
-            status: filter.status.map(Status::name),
-        };
-        runs.ids(session, start, rows).await?
-    } else {
-        in_order(session, Conditions::of(filter, webhooks.as_deref()), start, rows).await?
-    };
+    let status = filter.status.map(Status::name);
+    let ids = session
+        .query(
+            IDS,
+            &[
+                &webhooks,
+                &filter.event_type,
+                &status,
+                &before,
+                &after,
+                &rows,
+                &offset,
+            ],
+        )
+        .await?;
+    let ids: Vec<i64> = ids.iter().map(|row| row.get(0)).collect();
     let sql = format!(
         "SELECT {COLUMNS} FROM zentry_notify.logs l WHERE l.id = ANY ($1::bigint[]) ORDER BY l.id DESC"
     );
@@ -224,33 +234,6 @@ pub async fn list(session: &Session<'_>, filter: &Filter, start: Start, limit: i
         }
     };
     Ok(Window { entries, more })
-}
-
-/// Ids in the order of the log itself, or of a partial index.
-async fn in_order(
-    session: &Session<'_>,
-    mut conditions: Conditions,
-    start: Start,
-    rows: i64,
-) -> Result<Vec<i64>, Error> {
-    let (order, offset) = match start {
-        Start::Offset(offset) => ("DESC", offset),
-        Start::Before(id) => {
-            conditions.push("l.id < $", id);
-            ("DESC", 0)
-        }
-        Start::After(id) => {
-            conditions.push("l.id > $", id);
-            ("ASC", 0)
-        }
-    };
-    let rows = conditions.parameter(rows);
-    let skip = conditions.parameter(offset);
-    let sql = conditions.ids(&format!(
-        "ORDER BY l.id {order} LIMIT {rows}::bigint OFFSET {skip}::bigint"
-    ));
-    let found = session.query(&sql, &conditions.values()).await?;
-    Ok(found.iter().map(|row| row.get(0)).collect())
 }
 
 pub async fn get(session: &Session<'_>, id: i64) -> Result<Option<Entry>, Error> {
@@ -295,7 +278,7 @@ pub async fn count(session: &Session<'_>, filter: &Filter) -> Result<Count, Erro
     const CHEAP: f64 = 1_000.0;
     let webhooks = webhooks(session, filter).await?;
     let conditions = Conditions::of(filter, webhooks.as_deref());
-    let ids = conditions.ids("");
+    let ids = conditions.ids();
     let plan = session
         .query_one(&format!("EXPLAIN (FORMAT JSON) {ids}"), &conditions.values())
         .await?;

@@ -6,7 +6,6 @@
 
 pub mod events;
 pub mod integrations;
-mod log_runs;
 pub mod logs;
 pub mod metrics;
 pub mod rights;
