@@ -47,6 +47,15 @@ pub fn write_timestamp(out: &mut impl Write, since_2000: i64, zone: &[u8]) -> st
     out.write_all(before_christ)
 }
 
+/// Microseconds since 2000, as whole seconds in UTC: what the events' data have always been written with.
+pub fn write_moment(out: &mut impl Write, since_2000: i64) -> std::io::Result<()> {
+    let second = match since_2000 {
+        i64::MAX | i64::MIN => since_2000,
+        _ => since_2000 - since_2000.rem_euclid(1_000_000),
+    };
+    write_timestamp(out, second, b"Z")
+}
+
 fn two_digits(place: &mut [u8], number: i64) {
     place[0] = b'0' + (number / 10) as u8;
     place[1] = b'0' + (number % 10) as u8;
@@ -106,6 +115,19 @@ mod tests {
         assert_eq!(timestamp(-1), "1999-12-31T23:59:59.999999Z");
         assert_eq!(timestamp(i64::MAX), "infinity");
         assert_eq!(timestamp(i64::MIN), "-infinity");
+    }
+
+    #[test]
+    fn moments_of_events_are_whole_seconds() {
+        let moment = |since_2000| {
+            let mut out = Vec::new();
+            write_moment(&mut out, since_2000).expect("a Vec takes all");
+            String::from_utf8(out).expect("ASCII")
+        };
+        assert_eq!(moment(758_629_800_654_321), "2024-01-15T10:30:00Z");
+        assert_eq!(moment(-1), "1999-12-31T23:59:59Z");
+        assert_eq!(moment(i64::MAX), "infinity");
+        assert_eq!(moment(i64::MIN), "-infinity");
     }
 
     #[test]

@@ -115,7 +115,7 @@ impl Output {
             Kind::Int8 => write!(out, "{}", value.value() as i64),
             Kind::Float4 => write_float(out, f32::from_bits(value.value() as u32)),
             Kind::Float8 => write_float(out, f64::from_bits(value.value() as u64)),
-            Kind::Timestamptz => quoted(out, |out| iso::write_timestamp(out, value.value() as i64, b"Z")),
+            Kind::Timestamptz => quoted(out, |out| iso::write_moment(out, value.value() as i64)),
             Kind::Timestamp => quoted(out, |out| iso::write_timestamp(out, value.value() as i64, b"")),
             Kind::Date => quoted(out, |out| iso::write_date(out, value.value() as i32)),
             Kind::Text => {
