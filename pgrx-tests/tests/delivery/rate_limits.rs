@@ -120,7 +120,9 @@ impl Vendors {
         self.limited.webhook.script([behaviour]);
         numbered::complete(&mut scene.client, [1]).unwrap();
         scene
-            .wait_until("the answer to be recorded", |all| all[0].status == "retry")
+            .wait_until("the answer to be recorded", |all| {
+                all.first().is_some_and(|delivery| delivery.status == "retry")
+            })
             .unwrap();
         zentry::create_project(&mut scene.client, "Another", "", zentry::id::ADA, &[]).unwrap();
         self.stranger.webhook.wait_for_events(1, SOON);
