@@ -156,9 +156,8 @@ fn an_edge_ban_parks_all_of_discord_for_an_hour() {
     let told = vendors.tell(&mut scene, Behaviour::EdgeBan);
     let deliveries = scene
         .wait_until("Teams' outcome", |all| {
-            of(all, &vendors.stranger)
-                .iter()
-                .all(|delivery| delivery.status == "sent")
+            let own = of(all, &vendors.stranger);
+            !own.is_empty() && own.iter().all(|delivery| delivery.status == "sent")
         })
         .unwrap();
     let [limited, sibling] = [&vendors.limited, &vendors.sibling].map(|channel| of(&deliveries, channel)[0]);
