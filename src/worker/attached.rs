@@ -238,6 +238,11 @@ fn lock(oid: pg_sys::Oid) -> Option<Class> {
     })
 }
 
+fn lock_if_free(oid: pg_sys::Oid) -> bool {
+    // SAFETY: takes the lock, or does not wait for it.
+    unsafe { pg_sys::ConditionalLockRelationOid(oid, pg_sys::AccessShareLock as pg_sys::LOCKMODE) }
+}
+
 fn resolve(name: &str) -> Option<pg_sys::Oid> {
     with_spi(|| {
         let rows = Plan::prepare(
@@ -253,10 +258,7 @@ fn resolve(name: &str) -> Option<pg_sys::Oid> {
 fn find(name: &str, owner: pg_sys::Oid, patience: Patience) -> Found {
     let gone = || Found::Refused(format!("{name} does not exist"));
     let Some(oid) = resolve(name) else { return gone() };
-    // SAFETY: takes the lock or does not wait for it.
-    if patience == Patience::Passes
-        && !unsafe { pg_sys::ConditionalLockRelationOid(oid, pg_sys::AccessShareLock as pg_sys::LOCKMODE) }
-    {
+    if patience == Patience::Passes && !lock_if_free(oid) {
         return Found::Refused(format!("{name} is locked"));
     }
     let Some(class) = lock(oid) else { return gone() };
