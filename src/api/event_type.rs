@@ -6,7 +6,9 @@ use jiff::Timestamp;
 use pgrx::prelude::*;
 use pgrx::{AnyElement, JsonB};
 use serde_json::Value;
-use webhook::definition::{Definition, DefinitionError, EventDefinition, TEST, builtin, parse_fields, placeholder, sample};
+use webhook::definition::{
+    Definition, DefinitionError, EventDefinition, TEST, builtin, parse_fields, placeholder, sample,
+};
 use webhook::endpoint::EndpointKind;
 use webhook::event::Event;
 use webhook::message;
@@ -38,7 +40,10 @@ fn check_definition(definition: AnyElement, sample: Option<AnyElement>, known: O
     {
         report::refuse(
             "sample",
-            &format!("event type \"{}\" makes no message of its sample: {error}", raw.name),
+            &format!(
+                "event type \"{}\" makes no message of its sample: {error}",
+                raw.name
+            ),
             TEMPLATES,
         );
     }
