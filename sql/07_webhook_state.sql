@@ -31,5 +31,12 @@ COMMENT ON COLUMN zentry_notify.webhook_count.last_sent_at IS 'When the last one
 COMMENT ON COLUMN zentry_notify.webhook_count.last_failed_at IS 'When the last one was given up';
 COMMENT ON COLUMN zentry_notify.webhook_count.last_error IS 'Why the last one was given up';
 
+CREATE TABLE zentry_notify.deleted_webhook (
+    webhook_integration_id bigint PRIMARY KEY
+);
+COMMENT ON TABLE zentry_notify.deleted_webhook IS 'Webhooks that were deleted and whose log is still to be removed';
+COMMENT ON COLUMN zentry_notify.deleted_webhook.webhook_integration_id IS 'The number that it had';
+
 SELECT pg_catalog.pg_extension_config_dump('zentry_notify.webhook_circuit', '');
 SELECT pg_catalog.pg_extension_config_dump('zentry_notify.webhook_count', '');
+SELECT pg_catalog.pg_extension_config_dump('zentry_notify.deleted_webhook', '');

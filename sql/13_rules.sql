@@ -41,6 +41,9 @@ DECLARE
 BEGIN
     IF TG_OP = 'UPDATE' THEN
         NEW.updated_at := now();
+    ELSE
+        -- Its log is its own again.
+        DELETE FROM zentry_notify.deleted_webhook d WHERE d.webhook_integration_id = NEW.id;
     END IF;
     SELECT string_agg(a.attname, ', ' ORDER BY a.attnum) INTO missing
       FROM pg_attribute a
@@ -99,7 +102,7 @@ DROP TRIGGER IF EXISTS check_webhook ON zentry_notify.webhook;
 CREATE TRIGGER check_webhook BEFORE INSERT OR UPDATE ON zentry_notify.webhook
     FOR EACH ROW EXECUTE FUNCTION zentry_notify.check_webhook();
 
--- What is more than this of the log goes by and by (forget_deliveries): a DELETE must not take minutes.
+-- What is more than this of the log goes by and by (forget_deleted): a DELETE must not take minutes.
 CREATE OR REPLACE FUNCTION zentry_notify.forget_webhook() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
@@ -109,7 +112,9 @@ BEGIN
     DELETE FROM zentry_notify.webhook_count c WHERE c.webhook_integration_id = OLD.id;
     DELETE FROM zentry_notify.event_wording w WHERE w.webhook_integration_id = OLD.id;
     DELETE FROM zentry_notify.delivery_stat s WHERE s.webhook_integration_id = OLD.id;
-    PERFORM zentry_notify.forget_deliveries(OLD.id, 10000);
+    IF zentry_notify.forget_deliveries(OLD.id, 10000) = 10000 THEN
+        INSERT INTO zentry_notify.deleted_webhook VALUES (OLD.id) ON CONFLICT DO NOTHING;
+    END IF;
     RETURN NULL;
 END
 $$;

@@ -251,32 +251,18 @@ END
 $$;
 COMMENT ON FUNCTION zentry_notify.forget_deliveries(bigint, integer) IS 'Deletes a webhook''s deliveries, at most so many, and returns how many there were';
 
-CREATE OR REPLACE FUNCTION zentry_notify.forget_orphans(most integer) RETURNS bigint
+CREATE OR REPLACE FUNCTION zentry_notify.forget_deleted(most integer) RETURNS bigint
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    orphan bigint;
+    deleted bigint := (SELECT d.webhook_integration_id FROM zentry_notify.deleted_webhook d LIMIT 1);
+    removed bigint := CASE WHEN deleted IS NULL THEN 0 ELSE zentry_notify.forget_deliveries(deleted, most) END;
 BEGIN
-    -- From each webhook's first entry in the index to the next one's.
-    WITH RECURSIVE lane (id) AS (
-        SELECT (SELECT d.webhook_integration_id FROM zentry_notify.delivery d ORDER BY d.webhook_integration_id LIMIT 1)
-         UNION ALL
-        SELECT (SELECT d.webhook_integration_id FROM zentry_notify.delivery d WHERE d.webhook_integration_id > lane.id
-                 ORDER BY d.webhook_integration_id LIMIT 1)
-          FROM lane WHERE lane.id IS NOT NULL),
-    legacy (id) AS (
-        SELECT (SELECT d.webhook_integration_id FROM zentry_notify.legacy_delivery d WHERE d.status IN ('sent', 'failed')
-                 ORDER BY d.webhook_integration_id LIMIT 1)
-         UNION ALL
-        SELECT (SELECT d.webhook_integration_id FROM zentry_notify.legacy_delivery d
-                 WHERE d.status IN ('sent', 'failed') AND d.webhook_integration_id > legacy.id ORDER BY d.webhook_integration_id LIMIT 1)
-          FROM legacy WHERE legacy.id IS NOT NULL)
-    SELECT o.id INTO orphan
-      FROM (SELECT l.id FROM lane l UNION ALL SELECT l.id FROM legacy l) o
-     WHERE o.id IS NOT NULL AND NOT EXISTS (SELECT FROM zentry_notify.webhook w WHERE w.id = o.id)
-     LIMIT 1;
-    RETURN CASE WHEN orphan IS NULL THEN 0 ELSE zentry_notify.forget_deliveries(orphan, most) END;
+    IF removed < most THEN
+        DELETE FROM zentry_notify.deleted_webhook d WHERE d.webhook_integration_id = deleted;
+    END IF;
+    RETURN removed;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.forget_orphans(integer) IS
-    'Deletes deliveries of one webhook that is gone, at most so many, and returns how many there were; 0: of none are any left. The worker calls it';
+COMMENT ON FUNCTION zentry_notify.forget_deleted(integer) IS
+    'Deletes at most so many deliveries of a webhook that was deleted, and returns how many there were. The worker calls it';

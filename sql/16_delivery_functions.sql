@@ -8,6 +8,8 @@ AS $$
 DECLARE
     event_id bigint;
 BEGIN
+    -- The transaction has its number before the event has: the route cursor relies on that.
+    PERFORM pg_current_xact_id();
     INSERT INTO zentry_notify.event AS e (event_type, data, context) VALUES (queue.event_type, queue.data::json, '{"routed": true}')
     RETURNING e.id INTO event_id;
     RETURN QUERY
@@ -151,6 +153,8 @@ BEGIN
     IF webhook_id IS NOT NULL AND NOT EXISTS (SELECT FROM zentry_notify.webhook w WHERE w.id = webhook_id) THEN
         PERFORM zentry_notify.no_such_webhook(webhook_id);
     END IF;
+    -- As in queue.
+    PERFORM pg_current_xact_id();
     -- Each becomes an event of its own, of now: what was given up is as a rule older than max_age.
     WITH failed AS MATERIALIZED (
         SELECT l.id, l.webhook_integration_id, l.event_type, l.payload, l.retry_count
@@ -181,44 +185,6 @@ END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_retry_failed(bigint, text, timestamptz) IS
     'Sends all failed deliveries again that were not yet (optionally of one webhook, one event type, or created since) and returns how many';
-
-CREATE OR REPLACE FUNCTION zentry_notify.unrouted_events() RETURNS bigint
-    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-AS $$
-    -- The holes of the cursor and what is above it, each by the primary key.
-    SELECT count(*)
-      FROM (SELECT FROM unnest('{(,)}'::int8multirange - coalesce((SELECT c.routed FROM zentry_notify.route_cursor c), '{}')) AS gap
-              CROSS JOIN LATERAL (
-                   SELECT FROM zentry_notify.event e
-                    WHERE e.id >= coalesce(lower(gap), -9223372036854775808) AND e.id < coalesce(upper(gap), 9223372036854775807)
-                    LIMIT 100000) e
-             LIMIT 100000) waiting
-$$;
-COMMENT ON FUNCTION zentry_notify.unrouted_events() IS
-    'How many events wait for the worker to find out who hears of them; 100000: at least so many';
-
-CREATE OR REPLACE FUNCTION zentry_notify.unrouted_since() RETURNS timestamptz
-    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-AS $$
-    SELECT (SELECT e.created_at FROM zentry_notify.event e
-             WHERE e.id >= coalesce(lower(gap), -9223372036854775808) AND e.id < coalesce(upper(gap), 9223372036854775807)
-             ORDER BY e.id LIMIT 1) AS created_at
-      FROM unnest('{(,)}'::int8multirange - coalesce((SELECT c.routed FROM zentry_notify.route_cursor c), '{}')) AS gap
-     ORDER BY created_at LIMIT 1
-$$;
-COMMENT ON FUNCTION zentry_notify.unrouted_since() IS 'Since when the worker has not found out who hears of an event; null: of all it has';
-
-CREATE OR REPLACE FUNCTION zentry_notify.route_from_now() RETURNS void
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    -- As a restored one, it takes the place of the one that is there (restore_cursor).
-    INSERT INTO zentry_notify.route_cursor (routed)
-    SELECT int8multirange(int8range(NULL, coalesce(max(e.id), 0) + 1)) FROM zentry_notify.event e;
-    PERFORM zentry_notify.wake('{}');
-END
-$$;
-COMMENT ON FUNCTION zentry_notify.route_from_now() IS 'Takes all events that there are for routed. For a database whose dump had events and no cursor';
 
 -- Who owns the tables may write the log as if it still was one: dumps of 0.2.0 bring rows, and who restores a copy may not want it to send what
 -- waited. A row with an id is one of 0.2.0's.
@@ -272,6 +238,7 @@ BEGIN
         PERFORM setval('zentry_notify.delivery_id_seq', NEW.id)
           WHERE NEW.id > coalesce(pg_sequence_last_value('zentry_notify.delivery_id_seq'), 0);
     ELSE
+        PERFORM pg_current_xact_id();
         INSERT INTO zentry_notify.event AS e (created_at, event_type, data, context)
         VALUES (NEW.created_at, NEW.event_type, NEW.payload::json, '{"routed": true}')
         RETURNING e.id INTO event_of;
@@ -303,7 +270,7 @@ CREATE TRIGGER write_log INSTEAD OF INSERT OR UPDATE OR DELETE ON zentry_notify.
 -- from run to run. What failed or waits has indexes of its own. The text is put together from constants, so that each question has its own plan.
 CREATE OR REPLACE FUNCTION zentry_notify.log_ids(
     webhook_ids bigint[], event_type text, status text, before_id bigint, after_id bigint, most bigint) RETURNS SETOF bigint
-    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     direction text := CASE WHEN after_id IS NULL THEN 'DESC' ELSE 'ASC' END;
@@ -333,8 +300,28 @@ DECLARE
                                           ORDER BY d.webhook_integration_id, d.event_type LIMIT 1)
                    FROM run WHERE run.event_type IS NOT NULL)'
         ELSE 'WITH run (webhook_id, event_type) AS (SELECT w.id, $2 FROM unnest($1) AS w (id))' END;
+    -- Of 0.2.0's log, what waits is read as a whole: it is little, and no plan is to look for it among all. What is finished has an index by webhook
+    -- and one by event type.
+    waiting   text := $q$(SELECT * FROM zentry_notify.legacy_delivery l WHERE l.status IN ('pending', 'retry') OFFSET 0)$q$;
+    legacy    text := format(CASE WHEN webhook_ids IS NULL
+        THEN $q$(SELECT l.id FROM zentry_notify.legacy_delivery l WHERE l.status IN ('sent', 'failed') AND %s %s)$q$
+        ELSE $q$(SELECT l.id FROM unnest($1) AS w (id)
+                  CROSS JOIN LATERAL (SELECT l.id FROM zentry_notify.legacy_delivery l
+                                       WHERE l.status IN ('sent', 'failed') AND l.webhook_integration_id = w.id AND %s %s) l)$q$ END, which, page);
 BEGIN
-    IF status IN ('pending', 'retry', 'failed') OR webhook_ids IS NULL AND event_type IS NULL THEN
+    IF status IN ('pending', 'retry') THEN
+        RETURN QUERY EXECUTE format($q$
+            SELECT l.id
+              FROM ((SELECT l.id FROM (SELECT d.id, d.webhook_integration_id, d.event_type,
+                                              CASE d.status WHEN 's' THEN 'sent' WHEN 'f' THEN 'failed' WHEN 'r' THEN 'retry' ELSE 'pending' END::varchar(20) AS status
+                                         FROM zentry_notify.delivery d) l WHERE %1$s %2$s)
+                     UNION ALL
+                    (SELECT l.id FROM %4$s l WHERE %1$s %2$s)) l
+             ORDER BY l.id %3$s LIMIT $6$q$, which, page, direction, waiting)
+               USING webhook_ids, event_type, status, coalesce(before_id, 9223372036854775807), coalesce(after_id, -9223372036854775808), most;
+        RETURN;
+    END IF;
+    IF status = 'failed' OR webhook_ids IS NULL AND event_type IS NULL THEN
         RETURN QUERY EXECUTE format('SELECT l.id FROM zentry_notify.notification_log l WHERE %s %s', which, page)
                USING webhook_ids, event_type, status, coalesce(before_id, 9223372036854775807), coalesce(after_id, -9223372036854775808), most;
         RETURN;
@@ -343,14 +330,18 @@ BEGIN
         SELECT l.id
           FROM (SELECT l.id
                   FROM run
+                  -- By row comparisons, in the index's whole order: by id alone the planner would go through the primary key for a run that it takes
+                  -- for an average one.
                   CROSS JOIN LATERAL (SELECT l.id FROM zentry_notify.delivery l
-                                       WHERE l.webhook_integration_id = run.webhook_id AND l.event_type = run.event_type
-                                         AND ($3 IS NULL OR l.status = 's') AND %2$s) l
+                                       WHERE (l.webhook_integration_id, l.event_type, l.id) < (run.webhook_id, run.event_type, $4)
+                                         AND (l.webhook_integration_id, l.event_type, l.id) > (run.webhook_id, run.event_type, $5)
+                                         AND ($3 IS NULL OR l.status = 's')
+                                       ORDER BY l.webhook_integration_id %4$s, l.event_type %4$s, l.id %4$s LIMIT $6) l
                  UNION ALL
-                (SELECT l.id FROM zentry_notify.legacy_delivery l WHERE l.status IN ('sent', 'failed') AND %3$s %2$s)
+                %5$s
                  UNION ALL
-                (SELECT l.id FROM zentry_notify.legacy_delivery l WHERE l.status IN ('pending', 'retry') AND %3$s %2$s)) l
-         ORDER BY l.id %4$s LIMIT $6$q$, runs, page, which, direction)
+                (SELECT l.id FROM %6$s l WHERE %3$s %2$s)) l
+         ORDER BY l.id %4$s LIMIT $6$q$, runs, page, which, direction, legacy, waiting)
            USING webhook_ids, event_type, status, coalesce(before_id, 9223372036854775807), coalesce(after_id, -9223372036854775808), most;
 END
 $$;

@@ -1,4 +1,4 @@
--- Triggers on our own tables that are no rules: who is told of changes, and what restored, replicated and truncated rows come to.
+-- Our own tables beyond their rules: who is told of changes, what restored, replicated and truncated rows come to, and what is not routed yet.
 
 -- Every session and the worker keep the configuration in memory; these tell them to look again.
 DO $$
@@ -70,6 +70,45 @@ DROP TRIGGER IF EXISTS restore_cursor ON zentry_notify.route_cursor;
 CREATE TRIGGER restore_cursor BEFORE INSERT ON zentry_notify.route_cursor
     FOR EACH ROW WHEN (current_user OPERATOR(pg_catalog.<>) 'zentry_notify_agent') EXECUTE FUNCTION zentry_notify.restore_cursor();
 
+-- What is not routed yet.
+CREATE OR REPLACE FUNCTION zentry_notify.unrouted_events() RETURNS bigint
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+    -- The holes of the cursor and what is above it, each by the primary key.
+    SELECT count(*)
+      FROM (SELECT FROM unnest('{(,)}'::int8multirange - coalesce((SELECT c.routed FROM zentry_notify.route_cursor c), '{}')) AS gap
+              CROSS JOIN LATERAL (
+                   SELECT FROM zentry_notify.event e
+                    WHERE e.id >= coalesce(lower(gap), -9223372036854775808) AND e.id < coalesce(upper(gap), 9223372036854775807)
+                    LIMIT 100000) e
+             LIMIT 100000) waiting
+$$;
+COMMENT ON FUNCTION zentry_notify.unrouted_events() IS
+    'How many events wait for the worker to find out who hears of them; 100000: at least so many';
+
+CREATE OR REPLACE FUNCTION zentry_notify.unrouted_since() RETURNS timestamptz
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT (SELECT e.created_at FROM zentry_notify.event e
+             WHERE e.id >= coalesce(lower(gap), -9223372036854775808) AND e.id < coalesce(upper(gap), 9223372036854775807)
+             ORDER BY e.id LIMIT 1) AS created_at
+      FROM unnest('{(,)}'::int8multirange - coalesce((SELECT c.routed FROM zentry_notify.route_cursor c), '{}')) AS gap
+     ORDER BY created_at LIMIT 1
+$$;
+COMMENT ON FUNCTION zentry_notify.unrouted_since() IS 'Since when the worker has not found out who hears of an event; null: of all it has';
+
+CREATE OR REPLACE FUNCTION zentry_notify.route_from_now() RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    -- As a restored one, it takes the place of the one that is there (restore_cursor).
+    INSERT INTO zentry_notify.route_cursor (routed)
+    SELECT int8multirange(int8range(NULL, coalesce(max(e.id), 0) + 1)) FROM zentry_notify.event e;
+    PERFORM zentry_notify.wake('{}');
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.route_from_now() IS 'Takes all events that there are for routed. For a database whose dump had events and no cursor';
+
 -- What another server's worker keeps for itself says nothing here, and would be sent a second time.
 CREATE OR REPLACE FUNCTION zentry_notify.drop_replicated() RETURNS trigger
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -81,7 +120,7 @@ DO $$
 DECLARE
     kept pg_catalog.regclass;
 BEGIN
-    FOREACH kept IN ARRAY '{zentry_notify.event,zentry_notify.event_detail,zentry_notify.delivery,zentry_notify.route_cursor,zentry_notify.legacy_delivery,zentry_notify.webhook_circuit,zentry_notify.webhook_count,zentry_notify.delivery_stat,zentry_notify.project_progress}'::pg_catalog.regclass[]
+    FOREACH kept IN ARRAY '{zentry_notify.event,zentry_notify.event_detail,zentry_notify.delivery,zentry_notify.route_cursor,zentry_notify.legacy_delivery,zentry_notify.webhook_circuit,zentry_notify.webhook_count,zentry_notify.deleted_webhook,zentry_notify.delivery_stat,zentry_notify.progress_note,zentry_notify.project_progress}'::pg_catalog.regclass[]
     LOOP
         EXECUTE pg_catalog.format('DROP TRIGGER IF EXISTS drop_replicated ON %s', kept);
         EXECUTE pg_catalog.format('CREATE TRIGGER drop_replicated BEFORE INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW WHEN (pg_catalog.current_setting(''session_replication_role'') OPERATOR(pg_catalog.=) ''replica'') EXECUTE FUNCTION zentry_notify.drop_replicated()', kept);
@@ -98,6 +137,7 @@ BEGIN
     IF TG_TABLE_NAME = 'webhook' THEN
         EXECUTE format('ALTER SEQUENCE zentry_notify.webhook_integration_id_seq START WITH %s',
                        coalesce(pg_sequence_last_value('zentry_notify.webhook_integration_id_seq'), 0) + 1);
+        INSERT INTO zentry_notify.deleted_webhook SELECT w.id FROM zentry_notify.webhook w ON CONFLICT DO NOTHING;
         DELETE FROM zentry_notify.webhook_secret;
         DELETE FROM zentry_notify.webhook_circuit;
         DELETE FROM zentry_notify.webhook_count;

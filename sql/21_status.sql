@@ -83,14 +83,21 @@ $$;
 COMMENT ON FUNCTION zentry_notify.status_server() IS 'Status of what the cluster has: library, launcher, worker';
 
 CREATE OR REPLACE VIEW zentry_notify.due_delivery AS
-SELECT l.id, l.webhook_integration_id, coalesce(l.next_attempt_at, l.created_at) AS due_at
-  FROM zentry_notify.notification_log l
-  JOIN zentry_notify.webhook w ON w.id = l.webhook_integration_id AND w.is_active
- WHERE l.status IN ('pending', 'retry')
-   AND coalesce(l.next_attempt_at, l.created_at) <= now()
+SELECT d.id, w.id AS webhook_integration_id, d.due_at
+  FROM zentry_notify.webhook w
+  CROSS JOIN LATERAL (
+       (SELECT l.id, coalesce(l.next_attempt_at, l.created_at) AS due_at FROM zentry_notify.legacy_delivery l
+         WHERE l.webhook_integration_id = w.id AND l.status IN ('pending', 'retry') ORDER BY l.id LIMIT 1)
+        UNION ALL
+       (SELECT l.id, coalesce(l.next_attempt_at, (SELECT e.created_at FROM zentry_notify.event e WHERE e.id = l.event_id)) FROM zentry_notify.delivery l
+         WHERE l.webhook_integration_id = w.id AND l.status IN ('p', 'r') ORDER BY l.id LIMIT 1)
+       LIMIT 1) d
+ WHERE w.is_active
+   AND d.due_at <= now()
    AND zentry_notify.quiet_until(w.quiet_hours) IS NULL
    AND NOT EXISTS (SELECT FROM zentry_notify.webhook_circuit c WHERE c.webhook_integration_id = w.id);
-COMMENT ON VIEW zentry_notify.due_delivery IS 'Deliveries that nothing keeps from being sent but the worker and the pace of their channel';
+COMMENT ON VIEW zentry_notify.due_delivery IS
+    'The first delivery of each webhook that nothing keeps from being sent but the worker and the pace of its channel: those behind it wait for it';
 COMMENT ON COLUMN zentry_notify.due_delivery.id IS 'Its number in the log';
 COMMENT ON COLUMN zentry_notify.due_delivery.webhook_integration_id IS 'Where it goes';
 COMMENT ON COLUMN zentry_notify.due_delivery.due_at IS 'Since when it may go';
@@ -213,14 +220,18 @@ AS $$
       FROM pg_class c
      WHERE c.relnamespace = 'zentry_notify'::regnamespace AND c.relkind = 'r' AND c.relrowsecurity
      UNION ALL
-    SELECT 'tables', 'broken', format('trigger %s on %s is disabled', quote_ident(t.tgname), t.tgrelid::regclass),
-           format('ALTER TABLE %s ENABLE %sTRIGGER %I;', t.tgrelid::regclass,
-                  CASE WHEN t.tgname = 'drop_replicated' THEN 'REPLICA '
-                       WHEN t.tgname IN ('configuration_changed', 'configuration_emptied', 'forget_webhook') THEN 'ALWAYS ' ELSE '' END, t.tgname)
+    -- What pg_restore --disable-triggers has switched off and on again is not what it was.
+    SELECT 'tables', CASE t.tgenabled WHEN 'D' THEN 'broken' ELSE 'attention' END,
+           format(CASE t.tgenabled WHEN 'D' THEN 'trigger %s on %s is disabled' ELSE 'trigger %s on %s does not fire when it has to' END,
+                  quote_ident(t.tgname), t.tgrelid::regclass),
+           format('ALTER TABLE %s ENABLE %sTRIGGER %I;', t.tgrelid::regclass, meant.mode, t.tgname)
       FROM pg_trigger t
+      CROSS JOIN LATERAL (SELECT CASE WHEN t.tgname = 'drop_replicated' THEN 'REPLICA '
+                                      WHEN t.tgname IN ('configuration_changed', 'configuration_emptied', 'forget_webhook') THEN 'ALWAYS '
+                                      ELSE '' END AS mode) meant
       JOIN pg_class c ON c.oid = t.tgrelid AND c.relnamespace = 'zentry_notify'::regnamespace
       JOIN pg_proc p ON p.oid = t.tgfoid AND p.pronamespace = 'zentry_notify'::regnamespace
-     WHERE t.tgenabled = 'D' AND NOT t.tgisinternal
+     WHERE NOT t.tgisinternal AND (t.tgenabled = 'D' OR meant.mode = 'REPLICA ' AND t.tgenabled <> 'R' OR meant.mode = 'ALWAYS ' AND t.tgenabled <> 'A')
      UNION ALL
     -- As after a switch-over of logical replication: the next number is one that there is already.
     SELECT 'tables', 'broken', format('%s is behind its table', s.sequence), format('SELECT setval(%L, %s);', s.sequence, s.highest)
@@ -293,7 +304,9 @@ AS $$
                 ELSE format('%s wait, the oldest since %s', q.waiting, zentry_notify.moment(q.oldest)) END,
            CASE WHEN d.due_at < now() - interval '5 minutes'
                 THEN 'SELECT * FROM zentry_notify.logs WHERE status IN (''pending'', ''retry'') ORDER BY id LIMIT 20;' ELSE '' END
-      FROM (SELECT count(*) AS waiting, min(l.created_at) AS oldest FROM zentry_notify.notification_log l WHERE l.status IN ('pending', 'retry')) q
+      -- Of the first alone it is asked when it happened: each answer is a look at its event.
+      FROM (SELECT w.waiting, (SELECT l.created_at FROM zentry_notify.notification_log l WHERE l.id = w.first) AS oldest
+              FROM (SELECT count(*) AS waiting, min(l.id) AS first FROM zentry_notify.notification_log l WHERE l.status IN ('pending', 'retry')) w) q
       CROSS JOIN (SELECT min(d.due_at) AS due_at FROM zentry_notify.due_delivery d) d
      UNION ALL
     (SELECT format('webhook %s', l.webhook_integration_id), 'attention', 'rate limited until ' || zentry_notify.moment(max(l.next_attempt_at)),

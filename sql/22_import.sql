@@ -1,34 +1,29 @@
 -- The integrations of the application's own notifications, taken over.
 
--- Reading is the caller's, with their rights, and of plain tables with plain types alone: a view, a type's cast, or a policy would run
--- its author's code with those rights.
-CREATE OR REPLACE FUNCTION @extschema@.zentry_import_integrations(source regclass DEFAULT NULL)
-    RETURNS TABLE (id bigint, name text, state text, reason text)
+-- Reading is the caller's, with their rights, and of plain tables with plain types alone: a view, a type's cast, a policy or a column that is
+-- computed when it is read would run its author's code with those rights. The settings are what pg_dump has for the same reason.
+CREATE OR REPLACE FUNCTION zentry_notify.read_integrations(relation regclass) RETURNS SETOF jsonb
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+    SET row_security = off SET restrict_nonsystem_relation_kind = 'view, foreign-table'
 AS $$
-#variable_conflict use_column
 DECLARE
     first_user_type CONSTANT oid := 16384; -- FirstNormalObjectId: those below come with PostgreSQL
     wanted   CONSTANT name[] := '{id,name,webhook_type,webhook_url,project_id,created_by_id,event_types,is_active,created_at}';
-    relation regclass := coalesce(source, to_regclass('public.notifications_webhookintegration'));
     known    name[];
     foreign_type text;
-    old      record;
 BEGIN
-    IF relation IS NULL THEN
-        RAISE EXCEPTION 'there is no table public.notifications_webhookintegration' USING ERRCODE = 'undefined_table',
-            HINT = 'If the application has its integrations elsewhere: SELECT * FROM zentry_import_integrations(''schema.table'');';
-    END IF;
     IF (SELECT c.relkind FROM pg_class c WHERE c.oid = relation) NOT IN ('r', 'p') THEN
         RAISE EXCEPTION '% is not a table', relation USING ERRCODE = 'wrong_object_type',
             HINT = 'Copy what it shows into one: CREATE TABLE integrations AS SELECT ...';
     END IF;
-    IF row_security_active(relation) THEN
+    IF (SELECT c.relrowsecurity FROM pg_class c WHERE c.oid = relation) THEN
         RAISE EXCEPTION '% has row security', relation USING ERRCODE = 'insufficient_privilege',
-            HINT = 'Let its owner or a superuser do it, or copy the rows into a table without.';
+            HINT = 'Copy the rows into a table without: CREATE TABLE integrations AS SELECT ...';
     END IF;
+    -- From now on it stays as it is. Had it row security by now, PostgreSQL would refuse this.
+    EXECUTE format('SELECT FROM %s LIMIT 0', relation);
     SELECT array_agg(a.attname ORDER BY a.attnum),
-           min(format('%s of type %s', a.attname, format_type(a.atttypid, a.atttypmod))) FILTER (WHERE a.atttypid >= first_user_type)
+           min(format('%s of type %s', a.attname, format_type(a.atttypid, a.atttypmod))) FILTER (WHERE a.atttypid >= first_user_type OR a.attgenerated = 'v')
       INTO known, foreign_type
       FROM pg_attribute a WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped AND a.attname = ANY (wanted);
     IF NOT wanted <@ coalesce(known, '{}') THEN
@@ -39,9 +34,27 @@ BEGIN
         RAISE EXCEPTION 'column % of % is of no type of PostgreSQL', foreign_type, relation USING ERRCODE = 'datatype_mismatch',
             HINT = 'Copy the rows into a table with plain types: CREATE TABLE integrations AS SELECT ...';
     END IF;
-    FOR old IN EXECUTE format('SELECT to_jsonb(t) AS entry FROM (SELECT %s FROM %s) AS t ORDER BY t.id',
-                              (SELECT string_agg(quote_ident(w), ', ') FROM unnest(wanted) w), relation) LOOP
-        RETURN QUERY SELECT * FROM zentry_notify.import_integration(old.entry);
+    RETURN QUERY EXECUTE format('SELECT to_jsonb(t) FROM (SELECT %s FROM %s) AS t ORDER BY t.id',
+                                (SELECT string_agg(quote_ident(w), ', ') FROM unnest(wanted) w), relation);
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.read_integrations(regclass) IS 'The rows of a table like notifications_webhookintegration, as JSON';
+
+CREATE OR REPLACE FUNCTION @extschema@.zentry_import_integrations(source regclass DEFAULT NULL)
+    RETURNS TABLE (id bigint, name text, state text, reason text)
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+    relation regclass := coalesce(source, to_regclass('public.notifications_webhookintegration'));
+    entry    jsonb;
+BEGIN
+    IF relation IS NULL THEN
+        RAISE EXCEPTION 'there is no table public.notifications_webhookintegration' USING ERRCODE = 'undefined_table',
+            HINT = 'If the application has its integrations elsewhere: SELECT * FROM zentry_import_integrations(''schema.table'');';
+    END IF;
+    FOR entry IN SELECT r FROM zentry_notify.read_integrations(relation) r LOOP
+        RETURN QUERY SELECT * FROM zentry_notify.import_integration(entry);
     END LOOP;
 END
 $$;

@@ -1,4 +1,4 @@
--- PUBLIC has nothing; the agent what capture and delivery need; readers and managers are granted by calls.
+-- PUBLIC has nothing but the trigger function; the agent what capture and delivery need; readers and managers are granted by calls.
 
 -- Only what lacks is granted and only what is there is revoked: PostgreSQL takes an object's privileges as they are after a GRANT or a
 -- REVOKE of an extension's script for the extension's own, and would not dump what zentry_grant has given by then.
@@ -20,6 +20,7 @@ BEGIN
                        ('zentry_notify.notification_log', 'SELECT'),
                        ('zentry_notify.webhook_circuit', 'SELECT, INSERT, UPDATE, DELETE'),
                        ('zentry_notify.webhook_count', 'SELECT, INSERT, UPDATE, DELETE'),
+                       ('zentry_notify.deleted_webhook', 'SELECT, DELETE'),
                        ('zentry_notify.project_progress', 'SELECT, INSERT, UPDATE, DELETE'),
                        ('zentry_notify.progress_note', 'SELECT, INSERT, UPDATE, DELETE'),
                        ('zentry_notify.delivery_stat', 'SELECT, INSERT, UPDATE, DELETE'),
@@ -49,12 +50,12 @@ AS $$
        AND CASE WHEN p.proname IN ('find_api_token', 'note_api_token_use') THEN privilege = 'server'
                 WHEN privilege = 'server' THEN false
                 -- A view checks whether its reader may call what it calls.
-                WHEN p.proname IN ('zentry_status', 'zentry_stats', 'zentry_stats_by_hour', 'zentry_preview', 'zentry_logs', 'latency_bounds', 'redact_url',
+                WHEN p.proname IN ('zentry_status', 'zentry_stats', 'zentry_stats_by_hour', 'zentry_preview', 'zentry_logs', 'log_ids', 'latency_bounds', 'redact_url',
                                    'look_up', 'look_up_in', 'lookup_of', 'quiet_until', 'library_version', 'unrouted_events') THEN true
                 WHEN p.proname IN ('zentry_grant', 'zentry_revoke') THEN false
                 WHEN p.proname LIKE 'zentry\_%'
                     -- What functions of ours call with the caller's rights.
-                    OR p.proname IN ('capture', 'check_length', 'import_integration', 'refuse', 'require_membership', 'put_api_token', 'drop_api_token')
+                    OR p.proname IN ('check_length', 'import_integration', 'read_integrations', 'refuse', 'require_membership', 'put_api_token', 'drop_api_token')
                     -- A form says what is wrong with a URL before it is sent.
                     OR p.proname = 'check_webhook_url' THEN privilege IN ('manager', 'application')
                 ELSE false END;
@@ -203,6 +204,9 @@ BEGIN
     LOOP
         EXECUTE pg_catalog.format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', f);
     END LOOP;
+    -- Whoever makes a partition makes the triggers of its table on it, and PostgreSQL asks whether that role may call their function. It is
+    -- a trigger's alone, and nobody without USAGE on its schema can name it.
+    GRANT EXECUTE ON FUNCTION zentry_notify.capture() TO PUBLIC;
     IF NOT pg_catalog.has_function_privilege('zentry_notify_agent', 'zentry_notify.sum_histogram(bigint[])', 'EXECUTE') THEN
         GRANT EXECUTE ON FUNCTION zentry_notify.add_histograms(bigint[], bigint[]), zentry_notify.sum_histogram(bigint[]) TO zentry_notify_agent;
     END IF;
@@ -210,8 +214,8 @@ BEGIN
     IF NOT pg_catalog.has_sequence_privilege('zentry_notify_agent', 'zentry_notify.delivery_id_seq', 'USAGE') THEN
         GRANT USAGE ON SEQUENCE zentry_notify.delivery_id_seq TO zentry_notify_agent;
     END IF;
-    IF NOT pg_catalog.has_function_privilege('zentry_notify_agent', 'zentry_notify.forget_orphans(integer)', 'EXECUTE') THEN
-        GRANT EXECUTE ON FUNCTION zentry_notify.forget_orphans(integer), zentry_notify.forget_deliveries(bigint, integer) TO zentry_notify_agent;
+    IF NOT pg_catalog.has_function_privilege('zentry_notify_agent', 'zentry_notify.forget_deleted(integer)', 'EXECUTE') THEN
+        GRANT EXECUTE ON FUNCTION zentry_notify.forget_deleted(integer), zentry_notify.forget_deliveries(bigint, integer) TO zentry_notify_agent;
     END IF;
 END
 $$;

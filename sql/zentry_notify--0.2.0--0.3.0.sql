@@ -239,6 +239,19 @@ SELECT n.created_at, n.event_source_id, 'project_progress', '{}',
 ALTER EXTENSION zentry_notify DROP SEQUENCE zentry_notify.progress_note_id_seq;
 ALTER EXTENSION zentry_notify DROP TABLE zentry_notify.progress_note;
 DROP TABLE zentry_notify.progress_note;
+CREATE TABLE zentry_notify.progress_note (
+    event_source_id bigint NOT NULL,
+    project_key     text NOT NULL,
+    done_change     bigint NOT NULL,
+    total_change    bigint NOT NULL,
+    PRIMARY KEY (event_source_id, project_key)
+);
+COMMENT ON TABLE zentry_notify.progress_note IS 'How routed events have changed projects that are still to be counted, while there are more events to route';
+COMMENT ON COLUMN zentry_notify.progress_note.event_source_id IS 'The source of milestone_reached';
+COMMENT ON COLUMN zentry_notify.progress_note.project_key IS 'The project''s id, as text';
+COMMENT ON COLUMN zentry_notify.progress_note.done_change IS 'Tasks that were completed (negative: that are not any more)';
+COMMENT ON COLUMN zentry_notify.progress_note.total_change IS 'Tasks that came (negative: that went)';
+SELECT pg_catalog.pg_extension_config_dump('zentry_notify.progress_note', '');
 
 -- ---- Webhooks: the URLs go to a table of their own. ----
 
@@ -286,6 +299,12 @@ COMMENT ON COLUMN zentry_notify.webhook_secret.webhook_url IS
     'Its address. A secret: who knows it can post to the channel. The view zentry_notify.webhooks shows it redacted';
 INSERT INTO zentry_notify.webhook_secret (webhook_integration_id, webhook_url) SELECT w.id, w.webhook_url FROM zentry_notify.webhook w;
 SELECT pg_catalog.pg_extension_config_dump('zentry_notify.webhook_secret', '');
+CREATE TABLE zentry_notify.deleted_webhook (
+    webhook_integration_id bigint PRIMARY KEY
+);
+COMMENT ON TABLE zentry_notify.deleted_webhook IS 'Webhooks that were deleted and whose log is still to be removed';
+COMMENT ON COLUMN zentry_notify.deleted_webhook.webhook_integration_id IS 'The number that it had';
+SELECT pg_catalog.pg_extension_config_dump('zentry_notify.deleted_webhook', '');
 
 -- ---- Sources and tokens. ----
 
@@ -458,6 +477,9 @@ DECLARE
 BEGIN
     IF TG_OP = 'UPDATE' THEN
         NEW.updated_at := now();
+    ELSE
+        -- Its log is its own again.
+        DELETE FROM zentry_notify.deleted_webhook d WHERE d.webhook_integration_id = NEW.id;
     END IF;
     SELECT string_agg(a.attname, ', ' ORDER BY a.attnum) INTO missing
       FROM pg_attribute a
@@ -522,7 +544,7 @@ DROP TRIGGER IF EXISTS check_webhook ON zentry_notify.webhook;
 CREATE TRIGGER check_webhook BEFORE INSERT OR UPDATE ON zentry_notify.webhook
     FOR EACH ROW EXECUTE FUNCTION zentry_notify.check_webhook();
 
--- What is more than this of the log goes by and by (forget_deliveries): a DELETE must not take minutes.
+-- What is more than this of the log goes by and by (forget_deleted): a DELETE must not take minutes.
 CREATE OR REPLACE FUNCTION zentry_notify.forget_webhook() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
@@ -532,7 +554,9 @@ BEGIN
     DELETE FROM zentry_notify.webhook_count c WHERE c.webhook_integration_id = OLD.id;
     DELETE FROM zentry_notify.event_wording w WHERE w.webhook_integration_id = OLD.id;
     DELETE FROM zentry_notify.delivery_stat s WHERE s.webhook_integration_id = OLD.id;
-    PERFORM zentry_notify.forget_deliveries(OLD.id, 10000);
+    IF zentry_notify.forget_deliveries(OLD.id, 10000) = 10000 THEN
+        INSERT INTO zentry_notify.deleted_webhook VALUES (OLD.id) ON CONFLICT DO NOTHING;
+    END IF;
     RETURN NULL;
 END
 $$;
@@ -1143,35 +1167,21 @@ END
 $$;
 COMMENT ON FUNCTION zentry_notify.forget_deliveries(bigint, integer) IS 'Deletes a webhook''s deliveries, at most so many, and returns how many there were';
 
-CREATE OR REPLACE FUNCTION zentry_notify.forget_orphans(most integer) RETURNS bigint
+CREATE OR REPLACE FUNCTION zentry_notify.forget_deleted(most integer) RETURNS bigint
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    orphan bigint;
+    deleted bigint := (SELECT d.webhook_integration_id FROM zentry_notify.deleted_webhook d LIMIT 1);
+    removed bigint := CASE WHEN deleted IS NULL THEN 0 ELSE zentry_notify.forget_deliveries(deleted, most) END;
 BEGIN
-    -- From each webhook's first entry in the index to the next one's.
-    WITH RECURSIVE lane (id) AS (
-        SELECT (SELECT d.webhook_integration_id FROM zentry_notify.delivery d ORDER BY d.webhook_integration_id LIMIT 1)
-         UNION ALL
-        SELECT (SELECT d.webhook_integration_id FROM zentry_notify.delivery d WHERE d.webhook_integration_id > lane.id
-                 ORDER BY d.webhook_integration_id LIMIT 1)
-          FROM lane WHERE lane.id IS NOT NULL),
-    legacy (id) AS (
-        SELECT (SELECT d.webhook_integration_id FROM zentry_notify.legacy_delivery d WHERE d.status IN ('sent', 'failed')
-                 ORDER BY d.webhook_integration_id LIMIT 1)
-         UNION ALL
-        SELECT (SELECT d.webhook_integration_id FROM zentry_notify.legacy_delivery d
-                 WHERE d.status IN ('sent', 'failed') AND d.webhook_integration_id > legacy.id ORDER BY d.webhook_integration_id LIMIT 1)
-          FROM legacy WHERE legacy.id IS NOT NULL)
-    SELECT o.id INTO orphan
-      FROM (SELECT l.id FROM lane l UNION ALL SELECT l.id FROM legacy l) o
-     WHERE o.id IS NOT NULL AND NOT EXISTS (SELECT FROM zentry_notify.webhook w WHERE w.id = o.id)
-     LIMIT 1;
-    RETURN CASE WHEN orphan IS NULL THEN 0 ELSE zentry_notify.forget_deliveries(orphan, most) END;
+    IF removed < most THEN
+        DELETE FROM zentry_notify.deleted_webhook d WHERE d.webhook_integration_id = deleted;
+    END IF;
+    RETURN removed;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.forget_orphans(integer) IS
-    'Deletes deliveries of one webhook that is gone, at most so many, and returns how many there were; 0: of none are any left. The worker calls it';
+COMMENT ON FUNCTION zentry_notify.forget_deleted(integer) IS
+    'Deletes at most so many deliveries of a webhook that was deleted, and returns how many there were. The worker calls it';
 -- ---- 16_delivery_functions.sql ----
 
 -- Sample events, and deliveries sent anew.
@@ -1184,6 +1194,8 @@ AS $$
 DECLARE
     event_id bigint;
 BEGIN
+    -- The transaction has its number before the event has: the route cursor relies on that.
+    PERFORM pg_current_xact_id();
     INSERT INTO zentry_notify.event AS e (event_type, data, context) VALUES (queue.event_type, queue.data::json, '{"routed": true}')
     RETURNING e.id INTO event_id;
     RETURN QUERY
@@ -1327,6 +1339,8 @@ BEGIN
     IF webhook_id IS NOT NULL AND NOT EXISTS (SELECT FROM zentry_notify.webhook w WHERE w.id = webhook_id) THEN
         PERFORM zentry_notify.no_such_webhook(webhook_id);
     END IF;
+    -- As in queue.
+    PERFORM pg_current_xact_id();
     -- Each becomes an event of its own, of now: what was given up is as a rule older than max_age.
     WITH failed AS MATERIALIZED (
         SELECT l.id, l.webhook_integration_id, l.event_type, l.payload, l.retry_count
@@ -1357,44 +1371,6 @@ END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_retry_failed(bigint, text, timestamptz) IS
     'Sends all failed deliveries again that were not yet (optionally of one webhook, one event type, or created since) and returns how many';
-
-CREATE OR REPLACE FUNCTION zentry_notify.unrouted_events() RETURNS bigint
-    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-AS $$
-    -- The holes of the cursor and what is above it, each by the primary key.
-    SELECT count(*)
-      FROM (SELECT FROM unnest('{(,)}'::int8multirange - coalesce((SELECT c.routed FROM zentry_notify.route_cursor c), '{}')) AS gap
-              CROSS JOIN LATERAL (
-                   SELECT FROM zentry_notify.event e
-                    WHERE e.id >= coalesce(lower(gap), -9223372036854775808) AND e.id < coalesce(upper(gap), 9223372036854775807)
-                    LIMIT 100000) e
-             LIMIT 100000) waiting
-$$;
-COMMENT ON FUNCTION zentry_notify.unrouted_events() IS
-    'How many events wait for the worker to find out who hears of them; 100000: at least so many';
-
-CREATE OR REPLACE FUNCTION zentry_notify.unrouted_since() RETURNS timestamptz
-    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-AS $$
-    SELECT (SELECT e.created_at FROM zentry_notify.event e
-             WHERE e.id >= coalesce(lower(gap), -9223372036854775808) AND e.id < coalesce(upper(gap), 9223372036854775807)
-             ORDER BY e.id LIMIT 1) AS created_at
-      FROM unnest('{(,)}'::int8multirange - coalesce((SELECT c.routed FROM zentry_notify.route_cursor c), '{}')) AS gap
-     ORDER BY created_at LIMIT 1
-$$;
-COMMENT ON FUNCTION zentry_notify.unrouted_since() IS 'Since when the worker has not found out who hears of an event; null: of all it has';
-
-CREATE OR REPLACE FUNCTION zentry_notify.route_from_now() RETURNS void
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    -- As a restored one, it takes the place of the one that is there (restore_cursor).
-    INSERT INTO zentry_notify.route_cursor (routed)
-    SELECT int8multirange(int8range(NULL, coalesce(max(e.id), 0) + 1)) FROM zentry_notify.event e;
-    PERFORM zentry_notify.wake('{}');
-END
-$$;
-COMMENT ON FUNCTION zentry_notify.route_from_now() IS 'Takes all events that there are for routed. For a database whose dump had events and no cursor';
 
 -- Who owns the tables may write the log as if it still was one: dumps of 0.2.0 bring rows, and who restores a copy may not want it to send what
 -- waited. A row with an id is one of 0.2.0's.
@@ -1448,6 +1424,7 @@ BEGIN
         PERFORM setval('zentry_notify.delivery_id_seq', NEW.id)
           WHERE NEW.id > coalesce(pg_sequence_last_value('zentry_notify.delivery_id_seq'), 0);
     ELSE
+        PERFORM pg_current_xact_id();
         INSERT INTO zentry_notify.event AS e (created_at, event_type, data, context)
         VALUES (NEW.created_at, NEW.event_type, NEW.payload::json, '{"routed": true}')
         RETURNING e.id INTO event_of;
@@ -1479,7 +1456,7 @@ CREATE TRIGGER write_log INSTEAD OF INSERT OR UPDATE OR DELETE ON zentry_notify.
 -- from run to run. What failed or waits has indexes of its own. The text is put together from constants, so that each question has its own plan.
 CREATE OR REPLACE FUNCTION zentry_notify.log_ids(
     webhook_ids bigint[], event_type text, status text, before_id bigint, after_id bigint, most bigint) RETURNS SETOF bigint
-    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     direction text := CASE WHEN after_id IS NULL THEN 'DESC' ELSE 'ASC' END;
@@ -1509,8 +1486,28 @@ DECLARE
                                           ORDER BY d.webhook_integration_id, d.event_type LIMIT 1)
                    FROM run WHERE run.event_type IS NOT NULL)'
         ELSE 'WITH run (webhook_id, event_type) AS (SELECT w.id, $2 FROM unnest($1) AS w (id))' END;
+    -- Of 0.2.0's log, what waits is read as a whole: it is little, and no plan is to look for it among all. What is finished has an index by webhook
+    -- and one by event type.
+    waiting   text := $q$(SELECT * FROM zentry_notify.legacy_delivery l WHERE l.status IN ('pending', 'retry') OFFSET 0)$q$;
+    legacy    text := format(CASE WHEN webhook_ids IS NULL
+        THEN $q$(SELECT l.id FROM zentry_notify.legacy_delivery l WHERE l.status IN ('sent', 'failed') AND %s %s)$q$
+        ELSE $q$(SELECT l.id FROM unnest($1) AS w (id)
+                  CROSS JOIN LATERAL (SELECT l.id FROM zentry_notify.legacy_delivery l
+                                       WHERE l.status IN ('sent', 'failed') AND l.webhook_integration_id = w.id AND %s %s) l)$q$ END, which, page);
 BEGIN
-    IF status IN ('pending', 'retry', 'failed') OR webhook_ids IS NULL AND event_type IS NULL THEN
+    IF status IN ('pending', 'retry') THEN
+        RETURN QUERY EXECUTE format($q$
+            SELECT l.id
+              FROM ((SELECT l.id FROM (SELECT d.id, d.webhook_integration_id, d.event_type,
+                                              CASE d.status WHEN 's' THEN 'sent' WHEN 'f' THEN 'failed' WHEN 'r' THEN 'retry' ELSE 'pending' END::varchar(20) AS status
+                                         FROM zentry_notify.delivery d) l WHERE %1$s %2$s)
+                     UNION ALL
+                    (SELECT l.id FROM %4$s l WHERE %1$s %2$s)) l
+             ORDER BY l.id %3$s LIMIT $6$q$, which, page, direction, waiting)
+               USING webhook_ids, event_type, status, coalesce(before_id, 9223372036854775807), coalesce(after_id, -9223372036854775808), most;
+        RETURN;
+    END IF;
+    IF status = 'failed' OR webhook_ids IS NULL AND event_type IS NULL THEN
         RETURN QUERY EXECUTE format('SELECT l.id FROM zentry_notify.notification_log l WHERE %s %s', which, page)
                USING webhook_ids, event_type, status, coalesce(before_id, 9223372036854775807), coalesce(after_id, -9223372036854775808), most;
         RETURN;
@@ -1519,14 +1516,18 @@ BEGIN
         SELECT l.id
           FROM (SELECT l.id
                   FROM run
+                  -- By row comparisons, in the index's whole order: by id alone the planner would go through the primary key for a run that it takes
+                  -- for an average one.
                   CROSS JOIN LATERAL (SELECT l.id FROM zentry_notify.delivery l
-                                       WHERE l.webhook_integration_id = run.webhook_id AND l.event_type = run.event_type
-                                         AND ($3 IS NULL OR l.status = 's') AND %2$s) l
+                                       WHERE (l.webhook_integration_id, l.event_type, l.id) < (run.webhook_id, run.event_type, $4)
+                                         AND (l.webhook_integration_id, l.event_type, l.id) > (run.webhook_id, run.event_type, $5)
+                                         AND ($3 IS NULL OR l.status = 's')
+                                       ORDER BY l.webhook_integration_id %4$s, l.event_type %4$s, l.id %4$s LIMIT $6) l
                  UNION ALL
-                (SELECT l.id FROM zentry_notify.legacy_delivery l WHERE l.status IN ('sent', 'failed') AND %3$s %2$s)
+                %5$s
                  UNION ALL
-                (SELECT l.id FROM zentry_notify.legacy_delivery l WHERE l.status IN ('pending', 'retry') AND %3$s %2$s)) l
-         ORDER BY l.id %4$s LIMIT $6$q$, runs, page, which, direction)
+                (SELECT l.id FROM %6$s l WHERE %3$s %2$s)) l
+         ORDER BY l.id %4$s LIMIT $6$q$, runs, page, which, direction, legacy, waiting)
            USING webhook_ids, event_type, status, coalesce(before_id, 9223372036854775807), coalesce(after_id, -9223372036854775808), most;
 END
 $$;
@@ -1668,7 +1669,7 @@ CREATE OR REPLACE FUNCTION @extschema@.zentry_omit(event_type text, relation reg
 COMMENT ON FUNCTION @extschema@.zentry_omit(text, regclass, text[]) IS 'Says which keys of an event''s data, such as {task_description}, are left out for everybody: their columns are not read for it. Needs the table''s owner';
 -- ---- 18_own_tables.sql ----
 
--- Triggers on our own tables that are no rules: who is told of changes, and what restored, replicated and truncated rows come to.
+-- Our own tables beyond their rules: who is told of changes, what restored, replicated and truncated rows come to, and what is not routed yet.
 
 -- Every session and the worker keep the configuration in memory; these tell them to look again.
 DO $$
@@ -1740,6 +1741,45 @@ DROP TRIGGER IF EXISTS restore_cursor ON zentry_notify.route_cursor;
 CREATE TRIGGER restore_cursor BEFORE INSERT ON zentry_notify.route_cursor
     FOR EACH ROW WHEN (current_user OPERATOR(pg_catalog.<>) 'zentry_notify_agent') EXECUTE FUNCTION zentry_notify.restore_cursor();
 
+-- What is not routed yet.
+CREATE OR REPLACE FUNCTION zentry_notify.unrouted_events() RETURNS bigint
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+    -- The holes of the cursor and what is above it, each by the primary key.
+    SELECT count(*)
+      FROM (SELECT FROM unnest('{(,)}'::int8multirange - coalesce((SELECT c.routed FROM zentry_notify.route_cursor c), '{}')) AS gap
+              CROSS JOIN LATERAL (
+                   SELECT FROM zentry_notify.event e
+                    WHERE e.id >= coalesce(lower(gap), -9223372036854775808) AND e.id < coalesce(upper(gap), 9223372036854775807)
+                    LIMIT 100000) e
+             LIMIT 100000) waiting
+$$;
+COMMENT ON FUNCTION zentry_notify.unrouted_events() IS
+    'How many events wait for the worker to find out who hears of them; 100000: at least so many';
+
+CREATE OR REPLACE FUNCTION zentry_notify.unrouted_since() RETURNS timestamptz
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT (SELECT e.created_at FROM zentry_notify.event e
+             WHERE e.id >= coalesce(lower(gap), -9223372036854775808) AND e.id < coalesce(upper(gap), 9223372036854775807)
+             ORDER BY e.id LIMIT 1) AS created_at
+      FROM unnest('{(,)}'::int8multirange - coalesce((SELECT c.routed FROM zentry_notify.route_cursor c), '{}')) AS gap
+     ORDER BY created_at LIMIT 1
+$$;
+COMMENT ON FUNCTION zentry_notify.unrouted_since() IS 'Since when the worker has not found out who hears of an event; null: of all it has';
+
+CREATE OR REPLACE FUNCTION zentry_notify.route_from_now() RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    -- As a restored one, it takes the place of the one that is there (restore_cursor).
+    INSERT INTO zentry_notify.route_cursor (routed)
+    SELECT int8multirange(int8range(NULL, coalesce(max(e.id), 0) + 1)) FROM zentry_notify.event e;
+    PERFORM zentry_notify.wake('{}');
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.route_from_now() IS 'Takes all events that there are for routed. For a database whose dump had events and no cursor';
+
 -- What another server's worker keeps for itself says nothing here, and would be sent a second time.
 CREATE OR REPLACE FUNCTION zentry_notify.drop_replicated() RETURNS trigger
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -1751,7 +1791,7 @@ DO $$
 DECLARE
     kept pg_catalog.regclass;
 BEGIN
-    FOREACH kept IN ARRAY '{zentry_notify.event,zentry_notify.event_detail,zentry_notify.delivery,zentry_notify.route_cursor,zentry_notify.legacy_delivery,zentry_notify.webhook_circuit,zentry_notify.webhook_count,zentry_notify.delivery_stat,zentry_notify.project_progress}'::pg_catalog.regclass[]
+    FOREACH kept IN ARRAY '{zentry_notify.event,zentry_notify.event_detail,zentry_notify.delivery,zentry_notify.route_cursor,zentry_notify.legacy_delivery,zentry_notify.webhook_circuit,zentry_notify.webhook_count,zentry_notify.deleted_webhook,zentry_notify.delivery_stat,zentry_notify.progress_note,zentry_notify.project_progress}'::pg_catalog.regclass[]
     LOOP
         EXECUTE pg_catalog.format('DROP TRIGGER IF EXISTS drop_replicated ON %s', kept);
         EXECUTE pg_catalog.format('CREATE TRIGGER drop_replicated BEFORE INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW WHEN (pg_catalog.current_setting(''session_replication_role'') OPERATOR(pg_catalog.=) ''replica'') EXECUTE FUNCTION zentry_notify.drop_replicated()', kept);
@@ -1768,6 +1808,7 @@ BEGIN
     IF TG_TABLE_NAME = 'webhook' THEN
         EXECUTE format('ALTER SEQUENCE zentry_notify.webhook_integration_id_seq START WITH %s',
                        coalesce(pg_sequence_last_value('zentry_notify.webhook_integration_id_seq'), 0) + 1);
+        INSERT INTO zentry_notify.deleted_webhook SELECT w.id FROM zentry_notify.webhook w ON CONFLICT DO NOTHING;
         DELETE FROM zentry_notify.webhook_secret;
         DELETE FROM zentry_notify.webhook_circuit;
         DELETE FROM zentry_notify.webhook_count;
@@ -2201,14 +2242,21 @@ $$;
 COMMENT ON FUNCTION zentry_notify.status_server() IS 'Status of what the cluster has: library, launcher, worker';
 
 CREATE OR REPLACE VIEW zentry_notify.due_delivery AS
-SELECT l.id, l.webhook_integration_id, coalesce(l.next_attempt_at, l.created_at) AS due_at
-  FROM zentry_notify.notification_log l
-  JOIN zentry_notify.webhook w ON w.id = l.webhook_integration_id AND w.is_active
- WHERE l.status IN ('pending', 'retry')
-   AND coalesce(l.next_attempt_at, l.created_at) <= now()
+SELECT d.id, w.id AS webhook_integration_id, d.due_at
+  FROM zentry_notify.webhook w
+  CROSS JOIN LATERAL (
+       (SELECT l.id, coalesce(l.next_attempt_at, l.created_at) AS due_at FROM zentry_notify.legacy_delivery l
+         WHERE l.webhook_integration_id = w.id AND l.status IN ('pending', 'retry') ORDER BY l.id LIMIT 1)
+        UNION ALL
+       (SELECT l.id, coalesce(l.next_attempt_at, (SELECT e.created_at FROM zentry_notify.event e WHERE e.id = l.event_id)) FROM zentry_notify.delivery l
+         WHERE l.webhook_integration_id = w.id AND l.status IN ('p', 'r') ORDER BY l.id LIMIT 1)
+       LIMIT 1) d
+ WHERE w.is_active
+   AND d.due_at <= now()
    AND zentry_notify.quiet_until(w.quiet_hours) IS NULL
    AND NOT EXISTS (SELECT FROM zentry_notify.webhook_circuit c WHERE c.webhook_integration_id = w.id);
-COMMENT ON VIEW zentry_notify.due_delivery IS 'Deliveries that nothing keeps from being sent but the worker and the pace of their channel';
+COMMENT ON VIEW zentry_notify.due_delivery IS
+    'The first delivery of each webhook that nothing keeps from being sent but the worker and the pace of its channel: those behind it wait for it';
 COMMENT ON COLUMN zentry_notify.due_delivery.id IS 'Its number in the log';
 COMMENT ON COLUMN zentry_notify.due_delivery.webhook_integration_id IS 'Where it goes';
 COMMENT ON COLUMN zentry_notify.due_delivery.due_at IS 'Since when it may go';
@@ -2331,14 +2379,18 @@ AS $$
       FROM pg_class c
      WHERE c.relnamespace = 'zentry_notify'::regnamespace AND c.relkind = 'r' AND c.relrowsecurity
      UNION ALL
-    SELECT 'tables', 'broken', format('trigger %s on %s is disabled', quote_ident(t.tgname), t.tgrelid::regclass),
-           format('ALTER TABLE %s ENABLE %sTRIGGER %I;', t.tgrelid::regclass,
-                  CASE WHEN t.tgname = 'drop_replicated' THEN 'REPLICA '
-                       WHEN t.tgname IN ('configuration_changed', 'configuration_emptied', 'forget_webhook') THEN 'ALWAYS ' ELSE '' END, t.tgname)
+    -- What pg_restore --disable-triggers has switched off and on again is not what it was.
+    SELECT 'tables', CASE t.tgenabled WHEN 'D' THEN 'broken' ELSE 'attention' END,
+           format(CASE t.tgenabled WHEN 'D' THEN 'trigger %s on %s is disabled' ELSE 'trigger %s on %s does not fire when it has to' END,
+                  quote_ident(t.tgname), t.tgrelid::regclass),
+           format('ALTER TABLE %s ENABLE %sTRIGGER %I;', t.tgrelid::regclass, meant.mode, t.tgname)
       FROM pg_trigger t
+      CROSS JOIN LATERAL (SELECT CASE WHEN t.tgname = 'drop_replicated' THEN 'REPLICA '
+                                      WHEN t.tgname IN ('configuration_changed', 'configuration_emptied', 'forget_webhook') THEN 'ALWAYS '
+                                      ELSE '' END AS mode) meant
       JOIN pg_class c ON c.oid = t.tgrelid AND c.relnamespace = 'zentry_notify'::regnamespace
       JOIN pg_proc p ON p.oid = t.tgfoid AND p.pronamespace = 'zentry_notify'::regnamespace
-     WHERE t.tgenabled = 'D' AND NOT t.tgisinternal
+     WHERE NOT t.tgisinternal AND (t.tgenabled = 'D' OR meant.mode = 'REPLICA ' AND t.tgenabled <> 'R' OR meant.mode = 'ALWAYS ' AND t.tgenabled <> 'A')
      UNION ALL
     -- As after a switch-over of logical replication: the next number is one that there is already.
     SELECT 'tables', 'broken', format('%s is behind its table', s.sequence), format('SELECT setval(%L, %s);', s.sequence, s.highest)
@@ -2411,7 +2463,9 @@ AS $$
                 ELSE format('%s wait, the oldest since %s', q.waiting, zentry_notify.moment(q.oldest)) END,
            CASE WHEN d.due_at < now() - interval '5 minutes'
                 THEN 'SELECT * FROM zentry_notify.logs WHERE status IN (''pending'', ''retry'') ORDER BY id LIMIT 20;' ELSE '' END
-      FROM (SELECT count(*) AS waiting, min(l.created_at) AS oldest FROM zentry_notify.notification_log l WHERE l.status IN ('pending', 'retry')) q
+      -- Of the first alone it is asked when it happened: each answer is a look at its event.
+      FROM (SELECT w.waiting, (SELECT l.created_at FROM zentry_notify.notification_log l WHERE l.id = w.first) AS oldest
+              FROM (SELECT count(*) AS waiting, min(l.id) AS first FROM zentry_notify.notification_log l WHERE l.status IN ('pending', 'retry')) w) q
       CROSS JOIN (SELECT min(d.due_at) AS due_at FROM zentry_notify.due_delivery d) d
      UNION ALL
     (SELECT format('webhook %s', l.webhook_integration_id), 'attention', 'rate limited until ' || zentry_notify.moment(max(l.next_attempt_at)),
@@ -2481,35 +2535,30 @@ COMMENT ON FUNCTION @extschema@.zentry_status() IS
 
 -- The integrations of the application's own notifications, taken over.
 
--- Reading is the caller's, with their rights, and of plain tables with plain types alone: a view, a type's cast, or a policy would run
--- its author's code with those rights.
-CREATE OR REPLACE FUNCTION @extschema@.zentry_import_integrations(source regclass DEFAULT NULL)
-    RETURNS TABLE (id bigint, name text, state text, reason text)
+-- Reading is the caller's, with their rights, and of plain tables with plain types alone: a view, a type's cast, a policy or a column that is
+-- computed when it is read would run its author's code with those rights. The settings are what pg_dump has for the same reason.
+CREATE OR REPLACE FUNCTION zentry_notify.read_integrations(relation regclass) RETURNS SETOF jsonb
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+    SET row_security = off SET restrict_nonsystem_relation_kind = 'view, foreign-table'
 AS $$
-#variable_conflict use_column
 DECLARE
     first_user_type CONSTANT oid := 16384; -- FirstNormalObjectId: those below come with PostgreSQL
     wanted   CONSTANT name[] := '{id,name,webhook_type,webhook_url,project_id,created_by_id,event_types,is_active,created_at}';
-    relation regclass := coalesce(source, to_regclass('public.notifications_webhookintegration'));
     known    name[];
     foreign_type text;
-    old      record;
 BEGIN
-    IF relation IS NULL THEN
-        RAISE EXCEPTION 'there is no table public.notifications_webhookintegration' USING ERRCODE = 'undefined_table',
-            HINT = 'If the application has its integrations elsewhere: SELECT * FROM zentry_import_integrations(''schema.table'');';
-    END IF;
     IF (SELECT c.relkind FROM pg_class c WHERE c.oid = relation) NOT IN ('r', 'p') THEN
         RAISE EXCEPTION '% is not a table', relation USING ERRCODE = 'wrong_object_type',
             HINT = 'Copy what it shows into one: CREATE TABLE integrations AS SELECT ...';
     END IF;
-    IF row_security_active(relation) THEN
+    IF (SELECT c.relrowsecurity FROM pg_class c WHERE c.oid = relation) THEN
         RAISE EXCEPTION '% has row security', relation USING ERRCODE = 'insufficient_privilege',
-            HINT = 'Let its owner or a superuser do it, or copy the rows into a table without.';
+            HINT = 'Copy the rows into a table without: CREATE TABLE integrations AS SELECT ...';
     END IF;
+    -- From now on it stays as it is. Had it row security by now, PostgreSQL would refuse this.
+    EXECUTE format('SELECT FROM %s LIMIT 0', relation);
     SELECT array_agg(a.attname ORDER BY a.attnum),
-           min(format('%s of type %s', a.attname, format_type(a.atttypid, a.atttypmod))) FILTER (WHERE a.atttypid >= first_user_type)
+           min(format('%s of type %s', a.attname, format_type(a.atttypid, a.atttypmod))) FILTER (WHERE a.atttypid >= first_user_type OR a.attgenerated = 'v')
       INTO known, foreign_type
       FROM pg_attribute a WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped AND a.attname = ANY (wanted);
     IF NOT wanted <@ coalesce(known, '{}') THEN
@@ -2520,9 +2569,27 @@ BEGIN
         RAISE EXCEPTION 'column % of % is of no type of PostgreSQL', foreign_type, relation USING ERRCODE = 'datatype_mismatch',
             HINT = 'Copy the rows into a table with plain types: CREATE TABLE integrations AS SELECT ...';
     END IF;
-    FOR old IN EXECUTE format('SELECT to_jsonb(t) AS entry FROM (SELECT %s FROM %s) AS t ORDER BY t.id',
-                              (SELECT string_agg(quote_ident(w), ', ') FROM unnest(wanted) w), relation) LOOP
-        RETURN QUERY SELECT * FROM zentry_notify.import_integration(old.entry);
+    RETURN QUERY EXECUTE format('SELECT to_jsonb(t) FROM (SELECT %s FROM %s) AS t ORDER BY t.id',
+                                (SELECT string_agg(quote_ident(w), ', ') FROM unnest(wanted) w), relation);
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.read_integrations(regclass) IS 'The rows of a table like notifications_webhookintegration, as JSON';
+
+CREATE OR REPLACE FUNCTION @extschema@.zentry_import_integrations(source regclass DEFAULT NULL)
+    RETURNS TABLE (id bigint, name text, state text, reason text)
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+    relation regclass := coalesce(source, to_regclass('public.notifications_webhookintegration'));
+    entry    jsonb;
+BEGIN
+    IF relation IS NULL THEN
+        RAISE EXCEPTION 'there is no table public.notifications_webhookintegration' USING ERRCODE = 'undefined_table',
+            HINT = 'If the application has its integrations elsewhere: SELECT * FROM zentry_import_integrations(''schema.table'');';
+    END IF;
+    FOR entry IN SELECT r FROM zentry_notify.read_integrations(relation) r LOOP
+        RETURN QUERY SELECT * FROM zentry_notify.import_integration(entry);
     END LOOP;
 END
 $$;
@@ -2842,9 +2909,23 @@ END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_preview(text, text, jsonb, bigint) IS
     'The message of an event as it would be posted, of the sample or of given data, without sending it. webhook_type: discord, teams (an Adaptive Card for Workflows) or teams_connector (a MessageCard); with webhook_id: in the format and the wording of that webhook';
+-- Everybody may call the trigger's function now, so that what managers were granted says nothing any more.
+DO $$
+DECLARE
+    grantee pg_catalog.regrole;
+BEGIN
+    FOR grantee IN
+        SELECT a.grantee FROM pg_catalog.pg_proc p CROSS JOIN LATERAL pg_catalog.aclexplode(p.proacl) a
+         WHERE p.oid OPERATOR(pg_catalog.=) 'zentry_notify.capture()'::pg_catalog.regprocedure AND a.grantee NOT IN (0, p.proowner)
+    LOOP
+        EXECUTE pg_catalog.format('REVOKE ALL ON FUNCTION zentry_notify.capture() FROM %s', grantee);
+    END LOOP;
+END
+$$;
+
 -- ---- 25_privileges.sql ----
 
--- PUBLIC has nothing; the agent what capture and delivery need; readers and managers are granted by calls.
+-- PUBLIC has nothing but the trigger function; the agent what capture and delivery need; readers and managers are granted by calls.
 
 -- Only what lacks is granted and only what is there is revoked: PostgreSQL takes an object's privileges as they are after a GRANT or a
 -- REVOKE of an extension's script for the extension's own, and would not dump what zentry_grant has given by then.
@@ -2866,7 +2947,9 @@ BEGIN
                        ('zentry_notify.notification_log', 'SELECT'),
                        ('zentry_notify.webhook_circuit', 'SELECT, INSERT, UPDATE, DELETE'),
                        ('zentry_notify.webhook_count', 'SELECT, INSERT, UPDATE, DELETE'),
+                       ('zentry_notify.deleted_webhook', 'SELECT, DELETE'),
                        ('zentry_notify.project_progress', 'SELECT, INSERT, UPDATE, DELETE'),
+                       ('zentry_notify.progress_note', 'SELECT, INSERT, UPDATE, DELETE'),
                        ('zentry_notify.delivery_stat', 'SELECT, INSERT, UPDATE, DELETE'),
                        ('zentry_notify.webhook', 'SELECT, UPDATE'),
                        ('zentry_notify.webhook_secret', 'SELECT'),
@@ -2894,12 +2977,12 @@ AS $$
        AND CASE WHEN p.proname IN ('find_api_token', 'note_api_token_use') THEN privilege = 'server'
                 WHEN privilege = 'server' THEN false
                 -- A view checks whether its reader may call what it calls.
-                WHEN p.proname IN ('zentry_status', 'zentry_stats', 'zentry_stats_by_hour', 'zentry_preview', 'zentry_logs', 'latency_bounds', 'redact_url',
+                WHEN p.proname IN ('zentry_status', 'zentry_stats', 'zentry_stats_by_hour', 'zentry_preview', 'zentry_logs', 'log_ids', 'latency_bounds', 'redact_url',
                                    'look_up', 'look_up_in', 'lookup_of', 'quiet_until', 'library_version', 'unrouted_events') THEN true
                 WHEN p.proname IN ('zentry_grant', 'zentry_revoke') THEN false
                 WHEN p.proname LIKE 'zentry\_%'
                     -- What functions of ours call with the caller's rights.
-                    OR p.proname IN ('capture', 'check_length', 'import_integration', 'require_membership', 'put_api_token', 'drop_api_token')
+                    OR p.proname IN ('check_length', 'import_integration', 'read_integrations', 'require_membership', 'put_api_token', 'drop_api_token')
                     -- A form says what is wrong with a URL before it is sent.
                     OR p.proname = 'check_webhook_url' THEN privilege IN ('manager', 'application')
                 ELSE false END;
@@ -3048,6 +3131,9 @@ BEGIN
     LOOP
         EXECUTE pg_catalog.format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', f);
     END LOOP;
+    -- Whoever makes a partition makes the triggers of its table on it, and PostgreSQL asks whether that role may call their function. It is
+    -- a trigger's alone, and nobody without USAGE on its schema can name it.
+    GRANT EXECUTE ON FUNCTION zentry_notify.capture() TO PUBLIC;
     IF NOT pg_catalog.has_function_privilege('zentry_notify_agent', 'zentry_notify.sum_histogram(bigint[])', 'EXECUTE') THEN
         GRANT EXECUTE ON FUNCTION zentry_notify.add_histograms(bigint[], bigint[]), zentry_notify.sum_histogram(bigint[]) TO zentry_notify_agent;
     END IF;
@@ -3055,8 +3141,8 @@ BEGIN
     IF NOT pg_catalog.has_sequence_privilege('zentry_notify_agent', 'zentry_notify.delivery_id_seq', 'USAGE') THEN
         GRANT USAGE ON SEQUENCE zentry_notify.delivery_id_seq TO zentry_notify_agent;
     END IF;
-    IF NOT pg_catalog.has_function_privilege('zentry_notify_agent', 'zentry_notify.forget_orphans(integer)', 'EXECUTE') THEN
-        GRANT EXECUTE ON FUNCTION zentry_notify.forget_orphans(integer), zentry_notify.forget_deliveries(bigint, integer) TO zentry_notify_agent;
+    IF NOT pg_catalog.has_function_privilege('zentry_notify_agent', 'zentry_notify.forget_deleted(integer)', 'EXECUTE') THEN
+        GRANT EXECUTE ON FUNCTION zentry_notify.forget_deleted(integer), zentry_notify.forget_deliveries(bigint, integer) TO zentry_notify_agent;
     END IF;
 END
 $$;

@@ -9,6 +9,7 @@ use pgrx::prelude::*;
 mod api;
 mod attach;
 mod capture;
+mod database_statement;
 mod event_source;
 mod http;
 mod install_sql;

@@ -329,7 +329,8 @@ mod tests {
             "SELECT string_agg(p.oid::regprocedure::text, ', ') FROM pg_depend d \
              JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'zentry_notify' \
              JOIN pg_proc p ON p.oid = d.objid AND d.classid = 'pg_proc'::regclass JOIN pg_namespace n ON n.oid = p.pronamespace \
-             WHERE d.deptype = 'e' AND n.nspname <> 'tests' AND has_function_privilege('public', p.oid, 'EXECUTE')",
+             WHERE d.deptype = 'e' AND n.nspname <> 'tests' AND has_function_privilege('public', p.oid, 'EXECUTE') \
+               AND p.oid <> 'zentry_notify.capture()'::regprocedure",
         );
         assert_eq!(open, None);
         let readable = text(

@@ -106,12 +106,6 @@ pub unsafe fn selected_columns(query: *mut pg_sys::Query, number: i32) -> *mut p
     }
 }
 
-/// The number, in the current memory context.
-pub fn numeric(value: i64) -> pg_sys::Numeric {
-    // SAFETY: it only allocates.
-    unsafe { pg_sys::int64_to_numeric(value) }
-}
-
 /// The sequence of an identity column; an invalid OID if there is none.
 pub fn identity_sequence(table: &OpenRelation, attribute: i16) -> pg_sys::Oid {
     // SAFETY: the relation is open.

@@ -6,6 +6,7 @@
 
 mod commit;
 mod lanes;
+mod occupant;
 mod registry;
 mod since;
 mod slot;
@@ -13,8 +14,9 @@ mod work;
 
 use pgrx::pg_sys;
 
-pub use commit::{at_commit, register_callbacks};
+pub use commit::{at_commit, databases_change_at_commit, register_callbacks, settings_change_at_commit};
 pub use lanes::LaneSet;
+pub use occupant::Occupant;
 pub use registry::{Registry, registry, request_shared_memory};
 pub use slot::Slot;
 pub use work::Work;

@@ -176,7 +176,7 @@ impl Delivery {
     /// Wait until the worker has nothing left to do; returns all deliveries.
     pub fn settle(client: &mut Client) -> Result<Vec<Self>> {
         // In one statement: the worker writes that an event is routed in the transaction in which it writes what comes of it.
-        const BUSY: &str = "SELECT zentry_notify.unrouted_events() > 0 \
+        const BUSY: &str = "SELECT zentry_notify.unrouted_events() > 0 OR EXISTS (SELECT FROM zentry_notify.progress_note) \
                             OR EXISTS (SELECT FROM zentry_notify.notification_log WHERE status IN ('pending', 'retry'))";
         let idle = eventually(SOON, "the worker to have nothing left to do", || {
             let row = client.query_one(BUSY, &[]).ok()?;

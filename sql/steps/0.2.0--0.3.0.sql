@@ -91,6 +91,19 @@ SELECT n.created_at, n.event_source_id, 'project_progress', '{}',
 ALTER EXTENSION zentry_notify DROP SEQUENCE zentry_notify.progress_note_id_seq;
 ALTER EXTENSION zentry_notify DROP TABLE zentry_notify.progress_note;
 DROP TABLE zentry_notify.progress_note;
+CREATE TABLE zentry_notify.progress_note (
+    event_source_id bigint NOT NULL,
+    project_key     text NOT NULL,
+    done_change     bigint NOT NULL,
+    total_change    bigint NOT NULL,
+    PRIMARY KEY (event_source_id, project_key)
+);
+COMMENT ON TABLE zentry_notify.progress_note IS 'How routed events have changed projects that are still to be counted, while there are more events to route';
+COMMENT ON COLUMN zentry_notify.progress_note.event_source_id IS 'The source of milestone_reached';
+COMMENT ON COLUMN zentry_notify.progress_note.project_key IS 'The project''s id, as text';
+COMMENT ON COLUMN zentry_notify.progress_note.done_change IS 'Tasks that were completed (negative: that are not any more)';
+COMMENT ON COLUMN zentry_notify.progress_note.total_change IS 'Tasks that came (negative: that went)';
+SELECT pg_catalog.pg_extension_config_dump('zentry_notify.progress_note', '');
 
 -- ---- Webhooks: the URLs go to a table of their own. ----
 
@@ -138,6 +151,12 @@ COMMENT ON COLUMN zentry_notify.webhook_secret.webhook_url IS
     'Its address. A secret: who knows it can post to the channel. The view zentry_notify.webhooks shows it redacted';
 INSERT INTO zentry_notify.webhook_secret (webhook_integration_id, webhook_url) SELECT w.id, w.webhook_url FROM zentry_notify.webhook w;
 SELECT pg_catalog.pg_extension_config_dump('zentry_notify.webhook_secret', '');
+CREATE TABLE zentry_notify.deleted_webhook (
+    webhook_integration_id bigint PRIMARY KEY
+);
+COMMENT ON TABLE zentry_notify.deleted_webhook IS 'Webhooks that were deleted and whose log is still to be removed';
+COMMENT ON COLUMN zentry_notify.deleted_webhook.webhook_integration_id IS 'The number that it had';
+SELECT pg_catalog.pg_extension_config_dump('zentry_notify.deleted_webhook', '');
 
 -- ---- Sources and tokens. ----
 
@@ -188,6 +207,20 @@ ALTER TABLE zentry_notify.webhook DROP COLUMN webhook_url;
 --# include 22_import.sql
 --# include 23_event_definition.sql
 --# include 24_event_types.sql
+-- Everybody may call the trigger's function now, so that what managers were granted says nothing any more.
+DO $$
+DECLARE
+    grantee pg_catalog.regrole;
+BEGIN
+    FOR grantee IN
+        SELECT a.grantee FROM pg_catalog.pg_proc p CROSS JOIN LATERAL pg_catalog.aclexplode(p.proacl) a
+         WHERE p.oid OPERATOR(pg_catalog.=) 'zentry_notify.capture()'::pg_catalog.regprocedure AND a.grantee NOT IN (0, p.proowner)
+    LOOP
+        EXECUTE pg_catalog.format('REVOKE ALL ON FUNCTION zentry_notify.capture() FROM %s', grantee);
+    END LOOP;
+END
+$$;
+
 --# include 25_privileges.sql
 
 -- The structure that the above leads to, as digests of its files.
@@ -195,9 +228,9 @@ ALTER TABLE zentry_notify.webhook DROP COLUMN webhook_url;
 --# structure 02_event_type.sql 6593799b9816a319
 --# structure 03_webhook.sql dad46b0e7e0c76ec
 --# structure 06_legacy_delivery.sql 4e594d666bb17293
---# structure 07_webhook_state.sql 6bdec6efa2e3cdd3
---# structure 08_event_source.sql 7d8ad135928bfece
+--# structure 07_webhook_state.sql 8781afe83844c7bd
+--# structure 08_event_source.sql 14f5d823236bdf92
 --# structure 09_delivery_stat.sql 975f394c8f1c4fc4
 --# structure 10_event_wording.sql 04de5a042405fb79
 --# structure 11_api_token.sql d7d951db8e3d4ff7
---# structure 26_install.sql d3c8b8e09afb5c65
+--# structure 26_install.sql b09a6a4b355d0982

@@ -3,8 +3,8 @@
 
 use pgrx::prelude::*;
 
-use crate::pg::acting_as::ActingAs;
 use crate::installation::Installation;
+use crate::pg::acting_as::ActingAs;
 use crate::pg::plan::{Plan, with_spi};
 use crate::report;
 

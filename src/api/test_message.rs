@@ -197,5 +197,10 @@ fn log(webhook_id: i64, event: &Event, judgement: Judgement) -> Result {
             judgement.error.as_deref().into_datum(),
         ]))
     });
-    (id.unwrap_or_default(), status, code.map(i32::from), judgement.error)
+    (
+        id.unwrap_or_default(),
+        status,
+        code.map(i32::from),
+        judgement.error,
+    )
 }

@@ -16,12 +16,14 @@ use crate::event_source::MILESTONE;
 use crate::pg::make_trigger::Operation;
 use crate::pg::when::{self, Names, Row, When};
 use crate::report;
-use crate::subtransaction::Failure;
+use crate::subtransaction::{self, Failure};
 
 /// In words for people; also a trigger without a WHEN.
 pub const ALWAYS: &str = "true";
 /// Compares images, so that no type is without an operator.
 pub const CHANGED: &str = "OLD.* *<> NEW.*";
+
+const EXAMPLE: &str = "It is SQL over OLD and NEW, such as NEW.status = 'done' AND OLD.status <> 'done'.";
 
 /// What a trigger asks with its WHEN.
 #[derive(Clone, Debug, PartialEq)]
@@ -253,15 +255,7 @@ pub fn recorded(source: &Source, table: &Table) -> Option<Conditions> {
 
 /// With the user's own condition. Where it says nothing of OLD, an update fires when it has become true.
 pub fn given(text: &str, guess: &Guess, operations: Option<Operations>) -> Conditions {
-    if !when::is_single_expression(text) {
-        refuse(
-            PgSqlErrorCode::ERRCODE_SYNTAX_ERROR,
-            "it must be one expression",
-            "",
-            "It is SQL over OLD and NEW, such as NEW.status = 'done' AND OLD.status <> 'done'.",
-        );
-    }
-    let names = Names::of(text);
+    let names = read(text);
     if names.sub_select {
         refuse(
             PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED,
@@ -311,6 +305,20 @@ pub fn given(text: &str, guess: &Guess, operations: Option<Operations>) -> Condi
     }
 }
 
+/// An error unless it is one expression. PostgreSQL's own would point into a text that nobody has written.
+fn read(text: &str) -> Names {
+    let names = subtransaction::attempt(|| when::is_single_expression(text).then(|| Names::of(text)));
+    let (code, message) = match names {
+        Ok(Some(names)) => return names,
+        Ok(None) => (
+            PgSqlErrorCode::ERRCODE_SYNTAX_ERROR,
+            "it must be one expression".to_owned(),
+        ),
+        Err(failure) => (failure.code(), failure.message().to_owned()),
+    };
+    refuse(code, &message, "", EXAMPLE)
+}
+
 fn refuse_what_a_write_lacks(names: Names, operations: Operations) {
     for (asked, row, write, other) in [
         (operations.insert, "OLD", "an INSERT", "NEW"),
@@ -355,12 +363,7 @@ pub fn refuse_for(failure: &Failure, table: &Table) -> ! {
         PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE | PgSqlErrorCode::ERRCODE_DUPLICATE_OBJECT => {
             report::error(failure.code(), failure.message().to_owned(), "", "")
         }
-        code => refuse(
-            code,
-            failure.message(),
-            &columns,
-            "It is SQL over OLD and NEW, such as NEW.status = 'done' AND OLD.status <> 'done'.",
-        ),
+        code => refuse(code, failure.message(), &columns, EXAMPLE),
     }
 }
 

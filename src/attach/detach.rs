@@ -90,7 +90,7 @@ fn not_attached(table: &str, event: Option<&str>) -> ! {
         PgSqlErrorCode::ERRCODE_UNDEFINED_OBJECT,
         format!("{table} is not attached{of}"),
         "",
-        "SELECT subject, detail FROM zentry_status() WHERE subject LIKE 'event %' lists what is.",
+        "SELECT event_type, relation FROM zentry_notify.event_sources lists what is.",
     )
 }
 

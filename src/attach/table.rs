@@ -92,10 +92,10 @@ impl Table {
         Table::load(pg_sys::Oid::from(oid?.parse::<u32>().ok()?))
     }
 
-    /// The first of the names that is a table in the schema, and not the table itself.
+    /// The first of the names that is a table in the schema, whose rows the worker may read, and not the table itself.
     pub fn usual(&self, names: &[&str]) -> Option<Table> {
         const SQL: &str = "SELECT c.oid::text FROM unnest($1) WITH ORDINALITY AS n (name, place)
-              JOIN pg_class c ON c.relname = n.name AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND c.oid <> $3
+              JOIN pg_class c ON c.relname = n.name AND c.relkind IN ('r', 'p', 'm') AND c.oid <> $3
               JOIN pg_namespace s ON s.oid = c.relnamespace AND s.nspname = $2
              ORDER BY n.place LIMIT 1";
         let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();

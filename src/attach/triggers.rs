@@ -183,6 +183,8 @@ impl Triggers<'_> {
             .into_iter()
             .find(|present| present.name == name && present.ours);
         if let Some(found) = found {
+            // Who reads is in the way of that, too.
+            super::lock_below(self.table, pg_sys::AccessExclusiveLock);
             make_trigger::drop(pg_sys::Oid::from(found.oid));
         }
     }

@@ -35,11 +35,7 @@ fn zentry_attach_all() -> TableIterator<
 > {
     let _pinned = SearchPath::pinned();
     let ours = Ours::find();
-    let mut desk = Desk {
-        ours: &ours,
-        holds: false,
-    };
-    let mut rows = Vec::new();
+    let mut listed = Vec::new();
     let by_hand = Recorded::by_hand(&ours);
     for mut own in own(&ours) {
         let table = named(&own.relation);
@@ -54,19 +50,31 @@ fn zentry_attach_all() -> TableIterator<
         }
         // One that was attached by hand has triggers of its own.
         own.source.rider = own.source.rider.take().filter(|rider| !is_by_hand(rider));
-        let state = table.map_or_else(
-            || "not found".to_owned(),
-            |table| desk.attach(&own.source, &table),
-        );
-        rows.push((own.source.event_type, own.relation, state));
+        listed.push((own.source, own.relation, table));
     }
     for hand in by_hand {
-        let (name, state) = match Table::load(pg_sys::Oid::from(hand.relation)) {
-            Some(table) => (table.name.clone(), desk.attach(&hand.source, &table)),
-            None => (hand.relation.to_string(), "not found".to_owned()),
-        };
-        rows.push((hand.source.event_type, name, state));
+        let table = Table::load(pg_sys::Oid::from(hand.relation));
+        let name = table
+            .as_ref()
+            .map_or_else(|| hand.relation.to_string(), |table| table.name.clone());
+        listed.push((hand.source, name, table));
     }
+    let mut desk = Desk {
+        ours: &ours,
+        patience: Patience::Session,
+    };
+    desk.lock_together(
+        listed
+            .iter()
+            .filter_map(|(source, _, table)| Some((source, table.as_ref()?))),
+    );
+    let rows: Vec<_> = listed
+        .into_iter()
+        .map(|(source, name, table)| {
+            let state = table.map_or_else(|| "not found".to_owned(), |table| desk.attach(&source, &table));
+            (source.event_type, name, state)
+        })
+        .collect();
     TableIterator::new(rows)
 }
 
@@ -92,11 +100,38 @@ fn named(name: &str) -> Option<Table> {
 
 struct Desk<'a> {
     ours: &'a Ours,
-    /// A table is locked that others want to write to: it is not kept waiting for another one.
-    holds: bool,
+    /// For the next table: one that is locked already, and that others want to write to, is not kept waiting for another one.
+    patience: Patience,
 }
 
 impl Desk<'_> {
+    /// Locks the tables whose triggers are to be made, all of them or none. Where one is busy, the others are attached by themselves.
+    fn lock_together<'s>(&mut self, sources: impl Iterator<Item = (&'s Source, &'s Table)>) {
+        let mut tables: Vec<pg_sys::Oid> = Vec::new();
+        for (source, table) in sources {
+            if table.wrong().is_none() && table.owned && self.lacks_triggers(source, table) {
+                tables.extend(triggers::below(table));
+            }
+        }
+        tables.sort_unstable_by_key(|table| table.to_u32());
+        tables.dedup();
+        if !tables.is_empty()
+            && lock::tables(&tables, pg_sys::ShareRowExclusiveLock, Patience::Session).is_err()
+        {
+            self.patience = Patience::Moment;
+        }
+    }
+
+    /// What cannot be read is no reason to lock anything: it is said when its turn comes.
+    fn lacks_triggers(&self, source: &Source, table: &Table) -> bool {
+        let lacks = subtransaction::attempt(|| {
+            fit::check(source, table).is_ok()
+                && condition::recorded(source, table)
+                    .is_some_and(|conditions| !self.has_triggers(source, table, &conditions))
+        });
+        lacks.unwrap_or(false)
+    }
+
     /// Returns what became of it.
     fn attach(&mut self, source: &Source, table: &Table) -> String {
         if let Some(wrong) = table.wrong() {
@@ -128,13 +163,8 @@ impl Desk<'_> {
             return self.look_at_condition(source, table, is_recorded);
         };
         if !self.has_triggers(source, table, &conditions) {
-            let patience = if self.holds {
-                Patience::Moment
-            } else {
-                Patience::Session
-            };
             let tables = triggers::below(table);
-            if let Err(busy) = lock::tables(&tables, pg_sys::ShareRowExclusiveLock, patience) {
+            if let Err(busy) = lock::tables(&tables, pg_sys::ShareRowExclusiveLock, self.patience) {
                 return self.busy(source, busy);
             }
             // It may have changed hands meanwhile.
@@ -142,7 +172,7 @@ impl Desk<'_> {
                 return "not yours".to_owned();
             };
             self.triggers(source, &table, &conditions).put(OURS);
-            self.holds = true;
+            self.patience = Patience::Moment;
         }
         if !is_recorded {
             source.record(self.ours, table.oid());

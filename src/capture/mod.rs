@@ -24,8 +24,6 @@ use rows::Rows;
 use session::Known;
 use source::Source;
 
-pub use session::check;
-
 pub fn register_callbacks() {
     watch::register_callbacks();
 }

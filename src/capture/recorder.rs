@@ -83,6 +83,13 @@ impl Recorder {
         let writer = &mut self.writer;
         let recorded = match writer.write(&event.fields()) {
             Ok(_) => Ok(()),
+            Err(Unfit::MayFail) => subtransaction::attempt(|| {
+                let _agent = ActingAs::agent();
+                let row = [event.fields().to_vec()];
+                if writer.write_all(&row).is_err() {
+                    writer.insert(&row);
+                }
+            }),
             Err(Unfit::NeedsStatement) => {
                 subtransaction::attempt(|| writer.insert(&[event.fields().to_vec()]))
             }

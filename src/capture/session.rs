@@ -16,7 +16,7 @@ use crate::pg::subtransaction::{self, Failure};
 use crate::pg::trigger::{RowTrigger, TriggerRelation};
 use crate::pg::watch::{CONFIGURATION, Watch, catch_up};
 
-/// A trigger's sources, one for each of its arguments, but for those that are suspended or gone.
+/// A trigger's sources, one for each of its arguments, but for those that are gone or do not go with the table.
 #[derive(Default)]
 pub struct Known {
     pub sources: Vec<Source>,
@@ -131,11 +131,4 @@ fn prepare(event_type: &str, relation: TriggerRelation, wanted: bool) -> Result<
         }
         (Err(failure), _) => Err(failure),
     }
-}
-
-/// Whether a source goes with its table; an error says why it does not. None: there is no such source, or it is suspended.
-pub fn check(event_type: &str, relation: &pgrx::PgRelation) -> Option<()> {
-    let found = configuration::read_source(event_type, relation.oid())?;
-    Source::prepare(found, TriggerRelation::of(relation), false);
-    Some(())
 }

@@ -87,6 +87,7 @@ impl Source {
         let memory = SessionMemory::new(c"zentry_notify source");
         let builder = Builder {
             relation,
+            event_type: &source.event_type,
             memory: &memory,
         };
         let data = data
@@ -102,6 +103,7 @@ impl Source {
             .collect();
         let change = source
             .transition
+            .clone()
             .and_then(|transition| builder.change(transition));
         let progress = source.progress.map(|progress| {
             let status = builder.attribute(&progress.status);
@@ -223,6 +225,7 @@ impl Member {
 
 struct Builder<'a> {
     relation: TriggerRelation<'a>,
+    event_type: &'a str,
     memory: &'a SessionMemory,
 }
 
@@ -239,28 +242,49 @@ impl Builder<'_> {
         Member::new(key, value)
     }
 
-    /// None: the triggers ask themselves, by a WHEN, because only PostgreSQL's own operators are called here.
+    /// Only PostgreSQL's own operators are called here. None: the triggers ask themselves, by a WHEN.
     fn change(&self, transition: Transition) -> Option<Change> {
-        Some(match transition {
+        match transition {
             Transition::Becomes { column, to } => {
                 let attribute = self.attribute(&column);
-                if !Operator::equality(attribute.type_oid).is_some_and(|equality| equality.built_in) {
-                    return None;
+                let equality = Operator::equality(attribute.type_oid);
+                if !equality.is_some_and(|equality| equality.built_in) {
+                    return self.asked_by_triggers(&column);
                 }
-                Change::Becomes {
+                Some(Change::Becomes {
                     column: self.column(attribute),
                     value: Equality::with(&to, attribute.type_oid, attribute.collation),
                     name: column,
-                }
+                })
             }
             Transition::Rises { column: name, .. } => {
                 let column = self.column(self.attribute(&name));
-                if !column.is_integer() {
-                    return None;
+                match column.is_integer() {
+                    true => Some(Change::Rises { name, column }),
+                    false => self.asked_by_triggers(&name),
                 }
-                Change::Rises { name, column }
             }
-        })
+        }
+    }
+
+    /// An error if they do not: the column had another type when the table was attached.
+    fn asked_by_triggers(&self, column: &str) -> Option<Change> {
+        let asks = |operation: &str| {
+            let trigger = format!("zentry_notify_{}_{operation}", self.event_type);
+            self.relation.condition_of(&trigger).is_some()
+        };
+        if !asks("insert") && !asks("update") {
+            report::error(
+                PgSqlErrorCode::ERRCODE_DATATYPE_MISMATCH,
+                format!(
+                    "column \"{column}\" of table \"{}\" has another type than when the table was attached",
+                    self.relation.name()
+                ),
+                "",
+                "",
+            );
+        }
+        None
     }
 
     fn column(&self, attribute: Attribute) -> Column {
@@ -283,4 +307,3 @@ impl Builder<'_> {
         attribute
     }
 }
-

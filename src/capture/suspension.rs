@@ -1,7 +1,7 @@
 //! Sources that do not go with their tables any more, and events that could not be recorded.
 
-use pgrx::prelude::*;
 use pgrx::IntoDatum;
+use pgrx::prelude::*;
 
 use crate::pg::acting_as::ActingAs;
 use crate::pg::plan::{Plan, with_spi};

@@ -52,7 +52,8 @@ pub enum Audience {
         projects: Vec<Membership>,
     },
     All {
-        all: bool,
+        #[serde(rename = "all")]
+        _all: bool,
     },
 }
 
@@ -92,7 +93,11 @@ pub enum Transition {
     /// What a column has to become, as text. Before 0.2.0, the triggers asked themselves.
     Becomes { column: String, to: String },
     /// An integer has to become greater, or to be greater than 0 in a new row.
-    Rises { column: String, rises: bool },
+    Rises {
+        column: String,
+        #[serde(rename = "rises")]
+        _rises: bool,
+    },
 }
 
 /// Gives a table's name, qualified and quoted, or an error when it does not exist.

@@ -5,7 +5,6 @@ use pgrx::pg_sys;
 /// While it lives, SQL runs as `role`, and leaves nothing behind that would run when it is over: no SET ROLE, no deferred trigger,
 /// no held cursor, no changed setting. An error resets it with the transaction.
 pub struct ActingAs {
-    role: pg_sys::Oid,
     /// Who it was before.
     user: pg_sys::Oid,
     context: i32,
@@ -27,15 +26,10 @@ impl ActingAs {
             pg_sys::NewGUCNestLevel()
         };
         ActingAs {
-            role,
             user,
             context,
             settings,
         }
-    }
-
-    pub fn current(&self) -> pg_sys::Oid {
-        self.role
     }
 
     /// As the role that may touch our tables and nothing else.

@@ -100,16 +100,16 @@ impl Column {
         matches!(base, pg_sys::INT2OID | pg_sys::INT4OID | pg_sys::INT8OID)
     }
 
-    pub fn attribute(&self) -> Attribute {
-        self.attribute
-    }
-
     /// Reading what is stored elsewhere may fail, and so may the type's own code.
     fn write_unpacked(&self, value: pg_sys::Datum, size: usize, out: &mut TextBuffer) -> Written {
         if size <= LONGEST {
             // SAFETY: the value is of the column's type; one whose length varies is made whole.
             return unsafe {
-                let whole = if self.output.is_varlena { unpack(value) } else { value };
+                let whole = if self.output.is_varlena {
+                    unpack(value)
+                } else {
+                    value
+                };
                 self.output.write(whole, out)
             };
         }

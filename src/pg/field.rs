@@ -1,7 +1,5 @@
 //! Values for rows of our own tables, with their types.
 
-use std::ffi::CString;
-
 use pgrx::pg_sys;
 
 /// Bytes of a text or a json, in the database's encoding, with the header that PostgreSQL wants before them. It is kept and
@@ -114,17 +112,12 @@ impl Text<'_> {
 #[derive(Clone, Copy, Debug)]
 pub enum Field<'a> {
     Null,
-    Int2(i16),
     Int8(i64),
-    /// Of the type `"char"`.
-    Char(u8),
     /// Microseconds since 2000.
     Timestamptz(i64),
     Text(Text<'a>),
     /// It is not looked at: it has to be json.
     Json(Text<'a>),
-    /// It is parsed when it is written, which may be an error.
-    Jsonb(Text<'a>),
 }
 
 impl Field<'_> {
@@ -132,35 +125,19 @@ impl Field<'_> {
     pub fn type_oid(&self) -> Option<pg_sys::Oid> {
         Some(match self {
             Field::Null => return None,
-            Field::Int2(_) => pg_sys::INT2OID,
             Field::Int8(_) => pg_sys::INT8OID,
-            Field::Char(_) => pg_sys::CHAROID,
             Field::Timestamptz(_) => pg_sys::TIMESTAMPTZOID,
             Field::Text(_) => pg_sys::TEXTOID,
             Field::Json(_) => pg_sys::JSONOID,
-            Field::Jsonb(_) => pg_sys::JSONBOID,
         })
     }
 
-    /// Returns the value as PostgreSQL has it. It is valid as long as the field's text and the current memory context.
+    /// Returns the value as PostgreSQL has it. It is valid as long as the field's text.
     pub(super) fn datum(&self) -> Option<pg_sys::Datum> {
         Some(match self {
             Field::Null => return None,
-            Field::Int2(value) => pg_sys::Datum::from(*value),
             Field::Int8(value) | Field::Timestamptz(value) => pg_sys::Datum::from(*value),
-            Field::Char(value) => pg_sys::Datum::from(*value as i8),
             Field::Text(text) | Field::Json(text) => text.datum(),
-            Field::Jsonb(text) => jsonb(text.as_bytes()),
         })
-    }
-}
-
-fn jsonb(text: &[u8]) -> pg_sys::Datum {
-    // What has a NUL is no jsonb: the parser says so of what is before it.
-    let text = CString::new(text).unwrap_or_default();
-    // SAFETY: an input function takes a C string; the result is in the current memory context.
-    unsafe {
-        pgrx::direct_function_call_as_datum(pg_sys::jsonb_in, &[Some(pg_sys::Datum::from(text.as_ptr()))])
-            .unwrap_or(pg_sys::Datum::null())
     }
 }

@@ -78,7 +78,14 @@ pub fn add_entry(
     place: pg_sys::ItemPointerData,
 ) {
     let (mut values, mut nulls) = values.of_index(index);
-    insert_entry(relation, open, index, index.information, (&mut values, &mut nulls), place);
+    insert_entry(
+        relation,
+        open,
+        index,
+        index.information,
+        (&mut values, &mut nulls),
+        place,
+    );
 }
 
 fn insert_entry(
@@ -123,7 +130,8 @@ pub fn highest(relation: &OpenRelation, index: &OpenRelation) -> Option<i64> {
         let highest = (!tuple.is_null()).then(|| {
             let attribute = (*(*index.as_ptr()).rd_index).indkey.values.as_slice(1)[0];
             let mut is_null = false;
-            let value = pg_sys::heap_getattr(tuple, i32::from(attribute), relation.descriptor(), &mut is_null);
+            let value =
+                pg_sys::heap_getattr(tuple, i32::from(attribute), relation.descriptor(), &mut is_null);
             value.value() as i64
         });
         pg_sys::systable_endscan_ordered(scan);
@@ -203,8 +211,10 @@ impl<'a> Batch<'a> {
     unsafe fn slot(&self, row: &Values) -> *mut pg_sys::TupleTableSlot {
         // SAFETY: by the caller's promise; a slot has a place for each column.
         unsafe {
-            let slot =
-                pg_sys::MakeSingleTupleTableSlot(self.relation.descriptor(), &raw const pg_sys::TTSOpsVirtual);
+            let slot = pg_sys::MakeSingleTupleTableSlot(
+                self.relation.descriptor(),
+                &raw const pg_sys::TTSOpsVirtual,
+            );
             for column in 0..row.length {
                 *(*slot).tts_values.add(column) = row.values[column];
                 *(*slot).tts_isnull.add(column) = row.nulls[column];

@@ -67,10 +67,17 @@ impl Patience {
 /// Locks the tables, beginning with the `first`; else none, and returns which one was not to be had. An error gives back what is locked.
 fn try_all(tables: &[pg_sys::Oid], first: usize, mode: pg_sys::LOCKMODE) -> Result<(), usize> {
     let at = Cell::new(first);
+    let moment = moment();
     let attempt = subtransaction::attempt(|| {
+        // What others may wait for what we hold, all in all.
+        let mut until = None;
         for place in (first..tables.len()).chain(0..first) {
             at.set(place);
-            lock_soon(tables[place], mode);
+            let left = until.map_or(moment, |until: Instant| {
+                until.saturating_duration_since(Instant::now())
+            });
+            lock_soon(tables[place], mode, left);
+            until.get_or_insert_with(|| Instant::now() + moment);
         }
     });
     match attempt {
@@ -80,16 +87,20 @@ fn try_all(tables: &[pg_sys::Oid], first: usize, mode: pg_sys::LOCKMODE) -> Resu
     }
 }
 
-/// Waits a moment for the lock, shorter than the time after which somebody who waits for us looks for a deadlock. An error: it was too short.
-fn lock_soon(table: pg_sys::Oid, mode: pg_sys::LOCKMODE) {
+/// How long all locks of one try may take: shorter than the time after which somebody who waits for us looks for a deadlock.
+fn moment() -> Duration {
+    // SAFETY: a plain setting of this process.
+    let deadlock = u64::try_from(unsafe { pg_sys::DeadlockTimeout }).unwrap_or(1000);
+    IN_LINE.min(Duration::from_millis(deadlock / 4))
+}
+
+/// Waits no longer than that for the lock. An error: it was too short.
+fn lock_soon(table: pg_sys::Oid, mode: pg_sys::LOCKMODE, longest: Duration) {
     // SAFETY: a lock by OID; whether there is such a table is the caller's to ask afterwards.
     if unsafe { pg_sys::ConditionalLockRelationOid(table, mode) } {
         return;
     }
-    // SAFETY: a plain setting of this process.
-    let deadlock = u64::try_from(unsafe { pg_sys::DeadlockTimeout }).unwrap_or(1000);
-    let moment = IN_LINE.min(Duration::from_millis(deadlock / 4)).as_millis().max(1);
-    let _timeout = LockTimeout::set(&moment.to_string());
+    let _timeout = LockTimeout::set(&longest.as_millis().max(1).to_string());
     // SAFETY: as above.
     unsafe { pg_sys::LockRelationOid(table, mode) };
 }

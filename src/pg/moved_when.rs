@@ -72,7 +72,10 @@ impl MovedWhen {
     ///
     /// # Safety
     /// The values are of the columns' types, and last as long as the slot, which the current memory context keeps.
-    unsafe fn slot(&self, value: impl Fn(usize, &str) -> Option<pg_sys::Datum>) -> *mut pg_sys::TupleTableSlot {
+    unsafe fn slot(
+        &self,
+        value: impl Fn(usize, &str) -> Option<pg_sys::Datum>,
+    ) -> *mut pg_sys::TupleTableSlot {
         // SAFETY: by the caller's promise; a slot has as many places as its descriptor has columns.
         unsafe {
             let slot = pg_sys::MakeSingleTupleTableSlot(self.descriptor, &raw const pg_sys::TTSOpsVirtual);

@@ -74,7 +74,11 @@ impl Output {
         Output {
             kind: kind(base, function),
             function,
-            dependence: if nature.further { Dependence::All } else { Dependence::Styles },
+            dependence: if nature.further {
+                Dependence::All
+            } else {
+                Dependence::Styles
+            },
             certain: !nature.foreign,
             container: nature.container,
             is_varlena,
@@ -99,7 +103,11 @@ impl Output {
     pub unsafe fn write(&self, value: pg_sys::Datum, out: &mut TextBuffer) -> Written {
         let done = match self.kind {
             Kind::Bool => {
-                out.push(if value.value() as u8 != 0 { b"true" } else { b"false" });
+                out.push(if value.value() as u8 != 0 {
+                    b"true"
+                } else {
+                    b"false"
+                });
                 Ok(())
             }
             Kind::Int2 => write!(out, "{}", value.value() as i16),
@@ -125,7 +133,8 @@ impl Output {
             Kind::Numeric | Kind::Jsonb | Kind::Other => {
                 let _pinned = Pinned::enter(self.dependence);
                 // SAFETY: by the caller's promise; the function is the type's own, and its result a C string.
-                let text = unsafe { CStr::from_ptr(pg_sys::OutputFunctionCall(self.function, value)) }.to_bytes();
+                let text =
+                    unsafe { CStr::from_ptr(pg_sys::OutputFunctionCall(self.function, value)) }.to_bytes();
                 if text.len() > LONGEST_OUTPUT || !is_encoded(text) {
                     out.push(b"null");
                     return Written::Cut;
@@ -166,7 +175,11 @@ fn write_float<T: Into<f64> + Copy + std::fmt::Display + std::fmt::LowerExp>(
         out.push(b"\"NaN\"");
         Ok(())
     } else if wide.is_infinite() {
-        out.push(if wide > 0.0 { b"\"Infinity\"" } else { b"\"-Infinity\"" });
+        out.push(if wide > 0.0 {
+            b"\"Infinity\""
+        } else {
+            b"\"-Infinity\""
+        });
         Ok(())
     } else if size != 0.0 && !(1e-5..1e16).contains(&size) {
         write!(out, "{value:e}")

@@ -14,10 +14,7 @@ unsafe extern "C" {
 const HEX: c_int = 1;
 
 /// Of types whose text depends on more than the styles.
-const FURTHER: [(&CStr, &CStr); 2] = [
-    (c"lc_monetary", c"C"),
-    (c"search_path", c"pg_catalog, pg_temp"),
-];
+const FURTHER: [(&CStr, &CStr); 2] = [(c"lc_monetary", c"C"), (c"search_path", c"pg_catalog, pg_temp")];
 
 thread_local! {
     static UTC: Cell<*mut pg_sys::pg_tz> = const { Cell::new(std::ptr::null_mut()) };

@@ -97,17 +97,6 @@ impl Rows {
             )
         }
     }
-
-    /// The value, copied into the memory context that was current outside of [`with_spi`].
-    pub fn keep(&self, row: usize, column: usize) -> Option<pg_sys::Datum> {
-        let (value, type_oid) = self.get(row, column);
-        let (mut length, mut by_value) = (0, false);
-        // SAFETY: within SPI_connect; the value is of that type.
-        unsafe {
-            pg_sys::get_typlenbyval(type_oid, &mut length, &mut by_value);
-            value.map(|value| pg_sys::SPI_datumTransfer(value, by_value, i32::from(length)))
-        }
-    }
 }
 
 /// Connects to SPI around `f`; what `f` allocates in Postgres' memory is gone afterwards.

@@ -33,6 +33,8 @@ pub struct Table {
 pub enum Unfit {
     /// There is no such table.
     Missing,
+    /// An index of somebody else's may refuse the row: see [`RowWriter::write_all`].
+    MayFail,
     /// It is not as it was made: see [`RowWriter::insert`].
     NeedsStatement,
 }
@@ -64,12 +66,12 @@ impl RowWriter {
     }
 
     /// Stores a row of these fields, in the order of the table's columns, and returns its identity (0 if that is among the
-    /// fields). What is in the row cannot make it fail: a table of which that cannot be said needs a statement.
+    /// fields). What is in the row cannot make it fail: otherwise, nothing is written.
     pub fn write(&mut self, row: &[Field]) -> Result<i64, Unfit> {
         let table = self.table;
         let (open, layout) = self.open()?;
         if !layout.is_plain() {
-            return Err(Unfit::NeedsStatement);
+            return Err(Unfit::MayFail);
         }
         let mut values = Values::default();
         let identity = fill(table, layout, &open, row, open.first, &mut values)?;
@@ -80,7 +82,8 @@ impl RowWriter {
         Ok(identity)
     }
 
-    /// Stores many rows. Indexes of others are served too: what these evaluate may raise an error.
+    /// Stores many rows. Indexes of others are served too: what these evaluate runs as the role that runs, and may raise an
+    /// error.
     pub fn write_all(&mut self, rows: &[Vec<Field>]) -> Result<(), Unfit> {
         let table = self.table;
         let (open, layout) = self.open()?;

@@ -27,15 +27,6 @@ impl Failure {
         }
     }
 
-    /// Raises it again when it comes from the moment (a lock that was not to be had in time, a full disk), so that it says
-    /// nothing of what was tried.
-    pub fn raise_if_passing(self) -> Self {
-        if self.is_passing() {
-            self.raise();
-        }
-        self
-    }
-
     /// Whether it comes from the moment, or from who has tried, and says nothing of what was tried.
     fn is_passing(&self) -> bool {
         use PgSqlErrorCode::*;
@@ -55,22 +46,6 @@ impl Failure {
     /// Whether it comes from what was tried, and will come again.
     pub fn is_lasting(&self) -> bool {
         !self.is_passing()
-    }
-
-    /// Raises it again when it comes from what was written, a name, a type or a right, and not from the data that it was tried on.
-    pub fn raise_if_lasting(self) {
-        // Class 42: syntax error or access rule violation; 0A: feature not supported; 3F: invalid schema name.
-        if [
-            PgSqlErrorCode::ERRCODE_SYNTAX_ERROR_OR_ACCESS_RULE_VIOLATION,
-            PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED,
-            PgSqlErrorCode::ERRCODE_INVALID_SCHEMA_NAME,
-        ]
-        .into_iter()
-        .any(|lasting| class(lasting) == class(self.code))
-        {
-            self.raise();
-        }
-        self.raise_if_passing();
     }
 
     /// The five characters of the code.

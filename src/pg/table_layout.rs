@@ -69,7 +69,10 @@ impl Layout {
         if fills.len() > heap::MOST_COLUMNS {
             return None;
         }
-        let given = fills.iter().filter(|fill| matches!(fill, Fill::Given { .. })).count();
+        let given = fills
+            .iter()
+            .filter(|fill| matches!(fill, Fill::Given { .. }))
+            .count();
         if given != table.columns.len() {
             return None;
         }
@@ -112,10 +115,7 @@ fn fill(column: &pg_sys::FormData_pg_attribute, table: &Table) -> Option<Fill> {
     if column.attgenerated != 0 {
         return None;
     }
-    let given = table
-        .columns
-        .iter()
-        .position(|(name, _)| *name == column.name());
+    let given = table.columns.iter().position(|(name, _)| *name == column.name());
     match given {
         Some(place) if column.atttypid == table.columns[place].1 && column.atttypmod < 0 => {
             Some(Fill::Given {

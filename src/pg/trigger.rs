@@ -39,7 +39,9 @@ impl<'a> RowTrigger<'a> {
         let context = unsafe { (*call).context };
         // SAFETY: as above.
         if context.is_null() || unsafe { (*context).type_ } != pg_sys::NodeTag::T_TriggerData {
-            refuse(format!("function \"{function}\" was not called by trigger manager"));
+            refuse(format!(
+                "function \"{function}\" was not called by trigger manager"
+            ));
         }
         // SAFETY: it is tagged as that.
         let data = unsafe { &*context.cast::<pg_sys::TriggerData>() };
@@ -69,7 +71,11 @@ impl<'a> RowTrigger<'a> {
         unsafe {
             let trigger = &*self.data.tg_trigger;
             (0..usize::try_from(trigger.tgnargs).unwrap_or(0))
-                .map(|i| CStr::from_ptr(*trigger.tgargs.add(i)).to_string_lossy().into_owned())
+                .map(|i| {
+                    CStr::from_ptr(*trigger.tgargs.add(i))
+                        .to_string_lossy()
+                        .into_owned()
+                })
                 .collect()
         }
     }
@@ -93,8 +99,8 @@ impl<'a> RowTrigger<'a> {
     pub fn old_row(&self) -> Option<Row<'a>> {
         match self.operation {
             Operation::Insert => None,
-            // SAFETY: as in row().
             Operation::Update | Operation::Delete => {
+                // SAFETY: as in row().
                 Some(unsafe { Row::of(self.data.tg_trigtuple, self.relation().0) })
             }
         }
@@ -114,11 +120,7 @@ pub struct Attribute {
     pub collation: pg_sys::Oid,
 }
 
-impl<'a> TriggerRelation<'a> {
-    pub fn of(relation: &'a pgrx::PgRelation) -> Self {
-        // SAFETY: an open relation, as long as the reference to it.
-        TriggerRelation(unsafe { &*relation.as_ptr() })
-    }
+impl TriggerRelation<'_> {
     pub fn oid(&self) -> pg_sys::Oid {
         self.0.rd_id
     }
@@ -347,7 +349,9 @@ macro_rules! pg_trigger_function {
         #[doc(hidden)]
         #[unsafe(no_mangle)]
         #[pgrx::pg_guard]
-        pub unsafe extern "C-unwind" fn $wrapper(call: pgrx::pg_sys::FunctionCallInfo) -> pgrx::pg_sys::Datum {
+        pub unsafe extern "C-unwind" fn $wrapper(
+            call: pgrx::pg_sys::FunctionCallInfo,
+        ) -> pgrx::pg_sys::Datum {
             // SAFETY: PostgreSQL calls the function so.
             let trigger = unsafe { $crate::pg::trigger::RowTrigger::of(call, stringify!($function)) };
             $function(&trigger);

@@ -60,18 +60,14 @@ impl Row {
         }
     }
 
-    /// The row that a name with a point in it begins with.
+    /// The row that a name begins with, or is.
     ///
     /// # Safety
     /// `column` is a ColumnRef.
     unsafe fn named(column: *mut pg_sys::ColumnRef) -> Option<Row> {
         // SAFETY: by the caller's promise.
         let first = unsafe { first_name(column) }?;
-        // SAFETY: as above.
-        let pointed = unsafe { (*(*column).fields).length } > 1;
-        [Row::Old, Row::New]
-            .into_iter()
-            .find(|row| pointed && first == row.name())
+        [Row::Old, Row::New].into_iter().find(|row| first == row.name())
     }
 }
 
@@ -96,14 +92,16 @@ impl When {
     /// It holds of the new row, and did not hold of the old one.
     pub fn has_become_true(text: &str, table: &PgRelation) -> When {
         let text = parenthesised(text);
-        // SAFETY: as above; the statement gives a conjunction of two, the second in an IS NOT TRUE.
+        // SAFETY: as above; the text is a conjunction, of which the parser makes one with those that the condition begins with. Its last
+        // member is the IS NOT TRUE.
         unsafe {
-            let both = parse(&format!("{text} AND {text} IS NOT TRUE")).cast::<pg_sys::BoolExpr>();
-            let new = pg_sys::list_nth((*both).args, 0).cast::<pg_sys::Node>();
-            let old = pg_sys::list_nth((*both).args, 1).cast::<pg_sys::Node>();
-            point_to(new, Row::New);
-            point_to(old, Row::Old);
-            When::transform(both.cast(), table)
+            let all = parse(&format!("{text} AND {text} IS NOT TRUE")).cast::<pg_sys::BoolExpr>();
+            let last = length((*all).args) - 1;
+            for place in 0..=last {
+                let member = pg_sys::list_nth((*all).args, place).cast::<pg_sys::Node>();
+                point_to(member, if place < last { Row::New } else { Row::Old });
+            }
+            When::transform(all.cast(), table)
         }
     }
 
@@ -116,7 +114,8 @@ impl When {
             for row in [Row::Old, Row::New] {
                 let alias = pg_sys::makeAlias(row.name().as_ptr(), ptr::null_mut());
                 let lock = pg_sys::AccessShareLock as i32;
-                let item = pg_sys::addRangeTableEntryForRelation(state, table.as_ptr(), lock, alias, false, false);
+                let item =
+                    pg_sys::addRangeTableEntryForRelation(state, table.as_ptr(), lock, alias, false, false);
                 pg_sys::addNSItemToQuery(state, item, false, true, true);
             }
             let kind = pg_sys::ParseExprKind::EXPR_KIND_TRIGGER_WHEN;
@@ -160,7 +159,7 @@ impl When {
     }
 }
 
-/// An error unless the text, in parentheses, is one expression and nothing else.
+/// Whether the text, in parentheses, is one expression and nothing else. What cannot be read is an error.
 pub fn is_single_expression(text: &str) -> bool {
     let sql = c_string(&format!("SELECT {}", parenthesised(text)));
     // SAFETY: raw parsing looks nothing up; the nodes are read as their tags say.
@@ -238,10 +237,12 @@ unsafe fn point_to(tree: *mut pg_sys::Node, row: Row) {
             let column = node.cast::<pg_sys::ColumnRef>();
             let fields = (*column).fields;
             let name = || pg_sys::makeString(pg_sys::pstrdup(row.name().as_ptr())).cast::<c_void>();
-            if Row::named(column) == Some(Row::New) {
-                (*(*fields).elements).ptr_value = name();
-            } else if length(fields) == 1 && first_name(column).is_some() {
-                (*column).fields = pg_sys::lcons(name(), fields);
+            match Row::named(column) {
+                Some(Row::New) => (*(*fields).elements).ptr_value = name(),
+                None if length(fields) == 1 && first_name(column).is_some() => {
+                    (*column).fields = pg_sys::lcons(name(), fields);
+                }
+                _ => {}
             }
         });
     }

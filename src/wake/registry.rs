@@ -22,6 +22,8 @@ pub struct Registry {
     workers: AtomicU32,
     /// The launcher has to look at every database.
     survey: AtomicBool,
+    /// The launcher has to look which databases are open.
+    databases: AtomicBool,
     /// How many databases wait for a worker that none can be started for.
     waiting: AtomicU32,
     /// Since when the server has no place for another worker.
@@ -43,6 +45,7 @@ pub fn request_shared_memory() {
             launcher: AtomicI32::new(NOBODY),
             workers: AtomicU32::new(0),
             survey: AtomicBool::new(true),
+            databases: AtomicBool::new(false),
             waiting: AtomicU32::new(0),
             short_of_workers: Since::never(),
             discord_parked_until: AtomicI64::new(0),
@@ -101,9 +104,10 @@ impl Registry {
         entered
     }
 
-    /// The end of what [`enter`](Self::enter) began; harmless when repeated.
+    /// The end of what [`enter`](Self::enter) began; harmless when repeated. What a worker that died had taken out is there again.
     pub fn leave(&self, slot: &Slot) {
         if slot.leave() {
+            slot.give_back();
             self.workers.fetch_sub(1, SeqCst);
         }
     }
@@ -137,6 +141,26 @@ impl Registry {
 
     pub fn short_of_workers_since(&self) -> Option<Timestamp> {
         self.short_of_workers.get()
+    }
+
+    /// Says that settings of a database, or of all of them, are other ones now.
+    pub fn settings_changed(&self, database: Option<pg_sys::Oid>) {
+        let concerned = |slot: &&Slot| database.is_none_or(|database| slot.database() == database);
+        for slot in self.slots().filter(concerned) {
+            slot.settings_changed();
+            slot.wake_worker();
+        }
+        self.wake_launcher();
+    }
+
+    /// Says that a database may be open now that was not.
+    pub fn databases_changed(&self) {
+        self.databases.store(true, SeqCst);
+        self.wake_launcher();
+    }
+
+    pub fn take_databases_changed(&self) -> bool {
+        self.databases.swap(false, SeqCst)
     }
 
     pub fn ask_for_survey(&self) {

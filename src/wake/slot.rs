@@ -10,7 +10,7 @@ use pgrx::prelude::*;
 use super::lanes::SharedLaneSet;
 use super::since::Since;
 use super::work::NOTHING;
-use super::{NOBODY, Work, wake_process};
+use super::{NOBODY, Occupant, Work, wake_process};
 use crate::version;
 
 const NEVER: i64 = i64::MAX;
@@ -40,6 +40,8 @@ pub struct Slot {
     left_in_order: AtomicBool,
     /// Since when the database refuses what its worker wants.
     refused: Since,
+    /// Whether settings of the database or of a role have changed since its worker began: it has the old ones.
+    stale: AtomicBool,
     /// Events that could not be written, since the server started.
     lost: AtomicU64,
 }
@@ -61,6 +63,7 @@ impl Slot {
             outdated: AtomicBool::new(false),
             left_in_order: AtomicBool::new(true),
             refused: Since::never(),
+            stale: AtomicBool::new(false),
             lost: AtomicU64::new(0),
         }
     }
@@ -171,6 +174,7 @@ impl Slot {
             .compare_exchange(NOBODY, version::my_process_number(), SeqCst, SeqCst)
             .is_ok();
         if entered {
+            self.stale.store(false, SeqCst);
             self.left_in_order.store(false, SeqCst);
             self.refused.set(false);
         }
@@ -192,6 +196,38 @@ impl Slot {
 
     pub fn left_in_order(&self) -> bool {
         self.left_in_order.load(SeqCst)
+    }
+
+    /// Says that settings of the database have changed: what may be done is to be found out again, by a worker that has the new ones.
+    pub(super) fn settings_changed(&self) {
+        self.stale.store(true, SeqCst);
+        self.look_again();
+    }
+
+    /// Has a worker look what there is to do, whatever the last one has found.
+    pub fn look_again(&self) {
+        self.paused_until.store(0, SeqCst);
+        self.add(&Work::ALL);
+    }
+
+    /// Whether its worker has old settings, and has to make room for one that has the new ones.
+    pub fn is_stale(&self) -> bool {
+        self.stale.load(SeqCst)
+    }
+
+    /// Puts back what a worker had taken out that died, or that has looked with old settings.
+    pub(super) fn give_back(&self) {
+        if self.is_stale() {
+            self.look_again();
+        } else if !self.left_in_order() {
+            self.add(&Work::ALL);
+        }
+    }
+
+    /// Who its worker is, until that process is gone.
+    pub fn occupant(&self) -> Option<Occupant> {
+        let number = self.worker.load(SeqCst);
+        (number != NOBODY).then(|| Occupant::of(number))
     }
 
     /// Says whether the database refuses what its worker wants.
@@ -220,6 +256,7 @@ impl Slot {
         self.hold_until(None);
         self.paused_until.store(0, SeqCst);
         self.outdated.store(false, SeqCst);
+        self.stale.store(false, SeqCst);
         self.lost.store(0, SeqCst);
         self.set_due(None);
         self.left_in_order.store(true, SeqCst);

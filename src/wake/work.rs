@@ -47,10 +47,7 @@ impl Work {
     }
 
     pub fn is_empty(&self) -> bool {
-        self.lanes.is_empty()
-            && self.overdue.is_empty()
-            && !self.events
-            && !self.configuration
+        self.lanes.is_empty() && self.overdue.is_empty() && !self.events && !self.configuration
     }
 }
 

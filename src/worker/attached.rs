@@ -95,14 +95,14 @@ impl Table {
 }
 
 impl Attached {
-    /// Locks first and looks afterwards. None: the attached table is gone.
-    pub fn look(relation: pg_sys::Oid, source: &EventSource) -> Option<Attached> {
+    /// Locks first and looks afterwards. None: the attached table is gone. `names`: of the tables that are looked into.
+    pub fn look(relation: pg_sys::Oid, names: Vec<String>, patience: Patience) -> Option<Attached> {
         let as_of = CHANGES.get();
         let Class { owner, name, .. } = lock(relation)?;
         let columns = columns_of(relation);
         let mut looked_up = BTreeMap::new();
-        for name in names(source) {
-            let found = find(&name, owner);
+        for name in names {
+            let found = find(&name, owner, patience);
             looked_up.insert(name, found);
         }
         let attached = Attached {
@@ -179,8 +179,17 @@ impl Attached {
     }
 }
 
+/// What to do about a table that somebody has locked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Patience {
+    /// Wait as long as lock_timeout lets us.
+    Waits,
+    /// Leave it out.
+    Passes,
+}
+
 /// The tables that a source's look-ups and its audience name.
-fn names(source: &EventSource) -> Vec<String> {
+pub fn names(source: &EventSource) -> Vec<String> {
     fn add(lookup: &Lookup, names: &mut Vec<String>) {
         names.push(lookup.from.clone());
         if let Key::Lookup(inner) = &*lookup.key {
@@ -241,9 +250,15 @@ fn resolve(name: &str) -> Option<pg_sys::Oid> {
     })
 }
 
-fn find(name: &str, owner: pg_sys::Oid) -> Found {
+fn find(name: &str, owner: pg_sys::Oid, patience: Patience) -> Found {
     let gone = || Found::Refused(format!("{name} does not exist"));
     let Some(oid) = resolve(name) else { return gone() };
+    // SAFETY: takes the lock or does not wait for it.
+    if patience == Patience::Passes
+        && !unsafe { pg_sys::ConditionalLockRelationOid(oid, pg_sys::AccessShareLock as pg_sys::LOCKMODE) }
+    {
+        return Found::Refused(format!("{name} is locked"));
+    }
     let Some(class) = lock(oid) else { return gone() };
     match class.kind {
         pg_sys::RELKIND_VIEW => {

@@ -8,38 +8,9 @@ use pgrx::bgworkers::BackgroundWorker;
 use pgrx::pg_sys::panic::CaughtError;
 use pgrx::prelude::*;
 
+use super::pinned_settings;
 use super::signals::InTransaction;
 use crate::acting_as::ActingAs;
-
-/// What a database or a role may have set for its sessions must not disturb us.
-const SETTINGS: [(&std::ffi::CStr, &std::ffi::CStr); 21] = [
-    (c"search_path", c"pg_catalog, pg_temp"),
-    (c"default_transaction_read_only", c"off"),
-    (c"default_transaction_isolation", c"read committed"),
-    (c"statement_timeout", c"0"),
-    (c"idle_in_transaction_session_timeout", c"0"),
-    // Where our locks and those of a DROP EXTENSION or an ALTER TABLE make a circle, we give way before the other session
-    // would be ended for it, which Postgres does after a second.
-    (c"lock_timeout", c"500ms"),
-    (c"deadlock_timeout", c"100ms"),
-    (c"session_replication_role", c"origin"),
-    (c"jit", c"off"),
-    // As capture writes values.
-    (c"DateStyle", c"ISO, MDY"),
-    (c"TimeZone", c"UTC"),
-    (c"IntervalStyle", c"postgres"),
-    (c"extra_float_digits", c"1"),
-    (c"bytea_output", c"hex"),
-    (c"lc_monetary", c"C"),
-    (c"xmlbinary", c"base64"),
-    // Our statements find rows by key, whatever the statistics of a table that empties and fills say.
-    (c"enable_seqscan", c"off"),
-    (c"enable_bitmapscan", c"off"),
-    (c"enable_hashjoin", c"off"),
-    (c"enable_mergejoin", c"off"),
-    // A fast shutdown must not wait for a synchronous standby, and a delivery's outcome needs none.
-    (c"synchronous_commit", c"local"),
-];
 
 /// Connects; None: to no database, for the shared catalogues alone. `application_name` is for pg_stat_activity.
 pub fn connect(database: Option<pg_sys::Oid>, application_name: &std::ffi::CStr) {
@@ -47,20 +18,7 @@ pub fn connect(database: Option<pg_sys::Oid>, application_name: &std::ffi::CStr)
         Some(_) => BackgroundWorker::connect_worker_to_spi_by_oid(database, None),
         None => BackgroundWorker::connect_worker_to_spi(None, None),
     }
-    for (name, value) in SETTINGS
-        .into_iter()
-        .chain([(c"application_name", application_name)])
-    {
-        // SAFETY: names and values of Postgres' own settings, which copies them.
-        unsafe {
-            pg_sys::SetConfigOption(
-                name.as_ptr(),
-                value.as_ptr(),
-                pg_sys::GucContext::PGC_SUSET,
-                pg_sys::GucSource::PGC_S_OVERRIDE,
-            );
-        }
-    }
+    pinned_settings::pin(application_name);
 }
 
 /// What pg_stat_activity shows while nothing runs.

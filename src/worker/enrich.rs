@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::attached::Attached;
+use super::attached::{self, Attached, Patience};
 use super::attempt::{Attempt, Query, Row};
 use super::events::{Captured, Columns};
 use super::limited::{self, Failure};
@@ -116,9 +116,10 @@ impl Enricher {
                     }
                 }
                 Err(failure) => {
-                    if matches!(failure, Failure::Passing(_)) {
+                    let passing = matches!(failure, Failure::Passing(_));
+                    if passing {
                         pgrx::warning!(
-                            "zentry_notify: events {} to {} are told without what is looked up for them: {}",
+                            "zentry_notify: events {} to {} are told without all that is looked up for them: {}",
                             rows.first().map_or(0, |row| row.id),
                             rows.last().map_or(0, |row| row.id),
                             failure.reason()
@@ -126,9 +127,11 @@ impl Enricher {
                     } else {
                         *suspended = Some(failure.reason());
                     }
-                    rows.iter()
-                        .map(|row| (row.place, known_nothing(blank())))
-                        .collect()
+                    Self::without_what_is_locked(source, &rows, passing).unwrap_or_else(|| {
+                        rows.iter()
+                            .map(|row| (row.place, known_nothing(blank())))
+                            .collect()
+                    })
                 }
             }
         };
@@ -154,6 +157,19 @@ impl Enricher {
         found
     }
 
+    /// Somebody has locked a table: what the others say is told. None: nothing is known.
+    fn without_what_is_locked(
+        source: &Source,
+        rows: &[Row],
+        passing: bool,
+    ) -> Option<Vec<(usize, Enriched)>> {
+        let prepared = passing.then(|| Self::build(source, Patience::Passes).ok())??;
+        prepared.statement.as_ref()?;
+        let mut attempt = Attempt::new(&source.definition.event_type, source, &prepared);
+        attempt.pages(rows);
+        Some(attempt.found)
+    }
+
     /// Sees to it that the source's statement is there, and what it reads is locked.
     fn prepare(&mut self, source: &Source) -> Result<(), Failure> {
         let id = source.definition.id;
@@ -165,7 +181,7 @@ impl Enricher {
             }
         }
         if !self.prepared.contains_key(&id) {
-            let prepared = Self::build(source)?;
+            let prepared = Self::build(source, Patience::Waits)?;
             if !prepared.refusals.is_empty() {
                 self.suspensions.push(Suspension {
                     source: id,
@@ -181,8 +197,10 @@ impl Enricher {
         Ok(())
     }
 
-    fn build(source: &Source) -> Result<Prepared, Failure> {
-        let attached = limited::limited(LIMIT, || Attached::look(source.relation, &source.definition))?;
+    fn build(source: &Source, patience: Patience) -> Result<Prepared, Failure> {
+        let attached = limited::limited(LIMIT, || {
+            Attached::look(source.relation, attached::names(&source.definition), patience)
+        })?;
         let Some(attached) = attached else {
             return Err(Failure::Lasting("the attached table does not exist".to_owned()));
         };

@@ -42,8 +42,8 @@ const PATIENCE_WHEN_IN_THE_WAY: Duration = Duration::from_secs(2);
 const SERVICE: Duration = Duration::from_secs(5);
 /// When other databases wait, a worker whose next request is further off leaves at once.
 const SHORT_WHILE: Duration = Duration::from_secs(1);
-/// How long no worker is started after one has found that zentry_notify.sending is off and has routed what there was. (Nobody
-/// tells when a database's own setting changes.)
+/// How long no worker is started after one has found that zentry_notify.sending is off and has routed what there was. A change
+/// of the setting ends it.
 const HELD_BACK: Duration = Duration::from_secs(2);
 
 pub struct Worker {
@@ -246,7 +246,7 @@ impl Worker {
     /// How long it may still wait for answers, if it has to leave.
     fn has_to_leave(&self, served: Duration) -> Option<Duration> {
         let in_the_way = self.slot.held_for().map(|_| PATIENCE_WHEN_IN_THE_WAY);
-        let terminated = signals::terminated().then_some(PATIENCE);
+        let terminated = (signals::terminated() || self.slot.is_stale()).then_some(PATIENCE);
         // Nobody hurries: answers are waited for, so that nothing is sent twice.
         let others_turn = self.registry.others_wait() && served >= SERVICE && self.unrecorded.is_empty();
         in_the_way

@@ -72,6 +72,13 @@ impl Housekeeping {
         if given_up.iter().map(|(.., counts)| counts.failed).sum::<u64>() >= PAGE.unsigned_abs().into() {
             self.go_on();
         }
+        if database::transaction(
+            "zentry_notify: remove the log of deleted webhooks",
+            forget_deleted,
+        )? == i64::from(PAGE)
+        {
+            self.go_on();
+        }
         database::transaction("zentry_notify: sum counters up", || {
             statistics::sum_up(settings::log_retention());
         })?;
@@ -220,6 +227,16 @@ fn give_up_expired(max_age: Duration) -> Tally {
         }
     });
     given_up
+}
+
+/// What a webhook that was deleted has left of its log; how many rows of it were removed.
+fn forget_deleted() -> i64 {
+    const SQL: &str = "SELECT zentry_notify.forget_deleted($1)";
+    with_spi(|| {
+        let rows = Plan::prepare(SQL, &[pg_sys::INT4OID]).execute(&[PAGE.into_datum()]);
+        // SAFETY: the only column is a bigint.
+        unsafe { rows.get(0, 1).0.and_then(|n| i64::from_datum(n, false)) }.unwrap_or(0)
+    })
 }
 
 /// Rows that were committed while their integration was being deleted. Steps from lane to lane in the index. Younger ones are

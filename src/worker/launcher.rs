@@ -8,16 +8,25 @@ use pgrx::IntoDatum;
 use pgrx::bgworkers::{BackgroundWorkerBuilder, BackgroundWorkerStatus, DynamicBackgroundWorker};
 use pgrx::prelude::*;
 
+use super::catalogue::{self, Door};
 use super::wait::Waiter;
-use super::{catalogue, database, signals};
+use super::{database, signals};
 use crate::settings;
-use crate::wake::{Registry, Work, registry};
+use crate::wake::{Registry, Slot, Work, registry};
 
 /// Pause before a worker that died is started again; doubled as long as it keeps dying.
 const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// When no worker can be registered, the next try comes without waiting for one to end: others use workers too.
 const NO_WORKER_FREE_PAUSE: Duration = Duration::from_secs(2);
+/// How often it looks whether a database that something is due in is open again.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+/// For how long it does that.
+const LOOKED_FOR: Duration = Duration::from_secs(600);
+/// How often afterwards, and while a database is closed that nothing is known of.
+const IDLE_LOOK_INTERVAL: Duration = Duration::from_secs(30);
+/// How often it looks into every database that has or had work, for what should not have been forgotten.
+const AUDIT_INTERVAL: Duration = Duration::from_secs(3600);
 /// Where workers are few, databases take turns, and none may be free again and again.
 const WARNING_INTERVAL: Duration = Duration::from_secs(600);
 
@@ -38,13 +47,7 @@ pub extern "C-unwind" fn zentry_notify_launcher_main(_argument: pg_sys::Datum) {
     signals::install();
     database::connect(None, c"zentry_notify launcher");
     registry.launcher_enters();
-    let mut launcher = Launcher {
-        registry,
-        workers: HashMap::new(),
-        waiting: HashMap::new(),
-        dead: HashMap::new(),
-        warned: None,
-    };
+    let mut launcher = Launcher::new(registry);
     let waiter = Waiter::new(None, c"ZentryNotifyLauncherMain");
     database::report_idle();
     while !signals::terminated() {
@@ -59,8 +62,9 @@ pub extern "C-unwind" fn zentry_notify_launcher_main(_argument: pg_sys::Datum) {
     unsafe { pg_sys::proc_exit(1) }
 }
 
-fn databases() -> Result<Vec<pg_sys::Oid>, String> {
-    database::transaction_as_self("zentry_notify: list databases", catalogue::databases)
+/// template1 and template0 have these numbers in every cluster.
+fn is_stock_template(database: pg_sys::Oid) -> bool {
+    matches!(database.to_u32(), 1 | 4)
 }
 
 struct Launcher {
@@ -69,6 +73,12 @@ struct Launcher {
     /// Databases with work and without a worker, and since when.
     waiting: HashMap<pg_sys::Oid, Instant>,
     dead: HashMap<pg_sys::Oid, Dead>,
+    /// The databases that are there.
+    doors: HashMap<pg_sys::Oid, Door>,
+    /// Closed ones with work, and since when that is known.
+    shut_out: HashMap<pg_sys::Oid, Instant>,
+    looked: Instant,
+    audited: Instant,
     /// When it was said last that no worker is free.
     warned: Option<Instant>,
 }
@@ -85,17 +95,107 @@ struct Dead {
 }
 
 impl Launcher {
+    fn new(registry: &'static Registry) -> Self {
+        Launcher {
+            registry,
+            workers: HashMap::new(),
+            waiting: HashMap::new(),
+            dead: HashMap::new(),
+            doors: HashMap::new(),
+            shut_out: HashMap::new(),
+            looked: Instant::now(),
+            audited: Instant::now(),
+            warned: None,
+        }
+    }
+
     /// Starts what has to be started; returns how long nothing else will be due.
     fn turn(&mut self) -> Option<Duration> {
-        if self.registry.take_survey() {
-            self.survey();
+        let survey = self.registry.take_survey();
+        let changed = self.registry.take_databases_changed();
+        let peep = self.next_look().is_some_and(|left| left.is_zero());
+        let mut blind = None;
+        if (survey || changed || peep)
+            && let Err(error) = self.look(survey)
+        {
+            pgrx::log!("zentry_notify: could not list the databases, trying again: {error}");
+            if survey {
+                self.registry.ask_for_survey();
+            }
+            blind = Some(LOOK_INTERVAL);
+        }
+        if self.audited.elapsed() >= AUDIT_INTERVAL {
+            self.audit();
         }
         self.bury();
         let next = self.look_for_work();
         let turned_away = self.serve_waiting();
         self.registry.let_wait(self.waiting.len());
         let retry = turned_away.then_some(NO_WORKER_FREE_PAUSE);
-        [next, retry].into_iter().flatten().min()
+        let audit = AUDIT_INTERVAL.saturating_sub(self.audited.elapsed());
+        [next, retry, blind, self.next_look(), Some(audit)]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// When to look which databases are open although nobody has said that it changed; None: nothing depends on it. Statements say so,
+    /// an UPDATE of the catalogue does not.
+    fn next_look(&self) -> Option<Duration> {
+        let is_news = |since: &Instant| since.elapsed() < LOOKED_FOR;
+        let interval = if self.shut_out.values().any(is_news) {
+            LOOK_INTERVAL
+        } else if !self.shut_out.is_empty()
+            || self
+                .doors
+                .iter()
+                .any(|(database, door)| *door == Door::Closed && !is_stock_template(*database))
+        {
+            IDLE_LOOK_INTERVAL
+        } else {
+            return None;
+        };
+        Some(interval.saturating_sub(self.looked.elapsed()))
+    }
+
+    /// Reads which databases are there. Those that are open now and were not get a worker that looks what is due; `all`: each does.
+    fn look(&mut self, all: bool) -> Result<(), String> {
+        self.looked = Instant::now();
+        let doors = database::transaction_as_self("zentry_notify: list databases", catalogue::databases)?;
+        for slot in self.registry.slots().filter(|slot| !slot.has_worker()) {
+            if matches!(doors.get(&slot.database()), None | Some(Door::Invalid)) {
+                slot.release();
+            }
+        }
+        let before = std::mem::replace(&mut self.doors, doors);
+        let opened = |database: &pg_sys::Oid| before.get(database).is_some_and(|door| *door != Door::Open);
+        let open = self.doors.iter().filter(|(_, door)| **door == Door::Open);
+        for (database, _) in open.filter(|(database, _)| all || opened(database)) {
+            if let Some(slot) = self.registry.slot(*database) {
+                slot.look_again();
+                slot.wake_worker();
+            }
+        }
+        self.shut_out
+            .retain(|database, _| self.doors.get(database) == Some(&Door::Closed));
+        Ok(())
+    }
+
+    /// Has a worker look into each database that has or had work. Nothing should come of it.
+    fn audit(&mut self) {
+        self.audited = Instant::now();
+        if let Err(error) = self.look(false) {
+            return pgrx::log!("zentry_notify: could not list the databases: {error}");
+        }
+        let is_open = |slot: &&Slot| self.doors.get(&slot.database()) == Some(&Door::Open);
+        for slot in self
+            .registry
+            .slots()
+            .filter(is_open)
+            .filter(|slot| !slot.has_worker())
+        {
+            slot.add(&Work::ALL);
+        }
     }
 
     /// Takes note of the databases that need a worker now; returns when the next one will.
@@ -105,7 +205,10 @@ impl Launcher {
         let mut waiting = HashMap::new();
         for slot in self.registry.slots() {
             let database = slot.database();
-            if self.workers.contains_key(&database) || slot.has_worker() {
+            if self.workers.contains_key(&database)
+                || slot.has_worker()
+                || self.shut_out.contains_key(&database)
+            {
                 continue;
             }
             let wait = match (slot.has_work(), slot.due()) {
@@ -136,50 +239,32 @@ impl Launcher {
         let mut queue: Vec<_> = self.waiting.iter().map(|(oid, since)| (*since, *oid)).collect();
         queue.sort_unstable_by_key(|(since, _)| *since);
         for (_, database) in queue {
-            if self.workers.len() >= settings::max_workers() {
+            if self.serving() >= settings::max_workers() {
                 return false;
             }
-            if !self.exists(database) {
-                self.forget(database);
-            } else if !self.start(database) {
-                return true;
+            match self.door(database) {
+                None | Some(Door::Invalid) => self.forget(database),
+                // What is due there waits until it opens.
+                Some(Door::Closed) => drop(self.shut_out.insert(database, Instant::now())),
+                Some(Door::Open) if !self.start(database) => return true,
+                Some(Door::Open) => {}
             }
             self.waiting.remove(&database);
         }
         false
     }
 
-    /// Of a database that is gone.
+    /// Workers that there are, also those of a launcher before this one.
+    fn serving(&self) -> usize {
+        let others = |slot: &&Slot| slot.has_worker() && !self.workers.contains_key(&slot.database());
+        self.workers.len() + self.registry.slots().filter(others).count()
+    }
+
+    /// Of a database that is gone, or as good as.
     fn forget(&mut self, database: pg_sys::Oid) {
         self.dead.remove(&database);
         if let Some(slot) = self.registry.known_slot(database) {
             slot.release();
-        }
-    }
-
-    /// Lets every database that can have the extension be looked at once.
-    fn survey(&self) {
-        match databases() {
-            Ok(databases) => {
-                for slot in self
-                    .registry
-                    .slots()
-                    .filter(|s| !databases.contains(&s.database()) && !s.has_worker())
-                {
-                    slot.release();
-                }
-                for slot in databases
-                    .iter()
-                    .filter_map(|database| self.registry.slot(*database))
-                {
-                    slot.add(&Work::ALL);
-                    slot.wake_worker();
-                }
-            }
-            Err(error) => {
-                pgrx::log!("zentry_notify: could not list the databases, trying again: {error}");
-                self.registry.ask_for_survey();
-            }
         }
     }
 
@@ -202,10 +287,12 @@ impl Launcher {
         }
     }
 
-    /// A worker that died is started again after a pause, and a database that is gone is forgotten.
+    /// A worker that died is started again after a pause; not in a database that has been closed, or is gone.
     fn mourn(&mut self, database: pg_sys::Oid, lived: Duration) {
-        if !self.exists(database) {
-            return self.forget(database);
+        match self.door(database) {
+            None | Some(Door::Invalid) => return self.forget(database),
+            Some(Door::Closed) => return,
+            Some(Door::Open) => {}
         }
         let pause = match self.dead.get(&database) {
             Some(dead) if lived < LONGEST_PAUSE => (dead.pause * 2).min(LONGEST_PAUSE),
@@ -222,14 +309,16 @@ impl Launcher {
                 until: Instant::now() + pause,
             },
         );
+        // It may have died before it had the slot, which would have given this back.
         if let Some(slot) = self.registry.slot(database) {
             slot.add(&Work::ALL);
         }
     }
 
-    /// Assumed when it can't be found out.
-    fn exists(&self, database: pg_sys::Oid) -> bool {
-        databases().map_or(true, |databases| databases.contains(&database))
+    /// Assumed to be open when it can't be found out.
+    fn door(&self, database: pg_sys::Oid) -> Option<Door> {
+        let doors = database::transaction_as_self("zentry_notify: list databases", catalogue::databases);
+        doors.map_or(Some(Door::Open), |doors| doors.get(&database).copied())
     }
 
     /// False when the server has no place for another background worker.

@@ -230,7 +230,7 @@ impl<'a> Statement<'a> {
     }
 }
 
-/// SQL of a value as JSON: times in UTC with a Z, and nothing beyond the limit.
+/// SQL of a value as JSON: times in UTC with a Z and in whole seconds, as capture writes them, and nothing beyond the limit.
 fn shown(value: &str, type_oid: pg_sys::Oid) -> String {
     match type_oid {
         pg_sys::INT2OID | pg_sys::INT4OID | pg_sys::INT8OID | pg_sys::BOOLOID => format!("to_jsonb({value})"),
@@ -241,7 +241,7 @@ fn shown(value: &str, type_oid: pg_sys::Oid) -> String {
 }
 
 fn utc(value: &str) -> String {
-    format!("to_jsonb(replace(to_jsonb({value}) #>> '{{}}', '+00:00', 'Z'))")
+    format!(r"to_jsonb(regexp_replace(to_jsonb({value}) #>> '{{}}', '(\.[0-9]+)?\+00:00$', 'Z'))")
 }
 
 /// The same for a value whose type the statement itself finds out.

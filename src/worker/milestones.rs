@@ -10,7 +10,7 @@ use pgrx::prelude::*;
 use pgrx::{FromDatum, IntoDatum};
 use serde_json::{Map, Value};
 
-use super::attached::Attached;
+use super::attached::{Attached, Patience};
 use super::enrich::Suspension;
 use super::events::Page;
 use super::limited::{self, Failure};
@@ -272,7 +272,9 @@ fn count_source(source: &Source, projects: &[(String, Change)]) -> Result<Vec<De
     let Some(progress) = source.definition.progress.as_ref().filter(|_| !source.suspended) else {
         return Ok(Vec::new());
     };
-    let attached = limited::limited(LIMIT, || Attached::look(source.relation, &source.definition))?;
+    let attached = limited::limited(LIMIT, || {
+        Attached::look(source.relation, Vec::new(), Patience::Waits)
+    })?;
     let Some(attached) = attached else {
         return Err(Failure::Lasting("the attached table does not exist".to_owned()));
     };

@@ -29,6 +29,7 @@ mod milestones;
 mod outcomes;
 mod pace;
 mod persons;
+mod pinned_settings;
 mod queue;
 mod route;
 mod send;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use pgrx::prelude::*;
 use pgrx::{FromDatum, IntoDatum};
 
-use super::attached::{Attached, Found};
+use super::attached::{Attached, Found, Patience};
 use super::limited::{self, Failure};
 use super::source::Source;
 use crate::event_source::{Audience, ColumnRef, Expression, Membership};
@@ -50,7 +50,10 @@ struct Prepared {
 
 impl Prepared {
     fn new(source: &Source) -> Result<Prepared, Failure> {
-        let attached = limited::limited(LIMIT, || Attached::look(source.relation, &source.definition))?;
+        let memberships = person_of(source).map(|(_, memberships)| memberships);
+        let memberships = memberships.into_iter().flatten();
+        let names = memberships.map(|membership| membership.from.clone()).collect();
+        let attached = limited::limited(LIMIT, || Attached::look(source.relation, names, Patience::Waits))?;
         let Some(attached) = attached else {
             return Err(Failure::Lasting("the attached table does not exist".to_owned()));
         };

@@ -65,11 +65,12 @@ pub fn cursor(event: u32) -> Plan {
     )
 }
 
-/// What was found out about events.
+/// What was found out about events. (ON CONFLICT would write a record more for each row.)
 pub fn details() -> Plan {
     prepare(
         "INSERT INTO zentry_notify.event_detail (event_id, data) \
-         SELECT d.id, d.data::jsonb FROM unnest($1, $2) d (id, data) ON CONFLICT (event_id) DO NOTHING",
+         SELECT d.id, d.data::jsonb FROM unnest($1, $2) d (id, data) \
+         WHERE NOT EXISTS (SELECT FROM zentry_notify.event_detail x WHERE x.event_id = d.id)",
         &[INT8ARRAYOID, TEXTARRAYOID],
     )
 }

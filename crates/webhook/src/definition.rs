@@ -1,9 +1,11 @@
 //! Event types as data: what a message of each type says.
 
+mod budget;
 mod builtin;
 mod catalogue;
 mod context;
 mod generic;
+mod guard;
 mod keys;
 mod notation;
 mod sample;
@@ -186,10 +188,11 @@ impl Definition {
     }
 
     fn render(&self, event: &Event, data: &Arc<Data>) -> Result<Card, template::RenderError> {
-        let title = self.title.render(data)?;
+        let mut work = template::Work::of_a_card();
+        let title = self.title.render(data, &mut work)?;
         let mut fields = Vec::with_capacity(self.fields.len());
         for (name, template) in &self.fields {
-            let value = template.render(data)?;
+            let value = template.render(data, &mut work)?;
             if !value.is_empty() {
                 fields.push((Arc::clone(name), value));
             }
@@ -202,7 +205,7 @@ impl Definition {
             },
             emoji: Arc::clone(&self.emoji),
             colour: self.colour,
-            text: self.text.render(data)?,
+            text: self.text.render(data, &mut work)?,
             fields,
             time: self.own_time(data).unwrap_or(event.occurred_at),
             footer: Arc::clone(&self.footer),

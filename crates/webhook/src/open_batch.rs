@@ -187,9 +187,21 @@ impl OpenBatch {
                 }
             }
         }
-        let first = *event.answered_at.get_or_insert(now);
+        let before = event.answered_at;
+        // What has to be tried again waits in the table: people look there for the reason.
+        let waits = matches!(change.outcome, Outcome::Retry { .. } | Outcome::Waiting { .. });
+        let at = if waits {
+            now.checked_sub(AFTER_ANSWER - FINISHED)
+        } else {
+            None
+        }
+        .unwrap_or(now);
+        let first = before.map_or(at, |before| before.min(at));
+        event.answered_at = Some(first);
+        if let Some(before) = before {
+            self.answered.remove(&(before, event.id));
+        }
         if event.unfinished == 0 {
-            self.answered.remove(&(first, event.id));
             self.finished.insert(event.id);
             self.finished_since.get_or_insert(now);
         } else {
@@ -367,6 +379,7 @@ mod tests {
         let mut failed = change(10, 0, Outcome::Retry { next_attempt_at });
         failed.attempts = 2;
         batch.note(&failed, now);
+        assert_eq!(batch.wait(now), Some(FINISHED), "people want to see why it waits");
         let rows = batch.rows(LaneId(0), 5);
         assert_eq!(
             (rows[0].attempts, rows[0].next_attempt_at),

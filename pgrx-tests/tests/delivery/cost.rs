@@ -10,8 +10,8 @@ use crate::{channel, is_true, scene};
 
 /// Rows of the log that anybody has read so far. The worker reports its own after each transaction.
 fn rows_read(client: &mut Client) -> i64 {
-    const READ: &str = "SELECT coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0) FROM pg_stat_user_tables \
-                        WHERE relid = 'zentry_notify.notification_log'::regclass";
+    const READ: &str = "SELECT sum(coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0))::bigint FROM pg_stat_user_tables \
+                        WHERE relid IN ('zentry_notify.delivery'::regclass, 'zentry_notify.event'::regclass, 'zentry_notify.event_detail'::regclass)";
     client.query_one(READ, &[]).unwrap().get(0)
 }
 
@@ -27,11 +27,11 @@ fn a_delivery_reads_neither_finished_rows_nor_those_of_parked_channels() {
                SELECT 'parked', webhook_type, webhook_url FROM zentry_notify.webhook_integration, generate_series(1, 500);
              INSERT INTO zentry_notify.webhook_circuit (webhook_integration_id, failures, opened_at, next_try_at, error_message)
                SELECT id, 9, now(), now() + interval '1 hour', '' FROM zentry_notify.webhook_integration WHERE name = 'parked';
-             INSERT INTO zentry_notify.notification_log (webhook_integration_id, event_type, payload, status)
-               SELECT id, 'task_completed', '{}', 'retry' FROM zentry_notify.webhook_integration, generate_series(1, 20)
+             INSERT INTO zentry_notify.delivery (event_id, webhook_integration_id, event_type, status)
+               SELECT -1, id, 'task_completed', 'r' FROM zentry_notify.webhook_integration, generate_series(1, 20)
                 WHERE name = 'parked';
-             INSERT INTO zentry_notify.notification_log (webhook_integration_id, event_type, payload, status, sent_at)
-               SELECT id, 'task_completed', '{}', 'sent', now() FROM zentry_notify.webhook_integration, generate_series(1, 10000)
+             INSERT INTO zentry_notify.delivery (event_id, webhook_integration_id, event_type, status, finished_at)
+               SELECT -1, id, 'task_completed', 's', now() FROM zentry_notify.webhook_integration, generate_series(1, 10000)
                 WHERE name <> 'parked'",
         )
         .unwrap();

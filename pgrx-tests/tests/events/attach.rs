@@ -382,7 +382,7 @@ fn a_misspelt_name_is_an_error_that_names_those_that_there_are() {
             "'task_completd', 'task'",
             "HINT: Perhaps \"task_completed\" is meant.",
         ),
-        ("NULL, 'task'", "22023 unknown event type \"(null)\""),
+        ("NULL, 'task'", "22023 the event type is null"),
         ("'task_completed', NULL", "42P01 there is no such table"),
         (
             "'task_completed', 'task', '[]'",
@@ -450,7 +450,7 @@ fn a_misspelt_name_is_an_error_that_names_those_that_there_are() {
         ),
         (
             "'task_completed', 'task', '{\"x\": {\"from\": \"users\", \"colum\": \"a\"}}'",
-            "22023 the look-up of \"x\" cannot be understood: unknown field `colum`",
+            "22023 the look-up of \"x\" cannot be understood: it has no \"colum\"",
         ),
         (
             "'task_completed', 'users'",

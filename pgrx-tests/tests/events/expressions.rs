@@ -11,14 +11,9 @@ fn an_expression_that_fails_on_a_row_fails_neither_the_write_nor_the_event() {
         "ALTER TABLE task ADD COLUMN parts int; SELECT zentry_attach('task_completed', 'task', '{\"points\": \"100 / parts\"}'); \
          UPDATE task SET parts = id - 1",
     );
+    // It is the worker that evaluates it.
     let said = session.run("UPDATE task SET status = 'completed'");
-    assert_eq!(
-        said,
-        [
-            "zentry_notify: an expression of task_completed fails: division by zero\nHINT: The write itself is not affected, and the event is \
-          told without what the expressions give."
-        ]
-    );
+    assert_eq!(said, [] as [&str; 0]);
     let points: Vec<_> = sent(&mut scene, "task_completed")
         .iter()
         .map(|event| event["points"].clone())
@@ -39,7 +34,7 @@ fn a_column_that_an_expression_names_and_that_goes_suspends_the_source() {
     );
     let said = session.run("UPDATE task SET status = 'completed' WHERE id = 1");
     assert!(
-        said[0].contains("task_completed on table \"task\" is suspended: column \"parts\""),
+        said[0].starts_with("zentry_notify: task_completed on table \"task\" is suspended (SQLSTATE 42703)"),
         "{said:?}"
     );
     // Mended by hand, as by Zentry's own.
@@ -119,7 +114,7 @@ fn an_expression_cannot_become_somebody_else() {
            $$ BEGIN EXECUTE statement; RETURN 'done'; EXCEPTION WHEN OTHERS THEN RETURN SQLSTATE; END $$; \
          SELECT zentry_attach('own', 'own.item', '{\"role\": \"own.try(''SET ROLE postgres'')\", \
            \"grant\": \"own.try(''ALTER ROLE CURRENT_USER SUPERUSER'')\", \"temp\": \"own.try(''CREATE TEMP TABLE mine (a int)'')\", \
-           \"read\": \"own.try(''SELECT webhook_url FROM zentry_notify.webhook_integration'')\"}')",
+           \"read\": \"own.try(''SELECT webhook_url FROM zentry_notify.webhook_secret'')\"}')",
     );
     session.run("INSERT INTO own.item VALUES (1)");
     let event = &sent(&mut scene, "own")[0];

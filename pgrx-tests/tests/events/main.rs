@@ -3,8 +3,11 @@
 
 mod attach;
 mod conditions;
+mod equality;
 mod expressions;
+mod moved_rows;
 mod privileges;
+mod recorded;
 mod support;
 mod types;
 mod wording;

@@ -42,7 +42,7 @@ fn who_may_change_and_who_may_look() {
     for look in [
         "SELECT zentry_preview('own', 'teams')",
         "SELECT * FROM zentry_notify.event_definition",
-        "SELECT * FROM zentry_notify.event_type",
+        "SELECT * FROM zentry_notify.event_types",
     ] {
         reader.run(look);
         assert!(nobody.fails(look).starts_with("42501 "), "{look}");

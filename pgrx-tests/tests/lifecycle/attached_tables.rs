@@ -4,6 +4,7 @@ use anyhow::Result;
 use zentry_e2e::emulator::Kind;
 use zentry_e2e::scene::{SOON, Scene};
 use zentry_e2e::site::fire;
+use zentry_e2e::wait::eventually;
 use zentry_e2e::zentry::{self, id};
 
 const COMPLETE: &str = "UPDATE tasks_task SET status = 'completed' WHERE id = $1";
@@ -26,7 +27,13 @@ fn suspended_and_mended(change: &str, mend: &str, expected: &str) -> Result<()> 
     channel.webhook.wait_for_events(1, SOON);
     scene.client.batch_execute(change)?;
     assert_eq!(scene.client.execute(COMPLETE, &[&id::REDIRECTS])?, 1);
-    let why = reason(&mut scene, "task_completed")?.expect("a reason");
+    // The write itself finds what its own row lacks; what is looked up, the worker.
+    let mut why = None;
+    eventually(SOON, "the source to be suspended", || {
+        why = reason(&mut scene, "task_completed").ok()?;
+        why.as_ref().map(|_| ())
+    })?;
+    let why = why.unwrap_or_default();
     assert!(why.contains(expected), "{why}");
     // The others go on.
     fire(&mut scene.client)?;

@@ -1,5 +1,7 @@
 //! DROP EXTENSION while messages are being sent, and CREATE EXTENSION after it.
 
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::Result;
@@ -120,5 +122,81 @@ fn a_session_that_has_fired_events_goes_on_after_another_dropped_the_extension()
     fire(&mut application)?;
     again.webhook.wait_for_events(1, SOON);
     assert_eq!(channel.webhook.event_count(), 1);
+    Ok(())
+}
+
+/// A write locks its table and then ours; DROP EXTENSION must not lock them the other way round.
+#[test]
+fn it_costs_no_write_under_load() -> Result<()> {
+    /// A deadlock, by whoever waits for so long: half of the writers have the tables in the other order.
+    const SOON_FOUND: &str = "SET deadlock_timeout = '100ms'";
+    let mut scene = Scene::start()?;
+    scene.client.batch_execute(SOON_FOUND)?;
+    scene.channel(Kind::Discord)?;
+    let stop = AtomicBool::new(false);
+    let written = AtomicU64::new(0);
+    let failures = Mutex::new(Vec::new());
+    std::thread::scope(|scope| -> Result<()> {
+        for writer in 0..4_i64 {
+            let mut client = scene.database.connect()?;
+            client.batch_execute(SOON_FOUND)?;
+            let statements = [
+                format!(
+                    "UPDATE tasks_task SET status = CASE status WHEN 'completed' THEN 'todo' ELSE 'completed' END WHERE id = {}",
+                    writer + 2
+                ),
+                format!(
+                    "UPDATE users_user SET current_streak = current_streak + 1 WHERE id = {}",
+                    writer + 1
+                ),
+            ];
+            let (stop, written, failures) = (&stop, &written, &failures);
+            scope.spawn(move || {
+                while !stop.load(Ordering::SeqCst) {
+                    let [first, second] = &statements;
+                    let (first, second) = if writer % 2 == 0 {
+                        (first, second)
+                    } else {
+                        (second, first)
+                    };
+                    match client.batch_execute(&format!("BEGIN; {first}; {second}; COMMIT")) {
+                        Ok(()) => {
+                            written.fetch_add(1, Ordering::SeqCst);
+                        }
+                        Err(error) => {
+                            failures.lock().unwrap().push(format!("{error:?}"));
+                            let _ = client.batch_execute("ROLLBACK");
+                        }
+                    }
+                }
+            });
+        }
+        let mut drop_and_create = || -> Result<()> {
+            for _ in 0..10 {
+                let before = written.load(Ordering::SeqCst);
+                eventually(SOON, "some writes", || {
+                    (written.load(Ordering::SeqCst) > before + 100).then_some(())
+                })?;
+                scene.client.batch_execute("DROP EXTENSION zentry_notify")?;
+                scene.install()?;
+                eventually(SOON, "both tables to be attached", || {
+                    const ATTACHED: &str = "SELECT bool_and(state = 'attached') FROM zentry_attach()";
+                    let row = scene.client.query_one(ATTACHED, &[]).ok()?;
+                    row.get::<_, bool>(0).then_some(())
+                })?;
+            }
+            Ok(())
+        };
+        let outcome = drop_and_create();
+        stop.store(true, Ordering::SeqCst);
+        outcome
+    })?;
+    let failures = failures.into_inner().unwrap();
+    assert!(
+        failures.is_empty(),
+        "{} of {written:?}: {:?}",
+        failures.len(),
+        failures.first()
+    );
     Ok(())
 }

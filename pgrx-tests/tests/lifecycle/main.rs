@@ -4,9 +4,11 @@
 mod attached_tables;
 mod databases;
 mod drop_extension;
+mod due_work;
 mod dump;
 mod exclusive_ddl;
 mod faults;
+mod invariant;
 mod messages;
 mod migrations;
 mod monitoring;

@@ -52,10 +52,7 @@ fn what_is_written_later_in_the_transaction_is_found() {
     let told = told(&mut scene);
     assert_eq!(told[0]["project_name"], "Later");
     assert_eq!(told[0]["user_id"], 77);
-    assert!(
-        told[0]["user_name"].as_str().unwrap().contains("Late"),
-        "{told:?}"
-    );
+    assert_eq!(told[0]["user_name"], "late");
 }
 
 #[test]
@@ -180,6 +177,7 @@ fn a_table_that_is_locked_costs_its_names_and_no_more() {
         .unwrap();
     let first = told(&mut scene);
     assert_eq!(first[0]["user_name"], Value::Null);
+    assert!(first[0]["project_name"].is_string(), "{first:?}");
     other.batch_execute("ROLLBACK").unwrap();
     scene
         .client

@@ -46,7 +46,11 @@ fn an_event_is_neither_lost_nor_delivered_by_two_rows_whenever_the_worker_is_kil
         if round % 2 == 0 {
             // The server ends all sessions, and recovers.
             let process = worker(&mut client);
+            let log = cluster.log_end().unwrap();
             kill(Pid::from_raw(process), Signal::SIGKILL).unwrap();
+            cluster
+                .wait_for_log_since(log, "all server processes terminated", SOON)
+                .unwrap();
         } else {
             cluster.kill9().unwrap();
             cluster.start_again().unwrap();

@@ -102,10 +102,12 @@ fn a_manager_makes_tokens_of_roles_that_they_are_a_member_of_and_of_no_other() -
         "INSERT INTO zentry_notify.api_token (token_key, name, role_name, token_hash, created_by) \
          VALUES ('x', 'x', 'pg_read_all_data', '\\x00', 'postgres')",
     );
-    // The maker is who makes it, whatever they write.
+    // What the functions call says who calls, too.
+    manager.is_refused(
+        "SELECT zentry_notify.put_api_token('x', 'x', 'pg_read_all_data'::regrole, '\\x00', NULL)",
+    );
     manager.may(&format!(
-        "INSERT INTO zentry_notify.api_token (token_key, name, role_name, token_hash, created_by) \
-         VALUES ('x', 'written', '{name}', '\\x00', 'postgres')"
+        "SELECT zentry_notify.put_api_token('x', 'written', '{name}'::regrole, '\\x00', NULL)"
     ));
     let makers: Vec<String> = scene
         .client
@@ -126,13 +128,14 @@ fn a_manager_makes_tokens_of_roles_that_they_are_a_member_of_and_of_no_other() -
         .client
         .batch_execute("SELECT zentry_create_api_token('administrators', 'pg_read_all_data')")?;
     manager.is_refused("SELECT zentry_revoke_api_token('administrators')");
-    manager.is_refused("DELETE FROM zentry_notify.api_token WHERE name = 'administrators'");
+    manager.is_refused("SELECT zentry_notify.drop_api_token('administrators')");
+    manager.is_refused("DELETE FROM zentry_notify.api_token WHERE name = 'own'");
     manager.may("SELECT zentry_revoke_api_token('own')");
     Ok(())
 }
 
 #[test]
-fn a_manager_writes_sources_of_their_own_tables_and_of_no_other() -> Result<()> {
+fn a_manager_changes_sources_of_their_own_tables_by_calls_and_by_nothing_else() -> Result<()> {
     let mut scene = Scene::start()?;
     let mut manager = Role::granted(&mut scene, "manager")?;
     scene.client.batch_execute(&format!(
@@ -140,31 +143,32 @@ fn a_manager_writes_sources_of_their_own_tables_and_of_no_other() -> Result<()> 
         manager.name
     ))?;
     manager.may(
-        "CREATE TABLE own.task (id bigint); \
-         INSERT INTO zentry_notify.event_source (event_type, relation, columns, audience) \
-         VALUES ('task_completed', 'own.task', '{\"task_id\": \"id\"}', '{\"all\": true}'); \
-         UPDATE zentry_notify.event_source SET columns = '{}' WHERE relation = 'own.task'::regclass",
+        "CREATE TABLE own.task (id bigint, title text, status text); SELECT zentry_attach('task_completed', 'own.task'); \
+         SELECT zentry_omit('task_completed', 'own.task', '{task_title}'); SELECT zentry_omit('task_completed', 'own.task', '{}')",
     );
     for statement in [
-        "UPDATE zentry_notify.event_source SET relation = 'public.users_user' WHERE relation = 'own.task'::regclass",
-        "UPDATE zentry_notify.event_source SET relation = 'own.task' WHERE event_type = 'badge_earned'",
-        "UPDATE zentry_notify.event_source SET suspended_at = now() WHERE relation = 'public.tasks_task'::regclass",
-        "DELETE FROM zentry_notify.event_source WHERE relation = 'public.tasks_task'::regclass",
         "INSERT INTO zentry_notify.event_source (event_type, relation, columns, audience) \
-         VALUES ('task_completed', 0, '{}', '{\"all\": true}')",
-        "SELECT zentry_detach('public.tasks_task')",
+         VALUES ('badge_earned', 'own.task', '{}', '{\"all\": true}')",
+        "UPDATE zentry_notify.event_source SET columns = '{}' WHERE relation = 'own.task'::regclass",
+        "DELETE FROM zentry_notify.event_source WHERE relation = 'own.task'::regclass",
         "TRUNCATE zentry_notify.event_source",
+        "SELECT zentry_attach('task_completed', 'public.tasks_task')",
+        "SELECT zentry_omit('task_completed', 'public.tasks_task', '{task_title}')",
+        "SELECT zentry_detach('public.tasks_task')",
+        "SELECT zentry_detach(4294967295)",
     ] {
         manager.is_refused(statement);
     }
-    manager.may("DELETE FROM zentry_notify.event_source WHERE relation = 'own.task'::regclass");
     // A superuser may take away what belongs to a table that is gone.
-    scene.client.batch_execute(
-        "INSERT INTO zentry_notify.event_source (event_type, relation, columns, audience) \
-         VALUES ('task_completed', 'own.task', '{}', '{\"all\": true}'); \
-         DROP TABLE own.task; DELETE FROM zentry_notify.event_source WHERE event_type = 'task_completed'",
-    )?;
-    manager.is_refused("SELECT zentry_detach('public.users_user')");
+    let gone: u32 = scene
+        .client
+        .query_one("SELECT 'own.task'::regclass::oid", &[])?
+        .get(0);
+    scene.client.batch_execute("DROP TABLE own.task")?;
+    manager.is_refused(&format!("SELECT zentry_detach({gone})"));
+    scene
+        .client
+        .batch_execute(&format!("SELECT zentry_detach({gone})"))?;
     let code = manager
         .client
         .batch_execute("SELECT zentry_detach('public.tasks_project_members')")

@@ -1,6 +1,7 @@
 //! Attacks, each tried.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod attach_rights;
 mod borrowed_session;
 mod hostile_answers;
 mod hostile_objects;
@@ -12,4 +13,5 @@ mod request_forgery;
 mod rights;
 mod roles;
 mod search;
+mod secret;
 mod statements;

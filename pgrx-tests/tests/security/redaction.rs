@@ -114,7 +114,7 @@ fn talkative_site() -> Result<Site> {
 
 /// Every function of ours that somebody may call, with arguments that succeed and arguments that fail. `$1` stands for a URL that
 /// comes from a table: it is in no statement and in no plan but those within our functions.
-const CALLS: [(&str, &[&str]); 24] = [
+const CALLS: [(&str, &[&str]); 26] = [
     (
         "zentry_register_webhook",
         &[
@@ -166,6 +166,24 @@ const CALLS: [(&str, &[&str]); 24] = [
     (
         "zentry_retry_failed",
         &["()", "(1, 'daily_streak', now())", "(987654321)"],
+    ),
+    (
+        "zentry_logs",
+        &[
+            "()",
+            "(1, 'daily_streak')",
+            "(status => 'failed')",
+            "(status => 'lost')",
+            "(most => 0)",
+        ],
+    ),
+    (
+        "zentry_omit",
+        &[
+            "('task_completed', 'tasks_task', '{task_description}')",
+            "('task_completed', 'pg_class', '{x}')",
+            "(NULL, NULL, NULL)",
+        ],
     ),
     (
         "zentry_grant",
@@ -381,7 +399,7 @@ fn no_secret_is_found_after_every_call_and_every_failure() -> Result<()> {
     for relation in [
         "zentry_notify.webhooks",
         "zentry_notify.logs",
-        "zentry_notify.event_source",
+        "zentry_notify.event_sources",
         "zentry_notify.delivery_totals",
         "pg_stat_statements",
         "pg_stat_activity",

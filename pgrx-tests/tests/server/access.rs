@@ -173,12 +173,12 @@ fn privileges_that_are_taken_back_are_gone_with_the_next_request() -> Result<()>
     Ok(())
 }
 
-/// The only connection of the pool is used by a manager, whose request ends in each way that there is, and then by a reader.
+/// The only connection for requests is used by a manager, whose request ends in each way that there is, and then by a reader.
 #[test]
 fn a_connection_keeps_no_role() -> Result<()> {
     let mut scene = Scene::start()?;
     let channel = scene.channel(Kind::Discord)?;
-    let server = Server::start_with(&mut scene, &["--pool-size", "1"])?;
+    let server = Server::start_with(&mut scene, &["--pool-size", "2"])?;
     let (reader, manager) = (
         server.token(&mut scene, "reader")?,
         server.token(&mut scene, "manager")?,
@@ -263,5 +263,35 @@ fn a_function_of_the_same_name_gains_nothing() -> Result<()> {
         json!({}),
     )?;
     assert_eq!(answer.json["status"], "sent", "{answer:?}");
+    Ok(())
+}
+
+/// What runs in a session, a trigger of the administrator's for one, may set what it likes: the next session has the server's own settings.
+#[test]
+fn nothing_of_a_session_is_left_for_the_next() -> Result<()> {
+    let mut scene = Scene::start()?;
+    let server = Server::start_with(&mut scene, &["--pool-size", "2"])?;
+    let manager = server.token(&mut scene, "manager")?;
+    scene.client.batch_execute(
+        "CREATE SEQUENCE ran; \
+         CREATE FUNCTION leave_behind() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+           PERFORM nextval('public.ran'), set_config('default_transaction_read_only', 'on', false), set_config('row_security', 'on', false); \
+           CREATE TEMPORARY TABLE IF NOT EXISTS webhooks (id bigint); \
+           RETURN NEW; END $$; \
+         CREATE TRIGGER leave_behind BEFORE UPDATE ON zentry_notify.api_token FOR EACH ROW EXECUTE FUNCTION leave_behind()",
+    )?;
+    // The token's first use is written down, in the only session that there is.
+    assert_eq!(server.get("/webhook-integrations/", &manager)?.status, 200);
+    let ran: bool = scene.client.query_one("SELECT is_called FROM ran", &[])?.get(0);
+    assert!(ran);
+    let webhook = scene.emulator.register(Kind::Discord);
+    let new = json!({"name": "after", "webhook_type": "discord", "webhook_url": webhook.url()});
+    let created = server.post("/webhook-integrations/", &manager, new)?;
+    assert_eq!(created.status, 201, "{created:?}");
+    let temporary: i64 = scene
+        .client
+        .query_one("SELECT count(*) FROM pg_class WHERE relpersistence = 't'", &[])?
+        .get(0);
+    assert_eq!(temporary, 0);
     Ok(())
 }

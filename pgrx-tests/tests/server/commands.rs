@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
 use serde_json::Value;
@@ -360,5 +360,64 @@ fn every_command_explains_itself() -> Result<()> {
     assert_eq!(run(&scene, &["man", path])?.code, 0);
     assert!(fs::read_to_string(pages.0.join("zentry-notify-logs.1"))?.contains("follow"));
     assert_eq!(run(&scene, &["no-such-command"])?.code, 2);
+    Ok(())
+}
+
+/// The list of processes shows command lines to everybody.
+#[test]
+fn a_password_on_the_command_line_is_refused() -> Result<()> {
+    let site = Site::start(ClusterOptions::default())?;
+    let mut client = site.database("secret")?;
+    let role = role_name("typed");
+    client.batch_execute(&format!(
+        "CREATE ROLE {role} LOGIN; SELECT zentry_grant('{role}', 'reader')"
+    ))?;
+    let bare = || connecting(site.cluster.dir(), site.cluster.port(), "secret", &role);
+    let url = format!(
+        "postgresql://{role}:hunter2@/secret?host={}",
+        site.cluster.dir().display()
+    );
+    for (before, after) in [(true, false), (false, true)] {
+        let mut command = bare()?;
+        let option = format!("--database-url={url}");
+        command
+            .args(before.then_some(&option))
+            .arg("integrations")
+            .args(after.then_some(&option));
+        let ran = Ran::from(command.output()?);
+        assert_eq!(ran.code, 1, "{}", ran.err);
+        for word in [
+            "has a password",
+            "PGPASSFILE",
+            "--database-url-file",
+            "environment",
+        ] {
+            assert!(ran.err.contains(word), "{}", ran.err);
+        }
+        assert!(!ran.err.contains("hunter2"), "{}", ran.err);
+    }
+    let taken = |command: &mut Command| -> Result<()> {
+        let ran = Ran::from(command.args(["integrations", "--json"]).output()?);
+        assert_eq!((ran.code, ran.out.trim()), (0, "[]"), "{}", ran.err);
+        Ok(())
+    };
+    taken(bare()?.env("DATABASE_URL", &url))?;
+    let files = Directory::new()?;
+    let file = files.0.join("url");
+    fs::write(&file, format!("{url}\n"))?;
+    taken(
+        bare()?
+            .env("DATABASE_URL", "host=/nowhere")
+            .arg("--database-url-file")
+            .arg(&file),
+    )?;
+    taken(bare()?.env("DATABASE_URL_FILE", &file))?;
+    let missing = Ran::from(
+        bare()?
+            .args(["--database-url-file", "/nowhere", "integrations"])
+            .output()?,
+    );
+    assert_eq!(missing.code, 1);
+    assert!(missing.err.contains("cannot read /nowhere"), "{}", missing.err);
     Ok(())
 }

@@ -184,7 +184,34 @@ fn it_serves_by_tls() -> Result<()> {
         .build()
         .new_agent();
     let mut answer = agent.get(format!("{}/healthz", server.url)).call()?;
+    assert_eq!(answer.headers()["strict-transport-security"], "max-age=31536000");
     assert_eq!(answer.body_mut().read_to_string()?, r#"{"status":"ok"}"#);
+    // The cookie is one that no other host can plant, and none of another name is taken.
+    let manager = server.token(&mut scene, "manager")?;
+    let agent = ureq::Agent::config_builder()
+        .tls_config(agent.config().tls_config().clone())
+        .max_redirects(0)
+        .build()
+        .new_agent();
+    let form = [("token", manager.text.as_str()), ("next", "")];
+    let signed_in = agent
+        .post(format!("{}/admin/sign-in/", server.url))
+        .header("Origin", &server.url)
+        .send_form(form)?;
+    let set = signed_in.headers()["set-cookie"].to_str()?;
+    assert!(
+        set.starts_with("__Host-zentry_token=zentry_")
+            && set.contains("; Secure")
+            && set.split("; ").any(|part| part == "Path=/"),
+        "{set}"
+    );
+    for (name, status) in [("__Host-zentry_token", 200), ("zentry_token", 303)] {
+        let page = agent
+            .get(format!("{}/admin/integrations/", server.url))
+            .header("Cookie", format!("{name}={}", manager.text))
+            .call()?;
+        assert_eq!(page.status(), status, "{name}");
+    }
     Ok(())
 }
 
@@ -218,4 +245,90 @@ fn ended(stream: &mut TcpStream) -> Result<()> {
         Err(error) if error.kind() == ErrorKind::ConnectionReset => Ok(()),
         Err(error) => Err(error).context("the server has not closed the connection"),
     }
+}
+
+/// Tests of webhooks wait for answers, and have connections of their own: nobody else notices.
+#[test]
+fn tests_that_hang_hold_up_no_other_request() -> Result<()> {
+    let mut scene = Scene::start()?;
+    let server = Server::start_with(&mut scene, &["--pool-size", "3", "--request-timeout", "20"])?;
+    let manager = server.token(&mut scene, "manager")?;
+    let reader = server.token(&mut scene, "reader")?;
+    let channel = scene.channel(Kind::Discord)?;
+    channel.webhook.always(Behaviour::Hang);
+    let test = format!("/webhook-integrations/{}/test/", channel.id);
+    std::thread::scope(|scope| -> Result<()> {
+        let tests: Vec<_> = (0..12)
+            .map(|_| scope.spawn(|| server.post(&test, &manager, json!({}))))
+            .collect();
+        channel.webhook.wait_for(1, SOON);
+        for _ in 0..20 {
+            assert_eq!(server.call("GET", "/healthz", None, None)?.status, 200);
+            assert_eq!(server.get("/webhook-integrations/", &reader)?.status, 200);
+        }
+        channel.webhook.recover();
+        // Those that have waited for long enough are told to come back.
+        for test in tests {
+            let answer = test.join().expect("the thread")?;
+            assert!([200, 503, 504].contains(&answer.status), "{answer:?}");
+            if answer.status == 503 {
+                assert!(
+                    answer.json["detail"]
+                        .as_str()
+                        .unwrap_or_default()
+                        .contains("being tested"),
+                    "{answer:?}"
+                );
+                assert_eq!(answer.header("retry-after"), "10");
+            }
+        }
+        Ok(())
+    })
+}
+
+/// Clients who are connected and ask nothing give their place to those who come.
+#[test]
+fn idle_connections_keep_nobody_out() -> Result<()> {
+    let mut scene = Scene::start()?;
+    let server = Server::start_with(&mut scene, &["--max-connections", "20", "--head-timeout", "3600"])?;
+    let manager = server.token(&mut scene, "manager")?;
+    let mut idle: Vec<TcpStream> = (0..100).map(|_| connect(&server)).collect::<Result<_>>()?;
+    for round in 0..5 {
+        assert_eq!(
+            server.call("GET", "/healthz", None, None)?.status,
+            200,
+            "round {round}"
+        );
+    }
+    // The first to come were the first to go.
+    for stream in idle.iter_mut().take(50) {
+        ended(stream)?;
+    }
+    // One that is being answered stays.
+    let channel = scene.channel(Kind::Discord)?;
+    channel
+        .webhook
+        .script([Behaviour::Slow(std::time::Duration::from_secs(2))]);
+    let test = format!("/webhook-integrations/{}/test/", channel.id);
+    std::thread::scope(|scope| -> Result<()> {
+        let answer = scope.spawn(|| server.post(&test, &manager, json!({})));
+        channel.webhook.wait_for(1, SOON);
+        let more: Vec<TcpStream> = (0..100).map(|_| connect(&server)).collect::<Result<_>>()?;
+        assert_eq!(answer.join().expect("the thread")?.status, 200);
+        drop(more);
+        Ok(())
+    })
+}
+
+/// As few as the files that it may open, when these are fewer.
+#[test]
+fn connections_are_no_more_than_files() -> Result<()> {
+    let mut scene = Scene::start()?;
+    let server = Server::start_under(&mut scene, "ulimit -n 128")?;
+    let idle: Vec<TcpStream> = (0..247).map(|_| connect(&server)).collect::<Result<_>>()?;
+    for _ in 0..3 {
+        assert_eq!(server.call("GET", "/healthz", None, None)?.status, 200);
+    }
+    drop(idle);
+    Ok(())
 }

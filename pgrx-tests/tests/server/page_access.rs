@@ -169,7 +169,10 @@ fn other_sites_can_do_nothing_with_a_visitors_cookie() -> Result<()> {
     let server = Server::start_with(&mut scene, &["--public-url", "https://notify.example.com"])?;
     let (_, integration) = failed(&mut scene)?;
     let manager = server.token(&mut scene, "manager")?;
-    let visitor = Visitor::new(&server, &manager.text);
+    // The proxy is reached by TLS: a cookie of the plain name may come from a neighbour, and is none.
+    let mut visitor = Visitor::new(&server, &manager.text);
+    assert_eq!(visitor.get("/admin/integrations/")?.status, 303);
+    visitor.cookie = format!("__Host-{}", visitor.cookie);
     let path = format!("/admin/integrations/{integration}/switch/");
     for headers in [
         [("Sec-Fetch-Site", "cross-site")],
@@ -196,9 +199,14 @@ fn other_sites_can_do_nothing_with_a_visitors_cookie() -> Result<()> {
         (page.status, page.location.as_str()),
         (303, "/admin/integrations/")
     );
-    for attribute in ["HttpOnly", "SameSite=Strict", "Path=/admin", "Secure"] {
-        assert!(page.cookie.contains(attribute), "{}", page.cookie);
+    for attribute in ["HttpOnly", "SameSite=Strict", "Path=/", "Secure"] {
+        assert!(
+            page.cookie.split("; ").any(|part| part == attribute),
+            "{}",
+            page.cookie
+        );
     }
+    assert!(page.cookie.starts_with("__Host-zentry_token="), "{}", page.cookie);
     let page = visitor.get("/admin/integrations/")?;
     for part in [
         "default-src 'none'",

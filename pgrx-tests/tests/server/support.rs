@@ -95,13 +95,38 @@ impl Server {
         )
     }
 
+    /// Under a limit of the shell's, as `ulimit -n 100`.
+    pub fn start_under(scene: &mut Scene, limit: &str) -> Result<Self> {
+        let login = role_name("server");
+        scene.client.batch_execute(&format!(
+            "CREATE ROLE {login} LOGIN NOINHERIT; SELECT zentry_grant('{login}', 'server')"
+        ))?;
+        let cluster = scene.database.cluster();
+        let server = connecting(cluster.dir(), cluster.port(), scene.database.name(), &login)?;
+        let mut shell = Command::new("sh");
+        shell
+            .arg("-c")
+            .arg(format!("{limit} && exec \"$0\" serve --listen 127.0.0.1:0"))
+            .arg(server.get_program())
+            .stdin(Stdio::null());
+        for (name, value) in server.get_envs() {
+            match value {
+                Some(value) => shell.env(name, value),
+                None => shell.env_remove(name),
+            };
+        }
+        Self::running(&mut shell, &login)
+    }
+
     /// On any database, logged in as `login`.
     pub fn start_on(host: &Path, port: u16, database: &str, login: &str, arguments: &[&str]) -> Result<Self> {
-        let mut child = connecting(host, port, database, login)?
-            .args(["serve", "--listen", "127.0.0.1:0"])
-            .args(arguments)
-            .stderr(Stdio::piped())
-            .spawn()?;
+        let mut server = connecting(host, port, database, login)?;
+        server.args(["serve", "--listen", "127.0.0.1:0"]).args(arguments);
+        Self::running(&mut server, login)
+    }
+
+    fn running(server: &mut Command, login: &str) -> Result<Self> {
+        let mut child = server.stderr(Stdio::piped()).spawn()?;
         let log = Arc::new(Mutex::new(String::new()));
         let lines = BufReader::new(child.stderr.take().context("no standard error")?).lines();
         let copy = log.clone();

@@ -61,7 +61,7 @@ fn nothing_reads_the_log_in_sequence() {
         "SELECT zentry_retry_failed(7)",
         "SELECT zentry_delete_webhook(1)",
         "DELETE FROM zentry_notify.webhook_integration WHERE id = 7",
-        "SELECT zentry_notify.forget_orphans(1000)",
+        "SELECT zentry_notify.forget_deleted(1000)",
     ] {
         scene.client.batch_execute("BEGIN").unwrap();
         scene.client.batch_execute(question).unwrap();

@@ -10,14 +10,16 @@ mod setup_webhooks;
 mod status;
 mod test_webhook;
 
-use std::io;
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::{fs, io};
 
-use anyhow::Result;
-use clap::{Args, Parser, Subcommand};
+use anyhow::{Context, Result};
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use self::output::Output;
-use crate::database::{Access, BeginError, Connection, Database, Identity, Parameters, PoolOptions};
+use crate::database::{self, Access, BeginError, Connection, Database, Identity, Parameters, PoolOptions};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -47,7 +49,7 @@ struct Cli {
 struct Options {
     /// The database: postgresql://USER@HOST/DATABASE, or "host=... dbname=... user=..."
     ///
-    /// What it leaves out comes from PGSERVICE, PGHOST, PGUSER and the like, ~/.pg_service.conf and ~/.pgpass, as with psql.
+    /// Without a password: everybody on this machine can read a command line. What it leaves out comes from PGSERVICE, PGHOST, PGUSER and the like, ~/.pg_service.conf and ~/.pgpass, as with psql.
     #[arg(
         long,
         global = true,
@@ -56,6 +58,9 @@ struct Options {
         value_name = "URL"
     )]
     database_url: Option<String>,
+    /// A file that holds the same, and may hold a password
+    #[arg(long, global = true, env = "DATABASE_URL_FILE", value_name = "FILE")]
+    database_url_file: Option<PathBuf>,
     /// Print JSON instead of tables
     #[arg(long, global = true)]
     json: bool,
@@ -75,7 +80,11 @@ enum Command {
 }
 
 pub fn main() -> ExitCode {
-    match run(Cli::parse()) {
+    let matches = Cli::command().get_matches();
+    let cli =
+        Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut Cli::command()).exit());
+    let outcome = Target::of(&cli.options, is_typed(&matches)).and_then(|target| run(cli, target));
+    match outcome {
         Ok(code) => code,
         // Whoever read what we print has heard enough.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
@@ -92,9 +101,17 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
         .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
+/// Whether the connection string stands on the command line.
+fn is_typed(matches: &ArgMatches) -> bool {
+    let mut deepest = matches;
+    while let Some((_, inner)) = deepest.subcommand() {
+        deepest = inner;
+    }
+    deepest.value_source("database_url") == Some(ValueSource::CommandLine)
+}
+
 #[tokio::main]
-async fn run(cli: Cli) -> Result<ExitCode> {
-    let target = Target(cli.options.database_url);
+async fn run(cli: Cli, target: Target) -> Result<ExitCode> {
     let output = Output::new(cli.options.json);
     match cli.command {
         Command::Serve(command) => command.run(&target.parameters()?).await,
@@ -113,6 +130,27 @@ async fn run(cli: Cli) -> Result<ExitCode> {
 struct Target(Option<String>);
 
 impl Target {
+    /// From the options; `typed`: the connection string stands on the command line. One with a password is refused there, not covered up:
+    /// it has been in the process list by now, and in the shell's history for good, and who sees it taken would do it again.
+    fn of(options: &Options, typed: bool) -> Result<Self> {
+        if let (Some(url), true) = (&options.database_url, typed) {
+            anyhow::ensure!(
+                !database::has_password(url)?,
+                "--database-url has a password, which everybody on this machine can read in the list of processes\n\
+                 hint: Leave it out there, change it, and give it by PGPASSFILE or ~/.pgpass, by a file (--database-url-file), or by \
+                 DATABASE_URL or PGPASSWORD in the environment or in an environment file of the service."
+            );
+            return Ok(Self(Some(url.clone())));
+        }
+        let Some(path) = &options.database_url_file else {
+            return Ok(Self(options.database_url.clone()));
+        };
+        let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let url = text.trim();
+        anyhow::ensure!(!url.is_empty(), "{} is empty", path.display());
+        Ok(Self(Some(url.to_owned())))
+    }
+
     fn parameters(&self) -> Result<Parameters> {
         Parameters::find(self.0.as_deref())
     }

@@ -12,7 +12,7 @@ use clap::Args;
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::database::{Database, Parameters, PoolOptions};
-use crate::web::{App, Listen, Options, serve};
+use crate::web::{App, Listen, Options, seats, serve};
 
 /// Serve the REST API and the admin pages
 #[derive(Debug, Args)]
@@ -38,9 +38,12 @@ pub struct Serve {
     /// An origin whose pages may call the API from a browser, such as `https://app.example.com`; may be repeated
     #[arg(long, value_name = "ORIGIN")]
     cors_origin: Vec<HeaderValue>,
-    /// Connections to the database at most
-    #[arg(long, value_name = "NUMBER", default_value_t = 10)]
+    /// Connections to the database at most; a fifth of them, one at least, is for tests of webhooks, which wait for an answer
+    #[arg(long, value_name = "NUMBER", default_value_t = 10, value_parser = pool_size)]
     pool_size: usize,
+    /// Clients that may be connected at a time; fewer where the process may not have as many files open
+    #[arg(long, value_name = "NUMBER", default_value_t = 1000)]
+    max_connections: usize,
     /// Seconds that a request may take; trying a webhook waits for its answer
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     request_timeout: u64,
@@ -67,8 +70,9 @@ impl Serve {
             .with_target(false)
             .init();
         let request_timeout = Duration::from_secs(self.request_timeout);
+        let trials = (self.pool_size / 5).max(1);
         let pool = PoolOptions {
-            size: self.pool_size,
+            size: self.pool_size - trials,
             patience: request_timeout.min(Duration::from_secs(10)),
             statement_timeout: Some(request_timeout),
         };
@@ -83,9 +87,26 @@ impl Serve {
             address: self.listen,
             tls: self.tls_cert.zip(self.tls_key),
             head_timeout: Duration::from_secs(self.head_timeout),
+            seats: seats::affordable(self.max_connections, self.pool_size),
         };
-        let app = App::new(Database::new(parameters, &pool)?, options);
+        let for_trials = PoolOptions {
+            size: trials,
+            ..pool.clone()
+        };
+        let app = App::new(
+            Database::new(parameters, &pool)?,
+            Database::new(parameters, &for_trials)?,
+            options,
+        );
         serve(app, listen, |url| eprintln!("listening on {url}")).await?;
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// One for requests and one for tests.
+fn pool_size(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(size) if size >= 2 => Ok(size),
+        _ => Err("it must be a number from 2 on".to_owned()),
     }
 }

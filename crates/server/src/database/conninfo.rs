@@ -31,6 +31,14 @@ pub fn parse(text: &str) -> Result<Map> {
     Ok(Map::from([("dbname".into(), text.into())]))
 }
 
+/// Whether the connection string holds a secret.
+pub fn has_password(text: &str) -> Result<bool> {
+    let map = parse(text)?;
+    Ok(["password", "sslpassword"]
+        .iter()
+        .any(|name| map.get(*name).is_some_and(|value| !value.is_empty())))
+}
+
 /// `[user[:password]@][host[:port],...][/dbname][?name=value&...]`
 fn url(text: &str) -> Result<Map> {
     let mut map = Map::new();
@@ -169,6 +177,27 @@ mod tests {
             ("dbname", ""),
         ];
         assert_eq!(parsed, map(&expected));
+    }
+
+    #[test]
+    fn a_password_is_found_in_every_form() {
+        for text in [
+            "postgresql://a:secret@h/d",
+            "postgresql://h/d?password=secret",
+            "host=h password = 'a b'",
+            "sslpassword=x",
+        ] {
+            assert!(has_password(text).unwrap(), "{text}");
+        }
+        for text in [
+            "postgresql://a@h/d",
+            "postgresql://a:@h/d",
+            "host=h user=password",
+            "password",
+            "password=''",
+        ] {
+            assert!(!has_password(text).unwrap(), "{text}");
+        }
     }
 
     #[test]

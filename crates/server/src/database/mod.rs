@@ -3,6 +3,7 @@
 mod conninfo;
 mod files;
 mod parameters;
+mod pinned;
 mod session;
 mod tls;
 
@@ -14,6 +15,7 @@ use deadpool_postgres::{
     Timeouts,
 };
 
+pub use self::conninfo::has_password;
 pub use self::parameters::Parameters;
 pub use self::session::{Access, BeginError, Connection, Identity, Session};
 
@@ -47,12 +49,13 @@ impl Database {
     /// Nothing is connected before the first session.
     pub fn new(parameters: &Parameters, options: &PoolOptions) -> Result<Self> {
         let mut config = parameters.config()?;
+        let mut settings = pinned::options(config.get_options().unwrap_or_default());
         if let Some(timeout) = options.statement_timeout {
-            let given = config.get_options().unwrap_or_default();
-            config.options(format!("{given} -c statement_timeout={}", timeout.as_millis()));
+            settings += &format!(" -c statement_timeout={}", timeout.as_millis());
         }
+        config.options(settings);
         let recycle = ManagerConfig {
-            // A session ends its transaction before the connection comes back: there is nothing else to undo.
+            // A session ends its transaction before the connection comes back, and the next one begins by undoing all else.
             recycling_method: RecyclingMethod::Fast,
         };
         let manager = Manager::from_config(config, tls::connector(parameters)?, recycle);
@@ -77,11 +80,10 @@ impl Database {
     }
 }
 
-/// Make the schema that has the extension's functions the search path, whatever the database or the role has set.
+/// An error where the database does not have the extension.
 async fn find_extension(client: &mut ClientWrapper) -> Result<(), HookError> {
-    const SQL: &str = "SELECT pg_catalog.set_config('search_path', pg_catalog.quote_ident(n.nspname) || ', pg_temp', false) \
-                         FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace \
-                        WHERE e.extname = 'zentry_notify'";
+    const SQL: &str =
+        "SELECT FROM pg_catalog.pg_extension e WHERE e.extname OPERATOR(pg_catalog.=) 'zentry_notify'";
     match client.query_opt(SQL, &[]).await {
         Ok(Some(_)) => Ok(()),
         Ok(None) => Err(HookError::message(

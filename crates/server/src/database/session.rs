@@ -1,8 +1,11 @@
-//! One transaction as one role. What is set in it ends with it, so a connection goes back to the pool as it came.
+//! One transaction as one role. What is set in it ends with it; and before each, everything is as when the connection was made, also
+//! if something of somebody's has run in the one before.
 
 use deadpool_postgres::{Object, Transaction};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Error, Row};
+
+use super::pinned;
 
 /// As whom a session's statements run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +51,7 @@ impl Connection {
 
     /// Begin a transaction. Dropping it rolls it back, before anything else is sent on the connection.
     pub async fn begin(&mut self, access: Access) -> Result<Session<'_>, BeginError> {
+        self.object.batch_execute(pinned::RENEW).await?;
         let builder = self.object.build_transaction();
         let builder = match access {
             Access::Read => builder

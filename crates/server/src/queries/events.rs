@@ -26,7 +26,7 @@ pub struct EventType {
 
 /// Those that come with the extension first.
 pub async fn types(session: &Session<'_>) -> Result<Vec<EventType>, Error> {
-    const SQL: &str = "SELECT t.name::text, t.title, t.emoji, t.built_in FROM zentry_notify.event_type t \
+    const SQL: &str = "SELECT t.name::text, t.title, t.emoji, t.built_in FROM zentry_notify.event_types t \
                         ORDER BY NOT t.built_in, t.name";
     let rows = session.query(SQL, &[]).await?;
     let types = rows.iter().map(|row| EventType {
@@ -53,7 +53,7 @@ pub struct Source {
 
 pub async fn sources(session: &Session<'_>) -> Result<Vec<Source>, Error> {
     const SQL: &str = "SELECT s.event_type::text, s.relation::text, s.columns, s.omit, s.by_hand, s.suspended_at, s.suspended_reason \
-                         FROM zentry_notify.event_source s ORDER BY s.event_type, s.relation::text";
+                         FROM zentry_notify.event_sources s ORDER BY s.event_type, s.relation::text";
     let rows = session.query(SQL, &[]).await?;
     let sources = rows.iter().map(|row| Source {
         event_type: row.get(0),

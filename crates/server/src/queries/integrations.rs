@@ -124,8 +124,8 @@ async fn rows(
         "WITH page AS MATERIALIZED (SELECT {columns} {MATCHES} ORDER BY w.created_at DESC, w.id DESC LIMIT $5 OFFSET $6) \
          SELECT page.*, p.shown AS project_name, u.shown AS created_by_username \
            FROM page \
-           LEFT JOIN zentry_notify.look_up('project_name', (SELECT array_agg(project_id) FROM page)) p ON p.id = page.project_id \
-           LEFT JOIN zentry_notify.look_up('user_name', (SELECT array_agg(created_by_id) FROM page)) u ON u.id = page.created_by_id \
+           LEFT JOIN zentry_notify.look_up('project_name', (SELECT array_agg(project_id) FROM page WHERE project_id IS NOT NULL)) p ON p.id = page.project_id \
+           LEFT JOIN zentry_notify.look_up('user_name', (SELECT array_agg(created_by_id) FROM page WHERE created_by_id IS NOT NULL)) u ON u.id = page.created_by_id \
           ORDER BY page.created_at DESC, page.id DESC"
     );
     let Filter {

@@ -34,11 +34,15 @@ pub struct Waiting {
 }
 
 pub async fn waiting(session: &Session<'_>) -> Result<Vec<Waiting>, Error> {
-    const SQL: &str = "SELECT l.webhook_integration_id, l.webhook_integration_name, l.webhook_type, l.event_type, count(*), \
-                              greatest(extract(epoch FROM now() - min(l.created_at)), 0)::double precision \
-                         FROM zentry_notify.logs l \
-                        WHERE l.status IN ('pending', 'retry') AND l.webhook_integration_name IS NOT NULL \
-                        GROUP BY 1, 2, 3, 4 ORDER BY 1, 4";
+    // When the oldest came is asked of that one alone: each answer is a look at its event.
+    const SQL: &str = "WITH waiting AS MATERIALIZED ( \
+             SELECT l.webhook_integration_id, l.webhook_integration_name, l.webhook_type, l.event_type, count(*) AS deliveries, min(l.id) AS oldest \
+               FROM zentry_notify.logs l \
+              WHERE l.status IN ('pending', 'retry') AND l.webhook_integration_name IS NOT NULL \
+              GROUP BY 1, 2, 3, 4) \
+         SELECT w.webhook_integration_id, w.webhook_integration_name, w.webhook_type, w.event_type, w.deliveries, \
+                greatest(extract(epoch FROM now() - (SELECT l.created_at FROM zentry_notify.logs l WHERE l.id = w.oldest)), 0)::double precision \
+           FROM waiting w ORDER BY 1, 4";
     let rows = session.query(SQL, &[]).await?;
     Ok(rows
         .iter()

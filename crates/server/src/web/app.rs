@@ -33,16 +33,20 @@ pub struct App(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     database: Database,
+    /// For those who try a webhook: they wait for its answer, with a connection of their own.
+    trials: Database,
     options: Options,
     throttle: Throttle,
     used: caller::Used,
 }
 
 impl App {
-    pub fn new(database: Database, options: Options) -> Self {
+    /// `trials` are the connections for trials, which may hang without anybody else's noticing.
+    pub fn new(database: Database, trials: Database, options: Options) -> Self {
         let throttle = Throttle::new(options.max_failed_tries, Duration::from_secs(60));
         Self(Arc::new(Inner {
             database,
+            trials,
             options,
             throttle,
             used: caller::Used::default(),
@@ -51,6 +55,10 @@ impl App {
 
     pub fn database(&self) -> &Database {
         &self.0.database
+    }
+
+    pub fn trials(&self) -> &Database {
+        &self.0.trials
     }
 
     pub fn options(&self) -> &Options {

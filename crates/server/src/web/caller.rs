@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
+use deadpool_postgres::{PoolError, TimeoutType};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
@@ -33,6 +34,15 @@ impl Caller {
     pub async fn connection(&self) -> Result<Connection, Error> {
         let identity = Identity::Role(self.role.clone());
         Ok(self.app.database().connection(identity).await?)
+    }
+
+    /// The same for trying a webhook.
+    pub async fn trial(&self) -> Result<Connection, Error> {
+        let identity = Identity::Role(self.role.clone());
+        match self.app.trials().connection(identity).await {
+            Err(PoolError::Timeout(TimeoutType::Wait)) => Err(Error::too_many_trials()),
+            other => Ok(other?),
+        }
     }
 
     /// The role that the token stands for.

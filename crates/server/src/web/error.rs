@@ -134,6 +134,17 @@ impl Error {
         }
     }
 
+    /// Everybody who tries a webhook waits for its answer.
+    pub fn too_many_trials() -> Self {
+        Self {
+            header: Some((RETRY_AFTER, HeaderValue::from(10))),
+            ..Self::detail(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "Too many webhooks are being tested. Try again in a moment.",
+            )
+        }
+    }
+
     /// Something that a caller cannot mend; the log has it.
     pub fn internal(error: &dyn Display) -> Self {
         tracing::error!("{error}");

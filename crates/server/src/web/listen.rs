@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use axum_server::Handle;
+use axum::middleware;
 use axum_server::tls_rustls::RustlsConfig;
+use axum_server::{Handle, Server};
 use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
@@ -15,6 +16,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::app::App;
+use super::seats::{self, Client, Door};
 use super::uri::Secure;
 
 /// How long requests that are under way may go on when the server is told to end.
@@ -28,14 +30,16 @@ pub struct Listen {
     pub tls: Option<(PathBuf, PathBuf)>,
     /// How long a request's head may take to come, so that slow clients do not hold connections.
     pub head_timeout: Duration,
+    /// Clients that may be connected at a time.
+    pub seats: usize,
 }
 
 /// Serve until SIGTERM or SIGINT. `ready` is told the URL, which has a port even if 0 was asked for.
 pub async fn serve(app: App, listen: Listen, ready: impl FnOnce(&str)) -> Result<()> {
     let secure = Secure(listen.tls.is_some());
-    let service = super::router(app)?
-        .layer(axum::Extension(secure))
-        .into_make_service_with_connect_info::<SocketAddr>();
+    let service = super::router(app, secure)?
+        .layer(middleware::from_fn(seats::keep))
+        .into_make_service_with_connect_info::<Client>();
 
     let tls = listen
         .tls
@@ -48,7 +52,7 @@ pub async fn serve(app: App, listen: Listen, ready: impl FnOnce(&str)) -> Result
 
     let handle = Handle::new();
     tokio::spawn(end_on_signal(handle.clone(), signal(SignalKind::terminate())?));
-    let mut server = axum_server::from_tcp(listener)?
+    let mut server = Server::from_listener(Door::open(listener, listen.seats)?)
         .handle(handle)
         .http1_only()
         .first_request_timeout(listen.head_timeout);
@@ -81,7 +85,7 @@ fn tls(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>> {
     Ok(Arc::new(config))
 }
 
-async fn end_on_signal(handle: Handle<SocketAddr>, mut terminate: tokio::signal::unix::Signal) {
+async fn end_on_signal(handle: Handle<Client>, mut terminate: tokio::signal::unix::Signal) {
     tokio::select! {
         _ = terminate.recv() => {}
         _ = tokio::signal::ctrl_c() => {}

@@ -16,6 +16,7 @@ mod log_page;
 mod monitoring;
 mod page;
 mod path;
+pub mod seats;
 mod throttle;
 mod uri;
 
@@ -45,7 +46,10 @@ use utoipa_axum::routes;
 use self::description::Description;
 
 /// All routes with what surrounds them.
-fn router(app: App) -> anyhow::Result<Router> {
+fn router(app: App, secure: uri::Secure) -> anyhow::Result<Router> {
+    // A year: who has come by TLS once does not try without it, where somebody in between could answer.
+    let by_tls_alone =
+        admin::is_secure(&app, secure).then(|| header(header::STRICT_TRANSPORT_SECURITY, "max-age=31536000"));
     let (routes, description) = OpenApiRouter::with_openapi(Description::openapi())
         .nest("/api/notifications/api", api::router())
         .routes(routes!(monitoring::healthz))
@@ -61,7 +65,7 @@ fn router(app: App) -> anyhow::Result<Router> {
         .layer(middleware::from_fn_with_state(app.clone(), limit_time))
         .layer(cors(&app))
         .layer(CatchPanicLayer::custom(panicked))
-        .layer(middleware::from_fn(admin::surround))
+        .layer(middleware::from_fn_with_state(app.clone(), admin::surround))
         .layer(
             TraceLayer::new_for_http()
                 .make_span_with(span)
@@ -74,6 +78,8 @@ fn router(app: App) -> anyhow::Result<Router> {
         .layer(header(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .layer(header(header::REFERRER_POLICY, "no-referrer"))
         .layer(header(header::CACHE_CONTROL, "no-store"))
+        .layer(tower::util::option_layer(by_tls_alone))
+        .layer(axum::Extension(secure))
         .with_state(app);
     // Around the routes, so that it comes before they are looked at.
     Ok(Router::new()

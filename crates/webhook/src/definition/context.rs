@@ -10,7 +10,7 @@ use serde_json::{Map, Value as Json};
 use crate::rich_text::DATA_ASTERISK;
 
 /// Bytes of a text that a template sees: more than any format shows.
-const MAX_TEXT: usize = 64 * 1024;
+const MAX_TEXT: usize = 32 * 1024;
 
 /// An event's data. Templates get a value of it when they ask for it: most keys are never asked for.
 #[derive(Debug)]

@@ -2,23 +2,30 @@
 
 use std::collections::BTreeSet;
 use std::fmt::{self, Write};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
+use minijinja::machinery::{CodeGenerator, eval, make_string_output, parse};
+use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Value;
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, Output, State, UndefinedBehavior};
 
 use super::DefinitionError;
+use super::budget::{self, Bounded};
 use super::context::{self, Data};
+use super::guard;
 use super::segments::{self, Segment};
 use crate::rich_text::{Builder, DATA_ASTERISK, RichText};
 
-/// Instructions that a template may take; 64 bytes of output cost as much as one. Real templates take under 100.
+/// Instructions that a template may take; 64 bytes of what it builds or prints cost as much as one, or eight items of a list that it
+/// works on. Real templates take under 100.
 const FUEL: u64 = 20_000;
+/// The same for all the templates of a card together.
+const CARD_FUEL: u64 = 2 * FUEL;
 /// Nesting of expressions and blocks.
 const MAX_DEPTH: usize = 50;
 /// Bytes of a template's source.
 const MAX_SOURCE: usize = 8 * 1024;
-/// The one template of an environment.
+/// In the engine's own messages.
 const NAME: &str = "template";
 
 /// A template that failed on an event's data.
@@ -37,62 +44,50 @@ pub(super) enum Template {
     Segments(Vec<Segment>),
     Engine {
         part: Box<str>,
-        environment: Box<Environment<'static>>,
+        source: Box<str>,
     },
 }
 
 impl Template {
     /// `part` names the template in errors.
     pub(super) fn compile(part: &str, source: &str) -> Result<Self, DefinitionError> {
-        let engine = Self::compile_for_engine(part, source)?;
-        Ok(segments::parse(source).map_or(engine, Self::Segments))
-    }
-
-    fn compile_for_engine(part: &str, source: &str) -> Result<Self, DefinitionError> {
         if source.len() > MAX_SOURCE {
             return Err(DefinitionError::invalid(
                 format!("template of {part}"),
                 format!("must be at most {MAX_SOURCE} bytes"),
             ));
         }
-        let mut environment = environment();
-        environment
-            .add_template_owned(NAME, source.to_owned())
-            .and_then(|()| try_without_data(&environment))
-            .map_err(|error| explained(part, source, &error))?;
-        Ok(Self::Engine {
-            part: part.into(),
-            environment: Box::new(environment),
-        })
+        try_without_data(source).map_err(|error| explained(part, source, &error))?;
+        Ok(segments::parse(source).map_or_else(
+            || Self::Engine {
+                part: part.into(),
+                source: source.into(),
+            },
+            Self::Segments,
+        ))
     }
 
     /// Names of the data that the template asks for; none where it cannot be used.
     pub(super) fn keys(source: &str) -> BTreeSet<String> {
-        let mut environment = environment();
-        if environment.add_template_owned(NAME, source.to_owned()).is_err() {
-            return BTreeSet::new();
-        }
-        let undeclared = environment
-            .get_template(NAME)
-            .map(|template| template.undeclared_variables(false));
-        undeclared
+        let tree = parse(source, NAME, SyntaxConfig::default());
+        let names = tree.map(|tree| guard::guard(&tree).1).unwrap_or_default();
+        names
             .into_iter()
-            .flatten()
-            .filter(|name| !segments::RESERVED.contains(&name.as_str()))
+            .filter(|name| !segments::RESERVED.contains(name))
+            .map(ToOwned::to_owned)
             .collect()
     }
 
-    pub(super) fn render(&self, data: &Arc<Data>) -> Result<RichText, RenderError> {
+    /// `work` is how much may be done yet, and takes what was.
+    pub(super) fn render(&self, data: &Arc<Data>, work: &mut Work) -> Result<RichText, RenderError> {
         match self {
             Self::Segments(segments) => {
                 let mut text = Builder::default();
                 segments::render(segments, data, &mut text);
                 Ok(text.finish())
             }
-            Self::Engine { part, environment } => environment
-                .get_template(NAME)
-                .and_then(|template| template.render(Value::from_dyn_object(Arc::clone(data))))
-                .map(|markup| RichText::parse(&markup))
+            Self::Engine { part, source } => evaluate(source, Value::from_dyn_object(Arc::clone(data)))
+                .and_then(|(markup, fuel)| work.take(fuel).map(|()| RichText::parse(&markup)))
                 .map_err(|error| RenderError {
                     part: part.clone(),
                     reason: reason(&error),
@@ -101,15 +96,29 @@ impl Template {
     }
 }
 
+/// How much the templates of one card may still do.
+pub(super) struct Work(u64);
+
+impl Work {
+    pub(super) fn of_a_card() -> Self {
+        Self(CARD_FUEL)
+    }
+
+    fn take(&mut self, fuel: u64) -> Result<(), Error> {
+        self.0 = self.0.checked_sub(fuel).ok_or(ErrorKind::OutOfFuel)?;
+        Ok(())
+    }
+}
+
 fn environment() -> Environment<'static> {
     let mut environment = Environment::new();
-    // Captured blocks count as printed already; everything else is escaped when it is printed.
-    environment.set_auto_escape_callback(|_| AutoEscape::Custom("bold".into()));
     environment.set_formatter(print_escaped);
     environment.set_undefined_behavior(UndefinedBehavior::Chainable);
     environment.set_fuel(Some(FUEL));
     environment.set_recursion_limit(MAX_DEPTH);
     environment.set_debug(true);
+    environment.add_filter(guard::MEASURE, budget::measure);
+    environment.add_filter(guard::FACTOR, budget::factor);
     // What would let data through as markup, or show the engine's inside.
     for filter in ["safe", "escape", "e", "pprint"] {
         environment.remove_filter(filter);
@@ -118,16 +127,34 @@ fn environment() -> Environment<'static> {
     environment
 }
 
+/// What the template prints, and the work that it was. The syntax tree is made anew each time: it lives no longer than its source's
+/// borrow, and takes a few microseconds.
+fn evaluate(source: &str, data: Value) -> Result<(String, u64), Error> {
+    static ENVIRONMENT: LazyLock<Environment<'static>> = LazyLock::new(environment);
+    let tree = parse(source, NAME, SyntaxConfig::default())?;
+    let mut generator = CodeGenerator::new(NAME, source);
+    generator.compile_stmt(&guard::guard(&tree).0);
+    let (instructions, blocks) = generator.finish();
+    let mut text = String::new();
+    // Captured blocks count as printed already; everything else is escaped when it is printed.
+    let escape = AutoEscape::Custom("bold".into());
+    let mut out = make_string_output(&mut text);
+    let (_, state) = eval(&ENVIRONMENT, &instructions, data, &blocks, &mut out, escape)?;
+    let fuel = state.fuel_levels().map_or(0, |(spent, _)| spent);
+    Ok((text, fuel))
+}
+
 /// Finds misspelt names, which the engine looks up at run time only, and loops that do too much whatever the data are. Errors
 /// that are due to the missing data are none.
-fn try_without_data(environment: &Environment<'_>) -> Result<(), Error> {
+fn try_without_data(source: &str) -> Result<(), Error> {
     let hopeless = [
+        ErrorKind::SyntaxError,
         ErrorKind::UnknownFilter,
         ErrorKind::UnknownTest,
         ErrorKind::UnknownFunction,
         ErrorKind::OutOfFuel,
     ];
-    match environment.get_template(NAME)?.render(Value::default()) {
+    match evaluate(source, Value::default()) {
         Err(error) if hopeless.contains(&error.kind()) => Err(error),
         _ => Ok(()),
     }
@@ -155,11 +182,14 @@ fn reason(error: &Error) -> String {
         .map_or_else(|| error.kind().to_string(), ToOwned::to_owned)
 }
 
-fn print_escaped(out: &mut Output<'_>, _: &mut State<'_, '_>, value: &Value) -> Result<(), Error> {
-    if value.is_safe() {
-        return context::print(value, out).map_err(Error::from);
-    }
-    context::print(value, &mut Escaped(out)).map_err(Error::from)
+fn print_escaped(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -> Result<(), Error> {
+    let value = budget::measure(state, value.clone())?;
+    let printed = if value.is_safe() {
+        context::print(&value, &mut Bounded::new(out))
+    } else {
+        context::print(&value, &mut Bounded::new(Escaped(out)))
+    };
+    printed.map_err(|_| ErrorKind::OutOfFuel.into())
 }
 
 /// Keeps printed data from being markup.

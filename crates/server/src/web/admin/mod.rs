@@ -21,6 +21,7 @@ mod status;
 mod visitor;
 
 pub use self::refusal::surround;
+pub use self::visitor::is_secure;
 
 use anyhow::{Context, Result};
 use axum::Router;

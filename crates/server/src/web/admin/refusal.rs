@@ -1,6 +1,6 @@
 //! Errors as pages, and the headers that all pages have.
 
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::header::{CONTENT_SECURITY_POLICY, REFERRER_POLICY, RETRY_AFTER, SET_COOKIE};
 use axum::http::{HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
@@ -9,7 +9,7 @@ use maud::html;
 
 use super::frame::Frame;
 use super::{ROOT, visitor};
-use crate::web::Error;
+use crate::web::{App, Error};
 
 /// Nothing but this site's own style sheet and script, in no other site's frame.
 const POLICY: HeaderValue = HeaderValue::from_static(
@@ -18,7 +18,7 @@ const POLICY: HeaderValue = HeaderValue::from_static(
 );
 
 /// Around every request: of pages, an error's answer becomes a page.
-pub async fn surround(request: Request, next: Next) -> Response {
+pub async fn surround(State(app): State<App>, request: Request, next: Next) -> Response {
     let path = request.uri().path();
     let of_pages = path
         .strip_prefix(ROOT)
@@ -26,11 +26,12 @@ pub async fn surround(request: Request, next: Next) -> Response {
     if !of_pages {
         return next.run(request).await;
     }
+    let secure = visitor::has_come_secure(&app, request.extensions());
     let here = (request.method() == Method::GET).then(|| request.uri().clone());
     let mut response = next.run(request).await;
     if let Some(error) = response.extensions_mut().remove::<Error>() {
         let wait = response.headers_mut().remove(RETRY_AFTER);
-        response = page(&error, here.map(|uri| uri.to_string()));
+        response = page(&error, here.map(|uri| uri.to_string()), secure);
         response
             .headers_mut()
             .extend(wait.map(|wait| (RETRY_AFTER, wait)));
@@ -42,13 +43,13 @@ pub async fn surround(request: Request, next: Next) -> Response {
     response
 }
 
-fn page(error: &Error, here: Option<String>) -> Response {
+fn page(error: &Error, here: Option<String>, secure: bool) -> Response {
     let status = error.status();
     if status == StatusCode::UNAUTHORIZED {
         let mut query = form_urlencoded::Serializer::new(String::new());
         query.extend_pairs(here.map(|here| ("next", here)));
         let address = format!("/admin/sign-in/?{}", query.finish());
-        return ([(SET_COOKIE, visitor::forget())], Redirect::to(&address)).into_response();
+        return ([(SET_COOKIE, visitor::forget(secure))], Redirect::to(&address)).into_response();
     }
     let title = match status {
         StatusCode::FORBIDDEN => "Not allowed",

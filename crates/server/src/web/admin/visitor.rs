@@ -21,7 +21,10 @@ use crate::web::error::Fields;
 use crate::web::uri::Secure;
 use crate::web::{Caller, Error};
 
-const COOKIE_NAME: &str = "zentry_token";
+/// The cookie's name with TLS. By this prefix a browser takes it from this very host alone, by TLS, and for all its paths: no neighbour in
+/// the domain can plant one.
+const SECURE_COOKIE: &str = "__Host-zentry_token";
+const PLAIN_COOKIE: &str = "zentry_token";
 
 /// A verified caller whose token is in the cookie.
 #[derive(Clone, Debug)]
@@ -31,6 +34,11 @@ impl Visitor {
     /// A connection whose sessions run as the visitor's role.
     pub async fn connection(&self) -> Result<Connection, Error> {
         self.0.connection().await
+    }
+
+    /// The same for trying a webhook.
+    pub async fn trial(&self) -> Result<Connection, Error> {
+        self.0.trial().await
     }
 
     pub fn role(&self) -> &str {
@@ -43,7 +51,8 @@ impl FromRequestParts<App> for Visitor {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Error> {
         let peer = Peer::from_request_parts(parts, app).await?;
-        let token = token(&parts.headers).ok_or_else(Error::no_token)?;
+        let secure = has_come_secure(app, &parts.extensions);
+        let token = token(&parts.headers, secure).ok_or_else(Error::no_token)?;
         peer.caller(app, &token).await.map(Self)
     }
 }
@@ -70,7 +79,24 @@ impl FromRequestParts<App> for Peer {
     }
 }
 
-fn token(headers: &HeaderMap) -> Option<String> {
+/// Whether browsers reach this server by TLS, its own or a proxy's.
+pub fn is_secure(app: &App, own: Secure) -> bool {
+    match app.options().public_url.as_deref() {
+        Some(url) => url.starts_with("https://"),
+        None => own.0,
+    }
+}
+
+/// The same for a request.
+pub fn has_come_secure(app: &App, extensions: &Extensions) -> bool {
+    is_secure(app, extensions.get::<Secure>().copied().unwrap_or(Secure(false)))
+}
+
+fn cookie_name(secure: bool) -> &'static str {
+    if secure { SECURE_COOKIE } else { PLAIN_COOKIE }
+}
+
+fn token(headers: &HeaderMap, secure: bool) -> Option<String> {
     let cookies = headers
         .get_all(COOKIE)
         .iter()
@@ -78,14 +104,14 @@ fn token(headers: &HeaderMap) -> Option<String> {
     cookies
         .flat_map(Cookie::split_parse)
         .filter_map(Result::ok)
-        .find(|cookie| cookie.name() == COOKIE_NAME)
+        .find(|cookie| cookie.name() == cookie_name(secure))
         .map(|cookie| cookie.value().to_owned())
 }
 
 /// No script reads it, no other site's page makes a browser send it, and it ends with the browser.
 fn cookie(token: &str, secure: bool) -> Cookie<'_> {
-    Cookie::build((COOKIE_NAME, token))
-        .path(ROOT)
+    Cookie::build((cookie_name(secure), token))
+        .path(if secure { "/" } else { ROOT })
         .http_only(true)
         .same_site(SameSite::Strict)
         .secure(secure)
@@ -93,8 +119,8 @@ fn cookie(token: &str, secure: bool) -> Cookie<'_> {
 }
 
 /// A header that makes the browser forget the token.
-pub fn forget() -> HeaderValue {
-    let mut cookie = cookie("", false);
+pub fn forget(secure: bool) -> HeaderValue {
+    let mut cookie = cookie("", secure);
     cookie.make_removal();
     header(&cookie)
 }
@@ -144,12 +170,7 @@ pub async fn sign_in(
 ) -> Result<Response, Error> {
     match peer.caller(&app, token.trim()).await {
         Ok(_) => {
-            let public = app.options().public_url.as_deref();
-            let secure = match public {
-                Some(url) => url.starts_with("https://"),
-                None => extensions.get::<Secure>().is_some_and(|secure| secure.0),
-            };
-            let set = header(&cookie(token.trim(), secure));
+            let set = header(&cookie(token.trim(), has_come_secure(&app, &extensions)));
             Ok(([(SET_COOKIE, set)], Redirect::to(next.path())).into_response())
         }
         Err(error) if error.status().is_client_error() => {
@@ -160,8 +181,9 @@ pub async fn sign_in(
     }
 }
 
-pub async fn sign_out() -> Response {
-    ([(SET_COOKIE, forget())], Redirect::to("/admin/sign-in/")).into_response()
+pub async fn sign_out(State(app): State<App>, extensions: Extensions) -> Response {
+    let forget = forget(has_come_secure(&app, &extensions));
+    ([(SET_COOKIE, forget)], Redirect::to("/admin/sign-in/")).into_response()
 }
 
 fn form(next: &Next, wrong: &Fields, status: StatusCode) -> Response {
@@ -209,9 +231,14 @@ mod tests {
     #[test]
     fn the_cookie_is_for_this_site_alone() {
         let text = cookie("zentry_12345678_x", true).to_string();
-        for attribute in ["HttpOnly", "SameSite=Strict", "Secure", "Path=/admin"] {
-            assert!(text.contains(attribute), "{text}");
+        for attribute in ["HttpOnly", "SameSite=Strict", "Secure", "Path=/"] {
+            assert!(text.split("; ").any(|part| part == attribute), "{text}");
         }
+        assert!(
+            text.starts_with("__Host-zentry_token=") && !text.contains("Domain"),
+            "{text}"
+        );
+        assert!(cookie("x", false).to_string().contains("Path=/admin"));
         assert!(!text.contains("Max-Age") && !text.contains("Expires"), "{text}");
     }
 }

@@ -227,7 +227,7 @@ pub struct Trial {
 pub async fn test(caller: Caller, Id(id): Id, mut form: Form) -> Result<Json<Trial>, Error> {
     let message = form.text("test_message");
     form.finish()?;
-    let mut connection = caller.connection().await?;
+    let mut connection = caller.trial().await?;
     let session = connection.begin(Access::Write).await?;
     let trial = integrations::test(&session, id, message.as_deref()).await?;
     session.commit().await?;

@@ -185,7 +185,7 @@ pub struct Trial {
 
 pub async fn test(visitor: Visitor, Id(id): Id, Form(trial): Form<Trial>) -> Result<Redirect, Error> {
     let message = trial.test_message.replace('\0', "");
-    let mut connection = visitor.connection().await?;
+    let mut connection = visitor.trial().await?;
     let session = connection.begin(Access::Write).await?;
     let outcome = integrations::test(&session, id, (!message.is_empty()).then_some(&*message)).await?;
     session.commit().await?;

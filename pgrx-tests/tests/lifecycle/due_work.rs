@@ -1,0 +1,353 @@
+//! What is due is sent, though nobody commits anything: settings change, databases close and open, processes end.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use postgres::Client;
+use zentry_e2e::cluster::ClusterOptions;
+use zentry_e2e::emulator::Behaviour;
+use zentry_e2e::scene::{Channel, Delivery, SOON};
+use zentry_e2e::site::{Site, fire, wait_for};
+use zentry_e2e::wait::eventually;
+
+fn start() -> Result<(Site, Client, Channel)> {
+    let site = Site::start(ClusterOptions::default().set("zentry_notify.idle_timeout", 1))?;
+    let mut client = site.database("zentry")?;
+    let channel = site.channel(&mut client)?;
+    Ok((site, client, channel))
+}
+
+/// Nothing is sent while `off` holds, and what waits is once `on` was run.
+fn waits_for(off: &str, on: &str) -> Result<()> {
+    let (site, mut client, channel) = start()?;
+    let mut admin = site.cluster.connect()?;
+    site.wait_until_left("zentry")?;
+    admin.batch_execute(off)?;
+    fire(&mut client)?;
+    // A worker has said whom it is for, and has left again.
+    Delivery::wait_until(&mut client, "the delivery to wait", |all| {
+        all.iter().any(Delivery::waits)
+    })?;
+    site.wait_until_left("zentry")?;
+    assert_eq!(channel.webhook.requests(), 0, "{off}");
+    admin.batch_execute(on)?;
+    channel.webhook.wait_for_events(1, SOON);
+    assert_eq!(Delivery::settle(&mut client)?[0].status, "sent");
+    Ok(())
+}
+
+#[test]
+fn a_setting_of_the_database() -> Result<()> {
+    waits_for(
+        "ALTER DATABASE zentry SET zentry_notify.sending = off",
+        "ALTER DATABASE zentry RESET zentry_notify.sending",
+    )
+}
+
+#[test]
+fn a_setting_of_the_database_that_goes_with_all_others() -> Result<()> {
+    waits_for(
+        "ALTER DATABASE zentry SET Zentry_Notify.sending = off",
+        "ALTER DATABASE zentry RESET ALL",
+    )
+}
+
+#[test]
+fn a_setting_of_the_role() -> Result<()> {
+    waits_for(
+        "ALTER ROLE postgres SET zentry_notify.sending = off",
+        "ALTER ROLE postgres SET zentry_notify.sending = on",
+    )
+}
+
+#[test]
+fn a_setting_of_the_role_in_the_database() -> Result<()> {
+    waits_for(
+        "ALTER ROLE postgres IN DATABASE zentry SET zentry_notify.sending = off",
+        "ALTER ROLE postgres IN DATABASE zentry RESET zentry_notify.sending",
+    )
+}
+
+#[test]
+fn a_setting_of_all_roles() -> Result<()> {
+    waits_for(
+        "ALTER ROLE ALL SET zentry_notify.sending = off",
+        "ALTER ROLE ALL RESET zentry_notify.sending",
+    )
+}
+
+#[test]
+fn a_setting_takes_hold_of_a_worker_that_is_there() -> Result<()> {
+    let site = Site::start(ClusterOptions::default().set("zentry_notify.idle_timeout", 3600))?;
+    let (mut client, channel) = site.served("zentry")?;
+    let mut admin = site.cluster.connect()?;
+    admin.batch_execute("ALTER DATABASE zentry SET zentry_notify.request_timeout = '2s'")?;
+    channel.webhook.script([Behaviour::Hang]);
+    fire(&mut client)?;
+    // With the old setting it would hang for longer than that.
+    eventually(SOON, "the request to be given up", || {
+        let deliveries = Delivery::all(&mut client).ok()?;
+        deliveries.last().filter(|last| last.status == "retry").map(drop)
+    })?;
+    channel.webhook.wait_for_events(2, SOON);
+    Ok(())
+}
+
+#[test]
+fn settings_of_other_roles_disturb_no_worker() -> Result<()> {
+    let (mut site, mut client, channel) = start()?;
+    site.cluster.conf(&[("zentry_notify.idle_timeout", "1h")])?;
+    fire(&mut client)?;
+    channel.webhook.wait_for_events(1, SOON);
+    let worker = site.worker("zentry")?.expect("a worker");
+    client.batch_execute(
+        "CREATE ROLE somebody; ALTER ROLE somebody SET zentry_notify.sending = off; \
+         ALTER DATABASE zentry SET work_mem = '8MB'; ALTER ROLE postgres SET work_mem = '8MB'",
+    )?;
+    fire(&mut client)?;
+    channel.webhook.wait_for_events(2, SOON);
+    assert_eq!(site.worker("zentry")?, Some(worker));
+    Ok(())
+}
+
+/// A delivery falls due while `close` holds, and is sent once `open` was run.
+fn falls_due_behind(close: &str, open: &str) -> Result<()> {
+    let (site, mut client, channel) = start()?;
+    let mut admin = site.cluster.connect()?;
+    channel.webhook.script([Behaviour::RateLimited {
+        retry_after: Duration::from_secs(4),
+        global: false,
+    }]);
+    fire(&mut client)?;
+    channel.webhook.wait_for(1, SOON);
+    site.wait_until_left("zentry")?;
+    assert_eq!(channel.webhook.requests(), 1, "it left before the retry was due");
+    admin.batch_execute(close)?;
+    // The launcher's second look at it is over by then.
+    wait_for(
+        &mut client,
+        "SELECT now() > next_attempt_at + interval '1.5 s' FROM zentry_notify.notification_log",
+    )?;
+    assert_eq!(channel.webhook.requests(), 1, "{close}");
+    assert_eq!(site.worker("zentry")?, None);
+    admin.batch_execute(open)?;
+    channel.webhook.wait_for_events(1, SOON);
+    assert_eq!(site.logged(0, "died")?, 0);
+    Ok(())
+}
+
+#[test]
+fn a_database_that_is_closed() -> Result<()> {
+    falls_due_behind(
+        "ALTER DATABASE zentry ALLOW_CONNECTIONS false",
+        "ALTER DATABASE zentry ALLOW_CONNECTIONS true",
+    )
+}
+
+#[test]
+fn a_database_that_is_closed_in_the_catalogue() -> Result<()> {
+    falls_due_behind(
+        "UPDATE pg_database SET datallowconn = false WHERE datname = 'zentry'",
+        "UPDATE pg_database SET datallowconn = true WHERE datname = 'zentry'",
+    )
+}
+
+#[test]
+fn a_template() -> Result<()> {
+    falls_due_behind(
+        "ALTER DATABASE zentry IS_TEMPLATE true",
+        "ALTER DATABASE zentry IS_TEMPLATE false",
+    )
+}
+
+#[test]
+fn a_database_that_was_closed_when_the_server_started() -> Result<()> {
+    let (mut site, mut client, channel) = start()?;
+    channel.webhook.script([Behaviour::RateLimited {
+        retry_after: Duration::from_secs(2),
+        global: false,
+    }]);
+    fire(&mut client)?;
+    channel.webhook.wait_for(1, SOON);
+    site.cluster
+        .connect()?
+        .batch_execute("ALTER DATABASE zentry ALLOW_CONNECTIONS false")?;
+    drop(client);
+    site.cluster.restart(zentry_e2e::cluster::StopMode::Fast)?;
+    site.launcher()?;
+    let mut admin = site.cluster.connect()?;
+    wait_for(
+        &mut admin,
+        "SELECT now() > pg_postmaster_start_time() + interval '3 s'",
+    )?;
+    assert_eq!(channel.webhook.requests(), 1);
+    admin.batch_execute("ALTER DATABASE zentry ALLOW_CONNECTIONS true")?;
+    channel.webhook.wait_for_events(1, SOON);
+    Ok(())
+}
+
+#[test]
+fn a_launcher_that_is_another_one_and_a_worker_that_is_ended() -> Result<()> {
+    let (site, mut client, channel) = start()?;
+    channel.webhook.script([Behaviour::Slow(Duration::from_secs(2))]);
+    client.execute(
+        "UPDATE zentry_notify.webhook_integration SET max_events_per_message = 1",
+        &[],
+    )?;
+    for _ in 0..3 {
+        fire(&mut client)?;
+    }
+    channel.webhook.wait_for(1, SOON);
+    let (launcher, worker) = (site.launcher()?, site.worker("zentry")?.expect("a worker"));
+    client.execute("SELECT pg_terminate_backend($1)", &[&launcher])?;
+    eventually(SOON, "another launcher", || {
+        site.launcher().ok().filter(|pid| *pid != launcher)
+    })?;
+    client.execute("SELECT pg_cancel_backend($1)", &[&worker])?;
+    let deliveries = Delivery::settle(&mut client)?;
+    assert!(
+        deliveries.iter().all(|delivery| delivery.status == "sent"),
+        "{deliveries:#?}"
+    );
+    Ok(())
+}
+
+#[test]
+fn an_invalid_database_is_left_alone() -> Result<()> {
+    let (site, mut client, channel) = start()?;
+    let mut other = site.database("half_dropped")?;
+    let hanging = site.channel(&mut other)?;
+    hanging.webhook.script([Behaviour::RateLimited {
+        retry_after: Duration::from_secs(6),
+        global: false,
+    }]);
+    fire(&mut other)?;
+    hanging.webhook.wait_for(1, SOON);
+    site.wait_until_left("half_dropped")?;
+    let start = site.cluster.log_end()?;
+    // What an interrupted DROP DATABASE leaves behind.
+    let mut admin = site.cluster.connect()?;
+    admin.batch_execute("UPDATE pg_database SET datconnlimit = -2 WHERE datname = 'half_dropped'")?;
+    admin.batch_execute("SELECT pg_reload_conf()")?;
+    wait_for(
+        &mut other,
+        "SELECT now() > next_attempt_at + interval '1.5 s' FROM zentry_notify.notification_log",
+    )?;
+    fire(&mut client)?;
+    channel.webhook.wait_for_events(1, SOON);
+    for needle in ["invalid database", "died"] {
+        assert_eq!(site.logged(start, needle)?, 0, "{needle}");
+    }
+    assert_eq!(hanging.webhook.requests(), 1);
+    drop(other);
+    admin.batch_execute("DROP DATABASE half_dropped")?;
+    Ok(())
+}
+
+/// Sessions in the database that are not our worker's.
+fn wait_until_alone(admin: &mut Client) -> Result<()> {
+    wait_for(
+        admin,
+        "SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE datname = 'zentry' AND backend_type <> 'zentry_notify worker')",
+    )
+}
+
+#[test]
+fn an_owner_drops_a_database_by_force_that_a_worker_is_in() -> Result<()> {
+    let site = Site::start(ClusterOptions::default().set("zentry_notify.idle_timeout", 3600))?;
+    let (mut client, _) = site.served("zentry")?;
+    client.batch_execute("CREATE ROLE owner LOGIN; ALTER DATABASE zentry OWNER TO owner")?;
+    drop(client);
+    let mut admin = site.cluster.connect()?;
+    wait_until_alone(&mut admin)?;
+    assert!(site.worker("zentry")?.is_some());
+    site.cluster
+        .connect_as("owner", "postgres")?
+        .batch_execute("DROP DATABASE zentry WITH (FORCE)")?;
+    Ok(())
+}
+
+#[test]
+fn statements_that_are_refused_send_no_worker_away() -> Result<()> {
+    let site = Site::start(ClusterOptions::default().set("zentry_notify.idle_timeout", 3600))?;
+    let (mut client, channel) = site.served("zentry")?;
+    client.batch_execute("CREATE ROLE nobody LOGIN CREATEDB")?;
+    let worker = site.worker("zentry")?.expect("a worker");
+    let mut nobody = site.cluster.connect_as("nobody", "postgres")?;
+    for statement in [
+        "DROP DATABASE zentry",
+        "DROP DATABASE zentry WITH (FORCE)",
+        "ALTER DATABASE zentry RENAME TO other",
+        "ALTER DATABASE zentry SET TABLESPACE pg_default",
+        "ALTER DATABASE zentry ALLOW_CONNECTIONS false",
+        "ALTER DATABASE zentry SET zentry_notify.sending = off",
+        "ALTER ROLE ALL SET zentry_notify.sending = off",
+        "CREATE DATABASE copy TEMPLATE zentry",
+    ] {
+        let error = nobody.batch_execute(statement).expect_err(statement);
+        let code = error.code().map(|code| code.code().to_owned());
+        assert_eq!(code.as_deref(), Some("42501"), "{statement}: {error:?}");
+    }
+    assert!(client.batch_execute("BEGIN; DROP DATABASE zentry").is_err());
+    client.batch_execute("ROLLBACK")?;
+    fire(&mut client)?;
+    channel.webhook.wait_for_events(2, SOON);
+    assert_eq!(site.worker("zentry")?, Some(worker));
+    Ok(())
+}
+
+/// Whatever is set for the database, the role, or both, where nobody thinks of us.
+#[test]
+fn settings_that_hurt_reach_no_process_of_ours() -> Result<()> {
+    let (site, mut client, channel) = start()?;
+    let mut admin = site.cluster.connect()?;
+    admin.batch_execute("CREATE ROLE nobody")?;
+    site.wait_until_left("zentry")?;
+    for (name, value) in [
+        ("role", "nobody"),
+        ("search_path", "nowhere"),
+        ("statement_timeout", "1ms"),
+        ("transaction_timeout", "1ms"),
+        ("idle_in_transaction_session_timeout", "1ms"),
+        ("idle_session_timeout", "1ms"),
+        ("lock_timeout", "1ms"),
+        ("default_transaction_read_only", "on"),
+        ("default_transaction_isolation", "serializable"),
+        ("restrict_nonsystem_relation_kind", "view, foreign-table"),
+        ("session_replication_role", "replica"),
+        ("exit_on_error", "on"),
+        ("row_security", "off"),
+        ("DateStyle", "SQL, DMY"),
+        ("IntervalStyle", "sql_standard"),
+        ("TimeZone", "Asia/Kolkata"),
+        ("bytea_output", "escape"),
+        ("extra_float_digits", "-15"),
+        ("standard_conforming_strings", "off"),
+        ("transform_null_equals", "on"),
+        ("quote_all_identifiers", "on"),
+        ("enable_indexscan", "off"),
+        ("enable_nestloop", "off"),
+        ("jit", "on"),
+        ("jit_above_cost", "0"),
+    ] {
+        let exists: bool = admin
+            .query_one(
+                "SELECT $1 = 'role' OR EXISTS (SELECT FROM pg_settings WHERE name = $1)",
+                &[&name],
+            )?
+            .get(0);
+        if exists {
+            admin.batch_execute(&format!("ALTER DATABASE zentry SET {name} = '{value}'"))?;
+            admin.batch_execute(&format!(
+                "ALTER ROLE postgres IN DATABASE zentry SET {name} = '{value}'"
+            ))?;
+        }
+    }
+    fire(&mut client)?;
+    channel.webhook.wait_for_events(1, SOON);
+    assert_eq!(Delivery::settle(&mut client)?[0].status, "sent");
+    for needle in ["died", "ERROR", "FATAL", "WARNING"] {
+        assert_eq!(site.logged(0, needle)?, 0, "{needle}");
+    }
+    Ok(())
+}
