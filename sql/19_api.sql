@@ -119,7 +119,7 @@ CREATE OR REPLACE FUNCTION @extschema@.zentry_revoke_api_token(name text) RETURN
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    IF NOT coalesce(zentry_notify.drop_api_token(name), false) THEN
+    IF name IS NULL OR NOT coalesce(zentry_notify.drop_api_token(name), false) THEN
         RAISE EXCEPTION 'there is no token named "%"', coalesce(name, '(null)') USING ERRCODE = 'no_data_found',
             HINT = 'SELECT name, role_name FROM zentry_notify.api_tokens lists them.';
     END IF;

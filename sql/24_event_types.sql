@@ -160,7 +160,7 @@ BEGIN
     SELECT d.definition INTO definition FROM zentry_notify.event_definition d
      WHERE d.event_type = type.name AND (d.webhook_integration_id IS NULL OR d.webhook_integration_id = webhook_id)
      ORDER BY d.webhook_integration_id NULLS LAST LIMIT 1;
-    RETURN zentry_notify.render_event(definition, left(webhook_type, 20), coalesce(data, zentry_notify.sample_event(type.name)));
+    RETURN zentry_notify.render_event(definition, left(coalesce(webhook_type, 'discord'), 20), coalesce(data, zentry_notify.sample_event(type.name)));
 END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_preview(text, text, jsonb, bigint) IS

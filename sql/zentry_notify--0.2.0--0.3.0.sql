@@ -1941,7 +1941,7 @@ CREATE OR REPLACE FUNCTION @extschema@.zentry_revoke_api_token(name text) RETURN
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    IF NOT coalesce(zentry_notify.drop_api_token(name), false) THEN
+    IF name IS NULL OR NOT coalesce(zentry_notify.drop_api_token(name), false) THEN
         RAISE EXCEPTION 'there is no token named "%"', coalesce(name, '(null)') USING ERRCODE = 'no_data_found',
             HINT = 'SELECT name, role_name FROM zentry_notify.api_tokens lists them.';
     END IF;
@@ -2878,7 +2878,7 @@ BEGIN
     SELECT d.definition INTO definition FROM zentry_notify.event_definition d
      WHERE d.event_type = type.name AND (d.webhook_integration_id IS NULL OR d.webhook_integration_id = webhook_id)
      ORDER BY d.webhook_integration_id NULLS LAST LIMIT 1;
-    RETURN zentry_notify.render_event(definition, left(webhook_type, 20), coalesce(data, zentry_notify.sample_event(type.name)));
+    RETURN zentry_notify.render_event(definition, left(coalesce(webhook_type, 'discord'), 20), coalesce(data, zentry_notify.sample_event(type.name)));
 END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_preview(text, text, jsonb, bigint) IS

@@ -62,8 +62,12 @@ impl Http {
 fn client(max_idle_per_host: usize) -> Result<Client, String> {
     let ca_pem = settings::ca_file()
         .map(|path| {
-            settings::read_ca_file(&path)
-                .map_err(|reason| format!("zentry_notify.ca_file \"{}\" cannot be used: {reason}", path.display()))
+            settings::read_ca_file(&path).map_err(|reason| {
+                format!(
+                    "zentry_notify.ca_file \"{}\" cannot be used: {reason}",
+                    path.display()
+                )
+            })
         })
         .transpose()?;
     let config = ClientConfig {

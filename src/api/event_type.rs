@@ -6,7 +6,9 @@ use jiff::Timestamp;
 use pgrx::prelude::*;
 use pgrx::{AnyElement, JsonB};
 use serde_json::Value;
-use webhook::definition::{Definition, EventDefinition, TEST, builtin, parse_fields, placeholder, sample};
+use webhook::definition::{
+    Definition, DefinitionError, EventDefinition, TEST, builtin, parse_fields, placeholder, sample,
+};
 use webhook::endpoint::EndpointKind;
 use webhook::event::Event;
 use webhook::message;
@@ -16,6 +18,8 @@ use crate::report;
 
 const TEMPLATES: &str = "Templates are Jinja's language over the event's data: {{ task_title }}, {% if points %} ... {% endif %}, {{ user_name|upper }}; \
                          ** switches bold on and off.";
+
+const PARTS: &str = "The comments on the columns of zentry_notify.event_type say what each part is, \\d+ zentry_notify.event_type shows them.";
 
 #[pg_extern(sql = false)]
 fn built_in_event_types() -> TableIterator<'static, (name!(definition, JsonB), name!(sample, JsonB))> {
@@ -36,7 +40,10 @@ fn check_definition(definition: AnyElement, sample: Option<AnyElement>, known: O
     {
         report::refuse(
             "sample",
-            &format!("event type \"{}\" makes no message of its sample: {error}", raw.name),
+            &format!(
+                "event type \"{}\" makes no message of its sample: {error}",
+                raw.name
+            ),
             TEMPLATES,
         );
     }
@@ -120,7 +127,8 @@ fn webhook_format(webhook_type: &str, webhook_url: &str) -> &'static str {
 }
 
 fn parse(definition: &AnyElement) -> EventDefinition {
-    EventDefinition::parse(&jsonb::text_of(definition)).unwrap_or_else(|error| report::refuse("", &error.to_string(), TEMPLATES))
+    EventDefinition::parse(&jsonb::text_of(definition))
+        .unwrap_or_else(|error| report::refuse("", &error.to_string(), PARTS))
 }
 
 fn compile(raw: &EventDefinition) -> Definition {
@@ -128,7 +136,10 @@ fn compile(raw: &EventDefinition) -> Definition {
         report::refuse(
             "",
             &format!("event type \"{}\" cannot be used: {error}", raw.name),
-            TEMPLATES,
+            match error {
+                DefinitionError::Invalid { .. } => PARTS,
+                DefinitionError::Template { .. } => TEMPLATES,
+            },
         )
     })
 }

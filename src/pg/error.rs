@@ -46,7 +46,10 @@ fn report(level: PgLogLevel, code: PgSqlErrorCode, message: &Message) {
         c_string(message.hint),
         c_string(message.column),
     );
-    let pointer = |text: &Option<CString>| text.as_ref().map_or(ptr::null_mut(), |text| text.as_ptr().cast_mut());
+    let pointer = |text: &Option<CString>| {
+        text.as_ref()
+            .map_or(ptr::null_mut(), |text| text.as_ptr().cast_mut())
+    };
     let mut data = pg_sys::ErrorData {
         elevel: level as i32,
         sqlerrcode: code as i32,
@@ -70,9 +73,11 @@ fn c_string(text: &str) -> Option<CString> {
 fn frame_of_the_caller() -> *mut pg_sys::ErrorContextCallback {
     // SAFETY: the frames are those of calls that go on; each names the one before it.
     let frames: Vec<*mut pg_sys::ErrorContextCallback> = unsafe {
-        std::iter::successors(existing(pg_sys::error_context_stack), |frame| existing((**frame).previous))
-            .take(MAX_FRAMES)
-            .collect()
+        std::iter::successors(existing(pg_sys::error_context_stack), |frame| {
+            existing((**frame).previous)
+        })
+        .take(MAX_FRAMES)
+        .collect()
     };
     let Some(&innermost) = frames.first() else {
         return ptr::null_mut();

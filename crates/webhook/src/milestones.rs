@@ -55,7 +55,11 @@ mod tests {
             ("-1", "-1"),
             ("٥٠", "٥٠"),
         ] {
-            assert_eq!(parse_milestones(text), Err(MilestonesError(culprit.to_owned())), "{text}");
+            assert_eq!(
+                parse_milestones(text),
+                Err(MilestonesError(culprit.to_owned())),
+                "{text}"
+            );
         }
     }
 }

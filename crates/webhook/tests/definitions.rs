@@ -51,8 +51,14 @@ fn what_is_wrong_is_named_by_its_key_and_the_refusal_says_what_it_must_be() {
         ("3", "the definition must be a JSON object, not a number"),
         ("{}", "name must not be missing"),
         (r#"{"name": "a"}"#, "title must not be missing"),
-        (r#"{"name": "a", "title": null}"#, "title must be a string, not null"),
-        (r#"{"name": "a", "title": ["A"]}"#, "title must be a string, not an array"),
+        (
+            r#"{"name": "a", "title": null}"#,
+            "title must be a string, not null",
+        ),
+        (
+            r#"{"name": "a", "title": ["A"]}"#,
+            "title must be a string, not an array",
+        ),
         (
             r#"{"name": "a", "titel": "A"}"#,
             "\"titel\" is not a part of the definition of an event type: perhaps \"title\" is meant",
@@ -61,17 +67,48 @@ fn what_is_wrong_is_named_by_its_key_and_the_refusal_says_what_it_must_be() {
             r#"{"weather": 1}"#,
             "\"weather\" is not a part of the definition of an event type: it has name, title, colour, emoji, text, fields, footer, time_key",
         ),
-        (r#"{"colour": "red"}"#, "colour must be #rrggbb, such as #0099ff, not \"red\""),
-        (r#"{"footer": true}"#, "footer must be a string, not true or false"),
-        (r#"{"fields": "text"}"#, "fields must be a JSON object of names and templates, not a string"),
-        (r#"{"fields": {"a": 1}}"#, "field \"a\" must be a string, which is its template, not a number"),
-        (r#"{"fields": [1]}"#, "each of fields must be an object with \"name\" and \"value\", not a number"),
-        (r#"{"fields": [{"name": "a"}]}"#, "each of fields must have \"value\""),
-        (r#"{"fields": [{"name": "a", "valeu": "b"}]}"#, "\"valeu\" is not a part of a field: perhaps \"value\" is meant"),
-        (r#"{"title": 1e999}"#, "the definition must be JSON whose numbers and escapes can be read"),
-        (r#"{"title": "\ud800"}"#, "the definition must be JSON whose numbers and escapes can be read"),
+        (
+            r#"{"colour": "red"}"#,
+            "colour must be #rrggbb, such as #0099ff, not \"red\"",
+        ),
+        (
+            r#"{"footer": true}"#,
+            "footer must be a string, not true or false",
+        ),
+        (
+            r#"{"fields": "text"}"#,
+            "fields must be a JSON object of names and templates, not a string",
+        ),
+        (
+            r#"{"fields": {"a": 1}}"#,
+            "field \"a\" must be a string, which is its template, not a number",
+        ),
+        (
+            r#"{"fields": [1]}"#,
+            "each of fields must be an object with \"name\" and \"value\", not a number",
+        ),
+        (
+            r#"{"fields": [{"name": "a"}]}"#,
+            "each of fields must have \"value\"",
+        ),
+        (
+            r#"{"fields": [{"name": "a", "valeu": "b"}]}"#,
+            "\"valeu\" is not a part of a field: perhaps \"value\" is meant",
+        ),
+        (
+            r#"{"title": 1e999}"#,
+            "the definition must be JSON whose numbers and escapes can be read",
+        ),
+        (
+            r#"{"title": "\ud800"}"#,
+            "the definition must be JSON whose numbers and escapes can be read",
+        ),
     ] {
-        assert_eq!(EventDefinition::parse(json).unwrap_err().to_string(), refusal, "{json}");
+        assert_eq!(
+            EventDefinition::parse(json).unwrap_err().to_string(),
+            refusal,
+            "{json}"
+        );
     }
 }
 

@@ -80,7 +80,10 @@ fn a_reload_keeps_the_old_value_and_logs_why() {
 
     // A value that is right again counts with the next reload.
     cluster.conf(&[("zentry_notify.milestones", "30, 60")]).unwrap();
-    assert_eq!(show(&mut cluster.connect().unwrap(), "zentry_notify.milestones"), "30, 60");
+    assert_eq!(
+        show(&mut cluster.connect().unwrap(), "zentry_notify.milestones"),
+        "30, 60"
+    );
 }
 
 #[test]
@@ -94,7 +97,10 @@ fn a_server_with_wrong_values_starts_with_the_defaults_and_a_warning_each() {
     for (name, _, message, default) in WRONG {
         let shown = show(&mut client, name);
         if default.is_empty() {
-            assert!(name.ends_with("hosts") == shown.starts_with("discord.com"), "{name}: {shown}");
+            assert!(
+                name.ends_with("hosts") == shown.starts_with("discord.com"),
+                "{name}: {shown}"
+            );
         } else {
             assert_eq!(shown, default, "{name}");
         }
@@ -105,7 +111,9 @@ fn a_server_with_wrong_values_starts_with_the_defaults_and_a_warning_each() {
     }
     assert!(
         cluster
-            .log_contains("WARNING:  invalid configuration parameter name \"zentry_notify.mile_stones\", removing it")
+            .log_contains(
+                "WARNING:  invalid configuration parameter name \"zentry_notify.mile_stones\", removing it"
+            )
             .unwrap()
     );
     assert!(!cluster.log_contains("swordfish").unwrap());
@@ -114,7 +122,8 @@ fn a_server_with_wrong_values_starts_with_the_defaults_and_a_warning_each() {
 /// The directory of the file may be mounted after the server has started.
 #[test]
 fn a_server_starts_with_a_ca_file_that_is_not_there_yet() {
-    let mut cluster = Cluster::start(ClusterOptions::default().set("zentry_notify.ca_file", "/nowhere/ca.pem")).unwrap();
+    let mut cluster =
+        Cluster::start(ClusterOptions::default().set("zentry_notify.ca_file", "/nowhere/ca.pem")).unwrap();
     for _ in 0..2 {
         assert_eq!(
             show(&mut cluster.connect().unwrap(), "zentry_notify.ca_file"),
@@ -122,5 +131,9 @@ fn a_server_starts_with_a_ca_file_that_is_not_there_yet() {
         );
         cluster.restart(StopMode::Fast).unwrap();
     }
-    assert!(!cluster.log_contains("parameter \"zentry_notify.ca_file\"").unwrap());
+    assert!(
+        !cluster
+            .log_contains("parameter \"zentry_notify.ca_file\"")
+            .unwrap()
+    );
 }

@@ -56,7 +56,11 @@ fn the_reference_is_what_pg_settings_says() {
             "sighup" => "the configuration file and `ALTER SYSTEM`",
             other => other,
         };
-        let details = if details.is_empty() { details } else { format!(" {details}") };
+        let details = if details.is_empty() {
+            details
+        } else {
+            format!(" {details}")
+        };
         write!(
             text,
             "\n## `{name}`\n\n{summary}{details}\n\n- Values: {values}\n- Default: {default}\n- Set by: {set_by}\n"
@@ -67,7 +71,10 @@ fn the_reference_is_what_pg_settings_says() {
         fs::write(FILE, &text).unwrap();
     }
     let there = fs::read_to_string(FILE).unwrap_or_default();
-    assert!(there == text, "docs/reference/settings.md is not of today: run scripts/reference");
+    assert!(
+        there == text,
+        "docs/reference/settings.md is not of today: run scripts/reference"
+    );
 }
 
 /// 30000 ms is 30 s.
@@ -84,5 +91,8 @@ fn with_unit(number: &str, unit: &str) -> String {
     units
         .iter()
         .find(|(_, size)| number >= *size && number % size == 0)
-        .map_or_else(|| number.to_string(), |(unit, size)| format!("{}{unit}", number / size))
+        .map_or_else(
+            || number.to_string(),
+            |(unit, size)| format!("{}{unit}", number / size),
+        )
 }

@@ -16,8 +16,14 @@ fn a_misspelt_setting_is_an_error() {
         "ALTER ROLE postgres SET zentry_notify.mile_stones = '50'".to_owned(),
     ] {
         let error = refusal(&mut database.connect().unwrap(), &statement);
-        assert!(["42602", "42704"].contains(&error.code().code()), "{statement}: {error:?}");
-        assert!(error.message().contains("\"zentry_notify.mile_stones\""), "{statement}: {error:?}");
+        assert!(
+            ["42602", "42704"].contains(&error.code().code()),
+            "{statement}: {error:?}"
+        );
+        assert!(
+            error.message().contains("\"zentry_notify.mile_stones\""),
+            "{statement}: {error:?}"
+        );
     }
 }
 
@@ -29,7 +35,11 @@ fn settings_that_nobody_checked_are_warned_of_and_can_be_taken_back() {
         ..ClusterOptions::default()
     })
     .unwrap();
-    cluster.connect().unwrap().batch_execute("CREATE DATABASE app").unwrap();
+    cluster
+        .connect()
+        .unwrap()
+        .batch_execute("CREATE DATABASE app")
+        .unwrap();
     for setting in ["mile_stones = '50'", "milestones = '10; x'", "max_attempts = '3'"] {
         cluster
             .connect()
@@ -44,7 +54,8 @@ fn settings_that_nobody_checked_are_warned_of_and_can_be_taken_back() {
 
     let start = cluster.log_end().unwrap();
     let mut client = cluster.connect_as("postgres", "app").unwrap();
-    let values = "SELECT current_setting('zentry_notify.milestones'), current_setting('zentry_notify.max_attempts')";
+    let values =
+        "SELECT current_setting('zentry_notify.milestones'), current_setting('zentry_notify.max_attempts')";
     let row = client.query_one(values, &[]).unwrap();
     let values: (String, String) = (row.get(0), row.get(1));
     assert_eq!(values, ("25, 50, 75, 100".to_owned(), "3".to_owned()));

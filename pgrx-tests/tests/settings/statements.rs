@@ -41,7 +41,10 @@ impl Drop for Server {
     fn drop(&mut self) {
         let mut client = self.database.connect().unwrap();
         client
-            .batch_execute(&format!("DROP FUNCTION IF EXISTS sets(); DROP ROLE {}", self.database.name()))
+            .batch_execute(&format!(
+                "DROP FUNCTION IF EXISTS sets(); DROP ROLE {}",
+                self.database.name()
+            ))
             .unwrap();
     }
 }
@@ -56,7 +59,10 @@ fn the_table_has_every_setting() {
     let database = TestDatabase::create().unwrap();
     let mut client = database.connect().unwrap();
     let rows = client
-        .query("SELECT name FROM pg_settings WHERE name LIKE 'zentry\\_notify.%' ORDER BY 1", &[])
+        .query(
+            "SELECT name FROM pg_settings WHERE name LIKE 'zentry\\_notify.%' ORDER BY 1",
+            &[],
+        )
         .unwrap();
     let there: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
     let mut here: Vec<&str> = SETTINGS.iter().map(|setting| setting.name).collect();
@@ -141,7 +147,10 @@ fn explains(error: &DbError, setting: &Setting, value: &str, statement: &str) {
     );
     let text = whole_text(error);
     if setting.name == "zentry_notify.proxy" {
-        assert_eq!(error.message(), "invalid value for parameter \"zentry_notify.proxy\"");
+        assert_eq!(
+            error.message(),
+            "invalid value for parameter \"zentry_notify.proxy\""
+        );
         assert!(!text.contains("swordfish"), "{text}");
     } else {
         assert!(error.message().contains(value), "{statement}: {error:?}");
@@ -177,7 +186,8 @@ fn a_ca_file_that_is_gone_later_is_in_nobodys_way() {
     let mut client = database.connect().unwrap();
     let file = database.cluster().dir().join("data").join(database.name());
     let file = file.to_str().unwrap();
-    let copy = "COPY (SELECT pg_read_file('/etc/ssl/certs/ca-certificates.crt')) TO PROGRAM 'printf %b \"$(cat)\" >";
+    let copy =
+        "COPY (SELECT pg_read_file('/etc/ssl/certs/ca-certificates.crt')) TO PROGRAM 'printf %b \"$(cat)\" >";
     client.batch_execute(&format!("{copy} {file}'")).unwrap();
     database.set("zentry_notify.ca_file", file).unwrap();
     client
@@ -197,7 +207,10 @@ fn a_ca_file_that_is_gone_later_is_in_nobodys_way() {
         .unwrap();
     let mut later = database.connect().unwrap();
     assert_eq!(show(&mut later, "zentry_notify.ca_file"), file);
-    let error = refusal(&mut later, &format!("SET zentry_notify.ca_file = {}", literal(file)));
+    let error = refusal(
+        &mut later,
+        &format!("SET zentry_notify.ca_file = {}", literal(file)),
+    );
     assert!(
         error.detail().unwrap().contains("No such file or directory"),
         "{error:?}"

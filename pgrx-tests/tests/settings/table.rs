@@ -51,7 +51,9 @@ pub const SETTINGS: &[Setting] = &[
         "zentry_notify.milestones",
         Text,
         &["", "50", "25, 50, 75, 100", "100,1"],
-        &["10; x", "0", "101", "50%", "12.5", "-5", "25,,50", "50,", "half", "٥٠"],
+        &[
+            "10; x", "0", "101", "50%", "12.5", "-5", "25,,50", "50,", "half", "٥٠",
+        ],
     ),
     setting(
         "zentry_notify.allowed_hosts",
@@ -115,15 +117,30 @@ pub const SETTINGS: &[Setting] = &[
         &["100ms", "1min"],
         &["0", "61s", "-1"],
     ),
-    setting("zentry_notify.max_attempts", Number, &["1", "100"], &["0", "101", "many"]),
-    setting("zentry_notify.max_age", Number, &["1min", "365d"], &["0", "366d", "old"]),
+    setting(
+        "zentry_notify.max_attempts",
+        Number,
+        &["1", "100"],
+        &["0", "101", "many"],
+    ),
+    setting(
+        "zentry_notify.max_age",
+        Number,
+        &["1min", "365d"],
+        &["0", "366d", "old"],
+    ),
     setting(
         "zentry_notify.discord_rate",
         Number,
         &["1", "10000"],
         &["0", "-50", "10001", "50/s"],
     ),
-    setting("zentry_notify.teams_rate", Number, &["1", "10000"], &["0", "-4", "10001", "4/s"]),
+    setting(
+        "zentry_notify.teams_rate",
+        Number,
+        &["1", "10000"],
+        &["0", "-4", "10001", "4/s"],
+    ),
     setting(
         "zentry_notify.max_workers",
         ServerWide,

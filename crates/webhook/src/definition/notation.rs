@@ -80,7 +80,11 @@ fn read_fields(json: Json) -> Result<Vec<FieldDefinition>, DefinitionError> {
         Json::Object(entries) => {
             let field = |(name, value): (String, Json)| match value {
                 Json::String(value) => Ok(FieldDefinition { name, value }),
-                other => Err(wrong(format!("field \"{name}\""), "a string, which is its template", &other)),
+                other => Err(wrong(
+                    format!("field \"{name}\""),
+                    "a string, which is its template",
+                    &other,
+                )),
             };
             entries.into_iter().map(field).collect()
         }
@@ -91,7 +95,11 @@ fn read_fields(json: Json) -> Result<Vec<FieldDefinition>, DefinitionError> {
 
 fn read_field(json: Json) -> Result<FieldDefinition, DefinitionError> {
     let Json::Object(entries) = json else {
-        return Err(wrong("each of fields", "an object with \"name\" and \"value\"", &json));
+        return Err(wrong(
+            "each of fields",
+            "an object with \"name\" and \"value\"",
+            &json,
+        ));
     };
     let (mut name, mut value) = (None, None);
     for (key, part) in entries {
@@ -114,7 +122,10 @@ fn colour(text: &str) -> Result<u32, DefinitionError> {
         .and_then(|digits| u32::from_str_radix(digits, 16).ok())
         .ok_or_else(|| {
             let shown: String = text.chars().take(50).collect();
-            DefinitionError::invalid("colour", format!("must be #rrggbb, such as #0099ff, not \"{shown}\""))
+            DefinitionError::invalid(
+                "colour",
+                format!("must be #rrggbb, such as #0099ff, not \"{shown}\""),
+            )
         })
 }
 
