@@ -46,7 +46,8 @@ fn wait_for_attempts(scene: &mut Scene, channel: &Channel, attempts: u64) {
     let what = format!("{attempts} recorded attempts");
     scene
         .wait_until(&what, |all| {
-            u64::try_from(of(all, channel)[0].attempts).unwrap() >= attempts
+            let first = of(all, channel).first().map(|delivery| delivery.attempts);
+            first.is_some_and(|made| u64::try_from(made).unwrap() >= attempts)
         })
         .unwrap();
 }

@@ -8,10 +8,10 @@ use zentry_e2e::wait::eventually;
 
 use crate::{channel, is_true, scene};
 
-/// Rows of the log that anybody has read so far. The worker reports its own after each transaction.
+/// Rows of deliveries and events that anybody has read so far. The worker reports its own after each transaction.
 fn rows_read(client: &mut Client) -> i64 {
-    const READ: &str = "SELECT coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0) FROM pg_stat_user_tables \
-                        WHERE relid = 'zentry_notify.notification_log'::regclass";
+    const READ: &str = "SELECT sum(coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0))::bigint FROM pg_stat_user_tables \
+                        WHERE relid IN ('zentry_notify.delivery'::regclass, 'zentry_notify.event'::regclass, 'zentry_notify.event_detail'::regclass)";
     client.query_one(READ, &[]).unwrap().get(0)
 }
 
@@ -27,12 +27,13 @@ fn a_delivery_reads_neither_finished_rows_nor_those_of_parked_channels() {
                SELECT 'parked', webhook_type, webhook_url FROM zentry_notify.webhook_integration, generate_series(1, 500);
              INSERT INTO zentry_notify.webhook_circuit (webhook_integration_id, failures, opened_at, next_try_at, error_message)
                SELECT id, 9, now(), now() + interval '1 hour', '' FROM zentry_notify.webhook_integration WHERE name = 'parked';
-             INSERT INTO zentry_notify.notification_log (webhook_integration_id, event_type, payload, status)
-               SELECT id, 'task_completed', '{}', 'retry' FROM zentry_notify.webhook_integration, generate_series(1, 20)
-                WHERE name = 'parked';
-             INSERT INTO zentry_notify.notification_log (webhook_integration_id, event_type, payload, status, sent_at)
-               SELECT id, 'task_completed', '{}', 'sent', now() FROM zentry_notify.webhook_integration, generate_series(1, 10000)
-                WHERE name <> 'parked'",
+             INSERT INTO zentry_notify.event (event_type, data, context) VALUES ('task_completed', '{}', '{\"routed\": true}');
+             INSERT INTO zentry_notify.delivery (event_id, webhook_integration_id, event_type, status)
+               SELECT e.id, w.id, e.event_type, 'r' FROM zentry_notify.event e, zentry_notify.webhook w, generate_series(1, 20)
+                WHERE w.name = 'parked';
+             INSERT INTO zentry_notify.delivery (event_id, webhook_integration_id, event_type, status, finished_at)
+               SELECT e.id, w.id, e.event_type, 's', now() FROM zentry_notify.event e, zentry_notify.webhook w, generate_series(1, 10000)
+                WHERE w.name <> 'parked'",
         )
         .unwrap();
     // Only one channel is to hear of what follows.

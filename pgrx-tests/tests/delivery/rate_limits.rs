@@ -120,7 +120,9 @@ impl Vendors {
         self.limited.webhook.script([behaviour]);
         numbered::complete(&mut scene.client, [1]).unwrap();
         scene
-            .wait_until("the answer to be recorded", |all| all[0].status == "retry")
+            .wait_until("the answer to be recorded", |all| {
+                all.first().is_some_and(|first| first.status == "retry")
+            })
             .unwrap();
         zentry::create_project(&mut scene.client, "Another", "", zentry::id::ADA, &[]).unwrap();
         self.stranger.webhook.wait_for_events(1, SOON);
@@ -155,8 +157,8 @@ fn an_edge_ban_parks_all_of_discord_for_an_hour() {
     let deliveries = scene
         .wait_until("Teams' outcome", |all| {
             of(all, &vendors.stranger)
-                .iter()
-                .all(|delivery| delivery.status == "sent")
+                .first()
+                .is_some_and(|delivery| delivery.status == "sent")
         })
         .unwrap();
     let [limited, sibling] = [&vendors.limited, &vendors.sibling].map(|channel| of(&deliveries, channel)[0]);

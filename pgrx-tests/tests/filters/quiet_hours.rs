@@ -35,6 +35,14 @@ fn what_comes_in_them_waits_and_leaves_together() {
         fire(&mut scene.client).unwrap();
     }
     awake.webhook.wait_for_events(3, zentry_e2e::scene::SOON);
+    wait_for(
+        &mut scene.client,
+        &format!(
+            "SELECT pending >= 3 FROM zentry_notify.webhooks WHERE id = {}",
+            quiet.id
+        ),
+    )
+    .unwrap();
     let held = scene
         .client
         .query_one(
@@ -51,7 +59,7 @@ fn what_comes_in_them_waits_and_leaves_together() {
     // Being held is no fault: nothing of it is due.
     scene
         .client
-        .batch_execute("UPDATE zentry_notify.notification_log SET created_at = now() - interval '1 hour' WHERE status = 'pending'")
+        .batch_execute("UPDATE zentry_notify.event SET created_at = now() - interval '1 hour'")
         .unwrap();
     wait_for(
         &mut scene.client,
