@@ -38,7 +38,9 @@ fn round_trip(bed: &mut Bed, kind: &str, values: &[&str], read_back: bool) {
     };
     // A moment is a whole second and ends with Z, where to_jsonb has a fraction and the offset of UTC.
     let expected = match kind {
-        "timestamptz" | "moment" => "to_jsonb(replace(to_jsonb(date_trunc('second', t.v::timestamptz)) #>> '{}', '+00:00', 'Z'))",
+        "timestamptz" | "moment" => {
+            "to_jsonb(replace(to_jsonb(date_trunc('second', t.v::timestamptz)) #>> '{}', '+00:00', 'Z'))"
+        }
         // Names are written as they are found from nowhere.
         "regclass" => "to_jsonb(CASE t.v::text WHEN 'typed' THEN 'public.typed' ELSE t.v::text END)",
         _ => "to_jsonb(t.v)",
