@@ -14,7 +14,7 @@ use crate::search_path::SearchPath;
 #[pg_extern(sql = false)]
 fn zentry_detach(relation: Option<pg_sys::Oid>, event_type: Option<&str>) {
     let _pinned = SearchPath::pinned();
-    let ours = Ours::find();
+    let ours = Ours::find(c"zentry_detach()");
     let relation = relation.unwrap_or(pg_sys::InvalidOid);
     let Some(table) = Table::load(relation) else {
         return forget_what_is_gone(&ours, relation, event_type);
@@ -57,7 +57,7 @@ fn forget_what_is_gone(ours: &Ours, relation: pg_sys::Oid, event: Option<&str>) 
 #[pg_extern(sql = false)]
 fn zentry_omit(event_type: Option<&str>, relation: Option<pg_sys::Oid>, keys: Option<Vec<Option<String>>>) {
     let _pinned = SearchPath::pinned();
-    let ours = Ours::find();
+    let ours = Ours::find(c"zentry_omit()");
     let table = check_table(relation);
     require_source(&ours, &table, event_type);
     let keys: Option<Vec<String>> = keys.unwrap_or_default().into_iter().collect();

@@ -26,7 +26,8 @@ pub struct Source {
 pub struct Recorded {
     /// pg_class.oid of its table, which may be gone.
     pub relation: u32,
-    pub suspended: bool,
+    /// Suspended, or its look-ups are told in part alone.
+    pub impaired: bool,
     #[serde(flatten)]
     pub source: Source,
 }
@@ -35,7 +36,7 @@ pub struct Recorded {
 macro_rules! recorded {
     ($condition:literal) => {
         concat!(
-            "SELECT json_agg(json_build_object('relation', s.relation::oid::bigint, 'suspended', s.suspended_at IS NOT NULL,
+            "SELECT json_agg(json_build_object('relation', s.relation::oid::bigint, 'impaired', s.suspended_reason IS NOT NULL,
                     'event_type', s.event_type, 'columns', s.columns, 'audience', s.audience, 'progress', s.progress,
                     'transition', s.transition, 'insert_when', s.insert_when, 'update_when', s.update_when,
                     'delete_when', s.delete_when, 'rider', s.rider, 'by_hand', s.by_hand) ORDER BY s.id)::text
@@ -68,7 +69,7 @@ fn parsed(text: Option<String>) -> Vec<Recorded> {
 }
 
 impl Source {
-    /// Writes it, in the place of what was recorded for this event of the table; it is not suspended.
+    /// Writes it, in the place of what was recorded for this event of the table; it is not suspended, and nothing is left out.
     pub fn record(&self, ours: &Ours, table: pg_sys::Oid) {
         const UPDATE: &str = "WITH changed AS (
                 UPDATE zentry_notify.event_source AS s

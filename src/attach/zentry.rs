@@ -34,7 +34,7 @@ fn zentry_attach_all() -> TableIterator<
     ),
 > {
     let _pinned = SearchPath::pinned();
-    let ours = Ours::find();
+    let ours = Ours::find(c"zentry_attach()");
     let mut listed = Vec::new();
     let by_hand = Recorded::by_hand(&ours);
     for mut own in own(&ours) {
@@ -158,7 +158,7 @@ impl Desk<'_> {
         }
         let is_recorded = recorded
             .as_ref()
-            .is_some_and(|recorded| recorded.source == *source && !recorded.suspended);
+            .is_some_and(|recorded| recorded.source == *source && !recorded.impaired);
         let Some(conditions) = condition::recorded(source, table) else {
             return self.look_at_condition(source, table, is_recorded);
         };

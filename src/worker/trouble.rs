@@ -11,8 +11,6 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 pub struct Trouble {
     message: String,
     pause: Duration,
-    /// The pause that was last spoken of.
-    told: Duration,
     pub until: Option<Instant>,
 }
 
@@ -25,12 +23,11 @@ impl Trouble {
         } else if self.message == error {
             return;
         }
-        if self.message != error || self.told < self.pause {
+        if self.message != error {
             pgrx::warning!(
                 "zentry_notify: {what} failed, trying again in {} s: {error}",
                 self.pause.as_secs()
             );
-            self.told = self.pause;
             self.message = error;
         }
     }

@@ -203,7 +203,7 @@ fn a_launcher_that_is_another_one_and_a_worker_that_is_ended() -> Result<()> {
     eventually(SOON, "another launcher", || {
         site.launcher().ok().filter(|pid| *pid != launcher)
     })?;
-    client.execute("SELECT pg_cancel_backend($1)", &[&worker])?;
+    client.execute("SELECT pg_terminate_backend($1)", &[&worker])?;
     let deliveries = Delivery::settle(&mut client)?;
     assert!(
         deliveries.iter().all(|delivery| delivery.status == "sent"),
@@ -300,6 +300,7 @@ fn statements_that_are_refused_send_no_worker_away() -> Result<()> {
 #[test]
 fn settings_that_hurt_reach_no_process_of_ours() -> Result<()> {
     let (site, mut client, channel) = start()?;
+    let start = site.cluster.log_end()?;
     let mut admin = site.cluster.connect()?;
     admin.batch_execute("CREATE ROLE nobody")?;
     site.wait_until_left("zentry")?;
@@ -347,7 +348,7 @@ fn settings_that_hurt_reach_no_process_of_ours() -> Result<()> {
     channel.webhook.wait_for_events(1, SOON);
     assert_eq!(Delivery::settle(&mut client)?[0].status, "sent");
     for needle in ["died", "ERROR", "FATAL", "WARNING"] {
-        assert_eq!(site.logged(0, needle)?, 0, "{needle}");
+        assert_eq!(site.logged(start, needle)?, 0, "{needle}");
     }
     Ok(())
 }
