@@ -117,11 +117,11 @@ pub fn wait_for_counters(client: &mut Client, finished: u32) -> Result<()> {
     )
 }
 
-/// Wait until the only row of the only column of `sql` is true.
+/// Wait until the only row of the only column of `sql` is true: neither false nor null.
 pub fn wait_for(client: &mut Client, sql: &str) -> Result<()> {
     let mut last = None;
     let held = eventually(SOON, sql, || match client.query_one(sql, &[]) {
-        Ok(row) => row.get::<_, bool>(0).then_some(()),
+        Ok(row) => (row.get::<_, Option<bool>>(0) == Some(true)).then_some(()),
         Err(error) => {
             last = Some(error);
             None
