@@ -374,19 +374,19 @@ fn no_secret_is_found_after_every_call_and_every_failure() -> Result<()> {
     }
     // A proxy's password is one as well.
     client.batch_execute("SET plan_cache_mode = force_generic_plan")?;
+    const SET_PROXY: &str = "SELECT set_config('zentry_notify.proxy', $1, false) <> ''";
     for proxy in [
-        "http://u:PASSWORD@127.0.0.1:1",
         "ftp://u:PASSWORD@127.0.0.1:1",
         "http://u:PASSWORD@",
         "PASSWORD",
     ] {
         let proxy = proxy.replace("PASSWORD", &proxy_password);
-        client.query(
-            "SELECT set_config('zentry_notify.proxy', $1, false) <> ''",
-            &[&proxy],
-        )?;
-        call(&mut client, &mut search, "zentry_test_webhook", "(1)");
+        let error = client.query(SET_PROXY, &[&proxy]).expect_err(&proxy);
+        search.look_at_error(SET_PROXY, &error);
     }
+    let proxy = format!("http://u:{proxy_password}@127.0.0.1:1");
+    client.query(SET_PROXY, &[&proxy])?;
+    call(&mut client, &mut search, "zentry_test_webhook", "(1)");
     client.batch_execute("RESET ALL")?;
 
     stop.store(true, Ordering::SeqCst);
