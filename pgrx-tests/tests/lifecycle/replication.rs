@@ -84,9 +84,8 @@ fn our_own_tables_on_both_sides() -> Result<()> {
     let mut subscriber = site.database("subscriber")?;
     fire(&mut subscriber)?;
     assert_eq!(Delivery::settle(&mut subscriber)?.len(), 0, "nobody listens");
-    publisher.batch_execute(
-        "CREATE PUBLICATION everything FOR ALL TABLES; SELECT pg_create_logical_replication_slot('everything', 'pgoutput')",
-    )?;
+    publisher.batch_execute("CREATE PUBLICATION everything FOR ALL TABLES")?;
+    publisher.batch_execute("SELECT pg_create_logical_replication_slot('everything', 'pgoutput')")?;
     // The subscriber's own types and sources are there already; its tables of the application are the publisher's.
     subscriber.batch_execute(&format!(
         "CREATE SUBSCRIPTION everything CONNECTION 'host={} port={} user=postgres dbname=publisher' \

@@ -1,6 +1,7 @@
 //! With whose rights SQL of others runs: triggers on our tables, look-ups of a mapping.
 
 use anyhow::Result;
+use serde_json::Value;
 use zentry_e2e::emulator::Kind;
 use zentry_e2e::scene::{SOON, Scene};
 use zentry_e2e::site::{fire, wait_for};
@@ -58,7 +59,7 @@ fn triggers_on_our_tables_run_as_the_agent_who_reaches_nothing_else() -> Result<
     Ok(())
 }
 
-/// Code of a table's owner, in a view that the table's look-ups read, that wants to be run when the worker is itself again: by a
+/// Code of a table's owner, in an expression of the table's mapping, that wants to be run when the worker is itself again: by a
 /// deferred trigger, a held cursor, a temporary table, a search path.
 const LATER: &str = "
     CREATE SCHEMA later;
@@ -88,29 +89,37 @@ const LATER: &str = "
         PERFORM later.attempt('SET ROLE postgres');
         PERFORM set_config('search_path', 'later', false);
         RETURN true;
-    END $$;
-    CREATE VIEW public.users_user AS SELECT * FROM public.users WHERE later.harm();
-    GRANT SELECT ON public.users_user TO PUBLIC;";
+    END $$;";
 
 #[test]
 fn what_a_tables_owner_leaves_for_later_is_not_run_by_the_worker() -> Result<()> {
     let mut scene = Scene::start()?;
-    scene.channel_for(Kind::Discord, None, Some(&["milestone_reached"]))?;
+    scene.channel(Kind::Discord)?;
     let mut owner = Role::create(&mut scene)?;
     scene.client.batch_execute(&format!(
-        "GRANT CREATE ON DATABASE {1} TO {0}; GRANT CREATE ON SCHEMA public TO {0}; ALTER TABLE users_user RENAME TO users; \
-         ALTER TABLE tasks_task OWNER TO {0}; GRANT SELECT ON tasks_project, users TO {0}",
+        "GRANT CREATE ON DATABASE {1} TO {0}; ALTER TABLE tasks_task OWNER TO {0}; GRANT SELECT ON tasks_project, users_user TO {0}",
         owner.name,
         scene.database.name()
     ))?;
     owner.may(LATER);
+    scene.client.batch_execute(
+        "UPDATE zentry_notify.event_source SET columns = columns || '{\"harm\": {\"expression\": \"later.harm()\", \"columns\": []}}' \
+         WHERE event_type = 'task_completed'",
+    )?;
     // What runs in the worker after all that, as the agent.
     scene.client.batch_execute(SPY)?;
     scene
         .client
         .batch_execute("UPDATE tasks_task SET status = 'completed' WHERE project_id = 1")?;
     let deliveries = scene.settle()?;
-    assert!(!deliveries.is_empty(), "no milestone was reached");
+    assert!(
+        deliveries.iter().any(|d| d.event_type == "milestone_reached"),
+        "no milestone was reached"
+    );
+    assert!(
+        deliveries.iter().any(|d| d.payload["harm"] == true),
+        "{deliveries:#?}"
+    );
     let ran: Vec<(String, String)> = scene
         .client
         .query(
@@ -201,26 +210,25 @@ fn look_ups_run_no_code_of_others_than_the_tables_owner() -> Result<()> {
         .batch_execute("UPDATE tasks_task SET status = 'completed' WHERE id = 2")?;
     wait_for(
         &mut scene.client,
-        "SELECT suspended_reason LIKE 'public.users_user is a view%' FROM zentry_notify.event_source WHERE event_type = 'task_completed'",
+        "SELECT suspended_reason LIKE '%public.users_user is a view%' FROM zentry_notify.event_source WHERE event_type = 'task_completed'",
     )?;
-    let ran: i64 = scene
-        .client
-        .query_one("SELECT count(*) FROM other.ran", &[])?
-        .get(0);
-    assert_eq!(ran, 0);
-    // A view of the owner's own is theirs to answer for.
+    // Nor is a view of the owner's own looked into: it may call what is others'.
     scene.client.batch_execute(
         "ALTER VIEW users_user OWNER TO postgres; UPDATE zentry_notify.event_source SET suspended_at = NULL, suspended_reason = NULL; \
          UPDATE tasks_task SET status = 'completed' WHERE id = 3",
     )?;
     let deliveries = scene.settle()?;
-    assert_eq!(
-        deliveries
-            .iter()
-            .filter(|d| d.event_type == "task_completed")
-            .count(),
-        1
-    );
+    let names: Vec<_> = deliveries
+        .iter()
+        .filter(|d| d.event_type == "task_completed")
+        .map(|d| d.payload["user_name"].clone())
+        .collect();
+    assert_eq!(names, [Value::Null, Value::Null]);
+    let ran: i64 = scene
+        .client
+        .query_one("SELECT count(*) FROM other.ran", &[])?
+        .get(0);
+    assert_eq!(ran, 0);
     Ok(())
 }
 
@@ -253,7 +261,10 @@ fn look_ups_read_what_the_tables_owner_may_read() -> Result<()> {
         &mut scene.client,
         "SELECT suspended_reason LIKE '%permission denied%' FROM zentry_notify.event_source WHERE event_type = 'task_completed'",
     )?;
-    assert_eq!(scene.settle()?.len(), 1);
+    // The event is told without it.
+    let deliveries = scene.settle()?;
+    assert_eq!(deliveries.len(), 2);
+    assert_eq!(deliveries[1].payload["task_description"], Value::Null);
     owner.is_refused("SELECT * FROM secret");
     assert_eq!(id::LANDING_PAGE, 2);
     Ok(())

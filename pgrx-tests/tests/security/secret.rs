@@ -11,6 +11,7 @@ use zentry_e2e::site::Site;
 fn changes_of_a_webhook_do_not_have_its_url() -> Result<()> {
     const WATCH: &str = "
         CREATE TABLE public.seen (operation text, row text);
+        GRANT INSERT ON public.seen TO PUBLIC;
         CREATE FUNCTION public.watch() RETURNS trigger LANGUAGE plpgsql AS
           $$ BEGIN INSERT INTO public.seen VALUES (TG_OP, OLD::text || NEW::text); RETURN NULL; END $$;
         CREATE TRIGGER watch AFTER INSERT OR UPDATE OR DELETE ON zentry_notify.webhook FOR EACH ROW EXECUTE FUNCTION public.watch()";
