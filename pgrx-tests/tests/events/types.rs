@@ -116,10 +116,13 @@ fn what_cannot_be_used_is_refused_with_the_place() {
             "'own', 'T', fields => '{\"Points\": \"{% if %}\"}'",
             "template of field \"Points\", line 1",
         ),
-        ("'own', 'T', fields => '[1]'", "22023 the fields cannot be used"),
+        (
+            "'own', 'T', fields => '[1]'",
+            "22023 each of fields must be an object with \"name\" and \"value\", not a number",
+        ),
         (
             "'own', 'T', fields => '{\"a\": 1}'",
-            "HINT: Give names and values",
+            "HINT: Give names and templates",
         ),
         ("'own', 'T', '{% include \"x\" %}'", "template of text"),
         (

@@ -22,16 +22,19 @@ fn fire(scene: &mut Scene) {
 
 /// An event whose delivery has failed once and waits for an hour; the delivery.
 fn fire_held(scene: &mut Scene) -> Delivery {
-    let mut transaction = scene.client.transaction().unwrap();
-    zentry::extend_streak(&mut transaction, id::ADA).unwrap();
-    transaction
+    scene.database.set("zentry_notify.sending", "off").unwrap();
+    fire(scene);
+    waiting(scene, "pending");
+    scene
+        .client
         .batch_execute(
-            "UPDATE zentry_notify.notification_log SET status = 'retry', attempts = 1, next_attempt_at = now() + interval '1 hour'",
+            "UPDATE zentry_notify.delivery SET status = 'r', attempts = 1, next_attempt_at = now() + interval '1 hour'",
         )
         .unwrap();
-    transaction.commit().unwrap();
+    scene.database.set("zentry_notify.sending", "on").unwrap();
     let held = scene.deliveries().unwrap();
     assert_eq!(held.len(), 1);
+    assert_eq!(held[0].status, "retry");
     held[0].clone()
 }
 
