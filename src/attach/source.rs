@@ -26,6 +26,7 @@ pub struct Source {
 pub struct Recorded {
     /// pg_class.oid of its table, which may be gone.
     pub relation: u32,
+    /// Or some of its look-ups are left out.
     pub suspended: bool,
     #[serde(flatten)]
     pub source: Source,
@@ -35,7 +36,7 @@ pub struct Recorded {
 macro_rules! recorded {
     ($condition:literal) => {
         concat!(
-            "SELECT json_agg(json_build_object('relation', s.relation::oid::bigint, 'suspended', s.suspended_at IS NOT NULL,
+            "SELECT json_agg(json_build_object('relation', s.relation::oid::bigint, 'suspended', s.suspended_reason IS NOT NULL,
                     'event_type', s.event_type, 'columns', s.columns, 'audience', s.audience, 'progress', s.progress,
                     'transition', s.transition, 'insert_when', s.insert_when, 'update_when', s.update_when,
                     'delete_when', s.delete_when, 'rider', s.rider, 'by_hand', s.by_hand) ORDER BY s.id)::text

@@ -121,7 +121,7 @@ fn a_policy_on_a_table_that_is_looked_up_holds() {
         .client
         .batch_execute("ALTER TABLE users_user DISABLE ROW LEVEL SECURITY; SELECT zentry_attach()")
         .unwrap();
-    assert_eq!(completed(&mut scene, 4)["user_name"], "bruno");
+    assert_eq!(completed(&mut scene, 5)["user_name"], "bruno");
     scene.client.batch_execute("ALTER TABLE tasks_task OWNER TO postgres; DROP OWNED BY short_cuts_owner; DROP ROLE short_cuts_owner").unwrap();
 }
 
