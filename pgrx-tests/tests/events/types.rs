@@ -129,15 +129,15 @@ fn what_cannot_be_used_is_refused_with_the_place() {
             "'own', 'T', '{% for i in range(99999) %}{% endfor %}'",
             "it does too much",
         ),
-        ("'own', ''", "title: must not be empty"),
+        ("'own', ''", "title must not be empty"),
         ("'own', NULL", "22004 the title must not be null"),
         (
             "'own', 'T', colour => 'red'",
-            "\"red\" is no colour: write it as #rrggbb",
+            "colour must be #rrggbb, such as #0099ff, not \"red\"",
         ),
         (
             "'own', 'T', emoji => repeat('x', 17)",
-            "emoji: must be at most 16 characters",
+            "emoji must be at most 16 characters",
         ),
         (
             "'own', 'T', sample => '[]'",
