@@ -116,25 +116,28 @@ fn what_cannot_be_used_is_refused_with_the_place() {
             "'own', 'T', fields => '{\"Points\": \"{% if %}\"}'",
             "template of field \"Points\", line 1",
         ),
-        ("'own', 'T', fields => '[1]'", "22023 the fields cannot be used"),
+        (
+            "'own', 'T', fields => '[1]'",
+            "22023 each of fields must be an object with \"name\" and \"value\", not a number",
+        ),
         (
             "'own', 'T', fields => '{\"a\": 1}'",
-            "HINT: Give names and values",
+            "HINT: Give names and templates",
         ),
         ("'own', 'T', '{% include \"x\" %}'", "template of text"),
         (
             "'own', 'T', '{% for i in range(99999) %}{% endfor %}'",
             "it does too much",
         ),
-        ("'own', ''", "title: must not be empty"),
+        ("'own', ''", "title must not be empty"),
         ("'own', NULL", "22004 the title must not be null"),
         (
             "'own', 'T', colour => 'red'",
-            "\"red\" is no colour: write it as #rrggbb",
+            "colour must be #rrggbb, such as #0099ff, not \"red\"",
         ),
         (
             "'own', 'T', emoji => repeat('x', 17)",
-            "emoji: must be at most 16 characters",
+            "emoji must be at most 16 characters",
         ),
         (
             "'own', 'T', sample => '[]'",

@@ -334,7 +334,7 @@ fn one_transaction_with_several_events() {
     assert_clean(&scene);
 }
 
-/// The payload is of the moment of the write: later changes and deletions do not reach back.
+/// The row's own values are of the moment of the write: later changes do not reach back. Names are of the moment after the commit.
 #[test]
 fn the_data_is_a_snapshot_of_the_write() {
     let mut scene = Scene::start().unwrap();
@@ -353,7 +353,7 @@ fn the_data_is_a_snapshot_of_the_write() {
     assert_eq!(fired[0].payload["task_title"], "Write the landing page");
     assert_eq!(
         channel.webhook.shown()[0].text,
-        "chen completed Write the landing page in Website Relaunch."
+        "changed completed Write the landing page in Other."
     );
     assert_clean(&scene);
 }

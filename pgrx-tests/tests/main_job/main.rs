@@ -19,5 +19,6 @@ mod short_cuts;
 mod silence;
 mod support;
 mod suspension;
+mod suspension_rights;
 mod test_webhook;
 mod ways_to_write;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use zentry_e2e::emulator::{Behaviour, Kind};
-use zentry_e2e::scene::{Delivery, Scene};
+use zentry_e2e::scene::{Channel, Delivery, Scene};
 use zentry_e2e::zentry::{self, id};
 
 use crate::support::{KINDS, assert_clean, connect_listening, lanes, sqlstate};
@@ -21,16 +21,10 @@ fn fire(scene: &mut Scene) {
 }
 
 /// An event whose delivery has failed once and waits for an hour; the delivery.
-fn fire_held(scene: &mut Scene) -> Delivery {
-    let mut transaction = scene.client.transaction().unwrap();
-    zentry::extend_streak(&mut transaction, id::ADA).unwrap();
-    transaction
-        .batch_execute(
-            "UPDATE zentry_notify.notification_log SET status = 'retry', attempts = 1, next_attempt_at = now() + interval '1 hour'",
-        )
-        .unwrap();
-    transaction.commit().unwrap();
-    let held = scene.deliveries().unwrap();
+fn fire_held(scene: &mut Scene, channel: &Channel) -> Delivery {
+    channel.webhook.script([Behaviour::in_an_hour()]);
+    fire(scene);
+    let held = waiting(scene, "retry");
     assert_eq!(held.len(), 1);
     held[0].clone()
 }
@@ -151,7 +145,7 @@ fn a_chain_ends_after_three_retries() {
 fn a_delivery_that_waits_for_its_next_attempt_is_sent_now() {
     let mut scene = Scene::start().unwrap();
     let channel = scene.channel(Kind::Discord).unwrap();
-    let waits = fire_held(&mut scene);
+    let waits = fire_held(&mut scene, &channel);
     let same: i64 = scene
         .client
         .query_one("SELECT zentry_retry($1)", &[&waits.id])
@@ -166,7 +160,7 @@ fn a_delivery_that_waits_for_its_next_attempt_is_sent_now() {
     );
     assert_eq!(
         (channel.webhook.requests(), channel.webhook.event_count()),
-        (1, 1)
+        (2, 1)
     );
     assert_clean(&scene);
 }
@@ -300,7 +294,7 @@ fn all_that_failed_is_sent_again_once() {
 fn a_webhook_that_is_registered_later_hears_of_later_events() {
     let mut scene = Scene::start().unwrap();
     let first = scene.channel(Kind::Discord).unwrap();
-    let held = fire_held(&mut scene);
+    let held = fire_held(&mut scene, &first);
     let second = scene.channel(Kind::Discord).unwrap();
     fire(&mut scene);
     second.webhook.wait_for_events(1, zentry_e2e::scene::SOON);

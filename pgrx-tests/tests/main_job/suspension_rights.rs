@@ -1,0 +1,101 @@
+//! The owner of the tables loses a right that look-ups need: badges are suspended, and mended with it.
+
+use zentry_e2e::scene::Scene;
+use zentry_e2e::zentry;
+
+use crate::suspension::World;
+
+/// Tables of an owner who is no superuser; `lookup` is a role that has the look-up table.
+fn with_owner(roles: &[&str]) -> (Scene, Vec<String>) {
+    let mut scene = Scene::empty().unwrap();
+    let number = scene.database.name().split('_').next().unwrap().to_owned();
+    let roles: Vec<String> = roles.iter().map(|role| format!("{role}_{number}")).collect();
+    zentry::load(&mut scene.client).unwrap();
+    for role in &roles {
+        scene
+            .client
+            .batch_execute(&format!("CREATE ROLE {role}"))
+            .unwrap();
+    }
+    for table in [
+        "users_user",
+        "tasks_project",
+        "tasks_project_members",
+        "tasks_task",
+        "achievements_userbadge",
+    ] {
+        let alter = format!("ALTER TABLE {table} OWNER TO {}", roles[0]);
+        scene.client.batch_execute(&alter).unwrap();
+    }
+    (scene, roles)
+}
+
+#[test]
+fn a_revoked_privilege_of_the_tables_owner() {
+    let (mut scene, roles) = with_owner(&["owner"]);
+    let owner = &roles[0];
+    let grant = format!("GRANT SELECT ON achievements_badge TO {owner}");
+    scene.client.batch_execute(&grant).unwrap();
+    scene.install().unwrap();
+    let mut world = World::of(scene);
+    world.execute(&format!("REVOKE SELECT ON achievements_badge FROM {owner}"));
+    world.assert_badges_are_suspended("permission denied for table achievements_badge");
+    world.execute(&grant);
+    world.assert_badges_are_mended();
+}
+
+/// The owner may read the look-up table as a member of another role only, and then is no member any more.
+#[test]
+fn a_revoked_membership_of_the_tables_owner() {
+    let (mut scene, roles) = with_owner(&["owner", "readers"]);
+    let (owner, readers) = (&roles[0], &roles[1]);
+    let grant = format!("GRANT {readers} TO {owner}");
+    scene
+        .client
+        .batch_execute(&format!(
+            "GRANT SELECT ON achievements_badge TO {readers}; {grant}"
+        ))
+        .unwrap();
+    scene.install().unwrap();
+    let mut world = World::of(scene);
+    world.execute(&format!("REVOKE {readers} FROM {owner}"));
+    world.assert_badges_are_suspended("permission denied for table achievements_badge");
+    world.execute(&grant);
+    world.assert_badges_are_mended();
+}
+
+/// No relation changes by that, either.
+#[test]
+fn a_revoked_schema_of_the_tables_owner() {
+    let (mut scene, roles) = with_owner(&["owner"]);
+    let grant = format!("GRANT SELECT ON achievements_badge TO {}", roles[0]);
+    scene.client.batch_execute(&grant).unwrap();
+    // Foreign keys are checked with the owner's rights, too: they would refuse the write.
+    scene
+        .client
+        .batch_execute(
+            "ALTER TABLE achievements_userbadge DROP CONSTRAINT achievements_userbadge_user_id_fk, \
+                                                DROP CONSTRAINT achievements_userbadge_badge_id_fk",
+        )
+        .unwrap();
+    scene.install().unwrap();
+    let mut world = World::of(scene);
+    world.execute("REVOKE USAGE ON SCHEMA public FROM PUBLIC");
+    world.assert_badges_are_suspended("permission denied for schema public");
+    world.execute("GRANT USAGE ON SCHEMA public TO PUBLIC");
+    world.assert_badges_are_mended();
+}
+
+#[test]
+fn an_owner_who_was_a_superuser() {
+    let (mut scene, roles) = with_owner(&["owner"]);
+    let owner = &roles[0];
+    scene
+        .client
+        .batch_execute(&format!("ALTER ROLE {owner} SUPERUSER"))
+        .unwrap();
+    scene.install().unwrap();
+    let mut world = World::of(scene);
+    world.execute(&format!("ALTER ROLE {owner} NOSUPERUSER"));
+    world.assert_badges_are_suspended("permission denied for table achievements_badge");
+}
