@@ -1429,9 +1429,10 @@ CREATE TRIGGER write_log INSTEAD OF INSERT OR UPDATE OR DELETE ON zentry_notify.
 
 -- The view alone has no index for the newest of a webhook or an event type: delivery_log has one run of ids for each pair of these, and this goes
 -- from run to run. What failed or waits has indexes of its own. The text is put together from constants, so that each question has its own plan.
+-- Readers, who have no privilege on the tables, learn ids by it, of rows that the views show them.
 CREATE OR REPLACE FUNCTION zentry_notify.log_ids(
     webhook_ids bigint[], event_type text, status text, before_id bigint, after_id bigint, most bigint) RETURNS SETOF bigint
-    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     direction text := CASE WHEN after_id IS NULL THEN 'DESC' ELSE 'ASC' END;
@@ -2689,7 +2690,7 @@ BEGIN
     -- Of a type that is still to be restored, what there is to check.
     IF type.name IS NULL THEN
         type.name := NEW.event_type;
-        type.title := '';
+        type.title := NEW.event_type;
         type.text := '';
         type.fields := '[]';
         type.colour := '#808080';
@@ -2947,7 +2948,7 @@ AS $$
        AND CASE WHEN p.proname IN ('find_api_token', 'note_api_token_use') THEN privilege = 'server'
                 WHEN privilege = 'server' THEN false
                 -- A view checks whether its reader may call what it calls.
-                WHEN p.proname IN ('zentry_status', 'zentry_stats', 'zentry_stats_by_hour', 'zentry_preview', 'zentry_logs', 'latency_bounds', 'redact_url',
+                WHEN p.proname IN ('zentry_status', 'zentry_stats', 'zentry_stats_by_hour', 'zentry_preview', 'zentry_logs', 'log_ids', 'latency_bounds', 'redact_url',
                                    'look_up', 'look_up_in', 'lookup_of', 'quiet_until', 'library_version', 'unrouted_events') THEN true
                 WHEN p.proname IN ('zentry_grant', 'zentry_revoke') THEN false
                 WHEN p.proname LIKE 'zentry\_%'

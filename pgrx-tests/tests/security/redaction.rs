@@ -375,11 +375,7 @@ fn no_secret_is_found_after_every_call_and_every_failure() -> Result<()> {
     // A proxy's password is one as well.
     client.batch_execute("SET plan_cache_mode = force_generic_plan")?;
     const SET_PROXY: &str = "SELECT set_config('zentry_notify.proxy', $1, false) <> ''";
-    for proxy in [
-        "ftp://u:PASSWORD@127.0.0.1:1",
-        "http://u:PASSWORD@",
-        "PASSWORD",
-    ] {
+    for proxy in ["ftp://u:PASSWORD@127.0.0.1:1", "http://u:PASSWORD@", "PASSWORD"] {
         let proxy = proxy.replace("PASSWORD", &proxy_password);
         let error = client.query(SET_PROXY, &[&proxy]).expect_err(&proxy);
         search.look_at_error(SET_PROXY, &error);

@@ -113,12 +113,13 @@ fn what_a_tables_owner_leaves_for_later_is_not_run_by_the_worker() -> Result<()>
         .batch_execute("UPDATE tasks_task SET status = 'completed' WHERE project_id = 1")?;
     let deliveries = scene.settle()?;
     assert!(
-        deliveries
-            .iter()
-            .any(|d| d.event_type == "milestone_reached"),
+        deliveries.iter().any(|d| d.event_type == "milestone_reached"),
         "no milestone was reached"
     );
-    assert!(deliveries.iter().any(|d| d.payload["harm"] == true), "{deliveries:#?}");
+    assert!(
+        deliveries.iter().any(|d| d.payload["harm"] == true),
+        "{deliveries:#?}"
+    );
     let ran: Vec<(String, String)> = scene
         .client
         .query(
