@@ -268,6 +268,7 @@ CREATE TRIGGER write_log INSTEAD OF INSERT OR UPDATE OR DELETE ON zentry_notify.
 
 -- The view alone has no index for the newest of a webhook or an event type: delivery_log has one run of ids for each pair of these, and this goes
 -- from run to run. What failed or waits has indexes of its own. The text is put together from constants, so that each question has its own plan.
+-- Readers, who have no privilege on the tables, learn ids by it, of rows that the views show them.
 CREATE OR REPLACE FUNCTION zentry_notify.log_ids(
     webhook_ids bigint[], event_type text, status text, before_id bigint, after_id bigint, most bigint) RETURNS SETOF bigint
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp

@@ -77,7 +77,7 @@ BEGIN
     -- Of a type that is still to be restored, what there is to check.
     IF type.name IS NULL THEN
         type.name := NEW.event_type;
-        type.title := '';
+        type.title := NEW.event_type;
         type.text := '';
         type.fields := '[]';
         type.colour := '#808080';

@@ -76,9 +76,12 @@ pub fn read_source(event_type: &str, relation: pg_sys::Oid) -> Option<SourceRow>
     nearest.map(|(_, source)| source)
 }
 
-/// The library may be newer than the SQL: 0.1.0 has not all the columns.
+/// A source that was attached by 0.1.0 says nothing of conditions until somebody attaches it again: its triggers alone decide.
 fn source_row(row: &ScannedRow) -> Option<SourceRow> {
-    let fires = |condition: &str| !row.has_column(condition) || row.is_given(condition);
+    let says = ["insert_when", "update_when", "delete_when"]
+        .iter()
+        .any(|condition| row.is_given(condition));
+    let fires = |condition: &str| !says || row.is_given(condition);
     Some(SourceRow {
         row: event_source::Row {
             id: row.number("id")?,

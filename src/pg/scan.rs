@@ -35,11 +35,6 @@ impl ScannedRow<'_> {
         (!is_null).then_some((value, column.atttypid))
     }
 
-    pub fn has_column(&self, name: &str) -> bool {
-        let columns = self.relation.columns();
-        columns.iter().any(|c| !c.attisdropped && c.name() == name)
-    }
-
     /// False for what is null, and for a column that there is not.
     pub fn is_given(&self, name: &str) -> bool {
         self.value(name).is_some()

@@ -9,6 +9,7 @@ use super::database;
 use super::event_loop::Worker;
 use crate::acting_as::ActingAs;
 use crate::plan::{Plan, with_spi};
+use crate::wake;
 
 /// Rows in one transaction.
 const PAGE: i32 = 1_000;
@@ -85,6 +86,8 @@ fn move_page(sql: &str, page: i32, retention: Option<Duration>) -> bool {
         Plan::prepare(DELIVERIES, &arrays).execute(&pairs);
         Plan::prepare(REMOVE, &[pg_sys::INT8ARRAYOID]).execute(&[ids.clone().into_datum()]);
     });
+    // The route cursor goes on over these events.
+    wake::at_commit(|work| work.events = true);
     ids.len() == page.unsigned_abs() as usize
 }
 
