@@ -188,7 +188,7 @@ fn events(session: &mut Session) -> i64 {
 fn no_order_of_changes_and_writes_crashes_a_session() {
     let seed = number("ZENTRY_SEED", u64::from(std::process::id()));
     let orders = number("ZENTRY_ORDERS", 120);
-    println!("ZENTRY_SEED={seed} ZENTRY_ORDERS={orders}");
+    eprintln!("ZENTRY_SEED={seed} ZENTRY_ORDERS={orders}");
     let mut random = fastrand::Rng::with_seed(seed);
     let mut bed = bed();
     bed.session
@@ -260,7 +260,7 @@ fn no_order_of_changes_and_writes_crashes_a_session() {
         changer.run(UNSUSPEND);
         // The session goes on, and so does the event.
         writer.run(&format!("UPDATE last_written SET last = {order}"));
-        if !(change.may_miss && commits) && !change.make.starts_with("TRUNCATE") {
+        if !(change.make.starts_with("TRUNCATE") || change.may_miss && commits) {
             assert_eq!(events(&mut bed.session), 1, "{what}");
         }
         writer.run(&format!(
