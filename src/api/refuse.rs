@@ -61,7 +61,9 @@ fn code(condition: &str) -> PgSqlErrorCode {
         "null_value_not_allowed" => ERRCODE_NULL_VALUE_NOT_ALLOWED,
         "object_not_in_prerequisite_state" => ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
         "string_data_right_truncation" => ERRCODE_STRING_DATA_RIGHT_TRUNCATION,
+        "undefined_column" => ERRCODE_UNDEFINED_COLUMN,
         "undefined_object" => ERRCODE_UNDEFINED_OBJECT,
+        "undefined_table" => ERRCODE_UNDEFINED_TABLE,
         "wrong_object_type" => ERRCODE_WRONG_OBJECT_TYPE,
         // As RAISE without a condition.
         _ => ERRCODE_RAISE_EXCEPTION,
