@@ -45,7 +45,7 @@ impl Wanted {
     }
 }
 
-/// A row of `event_source` that is not suspended.
+/// A row of `event_source`. One whose look-ups are suspended is told of all the same; one that does not go with its table shows that again.
 #[derive(Debug)]
 pub struct SourceRow {
     pub row: event_source::Row,
@@ -61,7 +61,7 @@ pub fn read_source(event_type: &str, relation: pg_sys::Oid) -> Option<SourceRow>
     family.extend(scan::ancestors(relation));
     let mut nearest: Option<(usize, SourceRow)> = None;
     scan::newest_rows(&sources, |row| {
-        if row.is_given("suspended_at") || row.text("event_type").as_deref() != Some(event_type) {
+        if row.text("event_type").as_deref() != Some(event_type) {
             return;
         }
         let attached = row.oid("relation");

@@ -16,7 +16,7 @@ use crate::pg::subtransaction::{self, Failure};
 use crate::pg::trigger::{RowTrigger, TriggerRelation};
 use crate::pg::watch::{CONFIGURATION, Watch, catch_up};
 
-/// A trigger's sources, one for each of its arguments, but for those that are suspended or gone.
+/// A trigger's sources, one for each of its arguments, but for those that do not go with the table or are gone.
 #[derive(Default)]
 pub struct Known {
     pub sources: Vec<Source>,
