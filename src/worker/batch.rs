@@ -101,7 +101,7 @@ impl Worker {
             Some(wait) => wait.is_zero(),
             None => self.ledger.wants_all(),
         };
-        if (!due && !all) || self.trouble.is_on() && !all {
+        if (!due && !all) || self.trouble.blocks() && !all {
             return;
         }
         let events = self.batch.take(all || self.ledger.wants_all(), now);
