@@ -267,7 +267,7 @@ impl Worker {
             self.rushed = self.worked_at.elapsed() < NAP;
             self.worked_at = Instant::now();
         }
-        if !self.trouble.is_on() {
+        if !self.trouble.blocks() {
             work.merge(std::mem::take(&mut self.postponed));
         }
         match self.work(&work) {
@@ -284,7 +284,7 @@ impl Worker {
         // What was routed has left by now: writing it down holds up nothing.
         self.flush(false);
         let more = !self.postponed.is_empty() || self.can_route();
-        let more = more && !self.trouble.is_on();
+        let more = more && !self.trouble.blocks();
         if self.scheduler.has_changes() || self.slot.has_work() || more {
             Turn::Again
         } else {
@@ -334,7 +334,7 @@ impl Worker {
             self.awaited_at = Instant::now();
             self.postponed.configuration = true;
         }
-        if (work.events || self.more_events) && !self.trouble.is_on() {
+        if (work.events || self.more_events) && !self.trouble.blocks() {
             self.route()?;
         }
         self.claim()?;
@@ -348,7 +348,7 @@ impl Worker {
             }
         }
         self.fail_late(&work.lanes)?;
-        if self.housekeeping.is_due() && !self.trouble.is_on() {
+        if self.housekeeping.is_due() && !self.trouble.blocks() {
             // What somebody has written by hand, or restored, may be below.
             self.marks.lower(Work::UNKNOWN);
             self.drained.clear();

@@ -103,13 +103,22 @@ impl Worker {
             }
             for (lane, changes) in by_lane {
                 if let Err(error) = self.write(&changes, None) {
-                    self.met(&format!("recording deliveries of webhook {}", lane.0), error);
+                    self.met_aside(&format!("recording deliveries of webhook {}", lane.0), error);
                     self.unrecorded.deliveries.extend(changes.into_iter().cloned());
                     self.unrecorded.lanes.insert(lane);
                 } else {
                     self.uncounted.add_outcomes(&changes);
                 }
             }
+        }
+    }
+
+    /// As [`met`](Self::met), of what concerns one webhook alone, or is only counted.
+    fn met_aside(&mut self, what: &str, error: String) {
+        self.look_for_installation();
+        if !self.uninstalled {
+            self.trouble.met_aside(what, error);
+            self.slot.set_refused(true);
         }
     }
 
@@ -154,7 +163,7 @@ impl Worker {
         let counted = database::transaction("zentry_notify: count", || self.queue.count(&due));
         if let Err(error) = counted {
             self.uncounted.give_back(due);
-            self.met("counting", error);
+            self.met_aside("counting", error);
         }
     }
 
@@ -197,7 +206,7 @@ impl Worker {
             _ => Ok(()),
         });
         if let Err(error) = recorded {
-            self.met(&format!("recording the state of webhook {}", lane.0), error);
+            self.met_aside(&format!("recording the state of webhook {}", lane.0), error);
             self.unrecorded.states.insert(lane, state);
         }
     }

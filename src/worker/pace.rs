@@ -40,10 +40,10 @@ impl Worker {
             || self.uncounted.wait().is_some();
         let retry = self.trouble.until.filter(|_| waits);
         let retry = retry.map(|until| until.saturating_duration_since(Instant::now()));
-        let calm = !self.trouble.is_on();
+        let calm = !self.trouble.blocks();
         let now = (!self.postponed.is_empty() && calm).then_some(Duration::ZERO);
         let write = self.batch.wait(Instant::now()).filter(|_| calm);
-        let count = self.uncounted.wait().filter(|_| calm);
+        let count = self.uncounted.wait().filter(|_| !self.trouble.is_on());
         let tidy = self.housekeeping.wait().filter(|_| calm);
         let slack = self.slack.wait().filter(|_| self.scheduler.in_flight() == 0);
         let awaited = (!self.cursor.may_route()).then_some(AWAITED);

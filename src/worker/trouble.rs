@@ -12,11 +12,24 @@ pub struct Trouble {
     message: String,
     pause: Duration,
     pub until: Option<Instant>,
+    /// Nothing goes on meanwhile.
+    wide: bool,
 }
 
 impl Trouble {
     /// One trouble has one pause, however many things fail of it.
     pub fn met(&mut self, what: &str, error: String) {
+        self.wide = true;
+        self.pause(what, error);
+    }
+
+    /// What failed is one webhook's, or a count: the rest goes on.
+    pub fn met_aside(&mut self, what: &str, error: String) {
+        self.wide &= self.is_on();
+        self.pause(what, error);
+    }
+
+    fn pause(&mut self, what: &str, error: String) {
         if !self.is_on() {
             self.pause = (self.pause * 2).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
             self.until = Some(Instant::now() + self.pause);
@@ -34,6 +47,11 @@ impl Trouble {
 
     pub fn over(&mut self) {
         *self = Trouble::default();
+    }
+
+    /// Whether nothing is to be read and written meanwhile.
+    pub fn blocks(&self) -> bool {
+        self.wide && self.is_on()
     }
 
     pub fn is_on(&self) -> bool {

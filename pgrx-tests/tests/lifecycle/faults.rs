@@ -51,9 +51,11 @@ fn a_trigger_that_raises_is_logged_once_and_what_was_sent_is_not_sent_again() ->
 fn a_trigger_that_raises_for_one_webhook_holds_up_no_other() -> Result<()> {
     let (site, mut client, refused) = start()?;
     let other = site.channel(&mut client)?;
+    // Its first delivery waits in the table for its answer, which is then refused.
+    refused.webhook.script([Behaviour::Slow(Duration::from_secs(2))]);
     client.batch_execute(&format!(
         "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no writing here'; END $$; \
-         CREATE TRIGGER refuse BEFORE INSERT OR UPDATE ON zentry_notify.delivery FOR EACH ROW \
+         CREATE TRIGGER refuse BEFORE UPDATE ON zentry_notify.delivery FOR EACH ROW \
          WHEN (NEW.webhook_integration_id = {}) EXECUTE FUNCTION refuse()",
         refused.id
     ))?;
@@ -65,7 +67,9 @@ fn a_trigger_that_raises_for_one_webhook_holds_up_no_other() -> Result<()> {
             other.id
         );
         wait_for(&mut client, &recorded)?;
+        site.cluster.wait_for_log("recording deliveries", SOON)?;
     }
+    assert_eq!(refused.webhook.requests(), 1);
     Ok(())
 }
 
