@@ -2524,12 +2524,12 @@ DECLARE
     foreign_type text;
 BEGIN
     IF (SELECT c.relkind FROM pg_class c WHERE c.oid = relation) NOT IN ('r', 'p') THEN
-        RAISE EXCEPTION '% is not a table', relation USING ERRCODE = 'wrong_object_type',
-            HINT = 'Copy what it shows into one: CREATE TABLE integrations AS SELECT ...';
+        PERFORM zentry_notify.refuse('wrong_object_type', format('%s is not a table', relation),
+            'Copy what it shows into one: CREATE TABLE integrations AS SELECT ...');
     END IF;
     IF (SELECT c.relrowsecurity FROM pg_class c WHERE c.oid = relation) THEN
-        RAISE EXCEPTION '% has row security', relation USING ERRCODE = 'insufficient_privilege',
-            HINT = 'Copy the rows into a table without: CREATE TABLE integrations AS SELECT ...';
+        PERFORM zentry_notify.refuse('insufficient_privilege', format('%s has row security', relation),
+            'Copy the rows into a table without: CREATE TABLE integrations AS SELECT ...');
     END IF;
     -- From now on it stays as it is. Had it row security by now, PostgreSQL would refuse this.
     EXECUTE format('SELECT FROM %s LIMIT 0', relation);
@@ -2538,12 +2538,12 @@ BEGIN
       INTO known, foreign_type
       FROM pg_attribute a WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped AND a.attname = ANY (wanted);
     IF NOT wanted <@ coalesce(known, '{}') THEN
-        RAISE EXCEPTION '% lacks the columns %', relation, (SELECT string_agg(w, ', ') FROM unnest(wanted) w WHERE w <> ALL (coalesce(known, '{}')))
-            USING ERRCODE = 'undefined_column', HINT = 'They are those of Zentry''s model WebhookIntegration.';
+        PERFORM zentry_notify.refuse('undefined_column', format('%s lacks the columns %s', relation, (SELECT string_agg(w, ', ') FROM unnest(wanted) w WHERE w <> ALL (coalesce(known, '{}')))),
+            'They are those of Zentry''s model WebhookIntegration.');
     END IF;
     IF foreign_type IS NOT NULL THEN
-        RAISE EXCEPTION 'column % of % is of no type of PostgreSQL', foreign_type, relation USING ERRCODE = 'datatype_mismatch',
-            HINT = 'Copy the rows into a table with plain types: CREATE TABLE integrations AS SELECT ...';
+        PERFORM zentry_notify.refuse('datatype_mismatch', format('column %s of %s is of no type of PostgreSQL', foreign_type, relation),
+            'Copy the rows into a table with plain types: CREATE TABLE integrations AS SELECT ...');
     END IF;
     RETURN QUERY EXECUTE format('SELECT to_jsonb(t) FROM (SELECT %s FROM %s) AS t ORDER BY t.id',
                                 (SELECT string_agg(quote_ident(w), ', ') FROM unnest(wanted) w), relation);
@@ -2561,8 +2561,8 @@ DECLARE
     entry    jsonb;
 BEGIN
     IF relation IS NULL THEN
-        RAISE EXCEPTION 'there is no table public.notifications_webhookintegration' USING ERRCODE = 'undefined_table',
-            HINT = 'If the application has its integrations elsewhere: SELECT * FROM zentry_import_integrations(''schema.table'');';
+        PERFORM zentry_notify.refuse('undefined_table', 'there is no table public.notifications_webhookintegration',
+            'If the application has its integrations elsewhere: SELECT * FROM zentry_import_integrations(''schema.table'');');
     END IF;
     FOR entry IN SELECT r FROM zentry_notify.read_integrations(relation) r LOOP
         RETURN QUERY SELECT * FROM zentry_notify.import_integration(entry);
