@@ -30,7 +30,7 @@ COMMENT ON COLUMN zentry_notify.event_source.audience IS
     'Who hears: {"all": true}, {"project": key of the data}, or {"person": key of the data, "projects": [{"from", "match", "column"}]}: the projects of that person';
 COMMENT ON COLUMN zentry_notify.event_source.progress IS
     'Of milestone_reached: {"group": column of the project, "status": column, "done": its value}; the trigger notes the change, the worker counts';
-COMMENT ON COLUMN zentry_notify.event_source.suspended_at IS 'Since when it fires nothing, because its columns or lookups do not work any more; zentry_attach mends it';
+COMMENT ON COLUMN zentry_notify.event_source.suspended_at IS 'Since when its columns or look-ups do not work any more: its events are told without what they gave; zentry_attach mends it';
 COMMENT ON COLUMN zentry_notify.event_source.suspended_reason IS 'What does not work';
 COMMENT ON COLUMN zentry_notify.event_source.created_at IS 'When it was attached';
 COMMENT ON COLUMN zentry_notify.event_source.insert_when IS 'The condition of the insert trigger as it was given, for people: it is never executed again; null: there is none';

@@ -313,6 +313,7 @@ ALTER TABLE zentry_notify.event_source DROP COLUMN update_of;
 COMMENT ON COLUMN zentry_notify.event_source.progress IS
     'Of milestone_reached: {"group": column of the project, "status": column, "done": its value}; the trigger notes the change, the worker counts';
 
+COMMENT ON COLUMN zentry_notify.event_source.suspended_at IS 'Since when its columns or look-ups do not work any more: its events are told without what they gave; zentry_attach mends it';
 COMMENT ON COLUMN zentry_notify.event_source.insert_when IS 'The condition of the insert trigger as it was given, for people: it is never executed again; null: there is none';
 
 COMMENT ON COLUMN zentry_notify.event_source.update_when IS 'The condition of the update trigger as it was given; null: there is none';

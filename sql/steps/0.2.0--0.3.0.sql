@@ -165,6 +165,7 @@ ALTER TABLE zentry_notify.event_source DROP COLUMN update_of;
 COMMENT ON COLUMN zentry_notify.event_source.progress IS
     'Of milestone_reached: {"group": column of the project, "status": column, "done": its value}; the trigger notes the change, the worker counts';
 
+COMMENT ON COLUMN zentry_notify.event_source.suspended_at IS 'Since when its columns or look-ups do not work any more: its events are told without what they gave; zentry_attach mends it';
 COMMENT ON COLUMN zentry_notify.event_source.insert_when IS 'The condition of the insert trigger as it was given, for people: it is never executed again; null: there is none';
 
 COMMENT ON COLUMN zentry_notify.event_source.update_when IS 'The condition of the update trigger as it was given; null: there is none';
@@ -229,7 +230,7 @@ $$;
 --# structure 03_webhook.sql dad46b0e7e0c76ec
 --# structure 06_legacy_delivery.sql 4e594d666bb17293
 --# structure 07_webhook_state.sql 8781afe83844c7bd
---# structure 08_event_source.sql 14f5d823236bdf92
+--# structure 08_event_source.sql 10210f43e22cceee
 --# structure 09_delivery_stat.sql 975f394c8f1c4fc4
 --# structure 10_event_wording.sql 04de5a042405fb79
 --# structure 11_api_token.sql d7d951db8e3d4ff7

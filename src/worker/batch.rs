@@ -116,6 +116,7 @@ impl Worker {
         });
         match written {
             Ok(set) => {
+                self.unwritten = false;
                 self.cursor.wrote(set);
                 self.more_events |= self.ledger.wrote();
                 self.leave_waiting(&events);
@@ -126,6 +127,7 @@ impl Worker {
             }
             Err(error) => {
                 self.batch.put_back(events, now);
+                self.unwritten = true;
                 self.met("writing deliveries", error);
             }
         }
@@ -153,6 +155,7 @@ impl Worker {
     pub fn take_up(&mut self, cursor: StoredCursor) {
         self.cursor = cursor;
         self.batch = Default::default();
+        self.unwritten = false;
         self.ledger = Default::default();
         self.drained.clear();
         self.legacy_waits = true;

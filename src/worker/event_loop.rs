@@ -87,6 +87,8 @@ pub struct Worker {
     pub(super) installation: pg_sys::Oid,
     /// It was dropped since; another may be there.
     pub(super) uninstalled: bool,
+    /// The database did not take what the open batch has to write.
+    pub(super) unwritten: bool,
     pub(super) worked_at: Instant,
     /// Commits come faster than naps last.
     pub(super) rushed: bool,
@@ -142,6 +144,7 @@ impl Worker {
             trouble: Trouble::default(),
             installation,
             uninstalled: false,
+            unwritten: false,
             worked_at: Instant::now(),
             rushed: false,
             slack: Slack::default(),
@@ -362,7 +365,7 @@ impl Worker {
 
     /// Trouble is over when nothing is left that had failed.
     fn calm_down(&mut self) {
-        if self.unrecorded.is_empty() && !self.trouble.is_on() {
+        if self.unrecorded.is_empty() && !self.unwritten && !self.trouble.is_on() {
             self.trouble.over();
             self.slot.set_refused(false);
         }
