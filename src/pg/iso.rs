@@ -92,6 +92,7 @@ fn write_day(out: &mut impl Write, since_2000: i64) -> std::io::Result<&'static 
 }
 
 #[cfg(test)]
+#[allow(clippy::expect_used)]
 mod tests {
     use super::*;
 

@@ -335,7 +335,7 @@ impl RowValues<'_> {
     }
 }
 
-/// Makes a function of Rust, which takes a [`RowTrigger`], one that CREATE FUNCTION ... LANGUAGE c finds by the first name.
+/// Makes a function of Rust, which takes a `RowTrigger`, one that CREATE FUNCTION ... LANGUAGE c finds by the first name.
 #[macro_export]
 macro_rules! pg_trigger_function {
     ($wrapper:ident, $information:ident, $function:ident) => {

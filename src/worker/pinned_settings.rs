@@ -114,10 +114,9 @@ fn exists(name: &CStr) -> bool {
 }
 
 #[cfg(any(test, feature = "pg_test"))]
+#[allow(clippy::unwrap_used)]
 #[pg_schema]
 mod tests {
-    #![allow(clippy::unwrap_used)]
-
     use pgrx::prelude::*;
 
     use super::PINNED;
