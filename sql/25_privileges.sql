@@ -70,8 +70,9 @@ DECLARE
     f regprocedure;
 BEGIN
     IF privilege IS NULL OR privilege NOT IN ('reader', 'manager', 'application', 'server') THEN
-        RAISE EXCEPTION 'unknown privilege "%"', privilege USING ERRCODE = 'invalid_parameter_value',
-            HINT = 'reader: the views. manager: the views, and register, change, delete, test, retry, attach. application: all that, and webhook_integration and notification_log, URLs included. server: look API tokens up.';
+        PERFORM zentry_notify.refuse('invalid_parameter_value',
+            format('unknown privilege "%s"', coalesce(privilege, '(null)')),
+            'reader: the views. manager: the views, and register, change, delete, test, retry, attach. application: all that, and webhook_integration and notification_log, URLs included. server: look API tokens up.');
     END IF;
     PERFORM zentry_notify.revoke_former(grantee);
     EXECUTE format('GRANT USAGE ON SCHEMA zentry_notify TO %s', grantee);

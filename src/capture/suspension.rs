@@ -27,12 +27,17 @@ pub fn suspend(source: i64, event_type: &str, table: &str, failure: &Failure) {
         report::warning(
             PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
             format!(
-                "zentry_notify: {event_type} on table \"{table}\" is suspended (SQLSTATE {})",
+                "zentry_notify: {event_type} on table {} is suspended (SQLSTATE {})",
+                quoted(table),
                 failure.sqlstate()
             ),
             "The write itself is not affected. zentry_status() says why; mend the cause, then run: SELECT * FROM zentry_attach();",
         );
     }
+}
+
+fn quoted(name: &str) -> String {
+    format!("\"{name}\"")
 }
 
 /// Counts an event that could not be recorded, and says so. Nothing of its data is shown.

@@ -186,9 +186,10 @@ fn a_ca_file_that_is_gone_later_is_in_nobodys_way() {
     let mut client = database.connect().unwrap();
     let file = database.cluster().dir().join("data").join(database.name());
     let file = file.to_str().unwrap();
-    let copy =
-        "COPY (SELECT pg_read_file('/etc/ssl/certs/ca-certificates.crt')) TO PROGRAM 'printf %b \"$(cat)\" >";
-    client.batch_execute(&format!("{copy} {file}'")).unwrap();
+    let lines = r"SELECT regexp_split_to_table(pg_read_file('/etc/ssl/certs/ca-certificates.crt'), '\n')";
+    client
+        .batch_execute(&format!("COPY ({lines}) TO '{file}'"))
+        .unwrap();
     database.set("zentry_notify.ca_file", file).unwrap();
     client
         .batch_execute(&format!("SET zentry_notify.ca_file = {}", literal(file)))

@@ -84,6 +84,7 @@ fn all_is_well() {
             "event project_created",
             "event task_completed",
             "webhooks",
+            "routing",
             "queue",
             "failures",
             "clock"
