@@ -41,9 +41,15 @@ fn sources() -> Result<Vec<PathBuf>> {
 
 /// Whether what follows is what pg_stat_activity shows of the worker.
 fn names_a_task(before: &str) -> bool {
-    ["transaction(", "transaction_as_self(", "snapshot_as_self("]
-        .iter()
-        .any(|call| before.ends_with(call))
+    let before = before.trim_end();
+    [
+        "transaction(",
+        "transaction_as_self(",
+        "snapshot_as_self(",
+        "routing(",
+    ]
+    .iter()
+    .any(|call| before.ends_with(call))
 }
 
 /// The longest part of each message that is the same whatever it is about.
