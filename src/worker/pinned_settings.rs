@@ -22,6 +22,8 @@ const PINNED: &[(&CStr, &CStr)] = &[
     (c"synchronous_commit", c"local"),
     (c"commit_delay", c"0"),
     (c"exit_on_error", c"off"),
+    // Whether a composite value of an altered type may be read all the same.
+    (c"composite_type_mismatch", c"error"),
     // Time and space.
     (c"statement_timeout", c"0"),
     (c"transaction_timeout", c"0"),
@@ -197,6 +199,12 @@ mod tests {
         ("timezone_abbreviations", "no time is read with one"),
         ("wal_sender_timeout", "no sender"),
         ("optimize_bounded_sort", "speed alone"),
+        (
+            "transaction_deferrable",
+            "of one transaction, not of a role or a database",
+        ),
+        ("transaction_isolation", "as transaction_deferrable"),
+        ("transaction_read_only", "as transaction_deferrable"),
         ("ssl_renegotiation_limit", "no client"),
     ];
 
