@@ -25,9 +25,14 @@ impl Worker {
         }
         let ranges = self.cursor.cursor().to_read();
         let (slot, queue, router, ledger) = (self.slot, &self.queue, &mut self.router, &mut self.ledger);
-        let (page, moment, routed, ids) = database::routing("zentry_notify: route events", || {
+        let cursor = &self.cursor;
+        let read = database::routing("zentry_notify: route events", || {
             let page = {
                 let _agent = ActingAs::agent();
+                // With the events' own snapshot: those that a dump brings must not be sent before its cursor says which of them were.
+                if let Some(changed) = cursor.load(&queue.stored_cursor) {
+                    return Err(changed);
+                }
                 events::read(&queue.events, &ranges)
             };
             let moment = Moment::of_snapshot();
@@ -38,8 +43,15 @@ impl Worker {
             let routed = router.route(&page.events);
             let count = routed.iter().map(|routed| routed.lanes.len()).sum();
             let ids = queue.delivery_ids.next(count);
-            (page, moment, routed, ids)
+            Ok((page, moment, routed, ids))
         })?;
+        let (page, moment, routed, ids) = match read {
+            Ok(read) => read,
+            Err(changed) => {
+                self.take_up(changed);
+                return Ok(());
+            }
+        };
         self.cursor.read(&page, moment);
         self.more_events = !page.complete;
         self.ledger.counted();

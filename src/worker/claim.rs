@@ -90,6 +90,7 @@ impl Worker {
                 rows.extend(self.batch.rows(claim.lane, claim.limit - rows.len()));
             }
             self.scheduler.supply(claim.lane, rows, now);
+            self.events_awaited |= page.without_event;
             if page.cut {
                 self.scheduler.notice([claim.lane]);
             }

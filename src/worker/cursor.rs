@@ -20,10 +20,9 @@ pub struct StoredCursor {
 
 impl StoredCursor {
     /// Reads it. None: it is as it was known.
-    pub fn load(&self) -> Option<StoredCursor> {
-        const SQL: &str = "SELECT c.routed::text, c.restored = 'awaited' FROM zentry_notify.route_cursor c";
+    pub fn load(&self, statement: &Plan) -> Option<StoredCursor> {
         let (stored, awaited) = with_spi(|| {
-            let rows = Plan::prepare(SQL, &[]).execute(&[]);
+            let rows = statement.execute(&[]);
             // SAFETY: the types are those of the statement's columns.
             let row = (rows.len() > 0).then(|| unsafe {
                 (

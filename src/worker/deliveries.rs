@@ -27,6 +27,8 @@ pub struct LanePage {
     pub rows: Vec<Delivery>,
     /// There is more, for which there was no room.
     pub cut: bool,
+    /// Some were left out whose events a dump has still to bring.
+    pub without_event: bool,
 }
 
 impl Queue {
@@ -53,6 +55,10 @@ impl Queue {
                 let page = found.entry(lane).or_default();
                 page.cut |= left == 0 && !page.rows.is_empty();
                 if page.cut {
+                    continue;
+                }
+                if value(&rows, row, 10) == Some(false) {
+                    page.without_event = true;
                     continue;
                 }
                 if let Some((delivery, is_new)) = delivery(&rows, row, &mut events) {

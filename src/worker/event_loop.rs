@@ -70,6 +70,8 @@ pub struct Worker {
     pub(super) more_events: bool,
     /// When it was last looked whether a dump's cursor has come.
     awaited_at: Instant,
+    /// Deliveries wait whose events a dump has still to bring, which is told as a change of the configuration (await_cursor).
+    pub(super) events_awaited: bool,
     /// Deliveries of 0.2.0 may wait that have to go first.
     pub(super) legacy_waits: bool,
     pub(super) http: Http,
@@ -132,6 +134,7 @@ impl Worker {
             ledger: Ledger::default(),
             more_events: true,
             awaited_at: Instant::now(),
+            events_awaited: false,
             legacy_waits: true,
             http,
             idle_connections: 0,
@@ -196,6 +199,9 @@ impl Worker {
             if !settings::sending() && self.scheduler.in_flight() == 0 && !self.trouble.is_on() {
                 self.finish();
                 return Leaving::HeldBack;
+            }
+            if leaving.is_none() && (signals::noticed() || self.has_to_leave(started.elapsed()).is_some()) {
+                continue;
             }
             if self.scheduler.in_flight() == 0 && self.slack.is_due() {
                 self.buffers = Buffers::default();
@@ -319,6 +325,10 @@ impl Worker {
             self.read_configuration()?;
             if self.uninstalled {
                 return Ok(());
+            }
+            if std::mem::take(&mut self.events_awaited) {
+                self.drained.clear();
+                self.scheduler.notice_all();
             }
         }
         if !work.lanes.is_empty() {
