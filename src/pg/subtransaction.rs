@@ -10,6 +10,7 @@ use pgrx::{PgLogLevel, PgSqlErrorCode, PgTryBuilder, pg_sys};
 pub struct Failure {
     code: PgSqlErrorCode,
     message: String,
+    detail: Option<String>,
 }
 
 impl Failure {
@@ -17,14 +18,40 @@ impl Failure {
         Failure {
             code,
             message: message.to_owned(),
+            detail: None,
         }
     }
 
-    fn of(report: &ErrorReportWithLevel) -> Self {
+    pub fn of(report: &ErrorReportWithLevel) -> Self {
         Failure {
             code: report.sql_error_code(),
             message: report.message().to_owned(),
+            detail: report.detail().map(str::to_owned),
         }
+    }
+
+    /// With its code and details, for the log.
+    pub fn describe(&self) -> String {
+        let detail = self.detail.as_ref().map(|detail| format!(": {detail}"));
+        format!("{} ({:?}){}", self.message, self.code, detail.unwrap_or_default())
+    }
+
+    /// Whether it may come from one row of several, and not of another: neither of the moment, nor of the whole server.
+    pub fn is_of_rows(&self) -> bool {
+        use PgSqlErrorCode::*;
+        let of_all = [
+            ERRCODE_TRANSACTION_ROLLBACK,
+            ERRCODE_INSUFFICIENT_RESOURCES,
+            ERRCODE_OPERATOR_INTERVENTION,
+            ERRCODE_SYSTEM_ERROR,
+        ];
+        !of_all.into_iter().any(|code| class(code) == class(self.code))
+            && self.code != ERRCODE_LOCK_NOT_AVAILABLE
+    }
+
+    /// The same of an UPDATE: a row may be locked.
+    pub fn is_of_known_rows(&self) -> bool {
+        self.is_of_rows() || self.code == PgSqlErrorCode::ERRCODE_LOCK_NOT_AVAILABLE
     }
 
     /// Whether it comes from the moment, or from who has tried, and says nothing of what was tried.
@@ -56,7 +83,12 @@ impl Failure {
     }
 
     pub fn raise(self) -> ! {
-        ErrorReport::new(self.code, self.message, "zentry_notify").report(PgLogLevel::ERROR);
+        let report = ErrorReport::new(self.code, self.message, "zentry_notify");
+        let report = match self.detail {
+            Some(detail) => report.set_detail(detail),
+            None => report,
+        };
+        report.report(PgLogLevel::ERROR);
         unreachable!("an error does not return")
     }
 

@@ -45,7 +45,7 @@ impl Worker {
         }
         let (held_back, readable): (Vec<_>, Vec<_>) = claims
             .into_iter()
-            .partition(|claim| self.unrecorded.lanes.contains(&claim.lane));
+            .partition(|claim| self.unrecorded.lanes.contains(&claim.lane) || self.batch.refuses(claim.lane));
         let now = Timestamp::now();
         for claim in held_back {
             self.scheduler.supply(claim.lane, Vec::new(), now);

@@ -1,5 +1,7 @@
 //! The route cursor as the database has it.
 
+use std::collections::BTreeMap;
+
 use pgrx::prelude::*;
 use pgrx::{FromDatum, IntoDatum};
 use webhook::id_set::IdSet;
@@ -8,12 +10,22 @@ use webhook::route_cursor::{Look, RouteCursor};
 use super::events::Page;
 use crate::plan::{Plan, with_spi};
 
+pub type Split = BTreeMap<i64, Vec<i64>>;
+
+/// What a transaction has written.
+pub struct Written {
+    set: IdSet,
+    split: Option<Split>,
+}
+
 /// The cursor, and what the database has of it.
 #[derive(Default)]
 pub struct StoredCursor {
     cursor: RouteCursor,
     /// As it stands in the table.
     stored: String,
+    /// Events that are routed in part: of each, the lanes whose deliveries are not written down.
+    split: Split,
     /// A dump's events are here, and its cursor is not: nothing may be routed.
     awaited: bool,
 }
@@ -21,18 +33,24 @@ pub struct StoredCursor {
 impl StoredCursor {
     /// Reads it. None: it is as it was known.
     pub fn load(&self, statement: &Plan) -> Option<StoredCursor> {
-        let (stored, awaited) = with_spi(|| {
+        let (stored, awaited, split) = with_spi(|| {
             let rows = statement.execute(&[]);
             // SAFETY: the types are those of the statement's columns.
             let row = (rows.len() > 0).then(|| unsafe {
                 (
                     rows.get(0, 1).0.and_then(|d| String::from_datum(d, false)),
                     rows.get(0, 2).0.and_then(|d| bool::from_datum(d, false)),
+                    rows.get(0, 3).0.and_then(|d| String::from_datum(d, false)),
                 )
             });
             // A dump that is being restored may have taken the row away.
-            let (stored, awaited) = row.unwrap_or((None, Some(true)));
-            (stored.unwrap_or_default(), awaited == Some(true))
+            let (stored, awaited, split) = row.unwrap_or((None, Some(true), None));
+            let split = split.and_then(|split| serde_json::from_str(&split).ok());
+            (
+                stored.unwrap_or_default(),
+                awaited == Some(true),
+                split.unwrap_or_default(),
+            )
         });
         (stored != self.stored || awaited != self.awaited).then(|| {
             let set = IdSet::parse(&stored);
@@ -40,6 +58,7 @@ impl StoredCursor {
                 awaited: awaited || set.is_none(),
                 cursor: RouteCursor::new(set.unwrap_or_default()),
                 stored,
+                split,
             }
         })
     }
@@ -70,15 +89,32 @@ impl StoredCursor {
         });
     }
 
-    /// Writes down that these events are routed; an error when the table does not have what was written there last: somebody
-    /// else has changed it. Returns what [`wrote`](Self::wrote) has to be given when the transaction has committed.
-    pub fn write(&self, statement: &Plan, ids: impl IntoIterator<Item = i64>) -> IdSet {
+    /// The lanes that an event still has to be told to; None: to all.
+    pub fn left_of(&self, event: i64) -> Option<&[i64]> {
+        self.split.get(&event).map(Vec::as_slice)
+    }
+
+    /// Writes down that these events are routed, and those of `split` to all but these lanes; an error when the table does not have
+    /// what was written there last: somebody else has changed it. Returns what [`wrote`](Self::wrote) has to be given when the
+    /// transaction has committed.
+    pub fn write(&self, statement: &Plan, ids: impl IntoIterator<Item = i64>, split: Split) -> Written {
         let set = self.cursor.with(ids);
         let text = set.to_text();
-        if text != self.stored {
+        let split = (!split.is_empty() || !self.split.is_empty())
+            .then(|| {
+                let mut all = self.split.clone();
+                all.extend(split);
+                all.retain(|event, _| !set.contains(*event));
+                all
+            })
+            .filter(|split| *split != self.split);
+        if text != self.stored || split.is_some() {
+            let split = split.as_ref().unwrap_or(&self.split);
+            let split = serde_json::to_string(split).unwrap_or_default();
             let written = with_spi(|| {
+                let stored = self.stored.as_str().into_datum();
                 statement
-                    .execute(&[text.into_datum(), self.stored.as_str().into_datum()])
+                    .execute(&[text.into_datum(), stored, split.into_datum()])
                     .len()
             });
             if written == 0 {
@@ -89,12 +125,15 @@ impl StoredCursor {
                 );
             }
         }
-        set
+        Written { set, split }
     }
 
-    pub fn wrote(&mut self, set: IdSet) {
-        self.stored = set.to_text();
-        self.cursor.wrote(set);
+    pub fn wrote(&mut self, written: Written) {
+        self.stored = written.set.to_text();
+        self.cursor.wrote(written.set);
+        if let Some(split) = written.split {
+            self.split = split;
+        }
     }
 }
 

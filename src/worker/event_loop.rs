@@ -84,7 +84,12 @@ pub struct Worker {
     pub(super) housekeeping: Housekeeping,
     /// Work that could not be done, to be tried again.
     pub(super) postponed: Work,
+    /// Nothing is read and written meanwhile.
     pub(super) trouble: Trouble,
+    /// What was refused is of some webhooks alone: the rest goes on.
+    pub(super) refusal: Trouble,
+    /// The database does not take the counters: the rest goes on.
+    pub(super) miscount: Trouble,
     /// The extension's OID when this worker began.
     pub(super) installation: pg_sys::Oid,
     /// It was dropped since; another may be there.
@@ -145,6 +150,8 @@ impl Worker {
             housekeeping: Housekeeping::new(),
             postponed: Work::ALL,
             trouble: Trouble::default(),
+            refusal: Trouble::default(),
+            miscount: Trouble::default(),
             installation,
             uninstalled: false,
             unwritten: false,
@@ -276,7 +283,7 @@ impl Worker {
             self.rushed = self.worked_at.elapsed() < NAP;
             self.worked_at = Instant::now();
         }
-        if !self.trouble.blocks() {
+        if !self.trouble.is_on() {
             work.merge(std::mem::take(&mut self.postponed));
         }
         match self.work(&work) {
@@ -293,7 +300,7 @@ impl Worker {
         // What was routed has left by now: writing it down holds up nothing.
         self.flush(false);
         let more = !self.postponed.is_empty() || self.can_route();
-        let more = more && !self.trouble.blocks();
+        let more = more && !self.trouble.is_on();
         if self.scheduler.has_changes() || self.slot.has_work() || more {
             Turn::Again
         } else {
@@ -310,6 +317,15 @@ impl Worker {
         self.look_for_installation();
         if !self.uninstalled {
             self.trouble.met(what, error);
+            self.slot.set_refused(true);
+        }
+    }
+
+    /// The same of what concerns some webhooks alone.
+    pub(super) fn met_aside(&mut self, what: &str, error: String) {
+        self.look_for_installation();
+        if !self.uninstalled {
+            self.refusal.met(what, error);
             self.slot.set_refused(true);
         }
     }
@@ -347,7 +363,7 @@ impl Worker {
             self.awaited_at = Instant::now();
             self.postponed.configuration = true;
         }
-        if (work.events || self.more_events) && !self.trouble.blocks() {
+        if (work.events || self.more_events) && !self.trouble.is_on() {
             self.route()?;
         }
         self.claim()?;
@@ -361,7 +377,7 @@ impl Worker {
             }
         }
         self.fail_late(&work.lanes)?;
-        if self.housekeeping.is_due() && !self.trouble.blocks() {
+        if self.housekeeping.is_due() && !self.trouble.is_on() {
             // What somebody has written by hand, or restored, may be below.
             self.marks.lower(Work::UNKNOWN);
             self.drained.clear();
@@ -375,10 +391,14 @@ impl Worker {
 
     /// Trouble is over when nothing is left that had failed.
     fn calm_down(&mut self) {
-        if self.unrecorded.is_empty() && !self.unwritten && !self.trouble.is_on() {
+        if !self.unwritten && !self.trouble.is_on() {
             self.trouble.over();
-            self.slot.set_refused(false);
         }
+        if self.unrecorded.is_empty() && !self.batch.has_refused() {
+            self.refusal.over();
+        }
+        let known = [&self.trouble, &self.refusal, &self.miscount];
+        self.slot.set_refused(known.into_iter().any(Trouble::is_known));
     }
 
     fn noted(&self, lanes: &LaneSet) -> Vec<LaneId> {

@@ -1,8 +1,11 @@
 //! The worker's statements on our own tables, prepared once.
 
+use std::cell::RefCell;
+
 use pgrx::FromDatum;
 use pgrx::prelude::*;
 
+use super::direct::Direct;
 use super::statements;
 use crate::plan::{Plan, Rows, with_spi};
 
@@ -25,6 +28,11 @@ pub struct Queue {
     pub deliveries: Plan,
     pub forget: Plan,
     pub delivery_ids: DeliveryIds,
+    pub direct: RefCell<Direct>,
+    /// Which webhooks there are.
+    pub webhooks: Plan,
+    /// Of which events it is known already what was found out.
+    pub detailed: Plan,
 }
 
 /// The OID of one of our tables.
@@ -55,6 +63,9 @@ impl Queue {
             deliveries: statements::deliveries(webhook),
             forget: statements::forget(event),
             delivery_ids: DeliveryIds(table("delivery_id_seq")),
+            direct: RefCell::new(Direct::new()),
+            webhooks: statements::webhooks(webhook),
+            detailed: statements::detailed(),
         }
     }
 }

@@ -56,7 +56,7 @@ pub fn events(event: u32) -> Plan {
 /// The route cursor, and whether a dump has still to bring it.
 pub fn stored_cursor() -> Plan {
     prepare(
-        "SELECT c.routed::text, c.restored = 'awaited' FROM zentry_notify.route_cursor c",
+        "SELECT c.routed::text, c.restored = 'awaited', c.split::text FROM zentry_notify.route_cursor c",
         &[],
     )
 }
@@ -65,11 +65,11 @@ pub fn stored_cursor() -> Plan {
 pub fn cursor(event: u32) -> Plan {
     prepare(
         &format!(
-            "UPDATE zentry_notify.route_cursor c SET routed = $1::int8multirange \
+            "UPDATE zentry_notify.route_cursor c SET routed = $1::int8multirange, split = $3::jsonb \
              WHERE c.routed = $2::int8multirange AND c.restored <> 'awaited' \
                AND to_regclass('zentry_notify.event')::oid = {event}"
         ),
-        &[TEXTOID, TEXTOID],
+        &[TEXTOID, TEXTOID, TEXTOID],
     )
 }
 
@@ -80,6 +80,22 @@ pub fn details() -> Plan {
          SELECT d.id, d.data::jsonb FROM unnest($1, $2) d (id, data) \
          WHERE NOT EXISTS (SELECT FROM zentry_notify.event_detail x WHERE x.event_id = d.id)",
         &[INT8ARRAYOID, TEXTARRAYOID],
+    )
+}
+
+/// Those of the events `$1` that have such a row.
+pub fn detailed() -> Plan {
+    prepare(
+        "SELECT x.event_id FROM zentry_notify.event_detail x WHERE x.event_id = ANY ($1)",
+        &[INT8ARRAYOID],
+    )
+}
+
+/// Those of the webhooks `$1` that there are.
+pub fn webhooks(webhook: u32) -> Plan {
+    prepare(
+        &format!("SELECT w.id FROM zentry_notify.webhook w WHERE w.id = ANY ($1) AND w.tableoid = {webhook}"),
+        &[INT8ARRAYOID],
     )
 }
 
