@@ -11,6 +11,7 @@ use pgrx::prelude::*;
 use super::pinned_settings;
 use super::signals::InTransaction;
 use crate::acting_as::ActingAs;
+use crate::pg::setting;
 
 /// Connects; None: to no database, for the shared catalogues alone. `application_name` is for pg_stat_activity.
 pub fn connect(database: Option<pg_sys::Oid>, application_name: &std::ffi::CStr) {
@@ -43,19 +44,7 @@ pub fn transaction_as_self<T>(activity: &str, f: impl FnOnce() -> T) -> Result<T
 pub fn routing<T>(activity: &str, f: impl FnOnce() -> T) -> Result<T, String> {
     let _in_transaction = InTransaction::cancellable();
     run(activity, None, pg_sys::XACT_REPEATABLE_READ, || {
-        // SAFETY: PostgreSQL's own setting, for this transaction.
-        unsafe {
-            pg_sys::set_config_option(
-                c"synchronous_commit".as_ptr(),
-                c"off".as_ptr(),
-                pg_sys::GucContext::PGC_USERSET,
-                pg_sys::GucSource::PGC_S_SESSION,
-                pg_sys::GucAction::GUC_ACTION_LOCAL,
-                true,
-                0,
-                false,
-            );
-        }
+        setting::set_in_transaction(c"synchronous_commit", c"off");
         f()
     })
 }
