@@ -22,6 +22,7 @@ pub mod row_writer;
 pub mod scan;
 pub mod search_path;
 mod sequence;
+pub mod setting;
 pub mod subtransaction;
 mod table_layout;
 pub mod trigger;

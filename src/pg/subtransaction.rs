@@ -1,7 +1,7 @@
 //! Try something that may raise an error, and go on when it does.
 
 use std::fmt;
-use std::panic::AssertUnwindSafe;
+use std::panic::{AssertUnwindSafe, RefUnwindSafe};
 
 use pgrx::pg_sys::panic::{CaughtError, ErrorReport, ErrorReportWithLevel};
 use pgrx::{PgLogLevel, PgSqlErrorCode, PgTryBuilder, pg_sys};
@@ -75,11 +75,8 @@ impl Failure {
         !self.is_passing()
     }
 
-    /// The five characters of the code.
     pub fn sqlstate(&self) -> String {
-        (0..5)
-            .map(|place| char::from(b'0' + ((self.code as i32 >> (6 * place)) & 0x3F) as u8))
-            .collect()
+        sqlstate(self.code)
     }
 
     pub fn raise(self) -> ! {
@@ -107,6 +104,13 @@ impl fmt::Display for Failure {
     }
 }
 
+/// The five characters of the code.
+pub fn sqlstate(code: PgSqlErrorCode) -> String {
+    (0..5)
+        .map(|place| char::from(b'0' + ((code as i32 >> (6 * place)) & 0x3F) as u8))
+        .collect()
+}
+
 /// An SQLSTATE's class is in the lowest twelve bits.
 fn class(code: PgSqlErrorCode) -> i32 {
     code as i32 & 0xFFF
@@ -115,6 +119,16 @@ fn class(code: PgSqlErrorCode) -> i32 {
 /// Runs `f` in a subtransaction. An error rolls its effects back and is returned; an interrupt (a cancelled query, a terminated
 /// session) is raised again.
 pub fn attempt<T>(f: impl FnOnce() -> T) -> Result<T, Failure> {
+    attempt_with(f, |report| {
+        (report.sql_error_code() != PgSqlErrorCode::ERRCODE_QUERY_CANCELED).then(|| Failure::of(report))
+    })
+}
+
+/// As [`attempt`]; `judge` says what the error comes to. None: it is raised again.
+pub fn attempt_with<T, F>(
+    f: impl FnOnce() -> T,
+    judge: impl Fn(&ErrorReportWithLevel) -> Option<F> + RefUnwindSafe,
+) -> Result<T, F> {
     // SAFETY: the same steps as PL/pgSQL's exception block: memory context and resource owner are put back on both ways out.
     let (memory, owner) = unsafe {
         let saved = (pg_sys::CurrentMemoryContext, pg_sys::CurrentResourceOwner);
@@ -123,14 +137,14 @@ pub fn attempt<T>(f: impl FnOnce() -> T) -> Result<T, Failure> {
         saved
     };
     let outcome = PgTryBuilder::new(AssertUnwindSafe(|| Ok(f())))
-        .catch_others(|error| match error {
-            CaughtError::PostgresError(ref report) | CaughtError::ErrorReport(ref report)
-                if report.sql_error_code() != PgSqlErrorCode::ERRCODE_QUERY_CANCELED =>
-            {
-                Err(Failure::of(report))
+        .catch_others(|error| {
+            let (CaughtError::PostgresError(report)
+            | CaughtError::ErrorReport(report)
+            | CaughtError::RustPanic { ereport: report, .. }) = &error;
+            match judge(report) {
+                Some(failure) => Err(failure),
+                None => error.rethrow(),
             }
-            CaughtError::RustPanic { ref ereport, .. } => Err(Failure::of(ereport)),
-            other => other.rethrow(),
         })
         .execute();
     // SAFETY: as above.

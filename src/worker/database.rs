@@ -11,6 +11,7 @@ use pgrx::prelude::*;
 use super::pinned_settings;
 use super::signals::InTransaction;
 use crate::acting_as::ActingAs;
+use crate::pg::setting;
 use crate::pg::subtransaction::Failure;
 
 /// Connects; None: to no database, for the shared catalogues alone. `application_name` is for pg_stat_activity.
@@ -41,7 +42,7 @@ pub fn attempt<T>(activity: &str, f: impl FnOnce() -> T) -> Result<T, Failure> {
 
 /// What waits for a lock gives up at once from now on, until the transaction ends.
 pub fn be_impatient() {
-    set_locally(c"lock_timeout", c"20ms");
+    setting::set_in_transaction(c"lock_timeout", c"20ms");
 }
 
 /// The same with the worker's own rights, which are a superuser's: for look-ups in the catalogues, and to act as others.
@@ -54,27 +55,10 @@ pub fn transaction_as_self<T>(activity: &str, f: impl FnOnce() -> T) -> Result<T
 pub fn routing<T>(activity: &str, f: impl FnOnce() -> T) -> Result<T, String> {
     let _in_transaction = InTransaction::cancellable();
     let routed = run(activity, None, pg_sys::XACT_REPEATABLE_READ, || {
-        set_locally(c"synchronous_commit", c"off");
+        setting::set_in_transaction(c"synchronous_commit", c"off");
         f()
     });
     routed.map_err(|failure| failure.describe())
-}
-
-/// One of PostgreSQL's own settings, for this transaction.
-fn set_locally(setting: &CStr, value: &CStr) {
-    // SAFETY: both are valid strings, and are copied.
-    unsafe {
-        pg_sys::set_config_option(
-            setting.as_ptr(),
-            value.as_ptr(),
-            pg_sys::GucContext::PGC_USERSET,
-            pg_sys::GucSource::PGC_S_SESSION,
-            pg_sys::GucAction::GUC_ACTION_LOCAL,
-            true,
-            0,
-            false,
-        );
-    }
 }
 
 /// A deferred trigger that somebody has put on a table would run when the transaction commits, with the worker's own rights. Now
