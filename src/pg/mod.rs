@@ -25,5 +25,6 @@ mod sequence;
 pub mod subtransaction;
 mod table_layout;
 pub mod trigger;
+pub mod unnumbered;
 pub mod watch;
 pub mod when;
