@@ -26,5 +26,6 @@ pub mod setting;
 pub mod subtransaction;
 mod table_layout;
 pub mod trigger;
+pub mod unnumbered;
 pub mod watch;
 pub mod when;

@@ -8,6 +8,8 @@ use webhook::id_set::IdSet;
 use webhook::route_cursor::{Look, RouteCursor};
 
 use super::events::Page;
+use crate::pg::scan::our_table;
+use crate::pg::unnumbered;
 use crate::plan::{Plan, with_spi};
 
 pub type Split = BTreeMap<i64, Vec<i64>>;
@@ -85,6 +87,7 @@ impl StoredCursor {
             complete: page.complete && ids.is_sorted(),
             ids: &ids,
             oldest_running: moment.oldest_running,
+            unnumbered: &moment.unnumbered,
             next_transaction: moment.next_transaction,
         });
     }
@@ -140,9 +143,10 @@ impl StoredCursor {
 pub const CHANGED_BY_OTHERS: &str = "the route cursor was changed by somebody else";
 
 /// Transactions as of the current snapshot.
-#[derive(Clone, Copy)]
 pub struct Moment {
     oldest_running: u64,
+    /// Sessions that may have drawn an event's id, and have no number.
+    unnumbered: Vec<u64>,
     next_transaction: u64,
 }
 
@@ -150,6 +154,8 @@ impl Moment {
     /// Of the transaction's snapshot, which everything was read with. The next transaction's number is not the snapshot's upper bound: a transaction
     /// may run whose number is higher than that of all that have ended.
     pub fn of_snapshot() -> Self {
+        // Before the next number is asked for: who gets one meanwhile has a lower one.
+        let unnumbered = our_table(c"event").map_or_else(Vec::new, unnumbered::writers);
         // SAFETY: there is an active snapshot; the other is a plain read under a lock of its own.
         let (oldest, next) = unsafe {
             let snapshot = pg_sys::GetActiveSnapshot();
@@ -160,6 +166,7 @@ impl Moment {
         let oldest = epoch | u64::from(oldest.into_inner());
         Moment {
             oldest_running: if oldest > next { oldest - (1 << 32) } else { oldest },
+            unnumbered,
             next_transaction: next,
         }
     }

@@ -278,7 +278,8 @@ impl Worker {
         self.share_discord();
         self.hear_answers();
         let mut work = self.slot.take();
-        self.marks.lower(work.lowest);
+        self.marks.forget(&work.lanes);
+        self.marks.forget(&work.overdue);
         if !work.is_empty() {
             self.rushed = self.worked_at.elapsed() < NAP;
             self.worked_at = Instant::now();
@@ -363,7 +364,7 @@ impl Worker {
             self.awaited_at = Instant::now();
             self.postponed.configuration = true;
         }
-        if (work.events || self.more_events) && !self.trouble.is_on() {
+        if (work.events || self.more_events || self.ledger.is_due()) && !self.trouble.is_on() {
             self.route()?;
         }
         self.claim()?;
@@ -379,7 +380,7 @@ impl Worker {
         self.fail_late(&work.lanes)?;
         if self.housekeeping.is_due() && !self.trouble.is_on() {
             // What somebody has written by hand, or restored, may be below.
-            self.marks.lower(Work::UNKNOWN);
+            self.marks.forget_all();
             self.drained.clear();
             let mut given_up = Tally::default();
             let kept = self.housekeeping.run(&mut given_up, &self.cursor);

@@ -24,6 +24,7 @@ impl Worker {
             || self.housekeeping.wait().is_some()
             || !self.postponed.is_empty()
             || self.more_events
+            || self.ledger.wait().is_some_and(|wait| wait < time)
             || self.next_wake().is_some_and(|wake| wake < time)
     }
 
@@ -47,6 +48,7 @@ impl Worker {
         let count = self.uncounted.wait().filter(|_| calm);
         let count = count.max(self.miscount.wait().filter(|_| count.is_some()));
         let tidy = self.housekeeping.wait().filter(|_| calm);
+        let projects = self.ledger.wait().filter(|_| calm && self.cursor.may_route());
         let slack = self.slack.wait().filter(|_| self.scheduler.in_flight() == 0);
         let awaited = (!self.cursor.may_route()).then_some(AWAITED);
         [
@@ -57,6 +59,7 @@ impl Worker {
             write,
             count,
             tidy,
+            projects,
             slack,
             awaited,
         ]
@@ -71,8 +74,9 @@ impl Worker {
             pgrx::log!("zentry_notify: could not look for the oldest delivery: {error}");
             None
         });
+        let projects = self.ledger.wait().map(|wait| Timestamp::now() + wait);
         self.slot.set_due(
-            [self.scheduler.next_wake(), retention]
+            [self.scheduler.next_wake(), retention, projects]
                 .into_iter()
                 .flatten()
                 .min(),

@@ -7,7 +7,7 @@ const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// Errors of the database: each is logged once, and what failed is tried again after a growing pause.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Trouble {
     message: String,
     pause: Duration,
