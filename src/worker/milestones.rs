@@ -4,7 +4,7 @@
 //! far a project had come before; so all that is visible has to be known, and while there is more to read, the changes are kept.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use pgrx::prelude::*;
 use pgrx::{FromDatum, IntoDatum};
@@ -111,10 +111,8 @@ impl Ledger {
 
     /// When projects are counted again that could not be.
     pub fn wait(&self) -> Option<Duration> {
-        let retries = self.troubles.values().filter_map(|trouble| trouble.until);
-        retries
-            .min()
-            .map(|at| at.saturating_duration_since(Instant::now()))
+        let retries = self.troubles.values().filter_map(Trouble::wait);
+        retries.min()
     }
 
     pub fn is_due(&self) -> bool {

@@ -87,7 +87,9 @@ fn queue_goes_on_after(signal: Signal) -> Result<()> {
     backlog(&mut client, &channel)?;
     send(signal, site.worker("zentry")?.expect("a worker"))?;
     // It takes connections until it has noticed.
-    eventually(SOON, "the server to end all sessions", || client.simple_query("").err())?;
+    eventually(SOON, "the server to end all sessions", || {
+        client.simple_query("").err()
+    })?;
     let mut client = eventually(SOON, "the server to recover", || site.connect("zentry").ok())?;
     assert_all_sent(&Delivery::settle(&mut client)?);
     assert!(channel.webhook.event_count() >= 5);
