@@ -124,37 +124,44 @@ pub fn attempt<T>(f: impl FnOnce() -> T) -> Result<T, Failure> {
     })
 }
 
-/// As [`attempt`]; `judge` says what the error comes to. None: it is raised again.
+/// As [`attempt`]; `judge` says what the error comes to. None: it is raised again, after the rollback: whoever catches it, PostgreSQL
+/// itself included, rolls back what they have begun themselves, and would take our subtransaction for that.
 pub fn attempt_with<T, F>(
     f: impl FnOnce() -> T,
     judge: impl Fn(&ErrorReportWithLevel) -> Option<F> + RefUnwindSafe,
 ) -> Result<T, F> {
-    // SAFETY: the same steps as PL/pgSQL's exception block: memory context and resource owner are put back on both ways out.
+    // SAFETY: the same steps as PL/pgSQL's exception block: memory context and resource owner are put back on all ways out.
     let (memory, owner) = unsafe {
         let saved = (pg_sys::CurrentMemoryContext, pg_sys::CurrentResourceOwner);
         pg_sys::BeginInternalSubTransaction(std::ptr::null());
         pg_sys::MemoryContextSwitchTo(saved.0);
         saved
     };
-    let outcome = PgTryBuilder::new(AssertUnwindSafe(|| Ok(f())))
-        .catch_others(|error| {
-            let (CaughtError::PostgresError(report)
-            | CaughtError::ErrorReport(report)
-            | CaughtError::RustPanic { ereport: report, .. }) = &error;
-            match judge(report) {
-                Some(failure) => Err(failure),
-                None => error.rethrow(),
-            }
-        })
-        .execute();
-    // SAFETY: as above.
-    unsafe {
-        match outcome {
-            Ok(_) => pg_sys::ReleaseCurrentSubTransaction(),
-            Err(_) => pg_sys::RollbackAndReleaseCurrentSubTransaction(),
+    let put_back = move || {
+        // SAFETY: both are of the transaction around the subtransaction, which goes on.
+        unsafe {
+            pg_sys::MemoryContextSwitchTo(memory);
+            pg_sys::CurrentResourceOwner = owner;
         }
-        pg_sys::MemoryContextSwitchTo(memory);
-        pg_sys::CurrentResourceOwner = owner;
-    }
-    outcome
+    };
+    PgTryBuilder::new(AssertUnwindSafe(|| {
+        let value = f();
+        // SAFETY: the subtransaction that was begun above: what was begun in it has ended.
+        unsafe { pg_sys::ReleaseCurrentSubTransaction() };
+        put_back();
+        Ok(value)
+    }))
+    .catch_others(|error| {
+        // SAFETY: as above. The error stays on PostgreSQL's stack of errors meanwhile, to be raised again whole.
+        unsafe { pg_sys::RollbackAndReleaseCurrentSubTransaction() };
+        put_back();
+        let (CaughtError::PostgresError(report)
+        | CaughtError::ErrorReport(report)
+        | CaughtError::RustPanic { ereport: report, .. }) = &error;
+        match judge(report) {
+            Some(failure) => Err(failure),
+            None => error.rethrow(),
+        }
+    })
+    .execute()
 }

@@ -90,7 +90,7 @@ impl Worker {
                 let _agent = ActingAs::agent();
                 // With the events' own snapshot: those that a dump brings must not be sent before its cursor says which of them were.
                 if let Some(changed) = cursor.load(&queue.stored_cursor) {
-                    return Err(changed);
+                    return Err(Box::new(changed));
                 }
                 events::read(&queue.events, &ranges)
             };
@@ -118,7 +118,7 @@ impl Worker {
         let (page, moment, routed, ids) = match read {
             Ok(read) => read,
             Err(changed) => {
-                self.take_up(changed);
+                self.take_up(*changed);
                 return Ok(());
             }
         };

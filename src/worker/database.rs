@@ -129,7 +129,8 @@ fn run<T>(
     // SAFETY: as above; without the report, autovacuum would not hear of what was written.
     unsafe {
         if outcome.is_err() {
-            pg_sys::AbortCurrentTransaction();
+            // Also out of a subtransaction, if one should be left.
+            pg_sys::AbortOutOfAnyTransaction();
         }
         pg_sys::pgstat_report_stat(true);
     }
