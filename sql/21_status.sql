@@ -266,8 +266,9 @@ AS $$
 $$;
 COMMENT ON FUNCTION zentry_notify.status_tables() IS 'Status of our own tables: what others have put on them or taken off';
 
+-- PostgreSQL takes what it reads for large, and would compile it for seconds.
 CREATE OR REPLACE FUNCTION zentry_notify.status_sources() RETURNS TABLE (subject text, state text, detail text, remedy text)
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
     WITH RECURSIVE family (source, oid) AS (
         SELECT s.id, s.relation::oid FROM zentry_notify.event_source s
