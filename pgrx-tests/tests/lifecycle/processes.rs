@@ -86,6 +86,9 @@ fn queue_goes_on_after(signal: Signal) -> Result<()> {
     let (site, mut client, channel) = start()?;
     backlog(&mut client, &channel)?;
     send(signal, site.worker("zentry")?.expect("a worker"))?;
+    eventually(SOON, "the session to end", || {
+        client.batch_execute("SELECT").err()
+    })?;
     let mut client = eventually(SOON, "the server to recover", || site.connect("zentry").ok())?;
     assert_all_sent(&Delivery::settle(&mut client)?);
     assert!(channel.webhook.event_count() >= 5);
