@@ -37,11 +37,14 @@ COMMENT ON COLUMN zentry_notify.event_detail.data IS 'Goes before the event''s o
 CREATE TABLE zentry_notify.route_cursor (
     singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
     routed    int8multirange NOT NULL DEFAULT '{}',
-    restored  text NOT NULL DEFAULT 'no' CHECK (restored IN ('no', 'awaited', 'yes'))
+    restored  text NOT NULL DEFAULT 'no' CHECK (restored IN ('no', 'awaited', 'yes')),
+    split     jsonb NOT NULL DEFAULT '{}'
 ) WITH (fillfactor = 20);
 COMMENT ON TABLE zentry_notify.route_cursor IS 'Which events are routed: one row, which the worker writes with the deliveries';
 COMMENT ON COLUMN zentry_notify.route_cursor.singleton IS 'There is one row';
 COMMENT ON COLUMN zentry_notify.route_cursor.routed IS 'Ids of events that are routed, or that no event will ever have; the first range has no lower bound';
+COMMENT ON COLUMN zentry_notify.route_cursor.split IS
+    'Events that are routed in part: of each, the webhooks whose deliveries the database does not take; the others have theirs';
 COMMENT ON COLUMN zentry_notify.route_cursor.restored IS
     'awaited: a dump''s events are here and its cursor is not yet, so nothing is routed; yes: the cursor came from a dump; no: neither';
 

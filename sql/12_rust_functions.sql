@@ -44,11 +44,11 @@ COMMENT ON FUNCTION zentry_notify.check_definition(jsonb, jsonb, text[]) IS
     'An error unless messages can be made by the definition; a warning for each key that its templates ask for and that is not among those known';
 
 CREATE OR REPLACE FUNCTION zentry_notify.ordered_fields(fields text) RETURNS jsonb
-    LANGUAGE c IMMUTABLE STRICT AS 'MODULE_PATHNAME', 'ordered_fields_wrapper';
+    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'ordered_fields_wrapper';
 COMMENT ON FUNCTION zentry_notify.ordered_fields(text) IS 'The fields of a message as an array, in the order in which they were written';
 
 CREATE OR REPLACE FUNCTION zentry_notify.placeholder_event(definition jsonb) RETURNS jsonb
-    LANGUAGE c IMMUTABLE STRICT AS 'MODULE_PATHNAME', 'placeholder_event_wrapper';
+    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'placeholder_event_wrapper';
 COMMENT ON FUNCTION zentry_notify.placeholder_event(jsonb) IS 'For each key that the definition''s templates ask for, its name in words';
 
 CREATE OR REPLACE FUNCTION zentry_notify.render_event(definition jsonb, format text, data jsonb) RETURNS jsonb
@@ -83,7 +83,7 @@ COMMENT ON FUNCTION zentry_notify.put_api_token(text, text, oid, bytea, timestam
     'Writes a token of the REST API, if who calls has the privileges of its role';
 
 CREATE OR REPLACE FUNCTION zentry_notify.drop_api_token(name text) RETURNS boolean
-    LANGUAGE c AS 'MODULE_PATHNAME', 'drop_api_token_wrapper';
+    LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'drop_api_token_wrapper';
 COMMENT ON FUNCTION zentry_notify.drop_api_token(text) IS
     'Takes a token of the REST API away, if who calls has the privileges of its role or the role is gone; false: there is none';
 

@@ -45,6 +45,8 @@ CREATE OR REPLACE FUNCTION zentry_notify.await_cursor() RETURNS trigger
 AS $$
 BEGIN
     UPDATE zentry_notify.route_cursor c SET restored = 'awaited' WHERE c.restored = 'no';
+    -- Deliveries may be here before their events.
+    PERFORM zentry_notify.wake('{}');
     RETURN NULL;
 END
 $$;

@@ -147,24 +147,40 @@ COMMENT ON FUNCTION zentry_notify.status_worker(boolean, timestamptz, integer, t
 CREATE OR REPLACE FUNCTION zentry_notify.status_settings() RETURNS TABLE (subject text, state text, detail text, remedy text)
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    -- What holds for sessions and workers to come: what is set for the database, else what this session began with.
-    WITH setting AS (
-        SELECT s.name, v.normal, v.means, s.setting AS here, s.reset_val, d.value AS of_database, coalesce(d.value, s.reset_val) AS for_all
-          FROM (VALUES ('zentry_notify.sending', 'on', 'nothing is sent, deliveries wait'),
-                       ('zentry_notify.enabled', 'on', 'writes fire nothing'),
-                       ('session_replication_role', 'origin', 'writes fire nothing')) AS v (name, normal, means)
+    -- What holds for sessions and workers to come. The worker is the bootstrap superuser's (10), so what is set for that role is the worker's; what
+    -- is set for the role that asks is not.
+    WITH switch (name, normal, means, of_worker) AS (
+        VALUES ('zentry_notify.sending', 'on', 'nothing is sent, deliveries wait', true),
+               ('zentry_notify.enabled', 'on', 'writes fire nothing', false),
+               ('session_replication_role', 'origin', 'writes fire nothing', false)),
+    stored AS (
+        -- Of a role in a database, of a role, of a database, of all: the first holds.
+        SELECT DISTINCT ON (v.name) v.name, r.setrole, r.setdatabase,
+               CASE v.normal WHEN 'on' THEN CASE WHEN split_part(c, '=', 2)::boolean THEN 'on' ELSE 'off' END ELSE split_part(c, '=', 2) END AS value
+          FROM switch v
+          JOIN pg_db_role_setting r ON r.setrole = 0 OR v.of_worker AND r.setrole = 10
+          CROSS JOIN unnest(r.setconfig) c
+         WHERE r.setdatabase IN (0, (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())) AND split_part(c, '=', 1) = v.name
+         ORDER BY v.name, r.setrole = 0, r.setdatabase = 0),
+    setting AS (
+        SELECT v.name, v.normal, v.means, v.of_worker, s.setting AS here, d.setrole, d.setdatabase,
+               coalesce(d.value,
+                        CASE WHEN v.of_worker AND s.source IN ('user', 'database user', 'session', 'client')
+                             THEN coalesce((SELECT f.setting FROM pg_file_settings f WHERE f.name = v.name AND f.applied ORDER BY f.seqno DESC LIMIT 1), s.boot_val)
+                             ELSE s.reset_val END) AS for_all
+          FROM switch v
           JOIN pg_settings s ON s.name = v.name
-          LEFT JOIN LATERAL (
-               SELECT CASE WHEN split_part(c, '=', 2) IN ('off', 'false', 'no', '0') THEN 'off' ELSE split_part(c, '=', 2) END AS value
-                 FROM pg_db_role_setting r JOIN pg_database b ON b.oid = r.setdatabase AND b.datname = current_database(), unnest(r.setconfig) c
-                WHERE r.setrole = 0 AND split_part(c, '=', 1) = v.name) d ON true)
+          LEFT JOIN stored d ON d.name = v.name)
     SELECT s.name, 'attention', CASE WHEN s.for_all = s.normal THEN s.means || ', in this session' ELSE s.means END,
            CASE WHEN s.for_all = s.normal THEN format('RESET %s;', s.name)
-                WHEN s.of_database IS NOT NULL THEN format('ALTER DATABASE %I RESET %s;', current_database(), s.name)
+                WHEN s.setrole <> 0 AND s.setdatabase <> 0 THEN format('ALTER ROLE %I IN DATABASE %I RESET %s;', pg_get_userbyid(s.setrole), current_database(), s.name)
+                WHEN s.setrole <> 0 THEN format('ALTER ROLE %I RESET %s;', pg_get_userbyid(s.setrole), s.name)
+                WHEN s.setdatabase <> 0 THEN format('ALTER DATABASE %I RESET %s;', current_database(), s.name)
+                WHEN s.setdatabase = 0 THEN format('ALTER ROLE ALL RESET %s;', s.name)
                 ELSE format('ALTER SYSTEM SET %s = %s; SELECT pg_reload_conf();', s.name, s.normal) END
       FROM setting s
      -- Workers do not see what a session has set.
-     WHERE s.for_all <> s.normal OR s.here <> s.normal AND s.name <> 'zentry_notify.sending';
+     WHERE s.for_all <> s.normal OR s.here <> s.normal AND NOT s.of_worker;
 $$;
 COMMENT ON FUNCTION zentry_notify.status_settings() IS 'Status of the settings that switch something off';
 
@@ -204,13 +220,21 @@ AS $$
      UNION ALL
     -- A later version's functions are nobody's: what an update grants, pg_dump would take for the extension's own and leave out.
     SELECT 'privileges', 'attention', format('%s may not call %s', g.grantee, min(f::text)),
-           format('SELECT zentry_grant(%L, %L);', g.grantee, g.privilege)
+           format('SELECT @extschema@.zentry_grant(%L, %L);', g.grantee, g.privilege)
       FROM zentry_notify.grants() g
       CROSS JOIN zentry_notify.functions_of(g.privilege) f
      WHERE NOT has_function_privilege(g.grantee, f, 'EXECUTE')
      GROUP BY g.grantee, g.privilege;
 $$;
 COMMENT ON FUNCTION zentry_notify.status_privileges() IS 'Status of the rights that the agent needs, and of those that zentry_grant gave';
+
+CREATE OR REPLACE FUNCTION zentry_notify.own_tables() RETURNS name[]
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT '{webhook,webhook_secret,webhook_circuit,webhook_count,deleted_webhook,event,event_detail,event_type,event_wording,event_source,route_cursor,
+             delivery,legacy_delivery,delivery_stat,project_progress,progress_note,api_token}'::name[];
+$$;
+COMMENT ON FUNCTION zentry_notify.own_tables() IS 'The names of the extension''s tables';
 
 CREATE OR REPLACE FUNCTION zentry_notify.status_tables() RETURNS TABLE (subject text, state text, detail text, remedy text)
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -240,33 +264,94 @@ AS $$
              UNION ALL SELECT 'zentry_notify.delivery_id_seq', greatest((SELECT max(d.id) FROM zentry_notify.delivery d),
                                                                         (SELECT max(d.id) FROM zentry_notify.legacy_delivery d))
              UNION ALL SELECT 'zentry_notify.event_source_id_seq', (SELECT max(s.id) FROM zentry_notify.event_source s)) s
-     WHERE s.highest > coalesce(pg_sequence_last_value(s.sequence::regclass), 0);
+     WHERE s.highest > coalesce(pg_sequence_last_value(s.sequence::regclass), 0)
+     UNION ALL
+    -- A table that was made in the place of one that was renamed: sessions and worker go by the name.
+    SELECT 'tables', 'broken', format('%s is not the extension''s table, which was renamed', c.oid::regclass),
+           CASE count(m.oid) WHEN 1 THEN format('ALTER TABLE %s RENAME TO %I; ALTER TABLE %s RENAME TO %I;', c.oid::regclass, left(c.relname, 50) || '_other',
+                                                min(m.oid)::regclass, c.relname)
+                             ELSE '-- give the extension''s tables their names back' END
+      FROM pg_class c
+      LEFT JOIN (SELECT r.oid::oid, r.relname
+                   FROM pg_class r JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = r.oid AND d.deptype = 'e'
+                   JOIN pg_extension e ON e.oid = d.refobjid AND d.refclassid = 'pg_extension'::regclass AND e.extname = 'zentry_notify'
+                  WHERE r.relkind = 'r' AND r.relname <> ALL (zentry_notify.own_tables())) m ON true
+     WHERE c.relnamespace = 'zentry_notify'::regnamespace AND c.relname = ANY (zentry_notify.own_tables())
+       AND NOT EXISTS (SELECT FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'zentry_notify'
+                        WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e')
+     GROUP BY c.oid, c.relname
+     UNION ALL
+    -- What is sent is sent in the order of its numbers.
+    SELECT 'tables', 'attention', format('%s gives each session %s numbers at a time: a later event may have a lower one', q.seqrelid::regclass, q.seqcache),
+           format('ALTER SEQUENCE %s CACHE 1;', q.seqrelid::regclass)
+      FROM pg_sequence q JOIN pg_class c ON c.oid = q.seqrelid AND c.relnamespace = 'zentry_notify'::regnamespace
+     WHERE q.seqcache > 1;
 $$;
 COMMENT ON FUNCTION zentry_notify.status_tables() IS 'Status of our own tables: what others have put on them or taken off';
 
+-- PostgreSQL takes what it reads for large, and would compile it for seconds.
 CREATE OR REPLACE FUNCTION zentry_notify.status_sources() RETURNS TABLE (subject text, state text, detail text, remedy text)
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
+    WITH RECURSIVE family (source, oid) AS (
+        SELECT s.id, s.relation::oid FROM zentry_notify.event_source s
+         UNION
+        SELECT f.source, i.inhrelid FROM family f JOIN pg_inherits i ON i.inhparent = f.oid),
+    trigger AS (
+        -- What a source attached by 0.1.0 has is not known, until somebody attaches it again. Partitions get their table's from PostgreSQL, and
+        -- keep them.
+        SELECT s.id, c.oid AS relation, c.oid = s.relation AS itself, t.name, t.present, t.live
+          FROM zentry_notify.event_source s
+          JOIN family f ON f.source = s.id
+          JOIN pg_class c ON c.oid = f.oid
+          CROSS JOIN LATERAL (
+               SELECT format('zentry_notify_%s_%s', s.event_type, o.operation) AS name
+                 FROM (VALUES ('insert', s.insert_when), ('update', s.update_when), ('delete', s.delete_when)) o (operation, condition)
+                WHERE o.condition IS NOT NULL
+                UNION ALL
+               SELECT NULL WHERE coalesce(s.insert_when, s.update_when, s.delete_when) IS NULL) wanted
+          CROSS JOIN LATERAL (
+               SELECT coalesce(wanted.name, min(t.tgname::text)) AS name, count(*) > 0 AS present, coalesce(bool_and(t.tgenabled IN ('O', 'A')), false) AS live
+                 FROM pg_trigger t
+                WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgfoid = 'zentry_notify.capture()'::regprocedure
+                  AND CASE WHEN wanted.name IS NULL THEN t.tgname <> 'zentry_notify_moved' ELSE t.tgname = wanted.name END) t
+         WHERE t.present OR c.oid = s.relation OR NOT c.relispartition),
+    swapped AS (
+        -- Another table has the name by which one of Zentry's was attached.
+        SELECT s.id, z.relation
+          FROM zentry_notify.event_source s
+          JOIN zentry_notify.zentry_source z ON z.event_type = s.event_type
+         WHERE NOT s.by_hand AND to_regclass(z.relation) <> s.relation
+           AND NOT EXISTS (SELECT FROM zentry_notify.event_source o WHERE o.event_type = s.event_type AND o.relation = to_regclass(z.relation))),
+    fault AS (
+        -- The first of each source.
+        SELECT DISTINCT ON (t.id) t.id, t.itself, t.present, t.name, t.relation::regclass,
+               NOT EXISTS (SELECT FROM trigger o WHERE o.id = t.id AND o.relation = t.relation AND o.present) AS all_gone
+          FROM trigger t WHERE NOT t.live
+         ORDER BY t.id, t.itself DESC, t.present DESC, t.relation, t.name)
     SELECT 'event ' || s.event_type,
-           CASE WHEN c.oid IS NULL OR s.suspended_at IS NOT NULL OR t.live IS NULL OR t.disabled IS NOT NULL THEN 'broken' ELSE 'ok' END,
+           CASE WHEN c.oid IS NULL OR s.suspended_at IS NOT NULL OR f.itself OR w.id IS NOT NULL THEN 'broken'
+                WHEN f.id IS NOT NULL OR s.suspended_reason IS NOT NULL THEN 'attention' ELSE 'ok' END,
            CASE WHEN c.oid IS NULL THEN 'its table does not exist any more'
+                WHEN w.id IS NOT NULL THEN format('%s is another table now, and is not attached: %s is, which had its name', w.relation, s.relation)
                 WHEN s.suspended_at IS NOT NULL THEN format('suspended since %s: %s', zentry_notify.moment(s.suspended_at), s.suspended_reason)
-                WHEN t.disabled IS NOT NULL THEN format('trigger %s on %s is disabled', t.disabled, s.relation)
-                WHEN t.live IS NULL THEN format('the triggers on %s are gone', s.relation)
+                WHEN f.present THEN format('trigger %I on %s is disabled', f.name, f.relation)
+                WHEN f.itself AND NOT f.all_gone THEN format('trigger %I on %s is gone', f.name, f.relation)
+                WHEN f.itself THEN format('the triggers on %s are gone', f.relation)
+                WHEN f.id IS NOT NULL THEN format('%s inherits from %s and has no trigger for it: what is written to it fires nothing', f.relation, s.relation)
+                WHEN s.suspended_reason IS NOT NULL THEN format('%s; %s', s.relation, s.suspended_reason)
                 ELSE format('%s', s.relation) END,
-           CASE WHEN c.oid IS NULL THEN format('SELECT zentry_detach(%s);', s.relation::oid)
-                WHEN t.disabled IS NOT NULL AND s.suspended_at IS NULL THEN format('ALTER TABLE %s ENABLE TRIGGER %s;', s.relation, t.disabled)
-                WHEN s.suspended_at IS NOT NULL OR t.live IS NULL THEN 'SELECT * FROM zentry_attach();'
+           CASE WHEN c.oid IS NULL THEN format('SELECT @extschema@.zentry_detach(%s);', s.relation::oid)
+                WHEN w.id IS NOT NULL THEN 'SELECT * FROM @extschema@.zentry_attach();'
+                WHEN f.present AND s.suspended_at IS NULL THEN format('ALTER TABLE %s ENABLE TRIGGER %I;', f.relation, f.name)
+                WHEN s.suspended_reason IS NOT NULL OR s.suspended_at IS NOT NULL OR f.id IS NOT NULL THEN 'SELECT * FROM @extschema@.zentry_attach();'
                 ELSE '' END
       FROM zentry_notify.event_source s
       LEFT JOIN pg_class c ON c.oid = s.relation
-      LEFT JOIN LATERAL (
-           SELECT min(quote_ident(t.tgname)) FILTER (WHERE t.tgenabled IN ('O', 'A')) AS live,
-                  min(quote_ident(t.tgname)) FILTER (WHERE t.tgenabled NOT IN ('O', 'A')) AS disabled
-             FROM pg_trigger t
-            WHERE t.tgrelid = s.relation AND NOT t.tgisinternal AND t.tgfoid = 'zentry_notify.capture()'::regprocedure) t ON true
+      LEFT JOIN fault f ON f.id = s.id
+      LEFT JOIN swapped w ON w.id = s.id
      UNION ALL
-    SELECT 'events', 'attention', 'no table is attached: no write fires anything', 'SELECT * FROM zentry_attach();'
+    SELECT 'events', 'attention', 'no table is attached: no write fires anything', 'SELECT * FROM @extschema@.zentry_attach();'
      WHERE NOT EXISTS (SELECT FROM zentry_notify.event_source)
      ORDER BY 1;
 $$;
@@ -284,14 +369,14 @@ AS $$
           LEFT JOIN zentry_notify.webhook_circuit c ON c.webhook_integration_id = w.id)
     SELECT 'webhooks', CASE WHEN count(*) FILTER (WHERE n.state = 'active') = 0 THEN 'attention' ELSE 'ok' END,
            coalesce(string_agg(format('%s %s', n.count, n.state), ', ' ORDER BY n.state), 'none is registered: nobody hears anything'),
-           CASE WHEN count(*) = 0 THEN 'SELECT zentry_register_webhook(''NAME'', ''discord'', ''URL'');' ELSE '' END
+           CASE WHEN count(*) = 0 THEN 'SELECT @extschema@.zentry_register_webhook(''NAME'', ''discord'', ''URL'');' ELSE '' END
       FROM (SELECT w.state, count(*) FROM webhook w GROUP BY w.state) n
      UNION ALL
     (SELECT format('webhook %s', w.id), CASE w.state WHEN 'gone' THEN 'broken' ELSE 'attention' END,
             CASE w.state WHEN 'gone' THEN format('gone since %s: %s', zentry_notify.moment(w.since), w.reason)
                          ELSE format('fails since %s, next try %s: %s', zentry_notify.moment(w.since), zentry_notify.moment(w.next_try_at), w.reason) END,
-            CASE w.state WHEN 'gone' THEN format('SELECT zentry_update_webhook(%s, webhook_url => ''URL''), zentry_retry_failed(%s);', w.id, w.id)
-                         ELSE format('SELECT * FROM zentry_test_webhook(%s);', w.id) END
+            CASE w.state WHEN 'gone' THEN format('SELECT @extschema@.zentry_update_webhook(%s, webhook_url => ''URL''), @extschema@.zentry_retry_failed(%s);', w.id, w.id)
+                         ELSE format('SELECT * FROM @extschema@.zentry_test_webhook(%s);', w.id) END
        FROM webhook w WHERE w.state IN ('gone', 'failing') ORDER BY w.state DESC, w.id LIMIT 20);
 $$;
 COMMENT ON FUNCTION zentry_notify.status_webhooks() IS 'Status of the integrations: how many are in which state, and the first 20 that fail or are gone';
@@ -330,6 +415,11 @@ AS $$
       FROM (SELECT zentry_notify.unrouted_since() AS since) s
       LEFT JOIN zentry_notify.route_cursor c ON true
      UNION ALL
+    (SELECT format('webhook %s', w.id), 'broken', format('the database does not take %s of its deliveries: they stay in memory, and at 10000 nothing more is routed', count(*)),
+            '-- the server log says why, in a line that begins with zentry_notify'
+       FROM zentry_notify.route_cursor c, jsonb_each(c.split) e, jsonb_array_elements_text(e.value) w (id)
+      GROUP BY w.id ORDER BY count(*) DESC LIMIT 20)
+     UNION ALL
     SELECT 'lost events', 'attention', format('%s since the server started: they could not be written, and nobody hears of them', l.lost),
            '-- the server log has a warning for each, which begins with zentry_notify'
       FROM (SELECT zentry_notify.lost_events() AS lost) l WHERE l.lost > 0;
@@ -342,7 +432,7 @@ AS $$
     SELECT 'failures', CASE WHEN f.day > 0 THEN 'attention' ELSE 'ok' END,
            format('%s in 24 hours', f.day) || CASE WHEN e.last_failed_at IS NULL THEN ''
                ELSE format('; the last, %s: %s', zentry_notify.moment(e.last_failed_at), left(e.last_error, 200)) END,
-           CASE WHEN f.day > 0 THEN 'SELECT zentry_retry_failed(since => now() - interval ''1 day'');' ELSE '' END
+           CASE WHEN f.day > 0 THEN 'SELECT @extschema@.zentry_retry_failed(since => now() - interval ''1 day'');' ELSE '' END
       FROM (SELECT coalesce(sum(s.failed), 0) AS day FROM zentry_notify.delivery_stat s
              WHERE s.event_type = '*' AND s.span IN ('minute', 'hour') AND s.since >= now() - interval '1 day') f
       LEFT JOIN LATERAL (SELECT n.last_failed_at, n.last_error FROM zentry_notify.webhook_count n

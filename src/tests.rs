@@ -31,6 +31,28 @@ mod tests {
         Spi::get_one(sql).unwrap().unwrap()
     }
 
+    /// Whoever catches it would otherwise roll back our subtransaction instead of their own, and the session would be left in it.
+    #[pg_test]
+    fn an_interrupt_leaves_no_subtransaction_behind() {
+        // SAFETY: plain reads of this session's state.
+        let depth = || unsafe { pg_sys::GetCurrentTransactionNestLevel() };
+        let before = depth();
+        let interrupt = || {
+            ereport!(ERROR, PgSqlErrorCode::ERRCODE_QUERY_CANCELED, "as a cancel would");
+        };
+        let caught = PgTryBuilder::new(|| {
+            let _: Result<(), _> = crate::subtransaction::attempt(interrupt);
+            false
+        })
+        .catch_when(PgSqlErrorCode::ERRCODE_QUERY_CANCELED, |_| true)
+        .execute();
+        assert!(caught, "an interrupt is raised again");
+        assert_eq!(depth(), before);
+        let other = crate::subtransaction::attempt(|| text("SELECT 1 / 0").is_some());
+        assert!(other.is_err());
+        assert_eq!((depth(), number("SELECT 1::bigint")), (before, 1));
+    }
+
     /// SQLSTATE and hint of the statement's error.
     fn error_of(statement: &str) -> (String, String) {
         let sql = format!(

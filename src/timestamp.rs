@@ -19,6 +19,11 @@ pub fn from_timestamptz(since_2000: i64) -> Timestamp {
         .unwrap_or(bound)
 }
 
+/// In microseconds.
+pub fn since_2000(at: Timestamp) -> i64 {
+    at.as_microsecond().saturating_sub(POSTGRES_EPOCH)
+}
+
 pub fn to_timestamptz(at: Timestamp) -> TimestampWithTimeZone {
     let since_2000 = at.as_microsecond().saturating_sub(POSTGRES_EPOCH);
     // Beyond what Postgres can hold there is nothing that happened.

@@ -35,6 +35,30 @@ pub fn my_process_number() -> i32 {
     }
 }
 
+/// A running transaction as one number: its session's place, and the place of the transaction in the session.
+pub fn session_and_transaction(of: &pg_sys::VirtualTransactionId) -> u64 {
+    #[cfg(any(feature = "pg15", feature = "pg16"))]
+    let session = of.backendId;
+    #[cfg(not(any(feature = "pg15", feature = "pg16")))]
+    let session = of.procNumber;
+    (u64::from(session.unsigned_abs()) << 32) | u64::from(of.localTransactionId)
+}
+
+/// The process in whose session the transaction runs; null: it is gone, or the transaction is a prepared one.
+pub fn process_of(transaction: &pg_sys::VirtualTransactionId) -> *mut pg_sys::PGPROC {
+    // SAFETY: a look into an array of fixed size, which gives null beyond its bounds.
+    unsafe {
+        #[cfg(any(feature = "pg15", feature = "pg16"))]
+        {
+            pg_sys::BackendIdGetProc(transaction.backendId)
+        }
+        #[cfg(not(any(feature = "pg15", feature = "pg16")))]
+        {
+            pg_sys::ProcNumberGetProc(transaction.procNumber)
+        }
+    }
+}
+
 /// What pg_stat_activity says that a process of ours waits for: in class Extension, with this name where extensions can name theirs.
 pub fn wait_event(name: &CStr) -> u32 {
     #[cfg(any(feature = "pg15", feature = "pg16"))]

@@ -11,14 +11,23 @@ use crate::report;
 /// Notes a token whose requests run as `role`.
 #[pg_extern(sql = false)]
 fn put_api_token(
-    token_key: &str,
-    name: &str,
-    role: pg_sys::Oid,
-    token_hash: &[u8],
+    token_key: Option<&str>,
+    name: Option<&str>,
+    role: Option<pg_sys::Oid>,
+    token_hash: Option<&[u8]>,
     expires_at: Option<TimestampWithTimeZone>,
 ) {
     const SQL: &str = "INSERT INTO zentry_notify.api_token (token_key, name, role_name, token_hash, created_by, expires_at) \
                        VALUES ($1, $2, pg_catalog.pg_get_userbyid($3), $4, pg_catalog.pg_get_userbyid($5), $6)";
+    let (Some(token_key), Some(name), Some(role), Some(token_hash)) = (token_key, name, role, token_hash)
+    else {
+        report::error(
+            PgSqlErrorCode::ERRCODE_NULL_VALUE_NOT_ALLOWED,
+            "only expires_at of a token may be null".to_owned(),
+            "",
+            "zentry_create_api_token(name, role) makes tokens.",
+        )
+    };
     let caller = require_membership(role);
     let _owner = as_owner();
     with_spi(|| {

@@ -32,7 +32,14 @@ fn built_in_event_types() -> TableIterator<'static, (name!(definition, JsonB), n
 
 /// Raises an error unless the definition makes messages, of the sample too; a warning for keys that are not `known`.
 #[pg_extern(sql = false)]
-fn check_definition(definition: AnyElement, sample: Option<AnyElement>, known: Option<Vec<Option<String>>>) {
+fn check_definition(
+    definition: Option<AnyElement>,
+    sample: Option<AnyElement>,
+    known: Option<Vec<Option<String>>>,
+) {
+    let Some(definition) = definition else {
+        report::refuse("definition", "the definition must not be null", PARTS)
+    };
     let raw = parse(&definition);
     let definition = compile(&raw);
     if let Some(sample) = sample
@@ -148,14 +155,13 @@ fn compile(raw: &EventDefinition) -> Definition {
 fn data_of(parameter: &str, data: &AnyElement) -> String {
     let text = jsonb::text_of(data);
     let hint = "For example {\"task_title\": \"Write the release notes\"}.";
-    match serde_json::from_str::<Value>(&text) {
+    match jsonb::parse(&text) {
         Ok(Value::Object(_)) => text,
         Ok(_) => report::refuse(parameter, &format!("the {parameter} must be a JSON object"), hint),
-        Err(_) => report::refuse(
-            parameter,
-            &format!("the {parameter} must not have numbers beyond 1e308"),
-            "Write such numbers as strings.",
-        ),
+        Err(excess) => {
+            let (fault, hint) = excess.words();
+            report::refuse(parameter, &format!("the {parameter} {fault}"), hint)
+        }
     }
 }
 

@@ -16,7 +16,6 @@ fn wake(webhook_ids: pgrx::Array<i64>, overdue: bool) {
             &mut work.lanes
         };
         webhook_ids.iter().flatten().for_each(|id| lanes.insert(id));
-        work.lowest = wake::Work::UNKNOWN;
         work.events = true;
     });
 }

@@ -15,7 +15,7 @@ fn look_up_in(
     relation: pg_sys::Oid,
     key: &str,
     shown: &str,
-    ids: Vec<i64>,
+    ids: Vec<Option<i64>>,
 ) -> TableIterator<'static, (name!(id, i64), name!(shown, Option<String>))> {
     let found = OpenRelation::open(relation, pg_sys::AccessShareLock)
         .filter(|_| readable(relation, key, shown))
@@ -49,7 +49,12 @@ fn readable(relation: pg_sys::Oid, key: &str, shown: &str) -> bool {
     })
 }
 
-fn read(relation: &OpenRelation, key: &str, shown: &str, ids: Vec<i64>) -> Vec<(i64, Option<String>)> {
+fn read(
+    relation: &OpenRelation,
+    key: &str,
+    shown: &str,
+    ids: Vec<Option<i64>>,
+) -> Vec<(i64, Option<String>)> {
     // SAFETY: an open relation has a name, and its schema one; both are copied.
     let table = unsafe {
         let schema = pg_sys::get_namespace_name(relation.class().relnamespace);

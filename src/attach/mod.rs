@@ -25,10 +25,11 @@ mod zentry;
 use std::ffi::CStr;
 
 use pgrx::prelude::*;
-use pgrx::{IntoDatum, JsonB, pg_sys};
+use pgrx::{AnyElement, IntoDatum, pg_sys};
 use serde_json::{Map, Value, json};
 
 use crate::event_source::MILESTONE;
+use crate::pg::jsonb;
 use crate::pg::lock::{self, Busy, Patience};
 use crate::pg::make_trigger::Operation;
 use crate::report;
@@ -51,10 +52,10 @@ pub use way::make_way_for_drop;
 fn zentry_attach(
     event_type: Option<&str>,
     relation: Option<pg_sys::Oid>,
-    columns: Option<JsonB>,
+    columns: Option<AnyElement>,
     condition: Option<&str>,
     operation: Option<&str>,
-    audience: Option<JsonB>,
+    audience: Option<AnyElement>,
     done: Option<&str>,
 ) -> TableIterator<'static, (name!(item, String), name!(value, Option<String>))> {
     let path = SearchPath::current();
@@ -63,7 +64,7 @@ fn zentry_attach(
     let event = Event::find(&ours, event_type);
     let table = locked_table(relation);
     check_relatives(&ours, &event.name, &table);
-    let given = match columns.map_or_else(|| json!({}), |columns| columns.0) {
+    let given = match columns.map_or_else(|| json!({}), |columns| json_of("columns", &columns)) {
         Value::Object(given) => given,
         other => report::error(
             PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
@@ -78,7 +79,8 @@ fn zentry_attach(
     };
     let columns = map(&event, &guess, &given, &path);
     let audience = match audience {
-        Some(JsonB(audience)) => {
+        Some(audience) => {
+            let audience = json_of("audience", &audience);
             audience::check(&audience, &columns);
             audience
         }
@@ -122,6 +124,13 @@ fn zentry_attach(
     leave_riders(&ours, &event.name, &table, &before, &path);
     warn_of_functions(&event.name, &table, ours.capture);
     TableIterator::new(told::told(&source, &conditions))
+}
+
+fn json_of(parameter: &str, json: &AnyElement) -> Value {
+    jsonb::parse(&jsonb::text_of(json)).unwrap_or_else(|excess| {
+        let (fault, hint) = excess.words();
+        report::refuse(parameter, &format!("{parameter} {fault}"), hint)
+    })
 }
 
 /// The triggers, and what they find in `event_source`.

@@ -9,13 +9,10 @@ mod session;
 mod source;
 mod suspension;
 
-use pgrx::prelude::*;
-use pgrx::{PgTrigger, PgTriggerError};
-
 use crate::event_source::PROJECT_PROGRESS;
 use crate::pg::field::{KeptText, TextBuffer};
 use crate::pg::json;
-use crate::pg::trigger::RowTrigger;
+use crate::pg::trigger::{AnyTrigger, RowTrigger};
 use crate::pg::watch;
 use crate::{settings, wake};
 use progress::Note;
@@ -28,7 +25,7 @@ pub fn register_callbacks() {
     watch::register_callbacks();
 }
 
-crate::pg_trigger_function!(capture_wrapper, pg_finfo_capture_wrapper, capture);
+crate::pg_trigger_function!(capture_wrapper, pg_finfo_capture_wrapper, capture, RowTrigger);
 
 /// The trigger on application tables. Its arguments are event types; that of a partitioned table which notes rows that leave a partition
 /// has none.
@@ -138,13 +135,15 @@ fn close(object: &mut TextBuffer) {
     }
 }
 
+crate::pg_trigger_function!(
+    configuration_changed_wrapper,
+    pg_finfo_configuration_changed_wrapper,
+    configuration_changed,
+    AnyTrigger
+);
+
 /// The trigger on our own tables: tells every session, by Postgres' own invalidation messages, and the worker.
-#[pg_trigger(sql = false)]
-fn configuration_changed<'a>(
-    trigger: &'a PgTrigger<'a>,
-) -> Result<Option<PgHeapTuple<'a, AllocatedByPostgres>>, PgTriggerError> {
-    // SAFETY: the relation exists: a trigger fires on it.
-    unsafe { pg_sys::CacheInvalidateRelcacheByRelid(trigger.relid()?) };
+fn configuration_changed(trigger: &AnyTrigger) {
+    trigger.invalidate_relation();
     wake::at_commit(|work| work.configuration = true);
-    Ok(None)
 }

@@ -6,6 +6,8 @@ use std::ptr;
 use pgrx::pg_sys;
 use pgrx::{PgLogLevel, PgSqlErrorCode};
 
+use super::setting;
+
 /// More nested calls than these have their whole CONTEXT.
 const MAX_FRAMES: usize = 200;
 
@@ -82,7 +84,8 @@ fn frame_of_the_caller() -> *mut pg_sys::ErrorContextCallback {
     let Some(&innermost) = frames.first() else {
         return ptr::null_mut();
     };
-    let _language = English::speak();
+    // Frames describe themselves in English meanwhile.
+    let _language = setting::hold(&[(c"lc_messages", c"C")]);
     let outermost_of_ours = frames
         .iter()
         // SAFETY: as above.
@@ -129,39 +132,5 @@ unsafe fn text_of(frame: *mut pg_sys::ErrorContextCallback) -> String {
         let owned = CStr::from_ptr(text).to_string_lossy().into_owned();
         pg_sys::pfree(text.cast());
         owned
-    }
-}
-
-/// While it lives, frames describe themselves in English.
-struct English {
-    level: i32,
-}
-
-impl English {
-    fn speak() -> Self {
-        // SAFETY: a setting for this nesting level, which Drop or the end of the (sub)transaction takes back.
-        unsafe {
-            let level = pg_sys::NewGUCNestLevel();
-            pg_sys::set_config_option(
-                c"lc_messages".as_ptr(),
-                c"C".as_ptr(),
-                pg_sys::GucContext::PGC_SUSET,
-                pg_sys::GucSource::PGC_S_SESSION,
-                pg_sys::GucAction::GUC_ACTION_SAVE,
-                true,
-                pg_sys::WARNING as i32,
-                false,
-            );
-            English { level }
-        }
-    }
-}
-
-impl Drop for English {
-    fn drop(&mut self) {
-        if !std::thread::panicking() {
-            // SAFETY: the level that speak() opened.
-            unsafe { pg_sys::AtEOXact_GUC(false, self.level) }
-        }
     }
 }

@@ -1,5 +1,7 @@
 //! Values for rows of our own tables, with their types.
 
+use std::ffi::CStr;
+
 use pgrx::pg_sys;
 
 /// Bytes of a text or a json, in the database's encoding, with the header that PostgreSQL wants before them. It is kept and
@@ -112,12 +114,16 @@ impl Text<'_> {
 #[derive(Clone, Copy, Debug)]
 pub enum Field<'a> {
     Null,
+    Char(u8),
+    Int2(i16),
     Int8(i64),
     /// Microseconds since 2000.
     Timestamptz(i64),
     Text(Text<'a>),
     /// It is not looked at: it has to be json.
     Json(Text<'a>),
+    /// JSON as text; what is none raises an error.
+    Jsonb(&'a CStr),
 }
 
 impl Field<'_> {
@@ -125,19 +131,33 @@ impl Field<'_> {
     pub fn type_oid(&self) -> Option<pg_sys::Oid> {
         Some(match self {
             Field::Null => return None,
+            Field::Char(_) => pg_sys::CHAROID,
+            Field::Int2(_) => pg_sys::INT2OID,
             Field::Int8(_) => pg_sys::INT8OID,
             Field::Timestamptz(_) => pg_sys::TIMESTAMPTZOID,
             Field::Text(_) => pg_sys::TEXTOID,
             Field::Json(_) => pg_sys::JSONOID,
+            Field::Jsonb(_) => pg_sys::JSONBOID,
         })
     }
 
-    /// Returns the value as PostgreSQL has it. It is valid as long as the field's text.
+    /// Whether it is a text of more bytes.
+    pub(super) fn is_longer(&self, limit: usize) -> bool {
+        matches!(self, Field::Text(text) if text.as_bytes().len() > limit)
+    }
+
+    /// Returns the value as PostgreSQL has it. It is valid as long as the field's text, and the current memory context.
     pub(super) fn datum(&self) -> Option<pg_sys::Datum> {
         Some(match self {
             Field::Null => return None,
+            Field::Char(value) => pg_sys::Datum::from(*value as i8),
+            Field::Int2(value) => pg_sys::Datum::from(*value),
             Field::Int8(value) | Field::Timestamptz(value) => pg_sys::Datum::from(*value),
             Field::Text(text) | Field::Json(text) => text.datum(),
+            // SAFETY: the input function of jsonb takes a string that ends with a zero.
+            Field::Jsonb(text) => unsafe {
+                return pgrx::direct_function_call_as_datum(pg_sys::jsonb_in, &[Some(text.as_ptr().into())]);
+            },
         })
     }
 }

@@ -1,8 +1,42 @@
-//! JSON as text. (pgrx reads `jsonb` by serde, and panics where a number is larger than that takes.)
+//! JSON as text. (pgrx reads `jsonb` by serde, and panics where a number is larger or a value deeper than that takes.)
 
 use std::ffi::CStr;
 
 use pgrx::{AnyElement, direct_function_call, pg_sys};
+use serde_json::Value;
+
+/// What PostgreSQL takes for JSON and serde does not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Excess {
+    /// A number beyond 1e308.
+    Number,
+    /// More than a hundred values within each other.
+    Depth,
+}
+
+impl Excess {
+    /// What must not be, and what to do.
+    pub fn words(self) -> (&'static str, &'static str) {
+        match self {
+            Excess::Number => (
+                "must not have numbers beyond 1e308",
+                "Write such numbers as strings.",
+            ),
+            Excess::Depth => (
+                "must not have more than 100 values within each other",
+                "Leave out what is deeper.",
+            ),
+        }
+    }
+}
+
+/// Returns the value of such a text.
+pub fn parse(json: &str) -> Result<Value, Excess> {
+    serde_json::from_str(json).map_err(|error| match error.to_string().contains("recursion") {
+        true => Excess::Depth,
+        false => Excess::Number,
+    })
+}
 
 /// Returns the text of an argument that is `jsonb`. Its numbers may be larger than those of Rust.
 pub fn text_of(json: &AnyElement) -> String {

@@ -1,11 +1,13 @@
 //! Locks on tables of others: nobody who writes waits behind us for longer than a moment, and no deadlock of ours costs a write.
 
 use std::cell::Cell;
+use std::ffi::CString;
 use std::time::{Duration, Instant};
 
 use pgrx::pg_sys;
 use pgrx::prelude::*;
 
+use super::setting;
 use crate::subtransaction;
 
 /// How long others may have to wait behind us at a time.
@@ -100,43 +102,8 @@ fn lock_soon(table: pg_sys::Oid, mode: pg_sys::LOCKMODE, longest: Duration) {
     if unsafe { pg_sys::ConditionalLockRelationOid(table, mode) } {
         return;
     }
-    let _timeout = LockTimeout::set(&longest.as_millis().max(1).to_string());
+    let milliseconds = CString::new(longest.as_millis().max(1).to_string()).unwrap_or_default();
+    let _timeout = setting::hold(&[(c"lock_timeout", &milliseconds)]);
     // SAFETY: as above.
     unsafe { pg_sys::LockRelationOid(table, mode) };
-}
-
-/// While it lives, waiting for a lock ends after that many milliseconds.
-struct LockTimeout {
-    level: i32,
-}
-
-impl LockTimeout {
-    fn set(milliseconds: &str) -> Self {
-        let value = std::ffi::CString::new(milliseconds).unwrap_or_default();
-        // SAFETY: a setting for this nesting level, which Drop or the end of the (sub)transaction takes back.
-        unsafe {
-            let level = pg_sys::NewGUCNestLevel();
-            pg_sys::set_config_option(
-                c"lock_timeout".as_ptr(),
-                value.as_ptr(),
-                pg_sys::GucContext::PGC_USERSET,
-                pg_sys::GucSource::PGC_S_SESSION,
-                pg_sys::GucAction::GUC_ACTION_SAVE,
-                true,
-                0,
-                false,
-            );
-            LockTimeout { level }
-        }
-    }
-}
-
-impl Drop for LockTimeout {
-    fn drop(&mut self) {
-        // After an error the level is closed already.
-        if !std::thread::panicking() {
-            // SAFETY: the level that set() opened.
-            unsafe { pg_sys::AtEOXact_GUC(true, self.level) }
-        }
-    }
 }

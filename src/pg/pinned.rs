@@ -6,6 +6,8 @@ use std::ffi::c_int;
 
 use pgrx::pg_sys;
 
+use super::setting::{self, Held};
+
 unsafe extern "C" {
     // Not among pgrx's bindings.
     static mut bytea_output: c_int;
@@ -32,7 +34,7 @@ pub enum Dependence {
 /// While it lives: ISO dates in UTC, PostgreSQL's intervals, the shortest floats, hexadecimal bytes.
 pub struct Pinned {
     before: Option<Styles>,
-    level: Option<c_int>,
+    _further: Option<Held>,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -97,39 +99,19 @@ impl Pinned {
             pinned.set();
             current
         });
-        let level = (dependence == Dependence::All).then(set_further);
-        Pinned { before, level }
-    }
-}
-
-fn set_further() -> c_int {
-    // SAFETY: settings for this nesting level, which Drop or the end of the (sub)transaction takes back.
-    unsafe {
-        let level = pg_sys::NewGUCNestLevel();
-        for (name, value) in FURTHER {
-            pg_sys::set_config_option(
-                name.as_ptr(),
-                value.as_ptr(),
-                pg_sys::GucContext::PGC_USERSET,
-                pg_sys::GucSource::PGC_S_SESSION,
-                pg_sys::GucAction::GUC_ACTION_SAVE,
-                true,
-                0,
-                false,
-            );
+        let mut entered = Pinned {
+            before,
+            _further: None,
+        };
+        if dependence == Dependence::All {
+            entered._further = Some(setting::hold(&FURTHER));
         }
-        level
+        entered
     }
 }
 
 impl Drop for Pinned {
     fn drop(&mut self) {
-        if let Some(level) = self.level
-            && !std::thread::panicking()
-        {
-            // SAFETY: the level that was opened; after an error the (sub)transaction closes it.
-            unsafe { pg_sys::AtEOXact_GUC(false, level) };
-        }
         if let Some(before) = self.before {
             before.set();
         }

@@ -55,6 +55,34 @@ impl OpenRelation {
         unsafe { PgTupleDesc::from_pg_unchecked(self.descriptor()) }
     }
 
+    /// Whether an INSERT by the role that runs may do more than store the row, or is not allowed: a trigger, a policy, a check, a rule, a
+    /// right that it lacks.
+    pub fn is_guarded(&self) -> bool {
+        let class = self.class();
+        if class.relhasrules || class.relrowsecurity {
+            return true;
+        }
+        // SAFETY: of an open relation, checks and triggers are read whole; either pointer is null when there are none.
+        unsafe {
+            let relation = self.relation.as_ref();
+            let constraints = (*relation.rd_att).constr;
+            if !constraints.is_null() && (*constraints).num_check > 0 {
+                return true;
+            }
+            let triggers = relation.trigdesc;
+            if !triggers.is_null() {
+                let count = (*triggers).numtriggers as usize;
+                let triggers = std::slice::from_raw_parts((*triggers).triggers, count);
+                if triggers.iter().any(fires_at_insert) {
+                    return true;
+                }
+            }
+            let right = pg_sys::ACL_INSERT as pg_sys::AclMode;
+            let may = pg_sys::pg_class_aclcheck(relation.rd_id, pg_sys::GetUserId(), right);
+            may != pg_sys::AclResult::ACLCHECK_OK
+        }
+    }
+
     pub fn indexes(&self) -> Vec<pg_sys::Oid> {
         // SAFETY: a list of OIDs, palloc'd; an empty one is null.
         unsafe {
@@ -62,6 +90,14 @@ impl OpenRelation {
             list.iter_oid().collect()
         }
     }
+}
+
+/// In a session that is not a replica's.
+fn fires_at_insert(trigger: &pg_sys::Trigger) -> bool {
+    let enabled = trigger.tgenabled as u8;
+    trigger.tgtype as u32 & pg_sys::TRIGGER_TYPE_INSERT != 0
+        && enabled != pg_sys::TRIGGER_DISABLED
+        && enabled != pg_sys::TRIGGER_FIRES_ON_REPLICA
 }
 
 impl Drop for OpenRelation {

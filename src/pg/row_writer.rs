@@ -87,6 +87,10 @@ impl RowWriter {
     pub fn write_all(&mut self, rows: &[Vec<Field>]) -> Result<(), Unfit> {
         let table = self.table;
         let (open, layout) = self.open()?;
+        // Either all of them are written, or none is.
+        if !rows.iter().all(|row| fits(table, layout, row)) {
+            return Err(Unfit::NeedsStatement);
+        }
         let mut first = open.first;
         for chunk in rows.chunks(CHUNK) {
             let batch = heap::Batch::begin(&open.relation, &open.indexes, &layout.indexes);
@@ -99,6 +103,17 @@ impl RowWriter {
             batch.store(&all);
         }
         Ok(())
+    }
+
+    /// The same where an INSERT by the role that runs would do nothing else. Nothing is written where it might: then it takes the
+    /// statement.
+    pub fn write_unguarded(&mut self, rows: &[Vec<Field>]) -> Result<(), Unfit> {
+        let guarded = self.lock()?.relation.is_guarded();
+        if guarded {
+            Err(Unfit::NeedsStatement)
+        } else {
+            self.write_all(rows)
+        }
     }
 
     /// Stores rows by a statement, as the role that may touch our tables. Whatever is in its way raises an error.
@@ -208,6 +223,22 @@ fn first_identity(layout: &Layout, open: &Open) -> Result<Option<i64>, Unfit> {
     sequence.next_above(used).map(Some).ok_or(Unfit::NeedsStatement)
 }
 
+/// Whether the columns take the row as it is.
+fn fits(table: &Table, layout: &Layout, row: &[Field]) -> bool {
+    table.takes(row)
+        && layout.fills.iter().all(|fill| match fill {
+            Fill::Given {
+                place,
+                nullable,
+                limit,
+            } => {
+                let field = &row[*place];
+                (*nullable || field.type_oid().is_some()) && limit.is_none_or(|limit| !field.is_longer(limit))
+            }
+            Fill::Null | Fill::Identity => true,
+        })
+}
+
 /// Puts the row into `values`, and returns its identity, if that is drawn.
 fn fill(
     table: &Table,
@@ -217,16 +248,13 @@ fn fill(
     first: Option<i64>,
     values: &mut Values,
 ) -> Result<i64, Unfit> {
-    if !table.takes(row) {
+    if !fits(table, layout, row) {
         return Err(Unfit::NeedsStatement);
     }
     let mut identity = 0;
     for fill in &layout.fills {
         match fill {
-            Fill::Given { place, nullable } => match row[*place].datum() {
-                None if !nullable => return Err(Unfit::NeedsStatement),
-                value => values.push(value),
-            },
+            Fill::Given { place, .. } => values.push(row[*place].datum()),
             Fill::Null => values.push(None),
             Fill::Identity => {
                 let next = match first.or_else(|| layout.sequence.as_ref()?.next()) {

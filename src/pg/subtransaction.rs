@@ -1,7 +1,7 @@
 //! Try something that may raise an error, and go on when it does.
 
 use std::fmt;
-use std::panic::AssertUnwindSafe;
+use std::panic::{AssertUnwindSafe, RefUnwindSafe};
 
 use pgrx::pg_sys::panic::{CaughtError, ErrorReport, ErrorReportWithLevel};
 use pgrx::{PgLogLevel, PgSqlErrorCode, PgTryBuilder, pg_sys};
@@ -10,6 +10,7 @@ use pgrx::{PgLogLevel, PgSqlErrorCode, PgTryBuilder, pg_sys};
 pub struct Failure {
     code: PgSqlErrorCode,
     message: String,
+    detail: Option<String>,
 }
 
 impl Failure {
@@ -17,14 +18,40 @@ impl Failure {
         Failure {
             code,
             message: message.to_owned(),
+            detail: None,
         }
     }
 
-    fn of(report: &ErrorReportWithLevel) -> Self {
+    pub fn of(report: &ErrorReportWithLevel) -> Self {
         Failure {
             code: report.sql_error_code(),
             message: report.message().to_owned(),
+            detail: report.detail().map(str::to_owned),
         }
+    }
+
+    /// With its code and details, for the log.
+    pub fn describe(&self) -> String {
+        let detail = self.detail.as_ref().map(|detail| format!(": {detail}"));
+        format!("{} ({:?}){}", self.message, self.code, detail.unwrap_or_default())
+    }
+
+    /// Whether it may come from one row of several, and not of another: neither of the moment, nor of the whole server.
+    pub fn is_of_rows(&self) -> bool {
+        use PgSqlErrorCode::*;
+        let of_all = [
+            ERRCODE_TRANSACTION_ROLLBACK,
+            ERRCODE_INSUFFICIENT_RESOURCES,
+            ERRCODE_OPERATOR_INTERVENTION,
+            ERRCODE_SYSTEM_ERROR,
+        ];
+        !of_all.into_iter().any(|code| class(code) == class(self.code))
+            && self.code != ERRCODE_LOCK_NOT_AVAILABLE
+    }
+
+    /// The same of an UPDATE: a row may be locked.
+    pub fn is_of_known_rows(&self) -> bool {
+        self.is_of_rows() || self.code == PgSqlErrorCode::ERRCODE_LOCK_NOT_AVAILABLE
     }
 
     /// Whether it comes from the moment, or from who has tried, and says nothing of what was tried.
@@ -48,15 +75,17 @@ impl Failure {
         !self.is_passing()
     }
 
-    /// The five characters of the code.
     pub fn sqlstate(&self) -> String {
-        (0..5)
-            .map(|place| char::from(b'0' + ((self.code as i32 >> (6 * place)) & 0x3F) as u8))
-            .collect()
+        sqlstate(self.code)
     }
 
     pub fn raise(self) -> ! {
-        ErrorReport::new(self.code, self.message, "zentry_notify").report(PgLogLevel::ERROR);
+        let report = ErrorReport::new(self.code, self.message, "zentry_notify");
+        let report = match self.detail {
+            Some(detail) => report.set_detail(detail),
+            None => report,
+        };
+        report.report(PgLogLevel::ERROR);
         unreachable!("an error does not return")
     }
 
@@ -75,6 +104,13 @@ impl fmt::Display for Failure {
     }
 }
 
+/// The five characters of the code.
+pub fn sqlstate(code: PgSqlErrorCode) -> String {
+    (0..5)
+        .map(|place| char::from(b'0' + ((code as i32 >> (6 * place)) & 0x3F) as u8))
+        .collect()
+}
+
 /// An SQLSTATE's class is in the lowest twelve bits.
 fn class(code: PgSqlErrorCode) -> i32 {
     code as i32 & 0xFFF
@@ -83,32 +119,49 @@ fn class(code: PgSqlErrorCode) -> i32 {
 /// Runs `f` in a subtransaction. An error rolls its effects back and is returned; an interrupt (a cancelled query, a terminated
 /// session) is raised again.
 pub fn attempt<T>(f: impl FnOnce() -> T) -> Result<T, Failure> {
-    // SAFETY: the same steps as PL/pgSQL's exception block: memory context and resource owner are put back on both ways out.
+    attempt_with(f, |report| {
+        (report.sql_error_code() != PgSqlErrorCode::ERRCODE_QUERY_CANCELED).then(|| Failure::of(report))
+    })
+}
+
+/// As [`attempt`]; `judge` says what the error comes to. None: it is raised again, after the rollback: whoever catches it, PostgreSQL
+/// itself included, rolls back what they have begun themselves, and would take our subtransaction for that.
+pub fn attempt_with<T, F>(
+    f: impl FnOnce() -> T,
+    judge: impl Fn(&ErrorReportWithLevel) -> Option<F> + RefUnwindSafe,
+) -> Result<T, F> {
+    // SAFETY: the same steps as PL/pgSQL's exception block: memory context and resource owner are put back on all ways out.
     let (memory, owner) = unsafe {
         let saved = (pg_sys::CurrentMemoryContext, pg_sys::CurrentResourceOwner);
         pg_sys::BeginInternalSubTransaction(std::ptr::null());
         pg_sys::MemoryContextSwitchTo(saved.0);
         saved
     };
-    let outcome = PgTryBuilder::new(AssertUnwindSafe(|| Ok(f())))
-        .catch_others(|error| match error {
-            CaughtError::PostgresError(ref report) | CaughtError::ErrorReport(ref report)
-                if report.sql_error_code() != PgSqlErrorCode::ERRCODE_QUERY_CANCELED =>
-            {
-                Err(Failure::of(report))
-            }
-            CaughtError::RustPanic { ref ereport, .. } => Err(Failure::of(ereport)),
-            other => other.rethrow(),
-        })
-        .execute();
-    // SAFETY: as above.
-    unsafe {
-        match outcome {
-            Ok(_) => pg_sys::ReleaseCurrentSubTransaction(),
-            Err(_) => pg_sys::RollbackAndReleaseCurrentSubTransaction(),
+    let put_back = move || {
+        // SAFETY: both are of the transaction around the subtransaction, which goes on.
+        unsafe {
+            pg_sys::MemoryContextSwitchTo(memory);
+            pg_sys::CurrentResourceOwner = owner;
         }
-        pg_sys::MemoryContextSwitchTo(memory);
-        pg_sys::CurrentResourceOwner = owner;
-    }
-    outcome
+    };
+    PgTryBuilder::new(AssertUnwindSafe(|| {
+        let value = f();
+        // SAFETY: the subtransaction that was begun above: what was begun in it has ended.
+        unsafe { pg_sys::ReleaseCurrentSubTransaction() };
+        put_back();
+        Ok(value)
+    }))
+    .catch_others(|error| {
+        // SAFETY: as above. The error stays on PostgreSQL's stack of errors meanwhile, to be raised again whole.
+        unsafe { pg_sys::RollbackAndReleaseCurrentSubTransaction() };
+        put_back();
+        let (CaughtError::PostgresError(report)
+        | CaughtError::ErrorReport(report)
+        | CaughtError::RustPanic { ereport: report, .. }) = &error;
+        match judge(report) {
+            Some(failure) => Err(failure),
+            None => error.rethrow(),
+        }
+    })
+    .execute()
 }

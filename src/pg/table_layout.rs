@@ -18,6 +18,8 @@ pub enum Fill {
     Given {
         place: usize,
         nullable: bool,
+        /// Bytes of a text that are surely not too long.
+        limit: Option<usize>,
     },
     Null,
     Identity,
@@ -117,16 +119,28 @@ fn fill(column: &pg_sys::FormData_pg_attribute, table: &Table) -> Option<Fill> {
     }
     let given = table.columns.iter().position(|(name, _)| *name == column.name());
     match given {
-        Some(place) if column.atttypid == table.columns[place].1 && column.atttypmod < 0 => {
+        Some(place) => {
+            let limit = limit(column, table.columns[place].1)?;
             Some(Fill::Given {
                 place,
                 nullable: !column.attnotnull,
+                limit,
             })
         }
-        Some(_) => None,
         None if column.attidentity != 0 && column.atttypid == pg_sys::INT8OID => Some(Fill::Identity),
         None => (!column.attnotnull && !column.atthasdef && column.attidentity == 0).then_some(Fill::Null),
     }
+}
+
+/// None: the column is not of the type. Some(None): every value of the type fits.
+fn limit(column: &pg_sys::FormData_pg_attribute, given: pg_sys::Oid) -> Option<Option<usize>> {
+    if column.atttypid == given && column.atttypmod < 0 {
+        return Some(None);
+    }
+    // Stored as a text is. The modifier counts characters, of at least a byte, and the header's four bytes.
+    let is_varchar = given == pg_sys::TEXTOID && column.atttypid == pg_sys::VARCHAROID;
+    let length = usize::try_from(column.atttypmod - pg_sys::VARHDRSZ as i32);
+    is_varchar.then(|| length.unwrap_or(usize::MAX)).map(Some)
 }
 
 /// Some(None): it takes no entries yet. None: only a statement can serve it.

@@ -21,30 +21,67 @@ pub struct RowTrigger<'a> {
     pub operation: Operation,
 }
 
+fn refuse(message: String, hint: &str) -> ! {
+    report::error(
+        PgSqlErrorCode::ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED,
+        message,
+        "",
+        hint,
+    )
+}
+
+/// The call of a trigger of any kind.
+pub struct AnyTrigger<'a> {
+    data: &'a pg_sys::TriggerData,
+}
+
+impl AnyTrigger<'_> {
+    const HINT: &'static str = "CREATE EXTENSION makes the triggers that call it.";
+
+    /// An error unless the function was called by a trigger.
+    ///
+    /// # Safety
+    /// `call` is what PostgreSQL has called the function with, and the call lasts as long as the result.
+    pub unsafe fn of(call: pg_sys::FunctionCallInfo, function: &str) -> Self {
+        // SAFETY: by the caller's promise.
+        unsafe { Self::or_hint(call, function, Self::HINT) }
+    }
+
+    /// # Safety
+    /// As [`Self::of`].
+    unsafe fn or_hint(call: pg_sys::FunctionCallInfo, function: &str, hint: &str) -> Self {
+        // SAFETY: by the caller's promise; a node's tag says what it is.
+        let context = unsafe { (*call).context };
+        // SAFETY: as above.
+        if context.is_null() || unsafe { (*context).type_ } != pg_sys::NodeTag::T_TriggerData {
+            refuse(
+                format!("function \"{function}\" was not called by trigger manager"),
+                hint,
+            );
+        }
+        AnyTrigger {
+            // SAFETY: it is tagged as that.
+            data: unsafe { &*context.cast::<pg_sys::TriggerData>() },
+        }
+    }
+
+    /// Every session takes note that the table has changed, when the transaction commits.
+    pub fn invalidate_relation(&self) {
+        // SAFETY: a trigger fires on an open relation.
+        unsafe { pg_sys::CacheInvalidateRelcache(self.data.tg_relation) };
+    }
+}
+
 impl<'a> RowTrigger<'a> {
+    const HINT: &'static str = "zentry_attach makes the triggers that call it.";
+
     /// An error unless the function was called by such a trigger: there would be no rows.
     ///
     /// # Safety
     /// `call` is what PostgreSQL has called the function with, and the call lasts as long as the result.
     pub unsafe fn of(call: pg_sys::FunctionCallInfo, function: &str) -> Self {
-        let refuse = |message: String| -> ! {
-            report::error(
-                PgSqlErrorCode::ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED,
-                message,
-                "",
-                "zentry_attach makes the triggers that call it.",
-            )
-        };
-        // SAFETY: by the caller's promise; a node's tag says what it is.
-        let context = unsafe { (*call).context };
-        // SAFETY: as above.
-        if context.is_null() || unsafe { (*context).type_ } != pg_sys::NodeTag::T_TriggerData {
-            refuse(format!(
-                "function \"{function}\" was not called by trigger manager"
-            ));
-        }
-        // SAFETY: it is tagged as that.
-        let data = unsafe { &*context.cast::<pg_sys::TriggerData>() };
+        // SAFETY: by the caller's promise.
+        let data = unsafe { AnyTrigger::or_hint(call, function, Self::HINT) }.data;
         let after = data.tg_event & pg_sys::TRIGGER_EVENT_TIMINGMASK == pg_sys::TRIGGER_EVENT_AFTER;
         let row = data.tg_event & pg_sys::TRIGGER_EVENT_ROW != 0;
         let operation = match data.tg_event & pg_sys::TRIGGER_EVENT_OPMASK {
@@ -55,7 +92,10 @@ impl<'a> RowTrigger<'a> {
         };
         match operation {
             Some(operation) if after && row => RowTrigger { data, operation },
-            _ => refuse(format!("function \"{function}\" must be fired AFTER ROW")),
+            _ => refuse(
+                format!("function \"{function}\" must be fired AFTER ROW"),
+                Self::HINT,
+            ),
         }
     }
 
@@ -345,10 +385,10 @@ impl RowValues<'_> {
     }
 }
 
-/// Makes a function of Rust, which takes a `RowTrigger`, one that CREATE FUNCTION ... LANGUAGE c finds by the first name.
+/// Makes a function of Rust, which takes a trigger's call (`RowTrigger`, `AnyTrigger`), one that CREATE FUNCTION ... LANGUAGE c finds by the first name.
 #[macro_export]
 macro_rules! pg_trigger_function {
-    ($wrapper:ident, $information:ident, $function:ident) => {
+    ($wrapper:ident, $information:ident, $function:ident, $call:ident) => {
         #[doc(hidden)]
         #[unsafe(no_mangle)]
         pub extern "C" fn $information() -> &'static pgrx::pg_sys::Pg_finfo_record {
@@ -363,7 +403,7 @@ macro_rules! pg_trigger_function {
             call: pgrx::pg_sys::FunctionCallInfo,
         ) -> pgrx::pg_sys::Datum {
             // SAFETY: PostgreSQL calls the function so.
-            let trigger = unsafe { $crate::pg::trigger::RowTrigger::of(call, stringify!($function)) };
+            let trigger = unsafe { $crate::pg::trigger::$call::of(call, stringify!($function)) };
             $function(&trigger);
             pgrx::pg_sys::Datum::null()
         }

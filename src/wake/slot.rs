@@ -9,7 +9,6 @@ use pgrx::prelude::*;
 
 use super::lanes::SharedLaneSet;
 use super::since::Since;
-use super::work::NOTHING;
 use super::{NOBODY, Occupant, Work, wake_process};
 use crate::version;
 
@@ -20,7 +19,6 @@ pub struct Slot {
     /// Its OID; 0: the place is free.
     pub(super) database: AtomicU32,
     lanes: SharedLaneSet,
-    lowest: AtomicI64,
     overdue: SharedLaneSet,
     events: AtomicBool,
     configuration: AtomicBool,
@@ -51,7 +49,6 @@ impl Slot {
         Slot {
             database: AtomicU32::new(0),
             lanes: SharedLaneSet::empty(),
-            lowest: AtomicI64::new(NOTHING),
             overdue: SharedLaneSet::empty(),
             events: AtomicBool::new(false),
             configuration: AtomicBool::new(false),
@@ -75,10 +72,6 @@ impl Slot {
     /// True when some of it was not there yet, false when whoever added the same has woken those who do it, and they have not
     /// taken it yet.
     pub fn add(&self, work: &Work) -> bool {
-        // First: who sees the lanes has to find it.
-        if work.lowest != NOTHING {
-            self.lowest.fetch_min(work.lowest, SeqCst);
-        }
         let lanes = self.lanes.add(work.lanes);
         let overdue = self.overdue.add(work.overdue);
         let events = work.events && !self.events.swap(true, SeqCst);
@@ -86,14 +79,10 @@ impl Slot {
         lanes | overdue | events | configuration
     }
 
-    /// Takes the work out; what is added from now on is there at the next call. `lowest` may come before its lanes.
+    /// Takes the work out; what is added from now on is there at the next call.
     pub fn take(&self) -> Work {
         Work {
             lanes: self.lanes.take(),
-            lowest: match self.lowest.load(SeqCst) {
-                NOTHING => NOTHING,
-                _ => self.lowest.swap(NOTHING, SeqCst),
-            },
             overdue: self.overdue.take(),
             events: self.events.swap(false, SeqCst),
             configuration: self.take_configuration(),

@@ -2,14 +2,10 @@
 
 use super::LaneSet;
 
-/// No id.
-pub(super) const NOTHING: i64 = i64::MAX;
-
 #[derive(Clone, Copy, Debug)]
 pub struct Work {
+    /// Integrations of which deliveries were written, or finished by others.
     pub lanes: LaneSet,
-    /// The lowest id that was written to the log, if any; it may be of any lane.
-    pub lowest: i64,
     /// Integrations of which somebody has made deliveries due now, whatever they were waiting for.
     pub overdue: LaneSet,
     /// Events were written, which have to be routed.
@@ -21,18 +17,13 @@ pub struct Work {
 impl Work {
     pub(super) const NONE: Work = Work {
         lanes: LaneSet::NONE,
-        lowest: NOTHING,
         overdue: LaneSet::NONE,
         events: false,
         configuration: false,
     };
 
-    /// A `lowest` below every id.
-    pub const UNKNOWN: i64 = i64::MIN;
-
     pub const ALL: Work = Work {
         lanes: LaneSet::ALL,
-        lowest: Work::UNKNOWN,
         overdue: LaneSet::NONE,
         events: true,
         configuration: true,
@@ -40,7 +31,6 @@ impl Work {
 
     pub fn merge(&mut self, other: Work) {
         self.lanes.merge(other.lanes);
-        self.lowest = self.lowest.min(other.lowest);
         self.overdue.merge(other.overdue);
         self.events |= other.events;
         self.configuration |= other.configuration;

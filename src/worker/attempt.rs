@@ -87,7 +87,23 @@ impl Query {
 
 /// A json may have what a jsonb can't: half a character, a zero, a number beyond all bounds.
 fn fits_jsonb(json: &str) -> bool {
-    !json.contains("\\u0000") && serde_json::from_str::<serde_json::Value>(json).is_ok()
+    use serde_json::Value;
+    fn fits(value: &Value) -> bool {
+        match value {
+            Value::Number(number) => is_numeric(&number.to_string()),
+            Value::Array(items) => items.iter().all(fits),
+            Value::Object(members) => members.values().all(fits),
+            Value::Null | Value::Bool(_) | Value::String(_) => true,
+        }
+    }
+    !json.contains("\\u0000") && serde_json::from_str(json).is_ok_and(|value| fits(&value))
+}
+
+/// Well within the bounds of PostgreSQL's numeric: 131,072 digits before the point, 16,383 after it.
+fn is_numeric(number: &str) -> bool {
+    let (digits, exponent) = number.split_once(['e', 'E']).unwrap_or((number, "0"));
+    let exponent: Result<i32, _> = exponent.parse();
+    digits.len() < 8_000 && exponent.is_ok_and(|exponent| (-8_000..100_000).contains(&exponent))
 }
 
 /// An event of the batch.

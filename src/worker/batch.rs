@@ -1,20 +1,79 @@
 //! The open batch: captured events become deliveries in memory, and are written down with what became of them.
 
+use std::collections::{HashMap, HashSet};
 use std::time::Instant;
 
 use webhook::event::Event;
-use webhook::open_batch::OpenEvent;
+use webhook::open_batch::{OpenDelivery, OpenEvent};
 use webhook::schedule::{DeliveryId, LaneId};
 
-use super::cursor::{CHANGED_BY_OTHERS, Moment, StoredCursor};
+use super::cursor::{self, CHANGED_BY_OTHERS, Moment, Split, StoredCursor};
 use super::event_loop::Worker;
+use super::parts::{Fate, Parts, Piece};
 use super::{database, events};
 use crate::acting_as::ActingAs;
+use crate::pg::subtransaction::Failure;
+use crate::settings;
 
 /// Beyond these bounds nothing more is routed before something is written.
 const MAX_DELIVERIES: usize = 10_000;
 const MAX_EVENTS: usize = 10_000;
 const MAX_BYTES: usize = 24 << 20;
+
+/// What a transaction has written of the batch.
+struct Written {
+    cursor: cursor::Written,
+    deliveries: HashSet<DeliveryId>,
+    refused: Refused,
+}
+
+/// What the database does not take.
+#[derive(Default)]
+struct Refused {
+    deliveries: Vec<(LaneId, DeliveryId)>,
+    /// Of which it takes nothing.
+    lanes: Vec<LaneId>,
+    /// Events of which it is not written what was found out about them.
+    events: HashMap<i64, Fate>,
+    failure: Option<Failure>,
+}
+
+/// The deliveries that are to be written.
+fn rows_of(events: &[OpenEvent]) -> Vec<(&OpenEvent, &OpenDelivery)> {
+    let rows = events
+        .iter()
+        .flat_map(|event| event.deliveries.iter().map(move |delivery| (event, delivery)));
+    rows.filter(|(_, delivery)| !delivery.held).collect()
+}
+
+/// What was found out about an event and is to be written.
+fn detail(event: &OpenEvent) -> Option<(i64, &str)> {
+    let detail = event.detail.as_deref()?;
+    let is_due = event.deliveries.iter().any(|delivery| !delivery.held);
+    is_due.then_some((event.id, detail))
+}
+
+/// Whether nobody needs its data any more.
+fn is_done_with(event: &OpenEvent) -> bool {
+    let done = |delivery: &OpenDelivery| delivery.is_finished() && !delivery.held;
+    !event.split && !event.deliveries.is_empty() && event.deliveries.iter().all(done)
+}
+
+/// The events that are written with all their deliveries, and the lanes that are left of others.
+fn divide(events: &[OpenEvent], is_written: impl Fn(&OpenDelivery) -> bool) -> (Vec<i64>, Split) {
+    let mut whole = Vec::new();
+    let mut split = Split::new();
+    for event in events {
+        let left = event.deliveries.iter().filter(|delivery| !is_written(delivery));
+        let left: Vec<i64> = left.map(|delivery| delivery.lane.0).collect();
+        if left.is_empty() {
+            whole.push(event.id);
+        } else {
+            split.insert(event.id, left);
+        }
+    }
+    (whole, split)
+}
 
 impl Worker {
     /// Routes a page of what was captured. What it makes is in memory, and can be sent at once.
@@ -25,21 +84,44 @@ impl Worker {
         }
         let ranges = self.cursor.cursor().to_read();
         let (slot, queue, router, ledger) = (self.slot, &self.queue, &mut self.router, &mut self.ledger);
-        let (page, moment, routed, ids) = database::routing("zentry_notify: route events", || {
-            let page = {
+        let cursor = &self.cursor;
+        let read = database::routing("zentry_notify: route events", || {
+            let mut page = {
                 let _agent = ActingAs::agent();
+                // With the events' own snapshot: those that a dump brings must not be sent before its cursor says which of them were.
+                if let Some(changed) = cursor.load(&queue.stored_cursor) {
+                    return Err(Box::new(changed));
+                }
                 events::read(&queue.events, &ranges)
             };
-            let moment = Moment::of_snapshot();
+            // What an event that is routed in part says of projects is written down already.
+            for event in &mut page.events {
+                if cursor.left_of(event.id).is_some() {
+                    event.context.progress.clear();
+                }
+            }
+            let moment = Moment::of_snapshot(cursor.cursor(), &page);
             if slot.configuration_is_noted() || router.has_unknown(&page.events) {
                 router.load();
             }
             ledger.count(router, &page);
-            let routed = router.route(&page.events);
+            let mut routed = router.route(&page.events);
+            for (event, routed) in page.events.iter().zip(&mut routed) {
+                if let Some(left) = cursor.left_of(event.id) {
+                    routed.lanes.retain(|lane| left.contains(&lane.0));
+                }
+            }
             let count = routed.iter().map(|routed| routed.lanes.len()).sum();
             let ids = queue.delivery_ids.next(count);
-            (page, moment, routed, ids)
+            Ok((page, moment, routed, ids))
         })?;
+        let (page, moment, routed, ids) = match read {
+            Ok(read) => read,
+            Err(changed) => {
+                self.take_up(*changed);
+                return Ok(());
+            }
+        };
         self.cursor.read(&page, moment);
         self.more_events = !page.complete;
         self.ledger.counted();
@@ -101,43 +183,185 @@ impl Worker {
             Some(wait) => wait.is_zero(),
             None => self.ledger.wants_all(),
         };
-        if !all && (!due || self.trouble.is_on()) {
+        let again = self.batch.has_refused() && (all || !self.refusal.is_on());
+        if !all && (!due && !again || self.trouble.is_on()) {
             return;
         }
-        let events = self.batch.take(all || self.ledger.wants_all(), now);
+        let events = self.batch.take(all || self.ledger.wants_all(), again, now);
         if events.is_empty() && !self.ledger.wants_all() {
             return;
         }
-        let (queue, cursor, ledger) = (&self.queue, &self.cursor, &self.ledger);
-        let written = database::transaction("zentry_notify: write deliveries", || {
-            queue.write(&events);
-            ledger.write();
-            cursor.write(&queue.cursor, events.iter().map(|event| event.id))
-        });
+        let written = match again {
+            true => self.write_in_parts(&events),
+            false => self
+                .write_all(&events)
+                .or_else(|failure| match failure.is_of_rows() {
+                    true => self.write_in_parts(&events),
+                    false => Err(failure),
+                }),
+        };
         match written {
-            Ok(set) => {
+            Ok(written) => {
                 self.unwritten = false;
-                self.cursor.wrote(set);
+                self.cursor.wrote(written.cursor);
                 self.more_events |= self.ledger.wrote();
-                self.leave_waiting(&events);
+                self.leave_waiting(&events, &written.deliveries);
+                let before = self.batch.refused_lanes();
+                if again {
+                    self.batch.forgive();
+                }
+                self.keep(events, &written.deliveries, written.refused, now);
+                for lane in before {
+                    if !self.batch.refuses(lane) {
+                        self.postponed.lanes.insert(lane.0);
+                    }
+                }
             }
-            Err(error) if error.contains(CHANGED_BY_OTHERS) => {
+            Err(failure) if failure.message() == CHANGED_BY_OTHERS => {
                 self.cursor = StoredCursor::default();
                 self.postponed.configuration = true;
             }
-            Err(error) => {
+            Err(failure) => {
                 self.batch.put_back(events, now);
                 self.unwritten = true;
-                self.met("writing deliveries", error);
+                self.met("writing deliveries", failure.describe());
             }
         }
     }
 
+    /// All that is not held.
+    fn write_all(&self, events: &[OpenEvent]) -> Result<Written, Failure> {
+        let (queue, cursor, ledger) = (&self.queue, &self.cursor, &self.ledger);
+        let rows = rows_of(events);
+        let forgotten: HashSet<i64> = match settings::log_payloads() {
+            true => HashSet::new(),
+            false => events
+                .iter()
+                .filter(|event| is_done_with(event))
+                .map(|event| event.id)
+                .collect(),
+        };
+        let details: Vec<(i64, &str)> = events
+            .iter()
+            .filter_map(detail)
+            .filter(|(id, _)| !forgotten.contains(id))
+            .collect();
+        database::attempt("zentry_notify: write deliveries", || {
+            queue.write_details(&details);
+            queue.forget(forgotten.into_iter().collect());
+            queue.write_deliveries(&rows);
+            ledger.write();
+            let (whole, split) = divide(events, |delivery| !delivery.held);
+            Written {
+                cursor: cursor.write(&queue.cursor, whole, split),
+                deliveries: rows.iter().map(|(_, delivery)| delivery.id).collect(),
+                refused: Refused::default(),
+            }
+        })
+    }
+
+    /// What the database takes of it. What is done with is left to housekeeping here.
+    fn write_in_parts(&mut self, events: &[OpenEvent]) -> Result<Written, Failure> {
+        let (queue, cursor, ledger) = (&self.queue, &self.cursor, &self.ledger);
+        if !settings::log_payloads() {
+            self.housekeeping.hurry();
+        }
+        let details: Vec<(i64, &str)> = events.iter().filter_map(detail).collect();
+        database::attempt("zentry_notify: write what can be written of deliveries", || {
+            let pieces = details.iter().map(|_| Piece {
+                lane: LaneId(0),
+                waits: false,
+            });
+            let found = Parts::write(pieces.collect(), Failure::is_of_rows, |places| {
+                queue.write_details(&places.iter().map(|place| details[*place]).collect::<Vec<_>>());
+            });
+            let fates = details.iter().map(|(event, _)| *event).zip(found.fates);
+            let unknown: HashMap<i64, Fate> = fates.filter(|(_, fate)| *fate != Fate::Written).collect();
+            let mut rows = rows_of(events);
+            rows.retain(|(event, _)| !unknown.contains_key(&event.id));
+            rows.sort_by_key(|(_, delivery)| (delivery.lane, delivery.id));
+            let pieces = rows.iter().map(|(_, delivery)| Piece {
+                lane: delivery.lane,
+                waits: !delivery.is_finished(),
+            });
+            let parts = Parts::write(pieces.collect(), Failure::is_of_rows, |places| {
+                queue.write_deliveries(&places.iter().map(|place| rows[*place]).collect::<Vec<_>>());
+            });
+            let of = |wanted: Fate| {
+                let rows = rows
+                    .iter()
+                    .zip(&parts.fates)
+                    .filter(move |(_, fate)| **fate == wanted);
+                rows.map(|((_, delivery), _)| *delivery)
+            };
+            let written: HashSet<DeliveryId> = of(Fate::Written).map(|delivery| delivery.id).collect();
+            ledger.write();
+            let (whole, split) = divide(events, |delivery| written.contains(&delivery.id));
+            let lanes = parts.refused_lanes().collect();
+            Written {
+                cursor: cursor.write(&queue.cursor, whole, split),
+                refused: Refused {
+                    deliveries: of(Fate::Refused)
+                        .map(|delivery| (delivery.lane, delivery.id))
+                        .collect(),
+                    lanes,
+                    events: unknown,
+                    failure: parts.failure.or(found.failure),
+                },
+                deliveries: written,
+            }
+        })
+    }
+
+    /// What is not written stays; what was refused until it is tried again.
+    fn keep(
+        &mut self,
+        events: Vec<OpenEvent>,
+        written: &HashSet<DeliveryId>,
+        refused: Refused,
+        now: Instant,
+    ) {
+        let mut left = Vec::new();
+        for mut event in events {
+            let unknown = refused.events.get(&event.id);
+            event
+                .deliveries
+                .retain(|delivery| !written.contains(&delivery.id));
+            if event.deliveries.is_empty() && unknown.is_none() {
+                continue;
+            }
+            event.split = true;
+            match unknown {
+                None => event.detail = None,
+                Some(Fate::Refused) => event
+                    .deliveries
+                    .iter()
+                    .for_each(|delivery| self.batch.refuse(delivery.lane, delivery.id)),
+                Some(_) => {}
+            }
+            left.push(event);
+        }
+        for (lane, delivery) in &refused.deliveries {
+            self.batch.refuse(*lane, *delivery);
+        }
+        for lane in &refused.lanes {
+            self.batch.refuse_lane(*lane);
+        }
+        self.batch.put_back(left, now);
+        if let Some(failure) = refused.failure {
+            let what = match refused.deliveries.first() {
+                Some((lane, _)) => format!("writing deliveries of webhook {}", lane.0),
+                None => "writing what was found out about events".to_owned(),
+            };
+            self.met_aside(&what, failure.describe());
+        }
+    }
+
     /// What is not finished waits in the table from now on.
-    fn leave_waiting(&mut self, events: &[OpenEvent]) {
+    fn leave_waiting(&mut self, events: &[OpenEvent], written: &HashSet<DeliveryId>) {
         let mut switched_off = Vec::new();
         for delivery in events.iter().flat_map(|event| &event.deliveries) {
-            if !delivery.is_finished() {
+            if !delivery.is_finished() && written.contains(&delivery.id) {
                 self.drained.remove(&delivery.lane);
                 self.marks.lower_lane(delivery.lane, delivery.id.0);
                 self.scheduler.notice([delivery.lane]);

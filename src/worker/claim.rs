@@ -45,7 +45,7 @@ impl Worker {
         }
         let (held_back, readable): (Vec<_>, Vec<_>) = claims
             .into_iter()
-            .partition(|claim| self.unrecorded.lanes.contains(&claim.lane));
+            .partition(|claim| self.unrecorded.lanes.contains(&claim.lane) || self.batch.refuses(claim.lane));
         let now = Timestamp::now();
         for claim in held_back {
             self.scheduler.supply(claim.lane, Vec::new(), now);
@@ -90,6 +90,7 @@ impl Worker {
                 rows.extend(self.batch.rows(claim.lane, claim.limit - rows.len()));
             }
             self.scheduler.supply(claim.lane, rows, now);
+            self.events_awaited |= page.without_event;
             if page.cut {
                 self.scheduler.notice([claim.lane]);
             }

@@ -1,6 +1,6 @@
 //! A background process's way into its database.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::panic::AssertUnwindSafe;
 
 use pgrx::PgTryBuilder;
@@ -11,9 +11,11 @@ use pgrx::prelude::*;
 use super::pinned_settings;
 use super::signals::InTransaction;
 use crate::acting_as::ActingAs;
+use crate::pg::setting;
+use crate::pg::subtransaction::Failure;
 
 /// Connects; None: to no database, for the shared catalogues alone. `application_name` is for pg_stat_activity.
-pub fn connect(database: Option<pg_sys::Oid>, application_name: &std::ffi::CStr) {
+pub fn connect(database: Option<pg_sys::Oid>, application_name: &CStr) {
     match database {
         Some(_) => BackgroundWorker::connect_worker_to_spi_by_oid(database, None),
         None => BackgroundWorker::connect_worker_to_spi(None, None),
@@ -30,34 +32,33 @@ pub fn report_idle() {
 /// Runs `f` in a transaction of its own, with the agent's rights. An error rolls it back and is returned with its SQLSTATE;
 /// `activity` is what pg_stat_activity shows.
 pub fn transaction<T>(activity: &str, f: impl FnOnce() -> T) -> Result<T, String> {
+    attempt(activity, f).map_err(|failure| failure.describe())
+}
+
+/// The same for those that go by the kind of the error.
+pub fn attempt<T>(activity: &str, f: impl FnOnce() -> T) -> Result<T, Failure> {
     as_whom(activity, Some(ActingAs::agent), pg_sys::XACT_READ_COMMITTED, f)
+}
+
+/// What waits for a lock gives up at once from now on, until the transaction ends.
+pub fn be_impatient() {
+    setting::set_in_transaction(c"lock_timeout", c"20ms");
 }
 
 /// The same with the worker's own rights, which are a superuser's: for look-ups in the catalogues, and to act as others.
 pub fn transaction_as_self<T>(activity: &str, f: impl FnOnce() -> T) -> Result<T, String> {
-    as_whom(activity, None, pg_sys::XACT_READ_COMMITTED, f)
+    as_whom(activity, None, pg_sys::XACT_READ_COMMITTED, f).map_err(|failure| failure.describe())
 }
 
 /// As [`transaction_as_self`], with the database as it is at one moment. SIGTERM cancels it, and nothing waits for what it writes (numbers
 /// of a sequence, that nobody has seen yet).
 pub fn routing<T>(activity: &str, f: impl FnOnce() -> T) -> Result<T, String> {
     let _in_transaction = InTransaction::cancellable();
-    run(activity, None, pg_sys::XACT_REPEATABLE_READ, || {
-        // SAFETY: PostgreSQL's own setting, for this transaction.
-        unsafe {
-            pg_sys::set_config_option(
-                c"synchronous_commit".as_ptr(),
-                c"off".as_ptr(),
-                pg_sys::GucContext::PGC_USERSET,
-                pg_sys::GucSource::PGC_S_SESSION,
-                pg_sys::GucAction::GUC_ACTION_LOCAL,
-                true,
-                0,
-                false,
-            );
-        }
+    let routed = run(activity, None, pg_sys::XACT_REPEATABLE_READ, || {
+        setting::set_in_transaction(c"synchronous_commit", c"off");
         f()
-    })
+    });
+    routed.map_err(|failure| failure.describe())
 }
 
 /// A deferred trigger that somebody has put on a table would run when the transaction commits, with the worker's own rights. Now
@@ -77,7 +78,7 @@ fn as_whom<T>(
     whom: Option<fn() -> ActingAs>,
     isolation: u32,
     f: impl FnOnce() -> T,
-) -> Result<T, String> {
+) -> Result<T, Failure> {
     let _in_transaction = match whom {
         Some(_) => InTransaction::brief(),
         // What others have written may run in it.
@@ -91,7 +92,7 @@ fn run<T>(
     whom: Option<fn() -> ActingAs>,
     isolation: u32,
     f: impl FnOnce() -> T,
-) -> Result<T, String> {
+) -> Result<T, Failure> {
     let activity = CString::new(activity).unwrap_or_default();
     // SAFETY: the steps of a background worker's transaction, as in Postgres' own worker_spi.
     unsafe {
@@ -121,22 +122,15 @@ fn run<T>(
         Err(match error {
             CaughtError::PostgresError(report)
             | CaughtError::ErrorReport(report)
-            | CaughtError::RustPanic { ereport: report, .. } => {
-                let detail = report.detail().map(|detail| format!(": {detail}"));
-                format!(
-                    "{} ({:?}){}",
-                    report.message(),
-                    report.sql_error_code(),
-                    detail.unwrap_or_default()
-                )
-            }
+            | CaughtError::RustPanic { ereport: report, .. } => Failure::of(&report),
         })
     })
     .execute();
     // SAFETY: as above; without the report, autovacuum would not hear of what was written.
     unsafe {
         if outcome.is_err() {
-            pg_sys::AbortCurrentTransaction();
+            // Also out of a subtransaction, if one should be left.
+            pg_sys::AbortOutOfAnyTransaction();
         }
         pg_sys::pgstat_report_stat(true);
     }

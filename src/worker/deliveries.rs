@@ -1,6 +1,6 @@
 //! Deliveries in their table: read when they wait, written with their outcomes.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use jiff::Timestamp;
 use pgrx::IntoDatum;
@@ -13,7 +13,7 @@ use webhook::schedule::{Claim, Delivery, DeliveryChange, DeliveryId, LaneId, Out
 use super::counters::{End, Sums};
 use super::marks::Marks;
 use super::queue::{Queue, timestamp, value};
-use crate::plan::{Rows, with_spi};
+use crate::plan::{Plan, Rows, with_spi};
 use crate::settings;
 use crate::timestamp::to_timestamptz;
 
@@ -27,6 +27,8 @@ pub struct LanePage {
     pub rows: Vec<Delivery>,
     /// There is more, for which there was no room.
     pub cut: bool,
+    /// Some were left out whose events a dump has still to bring.
+    pub without_event: bool,
 }
 
 impl Queue {
@@ -55,6 +57,10 @@ impl Queue {
                 if page.cut {
                     continue;
                 }
+                if value(&rows, row, 10) == Some(false) {
+                    page.without_event = true;
+                    continue;
+                }
                 if let Some((delivery, is_new)) = delivery(&rows, row, &mut events) {
                     if is_new && delivery.event.data.len() > small {
                         left = left.saturating_sub(delivery.event.data.len());
@@ -69,38 +75,45 @@ impl Queue {
             .collect()
     }
 
-    /// Writes down events that were routed: what was found out about them, and their deliveries with what became of them.
-    pub fn write(&self, events: &[OpenEvent]) {
-        let log_payloads = settings::log_payloads();
-        let (forgotten, kept): (Vec<&OpenEvent>, Vec<&OpenEvent>) = events.iter().partition(|event| {
-            !log_payloads
-                && !event.deliveries.is_empty()
-                && event.deliveries.iter().all(OpenDelivery::is_finished)
-        });
-        let found: Vec<(i64, &str)> = kept
-            .iter()
-            .filter_map(|event| Some((event.id, event.detail.as_deref()?)))
-            .collect();
+    /// The ids that a statement finds of these.
+    fn those(&self, statement: &Plan, ids: Vec<i64>) -> HashSet<i64> {
         with_spi(|| {
-            if !found.is_empty() {
-                let ids: Vec<i64> = found.iter().map(|(id, _)| *id).collect();
-                let details: Vec<&str> = found.iter().map(|(_, detail)| *detail).collect();
-                self.details.execute(&[ids.into_datum(), details.into_datum()]);
-            }
-            if !forgotten.is_empty() {
-                let ids: Vec<i64> = forgotten.iter().map(|event| event.id).collect();
-                self.forget.execute(&[ids.into_datum()]);
-            }
-        });
-        self.write_deliveries(events, log_payloads);
+            let rows = statement.execute(&[ids.into_datum()]);
+            (0..rows.len()).filter_map(|row| value(&rows, row, 1)).collect()
+        })
     }
 
-    fn write_deliveries(&self, events: &[OpenEvent], log_payloads: bool) {
-        let deliveries: Vec<(&OpenEvent, &OpenDelivery)> = events
-            .iter()
-            .flat_map(|event| event.deliveries.iter().map(move |delivery| (event, delivery)))
-            .collect();
+    /// Writes down what was found out about events.
+    pub fn write_details(&self, found: &[(i64, &str)]) {
+        if found.is_empty() {
+            return;
+        }
+        let ids: Vec<i64> = found.iter().map(|(id, _)| *id).collect();
+        let known = self.those(&self.detailed, ids.clone());
+        if self.direct.borrow_mut().write_details(found, &known) {
+            return;
+        }
+        let details: Vec<&str> = found.iter().map(|(_, detail)| *detail).collect();
+        with_spi(|| self.details.execute(&[ids.into_datum(), details.into_datum()]));
+    }
+
+    /// Removes events whose data are not kept.
+    pub fn forget(&self, events: Vec<i64>) {
+        if !events.is_empty() {
+            with_spi(|| self.forget.execute(&[events.into_datum()]));
+        }
+    }
+
+    /// Writes down deliveries with what became of them.
+    pub fn write_deliveries(&self, deliveries: &[(&OpenEvent, &OpenDelivery)]) {
         if deliveries.is_empty() {
+            return;
+        }
+        let log_payloads = settings::log_payloads();
+        let lanes: BTreeSet<i64> = deliveries.iter().map(|(_, delivery)| delivery.lane.0).collect();
+        let webhooks = self.those(&self.webhooks, lanes.into_iter().collect());
+        let mut direct = self.direct.borrow_mut();
+        if direct.write_deliveries(deliveries, &webhooks, log_payloads) {
             return;
         }
         fn column<'a, T>(
@@ -119,27 +132,27 @@ impl Queue {
         let last = |delivery: &OpenDelivery| delivery.last.clone();
         with_spi(|| {
             self.deliveries.execute(&[
-                column(&deliveries, |_, d| d.id.0),
-                column(&deliveries, |event, _| event.id),
-                column(&deliveries, |_, d| d.lane.0),
-                column(&deliveries, |event, _| &*event.event.event_type),
-                column(&deliveries, |_, d| {
+                column(deliveries, |_, d| d.id.0),
+                column(deliveries, |event, _| event.id),
+                column(deliveries, |_, d| d.lane.0),
+                column(deliveries, |event, _| &*event.event.event_type),
+                column(deliveries, |_, d| {
                     d.last.as_ref().map_or("p", |change| status(change.outcome))
                 }),
-                column(&deliveries, |_, d| last(d).map_or(0, |change| attempts(&change))),
-                column(&deliveries, |_, d| last(d).and_then(|change| code(&change))),
-                column(&deliveries, |_, d| {
+                column(deliveries, |_, d| last(d).map_or(0, |change| attempts(&change))),
+                column(deliveries, |_, d| last(d).and_then(|change| code(&change))),
+                column(deliveries, |_, d| {
                     d.last.as_ref().and_then(|change| body(change, log_payloads))
                 }),
-                column(&deliveries, |_, d| {
+                column(deliveries, |_, d| {
                     d.last.as_ref().and_then(|change| change.error.as_deref())
                 }),
-                column(&deliveries, |_, d| {
+                column(deliveries, |_, d| {
                     last(d)
                         .and_then(|change| finished_at(&change))
                         .map(to_timestamptz)
                 }),
-                column(&deliveries, |_, d| {
+                column(deliveries, |_, d| {
                     last(d)
                         .and_then(|change| next_attempt(change.outcome))
                         .map(to_timestamptz)
@@ -209,7 +222,7 @@ pub struct GivenUp {
     pub more: bool,
 }
 
-fn status(outcome: Outcome) -> &'static str {
+pub fn status(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Sent => "s",
         Outcome::Retry { .. } | Outcome::Waiting { .. } => "r",
@@ -218,26 +231,26 @@ fn status(outcome: Outcome) -> &'static str {
 }
 
 /// The scheduler counts what failed; the log shows how often it was posted.
-fn attempts(change: &DeliveryChange) -> i16 {
+pub fn attempts(change: &DeliveryChange) -> i16 {
     let attempts = change.attempts + u32::from(change.outcome == Outcome::Sent);
     i16::try_from(attempts).unwrap_or(i16::MAX)
 }
 
-fn code(change: &DeliveryChange) -> Option<i16> {
+pub fn code(change: &DeliveryChange) -> Option<i16> {
     change.status_code.and_then(|code| i16::try_from(code).ok())
 }
 
 /// Discord's answer has the message in it.
-fn body(change: &DeliveryChange, log_payloads: bool) -> Option<&str> {
+pub fn body(change: &DeliveryChange, log_payloads: bool) -> Option<&str> {
     let kept = log_payloads || change.outcome != Outcome::Sent;
     change.body.as_deref().filter(|body| kept && !body.is_empty())
 }
 
-fn finished_at(change: &DeliveryChange) -> Option<Timestamp> {
+pub fn finished_at(change: &DeliveryChange) -> Option<Timestamp> {
     matches!(change.outcome, Outcome::Sent | Outcome::Failed).then_some(change.at)
 }
 
-fn next_attempt(outcome: Outcome) -> Option<Timestamp> {
+pub fn next_attempt(outcome: Outcome) -> Option<Timestamp> {
     match outcome {
         Outcome::Retry { next_attempt_at } | Outcome::Waiting { next_attempt_at } => Some(next_attempt_at),
         Outcome::Sent | Outcome::Failed => None,

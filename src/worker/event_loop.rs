@@ -70,6 +70,8 @@ pub struct Worker {
     pub(super) more_events: bool,
     /// When it was last looked whether a dump's cursor has come.
     awaited_at: Instant,
+    /// Deliveries wait whose events a dump has still to bring, which is told as a change of the configuration (await_cursor).
+    pub(super) events_awaited: bool,
     /// Deliveries of 0.2.0 may wait that have to go first.
     pub(super) legacy_waits: bool,
     pub(super) http: Http,
@@ -82,7 +84,12 @@ pub struct Worker {
     pub(super) housekeeping: Housekeeping,
     /// Work that could not be done, to be tried again.
     pub(super) postponed: Work,
+    /// Nothing is read and written meanwhile.
     pub(super) trouble: Trouble,
+    /// What was refused is of some webhooks alone: the rest goes on.
+    pub(super) refusal: Trouble,
+    /// The database does not take the counters: the rest goes on.
+    pub(super) miscount: Trouble,
     /// The extension's OID when this worker began.
     pub(super) installation: pg_sys::Oid,
     /// It was dropped since; another may be there.
@@ -132,6 +139,7 @@ impl Worker {
             ledger: Ledger::default(),
             more_events: true,
             awaited_at: Instant::now(),
+            events_awaited: false,
             legacy_waits: true,
             http,
             idle_connections: 0,
@@ -142,6 +150,8 @@ impl Worker {
             housekeeping: Housekeeping::new(),
             postponed: Work::ALL,
             trouble: Trouble::default(),
+            refusal: Trouble::default(),
+            miscount: Trouble::default(),
             installation,
             uninstalled: false,
             unwritten: false,
@@ -196,6 +206,9 @@ impl Worker {
             if !settings::sending() && self.scheduler.in_flight() == 0 && !self.trouble.is_on() {
                 self.finish();
                 return Leaving::HeldBack;
+            }
+            if leaving.is_none() && (signals::noticed() || self.has_to_leave(started.elapsed()).is_some()) {
+                continue;
             }
             if self.scheduler.in_flight() == 0 && self.slack.is_due() {
                 self.buffers = Buffers::default();
@@ -265,12 +278,13 @@ impl Worker {
         self.share_discord();
         self.hear_answers();
         let mut work = self.slot.take();
-        self.marks.lower(work.lowest);
+        self.marks.forget(&work.lanes);
+        self.marks.forget(&work.overdue);
         if !work.is_empty() {
             self.rushed = self.worked_at.elapsed() < NAP;
             self.worked_at = Instant::now();
         }
-        if !self.trouble.blocks() {
+        if !self.trouble.is_on() {
             work.merge(std::mem::take(&mut self.postponed));
         }
         match self.work(&work) {
@@ -287,7 +301,7 @@ impl Worker {
         // What was routed has left by now: writing it down holds up nothing.
         self.flush(false);
         let more = !self.postponed.is_empty() || self.can_route();
-        let more = more && !self.trouble.blocks();
+        let more = more && !self.trouble.is_on();
         if self.scheduler.has_changes() || self.slot.has_work() || more {
             Turn::Again
         } else {
@@ -308,6 +322,15 @@ impl Worker {
         }
     }
 
+    /// The same of what concerns some webhooks alone.
+    pub(super) fn met_aside(&mut self, what: &str, error: String) {
+        self.look_for_installation();
+        if !self.uninstalled {
+            self.refusal.met(what, error);
+            self.slot.set_refused(true);
+        }
+    }
+
     pub(super) fn look_for_installation(&mut self) {
         self.uninstalled =
             installation().is_ok_and(|found| found.map(|found| found.oid) != Some(self.installation));
@@ -319,6 +342,10 @@ impl Worker {
             self.read_configuration()?;
             if self.uninstalled {
                 return Ok(());
+            }
+            if std::mem::take(&mut self.events_awaited) {
+                self.drained.clear();
+                self.scheduler.notice_all();
             }
         }
         if !work.lanes.is_empty() {
@@ -337,7 +364,7 @@ impl Worker {
             self.awaited_at = Instant::now();
             self.postponed.configuration = true;
         }
-        if (work.events || self.more_events) && !self.trouble.blocks() {
+        if (work.events || self.more_events || self.ledger.is_due()) && !self.trouble.is_on() {
             self.route()?;
         }
         self.claim()?;
@@ -351,9 +378,9 @@ impl Worker {
             }
         }
         self.fail_late(&work.lanes)?;
-        if self.housekeeping.is_due() && !self.trouble.blocks() {
+        if self.housekeeping.is_due() && !self.trouble.is_on() {
             // What somebody has written by hand, or restored, may be below.
-            self.marks.lower(Work::UNKNOWN);
+            self.marks.forget_all();
             self.drained.clear();
             let mut given_up = Tally::default();
             let kept = self.housekeeping.run(&mut given_up, &self.cursor);
@@ -365,10 +392,14 @@ impl Worker {
 
     /// Trouble is over when nothing is left that had failed.
     fn calm_down(&mut self) {
-        if self.unrecorded.is_empty() && !self.unwritten && !self.trouble.is_on() {
+        if !self.unwritten && !self.trouble.is_on() {
             self.trouble.over();
-            self.slot.set_refused(false);
         }
+        if self.unrecorded.is_empty() && !self.batch.has_refused() {
+            self.refusal.over();
+        }
+        let known = [&self.trouble, &self.refusal, &self.miscount];
+        self.slot.set_refused(known.into_iter().any(Trouble::is_known));
     }
 
     fn noted(&self, lanes: &LaneSet) -> Vec<LaneId> {

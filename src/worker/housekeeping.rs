@@ -195,8 +195,9 @@ fn give_up_expired(max_age: Duration) -> Tally {
                                WHERE l.webhook_integration_id = w.id AND l.status IN ('p', 'r') ORDER BY l.id LIMIT $1) o \
                              LEFT JOIN zentry_notify.event e ON e.id = o.event_id \
                              WHERE NOT w.is_active \
-                               AND (w.switched_off_reason IS NOT NULL OR e.id IS NULL \
-                                    OR e.created_at < now() - coalesce(w.max_age, make_interval(secs => $2)))) old \
+                               AND (w.switched_off_reason IS NOT NULL \
+                                    OR e.created_at < now() - coalesce(w.max_age, make_interval(secs => $2)) \
+                                    OR e.id IS NULL AND EXISTS (SELECT FROM zentry_notify.event later WHERE later.id > o.event_id))) old \
                        WHERE l.id = old.id \
                        RETURNING l.webhook_integration_id, l.event_type, l.error_message), \
                        counted AS (\
@@ -240,7 +241,7 @@ fn forget_deleted() -> i64 {
 }
 
 /// Rows that were committed while their integration was being deleted. Steps from lane to lane in the index. Younger ones are
-/// left: while a dump is restored, the log may be there before the integrations.
+/// left: while a dump is restored, the log may be there before the integrations, and before the events.
 fn remove_orphans(max_age: Duration) {
     const SQL: &str = "WITH RECURSIVE lane (id) AS (\
                          (SELECT l.webhook_integration_id FROM zentry_notify.delivery l \
@@ -254,7 +255,8 @@ fn remove_orphans(max_age: Duration) {
                        WHERE l.webhook_integration_id = lane.id AND l.status IN ('p', 'r') \
                          AND NOT EXISTS (SELECT FROM zentry_notify.webhook w WHERE w.id = lane.id) \
                          AND NOT EXISTS (SELECT FROM zentry_notify.event e \
-                                         WHERE e.id = l.event_id AND e.created_at >= now() - make_interval(secs => $1))";
+                                         WHERE e.id = l.event_id AND e.created_at >= now() - make_interval(secs => $1)) \
+                         AND EXISTS (SELECT FROM zentry_notify.event e WHERE e.id >= l.event_id)";
     with_spi(|| Plan::prepare(SQL, &[pg_sys::FLOAT8OID]).execute(&[max_age.as_secs_f64().into_datum()]));
 }
 

@@ -56,7 +56,9 @@ pub extern "C-unwind" fn zentry_notify_launcher_main(_argument: pg_sys::Datum) {
             registry.ask_for_survey();
         }
         let pause = launcher.turn();
-        waiter.wait(pause);
+        if !signals::noticed() {
+            waiter.wait(pause);
+        }
     }
     // SAFETY: the end of this process. Any code but 0 tells the postmaster to start it again, unless it shuts down itself.
     unsafe { pg_sys::proc_exit(1) }

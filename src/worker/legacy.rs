@@ -24,6 +24,8 @@ impl Worker {
                 })?;
             super::wait::check_for_interrupts();
             if !self.legacy_waits {
+                // Their ids are lower than all that was read.
+                self.marks.forget_all();
                 self.drained.clear();
                 self.scheduler.notice_all();
             }

@@ -1,14 +1,14 @@
 //! Run what an owner of tables wrote: as that owner, restricted, in a subtransaction, and not for long.
 
 use std::ffi::{CStr, c_int};
-use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
 
-use pgrx::PgTryBuilder;
-use pgrx::pg_sys::panic::{CaughtError, ErrorReportWithLevel};
+use pgrx::pg_sys::panic::ErrorReportWithLevel;
 use pgrx::prelude::*;
 
 use crate::acting_as::ActingAs;
+use crate::pg::setting;
+use crate::subtransaction;
 
 /// Why it came to nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,7 +46,7 @@ impl Failure {
         ]) {
             return Failure::Lasting(report.message().to_owned());
         }
-        Failure::Data(sqlstate(code))
+        Failure::Data(subtransaction::sqlstate(code))
     }
 
     /// For people: never a value of the data.
@@ -59,40 +59,11 @@ impl Failure {
     }
 }
 
-fn sqlstate(code: PgSqlErrorCode) -> String {
-    // SAFETY: a static buffer of five characters and a zero, copied at once.
-    unsafe { CStr::from_ptr(pg_sys::unpack_sql_state(code as c_int)) }
-        .to_string_lossy()
-        .into_owned()
-}
-
 /// What PostgreSQL's own tools pin before they read others' tables: an error where a policy would apply, no view and no foreign table.
 const PINNED: [(&CStr, &CStr); 2] = [
     (c"row_security", c"off"),
     (c"restrict_nonsystem_relation_kind", c"view, foreign-table"),
 ];
-
-/// Sets them until the nesting level of [`ActingAs`] ends.
-fn pin() {
-    for (name, value) in PINNED {
-        // SAFETY: names and values are C strings; a setting that this version does not have gives null, and no error.
-        unsafe {
-            if pg_sys::GetConfigOption(name.as_ptr(), true, false).is_null() {
-                continue;
-            }
-            pg_sys::set_config_option(
-                name.as_ptr(),
-                value.as_ptr(),
-                pg_sys::GucContext::PGC_USERSET,
-                pg_sys::GucSource::PGC_S_SESSION,
-                pg_sys::GucAction::GUC_ACTION_SAVE,
-                true,
-                0,
-                false,
-            );
-        }
-    }
-}
 
 /// PostgreSQL's statement timeout; `utils/timeout.h`, the same in all versions that we know.
 const STATEMENT_TIMEOUT: c_int = 3;
@@ -128,7 +99,7 @@ impl Drop for TimeLimit {
 pub fn as_owner<T>(owner: pg_sys::Oid, limit: Duration, f: impl FnOnce() -> T) -> Result<T, Failure> {
     limited(limit, || {
         let _owner = ActingAs::role(owner);
-        pin();
+        let _pinned = setting::hold(&PINNED);
         f()
     })
 }
@@ -144,38 +115,17 @@ pub fn as_agent<T>(limit: Duration, f: impl FnOnce() -> T) -> Result<T, Failure>
 /// Runs `f` with the worker's own rights, for what PostgreSQL itself does.
 pub fn limited<T>(limit: Duration, f: impl FnOnce() -> T) -> Result<T, Failure> {
     let started = Instant::now();
-    // SAFETY: the same steps as PL/pgSQL's exception block: memory context and resource owner are put back on both ways out.
-    let (memory, owner) = unsafe {
-        let saved = (pg_sys::CurrentMemoryContext, pg_sys::CurrentResourceOwner);
-        pg_sys::BeginInternalSubTransaction(std::ptr::null());
-        pg_sys::MemoryContextSwitchTo(saved.0);
-        saved
-    };
-    let outcome = {
-        let _limit = TimeLimit::start(limit);
-        PgTryBuilder::new(AssertUnwindSafe(|| Ok(f())))
-            .catch_others(|error| match error {
-                CaughtError::PostgresError(ref report) | CaughtError::ErrorReport(ref report) => {
-                    if report.sql_error_code() != PgSqlErrorCode::ERRCODE_QUERY_CANCELED {
-                        Err(Failure::of(report))
-                    } else if started.elapsed() >= limit {
-                        Err(Failure::Late)
-                    } else {
-                        error.rethrow()
-                    }
-                }
-                CaughtError::RustPanic { ref ereport, .. } => Err(Failure::of(ereport)),
-            })
-            .execute()
-    };
-    // SAFETY: as above.
-    unsafe {
-        match outcome {
-            Ok(_) => pg_sys::ReleaseCurrentSubTransaction(),
-            Err(_) => pg_sys::RollbackAndReleaseCurrentSubTransaction(),
-        }
-        pg_sys::MemoryContextSwitchTo(memory);
-        pg_sys::CurrentResourceOwner = owner;
-    }
-    outcome
+    subtransaction::attempt_with(
+        || {
+            let _limit = TimeLimit::start(limit);
+            f()
+        },
+        |report| {
+            if report.sql_error_code() != PgSqlErrorCode::ERRCODE_QUERY_CANCELED {
+                Some(Failure::of(report))
+            } else {
+                (started.elapsed() >= limit).then_some(Failure::Late)
+            }
+        },
+    )
 }

@@ -16,11 +16,13 @@ use super::events::Page;
 use super::limited::{self, Failure};
 use super::route::Router;
 use super::source::Source;
+use super::trouble::Trouble;
 use crate::acting_as::ActingAs;
 use crate::event_source::{Expression, MILESTONE, Progress};
 use crate::plan::{Plan, with_spi};
 use crate::settings;
 
+const COUNTING: &str = "counting the tasks of projects";
 /// For the projects of a source, counted at once.
 const LIMIT: Duration = Duration::from_secs(2);
 
@@ -45,6 +47,8 @@ pub struct Ledger {
     /// Their changes in the table are counted.
     taken: Vec<Project>,
     derived: Vec<Derived>,
+    /// Sources whose projects could not be counted, until it is tried again.
+    troubles: BTreeMap<i64, Trouble>,
     /// What the transaction that runs makes of it.
     staged: Option<Box<Ledger>>,
 }
@@ -56,6 +60,7 @@ impl Default for Ledger {
             noted: true,
             taken: Vec::new(),
             derived: Vec::new(),
+            troubles: BTreeMap::new(),
             staged: None,
         }
     }
@@ -104,6 +109,16 @@ impl Ledger {
         }
     }
 
+    /// When projects are counted again that could not be.
+    pub fn wait(&self) -> Option<Duration> {
+        let retries = self.troubles.values().filter_map(Trouble::wait);
+        retries.min()
+    }
+
+    pub fn is_due(&self) -> bool {
+        self.wait().is_some_and(|wait| wait.is_zero())
+    }
+
     fn count_all(&mut self, router: &mut Router) {
         let mut changes = self.uncounted.clone();
         if self.noted {
@@ -119,17 +134,22 @@ impl Ledger {
         for ((source, project), change) in changes {
             by_source.entry(source).or_default().push((project, change));
         }
+        self.troubles.retain(|id, _| by_source.contains_key(id));
+        self.noted = false;
         for (id, projects) in by_source {
+            if self.troubles.get(&id).is_some_and(Trouble::is_on) {
+                self.leave(id);
+                continue;
+            }
             let counted = router
                 .sources
                 .get(id)
                 .map(|source| count_source(source, &projects));
             match counted {
                 Some(Ok(derived)) => self.derived.extend(derived),
-                // The next events find them again.
                 Some(Err(Failure::Passing(reason))) => {
-                    pgrx::warning!("zentry_notify: projects could not be counted: {reason}");
-                    self.taken.retain(|(source, _)| *source != id);
+                    self.troubles.entry(id).or_default().met(COUNTING, reason);
+                    self.leave(id);
                     continue;
                 }
                 Some(Err(failure)) => {
@@ -142,9 +162,15 @@ impl Ledger {
                 }
                 None => {}
             }
+            self.troubles.remove(&id);
             self.uncounted.retain(|(source, _), _| *source != id);
         }
-        self.noted = false;
+    }
+
+    /// The source's projects are counted later, with what the table has noted of them.
+    fn leave(&mut self, source: i64) {
+        self.taken.retain(|(of, _)| *of != source);
+        self.noted = true;
     }
 
     /// Whether what it knows has to be written with all events that it comes from.

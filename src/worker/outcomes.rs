@@ -10,6 +10,8 @@ use webhook::schedule::{Changes, DeliveryChange, LaneChange, LaneId};
 use super::counters::Sums;
 use super::database;
 use super::event_loop::Worker;
+use super::parts::{Fate, Parts, Piece};
+use crate::pg::subtransaction::Failure;
 use crate::settings;
 use crate::wake::LaneSet;
 
@@ -42,7 +44,7 @@ struct State {
 impl Worker {
     /// Writes down what has changed, as far as the database takes it.
     pub fn settle(&mut self) {
-        if !self.unrecorded.is_empty() && !self.trouble.is_on() {
+        if !self.unrecorded.is_empty() && !self.trouble.is_on() && !self.refusal.is_on() {
             let again = std::mem::take(&mut self.unrecorded);
             self.record(&again.deliveries);
             for lane in again
@@ -86,58 +88,82 @@ impl Worker {
         }
     }
 
-    /// All in one transaction; where that fails, each integration in its own, so that one that can't be recorded holds up no
-    /// other.
+    /// All in one statement; where that fails, what can be recorded, so that what can't holds up no other webhook.
     fn record(&mut self, changes: &[DeliveryChange]) {
         for page in changes.chunks(RECORD_PAGE) {
             let page: Vec<&DeliveryChange> = page.iter().collect();
-            if self.write_and_count(&page).is_ok() {
-                if !settings::log_payloads() {
-                    self.housekeeping.hurry();
-                }
-                continue;
+            match self.write_and_count(&page) {
+                Ok(()) => {}
+                Err(failure) if failure.is_of_known_rows() => self.record_in_parts(page),
+                Err(failure) => self.keep_unrecorded(&page, &failure),
             }
-            let mut by_lane: HashMap<LaneId, Vec<&DeliveryChange>> = HashMap::new();
-            for change in page {
-                by_lane.entry(change.lane).or_default().push(change);
-            }
-            for (lane, changes) in by_lane {
-                if let Err(error) = self.write(&changes, None) {
-                    self.met_aside(&format!("recording deliveries of webhook {}", lane.0), error);
-                    self.unrecorded.deliveries.extend(changes.into_iter().cloned());
-                    self.unrecorded.lanes.insert(lane);
-                } else {
-                    self.uncounted.add_outcomes(&changes);
-                }
+            if !settings::log_payloads() {
+                self.housekeeping.hurry();
             }
         }
     }
 
-    /// As [`met`](Self::met), of what concerns one webhook alone, or is only counted.
-    fn met_aside(&mut self, what: &str, error: String) {
-        self.look_for_installation();
-        if !self.uninstalled {
-            self.trouble.met_aside(what, error);
-            self.slot.set_refused(true);
+    fn record_in_parts(&mut self, mut changes: Vec<&DeliveryChange>) {
+        // What became of a delivery stays in its order.
+        changes.sort_by_key(|change| change.lane);
+        let queue = &self.queue;
+        let parts = database::attempt("zentry_notify: record what can be recorded of deliveries", || {
+            database::be_impatient();
+            let pieces = changes.iter().map(|change| Piece {
+                lane: change.lane,
+                waits: false,
+            });
+            Parts::write(pieces.collect(), Failure::is_of_known_rows, |places| {
+                queue.record(&places.iter().map(|place| changes[*place]).collect::<Vec<_>>());
+            })
+        });
+        let parts = match parts {
+            Ok(parts) => parts,
+            Err(failure) => return self.keep_unrecorded(&changes, &failure),
+        };
+        let (recorded, refused): (Vec<_>, Vec<_>) = changes
+            .into_iter()
+            .zip(parts.fates)
+            .partition(|(_, fate)| *fate == Fate::Written);
+        let recorded: Vec<&DeliveryChange> = recorded.into_iter().map(|(change, _)| change).collect();
+        self.uncounted.add_outcomes(&recorded);
+        let Some((first, _)) = refused.first() else { return };
+        let what = format!("recording deliveries of webhook {}", first.lane.0);
+        for (change, _) in refused {
+            self.unrecorded.deliveries.push(change.clone());
+            self.unrecorded.lanes.insert(change.lane);
         }
+        // What was not tried is tried with what was refused.
+        let reason = parts.failure.map(|failure| failure.describe());
+        self.met_aside(&what, reason.unwrap_or_else(|| "it takes too long".to_owned()));
+    }
+
+    /// The database takes nothing now.
+    fn keep_unrecorded(&mut self, changes: &[&DeliveryChange], failure: &Failure) {
+        for change in changes {
+            self.unrecorded.deliveries.push((*change).clone());
+            self.unrecorded.lanes.insert(change.lane);
+        }
+        self.met("recording deliveries", failure.describe());
     }
 
     /// With what is due to be counted, these outcomes included.
-    fn write_and_count(&mut self, changes: &[&DeliveryChange]) -> Result<(), String> {
+    fn write_and_count(&mut self, changes: &[&DeliveryChange]) -> Result<(), Failure> {
         let Some(due) = self.take_due() else {
             self.write(changes, None)?;
             self.uncounted.add_outcomes(changes);
             return Ok(());
         };
         let written = self.write(changes, Some(&due));
-        if written.is_err() {
-            self.uncounted.give_back(due);
+        match &written {
+            Ok(()) => self.miscount.over(),
+            Err(_) => self.uncounted.give_back(due),
         }
         written
     }
 
-    fn write(&self, changes: &[&DeliveryChange], due: Option<&Sums>) -> Result<(), String> {
-        database::transaction("zentry_notify: record deliveries", || {
+    fn write(&self, changes: &[&DeliveryChange], due: Option<&Sums>) -> Result<(), Failure> {
+        database::attempt("zentry_notify: record deliveries", || {
             self.queue.record(changes);
             if let Some(due) = due {
                 let mut sums = due.clone();
@@ -147,9 +173,9 @@ impl Worker {
         })
     }
 
-    /// Not while the database is in trouble: what can't be counted must not keep outcomes from being recorded.
+    /// Not while the database does not take them: what can't be counted must not keep outcomes from being recorded.
     fn take_due(&mut self) -> Option<Sums> {
-        (!self.trouble.is_on())
+        (!self.trouble.is_on() && !self.miscount.is_on())
             .then(|| self.uncounted.take_due())
             .flatten()
     }
@@ -160,10 +186,16 @@ impl Worker {
             return;
         }
         let Some(due) = self.take_due() else { return };
-        let counted = database::transaction("zentry_notify: count", || self.queue.count(&due));
-        if let Err(error) = counted {
-            self.uncounted.give_back(due);
-            self.met_aside("counting", error);
+        match database::transaction("zentry_notify: count", || self.queue.count(&due)) {
+            Ok(()) => self.miscount.over(),
+            Err(error) => {
+                self.uncounted.give_back(due);
+                self.look_for_installation();
+                if !self.uninstalled {
+                    self.miscount.met("counting", error);
+                    self.slot.set_refused(true);
+                }
+            }
         }
     }
 

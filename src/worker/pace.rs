@@ -24,6 +24,7 @@ impl Worker {
             || self.housekeeping.wait().is_some()
             || !self.postponed.is_empty()
             || self.more_events
+            || self.ledger.wait().is_some_and(|wait| wait < time)
             || self.next_wake().is_some_and(|wake| wake < time)
     }
 
@@ -38,19 +39,33 @@ impl Worker {
             || !self.unrecorded.is_empty()
             || !self.batch.is_empty()
             || self.uncounted.wait().is_some();
-        let retry = self.trouble.until.filter(|_| waits);
-        let retry = retry.map(|until| until.saturating_duration_since(Instant::now()));
-        let calm = !self.trouble.blocks();
+        let retry = self.trouble.wait().filter(|_| waits);
+        let calm = !self.trouble.is_on();
+        let refused = !self.unrecorded.is_empty() || self.batch.has_refused();
+        let refused = self.refusal.wait().filter(|_| calm && refused);
         let now = (!self.postponed.is_empty() && calm).then_some(Duration::ZERO);
         let write = self.batch.wait(Instant::now()).filter(|_| calm);
-        let count = self.uncounted.wait().filter(|_| !self.trouble.is_on());
+        let count = self.uncounted.wait().filter(|_| calm);
+        let count = count.max(self.miscount.wait().filter(|_| count.is_some()));
         let tidy = self.housekeeping.wait().filter(|_| calm);
+        let projects = self.ledger.wait().filter(|_| calm && self.cursor.may_route());
         let slack = self.slack.wait().filter(|_| self.scheduler.in_flight() == 0);
         let awaited = (!self.cursor.may_route()).then_some(AWAITED);
-        [self.next_wake(), retry, now, write, count, tidy, slack, awaited]
-            .into_iter()
-            .flatten()
-            .min()
+        [
+            self.next_wake(),
+            retry,
+            refused,
+            now,
+            write,
+            count,
+            tidy,
+            projects,
+            slack,
+            awaited,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// Tells the launcher when somebody has to look again.
@@ -59,8 +74,9 @@ impl Worker {
             pgrx::log!("zentry_notify: could not look for the oldest delivery: {error}");
             None
         });
+        let projects = self.ledger.wait().map(|wait| Timestamp::now() + wait);
         self.slot.set_due(
-            [self.scheduler.next_wake(), retention]
+            [self.scheduler.next_wake(), retention, projects]
                 .into_iter()
                 .flatten()
                 .min(),

@@ -1,8 +1,11 @@
 //! The worker's statements on our own tables, prepared once.
 
+use std::cell::RefCell;
+
 use pgrx::FromDatum;
 use pgrx::prelude::*;
 
+use super::direct::Direct;
 use super::statements;
 use crate::plan::{Plan, Rows, with_spi};
 
@@ -11,6 +14,7 @@ pub struct Queue {
     pub integrations: Plan,
     pub wordings: Plan,
     pub events: Plan,
+    pub stored_cursor: Plan,
     pub cursor: Plan,
     pub claim: Plan,
     pub record: Plan,
@@ -24,6 +28,11 @@ pub struct Queue {
     pub deliveries: Plan,
     pub forget: Plan,
     pub delivery_ids: DeliveryIds,
+    pub direct: RefCell<Direct>,
+    /// Which webhooks there are.
+    pub webhooks: Plan,
+    /// Of which events it is known already what was found out.
+    pub detailed: Plan,
 }
 
 /// The OID of one of our tables.
@@ -40,6 +49,7 @@ impl Queue {
             integrations: statements::integrations(),
             wordings: statements::wordings(),
             events: statements::events(event),
+            stored_cursor: statements::stored_cursor(),
             cursor: statements::cursor(event),
             claim: statements::claim(delivery),
             record: statements::record(delivery),
@@ -53,6 +63,9 @@ impl Queue {
             deliveries: statements::deliveries(webhook),
             forget: statements::forget(event),
             delivery_ids: DeliveryIds(table("delivery_id_seq")),
+            direct: RefCell::new(Direct::new()),
+            webhooks: statements::webhooks(webhook),
+            detailed: statements::detailed(),
         }
     }
 }

@@ -40,6 +40,12 @@ pub fn reload() -> bool {
     asked
 }
 
+/// Whether a signal has come that [`terminated`] or [`reload`] tell of. It may have set the latch within a transaction that waited, and so
+/// used it up.
+pub fn noticed() -> bool {
+    TERMINATE.load(SeqCst) || RELOAD.load(SeqCst)
+}
+
 /// What SIGTERM does while a transaction runs; outside of one, the loop sees it.
 pub struct InTransaction(&'static AtomicBool);
 

@@ -53,15 +53,23 @@ pub fn events(event: u32) -> Plan {
     )
 }
 
+/// The route cursor, and whether a dump has still to bring it.
+pub fn stored_cursor() -> Plan {
+    prepare(
+        "SELECT c.routed::text, c.restored = 'awaited', c.split::text FROM zentry_notify.route_cursor c",
+        &[],
+    )
+}
+
 /// Writes the route cursor, if it is still `$2`, and the events are those of this installation.
 pub fn cursor(event: u32) -> Plan {
     prepare(
         &format!(
-            "UPDATE zentry_notify.route_cursor c SET routed = $1::int8multirange \
+            "UPDATE zentry_notify.route_cursor c SET routed = $1::int8multirange, split = $3::jsonb \
              WHERE c.routed = $2::int8multirange AND c.restored <> 'awaited' \
                AND to_regclass('zentry_notify.event')::oid = {event}"
         ),
-        &[TEXTOID, TEXTOID],
+        &[TEXTOID, TEXTOID, TEXTOID],
     )
 }
 
@@ -72,6 +80,22 @@ pub fn details() -> Plan {
          SELECT d.id, d.data::jsonb FROM unnest($1, $2) d (id, data) \
          WHERE NOT EXISTS (SELECT FROM zentry_notify.event_detail x WHERE x.event_id = d.id)",
         &[INT8ARRAYOID, TEXTARRAYOID],
+    )
+}
+
+/// Those of the events `$1` that have such a row.
+pub fn detailed() -> Plan {
+    prepare(
+        "SELECT x.event_id FROM zentry_notify.event_detail x WHERE x.event_id = ANY ($1)",
+        &[INT8ARRAYOID],
+    )
+}
+
+/// Those of the webhooks `$1` that there are.
+pub fn webhooks(webhook: u32) -> Plan {
+    prepare(
+        &format!("SELECT w.id FROM zentry_notify.webhook w WHERE w.id = ANY ($1) AND w.tableoid = {webhook}"),
+        &[INT8ARRAYOID],
     )
 }
 
@@ -111,11 +135,13 @@ pub fn forget(event: u32) -> Plan {
     )
 }
 
-/// The first rows that wait of lanes `$1`, at most `$2` of each, from the ids `$3` on.
+/// The first rows that wait of lanes `$1`, at most `$2` of each, from the ids `$3` on. Events come from a dump all at once: a row without its
+/// event, and without a later one, may be of a dump whose events are not here yet.
 pub fn claim(delivery: u32) -> Plan {
     prepare(
         &format!(
-            "SELECT l.id, c.lane, l.event_type, e.data, x.data::text, l.attempts, e.created_at, l.next_attempt_at, l.event_id \
+            "SELECT l.id, c.lane, l.event_type, e.data, x.data::text, l.attempts, e.created_at, l.next_attempt_at, l.event_id, \
+                    e.id IS NOT NULL OR EXISTS (SELECT FROM zentry_notify.event later WHERE later.id > l.event_id) \
              FROM unnest($1, $2, $3) c (lane, page, mark) \
              CROSS JOIN LATERAL (\
                SELECT l.id, l.event_type::text, l.event_id, l.attempts, l.next_attempt_at \

@@ -7,29 +7,16 @@ const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// Errors of the database: each is logged once, and what failed is tried again after a growing pause.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Trouble {
     message: String,
     pause: Duration,
-    pub until: Option<Instant>,
-    /// Nothing goes on meanwhile.
-    wide: bool,
+    until: Option<Instant>,
 }
 
 impl Trouble {
     /// One trouble has one pause, however many things fail of it.
     pub fn met(&mut self, what: &str, error: String) {
-        self.wide = true;
-        self.pause(what, error);
-    }
-
-    /// What failed is one webhook's, or a count: the rest goes on.
-    pub fn met_aside(&mut self, what: &str, error: String) {
-        self.wide &= self.is_on();
-        self.pause(what, error);
-    }
-
-    fn pause(&mut self, what: &str, error: String) {
         if !self.is_on() {
             self.pause = (self.pause * 2).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
             self.until = Some(Instant::now() + self.pause);
@@ -49,12 +36,19 @@ impl Trouble {
         *self = Trouble::default();
     }
 
-    /// Whether nothing is to be read and written meanwhile.
-    pub fn blocks(&self) -> bool {
-        self.wide && self.is_on()
+    /// Whether it is not over: what failed may be tried again, or has to wait.
+    pub fn is_known(&self) -> bool {
+        self.until.is_some()
     }
 
+    /// Whether what failed has to wait.
     pub fn is_on(&self) -> bool {
         self.until.is_some_and(|until| until > Instant::now())
+    }
+
+    /// How long it has to wait; None: nothing has failed.
+    pub fn wait(&self) -> Option<Duration> {
+        self.until
+            .map(|until| until.saturating_duration_since(Instant::now()))
     }
 }

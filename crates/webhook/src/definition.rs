@@ -8,6 +8,8 @@ mod generic;
 mod guard;
 mod keys;
 mod notation;
+mod number;
+mod print;
 mod sample;
 mod segments;
 mod template;

@@ -1,6 +1,6 @@
 //! Events that are routed and not written down yet: their deliveries leave from memory, and are written once, with their outcomes.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use crate::event::Event;
@@ -22,7 +22,12 @@ pub struct OpenEvent {
     pub event: Event,
     /// What the worker found out about it, as JSON; None: nothing.
     pub detail: Option<String>,
+    /// Those that are not written down.
     pub deliveries: Vec<OpenDelivery>,
+    /// Some of it is written down, or was tried.
+    pub split: bool,
+    /// There is nothing to write of it before what was refused is tried again.
+    parked: bool,
     routed_at: Instant,
     /// When the first outcome came.
     answered_at: Option<Instant>,
@@ -44,6 +49,8 @@ pub struct OpenDelivery {
     pub lane: LaneId,
     /// The last that became of it; None: it has not been tried.
     pub last: Option<DeliveryChange>,
+    /// It is not to be written now: see [`OpenBatch::take`].
+    pub held: bool,
 }
 
 impl OpenDelivery {
@@ -85,11 +92,21 @@ pub struct OpenBatch {
     /// Those with deliveries that are all finished, and since when there are any.
     finished: BTreeSet<i64>,
     finished_since: Option<Instant>,
+    /// What the database has refused.
+    refused: BTreeMap<LaneId, Refused>,
     bytes: usize,
     /// Everything has to be written at the next occasion.
     hurried: bool,
     /// There is no room for more.
     full: bool,
+}
+
+/// What the database has refused of a lane.
+#[derive(Clone, Debug, Default)]
+struct Refused {
+    deliveries: BTreeSet<DeliveryId>,
+    /// It has taken nothing of the lane: the rest is not tried.
+    whole: bool,
 }
 
 impl OpenBatch {
@@ -120,7 +137,12 @@ impl OpenBatch {
     ) {
         let deliveries: Vec<OpenDelivery> = deliveries
             .into_iter()
-            .map(|(id, lane)| OpenDelivery { id, lane, last: None })
+            .map(|(id, lane)| OpenDelivery {
+                id,
+                lane,
+                last: None,
+                held: false,
+            })
             .collect();
         self.bytes += event.data.len();
         self.enter(OpenEvent {
@@ -129,6 +151,8 @@ impl OpenBatch {
             detail,
             unfinished: deliveries.len(),
             deliveries,
+            split: false,
+            parked: false,
             routed_at: now,
             answered_at: None,
         });
@@ -141,13 +165,20 @@ impl OpenBatch {
                 self.lanes.entry(delivery.lane).or_default().insert(delivery.id);
             }
         }
+        if !event.parked {
+            self.schedule(&event);
+        }
+        self.events.insert(event.id, event);
+    }
+
+    /// Notes when the event has to be written.
+    fn schedule(&mut self, event: &OpenEvent) {
         self.routed.insert((event.routed_at, event.id));
         if event.unfinished == 0 && !event.deliveries.is_empty() {
             self.finished.insert(event.id);
         } else if let Some(at) = event.answered_at {
             self.answered.insert((at, event.id));
         }
-        self.events.insert(event.id, event);
     }
 
     /// Returns the lane's first deliveries that are not finished, at most `limit`, in order.
@@ -201,6 +232,9 @@ impl OpenBatch {
         if let Some(before) = before {
             self.answered.remove(&(before, event.id));
         }
+        if std::mem::take(&mut event.parked) {
+            self.routed.insert((event.routed_at, event.id));
+        }
         if event.unfinished == 0 {
             self.finished.insert(event.id);
             self.finished_since.get_or_insert(now);
@@ -221,7 +255,7 @@ impl OpenBatch {
 
     /// Lets everything be written at the next occasion.
     pub fn hurry(&mut self) {
-        self.hurried = !self.events.is_empty();
+        self.hurried = !self.routed.is_empty();
     }
 
     /// Returns how long what is here may stay; None: nothing is here.
@@ -241,8 +275,10 @@ impl OpenBatch {
 
     /// Takes out what has to be written: the events that are finished, and those that have been here for too long; all of them, if
     /// that is asked for. Others stay, so that their deliveries are written once as well. Where one is taken that is not finished,
-    /// all that were routed before are: in the table, no delivery of a webhook may stand before one that is here.
-    pub fn take(&mut self, all: bool, now: Instant) -> Vec<OpenEvent> {
+    /// all that were routed before are: in the table, no delivery of a webhook may stand before one that is here. What the database has
+    /// refused is among them only if it is to be tried again; else, deliveries that were refused are held, and those that must not
+    /// stand before them.
+    pub fn take(&mut self, all: bool, again: bool, now: Instant) -> Vec<OpenEvent> {
         let all = std::mem::take(&mut self.hurried) || all;
         let answered = self
             .answered
@@ -251,8 +287,9 @@ impl OpenBatch {
         let answered = answered.filter_map(|(_, id)| Some(self.events.get(id)?.routed_at));
         let old = now.checked_sub(self.longest());
         let until = answered.chain(old).max();
-        let due: Vec<i64> = if all {
-            self.events.keys().copied().collect()
+        let due: Vec<i64> = if all || again {
+            let due = self.events.values().filter(|event| again || !event.parked);
+            due.map(|event| event.id).collect()
         } else {
             let before = self.routed.iter().take_while(|(at, _)| Some(*at) <= until);
             let due: BTreeSet<i64> = before
@@ -262,7 +299,60 @@ impl OpenBatch {
             due.into_iter().collect()
         };
         self.finished_since = None;
-        due.iter().filter_map(|id| self.leave(*id)).collect()
+        let mut held: HashSet<DeliveryId> = HashSet::new();
+        if !again && !self.refused.is_empty() {
+            let deliveries = due.iter().filter_map(|id| self.events.get(id));
+            let deliveries = deliveries.flat_map(|event| &event.deliveries);
+            held.extend(deliveries.filter(|d| self.is_held(d)).map(|d| d.id));
+        }
+        let mut taken: Vec<OpenEvent> = due.iter().filter_map(|id| self.leave(*id)).collect();
+        for delivery in taken.iter_mut().flat_map(|event| &mut event.deliveries) {
+            delivery.held = held.contains(&delivery.id);
+        }
+        taken
+    }
+
+    /// Forgets what was refused: it was tried again.
+    pub fn forgive(&mut self) {
+        self.refused.clear();
+    }
+
+    /// Whether it has to wait for what was refused.
+    fn is_held(&self, delivery: &OpenDelivery) -> bool {
+        let Some(refused) = self.refused.get(&delivery.lane) else {
+            return false;
+        };
+        let waiting = self.lanes.get(&delivery.lane);
+        let waits = |id: &DeliveryId| waiting.is_some_and(|waiting| waiting.contains(id));
+        refused.whole
+            || refused.deliveries.contains(&delivery.id)
+            || !delivery.is_finished() && refused.deliveries.range(..delivery.id).any(waits)
+    }
+
+    /// Notes that the database has refused a delivery, before its event is put back.
+    pub fn refuse(&mut self, lane: LaneId, delivery: DeliveryId) {
+        self.refused.entry(lane).or_default().deliveries.insert(delivery);
+    }
+
+    /// Notes that the database takes nothing of a lane.
+    pub fn refuse_lane(&mut self, lane: LaneId) {
+        self.refused.entry(lane).or_default().whole = true;
+    }
+
+    /// Returns whether there is anything that the database has refused.
+    pub fn has_refused(&self) -> bool {
+        !self.refused.is_empty()
+    }
+
+    /// Returns whether the database takes nothing of a lane.
+    pub fn refuses(&self, lane: LaneId) -> bool {
+        self.refused.get(&lane).is_some_and(|refused| refused.whole)
+    }
+
+    /// Returns the lanes of which the database takes nothing.
+    pub fn refused_lanes(&self) -> Vec<LaneId> {
+        let whole = self.refused.iter().filter(|(_, refused)| refused.whole);
+        whole.map(|(lane, _)| *lane).collect()
     }
 
     fn leave(&mut self, id: i64) -> Option<OpenEvent> {
@@ -287,9 +377,24 @@ impl OpenBatch {
 
     /// Puts back what could not be written.
     pub fn put_back(&mut self, events: Vec<OpenEvent>, now: Instant) {
-        for event in events {
+        let ids: Vec<i64> = events.iter().map(|event| event.id).collect();
+        for mut event in events {
             self.bytes += event.event.data.len();
+            event.unfinished = event.deliveries.iter().filter(|d| !d.is_finished()).count();
+            event.parked = true;
             self.enter(event);
+        }
+        // All of them have to be here before it is known which wait for which.
+        for id in ids {
+            let Some(mut event) = self.events.remove(&id) else {
+                continue;
+            };
+            let held = event.deliveries.iter().filter(|d| self.is_held(d)).count();
+            event.parked = held > 0 && held == event.deliveries.len();
+            if !event.parked {
+                self.schedule(&event);
+            }
+            self.events.insert(id, event);
         }
         self.finished_since = Some(now).filter(|_| !self.finished.is_empty());
     }
@@ -348,9 +453,9 @@ mod tests {
             assert!(batch.note(&change(20 + lane, lane, Outcome::Sent), start + FINISHED));
         }
         assert_eq!(batch.wait(start + FINISHED), Some(FINISHED));
-        assert_eq!(ids(&batch.take(false, start + 2 * FINISHED)), [2]);
+        assert_eq!(ids(&batch.take(false, false, start + 2 * FINISHED)), [2]);
         assert_eq!(batch.wait(start), Some(LONGEST));
-        assert_eq!(ids(&batch.take(false, start + LONGEST)), [1]);
+        assert_eq!(ids(&batch.take(false, false, start + LONGEST)), [1]);
         assert_eq!(batch.wait(start + LONGEST), None);
         assert_eq!((batch.deliveries(), batch.bytes()), (0, 0));
     }
@@ -365,8 +470,8 @@ mod tests {
         add(&mut batch, 3, after(2));
         batch.note(&change(20, 0, Outcome::Sent), after(5));
         assert_eq!(batch.wait(after(5)), Some(AFTER_ANSWER));
-        assert_eq!(batch.take(false, after(104)).len(), 0);
-        assert_eq!(ids(&batch.take(false, after(105))), [1, 2]);
+        assert_eq!(batch.take(false, false, after(104)).len(), 0);
+        assert_eq!(ids(&batch.take(false, false, after(105))), [1, 2]);
         assert_eq!(batch.waiting(LaneId(0)), 1);
     }
 
@@ -427,7 +532,7 @@ mod tests {
                         }
                     }
                     Step::Take(all, fails) => {
-                        let events = batch.take(all, now);
+                        let events = batch.take(all, false, now);
                         if fails {
                             batch.put_back(events, now);
                         } else {
@@ -446,7 +551,7 @@ mod tests {
                     prop_assert!(rows.iter().all(|row| !sent.contains(&row.id.0)));
                 }
             }
-            batch.take(true, now).into_iter().for_each(|event| drop(taken.insert(event.id, event)));
+            batch.take(true, false, now).into_iter().for_each(|event| drop(taken.insert(event.id, event)));
             prop_assert_eq!(taken.len() as i64, added);
             for delivery in taken.values().flat_map(|event| &event.deliveries) {
                 prop_assert_eq!(delivery.is_finished(), sent.contains(&delivery.id.0));

@@ -2,9 +2,14 @@
 //!
 //! An id that is missing may belong to a transaction that has not committed yet, or never come because its transaction was rolled
 //! back. A gap is read again each time, until every transaction that ran when it was first seen is over: then nothing can come of
-//! it any more. For that, an event's id has to be given to a transaction that has its own number (xid) already.
+//! it any more.
+//!
+//! A statement may have drawn its id before its transaction has a number (xid), and no snapshot tells of such a transaction. So the
+//! sessions that write events without a number are waited for first: those that wrote when the gap was seen, until each has a
+//! number or is done. From then on it is the numbers that count.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::id_set::{IdRange, IdSet};
 
@@ -22,11 +27,37 @@ pub struct RouteCursor {
     gaps: BTreeMap<i64, Gap>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Gap {
     high: i64,
-    /// The next transaction's number when it was first seen; None: it was not read since it is known.
-    seen: Option<u64>,
+    of: Writers,
+}
+
+/// Whose the ids of a gap may be.
+#[derive(Clone, Debug)]
+enum Writers {
+    /// It was not read since it is known.
+    Unasked,
+    /// Also of these sessions, which had no number when they were last looked at.
+    Unnumbered(Arc<[u64]>),
+    /// Only of transactions with lower numbers.
+    Below(u64),
+}
+
+impl Writers {
+    /// What is known after a look; `unnumbered` are all that it has found.
+    fn look(&self, look: &Look, unnumbered: &Arc<[u64]>) -> Writers {
+        let left = match self {
+            Writers::Below(number) => return Writers::Below(*number),
+            Writers::Unasked => !unnumbered.is_empty(),
+            Writers::Unnumbered(before) => before.iter().any(|session| unnumbered.contains(session)),
+        };
+        match self {
+            Writers::Unnumbered(before) if left => Writers::Unnumbered(before.clone()),
+            _ if left => Writers::Unnumbered(unnumbered.clone()),
+            _ => Writers::Below(look.next_transaction),
+        }
+    }
 }
 
 /// What was read, and when.
@@ -38,6 +69,8 @@ pub struct Look<'a> {
     pub complete: bool,
     /// The oldest transaction that ran when the snapshot was taken which the events were read with.
     pub oldest_running: u64,
+    /// Sessions that write events and have no transaction number, each as of its transaction; looked for after the events were read.
+    pub unnumbered: &'a [u64],
     /// The number of the next transaction, asked for after that.
     pub next_transaction: u64,
 }
@@ -60,7 +93,7 @@ impl RouteCursor {
                 hole.low,
                 Gap {
                     high: hole.high,
-                    seen: None,
+                    of: Writers::Unasked,
                 },
             )
         };
@@ -84,6 +117,17 @@ impl RouteCursor {
         gaps.chain([tail]).collect()
     }
 
+    /// Returns whether there are gaps, or there will be when these events are taken: then it has to be known who writes.
+    pub fn leaves_gaps(&self, ids: &[i64]) -> bool {
+        let mut next = self.known.end().unwrap_or(FIRST_ID);
+        let is_next = |id: &i64| {
+            let expected = *id == next;
+            next = id.saturating_add(1);
+            expected
+        };
+        !self.gaps.is_empty() || !ids.iter().all(is_next)
+    }
+
     pub fn gaps(&self) -> usize {
         self.gaps.len()
     }
@@ -96,8 +140,9 @@ impl RouteCursor {
         }) else {
             return;
         };
-        let over =
-            |gap: &Gap| gap.high <= read_to && gap.seen.is_some_and(|seen| seen <= look.oldest_running);
+        let over = |gap: &Gap| {
+            gap.high <= read_to && matches!(gap.of, Writers::Below(number) if number <= look.oldest_running)
+        };
         let closed: Vec<i64> = self
             .gaps
             .iter()
@@ -110,11 +155,13 @@ impl RouteCursor {
                 expired.push(IdRange { low, high: gap.high });
             }
         }
+        let unnumbered: Arc<[u64]> = look.unnumbered.into();
         for gap in self.gaps.values_mut().filter(|gap| gap.high <= read_to) {
-            gap.seen.get_or_insert(look.next_transaction);
+            gap.of = gap.of.look(look, &unnumbered);
         }
+        let new = Writers::Unasked.look(look, &unnumbered);
         for id in look.ids {
-            self.take(*id, look.next_transaction);
+            self.take(*id, &new);
         }
         for range in expired {
             self.close(range, look.ids);
@@ -136,22 +183,28 @@ impl RouteCursor {
         self.known.insert(range);
     }
 
-    fn take(&mut self, id: i64, next_transaction: u64) {
+    /// `new` is of whom a gap is that was not known.
+    fn take(&mut self, id: i64, new: &Writers) {
         let tail = self.known.end().unwrap_or(FIRST_ID);
         if id >= tail {
             if id > tail {
                 let gap = Gap {
                     high: id,
-                    seen: Some(next_transaction),
+                    of: new.clone(),
                 };
                 self.gaps.insert(tail, gap);
             }
-        } else if let Some((low, gap)) = self.gaps.range(..=id).next_back().map(|(low, gap)| (*low, *gap))
+        } else if let Some((low, gap)) = self
+            .gaps
+            .range(..=id)
+            .next_back()
+            .map(|(low, gap)| (*low, gap.clone()))
             && id < gap.high
         {
             self.gaps.remove(&low);
             if low < id {
-                self.gaps.insert(low, Gap { high: id, ..gap });
+                let of = gap.of.clone();
+                self.gaps.insert(low, Gap { high: id, of });
             }
             if id + 1 < gap.high {
                 self.gaps.insert(id + 1, gap);

@@ -167,7 +167,7 @@ fn what_messages_need_is_not_counted_away() {
         ),
         ("{{ text|length }}", "32768"),
         ("{{ text|upper|length if text else '' }}", "32768"),
-        ("{{ 1 < small|length <= 3 }}", "True"),
+        ("{{ 1 < small|length <= 3 }}", "true"),
         ("{{ missing|default('none') }}{{ missing.deeper }}", "none"),
         ("{{ 'a' ~ small ~ 1 }}", "a[1, 2, 3]1"),
     ] {
@@ -303,6 +303,57 @@ fn template() -> impl Strategy<Value = String> {
     })
 }
 
+/// What makes a text of whatever it is given: there the engine alone spells as Python does (tests/numbers.rs has what we do).
+fn makes_text(template: &str) -> bool {
+    let filters = [
+        "string",
+        "upper",
+        "title",
+        "capitalize",
+        "trim",
+        "lines",
+        "join",
+        "split",
+        "indent",
+        "replace",
+    ];
+    template.contains('~')
+        || filters
+            .iter()
+            .any(|filter| template.contains(&format!("|{filter}")))
+}
+
+/// A text as it is, null as nothing, the rest as JSON.
+fn is_printed_as(value: &minijinja::Value, text: &str) -> bool {
+    match value.as_str() {
+        _ if value.is_none() || value.is_undefined() => text.is_empty(),
+        Some(own) => own == text,
+        None => serde_json::from_str(text).is_ok_and(|json| is_same(value, &json)),
+    }
+}
+
+fn is_same(value: &minijinja::Value, json: &Value) -> bool {
+    use minijinja::value::ValueKind;
+    let items = || value.try_iter().into_iter().flatten();
+    match json {
+        Value::Null => matches!(
+            value.kind(),
+            ValueKind::None | ValueKind::Undefined | ValueKind::Invalid
+        ),
+        Value::Bool(bool) => value.kind() == ValueKind::Bool && value.is_true() == *bool,
+        Value::Number(number) => f64::try_from(value.clone()).ok() == number.as_f64(),
+        Value::String(text) => value.as_str() == Some(text),
+        Value::Array(all) => {
+            items().count() == all.len() && items().zip(all).all(|(item, json)| is_same(&item, json))
+        }
+        Value::Object(all) => items().all(|key| {
+            let name = key.as_str().map_or_else(|| key.to_string(), ToOwned::to_owned);
+            let inner = value.get_item(&key).unwrap_or_default();
+            all.get(&name).is_some_and(|json| is_same(&inner, json))
+        }),
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -313,7 +364,7 @@ proptest! {
 
     /// Counting changes nothing but where it ends.
     #[test]
-    fn a_template_gives_what_the_engine_alone_would(text in expression().prop_filter("no large number", |text| !text.contains("100000000"))) {
+    fn a_template_gives_what_the_engine_alone_would(text in expression().prop_filter("no large number, no text of another value", |text| !text.contains("100000000") && !makes_text(text))) {
         let data = json!({ "text": "ab", "n": 2, "list": [3, 1, 2], "rows": [{"n": 1}], "small": [1, 2] });
         if let Some(ours) = bounded(&format!("{{{{ {text} }}}}"), &data) {
             let values = minijinja::context! {
@@ -324,8 +375,7 @@ proptest! {
             engine.set_undefined_behavior(minijinja::UndefinedBehavior::Chainable);
             let value = engine.compile_expression(&text).and_then(|expression| expression.eval(values));
             if let Ok(value) = value {
-                let theirs = if value.is_none() || value.is_undefined() { String::new() } else { value.to_string() };
-                prop_assert_eq!(ours, theirs);
+                prop_assert!(is_printed_as(&value, &ours), "{value} is printed as {ours}");
             }
         }
     }

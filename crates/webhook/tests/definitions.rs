@@ -95,13 +95,10 @@ fn what_is_wrong_is_named_by_its_key_and_the_refusal_says_what_it_must_be() {
             r#"{"fields": [{"name": "a", "valeu": "b"}]}"#,
             "\"valeu\" is not a part of a field: perhaps \"value\" is meant",
         ),
-        (
-            r#"{"title": 1e999}"#,
-            "the definition must be JSON whose numbers and escapes can be read",
-        ),
+        (r#"{"title": 1e999}"#, "title must be a string, not a number"),
         (
             r#"{"title": "\ud800"}"#,
-            "the definition must be JSON whose numbers and escapes can be read",
+            "the definition must be JSON whose escapes can be read",
         ),
     ] {
         assert_eq!(
@@ -186,8 +183,8 @@ fn nested_data_are_reached_by_every_kind_of_template() {
             "name=ada",
         ),
         ("{{ release.tags|join('+') }}", "a+b"),
-        ("{{ release.author }}", "{'name': 'ada'}"),
-        ("{{ release.author if true }}", "{'name': 'ada'}"),
+        ("{{ release.author }}", r#"{"name": "ada"}"#),
+        ("{{ release.author if true }}", r#"{"name": "ada"}"#),
         ("{{ release.author.age|default('?') }}", "?"),
         ("{% if none %}some{% else %}none{% endif %}", "none"),
         ("{% if not none %}none{% endif %}", "none"),

@@ -14,6 +14,9 @@ struct Database {
     next_xid: u64,
     next_id: i64,
     running: BTreeMap<u64, Vec<i64>>,
+    next_session: u64,
+    /// Transactions without a number, each with the ids that it has drawn.
+    unnumbered: BTreeMap<u64, Vec<i64>>,
     events: BTreeSet<i64>,
     /// What the worker has written, in the same transaction as the deliveries.
     cursor: String,
@@ -24,6 +27,26 @@ impl Database {
     fn begin(&mut self) {
         self.running.insert(self.next_xid, Vec::new());
         self.next_xid += 1;
+    }
+
+    /// A statement draws ids before it has stored anything.
+    fn draw(&mut self, count: i64) {
+        let ids = self.next_id..self.next_id + count;
+        self.next_id += count;
+        self.unnumbered.insert(self.next_session, ids.collect());
+        self.next_session += 1;
+    }
+
+    /// One of these, by the dice, stores its rows, which gives it a number; or it gives up.
+    fn store(&mut self, random: &mut Rng) {
+        let place = random.usize(0..self.unnumbered.len().max(1));
+        if let Some(session) = self.unnumbered.keys().nth(place).copied()
+            && let Some(ids) = self.unnumbered.remove(&session)
+            && random.u8(0..4) > 0
+        {
+            self.running.insert(self.next_xid, ids);
+            self.next_xid += 1;
+        }
     }
 
     /// A transaction that runs, by the dice.
@@ -76,10 +99,16 @@ impl Worker {
         let oldest_running = database.oldest_running();
         meanwhile(database);
         let ids = &found[..found.len().min(page)];
+        // As the worker does: it is not asked for otherwise.
+        let unnumbered: Vec<u64> = match self.cursor.leaves_gaps(ids) {
+            true => database.unnumbered.keys().copied().collect(),
+            false => Vec::new(),
+        };
         self.cursor.read(&Look {
             ids,
             complete: found.len() <= page,
             oldest_running,
+            unnumbered: &unnumbered,
             next_transaction: database.next_xid,
         });
         self.in_hand.extend(ids);
@@ -102,7 +131,12 @@ impl Worker {
 }
 
 fn step(database: &mut Database, random: &mut Rng, left: &mut u32) {
-    match random.u8(0..10) {
+    match random.u8(0..12) {
+        10 if *left > 0 && database.unnumbered.len() < 5 => {
+            *left -= 1;
+            database.draw(random.i64(1..3));
+        }
+        11 => database.store(random),
         0..3 if *left > 0 && database.running.len() < 40 => {
             *left -= 1;
             database.begin();
@@ -130,7 +164,7 @@ fn simulate(seed: u64) {
     };
     let mut worker = Worker::start(&database);
     let mut left = 1_000;
-    while left > 0 || !database.running.is_empty() {
+    while left > 0 || !database.running.is_empty() || !database.unnumbered.is_empty() {
         step(&mut database, &mut random, &mut left);
         match random.u8(0..24) {
             0..6 => {
@@ -183,6 +217,7 @@ fn a_gap_stays_while_a_transaction_runs_that_ran_when_it_was_seen() {
         ids,
         complete: true,
         oldest_running,
+        unnumbered: &[],
         next_transaction,
     };
     // 1 belongs to transaction 11, which is younger than the one that has committed 2.
@@ -196,12 +231,41 @@ fn a_gap_stays_while_a_transaction_runs_that_ran_when_it_was_seen() {
 }
 
 #[test]
+fn a_gap_stays_while_a_session_writes_that_has_no_number_yet() {
+    let mut cursor = RouteCursor::default();
+    let look = |ids: &'static [i64], unnumbered: &'static [u64], transaction| Look {
+        ids,
+        complete: true,
+        oldest_running: transaction,
+        unnumbered,
+        next_transaction: transaction,
+    };
+    // 1 was drawn by a statement that has stored nothing yet; what is numbered ends in the meantime.
+    cursor.read(&look(&[2], &[71, 72], 12));
+    cursor.read(&look(&[], &[72], 13));
+    cursor.read(&look(&[], &[72, 73], 14));
+    assert_eq!(cursor.gaps(), 1);
+    // It stores its row as transaction 14, which runs.
+    let numbered = Look {
+        next_transaction: 15,
+        ..look(&[], &[73], 14)
+    };
+    cursor.read(&numbered);
+    cursor.read(&numbered);
+    assert_eq!(cursor.gaps(), 1);
+    cursor.read(&look(&[1], &[73], 15));
+    assert_eq!(cursor.gaps(), 0);
+    assert_eq!(cursor.with([1, 2]).to_text(), "{(,3)}");
+}
+
+#[test]
 fn a_page_that_is_cut_off_closes_nothing_that_it_has_not_read() {
     let mut cursor = RouteCursor::new(IdSet::parse("{(,5),[6,9),[12,13)}").unwrap());
     let look = |ids, complete| Look {
         ids,
         complete,
         oldest_running: 50,
+        unnumbered: &[],
         next_transaction: 50,
     };
     cursor.read(&look(&[], true));

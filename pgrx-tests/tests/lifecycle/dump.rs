@@ -114,11 +114,11 @@ impl Story {
         fire(&mut restored)?;
         self.channel.webhook.wait_for_events(4, SOON);
         let deliveries = Delivery::settle(&mut restored)?;
-        let states: Vec<_> = deliveries.iter().map(|d| (d.id, d.status.as_str())).collect();
-        assert_eq!(
-            states,
-            [(1, "sent"), (2, "sent"), (3, "failed"), (4, "sent"), (5, "sent")]
-        );
+        // Numbers may have been drawn that nothing was written with.
+        let states: Vec<_> = deliveries.iter().map(|d| d.status.as_str()).collect();
+        assert_eq!(states, ["sent", "sent", "failed", "sent", "sent"]);
+        let ids: Vec<_> = deliveries.iter().map(|d| d.id).collect();
+        assert_eq!(ids[..4], [1, 2, 3, 4]);
         assert_eq!(self.channel.webhook.event_count(), 4);
         assert!(self.channel.webhook.requests() <= requests + 2);
         Ok(restored)

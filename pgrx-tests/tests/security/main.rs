@@ -1,8 +1,10 @@
 //! Attacks, each tried.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod anybody;
 mod attach_rights;
 mod borrowed_session;
+mod calls;
 mod hostile_answers;
 mod hostile_objects;
 mod privacy;

@@ -6,6 +6,9 @@ use std::fmt::{self, Write};
 use minijinja::value::{Value, ValueKind};
 use minijinja::{Error, ErrorKind, State};
 
+use super::number;
+use super::print::print;
+
 /// Items of lists that cost as much as an instruction.
 const ITEMS: u64 = 8;
 /// Lists in lists.
@@ -22,8 +25,35 @@ pub(super) fn measure(state: &State<'_, '_>, value: Value) -> Result<Value, Erro
     Ok(value)
 }
 
+/// The same for what counts or compares.
+pub(super) fn operand(state: &State<'_, '_>, value: Value) -> Result<Value, Error> {
+    measure(state, value).map(number::counted)
+}
+
+/// The same for what works on texts: all else becomes the text that it prints as.
+pub(super) fn text(state: &State<'_, '_>, value: Value) -> Result<Value, Error> {
+    let value = measure(state, value)?;
+    if value.as_str().is_some() {
+        return Ok(value);
+    }
+    let mut text = String::new();
+    print(&value, &mut Bounded::new(&mut text)).map_err(|_| Error::from(ErrorKind::OutOfFuel))?;
+    Ok(text.into())
+}
+
+/// The same for the items of a list.
+pub(super) fn texts(state: &State<'_, '_>, value: Value) -> Result<Value, Error> {
+    let value = measure(state, value)?;
+    if !matches!(value.kind(), ValueKind::Seq | ValueKind::Iterable) {
+        return Ok(value);
+    }
+    let items = value.try_iter()?.map(|item| text(state, item));
+    items.collect::<Result<Vec<_>, _>>().map(Value::from)
+}
+
 /// The value, if it is no list: a product of lists is a promise that takes no time, and no message needs one.
 pub(super) fn factor(value: Value) -> Result<Value, Error> {
+    let value = number::counted(value);
     if is_list(&value) {
         let reason = "only numbers and texts can be multiplied";
         return Err(Error::new(ErrorKind::InvalidOperation, reason));

@@ -1,12 +1,12 @@
 //! An event's data as templates see them.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 use std::sync::Arc;
 
 use minijinja::value::{Enumerator, Object, Value};
 use serde_json::{Map, Value as Json};
 
+use super::number;
 use crate::rich_text::DATA_ASTERISK;
 
 /// Bytes of a text that a template sees: more than any format shows.
@@ -45,12 +45,7 @@ pub(super) fn to_value(json: &Json) -> Value {
     match json {
         Json::Null => Value::from(()),
         Json::Bool(bool) => Value::from(*bool),
-        Json::Number(number) => number
-            .as_i64()
-            .map(Value::from)
-            .or_else(|| number.as_u64().map(Value::from))
-            .or_else(|| number.as_f64().map(Value::from))
-            .unwrap_or_default(),
+        Json::Number(number) => number::to_value(number),
         Json::String(text) => to_text(text),
         Json::Array(items) => items.iter().map(to_value).collect::<Vec<_>>().into(),
         // A map by its type: pairs alone would be collected into a list.
@@ -69,14 +64,5 @@ fn to_text(text: &str) -> Value {
         Value::from(text.replace(DATA_ASTERISK, ""))
     } else {
         Value::from(text)
-    }
-}
-
-/// How a value prints: null as nothing, the rest as the engine shows it.
-pub(super) fn print(value: &Value, out: &mut impl Write) -> std::fmt::Result {
-    match value.as_str() {
-        _ if value.is_none() || value.is_undefined() => Ok(()),
-        Some(text) => out.write_str(text),
-        None => write!(out, "{value}"),
     }
 }

@@ -4,6 +4,7 @@ use serde_json::Value as Json;
 
 use super::DEFAULT_COLOUR;
 use super::context::Data;
+use super::number;
 use crate::card::{Card, humanised};
 use crate::event::Event;
 use crate::rich_text::RichText;
@@ -33,7 +34,7 @@ pub(super) fn card(event: &Event, data: &Data) -> Card {
 fn scalar(value: &Json) -> String {
     match value {
         Json::String(text) => text.clone(),
-        Json::Number(number) => number.to_string(),
+        Json::Number(number) => number::spelled(number),
         Json::Bool(bool) => bool.to_string(),
         Json::Null | Json::Array(_) | Json::Object(_) => String::new(),
     }

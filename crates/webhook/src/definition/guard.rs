@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 
+use minijinja::Value;
 use minijinja::machinery::Span;
 use minijinja::machinery::ast::{
     AutoEscape, BinOp, BinOpKind, Call, CallArg, Compare, CompareOp, Const, Do, EmitExpr, EmitRaw, Expr,
@@ -15,8 +16,47 @@ use minijinja::machinery::ast::{
 
 /// Not a name that a template could write.
 pub(super) const MEASURE: &str = "1-measure";
+/// The same for what is counted with or compared: a number of the data becomes one of the engine's.
+pub(super) const OPERAND: &str = "1-operand";
 /// The same for what is multiplied.
 pub(super) const FACTOR: &str = "1-factor";
+/// The same for what is to be a text: the engine would spell it as Python does.
+pub(super) const TEXT: &str = "1-text";
+/// The same for a list of such.
+pub(super) const TEXTS: &str = "1-texts";
+
+/// Filters that count with what they are given, or compare it.
+const COUNTING: [&str; 16] = [
+    "abs",
+    "batch",
+    "bool",
+    "float",
+    "format",
+    "int",
+    "max",
+    "min",
+    "pluralize",
+    "range",
+    "round",
+    "slice",
+    "sort",
+    "sum",
+    "unique",
+    "dictsort",
+];
+/// Filters that work on a text.
+const OF_TEXTS: [&str; 10] = [
+    "capitalize",
+    "indent",
+    "lines",
+    "lower",
+    "replace",
+    "split",
+    "string",
+    "title",
+    "trim",
+    "upper",
+];
 
 /// A copy of the tree that measures, and the names that it asks for.
 pub(super) fn guard<'a>(tree: &Stmt<'a>) -> (Stmt<'a>, BTreeSet<&'a str>) {
@@ -143,10 +183,25 @@ impl<'a> Copy<'a> {
         self.through(MEASURE, expr)
     }
 
+    fn operand(&mut self, expr: &Expr<'a>) -> Expr<'a> {
+        self.through(OPERAND, expr)
+    }
+
+    /// What a filter is applied to.
+    fn filtered(&mut self, filter: &str, expr: &Expr<'a>) -> Expr<'a> {
+        match filter {
+            "join" => self.through(TEXTS, expr),
+            _ if OF_TEXTS.contains(&filter) => self.through(TEXT, expr),
+            _ if COUNTING.contains(&filter) => self.operand(expr),
+            _ => self.measured(expr),
+        }
+    }
+
     fn through(&mut self, filter: &'static str, expr: &Expr<'a>) -> Expr<'a> {
         let span = expr.span();
         let expr = self.plain(expr);
-        if matches!(expr, Expr::Const(_)) {
+        let needs_nothing = |value: &Value| value.as_str().is_some() || !matches!(filter, TEXT | TEXTS);
+        if matches!(&expr, Expr::Const(it) if needs_nothing(&it.value)) {
             return expr;
         }
         Expr::Filter(spanned(
@@ -196,20 +251,20 @@ impl<'a> Copy<'a> {
                         UnaryOpKind::Not => UnaryOpKind::Not,
                         UnaryOpKind::Neg => UnaryOpKind::Neg,
                     },
-                    expr: self.measured(&it.expr),
+                    expr: self.operand(&it.expr),
                 },
             )),
             Expr::BinOp(it) => Expr::BinOp(spanned(it.span(), self.operation(it))),
             Expr::Compare(it) => Expr::Compare(spanned(
                 it.span(),
                 Compare {
-                    expr: self.measured(&it.expr),
+                    expr: self.operand(&it.expr),
                     ops: it
                         .ops
                         .iter()
                         .map(|one| CompareOp {
                             op: one.op,
-                            expr: self.measured(&one.expr),
+                            expr: self.operand(&one.expr),
                         })
                         .collect(),
                 },
@@ -226,16 +281,16 @@ impl<'a> Copy<'a> {
                 it.span(),
                 Filter {
                     name: it.name,
-                    expr: it.expr.as_ref().map(|expr| self.measured(expr)),
-                    args: self.arguments(&it.args),
+                    expr: it.expr.as_ref().map(|expr| self.filtered(it.name, expr)),
+                    args: self.arguments(&it.args, it.name == "default" || it.name == "d"),
                 },
             )),
             Expr::Test(it) => Expr::Test(spanned(
                 it.span(),
                 Test {
                     name: it.name,
-                    expr: self.measured(&it.expr),
-                    args: self.arguments(&it.args),
+                    expr: self.operand(&it.expr),
+                    args: self.arguments(&it.args, false),
                 },
             )),
             Expr::GetAttr(it) => Expr::GetAttr(spanned(
@@ -249,7 +304,7 @@ impl<'a> Copy<'a> {
                 it.span(),
                 GetItem {
                     expr: self.plain(&it.expr),
-                    subscript_expr: self.measured(&it.subscript_expr),
+                    subscript_expr: self.operand(&it.subscript_expr),
                 },
             )),
             Expr::Call(it) => Expr::Call(self.call(it)),
@@ -279,7 +334,8 @@ impl<'a> Copy<'a> {
         let (left, right) = match it.op {
             BinOpKind::ScAnd | BinOpKind::ScOr => (self.plain(&it.left), self.plain(&it.right)),
             BinOpKind::Mul => (self.through(FACTOR, &it.left), self.through(FACTOR, &it.right)),
-            _ => (self.measured(&it.left), self.measured(&it.right)),
+            BinOpKind::Concat => (self.through(TEXT, &it.left), self.through(TEXT, &it.right)),
+            _ => (self.operand(&it.left), self.operand(&it.right)),
         };
         BinOp {
             op: it.op,
@@ -293,17 +349,19 @@ impl<'a> Copy<'a> {
             it.span(),
             Call {
                 expr: self.plain(&it.expr),
-                args: self.arguments(&it.args),
+                args: self.arguments(&it.args, false),
             },
         )
     }
 
-    fn arguments(&mut self, all: &[CallArg<'a>]) -> Vec<CallArg<'a>> {
+    /// `handed_on`: they may be what is printed.
+    fn arguments(&mut self, all: &[CallArg<'a>], handed_on: bool) -> Vec<CallArg<'a>> {
+        let filter = if handed_on { MEASURE } else { OPERAND };
         let mut one = |argument: &CallArg<'a>| match argument {
-            CallArg::Pos(expr) => CallArg::Pos(self.measured(expr)),
-            CallArg::Kwarg(name, expr) => CallArg::Kwarg(name, self.measured(expr)),
-            CallArg::PosSplat(expr) => CallArg::PosSplat(self.measured(expr)),
-            CallArg::KwargSplat(expr) => CallArg::KwargSplat(self.measured(expr)),
+            CallArg::Pos(expr) => CallArg::Pos(self.through(filter, expr)),
+            CallArg::Kwarg(name, expr) => CallArg::Kwarg(name, self.through(filter, expr)),
+            CallArg::PosSplat(expr) => CallArg::PosSplat(self.through(filter, expr)),
+            CallArg::KwargSplat(expr) => CallArg::KwargSplat(self.through(filter, expr)),
         };
         all.iter().map(&mut one).collect()
     }

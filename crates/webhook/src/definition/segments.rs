@@ -5,6 +5,7 @@ use minijinja::value::Value;
 use serde_json::Value as Json;
 
 use super::context::{self, Data};
+use super::print;
 use crate::rich_text::{Builder, DATA_ASTERISK};
 
 /// Words that mean something else than a key to the engine.
@@ -192,7 +193,7 @@ fn print(value: Option<&Json>, out: &mut Builder) {
         Some(value) => {
             let mut text = String::new();
             // Writing to a string does not fail.
-            let _ = context::print(&context::to_value(value), &mut text);
+            let _ = print::print(&context::to_value(value), &mut text);
             out.push(&text);
         }
     }

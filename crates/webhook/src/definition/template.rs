@@ -11,8 +11,9 @@ use minijinja::{AutoEscape, Environment, Error, ErrorKind, Output, State, Undefi
 
 use super::DefinitionError;
 use super::budget::{self, Bounded};
-use super::context::{self, Data};
+use super::context::Data;
 use super::guard;
+use super::print::print;
 use super::segments::{self, Segment};
 use crate::rich_text::{Builder, DATA_ASTERISK, RichText};
 
@@ -118,7 +119,10 @@ fn environment() -> Environment<'static> {
     environment.set_recursion_limit(MAX_DEPTH);
     environment.set_debug(true);
     environment.add_filter(guard::MEASURE, budget::measure);
+    environment.add_filter(guard::OPERAND, budget::operand);
     environment.add_filter(guard::FACTOR, budget::factor);
+    environment.add_filter(guard::TEXT, budget::text);
+    environment.add_filter(guard::TEXTS, budget::texts);
     // What would let data through as markup, or show the engine's inside.
     for filter in ["safe", "escape", "e", "pprint"] {
         environment.remove_filter(filter);
@@ -185,9 +189,9 @@ fn reason(error: &Error) -> String {
 fn print_escaped(out: &mut Output<'_>, state: &mut State<'_, '_>, value: &Value) -> Result<(), Error> {
     let value = budget::measure(state, value.clone())?;
     let printed = if value.is_safe() {
-        context::print(&value, &mut Bounded::new(out))
+        print(&value, &mut Bounded::new(out))
     } else {
-        context::print(&value, &mut Bounded::new(Escaped(out)))
+        print(&value, &mut Bounded::new(Escaped(out)))
     };
     printed.map_err(|_| ErrorKind::OutOfFuel.into())
 }

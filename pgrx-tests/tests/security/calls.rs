@@ -1,0 +1,122 @@
+//! Each function of ours, called with what nobody should call it with; and what the catalogue says of each.
+
+use anyhow::{Result, bail};
+use zentry_e2e::emulator::Kind;
+use zentry_e2e::scene::Scene;
+
+/// The extension's functions, as `p`.
+const OURS: &str = "pg_proc p \
+     JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e' \
+     JOIN pg_extension e ON e.oid = d.refobjid AND d.refclassid = 'pg_extension'::regclass AND e.extname = 'zentry_notify'";
+
+/// Calls of each function in which all arguments are odd in the same way, and calls in which one argument is null and the others are plain.
+const CALLS: &str = r#"
+WITH ours AS (SELECT p.oid, p.oid::regproc AS name, p.proargtypes::oid[] AS types, p.pronargs FROM OURS),
+kinds (kind) AS (VALUES ('null'), ('nothing'), ('odd'), ('largest'), ('smallest'), ('nulls within'), ('nested')),
+value AS (
+    SELECT o.oid, k.kind, a.place, a.type,
+           coalesce(CASE k.kind
+               WHEN 'nothing' THEN CASE WHEN t.typcategory = 'A' THEN '{}' WHEN t.typcategory = 'S' THEN '' WHEN t.typname IN ('json', 'jsonb') THEN '{}'
+                                        WHEN t.typname = 'bytea' THEN '' WHEN t.typcategory = 'N' THEN '0' WHEN t.typcategory = 'B' THEN 'false' END
+               WHEN 'odd' THEN CASE WHEN t.typcategory = 'S' THEN $$a'b"c\%$$ WHEN t.typname IN ('json', 'jsonb') THEN '[null]' WHEN t.typcategory = 'N' THEN '-1'
+                                    WHEN t.typname = '_jsonb' THEN '{1}' WHEN t.typname = 'regclass' THEN 'pg_catalog.pg_class'
+                                    WHEN t.typname IN ('_text', '_name') THEN '{"",x,x,"%"}' WHEN t.typcategory = 'A' THEN '{0,0}' END
+               WHEN 'largest' THEN CASE t.typname WHEN 'json' THEN '{"": ""}' WHEN 'int8' THEN '9223372036854775807' WHEN 'int4' THEN '2147483647' WHEN 'oid' THEN '4294967295'
+                                        WHEN 'float8' THEN 'Infinity' WHEN 'timestamptz' THEN 'infinity' WHEN 'interval' THEN '178000000 years'
+                                        WHEN 'regclass' THEN '4294967295' WHEN '_int8' THEN '{9223372036854775807,9223372036854775807}'
+                                        WHEN 'jsonb' THEN '{"id": 1e400, "": ""}' WHEN 'text' THEN repeat('x', 100000) WHEN 'bool' THEN 'true' END
+               WHEN 'smallest' THEN CASE t.typname WHEN 'json' THEN '{"": ""}' WHEN 'int8' THEN '-9223372036854775808' WHEN 'int4' THEN '-2147483648' WHEN 'oid' THEN '0'
+                                        WHEN 'float8' THEN 'NaN' WHEN 'timestamptz' THEN '-infinity' WHEN 'interval' THEN '-178000000 years'
+                                        WHEN 'regclass' THEN '0' WHEN '_int8' THEN '{-9223372036854775808,-9223372036854775808}'
+                                        WHEN 'jsonb' THEN 'null' WHEN 'text' THEN chr(1) END
+               WHEN 'nulls within' THEN CASE WHEN t.typcategory = 'A' THEN '{NULL}' WHEN t.typname IN ('json', 'jsonb') THEN '{"id": null, "columns": [null]}' END
+               WHEN 'nested' THEN CASE WHEN t.typname IN ('_text', '_int4', '_int8') THEN '{{1,2},{3,NULL}}' WHEN t.typname IN ('json', 'jsonb') THEN repeat('[', 300) || repeat(']', 300) END
+           END, CASE WHEN k.kind <> 'null' THEN
+               CASE WHEN t.typname IN ('_text', '_int4', '_int8', '_jsonb', '_float8') THEN '{1}' WHEN t.typcategory = 'S' THEN 'task_completed'
+                    WHEN t.typname IN ('json', 'jsonb') THEN '{"name": "x"}' WHEN t.typname = 'regclass' THEN 'public.tasks_task' WHEN t.typname = 'regrole' THEN 'zentry_notify_agent'
+                    WHEN t.typcategory = 'N' THEN '1' WHEN t.typcategory = 'B' THEN 'true' WHEN t.typname = 'timestamptz' THEN '2026-01-01' WHEN t.typname = 'interval' THEN '1 day'
+                    WHEN t.typname = 'bytea' THEN '\x00' END END) AS text
+      FROM ours o CROSS JOIN kinds k CROSS JOIN unnest(o.types) WITH ORDINALITY a (type, place) JOIN pg_type t ON t.oid = a.type)
+SELECT DISTINCT format('SELECT %s(%s)', o.name, coalesce(string_agg(format('%L::%s', v.text, format_type(v.type, NULL)), ', ' ORDER BY v.place) FILTER (WHERE v.type IS NOT NULL), ''))
+  FROM ours o CROSS JOIN kinds k LEFT JOIN value v ON v.oid = o.oid AND v.kind = k.kind GROUP BY o.oid, o.name, k.kind
+ UNION
+SELECT format('SELECT %s(%s)', o.name, string_agg(format('%L::%s', CASE WHEN v.place <> missing THEN v.text END, format_type(v.type, NULL)), ', ' ORDER BY v.place))
+  FROM ours o CROSS JOIN generate_series(1, o.pronargs) missing JOIN value v ON v.oid = o.oid AND v.kind = 'nulls within' GROUP BY o.oid, o.name, missing
+ ORDER BY 1
+"#;
+
+/// No call is an internal error, a panic or a crash, whatever the arguments.
+#[test]
+fn odd_arguments_are_refused_in_words() -> Result<()> {
+    let mut scene = Scene::start()?;
+    scene.channel(Kind::Discord)?;
+    let calls: Vec<String> = scene
+        .client
+        .query(&CALLS.replace("OURS", OURS), &[])?
+        .iter()
+        .map(|row| row.get(0))
+        .collect();
+    assert!(calls.len() > 300, "{}", calls.len());
+    let mut wrong = Vec::new();
+    for call in &calls {
+        let begin = "BEGIN; SET LOCAL statement_timeout = '30s'; ";
+        let outcome = scene.client.batch_execute(&format!("{begin}{call}"));
+        let shown: String = call.chars().take(300).collect();
+        if let Err(error) = outcome {
+            let Some(server) = error.as_db_error() else {
+                bail!("the session ended at {shown}: {error:?}");
+            };
+            let (code, message) = (server.code().code(), server.message());
+            if code.starts_with("XX")
+                || code == "57014"
+                || message.contains("panic")
+                || message.contains("contains NULL")
+            {
+                wrong.push(format!("{shown}: {code} {message}"));
+            }
+        }
+        scene.client.batch_execute("ROLLBACK")?;
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    Ok(())
+}
+
+/// Lines of what is wrong with the labels of functions.
+const LABELS: [(&str, &str); 6] = [
+    (
+        "immutable, and not safe in a parallel query",
+        "p.provolatile = 'i' AND p.proparallel <> 's'",
+    ),
+    (
+        "in SQL or PL/pgSQL, and finds names by the session's path",
+        "p.prolang <> (SELECT oid FROM pg_language WHERE lanname = 'c') AND p.prokind <> 'a' \
+         AND NOT coalesce('search_path=pg_catalog, pg_temp' = ANY (p.proconfig), false)",
+    ),
+    (
+        "of a definer, and finds names by the session's path",
+        "p.prosecdef AND NOT coalesce('search_path=pg_catalog, pg_temp' = ANY (p.proconfig), false)",
+    ),
+    ("leakproof", "p.proleakproof"),
+    (
+        "safe in a parallel query, and begins a subtransaction",
+        "p.proparallel = 's' AND p.prosrc ~ '\\mEXCEPTION\\s+WHEN\\M'",
+    ),
+    (
+        "stable or immutable, and writes",
+        "p.provolatile <> 'v' AND regexp_replace(p.prosrc, '''([^'']|'''')*''', '', 'g') ~ '\\m(INSERT INTO|UPDATE zentry|DELETE FROM|TRUNCATE|setval|nextval|set_config|GRANT|REVOKE)\\M'",
+    ),
+];
+
+#[test]
+fn functions_are_what_they_are_labelled() -> Result<()> {
+    let mut scene = Scene::start()?;
+    let mut wrong = Vec::new();
+    for (what, condition) in LABELS {
+        let sql = format!("SELECT p.oid::regprocedure::text FROM {OURS} WHERE {condition} ORDER BY 1");
+        for row in scene.client.query(&sql, &[])? {
+            wrong.push(format!("{}: {what}", row.get::<_, String>(0)));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    Ok(())
+}

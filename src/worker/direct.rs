@@ -1,0 +1,115 @@
+//! Many rows without a statement, where nothing of others' is in the way: a record of WAL for a page of rows, and not for each.
+
+use std::collections::{HashMap, HashSet};
+use std::ffi::CString;
+
+use pgrx::pg_sys;
+use webhook::open_batch::{OpenDelivery, OpenEvent};
+
+use super::deliveries::{attempts, body, code, finished_at, next_attempt, status};
+use crate::pg::field::{Field, KeptText};
+use crate::pg::row_writer::{RowWriter, Table};
+use crate::timestamp::since_2000;
+
+static DELIVERY: Table = Table {
+    name: c"delivery",
+    columns: &[
+        ("id", pg_sys::INT8OID),
+        ("event_id", pg_sys::INT8OID),
+        ("webhook_integration_id", pg_sys::INT8OID),
+        ("next_attempt_at", pg_sys::TIMESTAMPTZOID),
+        ("finished_at", pg_sys::TIMESTAMPTZOID),
+        ("retry_of", pg_sys::INT8OID),
+        ("response_status_code", pg_sys::INT2OID),
+        ("attempts", pg_sys::INT2OID),
+        ("retry_count", pg_sys::INT2OID),
+        ("status", pg_sys::CHAROID),
+        ("event_type", pg_sys::TEXTOID),
+        ("response_body", pg_sys::TEXTOID),
+        ("error_message", pg_sys::TEXTOID),
+    ],
+};
+
+static EVENT_DETAIL: Table = Table {
+    name: c"event_detail",
+    columns: &[("event_id", pg_sys::INT8OID), ("data", pg_sys::JSONBOID)],
+};
+
+/// What the worker keeps for it.
+pub struct Direct {
+    deliveries: RowWriter,
+    details: RowWriter,
+}
+
+impl Direct {
+    pub fn new() -> Self {
+        Direct {
+            deliveries: RowWriter::new(&DELIVERY),
+            details: RowWriter::new(&EVENT_DETAIL),
+        }
+    }
+
+    /// False: nothing was written, it takes a statement.
+    pub fn write_details(&mut self, found: &[(i64, &str)], known: &HashSet<i64>) -> bool {
+        let new = found.iter().filter(|(event, _)| !known.contains(event));
+        let texts: Vec<(i64, CString)> = new
+            .map(|(event, detail)| (*event, CString::new(*detail).unwrap_or_default()))
+            .collect();
+        let rows: Vec<Vec<Field>> = texts
+            .iter()
+            .map(|(event, detail)| vec![Field::Int8(*event), Field::Jsonb(detail)])
+            .collect();
+        self.details.write_unguarded(&rows).is_ok()
+    }
+
+    /// False: nothing was written, it takes a statement.
+    pub fn write_deliveries(
+        &mut self,
+        deliveries: &[(&OpenEvent, &OpenDelivery)],
+        webhooks: &HashSet<i64>,
+        log_payloads: bool,
+    ) -> bool {
+        let mut types: HashMap<&str, KeptText> = HashMap::new();
+        let mut answers = Vec::with_capacity(deliveries.len());
+        for (event, delivery) in deliveries {
+            let event_type = &*event.event.event_type;
+            if !types.contains_key(event_type) {
+                types.insert(event_type, KeptText::of(event_type));
+            }
+            let last = delivery.last.as_ref();
+            let body = last.and_then(|change| body(change, log_payloads));
+            let error = last.and_then(|change| change.error.as_deref());
+            answers.push((body.map(KeptText::of), error.map(KeptText::of)));
+        }
+        let mut rows: Vec<Vec<Field>> = Vec::with_capacity(deliveries.len());
+        for ((event, delivery), (body, error)) in deliveries.iter().zip(&answers) {
+            if !webhooks.contains(&delivery.lane.0) {
+                continue;
+            }
+            let last = delivery.last.as_ref();
+            let time =
+                |time: Option<_>| time.map_or(Field::Null, |time| Field::Timestamptz(since_2000(time)));
+            let state = last.map_or("p", |change| status(change.outcome));
+            rows.push(vec![
+                Field::Int8(delivery.id.0),
+                Field::Int8(event.id),
+                Field::Int8(delivery.lane.0),
+                time(last.and_then(|change| next_attempt(change.outcome))),
+                time(last.and_then(finished_at)),
+                Field::Null,
+                last.and_then(code).map_or(Field::Null, Field::Int2),
+                Field::Int2(last.map_or(0, attempts)),
+                Field::Int2(0),
+                Field::Char(state.as_bytes()[0]),
+                text(types.get(&*event.event.event_type)),
+                text(body.as_ref()),
+                text(error.as_ref()),
+            ]);
+        }
+        self.deliveries.write_unguarded(&rows).is_ok()
+    }
+}
+
+fn text(text: Option<&KeptText>) -> Field<'_> {
+    text.map_or(Field::Null, |text| Field::Text(text.as_text()))
+}
