@@ -336,7 +336,7 @@ fn a_look_ups_names_are_names_and_no_sql() -> Result<()> {
         )?;
         wait_for(
             &mut scene.client,
-            "SELECT suspended_at IS NOT NULL FROM zentry_notify.event_source WHERE event_type = 'task_completed'",
+            "SELECT suspended_reason LIKE '%does not exist%' FROM zentry_notify.event_source WHERE event_type = 'task_completed'",
         )?;
     }
     fire(&mut scene.client)?;
