@@ -65,6 +65,11 @@ impl StoredCursor {
         })
     }
 
+    /// Whether something may still come below what is routed, or nothing any more that was not looked for yet.
+    pub fn has_gaps(&self) -> bool {
+        self.cursor.gaps() > 0
+    }
+
     pub fn may_route(&self) -> bool {
         !self.awaited
     }
@@ -81,6 +86,7 @@ impl StoredCursor {
 
     /// Takes a page in hand that was read with the transaction's snapshot.
     pub fn read(&mut self, page: &Page, moment: Moment) {
+        self.awaited |= page.awaited;
         let ids: Vec<i64> = page.events.iter().map(|event| event.id).collect();
         self.cursor.read(&Look {
             // If they came in another order, nobody knows what was read.

@@ -379,6 +379,10 @@ impl Worker {
         }
         self.fail_late(&work.lanes)?;
         if self.housekeeping.is_due() && !self.trouble.is_on() {
+            // What will never come holds up the removal of events; while there are no new ones, nobody else looks.
+            if self.cursor.has_gaps() {
+                self.route()?;
+            }
             // What somebody has written by hand, or restored, may be below.
             self.marks.forget_all();
             self.drained.clear();

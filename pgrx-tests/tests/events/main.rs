@@ -6,6 +6,7 @@ mod conditions;
 mod equality;
 mod expressions;
 mod moved_rows;
+mod numbers;
 mod privileges;
 mod recorded;
 mod support;

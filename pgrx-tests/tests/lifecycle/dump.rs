@@ -10,7 +10,7 @@ use postgres::Client;
 use zentry_e2e::cluster::ClusterOptions;
 use zentry_e2e::emulator::Behaviour;
 use zentry_e2e::scene::{Channel, Delivery, SOON};
-use zentry_e2e::site::{Site, fire, wait_for_counters};
+use zentry_e2e::site::{Site, fire, wait_for, wait_for_counters};
 use zentry_e2e::zentry;
 
 /// The configuration and state that has to come along, as text.
@@ -282,6 +282,38 @@ fn data_only_into_a_database_that_is_attached() -> Result<()> {
             Ok(())
         })
         .map(drop)
+}
+
+/// A dump's events may be there long before its cursor, while the worker runs and the application writes.
+#[test]
+fn a_dumps_events_wait_for_its_cursor() -> Result<()> {
+    let site = Site::start(ClusterOptions::default())?;
+    let (mut client, channel) = site.served("restored")?;
+    // As a dump has it: two events, of which one was routed, and then its cursor.
+    client.batch_execute(
+        "SET check_function_bodies = off; \
+         INSERT INTO zentry_notify.event (id, event_type, data) OVERRIDING SYSTEM VALUE \
+           VALUES (1001, 'daily_streak', '{\"user_name\": \"routed\"}'), (1002, 'daily_streak', '{\"user_name\": \"waiting\"}'); \
+         RESET check_function_bodies",
+    )?;
+    fire(&mut client)?;
+    let sent: i64 = client
+        .query_one("SELECT zentry_test_event('badge_earned')", &[])?
+        .get(0);
+    // What is routed already is sent.
+    wait_for(
+        &mut client,
+        &format!("SELECT status = 'sent' FROM zentry_notify.logs WHERE id = {sent}"),
+    )?;
+    assert_eq!(channel.webhook.event_count(), 2);
+    wait_for(&mut client, "SELECT zentry_notify.unrouted_events() = 4")?;
+    client.batch_execute("INSERT INTO zentry_notify.route_cursor (routed) VALUES ('{(,2),[1001,1002)}')")?;
+    channel.webhook.wait_for_events(4, SOON);
+    let all = Delivery::settle(&mut client)?;
+    let named = |name: &str| all.iter().filter(|d| d.payload["user_name"] == name).count();
+    assert_eq!((named("routed"), named("waiting"), named("chen")), (0, 1, 2));
+    assert_eq!(channel.webhook.event_count(), 4);
+    Ok(())
 }
 
 #[test]

@@ -41,6 +41,29 @@ fn ids(page: &Value) -> Vec<i64> {
         .collect()
 }
 
+/// Also those that no float has.
+#[test]
+fn numbers_keep_their_digits() -> Result<()> {
+    let (mut scene, server, manager) = start()?;
+    let channel = scene.channel(Kind::Discord)?;
+    let id: i64 = scene
+        .client
+        .query_one(
+            "WITH e AS (INSERT INTO zentry_notify.event (event_type, data, context) \
+               VALUES ('daily_streak', '{\"a\": 12345678901234567.89, \"b\": 10.50, \"c\": 1e999}', '{\"routed\": true}') RETURNING id) \
+             INSERT INTO zentry_notify.delivery (event_id, webhook_integration_id, event_type, status, finished_at) \
+             SELECT id, $1, 'daily_streak', 's', now() FROM e RETURNING id",
+            &[&channel.id],
+        )?
+        .get(0);
+    let text = server.get(&format!("/notification-logs/{id}/"), &manager)?.text;
+    let beyond = format!("1{}", "0".repeat(999));
+    for number in ["12345678901234567.89", "10.50", &beyond] {
+        assert!(text.contains(number), "{text}");
+    }
+    Ok(())
+}
+
 #[test]
 fn a_delivery_is_shown_and_sent_again() -> Result<()> {
     let (mut scene, server, manager) = start()?;

@@ -1,5 +1,7 @@
 //! What people, pages and functions ask of a long log is found by an index: no row of it is read in sequence.
 
+use std::collections::HashMap;
+
 use zentry_e2e::scene::Scene;
 
 /// Two hundred webhooks, one of which has half of the log, and what 0.2.0 has left.
@@ -20,6 +22,18 @@ const FILL: &str = "
     UPDATE zentry_notify.route_cursor SET routed = '{(,150000),(150001,200001)}';
     ALTER TABLE zentry_notify.webhook ENABLE ALWAYS TRIGGER configuration_changed;
     VACUUM (ANALYZE) zentry_notify.delivery, zentry_notify.event, zentry_notify.legacy_delivery, zentry_notify.webhook";
+
+/// Entries of an index that a question may read: what waits and what has failed are small parts of the log.
+const MOST_ENTRIES: i64 = 10_000;
+
+/// By index.
+fn entries_read(scene: &mut Scene) -> HashMap<String, i64> {
+    const ENTRIES: &str = "SELECT i.indexrelid::regclass::text, pg_stat_get_xact_tuples_returned(i.indexrelid) FROM pg_index i \
+                           WHERE i.indrelid IN ('zentry_notify.event'::regclass, 'zentry_notify.event_detail'::regclass, \
+                                                'zentry_notify.delivery'::regclass, 'zentry_notify.legacy_delivery'::regclass)";
+    let rows = scene.client.query(ENTRIES, &[]).unwrap();
+    rows.iter().map(|row| (row.get(0), row.get(1))).collect()
+}
 
 #[test]
 fn nothing_reads_the_log_in_sequence() {
@@ -44,6 +58,10 @@ fn nothing_reads_the_log_in_sequence() {
         "SELECT * FROM zentry_notify.logs WHERE webhook_integration_id = 7 AND event_type = 'daily_streak' ORDER BY id DESC LIMIT 20",
         "SELECT * FROM zentry_notify.notification_log WHERE id = 1000",
         "SELECT * FROM zentry_notify.webhooks",
+        "SELECT name, state, pending FROM zentry_notify.webhooks WHERE pending > 0",
+        "SELECT state, count(*) FROM zentry_notify.webhooks GROUP BY state",
+        "SELECT * FROM zentry_notify.delivery_totals",
+        "DELETE FROM zentry_notify.notification_log WHERE status IN ('pending', 'retry')",
         // By function.
         "SELECT * FROM zentry_logs()",
         "SELECT * FROM zentry_logs(7)",
@@ -54,16 +72,30 @@ fn nothing_reads_the_log_in_sequence() {
         "SELECT * FROM zentry_logs(7, 'task_completed', 'sent')",
         "SELECT * FROM zentry_logs(7, status => 'failed')",
         "SELECT * FROM zentry_logs(status => 'pending')",
+        "SELECT * FROM zentry_logs(event_type => 'task_completed', status => 'failed') WHERE webhook_type = 'teams'",
+        "SELECT * FROM zentry_logs(status => 'failed')",
+        // As the server asks for its pages.
+        "SELECT id FROM zentry_notify.log_ids(NULL, NULL, NULL, NULL, NULL, 21) AS id ORDER BY id DESC",
+        "SELECT id FROM zentry_notify.log_ids(NULL, NULL, NULL, NULL, NULL, 20 + 500) AS id ORDER BY id DESC OFFSET 500",
+        "SELECT id FROM zentry_notify.log_ids('{1,2,3,7}', 'daily_streak', 'sent', NULL, NULL, 21) AS id ORDER BY id DESC",
+        "SELECT id FROM zentry_notify.log_ids('{1,2,3,7}', NULL, 'failed', NULL, NULL, 21) AS id ORDER BY id DESC",
+        "SELECT id FROM zentry_notify.log_ids(NULL, 'daily_streak', NULL, 100000, NULL, 21) AS id ORDER BY id DESC",
+        "SELECT id FROM zentry_notify.log_ids(NULL, NULL, NULL, NULL, 100000, 21) AS id ORDER BY id DESC",
+        "SELECT l.webhook_integration_id, l.webhook_integration_name, l.webhook_type, l.event_type, count(*), min(l.id) FROM zentry_notify.logs l \
+          WHERE l.status IN ('pending', 'retry') AND l.webhook_integration_name IS NOT NULL GROUP BY 1, 2, 3, 4",
         "SELECT * FROM zentry_status()",
         "SELECT * FROM zentry_stats(NULL)",
         "SELECT zentry_notify.unrouted_events()",
         "SELECT zentry_retry(1000)",
         "SELECT zentry_retry_failed(7)",
+        "SELECT zentry_retry_failed(event_type => 'daily_streak', since => now() - interval '1 hour')",
         "SELECT zentry_delete_webhook(1)",
         "DELETE FROM zentry_notify.webhook_integration WHERE id = 7",
         "SELECT zentry_notify.forget_deleted(1000)",
     ] {
         scene.client.batch_execute("BEGIN").unwrap();
+        // What earlier transactions have read may be counted yet.
+        let before = entries_read(&mut scene);
         scene.client.batch_execute(question).unwrap();
         let read: Vec<(String, i64)> = scene
             .client
@@ -73,8 +105,21 @@ fn nothing_reads_the_log_in_sequence() {
             .map(|row| (row.get(0), row.get(1)))
             .filter(|(_, rows)| *rows > 0)
             .collect();
+        // A query of the view by id and something else may read the old log by its key; zentry_logs(), which is what the documents
+        // have, does not, and what 0.2.0 has left moves out of there.
+        const OLD: &str = "zentry_notify.legacy_delivery_pkey";
+        let by_id = question.contains("FROM zentry_notify.logs WHERE") && question.contains(" ORDER BY id");
+        let entries: Vec<(String, i64)> = entries_read(&mut scene)
+            .into_iter()
+            .map(|(index, entries)| {
+                let before = before.get(&index).copied().unwrap_or(0);
+                (index, entries - before)
+            })
+            .filter(|(index, entries)| *entries > MOST_ENTRIES && !(by_id && index == OLD))
+            .collect();
         scene.client.batch_execute("ROLLBACK").unwrap();
         assert_eq!(read, [], "{question}");
+        assert_eq!(entries, [], "{question}");
     }
     // What repeats a delivery is asked of the new log alone: few rows of the old one do, and they leave it.
     let plan: String = scene
