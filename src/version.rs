@@ -218,7 +218,7 @@ pub fn identity_sequence(table: &OpenRelation, attribute: i16) -> pg_sys::Oid {
     unsafe {
         #[cfg(any(feature = "pg15", feature = "pg16"))]
         {
-            pg_sys::getIdentitySequence(table.oid(), attribute, true)
+            pg_sys::getIdentitySequence((*table.as_ptr()).rd_id, attribute, true)
         }
         #[cfg(not(any(feature = "pg15", feature = "pg16")))]
         {

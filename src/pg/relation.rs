@@ -34,11 +34,6 @@ impl OpenRelation {
         self.relation.as_ptr()
     }
 
-    pub fn oid(&self) -> pg_sys::Oid {
-        // SAFETY: an open relation.
-        unsafe { self.relation.as_ref().rd_id }
-    }
-
     pub fn class(&self) -> &pg_sys::FormData_pg_class {
         // SAFETY: an open relation has its catalogue row.
         unsafe { &*self.relation.as_ref().rd_rel }
