@@ -86,7 +86,6 @@ impl StoredCursor {
 
     /// Takes a page in hand that was read with the transaction's snapshot.
     pub fn read(&mut self, page: &Page, moment: Moment) {
-        self.awaited |= page.awaited;
         let ids: Vec<i64> = page.events.iter().map(|event| event.id).collect();
         self.cursor.read(&Look {
             // If they came in another order, nobody knows what was read.

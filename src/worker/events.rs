@@ -8,7 +8,6 @@ use pgrx::{FromDatum, IntoDatum};
 use webhook::id_set::IdRange;
 use webhook::json_members::members;
 
-use super::queue;
 use crate::event_source::{ColumnRef, Image, Place, ProgressNote};
 use crate::plan::{Plan, Rows, with_spi};
 use crate::timestamp::from_timestamptz;
@@ -61,8 +60,6 @@ pub struct Page {
     pub events: Vec<Captured>,
     /// Whether there were no more.
     pub complete: bool,
-    /// They may be a dump's, whose cursor is not here: none is read.
-    pub awaited: bool,
 }
 
 /// Reads the first events in these ranges.
@@ -71,13 +68,6 @@ pub fn read(statement: &Plan, ranges: &[IdRange]) -> Page {
     let highs: Vec<i64> = ranges.iter().map(|range| range.high).collect();
     with_spi(|| {
         let rows = statement.execute(&[lows.into_datum(), highs.into_datum(), PAGE.into_datum()]);
-        if rows.len() > 0 && queue::value(&rows, 0, 7) == Some(true) {
-            return Page {
-                events: Vec::new(),
-                complete: false,
-                awaited: true,
-            };
-        }
         let mut types = HashSet::new();
         let mut events = Vec::with_capacity(rows.len());
         let mut bytes = 0;
@@ -90,7 +80,6 @@ pub fn read(statement: &Plan, ranges: &[IdRange]) -> Page {
                 return Page {
                     events,
                     complete: false,
-                    awaited: false,
                 };
             }
             events.push(event);
@@ -98,7 +87,6 @@ pub fn read(statement: &Plan, ranges: &[IdRange]) -> Page {
         Page {
             complete: rows.len() < PAGE as usize,
             events,
-            awaited: false,
         }
     })
 }

@@ -42,8 +42,7 @@ pub fn wordings() -> Plan {
 pub fn events(event: u32) -> Plan {
     prepare(
         &format!(
-            "SELECT e.id, e.created_at, e.source_id, e.event_type, e.data, e.context, \
-                    coalesce((SELECT c.restored = 'awaited' FROM zentry_notify.route_cursor c), true) \
+            "SELECT e.id, e.created_at, e.source_id, e.event_type, e.data, e.context \
              FROM unnest($1, $2) r (low, high) \
              CROSS JOIN LATERAL (\
                SELECT e.id, e.created_at, e.source_id, e.event_type, e.data, e.context FROM zentry_notify.event e \
