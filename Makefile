@@ -103,7 +103,6 @@ release-check: browser ## Whether this commit can be released
 ci-full: ## Everything: what every change has to pass, every PostgreSQL, the packages, the coverage
 	@.ci/run
 	@scripts/bootstrap assert company package chroot
-	@scripts/regress
 	@scripts/test-assert
 	@scripts/test-company
 	@scripts/test-all
