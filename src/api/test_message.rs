@@ -18,6 +18,7 @@ use crate::installation;
 use crate::plan::{Plan, with_spi};
 use crate::settings;
 use crate::version;
+use crate::wake;
 
 /// Characters of the message; the rest is cut off.
 const MAX_MESSAGE: usize = 500;
@@ -176,6 +177,8 @@ fn log(webhook_id: i64, event: &Event, judgement: Judgement) -> Result {
             unsafe { rows.get(0, 1).0.and_then(|id| i64::from_datum(id, false)) }
         };
         let event_id = if kept {
+            // Nobody else hears of it, but until the cursor has passed it, it counts as one that waits.
+            wake::at_commit(|work| work.events = true);
             let arguments = [(&*event.event_type).into_datum(), (&*event.data).into_datum()];
             id(&Plan::prepare(EVENT, &[TEXTOID, TEXTOID]).execute(&arguments))
         } else {

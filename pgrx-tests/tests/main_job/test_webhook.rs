@@ -7,6 +7,7 @@ use postgres::{Client, Row};
 use zentry_e2e::emulator::{Behaviour, Kind};
 use zentry_e2e::scene::{Channel, SOON, Scene};
 use zentry_e2e::wait::eventually;
+use zentry_e2e::zentry;
 
 use crate::support::{KINDS, assert_clean, sqlstate};
 
@@ -57,6 +58,20 @@ fn assert_failed(scene: &mut Scene, outcome: &Outcome, code: Option<i32>, words:
         (code, error)
     );
     assert_eq!(logged.sent_at, None);
+}
+
+/// It is nobody else's, and must not look as if the worker had left it.
+#[test]
+fn its_event_does_not_wait_to_be_routed() {
+    let mut scene = Scene::start().unwrap();
+    let channel = scene.channel(Kind::Discord).unwrap();
+    zentry::extend_streak(&mut scene.client, zentry::id::CHEN).unwrap();
+    scene.settle().unwrap();
+    for _ in 0..2 {
+        test(&mut scene.client, &channel);
+        scene.settle().unwrap();
+    }
+    assert_eq!(channel.webhook.event_count(), 3);
 }
 
 #[test]
