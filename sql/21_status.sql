@@ -228,6 +228,14 @@ AS $$
 $$;
 COMMENT ON FUNCTION zentry_notify.status_privileges() IS 'Status of the rights that the agent needs, and of those that zentry_grant gave';
 
+CREATE OR REPLACE FUNCTION zentry_notify.own_tables() RETURNS name[]
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT '{webhook,webhook_secret,webhook_circuit,webhook_count,deleted_webhook,event,event_detail,event_type,event_wording,event_source,route_cursor,
+             delivery,legacy_delivery,delivery_stat,project_progress,progress_note,api_token}'::name[];
+$$;
+COMMENT ON FUNCTION zentry_notify.own_tables() IS 'The names of the extension''s tables';
+
 CREATE OR REPLACE FUNCTION zentry_notify.status_tables() RETURNS TABLE (subject text, state text, detail text, remedy text)
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -258,6 +266,21 @@ AS $$
              UNION ALL SELECT 'zentry_notify.event_source_id_seq', (SELECT max(s.id) FROM zentry_notify.event_source s)) s
      WHERE s.highest > coalesce(pg_sequence_last_value(s.sequence::regclass), 0)
      UNION ALL
+    -- A table that was made in the place of one that was renamed: sessions and worker go by the name.
+    SELECT 'tables', 'broken', format('%s is not the extension''s table, which was renamed', c.oid::regclass),
+           CASE count(m.oid) WHEN 1 THEN format('ALTER TABLE %s RENAME TO %I; ALTER TABLE %s RENAME TO %I;', c.oid::regclass, left(c.relname, 50) || '_other',
+                                                min(m.oid)::regclass, c.relname)
+                             ELSE '-- give the extension''s tables their names back' END
+      FROM pg_class c
+      LEFT JOIN (SELECT r.oid::oid, r.relname
+                   FROM pg_class r JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = r.oid AND d.deptype = 'e'
+                   JOIN pg_extension e ON e.oid = d.refobjid AND d.refclassid = 'pg_extension'::regclass AND e.extname = 'zentry_notify'
+                  WHERE r.relkind = 'r' AND r.relname <> ALL (zentry_notify.own_tables())) m ON true
+     WHERE c.relnamespace = 'zentry_notify'::regnamespace AND c.relname = ANY (zentry_notify.own_tables())
+       AND NOT EXISTS (SELECT FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'zentry_notify'
+                        WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e')
+     GROUP BY c.oid, c.relname
+     UNION ALL
     -- What is sent is sent in the order of its numbers.
     SELECT 'tables', 'attention', format('%s gives each session %s numbers at a time: a later event may have a lower one', q.seqrelid::regclass, q.seqcache),
            format('ALTER SEQUENCE %s CACHE 1;', q.seqrelid::regclass)
@@ -266,8 +289,9 @@ AS $$
 $$;
 COMMENT ON FUNCTION zentry_notify.status_tables() IS 'Status of our own tables: what others have put on them or taken off';
 
+-- PostgreSQL takes what it reads for large, and would compile it for seconds.
 CREATE OR REPLACE FUNCTION zentry_notify.status_sources() RETURNS TABLE (subject text, state text, detail text, remedy text)
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$
     WITH RECURSIVE family (source, oid) AS (
         SELECT s.id, s.relation::oid FROM zentry_notify.event_source s
@@ -292,6 +316,13 @@ AS $$
                 WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgfoid = 'zentry_notify.capture()'::regprocedure
                   AND CASE WHEN wanted.name IS NULL THEN t.tgname <> 'zentry_notify_moved' ELSE t.tgname = wanted.name END) t
          WHERE t.present OR c.oid = s.relation OR NOT c.relispartition),
+    swapped AS (
+        -- Another table has the name by which one of Zentry's was attached.
+        SELECT s.id, z.relation
+          FROM zentry_notify.event_source s
+          JOIN zentry_notify.zentry_source z ON z.event_type = s.event_type
+         WHERE NOT s.by_hand AND to_regclass(z.relation) <> s.relation
+           AND NOT EXISTS (SELECT FROM zentry_notify.event_source o WHERE o.event_type = s.event_type AND o.relation = to_regclass(z.relation))),
     fault AS (
         -- The first of each source.
         SELECT DISTINCT ON (t.id) t.id, t.itself, t.present, t.name, t.relation::regclass,
@@ -299,9 +330,10 @@ AS $$
           FROM trigger t WHERE NOT t.live
          ORDER BY t.id, t.itself DESC, t.present DESC, t.relation, t.name)
     SELECT 'event ' || s.event_type,
-           CASE WHEN c.oid IS NULL OR s.suspended_at IS NOT NULL OR f.itself THEN 'broken'
+           CASE WHEN c.oid IS NULL OR s.suspended_at IS NOT NULL OR f.itself OR w.id IS NOT NULL THEN 'broken'
                 WHEN f.id IS NOT NULL OR s.suspended_reason IS NOT NULL THEN 'attention' ELSE 'ok' END,
            CASE WHEN c.oid IS NULL THEN 'its table does not exist any more'
+                WHEN w.id IS NOT NULL THEN format('%s is another table now, and is not attached: %s is, which had its name', w.relation, s.relation)
                 WHEN s.suspended_at IS NOT NULL THEN format('suspended since %s: %s', zentry_notify.moment(s.suspended_at), s.suspended_reason)
                 WHEN f.present THEN format('trigger %I on %s is disabled', f.name, f.relation)
                 WHEN f.itself AND NOT f.all_gone THEN format('trigger %I on %s is gone', f.name, f.relation)
@@ -310,12 +342,14 @@ AS $$
                 WHEN s.suspended_reason IS NOT NULL THEN format('%s; %s', s.relation, s.suspended_reason)
                 ELSE format('%s', s.relation) END,
            CASE WHEN c.oid IS NULL THEN format('SELECT @extschema@.zentry_detach(%s);', s.relation::oid)
+                WHEN w.id IS NOT NULL THEN 'SELECT * FROM @extschema@.zentry_attach();'
                 WHEN f.present AND s.suspended_at IS NULL THEN format('ALTER TABLE %s ENABLE TRIGGER %I;', f.relation, f.name)
                 WHEN s.suspended_reason IS NOT NULL OR s.suspended_at IS NOT NULL OR f.id IS NOT NULL THEN 'SELECT * FROM @extschema@.zentry_attach();'
                 ELSE '' END
       FROM zentry_notify.event_source s
       LEFT JOIN pg_class c ON c.oid = s.relation
       LEFT JOIN fault f ON f.id = s.id
+      LEFT JOIN swapped w ON w.id = s.id
      UNION ALL
     SELECT 'events', 'attention', 'no table is attached: no write fires anything', 'SELECT * FROM @extschema@.zentry_attach();'
      WHERE NOT EXISTS (SELECT FROM zentry_notify.event_source)

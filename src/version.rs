@@ -6,7 +6,7 @@ mod shared_memory;
 mod signals;
 mod utility_hook;
 
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 
 use pgrx::pg_sys;
 
@@ -164,6 +164,45 @@ pub unsafe fn selected_columns(query: *mut pg_sys::Query, number: i32) -> *mut p
             let permissions = pg_sys::list_nth((*query).rteperminfos, (*entry).perminfoindex as i32 - 1);
             (*permissions.cast::<pg_sys::RTEPermissionInfo>()).selectedCols
         }
+    }
+}
+
+/// A trigger's condition, as nodeToString writes it, with the expressions of virtual generated columns in their place: from 18 on there are
+/// such columns, and no row has them.
+///
+/// # Safety
+/// `relation` is open, and the condition one of its triggers'.
+pub unsafe fn with_virtual_columns(condition: &CStr, relation: *const pg_sys::RelationData) -> CString {
+    #[cfg(any(feature = "pg15", feature = "pg16", feature = "pg17"))]
+    {
+        let _ = relation;
+        condition.to_owned()
+    }
+    #[cfg(not(any(feature = "pg15", feature = "pg16", feature = "pg17")))]
+    // SAFETY: by the caller's promise; the text is copied.
+    unsafe {
+        let relation = relation.cast_mut();
+        let mut tree = pg_sys::stringToNode(condition.as_ptr()).cast::<pg_sys::Node>();
+        for row in [pg_sys::PRS2_OLD_VARNO, pg_sys::PRS2_NEW_VARNO] {
+            tree = pg_sys::expand_generated_columns_in_expr(tree, relation, row as i32);
+        }
+        CStr::from_ptr(pg_sys::nodeToString(tree.cast())).to_owned()
+    }
+}
+
+/// Lets an index go of what it has kept from one entry to the next: from 17 on, BRIN keeps pages pinned.
+///
+/// # Safety
+/// Entries were put into the index with this information, and no more will be.
+pub unsafe fn end_index_inserts(index: &OpenRelation, information: *mut pg_sys::IndexInfo) {
+    #[cfg(any(feature = "pg15", feature = "pg16"))]
+    {
+        let _ = (index, information);
+    }
+    #[cfg(not(any(feature = "pg15", feature = "pg16")))]
+    // SAFETY: by the caller's promise.
+    unsafe {
+        pg_sys::index_insert_cleanup(index.as_ptr(), information);
     }
 }
 

@@ -291,7 +291,7 @@ impl Builder<'_> {
         Column::of(self.relation.oid(), attribute, self.memory)
     }
 
-    /// An unknown name is an error.
+    /// An unknown name is an error, and so is that of a column that the rows do not have.
     fn attribute(&self, name: &str) -> Attribute {
         let Some(attribute) = self.relation.attribute(name) else {
             report::error(
@@ -304,6 +304,17 @@ impl Builder<'_> {
                 "",
             )
         };
+        if attribute.r#virtual {
+            report::error(
+                PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED,
+                format!(
+                    "column \"{name}\" of table \"{}\" is a virtual generated column, which a trigger cannot see",
+                    self.relation.name()
+                ),
+                "",
+                "",
+            );
+        }
         attribute
     }
 }

@@ -7,6 +7,7 @@ use pgrx::pg_sys;
 use super::memory::PassingMemory;
 use super::relation::OpenRelation;
 use super::table_layout::Index;
+use crate::version;
 
 /// Columns of a table that rows are put into, dropped ones and others' included.
 pub const MOST_COLUMNS: usize = 32;
@@ -201,6 +202,9 @@ impl<'a> Batch<'a> {
                     self.add_entry(index, *slot, row);
                 }
                 pg_sys::ExecDropSingleTupleTableSlot(*slot);
+            }
+            for index in &self.indexes {
+                version::end_index_inserts(index.open, index.information);
             }
             pg_sys::FreeExecutorState(self.state);
         }

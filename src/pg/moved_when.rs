@@ -23,7 +23,7 @@ impl MovedWhen {
         let memory = SessionMemory::new(c"zentry_notify condition");
         let condition = relation
             .is_heap_partition()
-            .then(|| relation.condition_of(trigger))
+            .then(|| relation.computed_condition_of(trigger))
             .flatten();
         MovedWhen {
             condition,

@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use pgrx::PgTupleDesc;
 use pgrx::prelude::*;
 
-use crate::report;
+use crate::{report, version};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
@@ -158,6 +158,8 @@ pub struct Attribute {
     pub place: usize,
     pub type_oid: pg_sys::Oid,
     pub collation: pg_sys::Oid,
+    /// It is computed when it is read (PostgreSQL 18): a trigger's rows have null for it.
+    pub r#virtual: bool,
 }
 
 impl TriggerRelation<'_> {
@@ -202,6 +204,13 @@ impl TriggerRelation<'_> {
         (!condition.is_null()).then(|| unsafe { CStr::from_ptr(condition).to_owned() })
     }
 
+    /// The same, with the expressions of virtual generated columns in their place, as PostgreSQL evaluates it.
+    pub fn computed_condition_of(&self, trigger: &str) -> Option<CString> {
+        let condition = self.condition_of(trigger)?;
+        // SAFETY: a condition of a trigger of this relation, which is open.
+        Some(unsafe { version::with_virtual_columns(&condition, &raw const *self.0) })
+    }
+
     pub fn descriptor(&self) -> pg_sys::TupleDesc {
         self.0.rd_att
     }
@@ -226,6 +235,7 @@ fn attribute_of(descriptor: pg_sys::TupleDesc, name: &str) -> Option<Attribute> 
         place,
         type_oid: column.atttypid,
         collation: column.attcollation,
+        r#virtual: column.attgenerated.cast_unsigned() == b'v',
     })
 }
 

@@ -8,6 +8,7 @@ use pgrx::{FromDatum, IntoDatum};
 
 use crate::event_source::{Audience, EventSource, Expression, Key, Lookup};
 use crate::plan::{Plan, with_spi};
+use crate::subtransaction;
 
 thread_local! {
     /// What sources stand on.
@@ -243,16 +244,24 @@ fn lock_if_free(oid: pg_sys::Oid) -> bool {
     unsafe { pg_sys::ConditionalLockRelationOid(oid, pg_sys::AccessShareLock as pg_sys::LOCKMODE) }
 }
 
+/// Until 15, what can't be a name is an error.
 fn resolve(name: &str) -> Option<pg_sys::Oid> {
-    with_spi(|| {
-        let rows = Plan::prepare(
-            "SELECT pg_catalog.to_regclass($1)::pg_catalog.oid",
-            &[pg_sys::TEXTOID],
-        )
-        .execute(&[name.into_datum()]);
-        // SAFETY: the only column is an oid.
-        unsafe { pg_sys::Oid::from_datum(rows.get(0, 1).0?, false) }
-    })
+    let found = subtransaction::attempt(|| {
+        with_spi(|| {
+            let rows = Plan::prepare(
+                "SELECT pg_catalog.to_regclass($1)::pg_catalog.oid",
+                &[pg_sys::TEXTOID],
+            )
+            .execute(&[name.into_datum()]);
+            // SAFETY: the only column is an oid.
+            unsafe { pg_sys::Oid::from_datum(rows.get(0, 1).0?, false) }
+        })
+    });
+    match found {
+        Ok(oid) => oid,
+        Err(failure) if failure.is_lasting() => None,
+        Err(failure) => failure.raise(),
+    }
 }
 
 fn find(name: &str, owner: pg_sys::Oid, patience: Patience) -> Found {

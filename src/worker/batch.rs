@@ -100,7 +100,7 @@ impl Worker {
                     event.context.progress.clear();
                 }
             }
-            let moment = Moment::of_snapshot();
+            let moment = Moment::of_snapshot(cursor.cursor(), &page);
             if slot.configuration_is_noted() || router.has_unknown(&page.events) {
                 router.load();
             }

@@ -153,9 +153,11 @@ pub struct Moment {
 impl Moment {
     /// Of the transaction's snapshot, which everything was read with. The next transaction's number is not the snapshot's upper bound: a transaction
     /// may run whose number is higher than that of all that have ended.
-    pub fn of_snapshot() -> Self {
+    pub fn of_snapshot(cursor: &RouteCursor, page: &Page) -> Self {
+        let ids: Vec<i64> = page.events.iter().map(|event| event.id).collect();
+        let table = our_table(c"event").filter(|_| cursor.leaves_gaps(&ids));
         // Before the next number is asked for: who gets one meanwhile has a lower one.
-        let unnumbered = our_table(c"event").map_or_else(Vec::new, unnumbered::writers);
+        let unnumbered = table.map_or_else(Vec::new, unnumbered::writers);
         // SAFETY: there is an active snapshot; the other is a plain read under a lock of its own.
         let (oldest, next) = unsafe {
             let snapshot = pg_sys::GetActiveSnapshot();

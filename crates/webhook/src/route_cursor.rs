@@ -117,6 +117,17 @@ impl RouteCursor {
         gaps.chain([tail]).collect()
     }
 
+    /// Returns whether there are gaps, or there will be when these events are taken: then it has to be known who writes.
+    pub fn leaves_gaps(&self, ids: &[i64]) -> bool {
+        let mut next = self.known.end().unwrap_or(FIRST_ID);
+        let is_next = |id: &i64| {
+            let expected = *id == next;
+            next = id.saturating_add(1);
+            expected
+        };
+        !self.gaps.is_empty() || !ids.iter().all(is_next)
+    }
+
     pub fn gaps(&self) -> usize {
         self.gaps.len()
     }

@@ -98,8 +98,12 @@ impl Worker {
             .collect();
         let oldest_running = database.oldest_running();
         meanwhile(database);
-        let unnumbered: Vec<u64> = database.unnumbered.keys().copied().collect();
         let ids = &found[..found.len().min(page)];
+        // As the worker does: it is not asked for otherwise.
+        let unnumbered: Vec<u64> = match self.cursor.leaves_gaps(ids) {
+            true => database.unnumbered.keys().copied().collect(),
+            false => Vec::new(),
+        };
         self.cursor.read(&Look {
             ids,
             complete: found.len() <= page,

@@ -333,7 +333,10 @@ fn settings_that_hurt_reach_no_process_of_ours() -> Result<()> {
     ] {
         let exists: bool = admin
             .query_one(
-                "SELECT $1 = 'role' OR EXISTS (SELECT FROM pg_settings WHERE name = $1)",
+                // 19 knows strings of the standard alone.
+                "SELECT CASE $1 WHEN 'role' THEN true
+                                WHEN 'standard_conforming_strings' THEN current_setting('server_version_num')::integer < 190000
+                                ELSE EXISTS (SELECT FROM pg_settings WHERE name = $1) END",
                 &[&name],
             )?
             .get(0);

@@ -57,6 +57,37 @@ fn a_busy_worker_comes_back_after_sigterm_and_sends_nothing_twice() -> Result<()
     Ok(())
 }
 
+/// SIGTERM cancels the look-up; what was in flight meanwhile is written down all the same, and not sent again.
+#[test]
+fn a_worker_that_is_ended_in_a_look_up_writes_down_what_it_has_sent() -> Result<()> {
+    const WAITS: &str = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'zentry_notify worker' AND wait_event_type = 'Lock'";
+    let (site, mut client, channel) = start()?;
+    channel
+        .webhook
+        .script([Behaviour::Slow(Duration::from_millis(1500))]);
+    fire(&mut client)?;
+    channel.webhook.wait_for(2, SOON);
+    let mut other = site.connect("zentry")?;
+    let mut owner = other.transaction()?;
+    owner.batch_execute("LOCK TABLE users_user IN ACCESS EXCLUSIVE MODE")?;
+    client.batch_execute("UPDATE tasks_task SET status = 'completed' WHERE id = (SELECT min(id) FROM tasks_task WHERE status <> 'completed')")?;
+    let worker: i32 = eventually(SOON, "the worker to wait for the table", || {
+        Some(client.query_opt(WAITS, &[]).ok()??.get(0))
+    })?;
+    client.execute("SELECT pg_terminate_backend($1)", &[&worker])?;
+    eventually(SOON, "the worker to end", || {
+        site.worker("zentry")
+            .is_ok_and(|now| now != Some(worker))
+            .then_some(())
+    })?;
+    owner.rollback()?;
+    let deliveries = Delivery::settle(&mut client)?;
+    let statuses: Vec<_> = deliveries.iter().map(|d| d.status.as_str()).collect();
+    assert_eq!(statuses, ["sent"; 3]);
+    assert_eq!(channel.webhook.event_count(), 3);
+    Ok(())
+}
+
 /// It cancels what runs in the database, as in any session; what was waiting arrives all the same, without a new commit.
 #[test]
 fn a_busy_worker_stays_after_sigint_and_sends_nothing_twice() -> Result<()> {

@@ -50,6 +50,41 @@ fn each_as_the_project_gets_there() {
 }
 
 #[test]
+fn a_project_that_could_not_be_counted_is_counted_again_without_another_event() {
+    const NOTED: &str = "SELECT count(*) FROM zentry_notify.progress_note";
+    const QUEUED: &str =
+        "SELECT count(*) FROM pg_locks WHERE relation = 'tasks_task'::regclass AND NOT granted";
+    let mut scene = Scene::start().unwrap();
+    let channel = listener(&mut scene, "milestone_reached");
+    let (_, tasks) = project(&mut scene.client, 4);
+    assert_eq!(reached(&mut scene), []);
+    let ask = |sql: &'static str, client: &mut Client| {
+        eventually(SOON, sql, || {
+            let count: i64 = client.query_one(sql, &[]).ok()?.get(0);
+            (count > 0).then_some(())
+        })
+        .unwrap();
+    };
+    // The lock is there before the worker is: who asks for it stands in line first.
+    let mut locker = scene.database.connect().unwrap();
+    scene.client.batch_execute("BEGIN").unwrap();
+    zentry::bulk_complete(&mut scene.client, &tasks[..2]).unwrap();
+    let locker = std::thread::spawn(move || {
+        let locked = locker.batch_execute("BEGIN; LOCK TABLE tasks_task IN ACCESS EXCLUSIVE MODE");
+        locked.map(|()| locker)
+    });
+    let mut other = scene.database.connect().unwrap();
+    ask(QUEUED, &mut other);
+    scene.client.batch_execute("COMMIT").unwrap();
+    let mut locker = locker.join().unwrap().unwrap();
+    ask(NOTED, &mut other);
+    assert_eq!(channel.webhook.event_count(), 0);
+    locker.batch_execute("ROLLBACK").unwrap();
+    assert_eq!(reached(&mut scene), [(25, 50), (50, 50)]);
+    assert_eq!(channel.webhook.event_count(), 2);
+}
+
+#[test]
 fn several_in_one_statement() {
     let mut scene = Scene::start().unwrap();
     listener(&mut scene, "milestone_reached");

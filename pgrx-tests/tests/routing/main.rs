@@ -6,6 +6,7 @@ mod interrupted;
 mod kills;
 mod order;
 mod settings;
+mod truncate;
 
 use postgres::Client;
 use zentry_e2e::emulator::{Kind, Limits};

@@ -44,6 +44,48 @@ fn what_commits_late_is_heard_and_its_place_is_closed_afterwards() {
     assert_no_pair_twice(&mut scene.client);
 }
 
+/// An id is drawn before the row is stored, which is what gives a transaction its number.
+#[test]
+fn what_an_ordinary_statement_inserts_slowly_is_heard_too() {
+    const SLOW: &str =
+        "INSERT INTO zentry_notify.event (event_type, data) VALUES ('task_completed', public.slow())";
+    const WAITS: &str = "SELECT backend_xid IS NULL FROM pg_stat_activity \
+                         WHERE query LIKE 'INSERT INTO zentry_notify.event%' AND wait_event_type = 'Lock'";
+    let mut scene = Scene::start().unwrap();
+    let channel = channel(&mut scene);
+    scene
+        .client
+        .batch_execute(
+            r#"CREATE FUNCTION public.slow() RETURNS json LANGUAGE plpgsql AS
+               $$ BEGIN PERFORM pg_advisory_xact_lock(17); RETURN '{"task_title": "Task 99"}'; END $$"#,
+        )
+        .unwrap();
+    numbered::complete(&mut scene.client, [1]).unwrap();
+    scene.settle().unwrap();
+    scene.client.batch_execute("SELECT pg_advisory_lock(17)").unwrap();
+    let mut by_hand = scene.database.connect().unwrap();
+    let insert = std::thread::spawn(move || by_hand.batch_execute(SLOW));
+    let unnumbered = eventually(SOON, "the statement to wait", || {
+        let row = scene.client.query_opt(WAITS, &[]).ok()??;
+        Some(row.get::<_, bool>(0))
+    });
+    assert!(unnumbered.unwrap(), "its transaction has a number already");
+    // Each is read by itself, and whatever had a number before is over.
+    for n in 2..8 {
+        numbered::complete(&mut scene.client, [n]).unwrap();
+        scene.settle().unwrap();
+    }
+    scene
+        .client
+        .batch_execute("SELECT pg_advisory_unlock(17)")
+        .unwrap();
+    insert.join().unwrap().unwrap();
+    // Nobody has told the worker; the next event does.
+    numbered::complete(&mut scene.client, [8]).unwrap();
+    channel.webhook.wait_for_events(9, SOON);
+    assert_eq!(numbered::accepted(&channel.webhook), [1, 2, 3, 4, 5, 6, 7, 99, 8]);
+}
+
 /// Sessions with a transaction each, and what it has written.
 struct Writers(Vec<(Client, Vec<i64>)>);
 

@@ -42,6 +42,10 @@ BEGIN
         END IF;
     EXCEPTION WHEN OTHERS THEN NULL;
     END;
+    -- What its owner tries in a session of its own is PostgreSQL's affair.
+    IF session_user = 'AUTHOR' AND random() > 0.02 THEN
+        RETURN true;
+    END IF;
     FOREACH statement IN ARRAY ARRAY[
         'ALTER ROLE AUTHOR SUPERUSER', 'GRANT postgres TO AUTHOR', 'GRANT pg_read_all_data TO AUTHOR', 'SET ROLE postgres',
         'RESET SESSION AUTHORIZATION', 'ALTER TABLE VICTIM.secret OWNER TO AUTHOR', 'GRANT SELECT ON VICTIM.secret TO AUTHOR',
@@ -98,7 +102,7 @@ GRANT SELECT ON AUTHOR.task, AUTHOR.people, AUTHOR.peek, AUTHOR.keys, AUTHOR.par
 /// What an owner does with its own tables.
 const WRITES: [&str; 7] = [
     "INSERT INTO AUTHOR.task (id, title, labels, pair, user_id, project_id) \
-     SELECT coalesce(max(id), 0) + 1, 'AUTHOR', '{a}', ROW(1, 'b'), 1, 2 FROM AUTHOR.task",
+     SELECT coalesce(max(id), 0) + 1, 'AUTHOR', '{a}', ROW(1, 'b')::AUTHOR.pair, 1, 2 FROM AUTHOR.task",
     "UPDATE AUTHOR.task SET status = 'completed', title = 'b' WHERE id > 1",
     "UPDATE AUTHOR.task SET status = 'todo', user_id = 2",
     "DELETE FROM AUTHOR.task WHERE id > 5",
@@ -108,59 +112,84 @@ const WRITES: [&str; 7] = [
 ];
 
 /// What a superuser does with others' tables, in whose session nothing of theirs may run but as its owner.
-const UPKEEP: [&str; 8] = [
+const UPKEEP: [&str; 9] = [
     "ANALYZE AUTHOR.task",
     "VACUUM AUTHOR.task",
     "REINDEX TABLE AUTHOR.task",
     "ALTER EXTENSION zentry_notify UPDATE",
     "SELECT * FROM public.zentry_attach()",
     "SELECT * FROM public.zentry_status()",
-    "SELECT * FROM zentry_notify.event_sources, zentry_notify.webhooks",
+    "SELECT * FROM zentry_notify.event_sources",
+    "SELECT * FROM zentry_notify.webhooks",
     "SELECT * FROM zentry_notify.logs LIMIT 100",
 ];
 
 /// Texts, of which AUTHOR's own code is part: given to a function of ours they may run as AUTHOR or not at all.
-const TEXTS: [&str; 40] = [
-    "task_completed",
-    "task_completed",
-    "badge_earned",
-    "project_created",
-    "milestone_reached",
-    "daily_streak",
+const TEXTS: [&str; 14] = [
     "AUTHOR.act('text')",
     "x'); SELECT AUTHOR.act('sql'); --",
     "x\"; SELECT AUTHOR.act('sql'); --",
-    "NEW.status = 'completed'",
-    "NEW.status = 'completed'::AUTHOR.mood AND AUTHOR.act('condition')",
-    "NEW.label = 'b'::AUTHOR.checked AND NEW.labels = '{c}'",
-    "OLD.title = 'x' OR NEW.title OPERATOR(AUTHOR.=) 'y'",
-    "AUTHOR.act('expression')",
-    "title || AUTHOR.act('expression')::text",
     "(SELECT text FROM VICTIM.secret LIMIT 1)",
-    "insert",
-    "update",
-    "insert, update, delete",
-    "completed",
-    "done",
-    "",
-    "{{ user_name }}",
+    "{{ user_name }} {{ AUTHOR.act }}",
     "{% include 'AUTHOR.act' %}",
-    "{{ task_title|upper }} {{ AUTHOR.act }}",
-    "$.points > 1",
-    "$.user_name like_regex \"(a+)+$\"",
     "AUTHOR.task",
     "VICTIM.secret",
     "zentry_notify.webhook_secret",
     "webhook_url",
-    "status",
-    "id",
     "text",
-    "title",
-    "discord",
-    "teams",
-    "22:00-07:00 Europe/Berlin",
     "AUTHOR",
     "reader",
+    "",
+];
+
+/// Texts for parameters of these names, which are taken for what they should be.
+const FITTING: [(&str, &[&str]); 12] = [
+    (
+        "event_type",
+        &[
+            "task_completed",
+            "badge_earned",
+            "project_created",
+            "daily_streak",
+            "test",
+        ],
+    ),
+    (
+        "operation",
+        &["insert", "update", "insert, update", "insert, update, delete"],
+    ),
+    (
+        "condition",
+        &[
+            "NEW.status = 'completed'",
+            "NEW.status = 'completed'::AUTHOR.mood AND AUTHOR.act('condition')",
+            "NEW.label = 'b'::AUTHOR.checked OR NEW.labels = '{c}'",
+            "OLD.title = 'x' OR NEW.title OPERATOR(AUTHOR.=) 'y'",
+            "NEW.title OPERATOR(AUTHOR.=) 'y' OR NEW.pair::bigint = 1",
+            "AUTHOR.act('condition') AND (SELECT count(*) FROM VICTIM.secret) > 0",
+        ],
+    ),
+    ("done", &["completed", "AUTHOR.act('done')"]),
+    ("webhook_type", &["discord", "teams"]),
+    ("key", &["id", "user_id"]),
+    ("shown", &["username", "plain", "title", "text"]),
+    ("data_key", &["user_name", "project_name", "points"]),
+    ("filter", &["$.points > 1", "$.user_name like_regex \"(a+)+$\""]),
+    ("quiet_hours", &["22:00-07:00 Europe/Berlin"]),
+    ("colour", &["#0099ff"]),
+    ("privilege", &["reader", "manager", "application", "server"]),
+];
+
+/// What is attached at first: look-ups, expressions and conditions of all kinds.
+const ATTACHED: [&str; 6] = [
+    "SELECT public.zentry_attach('task_completed', 'AUTHOR.task', '{\"user_name\": {\"from\": \"AUTHOR.people\", \"match\": \"id\", \"key\": \"user_id\", \"column\": \"username\"}, \
+       \"points\": \"AUTHOR.act_i(1)\"}', condition => 'NEW.label = ''b''::AUTHOR.checked OR AUTHOR.act(''condition'')', operation => 'insert, update')",
+    "SELECT public.zentry_attach('badge_earned', 'AUTHOR.task', '{\"user_name\": {\"from\": \"AUTHOR.peek\", \"match\": \"id\", \"key\": \"user_id\", \"column\": \"username\"}}', operation => 'insert, update')",
+    "SELECT public.zentry_attach('project_created', 'AUTHOR.task', '{\"user_name\": {\"from\": \"VICTIM.secret\", \"match\": \"id\", \"key\": \"user_id\", \"column\": \"text\"}}', operation => 'insert, update')",
+    "SELECT public.zentry_attach('daily_streak', 'AUTHOR.part', '{\"user_name\": {\"from\": \"AUTHOR.keys\", \"match\": \"id\", \"key\": \"user_id\", \"column\": \"username\"}, \
+       \"streak_days\": \"AUTHOR.act_i(2)\"}', condition => 'NEW.status = ''completed'' AND AUTHOR.act(''condition'')', operation => 'insert, update')",
+    "SELECT public.zentry_attach('task_completed', 'AUTHOR.part', audience => '{\"person\": \"user_id\", \"projects\": [{\"from\": \"VICTIM.secret\", \"match\": \"id\", \"column\": \"id\"}]}')",
+    "SELECT public.zentry_attach('project_created', 'AUTHOR.people', '{\"user_name\": \"username\", \"points\": \"AUTHOR.act(''expression'')\"}', operation => 'insert')",
 ];
 
 const JSON: [&str; 16] = [
@@ -185,7 +214,7 @@ const JSON: [&str; 16] = [
 /// The functions of ours, and the types of their arguments.
 const FUNCTIONS: &str = "
     SELECT p.oid::regproc::text, p.pronamespace::regnamespace::text, p.proname::text,
-           ARRAY(SELECT format_type(t, NULL) FROM unnest(p.proargtypes) t)::text[]
+           ARRAY(SELECT format_type(t, NULL) FROM unnest(p.proargtypes) t)::text[], coalesce(p.proargnames[:p.pronargs], '{}')::text[]
       FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'zentry_notify' JOIN pg_proc p ON p.oid = d.objid
      WHERE d.classid = 'pg_proc'::regclass AND d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e' AND p.prorettype <> 'trigger'::regtype
      ORDER BY p.oid::regprocedure::text";
@@ -215,6 +244,14 @@ const RIGHTS: &str = "
     UNION ALL SELECT format('policy %s %s', polrelid::regclass, to_jsonb(p) - 'polqual') FROM pg_policy p
     ORDER BY 1";
 
+#[derive(Clone)]
+struct Function {
+    quoted: String,
+    name: String,
+    types: Vec<String>,
+    parameters: Vec<String>,
+}
+
 struct Session {
     role: &'static str,
     client: Client,
@@ -225,14 +262,18 @@ struct World {
     random: fastrand::Rng,
     admin: Client,
     sessions: Vec<Session>,
-    functions: Vec<(String, String, Vec<String>)>,
+    functions: Vec<Function>,
     urls: Vec<String>,
     said: Vec<String>,
 }
 
 impl World {
     fn start(seed: u64) -> Result<Self> {
-        let site = Site::start(ClusterOptions::default().set("statement_timeout", "20s"))?;
+        let site = Site::start(
+            ClusterOptions::default()
+                .set("statement_timeout", "20s")
+                .set("jit", "off"),
+        )?;
         let mut admin = site.database("zentry")?;
         for role in OWNERS
             .iter()
@@ -275,14 +316,20 @@ impl World {
         let functions = admin
             .query(FUNCTIONS, &[])?
             .iter()
-            .map(|row| {
-                (
-                    format!("{}.\"{}\"", row.get::<_, String>(1), row.get::<_, String>(2)),
-                    row.get(2),
-                    row.get(3),
-                )
+            .map(|row| Function {
+                quoted: format!("{}.\"{}\"", row.get::<_, String>(1), row.get::<_, String>(2)),
+                name: row.get(2),
+                types: row.get(3),
+                parameters: row.get(4),
             })
             .collect();
+        for owner in OWNERS {
+            let others: Vec<_> = OWNERS.into_iter().filter(|other| *other != owner).collect();
+            for attach in ATTACHED {
+                // What does not fit is refused: it is tried all the same.
+                let _ = admin.batch_execute(&of(attach, owner, others[0]));
+            }
+        }
         Ok(Self {
             site,
             random: fastrand::Rng::with_seed(seed),
@@ -299,9 +346,16 @@ impl World {
     }
 
     /// An argument of the type, with code of `owner`; None: null.
-    fn argument(&mut self, kind: &str, owner: &str, is_superuser: bool) -> Option<String> {
+    fn argument(&mut self, kind: &str, parameter: &str, owner: &str, is_superuser: bool) -> Option<String> {
         if self.random.u32(..6) == 0 {
             return None;
+        }
+        let fitting = FITTING.iter().find(|(name, _)| *name == parameter);
+        if let Some((_, texts)) = fitting.filter(|_| self.random.u32(..8) > 0) {
+            return Some(self.any(texts).to_owned());
+        }
+        if parameter == "source" {
+            return Some(format!("{owner}.integrations"));
         }
         Some(match kind {
             "bigint" | "integer" | "oid" => self.any(&["0", "1", "2", "3", "1000"]).to_owned(),
@@ -378,29 +432,36 @@ impl World {
                     0 => superuser,
                     _ => self.random.usize(..self.sessions.len()),
                 };
-                let functions = self.functions.clone();
-                let (function, name, kinds) = match self.random.u32(..3) {
-                    0 => {
-                        let attach: Vec<_> = functions
-                            .iter()
-                            .filter(|f| f.1 == "zentry_attach" || f.1 == "zentry_import_integrations")
-                            .cloned()
-                            .collect();
-                        self.any(&attach)
-                    }
-                    _ => self.any(&functions),
+                let often = ["zentry_attach", "zentry_import_integrations", "look_up_in"];
+                let functions: Vec<Function> = match self.random.bool() {
+                    true => self.functions.clone(),
+                    false => self
+                        .functions
+                        .iter()
+                        .filter(|function| often.contains(&function.name.as_str()))
+                        .cloned()
+                        .collect(),
                 };
-                if who == superuser && GIVES_RIGHTS.contains(&name.as_str()) {
+                let function = self.any(&functions);
+                if who == superuser && GIVES_RIGHTS.contains(&function.name.as_str()) {
                     return Ok(());
                 }
-                let arguments: Vec<String> = kinds
+                let arguments: Vec<String> = function
+                    .types
                     .iter()
-                    .map(|kind| match self.argument(kind, owner, who == superuser) {
-                        Some(value) => format!("'{}'::{kind}", value.replace('\'', "''")),
-                        None => format!("NULL::{kind}"),
+                    .enumerate()
+                    .map(|(place, kind)| {
+                        let parameter = function.parameters.get(place).map_or("", String::as_str);
+                        match self.argument(kind, parameter, owner, who == superuser) {
+                            Some(value) => format!("'{}'::{kind}", value.replace('\'', "''")),
+                            None => format!("NULL::{kind}"),
+                        }
                     })
                     .collect();
-                (who, format!("SELECT {function}({})", arguments.join(", ")))
+                (
+                    who,
+                    format!("SELECT {}({})", function.quoted, arguments.join(", ")),
+                )
             }
         };
         let statement = of(&statement, owner, other);

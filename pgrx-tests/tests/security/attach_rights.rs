@@ -2,6 +2,7 @@
 //! in whose names, types and conditions SQL is planted.
 
 use anyhow::Result;
+use zentry_e2e::emulator::Kind;
 use zentry_e2e::scene::Scene;
 use zentry_e2e::zentry;
 
@@ -191,6 +192,44 @@ fn a_partition_of_another_owner() -> Result<()> {
     owner.is_refused("SELECT zentry_attach('task_completed', 'job_1')");
     call_everything(&mut scene);
     nobody_gained(&mut scene, &mallory)
+}
+
+/// An expression of the partitioned table is its owner's, whoever owns the partition that a row is in.
+#[test]
+fn an_expression_runs_as_the_owner_of_the_table_that_it_was_given_for() -> Result<()> {
+    let mut scene = Scene::empty()?;
+    scene.install()?;
+    scene.channel(Kind::Discord)?;
+    let mut mallory = mallory(&mut scene)?;
+    let mut owner = Role::create(&mut scene)?;
+    scene
+        .client
+        .batch_execute(&format!("GRANT CREATE ON SCHEMA public TO {}", owner.name))?;
+    owner.may(
+        "CREATE TABLE job (id bigint, title text, status text) PARTITION BY RANGE (id); \
+         CREATE TABLE job_1 PARTITION OF job FOR VALUES FROM (0) TO (10); CREATE TABLE job_2 PARTITION OF job FOR VALUES FROM (10) TO (20)",
+    );
+    scene.client.batch_execute(&format!(
+        "ALTER TABLE job_1 OWNER TO {}; SELECT zentry_attach('task_completed', 'job', '{{\"task_description\": \"title || '' by '' || current_user\"}}', operation => 'insert')",
+        mallory.name
+    ))?;
+    owner.may("INSERT INTO job VALUES (11, 'second', 'completed')");
+    mallory.may("INSERT INTO job_1 VALUES (1, 'first', 'completed')");
+    let deliveries = scene.settle()?;
+    let by: Vec<_> = deliveries
+        .iter()
+        .map(|delivery| {
+            delivery.payload["task_description"]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned()
+        })
+        .collect();
+    assert_eq!(
+        by,
+        ["second", "first"].map(|title| format!("{title} by {}", owner.name))
+    );
+    Ok(())
 }
 
 /// A lock is asked for by those alone who may have it.

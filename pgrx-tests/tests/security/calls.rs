@@ -30,7 +30,7 @@ value AS (
                                         WHEN 'regclass' THEN '0' WHEN '_int8' THEN '{-9223372036854775808,-9223372036854775808}'
                                         WHEN 'jsonb' THEN 'null' WHEN 'text' THEN chr(1) END
                WHEN 'nulls within' THEN CASE WHEN t.typcategory = 'A' THEN '{NULL}' WHEN t.typname IN ('json', 'jsonb') THEN '{"id": null, "columns": [null]}' END
-               WHEN 'nested' THEN CASE WHEN t.typname IN ('_text', '_int4', '_int8') THEN '{{1,2},{3,NULL}}' WHEN t.typname IN ('json', 'jsonb') THEN '{"id": {"id": {}}}' END
+               WHEN 'nested' THEN CASE WHEN t.typname IN ('_text', '_int4', '_int8') THEN '{{1,2},{3,NULL}}' WHEN t.typname IN ('json', 'jsonb') THEN repeat('[', 300) || repeat(']', 300) END
            END, CASE WHEN k.kind <> 'null' THEN
                CASE WHEN t.typname IN ('_text', '_int4', '_int8', '_jsonb', '_float8') THEN '{1}' WHEN t.typcategory = 'S' THEN 'task_completed'
                     WHEN t.typname IN ('json', 'jsonb') THEN '{"name": "x"}' WHEN t.typname = 'regclass' THEN 'public.tasks_task' WHEN t.typname = 'regrole' THEN 'zentry_notify_agent'

@@ -252,6 +252,59 @@ fn what_is_in_public_becomes_no_part(earlier: Option<&str>) -> Result<()> {
     Ok(())
 }
 
+/// The owner of the database may rename `public`, and have one of their own in its place.
+#[test]
+fn the_owner_of_the_database_waits_for_an_update_in_vain() -> Result<()> {
+    for version in earlier_versions()? {
+        let mut scene = Scene::empty()?;
+        zentry::load(&mut scene.client)?;
+        scene
+            .client
+            .batch_execute(&format!("CREATE EXTENSION zentry_notify VERSION '{version}'"))?;
+        let mut attacker = Role::create(&mut scene)?;
+        scene.client.batch_execute(&format!(
+            "ALTER DATABASE {} OWNER TO {1}; ALTER SCHEMA public OWNER TO {1}",
+            scene.database.name(),
+            attacker.name
+        ))?;
+        let ours: Vec<String> = scene
+            .client
+            .query(
+                "SELECT format('%I(%s) RETURNS %s', p.proname, p.proargtypes_text, CASE WHEN p.proretset THEN 'SETOF text' ELSE 'text' END) \
+                   FROM (SELECT p.*, (SELECT string_agg(format_type(t, NULL), ', ') FROM unnest(p.proargtypes) t) AS proargtypes_text FROM pg_proc p) p \
+                   JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e' \
+                   JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'zentry_notify' WHERE p.pronamespace = 'public'::regnamespace",
+                &[],
+            )?
+            .iter()
+            .map(|row| row.get(0))
+            .collect();
+        assert!(ours.len() > 10, "{ours:?}");
+        attacker.may("ALTER SCHEMA public RENAME TO moved; CREATE SCHEMA public");
+        plant(&mut attacker.client, "public")?;
+        for function in ours {
+            attacker.may(&format!(
+                "CREATE FUNCTION public.{function} LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'hostile function as %', current_user; END $$"
+            ));
+        }
+        scene
+            .client
+            .batch_execute("ALTER EXTENSION zentry_notify UPDATE")?;
+        let schema: String = scene
+            .client
+            .query_one(
+                "SELECT extnamespace::regnamespace::text FROM pg_extension WHERE extname = 'zentry_notify'",
+                &[],
+            )?
+            .get(0);
+        assert_eq!(schema, "moved");
+        scene.client.batch_execute(
+            "SELECT * FROM moved.zentry_status(); SELECT * FROM moved.zentry_attach(); DROP EXTENSION zentry_notify",
+        )?;
+    }
+    Ok(())
+}
+
 #[test]
 fn a_role_with_the_agents_name_and_power_is_not_taken() -> Result<()> {
     // The cluster that tests share has the role already: what CREATE EXTENSION says of it is looked at in a transaction.

@@ -1,5 +1,5 @@
 //! Attacks, each tried.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 mod anybody;
 mod attach_rights;

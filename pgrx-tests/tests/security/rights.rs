@@ -232,6 +232,49 @@ fn look_ups_run_no_code_of_others_than_the_tables_owner() -> Result<()> {
     Ok(())
 }
 
+/// It is looked at after the lock, not before.
+#[test]
+fn a_policy_that_comes_while_the_worker_waits_for_the_table_is_not_asked() -> Result<()> {
+    const WAITS: &str = "SELECT EXISTS (SELECT FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid \
+                          WHERE NOT l.granted AND l.relation = 'public.users_user'::regclass AND a.backend_type = 'zentry_notify worker')";
+    let mut scene = Scene::start()?;
+    scene.channel_for(Kind::Discord, None, Some(&["task_completed"]))?;
+    let mut other = Role::create(&mut scene)?;
+    scene.client.batch_execute(&format!(
+        "CREATE SCHEMA other AUTHORIZATION {0}; ALTER TABLE users_user OWNER TO {0}; GRANT USAGE ON SCHEMA other TO PUBLIC",
+        other.name
+    ))?;
+    other.may(
+        "CREATE TABLE other.ran (role name); GRANT INSERT ON other.ran TO PUBLIC; \
+         CREATE FUNCTION other.spy() RETURNS boolean LANGUAGE plpgsql AS \
+           $$ BEGIN INSERT INTO other.ran VALUES (current_user); RETURN true; END $$",
+    );
+    // The first time the worker looks at the tables; the second time it has looked at them before.
+    for task in [2, 3] {
+        other.may("BEGIN; LOCK TABLE users_user IN ACCESS EXCLUSIVE MODE");
+        scene.client.batch_execute(&format!(
+            "UPDATE tasks_task SET status = 'completed' WHERE id = {task}"
+        ))?;
+        wait_for(&mut scene.client, WAITS)?;
+        other.may(
+            "CREATE POLICY spying ON users_user USING (other.spy()); ALTER TABLE users_user ENABLE ROW LEVEL SECURITY; COMMIT",
+        );
+        scene.settle()?;
+        let ran: i64 = scene
+            .client
+            .query_one("SELECT count(*) FROM other.ran", &[])?
+            .get(0);
+        assert_eq!(ran, 0);
+        other.may("ALTER TABLE users_user DISABLE ROW LEVEL SECURITY; DROP POLICY spying ON users_user");
+        scene.client.batch_execute(
+            "SELECT * FROM zentry_attach(); UPDATE tasks_task SET status = 'completed' WHERE id = 5; UPDATE tasks_task SET status = 'todo' WHERE id = 5",
+        )?;
+        let deliveries = scene.settle()?;
+        assert_eq!(deliveries.last().map(|d| d.payload["task_id"] == 5), Some(true));
+    }
+    Ok(())
+}
+
 #[test]
 fn look_ups_read_what_the_tables_owner_may_read() -> Result<()> {
     let mut scene = Scene::start()?;
@@ -293,7 +336,7 @@ fn a_look_ups_names_are_names_and_no_sql() -> Result<()> {
         )?;
         wait_for(
             &mut scene.client,
-            "SELECT suspended_at IS NOT NULL FROM zentry_notify.event_source WHERE event_type = 'task_completed'",
+            "SELECT suspended_reason LIKE '%does not exist%' FROM zentry_notify.event_source WHERE event_type = 'task_completed'",
         )?;
     }
     fire(&mut scene.client)?;

@@ -400,7 +400,7 @@ fn an_update_renews_what_was_granted_and_nothing_that_comes_by_membership() -> R
             (told.get::<_, String>(0), told.get::<_, String>(1)),
             (
                 format!("{} may not call {added_later}", role.name),
-                format!("SELECT zentry_grant('{}', '{privilege}');", role.name)
+                format!("SELECT public.zentry_grant('{}', '{privilege}');", role.name)
             )
         );
         scene.client.batch_execute(&format!(

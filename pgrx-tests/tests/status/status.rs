@@ -315,6 +315,64 @@ fn what_others_do_to_our_tables() {
     assert_eq!(not_ok(client).len(), 0);
 }
 
+/// Another table with the name of ours, or of one that is attached.
+#[test]
+fn tables_that_were_swapped() {
+    let mut scene = scene();
+    let client = &mut scene.client;
+    client
+        .batch_execute(
+            "ALTER TABLE zentry_notify.progress_note RENAME TO kept; CREATE TABLE zentry_notify.progress_note (LIKE zentry_notify.kept INCLUDING ALL)",
+        )
+        .unwrap();
+    mend(
+        client,
+        "tables",
+        "broken",
+        "zentry_notify.progress_note is not the extension's table",
+    );
+    assert_eq!(not_ok(client).len(), 0);
+    client
+        .batch_execute(
+            "ALTER TABLE users_user RENAME TO older; CREATE TABLE users_user (LIKE older INCLUDING ALL)",
+        )
+        .unwrap();
+    mend(
+        client,
+        "event daily_streak",
+        "broken",
+        "public.users_user is another table now, and is not attached: public.older is",
+    );
+    assert_eq!(not_ok(client).len(), 0);
+}
+
+#[test]
+fn an_event_trigger_that_restricts_every_new_table() {
+    let mut scene = Scene::empty().unwrap();
+    let client = &mut scene.client;
+    zentry::load(client).unwrap();
+    client
+        .batch_execute(
+            "CREATE FUNCTION restrict() RETURNS event_trigger LANGUAGE plpgsql AS $$ DECLARE made record; BEGIN \
+               FOR made IN SELECT * FROM pg_event_trigger_ddl_commands() WHERE command_tag = 'CREATE TABLE' LOOP \
+                 EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', made.object_identity); \
+               END LOOP; END $$; \
+             CREATE EVENT TRIGGER restrict ON ddl_command_end EXECUTE FUNCTION restrict(); \
+             CREATE EXTENSION zentry_notify",
+        )
+        .unwrap();
+    let lines: Vec<Line> = not_ok(client)
+        .into_iter()
+        .filter(|line| line.subject == "tables")
+        .collect();
+    assert!(lines.len() > 10, "{lines:#?}");
+    for line in lines {
+        assert!(line.detail.contains("row-level security"), "{line:?}");
+        client.batch_execute(&line.remedy).unwrap();
+    }
+    assert!(not_ok(client).iter().all(|line| line.subject != "tables"));
+}
+
 /// Events of a dump are not routed before its cursor is there.
 #[test]
 fn events_whose_cursor_is_awaited() {
