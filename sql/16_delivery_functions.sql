@@ -60,7 +60,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_test_event(text, bigint, jsonb) IS
-    'Queues a sample of the event, or the given data, for every active webhook that would hear it in that project (null: the first that has one) and returns the ids of the log';
+    'Queues a sample of the event, or the given data, for every active webhook that hears it in that project (null: the lowest project id that an active webhook has), and returns the ids in the log';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_retry(log_id bigint) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -185,7 +185,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_retry_failed(bigint, text, timestamptz) IS
-    'Sends all failed deliveries again that were not yet (optionally of one webhook, one event type, or created since) and returns how many';
+    'Re-sends every failed delivery that has not been re-sent (optionally of one webhook, of one event type, or created since a time) and returns how many. Deliveries of webhooks that are switched off are left out';
 
 -- Who owns the tables may write the log as if it still was one: dumps of 0.2.0 bring rows, and who restores a copy may not want it to send what
 -- waited. A row with an id is one of 0.2.0's.
@@ -371,4 +371,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_logs(bigint, text, text, bigint, integer) IS
-    'The newest deliveries, of one webhook, event type or status (null: all), before the given id; by an index, however long the log is';
+    'Returns the newest deliveries of one webhook, event type or status (null: all) whose ids are below before_id. Served by an index, however long the log is';

@@ -102,8 +102,8 @@ COMMENT ON FUNCTION @extschema@.zentry_attach(text, regclass, jsonb, text, text,
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_detach(relation regclass, event_type text DEFAULT NULL) RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'zentry_detach_wrapper';
-COMMENT ON FUNCTION @extschema@.zentry_detach(regclass, text) IS 'Takes our triggers off a table, or (event_type) those of one event: it fires that no more. Needs the table''s owner';
+COMMENT ON FUNCTION @extschema@.zentry_detach(regclass, text) IS 'Removes the extension''s triggers from a table, or those of one event type: the table fires it no more. Needs the table''s owner';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_omit(event_type text, relation regclass, keys text[]) RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'zentry_omit_wrapper';
-COMMENT ON FUNCTION @extschema@.zentry_omit(text, regclass, text[]) IS 'Says which keys of an event''s data, such as {task_description}, are left out for everybody: their columns are not read for it. Needs the table''s owner';
+COMMENT ON FUNCTION @extschema@.zentry_omit(text, regclass, text[]) IS 'Sets the keys of an event''s data that are left out for every webhook, such as {task_description}: their columns are not read. Attaching again keeps them. Needs the table''s owner';

@@ -98,7 +98,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_stats(interval) IS
-    'What deliveries came to lately (null: ever), for each webhook and event type, and * for all of a webhook. Percentiles are seconds from the event to the answer; what is older than two hours counts by the full hour';
+    'Counts of deliveries within the interval (null: since the registration) by webhook and event type, with a row * for each webhook. p50, p95 and p99 are seconds from the event to the answer; what is older than two hours counts by the full hour';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_stats_by_hour(hours integer DEFAULT 24, webhook_id bigint DEFAULT NULL)
     RETURNS TABLE (hour timestamptz, sent bigint, failed bigint, retried bigint, p50 numeric, p95 numeric, p99 numeric)
@@ -131,4 +131,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_stats_by_hour(integer, bigint) IS
-    'What deliveries came to in each of the last hours, the current one last, of one webhook or (null) of all; hours without any are in it. Percentiles are seconds from the event to the answer';
+    'Counts of deliveries in each of the last hours, the current one last, of one webhook or (null) of all. Hours without a delivery have a row, too. p50, p95 and p99 are seconds from the event to the answer';

@@ -461,4 +461,4 @@ AS $$
      UNION ALL SELECT * FROM zentry_notify.status_log();
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_status() IS
-    'Whether everything works: what is ok, needs attention, or is broken, along the way from the write to the message, and the SQL that mends it';
+    'Whether everything works: one row for each part of the way from the write to the message. state is ok, attention or broken; remedy is the SQL that mends it, or a comment that says what to do';

@@ -87,7 +87,7 @@ BEGIN
     DELETE FROM zentry_notify.event_type t WHERE t.name = name;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.zentry_unregister_event_type(text) IS 'Removes an event type that nothing fires and nobody names; what is in the log stays';
+COMMENT ON FUNCTION @extschema@.zentry_unregister_event_type(text) IS 'Removes an event type that no table fires and no webhook names; what is in the log stays';
 
 CREATE OR REPLACE FUNCTION zentry_notify.put_wording(
     event_type text, webhook_id bigint, title text, text text, fields json, colour text, emoji text, footer text) RETURNS void
@@ -122,7 +122,7 @@ AS $$
     SELECT zentry_notify.put_wording(event_type, webhook_id, title, text, fields, colour, emoji, footer)
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_set_wording(text, bigint, text, text, json, text, text, text) IS
-    'Other words, colour or emoji for an event: in the messages of one webhook, or (null) of all. What is not given stays as it is';
+    'Sets other words, another colour or emoji for an event, in the messages of one webhook or (null) of all. What is not given stays as it is';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_reset_event_type(event_type text, webhook_id bigint DEFAULT NULL) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
@@ -164,4 +164,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_preview(text, text, jsonb, bigint) IS
-    'The message of an event as it would be posted, of the sample or of given data, without sending it. webhook_type: discord, teams (an Adaptive Card for Workflows) or teams_connector (a MessageCard); with webhook_id: in the format and the wording of that webhook';
+    'Returns the message of an event as it would be posted, of its sample or of given data, without sending it. webhook_type: discord, teams (an Adaptive Card for Workflows) or teams_connector (a MessageCard); with webhook_id: in the format and the wording of that webhook';

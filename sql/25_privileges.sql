@@ -188,7 +188,7 @@ BEGIN
     END LOOP;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.zentry_revoke(regrole) IS 'Takes back what zentry_grant gave';
+COMMENT ON FUNCTION @extschema@.zentry_revoke(regrole) IS 'Takes back every privilege that zentry_grant gave to the role';
 
 DO $$
 DECLARE

@@ -1226,7 +1226,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_test_event(text, bigint, jsonb) IS
-    'Queues a sample of the event, or the given data, for every active webhook that would hear it in that project (null: the first that has one) and returns the ids of the log';
+    'Queues a sample of the event, or the given data, for every active webhook that hears it in that project (null: the lowest project id that an active webhook has), and returns the ids in the log';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_retry(log_id bigint) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -1351,7 +1351,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_retry_failed(bigint, text, timestamptz) IS
-    'Sends all failed deliveries again that were not yet (optionally of one webhook, one event type, or created since) and returns how many';
+    'Re-sends every failed delivery that has not been re-sent (optionally of one webhook, of one event type, or created since a time) and returns how many. Deliveries of webhooks that are switched off are left out';
 
 -- Who owns the tables may write the log as if it still was one: dumps of 0.2.0 bring rows, and who restores a copy may not want it to send what
 -- waited. A row with an id is one of 0.2.0's.
@@ -1537,7 +1537,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_logs(bigint, text, text, bigint, integer) IS
-    'The newest deliveries, of one webhook, event type or status (null: all), before the given id; by an index, however long the log is';
+    'Returns the newest deliveries of one webhook, event type or status (null: all) whose ids are below before_id. Served by an index, however long the log is';
 -- ---- 17_attach.sql ----
 
 -- Which tables fire what. src/attach/ does it.
@@ -1644,11 +1644,11 @@ COMMENT ON FUNCTION @extschema@.zentry_attach(text, regclass, jsonb, text, text,
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_detach(relation regclass, event_type text DEFAULT NULL) RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'zentry_detach_wrapper';
-COMMENT ON FUNCTION @extschema@.zentry_detach(regclass, text) IS 'Takes our triggers off a table, or (event_type) those of one event: it fires that no more. Needs the table''s owner';
+COMMENT ON FUNCTION @extschema@.zentry_detach(regclass, text) IS 'Removes the extension''s triggers from a table, or those of one event type: the table fires it no more. Needs the table''s owner';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_omit(event_type text, relation regclass, keys text[]) RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'zentry_omit_wrapper';
-COMMENT ON FUNCTION @extschema@.zentry_omit(text, regclass, text[]) IS 'Says which keys of an event''s data, such as {task_description}, are left out for everybody: their columns are not read for it. Needs the table''s owner';
+COMMENT ON FUNCTION @extschema@.zentry_omit(text, regclass, text[]) IS 'Sets the keys of an event''s data that are left out for every webhook, such as {task_description}: their columns are not read. Attaching again keeps them. Needs the table''s owner';
 -- ---- 18_own_tables.sql ----
 
 -- Our own tables beyond their rules: who is told of changes, what restored, replicated and truncated rows come to, and what is not routed yet.
@@ -2105,7 +2105,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_stats(interval) IS
-    'What deliveries came to lately (null: ever), for each webhook and event type, and * for all of a webhook. Percentiles are seconds from the event to the answer; what is older than two hours counts by the full hour';
+    'Counts of deliveries within the interval (null: since the registration) by webhook and event type, with a row * for each webhook. p50, p95 and p99 are seconds from the event to the answer; what is older than two hours counts by the full hour';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_stats_by_hour(hours integer DEFAULT 24, webhook_id bigint DEFAULT NULL)
     RETURNS TABLE (hour timestamptz, sent bigint, failed bigint, retried bigint, p50 numeric, p95 numeric, p99 numeric)
@@ -2138,7 +2138,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_stats_by_hour(integer, bigint) IS
-    'What deliveries came to in each of the last hours, the current one last, of one webhook or (null) of all; hours without any are in it. Percentiles are seconds from the event to the answer';
+    'Counts of deliveries in each of the last hours, the current one last, of one webhook or (null) of all. Hours without a delivery have a row, too. p50, p95 and p99 are seconds from the event to the answer';
 -- ---- 21_status.sql ----
 
 -- Is it working, and if not, what do I do. One function for each part of the way from the write to the message; what they
@@ -2604,7 +2604,7 @@ AS $$
      UNION ALL SELECT * FROM zentry_notify.status_log();
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_status() IS
-    'Whether everything works: what is ok, needs attention, or is broken, along the way from the write to the message, and the SQL that mends it';
+    'Whether everything works: one row for each part of the way from the write to the message. state is ok, attention or broken; remedy is the SQL that mends it, or a comment that says what to do';
 -- ---- 22_import.sql ----
 
 -- The integrations of the application's own notifications, taken over.
@@ -2904,7 +2904,7 @@ BEGIN
     DELETE FROM zentry_notify.event_type t WHERE t.name = name;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.zentry_unregister_event_type(text) IS 'Removes an event type that nothing fires and nobody names; what is in the log stays';
+COMMENT ON FUNCTION @extschema@.zentry_unregister_event_type(text) IS 'Removes an event type that no table fires and no webhook names; what is in the log stays';
 
 CREATE OR REPLACE FUNCTION zentry_notify.put_wording(
     event_type text, webhook_id bigint, title text, text text, fields json, colour text, emoji text, footer text) RETURNS void
@@ -2939,7 +2939,7 @@ AS $$
     SELECT zentry_notify.put_wording(event_type, webhook_id, title, text, fields, colour, emoji, footer)
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_set_wording(text, bigint, text, text, json, text, text, text) IS
-    'Other words, colour or emoji for an event: in the messages of one webhook, or (null) of all. What is not given stays as it is';
+    'Sets other words, another colour or emoji for an event, in the messages of one webhook or (null) of all. What is not given stays as it is';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_reset_event_type(event_type text, webhook_id bigint DEFAULT NULL) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
@@ -2981,7 +2981,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_preview(text, text, jsonb, bigint) IS
-    'The message of an event as it would be posted, of the sample or of given data, without sending it. webhook_type: discord, teams (an Adaptive Card for Workflows) or teams_connector (a MessageCard); with webhook_id: in the format and the wording of that webhook';
+    'Returns the message of an event as it would be posted, of its sample or of given data, without sending it. webhook_type: discord, teams (an Adaptive Card for Workflows) or teams_connector (a MessageCard); with webhook_id: in the format and the wording of that webhook';
 -- Everybody may call the trigger's function now, so that what managers were granted says nothing any more.
 DO $$
 DECLARE
@@ -3188,7 +3188,7 @@ BEGIN
     END LOOP;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.zentry_revoke(regrole) IS 'Takes back what zentry_grant gave';
+COMMENT ON FUNCTION @extschema@.zentry_revoke(regrole) IS 'Takes back every privilege that zentry_grant gave to the role';
 
 DO $$
 DECLARE

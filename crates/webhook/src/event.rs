@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 /// A captured event.
 ///
-/// `data` is the JSON text of the event's data (an object; see the keys of each type in the README). It stays
+/// `data` is the JSON text of the event's data (an object; docs/reference/events.md has the keys of each type). It stays
 /// text until a message is made of it, so that a backlog in memory costs what the text costs, and those who hear of it share it. Of
 /// two values of a key, the later one holds.
 #[derive(Clone, Debug, PartialEq, Eq)]

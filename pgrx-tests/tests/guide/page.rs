@@ -1,4 +1,4 @@
-//! The blocks of a page that are run.
+//! The blocks of a page that are run, those in comments among them: they are hidden from readers.
 
 use anyhow::{Result, bail};
 
@@ -78,6 +78,8 @@ fn blocks_are_paired_with_their_outputs() {
         (2, "SELECT 1;\n", Some(" 1\n"))
     );
     assert_eq!(blocks[1].when, When::Eventually);
+    let hidden = parse("<!-- Set-up of the test:\n```sql\nSELECT 2;\n```\n-->\n").unwrap();
+    assert_eq!(hidden[0].sql, "SELECT 2;\n");
     for broken in [
         "```sql\nSELECT 1;\n",
         "```output\nx\n```\n",

@@ -3,7 +3,6 @@
 
 mod errors;
 mod file;
-mod reference;
 mod reserved;
 mod statements;
 mod support;

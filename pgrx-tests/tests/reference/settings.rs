@@ -1,11 +1,13 @@
 //! `docs/reference/settings.md` is what `pg_settings` says. `scripts/reference` writes it.
 
 use std::fmt::Write;
-use std::{env, fs};
+use std::fs;
 
 use zentry_e2e::cluster::{Cluster, ClusterOptions};
 
-const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/reference/settings.md");
+use crate::page;
+
+const FILE: &str = "settings.md";
 
 const INTRODUCTION: &str = "# Settings
 
@@ -67,14 +69,8 @@ fn the_reference_is_what_pg_settings_says() {
         )
         .unwrap();
     }
-    if env::var_os("ZENTRY_WRITE").is_some() {
-        fs::write(FILE, &text).unwrap();
-    }
-    let there = fs::read_to_string(FILE).unwrap_or_default();
-    assert!(
-        there == text,
-        "docs/reference/settings.md is not of today: run scripts/reference"
-    );
+    let there = fs::read_to_string(page::path(FILE)).unwrap_or_default();
+    page::compare(FILE, &there, &text).unwrap();
 }
 
 /// 30000 ms is 30 s.
