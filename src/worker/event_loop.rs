@@ -179,6 +179,8 @@ impl Worker {
         let started = Instant::now();
         let mut busy_at = started;
         let mut leaving: Option<Instant> = None;
+        // It has seen sending off, and claims nothing from then on.
+        let mut held_back = false;
         loop {
             if let Some(patience) = self.has_to_leave(started.elapsed()) {
                 self.scheduler.drain();
@@ -186,6 +188,7 @@ impl Worker {
                 leaving = Some(leaving.map_or(deadline, |earlier| earlier.min(deadline)));
             }
             if !settings::sending() {
+                held_back = true;
                 self.scheduler.drain();
                 self.batch.hurry();
             }
@@ -203,9 +206,15 @@ impl Worker {
                 Turn::Quiet => {}
                 Turn::Uninstalled => return Leaving::Uninstalled,
             }
-            if !settings::sending() && self.scheduler.in_flight() == 0 && !self.trouble.is_on() {
+            if held_back && self.scheduler.in_flight() == 0 && !self.trouble.is_on() {
                 self.finish();
-                return Leaving::HeldBack;
+                // Where that is over, or may be, another worker has to come at once.
+                let over = settings::sending() || signals::noticed();
+                return if over {
+                    Leaving::SentAway
+                } else {
+                    Leaving::HeldBack
+                };
             }
             if leaving.is_none() && (signals::noticed() || self.has_to_leave(started.elapsed()).is_some()) {
                 continue;

@@ -43,6 +43,7 @@ fn sources() -> Result<Vec<PathBuf>> {
 fn names_a_task(before: &str) -> bool {
     let before = before.trim_end();
     [
+        "attempt(",
         "transaction(",
         "transaction_as_self(",
         "snapshot_as_self(",
