@@ -48,7 +48,6 @@ fn names_a_task(before: &str) -> bool {
         "transaction_as_self(",
         "snapshot_as_self(",
         "routing(",
-        "attempt(",
     ]
     .iter()
     .any(|call| before.ends_with(call))
