@@ -50,7 +50,7 @@ fn what_an_ordinary_statement_inserts_slowly_is_heard_too() {
     const SLOW: &str =
         "INSERT INTO zentry_notify.event (event_type, data) VALUES ('task_completed', public.slow())";
     const WAITS: &str = "SELECT backend_xid IS NULL FROM pg_stat_activity \
-                         WHERE query LIKE 'INSERT INTO zentry_notify.event%' AND wait_event_type = 'Lock'";
+                         WHERE query LIKE 'INSERT INTO zentry_notify.event%' AND wait_event = 'advisory' AND datname = current_database()";
     let mut scene = Scene::start().unwrap();
     let channel = channel(&mut scene);
     scene
