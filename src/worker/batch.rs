@@ -89,7 +89,7 @@ impl Worker {
             let mut page = {
                 let _agent = ActingAs::agent();
                 // With the events' own snapshot: those that a dump brings must not be sent before its cursor says which of them were.
-                if let Some(changed) = cursor.load(&queue.stored_cursor) {
+                if let Some(changed) = cursor.load(queue) {
                     return Err(Box::new(changed));
                 }
                 events::read(&queue.events, &ranges)

@@ -23,7 +23,7 @@ impl Worker {
                 (
                     self.queue.integrations(),
                     self.queue.wordings(),
-                    self.cursor.load(&self.queue.stored_cursor),
+                    self.cursor.load(&self.queue),
                 )
             })?;
         if let Some(cursor) = cursor {

@@ -1,13 +1,15 @@
 //! The route cursor as the database has it.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
+use pgrx::IntoDatum;
 use pgrx::prelude::*;
-use pgrx::{FromDatum, IntoDatum};
 use webhook::id_set::IdSet;
 use webhook::route_cursor::{Look, RouteCursor};
 
 use super::events::Page;
+use super::queue::{self, Queue};
 use crate::pg::scan::our_table;
 use crate::pg::unnumbered;
 use crate::plan::{Plan, with_spi};
@@ -18,6 +20,7 @@ pub type Split = BTreeMap<i64, Vec<i64>>;
 pub struct Written {
     set: IdSet,
     split: Option<Split>,
+    place: Option<String>,
 }
 
 /// The cursor, and what the database has of it.
@@ -26,6 +29,8 @@ pub struct StoredCursor {
     cursor: RouteCursor,
     /// As it stands in the table.
     stored: String,
+    /// Where the row stood last. While somebody keeps an old snapshot, its earlier versions stay too, and need not be read.
+    place: RefCell<Option<String>>,
     /// Events that are routed in part: of each, the lanes whose deliveries are not written down.
     split: Split,
     /// A dump's events are here, and its cursor is not: nothing may be routed.
@@ -34,35 +39,30 @@ pub struct StoredCursor {
 
 impl StoredCursor {
     /// Reads it. None: it is as it was known.
-    pub fn load(&self, statement: &Plan) -> Option<StoredCursor> {
-        let (stored, awaited, split) = with_spi(|| {
-            let rows = statement.execute(&[]);
-            // SAFETY: the types are those of the statement's columns.
-            let row = (rows.len() > 0).then(|| unsafe {
-                (
-                    rows.get(0, 1).0.and_then(|d| String::from_datum(d, false)),
-                    rows.get(0, 2).0.and_then(|d| bool::from_datum(d, false)),
-                    rows.get(0, 3).0.and_then(|d| String::from_datum(d, false)),
-                )
-            });
-            // A dump that is being restored may have taken the row away.
-            let (stored, awaited, split) = row.unwrap_or((None, Some(true), None));
-            let split = split.and_then(|split| serde_json::from_str(&split).ok());
-            (
-                stored.unwrap_or_default(),
-                awaited == Some(true),
-                split.unwrap_or_default(),
-            )
-        });
-        (stored != self.stored || awaited != self.awaited).then(|| {
-            let set = IdSet::parse(&stored);
-            StoredCursor {
-                awaited: awaited || set.is_none(),
-                cursor: RouteCursor::new(set.unwrap_or_default()),
-                stored,
-                split,
-            }
+    pub fn load(&self, queue: &Queue) -> Option<StoredCursor> {
+        let place = self.place.borrow().clone();
+        let known = place.and_then(|place| Row::read(&queue.cursor_at, &[place.into_datum()]));
+        if known.is_some_and(|row| self.is(&row)) {
+            return None;
+        }
+        // A dump that is being restored may have taken the row away.
+        let row = Row::read(&queue.stored_cursor, &[]).unwrap_or_default();
+        if self.is(&row) {
+            self.place.replace(row.place);
+            return None;
+        }
+        let set = IdSet::parse(&row.routed);
+        Some(StoredCursor {
+            awaited: row.awaited || set.is_none(),
+            cursor: RouteCursor::new(set.unwrap_or_default()),
+            stored: row.routed,
+            place: RefCell::new(row.place),
+            split: row.split,
         })
+    }
+
+    fn is(&self, row: &Row) -> bool {
+        row.routed == self.stored && row.awaited == self.awaited
     }
 
     /// Whether something may still come below what is routed, or nothing any more that was not looked for yet.
@@ -116,16 +116,16 @@ impl StoredCursor {
                 all
             })
             .filter(|split| *split != self.split);
+        let mut place = self.place.borrow().clone();
         if text != self.stored || split.is_some() {
             let split = split.as_ref().unwrap_or(&self.split);
             let split = serde_json::to_string(split).unwrap_or_default();
-            let written = with_spi(|| {
+            place = with_spi(|| {
                 let stored = self.stored.as_str().into_datum();
-                statement
-                    .execute(&[text.into_datum(), stored, split.into_datum()])
-                    .len()
+                let rows = statement.execute(&[text.into_datum(), stored, split.into_datum()]);
+                (rows.len() > 0).then(|| queue::value(&rows, 0, 1)).flatten()
             });
-            if written == 0 {
+            if place.is_none() {
                 ereport!(
                     ERROR,
                     PgSqlErrorCode::ERRCODE_T_R_SERIALIZATION_FAILURE,
@@ -133,15 +133,51 @@ impl StoredCursor {
                 );
             }
         }
-        Written { set, split }
+        Written { set, split, place }
     }
 
     pub fn wrote(&mut self, written: Written) {
         self.stored = written.set.to_text();
+        self.place.replace(written.place);
         self.cursor.wrote(written.set);
         if let Some(split) = written.split {
             self.split = split;
         }
+    }
+}
+
+/// The row of the table.
+struct Row {
+    routed: String,
+    awaited: bool,
+    split: Split,
+    place: Option<String>,
+}
+
+impl Default for Row {
+    fn default() -> Self {
+        Row {
+            routed: String::new(),
+            awaited: true,
+            split: Split::default(),
+            place: None,
+        }
+    }
+}
+
+impl Row {
+    fn read(statement: &Plan, arguments: &[Option<pg_sys::Datum>]) -> Option<Row> {
+        with_spi(|| {
+            let rows = statement.execute(arguments);
+            (rows.len() > 0).then(|| Row {
+                routed: queue::value(&rows, 0, 1).unwrap_or_default(),
+                awaited: queue::value(&rows, 0, 2) == Some(true),
+                split: queue::value::<String>(&rows, 0, 3)
+                    .and_then(|split| serde_json::from_str(&split).ok())
+                    .unwrap_or_default(),
+                place: queue::value(&rows, 0, 4),
+            })
+        })
     }
 }
 

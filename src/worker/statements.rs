@@ -55,19 +55,27 @@ pub fn events(event: u32) -> Plan {
 
 /// The route cursor, and whether a dump has still to bring it.
 pub fn stored_cursor() -> Plan {
+    prepare(&format!("{CURSOR} FROM zentry_notify.route_cursor c"), &[])
+}
+
+/// The same, if it stands at `$1`.
+pub fn cursor_at() -> Plan {
     prepare(
-        "SELECT c.routed::text, c.restored = 'awaited', c.split::text FROM zentry_notify.route_cursor c",
-        &[],
+        &format!("{CURSOR} FROM zentry_notify.route_cursor c WHERE c.ctid = $1::tid"),
+        &[TEXTOID],
     )
 }
 
-/// Writes the route cursor, if it is still `$2`, and the events are those of this installation.
+const CURSOR: &str = "SELECT c.routed::text, c.restored = 'awaited', c.split::text, c.ctid::text";
+
+/// Writes the route cursor and returns where it stands then, if it is still `$2`, and the events are those of this installation.
 pub fn cursor(event: u32) -> Plan {
     prepare(
         &format!(
             "UPDATE zentry_notify.route_cursor c SET routed = $1::int8multirange, split = $3::jsonb \
              WHERE c.routed = $2::int8multirange AND c.restored <> 'awaited' \
-               AND to_regclass('zentry_notify.event')::oid = {event}"
+               AND to_regclass('zentry_notify.event')::oid = {event} \
+             RETURNING c.ctid::text"
         ),
         &[TEXTOID, TEXTOID, TEXTOID],
     )
