@@ -2,7 +2,7 @@
 
 -- Already routed: the worker does not ask who hears of it.
 CREATE OR REPLACE FUNCTION zentry_notify.queue(event_type text, data jsonb, webhook_ids bigint[]) RETURNS SETOF bigint
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET check_function_bodies = on
 AS $$
 #variable_conflict use_variable
 DECLARE
@@ -143,7 +143,7 @@ $$;
 COMMENT ON FUNCTION zentry_notify.retried_as(bigint, bigint) IS 'The delivery that repeats this one of that webhook; null: none does';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_retry_failed(webhook_id bigint DEFAULT NULL, event_type text DEFAULT NULL, since timestamptz DEFAULT NULL) RETURNS bigint
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET check_function_bodies = on
 AS $$
 #variable_conflict use_column
 DECLARE
@@ -190,7 +190,7 @@ COMMENT ON FUNCTION @extschema@.zentry_retry_failed(bigint, text, timestamptz) I
 -- Who owns the tables may write the log as if it still was one: dumps of 0.2.0 bring rows, and who restores a copy may not want it to send what
 -- waited. A row with an id is one of 0.2.0's.
 CREATE OR REPLACE FUNCTION zentry_notify.write_log() RETURNS trigger
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET check_function_bodies = on
 AS $$
 DECLARE
     event_of bigint;

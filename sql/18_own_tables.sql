@@ -39,7 +39,8 @@ CREATE TRIGGER add_count BEFORE INSERT ON zentry_notify.webhook_count
     FOR EACH ROW WHEN (current_user OPERATOR(pg_catalog.<>) 'zentry_notify_agent' AND pg_catalog.pg_trigger_depth() OPERATOR(pg_catalog.=) 0)
     EXECUTE FUNCTION zentry_notify.add_count();
 
--- A dump's events without its cursor look as if they were still to be routed.
+-- A dump's events without its cursor look as if they were still to be routed. What a dump says first in its session may be in force when others
+-- write events, too: the worker and the triggers write as the agent, and functions that do pin the setting.
 CREATE OR REPLACE FUNCTION zentry_notify.await_cursor() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
@@ -54,7 +55,8 @@ COMMENT ON FUNCTION zentry_notify.await_cursor() IS 'Trigger: events that a dump
 
 DROP TRIGGER IF EXISTS await_cursor ON zentry_notify.event;
 CREATE TRIGGER await_cursor BEFORE INSERT ON zentry_notify.event
-    FOR EACH STATEMENT WHEN (NOT pg_catalog.current_setting('check_function_bodies')::pg_catalog.bool)
+    FOR EACH STATEMENT WHEN (current_user OPERATOR(pg_catalog.<>) 'zentry_notify_agent'
+                             AND NOT pg_catalog.current_setting('check_function_bodies')::pg_catalog.bool)
     EXECUTE FUNCTION zentry_notify.await_cursor();
 
 CREATE OR REPLACE FUNCTION zentry_notify.restore_cursor() RETURNS trigger

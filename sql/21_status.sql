@@ -407,7 +407,7 @@ CREATE OR REPLACE FUNCTION zentry_notify.status_events() RETURNS TABLE (subject 
 AS $$
     SELECT 'routing',
            CASE WHEN c.restored IS NULL OR c.restored = 'awaited' THEN 'broken' WHEN s.since < now() - interval '5 minutes' THEN 'attention' ELSE 'ok' END,
-           CASE WHEN c.restored IS NULL OR c.restored = 'awaited' THEN 'events were restored without the row of zentry_notify.route_cursor: nothing is routed'
+           CASE WHEN c.restored IS NULL OR c.restored = 'awaited' THEN 'events were restored without the row of zentry_notify.route_cursor: nothing is routed. The remedy takes them as sent; where they were not, UPDATE zentry_notify.route_cursor SET restored = ''no'' sends all that waits'
                 WHEN s.since IS NULL THEN 'every event is routed'
                 ELSE format('%s events wait for it, the first since %s', zentry_notify.unrouted_events(), zentry_notify.moment(s.since)) END,
            CASE WHEN c.restored IS NULL OR c.restored = 'awaited' THEN 'SELECT zentry_notify.route_from_now();'

@@ -1168,7 +1168,7 @@ COMMENT ON FUNCTION zentry_notify.forget_deleted(integer) IS
 
 -- Already routed: the worker does not ask who hears of it.
 CREATE OR REPLACE FUNCTION zentry_notify.queue(event_type text, data jsonb, webhook_ids bigint[]) RETURNS SETOF bigint
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET check_function_bodies = on
 AS $$
 #variable_conflict use_variable
 DECLARE
@@ -1309,7 +1309,7 @@ $$;
 COMMENT ON FUNCTION zentry_notify.retried_as(bigint, bigint) IS 'The delivery that repeats this one of that webhook; null: none does';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_retry_failed(webhook_id bigint DEFAULT NULL, event_type text DEFAULT NULL, since timestamptz DEFAULT NULL) RETURNS bigint
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET check_function_bodies = on
 AS $$
 #variable_conflict use_column
 DECLARE
@@ -1356,7 +1356,7 @@ COMMENT ON FUNCTION @extschema@.zentry_retry_failed(bigint, text, timestamptz) I
 -- Who owns the tables may write the log as if it still was one: dumps of 0.2.0 bring rows, and who restores a copy may not want it to send what
 -- waited. A row with an id is one of 0.2.0's.
 CREATE OR REPLACE FUNCTION zentry_notify.write_log() RETURNS trigger
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET check_function_bodies = on
 AS $$
 DECLARE
     event_of bigint;
@@ -1692,7 +1692,8 @@ CREATE TRIGGER add_count BEFORE INSERT ON zentry_notify.webhook_count
     FOR EACH ROW WHEN (current_user OPERATOR(pg_catalog.<>) 'zentry_notify_agent' AND pg_catalog.pg_trigger_depth() OPERATOR(pg_catalog.=) 0)
     EXECUTE FUNCTION zentry_notify.add_count();
 
--- A dump's events without its cursor look as if they were still to be routed.
+-- A dump's events without its cursor look as if they were still to be routed. What a dump says first in its session may be in force when others
+-- write events, too: the worker and the triggers write as the agent, and functions that do pin the setting.
 CREATE OR REPLACE FUNCTION zentry_notify.await_cursor() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
@@ -1707,7 +1708,8 @@ COMMENT ON FUNCTION zentry_notify.await_cursor() IS 'Trigger: events that a dump
 
 DROP TRIGGER IF EXISTS await_cursor ON zentry_notify.event;
 CREATE TRIGGER await_cursor BEFORE INSERT ON zentry_notify.event
-    FOR EACH STATEMENT WHEN (NOT pg_catalog.current_setting('check_function_bodies')::pg_catalog.bool)
+    FOR EACH STATEMENT WHEN (current_user OPERATOR(pg_catalog.<>) 'zentry_notify_agent'
+                             AND NOT pg_catalog.current_setting('check_function_bodies')::pg_catalog.bool)
     EXECUTE FUNCTION zentry_notify.await_cursor();
 
 CREATE OR REPLACE FUNCTION zentry_notify.restore_cursor() RETURNS trigger
@@ -2550,7 +2552,7 @@ CREATE OR REPLACE FUNCTION zentry_notify.status_events() RETURNS TABLE (subject 
 AS $$
     SELECT 'routing',
            CASE WHEN c.restored IS NULL OR c.restored = 'awaited' THEN 'broken' WHEN s.since < now() - interval '5 minutes' THEN 'attention' ELSE 'ok' END,
-           CASE WHEN c.restored IS NULL OR c.restored = 'awaited' THEN 'events were restored without the row of zentry_notify.route_cursor: nothing is routed'
+           CASE WHEN c.restored IS NULL OR c.restored = 'awaited' THEN 'events were restored without the row of zentry_notify.route_cursor: nothing is routed. The remedy takes them as sent; where they were not, UPDATE zentry_notify.route_cursor SET restored = ''no'' sends all that waits'
                 WHEN s.since IS NULL THEN 'every event is routed'
                 ELSE format('%s events wait for it, the first since %s', zentry_notify.unrouted_events(), zentry_notify.moment(s.since)) END,
            CASE WHEN c.restored IS NULL OR c.restored = 'awaited' THEN 'SELECT zentry_notify.route_from_now();'

@@ -15,6 +15,7 @@ use webhook::outcome::{Judgement, Verdict, judge};
 
 use crate::http::Http;
 use crate::installation;
+use crate::pg::setting;
 use crate::plan::{Plan, with_spi};
 use crate::settings;
 use crate::version;
@@ -171,6 +172,8 @@ fn log(webhook_id: i64, event: &Event, judgement: Judgement) -> Result {
     let kept = settings::log_payloads();
     // SAFETY: within a transaction. It has its number before the event has: the route cursor relies on that.
     unsafe { pg_sys::GetCurrentTransactionId() };
+    // An event that is written with this setting off is taken for a dump's (await_cursor).
+    let _no_dump = setting::hold(&[(c"check_function_bodies", c"on")]);
     let id = with_spi(|| {
         let id = |rows: &crate::plan::Rows| {
             // SAFETY: the only column is a bigint.

@@ -1,11 +1,12 @@
 //! What the extension's tables say, as it is now: a transaction with an older snapshot captures for the webhooks of today.
 
 use std::collections::HashSet;
+use std::ffi::CStr;
 
 use pgrx::pg_sys;
 
 use crate::event_source;
-use crate::pg::relation::OpenRelation;
+use crate::pg::relation::{Locked, OpenRelation};
 use crate::pg::scan::{self, ScannedRow};
 use crate::pg::watch::CONFIGURATION;
 
@@ -17,11 +18,16 @@ pub struct Wanted {
 }
 
 impl Wanted {
-    pub fn read() -> Self {
+    /// Does not wait: whoever may write the view of the webhooks may lock what is under it.
+    pub fn read() -> Result<Self, Locked> {
         let mut wanted = Wanted::default();
         // The library may be newer than the SQL: the table had another name before 0.3.
-        let Some(integrations) = open(c"webhook").or_else(|| open(c"webhook_integration")) else {
-            return wanted;
+        let names = [c"webhook", c"webhook_integration"];
+        let Some(table) = names.into_iter().find_map(our_table) else {
+            return Ok(wanted);
+        };
+        let Some(integrations) = OpenRelation::open_if_free(table)? else {
+            return Ok(wanted);
         };
         scan::newest_rows(&integrations, |row| {
             if !row.is_true("is_active") {
@@ -37,7 +43,7 @@ impl Wanted {
             }
         });
         wanted.all |= wanted.types.contains("*");
-        wanted
+        Ok(wanted)
     }
 
     pub fn has(&self, event_type: &str) -> bool {
@@ -99,8 +105,12 @@ fn source_row(row: &ScannedRow) -> Option<SourceRow> {
 }
 
 /// Opens a table of ours, of whose changes this session takes note from now on.
-fn open(name: &std::ffi::CStr) -> Option<OpenRelation> {
+fn open(name: &CStr) -> Option<OpenRelation> {
+    OpenRelation::open_briefly(our_table(name)?)
+}
+
+fn our_table(name: &CStr) -> Option<pg_sys::Oid> {
     let oid = scan::our_table(name)?;
     CONFIGURATION.with(|watch| watch.add(oid));
-    OpenRelation::open_briefly(oid)
+    Some(oid)
 }

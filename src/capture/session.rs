@@ -5,13 +5,14 @@ use std::collections::HashMap;
 use std::mem::ManuallyDrop;
 use std::rc::Rc;
 
-use pgrx::pg_sys;
+use pgrx::{PgSqlErrorCode, pg_sys};
 
 use super::configuration::{self, Wanted};
 use super::rows::{LastMoved, Rows};
 use super::source::Source;
 use super::suspension;
 use crate::event_source::MILESTONE;
+use crate::pg::relation::Locked;
 use crate::pg::subtransaction::{self, Failure};
 use crate::pg::trigger::{RowTrigger, TriggerRelation};
 use crate::pg::watch::{CONFIGURATION, Watch, catch_up};
@@ -109,7 +110,10 @@ fn read_wanted() -> Result<Rc<Wanted>, Failure> {
     if let Some(wanted) = session(|s| s.wanted.clone()) {
         return Ok(wanted);
     }
-    let wanted = Rc::new(subtransaction::attempt(Wanted::read)?);
+    let wanted = subtransaction::attempt(Wanted::read)?;
+    let code = PgSqlErrorCode::ERRCODE_LOCK_NOT_AVAILABLE;
+    let wanted = wanted.map_err(|Locked| Failure::new(code, "the webhooks are locked"))?;
+    let wanted = Rc::new(wanted);
     session(|s| s.wanted = Some(wanted.clone()));
     Ok(wanted)
 }

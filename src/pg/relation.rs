@@ -12,6 +12,10 @@ pub struct OpenRelation {
     release: u32,
 }
 
+/// Somebody else holds a lock on the relation that does not let it be opened.
+#[derive(Clone, Copy, Debug)]
+pub struct Locked;
+
 impl OpenRelation {
     /// None when there is no such relation any more. All changes that others have committed to it are known afterwards.
     pub fn open(oid: pg_sys::Oid, lock: u32) -> Option<Self> {
@@ -28,6 +32,20 @@ impl OpenRelation {
         let mut relation = Self::open(oid, pg_sys::AccessShareLock)?;
         relation.release = pg_sys::AccessShareLock;
         Some(relation)
+    }
+
+    /// As [`open_briefly`](Self::open_briefly), without waiting for anybody.
+    pub fn open_if_free(oid: pg_sys::Oid) -> Result<Option<Self>, Locked> {
+        let lock = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
+        // SAFETY: a lock by OID, which the one that the opened relation holds takes the place of.
+        unsafe {
+            if !pg_sys::ConditionalLockRelationOid(oid, lock) {
+                return Err(Locked);
+            }
+            let relation = Self::open_briefly(oid);
+            pg_sys::UnlockRelationOid(oid, lock);
+            Ok(relation)
+        }
     }
 
     pub fn as_ptr(&self) -> pg_sys::Relation {

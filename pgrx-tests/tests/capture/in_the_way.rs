@@ -42,6 +42,29 @@ fn policies_checks_triggers_rules_and_privileges_are_not_asked() {
     assert_eq!(data, [json!({"id": 1}), json!({"id": 2})]);
 }
 
+/// LOCK of the view, which the application's role may take, locks the table of webhooks too.
+#[test]
+fn a_lock_on_the_webhooks_holds_up_no_write() {
+    let mut bed = bed();
+    let mut other = bed.connect();
+    let mut fresh = bed.connect();
+    other.run("BEGIN; LOCK TABLE zentry_notify.webhook_integration");
+    // The test fails by the timeout where it waits.
+    fresh.run("SET lock_timeout = '10s'");
+    for id in 1..=2 {
+        let warnings = fresh.run(&format!("INSERT INTO written VALUES ({id})"));
+        assert_eq!(warnings, [] as [&str; 0]);
+    }
+    other.run("ROLLBACK");
+    fresh.run("INSERT INTO written VALUES (3)");
+    let data: Vec<_> = bed
+        .events("row_written")
+        .into_iter()
+        .map(|event| event.data)
+        .collect();
+    assert_eq!(data, [json!({"id": 1}), json!({"id": 2}), json!({"id": 3})]);
+}
+
 #[test]
 fn indexes_of_others_are_kept_and_what_they_refuse_is_lost() {
     for (index, refused) in [

@@ -41,6 +41,37 @@ fn without_log_payloads_an_event_goes_as_soon_as_nobody_waits_for_it() {
     );
 }
 
+/// As in a session that has run what pg_dump wrote: nothing of ours that writes events there is taken for a dump.
+#[test]
+fn a_session_that_checks_no_functions_restores_nothing() {
+    let mut scene = Scene::start().unwrap();
+    let channel = channel(&mut scene);
+    scene
+        .client
+        .batch_execute(
+            "SET check_function_bodies = off; SELECT zentry_test_event('task_completed'); SELECT zentry_test_webhook(1)",
+        )
+        .unwrap();
+    // With an index of somebody else's on expressions the trigger takes a statement instead of writing the row itself.
+    scene
+        .client
+        .batch_execute("CREATE INDEX more ON zentry_notify.event ((data ->> 'task_id'))")
+        .unwrap();
+    numbered::complete(&mut scene.client, 1..=3).unwrap();
+    scene.settle().unwrap();
+    let arrived: Vec<i64> = numbered::accepted(&channel.webhook)
+        .into_iter()
+        .filter(|number| (1..=3).contains(number))
+        .collect();
+    assert_eq!(arrived, [1, 2, 3]);
+    let restored: String = scene
+        .client
+        .query_one("SELECT restored FROM zentry_notify.route_cursor", &[])
+        .unwrap()
+        .get(0);
+    assert_eq!(restored, "no");
+}
+
 #[test]
 fn while_sending_is_off_events_become_deliveries_that_wait() {
     let mut scene = Scene::empty().unwrap();
