@@ -203,12 +203,12 @@ fn what_waits_in_the_old_log_is_sent_first_and_in_order() -> Result<()> {
         assert_eq!(old.len(), 2500);
         assert!(old.iter().all(|d| d.status == "sent" && d.id <= before));
         let shown = story.channel.webhook.shown();
-        let days = |place: usize| -> Option<usize> {
-            let rest = shown[place].text.strip_prefix("old ")?;
+        let days = |text: &str| -> Option<usize> {
+            let rest = text.strip_prefix("old ")?;
             rest.split(' ').next()?.parse().ok()
         };
-        for place in 0..2500 {
-            assert_eq!(days(place), Some(place + 1), "{}", shown[place].text);
+        for (place, message) in shown.iter().enumerate().take(2500) {
+            assert_eq!(days(&message.text), Some(place + 1), "{}", message.text);
         }
         assert_eq!(shown.len(), 2503);
         let left: i64 = story
