@@ -465,6 +465,10 @@ impl World {
             }
         };
         let statement = of(&statement, owner, other);
+        if self.sessions[who].role == other {
+            // It would give others' code for a table of its own, and has itself to thank for what that does.
+            return Ok(());
+        }
         // Names of a hostile schema are found before ours.
         let path = format!("SET search_path = {owner}, public");
         let session = &mut self.sessions[who];
