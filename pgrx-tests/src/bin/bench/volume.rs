@@ -93,10 +93,10 @@ fn taken(bed: &Bed, way: Way) -> Result<Taken> {
     bed.refill(way, EVENTS, Spread::Even)?;
     let mut client = bed.connect(way)?;
     let log = match way {
-        Way::Bare => "'{}'::oid[]",
-        _ if is_earlier(&mut client)? => "ARRAY['zentry_notify.notification_log'::regclass::oid]",
+        Way::Bare => "'{}'::regclass[]",
+        _ if is_earlier(&mut client)? => "ARRAY['zentry_notify.notification_log'::regclass]",
         _ => {
-            "ARRAY['zentry_notify.event'::regclass, 'zentry_notify.event_detail', 'zentry_notify.delivery']::oid[]"
+            "ARRAY['zentry_notify.event'::regclass, 'zentry_notify.event_detail'::regclass, 'zentry_notify.delivery'::regclass]"
         }
     };
     let look = format!(
