@@ -25,7 +25,6 @@ pub fn since_2000(at: Timestamp) -> i64 {
 }
 
 pub fn to_timestamptz(at: Timestamp) -> TimestampWithTimeZone {
-    let since_2000 = at.as_microsecond().saturating_sub(POSTGRES_EPOCH);
     // Beyond what Postgres can hold there is nothing that happened.
-    TimestampWithTimeZone::try_from(since_2000).unwrap_or(TimestampWithTimeZone::positive_infinity())
+    TimestampWithTimeZone::try_from(since_2000(at)).unwrap_or(TimestampWithTimeZone::positive_infinity())
 }

@@ -1,41 +1,27 @@
-//! JSON as text. (pgrx reads `jsonb` by serde, and panics where a number is larger or a value deeper than that takes.)
+//! JSON as text. (pgrx reads `jsonb` by serde, and panics where a value is deeper than that takes.)
 
 use std::ffi::CStr;
 
 use pgrx::{AnyElement, direct_function_call, pg_sys};
 use serde_json::Value;
 
-/// What PostgreSQL takes for JSON and serde does not.
+/// More values within each other than serde takes, which PostgreSQL does. (It takes numbers of any size.)
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Excess {
-    /// A number beyond 1e308.
-    Number,
-    /// More than a hundred values within each other.
-    Depth,
-}
+pub struct TooDeep;
 
-impl Excess {
+impl TooDeep {
     /// What must not be, and what to do.
     pub fn words(self) -> (&'static str, &'static str) {
-        match self {
-            Excess::Number => (
-                "must not have numbers beyond 1e308",
-                "Write such numbers as strings.",
-            ),
-            Excess::Depth => (
-                "must not have more than 100 values within each other",
-                "Leave out what is deeper.",
-            ),
-        }
+        (
+            "must not have more than 100 values within each other",
+            "Leave out what is deeper.",
+        )
     }
 }
 
 /// Returns the value of such a text.
-pub fn parse(json: &str) -> Result<Value, Excess> {
-    serde_json::from_str(json).map_err(|error| match error.to_string().contains("recursion") {
-        true => Excess::Depth,
-        false => Excess::Number,
-    })
+pub fn parse(json: &str) -> Result<Value, TooDeep> {
+    serde_json::from_str(json).map_err(|_| TooDeep)
 }
 
 /// Returns the text of an argument that is `jsonb`. Its numbers may be larger than those of Rust.

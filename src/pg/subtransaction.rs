@@ -112,7 +112,7 @@ pub fn sqlstate(code: PgSqlErrorCode) -> String {
 }
 
 /// An SQLSTATE's class is in the lowest twelve bits.
-fn class(code: PgSqlErrorCode) -> i32 {
+pub fn class(code: PgSqlErrorCode) -> i32 {
     code as i32 & 0xFFF
 }
 

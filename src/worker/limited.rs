@@ -27,8 +27,7 @@ impl Failure {
     fn of(report: &ErrorReportWithLevel) -> Failure {
         use PgSqlErrorCode::*;
         let code = report.sql_error_code();
-        // An SQLSTATE's class is in the lowest twelve bits.
-        let class = |code: PgSqlErrorCode| code as i32 & 0xFFF;
+        let class = subtransaction::class;
         let of_class = |codes: &[PgSqlErrorCode]| codes.iter().any(|other| class(*other) == class(code));
         if of_class(&[
             ERRCODE_INSUFFICIENT_RESOURCES,
