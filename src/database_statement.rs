@@ -168,8 +168,21 @@ fn may_be_alone_in(database: pg_sys::Oid) -> bool {
 }
 
 fn may_create() -> bool {
-    // SAFETY: a plain question about the role that runs.
-    unsafe { pg_sys::have_createdb_privilege() }
+    // SAFETY: a look into the catalogue; the row is pinned until it is released, and its fixed columns are all that is read. (PostgreSQL's
+    // own have_createdb_privilege is not exported by every minor version of 15.)
+    unsafe {
+        if pg_sys::superuser() {
+            return true;
+        }
+        let caller = pg_sys::Datum::from(pg_sys::GetUserId());
+        let row = pg_sys::SearchSysCache1(pg_sys::SysCacheIdentifier::AUTHOID as i32, caller);
+        if row.is_null() {
+            return false;
+        }
+        let may_create = (*pg_sys::GETSTRUCT(row).cast::<pg_sys::FormData_pg_authid>()).rolcreatedb;
+        pg_sys::ReleaseSysCache(row);
+        may_create
+    }
 }
 
 fn is_template(database: pg_sys::Oid) -> bool {
