@@ -1,7 +1,6 @@
 //! Which version of our SQL a database has, and whether this library goes with it. Between a server's restart with a new library
 //! and ALTER EXTENSION UPDATE the SQL is that of an earlier version.
 
-use pgrx::FromDatum;
 use pgrx::prelude::*;
 
 use crate::acting_as::ActingAs;
@@ -31,17 +30,16 @@ impl Installation {
     /// None: the extension is not in this database.
     pub fn find() -> Option<Self> {
         const SQL: &str = "SELECT e.oid, e.extowner, e.extversion FROM pg_catalog.pg_extension e WHERE e.extname OPERATOR(pg_catalog.=) 'zentry_notify'";
-        with_spi(|| {
-            let rows = Plan::prepare(SQL, &[]).execute(&[]);
+        with_spi(|spi| {
+            let rows = Plan::prepare(spi, SQL, &[]).execute(spi, &[]);
             if rows.len() == 0 {
                 return None;
             }
-            // SAFETY: the types are those of the statement's columns.
-            unsafe {
+            {
                 Some(Installation {
-                    oid: pg_sys::Oid::from_datum(rows.get(0, 1).0?, false)?,
-                    owner: pg_sys::Oid::from_datum(rows.get(0, 2).0?, false)?,
-                    version: String::from_datum(rows.get(0, 3).0?, false)?,
+                    oid: rows.get::<pg_sys::Oid>(0, 1)?,
+                    owner: rows.get::<pg_sys::Oid>(0, 2)?,
+                    version: rows.get::<String>(0, 3)?,
                 })
             }
         })
@@ -88,9 +86,9 @@ pub fn renew_grants() {
     };
     let renewed = subtransaction::attempt(|| {
         let _owner = ActingAs::role(installation.owner);
-        with_spi(|| {
-            Plan::prepare("SELECT zentry_notify.renew_grants()", &[])
-                .execute(&[])
+        with_spi(|spi| {
+            Plan::prepare(spi, "SELECT zentry_notify.renew_grants()", &[])
+                .execute(spi, &[])
                 .len()
         })
     });

@@ -4,26 +4,26 @@
 //! memory (`wake`), and a background worker (`worker`) formats and posts them. What is decided without Postgres is
 //! in the crate `webhook`.
 
+#![deny(unsafe_code)]
+
 use pgrx::prelude::*;
 
 mod api;
 mod attach;
 mod capture;
-mod database_statement;
 mod event_source;
 mod http;
 mod install_sql;
 mod installation;
+#[allow(unsafe_code)]
 mod pg;
 mod report;
 mod settings;
 mod timestamp;
-mod utility;
-mod version;
 mod wake;
 mod worker;
 
-use pg::{acting_as, plan, relation, search_path, subtransaction};
+use pg::{acting_as, plan, process, relation, search_path, shared, subtransaction};
 
 #[cfg(any(test, feature = "pg_test"))]
 mod tests;
@@ -36,13 +36,11 @@ pub extern "C-unwind" fn _PG_init() {
     settings::define();
     capture::register_callbacks();
     wake::register_callbacks();
-    // SAFETY: a plain flag of the postmaster, read on the main thread.
-    if unsafe { pg_sys::process_shared_preload_libraries_in_progress } {
-        wake::request_shared_memory();
-        utility::register_hook();
+    if process::is_preloading() {
+        shared::request();
+        pg::utility::register_hook();
         // pg_upgrade's servers are there for its own sessions alone.
-        // SAFETY: as above.
-        if !unsafe { pg_sys::IsBinaryUpgrade } {
+        if !process::is_upgrading() {
             worker::register_launcher();
         }
     }

@@ -34,8 +34,7 @@ mod tests {
     /// Whoever catches it would otherwise roll back our subtransaction instead of their own, and the session would be left in it.
     #[pg_test]
     fn an_interrupt_leaves_no_subtransaction_behind() {
-        // SAFETY: plain reads of this session's state.
-        let depth = || unsafe { pg_sys::GetCurrentTransactionNestLevel() };
+        let depth = crate::pg::transaction::depth;
         let before = depth();
         let interrupt = || {
             ereport!(ERROR, PgSqlErrorCode::ERRCODE_QUERY_CANCELED, "as a cancel would");

@@ -12,12 +12,14 @@ mod since;
 mod slot;
 mod work;
 
-use pgrx::pg_sys;
+use crate::pg::process;
 
 pub use commit::{at_commit, databases_change_at_commit, register_callbacks, settings_change_at_commit};
 pub use lanes::LaneSet;
 pub use occupant::Occupant;
-pub use registry::{Registry, registry, request_shared_memory};
+pub use registry::Registry;
+
+pub use crate::shared::registry;
 pub use slot::Slot;
 pub use work::Work;
 
@@ -29,9 +31,5 @@ fn wake_process(number: i32) {
     if number == NOBODY {
         return;
     }
-    // SAFETY: the array of processes has a fixed size and stays; `number` came from a process that has a place in it.
-    unsafe {
-        let process = (*pg_sys::ProcGlobal).allProcs.add(number as usize);
-        pg_sys::SetLatch(&raw mut (*process).procLatch);
-    }
+    process::wake(number);
 }

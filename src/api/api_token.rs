@@ -6,6 +6,7 @@ use pgrx::prelude::*;
 use crate::installation::Installation;
 use crate::pg::acting_as::ActingAs;
 use crate::pg::plan::{Plan, with_spi};
+use crate::pg::role;
 use crate::report;
 
 /// Notes a token whose requests run as `role`.
@@ -30,7 +31,7 @@ fn put_api_token(
     };
     let caller = require_membership(role);
     let _owner = as_owner();
-    with_spi(|| {
+    with_spi(|spi| {
         let types = [
             pg_sys::TEXTOID,
             pg_sys::TEXTOID,
@@ -39,14 +40,17 @@ fn put_api_token(
             pg_sys::OIDOID,
             pg_sys::TIMESTAMPTZOID,
         ];
-        Plan::prepare(SQL, &types).execute(&[
-            token_key.into_datum(),
-            name.into_datum(),
-            role.into_datum(),
-            token_hash.into_datum(),
-            caller.into_datum(),
-            expires_at.into_datum(),
-        ]);
+        Plan::prepare(spi, SQL, &types).execute(
+            spi,
+            &[
+                token_key.into(),
+                name.into(),
+                role.into(),
+                token_hash.into(),
+                caller.into(),
+                expires_at.into(),
+            ],
+        );
     });
 }
 
@@ -60,14 +64,9 @@ fn drop_api_token(name: &str) -> bool {
         "DELETE FROM zentry_notify.api_token t WHERE t.name::pg_catalog.text OPERATOR(pg_catalog.=) $1";
     let role = {
         let _owner = as_owner();
-        with_spi(|| {
-            let rows = Plan::prepare(ROLE, &[pg_sys::TEXTOID]).execute(&[name.into_datum()]);
-            (rows.len() > 0).then(|| {
-                // SAFETY: the only column is an oid.
-                rows.get(0, 1)
-                    .0
-                    .and_then(|role| unsafe { pg_sys::Oid::from_datum(role, false) })
-            })
+        with_spi(|spi| {
+            let rows = Plan::prepare(spi, ROLE, &[pg_sys::TEXTOID]).execute(spi, &[name.into()]);
+            (rows.len() > 0).then(|| rows.get(0, 1))
         })
     };
     match role {
@@ -79,44 +78,29 @@ fn drop_api_token(name: &str) -> bool {
         Some(None) => (),
     }
     let _owner = as_owner();
-    with_spi(|| {
-        Plan::prepare(SQL, &[pg_sys::TEXTOID])
-            .execute(&[name.into_datum()])
+    with_spi(|spi| {
+        Plan::prepare(spi, SQL, &[pg_sys::TEXTOID])
+            .execute(spi, &[name.into()])
             .len()
     }) > 0
 }
 
 /// The role that calls, if it has the privileges of `role`.
 fn require_membership(role: pg_sys::Oid) -> pg_sys::Oid {
-    // SAFETY: looks into this process's state and the catalogue.
-    let (caller, member) = unsafe {
-        let caller = pg_sys::GetUserId();
-        (caller, pg_sys::has_privs_of_role(caller, role))
-    };
-    if !member {
+    let caller = role::current();
+    if !role::has_privileges(caller, role) {
         report::error(
             PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
             format!(
                 "role \"{}\" does not have the privileges of role \"{}\"",
-                name_of(caller),
-                name_of(role)
+                role::name_of(caller),
+                role::name_of(role)
             ),
             "",
             "A token passes on rights that its maker has: let a member of that role, or a superuser, do it.",
         );
     }
     caller
-}
-
-fn name_of(role: pg_sys::Oid) -> String {
-    // SAFETY: a look into the catalogue; null for a role that there is not.
-    unsafe {
-        let name = pg_sys::GetUserNameFromId(role, true);
-        if name.is_null() {
-            return role.to_u32().to_string();
-        }
-        std::ffi::CStr::from_ptr(name).to_string_lossy().into_owned()
-    }
 }
 
 fn as_owner() -> ActingAs {

@@ -41,9 +41,9 @@ fn readable(relation: pg_sys::Oid, key: &str, shown: &str) -> bool {
         WHERE c.oid OPERATOR(pg_catalog.=) $1 AND c.relkind OPERATOR(pg_catalog.=) ANY ('{r,p}'::pg_catalog.\"char\"[]) AND NOT c.relrowsecurity \
           AND pg_catalog.has_schema_privilege(c.relnamespace, 'USAGE') \
           AND pg_catalog.has_column_privilege(c.oid, k.attnum, 'SELECT') AND pg_catalog.has_column_privilege(c.oid, s.attnum, 'SELECT')";
-    with_spi(|| {
-        Plan::prepare(SQL, &[pg_sys::OIDOID, pg_sys::TEXTOID, pg_sys::TEXTOID])
-            .execute(&[relation.into_datum(), key.into_datum(), shown.into_datum()])
+    with_spi(|spi| {
+        Plan::prepare(spi, SQL, &[pg_sys::OIDOID, pg_sys::TEXTOID, pg_sys::TEXTOID])
+            .execute(spi, &[relation.into(), key.into(), shown.into()])
             .len()
             > 0
     })
@@ -55,31 +55,19 @@ fn read(
     shown: &str,
     ids: Vec<Option<i64>>,
 ) -> Vec<(i64, Option<String>)> {
-    // SAFETY: an open relation has a name, and its schema one; both are copied.
-    let table = unsafe {
-        let schema = pg_sys::get_namespace_name(relation.class().relnamespace);
-        pg_sys::quote_qualified_identifier(schema, relation.class().relname.data.as_ptr())
-    };
-    // SAFETY: a C string of the current memory context.
-    let table = unsafe { std::ffi::CStr::from_ptr(table) }.to_string_lossy();
+    let table = relation.qualified_name();
     let [key, shown] = [key, shown].map(pgrx::spi::quote_identifier);
     let sql = format!(
         "SELECT t.{key}::pg_catalog.int8, t.{shown}::pg_catalog.text FROM {table} t \
          WHERE t.{key} OPERATOR(pg_catalog.=) ANY ($1) LIMIT 10000"
     );
-    with_spi(|| {
-        let rows = Plan::prepare(&sql, &[pg_sys::INT8ARRAYOID]).execute(&[ids.into_datum()]);
+    with_spi(|spi| {
+        let rows = Plan::prepare(spi, &sql, &[pg_sys::INT8ARRAYOID]).execute(spi, &[ids.into()]);
         (0..rows.len())
             .filter_map(|row| {
-                // SAFETY: the types are those of the statement's columns.
-                unsafe {
-                    let id = i64::from_datum(rows.get(row, 1).0?, false)?;
-                    let shown = rows
-                        .get(row, 2)
-                        .0
-                        .and_then(|text| String::from_datum(text, false));
-                    Some((id, shown))
-                }
+                let id = rows.get::<i64>(row, 1)?;
+                let shown = rows.get::<String>(row, 2);
+                Some((id, shown))
             })
             .collect()
     })

@@ -3,6 +3,7 @@
 use pgrx::prelude::*;
 
 use crate::installation::{Installation, LIBRARY};
+use crate::pg::process;
 use crate::timestamp::to_timestamptz;
 use crate::wake::{self, Registry, Slot};
 
@@ -26,8 +27,7 @@ fn server_state() -> TableIterator<
     ),
 > {
     let registry = wake::registry();
-    // SAFETY: a plain variable of this process.
-    let database = unsafe { pg_sys::MyDatabaseId };
+    let database = process::database();
     let slot = registry.and_then(|registry| registry.known_slot(database));
     TableIterator::once((
         LIBRARY,
@@ -50,8 +50,7 @@ fn server_state() -> TableIterator<
 /// Events of this database that could not be written since the server started; 0 where the library is not preloaded.
 #[pg_extern(sql = false)]
 fn lost_events() -> i64 {
-    // SAFETY: a plain variable of this process.
-    let database = unsafe { pg_sys::MyDatabaseId };
+    let database = process::database();
     wake::registry()
         .and_then(|registry| registry.known_slot(database))
         .map_or(0, |slot| i64::try_from(slot.lost()).unwrap_or(i64::MAX))

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use pgrx::prelude::*;
-use pgrx::{FromDatum, IntoDatum};
 use webhook::definition::Catalogue;
 use webhook::endpoint::Endpoint;
 use webhook::event::Event;
@@ -15,10 +14,10 @@ use webhook::outcome::{Judgement, Verdict, judge};
 
 use crate::http::Http;
 use crate::installation;
+use crate::pg::process;
 use crate::pg::setting;
 use crate::plan::{Plan, with_spi};
 use crate::settings;
-use crate::version;
 use crate::wake;
 
 /// Characters of the message; the rest is cut off.
@@ -45,8 +44,7 @@ fn zentry_test_webhook(
     ),
 > {
     // Before anything is posted: the log could not have it.
-    // SAFETY: a check that raises an error on a standby and in a read-only transaction.
-    unsafe { pg_sys::PreventCommandIfReadOnly(c"zentry_test_webhook()".as_ptr()) };
+    process::refuse_if_read_only(c"zentry_test_webhook()");
     installation::require_fitting();
     let Found {
         id,
@@ -72,10 +70,9 @@ struct Found {
 fn find(webhook_id: Option<i64>) -> Found {
     const SQL: &str = "SELECT w.webhook_type::text, u.webhook_url::text, w.mention FROM zentry_notify.webhook w \
                        JOIN zentry_notify.webhook_secret u ON u.webhook_integration_id = w.id WHERE w.id = $1";
-    let found = with_spi(|| {
-        let rows = Plan::prepare(SQL, &[pg_sys::INT8OID]).execute(&[webhook_id.into_datum()]);
-        // SAFETY: all columns are text.
-        let text = |column| unsafe { String::from_datum(rows.get(0, column).0?, false) };
+    let found = with_spi(|spi| {
+        let rows = Plan::prepare(spi, SQL, &[pg_sys::INT8OID]).execute(spi, &[webhook_id.into()]);
+        let text = |column| rows.get::<String>(0, column);
         (rows.len() > 0)
             .then(|| {
                 Some(Found {
@@ -138,21 +135,8 @@ fn post(endpoint: &Endpoint, event: &Event, mention: Option<&Mention>) -> Judgem
 
 /// Until the socket can be read or an interrupt comes. The request has a timeout of its own.
 fn wait(http: &Http) {
-    const WAKE: u32 =
-        pg_sys::WL_LATCH_SET | pg_sys::WL_SOCKET_READABLE | pg_sys::WL_TIMEOUT | pg_sys::WL_EXIT_ON_PM_DEATH;
     const LIMIT: Duration = Duration::from_secs(10);
-    // SAFETY: this session's own latch, and a socket that lives as long as `http`.
-    unsafe {
-        let milliseconds = LIMIT.as_millis() as std::ffi::c_long;
-        pg_sys::WaitLatchOrSocket(
-            pg_sys::MyLatch,
-            WAKE as i32,
-            http.socket(),
-            milliseconds,
-            version::wait_event(c"ZentryNotifyTestWebhook"),
-        );
-        pg_sys::ResetLatch(pg_sys::MyLatch);
-    }
+    process::wait(Some(http.socket()), LIMIT, c"ZentryNotifyTestWebhook");
     pgrx::check_for_interrupts!();
 }
 
@@ -170,38 +154,38 @@ fn log(webhook_id: i64, event: &Event, judgement: Judgement) -> Result {
     };
     let code = judgement.status_code.and_then(|code| i16::try_from(code).ok());
     let kept = settings::log_payloads();
-    // SAFETY: within a transaction. It has its number before the event has: the route cursor relies on that.
-    unsafe { pg_sys::GetCurrentTransactionId() };
+    // It has its number before the event has: the route cursor relies on that.
+    process::number_transaction();
     // An event that is written with this setting off is taken for a dump's (await_cursor).
     let _no_dump = setting::hold(&[(c"check_function_bodies", c"on")]);
-    let id = with_spi(|| {
-        let id = |rows: &crate::plan::Rows| {
-            // SAFETY: the only column is a bigint.
-            unsafe { rows.get(0, 1).0.and_then(|id| i64::from_datum(id, false)) }
-        };
+    let id = with_spi(|spi| {
+        let id = |rows: &crate::plan::Rows| rows.get::<i64>(0, 1);
         let event_id = if kept {
             // Nobody else hears of it, but until the cursor has passed it, it counts as one that waits.
             wake::at_commit(|work| work.events = true);
-            let arguments = [(&*event.event_type).into_datum(), (&*event.data).into_datum()];
-            id(&Plan::prepare(EVENT, &[TEXTOID, TEXTOID]).execute(&arguments))
+            let arguments = [(&*event.event_type).into(), (&*event.data).into()];
+            id(&Plan::prepare(spi, EVENT, &[TEXTOID, TEXTOID]).execute(spi, &arguments))
         } else {
             // An event that was never written down.
             Some(-1)
         };
         let types = [INT8OID, INT8OID, TEXTOID, TEXTOID, INT2OID, TEXTOID, TEXTOID];
-        id(&Plan::prepare(DELIVERY, &types).execute(&[
-            event_id.into_datum(),
-            webhook_id.into_datum(),
-            (&*event.event_type).into_datum(),
-            letter.into_datum(),
-            code.into_datum(),
-            judgement
-                .body
-                .as_deref()
-                .filter(|body| !body.is_empty() && (kept || status == "failed"))
-                .into_datum(),
-            judgement.error.as_deref().into_datum(),
-        ]))
+        id(&Plan::prepare(spi, DELIVERY, &types).execute(
+            spi,
+            &[
+                event_id.into(),
+                webhook_id.into(),
+                (&*event.event_type).into(),
+                letter.into(),
+                code.into(),
+                judgement
+                    .body
+                    .as_deref()
+                    .filter(|body| !body.is_empty() && (kept || status == "failed"))
+                    .into(),
+                judgement.error.as_deref().into(),
+            ],
+        ))
     });
     (
         id.unwrap_or_default(),

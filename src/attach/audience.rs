@@ -1,7 +1,7 @@
 //! Who hears of an event: the webhooks of its project, those of a person's projects, or all.
 
+use pgrx::pg_sys;
 use pgrx::prelude::*;
-use pgrx::{IntoDatum, pg_sys};
 use serde_json::{Map, Value, json};
 
 use super::guess::Guess;
@@ -54,8 +54,8 @@ fn memberships(guess: &Guess, person: &str) -> Option<Value> {
     let found = text_of(
         MEMBERSHIPS,
         &[
-            (pg_sys::Oid::from(people).into_datum(), pg_sys::OIDOID),
-            (pg_sys::Oid::from(projects.oid).into_datum(), pg_sys::OIDOID),
+            pg_sys::Oid::from(people).into(),
+            pg_sys::Oid::from(projects.oid).into(),
         ],
     );
     let mut found: Vec<Value> = found

@@ -1,7 +1,6 @@
 //! The event type that a table is to fire.
 
 use pgrx::prelude::*;
-use pgrx::{IntoDatum, pg_sys};
 use serde::Deserialize;
 use webhook::definition::EventDefinition;
 use webhook::spelling::closest;
@@ -31,7 +30,7 @@ impl Event {
               FROM zentry_notify.event_type t
               JOIN zentry_notify.event_definition d ON d.event_type = t.name AND d.webhook_integration_id IS NULL
              WHERE t.name = $1";
-        let row = ours.text(SQL, &[(name.into_datum(), pg_sys::TEXTOID)]);
+        let row = ours.text(SQL, &[name.into()]);
         let (Some(name), Some(Ok(row))) = (name, row.map(|text| serde_json::from_str::<Row>(&text))) else {
             Self::unknown(ours, name)
         };

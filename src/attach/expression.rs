@@ -1,19 +1,14 @@
-//! SQL that a user gives: read by PostgreSQL's own parser, and written again with every name qualified.
-//!
-//! What comes out is a single expression whatever went in, and means the same under any search path.
+//! SQL that a user gives for a value, over the row of a table.
 
-use std::ffi::{CStr, CString, c_void};
+use std::ffi::CStr;
 
-use pgrx::pg_sys;
 use pgrx::prelude::*;
 
 use super::table::Table;
 use crate::acting_as::ActingAs;
-use crate::pg::when;
+use crate::pg::expression;
 use crate::report;
-use crate::search_path::{OURS, SearchPath};
 use crate::subtransaction::{self, Failure};
-use crate::version;
 
 /// An expression over a row of a table.
 pub struct Expression {
@@ -29,139 +24,24 @@ impl Expression {
         subtransaction::attempt(|| {
             // As the table's owner, who answers for the types of its columns and has no more rights than who calls.
             let _owner = ActingAs::role(pg_sys::Oid::from(table.owner_oid));
-            let given = analyse(text, table, path);
-            let sql = deparse(&given, table);
-            let stored = analyse(&sql, table, OURS);
-            if operations(given.node) != operations(stored.node) {
-                refuse(
-                    PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED,
-                    "NULLIF, CASE ... WHEN or IS DISTINCT FROM in it compares by an operator that only your search path finds: \
-                     write the comparison with = instead, such as CASE WHEN a = b THEN NULL ELSE a END",
-                );
-            }
+            let read = expression::over_row(text, table.oid(), &table.name, path);
+            let columns = read.attributes.into_iter().map(|number| name_of(number, table));
             Expression {
-                columns: given.columns,
-                sql,
+                columns: columns.collect(),
+                sql: read.sql,
             }
         })
     }
 }
 
-/// An expression that PostgreSQL has read.
-struct Analysed {
-    node: *mut pg_sys::Node,
-    columns: Vec<String>,
-}
-
-fn deparse(expression: &Analysed, table: &Table) -> String {
-    let _path = SearchPath::pinned();
-    // SAFETY: an analysed expression whose only table is the relation; the text is copied.
-    unsafe {
-        let context = pg_sys::deparse_context_for(c"new".as_ptr(), table.oid());
-        let text = pg_sys::deparse_expression(expression.node, context, true, false);
-        CStr::from_ptr(text).to_string_lossy().into_owned()
+fn name_of(number: i32, table: &Table) -> String {
+    match table.columns.iter().find(|column| column.number == number) {
+        Some(column) => column.name.clone(),
+        None => report::error(
+            PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED,
+            "it names the whole row or a system column: name columns".to_owned(),
+            "",
+            "",
+        ),
     }
-}
-
-fn analyse(text: &str, table: &Table, path: &CStr) -> Analysed {
-    if !when::is_single_expression(text) {
-        refuse(PgSqlErrorCode::ERRCODE_SYNTAX_ERROR, "it must be one expression");
-    }
-    let sql = c_string(&format!("SELECT ({text}\n) FROM {} AS new", table.name));
-    let _path = SearchPath::set(path);
-    // SAFETY: one statement, as is_single_expression has made sure, with one column of the result and one table.
-    unsafe {
-        let statements = pg_sys::pg_parse_query(sql.as_ptr());
-        let statement = pg_sys::list_nth(statements, 0).cast::<pg_sys::RawStmt>();
-        let query = version::analyse(statement, &sql);
-        if length((*query).targetList) != 1 {
-            refuse(PgSqlErrorCode::ERRCODE_SYNTAX_ERROR, "it must be one expression");
-        }
-        if (*query).hasAggs || (*query).hasWindowFuncs || (*query).hasTargetSRFs || (*query).hasModifyingCTE {
-            refuse(
-                PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED,
-                "it must give one value for one row",
-            );
-        }
-        Analysed {
-            node: (*pg_sys::list_nth((*query).targetList, 0).cast::<pg_sys::TargetEntry>())
-                .expr
-                .cast::<pg_sys::Node>(),
-            columns: columns(query, 1, table),
-        }
-    }
-}
-
-/// The operators, functions and types that an expression uses, in order: two that have the same mean the same.
-fn operations(expression: *mut pg_sys::Node) -> Vec<(u32, pg_sys::Oid)> {
-    #[pg_guard]
-    unsafe extern "C-unwind" fn step(node: *mut pg_sys::Node, context: *mut c_void) -> bool {
-        use pg_sys::NodeTag::*;
-        if node.is_null() {
-            return false;
-        }
-        // SAFETY: the context is the list of the function around; each node is of the type that its tag names.
-        unsafe {
-            let found = &mut *context.cast::<Vec<(u32, pg_sys::Oid)>>();
-            let tag = (*node).type_;
-            let oid = match tag {
-                T_OpExpr | T_DistinctExpr | T_NullIfExpr => Some((*node.cast::<pg_sys::OpExpr>()).opno),
-                T_ScalarArrayOpExpr => Some((*node.cast::<pg_sys::ScalarArrayOpExpr>()).opno),
-                T_FuncExpr => Some((*node.cast::<pg_sys::FuncExpr>()).funcid),
-                T_Aggref => Some((*node.cast::<pg_sys::Aggref>()).aggfnoid),
-                T_RelabelType => Some((*node.cast::<pg_sys::RelabelType>()).resulttype),
-                T_CoerceViaIO => Some((*node.cast::<pg_sys::CoerceViaIO>()).resulttype),
-                T_Const => Some((*node.cast::<pg_sys::Const>()).consttype),
-                _ => None,
-            };
-            found.extend(oid.map(|oid| (tag as u32, oid)));
-            if tag == T_Query {
-                return pg_sys::query_or_expression_tree_walker(node, Some(step), context, 0);
-            }
-            pg_sys::expression_tree_walker(node, Some(step), context)
-        }
-    }
-    let mut found: Vec<(u32, pg_sys::Oid)> = Vec::new();
-    // SAFETY: an analysed expression.
-    unsafe { step(expression, (&raw mut found).cast()) };
-    found
-}
-
-/// Names of the columns of the query's table that it reads.
-///
-/// # Safety
-/// As [`version::selected_columns`].
-unsafe fn columns(query: *mut pg_sys::Query, number: i32, table: &Table) -> Vec<String> {
-    let mut found = Vec::new();
-    let mut member = -1;
-    loop {
-        // SAFETY: by the caller's promise.
-        let next = unsafe { pg_sys::bms_next_member(version::selected_columns(query, number), member) };
-        if next < 0 {
-            return found;
-        }
-        member = next;
-        let attribute = next + pg_sys::FirstLowInvalidHeapAttributeNumber;
-        match table.columns.iter().find(|column| column.number == attribute) {
-            Some(column) => found.push(column.name.clone()),
-            None => refuse(
-                PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED,
-                "it names the whole row or a system column: name columns",
-            ),
-        }
-    }
-}
-
-fn length(list: *mut pg_sys::List) -> i32 {
-    // SAFETY: a null list is the empty one.
-    unsafe { list.as_ref() }.map_or(0, |list| list.length)
-}
-
-fn c_string(text: &str) -> CString {
-    // Text from PostgreSQL has no zero byte.
-    CString::new(text).unwrap_or_default()
-}
-
-fn refuse(code: PgSqlErrorCode, message: &str) -> ! {
-    report::error(code, message.to_owned(), "", "")
 }

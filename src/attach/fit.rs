@@ -1,7 +1,7 @@
 //! What of a source does not go with its table.
 
+use pgrx::pg_sys;
 use pgrx::prelude::*;
-use pgrx::{IntoDatum, pg_sys};
 use serde_json::Value;
 
 use super::operator::Compare;
@@ -97,7 +97,7 @@ fn require(table: &Table, name: &str) -> Result<(), Misfit> {
 
 fn look_up(from: &str, matched: Option<&Value>, column: Option<&Value>) -> Result<(), Misfit> {
     const SQL: &str = "SELECT to_regclass($1)::oid::text";
-    let oid = text_of(SQL, &[(from.into_datum(), pg_sys::TEXTOID)]);
+    let oid = text_of(SQL, &[from.into()]);
     let Some(there) = oid
         .and_then(|oid| oid.parse::<u32>().ok())
         .and_then(|oid| Table::load(pg_sys::Oid::from(oid)))
@@ -139,7 +139,7 @@ fn status(table: &Table, name: &str, value: &str) -> Result<(), Misfit> {
     let read = subtransaction::attempt(|| {
         let _owner = ActingAs::role(pg_sys::Oid::from(table.owner_oid));
         let _path = SearchPath::pinned();
-        text_of(&sql, &[(value.into_datum(), pg_sys::TEXTOID)])
+        text_of(&sql, &[value.into()])
     });
     read.map(drop).map_err(|failure| {
         Misfit::new(

@@ -25,7 +25,7 @@ mod zentry;
 use std::ffi::CStr;
 
 use pgrx::prelude::*;
-use pgrx::{AnyElement, IntoDatum, pg_sys};
+use pgrx::{AnyElement, pg_sys};
 use serde_json::{Map, Value, json};
 
 use crate::event_source::MILESTONE;
@@ -211,13 +211,7 @@ fn check_relatives(ours: &Ours, event: &str, table: &Table) {
             SELECT $1 UNION SELECT i.inhrelid FROM down JOIN pg_inherits i ON i.inhparent = down.oid)
         SELECT s.relation::text FROM zentry_notify.event_source s
          WHERE s.event_type = $2 AND s.relation <> $1 AND s.relation IN (SELECT oid FROM up UNION ALL SELECT oid FROM down) LIMIT 1";
-    let relative = ours.text(
-        SQL,
-        &[
-            (table.oid().into_datum(), pg_sys::OIDOID),
-            (event.into_datum(), pg_sys::TEXTOID),
-        ],
-    );
+    let relative = ours.text(SQL, &[table.oid().into(), event.into()]);
     if let Some(relative) = relative {
         report::error(
             PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
@@ -346,14 +340,7 @@ fn warn_of_functions(event: &str, table: &Table, capture: pg_sys::Oid) {
           JOIN pg_depend d ON d.classid = 'pg_trigger'::regclass AND d.objid = t.oid AND d.refclassid = 'pg_proc'::regclass
          WHERE t.tgrelid = $1 AND t.tgname ~ ('^zentry_notify_' || $2 || '_(insert|update|delete)$')
            AND d.refobjid <> $3";
-    let functions = table::text_of(
-        SQL,
-        &[
-            (table.oid().into_datum(), pg_sys::OIDOID),
-            (event.into_datum(), pg_sys::TEXTOID),
-            (capture.into_datum(), pg_sys::OIDOID),
-        ],
-    );
+    let functions = table::text_of(SQL, &[table.oid().into(), event.into(), capture.into()]);
     if let Some(functions) = functions {
         report::warning(
             PgSqlErrorCode::ERRCODE_WARNING,

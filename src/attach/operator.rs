@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use pgrx::IntoDatum;
-use pgrx::pg_sys;
 use pgrx::prelude::*;
 
 use super::table::{Column, text_of};
@@ -45,7 +43,7 @@ impl Compare {
               FROM pg_operator o JOIN pg_namespace n ON n.oid = o.oprnamespace WHERE o.oid = $1";
         Compare {
             built_in: operator.built_in,
-            sql: text_of(SQL, &[(operator.oid.into_datum(), pg_sys::OIDOID)]).unwrap_or_default(),
+            sql: text_of(SQL, &[operator.oid.into()]).unwrap_or_default(),
         }
     }
 }

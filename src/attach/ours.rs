@@ -2,13 +2,15 @@
 
 use std::ffi::CStr;
 
+use pgrx::pg_sys;
 use pgrx::prelude::*;
-use pgrx::{FromDatum, IntoDatum, pg_sys};
 
 use super::table::text_of;
 use crate::acting_as::ActingAs;
 use crate::installation::{self, Installation};
-use crate::plan::{Plan, with_spi};
+use crate::pg::process;
+use crate::pg::role;
+use crate::plan::{Argument, Plan, with_spi};
 use crate::report;
 
 pub struct Ours {
@@ -28,17 +30,13 @@ impl Ours {
                               AND d.refclassid = 'pg_extension'::regclass AND d.refobjid = $1
              WHERE p.proname = 'capture' AND p.prorettype = 'trigger'::regtype";
         installation::require_fitting();
-        // SAFETY: a check that raises an error on a standby and in a read-only transaction.
-        unsafe { pg_sys::PreventCommandIfReadOnly(function.as_ptr()) };
+        process::refuse_if_read_only(function);
         let installation = Installation::find();
         let capture = installation.as_ref().and_then(|installation| {
-            with_spi(|| {
+            with_spi(|spi| {
                 let rows =
-                    Plan::prepare(CAPTURE, &[pg_sys::OIDOID]).execute(&[installation.oid.into_datum()]);
-                // SAFETY: the only column is an oid.
-                (rows.len() > 0)
-                    .then(|| unsafe { pg_sys::Oid::from_datum(rows.get(0, 1).0?, false) })
-                    .flatten()
+                    Plan::prepare(spi, CAPTURE, &[pg_sys::OIDOID]).execute(spi, &[installation.oid.into()]);
+                (rows.len() > 0).then(|| rows.get::<pg_sys::Oid>(0, 1)).flatten()
             })
         });
         let (Some(installation), Some(capture)) = (installation, capture) else {
@@ -57,18 +55,13 @@ impl Ours {
     }
 
     /// The text that a constant statement of ours finds in our own tables, which nobody else may read or write.
-    pub fn text(
-        &self,
-        sql: &'static str,
-        arguments: &[(Option<pg_sys::Datum>, pg_sys::Oid)],
-    ) -> Option<String> {
+    pub fn text(&self, sql: &'static str, arguments: &[Argument]) -> Option<String> {
         let _owner = ActingAs::role(self.owner);
         text_of(sql, arguments)
     }
 
     /// Whether the current role may do what the extension's owner may.
     pub fn is_callers(&self) -> bool {
-        // SAFETY: a look into the catalogue.
-        unsafe { pg_sys::has_privs_of_role(pg_sys::GetUserId(), self.owner) }
+        role::has_privileges(role::current(), self.owner)
     }
 }

@@ -56,9 +56,9 @@ pub fn rehearse(source: &Source, table: &Table) {
     let rehearsed = subtransaction::attempt(|| {
         let _owner = ActingAs::role(pg_sys::Oid::from(table.owner_oid));
         let _path = SearchPath::pinned();
-        with_spi(|| {
-            Plan::prepare(PIN, &[]).execute(&[]);
-            Plan::prepare(&sql, &[]).execute(&[]).len()
+        with_spi(|spi| {
+            Plan::prepare(spi, PIN, &[]).execute(spi, &[]);
+            Plan::prepare(spi, &sql, &[]).execute(spi, &[]).len()
         })
     });
     if let Err(failure) = rehearsed {

@@ -1,6 +1,6 @@
 //! A row of `event_source`. Nobody but the extension's owner may touch the table: what the caller may is asked before.
 
-use pgrx::{IntoDatum, pg_sys};
+use pgrx::pg_sys;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -49,7 +49,7 @@ macro_rules! recorded {
 impl Recorded {
     /// All sources of the table.
     pub fn of_table(ours: &Ours, table: pg_sys::Oid) -> Vec<Recorded> {
-        let table = (table.into_datum(), pg_sys::OIDOID);
+        let table = table.into();
         parsed(ours.text(recorded!("s.relation = $1::regclass"), &[table]))
     }
 
@@ -84,11 +84,11 @@ impl Source {
                 VALUES ($1, $2::regclass, $3::jsonb, $4::jsonb, $5::jsonb, $6::jsonb, $7, $8, $9, $10, $11)
                 ON CONFLICT ON CONSTRAINT event_source_relation_event_type_key DO NOTHING RETURNING id)
             SELECT min(w.id)::text FROM written w";
-        let text = |text: Option<String>| (text.into_datum(), pg_sys::TEXTOID);
+        let text = |text: Option<String>| text.into();
         let json = |value: &Option<Value>| text(value.as_ref().map(Value::to_string));
         let arguments = [
             text(Some(self.event_type.clone())),
-            (table.into_datum(), pg_sys::OIDOID),
+            table.into(),
             text(Some(Value::Object(self.columns.clone()).to_string())),
             text(Some(self.audience.to_string())),
             json(&self.progress),
@@ -97,7 +97,7 @@ impl Source {
             text(self.update_when.clone()),
             text(self.delete_when.clone()),
             text(self.rider.clone()),
-            (self.by_hand.into_datum(), pg_sys::BOOLOID),
+            self.by_hand.into(),
         ];
         if ours.text(UPDATE, &arguments).is_none() {
             ours.text(INSERT, &arguments);
@@ -111,11 +111,8 @@ pub fn suspend(ours: &Ours, table: pg_sys::Oid, event: &str, reason: &str) {
             UPDATE zentry_notify.event_source AS s SET suspended_at = now(), suspended_reason = $3
              WHERE s.relation = $1::regclass AND s.event_type = $2 AND s.suspended_at IS NULL RETURNING s.id)
         SELECT min(c.id)::text FROM changed c";
-    let text = |text: &str| (text.into_datum(), pg_sys::TEXTOID);
-    ours.text(
-        SQL,
-        &[(table.into_datum(), pg_sys::OIDOID), text(event), text(reason)],
-    );
+    let text = |text: &str| text.into();
+    ours.text(SQL, &[table.into(), text(event), text(reason)]);
 }
 
 /// Forgets the sources of the table, or one of them.
@@ -124,13 +121,7 @@ pub fn forget(ours: &Ours, table: pg_sys::Oid, event: Option<&str>) {
             DELETE FROM zentry_notify.event_source s
              WHERE s.relation = $1::regclass AND s.event_type = coalesce($2, s.event_type) RETURNING s.id)
         SELECT min(g.id)::text FROM gone g";
-    ours.text(
-        SQL,
-        &[
-            (table.into_datum(), pg_sys::OIDOID),
-            (event.into_datum(), pg_sys::TEXTOID),
-        ],
-    );
+    ours.text(SQL, &[table.into(), event.into()]);
 }
 
 /// Says which keys nobody is told. Returns whether there is such a source.
@@ -138,13 +129,6 @@ pub fn omit(ours: &Ours, table: pg_sys::Oid, event: &str, keys: Vec<String>) -> 
     const SQL: &str = "WITH changed AS (
             UPDATE zentry_notify.event_source AS s SET omit = $3 WHERE s.relation = $1::regclass AND s.event_type = $2 RETURNING s.id)
         SELECT min(c.id)::text FROM changed c";
-    ours.text(
-        SQL,
-        &[
-            (table.into_datum(), pg_sys::OIDOID),
-            (event.into_datum(), pg_sys::TEXTOID),
-            (keys.into_datum(), pg_sys::TEXTARRAYOID),
-        ],
-    )
-    .is_some()
+    ours.text(SQL, &[table.into(), event.into(), keys.into()])
+        .is_some()
 }

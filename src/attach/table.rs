@@ -2,11 +2,11 @@
 
 use std::ffi::CStr;
 
-use pgrx::{FromDatum, IntoDatum, pg_sys};
+use pgrx::pg_sys;
 use serde::Deserialize;
 use webhook::spelling::closest;
 
-use crate::plan::{Plan, with_spi};
+use crate::plan::{Argument, Plan, with_spi};
 use crate::search_path::SearchPath;
 
 #[derive(Debug, Deserialize)]
@@ -76,7 +76,7 @@ const LOAD: &str = "SELECT json_build_object(
 
 impl Table {
     pub fn load(oid: pg_sys::Oid) -> Option<Table> {
-        let text = text_of(LOAD, &[(oid.into_datum(), pg_sys::OIDOID)])?;
+        let text = text_of(LOAD, &[oid.into()])?;
         serde_json::from_str(&text).ok()
     }
 
@@ -86,7 +86,7 @@ impl Table {
             let _path = SearchPath::set(path);
             text_of(
                 "SELECT pg_catalog.to_regclass($1)::pg_catalog.oid::pg_catalog.text",
-                &[(name.into_datum(), pg_sys::TEXTOID)],
+                &[name.into()],
             )
         };
         Table::load(pg_sys::Oid::from(oid?.parse::<u32>().ok()?))
@@ -102,9 +102,9 @@ impl Table {
         let oid = text_of(
             SQL,
             &[
-                (names.into_datum(), pg_sys::TEXTARRAYOID),
-                (self.schema.as_str().into_datum(), pg_sys::TEXTOID),
-                (pg_sys::Oid::from(self.oid).into_datum(), pg_sys::OIDOID),
+                names.into(),
+                self.schema.as_str().into(),
+                pg_sys::Oid::from(self.oid).into(),
             ],
         );
         Table::load(pg_sys::Oid::from(oid?.parse::<u32>().ok()?))
@@ -188,14 +188,13 @@ impl Column {
 }
 
 /// The text in the statement's only row and column. Names in it must be qualified unless the search path is ours.
-pub fn text_of(sql: &str, arguments: &[(Option<pg_sys::Datum>, pg_sys::Oid)]) -> Option<String> {
-    let (values, types): (Vec<_>, Vec<_>) = arguments.iter().copied().unzip();
-    with_spi(|| {
-        let rows = Plan::prepare(sql, &types).execute(&values);
+pub fn text_of(sql: &str, arguments: &[Argument]) -> Option<String> {
+    let types: Vec<pg_sys::Oid> = arguments.iter().map(Argument::type_oid).collect();
+    with_spi(|spi| {
+        let rows = Plan::prepare(spi, sql, &types).execute(spi, arguments);
         if rows.len() == 0 {
             return None;
         }
-        // SAFETY: the callers' statements give a text.
-        unsafe { String::from_datum(rows.get(0, 1).0?, false) }
+        rows.get::<String>(0, 1)
     })
 }

@@ -3,7 +3,7 @@
 use std::ffi::CStr;
 
 use pgrx::prelude::*;
-use pgrx::{IntoDatum, PgRelation, pg_sys};
+use pgrx::{PgRelation, pg_sys};
 use serde::Deserialize;
 
 use super::condition::{CHANGED, Conditions, Test};
@@ -12,6 +12,7 @@ use super::source::Source;
 use super::table::{Table, text_of};
 use crate::acting_as::ActingAs;
 use crate::pg::make_trigger::{self, Operation, Trigger};
+use crate::pg::relation;
 use crate::pg::when::When;
 use crate::report;
 use crate::search_path::SearchPath;
@@ -55,7 +56,7 @@ fn present(ours: &Ours, table: pg_sys::Oid) -> Vec<Present> {
                'depends', EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_trigger'::regclass AND d.objid = t.oid
                                      AND d.refclassid = 'pg_extension'::regclass AND d.refobjid = $3)))::text
           FROM pg_trigger t WHERE t.tgrelid = $1 AND NOT t.tgisinternal";
-    let oid = |oid: pg_sys::Oid| (oid.into_datum(), pg_sys::OIDOID);
+    let oid = |oid: pg_sys::Oid| oid.into();
     match text_of(SQL, &[oid(table), oid(ours.capture), oid(ours.extension)])
         .map(|text| serde_json::from_str(&text))
     {
@@ -227,11 +228,7 @@ impl Triggers<'_> {
 
     /// The table, first, and those that inherit from it.
     fn relations(&self) -> Vec<PgRelation> {
-        inheritors(self.table)
-            .into_iter()
-            // SAFETY: closed at the end of the function, or of the transaction after an error.
-            .map(|oid| unsafe { PgRelation::with_lock(oid, pg_sys::AccessShareLock as i32) })
-            .collect()
+        inheritors(self.table).into_iter().map(relation::locked).collect()
     }
 }
 
@@ -254,7 +251,7 @@ pub fn below(table: &Table) -> Vec<pg_sys::Oid> {
 }
 
 fn oids(sql: &str, table: &Table) -> Vec<pg_sys::Oid> {
-    let table = (pg_sys::Oid::from(table.oid).into_datum(), pg_sys::OIDOID);
+    let table = pg_sys::Oid::from(table.oid).into();
     let oids: Vec<u32> = text_of(sql, &[table])
         .and_then(|text| serde_json::from_str(&text).ok())
         .unwrap_or_default();

@@ -7,9 +7,9 @@ use pgrx::prelude::*;
 use super::table::text_of;
 use crate::installation::Installation;
 use crate::pg::lock::{self, Patience};
+use crate::pg::role;
 use crate::report;
 use crate::search_path::SearchPath;
-use pgrx::IntoDatum;
 
 /// Before DROP EXTENSION of ours, if the current role may do that: PostgreSQL refuses it first, else.
 pub fn make_way_for_drop() {
@@ -28,11 +28,10 @@ pub fn make_way_for_drop() {
     let Some(installation) = Installation::find() else {
         return;
     };
-    // SAFETY: a look into the catalogue.
-    if !unsafe { pg_sys::has_privs_of_role(pg_sys::GetUserId(), installation.owner) } {
+    if !role::has_privileges(role::current(), installation.owner) {
         return;
     }
-    let tables: Vec<u32> = text_of(SQL, &[(installation.oid.into_datum(), pg_sys::OIDOID)])
+    let tables: Vec<u32> = text_of(SQL, &[installation.oid.into()])
         .and_then(|text| serde_json::from_str(&text).ok())
         .unwrap_or_default();
     let tables: Vec<pg_sys::Oid> = tables.into_iter().map(pg_sys::Oid::from).collect();

@@ -1,8 +1,8 @@
 //! `zentry_attach()`: Zentry's own tables, and once more what was attached by hand. Each source by itself: what does not fit one of them
 //! is said in its row, and no lock is asked for where nothing differs.
 
+use pgrx::pg_sys;
 use pgrx::prelude::*;
-use pgrx::{IntoDatum, pg_sys};
 use serde::Deserialize;
 
 use super::condition::{self, Conditions};
@@ -91,10 +91,7 @@ fn own(ours: &Ours) -> Vec<Own> {
 }
 
 fn named(name: &str) -> Option<Table> {
-    let oid = text_of(
-        "SELECT to_regclass($1)::oid::text",
-        &[(name.into_datum(), pg_sys::TEXTOID)],
-    );
+    let oid = text_of("SELECT to_regclass($1)::oid::text", &[name.into()]);
     Table::load(pg_sys::Oid::from(oid?.parse::<u32>().ok()?))
 }
 

@@ -3,15 +3,16 @@
 use std::cell::RefCell;
 use std::mem::ManuallyDrop;
 
-use pgrx::{IntoDatum, PgSqlErrorCode, pg_sys};
+use pgrx::{PgSqlErrorCode, pg_sys};
 
 use super::suspension;
 use crate::pg::acting_as::ActingAs;
 use crate::pg::field::{Field, Text, TextBuffer};
-use crate::pg::plan::{Plan, with_spi};
+use crate::pg::plan::{Argument, Plan, with_spi};
 use crate::pg::row_writer::{RowWriter, Table, Unfit};
 use crate::pg::scan;
 use crate::pg::subtransaction::{self, Failure};
+use crate::pg::transaction;
 use crate::wake;
 
 static EVENT: Table = Table {
@@ -107,8 +108,7 @@ impl Recorder {
 
 impl<'a> Event<'a> {
     fn fields(&self) -> [Field<'a>; 5] {
-        // SAFETY: the moment at which the transaction began, as now() gives it.
-        let now = unsafe { pg_sys::GetCurrentTransactionStartTimestamp() };
+        let now = transaction::began_at();
         [
             Field::Timestamptz(now),
             Field::Int8(self.source),
@@ -129,17 +129,21 @@ impl<'a> Event<'a> {
                 "there is no table of events",
             ));
         }
-        let text = |text: Text| String::from_utf8_lossy(text.as_bytes()).into_owned().into_datum();
+        let text = |text: Text| String::from_utf8_lossy(text.as_bytes()).into_owned();
+        let context = self.context.map(text);
         subtransaction::attempt(|| {
             let _agent = ActingAs::agent();
-            with_spi(|| {
+            with_spi(|spi| {
                 let types = [pg_sys::INT8OID, pg_sys::TEXTOID, pg_sys::JSONOID, pg_sys::JSONOID];
-                Plan::prepare(SQL, &types).execute(&[
-                    self.source.into_datum(),
-                    text(self.event_type),
-                    text(self.data),
-                    self.context.and_then(text),
-                ]);
+                Plan::prepare(spi, SQL, &types).execute(
+                    spi,
+                    &[
+                        self.source.into(),
+                        text(self.event_type).into(),
+                        Argument::json(Some(&text(self.data))),
+                        Argument::json(context.as_deref()),
+                    ],
+                );
             });
         })
     }

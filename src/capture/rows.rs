@@ -7,10 +7,9 @@ use std::rc::Rc;
 use crate::pg::column::Column;
 use crate::pg::equality::Equality;
 use crate::pg::field::TextBuffer;
-use crate::pg::memory::SessionMemory;
 use crate::pg::output::Written;
 use crate::pg::scan;
-use crate::pg::trigger::{Command, Identity, Operation, Row, RowTrigger, RowValues};
+use crate::pg::trigger::{Command, Identity, KeptRow, Operation, Row, RowTrigger, RowValues};
 
 /// What was written.
 pub struct Rows<'a> {
@@ -28,12 +27,10 @@ enum Old<'a> {
 
 /// A row that has left its partition.
 pub struct Moved {
-    row: Row<'static>,
+    row: KeptRow,
     by: Command,
     /// The partitioned table.
     root: Option<pgrx::pg_sys::Oid>,
-    /// What the row points to.
-    memory: SessionMemory,
 }
 
 /// The row that has left its partition last, and the one that it has become, once that is known.
@@ -83,21 +80,19 @@ impl LastMoved {
 
 impl Moved {
     fn of(row: &Row) -> Self {
-        let memory = SessionMemory::new(c"zentry_notify moved row");
         Moved {
-            // SAFETY: the memory lives as long as the row, and nothing hands the row out of here.
-            row: memory.within(|| unsafe { row.copy() }),
+            row: KeptRow::of(row),
             by: row.deleted_by(),
             root: root_of(row),
-            memory,
         }
     }
 
     /// Calls `f` with the column of that name and the values.
     fn with<T>(&self, name: &str, f: impl FnOnce(&Column, &RowValues) -> T) -> Option<T> {
-        let attribute = self.row.attribute(name)?;
-        let column = Column::of(self.row.relation(), attribute, &self.memory);
-        Some(f(&column, &self.row.read()))
+        let row = self.row.row();
+        let attribute = row.attribute(name)?;
+        let column = Column::of(row.relation(), attribute, self.row.memory());
+        Some(f(&column, &row.read()))
     }
 }
 
@@ -136,9 +131,9 @@ impl<'a> Rows<'a> {
     }
 
     /// The row as it was in the partition that it has left. Of such a write PostgreSQL does not ask what an UPDATE's trigger asks.
-    pub fn moved_from(&self) -> Option<&Row<'static>> {
+    pub fn moved_from(&self) -> Option<&Row<'_>> {
         match &self.old {
-            Old::Moved(moved) => Some(&moved.row),
+            Old::Moved(moved) => Some(moved.row.row()),
             Old::None | Old::Here(..) => None,
         }
     }

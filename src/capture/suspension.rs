@@ -1,10 +1,10 @@
 //! Sources that do not go with their tables any more, and events that could not be recorded.
 
-use pgrx::IntoDatum;
 use pgrx::prelude::*;
 
 use crate::pg::acting_as::ActingAs;
 use crate::pg::plan::{Plan, with_spi};
+use crate::pg::process;
 use crate::pg::subtransaction::{self, Failure};
 use crate::report;
 use crate::wake::registry;
@@ -17,9 +17,9 @@ pub fn suspend(source: i64, event_type: &str, table: &str, failure: &Failure) {
                          WHERE s.id OPERATOR(pg_catalog.=) $1 AND s.suspended_at IS NULL FOR UPDATE SKIP LOCKED)";
     let recorded = subtransaction::attempt(|| {
         let _agent = ActingAs::agent();
-        with_spi(|| {
-            Plan::prepare(SQL, &[pg_sys::INT8OID, pg_sys::TEXTOID])
-                .execute(&[source.into_datum(), failure.message().into_datum()])
+        with_spi(|spi| {
+            Plan::prepare(spi, SQL, &[pg_sys::INT8OID, pg_sys::TEXTOID])
+                .execute(spi, &[source.into(), failure.message().into()])
                 .len()
         })
     });
@@ -54,9 +54,7 @@ pub fn warn_of_loss(event_type: &str, failure: &Failure) {
 }
 
 fn count_loss() {
-    // SAFETY: a plain variable of this process.
-    let database = unsafe { pg_sys::MyDatabaseId };
-    if let Some(slot) = registry().and_then(|registry| registry.slot(database)) {
+    if let Some(slot) = registry().and_then(|registry| registry.slot(process::database())) {
         slot.count_lost(1);
     }
 }

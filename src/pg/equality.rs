@@ -70,3 +70,13 @@ impl Equality {
         }
     }
 }
+
+/// Returns the operator that PostgreSQL takes for equality of a type's values.
+pub fn operator_of(type_oid: pg_sys::Oid) -> Option<pg_sys::Oid> {
+    if type_oid == pg_sys::InvalidOid {
+        return None;
+    }
+    // SAFETY: a look-up in the type cache, whose entries stay; an error if there is no such type.
+    let operator = unsafe { (*pg_sys::lookup_type_cache(type_oid, pg_sys::TYPECACHE_EQ_OPR as i32)).eq_opr };
+    (operator != pg_sys::InvalidOid).then_some(operator)
+}

@@ -7,7 +7,7 @@ use pgrx::pg_sys;
 use super::memory::PassingMemory;
 use super::relation::OpenRelation;
 use super::table_layout::Index;
-use crate::version;
+use super::version;
 
 /// Columns of a table that rows are put into, dropped ones and others' included.
 pub const MOST_COLUMNS: usize = 32;

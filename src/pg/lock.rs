@@ -96,6 +96,18 @@ fn moment() -> Duration {
     IN_LINE.min(Duration::from_millis(deadlock / 4))
 }
 
+/// Locks a relation as a SELECT does, until the (sub)transaction ends; whether there is one with that OID is to be asked afterwards.
+pub fn to_read(relation: pg_sys::Oid) {
+    // SAFETY: a lock by OID, waited for as long as lock_timeout says.
+    unsafe { pg_sys::LockRelationOid(relation, pg_sys::AccessShareLock as pg_sys::LOCKMODE) };
+}
+
+/// The same without waiting. False: it is not locked.
+pub fn to_read_if_free(relation: pg_sys::Oid) -> bool {
+    // SAFETY: as above.
+    unsafe { pg_sys::ConditionalLockRelationOid(relation, pg_sys::AccessShareLock as pg_sys::LOCKMODE) }
+}
+
 /// Waits no longer than that for the lock. An error: it was too short.
 fn lock_soon(table: pg_sys::Oid, mode: pg_sys::LOCKMODE, longest: Duration) {
     // SAFETY: a lock by OID; whether there is such a table is the caller's to ask afterwards.

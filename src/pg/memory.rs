@@ -79,10 +79,10 @@ impl Drop for PassingMemory {
 }
 
 /// Puts the context that was current back.
-struct Current(pg_sys::MemoryContext);
+pub(super) struct Current(pg_sys::MemoryContext);
 
 impl Current {
-    fn switch(to: pg_sys::MemoryContext) -> Self {
+    pub(super) fn switch(to: pg_sys::MemoryContext) -> Self {
         // SAFETY: a context that lives as long as the switch.
         Current(unsafe { pg_sys::MemoryContextSwitchTo(to) })
     }

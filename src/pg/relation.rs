@@ -1,8 +1,9 @@
 //! An open table or index.
 
+use std::ffi::CStr;
 use std::ptr::NonNull;
 
-use pgrx::{PgList, PgTupleDesc, pg_sys};
+use pgrx::{PgList, PgRelation, PgTupleDesc, pg_sys};
 
 /// A relation that is open as long as this lives; its lock is kept until the transaction ends, as the executor does. An error
 /// closes it with the (sub)transaction.
@@ -45,6 +46,16 @@ impl OpenRelation {
             let relation = Self::open_briefly(oid);
             pg_sys::UnlockRelationOid(oid, lock);
             Ok(relation)
+        }
+    }
+
+    /// Returns its name and its schema's, quoted.
+    pub fn qualified_name(&self) -> String {
+        // SAFETY: an open relation has a name, and its schema one; what is made of them is a string of the current memory context.
+        unsafe {
+            let schema = pg_sys::get_namespace_name(self.class().relnamespace);
+            let name = pg_sys::quote_qualified_identifier(schema, self.class().relname.data.as_ptr());
+            CStr::from_ptr(name).to_string_lossy().into_owned()
         }
     }
 
@@ -120,4 +131,17 @@ impl Drop for OpenRelation {
             unsafe { pg_sys::relation_close(self.as_ptr(), self.release as pg_sys::LOCKMODE) };
         }
     }
+}
+
+/// Opens a relation, which there has to be, as a SELECT does.
+pub fn locked(oid: pg_sys::Oid) -> PgRelation {
+    // SAFETY: closed when it goes, or with the transaction after an error.
+    unsafe { PgRelation::with_lock(oid, pg_sys::AccessShareLock as i32) }
+}
+
+/// Whether policies decide what `role` sees of a relation, which is locked.
+pub fn is_under_policies(relation: pg_sys::Oid, role: pg_sys::Oid) -> bool {
+    // SAFETY: a look-up in the relation cache; it raises no error when told so.
+    let policies = unsafe { pg_sys::check_enable_rls(relation, role, true) };
+    policies == pg_sys::CheckEnableRlsResult::RLS_ENABLED as i32
 }

@@ -129,14 +129,15 @@ impl RowWriter {
             parameters.join(", ")
         );
         let _agent = ActingAs::agent();
-        with_spi(|| {
-            let plan = Plan::prepare(&sql, &types);
+        with_spi(|spi| {
+            let plan = Plan::prepare(spi, &sql, &types);
             for row in rows {
                 if !self.table.takes(row) {
                     pgrx::error!("zentry_notify: a row of other columns than the table's");
                 }
                 let values: Vec<_> = row.iter().map(Field::datum).collect();
-                plan.execute(&values);
+                // SAFETY: the plan was prepared with the types of the table's columns, which the row was seen to be of.
+                unsafe { plan.execute_with(spi, &values) };
             }
         });
     }

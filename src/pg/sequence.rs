@@ -7,10 +7,17 @@ use pgrx::{IntoDatum, pg_sys};
 use super::acting_as::ActingAs;
 use super::relation::OpenRelation;
 use super::subtransaction;
-use crate::version;
+use super::version;
 
 /// How far a sequence is put beyond the highest number of its table: others may draw from it at the same moment.
 const MARGIN: i64 = 1_000;
+
+/// Draws so many numbers of a sequence, ascending, without asking who may have them; others may draw in between. An error if it is gone.
+pub fn draw(sequence: pg_sys::Oid, count: usize) -> Vec<i64> {
+    // SAFETY: a sequence is opened by its OID.
+    let next = || unsafe { pg_sys::nextval_internal(sequence, false) };
+    std::iter::repeat_with(next).take(count).collect()
+}
 
 /// Gives numbers without asking who may have them.
 #[derive(Debug)]

@@ -15,12 +15,31 @@ pub fn hold(settings: &[(&CStr, &CStr)]) -> Held {
     // SAFETY: opens a nesting level, which Drop or the end of the (sub)transaction closes.
     let level = unsafe { pg_sys::NewGUCNestLevel() };
     for (name, value) in settings {
-        // SAFETY: the name is a C string; one that there is not gives null, and no error.
-        if !unsafe { pg_sys::GetConfigOption(name.as_ptr(), true, false) }.is_null() {
+        if exists(name) {
             set(name, value, pg_sys::GucAction::GUC_ACTION_SAVE);
         }
     }
     Held { level }
+}
+
+/// Sets it for this process, for good, if this version of PostgreSQL has it; outside of a transaction.
+pub fn pin(name: &CStr, value: &CStr) {
+    if exists(name) {
+        // SAFETY: C strings, which are copied; a value that is refused is an error.
+        unsafe {
+            pg_sys::SetConfigOption(
+                name.as_ptr(),
+                value.as_ptr(),
+                pg_sys::GucContext::PGC_SUSET,
+                pg_sys::GucSource::PGC_S_OVERRIDE,
+            );
+        }
+    }
+}
+
+fn exists(name: &CStr) -> bool {
+    // SAFETY: an unknown name gives null, and no error.
+    unsafe { !pg_sys::GetConfigOption(name.as_ptr(), true, false).is_null() }
 }
 
 /// Sets it for the rest of the transaction.

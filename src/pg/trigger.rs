@@ -6,7 +6,9 @@ use std::marker::PhantomData;
 use pgrx::PgTupleDesc;
 use pgrx::prelude::*;
 
-use crate::{report, version};
+use super::memory::SessionMemory;
+use super::version;
+use crate::report;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Operation {
@@ -347,20 +349,37 @@ impl<'a> Row<'a> {
         // SAFETY: the header of a heap's row.
         Command::of(unsafe { pg_sys::HeapTupleHeaderGetCmin(self.tuple.t_data) })
     }
+}
 
-    /// A copy in the current memory context, which the caller promises to keep as long as the result.
-    ///
-    /// # Safety
-    /// That context lives as long as the result.
-    pub unsafe fn copy<'b>(&self) -> Row<'b> {
-        // SAFETY: a row with its header; the descriptor is copied, so that it does not depend on the relation's.
-        unsafe {
+/// A copy of a row, which outlives its trigger's call.
+pub struct KeptRow {
+    row: Row<'static>,
+    /// What the row points to.
+    memory: SessionMemory,
+}
+
+impl KeptRow {
+    pub fn of(row: &Row) -> Self {
+        let memory = SessionMemory::new(c"zentry_notify kept row");
+        // SAFETY: a row with its header; the descriptor is copied, so that it does not depend on the relation's. The memory goes with the
+        // copy, and nothing hands the row out for longer than the borrow of this.
+        let copy = memory.within(|| unsafe {
             Row {
-                relation: self.relation,
-                tuple: &*pg_sys::heap_copytuple(std::ptr::from_ref(self.tuple).cast_mut()),
-                descriptor: pg_sys::CreateTupleDescCopy(self.descriptor),
+                relation: row.relation,
+                tuple: &*pg_sys::heap_copytuple(std::ptr::from_ref(row.tuple).cast_mut()),
+                descriptor: pg_sys::CreateTupleDescCopy(row.descriptor),
             }
-        }
+        });
+        KeptRow { row: copy, memory }
+    }
+
+    pub fn row(&self) -> &Row<'_> {
+        &self.row
+    }
+
+    /// Memory that lives as long as the row.
+    pub fn memory(&self) -> &SessionMemory {
+        &self.memory
     }
 }
 
@@ -390,6 +409,7 @@ impl RowValues<'_> {
 macro_rules! pg_trigger_function {
     ($wrapper:ident, $information:ident, $function:ident, $call:ident) => {
         #[doc(hidden)]
+        #[allow(unsafe_code)] // of this module, wherever the macro is used
         #[unsafe(no_mangle)]
         pub extern "C" fn $information() -> &'static pgrx::pg_sys::Pg_finfo_record {
             const VERSION_1: pgrx::pg_sys::Pg_finfo_record = pgrx::pg_sys::Pg_finfo_record { api_version: 1 };
@@ -397,6 +417,7 @@ macro_rules! pg_trigger_function {
         }
 
         #[doc(hidden)]
+        #[allow(unsafe_code)] // of this module, wherever the macro is used
         #[unsafe(no_mangle)]
         #[pgrx::pg_guard]
         pub unsafe extern "C-unwind" fn $wrapper(

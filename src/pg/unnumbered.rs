@@ -3,7 +3,7 @@
 
 use pgrx::pg_sys;
 
-use crate::version;
+use super::version;
 
 /// Returns those that may write rows of the table, each as of its transaction: all that hold the lock for it.
 pub fn writers(table: pg_sys::Oid) -> Vec<u64> {

@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 
 use pgrx::prelude::*;
 
-use crate::version;
+use super::version;
 
 /// Relations that something kept depends on, and how many changes of them were noticed.
 pub struct Watch {
@@ -21,6 +21,8 @@ const FURTHER: [i32; 2] = [
 thread_local! {
     /// What sources are made of, and what is wanted.
     pub static CONFIGURATION: Watch = const { Watch::nothing() };
+    /// What the worker enriches from.
+    pub static LOOKED_UP: Watch = const { Watch::nothing() };
     /// The tables that we write to.
     pub static WRITTEN: Watch = const { Watch::nothing() };
 }
@@ -72,11 +74,32 @@ pub fn register_callbacks() {
     }
 }
 
+/// In a worker, once: what else than a relation itself decides whether its owner may read it.
+pub fn register_for_rights() {
+    let caches = [
+        pg_sys::SysCacheIdentifier::AUTHOID,
+        pg_sys::SysCacheIdentifier::AUTHMEMROLEMEM,
+        pg_sys::SysCacheIdentifier::NAMESPACEOID,
+    ];
+    for cache in caches {
+        // SAFETY: the callback lives as long as the process.
+        unsafe {
+            pg_sys::CacheRegisterSyscacheCallback(cache as _, Some(rights_changed), pg_sys::Datum::null());
+        }
+    }
+}
+
+#[pg_guard]
+extern "C-unwind" fn rights_changed(_argument: pg_sys::Datum, _cache: i32, _hash: u32) {
+    LOOKED_UP.with(|watch| watch.notice(None));
+}
+
 /// Called by Postgres at any moment that it takes note of changes, so it only counts.
 #[pg_guard]
 extern "C-unwind" fn relation_changed(_argument: pg_sys::Datum, relation: pg_sys::Oid) {
     let changed = (relation != pg_sys::InvalidOid).then_some(relation);
     CONFIGURATION.with(|watch| watch.notice(changed));
+    LOOKED_UP.with(|watch| watch.notice(changed));
     WRITTEN.with(|watch| watch.notice(changed));
 }
 

@@ -5,6 +5,8 @@ use std::cell::{Cell, RefCell};
 use pgrx::prelude::*;
 
 use super::{Registry, Work, registry};
+use crate::pg::process;
+use crate::pg::transaction;
 
 thread_local! {
     /// What the running transaction has written.
@@ -62,30 +64,21 @@ pub fn at_commit(change: impl FnOnce(&mut Work)) {
 }
 
 pub fn register_callbacks() {
-    // SAFETY: once per process; the callback neither raises errors nor allocates.
-    unsafe { pg_sys::RegisterXactCallback(Some(transaction_ends), std::ptr::null_mut()) };
+    transaction::at_every_end(transaction_ends);
 }
 
-#[pg_guard]
-extern "C-unwind" fn transaction_ends(event: pg_sys::XactEvent::Type, _argument: *mut std::ffi::c_void) {
-    use pg_sys::XactEvent::{XACT_EVENT_ABORT, XACT_EVENT_COMMIT, XACT_EVENT_PREPARE};
-    if !matches!(event, XACT_EVENT_COMMIT | XACT_EVENT_ABORT | XACT_EVENT_PREPARE) {
+fn transaction_ends(committed: bool) {
+    let changed = CHANGED.replace(Changed::NOTHING);
+    let written = WRITTEN.take();
+    if !committed {
         return;
     }
-    let changed = CHANGED.replace(Changed::NOTHING);
-    if event == XACT_EVENT_COMMIT
-        && changed != Changed::NOTHING
-        && let Some(registry) = registry()
-    {
+    let Some(registry) = registry() else { return };
+    if changed != Changed::NOTHING {
         tell(registry, changed);
     }
-    let written = WRITTEN.take();
-    if event == XACT_EVENT_COMMIT
-        && !written.is_empty()
-        && let Some(registry) = registry()
-    {
-        // SAFETY: a plain variable of this process.
-        registry.notify(unsafe { pg_sys::MyDatabaseId }, &written);
+    if !written.is_empty() {
+        registry.notify(process::database(), &written);
     }
 }
 

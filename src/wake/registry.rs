@@ -8,7 +8,7 @@ use pgrx::prelude::*;
 
 use super::since::Since;
 use super::{NOBODY, Slot, Work, wake_process};
-use crate::version;
+use crate::pg::version;
 
 /// Databases with work that the launcher can keep apart. When a database finds no place, the launcher looks at all of them.
 const SLOTS: usize = 1024;
@@ -32,32 +32,21 @@ pub struct Registry {
     slots: [Slot; SLOTS],
 }
 
-/// Asks for the memory that holds it.
-pub fn request_shared_memory() {
-    // SAFETY: libraries are being preloaded; the memory is of the size of what is written.
-    unsafe {
-        version::share(c"zentry_notify", size_of::<Registry>(), |place| {
-            place.cast::<Registry>().write(Registry {
-                launcher: AtomicI32::new(NOBODY),
-                workers: AtomicU32::new(0),
-                survey: AtomicBool::new(true),
-                databases: AtomicBool::new(false),
-                waiting: AtomicU32::new(0),
-                short_of_workers: Since::never(),
-                discord_parked_until: AtomicI64::new(0),
-                slots: [const { Slot::free() }; SLOTS],
-            });
-        });
-    }
-}
-
-/// None when the library was not preloaded: nothing can be woken then.
-pub fn registry() -> Option<&'static Registry> {
-    // SAFETY: what is there was written before any other process began, holds atomics only, no pointer, and stays.
-    unsafe { version::shared().cast::<Registry>().as_ref() }
-}
-
 impl Registry {
+    /// Nobody is known yet.
+    pub fn new() -> Self {
+        Registry {
+            launcher: AtomicI32::new(NOBODY),
+            workers: AtomicU32::new(0),
+            survey: AtomicBool::new(true),
+            databases: AtomicBool::new(false),
+            waiting: AtomicU32::new(0),
+            short_of_workers: Since::never(),
+            discord_parked_until: AtomicI64::new(0),
+            slots: [const { Slot::free() }; SLOTS],
+        }
+    }
+
     /// The database's slot, taken when it has none; None when its window is full.
     pub fn slot(&self, database: pg_sys::Oid) -> Option<&Slot> {
         let oid = database.to_u32();

@@ -10,7 +10,7 @@ use pgrx::prelude::*;
 use super::lanes::SharedLaneSet;
 use super::since::Since;
 use super::{NOBODY, Occupant, Work, wake_process};
-use crate::version;
+use crate::pg::version;
 
 const NEVER: i64 = i64::MAX;
 

@@ -1,58 +1,16 @@
 //! An attached table and the tables that its events are enriched from, as they are under our locks.
 
-use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 use pgrx::prelude::*;
-use pgrx::{FromDatum, IntoDatum};
 
 use crate::event_source::{Audience, EventSource, Expression, Key, Lookup};
+use crate::pg::equality;
+use crate::pg::lock;
+use crate::pg::relation;
+use crate::pg::watch::{LOOKED_UP, Watch};
 use crate::plan::{Plan, with_spi};
 use crate::subtransaction;
-
-thread_local! {
-    /// What sources stand on.
-    static WATCHED: RefCell<HashSet<pg_sys::Oid>> = RefCell::default();
-    /// How many changes of these were noticed, and of roles and schemas.
-    static CHANGES: Cell<u64> = const { Cell::new(0) };
-}
-
-/// What else than a relation itself decides whether its owner may read it: roles, memberships, schemas.
-const RIGHTS: [i32; 3] = [
-    pg_sys::SysCacheIdentifier::AUTHOID as i32,
-    pg_sys::SysCacheIdentifier::AUTHMEMROLEMEM as i32,
-    pg_sys::SysCacheIdentifier::NAMESPACEOID as i32,
-];
-
-/// Once for each worker.
-pub fn register_callbacks() {
-    // SAFETY: the callbacks live as long as the process.
-    unsafe {
-        pg_sys::CacheRegisterRelcacheCallback(Some(relation_changed), pg_sys::Datum::null());
-        for cache in RIGHTS {
-            pg_sys::CacheRegisterSyscacheCallback(cache, Some(rights_changed), pg_sys::Datum::null());
-        }
-    }
-}
-
-/// PostgreSQL calls it at any moment that it takes note of changes, so it only counts.
-#[pg_guard]
-extern "C-unwind" fn relation_changed(_argument: pg_sys::Datum, relation: pg_sys::Oid) {
-    let concerned = relation == pg_sys::InvalidOid
-        || WATCHED.with(|watched| {
-            watched
-                .try_borrow()
-                .map_or(true, |watched| watched.contains(&relation))
-        });
-    if concerned {
-        CHANGES.set(CHANGES.get() + 1);
-    }
-}
-
-#[pg_guard]
-extern "C-unwind" fn rights_changed(_argument: pg_sys::Datum, _cache: i32, _hash: u32) {
-    CHANGES.set(CHANGES.get() + 1);
-}
 
 /// What a source stands on. Locks on all of it are held until the (sub)transaction ends.
 pub struct Attached {
@@ -98,8 +56,8 @@ impl Table {
 impl Attached {
     /// Locks first and looks afterwards. None: the attached table is gone. `names`: of the tables that are looked into.
     pub fn look(relation: pg_sys::Oid, names: Vec<String>, patience: Patience) -> Option<Attached> {
-        let as_of = CHANGES.get();
-        let Class { owner, name, .. } = lock(relation)?;
+        let as_of = LOOKED_UP.with(Watch::changes);
+        let Class { owner, name, .. } = lock_and_look(relation)?;
         let columns = columns_of(relation);
         let mut looked_up = BTreeMap::new();
         for name in names {
@@ -114,17 +72,17 @@ impl Attached {
             looked_up,
             as_of,
         };
-        WATCHED.with_borrow_mut(|watched| watched.extend(attached.relations()));
+        LOOKED_UP.with(|watch| attached.relations().for_each(|oid| watch.add(oid)));
         Some(attached)
     }
 
     /// Locks everything again, in a later transaction. False: something may not be what it was, and has to be looked at anew.
     pub fn lock_again(&self) -> bool {
         for oid in self.relations() {
-            // SAFETY: waits for the lock no longer than lock_timeout; changes that others have committed are known afterwards.
-            unsafe { pg_sys::LockRelationOid(oid, pg_sys::AccessShareLock as pg_sys::LOCKMODE) };
+            // No longer than lock_timeout; changes that others have committed are known afterwards.
+            lock::to_read(oid);
         }
-        self.as_of == CHANGES.get()
+        self.as_of == LOOKED_UP.with(Watch::changes)
     }
 
     fn relations(&self) -> impl Iterator<Item = pg_sys::Oid> + '_ {
@@ -157,19 +115,10 @@ impl Attached {
     pub fn equality_of(&self, column: &str) -> String {
         const SQL: &str = "SELECT pg_catalog.format('OPERATOR(%I.%s)', n.nspname, o.oprname) \
                            FROM pg_catalog.pg_operator o JOIN pg_catalog.pg_namespace n ON n.oid = o.oprnamespace WHERE o.oid = $1";
-        // SAFETY: a look-up in the type cache, of a type that a column has.
-        let operator = unsafe {
-            match self.type_oid(column) {
-                pg_sys::InvalidOid => pg_sys::InvalidOid,
-                oid => (*pg_sys::lookup_type_cache(oid, pg_sys::TYPECACHE_EQ_OPR as i32)).eq_opr,
-            }
-        };
-        let name = with_spi(|| {
-            let rows = Plan::prepare(SQL, &[pg_sys::OIDOID]).execute(&[operator.into_datum()]);
-            // SAFETY: the only column is a text.
-            (rows.len() > 0)
-                .then(|| unsafe { rows.get(0, 1).0.and_then(|d| String::from_datum(d, false)) })
-                .flatten()
+        let operator = equality::operator_of(self.type_oid(column)).unwrap_or(pg_sys::InvalidOid);
+        let name = with_spi(|spi| {
+            let rows = Plan::prepare(spi, SQL, &[pg_sys::OIDOID]).execute(spi, &[operator.into()]);
+            (rows.len() > 0).then(|| rows.get::<String>(0, 1)).flatten()
         });
         name.unwrap_or_else(|| "OPERATOR(pg_catalog.=)".to_owned())
     }
@@ -218,43 +167,35 @@ struct Class {
 }
 
 /// Locks the relation as a SELECT does, and reads its row afterwards. None: it is gone.
-fn lock(oid: pg_sys::Oid) -> Option<Class> {
+fn lock_and_look(oid: pg_sys::Oid) -> Option<Class> {
     const SQL: &str = "SELECT c.relowner, c.relkind, pg_catalog.format('%I.%I', n.nspname, c.relname) \
                        FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = $1";
-    // SAFETY: waits for the lock no longer than lock_timeout; an OID of nothing is locked as well, and found to be so below.
-    unsafe { pg_sys::LockRelationOid(oid, pg_sys::AccessShareLock as pg_sys::LOCKMODE) };
-    with_spi(|| {
-        let rows = Plan::prepare(SQL, &[pg_sys::OIDOID]).execute(&[oid.into_datum()]);
+    // No longer than lock_timeout; an OID of nothing is locked as well, and found to be so below.
+    lock::to_read(oid);
+    with_spi(|spi| {
+        let rows = Plan::prepare(spi, SQL, &[pg_sys::OIDOID]).execute(spi, &[oid.into()]);
         if rows.len() == 0 {
             return None;
         }
-        // SAFETY: the types are those of the statement's columns.
-        unsafe {
-            Some(Class {
-                owner: pg_sys::Oid::from_datum(rows.get(0, 1).0?, false)?,
-                kind: rows.get(0, 2).0?.value() as u8,
-                name: String::from_datum(rows.get(0, 3).0?, false)?,
-            })
-        }
+        Some(Class {
+            owner: rows.get(0, 1)?,
+            kind: rows.get::<i8>(0, 2)? as u8,
+            name: rows.get(0, 3)?,
+        })
     })
-}
-
-fn lock_if_free(oid: pg_sys::Oid) -> bool {
-    // SAFETY: takes the lock, or does not wait for it.
-    unsafe { pg_sys::ConditionalLockRelationOid(oid, pg_sys::AccessShareLock as pg_sys::LOCKMODE) }
 }
 
 /// Until 15, what can't be a name is an error.
 fn resolve(name: &str) -> Option<pg_sys::Oid> {
     let found = subtransaction::attempt(|| {
-        with_spi(|| {
+        with_spi(|spi| {
             let rows = Plan::prepare(
+                spi,
                 "SELECT pg_catalog.to_regclass($1)::pg_catalog.oid",
                 &[pg_sys::TEXTOID],
             )
-            .execute(&[name.into_datum()]);
-            // SAFETY: the only column is an oid.
-            unsafe { pg_sys::Oid::from_datum(rows.get(0, 1).0?, false) }
+            .execute(spi, &[name.into()]);
+            rows.get::<pg_sys::Oid>(0, 1)
         })
     });
     match found {
@@ -267,10 +208,12 @@ fn resolve(name: &str) -> Option<pg_sys::Oid> {
 fn find(name: &str, owner: pg_sys::Oid, patience: Patience) -> Found {
     let gone = || Found::Refused(format!("{name} does not exist"));
     let Some(oid) = resolve(name) else { return gone() };
-    if patience == Patience::Passes && !lock_if_free(oid) {
+    if patience == Patience::Passes && !lock::to_read_if_free(oid) {
         return Found::Refused(format!("{name} is locked"));
     }
-    let Some(class) = lock(oid) else { return gone() };
+    let Some(class) = lock_and_look(oid) else {
+        return gone();
+    };
     match class.kind {
         pg_sys::RELKIND_VIEW => {
             return Found::Refused(format!(
@@ -301,14 +244,12 @@ fn find(name: &str, owner: pg_sys::Oid, patience: Patience) -> Found {
 }
 
 fn is_readable(oid: pg_sys::Oid, kind: u8, owner: pg_sys::Oid) -> bool {
-    // SAFETY: a look-up in the relation cache, of a relation that is locked; it raises no error when told so.
-    let policies = unsafe { pg_sys::check_enable_rls(oid, owner, true) };
     let kinds = [
         pg_sys::RELKIND_RELATION,
         pg_sys::RELKIND_PARTITIONED_TABLE,
         pg_sys::RELKIND_MATVIEW,
     ];
-    kinds.contains(&kind) && policies != pg_sys::CheckEnableRlsResult::RLS_ENABLED as i32
+    kinds.contains(&kind) && !relation::is_under_policies(oid, owner)
 }
 
 fn columns_of(relation: pg_sys::Oid) -> HashMap<String, Column> {
@@ -323,20 +264,16 @@ fn columns_of(relation: pg_sys::Oid) -> HashMap<String, Column> {
                 OR t.oid >= 16384 AND EXISTS (SELECT FROM pg_catalog.pg_cast c \
                      WHERE c.castsource = t.oid AND c.casttarget = 'pg_catalog.json'::pg_catalog.regtype) \
          FROM base b JOIN pg_catalog.pg_type t ON t.oid = b.oid WHERE t.typtype <> 'd'";
-    with_spi(|| {
-        let rows = Plan::prepare(SQL, &[pg_sys::OIDOID]).execute(&[relation.into_datum()]);
+    with_spi(|spi| {
+        let rows = Plan::prepare(spi, SQL, &[pg_sys::OIDOID]).execute(spi, &[relation.into()]);
         let column = |row| {
-            // SAFETY: the types are those of the statement's columns.
-            unsafe {
-                Some((
-                    String::from_datum(rows.get(row, 1).0?, false)?,
-                    Column {
-                        type_name: String::from_datum(rows.get(row, 2).0?, false)?,
-                        type_oid: pg_sys::Oid::from_datum(rows.get(row, 3).0?, false)?,
-                        is_composite: bool::from_datum(rows.get(row, 4).0?, false)?,
-                    },
-                ))
-            }
+            let name: String = rows.get(row, 1)?;
+            let column = Column {
+                type_name: rows.get(row, 2)?,
+                type_oid: rows.get(row, 3)?,
+                is_composite: rows.get(row, 4)?,
+            };
+            Some((name, column))
         };
         (0..rows.len()).filter_map(column).collect()
     })

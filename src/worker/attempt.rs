@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant};
 
 use pgrx::prelude::*;
-use pgrx::{FromDatum, IntoDatum};
 use webhook::json_members::members;
 
 use super::attached::Attached;
@@ -40,7 +39,7 @@ impl Query {
             .chain(columns.iter().map(|_| pg_sys::TEXTARRAYOID))
             .collect();
         Query {
-            plan: with_spi(|| Plan::prepare(&sql, &types)),
+            plan: with_spi(|spi| Plan::prepare(spi, &sql, &types)),
             columns: columns
                 .into_iter()
                 .map(|column| {
@@ -53,32 +52,25 @@ impl Query {
 
     pub fn run(&self, events: &[Row]) -> Vec<(usize, Enriched)> {
         let numbers: Vec<i32> = (0..events.len()).map(|n| n as i32).collect();
-        let mut arguments = vec![numbers.into_datum()];
+        let mut arguments = vec![numbers.into()];
         for (column, is_json) in &self.columns {
             let fits = |text: &String| !is_json || fits_jsonb(text);
             let values: Vec<Option<String>> = events
                 .iter()
                 .map(|row| row.columns.text(column).filter(fits))
                 .collect();
-            arguments.push(values.into_datum());
+            arguments.push(values.into());
         }
-        with_spi(|| {
-            let rows = self.plan.execute(&arguments);
+        with_spi(|spi| {
+            let rows = self.plan.execute(spi, &arguments);
             let found = |row| {
-                // SAFETY: the types are those of the statement's columns.
-                unsafe {
-                    let number = i32::from_datum(rows.get(row, 1).0?, false)?;
-                    let project = rows.get(row, 3).0.and_then(|d| String::from_datum(d, false));
-                    let enriched = Enriched {
-                        detail: rows
-                            .get(row, 2)
-                            .0
-                            .and_then(|d| String::from_datum(d, false))
-                            .filter(|detail| detail != "{}"),
-                        project: project.and_then(|text| text.parse().ok()),
-                    };
-                    Some((events.get(usize::try_from(number).ok()?)?.place, enriched))
-                }
+                let number = rows.get::<i32>(row, 1)?;
+                let project = rows.get::<String>(row, 3);
+                let enriched = Enriched {
+                    detail: rows.get::<String>(row, 2).filter(|detail| detail != "{}"),
+                    project: project.and_then(|text| text.parse().ok()),
+                };
+                Some((events.get(usize::try_from(number).ok()?)?.place, enriched))
             };
             (0..rows.len()).filter_map(found).collect()
         })

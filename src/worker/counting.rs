@@ -2,12 +2,11 @@
 
 use jiff::Timestamp;
 use pgrx::IntoDatum;
-use pgrx::prelude::*;
 use webhook::schedule::{self, LaneId, Tally};
 
 use super::counters::{End, Ends, Sums};
 use super::queue::Queue;
-use crate::plan::with_spi;
+use crate::plan::{Argument, with_spi};
 use crate::timestamp::to_timestamptz;
 
 impl Queue {
@@ -24,50 +23,53 @@ impl Queue {
     fn count_ends(&self, ends: &Ends) {
         let times = |time: fn(&End) -> Option<Timestamp>| {
             let times = ends.values().map(|end| time(end).map(to_timestamptz));
-            times.collect::<Vec<_>>().into_datum()
+            times.collect::<Vec<_>>().into()
         };
-        let numbers = |number: fn(&End) -> i64| ends.values().map(number).collect::<Vec<_>>().into_datum();
+        let numbers = |number: fn(&End) -> i64| ends.values().map(number).collect::<Vec<_>>().into();
         let errors: Vec<Option<&str>> = ends.values().map(|end| end.error.as_deref()).collect();
-        with_spi(|| {
-            self.count.execute(&[
-                ends.keys().map(|lane| lane.0).collect::<Vec<_>>().into_datum(),
-                numbers(|end| end.sent),
-                numbers(|end| end.failed),
-                times(|end| end.last_sent),
-                times(|end| end.last_failed),
-                errors.into_datum(),
-            ]);
+        with_spi(|spi| {
+            self.count.execute(
+                spi,
+                &[
+                    ends.keys().map(|lane| lane.0).collect::<Vec<_>>().into(),
+                    numbers(|end| end.sent),
+                    numbers(|end| end.failed),
+                    times(|end| end.last_sent),
+                    times(|end| end.last_failed),
+                    errors.into(),
+                ],
+            );
         });
     }
 
     fn count_tally(&self, tally: &Tally) {
-        fn column<T>(
-            tally: &Tally,
-            value: impl Fn((LaneId, &str, &schedule::Counts)) -> T,
-        ) -> Option<pg_sys::Datum>
+        fn column<T>(tally: &Tally, value: impl Fn((LaneId, &str, &schedule::Counts)) -> T) -> Argument
         where
             Vec<T>: IntoDatum,
         {
-            tally.iter().map(value).collect::<Vec<T>>().into_datum()
+            tally.iter().map(value).collect::<Vec<T>>().into()
         }
         let number = |value: fn(&schedule::Counts) -> u64| {
             column(tally, |(.., counts)| {
                 i64::try_from(value(counts)).unwrap_or(i64::MAX)
             })
         };
-        with_spi(|| {
-            self.tally.execute(&[
-                column(tally, |(lane, ..)| lane.0),
-                column(tally, |(_, event_type, _)| event_type.to_owned()),
-                number(|c| c.sent),
-                number(|c| c.failed),
-                number(|c| c.retried),
-                number(|c| c.requests),
-                number(|c| c.messages),
-                number(|c| c.rate_limited),
-                column(tally, |(.., counts)| counts.latency_sum.as_secs_f64()),
-                column(tally, |(.., counts)| array_literal(counts.latency.counts())),
-            ]);
+        with_spi(|spi| {
+            self.tally.execute(
+                spi,
+                &[
+                    column(tally, |(lane, ..)| lane.0),
+                    column(tally, |(_, event_type, _)| event_type.to_owned()),
+                    number(|c| c.sent),
+                    number(|c| c.failed),
+                    number(|c| c.retried),
+                    number(|c| c.requests),
+                    number(|c| c.messages),
+                    number(|c| c.rate_limited),
+                    column(tally, |(.., counts)| counts.latency_sum.as_secs_f64()),
+                    column(tally, |(.., counts)| array_literal(counts.latency.counts())),
+                ],
+            );
         });
     }
 }

@@ -3,16 +3,16 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use pgrx::IntoDatum;
 use pgrx::prelude::*;
 use webhook::id_set::IdSet;
 use webhook::route_cursor::{Look, RouteCursor};
 
 use super::events::Page;
-use super::queue::{self, Queue};
+use super::queue::Queue;
 use crate::pg::scan::our_table;
+use crate::pg::transaction;
 use crate::pg::unnumbered;
-use crate::plan::{Plan, with_spi};
+use crate::plan::{Argument, Plan, with_spi};
 
 pub type Split = BTreeMap<i64, Vec<i64>>;
 
@@ -41,7 +41,7 @@ impl StoredCursor {
     /// Reads it. None: it is as it was known.
     pub fn load(&self, queue: &Queue) -> Option<StoredCursor> {
         let place = self.place.borrow().clone();
-        let known = place.and_then(|place| Row::read(&queue.cursor_at, &[place.into_datum()]));
+        let known = place.and_then(|place| Row::read(&queue.cursor_at, &[place.into()]));
         if known.is_some_and(|row| self.is(&row)) {
             return None;
         }
@@ -120,10 +120,10 @@ impl StoredCursor {
         if text != self.stored || split.is_some() {
             let split = split.as_ref().unwrap_or(&self.split);
             let split = serde_json::to_string(split).unwrap_or_default();
-            place = with_spi(|| {
-                let stored = self.stored.as_str().into_datum();
-                let rows = statement.execute(&[text.into_datum(), stored, split.into_datum()]);
-                (rows.len() > 0).then(|| queue::value(&rows, 0, 1)).flatten()
+            place = with_spi(|spi| {
+                let stored = self.stored.as_str().into();
+                let rows = statement.execute(spi, &[text.into(), stored, split.into()]);
+                (rows.len() > 0).then(|| rows.get(0, 1)).flatten()
             });
             if place.is_none() {
                 ereport!(
@@ -166,16 +166,17 @@ impl Default for Row {
 }
 
 impl Row {
-    fn read(statement: &Plan, arguments: &[Option<pg_sys::Datum>]) -> Option<Row> {
-        with_spi(|| {
-            let rows = statement.execute(arguments);
+    fn read(statement: &Plan, arguments: &[Argument]) -> Option<Row> {
+        with_spi(|spi| {
+            let rows = statement.execute(spi, arguments);
             (rows.len() > 0).then(|| Row {
-                routed: queue::value(&rows, 0, 1).unwrap_or_default(),
-                awaited: queue::value(&rows, 0, 2) == Some(true),
-                split: queue::value::<String>(&rows, 0, 3)
+                routed: rows.get(0, 1).unwrap_or_default(),
+                awaited: rows.get(0, 2) == Some(true),
+                split: rows
+                    .get::<String>(0, 3)
                     .and_then(|split| serde_json::from_str(&split).ok())
                     .unwrap_or_default(),
-                place: queue::value(&rows, 0, 4),
+                place: rows.get(0, 4),
             })
         })
     }
@@ -199,18 +200,11 @@ impl Moment {
         let table = our_table(c"event").filter(|_| cursor.leaves_gaps(&ids));
         // Before the next number is asked for: who gets one meanwhile has a lower one.
         let unnumbered = table.map_or_else(Vec::new, unnumbered::writers);
-        // SAFETY: there is an active snapshot; the other is a plain read under a lock of its own.
-        let (oldest, next) = unsafe {
-            let snapshot = pg_sys::GetActiveSnapshot();
-            ((*snapshot).xmin, pg_sys::ReadNextFullTransactionId().value)
-        };
-        // The snapshot's has no epoch; it is not above the next one.
-        let epoch = next & !u64::from(u32::MAX);
-        let oldest = epoch | u64::from(oldest.into_inner());
+        let numbers = transaction::numbers();
         Moment {
-            oldest_running: if oldest > next { oldest - (1 << 32) } else { oldest },
+            oldest_running: numbers.oldest_running,
             unnumbered,
-            next_transaction: next,
+            next_transaction: numbers.next,
         }
     }
 }

@@ -4,7 +4,6 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use jiff::Timestamp;
 use pgrx::IntoDatum;
-use pgrx::prelude::*;
 use webhook::event::Event;
 use webhook::json_members::merged;
 use webhook::open_batch::{OpenDelivery, OpenEvent};
@@ -12,8 +11,8 @@ use webhook::schedule::{Claim, Delivery, DeliveryChange, DeliveryId, LaneId, Out
 
 use super::counters::{End, Sums};
 use super::marks::Marks;
-use super::queue::{Queue, timestamp, value};
-use crate::plan::{Plan, Rows, with_spi};
+use super::queue::Queue;
+use crate::plan::{Argument, Plan, Rows, with_spi};
 use crate::settings;
 use crate::timestamp::to_timestamptz;
 
@@ -44,12 +43,12 @@ impl Queue {
         let mut found: HashMap<LaneId, LanePage> = HashMap::new();
         let mut events: HashMap<i64, Event> = HashMap::new();
         let mut left = budget;
-        with_spi(|| {
+        with_spi(|spi| {
             let rows = self
                 .claim
-                .execute(&[lanes.into_datum(), pages.into_datum(), from.into_datum()]);
+                .execute(spi, &[lanes.into(), pages.into(), from.into()]);
             for row in 0..rows.len() {
-                let Some(lane) = value(&rows, row, 2).map(LaneId) else {
+                let Some(lane) = rows.get(row, 2).map(LaneId) else {
                     continue;
                 };
                 let page = found.entry(lane).or_default();
@@ -57,7 +56,7 @@ impl Queue {
                 if page.cut {
                     continue;
                 }
-                if value(&rows, row, 10) == Some(false) {
+                if rows.get(row, 10) == Some(false) {
                     page.without_event = true;
                     continue;
                 }
@@ -77,9 +76,9 @@ impl Queue {
 
     /// The ids that a statement finds of these.
     fn those(&self, statement: &Plan, ids: Vec<i64>) -> HashSet<i64> {
-        with_spi(|| {
-            let rows = statement.execute(&[ids.into_datum()]);
-            (0..rows.len()).filter_map(|row| value(&rows, row, 1)).collect()
+        with_spi(|spi| {
+            let rows = statement.execute(spi, &[ids.into()]);
+            (0..rows.len()).filter_map(|row| rows.get(row, 1)).collect()
         })
     }
 
@@ -94,13 +93,17 @@ impl Queue {
             return;
         }
         let details: Vec<&str> = found.iter().map(|(_, detail)| *detail).collect();
-        with_spi(|| self.details.execute(&[ids.into_datum(), details.into_datum()]));
+        with_spi(|spi| {
+            self.details.execute(spi, &[ids.into(), details.into()]);
+        });
     }
 
     /// Removes events whose data are not kept.
     pub fn forget(&self, events: Vec<i64>) {
         if !events.is_empty() {
-            with_spi(|| self.forget.execute(&[events.into_datum()]));
+            with_spi(|spi| {
+                self.forget.execute(spi, &[events.into()]);
+            });
         }
     }
 
@@ -119,7 +122,7 @@ impl Queue {
         fn column<'a, T>(
             deliveries: &[(&'a OpenEvent, &'a OpenDelivery)],
             value: impl Fn(&'a OpenEvent, &'a OpenDelivery) -> T,
-        ) -> Option<pg_sys::Datum>
+        ) -> Argument
         where
             Vec<T>: IntoDatum,
         {
@@ -127,37 +130,40 @@ impl Queue {
                 .iter()
                 .map(|(event, delivery)| value(event, delivery))
                 .collect::<Vec<T>>()
-                .into_datum()
+                .into()
         }
         let last = |delivery: &OpenDelivery| delivery.last.clone();
-        with_spi(|| {
-            self.deliveries.execute(&[
-                column(deliveries, |_, d| d.id.0),
-                column(deliveries, |event, _| event.id),
-                column(deliveries, |_, d| d.lane.0),
-                column(deliveries, |event, _| &*event.event.event_type),
-                column(deliveries, |_, d| {
-                    d.last.as_ref().map_or("p", |change| status(change.outcome))
-                }),
-                column(deliveries, |_, d| last(d).map_or(0, |change| attempts(&change))),
-                column(deliveries, |_, d| last(d).and_then(|change| code(&change))),
-                column(deliveries, |_, d| {
-                    d.last.as_ref().and_then(|change| body(change, log_payloads))
-                }),
-                column(deliveries, |_, d| {
-                    d.last.as_ref().and_then(|change| change.error.as_deref())
-                }),
-                column(deliveries, |_, d| {
-                    last(d)
-                        .and_then(|change| finished_at(&change))
-                        .map(to_timestamptz)
-                }),
-                column(deliveries, |_, d| {
-                    last(d)
-                        .and_then(|change| next_attempt(change.outcome))
-                        .map(to_timestamptz)
-                }),
-            ]);
+        with_spi(|spi| {
+            self.deliveries.execute(
+                spi,
+                &[
+                    column(deliveries, |_, d| d.id.0),
+                    column(deliveries, |event, _| event.id),
+                    column(deliveries, |_, d| d.lane.0),
+                    column(deliveries, |event, _| &*event.event.event_type),
+                    column(deliveries, |_, d| {
+                        d.last.as_ref().map_or("p", |change| status(change.outcome))
+                    }),
+                    column(deliveries, |_, d| last(d).map_or(0, |change| attempts(&change))),
+                    column(deliveries, |_, d| last(d).and_then(|change| code(&change))),
+                    column(deliveries, |_, d| {
+                        d.last.as_ref().and_then(|change| body(change, log_payloads))
+                    }),
+                    column(deliveries, |_, d| {
+                        d.last.as_ref().and_then(|change| change.error.as_deref())
+                    }),
+                    column(deliveries, |_, d| {
+                        last(d)
+                            .and_then(|change| finished_at(&change))
+                            .map(to_timestamptz)
+                    }),
+                    column(deliveries, |_, d| {
+                        last(d)
+                            .and_then(|change| next_attempt(change.outcome))
+                            .map(to_timestamptz)
+                    }),
+                ],
+            );
         });
     }
 
@@ -166,10 +172,7 @@ impl Queue {
         if changes.is_empty() {
             return;
         }
-        fn column<'a, T>(
-            changes: &[&'a DeliveryChange],
-            value: impl Fn(&'a DeliveryChange) -> T,
-        ) -> Option<pg_sys::Datum>
+        fn column<'a, T>(changes: &[&'a DeliveryChange], value: impl Fn(&'a DeliveryChange) -> T) -> Argument
         where
             Vec<T>: IntoDatum,
         {
@@ -177,20 +180,23 @@ impl Queue {
                 .iter()
                 .map(|change| value(change))
                 .collect::<Vec<T>>()
-                .into_datum()
+                .into()
         }
         let log_payloads = settings::log_payloads();
-        with_spi(|| {
-            self.record.execute(&[
-                column(changes, |c| c.id.0),
-                column(changes, |c| status(c.outcome)),
-                column(changes, attempts),
-                column(changes, code),
-                column(changes, |c| body(c, log_payloads)),
-                column(changes, |c| c.error.as_deref()),
-                column(changes, |c| finished_at(c).map(to_timestamptz)),
-                column(changes, |c| next_attempt(c.outcome).map(to_timestamptz)),
-            ]);
+        with_spi(|spi| {
+            self.record.execute(
+                spi,
+                &[
+                    column(changes, |c| c.id.0),
+                    column(changes, |c| status(c.outcome)),
+                    column(changes, attempts),
+                    column(changes, code),
+                    column(changes, |c| body(c, log_payloads)),
+                    column(changes, |c| c.error.as_deref()),
+                    column(changes, |c| finished_at(c).map(to_timestamptz)),
+                    column(changes, |c| next_attempt(c.outcome).map(to_timestamptz)),
+                ],
+            );
         });
     }
 
@@ -198,11 +204,11 @@ impl Queue {
     /// waits is sent.
     pub fn fail_waiting(&self, lane: LaneId, reason: &str, at: Timestamp) -> GivenUp {
         let mut tally = Tally::default();
-        let failed = with_spi(|| {
-            let arguments = [lane.0.into_datum(), reason.into_datum(), FAIL_PAGE.into_datum()];
-            let rows = self.fail_waiting.execute(&arguments);
+        let failed = with_spi(|spi| {
+            let arguments = [lane.0.into(), reason.into(), FAIL_PAGE.into()];
+            let rows = self.fail_waiting.execute(spi, &arguments);
             (0..rows.len())
-                .filter_map(|row| value::<String>(&rows, row, 1))
+                .filter_map(|row| rows.get::<String>(row, 1))
                 .for_each(|event_type| tally.failed(lane, &event_type));
             rows.len()
         });
@@ -259,7 +265,7 @@ pub fn next_attempt(outcome: Outcome) -> Option<Timestamp> {
 
 /// A row that waits, and whether its event was not among those that are known. Deliveries of one event share its data.
 fn delivery(rows: &Rows, row: usize, events: &mut HashMap<i64, Event>) -> Option<(Delivery, bool)> {
-    let id: i64 = value(rows, row, 9)?;
+    let id: i64 = rows.get(row, 9)?;
     let known = events.get(&id).cloned();
     let is_new = known.is_none();
     let event = match known {
@@ -271,10 +277,10 @@ fn delivery(rows: &Rows, row: usize, events: &mut HashMap<i64, Event>) -> Option
         }
     };
     let delivery = Delivery {
-        id: DeliveryId(value(rows, row, 1)?),
-        attempts: u32::from(value::<i16>(rows, row, 6)?.unsigned_abs()),
+        id: DeliveryId(rows.get(row, 1)?),
+        attempts: u32::from(rows.get::<i16>(row, 6)?.unsigned_abs()),
         created_at: event.occurred_at,
-        next_attempt_at: timestamp(rows, row, 8),
+        next_attempt_at: rows.get::<Timestamp>(row, 8),
         event,
     };
     Some((delivery, is_new))
@@ -283,12 +289,12 @@ fn delivery(rows: &Rows, row: usize, events: &mut HashMap<i64, Event>) -> Option
 /// What is left of an event that somebody has deleted is sent without data.
 fn event(rows: &Rows, row: usize) -> Option<Event> {
     // A json is stored as its text.
-    let data = value::<String>(rows, row, 4);
-    let detail = value::<String>(rows, row, 5);
+    let data = rows.get::<String>(row, 4);
+    let detail = rows.get::<String>(row, 5);
     let data = merged(data.as_deref().unwrap_or("{}"), detail.as_deref());
     Some(Event {
-        event_type: value::<String>(rows, row, 3)?.into(),
+        event_type: rows.get::<String>(row, 3)?.into(),
         data: data.into(),
-        occurred_at: timestamp(rows, row, 7).unwrap_or_else(Timestamp::now),
+        occurred_at: rows.get::<Timestamp>(row, 7).unwrap_or_else(Timestamp::now),
     })
 }

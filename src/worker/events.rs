@@ -4,13 +4,11 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use pgrx::{FromDatum, IntoDatum};
 use webhook::id_set::IdRange;
 use webhook::json_members::members;
 
 use crate::event_source::{ColumnRef, Image, Place, ProgressNote};
 use crate::plan::{Plan, Rows, with_spi};
-use crate::timestamp::from_timestamptz;
 
 /// Events that are read at once.
 const PAGE: i32 = 2_000;
@@ -66,8 +64,8 @@ pub struct Page {
 pub fn read(statement: &Plan, ranges: &[IdRange]) -> Page {
     let lows: Vec<i64> = ranges.iter().map(|range| range.low).collect();
     let highs: Vec<i64> = ranges.iter().map(|range| range.high).collect();
-    with_spi(|| {
-        let rows = statement.execute(&[lows.into_datum(), highs.into_datum(), PAGE.into_datum()]);
+    with_spi(|spi| {
+        let rows = statement.execute(spi, &[lows.into(), highs.into(), PAGE.into()]);
         let mut types = HashSet::new();
         let mut events = Vec::with_capacity(rows.len());
         let mut bytes = 0;
@@ -93,27 +91,24 @@ pub fn read(statement: &Plan, ranges: &[IdRange]) -> Page {
 
 /// Values are read one by one: what stands apart from its row (TOAST) is fetched only here.
 fn event(rows: &Rows, row: usize, types: &mut HashSet<Arc<str>>) -> Option<Captured> {
-    // SAFETY: the types are those of the statement's columns; a json is stored as its text.
-    unsafe {
-        let name = <&str>::from_datum(rows.get(row, 4).0?, false)?;
-        let event_type = match types.get(name) {
-            Some(known) => known.clone(),
-            None => {
-                let new: Arc<str> = name.into();
-                types.insert(new.clone());
-                new
-            }
-        };
-        let context = rows.get(row, 6).0.and_then(|d| <&str>::from_datum(d, false));
-        Some(Captured {
-            id: i64::from_datum(rows.get(row, 1).0?, false)?,
-            created_at: from_timestamptz(rows.get(row, 2).0?.value() as i64),
-            source: rows.get(row, 3).0.and_then(|d| i64::from_datum(d, false)),
-            event_type,
-            data: String::from_datum(rows.get(row, 5).0?, false)?,
-            context: context.map(Context::parse).unwrap_or_default(),
-        })
-    }
+    let name = rows.get::<&str>(row, 4)?;
+    let event_type = match types.get(name) {
+        Some(known) => known.clone(),
+        None => {
+            let new: Arc<str> = name.into();
+            types.insert(new.clone());
+            new
+        }
+    };
+    let context = rows.get::<&str>(row, 6);
+    Some(Captured {
+        id: rows.get::<i64>(row, 1)?,
+        created_at: rows.get(row, 2)?,
+        source: rows.get::<i64>(row, 3),
+        event_type,
+        data: rows.get::<String>(row, 5)?,
+        context: context.map(Context::parse).unwrap_or_default(),
+    })
 }
 
 /// The columns that capture recorded of an event.

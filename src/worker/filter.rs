@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pgrx::prelude::*;
-use pgrx::{FromDatum, IntoDatum};
 use webhook::schedule::LaneId;
 
 use super::limited;
@@ -48,13 +47,12 @@ impl Conditions {
                (SELECT string_agg(format('$.milestone_name starts with \"%s%%\"', m), ' || ') FROM unnest(w.milestones) m))) c (event_type, path) \
             WHERE w.is_active AND c.path IS NOT NULL";
         let mut conditions = Conditions::default();
-        with_spi(|| {
-            let rows = Plan::prepare(SQL, &[]).execute(&[]);
+        with_spi(|spi| {
+            let rows = Plan::prepare(spi, SQL, &[]).execute(spi, &[]);
             for row in 0..rows.len() {
-                // SAFETY: the types are those of the statement's columns.
-                let (lane, event_type, path) = unsafe {
-                    let text = |column| rows.get(row, column).0.and_then(|d| String::from_datum(d, false));
-                    let lane = rows.get(row, 1).0.and_then(|d| i64::from_datum(d, false));
+                let (lane, event_type, path) = {
+                    let text = |column| rows.get::<String>(row, column);
+                    let lane = rows.get::<i64>(row, 1);
                     (lane, text(2), text(3))
                 };
                 if let (Some(lane), Some(path)) = (lane, path) {
@@ -144,7 +142,7 @@ impl Conditions {
             last.push(lanes.len() as i32);
         }
         let payloads: Vec<&str> = events.iter().map(|event| &*event.payload).collect();
-        with_spi(|| {
+        with_spi(|spi| {
             use pg_sys::{INT4ARRAYOID, INT8ARRAYOID, TEXTARRAYOID};
             let types = [
                 TEXTARRAYOID,
@@ -154,21 +152,21 @@ impl Conditions {
                 INT4ARRAYOID,
                 TEXTARRAYOID,
             ];
-            let rows = Plan::prepare(SQL, &types).execute(&[
-                payloads.into_datum(),
-                first.into_datum(),
-                last.into_datum(),
-                lanes.into_datum(),
-                numbers.into_datum(),
-                paths.into_datum(),
-            ]);
+            let rows = Plan::prepare(spi, SQL, &types).execute(
+                spi,
+                &[
+                    payloads.into(),
+                    first.into(),
+                    last.into(),
+                    lanes.into(),
+                    numbers.into(),
+                    paths.into(),
+                ],
+            );
             let pair = |row| {
-                // SAFETY: both columns are bigints.
-                unsafe {
-                    let place = i64::from_datum(rows.get(row, 1).0?, false)?;
-                    let lane = i64::from_datum(rows.get(row, 2).0?, false)?;
-                    Some((usize::try_from(place - 1).ok()?, LaneId(lane)))
-                }
+                let place = rows.get::<i64>(row, 1)?;
+                let lane = rows.get::<i64>(row, 2)?;
+                Some((usize::try_from(place - 1).ok()?, LaneId(lane)))
             };
             (0..rows.len()).filter_map(pair).collect()
         })

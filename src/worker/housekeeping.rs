@@ -4,7 +4,6 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use pgrx::prelude::*;
-use pgrx::{FromDatum, IntoDatum};
 
 use webhook::schedule::{LaneId, Tally};
 
@@ -141,21 +140,23 @@ const OLD_EVENTS: &str = "WITH first AS (\
 
 /// How many were removed, and the lowest id of these.
 fn remove_old(sql: &str, retention: Duration, from: i64, below: i64) -> (usize, Option<i64>) {
-    with_spi(|| {
+    with_spi(|spi| {
         let types = [
             pg_sys::INT4OID,
             pg_sys::FLOAT8OID,
             pg_sys::INT8OID,
             pg_sys::INT8OID,
         ];
-        let rows = Plan::prepare(sql, &types).execute(&[
-            PAGE.into_datum(),
-            retention.as_secs_f64().into_datum(),
-            from.into_datum(),
-            below.into_datum(),
-        ]);
-        // SAFETY: the only column is a bigint.
-        let id = |row| unsafe { rows.get(row, 1).0.and_then(|id| i64::from_datum(id, false)) };
+        let rows = Plan::prepare(spi, sql, &types).execute(
+            spi,
+            &[
+                PAGE.into(),
+                retention.as_secs_f64().into(),
+                from.into(),
+                below.into(),
+            ],
+        );
+        let id = |row| rows.get::<i64>(row, 1);
         (rows.len(), (0..rows.len()).filter_map(id).min())
     })
 }
@@ -163,9 +164,9 @@ fn remove_old(sql: &str, retention: Duration, from: i64, below: i64) -> (usize, 
 fn has_old_event(retention: Duration, from: i64) -> bool {
     const SQL: &str = "SELECT FROM (SELECT e.created_at FROM zentry_notify.event e WHERE e.id >= $2 ORDER BY e.id LIMIT 1) e \
                        WHERE e.created_at <= now() - make_interval(secs => $1)";
-    with_spi(|| {
-        let rows = Plan::prepare(SQL, &[pg_sys::FLOAT8OID, pg_sys::INT8OID])
-            .execute(&[retention.as_secs_f64().into_datum(), from.into_datum()]);
+    with_spi(|spi| {
+        let rows = Plan::prepare(spi, SQL, &[pg_sys::FLOAT8OID, pg_sys::INT8OID])
+            .execute(spi, &[retention.as_secs_f64().into(), from.into()]);
         rows.len() > 0
     })
 }
@@ -173,10 +174,9 @@ fn has_old_event(retention: Duration, from: i64) -> bool {
 /// The lowest event that a delivery waits to be sent of. It reads the index of what waits, and only when there is something to remove.
 fn first_that_waits() -> i64 {
     const SQL: &str = "SELECT min(l.event_id) FROM zentry_notify.delivery l WHERE l.status IN ('p', 'r')";
-    with_spi(|| {
-        let rows = Plan::prepare(SQL, &[]).execute(&[]);
-        // SAFETY: the only column is a bigint.
-        unsafe { rows.get(0, 1).0.and_then(|id| i64::from_datum(id, false)) }.unwrap_or(i64::MAX)
+    with_spi(|spi| {
+        let rows = Plan::prepare(spi, SQL, &[]).execute(spi, &[]);
+        rows.get::<i64>(0, 1).unwrap_or(i64::MAX)
     })
 }
 
@@ -207,21 +207,11 @@ fn give_up_expired(max_age: Duration) -> Tally {
                        SET failed = n.failed + EXCLUDED.failed, last_failed_at = EXCLUDED.last_failed_at, last_error = EXCLUDED.last_error) \
                        SELECT f.webhook_integration_id, f.event_type::text FROM failed f";
     let mut given_up = Tally::default();
-    with_spi(|| {
-        let rows = Plan::prepare(SQL, &[pg_sys::INT4OID, pg_sys::FLOAT8OID])
-            .execute(&[PAGE.into_datum(), max_age.as_secs_f64().into_datum()]);
+    with_spi(|spi| {
+        let rows = Plan::prepare(spi, SQL, &[pg_sys::INT4OID, pg_sys::FLOAT8OID])
+            .execute(spi, &[PAGE.into(), max_age.as_secs_f64().into()]);
         for row in 0..rows.len() {
-            // SAFETY: the types are those of the statement's columns.
-            let failed = unsafe {
-                rows.get(row, 1)
-                    .0
-                    .and_then(|lane| i64::from_datum(lane, false))
-                    .zip(
-                        rows.get(row, 2)
-                            .0
-                            .and_then(|event| String::from_datum(event, false)),
-                    )
-            };
+            let failed = { rows.get::<i64>(row, 1).zip(rows.get::<String>(row, 2)) };
             if let Some((lane, event_type)) = failed {
                 given_up.failed(LaneId(lane), &event_type);
             }
@@ -233,10 +223,9 @@ fn give_up_expired(max_age: Duration) -> Tally {
 /// What a webhook that was deleted has left of its log; how many rows of it were removed.
 fn forget_deleted() -> i64 {
     const SQL: &str = "SELECT zentry_notify.forget_deleted($1)";
-    with_spi(|| {
-        let rows = Plan::prepare(SQL, &[pg_sys::INT4OID]).execute(&[PAGE.into_datum()]);
-        // SAFETY: the only column is a bigint.
-        unsafe { rows.get(0, 1).0.and_then(|n| i64::from_datum(n, false)) }.unwrap_or(0)
+    with_spi(|spi| {
+        let rows = Plan::prepare(spi, SQL, &[pg_sys::INT4OID]).execute(spi, &[PAGE.into()]);
+        rows.get::<i64>(0, 1).unwrap_or(0)
     })
 }
 
@@ -257,7 +246,9 @@ fn remove_orphans(max_age: Duration) {
                          AND NOT EXISTS (SELECT FROM zentry_notify.event e \
                                          WHERE e.id = l.event_id AND e.created_at >= now() - make_interval(secs => $1)) \
                          AND EXISTS (SELECT FROM zentry_notify.event e WHERE e.id >= l.event_id)";
-    with_spi(|| Plan::prepare(SQL, &[pg_sys::FLOAT8OID]).execute(&[max_age.as_secs_f64().into_datum()]));
+    with_spi(|spi| {
+        Plan::prepare(spi, SQL, &[pg_sys::FLOAT8OID]).execute(spi, &[max_age.as_secs_f64().into()]);
+    });
 }
 
 /// When the oldest event has to leave; None: there is none, or it stays for ever.
@@ -267,12 +258,9 @@ pub fn due() -> Result<Option<Timestamp>, String> {
         return Ok(None);
     };
     let oldest = database::transaction("zentry_notify: look for the oldest delivery", || {
-        with_spi(|| {
-            let rows = Plan::prepare(SQL, &[]).execute(&[]);
-            // SAFETY: the only column is a timestamptz.
-            (rows.len() > 0)
-                .then(|| unsafe { i64::from_datum(rows.get(0, 1).0?, false) })
-                .flatten()
+        with_spi(|spi| {
+            let rows = Plan::prepare(spi, SQL, &[]).execute(spi, &[]);
+            (rows.len() > 0).then(|| rows.get::<i64>(0, 1)).flatten()
         })
     })?;
     let due = oldest.map(|oldest| {

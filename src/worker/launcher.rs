@@ -8,11 +8,15 @@ use pgrx::IntoDatum;
 use pgrx::bgworkers::BackgroundWorkerBuilder;
 use pgrx::prelude::*;
 
-use super::catalogue::{self, Door};
-use super::wait::Waiter;
-use super::{database, signals};
+use super::database;
+use crate::pg::catalogue::{self, Door};
+use crate::pg::process;
+use crate::pg::signals;
+use crate::pg::transaction;
+use crate::pg::version;
+use crate::pg::wait::Waiter;
+use crate::settings;
 use crate::wake::{Registry, Slot, Work, registry};
-use crate::{settings, version};
 
 /// Pause before a worker that died is started again; doubled as long as it keeps dying.
 const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
@@ -40,16 +44,14 @@ pub fn register() {
         .load();
 }
 
-#[pg_guard]
-#[unsafe(no_mangle)]
-pub extern "C-unwind" fn zentry_notify_launcher_main(_argument: pg_sys::Datum) {
+pub fn run() {
     let Some(registry) = registry() else { return };
     signals::install();
     database::connect(None, c"zentry_notify launcher");
     registry.launcher_enters();
     let mut launcher = Launcher::new(registry);
     let waiter = Waiter::new(None, c"ZentryNotifyLauncherMain");
-    database::report_idle();
+    transaction::report_idle();
     while !signals::terminated() {
         if signals::reload() {
             // What a setting held back may be sent now.
@@ -60,8 +62,8 @@ pub extern "C-unwind" fn zentry_notify_launcher_main(_argument: pg_sys::Datum) {
             waiter.wait(pause);
         }
     }
-    // SAFETY: the end of this process. Any code but 0 tells the postmaster to start it again, unless it shuts down itself.
-    unsafe { pg_sys::proc_exit(1) }
+    // The postmaster starts it again, unless it shuts down itself.
+    process::exit_to_restart()
 }
 
 /// template1 and template0 have these numbers in every cluster.
@@ -330,8 +332,7 @@ impl Launcher {
             .set_library("zentry_notify")
             .set_function("zentry_notify_worker_main")
             .set_argument(database.into_datum())
-            // SAFETY: a plain variable of this process.
-            .set_notify_pid(unsafe { pg_sys::MyProcPid })
+            .set_notify_pid(process::pid())
             .enable_spi_access();
         let started = version::start_worker(&worker);
         self.registry.set_short_of_workers(started.is_none());

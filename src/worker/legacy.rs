@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use pgrx::prelude::*;
-use pgrx::{FromDatum, IntoDatum};
 
 use super::database;
 use super::event_loop::Worker;
 use crate::acting_as::ActingAs;
+use crate::pg::process;
+use crate::pg::sequence;
 use crate::plan::{Plan, with_spi};
 use crate::wake;
 
@@ -22,7 +23,7 @@ impl Worker {
                 database::transaction_as_self("zentry_notify: move what waits since 0.2", || {
                     move_page(WAITING, PAGE, None)
                 })?;
-            super::wait::check_for_interrupts();
+            crate::pg::wait::check_for_interrupts();
             if !self.legacy_waits {
                 // Their ids are lower than all that was read.
                 self.marks.forget_all();
@@ -64,10 +65,9 @@ fn move_page(sql: &str, page: i32, retention: Option<Duration>) -> bool {
     const REMOVE: &str = "DELETE FROM zentry_notify.legacy_delivery l WHERE l.id = ANY ($1)";
     let ids: Vec<i64> = {
         let _agent = ActingAs::agent();
-        with_spi(|| {
-            let rows = Plan::prepare(sql, &[pg_sys::INT4OID]).execute(&[page.into_datum()]);
-            // SAFETY: the only column is a bigint.
-            let id = |row| unsafe { rows.get(row, 1).0.and_then(|d| i64::from_datum(d, false)) };
+        with_spi(|spi| {
+            let rows = Plan::prepare(spi, sql, &[pg_sys::INT4OID]).execute(spi, &[page.into()]);
+            let id = |row| rows.get::<i64>(row, 1);
             (0..rows.len()).filter_map(id).collect()
         })
     };
@@ -76,17 +76,17 @@ fn move_page(sql: &str, page: i32, retention: Option<Duration>) -> bool {
     }
     let events = event_ids(ids.len());
     let _agent = ActingAs::agent();
-    with_spi(|| {
+    with_spi(|spi| {
         let arrays = [pg_sys::INT8ARRAYOID, pg_sys::INT8ARRAYOID];
-        let pairs = [ids.clone().into_datum(), events.into_datum()];
+        let pairs = [ids.clone().into(), events.into()];
         if let Some(retention) = retention {
             let types = [pg_sys::INT8ARRAYOID, pg_sys::FLOAT8OID];
-            Plan::prepare(REMOVE_OLD, &types)
-                .execute(&[ids.clone().into_datum(), retention.as_secs_f64().into_datum()]);
+            Plan::prepare(spi, REMOVE_OLD, &types)
+                .execute(spi, &[ids.clone().into(), retention.as_secs_f64().into()]);
         }
-        Plan::prepare(EVENTS, &arrays).execute(&pairs);
-        Plan::prepare(DELIVERIES, &arrays).execute(&pairs);
-        Plan::prepare(REMOVE, &[pg_sys::INT8ARRAYOID]).execute(&[ids.clone().into_datum()]);
+        Plan::prepare(spi, EVENTS, &arrays).execute(spi, &pairs);
+        Plan::prepare(spi, DELIVERIES, &arrays).execute(spi, &pairs);
+        Plan::prepare(spi, REMOVE, &[pg_sys::INT8ARRAYOID]).execute(spi, &[ids.clone().into()]);
     });
     // The route cursor goes on over these events.
     wake::at_commit(|work| work.events = true);
@@ -95,11 +95,6 @@ fn move_page(sql: &str, page: i32, retention: Option<Duration>) -> bool {
 
 /// From the sequence of events, with the worker's own rights. The transaction has its number first: the route cursor relies on that.
 fn event_ids(count: usize) -> Vec<i64> {
-    // SAFETY: within a transaction.
-    unsafe { pg_sys::GetCurrentTransactionId() };
-    let sequence = pg_sys::Oid::from(super::queue::table("event_id_seq"));
-    (0..count)
-        // SAFETY: a sequence is opened by its OID, and an error is raised if it is gone.
-        .map(|_| unsafe { pg_sys::nextval_internal(sequence, false) })
-        .collect()
+    process::number_transaction();
+    sequence::draw(pg_sys::Oid::from(super::queue::table("event_id_seq")), count)
 }

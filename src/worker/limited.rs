@@ -1,6 +1,6 @@
 //! Run what an owner of tables wrote: as that owner, restricted, in a subtransaction, and not for long.
 
-use std::ffi::{CStr, c_int};
+use std::ffi::CStr;
 use std::time::{Duration, Instant};
 
 use pgrx::pg_sys::panic::ErrorReportWithLevel;
@@ -8,6 +8,7 @@ use pgrx::prelude::*;
 
 use crate::acting_as::ActingAs;
 use crate::pg::setting;
+use crate::pg::time_limit::TimeLimit;
 use crate::subtransaction;
 
 /// Why it came to nothing.
@@ -63,36 +64,6 @@ const PINNED: [(&CStr, &CStr); 2] = [
     (c"row_security", c"off"),
     (c"restrict_nonsystem_relation_kind", c"view, foreign-table"),
 ];
-
-/// PostgreSQL's statement timeout; `utils/timeout.h`, the same in all versions that we know.
-const STATEMENT_TIMEOUT: c_int = 3;
-
-unsafe extern "C" {
-    fn enable_timeout_after(id: c_int, delay_ms: c_int);
-    fn disable_timeout(id: c_int, keep_indicator: bool);
-}
-
-/// While it lives, what runs is cancelled when the time is over.
-struct TimeLimit;
-
-impl TimeLimit {
-    fn start(limit: Duration) -> Self {
-        let milliseconds = c_int::try_from(limit.as_millis()).unwrap_or(c_int::MAX).max(1);
-        // SAFETY: PostgreSQL has registered this timeout for every process that is connected to a database, and nobody else uses it here.
-        unsafe { enable_timeout_after(STATEMENT_TIMEOUT, milliseconds) };
-        TimeLimit
-    }
-}
-
-impl Drop for TimeLimit {
-    fn drop(&mut self) {
-        // SAFETY: as above; a cancel that came too late must not hit what runs next.
-        unsafe {
-            disable_timeout(STATEMENT_TIMEOUT, false);
-            pg_sys::QueryCancelPending = 0;
-        }
-    }
-}
 
 /// Runs `f` as `owner`. A cancel that is not the time limit's is raised again.
 pub fn as_owner<T>(owner: pg_sys::Oid, limit: Duration, f: impl FnOnce() -> T) -> Result<T, Failure> {

@@ -2,34 +2,29 @@
 
 use std::time::Duration;
 
-use pgrx::FromDatum;
 use pgrx::prelude::*;
 
 use super::event_loop::Worker;
-use super::{attached, database, files, signals};
+use super::{database, files};
 use crate::installation::Installation;
+use crate::pg::process;
+use crate::pg::signals;
+use crate::pg::watch;
 use crate::wake::{Slot, registry};
 
 /// How long no worker is started when the database's SQL does not go with the library. ALTER EXTENSION UPDATE ends it.
 const OUTDATED: Duration = Duration::from_secs(60);
 
-#[pg_guard]
-#[unsafe(no_mangle)]
-pub extern "C-unwind" fn zentry_notify_worker_main(argument: pg_sys::Datum) {
-    // SAFETY: the launcher passes a database's OID.
-    let database = unsafe { pg_sys::Oid::from_datum(argument, false) };
-    let (Some(registry), Some(database)) = (registry(), database) else {
-        return;
-    };
+pub fn run(database: pg_sys::Oid) {
+    let Some(registry) = registry() else { return };
     let Some(slot) = registry.slot(database).filter(|slot| registry.enter(slot)) else {
         return;
     };
-    // SAFETY: called once, at the end of this process, while shared memory is still there.
-    unsafe { pg_sys::before_shmem_exit(Some(leave_slot), argument) };
+    process::at_exit(leave_slot, database);
     signals::install();
     files::raise_limit();
     database::connect(Some(database), c"zentry_notify worker");
-    attached::register_callbacks();
+    watch::register_for_rights();
     match installation() {
         Ok(Some(installation)) => match installation.fits() {
             Ok(()) => {
@@ -62,11 +57,8 @@ fn nothing_to_do(slot: &Slot) {
     slot.set_due(None);
 }
 
-#[pg_guard]
-extern "C-unwind" fn leave_slot(_code: i32, argument: pg_sys::Datum) {
-    // SAFETY: as in the worker's main function.
-    let database = unsafe { pg_sys::Oid::from_datum(argument, false) };
-    if let (Some(registry), Some(database)) = (registry(), database) {
+fn leave_slot(database: pg_sys::Oid) {
+    if let Some(registry) = registry() {
         if let Some(slot) = registry.known_slot(database) {
             registry.leave(slot);
         }

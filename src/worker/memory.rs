@@ -1,5 +1,6 @@
 //! Memory that a backlog needed and that nobody needs any more.
 
+use crate::pg::process;
 use std::time::{Duration, Instant};
 
 /// After so long without a request. It takes less than a millisecond, and work may come every few.
@@ -31,12 +32,7 @@ impl Slack {
     /// Gives back to the system what the allocator keeps.
     pub fn give_back(&mut self) {
         self.used_at = None;
-        // glibc keeps what was freed in the middle of its heaps; others give it back by themselves.
-        // SAFETY: made to be called at any time, by any thread.
-        #[cfg(target_env = "gnu")]
-        unsafe {
-            nix::libc::malloc_trim(0)
-        };
+        process::trim_memory();
     }
 }
 

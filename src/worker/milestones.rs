@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use pgrx::prelude::*;
-use pgrx::{FromDatum, IntoDatum};
 use serde_json::{Map, Value};
 
 use super::attached::{Attached, Patience};
@@ -19,7 +18,7 @@ use super::source::Source;
 use super::trouble::Trouble;
 use crate::acting_as::ActingAs;
 use crate::event_source::{Expression, MILESTONE, Progress};
-use crate::plan::{Plan, with_spi};
+use crate::plan::{Argument, Plan, with_spi};
 use crate::settings;
 
 const COUNTING: &str = "counting the tasks of projects";
@@ -197,34 +196,32 @@ impl Ledger {
         const EVENTS: &str = "INSERT INTO zentry_notify.event (source_id, event_type, data, context) \
                               SELECT e.source, 'milestone_reached', e.data::json, e.context::json FROM unnest($1, $2, $3) e (source, data, context)";
         use pg_sys::{INT2ARRAYOID, INT8ARRAYOID, TEXTARRAYOID};
-        fn projects<'a>(of: impl Iterator<Item = &'a Project>) -> [Option<pg_sys::Datum>; 2] {
+        fn projects<'a>(of: impl Iterator<Item = &'a Project>) -> [Argument; 2] {
             let (sources, keys): (Vec<i64>, Vec<&str>) =
                 of.map(|(source, project)| (*source, project.as_str())).unzip();
-            [sources.into_datum(), keys.into_datum()]
+            [sources.into(), keys.into()]
         }
-        with_spi(|| {
+        with_spi(|spi| {
             if !self.taken.is_empty() {
-                Plan::prepare(REMOVE, &[INT8ARRAYOID, TEXTARRAYOID]).execute(&projects(self.taken.iter()));
+                Plan::prepare(spi, REMOVE, &[INT8ARRAYOID, TEXTARRAYOID])
+                    .execute(spi, &projects(self.taken.iter()));
             }
             if !self.uncounted.is_empty() {
                 let [sources, keys] = projects(self.uncounted.keys());
                 let done: Vec<i64> = self.uncounted.values().map(|change| change.done).collect();
                 let total: Vec<i64> = self.uncounted.values().map(|change| change.total).collect();
-                Plan::prepare(NOTE, &[INT8ARRAYOID, TEXTARRAYOID, INT8ARRAYOID, INT8ARRAYOID]).execute(&[
-                    sources,
-                    keys,
-                    done.into_datum(),
-                    total.into_datum(),
-                ]);
+                Plan::prepare(
+                    spi,
+                    NOTE,
+                    &[INT8ARRAYOID, TEXTARRAYOID, INT8ARRAYOID, INT8ARRAYOID],
+                )
+                .execute(spi, &[sources, keys, done.into(), total.into()]);
             }
             if !self.derived.is_empty() {
                 let [sources, keys] = projects(self.derived.iter().map(|derived| &derived.project));
                 let reached: Vec<i16> = self.derived.iter().map(|d| i16::from(d.reached)).collect();
-                Plan::prepare(RAISE, &[INT8ARRAYOID, TEXTARRAYOID, INT2ARRAYOID]).execute(&[
-                    sources,
-                    keys,
-                    reached.into_datum(),
-                ]);
+                Plan::prepare(spi, RAISE, &[INT8ARRAYOID, TEXTARRAYOID, INT2ARRAYOID])
+                    .execute(spi, &[sources, keys, reached.into()]);
                 let (mut sources, mut data, mut contexts) = (Vec::new(), Vec::new(), Vec::new());
                 for derived in &self.derived {
                     for (event, context) in &derived.events {
@@ -233,11 +230,8 @@ impl Ledger {
                         contexts.push(context.as_str());
                     }
                 }
-                Plan::prepare(EVENTS, &[INT8ARRAYOID, TEXTARRAYOID, TEXTARRAYOID]).execute(&[
-                    sources.into_datum(),
-                    data.into_datum(),
-                    contexts.into_datum(),
-                ]);
+                Plan::prepare(spi, EVENTS, &[INT8ARRAYOID, TEXTARRAYOID, TEXTARRAYOID])
+                    .execute(spi, &[sources.into(), data.into(), contexts.into()]);
             }
         });
     }
@@ -256,19 +250,16 @@ impl Ledger {
 fn read_notes() -> Changes {
     const SQL: &str = "SELECT n.event_source_id, n.project_key, n.done_change, n.total_change FROM zentry_notify.progress_note n";
     let _agent = ActingAs::agent();
-    with_spi(|| {
-        let rows = Plan::prepare(SQL, &[]).execute(&[]);
+    with_spi(|spi| {
+        let rows = Plan::prepare(spi, SQL, &[]).execute(spi, &[]);
         let note = |row| {
-            // SAFETY: the types are those of the statement's columns.
-            unsafe {
-                let number = |column| rows.get(row, column).0.and_then(|d| i64::from_datum(d, false));
-                let project = String::from_datum(rows.get(row, 2).0?, false)?;
-                let change = Change {
-                    done: number(3)?,
-                    total: number(4)?,
-                };
-                Some(((number(1)?, project), change))
-            }
+            let number = |column| rows.get::<i64>(row, column);
+            let project = rows.get::<String>(row, 2)?;
+            let change = Change {
+                done: number(3)?,
+                total: number(4)?,
+            };
+            Some(((number(1)?, project), change))
         };
         (0..rows.len()).filter_map(note).collect()
     })
@@ -279,16 +270,13 @@ fn highest(source: i64, projects: &[&str]) -> BTreeMap<String, u8> {
     const SQL: &str = "SELECT p.project_key, p.highest FROM zentry_notify.project_progress p \
                        WHERE p.event_source_id = $1 AND p.project_key = ANY ($2)";
     let _agent = ActingAs::agent();
-    with_spi(|| {
-        let rows = Plan::prepare(SQL, &[pg_sys::INT8OID, pg_sys::TEXTARRAYOID])
-            .execute(&[source.into_datum(), projects.to_vec().into_datum()]);
+    with_spi(|spi| {
+        let rows = Plan::prepare(spi, SQL, &[pg_sys::INT8OID, pg_sys::TEXTARRAYOID])
+            .execute(spi, &[source.into(), projects.to_vec().into()]);
         let entry = |row| {
-            // SAFETY: the types are those of the statement's columns.
-            unsafe {
-                let project = String::from_datum(rows.get(row, 1).0?, false)?;
-                let highest = i16::from_datum(rows.get(row, 2).0?, false)?;
-                Some((project, u8::try_from(highest).ok()?))
-            }
+            let project = rows.get::<String>(row, 1)?;
+            let highest = rows.get::<i16>(row, 2)?;
+            Some((project, u8::try_from(highest).ok()?))
         };
         (0..rows.len()).filter_map(entry).collect()
     })
@@ -351,18 +339,13 @@ fn tasks(attached: &Attached, progress: &Progress, projects: &[&str]) -> BTreeMa
         group = quote(&progress.group),
         group_type = attached.type_name(&progress.group),
     );
-    with_spi(|| {
-        let rows = Plan::prepare(&sql, &[pg_sys::TEXTARRAYOID, pg_sys::TEXTOID]).execute(&[
-            projects.to_vec().into_datum(),
-            progress.done.as_str().into_datum(),
-        ]);
+    with_spi(|spi| {
+        let rows = Plan::prepare(spi, &sql, &[pg_sys::TEXTARRAYOID, pg_sys::TEXTOID])
+            .execute(spi, &[projects.to_vec().into(), progress.done.as_str().into()]);
         let count = |row| {
-            // SAFETY: the types are those of the statement's columns.
-            unsafe {
-                let number = |column| rows.get(row, column).0.and_then(|d| i64::from_datum(d, false));
-                let project = String::from_datum(rows.get(row, 1).0?, false)?;
-                Some((project, (number(2)?, number(3)?)))
-            }
+            let number = |column| rows.get::<i64>(row, column);
+            let project = rows.get::<String>(row, 1)?;
+            Some((project, (number(2)?, number(3)?)))
         };
         (0..rows.len()).filter_map(count).collect()
     })

@@ -3,7 +3,6 @@
 mod attached;
 mod attempt;
 mod batch;
-mod catalogue;
 mod claim;
 mod configure;
 mod counters;
@@ -35,14 +34,13 @@ mod pinned_settings;
 mod queue;
 mod route;
 mod send;
-mod signals;
 mod source;
 mod statements;
 mod statistics;
 mod subscribers;
 mod trouble;
-mod wait;
 mod webhooks;
 mod wording;
 
-pub use launcher::register as register_launcher;
+pub use launcher::{register as register_launcher, run as run_launcher};
+pub use main::run as run_worker;

@@ -5,7 +5,6 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use pgrx::prelude::*;
-use pgrx::{FromDatum, IntoDatum};
 
 use super::attached::{Attached, Found, Patience};
 use super::limited::{self, Failure};
@@ -60,7 +59,7 @@ impl Prepared {
         let sql = person_of(source).and_then(|(column, memberships)| sql(&attached, &column, memberships));
         let prepare = |sql: String| {
             limited::as_owner(attached.owner, LIMIT, || {
-                with_spi(|| Plan::prepare(&sql, &[pg_sys::TEXTARRAYOID]))
+                with_spi(|spi| Plan::prepare(spi, &sql, &[pg_sys::TEXTARRAYOID]))
             })
         };
         let plan = sql.map(prepare).transpose()?;
@@ -118,12 +117,11 @@ impl Persons {
 }
 
 fn read(plan: &Plan, persons: Vec<String>) -> PersonsProjects {
-    with_spi(|| {
-        let rows = plan.execute(&[persons.into_datum()]);
+    with_spi(|spi| {
+        let rows = plan.execute(spi, &[persons.into()]);
         let mut found: HashMap<String, HashSet<i64>> = HashMap::new();
         for row in 0..rows.len() {
-            // SAFETY: both columns are texts.
-            let text = |column| unsafe { rows.get(row, column).0.and_then(|d| String::from_datum(d, false)) };
+            let text = |column| rows.get::<String>(row, column);
             if let (Some(person), Some(project)) = (text(1), text(2))
                 && let Ok(project) = project.parse()
             {

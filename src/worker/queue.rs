@@ -2,12 +2,12 @@
 
 use std::cell::RefCell;
 
-use pgrx::FromDatum;
 use pgrx::prelude::*;
 
 use super::direct::Direct;
 use super::statements;
-use crate::plan::{Plan, Rows, with_spi};
+use crate::pg::sequence;
+use crate::plan::{Plan, with_spi};
 
 /// Plans kept for the worker's life.
 pub struct Queue {
@@ -39,7 +39,11 @@ pub struct Queue {
 /// The OID of one of our tables.
 pub fn table(name: &str) -> u32 {
     let sql = format!("SELECT pg_catalog.to_regclass('zentry_notify.{name}')::pg_catalog.oid");
-    let oid = with_spi(|| value::<pg_sys::Oid>(&Plan::prepare(&sql, &[]).execute(&[]), 0, 1));
+    let oid = with_spi(|spi| {
+        Plan::prepare(spi, &sql, &[])
+            .execute(spi, &[])
+            .get::<pg_sys::Oid>(0, 1)
+    });
     oid.unwrap_or(pg_sys::InvalidOid).to_u32()
 }
 
@@ -78,21 +82,6 @@ pub struct DeliveryIds(u32);
 impl DeliveryIds {
     /// Draws so many, ascending. Others may draw in between.
     pub fn next(&self, count: usize) -> Vec<i64> {
-        let sequence = pg_sys::Oid::from(self.0);
-        // SAFETY: a sequence is opened by its OID, and an error is raised if it is gone; the worker's own rights suffice.
-        (0..count)
-            .map(|_| unsafe { pg_sys::nextval_internal(sequence, false) })
-            .collect()
+        sequence::draw(pg_sys::Oid::from(self.0), count)
     }
-}
-
-pub fn value<T: FromDatum>(rows: &Rows, row: usize, column: usize) -> Option<T> {
-    // SAFETY: each caller names the type that its statement gives the column.
-    unsafe { T::from_datum(rows.get(row, column).0?, false) }
-}
-
-/// A timestamptz.
-pub fn timestamp(rows: &Rows, row: usize, column: usize) -> Option<jiff::Timestamp> {
-    let since_2000 = rows.get(row, column).0?.value() as i64;
-    Some(crate::timestamp::from_timestamptz(since_2000))
 }

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 
 use pgrx::prelude::*;
-use pgrx::{FromDatum, IntoDatum};
 
 use crate::event_source::{ColumnRef, EventSource, Image, Row};
 use crate::plan::{Plan, with_spi};
@@ -26,14 +25,13 @@ impl Sources {
         const SQL: &str = "SELECT s.id, s.event_type::text, s.columns::text, s.audience::text, s.progress::text, to_json(s.omit)::text, \
                                   s.relation::oid, s.suspended_at IS NOT NULL \
                            FROM zentry_notify.event_source s";
-        with_spi(|| {
-            let rows = Plan::prepare(SQL, &[]).execute(&[]);
+        with_spi(|spi| {
+            let rows = Plan::prepare(spi, SQL, &[]).execute(spi, &[]);
             let source = |row| {
-                // SAFETY: the types are those of the statement's columns.
-                let (definition, relation, suspended) = unsafe {
-                    let text = |column| rows.get(row, column).0.and_then(|d| String::from_datum(d, false));
+                let (definition, relation, suspended) = {
+                    let text = |column| rows.get::<String>(row, column);
                     let definition = Row {
-                        id: i64::from_datum(rows.get(row, 1).0?, false)?,
+                        id: rows.get::<i64>(row, 1)?,
                         event_type: text(2)?,
                         columns: text(3)?,
                         audience: text(4)?,
@@ -41,12 +39,8 @@ impl Sources {
                         transition: None,
                         omit: serde_json::from_str(&text(6)?).unwrap_or_default(),
                     };
-                    let relation = pg_sys::Oid::from_datum(rows.get(row, 7).0?, false)?;
-                    (
-                        definition,
-                        relation,
-                        bool::from_datum(rows.get(row, 8).0?, false)?,
-                    )
+                    let relation = rows.get::<pg_sys::Oid>(row, 7)?;
+                    (definition, relation, rows.get::<bool>(row, 8)?)
                 };
                 let id = definition.id;
                 match EventSource::parse(definition) {
@@ -96,8 +90,8 @@ pub fn write_suspension(id: i64, reason: &str, note_only: bool) {
     const SQL: &str = "UPDATE zentry_notify.event_source s \
                        SET suspended_at = CASE WHEN $3 THEN s.suspended_at ELSE now() END, suspended_reason = $2 \
                        WHERE s.id = $1 AND s.suspended_at IS NULL AND s.suspended_reason IS DISTINCT FROM $2";
-    with_spi(|| {
+    with_spi(|spi| {
         let types = [pg_sys::INT8OID, pg_sys::TEXTOID, pg_sys::BOOLOID];
-        Plan::prepare(SQL, &types).execute(&[id.into_datum(), reason.into_datum(), note_only.into_datum()]);
+        Plan::prepare(spi, SQL, &types).execute(spi, &[id.into(), reason.into(), note_only.into()]);
     });
 }

@@ -11,7 +11,7 @@ use pgrx::pg_sys::{
 use crate::plan::{Plan, with_spi};
 
 fn prepare(sql: &str, types: &[Oid]) -> Plan {
-    with_spi(|| Plan::prepare(sql, types))
+    with_spi(|spi| Plan::prepare(spi, sql, types))
 }
 
 /// The active webhooks, with what is known of their endpoints.

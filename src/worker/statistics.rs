@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use pgrx::IntoDatum;
 use pgrx::prelude::*;
 
 use crate::plan::{Plan, with_spi};
@@ -25,10 +24,11 @@ pub fn sum_up(retention: Option<Duration>) {
              latency = zentry_notify.add_histograms(s.latency, EXCLUDED.latency)";
     const OLD_HOURS: &str = "DELETE FROM zentry_notify.delivery_stat s \
          WHERE s.span = 'hour' AND s.since < now() - make_interval(secs => $1)";
-    with_spi(|| {
-        Plan::prepare(MINUTES_TO_HOURS, &[]).execute(&[]);
+    with_spi(|spi| {
+        Plan::prepare(spi, MINUTES_TO_HOURS, &[]).execute(spi, &[]);
         if let Some(retention) = retention {
-            Plan::prepare(OLD_HOURS, &[pg_sys::FLOAT8OID]).execute(&[retention.as_secs_f64().into_datum()]);
+            Plan::prepare(spi, OLD_HOURS, &[pg_sys::FLOAT8OID])
+                .execute(spi, &[retention.as_secs_f64().into()]);
         }
     });
 }

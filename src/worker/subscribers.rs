@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use pgrx::FromDatum;
 use webhook::schedule::LaneId;
 
 use super::filter::Conditions;
@@ -68,16 +67,13 @@ impl Subscribers {
         const SQL: &str = "SELECT w.id, w.project_id, e.name \
                            FROM zentry_notify.webhook w, jsonb_array_elements_text(w.event_types) e (name) \
                            WHERE w.is_active ORDER BY w.id";
-        let subscriptions = with_spi(|| {
-            let rows = Plan::prepare(SQL, &[]).execute(&[]);
+        let subscriptions = with_spi(|spi| {
+            let rows = Plan::prepare(spi, SQL, &[]).execute(spi, &[]);
             let subscription = |row| {
-                // SAFETY: the types are those of the statement's columns.
-                unsafe {
-                    let id = i64::from_datum(rows.get(row, 1).0?, false)?;
-                    let project = rows.get(row, 2).0.and_then(|d| i64::from_datum(d, false));
-                    let event = String::from_datum(rows.get(row, 3).0?, false)?;
-                    Some((LaneId(id), project, event))
-                }
+                let id = rows.get::<i64>(row, 1)?;
+                let project = rows.get::<i64>(row, 2);
+                let event = rows.get::<String>(row, 3)?;
+                Some((LaneId(id), project, event))
             };
             (0..rows.len()).filter_map(subscription).collect()
         });

@@ -4,11 +4,10 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use pgrx::IntoDatum;
 use pgrx::prelude::*;
 use webhook::schedule::{CircuitState, LaneChange, LaneId};
 
-use super::queue::{Queue, timestamp, value};
+use super::queue::Queue;
 use crate::plan::{Rows, with_spi};
 use crate::timestamp::to_timestamptz;
 
@@ -58,8 +57,8 @@ pub struct Wording {
 
 impl Queue {
     pub fn integrations(&self) -> Vec<Integration> {
-        with_spi(|| {
-            let rows = self.integrations.execute(&[]);
+        with_spi(|spi| {
+            let rows = self.integrations.execute(spi, &[]);
             (0..rows.len())
                 .filter_map(|row| integration(&rows, row))
                 .collect()
@@ -67,13 +66,13 @@ impl Queue {
     }
 
     pub fn wordings(&self) -> Vec<Wording> {
-        with_spi(|| {
-            let rows = self.wordings.execute(&[]);
+        with_spi(|spi| {
+            let rows = self.wordings.execute(spi, &[]);
             (0..rows.len())
                 .filter_map(|row| {
                     Some(Wording {
-                        webhook: value(&rows, row, 1),
-                        definition: value(&rows, row, 2)?,
+                        webhook: rows.get(row, 1),
+                        definition: rows.get(row, 2)?,
                     })
                 })
                 .collect()
@@ -83,16 +82,16 @@ impl Queue {
     /// Writes down what has changed of an integration. `url` is the one that was called: if it has been mended meanwhile, the
     /// integration stays on. `error` is the last failure.
     pub fn record_lane(&self, change: &LaneChange, url: &str, error: Option<&str>) {
-        with_spi(|| match change {
+        with_spi(|spi| match change {
             LaneChange::SwitchedOff { lane, reason, at } => {
                 let arguments = [
-                    lane.0.into_datum(),
-                    url.into_datum(),
-                    to_timestamptz(*at).into_datum(),
-                    reason.into_datum(),
+                    lane.0.into(),
+                    url.into(),
+                    to_timestamptz(*at).into(),
+                    (&**reason).into(),
                 ];
-                if self.switch_off.execute(&arguments).len() > 0 {
-                    self.close_circuit.execute(&[lane.0.into_datum()]);
+                if self.switch_off.execute(spi, &arguments).len() > 0 {
+                    self.close_circuit.execute(spi, &[lane.0.into()]);
                     crate::report::warning(
                         PgSqlErrorCode::ERRCODE_CONNECTION_DOES_NOT_EXIST,
                         format!("zentry_notify: webhook {} is switched off: {reason}", lane.0),
@@ -101,44 +100,51 @@ impl Queue {
                 }
             }
             LaneChange::CircuitOpened { lane, state } | LaneChange::CircuitMoved { lane, state } => {
-                self.set_circuit.execute(&[
-                    lane.0.into_datum(),
-                    i32::try_from(state.failures).unwrap_or(i32::MAX).into_datum(),
-                    to_timestamptz(state.since).into_datum(),
-                    to_timestamptz(state.next_try).into_datum(),
-                    error.into_datum(),
-                ]);
+                self.set_circuit.execute(
+                    spi,
+                    &[
+                        lane.0.into(),
+                        i32::try_from(state.failures).unwrap_or(i32::MAX).into(),
+                        to_timestamptz(state.since).into(),
+                        to_timestamptz(state.next_try).into(),
+                        error.into(),
+                    ],
+                );
             }
             LaneChange::CircuitClosed { lane } => {
-                self.close_circuit.execute(&[lane.0.into_datum()]);
+                self.close_circuit.execute(spi, &[lane.0.into()]);
             }
         });
     }
 }
 
 fn integration(rows: &Rows, row: usize) -> Option<Integration> {
-    let micros = |column| value::<i64>(rows, row, column).map(|us| Duration::from_micros(us.unsigned_abs()));
-    let circuit = value::<i32>(rows, row, 8).and_then(|failures| {
+    let micros = |column| {
+        rows.get::<i64>(row, column)
+            .map(|us| Duration::from_micros(us.unsigned_abs()))
+    };
+    let circuit = rows.get::<i32>(row, 8).and_then(|failures| {
         Some(CircuitState {
             failures: failures.unsigned_abs(),
-            since: timestamp(rows, row, 9)?,
-            next_try: timestamp(rows, row, 10)?,
+            since: rows.get::<Timestamp>(row, 9)?,
+            next_try: rows.get::<Timestamp>(row, 10)?,
         })
     });
     Some(Integration {
-        id: LaneId(value(rows, row, 1)?),
-        webhook_type: value(rows, row, 2)?,
-        webhook_url: value(rows, row, 3)?,
-        max_events_per_message: value::<i32>(rows, row, 4)?.unsigned_abs() as usize,
+        id: LaneId(rows.get(row, 1)?),
+        webhook_type: rows.get(row, 2)?,
+        webhook_url: rows.get(row, 3)?,
+        max_events_per_message: rows.get::<i32>(row, 4)?.unsigned_abs() as usize,
         min_interval: micros(5).unwrap_or_default(),
         max_age: micros(6),
-        activated_at: timestamp(rows, row, 7)?,
+        activated_at: rows.get::<Timestamp>(row, 7)?,
         circuit,
-        last_sent_at: timestamp(rows, row, 11),
-        last_failed_at: timestamp(rows, row, 12),
-        quiet_hours: value(rows, row, 13),
-        mention: value(rows, row, 14),
-        omit_keys: value::<String>(rows, row, 15)
+        last_sent_at: rows.get::<Timestamp>(row, 11),
+        last_failed_at: rows.get::<Timestamp>(row, 12),
+        quiet_hours: rows.get(row, 13),
+        mention: rows.get(row, 14),
+        omit_keys: rows
+            .get::<String>(row, 15)
             .and_then(|keys| serde_json::from_str(&keys).ok())
             .unwrap_or_default(),
     })

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use pgrx::PgList;
 use pgrx::prelude::*;
 
-use crate::version;
+use super::version;
 use crate::wake::{self, Slot, registry};
 
 /// Postgres gives other sessions five seconds to leave a database.

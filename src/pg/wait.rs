@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use pgrx::prelude::*;
 
-use crate::version;
+use super::version;
 
 /// Events that a process waits for, registered once.
 pub struct Waiter {

@@ -6,8 +6,8 @@ use std::ffi::CStr;
 use pgrx::PgList;
 use pgrx::prelude::*;
 
-use crate::database_statement::DatabaseStatement;
-use crate::version::{self, UtilityCall};
+use super::version::{self, UtilityCall};
+use crate::pg::database_statement::DatabaseStatement;
 use crate::wake::{self, Work, registry};
 use crate::{attach, installation};
 
