@@ -35,13 +35,11 @@ impl Installation {
             if rows.len() == 0 {
                 return None;
             }
-            {
-                Some(Installation {
-                    oid: rows.get::<pg_sys::Oid>(0, 1)?,
-                    owner: rows.get::<pg_sys::Oid>(0, 2)?,
-                    version: rows.get::<String>(0, 3)?,
-                })
-            }
+            Some(Installation {
+                oid: rows.get(0, 1)?,
+                owner: rows.get(0, 2)?,
+                version: rows.get(0, 3)?,
+            })
         })
     }
 

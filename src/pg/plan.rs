@@ -232,8 +232,8 @@ read_by_pgrx! {
     i32: INT4OID;
     i64: INT8OID;
     pg_sys::Oid: OIDOID;
-    String: TEXTOID | VARCHAROID;
-    &'spi str: TEXTOID | VARCHAROID;
+    String: TEXTOID | VARCHAROID | JSONOID;
+    &'spi str: TEXTOID | VARCHAROID | JSONOID;
     Vec<String>: TEXTARRAYOID;
     Vec<i64>: INT8ARRAYOID;
 }

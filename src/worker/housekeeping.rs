@@ -11,7 +11,6 @@ use super::cursor::StoredCursor;
 use super::{database, legacy, statistics};
 use crate::plan::{Plan, with_spi};
 use crate::settings;
-use crate::timestamp::from_timestamptz;
 
 /// While there is traffic.
 const INTERVAL: Duration = Duration::from_secs(60);
@@ -260,14 +259,10 @@ pub fn due() -> Result<Option<Timestamp>, String> {
     let oldest = database::transaction("zentry_notify: look for the oldest delivery", || {
         with_spi(|spi| {
             let rows = Plan::prepare(spi, SQL, &[]).execute(spi, &[]);
-            (rows.len() > 0).then(|| rows.get::<i64>(0, 1)).flatten()
+            (rows.len() > 0).then(|| rows.get::<Timestamp>(0, 1)).flatten()
         })
     })?;
-    let due = oldest.map(|oldest| {
-        from_timestamptz(oldest)
-            .checked_add(retention)
-            .unwrap_or(Timestamp::MAX)
-    });
+    let due = oldest.map(|oldest| oldest.checked_add(retention).unwrap_or(Timestamp::MAX));
     // Not at once: what is kept for another reason (it waits) must not start a worker over and over.
     let soonest = Timestamp::now().checked_add(INTERVAL).unwrap_or(Timestamp::MAX);
     Ok(due.map(|due| due.max(soonest)))

@@ -195,7 +195,7 @@ fn a_ca_file_that_is_gone_later_is_in_nobodys_way() {
         .batch_execute(&format!("SET zentry_notify.ca_file = {}", literal(file)))
         .unwrap();
     client
-        .batch_execute(&format!("COPY (SELECT 1) TO PROGRAM 'rm {file}'"))
+        .batch_execute(&format!("COPY (SELECT 1) TO PROGRAM 'cat >/dev/null; rm {file}'"))
         .unwrap();
 
     let force = if show(&mut client, "server_version_num").as_str() >= "160000" {
