@@ -677,14 +677,14 @@ fn sent(text: &str) -> [String; 3] {
 fn markup_of_each_receiver_is_escaped() {
     let inline = "\\ * _ ` [ ] ~";
     let escaped = "\\\\ \\* \\_ \\` \\[ \\] \\~";
-    assert_eq!(sent(inline), [escaped, escaped, escaped]);
+    assert_eq!(sent(inline), [escaped, escaped, "\\ \\* \\_ ` [ ] ~"]);
     assert_eq!(sent("a | b > c"), ["a \\| b \\> c", "a | b > c", "a | b > c"]);
     assert_eq!(
         sent("x\n# y\n- z\n1. a"),
         [
             "x\n\\# y\n\\- z\n1\\. a",
             "x\n\n\\# y\n\n\\- z\n\n1\\. a",
-            "x\n\n\\# y\n\n\\- z\n\n1\\. a"
+            "x\n\n\u{200B}# y\n\n\u{200B}- z\n\n\u{200B}1. a"
         ]
     );
     assert_eq!(
@@ -692,7 +692,7 @@ fn markup_of_each_receiver_is_escaped() {
         [
             "a\n  12) b",
             "a\n\n\u{A0}\u{A0}12\\) b",
-            "a\n\n\u{A0}\u{A0}12\\) b"
+            "a\n\n\u{A0}\u{A0}\u{200B}12) b"
         ]
     );
     assert_eq!(

@@ -34,7 +34,7 @@ fn hostile() -> impl Strategy<Value = String> {
             "https://example.com/a_b_c", "http://example.com/a*b", "HTTPS://E.X/`", "://", ":smile:", ":+1:", ":", "10:30:00",
             "\n", "\n\n", "\r\n", "\r", "\t", "    ", "# ", "#", "- ", "-# ", "+ ", "1. ", "12) ", "> ", ">>> ", "===", "---",
             "| a | b |", "\0", "\u{1b}[31m", "\u{85}", "\u{202E}", "\u{2067}", "\u{200B}", "\u{FEFF}", "\u{FDD0}",
-            "\u{FFFF}", "e\u{301}", "مرحبا", "🦀", "👩‍👩‍👧", "🅰", "…", "“", "null", "",
+            "\u{FFFF}", "e\u{301}", ")- ", "]- ", "1- ", "[1]+ ", "\u{2028}", "\u{B}", "مرحبا", "🦀", "👩‍👩‍👧", "🅰", "…", "“", "null", "",
         ]).prop_map(ToOwned::to_owned),
     ];
     let short = vec(fragment, 0..12).prop_map(|fragments| fragments.concat());
@@ -278,6 +278,31 @@ proptest! {
 proptest! {
     // Each case is a dozen of the cases above.
     #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, max_shrink_iters: 3000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_character_is_cut(
+        clusters in vec(prop::sample::select(vec!["🇩🇪", "👩🏽‍👩‍👧", "e\u{301}", "क्षि", "👍🏿", "a", "*", "- "]), 1..4),
+        start in "[a-z]{0,9}",
+    ) {
+        let cycle = clusters.concat();
+        let message = format!("{start}{}", cycle.repeat(12_000 / cycle.len()));
+        let card = CATALOGUE.card(&Event {
+            event_type: "test".into(),
+            data: json!({ "message": message }).to_string().into(),
+            occurred_at: Timestamp::UNIX_EPOCH,
+        });
+        for kind in KINDS {
+            let shown = read(kind, &compose(kind, std::slice::from_ref(&card)).body).remove(0).text;
+            let shown: String = shown.chars().filter(|&c| c != '\u{200B}' && !c.is_whitespace()).collect();
+            let Some(mut rest) = shown.strip_suffix('…').and_then(|shown| shown.strip_prefix(&*start)) else { continue };
+            for cluster in clusters.iter().cycle() {
+                if rest.is_empty() {
+                    break;
+                }
+                rest = rest.strip_prefix(cluster.trim()).unwrap_or_else(|| panic!("{kind:?}: {rest:?} is no {cluster:?}"));
+            }
+        }
+    }
 
     #[test]
     fn messages_take_the_first_cards_in_order(cards in vec(cards(3), 1..14), mention in proptest::option::of(mentions())) {

@@ -26,7 +26,7 @@ pub(super) fn render(text: &RichText, dialect: Dialect, limit: usize) -> String 
 
 /// Writes `text` for a place that knows no markup.
 pub(super) fn plain(text: &str, limit: usize) -> String {
-    let text = RichText::plain(&one_line(text));
+    let text = RichText::plain(&one_line(&clean(text)));
     if fits(text.as_str(), limit) {
         return text.as_str().to_owned();
     }
@@ -35,9 +35,10 @@ pub(super) fn plain(text: &str, limit: usize) -> String {
 
 /// Writes a heading or a name: one line, without bold parts.
 pub(super) fn line(text: &str, dialect: Dialect, limit: usize) -> String {
-    let text = one_line(text);
+    let text = clean(text);
+    let text = one_line(&text);
     if text.len() <= limit {
-        let whole = Writer::write_plain(clean(&text).trim(), dialect);
+        let whole = Writer::write_plain(text.trim(), dialect);
         if fits(&whole, limit) {
             return whole;
         }

@@ -183,11 +183,15 @@ pub(crate) fn container_shown(container: &Value) -> Shown {
     shown
 }
 
-/// Text of the data: no function, no tag that would be a mention.
+/// Text of the data, which desktop and phones show alike: no function, no tag that would be a mention.
 fn adaptive_text(raw: &str) -> (String, Vec<String>) {
     assert!(!raw.contains("{{"), "function in {raw:?}");
     assert!(!raw.to_lowercase().contains("<at"), "mention in {raw:?}");
-    markdown::read(raw)
+    let (desktop, phone) = (markdown::read_subset(raw), super::phones::read(raw));
+    assert_eq!(super::normal(&desktop.0), super::normal(&phone.0), "{raw:?}");
+    let normal = |parts: &[String]| parts.iter().map(|part| super::normal(part)).collect::<Vec<_>>();
+    assert_eq!(normal(&desktop.1), normal(&phone.1), "{raw:?}");
+    desktop
 }
 
 /// The small print with the functions in it replaced by their time.
