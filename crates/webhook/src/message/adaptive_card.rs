@@ -3,11 +3,11 @@
 use serde::Serialize;
 
 use super::markdown::Dialect;
-use super::{Shrink, text, write_json};
+use super::{Shrink, quoted_length, text, write_json};
 use crate::card::Card;
 use crate::mention::Mention;
 
-/// Teams refuses 28,672 bytes after wrapping the card; senders stay under 20 KB.
+/// Teams refuses 28,672 bytes after wrapping the card; senders stay under 20 KB, counted as Teams counts them.
 const MAX_BYTES: usize = 20 * 1024;
 /// Ours, for what a reader takes in at a glance; the vendor names none.
 const MAX_TITLE: usize = 256;
@@ -101,7 +101,7 @@ impl<'a> Entity<'a> {
 pub(super) enum Layout {}
 
 impl super::Layout for Layout {
-    const CAPACITY: usize = MAX_BYTES - OPEN.len() - BODY.len() - CLOSE.len();
+    const CAPACITY: usize = MAX_BYTES - 2 * (OPEN.len() + BODY.len() + CLOSE.len());
 
     fn open(mention: Option<&Mention>, out: &mut Vec<u8>) -> usize {
         let start = out.len();
@@ -117,13 +117,13 @@ impl super::Layout for Layout {
         out.extend_from_slice(BODY);
         write_json(&Item::TextBlock(TextBlock::new(text)), out);
         out.push(b',');
-        out.len() - start - OPEN.len() - BODY.len()
+        quoted_length(&out[start..])
     }
 
     fn write(card: &Card, shrink: Shrink, out: &mut Vec<u8>) -> usize {
         let start = out.len();
         write_json(&Container::new(card, shrink), out);
-        out.len() - start + ",".len()
+        quoted_length(&out[start..]) + ",".len()
     }
 
     fn close(_: &[Card], _: Option<&Mention>, out: &mut Vec<u8>) {

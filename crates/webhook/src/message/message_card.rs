@@ -3,11 +3,11 @@
 use serde::Serialize;
 
 use super::markdown::Dialect;
-use super::{Shrink, text, write_json};
+use super::{Shrink, quoted_length, text, write_json};
 use crate::card::Card;
 use crate::mention::Mention;
 
-/// Teams refuses 28 KB after wrapping the card; senders stay under 21.
+/// Teams refuses 28 KB after wrapping the card; senders stay under 21, counted as Teams counts them.
 const MAX_BYTES: usize = 21 * 1024;
 /// Ours, for what a reader takes in at a glance; the vendor names none.
 const MAX_TITLE: usize = 256;
@@ -17,7 +17,7 @@ const MAX_FACT_VALUE: usize = 1024;
 const MAX_SUBTITLE: usize = 256;
 const MAX_SUMMARY: usize = 256;
 /// Bytes of what surrounds the sections, with the longest summary.
-const ENVELOPE: usize = 256 + MAX_SUMMARY * 4;
+const ENVELOPE: usize = 320 + MAX_SUMMARY * 4;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -53,7 +53,7 @@ impl super::Layout for Layout {
     fn write(card: &Card, shrink: Shrink, out: &mut Vec<u8>) -> usize {
         let start = out.len();
         write_json(&Section::new(card, shrink), out);
-        out.len() - start + ",".len()
+        quoted_length(&out[start..]) + ",".len()
     }
 
     fn close(cards: &[Card], _: Option<&Mention>, out: &mut Vec<u8>) {

@@ -120,6 +120,12 @@ fn pack<L: Layout>(cards: &[Card], mention: Option<&Mention>, mut body: Vec<u8>)
     Message { body, taken }
 }
 
+/// What of a card's JSON counts: Teams quotes the whole once more, as a string, in which each quote and backslash takes a byte more.
+fn quoted_length(json: &[u8]) -> usize {
+    let escaped = json.iter().filter(|byte| matches!(byte, b'"' | b'\\')).count();
+    json.len() + escaped
+}
+
 /// Appends `value` as JSON.
 fn write_json(value: &impl serde::Serialize, out: &mut Vec<u8>) {
     // Our own structs have string keys and a vector takes every byte, so neither kind of error can happen.
