@@ -34,8 +34,30 @@ pub(crate) fn sections(body: &[u8]) -> Vec<Value> {
     for section in &sections {
         keys(
             section,
-            &["activityTitle", "activitySubtitle", "text?", "facts?", "markdown"],
+            &[
+                "activityTitle",
+                "activitySubtitle",
+                "activityImage?",
+                "text?",
+                "facts?",
+                "markdown",
+                "potentialAction?",
+            ],
         );
+        for action in section
+            .get("potentialAction")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+        {
+            let uri = text(&action["targets"][0]["uri"]);
+            assert!(uri.starts_with("https://"));
+            let target = serde_json::json!([{ "os": "default", "uri": uri }]);
+            assert_eq!(
+                *action,
+                serde_json::json!({ "@type": "OpenUri", "name": "Open", "targets": target })
+            );
+        }
         assert_eq!(section["markdown"], true);
         limited(text(&section["activityTitle"]), TITLE);
         limited(text(&section["activitySubtitle"]), TITLE);
@@ -142,6 +164,18 @@ fn check_container(container: &Value) {
                 keys(item, &["type", "facts", "spacing"]);
                 check_facts(item.get("facts"), "title");
             }
+            "Image" => {
+                keys(item, &["type", "url", "altText", "size"]);
+                assert!(text(&item["url"]).starts_with("https://"));
+            }
+            "ActionSet" => {
+                keys(item, &["type", "actions"]);
+                let actions = item["actions"].as_array().expect("an array");
+                assert_eq!(actions.len(), 1);
+                keys(&actions[0], &["type", "title", "url"]);
+                assert_eq!(actions[0]["type"], "Action.OpenUrl");
+                assert!(text(&actions[0]["url"]).starts_with("https://"));
+            }
             other => panic!("{other}"),
         }
     }
@@ -177,7 +211,10 @@ pub(crate) fn container_shown(container: &Value) -> Shown {
         footer: small_print_shown(&small_print["text"]),
         ..Shown::default()
     };
-    for item in items {
+    for item in items
+        .iter()
+        .filter(|item| item["type"] != "Image" && item["type"] != "ActionSet")
+    {
         match item.get("facts").and_then(Value::as_array) {
             Some(facts) => {
                 shown.fields = facts
