@@ -73,7 +73,7 @@ impl AppearanceError {
                 "It must have 1 to 80 characters and not contain \"discord\" or \"clyde\", such as 'Zentry'."
             }
             Self::Picture => {
-                "For example https://app.example.com/zentry.png, which Discord must be able to read."
+                "Name a picture that Discord can read, such as 'https://app.example.com/zentry.png'."
             }
             Self::ThreadName => "For example 'Releases'.",
             Self::Tags => "Copy the id of a tag in Discord's developer mode, such as {123456789012345678}.",

@@ -230,7 +230,7 @@ mod mistaken {
         let flow = "https://a.4b.environment.api.powerplatform.com/workflows/a?api-version=1";
         for (url, found) in [
             (format!("{flow}&amp;sig={SIG}"), "&amp;"),
-            (format!("{flow}\\&sig={SIG}"), "\\"),
+            (format!("{flow}\\&sig={SIG}"), "\\&"),
             (format!("{flow}\\u0026sig={SIG}"), "\\u0026"),
             (format!("'{flow}&sig={SIG}'"), "'"),
             (format!("<{flow}&sig={SIG}>"), "<"),

@@ -6,7 +6,6 @@ use hyper::Method;
 use serde_json::Value;
 
 use super::message_card;
-use super::quoted_length;
 use crate::emulator::findings::{Findings, present};
 use crate::emulator::registry::{Hook, Life};
 use crate::emulator::reply::{Call, Judged, Reply, reason};
@@ -30,9 +29,11 @@ pub(crate) fn judge(call: Call<'_>, hook: Option<&Hook>) -> Judged {
     if !call.is_json() {
         return refuse(415, "Unsupported Media Type");
     }
-    let length = quoted_length(call.body);
-    if length > MOST_BYTES {
-        return Judged::refused(inner_error(413), format!("{length} bytes, over {MOST_BYTES}"));
+    if call.body.len() > MOST_BYTES {
+        return Judged::refused(
+            inner_error(413),
+            format!("{} bytes, over {MOST_BYTES}", call.body.len()),
+        );
     }
     let Ok(body) = serde_json::from_slice::<Value>(call.body) else {
         return refuse(400, "Bad payload received by generic incoming webhook.");

@@ -55,6 +55,7 @@ fn other_hosts_and_ports_are_refused_with_what_to_set() {
         "https://evilwebhook.office.com/",
         "https://discord.com./",
         "https://disc\u{043e}rd.com/",
+        "https://evil.example\\@discord.com/",
         "https://2130706433/",
     ] {
         let error = error(url);
