@@ -11,7 +11,9 @@ CREATE TABLE zentry_notify.event_type (
     emoji      text NOT NULL DEFAULT '',
     footer     text,
     time_key   text,
-    sample     jsonb
+    sample     jsonb,
+    url        text,
+    thumbnail  text
 );
 COMMENT ON TABLE zentry_notify.event_type IS
     'The kinds of events that an integration can subscribe to, and what their messages say. title, text and the fields'' values are templates in Jinja''s language over the event''s data';
@@ -26,5 +28,9 @@ COMMENT ON COLUMN zentry_notify.event_type.emoji IS 'Shown before the title';
 COMMENT ON COLUMN zentry_notify.event_type.footer IS 'Small print below the message';
 COMMENT ON COLUMN zentry_notify.event_type.time_key IS 'Key of the data with the event''s own time; null: the time of the write counts';
 COMMENT ON COLUMN zentry_notify.event_type.sample IS 'Data such as the event has, for previews and trials';
+
+COMMENT ON COLUMN zentry_notify.event_type.url IS
+    'Address of the thing that the event is about; a template, such as /tasks/{{ task_id }} below zentry_notify.link_base, or https://...';
+COMMENT ON COLUMN zentry_notify.event_type.thumbnail IS 'Address of a picture of it; a template like url';
 
 SELECT pg_catalog.pg_extension_config_dump('zentry_notify.event_type', 'WHERE NOT built_in');

@@ -12,7 +12,9 @@ CREATE TABLE zentry_notify.event_wording (
     colour                 text,
     emoji                  text,
     footer                 text,
-    created_at             timestamptz NOT NULL DEFAULT pg_catalog.now()
+    created_at             timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    url                    text,
+    thumbnail              text
 );
 CREATE UNIQUE INDEX event_wording_of ON zentry_notify.event_wording (event_type, (coalesce(webhook_integration_id, 0)));
 COMMENT ON TABLE zentry_notify.event_wording IS
@@ -28,6 +30,8 @@ COMMENT ON COLUMN zentry_notify.event_wording.colour IS 'As event_type.colour';
 COMMENT ON COLUMN zentry_notify.event_wording.emoji IS 'As event_type.emoji; empty: none';
 COMMENT ON COLUMN zentry_notify.event_wording.footer IS 'As event_type.footer; empty: none';
 COMMENT ON COLUMN zentry_notify.event_wording.created_at IS 'When it was set first';
+COMMENT ON COLUMN zentry_notify.event_wording.url IS 'As event_type.url; empty: none';
+COMMENT ON COLUMN zentry_notify.event_wording.thumbnail IS 'As event_type.thumbnail; empty: none';
 
 SELECT pg_catalog.pg_extension_config_dump('zentry_notify.event_wording', '');
 SELECT pg_catalog.pg_extension_config_dump('zentry_notify.event_wording_id_seq', '');

@@ -51,9 +51,27 @@ CREATE OR REPLACE FUNCTION zentry_notify.placeholder_event(definition jsonb) RET
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'placeholder_event_wrapper';
 COMMENT ON FUNCTION zentry_notify.placeholder_event(jsonb) IS 'For each key that the definition''s templates ask for, its name in words';
 
-CREATE OR REPLACE FUNCTION zentry_notify.render_event(definition jsonb, format text, data jsonb) RETURNS jsonb
-    LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'render_event_wrapper';
-COMMENT ON FUNCTION zentry_notify.render_event(jsonb, text, jsonb) IS 'The message of an event in a format: discord, teams, teams_workflow, teams_connector';
+CREATE OR REPLACE FUNCTION zentry_notify.event_message(definition jsonb, format text, data jsonb, stored text, mention text) RETURNS text
+    LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'event_message_wrapper';
+COMMENT ON FUNCTION zentry_notify.event_message(jsonb, text, jsonb, text, text) IS
+    'The message of an event, byte for byte, in a format: discord, teams, teams_workflow, teams_connector. stored: what appearance_of gives of a webhook';
+
+CREATE OR REPLACE FUNCTION zentry_notify.check_appearance(username text, avatar_url text, thread_name text, applied_tags text[]) RETURNS void
+    LANGUAGE c AS 'MODULE_PATHNAME', 'check_appearance_wrapper';
+COMMENT ON FUNCTION zentry_notify.check_appearance(text, text, text, text[]) IS 'An error unless Discord takes messages that appear so';
+
+CREATE OR REPLACE FUNCTION zentry_notify.check_keys(parameter text, keys text[], known text[], certain boolean) RETURNS void
+    LANGUAGE c AS 'MODULE_PATHNAME', 'check_keys_wrapper';
+COMMENT ON FUNCTION zentry_notify.check_keys(text, text[], text[], boolean) IS
+    'An error for a key that is a slip of a known one, if it is certain which there are; else a warning';
+
+CREATE OR REPLACE FUNCTION zentry_notify.filter_keys(filter text) RETURNS text[]
+    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'filter_keys_wrapper';
+COMMENT ON FUNCTION zentry_notify.filter_keys(text) IS 'The keys of the data that a filter asks for';
+
+CREATE OR REPLACE FUNCTION zentry_notify.ended_service(webhook_type text, webhook_url text) RETURNS text
+    LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'ended_service_wrapper';
+COMMENT ON FUNCTION zentry_notify.ended_service(text, text) IS 'What there is no more of what the URL is of, and what to do; null: nothing that is known has ended';
 
 CREATE OR REPLACE FUNCTION zentry_notify.webhook_format(webhook_type text, webhook_url text) RETURNS text
     LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'webhook_format_wrapper';

@@ -32,6 +32,25 @@ END
 $$;
 COMMENT ON FUNCTION zentry_notify.check_filters(jsonpath, integer, integer[]) IS 'The rules of what an integration hears of its event types';
 
+-- What events' data have, as their samples and sources say: it is certain if each of the types has one or the other.
+CREATE OR REPLACE FUNCTION zentry_notify.check_keys_of(parameter text, keys text[], event_types jsonb) RETURNS void
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    known   text[];
+    certain boolean;
+BEGIN
+    -- A key of another type is no slip.
+    SELECT array_agg(DISTINCT k.key), bool_and(k.key IS NOT NULL) FILTER (WHERE event_types ?| ARRAY['*', t.name]) INTO known, certain
+      FROM zentry_notify.event_type t
+      LEFT JOIN LATERAL (SELECT jsonb_object_keys(CASE jsonb_typeof(t.sample) WHEN 'object' THEN t.sample ELSE '{}' END) AS key
+                          UNION ALL
+                         SELECT jsonb_object_keys(s.columns) FROM zentry_notify.event_source s WHERE s.event_type = t.name) k ON true;
+    PERFORM zentry_notify.check_keys(parameter, keys, array_remove(known, NULL), certain);
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.check_keys_of(text, text[], jsonb) IS 'An error for a slip among the keys, a warning for one that no event of these types has';
+
 -- The rules of a row but for its URL, which write_integration looks after.
 CREATE OR REPLACE FUNCTION zentry_notify.check_webhook() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -79,10 +98,19 @@ BEGIN
         PERFORM zentry_notify.check_quiet_hours(NEW.quiet_hours);
     END IF;
     PERFORM zentry_notify.check_filters(NEW.filter, NEW.min_streak_days, NEW.milestones);
+    PERFORM zentry_notify.check_appearance(NEW.username, NEW.avatar_url, NEW.thread_name, NEW.applied_tags);
     IF jsonb_typeof(NEW.event_types) IS DISTINCT FROM 'array'
        OR EXISTS (SELECT FROM jsonb_array_elements(NEW.event_types) AS e WHERE jsonb_typeof(e) <> 'string') THEN
         PERFORM zentry_notify.refuse('invalid_parameter_value', 'event_types must be a JSON array of names',
             'For example ["task_completed", "badge_earned"], or ["*"] for all.', 'event_types');
+    END IF;
+    IF NOT zentry_notify.is_restoring() THEN
+        IF NEW.omit_keys <> '{}' AND (TG_OP = 'INSERT' OR NEW.omit_keys IS DISTINCT FROM OLD.omit_keys) THEN
+            PERFORM zentry_notify.check_keys_of('omit_keys', NEW.omit_keys, NEW.event_types);
+        END IF;
+        IF NEW.filter IS NOT NULL AND (TG_OP = 'INSERT' OR NEW.filter::text IS DISTINCT FROM OLD.filter::text) THEN
+            PERFORM zentry_notify.check_keys_of('filter', zentry_notify.filter_keys(NEW.filter::text), NEW.event_types);
+        END IF;
     END IF;
 
     IF TG_OP = 'UPDATE' AND ((NEW.is_active AND NOT OLD.is_active) OR NEW.activated_at IS DISTINCT FROM OLD.activated_at) THEN
@@ -164,6 +192,24 @@ COMMENT ON FUNCTION zentry_notify.check_source() IS 'Trigger: the sources of a t
 DROP TRIGGER IF EXISTS check_source ON zentry_notify.event_source;
 CREATE TRIGGER check_source BEFORE INSERT OR UPDATE OR DELETE ON zentry_notify.event_source
     FOR EACH ROW EXECUTE FUNCTION zentry_notify.check_source();
+
+-- Apart, because the agent suspends sources and may call nothing of this.
+CREATE OR REPLACE FUNCTION zentry_notify.check_source_omit() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF NOT zentry_notify.is_restoring() THEN
+        PERFORM zentry_notify.check_keys_of('omit', ARRAY(SELECT o FROM unnest(NEW.omit) o WHERE NOT coalesce(NEW.columns ? o, false)),
+                                            jsonb_build_array(NEW.event_type));
+    END IF;
+    RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.check_source_omit() IS 'Trigger: a slip among the keys that a source leaves out is refused';
+
+DROP TRIGGER IF EXISTS check_source_omit ON zentry_notify.event_source;
+CREATE TRIGGER check_source_omit BEFORE INSERT OR UPDATE OF omit ON zentry_notify.event_source
+    FOR EACH ROW WHEN (NEW.omit OPERATOR(pg_catalog.<>) '{}') EXECUTE FUNCTION zentry_notify.check_source_omit();
 
 -- pg_restore --data-only brings the sources of the dump into a database that is attached already.
 CREATE OR REPLACE FUNCTION zentry_notify.replace_source() RETURNS trigger

@@ -1,7 +1,7 @@
 -- Sample events, and deliveries sent anew.
 
 -- Already routed: the worker does not ask who hears of it.
-CREATE OR REPLACE FUNCTION zentry_notify.queue(event_type text, data jsonb, webhook_ids bigint[]) RETURNS SETOF bigint
+CREATE OR REPLACE FUNCTION zentry_notify.queue(event_type text, data jsonb, webhook_ids bigint[], sample boolean DEFAULT false) RETURNS SETOF bigint
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET check_function_bodies = on
 AS $$
 #variable_conflict use_variable
@@ -10,7 +10,7 @@ DECLARE
 BEGIN
     -- The transaction has its number before the event has: the route cursor relies on that.
     PERFORM pg_current_xact_id();
-    INSERT INTO zentry_notify.event AS e (event_type, data, context) VALUES (queue.event_type, queue.data::json, '{"routed": true}')
+    INSERT INTO zentry_notify.event AS e (event_type, data, context) VALUES (queue.event_type, queue.data::json, CASE WHEN sample THEN '{"routed": true, "sample": true}' ELSE '{"routed": true}' END::json)
     RETURNING e.id INTO event_id;
     RETURN QUERY
     INSERT INTO zentry_notify.delivery AS d (event_id, webhook_integration_id, event_type)
@@ -19,7 +19,8 @@ BEGIN
     PERFORM zentry_notify.wake(webhook_ids);
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.queue(text, jsonb, bigint[]) IS 'Writes an event with a delivery to each of these webhooks, and returns the ids of these';
+COMMENT ON FUNCTION zentry_notify.queue(text, jsonb, bigint[], boolean) IS
+    'Writes an event with a delivery to each of these webhooks, and returns the ids of these; the message of a sample says that it is one';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_test_event(
     event_type text DEFAULT 'task_completed', project_id bigint DEFAULT NULL, data jsonb DEFAULT NULL) RETURNS SETOF bigint
@@ -53,9 +54,17 @@ BEGIN
            AND (w.project_id IS NULL OR w.project_id = project OR zentry_test_event.event_type = 'project_created'
                 OR EXISTS (SELECT FROM zentry_notify.event_source s
                             WHERE s.event_type = zentry_test_event.event_type AND s.audience @> '{"all": true}'))
+           -- As the worker asks of an event.
+           AND NOT EXISTS (
+                SELECT FROM (VALUES (NULL, w.filter::text),
+                                    ('daily_streak', '$.streak_days >= ' || w.min_streak_days),
+                                    ('milestone_reached', (SELECT string_agg(format('$.milestone_name starts with "%s%%"', m), ' || ')
+                                                             FROM unnest(w.milestones) m))) c (event_type, path)
+                 WHERE c.path IS NOT NULL AND coalesce(c.event_type, zentry_test_event.event_type) = zentry_test_event.event_type
+                   AND jsonb_path_match_tz(payload, c.path::jsonpath, '{}', true) IS NOT TRUE)
          ORDER BY w.id);
     IF lanes <> '{}' THEN
-        RETURN QUERY SELECT zentry_notify.queue(zentry_test_event.event_type, payload, lanes);
+        RETURN QUERY SELECT zentry_notify.queue(zentry_test_event.event_type, payload, lanes, zentry_test_event.data IS NULL);
     END IF;
 END
 $$;
@@ -114,7 +123,9 @@ BEGIN
             IF NOT EXISTS (SELECT FROM zentry_notify.webhook w WHERE w.id = entry.webhook_integration_id) THEN
                 PERFORM zentry_notify.no_such_webhook(entry.webhook_integration_id);
             END IF;
-            SELECT q INTO new_id FROM zentry_notify.queue(entry.event_type, entry.payload, ARRAY[entry.webhook_integration_id]) q;
+            SELECT q INTO new_id FROM zentry_notify.queue(entry.event_type, entry.payload, ARRAY[entry.webhook_integration_id],
+                (SELECT e.context::text = '{"routed": true, "sample": true}' FROM zentry_notify.delivery d JOIN zentry_notify.event e ON e.id = d.event_id
+                  WHERE d.id = log_id)) q;
             UPDATE zentry_notify.delivery d SET retry_of = log_id, retry_count = entry.retry_count + 1 WHERE d.id = new_id;
         ELSE
             RAISE EXCEPTION 'delivery % cannot be retried: it is %', log_id,

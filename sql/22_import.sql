@@ -69,6 +69,7 @@ DECLARE
     old  zentry_notify.webhook_integration;
     same zentry_notify.webhook_integration;
     hint text;
+    gone text;
 BEGIN
     id := entry ->> 'id';
     name := entry ->> 'name';
@@ -83,15 +84,27 @@ BEGIN
             RETURN NEXT;
             RETURN;
         END IF;
-        INSERT INTO zentry_notify.webhook_integration AS w
-               (id, name, webhook_type, webhook_url, project_id, created_by_id, event_types, is_active, created_at)
-        VALUES (old.id, old.name, old.webhook_type, old.webhook_url, old.project_id, old.created_by_id, old.event_types,
-                coalesce(old.is_active, true), coalesce(old.created_at, now()));
+        gone := zentry_notify.ended_service(old.webhook_type, old.webhook_url);
+        IF gone IS NULL THEN
+            INSERT INTO zentry_notify.webhook_integration AS w
+                   (id, name, webhook_type, webhook_url, project_id, created_by_id, event_types, is_active, created_at)
+            VALUES (old.id, old.name, old.webhook_type, old.webhook_url, old.project_id, old.created_by_id, old.event_types,
+                    coalesce(old.is_active, true), coalesce(old.created_at, now()));
+        ELSE
+            -- It is kept for its name and what it hears; a new URL switches it on.
+            PERFORM zentry_notify.require_event_types(old.event_types);
+            INSERT INTO zentry_notify.webhook AS w
+                   (id, name, webhook_type, project_id, created_by_id, event_types, is_active, created_at, switched_off_at, switched_off_reason)
+            VALUES (old.id, old.name, old.webhook_type, old.project_id, old.created_by_id, old.event_types,
+                    false, coalesce(old.created_at, now()), CASE WHEN coalesce(old.is_active, true) THEN now() END, gone);
+            INSERT INTO zentry_notify.webhook_secret (webhook_integration_id, webhook_url) VALUES (old.id, old.webhook_url);
+        END IF;
         -- Ids given from now on must not be those that were taken over.
         PERFORM setval(s.sequence, old.id) FROM pg_get_serial_sequence('zentry_notify.webhook', 'id') AS s (sequence)
           WHERE old.id > coalesce(pg_sequence_last_value(s.sequence::regclass), 0);
         state := 'imported';
-        reason := CASE WHEN old.event_types = '[]' THEN 'it hears nothing: its list of event types is empty' END;
+        reason := CASE WHEN gone IS NOT NULL THEN 'it is switched off: ' || gone
+                       WHEN old.event_types = '[]' THEN 'it hears nothing: its list of event types is empty' END;
     EXCEPTION WHEN data_exception OR integrity_constraint_violation OR invalid_parameter_value OR object_not_in_prerequisite_state
                 OR insufficient_privilege THEN
         GET STACKED DIAGNOSTICS reason = MESSAGE_TEXT, hint = PG_EXCEPTION_HINT;

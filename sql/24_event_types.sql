@@ -26,7 +26,7 @@ COMMENT ON FUNCTION zentry_notify.require_event_type(text) IS 'The event type, o
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_register_event_type(
     name text, title text, text text DEFAULT NULL, fields json DEFAULT NULL, colour text DEFAULT NULL, emoji text DEFAULT NULL,
-    footer text DEFAULT NULL, time_key text DEFAULT NULL, sample jsonb DEFAULT NULL) RETURNS void
+    footer text DEFAULT NULL, time_key text DEFAULT NULL, sample jsonb DEFAULT NULL, url text DEFAULT NULL, thumbnail text DEFAULT NULL) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
 AS $$
 #variable_conflict use_variable
@@ -42,23 +42,23 @@ BEGIN
             PERFORM zentry_notify.refuse('feature_not_supported', 'a built-in event type keeps its time_key and its sample',
                 'Its words, colour and emoji can be changed.');
         END IF;
-        PERFORM zentry_notify.put_wording(name, NULL, title, text, fields, colour, emoji, footer);
+        PERFORM zentry_notify.put_wording(name, NULL, title, text, fields, colour, emoji, footer, url, thumbnail);
         RETURN;
     END IF;
     PERFORM zentry_notify.check_length(name, 50, 'name'); -- an error of ours, not of the column's
     -- Not ON CONFLICT: the rules would be looked at twice, and their warnings be said twice.
     UPDATE zentry_notify.event_type t
        SET title = title, text = coalesce(text, ''), fields = coalesce(ordered, '[]'), colour = coalesce(colour, '#808080'),
-           emoji = coalesce(emoji, ''), footer = footer, time_key = time_key, sample = sample
+           emoji = coalesce(emoji, ''), footer = footer, time_key = time_key, sample = sample, url = nullif(url, ''), thumbnail = nullif(thumbnail, '')
      WHERE t.name = name;
     IF NOT FOUND THEN
-        INSERT INTO zentry_notify.event_type (name, title, text, fields, colour, emoji, footer, time_key, sample)
+        INSERT INTO zentry_notify.event_type (name, title, text, fields, colour, emoji, footer, time_key, sample, url, thumbnail)
         VALUES (name, title, coalesce(text, ''), coalesce(ordered, '[]'), coalesce(colour, '#808080'), coalesce(emoji, ''),
-                footer, time_key, sample);
+                footer, time_key, sample, nullif(url, ''), nullif(thumbnail, ''));
     END IF;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.zentry_register_event_type(text, text, text, json, text, text, text, text, jsonb) IS
+COMMENT ON FUNCTION @extschema@.zentry_register_event_type(text, text, text, json, text, text, text, text, jsonb, text, text) IS
     'Adds an event type, or replaces what one of that name says. title, text and the values of fields ({"name": "value"}) are templates over the event''s data. Of a built-in type it sets the installation''s wording';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_unregister_event_type(name text) RETURNS void
@@ -90,7 +90,8 @@ $$;
 COMMENT ON FUNCTION @extschema@.zentry_unregister_event_type(text) IS 'Removes an event type that no table fires and no webhook names; what is in the log stays';
 
 CREATE OR REPLACE FUNCTION zentry_notify.put_wording(
-    event_type text, webhook_id bigint, title text, text text, fields json, colour text, emoji text, footer text) RETURNS void
+    event_type text, webhook_id bigint, title text, text text, fields json, colour text, emoji text, footer text,
+    url text, thumbnail text) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_variable
@@ -104,24 +105,25 @@ BEGIN
     -- Not ON CONFLICT: the rules would be looked at twice, and their warnings be said twice.
     UPDATE zentry_notify.event_wording w
        SET title = coalesce(title, w.title), text = coalesce(text, w.text), fields = coalesce(ordered, w.fields),
-           colour = coalesce(colour, w.colour), emoji = coalesce(emoji, w.emoji), footer = coalesce(footer, w.footer)
+           colour = coalesce(colour, w.colour), emoji = coalesce(emoji, w.emoji), footer = coalesce(footer, w.footer),
+           url = coalesce(url, w.url), thumbnail = coalesce(thumbnail, w.thumbnail)
      WHERE w.event_type = type.name AND w.webhook_integration_id IS NOT DISTINCT FROM webhook_id;
     IF NOT FOUND THEN
-        INSERT INTO zentry_notify.event_wording (event_type, webhook_integration_id, title, text, fields, colour, emoji, footer)
-        VALUES (type.name, webhook_id, title, text, ordered, colour, emoji, footer);
+        INSERT INTO zentry_notify.event_wording (event_type, webhook_integration_id, title, text, fields, colour, emoji, footer, url, thumbnail)
+        VALUES (type.name, webhook_id, title, text, ordered, colour, emoji, footer, url, thumbnail);
     END IF;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.put_wording(text, bigint, text, text, json, text, text, text) IS 'Changes what is given of a wording and leaves the rest';
+COMMENT ON FUNCTION zentry_notify.put_wording(text, bigint, text, text, json, text, text, text, text, text) IS 'Changes what is given of a wording and leaves the rest';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_set_wording(
     event_type text, webhook_id bigint DEFAULT NULL, title text DEFAULT NULL, text text DEFAULT NULL, fields json DEFAULT NULL,
-    colour text DEFAULT NULL, emoji text DEFAULT NULL, footer text DEFAULT NULL) RETURNS void
+    colour text DEFAULT NULL, emoji text DEFAULT NULL, footer text DEFAULT NULL, url text DEFAULT NULL, thumbnail text DEFAULT NULL) RETURNS void
     LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
 AS $$
-    SELECT zentry_notify.put_wording(event_type, webhook_id, title, text, fields, colour, emoji, footer)
+    SELECT zentry_notify.put_wording(event_type, webhook_id, title, text, fields, colour, emoji, footer, url, thumbnail)
 $$;
-COMMENT ON FUNCTION @extschema@.zentry_set_wording(text, bigint, text, text, json, text, text, text) IS
+COMMENT ON FUNCTION @extschema@.zentry_set_wording(text, bigint, text, text, json, text, text, text, text, text) IS
     'Sets other words, another colour or emoji for an event, in the messages of one webhook or (null) of all. What is not given stays as it is';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_reset_event_type(event_type text, webhook_id bigint DEFAULT NULL) RETURNS void
@@ -141,17 +143,26 @@ $$;
 COMMENT ON FUNCTION @extschema@.zentry_reset_event_type(text, bigint) IS
     'Takes back the wording that was set for an event: in the messages of one webhook, or (null) that of the installation';
 
+CREATE OR REPLACE FUNCTION zentry_notify.without_keys(data jsonb, keys text[]) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT CASE jsonb_typeof(data) WHEN 'object' THEN data - keys ELSE data END
+$$;
+COMMENT ON FUNCTION zentry_notify.without_keys(jsonb, text[]) IS 'The data without these keys';
+
 CREATE OR REPLACE FUNCTION @extschema@.zentry_preview(
-    event_type text, webhook_type text DEFAULT 'discord', data jsonb DEFAULT NULL, webhook_id bigint DEFAULT NULL) RETURNS jsonb
+    event_type text, webhook_type text DEFAULT 'discord', data jsonb DEFAULT NULL, webhook_id bigint DEFAULT NULL) RETURNS json
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
 AS $$
 #variable_conflict use_variable
 DECLARE
     type       zentry_notify.event_type := zentry_notify.require_event_type(event_type);
     definition jsonb;
+    omit_keys  text[] := '{}';
+    mention    text;
 BEGIN
     IF webhook_id IS NOT NULL THEN
-        SELECT zentry_notify.webhook_format(w.webhook_type, w.webhook_url) INTO webhook_type
+        SELECT zentry_notify.webhook_format(w.webhook_type, w.webhook_url), w.omit_keys, w.mention INTO webhook_type, omit_keys, mention
           FROM zentry_notify.webhook_integration w WHERE w.id = webhook_id;
         IF NOT FOUND THEN
             PERFORM zentry_notify.no_such_webhook(webhook_id);
@@ -160,7 +171,10 @@ BEGIN
     SELECT d.definition INTO definition FROM zentry_notify.event_definition d
      WHERE d.event_type = type.name AND (d.webhook_integration_id IS NULL OR d.webhook_integration_id = webhook_id)
      ORDER BY d.webhook_integration_id NULLS LAST LIMIT 1;
-    RETURN zentry_notify.render_event(definition, left(coalesce(webhook_type, 'discord'), 20), coalesce(data, zentry_notify.sample_event(type.name)));
+    RETURN zentry_notify.event_message(definition, left(coalesce(webhook_type, 'discord'), 20),
+        -- As zentry_test_event posts it to the webhook.
+        zentry_notify.without_keys(coalesce(data, zentry_notify.sample_event(type.name)
+                                                    || CASE WHEN webhook_id IS NULL THEN '{}' ELSE '{"zentry_sample": true}' END::jsonb), omit_keys), zentry_notify.appearance_of(webhook_id), mention);
 END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_preview(text, text, jsonb, bigint) IS

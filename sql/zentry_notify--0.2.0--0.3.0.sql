@@ -289,6 +289,25 @@ COMMENT ON COLUMN zentry_notify.webhook.milestones IS 'Of milestone_reached, onl
 COMMENT ON COLUMN zentry_notify.webhook.quiet_hours IS 'When nothing is sent, such as 22:00-07:00 Europe/Berlin, or Mon-Fri 20:00-08:00, Sat-Sun 00:00-24:00 UTC; what comes meanwhile is sent afterwards';
 COMMENT ON COLUMN zentry_notify.webhook.mention IS 'Whom each message pings: role:ID or user:ID in Discord, user:ID NAME in a Workflows flow of Teams';
 
+ALTER TABLE zentry_notify.webhook
+    ADD COLUMN username text,
+    ADD COLUMN avatar_url text,
+    ADD COLUMN announce boolean NOT NULL DEFAULT false,
+    ADD COLUMN thread_name text,
+    ADD COLUMN applied_tags text[] NOT NULL DEFAULT '{}';
+COMMENT ON COLUMN zentry_notify.webhook.username IS 'The name that its messages in Discord come from; null: zentry_notify.username decides';
+COMMENT ON COLUMN zentry_notify.webhook.avatar_url IS 'The picture that its messages in Discord come with, an https URL; null: zentry_notify.avatar_url decides';
+COMMENT ON COLUMN zentry_notify.webhook.announce IS 'In Discord, a line of text stands above the events: a phone''s notification shows it, and of embeds alone it shows nothing';
+COMMENT ON COLUMN zentry_notify.webhook.thread_name IS 'For a forum of Discord: each message becomes a post of this name; null: into the channel, or the thread of ?thread_id= in the URL';
+COMMENT ON COLUMN zentry_notify.webhook.applied_tags IS 'For a forum of Discord: ids of the tags that these posts get';
+ALTER TABLE zentry_notify.event_type ADD COLUMN url text, ADD COLUMN thumbnail text;
+COMMENT ON COLUMN zentry_notify.event_type.url IS
+    'Address of the thing that the event is about; a template, such as /tasks/{{ task_id }} below zentry_notify.link_base, or https://...';
+COMMENT ON COLUMN zentry_notify.event_type.thumbnail IS 'Address of a picture of it; a template like url';
+ALTER TABLE zentry_notify.event_wording ADD COLUMN url text, ADD COLUMN thumbnail text;
+COMMENT ON COLUMN zentry_notify.event_wording.url IS 'As event_type.url; empty: none';
+COMMENT ON COLUMN zentry_notify.event_wording.thumbnail IS 'As event_type.thumbnail; empty: none';
+
 -- The secret stands apart: a change of the row beside does not repeat it, no trigger is handed it with that row, and it is written only when it
 -- changes.
 CREATE TABLE zentry_notify.webhook_secret (
@@ -341,6 +360,19 @@ DROP FUNCTION zentry_notify.attach_source(pg_catalog.text, pg_catalog.regclass, 
     pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.jsonb, pg_catalog.text[], pg_catalog.bool);
 DROP FUNCTION zentry_notify.put_trigger(pg_catalog.regclass, pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.text);
 DROP FUNCTION zentry_notify.inheritors(pg_catalog.regclass);
+DROP FUNCTION zentry_notify.render_event(pg_catalog.jsonb, pg_catalog.text, pg_catalog.jsonb);
+-- Those that have more parameters now.
+DROP FUNCTION @extschema@.zentry_register_webhook(pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.int8, pg_catalog.text[], pg_catalog.bool,
+    pg_catalog.int8, pg_catalog.text[], pg_catalog.text, pg_catalog.int4, pg_catalog.int4[], pg_catalog.text, pg_catalog.text);
+DROP FUNCTION @extschema@.zentry_update_webhook(pg_catalog.int8, pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.int8, pg_catalog.text[],
+    pg_catalog.bool, pg_catalog.text[], pg_catalog.text, pg_catalog.int4, pg_catalog.int4[], pg_catalog.text, pg_catalog.text);
+DROP FUNCTION @extschema@.zentry_register_event_type(pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.json, pg_catalog.text, pg_catalog.text,
+    pg_catalog.text, pg_catalog.text, pg_catalog.jsonb);
+DROP FUNCTION @extschema@.zentry_set_wording(pg_catalog.text, pg_catalog.int8, pg_catalog.text, pg_catalog.text, pg_catalog.json, pg_catalog.text,
+    pg_catalog.text, pg_catalog.text);
+DROP FUNCTION zentry_notify.put_wording(pg_catalog.text, pg_catalog.int8, pg_catalog.text, pg_catalog.text, pg_catalog.json, pg_catalog.text,
+    pg_catalog.text, pg_catalog.text);
+DROP FUNCTION @extschema@.zentry_preview(pg_catalog.text, pg_catalog.text, pg_catalog.jsonb, pg_catalog.int8);
 
 -- ---- 12_rust_functions.sql ----
 
@@ -397,9 +429,27 @@ CREATE OR REPLACE FUNCTION zentry_notify.placeholder_event(definition jsonb) RET
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'placeholder_event_wrapper';
 COMMENT ON FUNCTION zentry_notify.placeholder_event(jsonb) IS 'For each key that the definition''s templates ask for, its name in words';
 
-CREATE OR REPLACE FUNCTION zentry_notify.render_event(definition jsonb, format text, data jsonb) RETURNS jsonb
-    LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'render_event_wrapper';
-COMMENT ON FUNCTION zentry_notify.render_event(jsonb, text, jsonb) IS 'The message of an event in a format: discord, teams, teams_workflow, teams_connector';
+CREATE OR REPLACE FUNCTION zentry_notify.event_message(definition jsonb, format text, data jsonb, stored text, mention text) RETURNS text
+    LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'event_message_wrapper';
+COMMENT ON FUNCTION zentry_notify.event_message(jsonb, text, jsonb, text, text) IS
+    'The message of an event, byte for byte, in a format: discord, teams, teams_workflow, teams_connector. stored: what appearance_of gives of a webhook';
+
+CREATE OR REPLACE FUNCTION zentry_notify.check_appearance(username text, avatar_url text, thread_name text, applied_tags text[]) RETURNS void
+    LANGUAGE c AS 'MODULE_PATHNAME', 'check_appearance_wrapper';
+COMMENT ON FUNCTION zentry_notify.check_appearance(text, text, text, text[]) IS 'An error unless Discord takes messages that appear so';
+
+CREATE OR REPLACE FUNCTION zentry_notify.check_keys(parameter text, keys text[], known text[], certain boolean) RETURNS void
+    LANGUAGE c AS 'MODULE_PATHNAME', 'check_keys_wrapper';
+COMMENT ON FUNCTION zentry_notify.check_keys(text, text[], text[], boolean) IS
+    'An error for a key that is a slip of a known one, if it is certain which there are; else a warning';
+
+CREATE OR REPLACE FUNCTION zentry_notify.filter_keys(filter text) RETURNS text[]
+    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'filter_keys_wrapper';
+COMMENT ON FUNCTION zentry_notify.filter_keys(text) IS 'The keys of the data that a filter asks for';
+
+CREATE OR REPLACE FUNCTION zentry_notify.ended_service(webhook_type text, webhook_url text) RETURNS text
+    LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'ended_service_wrapper';
+COMMENT ON FUNCTION zentry_notify.ended_service(text, text) IS 'What there is no more of what the URL is of, and what to do; null: nothing that is known has ended';
 
 CREATE OR REPLACE FUNCTION zentry_notify.webhook_format(webhook_type text, webhook_url text) RETURNS text
     LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'webhook_format_wrapper';
@@ -475,6 +525,25 @@ END
 $$;
 COMMENT ON FUNCTION zentry_notify.check_filters(jsonpath, integer, integer[]) IS 'The rules of what an integration hears of its event types';
 
+-- What events' data have, as their samples and sources say: it is certain if each of the types has one or the other.
+CREATE OR REPLACE FUNCTION zentry_notify.check_keys_of(parameter text, keys text[], event_types jsonb) RETURNS void
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    known   text[];
+    certain boolean;
+BEGIN
+    -- A key of another type is no slip.
+    SELECT array_agg(DISTINCT k.key), bool_and(k.key IS NOT NULL) FILTER (WHERE event_types ?| ARRAY['*', t.name]) INTO known, certain
+      FROM zentry_notify.event_type t
+      LEFT JOIN LATERAL (SELECT jsonb_object_keys(CASE jsonb_typeof(t.sample) WHEN 'object' THEN t.sample ELSE '{}' END) AS key
+                          UNION ALL
+                         SELECT jsonb_object_keys(s.columns) FROM zentry_notify.event_source s WHERE s.event_type = t.name) k ON true;
+    PERFORM zentry_notify.check_keys(parameter, keys, array_remove(known, NULL), certain);
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.check_keys_of(text, text[], jsonb) IS 'An error for a slip among the keys, a warning for one that no event of these types has';
+
 -- The rules of a row but for its URL, which write_integration looks after.
 CREATE OR REPLACE FUNCTION zentry_notify.check_webhook() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -522,10 +591,19 @@ BEGIN
         PERFORM zentry_notify.check_quiet_hours(NEW.quiet_hours);
     END IF;
     PERFORM zentry_notify.check_filters(NEW.filter, NEW.min_streak_days, NEW.milestones);
+    PERFORM zentry_notify.check_appearance(NEW.username, NEW.avatar_url, NEW.thread_name, NEW.applied_tags);
     IF jsonb_typeof(NEW.event_types) IS DISTINCT FROM 'array'
        OR EXISTS (SELECT FROM jsonb_array_elements(NEW.event_types) AS e WHERE jsonb_typeof(e) <> 'string') THEN
         PERFORM zentry_notify.refuse('invalid_parameter_value', 'event_types must be a JSON array of names',
             'For example ["task_completed", "badge_earned"], or ["*"] for all.', 'event_types');
+    END IF;
+    IF NOT zentry_notify.is_restoring() THEN
+        IF NEW.omit_keys <> '{}' AND (TG_OP = 'INSERT' OR NEW.omit_keys IS DISTINCT FROM OLD.omit_keys) THEN
+            PERFORM zentry_notify.check_keys_of('omit_keys', NEW.omit_keys, NEW.event_types);
+        END IF;
+        IF NEW.filter IS NOT NULL AND (TG_OP = 'INSERT' OR NEW.filter::text IS DISTINCT FROM OLD.filter::text) THEN
+            PERFORM zentry_notify.check_keys_of('filter', zentry_notify.filter_keys(NEW.filter::text), NEW.event_types);
+        END IF;
     END IF;
 
     IF TG_OP = 'UPDATE' AND ((NEW.is_active AND NOT OLD.is_active) OR NEW.activated_at IS DISTINCT FROM OLD.activated_at) THEN
@@ -608,6 +686,24 @@ DROP TRIGGER IF EXISTS check_source ON zentry_notify.event_source;
 CREATE TRIGGER check_source BEFORE INSERT OR UPDATE OR DELETE ON zentry_notify.event_source
     FOR EACH ROW EXECUTE FUNCTION zentry_notify.check_source();
 
+-- Apart, because the agent suspends sources and may call nothing of this.
+CREATE OR REPLACE FUNCTION zentry_notify.check_source_omit() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF NOT zentry_notify.is_restoring() THEN
+        PERFORM zentry_notify.check_keys_of('omit', ARRAY(SELECT o FROM unnest(NEW.omit) o WHERE NOT coalesce(NEW.columns ? o, false)),
+                                            jsonb_build_array(NEW.event_type));
+    END IF;
+    RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.check_source_omit() IS 'Trigger: a slip among the keys that a source leaves out is refused';
+
+DROP TRIGGER IF EXISTS check_source_omit ON zentry_notify.event_source;
+CREATE TRIGGER check_source_omit BEFORE INSERT OR UPDATE OF omit ON zentry_notify.event_source
+    FOR EACH ROW WHEN (NEW.omit OPERATOR(pg_catalog.<>) '{}') EXECUTE FUNCTION zentry_notify.check_source_omit();
+
 -- pg_restore --data-only brings the sources of the dump into a database that is attached already.
 CREATE OR REPLACE FUNCTION zentry_notify.replace_source() RETURNS trigger
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -651,7 +747,12 @@ SELECT w.id,
        w.min_streak_days,
        w.milestones,
        w.quiet_hours,
-       w.mention
+       w.mention,
+       w.username,
+       w.avatar_url,
+       w.announce,
+       w.thread_name,
+       w.applied_tags
   FROM zentry_notify.webhook w;
 ALTER VIEW zentry_notify.webhook_integration
     ALTER COLUMN event_types SET DEFAULT '["*"]',
@@ -661,7 +762,9 @@ ALTER VIEW zentry_notify.webhook_integration
     ALTER COLUMN max_events_per_message SET DEFAULT 10,
     ALTER COLUMN min_interval SET DEFAULT '0',
     ALTER COLUMN activated_at SET DEFAULT pg_catalog.now(),
-    ALTER COLUMN omit_keys SET DEFAULT '{}';
+    ALTER COLUMN omit_keys SET DEFAULT '{}',
+    ALTER COLUMN announce SET DEFAULT false,
+    ALTER COLUMN applied_tags SET DEFAULT '{}';
 COMMENT ON VIEW zentry_notify.webhook_integration IS
     'Webhooks and what they hear of. Writing here directly is as good as calling the zentry_* functions: the same rules hold';
 COMMENT ON COLUMN zentry_notify.webhook_integration.id IS 'The number that zentry_test_webhook and the other functions take';
@@ -687,6 +790,11 @@ COMMENT ON COLUMN zentry_notify.webhook_integration.min_streak_days IS 'Of daily
 COMMENT ON COLUMN zentry_notify.webhook_integration.milestones IS 'Of milestone_reached, only these are heard, in per cent; null: all';
 COMMENT ON COLUMN zentry_notify.webhook_integration.quiet_hours IS 'When nothing is sent, such as 22:00-07:00 Europe/Berlin, or Mon-Fri 20:00-08:00, Sat-Sun 00:00-24:00 UTC; what comes meanwhile is sent afterwards';
 COMMENT ON COLUMN zentry_notify.webhook_integration.mention IS 'Whom each message pings: role:ID or user:ID in Discord, user:ID NAME in a Workflows flow of Teams';
+COMMENT ON COLUMN zentry_notify.webhook_integration.username IS 'The name that its messages in Discord come from; null: zentry_notify.username decides';
+COMMENT ON COLUMN zentry_notify.webhook_integration.avatar_url IS 'The picture that its messages in Discord come with, an https URL; null: zentry_notify.avatar_url decides';
+COMMENT ON COLUMN zentry_notify.webhook_integration.announce IS 'In Discord, a line of text stands above the events: a phone''s notification shows it, and of embeds alone it shows nothing';
+COMMENT ON COLUMN zentry_notify.webhook_integration.thread_name IS 'For a forum of Discord: each message becomes a post of this name; null: into the channel, or the thread of ?thread_id= in the URL';
+COMMENT ON COLUMN zentry_notify.webhook_integration.applied_tags IS 'For a forum of Discord: ids of the tags that these posts get';
 
 CREATE OR REPLACE VIEW zentry_notify.event_data AS
 SELECT e.id AS event_id,
@@ -736,7 +844,12 @@ SELECT w.id,
        w.milestones,
        w.quiet_hours,
        CASE WHEN w.is_active THEN zentry_notify.quiet_until(w.quiet_hours) END AS held_until,
-       w.mention
+       w.mention,
+       w.username,
+       w.avatar_url,
+       w.announce,
+       w.thread_name,
+       w.applied_tags
   FROM zentry_notify.webhook w
   LEFT JOIN zentry_notify.webhook_circuit c ON c.webhook_integration_id = w.id
   LEFT JOIN zentry_notify.webhook_count n ON n.webhook_integration_id = w.id;
@@ -770,6 +883,21 @@ COMMENT ON COLUMN zentry_notify.webhooks.milestones IS 'The milestones that it h
 COMMENT ON COLUMN zentry_notify.webhooks.quiet_hours IS 'When nothing is sent to it; null: never';
 COMMENT ON COLUMN zentry_notify.webhooks.held_until IS 'When the quiet hours that it is in now are over; null: it is in none';
 COMMENT ON COLUMN zentry_notify.webhooks.mention IS 'Whom its messages ping; null: nobody';
+COMMENT ON COLUMN zentry_notify.webhooks.username IS 'The name that its messages in Discord come from; null: zentry_notify.username decides';
+COMMENT ON COLUMN zentry_notify.webhooks.avatar_url IS 'The picture that its messages in Discord come with, an https URL; null: zentry_notify.avatar_url decides';
+COMMENT ON COLUMN zentry_notify.webhooks.announce IS 'In Discord, a line of text stands above the events: a phone''s notification shows it, and of embeds alone it shows nothing';
+COMMENT ON COLUMN zentry_notify.webhooks.thread_name IS 'For a forum of Discord: each message becomes a post of this name; null: into the channel, or the thread of ?thread_id= in the URL';
+COMMENT ON COLUMN zentry_notify.webhooks.applied_tags IS 'For a forum of Discord: ids of the tags that these posts get';
+
+-- For event_message and zentry_test_webhook.
+CREATE OR REPLACE FUNCTION zentry_notify.appearance_of(webhook_id bigint) RETURNS text
+    LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT json_build_object('username', w.username, 'avatar_url', w.avatar_url, 'announce', w.announce,
+                             'thread_name', w.thread_name, 'applied_tags', w.applied_tags)::text
+      FROM zentry_notify.webhook w WHERE w.id = webhook_id
+$$;
+COMMENT ON FUNCTION zentry_notify.appearance_of(bigint) IS 'How the webhook''s messages appear, as JSON';
 
 -- The log of 0.2.0 as a view, with that table's columns and types. Both branches are plain tables with subqueries, no joins and no conditions: only then
 -- does the planner merge them in the order of an index. Indexes of delivery have the status as it is spelt here.
@@ -864,7 +992,8 @@ $$;
 
 -- The configuration without a privilege on its tables.
 CREATE OR REPLACE VIEW zentry_notify.event_types AS
-SELECT t.name, t.title, t.built_in, t.created_at, t.text, t.fields, t.colour, t.emoji, t.footer, t.time_key, t.sample
+SELECT t.name, t.title, t.built_in, t.created_at, t.text, t.fields, t.colour, t.emoji, t.footer, t.time_key, t.sample,
+       t.url, t.thumbnail
   FROM zentry_notify.event_type t;
 COMMENT ON VIEW zentry_notify.event_types IS 'The kinds of events that there are, and what their messages say without anybody''s wording';
 CREATE OR REPLACE VIEW zentry_notify.event_sources AS
@@ -917,11 +1046,11 @@ BEGIN
         INSERT INTO zentry_notify.webhook AS w
                (id, name, webhook_type, project_id, created_by_id, event_types, is_active, created_at, updated_at, max_events_per_message,
                 min_interval, max_age, activated_at, switched_off_at, switched_off_reason, omit_keys, filter, min_streak_days, milestones,
-                quiet_hours, mention)
+                quiet_hours, mention, username, avatar_url, announce, thread_name, applied_tags)
         VALUES (coalesce(NEW.id, nextval('zentry_notify.webhook_integration_id_seq')), NEW.name, NEW.webhook_type, NEW.project_id,
                 NEW.created_by_id, NEW.event_types, NEW.is_active, NEW.created_at, NEW.updated_at, NEW.max_events_per_message, NEW.min_interval,
                 NEW.max_age, NEW.activated_at, NEW.switched_off_at, NEW.switched_off_reason, NEW.omit_keys, NEW.filter, NEW.min_streak_days,
-                NEW.milestones, NEW.quiet_hours, NEW.mention)
+                NEW.milestones, NEW.quiet_hours, NEW.mention, NEW.username, NEW.avatar_url, NEW.announce, NEW.thread_name, NEW.applied_tags)
         RETURNING w.* INTO written;
     ELSE
         UPDATE zentry_notify.webhook w
@@ -947,7 +1076,12 @@ BEGIN
                min_streak_days = CASE WHEN NEW.min_streak_days IS DISTINCT FROM OLD.min_streak_days THEN NEW.min_streak_days ELSE w.min_streak_days END,
                milestones = CASE WHEN NEW.milestones IS DISTINCT FROM OLD.milestones THEN NEW.milestones ELSE w.milestones END,
                quiet_hours = CASE WHEN NEW.quiet_hours IS DISTINCT FROM OLD.quiet_hours THEN NEW.quiet_hours ELSE w.quiet_hours END,
-               mention = CASE WHEN NEW.mention IS DISTINCT FROM OLD.mention THEN NEW.mention ELSE w.mention END
+               mention = CASE WHEN NEW.mention IS DISTINCT FROM OLD.mention THEN NEW.mention ELSE w.mention END,
+               username = CASE WHEN NEW.username IS DISTINCT FROM OLD.username THEN NEW.username ELSE w.username END,
+               avatar_url = CASE WHEN NEW.avatar_url IS DISTINCT FROM OLD.avatar_url THEN NEW.avatar_url ELSE w.avatar_url END,
+               announce = CASE WHEN NEW.announce IS DISTINCT FROM OLD.announce THEN NEW.announce ELSE w.announce END,
+               thread_name = CASE WHEN NEW.thread_name IS DISTINCT FROM OLD.thread_name THEN NEW.thread_name ELSE w.thread_name END,
+               applied_tags = CASE WHEN NEW.applied_tags IS DISTINCT FROM OLD.applied_tags THEN NEW.applied_tags ELSE w.applied_tags END
          WHERE w.id = OLD.id
         RETURNING w.* INTO written;
         IF NOT FOUND THEN
@@ -1027,7 +1161,9 @@ CREATE OR REPLACE FUNCTION @extschema@.zentry_register_webhook(
     name text, webhook_type text, webhook_url text, project_id bigint DEFAULT NULL,
     event_types text[] DEFAULT NULL, is_active boolean DEFAULT true, created_by_id bigint DEFAULT NULL,
     omit_keys text[] DEFAULT NULL, filter text DEFAULT NULL, min_streak_days integer DEFAULT NULL,
-    milestones integer[] DEFAULT NULL, quiet_hours text DEFAULT NULL, mention text DEFAULT NULL) RETURNS bigint
+    milestones integer[] DEFAULT NULL, quiet_hours text DEFAULT NULL, mention text DEFAULT NULL,
+    username text DEFAULT NULL, avatar_url text DEFAULT NULL, announce boolean DEFAULT NULL, thread_name text DEFAULT NULL,
+    applied_tags text[] DEFAULT NULL) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
@@ -1037,23 +1173,27 @@ BEGIN
     PERFORM zentry_notify.check_length(webhook_url, 2048, 'webhook_url');
     INSERT INTO zentry_notify.webhook_integration AS w
            (name, webhook_type, webhook_url, project_id, event_types, is_active, created_by_id,
-            omit_keys, filter, min_streak_days, milestones, quiet_hours, mention)
+            omit_keys, filter, min_streak_days, milestones, quiet_hours, mention, username, avatar_url, announce, thread_name, applied_tags)
     VALUES (zentry_notify.not_null(name, 'name'), left(zentry_notify.not_null(webhook_type, 'webhook_type'), 20),
             zentry_notify.not_null(webhook_url, 'webhook_url'), project_id,
             coalesce(to_jsonb(event_types), '["*"]'), coalesce(is_active, true), created_by_id,
-            coalesce(omit_keys, '{}'), zentry_notify.to_filter(filter), min_streak_days, milestones, quiet_hours, mention)
+            coalesce(omit_keys, '{}'), zentry_notify.to_filter(filter), min_streak_days, milestones, quiet_hours, mention,
+            nullif(username, ''), nullif(avatar_url, ''), coalesce(announce, false), nullif(thread_name, ''), coalesce(applied_tags, '{}'))
     RETURNING w.id INTO id;
     RETURN id;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.zentry_register_webhook(text, text, text, bigint, text[], boolean, bigint, text[], text, integer, integer[], text, text) IS
+COMMENT ON FUNCTION @extschema@.zentry_register_webhook(text, text, text, bigint, text[], boolean, bigint, text[], text, integer, integer[], text, text,
+        text, text, boolean, text, text[]) IS
     'Registers a webhook and returns its id. webhook_type: discord or teams; project_id null: every project; event_types null: all. The rest is as in zentry_notify.webhook_integration';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_update_webhook(
     webhook_id bigint, name text DEFAULT NULL, webhook_type text DEFAULT NULL, webhook_url text DEFAULT NULL,
     project_id bigint DEFAULT NULL, event_types text[] DEFAULT NULL, is_active boolean DEFAULT NULL,
     omit_keys text[] DEFAULT NULL, filter text DEFAULT NULL, min_streak_days integer DEFAULT NULL,
-    milestones integer[] DEFAULT NULL, quiet_hours text DEFAULT NULL, mention text DEFAULT NULL) RETURNS void
+    milestones integer[] DEFAULT NULL, quiet_hours text DEFAULT NULL, mention text DEFAULT NULL,
+    username text DEFAULT NULL, avatar_url text DEFAULT NULL, announce boolean DEFAULT NULL, thread_name text DEFAULT NULL,
+    applied_tags text[] DEFAULT NULL) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
 AS $$
 #variable_conflict use_variable
@@ -1072,15 +1212,21 @@ BEGIN
            min_streak_days = CASE min_streak_days WHEN 0 THEN NULL ELSE coalesce(min_streak_days, w.min_streak_days) END,
            milestones = CASE milestones WHEN '{}' THEN NULL ELSE coalesce(milestones, w.milestones) END,
            quiet_hours = CASE quiet_hours WHEN '' THEN NULL ELSE coalesce(quiet_hours, w.quiet_hours) END,
-           mention = CASE mention WHEN '' THEN NULL ELSE coalesce(mention, w.mention) END
+           mention = CASE mention WHEN '' THEN NULL ELSE coalesce(mention, w.mention) END,
+           username = CASE username WHEN '' THEN NULL ELSE coalesce(username, w.username) END,
+           avatar_url = CASE avatar_url WHEN '' THEN NULL ELSE coalesce(avatar_url, w.avatar_url) END,
+           announce = coalesce(announce, w.announce),
+           thread_name = CASE thread_name WHEN '' THEN NULL ELSE coalesce(thread_name, w.thread_name) END,
+           applied_tags = coalesce(applied_tags, w.applied_tags)
      WHERE w.id = webhook_id;
     IF NOT FOUND THEN
         PERFORM zentry_notify.no_such_webhook(webhook_id);
     END IF;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.zentry_update_webhook(bigint, text, text, text, bigint, text[], boolean, text[], text, integer, integer[], text, text) IS
-    'Changes what is given and leaves the rest; project_id 0: every project; an empty omit_keys, filter, quiet_hours, mention or milestones, or min_streak_days 0: none; a new URL or is_active => true brings back a webhook that was switched off';
+COMMENT ON FUNCTION @extschema@.zentry_update_webhook(bigint, text, text, text, bigint, text[], boolean, text[], text, integer, integer[], text, text,
+        text, text, boolean, text, text[]) IS
+    'Changes what is given and leaves the rest; project_id 0: every project; an empty omit_keys, filter, quiet_hours, mention, username, avatar_url, thread_name, applied_tags or milestones, or min_streak_days 0: none; a new URL or is_active => true brings back a webhook that was switched off';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_delete_webhook(webhook_id bigint) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -1167,7 +1313,7 @@ COMMENT ON FUNCTION zentry_notify.forget_deleted(integer) IS
 -- Sample events, and deliveries sent anew.
 
 -- Already routed: the worker does not ask who hears of it.
-CREATE OR REPLACE FUNCTION zentry_notify.queue(event_type text, data jsonb, webhook_ids bigint[]) RETURNS SETOF bigint
+CREATE OR REPLACE FUNCTION zentry_notify.queue(event_type text, data jsonb, webhook_ids bigint[], sample boolean DEFAULT false) RETURNS SETOF bigint
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET check_function_bodies = on
 AS $$
 #variable_conflict use_variable
@@ -1176,7 +1322,7 @@ DECLARE
 BEGIN
     -- The transaction has its number before the event has: the route cursor relies on that.
     PERFORM pg_current_xact_id();
-    INSERT INTO zentry_notify.event AS e (event_type, data, context) VALUES (queue.event_type, queue.data::json, '{"routed": true}')
+    INSERT INTO zentry_notify.event AS e (event_type, data, context) VALUES (queue.event_type, queue.data::json, CASE WHEN sample THEN '{"routed": true, "sample": true}' ELSE '{"routed": true}' END::json)
     RETURNING e.id INTO event_id;
     RETURN QUERY
     INSERT INTO zentry_notify.delivery AS d (event_id, webhook_integration_id, event_type)
@@ -1185,7 +1331,8 @@ BEGIN
     PERFORM zentry_notify.wake(webhook_ids);
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.queue(text, jsonb, bigint[]) IS 'Writes an event with a delivery to each of these webhooks, and returns the ids of these';
+COMMENT ON FUNCTION zentry_notify.queue(text, jsonb, bigint[], boolean) IS
+    'Writes an event with a delivery to each of these webhooks, and returns the ids of these; the message of a sample says that it is one';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_test_event(
     event_type text DEFAULT 'task_completed', project_id bigint DEFAULT NULL, data jsonb DEFAULT NULL) RETURNS SETOF bigint
@@ -1219,9 +1366,17 @@ BEGIN
            AND (w.project_id IS NULL OR w.project_id = project OR zentry_test_event.event_type = 'project_created'
                 OR EXISTS (SELECT FROM zentry_notify.event_source s
                             WHERE s.event_type = zentry_test_event.event_type AND s.audience @> '{"all": true}'))
+           -- As the worker asks of an event.
+           AND NOT EXISTS (
+                SELECT FROM (VALUES (NULL, w.filter::text),
+                                    ('daily_streak', '$.streak_days >= ' || w.min_streak_days),
+                                    ('milestone_reached', (SELECT string_agg(format('$.milestone_name starts with "%s%%"', m), ' || ')
+                                                             FROM unnest(w.milestones) m))) c (event_type, path)
+                 WHERE c.path IS NOT NULL AND coalesce(c.event_type, zentry_test_event.event_type) = zentry_test_event.event_type
+                   AND jsonb_path_match_tz(payload, c.path::jsonpath, '{}', true) IS NOT TRUE)
          ORDER BY w.id);
     IF lanes <> '{}' THEN
-        RETURN QUERY SELECT zentry_notify.queue(zentry_test_event.event_type, payload, lanes);
+        RETURN QUERY SELECT zentry_notify.queue(zentry_test_event.event_type, payload, lanes, zentry_test_event.data IS NULL);
     END IF;
 END
 $$;
@@ -1280,7 +1435,9 @@ BEGIN
             IF NOT EXISTS (SELECT FROM zentry_notify.webhook w WHERE w.id = entry.webhook_integration_id) THEN
                 PERFORM zentry_notify.no_such_webhook(entry.webhook_integration_id);
             END IF;
-            SELECT q INTO new_id FROM zentry_notify.queue(entry.event_type, entry.payload, ARRAY[entry.webhook_integration_id]) q;
+            SELECT q INTO new_id FROM zentry_notify.queue(entry.event_type, entry.payload, ARRAY[entry.webhook_integration_id],
+                (SELECT e.context::text = '{"routed": true, "sample": true}' FROM zentry_notify.delivery d JOIN zentry_notify.event e ON e.id = d.event_id
+                  WHERE d.id = log_id)) q;
             UPDATE zentry_notify.delivery d SET retry_of = log_id, retry_count = entry.retry_count + 1 WHERE d.id = new_id;
         ELSE
             RAISE EXCEPTION 'delivery % cannot be retried: it is %', log_id,
@@ -2680,6 +2837,7 @@ DECLARE
     old  zentry_notify.webhook_integration;
     same zentry_notify.webhook_integration;
     hint text;
+    gone text;
 BEGIN
     id := entry ->> 'id';
     name := entry ->> 'name';
@@ -2694,15 +2852,27 @@ BEGIN
             RETURN NEXT;
             RETURN;
         END IF;
-        INSERT INTO zentry_notify.webhook_integration AS w
-               (id, name, webhook_type, webhook_url, project_id, created_by_id, event_types, is_active, created_at)
-        VALUES (old.id, old.name, old.webhook_type, old.webhook_url, old.project_id, old.created_by_id, old.event_types,
-                coalesce(old.is_active, true), coalesce(old.created_at, now()));
+        gone := zentry_notify.ended_service(old.webhook_type, old.webhook_url);
+        IF gone IS NULL THEN
+            INSERT INTO zentry_notify.webhook_integration AS w
+                   (id, name, webhook_type, webhook_url, project_id, created_by_id, event_types, is_active, created_at)
+            VALUES (old.id, old.name, old.webhook_type, old.webhook_url, old.project_id, old.created_by_id, old.event_types,
+                    coalesce(old.is_active, true), coalesce(old.created_at, now()));
+        ELSE
+            -- It is kept for its name and what it hears; a new URL switches it on.
+            PERFORM zentry_notify.require_event_types(old.event_types);
+            INSERT INTO zentry_notify.webhook AS w
+                   (id, name, webhook_type, project_id, created_by_id, event_types, is_active, created_at, switched_off_at, switched_off_reason)
+            VALUES (old.id, old.name, old.webhook_type, old.project_id, old.created_by_id, old.event_types,
+                    false, coalesce(old.created_at, now()), CASE WHEN coalesce(old.is_active, true) THEN now() END, gone);
+            INSERT INTO zentry_notify.webhook_secret (webhook_integration_id, webhook_url) VALUES (old.id, old.webhook_url);
+        END IF;
         -- Ids given from now on must not be those that were taken over.
         PERFORM setval(s.sequence, old.id) FROM pg_get_serial_sequence('zentry_notify.webhook', 'id') AS s (sequence)
           WHERE old.id > coalesce(pg_sequence_last_value(s.sequence::regclass), 0);
         state := 'imported';
-        reason := CASE WHEN old.event_types = '[]' THEN 'it hears nothing: its list of event types is empty' END;
+        reason := CASE WHEN gone IS NOT NULL THEN 'it is switched off: ' || gone
+                       WHEN old.event_types = '[]' THEN 'it hears nothing: its list of event types is empty' END;
     EXCEPTION WHEN data_exception OR integrity_constraint_violation OR invalid_parameter_value OR object_not_in_prerequisite_state
                 OR insufficient_privilege THEN
         GET STACKED DIAGNOSTICS reason = MESSAGE_TEXT, hint = PG_EXCEPTION_HINT;
@@ -2736,7 +2906,7 @@ SELECT e.name, w.webhook_integration_id, e.definition || w.words
 COMMENT ON VIEW zentry_notify.event_definition IS 'What the messages of each event say, with the wording of the installation and of integrations put in';
 COMMENT ON COLUMN zentry_notify.event_definition.event_type IS 'The event';
 COMMENT ON COLUMN zentry_notify.event_definition.webhook_integration_id IS 'The integration that has a wording of its own; null: what the others say';
-COMMENT ON COLUMN zentry_notify.event_definition.definition IS 'name, title, text, fields, colour, emoji, footer, time_key';
+COMMENT ON COLUMN zentry_notify.event_definition.definition IS 'name, title, text, fields, colour, emoji, footer, time_key, url, thumbnail';
 
 CREATE OR REPLACE FUNCTION zentry_notify.sample_event(event_type text) RETURNS jsonb
     LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
@@ -2845,7 +3015,7 @@ COMMENT ON FUNCTION zentry_notify.require_event_type(text) IS 'The event type, o
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_register_event_type(
     name text, title text, text text DEFAULT NULL, fields json DEFAULT NULL, colour text DEFAULT NULL, emoji text DEFAULT NULL,
-    footer text DEFAULT NULL, time_key text DEFAULT NULL, sample jsonb DEFAULT NULL) RETURNS void
+    footer text DEFAULT NULL, time_key text DEFAULT NULL, sample jsonb DEFAULT NULL, url text DEFAULT NULL, thumbnail text DEFAULT NULL) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
 AS $$
 #variable_conflict use_variable
@@ -2861,23 +3031,23 @@ BEGIN
             PERFORM zentry_notify.refuse('feature_not_supported', 'a built-in event type keeps its time_key and its sample',
                 'Its words, colour and emoji can be changed.');
         END IF;
-        PERFORM zentry_notify.put_wording(name, NULL, title, text, fields, colour, emoji, footer);
+        PERFORM zentry_notify.put_wording(name, NULL, title, text, fields, colour, emoji, footer, url, thumbnail);
         RETURN;
     END IF;
     PERFORM zentry_notify.check_length(name, 50, 'name'); -- an error of ours, not of the column's
     -- Not ON CONFLICT: the rules would be looked at twice, and their warnings be said twice.
     UPDATE zentry_notify.event_type t
        SET title = title, text = coalesce(text, ''), fields = coalesce(ordered, '[]'), colour = coalesce(colour, '#808080'),
-           emoji = coalesce(emoji, ''), footer = footer, time_key = time_key, sample = sample
+           emoji = coalesce(emoji, ''), footer = footer, time_key = time_key, sample = sample, url = nullif(url, ''), thumbnail = nullif(thumbnail, '')
      WHERE t.name = name;
     IF NOT FOUND THEN
-        INSERT INTO zentry_notify.event_type (name, title, text, fields, colour, emoji, footer, time_key, sample)
+        INSERT INTO zentry_notify.event_type (name, title, text, fields, colour, emoji, footer, time_key, sample, url, thumbnail)
         VALUES (name, title, coalesce(text, ''), coalesce(ordered, '[]'), coalesce(colour, '#808080'), coalesce(emoji, ''),
-                footer, time_key, sample);
+                footer, time_key, sample, nullif(url, ''), nullif(thumbnail, ''));
     END IF;
 END
 $$;
-COMMENT ON FUNCTION @extschema@.zentry_register_event_type(text, text, text, json, text, text, text, text, jsonb) IS
+COMMENT ON FUNCTION @extschema@.zentry_register_event_type(text, text, text, json, text, text, text, text, jsonb, text, text) IS
     'Adds an event type, or replaces what one of that name says. title, text and the values of fields ({"name": "value"}) are templates over the event''s data. Of a built-in type it sets the installation''s wording';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_unregister_event_type(name text) RETURNS void
@@ -2909,7 +3079,8 @@ $$;
 COMMENT ON FUNCTION @extschema@.zentry_unregister_event_type(text) IS 'Removes an event type that no table fires and no webhook names; what is in the log stays';
 
 CREATE OR REPLACE FUNCTION zentry_notify.put_wording(
-    event_type text, webhook_id bigint, title text, text text, fields json, colour text, emoji text, footer text) RETURNS void
+    event_type text, webhook_id bigint, title text, text text, fields json, colour text, emoji text, footer text,
+    url text, thumbnail text) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_variable
@@ -2923,24 +3094,25 @@ BEGIN
     -- Not ON CONFLICT: the rules would be looked at twice, and their warnings be said twice.
     UPDATE zentry_notify.event_wording w
        SET title = coalesce(title, w.title), text = coalesce(text, w.text), fields = coalesce(ordered, w.fields),
-           colour = coalesce(colour, w.colour), emoji = coalesce(emoji, w.emoji), footer = coalesce(footer, w.footer)
+           colour = coalesce(colour, w.colour), emoji = coalesce(emoji, w.emoji), footer = coalesce(footer, w.footer),
+           url = coalesce(url, w.url), thumbnail = coalesce(thumbnail, w.thumbnail)
      WHERE w.event_type = type.name AND w.webhook_integration_id IS NOT DISTINCT FROM webhook_id;
     IF NOT FOUND THEN
-        INSERT INTO zentry_notify.event_wording (event_type, webhook_integration_id, title, text, fields, colour, emoji, footer)
-        VALUES (type.name, webhook_id, title, text, ordered, colour, emoji, footer);
+        INSERT INTO zentry_notify.event_wording (event_type, webhook_integration_id, title, text, fields, colour, emoji, footer, url, thumbnail)
+        VALUES (type.name, webhook_id, title, text, ordered, colour, emoji, footer, url, thumbnail);
     END IF;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.put_wording(text, bigint, text, text, json, text, text, text) IS 'Changes what is given of a wording and leaves the rest';
+COMMENT ON FUNCTION zentry_notify.put_wording(text, bigint, text, text, json, text, text, text, text, text) IS 'Changes what is given of a wording and leaves the rest';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_set_wording(
     event_type text, webhook_id bigint DEFAULT NULL, title text DEFAULT NULL, text text DEFAULT NULL, fields json DEFAULT NULL,
-    colour text DEFAULT NULL, emoji text DEFAULT NULL, footer text DEFAULT NULL) RETURNS void
+    colour text DEFAULT NULL, emoji text DEFAULT NULL, footer text DEFAULT NULL, url text DEFAULT NULL, thumbnail text DEFAULT NULL) RETURNS void
     LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
 AS $$
-    SELECT zentry_notify.put_wording(event_type, webhook_id, title, text, fields, colour, emoji, footer)
+    SELECT zentry_notify.put_wording(event_type, webhook_id, title, text, fields, colour, emoji, footer, url, thumbnail)
 $$;
-COMMENT ON FUNCTION @extschema@.zentry_set_wording(text, bigint, text, text, json, text, text, text) IS
+COMMENT ON FUNCTION @extschema@.zentry_set_wording(text, bigint, text, text, json, text, text, text, text, text) IS
     'Sets other words, another colour or emoji for an event, in the messages of one webhook or (null) of all. What is not given stays as it is';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_reset_event_type(event_type text, webhook_id bigint DEFAULT NULL) RETURNS void
@@ -2960,17 +3132,26 @@ $$;
 COMMENT ON FUNCTION @extschema@.zentry_reset_event_type(text, bigint) IS
     'Takes back the wording that was set for an event: in the messages of one webhook, or (null) that of the installation';
 
+CREATE OR REPLACE FUNCTION zentry_notify.without_keys(data jsonb, keys text[]) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT CASE jsonb_typeof(data) WHEN 'object' THEN data - keys ELSE data END
+$$;
+COMMENT ON FUNCTION zentry_notify.without_keys(jsonb, text[]) IS 'The data without these keys';
+
 CREATE OR REPLACE FUNCTION @extschema@.zentry_preview(
-    event_type text, webhook_type text DEFAULT 'discord', data jsonb DEFAULT NULL, webhook_id bigint DEFAULT NULL) RETURNS jsonb
+    event_type text, webhook_type text DEFAULT 'discord', data jsonb DEFAULT NULL, webhook_id bigint DEFAULT NULL) RETURNS json
     LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
 AS $$
 #variable_conflict use_variable
 DECLARE
     type       zentry_notify.event_type := zentry_notify.require_event_type(event_type);
     definition jsonb;
+    omit_keys  text[] := '{}';
+    mention    text;
 BEGIN
     IF webhook_id IS NOT NULL THEN
-        SELECT zentry_notify.webhook_format(w.webhook_type, w.webhook_url) INTO webhook_type
+        SELECT zentry_notify.webhook_format(w.webhook_type, w.webhook_url), w.omit_keys, w.mention INTO webhook_type, omit_keys, mention
           FROM zentry_notify.webhook_integration w WHERE w.id = webhook_id;
         IF NOT FOUND THEN
             PERFORM zentry_notify.no_such_webhook(webhook_id);
@@ -2979,7 +3160,10 @@ BEGIN
     SELECT d.definition INTO definition FROM zentry_notify.event_definition d
      WHERE d.event_type = type.name AND (d.webhook_integration_id IS NULL OR d.webhook_integration_id = webhook_id)
      ORDER BY d.webhook_integration_id NULLS LAST LIMIT 1;
-    RETURN zentry_notify.render_event(definition, left(coalesce(webhook_type, 'discord'), 20), coalesce(data, zentry_notify.sample_event(type.name)));
+    RETURN zentry_notify.event_message(definition, left(coalesce(webhook_type, 'discord'), 20),
+        -- As zentry_test_event posts it to the webhook.
+        zentry_notify.without_keys(coalesce(data, zentry_notify.sample_event(type.name)
+                                                    || CASE WHEN webhook_id IS NULL THEN '{}' ELSE '{"zentry_sample": true}' END::jsonb), omit_keys), zentry_notify.appearance_of(webhook_id), mention);
 END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_preview(text, text, jsonb, bigint) IS

@@ -10,7 +10,7 @@ mod tests {
 
     const URL: &str = "https://discord.com/api/webhooks/123456789012345678/\
                        abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_abcd";
-    const WORKFLOW: &str = "https://prod-01.westeurope.logic.azure.com:443/workflows/0123456789abcdef/triggers/manual/\
+    const WORKFLOW: &str = "https://default.01.environment.api.powerplatform.com:443/workflows/0123456789abcdef/triggers/manual/\
                             paths/invoke?api-version=2016-06-01&sp=%2Ftriggers%2Fmanual%2Frun&sv=1.0&sig=secretsecretsecret";
 
     fn register(arguments: &str) -> i64 {

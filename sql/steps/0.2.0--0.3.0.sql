@@ -138,6 +138,25 @@ COMMENT ON COLUMN zentry_notify.webhook.milestones IS 'Of milestone_reached, onl
 COMMENT ON COLUMN zentry_notify.webhook.quiet_hours IS 'When nothing is sent, such as 22:00-07:00 Europe/Berlin, or Mon-Fri 20:00-08:00, Sat-Sun 00:00-24:00 UTC; what comes meanwhile is sent afterwards';
 COMMENT ON COLUMN zentry_notify.webhook.mention IS 'Whom each message pings: role:ID or user:ID in Discord, user:ID NAME in a Workflows flow of Teams';
 
+ALTER TABLE zentry_notify.webhook
+    ADD COLUMN username text,
+    ADD COLUMN avatar_url text,
+    ADD COLUMN announce boolean NOT NULL DEFAULT false,
+    ADD COLUMN thread_name text,
+    ADD COLUMN applied_tags text[] NOT NULL DEFAULT '{}';
+COMMENT ON COLUMN zentry_notify.webhook.username IS 'The name that its messages in Discord come from; null: zentry_notify.username decides';
+COMMENT ON COLUMN zentry_notify.webhook.avatar_url IS 'The picture that its messages in Discord come with, an https URL; null: zentry_notify.avatar_url decides';
+COMMENT ON COLUMN zentry_notify.webhook.announce IS 'In Discord, a line of text stands above the events: a phone''s notification shows it, and of embeds alone it shows nothing';
+COMMENT ON COLUMN zentry_notify.webhook.thread_name IS 'For a forum of Discord: each message becomes a post of this name; null: into the channel, or the thread of ?thread_id= in the URL';
+COMMENT ON COLUMN zentry_notify.webhook.applied_tags IS 'For a forum of Discord: ids of the tags that these posts get';
+ALTER TABLE zentry_notify.event_type ADD COLUMN url text, ADD COLUMN thumbnail text;
+COMMENT ON COLUMN zentry_notify.event_type.url IS
+    'Address of the thing that the event is about; a template, such as /tasks/{{ task_id }} below zentry_notify.link_base, or https://...';
+COMMENT ON COLUMN zentry_notify.event_type.thumbnail IS 'Address of a picture of it; a template like url';
+ALTER TABLE zentry_notify.event_wording ADD COLUMN url text, ADD COLUMN thumbnail text;
+COMMENT ON COLUMN zentry_notify.event_wording.url IS 'As event_type.url; empty: none';
+COMMENT ON COLUMN zentry_notify.event_wording.thumbnail IS 'As event_type.thumbnail; empty: none';
+
 -- The secret stands apart: a change of the row beside does not repeat it, no trigger is handed it with that row, and it is written only when it
 -- changes.
 CREATE TABLE zentry_notify.webhook_secret (
@@ -190,6 +209,19 @@ DROP FUNCTION zentry_notify.attach_source(pg_catalog.text, pg_catalog.regclass, 
     pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.jsonb, pg_catalog.text[], pg_catalog.bool);
 DROP FUNCTION zentry_notify.put_trigger(pg_catalog.regclass, pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.text);
 DROP FUNCTION zentry_notify.inheritors(pg_catalog.regclass);
+DROP FUNCTION zentry_notify.render_event(pg_catalog.jsonb, pg_catalog.text, pg_catalog.jsonb);
+-- Those that have more parameters now.
+DROP FUNCTION @extschema@.zentry_register_webhook(pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.int8, pg_catalog.text[], pg_catalog.bool,
+    pg_catalog.int8, pg_catalog.text[], pg_catalog.text, pg_catalog.int4, pg_catalog.int4[], pg_catalog.text, pg_catalog.text);
+DROP FUNCTION @extschema@.zentry_update_webhook(pg_catalog.int8, pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.int8, pg_catalog.text[],
+    pg_catalog.bool, pg_catalog.text[], pg_catalog.text, pg_catalog.int4, pg_catalog.int4[], pg_catalog.text, pg_catalog.text);
+DROP FUNCTION @extschema@.zentry_register_event_type(pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.json, pg_catalog.text, pg_catalog.text,
+    pg_catalog.text, pg_catalog.text, pg_catalog.jsonb);
+DROP FUNCTION @extschema@.zentry_set_wording(pg_catalog.text, pg_catalog.int8, pg_catalog.text, pg_catalog.text, pg_catalog.json, pg_catalog.text,
+    pg_catalog.text, pg_catalog.text);
+DROP FUNCTION zentry_notify.put_wording(pg_catalog.text, pg_catalog.int8, pg_catalog.text, pg_catalog.text, pg_catalog.json, pg_catalog.text,
+    pg_catalog.text, pg_catalog.text);
+DROP FUNCTION @extschema@.zentry_preview(pg_catalog.text, pg_catalog.text, pg_catalog.jsonb, pg_catalog.int8);
 
 --# include 12_rust_functions.sql
 --# include 13_rules.sql
@@ -226,12 +258,12 @@ $$;
 
 -- The structure that the above leads to, as digests of its files.
 --# structure 01_schema.sql 6199a1558512c580
---# structure 02_event_type.sql 6593799b9816a319
---# structure 03_webhook.sql dad46b0e7e0c76ec
+--# structure 02_event_type.sql 777cc8f9798b4588
+--# structure 03_webhook.sql 9153750fb82ae87f
 --# structure 06_legacy_delivery.sql 4e594d666bb17293
 --# structure 07_webhook_state.sql 8781afe83844c7bd
 --# structure 08_event_source.sql 10210f43e22cceee
 --# structure 09_delivery_stat.sql 975f394c8f1c4fc4
---# structure 10_event_wording.sql 04de5a042405fb79
+--# structure 10_event_wording.sql 67da76304e48409f
 --# structure 11_api_token.sql d7d951db8e3d4ff7
 --# structure 26_install.sql aa73e52d0cb02b3d

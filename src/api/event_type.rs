@@ -6,15 +6,19 @@ use jiff::Timestamp;
 use pgrx::prelude::*;
 use pgrx::{AnyElement, JsonB};
 use serde_json::Value;
+use webhook::appearance::Appearance;
+use webhook::card::Card;
 use webhook::definition::{
     Definition, DefinitionError, EventDefinition, TEST, builtin, parse_fields, placeholder, sample,
 };
 use webhook::endpoint::EndpointKind;
 use webhook::event::Event;
+use webhook::mention::Mention;
 use webhook::message;
 
 use crate::pg::jsonb;
 use crate::report;
+use crate::settings;
 
 const TEMPLATES: &str = "Templates are Jinja's language over the event's data: {{ task_title }}, {% if points %} ... {% endif %}, {{ user_name|upper }}; \
                          ** switches bold on and off.";
@@ -95,8 +99,29 @@ fn placeholder_event(definition: AnyElement) -> JsonB {
     JsonB(Value::Object(placeholder(&parse(&definition))))
 }
 
+/// The body of the message: of `stored`, how a webhook's messages appear, where there is one.
+#[pg_extern(sql = false)]
+fn event_message(
+    definition: Option<AnyElement>,
+    format: Option<&str>,
+    data: Option<AnyElement>,
+    stored: Option<&str>,
+    mention: Option<&str>,
+) -> Option<String> {
+    let (kind, card) = event_card(&definition?, format?, &data?);
+    let mut appearance = stored.map_or_else(Appearance::default, |stored| settings::appearance(Some(stored)));
+    appearance.mention = mention.and_then(|text| Mention::parse(kind, text).ok());
+    String::from_utf8(message::compose_with(kind, &[card], &appearance).body).ok()
+}
+
+/// What the SQL of 0.2.0 calls until it is updated.
 #[pg_extern(sql = false)]
 fn render_event(definition: AnyElement, format: &str, data: AnyElement) -> JsonB {
+    let (kind, card) = event_card(&definition, format, &data);
+    JsonB(serde_json::from_slice(&message::compose(kind, &[card]).body).unwrap_or_default())
+}
+
+fn event_card(definition: &AnyElement, format: &str, data: &AnyElement) -> (EndpointKind, Card) {
     let kind = match format {
         "discord" => EndpointKind::Discord,
         "teams" | "teams_workflow" => EndpointKind::TeamsWorkflow,
@@ -107,9 +132,9 @@ fn render_event(definition: AnyElement, format: &str, data: AnyElement) -> JsonB
             "The types are discord, teams (the Adaptive Card that Workflows take) and teams_connector (a MessageCard).",
         ),
     };
-    let raw = parse(&definition);
+    let raw = parse(definition);
     let definition = compile(&raw);
-    let event = event(&raw.name, data_of("data", &data));
+    let event = event(&raw.name, data_of("data", data));
     if let Err(error) = definition.try_card(&event) {
         report::warning(
             PgSqlErrorCode::ERRCODE_WARNING,
@@ -120,8 +145,7 @@ fn render_event(definition: AnyElement, format: &str, data: AnyElement) -> JsonB
             "Readers would see this plain message instead.",
         );
     }
-    let body = message::compose(kind, &[definition.card(&event)]).body;
-    JsonB(serde_json::from_slice(&body).unwrap_or_default())
+    (kind, definition.card(&event, settings::link_base().as_deref()))
 }
 
 #[pg_extern(sql = false)]

@@ -1,6 +1,7 @@
 //! The SQL functions that are written in Rust (`sql/12_rust_functions.sql` declares them), one file a noun.
 
 mod api_token;
+mod appearance;
 mod event_type;
 mod installation;
 mod look_up;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use pgrx::prelude::*;
+use webhook::appearance::Appearance;
 use webhook::definition::Catalogue;
 use webhook::endpoint::Endpoint;
 use webhook::event::Event;
@@ -51,11 +52,13 @@ fn zentry_test_webhook(
         webhook_type,
         webhook_url,
         mention,
+        appearance,
     } = find(webhook_id);
     let endpoint = super::url::require_endpoint(&webhook_type, &webhook_url);
-    let mention = mention.and_then(|text| Mention::parse(endpoint.kind(), &text).ok());
+    let mut appearance = settings::appearance(Some(&appearance));
+    appearance.mention = mention.and_then(|text| Mention::parse(endpoint.kind(), &text).ok());
     let event = event(test_message.unwrap_or("Test message from Zentry!"));
-    let judgement = post(&endpoint, &event, mention.as_ref());
+    let judgement = post(&endpoint, &event, &appearance);
     TableIterator::once(log(id, &event, judgement))
 }
 
@@ -64,11 +67,14 @@ struct Found {
     webhook_type: String,
     webhook_url: String,
     mention: Option<String>,
+    /// JSON.
+    appearance: String,
 }
 
 /// The integration, switched off or not; an error when there is none.
 fn find(webhook_id: Option<i64>) -> Found {
-    const SQL: &str = "SELECT w.webhook_type::text, u.webhook_url::text, w.mention FROM zentry_notify.webhook w \
+    const SQL: &str = "SELECT w.webhook_type::text, u.webhook_url::text, w.mention, zentry_notify.appearance_of(w.id) \
+                       FROM zentry_notify.webhook w \
                        JOIN zentry_notify.webhook_secret u ON u.webhook_integration_id = w.id WHERE w.id = $1";
     let found = with_spi(|spi| {
         let rows = Plan::prepare(spi, SQL, &[pg_sys::INT8OID]).execute(spi, &[webhook_id.into()]);
@@ -80,6 +86,7 @@ fn find(webhook_id: Option<i64>) -> Found {
                     webhook_type: text(1)?,
                     webhook_url: text(2)?,
                     mention: text(3),
+                    appearance: text(4).unwrap_or_default(),
                 })
             })
             .flatten()
@@ -99,7 +106,7 @@ fn event(message: &str) -> Event {
     }
 }
 
-fn post(endpoint: &Endpoint, event: &Event, mention: Option<&Mention>) -> Judgement {
+fn post(endpoint: &Endpoint, event: &Event, appearance: &Appearance) -> Judgement {
     let mut http = match Http::start(0) {
         Ok(http) => http,
         Err(error) => {
@@ -110,7 +117,8 @@ fn post(endpoint: &Endpoint, event: &Event, mention: Option<&Mention>) -> Judgem
             );
         }
     };
-    let body = message::compose_with(endpoint.kind(), &[Catalogue::builtin().card(event)], mention).body;
+    let card = Catalogue::builtin().card(event);
+    let body = message::compose_with(endpoint.kind(), &[card], appearance).body;
     let outgoing = Outgoing {
         id: 0,
         kind: endpoint.kind(),

@@ -1,7 +1,7 @@
 //! Webhook URLs: checked when they are written, redacted when they are shown.
 
 use pgrx::prelude::*;
-use webhook::endpoint::{Endpoint, WebhookType, redact};
+use webhook::endpoint::{Endpoint, EndpointError, UrlPolicy, WebhookType, redact};
 use webhook::mention::Mention;
 
 use crate::{report, settings};
@@ -9,7 +9,15 @@ use crate::{report, settings};
 /// Raises an error unless `webhook_url` is the URL of such a webhook and may be called.
 #[pg_extern(sql = false)]
 fn check_webhook_url(webhook_type: &str, webhook_url: &str) {
-    require_endpoint(webhook_type, webhook_url);
+    endpoint_or_refusal(webhook_type, webhook_url, Endpoint::parse_new);
+}
+
+/// Why a URL of a service that there is no more can be kept but not called; none for any other.
+#[pg_extern(sql = false)]
+fn ended_service(webhook_type: &str, webhook_url: &str) -> Option<String> {
+    let error = Endpoint::parse(webhook_type.parse().ok()?, webhook_url, &settings::url_policy()).err()?;
+    matches!(error, EndpointError::Ended { .. })
+        .then(|| format!("{error}. {}", error.hint().unwrap_or_default()))
 }
 
 /// Raises an error unless messages to the webhook can ping so.
@@ -29,6 +37,14 @@ fn redact_url(webhook_url: &str) -> String {
 
 /// Returns where the webhook's messages go, or raises the error that says why they can go nowhere.
 pub fn require_endpoint(webhook_type: &str, webhook_url: &str) -> Endpoint {
+    endpoint_or_refusal(webhook_type, webhook_url, Endpoint::parse)
+}
+
+fn endpoint_or_refusal(
+    webhook_type: &str,
+    webhook_url: &str,
+    parse: fn(WebhookType, &str, &UrlPolicy) -> Result<Endpoint, EndpointError>,
+) -> Endpoint {
     let Ok(webhook_type) = webhook_type.parse::<WebhookType>() else {
         report::refuse(
             "webhook_type",
@@ -36,7 +52,7 @@ pub fn require_endpoint(webhook_type: &str, webhook_url: &str) -> Endpoint {
             "The types are discord and teams.",
         );
     };
-    Endpoint::parse(webhook_type, webhook_url, &settings::url_policy()).unwrap_or_else(|error| {
+    parse(webhook_type, webhook_url, &settings::url_policy()).unwrap_or_else(|error| {
         report::refuse(
             "webhook_url",
             &error.to_string(),

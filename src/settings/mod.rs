@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use pgrx::guc::GucSetting;
+use webhook::appearance::Appearance;
 use webhook::endpoint::{SecretUrl, UrlPolicy};
 
 use crate::pg::guc::{self, TextSetting};
@@ -30,6 +31,9 @@ static IDLE_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(0);
 static LOG_RETENTION: GucSetting<i32> = GucSetting::<i32>::new(0);
 static MILESTONES: TextSetting<rules::Milestones> = TextSetting::new();
 static DISCORD_RATE: GucSetting<i32> = GucSetting::<i32>::new(0);
+static USERNAME: TextSetting<rules::Username> = TextSetting::new();
+static AVATAR_URL: TextSetting<rules::AvatarUrl> = TextSetting::new();
+static LINK_BASE: TextSetting<rules::LinkBase> = TextSetting::new();
 static TEAMS_RATE: GucSetting<i32> = GucSetting::<i32>::new(0);
 
 /// Lets PostgreSQL know the settings, and refuse others of the prefix.
@@ -119,6 +123,17 @@ pub fn discord_rate() -> u32 {
 /// Returns the requests per second to each webhook on Microsoft's own hosts.
 pub fn teams_rate() -> u32 {
     TEAMS_RATE.get().unsigned_abs()
+}
+
+/// Returns how the messages of a webhook appear, of which `stored` is its own part as JSON.
+pub fn appearance(stored: Option<&str>) -> Appearance {
+    let (username, avatar_url) = (USERNAME.get(), AVATAR_URL.get());
+    Appearance::stored(stored.unwrap_or_default()).or(username.as_deref(), avatar_url.as_deref())
+}
+
+/// Returns what links that begin with a slash are below.
+pub fn link_base() -> Option<String> {
+    LINK_BASE.get()
 }
 
 /// Returns the milestones in per cent, ascending.

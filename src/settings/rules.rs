@@ -7,8 +7,10 @@ use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::libc::O_NONBLOCK;
+use webhook::appearance::{AppearanceError, check_avatar_url, check_username};
 use webhook::client::{check_authorities, parse_proxy};
 use webhook::endpoint::{HostPattern, SecretUrl, parse_host_patterns};
+use webhook::link::check_base;
 use webhook::milestones::parse_milestones;
 
 use crate::pg::guc::{Refusal, Rule};
@@ -25,7 +27,7 @@ impl Rule for AllowedHosts {
         parse_host_patterns(text).map_err(|error| Refusal {
             detail: format!("{error}."),
             hint: "Separate hosts by commas, and write no scheme and no path, such as \
-                   'discord.com, *.webhook.office.com, chat.example.com:8443'.",
+                   'discord.com, *.powerautomate.com, chat.example.com:8443'.",
         })
     }
 }
@@ -40,6 +42,54 @@ impl Rule for Milestones {
             detail: format!("{error}."),
             hint: "Separate percentages by commas, such as '25, 50, 75, 100'.",
         })
+    }
+}
+
+pub enum Username {}
+
+impl Rule for Username {
+    type Value = Option<String>;
+
+    fn parse(text: &str) -> Result<Self::Value, Refusal> {
+        optional(text, check_username(text))
+    }
+}
+
+pub enum AvatarUrl {}
+
+impl Rule for AvatarUrl {
+    type Value = Option<String>;
+
+    fn parse(text: &str) -> Result<Self::Value, Refusal> {
+        optional(text, check_avatar_url(text))
+    }
+}
+
+fn optional(text: &str, checked: Result<(), AppearanceError>) -> Result<Option<String>, Refusal> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    checked.map(|()| Some(text.to_owned())).map_err(|error| Refusal {
+        detail: format!("{error}."),
+        hint: error.hint(),
+    })
+}
+
+pub enum LinkBase {}
+
+impl Rule for LinkBase {
+    type Value = Option<String>;
+
+    fn parse(text: &str) -> Result<Self::Value, Refusal> {
+        if text.is_empty() {
+            return Ok(None);
+        }
+        check_base(text)
+            .map(|()| Some(text.to_owned()))
+            .map_err(|reason| Refusal {
+                detail: format!("Nothing can be put behind it: {reason}."),
+                hint: "Write the address of the application, such as 'https://app.example.com'.",
+            })
     }
 }
 

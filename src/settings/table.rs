@@ -3,9 +3,9 @@
 use std::ffi::CStr;
 
 use super::{
-    ALLOW_HTTP, ALLOW_PRIVATE_ADDRESSES, ALLOWED_HOSTS, CA_FILE, CONNECT_TIMEOUT, DISCORD_RATE, ENABLED,
-    IDLE_TIMEOUT, LOG_PAYLOADS, LOG_RETENTION, MAX_AGE, MAX_ATTEMPTS, MAX_WORKERS, MILESTONES, PROXY,
-    REQUEST_TIMEOUT, SENDING, TEAMS_RATE,
+    ALLOW_HTTP, ALLOW_PRIVATE_ADDRESSES, ALLOWED_HOSTS, AVATAR_URL, CA_FILE, CONNECT_TIMEOUT, DISCORD_RATE,
+    ENABLED, IDLE_TIMEOUT, LINK_BASE, LOG_PAYLOADS, LOG_RETENTION, MAX_AGE, MAX_ATTEMPTS, MAX_WORKERS,
+    MILESTONES, PROXY, REQUEST_TIMEOUT, SENDING, TEAMS_RATE, USERNAME,
 };
 use crate::pg::guc::{SetBy, Setting, Unit, Value};
 
@@ -28,7 +28,7 @@ const DEFAULT_HOSTS: &CStr = {
 };
 
 /// Every setting, by what it is for: who is notified, where requests may go, how they are made, workers, the log.
-pub fn settings() -> [Setting; 18] {
+pub fn settings() -> [Setting; 21] {
     [
         Setting {
             name: c"zentry_notify.enabled",
@@ -58,6 +58,37 @@ pub fn settings() -> [Setting; 18] {
             value: Value::Text {
                 variable: &MILESTONES,
                 default: c"25, 50, 75, 100",
+            },
+        },
+        Setting {
+            name: c"zentry_notify.username",
+            summary: c"Name that messages in Discord come from.",
+            details: c"1 to 80 characters without \"discord\" and \"clyde\". A webhook's own username takes precedence; if both are empty, it is the \
+                       name that the webhook has in Discord.",
+            set_by: SetBy::Superuser,
+            value: Value::Text {
+                variable: &USERNAME,
+                default: c"Zentry",
+            },
+        },
+        Setting {
+            name: c"zentry_notify.avatar_url",
+            summary: c"Picture that messages in Discord come with.",
+            details: c"An https URL that Discord can read. A webhook's own avatar_url takes precedence.",
+            set_by: SetBy::Superuser,
+            value: Value::Text {
+                variable: &AVATAR_URL,
+                default: c"",
+            },
+        },
+        Setting {
+            name: c"zentry_notify.link_base",
+            summary: c"Address of the application, for links in messages.",
+            details: c"What an event type's url or thumbnail is put behind if it begins with a slash; without it, such ones are no links.",
+            set_by: SetBy::Superuser,
+            value: Value::Text {
+                variable: &LINK_BASE,
+                default: c"",
             },
         },
         Setting {

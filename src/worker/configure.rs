@@ -29,7 +29,7 @@ impl Worker {
         if let Some(cursor) = cursor {
             self.take_up(cursor);
         }
-        self.wordings.update(wordings);
+        self.wordings.update(wordings, settings::link_base());
         let url_policy = settings::url_policy();
         self.lanes = integrations
             .iter()

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
+use webhook::appearance::Appearance;
 use webhook::definition::Catalogue;
 use webhook::endpoint::{Endpoint, EndpointKind, UrlPolicy, Vendor};
 use webhook::event::Event;
@@ -25,7 +26,7 @@ pub struct Lane {
     pub endpoint: Result<Endpoint, String>,
     pub url: String,
     quiet_hours: Option<QuietHours>,
-    mention: Option<Mention>,
+    appearance: Appearance,
     /// Keys of the events' data that it is not told.
     omit_keys: Vec<String>,
 }
@@ -40,15 +41,17 @@ impl Lane {
                 endpoint,
             ))
         })();
+        let mut appearance = settings::appearance(Some(&integration.appearance));
         let (quiet_hours, mention, endpoint) = match read {
             Ok((quiet_hours, mention, endpoint)) => (quiet_hours, mention, Ok(endpoint)),
             Err(reason) => (None, None, Err(reason)),
         };
+        appearance.mention = mention;
         Lane {
             endpoint,
             url: integration.webhook_url.clone(),
             quiet_hours,
-            mention,
+            appearance,
             omit_keys: integration.omit_keys.clone(),
         }
     }
@@ -149,12 +152,7 @@ impl Compose for Composer<'_> {
             .iter()
             .map(|delivery| self.catalogue.card_for(id.0, &lane.told(&delivery.event)))
             .collect();
-        let message = message::compose_into(
-            endpoint.kind(),
-            &cards,
-            lane.mention.as_ref(),
-            self.buffers.take(),
-        );
+        let message = message::compose_into(endpoint.kind(), &cards, &lane.appearance, self.buffers.take());
         Composed {
             body: message.body,
             taken: message.taken,

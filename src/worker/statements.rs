@@ -20,7 +20,9 @@ pub fn integrations() -> Plan {
         "SELECT w.id, w.webhook_type::text, u.webhook_url::text, w.max_events_per_message::integer, \
                 (extract(epoch FROM w.min_interval) * 1000000)::bigint, (extract(epoch FROM w.max_age) * 1000000)::bigint, \
                 w.activated_at, c.failures, c.opened_at, c.next_try_at, n.last_sent_at, n.last_failed_at, \
-                w.quiet_hours, w.mention, to_json(w.omit_keys)::text \
+                w.quiet_hours, w.mention, to_json(w.omit_keys)::text, \
+                json_build_object('username', w.username, 'avatar_url', w.avatar_url, 'announce', w.announce, \
+                                  'thread_name', w.thread_name, 'applied_tags', w.applied_tags)::text \
          FROM zentry_notify.webhook w \
          JOIN zentry_notify.webhook_secret u ON u.webhook_integration_id = w.id \
          LEFT JOIN zentry_notify.webhook_circuit c ON c.webhook_integration_id = w.id \
@@ -148,7 +150,9 @@ pub fn forget(event: u32) -> Plan {
 pub fn claim(delivery: u32) -> Plan {
     prepare(
         &format!(
-            "SELECT l.id, c.lane, l.event_type, e.data, x.data::text, l.attempts, e.created_at, l.next_attempt_at, l.event_id, \
+            "SELECT l.id, c.lane, l.event_type, e.data, \
+                    (CASE WHEN e.context::text = '{{\"routed\": true, \"sample\": true}}' \
+                          THEN coalesce(x.data, '{{}}') || '{{\"zentry_sample\": true}}' ELSE x.data END)::text, l.attempts, e.created_at, l.next_attempt_at, l.event_id, \
                     e.id IS NOT NULL OR EXISTS (SELECT FROM zentry_notify.event later WHERE later.id > l.event_id) \
              FROM unnest($1, $2, $3) c (lane, page, mark) \
              CROSS JOIN LATERAL (\

@@ -29,6 +29,8 @@ pub struct Integration {
     pub mention: Option<String>,
     /// Keys of the events' data that it does not get.
     pub omit_keys: Vec<String>,
+    /// How its messages appear, as JSON.
+    pub appearance: String,
 }
 
 impl Integration {
@@ -147,5 +149,6 @@ fn integration(rows: &Rows, row: usize) -> Option<Integration> {
             .get::<String>(row, 15)
             .and_then(|keys| serde_json::from_str(&keys).ok())
             .unwrap_or_default(),
+        appearance: value(rows, row, 16).unwrap_or_default(),
     })
 }

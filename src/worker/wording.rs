@@ -8,6 +8,7 @@ use super::webhooks::Wording;
 #[derive(Debug)]
 pub struct Wordings {
     rows: Vec<Wording>,
+    base: Option<String>,
     catalogue: Catalogue,
 }
 
@@ -15,6 +16,7 @@ impl Default for Wordings {
     fn default() -> Self {
         Wordings {
             rows: Vec::new(),
+            base: None,
             catalogue: Catalogue::builtin(),
         }
     }
@@ -25,11 +27,13 @@ impl Wordings {
         &self.catalogue
     }
 
-    pub fn update(&mut self, rows: Vec<Wording>) {
-        if rows == self.rows {
+    /// `base` is what addresses that begin with a slash are below.
+    pub fn update(&mut self, rows: Vec<Wording>, base: Option<String>) {
+        if rows == self.rows && base == self.base {
             return;
         }
         let mut catalogue = Catalogue::builtin();
+        catalogue.set_base(base.as_deref());
         for row in &rows {
             match compile(&row.definition) {
                 Ok(definition) => match row.webhook {
@@ -40,7 +44,11 @@ impl Wordings {
                 Err(error) => pgrx::warning!("zentry_notify: a definition is not used: {error}"),
             }
         }
-        *self = Wordings { rows, catalogue };
+        *self = Wordings {
+            rows,
+            base,
+            catalogue,
+        };
     }
 }
 

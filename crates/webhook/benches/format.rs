@@ -103,6 +103,8 @@ fn hostile(c: &mut Criterion) {
         fields: Vec::new(),
         footer: None,
         time_key: None,
+        url: None,
+        thumbnail: None,
     };
     let definition = Definition::compile(&definition).expect("a definition");
     let mut group = c.benchmark_group("hostile text");
@@ -119,7 +121,7 @@ fn hostile(c: &mut Criterion) {
         };
         for (name, kind) in FORMATS {
             group.bench_function(BenchmarkId::new(text_name, name), |b| {
-                b.iter(|| compose(kind, &[definition.card(black_box(&event))]));
+                b.iter(|| compose(kind, &[definition.card(black_box(&event), None)]));
             });
         }
     }

@@ -24,6 +24,12 @@ pub struct Card {
     pub time: Timestamp,
     /// Small print without markup; empty for none.
     pub footer: Arc<str>,
+    /// Not of an event, but of made-up data: readers are told so.
+    pub is_sample: bool,
+    /// Where the thing is that it is about, of http or https.
+    pub url: Option<Arc<str>>,
+    /// A picture of it.
+    pub thumbnail: Option<Arc<str>>,
 }
 
 /// A key or a type's name as a heading: `sprint_closed` is "Sprint Closed".

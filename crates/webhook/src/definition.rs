@@ -24,10 +24,11 @@ pub use builtin::{TEST, builtin};
 pub use catalogue::Catalogue;
 pub use keys::UnknownKey;
 pub use notation::parse_fields;
-pub use sample::{placeholder, sample};
+pub use sample::{SAMPLE_KEY, placeholder, sample};
 
 use crate::card::{Card, humanised};
 use crate::event::Event;
+use crate::link;
 use crate::rich_text::RichText;
 use context::Data;
 use template::Template;
@@ -63,6 +64,12 @@ pub struct EventDefinition {
     /// captured where there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub time_key: Option<String>,
+    /// Template of the address of the thing that it is about; a slash in front stands for the installation's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// Template of the address of a picture of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub thumbnail: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -131,6 +138,8 @@ pub struct Definition {
     fields: Vec<(Arc<str>, Template)>,
     footer: Arc<str>,
     time_key: Option<Box<str>>,
+    url: Option<Template>,
+    thumbnail: Option<Template>,
 }
 
 impl Definition {
@@ -164,6 +173,8 @@ impl Definition {
             fields: raw.fields.iter().map(compile_field).collect::<Result<_, _>>()?,
             footer: footer.into(),
             time_key: raw.time_key.as_deref().map(Into::into),
+            url: compile_link("url", raw.url.as_deref())?,
+            thumbnail: compile_link("thumbnail", raw.thumbnail.as_deref())?,
         })
     }
 
@@ -173,9 +184,10 @@ impl Definition {
 
     /// Makes the card of an event. Where a template fails on these data (too much work, a sum of text and number),
     /// the card is the generic one: it still says what happened.
-    pub fn card(&self, event: &Event) -> Card {
+    /// `base` is what addresses that begin with a slash are below.
+    pub fn card(&self, event: &Event, base: Option<&str>) -> Card {
         let data = Arc::new(Data::new(event.parse()));
-        self.render(event, &data)
+        self.render(event, &data, base)
             .unwrap_or_else(|_| generic::card(event, &data))
     }
 
@@ -185,11 +197,16 @@ impl Definition {
     ///
     /// What is wrong, and in which part.
     pub fn try_card(&self, event: &Event) -> Result<Card, String> {
-        self.render(event, &Arc::new(Data::new(event.parse())))
+        self.render(event, &Arc::new(Data::new(event.parse())), None)
             .map_err(|error| error.to_string())
     }
 
-    fn render(&self, event: &Event, data: &Arc<Data>) -> Result<Card, template::RenderError> {
+    fn render(
+        &self,
+        event: &Event,
+        data: &Arc<Data>,
+        base: Option<&str>,
+    ) -> Result<Card, template::RenderError> {
         let mut work = template::Work::of_a_card();
         let title = self.title.render(data, &mut work)?;
         let mut fields = Vec::with_capacity(self.fields.len());
@@ -199,6 +216,14 @@ impl Definition {
                 fields.push((Arc::clone(name), value));
             }
         }
+        let mut address = |template: &Option<Template>| -> Result<Option<Arc<str>>, template::RenderError> {
+            let printed = match template {
+                Some(template) => template.render(data, &mut work)?,
+                None => return Ok(None),
+            };
+            Ok(link::resolve(printed.as_str(), base).map(Into::into))
+        };
+        let (url, thumbnail) = (address(&self.url)?, address(&self.thumbnail)?);
         Ok(Card {
             title: if title.is_empty() {
                 RichText::plain(&humanised(&event.event_type))
@@ -211,12 +236,28 @@ impl Definition {
             fields,
             time: self.own_time(data).unwrap_or(event.occurred_at),
             footer: Arc::clone(&self.footer),
+            is_sample: sample::is_sample(data),
+            url,
+            thumbnail,
         })
     }
 
     fn own_time(&self, data: &Data) -> Option<Timestamp> {
         data.get(self.time_key.as_deref()?)?.as_str()?.parse().ok()
     }
+}
+
+fn compile_link(part: &str, source: Option<&str>) -> Result<Option<Template>, DefinitionError> {
+    let Some(source) = source.filter(|source| !source.is_empty()) else {
+        return Ok(None);
+    };
+    if !link::is_template(source) {
+        return Err(DefinitionError::invalid(
+            part,
+            "must begin with https://, http:// or a slash (for below zentry_notify.link_base), such as /tasks/{{ task_id }}",
+        ));
+    }
+    Template::compile(part, source).map(Some)
 }
 
 fn compile_field(raw: &FieldDefinition) -> Result<(Arc<str>, Template), DefinitionError> {

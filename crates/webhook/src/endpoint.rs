@@ -4,6 +4,7 @@ mod address;
 mod discord;
 mod error;
 mod host;
+mod mistaken;
 mod secret_url;
 #[cfg(test)]
 mod tests;
@@ -15,7 +16,7 @@ use url::{Host, Url};
 
 pub use address::is_public;
 pub(crate) use address::literal as literal_address;
-pub use error::EndpointError;
+pub use error::{Ended, EndpointError};
 pub use host::{DEFAULT_ALLOWED_HOSTS, HostPattern, HostPatternError, parse_host_patterns};
 pub use secret_url::{SecretUrl, redact};
 
@@ -126,6 +127,7 @@ impl Endpoint {
     /// # Errors
     /// See [`EndpointError`]; no text of it holds more of the URL than scheme, host and port.
     pub fn parse(webhook_type: WebhookType, url: &str, policy: &UrlPolicy) -> Result<Self, EndpointError> {
+        mistaken::refuse_escaped(url)?;
         let url = parse_allowed(url, policy)?;
         let vendor = Vendor::of(&url);
         match (webhook_type, vendor) {
@@ -143,12 +145,32 @@ impl Endpoint {
             (WebhookType::Teams, _) if url.path() == "/" => Err(EndpointError::NoPath {
                 host: host::name(&url),
             }),
+            (WebhookType::Teams, Vendor::Microsoft) if !has_parameter(&url, "sig") => {
+                Err(EndpointError::NoSignature)
+            }
             (WebhookType::Teams, _) => Ok(Self {
                 kind: teams_kind(&url),
                 vendor,
                 post_url: SecretUrl::new(url),
             }),
         }
+    }
+
+    /// As [`Endpoint::parse`], for a URL that somebody registers now: also what is taken of old ones, and does not do what it says, is refused.
+    ///
+    /// # Errors
+    /// See [`EndpointError`].
+    pub fn parse_new(
+        webhook_type: WebhookType,
+        url: &str,
+        policy: &UrlPolicy,
+    ) -> Result<Self, EndpointError> {
+        let endpoint = Self::parse(webhook_type, url, policy)?;
+        let posted = endpoint.post_url.expose();
+        if endpoint.kind == EndpointKind::Discord && has_parameter(posted, "thread_name") {
+            return Err(EndpointError::ThreadName);
+        }
+        Ok(endpoint)
     }
 
     /// The format that this endpoint takes and the way its answers are read.
@@ -184,12 +206,14 @@ fn parse_allowed(text: &str, policy: &UrlPolicy) -> Result<Url, EndpointError> {
         // The scheme is not named: in `TOKEN:x` it would be the secret.
         _ => return Err(EndpointError::OtherScheme),
     }
+    mistaken::refuse_other_links(&url)?;
     if !url.username().is_empty() || url.password().is_some() {
         return Err(EndpointError::UserInfo);
     }
     if url.fragment().is_some() {
         return Err(EndpointError::Fragment);
     }
+    mistaken::refuse_ended(&url)?;
     if !policy.allowed_hosts.iter().any(|pattern| pattern.matches(&url)) {
         return Err(refused_host(&url, policy));
     }
@@ -228,7 +252,26 @@ fn is_connector_host(host: &str) -> bool {
 }
 
 fn is_workflow_host(host: &str) -> bool {
-    host::is_within(host, &["logic.azure.com", "environment.api.powerplatform.com"])
+    host::is_within(
+        host,
+        &[
+            "logic.azure.com",
+            "logic.azure.us",
+            "logic.azure.cn",
+            "powerautomate.com",
+            "api.powerplatform.com",
+            "api.gov.powerplatform.microsoft.us",
+            "api.high.powerplatform.microsoft.us",
+            "api.appsplatform.us",
+            "api.powerplatform.partner.microsoftonline.cn",
+        ],
+    )
+}
+
+/// Whether the query has a value of that name.
+fn has_parameter(url: &Url, name: &str) -> bool {
+    url.query_pairs()
+        .any(|(key, value)| key == name && !value.is_empty())
 }
 
 /// Connector or workflow: by the vendor's hosts, else by the connectors' paths, else workflow, which is what

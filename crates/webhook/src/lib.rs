@@ -3,6 +3,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod appearance;
 pub mod card;
 pub mod client;
 pub mod definition;
@@ -12,6 +13,8 @@ pub mod histogram;
 pub mod http_thread;
 pub mod id_set;
 pub mod json_members;
+pub mod keys;
+pub mod link;
 pub mod mention;
 pub mod message;
 pub mod milestones;

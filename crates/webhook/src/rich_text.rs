@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use unicode_segmentation::GraphemeCursor;
+
 /// Stands for an asterisk of the data in a template's output, where `**` switches bold on and off.
 ///
 /// A noncharacter: it never comes from the data, because [`Builder::push`] removes those. So data cannot become
@@ -15,7 +17,7 @@ const MAX_BYTES: usize = 32 * 1024;
 /// Text with bold parts.
 ///
 /// Clean: trimmed, at most 32 KiB, lines end with `\n`, not two blank lines follow each other, and there are no control characters (but newline and
-/// tab), no noncharacters and no embedding of writing directions, which would reorder the text around it.
+/// tab; what breaks a line elsewhere is a newline), no noncharacters and no embedding of writing directions, which would reorder the text around it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RichText {
     text: String,
@@ -85,13 +87,14 @@ impl RichText {
         })
     }
 
-    /// The first `length` code points and an ellipsis; bold where the last one is.
+    /// The first `length` code points, or somewhat less so that no character as readers see it is cut, and an ellipsis; bold where the last
+    /// one is.
     pub(crate) fn shortened(&self, length: usize) -> Self {
         let end = self
             .text
             .char_indices()
             .nth(length)
-            .map_or(self.text.len(), |(at, _)| at);
+            .map_or(self.text.len(), |(at, _)| grapheme_boundary(&self.text, at));
         let kept = self.text[..end].trim_end().len();
         let mut text = String::with_capacity(kept + '…'.len_utf8());
         text.push_str(&self.text[..kept]);
@@ -174,6 +177,21 @@ impl Builder {
     }
 }
 
+/// The last place up to `at` where no flag, family, accent or syllable is cut; `at` itself in a heap of marks that is no character of any
+/// script.
+fn grapheme_boundary(text: &str, at: usize) -> usize {
+    /// Bytes: a family of four with skin tones has 41, a long conjunct of Devanagari some more.
+    const LONGEST: usize = 128;
+    let mut cursor = GraphemeCursor::new(at, text.len(), true);
+    if cursor.is_boundary(text, 0).unwrap_or(true) {
+        return at;
+    }
+    match cursor.prev_boundary(text, 0) {
+        Ok(Some(boundary)) if at - boundary <= LONGEST => boundary,
+        _ => at,
+    }
+}
+
 /// Whether one of the bytes is of a kind. Looks at all of them, so that the compiler takes many at a time.
 pub(crate) fn has(text: &str, kind: impl Fn(u8) -> bool) -> bool {
     text.bytes().fold(false, |found, byte| found | kind(byte))
@@ -191,9 +209,17 @@ pub(crate) fn clean(text: &str) -> Cow<'_, str> {
     let unix = text.replace("\r\n", "\n");
     Cow::Owned(
         unix.chars()
-            .map(|c| if c == '\r' { '\n' } else { c })
+            .map(|c| if is_line_break(c) { '\n' } else { c })
             .filter(|&c| is_clean(c))
             .collect(),
+    )
+}
+
+/// Unicode's mandatory breaks (UAX 14).
+fn is_line_break(c: char) -> bool {
+    matches!(
+        c,
+        '\n' | '\u{B}' | '\u{C}' | '\r' | '\u{85}' | '\u{2028}' | '\u{2029}'
     )
 }
 
@@ -202,7 +228,7 @@ fn is_clean(c: char) -> bool {
     let is_direction = matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}');
     let is_control = c.is_control() && c != '\n' && c != '\t';
     // The byte order mark is white space to some receivers, which would then see an empty text.
-    !(is_noncharacter || is_direction || is_control || c == '\u{FEFF}')
+    !(is_noncharacter || is_direction || is_control || matches!(c, '\u{FEFF}' | '\u{2028}' | '\u{2029}'))
 }
 
 #[cfg(test)]
@@ -243,8 +269,10 @@ mod tests {
 
     #[test]
     fn text_is_cleaned() {
-        let dirty = " \u{FEFF}a\0b\r\nc\rd\u{85}\u{202E}e\u{FDD0}\u{1FFFF}\tf\u{7F} ";
+        let dirty = " \u{FEFF}a\0b\r\nc\rd\u{202E}e\u{FDD0}\u{1FFFF}\tf\u{7F} ";
         assert_eq!(RichText::plain(dirty).as_str(), "ab\nc\nde\tf");
+        let lines = "a\u{B}b\u{C}c\u{85}d\u{2028}e\u{2029}f";
+        assert_eq!(RichText::plain(lines).as_str(), "a\nb\nc\nd\ne\nf");
         assert_eq!(RichText::plain("**é – “x” 👩‍👩‍👧**").as_str(), "**é – “x” 👩‍👩‍👧**");
     }
 
@@ -267,6 +295,21 @@ mod tests {
             [("ab ", false), ("cdef", true), (" g…", false)]
         );
         assert_eq!(parts(&text.shortened(0)), [("…", false)]);
+    }
+
+    #[test]
+    fn no_character_is_cut() {
+        let text = RichText::plain("a🇩🇪🇫🇷 👩🏽‍👩‍👧 e\u{301} क्षि");
+        let whole = ["a", "a🇩🇪", "a🇩🇪🇫🇷", "a🇩🇪🇫🇷 👩🏽‍👩‍👧", "a🇩🇪🇫🇷 👩🏽‍👩‍👧 e\u{301}"];
+        for length in 1..text.as_str().chars().count() {
+            let shown = text.shortened(length).as_str().to_owned();
+            let kept = shown.strip_suffix('…').unwrap();
+            assert!(whole.contains(&kept), "{length}: {kept}");
+            assert!(kept.chars().count() <= length, "{length}: {kept}");
+        }
+        // What is no character is cut where the room ends.
+        let heap = RichText::plain(&"\u{301}".repeat(500));
+        assert_eq!(heap.shortened(300).as_str().chars().count(), 301);
     }
 
     #[test]

@@ -52,6 +52,8 @@ fn card(text: &str, data: &Value) -> Option<String> {
         fields: Vec::new(),
         footer: None,
         time_key: None,
+        url: None,
+        thumbnail: None,
     };
     let definition = Definition::compile(&raw).ok()?;
     let card = definition.try_card(&event(data)).ok()?;

@@ -65,7 +65,7 @@ fn what_is_wrong_is_named_by_its_key_and_the_refusal_says_what_it_must_be() {
         ),
         (
             r#"{"weather": 1}"#,
-            "\"weather\" is not a part of the definition of an event type: it has name, title, colour, emoji, text, fields, footer, time_key",
+            "\"weather\" is not a part of the definition of an event type: it has name, title, colour, emoji, text, fields, footer, time_key, url, thumbnail",
         ),
         (
             r#"{"colour": "red"}"#,
@@ -166,7 +166,7 @@ fn a_type_without_a_sample_gets_words_in_the_place_of_data() {
     );
     let card = Definition::compile(&raw)
         .unwrap()
-        .card(&event("release_published", &Value::Object(data)));
+        .card(&event("release_published", &Value::Object(data)), None);
     assert_eq!(card.text.as_str(), "Release Name by 1");
     assert_eq!(card.time.to_string(), "2024-01-15T10:30:00Z");
 }
@@ -190,7 +190,7 @@ fn nested_data_are_reached_by_every_kind_of_template() {
         ("{% if not none %}none{% endif %}", "none"),
     ] {
         let raw = definition(json!({ "name": "a", "title": "A", "text": text }));
-        let card = Definition::compile(&raw).unwrap().card(&event("a", &data));
+        let card = Definition::compile(&raw).unwrap().card(&event("a", &data), None);
         assert_eq!(card.text.as_str(), expected, "{text}");
     }
 }
@@ -224,7 +224,7 @@ fn a_template_that_fails_on_data_says_where_and_the_message_is_plain() {
     let bad = event("a", &json!({ "count": "many" }));
     let error = definition.try_card(&bad).unwrap_err();
     assert!(error.starts_with("template of text: "), "{error}");
-    let card = definition.card(&bad);
+    let card = definition.card(&bad, None);
     assert_eq!(&*card.fields[0].0, "Count");
     assert_eq!(
         definition

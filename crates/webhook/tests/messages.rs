@@ -6,6 +6,7 @@ mod model;
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
+use webhook::appearance::Appearance;
 use webhook::card::Card;
 use webhook::definition::{
     Catalogue, Definition, DefinitionError, EventDefinition, FieldDefinition, builtin, sample,
@@ -407,13 +408,20 @@ fn compose_events(kind: EndpointKind, events: &[Event]) -> Message {
     compose(kind, &cards)
 }
 
+fn pinging(mention: Mention) -> Appearance {
+    Appearance {
+        mention: Some(mention),
+        ..Appearance::default()
+    }
+}
+
 /// Only what was registered pings, and only where the service lets it.
 #[test]
 fn a_mention_pings_whom_it_names() {
     let cards = [Catalogue::builtin().card(&sample_event("daily_streak"))];
     let body = |kind, mention: &str| -> Value {
         let mention = Mention::parse(kind, mention).unwrap();
-        serde_json::from_slice(&compose_with(kind, &cards, Some(&mention)).body).unwrap()
+        serde_json::from_slice(&compose_with(kind, &cards, &pinging(mention)).body).unwrap()
     };
     let role = body(Discord, "role:123456789012345678");
     assert_eq!(role["content"], "<@&123456789012345678>");
@@ -446,8 +454,186 @@ fn a_mention_pings_whom_it_names() {
     // One of another service, left from before the URL was changed.
     let foreign = Mention::parse(Discord, "role:123456789012345678").unwrap();
     assert_eq!(
-        compose_with(TeamsConnector, &cards, Some(&foreign)),
+        compose_with(TeamsConnector, &cards, &pinging(foreign)),
         compose(TeamsConnector, &cards)
+    );
+}
+
+#[test]
+fn a_webhook_has_a_name_a_picture_and_a_place_on_discord() {
+    let cards = vec![Catalogue::builtin().card(&sample_event("daily_streak")); 3];
+    let appearance = Appearance {
+        mention: Mention::parse(Discord, "role:123456789012345678").ok(),
+        username: Some("Zentry".into()),
+        avatar_url: Some("https://app.example.com/zentry.png".into()),
+        announce: true,
+        thread_name: Some("Streaks".into()),
+        applied_tags: vec!["223456789012345678".into()],
+    };
+    let mut message: Value =
+        serde_json::from_slice(&compose_with(Discord, &cards, &appearance).body).unwrap();
+    message.as_object_mut().unwrap().remove("embeds");
+    assert_eq!(
+        message,
+        json!({
+            "content": "<@&123456789012345678> 🔥 Daily Streak: alice is on a 7-day streak. (and 2 more)",
+            "username": "Zentry",
+            "avatar_url": "https://app.example.com/zentry.png",
+            "thread_name": "Streaks",
+            "applied_tags": ["223456789012345678"],
+            "allowed_mentions": { "parse": [], "roles": ["123456789012345678"] },
+        })
+    );
+    // Teams has no place for any of it.
+    for kind in [TeamsConnector, TeamsWorkflow] {
+        assert_eq!(compose_with(kind, &cards, &appearance), compose(kind, &cards));
+    }
+}
+
+#[test]
+fn what_a_phone_announces_is_text() {
+    let announced = |message: &str| -> Value {
+        let cards = [Catalogue::builtin().card(&event("test", &json!({ "message": message })))];
+        let appearance = Appearance {
+            announce: true,
+            ..Appearance::default()
+        };
+        let body = compose_with(Discord, &cards, &appearance).body;
+        serde_json::from_slice::<Value>(&body).unwrap()["content"].clone()
+    };
+    assert_eq!(
+        announced("**a** @everyone\nhttps://e.com/x"),
+        "🔔 Webhook Test: \\*\\*a\\*\\* @everyone https:\u{200B}//e.com/x"
+    );
+    assert!(announced(&"*".repeat(5000)).as_str().unwrap().chars().count() <= 1024);
+}
+
+fn linked(url: &str, thumbnail: &str) -> Definition {
+    Definition::compile(&EventDefinition {
+        url: Some(url.into()),
+        thumbnail: Some(thumbnail.into()),
+        ..own("Look")
+    })
+    .unwrap()
+}
+
+#[test]
+fn a_link_leads_to_the_thing_in_each_format() {
+    let definition = linked("https://app.example.com/tasks/{{ id }}", "/pictures/{{ id }}.png");
+    let card = definition.card(
+        &event("own", &json!({ "id": 5 })),
+        Some("https://cdn.example.com"),
+    );
+    let body =
+        |kind| -> Value { serde_json::from_slice(&compose(kind, std::slice::from_ref(&card)).body).unwrap() };
+    let (url, picture) = (
+        "https://app.example.com/tasks/5",
+        "https://cdn.example.com/pictures/5.png",
+    );
+    let embed = &body(Discord)["embeds"][0];
+    assert_eq!(
+        (&embed["url"], &embed["thumbnail"]),
+        (&json!(url), &json!({ "url": picture }))
+    );
+    let section = &body(TeamsConnector)["sections"][0];
+    assert_eq!(section["activityImage"], picture);
+    assert_eq!(
+        section["potentialAction"],
+        json!([{ "@type": "OpenUri", "name": "Open", "targets": [{ "os": "default", "uri": url }] }])
+    );
+    let items = &body(TeamsWorkflow)["attachments"][0]["content"]["body"][0]["items"];
+    assert_eq!(
+        items[2],
+        json!({ "type": "Image", "url": picture, "altText": "", "size": "Medium" })
+    );
+    assert_eq!(
+        items[3],
+        json!({ "type": "ActionSet", "actions": [{ "type": "Action.OpenUrl", "title": "Open", "url": url }] })
+    );
+}
+
+#[test]
+fn what_is_no_address_of_the_web_is_no_link() {
+    let definition = linked("{{ url }}", "/{{ id }}");
+    for url in [
+        "javascript:alert(1)",
+        "//evil.example",
+        "",
+        "data:text/html,x",
+        "/without/a/base",
+    ] {
+        let card = definition.card(&event("own", &json!({ "url": url })), None);
+        assert_eq!((card.url, card.thumbnail), (None, None), "{url}");
+    }
+    for url in [
+        "javascript:{{ x }}",
+        "tasks/{{ id }}",
+        "//{{ host }}/x",
+        "ftp://x/{{ id }}",
+    ] {
+        let refusal = Definition::compile(&EventDefinition {
+            url: Some(url.into()),
+            ..own("")
+        });
+        let refusal = refusal.unwrap_err().to_string();
+        assert!(
+            refusal.starts_with("url must begin with https://"),
+            "{url}: {refusal}"
+        );
+    }
+}
+
+#[test]
+fn a_sample_says_that_it_is_one() {
+    let data = json!({ "user_name": "alice", "zentry_sample": true });
+    for event_type in ["daily_streak", "sprint_closed"] {
+        let event = event(event_type, &data);
+        let embed = &body(Discord, &event)["embeds"][0];
+        assert_eq!(embed["author"], json!({ "name": "A sample, not an event" }));
+        assert!(!embed["fields"].to_string().contains("Zentry Sample"), "{embed}");
+        let section = &body(TeamsConnector, &event)["sections"][0];
+        assert!(
+            section["activitySubtitle"]
+                .as_str()
+                .unwrap()
+                .starts_with("A sample, not an event · ")
+        );
+        let items = &body(TeamsWorkflow, &event)["attachments"][0]["content"]["body"][0]["items"];
+        let small_print = items.as_array().unwrap().last().unwrap()["text"]
+            .as_str()
+            .unwrap();
+        assert!(
+            small_print.starts_with("A sample, not an event · "),
+            "{small_print}"
+        );
+    }
+}
+
+/// Discord makes one embed of two with the same address.
+#[test]
+fn events_of_the_same_thing_stay_apart() {
+    let url = |template: &str| {
+        let card = linked(template, "").card(&event("own", &json!({})), None);
+        let body = compose(Discord, &[card.clone(), card.clone(), card]).body;
+        let embeds = serde_json::from_slice::<Value>(&body).unwrap()["embeds"].clone();
+        embeds
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|embed| embed["url"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        url("https://e.com/5"),
+        ["https://e.com/5", "https://e.com/5#2", "https://e.com/5#3"]
+    );
+    assert_eq!(
+        url("https://e.com/#/5"),
+        [
+            "https://e.com/#/5",
+            "https://e.com/?_=2#/5",
+            "https://e.com/?_=3#/5"
+        ]
     );
 }
 
@@ -457,7 +643,10 @@ fn nothing_of_what_was_in_the_buffer_is_in_the_message() {
     let cards = [catalogue.card(&sample_event("badge_earned"))];
     for kind in [Discord, TeamsConnector, TeamsWorkflow] {
         let used = compose(kind, &[catalogue.card(&sample_event("task_completed"))]).body;
-        assert_eq!(compose_into(kind, &cards, None, used), compose(kind, &cards));
+        assert_eq!(
+            compose_into(kind, &cards, &Appearance::default(), used),
+            compose(kind, &cards)
+        );
     }
 }
 
@@ -515,6 +704,8 @@ fn own(text: &str) -> EventDefinition {
         fields: Vec::new(),
         footer: None,
         time_key: None,
+        url: None,
+        thumbnail: None,
     }
 }
 
@@ -605,7 +796,7 @@ fn definition_errors_name_the_part_and_the_place() {
 fn rendered(template: &str, data: &Value) -> Card {
     Definition::compile(&own(template))
         .unwrap()
-        .card(&event("own", data))
+        .card(&event("own", data), None)
 }
 
 #[test]
@@ -677,14 +868,14 @@ fn sent(text: &str) -> [String; 3] {
 fn markup_of_each_receiver_is_escaped() {
     let inline = "\\ * _ ` [ ] ~";
     let escaped = "\\\\ \\* \\_ \\` \\[ \\] \\~";
-    assert_eq!(sent(inline), [escaped, escaped, escaped]);
+    assert_eq!(sent(inline), [escaped, escaped, "\\ \\* \\_ ` [ ] ~"]);
     assert_eq!(sent("a | b > c"), ["a \\| b \\> c", "a | b > c", "a | b > c"]);
     assert_eq!(
         sent("x\n# y\n- z\n1. a"),
         [
             "x\n\\# y\n\\- z\n1\\. a",
             "x\n\n\\# y\n\n\\- z\n\n1\\. a",
-            "x\n\n\\# y\n\n\\- z\n\n1\\. a"
+            "x\n\n\u{200B}# y\n\n\u{200B}- z\n\n\u{200B}1. a"
         ]
     );
     assert_eq!(
@@ -692,7 +883,7 @@ fn markup_of_each_receiver_is_escaped() {
         [
             "a\n  12) b",
             "a\n\n\u{A0}\u{A0}12\\) b",
-            "a\n\n\u{A0}\u{A0}12\\) b"
+            "a\n\n\u{A0}\u{A0}\u{200B}12) b"
         ]
     );
     assert_eq!(

@@ -26,6 +26,8 @@ fn definition(template: &str) -> Definition {
         fields: vec![field],
         footer: None,
         time_key: None,
+        url: None,
+        thumbnail: None,
     })
     .unwrap()
 }
@@ -154,6 +156,6 @@ fn the_rest_is_json() {
 
 #[test]
 fn one_number_beyond_a_float_costs_nothing_else() {
-    let card = definition("{{ title }}: {{ n }}").card(&event(r#"{"title": "Report", "n": 1e999}"#));
+    let card = definition("{{ title }}: {{ n }}").card(&event(r#"{"title": "Report", "n": 1e999}"#), None);
     assert_eq!(card.text.as_str(), "Report: 1e+999");
 }

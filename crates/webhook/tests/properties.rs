@@ -11,6 +11,7 @@ use model::{Shown, assert_says, discord, normal, teams};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
+use webhook::appearance::Appearance;
 use webhook::card::Card;
 use webhook::definition::{Catalogue, Definition, EventDefinition, FieldDefinition, builtin};
 use webhook::endpoint::EndpointKind::{self, Discord, TeamsConnector, TeamsWorkflow};
@@ -34,7 +35,7 @@ fn hostile() -> impl Strategy<Value = String> {
             "https://example.com/a_b_c", "http://example.com/a*b", "HTTPS://E.X/`", "://", ":smile:", ":+1:", ":", "10:30:00",
             "\n", "\n\n", "\r\n", "\r", "\t", "    ", "# ", "#", "- ", "-# ", "+ ", "1. ", "12) ", "> ", ">>> ", "===", "---",
             "| a | b |", "\0", "\u{1b}[31m", "\u{85}", "\u{202E}", "\u{2067}", "\u{200B}", "\u{FEFF}", "\u{FDD0}",
-            "\u{FFFF}", "e\u{301}", "مرحبا", "🦀", "👩‍👩‍👧", "🅰", "…", "“", "null", "",
+            "\u{FFFF}", "e\u{301}", ")- ", "]- ", "1- ", "[1]+ ", "\u{2028}", "\u{B}", "مرحبا", "🦀", "👩‍👩‍👧", "🅰", "…", "“", "null", "",
         ]).prop_map(ToOwned::to_owned),
     ];
     let short = vec(fragment, 0..12).prop_map(|fragments| fragments.concat());
@@ -129,7 +130,20 @@ fn cards(most_fields: usize) -> impl Strategy<Value = Card> {
             fields,
             time,
             footer: footer.into(),
+            is_sample: colour % 7 == 0,
+            url: link(colour),
+            thumbnail: link(colour / 3),
         })
+}
+
+/// Some of the cards are about the same thing.
+fn link(number: u32) -> Option<Arc<str>> {
+    match number % 6 {
+        0 => Some("https://app.example.com/tasks/5".into()),
+        1 => Some("https://app.example.com/?a=1#/tasks/5".into()),
+        2 => Some(format!("https://app.example.com/tasks/{number}").into()),
+        _ => None,
+    }
 }
 
 /// Validates the body by the model and reads it as a person would.
@@ -255,8 +269,8 @@ proptest! {
             data: Value::Object(data).to_string().into(),
             occurred_at: Timestamp::UNIX_EPOCH,
         };
-        let short = definition(&template).map(|definition| definition.card(&event));
-        let engine = definition(&format!("{template} {{# a comment #}}")).map(|definition| definition.card(&event));
+        let short = definition(&template).map(|definition| definition.card(&event, None));
+        let engine = definition(&format!("{template} {{# a comment #}}")).map(|definition| definition.card(&event, None));
         prop_assert_eq!(short, engine);
     }
 
@@ -269,7 +283,7 @@ proptest! {
             event_type: "own".into(),
             data: Value::Object(data).to_string().into(),
             occurred_at: Timestamp::UNIX_EPOCH,
-        });
+        }, None);
         let asked_for = data.clone().into_iter().filter(|(key, _)| keys.contains(key)).collect();
         prop_assert_eq!(card(asked_for), card(data));
     }
@@ -280,9 +294,34 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, max_shrink_iters: 3000, ..ProptestConfig::default() })]
 
     #[test]
-    fn messages_take_the_first_cards_in_order(cards in vec(cards(3), 1..14), mention in proptest::option::of(mentions())) {
+    fn no_character_is_cut(
+        clusters in vec(prop::sample::select(vec!["🇩🇪", "👩🏽‍👩‍👧", "e\u{301}", "क्षि", "👍🏿", "a", "*", "- "]), 1..4),
+        start in "[a-z]{0,9}",
+    ) {
+        let cycle = clusters.concat();
+        let message = format!("{start}{}", cycle.repeat(12_000 / cycle.len()));
+        let card = CATALOGUE.card(&Event {
+            event_type: "test".into(),
+            data: json!({ "message": message }).to_string().into(),
+            occurred_at: Timestamp::UNIX_EPOCH,
+        });
         for kind in KINDS {
-            let message = compose_with(kind, &cards, mention.as_ref());
+            let shown = read(kind, &compose(kind, std::slice::from_ref(&card)).body).remove(0).text;
+            let shown: String = shown.chars().filter(|&c| c != '\u{200B}' && !c.is_whitespace()).collect();
+            let Some(mut rest) = shown.strip_suffix('…').and_then(|shown| shown.strip_prefix(&*start)) else { continue };
+            for cluster in clusters.iter().cycle() {
+                if rest.is_empty() {
+                    break;
+                }
+                rest = rest.strip_prefix(cluster.trim()).unwrap_or_else(|| panic!("{kind:?}: {rest:?} is no {cluster:?}"));
+            }
+        }
+    }
+
+    #[test]
+    fn messages_take_the_first_cards_in_order(cards in vec(cards(3), 1..14), appearance in appearances()) {
+        for kind in KINDS {
+            let message = compose_with(kind, &cards, &appearance);
             let shown = read(kind, &message.body);
             prop_assert!((1..=cards.len().min(10)).contains(&message.taken));
             prop_assert_eq!(shown.len(), message.taken);
@@ -300,6 +339,28 @@ fn mentions() -> impl Strategy<Value = Mention> {
         ("[a-z0-9@.-]{1,256}", "[\\p{L}\\p{N} .'-]{1,128}")
             .prop_map(|(id, name)| Mention::TeamsUser { id, name }),
     ]
+}
+
+fn appearances() -> impl Strategy<Value = Appearance> {
+    let option = proptest::option::of::<Just<&'static str>>;
+    (
+        proptest::option::of(mentions()),
+        option(Just("Zentry")),
+        option(Just("https://app.example.com/a.png")),
+        any::<bool>(),
+        option(Just("Releases")),
+        vec("[0-9]{17,20}", 0..6),
+    )
+        .prop_map(
+            |(mention, username, avatar_url, announce, thread_name, applied_tags)| Appearance {
+                mention,
+                username: username.map(Into::into),
+                avatar_url: avatar_url.map(Into::into),
+                announce,
+                thread_name: thread_name.map(Into::into),
+                applied_tags,
+            },
+        )
 }
 
 fn shown_fields(card: &Card) -> impl Iterator<Item = (&str, &str)> {
@@ -358,6 +419,8 @@ fn raw_definition(template: &str) -> EventDefinition {
         }],
         footer: None,
         time_key: None,
+        url: None,
+        thumbnail: None,
     }
 }
 

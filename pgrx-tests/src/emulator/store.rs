@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::discord;
 use super::event::{self, Event};
 use super::registry::{Counts, Kind};
 
@@ -89,6 +90,15 @@ impl Received {
             .iter()
             .find(|(header, _)| header == name)
             .map(|(_, value)| value.as_str())
+    }
+
+    /// Whom readers see as the sender: in Discord the webhook's own name, if the message has none; in Teams the app that posts.
+    pub fn sender(&self) -> &str {
+        match self.kind {
+            Some(Kind::Discord) => discord::message::sender(&self.body),
+            Some(Kind::Connector) => "Incoming Webhook",
+            _ => "Workflows",
+        }
     }
 
     /// What the message says, one entry for each embed, section or container.

@@ -74,7 +74,7 @@ impl Authority {
         certificate: Certificate,
     ) -> Result<(CertificateDer<'static>, PrivateKeyDer<'static>), rcgen::Error> {
         let names: &[&str] = match certificate {
-            Certificate::Vendors => &["discord.com", "*.westeurope.logic.azure.com"],
+            Certificate::Vendors => &["discord.com", "*.01.environment.api.powerplatform.com"],
             Certificate::WrongName => &["elsewhere.example"],
             _ => &["127.0.0.1", "localhost"],
         };

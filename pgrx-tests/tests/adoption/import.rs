@@ -30,6 +30,45 @@ fn old(client: &mut Client, id: i64, name: &str, webhook_type: &str, url: &str, 
 }
 
 #[test]
+fn what_has_ended_is_kept_switched_off() {
+    let mut scene = Scene::start().unwrap();
+    let new_url = scene.emulator.register(Kind::Workflow).url();
+    let client = &mut scene.client;
+    let connector = "https://contoso.webhook.office.com/webhookb2/a@b/IncomingWebhook/c/d";
+    let flow = "https://prod-01.westeurope.logic.azure.com/workflows/a/triggers/manual/paths/invoke?sig=secretsecret";
+    old(
+        client,
+        10,
+        "Connector",
+        "teams",
+        connector,
+        r#"["task_completed"]"#,
+    );
+    old(client, 30, "Flow", "teams", flow, r#"["*"]"#);
+    for ((_, name, state, reason), when) in import(client).into_iter().zip(["May 2026", "30 November 2025"]) {
+        let reason = reason.unwrap();
+        assert!(
+            state == "imported" && reason.contains(when),
+            "{name}: {state}: {reason}"
+        );
+    }
+    let states = "SELECT string_agg(state || ': ' || reason, ' ' ORDER BY id) FROM zentry_notify.webhooks";
+    let states: String = client.query_one(states, &[]).unwrap().get(0);
+    assert!(
+        states.starts_with("gone: webhooks of \"contoso.webhook.office.com\" have ended"),
+        "{states}"
+    );
+    client
+        .execute("SELECT zentry_update_webhook(30, webhook_url => $1)", &[&new_url])
+        .unwrap();
+    let state: String = client
+        .query_one("SELECT state FROM zentry_notify.webhooks WHERE id = 30", &[])
+        .unwrap()
+        .get(0);
+    assert_eq!(state, "active");
+}
+
+#[test]
 fn each_row_is_imported_or_refused_with_its_reason() {
     let mut scene = Scene::start().unwrap();
     let url = scene.emulator.register(Kind::Discord).url();

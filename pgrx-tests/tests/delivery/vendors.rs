@@ -14,7 +14,7 @@ use zentry_e2e::site::Site;
 use zentry_e2e::wait::eventually;
 
 const DISCORD: &str = "https://discord.com";
-const AZURE: &str = "https://prod-12.westeurope.logic.azure.com";
+const AZURE: &str = "https://default.01.environment.api.powerplatform.com";
 
 /// A cluster that is set as in production, but for the proxy and its authority.
 struct Vendors {
@@ -34,7 +34,10 @@ impl Vendors {
         for (setting, value) in [
             ("ca_file", ca_file.to_str().unwrap()),
             ("proxy", &proxy.url()),
-            ("allowed_hosts", "discord.com, *.logic.azure.com"),
+            (
+                "allowed_hosts",
+                "discord.com, *.environment.api.powerplatform.com",
+            ),
             ("allow_http", "off"),
             ("allow_private_addresses", "off"),
         ] {

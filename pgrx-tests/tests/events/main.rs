@@ -1,6 +1,7 @@
 //! Events of users: types of their own, other words for Zentry's, and tables that are not Zentry's.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod appearance;
 mod attach;
 mod conditions;
 mod equality;

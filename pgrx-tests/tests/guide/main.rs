@@ -27,7 +27,7 @@ const URLS: [(&str, Kind); 3] = [
         "https://FLOW.environment.api.powerplatform.com/URL",
         Kind::Workflow,
     ),
-    ("https://TENANT.webhook.office.com/webhookb2/URL", Kind::Connector),
+    ("https://connectors.example.com/webhookb2/URL", Kind::Connector),
 ];
 
 #[test]

@@ -39,7 +39,7 @@ const SCENE: &str = "
     CREATE EXTENSION zentry_notify;
     ALTER DATABASE :db SET zentry_notify.sending = off;
     SELECT zentry_register_webhook('Team', 'discord', 'https://discord.com/api/webhooks/123456789012345678/abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_abcd');
-    SELECT zentry_register_webhook('Flow', 'teams', 'https://prod-01.westeurope.logic.azure.com/workflows/0123456789abcdef/triggers/manual/paths/invoke?api-version=2016-06-01&sig=secretsecretsecret');
+    SELECT zentry_register_webhook('Flow', 'teams', 'https://a.01.environment.api.powerplatform.com/workflows/0123456789abcdef/triggers/manual/paths/invoke?api-version=2016-06-01&sig=secretsecretsecret');
     SELECT zentry_register_event_type('release_published', 'Release {{ version }}', sample => '{\"version\": \"2.0\"}');
     CREATE VIEW a_view AS SELECT 1;
     CREATE TABLE other_integrations (id bigint, name text);";

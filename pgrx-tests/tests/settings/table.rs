@@ -56,6 +56,29 @@ pub const SETTINGS: &[Setting] = &[
         ],
     ),
     setting(
+        "zentry_notify.username",
+        Text,
+        &["", "Zentry", "Ops 🦀"],
+        &["  ", "My Discord bot", "clyde", "everyone"],
+    ),
+    setting(
+        "zentry_notify.avatar_url",
+        Text,
+        &["", "https://app.example.com/zentry.png"],
+        &["zentry.png", "http://app.example.com/zentry.png", "https://"],
+    ),
+    setting(
+        "zentry_notify.link_base",
+        Text,
+        &["", "https://app.example.com", "http://127.0.0.1:8000/zentry/"],
+        &[
+            "app.example.com",
+            "ftp://app.example.com",
+            "https://app.example.com/?a=1",
+            "https://app.example.com/#/",
+        ],
+    ),
+    setting(
         "zentry_notify.allowed_hosts",
         Text,
         &[

@@ -168,6 +168,11 @@ pub struct Webhook {
     pub milestones: Option<Vec<i32>>,
     pub quiet_hours: Option<String>,
     pub mention: Option<String>,
+    pub username: Option<String>,
+    pub avatar_url: Option<String>,
+    pub announce: bool,
+    pub thread_name: Option<String>,
+    pub applied_tags: Vec<String>,
     pub max_events_per_message: i16,
     pub min_interval: String,
     pub max_age: Option<String>,
@@ -193,6 +198,11 @@ impl From<&Row> for Webhook {
             milestones: row.get("milestones"),
             quiet_hours: row.get("quiet_hours"),
             mention: row.get("mention"),
+            username: row.get("username"),
+            avatar_url: row.get("avatar_url"),
+            announce: row.get("announce"),
+            thread_name: row.get("thread_name"),
+            applied_tags: row.get("applied_tags"),
             max_events_per_message: row.get("max_events_per_message"),
             min_interval: row.get("min_interval_text"),
             max_age: row.get("max_age_text"),
@@ -249,6 +259,11 @@ pub struct Rules {
     pub milestones: Option<Vec<i32>>,
     pub quiet_hours: Option<String>,
     pub mention: Option<String>,
+    pub username: Option<String>,
+    pub avatar_url: Option<String>,
+    pub announce: Option<bool>,
+    pub thread_name: Option<String>,
+    pub applied_tags: Option<Vec<String>>,
 }
 
 /// What a new integration is made of. What is left out has the function's default.
@@ -266,7 +281,7 @@ pub struct New {
 /// Its id.
 pub async fn create(session: &Session<'_>, new: &New) -> Result<i64, Error> {
     const SQL: &str = "SELECT zentry_register_webhook($1::text, $2::text, $3::text, $4::bigint, $5::text[], $6::boolean, NULL::bigint, \
-         $7::text[], $8::text, $9::integer, $10::integer[], $11::text, $12::text)";
+         $7::text[], $8::text, $9::integer, $10::integer[], $11::text, $12::text, $13::text, $14::text, $15::boolean, $16::text, $17::text[])";
     let Rules {
         omit_keys,
         filter,
@@ -274,6 +289,11 @@ pub async fn create(session: &Session<'_>, new: &New) -> Result<i64, Error> {
         milestones,
         quiet_hours,
         mention,
+        username,
+        avatar_url,
+        announce,
+        thread_name,
+        applied_tags,
     } = &new.rules;
     let row = session
         .query_one(
@@ -291,6 +311,11 @@ pub async fn create(session: &Session<'_>, new: &New) -> Result<i64, Error> {
                 milestones,
                 quiet_hours,
                 mention,
+                username,
+                avatar_url,
+                announce,
+                thread_name,
+                applied_tags,
             ],
         )
         .await?;
@@ -315,7 +340,8 @@ pub struct Change {
 pub async fn update(session: &Session<'_>, id: i64, change: &Change) -> Result<(), Error> {
     const SQL: &str = "SELECT zentry_update_webhook($1::bigint, $2::text, $3::text, \
          nullif($4::text, (SELECT w.webhook_url FROM zentry_notify.webhooks w WHERE w.id = $1)), \
-         $5::bigint, $6::text[], $7::boolean, $8::text[], $9::text, $10::integer, $11::integer[], $12::text, $13::text)::text";
+         $5::bigint, $6::text[], $7::boolean, $8::text[], $9::text, $10::integer, $11::integer[], $12::text, $13::text, \
+         $14::text, $15::text, $16::boolean, $17::text, $18::text[])::text";
     let Rules {
         omit_keys,
         filter,
@@ -323,6 +349,11 @@ pub async fn update(session: &Session<'_>, id: i64, change: &Change) -> Result<(
         milestones,
         quiet_hours,
         mention,
+        username,
+        avatar_url,
+        announce,
+        thread_name,
+        applied_tags,
     } = &change.rules;
     let project = change.project.map(Option::unwrap_or_default);
     session
@@ -342,6 +373,11 @@ pub async fn update(session: &Session<'_>, id: i64, change: &Change) -> Result<(
                 milestones,
                 quiet_hours,
                 mention,
+                username,
+                avatar_url,
+                announce,
+                thread_name,
+                applied_tags,
             ],
         )
         .await

@@ -124,6 +124,9 @@ impl Parts {
                 .collect(),
             time: Timestamp::UNIX_EPOCH,
             footer: self.footer.into(),
+            is_sample: false,
+            url: None,
+            thumbnail: None,
         }
     }
 }

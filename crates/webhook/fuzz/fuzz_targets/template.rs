@@ -34,6 +34,8 @@ fuzz_target!(|input: Input| {
         }],
         footer: input.footer,
         time_key: input.time_key,
+        url: None,
+        thumbnail: None,
     });
     match definition {
         Err(error) => assert!(!error.to_string().is_empty()),
@@ -42,7 +44,7 @@ fuzz_target!(|input: Input| {
                 event_type: "own".into(),
                 data: input.data.into(),
                 occurred_at: Timestamp::UNIX_EPOCH,
-            });
+            }, None);
             for kind in [Discord, TeamsConnector, TeamsWorkflow] {
                 let message = compose(kind, std::slice::from_ref(&card));
                 assert_eq!(message.taken, 1);

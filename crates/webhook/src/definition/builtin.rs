@@ -42,6 +42,8 @@ fn task_completed() -> EventDefinition {
         fields: fields(&[("Project", "{{ project_name }}"), ("Points Earned", "{{ points }}")]),
         footer: Some(FOOTER.into()),
         time_key: Some("completed_at".into()),
+        url: None,
+        thumbnail: None,
     }
 }
 
@@ -57,6 +59,8 @@ fn badge_earned() -> EventDefinition {
         fields: fields(&[("Badge Description", "{{ badge_description }}")]),
         footer: Some(FOOTER.into()),
         time_key: Some("earned_at".into()),
+        url: None,
+        thumbnail: None,
     }
 }
 
@@ -74,6 +78,8 @@ fn project_created() -> EventDefinition {
         fields: fields(&[("Created by", "{{ user_name }}"), ("Description", "{{ project_description }}")]),
         footer: Some(FOOTER.into()),
         time_key: Some("created_at".into()),
+        url: None,
+        thumbnail: None,
     }
 }
 
@@ -92,6 +98,8 @@ fn milestone_reached() -> EventDefinition {
         ]),
         footer: Some(FOOTER.into()),
         time_key: None,
+        url: None,
+        thumbnail: None,
     }
 }
 
@@ -107,6 +115,8 @@ fn daily_streak() -> EventDefinition {
         fields: fields(&[("Streak Type", "{{ streak_type }}")]),
         footer: Some(FOOTER.into()),
         time_key: None,
+        url: None,
+        thumbnail: None,
     }
 }
 
@@ -120,6 +130,8 @@ fn test() -> EventDefinition {
         fields: Vec::new(),
         footer: Some(FOOTER.into()),
         time_key: None,
+        url: None,
+        thumbnail: None,
     }
 }
 

@@ -14,6 +14,8 @@ pub struct Catalogue {
     definitions: Definitions,
     /// The wording of single webhooks, by their number.
     own: HashMap<i64, Definitions>,
+    /// What addresses that begin with a slash are below.
+    base: Option<Box<str>>,
 }
 
 type Definitions = HashMap<Box<str>, Arc<Definition>>;
@@ -43,6 +45,11 @@ impl Catalogue {
             .insert(definition.name().into(), definition);
     }
 
+    /// Sets the address of the installation's own pages.
+    pub fn set_base(&mut self, base: Option<&str>) {
+        self.base = base.map(Into::into);
+    }
+
     pub fn get(&self, event_type: &str) -> Option<&Definition> {
         self.definitions.get(event_type).map(AsRef::as_ref)
     }
@@ -50,7 +57,7 @@ impl Catalogue {
     /// Makes the card of an event. A type that is not in the catalogue gets a generic one: its name as the title
     /// and its plain values as fields.
     pub fn card(&self, event: &Event) -> Card {
-        card(self.get(&event.event_type), event)
+        card(self.get(&event.event_type), event, self.base.as_deref())
     }
 
     /// The same for one webhook, in its own wording if it has one.
@@ -59,13 +66,14 @@ impl Catalogue {
         card(
             own.map(AsRef::as_ref).or_else(|| self.get(&event.event_type)),
             event,
+            self.base.as_deref(),
         )
     }
 }
 
-fn card(definition: Option<&Definition>, event: &Event) -> Card {
+fn card(definition: Option<&Definition>, event: &Event, base: Option<&str>) -> Card {
     match definition {
-        Some(definition) => definition.card(event),
+        Some(definition) => definition.card(event, base),
         None => generic::card(event, &Data::new(event.parse())),
     }
 }

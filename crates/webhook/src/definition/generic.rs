@@ -16,6 +16,7 @@ const EMOJI: &str = "📣";
 pub(super) fn card(event: &Event, data: &Data) -> Card {
     let fields = data
         .iter()
+        .filter(|(key, _)| *key != super::SAMPLE_KEY)
         .map(|(key, value)| (humanised(key).into(), RichText::plain(&scalar(value))))
         .filter(|(name, value): &(std::sync::Arc<str>, _)| !name.is_empty() && !value.is_empty())
         .take(MAX_FIELDS)
@@ -28,6 +29,9 @@ pub(super) fn card(event: &Event, data: &Data) -> Card {
         fields,
         time: event.occurred_at,
         footer: super::builtin::FOOTER.into(),
+        is_sample: super::sample::is_sample(data),
+        url: None,
+        thumbnail: None,
     }
 }
 

@@ -22,6 +22,8 @@ impl EventDefinition {
         templates
             .into_iter()
             .chain(fields)
+            .chain(&self.url)
+            .chain(&self.thumbnail)
             .flat_map(|source| Template::keys(source))
             .chain(self.time_key.clone())
             .collect()

@@ -8,8 +8,17 @@ use serde::{Deserialize, Deserializer};
 use super::{DEFAULT_COLOUR, DefinitionError, EventDefinition, FieldDefinition};
 use crate::spelling::closest;
 
-const KEYS: [&str; 8] = [
-    "name", "title", "colour", "emoji", "text", "fields", "footer", "time_key",
+const KEYS: [&str; 10] = [
+    "name",
+    "title",
+    "colour",
+    "emoji",
+    "text",
+    "fields",
+    "footer",
+    "time_key",
+    "url",
+    "thumbnail",
 ];
 
 /// Writes `"#rrggbb"`.
@@ -54,6 +63,8 @@ fn read_definition(json: Json) -> Result<EventDefinition, DefinitionError> {
         fields: Vec::new(),
         footer: None,
         time_key: None,
+        url: None,
+        thumbnail: None,
     };
     let (mut name, mut title) = (None, None);
     for (key, value) in entries {
@@ -66,6 +77,8 @@ fn read_definition(json: Json) -> Result<EventDefinition, DefinitionError> {
             "fields" => definition.fields = read_fields(value)?,
             "footer" => definition.footer = optional(&key, value)?,
             "time_key" => definition.time_key = optional(&key, value)?,
+            "url" => definition.url = optional(&key, value)?,
+            "thumbnail" => definition.thumbnail = optional(&key, value)?,
             _ => return Err(unknown(&key, "the definition of an event type", &KEYS)),
         }
     }

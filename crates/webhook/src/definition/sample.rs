@@ -3,7 +3,15 @@
 use serde_json::{Map, Value, json};
 
 use super::EventDefinition;
+use super::context::Data;
 use crate::card::humanised;
+
+/// The key of data that are a sample: readers are told so.
+pub const SAMPLE_KEY: &str = "zentry_sample";
+
+pub(super) fn is_sample(data: &Data) -> bool {
+    data.get(SAMPLE_KEY) == Some(&Value::Bool(true))
+}
 
 /// Data for a type that has no sample of its own: for each key that its templates ask for, the key in words.
 pub fn placeholder(definition: &EventDefinition) -> Map<String, Value> {

@@ -31,6 +31,28 @@ pub enum EndpointError {
     NoPath { host: String },
     #[error("the webhook URL is not one of Discord's: {0}")]
     NotDiscord(&'static str),
+    #[error("the webhook URL was copied in an escaped form: it has {found} where {meant}")]
+    Escaped {
+        found: &'static str,
+        meant: &'static str,
+    },
+    #[error("this is {0}, not the URL of a webhook")]
+    NotAWebhook(&'static str),
+    #[error("webhooks of \"{host}\" have ended: {what}")]
+    Ended { host: String, what: Ended },
+    #[error("the webhook URL has no signature: its parameter sig is missing")]
+    NoSignature,
+    #[error("thread_name is not taken from a webhook's URL")]
+    ThreadName,
+}
+
+/// What Microsoft has shut down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Ended {
+    #[error("Microsoft shut the connectors of Teams between 18 and 22 May 2026")]
+    Connectors,
+    #[error("Microsoft gave all flows new URLs, and those on logic.azure.com ended on 30 November 2025")]
+    LogicApps,
 }
 
 /// The parser's own words speak of bases and code points.
@@ -79,6 +101,33 @@ impl EndpointError {
                 "It looks like https://discord.com/api/webhooks/<17 to 20 digits>/<token>; copy it from the \
                  channel's settings under Integrations."
                     .into()
+            }
+            Self::Escaped { .. } => {
+                "Copy the URL as the browser's address line or the copy button gives it, not from a page's source, a shell's history or JSON; \
+                 in a shell, put it in single quotes."
+                    .into()
+            }
+            Self::NotAWebhook(_) => {
+                "In Discord: the channel's settings, Integrations, Webhooks, Copy Webhook URL. In Teams: the channel's menu, Workflows, \
+                 \"Send webhook alerts to a channel\", and the URL that is shown at its end."
+                    .into()
+            }
+            Self::Ended { what: Ended::Connectors, .. } => {
+                "In Teams, open the channel's menu, Workflows, add \"Send webhook alerts to a channel\", and register the URL that it shows."
+                    .into()
+            }
+            Self::Ended { what: Ended::LogicApps, .. } => {
+                "Open the flow at make.powerautomate.com, its trigger \"When a Teams webhook request is received\", and copy the HTTP URL that \
+                 is there now: its host ends in .api.powerplatform.com."
+                    .into()
+            }
+            Self::NoSignature => {
+                "Copy the whole URL, which has over 200 characters and &sig=... in it; in a shell, put it in single quotes: what follows an & \
+                 is cut off there."
+                    .into()
+            }
+            Self::ThreadName => {
+                "Leave it out of the URL and set thread_name of the webhook; ?thread_id=... posts into a thread that there is.".into()
             }
         };
         Some(hint)

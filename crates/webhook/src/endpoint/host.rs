@@ -7,8 +7,10 @@ use url::{Host, Url};
 
 /// The vendors' hosts, as a comma-separated list: the default of `zentry_notify.allowed_hosts`.
 pub const DEFAULT_ALLOWED_HOSTS: &str = "discord.com, ptb.discord.com, canary.discord.com, discordapp.com, \
-    ptb.discordapp.com, canary.discordapp.com, outlook.office.com, outlook.office365.com, *.webhook.office.com, \
-    *.logic.azure.com, *.environment.api.powerplatform.com";
+    ptb.discordapp.com, canary.discordapp.com, *.environment.api.powerplatform.com, *.powerautomate.com, \
+    *.environment.api.gov.powerplatform.microsoft.us, *.environment.api.high.powerplatform.microsoft.us, \
+    *.environment.api.appsplatform.us, *.environment.api.powerplatform.partner.microsoftonline.cn, \
+    *.logic.azure.us, *.logic.azure.cn";
 
 /// One entry of the list of allowed hosts: `host` or `*.suffix` or an IP address, each with an optional `:port`.
 /// Without a port it permits the scheme's default port only, with one that port only.

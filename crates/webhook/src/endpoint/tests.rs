@@ -111,19 +111,15 @@ mod teams_urls {
     fn hosts_tell_connectors_from_workflows() {
         for (url, kind) in [
             (
-                "https://outlook.office.com/webhook/a@b/IncomingWebhook/c/d",
-                EndpointKind::TeamsConnector,
+                "https://prod-01.usgovtexas.logic.azure.us:443/workflows/a/triggers/manual/paths/invoke?sig=x",
+                EndpointKind::TeamsWorkflow,
             ),
             (
-                "https://outlook.office365.com/webhook/a@b/IncomingWebhook/c/d",
-                EndpointKind::TeamsConnector,
+                "https://a.b.environment.api.gov.powerplatform.microsoft.us/powerautomate/automations/direct/workflows/a?sig=x",
+                EndpointKind::TeamsWorkflow,
             ),
             (
-                "https://contoso.webhook.office.com/webhookb2/a@b/IncomingWebhook/c/d/e",
-                EndpointKind::TeamsConnector,
-            ),
-            (
-                "https://prod-01.westeurope.logic.azure.com:443/workflows/a/triggers/manual/paths/invoke?sig=x",
+                "https://a.powerautomate.com/workflows/a?sig=x",
                 EndpointKind::TeamsWorkflow,
             ),
             (
@@ -163,8 +159,9 @@ mod teams_urls {
     fn the_query_is_kept_byte_for_byte() {
         let query =
             format!("api-version=2016-06-01&sp=%2Ftriggers%2fmanual%2Frun&sv=1.0&sig={SIG}+a%2Bb==&&e");
-        let url =
-            format!("https://prod-1.eu.logic.azure.com/workflows/a/triggers/manual/paths/invoke?{query}");
+        let url = format!(
+            "https://a.4b.environment.api.powerplatform.com/workflows/a/triggers/manual/paths/invoke?{query}"
+        );
         assert_eq!(teams(&url).unwrap().post_url().expose().query(), Some(&*query));
     }
 
@@ -172,11 +169,127 @@ mod teams_urls {
     fn a_url_of_the_other_vendor_is_the_wrong_type() {
         let error = teams(&format!("https://discord.com/api/webhooks/{ID}/{TOKEN}")).unwrap_err();
         assert!(error.hint().unwrap().contains("\"discord\""), "{error}");
-        let error = discord("https://contoso.webhook.office.com/webhookb2/a").unwrap_err();
+        let error = discord("https://a.4b.environment.api.powerplatform.com/workflows/a?sig=x").unwrap_err();
         assert!(error.hint().unwrap().contains("\"teams\""), "{error}");
         assert!(matches!(
-            teams("https://outlook.office.com"),
+            teams("https://a.4b.environment.api.powerplatform.com"),
             Err(EndpointError::NoPath { .. })
         ));
+    }
+
+    #[test]
+    fn what_has_ended_is_refused_with_what_ended_and_when() {
+        for (url, when) in [
+            (
+                "https://contoso.webhook.office.com/webhookb2/a@b/IncomingWebhook/c/d/e",
+                "May 2026",
+            ),
+            (
+                "https://outlook.office.com/webhook/a@b/IncomingWebhook/c/d",
+                "May 2026",
+            ),
+            (
+                "https://outlook.office365.com/webhook/a@b/IncomingWebhook/c/d",
+                "May 2026",
+            ),
+            (
+                "https://prod-01.westeurope.logic.azure.com:443/workflows/a/triggers/manual/paths/invoke?sig=x",
+                "30 November 2025",
+            ),
+        ] {
+            let error = teams(url).unwrap_err();
+            assert!(matches!(error, EndpointError::Ended { .. }), "{url}: {error}");
+            assert!(error.to_string().contains(when), "{url}: {error}");
+            // Whatever the administrator allows.
+            let hosts = relaxed(
+                "*.webhook.office.com, outlook.office.com, outlook.office365.com, *.logic.azure.com:443",
+            );
+            assert_eq!(Endpoint::parse(WebhookType::Teams, url, &hosts), Err(error));
+        }
+    }
+
+    #[test]
+    fn a_flow_without_its_signature_is_refused() {
+        let flow = "https://a.4b.environment.api.powerplatform.com/powerautomate/automations/direct/workflows/a/triggers/manual/paths/invoke";
+        for query in ["", "?api-version=1", "?api-version=1&sp=%2Ftriggers&sig="] {
+            let error = teams(&format!("{flow}{query}")).unwrap_err();
+            assert_eq!(error, EndpointError::NoSignature, "{query}");
+            assert!(error.hint().unwrap().contains("single quotes"));
+        }
+        // Who runs an endpoint of their own has other ways to know who calls.
+        let own = "https://hooks.example.com/workflows/a";
+        assert!(Endpoint::parse(WebhookType::Teams, own, &relaxed("hooks.example.com")).is_ok());
+    }
+}
+
+mod mistaken {
+    use super::*;
+
+    #[test]
+    fn escaped_urls_are_told_as_that() {
+        let flow = "https://a.4b.environment.api.powerplatform.com/workflows/a?api-version=1";
+        for (url, found) in [
+            (format!("{flow}&amp;sig={SIG}"), "&amp;"),
+            (format!("{flow}\\&sig={SIG}"), "\\&"),
+            (format!("{flow}\\u0026sig={SIG}"), "\\u0026"),
+            (format!("'{flow}&sig={SIG}'"), "'"),
+            (format!("<{flow}&sig={SIG}>"), "<"),
+        ] {
+            let error = teams(&url).unwrap_err();
+            assert!(
+                matches!(error, EndpointError::Escaped { found: is, .. } if is == found),
+                "{url}: {error}"
+            );
+            assert!(!error.to_string().contains(SIG));
+        }
+    }
+
+    #[test]
+    fn other_links_are_told_as_what_they_are() {
+        for (url, what) in [
+            (
+                "https://discord.com/channels/123456789012345678/123456789012345678",
+                "channel",
+            ),
+            (
+                "https://ptb.discord.com/channels/@me/123456789012345678",
+                "channel",
+            ),
+            ("https://discord.gg/abcdef", "invitation"),
+            ("https://discord.com/invite/abcdef", "invitation"),
+            (
+                "https://discord.com/api/oauth2/authorize?client_id=1",
+                "invitation",
+            ),
+            (
+                "https://teams.microsoft.com/l/channel/19%3aabc%40thread.tacv2/General?groupId=1",
+                "Teams",
+            ),
+            ("https://teams.cloud.microsoft/l/team/19:abc", "Teams"),
+            (
+                "https://make.powerautomate.com/environments/a/flows/b/details",
+                "flow",
+            ),
+        ] {
+            for result in [teams(url), discord(url)] {
+                let error = result.unwrap_err();
+                assert!(matches!(error, EndpointError::NotAWebhook(_)), "{url}: {error}");
+                assert!(error.to_string().contains(what), "{url}: {error}");
+                assert!(error.hint().unwrap().contains("Copy Webhook URL"));
+            }
+        }
+    }
+
+    #[test]
+    fn a_thread_name_in_the_url_is_refused_with_the_way_to_do_it() {
+        let url = format!("https://discord.com/api/webhooks/{ID}/{TOKEN}?thread_name=Releases");
+        let policy = UrlPolicy::default();
+        let error = Endpoint::parse_new(WebhookType::Discord, &url, &policy).unwrap_err();
+        assert_eq!(error, EndpointError::ThreadName);
+        assert!(error.hint().unwrap().contains("thread_name of the webhook"));
+        // One that is stored works as it did.
+        assert!(Endpoint::parse(WebhookType::Discord, &url, &policy).is_ok());
+        let thread = format!("https://discord.com/api/webhooks/{ID}/{TOKEN}?thread_id=42");
+        assert!(Endpoint::parse_new(WebhookType::Discord, &thread, &policy).is_ok());
     }
 }

@@ -1,13 +1,16 @@
 //! Teams Workflows: an Adaptive Card in a message's envelope, a container for each event.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
 use super::markdown::Dialect;
-use super::{Shrink, text, write_json};
+use super::{Shrink, quoted_length, text, write_json};
+use crate::appearance::Appearance;
 use crate::card::Card;
 use crate::mention::Mention;
 
-/// Teams refuses 28,672 bytes after wrapping the card; senders stay under 20 KB.
+/// Teams refuses 28,672 bytes after wrapping the card; senders stay under 20 KB, counted as Teams counts them.
 const MAX_BYTES: usize = 20 * 1024;
 /// Ours, for what a reader takes in at a glance; the vendor names none.
 const MAX_TITLE: usize = 256;
@@ -49,7 +52,27 @@ enum Style {
 #[serde(tag = "type")]
 enum Item {
     TextBlock(TextBlock),
-    FactSet { facts: Vec<Fact>, spacing: &'static str },
+    FactSet {
+        facts: Vec<Fact>,
+        spacing: &'static str,
+    },
+    #[serde(rename_all = "camelCase")]
+    Image {
+        url: Arc<str>,
+        alt_text: &'static str,
+        size: &'static str,
+    },
+    ActionSet {
+        actions: [OpenUrl; 1],
+    },
+}
+
+#[derive(Serialize)]
+struct OpenUrl {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    title: &'static str,
+    url: Arc<str>,
 }
 
 #[derive(Serialize)]
@@ -101,12 +124,12 @@ impl<'a> Entity<'a> {
 pub(super) enum Layout {}
 
 impl super::Layout for Layout {
-    const CAPACITY: usize = MAX_BYTES - OPEN.len() - BODY.len() - CLOSE.len();
+    const CAPACITY: usize = MAX_BYTES - 2 * (OPEN.len() + BODY.len() + CLOSE.len());
 
-    fn open(mention: Option<&Mention>, out: &mut Vec<u8>) -> usize {
+    fn open(appearance: &Appearance, out: &mut Vec<u8>) -> usize {
         let start = out.len();
         out.extend_from_slice(OPEN);
-        let Some(Mention::TeamsUser { id, name }) = mention else {
+        let Some(Mention::TeamsUser { id, name }) = &appearance.mention else {
             out.extend_from_slice(BODY);
             return 0;
         };
@@ -117,16 +140,18 @@ impl super::Layout for Layout {
         out.extend_from_slice(BODY);
         write_json(&Item::TextBlock(TextBlock::new(text)), out);
         out.push(b',');
-        out.len() - start - OPEN.len() - BODY.len()
+        quoted_length(&out[start..])
     }
 
-    fn write(card: &Card, shrink: Shrink, out: &mut Vec<u8>) -> usize {
+    fn write(cards: &[Card], shrink: Shrink, out: &mut Vec<u8>) -> usize {
         let start = out.len();
-        write_json(&Container::new(card, shrink), out);
-        out.len() - start + ",".len()
+        if let Some(card) = cards.last() {
+            write_json(&Container::new(card, shrink), out);
+        }
+        quoted_length(&out[start..]) + ",".len()
     }
 
-    fn close(_: &[Card], _: Option<&Mention>, out: &mut Vec<u8>) {
+    fn close(_: &[Card], _: &Appearance, out: &mut Vec<u8>) {
         out.extend_from_slice(CLOSE);
     }
 }
@@ -159,6 +184,22 @@ impl Container {
                 spacing: "Medium",
             });
         }
+        if let Some(url) = &card.thumbnail {
+            items.push(Item::Image {
+                url: Arc::clone(url),
+                alt_text: "",
+                size: "Medium",
+            });
+        }
+        if let Some(url) = &card.url {
+            items.push(Item::ActionSet {
+                actions: [OpenUrl {
+                    kind: "Action.OpenUrl",
+                    title: text::OPEN,
+                    url: Arc::clone(url),
+                }],
+            });
+        }
         items.push(Item::TextBlock(TextBlock {
             size: Some("Small"),
             spacing: Some("Medium"),
@@ -189,7 +230,7 @@ impl TextBlock {
 
 /// The footer and the time, which Teams shows in the reader's language and time zone.
 fn small_print(card: &Card) -> String {
-    let footer = text::line(&card.footer, Dialect::AdaptiveCard, MAX_FOOTER);
+    let footer = text::line(&text::footer(card), Dialect::AdaptiveCard, MAX_FOOTER);
     let time = match text::iso(card.time) {
         Some(iso) => format!("{{{{DATE({iso}, SHORT)}}}} {{{{TIME({iso})}}}}"),
         None => card.time.strftime("%Y-%m-%d %H:%M UTC").to_string(),

@@ -2,12 +2,16 @@
 //!
 //! Limits: Discord's documentation, "Embed Limits". They count code points, after trimming and with escapes.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
 use super::markdown::Dialect;
-use super::{Shrink, text, write_json};
+use super::{Shrink, summary, text, write_json};
+use crate::appearance::Appearance;
 use crate::card::Card;
 use crate::mention::Mention;
+use crate::rich_text::RichText;
 
 const MAX_TITLE: usize = 256;
 const MAX_DESCRIPTION: usize = 4096;
@@ -16,11 +20,15 @@ const MAX_FIELD_VALUE: usize = 1024;
 const MAX_FOOTER: usize = 2048;
 /// Over all embeds of a message.
 const MAX_SUM: usize = 6000;
+/// Of the line above the events, which stands on a phone's screen; Discord takes 2000.
+const MAX_ANNOUNCEMENT: usize = 256;
 /// Fields up to this length stand side by side.
 const MAX_INLINE: usize = 40;
 
 #[derive(Serialize)]
 struct Embed {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    author: Option<Author>,
     title: String,
     #[serde(skip_serializing_if = "String::is_empty")]
     description: String,
@@ -31,6 +39,15 @@ struct Embed {
     footer: Option<Footer>,
     #[serde(skip_serializing_if = "Option::is_none")]
     timestamp: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    url: Option<Arc<str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    thumbnail: Option<Picture>,
+}
+
+#[derive(Serialize)]
+struct Picture {
+    url: Arc<str>,
 }
 
 #[derive(Serialize)]
@@ -38,6 +55,12 @@ struct Field {
     name: String,
     value: String,
     inline: bool,
+}
+
+/// What stands above the title.
+#[derive(Serialize)]
+struct Author {
+    name: &'static str,
 }
 
 #[derive(Serialize)]
@@ -50,38 +73,90 @@ pub(super) enum Layout {}
 impl super::Layout for Layout {
     const CAPACITY: usize = MAX_SUM;
 
-    /// Only the content can ping, and it counts towards no limit of the embeds.
-    fn open(mention: Option<&Mention>, out: &mut Vec<u8>) -> usize {
-        match mention {
-            Some(Mention::DiscordRole(id)) => {
-                out.extend_from_slice(format!("{{\"content\":\"<@&{id}>\",\"embeds\":[").as_bytes());
-            }
-            Some(Mention::DiscordUser(id)) => {
-                out.extend_from_slice(format!("{{\"content\":\"<@{id}>\",\"embeds\":[").as_bytes());
-            }
-            _ => out.extend_from_slice(b"{\"embeds\":["),
-        }
+    fn open(_: &Appearance, out: &mut Vec<u8>) -> usize {
+        out.extend_from_slice(b"{\"embeds\":[");
         0
     }
 
-    fn write(card: &Card, shrink: Shrink, out: &mut Vec<u8>) -> usize {
-        let embed = Embed::new(card, shrink);
+    fn write(cards: &[Card], shrink: Shrink, out: &mut Vec<u8>) -> usize {
+        let Some((card, before)) = cards.split_last() else {
+            return 0;
+        };
+        let mut embed = Embed::new(card, shrink);
+        embed.url = card.url.as_ref().map(|url| distinct(url, before));
         write_json(&embed, out);
         embed.weight()
     }
 
-    fn close(_: &[Card], mention: Option<&Mention>, out: &mut Vec<u8>) {
-        out.extend_from_slice(b"],\"allowed_mentions\":{\"parse\":[]");
-        match mention {
-            Some(Mention::DiscordRole(id)) => {
-                out.extend_from_slice(format!(",\"roles\":[\"{id}\"]").as_bytes());
-            }
-            Some(Mention::DiscordUser(id)) => {
-                out.extend_from_slice(format!(",\"users\":[\"{id}\"]").as_bytes());
-            }
+    fn close(cards: &[Card], appearance: &Appearance, out: &mut Vec<u8>) {
+        out.push(b']');
+        let content = content(cards, appearance);
+        if !content.is_empty() {
+            write_member("content", &content, out);
+        }
+        if let Some(username) = &appearance.username {
+            write_member("username", username, out);
+        }
+        if let Some(avatar_url) = &appearance.avatar_url {
+            write_member("avatar_url", avatar_url, out);
+        }
+        if let Some(thread_name) = &appearance.thread_name {
+            write_member("thread_name", thread_name, out);
+        }
+        if !appearance.applied_tags.is_empty() {
+            write_member("applied_tags", &appearance.applied_tags, out);
+        }
+        out.extend_from_slice(b",\"allowed_mentions\":{\"parse\":[]");
+        match &appearance.mention {
+            Some(Mention::DiscordRole(id)) => write_member("roles", &[id], out),
+            Some(Mention::DiscordUser(id)) => write_member("users", &[id], out),
             _ => {}
         }
         out.extend_from_slice(b"}}");
+    }
+}
+
+fn write_member(name: &str, value: &(impl Serialize + ?Sized), out: &mut Vec<u8>) {
+    out.push(b',');
+    write_json(name, out);
+    out.push(b':');
+    write_json(value, out);
+}
+
+/// What stands above the embeds: only this can ping, and it counts towards no limit of theirs.
+fn content(cards: &[Card], appearance: &Appearance) -> String {
+    let ping = match &appearance.mention {
+        Some(Mention::DiscordRole(id)) => format!("<@&{id}>"),
+        Some(Mention::DiscordUser(id)) => format!("<@{id}>"),
+        _ => String::new(),
+    };
+    if !appearance.announce {
+        return ping;
+    }
+    // A link would be drawn a second time, as an embed of what is behind it.
+    let summary = summary(cards, MAX_ANNOUNCEMENT).replace("://", ":\u{200B}//");
+    let summary = text::render(&RichText::plain(&summary), Dialect::Discord, 4 * MAX_ANNOUNCEMENT);
+    if ping.is_empty() {
+        summary
+    } else {
+        format!("{ping} {summary}")
+    }
+}
+
+/// The address, unlike those of the embeds before it: Discord makes one of two embeds with the same.
+fn distinct(url: &Arc<str>, before: &[Card]) -> Arc<str> {
+    let same = before
+        .iter()
+        .filter(|card| card.url.as_ref() == Some(url))
+        .count();
+    match (same, url.split_once('#')) {
+        (0, _) => Arc::clone(url),
+        (same, None) => format!("{url}#{}", same + 1).into(),
+        // What is behind the mark may be the page itself; a parameter that nobody knows is passed over.
+        (same, Some((page, place))) => {
+            let mark = if page.contains('?') { '&' } else { '?' };
+            format!("{page}{mark}_={}#{place}", same + 1).into()
+        }
     }
 }
 
@@ -95,12 +170,15 @@ impl Embed {
             MAX_FIELD_VALUE >> shrink,
         );
         Self {
+            author: card.is_sample.then_some(Author { name: text::SAMPLE }),
             title: text::line(&text::heading(card), Dialect::Discord, MAX_TITLE),
             description: text::render(&card.text, Dialect::Discord, MAX_DESCRIPTION >> shrink),
             color: card.colour & 0xFF_FF_FF,
             fields: fields.map(|(name, value)| Field::new(name, value)).collect(),
             footer: (!footer.is_empty()).then_some(Footer { text: footer }),
             timestamp: text::iso(card.time),
+            url: None,
+            thumbnail: card.thumbnail.clone().map(|url| Picture { url }),
         }
     }
 
@@ -108,12 +186,13 @@ impl Embed {
     fn weight(&self) -> usize {
         let fields = self.fields.iter().flat_map(|field| [&field.name, &field.value]);
         let footer = self.footer.iter().map(|footer| &footer.text);
-        [&self.title, &self.description]
+        let author = self.author.iter().map(|author| author.name.chars().count());
+        let texts = [&self.title, &self.description]
             .into_iter()
             .chain(fields)
             .chain(footer)
-            .map(|text| text.chars().count())
-            .sum()
+            .map(|text| text.chars().count());
+        texts.chain(author).sum()
     }
 }
 

@@ -15,16 +15,22 @@ pub(super) enum Dialect {
     AdaptiveCard,
 }
 
-/// Separates what would be a tag, a function or an entity together, where the receiver has no escape for it.
+/// Separates what would be a tag, a function, a list or an entity together, where the receiver has no escape for it. Readers do not see it.
 const ZERO_WIDTH_SPACE: char = '\u{200B}';
 
 /// Writes text so that it is read as text.
+///
+/// An Adaptive Card is read by two kinds of parsers. Those of the phones know the backslash before `*` and `_` only (before `[`, `]` and `)`
+/// also, unless the text has no markup on iOS), show every other one, and drop one after bold marks; so nothing but `*` and `_` is escaped with it
+/// there, and a space without width keeps the rest apart.
 pub(super) struct Writer {
     out: String,
     dialect: Dialect,
     at_line_start: bool,
     /// Whether the text being written ends where a URL in it would: at the end of all or of a bold part.
     ends_links: bool,
+    /// Whether bold marks come right after the text being written.
+    before_mark: bool,
     /// A URL that reaches beyond this byte of the current run holds something to escape there: remembered so that
     /// no run is read twice.
     not_a_link_until: usize,
@@ -37,18 +43,30 @@ impl Writer {
             dialect,
             at_line_start: true,
             ends_links: true,
+            before_mark: false,
             not_a_link_until: 0,
         }
     }
 
     pub(super) fn write(text: &RichText, dialect: Dialect) -> String {
+        let mut spans = text.spans();
+        if let (Some(Span { text, bold: false }), None) = (spans.next(), spans.next()) {
+            return Self::write_plain(text, dialect);
+        }
         let whole = text.as_str();
         let mut writer = Self::new(dialect, whole.len());
-        let mut at = 0;
-        for span in text.spans() {
-            let end = at + span.text.len();
-            writer.span(span, whole[..at].chars().next_back(), whole[end..].chars().next());
-            at = end;
+        let runs = runs(text, dialect);
+        for (index, (range, bold)) in runs.iter().enumerate() {
+            let is_last = index + 1 == runs.len();
+            if *bold {
+                writer.out.push_str("**");
+            }
+            writer.ends_links = *bold || is_last;
+            writer.before_mark = *bold || !is_last;
+            writer.escaped(&whole[range.clone()], index > 0 || *bold);
+            if *bold {
+                writer.out.push_str("**");
+            }
         }
         writer.out
     }
@@ -56,58 +74,16 @@ impl Writer {
     /// Writes clean text without bold parts.
     pub(super) fn write_plain(text: &str, dialect: Dialect) -> String {
         let mut writer = Self::new(dialect, text.len());
-        writer.escaped(text);
+        writer.escaped(text, false);
         writer.out
     }
 
-    fn span(&mut self, span: Span<'_>, before: Option<char>, after: Option<char>) {
-        if !span.bold {
-            self.ends_links = after.is_none();
-            return self.escaped(span.text);
-        }
-        // White space stays outside and no bold part crosses a line: CommonMark knows neither.
-        let mut lines = span.text.split_inclusive('\n').peekable();
-        let mut previous = before;
-        while let Some(line) = lines.next() {
-            let start = line.len() - line.trim_start().len();
-            let core = line.trim();
-            let (lead, trail) = (&line[..start], &line[start + core.len()..]);
-            let inner_before = lead.chars().next_back().or(previous);
-            let inner_after = trail
-                .chars()
-                .next()
-                .or(if lines.peek().is_none() { after } else { None });
-            self.escaped(lead);
-            self.bold(core, inner_before, inner_after);
-            self.escaped(trail);
-            previous = line.chars().next_back();
-        }
-    }
-
-    fn bold(&mut self, text: &str, before: Option<char>, after: Option<char>) {
-        let core = match self.dialect {
-            Dialect::Discord => 0..text.len(),
-            Dialect::MessageCard | Dialect::AdaptiveCard => flanked(text, before, after),
-        };
-        let (lead, rest) = text.split_at(core.start);
-        let (core, trail) = rest.split_at(core.len());
-        if core.is_empty() {
-            self.ends_links = after.is_none_or(char::is_whitespace);
-            return self.escaped(text);
-        }
-        self.ends_links = false;
-        self.escaped(lead);
-        self.out.push_str("**");
-        self.ends_links = true;
-        self.escaped(core);
-        self.out.push_str("**");
-        self.ends_links = after.is_none_or(char::is_whitespace);
-        self.escaped(trail);
-    }
-
     /// Writes text that is no markup.
-    fn escaped(&mut self, text: &str) {
+    fn escaped(&mut self, text: &str, after_mark: bool) {
         self.not_a_link_until = 0;
+        if self.dialect == Dialect::AdaptiveCard && after_mark && text.starts_with('\\') {
+            self.out.push(ZERO_WIDTH_SPACE);
+        }
         let mut rest = 0;
         while rest < text.len() {
             if self.at_line_start {
@@ -130,10 +106,11 @@ impl Writer {
 
     fn is_special(&self, byte: u8) -> bool {
         match byte {
-            b'\\' | b'*' | b'_' | b'`' | b'[' | b']' | b'~' | b'<' | b'\n' => true,
+            b'\\' | b'*' | b'_' | b'[' | b']' | b'~' | b'<' | b'\n' => true,
+            b'`' => self.dialect != Dialect::AdaptiveCard,
             b'|' | b'>' | b':' => self.dialect == Dialect::Discord,
             b'&' => self.dialect != Dialect::Discord,
-            b'{' => self.dialect == Dialect::AdaptiveCard,
+            b'{' | b')' => self.dialect == Dialect::AdaptiveCard,
             _ => false,
         }
     }
@@ -141,7 +118,6 @@ impl Writer {
     /// Writes the special character at `at` and returns how many bytes of the text that was.
     fn special(&mut self, text: &str, at: usize) -> usize {
         let rest = &text[at..];
-        let next = rest.as_bytes().get(1).copied();
         let byte = rest.as_bytes()[0];
         if byte == b'\n' {
             return self.new_line(rest);
@@ -149,14 +125,10 @@ impl Writer {
         self.at_line_start = false;
         match (byte, self.dialect) {
             (b':', _) => return self.colon(text, at),
+            (_, Dialect::AdaptiveCard) => self.adaptive(text, at),
             (b'<', Dialect::MessageCard) => self.out.push_str("&lt;"),
-            // A tag, an address in brackets.
-            (b'<', Dialect::AdaptiveCard) => {
-                self.separated('<', next.is_none_or(|byte| !byte.is_ascii_whitespace()))
-            }
-            (b'{', _) => self.separated('{', next.is_none_or(|byte| byte == b'{')),
-            (b'&', Dialect::MessageCard) if is_entity(rest) => self.out.push_str("&amp;"),
-            (b'&', _) => self.separated('&', self.dialect == Dialect::AdaptiveCard && is_entity(rest)),
+            (b'&', _) if is_entity(rest) => self.out.push_str("&amp;"),
+            (b'&', _) => self.out.push('&'),
             _ => {
                 self.out.push('\\');
                 self.out.push(char::from(byte));
@@ -165,8 +137,40 @@ impl Writer {
         1
     }
 
-    fn separated(&mut self, character: char, separate: bool) {
-        self.out.push(character);
+    fn adaptive(&mut self, text: &str, at: usize) {
+        let rest = &text[at..];
+        let byte = rest.as_bytes()[0];
+        let next = rest.as_bytes().get(1).copied();
+        let is_escaped = match byte {
+            b'*' => true,
+            // In a word it is no mark, for nobody.
+            b'_' => {
+                let previous = at.checked_sub(1).map(|before| text.as_bytes()[before]);
+                let is_word = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric());
+                !(is_word(previous) && is_word(next))
+            }
+            _ => false,
+        };
+        if is_escaped {
+            self.out.push('\\');
+        }
+        self.out.push(char::from(byte));
+        let separate = match byte {
+            // An escape, a line that ends there.
+            b'\\' => match next {
+                Some(next) => next.is_ascii_punctuation() || next == b'\n',
+                None => self.before_mark,
+            },
+            // A link, its definition.
+            b']' if matches!(next, Some(b'(' | b'[' | b':')) => true,
+            b'[' | b']' | b')' => starts_phones_list(&rest[1..]),
+            b'~' => next == Some(b'~'),
+            // A tag, an address in brackets.
+            b'<' => next.is_some_and(|byte| !byte.is_ascii_whitespace()),
+            b'{' => next == Some(b'{'),
+            b'&' => is_entity(rest),
+            _ => false,
+        };
         if separate {
             self.out.push(ZERO_WIDTH_SPACE);
         }
@@ -191,6 +195,13 @@ impl Writer {
         let Some(first) = rest.bytes().next() else {
             return blank;
         };
+        if self.dialect == Dialect::AdaptiveCard {
+            if starts_block(rest) {
+                self.out.push(ZERO_WIDTH_SPACE);
+            }
+            self.at_line_start = first == b'\n';
+            return blank;
+        }
         let is_discord = self.dialect == Dialect::Discord;
         if first.is_ascii_digit() {
             return blank + self.list_number(rest);
@@ -291,11 +302,54 @@ impl Writer {
     }
 }
 
+/// The text in pieces that are bold or not, without two that are not bold side by side.
+///
+/// White space stays outside of the marks and no bold part crosses a line: CommonMark knows neither.
+fn runs(text: &RichText, dialect: Dialect) -> Vec<(Range<usize>, bool)> {
+    let whole = text.as_str();
+    let mut runs: Vec<(Range<usize>, bool)> = Vec::new();
+    let mut push = |range: Range<usize>, bold: bool| match runs.last_mut() {
+        _ if range.is_empty() => {}
+        Some((last, false)) if !bold => last.end = range.end,
+        _ => runs.push((range, bold)),
+    };
+    let mut at = 0;
+    for span in text.spans() {
+        if span.bold {
+            for line in span.text.split_inclusive('\n') {
+                let start = at + line.len() - line.trim_start().len();
+                let core = start..start + line.trim().len();
+                let marked = match dialect {
+                    Dialect::Discord => core,
+                    Dialect::MessageCard | Dialect::AdaptiveCard => {
+                        let (before, after) = (&whole[..core.start], &whole[core.end..]);
+                        let inner = flanked(
+                            &whole[core],
+                            is_free_before(before, dialect),
+                            is_free_after(after, dialect),
+                        );
+                        start + inner.start..start + inner.end
+                    }
+                };
+                push(at..marked.start, false);
+                let end = at + line.len();
+                let rest = marked.end..end;
+                push(marked, true);
+                push(rest, false);
+                at = end;
+            }
+        } else {
+            push(at..at + span.text.len(), false);
+            at += span.text.len();
+        }
+    }
+    runs
+}
+
 /// The part of a bold text that CommonMark's marks can enclose: where no white space is outside of them, a letter
 /// has to be inside. (Between punctuation a mark could open as well as close, and next to a letter it does neither.)
-fn flanked(text: &str, before: Option<char>, after: Option<char>) -> Range<usize> {
-    let is_free = |outside: Option<char>| outside.is_none_or(char::is_whitespace);
-    let first = if is_free(before) {
+fn flanked(text: &str, is_free_before: bool, is_free_after: bool) -> Range<usize> {
+    let first = if is_free_before {
         Some(0)
     } else {
         text.find(is_letter_or_digit)
@@ -304,11 +358,33 @@ fn flanked(text: &str, before: Option<char>, after: Option<char>) -> Range<usize
         .char_indices()
         .rfind(|&(_, c)| is_letter_or_digit(c))
         .map(|(at, c)| at + c.len_utf8());
-    let end = if is_free(after) { Some(text.len()) } else { last };
+    let end = if is_free_after { Some(text.len()) } else { last };
     match (first, end) {
         (Some(start), Some(end)) if start < end => start..end,
         _ => 0..0,
     }
+}
+
+/// Whether a mark may come after the text without a letter behind it. To a phone only ASCII has white space, and an indent is none.
+fn is_free_before(text: &str, dialect: Dialect) -> bool {
+    let last = text.chars().next_back();
+    if dialect == Dialect::AdaptiveCard {
+        let in_line = text.rsplit('\n').next().unwrap_or_default();
+        let is_indent = !in_line.is_empty() && in_line.bytes().all(is_blank);
+        return !is_indent && last.is_none_or(|c| c.is_ascii_whitespace());
+    }
+    last.is_none_or(char::is_whitespace)
+}
+
+/// Whether a mark may come before the text without a letter in front of it.
+fn is_free_after(text: &str, dialect: Dialect) -> bool {
+    text.chars().next().is_none_or(|c| {
+        if dialect == Dialect::AdaptiveCard {
+            c.is_ascii_whitespace()
+        } else {
+            c.is_whitespace()
+        }
+    })
 }
 
 /// As CommonMark sees it: letters in circles and squares are of Unicode's symbols, and so punctuation.
@@ -320,6 +396,30 @@ fn is_letter_or_digit(c: char) -> bool {
 /// Whether a mark before it stands for itself: a minus sign, a decimal point.
 fn starts_word(rest: &str) -> bool {
     rest.starts_with(char::is_alphanumeric)
+}
+
+/// Whether a line would be a heading, a list, a quotation or the like in an Adaptive Card, for the desktop or for a phone.
+fn starts_block(line: &str) -> bool {
+    let ends = |rest: &str| rest.is_empty() || rest.starts_with(char::is_whitespace);
+    match line.as_bytes()[0] {
+        b'#' => ends(line.trim_start_matches('#')),
+        b'-' | b'+' => !starts_word(&line[1..]) || starts_phones_list(line),
+        b'=' | b'>' => true,
+        b'`' => line.starts_with("```"),
+        b'0'..=b'9' => {
+            let rest = line.trim_start_matches(|c: char| c.is_ascii_digit());
+            rest.strip_prefix(['.', ')'])
+                .is_some_and(|rest| !starts_word(rest))
+                || starts_phones_list(line)
+        }
+        _ => false,
+    }
+}
+
+/// Whether a phone would make a list of what starts there: it looks for one again after each digit, plus and minus.
+fn starts_phones_list(line: &str) -> bool {
+    let rest = line.trim_start_matches(|c: char| c.is_ascii_digit() || matches!(c, '+' | '-'));
+    line[..line.len() - rest.len()].ends_with(['+', '-']) && (rest.is_empty() || rest.starts_with(' '))
 }
 
 fn is_blank(byte: u8) -> bool {

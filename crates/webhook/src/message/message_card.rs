@@ -1,13 +1,15 @@
 //! Legacy Teams connectors: a MessageCard, a section for each event.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
 use super::markdown::Dialect;
-use super::{Shrink, text, write_json};
+use super::{Shrink, quoted_length, summary, text, write_json};
+use crate::appearance::Appearance;
 use crate::card::Card;
-use crate::mention::Mention;
 
-/// Teams refuses 28 KB after wrapping the card; senders stay under 21.
+/// Teams refuses 28 KB after wrapping the card; senders stay under 21, counted as Teams counts them.
 const MAX_BYTES: usize = 21 * 1024;
 /// Ours, for what a reader takes in at a glance; the vendor names none.
 const MAX_TITLE: usize = 256;
@@ -17,7 +19,7 @@ const MAX_FACT_VALUE: usize = 1024;
 const MAX_SUBTITLE: usize = 256;
 const MAX_SUMMARY: usize = 256;
 /// Bytes of what surrounds the sections, with the longest summary.
-const ENVELOPE: usize = 256 + MAX_SUMMARY * 4;
+const ENVELOPE: usize = 320 + MAX_SUMMARY * 4;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -30,6 +32,37 @@ struct Section {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     facts: Vec<Fact>,
     markdown: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    activity_image: Option<Arc<str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    potential_action: Option<[OpenUri; 1]>,
+}
+
+#[derive(Serialize)]
+struct OpenUri {
+    #[serde(rename = "@type")]
+    kind: &'static str,
+    name: &'static str,
+    targets: [Target; 1],
+}
+
+#[derive(Serialize)]
+struct Target {
+    os: &'static str,
+    uri: Arc<str>,
+}
+
+impl OpenUri {
+    fn new(uri: &Arc<str>) -> Self {
+        Self {
+            kind: "OpenUri",
+            name: text::OPEN,
+            targets: [Target {
+                os: "default",
+                uri: Arc::clone(uri),
+            }],
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -43,24 +76,26 @@ pub(super) enum Layout {}
 impl super::Layout for Layout {
     const CAPACITY: usize = MAX_BYTES - ENVELOPE;
 
-    fn open(_: Option<&Mention>, out: &mut Vec<u8>) -> usize {
+    fn open(_: &Appearance, out: &mut Vec<u8>) -> usize {
         out.extend_from_slice(
             b"{\"@type\":\"MessageCard\",\"@context\":\"https://schema.org/extensions\",\"sections\":[",
         );
         0
     }
 
-    fn write(card: &Card, shrink: Shrink, out: &mut Vec<u8>) -> usize {
+    fn write(cards: &[Card], shrink: Shrink, out: &mut Vec<u8>) -> usize {
         let start = out.len();
-        write_json(&Section::new(card, shrink), out);
-        out.len() - start + ",".len()
+        if let Some(card) = cards.last() {
+            write_json(&Section::new(card, shrink), out);
+        }
+        quoted_length(&out[start..]) + ",".len()
     }
 
-    fn close(cards: &[Card], _: Option<&Mention>, out: &mut Vec<u8>) {
+    fn close(cards: &[Card], _: &Appearance, out: &mut Vec<u8>) {
         out.extend_from_slice(b"],\"themeColor\":");
         write_json(&text::hex(cards[0].colour), out);
         out.extend_from_slice(b",\"summary\":");
-        write_json(&summary(cards), out);
+        write_json(&summary(cards, MAX_SUMMARY), out);
         out.push(b'}');
     }
 }
@@ -79,6 +114,8 @@ impl Section {
             text: text::render(&card.text, Dialect::MessageCard, MAX_TEXT >> shrink),
             facts: facts.map(|(name, value)| Fact { name, value }).collect(),
             markdown: true,
+            activity_image: card.thumbnail.clone(),
+            potential_action: card.url.as_ref().map(|url| [OpenUri::new(url)]),
         }
     }
 }
@@ -86,24 +123,10 @@ impl Section {
 /// The footer and the time, which a connector shows as it is: it knows no reader's time zone.
 fn subtitle(card: &Card) -> String {
     let time = card.time.strftime("%Y-%m-%d %H:%M UTC");
-    if card.footer.is_empty() {
+    let footer = text::footer(card);
+    if footer.is_empty() {
         time.to_string()
     } else {
-        format!("{} · {time}", card.footer)
+        format!("{footer} · {time}")
     }
-}
-
-/// What a phone's notification shows; not Markdown.
-fn summary(cards: &[Card]) -> String {
-    let first = &cards[0];
-    let mut summary = text::heading(first);
-    if !first.text.is_empty() {
-        summary.push_str(": ");
-        summary.push_str(first.text.as_str());
-    }
-    let others = match cards.len() - 1 {
-        0 => return text::plain(&summary, MAX_SUMMARY),
-        others => format!(" (and {others} more)"),
-    };
-    text::plain(&summary, MAX_SUMMARY - others.len()) + &others
 }

@@ -6,9 +6,9 @@ mod markdown;
 mod message_card;
 mod text;
 
+use crate::appearance::Appearance;
 use crate::card::Card;
 use crate::endpoint::EndpointKind;
-use crate::mention::Mention;
 
 /// Events in one message: Discord's limit of embeds and the connectors' of sections.
 pub const MAX_EVENTS: usize = 10;
@@ -52,25 +52,20 @@ impl From<EndpointKind> for Format {
 ///
 /// The first card always fits, because its texts are shortened until it does. No cards give no body.
 pub fn compose(kind: EndpointKind, cards: &[Card]) -> Message {
-    compose_with(kind, cards, None)
+    compose_with(kind, cards, &Appearance::default())
 }
 
-/// As [`compose`], and pings whom the mention names, if the format can.
-pub fn compose_with(kind: EndpointKind, cards: &[Card], mention: Option<&Mention>) -> Message {
-    compose_into(kind, cards, mention, Vec::new())
+/// As [`compose`], and looks as the webhook's messages do, as far as the format can.
+pub fn compose_with(kind: EndpointKind, cards: &[Card], appearance: &Appearance) -> Message {
+    compose_into(kind, cards, appearance, Vec::new())
 }
 
 /// As [`compose_with`]; the body is written into `buffer`, whatever was in it.
-pub fn compose_into(
-    kind: EndpointKind,
-    cards: &[Card],
-    mention: Option<&Mention>,
-    buffer: Vec<u8>,
-) -> Message {
+pub fn compose_into(kind: EndpointKind, cards: &[Card], appearance: &Appearance, buffer: Vec<u8>) -> Message {
     match Format::from(kind) {
-        Format::Discord => pack::<discord::Layout>(cards, mention, buffer),
-        Format::MessageCard => pack::<message_card::Layout>(cards, mention, buffer),
-        Format::AdaptiveCard => pack::<adaptive_card::Layout>(cards, mention, buffer),
+        Format::Discord => pack::<discord::Layout>(cards, appearance, buffer),
+        Format::MessageCard => pack::<message_card::Layout>(cards, appearance, buffer),
+        Format::AdaptiveCard => pack::<adaptive_card::Layout>(cards, appearance, buffer),
     }
 }
 
@@ -79,49 +74,70 @@ trait Layout {
     /// What a message may weigh, in the format's unit.
     const CAPACITY: usize;
 
-    /// Writes what stands before the first card, and returns what the mention weighs. One that the format can't have is
+    /// Writes what stands before the first card, and returns what the mention weighs. What the format can't have is
     /// left out.
-    fn open(mention: Option<&Mention>, out: &mut Vec<u8>) -> usize;
+    fn open(appearance: &Appearance, out: &mut Vec<u8>) -> usize;
 
-    /// Writes a card and returns its weight.
-    fn write(card: &Card, shrink: Shrink, out: &mut Vec<u8>) -> usize;
+    /// Writes the last of `cards` and returns its weight.
+    fn write(cards: &[Card], shrink: Shrink, out: &mut Vec<u8>) -> usize;
 
     /// Writes what stands after the last of `cards`, which are not empty.
-    fn close(cards: &[Card], mention: Option<&Mention>, out: &mut Vec<u8>);
+    fn close(cards: &[Card], appearance: &Appearance, out: &mut Vec<u8>);
 }
 
-fn pack<L: Layout>(cards: &[Card], mention: Option<&Mention>, mut body: Vec<u8>) -> Message {
+fn pack<L: Layout>(cards: &[Card], appearance: &Appearance, mut body: Vec<u8>) -> Message {
     body.clear();
-    let Some((first, rest)) = cards.split_first() else {
+    if cards.is_empty() {
         return Message { body, taken: 0 };
-    };
+    }
     body.reserve(1024 * cards.len().min(MAX_EVENTS));
-    let capacity = L::CAPACITY - L::open(mention, &mut body);
+    let capacity = L::CAPACITY - L::open(appearance, &mut body);
     let start = body.len();
-    let mut weight = L::write(first, 0, &mut body);
+    let mut weight = L::write(&cards[..1], 0, &mut body);
     let mut shrink = 0;
     while weight > capacity && shrink < MAX_SHRINK {
         shrink += 1;
         body.truncate(start);
-        weight = L::write(first, shrink, &mut body);
+        weight = L::write(&cards[..1], shrink, &mut body);
     }
     let mut taken = 1;
-    for card in rest.iter().take(MAX_EVENTS - 1) {
+    while taken < cards.len().min(MAX_EVENTS) {
         let end = body.len();
         body.push(b',');
-        weight += L::write(card, 0, &mut body);
+        weight += L::write(&cards[..=taken], 0, &mut body);
         if weight > capacity {
             body.truncate(end);
             break;
         }
         taken += 1;
     }
-    L::close(&cards[..taken], mention, &mut body);
+    L::close(&cards[..taken], appearance, &mut body);
     Message { body, taken }
 }
 
+/// What a phone's notification says of the cards; no markup.
+fn summary(cards: &[Card], limit: usize) -> String {
+    let first = &cards[0];
+    let mut summary = text::heading(first);
+    if !first.text.is_empty() {
+        summary.push_str(": ");
+        summary.push_str(first.text.as_str());
+    }
+    let others = match cards.len() - 1 {
+        0 => return text::plain(&summary, limit),
+        others => format!(" (and {others} more)"),
+    };
+    text::plain(&summary, limit - others.len()) + &others
+}
+
+/// What of a card's JSON counts: Teams quotes the whole once more, as a string, in which each quote and backslash takes a byte more.
+fn quoted_length(json: &[u8]) -> usize {
+    let escaped = json.iter().filter(|byte| matches!(byte, b'"' | b'\\')).count();
+    json.len() + escaped
+}
+
 /// Appends `value` as JSON.
-fn write_json(value: &impl serde::Serialize, out: &mut Vec<u8>) {
+fn write_json(value: &(impl serde::Serialize + ?Sized), out: &mut Vec<u8>) {
     // Our own structs have string keys and a vector takes every byte, so neither kind of error can happen.
     let _ = serde_json::to_writer(out, value);
 }

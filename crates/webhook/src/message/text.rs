@@ -1,5 +1,6 @@
 //! Texts of a message, shortened to a number of code points.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 
 use jiff::Timestamp;
@@ -8,6 +9,21 @@ use super::MAX_FIELDS;
 use super::markdown::{Dialect, Writer};
 use crate::card::{Card, one_line};
 use crate::rich_text::{RichText, clean};
+
+/// What a link to the thing is called, where it needs a name.
+pub(super) const OPEN: &str = "Open";
+
+/// What readers are told of a card that is of no event.
+pub(super) const SAMPLE: &str = "A sample, not an event";
+
+/// The small print of formats that have one place for all of it.
+pub(super) fn footer(card: &Card) -> Cow<'_, str> {
+    match (card.is_sample, card.footer.is_empty()) {
+        (false, _) => Cow::Borrowed(&card.footer),
+        (true, true) => Cow::Borrowed(SAMPLE),
+        (true, false) => Cow::Owned(format!("{SAMPLE} · {}", card.footer)),
+    }
+}
 
 /// What a card without a title is called.
 const NO_TITLE: &str = "Notification";
@@ -26,7 +42,7 @@ pub(super) fn render(text: &RichText, dialect: Dialect, limit: usize) -> String 
 
 /// Writes `text` for a place that knows no markup.
 pub(super) fn plain(text: &str, limit: usize) -> String {
-    let text = RichText::plain(&one_line(text));
+    let text = RichText::plain(&one_line(&clean(text)));
     if fits(text.as_str(), limit) {
         return text.as_str().to_owned();
     }
@@ -35,9 +51,10 @@ pub(super) fn plain(text: &str, limit: usize) -> String {
 
 /// Writes a heading or a name: one line, without bold parts.
 pub(super) fn line(text: &str, dialect: Dialect, limit: usize) -> String {
-    let text = one_line(text);
+    let text = clean(text);
+    let text = one_line(&text);
     if text.len() <= limit {
-        let whole = Writer::write_plain(clean(&text).trim(), dialect);
+        let whole = Writer::write_plain(text.trim(), dialect);
         if fits(&whole, limit) {
             return whole;
         }

@@ -12,20 +12,40 @@ pub(crate) const FIELD_VALUE: usize = 1024;
 /// Validates a body; returns the raw embeds.
 pub(crate) fn embeds(body: &[u8]) -> Vec<Value> {
     let message: Value = serde_json::from_slice(body).expect("JSON");
-    keys(&message, &["content?", "embeds", "allowed_mentions"]);
-    let allowed = match optional(&message, "content") {
-        "" => serde_json::json!({ "parse": [] }),
-        ping => match (ping.strip_prefix("<@&"), ping.strip_prefix("<@")) {
-            (Some(role), _) => serde_json::json!({ "parse": [], "roles": [role.strip_suffix('>')] }),
-            (None, Some(user)) => serde_json::json!({ "parse": [], "users": [user.strip_suffix('>')] }),
-            (None, None) => panic!("{ping}"),
-        },
+    keys(
+        &message,
+        &[
+            "content?",
+            "username?",
+            "avatar_url?",
+            "thread_name?",
+            "applied_tags?",
+            "embeds",
+            "allowed_mentions",
+        ],
+    );
+    let content = optional(&message, "content");
+    assert!(content.chars().count() <= 2000);
+    let (ping, said) = match content.split_once('>') {
+        Some((ping, said)) if ping.starts_with("<@") => (ping, said),
+        _ => ("", content),
+    };
+    assert!(!said.contains("://"), "a link that is drawn again: {said:?}");
+    read(said.trim());
+    let allowed = match (ping.strip_prefix("<@&"), ping.strip_prefix("<@")) {
+        (Some(role), _) => serde_json::json!({ "parse": [], "roles": [role] }),
+        (None, Some(user)) => serde_json::json!({ "parse": [], "users": [user] }),
+        (None, None) => serde_json::json!({ "parse": [] }),
     };
     assert_eq!(message["allowed_mentions"], allowed);
     let embeds = message["embeds"].as_array().expect("an array").clone();
     assert!((1..=10).contains(&embeds.len()), "{} embeds", embeds.len());
     let sum: usize = embeds.iter().map(check).sum();
     assert!(sum <= 6000, "{sum} code points in all");
+    let urls: Vec<_> = embeds.iter().filter_map(|embed| embed.get("url")).collect();
+    for (at, url) in urls.iter().enumerate() {
+        assert!(!urls[..at].contains(url), "embeds that become one: {url}");
+    }
     embeds
 }
 
@@ -40,6 +60,9 @@ fn check(embed: &Value) -> usize {
             "fields?",
             "footer?",
             "timestamp?",
+            "url?",
+            "thumbnail?",
+            "author?",
         ],
     );
     let mut sum =
@@ -54,9 +77,22 @@ fn check(embed: &Value) -> usize {
             sum += counted(text(&field["name"]), FIELD_NAME) + counted(text(&field["value"]), FIELD_VALUE);
         }
     }
+    if let Some(author) = embed.get("author") {
+        keys(author, &["name"]);
+        sum += counted(text(&author["name"]), 256);
+    }
     if let Some(footer) = embed.get("footer") {
         keys(footer, &["text"]);
         sum += counted(text(&footer["text"]), 2048);
+    }
+    for address in [
+        embed.get("url"),
+        embed.get("thumbnail").map(|picture| &picture["url"]),
+    ]
+    .into_iter()
+    .flatten()
+    {
+        assert!(text(address).starts_with("https://") && text(address).len() <= 2048);
     }
     if let Some(timestamp) = embed.get("timestamp") {
         timestamp

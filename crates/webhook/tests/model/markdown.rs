@@ -21,3 +21,13 @@ pub(crate) fn read(raw: &str) -> (String, Vec<String>) {
     }
     (shown, bold)
 }
+
+/// The part of it that an Adaptive Card has on the desktop: no code.
+pub(crate) fn read_subset(raw: &str) -> (String, Vec<String>) {
+    assert!(!raw.contains("~~"), "struck out in {raw:?}");
+    // Stands for the mark of code, as punctuation that means nothing; that of a single tilde is not in the subset either.
+    let plain = raw.replace('`', "\u{2016}").replace('~', "\u{2053}");
+    let original = |shown: String| shown.replace('\u{2016}', "`").replace('\u{2053}', "~");
+    let (shown, bold) = read(&plain);
+    (original(shown), bold.into_iter().map(original).collect())
+}

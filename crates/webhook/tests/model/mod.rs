@@ -4,6 +4,7 @@
 
 pub(crate) mod discord;
 pub(crate) mod markdown;
+pub(crate) mod phones;
 pub(crate) mod teams;
 
 use serde_json::Value;
@@ -52,8 +53,19 @@ pub(crate) fn optional<'a>(object: &'a Value, key: &str) -> &'a str {
 
 /// Text without what no reader sees: differences of white space, zero width, and control characters.
 pub(crate) fn normal(shown: &str) -> String {
+    // What breaks a line is not lost, though a test may see a space there.
+    let shown: String = shown
+        .chars()
+        .map(|c| {
+            if matches!(c, '\u{B}' | '\u{C}' | '\u{85}' | '\u{2028}' | '\u{2029}') {
+                '\n'
+            } else {
+                c
+            }
+        })
+        .collect();
     let visible = |c: &char| match *c {
-        '\u{C}' | '\u{200B}' | '\u{FEFF}' | '\u{FDD0}'..='\u{FDEF}' => false,
+        '\u{200B}' | '\u{FEFF}' | '\u{FDD0}'..='\u{FDEF}' => false,
         '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}' => false,
         c if (c as u32) & 0xFFFE == 0xFFFE => false,
         c => !c.is_control() || c.is_ascii_whitespace(),

@@ -9,9 +9,16 @@ pub(crate) const TEXT: usize = 4096;
 pub(crate) const FACT_NAME: usize = 256;
 pub(crate) const FACT_VALUE: usize = 1024;
 
+/// The bytes that Teams counts: the card is a string in its own message.
+fn quoted(body: &[u8]) -> usize {
+    let body = std::str::from_utf8(body).expect("UTF-8");
+    serde_json::to_string(body).expect("a string").len() - 2
+}
+
 /// Validates a MessageCard; returns its sections.
 pub(crate) fn sections(body: &[u8]) -> Vec<Value> {
-    assert!(body.len() <= 21 * 1024, "{} bytes", body.len());
+    let bytes = quoted(body);
+    assert!(bytes <= 21 * 1024, "{bytes} bytes");
     let card: Value = serde_json::from_slice(body).expect("JSON");
     keys(&card, &["@type", "@context", "summary", "themeColor", "sections"]);
     assert_eq!(card["@type"], "MessageCard");
@@ -27,8 +34,30 @@ pub(crate) fn sections(body: &[u8]) -> Vec<Value> {
     for section in &sections {
         keys(
             section,
-            &["activityTitle", "activitySubtitle", "text?", "facts?", "markdown"],
+            &[
+                "activityTitle",
+                "activitySubtitle",
+                "activityImage?",
+                "text?",
+                "facts?",
+                "markdown",
+                "potentialAction?",
+            ],
         );
+        for action in section
+            .get("potentialAction")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+        {
+            let uri = text(&action["targets"][0]["uri"]);
+            assert!(uri.starts_with("https://"));
+            let target = serde_json::json!([{ "os": "default", "uri": uri }]);
+            assert_eq!(
+                *action,
+                serde_json::json!({ "@type": "OpenUri", "name": "Open", "targets": target })
+            );
+        }
         assert_eq!(section["markdown"], true);
         limited(text(&section["activityTitle"]), TITLE);
         limited(text(&section["activitySubtitle"]), TITLE);
@@ -64,7 +93,8 @@ fn message_card_text(raw: &str) -> (String, Vec<String>) {
 
 /// Validates a message with an Adaptive Card; returns the containers.
 pub(crate) fn containers(body: &[u8]) -> Vec<Value> {
-    assert!(body.len() <= 20 * 1024, "{} bytes", body.len());
+    let bytes = quoted(body);
+    assert!(bytes <= 20 * 1024, "{bytes} bytes");
     let message: Value = serde_json::from_slice(body).expect("JSON");
     keys(&message, &["type", "attachments"]);
     assert_eq!(message["type"], "message");
@@ -134,6 +164,18 @@ fn check_container(container: &Value) {
                 keys(item, &["type", "facts", "spacing"]);
                 check_facts(item.get("facts"), "title");
             }
+            "Image" => {
+                keys(item, &["type", "url", "altText", "size"]);
+                assert!(text(&item["url"]).starts_with("https://"));
+            }
+            "ActionSet" => {
+                keys(item, &["type", "actions"]);
+                let actions = item["actions"].as_array().expect("an array");
+                assert_eq!(actions.len(), 1);
+                keys(&actions[0], &["type", "title", "url"]);
+                assert_eq!(actions[0]["type"], "Action.OpenUrl");
+                assert!(text(&actions[0]["url"]).starts_with("https://"));
+            }
             other => panic!("{other}"),
         }
     }
@@ -169,7 +211,10 @@ pub(crate) fn container_shown(container: &Value) -> Shown {
         footer: small_print_shown(&small_print["text"]),
         ..Shown::default()
     };
-    for item in items {
+    for item in items
+        .iter()
+        .filter(|item| item["type"] != "Image" && item["type"] != "ActionSet")
+    {
         match item.get("facts").and_then(Value::as_array) {
             Some(facts) => {
                 shown.fields = facts
@@ -183,11 +228,15 @@ pub(crate) fn container_shown(container: &Value) -> Shown {
     shown
 }
 
-/// Text of the data: no function, no tag that would be a mention.
+/// Text of the data, which desktop and phones show alike: no function, no tag that would be a mention.
 fn adaptive_text(raw: &str) -> (String, Vec<String>) {
     assert!(!raw.contains("{{"), "function in {raw:?}");
     assert!(!raw.to_lowercase().contains("<at"), "mention in {raw:?}");
-    markdown::read(raw)
+    let (desktop, phone) = (markdown::read_subset(raw), super::phones::read(raw));
+    assert_eq!(super::normal(&desktop.0), super::normal(&phone.0), "{raw:?}");
+    let normal = |parts: &[String]| parts.iter().map(|part| super::normal(part)).collect::<Vec<_>>();
+    assert_eq!(normal(&desktop.1), normal(&phone.1), "{raw:?}");
+    desktop
 }
 
 /// The small print with the functions in it replaced by their time.

@@ -18,6 +18,14 @@ fn snowflake(now: Timestamp) -> u64 {
     (since_epoch << 22) | (SEQUENCE.fetch_add(1, Ordering::Relaxed) & 0x3f_ffff)
 }
 
+/// The name of every webhook in Discord itself, unless somebody changes it.
+const OWN_NAME: &str = "Captain Hook";
+
+/// Whom readers see as the sender.
+pub(crate) fn sender(body: &Value) -> &str {
+    body["username"].as_str().unwrap_or(OWN_NAME)
+}
+
 /// The message as saved from a valid body.
 pub(super) fn saved(body: &Value, hook: &Hook) -> Value {
     let now = Timestamp::now();
@@ -42,7 +50,7 @@ pub(super) fn saved(body: &Value, hook: &Hook) -> Value {
         "author": {
             "bot": true,
             "id": webhook,
-            "username": body["username"].as_str().unwrap_or("Zentry"),
+            "username": sender(body),
             "avatar": null,
             "discriminator": "0000",
         },

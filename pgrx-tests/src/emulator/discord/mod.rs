@@ -1,7 +1,7 @@
 //! Discord's execute-webhook call.
 
 mod form;
-mod message;
+pub(super) mod message;
 mod types;
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};

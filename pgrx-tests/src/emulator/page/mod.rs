@@ -59,10 +59,10 @@ fn column(class: &str, title: &str, all: &[Arc<Received>], message: fn(&Received
                 @if shown.is_empty() { p.none { "Nothing has arrived yet." } }
                 @for received in shown {
                     article {
-                        div.avatar { "Z" }
+                        div.avatar { (received.sender().chars().next().unwrap_or(' ')) }
                         div.message {
                             div.who {
-                                b { "Zentry" } " " span.app { "APP" } " "
+                                b { (received.sender()) } " " span.app { "APP" } " "
                                 time { (whose(received)) " · " (received.at.strftime("%H:%M:%S")) }
                                 (fate(received))
                             }

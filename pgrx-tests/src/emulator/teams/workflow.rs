@@ -9,6 +9,7 @@ use hyper::Method;
 use serde_json::{Value, json};
 
 use super::adaptive_card;
+use super::quoted_length;
 use crate::emulator::findings::Findings;
 use crate::emulator::registry::{Address, Hook, Life};
 use crate::emulator::reply::{Call, Judged, Reply, reason};
@@ -80,11 +81,9 @@ fn content(call: Call<'_>) -> Judged {
             "The content media type is not supported.",
         );
     }
-    if call.body.len() > MOST_BYTES {
-        let why = format!(
-            "The content length {} exceeds the maximum of {MOST_BYTES} bytes.",
-            call.body.len()
-        );
+    let length = quoted_length(call.body);
+    if length > MOST_BYTES {
+        let why = format!("The content length {length} exceeds the maximum of {MOST_BYTES} bytes.");
         return refuse(413, "RequestEntityTooLarge", &why);
     }
     let Ok(body) = serde_json::from_slice::<Value>(call.body) else {

@@ -21,6 +21,11 @@ pub struct Draft {
     pub quiet_hours: String,
     pub mention: String,
     pub omit_keys: String,
+    pub username: String,
+    pub avatar_url: String,
+    pub announce: bool,
+    pub thread_name: String,
+    pub applied_tags: String,
 }
 
 impl Draft {
@@ -57,6 +62,11 @@ impl Draft {
             quiet_hours: webhook.quiet_hours.clone().unwrap_or_default(),
             mention: webhook.mention.clone().unwrap_or_default(),
             omit_keys: webhook.omit_keys.join(", "),
+            username: webhook.username.clone().unwrap_or_default(),
+            avatar_url: webhook.avatar_url.clone().unwrap_or_default(),
+            announce: webhook.announce,
+            thread_name: webhook.thread_name.clone().unwrap_or_default(),
+            applied_tags: webhook.applied_tags.join(", "),
         }
     }
 
@@ -74,6 +84,10 @@ impl Draft {
                     draft.is_active = true;
                     continue;
                 }
+                "announce" => {
+                    draft.announce = true;
+                    continue;
+                }
                 "name" => &mut draft.name,
                 "webhook_type" => &mut draft.webhook_type,
                 "webhook_url" => &mut draft.webhook_url,
@@ -84,6 +98,10 @@ impl Draft {
                 "quiet_hours" => &mut draft.quiet_hours,
                 "mention" => &mut draft.mention,
                 "omit_keys" => &mut draft.omit_keys,
+                "username" => &mut draft.username,
+                "avatar_url" => &mut draft.avatar_url,
+                "thread_name" => &mut draft.thread_name,
+                "applied_tags" => &mut draft.applied_tags,
                 _ => continue,
             };
             *field = value;
@@ -112,6 +130,7 @@ impl Draft {
                 milestones: rules.milestones.filter(|all| !all.is_empty()),
                 quiet_hours: rules.quiet_hours.filter(|text| !text.is_empty()),
                 mention: rules.mention.filter(|text| !text.is_empty()),
+                ..rules
             },
         })
     }
@@ -153,6 +172,11 @@ impl Draft {
             ),
             quiet_hours: Some(self.quiet_hours.clone()),
             mention: Some(self.mention.clone()),
+            username: Some(self.username.clone()),
+            avatar_url: Some(self.avatar_url.clone()),
+            announce: Some(self.announce),
+            thread_name: Some(self.thread_name.clone()),
+            applied_tags: Some(items(&self.applied_tags).map(ToOwned::to_owned).collect()),
         };
         if wrong.is_empty() {
             Ok((project, rules))

@@ -158,6 +158,7 @@ fn page(
             (place(webhook, draft, wrong))
             (events(types, draft, wrong))
             (rules(draft, wrong))
+            (appearance(draft, wrong))
             fieldset {
                 legend { "State" }
                 (tick_box("is_active", "true", "Switched on", draft.is_active))
@@ -225,6 +226,46 @@ fn events(types: &[EventType], draft: &Draft, wrong: &Fields) -> Markup {
                 hint: html! { "Left empty, it hears of every project." },
                 ..TextField::default()
             }.render(wrong))
+        }
+    }
+}
+
+fn appearance(draft: &Draft, wrong: &Fields) -> Markup {
+    let fields = [
+        TextField {
+            name: "username",
+            label: "Name that messages come from",
+            value: &draft.username,
+            hint: html! { "Left empty, it is the installation's, " code { "zentry_notify.username" } "." },
+            ..TextField::default()
+        },
+        TextField {
+            name: "avatar_url",
+            label: "Picture that they come with",
+            value: &draft.avatar_url,
+            hint: html! { "An address that begins with " code { "https://" } "." },
+            ..TextField::default()
+        },
+        TextField {
+            name: "thread_name",
+            label: "Posts in a forum",
+            value: &draft.thread_name,
+            hint: html! { "The name of the post that each message becomes, if the channel is a forum." },
+            ..TextField::default()
+        },
+        TextField {
+            name: "applied_tags",
+            label: "Tags of these posts",
+            value: &draft.applied_tags,
+            hint: html! { "Ids, such as " code { "123456789012345678" } "." },
+            ..TextField::default()
+        },
+    ];
+    html! {
+        details.more open[draft.announce || fields.iter().any(|field| !field.value.is_empty() || wrong.contains_key(field.name))] {
+            summary { "How messages look in Discord" }
+            @for field in fields { (field.render(wrong)) }
+            (tick_box("announce", "true", "A line of text above the events, for phones' notifications", draft.announce))
         }
     }
 }

@@ -128,6 +128,19 @@ fn settings(webhook: &Webhook) -> Markup {
         ("Quiet hours", webhook.quiet_hours.clone()),
         ("Pings", webhook.mention.clone()),
         ("Left out", omitted),
+        ("Comes from", webhook.username.clone()),
+        ("Picture", webhook.avatar_url.clone()),
+        (
+            "Phones",
+            webhook
+                .announce
+                .then(|| "a line of text above the events".to_owned()),
+        ),
+        ("Posts in a forum", webhook.thread_name.clone()),
+        (
+            "Their tags",
+            (!webhook.applied_tags.is_empty()).then(|| webhook.applied_tags.join(", ")),
+        ),
         (
             "Events a message",
             events.map(|events| format!("at most {events}")),

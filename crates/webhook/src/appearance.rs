@@ -1,0 +1,183 @@
+//! How a webhook's messages appear, beside what they say: who sends them, where in the channel, and whom they ping.
+
+use std::ops::RangeInclusive;
+
+use serde::Deserialize;
+use thiserror::Error;
+use url::Url;
+
+use crate::mention::Mention;
+
+/// Characters of a name in Discord.
+const USERNAME: RangeInclusive<usize> = 1..=80;
+/// Discord's for URLs.
+const MAX_URL: usize = 2048;
+const THREAD_NAME: RangeInclusive<usize> = 1..=100;
+/// Tags that a post of a forum may have.
+const MAX_TAGS: usize = 5;
+/// Digits of Discord's ids ("snowflakes").
+const SNOWFLAKE: RangeInclusive<usize> = 17..=20;
+
+/// What of it a service has no place for is left out.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Appearance {
+    #[serde(skip)]
+    pub mention: Option<Mention>,
+    /// Discord: the sender's name. Without it, the name that the webhook has there.
+    pub username: Option<String>,
+    /// Discord: the sender's picture.
+    pub avatar_url: Option<String>,
+    /// Discord: a line of text above the events, which is what a phone's notification shows.
+    pub announce: bool,
+    /// Discord's forums: each message is a post of this name.
+    pub thread_name: Option<String>,
+    /// Discord's forums: ids of the post's tags.
+    pub applied_tags: Vec<String>,
+}
+
+impl Appearance {
+    /// Reads what is stored of a webhook, as a JSON object of the parts but for the mention; what cannot be read is not there.
+    pub fn stored(json: &str) -> Self {
+        serde_json::from_str(json).unwrap_or_default()
+    }
+
+    /// Puts the installation's name and picture where the webhook has none of its own.
+    #[must_use]
+    pub fn or(mut self, username: Option<&str>, avatar_url: Option<&str>) -> Self {
+        let own = |own: Option<String>, other: Option<&str>| own.or_else(|| other.map(ToOwned::to_owned));
+        self.username = own(self.username, username);
+        self.avatar_url = own(self.avatar_url, avatar_url);
+        self
+    }
+}
+
+/// Why a part of it cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum AppearanceError {
+    #[error("\"{0}\" is no name that Discord takes")]
+    Username(String),
+    #[error("the URL of a picture must be https and have at most {MAX_URL} characters")]
+    Picture,
+    #[error("the name of a thread must have 1 to 100 characters")]
+    ThreadName,
+    #[error("applied_tags must be up to {MAX_TAGS} ids of tags")]
+    Tags,
+}
+
+impl AppearanceError {
+    /// What to write instead.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Username(_) => {
+                "It must have 1 to 80 characters and not contain \"discord\" or \"clyde\", such as 'Zentry'."
+            }
+            Self::Picture => {
+                "Name a picture that Discord can read, such as 'https://app.example.com/zentry.png'."
+            }
+            Self::ThreadName => "For example 'Releases'.",
+            Self::Tags => "Copy the id of a tag in Discord's developer mode, such as {123456789012345678}.",
+        }
+    }
+}
+
+/// # Errors
+/// If Discord would refuse messages from somebody of that name.
+pub fn check_username(name: &str) -> Result<(), AppearanceError> {
+    let lower = name.to_lowercase();
+    let fits = USERNAME.contains(&name.trim().chars().count())
+        && !name.chars().any(char::is_control)
+        && !["discord", "clyde"].iter().any(|word| lower.contains(word))
+        && !["everyone", "here"].contains(&lower.trim());
+    fits.then_some(())
+        .ok_or_else(|| AppearanceError::Username(name.chars().take(*USERNAME.end()).collect()))
+}
+
+/// # Errors
+/// If it is no https URL that Discord takes.
+pub fn check_avatar_url(url: &str) -> Result<(), AppearanceError> {
+    let is_https = Url::parse(url).is_ok_and(|url| url.scheme() == "https" && url.has_host());
+    (is_https && url.chars().count() <= MAX_URL)
+        .then_some(())
+        .ok_or(AppearanceError::Picture)
+}
+
+/// # Errors
+/// If a thread cannot have that name.
+pub fn check_thread_name(name: &str) -> Result<(), AppearanceError> {
+    THREAD_NAME
+        .contains(&name.trim().chars().count())
+        .then_some(())
+        .ok_or(AppearanceError::ThreadName)
+}
+
+/// # Errors
+/// If these are no ids of tags, or too many.
+pub fn check_applied_tags<'a>(tags: impl IntoIterator<Item = &'a str>) -> Result<(), AppearanceError> {
+    let (mut count, mut are_ids) = (0, true);
+    for tag in tags {
+        count += 1;
+        are_ids &= SNOWFLAKE.contains(&tag.len()) && tag.bytes().all(|byte| byte.is_ascii_digit());
+    }
+    (are_ids && count <= MAX_TAGS)
+        .then_some(())
+        .ok_or(AppearanceError::Tags)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_stored_goes_before_what_the_installation_says() {
+        let stored = r#"{"username": "Ops", "avatar_url": null, "announce": true, "thread_name": null, "applied_tags": ["1"]}"#;
+        let appearance = Appearance::stored(stored).or(Some("Zentry"), Some("https://a.example/b"));
+        assert_eq!(
+            appearance,
+            Appearance {
+                mention: None,
+                username: Some("Ops".into()),
+                avatar_url: Some("https://a.example/b".into()),
+                announce: true,
+                thread_name: None,
+                applied_tags: vec!["1".into()],
+            }
+        );
+    }
+
+    #[test]
+    fn names_that_discord_refuses_are_refused() {
+        for name in ["Zentry", "Ops 🦀", &"x".repeat(80)] {
+            assert_eq!(check_username(name), Ok(()), "{name}");
+        }
+        for name in [
+            "",
+            "  ",
+            "My Discord bot",
+            "CLYDE",
+            "everyone",
+            "a\nb",
+            &"x".repeat(81),
+        ] {
+            assert!(check_username(name).is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn pictures_are_on_the_web_and_tags_are_ids() {
+        assert_eq!(check_avatar_url("https://example.com/a.png"), Ok(()));
+        for url in [
+            "http://example.com/a.png",
+            "data:image/png;base64,AA",
+            "a.png",
+            "",
+        ] {
+            assert!(check_avatar_url(url).is_err(), "{url}");
+        }
+        assert_eq!(check_applied_tags(["123456789012345678"; 5]), Ok(()));
+        assert!(check_applied_tags(["123456789012345678"; 6]).is_err());
+        assert!(check_applied_tags(["urgent"]).is_err());
+        assert!(check_thread_name(" ").is_err());
+        assert_eq!(check_thread_name("Releases"), Ok(()));
+    }
+}

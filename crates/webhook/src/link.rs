@@ -1,0 +1,96 @@
+//! Links to the things that events are about.
+
+use url::Url;
+
+/// What Discord takes, and more than browsers of old did.
+const MAX_URL: usize = 2048;
+
+/// The address that a template's output is, put behind `base` if it begins with a slash; none unless it is of http or https.
+pub(crate) fn resolve(printed: &str, base: Option<&str>) -> Option<String> {
+    let printed = printed.trim();
+    let whole = if printed.starts_with('/') && !printed.starts_with("//") {
+        format!("{}{printed}", base?.trim_end_matches('/'))
+    } else {
+        printed.to_owned()
+    };
+    let url = Url::parse(&whole).ok()?;
+    let is_web = matches!(url.scheme(), "http" | "https") && url.has_host();
+    let is_plain = url.username().is_empty() && url.password().is_none();
+    (is_web && is_plain && url.as_str().len() <= MAX_URL).then(|| url.into())
+}
+
+/// Whether a template can print such an address: it begins with one, with a slash, or with what the data say.
+pub(crate) fn is_template(source: &str) -> bool {
+    let source = source.trim_start();
+    let lower = source.to_ascii_lowercase();
+    (source.starts_with('/') && !source.starts_with("//"))
+        || ["https://", "http://", "{{", "{%"]
+            .iter()
+            .any(|start| lower.starts_with(start))
+}
+
+/// # Errors
+/// If nothing can be put behind it, with the reason.
+pub fn check_base(base: &str) -> Result<(), &'static str> {
+    match Url::parse(base) {
+        Ok(url) if !matches!(url.scheme(), "http" | "https") || !url.has_host() => {
+            Err("it must begin with https:// or http://")
+        }
+        Ok(url) if url.query().is_some() || url.fragment().is_some() => {
+            Err("it must have no query and no fragment")
+        }
+        Ok(url) if !url.username().is_empty() || url.password().is_some() => {
+            Err("it must have no user name and no password")
+        }
+        Ok(_) => Ok(()),
+        Err(_) => Err("it is no URL"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_web_is_linked() {
+        let base = Some("https://app.example.com/");
+        assert_eq!(
+            resolve("/tasks/5", base).as_deref(),
+            Some("https://app.example.com/tasks/5")
+        );
+        assert_eq!(resolve("/tasks/5", None), None);
+        assert_eq!(
+            resolve("https://x.example/a b\"<", None).as_deref(),
+            Some("https://x.example/a%20b%22%3C")
+        );
+        for printed in [
+            "",
+            "tasks/5",
+            "//evil.example/",
+            "javascript:alert(1)",
+            "data:text/html,x",
+            "file:///etc/passwd",
+            "https://u:p@x.example/",
+            "https://",
+        ] {
+            assert_eq!(resolve(printed, base), None, "{printed}");
+        }
+        assert_eq!(
+            resolve(&format!("https://x.example/{}", "a".repeat(2048)), None),
+            None
+        );
+    }
+
+    #[test]
+    fn a_base_is_something_to_write_behind() {
+        assert_eq!(check_base("https://app.example.com/zentry"), Ok(()));
+        for base in [
+            "app.example.com",
+            "ftp://x.example",
+            "https://x.example/?a=",
+            "https://x.example/#/",
+        ] {
+            assert!(check_base(base).is_err(), "{base}");
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! Who messages come from, where links lead, what a preview is of, and keys that nobody has.
+
+use serde_json::{Value, json};
+use zentry_e2e::emulator::Kind;
+use zentry_e2e::scene::Scene;
+use zentry_e2e::zentry::id;
+
+use crate::support::{Session, sent};
+
+fn streak(session: &mut Session) {
+    session.run(&format!(
+        "UPDATE users_user SET current_streak = current_streak + 1 WHERE id = {}",
+        id::CHEN
+    ));
+}
+
+#[test]
+fn messages_come_from_the_installation_or_from_what_the_webhook_says() {
+    let mut scene = Scene::start().unwrap();
+    let mut session = Session::of(&scene);
+    let channel = scene
+        .channel_for(Kind::Discord, None, Some(&["daily_streak"]))
+        .unwrap();
+    let mut round = 0;
+    let mut last = |scene: &mut Scene, sql: &str| -> Value {
+        session.run(sql);
+        streak(&mut session);
+        round += 1;
+        assert_eq!(sent(scene, "daily_streak").len(), round);
+        let received = channel.webhook.received();
+        let received = received.last().unwrap();
+        assert_eq!(
+            received.sender(),
+            received.body["username"].as_str().unwrap_or("Captain Hook")
+        );
+        received.body.clone()
+    };
+    assert_eq!(last(&mut scene, "")["username"], "Zentry");
+    let body = last(
+        &mut scene,
+        &format!(
+            "SELECT zentry_update_webhook({}, username => 'Build farm', avatar_url => 'https://app.example.com/b.png', announce => true, \
+             thread_name => 'Streaks', applied_tags => '{{123456789012345678}}')",
+            channel.id
+        ),
+    );
+    assert_eq!(
+        (&body["username"], &body["avatar_url"], &body["thread_name"]),
+        (
+            &json!("Build farm"),
+            &json!("https://app.example.com/b.png"),
+            &json!("Streaks")
+        )
+    );
+    assert_eq!(body["applied_tags"], json!(["123456789012345678"]));
+    assert!(
+        body["content"].as_str().unwrap().starts_with("🔥 Daily Streak: "),
+        "{body}"
+    );
+    let body = last(
+        &mut scene,
+        &format!(
+            "SELECT zentry_update_webhook({}, username => '', avatar_url => '', announce => false, thread_name => '', applied_tags => '{{}}')",
+            channel.id
+        ),
+    );
+    let mut keys: Vec<_> = body.as_object().unwrap().keys().collect();
+    keys.sort();
+    assert_eq!(keys, ["allowed_mentions", "embeds", "username"]);
+}
+
+#[test]
+fn what_discord_would_refuse_is_refused() {
+    let mut scene = Scene::start().unwrap();
+    let mut session = Session::of(&scene);
+    let channel = scene.channel(Kind::Discord).unwrap();
+    for (parameter, hint) in [
+        ("username => 'My Discord bot'", "clyde"),
+        ("avatar_url => 'http://app.example.com/a.png'", "https://"),
+        ("thread_name => '  '", "Releases"),
+        ("applied_tags => '{urgent}'", "developer mode"),
+    ] {
+        let error = session.fails(&format!(
+            "SELECT zentry_update_webhook({}, {parameter})",
+            channel.id
+        ));
+        assert!(error.starts_with("22023 ") && error.contains(hint), "{error}");
+    }
+    for setting in [
+        "username = 'clyde'",
+        "avatar_url = 'x'",
+        "link_base = 'app.example.com'",
+    ] {
+        let error = session.fails(&format!("SET zentry_notify.{setting}"));
+        assert!(error.starts_with("22023 "), "{error}");
+    }
+}
+
+#[test]
+fn a_link_leads_from_each_message_to_the_thing() {
+    let mut scene = Scene::start().unwrap();
+    let mut session = Session::of(&scene);
+    let channels = [Kind::Discord, Kind::Connector, Kind::Workflow].map(|kind| scene.channel(kind).unwrap());
+    session.run(
+        "SELECT zentry_register_event_type('release_published', 'Release published', \
+         url => 'https://app.example.com/releases/{{ id }}', sample => '{\"id\": 5}'); \
+         SELECT zentry_test_event('release_published', data => '{\"id\": 7}')",
+    );
+    assert_eq!(sent(&mut scene, "release_published").len(), 3);
+    let bodies = channels.map(|channel| channel.webhook.received()[0].body.clone());
+    let url = "https://app.example.com/releases/7";
+    assert_eq!(bodies[0]["embeds"][0]["url"], url);
+    assert_eq!(
+        bodies[1]["sections"][0]["potentialAction"][0]["targets"][0]["uri"],
+        url
+    );
+    assert!(
+        bodies[2].to_string().contains(&format!("\"url\":\"{url}\"")),
+        "{}",
+        bodies[2]
+    );
+    let error = session.fails("SELECT zentry_set_wording('release_published', url => 'javascript:alert(1)')");
+    assert!(error.contains("must begin with https://"), "{error}");
+}
+
+#[test]
+fn a_preview_is_what_the_webhook_gets_to_the_byte() {
+    let mut scene = Scene::start().unwrap();
+    let mut session = Session::of(&scene);
+    let channels = [Kind::Discord, Kind::Connector, Kind::Workflow].map(|kind| scene.channel(kind).unwrap());
+    session.run("SELECT zentry_set_wording('badge_earned', text => '{{ badge_name }} for {{ user_name }}')");
+    session.run(&format!(
+        "SELECT zentry_update_webhook({}, mention => 'role:123456789012345678', username => 'Ops', announce => true, omit_keys => '{{user_name}}')",
+        channels[0].id
+    ));
+    let previews = channels.each_ref().map(|channel| {
+        session.text(&format!(
+            "SELECT zentry_preview('badge_earned', webhook_id => {})::text",
+            channel.id
+        ))
+    });
+    session.run("SELECT zentry_test_event('badge_earned')");
+    assert_eq!(sent(&mut scene, "badge_earned").len(), 3);
+    for (channel, preview) in channels.iter().zip(previews) {
+        let received = channel.webhook.received();
+        let shown: Value = serde_json::from_str(&preview).unwrap();
+        assert_eq!((&received[0].body, received[0].size), (&shown, preview.len()));
+        assert!(preview.contains("A sample, not an event"), "{preview}");
+    }
+}
+
+#[test]
+fn a_sample_asks_what_an_event_asks() {
+    let mut scene = Scene::start().unwrap();
+    let mut session = Session::of(&scene);
+    let channel = scene.channel(Kind::Discord).unwrap();
+    for (rule, event) in [
+        ("filter => '$.points > 1000'", "task_completed"),
+        ("filter => '', min_streak_days => 365", "daily_streak"),
+        ("min_streak_days => 0, milestones => '{100}'", "milestone_reached"),
+    ] {
+        session.run(&format!("SELECT zentry_update_webhook({}, {rule})", channel.id));
+        let heard = format!("SELECT count(*) FROM zentry_test_event('{event}')");
+        assert_eq!(session.number(&heard), 0, "{rule}");
+    }
+    session.run(&format!(
+        "SELECT zentry_update_webhook({}, filter => '$.points > 20', milestones => '{{}}')",
+        channel.id
+    ));
+    assert_eq!(
+        session.number("SELECT count(*) FROM zentry_test_event('task_completed')"),
+        1
+    );
+}
+
+#[test]
+fn keys_that_no_event_has_are_told() {
+    let mut scene = Scene::start().unwrap();
+    let mut session = Session::of(&scene);
+    let channel = scene.channel(Kind::Discord).unwrap();
+    for slip in [
+        "omit_keys => '{user_nmae}'",
+        "filter => '$.pionts > 5'",
+        "filter => '$.user_nmae == \"alice\"'",
+    ] {
+        let error = session.fails(&format!("SELECT zentry_update_webhook({}, {slip})", channel.id));
+        assert!(
+            error.starts_with("22023 ") && error.contains("Perhaps \""),
+            "{slip}: {error}"
+        );
+    }
+    let said = session.run(&format!(
+        "SELECT zentry_update_webhook({}, omit_keys => '{{weather}}', filter => '$.points > 5')",
+        channel.id
+    ));
+    assert!(
+        said.iter()
+            .any(|message| message.contains("no event's data have \"weather\"")),
+        "{said:?}"
+    );
+    // Of a type that has neither a sample nor a source, nobody knows what its data have.
+    session.run("SELECT zentry_register_event_type('own', 'Own')");
+    let said = session.run(&format!(
+        "SELECT zentry_update_webhook({}, omit_keys => '{{user_nmae}}')",
+        channel.id
+    ));
+    assert!(
+        said.iter().any(|message| message.contains("user_nmae")),
+        "{said:?}"
+    );
+}

@@ -1,0 +1,71 @@
+//! How a webhook's messages appear, and which keys of the data it may name.
+
+use std::collections::BTreeSet;
+
+use pgrx::prelude::*;
+use webhook::appearance::{
+    AppearanceError, check_applied_tags, check_avatar_url, check_thread_name, check_username,
+};
+use webhook::keys::{of_filter, unknown};
+
+use crate::report;
+
+/// Raises an error unless Discord takes messages that look so; null stands for nothing special.
+#[pg_extern(sql = false)]
+fn check_appearance(
+    username: Option<&str>,
+    avatar_url: Option<&str>,
+    thread_name: Option<&str>,
+    applied_tags: Option<Vec<Option<String>>>,
+) {
+    let check = |column: &str, result: Result<(), AppearanceError>| {
+        if let Err(error) = result {
+            report::refuse(column, &format!("{column}: {error}"), error.hint());
+        }
+    };
+    check("username", username.map_or(Ok(()), check_username));
+    check("avatar_url", avatar_url.map_or(Ok(()), check_avatar_url));
+    check("thread_name", thread_name.map_or(Ok(()), check_thread_name));
+    let tags = applied_tags.unwrap_or_default();
+    check(
+        "applied_tags",
+        check_applied_tags(tags.iter().map(|tag| tag.as_deref().unwrap_or_default())),
+    );
+}
+
+/// Raises an error for a key that is a slip of one that the events' data have, and warns of one that they do not have. Where it is not
+/// `certain` what they have, a slip is warned of as well.
+#[pg_extern(sql = false)]
+fn check_keys(parameter: &str, keys: Vec<Option<String>>, known: Option<Vec<Option<String>>>, certain: bool) {
+    let known: BTreeSet<String> = known.unwrap_or_default().into_iter().flatten().collect();
+    if known.is_empty() {
+        return;
+    }
+    for unknown in unknown(keys.iter().flatten().map(String::as_str), &known) {
+        let fault = format!("{parameter}: no event's data have \"{}\"", unknown.key);
+        match unknown.meant {
+            Some(meant) if certain => {
+                report::refuse(parameter, &fault, &format!("Perhaps \"{meant}\" is meant."));
+            }
+            Some(meant) => report::warning(
+                PgSqlErrorCode::ERRCODE_WARNING,
+                fault,
+                &format!("Perhaps \"{meant}\" is meant."),
+            ),
+            None => report::warning(
+                PgSqlErrorCode::ERRCODE_WARNING,
+                fault,
+                &format!(
+                    "The data have {}.",
+                    known.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
+                ),
+            ),
+        }
+    }
+}
+
+/// Returns the keys of the data that a filter asks for.
+#[pg_extern(sql = false)]
+fn filter_keys(filter: &str) -> Vec<String> {
+    of_filter(filter).into_iter().collect()
+}
