@@ -22,7 +22,9 @@ CREATE TABLE zentry_notify.webhook (
     min_streak_days        integer CHECK (min_streak_days > 0),
     milestones             integer[] CHECK (milestones <> '{}' AND 1 <= ALL (milestones) AND 100 >= ALL (milestones)),
     quiet_hours            text,
-    mention                text
+    mention                text,
+    rate_limit             varchar(50),
+    rate_group             varchar(100)
 );
 COMMENT ON TABLE zentry_notify.webhook IS 'Webhooks and what they hear of, without their URLs';
 COMMENT ON COLUMN zentry_notify.webhook.id IS 'The number that zentry_test_webhook and the other functions take';
@@ -47,6 +49,8 @@ COMMENT ON COLUMN zentry_notify.webhook.min_streak_days IS 'Of daily_streak, onl
 COMMENT ON COLUMN zentry_notify.webhook.milestones IS 'Of milestone_reached, only these are heard, in per cent; null: all';
 COMMENT ON COLUMN zentry_notify.webhook.quiet_hours IS 'When nothing is sent, such as 22:00-07:00 Europe/Berlin, or Mon-Fri 20:00-08:00, Sat-Sun 00:00-24:00 UTC; what comes meanwhile is sent afterwards';
 COMMENT ON COLUMN zentry_notify.webhook.mention IS 'Whom each message pings: role:ID or user:ID in Discord, user:ID NAME in a Workflows flow of Teams';
+COMMENT ON COLUMN zentry_notify.webhook.rate_limit IS 'How many messages it may get, and in what time, such as 25/5min; 0: no limit; null: zentry_notify.teams_rate for Microsoft''s hosts, and the vendor''s answers for others';
+COMMENT ON COLUMN zentry_notify.webhook.rate_group IS 'Webhooks of the same group share their rate, the lowest of theirs: flows that one person owns; null: it is on its own';
 
 -- The secret stands apart: a change of the row beside does not repeat it, no trigger is handed it with that row, and it is written only when it
 -- changes.

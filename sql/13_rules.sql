@@ -78,6 +78,13 @@ BEGIN
     IF NEW.quiet_hours IS NOT NULL AND (TG_OP = 'INSERT' OR NEW.quiet_hours IS DISTINCT FROM OLD.quiet_hours) THEN
         PERFORM zentry_notify.check_quiet_hours(NEW.quiet_hours);
     END IF;
+    IF NEW.rate_limit IS NOT NULL AND (TG_OP = 'INSERT' OR NEW.rate_limit IS DISTINCT FROM OLD.rate_limit) THEN
+        PERFORM zentry_notify.check_rate_limit(NEW.rate_limit);
+    END IF;
+    IF btrim(NEW.rate_group) = '' THEN
+        PERFORM zentry_notify.refuse('invalid_parameter_value', 'rate_group must not be empty',
+            'Name whose webhooks share a rate, such as ''flows of anna@example.com''; null: it is on its own.', 'rate_group');
+    END IF;
     PERFORM zentry_notify.check_filters(NEW.filter, NEW.min_streak_days, NEW.milestones);
     IF jsonb_typeof(NEW.event_types) IS DISTINCT FROM 'array'
        OR EXISTS (SELECT FROM jsonb_array_elements(NEW.event_types) AS e WHERE jsonb_typeof(e) <> 'string') THEN
@@ -92,6 +99,8 @@ BEGIN
         NEW.switched_off_reason := NULL;
         NEW.activated_at := clock_timestamp();
         DELETE FROM zentry_notify.webhook_circuit c WHERE c.webhook_integration_id = NEW.id;
+        UPDATE zentry_notify.webhook_state s SET failures = 0, refusals = 0, limits = 0
+         WHERE s.webhook_integration_id = NEW.id AND (s.failures, s.refusals, s.limits) <> (0, 0, 0);
     END IF;
     RETURN NEW;
 END
@@ -109,6 +118,7 @@ AS $$
 BEGIN
     DELETE FROM zentry_notify.webhook_secret s WHERE s.webhook_integration_id = OLD.id;
     DELETE FROM zentry_notify.webhook_circuit c WHERE c.webhook_integration_id = OLD.id;
+    DELETE FROM zentry_notify.webhook_state s WHERE s.webhook_integration_id = OLD.id;
     DELETE FROM zentry_notify.webhook_count c WHERE c.webhook_integration_id = OLD.id;
     DELETE FROM zentry_notify.event_wording w WHERE w.webhook_integration_id = OLD.id;
     DELETE FROM zentry_notify.delivery_stat s WHERE s.webhook_integration_id = OLD.id;

@@ -24,7 +24,9 @@ SELECT w.id,
        w.min_streak_days,
        w.milestones,
        w.quiet_hours,
-       w.mention
+       w.mention,
+       w.rate_limit,
+       w.rate_group
   FROM zentry_notify.webhook w;
 ALTER VIEW zentry_notify.webhook_integration
     ALTER COLUMN event_types SET DEFAULT '["*"]',
@@ -60,6 +62,8 @@ COMMENT ON COLUMN zentry_notify.webhook_integration.min_streak_days IS 'Of daily
 COMMENT ON COLUMN zentry_notify.webhook_integration.milestones IS 'Of milestone_reached, only these are heard, in per cent; null: all';
 COMMENT ON COLUMN zentry_notify.webhook_integration.quiet_hours IS 'When nothing is sent, such as 22:00-07:00 Europe/Berlin, or Mon-Fri 20:00-08:00, Sat-Sun 00:00-24:00 UTC; what comes meanwhile is sent afterwards';
 COMMENT ON COLUMN zentry_notify.webhook_integration.mention IS 'Whom each message pings: role:ID or user:ID in Discord, user:ID NAME in a Workflows flow of Teams';
+COMMENT ON COLUMN zentry_notify.webhook_integration.rate_limit IS 'How many messages it may get, and in what time, such as 25/5min; 0: no limit; null: zentry_notify.teams_rate for Microsoft''s hosts, and the vendor''s answers for others';
+COMMENT ON COLUMN zentry_notify.webhook_integration.rate_group IS 'Webhooks of the same group share their rate, the lowest of theirs: flows that one person owns; null: it is on its own';
 
 CREATE OR REPLACE VIEW zentry_notify.event_data AS
 SELECT e.id AS event_id,
@@ -109,7 +113,9 @@ SELECT w.id,
        w.milestones,
        w.quiet_hours,
        CASE WHEN w.is_active THEN zentry_notify.quiet_until(w.quiet_hours) END AS held_until,
-       w.mention
+       w.mention,
+       w.rate_limit,
+       w.rate_group
   FROM zentry_notify.webhook w
   LEFT JOIN zentry_notify.webhook_circuit c ON c.webhook_integration_id = w.id
   LEFT JOIN zentry_notify.webhook_count n ON n.webhook_integration_id = w.id;
@@ -143,6 +149,8 @@ COMMENT ON COLUMN zentry_notify.webhooks.milestones IS 'The milestones that it h
 COMMENT ON COLUMN zentry_notify.webhooks.quiet_hours IS 'When nothing is sent to it; null: never';
 COMMENT ON COLUMN zentry_notify.webhooks.held_until IS 'When the quiet hours that it is in now are over; null: it is in none';
 COMMENT ON COLUMN zentry_notify.webhooks.mention IS 'Whom its messages ping; null: nobody';
+COMMENT ON COLUMN zentry_notify.webhooks.rate_limit IS 'How many messages it may get, and in what time, such as 25/5min; 0: no limit; null: zentry_notify.teams_rate for Microsoft''s hosts, and the vendor''s answers for others';
+COMMENT ON COLUMN zentry_notify.webhooks.rate_group IS 'Webhooks of the same group share their rate, the lowest of theirs: flows that one person owns; null: it is on its own';
 
 -- The log of 0.2.0 as a view, with that table's columns and types. Both branches are plain tables with subqueries, no joins and no conditions: only then
 -- does the planner merge them in the order of an index. Indexes of delivery have the status as it is spelt here.
@@ -213,12 +221,21 @@ SELECT l.id,
        l.created_at,
        l.sent_at,
        l.next_attempt_at,
-       l.retry_of
+       l.retry_of,
+       -- As zentry_notify.retried_as, with the rights of the view.
+       CASE WHEN l.status = 'failed' THEN
+           greatest((SELECT max(d.id) FROM zentry_notify.delivery d WHERE d.retry_of = l.id),
+                    (SELECT max(d.id) FROM zentry_notify.legacy_delivery d
+                      WHERE d.webhook_integration_id = l.webhook_integration_id AND d.status IN ('sent', 'failed') AND d.id > l.id AND d.retry_of = l.id),
+                    (SELECT max(d.id) FROM zentry_notify.legacy_delivery d
+                      WHERE d.webhook_integration_id = l.webhook_integration_id AND d.status IN ('pending', 'retry') AND d.id > l.id AND d.retry_of = l.id))
+       END AS retried_as
   FROM zentry_notify.notification_log l
   LEFT JOIN zentry_notify.webhook w ON w.id = l.webhook_integration_id;
 COMMENT ON VIEW zentry_notify.logs IS 'The log with the name and the type of each delivery''s integration';
 COMMENT ON COLUMN zentry_notify.logs.webhook_integration_name IS 'The integration''s name';
 COMMENT ON COLUMN zentry_notify.logs.webhook_type IS 'discord or teams';
+COMMENT ON COLUMN zentry_notify.logs.retried_as IS 'The delivery that repeats this one, which failed; null: none does';
 
 -- The rest are the log's own columns, described once.
 DO $$

@@ -127,6 +127,29 @@ $$;
 COMMENT ON FUNCTION @extschema@.zentry_retry(bigint) IS
     'Sends a failed delivery again as a new one (at most 3 times along one chain) and returns its id; one that waits for its next attempt is made due now, with those before it, unless the endpoint limits the rate';
 
+CREATE OR REPLACE FUNCTION zentry_notify.reopen(webhook_id bigint) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    -- A change of activated_at starts afresh (check_webhook), and lets the worker read it again.
+    UPDATE zentry_notify.webhook w SET activated_at = clock_timestamp()
+     WHERE w.id = webhook_id
+       AND (w.switched_off_at IS NOT NULL
+            OR EXISTS (SELECT FROM zentry_notify.webhook_circuit c WHERE c.webhook_integration_id = w.id)
+            OR EXISTS (SELECT FROM zentry_notify.webhook_state s WHERE s.webhook_integration_id = w.id AND (s.failures > 0 OR s.refusals > 0)));
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    -- An endpoint's rate limit holds for everybody.
+    UPDATE zentry_notify.delivery d SET next_attempt_at = now()
+     WHERE d.webhook_integration_id = webhook_id AND d.status IN ('p', 'r') AND d.next_attempt_at > now() AND d.error_message NOT LIKE '429: %';
+    UPDATE zentry_notify.legacy_delivery d SET next_attempt_at = now()
+     WHERE d.webhook_integration_id = webhook_id AND d.status IN ('pending', 'retry') AND d.next_attempt_at > now() AND d.error_message NOT LIKE '429: %';
+    PERFORM zentry_notify.wake(ARRAY[webhook_id], true);
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.reopen(bigint) IS 'A webhook works again: what went wrong is forgotten, and what waits for it is sent now';
+
 CREATE OR REPLACE FUNCTION zentry_notify.retried_as(log_id bigint, webhook_id bigint) RETURNS bigint
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$

@@ -265,6 +265,7 @@ DROP FUNCTION zentry_notify.forget_integration();
 ALTER TABLE zentry_notify.webhook_integration RENAME TO webhook;
 SELECT zentry_notify.rename_constraints('zentry_notify.webhook', 'webhook_integration', 'webhook');
 DROP FUNCTION zentry_notify.rename_constraints(pg_catalog.regclass, pg_catalog.text, pg_catalog.text);
+ALTER TABLE zentry_notify.webhook ADD COLUMN rate_limit varchar(50), ADD COLUMN rate_group varchar(100);
 COMMENT ON TABLE zentry_notify.webhook IS 'Webhooks and what they hear of, without their URLs';
 COMMENT ON COLUMN zentry_notify.webhook.id IS 'The number that zentry_test_webhook and the other functions take';
 COMMENT ON COLUMN zentry_notify.webhook.name IS 'A name for people, 1 to 100 characters';
@@ -288,6 +289,8 @@ COMMENT ON COLUMN zentry_notify.webhook.min_streak_days IS 'Of daily_streak, onl
 COMMENT ON COLUMN zentry_notify.webhook.milestones IS 'Of milestone_reached, only these are heard, in per cent; null: all';
 COMMENT ON COLUMN zentry_notify.webhook.quiet_hours IS 'When nothing is sent, such as 22:00-07:00 Europe/Berlin, or Mon-Fri 20:00-08:00, Sat-Sun 00:00-24:00 UTC; what comes meanwhile is sent afterwards';
 COMMENT ON COLUMN zentry_notify.webhook.mention IS 'Whom each message pings: role:ID or user:ID in Discord, user:ID NAME in a Workflows flow of Teams';
+COMMENT ON COLUMN zentry_notify.webhook.rate_limit IS 'How many messages it may get, and in what time, such as 25/5min; 0: no limit; null: zentry_notify.teams_rate for Microsoft''s hosts, and the vendor''s answers for others';
+COMMENT ON COLUMN zentry_notify.webhook.rate_group IS 'Webhooks of the same group share their rate, the lowest of theirs: flows that one person owns; null: it is on its own';
 
 -- The secret stands apart: a change of the row beside does not repeat it, no trigger is handed it with that row, and it is written only when it
 -- changes.
@@ -302,6 +305,20 @@ COMMENT ON COLUMN zentry_notify.webhook_secret.webhook_url IS
     'Its address. A secret: who knows it can post to the channel. The view zentry_notify.webhooks shows it redacted';
 INSERT INTO zentry_notify.webhook_secret (webhook_integration_id, webhook_url) SELECT w.id, w.webhook_url FROM zentry_notify.webhook w;
 SELECT pg_catalog.pg_extension_config_dump('zentry_notify.webhook_secret', '');
+CREATE TABLE zentry_notify.webhook_state (
+    webhook_integration_id bigint PRIMARY KEY,
+    failures               integer NOT NULL DEFAULT 0,
+    refusals               integer NOT NULL DEFAULT 0,
+    limits                 integer NOT NULL DEFAULT 0,
+    posted_at              timestamptz[] NOT NULL DEFAULT '{}'
+) WITH (fillfactor = 50);
+COMMENT ON TABLE zentry_notify.webhook_state IS 'What is counted of a webhook''s last answers, for workers to come: one leaves when nothing is to be done';
+COMMENT ON COLUMN zentry_notify.webhook_state.webhook_integration_id IS 'The webhook';
+COMMENT ON COLUMN zentry_notify.webhook_state.failures IS 'Failures in a row; five make it failing';
+COMMENT ON COLUMN zentry_notify.webhook_state.refusals IS 'Answers in a row that take no message of ours; ten switch it off';
+COMMENT ON COLUMN zentry_notify.webhook_state.limits IS 'Answers in a row that we are too fast, as far as that matters';
+COMMENT ON COLUMN zentry_notify.webhook_state.posted_at IS 'When the messages were posted that count for its rate';
+SELECT pg_catalog.pg_extension_config_dump('zentry_notify.webhook_state', '');
 CREATE TABLE zentry_notify.deleted_webhook (
     webhook_integration_id bigint PRIMARY KEY
 );
@@ -371,6 +388,10 @@ COMMENT ON FUNCTION zentry_notify.check_mention(text, text, text) IS 'An error u
 CREATE OR REPLACE FUNCTION zentry_notify.check_quiet_hours(quiet_hours text) RETURNS void
     LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'check_quiet_hours_wrapper';
 COMMENT ON FUNCTION zentry_notify.check_quiet_hours(text) IS 'An error for what is no quiet hours';
+
+CREATE OR REPLACE FUNCTION zentry_notify.check_rate_limit(rate_limit text) RETURNS void
+    LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'check_rate_limit_wrapper';
+COMMENT ON FUNCTION zentry_notify.check_rate_limit(text) IS 'An error for what is no rate';
 
 CREATE OR REPLACE FUNCTION zentry_notify.quiet_until(quiet_hours text) RETURNS timestamptz
     LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'quiet_until_wrapper';
@@ -521,6 +542,13 @@ BEGIN
     IF NEW.quiet_hours IS NOT NULL AND (TG_OP = 'INSERT' OR NEW.quiet_hours IS DISTINCT FROM OLD.quiet_hours) THEN
         PERFORM zentry_notify.check_quiet_hours(NEW.quiet_hours);
     END IF;
+    IF NEW.rate_limit IS NOT NULL AND (TG_OP = 'INSERT' OR NEW.rate_limit IS DISTINCT FROM OLD.rate_limit) THEN
+        PERFORM zentry_notify.check_rate_limit(NEW.rate_limit);
+    END IF;
+    IF btrim(NEW.rate_group) = '' THEN
+        PERFORM zentry_notify.refuse('invalid_parameter_value', 'rate_group must not be empty',
+            'Name whose webhooks share a rate, such as ''flows of anna@example.com''; null: it is on its own.', 'rate_group');
+    END IF;
     PERFORM zentry_notify.check_filters(NEW.filter, NEW.min_streak_days, NEW.milestones);
     IF jsonb_typeof(NEW.event_types) IS DISTINCT FROM 'array'
        OR EXISTS (SELECT FROM jsonb_array_elements(NEW.event_types) AS e WHERE jsonb_typeof(e) <> 'string') THEN
@@ -535,6 +563,8 @@ BEGIN
         NEW.switched_off_reason := NULL;
         NEW.activated_at := clock_timestamp();
         DELETE FROM zentry_notify.webhook_circuit c WHERE c.webhook_integration_id = NEW.id;
+        UPDATE zentry_notify.webhook_state s SET failures = 0, refusals = 0, limits = 0
+         WHERE s.webhook_integration_id = NEW.id AND (s.failures, s.refusals, s.limits) <> (0, 0, 0);
     END IF;
     RETURN NEW;
 END
@@ -552,6 +582,7 @@ AS $$
 BEGIN
     DELETE FROM zentry_notify.webhook_secret s WHERE s.webhook_integration_id = OLD.id;
     DELETE FROM zentry_notify.webhook_circuit c WHERE c.webhook_integration_id = OLD.id;
+    DELETE FROM zentry_notify.webhook_state s WHERE s.webhook_integration_id = OLD.id;
     DELETE FROM zentry_notify.webhook_count c WHERE c.webhook_integration_id = OLD.id;
     DELETE FROM zentry_notify.event_wording w WHERE w.webhook_integration_id = OLD.id;
     DELETE FROM zentry_notify.delivery_stat s WHERE s.webhook_integration_id = OLD.id;
@@ -651,7 +682,9 @@ SELECT w.id,
        w.min_streak_days,
        w.milestones,
        w.quiet_hours,
-       w.mention
+       w.mention,
+       w.rate_limit,
+       w.rate_group
   FROM zentry_notify.webhook w;
 ALTER VIEW zentry_notify.webhook_integration
     ALTER COLUMN event_types SET DEFAULT '["*"]',
@@ -687,6 +720,8 @@ COMMENT ON COLUMN zentry_notify.webhook_integration.min_streak_days IS 'Of daily
 COMMENT ON COLUMN zentry_notify.webhook_integration.milestones IS 'Of milestone_reached, only these are heard, in per cent; null: all';
 COMMENT ON COLUMN zentry_notify.webhook_integration.quiet_hours IS 'When nothing is sent, such as 22:00-07:00 Europe/Berlin, or Mon-Fri 20:00-08:00, Sat-Sun 00:00-24:00 UTC; what comes meanwhile is sent afterwards';
 COMMENT ON COLUMN zentry_notify.webhook_integration.mention IS 'Whom each message pings: role:ID or user:ID in Discord, user:ID NAME in a Workflows flow of Teams';
+COMMENT ON COLUMN zentry_notify.webhook_integration.rate_limit IS 'How many messages it may get, and in what time, such as 25/5min; 0: no limit; null: zentry_notify.teams_rate for Microsoft''s hosts, and the vendor''s answers for others';
+COMMENT ON COLUMN zentry_notify.webhook_integration.rate_group IS 'Webhooks of the same group share their rate, the lowest of theirs: flows that one person owns; null: it is on its own';
 
 CREATE OR REPLACE VIEW zentry_notify.event_data AS
 SELECT e.id AS event_id,
@@ -736,7 +771,9 @@ SELECT w.id,
        w.milestones,
        w.quiet_hours,
        CASE WHEN w.is_active THEN zentry_notify.quiet_until(w.quiet_hours) END AS held_until,
-       w.mention
+       w.mention,
+       w.rate_limit,
+       w.rate_group
   FROM zentry_notify.webhook w
   LEFT JOIN zentry_notify.webhook_circuit c ON c.webhook_integration_id = w.id
   LEFT JOIN zentry_notify.webhook_count n ON n.webhook_integration_id = w.id;
@@ -770,6 +807,8 @@ COMMENT ON COLUMN zentry_notify.webhooks.milestones IS 'The milestones that it h
 COMMENT ON COLUMN zentry_notify.webhooks.quiet_hours IS 'When nothing is sent to it; null: never';
 COMMENT ON COLUMN zentry_notify.webhooks.held_until IS 'When the quiet hours that it is in now are over; null: it is in none';
 COMMENT ON COLUMN zentry_notify.webhooks.mention IS 'Whom its messages ping; null: nobody';
+COMMENT ON COLUMN zentry_notify.webhooks.rate_limit IS 'How many messages it may get, and in what time, such as 25/5min; 0: no limit; null: zentry_notify.teams_rate for Microsoft''s hosts, and the vendor''s answers for others';
+COMMENT ON COLUMN zentry_notify.webhooks.rate_group IS 'Webhooks of the same group share their rate, the lowest of theirs: flows that one person owns; null: it is on its own';
 
 -- The log of 0.2.0 as a view, with that table's columns and types. Both branches are plain tables with subqueries, no joins and no conditions: only then
 -- does the planner merge them in the order of an index. Indexes of delivery have the status as it is spelt here.
@@ -840,12 +879,21 @@ SELECT l.id,
        l.created_at,
        l.sent_at,
        l.next_attempt_at,
-       l.retry_of
+       l.retry_of,
+       -- As zentry_notify.retried_as, with the rights of the view.
+       CASE WHEN l.status = 'failed' THEN
+           greatest((SELECT max(d.id) FROM zentry_notify.delivery d WHERE d.retry_of = l.id),
+                    (SELECT max(d.id) FROM zentry_notify.legacy_delivery d
+                      WHERE d.webhook_integration_id = l.webhook_integration_id AND d.status IN ('sent', 'failed') AND d.id > l.id AND d.retry_of = l.id),
+                    (SELECT max(d.id) FROM zentry_notify.legacy_delivery d
+                      WHERE d.webhook_integration_id = l.webhook_integration_id AND d.status IN ('pending', 'retry') AND d.id > l.id AND d.retry_of = l.id))
+       END AS retried_as
   FROM zentry_notify.notification_log l
   LEFT JOIN zentry_notify.webhook w ON w.id = l.webhook_integration_id;
 COMMENT ON VIEW zentry_notify.logs IS 'The log with the name and the type of each delivery''s integration';
 COMMENT ON COLUMN zentry_notify.logs.webhook_integration_name IS 'The integration''s name';
 COMMENT ON COLUMN zentry_notify.logs.webhook_type IS 'discord or teams';
+COMMENT ON COLUMN zentry_notify.logs.retried_as IS 'The delivery that repeats this one, which failed; null: none does';
 
 -- The rest are the log's own columns, described once.
 DO $$
@@ -917,11 +965,11 @@ BEGIN
         INSERT INTO zentry_notify.webhook AS w
                (id, name, webhook_type, project_id, created_by_id, event_types, is_active, created_at, updated_at, max_events_per_message,
                 min_interval, max_age, activated_at, switched_off_at, switched_off_reason, omit_keys, filter, min_streak_days, milestones,
-                quiet_hours, mention)
+                quiet_hours, mention, rate_limit, rate_group)
         VALUES (coalesce(NEW.id, nextval('zentry_notify.webhook_integration_id_seq')), NEW.name, NEW.webhook_type, NEW.project_id,
                 NEW.created_by_id, NEW.event_types, NEW.is_active, NEW.created_at, NEW.updated_at, NEW.max_events_per_message, NEW.min_interval,
                 NEW.max_age, NEW.activated_at, NEW.switched_off_at, NEW.switched_off_reason, NEW.omit_keys, NEW.filter, NEW.min_streak_days,
-                NEW.milestones, NEW.quiet_hours, NEW.mention)
+                NEW.milestones, NEW.quiet_hours, NEW.mention, NEW.rate_limit, NEW.rate_group)
         RETURNING w.* INTO written;
     ELSE
         UPDATE zentry_notify.webhook w
@@ -947,7 +995,9 @@ BEGIN
                min_streak_days = CASE WHEN NEW.min_streak_days IS DISTINCT FROM OLD.min_streak_days THEN NEW.min_streak_days ELSE w.min_streak_days END,
                milestones = CASE WHEN NEW.milestones IS DISTINCT FROM OLD.milestones THEN NEW.milestones ELSE w.milestones END,
                quiet_hours = CASE WHEN NEW.quiet_hours IS DISTINCT FROM OLD.quiet_hours THEN NEW.quiet_hours ELSE w.quiet_hours END,
-               mention = CASE WHEN NEW.mention IS DISTINCT FROM OLD.mention THEN NEW.mention ELSE w.mention END
+               mention = CASE WHEN NEW.mention IS DISTINCT FROM OLD.mention THEN NEW.mention ELSE w.mention END,
+               rate_limit = CASE WHEN NEW.rate_limit IS DISTINCT FROM OLD.rate_limit THEN NEW.rate_limit ELSE w.rate_limit END,
+               rate_group = CASE WHEN NEW.rate_group IS DISTINCT FROM OLD.rate_group THEN NEW.rate_group ELSE w.rate_group END
          WHERE w.id = OLD.id
         RETURNING w.* INTO written;
         IF NOT FOUND THEN
@@ -1292,6 +1342,29 @@ END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_retry(bigint) IS
     'Sends a failed delivery again as a new one (at most 3 times along one chain) and returns its id; one that waits for its next attempt is made due now, with those before it, unless the endpoint limits the rate';
+
+CREATE OR REPLACE FUNCTION zentry_notify.reopen(webhook_id bigint) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    -- A change of activated_at starts afresh (check_webhook), and lets the worker read it again.
+    UPDATE zentry_notify.webhook w SET activated_at = clock_timestamp()
+     WHERE w.id = webhook_id
+       AND (w.switched_off_at IS NOT NULL
+            OR EXISTS (SELECT FROM zentry_notify.webhook_circuit c WHERE c.webhook_integration_id = w.id)
+            OR EXISTS (SELECT FROM zentry_notify.webhook_state s WHERE s.webhook_integration_id = w.id AND (s.failures > 0 OR s.refusals > 0)));
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    -- An endpoint's rate limit holds for everybody.
+    UPDATE zentry_notify.delivery d SET next_attempt_at = now()
+     WHERE d.webhook_integration_id = webhook_id AND d.status IN ('p', 'r') AND d.next_attempt_at > now() AND d.error_message NOT LIKE '429: %';
+    UPDATE zentry_notify.legacy_delivery d SET next_attempt_at = now()
+     WHERE d.webhook_integration_id = webhook_id AND d.status IN ('pending', 'retry') AND d.next_attempt_at > now() AND d.error_message NOT LIKE '429: %';
+    PERFORM zentry_notify.wake(ARRAY[webhook_id], true);
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.reopen(bigint) IS 'A webhook works again: what went wrong is forgotten, and what waits for it is sent now';
 
 CREATE OR REPLACE FUNCTION zentry_notify.retried_as(log_id bigint, webhook_id bigint) RETURNS bigint
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -1777,7 +1850,7 @@ DO $$
 DECLARE
     kept pg_catalog.regclass;
 BEGIN
-    FOREACH kept IN ARRAY '{zentry_notify.event,zentry_notify.event_detail,zentry_notify.delivery,zentry_notify.route_cursor,zentry_notify.legacy_delivery,zentry_notify.webhook_circuit,zentry_notify.webhook_count,zentry_notify.deleted_webhook,zentry_notify.delivery_stat,zentry_notify.progress_note,zentry_notify.project_progress}'::pg_catalog.regclass[]
+    FOREACH kept IN ARRAY '{zentry_notify.event,zentry_notify.event_detail,zentry_notify.delivery,zentry_notify.route_cursor,zentry_notify.legacy_delivery,zentry_notify.webhook_circuit,zentry_notify.webhook_state,zentry_notify.webhook_count,zentry_notify.deleted_webhook,zentry_notify.delivery_stat,zentry_notify.progress_note,zentry_notify.project_progress}'::pg_catalog.regclass[]
     LOOP
         EXECUTE pg_catalog.format('DROP TRIGGER IF EXISTS drop_replicated ON %s', kept);
         EXECUTE pg_catalog.format('CREATE TRIGGER drop_replicated BEFORE INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW WHEN (pg_catalog.current_setting(''session_replication_role'') OPERATOR(pg_catalog.=) ''replica'') EXECUTE FUNCTION zentry_notify.drop_replicated()', kept);
@@ -1797,6 +1870,7 @@ BEGIN
         INSERT INTO zentry_notify.deleted_webhook SELECT w.id FROM zentry_notify.webhook w ON CONFLICT DO NOTHING;
         DELETE FROM zentry_notify.webhook_secret;
         DELETE FROM zentry_notify.webhook_circuit;
+        DELETE FROM zentry_notify.webhook_state;
         DELETE FROM zentry_notify.webhook_count;
         DELETE FROM zentry_notify.delivery_stat;
         DELETE FROM zentry_notify.event_wording w WHERE w.webhook_integration_id IS NOT NULL;
@@ -2376,7 +2450,7 @@ COMMENT ON FUNCTION zentry_notify.status_privileges() IS 'Status of the rights t
 CREATE OR REPLACE FUNCTION zentry_notify.own_tables() RETURNS name[]
     LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT '{webhook,webhook_secret,webhook_circuit,webhook_count,deleted_webhook,event,event_detail,event_type,event_wording,event_source,route_cursor,
+    SELECT '{webhook,webhook_secret,webhook_circuit,webhook_state,webhook_count,deleted_webhook,event,event_detail,event_type,event_wording,event_source,route_cursor,
              delivery,legacy_delivery,delivery_stat,project_progress,progress_note,api_token}'::name[];
 $$;
 COMMENT ON FUNCTION zentry_notify.own_tables() IS 'The names of the extension''s tables';
@@ -2571,15 +2645,30 @@ AS $$
 $$;
 COMMENT ON FUNCTION zentry_notify.status_events() IS 'Status of what was captured: whether the worker has found out who hears of it, and whether any is lost';
 
+CREATE OR REPLACE FUNCTION zentry_notify.mended_failures(since timestamptz) RETURNS bigint
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    -- Back along the chains that end with a success. What repeats another delivery is little, and has an index.
+    WITH RECURSIVE mended (id) AS (
+        SELECT d.retry_of FROM zentry_notify.delivery d WHERE d.retry_of IS NOT NULL AND d.status = 's' AND d.finished_at >= since
+         UNION
+        SELECT d.retry_of FROM mended m JOIN zentry_notify.delivery d ON d.id = m.id WHERE d.retry_of IS NOT NULL)
+    SELECT count(*) FROM mended m JOIN zentry_notify.delivery d ON d.id = m.id AND d.status = 'f' AND d.finished_at >= since;
+$$;
+COMMENT ON FUNCTION zentry_notify.mended_failures(timestamptz) IS 'How many deliveries that failed since then were repeated with success';
+
 CREATE OR REPLACE FUNCTION zentry_notify.status_log() RETURNS TABLE (subject text, state text, detail text, remedy text)
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT 'failures', CASE WHEN f.day > 0 THEN 'attention' ELSE 'ok' END,
-           format('%s in 24 hours', f.day) || CASE WHEN e.last_failed_at IS NULL THEN ''
+           format('%s in 24 hours', f.day) || CASE WHEN f.mended = 0 THEN '' ELSE format(', and %s that were sent anew', f.mended) END
+               || CASE WHEN e.last_failed_at IS NULL THEN ''
                ELSE format('; the last, %s: %s', zentry_notify.moment(e.last_failed_at), left(e.last_error, 200)) END,
            CASE WHEN f.day > 0 THEN 'SELECT @extschema@.zentry_retry_failed(since => now() - interval ''1 day'');' ELSE '' END
-      FROM (SELECT coalesce(sum(s.failed), 0) AS day FROM zentry_notify.delivery_stat s
-             WHERE s.event_type = '*' AND s.span IN ('minute', 'hour') AND s.since >= now() - interval '1 day') f
+      FROM (SELECT greatest(s.failed - m.mended, 0) AS day, least(m.mended, s.failed) AS mended
+              FROM (SELECT coalesce(sum(s.failed), 0) AS failed FROM zentry_notify.delivery_stat s
+                     WHERE s.event_type = '*' AND s.span IN ('minute', 'hour') AND s.since >= now() - interval '1 day') s
+              CROSS JOIN (SELECT zentry_notify.mended_failures(now() - interval '1 day') AS mended) m) f
       LEFT JOIN LATERAL (SELECT n.last_failed_at, n.last_error FROM zentry_notify.webhook_count n
                           WHERE n.last_failed_at IS NOT NULL ORDER BY n.last_failed_at DESC LIMIT 1) e ON true
      UNION ALL
@@ -3021,6 +3110,7 @@ BEGIN
                        ('zentry_notify.legacy_delivery', 'SELECT, INSERT, UPDATE, DELETE'),
                        ('zentry_notify.notification_log', 'SELECT'),
                        ('zentry_notify.webhook_circuit', 'SELECT, INSERT, UPDATE, DELETE'),
+                       ('zentry_notify.webhook_state', 'SELECT, INSERT, UPDATE, DELETE'),
                        ('zentry_notify.webhook_count', 'SELECT, INSERT, UPDATE, DELETE'),
                        ('zentry_notify.deleted_webhook', 'SELECT, DELETE'),
                        ('zentry_notify.project_progress', 'SELECT, INSERT, UPDATE, DELETE'),

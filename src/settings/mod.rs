@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use pgrx::guc::GucSetting;
 use webhook::endpoint::{SecretUrl, UrlPolicy};
+use webhook::schedule::Rate;
 
 use crate::pg::guc::{self, TextSetting};
 pub use rules::read_ca_file;
@@ -30,7 +31,7 @@ static IDLE_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(0);
 static LOG_RETENTION: GucSetting<i32> = GucSetting::<i32>::new(0);
 static MILESTONES: TextSetting<rules::Milestones> = TextSetting::new();
 static DISCORD_RATE: GucSetting<i32> = GucSetting::<i32>::new(0);
-static TEAMS_RATE: GucSetting<i32> = GucSetting::<i32>::new(0);
+static TEAMS_RATE: TextSetting<rules::RequestRate> = TextSetting::new();
 
 /// Lets PostgreSQL know the settings, and refuse others of the prefix.
 pub fn define() {
@@ -116,9 +117,9 @@ pub fn discord_rate() -> u32 {
     DISCORD_RATE.get().unsigned_abs()
 }
 
-/// Returns the requests per second to each webhook on Microsoft's own hosts.
-pub fn teams_rate() -> u32 {
-    TEAMS_RATE.get().unsigned_abs()
+/// Returns how many requests each webhook on Microsoft's own hosts may get, and in what time.
+pub fn teams_rate() -> Rate {
+    TEAMS_RATE.get()
 }
 
 /// Returns the milestones in per cent, ascending.

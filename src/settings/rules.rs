@@ -10,6 +10,7 @@ use nix::libc::O_NONBLOCK;
 use webhook::client::{check_authorities, parse_proxy};
 use webhook::endpoint::{HostPattern, SecretUrl, parse_host_patterns};
 use webhook::milestones::parse_milestones;
+use webhook::schedule::{InvalidRate, Rate};
 
 use crate::pg::guc::{Refusal, Rule};
 
@@ -39,6 +40,19 @@ impl Rule for Milestones {
         parse_milestones(text).map_err(|error| Refusal {
             detail: format!("{error}."),
             hint: "Separate percentages by commas, such as '25, 50, 75, 100'.",
+        })
+    }
+}
+
+pub enum RequestRate {}
+
+impl Rule for RequestRate {
+    type Value = Rate;
+
+    fn parse(text: &str) -> Result<Self::Value, Refusal> {
+        text.parse().map_err(|error: InvalidRate| Refusal {
+            detail: format!("{error}."),
+            hint: "Write a number of requests and a time, such as '25/5min', '4/s' or '100/h'; '0' is no limit.",
         })
     }
 }

@@ -1,12 +1,13 @@
 //! Webhooks as their rows say, and what the worker writes down of them.
 
+use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use pgrx::IntoDatum;
 use pgrx::prelude::*;
-use webhook::schedule::{CircuitState, LaneChange, LaneId};
+use webhook::schedule::{CircuitState, InARow, LaneChange, LaneId};
 
 use super::queue::{Queue, timestamp, value};
 use crate::plan::{Rows, with_spi};
@@ -23,6 +24,9 @@ pub struct Integration {
     pub max_age: Option<Duration>,
     pub activated_at: Timestamp,
     pub circuit: Option<CircuitState>,
+    pub in_a_row: InARow,
+    pub rate_limit: Option<String>,
+    pub rate_group: Option<String>,
     /// Of the last deliveries that were sent, and given up.
     pub last_sent_at: Option<Timestamp>,
     pub last_failed_at: Option<Timestamp>,
@@ -78,6 +82,31 @@ impl Queue {
                 })
                 .collect()
         })
+    }
+
+    /// Writes down what is counted of webhooks, unless they are others by now: with each, since when it is what it was.
+    pub fn record_in_a_row(&self, counted: &BTreeMap<LaneId, (Timestamp, InARow)>) {
+        let numbers = |number: fn(&InARow) -> u32| {
+            let numbers = counted
+                .values()
+                .map(|(_, counts)| i32::try_from(number(counts)).unwrap_or(i32::MAX));
+            numbers.collect::<Vec<_>>().into_datum()
+        };
+        let since = counted.values().map(|(since, _)| to_timestamptz(*since));
+        let posts = counted.values().map(|(_, counts)| {
+            let posts: Vec<String> = counts.posts.iter().map(|at| format!("\"{at}\"")).collect();
+            format!("{{{}}}", posts.join(","))
+        });
+        with_spi(|| {
+            self.set_in_a_row.execute(&[
+                counted.keys().map(|lane| lane.0).collect::<Vec<_>>().into_datum(),
+                since.collect::<Vec<_>>().into_datum(),
+                numbers(|counts| counts.failures),
+                numbers(|counts| counts.refusals),
+                numbers(|counts| counts.limits),
+                posts.collect::<Vec<_>>().into_datum(),
+            ]);
+        });
     }
 
     /// Writes down what has changed of an integration. `url` is the one that was called: if it has been mended meanwhile, the
@@ -141,5 +170,25 @@ fn integration(rows: &Rows, row: usize) -> Option<Integration> {
         omit_keys: value::<String>(rows, row, 15)
             .and_then(|keys| serde_json::from_str(&keys).ok())
             .unwrap_or_default(),
+        in_a_row: in_a_row(rows, row),
+        rate_limit: value(rows, row, 20),
+        rate_group: value(rows, row, 21),
     })
+}
+
+fn in_a_row(rows: &Rows, row: usize) -> InARow {
+    let count = |column| value::<i32>(rows, row, column).map_or(0, i32::unsigned_abs);
+    let posts = value::<String>(rows, row, 19);
+    let posts: Vec<i64> = posts
+        .and_then(|posts| serde_json::from_str(&posts).ok())
+        .unwrap_or_default();
+    let posts = posts.into_iter();
+    InARow {
+        failures: count(16),
+        refusals: count(17),
+        limits: count(18),
+        posts: posts
+            .filter_map(|micros| Timestamp::from_microsecond(micros).ok())
+            .collect(),
+    }
 }

@@ -9,6 +9,7 @@ mod files;
 mod gone;
 mod independence;
 mod order;
+mod outages;
 mod rate_limits;
 mod refusals;
 mod retry;

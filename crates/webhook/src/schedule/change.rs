@@ -1,10 +1,11 @@
 //! What is to be recorded.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{CircuitState, DeliveryId, LaneId};
+use super::{CircuitState, DeliveryId, InARow, LaneId};
 
 /// Everything that has changed since changes were last taken.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -13,6 +14,8 @@ pub struct Changes {
     pub deliveries: Vec<DeliveryChange>,
     /// Likewise. To be recorded in the same transaction as the deliveries.
     pub lanes: Vec<LaneChange>,
+    /// What is counted of these lanes now.
+    pub in_a_row: BTreeMap<LaneId, InARow>,
     /// All of Discord is parked until then. Give it to [`Scheduler::park_discord`](super::Scheduler::park_discord)
     /// after a restart.
     pub discord_parked_until: Option<Timestamp>,
@@ -20,7 +23,10 @@ pub struct Changes {
 
 impl Changes {
     pub fn is_empty(&self) -> bool {
-        self.deliveries.is_empty() && self.lanes.is_empty() && self.discord_parked_until.is_none()
+        self.deliveries.is_empty()
+            && self.lanes.is_empty()
+            && self.in_a_row.is_empty()
+            && self.discord_parked_until.is_none()
     }
 }
 

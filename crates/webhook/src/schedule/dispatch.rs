@@ -83,6 +83,13 @@ impl Scheduler {
         if lane.gate(&self.clock) > now {
             return None;
         }
+        if lane.gathers(now).is_some() {
+            // What has come meanwhile is read with them.
+            if lane.more {
+                self.give_rows_back(id);
+            }
+            return None;
+        }
         let sendable = lane.sendable(&self.clock, &self.policy);
         let rows = lane
             .rows
@@ -103,6 +110,7 @@ impl Scheduler {
             aside: false,
         });
         lane.turn = None;
+        lane.left();
         self.slots.take(standing);
         self.gates.leave(lane.pool());
         Some(Request {
