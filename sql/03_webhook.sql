@@ -24,7 +24,8 @@ CREATE TABLE zentry_notify.webhook (
     quiet_hours            text,
     mention                text,
     rate_limit             varchar(50),
-    rate_group             varchar(100)
+    rate_group             varchar(100),
+    notify_webhook_id      bigint
 );
 COMMENT ON TABLE zentry_notify.webhook IS 'Webhooks and what they hear of, without their URLs';
 COMMENT ON COLUMN zentry_notify.webhook.id IS 'The number that zentry_test_webhook and the other functions take';
@@ -51,6 +52,7 @@ COMMENT ON COLUMN zentry_notify.webhook.quiet_hours IS 'When nothing is sent, su
 COMMENT ON COLUMN zentry_notify.webhook.mention IS 'Whom each message pings: role:ID or user:ID in Discord, user:ID NAME in a Workflows flow of Teams';
 COMMENT ON COLUMN zentry_notify.webhook.rate_limit IS 'How many messages it may get, and in what time, such as 25/5min; 0: no limit; null: zentry_notify.teams_rate for Microsoft''s hosts, and the vendor''s answers for others';
 COMMENT ON COLUMN zentry_notify.webhook.rate_group IS 'Webhooks of the same group share their rate, the lowest of theirs: flows that one person owns; null: it is on its own';
+COMMENT ON COLUMN zentry_notify.webhook.notify_webhook_id IS 'The webhook that is told when this one starts to fail, is switched off or lets deliveries expire; null: none';
 
 -- The secret stands apart: a change of the row beside does not repeat it, no trigger is handed it with that row, and it is written only when it
 -- changes.

@@ -85,6 +85,16 @@ BEGIN
         PERFORM zentry_notify.refuse('invalid_parameter_value', 'rate_group must not be empty',
             'Name whose webhooks share a rate, such as ''flows of anna@example.com''; null: it is on its own.', 'rate_group');
     END IF;
+    IF NEW.notify_webhook_id IS NOT NULL AND (TG_OP = 'INSERT' OR NEW.notify_webhook_id IS DISTINCT FROM OLD.notify_webhook_id) THEN
+        IF NEW.notify_webhook_id = NEW.id THEN
+            PERFORM zentry_notify.refuse('invalid_parameter_value', 'a webhook that fails cannot be the one that is told of it',
+                'Name another one; null: nobody is told.', 'notify_webhook_id');
+        END IF;
+        -- A dump brings them in any order.
+        IF NOT zentry_notify.is_restoring() AND NOT EXISTS (SELECT FROM zentry_notify.webhook w WHERE w.id = NEW.notify_webhook_id) THEN
+            PERFORM zentry_notify.no_such_webhook(NEW.notify_webhook_id);
+        END IF;
+    END IF;
     PERFORM zentry_notify.check_filters(NEW.filter, NEW.min_streak_days, NEW.milestones);
     IF jsonb_typeof(NEW.event_types) IS DISTINCT FROM 'array'
        OR EXISTS (SELECT FROM jsonb_array_elements(NEW.event_types) AS e WHERE jsonb_typeof(e) <> 'string') THEN

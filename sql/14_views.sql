@@ -26,7 +26,8 @@ SELECT w.id,
        w.quiet_hours,
        w.mention,
        w.rate_limit,
-       w.rate_group
+       w.rate_group,
+       w.notify_webhook_id
   FROM zentry_notify.webhook w;
 ALTER VIEW zentry_notify.webhook_integration
     ALTER COLUMN event_types SET DEFAULT '["*"]',
@@ -64,6 +65,7 @@ COMMENT ON COLUMN zentry_notify.webhook_integration.quiet_hours IS 'When nothing
 COMMENT ON COLUMN zentry_notify.webhook_integration.mention IS 'Whom each message pings: role:ID or user:ID in Discord, user:ID NAME in a Workflows flow of Teams';
 COMMENT ON COLUMN zentry_notify.webhook_integration.rate_limit IS 'How many messages it may get, and in what time, such as 25/5min; 0: no limit; null: zentry_notify.teams_rate for Microsoft''s hosts, and the vendor''s answers for others';
 COMMENT ON COLUMN zentry_notify.webhook_integration.rate_group IS 'Webhooks of the same group share their rate, the lowest of theirs: flows that one person owns; null: it is on its own';
+COMMENT ON COLUMN zentry_notify.webhook_integration.notify_webhook_id IS 'The webhook that is told when this one starts to fail, is switched off or lets deliveries expire; null: none';
 
 CREATE OR REPLACE VIEW zentry_notify.event_data AS
 SELECT e.id AS event_id,
@@ -115,7 +117,8 @@ SELECT w.id,
        CASE WHEN w.is_active THEN zentry_notify.quiet_until(w.quiet_hours) END AS held_until,
        w.mention,
        w.rate_limit,
-       w.rate_group
+       w.rate_group,
+       w.notify_webhook_id
   FROM zentry_notify.webhook w
   LEFT JOIN zentry_notify.webhook_circuit c ON c.webhook_integration_id = w.id
   LEFT JOIN zentry_notify.webhook_count n ON n.webhook_integration_id = w.id;
@@ -151,6 +154,7 @@ COMMENT ON COLUMN zentry_notify.webhooks.held_until IS 'When the quiet hours tha
 COMMENT ON COLUMN zentry_notify.webhooks.mention IS 'Whom its messages ping; null: nobody';
 COMMENT ON COLUMN zentry_notify.webhooks.rate_limit IS 'How many messages it may get, and in what time, such as 25/5min; 0: no limit; null: zentry_notify.teams_rate for Microsoft''s hosts, and the vendor''s answers for others';
 COMMENT ON COLUMN zentry_notify.webhooks.rate_group IS 'Webhooks of the same group share their rate, the lowest of theirs: flows that one person owns; null: it is on its own';
+COMMENT ON COLUMN zentry_notify.webhooks.notify_webhook_id IS 'The webhook that is told when this one starts to fail, is switched off or lets deliveries expire; null: none';
 
 -- The log of 0.2.0 as a view, with that table's columns and types. Both branches are plain tables with subqueries, no joins and no conditions: only then
 -- does the planner merge them in the order of an index. Indexes of delivery have the status as it is spelt here.

@@ -22,11 +22,11 @@ BEGIN
         INSERT INTO zentry_notify.webhook AS w
                (id, name, webhook_type, project_id, created_by_id, event_types, is_active, created_at, updated_at, max_events_per_message,
                 min_interval, max_age, activated_at, switched_off_at, switched_off_reason, omit_keys, filter, min_streak_days, milestones,
-                quiet_hours, mention, rate_limit, rate_group)
+                quiet_hours, mention, rate_limit, rate_group, notify_webhook_id)
         VALUES (coalesce(NEW.id, nextval('zentry_notify.webhook_integration_id_seq')), NEW.name, NEW.webhook_type, NEW.project_id,
                 NEW.created_by_id, NEW.event_types, NEW.is_active, NEW.created_at, NEW.updated_at, NEW.max_events_per_message, NEW.min_interval,
                 NEW.max_age, NEW.activated_at, NEW.switched_off_at, NEW.switched_off_reason, NEW.omit_keys, NEW.filter, NEW.min_streak_days,
-                NEW.milestones, NEW.quiet_hours, NEW.mention, NEW.rate_limit, NEW.rate_group)
+                NEW.milestones, NEW.quiet_hours, NEW.mention, NEW.rate_limit, NEW.rate_group, NEW.notify_webhook_id)
         RETURNING w.* INTO written;
     ELSE
         UPDATE zentry_notify.webhook w
@@ -54,7 +54,9 @@ BEGIN
                quiet_hours = CASE WHEN NEW.quiet_hours IS DISTINCT FROM OLD.quiet_hours THEN NEW.quiet_hours ELSE w.quiet_hours END,
                mention = CASE WHEN NEW.mention IS DISTINCT FROM OLD.mention THEN NEW.mention ELSE w.mention END,
                rate_limit = CASE WHEN NEW.rate_limit IS DISTINCT FROM OLD.rate_limit THEN NEW.rate_limit ELSE w.rate_limit END,
-               rate_group = CASE WHEN NEW.rate_group IS DISTINCT FROM OLD.rate_group THEN NEW.rate_group ELSE w.rate_group END
+               rate_group = CASE WHEN NEW.rate_group IS DISTINCT FROM OLD.rate_group THEN NEW.rate_group ELSE w.rate_group END,
+               notify_webhook_id = CASE WHEN NEW.notify_webhook_id IS DISTINCT FROM OLD.notify_webhook_id
+                                        THEN NEW.notify_webhook_id ELSE w.notify_webhook_id END
          WHERE w.id = OLD.id
         RETURNING w.* INTO written;
         IF NOT FOUND THEN

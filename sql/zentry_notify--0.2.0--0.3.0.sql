@@ -265,7 +265,8 @@ DROP FUNCTION zentry_notify.forget_integration();
 ALTER TABLE zentry_notify.webhook_integration RENAME TO webhook;
 SELECT zentry_notify.rename_constraints('zentry_notify.webhook', 'webhook_integration', 'webhook');
 DROP FUNCTION zentry_notify.rename_constraints(pg_catalog.regclass, pg_catalog.text, pg_catalog.text);
-ALTER TABLE zentry_notify.webhook ADD COLUMN rate_limit varchar(50), ADD COLUMN rate_group varchar(100);
+ALTER TABLE zentry_notify.webhook ADD COLUMN rate_limit varchar(50), ADD COLUMN rate_group varchar(100),
+    ADD COLUMN notify_webhook_id bigint;
 COMMENT ON TABLE zentry_notify.webhook IS 'Webhooks and what they hear of, without their URLs';
 COMMENT ON COLUMN zentry_notify.webhook.id IS 'The number that zentry_test_webhook and the other functions take';
 COMMENT ON COLUMN zentry_notify.webhook.name IS 'A name for people, 1 to 100 characters';
@@ -291,6 +292,7 @@ COMMENT ON COLUMN zentry_notify.webhook.quiet_hours IS 'When nothing is sent, su
 COMMENT ON COLUMN zentry_notify.webhook.mention IS 'Whom each message pings: role:ID or user:ID in Discord, user:ID NAME in a Workflows flow of Teams';
 COMMENT ON COLUMN zentry_notify.webhook.rate_limit IS 'How many messages it may get, and in what time, such as 25/5min; 0: no limit; null: zentry_notify.teams_rate for Microsoft''s hosts, and the vendor''s answers for others';
 COMMENT ON COLUMN zentry_notify.webhook.rate_group IS 'Webhooks of the same group share their rate, the lowest of theirs: flows that one person owns; null: it is on its own';
+COMMENT ON COLUMN zentry_notify.webhook.notify_webhook_id IS 'The webhook that is told when this one starts to fail, is switched off or lets deliveries expire; null: none';
 
 -- The secret stands apart: a change of the row beside does not repeat it, no trigger is handed it with that row, and it is written only when it
 -- changes.
@@ -310,7 +312,8 @@ CREATE TABLE zentry_notify.webhook_state (
     failures               integer NOT NULL DEFAULT 0,
     refusals               integer NOT NULL DEFAULT 0,
     limits                 integer NOT NULL DEFAULT 0,
-    posted_at              timestamptz[] NOT NULL DEFAULT '{}'
+    posted_at              timestamptz[] NOT NULL DEFAULT '{}',
+    expired_at             timestamptz
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE zentry_notify.webhook_state IS 'What is counted of a webhook''s last answers, for workers to come: one leaves when nothing is to be done';
 COMMENT ON COLUMN zentry_notify.webhook_state.webhook_integration_id IS 'The webhook';
@@ -318,6 +321,7 @@ COMMENT ON COLUMN zentry_notify.webhook_state.failures IS 'Failures in a row; fi
 COMMENT ON COLUMN zentry_notify.webhook_state.refusals IS 'Answers in a row that take no message of ours; ten switch it off';
 COMMENT ON COLUMN zentry_notify.webhook_state.limits IS 'Answers in a row that we are too fast, as far as that matters';
 COMMENT ON COLUMN zentry_notify.webhook_state.posted_at IS 'When the messages were posted that count for its rate';
+COMMENT ON COLUMN zentry_notify.webhook_state.expired_at IS 'When one of its deliveries expired first since one was sent';
 SELECT pg_catalog.pg_extension_config_dump('zentry_notify.webhook_state', '');
 CREATE TABLE zentry_notify.deleted_webhook (
     webhook_integration_id bigint PRIMARY KEY
@@ -549,6 +553,16 @@ BEGIN
         PERFORM zentry_notify.refuse('invalid_parameter_value', 'rate_group must not be empty',
             'Name whose webhooks share a rate, such as ''flows of anna@example.com''; null: it is on its own.', 'rate_group');
     END IF;
+    IF NEW.notify_webhook_id IS NOT NULL AND (TG_OP = 'INSERT' OR NEW.notify_webhook_id IS DISTINCT FROM OLD.notify_webhook_id) THEN
+        IF NEW.notify_webhook_id = NEW.id THEN
+            PERFORM zentry_notify.refuse('invalid_parameter_value', 'a webhook that fails cannot be the one that is told of it',
+                'Name another one; null: nobody is told.', 'notify_webhook_id');
+        END IF;
+        -- A dump brings them in any order.
+        IF NOT zentry_notify.is_restoring() AND NOT EXISTS (SELECT FROM zentry_notify.webhook w WHERE w.id = NEW.notify_webhook_id) THEN
+            PERFORM zentry_notify.no_such_webhook(NEW.notify_webhook_id);
+        END IF;
+    END IF;
     PERFORM zentry_notify.check_filters(NEW.filter, NEW.min_streak_days, NEW.milestones);
     IF jsonb_typeof(NEW.event_types) IS DISTINCT FROM 'array'
        OR EXISTS (SELECT FROM jsonb_array_elements(NEW.event_types) AS e WHERE jsonb_typeof(e) <> 'string') THEN
@@ -684,7 +698,8 @@ SELECT w.id,
        w.quiet_hours,
        w.mention,
        w.rate_limit,
-       w.rate_group
+       w.rate_group,
+       w.notify_webhook_id
   FROM zentry_notify.webhook w;
 ALTER VIEW zentry_notify.webhook_integration
     ALTER COLUMN event_types SET DEFAULT '["*"]',
@@ -722,6 +737,7 @@ COMMENT ON COLUMN zentry_notify.webhook_integration.quiet_hours IS 'When nothing
 COMMENT ON COLUMN zentry_notify.webhook_integration.mention IS 'Whom each message pings: role:ID or user:ID in Discord, user:ID NAME in a Workflows flow of Teams';
 COMMENT ON COLUMN zentry_notify.webhook_integration.rate_limit IS 'How many messages it may get, and in what time, such as 25/5min; 0: no limit; null: zentry_notify.teams_rate for Microsoft''s hosts, and the vendor''s answers for others';
 COMMENT ON COLUMN zentry_notify.webhook_integration.rate_group IS 'Webhooks of the same group share their rate, the lowest of theirs: flows that one person owns; null: it is on its own';
+COMMENT ON COLUMN zentry_notify.webhook_integration.notify_webhook_id IS 'The webhook that is told when this one starts to fail, is switched off or lets deliveries expire; null: none';
 
 CREATE OR REPLACE VIEW zentry_notify.event_data AS
 SELECT e.id AS event_id,
@@ -773,7 +789,8 @@ SELECT w.id,
        CASE WHEN w.is_active THEN zentry_notify.quiet_until(w.quiet_hours) END AS held_until,
        w.mention,
        w.rate_limit,
-       w.rate_group
+       w.rate_group,
+       w.notify_webhook_id
   FROM zentry_notify.webhook w
   LEFT JOIN zentry_notify.webhook_circuit c ON c.webhook_integration_id = w.id
   LEFT JOIN zentry_notify.webhook_count n ON n.webhook_integration_id = w.id;
@@ -809,6 +826,7 @@ COMMENT ON COLUMN zentry_notify.webhooks.held_until IS 'When the quiet hours tha
 COMMENT ON COLUMN zentry_notify.webhooks.mention IS 'Whom its messages ping; null: nobody';
 COMMENT ON COLUMN zentry_notify.webhooks.rate_limit IS 'How many messages it may get, and in what time, such as 25/5min; 0: no limit; null: zentry_notify.teams_rate for Microsoft''s hosts, and the vendor''s answers for others';
 COMMENT ON COLUMN zentry_notify.webhooks.rate_group IS 'Webhooks of the same group share their rate, the lowest of theirs: flows that one person owns; null: it is on its own';
+COMMENT ON COLUMN zentry_notify.webhooks.notify_webhook_id IS 'The webhook that is told when this one starts to fail, is switched off or lets deliveries expire; null: none';
 
 -- The log of 0.2.0 as a view, with that table's columns and types. Both branches are plain tables with subqueries, no joins and no conditions: only then
 -- does the planner merge them in the order of an index. Indexes of delivery have the status as it is spelt here.
@@ -965,11 +983,11 @@ BEGIN
         INSERT INTO zentry_notify.webhook AS w
                (id, name, webhook_type, project_id, created_by_id, event_types, is_active, created_at, updated_at, max_events_per_message,
                 min_interval, max_age, activated_at, switched_off_at, switched_off_reason, omit_keys, filter, min_streak_days, milestones,
-                quiet_hours, mention, rate_limit, rate_group)
+                quiet_hours, mention, rate_limit, rate_group, notify_webhook_id)
         VALUES (coalesce(NEW.id, nextval('zentry_notify.webhook_integration_id_seq')), NEW.name, NEW.webhook_type, NEW.project_id,
                 NEW.created_by_id, NEW.event_types, NEW.is_active, NEW.created_at, NEW.updated_at, NEW.max_events_per_message, NEW.min_interval,
                 NEW.max_age, NEW.activated_at, NEW.switched_off_at, NEW.switched_off_reason, NEW.omit_keys, NEW.filter, NEW.min_streak_days,
-                NEW.milestones, NEW.quiet_hours, NEW.mention, NEW.rate_limit, NEW.rate_group)
+                NEW.milestones, NEW.quiet_hours, NEW.mention, NEW.rate_limit, NEW.rate_group, NEW.notify_webhook_id)
         RETURNING w.* INTO written;
     ELSE
         UPDATE zentry_notify.webhook w
@@ -997,7 +1015,9 @@ BEGIN
                quiet_hours = CASE WHEN NEW.quiet_hours IS DISTINCT FROM OLD.quiet_hours THEN NEW.quiet_hours ELSE w.quiet_hours END,
                mention = CASE WHEN NEW.mention IS DISTINCT FROM OLD.mention THEN NEW.mention ELSE w.mention END,
                rate_limit = CASE WHEN NEW.rate_limit IS DISTINCT FROM OLD.rate_limit THEN NEW.rate_limit ELSE w.rate_limit END,
-               rate_group = CASE WHEN NEW.rate_group IS DISTINCT FROM OLD.rate_group THEN NEW.rate_group ELSE w.rate_group END
+               rate_group = CASE WHEN NEW.rate_group IS DISTINCT FROM OLD.rate_group THEN NEW.rate_group ELSE w.rate_group END,
+               notify_webhook_id = CASE WHEN NEW.notify_webhook_id IS DISTINCT FROM OLD.notify_webhook_id
+                                        THEN NEW.notify_webhook_id ELSE w.notify_webhook_id END
          WHERE w.id = OLD.id
         RETURNING w.* INTO written;
         IF NOT FOUND THEN
@@ -1236,6 +1256,62 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zentry_notify.queue(text, jsonb, bigint[]) IS 'Writes an event with a delivery to each of these webhooks, and returns the ids of these';
+
+-- Notices: of a webhook's trouble another one is told, when it begins and not again before it is over. A notice that fails makes none.
+CREATE OR REPLACE FUNCTION zentry_notify.tell_of(webhook_id bigint, what text, reason text) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_variable
+DECLARE
+    name  text;
+    other bigint;
+BEGIN
+    SELECT w.name, o.id INTO name, other
+      FROM zentry_notify.webhook w
+      JOIN zentry_notify.webhook o ON o.id = w.notify_webhook_id AND o.is_active
+     WHERE w.id = webhook_id AND o.id <> w.id;
+    IF FOUND AND NOT zentry_notify.is_restoring() THEN
+        PERFORM zentry_notify.queue('webhook_trouble',
+            jsonb_build_object('webhook', format('%s (%s)', name, webhook_id), 'what', what, 'reason', reason), ARRAY[other]);
+    END IF;
+EXCEPTION WHEN OTHERS THEN
+    -- What the notice is about has to be written down all the same.
+    RAISE WARNING 'zentry_notify: nobody is told that webhook % %: %', webhook_id, what, SQLERRM;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.tell_of(bigint, text, text) IS 'Queues a notice of a webhook''s trouble for the webhook that its notify_webhook_id names';
+
+CREATE OR REPLACE FUNCTION zentry_notify.tell_of_trouble() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    CASE TG_TABLE_NAME
+        WHEN 'webhook' THEN
+            PERFORM zentry_notify.tell_of(NEW.id, 'was switched off', NEW.switched_off_reason);
+        WHEN 'webhook_circuit' THEN
+            PERFORM zentry_notify.tell_of(NEW.webhook_integration_id, 'fails', NEW.error_message);
+        ELSE
+            PERFORM zentry_notify.tell_of(NEW.webhook_integration_id, 'lets deliveries expire',
+                (SELECT coalesce(c.error_message, n.last_error)
+                   FROM zentry_notify.webhook w
+                   LEFT JOIN zentry_notify.webhook_circuit c ON c.webhook_integration_id = w.id
+                   LEFT JOIN zentry_notify.webhook_count n ON n.webhook_integration_id = w.id
+                  WHERE w.id = NEW.webhook_integration_id));
+    END CASE;
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.tell_of_trouble() IS 'Trigger: a webhook that starts to fail, is switched off or lets deliveries expire';
+
+DROP TRIGGER IF EXISTS tell_of_trouble ON zentry_notify.webhook_circuit;
+CREATE TRIGGER tell_of_trouble AFTER INSERT ON zentry_notify.webhook_circuit
+    FOR EACH ROW EXECUTE FUNCTION zentry_notify.tell_of_trouble();
+DROP TRIGGER IF EXISTS tell_of_trouble ON zentry_notify.webhook;
+CREATE TRIGGER tell_of_trouble AFTER UPDATE OF switched_off_at ON zentry_notify.webhook
+    FOR EACH ROW WHEN (OLD.switched_off_at IS NULL AND NEW.switched_off_at IS NOT NULL) EXECUTE FUNCTION zentry_notify.tell_of_trouble();
+DROP TRIGGER IF EXISTS tell_of_trouble ON zentry_notify.webhook_state;
+CREATE TRIGGER tell_of_trouble AFTER INSERT OR UPDATE OF expired_at ON zentry_notify.webhook_state
+    FOR EACH ROW WHEN (NEW.expired_at IS NOT NULL) EXECUTE FUNCTION zentry_notify.tell_of_trouble();
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_test_event(
     event_type text DEFAULT 'task_completed', project_id bigint DEFAULT NULL, data jsonb DEFAULT NULL) RETURNS SETOF bigint
@@ -2853,7 +2929,7 @@ CREATE OR REPLACE FUNCTION zentry_notify.check_event_type() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    IF NEW.name IS NULL OR NEW.name !~ '^[a-z][a-z0-9_]{0,39}$' OR NEW.name IN ('test', 'project_progress') THEN
+    IF NEW.name IS NULL OR NEW.name !~ '^[a-z][a-z0-9_]{0,39}$' OR NEW.name IN ('test', 'project_progress', 'webhook_trouble') THEN
         PERFORM zentry_notify.refuse('invalid_parameter_value', format('an event type cannot have the name "%s"', coalesce(NEW.name, '(null)')),
             'A name has up to 40 small letters, digits and underscores and begins with a letter, such as release_published. "test" and "project_progress" are taken.', 'name');
     END IF;

@@ -114,7 +114,8 @@ DROP FUNCTION zentry_notify.forget_integration();
 ALTER TABLE zentry_notify.webhook_integration RENAME TO webhook;
 SELECT zentry_notify.rename_constraints('zentry_notify.webhook', 'webhook_integration', 'webhook');
 DROP FUNCTION zentry_notify.rename_constraints(pg_catalog.regclass, pg_catalog.text, pg_catalog.text);
-ALTER TABLE zentry_notify.webhook ADD COLUMN rate_limit varchar(50), ADD COLUMN rate_group varchar(100);
+ALTER TABLE zentry_notify.webhook ADD COLUMN rate_limit varchar(50), ADD COLUMN rate_group varchar(100),
+    ADD COLUMN notify_webhook_id bigint;
 COMMENT ON TABLE zentry_notify.webhook IS 'Webhooks and what they hear of, without their URLs';
 COMMENT ON COLUMN zentry_notify.webhook.id IS 'The number that zentry_test_webhook and the other functions take';
 COMMENT ON COLUMN zentry_notify.webhook.name IS 'A name for people, 1 to 100 characters';
@@ -140,6 +141,7 @@ COMMENT ON COLUMN zentry_notify.webhook.quiet_hours IS 'When nothing is sent, su
 COMMENT ON COLUMN zentry_notify.webhook.mention IS 'Whom each message pings: role:ID or user:ID in Discord, user:ID NAME in a Workflows flow of Teams';
 COMMENT ON COLUMN zentry_notify.webhook.rate_limit IS 'How many messages it may get, and in what time, such as 25/5min; 0: no limit; null: zentry_notify.teams_rate for Microsoft''s hosts, and the vendor''s answers for others';
 COMMENT ON COLUMN zentry_notify.webhook.rate_group IS 'Webhooks of the same group share their rate, the lowest of theirs: flows that one person owns; null: it is on its own';
+COMMENT ON COLUMN zentry_notify.webhook.notify_webhook_id IS 'The webhook that is told when this one starts to fail, is switched off or lets deliveries expire; null: none';
 
 -- The secret stands apart: a change of the row beside does not repeat it, no trigger is handed it with that row, and it is written only when it
 -- changes.
@@ -159,7 +161,8 @@ CREATE TABLE zentry_notify.webhook_state (
     failures               integer NOT NULL DEFAULT 0,
     refusals               integer NOT NULL DEFAULT 0,
     limits                 integer NOT NULL DEFAULT 0,
-    posted_at              timestamptz[] NOT NULL DEFAULT '{}'
+    posted_at              timestamptz[] NOT NULL DEFAULT '{}',
+    expired_at             timestamptz
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE zentry_notify.webhook_state IS 'What is counted of a webhook''s last answers, for workers to come: one leaves when nothing is to be done';
 COMMENT ON COLUMN zentry_notify.webhook_state.webhook_integration_id IS 'The webhook';
@@ -167,6 +170,7 @@ COMMENT ON COLUMN zentry_notify.webhook_state.failures IS 'Failures in a row; fi
 COMMENT ON COLUMN zentry_notify.webhook_state.refusals IS 'Answers in a row that take no message of ours; ten switch it off';
 COMMENT ON COLUMN zentry_notify.webhook_state.limits IS 'Answers in a row that we are too fast, as far as that matters';
 COMMENT ON COLUMN zentry_notify.webhook_state.posted_at IS 'When the messages were posted that count for its rate';
+COMMENT ON COLUMN zentry_notify.webhook_state.expired_at IS 'When one of its deliveries expired first since one was sent';
 SELECT pg_catalog.pg_extension_config_dump('zentry_notify.webhook_state', '');
 CREATE TABLE zentry_notify.deleted_webhook (
     webhook_integration_id bigint PRIMARY KEY
@@ -244,9 +248,9 @@ $$;
 -- The structure that the above leads to, as digests of its files.
 --# structure 01_schema.sql 6199a1558512c580
 --# structure 02_event_type.sql 6593799b9816a319
---# structure 03_webhook.sql c5f8f1f002334f4d
+--# structure 03_webhook.sql 1350d9cece3b28c2
 --# structure 06_legacy_delivery.sql 4e594d666bb17293
---# structure 07_webhook_state.sql fb0828d526998906
+--# structure 07_webhook_state.sql 7228ba887e75f97e
 --# structure 08_event_source.sql 10210f43e22cceee
 --# structure 09_delivery_stat.sql 975f394c8f1c4fc4
 --# structure 10_event_wording.sql 04de5a042405fb79

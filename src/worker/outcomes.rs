@@ -1,6 +1,6 @@
 //! Outcomes are written down: those of the open batch with its deliveries, others in the table, as far as the database takes them.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -93,6 +93,23 @@ impl Worker {
         let in_a_row = changes.in_a_row.into_iter();
         let in_a_row = in_a_row.filter_map(|(lane, counts)| Some((lane, (since(lane)?, counts))));
         self.record_in_a_row(in_a_row.collect());
+        self.note_expired(&changes.deliveries);
+    }
+
+    /// Somebody may want to be told. That is no promise: what the database does not take is not tried again.
+    fn note_expired(&mut self, changes: &[DeliveryChange]) {
+        let expired = changes.iter().filter(|change| change.expired());
+        let lanes: BTreeSet<i64> = expired.map(|change| change.lane.0).collect();
+        if lanes.is_empty() {
+            return;
+        }
+        let lanes: Vec<i64> = lanes.into_iter().collect();
+        let noted = database::transaction("zentry_notify: note what has expired", || {
+            self.queue.note_expired(&lanes);
+        });
+        if let Err(error) = noted {
+            self.met_aside("noting what has expired", error);
+        }
     }
 
     fn record_in_a_row(&mut self, counted: BTreeMap<LaneId, (Timestamp, InARow)>) {

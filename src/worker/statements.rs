@@ -315,3 +315,18 @@ pub fn set_in_a_row(webhook: u32) -> Plan {
         ],
     )
 }
+
+/// Notes that deliveries of the webhooks `$1` have expired: the first since one was sent.
+pub fn note_expired(webhook: u32) -> Plan {
+    prepare(
+        &format!(
+            "INSERT INTO zentry_notify.webhook_state AS s (webhook_integration_id, expired_at) \
+             SELECT w.id, now() FROM zentry_notify.webhook w WHERE w.id = ANY ($1) AND w.tableoid = {webhook} \
+             ON CONFLICT (webhook_integration_id) DO UPDATE SET expired_at = EXCLUDED.expired_at \
+             WHERE s.expired_at IS NULL \
+                OR s.expired_at < (SELECT n.last_sent_at FROM zentry_notify.webhook_count n \
+                                   WHERE n.webhook_integration_id = s.webhook_integration_id)"
+        ),
+        &[INT8ARRAYOID],
+    )
+}

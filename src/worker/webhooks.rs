@@ -109,6 +109,13 @@ impl Queue {
         });
     }
 
+    /// Writes down that deliveries of these webhooks have expired.
+    pub fn note_expired(&self, lanes: &[i64]) {
+        with_spi(|| {
+            self.note_expired.execute(&[lanes.to_vec().into_datum()]);
+        });
+    }
+
     /// Writes down what has changed of an integration. `url` is the one that was called: if it has been mended meanwhile, the
     /// integration stays on. `error` is the last failure.
     pub fn record_lane(&self, change: &LaneChange, url: &str, error: Option<&str>) {

@@ -8,6 +8,7 @@ mod expiry;
 mod files;
 mod gone;
 mod independence;
+mod notices;
 mod order;
 mod outages;
 mod rate_limits;

@@ -280,3 +280,26 @@ fn a_failure_that_was_sent_anew_is_mended() {
         &[&id]
     ));
 }
+
+/// What a worker has read from the table and has to wait for is given back, and read again.
+#[test]
+fn what_waits_for_long_is_found_again_by_the_worker_that_came_later() {
+    let mut scene = scene(&[]);
+    let channel = channel(&mut scene, Kind::Discord);
+    let later = Behaviour::Answer {
+        status: 503,
+        headers: vec![("retry-after".to_owned(), "7".to_owned())],
+        body: String::new(),
+    };
+    channel.webhook.script([later.clone(), later]);
+    numbered::complete(&mut scene.client, 1..=3).unwrap();
+    scene
+        .wait_until("them to wait in the table", |all| {
+            all.len() == 3 && all.iter().all(|delivery| delivery.status == "retry")
+        })
+        .unwrap();
+    replace_worker(&mut scene.client);
+    let deliveries = scene.settle().unwrap();
+    assert!(deliveries.iter().all(|delivery| delivery.attempts == 3));
+    assert!(numbered::accepted(&channel.webhook).into_iter().eq(1..=3));
+}

@@ -47,6 +47,20 @@ pub struct DeliveryChange {
     pub error: Option<Arc<str>>,
 }
 
+impl DeliveryChange {
+    /// Given up without a request, because it was too old.
+    pub fn expired(&self) -> bool {
+        self.outcome == Outcome::Failed
+            && self
+                .error
+                .as_deref()
+                .is_some_and(|error| error.starts_with(EXPIRED))
+    }
+}
+
+/// How the error begins of what was too old.
+pub(super) const EXPIRED: &str = "expired: ";
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     Sent,
