@@ -94,13 +94,12 @@ impl World {
 
     /// The vendors' caps, as the vendors count.
     pub fn check_caps(&mut self, lane: LaneId, revision: u64) {
-        match self.lanes[&lane].config.vendor {
-            Vendor::Discord => check_window(
+        if self.lanes[&lane].config.vendor == Vendor::Discord {
+            check_window(
                 &mut self.discord,
                 self.now,
                 Rate::per_second(self.policy.discord_per_second),
-            ),
-            _ => {}
+            );
         }
         let rate = |known: &Known| {
             let of_vendor = (known.config.vendor == Vendor::Microsoft).then_some(self.policy.teams_rate);
