@@ -27,7 +27,10 @@ CREATE TABLE zentry_notify.webhook (
     avatar_url             text,
     announce               boolean NOT NULL DEFAULT false,
     thread_name            text,
-    applied_tags           text[] NOT NULL DEFAULT '{}'
+    applied_tags           text[] NOT NULL DEFAULT '{}',
+    rate_limit             varchar(50),
+    rate_group             varchar(100),
+    notify_webhook_id      bigint
 );
 COMMENT ON TABLE zentry_notify.webhook IS 'Webhooks and what they hear of, without their URLs';
 COMMENT ON COLUMN zentry_notify.webhook.id IS 'The number that zentry_test_webhook and the other functions take';
@@ -57,6 +60,9 @@ COMMENT ON COLUMN zentry_notify.webhook.avatar_url IS 'The picture that its mess
 COMMENT ON COLUMN zentry_notify.webhook.announce IS 'In Discord, a line of text stands above the events: a phone''s notification shows it, and of embeds alone it shows nothing';
 COMMENT ON COLUMN zentry_notify.webhook.thread_name IS 'For a forum of Discord: each message becomes a post of this name; null: into the channel, or the thread of ?thread_id= in the URL';
 COMMENT ON COLUMN zentry_notify.webhook.applied_tags IS 'For a forum of Discord: ids of the tags that these posts get';
+COMMENT ON COLUMN zentry_notify.webhook.rate_limit IS 'How many messages it may get, and in what time, such as 25/5min; 0: no limit; null: zentry_notify.teams_rate for Microsoft''s hosts, and the vendor''s answers for others';
+COMMENT ON COLUMN zentry_notify.webhook.rate_group IS 'Webhooks of the same group share their rate, the lowest of theirs: flows that one person owns; null: it is on its own';
+COMMENT ON COLUMN zentry_notify.webhook.notify_webhook_id IS 'The webhook that is told when this one starts to fail, is switched off or lets deliveries expire; null: none';
 
 -- The secret stands apart: a change of the row beside does not repeat it, no trigger is handed it with that row, and it is written only when it
 -- changes.

@@ -15,6 +15,22 @@ COMMENT ON COLUMN zentry_notify.webhook_circuit.opened_at IS 'Since when it is s
 COMMENT ON COLUMN zentry_notify.webhook_circuit.next_try_at IS 'When it is tried again';
 COMMENT ON COLUMN zentry_notify.webhook_circuit.error_message IS 'The last failure';
 
+CREATE TABLE zentry_notify.webhook_state (
+    webhook_integration_id bigint PRIMARY KEY,
+    failures               integer NOT NULL DEFAULT 0,
+    refusals               integer NOT NULL DEFAULT 0,
+    limits                 integer NOT NULL DEFAULT 0,
+    posted_at              timestamptz[] NOT NULL DEFAULT '{}',
+    expired_at             timestamptz
+) WITH (fillfactor = 50);
+COMMENT ON TABLE zentry_notify.webhook_state IS 'What is counted of a webhook''s last answers, for workers to come: one leaves when nothing is to be done';
+COMMENT ON COLUMN zentry_notify.webhook_state.webhook_integration_id IS 'The webhook';
+COMMENT ON COLUMN zentry_notify.webhook_state.failures IS 'Failures in a row; five make it failing';
+COMMENT ON COLUMN zentry_notify.webhook_state.refusals IS 'Answers in a row that take no message of ours; ten switch it off';
+COMMENT ON COLUMN zentry_notify.webhook_state.limits IS 'Answers in a row that we are too fast, as far as that matters';
+COMMENT ON COLUMN zentry_notify.webhook_state.posted_at IS 'When the messages were posted that count for its rate';
+COMMENT ON COLUMN zentry_notify.webhook_state.expired_at IS 'When one of its deliveries expired first since one was sent';
+
 CREATE TABLE zentry_notify.webhook_count (
     webhook_integration_id bigint PRIMARY KEY,
     sent                   bigint NOT NULL DEFAULT 0,
@@ -38,5 +54,6 @@ COMMENT ON TABLE zentry_notify.deleted_webhook IS 'Webhooks that were deleted an
 COMMENT ON COLUMN zentry_notify.deleted_webhook.webhook_integration_id IS 'The number that it had';
 
 SELECT pg_catalog.pg_extension_config_dump('zentry_notify.webhook_circuit', '');
+SELECT pg_catalog.pg_extension_config_dump('zentry_notify.webhook_state', '');
 SELECT pg_catalog.pg_extension_config_dump('zentry_notify.webhook_count', '');
 SELECT pg_catalog.pg_extension_config_dump('zentry_notify.deleted_webhook', '');

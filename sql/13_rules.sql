@@ -97,6 +97,23 @@ BEGIN
     IF NEW.quiet_hours IS NOT NULL AND (TG_OP = 'INSERT' OR NEW.quiet_hours IS DISTINCT FROM OLD.quiet_hours) THEN
         PERFORM zentry_notify.check_quiet_hours(NEW.quiet_hours);
     END IF;
+    IF NEW.rate_limit IS NOT NULL AND (TG_OP = 'INSERT' OR NEW.rate_limit IS DISTINCT FROM OLD.rate_limit) THEN
+        PERFORM zentry_notify.check_rate_limit(NEW.rate_limit);
+    END IF;
+    IF btrim(NEW.rate_group) = '' THEN
+        PERFORM zentry_notify.refuse('invalid_parameter_value', 'rate_group must not be empty',
+            'Name whose webhooks share a rate, such as ''flows of anna@example.com''; null: it is on its own.', 'rate_group');
+    END IF;
+    IF NEW.notify_webhook_id IS NOT NULL AND (TG_OP = 'INSERT' OR NEW.notify_webhook_id IS DISTINCT FROM OLD.notify_webhook_id) THEN
+        IF NEW.notify_webhook_id = NEW.id THEN
+            PERFORM zentry_notify.refuse('invalid_parameter_value', 'a webhook that fails cannot be the one that is told of it',
+                'Name another one; null: nobody is told.', 'notify_webhook_id');
+        END IF;
+        -- A dump brings them in any order.
+        IF NOT zentry_notify.is_restoring() AND NOT EXISTS (SELECT FROM zentry_notify.webhook w WHERE w.id = NEW.notify_webhook_id) THEN
+            PERFORM zentry_notify.no_such_webhook(NEW.notify_webhook_id);
+        END IF;
+    END IF;
     PERFORM zentry_notify.check_filters(NEW.filter, NEW.min_streak_days, NEW.milestones);
     PERFORM zentry_notify.check_appearance(NEW.username, NEW.avatar_url, NEW.thread_name, NEW.applied_tags);
     IF jsonb_typeof(NEW.event_types) IS DISTINCT FROM 'array'
@@ -120,6 +137,8 @@ BEGIN
         NEW.switched_off_reason := NULL;
         NEW.activated_at := clock_timestamp();
         DELETE FROM zentry_notify.webhook_circuit c WHERE c.webhook_integration_id = NEW.id;
+        UPDATE zentry_notify.webhook_state s SET failures = 0, refusals = 0, limits = 0
+         WHERE s.webhook_integration_id = NEW.id AND (s.failures, s.refusals, s.limits) <> (0, 0, 0);
     END IF;
     RETURN NEW;
 END
@@ -137,6 +156,7 @@ AS $$
 BEGIN
     DELETE FROM zentry_notify.webhook_secret s WHERE s.webhook_integration_id = OLD.id;
     DELETE FROM zentry_notify.webhook_circuit c WHERE c.webhook_integration_id = OLD.id;
+    DELETE FROM zentry_notify.webhook_state s WHERE s.webhook_integration_id = OLD.id;
     DELETE FROM zentry_notify.webhook_count c WHERE c.webhook_integration_id = OLD.id;
     DELETE FROM zentry_notify.event_wording w WHERE w.webhook_integration_id = OLD.id;
     DELETE FROM zentry_notify.delivery_stat s WHERE s.webhook_integration_id = OLD.id;

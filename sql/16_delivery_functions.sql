@@ -22,6 +22,62 @@ $$;
 COMMENT ON FUNCTION zentry_notify.queue(text, jsonb, bigint[], boolean) IS
     'Writes an event with a delivery to each of these webhooks, and returns the ids of these; the message of a sample says that it is one';
 
+-- Notices: of a webhook's trouble another one is told, when it begins and not again before it is over. A notice that fails makes none.
+CREATE OR REPLACE FUNCTION zentry_notify.tell_of(webhook_id bigint, what text, reason text) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_variable
+DECLARE
+    name  text;
+    other bigint;
+BEGIN
+    SELECT w.name, o.id INTO name, other
+      FROM zentry_notify.webhook w
+      JOIN zentry_notify.webhook o ON o.id = w.notify_webhook_id AND o.is_active
+     WHERE w.id = webhook_id AND o.id <> w.id;
+    IF FOUND AND NOT zentry_notify.is_restoring() THEN
+        PERFORM zentry_notify.queue('webhook_trouble',
+            jsonb_build_object('webhook', format('%s (%s)', name, webhook_id), 'what', what, 'reason', reason), ARRAY[other]);
+    END IF;
+EXCEPTION WHEN OTHERS THEN
+    -- What the notice is about has to be written down all the same.
+    RAISE WARNING 'zentry_notify: nobody is told that webhook % %: %', webhook_id, what, SQLERRM;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.tell_of(bigint, text, text) IS 'Queues a notice of a webhook''s trouble for the webhook that its notify_webhook_id names';
+
+CREATE OR REPLACE FUNCTION zentry_notify.tell_of_trouble() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    CASE TG_TABLE_NAME
+        WHEN 'webhook' THEN
+            PERFORM zentry_notify.tell_of(NEW.id, 'was switched off', NEW.switched_off_reason);
+        WHEN 'webhook_circuit' THEN
+            PERFORM zentry_notify.tell_of(NEW.webhook_integration_id, 'fails', NEW.error_message);
+        ELSE
+            PERFORM zentry_notify.tell_of(NEW.webhook_integration_id, 'lets deliveries expire',
+                (SELECT coalesce(c.error_message, n.last_error)
+                   FROM zentry_notify.webhook w
+                   LEFT JOIN zentry_notify.webhook_circuit c ON c.webhook_integration_id = w.id
+                   LEFT JOIN zentry_notify.webhook_count n ON n.webhook_integration_id = w.id
+                  WHERE w.id = NEW.webhook_integration_id));
+    END CASE;
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.tell_of_trouble() IS 'Trigger: a webhook that starts to fail, is switched off or lets deliveries expire';
+
+DROP TRIGGER IF EXISTS tell_of_trouble ON zentry_notify.webhook_circuit;
+CREATE TRIGGER tell_of_trouble AFTER INSERT ON zentry_notify.webhook_circuit
+    FOR EACH ROW EXECUTE FUNCTION zentry_notify.tell_of_trouble();
+DROP TRIGGER IF EXISTS tell_of_trouble ON zentry_notify.webhook;
+CREATE TRIGGER tell_of_trouble AFTER UPDATE OF switched_off_at ON zentry_notify.webhook
+    FOR EACH ROW WHEN (OLD.switched_off_at IS NULL AND NEW.switched_off_at IS NOT NULL) EXECUTE FUNCTION zentry_notify.tell_of_trouble();
+DROP TRIGGER IF EXISTS tell_of_trouble ON zentry_notify.webhook_state;
+CREATE TRIGGER tell_of_trouble AFTER INSERT OR UPDATE OF expired_at ON zentry_notify.webhook_state
+    FOR EACH ROW WHEN (NEW.expired_at IS NOT NULL) EXECUTE FUNCTION zentry_notify.tell_of_trouble();
+
 CREATE OR REPLACE FUNCTION @extschema@.zentry_test_event(
     event_type text DEFAULT 'task_completed', project_id bigint DEFAULT NULL, data jsonb DEFAULT NULL) RETURNS SETOF bigint
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -137,6 +193,29 @@ END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_retry(bigint) IS
     'Sends a failed delivery again as a new one (at most 3 times along one chain) and returns its id; one that waits for its next attempt is made due now, with those before it, unless the endpoint limits the rate';
+
+CREATE OR REPLACE FUNCTION zentry_notify.reopen(webhook_id bigint) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    -- A change of activated_at starts afresh (check_webhook), and lets the worker read it again.
+    UPDATE zentry_notify.webhook w SET activated_at = clock_timestamp()
+     WHERE w.id = webhook_id
+       AND (w.switched_off_at IS NOT NULL
+            OR EXISTS (SELECT FROM zentry_notify.webhook_circuit c WHERE c.webhook_integration_id = w.id)
+            OR EXISTS (SELECT FROM zentry_notify.webhook_state s WHERE s.webhook_integration_id = w.id AND (s.failures > 0 OR s.refusals > 0)));
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    -- An endpoint's rate limit holds for everybody.
+    UPDATE zentry_notify.delivery d SET next_attempt_at = now()
+     WHERE d.webhook_integration_id = webhook_id AND d.status IN ('p', 'r') AND d.next_attempt_at > now() AND d.error_message NOT LIKE '429: %';
+    UPDATE zentry_notify.legacy_delivery d SET next_attempt_at = now()
+     WHERE d.webhook_integration_id = webhook_id AND d.status IN ('pending', 'retry') AND d.next_attempt_at > now() AND d.error_message NOT LIKE '429: %';
+    PERFORM zentry_notify.wake(ARRAY[webhook_id], true);
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.reopen(bigint) IS 'A webhook works again: what went wrong is forgotten, and what waits for it is sent now';
 
 CREATE OR REPLACE FUNCTION zentry_notify.retried_as(log_id bigint, webhook_id bigint) RETURNS bigint
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp

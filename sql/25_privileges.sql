@@ -19,6 +19,7 @@ BEGIN
                        ('zentry_notify.legacy_delivery', 'SELECT, INSERT, UPDATE, DELETE'),
                        ('zentry_notify.notification_log', 'SELECT'),
                        ('zentry_notify.webhook_circuit', 'SELECT, INSERT, UPDATE, DELETE'),
+                       ('zentry_notify.webhook_state', 'SELECT, INSERT, UPDATE, DELETE'),
                        ('zentry_notify.webhook_count', 'SELECT, INSERT, UPDATE, DELETE'),
                        ('zentry_notify.deleted_webhook', 'SELECT, DELETE'),
                        ('zentry_notify.project_progress', 'SELECT, INSERT, UPDATE, DELETE'),

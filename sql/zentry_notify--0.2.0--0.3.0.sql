@@ -265,6 +265,8 @@ DROP FUNCTION zentry_notify.forget_integration();
 ALTER TABLE zentry_notify.webhook_integration RENAME TO webhook;
 SELECT zentry_notify.rename_constraints('zentry_notify.webhook', 'webhook_integration', 'webhook');
 DROP FUNCTION zentry_notify.rename_constraints(pg_catalog.regclass, pg_catalog.text, pg_catalog.text);
+ALTER TABLE zentry_notify.webhook ADD COLUMN rate_limit varchar(50), ADD COLUMN rate_group varchar(100),
+    ADD COLUMN notify_webhook_id bigint;
 COMMENT ON TABLE zentry_notify.webhook IS 'Webhooks and what they hear of, without their URLs';
 COMMENT ON COLUMN zentry_notify.webhook.id IS 'The number that zentry_test_webhook and the other functions take';
 COMMENT ON COLUMN zentry_notify.webhook.name IS 'A name for people, 1 to 100 characters';
@@ -288,6 +290,9 @@ COMMENT ON COLUMN zentry_notify.webhook.min_streak_days IS 'Of daily_streak, onl
 COMMENT ON COLUMN zentry_notify.webhook.milestones IS 'Of milestone_reached, only these are heard, in per cent; null: all';
 COMMENT ON COLUMN zentry_notify.webhook.quiet_hours IS 'When nothing is sent, such as 22:00-07:00 Europe/Berlin, or Mon-Fri 20:00-08:00, Sat-Sun 00:00-24:00 UTC; what comes meanwhile is sent afterwards';
 COMMENT ON COLUMN zentry_notify.webhook.mention IS 'Whom each message pings: role:ID or user:ID in Discord, user:ID NAME in a Workflows flow of Teams';
+COMMENT ON COLUMN zentry_notify.webhook.rate_limit IS 'How many messages it may get, and in what time, such as 25/5min; 0: no limit; null: zentry_notify.teams_rate for Microsoft''s hosts, and the vendor''s answers for others';
+COMMENT ON COLUMN zentry_notify.webhook.rate_group IS 'Webhooks of the same group share their rate, the lowest of theirs: flows that one person owns; null: it is on its own';
+COMMENT ON COLUMN zentry_notify.webhook.notify_webhook_id IS 'The webhook that is told when this one starts to fail, is switched off or lets deliveries expire; null: none';
 
 ALTER TABLE zentry_notify.webhook
     ADD COLUMN username text,
@@ -321,6 +326,22 @@ COMMENT ON COLUMN zentry_notify.webhook_secret.webhook_url IS
     'Its address. A secret: who knows it can post to the channel. The view zentry_notify.webhooks shows it redacted';
 INSERT INTO zentry_notify.webhook_secret (webhook_integration_id, webhook_url) SELECT w.id, w.webhook_url FROM zentry_notify.webhook w;
 SELECT pg_catalog.pg_extension_config_dump('zentry_notify.webhook_secret', '');
+CREATE TABLE zentry_notify.webhook_state (
+    webhook_integration_id bigint PRIMARY KEY,
+    failures               integer NOT NULL DEFAULT 0,
+    refusals               integer NOT NULL DEFAULT 0,
+    limits                 integer NOT NULL DEFAULT 0,
+    posted_at              timestamptz[] NOT NULL DEFAULT '{}',
+    expired_at             timestamptz
+) WITH (fillfactor = 50);
+COMMENT ON TABLE zentry_notify.webhook_state IS 'What is counted of a webhook''s last answers, for workers to come: one leaves when nothing is to be done';
+COMMENT ON COLUMN zentry_notify.webhook_state.webhook_integration_id IS 'The webhook';
+COMMENT ON COLUMN zentry_notify.webhook_state.failures IS 'Failures in a row; five make it failing';
+COMMENT ON COLUMN zentry_notify.webhook_state.refusals IS 'Answers in a row that take no message of ours; ten switch it off';
+COMMENT ON COLUMN zentry_notify.webhook_state.limits IS 'Answers in a row that we are too fast, as far as that matters';
+COMMENT ON COLUMN zentry_notify.webhook_state.posted_at IS 'When the messages were posted that count for its rate';
+COMMENT ON COLUMN zentry_notify.webhook_state.expired_at IS 'When one of its deliveries expired first since one was sent';
+SELECT pg_catalog.pg_extension_config_dump('zentry_notify.webhook_state', '');
 CREATE TABLE zentry_notify.deleted_webhook (
     webhook_integration_id bigint PRIMARY KEY
 );
@@ -403,6 +424,10 @@ COMMENT ON FUNCTION zentry_notify.check_mention(text, text, text) IS 'An error u
 CREATE OR REPLACE FUNCTION zentry_notify.check_quiet_hours(quiet_hours text) RETURNS void
     LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'check_quiet_hours_wrapper';
 COMMENT ON FUNCTION zentry_notify.check_quiet_hours(text) IS 'An error for what is no quiet hours';
+
+CREATE OR REPLACE FUNCTION zentry_notify.check_rate_limit(rate_limit text) RETURNS void
+    LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'check_rate_limit_wrapper';
+COMMENT ON FUNCTION zentry_notify.check_rate_limit(text) IS 'An error for what is no rate';
 
 CREATE OR REPLACE FUNCTION zentry_notify.quiet_until(quiet_hours text) RETURNS timestamptz
     LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'quiet_until_wrapper';
@@ -590,6 +615,23 @@ BEGIN
     IF NEW.quiet_hours IS NOT NULL AND (TG_OP = 'INSERT' OR NEW.quiet_hours IS DISTINCT FROM OLD.quiet_hours) THEN
         PERFORM zentry_notify.check_quiet_hours(NEW.quiet_hours);
     END IF;
+    IF NEW.rate_limit IS NOT NULL AND (TG_OP = 'INSERT' OR NEW.rate_limit IS DISTINCT FROM OLD.rate_limit) THEN
+        PERFORM zentry_notify.check_rate_limit(NEW.rate_limit);
+    END IF;
+    IF btrim(NEW.rate_group) = '' THEN
+        PERFORM zentry_notify.refuse('invalid_parameter_value', 'rate_group must not be empty',
+            'Name whose webhooks share a rate, such as ''flows of anna@example.com''; null: it is on its own.', 'rate_group');
+    END IF;
+    IF NEW.notify_webhook_id IS NOT NULL AND (TG_OP = 'INSERT' OR NEW.notify_webhook_id IS DISTINCT FROM OLD.notify_webhook_id) THEN
+        IF NEW.notify_webhook_id = NEW.id THEN
+            PERFORM zentry_notify.refuse('invalid_parameter_value', 'a webhook that fails cannot be the one that is told of it',
+                'Name another one; null: nobody is told.', 'notify_webhook_id');
+        END IF;
+        -- A dump brings them in any order.
+        IF NOT zentry_notify.is_restoring() AND NOT EXISTS (SELECT FROM zentry_notify.webhook w WHERE w.id = NEW.notify_webhook_id) THEN
+            PERFORM zentry_notify.no_such_webhook(NEW.notify_webhook_id);
+        END IF;
+    END IF;
     PERFORM zentry_notify.check_filters(NEW.filter, NEW.min_streak_days, NEW.milestones);
     PERFORM zentry_notify.check_appearance(NEW.username, NEW.avatar_url, NEW.thread_name, NEW.applied_tags);
     IF jsonb_typeof(NEW.event_types) IS DISTINCT FROM 'array'
@@ -613,6 +655,8 @@ BEGIN
         NEW.switched_off_reason := NULL;
         NEW.activated_at := clock_timestamp();
         DELETE FROM zentry_notify.webhook_circuit c WHERE c.webhook_integration_id = NEW.id;
+        UPDATE zentry_notify.webhook_state s SET failures = 0, refusals = 0, limits = 0
+         WHERE s.webhook_integration_id = NEW.id AND (s.failures, s.refusals, s.limits) <> (0, 0, 0);
     END IF;
     RETURN NEW;
 END
@@ -630,6 +674,7 @@ AS $$
 BEGIN
     DELETE FROM zentry_notify.webhook_secret s WHERE s.webhook_integration_id = OLD.id;
     DELETE FROM zentry_notify.webhook_circuit c WHERE c.webhook_integration_id = OLD.id;
+    DELETE FROM zentry_notify.webhook_state s WHERE s.webhook_integration_id = OLD.id;
     DELETE FROM zentry_notify.webhook_count c WHERE c.webhook_integration_id = OLD.id;
     DELETE FROM zentry_notify.event_wording w WHERE w.webhook_integration_id = OLD.id;
     DELETE FROM zentry_notify.delivery_stat s WHERE s.webhook_integration_id = OLD.id;
@@ -752,7 +797,10 @@ SELECT w.id,
        w.avatar_url,
        w.announce,
        w.thread_name,
-       w.applied_tags
+       w.applied_tags,
+       w.rate_limit,
+       w.rate_group,
+       w.notify_webhook_id
   FROM zentry_notify.webhook w;
 ALTER VIEW zentry_notify.webhook_integration
     ALTER COLUMN event_types SET DEFAULT '["*"]',
@@ -795,6 +843,9 @@ COMMENT ON COLUMN zentry_notify.webhook_integration.avatar_url IS 'The picture t
 COMMENT ON COLUMN zentry_notify.webhook_integration.announce IS 'In Discord, a line of text stands above the events: a phone''s notification shows it, and of embeds alone it shows nothing';
 COMMENT ON COLUMN zentry_notify.webhook_integration.thread_name IS 'For a forum of Discord: each message becomes a post of this name; null: into the channel, or the thread of ?thread_id= in the URL';
 COMMENT ON COLUMN zentry_notify.webhook_integration.applied_tags IS 'For a forum of Discord: ids of the tags that these posts get';
+COMMENT ON COLUMN zentry_notify.webhook_integration.rate_limit IS 'How many messages it may get, and in what time, such as 25/5min; 0: no limit; null: zentry_notify.teams_rate for Microsoft''s hosts, and the vendor''s answers for others';
+COMMENT ON COLUMN zentry_notify.webhook_integration.rate_group IS 'Webhooks of the same group share their rate, the lowest of theirs: flows that one person owns; null: it is on its own';
+COMMENT ON COLUMN zentry_notify.webhook_integration.notify_webhook_id IS 'The webhook that is told when this one starts to fail, is switched off or lets deliveries expire; null: none';
 
 CREATE OR REPLACE VIEW zentry_notify.event_data AS
 SELECT e.id AS event_id,
@@ -849,7 +900,10 @@ SELECT w.id,
        w.avatar_url,
        w.announce,
        w.thread_name,
-       w.applied_tags
+       w.applied_tags,
+       w.rate_limit,
+       w.rate_group,
+       w.notify_webhook_id
   FROM zentry_notify.webhook w
   LEFT JOIN zentry_notify.webhook_circuit c ON c.webhook_integration_id = w.id
   LEFT JOIN zentry_notify.webhook_count n ON n.webhook_integration_id = w.id;
@@ -888,6 +942,10 @@ COMMENT ON COLUMN zentry_notify.webhooks.avatar_url IS 'The picture that its mes
 COMMENT ON COLUMN zentry_notify.webhooks.announce IS 'In Discord, a line of text stands above the events: a phone''s notification shows it, and of embeds alone it shows nothing';
 COMMENT ON COLUMN zentry_notify.webhooks.thread_name IS 'For a forum of Discord: each message becomes a post of this name; null: into the channel, or the thread of ?thread_id= in the URL';
 COMMENT ON COLUMN zentry_notify.webhooks.applied_tags IS 'For a forum of Discord: ids of the tags that these posts get';
+
+COMMENT ON COLUMN zentry_notify.webhooks.rate_limit IS 'How many messages it may get, and in what time, such as 25/5min; 0: no limit; null: zentry_notify.teams_rate for Microsoft''s hosts, and the vendor''s answers for others';
+COMMENT ON COLUMN zentry_notify.webhooks.rate_group IS 'Webhooks of the same group share their rate, the lowest of theirs: flows that one person owns; null: it is on its own';
+COMMENT ON COLUMN zentry_notify.webhooks.notify_webhook_id IS 'The webhook that is told when this one starts to fail, is switched off or lets deliveries expire; null: none';
 
 -- For event_message and zentry_test_webhook.
 CREATE OR REPLACE FUNCTION zentry_notify.appearance_of(webhook_id bigint) RETURNS text
@@ -968,12 +1026,21 @@ SELECT l.id,
        l.created_at,
        l.sent_at,
        l.next_attempt_at,
-       l.retry_of
+       l.retry_of,
+       -- As zentry_notify.retried_as, with the rights of the view.
+       CASE WHEN l.status = 'failed' THEN
+           greatest((SELECT max(d.id) FROM zentry_notify.delivery d WHERE d.retry_of = l.id),
+                    (SELECT max(d.id) FROM zentry_notify.legacy_delivery d
+                      WHERE d.webhook_integration_id = l.webhook_integration_id AND d.status IN ('sent', 'failed') AND d.id > l.id AND d.retry_of = l.id),
+                    (SELECT max(d.id) FROM zentry_notify.legacy_delivery d
+                      WHERE d.webhook_integration_id = l.webhook_integration_id AND d.status IN ('pending', 'retry') AND d.id > l.id AND d.retry_of = l.id))
+       END AS retried_as
   FROM zentry_notify.notification_log l
   LEFT JOIN zentry_notify.webhook w ON w.id = l.webhook_integration_id;
 COMMENT ON VIEW zentry_notify.logs IS 'The log with the name and the type of each delivery''s integration';
 COMMENT ON COLUMN zentry_notify.logs.webhook_integration_name IS 'The integration''s name';
 COMMENT ON COLUMN zentry_notify.logs.webhook_type IS 'discord or teams';
+COMMENT ON COLUMN zentry_notify.logs.retried_as IS 'The delivery that repeats this one, which failed; null: none does';
 
 -- The rest are the log's own columns, described once.
 DO $$
@@ -1046,11 +1113,13 @@ BEGIN
         INSERT INTO zentry_notify.webhook AS w
                (id, name, webhook_type, project_id, created_by_id, event_types, is_active, created_at, updated_at, max_events_per_message,
                 min_interval, max_age, activated_at, switched_off_at, switched_off_reason, omit_keys, filter, min_streak_days, milestones,
-                quiet_hours, mention, username, avatar_url, announce, thread_name, applied_tags)
+                quiet_hours, mention, username, avatar_url, announce, thread_name, applied_tags, rate_limit, rate_group,
+                notify_webhook_id)
         VALUES (coalesce(NEW.id, nextval('zentry_notify.webhook_integration_id_seq')), NEW.name, NEW.webhook_type, NEW.project_id,
                 NEW.created_by_id, NEW.event_types, NEW.is_active, NEW.created_at, NEW.updated_at, NEW.max_events_per_message, NEW.min_interval,
                 NEW.max_age, NEW.activated_at, NEW.switched_off_at, NEW.switched_off_reason, NEW.omit_keys, NEW.filter, NEW.min_streak_days,
-                NEW.milestones, NEW.quiet_hours, NEW.mention, NEW.username, NEW.avatar_url, NEW.announce, NEW.thread_name, NEW.applied_tags)
+                NEW.milestones, NEW.quiet_hours, NEW.mention, NEW.username, NEW.avatar_url, NEW.announce, NEW.thread_name, NEW.applied_tags,
+                NEW.rate_limit, NEW.rate_group, NEW.notify_webhook_id)
         RETURNING w.* INTO written;
     ELSE
         UPDATE zentry_notify.webhook w
@@ -1081,7 +1150,11 @@ BEGIN
                avatar_url = CASE WHEN NEW.avatar_url IS DISTINCT FROM OLD.avatar_url THEN NEW.avatar_url ELSE w.avatar_url END,
                announce = CASE WHEN NEW.announce IS DISTINCT FROM OLD.announce THEN NEW.announce ELSE w.announce END,
                thread_name = CASE WHEN NEW.thread_name IS DISTINCT FROM OLD.thread_name THEN NEW.thread_name ELSE w.thread_name END,
-               applied_tags = CASE WHEN NEW.applied_tags IS DISTINCT FROM OLD.applied_tags THEN NEW.applied_tags ELSE w.applied_tags END
+               applied_tags = CASE WHEN NEW.applied_tags IS DISTINCT FROM OLD.applied_tags THEN NEW.applied_tags ELSE w.applied_tags END,
+               rate_limit = CASE WHEN NEW.rate_limit IS DISTINCT FROM OLD.rate_limit THEN NEW.rate_limit ELSE w.rate_limit END,
+               rate_group = CASE WHEN NEW.rate_group IS DISTINCT FROM OLD.rate_group THEN NEW.rate_group ELSE w.rate_group END,
+               notify_webhook_id = CASE WHEN NEW.notify_webhook_id IS DISTINCT FROM OLD.notify_webhook_id
+                                        THEN NEW.notify_webhook_id ELSE w.notify_webhook_id END
          WHERE w.id = OLD.id
         RETURNING w.* INTO written;
         IF NOT FOUND THEN
@@ -1334,6 +1407,62 @@ $$;
 COMMENT ON FUNCTION zentry_notify.queue(text, jsonb, bigint[], boolean) IS
     'Writes an event with a delivery to each of these webhooks, and returns the ids of these; the message of a sample says that it is one';
 
+-- Notices: of a webhook's trouble another one is told, when it begins and not again before it is over. A notice that fails makes none.
+CREATE OR REPLACE FUNCTION zentry_notify.tell_of(webhook_id bigint, what text, reason text) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_variable
+DECLARE
+    name  text;
+    other bigint;
+BEGIN
+    SELECT w.name, o.id INTO name, other
+      FROM zentry_notify.webhook w
+      JOIN zentry_notify.webhook o ON o.id = w.notify_webhook_id AND o.is_active
+     WHERE w.id = webhook_id AND o.id <> w.id;
+    IF FOUND AND NOT zentry_notify.is_restoring() THEN
+        PERFORM zentry_notify.queue('webhook_trouble',
+            jsonb_build_object('webhook', format('%s (%s)', name, webhook_id), 'what', what, 'reason', reason), ARRAY[other]);
+    END IF;
+EXCEPTION WHEN OTHERS THEN
+    -- What the notice is about has to be written down all the same.
+    RAISE WARNING 'zentry_notify: nobody is told that webhook % %: %', webhook_id, what, SQLERRM;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.tell_of(bigint, text, text) IS 'Queues a notice of a webhook''s trouble for the webhook that its notify_webhook_id names';
+
+CREATE OR REPLACE FUNCTION zentry_notify.tell_of_trouble() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    CASE TG_TABLE_NAME
+        WHEN 'webhook' THEN
+            PERFORM zentry_notify.tell_of(NEW.id, 'was switched off', NEW.switched_off_reason);
+        WHEN 'webhook_circuit' THEN
+            PERFORM zentry_notify.tell_of(NEW.webhook_integration_id, 'fails', NEW.error_message);
+        ELSE
+            PERFORM zentry_notify.tell_of(NEW.webhook_integration_id, 'lets deliveries expire',
+                (SELECT coalesce(c.error_message, n.last_error)
+                   FROM zentry_notify.webhook w
+                   LEFT JOIN zentry_notify.webhook_circuit c ON c.webhook_integration_id = w.id
+                   LEFT JOIN zentry_notify.webhook_count n ON n.webhook_integration_id = w.id
+                  WHERE w.id = NEW.webhook_integration_id));
+    END CASE;
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.tell_of_trouble() IS 'Trigger: a webhook that starts to fail, is switched off or lets deliveries expire';
+
+DROP TRIGGER IF EXISTS tell_of_trouble ON zentry_notify.webhook_circuit;
+CREATE TRIGGER tell_of_trouble AFTER INSERT ON zentry_notify.webhook_circuit
+    FOR EACH ROW EXECUTE FUNCTION zentry_notify.tell_of_trouble();
+DROP TRIGGER IF EXISTS tell_of_trouble ON zentry_notify.webhook;
+CREATE TRIGGER tell_of_trouble AFTER UPDATE OF switched_off_at ON zentry_notify.webhook
+    FOR EACH ROW WHEN (OLD.switched_off_at IS NULL AND NEW.switched_off_at IS NOT NULL) EXECUTE FUNCTION zentry_notify.tell_of_trouble();
+DROP TRIGGER IF EXISTS tell_of_trouble ON zentry_notify.webhook_state;
+CREATE TRIGGER tell_of_trouble AFTER INSERT OR UPDATE OF expired_at ON zentry_notify.webhook_state
+    FOR EACH ROW WHEN (NEW.expired_at IS NOT NULL) EXECUTE FUNCTION zentry_notify.tell_of_trouble();
+
 CREATE OR REPLACE FUNCTION @extschema@.zentry_test_event(
     event_type text DEFAULT 'task_completed', project_id bigint DEFAULT NULL, data jsonb DEFAULT NULL) RETURNS SETOF bigint
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -1449,6 +1578,29 @@ END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_retry(bigint) IS
     'Sends a failed delivery again as a new one (at most 3 times along one chain) and returns its id; one that waits for its next attempt is made due now, with those before it, unless the endpoint limits the rate';
+
+CREATE OR REPLACE FUNCTION zentry_notify.reopen(webhook_id bigint) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    -- A change of activated_at starts afresh (check_webhook), and lets the worker read it again.
+    UPDATE zentry_notify.webhook w SET activated_at = clock_timestamp()
+     WHERE w.id = webhook_id
+       AND (w.switched_off_at IS NOT NULL
+            OR EXISTS (SELECT FROM zentry_notify.webhook_circuit c WHERE c.webhook_integration_id = w.id)
+            OR EXISTS (SELECT FROM zentry_notify.webhook_state s WHERE s.webhook_integration_id = w.id AND (s.failures > 0 OR s.refusals > 0)));
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    -- An endpoint's rate limit holds for everybody.
+    UPDATE zentry_notify.delivery d SET next_attempt_at = now()
+     WHERE d.webhook_integration_id = webhook_id AND d.status IN ('p', 'r') AND d.next_attempt_at > now() AND d.error_message NOT LIKE '429: %';
+    UPDATE zentry_notify.legacy_delivery d SET next_attempt_at = now()
+     WHERE d.webhook_integration_id = webhook_id AND d.status IN ('pending', 'retry') AND d.next_attempt_at > now() AND d.error_message NOT LIKE '429: %';
+    PERFORM zentry_notify.wake(ARRAY[webhook_id], true);
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.reopen(bigint) IS 'A webhook works again: what went wrong is forgotten, and what waits for it is sent now';
 
 CREATE OR REPLACE FUNCTION zentry_notify.retried_as(log_id bigint, webhook_id bigint) RETURNS bigint
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -1934,7 +2086,7 @@ DO $$
 DECLARE
     kept pg_catalog.regclass;
 BEGIN
-    FOREACH kept IN ARRAY '{zentry_notify.event,zentry_notify.event_detail,zentry_notify.delivery,zentry_notify.route_cursor,zentry_notify.legacy_delivery,zentry_notify.webhook_circuit,zentry_notify.webhook_count,zentry_notify.deleted_webhook,zentry_notify.delivery_stat,zentry_notify.progress_note,zentry_notify.project_progress}'::pg_catalog.regclass[]
+    FOREACH kept IN ARRAY '{zentry_notify.event,zentry_notify.event_detail,zentry_notify.delivery,zentry_notify.route_cursor,zentry_notify.legacy_delivery,zentry_notify.webhook_circuit,zentry_notify.webhook_state,zentry_notify.webhook_count,zentry_notify.deleted_webhook,zentry_notify.delivery_stat,zentry_notify.progress_note,zentry_notify.project_progress}'::pg_catalog.regclass[]
     LOOP
         EXECUTE pg_catalog.format('DROP TRIGGER IF EXISTS drop_replicated ON %s', kept);
         EXECUTE pg_catalog.format('CREATE TRIGGER drop_replicated BEFORE INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW WHEN (pg_catalog.current_setting(''session_replication_role'') OPERATOR(pg_catalog.=) ''replica'') EXECUTE FUNCTION zentry_notify.drop_replicated()', kept);
@@ -1954,6 +2106,7 @@ BEGIN
         INSERT INTO zentry_notify.deleted_webhook SELECT w.id FROM zentry_notify.webhook w ON CONFLICT DO NOTHING;
         DELETE FROM zentry_notify.webhook_secret;
         DELETE FROM zentry_notify.webhook_circuit;
+        DELETE FROM zentry_notify.webhook_state;
         DELETE FROM zentry_notify.webhook_count;
         DELETE FROM zentry_notify.delivery_stat;
         DELETE FROM zentry_notify.event_wording w WHERE w.webhook_integration_id IS NOT NULL;
@@ -2533,7 +2686,7 @@ COMMENT ON FUNCTION zentry_notify.status_privileges() IS 'Status of the rights t
 CREATE OR REPLACE FUNCTION zentry_notify.own_tables() RETURNS name[]
     LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT '{webhook,webhook_secret,webhook_circuit,webhook_count,deleted_webhook,event,event_detail,event_type,event_wording,event_source,route_cursor,
+    SELECT '{webhook,webhook_secret,webhook_circuit,webhook_state,webhook_count,deleted_webhook,event,event_detail,event_type,event_wording,event_source,route_cursor,
              delivery,legacy_delivery,delivery_stat,project_progress,progress_note,api_token}'::name[];
 $$;
 COMMENT ON FUNCTION zentry_notify.own_tables() IS 'The names of the extension''s tables';
@@ -2728,15 +2881,30 @@ AS $$
 $$;
 COMMENT ON FUNCTION zentry_notify.status_events() IS 'Status of what was captured: whether the worker has found out who hears of it, and whether any is lost';
 
+CREATE OR REPLACE FUNCTION zentry_notify.mended_failures(since timestamptz) RETURNS bigint
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    -- Back along the chains that end with a success. What repeats another delivery is little, and has an index.
+    WITH RECURSIVE mended (id) AS (
+        SELECT d.retry_of FROM zentry_notify.delivery d WHERE d.retry_of IS NOT NULL AND d.status = 's' AND d.finished_at >= since
+         UNION
+        SELECT d.retry_of FROM mended m JOIN zentry_notify.delivery d ON d.id = m.id WHERE d.retry_of IS NOT NULL)
+    SELECT count(*) FROM mended m JOIN zentry_notify.delivery d ON d.id = m.id AND d.status = 'f' AND d.finished_at >= since;
+$$;
+COMMENT ON FUNCTION zentry_notify.mended_failures(timestamptz) IS 'How many deliveries that failed since then were repeated with success';
+
 CREATE OR REPLACE FUNCTION zentry_notify.status_log() RETURNS TABLE (subject text, state text, detail text, remedy text)
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT 'failures', CASE WHEN f.day > 0 THEN 'attention' ELSE 'ok' END,
-           format('%s in 24 hours', f.day) || CASE WHEN e.last_failed_at IS NULL THEN ''
+           format('%s in 24 hours', f.day) || CASE WHEN f.mended = 0 THEN '' ELSE format(', and %s that were sent anew', f.mended) END
+               || CASE WHEN e.last_failed_at IS NULL THEN ''
                ELSE format('; the last, %s: %s', zentry_notify.moment(e.last_failed_at), left(e.last_error, 200)) END,
            CASE WHEN f.day > 0 THEN 'SELECT @extschema@.zentry_retry_failed(since => now() - interval ''1 day'');' ELSE '' END
-      FROM (SELECT coalesce(sum(s.failed), 0) AS day FROM zentry_notify.delivery_stat s
-             WHERE s.event_type = '*' AND s.span IN ('minute', 'hour') AND s.since >= now() - interval '1 day') f
+      FROM (SELECT greatest(s.failed - m.mended, 0) AS day, least(m.mended, s.failed) AS mended
+              FROM (SELECT coalesce(sum(s.failed), 0) AS failed FROM zentry_notify.delivery_stat s
+                     WHERE s.event_type = '*' AND s.span IN ('minute', 'hour') AND s.since >= now() - interval '1 day') s
+              CROSS JOIN (SELECT zentry_notify.mended_failures(now() - interval '1 day') AS mended) m) f
       LEFT JOIN LATERAL (SELECT n.last_failed_at, n.last_error FROM zentry_notify.webhook_count n
                           WHERE n.last_failed_at IS NOT NULL ORDER BY n.last_failed_at DESC LIMIT 1) e ON true
      UNION ALL
@@ -2934,7 +3102,7 @@ CREATE OR REPLACE FUNCTION zentry_notify.check_event_type() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    IF NEW.name IS NULL OR NEW.name !~ '^[a-z][a-z0-9_]{0,39}$' OR NEW.name IN ('test', 'project_progress') THEN
+    IF NEW.name IS NULL OR NEW.name !~ '^[a-z][a-z0-9_]{0,39}$' OR NEW.name IN ('test', 'project_progress', 'webhook_trouble') THEN
         PERFORM zentry_notify.refuse('invalid_parameter_value', format('an event type cannot have the name "%s"', coalesce(NEW.name, '(null)')),
             'A name has up to 40 small letters, digits and underscores and begins with a letter, such as release_published. "test" and "project_progress" are taken.', 'name');
     END IF;
@@ -3205,6 +3373,7 @@ BEGIN
                        ('zentry_notify.legacy_delivery', 'SELECT, INSERT, UPDATE, DELETE'),
                        ('zentry_notify.notification_log', 'SELECT'),
                        ('zentry_notify.webhook_circuit', 'SELECT, INSERT, UPDATE, DELETE'),
+                       ('zentry_notify.webhook_state', 'SELECT, INSERT, UPDATE, DELETE'),
                        ('zentry_notify.webhook_count', 'SELECT, INSERT, UPDATE, DELETE'),
                        ('zentry_notify.deleted_webhook', 'SELECT, DELETE'),
                        ('zentry_notify.project_progress', 'SELECT, INSERT, UPDATE, DELETE'),

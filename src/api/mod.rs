@@ -6,6 +6,7 @@ mod event_type;
 mod installation;
 mod look_up;
 mod quiet_hours;
+mod rate_limit;
 mod refuse;
 mod statistics;
 mod status;

@@ -59,7 +59,20 @@ fn zentry_test_webhook(
     appearance.mention = mention.and_then(|text| Mention::parse(endpoint.kind(), &text).ok());
     let event = event(test_message.unwrap_or("Test message from Zentry!"));
     let judgement = post(&endpoint, &event, &appearance);
-    TableIterator::once(log(id, &event, judgement))
+    let works = judgement.verdict == Verdict::Sent;
+    let logged = log(id, &event, judgement);
+    if works {
+        reopen(id);
+    }
+    TableIterator::once(logged)
+}
+
+/// It works: what waits for a channel that failed is sent now.
+fn reopen(webhook_id: i64) {
+    const SQL: &str = "SELECT zentry_notify.reopen($1)";
+    with_spi(|spi| {
+        Plan::prepare(spi, SQL, &[pg_sys::INT8OID]).execute(spi, &[webhook_id.into()]);
+    });
 }
 
 struct Found {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use pgrx::guc::GucSetting;
 use webhook::appearance::Appearance;
 use webhook::endpoint::{SecretUrl, UrlPolicy};
+use webhook::schedule::Rate;
 
 use crate::pg::guc::{self, TextSetting};
 pub use rules::read_ca_file;
@@ -34,7 +35,7 @@ static DISCORD_RATE: GucSetting<i32> = GucSetting::<i32>::new(0);
 static USERNAME: TextSetting<rules::Username> = TextSetting::new();
 static AVATAR_URL: TextSetting<rules::AvatarUrl> = TextSetting::new();
 static LINK_BASE: TextSetting<rules::LinkBase> = TextSetting::new();
-static TEAMS_RATE: GucSetting<i32> = GucSetting::<i32>::new(0);
+static TEAMS_RATE: TextSetting<rules::RequestRate> = TextSetting::new();
 
 /// Lets PostgreSQL know the settings, and refuse others of the prefix.
 pub fn define() {
@@ -120,9 +121,9 @@ pub fn discord_rate() -> u32 {
     DISCORD_RATE.get().unsigned_abs()
 }
 
-/// Returns the requests per second to each webhook on Microsoft's own hosts.
-pub fn teams_rate() -> u32 {
-    TEAMS_RATE.get().unsigned_abs()
+/// Returns how many requests each webhook on Microsoft's own hosts may get, and in what time.
+pub fn teams_rate() -> Rate {
+    TEAMS_RATE.get()
 }
 
 /// Returns how the messages of a webhook appear, of which `stored` is its own part as JSON.

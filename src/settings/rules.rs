@@ -12,6 +12,7 @@ use webhook::client::{check_authorities, parse_proxy};
 use webhook::endpoint::{HostPattern, SecretUrl, parse_host_patterns};
 use webhook::link::check_base;
 use webhook::milestones::parse_milestones;
+use webhook::schedule::{InvalidRate, Rate};
 
 use crate::pg::guc::{Refusal, Rule};
 
@@ -90,6 +91,19 @@ impl Rule for LinkBase {
                 detail: format!("Nothing can be put behind it: {reason}."),
                 hint: "Write the address of the application, such as 'https://app.example.com'.",
             })
+    }
+}
+
+pub enum RequestRate {}
+
+impl Rule for RequestRate {
+    type Value = Rate;
+
+    fn parse(text: &str) -> Result<Self::Value, Refusal> {
+        text.parse().map_err(|error: InvalidRate| Refusal {
+            detail: format!("{error}."),
+            hint: "Write a number of requests and a time, such as '25/5min', '4/s' or '100/h'; '0' is no limit.",
+        })
     }
 }
 

@@ -169,8 +169,8 @@ pub fn settings() -> [Setting; 21] {
         },
         Setting {
             name: c"zentry_notify.max_attempts",
-            summary: c"Maximum number of failed attempts per delivery.",
-            details: c"Waiting for a rate limit is not an attempt.",
+            summary: c"Number of failed attempts after which a delivery is checked for being the reason of the failure.",
+            details: c"If its channel then takes another delivery and fails this one again, it is given up. What says nothing of the delivery is tried until max_age.",
             set_by: SetBy::Superuser,
             value: Value::Number {
                 variable: &MAX_ATTEMPTS,
@@ -205,14 +205,12 @@ pub fn settings() -> [Setting; 21] {
         },
         Setting {
             name: c"zentry_notify.teams_rate",
-            summary: c"Maximum number of requests per second to each webhook on Microsoft's own hosts.",
-            details: c"",
+            summary: c"Maximum number of requests to each webhook on Microsoft's own hosts, and in what time.",
+            details: c"Such as 25/5min; a number alone is per second, and 0 is no limit. A webhook's own rate_limit takes precedence, and those of one rate_group share it.",
             set_by: SetBy::Superuser,
-            value: Value::Number {
+            value: Value::Text {
                 variable: &TEAMS_RATE,
-                default: 4,
-                range: 1..=10_000,
-                unit: Unit::None,
+                default: c"25/5min",
             },
         },
         Setting {

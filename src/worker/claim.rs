@@ -86,7 +86,10 @@ impl Worker {
             }
             rows.iter().for_each(|row| self.in_memory.add(&row.event.data));
             if !page.cut && rows.len() < claim.limit {
-                self.drained.insert(claim.lane);
+                // What is read may be given back, and has to be found again: only what has nothing in the table is drained.
+                if rows.is_empty() {
+                    self.drained.insert(claim.lane);
+                }
                 rows.extend(self.batch.rows(claim.lane, claim.limit - rows.len()));
             }
             self.scheduler.supply(claim.lane, rows, now);

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
+use jiff::Timestamp;
 use serde_json::Value;
 use webhook::appearance::Appearance;
 use webhook::definition::Catalogue;
@@ -25,6 +26,8 @@ const MAX_BUFFERED: usize = 10_000;
 pub struct Lane {
     pub endpoint: Result<Endpoint, String>,
     pub url: String,
+    /// Since when it is what it is.
+    pub activated_at: Timestamp,
     quiet_hours: Option<QuietHours>,
     appearance: Appearance,
     /// Keys of the events' data that it is not told.
@@ -50,6 +53,7 @@ impl Lane {
         Lane {
             endpoint,
             url: integration.webhook_url.clone(),
+            activated_at: integration.activated_at,
             quiet_hours,
             appearance,
             omit_keys: integration.omit_keys.clone(),
@@ -108,6 +112,13 @@ pub fn config(integration: &Integration, lane: &Lane) -> LaneConfig {
         quiet_hours: lane.quiet_hours.clone(),
         proven: integration.proven(),
         circuit: integration.circuit,
+        // It was checked when it was written.
+        rate: integration
+            .rate_limit
+            .as_deref()
+            .and_then(|rate| rate.parse().ok()),
+        rate_group: integration.rate_group.as_deref().map(Into::into),
+        in_a_row: integration.in_a_row.clone(),
     }
 }
 
@@ -117,7 +128,7 @@ pub fn policy(workers: u32) -> Policy {
         max_attempts: settings::max_attempts(),
         max_age: settings::max_age(),
         discord_per_second: (settings::discord_rate() / workers.max(1)).max(1),
-        teams_per_second: settings::teams_rate(),
+        teams_rate: settings::teams_rate(),
         max_in_flight: files::max_in_flight(),
         max_slow: files::max_slow(),
         max_buffered: MAX_BUFFERED,

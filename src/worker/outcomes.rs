@@ -1,11 +1,11 @@
 //! Outcomes are written down: those of the open batch with its deliveries, others in the table, as far as the database takes them.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
 
 use jiff::Timestamp;
-use webhook::schedule::{Changes, DeliveryChange, LaneChange, LaneId};
+use webhook::schedule::{Changes, DeliveryChange, InARow, LaneChange, LaneId};
 
 use super::counters::Sums;
 use super::database;
@@ -26,11 +26,13 @@ pub struct Unrecorded {
     pub lanes: HashSet<LaneId>,
     /// The last state of each integration.
     states: HashMap<LaneId, State>,
+    /// The last of what is counted of each webhook, with since when it is what it was.
+    in_a_row: BTreeMap<LaneId, (Timestamp, InARow)>,
 }
 
 impl Unrecorded {
     pub fn is_empty(&self) -> bool {
-        self.deliveries.is_empty() && self.states.is_empty()
+        self.deliveries.is_empty() && self.states.is_empty() && self.in_a_row.is_empty()
     }
 }
 
@@ -58,6 +60,7 @@ impl Worker {
                 .states
                 .into_values()
                 .for_each(|state| self.record_state(state));
+            self.record_in_a_row(again.in_a_row);
         }
         self.uncounted.add(self.scheduler.take_tally().into());
         let changes = self.scheduler.take_changes();
@@ -85,6 +88,40 @@ impl Worker {
         }
         for state in self.states_of(&changes) {
             self.record_state(state);
+        }
+        let since = |lane| self.lanes.get(&lane).map(|lane| lane.activated_at);
+        let in_a_row = changes.in_a_row.into_iter();
+        let in_a_row = in_a_row.filter_map(|(lane, counts)| Some((lane, (since(lane)?, counts))));
+        self.record_in_a_row(in_a_row.collect());
+        self.note_expired(&changes.deliveries);
+    }
+
+    /// Somebody may want to be told. That is no promise: what the database does not take is not tried again.
+    fn note_expired(&mut self, changes: &[DeliveryChange]) {
+        let expired = changes.iter().filter(|change| change.expired());
+        let lanes: BTreeSet<i64> = expired.map(|change| change.lane.0).collect();
+        if lanes.is_empty() {
+            return;
+        }
+        let lanes: Vec<i64> = lanes.into_iter().collect();
+        let noted = database::transaction("zentry_notify: note what has expired", || {
+            self.queue.note_expired(&lanes);
+        });
+        if let Err(error) = noted {
+            self.met_aside("noting what has expired", error);
+        }
+    }
+
+    fn record_in_a_row(&mut self, counted: BTreeMap<LaneId, (Timestamp, InARow)>) {
+        if counted.is_empty() {
+            return;
+        }
+        let recorded = database::transaction("zentry_notify: record what is counted of webhooks", || {
+            self.queue.record_in_a_row(&counted);
+        });
+        if let Err(error) = recorded {
+            self.met_aside("recording what is counted of webhooks", error);
+            self.unrecorded.in_a_row.extend(counted);
         }
     }
 

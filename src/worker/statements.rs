@@ -20,13 +20,16 @@ pub fn integrations() -> Plan {
         "SELECT w.id, w.webhook_type::text, u.webhook_url::text, w.max_events_per_message::integer, \
                 (extract(epoch FROM w.min_interval) * 1000000)::bigint, (extract(epoch FROM w.max_age) * 1000000)::bigint, \
                 w.activated_at, c.failures, c.opened_at, c.next_try_at, n.last_sent_at, n.last_failed_at, \
-                w.quiet_hours, w.mention, to_json(w.omit_keys)::text, \
+                w.quiet_hours, w.mention, to_json(w.omit_keys)::text, s.failures, s.refusals, s.limits, \
+                (SELECT json_agg((extract(epoch FROM p) * 1000000)::bigint) FROM unnest(s.posted_at) p)::text, \
+                w.rate_limit::text, w.rate_group::text, \
                 json_build_object('username', w.username, 'avatar_url', w.avatar_url, 'announce', w.announce, \
                                   'thread_name', w.thread_name, 'applied_tags', w.applied_tags)::text \
          FROM zentry_notify.webhook w \
          JOIN zentry_notify.webhook_secret u ON u.webhook_integration_id = w.id \
          LEFT JOIN zentry_notify.webhook_circuit c ON c.webhook_integration_id = w.id \
          LEFT JOIN zentry_notify.webhook_count n ON n.webhook_integration_id = w.id \
+         LEFT JOIN zentry_notify.webhook_state s ON s.webhook_integration_id = w.id \
          WHERE w.is_active",
         &[],
     )
@@ -291,5 +294,43 @@ pub fn close_circuit() -> Plan {
     prepare(
         "DELETE FROM zentry_notify.webhook_circuit WHERE webhook_integration_id = $1",
         &[INT8OID],
+    )
+}
+
+/// Notes what is counted of webhooks, unless they are others than they were at `$2`.
+pub fn set_in_a_row(webhook: u32) -> Plan {
+    prepare(
+        &format!(
+            "INSERT INTO zentry_notify.webhook_state AS s (webhook_integration_id, failures, refusals, limits, posted_at) \
+             SELECT c.lane, c.failures, c.refusals, c.limits, c.posted_at::timestamptz[] \
+             FROM unnest($1, $2, $3, $4, $5, $6) c (lane, since, failures, refusals, limits, posted_at) \
+             WHERE EXISTS (SELECT FROM zentry_notify.webhook w \
+                           WHERE w.id = c.lane AND w.activated_at = c.since AND w.tableoid = {webhook}) \
+             ON CONFLICT (webhook_integration_id) DO UPDATE \
+             SET failures = EXCLUDED.failures, refusals = EXCLUDED.refusals, limits = EXCLUDED.limits, posted_at = EXCLUDED.posted_at"
+        ),
+        &[
+            INT8ARRAYOID,
+            TIMESTAMPTZARRAYOID,
+            INT4ARRAYOID,
+            INT4ARRAYOID,
+            INT4ARRAYOID,
+            TEXTARRAYOID,
+        ],
+    )
+}
+
+/// Notes that deliveries of the webhooks `$1` have expired: the first since one was sent.
+pub fn note_expired(webhook: u32) -> Plan {
+    prepare(
+        &format!(
+            "INSERT INTO zentry_notify.webhook_state AS s (webhook_integration_id, expired_at) \
+             SELECT w.id, now() FROM zentry_notify.webhook w WHERE w.id = ANY ($1) AND w.tableoid = {webhook} \
+             ON CONFLICT (webhook_integration_id) DO UPDATE SET expired_at = EXCLUDED.expired_at \
+             WHERE s.expired_at IS NULL \
+                OR s.expired_at < (SELECT n.last_sent_at FROM zentry_notify.webhook_count n \
+                                   WHERE n.webhook_integration_id = s.webhook_integration_id)"
+        ),
+        &[INT8ARRAYOID],
     )
 }

@@ -1,11 +1,12 @@
 //! Webhooks as their rows say, and what the worker writes down of them.
 
+use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use pgrx::prelude::*;
-use webhook::schedule::{CircuitState, LaneChange, LaneId};
+use webhook::schedule::{CircuitState, InARow, LaneChange, LaneId};
 
 use super::queue::Queue;
 use crate::plan::{Rows, with_spi};
@@ -22,6 +23,9 @@ pub struct Integration {
     pub max_age: Option<Duration>,
     pub activated_at: Timestamp,
     pub circuit: Option<CircuitState>,
+    pub in_a_row: InARow,
+    pub rate_limit: Option<String>,
+    pub rate_group: Option<String>,
     /// Of the last deliveries that were sent, and given up.
     pub last_sent_at: Option<Timestamp>,
     pub last_failed_at: Option<Timestamp>,
@@ -79,6 +83,38 @@ impl Queue {
                 })
                 .collect()
         })
+    }
+
+    /// Writes down what is counted of webhooks, unless they are others by now: with each, since when it is what it was.
+    pub fn record_in_a_row(&self, counted: &BTreeMap<LaneId, (Timestamp, InARow)>) {
+        let numbers = |number: fn(&InARow) -> u32| {
+            let numbers = counted
+                .values()
+                .map(|(_, counts)| i32::try_from(number(counts)).unwrap_or(i32::MAX));
+            numbers.collect::<Vec<_>>().into()
+        };
+        let since = counted.values().map(|(since, _)| to_timestamptz(*since));
+        let posts = counted.values().map(|(_, counts)| {
+            let posts: Vec<String> = counts.posts.iter().map(|at| format!("\"{at}\"")).collect();
+            format!("{{{}}}", posts.join(","))
+        });
+        with_spi(|spi| {
+            self.set_in_a_row.execute(spi, &[
+                counted.keys().map(|lane| lane.0).collect::<Vec<_>>().into(),
+                since.collect::<Vec<_>>().into(),
+                numbers(|counts| counts.failures),
+                numbers(|counts| counts.refusals),
+                numbers(|counts| counts.limits),
+                posts.collect::<Vec<_>>().into(),
+            ]);
+        });
+    }
+
+    /// Writes down that deliveries of these webhooks have expired.
+    pub fn note_expired(&self, lanes: &[i64]) {
+        with_spi(|spi| {
+            self.note_expired.execute(spi, &[lanes.to_vec().into()]);
+        });
     }
 
     /// Writes down what has changed of an integration. `url` is the one that was called: if it has been mended meanwhile, the
@@ -149,6 +185,26 @@ fn integration(rows: &Rows, row: usize) -> Option<Integration> {
             .get::<String>(row, 15)
             .and_then(|keys| serde_json::from_str(&keys).ok())
             .unwrap_or_default(),
-        appearance: value(rows, row, 16).unwrap_or_default(),
+        in_a_row: in_a_row(rows, row),
+        rate_limit: rows.get(row, 20),
+        rate_group: rows.get(row, 21),
+        appearance: rows.get(row, 22).unwrap_or_default(),
     })
+}
+
+fn in_a_row(rows: &Rows, row: usize) -> InARow {
+    let count = |column| rows.get::<i32>(row, column).map_or(0, i32::unsigned_abs);
+    let posts = rows.get::<String>(row, 19);
+    let posts: Vec<i64> = posts
+        .and_then(|posts| serde_json::from_str(&posts).ok())
+        .unwrap_or_default();
+    let posts = posts.into_iter();
+    InARow {
+        failures: count(16),
+        refusals: count(17),
+        limits: count(18),
+        posts: posts
+            .filter_map(|micros| Timestamp::from_microsecond(micros).ok())
+            .collect(),
+    }
 }

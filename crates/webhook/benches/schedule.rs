@@ -41,6 +41,9 @@ fn lane(id: usize, max_events_per_message: usize) -> LaneConfig {
         quiet_hours: None,
         proven: false,
         circuit: None,
+        rate: None,
+        rate_group: None,
+        in_a_row: webhook::schedule::InARow::default(),
     }
 }
 

@@ -73,10 +73,21 @@ pub enum Verdict {
         wait: Duration,
         scope: RateScope,
     },
-    /// A passing failure; `wait` is what the answer asks for.
+    /// The endpoint failed. That passes, unless it is this message that makes it fail; `wait` is what the answer asks for.
     Retry {
         wait: Option<Duration>,
     },
+    /// No answer of the endpoint: the network, a timeout, something in between, or a reason of its own that has nothing to
+    /// do with this message. It passes; `wait` is what the answer asks for.
+    Unavailable {
+        wait: Option<Duration>,
+    },
+    /// The vendor's edge turns this address away, so none of its webhooks can be reached, and none is to blame. It
+    /// passes, and is no attempt.
+    Blocked,
+    /// The channel, the thread or the URL takes no message of ours until somebody changes it: one request tells for all. They
+    /// are kept, and it counts towards switching the integration off.
+    Misdirected,
     /// The webhook does not exist any more: never call it again.
     Gone,
 }
@@ -117,6 +128,7 @@ pub fn judge(kind: EndpointKind, url: &SecretUrl, result: Result<&Answer, &Trans
 fn judge_answer(kind: EndpointKind, url: &SecretUrl, answer: &Answer) -> Judgement {
     let (verdict, error) = match kind {
         EndpointKind::Discord => discord::verdict(answer),
+        _ if answer.is_html() => teams::page_verdict(answer),
         EndpointKind::TeamsConnector => teams::connector_verdict(answer),
         EndpointKind::TeamsWorkflow => teams::workflow_verdict(answer),
     };
@@ -135,7 +147,7 @@ fn judge_answer(kind: EndpointKind, url: &SecretUrl, answer: &Answer) -> Judgeme
 /// too: a setting is mended sooner or later, and the deliveries must not be lost until then.
 pub fn judge_absence(error: &TransportError) -> Judgement {
     Judgement {
-        verdict: Verdict::Retry { wait: None },
+        verdict: Verdict::Unavailable { wait: None },
         pause: None,
         status_code: None,
         body: None,

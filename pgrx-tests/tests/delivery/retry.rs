@@ -44,30 +44,61 @@ fn enter(scene: &mut Scene) -> Vec<(Channel, Behaviour, &'static str)> {
 }
 
 #[test]
-fn a_passing_failure_is_tried_again_up_to_max_attempts() {
+fn a_passing_failure_is_tried_again_as_often_as_it_takes() {
     let mut scene = scene(&[("max_attempts", "2"), ("request_timeout", "500ms")]);
     let channels = enter(&mut scene);
     for (channel, behaviour, _) in &channels {
         channel.webhook.always(behaviour.clone());
     }
-    numbered::complete(&mut scene.client, [1]).unwrap();
-    let deliveries = scene.settle().unwrap();
+    numbered::complete(&mut scene.client, 1..=3).unwrap();
+    let deliveries = scene
+        .wait_until("all to fail more often than twice", |all| {
+            all.len() == 3 * channels.len()
+                && channels
+                    .iter()
+                    .all(|(channel, ..)| of(all, channel)[0].attempts > 3)
+        })
+        .unwrap();
     for (channel, behaviour, error) in &channels {
-        let delivery = of(&deliveries, channel)[0];
         let what = (channel.webhook.kind(), behaviour);
-        assert_eq!(
-            (delivery.status.as_str(), delivery.attempts),
-            ("failed", 2),
-            "{what:?}"
-        );
-        assert!(
-            delivery.error_message.starts_with(error),
-            "{what:?}: {}",
-            delivery.error_message
-        );
-        assert_eq!(channel.webhook.requests(), 2, "{what:?}");
-        assert_eq!((delivery.sent_at, delivery.next_attempt_at), (None, None));
+        for delivery in of(&deliveries, channel) {
+            assert_eq!(delivery.status, "retry", "{what:?}");
+            assert!(
+                delivery.error_message.starts_with(error),
+                "{what:?}: {}",
+                delivery.error_message
+            );
+            assert!(delivery.next_attempt_at.is_some(), "{what:?}");
+        }
+        channel.webhook.recover();
     }
+    let deliveries = scene.settle().unwrap();
+    assert!(deliveries.iter().all(|delivery| delivery.status == "sent"));
+}
+
+/// An event that makes the channel fail is told apart from a channel that fails.
+#[test]
+fn a_message_that_its_channel_cannot_take_keeps_no_other_from_it() {
+    let mut scene = scene(&[("max_attempts", "2")]);
+    let channels = KINDS.map(|kind| {
+        let channel = channel(&mut scene, kind);
+        channel.webhook.always(Behaviour::When {
+            contains: "Task 1*".to_owned(),
+            then: Box::new(Behaviour::Status(500)),
+        });
+        channel
+    });
+    numbered::complete(&mut scene.client, 1..=3).unwrap();
+    let deliveries = scene.settle().unwrap();
+    for channel in &channels {
+        let own: Vec<_> = of(&deliveries, channel)
+            .into_iter()
+            .map(|delivery| delivery.status.as_str())
+            .collect();
+        assert_eq!(own, ["failed", "sent", "sent"], "{:?}", channel.webhook.kind());
+        assert_eq!(numbered::accepted(&channel.webhook), [2, 3]);
+    }
+    assert_eq!(scene.emulator.complaints(), [""; 0]);
 }
 
 #[test]

@@ -13,6 +13,8 @@ use zentry_e2e::scene::SOON;
 use zentry_e2e::site::Site;
 use zentry_e2e::wait::eventually;
 
+use crate::replace_worker;
+
 const DISCORD: &str = "https://discord.com";
 const AZURE: &str = "https://default.01.environment.api.powerplatform.com";
 
@@ -114,13 +116,40 @@ fn all_webhooks_at_discord_together_get_fifty_requests_a_second() {
 }
 
 #[test]
-fn each_webhook_at_teams_gets_four_requests_a_second() {
+fn a_webhook_at_teams_gets_25_requests_in_five_minutes() {
+    let mut vendors = Vendors::enter("flows");
+    let channel = vendors.channel(Kind::Workflow, AZURE);
+    vendors
+        .client
+        .batch_execute("UPDATE zentry_notify.webhook_integration SET max_events_per_message = 1")
+        .unwrap();
+    numbered::complete(&mut vendors.client, 1..=30).unwrap();
+    channel.wait_for_events(25, SOON);
+    const WAITS: &str = "SELECT count(*) FILTER (WHERE status = 'sent'), count(*) FROM zentry_notify.logs";
+    eventually(SOON, "25 of 30 to be sent", || {
+        let row = vendors.client.query_one(WAITS, &[]).ok()?;
+        ((row.get::<_, i64>(0), row.get::<_, i64>(1)) == (25, 30)).then_some(())
+    })
+    .unwrap();
+    // Another worker knows of them.
+    replace_worker(&mut vendors.client);
+    let other = vendors.channel(Kind::Workflow, AZURE);
+    numbered::complete(&mut vendors.client, [31]).unwrap();
+    other.wait_for_events(1, SOON);
+    assert_eq!(channel.requests(), 25);
+    assert_eq!(vendors.site.emulator.complaints(), [""; 0]);
+}
+
+#[test]
+fn each_webhook_at_teams_gets_what_its_rate_says() {
     const EVENTS: i64 = 9;
     let mut vendors = Vendors::enter("teams");
     let channels = [(); 3].map(|()| vendors.channel(Kind::Workflow, AZURE));
     vendors
         .client
-        .batch_execute("UPDATE zentry_notify.webhook_integration SET max_events_per_message = 1")
+        .batch_execute(
+            "UPDATE zentry_notify.webhook_integration SET max_events_per_message = 1, rate_limit = '4/s'",
+        )
         .unwrap();
     numbered::complete(&mut vendors.client, 1..=EVENTS).unwrap();
     for channel in &channels {

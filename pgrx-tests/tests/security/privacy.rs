@@ -228,14 +228,13 @@ fn all_without_data(deliveries: &[Delivery]) -> bool {
 fn the_log_keeps_no_data_of_what_is_done_with_if_it_is_not_to() -> Result<()> {
     let mut scene = Scene::empty()?;
     scene.database.set("zentry_notify.log_payloads", "off")?;
-    scene.database.set("zentry_notify.max_attempts", "1")?;
     scene.client = scene.database.connect()?;
     zentry::load(&mut scene.client)?;
     scene.install()?;
     let sent = scene.channel(Kind::Discord)?;
     let failing = scene.channel(Kind::Workflow)?;
     let gone = scene.channel(Kind::Connector)?;
-    failing.webhook.always(Behaviour::Status(500));
+    failing.webhook.always(Behaviour::Status(413));
     gone.webhook.remove();
     zentry::extend_streak(&mut scene.client, id::CHEN)?;
     zentry::award_badge(&mut scene.client, id::CHEN, id::TASK_MASTER)?;

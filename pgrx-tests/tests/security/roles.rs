@@ -183,6 +183,7 @@ fn a_reader_sees_redacted_urls_and_can_do_nothing() -> Result<()> {
         "webhook_integration",
         "notification_log",
         "webhook_circuit",
+        "webhook_state",
         "webhook_count",
         "delivery_stat",
         "project_progress",

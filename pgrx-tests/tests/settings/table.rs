@@ -160,9 +160,9 @@ pub const SETTINGS: &[Setting] = &[
     ),
     setting(
         "zentry_notify.teams_rate",
-        Number,
-        &["1", "10000"],
-        &["0", "-4", "10001", "4/s"],
+        Text,
+        &["25/5min", "4/s", "4", "10000", "100/h", "60/30s", "0"],
+        &["", "-4", "10001", "25/5", "5min", "1/25h", "1/0s", "fast"],
     ),
     setting(
         "zentry_notify.max_workers",

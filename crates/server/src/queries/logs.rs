@@ -38,10 +38,20 @@ pub struct Entry {
     pub created_at: Timestamp,
     #[schema(value_type = Option<String>, format = DateTime)]
     pub sent_at: Option<Timestamp>,
+    /// The delivery that repeats this one, which failed. Clients do not ask for it.
+    #[serde(skip)]
+    pub retried_as: Option<i64>,
+}
+
+impl Entry {
+    /// Failed, and not sent again yet, or waits to be tried again.
+    pub fn can_be_retried(&self) -> bool {
+        matches!(self.status.as_str(), "failed" | "retry") && self.retried_as.is_none()
+    }
 }
 
 const COLUMNS: &str = "l.id, l.webhook_integration_id, l.webhook_integration_name, l.webhook_type, l.event_type, l.payload, l.status, \
-                       l.response_status_code, l.response_body, l.error_message, l.retry_count, l.created_at, l.sent_at";
+                       l.response_status_code, l.response_body, l.error_message, l.retry_count, l.created_at, l.sent_at, l.retried_as";
 
 impl From<&Row> for Entry {
     fn from(row: &Row) -> Self {
@@ -59,6 +69,7 @@ impl From<&Row> for Entry {
             retry_count: row.get("retry_count"),
             created_at: row.get("created_at"),
             sent_at: row.get("sent_at"),
+            retried_as: row.get("retried_as"),
         }
     }
 }

@@ -24,10 +24,21 @@ impl Answer {
     }
 
     /// Whether the body is a page for a browser. The vendors' APIs never send one: it comes from something in
-    /// between (an edge, a proxy, a captive portal), so it is no proof that a webhook is gone.
+    /// between (an edge, a proxy, a captive portal), so it is proof of nothing, whatever its status. An empty body is
+    /// no page, and neither is a number or JSON, whatever they are called.
     pub(super) fn is_html(&self) -> bool {
-        self.header("content-type")
-            .is_some_and(|value| value.to_ascii_lowercase().starts_with("text/html"))
-            || self.body.trim_ascii_start().starts_with(b"<")
+        let body = self.body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&self.body);
+        let body = body.trim_ascii();
+        let named = || {
+            self.header("content-type")
+                .map(|value| value.trim_start().to_ascii_lowercase())
+                .is_some_and(|value| value.starts_with("text/html") || value.starts_with("application/xhtml"))
+        };
+        match body.first() {
+            None => false,
+            Some(b'<') => true,
+            Some(b'{' | b'[') => false,
+            Some(_) => named() && !body.iter().all(u8::is_ascii_digit),
+        }
     }
 }

@@ -18,44 +18,58 @@ const MAX_EMBEDS: usize = 10;
 mod code {
     pub(super) const UNKNOWN_CHANNEL: i64 = 10003;
     pub(super) const INVALID_FORM_BODY: i64 = 50035;
+    /// The edge turns the request away.
+    pub(super) const EDGE: i64 = 40333;
+    /// "Temporarily disabled", "service temporarily unavailable", overloaded, slow mode: of nothing that we sent.
+    pub(super) const PASSING: [i64; 5] = [40004, 40006, 130_000, 20016, 20028];
 }
 
 pub(super) fn verdict(answer: &Answer) -> (Verdict, Option<String>) {
     let status = answer.status;
+    let body = answer.json();
+    if let Some((verdict, what)) = of_something_in_between(answer, body.as_ref()) {
+        return (verdict, Some(what));
+    }
     if (200..300).contains(&status) {
         return (Verdict::Sent, None);
     }
-    let body = answer.json();
     let reason = reason(answer, body.as_ref());
-    let (verdict, what) = match status {
-        300..400 => (Verdict::Forbidden, text::redirect(status)),
-        401 | 404 | 410 if answer.is_html() => {
-            return (Verdict::Retry { wait: None }, Some(text::page_in_between(status)));
+    let (verdict, what) = match (status, code(body.as_ref())) {
+        (429, _) => return rate_limited(answer, body.as_ref()),
+        (_, Some(known)) if code::PASSING.contains(&known) => (
+            Verdict::Unavailable {
+                wait: wait::named(answer, body.as_ref()),
+            },
+            format!("{status}: Discord takes no messages for now"),
+        ),
+        (400 | 403 | 404, Some(known)) if let Some(what) = what_the_channel_lacks(known) => {
+            (Verdict::Misdirected, format!("{status}: {what}"))
         }
-        401 => (Verdict::Gone, "401: the URL or its token is wrong".into()),
-        404 if code(body.as_ref()) == Some(code::UNKNOWN_CHANNEL) => (
+        (300..400, _) => (Verdict::Forbidden, text::redirect(status)),
+        (401, _) => (Verdict::Gone, "401: the URL or its token is wrong".into()),
+        (404, Some(code::UNKNOWN_CHANNEL)) => (
             Verdict::Gone,
             "404: the channel or the thread of the webhook does not exist any more".into(),
         ),
-        404 | 410 => (
+        (404 | 410, _) => (
             Verdict::Gone,
             format!("{status}: the webhook does not exist any more"),
         ),
-        403 | 407 => (Verdict::Forbidden, format!("{status} forbidden")),
-        429 => return rate_limited(answer, body.as_ref()),
-        408 | 425 | 500.. => (
+        (403, _) => (Verdict::Forbidden, "403 forbidden".into()),
+        (407, _) => (Verdict::Unavailable { wait: None }, text::proxy(status)),
+        (408 | 425 | 500.., _) => (
             Verdict::Retry {
                 wait: wait::retry_after(answer),
             },
             text::passing(status),
         ),
-        400 => (
+        (400, _) => (
             Verdict::Rejected {
                 culprit: body.as_ref().and_then(culprit),
             },
             "400 bad request".into(),
         ),
-        413 => (
+        (413, _) => (
             Verdict::Rejected { culprit: None },
             "413: the message is too large".into(),
         ),
@@ -65,6 +79,56 @@ pub(super) fn verdict(answer: &Answer) -> (Verdict, Option<String>) {
         ),
     };
     (verdict, Some(text::with_reason(&what, &reason)))
+}
+
+/// An answer that is not the API's: of the edge, which turns this address away from all of Discord, or of whoever sends
+/// pages. It says nothing of any webhook, and a success of that kind is none.
+fn of_something_in_between(answer: &Answer, body: Option<&Value>) -> Option<(Verdict, String)> {
+    let status = answer.status;
+    if status == 429 && is_edge_ban(answer) {
+        return None;
+    }
+    let page = answer.is_html();
+    let edge = status == 403 && (code(body) == Some(code::EDGE) || page || edge_error(answer).is_some());
+    if edge || (status == 429 && page) {
+        let number = edge_error(answer).map_or_else(String::new, |number| format!(", error code {number}"));
+        let what = format!(
+            "{status}: Discord's edge turns this server's address away{number}; nothing is sent to Discord meanwhile, and nothing is lost"
+        );
+        return Some((Verdict::Blocked, what));
+    }
+    if page {
+        let wait = wait::retry_after(answer);
+        return Some((Verdict::Unavailable { wait }, text::page_in_between(status)));
+    }
+    None
+}
+
+/// `error code: 1020`: what the edge says where no page is wanted.
+fn edge_error(answer: &Answer) -> Option<String> {
+    const PREFIX: &str = "error code: ";
+    let text = answer.text().to_ascii_lowercase();
+    let rest = &text[text.find(PREFIX)? + PREFIX.len()..];
+    let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+    (digits.len() == 4 && digits.starts_with('1')).then_some(digits)
+}
+
+/// What has to be changed about the channel, the thread or the URL, where a code is about these.
+fn what_the_channel_lacks(code: i64) -> Option<&'static str> {
+    Some(match code {
+        220_001 => {
+            "the channel is a forum, whose messages need a thread; append ?thread_id=ID of a thread to the URL, or set the webhook's thread_name"
+        }
+        220_002 => "the webhook has both thread_name and a thread in its URL; take one of them away",
+        220_003 => "thread_name is for forum and media channels, and the channel is none; take it away",
+        220_004 => "the channel's forum takes no posts of webhooks; make a webhook of another channel",
+        50083 => "the thread is archived; open it again, or name another one by ?thread_id=ID",
+        160_005 => "the thread is locked; unlock it, or name another one by ?thread_id=ID",
+        50008 => "a channel of this kind takes no messages; make a webhook of a text channel",
+        50024 => "a channel of this kind takes no messages of webhooks; make a webhook of a text channel",
+        50073 => "Discord asks for another version of its API; take a newer version of this extension",
+        _ => return None,
+    })
 }
 
 fn code(body: Option<&Value>) -> Option<i64> {

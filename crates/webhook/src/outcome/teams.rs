@@ -11,6 +11,15 @@ use super::{Answer, RateScope, Verdict, text, wait};
 const TRAP: &str = "Webhook message delivery failed";
 const INNER_STATUS: &str = "HTTP error ";
 
+/// A page for a browser, which Teams never sends.
+pub(super) fn page_verdict(answer: &Answer) -> (Verdict, Option<String>) {
+    let wait = wait::retry_after(answer);
+    (
+        Verdict::Unavailable { wait },
+        Some(text::page_in_between(answer.status)),
+    )
+}
+
 /// A legacy connector: only a body that is a bare number says success.
 pub(super) fn connector_verdict(answer: &Answer) -> (Verdict, Option<String>) {
     match answer.status {
@@ -37,9 +46,6 @@ pub(super) fn workflow_verdict(answer: &Answer) -> (Verdict, Option<String>) {
                         its new URL";
             (Verdict::Gone, Some(text::with_reason(what, &reason)))
         }
-        (404, None) if answer.is_html() => {
-            (Verdict::Retry { wait: None }, Some(text::page_in_between(status)))
-        }
         (404 | 410, _) => (Verdict::Gone, Some(text::with_reason(&gone(status), &reason))),
         _ => failed(answer, status, &reason),
     }
@@ -53,9 +59,9 @@ fn connector_body_verdict(answer: &Answer) -> (Verdict, Option<String>) {
     }
     let verdict = match inner_status(body) {
         Some(401 | 403 | 404 | 410) => Verdict::Forbidden,
-        Some(408 | 429) => Verdict::Retry { wait: None },
+        Some(408 | 429) => Verdict::Unavailable { wait: None },
         Some(400..500) => Verdict::Rejected { culprit: None },
-        // Without a code it may pass or not: the attempts are bounded.
+        // Without a code it may be about the message or not.
         _ => Verdict::Retry { wait: None },
     };
     let what = format!("{} but not delivered", answer.status);
@@ -77,7 +83,8 @@ fn failed(answer: &Answer, status: u16, reason: &str) -> (Verdict, Option<String
             Verdict::Forbidden,
             "401: the URL or its signature is wrong".into(),
         ),
-        403 | 407 => (Verdict::Forbidden, format!("{status} forbidden")),
+        403 => (Verdict::Forbidden, "403 forbidden".into()),
+        407 => (Verdict::Unavailable { wait: None }, text::proxy(status)),
         429 => {
             let wait = wait::rate_limit(answer, None);
             return (
@@ -126,7 +133,6 @@ fn reason(answer: &Answer) -> String {
             }
             _ => text(body.get("message")),
         },
-        _ if answer.is_html() => String::new(),
         _ => answer.text().into_owned(),
     }
 }

@@ -29,8 +29,71 @@ fn judged(kind: EndpointKind, status: u16, headers: &[(&str, &str)], body: impl 
     judge(kind, &discord_url(), Ok(&answer(status, headers, body)))
 }
 
+const KINDS: [EndpointKind; 3] = [
+    EndpointKind::Discord,
+    EndpointKind::TeamsConnector,
+    EndpointKind::TeamsWorkflow,
+];
 const RETRY: Verdict = Verdict::Retry { wait: None };
+const UNAVAILABLE: Verdict = Verdict::Unavailable { wait: None };
 const REJECTED: Verdict = Verdict::Rejected { culprit: None };
+
+#[test]
+fn a_web_page_is_proof_of_nothing_whoever_is_asked_and_whatever_its_status() {
+    let pages = [
+        ("", "\n<!DOCTYPE html><html>"),
+        ("", "\u{feff}<html>"),
+        ("Text/HTML; charset=utf-8", "please log in"),
+        ("application/xhtml+xml", "not here"),
+    ];
+    for kind in KINDS {
+        for status in [
+            200, 202, 204, 301, 400, 401, 402, 404, 407, 410, 413, 500, 503, 520,
+        ] {
+            for (content_type, page) in pages {
+                let judgement = judged(kind, status, &[("content-type", content_type)], page);
+                assert_eq!(judgement.verdict, UNAVAILABLE, "{kind:?} {status} {page}");
+                assert!(judgement.error.unwrap().contains("web page"), "{kind:?} {status}");
+            }
+        }
+        for status in [403, 429] {
+            let verdict = judged(kind, status, &[], "<html>").verdict;
+            let blocked = [UNAVAILABLE, Verdict::Blocked][usize::from(kind == EndpointKind::Discord)];
+            assert_eq!(verdict, blocked, "{kind:?} {status}");
+        }
+        let wait = Some(Duration::from_secs(7));
+        assert_eq!(
+            judged(kind, 503, &[("retry-after", "7")], "<html>").verdict,
+            Verdict::Unavailable { wait }
+        );
+    }
+}
+
+#[test]
+fn what_is_no_page_is_none_whatever_it_is_called() {
+    let called = [("content-type", "text/html")];
+    assert_eq!(
+        judged(EndpointKind::Discord, 200, &called, r#"{"id": "1"}"#).verdict,
+        Verdict::Sent
+    );
+    assert_eq!(
+        judged(EndpointKind::TeamsConnector, 200, &called, "1").verdict,
+        Verdict::Sent
+    );
+    assert_eq!(
+        judged(EndpointKind::TeamsWorkflow, 202, &called, "").verdict,
+        Verdict::Sent
+    );
+}
+
+#[test]
+fn a_proxy_that_asks_for_a_login_says_nothing_of_a_webhook() {
+    for kind in KINDS {
+        let judgement = judged(kind, 407, &[], "log in first");
+        assert_eq!(judgement.verdict, UNAVAILABLE);
+        assert!(judgement.error.unwrap().contains("proxy"));
+    }
+}
 
 #[test]
 fn no_answer_is_a_passing_failure() {
@@ -45,7 +108,7 @@ fn no_answer_is_a_passing_failure() {
         TransportError::Forbidden("10.0.0.1".into()),
     ] {
         let judgement = absent(error.clone());
-        assert_eq!(judgement.verdict, RETRY);
+        assert_eq!(judgement.verdict, UNAVAILABLE);
         assert_eq!(
             (judgement.status_code, judgement.body, judgement.pause),
             (None, None, None)

@@ -77,3 +77,8 @@ pub(super) fn passing(status: u16) -> String {
 pub(super) fn page_in_between(status: u16) -> String {
     format!("{status} with a web page: something between here and the webhook answered in its place")
 }
+
+/// The status of a proxy, which is no webhook's.
+pub(super) fn proxy(status: u16) -> String {
+    format!("{status}: a proxy between here and the webhook asks for a login")
+}

@@ -26,6 +26,12 @@ pub(super) fn rate_limit(answer: &Answer, body: Option<&Value>) -> Duration {
         .max(MIN_WAIT)
 }
 
+/// The wait that an answer names, other than of a 429.
+pub(super) fn named(answer: &Answer, body: Option<&Value>) -> Option<Duration> {
+    let exact = body.and_then(|body| body.get("retry_after")?.as_f64());
+    exact.and_then(seconds).or_else(|| retry_after(answer))
+}
+
 /// `Retry-After`: seconds, or a date, which counts from the answer's own `Date` (RFC 9110, 10.2.3).
 pub(super) fn retry_after(answer: &Answer) -> Option<Duration> {
     let value = answer.header("retry-after")?;

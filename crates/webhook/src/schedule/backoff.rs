@@ -3,9 +3,14 @@
 use std::time::Duration;
 
 const FIRST: Duration = Duration::from_secs(1);
-pub(super) const LONGEST: Duration = Duration::from_secs(3600);
+/// What fails is tried again at least this often until it is too old: however long an outage was, what waits leaves within
+/// this time of its end.
+pub(super) const LONGEST: Duration = Duration::from_secs(300);
 
-/// The most that is waited after so many failures: 1 s, doubled each time, at most an hour.
+/// An endpoint that fails may ask for more, and is believed up to this.
+pub(super) const LONGEST_ASKED: Duration = Duration::from_secs(3600);
+
+/// The most that is waited after so many failures: 1 s, doubled each time, at most five minutes.
 fn ceiling(failures: u32) -> Duration {
     let doublings = failures.saturating_sub(1).min(31);
     FIRST.saturating_mul(1 << doublings).min(LONGEST)
@@ -23,6 +28,11 @@ pub(super) fn probe(failures: u32, random: &mut fastrand::Rng) -> Duration {
     half + share(half, random)
 }
 
+/// For how long all webhooks of a vendor wait whose edge has turned so many requests away: about ten seconds at first.
+pub(super) fn edge(blocks: u32, random: &mut fastrand::Rng) -> Duration {
+    probe(blocks.saturating_add(4), random)
+}
+
 fn share(whole: Duration, random: &mut fastrand::Rng) -> Duration {
     let micros = u64::try_from(whole.as_micros()).unwrap_or(u64::MAX);
     Duration::from_micros(random.u64(0..=micros))
@@ -33,11 +43,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn doubles_from_a_second_to_an_hour() {
-        let seconds: Vec<u64> = [0, 1, 2, 3, 12, 13, 100, u32::MAX]
+    fn doubles_from_a_second_to_five_minutes() {
+        let seconds: Vec<u64> = [0, 1, 2, 3, 9, 10, 100, u32::MAX]
             .map(|n| ceiling(n).as_secs())
             .into();
-        assert_eq!(seconds, [1, 1, 2, 4, 2048, 3600, 3600, 3600]);
+        assert_eq!(seconds, [1, 1, 2, 4, 256, 300, 300, 300]);
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! What is to be recorded.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{CircuitState, DeliveryId, LaneId};
+use super::{CircuitState, DeliveryId, InARow, LaneId};
 
 /// Everything that has changed since changes were last taken.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -13,6 +14,8 @@ pub struct Changes {
     pub deliveries: Vec<DeliveryChange>,
     /// Likewise. To be recorded in the same transaction as the deliveries.
     pub lanes: Vec<LaneChange>,
+    /// What is counted of these lanes now.
+    pub in_a_row: BTreeMap<LaneId, InARow>,
     /// All of Discord is parked until then. Give it to [`Scheduler::park_discord`](super::Scheduler::park_discord)
     /// after a restart.
     pub discord_parked_until: Option<Timestamp>,
@@ -20,7 +23,10 @@ pub struct Changes {
 
 impl Changes {
     pub fn is_empty(&self) -> bool {
-        self.deliveries.is_empty() && self.lanes.is_empty() && self.discord_parked_until.is_none()
+        self.deliveries.is_empty()
+            && self.lanes.is_empty()
+            && self.in_a_row.is_empty()
+            && self.discord_parked_until.is_none()
     }
 }
 
@@ -40,6 +46,20 @@ pub struct DeliveryChange {
     /// For a person; None when sent.
     pub error: Option<Arc<str>>,
 }
+
+impl DeliveryChange {
+    /// Given up without a request, because it was too old.
+    pub fn expired(&self) -> bool {
+        self.outcome == Outcome::Failed
+            && self
+                .error
+                .as_deref()
+                .is_some_and(|error| error.starts_with(EXPIRED))
+    }
+}
+
+/// How the error begins of what was too old.
+pub(super) const EXPIRED: &str = "expired: ";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {

@@ -38,6 +38,8 @@ impl Scheduler {
         let limit = lane
             .page
             .next(message, self.clock.now())
+            // With one behind the first, to find out whether that one is to blame.
+            .max(2)
             .min(self.stock.portion(hungry, message));
         let turn = lane.turn.unwrap_or_default();
         lane.place = Place::Claimed(self.claimed.join(lane.group(&self.clock), turn, id), limit);

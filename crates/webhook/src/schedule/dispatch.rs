@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::change::EXPIRED;
 use super::clock::Tick;
 use super::lane::Flight;
 use super::slots::Standing;
@@ -58,7 +59,7 @@ impl Scheduler {
         while let Some(delivery) = lane.pop_expired(max_age, at) {
             let error = error.get_or_insert_with(|| {
                 let max_age = SignedDuration::try_from(max_age).unwrap_or(SignedDuration::MAX);
-                format!("expired: not delivered within {max_age:#}").into()
+                format!("{EXPIRED}not delivered within {max_age:#}").into()
             });
             self.stock.release(1);
             lane.changed_in = Some(self.batch);
@@ -83,6 +84,13 @@ impl Scheduler {
         if lane.gate(&self.clock) > now {
             return None;
         }
+        if lane.gathers(now).is_some() {
+            // What has come meanwhile is read with them.
+            if lane.more {
+                self.give_rows_back(id);
+            }
+            return None;
+        }
         let sendable = lane.sendable(&self.clock, &self.policy);
         let rows = lane
             .rows
@@ -103,6 +111,7 @@ impl Scheduler {
             aside: false,
         });
         lane.turn = None;
+        lane.left();
         self.slots.take(standing);
         self.gates.leave(lane.pool());
         Some(Request {

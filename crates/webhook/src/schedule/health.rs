@@ -7,13 +7,13 @@ use jiff::Timestamp;
 use super::backoff;
 use super::clock::{Clock, Tick};
 use super::slots::{Record, Standing};
-use super::{CircuitState, LaneConfig};
+use super::{CircuitState, InARow, LaneConfig};
 
 /// Failures in a row that open the circuit.
 const OPENS_AFTER: u32 = 5;
-/// Answers of "forbidden" in a row that switch an integration off. The first five fail what they hold and open the
-/// circuit, five more are single deliveries at its growing intervals, minutes in all: a passing fault costs few deliveries,
-/// and a thousand integrations of this kind stay within the 10,000 such answers in ten minutes for which Discord bans
+/// Refusals in a row that switch an integration off: answers of "forbidden", or that its channel takes nothing. Of "forbidden", the
+/// first five fail what they hold and open the circuit, five more are single deliveries at its growing intervals, minutes
+/// in all: a passing fault costs few deliveries, and a thousand integrations of this kind stay within the 10,000 such answers in ten minutes for which Discord bans
 /// an address.
 pub(super) const FORBIDDEN_LIMIT: u32 = 10;
 /// Answers of "too fast" in a row, each after the wait that the one before asked for, from which on the answers are not
@@ -26,8 +26,8 @@ pub(super) struct Health {
     record: Record,
     /// All in a row.
     failures: u32,
-    forbidden: u32,
-    limited: u32,
+    refusals: u32,
+    limits: u32,
     circuit: Option<Circuit>,
 }
 
@@ -52,9 +52,11 @@ impl Health {
                 (None, true) => Record::Proven,
                 (None, false) => Record::Unproven,
             },
-            failures: recorded.map_or(0, |state| state.failures),
-            forbidden: 0,
-            limited: 0,
+            failures: recorded
+                .map_or(0, |state| state.failures)
+                .max(config.in_a_row.failures),
+            refusals: config.in_a_row.refusals,
+            limits: config.in_a_row.limits,
             circuit: recorded.map(|state| Circuit {
                 since: state.since,
                 next_try: clock.tick(state.next_try).min(latest),
@@ -69,6 +71,10 @@ impl Health {
     /// How a request went.
     pub(super) fn went(&mut self, record: Record) {
         self.record = record;
+    }
+
+    pub(super) fn failures(&self) -> u32 {
+        self.failures
     }
 
     pub(super) fn is_open(&self) -> bool {
@@ -102,17 +108,43 @@ impl Health {
         *self = Health {
             record: self.record,
             failures: 0,
-            forbidden: 0,
-            limited: 0,
+            refusals: 0,
+            limits: 0,
             circuit: None,
         };
         closed
     }
 
-    /// A passing failure. Returns the circuit, if it is open now.
+    /// What is counted of it, but for its requests.
+    pub(super) fn in_a_row(&self) -> InARow {
+        InARow {
+            failures: self.failures,
+            refusals: self.refusals,
+            // More of them change nothing, and need not be written down.
+            limits: self.limits.min(TRUSTED_WAITS + 1),
+            posts: Vec::new(),
+        }
+    }
+
+    /// The endpoint failed. Returns the circuit, if it is open now.
     pub(super) fn failed(&mut self, clock: &Clock, random: &mut fastrand::Rng) -> Option<CircuitState> {
-        self.forbidden = 0;
+        self.refusals = 0;
         self.fail(clock, random)
+    }
+
+    /// Nobody answered for the endpoint: it may still refuse whatever it refused before.
+    pub(super) fn unavailable(&mut self, clock: &Clock, random: &mut fastrand::Rng) -> Option<CircuitState> {
+        self.fail(clock, random)
+    }
+
+    /// Its channel takes nothing, and what is tried next will show nothing else for a while. `Err` when that has happened too often.
+    pub(super) fn misdirected(
+        &mut self,
+        clock: &Clock,
+        random: &mut fastrand::Rng,
+    ) -> Result<Option<CircuitState>, TooOften> {
+        self.failures = self.failures.max(OPENS_AFTER - 1);
+        self.forbidden(clock, random)
     }
 
     /// Refused for what it is. `Err` when that has happened too often.
@@ -121,9 +153,9 @@ impl Health {
         clock: &Clock,
         random: &mut fastrand::Rng,
     ) -> Result<Option<CircuitState>, TooOften> {
-        self.forbidden += 1;
+        self.refusals = self.refusals.saturating_add(1);
         let circuit = self.fail(clock, random);
-        if self.forbidden < FORBIDDEN_LIMIT {
+        if self.refusals < FORBIDDEN_LIMIT {
             Ok(circuit)
         } else {
             Err(TooOften)
@@ -132,7 +164,7 @@ impl Health {
 
     fn fail(&mut self, clock: &Clock, random: &mut fastrand::Rng) -> Option<CircuitState> {
         self.failures = self.failures.saturating_add(1);
-        self.limited = 0;
+        self.limits = 0;
         if self.circuit.is_none() && self.failures < OPENS_AFTER {
             return None;
         }
@@ -152,8 +184,8 @@ impl Health {
 
     /// How long to wait when the answer says `wait`.
     pub(super) fn limited(&mut self, wait: Duration) -> Duration {
-        self.limited = self.limited.saturating_add(1);
-        if self.limited > TRUSTED_WAITS {
+        self.limits = self.limits.saturating_add(1);
+        if self.limits > TRUSTED_WAITS {
             wait.max(SHORTEST_UNTRUSTED_WAIT)
         } else {
             wait

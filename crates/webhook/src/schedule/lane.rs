@@ -8,18 +8,22 @@ use jiff::{SignedDuration, Timestamp};
 use super::clock::{Clock, Tick};
 use super::gates::Pool;
 use super::health::Health;
+use super::limiters::Limiter;
 use super::slots::Standing;
 use super::stock::Page;
 use super::turns::{Group, Ticket};
-use super::window::Window;
-use super::{Delivery, DeliveryId, LaneConfig, Policy};
-use crate::endpoint::Vendor;
+use super::{Delivery, DeliveryId, InARow, LaneConfig, Policy};
 
 /// A delivery that failed so often goes alone: whichever event makes the endpoint fail does not take its neighbours
 /// along.
 const ALONE_AFTER: u32 = 2;
 /// No wait is believed to be longer. By then a delivery has usually expired.
 pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
+
+/// What is counted in a shorter time need not outlive the worker.
+const OUTLIVES: Duration = Duration::from_secs(10);
+/// How often a message that waits for more events is looked at.
+const LOOKS_AGAIN: Duration = Duration::from_secs(1);
 
 /// Nothing lives longer, however much of it was quiet: nobody counts the nights of many years.
 const LONGEST_LIFE: SignedDuration = SignedDuration::from_hours(3 * 366 * 24);
@@ -51,7 +55,32 @@ pub(super) struct Lane {
     /// An endpoint that does not work asked to be left alone until then.
     rests_until: Tick,
     hold: Option<Hold>,
-    window: Option<Window>,
+    pub(super) limiter: Option<Limiter>,
+    /// Where the request that is out counts.
+    counted_in: Option<Limiter>,
+    /// When its requests arrived, as far as that has to outlive this scheduler.
+    pub(super) posts: VecDeque<Timestamp>,
+    /// What is recorded of it.
+    recorded: InARow,
+    /// Its message waits for more events until then, or is looked at again.
+    gathers_until: Tick,
+    /// Whether a single message makes the endpoint fail.
+    pub(super) doubt: Doubt,
+    /// Up to this one, rows failed last of what has nothing to do with them: they need not go alone.
+    pub(super) blameless: Option<DeliveryId>,
+}
+
+/// Whether it is the first message that makes the endpoint fail, or the endpoint fails anyhow. When the first one has
+/// failed often enough, the one behind it is tried once; if that is taken, and the first one fails again, it is to blame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Doubt {
+    None,
+    /// The next request holds the second row in place of the first, and leaves at once.
+    Asks(DeliveryId),
+    /// After so many attempts of this row, the endpoint did not take the one behind it either.
+    Answered(DeliveryId, u32),
+    /// The endpoint took the row behind this one, which failed so often.
+    Suspects(DeliveryId),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,8 +133,8 @@ struct Hold {
 }
 
 impl Lane {
-    pub(super) fn new(config: LaneConfig, clock: &Clock, policy: &Policy) -> Self {
-        let mut lane = Lane {
+    pub(super) fn new(config: LaneConfig, clock: &Clock) -> Self {
+        Lane {
             life: Life::Active,
             place: Place::Idle,
             health: Health::new(&config, clock),
@@ -121,19 +150,22 @@ impl Lane {
             answered_at: None,
             rests_until: Tick::DISTANT_PAST,
             hold: None,
-            window: None,
+            limiter: None,
+            counted_in: None,
+            posts: config.in_a_row.posts.iter().copied().collect(),
+            recorded: config.in_a_row.clone(),
+            gathers_until: Tick::DISTANT_PAST,
+            doubt: Doubt::None,
+            blameless: None,
             config,
-        };
-        lane.cap(policy);
-        lane
+        }
     }
 
     /// Takes on a configuration; a new revision forgets what went wrong, and brings a lane back that was switched off.
-    pub(super) fn configure(&mut self, config: LaneConfig, clock: &Clock, policy: &Policy) {
+    pub(super) fn configure(&mut self, config: LaneConfig, clock: &Clock) {
         let revised = config.revision != self.config.revision;
         let returned = self.life == Life::Retired;
         self.config = config;
-        self.cap(policy);
         if revised || returned {
             self.life = Life::Active;
             self.more = true;
@@ -145,16 +177,22 @@ impl Lane {
             self.rests_until = Tick::DISTANT_PAST;
             self.hold = None;
             self.refused = 0;
+            self.gathers_until = Tick::DISTANT_PAST;
+            self.doubt = Doubt::None;
+            self.recorded = self.config.in_a_row.clone();
         }
     }
 
-    /// The cap of the vendor's own hosts.
-    pub(super) fn cap(&mut self, policy: &Policy) {
-        match (self.config.vendor, &mut self.window) {
-            (Vendor::Microsoft, Some(window)) => window.set(policy.teams_per_second),
-            (Vendor::Microsoft, none) => *none = Some(Window::new(policy.teams_per_second)),
-            (_, window) => *window = None,
-        }
+    /// What is counted of it, if that is not what was recorded last.
+    pub(super) fn unrecorded(&mut self) -> Option<InARow> {
+        let now = InARow {
+            posts: self.posts.iter().copied().collect(),
+            ..self.health.in_a_row()
+        };
+        (now != self.recorded).then(|| {
+            self.recorded = now.clone();
+            now
+        })
     }
 
     pub(super) fn pool(&self) -> Pool {
@@ -183,8 +221,19 @@ impl Lane {
             .rows
             .front()
             .map_or(Tick::DISTANT_PAST, |head| self.due(head, clock));
-        let asked = self.pace().max(self.rests_until).max(self.quiet_until(clock));
-        asked.max(self.health.next_try()).max(head)
+        let asked = self
+            .pace(clock)
+            .max(self.rests_until)
+            .max(self.quiet_until(clock));
+        if self.asks() {
+            return asked;
+        }
+        let gathers = if self.rows.len() < self.message_size() {
+            self.gathers_until
+        } else {
+            Tick::DISTANT_PAST
+        };
+        asked.max(self.health.next_try()).max(head).max(gathers)
     }
 
     fn quiet_until(&self, clock: &Clock) -> Tick {
@@ -193,8 +242,9 @@ impl Lane {
         end.map_or(Tick::DISTANT_PAST, |end| clock.tick(end))
     }
 
-    fn pace(&self) -> Tick {
-        let cap = self.window.as_ref().and_then(Window::opens_at);
+    fn pace(&self, clock: &Clock) -> Tick {
+        let window = self.limiter.as_ref().map(|limiter| limiter.window.borrow());
+        let cap = window.map(|window| window.opens_at_or_after(clock.now()));
         let own = self.answered_at.map(|at| at.after(self.config.min_interval));
         [cap, own].into_iter().flatten().fold(self.paced_until, Tick::max)
     }
@@ -211,9 +261,86 @@ impl Lane {
     /// long its way was.
     pub(super) fn answered(&mut self, now: Tick) {
         self.answered_at = Some(now);
-        if let Some(window) = &mut self.window {
-            window.arrive(now);
+    }
+
+    /// A request has left.
+    pub(super) fn left(&mut self) {
+        self.gathers_until = Tick::DISTANT_PAST;
+        self.counted_in.clone_from(&self.limiter);
+        if let Some(limiter) = &self.limiter {
+            limiter.window.borrow_mut().leave();
         }
+    }
+
+    /// Its request has certainly arrived.
+    pub(super) fn arrived(&mut self, now: Tick, wall: Timestamp) {
+        if let Some(limiter) = self.counted_in.take() {
+            limiter.window.borrow_mut().arrive(now);
+        }
+        let Some(limiter) = &self.limiter else {
+            self.posts.clear();
+            return;
+        };
+        let rate = limiter.window.borrow().rate();
+        if rate.count == 0 || rate.period < OUTLIVES {
+            self.posts.clear();
+            return;
+        }
+        self.posts.push_back(wall);
+        let extra = self.posts.len().saturating_sub(rate.count as usize);
+        self.posts.drain(..extra);
+        let counts = |at: &Timestamp| wall.duration_since(*at).unsigned_abs() < rate.period;
+        self.posts.retain(counts);
+    }
+
+    /// A message that is not full waits until that moment for what else may come; None: it leaves.
+    pub(super) fn gathers(&mut self, now: Tick) -> Option<Tick> {
+        let full = self.rows.len() >= self.message_size();
+        let alone = self.rows.front().is_some_and(|head| self.goes_alone(head));
+        if full || alone || self.refused > 0 || self.asks() {
+            return None;
+        }
+        let until = self.limiter.as_ref()?.window.borrow().gathers_until(now);
+        (until > now).then(|| {
+            // What comes meanwhile may fill it up.
+            self.gathers_until = until.min(now.after(LOOKS_AGAIN));
+            until
+        })
+    }
+
+    /// Puts the second row in front, if it may leave.
+    pub(super) fn swap_first(&mut self, max_age: Duration, wall: Timestamp) -> bool {
+        let fit = self
+            .rows
+            .get(1)
+            .is_some_and(|row| !self.expired(row, max_age, wall));
+        if fit {
+            self.rows.swap(0, 1);
+        }
+        fit
+    }
+
+    /// After the answer about the second row: if it was not taken, the first is the first again.
+    pub(super) fn answered_about_second(&mut self) {
+        let Doubt::Asks(id) = self.doubt else { return };
+        if self.rows.get(1).is_some_and(|second| second.id == id) {
+            self.rows.swap(0, 1);
+        }
+        let head = self.rows.front().filter(|head| head.id == id);
+        self.doubt = head.map_or(Doubt::None, |head| Doubt::Answered(id, head.attempts));
+    }
+
+    /// Whether the second row leaves in place of the first.
+    pub(super) fn asks(&self) -> bool {
+        match self.doubt {
+            Doubt::Asks(id) => self.rows.front().is_some_and(|front| front.id != id),
+            _ => false,
+        }
+    }
+
+    fn goes_alone(&self, delivery: &Delivery) -> bool {
+        let blameless = self.blameless.is_some_and(|last| delivery.id <= last);
+        (delivery.attempts >= ALONE_AFTER && !blameless) || self.doubt == Doubt::Suspects(delivery.id)
     }
 
     fn due(&self, delivery: &Delivery, clock: &Clock) -> Tick {
@@ -242,9 +369,13 @@ impl Lane {
     pub(super) fn retry_now(&mut self) {
         self.rows.truncate(self.flight.map_or(0, |flight| flight.taken));
         self.more = true;
-        self.hold = None;
+        self.forget_hold();
         self.rests_until = Tick::DISTANT_PAST;
         self.health.try_now();
+    }
+
+    pub(super) fn forget_hold(&mut self) {
+        self.hold = None;
     }
 
     pub(super) fn max_age(&self, policy: &Policy) -> Duration {
@@ -254,19 +385,20 @@ impl Lane {
     /// How many of the first rows may leave as one message; the first is taken to be due.
     pub(super) fn sendable(&self, clock: &Clock, policy: &Policy) -> usize {
         let limit = match self.refused {
+            _ if self.asks() => 1,
             0 => self.message_size(),
             refused => (refused / 2).clamp(1, self.message_size()),
         };
         let max_age = self.max_age(policy);
         let wall = clock.wall(clock.now());
         let joins = |delivery: &Delivery| {
-            delivery.attempts < ALONE_AFTER
+            !self.goes_alone(delivery)
                 && self.due(delivery, clock) <= clock.now()
                 && !self.expired(delivery, max_age, wall)
         };
         match self.rows.front() {
             None => 0,
-            Some(head) if head.attempts >= ALONE_AFTER => 1,
+            Some(head) if self.goes_alone(head) => 1,
             Some(_) => {
                 1 + self
                     .rows

@@ -26,8 +26,10 @@ mod flights;
 mod gates;
 mod health;
 mod lane;
+mod limiters;
 mod place;
 mod policy;
+mod rate;
 mod slots;
 mod stock;
 mod tally;
@@ -41,13 +43,15 @@ use jiff::Timestamp;
 
 pub use change::{Changes, DeliveryChange, LaneChange, Outcome};
 pub use delivery::{Claim, Compose, Composed, Delivery, DeliveryId, LaneId, Request, RequestId};
-pub use policy::{CircuitState, LaneConfig, Policy};
+pub use policy::{CircuitState, InARow, LaneConfig, Policy};
+pub use rate::{InvalidRate, Rate};
 pub use tally::{ALL_EVENTS, Counts, Tally};
 
 use clock::{Clock, Tick};
 use flights::Flights;
 use gates::{Gates, Pool};
 use lane::{Lane, Life, Place};
+use limiters::Limiters;
 use slots::Slots;
 use stock::Stock;
 use turns::Turns;
@@ -72,6 +76,7 @@ pub struct Scheduler {
     stock: Stock,
     slots: Slots,
     gates: Gates,
+    limiters: Limiters,
     flights: Flights,
     turns_given: u64,
     configured: u64,
@@ -96,6 +101,7 @@ impl Scheduler {
             stock: Stock::new(policy.max_buffered),
             slots: Slots::new(policy.max_in_flight, policy.max_slow),
             gates: Gates::new(policy.discord_per_second),
+            limiters: Limiters::default(),
             flights: Flights::default(),
             turns_given: 0,
             configured: 0,
@@ -112,10 +118,8 @@ impl Scheduler {
         self.stock.set(policy.max_buffered);
         self.slots.set(policy.max_in_flight, policy.max_slow);
         self.gates.set(policy.discord_per_second);
-        for lane in self.lanes.values_mut() {
-            lane.cap(&policy);
-        }
         self.policy = policy;
+        self.limit();
     }
 
     /// Names all active integrations. Those that are new, or have a new revision, are assumed to have rows waiting. Those
@@ -134,6 +138,7 @@ impl Scheduler {
         for id in gone {
             self.retire(id);
         }
+        self.limit();
     }
 
     fn configure_lane(&mut self, config: LaneConfig) {
@@ -145,13 +150,14 @@ impl Scheduler {
         {
             self.unplace(id);
         }
-        let (clock, policy) = (&self.clock, &self.policy);
+        let (clock, policy, limiters) = (&self.clock, &self.policy, &mut self.limiters);
         let lane = self
             .lanes
             .entry(id)
-            .or_insert_with(|| Lane::new(config.clone(), clock, policy));
+            .or_insert_with(|| Lane::new(config.clone(), clock));
         lane.configured_in = self.configured;
-        lane.configure(config, clock, policy);
+        lane.configure(config, clock);
+        limiters.join(lane, clock, policy);
         if lane.place == Place::Idle {
             self.settle(id);
         }

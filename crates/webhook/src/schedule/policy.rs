@@ -5,21 +5,24 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::LaneId;
+use super::rate::Rate;
 use crate::endpoint::{EndpointKind, Vendor};
 use crate::quiet_hours::QuietHours;
 
 /// What holds for all lanes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
-    /// Failed attempts, after which a delivery has failed for good; 0 counts as 1.
+    /// How often a message has to fail by itself, with an answer of the endpoint, before it is found out whether it is the
+    /// message that makes the endpoint fail; then it is given up. What says nothing of the message is tried until it is too
+    /// old. 0 counts as 1.
     pub max_attempts: u32,
     /// Deliveries older than this fail without a request, when it is their turn: behind an open circuit, when the lane is
     /// tried next.
     pub max_age: Duration,
     /// Requests per second to Discord's own hosts, all lanes together; 0: no cap.
     pub discord_per_second: u32,
-    /// Requests per second to each webhook on Microsoft's own hosts; 0: no cap.
-    pub teams_per_second: u32,
+    /// Requests to each webhook on Microsoft's own hosts, or to those together that share a group.
+    pub teams_rate: Rate,
     /// Requests in flight, over all lanes; 0 counts as 1. Those that have been out for longer than half a second do not
     /// count...
     pub max_in_flight: usize,
@@ -36,7 +39,10 @@ impl Default for Policy {
             max_attempts: 8,
             max_age: Duration::from_secs(24 * 3600),
             discord_per_second: 50,
-            teams_per_second: 4,
+            teams_rate: Rate {
+                count: 25,
+                period: Duration::from_secs(300),
+            },
             max_in_flight: 256,
             max_slow: 5_120,
             max_buffered: 10_000,
@@ -58,6 +64,10 @@ pub struct LaneConfig {
     pub max_events_per_message: usize,
     /// No request sooner than this after the answer to the one before.
     pub min_interval: Duration,
+    /// In place of [`Policy::teams_rate`], on any host.
+    pub rate: Option<Rate>,
+    /// Webhooks of the same group share their rate: the lowest of theirs.
+    pub rate_group: Option<Box<str>>,
     /// In place of [`Policy::max_age`].
     pub max_age: Option<Duration>,
     /// Nothing leaves in these hours, and no delivery grows older.
@@ -66,6 +76,20 @@ pub struct LaneConfig {
     pub proven: bool,
     /// As recorded by the last [`LaneChange`](super::LaneChange); read likewise.
     pub circuit: Option<CircuitState>,
+    /// As recorded by the last [`Changes::in_a_row`](super::Changes::in_a_row); read likewise.
+    pub in_a_row: InARow,
+}
+
+/// What is counted of a webhook and outlives the worker: workers come and go with the events.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct InARow {
+    pub failures: u32,
+    /// Answers that take no message of ours: enough of them switch the webhook off.
+    pub refusals: u32,
+    /// Answers of "too fast".
+    pub limits: u32,
+    /// When the requests arrived that count for a rate whose period is long. These are not in a row.
+    pub posts: Vec<Timestamp>,
 }
 
 /// An open circuit: the lane fails, and is tried with one delivery at a time.

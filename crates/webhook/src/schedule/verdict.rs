@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use super::clock::{Clock, Tick};
 use super::gates::Pool;
 use super::health::TooOften;
-use super::lane::{LONGEST_WAIT, Lane, Life};
+use super::lane::{Doubt, LONGEST_WAIT, Lane, Life};
 use super::slots::Record;
 use super::{
     Changes, CircuitState, Delivery, DeliveryChange, LaneChange, Outcome, Policy, RequestId, Scheduler,
@@ -30,7 +30,9 @@ impl Scheduler {
             return;
         };
         let Some(flight) = lane.flight.take() else { return };
+        lane.arrived(now, self.clock.wall(now));
         self.slots.release(flight.standing, flight.aside);
+        self.gates.back(flight.pool);
         if !flight.slow {
             self.gates.arrive(flight.pool, now);
         }
@@ -39,6 +41,20 @@ impl Scheduler {
         let held = lane.rows.iter().take(flight.taken);
         self.tally.request(id, held, &judgement.verdict);
         let current = flight.revision == lane.config.revision;
+        // For how long nobody calls the vendor.
+        let parked = match judgement.verdict {
+            Verdict::RateLimited {
+                wait,
+                scope: RateScope::Discord,
+            } => Some(now.after(wait.min(LONGEST_WAIT))),
+            Verdict::Blocked => {
+                let blocks = self.gates.blocked(lane.pool());
+                Some(now.after(backoff::edge(blocks, &mut self.random)))
+            }
+            _ => None,
+        };
+        let asks = matches!(lane.doubt, Doubt::Asks(_));
+        let circuit_was_open = lane.health.is_open();
         let mut ruling = Ruling {
             now,
             wall: self.clock.wall(now),
@@ -48,6 +64,8 @@ impl Scheduler {
             taken: flight.taken.min(rows),
             out: now.since(flight.left),
             lane,
+            parked,
+            circuit_was_open,
             policy: &self.policy,
             clock: &self.clock,
             random: &mut self.random,
@@ -59,6 +77,10 @@ impl Scheduler {
         } else if judgement.verdict == Verdict::Sent {
             ruling.sent();
         }
+        if asks {
+            lane.answered_about_second();
+        }
+        let closed = circuit_was_open && !lane.health.is_open() && lane.doubt == Doubt::None;
         if flight.aside {
             lane.more |= !lane.rows.is_empty();
             lane.rows.clear();
@@ -68,13 +90,21 @@ impl Scheduler {
         if self.changes.deliveries.len() > changes {
             lane.changed_in = Some(self.batch);
         }
-        if let Verdict::RateLimited {
-            wait,
-            scope: RateScope::Discord,
-        } = judgement.verdict
-        {
-            let pool = lane.pool();
-            self.park(pool, now.after(wait.min(LONGEST_WAIT)));
+        if let Some(in_a_row) = lane.unrecorded() {
+            self.changes.in_a_row.insert(id, in_a_row);
+        }
+        let pool = lane.pool();
+        if closed && lane.more {
+            // It was read by twos; what has gathered leaves in whole messages.
+            self.give_rows_back(id);
+        }
+        match judgement.verdict {
+            Verdict::Unavailable { .. } => {}
+            Verdict::Blocked => {}
+            _ => self.gates.passed(pool),
+        }
+        if let Some(until) = parked {
+            self.park(pool, until);
             if pool == Pool::Discord {
                 self.changes.discord_parked_until = Some(self.clock.wall(self.gates.parked_until(pool)));
             }
@@ -90,6 +120,8 @@ struct Ruling<'a> {
     /// How long the request was out.
     out: Duration,
     lane: &'a mut Lane,
+    parked: Option<Tick>,
+    circuit_was_open: bool,
     now: Tick,
     wall: Timestamp,
     body: Option<Arc<str>>,
@@ -103,7 +135,10 @@ struct Ruling<'a> {
 
 impl Ruling<'_> {
     fn apply(&mut self) {
-        let failed = matches!(self.judgement.verdict, Verdict::Retry { .. });
+        let failed = matches!(
+            self.judgement.verdict,
+            Verdict::Retry { .. } | Verdict::Unavailable { .. }
+        );
         self.lane.health.went(Record::of(failed, self.out, self.now));
         self.lane.answered(self.now);
         if let Some(pause) = self.judgement.pause {
@@ -120,8 +155,22 @@ impl Ruling<'_> {
                 self.alive();
             }
             Verdict::Forbidden => self.forbidden(),
+            Verdict::Misdirected => self.misdirected(),
             Verdict::RateLimited { wait, .. } => self.rate_limited(wait),
-            Verdict::Retry { wait } => self.retry(wait),
+            Verdict::Blocked => self.wait_until(self.parked.unwrap_or(self.now)),
+            Verdict::Retry { wait } => {
+                let circuit = self.lane.health.failed(self.clock, self.random);
+                self.doubt();
+                self.retry(wait.map(|wait| wait.min(backoff::LONGEST_ASKED)), circuit);
+                self.ask(wait);
+            }
+            Verdict::Unavailable { wait } => {
+                let circuit = self.lane.health.unavailable(self.clock, self.random);
+                let last = self.lane.rows.get(self.taken.saturating_sub(1));
+                self.lane.blameless = self.lane.blameless.max(last.map(|delivery| delivery.id));
+                // Not the endpoint's own wish.
+                self.retry(wait.map(|wait| wait.min(backoff::LONGEST)), circuit);
+            }
             Verdict::Gone => {
                 self.fail_all();
                 let gone = || Arc::from("the webhook does not exist any more");
@@ -154,6 +203,7 @@ impl Ruling<'_> {
     /// The endpoint does its work, whatever it thought of this message.
     fn alive(&mut self) {
         self.lane.page.after_success();
+        self.suspect();
         if self.lane.health.succeeded() {
             self.announce(LaneChange::CircuitClosed {
                 lane: self.lane.config.id,
@@ -194,36 +244,56 @@ impl Ruling<'_> {
         }
     }
 
+    /// What the message holds is kept, and what waits behind it would fare no better.
+    fn misdirected(&mut self) {
+        let was_open = self.lane.health.is_open();
+        match self.lane.health.misdirected(self.clock, self.random) {
+            Ok(circuit) => {
+                self.announce_circuit(was_open, circuit);
+                self.keep(Duration::ZERO);
+            }
+            Err(TooOften) => {
+                self.fail_all();
+                let error = self.error.clone();
+                self.switch_off(error.unwrap_or_else(|| Arc::from("the channel takes no messages")));
+            }
+        }
+    }
+
     fn rate_limited(&mut self, wait: Duration) {
         let wait = self.lane.health.limited(wait);
         self.pause(wait);
-        let until = self.now.after(wait.min(LONGEST_WAIT));
+        self.wait_until(self.now.after(wait.min(LONGEST_WAIT)));
+    }
+
+    /// That is no attempt.
+    fn wait_until(&mut self, until: Tick) {
         let next_attempt_at = self.hold(until);
         for index in 0..self.taken {
             self.note(index, Outcome::Waiting { next_attempt_at });
         }
     }
 
-    fn retry(&mut self, asked: Option<Duration>) {
-        let was_open = self.lane.health.is_open();
-        let circuit = self.lane.health.failed(self.clock, self.random);
+    fn retry(&mut self, asked: Option<Duration>, circuit: Option<CircuitState>) {
+        let was_open = self.circuit_was_open;
         self.announce_circuit(was_open, circuit);
-        self.lane.page.after_failure();
+        let asked = asked.unwrap_or_default();
+        self.lane.rest_until(self.now.after(asked));
+        let wait = match circuit {
+            Some(_) => asked,
+            None => asked.max(backoff::retry(self.lane.health.failures(), self.random)),
+        };
+        self.keep(wait);
+    }
 
+    /// What the message holds is tried again.
+    fn keep(&mut self, wait: Duration) {
+        self.lane.page.after_failure();
         for delivery in self.lane.rows.iter_mut().take(self.taken) {
             delivery.attempts = delivery.attempts.saturating_add(1);
         }
-        let attempts = self.lane.rows.front().map_or(1, |head| head.attempts);
-        self.give_up();
-
-        let wait = match circuit {
-            Some(_) => Duration::ZERO,
-            None => backoff::retry(attempts, self.random),
-        };
         let until = self.now.after(wait).max(self.lane.health.next_try());
-        let asked = self.now.after(asked.unwrap_or_default().min(LONGEST_WAIT));
-        self.lane.rest_until(asked);
-        let next_attempt_at = self.hold(until.max(asked));
+        let next_attempt_at = self.hold(until);
         for index in 0..self.taken {
             self.note(index, Outcome::Retry { next_attempt_at });
         }
@@ -233,22 +303,50 @@ impl Ruling<'_> {
         }
     }
 
-    /// Fails those that have had all their attempts.
-    fn give_up(&mut self) {
-        let max = self.policy.max_attempts.max(1);
-        let mut index = 0;
-        while index < self.taken {
-            if self
-                .lane
-                .rows
-                .get(index)
-                .is_none_or(|delivery| delivery.attempts < max)
-            {
-                index += 1;
-            } else if let Some(delivery) = self.lane.rows.remove(index) {
-                self.taken -= 1;
-                self.failed(&delivery);
+    /// The first message failed again after the one behind it was taken: it is to blame.
+    fn doubt(&mut self) {
+        if let (Doubt::Suspects(id), 1) = (self.lane.doubt, self.taken)
+            && let Some(head) = self.lane.rows.pop_front_if(|head| head.id == id)
+        {
+            self.lane.doubt = Doubt::None;
+            self.taken = 0;
+            self.fail(head);
+        }
+        self.lane.blameless = None;
+    }
+
+    /// A message that has failed alone for so often, or twice as often as when this was last asked, may be what makes the
+    /// endpoint fail: the one behind it is tried once.
+    fn ask(&mut self, asked: Option<Duration>) {
+        let now = self.clock.wall(self.clock.now());
+        let (1, None, Some(head), Some(_)) =
+            (self.taken, asked, self.lane.rows.front(), self.lane.rows.get(1))
+        else {
+            return;
+        };
+        let (id, attempts) = (head.id, head.attempts);
+        let from = match self.lane.doubt {
+            Doubt::Asks(_) => return,
+            Doubt::Answered(known, answered) if known == id => answered.saturating_mul(2),
+            _ => self.policy.max_attempts.max(1),
+        };
+        let max_age = self.lane.max_age(self.policy);
+        if attempts >= from && self.lane.swap_first(max_age, now) {
+            self.lane.doubt = Doubt::Asks(id);
+        }
+    }
+
+    /// The endpoint has taken a message. If that was the one behind the first, the first is tried again at once.
+    fn suspect(&mut self) {
+        match self.lane.doubt {
+            Doubt::Asks(id) => {
+                self.lane.doubt = Doubt::Suspects(id);
+                self.lane.forget_hold();
+                if let Some(head) = self.lane.rows.front_mut().filter(|head| head.id == id) {
+                    head.next_attempt_at = None;
+                }
             }
+            _ => self.lane.doubt = Doubt::None,
         }
     }
 

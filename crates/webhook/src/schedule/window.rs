@@ -1,33 +1,52 @@
-//! A cap on requests per second.
+//! A cap on requests in a time.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::clock::Tick;
+use super::rate::Rate;
 
-/// Lets at most so many arrive within any second, all of them at once if it was quiet before. A token bucket would let
-/// twice as many pass in the second after a pause.
+/// Lets at most so many arrive within any period, all of them at once if it was quiet before. A token bucket would let
+/// twice as many pass in the period after a pause.
 ///
-/// What is on its way may arrive at any moment, however long ago it left: the second counts from the answer.
+/// What is on its way may arrive at any moment, however long ago it left: the period counts from the answer.
 #[derive(Debug)]
 pub(super) struct Window {
-    per_second: usize,
+    rate: Rate,
     on_their_way: usize,
+    /// In order; those that can still count.
     arrived: VecDeque<Tick>,
 }
 
+/// From which period on messages are filled up before they leave: a short one is over before anything has come.
+const WORTH_GATHERING: Duration = Duration::from_secs(10);
+
 impl Window {
-    /// `per_second` 0: no cap.
-    pub(super) fn new(per_second: u32) -> Self {
+    pub(super) fn new(rate: Rate) -> Self {
         Window {
-            per_second: per_second as usize,
+            rate,
             on_their_way: 0,
             arrived: VecDeque::new(),
         }
     }
 
-    pub(super) fn set(&mut self, per_second: u32) {
-        self.per_second = per_second as usize;
+    pub(super) fn set(&mut self, rate: Rate) {
+        self.rate = rate;
+        self.trim();
+    }
+
+    pub(super) fn rate(&self) -> Rate {
+        self.rate
+    }
+
+    fn count(&self) -> usize {
+        self.rate.count as usize
+    }
+
+    /// What had arrived in an earlier life.
+    pub(super) fn remember(&mut self, arrived: impl IntoIterator<Item = Tick>) {
+        self.arrived.extend(arrived);
+        self.arrived.make_contiguous().sort_unstable();
         self.trim();
     }
 
@@ -44,18 +63,40 @@ impl Window {
 
     /// When the next may leave, if no more arrive until then; None: not before one has arrived.
     pub(super) fn opens_at(&self) -> Option<Tick> {
-        if self.per_second == 0 {
+        if self.count() == 0 {
             return Some(Tick::DISTANT_PAST);
         }
-        let room = self.per_second.checked_sub(self.on_their_way + 1)?;
+        let room = self.count().checked_sub(self.on_their_way + 1)?;
         let last_that_counts = self.arrived.iter().nth_back(room);
-        Some(last_that_counts.map_or(Tick::DISTANT_PAST, |arrived| {
-            arrived.after(Duration::from_secs(1))
-        }))
+        Some(last_that_counts.map_or(Tick::DISTANT_PAST, |arrived| arrived.after(self.rate.period)))
+    }
+
+    /// The same, or the earliest moment at which it can be otherwise.
+    pub(super) fn opens_at_or_after(&self, now: Tick) -> Tick {
+        self.opens_at().unwrap_or(now.after(self.rate.period))
+    }
+
+    /// Until when a message that is not full waits for more: once half of a period's requests are used, the other half is for
+    /// full messages, and the rest come no closer than so many would fill a period. So the last requests of a period are not
+    /// spent on single events.
+    pub(super) fn gathers_until(&self, now: Tick) -> Tick {
+        let kept = self.rate.count.div_ceil(2);
+        if kept == 0 || self.rate.period < WORTH_GATHERING {
+            return Tick::DISTANT_PAST;
+        }
+        let recent = self
+            .arrived
+            .iter()
+            .filter(|at| now.since(**at) < self.rate.period);
+        let used = recent.count() + self.on_their_way;
+        match self.arrived.back() {
+            Some(last) if used * 2 >= self.count() => last.after(self.rate.period / kept),
+            _ => Tick::DISTANT_PAST,
+        }
     }
 
     fn trim(&mut self) {
-        let extra = self.arrived.len().saturating_sub(self.per_second);
+        let extra = self.arrived.len().saturating_sub(self.count());
         self.arrived.drain(..extra);
     }
 }
@@ -78,7 +119,7 @@ mod tests {
 
     #[test]
     fn any_second_holds_at_most_the_cap() {
-        let mut window = Window::new(2);
+        let mut window = Window::new(Rate::per_second(2));
         pass(&mut window, tick(0));
         assert!(window.opens_at() <= Some(tick(0)));
         pass(&mut window, tick(300));
@@ -89,7 +130,7 @@ mod tests {
 
     #[test]
     fn the_second_counts_from_the_arrival() {
-        let mut window = Window::new(2);
+        let mut window = Window::new(Rate::per_second(2));
         window.leave();
         window.leave();
         assert_eq!(window.opens_at(), None);
@@ -102,7 +143,7 @@ mod tests {
 
     #[test]
     fn zero_is_no_cap() {
-        let mut window = Window::new(0);
+        let mut window = Window::new(Rate::NONE);
         window.leave();
         pass(&mut window, tick(0));
         assert_eq!(window.opens_at(), Some(Tick::DISTANT_PAST));
@@ -110,10 +151,36 @@ mod tests {
 
     #[test]
     fn a_new_cap_holds_at_once() {
-        let mut window = Window::new(3);
+        let mut window = Window::new(Rate::per_second(3));
         pass(&mut window, tick(0));
         pass(&mut window, tick(100));
-        window.set(1);
+        window.set(Rate::per_second(1));
         assert_eq!(window.opens_at(), Some(tick(1100)));
+    }
+
+    #[test]
+    fn a_period_of_minutes_holds_what_it_may_and_no_more() {
+        let rate = "25/5min".parse().unwrap();
+        let mut window = Window::new(rate);
+        for second in 0..25 {
+            assert!(window.opens_at() <= Some(tick(second * 1000)));
+            pass(&mut window, tick(second * 1000));
+        }
+        assert_eq!(window.opens_at(), Some(tick(300_000)));
+        let mut again = Window::new(rate);
+        again.remember((0..25).map(|second| tick(second * 1000)));
+        assert_eq!(again.opens_at(), Some(tick(300_000)));
+    }
+
+    #[test]
+    fn half_of_a_period_is_for_full_messages() {
+        let mut window = Window::new("25/5min".parse().unwrap());
+        for _ in 0..13 {
+            assert_eq!(window.gathers_until(tick(0)), Tick::DISTANT_PAST);
+            pass(&mut window, tick(0));
+        }
+        let until = window.gathers_until(tick(0));
+        assert!(until > tick(20_000) && until < tick(30_000), "{until:?}");
+        assert_eq!(window.gathers_until(tick(300_000)), Tick::DISTANT_PAST);
     }
 }

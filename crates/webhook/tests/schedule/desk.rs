@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use webhook::endpoint::{EndpointKind, Vendor};
 use webhook::outcome::{Judgement, RateScope, Verdict};
-use webhook::schedule::{DeliveryId, LaneConfig, LaneId, Outcome, Policy, Request, Scheduler};
+use webhook::schedule::{DeliveryId, InARow, LaneConfig, LaneId, Outcome, Policy, Request, Scheduler};
 
 use crate::glue::{Row, Tables, turn};
 
@@ -29,6 +29,9 @@ pub fn lane(id: i64) -> LaneConfig {
         quiet_hours: None,
         proven: false,
         circuit: None,
+        rate: None,
+        rate_group: None,
+        in_a_row: InARow::default(),
     }
 }
 
@@ -54,6 +57,9 @@ pub fn verdict(verdict: Verdict) -> Judgement {
         Verdict::Forbidden => (403, Some("not allowed")),
         Verdict::RateLimited { .. } => (429, Some("too fast")),
         Verdict::Retry { .. } => (500, Some("broken")),
+        Verdict::Unavailable { .. } => (502, Some("not there")),
+        Verdict::Blocked => (403, Some("not from here")),
+        Verdict::Misdirected => (400, Some("no thread")),
         Verdict::Gone => (404, Some("no such webhook")),
     };
     Judgement {
@@ -67,6 +73,8 @@ pub fn verdict(verdict: Verdict) -> Judgement {
 
 pub const SENT: Verdict = Verdict::Sent;
 pub const BROKEN: Verdict = Verdict::Retry { wait: None };
+/// Nothing of the endpoint's.
+pub const ABSENT: Verdict = Verdict::Unavailable { wait: None };
 pub const REFUSED: Verdict = Verdict::Rejected { culprit: None };
 
 pub fn too_fast(wait: Duration) -> Verdict {
@@ -197,6 +205,7 @@ impl Desk {
         self.scheduler = Scheduler::new(Policy::default(), 8);
         for config in &mut self.configs {
             config.circuit = self.tables.circuits.get(&config.id).copied();
+            config.in_a_row = self.tables.in_a_row.get(&config.id).cloned().unwrap_or_default();
         }
         self.scheduler.configure(self.configs.clone(), self.now);
         if let Some(until) = self.tables.discord_parked_until {

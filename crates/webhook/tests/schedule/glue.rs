@@ -6,8 +6,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use webhook::event::Event;
 use webhook::schedule::{
-    Changes, CircuitState, Compose, Composed, Delivery, DeliveryChange, DeliveryId, LaneChange, LaneId,
-    Outcome, Request, Scheduler,
+    Changes, CircuitState, Compose, Composed, Delivery, DeliveryChange, DeliveryId, InARow, LaneChange,
+    LaneId, Outcome, Request, Scheduler,
 };
 
 /// A row of the log.
@@ -43,6 +43,7 @@ impl Row {
 pub struct Tables {
     pub rows: BTreeMap<LaneId, BTreeMap<DeliveryId, Row>>,
     pub circuits: BTreeMap<LaneId, CircuitState>,
+    pub in_a_row: BTreeMap<LaneId, InARow>,
     pub switched_off: BTreeMap<LaneId, Arc<str>>,
     pub discord_parked_until: Option<Timestamp>,
 }
@@ -126,6 +127,7 @@ impl Tables {
                 }
             }
         }
+        self.in_a_row.extend(changes.in_a_row.clone());
         self.discord_parked_until = changes.discord_parked_until.or(self.discord_parked_until);
     }
 }

@@ -3,7 +3,7 @@
 use webhook::outcome::Verdict;
 use webhook::schedule::{LaneConfig, LaneId, Outcome};
 
-use crate::desk::{BROKEN, Desk, REFUSED, SENT, ids, lane};
+use crate::desk::{ABSENT, BROKEN, Desk, REFUSED, SENT, discord, ids, lane, seconds};
 
 #[test]
 fn a_single_event_that_is_refused_fails() {
@@ -200,6 +200,92 @@ fn forbidden_fails_all_and_ten_in_a_row_switch_off() {
         reason.contains("10") && reason.contains("not allowed"),
         "{reason}"
     );
+}
+
+/// A worker comes and goes with each event.
+#[test]
+fn ten_in_a_row_are_ten_whichever_worker_hears_them() {
+    let mut desk = Desk::new([lane(1)]);
+    for id in 1..=10 {
+        assert!(desk.tables.switched_off.is_empty());
+        desk.write(1, [id]);
+        let (_, request) = desk.next();
+        desk.answer(&request, Verdict::Forbidden);
+        desk.record();
+        desk.crash();
+    }
+    assert!(desk.tables.switched_off.contains_key(&LaneId(1)));
+}
+
+/// What was not answered by the endpoint says nothing of what it would have said.
+#[test]
+fn an_outage_does_not_break_a_row_of_forbidden() {
+    let mut desk = Desk::new([lane(1)]);
+    desk.write(1, 1..=200);
+    for how in [Verdict::Forbidden; 9]
+        .into_iter()
+        .chain([ABSENT, Verdict::Forbidden])
+    {
+        assert!(desk.tables.switched_off.is_empty());
+        let (_, request) = desk.next();
+        desk.answer(&request, how);
+        desk.record();
+    }
+    assert!(desk.tables.switched_off.contains_key(&LaneId(1)));
+}
+
+/// One request tells for all: the others are held, and leave when the channel has been mended.
+#[test]
+fn a_channel_that_takes_nothing_is_found_out_with_one_request() {
+    let mut desk = Desk::new([discord(1)]);
+    desk.write(1, 1..=30);
+    let request = desk.one();
+    desk.answer(&request, Verdict::Misdirected);
+    desk.nothing_leaves();
+    desk.record();
+    assert!(
+        desk.tables.circuits.contains_key(&LaneId(1)),
+        "its status says so"
+    );
+    for id in 1..=30 {
+        assert!(!desk.row(1, id).finished());
+    }
+    desk.write(1, [31]);
+    desk.nothing_leaves();
+    for _ in 0..5 {
+        let (slept, request) = desk.next();
+        assert_eq!(request.deliveries.len(), 1);
+        assert!(slept >= seconds(8.0), "{slept:?}");
+        desk.answer(&request, Verdict::Misdirected);
+    }
+    let (_, request) = desk.next();
+    desk.answer(&request, SENT);
+    let mut arrived = ids(&request);
+    desk.record();
+    while desk.tables.unfinished(LaneId(1)).count() > 0 {
+        let request = desk.one();
+        desk.answer(&request, SENT);
+        arrived.extend(ids(&request));
+        desk.record();
+    }
+    assert!(arrived.into_iter().eq(1..=31));
+}
+
+#[test]
+fn a_channel_that_never_takes_anything_is_switched_off() {
+    let mut desk = Desk::new([discord(1)]);
+    desk.write(1, 1..=30);
+    let start = desk.now;
+    for _ in 0..10 {
+        assert!(desk.tables.switched_off.is_empty());
+        let (_, request) = desk.next();
+        desk.answer(&request, Verdict::Misdirected);
+        desk.record();
+        desk.crash();
+    }
+    assert_eq!(desk.tables.switched_off[&LaneId(1)].as_ref(), "no thread");
+    assert!(desk.now.duration_since(start).as_secs() > 600, "time to mend it");
+    assert_eq!(desk.row(1, 1).outcome(), Some(Outcome::Failed));
 }
 
 #[test]

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use webhook::outcome::Verdict;
-use webhook::schedule::{DeliveryId, LaneConfig, LaneId, Outcome, Policy};
+use webhook::schedule::{DeliveryId, InARow, LaneConfig, LaneId, Outcome, Policy};
 
-use crate::desk::{BROKEN, Desk, SENT, ids, lane, seconds, too_fast};
+use crate::desk::{ABSENT, BROKEN, Desk, SENT, ids, lane, seconds, too_fast};
 use crate::glue::turn;
 
 #[test]
@@ -22,7 +22,7 @@ fn a_retry_keeps_its_place() {
 }
 
 #[test]
-fn back_off_doubles_with_jitter_and_ends() {
+fn back_off_doubles_with_jitter() {
     let mut longest = [Duration::ZERO; 4];
     for seed in 0..50 {
         let mut desk = Desk::new([lane(1)]);
@@ -36,13 +36,6 @@ fn back_off_doubles_with_jitter_and_ends() {
             *longest = slept.max(*longest);
             desk.answer(&request, BROKEN);
         }
-        desk.break_down(3);
-        assert_eq!(desk.outcome(1, 1), Some(Outcome::Failed));
-        let row = desk.row(1, 1).last.clone().unwrap();
-        assert_eq!(
-            (row.attempts, row.status_code, row.error.as_deref()),
-            (8, Some(500), Some("broken"))
-        );
     }
     for (longest, ceiling) in longest.iter().zip([1.0, 2.0, 4.0, 8.0]) {
         assert!(
@@ -52,19 +45,157 @@ fn back_off_doubles_with_jitter_and_ends() {
     }
 }
 
+/// For almost as long as deliveries live, and for whatever reason that is not the message's: nothing is lost, it is tried at
+/// least every five minutes, and when it is over everything leaves at once, in its order and in whole messages.
 #[test]
-fn the_number_of_attempts_is_a_setting() {
-    for (max_attempts, attempts) in [(0, 1), (1, 1), (3, 3)] {
-        let mut desk = Desk::with(
-            Policy {
-                max_attempts,
-                ..Policy::default()
-            },
-            [lane(1)],
-        );
+fn an_outage_loses_nothing() {
+    for how in [ABSENT, BROKEN] {
+        for hours in [0.03, 1.0, 23.0] {
+            let mut desk = Desk::new([lane(1)]);
+            let over = desk.now + seconds(hours * 3600.0);
+            desk.write(1, 1..=30);
+            let (mut written, mut probes) = (30, 0);
+            while desk.now < over {
+                for request in desk.leaving() {
+                    desk.answer(&request, how);
+                    probes += 1;
+                }
+                desk.record();
+                let wake = desk.scheduler.next_wake().unwrap();
+                assert!(wake <= desk.now + seconds(300.0), "tried too seldom");
+                desk.now = wake.max(desk.now);
+                written += 1;
+                desk.write(1, [written]);
+            }
+            let most = 20 + (hours * 3600.0 / 150.0) as i64;
+            assert!((5..most).contains(&probes), "{probes} in {hours} h");
+            let mut arrived = Vec::new();
+            let mut messages = 0;
+            while desk.tables.unfinished(LaneId(1)).count() > 0 {
+                let before = desk.now;
+                let (slept, request) = desk.next();
+                assert!(slept.is_zero() || messages == 0, "{slept:?} after {before}");
+                desk.answer(&request, SENT);
+                desk.record();
+                arrived.extend(ids(&request));
+                messages += 1;
+            }
+            assert!(arrived.iter().copied().eq(1..=written), "{arrived:?}");
+            // Those that went alone in between did so to find out whether one of them was to blame.
+            assert!(messages <= written / 10 + 12, "{messages} for {written}");
+        }
+    }
+}
+
+/// Whether it is down or somebody else answers in its place, what waits is told apart from what makes it fail.
+#[test]
+fn a_message_that_makes_the_endpoint_fail_is_found_out_and_given_up() {
+    for max_attempts in [0, 1, 3, 8] {
+        let policy = Policy {
+            max_attempts,
+            ..Policy::default()
+        };
+        let mut desk = Desk::with(policy, [lane(1)]);
+        desk.write(1, 1..=3);
+        let mut failed = 0;
+        while desk.tables.unfinished(LaneId(1)).count() > 0 {
+            let (_, request) = desk.next();
+            let bad = ids(&request).contains(&1);
+            failed += i64::from(bad);
+            desk.answer(&request, if bad { BROKEN } else { SENT });
+            desk.record();
+        }
+        let row = desk.row(1, 1).last.clone().unwrap();
+        assert_eq!((row.outcome, row.status_code), (Outcome::Failed, Some(500)));
+        assert_eq!(i64::from(row.attempts), failed);
+        assert!(row.attempts > max_attempts, "{row:?}");
+        assert!(row.attempts <= max_attempts.max(3) + 1, "{row:?}");
+        assert!(desk.row(1, 2).sent() && desk.row(1, 3).sent());
+    }
+}
+
+/// What has nothing behind it that could show that the endpoint works is in nobody's way.
+#[test]
+fn a_single_message_is_tried_until_it_is_too_old() {
+    for how in [ABSENT, BROKEN] {
+        let mut desk = Desk::new([lane(1)]);
         desk.write(1, [1]);
-        desk.break_down(attempts);
-        assert_eq!(desk.outcome(1, 1), Some(Outcome::Failed));
+        let end = desk.now + seconds(86_400.0);
+        while desk.tables.unfinished(LaneId(1)).count() > 0 {
+            assert!(desk.now <= end + seconds(300.0));
+            for request in desk.leaving() {
+                desk.answer(&request, how);
+            }
+            desk.record();
+            if let Some(wake) = desk.scheduler.next_wake() {
+                desk.now = wake.max(desk.now);
+            }
+        }
+        let row = desk.row(1, 1);
+        assert!(row.error().unwrap().starts_with("expired"), "{row:?}");
+        assert!(row.delivery.attempts > 280);
+    }
+}
+
+/// If the endpoint takes the second message when it had not taken the first, and then the first one too, nothing is lost.
+#[test]
+fn nobody_is_given_up_who_is_taken_in_the_end() {
+    let mut desk = Desk::new([lane(1)]);
+    desk.write(1, 1..=3);
+    loop {
+        let (_, request) = desk.next();
+        if ids(&request) == [2] {
+            desk.answer(&request, SENT);
+            break;
+        }
+        desk.answer(&request, BROKEN);
+        desk.record();
+    }
+    let (slept, request) = desk.next();
+    assert_eq!((slept, ids(&request)), (Duration::ZERO, vec![1]));
+    desk.answer(&request, SENT);
+    let (slept, request) = desk.next();
+    assert_eq!((slept, ids(&request)), (Duration::ZERO, vec![3]));
+}
+
+/// The network's failures are nobody's fault, however many there are.
+#[test]
+fn what_no_answer_was_about_is_never_doubted() {
+    let mut desk = Desk::with(
+        Policy {
+            max_attempts: 1,
+            ..Policy::default()
+        },
+        [lane(1)],
+    );
+    desk.write(1, 1..=30);
+    for _ in 0..40 {
+        let (_, request) = desk.next();
+        assert_eq!(ids(&request)[0], 1);
+        desk.answer(&request, ABSENT);
+    }
+    let (_, request) = desk.next();
+    desk.answer(&request, SENT);
+    assert_eq!(ids(&request), [1]);
+    assert_eq!(desk.one().deliveries.len(), 10, "they need not go alone");
+}
+
+/// An endpoint that fails is left alone for as long as it asks, within reason; who answers in its place is not heard.
+#[test]
+fn nobody_asks_for_a_day_by_failing() {
+    for wait in [299, 301, 4_000, 86_400] {
+        let asked = Duration::from_secs(wait);
+        let wait = Some(asked);
+        for (how, most) in [
+            (Verdict::Retry { wait }, 3_600.0),
+            (Verdict::Unavailable { wait }, 300.0),
+        ] {
+            let mut desk = Desk::new([lane(1)]);
+            desk.write(1, [1]);
+            let request = desk.one();
+            desk.answer(&request, how);
+            assert_eq!(desk.next().0, asked.min(seconds(most)));
+        }
     }
 }
 
@@ -81,8 +212,8 @@ fn attempts_and_their_times_outlive_a_crash() {
     let (_, request) = desk.next();
     assert_eq!(desk.now, next_attempt_at);
     desk.answer(&request, BROKEN);
-    desk.break_down(3);
-    assert_eq!(desk.outcome(1, 1), Some(Outcome::Failed));
+    desk.record();
+    assert_eq!(desk.row(1, 1).delivery.attempts, 5);
 }
 
 #[test]
@@ -104,7 +235,7 @@ fn an_event_that_makes_the_endpoint_fail_does_not_take_its_neighbours_along() {
 fn after_five_failures_one_delivery_at_a_time_at_growing_intervals() {
     let mut desk = Desk::new([lane(1)]);
     desk.write(1, 1..=100);
-    desk.break_down(5);
+    fail(&mut desk, 5);
     desk.record();
     let opened = desk.tables.circuits[&LaneId(1)];
     assert_eq!((opened.failures, opened.since), (5, desk.now));
@@ -122,11 +253,11 @@ fn after_five_failures_one_delivery_at_a_time_at_growing_intervals() {
             slept >= interval / 2 && slept <= interval,
             "{slept:?} {interval:?}"
         );
-        desk.answer(&request, BROKEN);
+        desk.answer(&request, ABSENT);
         desk.record();
         let state = desk.tables.circuits[&LaneId(1)];
         assert_eq!((state.failures, state.since), (failures, opened.since));
-        interval = (interval * 2).min(seconds(3600.0));
+        interval = (interval * 2).min(seconds(300.0));
     }
     for id in 11..=100 {
         assert_eq!(desk.row(1, id).delivery.attempts, 0, "it only waited");
@@ -150,19 +281,57 @@ fn after_five_failures_one_delivery_at_a_time_at_growing_intervals() {
 fn an_open_circuit_outlives_a_crash() {
     let mut desk = Desk::new([lane(1)]);
     desk.write(1, 1..=100);
-    desk.break_down(8);
-    assert_eq!(
-        desk.outcome(1, 1),
-        Some(Outcome::Failed),
-        "its successor has no time of its own"
-    );
+    fail(&mut desk, 8);
+    desk.record();
     let state = desk.tables.circuits[&LaneId(1)];
     desk.crash();
     let (_, request) = desk.next();
     assert_eq!((desk.now, request.deliveries.len()), (state.next_try, 1));
-    desk.answer(&request, BROKEN);
+    desk.answer(&request, ABSENT);
     desk.record();
     assert_eq!(desk.tables.circuits[&LaneId(1)].failures, 9);
+}
+
+/// It is not there `times` in a row.
+fn fail(desk: &mut Desk, times: usize) {
+    for _ in 0..times {
+        let (_, request) = desk.next();
+        desk.answer(&request, ABSENT);
+    }
+}
+
+/// A worker comes and goes with each event.
+#[test]
+fn what_is_counted_in_a_row_outlives_the_worker() {
+    let mut desk = Desk::new([lane(1)]);
+    desk.write(1, 1..=100);
+    for failures in 1..=7 {
+        let (_, request) = desk.next();
+        desk.answer(&request, ABSENT);
+        desk.record();
+        assert_eq!(desk.tables.in_a_row[&LaneId(1)].failures, failures);
+        assert_eq!(desk.tables.circuits.contains_key(&LaneId(1)), failures >= 5);
+        desk.crash();
+    }
+    let (_, request) = desk.next();
+    assert_eq!(request.deliveries.len(), 1);
+    desk.answer(&request, SENT);
+    desk.record();
+    assert_eq!(desk.tables.in_a_row[&LaneId(1)], InARow::default());
+}
+
+#[test]
+fn an_endpoint_that_is_never_content_is_not_hammered_by_workers_that_come_and_go() {
+    let mut desk = Desk::new([lane(1)]);
+    desk.write(1, [1]);
+    let start = desk.now;
+    for _ in 0..100 {
+        let (_, request) = desk.next();
+        desk.answer(&request, too_fast(seconds(0.0)));
+        desk.record();
+        desk.crash();
+    }
+    assert!(desk.now.duration_since(start) > jiff::SignedDuration::from_secs(90));
 }
 
 #[test]
@@ -347,13 +516,14 @@ fn the_expired_have_to_be_recorded_before_more_is_read() {
 fn an_outage_of_a_day_floods_nobody() {
     let mut desk = Desk::new([lane(1)]);
     let end = desk.now + seconds(30.0 * 3600.0);
-    let mut id = 0;
+    let (mut id, mut requests) = (0, 0);
     while desk.now < end {
         id += 1;
         desk.write(1, [id]);
         desk.pass(seconds(60.0));
         for request in desk.leaving() {
-            desk.answer(&request, Verdict::Retry { wait: None });
+            desk.answer(&request, ABSENT);
+            requests += 1;
         }
     }
     let (_, request) = desk.next();
@@ -368,5 +538,8 @@ fn an_outage_of_a_day_floods_nobody() {
         (300..=480).contains(&expired),
         "six hours' worth, but for those that were tried: {expired}"
     );
-    assert!(rows.values().filter(|row| row.delivery.attempts > 0).count() < 40);
+    assert!(
+        requests < 30 * 24 + 10,
+        "one in two and a half minutes at most: {requests}"
+    );
 }

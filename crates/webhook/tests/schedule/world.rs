@@ -22,7 +22,13 @@ pub enum Temper {
     /// Fails until then.
     Down {
         until: Moment,
-        hangs: bool,
+        how: Down,
+    },
+    /// Fails whenever a message has a bad event.
+    Poisoned,
+    /// Its channel takes nothing until then.
+    Misdirected {
+        until: Moment,
     },
     /// Refuses messages with a bad event; may say which one it is.
     Picky {
@@ -30,6 +36,14 @@ pub enum Temper {
     },
     Forbidding,
     Gone,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Down {
+    Fails,
+    /// Something else answers.
+    Absent,
+    Hangs,
 }
 
 /// An endpoint with a rate limit as Discord has one, announced in its headers.
@@ -104,10 +118,17 @@ impl Endpoint {
         let timeout = Duration::from_secs(30);
         match self.temper {
             Temper::Healthy => (Verdict::Sent, delay),
-            Temper::Down { until, hangs } if now < until => {
-                (Verdict::Retry { wait: None }, if hangs { timeout } else { delay })
+            Temper::Down { until, how } if now < until => match how {
+                Down::Fails => (Verdict::Retry { wait: None }, delay),
+                Down::Absent => (Verdict::Unavailable { wait: None }, delay),
+                Down::Hangs => (Verdict::Unavailable { wait: None }, timeout),
+            },
+            Temper::Misdirected { until } if now < until => (Verdict::Misdirected, delay),
+            Temper::Down { .. } | Temper::Misdirected { .. } => (Verdict::Sent, delay),
+            Temper::Poisoned if events.iter().any(|event| is_bad(*event)) => {
+                (Verdict::Retry { wait: None }, delay)
             }
-            Temper::Down { .. } => (Verdict::Sent, delay),
+            Temper::Poisoned => (Verdict::Sent, delay),
             Temper::Picky { tells } => {
                 let bad: Vec<usize> = (0..events.len()).filter(|index| is_bad(events[*index])).collect();
                 match bad.first() {
@@ -130,9 +151,10 @@ impl Endpoint {
         let wait = Duration::from_millis(random.u64(0..90_000));
         match random.u32(0..100) {
             0..60 => (Verdict::Sent, delay),
-            60..75 => (Verdict::Retry { wait: None }, delay),
+            60..70 => (Verdict::Retry { wait: None }, delay),
+            70..75 => (Verdict::Unavailable { wait: None }, delay),
             75..80 => (Verdict::Retry { wait: Some(wait) }, delay),
-            80..84 => (Verdict::Retry { wait: None }, Duration::from_secs(30)),
+            80..84 => (Verdict::Unavailable { wait: None }, Duration::from_secs(30)),
             84..90 => (
                 Verdict::RateLimited {
                     wait,

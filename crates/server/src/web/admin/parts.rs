@@ -90,12 +90,11 @@ pub fn deliveries(caption: &str, entries: &[Entry], may_retry: bool) -> Markup {
 
 fn delivery(entry: &Entry, may_retry: bool) -> Markup {
     let id = entry.id;
-    let can_be_retried = matches!(entry.status.as_str(), "failed" | "retry");
     html! {
         tr {
             @if may_retry {
                 td.box {
-                    @if can_be_retried { input type="checkbox" name="id" value=(id) aria-label={ "Select delivery " (id) }; }
+                    @if entry.can_be_retried() { input type="checkbox" name="id" value=(id) aria-label={ "Select delivery " (id) }; }
                 }
             }
             td data-label="Delivery" { a href={ "/admin/logs/" (id) "/" } { (id) } }
@@ -109,6 +108,9 @@ fn delivery(entry: &Entry, may_retry: bool) -> Markup {
             td data-label="Outcome" {
                 (state(&entry.status))
                 @if let Some(code) = entry.response_status_code { " " span.muted { (code) } }
+                @if let Some(again) = entry.retried_as {
+                    div.muted { "sent again as " a href={ "/admin/logs/" (again) "/" } { (again) } }
+                }
             }
             td.words data-label="What went wrong" { @if entry.error_message.is_empty() { span.muted { "–" } } @else { (entry.error_message) } }
         }

@@ -137,13 +137,69 @@ fn an_unknown_webhook_or_token_is_gone() {
 }
 
 #[test]
-fn a_web_page_is_no_proof_that_a_webhook_is_gone() {
-    for status in [401, 404, 410] {
-        assert_eq!(on_discord(status, &[], "\n<!DOCTYPE html><html>").verdict, RETRY);
-        let headers = [("content-type", "Text/HTML; charset=utf-8")];
-        let judgement = on_discord(status, &headers, "not here");
-        assert_eq!(judgement.verdict, RETRY);
-        assert!(error(&judgement).contains("web page"));
+fn what_the_edge_says_blames_no_webhook() {
+    for body in [
+        r#"{"message": "internal network error", "code": 40333}"#,
+        "error code: 1010",
+        "error code: 1015",
+        "Error Code: 1020\n",
+        "<!DOCTYPE html><title>Attention Required! | Cloudflare</title>",
+        "<html>error code: 1006</html>",
+    ] {
+        let judgement = on_discord(403, &[], body);
+        assert_eq!(judgement.verdict, Verdict::Blocked, "{body}");
+        assert!(
+            error(&judgement).starts_with("403: Discord's edge"),
+            "{judgement:?}"
+        );
+    }
+    assert!(error(&on_discord(403, &[], "error code: 1020")).contains("1020"));
+    for body in ["error code: 200", "error code: 10", r#"{"code": 50013}"#, ""] {
+        assert_eq!(on_discord(403, &[], body).verdict, Verdict::Forbidden, "{body}");
+    }
+    let teams = judged(EndpointKind::TeamsWorkflow, 403, &[], "error code: 1010");
+    assert_eq!(teams.verdict, Verdict::Forbidden);
+}
+
+#[test]
+fn passing_reasons_are_no_refusals() {
+    for code in [40004, 40006, 130_000, 20016, 20028] {
+        for status in [400, 401, 403, 404, 503] {
+            let body = format!(r#"{{"message": "not now", "code": {code}}}"#);
+            let judgement = on_discord(status, &[], &body);
+            assert_eq!(judgement.verdict, UNAVAILABLE, "{status} {code}");
+            assert_eq!(
+                error(&judgement),
+                format!("{status}: Discord takes no messages for now: not now")
+            );
+        }
+    }
+    let body = r#"{"message": "slow mode", "code": 20016, "retry_after": 1.5}"#;
+    let wait = Some(Duration::from_millis(1500));
+    assert_eq!(on_discord(403, &[], body).verdict, Verdict::Unavailable { wait });
+    assert_eq!(wait_of(&[], body), Duration::from_millis(1500));
+}
+
+#[test]
+fn what_is_about_the_channel_says_what_to_do() {
+    for (code, what) in [
+        (220_001, "thread_id"),
+        (220_002, "thread_name"),
+        (220_003, "thread_name"),
+        (220_004, "another channel"),
+        (50083, "archived"),
+        (160_005, "unlock"),
+        (50008, "text channel"),
+        (50024, "text channel"),
+        (50073, "newer version"),
+    ] {
+        for status in [400, 403] {
+            let body = format!(r#"{{"message": "No.", "code": {code}}}"#);
+            let judgement = on_discord(status, &[], &body);
+            assert_eq!(judgement.verdict, Verdict::Misdirected, "{status} {code}");
+            assert!(error(&judgement).contains(what), "{judgement:?}");
+            assert!(error(&judgement).ends_with(": No."), "{judgement:?}");
+        }
     }
 }
 
@@ -160,7 +216,7 @@ fn forbidden_and_redirected_are_told_apart_from_gone() {
 #[test]
 fn failures_of_the_server_are_tried_again() {
     for status in [408, 500, 502, 503, 504, 520] {
-        assert_eq!(on_discord(status, &[], "<html>").verdict, RETRY);
+        assert_eq!(on_discord(status, &[], r#"{"message": "500"}"#).verdict, RETRY);
     }
     let wait = Some(Duration::from_secs(7));
     assert_eq!(

@@ -4,16 +4,10 @@ use proptest::prelude::*;
 
 use super::*;
 
-const KINDS: [EndpointKind; 3] = [
-    EndpointKind::Discord,
-    EndpointKind::TeamsConnector,
-    EndpointKind::TeamsWorkflow,
-];
-
 fn wait_of(judgement: &Judgement) -> Option<Duration> {
     match judgement.verdict {
         Verdict::RateLimited { wait, .. } => Some(wait),
-        Verdict::Retry { wait } => wait,
+        Verdict::Retry { wait } | Verdict::Unavailable { wait } => wait,
         _ => None,
     }
 }

@@ -30,8 +30,8 @@ fn only_a_bare_number_is_a_connectors_success() {
 #[test]
 fn the_200_trap_is_judged_by_its_inner_status() {
     for (inner, verdict) in [
-        (429, RETRY),
-        (408, RETRY),
+        (429, UNAVAILABLE),
+        (408, UNAVAILABLE),
         (500, RETRY),
         (503, RETRY),
         (413, REJECTED),
@@ -75,12 +75,7 @@ fn a_connectors_failures() {
             "401: the URL or its signature is wrong",
         ),
         (403, "no", Verdict::Forbidden, "403 forbidden: no"),
-        (
-            404,
-            "<html>",
-            Verdict::Gone,
-            "404: the webhook does not exist any more",
-        ),
+        (404, "", Verdict::Gone, "404: the webhook does not exist any more"),
         (410, "", Verdict::Gone, "410: the webhook does not exist any more"),
         (500, "", RETRY, "500: the server failed"),
         (307, "", Verdict::Forbidden, "307: the server redirects"),
@@ -117,7 +112,7 @@ fn rate_limits_and_outages_say_how_long() {
 fn an_accepted_workflow_message_is_sent() {
     assert_eq!(workflow(202, "").verdict, Verdict::Sent);
     assert_eq!(workflow(200, "what the flow answers").verdict, Verdict::Sent);
-    assert_eq!(workflow(200, &trap(429)).verdict, RETRY);
+    assert_eq!(workflow(200, &trap(429)).verdict, UNAVAILABLE);
 }
 
 #[test]
@@ -154,6 +149,5 @@ fn a_flow_that_is_off_or_gone_or_closed() {
     );
     assert_eq!(workflow(404, "").verdict, Verdict::Gone);
     assert_eq!(workflow(410, "").verdict, Verdict::Gone);
-    assert_eq!(workflow(404, "<html>").verdict, RETRY);
     assert_eq!(workflow(502, &error("BadGateway")).verdict, RETRY);
 }

@@ -2,9 +2,10 @@
 
 use webhook::endpoint::{EndpointKind, Vendor};
 use webhook::outcome::{Judgement, RateScope, Verdict};
-use webhook::schedule::{LaneId, RequestId, Scheduler};
+use webhook::schedule::{InARow, LaneId, RequestId, Scheduler};
 
-use super::{Happening, Known, World};
+use super::{Happening, Known, SECOND, World};
+use crate::desk::{seconds, verdict};
 use crate::world::{Moment, Temper, micros};
 
 impl World {
@@ -15,8 +16,10 @@ impl World {
             Happening::Answer { life, request } => self.answer(life, request),
             Happening::Crash => self.crash(),
             Happening::SetBack { micros } => self.set_back += micros,
+            Happening::EdgeBlocks { micros } => self.edge_blocks_until = self.now + micros,
             Happening::Deactivate(lane) => {
                 self.lanes.get_mut(&lane).unwrap().active = false;
+                self.limited.clear();
                 self.configure();
             }
             Happening::Mend(lane) => self.mend(lane),
@@ -48,10 +51,15 @@ impl World {
             let flying = &self.flying[&(life, request)];
             self.check_caps(flying.request.lane, flying.revision);
         }
+        let blocked = self.now < self.edge_blocks_until;
         let flying = self.flying.get_mut(&(life, request)).unwrap();
         let known = self.lanes.get_mut(&flying.request.lane).unwrap();
         let ids: Vec<i64> = flying.request.deliveries.iter().map(|id| id.0).collect();
-        let (judgement, delay) = known.endpoint.answer(&ids, self.now, &mut self.random);
+        let (judgement, delay) = if blocked && known.config.kind == EndpointKind::Discord {
+            (verdict(Verdict::Blocked), seconds(0.01))
+        } else {
+            known.endpoint.answer(&ids, self.now, &mut self.random)
+        };
         if judgement.verdict == Verdict::Sent {
             for id in ids {
                 let again = known.endpoint.accepted[&id] - 1;
@@ -95,6 +103,14 @@ impl World {
                 _ => {}
             }
         }
+        if judgement.verdict == Verdict::Blocked {
+            let until = self.now + 8 * SECOND;
+            match (known.config.vendor, known.config.kind) {
+                (Vendor::Discord, _) => self.discord_parked_until = until.max(self.discord_parked_until),
+                (_, EndpointKind::Discord) => self.like_parked_until = until.max(self.like_parked_until),
+                _ => {}
+            }
+        }
         if flying.revision == known.config.revision {
             known.heard(&judgement, self.now);
         }
@@ -119,11 +135,12 @@ impl World {
         }
         for known in self.lanes.values_mut() {
             known.forget();
-            if let Some(circuit) = self.tables.circuits.get(&known.config.id) {
-                known.failures = circuit.failures;
+            if let Some(in_a_row) = self.tables.in_a_row.get(&known.config.id) {
+                known.failures = in_a_row.failures;
             }
         }
         self.discord.clear();
+        self.limited.clear();
         self.discord_parked_until = 0;
         self.like_parked_until = 0;
         self.scheduler = Scheduler::new(self.policy.clone(), self.seed ^ u64::from(self.life));
@@ -145,6 +162,13 @@ impl World {
         known.forget();
         known.in_flight = in_flight;
         self.tables.circuits.remove(&lane);
+        if let Some(in_a_row) = self.tables.in_a_row.get_mut(&lane) {
+            *in_a_row = InARow {
+                posts: std::mem::take(&mut in_a_row.posts),
+                ..InARow::default()
+            };
+        }
+        self.limited.clear();
         self.configure();
     }
 
@@ -169,9 +193,12 @@ impl Known {
         match judgement.verdict {
             Verdict::Sent | Verdict::Rejected { .. } => self.failures = 0,
             Verdict::RateLimited { wait: asked, .. } => wait = wait.max(asked),
-            Verdict::Retry { wait: asked } => {
+            Verdict::Blocked => {}
+            Verdict::Misdirected => (self.failures, self.failed_at) = (self.failures.max(4) + 1, Some(now)),
+            Verdict::Retry { wait: asked } | Verdict::Unavailable { wait: asked } => {
                 if self.active {
-                    self.rests_until = self.rests_until.max(now + micros(asked.unwrap_or_default()));
+                    let asked = asked.unwrap_or_default().min(seconds(300.0));
+                    self.rests_until = self.rests_until.max(now + micros(asked));
                 }
                 (self.failures, self.failed_at) = (self.failures + 1, Some(now));
             }
@@ -190,6 +217,5 @@ impl Known {
         self.rests_until = 0;
         self.failures = 0;
         self.failed_at = None;
-        self.arrivals.clear();
     }
 }

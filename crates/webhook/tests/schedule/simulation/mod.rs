@@ -26,6 +26,7 @@ enum Happening {
     Answer { life: u32, request: RequestId },
     Crash,
     SetBack { micros: Moment },
+    EdgeBlocks { micros: Moment },
     Deactivate(LaneId),
     Mend(LaneId),
     Adjust(LaneId),
@@ -46,8 +47,6 @@ struct Known {
     rests_until: Moment,
     failures: u32,
     failed_at: Option<Moment>,
-    /// Of requests (of this life), for the window of Teams.
-    arrivals: VecDeque<Moment>,
     /// How often each event was in flight or unrecorded when the worker died: so often it may arrive once more.
     at_risk: BTreeMap<i64, u32>,
     switched_off: bool,
@@ -75,6 +74,10 @@ struct World {
     flying: BTreeMap<(u32, RequestId), Flying>,
     unrecorded: Vec<(LaneId, i64)>,
     discord: VecDeque<Moment>,
+    /// Arrivals (of this life) that are counted together.
+    limited: BTreeMap<String, VecDeque<Moment>>,
+    /// Whoever speaks like Discord gets only its edge.
+    edge_blocks_until: Moment,
     discord_parked_until: Moment,
     like_parked_until: Moment,
     changes: usize,
@@ -184,6 +187,12 @@ impl World {
         let active = self.lanes.values().filter(|known| known.active);
         let configs = active.map(|known| LaneConfig {
             circuit: self.tables.circuits.get(&known.config.id).copied(),
+            in_a_row: self
+                .tables
+                .in_a_row
+                .get(&known.config.id)
+                .cloned()
+                .unwrap_or_default(),
             ..known.config.clone()
         });
         let configs = configs.collect();

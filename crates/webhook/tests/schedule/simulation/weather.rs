@@ -9,7 +9,9 @@ use webhook::schedule::{LaneConfig, LaneId, Policy, Scheduler};
 use super::{Happening, Known, SECOND, World};
 use crate::desk::lane;
 use crate::glue::Tables;
-use crate::world::{Endpoint, Moment, Temper};
+use crate::world::{Down, Endpoint, Moment, Temper};
+
+const DOWN: [Down; 3] = [Down::Fails, Down::Absent, Down::Hangs];
 
 /// The world begins on a Friday at 8:00 UTC.
 const QUIET: [&str; 3] = [
@@ -18,15 +20,18 @@ const QUIET: [&str; 3] = [
     "22:00-07:00 America/New_York",
 ];
 
+/// What Microsoft's hosts, or single webhooks, are sent.
+const RATES: [&str; 5] = ["1/s", "4/s", "25/5min", "3/20s", "2/1min"];
+
 impl World {
     pub fn new(seed: u64) -> Self {
         let mut random = fastrand::Rng::with_seed(seed);
         let calm = random.u32(0..8) == 0;
         let policy = Policy {
             max_attempts: random.u32(1..10),
-            max_age: Duration::from_secs(if calm { 864_000 } else { random.u64(600..200_000) }),
+            max_age: Duration::from_secs(if calm { 864_000 } else { random.u64(600..100_000) }),
             discord_per_second: random.u32(1..6),
-            teams_per_second: random.u32(1..5),
+            teams_rate: RATES[random.usize(0..RATES.len())].parse().unwrap(),
             max_in_flight: random.usize(1..12),
             max_slow: random.usize(0..8),
             max_buffered: random.usize(1..150),
@@ -45,6 +50,8 @@ impl World {
             flying: BTreeMap::new(),
             unrecorded: Vec::new(),
             discord: VecDeque::new(),
+            limited: BTreeMap::new(),
+            edge_blocks_until: 0,
             discord_parked_until: 0,
             like_parked_until: 0,
             changes: 0,
@@ -87,20 +94,24 @@ impl World {
 
     fn known(&mut self, id: LaneId, span: Moment) -> Known {
         let random = &mut self.random;
-        let temper = match random.u32(0..12) {
+        let temper = match random.u32(0..14) {
             _ if self.calm => Temper::Healthy,
             0..3 => Temper::Healthy,
             3..6 => Temper::Flaky,
             6..8 => Temper::Down {
                 until: random.u64(0..span),
-                hangs: random.bool(),
+                how: DOWN[random.usize(0..DOWN.len())],
             },
             8 => Temper::Down {
                 until: Moment::MAX,
-                hangs: random.bool(),
+                how: DOWN[random.usize(0..DOWN.len())],
             },
             9 => Temper::Picky { tells: random.bool() },
             10 => Temper::Forbidding,
+            11 => Temper::Poisoned,
+            12 => Temper::Misdirected {
+                until: random.u64(0..span),
+            },
             _ => Temper::Gone,
         };
         let limit = random
@@ -124,6 +135,8 @@ impl World {
                 _ => None,
             },
             proven: random.bool(),
+            rate: (random.u32(0..4) == 0).then(|| RATES[random.usize(0..RATES.len())].parse().unwrap()),
+            rate_group: random.bool().then(|| "one owner".into()),
             ..lane(id.0)
         };
         Known {
@@ -136,7 +149,6 @@ impl World {
             rests_until: 0,
             failures: 0,
             failed_at: None,
-            arrivals: VecDeque::new(),
             at_risk: BTreeMap::new(),
             switched_off: false,
         }
@@ -145,7 +157,10 @@ impl World {
     fn misfortunes(&mut self, span: Moment, lanes: i64) {
         for _ in 0..self.random.u32(0..8) {
             let lane = LaneId(self.random.i64(1..=lanes));
-            let happening = match self.random.u32(0..10) {
+            let happening = match self.random.u32(0..11) {
+                10 => Happening::EdgeBlocks {
+                    micros: self.random.u64(SECOND..7_200 * SECOND),
+                },
                 0..3 => Happening::Crash,
                 3 => Happening::SetBack {
                     micros: self.random.u64(2 * SECOND..3_600 * SECOND),

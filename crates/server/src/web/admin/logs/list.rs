@@ -5,7 +5,7 @@ use maud::{Markup, html};
 use crate::database::Access;
 use crate::queries::events::{self, EventType};
 use crate::queries::integrations;
-use crate::queries::logs::{Filter, Status};
+use crate::queries::logs::{Entry, Filter, Status};
 use crate::queries::rights::{Deed, Rights};
 use crate::web::Error;
 use crate::web::admin::frame::{Frame, Section};
@@ -44,7 +44,7 @@ pub async fn show(visitor: Visitor, here: Here, mut filters: Filters) -> Result<
         } @else {
             form method="post" action="/admin/logs/retry/" {
                 (parts::deliveries("Deliveries, newest first", &page.results, may_retry))
-                @if may_retry && page.results.iter().any(|entry| matches!(entry.status.as_str(), "failed" | "retry")) {
+                @if may_retry && page.results.iter().any(Entry::can_be_retried) {
                     div.inline.below { button { "Send selected again" } span data-select-all {} }
                 }
             }

@@ -24,11 +24,10 @@ pub async fn show(visitor: Visitor, Id(id): Id, mut filters: Filters) -> Result<
 
     let entry = &detail.entry;
     let title = format!("Delivery {id}");
-    let can_be_retried = matches!(entry.status.as_str(), "failed" | "retry");
     let mut frame = Frame::new(&visitor, Section::Log, &title)
         .under("/admin/logs/", "Log")
         .notice(notice);
-    if rights.may(Deed::Retry) && can_be_retried {
+    if rights.may(Deed::Retry) && entry.can_be_retried() {
         frame = frame.actions(html! {
             form method="post" action={ "/admin/logs/" (id) "/retry/" } { button.primary { "Send again" } }
         });
@@ -76,7 +75,7 @@ fn outcome(detail: &Detail) -> Markup {
                 @if !entry.error_message.is_empty() { p.words { (entry.error_message) } }
             }
             dt { "Event" } dd {
-                @if entry.event_type == "test" { "test" } @else { a href={ "/admin/events/" (entry.event_type) "/" } { (entry.event_type) } }
+                @if matches!(entry.event_type.as_str(), "test" | "webhook_trouble") { (entry.event_type) } @else { a href={ "/admin/events/" (entry.event_type) "/" } { (entry.event_type) } }
             }
             dt { "Integration" }
             dd {
@@ -91,6 +90,9 @@ fn outcome(detail: &Detail) -> Markup {
             dt { "Answer" }
             dd { @match entry.response_status_code { Some(code) => { "HTTP " (code) }, None => "none" } }
             dt { "Attempts" } dd { (detail.attempts) }
+            @if let Some(id) = entry.retried_as {
+                dt { "Sent again" } dd { "as " a href={ "/admin/logs/" (id) "/" } { "delivery " (id) } }
+            }
             @if let Some(id) = detail.retry_of {
                 dt { "Repeats" } dd { a href={ "/admin/logs/" (id) "/" } { "delivery " (id) } " (the " (ordinal(entry.retry_count)) " time by hand)" }
             }

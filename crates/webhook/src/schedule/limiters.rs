@@ -1,0 +1,95 @@
+//! Caps on what single webhooks, or groups of them, are sent.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use super::clock::Clock;
+use super::lane::Lane;
+use super::rate::Rate;
+use super::window::Window;
+use super::{LaneId, Policy, Scheduler};
+use crate::endpoint::Vendor;
+
+/// Whose requests are counted together.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Shared {
+    Own(LaneId),
+    Group(Box<str>),
+}
+
+/// A window that lanes share.
+#[derive(Clone, Debug)]
+pub(super) struct Limiter {
+    shared: Shared,
+    pub(super) window: Rc<RefCell<Window>>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Limiters(BTreeMap<Shared, Rc<RefCell<Window>>>);
+
+impl Limiters {
+    /// Gives a lane the limiter that its configuration asks for. What it has posted so far counts there.
+    pub(super) fn join(&mut self, lane: &mut Lane, clock: &Clock, policy: &Policy) {
+        if rate(lane, policy).is_none() {
+            lane.limiter = None;
+            return;
+        }
+        let config = &lane.config;
+        let group = config.rate_group.clone().map(Shared::Group);
+        let shared = group.unwrap_or(Shared::Own(config.id));
+        if lane
+            .limiter
+            .as_ref()
+            .is_some_and(|limiter| limiter.shared == shared)
+        {
+            return;
+        }
+        let window = self.0.entry(shared.clone()).or_insert_with(|| {
+            // Its rate is set when all have joined.
+            Rc::new(RefCell::new(Window::new(Rate {
+                count: u32::MAX,
+                ..Rate::NONE
+            })))
+        });
+        let posts = lane.posts.iter();
+        window
+            .borrow_mut()
+            .remember(posts.map(|at| clock.tick(*at).min(clock.now())));
+        lane.limiter = Some(Limiter {
+            shared,
+            window: window.clone(),
+        });
+    }
+}
+
+/// What a lane may be sent; None: nobody counts.
+fn rate(lane: &Lane, policy: &Policy) -> Option<Rate> {
+    let of_vendor = || (lane.config.vendor == Vendor::Microsoft).then_some(policy.teams_rate);
+    lane.config.rate.or_else(of_vendor)
+}
+
+impl Scheduler {
+    /// Sets the rates of all limiters, each the lowest of its lanes'.
+    pub(super) fn limit(&mut self) {
+        for lane in self.lanes.values_mut() {
+            self.limiters.join(lane, &self.clock, &self.policy);
+        }
+        let mut rates: BTreeMap<&Shared, Rate> = BTreeMap::new();
+        for lane in self.lanes.values() {
+            if let (Some(limiter), Some(rate)) = (&lane.limiter, rate(lane, &self.policy)) {
+                let lowest = rates.entry(&limiter.shared).or_insert(rate);
+                if rate.is_below(*lowest) {
+                    *lowest = rate;
+                }
+            }
+        }
+        self.limiters.0.retain(|shared, window| match rates.get(shared) {
+            Some(rate) => {
+                window.borrow_mut().set(*rate);
+                true
+            }
+            None => false,
+        });
+    }
+}
