@@ -464,7 +464,7 @@ CREATE OR REPLACE FUNCTION zentry_notify.check_appearance(username text, avatar_
 COMMENT ON FUNCTION zentry_notify.check_appearance(text, text, text, text[]) IS 'An error unless Discord takes messages that appear so';
 
 CREATE OR REPLACE FUNCTION zentry_notify.check_keys(parameter text, keys text[], known text[], certain boolean) RETURNS void
-    LANGUAGE c AS 'MODULE_PATHNAME', 'check_keys_wrapper';
+    LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'check_keys_wrapper';
 COMMENT ON FUNCTION zentry_notify.check_keys(text, text[], text[], boolean) IS
     'An error for a key that is a slip of a known one, if it is certain which there are; else a warning';
 
