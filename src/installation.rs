@@ -81,6 +81,24 @@ fn newer(version: &str) -> bool {
     parts(version) > parts(LIBRARY)
 }
 
+/// Whether the schema of our tables is there, as the extension's, and the current role may rename it.
+pub fn is_callers_schema() -> bool {
+    const SQL: &str = "SELECT n.nspowner FROM pg_catalog.pg_namespace n
+          JOIN pg_catalog.pg_depend d ON d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_namespace'::pg_catalog.regclass
+               AND d.objid OPERATOR(pg_catalog.=) n.oid AND d.deptype OPERATOR(pg_catalog.=) 'e'
+          JOIN pg_catalog.pg_extension e ON e.oid OPERATOR(pg_catalog.=) d.refobjid AND e.extname OPERATOR(pg_catalog.=) 'zentry_notify'
+         WHERE n.nspname OPERATOR(pg_catalog.=) 'zentry_notify'";
+    let owner = with_spi(|| {
+        let rows = Plan::prepare(SQL, &[]).execute(&[]);
+        // SAFETY: the only column is an oid.
+        (rows.len() > 0)
+            .then(|| unsafe { pg_sys::Oid::from_datum(rows.get(0, 1).0?, false) })
+            .flatten()
+    });
+    // SAFETY: a look into the catalogue.
+    owner.is_some_and(|owner| unsafe { pg_sys::has_privs_of_role(pg_sys::GetUserId(), owner) })
+}
+
 /// After ALTER EXTENSION UPDATE: roles that were granted something before get what came with the new version.
 pub fn renew_grants() {
     let Some(installation) = Installation::find().filter(|installation| installation.fits().is_ok()) else {

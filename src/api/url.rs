@@ -1,7 +1,7 @@
 //! Webhook URLs: checked when they are written, redacted when they are shown.
 
 use pgrx::prelude::*;
-use webhook::endpoint::{Endpoint, WebhookType, redact};
+use webhook::endpoint::{Endpoint, EndpointError, WebhookType, redact};
 use webhook::mention::Mention;
 
 use crate::{report, settings};
@@ -18,6 +18,17 @@ fn check_mention(webhook_type: &str, webhook_url: &str, mention: &str) {
     let endpoint = require_endpoint(webhook_type, webhook_url);
     if let Err(error) = Mention::parse(endpoint.kind(), mention) {
         report::refuse("mention", &format!("mention: {error}"), error.hint());
+    }
+}
+
+/// Returns what would have to be added to zentry_notify.allowed_hosts for the URL to be called; None: nothing.
+#[pg_extern(sql = false)]
+fn host_to_allow(webhook_type: &str, webhook_url: &str) -> Option<String> {
+    let webhook_type = webhook_type.parse::<WebhookType>().ok()?;
+    match Endpoint::parse(webhook_type, webhook_url, &settings::url_policy()).err()? {
+        EndpointError::HostNotAllowed { host } => Some(host),
+        EndpointError::PortNotAllowed { host, port } => Some(format!("{host}:{port}")),
+        _ => None,
     }
 }
 
