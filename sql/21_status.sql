@@ -35,6 +35,7 @@ AS $$
 DECLARE
     server    record;
     launcher  record;
+    invalid   record;
     installed text := (SELECT e.extversion FROM pg_extension e WHERE e.extname = 'zentry_notify');
     preload   text := (SELECT string_agg(quote_literal(l), ', ')
                          FROM (SELECT btrim(s, ' "') FROM regexp_split_to_table(current_setting('shared_preload_libraries'), ',') s
@@ -72,9 +73,14 @@ BEGIN
                  WHEN zentry_notify.background_workers() >= current_setting('max_worker_processes')::int THEN zentry_notify.more_workers()
                  ELSE '-- the server log says why it ends; it is started again every second' END;
     END IF;
-    RETURN QUERY SELECT 'database ' || quote_ident(d.datname), 'attention', 'a DROP DATABASE of it was interrupted: nobody can connect to it, and nothing of it is sent',
-                        format('DROP DATABASE %I;', d.datname)
-                   FROM pg_database d WHERE d.datconnlimit = -2;
+    FOR invalid IN SELECT d.oid, d.datname FROM pg_database d WHERE d.datconnlimit = -2 ORDER BY d.datname LOOP
+        -- One that is being dropped is locked, and gone when it is not any more.
+        IF NOT EXISTS (SELECT FROM pg_locks l WHERE l.classid = 'pg_database'::regclass AND l.objid = invalid.oid AND l.mode = 'AccessExclusiveLock' AND l.granted)
+           AND has_database_privilege(invalid.oid, 'CONNECT') IS NOT NULL THEN
+            RETURN QUERY SELECT 'database ' || quote_ident(invalid.datname), 'attention',
+                'a DROP DATABASE of it was interrupted: nobody can connect to it, and nothing of it is sent', format('DROP DATABASE %I;', invalid.datname);
+        END IF;
+    END LOOP;
     RETURN QUERY SELECT * FROM zentry_notify.status_worker(server.worker_died, server.refused_since, server.databases_waiting,
                                                            server.short_of_workers_since);
     IF server.discord_parked_until > now() THEN

@@ -1,7 +1,7 @@
 //! Webhook URLs: checked when they are written, redacted when they are shown.
 
 use pgrx::prelude::*;
-use webhook::endpoint::{Endpoint, EndpointError, WebhookType, redact};
+use webhook::endpoint::{Endpoint, EndpointError, WebhookType, parse_host_patterns, redact};
 use webhook::mention::Mention;
 
 use crate::{report, settings};
@@ -25,10 +25,19 @@ fn check_mention(webhook_type: &str, webhook_url: &str, mention: &str) {
 #[pg_extern(sql = false)]
 fn host_to_allow(webhook_type: &str, webhook_url: &str) -> Option<String> {
     let webhook_type = webhook_type.parse::<WebhookType>().ok()?;
-    match Endpoint::parse(webhook_type, webhook_url, &settings::url_policy()).err()? {
-        EndpointError::HostNotAllowed { host } => Some(host),
+    let mut policy = settings::url_policy();
+    let with_port = |error| match error {
         EndpointError::PortNotAllowed { host, port } => Some(format!("{host}:{port}")),
         _ => None,
+    };
+    match Endpoint::parse(webhook_type, webhook_url, &policy).err()? {
+        EndpointError::HostNotAllowed { host } => {
+            // The host alone does not allow another port than that of https.
+            policy.allowed_hosts.extend(parse_host_patterns(&host).ok()?);
+            let refused = Endpoint::parse(webhook_type, webhook_url, &policy).err();
+            refused.and_then(with_port).or(Some(host))
+        }
+        other => with_port(other),
     }
 }
 

@@ -275,9 +275,14 @@ pub fn missing(ours: &Ours, source: &Source, table: &Table) -> Option<String> {
             .filter(|(words, _)| words.is_some())
             .map(|(_, operation)| format!("zentry_notify_{}_{}", source.event_type, operation.name()))
             .find_map(|name| {
-                match present.iter().find(|present| present.ours && present.name == name) {
+                match present
+                    .iter()
+                    .find(|present| present.ours && present.name == name)
+                {
                     None => Some(format!("trigger {name} is gone")),
-                    Some(found) if !found.depends => Some(format!("trigger {name} was made by somebody else")),
+                    Some(found) if !found.depends => {
+                        Some(format!("trigger {name} was made by somebody else"))
+                    }
                     Some(_) => None,
                 }
             })

@@ -404,7 +404,8 @@ fn a_lane_that_is_resumed_forgets_its_own_limit_and_that_of_all() {
     desk.nothing_leaves();
     for id in [1, 2] {
         let rows = desk.tables.rows.get_mut(&LaneId(id)).unwrap();
-        rows.values_mut().for_each(|row| row.delivery.next_attempt_at = None);
+        rows.values_mut()
+            .for_each(|row| row.delivery.next_attempt_at = None);
     }
     assert!(!desk.scheduler.resume([LaneId(1)]));
     assert_eq!(desk.one().lane.0, 1);
