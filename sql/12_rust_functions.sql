@@ -18,6 +18,11 @@ CREATE OR REPLACE FUNCTION zentry_notify.check_webhook_url(webhook_type text, we
     LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'check_webhook_url_wrapper';
 COMMENT ON FUNCTION zentry_notify.check_webhook_url(text, text) IS 'An error unless it is the URL of such a webhook and zentry_notify.allowed_hosts lets it pass';
 
+CREATE OR REPLACE FUNCTION zentry_notify.host_to_allow(webhook_type text, webhook_url text) RETURNS text
+    LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'host_to_allow_wrapper';
+COMMENT ON FUNCTION zentry_notify.host_to_allow(text, text) IS
+    'What zentry_notify.allowed_hosts lacks for the URL to be called; null: nothing';
+
 CREATE OR REPLACE FUNCTION zentry_notify.check_mention(webhook_type text, webhook_url text, mention text) RETURNS void
     LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'check_mention_wrapper';
 COMMENT ON FUNCTION zentry_notify.check_mention(text, text, text) IS 'An error unless messages to such a webhook can ping so';
@@ -85,6 +90,10 @@ CREATE OR REPLACE FUNCTION zentry_notify.wake(webhook_ids bigint[], overdue bool
     LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'wake_wrapper';
 COMMENT ON FUNCTION zentry_notify.wake(bigint[], boolean) IS
     'At commit, lets the worker look at what waits for these integrations; overdue: also at those that wait to be tried again';
+
+CREATE OR REPLACE FUNCTION zentry_notify.resume(webhook_id bigint) RETURNS void
+    LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'resume_wrapper';
+COMMENT ON FUNCTION zentry_notify.resume(bigint) IS 'At commit, lets the worker try the integration''s endpoint, whatever that has asked for';
 
 CREATE OR REPLACE FUNCTION zentry_notify.lost_events() RETURNS bigint
     LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'lost_events_wrapper';

@@ -277,6 +277,31 @@ $$;
 COMMENT ON FUNCTION @extschema@.zentry_retry_failed(bigint, text, timestamptz) IS
     'Re-sends every failed delivery that has not been re-sent (optionally of one webhook, of one event type, or created since a time) and returns how many. Deliveries of webhooks that are switched off are left out';
 
+CREATE OR REPLACE FUNCTION @extschema@.zentry_resume(webhook_id bigint) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_variable
+BEGIN
+    -- A change of activated_at forgets what was seen of the endpoint (check_webhook), and brings back one that is gone.
+    UPDATE zentry_notify.webhook AS w SET activated_at = clock_timestamp()
+     WHERE w.id = webhook_id AND (w.is_active OR w.switched_off_at IS NOT NULL);
+    IF NOT FOUND THEN
+        IF NOT EXISTS (SELECT FROM zentry_notify.webhook w WHERE w.id = webhook_id) THEN
+            PERFORM zentry_notify.no_such_webhook(webhook_id);
+        END IF;
+        PERFORM zentry_notify.refuse('object_not_in_prerequisite_state', format('webhook %s is switched off', webhook_id),
+            format('SELECT zentry_update_webhook(%s, is_active => true); switches it on.', webhook_id));
+    END IF;
+    UPDATE zentry_notify.delivery d SET next_attempt_at = now()
+     WHERE d.webhook_integration_id = webhook_id AND d.status IN ('p', 'r') AND d.next_attempt_at > now();
+    UPDATE zentry_notify.legacy_delivery d SET next_attempt_at = now()
+     WHERE d.webhook_integration_id = webhook_id AND d.status IN ('pending', 'retry') AND d.next_attempt_at > now();
+    PERFORM zentry_notify.resume(webhook_id);
+END
+$$;
+COMMENT ON FUNCTION @extschema@.zentry_resume(bigint) IS
+    'Tries a webhook now that is failing, gone, or told to wait: what its endpoint has asked for is forgotten, also a limit that Discord has set for all webhooks, and the first of what waits leaves. Quiet hours hold';
+
 -- Who owns the tables may write the log as if it still was one: dumps of 0.2.0 bring rows, and who restores a copy may not want it to send what
 -- waited. A row with an id is one of 0.2.0's.
 CREATE OR REPLACE FUNCTION zentry_notify.write_log() RETURNS trigger

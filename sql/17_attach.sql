@@ -100,6 +100,42 @@ CREATE OR REPLACE FUNCTION @extschema@.zentry_attach(
 COMMENT ON FUNCTION @extschema@.zentry_attach(text, regclass, jsonb, text, text, jsonb, text) IS
     'Lets a table fire an event, and returns what was made of it. columns: where the data come from ("key": column, path along foreign keys, SQL expression, look-up, constant, or null for none), for what is not guessed by usual names; condition: SQL over OLD and NEW; operation: insert, update, delete; audience: who hears; done: the status that means completed';
 
+-- A condition was read when it was given, and its text is never read again by itself. This is what its owner, or a superuser, may give once more: it is
+-- read as the owner then, as at the first time.
+CREATE OR REPLACE FUNCTION zentry_notify.attach_again(source zentry_notify.event_source) RETURNS text
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    given   jsonb;
+    written text := coalesce(source.insert_when, source.update_when, source.delete_when);
+BEGIN
+    -- A null keeps a key from being guessed that the data were not to have.
+    SELECT jsonb_object_agg(k.key, NULL::text) INTO given
+      FROM (SELECT 'project_id' AS key
+             UNION
+            SELECT jsonb_object_keys(t.sample) FROM zentry_notify.event_type t WHERE t.name = source.event_type
+             UNION
+            SELECT jsonb_object_keys(zentry_notify.placeholder_event(d.definition)) FROM zentry_notify.event_definition d
+             WHERE d.event_type = source.event_type AND d.webhook_integration_id IS NULL) k;
+    SELECT given || coalesce(jsonb_object_agg(c.key, CASE WHEN jsonb_typeof(c.value) = 'object' AND c.value ? 'expression' THEN c.value - 'columns' ELSE c.value END), '{}')
+      INTO given
+      FROM jsonb_each(source.columns) c;
+    RETURN format('SELECT * FROM @extschema@.zentry_attach(%L, %L, columns => %L, condition => %L, operation => %L, audience => %L);',
+                  source.event_type, source.relation::text, given, written,
+                  concat_ws(', ', CASE WHEN source.insert_when IS NOT NULL THEN 'insert' END, CASE WHEN source.update_when IS NOT NULL THEN 'update' END,
+                            CASE WHEN source.delete_when IS NOT NULL THEN 'delete' END), source.audience);
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.attach_again(zentry_notify.event_source) IS 'The call that makes a source, and the triggers of its condition, what they were';
+
+CREATE OR REPLACE FUNCTION zentry_notify.has_own_condition(source zentry_notify.event_source) RETURNS boolean
+    LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT source.transition IS NULL AND source.progress IS NULL
+       AND EXISTS (SELECT FROM unnest(ARRAY[source.insert_when, source.update_when, source.delete_when]) w WHERE w NOT IN ('true', 'OLD.* *<> NEW.*'))
+$$;
+COMMENT ON FUNCTION zentry_notify.has_own_condition(zentry_notify.event_source) IS 'Whether its triggers have a condition that somebody gave, which zentry_attach() does not read again';
+
 CREATE OR REPLACE FUNCTION @extschema@.zentry_detach(relation regclass, event_type text DEFAULT NULL) RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'zentry_detach_wrapper';
 COMMENT ON FUNCTION @extschema@.zentry_detach(regclass, text) IS 'Removes the extension''s triggers from a table, or those of one event type: the table fires it no more. Needs the table''s owner';

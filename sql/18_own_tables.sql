@@ -113,18 +113,19 @@ END
 $$;
 COMMENT ON FUNCTION zentry_notify.route_from_now() IS 'Takes all events that there are for routed. For a database whose dump had events and no cursor';
 
--- What another server's worker keeps for itself says nothing here, and would be sent a second time.
+-- What another server's worker keeps for itself says nothing here, and would be sent a second time. A source is of a table, and a token of a role, that
+-- may be another one here, or none.
 CREATE OR REPLACE FUNCTION zentry_notify.drop_replicated() RETURNS trigger
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$ BEGIN RETURN NULL; END $$;
-COMMENT ON FUNCTION zentry_notify.drop_replicated() IS 'Trigger: what logical replication brings of events, deliveries and counters is not stored';
+COMMENT ON FUNCTION zentry_notify.drop_replicated() IS 'Trigger: what logical replication brings of events, deliveries, counters, sources and tokens is not stored';
 
 -- ENABLE TRIGGER ALL, as pg_restore --disable-triggers says in the end, takes REPLICA away; the condition stays.
 DO $$
 DECLARE
     kept pg_catalog.regclass;
 BEGIN
-    FOREACH kept IN ARRAY '{zentry_notify.event,zentry_notify.event_detail,zentry_notify.delivery,zentry_notify.route_cursor,zentry_notify.legacy_delivery,zentry_notify.webhook_circuit,zentry_notify.webhook_state,zentry_notify.webhook_count,zentry_notify.deleted_webhook,zentry_notify.delivery_stat,zentry_notify.progress_note,zentry_notify.project_progress}'::pg_catalog.regclass[]
+    FOREACH kept IN ARRAY '{zentry_notify.event,zentry_notify.event_detail,zentry_notify.delivery,zentry_notify.route_cursor,zentry_notify.legacy_delivery,zentry_notify.webhook_circuit,zentry_notify.webhook_state,zentry_notify.webhook_count,zentry_notify.deleted_webhook,zentry_notify.delivery_stat,zentry_notify.progress_note,zentry_notify.project_progress,zentry_notify.event_source,zentry_notify.api_token}'::pg_catalog.regclass[]
     LOOP
         EXECUTE pg_catalog.format('DROP TRIGGER IF EXISTS drop_replicated ON %s', kept);
         EXECUTE pg_catalog.format('CREATE TRIGGER drop_replicated BEFORE INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW WHEN (pg_catalog.current_setting(''session_replication_role'') OPERATOR(pg_catalog.=) ''replica'') EXECUTE FUNCTION zentry_notify.drop_replicated()', kept);
@@ -132,6 +133,100 @@ BEGIN
     END LOOP;
 END
 $$;
+
+-- Both sides have the built-in types, and may have wordings of the same event: what is replicated holds.
+CREATE OR REPLACE FUNCTION zentry_notify.replace_replicated() RETURNS trigger
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF TG_TABLE_NAME = 'event_type' THEN
+        DELETE FROM zentry_notify.event_type t WHERE t.name = NEW.name;
+    ELSE
+        DELETE FROM zentry_notify.event_wording w
+         WHERE w.id = NEW.id OR w.event_type = NEW.event_type AND w.webhook_integration_id IS NOT DISTINCT FROM NEW.webhook_integration_id;
+    END IF;
+    RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.replace_replicated() IS 'Trigger: what logical replication brings of event types and wordings takes the place of what is there';
+
+DO $$
+DECLARE
+    merged pg_catalog.regclass;
+BEGIN
+    FOREACH merged IN ARRAY '{zentry_notify.event_type,zentry_notify.event_wording}'::pg_catalog.regclass[]
+    LOOP
+        EXECUTE pg_catalog.format('DROP TRIGGER IF EXISTS replace_replicated ON %s', merged);
+        EXECUTE pg_catalog.format('CREATE TRIGGER replace_replicated BEFORE INSERT ON %s FOR EACH ROW WHEN (pg_catalog.current_setting(''session_replication_role'') OPERATOR(pg_catalog.=) ''replica'') EXECUTE FUNCTION zentry_notify.replace_replicated()', merged);
+        EXECUTE pg_catalog.format('ALTER TABLE %s ENABLE REPLICA TRIGGER replace_replicated', merged);
+    END LOOP;
+END
+$$;
+
+CREATE OR REPLACE FUNCTION zentry_notify.members() RETURNS TABLE (classid oid, objid oid)
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT d.classid, d.objid
+      FROM pg_depend d
+      JOIN pg_extension e ON e.oid = d.refobjid AND d.refclassid = 'pg_extension'::regclass AND e.extname = 'zentry_notify'
+     WHERE d.deptype = 'e'
+$$;
+COMMENT ON FUNCTION zentry_notify.members() IS 'What belongs to the extension';
+
+CREATE OR REPLACE FUNCTION zentry_notify.sequences_behind() RETURNS TABLE (sequence text, highest bigint)
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT s.sequence, s.highest
+      FROM (SELECT 'zentry_notify.webhook_integration_id_seq' AS sequence, (SELECT max(w.id) FROM zentry_notify.webhook w) AS highest
+             UNION ALL SELECT 'zentry_notify.event_id_seq', (SELECT max(e.id) FROM zentry_notify.event e)
+             UNION ALL SELECT 'zentry_notify.delivery_id_seq', greatest((SELECT max(d.id) FROM zentry_notify.delivery d),
+                                                                        (SELECT max(d.id) FROM zentry_notify.legacy_delivery d))
+             UNION ALL SELECT 'zentry_notify.event_source_id_seq', (SELECT max(s.id) FROM zentry_notify.event_source s)
+             UNION ALL SELECT 'zentry_notify.event_wording_id_seq', (SELECT max(w.id) FROM zentry_notify.event_wording w)) s
+     WHERE s.highest > coalesce(pg_sequence_last_value(s.sequence::regclass), 0)
+$$;
+COMMENT ON FUNCTION zentry_notify.sequences_behind() IS 'Sequences whose next number is one that their table has already, with the highest that it has';
+
+-- Sequences are not replicated, and what follows another server cannot be written to. Its own publisher's subscriptions alone: the database may
+-- subscribe to more than this.
+CREATE OR REPLACE FUNCTION @extschema@.zentry_promote() RETURNS TABLE (item text, state text)
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_variable
+DECLARE
+    replicated oid[] := ARRAY(SELECT m.objid FROM zentry_notify.members() m WHERE m.classid = 'pg_class'::regclass
+                              UNION SELECT s.relation::oid FROM zentry_notify.event_source s);
+    name       text;
+    highest    bigint;
+BEGIN
+    FOR name IN SELECT quote_ident(s.subname) FROM pg_subscription s
+                 WHERE s.subenabled AND s.subdbid = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
+                   AND EXISTS (SELECT FROM pg_subscription_rel r WHERE r.srsubid = s.oid AND r.srrelid = ANY (replicated))
+                 ORDER BY 1 LOOP
+        EXECUTE format('ALTER SUBSCRIPTION %s DISABLE', name);
+        RETURN QUERY SELECT format('subscription %s', name), 'disabled';
+    END LOOP;
+    IF EXISTS (SELECT FROM pg_extension e WHERE e.extname = 'pglogical' AND e.extnamespace = to_regnamespace('pglogical')) THEN
+        FOR name IN EXECUTE 'SELECT s.sub_name FROM pglogical.subscription s
+                              WHERE s.sub_enabled
+                                AND EXISTS (SELECT FROM pglogical.local_sync_status l
+                                             WHERE l.sync_subid = s.sub_id
+                                               AND (l.sync_relname IS NULL OR to_regclass(format(''%I.%I'', l.sync_nspname, l.sync_relname)) = ANY ($1)))
+                              ORDER BY 1' USING replicated LOOP
+            EXECUTE 'SELECT pglogical.alter_subscription_disable($1, true)' USING name::name;
+            RETURN QUERY SELECT format('subscription %I of pglogical', name), 'disabled';
+        END LOOP;
+    END IF;
+    FOR name, highest IN SELECT b.sequence, b.highest FROM zentry_notify.sequences_behind() b LOOP
+        PERFORM setval(name, highest);
+        RETURN QUERY SELECT format('sequence %s', name), format('goes on after %s', highest);
+    END LOOP;
+    RETURN QUERY SELECT format('event %s of %s', a.event_type, a.relation), a.state FROM @extschema@.zentry_attach() a;
+    PERFORM zentry_notify.wake('{}');
+END
+$$;
+COMMENT ON FUNCTION @extschema@.zentry_promote() IS
+    'Makes a subscriber of logical replication, built-in or pglogical''s, the server that is written to: disables the subscriptions that bring the attached tables or ours, sets our sequences above what was replicated, attaches, and returns what was done. For superusers';
 
 -- Numbers that come again would be taken for what had them before: by the worker for what it has in hand, by the cursor, by receivers.
 CREATE OR REPLACE FUNCTION zentry_notify.keep_numbering() RETURNS trigger

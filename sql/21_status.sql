@@ -35,6 +35,7 @@ AS $$
 DECLARE
     server    record;
     launcher  record;
+    invalid   record;
     installed text := (SELECT e.extversion FROM pg_extension e WHERE e.extname = 'zentry_notify');
     preload   text := (SELECT string_agg(quote_literal(l), ', ')
                          FROM (SELECT btrim(s, ' "') FROM regexp_split_to_table(current_setting('shared_preload_libraries'), ',') s
@@ -72,11 +73,22 @@ BEGIN
                  WHEN zentry_notify.background_workers() >= current_setting('max_worker_processes')::int THEN zentry_notify.more_workers()
                  ELSE '-- the server log says why it ends; it is started again every second' END;
     END IF;
+    FOR invalid IN SELECT d.oid, d.datname FROM pg_database d WHERE d.datconnlimit = -2 ORDER BY d.datname LOOP
+        -- One that is being dropped is locked, and gone when it is not any more.
+        IF NOT EXISTS (SELECT FROM pg_locks l WHERE l.classid = 'pg_database'::regclass AND l.objid = invalid.oid AND l.mode = 'AccessExclusiveLock' AND l.granted)
+           AND has_database_privilege(invalid.oid, 'CONNECT') IS NOT NULL THEN
+            RETURN QUERY SELECT 'database ' || quote_ident(invalid.datname), 'attention',
+                'a DROP DATABASE of it was interrupted: nobody can connect to it, and nothing of it is sent', format('DROP DATABASE %I;', invalid.datname);
+        END IF;
+    END LOOP;
     RETURN QUERY SELECT * FROM zentry_notify.status_worker(server.worker_died, server.refused_since, server.databases_waiting,
                                                            server.short_of_workers_since);
     IF server.discord_parked_until > now() THEN
         RETURN QUERY SELECT 'Discord', 'attention', 'has banned this server''s address until ' || zentry_notify.moment(server.discord_parked_until),
-            '-- it is waited for; see that nothing else at this address calls Discord too often';
+            coalesce((SELECT format('SELECT @extschema@.zentry_resume(%s); -- once nothing else at this address calls Discord too often', min(w.id)) FROM zentry_notify.webhook w
+                        JOIN zentry_notify.webhook_secret u ON u.webhook_integration_id = w.id AND u.webhook_url ~ '^https://([a-z]+\.)?discord(app)?\.com[/:]'
+                       WHERE w.is_active HAVING count(*) > 0),
+                     '-- it is waited for; see that nothing else at this address calls Discord too often');
     END IF;
 END
 $$;
@@ -218,6 +230,24 @@ AS $$
     SELECT 'privileges', 'broken', 'there is no role zentry_notify_agent: nothing is captured, nothing is sent', '-- it was renamed: give it its name back'
      WHERE to_regrole('zentry_notify_agent') IS NULL
      UNION ALL
+    -- CREATE EXTENSION takes no role that is more than this.
+    SELECT 'privileges', 'attention', 'zentry_notify_agent, which must have no attribute, has ' || string_agg(a.attribute, ', '),
+           format('ALTER ROLE zentry_notify_agent %s;', string_agg('NO' || a.attribute, ' '))
+      FROM pg_roles r
+      CROSS JOIN LATERAL (VALUES ('LOGIN', r.rolcanlogin), ('SUPERUSER', r.rolsuper), ('CREATEROLE', r.rolcreaterole), ('CREATEDB', r.rolcreatedb),
+                                 ('REPLICATION', r.rolreplication), ('BYPASSRLS', r.rolbypassrls)) a (attribute, has)
+     WHERE r.rolname = 'zentry_notify_agent' AND a.has
+    HAVING count(*) > 0
+     UNION ALL
+    SELECT 'privileges', 'attention',
+           CASE m.roleid WHEN to_regrole('zentry_notify_agent') THEN format('%s is a member of zentry_notify_agent, and reads the webhooks'' URLs', m.member::regrole)
+                         ELSE format('zentry_notify_agent is a member of %s', m.roleid::regrole) END,
+           -- From 16 on each grantor has a grant of its own.
+           format('REVOKE %s FROM %s%s;', m.roleid::regrole, m.member::regrole,
+                  CASE WHEN current_setting('server_version_num')::int >= 160000 THEN ' GRANTED BY ' || m.grantor::regrole END)
+      FROM pg_auth_members m
+     WHERE to_regrole('zentry_notify_agent') IN (m.roleid, m.member)
+     UNION ALL
     -- A later version's functions are nobody's: what an update grants, pg_dump would take for the extension's own and leave out.
     SELECT 'privileges', 'attention', format('%s may not call %s', g.grantee, min(f::text)),
            format('SELECT @extschema@.zentry_grant(%L, %L);', g.grantee, g.privilege)
@@ -236,6 +266,50 @@ AS $$
 $$;
 COMMENT ON FUNCTION zentry_notify.own_tables() IS 'The names of the extension''s tables';
 
+CREATE OR REPLACE FUNCTION zentry_notify.own_indexes() RETURNS TABLE (relation name, name name, definition text)
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+    VALUES ('webhook'::name, 'webhook_pkey'::name, 'PRIMARY KEY (id)'),
+           ('webhook_secret', 'webhook_secret_pkey', 'PRIMARY KEY (webhook_integration_id)'),
+           ('webhook_circuit', 'webhook_circuit_pkey', 'PRIMARY KEY (webhook_integration_id)'),
+           ('webhook_count', 'webhook_count_pkey', 'PRIMARY KEY (webhook_integration_id)'),
+           ('deleted_webhook', 'deleted_webhook_pkey', 'PRIMARY KEY (webhook_integration_id)'),
+           ('event', 'event_pkey', 'PRIMARY KEY (id)'),
+           ('event_detail', 'event_detail_pkey', 'PRIMARY KEY (event_id)'),
+           ('event_type', 'event_type_pkey', 'PRIMARY KEY (name)'),
+           ('event_wording', 'event_wording_pkey', 'PRIMARY KEY (id)'),
+           ('event_wording', 'event_wording_of',
+            'CREATE UNIQUE INDEX event_wording_of ON zentry_notify.event_wording (event_type, (coalesce(webhook_integration_id, 0)))'),
+           ('event_source', 'event_source_pkey', 'PRIMARY KEY (id)'),
+           ('event_source', 'event_source_relation_event_type_key', 'UNIQUE (relation, event_type)'),
+           ('project_progress', 'project_progress_pkey', 'PRIMARY KEY (event_source_id, project_key)'),
+           ('progress_note', 'progress_note_pkey', 'PRIMARY KEY (event_source_id, project_key)'),
+           ('route_cursor', 'route_cursor_pkey', 'PRIMARY KEY (singleton)'),
+           ('delivery_stat', 'delivery_stat_pkey', 'PRIMARY KEY (span, since, webhook_integration_id, event_type)'),
+           ('api_token', 'api_token_pkey', 'PRIMARY KEY (token_key)'),
+           ('api_token', 'api_token_name_key', 'UNIQUE (name)'),
+           ('delivery', 'delivery_pkey', 'PRIMARY KEY (id)'),
+           ('delivery', 'delivery_log', 'CREATE INDEX delivery_log ON zentry_notify.delivery (webhook_integration_id, event_type, id)'),
+           ('delivery', 'delivery_waiting',
+            'CREATE INDEX delivery_waiting ON zentry_notify.delivery (webhook_integration_id, id) WHERE status IN (''p'', ''r'')'),
+           ('delivery', 'delivery_failed', 'CREATE INDEX delivery_failed ON zentry_notify.delivery (id) WHERE '
+            'CASE status WHEN ''s'' THEN ''sent'' WHEN ''f'' THEN ''failed'' WHEN ''r'' THEN ''retry'' ELSE ''pending'' END::varchar(20) = ''failed'''),
+           ('delivery', 'delivery_queue', 'CREATE INDEX delivery_queue ON zentry_notify.delivery (id) WHERE '
+            'CASE status WHEN ''s'' THEN ''sent'' WHEN ''f'' THEN ''failed'' WHEN ''r'' THEN ''retry'' ELSE ''pending'' END::varchar(20) IN (''pending'', ''retry'')'),
+           ('delivery', 'delivery_retry_of', 'CREATE INDEX delivery_retry_of ON zentry_notify.delivery (retry_of) WHERE retry_of IS NOT NULL'),
+           ('legacy_delivery', 'legacy_delivery_pkey', 'PRIMARY KEY (id)'),
+           ('legacy_delivery', 'legacy_delivery_waiting',
+            'CREATE INDEX legacy_delivery_waiting ON zentry_notify.legacy_delivery (webhook_integration_id, id) WHERE status IN (''pending'', ''retry'')'),
+           ('legacy_delivery', 'legacy_delivery_finished',
+            'CREATE INDEX legacy_delivery_finished ON zentry_notify.legacy_delivery (webhook_integration_id, id) WHERE status IN (''sent'', ''failed'')'),
+           ('legacy_delivery', 'legacy_delivery_events',
+            'CREATE INDEX legacy_delivery_events ON zentry_notify.legacy_delivery (event_type, id) WHERE status IN (''sent'', ''failed'')'),
+           ('legacy_delivery', 'legacy_delivery_failed',
+            'CREATE INDEX legacy_delivery_failed ON zentry_notify.legacy_delivery (id) WHERE status = ''failed''')
+$$;
+COMMENT ON FUNCTION zentry_notify.own_indexes() IS
+    'The indexes of the extension''s tables: of those of a constraint, what pg_get_constraintdef says of it, of the others, the statement that makes it';
+
 CREATE OR REPLACE FUNCTION zentry_notify.status_tables() RETURNS TABLE (subject text, state text, detail text, remedy text)
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -250,7 +324,7 @@ AS $$
                   quote_ident(t.tgname), t.tgrelid::regclass),
            format('ALTER TABLE %s ENABLE %sTRIGGER %I;', t.tgrelid::regclass, meant.mode, t.tgname)
       FROM pg_trigger t
-      CROSS JOIN LATERAL (SELECT CASE WHEN t.tgname = 'drop_replicated' THEN 'REPLICA '
+      CROSS JOIN LATERAL (SELECT CASE WHEN t.tgname IN ('drop_replicated', 'replace_replicated') THEN 'REPLICA '
                                       WHEN t.tgname IN ('configuration_changed', 'configuration_emptied', 'forget_webhook') THEN 'ALWAYS '
                                       ELSE '' END AS mode) meant
       JOIN pg_class c ON c.oid = t.tgrelid AND c.relnamespace = 'zentry_notify'::regnamespace
@@ -258,13 +332,8 @@ AS $$
      WHERE NOT t.tgisinternal AND (t.tgenabled = 'D' OR meant.mode = 'REPLICA ' AND t.tgenabled <> 'R' OR meant.mode = 'ALWAYS ' AND t.tgenabled <> 'A')
      UNION ALL
     -- As after a switch-over of logical replication: the next number is one that there is already.
-    SELECT 'tables', 'broken', format('%s is behind its table', s.sequence), format('SELECT setval(%L, %s);', s.sequence, s.highest)
-      FROM (SELECT 'zentry_notify.webhook_integration_id_seq' AS sequence, (SELECT max(w.id) FROM zentry_notify.webhook w) AS highest
-             UNION ALL SELECT 'zentry_notify.event_id_seq', (SELECT max(e.id) FROM zentry_notify.event e)
-             UNION ALL SELECT 'zentry_notify.delivery_id_seq', greatest((SELECT max(d.id) FROM zentry_notify.delivery d),
-                                                                        (SELECT max(d.id) FROM zentry_notify.legacy_delivery d))
-             UNION ALL SELECT 'zentry_notify.event_source_id_seq', (SELECT max(s.id) FROM zentry_notify.event_source s)) s
-     WHERE s.highest > coalesce(pg_sequence_last_value(s.sequence::regclass), 0)
+    SELECT 'tables', 'broken', format('%s is behind its table', b.sequence), format('SELECT setval(%L, %s);', b.sequence, b.highest)
+      FROM zentry_notify.sequences_behind() b
      UNION ALL
     -- A table that was made in the place of one that was renamed: sessions and worker go by the name.
     SELECT 'tables', 'broken', format('%s is not the extension''s table, which was renamed', c.oid::regclass),
@@ -280,6 +349,55 @@ AS $$
        AND NOT EXISTS (SELECT FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'zentry_notify'
                         WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e')
      GROUP BY c.oid, c.relname
+     UNION ALL
+    SELECT 'tables', 'broken', format('rule %I on %s does something else with what is written', w.rulename, w.ev_class::regclass),
+           format('DROP RULE %I ON %s;', w.rulename, w.ev_class::regclass)
+      FROM pg_rewrite w JOIN zentry_notify.members() m ON m.classid = 'pg_class'::regclass AND m.objid = w.ev_class
+     WHERE w.ev_type <> '1'
+     UNION ALL
+    SELECT 'tables', 'attention', format('%s is UNLOGGED: after a crash it is empty, and a standby does not have it', c.oid::regclass),
+           format('ALTER TABLE %s SET LOGGED;', c.oid::regclass)
+      FROM pg_class c JOIN zentry_notify.members() m ON m.classid = 'pg_class'::regclass AND m.objid = c.oid
+     WHERE c.relkind = 'r' AND c.relpersistence = 'u'
+     UNION ALL
+    SELECT 'tables', 'broken', format('%s of %s is gone', i.name, c.oid::regclass),
+           CASE WHEN i.definition LIKE 'CREATE %' THEN i.definition || ';'
+                ELSE format('ALTER TABLE %s ADD CONSTRAINT %I %s;', c.oid::regclass, i.name, i.definition) END
+      FROM zentry_notify.own_indexes() i
+      JOIN pg_class c ON c.relnamespace = 'zentry_notify'::regnamespace AND c.relname = i.relation AND c.relkind = 'r'
+     WHERE NOT EXISTS (SELECT FROM pg_index x
+                         JOIN pg_class n ON n.oid = x.indexrelid
+                         LEFT JOIN pg_constraint k ON k.conindid = x.indexrelid AND k.contype IN ('p', 'u')
+                        WHERE x.indrelid = c.oid AND (n.relname = i.name OR pg_get_constraintdef(k.oid) = i.definition))
+     UNION ALL
+    SELECT 'tables', 'broken', format('index %s is not valid', x.indexrelid::regclass), format('REINDEX INDEX %s;', x.indexrelid::regclass)
+      FROM pg_index x JOIN zentry_notify.members() m ON m.classid = 'pg_class'::regclass AND m.objid = x.indrelid
+     WHERE NOT (x.indisvalid AND x.indisready AND x.indislive)
+     UNION ALL
+    -- Who owns it may put on it what runs with the rights of those who write it. Sequences are their tables'.
+    SELECT 'tables', 'attention', format('%s belongs to %s, and not to the owner of the extension', o.name, o.owner::regrole),
+           format('ALTER %s OWNER TO %s;', o.name, e.extowner::regrole)
+      FROM zentry_notify.members() m
+      JOIN pg_extension e ON e.extname = 'zentry_notify'
+      CROSS JOIN LATERAL (
+           SELECT CASE c.relkind WHEN 'v' THEN 'VIEW ' ELSE 'TABLE ' END || c.oid::regclass, c.relowner FROM pg_class c
+            WHERE m.classid = 'pg_class'::regclass AND c.oid = m.objid AND c.relkind IN ('r', 'v')
+            UNION ALL
+           SELECT 'FUNCTION ' || p.oid::regprocedure, p.proowner FROM pg_proc p WHERE m.classid = 'pg_proc'::regclass AND p.oid = m.objid
+            UNION ALL
+           SELECT 'SCHEMA ' || quote_ident(n.nspname), n.nspowner FROM pg_namespace n WHERE m.classid = 'pg_namespace'::regclass AND n.oid = m.objid
+           ) o (name, owner)
+     WHERE o.owner <> e.extowner
+     UNION ALL
+    -- What the worker and the triggers write. On the others an application may have triggers of its own.
+    SELECT 'tables', 'attention', format('trigger %I on %s is not the extension''s: it runs within what writes there, and an error of it loses events or holds them up',
+                                         t.tgname, t.tgrelid::regclass),
+           format('DROP TRIGGER %I ON %s;', t.tgname, t.tgrelid::regclass)
+      FROM pg_trigger t
+      JOIN pg_class c ON c.oid = t.tgrelid AND c.relnamespace = 'zentry_notify'::regnamespace
+     WHERE NOT t.tgisinternal
+       AND c.relname IN ('event', 'event_detail', 'delivery', 'route_cursor', 'webhook_circuit', 'webhook_count', 'delivery_stat', 'project_progress', 'progress_note')
+       AND NOT EXISTS (SELECT FROM zentry_notify.members() m WHERE m.classid = 'pg_proc'::regclass AND m.objid = t.tgfoid)
      UNION ALL
     -- What is sent is sent in the order of its numbers.
     SELECT 'tables', 'attention', format('%s gives each session %s numbers at a time: a later event may have a lower one', q.seqrelid::regclass, q.seqcache),
@@ -300,7 +418,7 @@ AS $$
     trigger AS (
         -- What a source attached by 0.1.0 has is not known, until somebody attaches it again. Partitions get their table's from PostgreSQL, and
         -- keep them.
-        SELECT s.id, c.oid AS relation, c.oid = s.relation AS itself, t.name, t.present, t.live
+        SELECT s.id, c.oid AS relation, c.oid = s.relation AS itself, t.name, t.present, t.live, t.made
           FROM zentry_notify.event_source s
           JOIN family f ON f.source = s.id
           JOIN pg_class c ON c.oid = f.oid
@@ -311,7 +429,12 @@ AS $$
                 UNION ALL
                SELECT NULL WHERE coalesce(s.insert_when, s.update_when, s.delete_when) IS NULL) wanted
           CROSS JOIN LATERAL (
-               SELECT coalesce(wanted.name, min(t.tgname::text)) AS name, count(*) > 0 AS present, coalesce(bool_and(t.tgenabled IN ('O', 'A')), false) AS live
+               SELECT coalesce(wanted.name, min(t.tgname::text)) AS name, count(*) > 0 AS present, coalesce(bool_and(t.tgenabled IN ('O', 'A')), false) AS live,
+                      -- By zentry_attach, which makes it depend on the extension. Those of partitions are PostgreSQL's.
+                      wanted.name IS NULL
+                      OR bool_and(t.tgparentid <> 0 OR EXISTS (SELECT FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'zentry_notify'
+                                                               WHERE d.classid = 'pg_trigger'::regclass AND d.objid = t.oid
+                                                                 AND d.refclassid = 'pg_extension'::regclass)) IS NOT FALSE AS made
                  FROM pg_trigger t
                 WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgfoid = 'zentry_notify.capture()'::regprocedure
                   AND CASE WHEN wanted.name IS NULL THEN t.tgname <> 'zentry_notify_moved' ELSE t.tgname = wanted.name END) t
@@ -325,9 +448,9 @@ AS $$
            AND NOT EXISTS (SELECT FROM zentry_notify.event_source o WHERE o.event_type = s.event_type AND o.relation = to_regclass(z.relation))),
     fault AS (
         -- The first of each source.
-        SELECT DISTINCT ON (t.id) t.id, t.itself, t.present, t.name, t.relation::regclass,
+        SELECT DISTINCT ON (t.id) t.id, t.itself, t.present, t.live, t.name, t.relation::regclass,
                NOT EXISTS (SELECT FROM trigger o WHERE o.id = t.id AND o.relation = t.relation AND o.present) AS all_gone
-          FROM trigger t WHERE NOT t.live
+          FROM trigger t WHERE NOT (t.live AND t.made)
          ORDER BY t.id, t.itself DESC, t.present DESC, t.relation, t.name)
     SELECT 'event ' || s.event_type,
            CASE WHEN c.oid IS NULL OR s.suspended_at IS NOT NULL OR f.itself OR w.id IS NOT NULL THEN 'broken'
@@ -335,6 +458,7 @@ AS $$
            CASE WHEN c.oid IS NULL THEN 'its table does not exist any more'
                 WHEN w.id IS NOT NULL THEN format('%s is another table now, and is not attached: %s is, which had its name', w.relation, s.relation)
                 WHEN s.suspended_at IS NOT NULL THEN format('suspended since %s: %s', zentry_notify.moment(s.suspended_at), s.suspended_reason)
+                WHEN f.present AND f.live THEN format('trigger %I on %s was made by somebody else: it may fire for other writes', f.name, f.relation)
                 WHEN f.present THEN format('trigger %I on %s is disabled', f.name, f.relation)
                 WHEN f.itself AND NOT f.all_gone THEN format('trigger %I on %s is gone', f.name, f.relation)
                 WHEN f.itself THEN format('the triggers on %s are gone', f.relation)
@@ -343,7 +467,8 @@ AS $$
                 ELSE format('%s', s.relation) END,
            CASE WHEN c.oid IS NULL THEN format('SELECT @extschema@.zentry_detach(%s);', s.relation::oid)
                 WHEN w.id IS NOT NULL THEN 'SELECT * FROM @extschema@.zentry_attach();'
-                WHEN f.present AND s.suspended_at IS NULL THEN format('ALTER TABLE %s ENABLE TRIGGER %I;', f.relation, f.name)
+                WHEN f.present AND NOT f.live AND s.suspended_at IS NULL THEN format('ALTER TABLE %s ENABLE TRIGGER %I;', f.relation, f.name)
+                WHEN f.id IS NOT NULL AND NOT (f.present AND NOT f.live) AND zentry_notify.has_own_condition(s) THEN zentry_notify.attach_again(s)
                 WHEN s.suspended_reason IS NOT NULL OR s.suspended_at IS NOT NULL OR f.id IS NOT NULL THEN 'SELECT * FROM @extschema@.zentry_attach();'
                 ELSE '' END
       FROM zentry_notify.event_source s
@@ -364,20 +489,29 @@ AS $$
         SELECT w.id, w.name,
                CASE WHEN w.switched_off_at IS NOT NULL THEN 'gone' WHEN NOT w.is_active THEN 'off'
                     WHEN c.webhook_integration_id IS NOT NULL THEN 'failing' ELSE 'active' END AS state,
-               coalesce(w.switched_off_at, c.opened_at) AS since, coalesce(w.switched_off_reason, c.error_message) AS reason, c.next_try_at
+               coalesce(w.switched_off_at, c.opened_at) AS since, coalesce(w.switched_off_reason, c.error_message) AS reason, c.next_try_at,
+               CASE WHEN w.is_active THEN zentry_notify.host_to_allow(w.webhook_type, u.webhook_url) END AS host
           FROM zentry_notify.webhook w
+          LEFT JOIN zentry_notify.webhook_secret u ON u.webhook_integration_id = w.id
           LEFT JOIN zentry_notify.webhook_circuit c ON c.webhook_integration_id = w.id)
     SELECT 'webhooks', CASE WHEN count(*) FILTER (WHERE n.state = 'active') = 0 THEN 'attention' ELSE 'ok' END,
            coalesce(string_agg(format('%s %s', n.count, n.state), ', ' ORDER BY n.state), 'none is registered: nobody hears anything'),
            CASE WHEN count(*) = 0 THEN 'SELECT @extschema@.zentry_register_webhook(''NAME'', ''discord'', ''URL'');' ELSE '' END
       FROM (SELECT w.state, count(*) FROM webhook w GROUP BY w.state) n
      UNION ALL
+    (SELECT format('webhook %s', w.id), 'broken', format('zentry_notify.allowed_hosts does not have %s: nothing is sent there', w.host),
+            format('%s SET zentry_notify.allowed_hosts = %L; SELECT pg_reload_conf(); SELECT @extschema@.zentry_resume(%s);',
+                   CASE s.source WHEN 'database' THEN format('ALTER DATABASE %I', current_database()) ELSE 'ALTER SYSTEM' END,
+                   concat_ws(', ', nullif(s.setting, ''), w.host), w.id)
+       FROM webhook w JOIN pg_settings s ON s.name = 'zentry_notify.allowed_hosts'
+      WHERE w.host IS NOT NULL ORDER BY w.id LIMIT 20)
+     UNION ALL
     (SELECT format('webhook %s', w.id), CASE w.state WHEN 'gone' THEN 'broken' ELSE 'attention' END,
             CASE w.state WHEN 'gone' THEN format('gone since %s: %s', zentry_notify.moment(w.since), w.reason)
                          ELSE format('fails since %s, next try %s: %s', zentry_notify.moment(w.since), zentry_notify.moment(w.next_try_at), w.reason) END,
             CASE w.state WHEN 'gone' THEN format('SELECT @extschema@.zentry_update_webhook(%s, webhook_url => ''URL''), @extschema@.zentry_retry_failed(%s);', w.id, w.id)
-                         ELSE format('SELECT * FROM @extschema@.zentry_test_webhook(%s);', w.id) END
-       FROM webhook w WHERE w.state IN ('gone', 'failing') ORDER BY w.state DESC, w.id LIMIT 20);
+                         ELSE format('SELECT @extschema@.zentry_resume(%s);', w.id) END
+       FROM webhook w WHERE w.state IN ('gone', 'failing') AND w.host IS NULL ORDER BY w.state DESC, w.id LIMIT 20);
 $$;
 COMMENT ON FUNCTION zentry_notify.status_webhooks() IS 'Status of the integrations: how many are in which state, and the first 20 that fail or are gone';
 
@@ -394,10 +528,12 @@ AS $$
               FROM (SELECT count(*) AS waiting, min(l.id) AS first FROM zentry_notify.notification_log l WHERE l.status IN ('pending', 'retry')) w) q
       CROSS JOIN (SELECT min(d.due_at) AS due_at FROM zentry_notify.due_delivery d) d
      UNION ALL
-    (SELECT format('webhook %s', l.webhook_integration_id), 'attention', 'rate limited until ' || zentry_notify.moment(max(l.next_attempt_at)),
-            format('UPDATE zentry_notify.webhook_integration SET min_interval = ''5 seconds'' WHERE id = %s;', l.webhook_integration_id)
+    (SELECT format('webhook %s', l.webhook_integration_id), 'attention', CASE WHEN bool_or(l.response_status_code = 429) THEN 'rate limited until ' ELSE 'told to wait until ' END || zentry_notify.moment(max(l.next_attempt_at)),
+            format('SELECT @extschema@.zentry_resume(%s);', l.webhook_integration_id)
        FROM zentry_notify.notification_log l
-      WHERE l.status IN ('pending', 'retry') AND l.response_status_code = 429 AND l.next_attempt_at > now()
+      WHERE l.status IN ('pending', 'retry') AND l.next_attempt_at > now() + CASE WHEN l.response_status_code = 429 THEN interval '0' ELSE interval '10 minutes' END
+        -- One that fails has a line of its own.
+        AND NOT EXISTS (SELECT FROM zentry_notify.webhook_circuit c WHERE c.webhook_integration_id = l.webhook_integration_id)
       GROUP BY l.webhook_integration_id ORDER BY max(l.next_attempt_at) DESC LIMIT 20);
 $$;
 COMMENT ON FUNCTION zentry_notify.status_queue() IS 'Status of what waits';
@@ -465,15 +601,17 @@ COMMENT ON FUNCTION zentry_notify.status_log() IS 'Status of what became of deli
 CREATE OR REPLACE FUNCTION @extschema@.zentry_status() RETURNS TABLE (subject text, state text, detail text, remedy text)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT * FROM zentry_notify.status_server()
-     UNION ALL SELECT * FROM zentry_notify.status_settings()
-     UNION ALL SELECT * FROM zentry_notify.status_privileges()
-     UNION ALL SELECT * FROM zentry_notify.status_tables()
-     UNION ALL SELECT * FROM zentry_notify.status_sources()
-     UNION ALL SELECT * FROM zentry_notify.status_webhooks()
-     UNION ALL SELECT * FROM zentry_notify.status_events()
-     UNION ALL SELECT * FROM zentry_notify.status_queue()
-     UNION ALL SELECT * FROM zentry_notify.status_log();
+    -- The schema of these functions may have been renamed since they were made.
+    SELECT s.subject, s.state, s.detail, replace(s.remedy, '@extschema@.zentry_', (SELECT e.extnamespace::regnamespace FROM pg_extension e WHERE e.extname = 'zentry_notify') || '.zentry_')
+      FROM (SELECT * FROM zentry_notify.status_server()
+            UNION ALL SELECT * FROM zentry_notify.status_settings()
+            UNION ALL SELECT * FROM zentry_notify.status_privileges()
+            UNION ALL SELECT * FROM zentry_notify.status_tables()
+            UNION ALL SELECT * FROM zentry_notify.status_sources()
+            UNION ALL SELECT * FROM zentry_notify.status_webhooks()
+            UNION ALL SELECT * FROM zentry_notify.status_events()
+            UNION ALL SELECT * FROM zentry_notify.status_queue()
+            UNION ALL SELECT * FROM zentry_notify.status_log()) s;
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_status() IS
     'Whether everything works: one row for each part of the way from the write to the message. state is ok, attention or broken; remedy is the SQL that mends it, or a comment that says what to do';

@@ -417,6 +417,11 @@ CREATE OR REPLACE FUNCTION zentry_notify.check_webhook_url(webhook_type text, we
     LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'check_webhook_url_wrapper';
 COMMENT ON FUNCTION zentry_notify.check_webhook_url(text, text) IS 'An error unless it is the URL of such a webhook and zentry_notify.allowed_hosts lets it pass';
 
+CREATE OR REPLACE FUNCTION zentry_notify.host_to_allow(webhook_type text, webhook_url text) RETURNS text
+    LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'host_to_allow_wrapper';
+COMMENT ON FUNCTION zentry_notify.host_to_allow(text, text) IS
+    'What zentry_notify.allowed_hosts lacks for the URL to be called; null: nothing';
+
 CREATE OR REPLACE FUNCTION zentry_notify.check_mention(webhook_type text, webhook_url text, mention text) RETURNS void
     LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'check_mention_wrapper';
 COMMENT ON FUNCTION zentry_notify.check_mention(text, text, text) IS 'An error unless messages to such a webhook can ping so';
@@ -484,6 +489,10 @@ CREATE OR REPLACE FUNCTION zentry_notify.wake(webhook_ids bigint[], overdue bool
     LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'wake_wrapper';
 COMMENT ON FUNCTION zentry_notify.wake(bigint[], boolean) IS
     'At commit, lets the worker look at what waits for these integrations; overdue: also at those that wait to be tried again';
+
+CREATE OR REPLACE FUNCTION zentry_notify.resume(webhook_id bigint) RETURNS void
+    LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'resume_wrapper';
+COMMENT ON FUNCTION zentry_notify.resume(bigint) IS 'At commit, lets the worker try the integration''s endpoint, whatever that has asked for';
 
 CREATE OR REPLACE FUNCTION zentry_notify.lost_events() RETURNS bigint
     LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'lost_events_wrapper';
@@ -1662,6 +1671,31 @@ $$;
 COMMENT ON FUNCTION @extschema@.zentry_retry_failed(bigint, text, timestamptz) IS
     'Re-sends every failed delivery that has not been re-sent (optionally of one webhook, of one event type, or created since a time) and returns how many. Deliveries of webhooks that are switched off are left out';
 
+CREATE OR REPLACE FUNCTION @extschema@.zentry_resume(webhook_id bigint) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_variable
+BEGIN
+    -- A change of activated_at forgets what was seen of the endpoint (check_webhook), and brings back one that is gone.
+    UPDATE zentry_notify.webhook AS w SET activated_at = clock_timestamp()
+     WHERE w.id = webhook_id AND (w.is_active OR w.switched_off_at IS NOT NULL);
+    IF NOT FOUND THEN
+        IF NOT EXISTS (SELECT FROM zentry_notify.webhook w WHERE w.id = webhook_id) THEN
+            PERFORM zentry_notify.no_such_webhook(webhook_id);
+        END IF;
+        PERFORM zentry_notify.refuse('object_not_in_prerequisite_state', format('webhook %s is switched off', webhook_id),
+            format('SELECT zentry_update_webhook(%s, is_active => true); switches it on.', webhook_id));
+    END IF;
+    UPDATE zentry_notify.delivery d SET next_attempt_at = now()
+     WHERE d.webhook_integration_id = webhook_id AND d.status IN ('p', 'r') AND d.next_attempt_at > now();
+    UPDATE zentry_notify.legacy_delivery d SET next_attempt_at = now()
+     WHERE d.webhook_integration_id = webhook_id AND d.status IN ('pending', 'retry') AND d.next_attempt_at > now();
+    PERFORM zentry_notify.resume(webhook_id);
+END
+$$;
+COMMENT ON FUNCTION @extschema@.zentry_resume(bigint) IS
+    'Tries a webhook now that is failing, gone, or told to wait: what its endpoint has asked for is forgotten, also a limit that Discord has set for all webhooks, and the first of what waits leaves. Quiet hours hold';
+
 -- Who owns the tables may write the log as if it still was one: dumps of 0.2.0 bring rows, and who restores a copy may not want it to send what
 -- waited. A row with an id is one of 0.2.0's.
 CREATE OR REPLACE FUNCTION zentry_notify.write_log() RETURNS trigger
@@ -1951,6 +1985,42 @@ CREATE OR REPLACE FUNCTION @extschema@.zentry_attach(
 COMMENT ON FUNCTION @extschema@.zentry_attach(text, regclass, jsonb, text, text, jsonb, text) IS
     'Lets a table fire an event, and returns what was made of it. columns: where the data come from ("key": column, path along foreign keys, SQL expression, look-up, constant, or null for none), for what is not guessed by usual names; condition: SQL over OLD and NEW; operation: insert, update, delete; audience: who hears; done: the status that means completed';
 
+-- A condition was read when it was given, and its text is never read again by itself. This is what its owner, or a superuser, may give once more: it is
+-- read as the owner then, as at the first time.
+CREATE OR REPLACE FUNCTION zentry_notify.attach_again(source zentry_notify.event_source) RETURNS text
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    given   jsonb;
+    written text := coalesce(source.insert_when, source.update_when, source.delete_when);
+BEGIN
+    -- A null keeps a key from being guessed that the data were not to have.
+    SELECT jsonb_object_agg(k.key, NULL::text) INTO given
+      FROM (SELECT 'project_id' AS key
+             UNION
+            SELECT jsonb_object_keys(t.sample) FROM zentry_notify.event_type t WHERE t.name = source.event_type
+             UNION
+            SELECT jsonb_object_keys(zentry_notify.placeholder_event(d.definition)) FROM zentry_notify.event_definition d
+             WHERE d.event_type = source.event_type AND d.webhook_integration_id IS NULL) k;
+    SELECT given || coalesce(jsonb_object_agg(c.key, CASE WHEN jsonb_typeof(c.value) = 'object' AND c.value ? 'expression' THEN c.value - 'columns' ELSE c.value END), '{}')
+      INTO given
+      FROM jsonb_each(source.columns) c;
+    RETURN format('SELECT * FROM @extschema@.zentry_attach(%L, %L, columns => %L, condition => %L, operation => %L, audience => %L);',
+                  source.event_type, source.relation::text, given, written,
+                  concat_ws(', ', CASE WHEN source.insert_when IS NOT NULL THEN 'insert' END, CASE WHEN source.update_when IS NOT NULL THEN 'update' END,
+                            CASE WHEN source.delete_when IS NOT NULL THEN 'delete' END), source.audience);
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.attach_again(zentry_notify.event_source) IS 'The call that makes a source, and the triggers of its condition, what they were';
+
+CREATE OR REPLACE FUNCTION zentry_notify.has_own_condition(source zentry_notify.event_source) RETURNS boolean
+    LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT source.transition IS NULL AND source.progress IS NULL
+       AND EXISTS (SELECT FROM unnest(ARRAY[source.insert_when, source.update_when, source.delete_when]) w WHERE w NOT IN ('true', 'OLD.* *<> NEW.*'))
+$$;
+COMMENT ON FUNCTION zentry_notify.has_own_condition(zentry_notify.event_source) IS 'Whether its triggers have a condition that somebody gave, which zentry_attach() does not read again';
+
 CREATE OR REPLACE FUNCTION @extschema@.zentry_detach(relation regclass, event_type text DEFAULT NULL) RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'zentry_detach_wrapper';
 COMMENT ON FUNCTION @extschema@.zentry_detach(regclass, text) IS 'Removes the extension''s triggers from a table, or those of one event type: the table fires it no more. Needs the table''s owner';
@@ -2075,18 +2145,19 @@ END
 $$;
 COMMENT ON FUNCTION zentry_notify.route_from_now() IS 'Takes all events that there are for routed. For a database whose dump had events and no cursor';
 
--- What another server's worker keeps for itself says nothing here, and would be sent a second time.
+-- What another server's worker keeps for itself says nothing here, and would be sent a second time. A source is of a table, and a token of a role, that
+-- may be another one here, or none.
 CREATE OR REPLACE FUNCTION zentry_notify.drop_replicated() RETURNS trigger
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$ BEGIN RETURN NULL; END $$;
-COMMENT ON FUNCTION zentry_notify.drop_replicated() IS 'Trigger: what logical replication brings of events, deliveries and counters is not stored';
+COMMENT ON FUNCTION zentry_notify.drop_replicated() IS 'Trigger: what logical replication brings of events, deliveries, counters, sources and tokens is not stored';
 
 -- ENABLE TRIGGER ALL, as pg_restore --disable-triggers says in the end, takes REPLICA away; the condition stays.
 DO $$
 DECLARE
     kept pg_catalog.regclass;
 BEGIN
-    FOREACH kept IN ARRAY '{zentry_notify.event,zentry_notify.event_detail,zentry_notify.delivery,zentry_notify.route_cursor,zentry_notify.legacy_delivery,zentry_notify.webhook_circuit,zentry_notify.webhook_state,zentry_notify.webhook_count,zentry_notify.deleted_webhook,zentry_notify.delivery_stat,zentry_notify.progress_note,zentry_notify.project_progress}'::pg_catalog.regclass[]
+    FOREACH kept IN ARRAY '{zentry_notify.event,zentry_notify.event_detail,zentry_notify.delivery,zentry_notify.route_cursor,zentry_notify.legacy_delivery,zentry_notify.webhook_circuit,zentry_notify.webhook_state,zentry_notify.webhook_count,zentry_notify.deleted_webhook,zentry_notify.delivery_stat,zentry_notify.progress_note,zentry_notify.project_progress,zentry_notify.event_source,zentry_notify.api_token}'::pg_catalog.regclass[]
     LOOP
         EXECUTE pg_catalog.format('DROP TRIGGER IF EXISTS drop_replicated ON %s', kept);
         EXECUTE pg_catalog.format('CREATE TRIGGER drop_replicated BEFORE INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW WHEN (pg_catalog.current_setting(''session_replication_role'') OPERATOR(pg_catalog.=) ''replica'') EXECUTE FUNCTION zentry_notify.drop_replicated()', kept);
@@ -2094,6 +2165,100 @@ BEGIN
     END LOOP;
 END
 $$;
+
+-- Both sides have the built-in types, and may have wordings of the same event: what is replicated holds.
+CREATE OR REPLACE FUNCTION zentry_notify.replace_replicated() RETURNS trigger
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF TG_TABLE_NAME = 'event_type' THEN
+        DELETE FROM zentry_notify.event_type t WHERE t.name = NEW.name;
+    ELSE
+        DELETE FROM zentry_notify.event_wording w
+         WHERE w.id = NEW.id OR w.event_type = NEW.event_type AND w.webhook_integration_id IS NOT DISTINCT FROM NEW.webhook_integration_id;
+    END IF;
+    RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.replace_replicated() IS 'Trigger: what logical replication brings of event types and wordings takes the place of what is there';
+
+DO $$
+DECLARE
+    merged pg_catalog.regclass;
+BEGIN
+    FOREACH merged IN ARRAY '{zentry_notify.event_type,zentry_notify.event_wording}'::pg_catalog.regclass[]
+    LOOP
+        EXECUTE pg_catalog.format('DROP TRIGGER IF EXISTS replace_replicated ON %s', merged);
+        EXECUTE pg_catalog.format('CREATE TRIGGER replace_replicated BEFORE INSERT ON %s FOR EACH ROW WHEN (pg_catalog.current_setting(''session_replication_role'') OPERATOR(pg_catalog.=) ''replica'') EXECUTE FUNCTION zentry_notify.replace_replicated()', merged);
+        EXECUTE pg_catalog.format('ALTER TABLE %s ENABLE REPLICA TRIGGER replace_replicated', merged);
+    END LOOP;
+END
+$$;
+
+CREATE OR REPLACE FUNCTION zentry_notify.members() RETURNS TABLE (classid oid, objid oid)
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT d.classid, d.objid
+      FROM pg_depend d
+      JOIN pg_extension e ON e.oid = d.refobjid AND d.refclassid = 'pg_extension'::regclass AND e.extname = 'zentry_notify'
+     WHERE d.deptype = 'e'
+$$;
+COMMENT ON FUNCTION zentry_notify.members() IS 'What belongs to the extension';
+
+CREATE OR REPLACE FUNCTION zentry_notify.sequences_behind() RETURNS TABLE (sequence text, highest bigint)
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT s.sequence, s.highest
+      FROM (SELECT 'zentry_notify.webhook_integration_id_seq' AS sequence, (SELECT max(w.id) FROM zentry_notify.webhook w) AS highest
+             UNION ALL SELECT 'zentry_notify.event_id_seq', (SELECT max(e.id) FROM zentry_notify.event e)
+             UNION ALL SELECT 'zentry_notify.delivery_id_seq', greatest((SELECT max(d.id) FROM zentry_notify.delivery d),
+                                                                        (SELECT max(d.id) FROM zentry_notify.legacy_delivery d))
+             UNION ALL SELECT 'zentry_notify.event_source_id_seq', (SELECT max(s.id) FROM zentry_notify.event_source s)
+             UNION ALL SELECT 'zentry_notify.event_wording_id_seq', (SELECT max(w.id) FROM zentry_notify.event_wording w)) s
+     WHERE s.highest > coalesce(pg_sequence_last_value(s.sequence::regclass), 0)
+$$;
+COMMENT ON FUNCTION zentry_notify.sequences_behind() IS 'Sequences whose next number is one that their table has already, with the highest that it has';
+
+-- Sequences are not replicated, and what follows another server cannot be written to. Its own publisher's subscriptions alone: the database may
+-- subscribe to more than this.
+CREATE OR REPLACE FUNCTION @extschema@.zentry_promote() RETURNS TABLE (item text, state text)
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_variable
+DECLARE
+    replicated oid[] := ARRAY(SELECT m.objid FROM zentry_notify.members() m WHERE m.classid = 'pg_class'::regclass
+                              UNION SELECT s.relation::oid FROM zentry_notify.event_source s);
+    name       text;
+    highest    bigint;
+BEGIN
+    FOR name IN SELECT quote_ident(s.subname) FROM pg_subscription s
+                 WHERE s.subenabled AND s.subdbid = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
+                   AND EXISTS (SELECT FROM pg_subscription_rel r WHERE r.srsubid = s.oid AND r.srrelid = ANY (replicated))
+                 ORDER BY 1 LOOP
+        EXECUTE format('ALTER SUBSCRIPTION %s DISABLE', name);
+        RETURN QUERY SELECT format('subscription %s', name), 'disabled';
+    END LOOP;
+    IF EXISTS (SELECT FROM pg_extension e WHERE e.extname = 'pglogical' AND e.extnamespace = to_regnamespace('pglogical')) THEN
+        FOR name IN EXECUTE 'SELECT s.sub_name FROM pglogical.subscription s
+                              WHERE s.sub_enabled
+                                AND EXISTS (SELECT FROM pglogical.local_sync_status l
+                                             WHERE l.sync_subid = s.sub_id
+                                               AND (l.sync_relname IS NULL OR to_regclass(format(''%I.%I'', l.sync_nspname, l.sync_relname)) = ANY ($1)))
+                              ORDER BY 1' USING replicated LOOP
+            EXECUTE 'SELECT pglogical.alter_subscription_disable($1, true)' USING name::name;
+            RETURN QUERY SELECT format('subscription %I of pglogical', name), 'disabled';
+        END LOOP;
+    END IF;
+    FOR name, highest IN SELECT b.sequence, b.highest FROM zentry_notify.sequences_behind() b LOOP
+        PERFORM setval(name, highest);
+        RETURN QUERY SELECT format('sequence %s', name), format('goes on after %s', highest);
+    END LOOP;
+    RETURN QUERY SELECT format('event %s of %s', a.event_type, a.relation), a.state FROM @extschema@.zentry_attach() a;
+    PERFORM zentry_notify.wake('{}');
+END
+$$;
+COMMENT ON FUNCTION @extschema@.zentry_promote() IS
+    'Makes a subscriber of logical replication, built-in or pglogical''s, the server that is written to: disables the subscriptions that bring the attached tables or ours, sets our sequences above what was replicated, attaches, and returns what was done. For superusers';
 
 -- Numbers that come again would be taken for what had them before: by the worker for what it has in hand, by the cursor, by receivers.
 CREATE OR REPLACE FUNCTION zentry_notify.keep_numbering() RETURNS trigger
@@ -2490,6 +2655,7 @@ AS $$
 DECLARE
     server    record;
     launcher  record;
+    invalid   record;
     installed text := (SELECT e.extversion FROM pg_extension e WHERE e.extname = 'zentry_notify');
     preload   text := (SELECT string_agg(quote_literal(l), ', ')
                          FROM (SELECT btrim(s, ' "') FROM regexp_split_to_table(current_setting('shared_preload_libraries'), ',') s
@@ -2527,11 +2693,22 @@ BEGIN
                  WHEN zentry_notify.background_workers() >= current_setting('max_worker_processes')::int THEN zentry_notify.more_workers()
                  ELSE '-- the server log says why it ends; it is started again every second' END;
     END IF;
+    FOR invalid IN SELECT d.oid, d.datname FROM pg_database d WHERE d.datconnlimit = -2 ORDER BY d.datname LOOP
+        -- One that is being dropped is locked, and gone when it is not any more.
+        IF NOT EXISTS (SELECT FROM pg_locks l WHERE l.classid = 'pg_database'::regclass AND l.objid = invalid.oid AND l.mode = 'AccessExclusiveLock' AND l.granted)
+           AND has_database_privilege(invalid.oid, 'CONNECT') IS NOT NULL THEN
+            RETURN QUERY SELECT 'database ' || quote_ident(invalid.datname), 'attention',
+                'a DROP DATABASE of it was interrupted: nobody can connect to it, and nothing of it is sent', format('DROP DATABASE %I;', invalid.datname);
+        END IF;
+    END LOOP;
     RETURN QUERY SELECT * FROM zentry_notify.status_worker(server.worker_died, server.refused_since, server.databases_waiting,
                                                            server.short_of_workers_since);
     IF server.discord_parked_until > now() THEN
         RETURN QUERY SELECT 'Discord', 'attention', 'has banned this server''s address until ' || zentry_notify.moment(server.discord_parked_until),
-            '-- it is waited for; see that nothing else at this address calls Discord too often';
+            coalesce((SELECT format('SELECT @extschema@.zentry_resume(%s); -- once nothing else at this address calls Discord too often', min(w.id)) FROM zentry_notify.webhook w
+                        JOIN zentry_notify.webhook_secret u ON u.webhook_integration_id = w.id AND u.webhook_url ~ '^https://([a-z]+\.)?discord(app)?\.com[/:]'
+                       WHERE w.is_active HAVING count(*) > 0),
+                     '-- it is waited for; see that nothing else at this address calls Discord too often');
     END IF;
 END
 $$;
@@ -2673,6 +2850,24 @@ AS $$
     SELECT 'privileges', 'broken', 'there is no role zentry_notify_agent: nothing is captured, nothing is sent', '-- it was renamed: give it its name back'
      WHERE to_regrole('zentry_notify_agent') IS NULL
      UNION ALL
+    -- CREATE EXTENSION takes no role that is more than this.
+    SELECT 'privileges', 'attention', 'zentry_notify_agent, which must have no attribute, has ' || string_agg(a.attribute, ', '),
+           format('ALTER ROLE zentry_notify_agent %s;', string_agg('NO' || a.attribute, ' '))
+      FROM pg_roles r
+      CROSS JOIN LATERAL (VALUES ('LOGIN', r.rolcanlogin), ('SUPERUSER', r.rolsuper), ('CREATEROLE', r.rolcreaterole), ('CREATEDB', r.rolcreatedb),
+                                 ('REPLICATION', r.rolreplication), ('BYPASSRLS', r.rolbypassrls)) a (attribute, has)
+     WHERE r.rolname = 'zentry_notify_agent' AND a.has
+    HAVING count(*) > 0
+     UNION ALL
+    SELECT 'privileges', 'attention',
+           CASE m.roleid WHEN to_regrole('zentry_notify_agent') THEN format('%s is a member of zentry_notify_agent, and reads the webhooks'' URLs', m.member::regrole)
+                         ELSE format('zentry_notify_agent is a member of %s', m.roleid::regrole) END,
+           -- From 16 on each grantor has a grant of its own.
+           format('REVOKE %s FROM %s%s;', m.roleid::regrole, m.member::regrole,
+                  CASE WHEN current_setting('server_version_num')::int >= 160000 THEN ' GRANTED BY ' || m.grantor::regrole END)
+      FROM pg_auth_members m
+     WHERE to_regrole('zentry_notify_agent') IN (m.roleid, m.member)
+     UNION ALL
     -- A later version's functions are nobody's: what an update grants, pg_dump would take for the extension's own and leave out.
     SELECT 'privileges', 'attention', format('%s may not call %s', g.grantee, min(f::text)),
            format('SELECT @extschema@.zentry_grant(%L, %L);', g.grantee, g.privilege)
@@ -2691,6 +2886,50 @@ AS $$
 $$;
 COMMENT ON FUNCTION zentry_notify.own_tables() IS 'The names of the extension''s tables';
 
+CREATE OR REPLACE FUNCTION zentry_notify.own_indexes() RETURNS TABLE (relation name, name name, definition text)
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+    VALUES ('webhook'::name, 'webhook_pkey'::name, 'PRIMARY KEY (id)'),
+           ('webhook_secret', 'webhook_secret_pkey', 'PRIMARY KEY (webhook_integration_id)'),
+           ('webhook_circuit', 'webhook_circuit_pkey', 'PRIMARY KEY (webhook_integration_id)'),
+           ('webhook_count', 'webhook_count_pkey', 'PRIMARY KEY (webhook_integration_id)'),
+           ('deleted_webhook', 'deleted_webhook_pkey', 'PRIMARY KEY (webhook_integration_id)'),
+           ('event', 'event_pkey', 'PRIMARY KEY (id)'),
+           ('event_detail', 'event_detail_pkey', 'PRIMARY KEY (event_id)'),
+           ('event_type', 'event_type_pkey', 'PRIMARY KEY (name)'),
+           ('event_wording', 'event_wording_pkey', 'PRIMARY KEY (id)'),
+           ('event_wording', 'event_wording_of',
+            'CREATE UNIQUE INDEX event_wording_of ON zentry_notify.event_wording (event_type, (coalesce(webhook_integration_id, 0)))'),
+           ('event_source', 'event_source_pkey', 'PRIMARY KEY (id)'),
+           ('event_source', 'event_source_relation_event_type_key', 'UNIQUE (relation, event_type)'),
+           ('project_progress', 'project_progress_pkey', 'PRIMARY KEY (event_source_id, project_key)'),
+           ('progress_note', 'progress_note_pkey', 'PRIMARY KEY (event_source_id, project_key)'),
+           ('route_cursor', 'route_cursor_pkey', 'PRIMARY KEY (singleton)'),
+           ('delivery_stat', 'delivery_stat_pkey', 'PRIMARY KEY (span, since, webhook_integration_id, event_type)'),
+           ('api_token', 'api_token_pkey', 'PRIMARY KEY (token_key)'),
+           ('api_token', 'api_token_name_key', 'UNIQUE (name)'),
+           ('delivery', 'delivery_pkey', 'PRIMARY KEY (id)'),
+           ('delivery', 'delivery_log', 'CREATE INDEX delivery_log ON zentry_notify.delivery (webhook_integration_id, event_type, id)'),
+           ('delivery', 'delivery_waiting',
+            'CREATE INDEX delivery_waiting ON zentry_notify.delivery (webhook_integration_id, id) WHERE status IN (''p'', ''r'')'),
+           ('delivery', 'delivery_failed', 'CREATE INDEX delivery_failed ON zentry_notify.delivery (id) WHERE '
+            'CASE status WHEN ''s'' THEN ''sent'' WHEN ''f'' THEN ''failed'' WHEN ''r'' THEN ''retry'' ELSE ''pending'' END::varchar(20) = ''failed'''),
+           ('delivery', 'delivery_queue', 'CREATE INDEX delivery_queue ON zentry_notify.delivery (id) WHERE '
+            'CASE status WHEN ''s'' THEN ''sent'' WHEN ''f'' THEN ''failed'' WHEN ''r'' THEN ''retry'' ELSE ''pending'' END::varchar(20) IN (''pending'', ''retry'')'),
+           ('delivery', 'delivery_retry_of', 'CREATE INDEX delivery_retry_of ON zentry_notify.delivery (retry_of) WHERE retry_of IS NOT NULL'),
+           ('legacy_delivery', 'legacy_delivery_pkey', 'PRIMARY KEY (id)'),
+           ('legacy_delivery', 'legacy_delivery_waiting',
+            'CREATE INDEX legacy_delivery_waiting ON zentry_notify.legacy_delivery (webhook_integration_id, id) WHERE status IN (''pending'', ''retry'')'),
+           ('legacy_delivery', 'legacy_delivery_finished',
+            'CREATE INDEX legacy_delivery_finished ON zentry_notify.legacy_delivery (webhook_integration_id, id) WHERE status IN (''sent'', ''failed'')'),
+           ('legacy_delivery', 'legacy_delivery_events',
+            'CREATE INDEX legacy_delivery_events ON zentry_notify.legacy_delivery (event_type, id) WHERE status IN (''sent'', ''failed'')'),
+           ('legacy_delivery', 'legacy_delivery_failed',
+            'CREATE INDEX legacy_delivery_failed ON zentry_notify.legacy_delivery (id) WHERE status = ''failed''')
+$$;
+COMMENT ON FUNCTION zentry_notify.own_indexes() IS
+    'The indexes of the extension''s tables: of those of a constraint, what pg_get_constraintdef says of it, of the others, the statement that makes it';
+
 CREATE OR REPLACE FUNCTION zentry_notify.status_tables() RETURNS TABLE (subject text, state text, detail text, remedy text)
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -2705,7 +2944,7 @@ AS $$
                   quote_ident(t.tgname), t.tgrelid::regclass),
            format('ALTER TABLE %s ENABLE %sTRIGGER %I;', t.tgrelid::regclass, meant.mode, t.tgname)
       FROM pg_trigger t
-      CROSS JOIN LATERAL (SELECT CASE WHEN t.tgname = 'drop_replicated' THEN 'REPLICA '
+      CROSS JOIN LATERAL (SELECT CASE WHEN t.tgname IN ('drop_replicated', 'replace_replicated') THEN 'REPLICA '
                                       WHEN t.tgname IN ('configuration_changed', 'configuration_emptied', 'forget_webhook') THEN 'ALWAYS '
                                       ELSE '' END AS mode) meant
       JOIN pg_class c ON c.oid = t.tgrelid AND c.relnamespace = 'zentry_notify'::regnamespace
@@ -2713,13 +2952,8 @@ AS $$
      WHERE NOT t.tgisinternal AND (t.tgenabled = 'D' OR meant.mode = 'REPLICA ' AND t.tgenabled <> 'R' OR meant.mode = 'ALWAYS ' AND t.tgenabled <> 'A')
      UNION ALL
     -- As after a switch-over of logical replication: the next number is one that there is already.
-    SELECT 'tables', 'broken', format('%s is behind its table', s.sequence), format('SELECT setval(%L, %s);', s.sequence, s.highest)
-      FROM (SELECT 'zentry_notify.webhook_integration_id_seq' AS sequence, (SELECT max(w.id) FROM zentry_notify.webhook w) AS highest
-             UNION ALL SELECT 'zentry_notify.event_id_seq', (SELECT max(e.id) FROM zentry_notify.event e)
-             UNION ALL SELECT 'zentry_notify.delivery_id_seq', greatest((SELECT max(d.id) FROM zentry_notify.delivery d),
-                                                                        (SELECT max(d.id) FROM zentry_notify.legacy_delivery d))
-             UNION ALL SELECT 'zentry_notify.event_source_id_seq', (SELECT max(s.id) FROM zentry_notify.event_source s)) s
-     WHERE s.highest > coalesce(pg_sequence_last_value(s.sequence::regclass), 0)
+    SELECT 'tables', 'broken', format('%s is behind its table', b.sequence), format('SELECT setval(%L, %s);', b.sequence, b.highest)
+      FROM zentry_notify.sequences_behind() b
      UNION ALL
     -- A table that was made in the place of one that was renamed: sessions and worker go by the name.
     SELECT 'tables', 'broken', format('%s is not the extension''s table, which was renamed', c.oid::regclass),
@@ -2735,6 +2969,55 @@ AS $$
        AND NOT EXISTS (SELECT FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'zentry_notify'
                         WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e')
      GROUP BY c.oid, c.relname
+     UNION ALL
+    SELECT 'tables', 'broken', format('rule %I on %s does something else with what is written', w.rulename, w.ev_class::regclass),
+           format('DROP RULE %I ON %s;', w.rulename, w.ev_class::regclass)
+      FROM pg_rewrite w JOIN zentry_notify.members() m ON m.classid = 'pg_class'::regclass AND m.objid = w.ev_class
+     WHERE w.ev_type <> '1'
+     UNION ALL
+    SELECT 'tables', 'attention', format('%s is UNLOGGED: after a crash it is empty, and a standby does not have it', c.oid::regclass),
+           format('ALTER TABLE %s SET LOGGED;', c.oid::regclass)
+      FROM pg_class c JOIN zentry_notify.members() m ON m.classid = 'pg_class'::regclass AND m.objid = c.oid
+     WHERE c.relkind = 'r' AND c.relpersistence = 'u'
+     UNION ALL
+    SELECT 'tables', 'broken', format('%s of %s is gone', i.name, c.oid::regclass),
+           CASE WHEN i.definition LIKE 'CREATE %' THEN i.definition || ';'
+                ELSE format('ALTER TABLE %s ADD CONSTRAINT %I %s;', c.oid::regclass, i.name, i.definition) END
+      FROM zentry_notify.own_indexes() i
+      JOIN pg_class c ON c.relnamespace = 'zentry_notify'::regnamespace AND c.relname = i.relation AND c.relkind = 'r'
+     WHERE NOT EXISTS (SELECT FROM pg_index x
+                         JOIN pg_class n ON n.oid = x.indexrelid
+                         LEFT JOIN pg_constraint k ON k.conindid = x.indexrelid AND k.contype IN ('p', 'u')
+                        WHERE x.indrelid = c.oid AND (n.relname = i.name OR pg_get_constraintdef(k.oid) = i.definition))
+     UNION ALL
+    SELECT 'tables', 'broken', format('index %s is not valid', x.indexrelid::regclass), format('REINDEX INDEX %s;', x.indexrelid::regclass)
+      FROM pg_index x JOIN zentry_notify.members() m ON m.classid = 'pg_class'::regclass AND m.objid = x.indrelid
+     WHERE NOT (x.indisvalid AND x.indisready AND x.indislive)
+     UNION ALL
+    -- Who owns it may put on it what runs with the rights of those who write it. Sequences are their tables'.
+    SELECT 'tables', 'attention', format('%s belongs to %s, and not to the owner of the extension', o.name, o.owner::regrole),
+           format('ALTER %s OWNER TO %s;', o.name, e.extowner::regrole)
+      FROM zentry_notify.members() m
+      JOIN pg_extension e ON e.extname = 'zentry_notify'
+      CROSS JOIN LATERAL (
+           SELECT CASE c.relkind WHEN 'v' THEN 'VIEW ' ELSE 'TABLE ' END || c.oid::regclass, c.relowner FROM pg_class c
+            WHERE m.classid = 'pg_class'::regclass AND c.oid = m.objid AND c.relkind IN ('r', 'v')
+            UNION ALL
+           SELECT 'FUNCTION ' || p.oid::regprocedure, p.proowner FROM pg_proc p WHERE m.classid = 'pg_proc'::regclass AND p.oid = m.objid
+            UNION ALL
+           SELECT 'SCHEMA ' || quote_ident(n.nspname), n.nspowner FROM pg_namespace n WHERE m.classid = 'pg_namespace'::regclass AND n.oid = m.objid
+           ) o (name, owner)
+     WHERE o.owner <> e.extowner
+     UNION ALL
+    -- What the worker and the triggers write. On the others an application may have triggers of its own.
+    SELECT 'tables', 'attention', format('trigger %I on %s is not the extension''s: it runs within what writes there, and an error of it loses events or holds them up',
+                                         t.tgname, t.tgrelid::regclass),
+           format('DROP TRIGGER %I ON %s;', t.tgname, t.tgrelid::regclass)
+      FROM pg_trigger t
+      JOIN pg_class c ON c.oid = t.tgrelid AND c.relnamespace = 'zentry_notify'::regnamespace
+     WHERE NOT t.tgisinternal
+       AND c.relname IN ('event', 'event_detail', 'delivery', 'route_cursor', 'webhook_circuit', 'webhook_count', 'delivery_stat', 'project_progress', 'progress_note')
+       AND NOT EXISTS (SELECT FROM zentry_notify.members() m WHERE m.classid = 'pg_proc'::regclass AND m.objid = t.tgfoid)
      UNION ALL
     -- What is sent is sent in the order of its numbers.
     SELECT 'tables', 'attention', format('%s gives each session %s numbers at a time: a later event may have a lower one', q.seqrelid::regclass, q.seqcache),
@@ -2755,7 +3038,7 @@ AS $$
     trigger AS (
         -- What a source attached by 0.1.0 has is not known, until somebody attaches it again. Partitions get their table's from PostgreSQL, and
         -- keep them.
-        SELECT s.id, c.oid AS relation, c.oid = s.relation AS itself, t.name, t.present, t.live
+        SELECT s.id, c.oid AS relation, c.oid = s.relation AS itself, t.name, t.present, t.live, t.made
           FROM zentry_notify.event_source s
           JOIN family f ON f.source = s.id
           JOIN pg_class c ON c.oid = f.oid
@@ -2766,7 +3049,12 @@ AS $$
                 UNION ALL
                SELECT NULL WHERE coalesce(s.insert_when, s.update_when, s.delete_when) IS NULL) wanted
           CROSS JOIN LATERAL (
-               SELECT coalesce(wanted.name, min(t.tgname::text)) AS name, count(*) > 0 AS present, coalesce(bool_and(t.tgenabled IN ('O', 'A')), false) AS live
+               SELECT coalesce(wanted.name, min(t.tgname::text)) AS name, count(*) > 0 AS present, coalesce(bool_and(t.tgenabled IN ('O', 'A')), false) AS live,
+                      -- By zentry_attach, which makes it depend on the extension. Those of partitions are PostgreSQL's.
+                      wanted.name IS NULL
+                      OR bool_and(t.tgparentid <> 0 OR EXISTS (SELECT FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'zentry_notify'
+                                                               WHERE d.classid = 'pg_trigger'::regclass AND d.objid = t.oid
+                                                                 AND d.refclassid = 'pg_extension'::regclass)) IS NOT FALSE AS made
                  FROM pg_trigger t
                 WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgfoid = 'zentry_notify.capture()'::regprocedure
                   AND CASE WHEN wanted.name IS NULL THEN t.tgname <> 'zentry_notify_moved' ELSE t.tgname = wanted.name END) t
@@ -2780,9 +3068,9 @@ AS $$
            AND NOT EXISTS (SELECT FROM zentry_notify.event_source o WHERE o.event_type = s.event_type AND o.relation = to_regclass(z.relation))),
     fault AS (
         -- The first of each source.
-        SELECT DISTINCT ON (t.id) t.id, t.itself, t.present, t.name, t.relation::regclass,
+        SELECT DISTINCT ON (t.id) t.id, t.itself, t.present, t.live, t.name, t.relation::regclass,
                NOT EXISTS (SELECT FROM trigger o WHERE o.id = t.id AND o.relation = t.relation AND o.present) AS all_gone
-          FROM trigger t WHERE NOT t.live
+          FROM trigger t WHERE NOT (t.live AND t.made)
          ORDER BY t.id, t.itself DESC, t.present DESC, t.relation, t.name)
     SELECT 'event ' || s.event_type,
            CASE WHEN c.oid IS NULL OR s.suspended_at IS NOT NULL OR f.itself OR w.id IS NOT NULL THEN 'broken'
@@ -2790,6 +3078,7 @@ AS $$
            CASE WHEN c.oid IS NULL THEN 'its table does not exist any more'
                 WHEN w.id IS NOT NULL THEN format('%s is another table now, and is not attached: %s is, which had its name', w.relation, s.relation)
                 WHEN s.suspended_at IS NOT NULL THEN format('suspended since %s: %s', zentry_notify.moment(s.suspended_at), s.suspended_reason)
+                WHEN f.present AND f.live THEN format('trigger %I on %s was made by somebody else: it may fire for other writes', f.name, f.relation)
                 WHEN f.present THEN format('trigger %I on %s is disabled', f.name, f.relation)
                 WHEN f.itself AND NOT f.all_gone THEN format('trigger %I on %s is gone', f.name, f.relation)
                 WHEN f.itself THEN format('the triggers on %s are gone', f.relation)
@@ -2798,7 +3087,8 @@ AS $$
                 ELSE format('%s', s.relation) END,
            CASE WHEN c.oid IS NULL THEN format('SELECT @extschema@.zentry_detach(%s);', s.relation::oid)
                 WHEN w.id IS NOT NULL THEN 'SELECT * FROM @extschema@.zentry_attach();'
-                WHEN f.present AND s.suspended_at IS NULL THEN format('ALTER TABLE %s ENABLE TRIGGER %I;', f.relation, f.name)
+                WHEN f.present AND NOT f.live AND s.suspended_at IS NULL THEN format('ALTER TABLE %s ENABLE TRIGGER %I;', f.relation, f.name)
+                WHEN f.id IS NOT NULL AND NOT (f.present AND NOT f.live) AND zentry_notify.has_own_condition(s) THEN zentry_notify.attach_again(s)
                 WHEN s.suspended_reason IS NOT NULL OR s.suspended_at IS NOT NULL OR f.id IS NOT NULL THEN 'SELECT * FROM @extschema@.zentry_attach();'
                 ELSE '' END
       FROM zentry_notify.event_source s
@@ -2819,20 +3109,29 @@ AS $$
         SELECT w.id, w.name,
                CASE WHEN w.switched_off_at IS NOT NULL THEN 'gone' WHEN NOT w.is_active THEN 'off'
                     WHEN c.webhook_integration_id IS NOT NULL THEN 'failing' ELSE 'active' END AS state,
-               coalesce(w.switched_off_at, c.opened_at) AS since, coalesce(w.switched_off_reason, c.error_message) AS reason, c.next_try_at
+               coalesce(w.switched_off_at, c.opened_at) AS since, coalesce(w.switched_off_reason, c.error_message) AS reason, c.next_try_at,
+               CASE WHEN w.is_active THEN zentry_notify.host_to_allow(w.webhook_type, u.webhook_url) END AS host
           FROM zentry_notify.webhook w
+          LEFT JOIN zentry_notify.webhook_secret u ON u.webhook_integration_id = w.id
           LEFT JOIN zentry_notify.webhook_circuit c ON c.webhook_integration_id = w.id)
     SELECT 'webhooks', CASE WHEN count(*) FILTER (WHERE n.state = 'active') = 0 THEN 'attention' ELSE 'ok' END,
            coalesce(string_agg(format('%s %s', n.count, n.state), ', ' ORDER BY n.state), 'none is registered: nobody hears anything'),
            CASE WHEN count(*) = 0 THEN 'SELECT @extschema@.zentry_register_webhook(''NAME'', ''discord'', ''URL'');' ELSE '' END
       FROM (SELECT w.state, count(*) FROM webhook w GROUP BY w.state) n
      UNION ALL
+    (SELECT format('webhook %s', w.id), 'broken', format('zentry_notify.allowed_hosts does not have %s: nothing is sent there', w.host),
+            format('%s SET zentry_notify.allowed_hosts = %L; SELECT pg_reload_conf(); SELECT @extschema@.zentry_resume(%s);',
+                   CASE s.source WHEN 'database' THEN format('ALTER DATABASE %I', current_database()) ELSE 'ALTER SYSTEM' END,
+                   concat_ws(', ', nullif(s.setting, ''), w.host), w.id)
+       FROM webhook w JOIN pg_settings s ON s.name = 'zentry_notify.allowed_hosts'
+      WHERE w.host IS NOT NULL ORDER BY w.id LIMIT 20)
+     UNION ALL
     (SELECT format('webhook %s', w.id), CASE w.state WHEN 'gone' THEN 'broken' ELSE 'attention' END,
             CASE w.state WHEN 'gone' THEN format('gone since %s: %s', zentry_notify.moment(w.since), w.reason)
                          ELSE format('fails since %s, next try %s: %s', zentry_notify.moment(w.since), zentry_notify.moment(w.next_try_at), w.reason) END,
             CASE w.state WHEN 'gone' THEN format('SELECT @extschema@.zentry_update_webhook(%s, webhook_url => ''URL''), @extschema@.zentry_retry_failed(%s);', w.id, w.id)
-                         ELSE format('SELECT * FROM @extschema@.zentry_test_webhook(%s);', w.id) END
-       FROM webhook w WHERE w.state IN ('gone', 'failing') ORDER BY w.state DESC, w.id LIMIT 20);
+                         ELSE format('SELECT @extschema@.zentry_resume(%s);', w.id) END
+       FROM webhook w WHERE w.state IN ('gone', 'failing') AND w.host IS NULL ORDER BY w.state DESC, w.id LIMIT 20);
 $$;
 COMMENT ON FUNCTION zentry_notify.status_webhooks() IS 'Status of the integrations: how many are in which state, and the first 20 that fail or are gone';
 
@@ -2849,10 +3148,12 @@ AS $$
               FROM (SELECT count(*) AS waiting, min(l.id) AS first FROM zentry_notify.notification_log l WHERE l.status IN ('pending', 'retry')) w) q
       CROSS JOIN (SELECT min(d.due_at) AS due_at FROM zentry_notify.due_delivery d) d
      UNION ALL
-    (SELECT format('webhook %s', l.webhook_integration_id), 'attention', 'rate limited until ' || zentry_notify.moment(max(l.next_attempt_at)),
-            format('UPDATE zentry_notify.webhook_integration SET min_interval = ''5 seconds'' WHERE id = %s;', l.webhook_integration_id)
+    (SELECT format('webhook %s', l.webhook_integration_id), 'attention', CASE WHEN bool_or(l.response_status_code = 429) THEN 'rate limited until ' ELSE 'told to wait until ' END || zentry_notify.moment(max(l.next_attempt_at)),
+            format('SELECT @extschema@.zentry_resume(%s);', l.webhook_integration_id)
        FROM zentry_notify.notification_log l
-      WHERE l.status IN ('pending', 'retry') AND l.response_status_code = 429 AND l.next_attempt_at > now()
+      WHERE l.status IN ('pending', 'retry') AND l.next_attempt_at > now() + CASE WHEN l.response_status_code = 429 THEN interval '0' ELSE interval '10 minutes' END
+        -- One that fails has a line of its own.
+        AND NOT EXISTS (SELECT FROM zentry_notify.webhook_circuit c WHERE c.webhook_integration_id = l.webhook_integration_id)
       GROUP BY l.webhook_integration_id ORDER BY max(l.next_attempt_at) DESC LIMIT 20);
 $$;
 COMMENT ON FUNCTION zentry_notify.status_queue() IS 'Status of what waits';
@@ -2920,15 +3221,17 @@ COMMENT ON FUNCTION zentry_notify.status_log() IS 'Status of what became of deli
 CREATE OR REPLACE FUNCTION @extschema@.zentry_status() RETURNS TABLE (subject text, state text, detail text, remedy text)
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT * FROM zentry_notify.status_server()
-     UNION ALL SELECT * FROM zentry_notify.status_settings()
-     UNION ALL SELECT * FROM zentry_notify.status_privileges()
-     UNION ALL SELECT * FROM zentry_notify.status_tables()
-     UNION ALL SELECT * FROM zentry_notify.status_sources()
-     UNION ALL SELECT * FROM zentry_notify.status_webhooks()
-     UNION ALL SELECT * FROM zentry_notify.status_events()
-     UNION ALL SELECT * FROM zentry_notify.status_queue()
-     UNION ALL SELECT * FROM zentry_notify.status_log();
+    -- The schema of these functions may have been renamed since they were made.
+    SELECT s.subject, s.state, s.detail, replace(s.remedy, '@extschema@.zentry_', (SELECT e.extnamespace::regnamespace FROM pg_extension e WHERE e.extname = 'zentry_notify') || '.zentry_')
+      FROM (SELECT * FROM zentry_notify.status_server()
+            UNION ALL SELECT * FROM zentry_notify.status_settings()
+            UNION ALL SELECT * FROM zentry_notify.status_privileges()
+            UNION ALL SELECT * FROM zentry_notify.status_tables()
+            UNION ALL SELECT * FROM zentry_notify.status_sources()
+            UNION ALL SELECT * FROM zentry_notify.status_webhooks()
+            UNION ALL SELECT * FROM zentry_notify.status_events()
+            UNION ALL SELECT * FROM zentry_notify.status_queue()
+            UNION ALL SELECT * FROM zentry_notify.status_log()) s;
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_status() IS
     'Whether everything works: one row for each part of the way from the write to the message. state is ok, attention or broken; remedy is the SQL that mends it, or a comment that says what to do';
@@ -3407,7 +3710,7 @@ AS $$
                 -- A view checks whether its reader may call what it calls.
                 WHEN p.proname IN ('zentry_status', 'zentry_stats', 'zentry_stats_by_hour', 'zentry_preview', 'zentry_logs', 'log_ids', 'latency_bounds', 'redact_url',
                                    'look_up', 'look_up_in', 'lookup_of', 'quiet_until', 'library_version', 'unrouted_events') THEN true
-                WHEN p.proname IN ('zentry_grant', 'zentry_revoke') THEN false
+                WHEN p.proname IN ('zentry_grant', 'zentry_revoke', 'zentry_promote') THEN false
                 WHEN p.proname LIKE 'zentry\_%'
                     -- What functions of ours call with the caller's rights.
                     OR p.proname IN ('check_length', 'import_integration', 'read_integrations', 'require_membership', 'put_api_token', 'drop_api_token', 'refuse')

@@ -4,6 +4,7 @@
 use pgrx::prelude::*;
 
 use crate::acting_as::ActingAs;
+use crate::pg::role;
 use crate::plan::{Plan, with_spi};
 use crate::subtransaction;
 
@@ -75,6 +76,20 @@ impl Mismatch {
 fn newer(version: &str) -> bool {
     let parts = |text: &str| text.split('.').map(|n| n.parse::<u32>().ok()).collect::<Vec<_>>();
     parts(version) > parts(LIBRARY)
+}
+
+/// Whether the schema of our tables is there, as the extension's, and the current role may rename it.
+pub fn is_callers_schema() -> bool {
+    const SQL: &str = "SELECT n.nspowner FROM pg_catalog.pg_namespace n
+          JOIN pg_catalog.pg_depend d ON d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_namespace'::pg_catalog.regclass
+               AND d.objid OPERATOR(pg_catalog.=) n.oid AND d.deptype OPERATOR(pg_catalog.=) 'e'
+          JOIN pg_catalog.pg_extension e ON e.oid OPERATOR(pg_catalog.=) d.refobjid AND e.extname OPERATOR(pg_catalog.=) 'zentry_notify'
+         WHERE n.nspname OPERATOR(pg_catalog.=) 'zentry_notify'";
+    let owner = with_spi(|spi| {
+        let rows = Plan::prepare(spi, SQL, &[]).execute(spi, &[]);
+        (rows.len() > 0).then(|| rows.get::<pg_sys::Oid>(0, 1)).flatten()
+    });
+    owner.is_some_and(|owner| role::has_privileges(role::current(), owner))
 }
 
 /// After ALTER EXTENSION UPDATE: roles that were granted something before get what came with the new version.

@@ -20,6 +20,15 @@ fn wake(webhook_ids: pgrx::Array<i64>, overdue: bool) {
     });
 }
 
+/// At commit, lets the worker try the integration's endpoint, whatever that has asked for.
+#[pg_extern(sql = false)]
+fn resume(webhook_id: i64) {
+    wake::at_commit(|work| {
+        work.overdue.insert(webhook_id);
+        work.resumed = true;
+    });
+}
+
 #[pg_extern(sql = false)]
 fn library_version() -> &'static str {
     LIBRARY

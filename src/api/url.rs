@@ -1,7 +1,7 @@
 //! Webhook URLs: checked when they are written, redacted when they are shown.
 
 use pgrx::prelude::*;
-use webhook::endpoint::{Endpoint, EndpointError, UrlPolicy, WebhookType, redact};
+use webhook::endpoint::{Endpoint, EndpointError, UrlPolicy, WebhookType, parse_host_patterns, redact};
 use webhook::mention::Mention;
 
 use crate::{report, settings};
@@ -26,6 +26,26 @@ fn check_mention(webhook_type: &str, webhook_url: &str, mention: &str) {
     let endpoint = require_endpoint(webhook_type, webhook_url);
     if let Err(error) = Mention::parse(endpoint.kind(), mention) {
         report::refuse("mention", &format!("mention: {error}"), error.hint());
+    }
+}
+
+/// Returns what would have to be added to zentry_notify.allowed_hosts for the URL to be called; None: nothing.
+#[pg_extern(sql = false)]
+fn host_to_allow(webhook_type: &str, webhook_url: &str) -> Option<String> {
+    let webhook_type = webhook_type.parse::<WebhookType>().ok()?;
+    let mut policy = settings::url_policy();
+    let with_port = |error| match error {
+        EndpointError::PortNotAllowed { host, port } => Some(format!("{host}:{port}")),
+        _ => None,
+    };
+    match Endpoint::parse(webhook_type, webhook_url, &policy).err()? {
+        EndpointError::HostNotAllowed { host } => {
+            // The host alone does not allow another port than that of https.
+            policy.allowed_hosts.extend(parse_host_patterns(&host).ok()?);
+            let refused = Endpoint::parse(webhook_type, webhook_url, &policy).err();
+            refused.and_then(with_port).or(Some(host))
+        }
+        other => with_port(other),
     }
 }
 

@@ -258,7 +258,7 @@ fn oids(sql: &str, table: &Table) -> Vec<pg_sys::Oid> {
     oids.into_iter().map(pg_sys::Oid::from).collect()
 }
 
-/// A trigger that the source should have and that is not there. What it asks is not looked at.
+/// A trigger that the source should have and that is not there, or was made by somebody else, in words. What it asks is not looked at.
 pub fn missing(ours: &Ours, source: &Source, table: &Table) -> Option<String> {
     let wanted = [
         (&source.insert_when, Operation::Insert),
@@ -267,16 +267,22 @@ pub fn missing(ours: &Ours, source: &Source, table: &Table) -> Option<String> {
     ];
     inheritors(table).into_iter().find_map(|relation| {
         let present = present(ours, relation);
-        let is_there = |name: &String| {
-            present
-                .iter()
-                .any(|present| present.ours && present.name == *name)
-        };
         wanted
             .iter()
             .filter(|(words, _)| words.is_some())
             .map(|(_, operation)| format!("zentry_notify_{}_{}", source.event_type, operation.name()))
-            .find(|name| !is_there(name))
+            .find_map(|name| {
+                match present
+                    .iter()
+                    .find(|present| present.ours && present.name == name)
+                {
+                    None => Some(format!("trigger {name} is gone")),
+                    Some(found) if !found.depends => {
+                        Some(format!("trigger {name} was made by somebody else"))
+                    }
+                    Some(_) => None,
+                }
+            })
     })
 }
 

@@ -184,9 +184,14 @@ impl Desk<'_> {
     /// A user's own condition was read when it was given. Its text is never read again, so its triggers are there or have to be given anew.
     fn look_at_condition(&self, source: &Source, table: &Table, is_recorded: bool) -> String {
         if let Some(missing) = triggers::missing(self.ours, source, table) {
+            let again = self.ours.text(
+                "SELECT zentry_notify.attach_again(s) FROM zentry_notify.event_source s
+                  WHERE s.relation = $1::regclass AND s.event_type = $2",
+                &[table.oid().into(), source.event_type.as_str().into()],
+            );
             return format!(
-                "failed: trigger {missing} is gone: attach it again, with its condition: SELECT zentry_attach('{}', '{}', ...)",
-                source.event_type, table.name
+                "failed: {missing}: attach it again, with its condition: {}",
+                again.unwrap_or_default()
             );
         }
         if !is_recorded {

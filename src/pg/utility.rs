@@ -9,7 +9,7 @@ use pgrx::prelude::*;
 use super::version::{self, UtilityCall};
 use crate::pg::database_statement::DatabaseStatement;
 use crate::wake::{self, Work, registry};
-use crate::{attach, installation};
+use crate::{attach, installation, report};
 
 /// In the postmaster, for all sessions to come.
 pub fn register_hook() {
@@ -27,6 +27,7 @@ unsafe fn process_utility(call: &UtilityCall) {
         if matches!(utility, Utility::DropExtension) && names_ours((*call.statement).utilityStmt.cast()) {
             attach::make_way_for_drop();
         }
+        refuse_rename((*call.statement).utilityStmt);
         call.run();
         if let Some(statement) = of_database {
             statement.after();
@@ -80,6 +81,30 @@ impl Utility {
                 _ => Utility::Other,
             }
         }
+    }
+}
+
+/// What is written in SQL names the schema of our tables, which PostgreSQL keeps as text: under another name nothing would work. What PostgreSQL
+/// itself is going to refuse it refuses.
+///
+/// # Safety
+/// `node` is a statement's parse tree.
+unsafe fn refuse_rename(node: *mut pg_sys::Node) {
+    // SAFETY: the cast is to the type that the node's tag names; the statement names its schema.
+    let of_ours = unsafe {
+        (*node).type_ == pg_sys::NodeTag::T_RenameStmt && {
+            let statement = node.cast::<pg_sys::RenameStmt>();
+            (*statement).renameType == pg_sys::ObjectType::OBJECT_SCHEMA
+                && CStr::from_ptr((*statement).subname) == c"zentry_notify"
+        }
+    };
+    if of_ours && installation::is_callers_schema() {
+        report::error(
+            PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+            "schema zentry_notify cannot be renamed while the extension zentry_notify is there".to_owned(),
+            "Its functions name it.",
+            "The functions zentry_* may be in another schema: CREATE EXTENSION zentry_notify SCHEMA ...",
+        );
     }
 }
 

@@ -155,6 +155,11 @@ impl Registry {
             .fetch_max(until.as_microsecond(), SeqCst);
     }
 
+    /// A person wants Discord to be tried.
+    pub fn unpark_discord(&self) {
+        self.discord_parked_until.store(0, SeqCst);
+    }
+
     pub fn discord_parked_until(&self) -> Option<Timestamp> {
         Timestamp::from_microsecond(self.discord_parked_until.load(SeqCst)).ok()
     }

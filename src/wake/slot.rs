@@ -20,6 +20,8 @@ pub struct Slot {
     pub(super) database: AtomicU32,
     lanes: SharedLaneSet,
     overdue: SharedLaneSet,
+    /// Those of `overdue` are to be tried whatever their endpoints have asked for.
+    resumed: AtomicBool,
     events: AtomicBool,
     configuration: AtomicBool,
     /// Process number of its worker.
@@ -50,6 +52,7 @@ impl Slot {
             database: AtomicU32::new(0),
             lanes: SharedLaneSet::empty(),
             overdue: SharedLaneSet::empty(),
+            resumed: AtomicBool::new(false),
             events: AtomicBool::new(false),
             configuration: AtomicBool::new(false),
             worker: AtomicI32::new(NOBODY),
@@ -73,6 +76,10 @@ impl Slot {
     /// taken it yet.
     pub fn add(&self, work: &Work) -> bool {
         let lanes = self.lanes.add(work.lanes);
+        // First: who takes the others takes it too.
+        if work.resumed {
+            self.resumed.store(true, SeqCst);
+        }
         let overdue = self.overdue.add(work.overdue);
         let events = work.events && !self.events.swap(true, SeqCst);
         let configuration = work.configuration && !self.configuration.swap(true, SeqCst);
@@ -81,9 +88,12 @@ impl Slot {
 
     /// Takes the work out; what is added from now on is there at the next call.
     pub fn take(&self) -> Work {
+        let overdue = self.overdue.take();
         Work {
             lanes: self.lanes.take(),
-            overdue: self.overdue.take(),
+            overdue,
+            // That of a lane which is added at this moment comes with the lane.
+            resumed: !overdue.is_empty() && self.resumed.swap(false, SeqCst),
             events: self.events.swap(false, SeqCst),
             configuration: self.take_configuration(),
         }

@@ -8,6 +8,8 @@ pub struct Work {
     pub lanes: LaneSet,
     /// Integrations of which somebody has made deliveries due now, whatever they were waiting for.
     pub overdue: LaneSet,
+    /// Those of `overdue` are to be tried whatever their endpoints have asked for.
+    pub resumed: bool,
     /// Events were written, which have to be routed.
     pub events: bool,
     /// Integrations or sources have changed.
@@ -18,6 +20,7 @@ impl Work {
     pub(super) const NONE: Work = Work {
         lanes: LaneSet::NONE,
         overdue: LaneSet::NONE,
+        resumed: false,
         events: false,
         configuration: false,
     };
@@ -25,6 +28,7 @@ impl Work {
     pub const ALL: Work = Work {
         lanes: LaneSet::ALL,
         overdue: LaneSet::NONE,
+        resumed: false,
         events: true,
         configuration: true,
     };
@@ -32,6 +36,7 @@ impl Work {
     pub fn merge(&mut self, other: Work) {
         self.lanes.merge(other.lanes);
         self.overdue.merge(other.overdue);
+        self.resumed |= other.resumed;
         self.events |= other.events;
         self.configuration |= other.configuration;
     }

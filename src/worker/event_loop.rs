@@ -367,7 +367,13 @@ impl Worker {
         if !work.overdue.is_empty() {
             let noted = self.noted(&work.overdue);
             self.drained.retain(|lane| !noted.contains(lane));
-            self.scheduler.retry_now(noted);
+            if work.resumed {
+                if self.scheduler.resume(noted) {
+                    self.registry.unpark_discord();
+                }
+            } else {
+                self.scheduler.retry_now(noted);
+            }
         }
         self.move_legacy()?;
         if !self.cursor.may_route() && self.awaited_at.elapsed() >= AWAITED {

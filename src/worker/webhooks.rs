@@ -99,14 +99,17 @@ impl Queue {
             format!("{{{}}}", posts.join(","))
         });
         with_spi(|spi| {
-            self.set_in_a_row.execute(spi, &[
-                counted.keys().map(|lane| lane.0).collect::<Vec<_>>().into(),
-                since.collect::<Vec<_>>().into(),
-                numbers(|counts| counts.failures),
-                numbers(|counts| counts.refusals),
-                numbers(|counts| counts.limits),
-                posts.collect::<Vec<_>>().into(),
-            ]);
+            self.set_in_a_row.execute(
+                spi,
+                &[
+                    counted.keys().map(|lane| lane.0).collect::<Vec<_>>().into(),
+                    since.collect::<Vec<_>>().into(),
+                    numbers(|counts| counts.failures),
+                    numbers(|counts| counts.refusals),
+                    numbers(|counts| counts.limits),
+                    posts.collect::<Vec<_>>().into(),
+                ],
+            );
         });
     }
 

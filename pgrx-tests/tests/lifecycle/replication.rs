@@ -120,3 +120,83 @@ fn our_own_tables_on_both_sides() -> Result<()> {
     assert_eq!(site.emulator.complaints(), Vec::<String>::new());
     Ok(())
 }
+
+/// The configuration was copied and followed; then the subscriber takes over.
+#[test]
+fn a_subscriber_that_is_promoted_captures_and_sends() -> Result<()> {
+    let site = Site::start(ClusterOptions::default().set("wal_level", "logical"))?;
+    let mut publisher = site.database("publisher")?;
+    let early = site.channel(&mut publisher)?;
+    publisher.batch_execute(
+        "SELECT zentry_register_event_type('release_published', 'Release'); SELECT zentry_set_wording('daily_streak', title => 'On fire')",
+    )?;
+    fire(&mut publisher)?;
+    early.webhook.wait_for_events(1, SOON);
+    Delivery::settle(&mut publisher)?;
+    publisher.batch_execute("CREATE PUBLICATION everything FOR ALL TABLES")?;
+    publisher.batch_execute("SELECT pg_create_logical_replication_slot('everything', 'pgoutput')")?;
+    let mut subscriber = site.database("subscriber")?;
+    // A fresh one has the tables, and nothing of the application's rows.
+    subscriber.batch_execute(
+        "SET zentry_notify.enabled = off; \
+         DO $$ BEGIN EXECUTE (SELECT 'TRUNCATE ' || string_agg(c.oid::regclass::text, ', ') FROM pg_class c \
+                               WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r'); END $$; \
+         RESET zentry_notify.enabled",
+    )?;
+    subscriber.batch_execute(&format!(
+        "CREATE SUBSCRIPTION everything CONNECTION 'host={} port={} user=postgres dbname=publisher' \
+         PUBLICATION everything WITH (create_slot = false)",
+        site.cluster.dir().display(),
+        site.cluster.port()
+    ))?;
+    wait_for(
+        &mut subscriber,
+        "SELECT bool_and(r.srsubstate = 'r') AND count(*) > 10 FROM pg_subscription_rel r",
+    )?;
+    // What comes after the copy.
+    let late = site.channel(&mut publisher)?;
+    fire(&mut publisher)?;
+    late.webhook.wait_for_events(1, SOON);
+    early.webhook.wait_for_events(2, SOON);
+    Delivery::settle(&mut publisher)?;
+    wait_for(
+        &mut subscriber,
+        "SELECT (SELECT count(*) = 2 FROM zentry_notify.webhook_integration WHERE webhook_url IS NOT NULL) \
+                AND (SELECT count(*) = 1 FROM zentry_notify.event_type WHERE name = 'release_published') \
+                AND (SELECT count(*) = 1 FROM zentry_notify.event_wording) \
+                AND (SELECT current_streak = 14 FROM users_user WHERE id = 3)",
+    )?;
+    let behind = "SELECT count(*) FROM zentry_notify.sequences_behind()";
+    assert_eq!(subscriber.query_one(behind, &[])?.get::<_, i64>(0), 2);
+    let done: Vec<String> = subscriber
+        .query("SELECT item || ': ' || state FROM zentry_promote()", &[])?
+        .iter()
+        .map(|row| row.get(0))
+        .collect();
+    for expected in [
+        "subscription everything: disabled",
+        "sequence zentry_notify.webhook_integration_id_seq: goes on after 2",
+        "event daily_streak of public.users_user: attached",
+    ] {
+        assert!(done.iter().any(|line| line == expected), "{done:#?}");
+    }
+    assert_eq!(subscriber.query_one(behind, &[])?.get::<_, i64>(0), 0);
+    assert_eq!(Delivery::settle(&mut subscriber)?.len(), 0, "all of it was told");
+    // The old one is off; the new one is written to.
+    fire(&mut subscriber)?;
+    early.webhook.wait_for_events(3, SOON);
+    late.webhook.wait_for_events(2, SOON);
+    let new = site.channel(&mut subscriber)?;
+    assert_eq!(new.id, 3);
+    fire(&mut subscriber)?;
+    new.webhook.wait_for_events(1, SOON);
+    early.webhook.wait_for_events(4, SOON);
+    late.webhook.wait_for_events(3, SOON);
+    assert_eq!(Delivery::settle(&mut subscriber)?.len(), 5);
+    wait_for(
+        &mut subscriber,
+        "SELECT bool_and(state = 'ok') FROM zentry_status()",
+    )?;
+    assert_eq!(site.emulator.complaints(), Vec::<String>::new());
+    Ok(())
+}

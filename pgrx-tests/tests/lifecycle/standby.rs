@@ -30,6 +30,8 @@ fn functions_that_write_fail_as_read_only_and_post_nothing() -> Result<()> {
         "SELECT * FROM zentry_test_webhook(1)".to_owned(),
         "SELECT zentry_test_event()".to_owned(),
         "SELECT zentry_retry_failed()".to_owned(),
+        "SELECT zentry_resume(1)".to_owned(),
+        "SELECT * FROM zentry_promote()".to_owned(),
         "SELECT * FROM zentry_attach()".to_owned(),
         "SELECT zentry_detach('tasks_task')".to_owned(),
         "SELECT zentry_retry(1)".to_owned(),

@@ -222,6 +222,8 @@ fn a_reader_sees_redacted_urls_and_can_do_nothing() -> Result<()> {
         "SELECT zentry_test_event()",
         "SELECT zentry_retry(1)",
         "SELECT zentry_retry_failed()",
+        "SELECT zentry_resume(1)",
+        "SELECT zentry_promote()",
         "SELECT zentry_attach()",
         "SELECT zentry_detach('tasks_task')",
         "SELECT zentry_import_integrations()",

@@ -9,14 +9,14 @@ use zentry_e2e::zentry;
 
 /// A row of zentry_status().
 #[derive(Debug)]
-struct Line {
-    subject: String,
-    state: String,
-    detail: String,
-    remedy: String,
+pub struct Line {
+    pub subject: String,
+    pub state: String,
+    pub detail: String,
+    pub remedy: String,
 }
 
-fn status(client: &mut Client) -> Vec<Line> {
+pub fn status(client: &mut Client) -> Vec<Line> {
     let rows = client.query("SELECT * FROM zentry_status()", &[]).unwrap();
     let line = |row: &postgres::Row| Line {
         subject: row.get("subject"),
@@ -28,19 +28,19 @@ fn status(client: &mut Client) -> Vec<Line> {
 }
 
 /// The line of a subject, which must be there.
-fn line(client: &mut Client, subject: &str) -> Line {
+pub fn line(client: &mut Client, subject: &str) -> Line {
     let mut lines = status(client);
     let index = lines.iter().position(|line| line.subject == subject);
     lines.swap_remove(index.unwrap_or_else(|| panic!("no line {subject}: {lines:#?}")))
 }
 
-fn not_ok(client: &mut Client) -> Vec<Line> {
+pub fn not_ok(client: &mut Client) -> Vec<Line> {
     let lines = status(client);
     lines.into_iter().filter(|line| line.state != "ok").collect()
 }
 
 /// The only line that is not ok is this one; run its remedy.
-fn mend(client: &mut Client, subject: &str, state: &str, detail: &str) {
+pub fn mend(client: &mut Client, subject: &str, state: &str, detail: &str) {
     let lines = not_ok(client);
     assert_eq!(lines.len(), 1, "{lines:#?}");
     assert_eq!(
@@ -52,7 +52,7 @@ fn mend(client: &mut Client, subject: &str, state: &str, detail: &str) {
 }
 
 /// Everything is in order, and has been used.
-fn scene() -> Scene {
+pub fn scene() -> Scene {
     let mut scene = Scene::start().unwrap();
     scene.channel(Kind::Discord).unwrap();
     fire(&mut scene.client).unwrap();
@@ -165,7 +165,8 @@ fn what_keeps_some_writes_from_firing() {
         ),
         (
             "CREATE TABLE later () INHERITS (tasks_task); DROP TRIGGER IF EXISTS zentry_notify_milestone_reached_delete ON later; \
-             CREATE TRIGGER zentry_notify_milestone_reached_delete AFTER DELETE ON later FOR EACH ROW EXECUTE FUNCTION zentry_notify.capture('milestone_reached')",
+             CREATE TRIGGER zentry_notify_milestone_reached_delete AFTER DELETE ON later FOR EACH ROW EXECUTE FUNCTION zentry_notify.capture('milestone_reached'); \
+             ALTER TRIGGER zentry_notify_milestone_reached_delete ON later DEPENDS ON EXTENSION zentry_notify",
             "attention",
             "public.later inherits from public.tasks_task and has no trigger for it",
         ),
@@ -287,6 +288,14 @@ fn what_others_do_to_our_tables() {
         (
             "SELECT setval('zentry_notify.webhook_integration_id_seq', 1, false)",
             "webhook_integration_id_seq is behind its table",
+        ),
+        (
+            "CREATE RULE swallow AS ON INSERT TO zentry_notify.event_detail DO INSTEAD NOTHING",
+            "rule swallow on zentry_notify.event_detail",
+        ),
+        (
+            "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'zentry_notify.delivery_log'::regclass",
+            "index zentry_notify.delivery_log is not valid",
         ),
     ] {
         client.batch_execute(fault).unwrap();

@@ -93,6 +93,10 @@ impl Gates {
         }
     }
 
+    pub(super) fn unpark(&mut self, pool: Pool) {
+        self.parked_until[pool as usize] = Tick::DISTANT_PAST;
+    }
+
     pub(super) fn parked_until(&self, pool: Pool) -> Tick {
         self.parked_until[pool as usize]
     }

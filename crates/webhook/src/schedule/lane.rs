@@ -378,6 +378,11 @@ impl Lane {
         self.hold = None;
     }
 
+    /// A person wants it to be tried: what it was told to wait for is forgotten.
+    pub(super) fn resume(&mut self) {
+        self.paced_until = Tick::DISTANT_PAST;
+    }
+
     pub(super) fn max_age(&self, policy: &Policy) -> Duration {
         self.config.max_age.unwrap_or(policy.max_age)
     }

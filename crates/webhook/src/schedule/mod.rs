@@ -197,6 +197,24 @@ impl Scheduler {
         }
     }
 
+    /// A person wants these lanes to be tried, whatever their endpoints have asked for: limits that were told of are forgotten,
+    /// also one that holds for all of a service. Returns whether that was Discord's. What is waited for between any two
+    /// requests (caps, the interval, quiet hours) is still.
+    pub fn resume(&mut self, lanes: impl IntoIterator<Item = LaneId>) -> bool {
+        let mut discord = false;
+        let lanes: Vec<LaneId> = lanes.into_iter().collect();
+        for id in &lanes {
+            let Some(lane) = self.lanes.get_mut(id) else {
+                continue;
+            };
+            lane.resume();
+            discord |= lane.pool() == Pool::Discord;
+            self.gates.unpark(lane.pool());
+        }
+        self.retry_now(lanes);
+        discord
+    }
+
     /// All of Discord is parked, as [`Changes::discord_parked_until`] said before a restart.
     pub fn park_discord(&mut self, until: Timestamp, now: Timestamp) {
         let latest = self.clock.read(now).after(lane::LONGEST_WAIT);

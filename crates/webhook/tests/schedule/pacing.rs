@@ -2,7 +2,7 @@
 
 use webhook::endpoint::{EndpointKind, Vendor};
 use webhook::outcome::{Judgement, RateScope, Verdict};
-use webhook::schedule::{LaneConfig, Outcome, Policy, Rate};
+use webhook::schedule::{LaneConfig, LaneId, Outcome, Policy, Rate};
 
 use crate::desk::{BROKEN, Desk, SENT, discord, ids, lane, seconds, teams, too_fast, verdict};
 
@@ -594,4 +594,29 @@ fn quiet_hours_hold_back_and_let_go_together() {
     let (_, request) = desk.next();
     assert_eq!(desk.now, "2027-01-16T06:00:00Z".parse().unwrap());
     assert_eq!(ids(&request), [2, 4, 5]);
+}
+
+/// What a person wants tried is, whatever it was told to wait for; its delivery is due then, as the caller has written.
+#[test]
+fn a_lane_that_is_resumed_forgets_its_own_limit_and_that_of_all() {
+    let mut desk = Desk::new([lane(1), discord(2), discord(3), lane(4)]);
+    for (id, limit) in [(1, too_fast(std::time::Duration::MAX)), (2, global(86_400.0))] {
+        desk.write(id, [1]);
+        let request = desk.one();
+        desk.answer(&request, limit);
+    }
+    desk.record();
+    desk.write(3, [1]);
+    desk.nothing_leaves();
+    for id in [1, 2] {
+        let rows = desk.tables.rows.get_mut(&LaneId(id)).unwrap();
+        rows.values_mut()
+            .for_each(|row| row.delivery.next_attempt_at = None);
+    }
+    assert!(!desk.scheduler.resume([LaneId(1)]));
+    assert_eq!(desk.one().lane.0, 1);
+    assert!(desk.scheduler.resume([LaneId(2)]));
+    let mut lanes: Vec<i64> = desk.leaving().iter().map(|request| request.lane.0).collect();
+    lanes.sort();
+    assert_eq!(lanes, [2, 3]);
 }

@@ -1,0 +1,372 @@
+//! What others do to what is ours, and what a remedy has to do more than one statement for.
+
+use std::time::Duration;
+
+use postgres::Client;
+use zentry_e2e::cluster::ClusterOptions;
+use zentry_e2e::emulator::{Behaviour, Kind};
+use zentry_e2e::scene::{SOON, Scene};
+use zentry_e2e::site::{Site, fire, wait_for};
+
+use crate::status::{line, mend, not_ok, scene, status};
+
+/// What harms later, or may.
+#[test]
+fn what_others_make_of_our_tables() {
+    let mut scene = scene();
+    let role = format!("{}_owner", scene.database.name());
+    let client = &mut scene.client;
+    client
+        .batch_execute(&format!(
+            "CREATE ROLE {role}; CREATE FUNCTION swallow() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'"
+        ))
+        .unwrap();
+    for (fault, detail) in [
+        (
+            "ALTER TABLE zentry_notify.progress_note SET UNLOGGED".to_owned(),
+            "zentry_notify.progress_note is UNLOGGED",
+        ),
+        (
+            format!("ALTER TABLE zentry_notify.delivery_stat OWNER TO {role}"),
+            "TABLE zentry_notify.delivery_stat belongs to",
+        ),
+        (
+            format!("ALTER FUNCTION zentry_notify.moment(timestamptz) OWNER TO {role}"),
+            "FUNCTION zentry_notify.moment(timestamp with time zone) belongs to",
+        ),
+        (
+            "CREATE TRIGGER swallow BEFORE INSERT ON zentry_notify.delivery FOR EACH ROW EXECUTE FUNCTION swallow()".to_owned(),
+            "trigger swallow on zentry_notify.delivery is not the extension's",
+        ),
+        (
+            "CREATE TRIGGER swallow BEFORE INSERT ON zentry_notify.event FOR EACH ROW EXECUTE FUNCTION swallow()".to_owned(),
+            "trigger swallow on zentry_notify.event is not the extension's",
+        ),
+    ] {
+        client.batch_execute(&fault).unwrap();
+        mend(client, "tables", "attention", detail);
+        assert_eq!(not_ok(client).len(), 0, "{fault}");
+    }
+    client
+        .batch_execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}"))
+        .unwrap();
+}
+
+fn indexes(client: &mut Client) -> Vec<(String, String, bool)> {
+    const SQL: &str = "SELECT n.relname::text, pg_get_indexdef(x.indexrelid), EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = x.indexrelid) \
+         FROM pg_index x JOIN pg_class n ON n.oid = x.indexrelid JOIN pg_class c ON c.oid = x.indrelid \
+         WHERE c.relnamespace = 'zentry_notify'::regnamespace ORDER BY 1";
+    let rows = client.query(SQL, &[]).unwrap();
+    rows.iter()
+        .map(|row| (row.get(0), row.get(1), row.get(2)))
+        .collect()
+}
+
+/// Each that there is.
+#[test]
+fn indexes_that_were_dropped() {
+    let mut scene = scene();
+    let client = &mut scene.client;
+    let before = indexes(client);
+    assert!(before.len() > 25, "{before:#?}");
+    for (name, definition, of_constraint) in &before {
+        let (_, rest) = definition.split_once(" ON ").unwrap();
+        let table = rest.split(' ').next().unwrap();
+        let drop = if *of_constraint {
+            format!("ALTER TABLE {table} DROP CONSTRAINT {name}")
+        } else {
+            format!("DROP INDEX zentry_notify.{name}")
+        };
+        client.batch_execute(&drop).unwrap();
+        mend(client, "tables", "broken", &format!("{name} of {table} is gone"));
+    }
+    assert_eq!(not_ok(client).len(), 0);
+    assert_eq!(indexes(client), before);
+}
+
+/// In a transaction that nobody else sees: roles are the cluster's.
+#[test]
+fn an_agent_that_is_more_than_it_may_be() {
+    let mut scene = scene();
+    let client = &mut scene.client;
+    client.batch_execute("BEGIN").unwrap();
+    for (fault, detail) in [
+        (
+            "ALTER ROLE zentry_notify_agent LOGIN BYPASSRLS",
+            "zentry_notify_agent, which must have no attribute, has LOGIN, BYPASSRLS",
+        ),
+        (
+            "ALTER ROLE zentry_notify_agent SUPERUSER CREATEDB CREATEROLE REPLICATION",
+            "has SUPERUSER, CREATEROLE, CREATEDB, REPLICATION",
+        ),
+        (
+            "GRANT zentry_notify_agent TO pg_monitor",
+            "pg_monitor is a member of zentry_notify_agent",
+        ),
+        (
+            "GRANT pg_monitor TO zentry_notify_agent",
+            "zentry_notify_agent is a member of pg_monitor",
+        ),
+    ] {
+        client.batch_execute(fault).unwrap();
+        mend(client, "privileges", "attention", detail);
+        assert_eq!(not_ok(client).len(), 0, "{fault}");
+    }
+    client.batch_execute("ROLLBACK").unwrap();
+}
+
+/// A condition is its owner's text: the remedy gives it again, and makes the source and its triggers what they were.
+#[test]
+fn triggers_of_a_condition_that_are_gone_or_others() {
+    let mut scene = Scene::start().unwrap();
+    let channel = scene.channel(Kind::Discord).unwrap();
+    let client = &mut scene.client;
+    client
+        .batch_execute(
+            r#"CREATE TABLE job (id bigint PRIMARY KEY, headline text, state text, price numeric);
+             SELECT zentry_attach('task_completed', 'job', columns => '{"task_title": "headline", "user_name": null,
+               "points": {"value": 7}, "task_description": "upper(state)"}', condition => 'NEW.state = ''it''''s done''')"#,
+        )
+        .unwrap();
+    const SOURCE: &str = "SELECT (to_jsonb(s) - '{id,created_at}'::text[])::text || (SELECT string_agg(pg_get_triggerdef(t.oid), ' ' ORDER BY t.tgname) \
+         FROM pg_trigger t WHERE t.tgrelid = 'job'::regclass) FROM zentry_notify.event_source s WHERE s.relation = 'job'::regclass";
+    let source = |client: &mut Client| -> String { client.query_one(SOURCE, &[]).unwrap().get(0) };
+    let before = source(client);
+    for (fault, detail) in [
+        (
+            "DROP TRIGGER zentry_notify_task_completed_update ON job",
+            "trigger zentry_notify_task_completed_update on public.job is gone",
+        ),
+        (
+            "DROP TRIGGER zentry_notify_task_completed_update ON job; DROP TRIGGER zentry_notify_task_completed_insert ON job",
+            "the triggers on public.job are gone",
+        ),
+        (
+            "CREATE OR REPLACE TRIGGER zentry_notify_task_completed_insert AFTER INSERT ON job FOR EACH ROW \
+             WHEN (NEW.price > 3) EXECUTE FUNCTION zentry_notify.capture('task_completed')",
+            "trigger zentry_notify_task_completed_insert on public.job was made by somebody else",
+        ),
+    ] {
+        client.batch_execute(fault).unwrap();
+        let lines = not_ok(client);
+        assert_eq!(lines.len(), 1, "{lines:#?}");
+        assert!(lines[0].detail.contains(detail), "{lines:#?}");
+        // Nothing of it is read by itself.
+        let state: String = client
+            .query_one(
+                "SELECT a.state FROM zentry_attach() a WHERE a.relation = 'public.job'",
+                &[],
+            )
+            .unwrap()
+            .get(0);
+        let again = format!("attach it again, with its condition: {}", lines[0].remedy);
+        assert!(state.ends_with(&again), "{state}");
+        client.batch_execute(&lines[0].remedy).unwrap();
+        assert_eq!(source(client), before, "{fault}");
+        assert_eq!(not_ok(client).len(), 0, "{fault}");
+    }
+    client
+        .batch_execute("INSERT INTO job VALUES (1, 'Paint', 'it''s done', 1), (2, 'Sand', 'begun', 9)")
+        .unwrap();
+    channel.webhook.wait_for_events(1, SOON);
+    scene.settle().unwrap();
+    assert_eq!(channel.webhook.event_count(), 1);
+}
+
+/// A trigger of one of Zentry's own tables that somebody has made anew.
+#[test]
+fn a_trigger_with_another_condition() {
+    let mut scene = scene();
+    let client = &mut scene.client;
+    client
+        .batch_execute(
+            "DROP TRIGGER zentry_notify_daily_streak_update ON users_user; \
+             CREATE TRIGGER zentry_notify_daily_streak_update AFTER UPDATE ON users_user FOR EACH ROW \
+             WHEN (NEW.current_streak > 1000) EXECUTE FUNCTION zentry_notify.capture('daily_streak')",
+        )
+        .unwrap();
+    mend(
+        client,
+        "event daily_streak",
+        "broken",
+        "trigger zentry_notify_daily_streak_update on public.users_user was made by somebody else",
+    );
+    assert_eq!(not_ok(client).len(), 0);
+    fire(client).unwrap();
+    wait_for(
+        client,
+        "SELECT count(*) = 2 FROM zentry_notify.logs WHERE status = 'sent'",
+    )
+    .unwrap();
+}
+
+/// Functions name the schema of our tables; that of the functions is theirs who chose it.
+#[test]
+fn schemas_that_are_renamed() {
+    const RENAME: &str = "ALTER SCHEMA zentry_notify RENAME TO other";
+    let mut scene = scene();
+    let client = &mut scene.client;
+    let refused = client.batch_execute(RENAME).unwrap_err();
+    let refused = refused.as_db_error().unwrap();
+    assert_eq!(refused.code().code(), "55000", "{refused:?}");
+    assert!(refused.message().contains("cannot be renamed"), "{refused:?}");
+    // PostgreSQL says first who may.
+    client
+        .batch_execute("SET SESSION AUTHORIZATION pg_monitor")
+        .unwrap();
+    let refused = client.batch_execute(RENAME).unwrap_err();
+    assert_eq!(refused.code().unwrap().code(), "42501");
+    client
+        .batch_execute(
+            "RESET SESSION AUTHORIZATION; ALTER SCHEMA public RENAME TO \"the app\"; SET search_path = \"the app\"; \
+             DROP TRIGGER zentry_notify_daily_streak_update ON users_user",
+        )
+        .unwrap();
+    let remedy = line(client, "event daily_streak").remedy;
+    assert!(remedy.contains("\"the app\".zentry_attach()"), "{remedy}");
+}
+
+#[test]
+fn a_database_whose_drop_was_interrupted() {
+    let site = Site::start(ClusterOptions::default()).unwrap();
+    let (mut client, _channel) = site.served("shop").unwrap();
+    client.batch_execute("CREATE DATABASE \"half gone\"").unwrap();
+    client
+        .batch_execute("UPDATE pg_database SET datconnlimit = -2 WHERE datname = 'half gone'")
+        .unwrap();
+    mend(
+        &mut client,
+        "database \"half gone\"",
+        "attention",
+        "a DROP DATABASE of it was interrupted",
+    );
+    assert_eq!(not_ok(&mut client).len(), 0);
+}
+
+#[test]
+fn a_host_that_is_not_allowed_any_more() {
+    let mut site = Site::start(ClusterOptions::default()).unwrap();
+    let mut client = site.database("shop").unwrap();
+    let channel = site.channel(&mut client).unwrap();
+    site.cluster
+        .conf(&[("zentry_notify.allowed_hosts", "example.com")])
+        .unwrap();
+    fire(&mut client).unwrap();
+    wait_for(
+        &mut client,
+        "SELECT count(*) = 1 FROM zentry_notify.logs WHERE status = 'retry'",
+    )
+    .unwrap();
+    let told = line(&mut client, &format!("webhook {}", channel.id));
+    let url = channel.webhook.url();
+    let host = url.split('/').nth(2).unwrap();
+    assert_eq!(told.state, "broken", "{told:?}");
+    assert_eq!(
+        told.detail,
+        format!("zentry_notify.allowed_hosts does not have {host}: nothing is sent there")
+    );
+    let setting = format!("SET zentry_notify.allowed_hosts = 'example.com, {host}'");
+    assert!(told.remedy.contains(&setting), "{told:?}");
+    // As psql does, one after the other.
+    for statement in told.remedy.split(';') {
+        client.batch_execute(statement).unwrap();
+    }
+    channel.webhook.wait_for_events(1, SOON);
+    wait_for(&mut client, "SELECT bool_and(state = 'ok') FROM zentry_status()").unwrap();
+}
+
+fn for_a_day(global: bool) -> Behaviour {
+    Behaviour::RateLimited {
+        retry_after: Duration::from_secs(86_400),
+        global,
+    }
+}
+
+/// A limit of a day: it is said until when, and a person may know better.
+#[test]
+fn a_limit_that_a_person_lifts() {
+    let mut scene = Scene::start().unwrap();
+    let channel = scene.channel(Kind::Workflow).unwrap();
+    channel.webhook.script([for_a_day(false)]);
+    fire(&mut scene.client).unwrap();
+    let client = &mut scene.client;
+    let subject = format!("webhook {}", channel.id);
+    let is_told = format!("SELECT count(*) = 1 FROM zentry_status() WHERE subject = '{subject}'");
+    wait_for(client, &is_told).unwrap();
+    let told = line(client, &subject);
+    let until: String = client
+        .query_one(
+            "SELECT 'rate limited until ' || to_char(next_attempt_at, 'YYYY-MM-DD HH24:MI') FROM zentry_notify.logs",
+            &[],
+        )
+        .unwrap()
+        .get(0);
+    assert_eq!((told.state, told.detail), ("attention".to_owned(), until));
+    client.batch_execute(&told.remedy).unwrap();
+    channel.webhook.wait_for_events(1, SOON);
+    assert_eq!(channel.webhook.requests(), 2, "one probe");
+    scene.settle().unwrap();
+    let lines = status(&mut scene.client);
+    assert!(lines.iter().all(|line| line.subject != subject), "{lines:#?}");
+}
+
+/// The same of a limit that holds for all webhooks of Discord's kind.
+#[test]
+fn a_limit_of_all_that_a_person_lifts() {
+    let mut scene = Scene::start().unwrap();
+    let first = scene.channel(Kind::Discord).unwrap();
+    first.webhook.script([for_a_day(true)]);
+    fire(&mut scene.client).unwrap();
+    first.webhook.wait_for(1, SOON);
+    wait_for(
+        &mut scene.client,
+        "SELECT count(*) = 1 FROM zentry_notify.logs WHERE response_status_code = 429",
+    )
+    .unwrap();
+    let second = scene.channel(Kind::Discord).unwrap();
+    let other = scene.channel(Kind::Workflow).unwrap();
+    fire(&mut scene.client).unwrap();
+    other.webhook.wait_for_events(1, SOON);
+    assert_eq!(second.webhook.requests(), 0);
+    scene
+        .client
+        .batch_execute(&format!("SELECT zentry_resume({})", first.id))
+        .unwrap();
+    first.webhook.wait_for_events(2, SOON);
+    second.webhook.wait_for_events(1, SOON);
+}
+
+#[test]
+fn what_cannot_be_resumed() {
+    let mut scene = scene();
+    let client = &mut scene.client;
+    for (id, code) in [("4711", "P0002"), ("NULL", "22004")] {
+        let error = client
+            .batch_execute(&format!("SELECT zentry_resume({id})"))
+            .unwrap_err();
+        assert_eq!(error.code().unwrap().code(), code, "{error:?}");
+    }
+    client
+        .batch_execute("SELECT zentry_update_webhook(1, is_active => false)")
+        .unwrap();
+    let error = client.batch_execute("SELECT zentry_resume(1)").unwrap_err();
+    let error = error.as_db_error().unwrap();
+    assert_eq!(error.code().code(), "55000", "{error:?}");
+    assert!(error.hint().unwrap().contains("is_active => true"), "{error:?}");
+}
+
+/// One that was gone is tried again, and works.
+#[test]
+fn a_webhook_that_is_back() {
+    let mut scene = Scene::start().unwrap();
+    let channel = scene.channel(Kind::Discord).unwrap();
+    channel.webhook.script([Behaviour::Status(404)]);
+    fire(&mut scene.client).unwrap();
+    let client = &mut scene.client;
+    wait_for(client, "SELECT state = 'gone' FROM zentry_notify.webhooks").unwrap();
+    client
+        .batch_execute(&format!("SELECT zentry_resume({})", channel.id))
+        .unwrap();
+    fire(client).unwrap();
+    channel.webhook.wait_for_events(1, SOON);
+}
