@@ -117,3 +117,23 @@ pub fn require_fitting() {
         .report(pgrx::PgLogLevel::ERROR);
     }
 }
+
+/// An error on a standby and in a read-only transaction, in PostgreSQL's words: for functions that do more than write rows.
+pub fn require_writable(function: &str) {
+    // SAFETY: a look at shared memory, and a plain variable of this process.
+    let (recovers, read_only) = unsafe { (pg_sys::RecoveryInProgress(), pg_sys::XactReadOnly) };
+    let (when, hint) = match (recovers, read_only) {
+        (true, _) => ("during recovery", "Call it on the primary."),
+        (_, true) => (
+            "in a read-only transaction",
+            "Call it in a transaction of its own, or SET TRANSACTION READ WRITE before the first statement.",
+        ),
+        _ => return,
+    };
+    crate::report::error(
+        PgSqlErrorCode::ERRCODE_READ_ONLY_SQL_TRANSACTION,
+        format!("cannot execute {function} {when}"),
+        "",
+        hint,
+    );
+}

@@ -45,8 +45,7 @@ fn zentry_test_webhook(
     ),
 > {
     // Before anything is posted: the log could not have it.
-    // SAFETY: a check that raises an error on a standby and in a read-only transaction.
-    unsafe { pg_sys::PreventCommandIfReadOnly(c"zentry_test_webhook()".as_ptr()) };
+    installation::require_writable("zentry_test_webhook()");
     installation::require_fitting();
     let Found {
         id,
