@@ -426,6 +426,10 @@ DECLARE
                   CROSS JOIN LATERAL (SELECT l.id FROM zentry_notify.legacy_delivery l
                                        WHERE l.status IN ('sent', 'failed') AND l.webhook_integration_id = w.id AND %s %s) l)$q$ END, which, page);
 BEGIN
+    IF most < 0 THEN
+        RAISE EXCEPTION 'most must not be negative, but is %', most USING ERRCODE = 'invalid_parameter_value', COLUMN = 'most',
+            HINT = 'It is how many ids are wanted; null: all.';
+    END IF;
     IF status IN ('pending', 'retry') THEN
         RETURN QUERY EXECUTE format($q$
             SELECT l.id

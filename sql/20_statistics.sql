@@ -76,12 +76,13 @@ AS $$
 #variable_conflict use_column
 DECLARE
     ever  boolean := zentry_stats.since IS NULL;
-    start timestamptz := now() - zentry_stats.since;
+    start timestamptz;
 BEGIN
-    IF zentry_stats.since <= '0' THEN
-        RAISE EXCEPTION 'since must be longer than 0, not %', zentry_stats.since USING ERRCODE = 'invalid_parameter_value',
-            HINT = 'For example ''1 hour''; null counts from the registration on.';
+    IF NOT (zentry_stats.since > '0' AND zentry_stats.since <= '1000 years') THEN
+        RAISE EXCEPTION 'since must be longer than 0 and at most 1000 years, not %', zentry_stats.since USING ERRCODE = 'invalid_parameter_value',
+            COLUMN = 'since', HINT = 'For example ''1 hour''; null counts from the registration on.';
     END IF;
+    start := now() - zentry_stats.since;
     RETURN QUERY
     SELECT w.id, w.name::text, s.event_type::text, sum(s.sent)::bigint, sum(s.failed)::bigint, sum(s.retried)::bigint,
            sum(s.requests)::bigint, round(sum(s.sent) / nullif(sum(s.messages), 0), 1),

@@ -9,9 +9,14 @@ AS $$
 DECLARE
     first_user_type CONSTANT oid := 16384; -- FirstNormalObjectId: those below come with PostgreSQL
     wanted   CONSTANT name[] := '{id,name,webhook_type,webhook_url,project_id,created_by_id,event_types,is_active,created_at}';
+    relation_oid CONSTANT oid := relation;
     known    name[];
     foreign_type text;
 BEGIN
+    IF NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = relation) THEN
+        PERFORM zentry_notify.refuse('undefined_table', format('there is no table with OID %s', relation::oid),
+            'Name the table: SELECT * FROM zentry_import_integrations(''schema.table'');');
+    END IF;
     IF (SELECT c.relkind FROM pg_class c WHERE c.oid = relation) NOT IN ('r', 'p') THEN
         PERFORM zentry_notify.refuse('wrong_object_type', format('%s is not a table', relation),
             'Copy what it shows into one: CREATE TABLE integrations AS SELECT ...');
@@ -20,8 +25,14 @@ BEGIN
         PERFORM zentry_notify.refuse('insufficient_privilege', format('%s has row security', relation),
             'Copy the rows into a table without: CREATE TABLE integrations AS SELECT ...');
     END IF;
-    -- From now on it stays as it is. Had it row security by now, PostgreSQL would refuse this.
+    -- From now on it stays as it is. Had it row security by now, PostgreSQL would refuse this. It is named, and who owns it may have put another
+    -- one in its place while this waited.
     EXECUTE format('SELECT FROM %s LIMIT 0', relation);
+    IF NOT EXISTS (SELECT FROM pg_locks l WHERE l.locktype = 'relation' AND l.pid = pg_backend_pid() AND l.relation = relation_oid AND l.granted
+                                            AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())) THEN
+        PERFORM zentry_notify.refuse('object_not_in_prerequisite_state', format('%s was changed while it was waited for', relation),
+            'Nothing has been read. Look at the table, and try again.');
+    END IF;
     SELECT array_agg(a.attname ORDER BY a.attnum),
            min(format('%s of type %s', a.attname, format_type(a.atttypid, a.atttypmod))) FILTER (WHERE a.atttypid >= first_user_type OR a.attgenerated = 'v')
       INTO known, foreign_type

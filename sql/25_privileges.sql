@@ -178,6 +178,10 @@ AS $$
 DECLARE
     f regprocedure;
 BEGIN
+    IF grantee IS NULL OR NOT EXISTS (SELECT FROM pg_roles r WHERE r.oid = grantee) THEN
+        PERFORM zentry_notify.refuse('undefined_object', format('there is no role %s', coalesce(grantee::oid::text, 'null')),
+            'Name the role: SELECT zentry_revoke(''reports'');');
+    END IF;
     EXECUTE format('REVOKE ALL ON ALL TABLES IN SCHEMA zentry_notify FROM %s', grantee);
     EXECUTE format('REVOKE ALL ON SCHEMA zentry_notify FROM %s', grantee);
     FOR f IN SELECT d.objid::regprocedure

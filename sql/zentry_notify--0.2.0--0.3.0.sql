@@ -1820,6 +1820,10 @@ DECLARE
                   CROSS JOIN LATERAL (SELECT l.id FROM zentry_notify.legacy_delivery l
                                        WHERE l.status IN ('sent', 'failed') AND l.webhook_integration_id = w.id AND %s %s) l)$q$ END, which, page);
 BEGIN
+    IF most < 0 THEN
+        RAISE EXCEPTION 'most must not be negative, but is %', most USING ERRCODE = 'invalid_parameter_value', COLUMN = 'most',
+            HINT = 'It is how many ids are wanted; null: all.';
+    END IF;
     IF status IN ('pending', 'retry') THEN
         RETURN QUERY EXECUTE format($q$
             SELECT l.id
@@ -2560,12 +2564,13 @@ AS $$
 #variable_conflict use_column
 DECLARE
     ever  boolean := zentry_stats.since IS NULL;
-    start timestamptz := now() - zentry_stats.since;
+    start timestamptz;
 BEGIN
-    IF zentry_stats.since <= '0' THEN
-        RAISE EXCEPTION 'since must be longer than 0, not %', zentry_stats.since USING ERRCODE = 'invalid_parameter_value',
-            HINT = 'For example ''1 hour''; null counts from the registration on.';
+    IF NOT (zentry_stats.since > '0' AND zentry_stats.since <= '1000 years') THEN
+        RAISE EXCEPTION 'since must be longer than 0 and at most 1000 years, not %', zentry_stats.since USING ERRCODE = 'invalid_parameter_value',
+            COLUMN = 'since', HINT = 'For example ''1 hour''; null counts from the registration on.';
     END IF;
+    start := now() - zentry_stats.since;
     RETURN QUERY
     SELECT w.id, w.name::text, s.event_type::text, sum(s.sent)::bigint, sum(s.failed)::bigint, sum(s.retried)::bigint,
            sum(s.requests)::bigint, round(sum(s.sent) / nullif(sum(s.messages), 0), 1),
@@ -3248,9 +3253,14 @@ AS $$
 DECLARE
     first_user_type CONSTANT oid := 16384; -- FirstNormalObjectId: those below come with PostgreSQL
     wanted   CONSTANT name[] := '{id,name,webhook_type,webhook_url,project_id,created_by_id,event_types,is_active,created_at}';
+    relation_oid CONSTANT oid := relation;
     known    name[];
     foreign_type text;
 BEGIN
+    IF NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = relation) THEN
+        PERFORM zentry_notify.refuse('undefined_table', format('there is no table with OID %s', relation::oid),
+            'Name the table: SELECT * FROM zentry_import_integrations(''schema.table'');');
+    END IF;
     IF (SELECT c.relkind FROM pg_class c WHERE c.oid = relation) NOT IN ('r', 'p') THEN
         PERFORM zentry_notify.refuse('wrong_object_type', format('%s is not a table', relation),
             'Copy what it shows into one: CREATE TABLE integrations AS SELECT ...');
@@ -3259,8 +3269,14 @@ BEGIN
         PERFORM zentry_notify.refuse('insufficient_privilege', format('%s has row security', relation),
             'Copy the rows into a table without: CREATE TABLE integrations AS SELECT ...');
     END IF;
-    -- From now on it stays as it is. Had it row security by now, PostgreSQL would refuse this.
+    -- From now on it stays as it is. Had it row security by now, PostgreSQL would refuse this. It is named, and who owns it may have put another
+    -- one in its place while this waited.
     EXECUTE format('SELECT FROM %s LIMIT 0', relation);
+    IF NOT EXISTS (SELECT FROM pg_locks l WHERE l.locktype = 'relation' AND l.pid = pg_backend_pid() AND l.relation = relation_oid AND l.granted
+                                            AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())) THEN
+        PERFORM zentry_notify.refuse('object_not_in_prerequisite_state', format('%s was changed while it was waited for', relation),
+            'Nothing has been read. Look at the table, and try again.');
+    END IF;
     SELECT array_agg(a.attname ORDER BY a.attnum),
            min(format('%s of type %s', a.attname, format_type(a.atttypid, a.atttypmod))) FILTER (WHERE a.atttypid >= first_user_type OR a.attgenerated = 'v')
       INTO known, foreign_type
@@ -3835,6 +3851,10 @@ AS $$
 DECLARE
     f regprocedure;
 BEGIN
+    IF grantee IS NULL OR NOT EXISTS (SELECT FROM pg_roles r WHERE r.oid = grantee) THEN
+        PERFORM zentry_notify.refuse('undefined_object', format('there is no role %s', coalesce(grantee::oid::text, 'null')),
+            'Name the role: SELECT zentry_revoke(''reports'');');
+    END IF;
     EXECUTE format('REVOKE ALL ON ALL TABLES IN SCHEMA zentry_notify FROM %s', grantee);
     EXECUTE format('REVOKE ALL ON SCHEMA zentry_notify FROM %s', grantee);
     FOR f IN SELECT d.objid::regprocedure

@@ -4,7 +4,7 @@
 use pgrx::prelude::*;
 
 use crate::acting_as::ActingAs;
-use crate::pg::role;
+use crate::pg::{process, role, transaction};
 use crate::plan::{Plan, with_spi};
 use crate::subtransaction;
 
@@ -127,4 +127,22 @@ pub fn require_fitting() {
         .set_hint(mismatch.hint())
         .report(pgrx::PgLogLevel::ERROR);
     }
+}
+
+/// An error on a standby and in a read-only transaction, in PostgreSQL's words: for functions that do more than write rows.
+pub fn require_writable(function: &str) {
+    let (when, hint) = match (process::recovers(), transaction::is_read_only()) {
+        (true, _) => ("during recovery", "Call it on the primary."),
+        (_, true) => (
+            "in a read-only transaction",
+            "Call it in a transaction of its own, or SET TRANSACTION READ WRITE before the first statement.",
+        ),
+        _ => return,
+    };
+    crate::report::error(
+        PgSqlErrorCode::ERRCODE_READ_ONLY_SQL_TRANSACTION,
+        format!("cannot execute {function} {when}"),
+        "",
+        hint,
+    );
 }

@@ -45,7 +45,7 @@ fn zentry_test_webhook(
     ),
 > {
     // Before anything is posted: the log could not have it.
-    process::refuse_if_read_only(c"zentry_test_webhook()");
+    installation::require_writable("zentry_test_webhook()");
     installation::require_fitting();
     let Found {
         id,

@@ -14,8 +14,15 @@ use crate::search_path::SearchPath;
 #[pg_extern(sql = false)]
 fn zentry_detach(relation: Option<pg_sys::Oid>, event_type: Option<&str>) {
     let _pinned = SearchPath::pinned();
-    let ours = Ours::find(c"zentry_detach()");
-    let relation = relation.unwrap_or(pg_sys::InvalidOid);
+    let ours = Ours::find("zentry_detach()");
+    let Some(relation) = relation else {
+        report::error(
+            PgSqlErrorCode::ERRCODE_NULL_VALUE_NOT_ALLOWED,
+            "the table must not be null".to_owned(),
+            "",
+            "SELECT event_type, relation FROM zentry_notify.event_sources lists what is attached.",
+        )
+    };
     let Some(table) = Table::load(relation) else {
         return forget_what_is_gone(&ours, relation, event_type);
     };
@@ -36,10 +43,7 @@ fn zentry_detach(relation: Option<pg_sys::Oid>, event_type: Option<&str>) {
 
 /// What is left of a dropped table belongs to the owner of the extension.
 fn forget_what_is_gone(ours: &Ours, relation: pg_sys::Oid, event: Option<&str>) {
-    let name = match relation {
-        pg_sys::InvalidOid => "null".to_owned(),
-        oid => oid.to_u32().to_string(),
-    };
+    let name = relation.to_u32().to_string();
     if !ours.is_callers() {
         report::error(
             PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
@@ -57,7 +61,7 @@ fn forget_what_is_gone(ours: &Ours, relation: pg_sys::Oid, event: Option<&str>) 
 #[pg_extern(sql = false)]
 fn zentry_omit(event_type: Option<&str>, relation: Option<pg_sys::Oid>, keys: Option<Vec<Option<String>>>) {
     let _pinned = SearchPath::pinned();
-    let ours = Ours::find(c"zentry_omit()");
+    let ours = Ours::find("zentry_omit()");
     let table = check_table(relation);
     require_source(&ours, &table, event_type);
     let keys: Option<Vec<String>> = keys.unwrap_or_default().into_iter().collect();

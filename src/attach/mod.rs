@@ -60,7 +60,7 @@ fn zentry_attach(
 ) -> TableIterator<'static, (name!(item, String), name!(value, Option<String>))> {
     let path = SearchPath::current();
     let _pinned = SearchPath::pinned();
-    let ours = Ours::find(c"zentry_attach()");
+    let ours = Ours::find("zentry_attach()");
     let event = Event::find(&ours, event_type);
     let table = locked_table(relation);
     check_relatives(&ours, &event.name, &table);

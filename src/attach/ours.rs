@@ -1,14 +1,11 @@
 //! The extension in this database: whose rights our own tables need, and what our triggers call.
 
-use std::ffi::CStr;
-
 use pgrx::pg_sys;
 use pgrx::prelude::*;
 
 use super::table::text_of;
 use crate::acting_as::ActingAs;
 use crate::installation::{self, Installation};
-use crate::pg::process;
 use crate::pg::role;
 use crate::plan::{Argument, Plan, with_spi};
 use crate::report;
@@ -23,14 +20,14 @@ pub struct Ours {
 impl Ours {
     /// For `function`, which changes what is attached. An error where there is no extension that this library goes with, and where
     /// nothing can be written, even if nothing had to be.
-    pub fn find(function: &CStr) -> Self {
+    pub fn find(function: &str) -> Self {
         // What is called so by another extension is no function of ours.
         const CAPTURE: &str = "SELECT p.oid FROM pg_proc p
               JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
                               AND d.refclassid = 'pg_extension'::regclass AND d.refobjid = $1
              WHERE p.proname = 'capture' AND p.prorettype = 'trigger'::regtype";
         installation::require_fitting();
-        process::refuse_if_read_only(function);
+        installation::require_writable(function);
         let installation = Installation::find();
         let capture = installation.as_ref().and_then(|installation| {
             with_spi(|spi| {

@@ -34,7 +34,7 @@ fn zentry_attach_all() -> TableIterator<
     ),
 > {
     let _pinned = SearchPath::pinned();
-    let ours = Ours::find(c"zentry_attach()");
+    let ours = Ours::find("zentry_attach()");
     let mut listed = Vec::new();
     let by_hand = Recorded::by_hand(&ours);
     for mut own in own(&ours) {

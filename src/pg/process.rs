@@ -60,10 +60,10 @@ pub fn database_of(argument: pg_sys::Datum) -> pg_sys::Oid {
     pg_sys::Oid::from(argument.value() as u32)
 }
 
-/// An error on a standby and in a transaction that may not write. `function` is what the error names.
-pub fn refuse_if_read_only(function: &CStr) {
-    // SAFETY: a check that raises an error.
-    unsafe { pg_sys::PreventCommandIfReadOnly(function.as_ptr()) };
+/// Whether the server is a standby, or still recovers from a crash.
+pub fn recovers() -> bool {
+    // SAFETY: a look at shared memory.
+    unsafe { pg_sys::RecoveryInProgress() }
 }
 
 /// Gives the transaction its number, if it has none.

@@ -96,6 +96,12 @@ pub fn depth() -> i32 {
     unsafe { pg_sys::GetCurrentTransactionNestLevel() }
 }
 
+/// Whether the session's transaction may write nothing.
+pub fn is_read_only() -> bool {
+    // SAFETY: a plain variable of this process.
+    unsafe { pg_sys::XactReadOnly }
+}
+
 /// The numbers of transactions that a snapshot's reader has to know.
 #[derive(Clone, Copy, Debug)]
 pub struct Numbers {

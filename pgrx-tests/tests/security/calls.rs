@@ -74,10 +74,58 @@ fn odd_arguments_are_refused_in_words() -> Result<()> {
             {
                 wrong.push(format!("{shown}: {code} {message}"));
             }
+            // What PostgreSQL says of a literal that is none of its type is its own.
+            let of_ours = call.starts_with("SELECT zentry_")
+                && !call.starts_with("SELECT zentry_notify.")
+                && !code.starts_with("22P0")
+                && !message.contains("\"-1\"");
+            if of_ours && server.hint().is_none_or(str::is_empty) {
+                wrong.push(format!("{shown}: {code} {message}, and no hint"));
+            }
         }
         scene.client.batch_execute("ROLLBACK")?;
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+    Ok(())
+}
+
+/// What people get wrong beyond single arguments: SQLSTATE, and that there is a hint.
+#[test]
+fn what_is_absurd_is_refused_with_a_hint() -> Result<()> {
+    let mut scene = Scene::start()?;
+    scene.channel(Kind::Discord)?;
+    for (call, code) in [
+        ("SELECT zentry_stats('100000000 years')", "22023"),
+        ("SELECT zentry_stats('-1 s')", "22023"),
+        ("SELECT zentry_import_integrations(1::oid::regclass)", "42P01"),
+        (
+            "SELECT zentry_import_integrations('pg_catalog.pg_tables')",
+            "42809",
+        ),
+        (
+            "SELECT zentry_notify.log_ids(NULL, NULL, NULL, 9, NULL, -5)",
+            "22023",
+        ),
+        ("SELECT zentry_detach(NULL)", "22004"),
+        ("SELECT zentry_detach(1::oid::regclass)", "42704"),
+        (
+            "SET TRANSACTION READ ONLY; SELECT zentry_test_webhook(1)",
+            "25006",
+        ),
+        ("SET TRANSACTION READ ONLY; SELECT zentry_attach()", "25006"),
+    ] {
+        let error = scene
+            .client
+            .batch_execute(&format!("BEGIN; {call}"))
+            .expect_err(call);
+        let error = error.as_db_error().expect("an error of the server");
+        assert_eq!(error.code().code(), code, "{call}: {error:?}");
+        assert!(
+            error.hint().is_some_and(|hint| !hint.is_empty()),
+            "{call}: {error:?}"
+        );
+        scene.client.batch_execute("ROLLBACK")?;
+    }
     Ok(())
 }
 

@@ -5,6 +5,7 @@ mod anybody;
 mod attach_rights;
 mod borrowed_session;
 mod calls;
+mod foreign_code;
 mod hostile_answers;
 mod hostile_objects;
 mod privacy;
