@@ -303,7 +303,7 @@ mod tests {
         let whole = ["a", "a🇩🇪", "a🇩🇪🇫🇷", "a🇩🇪🇫🇷 👩🏽‍👩‍👧", "a🇩🇪🇫🇷 👩🏽‍👩‍👧 e\u{301}"];
         for length in 1..text.as_str().chars().count() {
             let shown = text.shortened(length).as_str().to_owned();
-            let kept = shown.strip_suffix('…').unwrap();
+            let kept = shown.trim_end_matches('…');
             assert!(whole.contains(&kept), "{length}: {kept}");
             assert!(kept.chars().count() <= length, "{length}: {kept}");
         }

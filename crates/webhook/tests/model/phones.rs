@@ -95,8 +95,8 @@ fn android(raw: &str) -> (String, Vec<String>) {
                     let after = after.map_or(Behind::Start, |byte| behind(byte, Behind::Start));
                     match bold_since.take() {
                         None => {
-                            let opens = !matches!(after, Behind::Space | Behind::Start)
-                                && !(state == Behind::Letter
+                            let opens = !(matches!(after, Behind::Space | Behind::Start)
+                                || state == Behind::Letter
                                     && matches!(after, Behind::Punctuation | Behind::Escape));
                             assert!(opens, "marks that open nothing in {raw:?}");
                             bold_since = Some(shown.len());
