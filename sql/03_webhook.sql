@@ -23,14 +23,14 @@ CREATE TABLE zentry_notify.webhook (
     milestones             integer[] CHECK (milestones <> '{}' AND 1 <= ALL (milestones) AND 100 >= ALL (milestones)),
     quiet_hours            text,
     mention                text,
+    rate_limit             varchar(50),
+    rate_group             varchar(100),
+    notify_webhook_id      bigint,
     username               text,
     avatar_url             text,
     announce               boolean NOT NULL DEFAULT false,
     thread_name            text,
-    applied_tags           text[] NOT NULL DEFAULT '{}',
-    rate_limit             varchar(50),
-    rate_group             varchar(100),
-    notify_webhook_id      bigint
+    applied_tags           text[] NOT NULL DEFAULT '{}'
 );
 COMMENT ON TABLE zentry_notify.webhook IS 'Webhooks and what they hear of, without their URLs';
 COMMENT ON COLUMN zentry_notify.webhook.id IS 'The number that zentry_test_webhook and the other functions take';

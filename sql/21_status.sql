@@ -272,6 +272,7 @@ AS $$
     VALUES ('webhook'::name, 'webhook_pkey'::name, 'PRIMARY KEY (id)'),
            ('webhook_secret', 'webhook_secret_pkey', 'PRIMARY KEY (webhook_integration_id)'),
            ('webhook_circuit', 'webhook_circuit_pkey', 'PRIMARY KEY (webhook_integration_id)'),
+           ('webhook_state', 'webhook_state_pkey', 'PRIMARY KEY (webhook_integration_id)'),
            ('webhook_count', 'webhook_count_pkey', 'PRIMARY KEY (webhook_integration_id)'),
            ('deleted_webhook', 'deleted_webhook_pkey', 'PRIMARY KEY (webhook_integration_id)'),
            ('event', 'event_pkey', 'PRIMARY KEY (id)'),

@@ -4,10 +4,9 @@ use std::ffi::CStr;
 
 use pgrx::prelude::*;
 
-use super::table::Table;
+use super::table::{Column, Table};
 use crate::acting_as::ActingAs;
 use crate::pg::expression;
-use crate::report;
 use crate::subtransaction::{self, Failure};
 
 /// An expression over a row of a table.
@@ -25,23 +24,16 @@ impl Expression {
             // As the table's owner, who answers for the types of its columns and has no more rights than who calls.
             let _owner = ActingAs::role(pg_sys::Oid::from(table.owner_oid));
             let read = expression::over_row(text, table.oid(), &table.name, path);
-            let columns = read.attributes.into_iter().map(|number| name_of(number, table));
+            let named = |column: &&Column| read.attributes.contains(&column.number);
+            let columns = table
+                .columns
+                .iter()
+                .filter(named)
+                .map(|column| column.name.clone());
             Expression {
                 columns: columns.collect(),
                 sql: read.sql,
             }
         })
-    }
-}
-
-fn name_of(number: i32, table: &Table) -> String {
-    match table.columns.iter().find(|column| column.number == number) {
-        Some(column) => column.name.clone(),
-        None => report::error(
-            PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED,
-            "it names the whole row or a system column: name columns".to_owned(),
-            "",
-            "",
-        ),
     }
 }

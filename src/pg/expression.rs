@@ -13,7 +13,7 @@ use crate::report;
 
 /// An expression over a row of a table.
 pub struct OverRow {
-    /// The columns that it names, by `attnum`: zero is the whole row, below it are the system's.
+    /// The columns that it names, by `attnum`.
     pub attributes: Vec<i32>,
     /// Over a row that is called `new`, with every name qualified.
     pub sql: String,
@@ -131,7 +131,14 @@ unsafe fn attributes(query: *mut pg_sys::Query, number: i32) -> Vec<i32> {
         if member < 0 {
             return found;
         }
-        found.push(member + pg_sys::FirstLowInvalidHeapAttributeNumber);
+        let attribute = member + pg_sys::FirstLowInvalidHeapAttributeNumber;
+        if attribute <= 0 {
+            refuse(
+                PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED,
+                "it names the whole row or a system column: name columns",
+            );
+        }
+        found.push(attribute);
     }
 }
 
