@@ -40,11 +40,14 @@ fuzz_target!(|input: Input| {
     match definition {
         Err(error) => assert!(!error.to_string().is_empty()),
         Ok(definition) => {
-            let card = definition.card(&Event {
-                event_type: "own".into(),
-                data: input.data.into(),
-                occurred_at: Timestamp::UNIX_EPOCH,
-            }, None);
+            let card = definition.card(
+                &Event {
+                    event_type: "own".into(),
+                    data: input.data.into(),
+                    occurred_at: Timestamp::UNIX_EPOCH,
+                },
+                None,
+            );
             for kind in [Discord, TeamsConnector, TeamsWorkflow] {
                 let message = compose(kind, std::slice::from_ref(&card));
                 assert_eq!(message.taken, 1);
