@@ -87,7 +87,7 @@ pub fn is_callers_schema() -> bool {
          WHERE n.nspname OPERATOR(pg_catalog.=) 'zentry_notify'";
     let owner = with_spi(|spi| {
         let rows = Plan::prepare(spi, SQL, &[]).execute(spi, &[]);
-        (rows.len() > 0).then(|| rows.get::<pg_sys::Oid>(0, 1)).flatten()
+        rows.first::<pg_sys::Oid>()
     });
     owner.is_some_and(|owner| role::has_privileges(role::current(), owner))
 }

@@ -33,7 +33,7 @@ impl Ours {
             with_spi(|spi| {
                 let rows =
                     Plan::prepare(spi, CAPTURE, &[pg_sys::OIDOID]).execute(spi, &[installation.oid.into()]);
-                (rows.len() > 0).then(|| rows.get::<pg_sys::Oid>(0, 1)).flatten()
+                rows.first::<pg_sys::Oid>()
             })
         });
         let (Some(installation), Some(capture)) = (installation, capture) else {

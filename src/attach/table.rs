@@ -192,9 +192,6 @@ pub fn text_of(sql: &str, arguments: &[Argument]) -> Option<String> {
     let types: Vec<pg_sys::Oid> = arguments.iter().map(Argument::type_oid).collect();
     with_spi(|spi| {
         let rows = Plan::prepare(spi, sql, &types).execute(spi, arguments);
-        if rows.len() == 0 {
-            return None;
-        }
-        rows.get::<String>(0, 1)
+        rows.first::<String>()
     })
 }

@@ -175,6 +175,14 @@ impl<'spi> Rows<'spi> {
         self.count
     }
 
+    /// Returns the value in the first column of the first row; None: it is null, or there is no row.
+    pub fn first<T: Value<'spi>>(&self) -> Option<T> {
+        if self.count == 0 {
+            return None;
+        }
+        self.get(0, 1)
+    }
+
     /// Returns the value in `column`, which counts from 1; None: it is null. A column of another type is an error.
     pub fn get<T: Value<'spi>>(&self, row: usize, column: usize) -> Option<T> {
         assert!(!self.table.is_null() && row < self.count, "a row that there is");

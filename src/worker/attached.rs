@@ -118,7 +118,7 @@ impl Attached {
         let operator = equality::operator_of(self.type_oid(column)).unwrap_or(pg_sys::InvalidOid);
         let name = with_spi(|spi| {
             let rows = Plan::prepare(spi, SQL, &[pg_sys::OIDOID]).execute(spi, &[operator.into()]);
-            (rows.len() > 0).then(|| rows.get::<String>(0, 1)).flatten()
+            rows.first::<String>()
         });
         name.unwrap_or_else(|| "OPERATOR(pg_catalog.=)".to_owned())
     }

@@ -123,7 +123,7 @@ impl StoredCursor {
             place = with_spi(|spi| {
                 let stored = self.stored.as_str().into();
                 let rows = statement.execute(spi, &[text.into(), stored, split.into()]);
-                (rows.len() > 0).then(|| rows.get(0, 1)).flatten()
+                rows.first()
             });
             if place.is_none() {
                 ereport!(

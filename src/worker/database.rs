@@ -6,7 +6,6 @@ use pgrx::bgworkers::BackgroundWorker;
 use pgrx::prelude::*;
 
 use super::pinned_settings;
-
 use crate::acting_as::ActingAs;
 use crate::pg::setting;
 use crate::pg::signals::InTransaction;

@@ -259,7 +259,7 @@ pub fn due() -> Result<Option<Timestamp>, String> {
     let oldest = database::transaction("zentry_notify: look for the oldest delivery", || {
         with_spi(|spi| {
             let rows = Plan::prepare(spi, SQL, &[]).execute(spi, &[]);
-            (rows.len() > 0).then(|| rows.get::<Timestamp>(0, 1)).flatten()
+            rows.first::<Timestamp>()
         })
     })?;
     let due = oldest.map(|oldest| oldest.checked_add(retention).unwrap_or(Timestamp::MAX));

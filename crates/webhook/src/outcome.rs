@@ -128,7 +128,7 @@ pub fn judge(kind: EndpointKind, url: &SecretUrl, result: Result<&Answer, &Trans
 fn judge_answer(kind: EndpointKind, url: &SecretUrl, answer: &Answer) -> Judgement {
     let (verdict, error) = match kind {
         EndpointKind::Discord => discord::verdict(answer),
-        _ if answer.is_html() => teams::page_verdict(answer),
+        _ if answer.is_html() => page_verdict(answer),
         EndpointKind::TeamsConnector => teams::connector_verdict(answer),
         EndpointKind::TeamsWorkflow => teams::workflow_verdict(answer),
     };
@@ -141,6 +141,15 @@ fn judge_answer(kind: EndpointKind, url: &SecretUrl, answer: &Answer) -> Judgeme
         body: text::stored_body(&answer.body, url),
         error: error.map(|error| text::stored_error(&error, url)),
     }
+}
+
+/// A page for a browser, which no service sends: it says nothing of the webhook.
+fn page_verdict(answer: &Answer) -> (Verdict, Option<String>) {
+    let wait = wait::retry_after(answer);
+    (
+        Verdict::Unavailable { wait },
+        Some(text::page_in_between(answer.status)),
+    )
 }
 
 /// Says what it means that a request got no answer, or was not made: it is tried again. That holds for what is not allowed,

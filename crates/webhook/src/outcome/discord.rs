@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Answer, RateScope, Verdict, text, wait};
+use super::{Answer, RateScope, Verdict, page_verdict, text, wait};
 
 /// How long an address that was banned at the edge stays away from all of Discord.
 const EDGE_BAN: Duration = Duration::from_secs(3600);
@@ -27,8 +27,8 @@ mod code {
 pub(super) fn verdict(answer: &Answer) -> (Verdict, Option<String>) {
     let status = answer.status;
     let body = answer.json();
-    if let Some((verdict, what)) = of_something_in_between(answer, body.as_ref()) {
-        return (verdict, Some(what));
+    if let Some(verdict) = of_something_in_between(answer, body.as_ref()) {
+        return verdict;
     }
     if (200..300).contains(&status) {
         return (Verdict::Sent, None);
@@ -83,7 +83,7 @@ pub(super) fn verdict(answer: &Answer) -> (Verdict, Option<String>) {
 
 /// An answer that is not the API's: of the edge, which turns this address away from all of Discord, or of whoever sends
 /// pages. It says nothing of any webhook, and a success of that kind is none.
-fn of_something_in_between(answer: &Answer, body: Option<&Value>) -> Option<(Verdict, String)> {
+fn of_something_in_between(answer: &Answer, body: Option<&Value>) -> Option<(Verdict, Option<String>)> {
     let status = answer.status;
     if status == 429 && is_edge_ban(answer) {
         return None;
@@ -95,13 +95,9 @@ fn of_something_in_between(answer: &Answer, body: Option<&Value>) -> Option<(Ver
         let what = format!(
             "{status}: Discord's edge turns this server's address away{number}; nothing is sent to Discord meanwhile, and nothing is lost"
         );
-        return Some((Verdict::Blocked, what));
+        return Some((Verdict::Blocked, Some(what)));
     }
-    if page {
-        let wait = wait::retry_after(answer);
-        return Some((Verdict::Unavailable { wait }, text::page_in_between(status)));
-    }
-    None
+    page.then(|| page_verdict(answer))
 }
 
 /// `error code: 1020`: what the edge says where no page is wanted.

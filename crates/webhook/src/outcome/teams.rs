@@ -11,15 +11,6 @@ use super::{Answer, RateScope, Verdict, text, wait};
 const TRAP: &str = "Webhook message delivery failed";
 const INNER_STATUS: &str = "HTTP error ";
 
-/// A page for a browser, which Teams never sends.
-pub(super) fn page_verdict(answer: &Answer) -> (Verdict, Option<String>) {
-    let wait = wait::retry_after(answer);
-    (
-        Verdict::Unavailable { wait },
-        Some(text::page_in_between(answer.status)),
-    )
-}
-
 /// A legacy connector: only a body that is a bare number says success.
 pub(super) fn connector_verdict(answer: &Answer) -> (Verdict, Option<String>) {
     match answer.status {
