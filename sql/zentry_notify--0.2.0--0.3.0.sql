@@ -2018,7 +2018,7 @@ $$;
 COMMENT ON FUNCTION zentry_notify.attach_again(zentry_notify.event_source) IS 'The call that makes a source, and the triggers of its condition, what they were';
 
 CREATE OR REPLACE FUNCTION zentry_notify.has_own_condition(source zentry_notify.event_source) RETURNS boolean
-    LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT source.transition IS NULL AND source.progress IS NULL
        AND EXISTS (SELECT FROM unnest(ARRAY[source.insert_when, source.update_when, source.delete_when]) w WHERE w NOT IN ('true', 'OLD.* *<> NEW.*'))

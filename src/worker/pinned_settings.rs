@@ -100,3 +100,126 @@ pub fn pin(application_name: &CStr) {
         setting::pin(name, value);
     }
 }
+
+#[cfg(any(test, feature = "pg_test"))]
+#[allow(clippy::unwrap_used)]
+#[pg_schema]
+mod tests {
+    use pgrx::prelude::*;
+
+    use super::PINNED;
+
+    /// What may be as somebody wants it, with the reason; a name's beginning stands for all that begin so.
+    const LEFT_ALONE: &[(&str, &str)] = &[
+        ("zentry_notify.", "ours, and meant to be set"),
+        ("application_name", "pinned to the process's own"),
+        ("log_", "what is logged is the administrator's to say"),
+        ("client_min_messages", "no client listens"),
+        ("backtrace_functions", "as log_"),
+        ("debug_print_", "as log_"),
+        ("debug_pretty_print", "as log_"),
+        ("debug_logical_replication_streaming", "no replication"),
+        ("trace_", "as log_"),
+        ("lc_messages", "as log_"),
+        ("compute_query_id", "for pg_stat_statements"),
+        ("track_", "what is measured, but track_counts"),
+        ("stats_fetch_consistency", "no statistics are read"),
+        ("update_process_title", "looks alone"),
+        ("client_encoding", "nothing is sent to a client"),
+        ("client_connection_check_interval", "no client"),
+        ("tcp_", "no client"),
+        ("wal_", "how WAL is written, not what"),
+        ("commit_siblings", "commit_delay is off"),
+        ("backend_flush_after", "how files are written"),
+        (
+            "effective_",
+            "how files are read; a plan by key does not ask for it",
+        ),
+        ("maintenance_", "no maintenance"),
+        ("max_parallel_", "no parallel plan"),
+        ("min_parallel_", "no parallel plan"),
+        ("parallel_", "no parallel plan"),
+        (
+            "enable_",
+            "kinds of plan that a look-up by key has no use for, or that cost nothing",
+        ),
+        ("geqo_", "geqo_threshold is pinned"),
+        (
+            "min_eager_agg_group_size",
+            "of no use in a look-up by key, as enable_eager_aggregate",
+        ),
+        ("jit_", "jit is off"),
+        ("hash_mem_multiplier", "speed alone"),
+        ("work_mem", "speed alone"),
+        ("temp_buffers", "no temporary tables"),
+        ("temp_tablespaces", "temporary files may lie anywhere"),
+        ("default_tablespace", "no tables are made"),
+        ("default_table_access_method", "no tables are made"),
+        ("default_toast_compression", "any can be read"),
+        ("default_statistics_target", "no ANALYZE"),
+        ("default_with_oids", "no tables are made"),
+        ("gin_", "no such index"),
+        ("vacuum_", "no VACUUM"),
+        ("io_", "how files are read"),
+        ("timing_clock_source", "speed alone"),
+        ("synchronize_seqscans", "any order is as good"),
+        ("logical_decoding_work_mem", "no decoding"),
+        ("output_plugin_libraries", "no decoding"),
+        ("password_encryption", "no passwords"),
+        ("scram_iterations", "no passwords"),
+        ("md5_password_warnings", "no passwords"),
+        ("createrole_self_grant", "no roles are made"),
+        ("escape_string_warning", "a warning"),
+        ("dynamic_library_path", "nothing is loaded by name"),
+        ("extension_", "nothing is installed"),
+        ("local_preload_libraries", "not for background processes"),
+        ("session_preload_libraries", "not for background processes"),
+        ("lo_compat_privileges", "no large objects"),
+        ("event_triggers", "no DDL"),
+        ("icu_validation_level", "no DDL"),
+        ("file_copy_method", "no databases are made"),
+        ("allow_", "for developers"),
+        ("ignore_", "for emergencies, and for the whole server then"),
+        ("zero_damaged_pages", "as ignore_"),
+        (
+            "post_auth_delay",
+            "for developers; it is over when a setting could be pinned",
+        ),
+        ("pre_auth_delay", "for developers"),
+        (
+            "max_stack_depth",
+            "the system's limit bounds it, which is not for us to say",
+        ),
+        ("timezone_abbreviations", "no time is read with one"),
+        ("wal_sender_timeout", "no sender"),
+        ("optimize_bounded_sort", "speed alone"),
+        (
+            "transaction_deferrable",
+            "of one transaction, not of a role or a database",
+        ),
+        ("transaction_isolation", "as transaction_deferrable"),
+        ("transaction_read_only", "as transaction_deferrable"),
+        ("ssl_renegotiation_limit", "no client"),
+    ];
+
+    #[pg_test]
+    fn every_setting_that_can_be_set_for_a_role_or_a_database_is_pinned_or_left_alone_for_a_reason() {
+        let unknown = Spi::connect(|client| {
+            let names = client
+                .select(
+                    "SELECT name FROM pg_settings \
+                      WHERE context IN ('user', 'superuser', 'backend', 'superuser-backend') ORDER BY name",
+                    None,
+                    &[],
+                )
+                .unwrap();
+            let names = names.filter_map(|row| row[1].value::<String>().unwrap());
+            let pinned = |name: &String| PINNED.iter().any(|(one, _)| one.to_str() == Ok(name));
+            let left = |name: &String| LEFT_ALONE.iter().any(|(one, _)| name.starts_with(one));
+            names
+                .filter(|name| !pinned(name) && !left(name))
+                .collect::<Vec<_>>()
+        });
+        assert_eq!(unknown, Vec::<String>::new());
+    }
+}

@@ -113,7 +113,7 @@ fn talkative_site() -> Result<Site> {
 
 /// Every function of ours that somebody may call, with arguments that succeed and arguments that fail. `$1` stands for a URL that
 /// comes from a table: it is in no statement and in no plan but those within our functions.
-const CALLS: [(&str, &[&str]); 26] = [
+const CALLS: [(&str, &[&str]); 28] = [
     (
         "zentry_register_webhook",
         &[
@@ -162,6 +162,8 @@ const CALLS: [(&str, &[&str]); 26] = [
             "(NULL)",
         ],
     ),
+    ("zentry_resume", &["(1)", "(NULL)", "(987654321)"]),
+    ("zentry_promote", &["()"]),
     (
         "zentry_retry_failed",
         &["()", "(1, 'daily_streak', now())", "(987654321)"],

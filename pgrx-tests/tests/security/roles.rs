@@ -264,6 +264,7 @@ fn a_manager_manages_without_seeing_the_urls() -> Result<()> {
         "webhook_integration",
         "notification_log",
         "webhook_circuit",
+        "webhook_state",
         "webhook_count",
         "delivery_stat",
         "webhook",
