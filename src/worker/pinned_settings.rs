@@ -103,7 +103,7 @@ pub fn pin(application_name: &CStr) {
 
 #[cfg(any(test, feature = "pg_test"))]
 #[allow(clippy::unwrap_used)]
-#[pg_schema]
+#[pgrx::pg_schema]
 mod tests {
     use pgrx::prelude::*;
 
