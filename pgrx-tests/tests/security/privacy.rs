@@ -246,7 +246,8 @@ fn the_log_keeps_no_data_of_what_is_done_with_if_it_is_not_to() -> Result<()> {
     }
     scene.settle()?;
     let deliveries = scene.wait_until("the data to go", all_without_data)?;
-    assert!(deliveries.len() >= 8, "{deliveries:#?}");
+    // The one that is gone may have been switched off before the second event was routed.
+    assert!(deliveries.len() >= 7, "{deliveries:#?}");
     for delivery in &deliveries {
         assert!(
             delivery.status != "sent" || delivery.response_body.is_empty(),
