@@ -5,19 +5,19 @@
 //! numbers only, never a pointer.
 
 mod commit;
-mod lanes;
 mod occupant;
 mod registry;
 mod since;
 mod slot;
+mod webhook_set;
 mod work;
 
 use crate::pg::process;
 
 pub use commit::{at_commit, databases_change_at_commit, register_callbacks, settings_change_at_commit};
-pub use lanes::LaneSet;
 pub use occupant::Occupant;
 pub use registry::Registry;
+pub use webhook_set::WebhookSet;
 
 pub use crate::shared::registry;
 pub use slot::Slot;

@@ -5,17 +5,17 @@ use pgrx::prelude::*;
 use crate::installation::LIBRARY;
 use crate::wake;
 
-/// At commit, lets the worker look at what waits for these integrations, and with `overdue` no longer wait to try again. Nulls
+/// At commit, lets the worker look at what waits for these webhooks, and with `overdue` no longer wait to try again. Nulls
 /// are passed over. It looks at what was captured, too.
 #[pg_extern(sql = false)]
 fn wake(webhook_ids: pgrx::Array<i64>, overdue: bool) {
     wake::at_commit(|work| {
-        let lanes = if overdue {
+        let webhooks = if overdue {
             &mut work.overdue
         } else {
-            &mut work.lanes
+            &mut work.webhooks
         };
-        webhook_ids.iter().flatten().for_each(|id| lanes.insert(id));
+        webhook_ids.iter().flatten().for_each(|id| webhooks.insert(id));
         work.events = true;
     });
 }

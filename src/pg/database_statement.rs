@@ -23,7 +23,7 @@ const OURS: &[u8] = b"zentry_notify.";
 /// What a statement about databases does to us.
 pub struct DatabaseStatement {
     /// The database is wanted without other sessions.
-    way: Option<Way>,
+    hold: Option<Hold>,
     afterwards: Afterwards,
 }
 
@@ -61,7 +61,7 @@ impl DatabaseStatement {
     pub fn after(mut self) {
         match self.afterwards {
             Afterwards::Nothing => {}
-            Afterwards::KeepClear => self.way.iter_mut().for_each(Way::keep_clear),
+            Afterwards::KeepClear => self.hold.iter_mut().for_each(Hold::keep_clear),
             Afterwards::LookAtDoors => wake::databases_change_at_commit(),
             Afterwards::LookAtSettings(database) => wake::settings_change_at_commit(database),
         }
@@ -71,13 +71,13 @@ impl DatabaseStatement {
         // SAFETY: parts of the parse tree.
         let (database, force) =
             unsafe { (oid_of(statement.dbname)?, has_option(statement.options, c"force")) };
-        let way = may_be_alone_in(database).then(|| Way::make(database))?;
-        if force && let Some(slot) = way.slot {
+        let hold = may_be_alone_in(database).then(|| Hold::make(database))?;
+        if force && let Some(slot) = hold.slot {
             // A superuser's process, as the worker is, is not ended for an owner who is none: it has to be gone.
             wait_until_left(slot);
         }
         Some(Self {
-            way: Some(way),
+            hold: Some(hold),
             afterwards: Afterwards::KeepClear,
         })
     }
@@ -87,7 +87,7 @@ impl DatabaseStatement {
         let database = unsafe { oid_of(text_option(statement.options, c"template"))? };
         let may_copy = may_create() && (version::owns_database(database) || is_template(database));
         (may_copy && !is_in_block()).then(|| Self {
-            way: Some(Way::make(database)),
+            hold: Some(Hold::make(database)),
             afterwards: Afterwards::Nothing,
         })
     }
@@ -102,12 +102,12 @@ impl DatabaseStatement {
         };
         if moves {
             return may_be_alone_in(database).then(|| Self {
-                way: Some(Way::make(database)),
+                hold: Some(Hold::make(database)),
                 afterwards: Afterwards::Nothing,
             });
         }
         Some(Self {
-            way: None,
+            hold: None,
             afterwards: Afterwards::LookAtDoors,
         })
     }
@@ -120,7 +120,7 @@ impl DatabaseStatement {
         let database = unsafe { oid_of(statement.subname)? };
         let may = version::owns_database(database) && may_create() && database != own();
         may.then(|| Self {
-            way: Some(Way::make(database)),
+            hold: Some(Hold::make(database)),
             afterwards: Afterwards::Nothing,
         })
     }
@@ -129,7 +129,7 @@ impl DatabaseStatement {
         // SAFETY: parts of the parse tree.
         let (database, ours) = unsafe { (oid_of(statement.dbname)?, is_ours(statement.setstmt)) };
         ours.then_some(Self {
-            way: None,
+            hold: None,
             afterwards: Afterwards::LookAtSettings(Some(database)),
         })
     }
@@ -143,7 +143,7 @@ impl DatabaseStatement {
             (oid_of(statement.database), is_ours(statement.setstmt), of_worker)
         };
         (ours && of_worker).then_some(Self {
-            way: None,
+            hold: None,
             afterwards: Afterwards::LookAtSettings(database),
         })
     }
@@ -264,18 +264,18 @@ fn wait_until_left(slot: &Slot) {
 }
 
 /// While it lives, no worker is in the database; afterwards one may come back.
-struct Way {
+struct Hold {
     slot: Option<&'static Slot>,
     keep_clear: bool,
 }
 
-impl Way {
-    fn make(database: pg_sys::Oid) -> Way {
+impl Hold {
+    fn make(database: pg_sys::Oid) -> Hold {
         let slot = registry().and_then(|registry| registry.known_slot(database));
         if let Some(slot) = slot {
             slot.hold_until(Timestamp::now().checked_add(LONGEST_HOLD).ok());
         }
-        Way {
+        Hold {
             slot,
             keep_clear: false,
         }
@@ -286,7 +286,7 @@ impl Way {
     }
 }
 
-impl Drop for Way {
+impl Drop for Hold {
     fn drop(&mut self) {
         if let (Some(slot), Some(registry)) = (self.slot, registry()) {
             if !self.keep_clear {

@@ -13,7 +13,7 @@ use crate::subtransaction;
 /// How long others may have to wait behind us at a time.
 const IN_LINE: Duration = Duration::from_millis(50);
 /// How long we wait without standing in anybody's way.
-const ASIDE: Duration = Duration::from_millis(20);
+const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(20);
 /// Without a lock_timeout of the session's.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -48,7 +48,7 @@ pub fn tables(tables: &[pg_sys::Oid], mode: u32, patience: Patience) -> Result<(
         }
         // The one that is hardest to have comes first: then the others are held for the shortest time.
         first = busy;
-        std::thread::sleep(ASIDE);
+        std::thread::sleep(BETWEEN_ATTEMPTS);
         pgrx::check_for_interrupts!();
     }
 }

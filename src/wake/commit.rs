@@ -58,7 +58,7 @@ pub fn settings_change_at_commit(database: Option<pg_sys::Oid>) {
     CHANGED.set(Changed { settings, ..changed });
 }
 
-/// Lets the worker look at these integrations once the running transaction has committed.
+/// Lets the worker look at these webhooks once the running transaction has committed.
 pub fn at_commit(change: impl FnOnce(&mut Work)) {
     WRITTEN.with_borrow_mut(change);
 }

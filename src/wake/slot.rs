@@ -7,8 +7,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use pgrx::prelude::*;
 
-use super::lanes::SharedLaneSet;
 use super::since::Since;
+use super::webhook_set::SharedWebhookSet;
 use super::{NOBODY, Occupant, Work, wake_process};
 use crate::pg::version;
 
@@ -18,8 +18,8 @@ const NEVER: i64 = i64::MAX;
 pub struct Slot {
     /// Its OID; 0: the place is free.
     pub(super) database: AtomicU32,
-    lanes: SharedLaneSet,
-    overdue: SharedLaneSet,
+    webhooks: SharedWebhookSet,
+    overdue: SharedWebhookSet,
     /// Those of `overdue` are to be tried whatever their endpoints have asked for.
     resumed: AtomicBool,
     events: AtomicBool,
@@ -50,8 +50,8 @@ impl Slot {
     pub(super) const fn free() -> Self {
         Slot {
             database: AtomicU32::new(0),
-            lanes: SharedLaneSet::empty(),
-            overdue: SharedLaneSet::empty(),
+            webhooks: SharedWebhookSet::empty(),
+            overdue: SharedWebhookSet::empty(),
             resumed: AtomicBool::new(false),
             events: AtomicBool::new(false),
             configuration: AtomicBool::new(false),
@@ -75,7 +75,7 @@ impl Slot {
     /// True when some of it was not there yet, false when whoever added the same has woken those who do it, and they have not
     /// taken it yet.
     pub fn add(&self, work: &Work) -> bool {
-        let lanes = self.lanes.add(work.lanes);
+        let webhooks = self.webhooks.add(work.webhooks);
         // First: who takes the others takes it too.
         if work.resumed {
             self.resumed.store(true, SeqCst);
@@ -83,16 +83,16 @@ impl Slot {
         let overdue = self.overdue.add(work.overdue);
         let events = work.events && !self.events.swap(true, SeqCst);
         let configuration = work.configuration && !self.configuration.swap(true, SeqCst);
-        lanes | overdue | events | configuration
+        webhooks | overdue | events | configuration
     }
 
     /// Takes the work out; what is added from now on is there at the next call.
     pub fn take(&self) -> Work {
         let overdue = self.overdue.take();
         Work {
-            lanes: self.lanes.take(),
+            webhooks: self.webhooks.take(),
             overdue,
-            // That of a lane which is added at this moment comes with the lane.
+            // That of a webhook which is added at this moment comes with the webhook.
             resumed: !overdue.is_empty() && self.resumed.swap(false, SeqCst),
             events: self.events.swap(false, SeqCst),
             configuration: self.take_configuration(),
@@ -112,7 +112,7 @@ impl Slot {
     pub fn has_work(&self) -> bool {
         self.events.load(SeqCst)
             || self.configuration.load(SeqCst)
-            || !self.lanes.is_empty()
+            || !self.webhooks.is_empty()
             || !self.overdue.is_empty()
     }
 

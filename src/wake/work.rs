@@ -1,40 +1,40 @@
 //! What a worker has to look at.
 
-use super::LaneSet;
+use super::WebhookSet;
 
 #[derive(Clone, Copy, Debug)]
 pub struct Work {
-    /// Integrations of which deliveries were written, or finished by others.
-    pub lanes: LaneSet,
-    /// Integrations of which somebody has made deliveries due now, whatever they were waiting for.
-    pub overdue: LaneSet,
+    /// Webhooks of which deliveries were written, or finished by others.
+    pub webhooks: WebhookSet,
+    /// Webhooks of which somebody has made deliveries due now, whatever they were waiting for.
+    pub overdue: WebhookSet,
     /// Those of `overdue` are to be tried whatever their endpoints have asked for.
     pub resumed: bool,
     /// Events were written, which have to be routed.
     pub events: bool,
-    /// Integrations or sources have changed.
+    /// Webhooks or sources have changed.
     pub configuration: bool,
 }
 
 impl Work {
     pub(super) const NONE: Work = Work {
-        lanes: LaneSet::NONE,
-        overdue: LaneSet::NONE,
+        webhooks: WebhookSet::NONE,
+        overdue: WebhookSet::NONE,
         resumed: false,
         events: false,
         configuration: false,
     };
 
     pub const ALL: Work = Work {
-        lanes: LaneSet::ALL,
-        overdue: LaneSet::NONE,
+        webhooks: WebhookSet::ALL,
+        overdue: WebhookSet::NONE,
         resumed: false,
         events: true,
         configuration: true,
     };
 
     pub fn merge(&mut self, other: Work) {
-        self.lanes.merge(other.lanes);
+        self.webhooks.merge(other.webhooks);
         self.overdue.merge(other.overdue);
         self.resumed |= other.resumed;
         self.events |= other.events;
@@ -42,7 +42,7 @@ impl Work {
     }
 
     pub fn is_empty(&self) -> bool {
-        self.lanes.is_empty() && self.overdue.is_empty() && !self.events && !self.configuration
+        self.webhooks.is_empty() && self.overdue.is_empty() && !self.events && !self.configuration
     }
 }
 

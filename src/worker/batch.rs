@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use webhook::event::Event;
 use webhook::open_batch::{OpenDelivery, OpenEvent};
-use webhook::schedule::{DeliveryId, LaneId};
+use webhook::schedule::{DeliveryId, QueueId};
 
 use super::cursor::{self, CHANGED_BY_OTHERS, Moment, Split, StoredCursor};
 use super::event_loop::Worker;
@@ -30,9 +30,9 @@ struct Written {
 /// What the database does not take.
 #[derive(Default)]
 struct Refused {
-    deliveries: Vec<(LaneId, DeliveryId)>,
+    deliveries: Vec<(QueueId, DeliveryId)>,
     /// Of which it takes nothing.
-    lanes: Vec<LaneId>,
+    queues: Vec<QueueId>,
     /// Events of which it is not written what was found out about them.
     events: HashMap<i64, Fate>,
     failure: Option<Failure>,
@@ -59,13 +59,13 @@ fn is_done_with(event: &OpenEvent) -> bool {
     !event.split && !event.deliveries.is_empty() && event.deliveries.iter().all(done)
 }
 
-/// The events that are written with all their deliveries, and the lanes that are left of others.
+/// The events that are written with all their deliveries, and the queues that are left of others.
 fn divide(events: &[OpenEvent], is_written: impl Fn(&OpenDelivery) -> bool) -> (Vec<i64>, Split) {
     let mut whole = Vec::new();
     let mut split = Split::new();
     for event in events {
         let left = event.deliveries.iter().filter(|delivery| !is_written(delivery));
-        let left: Vec<i64> = left.map(|delivery| delivery.lane.0).collect();
+        let left: Vec<i64> = left.map(|delivery| delivery.queue.0).collect();
         if left.is_empty() {
             whole.push(event.id);
         } else {
@@ -83,16 +83,16 @@ impl Worker {
             return Ok(());
         }
         let ranges = self.cursor.cursor().to_read();
-        let (slot, queue, router, ledger) = (self.slot, &self.queue, &mut self.router, &mut self.ledger);
+        let (slot, store, router, ledger) = (self.slot, &self.store, &mut self.router, &mut self.ledger);
         let cursor = &self.cursor;
         let read = database::routing("zentry_notify: route events", || {
             let mut page = {
                 let _agent = ActingAs::agent();
                 // With the events' own snapshot: those that a dump brings must not be sent before its cursor says which of them were.
-                if let Some(changed) = cursor.load(queue) {
+                if let Some(changed) = cursor.load(store) {
                     return Err(Box::new(changed));
                 }
-                events::read(&queue.events, &ranges)
+                events::read(&store.events, &ranges)
             };
             // What an event that is routed in part says of projects is written down already.
             for event in &mut page.events {
@@ -108,11 +108,11 @@ impl Worker {
             let mut routed = router.route(&page.events);
             for (event, routed) in page.events.iter().zip(&mut routed) {
                 if let Some(left) = cursor.left_of(event.id) {
-                    routed.lanes.retain(|lane| left.contains(&lane.0));
+                    routed.queues.retain(|queue| left.contains(&queue.0));
                 }
             }
-            let count = routed.iter().map(|routed| routed.lanes.len()).sum();
-            let ids = queue.delivery_ids.next(count);
+            let count = routed.iter().map(|routed| routed.queues.len()).sum();
+            let ids = store.delivery_ids.next(count);
             Ok((page, moment, routed, ids))
         })?;
         let (page, moment, routed, ids) = match read {
@@ -128,10 +128,14 @@ impl Worker {
         self.suspend()?;
         let now = Instant::now();
         let mut ids = ids.into_iter().map(DeliveryId);
-        let mut heard: Vec<LaneId> = Vec::new();
+        let mut heard: Vec<QueueId> = Vec::new();
         for (event, routed) in page.events.into_iter().zip(routed) {
-            heard.extend(&routed.lanes);
-            let deliveries: Vec<_> = ids.by_ref().take(routed.lanes.len()).zip(routed.lanes).collect();
+            heard.extend(&routed.queues);
+            let deliveries: Vec<_> = ids
+                .by_ref()
+                .take(routed.queues.len())
+                .zip(routed.queues)
+                .collect();
             let told = Event {
                 event_type: event.event_type,
                 data: routed.payload,
@@ -183,8 +187,8 @@ impl Worker {
             Some(wait) => wait.is_zero(),
             None => self.ledger.wants_all(),
         };
-        let again = self.batch.has_refused() && (all || !self.refusal.is_on());
-        if !all && (!due && !again || self.trouble.is_on()) {
+        let again = self.batch.has_refused() && (all || !self.refusal.is_waiting());
+        if !all && (!due && !again || self.back_off.is_waiting()) {
             return;
         }
         let events = self.batch.take(all || self.ledger.wants_all(), again, now);
@@ -202,18 +206,18 @@ impl Worker {
         };
         match written {
             Ok(written) => {
-                self.unwritten = false;
+                self.write_deferred = false;
                 self.cursor.wrote(written.cursor);
                 self.more_events |= self.ledger.wrote();
                 self.leave_waiting(&events, &written.deliveries);
-                let before = self.batch.refused_lanes();
+                let before = self.batch.refused_queues();
                 if again {
                     self.batch.forgive();
                 }
                 self.keep(events, &written.deliveries, written.refused, now);
-                for lane in before {
-                    if !self.batch.refuses(lane) {
-                        self.postponed.lanes.insert(lane.0);
+                for queue in before {
+                    if !self.batch.refuses(queue) {
+                        self.postponed.webhooks.insert(queue.0);
                     }
                 }
             }
@@ -223,15 +227,15 @@ impl Worker {
             }
             Err(failure) => {
                 self.batch.put_back(events, now);
-                self.unwritten = true;
-                self.met("writing deliveries", failure.describe());
+                self.write_deferred = true;
+                self.failed("writing deliveries", failure.describe());
             }
         }
     }
 
     /// All that is not held.
     fn write_all(&self, events: &[OpenEvent]) -> Result<Written, Failure> {
-        let (queue, cursor, ledger) = (&self.queue, &self.cursor, &self.ledger);
+        let (store, cursor, ledger) = (&self.store, &self.cursor, &self.ledger);
         let rows = rows_of(events);
         let forgotten: HashSet<i64> = match settings::log_payloads() {
             true => HashSet::new(),
@@ -247,13 +251,13 @@ impl Worker {
             .filter(|(id, _)| !forgotten.contains(id))
             .collect();
         database::attempt("zentry_notify: write deliveries", || {
-            queue.write_details(&details);
-            queue.forget(forgotten.into_iter().collect());
-            queue.write_deliveries(&rows);
+            store.write_details(&details);
+            store.forget(forgotten.into_iter().collect());
+            store.write_deliveries(&rows);
             ledger.write();
             let (whole, split) = divide(events, |delivery| !delivery.held);
             Written {
-                cursor: cursor.write(&queue.cursor, whole, split),
+                cursor: cursor.write(&store.cursor, whole, split),
                 deliveries: rows.iter().map(|(_, delivery)| delivery.id).collect(),
                 refused: Refused::default(),
             }
@@ -262,30 +266,30 @@ impl Worker {
 
     /// What the database takes of it. What is done with is left to housekeeping here.
     fn write_in_parts(&mut self, events: &[OpenEvent]) -> Result<Written, Failure> {
-        let (queue, cursor, ledger) = (&self.queue, &self.cursor, &self.ledger);
+        let (store, cursor, ledger) = (&self.store, &self.cursor, &self.ledger);
         if !settings::log_payloads() {
             self.housekeeping.hurry();
         }
         let details: Vec<(i64, &str)> = events.iter().filter_map(detail).collect();
         database::attempt("zentry_notify: write what can be written of deliveries", || {
             let pieces = details.iter().map(|_| Piece {
-                lane: LaneId(0),
+                queue: QueueId(0),
                 waits: false,
             });
             let found = Parts::write(pieces.collect(), Failure::is_of_rows, |places| {
-                queue.write_details(&places.iter().map(|place| details[*place]).collect::<Vec<_>>());
+                store.write_details(&places.iter().map(|place| details[*place]).collect::<Vec<_>>());
             });
             let fates = details.iter().map(|(event, _)| *event).zip(found.fates);
             let unknown: HashMap<i64, Fate> = fates.filter(|(_, fate)| *fate != Fate::Written).collect();
             let mut rows = rows_of(events);
             rows.retain(|(event, _)| !unknown.contains_key(&event.id));
-            rows.sort_by_key(|(_, delivery)| (delivery.lane, delivery.id));
+            rows.sort_by_key(|(_, delivery)| (delivery.queue, delivery.id));
             let pieces = rows.iter().map(|(_, delivery)| Piece {
-                lane: delivery.lane,
+                queue: delivery.queue,
                 waits: !delivery.is_finished(),
             });
             let parts = Parts::write(pieces.collect(), Failure::is_of_rows, |places| {
-                queue.write_deliveries(&places.iter().map(|place| rows[*place]).collect::<Vec<_>>());
+                store.write_deliveries(&places.iter().map(|place| rows[*place]).collect::<Vec<_>>());
             });
             let of = |wanted: Fate| {
                 let rows = rows
@@ -297,14 +301,14 @@ impl Worker {
             let written: HashSet<DeliveryId> = of(Fate::Written).map(|delivery| delivery.id).collect();
             ledger.write();
             let (whole, split) = divide(events, |delivery| written.contains(&delivery.id));
-            let lanes = parts.refused_lanes().collect();
+            let queues = parts.refused_queues().collect();
             Written {
-                cursor: cursor.write(&queue.cursor, whole, split),
+                cursor: cursor.write(&store.cursor, whole, split),
                 refused: Refused {
                     deliveries: of(Fate::Refused)
-                        .map(|delivery| (delivery.lane, delivery.id))
+                        .map(|delivery| (delivery.queue, delivery.id))
                         .collect(),
-                    lanes,
+                    queues,
                     events: unknown,
                     failure: parts.failure.or(found.failure),
                 },
@@ -336,24 +340,24 @@ impl Worker {
                 Some(Fate::Refused) => event
                     .deliveries
                     .iter()
-                    .for_each(|delivery| self.batch.refuse(delivery.lane, delivery.id)),
+                    .for_each(|delivery| self.batch.refuse(delivery.queue, delivery.id)),
                 Some(_) => {}
             }
             left.push(event);
         }
-        for (lane, delivery) in &refused.deliveries {
-            self.batch.refuse(*lane, *delivery);
+        for (queue, delivery) in &refused.deliveries {
+            self.batch.refuse(*queue, *delivery);
         }
-        for lane in &refused.lanes {
-            self.batch.refuse_lane(*lane);
+        for queue in &refused.queues {
+            self.batch.refuse_queue(*queue);
         }
         self.batch.put_back(left, now);
         if let Some(failure) = refused.failure {
             let what = match refused.deliveries.first() {
-                Some((lane, _)) => format!("writing deliveries of webhook {}", lane.0),
+                Some((queue, _)) => format!("writing deliveries of webhook {}", queue.0),
                 None => "writing what was found out about events".to_owned(),
             };
-            self.met_aside(&what, failure.describe());
+            self.refused_apart(&what, failure.describe());
         }
     }
 
@@ -362,29 +366,29 @@ impl Worker {
         let mut switched_off = Vec::new();
         for delivery in events.iter().flat_map(|event| &event.deliveries) {
             if !delivery.is_finished() && written.contains(&delivery.id) {
-                self.drained.remove(&delivery.lane);
-                self.marks.lower_lane(delivery.lane, delivery.id.0);
-                self.scheduler.notice([delivery.lane]);
-                if self.switched_off.contains_key(&delivery.lane) {
-                    switched_off.push(delivery.lane);
+                self.drained.remove(&delivery.queue);
+                self.claim_cursors.lower(delivery.queue, delivery.id.0);
+                self.scheduler.notice([delivery.queue]);
+                if self.switched_off.contains_key(&delivery.queue) {
+                    switched_off.push(delivery.queue);
                 }
             }
         }
         switched_off
             .iter()
-            .for_each(|lane| self.postponed.lanes.insert(lane.0));
+            .for_each(|queue| self.postponed.webhooks.insert(queue.0));
     }
 
     /// Goes on from a cursor that is not the one that was known: what is in memory is forgotten, and read again if it is there.
     pub fn take_up(&mut self, cursor: StoredCursor) {
         self.cursor = cursor;
         self.batch = Default::default();
-        self.unwritten = false;
+        self.write_deferred = false;
         self.ledger = Default::default();
         self.drained.clear();
         self.legacy_waits = true;
         self.more_events = true;
-        let lanes: Vec<LaneId> = self.lanes.keys().copied().collect();
-        self.scheduler.retry_now(lanes);
+        let queues: Vec<QueueId> = self.webhooks.keys().copied().collect();
+        self.scheduler.retry_now(queues);
     }
 }

@@ -1,4 +1,4 @@
-//! What waits is read for the scheduler: from the table as long as a lane has something there, and then from the open batch, whose ids
+//! What waits is read for the scheduler: from the table as long as a queue has something there, and then from the open batch, whose ids
 //! are higher.
 
 use std::sync::{Arc, Weak};
@@ -11,7 +11,7 @@ use super::event_loop::Worker;
 
 /// Data that are no longer count for nothing: ten thousand of them are some megabytes.
 const SMALL: usize = 4 << 10;
-/// Bytes of longer data that deliveries from the table may have in memory; a lane gets one row whatever there is.
+/// Bytes of longer data that deliveries from the table may have in memory; a queue gets one row whatever there is.
 const MAX_BYTES: usize = 32 << 20;
 
 /// The long data that are in memory, as long as anybody refers to them.
@@ -43,19 +43,19 @@ impl Worker {
         if claims.is_empty() {
             return Ok(());
         }
-        let (held_back, readable): (Vec<_>, Vec<_>) = claims
-            .into_iter()
-            .partition(|claim| self.unrecorded.lanes.contains(&claim.lane) || self.batch.refuses(claim.lane));
+        let (held_back, readable): (Vec<_>, Vec<_>) = claims.into_iter().partition(|claim| {
+            self.unrecorded.queues.contains(&claim.queue) || self.batch.refuses(claim.queue)
+        });
         let now = Timestamp::now();
         for claim in held_back {
-            self.scheduler.supply(claim.lane, Vec::new(), now);
+            self.scheduler.supply(claim.queue, Vec::new(), now);
         }
         let (routed, waiting): (Vec<_>, Vec<_>) = readable
             .into_iter()
-            .partition(|claim| self.drained.contains(&claim.lane));
+            .partition(|claim| self.drained.contains(&claim.queue));
         for claim in routed {
-            let rows = self.batch.rows(claim.lane, claim.limit);
-            self.scheduler.supply(claim.lane, rows, now);
+            let rows = self.batch.rows(claim.queue, claim.limit);
+            self.scheduler.supply(claim.queue, rows, now);
         }
         if waiting.is_empty() {
             return Ok(());
@@ -66,15 +66,15 @@ impl Worker {
     fn claim_from_table(&mut self, claims: &[Claim]) -> Result<(), String> {
         let budget = MAX_BYTES.saturating_sub(self.in_memory.bytes());
         let found = database::transaction("zentry_notify: read what waits", || {
-            self.queue.claim(claims, &self.marks, SMALL, budget)
+            self.store.claim(claims, &self.claim_cursors, SMALL, budget)
         });
         let now = Timestamp::now();
         let found = match found {
             Ok(found) => found,
             Err(error) => {
                 for claim in claims {
-                    self.scheduler.supply(claim.lane, Vec::new(), now);
-                    self.postponed.lanes.insert(claim.lane.0);
+                    self.scheduler.supply(claim.queue, Vec::new(), now);
+                    self.postponed.webhooks.insert(claim.queue.0);
                 }
                 return Err(error);
             }
@@ -82,20 +82,20 @@ impl Worker {
         for (claim, page) in claims.iter().zip(found) {
             let mut rows: Vec<Delivery> = page.rows;
             if let Some(first) = rows.first() {
-                self.marks.set(claim.lane, first.id.0);
+                self.claim_cursors.set(claim.queue, first.id.0);
             }
             rows.iter().for_each(|row| self.in_memory.add(&row.event.data));
             if !page.cut && rows.len() < claim.limit {
                 // What is read may be given back, and has to be found again: only what has nothing in the table is drained.
                 if rows.is_empty() {
-                    self.drained.insert(claim.lane);
+                    self.drained.insert(claim.queue);
                 }
-                rows.extend(self.batch.rows(claim.lane, claim.limit - rows.len()));
+                rows.extend(self.batch.rows(claim.queue, claim.limit - rows.len()));
             }
-            self.scheduler.supply(claim.lane, rows, now);
+            self.scheduler.supply(claim.queue, rows, now);
             self.events_awaited |= page.without_event;
             if page.cut {
-                self.scheduler.notice([claim.lane]);
+                self.scheduler.notice([claim.queue]);
             }
         }
         Ok(())

@@ -2,9 +2,9 @@
 
 use jiff::Timestamp;
 
+use super::active_webhooks::{ActiveWebhook, config, idle_connections, policy};
 use super::database;
 use super::event_loop::Worker;
-use super::lanes::{Lane, config, idle_connections, policy};
 use crate::acting_as::ActingAs;
 use crate::settings;
 
@@ -15,15 +15,15 @@ impl Worker {
         if self.uninstalled {
             return Ok(());
         }
-        let (integrations, wordings, cursor) =
+        let (active_webhooks, wordings, cursor) =
             database::transaction_as_self("zentry_notify: read the configuration", || {
                 self.router.load();
                 self.router.forget_gone();
                 let _agent = ActingAs::agent();
                 (
-                    self.queue.integrations(),
-                    self.queue.wordings(),
-                    self.cursor.load(&self.queue),
+                    self.store.active_webhooks(),
+                    self.store.wordings(),
+                    self.cursor.load(&self.store),
                 )
             })?;
         if let Some(cursor) = cursor {
@@ -31,20 +31,21 @@ impl Worker {
         }
         self.wordings.update(wordings, settings::link_base());
         let url_policy = settings::url_policy();
-        self.lanes = integrations
+        self.webhooks = active_webhooks
             .iter()
-            .map(|integration| (integration.id, Lane::of(integration, &url_policy)))
+            .map(|webhook| (webhook.id, ActiveWebhook::of(webhook, &url_policy)))
             .collect();
-        self.switched_off.retain(|lane, _| !self.lanes.contains_key(lane));
-        self.drained.retain(|lane| self.lanes.contains_key(lane));
-        let idle_connections = idle_connections(&self.lanes);
+        self.switched_off
+            .retain(|queue, _| !self.webhooks.contains_key(queue));
+        self.drained.retain(|queue| self.webhooks.contains_key(queue));
+        let idle_connections = idle_connections(&self.webhooks);
         if idle_connections != self.idle_connections {
             self.idle_connections = idle_connections;
             self.reconfigure_client();
         }
-        let configs = integrations
+        let configs = active_webhooks
             .iter()
-            .map(|integration| config(integration, &self.lanes[&integration.id]))
+            .map(|webhook| config(webhook, &self.webhooks[&webhook.id]))
             .collect();
         self.scheduler.configure(configs, Timestamp::now());
         Ok(())

@@ -5,15 +5,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use webhook::schedule::{DeliveryChange, LaneId, Outcome, Tally};
+use webhook::schedule::{DeliveryChange, Outcome, QueueId, Tally};
 
 /// Counters are added to no more often, so that under load they cost nothing: with each batch of outcomes it was a fifth of
-/// what a delivery cost the worker's session. A lane that was idle is counted with its outcome.
+/// what a delivery cost the worker's session. A queue that was idle is counted with its outcome.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-pub type Ends = BTreeMap<LaneId, End>;
+pub type Ends = BTreeMap<QueueId, End>;
 
-/// What became of a lane's deliveries in the end.
+/// What became of a queue's deliveries in the end.
 #[derive(Clone, Debug, Default)]
 pub struct End {
     pub sent: i64,
@@ -57,8 +57,8 @@ impl Sums {
 
     pub fn merge(&mut self, later: Sums) {
         self.tally.merge(later.tally);
-        for (lane, end) in later.ends {
-            self.ends.entry(lane).or_default().add(end);
+        for (queue, end) in later.ends {
+            self.ends.entry(queue).or_default().add(end);
         }
     }
 
@@ -70,7 +70,7 @@ impl Sums {
                 Outcome::Failed => false,
                 Outcome::Retry { .. } | Outcome::Waiting { .. } => continue,
             };
-            let end = self.ends.entry(change.lane).or_default();
+            let end = self.ends.entry(change.queue).or_default();
             if sent {
                 end.sent += 1;
                 end.last_sent = Some(change.at);

@@ -2,14 +2,14 @@
 
 use jiff::Timestamp;
 use pgrx::IntoDatum;
-use webhook::schedule::{self, LaneId, Tally};
+use webhook::schedule::{self, QueueId, Tally};
 
 use super::counters::{End, Ends, Sums};
-use super::queue::Queue;
+use super::store::Store;
 use crate::plan::{Argument, with_spi};
 use crate::timestamp::to_timestamptz;
 
-impl Queue {
+impl Store {
     /// Adds to the counters.
     pub fn count(&self, sums: &Sums) {
         if !sums.ends.is_empty() {
@@ -31,7 +31,7 @@ impl Queue {
             self.count.execute(
                 spi,
                 &[
-                    ends.keys().map(|lane| lane.0).collect::<Vec<_>>().into(),
+                    ends.keys().map(|queue| queue.0).collect::<Vec<_>>().into(),
                     numbers(|end| end.sent),
                     numbers(|end| end.failed),
                     times(|end| end.last_sent),
@@ -43,7 +43,7 @@ impl Queue {
     }
 
     fn count_tally(&self, tally: &Tally) {
-        fn column<T>(tally: &Tally, value: impl Fn((LaneId, &str, &schedule::Counts)) -> T) -> Argument
+        fn column<T>(tally: &Tally, value: impl Fn((QueueId, &str, &schedule::Counts)) -> T) -> Argument
         where
             Vec<T>: IntoDatum,
         {
@@ -58,7 +58,7 @@ impl Queue {
             self.tally.execute(
                 spi,
                 &[
-                    column(tally, |(lane, ..)| lane.0),
+                    column(tally, |(queue, ..)| queue.0),
                     column(tally, |(_, event_type, _)| event_type.to_owned()),
                     number(|c| c.sent),
                     number(|c| c.failed),

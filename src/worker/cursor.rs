@@ -8,7 +8,7 @@ use webhook::id_set::IdSet;
 use webhook::route_cursor::{Look, RouteCursor};
 
 use super::events::Page;
-use super::queue::Queue;
+use super::store::Store;
 use crate::pg::scan::our_table;
 use crate::pg::transaction;
 use crate::pg::unnumbered;
@@ -31,7 +31,7 @@ pub struct StoredCursor {
     stored: String,
     /// Where the row stood last. While somebody keeps an old snapshot, its earlier versions stay too, and need not be read.
     place: RefCell<Option<String>>,
-    /// Events that are routed in part: of each, the lanes whose deliveries are not written down.
+    /// Events that are routed in part: of each, the queues whose deliveries are not written down.
     split: Split,
     /// A dump's events are here, and its cursor is not: nothing may be routed.
     awaited: bool,
@@ -39,14 +39,14 @@ pub struct StoredCursor {
 
 impl StoredCursor {
     /// Reads it. None: it is as it was known.
-    pub fn load(&self, queue: &Queue) -> Option<StoredCursor> {
+    pub fn load(&self, store: &Store) -> Option<StoredCursor> {
         let place = self.place.borrow().clone();
-        let known = place.and_then(|place| Row::read(&queue.cursor_at, &[place.into()]));
+        let known = place.and_then(|place| Row::read(&store.cursor_at, &[place.into()]));
         if known.is_some_and(|row| self.is(&row)) {
             return None;
         }
         // A dump that is being restored may have taken the row away.
-        let row = Row::read(&queue.stored_cursor, &[]).unwrap_or_default();
+        let row = Row::read(&store.stored_cursor, &[]).unwrap_or_default();
         if self.is(&row) {
             self.place.replace(row.place);
             return None;
@@ -97,12 +97,12 @@ impl StoredCursor {
         });
     }
 
-    /// The lanes that an event still has to be told to; None: to all.
+    /// The queues that an event still has to be told to; None: to all.
     pub fn left_of(&self, event: i64) -> Option<&[i64]> {
         self.split.get(&event).map(Vec::as_slice)
     }
 
-    /// Writes down that these events are routed, and those of `split` to all but these lanes; an error when the table does not have
+    /// Writes down that these events are routed, and those of `split` to all but these queues; an error when the table does not have
     /// what was written there last: somebody else has changed it. Returns what [`wrote`](Self::wrote) has to be given when the
     /// transaction has committed.
     pub fn write(&self, statement: &Plan, ids: impl IntoIterator<Item = i64>, split: Split) -> Written {

@@ -7,11 +7,11 @@ use pgrx::IntoDatum;
 use webhook::event::Event;
 use webhook::json_members::merged;
 use webhook::open_batch::{OpenDelivery, OpenEvent};
-use webhook::schedule::{Claim, Delivery, DeliveryChange, DeliveryId, LaneId, Outcome, Tally};
+use webhook::schedule::{Claim, Delivery, DeliveryChange, DeliveryId, Outcome, QueueId, Tally};
 
+use super::claim_cursors::ClaimCursors;
 use super::counters::{End, Sums};
-use super::marks::Marks;
-use super::queue::Queue;
+use super::store::Store;
 use crate::plan::{Argument, Plan, Rows, with_spi};
 use crate::settings;
 use crate::timestamp::to_timestamptz;
@@ -19,9 +19,9 @@ use crate::timestamp::to_timestamptz;
 /// Rows that one statement gives up at most, so that no transaction grows with the backlog.
 const FAIL_PAGE: i32 = 10_000;
 
-/// What was read of a lane.
+/// What was read of a queue.
 #[derive(Default)]
-pub struct LanePage {
+pub struct QueuePage {
     /// In order of id.
     pub rows: Vec<Delivery>,
     /// There is more, for which there was no room.
@@ -30,28 +30,34 @@ pub struct LanePage {
     pub without_event: bool,
 }
 
-impl Queue {
-    /// The first waiting rows of each claimed lane from its mark on, in the order of the claims. Data longer than `small` take of
-    /// `budget` bytes; when it is used up, a lane gets one row.
-    pub fn claim(&self, claims: &[Claim], marks: &Marks, small: usize, budget: usize) -> Vec<LanePage> {
-        let lanes: Vec<i64> = claims.iter().map(|claim| claim.lane.0).collect();
+impl Store {
+    /// The first waiting rows of each claimed queue from its cursor on, in the order of the claims. Data longer than `small` take of
+    /// `budget` bytes; when it is used up, a queue gets one row.
+    pub fn claim(
+        &self,
+        claims: &[Claim],
+        claim_cursors: &ClaimCursors,
+        small: usize,
+        budget: usize,
+    ) -> Vec<QueuePage> {
+        let queues: Vec<i64> = claims.iter().map(|claim| claim.queue.0).collect();
         let pages: Vec<i32> = claims
             .iter()
             .map(|claim| claim.limit.try_into().unwrap_or(i32::MAX))
             .collect();
-        let from: Vec<i64> = claims.iter().map(|claim| marks.of(claim.lane)).collect();
-        let mut found: HashMap<LaneId, LanePage> = HashMap::new();
+        let from: Vec<i64> = claims.iter().map(|claim| claim_cursors.of(claim.queue)).collect();
+        let mut found: HashMap<QueueId, QueuePage> = HashMap::new();
         let mut events: HashMap<i64, Event> = HashMap::new();
         let mut left = budget;
         with_spi(|spi| {
             let rows = self
                 .claim
-                .execute(spi, &[lanes.into(), pages.into(), from.into()]);
+                .execute(spi, &[queues.into(), pages.into(), from.into()]);
             for row in 0..rows.len() {
-                let Some(lane) = rows.get(row, 2).map(LaneId) else {
+                let Some(queue) = rows.get(row, 2).map(QueueId) else {
                     continue;
                 };
-                let page = found.entry(lane).or_default();
+                let page = found.entry(queue).or_default();
                 page.cut |= left == 0 && !page.rows.is_empty();
                 if page.cut {
                     continue;
@@ -70,7 +76,7 @@ impl Queue {
         });
         claims
             .iter()
-            .map(|claim| found.remove(&claim.lane).unwrap_or_default())
+            .map(|claim| found.remove(&claim.queue).unwrap_or_default())
             .collect()
     }
 
@@ -113,8 +119,8 @@ impl Queue {
             return;
         }
         let log_payloads = settings::log_payloads();
-        let lanes: BTreeSet<i64> = deliveries.iter().map(|(_, delivery)| delivery.lane.0).collect();
-        let webhooks = self.those(&self.webhooks, lanes.into_iter().collect());
+        let queues: BTreeSet<i64> = deliveries.iter().map(|(_, delivery)| delivery.queue.0).collect();
+        let webhooks = self.those(&self.webhooks, queues.into_iter().collect());
         let mut direct = self.direct.borrow_mut();
         if direct.write_deliveries(deliveries, &webhooks, log_payloads) {
             return;
@@ -139,7 +145,7 @@ impl Queue {
                 &[
                     column(deliveries, |_, d| d.id.0),
                     column(deliveries, |event, _| event.id),
-                    column(deliveries, |_, d| d.lane.0),
+                    column(deliveries, |_, d| d.queue.0),
                     column(deliveries, |event, _| &*event.event.event_type),
                     column(deliveries, |_, d| {
                         d.last.as_ref().map_or("p", |change| status(change.outcome))
@@ -200,19 +206,19 @@ impl Queue {
         });
     }
 
-    /// Gives up a page of what waits for an integration that is switched off. If somebody has mended it meanwhile, what
+    /// Gives up a page of what waits for a webhook that is switched off. If somebody has mended it meanwhile, what
     /// waits is sent.
-    pub fn fail_waiting(&self, lane: LaneId, reason: &str, at: Timestamp) -> GivenUp {
+    pub fn fail_waiting(&self, queue: QueueId, reason: &str, at: Timestamp) -> GivenUp {
         let mut tally = Tally::default();
         let failed = with_spi(|spi| {
-            let arguments = [lane.0.into(), reason.into(), FAIL_PAGE.into()];
+            let arguments = [queue.0.into(), reason.into(), FAIL_PAGE.into()];
             let rows = self.fail_waiting.execute(spi, &arguments);
             (0..rows.len())
                 .filter_map(|row| rows.get::<String>(row, 1))
-                .for_each(|event_type| tally.failed(lane, &event_type));
+                .for_each(|event_type| tally.failed(queue, &event_type));
             rows.len()
         });
-        let ends = (failed > 0).then(|| (lane, End::given_up(failed as i64, at, reason)));
+        let ends = (failed > 0).then(|| (queue, End::given_up(failed as i64, at, reason)));
         let ends = ends.into_iter().collect();
         GivenUp {
             sums: Sums { tally, ends },

@@ -83,7 +83,7 @@ impl Direct {
         }
         let mut rows: Vec<Vec<Field>> = Vec::with_capacity(deliveries.len());
         for ((event, delivery), (body, error)) in deliveries.iter().zip(&answers) {
-            if !webhooks.contains(&delivery.lane.0) {
+            if !webhooks.contains(&delivery.queue.0) {
                 continue;
             }
             let last = delivery.last.as_ref();
@@ -93,7 +93,7 @@ impl Direct {
             rows.push(vec![
                 Field::Int8(delivery.id.0),
                 Field::Int8(event.id),
-                Field::Int8(delivery.lane.0),
+                Field::Int8(delivery.queue.0),
                 time(last.and_then(|change| next_attempt(change.outcome))),
                 time(last.and_then(finished_at)),
                 Field::Null,

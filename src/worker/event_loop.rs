@@ -8,29 +8,29 @@ use jiff::Timestamp;
 use pgrx::prelude::*;
 use webhook::endpoint::{EndpointKind, SecretUrl};
 use webhook::open_batch::OpenBatch;
-use webhook::schedule::{LaneId, RequestId, Scheduler, Tally};
+use webhook::schedule::{QueueId, RequestId, Scheduler, Tally};
 
+use super::active_webhooks::{ActiveWebhook, policy};
+use super::back_off::BackOff;
 use super::claim::InMemory;
+use super::claim_cursors::ClaimCursors;
 use super::counters::Uncounted;
 use super::cursor::StoredCursor;
 use super::database;
 use super::housekeeping::Housekeeping;
-use super::lanes::{Lane, policy};
 use super::main::installation;
-use super::marks::Marks;
 use super::memory::{Buffers, Slack};
 use super::milestones::Ledger;
 use super::outcomes::Unrecorded;
 use super::pace::AWAITED;
-use super::queue::Queue;
 use super::route::Router;
-use super::trouble::Trouble;
+use super::store::Store;
 use super::wording::Wordings;
 use crate::http::Http;
 use crate::pg::signals;
 use crate::pg::wait::{self, Waiter};
 use crate::settings;
-use crate::wake::{LaneSet, Registry, Slot, Work};
+use crate::wake::{Registry, Slot, WebhookSet, Work};
 
 /// Under steady writes the worker looks after each such pause instead of being woken by every commit: a signal costs the
 /// committing session as much as a tenth of a one-row update.
@@ -50,17 +50,17 @@ const HELD_BACK: Duration = Duration::from_secs(2);
 pub struct Worker {
     pub(super) registry: &'static Registry,
     pub(super) slot: &'static Slot,
-    pub(super) queue: Queue,
+    pub(super) store: Store,
     pub(super) scheduler: Scheduler,
     /// Workers of the cluster, which share what Discord allows an address.
     pub(super) workers: u32,
     pub(super) wordings: Wordings,
-    pub(super) lanes: HashMap<LaneId, Lane>,
+    pub(super) webhooks: HashMap<QueueId, ActiveWebhook>,
     /// What this worker has switched off, and why. What was routed before may be written after.
-    pub(super) switched_off: HashMap<LaneId, Arc<str>>,
-    pub(super) marks: Marks,
-    /// Lanes of which nothing waits in the table.
-    pub(super) drained: HashSet<LaneId>,
+    pub(super) switched_off: HashMap<QueueId, Arc<str>>,
+    pub(super) claim_cursors: ClaimCursors,
+    /// Queues of which nothing waits in the table.
+    pub(super) drained: HashSet<QueueId>,
     pub(super) in_memory: InMemory,
     pub(super) cursor: StoredCursor,
     pub(super) router: Router,
@@ -86,17 +86,17 @@ pub struct Worker {
     /// Work that could not be done, to be tried again.
     pub(super) postponed: Work,
     /// Nothing is read and written meanwhile.
-    pub(super) trouble: Trouble,
+    pub(super) back_off: BackOff,
     /// What was refused is of some webhooks alone: the rest goes on.
-    pub(super) refusal: Trouble,
+    pub(super) refusal: BackOff,
     /// The database does not take the counters: the rest goes on.
-    pub(super) miscount: Trouble,
+    pub(super) miscount: BackOff,
     /// The extension's OID when this worker began.
     pub(super) installation: pg_sys::Oid,
     /// It was dropped since; another may be there.
     pub(super) uninstalled: bool,
     /// The database did not take what the open batch has to write.
-    pub(super) unwritten: bool,
+    pub(super) write_deferred: bool,
     pub(super) worked_at: Instant,
     /// Commits come faster than naps last.
     pub(super) rushed: bool,
@@ -106,10 +106,10 @@ pub struct Worker {
 impl Worker {
     pub fn serve(registry: &'static Registry, slot: &'static Slot, installation: pg_sys::Oid) {
         let started = Http::start(0).and_then(|http| {
-            let queue = database::transaction("zentry_notify: prepare", Queue::prepare)?;
-            Ok((http, queue))
+            let store = database::transaction("zentry_notify: prepare", Store::prepare)?;
+            Ok((http, store))
         });
-        let (http, queue) = match started {
+        let (http, store) = match started {
             Ok(started) => started,
             Err(error) => {
                 // The launcher tries again, with growing pauses.
@@ -125,13 +125,13 @@ impl Worker {
         let mut worker = Worker {
             registry,
             slot,
-            queue,
+            store,
             scheduler: Scheduler::new(policy(registry.workers()), seed),
             workers: registry.workers(),
             wordings: Wordings::default(),
-            lanes: HashMap::new(),
+            webhooks: HashMap::new(),
             switched_off: HashMap::new(),
-            marks: Marks::default(),
+            claim_cursors: ClaimCursors::default(),
             drained: HashSet::new(),
             in_memory: InMemory::default(),
             cursor: StoredCursor::default(),
@@ -150,12 +150,12 @@ impl Worker {
             uncounted: Uncounted::default(),
             housekeeping: Housekeeping::new(),
             postponed: Work::ALL,
-            trouble: Trouble::default(),
-            refusal: Trouble::default(),
-            miscount: Trouble::default(),
+            back_off: BackOff::default(),
+            refusal: BackOff::default(),
+            miscount: BackOff::default(),
             installation,
             uninstalled: false,
-            unwritten: false,
+            write_deferred: false,
             worked_at: Instant::now(),
             rushed: false,
             slack: Slack::default(),
@@ -207,7 +207,7 @@ impl Worker {
                 Turn::Quiet => {}
                 Turn::Uninstalled => return Leaving::Uninstalled,
             }
-            if held_back && self.scheduler.in_flight() == 0 && !self.trouble.is_on() {
+            if held_back && self.scheduler.in_flight() == 0 && !self.back_off.is_waiting() {
                 self.finish();
                 // Where that is over, or may be, another worker has to come at once.
                 let over = settings::sending() || signals::noticed();
@@ -288,20 +288,20 @@ impl Worker {
         self.share_discord();
         self.hear_answers();
         let mut work = self.slot.take();
-        self.marks.forget(&work.lanes);
-        self.marks.forget(&work.overdue);
+        self.claim_cursors.forget(&work.webhooks);
+        self.claim_cursors.forget(&work.overdue);
         if !work.is_empty() {
             self.rushed = self.worked_at.elapsed() < NAP;
             self.worked_at = Instant::now();
         }
-        if !self.trouble.is_on() {
+        if !self.back_off.is_waiting() {
             work.merge(std::mem::take(&mut self.postponed));
         }
         match self.work(&work) {
             Ok(()) => self.calm_down(),
             Err(error) => {
                 self.postponed.merge(work);
-                self.met("reading the queue", error);
+                self.failed("reading the queue", error);
             }
         }
         if self.uninstalled {
@@ -311,7 +311,7 @@ impl Worker {
         // What was routed has left by now: writing it down holds up nothing.
         self.flush(false);
         let more = !self.postponed.is_empty() || self.can_route();
-        let more = more && !self.trouble.is_on();
+        let more = more && !self.back_off.is_waiting();
         if self.scheduler.has_changes() || self.slot.has_work() || more {
             Turn::Again
         } else {
@@ -324,19 +324,19 @@ impl Worker {
     }
 
     /// An error of the database, unless it comes of the extension's being gone.
-    pub(super) fn met(&mut self, what: &str, error: String) {
+    pub(super) fn failed(&mut self, what: &str, error: String) {
         self.look_for_installation();
         if !self.uninstalled {
-            self.trouble.met(what, error);
+            self.back_off.failed(what, error);
             self.slot.set_refused(true);
         }
     }
 
     /// The same of what concerns some webhooks alone.
-    pub(super) fn met_aside(&mut self, what: &str, error: String) {
+    pub(super) fn refused_apart(&mut self, what: &str, error: String) {
         self.look_for_installation();
         if !self.uninstalled {
-            self.refusal.met(what, error);
+            self.refusal.failed(what, error);
             self.slot.set_refused(true);
         }
     }
@@ -358,15 +358,15 @@ impl Worker {
                 self.scheduler.notice_all();
             }
         }
-        if !work.lanes.is_empty() {
-            let noted = self.noted(&work.lanes);
-            self.drained.retain(|lane| !noted.contains(lane));
+        if !work.webhooks.is_empty() {
+            let noted = self.noted(&work.webhooks);
+            self.drained.retain(|queue| !noted.contains(queue));
             self.scheduler.notice(noted);
         }
         self.settle();
         if !work.overdue.is_empty() {
             let noted = self.noted(&work.overdue);
-            self.drained.retain(|lane| !noted.contains(lane));
+            self.drained.retain(|queue| !noted.contains(queue));
             if work.resumed {
                 if self.scheduler.resume(noted) {
                     self.registry.unpark_discord();
@@ -380,7 +380,7 @@ impl Worker {
             self.awaited_at = Instant::now();
             self.postponed.configuration = true;
         }
-        if (work.events || self.more_events || self.ledger.is_due()) && !self.trouble.is_on() {
+        if (work.events || self.more_events || self.ledger.is_due()) && !self.back_off.is_waiting() {
             self.route()?;
         }
         self.claim()?;
@@ -393,14 +393,14 @@ impl Worker {
                 return Ok(());
             }
         }
-        self.fail_late(&work.lanes)?;
-        if self.housekeeping.is_due() && !self.trouble.is_on() {
+        self.fail_late(&work.webhooks)?;
+        if self.housekeeping.is_due() && !self.back_off.is_waiting() {
             // What will never come holds up the removal of events; while there are no new ones, nobody else looks.
             if self.cursor.has_gaps() {
                 self.route()?;
             }
             // What somebody has written by hand, or restored, may be below.
-            self.marks.forget_all();
+            self.claim_cursors.forget_all();
             self.drained.clear();
             let mut given_up = Tally::default();
             let kept = self.housekeeping.run(&mut given_up, &self.cursor);
@@ -410,23 +410,23 @@ impl Worker {
         Ok(())
     }
 
-    /// Trouble is over when nothing is left that had failed.
+    /// A back-off is over when nothing is left that had failed.
     fn calm_down(&mut self) {
-        if !self.unwritten && !self.trouble.is_on() {
-            self.trouble.over();
+        if !self.write_deferred && !self.back_off.is_waiting() {
+            self.back_off.succeeded();
         }
         if self.unrecorded.is_empty() && !self.batch.has_refused() {
-            self.refusal.over();
+            self.refusal.succeeded();
         }
-        let known = [&self.trouble, &self.refusal, &self.miscount];
-        self.slot.set_refused(known.into_iter().any(Trouble::is_known));
+        let known = [&self.back_off, &self.refusal, &self.miscount];
+        self.slot.set_refused(known.into_iter().any(BackOff::is_failing));
     }
 
-    fn noted(&self, lanes: &LaneSet) -> Vec<LaneId> {
-        self.lanes
+    fn noted(&self, queues: &WebhookSet) -> Vec<QueueId> {
+        self.webhooks
             .keys()
             .copied()
-            .filter(|lane| lanes.may_contain(lane.0))
+            .filter(|queue| queues.may_contain(queue.0))
             .collect()
     }
 }

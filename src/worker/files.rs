@@ -4,7 +4,7 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 /// Requests in flight at most that are not slow, and as many idle connections.
 const MAX_IN_FLIGHT: u64 = 256;
-/// Slow requests at most: half of ten thousand integrations may hang. Each costs some 40 KB.
+/// Slow requests at most: half of ten thousand webhooks may hang. Each costs some 40 KB.
 const MAX_SLOW: u64 = 5_120;
 
 /// Allows this process as many files as it needs, as far as the system's administrator lets it: what processes get by

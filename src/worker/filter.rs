@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pgrx::prelude::*;
-use webhook::schedule::LaneId;
+use webhook::schedule::QueueId;
 
 use super::limited;
 use crate::plan::{Plan, with_spi};
@@ -19,7 +19,7 @@ const CULPRITS: usize = 16;
 
 /// What webhooks want to hear only.
 #[derive(Default)]
-pub struct Conditions(HashMap<LaneId, Vec<Condition>>);
+pub struct Conditions(HashMap<QueueId, Vec<Condition>>);
 
 /// A JSON path predicate that an event's data has to fulfil for a webhook to hear of it.
 struct Condition {
@@ -33,7 +33,7 @@ pub struct Heard {
     pub id: i64,
     pub event_type: Arc<str>,
     pub payload: Arc<str>,
-    pub lanes: Vec<LaneId>,
+    pub queues: Vec<QueueId>,
 }
 
 impl Conditions {
@@ -50,22 +50,22 @@ impl Conditions {
         with_spi(|spi| {
             let rows = Plan::prepare(spi, SQL, &[]).execute(spi, &[]);
             for row in 0..rows.len() {
-                let (lane, event_type, path) = {
+                let (queue, event_type, path) = {
                     let text = |column| rows.get::<String>(row, column);
-                    let lane = rows.get::<i64>(row, 1);
-                    (lane, text(2), text(3))
+                    let queue = rows.get::<i64>(row, 1);
+                    (queue, text(2), text(3))
                 };
-                if let (Some(lane), Some(path)) = (lane, path) {
-                    let of_lane = conditions.0.entry(LaneId(lane)).or_default();
-                    of_lane.push(Condition { event_type, path });
+                if let (Some(queue), Some(path)) = (queue, path) {
+                    let of_queue = conditions.0.entry(QueueId(queue)).or_default();
+                    of_queue.push(Condition { event_type, path });
                 }
             }
         });
         conditions
     }
 
-    fn of(&self, lane: LaneId, event_type: &str) -> impl Iterator<Item = &str> {
-        let conditions = self.0.get(&lane).into_iter().flatten();
+    fn of(&self, queue: QueueId, event_type: &str) -> impl Iterator<Item = &str> {
+        let conditions = self.0.get(&queue).into_iter().flatten();
         conditions
             .filter(move |condition| {
                 condition
@@ -76,11 +76,11 @@ impl Conditions {
             .map(|condition| &*condition.path)
     }
 
-    pub fn concern(&self, event_type: &str, lanes: &[LaneId]) -> bool {
+    pub fn concern(&self, event_type: &str, queues: &[QueueId]) -> bool {
         !self.0.is_empty()
-            && lanes
+            && queues
                 .iter()
-                .any(|lane| self.of(*lane, event_type).next().is_some())
+                .any(|queue| self.of(*queue, event_type).next().is_some())
     }
 
     /// Takes from each event those who do not want to hear it. A filter that can't be evaluated is taken for fulfilled, so that nothing is
@@ -94,7 +94,7 @@ impl Conditions {
         let failure = match limited::as_agent(limit, || self.failing(events)) {
             Ok(failing) => {
                 for (place, event) in events.iter_mut().enumerate() {
-                    event.lanes.retain(|lane| !failing.contains(&(place, *lane)));
+                    event.queues.retain(|queue| !failing.contains(&(place, *queue)));
                 }
                 return;
             }
@@ -116,7 +116,7 @@ impl Conditions {
     }
 
     /// Webhooks of which a condition is false, or unknown as of a value that is missing, by the events' places.
-    fn failing(&self, events: &[Heard]) -> HashSet<(usize, LaneId)> {
+    fn failing(&self, events: &[Heard]) -> HashSet<(usize, QueueId)> {
         // The variant for time zones: the other one raises an error when it compares times with dates, even if it is told not to.
         const SQL: &str = "SELECT p.n, ($4::int8[])[k] \
             FROM unnest($1::text[], $2::int4[], $3::int4[]) WITH ORDINALITY AS p (data, first, last, n) \
@@ -124,22 +124,22 @@ impl Conditions {
             CROSS JOIN LATERAL generate_series(p.first, p.last) k \
             WHERE jsonb_path_match_tz(j.data, (($6::text[])[($5::int4[])[k]])::jsonpath, '{}', true) IS NOT TRUE";
         let (mut first, mut last) = (Vec::new(), Vec::new());
-        let (mut lanes, mut numbers): (Vec<i64>, Vec<i32>) = (Vec::new(), Vec::new());
+        let (mut queues, mut numbers): (Vec<i64>, Vec<i32>) = (Vec::new(), Vec::new());
         let mut paths: Vec<&str> = Vec::new();
         let mut known: HashMap<&str, i32> = HashMap::new();
         for event in events {
-            first.push(lanes.len() as i32 + 1);
-            for lane in &event.lanes {
-                for path in self.of(*lane, &event.event_type) {
+            first.push(queues.len() as i32 + 1);
+            for queue in &event.queues {
+                for path in self.of(*queue, &event.event_type) {
                     let number = *known.entry(path).or_insert_with(|| {
                         paths.push(path);
                         paths.len() as i32
                     });
-                    lanes.push(lane.0);
+                    queues.push(queue.0);
                     numbers.push(number);
                 }
             }
-            last.push(lanes.len() as i32);
+            last.push(queues.len() as i32);
         }
         let payloads: Vec<&str> = events.iter().map(|event| &*event.payload).collect();
         with_spi(|spi| {
@@ -158,15 +158,15 @@ impl Conditions {
                     payloads.into(),
                     first.into(),
                     last.into(),
-                    lanes.into(),
+                    queues.into(),
                     numbers.into(),
                     paths.into(),
                 ],
             );
             let pair = |row| {
                 let place = rows.get::<i64>(row, 1)?;
-                let lane = rows.get::<i64>(row, 2)?;
-                Some((usize::try_from(place - 1).ok()?, LaneId(lane)))
+                let queue = rows.get::<i64>(row, 2)?;
+                Some((usize::try_from(place - 1).ok()?, QueueId(queue)))
             };
             (0..rows.len()).filter_map(pair).collect()
         })

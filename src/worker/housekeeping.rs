@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use pgrx::prelude::*;
 
-use webhook::schedule::{LaneId, Tally};
+use webhook::schedule::{QueueId, Tally};
 
 use super::cursor::StoredCursor;
 use super::{database, legacy, statistics};
@@ -179,7 +179,7 @@ fn first_that_waits() -> i64 {
     })
 }
 
-/// Deliveries of integrations that somebody has switched off wait until they are too old; those of one that is gone don't: the
+/// Deliveries of webhooks that somebody has switched off wait until they are too old; those of one that is gone don't: the
 /// worker that switched it off may have ended before the last transaction that wrote to it. (Those of active ones are the
 /// scheduler's.)
 fn give_up_expired(max_age: Duration) -> Tally {
@@ -211,8 +211,8 @@ fn give_up_expired(max_age: Duration) -> Tally {
             .execute(spi, &[PAGE.into(), max_age.as_secs_f64().into()]);
         for row in 0..rows.len() {
             let failed = { rows.get::<i64>(row, 1).zip(rows.get::<String>(row, 2)) };
-            if let Some((lane, event_type)) = failed {
-                given_up.failed(LaneId(lane), &event_type);
+            if let Some((queue, event_type)) = failed {
+                given_up.failed(QueueId(queue), &event_type);
             }
         }
     });
@@ -228,20 +228,20 @@ fn forget_deleted() -> i64 {
     })
 }
 
-/// Rows that were committed while their integration was being deleted. Steps from lane to lane in the index. Younger ones are
-/// left: while a dump is restored, the log may be there before the integrations, and before the events.
+/// Rows that were committed while their webhook was being deleted. Steps from queue to queue in the index. Younger ones are
+/// left: while a dump is restored, the log may be there before the webhooks, and before the events.
 fn remove_orphans(max_age: Duration) {
-    const SQL: &str = "WITH RECURSIVE lane (id) AS (\
+    const SQL: &str = "WITH RECURSIVE queue (id) AS (\
                          (SELECT l.webhook_integration_id FROM zentry_notify.delivery l \
                           WHERE l.status IN ('p', 'r') ORDER BY l.webhook_integration_id LIMIT 1) \
                          UNION ALL \
                          SELECT (SELECT l.webhook_integration_id FROM zentry_notify.delivery l \
-                                 WHERE l.status IN ('p', 'r') AND l.webhook_integration_id > lane.id \
+                                 WHERE l.status IN ('p', 'r') AND l.webhook_integration_id > queue.id \
                                  ORDER BY l.webhook_integration_id LIMIT 1) \
-                         FROM lane WHERE lane.id IS NOT NULL) \
-                       DELETE FROM zentry_notify.delivery l USING lane \
-                       WHERE l.webhook_integration_id = lane.id AND l.status IN ('p', 'r') \
-                         AND NOT EXISTS (SELECT FROM zentry_notify.webhook w WHERE w.id = lane.id) \
+                         FROM queue WHERE queue.id IS NOT NULL) \
+                       DELETE FROM zentry_notify.delivery l USING queue \
+                       WHERE l.webhook_integration_id = queue.id AND l.status IN ('p', 'r') \
+                         AND NOT EXISTS (SELECT FROM zentry_notify.webhook w WHERE w.id = queue.id) \
                          AND NOT EXISTS (SELECT FROM zentry_notify.event e \
                                          WHERE e.id = l.event_id AND e.created_at >= now() - make_interval(secs => $1)) \
                          AND EXISTS (SELECT FROM zentry_notify.event e WHERE e.id >= l.event_id)";

@@ -131,7 +131,7 @@ impl Launcher {
         if self.audited.elapsed() >= AUDIT_INTERVAL {
             self.audit();
         }
-        self.bury();
+        self.reap();
         let next = self.look_for_work();
         let turned_away = self.serve_waiting();
         self.registry.let_wait(self.waiting.len());
@@ -273,7 +273,7 @@ impl Launcher {
     }
 
     /// Takes note of workers that have ended.
-    fn bury(&mut self) {
+    fn reap(&mut self) {
         let ended: Vec<pg_sys::Oid> = self
             .workers
             .iter()
@@ -286,13 +286,13 @@ impl Launcher {
             };
             match self.registry.slot(database) {
                 Some(slot) if slot.left_in_order() => drop(self.dead.remove(&database)),
-                _ => self.mourn(database, worker.since.elapsed()),
+                _ => self.back_off(database, worker.since.elapsed()),
             }
         }
     }
 
     /// A worker that died is started again after a pause; not in a database that has been closed, or is gone.
-    fn mourn(&mut self, database: pg_sys::Oid, lived: Duration) {
+    fn back_off(&mut self, database: pg_sys::Oid, lived: Duration) {
         match self.door(database) {
             None | Some(Door::Invalid) => return self.forget(database),
             Some(Door::Closed) => return,

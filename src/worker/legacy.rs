@@ -26,7 +26,7 @@ impl Worker {
             crate::pg::wait::check_for_interrupts();
             if !self.legacy_waits {
                 // Their ids are lower than all that was read.
-                self.marks.forget_all();
+                self.claim_cursors.forget_all();
                 self.drained.clear();
                 self.scheduler.notice_all();
             }
@@ -96,5 +96,5 @@ fn move_page(sql: &str, page: i32, retention: Option<Duration>) -> bool {
 /// From the sequence of events, with the worker's own rights. The transaction has its number first: the route cursor relies on that.
 fn event_ids(count: usize) -> Vec<i64> {
     process::number_transaction();
-    sequence::draw(pg_sys::Oid::from(super::queue::table("event_id_seq")), count)
+    sequence::draw(pg_sys::Oid::from(super::store::table("event_id_seq")), count)
 }

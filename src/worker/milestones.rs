@@ -10,12 +10,12 @@ use pgrx::prelude::*;
 use serde_json::{Map, Value};
 
 use super::attached::{Attached, Patience};
+use super::back_off::BackOff;
 use super::enrich::Suspension;
 use super::events::Page;
 use super::limited::{self, Failure};
 use super::route::Router;
 use super::source::Source;
-use super::trouble::Trouble;
 use crate::acting_as::ActingAs;
 use crate::event_source::{Expression, MILESTONE, Progress};
 use crate::plan::{Argument, Plan, with_spi};
@@ -47,7 +47,7 @@ pub struct Ledger {
     taken: Vec<Project>,
     derived: Vec<Derived>,
     /// Sources whose projects could not be counted, until it is tried again.
-    troubles: BTreeMap<i64, Trouble>,
+    back_offs: BTreeMap<i64, BackOff>,
     /// What the transaction that runs makes of it.
     staged: Option<Box<Ledger>>,
 }
@@ -59,7 +59,7 @@ impl Default for Ledger {
             noted: true,
             taken: Vec::new(),
             derived: Vec::new(),
-            troubles: BTreeMap::new(),
+            back_offs: BTreeMap::new(),
             staged: None,
         }
     }
@@ -110,7 +110,7 @@ impl Ledger {
 
     /// When projects are counted again that could not be.
     pub fn wait(&self) -> Option<Duration> {
-        let retries = self.troubles.values().filter_map(Trouble::wait);
+        let retries = self.back_offs.values().filter_map(BackOff::wait);
         retries.min()
     }
 
@@ -133,10 +133,10 @@ impl Ledger {
         for ((source, project), change) in changes {
             by_source.entry(source).or_default().push((project, change));
         }
-        self.troubles.retain(|id, _| by_source.contains_key(id));
+        self.back_offs.retain(|id, _| by_source.contains_key(id));
         self.noted = false;
         for (id, projects) in by_source {
-            if self.troubles.get(&id).is_some_and(Trouble::is_on) {
+            if self.back_offs.get(&id).is_some_and(BackOff::is_waiting) {
                 self.leave(id);
                 continue;
             }
@@ -147,7 +147,7 @@ impl Ledger {
             match counted {
                 Some(Ok(derived)) => self.derived.extend(derived),
                 Some(Err(Failure::Passing(reason))) => {
-                    self.troubles.entry(id).or_default().met(COUNTING, reason);
+                    self.back_offs.entry(id).or_default().failed(COUNTING, reason);
                     self.leave(id);
                     continue;
                 }
@@ -161,7 +161,7 @@ impl Ledger {
                 }
                 None => {}
             }
-            self.troubles.remove(&id);
+            self.back_offs.remove(&id);
             self.uncounted.retain(|(source, _), _| *source != id);
         }
     }

@@ -1,9 +1,12 @@
 //! The background processes: one launcher for the cluster, one worker for each database that has work.
 
+mod active_webhooks;
 mod attached;
 mod attempt;
+mod back_off;
 mod batch;
 mod claim;
+mod claim_cursors;
 mod configure;
 mod counters;
 mod counting;
@@ -17,13 +20,11 @@ mod events;
 mod files;
 mod filter;
 mod housekeeping;
-mod lanes;
 mod launcher;
 mod legacy;
 mod limited;
 mod lookups;
 mod main;
-mod marks;
 mod memory;
 mod milestones;
 mod outcomes;
@@ -31,14 +32,13 @@ mod pace;
 mod parts;
 mod persons;
 mod pinned_settings;
-mod queue;
 mod route;
 mod send;
 mod source;
 mod statements;
 mod statistics;
+mod store;
 mod subscribers;
-mod trouble;
 mod webhooks;
 mod wording;
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use jiff::Timestamp;
-use webhook::schedule::{Changes, DeliveryChange, InARow, LaneChange, LaneId};
+use webhook::schedule::{Changes, DeliveryChange, InARow, QueueChange, QueueId};
 
 use super::counters::Sums;
 use super::database;
@@ -13,7 +13,7 @@ use super::event_loop::Worker;
 use super::parts::{Fate, Parts, Piece};
 use crate::pg::subtransaction::Failure;
 use crate::settings;
-use crate::wake::LaneSet;
+use crate::wake::WebhookSet;
 
 /// Outcomes in one statement.
 const RECORD_PAGE: usize = 5_000;
@@ -23,11 +23,11 @@ const RECORD_PAGE: usize = 5_000;
 pub struct Unrecorded {
     deliveries: Vec<DeliveryChange>,
     /// Those of the deliveries. They are not read meanwhile: what is in them would be sent again.
-    pub lanes: HashSet<LaneId>,
-    /// The last state of each integration.
-    states: HashMap<LaneId, State>,
+    pub queues: HashSet<QueueId>,
+    /// The last state of each webhook.
+    states: HashMap<QueueId, State>,
     /// The last of what is counted of each webhook, with since when it is what it was.
-    in_a_row: BTreeMap<LaneId, (Timestamp, InARow)>,
+    in_a_row: BTreeMap<QueueId, (Timestamp, InARow)>,
 }
 
 impl Unrecorded {
@@ -36,9 +36,9 @@ impl Unrecorded {
     }
 }
 
-/// A new state of an integration, with the URL that was called and the last failure.
+/// A new state of a webhook, with the URL that was called and the last failure.
 struct State {
-    change: LaneChange,
+    change: QueueChange,
     url: String,
     error: Option<Arc<str>>,
 }
@@ -46,15 +46,15 @@ struct State {
 impl Worker {
     /// Writes down what has changed, as far as the database takes it.
     pub fn settle(&mut self) {
-        if !self.unrecorded.is_empty() && !self.trouble.is_on() && !self.refusal.is_on() {
+        if !self.unrecorded.is_empty() && !self.back_off.is_waiting() && !self.refusal.is_waiting() {
             let again = std::mem::take(&mut self.unrecorded);
             self.record(&again.deliveries);
-            for lane in again
-                .lanes
+            for queue in again
+                .queues
                 .iter()
-                .filter(|lane| !self.unrecorded.lanes.contains(lane))
+                .filter(|queue| !self.unrecorded.queues.contains(queue))
             {
-                self.postponed.lanes.insert(lane.0);
+                self.postponed.webhooks.insert(queue.0);
             }
             again
                 .states
@@ -79,9 +79,9 @@ impl Worker {
         self.uncounted.add_outcomes(&routed.iter().collect::<Vec<_>>());
         self.record(&waiting);
         if changes
-            .lanes
+            .queues
             .iter()
-            .any(|change| matches!(change, LaneChange::SwitchedOff { .. }))
+            .any(|change| matches!(change, QueueChange::SwitchedOff { .. }))
         {
             // What waits for it has to be in the table to be given up.
             self.flush(true);
@@ -89,9 +89,9 @@ impl Worker {
         for state in self.states_of(&changes) {
             self.record_state(state);
         }
-        let since = |lane| self.lanes.get(&lane).map(|lane| lane.activated_at);
+        let since = |queue| self.webhooks.get(&queue).map(|queue| queue.activated_at);
         let in_a_row = changes.in_a_row.into_iter();
-        let in_a_row = in_a_row.filter_map(|(lane, counts)| Some((lane, (since(lane)?, counts))));
+        let in_a_row = in_a_row.filter_map(|(queue, counts)| Some((queue, (since(queue)?, counts))));
         self.record_in_a_row(in_a_row.collect());
         self.note_expired(&changes.deliveries);
     }
@@ -99,28 +99,28 @@ impl Worker {
     /// Somebody may want to be told. That is no promise: what the database does not take is not tried again.
     fn note_expired(&mut self, changes: &[DeliveryChange]) {
         let expired = changes.iter().filter(|change| change.expired());
-        let lanes: BTreeSet<i64> = expired.map(|change| change.lane.0).collect();
-        if lanes.is_empty() {
+        let queues: BTreeSet<i64> = expired.map(|change| change.queue.0).collect();
+        if queues.is_empty() {
             return;
         }
-        let lanes: Vec<i64> = lanes.into_iter().collect();
+        let queues: Vec<i64> = queues.into_iter().collect();
         let noted = database::transaction("zentry_notify: note what has expired", || {
-            self.queue.note_expired(&lanes);
+            self.store.note_expired(&queues);
         });
         if let Err(error) = noted {
-            self.met_aside("noting what has expired", error);
+            self.refused_apart("noting what has expired", error);
         }
     }
 
-    fn record_in_a_row(&mut self, counted: BTreeMap<LaneId, (Timestamp, InARow)>) {
+    fn record_in_a_row(&mut self, counted: BTreeMap<QueueId, (Timestamp, InARow)>) {
         if counted.is_empty() {
             return;
         }
         let recorded = database::transaction("zentry_notify: record what is counted of webhooks", || {
-            self.queue.record_in_a_row(&counted);
+            self.store.record_in_a_row(&counted);
         });
         if let Err(error) = recorded {
-            self.met_aside("recording what is counted of webhooks", error);
+            self.refused_apart("recording what is counted of webhooks", error);
             self.unrecorded.in_a_row.extend(counted);
         }
     }
@@ -142,16 +142,16 @@ impl Worker {
 
     fn record_in_parts(&mut self, mut changes: Vec<&DeliveryChange>) {
         // What became of a delivery stays in its order.
-        changes.sort_by_key(|change| change.lane);
-        let queue = &self.queue;
+        changes.sort_by_key(|change| change.queue);
+        let store = &self.store;
         let parts = database::attempt("zentry_notify: record what can be recorded of deliveries", || {
             database::be_impatient();
             let pieces = changes.iter().map(|change| Piece {
-                lane: change.lane,
+                queue: change.queue,
                 waits: false,
             });
             Parts::write(pieces.collect(), Failure::is_of_known_rows, |places| {
-                queue.record(&places.iter().map(|place| changes[*place]).collect::<Vec<_>>());
+                store.record(&places.iter().map(|place| changes[*place]).collect::<Vec<_>>());
             })
         });
         let parts = match parts {
@@ -165,23 +165,23 @@ impl Worker {
         let recorded: Vec<&DeliveryChange> = recorded.into_iter().map(|(change, _)| change).collect();
         self.uncounted.add_outcomes(&recorded);
         let Some((first, _)) = refused.first() else { return };
-        let what = format!("recording deliveries of webhook {}", first.lane.0);
+        let what = format!("recording deliveries of webhook {}", first.queue.0);
         for (change, _) in refused {
             self.unrecorded.deliveries.push(change.clone());
-            self.unrecorded.lanes.insert(change.lane);
+            self.unrecorded.queues.insert(change.queue);
         }
         // What was not tried is tried with what was refused.
         let reason = parts.failure.map(|failure| failure.describe());
-        self.met_aside(&what, reason.unwrap_or_else(|| "it takes too long".to_owned()));
+        self.refused_apart(&what, reason.unwrap_or_else(|| "it takes too long".to_owned()));
     }
 
     /// The database takes nothing now.
     fn keep_unrecorded(&mut self, changes: &[&DeliveryChange], failure: &Failure) {
         for change in changes {
             self.unrecorded.deliveries.push((*change).clone());
-            self.unrecorded.lanes.insert(change.lane);
+            self.unrecorded.queues.insert(change.queue);
         }
-        self.met("recording deliveries", failure.describe());
+        self.failed("recording deliveries", failure.describe());
     }
 
     /// With what is due to be counted, these outcomes included.
@@ -193,7 +193,7 @@ impl Worker {
         };
         let written = self.write(changes, Some(&due));
         match &written {
-            Ok(()) => self.miscount.over(),
+            Ok(()) => self.miscount.succeeded(),
             Err(_) => self.uncounted.give_back(due),
         }
         written
@@ -201,18 +201,18 @@ impl Worker {
 
     fn write(&self, changes: &[&DeliveryChange], due: Option<&Sums>) -> Result<(), Failure> {
         database::attempt("zentry_notify: record deliveries", || {
-            self.queue.record(changes);
+            self.store.record(changes);
             if let Some(due) = due {
                 let mut sums = due.clone();
                 sums.add_outcomes(changes);
-                self.queue.count(&sums);
+                self.store.count(&sums);
             }
         })
     }
 
     /// Not while the database does not take them: what can't be counted must not keep outcomes from being recorded.
     fn take_due(&mut self) -> Option<Sums> {
-        (!self.trouble.is_on() && !self.miscount.is_on())
+        (!self.back_off.is_waiting() && !self.miscount.is_waiting())
             .then(|| self.uncounted.take_due())
             .flatten()
     }
@@ -223,13 +223,13 @@ impl Worker {
             return;
         }
         let Some(due) = self.take_due() else { return };
-        match database::transaction("zentry_notify: count", || self.queue.count(&due)) {
-            Ok(()) => self.miscount.over(),
+        match database::transaction("zentry_notify: count", || self.store.count(&due)) {
+            Ok(()) => self.miscount.succeeded(),
             Err(error) => {
                 self.uncounted.give_back(due);
                 self.look_for_installation();
                 if !self.uninstalled {
-                    self.miscount.met("counting", error);
+                    self.miscount.failed("counting", error);
                     self.slot.set_refused(true);
                 }
             }
@@ -237,63 +237,63 @@ impl Worker {
     }
 
     fn states_of(&self, changes: &Changes) -> Vec<State> {
-        let last_error = |lane| {
+        let last_error = |queue| {
             changes
                 .deliveries
                 .iter()
                 .rev()
-                .find(|d| d.lane == lane)?
+                .find(|d| d.queue == queue)?
                 .error
                 .clone()
         };
-        let state = |change: &LaneChange| {
-            let lane = lane_of(change);
+        let state = |change: &QueueChange| {
+            let queue = queue_of(change);
             State {
                 change: change.clone(),
                 url: self
-                    .lanes
-                    .get(&lane)
-                    .map_or_else(String::new, |lane| lane.url.clone()),
-                error: last_error(lane),
+                    .webhooks
+                    .get(&queue)
+                    .map_or_else(String::new, |queue| queue.url.clone()),
+                error: last_error(queue),
             }
         };
-        changes.lanes.iter().map(state).collect()
+        changes.queues.iter().map(state).collect()
     }
 
     fn record_state(&mut self, state: State) {
-        let lane = lane_of(&state.change);
-        self.unrecorded.states.remove(&lane);
-        let recorded = database::transaction("zentry_notify: record an integration's state", || {
-            self.queue
-                .record_lane(&state.change, &state.url, state.error.as_deref());
+        let queue = queue_of(&state.change);
+        self.unrecorded.states.remove(&queue);
+        let recorded = database::transaction("zentry_notify: record a webhook's state", || {
+            self.store
+                .record_queue(&state.change, &state.url, state.error.as_deref());
         });
         let recorded = recorded.and_then(|()| match &state.change {
-            LaneChange::SwitchedOff { lane, reason, at } => {
-                self.switched_off.insert(*lane, reason.clone());
-                self.fail_waiting(*lane, reason, *at)
+            QueueChange::SwitchedOff { queue, reason, at } => {
+                self.switched_off.insert(*queue, reason.clone());
+                self.fail_waiting(*queue, reason, *at)
             }
             _ => Ok(()),
         });
         if let Err(error) = recorded {
-            self.met_aside(&format!("recording the state of webhook {}", lane.0), error);
-            self.unrecorded.states.insert(lane, state);
+            self.refused_apart(&format!("recording the state of webhook {}", queue.0), error);
+            self.unrecorded.states.insert(queue, state);
         }
     }
 
     /// What was captured before its transaction could see that the webhook is switched off, and committed after.
-    pub fn fail_late(&mut self, noted: &LaneSet) -> Result<(), String> {
-        let late = |(lane, _): &(&LaneId, &Arc<str>)| noted.may_contain(lane.0);
+    pub fn fail_late(&mut self, noted: &WebhookSet) -> Result<(), String> {
+        let late = |(queue, _): &(&QueueId, &Arc<str>)| noted.may_contain(queue.0);
         let late = self.switched_off.iter().filter(late);
-        let late: Vec<(LaneId, Arc<str>)> = late.map(|(lane, reason)| (*lane, reason.clone())).collect();
+        let late: Vec<(QueueId, Arc<str>)> = late.map(|(queue, reason)| (*queue, reason.clone())).collect();
         late.iter()
-            .try_for_each(|(lane, reason)| self.fail_waiting(*lane, reason, Timestamp::now()))
+            .try_for_each(|(queue, reason)| self.fail_waiting(*queue, reason, Timestamp::now()))
     }
 
-    fn fail_waiting(&mut self, lane: LaneId, reason: &str, at: Timestamp) -> Result<(), String> {
+    fn fail_waiting(&mut self, queue: QueueId, reason: &str, at: Timestamp) -> Result<(), String> {
         let reason = format!("not sent, the webhook was switched off: {reason}");
         loop {
             let given_up = database::transaction("zentry_notify: give up deliveries", || {
-                self.queue.fail_waiting(lane, &reason, at)
+                self.store.fail_waiting(queue, &reason, at)
             })?;
             self.uncounted.add(given_up.sums);
             // What is left then is housekeeping's.
@@ -305,11 +305,11 @@ impl Worker {
     }
 }
 
-fn lane_of(change: &LaneChange) -> LaneId {
+fn queue_of(change: &QueueChange) -> QueueId {
     match change {
-        LaneChange::SwitchedOff { lane, .. }
-        | LaneChange::CircuitOpened { lane, .. }
-        | LaneChange::CircuitMoved { lane, .. }
-        | LaneChange::CircuitClosed { lane } => *lane,
+        QueueChange::SwitchedOff { queue, .. }
+        | QueueChange::CircuitOpened { queue, .. }
+        | QueueChange::CircuitMoved { queue, .. }
+        | QueueChange::CircuitClosed { queue } => *queue,
     }
 }

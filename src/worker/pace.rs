@@ -39,8 +39,8 @@ impl Worker {
             || !self.unrecorded.is_empty()
             || !self.batch.is_empty()
             || self.uncounted.wait().is_some();
-        let retry = self.trouble.wait().filter(|_| waits);
-        let calm = !self.trouble.is_on();
+        let retry = self.back_off.wait().filter(|_| waits);
+        let calm = !self.back_off.is_waiting();
         let refused = !self.unrecorded.is_empty() || self.batch.has_refused();
         let refused = self.refusal.wait().filter(|_| calm && refused);
         let now = (!self.postponed.is_empty() && calm).then_some(Duration::ZERO);

@@ -4,23 +4,23 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-use webhook::schedule::LaneId;
+use webhook::schedule::QueueId;
 
 use crate::pg::subtransaction::{self, Failure};
 
 /// Subtransactions at once: beyond, the rest is tried the next time.
 const TRIES: usize = 200;
 const LONGEST: Duration = Duration::from_secs(2);
-/// So many rows of a lane are refused before the rest of it is taken for refused, if none was taken.
+/// So many rows of a queue are refused before the rest of it is taken for refused, if none was taken.
 const ROWS: usize = 4;
-/// So many lanes are refused before all are taken for refused, if nothing was taken.
-const LANES: usize = 16;
+/// So many queues are refused before all are taken for refused, if nothing was taken.
+const QUEUES: usize = 16;
 
 /// What a row is, as far as writing it goes.
 #[derive(Clone, Copy, Debug)]
 pub struct Piece {
-    pub lane: LaneId,
-    /// It must not be written before those of its lane that stand before it, and wait as well.
+    pub queue: QueueId,
+    /// It must not be written before those of its queue that stand before it, and wait as well.
     pub waits: bool,
 }
 
@@ -33,7 +33,7 @@ pub enum Fate {
 }
 
 #[derive(Default)]
-struct Lane {
+struct QueueParts {
     refused: usize,
     written: bool,
     /// One that waits was refused.
@@ -44,7 +44,7 @@ struct Lane {
 pub struct Parts {
     pieces: Vec<Piece>,
     pub fates: Vec<Fate>,
-    lanes: HashMap<LaneId, Lane>,
+    queues: HashMap<QueueId, QueueParts>,
     tries: usize,
     until: Instant,
     written: bool,
@@ -53,13 +53,13 @@ pub struct Parts {
 }
 
 impl Parts {
-    /// Writes the pieces, those of a lane beside each other and in their order, as far as the database takes them. `write` is given
-    /// their places. An error that says nothing of the rows is raised again, and so is the first one when no row of many lanes is
+    /// Writes the pieces, those of a queue beside each other and in their order, as far as the database takes them. `write` is given
+    /// their places. An error that says nothing of the rows is raised again, and so is the first one when no row of many queues is
     /// taken. Within a transaction.
     pub fn write(pieces: Vec<Piece>, is_of_rows: fn(&Failure) -> bool, write: impl Fn(&[usize])) -> Parts {
         let mut parts = Parts {
             fates: vec![Fate::Untried; pieces.len()],
-            lanes: HashMap::new(),
+            queues: HashMap::new(),
             tries: TRIES,
             until: Instant::now() + LONGEST,
             written: false,
@@ -75,9 +75,9 @@ impl Parts {
         let (Some(first), Some(last)) = (chosen.first().copied(), chosen.last().copied()) else {
             return;
         };
-        let lane = self.pieces[first].lane;
-        let of_one = lane == self.pieces[last].lane;
-        if of_one && self.is_given_up(lane) {
+        let queue = self.pieces[first].queue;
+        let of_one = queue == self.pieces[last].queue;
+        if of_one && self.is_given_up(queue) {
             return self.end(&chosen, Fate::Refused);
         }
         if self.tries == 0 || self.until <= Instant::now() {
@@ -90,7 +90,7 @@ impl Parts {
             Err(failure) => {
                 if let [_] = chosen.as_slice() {
                     self.end(&chosen, Fate::Refused);
-                    if !self.written && self.lanes.len() >= LANES {
+                    if !self.written && self.queues.len() >= QUEUES {
                         failure.raise();
                     }
                     self.failure.get_or_insert(failure);
@@ -103,14 +103,14 @@ impl Parts {
         }
     }
 
-    /// Where to halve them: between two lanes, unless they are of one.
+    /// Where to halve them: between two queues, unless they are of one.
     fn middle(&self, chosen: &[usize], of_one: bool) -> usize {
         let half = chosen.len() / 2;
         if of_one {
             return chosen[half];
         }
         let begins = |place: &usize| {
-            *place > 0 && self.pieces[chosen[*place]].lane != self.pieces[chosen[*place - 1]].lane
+            *place > 0 && self.pieces[chosen[*place]].queue != self.pieces[chosen[*place - 1]].queue
         };
         let after = (half..chosen.len()).find(begins);
         let before = (1..half.max(1)).rev().find(begins);
@@ -125,39 +125,39 @@ impl Parts {
 
     fn is_stuck(&self, place: usize) -> bool {
         let piece = &self.pieces[place];
-        piece.waits && self.lanes.get(&piece.lane).is_some_and(|lane| lane.stuck)
+        piece.waits && self.queues.get(&piece.queue).is_some_and(|queue| queue.stuck)
     }
 
-    fn is_given_up(&self, lane: LaneId) -> bool {
-        let lane = self.lanes.get(&lane);
-        lane.is_some_and(|lane| lane.refused >= ROWS && !lane.written)
+    fn is_given_up(&self, queue: QueueId) -> bool {
+        let queue = self.queues.get(&queue);
+        queue.is_some_and(|queue| queue.refused >= ROWS && !queue.written)
     }
 
     fn end(&mut self, places: &[usize], fate: Fate) {
         for place in places {
             self.fates[*place] = fate;
             let piece = self.pieces[*place];
-            let lane = self.lanes.entry(piece.lane).or_default();
+            let queue = self.queues.entry(piece.queue).or_default();
             match fate {
                 Fate::Written => {
-                    lane.written = true;
+                    queue.written = true;
                     self.written = true;
                 }
                 Fate::Refused => {
-                    lane.refused += 1;
-                    lane.stuck |= piece.waits;
+                    queue.refused += 1;
+                    queue.stuck |= piece.waits;
                 }
                 Fate::Untried => {}
             }
         }
     }
 
-    /// The lanes of which nothing was taken.
-    pub fn refused_lanes(&self) -> impl Iterator<Item = LaneId> + '_ {
+    /// The queues of which nothing was taken.
+    pub fn refused_queues(&self) -> impl Iterator<Item = QueueId> + '_ {
         let refused = self
-            .lanes
+            .queues
             .iter()
-            .filter(|(_, lane)| lane.refused > 0 && !lane.written);
-        refused.map(|(lane, _)| *lane)
+            .filter(|(_, queue)| queue.refused > 0 && !queue.written);
+        refused.map(|(queue, _)| *queue)
     }
 }

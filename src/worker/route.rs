@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use webhook::json_members::merged;
-use webhook::schedule::LaneId;
+use webhook::schedule::QueueId;
 
 use super::enrich::{Enriched, Enricher};
 use super::events::{Captured, Columns};
@@ -31,7 +31,7 @@ pub struct Routed {
     pub payload: Arc<str>,
     /// What was found out about it.
     pub detail: Option<String>,
-    pub lanes: Vec<LaneId>,
+    pub queues: Vec<QueueId>,
 }
 
 impl Router {
@@ -74,7 +74,7 @@ impl Router {
                 Routed {
                     payload: merged(&event.data, detail.as_deref()).into(),
                     detail,
-                    lanes: Vec::new(),
+                    queues: Vec::new(),
                 }
             })
             .collect();
@@ -118,7 +118,7 @@ impl Router {
                 && known.is_none()
                 && let Some(listeners) = self.subscribers.of(&event.event_type)
             {
-                routed[place].lanes = listeners.all();
+                routed[place].queues = listeners.all();
             }
         }
         for (id, places) in self.by_source(events) {
@@ -133,7 +133,7 @@ impl Router {
                 let Some(listeners) = self.subscribers.of(&events[place].event_type) else {
                     continue;
                 };
-                routed[place].lanes = match &source.definition.audience {
+                routed[place].queues = match &source.definition.audience {
                     Audience::All { .. } => listeners.all(),
                     Audience::Project { .. } => listeners.of_projects(enriched[place].project.as_slice()),
                     Audience::Person { .. } => match persons.get(&place) {
@@ -149,7 +149,7 @@ impl Router {
     fn filter(&self, events: &[Captured], routed: &mut [Routed]) {
         let conditions = &self.subscribers.conditions;
         let concerned: Vec<usize> = (0..events.len())
-            .filter(|place| conditions.concern(&events[*place].event_type, &routed[*place].lanes))
+            .filter(|place| conditions.concern(&events[*place].event_type, &routed[*place].queues))
             .collect();
         if concerned.is_empty() {
             return;
@@ -160,12 +160,12 @@ impl Router {
                 id: events[*place].id,
                 event_type: events[*place].event_type.clone(),
                 payload: routed[*place].payload.clone(),
-                lanes: std::mem::take(&mut routed[*place].lanes),
+                queues: std::mem::take(&mut routed[*place].queues),
             })
             .collect();
         conditions.apply(&mut heard);
         for (place, heard) in concerned.into_iter().zip(heard) {
-            routed[place].lanes = heard.lanes;
+            routed[place].queues = heard.queues;
         }
     }
 }

@@ -6,8 +6,8 @@ use webhook::http_thread::Outgoing;
 use webhook::outcome::{TransportError, judge, judge_absence};
 use webhook::schedule::RequestId;
 
+use super::active_webhooks::Composer;
 use super::event_loop::Worker;
-use super::lanes::Composer;
 
 impl Worker {
     pub fn hear_answers(&mut self) {
@@ -23,12 +23,12 @@ impl Worker {
 
     pub fn dispatch(&mut self) {
         let mut composer = Composer {
-            lanes: &self.lanes,
+            webhooks: &self.webhooks,
             catalogue: self.wordings.catalogue(),
             buffers: &mut self.buffers,
         };
         for request in self.scheduler.poll(Timestamp::now(), &mut composer) {
-            let endpoint = match self.lanes.get(&request.lane).map(|lane| &lane.endpoint) {
+            let endpoint = match self.webhooks.get(&request.queue).map(|webhook| &webhook.endpoint) {
                 Some(Ok(endpoint)) => endpoint,
                 Some(Err(reason)) => {
                     let refused = TransportError::Forbidden(reason.clone());

@@ -15,7 +15,7 @@ fn prepare(sql: &str, types: &[Oid]) -> Plan {
 }
 
 /// The active webhooks, with what is known of their endpoints.
-pub fn integrations() -> Plan {
+pub fn active_webhooks() -> Plan {
     prepare(
         "SELECT w.id, w.webhook_type::text, u.webhook_url::text, w.max_events_per_message::integer, \
                 (extract(epoch FROM w.min_interval) * 1000000)::bigint, (extract(epoch FROM w.max_age) * 1000000)::bigint, \
@@ -119,10 +119,10 @@ pub fn deliveries(webhook: u32) -> Plan {
             "INSERT INTO zentry_notify.delivery \
                     (id, event_id, webhook_integration_id, event_type, status, attempts, response_status_code, response_body, \
                      error_message, finished_at, next_attempt_at) \
-             SELECT d.id, d.event_id, d.lane, d.event_type, d.status::\"char\", d.attempts, d.code, d.body, d.error, d.finished_at, d.next_attempt_at \
+             SELECT d.id, d.event_id, d.queue, d.event_type, d.status::\"char\", d.attempts, d.code, d.body, d.error, d.finished_at, d.next_attempt_at \
              FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) \
-                  d (id, event_id, lane, event_type, status, attempts, code, body, error, finished_at, next_attempt_at) \
-             WHERE EXISTS (SELECT FROM zentry_notify.webhook w WHERE w.id = d.lane AND w.tableoid = {webhook})"
+                  d (id, event_id, queue, event_type, status, attempts, code, body, error, finished_at, next_attempt_at) \
+             WHERE EXISTS (SELECT FROM zentry_notify.webhook w WHERE w.id = d.queue AND w.tableoid = {webhook})"
         ),
         &[
             INT8ARRAYOID,
@@ -148,20 +148,20 @@ pub fn forget(event: u32) -> Plan {
     )
 }
 
-/// The first rows that wait of lanes `$1`, at most `$2` of each, from the ids `$3` on. Events come from a dump all at once: a row without its
+/// The first rows that wait of queues `$1`, at most `$2` of each, from the ids `$3` on. Events come from a dump all at once: a row without its
 /// event, and without a later one, may be of a dump whose events are not here yet.
 pub fn claim(delivery: u32) -> Plan {
     prepare(
         &format!(
-            "SELECT l.id, c.lane, l.event_type, e.data, \
+            "SELECT l.id, c.queue, l.event_type, e.data, \
                     (CASE WHEN e.context::text = '{{\"routed\": true, \"sample\": true}}' \
                           THEN coalesce(x.data, '{{}}') || '{{\"zentry_sample\": true}}' ELSE x.data END)::text, l.attempts, e.created_at, l.next_attempt_at, l.event_id, \
                     e.id IS NOT NULL OR EXISTS (SELECT FROM zentry_notify.event later WHERE later.id > l.event_id) \
-             FROM unnest($1, $2, $3) c (lane, page, mark) \
+             FROM unnest($1, $2, $3) c (queue, page, cursor) \
              CROSS JOIN LATERAL (\
                SELECT l.id, l.event_type::text, l.event_id, l.attempts, l.next_attempt_at \
                FROM zentry_notify.delivery l \
-               WHERE l.webhook_integration_id = c.lane AND l.id >= c.mark AND l.status IN ('p', 'r') AND l.tableoid = {delivery} \
+               WHERE l.webhook_integration_id = c.queue AND l.id >= c.cursor AND l.status IN ('p', 'r') AND l.tableoid = {delivery} \
                ORDER BY l.id LIMIT c.page) l \
              LEFT JOIN zentry_notify.event e ON e.id = l.event_id \
              LEFT JOIN zentry_notify.event_detail x ON x.event_id = l.event_id"
@@ -202,9 +202,9 @@ pub fn count(webhook: u32) -> Plan {
         &format!(
             "INSERT INTO zentry_notify.webhook_count AS n \
                     (webhook_integration_id, sent, failed, last_sent_at, last_failed_at, last_error) \
-             SELECT c.lane, c.sent, c.failed, c.last_sent_at, c.last_failed_at, c.last_error \
-             FROM unnest($1, $2, $3, $4, $5, $6) c (lane, sent, failed, last_sent_at, last_failed_at, last_error) \
-             WHERE EXISTS (SELECT FROM zentry_notify.webhook w WHERE w.id = c.lane AND w.tableoid = {webhook}) \
+             SELECT c.queue, c.sent, c.failed, c.last_sent_at, c.last_failed_at, c.last_error \
+             FROM unnest($1, $2, $3, $4, $5, $6) c (queue, sent, failed, last_sent_at, last_failed_at, last_error) \
+             WHERE EXISTS (SELECT FROM zentry_notify.webhook w WHERE w.id = c.queue AND w.tableoid = {webhook}) \
              ON CONFLICT (webhook_integration_id) DO UPDATE \
              SET sent = n.sent + EXCLUDED.sent, failed = n.failed + EXCLUDED.failed, \
                  last_sent_at = coalesce(EXCLUDED.last_sent_at, n.last_sent_at), \
@@ -228,12 +228,12 @@ pub fn tally(webhook: u32) -> Plan {
         &format!(
             "INSERT INTO zentry_notify.delivery_stat AS s \
                     (span, since, webhook_integration_id, event_type, sent, failed, retried, requests, messages, rate_limited, latency_sum, latency) \
-             SELECT p.span, p.since, t.lane, t.event_type, t.sent, t.failed, t.retried, t.requests, t.messages, t.rate_limited, \
+             SELECT p.span, p.since, t.queue, t.event_type, t.sent, t.failed, t.retried, t.requests, t.messages, t.rate_limited, \
                     t.latency_sum, t.latency::bigint[] \
              FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) \
-                  t (lane, event_type, sent, failed, retried, requests, messages, rate_limited, latency_sum, latency) \
+                  t (queue, event_type, sent, failed, retried, requests, messages, rate_limited, latency_sum, latency) \
              CROSS JOIN (VALUES ('minute', date_trunc('minute', now(), 'UTC')), ('ever', '-infinity')) p (span, since) \
-             WHERE EXISTS (SELECT FROM zentry_notify.webhook w WHERE w.id = t.lane AND w.tableoid = {webhook}) \
+             WHERE EXISTS (SELECT FROM zentry_notify.webhook w WHERE w.id = t.queue AND w.tableoid = {webhook}) \
              ON CONFLICT (span, since, webhook_integration_id, event_type) DO UPDATE \
              SET sent = s.sent + EXCLUDED.sent, failed = s.failed + EXCLUDED.failed, retried = s.retried + EXCLUDED.retried, \
                  requests = s.requests + EXCLUDED.requests, messages = s.messages + EXCLUDED.messages, \
@@ -277,7 +277,7 @@ pub fn fail_waiting() -> Plan {
     )
 }
 
-/// Notes since when integration `$1` fails, and when it is tried again.
+/// Notes since when webhook `$1` fails, and when it is tried again.
 pub fn set_circuit() -> Plan {
     prepare(
         "INSERT INTO zentry_notify.webhook_circuit AS c (webhook_integration_id, failures, opened_at, next_try_at, error_message) \
@@ -289,7 +289,7 @@ pub fn set_circuit() -> Plan {
     )
 }
 
-/// Integration `$1` does not fail any more.
+/// Webhook `$1` does not fail any more.
 pub fn close_circuit() -> Plan {
     prepare(
         "DELETE FROM zentry_notify.webhook_circuit WHERE webhook_integration_id = $1",
@@ -302,10 +302,10 @@ pub fn set_in_a_row(webhook: u32) -> Plan {
     prepare(
         &format!(
             "INSERT INTO zentry_notify.webhook_state AS s (webhook_integration_id, failures, refusals, limits, posted_at) \
-             SELECT c.lane, c.failures, c.refusals, c.limits, c.posted_at::timestamptz[] \
-             FROM unnest($1, $2, $3, $4, $5, $6) c (lane, since, failures, refusals, limits, posted_at) \
+             SELECT c.queue, c.failures, c.refusals, c.limits, c.posted_at::timestamptz[] \
+             FROM unnest($1, $2, $3, $4, $5, $6) c (queue, since, failures, refusals, limits, posted_at) \
              WHERE EXISTS (SELECT FROM zentry_notify.webhook w \
-                           WHERE w.id = c.lane AND w.activated_at = c.since AND w.tableoid = {webhook}) \
+                           WHERE w.id = c.queue AND w.activated_at = c.since AND w.tableoid = {webhook}) \
              ON CONFLICT (webhook_integration_id) DO UPDATE \
              SET failures = EXCLUDED.failures, refusals = EXCLUDED.refusals, limits = EXCLUDED.limits, posted_at = EXCLUDED.posted_at"
         ),

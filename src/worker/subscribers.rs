@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use webhook::schedule::LaneId;
+use webhook::schedule::QueueId;
 
 use super::filter::Conditions;
 use crate::event_source::PROJECT_PROGRESS;
@@ -12,8 +12,8 @@ use crate::plan::{Plan, with_spi};
 #[derive(Debug, Default)]
 pub struct Listeners {
     /// Those of every project.
-    everywhere: Vec<LaneId>,
-    by_project: HashMap<i64, Vec<LaneId>>,
+    everywhere: Vec<QueueId>,
+    by_project: HashMap<i64, Vec<QueueId>>,
 }
 
 impl Listeners {
@@ -21,7 +21,7 @@ impl Listeners {
         self.everywhere.is_empty() && self.by_project.is_empty()
     }
 
-    fn add(&mut self, webhook: LaneId, project: Option<i64>) {
+    fn add(&mut self, webhook: QueueId, project: Option<i64>) {
         match project {
             Some(project) => self.by_project.entry(project).or_default().push(webhook),
             None => self.everywhere.push(webhook),
@@ -29,20 +29,20 @@ impl Listeners {
     }
 
     /// Those of every project, and those of the given ones.
-    pub fn of_projects<'a>(&self, projects: impl IntoIterator<Item = &'a i64>) -> Vec<LaneId> {
-        let mut lanes = self.everywhere.clone();
-        lanes.extend(
+    pub fn of_projects<'a>(&self, projects: impl IntoIterator<Item = &'a i64>) -> Vec<QueueId> {
+        let mut queues = self.everywhere.clone();
+        queues.extend(
             projects
                 .into_iter()
                 .filter_map(|project| self.by_project.get(project))
                 .flatten(),
         );
-        lanes.sort_unstable();
-        lanes.dedup();
-        lanes
+        queues.sort_unstable();
+        queues.dedup();
+        queues
     }
 
-    pub fn all(&self) -> Vec<LaneId> {
+    pub fn all(&self) -> Vec<QueueId> {
         self.of_projects(self.by_project.keys())
     }
 }
@@ -73,7 +73,7 @@ impl Subscribers {
                 let id = rows.get::<i64>(row, 1)?;
                 let project = rows.get::<i64>(row, 2);
                 let event = rows.get::<String>(row, 3)?;
-                Some((LaneId(id), project, event))
+                Some((QueueId(id), project, event))
             };
             (0..rows.len()).filter_map(subscription).collect()
         });
@@ -82,7 +82,7 @@ impl Subscribers {
         subscribers
     }
 
-    fn from_rows(subscriptions: Vec<(LaneId, Option<i64>, String)>) -> Subscribers {
+    fn from_rows(subscriptions: Vec<(QueueId, Option<i64>, String)>) -> Subscribers {
         let mut subscribers = Subscribers::default();
         for (_, _, event) in &subscriptions {
             if event != "*" {

@@ -6,16 +6,16 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use pgrx::prelude::*;
-use webhook::schedule::{CircuitState, InARow, LaneChange, LaneId};
+use webhook::schedule::{CircuitState, InARow, QueueChange, QueueId};
 
-use super::queue::Queue;
+use super::store::Store;
 use crate::plan::{Rows, with_spi};
 use crate::timestamp::to_timestamptz;
 
-/// An active integration, as its row says.
+/// An active webhook, as its row says.
 #[derive(Debug)]
-pub struct Integration {
-    pub id: LaneId,
+pub struct StoredWebhook {
+    pub id: QueueId,
     pub webhook_type: String,
     pub webhook_url: String,
     pub max_events_per_message: usize,
@@ -37,7 +37,7 @@ pub struct Integration {
     pub appearance: String,
 }
 
-impl Integration {
+impl StoredWebhook {
     /// Changes when it has become another endpoint or was switched on again: what is known of it does not hold any more. The
     /// URL alone would not do: somebody may switch it on before the worker has read that it was off.
     pub fn revision(&self) -> u64 {
@@ -61,13 +61,11 @@ pub struct Wording {
     pub definition: String,
 }
 
-impl Queue {
-    pub fn integrations(&self) -> Vec<Integration> {
+impl Store {
+    pub fn active_webhooks(&self) -> Vec<StoredWebhook> {
         with_spi(|spi| {
-            let rows = self.integrations.execute(spi, &[]);
-            (0..rows.len())
-                .filter_map(|row| integration(&rows, row))
-                .collect()
+            let rows = self.active_webhooks.execute(spi, &[]);
+            (0..rows.len()).filter_map(|row| webhook(&rows, row)).collect()
         })
     }
 
@@ -86,7 +84,7 @@ impl Queue {
     }
 
     /// Writes down what is counted of webhooks, unless they are others by now: with each, since when it is what it was.
-    pub fn record_in_a_row(&self, counted: &BTreeMap<LaneId, (Timestamp, InARow)>) {
+    pub fn record_in_a_row(&self, counted: &BTreeMap<QueueId, (Timestamp, InARow)>) {
         let numbers = |number: fn(&InARow) -> u32| {
             let numbers = counted
                 .values()
@@ -102,7 +100,7 @@ impl Queue {
             self.set_in_a_row.execute(
                 spi,
                 &[
-                    counted.keys().map(|lane| lane.0).collect::<Vec<_>>().into(),
+                    counted.keys().map(|queue| queue.0).collect::<Vec<_>>().into(),
                     since.collect::<Vec<_>>().into(),
                     numbers(|counts| counts.failures),
                     numbers(|counts| counts.refusals),
@@ -114,37 +112,37 @@ impl Queue {
     }
 
     /// Writes down that deliveries of these webhooks have expired.
-    pub fn note_expired(&self, lanes: &[i64]) {
+    pub fn note_expired(&self, queues: &[i64]) {
         with_spi(|spi| {
-            self.note_expired.execute(spi, &[lanes.to_vec().into()]);
+            self.note_expired.execute(spi, &[queues.to_vec().into()]);
         });
     }
 
-    /// Writes down what has changed of an integration. `url` is the one that was called: if it has been mended meanwhile, the
-    /// integration stays on. `error` is the last failure.
-    pub fn record_lane(&self, change: &LaneChange, url: &str, error: Option<&str>) {
+    /// Writes down what has changed of a webhook. `url` is the one that was called: if it has been mended meanwhile, the
+    /// webhook stays on. `error` is the last failure.
+    pub fn record_queue(&self, change: &QueueChange, url: &str, error: Option<&str>) {
         with_spi(|spi| match change {
-            LaneChange::SwitchedOff { lane, reason, at } => {
+            QueueChange::SwitchedOff { queue, reason, at } => {
                 let arguments = [
-                    lane.0.into(),
+                    queue.0.into(),
                     url.into(),
                     to_timestamptz(*at).into(),
                     (&**reason).into(),
                 ];
                 if self.switch_off.execute(spi, &arguments).len() > 0 {
-                    self.close_circuit.execute(spi, &[lane.0.into()]);
+                    self.close_circuit.execute(spi, &[queue.0.into()]);
                     crate::report::warning(
                         PgSqlErrorCode::ERRCODE_CONNECTION_DOES_NOT_EXIST,
-                        format!("zentry_notify: webhook {} is switched off: {reason}", lane.0),
+                        format!("zentry_notify: webhook {} is switched off: {reason}", queue.0),
                         "Mend its URL with zentry_update_webhook, then send what failed with zentry_retry_failed.",
                     );
                 }
             }
-            LaneChange::CircuitOpened { lane, state } | LaneChange::CircuitMoved { lane, state } => {
+            QueueChange::CircuitOpened { queue, state } | QueueChange::CircuitMoved { queue, state } => {
                 self.set_circuit.execute(
                     spi,
                     &[
-                        lane.0.into(),
+                        queue.0.into(),
                         i32::try_from(state.failures).unwrap_or(i32::MAX).into(),
                         to_timestamptz(state.since).into(),
                         to_timestamptz(state.next_try).into(),
@@ -152,14 +150,14 @@ impl Queue {
                     ],
                 );
             }
-            LaneChange::CircuitClosed { lane } => {
-                self.close_circuit.execute(spi, &[lane.0.into()]);
+            QueueChange::CircuitClosed { queue } => {
+                self.close_circuit.execute(spi, &[queue.0.into()]);
             }
         });
     }
 }
 
-fn integration(rows: &Rows, row: usize) -> Option<Integration> {
+fn webhook(rows: &Rows, row: usize) -> Option<StoredWebhook> {
     let micros = |column| {
         rows.get::<i64>(row, column)
             .map(|us| Duration::from_micros(us.unsigned_abs()))
@@ -171,8 +169,8 @@ fn integration(rows: &Rows, row: usize) -> Option<Integration> {
             next_try: rows.get::<Timestamp>(row, 10)?,
         })
     });
-    Some(Integration {
-        id: LaneId(rows.get(row, 1)?),
+    Some(StoredWebhook {
+        id: QueueId(rows.get(row, 1)?),
         webhook_type: rows.get(row, 2)?,
         webhook_url: rows.get(row, 3)?,
         max_events_per_message: rows.get::<i32>(row, 4)?.unsigned_abs() as usize,

@@ -83,11 +83,11 @@ struct Round<'a> {
 }
 
 impl Round<'_> {
-    /// Keeps all lanes busy until so many requests are answered; returns how often it was woken.
+    /// Keeps all queues busy until so many requests are answered; returns how often it was woken.
     fn run(&self, requests: u64) -> u64 {
         let mut wakes = 0;
         let mut sent = IN_FLIGHT.min(requests);
-        (0..sent).for_each(|lane| self.send(lane));
+        (0..sent).for_each(|queue| self.send(queue));
         let mut answered = 0;
         while answered < requests {
             let mut woken = self.woken;
@@ -105,13 +105,13 @@ impl Round<'_> {
         wakes
     }
 
-    fn send(&self, lane: u64) {
-        let url = self.urls[lane as usize].clone();
+    fn send(&self, queue: u64) {
+        let url = self.urls[queue as usize].clone();
         // About what a message with one embed has.
         let body = vec![b'x'; 600];
         self.thread
             .send(Outgoing {
-                id: lane,
+                id: queue,
                 kind: EndpointKind::Discord,
                 url,
                 body,

@@ -11,13 +11,13 @@ use webhook::endpoint::{EndpointKind, Vendor};
 use webhook::event::Event;
 use webhook::outcome::{Judgement, Verdict};
 use webhook::schedule::{
-    Compose, Composed, Delivery, DeliveryId, LaneConfig, LaneId, Policy, Request, Scheduler,
+    Compose, Composed, Delivery, DeliveryId, Policy, QueueConfig, QueueId, Request, Scheduler,
 };
 
 struct All;
 
 impl Compose for All {
-    fn compose(&mut self, _: LaneId, deliveries: &[Delivery]) -> Composed {
+    fn compose(&mut self, _: QueueId, deliveries: &[Delivery]) -> Composed {
         Composed {
             body: Vec::new(),
             taken: deliveries.len(),
@@ -29,9 +29,9 @@ fn start() -> Timestamp {
     Timestamp::UNIX_EPOCH
 }
 
-fn lane(id: usize, max_events_per_message: usize) -> LaneConfig {
-    LaneConfig {
-        id: LaneId(id as i64),
+fn queue(id: usize, max_events_per_message: usize) -> QueueConfig {
+    QueueConfig {
+        id: QueueId(id as i64),
         kind: EndpointKind::TeamsWorkflow,
         vendor: Vendor::Other,
         revision: 0,
@@ -79,20 +79,20 @@ struct World {
 }
 
 impl World {
-    fn new(lanes: usize, rows: usize, max_events_per_message: usize) -> Self {
+    fn new(queues: usize, rows: usize, max_events_per_message: usize) -> Self {
         let mut scheduler = Scheduler::new(Policy::default(), 1);
         scheduler.configure(
-            (0..lanes).map(|id| lane(id, max_events_per_message)).collect(),
+            (0..queues).map(|id| queue(id, max_events_per_message)).collect(),
             start(),
         );
-        let table = |lane: usize| {
+        let table = |queue: usize| {
             (0..rows)
-                .map(|row| delivery((row * lanes + lane) as i64))
+                .map(|row| delivery((row * queues + queue) as i64))
                 .collect()
         };
         World {
             scheduler,
-            tables: (0..lanes).map(table).collect(),
+            tables: (0..queues).map(table).collect(),
             now: start(),
         }
     }
@@ -101,9 +101,9 @@ impl World {
     fn turn(&mut self) -> Vec<Request> {
         drop(self.scheduler.take_changes());
         for claim in self.scheduler.claims(self.now) {
-            let table = &mut self.tables[claim.lane.0 as usize];
+            let table = &mut self.tables[claim.queue.0 as usize];
             let rows = table.drain(..claim.limit.min(table.len())).collect();
-            self.scheduler.supply(claim.lane, rows, self.now);
+            self.scheduler.supply(claim.queue, rows, self.now);
         }
         self.scheduler.poll(self.now, &mut All)
     }
@@ -123,11 +123,11 @@ impl World {
         }
     }
 
-    /// So many lanes have failed and wait.
+    /// So many queues have failed and wait.
     fn park(&mut self) {
         let failed = judgement(Verdict::RateLimited {
             wait: Duration::from_secs(3600),
-            scope: webhook::outcome::RateScope::Lane,
+            scope: webhook::outcome::RateScope::Webhook,
         });
         loop {
             let requests = self.turn();
@@ -144,18 +144,18 @@ impl World {
 /// Time per delivery, from the row to the recorded outcome.
 fn backlog(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("backlog");
-    for (lanes, rows, events) in [
+    for (queues, rows, events) in [
         (100, 1_000, 1),
         (100, 1_000, 10),
         (10_000, 10, 1),
         (10_000, 1, 10),
         (1, 100_000, 10),
     ] {
-        group.throughput(Throughput::Elements((lanes * rows) as u64));
-        let name = format!("{lanes} lanes x {rows} rows, {events} a message");
+        group.throughput(Throughput::Elements((queues * rows) as u64));
+        let name = format!("{queues} queues x {rows} rows, {events} a message");
         group.bench_function(BenchmarkId::from_parameter(name), |bench| {
             bench.iter_batched_ref(
-                || World::new(lanes, rows, events),
+                || World::new(queues, rows, events),
                 World::drain,
                 BatchSize::PerIteration,
             );
@@ -164,9 +164,9 @@ fn backlog(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// One event, from the notice to the recorded outcome, beside lanes that are parked.
+/// One event, from the notice to the recorded outcome, beside queues that are parked.
 fn one_event(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("one event beside parked lanes");
+    let mut group = criterion.benchmark_group("one event beside parked queues");
     for parked in [0, 100, 10_000] {
         let mut world = World::new(parked + 1, 1, 10);
         world.tables[parked].clear();
@@ -176,7 +176,7 @@ fn one_event(criterion: &mut Criterion) {
             bench.iter(|| {
                 id += 1;
                 world.tables[parked].push_back(delivery(id));
-                world.scheduler.notice([LaneId(parked as i64)]);
+                world.scheduler.notice([QueueId(parked as i64)]);
                 let requests = world.turn();
                 assert_eq!(requests.len(), 1);
                 world

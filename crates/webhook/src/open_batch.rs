@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use crate::event::Event;
-use crate::schedule::{Delivery, DeliveryChange, DeliveryId, LaneId, Outcome};
+use crate::schedule::{Delivery, DeliveryChange, DeliveryId, Outcome, QueueId};
 
 /// No event stays in memory alone for longer than this, whatever becomes of its deliveries.
 const LONGEST: Duration = Duration::from_secs(1);
@@ -46,7 +46,7 @@ impl OpenEvent {
 #[derive(Clone, Debug)]
 pub struct OpenDelivery {
     pub id: DeliveryId,
-    pub lane: LaneId,
+    pub queue: QueueId,
     /// The last that became of it; None: it has not been tried.
     pub last: Option<DeliveryChange>,
     /// It is not to be written now: see [`OpenBatch::take`].
@@ -83,8 +83,8 @@ pub struct OpenBatch {
     events: BTreeMap<i64, OpenEvent>,
     /// Event of each delivery.
     event_of: HashMap<DeliveryId, i64>,
-    /// What is not finished of each lane, in order.
-    lanes: HashMap<LaneId, BTreeSet<DeliveryId>>,
+    /// What is not finished of each queue, in order.
+    queues: HashMap<QueueId, BTreeSet<DeliveryId>>,
     /// When the events were routed, the earliest first.
     routed: BTreeSet<(Instant, i64)>,
     /// When the first outcome came of those that are not finished.
@@ -93,7 +93,7 @@ pub struct OpenBatch {
     finished: BTreeSet<i64>,
     finished_since: Option<Instant>,
     /// What the database has refused.
-    refused: BTreeMap<LaneId, Refused>,
+    refused: BTreeMap<QueueId, Refused>,
     bytes: usize,
     /// Everything has to be written at the next occasion.
     hurried: bool,
@@ -101,11 +101,11 @@ pub struct OpenBatch {
     full: bool,
 }
 
-/// What the database has refused of a lane.
+/// What the database has refused of a queue.
 #[derive(Clone, Debug, Default)]
 struct Refused {
     deliveries: BTreeSet<DeliveryId>,
-    /// It has taken nothing of the lane: the rest is not tried.
+    /// It has taken nothing of the queue: the rest is not tried.
     whole: bool,
 }
 
@@ -132,14 +132,14 @@ impl OpenBatch {
         id: i64,
         event: Event,
         detail: Option<String>,
-        deliveries: impl IntoIterator<Item = (DeliveryId, LaneId)>,
+        deliveries: impl IntoIterator<Item = (DeliveryId, QueueId)>,
         now: Instant,
     ) {
         let deliveries: Vec<OpenDelivery> = deliveries
             .into_iter()
-            .map(|(id, lane)| OpenDelivery {
+            .map(|(id, queue)| OpenDelivery {
                 id,
-                lane,
+                queue,
                 last: None,
                 held: false,
             })
@@ -162,7 +162,7 @@ impl OpenBatch {
         for delivery in &event.deliveries {
             self.event_of.insert(delivery.id, event.id);
             if !delivery.is_finished() {
-                self.lanes.entry(delivery.lane).or_default().insert(delivery.id);
+                self.queues.entry(delivery.queue).or_default().insert(delivery.id);
             }
         }
         if !event.parked {
@@ -181,9 +181,9 @@ impl OpenBatch {
         }
     }
 
-    /// Returns the lane's first deliveries that are not finished, at most `limit`, in order.
-    pub fn rows(&self, lane: LaneId, limit: usize) -> Vec<Delivery> {
-        let ids = self.lanes.get(&lane).into_iter().flatten().take(limit);
+    /// Returns the queue's first deliveries that are not finished, at most `limit`, in order.
+    pub fn rows(&self, queue: QueueId, limit: usize) -> Vec<Delivery> {
+        let ids = self.queues.get(&queue).into_iter().flatten().take(limit);
         ids.filter_map(|id| {
             let event = self.events.get(self.event_of.get(id)?)?;
             let place = event.place(*id)?;
@@ -192,9 +192,9 @@ impl OpenBatch {
         .collect()
     }
 
-    /// Returns how many of the lane's deliveries are not finished.
-    pub fn waiting(&self, lane: LaneId) -> usize {
-        self.lanes.get(&lane).map_or(0, BTreeSet::len)
+    /// Returns how many of the queue's deliveries are not finished.
+    pub fn waiting(&self, queue: QueueId) -> usize {
+        self.queues.get(&queue).map_or(0, BTreeSet::len)
     }
 
     /// Notes what became of a delivery; false: it is none of these.
@@ -211,10 +211,10 @@ impl OpenBatch {
         delivery.last = Some(change.clone());
         if delivery.is_finished() && !was_finished {
             event.unfinished -= 1;
-            if let Some(waiting) = self.lanes.get_mut(&change.lane) {
+            if let Some(waiting) = self.queues.get_mut(&change.queue) {
                 waiting.remove(&change.id);
                 if waiting.is_empty() {
-                    self.lanes.remove(&change.lane);
+                    self.queues.remove(&change.queue);
                 }
             }
         }
@@ -319,10 +319,10 @@ impl OpenBatch {
 
     /// Whether it has to wait for what was refused.
     fn is_held(&self, delivery: &OpenDelivery) -> bool {
-        let Some(refused) = self.refused.get(&delivery.lane) else {
+        let Some(refused) = self.refused.get(&delivery.queue) else {
             return false;
         };
-        let waiting = self.lanes.get(&delivery.lane);
+        let waiting = self.queues.get(&delivery.queue);
         let waits = |id: &DeliveryId| waiting.is_some_and(|waiting| waiting.contains(id));
         refused.whole
             || refused.deliveries.contains(&delivery.id)
@@ -330,13 +330,13 @@ impl OpenBatch {
     }
 
     /// Notes that the database has refused a delivery, before its event is put back.
-    pub fn refuse(&mut self, lane: LaneId, delivery: DeliveryId) {
-        self.refused.entry(lane).or_default().deliveries.insert(delivery);
+    pub fn refuse(&mut self, queue: QueueId, delivery: DeliveryId) {
+        self.refused.entry(queue).or_default().deliveries.insert(delivery);
     }
 
-    /// Notes that the database takes nothing of a lane.
-    pub fn refuse_lane(&mut self, lane: LaneId) {
-        self.refused.entry(lane).or_default().whole = true;
+    /// Notes that the database takes nothing of a queue.
+    pub fn refuse_queue(&mut self, queue: QueueId) {
+        self.refused.entry(queue).or_default().whole = true;
     }
 
     /// Returns whether there is anything that the database has refused.
@@ -344,15 +344,15 @@ impl OpenBatch {
         !self.refused.is_empty()
     }
 
-    /// Returns whether the database takes nothing of a lane.
-    pub fn refuses(&self, lane: LaneId) -> bool {
-        self.refused.get(&lane).is_some_and(|refused| refused.whole)
+    /// Returns whether the database takes nothing of a queue.
+    pub fn refuses(&self, queue: QueueId) -> bool {
+        self.refused.get(&queue).is_some_and(|refused| refused.whole)
     }
 
-    /// Returns the lanes of which the database takes nothing.
-    pub fn refused_lanes(&self) -> Vec<LaneId> {
+    /// Returns the queues of which the database takes nothing.
+    pub fn refused_queues(&self) -> Vec<QueueId> {
         let whole = self.refused.iter().filter(|(_, refused)| refused.whole);
-        whole.map(|(lane, _)| *lane).collect()
+        whole.map(|(queue, _)| *queue).collect()
     }
 
     fn leave(&mut self, id: i64) -> Option<OpenEvent> {
@@ -365,10 +365,10 @@ impl OpenBatch {
         self.bytes = self.bytes.saturating_sub(event.event.data.len());
         for delivery in &event.deliveries {
             self.event_of.remove(&delivery.id);
-            if let Some(waiting) = self.lanes.get_mut(&delivery.lane) {
+            if let Some(waiting) = self.queues.get_mut(&delivery.queue) {
                 waiting.remove(&delivery.id);
                 if waiting.is_empty() {
-                    self.lanes.remove(&delivery.lane);
+                    self.queues.remove(&delivery.queue);
                 }
             }
         }
@@ -409,7 +409,7 @@ mod tests {
 
     use super::*;
 
-    const LANES: i64 = 3;
+    const QUEUES: i64 = 3;
 
     fn event() -> Event {
         Event {
@@ -419,10 +419,10 @@ mod tests {
         }
     }
 
-    fn change(id: i64, lane: i64, outcome: Outcome) -> DeliveryChange {
+    fn change(id: i64, queue: i64, outcome: Outcome) -> DeliveryChange {
         DeliveryChange {
             id: DeliveryId(id),
-            lane: LaneId(lane),
+            queue: QueueId(queue),
             outcome,
             at: Timestamp::UNIX_EPOCH,
             attempts: 0,
@@ -432,9 +432,9 @@ mod tests {
         }
     }
 
-    /// Event `n` has deliveries `10 n` to `10 n + 2`, one for each lane.
+    /// Event `n` has deliveries `10 n` to `10 n + 2`, one for each queue.
     fn add(batch: &mut OpenBatch, number: i64, now: Instant) {
-        let deliveries = (0..LANES).map(|lane| (DeliveryId(10 * number + lane), LaneId(lane)));
+        let deliveries = (0..QUEUES).map(|queue| (DeliveryId(10 * number + queue), QueueId(queue)));
         batch.add(number, event(), None, deliveries, now);
     }
 
@@ -449,8 +449,8 @@ mod tests {
         add(&mut batch, 1, start);
         add(&mut batch, 2, start + FINISHED);
         assert_eq!(batch.wait(start), Some(LONGEST));
-        for lane in 0..LANES {
-            assert!(batch.note(&change(20 + lane, lane, Outcome::Sent), start + FINISHED));
+        for queue in 0..QUEUES {
+            assert!(batch.note(&change(20 + queue, queue, Outcome::Sent), start + FINISHED));
         }
         assert_eq!(batch.wait(start + FINISHED), Some(FINISHED));
         assert_eq!(ids(&batch.take(false, false, start + 2 * FINISHED)), [2]);
@@ -472,7 +472,7 @@ mod tests {
         assert_eq!(batch.wait(after(5)), Some(AFTER_ANSWER));
         assert_eq!(batch.take(false, false, after(104)).len(), 0);
         assert_eq!(ids(&batch.take(false, false, after(105))), [1, 2]);
-        assert_eq!(batch.waiting(LaneId(0)), 1);
+        assert_eq!(batch.waiting(QueueId(0)), 1);
     }
 
     #[test]
@@ -485,7 +485,7 @@ mod tests {
         failed.attempts = 2;
         batch.note(&failed, now);
         assert_eq!(batch.wait(now), Some(FINISHED), "people want to see why it waits");
-        let rows = batch.rows(LaneId(0), 5);
+        let rows = batch.rows(QueueId(0), 5);
         assert_eq!(
             (rows[0].attempts, rows[0].next_attempt_at),
             (2, Some(next_attempt_at))
@@ -542,11 +542,11 @@ mod tests {
                         }
                     }
                 }
-                let waiting: usize = (0..LANES).map(|lane| batch.waiting(LaneId(lane))).sum();
+                let waiting: usize = (0..QUEUES).map(|queue| batch.waiting(QueueId(queue))).sum();
                 let unfinished: usize = batch.events.values().map(|event| event.unfinished).sum();
                 prop_assert_eq!(waiting, unfinished);
-                for lane in 0..LANES {
-                    let rows = batch.rows(LaneId(lane), usize::MAX);
+                for queue in 0..QUEUES {
+                    let rows = batch.rows(QueueId(queue), usize::MAX);
                     prop_assert!(rows.is_sorted_by(|a, b| a.id < b.id));
                     prop_assert!(rows.iter().all(|row| !sent.contains(&row.id.0)));
                 }

@@ -96,7 +96,7 @@ pub enum Verdict {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RateScope {
     /// This webhook.
-    Lane,
+    Webhook,
     /// All of Discord.
     Discord,
 }

@@ -8,7 +8,7 @@ use zentry_e2e::scene::{SOON, Scene};
 use zentry_e2e::wait::eventually;
 use zentry_e2e::zentry::{self, id};
 
-use crate::support::{assert_clean, connect_listening, lanes, sent, sqlstate};
+use crate::support::{assert_clean, connect_listening, sent, sqlstate, webhook_ids};
 
 const SOURCES: [(&str, &str); 5] = [
     ("task_completed", "public.tasks_task"),
@@ -78,16 +78,16 @@ fn detaching_stops_a_table_and_no_other() {
     zentry::bulk_complete(&mut warm, &[3, 4, 5]).unwrap();
     zentry::extend_streak(&mut warm, id::ADA).unwrap();
     let fired = scene.settle().unwrap();
-    assert_eq!(lanes(&fired, "task_completed"), [channel.id]);
-    assert_eq!(lanes(&fired, "milestone_reached"), [] as [i64; 0]);
-    assert_eq!(lanes(&fired, "daily_streak"), [channel.id]);
+    assert_eq!(webhook_ids(&fired, "task_completed"), [channel.id]);
+    assert_eq!(webhook_ids(&fired, "milestone_reached"), [] as [i64; 0]);
+    assert_eq!(webhook_ids(&fired, "daily_streak"), [channel.id]);
     let again = scene.client.batch_execute("SELECT zentry_detach('tasks_task')");
     assert_eq!(sqlstate(again), "42704");
 
     attach(&mut scene);
     zentry::bulk_complete(&mut warm, &[6]).unwrap();
     let fired = scene.settle().unwrap();
-    assert_eq!(lanes(&fired, "task_completed"), [channel.id; 2]);
+    assert_eq!(webhook_ids(&fired, "task_completed"), [channel.id; 2]);
     assert_clean(&scene);
 }
 
@@ -191,7 +191,7 @@ fn a_role_without_any_privilege_of_ours_fires_events() {
         ("daily_streak", 1),
         ("milestone_reached", 1),
     ] {
-        assert_eq!(lanes(&fired, event), vec![channel.id; count], "{event}");
+        assert_eq!(webhook_ids(&fired, event), vec![channel.id; count], "{event}");
     }
     assert!(
         fired

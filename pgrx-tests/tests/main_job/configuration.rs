@@ -5,7 +5,7 @@ use zentry_e2e::emulator::Kind;
 use zentry_e2e::scene::{Channel, Scene};
 use zentry_e2e::zentry::{self, id};
 
-use crate::support::{assert_clean, lanes, sqlstate};
+use crate::support::{assert_clean, sqlstate, webhook_ids};
 
 /// A scene with a channel, a session that has already fired an event, and how many deliveries there are since.
 struct Warm {
@@ -37,7 +37,7 @@ impl Warm {
             fired.iter().all(|delivery| delivery.status == "sent"),
             "{fired:#?}"
         );
-        lanes(&fired, "daily_streak")
+        webhook_ids(&fired, "daily_streak")
     }
 
     fn execute(&mut self, sql: &str) {

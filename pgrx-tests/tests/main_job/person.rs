@@ -4,7 +4,7 @@ use zentry_e2e::emulator::Kind;
 use zentry_e2e::scene::{Channel, Scene};
 use zentry_e2e::zentry::{self, id};
 
-use crate::support::{assert_clean, lanes};
+use crate::support::{assert_clean, webhook_ids};
 
 /// Channels of every project and of the projects 1, 2 and 3, the last of which is [`id::DALIA`]'s and has no members.
 struct World {
@@ -43,8 +43,8 @@ impl World {
         zentry::award_badge(&mut self.scene.client, user, 3).unwrap();
         zentry::extend_streak(&mut self.scene.client, user).unwrap();
         let fired = self.scene.settle().unwrap().split_off(before);
-        let heard = lanes(&fired, "badge_earned");
-        assert_eq!(lanes(&fired, "daily_streak"), heard);
+        let heard = webhook_ids(&fired, "badge_earned");
+        assert_eq!(webhook_ids(&fired, "daily_streak"), heard);
         assert_clean(&self.scene);
         heard
     }
@@ -117,7 +117,7 @@ fn who_has_just_joined_belongs_to_the_project() {
     transaction.commit().unwrap();
     let fired = world.scene.settle().unwrap();
     assert_eq!(
-        lanes(&fired, "badge_earned"),
+        webhook_ids(&fired, "badge_earned"),
         [world.everywhere.id, world.atlas.id]
     );
 }

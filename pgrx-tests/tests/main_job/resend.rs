@@ -6,7 +6,7 @@ use zentry_e2e::emulator::{Behaviour, Kind};
 use zentry_e2e::scene::{Channel, Delivery, Scene};
 use zentry_e2e::zentry::{self, id};
 
-use crate::support::{KINDS, assert_clean, connect_listening, lanes, sqlstate};
+use crate::support::{KINDS, assert_clean, connect_listening, sqlstate, webhook_ids};
 
 const EVENTS: [&str; 5] = [
     "task_completed",
@@ -71,8 +71,8 @@ fn a_sample_goes_to_those_who_hear_of_its_project() {
     // Without a project the first one that has a webhook.
     scene.client.query("SELECT zentry_test_event()", &[]).unwrap();
     let fired = scene.settle().unwrap();
-    assert_eq!(lanes(&fired, "milestone_reached"), [everywhere.id, app.id]);
-    assert_eq!(lanes(&fired, "task_completed"), [everywhere.id, website.id]);
+    assert_eq!(webhook_ids(&fired, "milestone_reached"), [everywhere.id, app.id]);
+    assert_eq!(webhook_ids(&fired, "task_completed"), [everywhere.id, website.id]);
     assert_clean(&scene);
 }
 
@@ -304,7 +304,7 @@ fn a_webhook_that_is_registered_later_hears_of_later_events() {
         .unwrap();
     let deliveries = scene.settle().unwrap();
     assert_eq!(
-        lanes(&deliveries, "daily_streak"),
+        webhook_ids(&deliveries, "daily_streak"),
         [first.id, first.id, second.id]
     );
     assert_eq!(
@@ -356,7 +356,7 @@ fn what_waits_goes_with_its_webhook() {
         .unwrap();
     fire(&mut scene);
     let deliveries = scene.settle().unwrap();
-    assert_eq!(lanes(&deliveries, "daily_streak"), [stays.id; 3]);
+    assert_eq!(webhook_ids(&deliveries, "daily_streak"), [stays.id; 3]);
     assert_eq!((gone.webhook.requests(), stays.webhook.event_count()), (1, 3));
     assert_clean(&scene);
 }
@@ -376,6 +376,6 @@ fn a_webhook_that_is_deleted_while_its_message_is_under_way() {
         .unwrap();
     fire(&mut scene);
     let deliveries = scene.settle().unwrap();
-    assert_eq!(lanes(&deliveries, "daily_streak"), [stays.id; 2]);
+    assert_eq!(webhook_ids(&deliveries, "daily_streak"), [stays.id; 2]);
     assert_clean(&scene);
 }

@@ -4,7 +4,7 @@ use zentry_e2e::emulator::Kind;
 use zentry_e2e::scene::{Channel, Scene};
 use zentry_e2e::zentry::{self, id};
 
-use crate::support::{assert_clean, lanes};
+use crate::support::{assert_clean, webhook_ids};
 
 fn of_project(scene: &mut Scene, project: i64) -> Channel {
     scene.channel_for(Kind::Discord, Some(project), None).unwrap()
@@ -20,7 +20,7 @@ fn a_task_is_heard_by_its_project_and_by_those_of_every_project() {
     zentry::bulk_complete(&mut scene.client, &[id::LANDING_PAGE]).unwrap();
     let fired = scene.settle().unwrap();
     assert_eq!(
-        lanes(&fired, "task_completed"),
+        webhook_ids(&fired, "task_completed"),
         [everywhere.id, website.id, website_too.id]
     );
     assert_eq!(app.webhook.requests(), 0);
@@ -57,7 +57,10 @@ fn a_milestone_is_heard_by_its_project_and_by_those_of_every_project() {
     let app = of_project(&mut scene, id::MOBILE_APP);
     zentry::bulk_complete(&mut scene.client, &[2, 3]).unwrap();
     let fired = scene.settle().unwrap();
-    assert_eq!(lanes(&fired, "milestone_reached"), [everywhere.id, website.id]);
+    assert_eq!(
+        webhook_ids(&fired, "milestone_reached"),
+        [everywhere.id, website.id]
+    );
     assert_eq!(app.webhook.requests(), 0);
     assert_clean(&scene);
 }
@@ -71,7 +74,7 @@ fn a_new_project_is_heard_by_all() {
     zentry::create_project(&mut scene.client, "Atlas", "", id::DALIA, &[]).unwrap();
     let fired = scene.settle().unwrap();
     assert_eq!(
-        lanes(&fired, "project_created"),
+        webhook_ids(&fired, "project_created"),
         [everywhere.id, website.id, app.id]
     );
     assert_clean(&scene);
@@ -95,10 +98,10 @@ fn event_types_say_what_is_heard() {
     zentry::award_badge(&mut scene.client, id::CHEN, id::TASK_MASTER).unwrap();
     zentry::create_project(&mut scene.client, "Atlas", "", id::DALIA, &[]).unwrap();
     let fired = scene.settle().unwrap();
-    assert_eq!(lanes(&fired, "task_completed"), [two.id, star.id]);
-    assert_eq!(lanes(&fired, "daily_streak"), [two.id, star.id]);
-    assert_eq!(lanes(&fired, "badge_earned"), [badges.id, star.id]);
-    assert_eq!(lanes(&fired, "project_created"), [star.id]);
+    assert_eq!(webhook_ids(&fired, "task_completed"), [two.id, star.id]);
+    assert_eq!(webhook_ids(&fired, "daily_streak"), [two.id, star.id]);
+    assert_eq!(webhook_ids(&fired, "badge_earned"), [badges.id, star.id]);
+    assert_eq!(webhook_ids(&fired, "project_created"), [star.id]);
     assert_eq!(none.webhook.requests(), 0);
     assert_clean(&scene);
 }

@@ -88,14 +88,14 @@ pub fn iso(time: Timestamp) -> String {
 }
 
 /// The ids of channels that were to hear something, in order.
-pub fn lanes(deliveries: &[Delivery], event_type: &str) -> Vec<i64> {
-    let mut lanes: Vec<i64> = deliveries
+pub fn webhook_ids(deliveries: &[Delivery], event_type: &str) -> Vec<i64> {
+    let mut webhook_ids: Vec<i64> = deliveries
         .iter()
         .filter(|delivery| delivery.event_type == event_type)
         .map(|delivery| delivery.webhook_integration_id)
         .collect();
-    lanes.sort_unstable();
-    lanes
+    webhook_ids.sort_unstable();
+    webhook_ids
 }
 
 /// Warnings and notices that a session was sent.

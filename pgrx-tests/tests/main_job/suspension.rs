@@ -8,7 +8,7 @@ use zentry_e2e::emulator::Kind;
 use zentry_e2e::scene::{Channel, Scene};
 use zentry_e2e::zentry::{self, id};
 
-use crate::support::{Notices, assert_clean, connect_listening, lanes};
+use crate::support::{Notices, assert_clean, connect_listening, webhook_ids};
 
 /// With the extension, a channel, and two sessions: one that has fired every event already, and one that has not.
 pub struct World {
@@ -54,7 +54,7 @@ impl World {
             fired.iter().all(|delivery| delivery.status == "sent"),
             "{fired:#?}"
         );
-        lanes(&fired, event_type).len()
+        webhook_ids(&fired, event_type).len()
     }
 
     /// Why the source of this event is suspended.

@@ -147,7 +147,7 @@ fn rate_limited(answer: &Answer, body: Option<&Value>) -> (Verdict, Option<Strin
     let scope = if is_global(answer, body) {
         RateScope::Discord
     } else {
-        RateScope::Lane
+        RateScope::Webhook
     };
     (
         Verdict::RateLimited { wait, scope },

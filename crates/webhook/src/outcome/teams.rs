@@ -81,7 +81,7 @@ fn failed(answer: &Answer, status: u16, reason: &str) -> (Verdict, Option<String
             return (
                 Verdict::RateLimited {
                     wait,
-                    scope: RateScope::Lane,
+                    scope: RateScope::Webhook,
                 },
                 Some(text::rate_limited(wait)),
             );

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::{CircuitState, DeliveryId, InARow, LaneId};
+use super::{CircuitState, DeliveryId, InARow, QueueId};
 
 /// Everything that has changed since changes were last taken.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -13,9 +13,9 @@ pub struct Changes {
     /// In the order in which they came about; a delivery may occur more than once.
     pub deliveries: Vec<DeliveryChange>,
     /// Likewise. To be recorded in the same transaction as the deliveries.
-    pub lanes: Vec<LaneChange>,
-    /// What is counted of these lanes now.
-    pub in_a_row: BTreeMap<LaneId, InARow>,
+    pub queues: Vec<QueueChange>,
+    /// What is counted of these queues now.
+    pub in_a_row: BTreeMap<QueueId, InARow>,
     /// All of Discord is parked until then. Give it to [`Scheduler::park_discord`](super::Scheduler::park_discord)
     /// after a restart.
     pub discord_parked_until: Option<Timestamp>,
@@ -24,7 +24,7 @@ pub struct Changes {
 impl Changes {
     pub fn is_empty(&self) -> bool {
         self.deliveries.is_empty()
-            && self.lanes.is_empty()
+            && self.queues.is_empty()
             && self.in_a_row.is_empty()
             && self.discord_parked_until.is_none()
     }
@@ -33,7 +33,7 @@ impl Changes {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeliveryChange {
     pub id: DeliveryId,
-    pub lane: LaneId,
+    pub queue: QueueId,
     pub outcome: Outcome,
     /// When it was judged; the time of sending, for [`Outcome::Sent`].
     pub at: Timestamp,
@@ -77,24 +77,24 @@ pub enum Outcome {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LaneChange {
-    /// Never to be called again by itself. Whatever else waits for the lane fails with this reason; the scheduler has
+pub enum QueueChange {
+    /// Never to be called again by itself. Whatever else waits for the queue fails with this reason; the scheduler has
     /// forgotten about it.
     SwitchedOff {
-        lane: LaneId,
+        queue: QueueId,
         reason: Arc<str>,
         at: Timestamp,
     },
     CircuitOpened {
-        lane: LaneId,
+        queue: QueueId,
         state: CircuitState,
     },
     /// Tried again, and failed again.
     CircuitMoved {
-        lane: LaneId,
+        queue: QueueId,
         state: CircuitState,
     },
     CircuitClosed {
-        lane: LaneId,
+        queue: QueueId,
     },
 }

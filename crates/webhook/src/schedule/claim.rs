@@ -1,16 +1,16 @@
-//! Which lanes to read, and how much of each.
+//! Which queues to read, and how much of each.
 
 use jiff::Timestamp;
 
 use super::clock::Tick;
-use super::lane::Place;
-use super::turns::Group;
-use super::{Claim, Delivery, LaneId, Scheduler};
+use super::endpoint_queue::State;
+use super::run_queue::Group;
+use super::{Claim, Delivery, QueueId, Scheduler};
 
 impl Scheduler {
-    /// The lanes to read now. Each claim has to be [supplied](Self::supply) before its lane goes on.
+    /// The queues to read now. Each claim has to be [supplied](Self::supply) before its queue goes on.
     ///
-    /// A lane is claimed when it holds no rows, nothing of it is in flight and its changes have been taken: what is read
+    /// A queue is claimed when it holds no rows, nothing of it is in flight and its changes have been taken: what is read
     /// takes the place of what was known, and no row needs to be excluded.
     pub fn claims(&mut self, now: Timestamp) -> Vec<Claim> {
         self.advance(now);
@@ -22,7 +22,7 @@ impl Scheduler {
             .iter()
             .map(|group| self.hungry.waiting(*group).min(self.ahead(*group)))
             .sum();
-        while self.stock.free() > 0
+        while self.prefetch.free() > 0
             && let Some((_, id)) = self.hungry.first(|group| self.may_claim(group))
         {
             claims.extend(self.claim(id, hungry));
@@ -31,48 +31,48 @@ impl Scheduler {
         claims
     }
 
-    fn claim(&mut self, id: LaneId, hungry: usize) -> Option<Claim> {
-        self.unplace(id);
-        let lane = self.lanes.get_mut(&id)?;
-        let message = lane.message_size();
-        let limit = lane
+    fn claim(&mut self, id: QueueId, hungry: usize) -> Option<Claim> {
+        self.leave_state(id);
+        let queue = self.queues.get_mut(&id)?;
+        let message = queue.message_size();
+        let limit = queue
             .page
             .next(message, self.clock.now())
             // With one behind the first, to find out whether that one is to blame.
             .max(2)
-            .min(self.stock.portion(hungry, message));
-        let turn = lane.turn.unwrap_or_default();
-        lane.place = Place::Claimed(self.claimed.join(lane.group(&self.clock), turn, id), limit);
-        lane.more = false;
-        self.stock.promise(limit);
-        Some(Claim { lane: id, limit })
+            .min(self.prefetch.portion(hungry, message));
+        let turn = queue.turn.unwrap_or_default();
+        queue.state = State::Claimed(self.claimed.join(queue.group(&self.clock), turn, id), limit);
+        queue.more = false;
+        self.prefetch.promise(limit);
+        Some(Claim { queue: id, limit })
     }
 
-    /// The rows of a claim, in order of id; fewer than its limit mean that the lane has no more. Rows for a lane that has
+    /// The rows of a claim, in order of id; fewer than its limit mean that the queue has no more. Rows for a queue that has
     /// been reconfigured since its claim are ignored.
-    pub fn supply(&mut self, lane: LaneId, mut rows: Vec<Delivery>, now: Timestamp) {
+    pub fn supply(&mut self, queue: QueueId, mut rows: Vec<Delivery>, now: Timestamp) {
         let now = self.clock.read(now);
-        let id = lane;
-        let Some(lane) = self.lanes.get(&id) else { return };
-        let Place::Claimed(_, limit) = lane.place else {
+        let id = queue;
+        let Some(queue) = self.queues.get(&id) else { return };
+        let State::Claimed(_, limit) = queue.state else {
             return;
         };
-        let noticed = lane.more;
-        self.unplace(id);
-        let Some(lane) = self.lanes.get_mut(&id) else {
+        let noticed = queue.more;
+        self.leave_state(id);
+        let Some(queue) = self.queues.get_mut(&id) else {
             return;
         };
         rows.truncate(limit);
         let full = rows.len() == limit;
         if full {
-            lane.page.filled(now);
+            queue.page.filled(now);
         }
         if rows.first().is_some_and(|head| head.attempts > 0) {
-            lane.health.failed_before();
+            queue.health.failed_before();
         }
-        self.stock.add(rows.len());
-        lane.more = full || noticed;
-        lane.rows = rows.into();
+        self.prefetch.add(rows.len());
+        queue.more = full || noticed;
+        queue.rows = rows.into();
         self.settle(id);
     }
 
@@ -80,16 +80,16 @@ impl Scheduler {
         self.gates.parked_until(group.pool) <= self.clock.now() && self.lacks(group)
     }
 
-    /// Whether the next connections of a group would wait for rows, or lanes that came later go first.
+    /// Whether the next connections of a group would wait for rows, or queues that came later go first.
     fn lacks(&self, group: Group) -> bool {
         let (ready, claimed) = (self.ready.waiting(group), self.claimed.waiting(group));
         let overtaken = self.hungry.next(group) < self.ready.next(group);
         claimed < self.ahead(group) && (overtaken || ready + claimed < self.ahead(group))
     }
 
-    /// For how many lanes of a group to read ahead; those further back hold nothing.
+    /// For how many queues of a group to read ahead; those further back hold nothing.
     fn ahead(&self, group: Group) -> usize {
-        2 * self.slots.share(group.standing)
+        2 * self.concurrency.share(group.standing)
     }
 
     /// When [`claims`](Self::claims) will have something, timers aside.
@@ -99,7 +99,7 @@ impl Scheduler {
             .filter(|group| self.hungry.waiting(**group) > 0 && self.lacks(**group));
         let parked = groups.map(|group| self.gates.parked_until(group.pool)).min()?;
         // Requests that become slow leave their rows' places to others.
-        let room = match self.stock.free() {
+        let room = match self.prefetch.free() {
             0 => self.next_slow()?,
             _ => self.clock.now(),
         };

@@ -4,9 +4,9 @@ use jiff::Timestamp;
 
 use crate::event::Event;
 
-/// The integration's id.
+/// The webhook's id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct LaneId(pub i64);
+pub struct QueueId(pub i64);
 
 /// The log row's id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -26,10 +26,10 @@ pub struct Delivery {
     pub next_attempt_at: Option<Timestamp>,
 }
 
-/// A lane's rows are wanted: its first `limit` unfinished ones in order of id.
+/// A queue's rows are wanted: its first `limit` unfinished ones in order of id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Claim {
-    pub lane: LaneId,
+    pub queue: QueueId,
     /// At least 1.
     pub limit: usize,
 }
@@ -38,7 +38,7 @@ pub struct Claim {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
     pub id: RequestId,
-    pub lane: LaneId,
+    pub queue: QueueId,
     pub body: Vec<u8>,
     /// What the message holds, in its order; never empty.
     pub deliveries: Vec<DeliveryId>,
@@ -46,9 +46,9 @@ pub struct Request {
 
 /// Makes messages.
 pub trait Compose {
-    /// Makes one message of the first of `deliveries` (never empty; no more than the lane's
+    /// Makes one message of the first of `deliveries` (never empty; no more than the queue's
     /// `max_events_per_message`), as many as the format has room for.
-    fn compose(&mut self, lane: LaneId, deliveries: &[Delivery]) -> Composed;
+    fn compose(&mut self, queue: QueueId, deliveries: &[Delivery]) -> Composed;
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

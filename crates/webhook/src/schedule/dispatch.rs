@@ -1,4 +1,4 @@
-//! Which lane sends next, and what.
+//! Which queue sends next, and what.
 
 use std::sync::Arc;
 
@@ -6,10 +6,10 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::change::EXPIRED;
 use super::clock::Tick;
-use super::lane::Flight;
-use super::slots::Standing;
-use super::turns::Group;
-use super::{Compose, DeliveryChange, LaneId, Outcome, Request, Scheduler};
+use super::concurrency::Standing;
+use super::endpoint_queue::InFlight;
+use super::run_queue::Group;
+use super::{Compose, DeliveryChange, Outcome, QueueId, Request, Scheduler};
 
 impl Scheduler {
     /// The requests that may leave now.
@@ -20,7 +20,7 @@ impl Scheduler {
             return requests;
         }
         while let Some((group, id)) = self.ready.first(|group| self.may_send(group)) {
-            self.unplace(id);
+            self.leave_state(id);
             self.expire(id);
             let request = self.send(id, group.standing, compose);
             self.settle(id);
@@ -31,7 +31,7 @@ impl Scheduler {
 
     fn may_send(&self, group: Group) -> bool {
         let opens_at = self.gates.opens_at(group.pool);
-        self.slots.free(group.standing) && opens_at.is_some_and(|at| at <= self.clock.now())
+        self.concurrency.free(group.standing) && opens_at.is_some_and(|at| at <= self.clock.now())
     }
 
     /// When [`poll`](Self::poll) will have something, timers aside.
@@ -41,32 +41,32 @@ impl Scheduler {
             .filter_map(|group| {
                 // What holds it up otherwise ends with an answer, or when a request becomes slow.
                 match self.gates.opens_at(group.pool) {
-                    Some(at) if self.slots.free(group.standing) => Some(at.max(self.clock.now())),
+                    Some(at) if self.concurrency.free(group.standing) => Some(at.max(self.clock.now())),
                     _ => self.next_slow(),
                 }
             })
             .min()
     }
 
-    /// Fails the first rows of a lane that are too old.
-    fn expire(&mut self, id: LaneId) {
-        let Some(lane) = self.lanes.get_mut(&id) else {
+    /// Fails the first rows of a queue that are too old.
+    fn expire(&mut self, id: QueueId) {
+        let Some(queue) = self.queues.get_mut(&id) else {
             return;
         };
-        let max_age = lane.max_age(&self.policy);
+        let max_age = queue.max_age(&self.policy);
         let at = self.clock.wall(self.clock.now());
         let mut error: Option<Arc<str>> = None;
-        while let Some(delivery) = lane.pop_expired(max_age, at) {
+        while let Some(delivery) = queue.pop_expired(max_age, at) {
             let error = error.get_or_insert_with(|| {
                 let max_age = SignedDuration::try_from(max_age).unwrap_or(SignedDuration::MAX);
                 format!("{EXPIRED}not delivered within {max_age:#}").into()
             });
-            self.stock.release(1);
-            lane.changed_in = Some(self.batch);
+            self.prefetch.release(1);
+            queue.changed_in = Some(self.batch);
             self.tally.failed(id, &delivery.event.event_type);
             self.changes.deliveries.push(DeliveryChange {
                 id: delivery.id,
-                lane: id,
+                queue: id,
                 outcome: Outcome::Failed,
                 at,
                 attempts: delivery.attempts,
@@ -77,22 +77,22 @@ impl Scheduler {
         }
     }
 
-    /// Makes a request of the lane's first rows, if they are still due now that others have expired.
-    fn send(&mut self, id: LaneId, standing: Standing, compose: &mut impl Compose) -> Option<Request> {
-        let lane = self.lanes.get_mut(&id)?;
+    /// Makes a request of the queue's first rows, if they are still due now that others have expired.
+    fn send(&mut self, id: QueueId, standing: Standing, compose: &mut impl Compose) -> Option<Request> {
+        let queue = self.queues.get_mut(&id)?;
         let now = self.clock.now();
-        if lane.gate(&self.clock) > now {
+        if queue.gate(&self.clock) > now {
             return None;
         }
-        if lane.gathers(now).is_some() {
+        if queue.gathers(now).is_some() {
             // What has come meanwhile is read with them.
-            if lane.more {
+            if queue.more {
                 self.give_rows_back(id);
             }
             return None;
         }
-        let sendable = lane.sendable(&self.clock, &self.policy);
-        let rows = lane
+        let sendable = queue.sendable(&self.clock, &self.policy);
+        let rows = queue
             .rows
             .make_contiguous()
             .get(..sendable)
@@ -101,22 +101,22 @@ impl Scheduler {
         let taken = composed.taken.clamp(1, rows.len());
         let deliveries = rows[..taken].iter().map(|delivery| delivery.id).collect();
 
-        lane.flight = Some(Flight {
+        queue.in_flight = Some(InFlight {
             taken,
             left: now,
-            pool: lane.pool(),
+            pool: queue.pool(),
             standing,
-            revision: lane.config.revision,
+            revision: queue.config.revision,
             slow: false,
             aside: false,
         });
-        lane.turn = None;
-        lane.left();
-        self.slots.take(standing);
-        self.gates.leave(lane.pool());
+        queue.turn = None;
+        queue.left();
+        self.concurrency.take(standing);
+        self.gates.leave(queue.pool());
         Some(Request {
-            id: self.flights.leave(id),
-            lane: id,
+            id: self.in_flight.leave(id),
+            queue: id,
             body: composed.body,
             deliveries,
         })

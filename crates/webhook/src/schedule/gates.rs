@@ -1,18 +1,18 @@
-//! What holds up many lanes at once.
+//! What holds up many queues at once.
 
 use super::clock::Tick;
 use super::rate::Rate;
 use super::window::Window;
 use crate::endpoint::{EndpointKind, Vendor};
 
-/// Lanes that share a rate limit.
+/// Queues that share a rate limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Pool {
     /// Discord's own hosts: capped, and parked by a global limit.
     Discord,
     /// Hosts that speak like Discord: parked together as well, but not capped.
     DiscordLike,
-    /// Each lane is on its own.
+    /// Each queue is on its own.
     Open,
 }
 
@@ -85,7 +85,7 @@ impl Gates {
         self.blocked[pool as usize] = 0;
     }
 
-    /// All lanes wait, those of [`Pool::Open`] excepted: nothing speaks for all of them.
+    /// All queues wait, those of [`Pool::Open`] excepted: nothing speaks for all of them.
     pub(super) fn park(&mut self, pool: Pool, until: Tick) {
         if pool != Pool::Open {
             let parked_until = &mut self.parked_until[pool as usize];

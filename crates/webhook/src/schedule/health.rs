@@ -1,4 +1,4 @@
-//! What a lane's answers say of its endpoint.
+//! What a queue's answers say of its endpoint.
 
 use std::time::Duration;
 
@@ -6,14 +6,14 @@ use jiff::Timestamp;
 
 use super::backoff;
 use super::clock::{Clock, Tick};
-use super::slots::{Record, Standing};
-use super::{CircuitState, InARow, LaneConfig};
+use super::concurrency::{Record, Standing};
+use super::{CircuitState, InARow, QueueConfig};
 
 /// Failures in a row that open the circuit.
 const OPENS_AFTER: u32 = 5;
-/// Refusals in a row that switch an integration off: answers of "forbidden", or that its channel takes nothing. Of "forbidden", the
+/// Refusals in a row that switch a webhook off: answers of "forbidden", or that its channel takes nothing. Of "forbidden", the
 /// first five fail what they hold and open the circuit, five more are single deliveries at its growing intervals, minutes
-/// in all: a passing fault costs few deliveries, and a thousand integrations of this kind stay within the 10,000 such answers in ten minutes for which Discord bans
+/// in all: a passing fault costs few deliveries, and a thousand webhooks of this kind stay within the 10,000 such answers in ten minutes for which Discord bans
 /// an address.
 pub(super) const FORBIDDEN_LIMIT: u32 = 10;
 /// Answers of "too fast" in a row, each after the wait that the one before asked for, from which on the answers are not
@@ -43,7 +43,7 @@ struct Circuit {
 
 impl Health {
     /// With what an earlier life of the scheduler left.
-    pub(super) fn new(config: &LaneConfig, clock: &Clock) -> Self {
+    pub(super) fn new(config: &QueueConfig, clock: &Clock) -> Self {
         let latest = clock.now().after(backoff::LONGEST);
         let recorded = config.circuit;
         Health {

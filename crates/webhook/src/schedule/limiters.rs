@@ -5,20 +5,20 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::clock::Clock;
-use super::lane::Lane;
+use super::endpoint_queue::EndpointQueue;
 use super::rate::Rate;
 use super::window::Window;
-use super::{LaneId, Policy, Scheduler};
+use super::{Policy, QueueId, Scheduler};
 use crate::endpoint::Vendor;
 
 /// Whose requests are counted together.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Shared {
-    Own(LaneId),
+    Own(QueueId),
     Group(Box<str>),
 }
 
-/// A window that lanes share.
+/// A window that queues share.
 #[derive(Clone, Debug)]
 pub(super) struct Limiter {
     shared: Shared,
@@ -29,16 +29,16 @@ pub(super) struct Limiter {
 pub(super) struct Limiters(BTreeMap<Shared, Rc<RefCell<Window>>>);
 
 impl Limiters {
-    /// Gives a lane the limiter that its configuration asks for. What it has posted so far counts there.
-    pub(super) fn join(&mut self, lane: &mut Lane, clock: &Clock, policy: &Policy) {
-        if rate(lane, policy).is_none() {
-            lane.limiter = None;
+    /// Gives a queue the limiter that its configuration asks for. What it has posted so far counts there.
+    pub(super) fn join(&mut self, queue: &mut EndpointQueue, clock: &Clock, policy: &Policy) {
+        if rate(queue, policy).is_none() {
+            queue.limiter = None;
             return;
         }
-        let config = &lane.config;
+        let config = &queue.config;
         let group = config.rate_group.clone().map(Shared::Group);
         let shared = group.unwrap_or(Shared::Own(config.id));
-        if lane
+        if queue
             .limiter
             .as_ref()
             .is_some_and(|limiter| limiter.shared == shared)
@@ -52,32 +52,32 @@ impl Limiters {
                 ..Rate::NONE
             })))
         });
-        let posts = lane.posts.iter();
+        let posts = queue.posts.iter();
         window
             .borrow_mut()
             .remember(posts.map(|at| clock.tick(*at).min(clock.now())));
-        lane.limiter = Some(Limiter {
+        queue.limiter = Some(Limiter {
             shared,
             window: window.clone(),
         });
     }
 }
 
-/// What a lane may be sent; None: nobody counts.
-fn rate(lane: &Lane, policy: &Policy) -> Option<Rate> {
-    let of_vendor = || (lane.config.vendor == Vendor::Microsoft).then_some(policy.teams_rate);
-    lane.config.rate.or_else(of_vendor)
+/// What a queue may be sent; None: nobody counts.
+fn rate(queue: &EndpointQueue, policy: &Policy) -> Option<Rate> {
+    let of_vendor = || (queue.config.vendor == Vendor::Microsoft).then_some(policy.teams_rate);
+    queue.config.rate.or_else(of_vendor)
 }
 
 impl Scheduler {
-    /// Sets the rates of all limiters, each the lowest of its lanes'.
+    /// Sets the rates of all limiters, each the lowest of its queues'.
     pub(super) fn limit(&mut self) {
-        for lane in self.lanes.values_mut() {
-            self.limiters.join(lane, &self.clock, &self.policy);
+        for queue in self.queues.values_mut() {
+            self.limiters.join(queue, &self.clock, &self.policy);
         }
         let mut rates: BTreeMap<&Shared, Rate> = BTreeMap::new();
-        for lane in self.lanes.values() {
-            if let (Some(limiter), Some(rate)) = (&lane.limiter, rate(lane, &self.policy)) {
+        for queue in self.queues.values() {
+            if let (Some(limiter), Some(rate)) = (&queue.limiter, rate(queue, &self.policy)) {
                 let lowest = rates.entry(&limiter.shared).or_insert(rate);
                 if rate.is_below(*lowest) {
                     *lowest = rate;

@@ -4,31 +4,31 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::LaneId;
+use super::QueueId;
 use super::rate::Rate;
 use crate::endpoint::{EndpointKind, Vendor};
 use crate::quiet_hours::QuietHours;
 
-/// What holds for all lanes.
+/// What holds for all queues.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
     /// How often a message has to fail by itself, with an answer of the endpoint, before it is found out whether it is the
     /// message that makes the endpoint fail; then it is given up. What says nothing of the message is tried until it is too
     /// old. 0 counts as 1.
     pub max_attempts: u32,
-    /// Deliveries older than this fail without a request, when it is their turn: behind an open circuit, when the lane is
+    /// Deliveries older than this fail without a request, when it is their turn: behind an open circuit, when the queue is
     /// tried next.
     pub max_age: Duration,
-    /// Requests per second to Discord's own hosts, all lanes together; 0: no cap.
+    /// Requests per second to Discord's own hosts, all queues together; 0: no cap.
     pub discord_per_second: u32,
     /// Requests to each webhook on Microsoft's own hosts, or to those together that share a group.
     pub teams_rate: Rate,
-    /// Requests in flight, over all lanes; 0 counts as 1. Those that have been out for longer than half a second do not
+    /// Requests in flight, over all queues; 0 counts as 1. Those that have been out for longer than half a second do not
     /// count...
     pub max_in_flight: usize,
     /// ...unless there are more of them than this.
     pub max_slow: usize,
-    /// Deliveries in memory, over all lanes; 0 counts as 1. Below `8 * max_in_flight`, lanes wait for each other. Those in
+    /// Deliveries in memory, over all queues; 0 counts as 1. Below `8 * max_in_flight`, queues wait for each other. Those in
     /// slow requests come on top: `max_slow` messages.
     pub max_buffered: usize,
 }
@@ -50,14 +50,14 @@ impl Default for Policy {
     }
 }
 
-/// An integration, as far as the scheduler needs to know it.
+/// A webhook, as far as the scheduler needs to know it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LaneConfig {
-    pub id: LaneId,
+pub struct QueueConfig {
+    pub id: QueueId,
     /// With the vendor: whose limits it shares.
     pub kind: EndpointKind,
     pub vendor: Vendor,
-    /// Changes when a person sets another URL or activates the integration again: whatever went wrong before is
+    /// Changes when a person sets another URL or activates the webhook again: whatever went wrong before is
     /// forgotten then. It must not change by what the scheduler itself had recorded.
     pub revision: u64,
     /// 1 turns coalescing off; 0 counts as 1.
@@ -72,9 +72,9 @@ pub struct LaneConfig {
     pub max_age: Option<Duration>,
     /// Nothing leaves in these hours, and no delivery grows older.
     pub quiet_hours: Option<QuietHours>,
-    /// Its last delivery was sent, and not given up. Read when the lane, or its revision, is new.
+    /// Its last delivery was sent, and not given up. Read when the queue, or its revision, is new.
     pub proven: bool,
-    /// As recorded by the last [`LaneChange`](super::LaneChange); read likewise.
+    /// As recorded by the last [`QueueChange`](super::QueueChange); read likewise.
     pub circuit: Option<CircuitState>,
     /// As recorded by the last [`Changes::in_a_row`](super::Changes::in_a_row); read likewise.
     pub in_a_row: InARow,
@@ -92,7 +92,7 @@ pub struct InARow {
     pub posts: Vec<Timestamp>,
 }
 
-/// An open circuit: the lane fails, and is tried with one delivery at a time.
+/// An open circuit: the queue fails, and is tried with one delivery at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CircuitState {
     /// In a row.

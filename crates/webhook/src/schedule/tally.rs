@@ -1,20 +1,20 @@
-//! What requests and deliveries came to, counted by integration and event type.
+//! What requests and deliveries came to, counted by webhook and event type.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{Delivery, LaneId};
+use super::{Delivery, QueueId};
 use crate::histogram::Histogram;
 use crate::outcome::Verdict;
 
-/// Stands for all event types of an integration.
+/// Stands for all event types of a webhook.
 pub const ALL_EVENTS: &str = "*";
 
-/// To be added to counters. For each integration there is a count of all its events beside those of each type: a message
+/// To be added to counters. For each webhook there is a count of all its events beside those of each type: a message
 /// may hold events of several types, so that its request counts for each of them, and the types' requests add up to more
 /// than there were.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Tally(BTreeMap<LaneId, Vec<(Box<str>, Counts)>>);
+pub struct Tally(BTreeMap<QueueId, Vec<(Box<str>, Counts)>>);
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Counts {
@@ -40,19 +40,19 @@ impl Tally {
         self.0.is_empty()
     }
 
-    /// Each integration and event type that there is something of, and [`ALL_EVENTS`].
-    pub fn iter(&self) -> impl Iterator<Item = (LaneId, &str, &Counts)> {
-        self.0.iter().flat_map(|(lane, events)| {
+    /// Each webhook and event type that there is something of, and [`ALL_EVENTS`].
+    pub fn iter(&self) -> impl Iterator<Item = (QueueId, &str, &Counts)> {
+        self.0.iter().flat_map(|(queue, events)| {
             events
                 .iter()
-                .map(|(event_type, counts)| (*lane, &**event_type, counts))
+                .map(|(event_type, counts)| (*queue, &**event_type, counts))
         })
     }
 
     pub fn merge(&mut self, other: Tally) {
-        for (lane, events) in other.0 {
+        for (queue, events) in other.0 {
             for (event_type, counts) in events {
-                self.of(lane, &event_type).merge(&counts);
+                self.of(queue, &event_type).merge(&counts);
             }
         }
     }
@@ -60,7 +60,7 @@ impl Tally {
     /// A request was judged that held these, never none.
     pub(super) fn request<'a>(
         &mut self,
-        lane: LaneId,
+        queue: QueueId,
         held: impl Iterator<Item = &'a Delivery>,
         verdict: &Verdict,
     ) {
@@ -72,37 +72,37 @@ impl Tally {
             }
         }
         for event_type in types {
-            let counts = self.of(lane, event_type);
+            let counts = self.of(queue, event_type);
             counts.requests += 1;
             counts.messages += u64::from(*verdict == Verdict::Sent);
             counts.rate_limited += u64::from(matches!(verdict, Verdict::RateLimited { .. }));
         }
     }
 
-    pub(super) fn sent(&mut self, lane: LaneId, event_type: &str, latency: Duration) {
-        self.both(lane, event_type, |counts| {
+    pub(super) fn sent(&mut self, queue: QueueId, event_type: &str, latency: Duration) {
+        self.both(queue, event_type, |counts| {
             counts.sent += 1;
             counts.latency.add(latency);
             counts.latency_sum = counts.latency_sum.saturating_add(latency);
         });
     }
 
-    pub(super) fn retried(&mut self, lane: LaneId, event_type: &str) {
-        self.both(lane, event_type, |counts| counts.retried += 1);
+    pub(super) fn retried(&mut self, queue: QueueId, event_type: &str) {
+        self.both(queue, event_type, |counts| counts.retried += 1);
     }
 
     /// Given up, by the scheduler or without it.
-    pub fn failed(&mut self, lane: LaneId, event_type: &str) {
-        self.both(lane, event_type, |counts| counts.failed += 1);
+    pub fn failed(&mut self, queue: QueueId, event_type: &str) {
+        self.both(queue, event_type, |counts| counts.failed += 1);
     }
 
-    fn both(&mut self, lane: LaneId, event_type: &str, count: impl Fn(&mut Counts)) {
-        count(self.of(lane, ALL_EVENTS));
-        count(self.of(lane, event_type));
+    fn both(&mut self, queue: QueueId, event_type: &str, count: impl Fn(&mut Counts)) {
+        count(self.of(queue, ALL_EVENTS));
+        count(self.of(queue, event_type));
     }
 
-    fn of(&mut self, lane: LaneId, event_type: &str) -> &mut Counts {
-        let events = self.0.entry(lane).or_default();
+    fn of(&mut self, queue: QueueId, event_type: &str) -> &mut Counts {
+        let events = self.0.entry(queue).or_default();
         // A handful of types: looking at each is quicker than a map of names.
         let index = events.iter().position(|(known, _)| **known == *event_type);
         let index = index.unwrap_or_else(|| {

@@ -1,4 +1,4 @@
-//! What an answer does to its deliveries and their lane.
+//! What an answer does to its deliveries and their queue.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,12 +6,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::clock::{Clock, Tick};
+use super::concurrency::Record;
+use super::endpoint_queue::{Doubt, EndpointQueue, LONGEST_WAIT, Life};
 use super::gates::Pool;
 use super::health::TooOften;
-use super::lane::{Doubt, LONGEST_WAIT, Lane, Life};
-use super::slots::Record;
 use super::{
-    Changes, CircuitState, Delivery, DeliveryChange, LaneChange, Outcome, Policy, RequestId, Scheduler,
+    Changes, CircuitState, Delivery, DeliveryChange, Outcome, Policy, QueueChange, RequestId, Scheduler,
     Tally, backoff,
 };
 use crate::outcome::{Judgement, RateScope, Verdict};
@@ -23,24 +23,26 @@ impl Scheduler {
     /// deliveries says nothing of the new one.
     pub fn judged(&mut self, request: RequestId, judgement: &Judgement, now: Timestamp) {
         let now = self.clock.read(now);
-        let Some(id) = self.flights.return_of(request) else {
+        let Some(id) = self.in_flight.return_of(request) else {
             return;
         };
-        let Some(lane) = self.lanes.get_mut(&id) else {
+        let Some(queue) = self.queues.get_mut(&id) else {
             return;
         };
-        let Some(flight) = lane.flight.take() else { return };
-        lane.arrived(now, self.clock.wall(now));
-        self.slots.release(flight.standing, flight.aside);
-        self.gates.back(flight.pool);
-        if !flight.slow {
-            self.gates.arrive(flight.pool, now);
+        let Some(in_flight) = queue.in_flight.take() else {
+            return;
+        };
+        queue.arrived(now, self.clock.wall(now));
+        self.concurrency.release(in_flight.standing, in_flight.aside);
+        self.gates.back(in_flight.pool);
+        if !in_flight.slow {
+            self.gates.arrive(in_flight.pool, now);
         }
 
-        let (rows, changes) = (lane.rows.len(), self.changes.deliveries.len());
-        let held = lane.rows.iter().take(flight.taken);
+        let (rows, changes) = (queue.rows.len(), self.changes.deliveries.len());
+        let held = queue.rows.iter().take(in_flight.taken);
         self.tally.request(id, held, &judgement.verdict);
-        let current = flight.revision == lane.config.revision;
+        let current = in_flight.revision == queue.config.revision;
         // For how long nobody calls the vendor.
         let parked = match judgement.verdict {
             Verdict::RateLimited {
@@ -48,22 +50,22 @@ impl Scheduler {
                 scope: RateScope::Discord,
             } => Some(now.after(wait.min(LONGEST_WAIT))),
             Verdict::Blocked => {
-                let blocks = self.gates.blocked(lane.pool());
+                let blocks = self.gates.blocked(queue.pool());
                 Some(now.after(backoff::edge(blocks, &mut self.random)))
             }
             _ => None,
         };
-        let asks = matches!(lane.doubt, Doubt::Asks(_));
-        let circuit_was_open = lane.health.is_open();
+        let asks = matches!(queue.doubt, Doubt::Asks(_));
+        let circuit_was_open = queue.health.is_open();
         let mut ruling = Ruling {
             now,
             wall: self.clock.wall(now),
             body: judgement.body.as_deref().map(Arc::from),
             error: judgement.error.as_deref().map(Arc::from),
             judgement,
-            taken: flight.taken.min(rows),
-            out: now.since(flight.left),
-            lane,
+            taken: in_flight.taken.min(rows),
+            out: now.since(in_flight.left),
+            queue,
             parked,
             circuit_was_open,
             policy: &self.policy,
@@ -78,23 +80,23 @@ impl Scheduler {
             ruling.sent();
         }
         if asks {
-            lane.answered_about_second();
+            queue.answered_about_second();
         }
-        let closed = circuit_was_open && !lane.health.is_open() && lane.doubt == Doubt::None;
-        if flight.aside {
-            lane.more |= !lane.rows.is_empty();
-            lane.rows.clear();
+        let closed = circuit_was_open && !queue.health.is_open() && queue.doubt == Doubt::None;
+        if in_flight.aside {
+            queue.more |= !queue.rows.is_empty();
+            queue.rows.clear();
         } else {
-            self.stock.release(rows - lane.rows.len());
+            self.prefetch.release(rows - queue.rows.len());
         }
         if self.changes.deliveries.len() > changes {
-            lane.changed_in = Some(self.batch);
+            queue.changed_in = Some(self.batch);
         }
-        if let Some(in_a_row) = lane.unrecorded() {
+        if let Some(in_a_row) = queue.unrecorded() {
             self.changes.in_a_row.insert(id, in_a_row);
         }
-        let pool = lane.pool();
-        if closed && lane.more {
+        let pool = queue.pool();
+        if closed && queue.more {
             // It was read by twos; what has gathered leaves in whole messages.
             self.give_rows_back(id);
         }
@@ -115,11 +117,11 @@ impl Scheduler {
 
 struct Ruling<'a> {
     judgement: &'a Judgement,
-    /// The deliveries of the message are the first so many of the lane.
+    /// The deliveries of the message are the first so many of the queue.
     taken: usize,
     /// How long the request was out.
     out: Duration,
-    lane: &'a mut Lane,
+    queue: &'a mut EndpointQueue,
     parked: Option<Tick>,
     circuit_was_open: bool,
     now: Tick,
@@ -139,14 +141,14 @@ impl Ruling<'_> {
             self.judgement.verdict,
             Verdict::Retry { .. } | Verdict::Unavailable { .. }
         );
-        self.lane.health.went(Record::of(failed, self.out, self.now));
-        self.lane.answered(self.now);
+        self.queue.health.went(Record::of(failed, self.out, self.now));
+        self.queue.answered(self.now);
         if let Some(pause) = self.judgement.pause {
             self.pause(pause);
         }
         match self.judgement.verdict {
             Verdict::Sent => {
-                self.lane.refused = self.lane.refused.saturating_sub(self.taken);
+                self.queue.refused = self.queue.refused.saturating_sub(self.taken);
                 self.sent();
                 self.alive();
             }
@@ -159,15 +161,15 @@ impl Ruling<'_> {
             Verdict::RateLimited { wait, .. } => self.rate_limited(wait),
             Verdict::Blocked => self.wait_until(self.parked.unwrap_or(self.now)),
             Verdict::Retry { wait } => {
-                let circuit = self.lane.health.failed(self.clock, self.random);
+                let circuit = self.queue.health.failed(self.clock, self.random);
                 self.doubt();
                 self.retry(wait.map(|wait| wait.min(backoff::LONGEST_ASKED)), circuit);
                 self.ask(wait);
             }
             Verdict::Unavailable { wait } => {
-                let circuit = self.lane.health.unavailable(self.clock, self.random);
-                let last = self.lane.rows.get(self.taken.saturating_sub(1));
-                self.lane.blameless = self.lane.blameless.max(last.map(|delivery| delivery.id));
+                let circuit = self.queue.health.unavailable(self.clock, self.random);
+                let last = self.queue.rows.get(self.taken.saturating_sub(1));
+                self.queue.blameless = self.queue.blameless.max(last.map(|delivery| delivery.id));
                 // Not the endpoint's own wish.
                 self.retry(wait.map(|wait| wait.min(backoff::LONGEST)), circuit);
             }
@@ -181,14 +183,14 @@ impl Ruling<'_> {
     }
 
     fn sent(&mut self) {
-        for delivery in self.lane.rows.drain(..self.taken) {
+        for delivery in self.queue.rows.drain(..self.taken) {
             let latency = self.wall.duration_since(delivery.created_at);
             let latency = latency.try_into().unwrap_or_default();
             self.tally
-                .sent(self.lane.config.id, &delivery.event.event_type, latency);
+                .sent(self.queue.config.id, &delivery.event.event_type, latency);
             let change = DeliveryChange {
                 id: delivery.id,
-                lane: self.lane.config.id,
+                queue: self.queue.config.id,
                 outcome: Outcome::Sent,
                 at: self.wall,
                 attempts: delivery.attempts,
@@ -202,11 +204,11 @@ impl Ruling<'_> {
 
     /// The endpoint does its work, whatever it thought of this message.
     fn alive(&mut self) {
-        self.lane.page.after_success();
+        self.queue.page.after_success();
         self.suspect();
-        if self.lane.health.succeeded() {
-            self.announce(LaneChange::CircuitClosed {
-                lane: self.lane.config.id,
+        if self.queue.health.succeeded() {
+            self.announce(QueueChange::CircuitClosed {
+                queue: self.queue.config.id,
             });
         }
     }
@@ -221,20 +223,20 @@ impl Ruling<'_> {
         } else {
             culprit.filter(|index| *index < self.taken)
         };
-        match culprit.and_then(|index| self.lane.rows.remove(index)) {
+        match culprit.and_then(|index| self.queue.rows.remove(index)) {
             Some(delivery) => {
-                self.lane.refused = 0;
+                self.queue.refused = 0;
                 self.fail(delivery);
             }
-            None => self.lane.refused = self.taken,
+            None => self.queue.refused = self.taken,
         }
     }
 
     fn forbidden(&mut self) {
         self.fail_all();
-        self.lane.page.after_failure();
-        let was_open = self.lane.health.is_open();
-        match self.lane.health.forbidden(self.clock, self.random) {
+        self.queue.page.after_failure();
+        let was_open = self.queue.health.is_open();
+        match self.queue.health.forbidden(self.clock, self.random) {
             Ok(circuit) => self.announce_circuit(was_open, circuit),
             Err(TooOften) => {
                 let error = self.error.as_deref().unwrap_or("forbidden");
@@ -246,8 +248,8 @@ impl Ruling<'_> {
 
     /// What the message holds is kept, and what waits behind it would fare no better.
     fn misdirected(&mut self) {
-        let was_open = self.lane.health.is_open();
-        match self.lane.health.misdirected(self.clock, self.random) {
+        let was_open = self.queue.health.is_open();
+        match self.queue.health.misdirected(self.clock, self.random) {
             Ok(circuit) => {
                 self.announce_circuit(was_open, circuit);
                 self.keep(Duration::ZERO);
@@ -261,7 +263,7 @@ impl Ruling<'_> {
     }
 
     fn rate_limited(&mut self, wait: Duration) {
-        let wait = self.lane.health.limited(wait);
+        let wait = self.queue.health.limited(wait);
         self.pause(wait);
         self.wait_until(self.now.after(wait.min(LONGEST_WAIT)));
     }
@@ -278,41 +280,41 @@ impl Ruling<'_> {
         let was_open = self.circuit_was_open;
         self.announce_circuit(was_open, circuit);
         let asked = asked.unwrap_or_default();
-        self.lane.rest_until(self.now.after(asked));
+        self.queue.rest_until(self.now.after(asked));
         let wait = match circuit {
             Some(_) => asked,
-            None => asked.max(backoff::retry(self.lane.health.failures(), self.random)),
+            None => asked.max(backoff::retry(self.queue.health.failures(), self.random)),
         };
         self.keep(wait);
     }
 
     /// What the message holds is tried again.
     fn keep(&mut self, wait: Duration) {
-        self.lane.page.after_failure();
-        for delivery in self.lane.rows.iter_mut().take(self.taken) {
+        self.queue.page.after_failure();
+        for delivery in self.queue.rows.iter_mut().take(self.taken) {
             delivery.attempts = delivery.attempts.saturating_add(1);
         }
-        let until = self.now.after(wait).max(self.lane.health.next_try());
+        let until = self.now.after(wait).max(self.queue.health.next_try());
         let next_attempt_at = self.hold(until);
         for index in 0..self.taken {
             self.note(index, Outcome::Retry { next_attempt_at });
         }
-        for delivery in self.lane.rows.iter().take(self.taken) {
+        for delivery in self.queue.rows.iter().take(self.taken) {
             self.tally
-                .retried(self.lane.config.id, &delivery.event.event_type);
+                .retried(self.queue.config.id, &delivery.event.event_type);
         }
     }
 
     /// The first message failed again after the one behind it was taken: it is to blame.
     fn doubt(&mut self) {
-        if let (Doubt::Suspects(id), 1) = (self.lane.doubt, self.taken)
-            && let Some(head) = self.lane.rows.pop_front_if(|head| head.id == id)
+        if let (Doubt::Suspects(id), 1) = (self.queue.doubt, self.taken)
+            && let Some(head) = self.queue.rows.pop_front_if(|head| head.id == id)
         {
-            self.lane.doubt = Doubt::None;
+            self.queue.doubt = Doubt::None;
             self.taken = 0;
             self.fail(head);
         }
-        self.lane.blameless = None;
+        self.queue.blameless = None;
     }
 
     /// A message that has failed alone for so often, or twice as often as when this was last asked, may be what makes the
@@ -320,76 +322,76 @@ impl Ruling<'_> {
     fn ask(&mut self, asked: Option<Duration>) {
         let now = self.clock.wall(self.clock.now());
         let (1, None, Some(head), Some(_)) =
-            (self.taken, asked, self.lane.rows.front(), self.lane.rows.get(1))
+            (self.taken, asked, self.queue.rows.front(), self.queue.rows.get(1))
         else {
             return;
         };
         let (id, attempts) = (head.id, head.attempts);
-        let from = match self.lane.doubt {
+        let from = match self.queue.doubt {
             Doubt::Asks(_) => return,
             Doubt::Answered(known, answered) if known == id => answered.saturating_mul(2),
             _ => self.policy.max_attempts.max(1),
         };
-        let max_age = self.lane.max_age(self.policy);
-        if attempts >= from && self.lane.swap_first(max_age, now) {
-            self.lane.doubt = Doubt::Asks(id);
+        let max_age = self.queue.max_age(self.policy);
+        if attempts >= from && self.queue.swap_first(max_age, now) {
+            self.queue.doubt = Doubt::Asks(id);
         }
     }
 
     /// The endpoint has taken a message. If that was the one behind the first, the first is tried again at once.
     fn suspect(&mut self) {
-        match self.lane.doubt {
+        match self.queue.doubt {
             Doubt::Asks(id) => {
-                self.lane.doubt = Doubt::Suspects(id);
-                self.lane.forget_hold();
-                if let Some(head) = self.lane.rows.front_mut().filter(|head| head.id == id) {
+                self.queue.doubt = Doubt::Suspects(id);
+                self.queue.forget_hold();
+                if let Some(head) = self.queue.rows.front_mut().filter(|head| head.id == id) {
                     head.next_attempt_at = None;
                 }
             }
-            _ => self.lane.doubt = Doubt::None,
+            _ => self.queue.doubt = Doubt::None,
         }
     }
 
     fn pause(&mut self, wait: Duration) {
-        self.lane.pause_until(self.now.after(wait.min(LONGEST_WAIT)));
+        self.queue.pause_until(self.now.after(wait.min(LONGEST_WAIT)));
     }
 
     /// The deliveries of the message wait until then.
     fn hold(&mut self, until: Tick) -> Timestamp {
         let wall = self.clock.wall(until);
-        self.lane.hold(self.taken, until, wall);
+        self.queue.hold(self.taken, until, wall);
         wall
     }
 
     fn switch_off(&mut self, reason: Arc<str>) {
-        self.announce(LaneChange::SwitchedOff {
-            lane: self.lane.config.id,
+        self.announce(QueueChange::SwitchedOff {
+            queue: self.queue.config.id,
             reason,
             at: self.wall,
         });
-        if self.lane.life == Life::Active {
-            self.lane.life = Life::Off;
+        if self.queue.life == Life::Active {
+            self.queue.life = Life::Off;
         }
     }
 
     fn announce_circuit(&mut self, was_open: bool, circuit: Option<CircuitState>) {
         let Some(state) = circuit else { return };
-        let lane = self.lane.config.id;
+        let queue = self.queue.config.id;
         self.announce(match was_open {
-            false => LaneChange::CircuitOpened { lane, state },
-            true => LaneChange::CircuitMoved { lane, state },
+            false => QueueChange::CircuitOpened { queue, state },
+            true => QueueChange::CircuitMoved { queue, state },
         });
     }
 
-    /// A lane that has been deactivated keeps the state in which the person left it.
-    fn announce(&mut self, change: LaneChange) {
-        if self.lane.life == Life::Active {
-            self.changes.lanes.push(change);
+    /// A queue that has been deactivated keeps the state in which the person left it.
+    fn announce(&mut self, change: QueueChange) {
+        if self.queue.life == Life::Active {
+            self.changes.queues.push(change);
         }
     }
 
     fn fail_all(&mut self) {
-        for delivery in self.lane.rows.drain(..self.taken).collect::<Vec<_>>() {
+        for delivery in self.queue.rows.drain(..self.taken).collect::<Vec<_>>() {
             self.fail(delivery);
         }
     }
@@ -400,13 +402,14 @@ impl Ruling<'_> {
     }
 
     fn note(&mut self, index: usize, outcome: Outcome) {
-        if let Some(delivery) = self.lane.rows.get(index) {
+        if let Some(delivery) = self.queue.rows.get(index) {
             self.changes.deliveries.push(self.change(delivery, outcome));
         }
     }
 
     fn failed(&mut self, delivery: &Delivery) {
-        self.tally.failed(self.lane.config.id, &delivery.event.event_type);
+        self.tally
+            .failed(self.queue.config.id, &delivery.event.event_type);
         let change = self.change(delivery, Outcome::Failed);
         self.changes.deliveries.push(change);
     }
@@ -414,7 +417,7 @@ impl Ruling<'_> {
     fn change(&self, delivery: &Delivery, outcome: Outcome) -> DeliveryChange {
         DeliveryChange {
             id: delivery.id,
-            lane: self.lane.config.id,
+            queue: self.queue.config.id,
             outcome,
             at: self.wall,
             attempts: delivery.attempts,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use webhook::endpoint::{EndpointKind, Vendor};
 use webhook::outcome::{Judgement, RateScope, Verdict};
-use webhook::schedule::{DeliveryId, InARow, LaneConfig, LaneId, Outcome, Policy, Request, Scheduler};
+use webhook::schedule::{DeliveryId, InARow, Outcome, Policy, QueueConfig, QueueId, Request, Scheduler};
 
 use crate::glue::{Row, Tables, turn};
 
@@ -14,12 +14,12 @@ pub struct Desk {
     pub tables: Tables,
     pub now: Timestamp,
     pub room: usize,
-    pub configs: Vec<LaneConfig>,
+    pub configs: Vec<QueueConfig>,
 }
 
-pub fn lane(id: i64) -> LaneConfig {
-    LaneConfig {
-        id: LaneId(id),
+pub fn queue(id: i64) -> QueueConfig {
+    QueueConfig {
+        id: QueueId(id),
         kind: EndpointKind::TeamsWorkflow,
         vendor: Vendor::Other,
         revision: 0,
@@ -35,18 +35,18 @@ pub fn lane(id: i64) -> LaneConfig {
     }
 }
 
-pub fn discord(id: i64) -> LaneConfig {
-    LaneConfig {
+pub fn discord(id: i64) -> QueueConfig {
+    QueueConfig {
         kind: EndpointKind::Discord,
         vendor: Vendor::Discord,
-        ..lane(id)
+        ..queue(id)
     }
 }
 
-pub fn teams(id: i64) -> LaneConfig {
-    LaneConfig {
+pub fn teams(id: i64) -> QueueConfig {
+    QueueConfig {
         vendor: Vendor::Microsoft,
-        ..lane(id)
+        ..queue(id)
     }
 }
 
@@ -80,7 +80,7 @@ pub const REFUSED: Verdict = Verdict::Rejected { culprit: None };
 pub fn too_fast(wait: Duration) -> Verdict {
     Verdict::RateLimited {
         wait,
-        scope: RateScope::Lane,
+        scope: RateScope::Webhook,
     }
 }
 
@@ -93,13 +93,13 @@ pub fn ids(request: &Request) -> Vec<i64> {
 }
 
 impl Desk {
-    pub fn new(configs: impl IntoIterator<Item = LaneConfig>) -> Self {
+    pub fn new(configs: impl IntoIterator<Item = QueueConfig>) -> Self {
         Desk::with(Policy::default(), configs)
     }
 
-    pub fn with(policy: Policy, configs: impl IntoIterator<Item = LaneConfig>) -> Self {
+    pub fn with(policy: Policy, configs: impl IntoIterator<Item = QueueConfig>) -> Self {
         let now = Timestamp::from_second(1_800_000_000).unwrap();
-        let configs: Vec<LaneConfig> = configs.into_iter().collect();
+        let configs: Vec<QueueConfig> = configs.into_iter().collect();
         let mut scheduler = Scheduler::new(policy, 7);
         scheduler.configure(configs.clone(), now);
         Desk {
@@ -111,11 +111,11 @@ impl Desk {
         }
     }
 
-    pub fn write(&mut self, lane: i64, ids: impl IntoIterator<Item = i64>) {
+    pub fn write(&mut self, queue: i64, ids: impl IntoIterator<Item = i64>) {
         for id in ids {
-            self.tables.write(LaneId(lane), id, self.now);
+            self.tables.write(QueueId(queue), id, self.now);
         }
-        self.scheduler.notice([LaneId(lane)]);
+        self.scheduler.notice([QueueId(queue)]);
     }
 
     pub fn pass(&mut self, time: Duration) {
@@ -191,13 +191,13 @@ impl Desk {
         self.tables.record(&changes);
     }
 
-    pub fn row(&self, lane: i64, id: i64) -> &Row {
-        self.tables.row(LaneId(lane), DeliveryId(id))
+    pub fn row(&self, queue: i64, id: i64) -> &Row {
+        self.tables.row(QueueId(queue), DeliveryId(id))
     }
 
-    pub fn outcome(&mut self, lane: i64, id: i64) -> Option<Outcome> {
+    pub fn outcome(&mut self, queue: i64, id: i64) -> Option<Outcome> {
         self.record();
-        self.row(lane, id).outcome()
+        self.row(queue, id).outcome()
     }
 
     /// The worker dies with what it had not recorded; another one starts.

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use webhook::event::Event;
 use webhook::schedule::{
-    Changes, CircuitState, Compose, Composed, Delivery, DeliveryChange, DeliveryId, InARow, LaneChange,
-    LaneId, Outcome, Request, Scheduler,
+    Changes, CircuitState, Compose, Composed, Delivery, DeliveryChange, DeliveryId, InARow, Outcome,
+    QueueChange, QueueId, Request, Scheduler,
 };
 
 /// A row of the log.
@@ -41,15 +41,15 @@ impl Row {
 /// The database.
 #[derive(Debug, Default)]
 pub struct Tables {
-    pub rows: BTreeMap<LaneId, BTreeMap<DeliveryId, Row>>,
-    pub circuits: BTreeMap<LaneId, CircuitState>,
-    pub in_a_row: BTreeMap<LaneId, InARow>,
-    pub switched_off: BTreeMap<LaneId, Arc<str>>,
+    pub rows: BTreeMap<QueueId, BTreeMap<DeliveryId, Row>>,
+    pub circuits: BTreeMap<QueueId, CircuitState>,
+    pub in_a_row: BTreeMap<QueueId, InARow>,
+    pub switched_off: BTreeMap<QueueId, Arc<str>>,
     pub discord_parked_until: Option<Timestamp>,
 }
 
 impl Tables {
-    pub fn write(&mut self, lane: LaneId, id: i64, created_at: Timestamp) {
+    pub fn write(&mut self, queue: QueueId, id: i64, created_at: Timestamp) {
         let event = Event {
             event_type: "task_completed".into(),
             data: "{}".into(),
@@ -63,7 +63,7 @@ impl Tables {
             created_at,
             next_attempt_at: None,
         };
-        self.rows.entry(lane).or_default().insert(
+        self.rows.entry(queue).or_default().insert(
             id,
             Row {
                 delivery,
@@ -73,23 +73,23 @@ impl Tables {
         );
     }
 
-    pub fn unfinished(&self, lane: LaneId) -> impl Iterator<Item = &Row> {
+    pub fn unfinished(&self, queue: QueueId) -> impl Iterator<Item = &Row> {
         self.rows
-            .get(&lane)
+            .get(&queue)
             .into_iter()
             .flat_map(|rows| rows.values())
             .filter(|row| !row.finished())
     }
 
-    pub fn row(&self, lane: LaneId, id: DeliveryId) -> &Row {
-        &self.rows[&lane][&id]
+    pub fn row(&self, queue: QueueId, id: DeliveryId) -> &Row {
+        &self.rows[&queue][&id]
     }
 
     pub fn record(&mut self, changes: &Changes) {
         for change in &changes.deliveries {
             let row = self
                 .rows
-                .get_mut(&change.lane)
+                .get_mut(&change.queue)
                 .and_then(|rows| rows.get_mut(&change.id))
                 .unwrap();
             assert!(!row.finished(), "{change:?} after {:?}", row.last);
@@ -102,28 +102,28 @@ impl Tables {
             };
             row.last = Some(change.clone());
         }
-        for change in &changes.lanes {
+        for change in &changes.queues {
             match change {
-                LaneChange::SwitchedOff { lane, reason, .. } => {
-                    self.circuits.remove(lane);
-                    self.switched_off.insert(*lane, reason.clone());
-                    let rows = self.rows.entry(*lane).or_default();
+                QueueChange::SwitchedOff { queue, reason, .. } => {
+                    self.circuits.remove(queue);
+                    self.switched_off.insert(*queue, reason.clone());
+                    let rows = self.rows.entry(*queue).or_default();
                     for row in rows.values_mut().filter(|row| !row.finished()) {
                         row.abandoned = Some(reason.clone());
                     }
                 }
-                LaneChange::CircuitOpened { lane, state } => {
-                    assert!(self.circuits.insert(*lane, *state).is_none(), "opened twice");
+                QueueChange::CircuitOpened { queue, state } => {
+                    assert!(self.circuits.insert(*queue, *state).is_none(), "opened twice");
                 }
-                LaneChange::CircuitMoved { lane, state } => {
-                    let before = self.circuits.insert(*lane, *state);
+                QueueChange::CircuitMoved { queue, state } => {
+                    let before = self.circuits.insert(*queue, *state);
                     assert!(
                         before.is_some_and(|before| before.since == state.since),
                         "moved without being open"
                     );
                 }
-                LaneChange::CircuitClosed { lane } => {
-                    assert!(self.circuits.remove(lane).is_some(), "closed without being open");
+                QueueChange::CircuitClosed { queue } => {
+                    assert!(self.circuits.remove(queue).is_some(), "closed without being open");
                 }
             }
         }
@@ -136,7 +136,7 @@ impl Tables {
 pub struct Room(pub usize);
 
 impl Compose for Room {
-    fn compose(&mut self, _: LaneId, deliveries: &[Delivery]) -> Composed {
+    fn compose(&mut self, _: QueueId, deliveries: &[Delivery]) -> Composed {
         let taken = deliveries.len().min(self.0);
         let ids: Vec<String> = deliveries[..taken]
             .iter()
@@ -174,11 +174,11 @@ pub fn turn(scheduler: &mut Scheduler, tables: &mut Tables, now: Timestamp, room
     for claim in scheduler.claims(now) {
         assert!(claim.limit > 0, "an empty claim");
         let rows: Vec<Delivery> = tables
-            .unfinished(claim.lane)
+            .unfinished(claim.queue)
             .take(claim.limit)
             .map(|row| row.delivery.clone())
             .collect();
-        scheduler.supply(claim.lane, rows, now);
+        scheduler.supply(claim.queue, rows, now);
         turn.claimed += 1;
     }
     turn.requests = scheduler.poll(now, &mut Room(room));

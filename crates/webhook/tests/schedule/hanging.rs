@@ -2,25 +2,25 @@
 
 use std::time::Duration;
 
-use webhook::schedule::{LaneConfig, LaneId, Policy};
+use webhook::schedule::{Policy, QueueConfig, QueueId};
 
-use crate::desk::{lane, seconds};
+use crate::desk::{queue, seconds};
 use crate::network::{Manner, Network};
 
-const LANES: i64 = 10_000;
+const QUEUES: i64 = 10_000;
 const HANGING: usize = 5_000;
 const YOUNG: usize = 256;
 
-/// Every other lane.
-fn half_hang(lane: i64) -> Manner {
-    match lane % 2 {
+/// Every other queue.
+fn half_hang(queue: i64) -> Manner {
+    match queue % 2 {
         0 => Manner::Works,
         _ => Manner::Hangs,
     }
 }
 
-fn half_are_broken(lane: i64) -> Manner {
-    match lane % 4 {
+fn half_are_broken(queue: i64) -> Manner {
+    match queue % 4 {
         0 | 2 => Manner::Works,
         1 => Manner::Hangs,
         _ => Manner::Fails,
@@ -39,10 +39,10 @@ fn policy(max_slow: usize) -> Policy {
     }
 }
 
-fn proven(id: i64) -> LaneConfig {
-    LaneConfig {
+fn proven(id: i64) -> QueueConfig {
+    QueueConfig {
         proven: true,
-        ..lane(id)
+        ..queue(id)
     }
 }
 
@@ -50,10 +50,10 @@ fn is_healthy(id: i64) -> bool {
     id % 2 == 0
 }
 
-/// Writes five rows for each of these lanes, and says how long after it the last request to a healthy one left.
-fn burst(network: &mut Network, lanes: impl Iterator<Item = i64>, patience: Duration) -> Duration {
+/// Writes five rows for each of these queues, and says how long after it the last request to a healthy one left.
+fn burst(network: &mut Network, queues: impl Iterator<Item = i64>, patience: Duration) -> Duration {
     let mut healthy = 0;
-    for id in lanes {
+    for id in queues {
         network.desk.write(id, 1..=5);
         healthy += usize::from(is_healthy(id));
     }
@@ -72,15 +72,15 @@ fn found_out(hanging: usize, share: usize) -> Duration {
 
 #[test]
 fn those_that_are_known_to_work_are_not_delayed() {
-    let healthy = || (1..=LANES).filter(|id| is_healthy(*id));
-    let mut alone = Network::new(policy(512), (1..=LANES).map(proven), all_work);
+    let healthy = || (1..=QUEUES).filter(|id| is_healthy(*id));
+    let mut alone = Network::new(policy(512), (1..=QUEUES).map(proven), all_work);
     let alone = burst(&mut alone, healthy(), seconds(60.0));
 
     for manner in [half_hang, half_are_broken] {
-        let lanes = (1..=LANES).map(|id| if is_healthy(id) { proven(id) } else { lane(id) });
-        let mut beside = Network::new(policy(512), lanes, manner);
+        let queues = (1..=QUEUES).map(|id| if is_healthy(id) { proven(id) } else { queue(id) });
+        let mut beside = Network::new(policy(512), queues, manner);
         // So many leave at once that the others' share is felt; no wait for an answer is.
-        let delay = burst(&mut beside, 1..=LANES, seconds(60.0));
+        let delay = burst(&mut beside, 1..=QUEUES, seconds(60.0));
         assert!(delay <= 2 * alone, "{delay:?}, alone {alone:?}");
         // Nor are they the next time.
         for id in healthy() {
@@ -95,8 +95,8 @@ fn those_that_are_known_to_work_are_not_delayed() {
 
 #[test]
 fn at_first_contact_the_hanging_are_found_out_one_share_after_the_other() {
-    let mut network = Network::new(policy(HANGING), (1..=LANES).map(lane), half_hang);
-    let delay = burst(&mut network, 1..=LANES, seconds(60.0));
+    let mut network = Network::new(policy(HANGING), (1..=QUEUES).map(queue), half_hang);
+    let delay = burst(&mut network, 1..=QUEUES, seconds(60.0));
     assert!(
         delay <= found_out(HANGING, YOUNG * 3 / 8) + seconds(0.5),
         "{delay:?}"
@@ -105,13 +105,13 @@ fn at_first_contact_the_hanging_are_found_out_one_share_after_the_other() {
 
 #[test]
 fn those_that_worked_until_now_are_found_out_as_well() {
-    let mut network = Network::new(policy(HANGING), (1..=LANES).map(proven), all_work);
-    burst(&mut network, 1..=LANES, seconds(60.0));
+    let mut network = Network::new(policy(HANGING), (1..=QUEUES).map(proven), all_work);
+    burst(&mut network, 1..=QUEUES, seconds(60.0));
     for silence in [seconds(1.0), seconds(3_600.0)] {
         network.manner = all_work;
         network.pass(silence);
         network.manner = half_hang;
-        for id in 1..=LANES {
+        for id in 1..=QUEUES {
             network.desk.write(id, [network.desk.now.as_second()]);
         }
         let start = network.desk.now;
@@ -128,10 +128,10 @@ fn those_that_worked_until_now_are_found_out_as_well() {
 
 #[test]
 fn more_than_can_be_set_aside_delay_none_that_works() {
-    // Unknown lanes hold all connections for slow requests and their share of the others.
-    let lanes = (1..=LANES).map(|id| if id <= 100 { proven(id) } else { lane(id) });
-    let mut network = Network::new(policy(512), lanes, half_hang);
-    for id in 101..=LANES {
+    // Unknown queues hold all connections for slow requests and their share of the others.
+    let queues = (1..=QUEUES).map(|id| if id <= 100 { proven(id) } else { queue(id) });
+    let mut network = Network::new(policy(512), queues, half_hang);
+    for id in 101..=QUEUES {
         network.desk.write(id, 1..=5);
     }
     network.pass(seconds(10.0));
@@ -141,7 +141,7 @@ fn more_than_can_be_set_aside_delay_none_that_works() {
         let start = network.desk.now;
         network.left.clear();
         network.pass(seconds(1.0));
-        let own = |(_, request): &&(_, webhook::schedule::Request)| request.lane == LaneId(id);
+        let own = |(_, request): &&(_, webhook::schedule::Request)| request.queue == QueueId(id);
         let (at, _) = network.left.iter().find(own).unwrap();
         assert_eq!(*at, start);
     }
@@ -149,31 +149,31 @@ fn more_than_can_be_set_aside_delay_none_that_works() {
 
 #[test]
 fn a_vendor_that_works_slowly_is_not_slowed_down_further() {
-    let mut network = Network::new(policy(HANGING), (1..=LANES).map(proven), |_| Manner::Slow(5));
-    for id in 1..=LANES {
+    let mut network = Network::new(policy(HANGING), (1..=QUEUES).map(proven), |_| Manner::Slow(5));
+    for id in 1..=QUEUES {
         network.desk.write(id, 1..=5);
     }
     let start = network.desk.now;
     network.pass(seconds(120.0));
     let (last, sent) = network.last_to(|_| true, start);
-    assert_eq!(sent, LANES as usize);
+    assert_eq!(sent, QUEUES as usize);
     // Set aside as they become slow; without that, 256 at a time would take 195 s.
     assert!(
-        last <= found_out(LANES as usize, YOUNG * 7 / 8) + seconds(5.0),
+        last <= found_out(QUEUES as usize, YOUNG * 7 / 8) + seconds(5.0),
         "{last:?}"
     );
 }
 
 #[test]
 fn those_that_hang_are_tried_again_and_recover() {
-    let mut network = Network::new(policy(512), (1..=LANES).map(lane), half_hang);
-    for id in 1..=LANES {
+    let mut network = Network::new(policy(512), (1..=QUEUES).map(queue), half_hang);
+    for id in 1..=QUEUES {
         network.desk.write(id, [1]);
     }
     network.pass(seconds(3_600.0));
-    let tried: std::collections::BTreeSet<LaneId> =
-        network.left.iter().map(|(_, request)| request.lane).collect();
-    assert_eq!(tried.len(), LANES as usize, "nobody starves");
+    let tried: std::collections::BTreeSet<QueueId> =
+        network.left.iter().map(|(_, request)| request.queue).collect();
+    assert_eq!(tried.len(), QUEUES as usize, "nobody starves");
     network.manner = all_work;
     network.pass(seconds(2.0 * 3_600.0));
     let rows = network.desk.tables.rows.values().flat_map(|rows| rows.values());

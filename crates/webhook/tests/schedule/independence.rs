@@ -1,10 +1,10 @@
-//! What one lane may do to the others.
+//! What one queue may do to the others.
 
 use webhook::endpoint::EndpointKind;
 use webhook::outcome::Judgement;
-use webhook::schedule::{LaneConfig, Policy};
+use webhook::schedule::{Policy, QueueConfig};
 
-use crate::desk::{Desk, SENT, ids, lane, seconds, verdict};
+use crate::desk::{Desk, SENT, ids, queue, seconds, verdict};
 
 #[test]
 fn a_backlog_does_not_starve_a_single_row() {
@@ -12,13 +12,13 @@ fn a_backlog_does_not_starve_a_single_row() {
         max_in_flight: 1,
         ..Policy::default()
     };
-    let mut desk = Desk::with(policy, [lane(1), lane(2)]);
+    let mut desk = Desk::with(policy, [queue(1), queue(2)]);
     desk.write(1, 1..=100_000);
     let request = desk.one();
     desk.write(2, [1]);
     desk.answer(&request, SENT);
     let next = desk.one();
-    assert_eq!((next.lane.0, ids(&next)), (2, vec![1]));
+    assert_eq!((next.queue.0, ids(&next)), (2, vec![1]));
 }
 
 #[test]
@@ -27,19 +27,19 @@ fn lanes_take_turns() {
         max_in_flight: 1,
         ..Policy::default()
     };
-    let speaks_like_discord = |id| LaneConfig {
+    let speaks_like_discord = |id| QueueConfig {
         kind: EndpointKind::Discord,
-        ..lane(id)
+        ..queue(id)
     };
-    let lanes = (1..=3).map(lane).chain((4..=5).map(speaks_like_discord));
-    let mut desk = Desk::with(policy, lanes);
+    let queues = (1..=3).map(queue).chain((4..=5).map(speaks_like_discord));
+    let mut desk = Desk::with(policy, queues);
     for id in 1..=5 {
         desk.write(id, 1..=1_000);
     }
     let mut turns = Vec::new();
     for _ in 0..50 {
         let request = desk.one();
-        turns.push(request.lane.0);
+        turns.push(request.queue.0);
         desk.answer(&request, SENT);
     }
     for round in turns[10..].chunks(5) {
@@ -57,12 +57,12 @@ fn lanes_that_wait_leave_rows_to_those_that_can_send() {
         ..Policy::default()
     };
     let waiting = 1..=1_700;
-    let one_by_one = |id| LaneConfig {
+    let one_by_one = |id| QueueConfig {
         max_events_per_message: 1,
-        ..lane(id)
+        ..queue(id)
     };
-    let lanes = waiting.clone().map(one_by_one).chain([lane(9_999)]);
-    let mut desk = Desk::with(policy, lanes);
+    let queues = waiting.clone().map(one_by_one).chain([queue(9_999)]);
+    let mut desk = Desk::with(policy, queues);
     desk.nothing_leaves();
     let pause = Some(seconds(4.0));
     for id in waiting {
@@ -86,10 +86,10 @@ fn lanes_whose_rows_failed_before_a_restart_are_suspects() {
         max_in_flight: 16,
         ..Policy::default()
     };
-    let mut desk = Desk::with(policy, (1..=20).map(lane));
+    let mut desk = Desk::with(policy, (1..=20).map(queue));
     for id in 1..=20 {
         desk.write(id, [1]);
-        let rows = desk.tables.rows.get_mut(&webhook::schedule::LaneId(id)).unwrap();
+        let rows = desk.tables.rows.get_mut(&webhook::schedule::QueueId(id)).unwrap();
         rows.values_mut().for_each(|row| row.delivery.attempts = 1);
     }
     assert_eq!(desk.leaving().len(), 2, "an eighth");

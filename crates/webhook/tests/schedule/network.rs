@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use webhook::outcome::Verdict;
-use webhook::schedule::{LaneConfig, Policy, Request, RequestId};
+use webhook::schedule::{Policy, QueueConfig, Request, RequestId};
 
 use crate::desk::{BROKEN, Desk, SENT, seconds, verdict};
 
@@ -35,7 +35,7 @@ impl Manner {
 
 pub struct Network {
     pub desk: Desk,
-    /// By the lane's id.
+    /// By the queue's id.
     pub manner: fn(i64) -> Manner,
     /// The requests that left since this was last emptied.
     pub left: Vec<(Timestamp, Request)>,
@@ -46,11 +46,11 @@ pub struct Network {
 impl Network {
     pub fn new(
         policy: Policy,
-        lanes: impl IntoIterator<Item = LaneConfig>,
+        queues: impl IntoIterator<Item = QueueConfig>,
         manner: fn(i64) -> Manner,
     ) -> Self {
         Network {
-            desk: Desk::with(policy, lanes),
+            desk: Desk::with(policy, queues),
             manner,
             left: Vec::new(),
             due: BinaryHeap::new(),
@@ -77,7 +77,7 @@ impl Network {
     fn depart(&mut self) {
         let now = self.desk.now;
         for request in self.desk.leaving() {
-            let (delay, verdict) = (self.manner)(request.lane.0).answer();
+            let (delay, verdict) = (self.manner)(request.queue.0).answer();
             self.due.push(Reverse((now + delay, request.id)));
             self.flying.insert(request.id, (request.clone(), verdict));
             self.left.push((now, request));
@@ -94,9 +94,9 @@ impl Network {
         }
     }
 
-    /// How long after `since` the last request to one of these lanes left, and how many did.
-    pub fn last_to(&self, lanes: impl Fn(i64) -> bool, since: Timestamp) -> (Duration, usize) {
-        let own = self.left.iter().filter(|(_, request)| lanes(request.lane.0));
+    /// How long after `since` the last request to one of these queues left, and how many did.
+    pub fn last_to(&self, queues: impl Fn(i64) -> bool, since: Timestamp) -> (Duration, usize) {
+        let own = self.left.iter().filter(|(_, request)| queues(request.queue.0));
         let delays: Vec<Duration> = own
             .map(|(at, _)| at.duration_since(since).unsigned_abs())
             .collect();

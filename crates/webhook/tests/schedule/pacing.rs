@@ -2,13 +2,13 @@
 
 use webhook::endpoint::{EndpointKind, Vendor};
 use webhook::outcome::{Judgement, RateScope, Verdict};
-use webhook::schedule::{LaneConfig, LaneId, Outcome, Policy, Rate};
+use webhook::schedule::{Outcome, Policy, QueueConfig, QueueId, Rate};
 
-use crate::desk::{BROKEN, Desk, SENT, discord, ids, lane, seconds, teams, too_fast, verdict};
+use crate::desk::{BROKEN, Desk, SENT, discord, ids, queue, seconds, teams, too_fast, verdict};
 
 #[test]
 fn an_announced_pause_is_kept() {
-    let mut desk = Desk::new([lane(1)]);
+    let mut desk = Desk::new([queue(1)]);
     desk.write(1, 1..=11);
     let request = desk.one();
     desk.judge(
@@ -24,7 +24,7 @@ fn an_announced_pause_is_kept() {
 
 #[test]
 fn a_pause_holds_for_rows_that_come_later() {
-    let mut desk = Desk::new([lane(1)]);
+    let mut desk = Desk::new([queue(1)]);
     desk.write(1, [1]);
     let request = desk.one();
     desk.judge(
@@ -42,7 +42,7 @@ fn a_pause_holds_for_rows_that_come_later() {
 
 #[test]
 fn another_url_need_not_wait_for_the_old_ones_pause() {
-    let mut desk = Desk::new([lane(1)]);
+    let mut desk = Desk::new([queue(1)]);
     desk.write(1, [1]);
     let request = desk.one();
     let pause = Some(seconds(3600.0));
@@ -57,13 +57,13 @@ fn another_url_need_not_wait_for_the_old_ones_pause() {
     desk.nothing_leaves();
     let revision = 1;
     desk.scheduler
-        .configure(vec![LaneConfig { revision, ..lane(1) }], desk.now);
+        .configure(vec![QueueConfig { revision, ..queue(1) }], desk.now);
     assert_eq!(ids(&desk.one()), [2]);
 }
 
 #[test]
 fn rate_limited_waits_exactly_and_is_no_attempt() {
-    let mut desk = Desk::new([lane(1)]);
+    let mut desk = Desk::new([queue(1)]);
     desk.write(1, [1]);
     let request = desk.one();
     desk.answer(&request, too_fast(seconds(0.345)));
@@ -82,7 +82,7 @@ fn rate_limited_waits_exactly_and_is_no_attempt() {
 
 #[test]
 fn rate_limits_outlive_a_crash() {
-    let mut desk = Desk::new([lane(1)]);
+    let mut desk = Desk::new([queue(1)]);
     desk.write(1, 1..=20);
     let request = desk.one();
     desk.answer(&request, too_fast(seconds(3.0)));
@@ -94,7 +94,7 @@ fn rate_limits_outlive_a_crash() {
 
 #[test]
 fn an_endpoint_that_is_never_content_is_not_hammered() {
-    let mut desk = Desk::new([lane(1)]);
+    let mut desk = Desk::new([queue(1)]);
     desk.write(1, [1]);
     let start = desk.now;
     for _ in 0..100 {
@@ -106,7 +106,7 @@ fn an_endpoint_that_is_never_content_is_not_hammered() {
 
 #[test]
 fn a_wait_of_years_is_not_believed() {
-    let mut desk = Desk::new([lane(1)]);
+    let mut desk = Desk::new([queue(1)]);
     desk.write(1, [1]);
     let request = desk.one();
     desk.answer(&request, too_fast(std::time::Duration::MAX));
@@ -123,7 +123,7 @@ fn global(wait: f64) -> Verdict {
 
 #[test]
 fn a_global_limit_parks_all_of_discord_and_nobody_else() {
-    let mut desk = Desk::new([discord(1), discord(2), discord(3), lane(4)]);
+    let mut desk = Desk::new([discord(1), discord(2), discord(3), queue(4)]);
     desk.write(1, [1]);
     desk.write(2, [1]);
     let requests = desk.leaving();
@@ -132,7 +132,7 @@ fn a_global_limit_parks_all_of_discord_and_nobody_else() {
     desk.write(2, [2]);
     desk.write(3, [1]);
     desk.write(4, [1]);
-    assert_eq!(desk.one().lane.0, 4);
+    assert_eq!(desk.one().queue.0, 4);
     desk.sleep();
     assert_eq!(
         desk.now
@@ -140,13 +140,13 @@ fn a_global_limit_parks_all_of_discord_and_nobody_else() {
             .as_secs(),
         90
     );
-    let mut lanes: Vec<i64> = desk.leaving().iter().map(|request| request.lane.0).collect();
-    lanes.sort();
-    assert_eq!(lanes, [1, 2, 3]);
+    let mut queues: Vec<i64> = desk.leaving().iter().map(|request| request.queue.0).collect();
+    queues.sort();
+    assert_eq!(queues, [1, 2, 3]);
 }
 
 #[test]
-fn a_park_takes_the_rows_of_lanes_that_were_ready() {
+fn a_park_takes_the_rows_of_queues_that_were_ready() {
     let policy = Policy {
         max_in_flight: 6,
         ..Policy::default()
@@ -187,19 +187,19 @@ fn a_park_outlives_a_crash() {
 
 #[test]
 fn hosts_that_speak_like_discord_park_each_other_only() {
-    let like = |id| LaneConfig {
+    let like = |id| QueueConfig {
         kind: EndpointKind::Discord,
-        ..lane(id)
+        ..queue(id)
     };
-    let mut desk = Desk::new([like(1), like(2), discord(3), lane(4)]);
+    let mut desk = Desk::new([like(1), like(2), discord(3), queue(4)]);
     desk.write(1, [1]);
     let request = desk.one();
     desk.answer(&request, global(60.0));
     for id in 2..=4 {
         desk.write(id, [1]);
     }
-    let lanes: Vec<i64> = desk.leaving().iter().map(|request| request.lane.0).collect();
-    assert_eq!(lanes, [3, 4]);
+    let queues: Vec<i64> = desk.leaving().iter().map(|request| request.queue.0).collect();
+    assert_eq!(queues, [3, 4]);
     assert_eq!(desk.tables.discord_parked_until, None);
     assert_eq!(desk.sleep(), seconds(60.0));
     assert_eq!(desk.leaving().len(), 2);
@@ -208,7 +208,7 @@ fn hosts_that_speak_like_discord_park_each_other_only() {
 /// The edge turns this address away: nobody is to blame, nothing is lost, and one request finds out whether it still does.
 #[test]
 fn the_edge_parks_all_of_discord_and_blames_nobody() {
-    let mut desk = Desk::new((1..=5).map(discord).chain([lane(6)]));
+    let mut desk = Desk::new((1..=5).map(discord).chain([queue(6)]));
     let start = desk.now;
     for id in 1..=6 {
         desk.write(id, 1..=20);
@@ -218,7 +218,7 @@ fn the_edge_parks_all_of_discord_and_blames_nobody() {
     for request in &requests {
         desk.answer(
             request,
-            if request.lane.0 == 6 {
+            if request.queue.0 == 6 {
                 SENT
             } else {
                 Verdict::Blocked
@@ -228,10 +228,10 @@ fn the_edge_parks_all_of_discord_and_blames_nobody() {
     let mut probes = 0;
     while desk.now.duration_since(start).as_secs() < 7_200 {
         let leaving = desk.leaving();
-        let of_discord: Vec<_> = leaving.iter().filter(|request| request.lane.0 != 6).collect();
+        let of_discord: Vec<_> = leaving.iter().filter(|request| request.queue.0 != 6).collect();
         assert!(of_discord.len() <= 1, "one of them finds out");
         for request in &leaving {
-            let sent = request.lane.0 == 6;
+            let sent = request.queue.0 == 6;
             probes += usize::from(!sent);
             desk.answer(request, if sent { SENT } else { Verdict::Blocked });
         }
@@ -266,8 +266,8 @@ fn a_park_by_the_edge_outlives_a_crash() {
     assert!(desk.sleep() >= seconds(8.0));
 }
 
-/// Writes an event to one of the lanes at each of the moments, and answers all that leaves at once. Returns when each
-/// message was posted, with its lane and its size.
+/// Writes an event to one of the queues at each of the moments, and answers all that leaves at once. Returns when each
+/// message was posted, with its queue and its size.
 fn simulate(desk: &mut Desk, events: impl IntoIterator<Item = (f64, i64)>) -> Vec<(f64, i64, usize)> {
     let start = desk.now;
     let mut posts = Vec::new();
@@ -275,7 +275,7 @@ fn simulate(desk: &mut Desk, events: impl IntoIterator<Item = (f64, i64)>) -> Ve
         loop {
             for request in desk.leaving() {
                 let at = desk.now.duration_since(start).as_secs_f64();
-                posts.push((at, request.lane.0, request.deliveries.len()));
+                posts.push((at, request.queue.0, request.deliveries.len()));
                 desk.answer(&request, SENT);
             }
             desk.record();
@@ -286,9 +286,9 @@ fn simulate(desk: &mut Desk, events: impl IntoIterator<Item = (f64, i64)>) -> Ve
         }
         desk.now = until.unwrap_or(desk.now);
     };
-    for (id, (at, lane)) in (1..).zip(events) {
+    for (id, (at, queue)) in (1..).zip(events) {
         run(desk, Some(start + seconds(at)));
-        desk.write(lane, [id]);
+        desk.write(queue, [id]);
     }
     run(desk, None);
     posts
@@ -320,7 +320,7 @@ fn teams_posts_25_in_five_minutes_and_loses_none_of_250() {
         let mut desk = Desk::new([teams(1)]);
         let posts = simulate(&mut desk, events.into_iter().map(|at| (at, 1)));
         assert_eq!(posts.iter().map(|(.., size)| size).sum::<usize>(), 250);
-        assert_eq!(desk.tables.unfinished(webhook::schedule::LaneId(1)).count(), 0);
+        assert_eq!(desk.tables.unfinished(webhook::schedule::QueueId(1)).count(), 0);
         check_posts(&posts);
         let last = posts.last().unwrap().0;
         assert!(last < 660.0, "the last one at {last}");
@@ -347,7 +347,7 @@ fn what_is_left_is_shared_out_between_fuller_messages() {
 
 #[test]
 fn webhooks_of_one_group_share_what_their_owner_has() {
-    let shared = |id| LaneConfig {
+    let shared = |id| QueueConfig {
         rate_group: Some("anna's flows".into()),
         ..teams(id)
     };
@@ -356,11 +356,11 @@ fn webhooks_of_one_group_share_what_their_owner_has() {
     let events = (0..300).map(|n| (f64::from(n) * 0.9, i64::from(n % 5) + 1));
     let posts = simulate(&mut desk, events);
     assert_eq!(posts.iter().map(|(.., size)| size).sum::<usize>(), 300);
-    let of = |lanes: &[i64]| -> Vec<_> {
+    let of = |queues: &[i64]| -> Vec<_> {
         posts
             .iter()
             .copied()
-            .filter(|post| lanes.contains(&post.1))
+            .filter(|post| queues.contains(&post.1))
             .collect()
     };
     for posts in [of(&[1, 2, 3]), of(&[4]), of(&[5])] {
@@ -371,11 +371,11 @@ fn webhooks_of_one_group_share_what_their_owner_has() {
 
 #[test]
 fn the_lowest_rate_of_a_group_holds_on_any_host() {
-    let shared = |id, rate: &str| LaneConfig {
+    let shared = |id, rate: &str| QueueConfig {
         rate: Some(rate.parse().unwrap()),
         rate_group: Some("owner".into()),
         max_events_per_message: 1,
-        ..lane(id)
+        ..queue(id)
     };
     let mut desk = Desk::new([shared(1, "4/s"), shared(2, "2/1min")]);
     desk.write(1, 1..=3);
@@ -386,7 +386,7 @@ fn the_lowest_rate_of_a_group_holds_on_any_host() {
 /// A worker leaves when nothing is to be done, and comes back a moment later.
 #[test]
 fn what_was_posted_counts_for_the_next_worker() {
-    let config = LaneConfig {
+    let config = QueueConfig {
         max_events_per_message: 1,
         ..teams(1)
     };
@@ -394,12 +394,12 @@ fn what_was_posted_counts_for_the_next_worker() {
     let start = desk.now;
     let mut left = Vec::new();
     desk.write(1, 1..=60);
-    while desk.tables.unfinished(webhook::schedule::LaneId(1)).count() > 0 {
+    while desk.tables.unfinished(webhook::schedule::QueueId(1)).count() > 0 {
         let (_, request) = desk.next();
         left.push((desk.now.duration_since(start).as_secs_f64(), 1, 1));
         desk.answer(&request, SENT);
         desk.record();
-        assert!(desk.tables.in_a_row[&webhook::schedule::LaneId(1)].posts.len() <= 25);
+        assert!(desk.tables.in_a_row[&webhook::schedule::QueueId(1)].posts.len() <= 25);
         desk.crash();
     }
     assert_eq!(left.len(), 60);
@@ -407,7 +407,7 @@ fn what_was_posted_counts_for_the_next_worker() {
 }
 
 #[test]
-fn discord_gets_so_many_requests_a_second_over_all_lanes() {
+fn discord_gets_so_many_requests_a_second_over_all_queues() {
     let mut desk = Desk::new((1..=120).map(discord));
     for id in 1..=120 {
         desk.write(id, [1]);
@@ -428,13 +428,13 @@ fn discord_gets_so_many_requests_a_second_over_all_lanes() {
 
 #[test]
 fn discords_cap_holds_up_nobody_else() {
-    let mut desk = Desk::new((1..=200).map(discord).chain([lane(999)]));
+    let mut desk = Desk::new((1..=200).map(discord).chain([queue(999)]));
     for id in 1..=200 {
         desk.write(id, 1..=100);
     }
     assert_eq!(desk.leaving().len(), 50);
     desk.write(999, [1]);
-    assert_eq!(desk.one().lane.0, 999);
+    assert_eq!(desk.one().queue.0, 999);
 }
 
 #[test]
@@ -443,7 +443,7 @@ fn each_teams_webhook_gets_what_the_setting_says() {
         teams_rate: "4/s".parse().unwrap(),
         ..Policy::default()
     };
-    let config = LaneConfig {
+    let config = QueueConfig {
         max_events_per_message: 1,
         ..teams(1)
     };
@@ -464,7 +464,7 @@ fn each_teams_webhook_gets_what_the_setting_says() {
 
 #[test]
 fn other_hosts_are_paced_by_their_answers_alone() {
-    let config = |vendor| LaneConfig {
+    let config = |vendor| QueueConfig {
         vendor,
         max_events_per_message: 1,
         ..discord(1)
@@ -488,20 +488,20 @@ fn the_caps_are_settings() {
     for id in 1..=3 {
         desk.write(id, [1]);
     }
-    let lanes: Vec<i64> = desk.leaving().iter().map(|request| request.lane.0).collect();
-    assert_eq!(lanes, [1, 3]);
+    let queues: Vec<i64> = desk.leaving().iter().map(|request| request.queue.0).collect();
+    assert_eq!(queues, [1, 3]);
     desk.scheduler.set_policy(Policy {
         discord_per_second: 2,
         ..policy
     });
-    assert_eq!(desk.one().lane.0, 2);
+    assert_eq!(desk.one().queue.0, 2);
 }
 
 #[test]
 fn min_interval_counts_from_the_answer() {
-    let mut desk = Desk::new([LaneConfig {
+    let mut desk = Desk::new([QueueConfig {
         min_interval: seconds(2.0),
-        ..lane(1)
+        ..queue(1)
     }]);
     desk.write(1, 1..=20);
     let request = desk.one();
@@ -512,9 +512,9 @@ fn min_interval_counts_from_the_answer() {
 
 #[test]
 fn a_shorter_interval_holds_for_what_waits_already() {
-    let patient = LaneConfig {
+    let patient = QueueConfig {
         min_interval: seconds(3600.0),
-        ..lane(1)
+        ..queue(1)
     };
     let mut desk = Desk::new([patient]);
     desk.write(1, 1..=20);
@@ -523,9 +523,9 @@ fn a_shorter_interval_holds_for_what_waits_already() {
     desk.nothing_leaves();
     let min_interval = seconds(2.0);
     desk.scheduler.configure(
-        vec![LaneConfig {
+        vec![QueueConfig {
             min_interval,
-            ..lane(1)
+            ..queue(1)
         }],
         desk.now,
     );
@@ -540,7 +540,7 @@ fn a_clock_set_back_does_not_stretch_a_wait() {
             wait: Some(seconds(20.0)),
         },
     ] {
-        let mut desk = Desk::new([lane(1)]);
+        let mut desk = Desk::new([queue(1)]);
         desk.write(1, 1..=20);
         let request = desk.one();
         desk.answer(&request, how);
@@ -554,7 +554,7 @@ fn a_clock_set_back_does_not_stretch_a_wait() {
 
 #[test]
 fn what_an_answer_asks_for_is_waited_for_on_failure_too() {
-    let mut desk = Desk::new([lane(1)]);
+    let mut desk = Desk::new([queue(1)]);
     desk.write(1, [1]);
     let request = desk.one();
     desk.answer(
@@ -573,12 +573,12 @@ fn what_an_answer_asks_for_is_waited_for_on_failure_too() {
 /// What comes in the night leaves together in the morning, and does not grow old meanwhile.
 #[test]
 fn quiet_hours_hold_back_and_let_go_together() {
-    let night = LaneConfig {
+    let night = QueueConfig {
         quiet_hours: Some("22:00-07:00 Europe/Berlin".parse().unwrap()),
         max_age: Some(seconds(3600.0)),
-        ..lane(1)
+        ..queue(1)
     };
-    let mut desk = Desk::new([night, lane(2)]);
+    let mut desk = Desk::new([night, queue(2)]);
     desk.now = "2027-01-15T20:59:00Z".parse().unwrap();
     desk.write(1, [1]);
     let request = desk.one();
@@ -598,8 +598,8 @@ fn quiet_hours_hold_back_and_let_go_together() {
 
 /// What a person wants tried is, whatever it was told to wait for; its delivery is due then, as the caller has written.
 #[test]
-fn a_lane_that_is_resumed_forgets_its_own_limit_and_that_of_all() {
-    let mut desk = Desk::new([lane(1), discord(2), discord(3), lane(4)]);
+fn a_queue_that_is_resumed_forgets_its_own_limit_and_that_of_all() {
+    let mut desk = Desk::new([queue(1), discord(2), discord(3), queue(4)]);
     for (id, limit) in [(1, too_fast(std::time::Duration::MAX)), (2, global(86_400.0))] {
         desk.write(id, [1]);
         let request = desk.one();
@@ -609,14 +609,14 @@ fn a_lane_that_is_resumed_forgets_its_own_limit_and_that_of_all() {
     desk.write(3, [1]);
     desk.nothing_leaves();
     for id in [1, 2] {
-        let rows = desk.tables.rows.get_mut(&LaneId(id)).unwrap();
+        let rows = desk.tables.rows.get_mut(&QueueId(id)).unwrap();
         rows.values_mut()
             .for_each(|row| row.delivery.next_attempt_at = None);
     }
-    assert!(!desk.scheduler.resume([LaneId(1)]));
-    assert_eq!(desk.one().lane.0, 1);
-    assert!(desk.scheduler.resume([LaneId(2)]));
-    let mut lanes: Vec<i64> = desk.leaving().iter().map(|request| request.lane.0).collect();
-    lanes.sort();
-    assert_eq!(lanes, [2, 3]);
+    assert!(!desk.scheduler.resume([QueueId(1)]));
+    assert_eq!(desk.one().queue.0, 1);
+    assert!(desk.scheduler.resume([QueueId(2)]));
+    let mut queues: Vec<i64> = desk.leaving().iter().map(|request| request.queue.0).collect();
+    queues.sort();
+    assert_eq!(queues, [2, 3]);
 }

@@ -1,14 +1,14 @@
 //! Order, coalescing, reading rows, configuration, shutdown.
 
 use webhook::outcome::Verdict;
-use webhook::schedule::{LaneConfig, LaneId, Outcome, Policy};
+use webhook::schedule::{Outcome, Policy, QueueConfig, QueueId};
 
-use crate::desk::{BROKEN, Desk, SENT, ids, lane, seconds};
+use crate::desk::{BROKEN, Desk, SENT, ids, queue, seconds};
 use crate::glue::turn;
 
 #[test]
-fn an_idle_lane_sends_at_once() {
-    let mut desk = Desk::new([lane(1)]);
+fn an_idle_queue_sends_at_once() {
+    let mut desk = Desk::new([queue(1)]);
     desk.nothing_leaves();
     assert_eq!(desk.scheduler.next_wake(), None);
     desk.write(1, [1]);
@@ -30,7 +30,7 @@ fn an_idle_lane_sends_at_once() {
 
 #[test]
 fn one_request_in_flight_then_all_that_waits_as_one() {
-    let mut desk = Desk::new([lane(1)]);
+    let mut desk = Desk::new([queue(1)]);
     desk.write(1, [1]);
     let first = desk.one();
     desk.write(1, 2..=13);
@@ -48,9 +48,9 @@ fn one_request_in_flight_then_all_that_waits_as_one() {
 #[test]
 fn coalescing_can_be_turned_off_and_is_bounded_by_the_format() {
     for (max_events_per_message, room, expected) in [(1, 9, 1), (0, 9, 1), (10, 3, 3), (4, 9, 4), (4, 0, 1)] {
-        let mut desk = Desk::new([LaneConfig {
+        let mut desk = Desk::new([QueueConfig {
             max_events_per_message,
-            ..lane(1)
+            ..queue(1)
         }]);
         desk.room = room;
         desk.write(1, 1..=20);
@@ -65,7 +65,7 @@ fn whole_messages_are_read() {
             max_buffered,
             ..Policy::default()
         };
-        let mut desk = Desk::with(policy, [lane(1)]);
+        let mut desk = Desk::with(policy, [queue(1)]);
         desk.write(1, 1..=1000);
         for _ in 0..100 {
             let request = desk.one();
@@ -78,7 +78,7 @@ fn whole_messages_are_read() {
 
 #[test]
 fn rows_that_commit_late_still_go_in_order_when_they_are_seen_together() {
-    let mut desk = Desk::new([lane(1)]);
+    let mut desk = Desk::new([queue(1)]);
     desk.write(1, [5]);
     let request = desk.one();
     desk.write(1, [9, 7, 3]);
@@ -87,8 +87,8 @@ fn rows_that_commit_late_still_go_in_order_when_they_are_seen_together() {
 }
 
 #[test]
-fn a_lane_is_read_again_only_after_its_changes_are_taken() {
-    let mut desk = Desk::new([lane(1)]);
+fn a_queue_is_read_again_only_after_its_changes_are_taken() {
+    let mut desk = Desk::new([queue(1)]);
     desk.write(1, [1]);
     let request = desk.one();
     desk.write(1, [2]);
@@ -101,36 +101,36 @@ fn a_lane_is_read_again_only_after_its_changes_are_taken() {
 
 #[test]
 fn a_write_between_claim_and_supply_is_not_missed() {
-    let mut desk = Desk::new([lane(1)]);
+    let mut desk = Desk::new([queue(1)]);
     assert_eq!(desk.scheduler.claims(desk.now).len(), 1);
     desk.write(1, [1]);
-    desk.scheduler.supply(LaneId(1), Vec::new(), desk.now);
+    desk.scheduler.supply(QueueId(1), Vec::new(), desk.now);
     assert_eq!(ids(&desk.one()), [1]);
 }
 
 #[test]
-fn a_lane_reconfigured_between_claim_and_supply_is_read_again() {
-    let mut desk = Desk::new([lane(1)]);
+fn a_queue_reconfigured_between_claim_and_supply_is_read_again() {
+    let mut desk = Desk::new([queue(1)]);
     assert_eq!(desk.scheduler.claims(desk.now).len(), 1);
-    desk.tables.write(LaneId(1), 1, desk.now);
+    desk.tables.write(QueueId(1), 1, desk.now);
     let max_events_per_message = 3;
     desk.scheduler.configure(
-        vec![LaneConfig {
+        vec![QueueConfig {
             max_events_per_message,
-            ..lane(1)
+            ..queue(1)
         }],
         desk.now,
     );
-    desk.scheduler.supply(LaneId(1), Vec::new(), desk.now);
+    desk.scheduler.supply(QueueId(1), Vec::new(), desk.now);
     assert_eq!(ids(&desk.one()), [1]);
 }
 
-/// Sends all of a lane's rows, each answer `delay` after its request; the number of claims, and the most rows held in
+/// Sends all of a queue's rows, each answer `delay` after its request; the number of claims, and the most rows held in
 /// the second half.
 fn send_all(desk: &mut Desk, rows: i64, delay: std::time::Duration) -> (usize, usize) {
     desk.write(1, 1..=rows);
     let (mut claims, mut held) = (0, 0);
-    while desk.tables.unfinished(LaneId(1)).count() > 0 {
+    while desk.tables.unfinished(QueueId(1)).count() > 0 {
         let turn = turn(&mut desk.scheduler, &mut desk.tables, desk.now, desk.room);
         claims += turn.claimed;
         for request in turn.requests {
@@ -145,12 +145,12 @@ fn send_all(desk: &mut Desk, rows: i64, delay: std::time::Duration) -> (usize, u
 }
 
 #[test]
-fn a_fast_lane_reads_large_pages_and_a_slow_one_small_ones() {
-    let (claims, _) = send_all(&mut Desk::new([lane(1)]), 10_000, seconds(0.001));
+fn a_fast_queue_reads_large_pages_and_a_slow_one_small_ones() {
+    let (claims, _) = send_all(&mut Desk::new([queue(1)]), 10_000, seconds(0.001));
     assert!(claims <= 30, "{claims}");
-    let mut desk = Desk::new([lane(1)]);
+    let mut desk = Desk::new([queue(1)]);
     send_all(&mut desk, 2_000, seconds(0.001));
-    for row in desk.tables.rows.get_mut(&LaneId(1)).unwrap().values() {
+    for row in desk.tables.rows.get_mut(&QueueId(1)).unwrap().values() {
         assert!(row.sent());
     }
     desk.tables.rows.clear();
@@ -164,17 +164,17 @@ fn some_rows_are_kept_for_who_comes_next() {
         max_buffered: 20,
         ..Policy::default()
     };
-    let mut desk = Desk::with(policy, [lane(1), lane(2)]);
+    let mut desk = Desk::with(policy, [queue(1), queue(2)]);
     desk.nothing_leaves();
     desk.write(1, 1..=100);
-    assert_eq!(desk.one().lane.0, 1);
+    assert_eq!(desk.one().queue.0, 1);
     desk.write(2, [1]);
-    assert_eq!(desk.one().lane.0, 2);
+    assert_eq!(desk.one().queue.0, 2);
 }
 
 #[test]
-fn rows_of_a_slow_lane_stay_in_the_database() {
-    let mut desk = Desk::new([lane(1)]);
+fn rows_of_a_slow_queue_stay_in_the_database() {
+    let mut desk = Desk::new([queue(1)]);
     desk.write(1, 1..=100);
     let request = desk.one();
     assert!(desk.scheduler.buffered() > 10);
@@ -192,7 +192,7 @@ fn memory_is_bounded_and_shared() {
         max_in_flight: 4,
         ..Policy::default()
     };
-    let mut desk = Desk::with(policy, (1..=8).map(lane));
+    let mut desk = Desk::with(policy, (1..=8).map(queue));
     for id in 1..=8 {
         desk.write(id, 1..=1000);
     }
@@ -202,16 +202,16 @@ fn memory_is_bounded_and_shared() {
         flying.extend(desk.leaving());
         assert!(desk.scheduler.buffered() <= 100 && flying.len() <= 4);
         let request = flying.pop_front().unwrap();
-        seen.insert(request.lane);
+        seen.insert(request.queue);
         desk.answer(&request, SENT);
     }
     assert_eq!(seen.len(), 8);
 }
 
 #[test]
-fn a_lane_that_is_not_configured_any_more_is_forgotten_but_its_answer_recorded() {
+fn a_queue_that_is_not_configured_any_more_is_forgotten_but_its_answer_recorded() {
     for (answer, outcome) in [(SENT, Outcome::Sent), (Verdict::Gone, Outcome::Failed)] {
-        let mut desk = Desk::new([lane(1)]);
+        let mut desk = Desk::new([queue(1)]);
         desk.write(1, 1..=12);
         let request = desk.one();
         desk.scheduler.configure(vec![], desk.now);
@@ -225,25 +225,25 @@ fn a_lane_that_is_not_configured_any_more_is_forgotten_but_its_answer_recorded()
 }
 
 #[test]
-fn a_lane_that_returns_while_its_request_is_in_flight_has_one_in_flight() {
-    let mut desk = Desk::new([lane(1)]);
+fn a_queue_that_returns_while_its_request_is_in_flight_has_one_in_flight() {
+    let mut desk = Desk::new([queue(1)]);
     desk.write(1, 1..=12);
     let request = desk.one();
     desk.scheduler.configure(vec![], desk.now);
-    desk.scheduler.configure(vec![lane(1)], desk.now);
+    desk.scheduler.configure(vec![queue(1)], desk.now);
     desk.nothing_leaves();
     desk.answer(&request, SENT);
     assert_eq!(ids(&desk.one()), [11, 12]);
 }
 
 #[test]
-fn a_lane_that_returns_before_its_changes_are_taken_waits_for_them() {
-    let mut desk = Desk::new([lane(1)]);
+fn a_queue_that_returns_before_its_changes_are_taken_waits_for_them() {
+    let mut desk = Desk::new([queue(1)]);
     desk.write(1, 1..=12);
     let request = desk.one();
     desk.scheduler.configure(vec![], desk.now);
     desk.answer(&request, SENT);
-    desk.scheduler.configure(vec![lane(1)], desk.now);
+    desk.scheduler.configure(vec![queue(1)], desk.now);
     assert_eq!(desk.scheduler.claims(desk.now), []);
     assert_eq!(ids(&desk.one()), [11, 12]);
 }
@@ -251,13 +251,13 @@ fn a_lane_that_returns_before_its_changes_are_taken_waits_for_them() {
 #[test]
 fn what_an_old_url_had_against_deliveries_does_not_count_for_the_new_one() {
     for answer in [BROKEN, Verdict::Gone, Verdict::Forbidden, crate::desk::REFUSED] {
-        let mut desk = Desk::new([lane(1)]);
+        let mut desk = Desk::new([queue(1)]);
         desk.write(1, 1..=3);
         let request = desk.one();
         desk.scheduler.configure(
-            vec![LaneConfig {
+            vec![QueueConfig {
                 revision: 1,
-                ..lane(1)
+                ..queue(1)
             }],
             desk.now,
         );
@@ -269,14 +269,14 @@ fn what_an_old_url_had_against_deliveries_does_not_count_for_the_new_one() {
 }
 
 #[test]
-fn settings_of_a_lane_hold_at_once() {
-    let mut desk = Desk::new([lane(1)]);
+fn settings_of_a_queue_hold_at_once() {
+    let mut desk = Desk::new([queue(1)]);
     desk.write(1, 1..=30);
     let request = desk.one();
     desk.scheduler.configure(
-        vec![LaneConfig {
+        vec![QueueConfig {
             max_events_per_message: 2,
-            ..lane(1)
+            ..queue(1)
         }],
         desk.now,
     );
@@ -286,7 +286,7 @@ fn settings_of_a_lane_hold_at_once() {
 
 #[test]
 fn draining_lets_nothing_out_and_records_what_comes_in() {
-    let mut desk = Desk::new([lane(1), lane(2)]);
+    let mut desk = Desk::new([queue(1), queue(2)]);
     desk.write(1, 1..=12);
     let request = desk.one();
     desk.write(2, [1]);
@@ -304,7 +304,7 @@ fn draining_lets_nothing_out_and_records_what_comes_in() {
 
 #[test]
 fn answers_that_nobody_asked_for_change_nothing() {
-    let mut desk = Desk::new([lane(1)]);
+    let mut desk = Desk::new([queue(1)]);
     desk.write(1, [1]);
     let request = desk.one();
     desk.answer(&request, SENT);

@@ -1,14 +1,14 @@
 //! Messages that are refused, integrations that are switched off.
 
 use webhook::outcome::Verdict;
-use webhook::schedule::{LaneConfig, LaneId, Outcome};
+use webhook::schedule::{Outcome, QueueConfig, QueueId};
 
-use crate::desk::{ABSENT, BROKEN, Desk, REFUSED, SENT, discord, ids, lane, seconds};
+use crate::desk::{ABSENT, BROKEN, Desk, REFUSED, SENT, discord, ids, queue, seconds};
 
 #[test]
 fn a_single_event_that_is_refused_fails() {
     for culprit in [None, Some(0), Some(5)] {
-        let mut desk = Desk::new([lane(1)]);
+        let mut desk = Desk::new([queue(1)]);
         desk.write(1, [1]);
         let request = desk.one();
         desk.answer(&request, Verdict::Rejected { culprit });
@@ -24,7 +24,7 @@ fn a_single_event_that_is_refused_fails() {
 
 #[test]
 fn a_named_culprit_fails_and_the_others_leave_at_once() {
-    let mut desk = Desk::new([lane(1)]);
+    let mut desk = Desk::new([queue(1)]);
     desk.write(1, 1..=10);
     let request = desk.one();
     desk.answer(&request, Verdict::Rejected { culprit: Some(3) });
@@ -38,7 +38,7 @@ fn a_named_culprit_fails_and_the_others_leave_at_once() {
 
 #[test]
 fn a_culprit_that_the_message_does_not_hold_is_unknown() {
-    let mut desk = Desk::new([lane(1)]);
+    let mut desk = Desk::new([queue(1)]);
     desk.write(1, 1..=20);
     let request = desk.one();
     desk.answer(&request, Verdict::Rejected { culprit: Some(10) });
@@ -50,13 +50,13 @@ fn a_culprit_that_the_message_does_not_hold_is_unknown() {
 fn an_unknown_culprit_is_found_by_halves() {
     for count in 1..=16_usize {
         for bad in 1..=count {
-            let mut desk = Desk::new([LaneConfig {
+            let mut desk = Desk::new([QueueConfig {
                 max_events_per_message: 16,
-                ..lane(1)
+                ..queue(1)
             }]);
             desk.write(1, 1..=count as i64);
             let mut refusals = 0;
-            while desk.tables.unfinished(LaneId(1)).count() > 0 {
+            while desk.tables.unfinished(QueueId(1)).count() > 0 {
                 let request = desk.one();
                 let refused = request.deliveries.iter().any(|id| id.0 == bad as i64);
                 refusals += u32::from(refused);
@@ -79,12 +79,12 @@ fn an_unknown_culprit_is_found_by_halves() {
 #[test]
 fn after_a_search_messages_are_whole_again() {
     for bad in [None, Some(1), Some(10)] {
-        let mut desk = Desk::new([lane(1)]);
+        let mut desk = Desk::new([queue(1)]);
         desk.write(1, 1..=50);
         let request = desk.one();
         desk.answer(&request, REFUSED);
         let mut sizes = Vec::new();
-        while desk.tables.unfinished(LaneId(1)).count() > 0 {
+        while desk.tables.unfinished(QueueId(1)).count() > 0 {
             let request = desk.one();
             let refused = request.deliveries.iter().any(|id| Some(id.0) == bad);
             desk.answer(&request, if refused { REFUSED } else { SENT });
@@ -104,9 +104,9 @@ fn after_a_search_messages_are_whole_again() {
 #[test]
 fn two_culprits_are_found_too() {
     for (a, b) in [(1, 2), (1, 10), (5, 6), (9, 10), (3, 8)] {
-        let mut desk = Desk::new([lane(1)]);
+        let mut desk = Desk::new([queue(1)]);
         desk.write(1, 1..=12);
-        while desk.tables.unfinished(LaneId(1)).count() > 0 {
+        while desk.tables.unfinished(QueueId(1)).count() > 0 {
             let request = desk.one();
             let refused = request.deliveries.iter().any(|id| id.0 == a || id.0 == b);
             desk.answer(&request, if refused { REFUSED } else { SENT });
@@ -119,7 +119,7 @@ fn two_culprits_are_found_too() {
 
 #[test]
 fn the_search_survives_a_passing_failure_and_rows_given_back() {
-    let mut desk = Desk::new([lane(1)]);
+    let mut desk = Desk::new([queue(1)]);
     desk.write(1, 1..=8);
     let request = desk.one();
     desk.answer(&request, REFUSED);
@@ -133,7 +133,7 @@ fn the_search_survives_a_passing_failure_and_rows_given_back() {
 
 #[test]
 fn a_refusal_shows_that_the_endpoint_works() {
-    let mut desk = Desk::new([lane(1)]);
+    let mut desk = Desk::new([queue(1)]);
     desk.write(1, 1..=30);
     desk.break_down(6);
     let (_, request) = desk.next();
@@ -144,34 +144,34 @@ fn a_refusal_shows_that_the_endpoint_works() {
 
 #[test]
 fn gone_is_switched_off_and_never_called_again() {
-    let mut desk = Desk::new([lane(1)]);
+    let mut desk = Desk::new([queue(1)]);
     desk.write(1, 1..=30);
     let request = desk.one();
     desk.answer(&request, Verdict::Gone);
     desk.record();
-    assert_eq!(desk.tables.switched_off[&LaneId(1)].as_ref(), "no such webhook");
+    assert_eq!(desk.tables.switched_off[&QueueId(1)].as_ref(), "no such webhook");
     assert_eq!(desk.row(1, 10).outcome(), Some(Outcome::Failed));
     assert_eq!(desk.row(1, 30).error(), Some("no such webhook"));
     assert_eq!(desk.scheduler.buffered(), 0);
 
     desk.write(1, [31]);
-    desk.scheduler.configure(vec![lane(1)], desk.now);
+    desk.scheduler.configure(vec![queue(1)], desk.now);
     desk.scheduler.configure(
-        vec![LaneConfig {
+        vec![QueueConfig {
             max_events_per_message: 3,
-            ..lane(1)
+            ..queue(1)
         }],
         desk.now,
     );
-    desk.scheduler.retry_now([LaneId(1)]);
+    desk.scheduler.retry_now([QueueId(1)]);
     desk.scheduler.notice_all();
     desk.nothing_leaves();
     assert_eq!(desk.scheduler.next_wake(), None);
 
     desk.scheduler.configure(
-        vec![LaneConfig {
+        vec![QueueConfig {
             revision: 1,
-            ..lane(1)
+            ..queue(1)
         }],
         desk.now,
     );
@@ -180,7 +180,7 @@ fn gone_is_switched_off_and_never_called_again() {
 
 #[test]
 fn forbidden_fails_all_and_ten_in_a_row_switch_off() {
-    let mut desk = Desk::new([lane(1)]);
+    let mut desk = Desk::new([queue(1)]);
     desk.write(1, 1..=200);
     let mut messages = Vec::new();
     for _ in 0..10 {
@@ -195,7 +195,7 @@ fn forbidden_fails_all_and_ten_in_a_row_switch_off() {
         );
     }
     assert_eq!(messages, [10, 10, 10, 10, 10, 1, 1, 1, 1, 1]);
-    let reason = desk.tables.switched_off[&LaneId(1)].as_ref();
+    let reason = desk.tables.switched_off[&QueueId(1)].as_ref();
     assert!(
         reason.contains("10") && reason.contains("not allowed"),
         "{reason}"
@@ -205,7 +205,7 @@ fn forbidden_fails_all_and_ten_in_a_row_switch_off() {
 /// A worker comes and goes with each event.
 #[test]
 fn ten_in_a_row_are_ten_whichever_worker_hears_them() {
-    let mut desk = Desk::new([lane(1)]);
+    let mut desk = Desk::new([queue(1)]);
     for id in 1..=10 {
         assert!(desk.tables.switched_off.is_empty());
         desk.write(1, [id]);
@@ -214,13 +214,13 @@ fn ten_in_a_row_are_ten_whichever_worker_hears_them() {
         desk.record();
         desk.crash();
     }
-    assert!(desk.tables.switched_off.contains_key(&LaneId(1)));
+    assert!(desk.tables.switched_off.contains_key(&QueueId(1)));
 }
 
 /// What was not answered by the endpoint says nothing of what it would have said.
 #[test]
 fn an_outage_does_not_break_a_row_of_forbidden() {
-    let mut desk = Desk::new([lane(1)]);
+    let mut desk = Desk::new([queue(1)]);
     desk.write(1, 1..=200);
     for how in [Verdict::Forbidden; 9]
         .into_iter()
@@ -231,7 +231,7 @@ fn an_outage_does_not_break_a_row_of_forbidden() {
         desk.answer(&request, how);
         desk.record();
     }
-    assert!(desk.tables.switched_off.contains_key(&LaneId(1)));
+    assert!(desk.tables.switched_off.contains_key(&QueueId(1)));
 }
 
 /// One request tells for all: the others are held, and leave when the channel has been mended.
@@ -244,7 +244,7 @@ fn a_channel_that_takes_nothing_is_found_out_with_one_request() {
     desk.nothing_leaves();
     desk.record();
     assert!(
-        desk.tables.circuits.contains_key(&LaneId(1)),
+        desk.tables.circuits.contains_key(&QueueId(1)),
         "its status says so"
     );
     for id in 1..=30 {
@@ -262,7 +262,7 @@ fn a_channel_that_takes_nothing_is_found_out_with_one_request() {
     desk.answer(&request, SENT);
     let mut arrived = ids(&request);
     desk.record();
-    while desk.tables.unfinished(LaneId(1)).count() > 0 {
+    while desk.tables.unfinished(QueueId(1)).count() > 0 {
         let request = desk.one();
         desk.answer(&request, SENT);
         arrived.extend(ids(&request));
@@ -283,7 +283,7 @@ fn a_channel_that_never_takes_anything_is_switched_off() {
         desk.record();
         desk.crash();
     }
-    assert_eq!(desk.tables.switched_off[&LaneId(1)].as_ref(), "no thread");
+    assert_eq!(desk.tables.switched_off[&QueueId(1)].as_ref(), "no thread");
     assert!(desk.now.duration_since(start).as_secs() > 600, "time to mend it");
     assert_eq!(desk.row(1, 1).outcome(), Some(Outcome::Failed));
 }
@@ -291,7 +291,7 @@ fn a_channel_that_never_takes_anything_is_switched_off() {
 #[test]
 fn any_other_answer_breaks_a_row_of_forbidden() {
     for other in [SENT, BROKEN] {
-        let mut desk = Desk::new([lane(1)]);
+        let mut desk = Desk::new([queue(1)]);
         desk.write(1, 1..=200);
         for how in [Verdict::Forbidden; 9]
             .into_iter()

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use webhook::outcome::Verdict;
-use webhook::schedule::{DeliveryId, InARow, LaneConfig, LaneId, Outcome, Policy};
+use webhook::schedule::{DeliveryId, InARow, Outcome, Policy, QueueConfig, QueueId};
 
-use crate::desk::{ABSENT, BROKEN, Desk, SENT, ids, lane, seconds, too_fast};
+use crate::desk::{ABSENT, BROKEN, Desk, SENT, ids, queue, seconds, too_fast};
 use crate::glue::turn;
 
 #[test]
 fn a_retry_keeps_its_place() {
-    let mut desk = Desk::new([lane(1)]);
+    let mut desk = Desk::new([queue(1)]);
     desk.write(1, [1]);
     let request = desk.one();
     desk.write(1, [2]);
@@ -25,9 +25,9 @@ fn a_retry_keeps_its_place() {
 fn back_off_doubles_with_jitter() {
     let mut longest = [Duration::ZERO; 4];
     for seed in 0..50 {
-        let mut desk = Desk::new([lane(1)]);
+        let mut desk = Desk::new([queue(1)]);
         desk.scheduler = webhook::schedule::Scheduler::new(Policy::default(), seed);
-        desk.scheduler.configure(vec![lane(1)], desk.now);
+        desk.scheduler.configure(vec![queue(1)], desk.now);
         desk.write(1, [1]);
         let request = desk.one();
         desk.answer(&request, BROKEN);
@@ -51,7 +51,7 @@ fn back_off_doubles_with_jitter() {
 fn an_outage_loses_nothing() {
     for how in [ABSENT, BROKEN] {
         for hours in [0.03, 1.0, 23.0] {
-            let mut desk = Desk::new([lane(1)]);
+            let mut desk = Desk::new([queue(1)]);
             let over = desk.now + seconds(hours * 3600.0);
             desk.write(1, 1..=30);
             let (mut written, mut probes) = (30, 0);
@@ -71,7 +71,7 @@ fn an_outage_loses_nothing() {
             assert!((5..most).contains(&probes), "{probes} in {hours} h");
             let mut arrived = Vec::new();
             let mut messages = 0;
-            while desk.tables.unfinished(LaneId(1)).count() > 0 {
+            while desk.tables.unfinished(QueueId(1)).count() > 0 {
                 let before = desk.now;
                 let (slept, request) = desk.next();
                 assert!(slept.is_zero() || messages == 0, "{slept:?} after {before}");
@@ -95,10 +95,10 @@ fn a_message_that_makes_the_endpoint_fail_is_found_out_and_given_up() {
             max_attempts,
             ..Policy::default()
         };
-        let mut desk = Desk::with(policy, [lane(1)]);
+        let mut desk = Desk::with(policy, [queue(1)]);
         desk.write(1, 1..=3);
         let mut failed = 0;
-        while desk.tables.unfinished(LaneId(1)).count() > 0 {
+        while desk.tables.unfinished(QueueId(1)).count() > 0 {
             let (_, request) = desk.next();
             let bad = ids(&request).contains(&1);
             failed += i64::from(bad);
@@ -118,10 +118,10 @@ fn a_message_that_makes_the_endpoint_fail_is_found_out_and_given_up() {
 #[test]
 fn a_single_message_is_tried_until_it_is_too_old() {
     for how in [ABSENT, BROKEN] {
-        let mut desk = Desk::new([lane(1)]);
+        let mut desk = Desk::new([queue(1)]);
         desk.write(1, [1]);
         let end = desk.now + seconds(86_400.0);
-        while desk.tables.unfinished(LaneId(1)).count() > 0 {
+        while desk.tables.unfinished(QueueId(1)).count() > 0 {
             assert!(desk.now <= end + seconds(300.0));
             for request in desk.leaving() {
                 desk.answer(&request, how);
@@ -140,7 +140,7 @@ fn a_single_message_is_tried_until_it_is_too_old() {
 /// If the endpoint takes the second message when it had not taken the first, and then the first one too, nothing is lost.
 #[test]
 fn nobody_is_given_up_who_is_taken_in_the_end() {
-    let mut desk = Desk::new([lane(1)]);
+    let mut desk = Desk::new([queue(1)]);
     desk.write(1, 1..=3);
     loop {
         let (_, request) = desk.next();
@@ -166,7 +166,7 @@ fn what_no_answer_was_about_is_never_doubted() {
             max_attempts: 1,
             ..Policy::default()
         },
-        [lane(1)],
+        [queue(1)],
     );
     desk.write(1, 1..=30);
     for _ in 0..40 {
@@ -190,7 +190,7 @@ fn nobody_asks_for_a_day_by_failing() {
             (Verdict::Retry { wait }, 3_600.0),
             (Verdict::Unavailable { wait }, 300.0),
         ] {
-            let mut desk = Desk::new([lane(1)]);
+            let mut desk = Desk::new([queue(1)]);
             desk.write(1, [1]);
             let request = desk.one();
             desk.answer(&request, how);
@@ -201,7 +201,7 @@ fn nobody_asks_for_a_day_by_failing() {
 
 #[test]
 fn attempts_and_their_times_outlive_a_crash() {
-    let mut desk = Desk::new([lane(1)]);
+    let mut desk = Desk::new([queue(1)]);
     desk.write(1, [1]);
     desk.break_down(4);
     desk.record();
@@ -218,7 +218,7 @@ fn attempts_and_their_times_outlive_a_crash() {
 
 #[test]
 fn an_event_that_makes_the_endpoint_fail_does_not_take_its_neighbours_along() {
-    let mut desk = Desk::new([lane(1)]);
+    let mut desk = Desk::new([queue(1)]);
     desk.write(1, 1..=20);
     while desk.row(1, 20).outcome().is_none() {
         let (_, request) = desk.next();
@@ -233,11 +233,11 @@ fn an_event_that_makes_the_endpoint_fail_does_not_take_its_neighbours_along() {
 
 #[test]
 fn after_five_failures_one_delivery_at_a_time_at_growing_intervals() {
-    let mut desk = Desk::new([lane(1)]);
+    let mut desk = Desk::new([queue(1)]);
     desk.write(1, 1..=100);
     fail(&mut desk, 5);
     desk.record();
-    let opened = desk.tables.circuits[&LaneId(1)];
+    let opened = desk.tables.circuits[&QueueId(1)];
     assert_eq!((opened.failures, opened.since), (5, desk.now));
     let next_attempt_at = opened.next_try;
     assert_eq!(
@@ -255,7 +255,7 @@ fn after_five_failures_one_delivery_at_a_time_at_growing_intervals() {
         );
         desk.answer(&request, ABSENT);
         desk.record();
-        let state = desk.tables.circuits[&LaneId(1)];
+        let state = desk.tables.circuits[&QueueId(1)];
         assert_eq!((state.failures, state.since), (failures, opened.since));
         interval = (interval * 2).min(seconds(300.0));
     }
@@ -279,17 +279,17 @@ fn after_five_failures_one_delivery_at_a_time_at_growing_intervals() {
 
 #[test]
 fn an_open_circuit_outlives_a_crash() {
-    let mut desk = Desk::new([lane(1)]);
+    let mut desk = Desk::new([queue(1)]);
     desk.write(1, 1..=100);
     fail(&mut desk, 8);
     desk.record();
-    let state = desk.tables.circuits[&LaneId(1)];
+    let state = desk.tables.circuits[&QueueId(1)];
     desk.crash();
     let (_, request) = desk.next();
     assert_eq!((desk.now, request.deliveries.len()), (state.next_try, 1));
     desk.answer(&request, ABSENT);
     desk.record();
-    assert_eq!(desk.tables.circuits[&LaneId(1)].failures, 9);
+    assert_eq!(desk.tables.circuits[&QueueId(1)].failures, 9);
 }
 
 /// It is not there `times` in a row.
@@ -303,26 +303,26 @@ fn fail(desk: &mut Desk, times: usize) {
 /// A worker comes and goes with each event.
 #[test]
 fn what_is_counted_in_a_row_outlives_the_worker() {
-    let mut desk = Desk::new([lane(1)]);
+    let mut desk = Desk::new([queue(1)]);
     desk.write(1, 1..=100);
     for failures in 1..=7 {
         let (_, request) = desk.next();
         desk.answer(&request, ABSENT);
         desk.record();
-        assert_eq!(desk.tables.in_a_row[&LaneId(1)].failures, failures);
-        assert_eq!(desk.tables.circuits.contains_key(&LaneId(1)), failures >= 5);
+        assert_eq!(desk.tables.in_a_row[&QueueId(1)].failures, failures);
+        assert_eq!(desk.tables.circuits.contains_key(&QueueId(1)), failures >= 5);
         desk.crash();
     }
     let (_, request) = desk.next();
     assert_eq!(request.deliveries.len(), 1);
     desk.answer(&request, SENT);
     desk.record();
-    assert_eq!(desk.tables.in_a_row[&LaneId(1)], InARow::default());
+    assert_eq!(desk.tables.in_a_row[&QueueId(1)], InARow::default());
 }
 
 #[test]
 fn an_endpoint_that_is_never_content_is_not_hammered_by_workers_that_come_and_go() {
-    let mut desk = Desk::new([lane(1)]);
+    let mut desk = Desk::new([queue(1)]);
     desk.write(1, [1]);
     let start = desk.now;
     for _ in 0..100 {
@@ -336,7 +336,7 @@ fn an_endpoint_that_is_never_content_is_not_hammered_by_workers_that_come_and_go
 
 #[test]
 fn what_has_failed_twice_goes_alone_whoever_stands_beside_it() {
-    let mut desk = Desk::new([lane(1)]);
+    let mut desk = Desk::new([queue(1)]);
     desk.write(1, [2]);
     desk.break_down(2);
     desk.write(1, [3, 4]);
@@ -355,7 +355,7 @@ fn what_has_failed_twice_goes_alone_whoever_stands_beside_it() {
 
 #[test]
 fn what_is_not_due_does_not_leave_with_what_is() {
-    let mut desk = Desk::new([lane(1)]);
+    let mut desk = Desk::new([queue(1)]);
     desk.write(1, [2]);
     let request = desk.one();
     desk.answer(
@@ -372,14 +372,14 @@ fn what_is_not_due_does_not_leave_with_what_is() {
 
 #[test]
 fn a_new_revision_closes_the_circuit() {
-    let mut desk = Desk::new([lane(1)]);
+    let mut desk = Desk::new([queue(1)]);
     desk.write(1, 1..=30);
     desk.break_down(6);
     desk.nothing_leaves();
     desk.scheduler.configure(
-        vec![LaneConfig {
+        vec![QueueConfig {
             revision: 1,
-            ..lane(1)
+            ..queue(1)
         }],
         desk.now,
     );
@@ -396,7 +396,7 @@ fn a_new_revision_closes_the_circuit() {
 
 #[test]
 fn rate_limits_neither_open_nor_close_a_circuit() {
-    let mut desk = Desk::new([lane(1)]);
+    let mut desk = Desk::new([queue(1)]);
     desk.write(1, 1..=30);
     for _ in 0..10 {
         let (_, request) = desk.next();
@@ -408,13 +408,13 @@ fn rate_limits_neither_open_nor_close_a_circuit() {
     let (_, request) = desk.next();
     desk.answer(&request, too_fast(seconds(1.0)));
     desk.record();
-    assert_eq!(desk.tables.circuits[&LaneId(1)].failures, 5);
+    assert_eq!(desk.tables.circuits[&QueueId(1)].failures, 5);
     assert_eq!(desk.next().1.deliveries.len(), 1);
 }
 
 #[test]
 fn a_person_can_have_it_tried_now() {
-    let mut desk = Desk::new([lane(1)]);
+    let mut desk = Desk::new([queue(1)]);
     desk.write(1, 1..=30);
     desk.break_down(7);
     desk.nothing_leaves();
@@ -422,14 +422,14 @@ fn a_person_can_have_it_tried_now() {
     assert_eq!(desk.one().deliveries.len(), 1);
 }
 
-/// A person makes all that waits for the lane due.
+/// A person makes all that waits for the queue due.
 fn try_now(desk: &mut Desk) {
     desk.record();
-    let rows = desk.tables.rows.get_mut(&LaneId(1)).unwrap();
+    let rows = desk.tables.rows.get_mut(&QueueId(1)).unwrap();
     for row in rows.values_mut() {
         row.delivery.next_attempt_at = None;
     }
-    desk.scheduler.retry_now([LaneId(1)]);
+    desk.scheduler.retry_now([QueueId(1)]);
 }
 
 #[test]
@@ -439,7 +439,7 @@ fn a_person_may_disturb_an_endpoint_that_does_not_work_but_not_one_that_limits_t
         (Verdict::Retry { wait: Some(asked) }, true),
         (too_fast(asked), false),
     ] {
-        let mut desk = Desk::new([lane(1)]);
+        let mut desk = Desk::new([queue(1)]);
         desk.write(1, 1..=3);
         let request = desk.one();
         desk.answer(&request, answer);
@@ -451,10 +451,10 @@ fn a_person_may_disturb_an_endpoint_that_does_not_work_but_not_one_that_limits_t
 
 #[test]
 fn trying_now_leaves_a_request_in_flight_alone() {
-    let mut desk = Desk::new([lane(1)]);
+    let mut desk = Desk::new([queue(1)]);
     desk.write(1, 1..=30);
     let request = desk.one();
-    desk.scheduler.retry_now([LaneId(1)]);
+    desk.scheduler.retry_now([QueueId(1)]);
     desk.nothing_leaves();
     assert_eq!(desk.scheduler.buffered(), 10);
     desk.answer(&request, SENT);
@@ -463,14 +463,14 @@ fn trying_now_leaves_a_request_in_flight_alone() {
 
 #[test]
 fn what_is_too_old_fails_without_a_request() {
-    for (max_age, of_lane) in [(3600, None), (1, Some(3600))] {
+    for (max_age, of_queue) in [(3600, None), (1, Some(3600))] {
         let policy = Policy {
             max_age: Duration::from_secs(max_age),
             ..Policy::default()
         };
-        let config = LaneConfig {
-            max_age: of_lane.map(Duration::from_secs),
-            ..lane(1)
+        let config = QueueConfig {
+            max_age: of_queue.map(Duration::from_secs),
+            ..queue(1)
         };
         let mut desk = Desk::with(policy, [config]);
         desk.write(1, 1..=1000);
@@ -488,11 +488,11 @@ fn what_is_too_old_fails_without_a_request() {
 
 #[test]
 fn what_stands_behind_the_expired_still_waits_for_its_time() {
-    let mut desk = Desk::new([lane(1)]);
+    let mut desk = Desk::new([queue(1)]);
     desk.write(1, [1]);
     desk.pass(seconds(90_000.0));
     desk.write(1, [2]);
-    let rows = desk.tables.rows.get_mut(&LaneId(1)).unwrap();
+    let rows = desk.tables.rows.get_mut(&QueueId(1)).unwrap();
     let second = rows.get_mut(&DeliveryId(2)).unwrap();
     second.delivery.next_attempt_at = Some(desk.now + seconds(60.0));
     let (slept, request) = desk.next();
@@ -501,7 +501,7 @@ fn what_stands_behind_the_expired_still_waits_for_its_time() {
 
 #[test]
 fn the_expired_have_to_be_recorded_before_more_is_read() {
-    let mut desk = Desk::new([lane(1)]);
+    let mut desk = Desk::new([queue(1)]);
     desk.write(1, 1..=100);
     desk.pass(seconds(90_000.0));
     let turn = turn(&mut desk.scheduler, &mut desk.tables, desk.now, 10);
@@ -514,7 +514,7 @@ fn the_expired_have_to_be_recorded_before_more_is_read() {
 
 #[test]
 fn an_outage_of_a_day_floods_nobody() {
-    let mut desk = Desk::new([lane(1)]);
+    let mut desk = Desk::new([queue(1)]);
     let end = desk.now + seconds(30.0 * 3600.0);
     let (mut id, mut requests) = (0, 0);
     while desk.now < end {
@@ -529,7 +529,7 @@ fn an_outage_of_a_day_floods_nobody() {
     let (_, request) = desk.next();
     desk.answer(&request, SENT);
     desk.record();
-    let rows = &desk.tables.rows[&LaneId(1)];
+    let rows = &desk.tables.rows[&QueueId(1)];
     let expired = rows
         .values()
         .filter(|row| row.error().is_some_and(|error| error.starts_with("expired")))

@@ -86,7 +86,7 @@ impl Endpoint {
             if self.used >= limit {
                 let limited = Verdict::RateLimited {
                     wait: reset_after,
-                    scope: RateScope::Lane,
+                    scope: RateScope::Webhook,
                 };
                 return (verdict(limited), delay);
             }
@@ -158,7 +158,7 @@ impl Endpoint {
             84..90 => (
                 Verdict::RateLimited {
                     wait,
-                    scope: RateScope::Lane,
+                    scope: RateScope::Webhook,
                 },
                 delay,
             ),

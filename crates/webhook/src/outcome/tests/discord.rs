@@ -229,7 +229,7 @@ fn wait_of(headers: &[(&str, &str)], body: &str) -> Duration {
     match on_discord(429, headers, body).verdict {
         Verdict::RateLimited {
             wait,
-            scope: RateScope::Lane,
+            scope: RateScope::Webhook,
         } => wait,
         other => panic!("{other:?}"),
     }

@@ -96,7 +96,7 @@ fn rate_limits_and_outages_say_how_long() {
         let wait_of = |status, headers: &[(&str, &str)]| judged(kind, status, headers, "").verdict;
         let limited = |wait| Verdict::RateLimited {
             wait,
-            scope: RateScope::Lane,
+            scope: RateScope::Webhook,
         };
         assert_eq!(
             wait_of(429, &[("retry-after", "3")]),

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use webhook::endpoint::{EndpointKind, Vendor};
-use webhook::schedule::{ALL_EVENTS, Changes, DeliveryId, LaneChange, LaneId, Outcome, Rate, Request};
+use webhook::schedule::{ALL_EVENTS, Changes, DeliveryId, Outcome, QueueChange, QueueId, Rate, Request};
 
 use super::{Flying, Happening, Known, SECOND, World};
 use crate::world::{Moment, Temper, micros};
@@ -18,7 +18,7 @@ impl World {
             own().count() < self.policy.max_in_flight + self.policy.max_slow,
             "too many connections"
         );
-        let known = self.lanes.get_mut(&request.lane).unwrap();
+        let known = self.queues.get_mut(&request.queue).unwrap();
         let config = &known.config;
         assert!(
             known.active && !known.switched_off,
@@ -32,7 +32,7 @@ impl World {
 
         let count = request.deliveries.len();
         assert!(count >= 1 && count <= config.max_events_per_message.max(1));
-        let rows = &self.tables.rows[&request.lane];
+        let rows = &self.tables.rows[&request.queue];
         let waiting: Vec<DeliveryId> = known
             .read
             .iter()
@@ -93,8 +93,8 @@ impl World {
     }
 
     /// The vendors' caps, as the vendors count.
-    pub fn check_caps(&mut self, lane: LaneId, revision: u64) {
-        if self.lanes[&lane].config.vendor == Vendor::Discord {
+    pub fn check_caps(&mut self, queue: QueueId, revision: u64) {
+        if self.queues[&queue].config.vendor == Vendor::Discord {
             check_window(
                 &mut self.discord,
                 self.now,
@@ -105,7 +105,8 @@ impl World {
             let of_vendor = (known.config.vendor == Vendor::Microsoft).then_some(self.policy.teams_rate);
             known.config.rate.or(of_vendor)
         };
-        let Some(own) = rate(&self.lanes[&lane]).filter(|_| revision == self.lanes[&lane].config.revision)
+        let Some(own) =
+            rate(&self.queues[&queue]).filter(|_| revision == self.queues[&queue].config.revision)
         else {
             return;
         };
@@ -113,9 +114,9 @@ impl World {
             Some(group) => group.to_string(),
             None => known.config.id.0.to_string(),
         };
-        let together = name(&self.lanes[&lane]);
+        let together = name(&self.queues[&queue]);
         // The lowest of those that share it; some may be off now, and all of them be counted for nothing.
-        let shared = self.lanes.values().filter(|known| name(known) == together);
+        let shared = self.queues.values().filter(|known| name(known) == together);
         let lowest = shared
             .filter(|known| known.active)
             .filter_map(rate)
@@ -139,7 +140,7 @@ impl World {
                 let wait = next_attempt_at.duration_since(wall);
                 assert!(wait.as_secs() <= 300, "{change:?}");
             }
-            let temper = self.lanes[&change.lane].endpoint.temper;
+            let temper = self.queues[&change.queue].endpoint.temper;
             if change.outcome == Outcome::Failed && change.status_code == Some(500) {
                 assert!(change.attempts > self.policy.max_attempts, "gave up too soon");
                 assert!(matches!(temper, Temper::Poisoned | Temper::Flaky), "{change:?}");
@@ -149,9 +150,9 @@ impl World {
                 assert!(error.starts_with("expired"), "an outage lost {change:?}");
             }
         }
-        for change in &changes.lanes {
-            if let LaneChange::SwitchedOff { lane, .. } = change {
-                let known = self.lanes.get_mut(lane).unwrap();
+        for change in &changes.queues {
+            if let QueueChange::SwitchedOff { queue, .. } = change {
+                let known = self.queues.get_mut(queue).unwrap();
                 known.switched_off = true;
                 known.active = self.random.bool();
                 if !known.active {
@@ -198,7 +199,7 @@ impl World {
     /// All that can be done is done: nothing is left waiting but with those that a person deactivated.
     pub fn the_end(&self) {
         assert!(self.flying.is_empty() && self.scheduler.in_flight() == 0);
-        for (id, known) in &self.lanes {
+        for (id, known) in &self.queues {
             let waiting = self.tables.unfinished(*id).count();
             assert!(
                 waiting == 0 || !known.active,

@@ -2,7 +2,7 @@
 
 use webhook::endpoint::{EndpointKind, Vendor};
 use webhook::outcome::{Judgement, RateScope, Verdict};
-use webhook::schedule::{InARow, LaneId, RequestId, Scheduler};
+use webhook::schedule::{InARow, QueueId, RequestId, Scheduler};
 
 use super::{Happening, Known, SECOND, World};
 use crate::desk::{seconds, verdict};
@@ -11,20 +11,20 @@ use crate::world::{Moment, Temper, micros};
 impl World {
     pub fn happen(&mut self, happening: Happening) {
         match happening {
-            Happening::Commit { lane, id } => self.commit(lane, id),
+            Happening::Commit { queue, id } => self.commit(queue, id),
             Happening::Arrive { life, request } => self.arrive(life, request),
             Happening::Answer { life, request } => self.answer(life, request),
             Happening::Crash => self.crash(),
             Happening::SetBack { micros } => self.set_back += micros,
             Happening::EdgeBlocks { micros } => self.edge_blocks_until = self.now + micros,
-            Happening::Deactivate(lane) => {
-                self.lanes.get_mut(&lane).unwrap().active = false;
+            Happening::Deactivate(queue) => {
+                self.queues.get_mut(&queue).unwrap().active = false;
                 self.limited.clear();
                 self.configure();
             }
-            Happening::Mend(lane) => self.mend(lane),
-            Happening::Adjust(lane) => {
-                let known = self.lanes.get_mut(&lane).unwrap();
+            Happening::Mend(queue) => self.mend(queue),
+            Happening::Adjust(queue) => {
+                let known = self.queues.get_mut(&queue).unwrap();
                 known.config.max_events_per_message = self.random.usize(0..12);
                 self.policy.max_in_flight += self.random.usize(0..3);
                 self.policy.max_slow += self.random.usize(0..3);
@@ -32,28 +32,28 @@ impl World {
                 self.scheduler.set_policy(self.policy.clone());
                 self.configure();
             }
-            Happening::RetryNow(lane) => self.retry_now(lane),
+            Happening::RetryNow(queue) => self.retry_now(queue),
             Happening::Adopt => self.scheduler.notice_all(),
         }
     }
 
-    fn commit(&mut self, lane: LaneId, id: i64) {
+    fn commit(&mut self, queue: QueueId, id: i64) {
         let wall = self.wall();
-        let known = &self.lanes[&lane];
+        let known = &self.queues[&queue];
         if known.active && !known.switched_off {
-            self.tables.write(lane, id, wall);
-            self.scheduler.notice([lane]);
+            self.tables.write(queue, id, wall);
+            self.scheduler.notice([queue]);
         }
     }
 
     fn arrive(&mut self, life: u32, request: RequestId) {
         if life == self.life {
             let flying = &self.flying[&(life, request)];
-            self.check_caps(flying.request.lane, flying.revision);
+            self.check_caps(flying.request.queue, flying.revision);
         }
         let blocked = self.now < self.edge_blocks_until;
         let flying = self.flying.get_mut(&(life, request)).unwrap();
-        let known = self.lanes.get_mut(&flying.request.lane).unwrap();
+        let known = self.queues.get_mut(&flying.request.queue).unwrap();
         let ids: Vec<i64> = flying.request.deliveries.iter().map(|id| id.0).collect();
         let (judgement, delay) = if blocked && known.config.kind == EndpointKind::Discord {
             (verdict(Verdict::Blocked), seconds(0.01))
@@ -81,12 +81,12 @@ impl World {
             return;
         }
         let judgement = flying.judgement.unwrap();
-        let lane = flying.request.lane;
+        let queue = flying.request.queue;
         self.unrecorded
-            .extend(flying.request.deliveries.iter().map(|id| (lane, id.0)));
+            .extend(flying.request.deliveries.iter().map(|id| (queue, id.0)));
         self.scheduler.judged(id, &judgement, self.wall());
         self.judged += 1;
-        let known = self.lanes.get_mut(&lane).unwrap();
+        let known = self.queues.get_mut(&queue).unwrap();
         known.in_flight = false;
         if matches!(judgement.verdict, Verdict::RateLimited { .. }) {
             self.rate_limited += 1;
@@ -124,16 +124,22 @@ impl World {
         self.judged = 0;
         for ((life, _), flying) in &self.flying {
             if *life + 1 == self.life {
-                let known = self.lanes.get_mut(&flying.request.lane).unwrap();
+                let known = self.queues.get_mut(&flying.request.queue).unwrap();
                 for id in &flying.request.deliveries {
                     *known.at_risk.entry(id.0).or_default() += 1;
                 }
             }
         }
-        for (lane, id) in std::mem::take(&mut self.unrecorded) {
-            *self.lanes.get_mut(&lane).unwrap().at_risk.entry(id).or_default() += 1;
+        for (queue, id) in std::mem::take(&mut self.unrecorded) {
+            *self
+                .queues
+                .get_mut(&queue)
+                .unwrap()
+                .at_risk
+                .entry(id)
+                .or_default() += 1;
         }
-        for known in self.lanes.values_mut() {
+        for known in self.queues.values_mut() {
             known.forget();
             if let Some(in_a_row) = self.tables.in_a_row.get(&known.config.id) {
                 known.failures = in_a_row.failures;
@@ -152,8 +158,8 @@ impl World {
     }
 
     /// A person sets another URL, at which all is well.
-    fn mend(&mut self, lane: LaneId) {
-        let known = self.lanes.get_mut(&lane).unwrap();
+    fn mend(&mut self, queue: QueueId) {
+        let known = self.queues.get_mut(&queue).unwrap();
         known.config.revision += 1;
         known.active = true;
         known.switched_off = false;
@@ -161,8 +167,8 @@ impl World {
         let in_flight = known.in_flight;
         known.forget();
         known.in_flight = in_flight;
-        self.tables.circuits.remove(&lane);
-        if let Some(in_a_row) = self.tables.in_a_row.get_mut(&lane) {
+        self.tables.circuits.remove(&queue);
+        if let Some(in_a_row) = self.tables.in_a_row.get_mut(&queue) {
             *in_a_row = InARow {
                 posts: std::mem::take(&mut in_a_row.posts),
                 ..InARow::default()
@@ -172,17 +178,17 @@ impl World {
         self.configure();
     }
 
-    fn retry_now(&mut self, lane: LaneId) {
+    fn retry_now(&mut self, queue: QueueId) {
         self.take_changes();
-        if let Some(rows) = self.tables.rows.get_mut(&lane) {
+        if let Some(rows) = self.tables.rows.get_mut(&queue) {
             for row in rows.values_mut().filter(|row| !row.finished()) {
                 row.delivery.next_attempt_at = None;
             }
         }
-        let known = self.lanes.get_mut(&lane).unwrap();
+        let known = self.queues.get_mut(&queue).unwrap();
         known.failed_at = None;
         known.rests_until = 0;
-        self.scheduler.retry_now([lane]);
+        self.scheduler.retry_now([queue]);
     }
 }
 

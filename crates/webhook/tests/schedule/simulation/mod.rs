@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 
 use jiff::Timestamp;
 use webhook::outcome::Judgement;
-use webhook::schedule::{DeliveryId, LaneConfig, LaneId, Policy, Request, RequestId, Scheduler};
+use webhook::schedule::{DeliveryId, Policy, QueueConfig, QueueId, Request, RequestId, Scheduler};
 
 use crate::glue::{Room, Tables};
 use crate::world::{Endpoint, Moment};
@@ -21,22 +21,22 @@ const SECOND: Moment = 1_000_000;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Happening {
-    Commit { lane: LaneId, id: i64 },
+    Commit { queue: QueueId, id: i64 },
     Arrive { life: u32, request: RequestId },
     Answer { life: u32, request: RequestId },
     Crash,
     SetBack { micros: Moment },
     EdgeBlocks { micros: Moment },
-    Deactivate(LaneId),
-    Mend(LaneId),
-    Adjust(LaneId),
-    RetryNow(LaneId),
+    Deactivate(QueueId),
+    Mend(QueueId),
+    Adjust(QueueId),
+    RetryNow(QueueId),
     Adopt,
 }
 
-/// What the world knows of a lane, to hold the scheduler to it.
+/// What the world knows of a queue, to hold the scheduler to it.
 struct Known {
-    config: LaneConfig,
+    config: QueueConfig,
     active: bool,
     endpoint: Endpoint,
     /// As read by the last claim.
@@ -67,12 +67,12 @@ struct World {
     policy: Policy,
     scheduler: Scheduler,
     tables: Tables,
-    lanes: BTreeMap<LaneId, Known>,
+    queues: BTreeMap<QueueId, Known>,
     agenda: BinaryHeap<Reverse<(Moment, u64, Happening)>>,
     scheduled: u64,
     life: u32,
     flying: BTreeMap<(u32, RequestId), Flying>,
-    unrecorded: Vec<(LaneId, i64)>,
+    unrecorded: Vec<(QueueId, i64)>,
     discord: VecDeque<Moment>,
     /// Arrivals (of this life) that are counted together.
     limited: BTreeMap<String, VecDeque<Moment>>,
@@ -152,12 +152,12 @@ impl World {
         for claim in self.scheduler.claims(now) {
             busy = true;
             assert!(claim.limit > 0);
-            let rows = self.tables.unfinished(claim.lane).take(claim.limit);
+            let rows = self.tables.unfinished(claim.queue).take(claim.limit);
             let rows: Vec<_> = rows.map(|row| row.delivery.clone()).collect();
-            let known = self.lanes.get_mut(&claim.lane).unwrap();
-            assert!(known.active && !known.in_flight, "claimed {:?}", claim.lane);
+            let known = self.queues.get_mut(&claim.queue).unwrap();
+            assert!(known.active && !known.in_flight, "claimed {:?}", claim.queue);
             known.read = rows.iter().map(|delivery| delivery.id).collect();
-            self.scheduler.supply(claim.lane, rows, now);
+            self.scheduler.supply(claim.queue, rows, now);
             assert!(
                 self.scheduler.buffered() <= self.policy.max_buffered,
                 "holds too many rows"
@@ -184,8 +184,8 @@ impl World {
     }
 
     fn configure(&mut self) {
-        let active = self.lanes.values().filter(|known| known.active);
-        let configs = active.map(|known| LaneConfig {
+        let active = self.queues.values().filter(|known| known.active);
+        let configs = active.map(|known| QueueConfig {
             circuit: self.tables.circuits.get(&known.config.id).copied(),
             in_a_row: self
                 .tables

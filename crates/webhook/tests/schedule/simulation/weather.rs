@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::time::Duration;
 
 use webhook::endpoint::{EndpointKind, Vendor};
-use webhook::schedule::{LaneConfig, LaneId, Policy, Scheduler};
+use webhook::schedule::{Policy, QueueConfig, QueueId, Scheduler};
 
 use super::{Happening, Known, SECOND, World};
-use crate::desk::lane;
+use crate::desk::queue;
 use crate::glue::Tables;
 use crate::world::{Down, Endpoint, Moment, Temper};
 
@@ -43,7 +43,7 @@ impl World {
             scheduler: Scheduler::new(policy.clone(), seed),
             policy,
             tables: Tables::default(),
-            lanes: BTreeMap::new(),
+            queues: BTreeMap::new(),
             agenda: BinaryHeap::new(),
             scheduled: 0,
             life: 0,
@@ -67,13 +67,13 @@ impl World {
 
     fn populate(&mut self) {
         let span = SECOND * [60, 3_600, 86_400][self.random.usize(0..3)];
-        let lanes = self.random.i64(1..8);
-        for id in 1..=lanes {
-            let known = self.known(LaneId(id), span);
-            self.lanes.insert(LaneId(id), known);
+        let queues = self.random.i64(1..8);
+        for id in 1..=queues {
+            let known = self.known(QueueId(id), span);
+            self.queues.insert(QueueId(id), known);
         }
         for id in 1..=self.random.i64(1..80) {
-            let lane = LaneId(self.random.i64(1..=lanes));
+            let queue = QueueId(self.random.i64(1..=queues));
             let written = if self.random.bool() {
                 self.random.u64(0..span)
             } else {
@@ -84,15 +84,15 @@ impl World {
             } else {
                 0
             };
-            self.later(written + takes, Happening::Commit { lane, id });
+            self.later(written + takes, Happening::Commit { queue, id });
         }
         if !self.calm {
-            self.misfortunes(span, lanes);
+            self.misfortunes(span, queues);
         }
         self.configure();
     }
 
-    fn known(&mut self, id: LaneId, span: Moment) -> Known {
+    fn known(&mut self, id: QueueId, span: Moment) -> Known {
         let random = &mut self.random;
         let temper = match random.u32(0..14) {
             _ if self.calm => Temper::Healthy,
@@ -117,7 +117,7 @@ impl World {
         let limit = random
             .bool()
             .then(|| (random.u32(1..6), random.u64(1..5) * SECOND));
-        let config = LaneConfig {
+        let config = QueueConfig {
             kind: if random.bool() {
                 EndpointKind::Discord
             } else {
@@ -137,7 +137,7 @@ impl World {
             proven: random.bool(),
             rate: (random.u32(0..4) == 0).then(|| RATES[random.usize(0..RATES.len())].parse().unwrap()),
             rate_group: random.bool().then(|| "one owner".into()),
-            ..lane(id.0)
+            ..queue(id.0)
         };
         Known {
             config,
@@ -154,9 +154,9 @@ impl World {
         }
     }
 
-    fn misfortunes(&mut self, span: Moment, lanes: i64) {
+    fn misfortunes(&mut self, span: Moment, queues: i64) {
         for _ in 0..self.random.u32(0..8) {
-            let lane = LaneId(self.random.i64(1..=lanes));
+            let queue = QueueId(self.random.i64(1..=queues));
             let happening = match self.random.u32(0..11) {
                 10 => Happening::EdgeBlocks {
                     micros: self.random.u64(SECOND..7_200 * SECOND),
@@ -165,10 +165,10 @@ impl World {
                 3 => Happening::SetBack {
                     micros: self.random.u64(2 * SECOND..3_600 * SECOND),
                 },
-                4 => Happening::Deactivate(lane),
-                5..7 => Happening::Mend(lane),
-                7 => Happening::Adjust(lane),
-                8 => Happening::RetryNow(lane),
+                4 => Happening::Deactivate(queue),
+                5..7 => Happening::Mend(queue),
+                7 => Happening::Adjust(queue),
+                8 => Happening::RetryNow(queue),
                 _ => Happening::Adopt,
             };
             let at = if self.random.bool() {

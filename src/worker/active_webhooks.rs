@@ -1,4 +1,4 @@
-//! Integrations as the scheduler and the client want them.
+//! Webhooks as the scheduler and the client want them.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -12,18 +12,18 @@ use webhook::event::Event;
 use webhook::mention::Mention;
 use webhook::message;
 use webhook::quiet_hours::QuietHours;
-use webhook::schedule::{Compose, Composed, Delivery, LaneConfig, LaneId, Policy};
+use webhook::schedule::{Compose, Composed, Delivery, Policy, QueueConfig, QueueId};
 
 use super::files;
 use super::memory::Buffers;
-use super::webhooks::Integration;
+use super::webhooks::StoredWebhook;
 use crate::settings;
 
 /// Deliveries in memory: with payloads of some hundred bytes a few megabytes.
 const MAX_BUFFERED: usize = 10_000;
 
-/// An integration's endpoint, or why it can't be called, and what else it asks for.
-pub struct Lane {
+/// A webhook's endpoint, or why it can't be called, and what else it asks for.
+pub struct ActiveWebhook {
     pub endpoint: Result<Endpoint, String>,
     pub url: String,
     /// Since when it is what it is.
@@ -34,29 +34,25 @@ pub struct Lane {
     omit_keys: Vec<String>,
 }
 
-impl Lane {
-    pub fn of(integration: &Integration, policy: &UrlPolicy) -> Self {
+impl ActiveWebhook {
+    pub fn of(row: &StoredWebhook, policy: &UrlPolicy) -> Self {
         let read = (|| {
-            let endpoint = endpoint(integration, policy)?;
-            Ok((
-                quiet_hours(integration)?,
-                mention(integration, &endpoint)?,
-                endpoint,
-            ))
+            let endpoint = endpoint(row, policy)?;
+            Ok((quiet_hours(row)?, mention(row, &endpoint)?, endpoint))
         })();
-        let mut appearance = settings::appearance(Some(&integration.appearance));
+        let mut appearance = settings::appearance(Some(&row.appearance));
         let (quiet_hours, mention, endpoint) = match read {
             Ok((quiet_hours, mention, endpoint)) => (quiet_hours, mention, Ok(endpoint)),
             Err(reason) => (None, None, Err(reason)),
         };
         appearance.mention = mention;
-        Lane {
+        ActiveWebhook {
             endpoint,
-            url: integration.webhook_url.clone(),
-            activated_at: integration.activated_at,
+            url: row.webhook_url.clone(),
+            activated_at: row.activated_at,
             quiet_hours,
             appearance,
-            omit_keys: integration.omit_keys.clone(),
+            omit_keys: row.omit_keys.clone(),
         }
     }
 
@@ -74,51 +70,45 @@ impl Lane {
     }
 }
 
-fn endpoint(integration: &Integration, policy: &UrlPolicy) -> Result<Endpoint, String> {
-    let webhook_type = integration
-        .webhook_type
-        .parse()
-        .map_err(|error| format!("{error}"))?;
-    Endpoint::parse(webhook_type, &integration.webhook_url, policy).map_err(|error| error.to_string())
+fn endpoint(row: &StoredWebhook, policy: &UrlPolicy) -> Result<Endpoint, String> {
+    let webhook_type = row.webhook_type.parse().map_err(|error| format!("{error}"))?;
+    Endpoint::parse(webhook_type, &row.webhook_url, policy).map_err(|error| error.to_string())
 }
 
 /// They were read when they were written, but time zones come and go with the system's packages.
-fn quiet_hours(integration: &Integration) -> Result<Option<QuietHours>, String> {
-    let hours = integration.quiet_hours.as_deref().map(str::parse).transpose();
+fn quiet_hours(row: &StoredWebhook) -> Result<Option<QuietHours>, String> {
+    let hours = row.quiet_hours.as_deref().map(str::parse).transpose();
     hours.map_err(|error| format!("quiet_hours: {error}"))
 }
 
-fn mention(integration: &Integration, endpoint: &Endpoint) -> Result<Option<Mention>, String> {
-    let mention = integration.mention.as_deref();
+fn mention(row: &StoredWebhook, endpoint: &Endpoint) -> Result<Option<Mention>, String> {
+    let mention = row.mention.as_deref();
     let mention = mention
         .map(|text| Mention::parse(endpoint.kind(), text))
         .transpose();
     mention.map_err(|error| format!("mention: {error}"))
 }
 
-pub fn config(integration: &Integration, lane: &Lane) -> LaneConfig {
-    let (kind, vendor) = match &lane.endpoint {
+pub fn config(row: &StoredWebhook, webhook: &ActiveWebhook) -> QueueConfig {
+    let (kind, vendor) = match &webhook.endpoint {
         Ok(endpoint) => (endpoint.kind(), endpoint.vendor()),
         Err(_) => (EndpointKind::TeamsWorkflow, Vendor::Other),
     };
-    LaneConfig {
-        id: integration.id,
+    QueueConfig {
+        id: row.id,
         kind,
         vendor,
-        revision: integration.revision(),
-        max_events_per_message: integration.max_events_per_message,
-        min_interval: integration.min_interval,
-        max_age: integration.max_age,
-        quiet_hours: lane.quiet_hours.clone(),
-        proven: integration.proven(),
-        circuit: integration.circuit,
+        revision: row.revision(),
+        max_events_per_message: row.max_events_per_message,
+        min_interval: row.min_interval,
+        max_age: row.max_age,
+        quiet_hours: webhook.quiet_hours.clone(),
+        proven: row.proven(),
+        circuit: row.circuit,
         // It was checked when it was written.
-        rate: integration
-            .rate_limit
-            .as_deref()
-            .and_then(|rate| rate.parse().ok()),
-        rate_group: integration.rate_group.as_deref().map(Into::into),
-        in_a_row: integration.in_a_row.clone(),
+        rate: row.rate_limit.as_deref().and_then(|rate| rate.parse().ok()),
+        rate_group: row.rate_group.as_deref().map(Into::into),
+        in_a_row: row.in_a_row.clone(),
     }
 }
 
@@ -136,23 +126,25 @@ pub fn policy(workers: u32) -> Policy {
 }
 
 /// Idle connections that are kept for each host.
-pub fn idle_connections(lanes: &HashMap<LaneId, Lane>) -> usize {
-    let urls = lanes.values().filter_map(|lane| lane.endpoint.as_ref().ok());
+pub fn idle_connections(webhooks: &HashMap<QueueId, ActiveWebhook>) -> usize {
+    let urls = webhooks
+        .values()
+        .filter_map(|webhook| webhook.endpoint.as_ref().ok());
     let hosts: HashSet<String> = urls.map(|endpoint| endpoint.post_url().origin()).collect();
     files::max_idle(hosts.len())
 }
 
 pub struct Composer<'a> {
-    pub lanes: &'a HashMap<LaneId, Lane>,
+    pub webhooks: &'a HashMap<QueueId, ActiveWebhook>,
     pub catalogue: &'a Catalogue,
     /// Buffers of bodies that were sent.
     pub buffers: &'a mut Buffers,
 }
 
 impl Compose for Composer<'_> {
-    fn compose(&mut self, id: LaneId, deliveries: &[Delivery]) -> Composed {
-        let lane = self.lanes.get(&id);
-        let Some((lane, Ok(endpoint))) = lane.map(|lane| (lane, &lane.endpoint)) else {
+    fn compose(&mut self, id: QueueId, deliveries: &[Delivery]) -> Composed {
+        let webhook = self.webhooks.get(&id);
+        let Some((webhook, Ok(endpoint))) = webhook.map(|webhook| (webhook, &webhook.endpoint)) else {
             // It will not be sent.
             return Composed {
                 body: Vec::new(),
@@ -161,9 +153,10 @@ impl Compose for Composer<'_> {
         };
         let cards: Vec<_> = deliveries
             .iter()
-            .map(|delivery| self.catalogue.card_for(id.0, &lane.told(&delivery.event)))
+            .map(|delivery| self.catalogue.card_for(id.0, &webhook.told(&delivery.event)))
             .collect();
-        let message = message::compose_into(endpoint.kind(), &cards, &lane.appearance, self.buffers.take());
+        let message =
+            message::compose_into(endpoint.kind(), &cards, &webhook.appearance, self.buffers.take());
         Composed {
             body: message.body,
             taken: message.taken,

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::clock::Tick;
 
-/// Rows are asked for as if so many more lanes were hungry: the last free ones are never given out at once, so that
+/// Rows are asked for as if so many more queues were hungry: the last free ones are never given out at once, so that
 /// whoever comes next finds some.
 const RESERVE: usize = 8;
 /// Rows in one claim. A claim costs the database about as much as some tens of rows; past some hundreds nothing is
@@ -15,17 +15,17 @@ const SOON: Duration = Duration::from_millis(500);
 /// A page that lasted longer than this was too large.
 const LATE: Duration = Duration::from_secs(2);
 
-/// The rows of all lanes.
+/// The rows of all queues.
 #[derive(Debug)]
-pub(super) struct Stock {
+pub(super) struct PrefetchBuffer {
     limit: usize,
     held: usize,
     promised: usize,
 }
 
-impl Stock {
+impl PrefetchBuffer {
     pub(super) fn new(limit: usize) -> Self {
-        Stock {
+        PrefetchBuffer {
             limit: limit.max(1),
             held: 0,
             promised: 0,
@@ -44,12 +44,12 @@ impl Stock {
         self.limit.saturating_sub(self.held + self.promised)
     }
 
-    /// Lanes that wait should not hold what lanes that could send are waiting for.
+    /// Queues that wait should not hold what queues that could send are waiting for.
     pub(super) fn scarce(&self) -> bool {
         self.free() <= self.limit / 16
     }
 
-    /// What one of `hungry` lanes may have, in whole messages where there is that much; 0 when nothing is left.
+    /// What one of `hungry` queues may have, in whole messages where there is that much; 0 when nothing is left.
     pub(super) fn portion(&self, hungry: usize, message: usize) -> usize {
         let fair = (self.free() / (hungry + RESERVE))
             .clamp(1, LARGEST_CLAIM)
@@ -78,7 +78,7 @@ impl Stock {
     }
 }
 
-/// How many messages' worth of rows a lane asks for: what it sends in a second or two. A fast lane is soon up to large
+/// How many messages' worth of rows a queue asks for: what it sends in a second or two. A fast queue is soon up to large
 /// pages, and a slow one, of which there may be thousands, holds little.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Page {

@@ -1,17 +1,17 @@
-//! Sets of integrations, in a process's own memory and in the shared one.
+//! Sets of webhooks, in a process's own memory and in the shared one.
 
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::SeqCst;
 
-const LANE_WORDS: usize = 16;
+const WORDS: usize = 16;
 
-/// Which integrations may have new rows, as bits that their ids hash to: a worker reads what it must, whatever else waits.
+/// Which webhooks may have new rows, as bits that their ids hash to: a worker reads what it must, whatever else waits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct LaneSet([u64; LANE_WORDS]);
+pub struct WebhookSet([u64; WORDS]);
 
-impl LaneSet {
-    pub const ALL: LaneSet = LaneSet([u64::MAX; LANE_WORDS]);
-    pub const NONE: LaneSet = LaneSet([0; LANE_WORDS]);
+impl WebhookSet {
+    pub const ALL: WebhookSet = WebhookSet([u64::MAX; WORDS]);
+    pub const NONE: WebhookSet = WebhookSet([0; WORDS]);
 
     pub fn insert(&mut self, integration: i64) {
         let (word, bit) = Self::place(integration);
@@ -24,7 +24,7 @@ impl LaneSet {
         self.0[word] & bit != 0
     }
 
-    pub(super) fn merge(&mut self, other: LaneSet) {
+    pub(super) fn merge(&mut self, other: WebhookSet) {
         self.0
             .iter_mut()
             .zip(other.0)
@@ -36,30 +36,30 @@ impl LaneSet {
     }
 
     fn place(integration: i64) -> (usize, u64) {
-        let place = integration as u64 as usize % (LANE_WORDS * 64);
+        let place = integration as u64 as usize % (WORDS * 64);
         (place / 64, 1 << (place % 64))
     }
 }
 
-/// A [`LaneSet`] in shared memory.
-pub(super) struct SharedLaneSet([AtomicU64; LANE_WORDS]);
+/// A [`WebhookSet`] in shared memory.
+pub(super) struct SharedWebhookSet([AtomicU64; WORDS]);
 
-impl SharedLaneSet {
+impl SharedWebhookSet {
     pub(super) const fn empty() -> Self {
-        SharedLaneSet([const { AtomicU64::new(0) }; LANE_WORDS])
+        SharedWebhookSet([const { AtomicU64::new(0) }; WORDS])
     }
 
     /// True when some were not in it.
-    pub(super) fn add(&self, lanes: LaneSet) -> bool {
-        let some = self.0.iter().zip(lanes.0).filter(|(_, bits)| *bits != 0);
+    pub(super) fn add(&self, webhooks: WebhookSet) -> bool {
+        let some = self.0.iter().zip(webhooks.0).filter(|(_, bits)| *bits != 0);
         some.fold(false, |new, (shared, bits)| {
             new | (shared.fetch_or(bits, SeqCst) & bits != bits)
         })
     }
 
-    pub(super) fn take(&self) -> LaneSet {
+    pub(super) fn take(&self) -> WebhookSet {
         // Words that are zero are only read: they stay in every processor's cache.
-        LaneSet(std::array::from_fn(|i| match self.0[i].load(SeqCst) {
+        WebhookSet(std::array::from_fn(|i| match self.0[i].load(SeqCst) {
             0 => 0,
             _ => self.0[i].swap(0, SeqCst),
         }))

@@ -1,12 +1,12 @@
-//! Queues of lanes, and whose turn it is.
+//! The run queues: endpoint queues that wait for the same thing, in the order in which they came.
 
 use std::collections::BTreeMap;
 
-use super::LaneId;
+use super::QueueId;
+use super::concurrency::Standing;
 use super::gates::Pool;
-use super::slots::Standing;
 
-/// Lanes that are held up together: by the limits of their pool, by the share of their standing.
+/// Queues that are held up together: by the limits of their pool, by the share of their standing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Group {
     pub(super) pool: Pool,
@@ -34,7 +34,7 @@ impl Group {
     }
 }
 
-/// Where a lane stands in the queue.
+/// Where an endpoint queue stands in a run queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Ticket {
     pub(super) group: Group,
@@ -43,45 +43,45 @@ pub(super) struct Ticket {
 
 /// First come, first served, over all groups whose turn it can be: nobody is looked at that is held up.
 #[derive(Debug, Default)]
-pub(super) struct Turns {
+pub(super) struct RunQueue {
     /// In the order of [`Group::ALL`].
-    queues: [BTreeMap<u64, LaneId>; Group::ALL.len()],
+    by_group: [BTreeMap<u64, QueueId>; Group::ALL.len()],
 }
 
-impl Turns {
-    /// `number` is the lane's own, and in the order in which turns are taken.
-    pub(super) fn join(&mut self, group: Group, number: u64, lane: LaneId) -> Ticket {
-        self.queues[group.index()].insert(number, lane);
+impl RunQueue {
+    /// `number` is the queue's own, and in the order in which turns are taken.
+    pub(super) fn join(&mut self, group: Group, number: u64, queue: QueueId) -> Ticket {
+        self.by_group[group.index()].insert(number, queue);
         Ticket { group, number }
     }
 
     pub(super) fn leave(&mut self, ticket: Ticket) {
-        self.queues[ticket.group.index()].remove(&ticket.number);
+        self.by_group[ticket.group.index()].remove(&ticket.number);
     }
 
     pub(super) fn waiting(&self, group: Group) -> usize {
-        self.queues[group.index()].len()
+        self.by_group[group.index()].len()
     }
 
-    /// The number of the first in the queue; later than any when there is none.
+    /// The number of the first of the group; later than any when there is none.
     pub(super) fn next(&self, group: Group) -> u64 {
-        self.queues[group.index()]
+        self.by_group[group.index()]
             .first_key_value()
             .map_or(u64::MAX, |(number, _)| *number)
     }
 
-    pub(super) fn lanes(&self, group: Group) -> impl Iterator<Item = LaneId> {
-        self.queues[group.index()].values().copied()
+    pub(super) fn queues(&self, group: Group) -> impl Iterator<Item = QueueId> {
+        self.by_group[group.index()].values().copied()
     }
 
     /// Who came first, of the groups that `may` proceed.
-    pub(super) fn first(&self, may: impl Fn(Group) -> bool) -> Option<(Group, LaneId)> {
+    pub(super) fn first(&self, may: impl Fn(Group) -> bool) -> Option<(Group, QueueId)> {
         Group::ALL
             .iter()
-            .zip(&self.queues)
-            .filter_map(|(group, queue)| Some((*group, queue.first_key_value()?)))
+            .zip(&self.by_group)
+            .filter_map(|(group, numbers)| Some((*group, numbers.first_key_value()?)))
             .filter(|(group, _)| may(*group))
             .min_by_key(|(_, (number, _))| **number)
-            .map(|(group, (_, lane))| (group, *lane))
+            .map(|(group, (_, queue))| (group, *queue))
     }
 }

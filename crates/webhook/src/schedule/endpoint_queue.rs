@@ -1,4 +1,4 @@
-//! What is known of one integration.
+//! What is known of one webhook.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -6,13 +6,13 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use super::clock::{Clock, Tick};
+use super::concurrency::Standing;
 use super::gates::Pool;
 use super::health::Health;
 use super::limiters::Limiter;
-use super::slots::Standing;
-use super::stock::Page;
-use super::turns::{Group, Ticket};
-use super::{Delivery, DeliveryId, InARow, LaneConfig, Policy};
+use super::prefetch::Page;
+use super::run_queue::{Group, Ticket};
+use super::{Delivery, DeliveryId, InARow, Policy, QueueConfig};
 
 /// A delivery that failed so often goes alone: whichever event makes the endpoint fail does not take its neighbours
 /// along.
@@ -29,22 +29,22 @@ const LOOKS_AGAIN: Duration = Duration::from_secs(1);
 const LONGEST_LIFE: SignedDuration = SignedDuration::from_hours(3 * 366 * 24);
 
 #[derive(Debug)]
-pub(super) struct Lane {
-    pub(super) config: LaneConfig,
+pub(super) struct EndpointQueue {
+    pub(super) config: QueueConfig,
     pub(super) life: Life,
-    pub(super) place: Place,
+    pub(super) state: State,
     pub(super) health: Health,
-    /// The lane's first unfinished rows; those in flight are the first of them.
+    /// The queue's first unfinished rows; those in flight are the first of them.
     pub(super) rows: VecDeque<Delivery>,
     /// There may be rows beyond these.
     pub(super) more: bool,
-    pub(super) flight: Option<Flight>,
+    pub(super) in_flight: Option<InFlight>,
     /// So many of the first rows were refused as one message, and it is not known which of them is to blame.
     pub(super) refused: usize,
     pub(super) page: Page,
     /// Its number in the queues, from when it has something to send, through the reading of its rows, until it is sent.
     pub(super) turn: Option<u64>,
-    /// Which batch of changes last held one of this lane's.
+    /// Which batch of changes last held one of this queue's.
     pub(super) changed_in: Option<u64>,
     /// Which call of `configure` last named it.
     pub(super) configured_in: u64,
@@ -88,13 +88,13 @@ pub(super) enum Life {
     Active,
     /// Switched off by its answers: not called until a person changes something.
     Off,
-    /// Not among the active integrations any more; here until nothing of it is in flight or unrecorded.
+    /// Not among the active webhooks any more; here until nothing of it is in flight or unrecorded.
     Retired,
 }
 
-/// Every lane is in exactly one place, and what holds it there names it once.
+/// Every queue is in exactly one place, and what holds it there names it once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum State {
     /// Nothing to do.
     Idle,
     /// Its changes have to be taken before its rows can be read again.
@@ -111,10 +111,10 @@ pub(super) enum Place {
 }
 
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Flight {
+pub(super) struct InFlight {
     pub(super) taken: usize,
     pub(super) left: Tick,
-    /// Of the lane when its turn came.
+    /// Of the queue when its turn came.
     pub(super) pool: Pool,
     pub(super) standing: Standing,
     pub(super) revision: u64,
@@ -132,15 +132,15 @@ struct Hold {
     until: Tick,
 }
 
-impl Lane {
-    pub(super) fn new(config: LaneConfig, clock: &Clock) -> Self {
-        Lane {
+impl EndpointQueue {
+    pub(super) fn new(config: QueueConfig, clock: &Clock) -> Self {
+        EndpointQueue {
             life: Life::Active,
-            place: Place::Idle,
+            state: State::Idle,
             health: Health::new(&config, clock),
             rows: VecDeque::new(),
             more: true,
-            flight: None,
+            in_flight: None,
             refused: 0,
             page: Page::new(),
             turn: None,
@@ -161,8 +161,8 @@ impl Lane {
         }
     }
 
-    /// Takes on a configuration; a new revision forgets what went wrong, and brings a lane back that was switched off.
-    pub(super) fn configure(&mut self, config: LaneConfig, clock: &Clock) {
+    /// Takes on a configuration; a new revision forgets what went wrong, and brings a queue back that was switched off.
+    pub(super) fn configure(&mut self, config: QueueConfig, clock: &Clock) {
         let revised = config.revision != self.config.revision;
         let returned = self.life == Life::Retired;
         self.config = config;
@@ -367,7 +367,8 @@ impl Lane {
     /// A person wants what waits to be sent now: forgets what was read, so that it is read again. What is in flight
     /// stays.
     pub(super) fn retry_now(&mut self) {
-        self.rows.truncate(self.flight.map_or(0, |flight| flight.taken));
+        self.rows
+            .truncate(self.in_flight.map_or(0, |in_flight| in_flight.taken));
         self.more = true;
         self.forget_hold();
         self.rests_until = Tick::DISTANT_PAST;

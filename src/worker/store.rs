@@ -10,8 +10,8 @@ use crate::pg::sequence;
 use crate::plan::{Plan, with_spi};
 
 /// Plans kept for the worker's life.
-pub struct Queue {
-    pub integrations: Plan,
+pub struct Store {
+    pub active_webhooks: Plan,
     pub wordings: Plan,
     pub events: Plan,
     pub stored_cursor: Plan,
@@ -49,11 +49,11 @@ pub fn table(name: &str) -> u32 {
     oid.unwrap_or(pg_sys::InvalidOid).to_u32()
 }
 
-impl Queue {
-    pub fn prepare() -> Queue {
+impl Store {
+    pub fn prepare() -> Store {
         let (event, delivery, webhook) = (table("event"), table("delivery"), table("webhook"));
-        Queue {
-            integrations: statements::integrations(),
+        Store {
+            active_webhooks: statements::active_webhooks(),
             wordings: statements::wordings(),
             events: statements::events(event),
             stored_cursor: statements::stored_cursor(),

@@ -8,7 +8,7 @@ use super::clock::Tick;
 /// hold their connection until the timeout.
 pub(super) const SLOW: Duration = Duration::from_millis(500);
 
-/// What a lane's last requests say of the next one: whether it will hold its connection for long.
+/// What a queue's last requests say of the next one: whether it will hold its connection for long.
 ///
 /// That is about time and not about success: who refuses everything at once is in nobody's way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,32 +31,32 @@ impl Standing {
         Standing::Prompt,
     ];
 
-    /// Of `slots`, how many the lanes of this standing may hold, together with those below it.
-    pub(super) fn share(self, slots: usize) -> usize {
+    /// Of `connections`, how many the queues of this standing may hold, together with those below it.
+    pub(super) fn share(self, connections: usize) -> usize {
         let eighths = match self {
             Standing::Suspect => 1,
             Standing::Unproven => 3,
             Standing::Proven => 7,
             Standing::Prompt => 8,
         };
-        (slots * eighths / 8).max(1)
+        (connections * eighths / 8).max(1)
     }
 }
 
 /// Connections: so many for requests that are young, and as many more as there are files for slow ones, which are set
 /// aside so that they are in nobody's way.
 ///
-/// Lanes share by [`Standing`]: those of which more is to be feared leave room for the others. When no more can be set
-/// aside, slow requests stay where they are, in the share of their lanes. No request is given up early for another's sake:
+/// Queues share by [`Standing`]: those of which more is to be feared leave room for the others. When no more can be set
+/// aside, slow requests stay where they are, in the share of their queues. No request is given up early for another's sake:
 /// it may have been delivered, and would be delivered again. So:
 ///
-/// - As long as slow requests can be set aside, connections are free again within [`SLOW`]: a lane that comes after `n`
+/// - As long as slow requests can be set aside, connections are free again within [`SLOW`]: a queue that comes after `n`
 ///   others leaves after `n * SLOW` divided by its share at the latest, even if all of them hang.
-/// - When no more can be set aside, what suspects hold delays nobody else, what lanes that were never called hold delays
-///   none that works, and nothing but lanes that stopped answering within the last minute delays one that has answered
+/// - When no more can be set aside, what suspects hold delays nobody else, what queues that were never called hold delays
+///   none that works, and nothing but queues that stopped answering within the last minute delays one that has answered
 ///   within it.
 #[derive(Debug)]
-pub(super) struct Slots {
+pub(super) struct ConcurrencyLimiter {
     young: Area,
     aside: Area,
 }
@@ -85,10 +85,10 @@ impl Area {
     }
 }
 
-impl Slots {
+impl ConcurrencyLimiter {
     /// `young` 0 counts as 1.
     pub(super) fn new(young: usize, slow: usize) -> Self {
-        Slots {
+        ConcurrencyLimiter {
             young: Area::new(young.max(1)),
             aside: Area::new(slow),
         }
@@ -104,7 +104,7 @@ impl Slots {
         standing.share(self.young.limit)
     }
 
-    /// Whether a lane of this standing may have one more: its own share and each wider one must have room.
+    /// Whether a queue of this standing may have one more: its own share and each wider one must have room.
     pub(super) fn free(&self, standing: Standing) -> bool {
         let mut below = 0;
         Standing::ALL.into_iter().all(|other| {
@@ -175,10 +175,10 @@ impl Record {
 mod tests {
     use super::*;
 
-    fn fill(slots: &mut Slots, standing: Standing) -> usize {
+    fn fill(concurrency: &mut ConcurrencyLimiter, standing: Standing) -> usize {
         let mut taken = 0;
-        while slots.free(standing) {
-            slots.take(standing);
+        while concurrency.free(standing) {
+            concurrency.take(standing);
             taken += 1;
         }
         taken
@@ -186,50 +186,58 @@ mod tests {
 
     #[test]
     fn each_standing_leaves_room_for_the_better_ones() {
-        let mut slots = Slots::new(16, 0);
-        let taken = Standing::ALL.map(|standing| fill(&mut slots, standing));
+        let mut concurrency = ConcurrencyLimiter::new(16, 0);
+        let taken = Standing::ALL.map(|standing| fill(&mut concurrency, standing));
         assert_eq!(taken, [2, 4, 8, 2]);
     }
 
     #[test]
     fn the_best_may_use_everything() {
-        let mut slots = Slots::new(16, 0);
-        assert_eq!(fill(&mut slots, Standing::Prompt), 16);
-        assert!(Standing::ALL.into_iter().all(|standing| !slots.free(standing)));
-        slots.release(Standing::Prompt, false);
-        assert!(slots.free(Standing::Suspect));
+        let mut concurrency = ConcurrencyLimiter::new(16, 0);
+        assert_eq!(fill(&mut concurrency, Standing::Prompt), 16);
+        assert!(
+            Standing::ALL
+                .into_iter()
+                .all(|standing| !concurrency.free(standing))
+        );
+        concurrency.release(Standing::Prompt, false);
+        assert!(concurrency.free(Standing::Suspect));
     }
 
     #[test]
-    fn a_single_slot_serves_everybody() {
+    fn a_single_connection_serves_everybody() {
         for standing in Standing::ALL {
-            assert_eq!(fill(&mut Slots::new(0, 0), standing), 1);
+            assert_eq!(fill(&mut ConcurrencyLimiter::new(0, 0), standing), 1);
         }
     }
 
     #[test]
     fn what_is_set_aside_is_in_nobodys_way() {
-        let mut slots = Slots::new(8, 8);
+        let mut concurrency = ConcurrencyLimiter::new(8, 8);
         let mut aside = 0;
-        while fill(&mut slots, Standing::Unproven) > 0 {
-            while slots.young.busy[Standing::Unproven as usize] > 0 && slots.set_aside(Standing::Unproven) {
+        while fill(&mut concurrency, Standing::Unproven) > 0 {
+            while concurrency.young.busy[Standing::Unproven as usize] > 0
+                && concurrency.set_aside(Standing::Unproven)
+            {
                 aside += 1;
             }
         }
         assert_eq!(aside, 8);
-        assert!(slots.free(Standing::Proven));
-        slots.release(Standing::Unproven, true);
-        assert!(!slots.free(Standing::Unproven));
-        assert!(slots.set_aside(Standing::Unproven) && slots.free(Standing::Unproven));
+        assert!(concurrency.free(Standing::Proven));
+        concurrency.release(Standing::Unproven, true);
+        assert!(!concurrency.free(Standing::Unproven));
+        assert!(concurrency.set_aside(Standing::Unproven) && concurrency.free(Standing::Unproven));
     }
 
     #[test]
     fn suspects_leave_room_aside() {
-        let mut slots = Slots::new(32, 16);
-        fill(&mut slots, Standing::Suspect);
-        let aside = (0..4).filter(|_| slots.set_aside(Standing::Suspect)).count();
+        let mut concurrency = ConcurrencyLimiter::new(32, 16);
+        fill(&mut concurrency, Standing::Suspect);
+        let aside = (0..4)
+            .filter(|_| concurrency.set_aside(Standing::Suspect))
+            .count();
         assert_eq!(aside, 2);
-        fill(&mut slots, Standing::Prompt);
-        assert!(slots.set_aside(Standing::Prompt));
+        fill(&mut concurrency, Standing::Prompt);
+        assert!(concurrency.set_aside(Standing::Prompt));
     }
 }

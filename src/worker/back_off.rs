@@ -8,16 +8,16 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
 /// Errors of the database: each is logged once, and what failed is tried again after a growing pause.
 #[derive(Clone, Default)]
-pub struct Trouble {
+pub struct BackOff {
     message: String,
     pause: Duration,
     until: Option<Instant>,
 }
 
-impl Trouble {
-    /// One trouble has one pause, however many things fail of it.
-    pub fn met(&mut self, what: &str, error: String) {
-        if !self.is_on() {
+impl BackOff {
+    /// One back_off has one pause, however many things fail of it.
+    pub fn failed(&mut self, what: &str, error: String) {
+        if !self.is_waiting() {
             self.pause = (self.pause * 2).clamp(SHORTEST_PAUSE, LONGEST_PAUSE);
             self.until = Some(Instant::now() + self.pause);
         } else if self.message == error {
@@ -32,17 +32,17 @@ impl Trouble {
         }
     }
 
-    pub fn over(&mut self) {
-        *self = Trouble::default();
+    pub fn succeeded(&mut self) {
+        *self = BackOff::default();
     }
 
     /// Whether it is not over: what failed may be tried again, or has to wait.
-    pub fn is_known(&self) -> bool {
+    pub fn is_failing(&self) -> bool {
         self.until.is_some()
     }
 
     /// Whether what failed has to wait.
-    pub fn is_on(&self) -> bool {
+    pub fn is_waiting(&self) -> bool {
         self.until.is_some_and(|until| until > Instant::now())
     }
 

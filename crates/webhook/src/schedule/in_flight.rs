@@ -1,0 +1,91 @@
+//! Requests that are out.
+
+use std::collections::BTreeMap;
+use std::ops::Bound::{Excluded, Unbounded};
+
+use super::clock::Tick;
+use super::concurrency::SLOW;
+use super::endpoint_queue::InFlight;
+use super::{QueueId, RequestId, Scheduler};
+
+#[derive(Debug, Default)]
+pub(super) struct InFlightRequests {
+    made: u64,
+    /// In the order in which they left.
+    out: BTreeMap<RequestId, QueueId>,
+    /// This one and all before it are slow.
+    slow_up_to: RequestId,
+    /// The slow ones that are not set aside.
+    in_the_way: BTreeMap<RequestId, QueueId>,
+}
+
+impl InFlightRequests {
+    pub(super) fn len(&self) -> usize {
+        self.out.len()
+    }
+
+    pub(super) fn leave(&mut self, queue: QueueId) -> RequestId {
+        self.made += 1;
+        let request = RequestId(self.made);
+        self.out.insert(request, queue);
+        request
+    }
+
+    pub(super) fn return_of(&mut self, request: RequestId) -> Option<QueueId> {
+        self.in_the_way.remove(&request);
+        self.out.remove(&request)
+    }
+
+    /// Of those that are young, the one that is out for the longest time.
+    fn oldest_young(&self) -> Option<(RequestId, QueueId)> {
+        let young = self.out.range((Excluded(self.slow_up_to), Unbounded));
+        young.map(|(request, queue)| (*request, *queue)).next()
+    }
+}
+
+impl Scheduler {
+    fn in_flight_of(&mut self, queue: QueueId) -> Option<&mut InFlight> {
+        self.queues.get_mut(&queue)?.in_flight.as_mut()
+    }
+
+    /// When the next request becomes slow.
+    pub(super) fn next_slow(&self) -> Option<Tick> {
+        let (_, queue) = self.in_flight.oldest_young()?;
+        let in_flight = self.queues.get(&queue)?.in_flight?;
+        Some(in_flight.left.after(SLOW))
+    }
+
+    /// Sets aside the requests that have become slow, as far as there is room; those first that were longest out.
+    pub(super) fn set_slow_aside(&mut self) {
+        while self.next_slow().is_some_and(|at| at <= self.clock.now())
+            && let Some((request, queue)) = self.in_flight.oldest_young()
+        {
+            self.in_flight.slow_up_to = request;
+            self.in_flight.in_the_way.insert(request, queue);
+            let now = self.clock.now();
+            if let Some(in_flight) = self.in_flight_of(queue) {
+                in_flight.slow = true;
+                let pool = in_flight.pool;
+                self.gates.arrive(pool, now);
+            }
+        }
+        let mut in_the_way = std::mem::take(&mut self.in_flight.in_the_way);
+        in_the_way.retain(|_, queue| !self.set_aside(*queue));
+        self.in_flight.in_the_way = in_the_way;
+    }
+
+    fn set_aside(&mut self, id: QueueId) -> bool {
+        let Some(in_flight) = self.in_flight_of(id).copied() else {
+            return true;
+        };
+        if !self.concurrency.set_aside(in_flight.standing) {
+            return false;
+        }
+        self.give_rows_back(id);
+        self.prefetch.release(in_flight.taken);
+        if let Some(in_flight) = self.in_flight_of(id) {
+            in_flight.aside = true;
+        }
+        true
+    }
+}

@@ -1,0 +1,161 @@
+//! Where each queue is, and how it gets there.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::clock::Tick;
+use super::endpoint_queue::{Life, State};
+use super::gates::Pool;
+use super::run_queue::Group;
+use super::{QueueId, Scheduler};
+
+/// A queue that waits longer than this gives its rows back.
+const KEEPS_ROWS: Duration = Duration::from_secs(5);
+
+impl Scheduler {
+    /// Puts a queue that is nowhere where it belongs.
+    pub(super) fn settle(&mut self, id: QueueId) {
+        let Some(queue) = self.queues.get_mut(&id) else {
+            return;
+        };
+        let unrecorded = queue.changed_in == Some(self.batch);
+        if queue.rows.is_empty() {
+            // Thousands of idle queues do not keep the room of their largest page.
+            queue.rows = VecDeque::new();
+        }
+        if queue.in_flight.is_some() {
+            queue.state = State::InFlight;
+        } else if queue.life != Life::Active {
+            self.lay_down(id, unrecorded);
+        } else if queue.rows.is_empty() && !queue.more {
+            queue.state = State::Idle;
+            queue.turn = None;
+        } else if queue.gate(&self.clock) > self.clock.now() {
+            queue.turn = None;
+            self.wait(id);
+        } else {
+            self.enqueue(id, unrecorded);
+        }
+    }
+
+    /// A queue that could send, if it has rows.
+    fn enqueue(&mut self, id: QueueId, unrecorded: bool) {
+        let Some(queue) = self.queues.get_mut(&id) else {
+            return;
+        };
+        let turn = *queue.turn.get_or_insert_with(|| {
+            self.numbers_given += 1;
+            self.numbers_given
+        });
+        if !queue.rows.is_empty() {
+            queue.state = State::Ready(self.ready.join(queue.group(&self.clock), turn, id));
+        } else if unrecorded {
+            queue.state = State::Recording;
+            self.recording.push(id);
+        } else {
+            queue.state = State::Hungry(self.hungry.join(queue.group(&self.clock), turn, id));
+        }
+    }
+
+    /// A retired queue stays until its changes are taken: should it come back, they have to be recorded before its rows
+    /// are read.
+    fn lay_down(&mut self, id: QueueId, unrecorded: bool) {
+        self.give_rows_back(id);
+        let Some(queue) = self.queues.get_mut(&id) else {
+            return;
+        };
+        if queue.life == Life::Off {
+            queue.state = State::Idle;
+        } else if unrecorded {
+            queue.state = State::Recording;
+            self.recording.push(id);
+        } else {
+            self.queues.remove(&id);
+        }
+    }
+
+    fn wait(&mut self, id: QueueId) {
+        let scarce = self.prefetch.scarce();
+        let Some(queue) = self.queues.get_mut(&id) else {
+            return;
+        };
+        let until = queue.gate(&self.clock);
+        queue.state = State::Waiting(until);
+        self.timers.insert((until, id));
+        if scarce || until.since(self.clock.now()) > KEEPS_ROWS {
+            self.give_rows_back(id);
+        }
+    }
+
+    /// Takes a queue out of wherever it is; it has to be settled again.
+    pub(super) fn leave_state(&mut self, id: QueueId) {
+        let Some(queue) = self.queues.get_mut(&id) else {
+            return;
+        };
+        match std::mem::replace(&mut queue.state, State::Idle) {
+            State::Hungry(ticket) => self.hungry.leave(ticket),
+            State::Ready(ticket) => self.ready.leave(ticket),
+            State::Claimed(ticket, promised) => {
+                self.claimed.leave(ticket);
+                self.prefetch.withdraw(promised);
+                queue.more = true;
+            }
+            State::Waiting(until) => {
+                self.timers.remove(&(until, id));
+            }
+            State::Idle | State::Recording | State::InFlight => {}
+        }
+    }
+
+    /// Forgets the rows that are not in flight; they are read again.
+    pub(super) fn give_rows_back(&mut self, id: QueueId) {
+        let Some(queue) = self.queues.get_mut(&id) else {
+            return;
+        };
+        let keep = queue.in_flight.map_or(0, |in_flight| in_flight.taken);
+        let extra = queue.rows.len().saturating_sub(keep);
+        if extra > 0 {
+            queue.rows.truncate(keep);
+            queue.rows.shrink_to_fit();
+            queue.more = true;
+            self.prefetch.release(extra);
+        }
+    }
+
+    /// The webhook is not active any more.
+    pub(super) fn retire(&mut self, id: QueueId) {
+        self.leave_state(id);
+        if let Some(queue) = self.queues.get_mut(&id) {
+            queue.life = Life::Retired;
+        }
+        self.settle(id);
+    }
+
+    /// Reads the clock, brings the queues back whose time has come, and sets the requests aside that have become slow.
+    pub(super) fn advance(&mut self, now: jiff::Timestamp) {
+        let now = self.clock.read(now);
+        while let Some((until, id)) = self.timers.first().copied()
+            && until <= now
+        {
+            self.leave_state(id);
+            self.settle(id);
+        }
+        self.set_slow_aside();
+    }
+
+    /// Until then nothing leaves to the queues of a pool. They go on waiting for their turns where they are, or all of
+    /// them would have to move twice.
+    pub(super) fn park(&mut self, pool: Pool, until: Tick) {
+        self.gates.park(pool, until);
+        if self.gates.parked_until(pool).since(self.clock.now()) <= KEEPS_ROWS {
+            return;
+        }
+        let groups = Group::ALL.into_iter().filter(|group| group.pool == pool);
+        let ready: Vec<QueueId> = groups.flat_map(|group| self.ready.queues(group)).collect();
+        for id in ready {
+            self.leave_state(id);
+            self.give_rows_back(id);
+            self.settle(id);
+        }
+    }
+}
