@@ -143,9 +143,9 @@ impl Ledger {
             let counted = router
                 .sources
                 .get(id)
-                .map(|source| count_source(source, &projects));
+                .map(|source| count_source(source, &projects, &self.derived));
             match counted {
-                Some(Ok(derived)) => self.derived.extend(derived),
+                Some(Ok(derived)) => derived.into_iter().for_each(|derived| self.derive(derived)),
                 Some(Err(Failure::Passing(reason))) => {
                     self.back_offs.entry(id).or_default().failed(COUNTING, reason);
                     self.leave(id);
@@ -163,6 +163,21 @@ impl Ledger {
             }
             self.back_offs.remove(&id);
             self.uncounted.retain(|(source, _), _| *source != id);
+        }
+    }
+
+    /// A project may come further again before that is written down.
+    fn derive(&mut self, derived: Derived) {
+        let known = self
+            .derived
+            .iter_mut()
+            .find(|known| known.project == derived.project);
+        match known {
+            Some(known) => {
+                known.reached = known.reached.max(derived.reached);
+                known.events.extend(derived.events);
+            }
+            None => self.derived.push(derived),
         }
     }
 
@@ -282,7 +297,12 @@ fn highest(source: i64, projects: &[&str]) -> BTreeMap<String, u8> {
     })
 }
 
-fn count_source(source: &Source, projects: &[(String, Change)]) -> Result<Vec<Derived>, Failure> {
+/// `unwritten` is what is known of projects beside the table.
+fn count_source(
+    source: &Source,
+    projects: &[(String, Change)],
+    unwritten: &[Derived],
+) -> Result<Vec<Derived>, Failure> {
     let Some(progress) = source.definition.progress.as_ref().filter(|_| !source.suspended) else {
         return Ok(Vec::new());
     };
@@ -294,7 +314,14 @@ fn count_source(source: &Source, projects: &[(String, Change)]) -> Result<Vec<De
     };
     let keys: Vec<&str> = projects.iter().map(|(project, _)| project.as_str()).collect();
     let counts = limited::as_owner(attached.owner, LIMIT, || tasks(&attached, progress, &keys))?;
-    let before = highest(source.definition.id, &keys);
+    let mut before = highest(source.definition.id, &keys);
+    for derived in unwritten {
+        let (of, project) = &derived.project;
+        if *of == source.definition.id {
+            let highest = before.entry(project.clone()).or_default();
+            *highest = (*highest).max(derived.reached);
+        }
+    }
     let milestones = settings::milestones();
     let mut derived = Vec::new();
     for (project, change) in projects {

@@ -370,6 +370,36 @@ fn tasks_completed_while_the_worker_counts() {
     assert_eq!(milestones, [25, 50], "{reached:?}");
 }
 
+/// A project comes further twice before the first time can be written down.
+#[test]
+fn tasks_completed_while_milestones_cannot_be_written() {
+    const WAITS: &str = "SELECT count(*) FROM pg_locks \
+                         WHERE relation = 'zentry_notify.project_progress'::regclass AND mode = 'RowExclusiveLock' AND NOT granted";
+    let mut scene = Scene::start().unwrap();
+    let channel = listener(&mut scene, "milestone_reached");
+    let (_, tasks) = project(&mut scene.client, 4);
+    assert_eq!(reached(&mut scene), []);
+    let mut locker = scene.database.connect().unwrap();
+    let mut lock = locker.transaction().unwrap();
+    lock.batch_execute("LOCK TABLE zentry_notify.project_progress IN SHARE MODE")
+        .unwrap();
+    for task in &tasks[..3] {
+        zentry::bulk_complete(&mut scene.client, &[*task]).unwrap();
+        eventually(SOON, "the worker to wait for the table", || {
+            let count: i64 = lock.query_one(WAITS, &[]).ok()?.get(0);
+            (count > 0).then_some(())
+        })
+        .unwrap();
+    }
+    lock.commit().unwrap();
+    let milestones: Vec<u64> = reached(&mut scene)
+        .iter()
+        .map(|(milestone, _)| *milestone)
+        .collect();
+    assert_eq!(milestones, [25, 50, 75]);
+    assert_eq!(channel.webhook.event_count(), 3);
+}
+
 #[test]
 fn two_channels_hear_the_same_milestone() {
     let mut scene = Scene::start().unwrap();
