@@ -380,7 +380,9 @@ impl Worker {
             self.awaited_at = Instant::now();
             self.postponed.configuration = true;
         }
-        if (work.events || self.more_events || self.ledger.is_due()) && !self.back_off.is_waiting() {
+        // Those of a time at which nothing is read are read when it is over.
+        self.more_events |= work.events;
+        if (self.more_events || self.ledger.is_due()) && !self.back_off.is_waiting() {
             self.route()?;
         }
         self.claim()?;
