@@ -29,6 +29,7 @@ pub use self::listen::{Listen, serve};
 use std::any::Any;
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderName, HeaderValue, Method, header};
 use axum::middleware::{self, Next};
@@ -84,7 +85,7 @@ fn router(app: App, secure: uri::Secure) -> anyhow::Result<Router> {
     // A path with a slash at its end and without are the same, but for that of Swagger UI, which sends who comes without to the other.
     let trimmed = NormalizePath::trim_trailing_slash(routes.clone());
     Ok(Router::new()
-        .route_service("/docs/", routes)
+        .route_service("/docs/", routes.into_service::<Body>())
         .fallback_service(trimmed))
 }
 
