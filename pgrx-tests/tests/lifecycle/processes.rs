@@ -41,7 +41,7 @@ fn backlog(client: &mut postgres::Client, channel: &Channel) -> Result<()> {
 /// The delivery that the worker was started with, and the backlog.
 fn assert_all_sent(deliveries: &[Delivery]) {
     assert_eq!(deliveries.len(), 5, "{deliveries:#?}");
-    assert!(all_sent(&deliveries), "{deliveries:#?}");
+    assert!(all_sent(deliveries), "{deliveries:#?}");
 }
 
 #[test]
