@@ -1,6 +1,7 @@
 //! Where most end-to-end tests play: a database with Zentry's tables and the extension in it, and an emulator of Discord
 //! and Teams that it may post to.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::time::Duration;
 
@@ -128,6 +129,19 @@ pub fn register(
         &[&webhook.name(), &kind, &webhook.url(), &project, &event_types],
     )?;
     Ok(row.get(0))
+}
+
+/// Whether there are deliveries and all of them are sent.
+pub fn all_sent<D: Borrow<Delivery>>(deliveries: &[D]) -> bool {
+    let mut statuses = deliveries
+        .iter()
+        .map(|delivery| delivery.borrow().status.as_str());
+    !deliveries.is_empty() && statuses.all(|status| status == "sent")
+}
+
+/// Whether there are deliveries and each was sent by its first attempt.
+pub fn all_sent_at_once(deliveries: &[Delivery]) -> bool {
+    all_sent(deliveries) && deliveries.iter().all(|delivery| delivery.attempts == 1)
 }
 
 /// A row of `zentry_notify.notification_log`.

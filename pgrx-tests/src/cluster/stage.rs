@@ -5,11 +5,11 @@ use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::LazyLock;
 use std::{env, fs};
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use nix::unistd::{Gid, Uid, User, geteuid};
+use once_cell::sync::OnceCell;
 
 /// Where the private installation is and how its programs are run.
 #[derive(Debug)]
@@ -25,9 +25,8 @@ pub struct Stage {
 impl Stage {
     /// The stage below the target directory that this executable was built in, for `$PG_MAJOR` or else the newest there.
     pub fn get() -> Result<&'static Self> {
-        static STAGE: LazyLock<Result<Stage, String>> =
-            LazyLock::new(|| Stage::find().map_err(|error| format!("{error:#}")));
-        STAGE.as_ref().map_err(|error| anyhow!("{error}"))
+        static STAGE: OnceCell<Stage> = OnceCell::new();
+        STAGE.get_or_try_init(Stage::find)
     }
 
     fn find() -> Result<Self> {

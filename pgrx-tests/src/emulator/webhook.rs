@@ -9,10 +9,13 @@ use serde_json::{Value, json};
 
 use super::Shared;
 use super::event::Event;
+use super::kind::Kind;
+use super::lock::lock;
 use super::pace::{Limits, Pace};
-use super::registry::{Hook, Kind, Life};
+use super::registry::{Hook, Life};
 use super::script::Behaviour;
-use super::store::{Received, Verdict, lock};
+use super::store::Received;
+use super::verdict::Verdict;
 
 /// How many requests a failed wait shows.
 const SHOWN: usize = 40;
@@ -139,6 +142,11 @@ impl Webhook {
     /// Appends to the queue of behaviours: each request takes one.
     pub fn script(&self, behaviours: impl IntoIterator<Item = Behaviour>) {
         lock(&self.hook.script).push(behaviours);
+    }
+
+    /// Lets go of the answer to one request that met [`Behaviour::Held`], or to the next one that does.
+    pub fn release(&self) {
+        self.hook.released.notify_one();
     }
 
     /// What every request meets from now on while the queue is empty.

@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use serde_json::json;
 use zentry_e2e::emulator::{Behaviour, Kind};
 use zentry_e2e::numbered;
-use zentry_e2e::scene::{Channel, SOON, Scene};
+use zentry_e2e::scene::{Channel, SOON, Scene, all_sent};
 use zentry_e2e::wait::eventually;
 
 use crate::{KINDS, channel, is_true, of, replace_worker, scene, set};
@@ -67,7 +67,7 @@ fn what_the_edge_turns_away_arrives_when_it_is_over() {
     assert_eq!(met.attempts, 0, "it is no attempt");
     teams.webhook.wait_for_events(12, SOON);
     let deliveries = scene.settle().unwrap();
-    assert!(deliveries.iter().all(|delivery| delivery.status == "sent"));
+    assert!(all_sent(&deliveries));
     assert!(numbered::accepted(&first.webhook).into_iter().eq(1..=12));
     assert_eq!(state(&mut scene, &first).0, "active");
 }

@@ -103,14 +103,17 @@ fn all_webhooks_at_discord_together_get_fifty_requests_a_second() {
     }
     // The first round shakes hands, which on a busy machine takes longer than the worker takes a request to be on its way:
     // what counts of it is when it left.
-    let left = most_in_a_second(vendors.proxy.asked_at());
-    assert!(
-        (5..=50).contains(&left),
-        "{left}: together, and not each on its own"
-    );
-    let later = |channel: &Webhook| arrivals(channel).split_off(1);
-    let most = most_in_a_second(channels.iter().flat_map(later).collect());
-    assert!((5..=50).contains(&most), "{most}");
+    let asked = vendors.proxy.asked_at();
+    assert!(!asked.is_empty(), "nothing went by the proxy");
+    let left = most_in_a_second(asked);
+    assert!(left <= 50, "{left}: each on its own, and not together");
+    let later: Vec<_> = channels
+        .iter()
+        .flat_map(|channel| arrivals(channel).split_off(1))
+        .collect();
+    assert!(later.len() >= channels.len(), "{later:?}");
+    let most = most_in_a_second(later);
+    assert!(most <= 50, "{most}");
     assert_eq!(vendors.proxy.hosts(), ["discord.com:443"]);
     assert_eq!(vendors.site.emulator.complaints(), [""; 0]);
 }
@@ -155,10 +158,34 @@ fn each_webhook_at_teams_gets_what_its_rate_says() {
     for channel in &channels {
         channel.wait_for_events(EVENTS.unsigned_abs(), SOON + Duration::from_secs(3));
         assert!(numbered::accepted(channel).into_iter().eq(1..=EVENTS));
-        assert_eq!(most_in_a_second(arrivals(channel)), 4);
+        assert!(most_in_a_second(arrivals(channel)) <= 4);
     }
-    let all = channels.iter().flat_map(arrivals).collect();
-    assert!(most_in_a_second(all) > 4, "each on its own");
     assert_eq!(vendors.proxy.hosts(), [AZURE.replace("https://", "") + ":443"]);
+    assert_eq!(vendors.site.emulator.complaints(), [""; 0]);
+}
+
+#[test]
+fn the_rate_of_a_webhook_at_teams_is_its_own() {
+    let mut vendors = Vendors::enter("own");
+    let channels = [(); 3].map(|()| vendors.channel(Kind::Workflow, AZURE));
+    vendors
+        .client
+        .batch_execute(
+            "UPDATE zentry_notify.webhook_integration SET max_events_per_message = 1, rate_limit = '4/5min'",
+        )
+        .unwrap();
+    numbered::complete(&mut vendors.client, 1..=9).unwrap();
+    for channel in &channels {
+        channel.wait_for_events(4, SOON);
+    }
+    const ROUTED: &str = "SELECT count(*) FILTER (WHERE status = 'sent'), count(*) FROM zentry_notify.logs";
+    eventually(SOON, "4 of 9 to be sent by each", || {
+        let row = vendors.client.query_one(ROUTED, &[]).ok()?;
+        ((row.get::<_, i64>(0), row.get::<_, i64>(1)) == (12, 27)).then_some(())
+    })
+    .unwrap();
+    for channel in &channels {
+        assert_eq!(channel.requests(), 4);
+    }
     assert_eq!(vendors.site.emulator.complaints(), [""; 0]);
 }

@@ -6,7 +6,7 @@ use anyhow::Result;
 use postgres::Client;
 use zentry_e2e::cluster::ClusterOptions;
 use zentry_e2e::emulator::Behaviour;
-use zentry_e2e::scene::{Channel, Delivery, SOON};
+use zentry_e2e::scene::{Channel, Delivery, SOON, all_sent};
 use zentry_e2e::site::{Site, fire, wait_for};
 use zentry_e2e::wait::eventually;
 
@@ -228,10 +228,7 @@ fn a_launcher_that_is_another_one_and_a_worker_that_is_ended() -> Result<()> {
     })?;
     client.execute("SELECT pg_terminate_backend($1)", &[&worker])?;
     let deliveries = Delivery::settle(&mut client)?;
-    assert!(
-        deliveries.iter().all(|delivery| delivery.status == "sent"),
-        "{deliveries:#?}"
-    );
+    assert!(all_sent(&deliveries), "{deliveries:#?}");
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use zentry_e2e::numbered;
-use zentry_e2e::scene::{Delivery, Scene};
+use zentry_e2e::scene::{Delivery, Scene, all_sent};
 use zentry_e2e::zentry::{self, id};
 
 use crate::{channel, number};
@@ -10,10 +10,7 @@ use crate::{channel, number};
 /// The payloads of completed tasks by title, once everything is sent.
 fn told(scene: &mut Scene) -> Vec<Value> {
     let deliveries: Vec<Delivery> = scene.settle().unwrap();
-    assert!(
-        deliveries.iter().all(|delivery| delivery.status == "sent"),
-        "{deliveries:#?}"
-    );
+    assert!(all_sent(&deliveries), "{deliveries:#?}");
     let completed = deliveries
         .into_iter()
         .filter(|delivery| delivery.event_type == "task_completed");

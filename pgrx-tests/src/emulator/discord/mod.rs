@@ -10,11 +10,12 @@ use hyper::Method;
 use serde_json::{Value, json};
 
 use super::findings::{Findings, Problem};
+use super::lock::lock;
 use super::pace::{Passage, Standing};
 use super::registry::{Address, Hook, Life};
 use super::reply::{Call, Judged, Reply, reason};
 use super::route::parameter;
-use super::store::{Verdict, lock};
+use super::verdict::Verdict;
 
 /// The version that an unversioned path gets.
 const DEFAULT_VERSION: u8 = 6;
