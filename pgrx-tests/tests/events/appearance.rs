@@ -22,8 +22,10 @@ fn messages_come_from_the_installation_or_from_what_the_webhook_says() {
         .channel_for(Kind::Discord, None, Some(&["daily_streak"]))
         .unwrap();
     let mut round = 0;
+    // A channel of texts takes no names of threads, and a forum nothing without one.
     let mut last = |scene: &mut Scene, sql: &str| -> Value {
         session.run(sql);
+        channel.webhook.forum(sql.contains("'Streaks'"));
         streak(&mut session);
         round += 1;
         assert_eq!(sent(scene, "daily_streak").len(), round);

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, unreachable_pub)]
 
 mod desk;
+mod digest;
 mod glue;
 mod hanging;
 mod independence;
