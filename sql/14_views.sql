@@ -131,7 +131,14 @@ SELECT w.id,
        w.min_streak_days,
        w.milestones,
        w.quiet_hours,
-       CASE WHEN w.is_active THEN zentry_notify.quiet_until(w.quiet_hours) END AS held_until,
+       CASE WHEN w.is_active THEN
+           greatest(zentry_notify.quiet_until(w.quiet_hours),
+                    CASE WHEN w.digest IS NOT NULL THEN
+                        (SELECT nullif(greatest(zentry_notify.digest_due(w.digest, w.quiet_hours, e.created_at), now()), now())
+                           FROM zentry_notify.event e
+                          WHERE e.id = (SELECT d.event_id FROM zentry_notify.delivery d
+                                         WHERE d.webhook_integration_id = w.id AND d.status IN ('p', 'r') ORDER BY d.id LIMIT 1)) END)
+       END AS held_until,
        w.mention,
        w.username,
        w.avatar_url,
@@ -174,7 +181,7 @@ COMMENT ON COLUMN zentry_notify.webhooks.filter IS 'JSON path predicate that the
 COMMENT ON COLUMN zentry_notify.webhooks.min_streak_days IS 'The shortest streak that it hears of; null: all';
 COMMENT ON COLUMN zentry_notify.webhooks.milestones IS 'The milestones that it hears of; null: all';
 COMMENT ON COLUMN zentry_notify.webhooks.quiet_hours IS 'When nothing is sent to it; null: never';
-COMMENT ON COLUMN zentry_notify.webhooks.held_until IS 'When the quiet hours that it is in now are over; null: it is in none';
+COMMENT ON COLUMN zentry_notify.webhooks.held_until IS 'When the quiet hours that it is in now are over, and when the digest leaves that gathers now; null: neither';
 COMMENT ON COLUMN zentry_notify.webhooks.mention IS 'Whom its messages ping; null: nobody';
 COMMENT ON COLUMN zentry_notify.webhooks.username IS 'The name that its messages in Discord come from; null: zentry_notify.username decides';
 COMMENT ON COLUMN zentry_notify.webhooks.avatar_url IS 'The picture that its messages in Discord come with, an https URL; null: zentry_notify.avatar_url decides';

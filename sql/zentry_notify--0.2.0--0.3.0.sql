@@ -442,6 +442,10 @@ CREATE OR REPLACE FUNCTION zentry_notify.check_digest(digest text, quiet_hours t
     LANGUAGE c AS 'MODULE_PATHNAME', 'check_digest_wrapper';
 COMMENT ON FUNCTION zentry_notify.check_digest(text, text) IS 'An error for what is no time of a digest; its time zone is that of the quiet hours unless it names one';
 
+CREATE OR REPLACE FUNCTION zentry_notify.digest_due(digest text, quiet_hours text, first_event timestamptz) RETURNS timestamptz
+    LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'digest_due_wrapper';
+COMMENT ON FUNCTION zentry_notify.digest_due(text, text, timestamptz) IS 'When the digest leaves that begins with an event of that moment; null: there is no digest';
+
 CREATE OR REPLACE FUNCTION zentry_notify.quiet_until(quiet_hours text) RETURNS timestamptz
     LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'quiet_until_wrapper';
 COMMENT ON FUNCTION zentry_notify.quiet_until(text) IS 'When the quiet that there is now is over; null: there is none now';
@@ -934,7 +938,14 @@ SELECT w.id,
        w.min_streak_days,
        w.milestones,
        w.quiet_hours,
-       CASE WHEN w.is_active THEN zentry_notify.quiet_until(w.quiet_hours) END AS held_until,
+       CASE WHEN w.is_active THEN
+           greatest(zentry_notify.quiet_until(w.quiet_hours),
+                    CASE WHEN w.digest IS NOT NULL THEN
+                        (SELECT nullif(greatest(zentry_notify.digest_due(w.digest, w.quiet_hours, e.created_at), now()), now())
+                           FROM zentry_notify.event e
+                          WHERE e.id = (SELECT d.event_id FROM zentry_notify.delivery d
+                                         WHERE d.webhook_integration_id = w.id AND d.status IN ('p', 'r') ORDER BY d.id LIMIT 1)) END)
+       END AS held_until,
        w.mention,
        w.username,
        w.avatar_url,
@@ -977,7 +988,7 @@ COMMENT ON COLUMN zentry_notify.webhooks.filter IS 'JSON path predicate that the
 COMMENT ON COLUMN zentry_notify.webhooks.min_streak_days IS 'The shortest streak that it hears of; null: all';
 COMMENT ON COLUMN zentry_notify.webhooks.milestones IS 'The milestones that it hears of; null: all';
 COMMENT ON COLUMN zentry_notify.webhooks.quiet_hours IS 'When nothing is sent to it; null: never';
-COMMENT ON COLUMN zentry_notify.webhooks.held_until IS 'When the quiet hours that it is in now are over; null: it is in none';
+COMMENT ON COLUMN zentry_notify.webhooks.held_until IS 'When the quiet hours that it is in now are over, and when the digest leaves that gathers now; null: neither';
 COMMENT ON COLUMN zentry_notify.webhooks.mention IS 'Whom its messages ping; null: nobody';
 COMMENT ON COLUMN zentry_notify.webhooks.username IS 'The name that its messages in Discord come from; null: zentry_notify.username decides';
 COMMENT ON COLUMN zentry_notify.webhooks.avatar_url IS 'The picture that its messages in Discord come with, an https URL; null: zentry_notify.avatar_url decides';
@@ -2807,7 +2818,9 @@ SELECT d.id, w.id AS webhook_integration_id, d.due_at
        (SELECT l.id, coalesce(l.next_attempt_at, l.created_at) AS due_at FROM zentry_notify.legacy_delivery l
          WHERE l.webhook_integration_id = w.id AND l.status IN ('pending', 'retry') ORDER BY l.id LIMIT 1)
         UNION ALL
-       (SELECT l.id, coalesce(l.next_attempt_at, (SELECT e.created_at FROM zentry_notify.event e WHERE e.id = l.event_id)) FROM zentry_notify.delivery l
+       (SELECT l.id, coalesce(l.next_attempt_at,
+                              (SELECT coalesce(zentry_notify.digest_due(w.digest, w.quiet_hours, e.created_at), e.created_at)
+                                 FROM zentry_notify.event e WHERE e.id = l.event_id)) FROM zentry_notify.delivery l
          WHERE l.webhook_integration_id = w.id AND l.status IN ('p', 'r') ORDER BY l.id LIMIT 1)
        LIMIT 1) d
  WHERE w.is_active
@@ -3808,7 +3821,7 @@ AS $$
                 WHEN privilege = 'server' THEN false
                 -- A view checks whether its reader may call what it calls.
                 WHEN p.proname IN ('zentry_status', 'zentry_stats', 'zentry_stats_by_hour', 'zentry_preview', 'zentry_logs', 'log_ids', 'latency_bounds', 'redact_url',
-                                   'look_up', 'look_up_in', 'lookup_of', 'quiet_until', 'library_version', 'unrouted_events') THEN true
+                                   'look_up', 'look_up_in', 'lookup_of', 'quiet_until', 'digest_due', 'library_version', 'unrouted_events') THEN true
                 WHEN p.proname IN ('zentry_grant', 'zentry_revoke', 'zentry_promote') THEN false
                 WHEN p.proname LIKE 'zentry\_%'
                     -- What functions of ours call with the caller's rights.

@@ -58,9 +58,29 @@ pub enum DigestError {
 }
 
 impl Digest {
+    /// Reads what is to be kept: also, its times have to come often enough.
+    ///
     /// # Errors
     /// What is wrong with the text.
     pub fn parse(text: &str, quiet_hours: Option<&QuietHours>) -> Result<Self, DigestError> {
+        let digest = Self::read(text, quiet_hours)?;
+        if let Times::At(_) = digest.times {
+            let mut last = Timestamp::now();
+            for _ in 0..2 {
+                last = digest
+                    .next(last)
+                    .filter(|next| next.duration_since(last) <= RAREST)
+                    .ok_or_else(|| DigestError::Never(text.trim().to_owned()))?;
+            }
+        }
+        Ok(digest)
+    }
+
+    /// Reads what was kept.
+    ///
+    /// # Errors
+    /// What is wrong with the text.
+    pub fn read(text: &str, quiet_hours: Option<&QuietHours>) -> Result<Self, DigestError> {
         let text = text.trim();
         let shown = || text.chars().take(100).collect::<String>();
         if text.chars().count() > MAX_TEXT {
@@ -95,15 +115,10 @@ impl Digest {
         let cron = parser.parse(expression).map_err(|error| {
             DigestError::NoCron(shown(), error.to_string().trim_end_matches('.').to_owned())
         })?;
-        let digest = Self {
+        Ok(Self {
             times: Times::At(Box::new(cron)),
             zone,
-        };
-        let now = Timestamp::now();
-        match digest.next(now) {
-            Some(next) if next.duration_since(now) <= RAREST => Ok(digest),
-            _ => Err(DigestError::Never(shown())),
-        }
+        })
     }
 
     /// Reads what is stored of a webhook, as a JSON object of the row.
@@ -121,7 +136,7 @@ impl Digest {
         let quiet_hours = stored.quiet_hours.and_then(|text| text.parse().ok());
         stored
             .digest
-            .map(|text| Self::parse(&text, quiet_hours.as_ref()))
+            .map(|text| Self::read(&text, quiet_hours.as_ref()))
             .transpose()
     }
 
@@ -327,10 +342,10 @@ mod tests {
         for text in ["60 9 * * *", "0 25 * * *", "a b c d e", "0 9 * * XYZ"] {
             assert!(matches!(Digest::parse(text, None), Err(NoCron(..))), "{text}");
         }
-        assert_eq!(
-            Digest::parse("0 0 30 2 *", None),
-            Err(Never("0 0 30 2 *".to_owned()))
-        );
+        for rare in ["0 0 30 2 *", "0 0 29 2 *"] {
+            assert_eq!(Digest::parse(rare, None), Err(Never(rare.to_owned())));
+            assert!(Digest::read(rare, None).is_ok(), "what was kept goes on");
+        }
         for text in ["10 seconds", "2 months", "40 days", "-1 hour"] {
             assert_eq!(Digest::parse(text, None), Err(Length), "{text}");
         }

@@ -376,3 +376,38 @@ pub async fn resume(caller: Caller, Id(id): Id) -> Result<Json<Integration>, Err
 async fn found(session: &Session<'_>, id: i64) -> Result<Integration, Error> {
     integrations::get(session, id).await?.ok_or_else(Error::not_found)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use utoipa::PartialSchema;
+
+    use super::*;
+    use crate::queries::settings::Settings;
+
+    fn properties<T: PartialSchema>() -> Vec<String> {
+        let schema = serde_json::to_value(T::schema()).unwrap();
+        let mut names: Vec<String> = schema["properties"]
+            .as_object()
+            .unwrap()
+            .keys()
+            .cloned()
+            .collect();
+        names.sort();
+        names
+    }
+
+    /// What is read can be written, and what is described is what is written.
+    #[test]
+    fn every_setting_is_described_and_written() {
+        let rules = Rules::default();
+        let mut written: Vec<&str> = rules
+            .parameters()
+            .iter()
+            .map(|parameter| parameter.name)
+            .collect();
+        written.sort_unstable();
+        assert_eq!(properties::<Settings>(), written);
+        assert_eq!(properties::<GivenSettings>(), written);
+    }
+}

@@ -97,7 +97,7 @@ fn state(webhook: &Webhook) -> Markup {
                 @if let Some(reason) = &webhook.reason { p.words { (reason) } }
             }
             @if let Some(next) = webhook.next_try_at { dt { "Next try" } dd { (parts::time(next)) } }
-            @if let Some(until) = webhook.held_until { dt { "Quiet until" } dd { (parts::time(until)) } }
+            @if let Some(until) = webhook.held_until { dt { "Held until" } dd { (parts::time(until)) } }
             dt { "Waiting" } dd { (parts::grouped(webhook.pending)) }
             dt { "Sent" } dd { (parts::grouped(webhook.sent)) }
             dt { "Failed" } dd { (parts::grouped(webhook.failed)) }
