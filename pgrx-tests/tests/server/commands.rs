@@ -438,7 +438,7 @@ fn a_webhook_is_registered_changed_and_resumed() -> Result<()> {
             "--webhook-url",
             &webhook.url(),
             "--event-type",
-            "task_completed",
+            "daily_streak",
             "--digest",
             "1 hour",
             "--milestones",
