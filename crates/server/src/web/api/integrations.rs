@@ -264,7 +264,7 @@ pub struct IntegrationChange {
 /// Change an integration, as PATCH does
 #[utoipa::path(
     put, path = "/webhook-integrations/{id}", operation_id = "put_integration", tag = "Webhook integrations", params(super::IdParams),
-    request_body = IntegrationChange,
+    request_body = Option<IntegrationChange>,
     responses((status = 200, body = Integration), Refused, NotAllowed, Missing)
 )]
 pub async fn put(caller: Caller, id: Id, form: Form) -> Result<Json<Integration>, Error> {
@@ -274,7 +274,7 @@ pub async fn put(caller: Caller, id: Id, form: Form) -> Result<Json<Integration>
 /// Change an integration
 #[utoipa::path(
     patch, path = "/webhook-integrations/{id}", operation_id = "patch_integration", tag = "Webhook integrations", params(super::IdParams),
-    request_body = IntegrationChange,
+    request_body = Option<IntegrationChange>,
     responses((status = 200, body = Integration), Refused, NotAllowed, Missing)
 )]
 pub async fn patch(caller: Caller, id: Id, form: Form) -> Result<Json<Integration>, Error> {

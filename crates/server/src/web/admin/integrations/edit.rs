@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::draft::Draft;
 use crate::database::{Access, Session};
-use crate::queries::events::{self, EventType};
+use crate::queries::events::{self, EventType, TROUBLE};
 use crate::queries::integrations::{self, Webhook};
 use crate::queries::rights::{Deed, Rights};
 use crate::web::Error;
@@ -17,9 +17,6 @@ use crate::web::admin::input::{TextField, problem_text, tick_box};
 use crate::web::admin::visitor::Visitor;
 use crate::web::error::Fields;
 use crate::web::path::Id;
-
-/// Of which nobody hears by subscribing.
-const TROUBLE: &str = "webhook_trouble";
 
 /// What the form's fields send: a name may come several times.
 type Sent = Form<Vec<(String, String)>>;
