@@ -656,12 +656,12 @@ BEGIN
     IF NEW.notify_webhook_id IS NOT NULL AND (TG_OP = 'INSERT' OR NEW.notify_webhook_id IS DISTINCT FROM OLD.notify_webhook_id) THEN
         IF NEW.notify_webhook_id = NEW.id THEN
             PERFORM zentry_notify.refuse('invalid_parameter_value', 'a webhook that fails cannot be the one that is told of it',
-                'Name another one; null: nobody is told.', 'notify_webhook_id');
+                'Name another one; null: those with notices are.', 'notify_webhook_id');
         END IF;
         -- A dump brings them in any order.
         IF NOT zentry_notify.is_restoring() AND NOT EXISTS (SELECT FROM zentry_notify.webhook w WHERE w.id = NEW.notify_webhook_id) THEN
             PERFORM zentry_notify.refuse('invalid_parameter_value', format('there is no webhook with id %s to be told', NEW.notify_webhook_id),
-                'SELECT id, name FROM zentry_notify.webhooks lists them; null: nobody is told.', 'notify_webhook_id');
+                'SELECT id, name FROM zentry_notify.webhooks lists them; null: those with notices are.', 'notify_webhook_id');
         END IF;
     END IF;
     IF NEW.digest IS NOT NULL AND (TG_OP = 'INSERT' OR (NEW.digest, NEW.quiet_hours) IS DISTINCT FROM (OLD.digest, OLD.quiet_hours)) THEN
