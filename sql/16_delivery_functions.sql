@@ -28,23 +28,27 @@ CREATE OR REPLACE FUNCTION zentry_notify.tell_of(webhook_id bigint, what text, r
 AS $$
 #variable_conflict use_variable
 DECLARE
-    name  text;
-    other bigint;
+    name   text;
+    own    bigint;
+    others bigint[];
 BEGIN
-    SELECT w.name, o.id INTO name, other
-      FROM zentry_notify.webhook w
-      JOIN zentry_notify.webhook o ON o.id = w.notify_webhook_id AND o.is_active
-     WHERE w.id = webhook_id AND o.id <> w.id;
-    IF FOUND AND NOT zentry_notify.is_restoring() THEN
+    IF zentry_notify.is_restoring() THEN
+        RETURN;
+    END IF;
+    SELECT w.name, w.notify_webhook_id INTO name, own FROM zentry_notify.webhook w WHERE w.id = webhook_id;
+    others := ARRAY(SELECT o.id FROM zentry_notify.webhook o
+                     WHERE o.is_active AND o.id <> webhook_id AND CASE WHEN own IS NULL THEN o.notices ELSE o.id = own END
+                     ORDER BY o.id);
+    IF name IS NOT NULL AND others <> '{}' THEN
         PERFORM zentry_notify.queue('webhook_trouble',
-            jsonb_build_object('webhook', format('%s (%s)', name, webhook_id), 'what', what, 'reason', reason), ARRAY[other]);
+            jsonb_build_object('webhook_id', webhook_id, 'webhook_name', name, 'what', what, 'reason', reason), others);
     END IF;
 EXCEPTION WHEN OTHERS THEN
     -- What the notice is about has to be written down all the same.
     RAISE WARNING 'zentry_notify: nobody is told that webhook % %: %', webhook_id, what, SQLERRM;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.tell_of(bigint, text, text) IS 'Queues a notice of a webhook''s trouble for the webhook that its notify_webhook_id names';
+COMMENT ON FUNCTION zentry_notify.tell_of(bigint, text, text) IS 'Queues a notice of a webhook''s trouble for the webhook that its notify_webhook_id names, or for those with notices';
 
 CREATE OR REPLACE FUNCTION zentry_notify.tell_of_trouble() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -105,7 +109,11 @@ BEGIN
 
     lanes := ARRAY(
         SELECT w.id FROM zentry_notify.webhook w
-         WHERE w.is_active
+         WHERE w.is_active AND zentry_test_event.event_type = 'webhook_trouble'
+           AND (w.notices OR EXISTS (SELECT FROM zentry_notify.webhook x WHERE x.notify_webhook_id = w.id))
+         UNION ALL
+        SELECT w.id FROM zentry_notify.webhook w
+         WHERE w.is_active AND zentry_test_event.event_type <> 'webhook_trouble'
            AND w.event_types ?| ARRAY['*', zentry_test_event.event_type]
            AND (w.project_id IS NULL OR w.project_id = project OR zentry_test_event.event_type = 'project_created'
                 OR EXISTS (SELECT FROM zentry_notify.event_source s
@@ -118,7 +126,7 @@ BEGIN
                                                              FROM unnest(w.milestones) m))) c (event_type, path)
                  WHERE c.path IS NOT NULL AND coalesce(c.event_type, zentry_test_event.event_type) = zentry_test_event.event_type
                    AND jsonb_path_match_tz(payload, c.path::jsonpath, '{}', true) IS NOT TRUE)
-         ORDER BY w.id);
+         ORDER BY 1);
     IF lanes <> '{}' THEN
         RETURN QUERY SELECT zentry_notify.queue(zentry_test_event.event_type, payload, lanes, zentry_test_event.data IS NULL);
     END IF;

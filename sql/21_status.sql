@@ -101,7 +101,9 @@ SELECT d.id, w.id AS webhook_integration_id, d.due_at
        (SELECT l.id, coalesce(l.next_attempt_at, l.created_at) AS due_at FROM zentry_notify.legacy_delivery l
          WHERE l.webhook_integration_id = w.id AND l.status IN ('pending', 'retry') ORDER BY l.id LIMIT 1)
         UNION ALL
-       (SELECT l.id, coalesce(l.next_attempt_at, (SELECT e.created_at FROM zentry_notify.event e WHERE e.id = l.event_id)) FROM zentry_notify.delivery l
+       (SELECT l.id, coalesce(l.next_attempt_at,
+                              (SELECT coalesce(zentry_notify.digest_due(w.digest, w.quiet_hours, e.created_at), e.created_at)
+                                 FROM zentry_notify.event e WHERE e.id = l.event_id)) FROM zentry_notify.delivery l
          WHERE l.webhook_integration_id = w.id AND l.status IN ('p', 'r') ORDER BY l.id LIMIT 1)
        LIMIT 1) d
  WHERE w.is_active

@@ -2,6 +2,7 @@
 
 mod api_token;
 mod appearance;
+mod digest;
 mod event_type;
 mod installation;
 mod look_up;

@@ -33,7 +33,7 @@ pub struct StoredWebhook {
     pub mention: Option<String>,
     /// Keys of the events' data that it does not get.
     pub omit_keys: Vec<String>,
-    /// How its messages appear, as JSON.
+    /// What its messages are made by, as JSON: its row.
     pub appearance: String,
 }
 

@@ -7,6 +7,7 @@ pub mod appearance;
 pub mod card;
 pub mod client;
 pub mod definition;
+pub mod digest;
 pub mod endpoint;
 pub mod event;
 pub mod histogram;

@@ -86,6 +86,14 @@ pub(crate) enum Life {
     Removed,
 }
 
+/// What Discord's webhook posts to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Channel {
+    Text,
+    /// Takes posts: a message needs a name for a new one, or the thread of one.
+    Forum,
+}
+
 /// A registered webhook.
 #[derive(Debug)]
 pub(crate) struct Hook {
@@ -94,6 +102,7 @@ pub(crate) struct Hook {
     pub(crate) kind: Kind,
     pub(crate) address: Address,
     pub(crate) life: Mutex<Life>,
+    pub(crate) channel: Mutex<Channel>,
     pub(crate) script: Mutex<Script>,
     /// Ends the wait of one answer that is held.
     pub(crate) released: Notify,
@@ -167,6 +176,7 @@ impl Registry {
             number: u32::try_from(hooks.all.len()).unwrap_or(u32::MAX) + 1,
             kind,
             life: Mutex::new(Life::Live),
+            channel: Mutex::new(Channel::Text),
             script: Mutex::default(),
             released: Notify::new(),
             pace: Mutex::new(Pace::new(limits)),

@@ -12,7 +12,7 @@ use super::event::Event;
 use super::kind::Kind;
 use super::lock::lock;
 use super::pace::{Limits, Pace};
-use super::registry::{Hook, Life};
+use super::registry::{Channel, Hook, Life};
 use super::script::Behaviour;
 use super::store::Received;
 use super::verdict::Verdict;
@@ -167,6 +167,11 @@ impl Webhook {
     /// Other limits, with fresh windows; `Limits::default()` has none.
     pub fn limit(&self, limits: Limits) {
         *lock(&self.hook.pace) = Pace::new(limits);
+    }
+
+    /// Whether its channel is a forum, of Discord; else it is one of texts.
+    pub fn forum(&self, is_forum: bool) {
+        *lock(&self.hook.channel) = if is_forum { Channel::Forum } else { Channel::Text };
     }
 
     /// Removes it: 404 or 410 from now on. Requests that still come are recorded.

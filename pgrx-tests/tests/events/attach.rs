@@ -431,3 +431,39 @@ fn zentrys_own_tables_keep_what_was_attached_by_hand() {
     session.run("SELECT zentry_detach('tasks_task'); SELECT zentry_attach(); UPDATE tasks_task SET status = 'completed' WHERE id = 12");
     assert_eq!(sent(&mut scene, "task_completed").len(), events.len() + 1);
 }
+
+/// What the data are to be without is a key that they have.
+#[test]
+fn a_slip_among_the_keys_of_a_mapping_is_told() {
+    let scene = Scene::start().unwrap();
+    let mut session = Session::of(&scene);
+    let error =
+        session.fails("SELECT * FROM zentry_attach('task_completed', 'tasks_task', '{\"user_nmae\": null}')");
+    assert!(
+        error.starts_with("22023 ") && error.contains("Perhaps \"user_name\" is meant."),
+        "{error}"
+    );
+    for (columns, told) in [
+        (
+            r#"{"task_titel": "title"}"#,
+            Some("Perhaps \"task_title\" is meant."),
+        ),
+        (r#"{"weather": null}"#, Some("The data have ")),
+        // Keys of one's own, and both of two that are alike.
+        (r#"{"weather": "title"}"#, None),
+        (r#"{"task_titel": "title", "task_title": "title"}"#, None),
+        (r#"{"user_name": null}"#, None),
+    ] {
+        let said = session.run(&format!(
+            "SELECT * FROM zentry_attach('task_completed', 'tasks_task', '{columns}')"
+        ));
+        let slips: Vec<&String> = said
+            .iter()
+            .filter(|said| said.contains("no message of"))
+            .collect();
+        match told {
+            Some(hint) => assert!(slips.len() == 1 && slips[0].contains(hint), "{columns}: {said:?}"),
+            None => assert!(slips.is_empty(), "{columns}: {said:?}"),
+        }
+    }
+}

@@ -252,3 +252,89 @@ fn every_command_explains_itself() -> Result<()> {
     assert_eq!(run(&scene, &["no-such-command"])?.code, 2);
     Ok(())
 }
+
+#[test]
+fn a_webhook_is_registered_changed_and_resumed() -> Result<()> {
+    let mut scene = Scene::start()?;
+    let webhook = scene.emulator.discord_webhook();
+    let registered = run(
+        &scene,
+        &[
+            "register",
+            "--json",
+            "--name",
+            "Backend channel",
+            "--webhook-type",
+            "discord",
+            "--webhook-url",
+            &webhook.url(),
+            "--event-type",
+            "daily_streak",
+            "--digest",
+            "1 hour",
+            "--milestones",
+            "50,100",
+            "--min-interval",
+            "2 seconds",
+        ],
+    )?;
+    assert_eq!(registered.code, 0, "{}", registered.err);
+    let one = json(&registered)?[0].clone();
+    assert_eq!(
+        (&one["digest"], &one["milestones"], &one["min_interval"]),
+        (
+            &"1 hour".into(),
+            &serde_json::json!([50, 100]),
+            &"00:00:02".into()
+        )
+    );
+    let id = one["id"].to_string();
+    let wrong = run(&scene, &["update", &id, "--digest", "often"])?;
+    assert_eq!(wrong.code, 1);
+    assert!(wrong.err.contains("hint: For example '1 hour'"), "{}", wrong.err);
+    let changed = run(
+        &scene,
+        &[
+            "update",
+            &id,
+            "--json",
+            "--digest",
+            "",
+            "--milestones",
+            "",
+            "--notices",
+            "true",
+        ],
+    )?;
+    assert_eq!(changed.code, 0, "{}", changed.err);
+    let one = json(&changed)?[0].clone();
+    assert_eq!(
+        (
+            &one["digest"],
+            &one["milestones"],
+            &one["notices"],
+            &one["min_interval"]
+        ),
+        (&Value::Null, &Value::Null, &true.into(), &"00:00:02".into())
+    );
+
+    webhook.script([Behaviour::RateLimited {
+        retry_after: std::time::Duration::from_secs(3600),
+        global: false,
+    }]);
+    fire(&mut scene.client)?;
+    webhook.wait_for(1, SOON);
+    eventually(SOON, "the delivery to wait", || {
+        let row = scene.client.query_one(
+            "SELECT count(*) FROM zentry_notify.logs WHERE status = 'retry'",
+            &[],
+        );
+        (row.ok()?.get::<_, i64>(0) > 0).then_some(())
+    })?;
+    let resumed = run(&scene, &["resume", &id])?;
+    assert_eq!(resumed.code, 0, "{}", resumed.err);
+    webhook.wait_for_events(1, SOON);
+    assert_eq!(run(&scene, &["resume", "987654"])?.code, 1);
+    assert_eq!(run(&scene, &["update", "987654", "--name", "x"])?.code, 1);
+    Ok(())
+}

@@ -4,6 +4,7 @@
 
 mod circuit;
 mod desk;
+mod digest;
 mod glue;
 mod hanging;
 mod independence;

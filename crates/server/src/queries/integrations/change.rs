@@ -1,24 +1,10 @@
-//! New webhook integrations, and changes of those that there are.
+//! Registering, changing, trying and deleting integrations.
 
 use tokio_postgres::Error;
+use tokio_postgres::types::ToSql;
 
+use super::super::settings::{Rules, named};
 use crate::database::Session;
-
-/// What of its events an integration hears, and how. None: the function's default, or as it is.
-#[derive(Clone, Debug, Default)]
-pub struct Rules {
-    pub omit_keys: Option<Vec<String>>,
-    pub filter: Option<String>,
-    pub min_streak_days: Option<i32>,
-    pub milestones: Option<Vec<i32>>,
-    pub quiet_hours: Option<String>,
-    pub mention: Option<String>,
-    pub username: Option<String>,
-    pub avatar_url: Option<String>,
-    pub announce: Option<bool>,
-    pub thread_name: Option<String>,
-    pub applied_tags: Option<Vec<String>>,
-}
 
 /// What a new integration is made of. What is left out has the function's default.
 #[derive(Clone, Debug, Default)]
@@ -34,45 +20,21 @@ pub struct New {
 
 /// Its id.
 pub async fn create(session: &Session<'_>, new: &New) -> Result<i64, Error> {
-    const SQL: &str = "SELECT zentry_register_webhook($1::text, $2::text, $3::text, $4::bigint, $5::text[], $6::boolean, NULL::bigint, \
-         $7::text[], $8::text, $9::integer, $10::integer[], $11::text, $12::text, $13::text, $14::text, $15::boolean, $16::text, $17::text[])";
-    let Rules {
-        omit_keys,
-        filter,
-        min_streak_days,
-        milestones,
-        quiet_hours,
-        mention,
-        username,
-        avatar_url,
-        announce,
-        thread_name,
-        applied_tags,
-    } = &new.rules;
-    let row = session
-        .query_one(
-            SQL,
-            &[
-                &new.name,
-                &new.webhook_type,
-                &new.webhook_url,
-                &new.project,
-                &new.event_types,
-                &new.is_active,
-                omit_keys,
-                filter,
-                min_streak_days,
-                milestones,
-                quiet_hours,
-                mention,
-                username,
-                avatar_url,
-                announce,
-                thread_name,
-                applied_tags,
-            ],
-        )
-        .await?;
+    let rules = new.rules.parameters();
+    let sql = format!(
+        "SELECT zentry_register_webhook($1::text, $2::text, $3::text, $4::bigint, $5::text[], $6::boolean, NULL::bigint{})",
+        named(&rules, 6)
+    );
+    let mut values: Vec<&(dyn ToSql + Sync)> = vec![
+        &new.name,
+        &new.webhook_type,
+        &new.webhook_url,
+        &new.project,
+        &new.event_types,
+        &new.is_active,
+    ];
+    values.extend(rules.iter().map(|parameter| parameter.value));
+    let row = session.query_one(&sql, &values).await?;
     Ok(row.get(0))
 }
 
@@ -92,48 +54,31 @@ pub struct Change {
 }
 
 pub async fn update(session: &Session<'_>, id: i64, change: &Change) -> Result<(), Error> {
-    const SQL: &str = "SELECT zentry_update_webhook($1::bigint, $2::text, $3::text, \
+    let rules = change.rules.parameters();
+    let sql = format!(
+        "SELECT zentry_update_webhook($1::bigint, $2::text, $3::text, \
          nullif($4::text, (SELECT w.webhook_url FROM zentry_notify.webhooks w WHERE w.id = $1)), \
-         $5::bigint, $6::text[], $7::boolean, $8::text[], $9::text, $10::integer, $11::integer[], $12::text, $13::text, \
-         $14::text, $15::text, $16::boolean, $17::text, $18::text[])::text";
-    let Rules {
-        omit_keys,
-        filter,
-        min_streak_days,
-        milestones,
-        quiet_hours,
-        mention,
-        username,
-        avatar_url,
-        announce,
-        thread_name,
-        applied_tags,
-    } = &change.rules;
+         $5::bigint, $6::text[], $7::boolean{})::text",
+        named(&rules, 7)
+    );
     let project = change.project.map(Option::unwrap_or_default);
+    let mut values: Vec<&(dyn ToSql + Sync)> = vec![
+        &id,
+        &change.name,
+        &change.webhook_type,
+        &change.webhook_url,
+        &project,
+        &change.event_types,
+        &change.is_active,
+    ];
+    values.extend(rules.iter().map(|parameter| parameter.value));
+    session.query_one(&sql, &values).await.map(drop)
+}
+
+/// Have what waits sent now, whatever its endpoint has asked for.
+pub async fn resume(session: &Session<'_>, id: i64) -> Result<(), Error> {
     session
-        .query_one(
-            SQL,
-            &[
-                &id,
-                &change.name,
-                &change.webhook_type,
-                &change.webhook_url,
-                &project,
-                &change.event_types,
-                &change.is_active,
-                omit_keys,
-                filter,
-                min_streak_days,
-                milestones,
-                quiet_hours,
-                mention,
-                username,
-                avatar_url,
-                announce,
-                thread_name,
-                applied_tags,
-            ],
-        )
+        .query_one("SELECT zentry_resume($1::bigint)::text", &[&id])
         .await
         .map(drop)
 }

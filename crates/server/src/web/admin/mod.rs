@@ -62,6 +62,7 @@ pub fn router(public_url: Option<&str>) -> Result<Router<App>> {
             get(integrations::edit::show).post(integrations::edit::change),
         )
         .route("/integrations/{id}/switch", post(integrations::one::switch))
+        .route("/integrations/{id}/resume", post(integrations::one::resume))
         .route("/integrations/{id}/test", post(integrations::one::test))
         .route(
             "/integrations/{id}/delete",
