@@ -115,6 +115,10 @@ DECLARE
     granted regclass;
     f       regprocedure;
 BEGIN
+    IF grantee IS NULL OR NOT EXISTS (SELECT FROM pg_roles r WHERE r.oid = grantee) THEN
+        PERFORM zentry_notify.refuse('undefined_object', format('there is no role %s', coalesce(grantee::oid::text, 'null')),
+            'Name a role that there is: SELECT zentry_grant(''reports'', ''reader'');');
+    END IF;
     FOR granted IN SELECT DISTINCT c.oid
                      FROM pg_class c
                      LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attacl IS NOT NULL

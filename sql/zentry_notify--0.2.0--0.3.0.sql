@@ -121,7 +121,7 @@ COMMENT ON COLUMN zentry_notify.event.source_id IS 'Number of the event source w
 COMMENT ON COLUMN zentry_notify.event.event_type IS 'What happened; project_progress: nobody can hear of it, the worker counts milestones by it';
 COMMENT ON COLUMN zentry_notify.event.data IS 'The event''s data as far as the written row has them';
 COMMENT ON COLUMN zentry_notify.event.context IS
-    'What only the worker needs, a JSON object, or null: columns: values of other columns, by name; progress: how the tasks of projects changed; cut: keys whose value was too long; routed: its deliveries were written with it';
+    'What only the worker needs, a JSON object, or null: columns: values of other columns, by name; progress: how the tasks of projects changed; cut: keys whose value was too long; routed: its deliveries were written with it; partition_owner: number of the role that owns the partition that was written, where another one owns the attached table';
 
 CREATE TABLE zentry_notify.event_detail (
     event_id bigint PRIMARY KEY,
@@ -544,7 +544,7 @@ BEGIN
         PERFORM zentry_notify.refuse('check_violation', format('min_streak_days must be at least 1, not %s', min_streak_days),
             'Null hears of every streak.', 'min_streak_days');
     END IF;
-    IF milestones = '{}' OR NOT (1 <= ALL (milestones) AND 100 >= ALL (milestones)) OR array_position(milestones, NULL) IS NOT NULL THEN
+    IF milestones = '{}' OR array_ndims(milestones) > 1 OR NOT (1 <= ALL (milestones) AND 100 >= ALL (milestones)) OR array_position(milestones, NULL) IS NOT NULL THEN
         PERFORM zentry_notify.refuse('check_violation', format('milestones must be numbers from 1 to 100, not %s', milestones),
             'For example {50,100}; null hears of all.', 'milestones');
     END IF;
@@ -1402,6 +1402,10 @@ AS $$
 DECLARE
     event_id bigint;
 BEGIN
+    IF event_type IS NULL OR data IS NULL OR EXISTS (SELECT FROM unnest(webhook_ids) AS w (id) WHERE w.id IS NULL) THEN
+        PERFORM zentry_notify.refuse('null_value_not_allowed', 'an event has a type and data, and webhooks have numbers',
+            'zentry_test_event(event_type) queues a sample for every webhook that hears it.');
+    END IF;
     -- The transaction has its number before the event has: the route cursor relies on that.
     PERFORM pg_current_xact_id();
     INSERT INTO zentry_notify.event AS e (event_type, data, context) VALUES (queue.event_type, queue.data::json, CASE WHEN sample THEN '{"routed": true, "sample": true}' ELSE '{"routed": true}' END::json)
@@ -3083,7 +3087,7 @@ AS $$
                 WHEN f.id IS NOT NULL OR s.suspended_reason IS NOT NULL THEN 'attention' ELSE 'ok' END,
            CASE WHEN c.oid IS NULL THEN 'its table does not exist any more'
                 WHEN w.id IS NOT NULL THEN format('%s is another table now, and is not attached: %s is, which had its name', w.relation, s.relation)
-                WHEN s.suspended_at IS NOT NULL THEN format('suspended since %s: %s', zentry_notify.moment(s.suspended_at), s.suspended_reason)
+                WHEN s.suspended_at IS NOT NULL THEN format('%s, suspended since %s: %s', s.relation, zentry_notify.moment(s.suspended_at), s.suspended_reason)
                 WHEN f.present AND f.live THEN format('trigger %I on %s was made by somebody else: it may fire for other writes', f.name, f.relation)
                 WHEN f.present THEN format('trigger %I on %s is disabled', f.name, f.relation)
                 WHEN f.itself AND NOT f.all_gone THEN format('trigger %I on %s is gone', f.name, f.relation)
@@ -3789,6 +3793,10 @@ DECLARE
     granted regclass;
     f       regprocedure;
 BEGIN
+    IF grantee IS NULL OR NOT EXISTS (SELECT FROM pg_roles r WHERE r.oid = grantee) THEN
+        PERFORM zentry_notify.refuse('undefined_object', format('there is no role %s', coalesce(grantee::oid::text, 'null')),
+            'Name a role that there is: SELECT zentry_grant(''reports'', ''reader'');');
+    END IF;
     FOR granted IN SELECT DISTINCT c.oid
                      FROM pg_class c
                      LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attacl IS NOT NULL

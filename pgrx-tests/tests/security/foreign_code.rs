@@ -39,7 +39,7 @@ const PLANTED: &str = "
     CREATE CAST (mallory.mood AS json) WITH FUNCTION mallory.as_json(mallory.mood) AS IMPLICIT;
     CREATE CAST (mallory.mood AS text) WITH FUNCTION mallory.as_text(mallory.mood) AS IMPLICIT;";
 
-fn plant(client: &mut Client, mallory: &str) -> Result<()> {
+pub fn plant(client: &mut Client, mallory: &str) -> Result<()> {
     Ok(client.batch_execute(&PLANTED.replace("MALLORY", mallory))?)
 }
 
@@ -53,7 +53,7 @@ fn mallory(scene: &mut Scene) -> Result<Role> {
 }
 
 /// What was planted has run as nobody else, and its owner is what they were.
-fn nobody_gained(client: &mut Client, mallory: &str) -> Result<()> {
+pub fn nobody_gained(client: &mut Client, mallory: &str) -> Result<()> {
     let row = client.query_one(
         "SELECT s.is_called, r.rolsuper FROM mallory.as_another s, pg_roles r WHERE r.rolname = $1::text::name",
         &[&mallory],
