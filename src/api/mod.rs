@@ -3,6 +3,7 @@
 mod api_token;
 mod appearance;
 mod event_type;
+mod import;
 mod installation;
 mod look_up;
 mod quiet_hours;

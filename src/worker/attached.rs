@@ -93,6 +93,24 @@ impl Attached {
         looked_up.chain([self.relation])
     }
 
+    /// The partitions that belong to the table's owner, as a table of a statement. None: there are no others.
+    pub fn own_partitions(&self, columns: [&str; 2]) -> Option<String> {
+        const SQL: &str = "WITH RECURSIVE family (oid) AS (\
+               SELECT $1 UNION SELECT i.inhrelid FROM pg_catalog.pg_inherits i JOIN family f ON i.inhparent OPERATOR(pg_catalog.=) f.oid) \
+             SELECT pg_catalog.string_agg(pg_catalog.format('SELECT %s FROM ONLY %s', $3, c.oid::pg_catalog.regclass), ' UNION ALL ') \
+                      FILTER (WHERE c.relkind = 'r' AND c.relowner = $2), \
+                    pg_catalog.bool_and(c.relowner = $2) \
+               FROM family f JOIN pg_catalog.pg_class c ON c.oid = f.oid";
+        let columns = columns.map(pgrx::spi::quote_identifier::<&str>).join(", ");
+        with_spi(|spi| {
+            let rows = Plan::prepare(spi, SQL, &[pg_sys::OIDOID, pg_sys::OIDOID, pg_sys::TEXTOID])
+                .execute(spi, &[self.relation.into(), self.owner.into(), columns.into()]);
+            let all_own = rows.get::<bool>(0, 2).unwrap_or(true);
+            let own = rows.get::<String>(0, 1).filter(|_| !all_own);
+            own.map(|own| format!("({own})"))
+        })
+    }
+
     pub fn looked_up(&self, name: &str) -> &Found {
         const UNKNOWN: &Found = &Found::Refused(String::new());
         self.looked_up.get(name).unwrap_or(UNKNOWN)

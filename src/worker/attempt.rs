@@ -1,5 +1,6 @@
 //! Look-ups of a batch of a source's events, as far as they work.
 
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use pgrx::prelude::*;
@@ -10,7 +11,7 @@ use super::attached::Attached;
 use super::enrich::{Enriched, Prepared, known_nothing};
 use super::events::Columns;
 use super::limited::{self, Failure};
-use super::lookups::Statement;
+use super::lookups::{Kind, Statement};
 use super::source::Source;
 use crate::event_source::{Audience, ColumnRef, Expression};
 use crate::plan::{Argument, Plan, with_spi};
@@ -20,16 +21,34 @@ const LIMIT_ALONE: Duration = Duration::from_millis(600);
 /// So many that fail, and none that works, are worth a remark.
 const ALL_OF_THEM: usize = 16;
 
-/// The statement that finds out what events lack.
+/// A statement that finds out what events lack.
 pub struct Query {
     plan: Plan,
+    kind: Kind,
     /// With whether it is of type json.
     columns: Vec<(ColumnRef, bool)>,
 }
 
 impl Query {
-    /// With the rights of the owner, which are the caller's to set.
-    pub fn prepare(statement: Statement, attached: &Attached) -> Query {
+    /// None: there is nothing to find out.
+    pub fn prepare(
+        statement: Statement,
+        kind: Kind,
+        attached: &Attached,
+        limit: Duration,
+    ) -> Result<Option<Query>, Failure> {
+        if statement.is_empty() {
+            return Ok(None);
+        }
+        let prepare = || Query::of(statement, kind, attached);
+        match kind {
+            Kind::LookUps => limited::as_reader(attached.owner, limit, prepare),
+            Kind::Expressions => limited::as_owner(attached.owner, limit, prepare),
+        }
+        .map(Some)
+    }
+
+    fn of(statement: Statement, kind: Kind, attached: &Attached) -> Query {
         let (columns, sql) = statement.finish();
         let types: Vec<pg_sys::Oid> = [pg_sys::INT4ARRAYOID]
             .into_iter()
@@ -37,6 +56,7 @@ impl Query {
             .collect();
         Query {
             plan: with_spi(|spi| Plan::prepare(spi, &sql, &types)),
+            kind,
             columns: columns
                 .into_iter()
                 .map(|column| {
@@ -44,6 +64,13 @@ impl Query {
                     (column, is_json)
                 })
                 .collect(),
+        }
+    }
+
+    fn as_owner<T>(&self, owner: pg_sys::Oid, limit: Duration, f: impl FnOnce() -> T) -> Result<T, Failure> {
+        match self.kind {
+            Kind::LookUps => limited::as_reader(owner, limit, f),
+            Kind::Expressions => limited::as_owner(owner, limit, f),
         }
     }
 
@@ -117,7 +144,6 @@ pub struct Attempt<'a> {
     event_type: &'a str,
     source: &'a Source,
     prepared: &'a Prepared,
-    query: &'a Query,
     pub found: Vec<(usize, Enriched)>,
     /// How many rows have failed alone, and how the last one did.
     failed: (usize, Option<Failure>),
@@ -130,11 +156,10 @@ pub struct Attempt<'a> {
 impl<'a> Attempt<'a> {
     /// None: there is nothing to find out.
     pub fn new(event_type: &'a str, source: &'a Source, prepared: &'a Prepared) -> Option<Self> {
-        Some(Attempt {
+        (!prepared.queries.is_empty()).then(|| Attempt {
             event_type,
             source,
             prepared,
-            query: prepared.statement.as_ref()?,
             found: Vec::new(),
             failed: (0, None),
             untried: None,
@@ -173,7 +198,22 @@ impl<'a> Attempt<'a> {
     }
 
     fn try_rows(&self, rows: &[Row], limit: Duration) -> Result<Vec<(usize, Enriched)>, Failure> {
-        limited::as_owner(self.prepared.attached.owner, limit, || self.query.run(rows))
+        let owner = self.prepared.attached.owner;
+        let mut all: Vec<(usize, Enriched)> = Vec::new();
+        for query in &self.prepared.queries {
+            let found = query.as_owner(owner, limit, || query.run(rows))?;
+            if all.is_empty() {
+                all = found;
+                continue;
+            }
+            let mut found: HashMap<usize, Enriched> = found.into_iter().collect();
+            for (place, enriched) in &mut all {
+                if let Some(more) = found.remove(place) {
+                    enriched.add(more);
+                }
+            }
+        }
+        Ok(all)
     }
 
     /// Each key by itself: what fails is null, and a value that can't be converted stays the string that it is.
@@ -191,16 +231,12 @@ impl<'a> Attempt<'a> {
             if until <= Instant::now() {
                 break;
             }
-            let statement = Statement::new(&self.source.definition, &self.prepared.attached, Some(key));
-            if statement.is_empty() {
-                continue;
-            }
-            let found = limited::as_owner(self.prepared.attached.owner, LIMIT_ALONE, || {
-                Query::prepare(statement, &self.prepared.attached).run(std::slice::from_ref(row))
-            });
-            let found = found.ok().and_then(|mut found| found.pop());
-            let found = found.and_then(|(_, enriched)| enriched.detail);
-            let found = found.unwrap_or_default();
+            let kind = if is_sql(&key) {
+                Kind::Expressions
+            } else {
+                Kind::LookUps
+            };
+            let found = self.one_key(row, kind, key).ok().flatten().unwrap_or_default();
             for (key, value) in members(&found) {
                 if let Ok(value) = serde_json::from_str(value) {
                     detail.insert(key, value);
@@ -212,6 +248,18 @@ impl<'a> Attempt<'a> {
         }
         let detail = (!detail.is_empty()).then(|| serde_json::Value::Object(detail).to_string());
         self.found.push((row.place, Enriched { detail, project }));
+    }
+
+    fn one_key(&self, row: &Row, kind: Kind, key: &str) -> Result<Option<String>, Failure> {
+        let attached = &self.prepared.attached;
+        let statement = Statement::new(&self.source.definition, attached, kind, Some(key));
+        let Some(query) = Query::prepare(statement, kind, attached, LIMIT_ALONE)? else {
+            return Ok(None);
+        };
+        let mut found = query.as_owner(attached.owner, LIMIT_ALONE, || {
+            query.run(std::slice::from_ref(row))
+        })?;
+        Ok(found.pop().and_then(|(_, enriched)| enriched.detail))
     }
 
     fn give_up(&mut self, rows: &[Row]) {
@@ -266,9 +314,11 @@ impl<'a> Trial<Row<'a>> for Attempt<'_> {
         let mut outcome = self.try_rows(&[], LIMIT_ALONE).map(drop);
         if outcome.is_ok() && !worked {
             // What waits or fails whatever it is called with does so with nulls.
-            outcome = limited::as_owner(self.prepared.attached.owner, LIMIT_ALONE, || {
-                self.query.run_with_nulls();
-            });
+            let owner = self.prepared.attached.owner;
+            let queries = self.prepared.queries.iter();
+            outcome = queries
+                .map(|query| query.as_owner(owner, LIMIT_ALONE, || query.run_with_nulls()))
+                .collect();
         }
         outcome
             .err()

@@ -6,11 +6,13 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
+use webhook::json_members::merged;
+
 use super::attached::{self, Attached, Patience};
 use super::attempt::{Attempt, Query, Row};
 use super::events::{Captured, Columns};
 use super::limited::{self, Failure};
-use super::lookups::Statement;
+use super::lookups::{Kind, Statement};
 use super::source::{Credits, Source, Sources, Suspension, Weight};
 use crate::event_source::{Audience, ColumnRef, Expression};
 
@@ -26,6 +28,17 @@ pub struct Enriched {
     pub project: Option<i64>,
 }
 
+impl Enriched {
+    /// Adds what another statement has found out about the event.
+    pub fn add(&mut self, more: Enriched) {
+        self.detail = match (self.detail.take(), more.detail) {
+            (Some(detail), more) => Some(merged(&detail, more.as_deref())),
+            (None, more) => more,
+        };
+        self.project = self.project.or(more.project);
+    }
+}
+
 /// Prepared statements of the sources.
 #[derive(Default)]
 pub struct Enricher {
@@ -37,7 +50,7 @@ pub struct Enricher {
 pub struct Prepared {
     pub attached: Attached,
     /// None: there is nothing to find out.
-    pub statement: Option<Query>,
+    pub queries: Vec<Query>,
     /// The detail when nothing can be known.
     pub nulls: Option<String>,
     refusals: Vec<String>,
@@ -131,7 +144,7 @@ impl Enricher {
         );
         // Somebody has locked a table: what the others say is told.
         match Self::build(source, Patience::Passes) {
-            Ok(prepared) if prepared.statement.is_some() => Told {
+            Ok(prepared) if !prepared.queries.is_empty() => Told {
                 reason: None,
                 ..look_up(source, &prepared, rows, credits)
             },
@@ -144,7 +157,7 @@ impl Enricher {
         let id = source.definition.id;
         if let Some(prepared) = self.prepared.get(&id) {
             let same =
-                prepared.statement.is_none() || limited::limited(LIMIT, || prepared.attached.lock_again())?;
+                prepared.queries.is_empty() || limited::limited(LIMIT, || prepared.attached.lock_again())?;
             if !same {
                 self.prepared.remove(&id);
             }
@@ -173,25 +186,25 @@ impl Enricher {
         let Some(attached) = attached else {
             return Err(Failure::lasting("the attached table does not exist"));
         };
-        let statement = Statement::new(&source.definition, &attached, None);
-        let nulls = statement.nulls();
-        let refusals = statement.refusals.clone();
-        let statement = if statement.is_empty() {
-            None
-        } else {
-            Some(limited::as_owner(attached.owner, LIMIT, || {
-                Query::prepare(statement, &attached)
-            })?)
-        };
-        Ok(Prepared {
+        let mut prepared = Prepared {
+            queries: Vec::new(),
+            nulls: None,
+            refusals: Vec::new(),
             attached,
-            statement,
-            nulls,
-            refusals,
-        })
+        };
+        for kind in [Kind::LookUps, Kind::Expressions] {
+            let statement = Statement::new(&source.definition, &prepared.attached, kind, None);
+            prepared.nulls = match (prepared.nulls, statement.nulls()) {
+                (Some(nulls), more) => Some(merged(&nulls, more.as_deref())),
+                (None, nulls) => nulls,
+            };
+            prepared.refusals.extend(statement.refusals.clone());
+            let query = Query::prepare(statement, kind, &prepared.attached, LIMIT)?;
+            prepared.queries.extend(query);
+        }
+        Ok(prepared)
     }
 }
-
 /// What was found out about events of a source, and what is wrong with it.
 #[derive(Default)]
 struct Told {

@@ -7,6 +7,7 @@ use pgrx::pg_sys::panic::ErrorReportWithLevel;
 use pgrx::prelude::*;
 
 use crate::acting_as::ActingAs;
+use crate::pg::own_code::OwnCodeOnly;
 use crate::pg::setting;
 use crate::pg::time_limit::TimeLimit;
 use crate::subtransaction;
@@ -99,6 +100,14 @@ pub fn as_owner<T>(owner: pg_sys::Oid, limit: Duration, f: impl FnOnce() -> T) -
     limited(limit, || {
         let _owner = ActingAs::role(owner);
         let _pinned = setting::hold(&PINNED);
+        f()
+    })
+}
+
+/// The same for statements in which nothing of the owner's own stands: what others have put into the tables that they read is an error.
+pub fn as_reader<T>(owner: pg_sys::Oid, limit: Duration, f: impl FnOnce() -> T) -> Result<T, Failure> {
+    as_owner(owner, limit, || {
+        let _own = OwnCodeOnly::of(owner);
         f()
     })
 }

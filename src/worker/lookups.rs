@@ -30,6 +30,22 @@ pub struct Statement<'a> {
     pub refusals: Vec<String>,
 }
 
+/// What a statement consists of: what the owner of the attached table wrote is apart from what reads others' tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    LookUps,
+    Expressions,
+}
+
+impl Kind {
+    fn of(expression: &Expression) -> Kind {
+        match expression {
+            Expression::Sql { .. } => Kind::Expressions,
+            _ => Kind::LookUps,
+        }
+    }
+}
+
 /// Rows of one table that are found by one key.
 struct Join {
     table: String,
@@ -39,8 +55,8 @@ struct Join {
 }
 
 impl<'a> Statement<'a> {
-    /// For all keys of the data that the row itself does not give, or for one.
-    pub fn new(source: &EventSource, attached: &'a Attached, only: Option<&str>) -> Self {
+    /// For all keys of the data of this kind that the row itself does not give, or for one.
+    pub fn new(source: &EventSource, attached: &'a Attached, kind: Kind, only: Option<&str>) -> Self {
         let mut statement = Statement {
             attached,
             columns: Vec::new(),
@@ -54,11 +70,14 @@ impl<'a> Statement<'a> {
         };
         let wanted = |key: &String| !source.omit.contains(key) && only.is_none_or(|only| only == key);
         for (key, expression) in source.columns.iter().filter(|(key, _)| wanted(key)) {
-            statement.add(key, expression);
+            if Kind::of(expression) == kind {
+                statement.add(key, expression);
+            }
         }
         if let Audience::Project { project } = &source.audience
             && let Some(Expression::Lookup(lookup)) = source.columns.get(project)
             && only.is_none()
+            && kind == Kind::LookUps
         {
             statement.project = statement.look_up(lookup).map(|(sql, _)| format!("{sql}::text"));
         }

@@ -351,6 +351,7 @@ fn count_source(
         progress,
         tasks: BTreeMap::new(),
         counted: &mut counted,
+        own_partitions: None,
     };
     divide(&mut count, projects, credit)?;
     let counts = count.tasks;
@@ -392,13 +393,21 @@ struct Count<'a> {
     /// All tasks, and those that are done.
     tasks: BTreeMap<String, (i64, i64)>,
     counted: &'a mut Counted,
+    /// What is read instead of the table, because of what others have made of their partitions.
+    own_partitions: Option<String>,
 }
 
 impl Count<'_> {
     fn of(&self, projects: &[&str], limit: Duration) -> Result<BTreeMap<String, (i64, i64)>, Failure> {
-        limited::as_owner(self.attached.owner, limit, || {
-            tasks(self.attached, self.progress, projects)
-        })
+        let tasks = |table: &str| {
+            limited::as_reader(self.attached.owner, limit, || {
+                tasks(self.attached, self.progress, table, projects)
+            })
+        };
+        match &self.own_partitions {
+            Some(own) => tasks(own),
+            None => tasks(&self.attached.name),
+        }
     }
 }
 
@@ -415,7 +424,16 @@ impl Trial<(String, Change)> for Count<'_> {
 
     fn attempt(&mut self, projects: &[(String, Change)], limit: Duration) -> Result<(), Failure> {
         let keys: Vec<&str> = projects.iter().map(|(project, _)| project.as_str()).collect();
-        self.tasks.extend(self.of(&keys, limit)?);
+        let mut counted = self.of(&keys, limit);
+        if matches!(counted, Err(Failure::Lasting(_) | Failure::Passing(_))) && self.own_partitions.is_none()
+        {
+            let columns = [&self.progress.group, &self.progress.status];
+            self.own_partitions = self.attached.own_partitions(columns.map(String::as_str));
+            if self.own_partitions.is_some() {
+                counted = self.of(&keys, limit);
+            }
+        }
+        self.tasks.extend(counted?);
         Ok(())
     }
 
@@ -455,7 +473,12 @@ impl Trial<(String, Change)> for Count<'_> {
 }
 
 /// Tasks of the projects, and those of them that are done; with the rights of the owner, which are the caller's to set.
-fn tasks(attached: &Attached, progress: &Progress, projects: &[&str]) -> BTreeMap<String, (i64, i64)> {
+fn tasks(
+    attached: &Attached,
+    progress: &Progress,
+    table: &str,
+    projects: &[&str],
+) -> BTreeMap<String, (i64, i64)> {
     let quote = pgrx::spi::quote_identifier::<&str>;
     let sql = format!(
         "SELECT p.project, c.total, c.done FROM unnest($1) AS p (project) CROSS JOIN LATERAL (\
@@ -464,7 +487,6 @@ fn tasks(attached: &Attached, progress: &Progress, projects: &[&str]) -> BTreeMa
         status = quote(&progress.status),
         equals = attached.equality_of(&progress.status),
         status_type = attached.type_name(&progress.status),
-        table = attached.name,
         group = quote(&progress.group),
         group_type = attached.type_name(&progress.group),
     );
