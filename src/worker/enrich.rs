@@ -13,7 +13,7 @@ use super::attempt::{Attempt, Query, Row};
 use super::events::{Captured, Columns};
 use super::limited::{self, Failure};
 use super::lookups::{Kind, Statement};
-use super::source::{Credits, Source, Sources, Suspension, Weight};
+use super::source::{Credits, Source, Sources, Suspension, Tried, Weight};
 use crate::event_source::{Audience, ColumnRef, Expression};
 
 /// For one statement.
@@ -242,7 +242,7 @@ fn look_up(source: &Source, prepared: &Prepared, rows: Vec<Row>, credits: &mut C
                 told.found.extend(Told::nothing(source, &rows).found);
                 continue;
             }
-            _ => attempt.run(&rows, credits.of((source.definition.id, owner))),
+            _ => attempt.run(&rows, credits.of(source.definition.id, Tried::LookUps, owner)),
         };
         match outcome {
             Err(Failure::Passing(_)) | Ok(()) => {

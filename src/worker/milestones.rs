@@ -15,7 +15,7 @@ use super::back_off::BackOff;
 use super::events::Page;
 use super::limited::{self, Failure};
 use super::route::Router;
-use super::source::{Source, Suspension, Weight};
+use super::source::{Source, Suspension, Tried, Weight};
 use crate::acting_as::ActingAs;
 use crate::event_source::{Expression, MILESTONE, Progress};
 use crate::plan::{Argument, Plan, with_spi};
@@ -159,7 +159,7 @@ impl Ledger {
                 self.leave(id, |_| true);
                 continue;
             }
-            let credit = router.credits.of((id, None));
+            let credit = router.credits.of(id, Tried::Counts, None);
             let counted = router
                 .sources
                 .get(id)

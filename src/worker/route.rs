@@ -10,7 +10,7 @@ use super::enrich::{Enriched, Enricher};
 use super::events::{Captured, Columns};
 use super::filter::Heard;
 use super::persons::{self, Persons, PersonsProjects};
-use super::source::{Credits, Source, Sources};
+use super::source::{Credits, Source, Sources, Tried};
 use super::subscribers::Subscribers;
 use crate::acting_as::ActingAs;
 use crate::event_source::{Audience, ColumnRef};
@@ -202,7 +202,7 @@ fn of_persons(
         let mut all: Vec<String> = of_place.iter().map(|(_, person)| person.clone()).collect();
         all.sort_unstable();
         all.dedup();
-        let credit = credits.of((source.definition.id, owner));
+        let credit = credits.of(source.definition.id, Tried::Memberships, owner);
         let (found, failure) = match persons.projects(source, all, credit) {
             Ok(PersonsProjects::Everybody) => return places.iter().map(|place| (*place, None)).collect(),
             Ok(PersonsProjects::Of { found, failure }) => (found, failure),

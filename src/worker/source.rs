@@ -17,21 +17,23 @@ pub struct Source {
     pub suspended: bool,
 }
 
-/// Who writes rows of a source: each owner of partitions apart from the attached table's own.
-pub type Writers = (i64, Option<u32>);
+/// What is tried for rows of a source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Tried {
+    LookUps,
+    Memberships,
+    Counts,
+}
 
-/// How long the sources' rows may take.
+/// How long the sources' rows may take: those of each owner of partitions apart from the attached table's own.
 #[derive(Default)]
-pub struct Credits(HashMap<Writers, Credit>);
+pub struct Credits(HashMap<(i64, Tried, Option<u32>), Credit>);
 
 impl Credits {
-    /// Of these writers.
-    pub fn of(&mut self, writers: Writers) -> &mut Credit {
-        let worked = self
-            .0
-            .iter()
-            .any(|((source, _), credit)| *source == writers.0 && credit.worked);
-        let credit = self.0.entry(writers).or_default();
+    pub fn of(&mut self, source: i64, tried: Tried, partition_owner: Option<u32>) -> &mut Credit {
+        let same = |(known, what, _): &(i64, Tried, Option<u32>)| *known == source && *what == tried;
+        let worked = self.0.iter().any(|(key, credit)| same(key) && credit.worked);
+        let credit = self.0.entry((source, tried, partition_owner)).or_default();
         credit.worked |= worked;
         credit
     }

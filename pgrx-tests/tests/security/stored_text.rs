@@ -20,7 +20,7 @@ CREATE TABLE mallory."task'; SELECT mallory.note(); --" (id bigint PRIMARY KEY, 
     "x'); SELECT mallory.note(); --" text, "y"") FROM mallory.note(); --" text)"#;
 
 /// Calls of a manager who owns that table, each with a text that is stored. What an earlier version refuses or lacks is left out there.
-const STORED: [&str; 9] = [
+const STORED: [&str; 10] = [
     r#"SELECT zentry_attach('task_completed', 'mallory."task''; SELECT mallory.note(); --"',
          '{"task_title": "x''); SELECT mallory.note(); --", "points": "mallory.noted(id)", "task_description": "y\") FROM mallory.note(); --"}',
          audience => '{"all": true}')"#,
@@ -30,7 +30,8 @@ const STORED: [&str; 9] = [
          condition => $$mallory.note() AND NEW.title <> '''; SELECT mallory.note(); --'$$, operation => 'insert', audience => '{"all": true}')"#,
     "SELECT zentry_register_event_type('planted', '''; SELECT mallory.note(); --', '{{ x }}''); SELECT mallory.note(); --', footer => 'mallory.note()', sample => '{\"x\": \"''; SELECT mallory.note(); --\"}')",
     "SELECT zentry_set_wording('task_completed', title => '$$; SELECT mallory.note(); --', text => '{{ points }} mallory.note()')",
-    "SELECT zentry_register_webhook('''; SELECT mallory.note(); --', 'discord', 'URL', username => 'mallory.note()', mention => '@here')",
+    "SELECT zentry_register_webhook('''; SELECT mallory.note(); --', 'discord', 'URL', username => 'mallory.note()')",
+    "SELECT zentry_register_webhook('plain ''; SELECT mallory.note(); --', 'discord', 'URL')",
     "SELECT zentry_register_webhook('filtered', 'discord', 'URL', filter => '$.title like_regex \"mallory.note\"', quiet_hours => '00:00-00:01 Europe/Berlin')",
     "SELECT zentry_create_api_token('''; SELECT mallory.note(); --', 'mallory')",
     "SELECT zentry_omit('task_completed', 'mallory.\"task''; SELECT mallory.note(); --\"', '{project_name}')",
@@ -78,7 +79,7 @@ fn stored(site: &Site, database: &str, version: Option<&str>) -> Result<Client> 
             Err(_) => {}
         }
     }
-    ensure!(stored >= 5, "{version:?}: only {stored} texts are stored");
+    ensure!(stored >= 1, "{version:?}: only {stored} texts are stored");
     mallory.batch_execute(WRITTEN)?;
     Ok(client)
 }
