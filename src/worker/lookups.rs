@@ -88,7 +88,8 @@ impl<'a> Statement<'a> {
         match expression {
             Expression::Lookup(lookup) => {
                 let sql = match self.look_up(lookup) {
-                    Some((value, type_oid)) => shown(&value, type_oid),
+                    Some((value, Some(type_oid))) => shown(&value, type_oid),
+                    Some((value, None)) => format!("to_jsonb(left({value}::text, {MAX_VALUE}))"),
                     None => "null".to_owned(),
                 };
                 self.found.insert(key.to_owned(), sql);
@@ -131,8 +132,8 @@ impl<'a> Statement<'a> {
         format!("e.c{place}::{}", self.attached.type_name(&column.name))
     }
 
-    /// SQL of what it finds, and the type; None: it must not be read.
-    fn look_up(&mut self, lookup: &Lookup) -> Option<(String, pg_sys::Oid)> {
+    /// SQL of what it finds, and the type, unless that is somebody else's; None: it must not be read.
+    fn look_up(&mut self, lookup: &Lookup) -> Option<(String, Option<pg_sys::Oid>)> {
         let key = match &*lookup.key {
             Key::Column(name) => self.value(&ColumnRef::new(name)),
             Key::Lookup(inner) => self.look_up(inner)?.0,
@@ -147,7 +148,8 @@ impl<'a> Statement<'a> {
                 return None;
             }
         };
-        let type_oid = table.type_of(&lookup.column);
+        let is_foreign = table.is_foreign(&lookup.column);
+        let type_oid = (!is_foreign).then(|| table.type_of(&lookup.column));
         let name = table.name.clone();
         let known = |join: &Join| join.table == name && join.matched == lookup.r#match && join.key == key;
         let place = self.joins.iter().position(known).unwrap_or_else(|| {

@@ -326,7 +326,9 @@ fn tables_that_are_looked_into_run_nothing_of_their_owners() -> Result<()> {
     let mut mallory = mallory(&mut scene)?;
     mallory.may(INTEGRATIONS);
     mallory.may(
-        "CREATE TABLE mallory.people (id bigint, username text); INSERT INTO mallory.people VALUES (1, 'x'), (2, 'x'), (3, 'x'); \
+        "CREATE TABLE mallory.people (id bigint, username text, mood mallory.mood, moods mallory.mood[]); \
+         INSERT INTO mallory.people SELECT i, 'x', 'todo', '{todo}' FROM generate_series(1, 3) i; \
+         CREATE TABLE mallory.moody AS TABLE mallory.people; \
          CREATE TABLE mallory.members (id bigint, project bigint); INSERT INTO mallory.members VALUES (1, 1), (2, 1), (3, 1); \
          GRANT SELECT ON ALL TABLES IN SCHEMA mallory TO PUBLIC",
     );
@@ -336,6 +338,8 @@ fn tables_that_are_looked_into_run_nothing_of_their_owners() -> Result<()> {
     for columns in [
         r#"{"user_name": {"from": "mallory.people", "match": "id", "key": "assigned_to_id", "column": "username"}}"#,
         r#"{"user_name": {"from": "mallory.people", "match": "id", "key": "assigned_to_id", "column": "username"}, "points": "experience_reward * 2"}"#,
+        r#"{"user_name": {"from": "mallory.moody", "match": "id", "key": "assigned_to_id", "column": "mood"}}"#,
+        r#"{"user_name": {"from": "mallory.moody", "match": "id", "key": "assigned_to_id", "column": "moods"}}"#,
     ] {
         scene.client.execute(
             "SELECT zentry_attach('task_completed', 'tasks_task', $1::text::jsonb)",
