@@ -308,19 +308,28 @@ fn check_function_bodies_lets_nobody_past_the_checks() -> Result<()> {
 
 /// Of `mallory`: what PostgreSQL evaluates when it plans a statement that reads the table, with the rights of who reads it.
 fn baited(table: &str) -> String {
+    let name = table.replace('.', "_");
     format!(
-        "CREATE INDEX ON {table} (id) WHERE mallory.noted(1) = 1; \
-         CREATE INDEX ON {table} (id, (mallory.noted(2))); \
-         ALTER TABLE {table} ADD CHECK (mallory.noted(3) = 3) NOT VALID; \
-         CREATE STATISTICS mallory.of_{} ON id, (mallory.noted(4) + id) FROM {table}; \
-         ALTER SEQUENCE mallory.as_owner RESTART; ALTER SEQUENCE mallory.as_another RESTART",
-        table.replace('.', "_")
+        "CREATE INDEX {name}_1 ON {table} (id) WHERE mallory.noted(1) = 1; \
+         CREATE INDEX {name}_2 ON {table} (id, (mallory.noted(2))); \
+         ALTER TABLE {table} ADD CONSTRAINT bait CHECK (mallory.noted(3) = 3) NOT VALID; \
+         CREATE STATISTICS mallory.of_{name} ON id, (mallory.noted(4) + id) FROM {table}; \
+         ALTER SEQUENCE mallory.as_owner RESTART; ALTER SEQUENCE mallory.as_another RESTART"
+    )
+}
+
+/// Takes that back, from a table of the schema.
+fn clean(table: &str) -> String {
+    let name = table.replace('.', "_");
+    format!(
+        "DROP INDEX mallory.{name}_1, mallory.{name}_2; ALTER TABLE {table} DROP CONSTRAINT bait; DROP STATISTICS mallory.of_{name}"
     )
 }
 
 /// Owners of tables that names, memberships and integrations are read from can't make the worker, or a superuser, run their code.
 #[test]
 fn tables_that_are_looked_into_run_nothing_of_their_owners() -> Result<()> {
+    const TABLES: [&str; 3] = ["mallory.people", "mallory.members", "mallory.integrations"];
     let mut scene = Scene::start()?;
     let channel = scene.channel(Kind::Discord)?;
     let mut mallory = mallory(&mut scene)?;
@@ -332,9 +341,6 @@ fn tables_that_are_looked_into_run_nothing_of_their_owners() -> Result<()> {
          CREATE TABLE mallory.members (id bigint, project bigint); INSERT INTO mallory.members VALUES (1, 1), (2, 1), (3, 1); \
          GRANT SELECT ON ALL TABLES IN SCHEMA mallory TO PUBLIC",
     );
-    for table in ["people", "members", "integrations"] {
-        mallory.may(&baited(&format!("mallory.{table}")));
-    }
     for columns in [
         r#"{"user_name": {"from": "mallory.people", "match": "id", "key": "assigned_to_id", "column": "username"}}"#,
         r#"{"user_name": {"from": "mallory.people", "match": "id", "key": "assigned_to_id", "column": "username"}, "points": "experience_reward * 2"}"#,
@@ -350,16 +356,30 @@ fn tables_that_are_looked_into_run_nothing_of_their_owners() -> Result<()> {
                audience => '{\"person\": \"user_id\", \"projects\": [{\"from\": \"mallory.members\", \"match\": \"id\", \"column\": \"project\"}]}')",
         )?;
         nobody_gained(&mut scene.client, &mallory.name)?;
+        for table in TABLES {
+            mallory.may(&baited(table));
+        }
         scene
             .client
             .batch_execute("UPDATE tasks_task SET status = 'todo'")?;
         fire(&mut scene.client)?;
         scene.client.batch_execute(
             "UPDATE tasks_task SET status = 'completed' WHERE id = 3; \
-             INSERT INTO achievements_userbadge (user_id, badge_id, earned_at) VALUES (2, 1, now())",
+             INSERT INTO achievements_userbadge (user_id, badge_id, earned_at) \
+               SELECT u.id, b.id, now() FROM users_user u, achievements_badge b WHERE NOT EXISTS (\
+                 SELECT FROM achievements_userbadge o WHERE o.user_id = u.id AND o.badge_id = b.id) LIMIT 1",
         )?;
         scene.settle()?;
         nobody_gained(&mut scene.client, &mallory.name)?;
+        // Whoever attaches it now is told why not, or nothing of it runs.
+        let _ = scene.client.execute(
+            "SELECT zentry_attach('task_completed', 'tasks_task', $1::text::jsonb)",
+            &[&columns],
+        );
+        nobody_gained(&mut scene.client, &mallory.name)?;
+        for table in TABLES {
+            mallory.may(&clean(table));
+        }
     }
     // All is told, without what would have run.
     let told = scene.settle()?;
@@ -370,6 +390,9 @@ fn tables_that_are_looked_into_run_nothing_of_their_owners() -> Result<()> {
     );
     assert!(told.iter().any(|d| d.event_type == "badge_earned"), "{told:#?}");
     assert_eq!(channel.webhook.event_count(), told.len() as u64);
+    for table in TABLES {
+        mallory.may(&baited(table));
+    }
     let _ = scene
         .client
         .batch_execute("SELECT * FROM zentry_import_integrations('mallory.integrations')");
