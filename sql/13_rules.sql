@@ -17,7 +17,7 @@ BEGIN
         PERFORM zentry_notify.refuse('check_violation', format('min_streak_days must be at least 1, not %s', min_streak_days),
             'Null hears of every streak.', 'min_streak_days');
     END IF;
-    IF milestones = '{}' OR NOT (1 <= ALL (milestones) AND 100 >= ALL (milestones)) OR array_position(milestones, NULL) IS NOT NULL THEN
+    IF milestones = '{}' OR array_ndims(milestones) > 1 OR NOT (1 <= ALL (milestones) AND 100 >= ALL (milestones)) OR array_position(milestones, NULL) IS NOT NULL THEN
         PERFORM zentry_notify.refuse('check_violation', format('milestones must be numbers from 1 to 100, not %s', milestones),
             'For example {50,100}; null hears of all.', 'milestones');
     END IF;

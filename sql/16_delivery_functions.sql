@@ -8,6 +8,10 @@ AS $$
 DECLARE
     event_id bigint;
 BEGIN
+    IF event_type IS NULL OR data IS NULL OR EXISTS (SELECT FROM unnest(webhook_ids) AS w (id) WHERE w.id IS NULL) THEN
+        PERFORM zentry_notify.refuse('null_value_not_allowed', 'an event has a type and data, and webhooks have numbers',
+            'zentry_test_event(event_type) queues a sample for every webhook that hears it.');
+    END IF;
     -- The transaction has its number before the event has: the route cursor relies on that.
     PERFORM pg_current_xact_id();
     INSERT INTO zentry_notify.event AS e (event_type, data, context) VALUES (queue.event_type, queue.data::json, CASE WHEN sample THEN '{"routed": true, "sample": true}' ELSE '{"routed": true}' END::json)

@@ -460,7 +460,7 @@ AS $$
                 WHEN f.id IS NOT NULL OR s.suspended_reason IS NOT NULL THEN 'attention' ELSE 'ok' END,
            CASE WHEN c.oid IS NULL THEN 'its table does not exist any more'
                 WHEN w.id IS NOT NULL THEN format('%s is another table now, and is not attached: %s is, which had its name', w.relation, s.relation)
-                WHEN s.suspended_at IS NOT NULL THEN format('suspended since %s: %s', zentry_notify.moment(s.suspended_at), s.suspended_reason)
+                WHEN s.suspended_at IS NOT NULL THEN format('%s, suspended since %s: %s', s.relation, zentry_notify.moment(s.suspended_at), s.suspended_reason)
                 WHEN f.present AND f.live THEN format('trigger %I on %s was made by somebody else: it may fire for other writes', f.name, f.relation)
                 WHEN f.present THEN format('trigger %I on %s is disabled', f.name, f.relation)
                 WHEN f.itself AND NOT f.all_gone THEN format('trigger %I on %s is gone', f.name, f.relation)

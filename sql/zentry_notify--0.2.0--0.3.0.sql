@@ -121,7 +121,7 @@ COMMENT ON COLUMN zentry_notify.event.source_id IS 'Number of the event source w
 COMMENT ON COLUMN zentry_notify.event.event_type IS 'What happened; project_progress: nobody can hear of it, the worker counts milestones by it';
 COMMENT ON COLUMN zentry_notify.event.data IS 'The event''s data as far as the written row has them';
 COMMENT ON COLUMN zentry_notify.event.context IS
-    'What only the worker needs, a JSON object, or null: columns: values of other columns, by name; progress: how the tasks of projects changed; cut: keys whose value was too long; routed: its deliveries were written with it';
+    'What only the worker needs, a JSON object, or null: columns: values of other columns, by name; progress: how the tasks of projects changed; cut: keys whose value was too long; routed: its deliveries were written with it; partition_owner: number of the role that owns the partition that was written, where another one owns the attached table';
 
 CREATE TABLE zentry_notify.event_detail (
     event_id bigint PRIMARY KEY,
@@ -556,7 +556,7 @@ BEGIN
         PERFORM zentry_notify.refuse('check_violation', format('min_streak_days must be at least 1, not %s', min_streak_days),
             'Null hears of every streak.', 'min_streak_days');
     END IF;
-    IF milestones = '{}' OR NOT (1 <= ALL (milestones) AND 100 >= ALL (milestones)) OR array_position(milestones, NULL) IS NOT NULL THEN
+    IF milestones = '{}' OR array_ndims(milestones) > 1 OR NOT (1 <= ALL (milestones) AND 100 >= ALL (milestones)) OR array_position(milestones, NULL) IS NOT NULL THEN
         PERFORM zentry_notify.refuse('check_violation', format('milestones must be numbers from 1 to 100, not %s', milestones),
             'For example {50,100}; null hears of all.', 'milestones');
     END IF;
@@ -1486,6 +1486,10 @@ AS $$
 DECLARE
     event_id bigint;
 BEGIN
+    IF event_type IS NULL OR data IS NULL OR EXISTS (SELECT FROM unnest(webhook_ids) AS w (id) WHERE w.id IS NULL) THEN
+        PERFORM zentry_notify.refuse('null_value_not_allowed', 'an event has a type and data, and webhooks have numbers',
+            'zentry_test_event(event_type) queues a sample for every webhook that hears it.');
+    END IF;
     -- The transaction has its number before the event has: the route cursor relies on that.
     PERFORM pg_current_xact_id();
     INSERT INTO zentry_notify.event AS e (event_type, data, context) VALUES (queue.event_type, queue.data::json, CASE WHEN sample THEN '{"routed": true, "sample": true}' ELSE '{"routed": true}' END::json)
@@ -3177,7 +3181,7 @@ AS $$
                 WHEN f.id IS NOT NULL OR s.suspended_reason IS NOT NULL THEN 'attention' ELSE 'ok' END,
            CASE WHEN c.oid IS NULL THEN 'its table does not exist any more'
                 WHEN w.id IS NOT NULL THEN format('%s is another table now, and is not attached: %s is, which had its name', w.relation, s.relation)
-                WHEN s.suspended_at IS NOT NULL THEN format('suspended since %s: %s', zentry_notify.moment(s.suspended_at), s.suspended_reason)
+                WHEN s.suspended_at IS NOT NULL THEN format('%s, suspended since %s: %s', s.relation, zentry_notify.moment(s.suspended_at), s.suspended_reason)
                 WHEN f.present AND f.live THEN format('trigger %I on %s was made by somebody else: it may fire for other writes', f.name, f.relation)
                 WHEN f.present THEN format('trigger %I on %s is disabled', f.name, f.relation)
                 WHEN f.itself AND NOT f.all_gone THEN format('trigger %I on %s is gone', f.name, f.relation)
@@ -3341,6 +3345,11 @@ COMMENT ON FUNCTION @extschema@.zentry_status() IS
 
 -- Reading is the caller's, with their rights, and of plain tables with plain types alone: a view, a type's cast, a policy or a column that is
 -- computed when it is read would run its author's code with those rights. The settings are what pg_dump has for the same reason.
+CREATE OR REPLACE FUNCTION zentry_notify.rows_of(relation regclass, columns text[]) RETURNS SETOF text
+    LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'rows_of_wrapper';
+COMMENT ON FUNCTION zentry_notify.rows_of(regclass, text[]) IS
+    'Rows of a table as JSON, read with the caller''s rights; an error where code of another role would run with these (of an index, a check, statistics)';
+
 CREATE OR REPLACE FUNCTION zentry_notify.read_integrations(relation regclass) RETURNS SETOF jsonb
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
     SET row_security = off SET restrict_nonsystem_relation_kind = 'view, foreign-table'
@@ -3364,9 +3373,8 @@ BEGIN
         PERFORM zentry_notify.refuse('insufficient_privilege', format('%s has row security', relation),
             'Copy the rows into a table without: CREATE TABLE integrations AS SELECT ...');
     END IF;
-    -- From now on it stays as it is. Had it row security by now, PostgreSQL would refuse this. It is named, and who owns it may have put another
-    -- one in its place while this waited.
-    EXECUTE format('SELECT FROM %s LIMIT 0', relation);
+    -- From now on it stays as it is. It is named, and who owns it may have put another one in its place while this waited.
+    EXECUTE format('LOCK TABLE %s IN ACCESS SHARE MODE', relation);
     IF NOT EXISTS (SELECT FROM pg_locks l WHERE l.locktype = 'relation' AND l.pid = pg_backend_pid() AND l.relation = relation_oid AND l.granted
                                             AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())) THEN
         PERFORM zentry_notify.refuse('object_not_in_prerequisite_state', format('%s was changed while it was waited for', relation),
@@ -3384,8 +3392,8 @@ BEGIN
         PERFORM zentry_notify.refuse('datatype_mismatch', format('column %s of %s is of no type of PostgreSQL', foreign_type, relation),
             'Copy the rows into a table with plain types: CREATE TABLE integrations AS SELECT ...');
     END IF;
-    RETURN QUERY EXECUTE format('SELECT to_jsonb(t) FROM (SELECT %s FROM %s) AS t ORDER BY t.id',
-                                (SELECT string_agg(quote_ident(w), ', ') FROM unnest(wanted) w), relation);
+    -- Had it row security by now, PostgreSQL would refuse this.
+    RETURN QUERY SELECT r::jsonb FROM zentry_notify.rows_of(relation, wanted::text[]) r;
 END
 $$;
 COMMENT ON FUNCTION zentry_notify.read_integrations(regclass) IS 'The rows of a table like notifications_webhookintegration, as JSON';
@@ -3825,7 +3833,7 @@ AS $$
                 WHEN p.proname IN ('zentry_grant', 'zentry_revoke', 'zentry_promote') THEN false
                 WHEN p.proname LIKE 'zentry\_%'
                     -- What functions of ours call with the caller's rights.
-                    OR p.proname IN ('check_length', 'to_interval', 'import_integration', 'read_integrations', 'require_membership', 'put_api_token', 'drop_api_token', 'refuse')
+                    OR p.proname IN ('check_length', 'to_interval', 'import_integration', 'read_integrations', 'rows_of', 'require_membership', 'put_api_token', 'drop_api_token', 'refuse')
                     -- A form says what is wrong with a URL before it is sent.
                     OR p.proname = 'check_webhook_url' THEN privilege IN ('manager', 'application')
                 ELSE false END;
@@ -3884,6 +3892,10 @@ DECLARE
     granted regclass;
     f       regprocedure;
 BEGIN
+    IF grantee IS NULL OR NOT EXISTS (SELECT FROM pg_roles r WHERE r.oid = grantee) THEN
+        PERFORM zentry_notify.refuse('undefined_object', format('there is no role %s', coalesce(grantee::oid::text, 'null')),
+            'Name a role that there is: SELECT zentry_grant(''reports'', ''reader'');');
+    END IF;
     FOR granted IN SELECT DISTINCT c.oid
                      FROM pg_class c
                      LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attacl IS NOT NULL

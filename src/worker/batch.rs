@@ -10,9 +10,10 @@ use webhook::schedule::{DeliveryId, QueueId};
 use super::cursor::{self, CHANGED_BY_OTHERS, Moment, Split, StoredCursor};
 use super::event_loop::Worker;
 use super::parts::{Fate, Parts, Piece};
+use super::source::Weight;
 use super::{database, events};
 use crate::acting_as::ActingAs;
-use crate::pg::subtransaction::Failure;
+use crate::pg::subtransaction::{self, Failure};
 use crate::settings;
 
 /// Beyond these bounds nothing more is routed before something is written.
@@ -36,6 +37,8 @@ struct Refused {
     /// Events of which it is not written what was found out about them.
     events: HashMap<i64, Fate>,
     failure: Option<Failure>,
+    /// Why it is not written how far projects have come.
+    progress: Option<Failure>,
 }
 
 /// The deliveries that are to be written.
@@ -166,16 +169,14 @@ impl Worker {
     /// Writes down which sources' look-ups do not work.
     fn suspend(&mut self) -> Result<(), String> {
         for suspension in std::mem::take(&mut self.router.enricher.suspensions) {
-            if !suspension.note_only {
+            if suspension.weight == Weight::Suspended {
                 pgrx::warning!(
                     "zentry_notify: what event source {} looks up can't be found out, its events are told without it: {}",
                     suspension.source,
                     suspension.reason
                 );
             }
-            database::transaction("zentry_notify: suspend look-ups", || {
-                super::source::write_suspension(suspension.source, &suspension.reason, suspension.note_only);
-            })?;
+            database::transaction("zentry_notify: suspend look-ups", || suspension.write())?;
         }
         Ok(())
     }
@@ -299,7 +300,12 @@ impl Worker {
                 rows.map(|((_, delivery), _)| *delivery)
             };
             let written: HashSet<DeliveryId> = of(Fate::Written).map(|delivery| delivery.id).collect();
-            ledger.write();
+            // It must not hold up what is told.
+            let progress = match subtransaction::attempt(|| ledger.write()) {
+                Ok(()) => None,
+                Err(failure) if failure.is_of_rows() => Some(failure),
+                Err(failure) => failure.raise(),
+            };
             let (whole, split) = divide(events, |delivery| written.contains(&delivery.id));
             let queues = parts.refused_queues().collect();
             Written {
@@ -311,6 +317,7 @@ impl Worker {
                     queues,
                     events: unknown,
                     failure: parts.failure.or(found.failure),
+                    progress,
                 },
                 deliveries: written,
             }
@@ -352,6 +359,9 @@ impl Worker {
             self.batch.refuse_queue(*queue);
         }
         self.batch.put_back(left, now);
+        if let Some(failure) = refused.progress {
+            self.refused_apart("writing how far projects have come", failure.describe());
+        }
         if let Some(failure) = refused.failure {
             let what = match refused.deliveries.first() {
                 Some((queue, _)) => format!("writing deliveries of webhook {}", queue.0),

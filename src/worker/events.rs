@@ -35,6 +35,8 @@ pub struct Context {
     cut: HashSet<String>,
     /// Its deliveries were written with it.
     pub routed: bool,
+    /// The owner of the partition that was written, where that is not the attached table's.
+    pub partition_owner: Option<u32>,
 }
 
 impl Context {
@@ -49,6 +51,7 @@ impl Context {
             progress: serde_json::from_str(own("progress")).unwrap_or_default(),
             cut: serde_json::from_str(own("cut")).unwrap_or_default(),
             routed: own("routed") == "true",
+            partition_owner: own("partition_owner").parse().ok(),
         }
     }
 }

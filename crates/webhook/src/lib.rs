@@ -3,6 +3,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod apart;
 pub mod appearance;
 pub mod card;
 pub mod client;
