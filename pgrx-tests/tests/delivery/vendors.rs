@@ -172,7 +172,7 @@ fn a_limit_of_the_address_ends_for_all(name: &str, others_worker_has_left: bool)
     if others_worker_has_left {
         let mut admin = vendors.site.cluster.connect().unwrap();
         admin
-            .batch_execute("ALTER SYSTEM SET zentry_notify.idle_timeout = '100ms'")
+            .batch_execute("ALTER SYSTEM SET zentry_notify.idle_timeout = '1s'")
             .unwrap();
         admin.batch_execute("SELECT pg_reload_conf()").unwrap();
     }
