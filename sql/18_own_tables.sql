@@ -134,7 +134,8 @@ BEGIN
 END
 $$;
 
--- Both sides have the built-in types, and may have wordings of the same event: what is replicated holds.
+-- Both sides have the built-in types, and may have wordings of the same event: what is replicated holds. It is inserted here, because pglogical would
+-- update the row that it had found in the way.
 CREATE OR REPLACE FUNCTION zentry_notify.replace_replicated() RETURNS trigger
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
@@ -145,7 +146,14 @@ BEGIN
         DELETE FROM zentry_notify.event_wording w
          WHERE w.id = NEW.id OR w.event_type = NEW.event_type AND w.webhook_integration_id IS NOT DISTINCT FROM NEW.webhook_integration_id;
     END IF;
-    RETURN NEW;
+    IF NOT FOUND THEN
+        RETURN NEW;
+    ELSIF TG_TABLE_NAME = 'event_type' THEN
+        INSERT INTO zentry_notify.event_type SELECT NEW.*;
+    ELSE
+        INSERT INTO zentry_notify.event_wording SELECT NEW.*;
+    END IF;
+    RETURN NULL;
 END
 $$;
 COMMENT ON FUNCTION zentry_notify.replace_replicated() IS 'Trigger: what logical replication brings of event types and wordings takes the place of what is there';
@@ -213,7 +221,8 @@ BEGIN
                                              WHERE l.sync_subid = s.sub_id
                                                AND (l.sync_relname IS NULL OR to_regclass(format(''%I.%I'', l.sync_nspname, l.sync_relname)) = ANY ($1)))
                               ORDER BY 1' USING replicated LOOP
-            EXECUTE 'SELECT pglogical.alter_subscription_disable($1, true)' USING name::name;
+            -- Not at once, which it refuses in a transaction block: its process ends at the commit.
+            EXECUTE 'SELECT pglogical.alter_subscription_disable($1, false)' USING name::name;
             RETURN QUERY SELECT format('subscription %I of pglogical', name), 'disabled';
         END LOOP;
     END IF;

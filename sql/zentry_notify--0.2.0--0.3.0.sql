@@ -1790,7 +1790,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_resume(bigint) IS
-    'Tries a webhook now that is failing, gone, or told to wait: what its endpoint has asked for is forgotten, also a limit that Discord has set for all webhooks, and the first of what waits leaves. Quiet hours hold';
+    'Tries a webhook now that is failing, gone, or told to wait: what its endpoint has asked for is forgotten, also a limit that Discord has set for all webhooks, of other databases too, and the first of what waits leaves. Quiet hours hold';
 
 -- Who owns the tables may write the log as if it still was one: dumps of 0.2.0 bring rows, and who restores a copy may not want it to send what
 -- waited. A row with an id is one of 0.2.0's.
@@ -2266,7 +2266,8 @@ BEGIN
 END
 $$;
 
--- Both sides have the built-in types, and may have wordings of the same event: what is replicated holds.
+-- Both sides have the built-in types, and may have wordings of the same event: what is replicated holds. It is inserted here, because pglogical would
+-- update the row that it had found in the way.
 CREATE OR REPLACE FUNCTION zentry_notify.replace_replicated() RETURNS trigger
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
@@ -2277,7 +2278,14 @@ BEGIN
         DELETE FROM zentry_notify.event_wording w
          WHERE w.id = NEW.id OR w.event_type = NEW.event_type AND w.webhook_integration_id IS NOT DISTINCT FROM NEW.webhook_integration_id;
     END IF;
-    RETURN NEW;
+    IF NOT FOUND THEN
+        RETURN NEW;
+    ELSIF TG_TABLE_NAME = 'event_type' THEN
+        INSERT INTO zentry_notify.event_type SELECT NEW.*;
+    ELSE
+        INSERT INTO zentry_notify.event_wording SELECT NEW.*;
+    END IF;
+    RETURN NULL;
 END
 $$;
 COMMENT ON FUNCTION zentry_notify.replace_replicated() IS 'Trigger: what logical replication brings of event types and wordings takes the place of what is there';
@@ -2345,7 +2353,8 @@ BEGIN
                                              WHERE l.sync_subid = s.sub_id
                                                AND (l.sync_relname IS NULL OR to_regclass(format(''%I.%I'', l.sync_nspname, l.sync_relname)) = ANY ($1)))
                               ORDER BY 1' USING replicated LOOP
-            EXECUTE 'SELECT pglogical.alter_subscription_disable($1, true)' USING name::name;
+            -- Not at once, which it refuses in a transaction block: its process ends at the commit.
+            EXECUTE 'SELECT pglogical.alter_subscription_disable($1, false)' USING name::name;
             RETURN QUERY SELECT format('subscription %I of pglogical', name), 'disabled';
         END LOOP;
     END IF;

@@ -57,7 +57,7 @@ impl Scene {
 
     /// `CREATE EXTENSION`.
     pub fn install(&mut self) -> Result<()> {
-        Ok(self.client.batch_execute("CREATE EXTENSION zentry_notify")?)
+        install(&mut self.client)
     }
 
     /// Register a new webhook for every event of every project.
@@ -105,6 +105,14 @@ impl fmt::Debug for Scene {
             .field("emulator", &self.emulator)
             .finish_non_exhaustive()
     }
+}
+
+/// `CREATE EXTENSION` by a superuser. A server with assertions may discard its caches whenever that could happen (`make test-assert`): this would take
+/// a minute, and is left to the tests that are about it.
+pub fn install(client: &mut Client) -> Result<()> {
+    client.batch_execute("SET debug_discard_caches = 0")?;
+    client.batch_execute("CREATE EXTENSION zentry_notify")?;
+    Ok(client.batch_execute("RESET debug_discard_caches")?)
 }
 
 /// The emulator's ports as `zentry_notify.allowed_hosts` has them.

@@ -54,6 +54,8 @@ pub struct Worker {
     pub(super) scheduler: Scheduler,
     /// Workers of the cluster, which share what Discord allows an address.
     pub(super) workers: u32,
+    /// What [`Registry::discord_resumed`] was when this worker last let all of Discord be tried.
+    pub(super) discord_resumed: u32,
     pub(super) wordings: Wordings,
     pub(super) webhooks: HashMap<QueueId, ActiveWebhook>,
     /// What this worker has switched off, and why. What was routed before may be written after.
@@ -128,6 +130,7 @@ impl Worker {
             store,
             scheduler: Scheduler::new(policy(registry.workers()), seed),
             workers: registry.workers(),
+            discord_resumed: registry.discord_resumed(),
             wordings: Wordings::default(),
             webhooks: HashMap::new(),
             switched_off: HashMap::new(),
@@ -370,6 +373,7 @@ impl Worker {
             if work.resumed {
                 if self.scheduler.resume(noted) {
                     self.registry.unpark_discord();
+                    self.discord_resumed = self.registry.discord_resumed();
                 }
             } else {
                 self.scheduler.retry_now(noted);

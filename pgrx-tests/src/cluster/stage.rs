@@ -85,6 +85,24 @@ impl Stage {
         self.bin.with_file_name("lib").join(name)
     }
 
+    /// A library for the server that is compiled from C; its path.
+    pub fn compile_module(&self, name: &str, source: &str) -> Result<PathBuf> {
+        let headers = Command::new(self.program("pg_config"))
+            .arg("--includedir-server")
+            .output()?;
+        let (c, library) = (
+            self.private.join(format!("{name}-{}.c", self.major)),
+            self.private.join(format!("{name}-{}.so", self.major)),
+        );
+        fs::write(&c, source)?;
+        let mut compiler = Command::new("cc");
+        compiler
+            .args(["-shared", "-fPIC", "-O1", "-I"])
+            .arg(String::from_utf8(headers.stdout)?.trim_end());
+        run_to_end(compiler.arg("-o").arg(&library).arg(&c), "")?;
+        Ok(library)
+    }
+
     /// One of PostgreSQL's clients (psql, pg_dump, pgbench), run as ourselves.
     pub fn client(&self, name: &str) -> Command {
         without_pg_variables(self.program(name))

@@ -237,3 +237,19 @@ fn a_queue_that_is_resumed_forgets_its_own_limit_and_that_of_all() {
     queues.sort();
     assert_eq!(queues, [2, 3]);
 }
+
+/// A person has resumed a webhook of another database: all of Discord is tried here too, but not what was told to wait by itself.
+#[test]
+fn a_park_that_ends_for_all_leaves_a_queues_own_limit() {
+    let mut desk = Desk::new([discord(1), discord(2), discord(3)]);
+    for (id, limit) in [(1, too_fast(std::time::Duration::MAX)), (2, global(86_400.0))] {
+        desk.write(id, [1]);
+        let request = desk.one();
+        desk.answer(&request, limit);
+    }
+    desk.record();
+    desk.write(3, [1]);
+    desk.nothing_leaves();
+    desk.scheduler.unpark_discord();
+    assert_eq!(desk.one().queue.0, 3);
+}
