@@ -10,15 +10,18 @@ use crate::schedule::{Delivery, DeliveryChange, DeliveryId, Outcome, QueueId};
 const LONGEST: Duration = Duration::from_secs(1);
 /// The same while there is no room for more: what can't leave soon makes room.
 const LONGEST_WHEN_FULL: Duration = Duration::from_millis(300);
-/// The same while there is no room for more, and all of it would be finished within this at the present pace: to write what leaves at
-/// once as waiting, and update it then, costs more than twice as much, so that the pace would fall further behind.
-const LONGEST_WHEN_MOVING: Duration = Duration::from_secs(2);
-/// The pace is that of the last so long.
+/// The same while there are [`MANY`] deliveries, and all of them would be finished within this at the present pace: to write what leaves
+/// soon as waiting, and to update it then, costs three times as much, so that the pace would fall further behind.
+const LONGEST_WHEN_MOVING: Duration = Duration::from_secs(3);
+const MANY: usize = 1_000;
+/// The pace is measured over so long.
 const WINDOW: Duration = Duration::from_millis(100);
+/// When it was not measured for so long, nothing moves.
+const STALE: Duration = Duration::from_millis(500);
 /// No outcome does: what else is to become of its event is written later.
 const AFTER_ANSWER: Duration = Duration::from_millis(100);
 /// Events that are finished wait so long for others: writing costs the less for each, the more there are.
-const FINISHED: Duration = Duration::from_millis(10);
+const FINISHED: Duration = Duration::from_millis(25);
 
 /// An event and its deliveries.
 #[derive(Clone, Debug)]
@@ -107,14 +110,15 @@ pub struct OpenBatch {
     pace: Pace,
 }
 
-/// How many deliveries are finished in a [`WINDOW`].
+/// How fast deliveries are finished.
 #[derive(Debug, Default)]
 struct Pace {
     /// When the window began that is not over.
     began: Option<Instant>,
+    /// In it.
     finished: usize,
-    /// In the window before.
-    before: usize,
+    /// A second, in the window before.
+    rate: usize,
 }
 
 impl Pace {
@@ -122,7 +126,7 @@ impl Pace {
         let began = *self.began.get_or_insert(now);
         let lasted = now.saturating_duration_since(began);
         if lasted >= WINDOW {
-            self.before = if lasted < 2 * WINDOW { self.finished } else { 0 };
+            self.rate = self.finished * 1000 / lasted.as_millis() as usize;
             self.finished = 0;
             self.began = Some(now);
         }
@@ -131,9 +135,9 @@ impl Pace {
 
     /// Whether so many will be finished within that time.
     fn takes(&self, deliveries: usize, time: Duration, now: Instant) -> bool {
-        let is_recent = |began: Instant| now.saturating_duration_since(began) < 2 * WINDOW;
-        let windows = (time.as_millis() / WINDOW.as_millis()) as usize;
-        self.began.is_some_and(is_recent) && deliveries <= self.finished.max(self.before) * windows
+        let is_recent = |began: Instant| now.saturating_duration_since(began) < STALE;
+        let taken = self.rate * time.as_millis() as usize / 1000;
+        self.began.is_some_and(is_recent) && deliveries <= taken
     }
 }
 
@@ -286,11 +290,17 @@ impl OpenBatch {
         self.full = full;
     }
 
+    /// How long an event may be here, whatever the pace.
+    fn usual(&self) -> Duration {
+        if self.full { LONGEST_WHEN_FULL } else { LONGEST }
+    }
+
     fn longest(&self, now: Instant) -> Duration {
-        match self.full {
-            true if self.pace.takes(self.deliveries(), LONGEST_WHEN_MOVING, now) => LONGEST_WHEN_MOVING,
-            true => LONGEST_WHEN_FULL,
-            false => LONGEST,
+        let deliveries = self.deliveries();
+        if deliveries >= MANY && self.pace.takes(deliveries, LONGEST_WHEN_MOVING, now) {
+            LONGEST_WHEN_MOVING
+        } else {
+            self.usual()
         }
     }
 
@@ -305,8 +315,11 @@ impl OpenBatch {
         if self.hurried {
             return Some(Duration::ZERO);
         }
+        let longest = *routed_at + self.longest(now);
+        // By then it may not move any more.
+        let looks_again = (*routed_at + self.usual()).max(now + STALE);
         let ends = [
-            Some(*routed_at + self.longest(now)),
+            Some(longest.min(looks_again)),
             self.answered.first().map(|(at, _)| *at + AFTER_ANSWER),
             self.finished_since.map(|at| at + FINISHED),
         ];
@@ -555,30 +568,33 @@ mod tests {
     }
 
     #[test]
-    fn a_full_batch_that_moves_is_not_written_as_waiting() {
+    fn what_moves_is_not_written_as_waiting() {
         let start = Instant::now();
         let after = |milliseconds| start + Duration::from_millis(milliseconds);
         let mut batch = OpenBatch::default();
-        let events = (LONGEST_WHEN_MOVING.as_millis() / WINDOW.as_millis()) as i64;
+        let events = MANY as i64;
         (1..=events).for_each(|number| add(&mut batch, number, start));
         batch.set_full(true);
         assert_eq!(batch.wait(start), Some(LONGEST_WHEN_FULL));
-        for number in 1..=4 {
-            let at = after(90 * number as u64);
-            (0..QUEUES).for_each(|queue| {
-                assert!(batch.note(&change(10 * number + queue, queue, Outcome::Sent), at))
-            });
-            assert!(
-                batch
-                    .take(false, false, at + FINISHED)
-                    .iter()
-                    .all(|event| event.id == number)
-            );
+        // A pace at which all of it takes less than the time.
+        let each = events / 10;
+        let mut finished = 0;
+        for window in 1..=5 {
+            for number in (window - 1) * each + 1..=window * each {
+                for queue in 0..QUEUES {
+                    let sent = change(10 * number + queue, queue, Outcome::Sent);
+                    assert!(batch.note(&sent, after(100 * window as u64)));
+                }
+            }
+            let taken = batch.take(false, false, after(100 * window as u64) + FINISHED);
+            assert!(taken.iter().all(|event| event.unfinished == 0));
+            finished += taken.len() as i64;
         }
-        assert_eq!(batch.events() as i64, events - 4);
-        // Nothing is finished any more.
-        assert_eq!(batch.wait(after(600)), Some(Duration::ZERO));
-        assert_eq!(batch.take(false, false, after(600)).len() as i64, events - 4);
+        assert_eq!(finished, 5 * each);
+        // Nothing is finished any more, which is looked for.
+        let ends = after(500) + STALE;
+        assert_eq!(batch.wait(after(500)), Some(STALE));
+        assert_eq!(batch.take(false, false, ends).len() as i64, events - finished);
     }
 
     #[test]
