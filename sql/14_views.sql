@@ -153,7 +153,7 @@ SELECT w.id,
   FROM zentry_notify.webhook w
   LEFT JOIN zentry_notify.webhook_circuit c ON c.webhook_integration_id = w.id
   LEFT JOIN zentry_notify.webhook_count n ON n.webhook_integration_id = w.id;
-COMMENT ON VIEW zentry_notify.webhooks IS 'Integrations with their state and counts, which may be a second behind; the URL without its secret';
+COMMENT ON VIEW zentry_notify.webhooks IS 'Integrations with their state and counts, which may be some seconds behind; the URL without its secret';
 COMMENT ON COLUMN zentry_notify.webhooks.id IS 'Number of the integration';
 COMMENT ON COLUMN zentry_notify.webhooks.name IS 'Its name';
 COMMENT ON COLUMN zentry_notify.webhooks.webhook_type IS 'discord or teams';

@@ -68,6 +68,8 @@ pub struct Worker {
     pub(super) router: Router,
     /// Routed, and not written down.
     pub(super) batch: OpenBatch,
+    /// Webhooks that heard an event lately, on average.
+    pub(super) heard_by: usize,
     pub(super) ledger: Ledger,
     /// There may be events that are not routed.
     pub(super) more_events: bool,
@@ -140,6 +142,7 @@ impl Worker {
             cursor: StoredCursor::default(),
             router: Router::default(),
             batch: OpenBatch::default(),
+            heard_by: 1,
             ledger: Ledger::default(),
             more_events: true,
             awaited_at: Instant::now(),
@@ -323,7 +326,7 @@ impl Worker {
     }
 
     fn can_route(&mut self) -> bool {
-        self.more_events && !self.legacy_waits && self.cursor.may_route() && self.has_room()
+        self.more_events && !self.legacy_waits && self.cursor.may_route() && self.room().is_some()
     }
 
     /// An error of the database, unless it comes of the extension's being gone.

@@ -48,7 +48,7 @@ impl Worker {
     pub fn settle(&mut self) {
         if !self.unrecorded.is_empty() && !self.back_off.is_waiting() && !self.refusal.is_waiting() {
             let again = std::mem::take(&mut self.unrecorded);
-            self.record(&again.deliveries);
+            self.record(&again.deliveries.iter().collect::<Vec<_>>());
             for queue in again
                 .queues
                 .iter()
@@ -74,9 +74,8 @@ impl Worker {
         let (routed, waiting): (Vec<_>, Vec<_>) = changes
             .deliveries
             .iter()
-            .cloned()
             .partition(|change| self.batch.note(change, now));
-        self.uncounted.add_outcomes(&routed.iter().collect::<Vec<_>>());
+        self.uncounted.add_outcomes(&routed);
         self.record(&waiting);
         if changes
             .queues
@@ -126,13 +125,12 @@ impl Worker {
     }
 
     /// All in one statement; where that fails, what can be recorded, so that what can't holds up no other webhook.
-    fn record(&mut self, changes: &[DeliveryChange]) {
+    fn record(&mut self, changes: &[&DeliveryChange]) {
         for page in changes.chunks(RECORD_PAGE) {
-            let page: Vec<&DeliveryChange> = page.iter().collect();
-            match self.write_and_count(&page) {
+            match self.write_and_count(page) {
                 Ok(()) => {}
-                Err(failure) if failure.is_of_known_rows() => self.record_in_parts(page),
-                Err(failure) => self.keep_unrecorded(&page, &failure),
+                Err(failure) if failure.is_of_known_rows() => self.record_in_parts(page.to_vec()),
+                Err(failure) => self.keep_unrecorded(page, &failure),
             }
             if !settings::log_payloads() {
                 self.housekeeping.hurry();
