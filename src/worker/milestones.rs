@@ -166,7 +166,10 @@ impl Ledger {
                 .map(|source| count_source(source, &projects, &self.derived, credit));
             match counted {
                 Some(Ok(counted)) => {
-                    counted.derived.into_iter().for_each(|derived| self.derive(derived));
+                    counted
+                        .derived
+                        .into_iter()
+                        .for_each(|derived| self.derive(derived));
                     let until = now + PAUSE;
                     let failed = counted.failed.into_iter();
                     self.avoided.extend(failed.map(|project| ((id, project), until)));
