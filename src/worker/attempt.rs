@@ -78,7 +78,9 @@ impl Query {
     fn run_with_nulls(&self) {
         let mut arguments: Vec<Argument> = vec![vec![0_i32].into()];
         arguments.extend(self.columns.iter().map(|_| Argument::from(vec![None::<String>])));
-        with_spi(|spi| drop(self.plan.execute(spi, &arguments)));
+        with_spi(|spi| {
+            self.plan.execute(spi, &arguments);
+        });
     }
 
     pub fn run(&self, events: &[Row]) -> Vec<(usize, Enriched)> {
@@ -315,10 +317,9 @@ impl<'a> Trial<Row<'a>> for Attempt<'_> {
         if outcome.is_ok() && !worked {
             // What waits or fails whatever it is called with does so with nulls.
             let owner = self.prepared.attached.owner;
-            let queries = self.prepared.queries.iter();
-            outcome = queries
-                .map(|query| query.as_owner(owner, LIMIT_ALONE, || query.run_with_nulls()))
-                .collect();
+            let mut queries = self.prepared.queries.iter();
+            outcome =
+                queries.try_for_each(|query| query.as_owner(owner, LIMIT_ALONE, || query.run_with_nulls()));
         }
         outcome
             .err()
