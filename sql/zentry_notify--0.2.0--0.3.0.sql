@@ -3284,7 +3284,7 @@ AS $$
       FROM (SELECT zentry_notify.unrouted_since() AS since) s
       LEFT JOIN zentry_notify.route_cursor c ON true
      UNION ALL
-    (SELECT format('webhook %s', w.id), 'broken', format('the database does not take %s of its deliveries: they stay in memory, and at 10000 nothing more is routed', count(*)),
+    (SELECT format('webhook %s', w.id), 'broken', format('the database does not take %s of its deliveries: they stay in memory, and near 10000 nothing more is routed', count(*)),
             '-- the server log says why, in a line that begins with zentry_notify'
        FROM zentry_notify.route_cursor c, jsonb_each(c.split) e, jsonb_array_elements_text(e.value) w (id)
       GROUP BY w.id ORDER BY count(*) DESC LIMIT 20)
