@@ -2,7 +2,7 @@
 
 use postgres::Client;
 use zentry_e2e::emulator::Kind;
-use zentry_e2e::scene::{Channel, Scene, all_sent};
+use zentry_e2e::scene::{Channel, Scene};
 use zentry_e2e::zentry::{self, id};
 
 use crate::support::{assert_clean, sqlstate, webhook_ids};
@@ -33,7 +33,11 @@ impl Warm {
         let before = self.scene.settle().unwrap().len();
         zentry::extend_streak(&mut self.application, id::ADA).unwrap();
         let fired = self.scene.settle().unwrap().split_off(before);
-        assert!(all_sent(&fired), "{fired:#?}");
+        // Perhaps nobody.
+        assert!(
+            fired.iter().all(|delivery| delivery.status == "sent"),
+            "{fired:#?}"
+        );
         webhook_ids(&fired, "daily_streak")
     }
 

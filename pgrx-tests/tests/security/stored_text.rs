@@ -212,7 +212,8 @@ fn autovacuum_and_analyze_insert_into_an_attached_table() -> Result<()> {
     client.batch_execute("ANALYZE mallory.bait")?;
     channel.webhook.wait_for_events(before + 5, SOON);
     nobody_gained(&mut client, "mallory")?;
-    client.batch_execute("ALTER SYSTEM SET autovacuum = on; SELECT pg_reload_conf()")?;
+    client.batch_execute("ALTER SYSTEM SET autovacuum = on")?;
+    client.batch_execute("SELECT pg_reload_conf()")?;
     mallory.batch_execute("INSERT INTO mallory.bait SELECT generate_series(1, 100)")?;
     wait_for(
         &mut client,
