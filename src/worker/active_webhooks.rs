@@ -26,7 +26,6 @@ const MAX_BUFFERED: usize = 10_000;
 /// A webhook's endpoint, or why it can't be called, and what else it asks for.
 pub struct ActiveWebhook {
     pub endpoint: Result<Endpoint, String>,
-    pub url: String,
     /// Since when it is what it is.
     pub activated_at: Timestamp,
     quiet_hours: Option<QuietHours>,
@@ -56,7 +55,6 @@ impl ActiveWebhook {
         appearance.mention = mention;
         ActiveWebhook {
             endpoint,
-            url: row.webhook_url.clone(),
             activated_at: row.activated_at,
             quiet_hours,
             digest,

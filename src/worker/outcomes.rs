@@ -36,10 +36,10 @@ impl Unrecorded {
     }
 }
 
-/// A new state of a webhook, with the URL that was called and the last failure.
+/// A new state of a webhook, with since when it was what was called, and the last failure.
 struct State {
     change: QueueChange,
-    url: String,
+    since: Timestamp,
     error: Option<Arc<str>>,
 }
 
@@ -248,10 +248,10 @@ impl Worker {
             let queue = queue_of(change);
             State {
                 change: change.clone(),
-                url: self
+                since: self
                     .webhooks
                     .get(&queue)
-                    .map_or_else(String::new, |queue| queue.url.clone()),
+                    .map_or(Timestamp::UNIX_EPOCH, |webhook| webhook.activated_at),
                 error: last_error(queue),
             }
         };
@@ -263,7 +263,7 @@ impl Worker {
         self.unrecorded.states.remove(&queue);
         let recorded = database::transaction("zentry_notify: record a webhook's state", || {
             self.store
-                .record_queue(&state.change, &state.url, state.error.as_deref());
+                .record_queue(&state.change, state.since, state.error.as_deref());
         });
         let recorded = recorded.and_then(|()| match &state.change {
             QueueChange::SwitchedOff { queue, reason, at } => {

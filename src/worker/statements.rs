@@ -254,13 +254,12 @@ pub fn tally(webhook: u32) -> Plan {
     )
 }
 
-/// Switches webhook `$1` off, unless its URL is not `$2` any more.
+/// Switches webhook `$1` off, unless it is another than it was at `$2`. (Its URL is a secret, which no statement takes as a parameter.)
 pub fn switch_off() -> Plan {
     prepare(
         "UPDATE zentry_notify.webhook w SET is_active = false, switched_off_at = $3, switched_off_reason = $4 \
-         FROM zentry_notify.webhook_secret u \
-         WHERE w.id = $1 AND w.is_active AND u.webhook_integration_id = w.id AND u.webhook_url = $2",
-        &[INT8OID, TEXTOID, TIMESTAMPTZOID, TEXTOID],
+         WHERE w.id = $1 AND w.is_active AND w.activated_at = $2",
+        &[INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTOID],
     )
 }
 

@@ -6,7 +6,7 @@ use serde::Serialize;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// Taken. The sender may not know: see [`Received::answer`].
+    /// Taken. The sender may not know: see `Received::answer`.
     Accepted,
     /// Discord without `wait=true`: 204, with no promise that the message was saved.
     Unsaved,
