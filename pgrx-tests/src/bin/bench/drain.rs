@@ -230,7 +230,7 @@ impl Backlog {
         let (before, threads_before) = (process::time(receiver)?, process::threads(worker)?);
         let mut client = bed.connect(way)?;
         client.execute(COMPLETE, &[&i64::try_from(self.deliveries)?])?;
-        let (memory, threads) = self.watch(bed, worker)?;
+        let (memory, threads) = self.watch(bed, way, worker)?;
         let count = bed.receiver.count()?;
         bed.wait_until_sent(way)?;
         ensure!(
@@ -258,7 +258,7 @@ impl Backlog {
     }
 
     /// Waits for the last request; the worker's most memory, and its threads' processor time.
-    fn watch(&self, bed: &mut Bed, worker: u32) -> Result<(u64, Vec<(String, Duration)>)> {
+    fn watch(&self, bed: &mut Bed, way: Way, worker: u32) -> Result<(u64, Vec<(String, Duration)>)> {
         let most = AtomicU64::new(0);
         let done = AtomicBool::new(false);
         let wanted = self.deliveries.div_ceil(self.events_per_message as usize) as u64;
@@ -269,14 +269,14 @@ impl Backlog {
                     thread::sleep(GLANCE * 10);
                 }
             });
-            let mut last = 0;
-            // Messages of ten may be fewer than ten: it is over when what came stays the same for a while.
             let arrived = eventually(PATIENCE, "the last request", || {
-                let requests = bed.receiver.count().ok()?.requests;
-                let over = requests >= wanted && (self.events_per_message == 1 || requests == last);
-                last = requests;
-                over.then_some(())
+                (bed.receiver.count().ok()?.requests >= wanted).then_some(())
             });
+            // A message that may hold ten holds fewer where a page of events ends, so more are to come: the log says when it is over.
+            let arrived = match self.events_per_message {
+                1 => arrived,
+                _ => arrived.and_then(|()| bed.wait_until_sent(way)),
+            };
             done.store(true, Relaxed);
             arrived
         })?;
