@@ -11,13 +11,13 @@ use super::attached::Attached;
 use super::enrich::{Enriched, Prepared, known_nothing};
 use super::events::Columns;
 use super::limited::Failure;
-use super::lookups::{Kind, Statement};
+use super::lookups::{Keys, Kind, Statement};
 use super::source::Source;
 use crate::event_source::{Audience, ColumnRef, Expression};
 use crate::plan::{Argument, Plan, with_spi};
 
 /// For an event by itself, after its page has taken too long.
-const LIMIT_ALONE: Duration = Duration::from_millis(600);
+pub const LIMIT_ALONE: Duration = Duration::from_millis(600);
 /// So many that fail, and none that works, are worth a remark.
 const ALL_OF_THEM: usize = 16;
 
@@ -65,6 +65,11 @@ impl Query {
 
     fn as_owner<T>(&self, owner: pg_sys::Oid, limit: Duration, f: impl FnOnce() -> T) -> Result<T, Failure> {
         self.kind.as_owner(owner, limit, f)
+    }
+
+    /// Finds out whether it can work at all.
+    pub fn try_with_nulls(&self, owner: pg_sys::Oid, limit: Duration) -> Result<(), Failure> {
+        self.as_owner(owner, limit, || self.run_with_nulls())
     }
 
     /// For a row that has nothing.
@@ -247,7 +252,7 @@ impl<'a> Attempt<'a> {
 
     fn one_key(&self, row: &Row, kind: Kind, key: &str) -> Result<Option<String>, Failure> {
         let attached = &self.prepared.attached;
-        let statement = Statement::new(&self.source.definition, attached, kind, Some(key));
+        let statement = Statement::new(&self.source.definition, attached, kind, Keys::One(key));
         let Some(query) = Query::prepare(statement, kind, attached, LIMIT_ALONE)? else {
             return Ok(None);
         };
@@ -307,8 +312,7 @@ impl<'a> Trial<Row<'a>> for Attempt<'_> {
             // What waits or fails whatever it is called with does so with nulls.
             let owner = self.prepared.attached.owner;
             let mut queries = self.prepared.queries.iter();
-            outcome =
-                queries.try_for_each(|query| query.as_owner(owner, LIMIT_ALONE, || query.run_with_nulls()));
+            outcome = queries.try_for_each(|query| query.try_with_nulls(owner, LIMIT_ALONE));
         }
         outcome
             .err()

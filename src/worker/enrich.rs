@@ -1,18 +1,19 @@
 //! What an event's row lacks is found out: for a batch of a source's events in one statement, as the owner of the attached table.
 //!
 //! Nobody waits for what can't be found out: it is null. What fails for a batch is tried again in parts, so that one event fails
-//! alone; a source whose look-ups can't work for any event is suspended, and its events are told without them.
+//! alone. A look-up that can't work for any event is left out, with null in its place; a source none of whose look-ups can work is
+//! suspended, and its events are told without them.
 
-use std::collections::{BTreeMap, HashMap};
-use std::time::Duration;
+use std::collections::{BTreeSet, HashMap};
+use std::time::{Duration, Instant};
 
 use webhook::json_members::merged;
 
 use super::attached::{self, Attached, Patience};
-use super::attempt::{Attempt, Query, Row};
+use super::attempt::{Attempt, LIMIT_ALONE, Query, Row};
 use super::events::{Captured, Columns};
 use super::limited::{self, Failure};
-use super::lookups::{Kind, Statement};
+use super::lookups::{Keys, Kind, Statement};
 use super::source::{Credits, Source, Sources, Suspension, Tried, Weight};
 use crate::event_source::{Audience, ColumnRef, Expression};
 
@@ -125,21 +126,21 @@ impl Enricher {
         told
     }
 
-    fn try_source(&mut self, source: &Source, credits: &mut Credits, rows: Vec<Row>) -> Told {
+    fn try_source(&mut self, source: &Source, credits: &mut Credits, mut rows: Vec<Row>) -> Told {
+        // Rows of each owner of partitions apart: what they make fail or wait is theirs.
+        rows.sort_by_key(|row| row.partition_owner);
         let failure = match self.prepare(source) {
-            Ok(()) => {
-                return match self.prepared.get(&source.definition.id) {
-                    Some(prepared) => look_up(source, prepared, rows, credits),
-                    None => Told::default(),
-                };
-            }
+            Ok(()) => match self.prepared.get(&source.definition.id) {
+                Some(prepared) => match look_up(source, prepared, &rows, credits) {
+                    Ok(told) => return told,
+                    Err(failure) => failure,
+                },
+                None => return Told::default(),
+            },
             Err(failure) => failure,
         };
         if !matches!(failure, Failure::Passing(_)) {
-            return Told {
-                reason: Some((Weight::Suspended, failure.reason())),
-                ..Told::nothing(source, &rows)
-            };
+            return self.without_what_fails(source, credits, &rows, &failure);
         }
         pgrx::warning!(
             "zentry_notify: events {} to {} are told without all that is looked up for them: {}",
@@ -148,12 +149,56 @@ impl Enricher {
             failure.reason()
         );
         // Somebody has locked a table: what the others say is told.
-        match Self::build(source, Patience::Passes) {
-            Ok(prepared) if !prepared.queries.is_empty() => Told {
-                reason: None,
-                ..look_up(source, &prepared, rows, credits)
-            },
-            _ => Told::nothing(source, &rows),
+        let told = Self::look(source, Patience::Passes)
+            .and_then(|attached| Prepared::new(source, attached, &BTreeSet::new()))
+            .and_then(|prepared| look_up(source, &prepared, &rows, credits));
+        match told {
+            Ok(told) => Told { reason: None, ..told },
+            Err(_) => Told::nothing(source, &rows),
+        }
+    }
+
+    /// Leaves out the keys that can't be found out for any row, from now on; where nothing is left, the source is suspended.
+    fn without_what_fails(
+        &mut self,
+        source: &Source,
+        credits: &mut Credits,
+        rows: &[Row],
+        failure: &Failure,
+    ) -> Told {
+        let id = source.definition.id;
+        self.prepared.remove(&id);
+        let suspended = |failure: &Failure| Told {
+            reason: Some((Weight::Suspended, failure.reason())),
+            ..Told::nothing(source, rows)
+        };
+        let prepared = match Self::look(source, Patience::Waits) {
+            Ok(attached) => Prepared::of_what_works(source, attached),
+            Err(failure) => return suspended(&failure),
+        };
+        let Some(prepared) = prepared else {
+            return suspended(failure);
+        };
+        match look_up(source, &prepared, rows, credits) {
+            Ok(told) => {
+                self.note_left_out(id, &prepared);
+                self.prepared.insert(id, prepared);
+                told
+            }
+            Err(failure) => suspended(&failure),
+        }
+    }
+
+    fn note_left_out(&mut self, source: i64, prepared: &Prepared) {
+        if !prepared.refusals.is_empty() {
+            self.suspensions.push(Suspension {
+                source,
+                reason: format!(
+                    "left out, with null in its place: {}",
+                    prepared.refusals.join("; ")
+                ),
+                weight: Weight::LeftOut,
+            });
         }
     }
 
@@ -168,37 +213,34 @@ impl Enricher {
             }
         }
         if !self.prepared.contains_key(&id) {
-            let prepared = Self::build(source, Patience::Waits)?;
-            if !prepared.refusals.is_empty() {
-                self.suspensions.push(Suspension {
-                    source: id,
-                    reason: format!(
-                        "left out, with null in its place: {}",
-                        prepared.refusals.join("; ")
-                    ),
-                    weight: Weight::LeftOut,
-                });
-            }
+            let attached = Self::look(source, Patience::Waits)?;
+            let prepared = Prepared::new(source, attached, &BTreeSet::new())?;
+            self.note_left_out(id, &prepared);
             self.prepared.insert(id, prepared);
         }
         Ok(())
     }
 
-    fn build(source: &Source, patience: Patience) -> Result<Prepared, Failure> {
-        let attached = limited::limited(LIMIT, || {
+    fn look(source: &Source, patience: Patience) -> Result<Attached, Failure> {
+        limited::limited(LIMIT, || {
             Attached::look(source.relation, attached::names(&source.definition), patience)
-        })?;
-        let Some(attached) = attached else {
-            return Err(Failure::lasting("the attached table does not exist"));
-        };
+        })?
+        .ok_or_else(|| Failure::lasting("the attached table does not exist"))
+    }
+}
+
+impl Prepared {
+    /// For all keys but those of `nulls`.
+    fn new(source: &Source, attached: Attached, nulls: &BTreeSet<String>) -> Result<Prepared, Failure> {
         let mut prepared = Prepared {
             queries: Vec::new(),
             nulls: None,
             refusals: Vec::new(),
             attached,
         };
-        for kind in [Kind::LookUps, Kind::Expressions] {
-            let statement = Statement::new(&source.definition, &prepared.attached, kind, None);
+        for kind in Kind::ALL {
+            let keys = Keys::AllBut(nulls);
+            let statement = Statement::new(&source.definition, &prepared.attached, kind, keys);
             prepared.nulls = both(prepared.nulls, statement.nulls());
             prepared.refusals.extend(statement.refusals.clone());
             let query = Query::prepare(statement, kind, &prepared.attached, LIMIT)?;
@@ -206,7 +248,48 @@ impl Enricher {
         }
         Ok(prepared)
     }
+
+    /// For the keys that can be found out by themselves; None where that is none.
+    fn of_what_works(source: &Source, attached: Attached) -> Option<Prepared> {
+        let mut failing = BTreeSet::new();
+        let mut refusals = Vec::new();
+        let mut works = false;
+        let until = Instant::now() + LIMIT;
+        for key in source.definition.columns.keys() {
+            let outcome = match until <= Instant::now() {
+                true => Err(Failure::Late),
+                false => can_be_found_out(source, &attached, key),
+            };
+            match outcome {
+                Ok(found) => works |= found,
+                Err(failure) => {
+                    refusals.push(format!("{key} ({})", failure.reason()));
+                    failing.insert(key.clone());
+                }
+            }
+        }
+        if !works || failing.is_empty() {
+            return None;
+        }
+        let mut prepared = Prepared::new(source, attached, &failing).ok()?;
+        prepared.refusals.extend(refusals);
+        Some(prepared)
+    }
 }
+
+/// Whether anything has to be found out for the key; an error says why that can't be.
+fn can_be_found_out(source: &Source, attached: &Attached, key: &str) -> Result<bool, Failure> {
+    let mut found = false;
+    for kind in Kind::ALL {
+        let statement = Statement::new(&source.definition, attached, kind, Keys::One(key));
+        if let Some(query) = Query::prepare(statement, kind, attached, LIMIT_ALONE)? {
+            query.try_with_nulls(attached.owner, LIMIT_ALONE)?;
+            found = true;
+        }
+    }
+    Ok(found)
+}
+
 /// What was found out about events of a source, and what is wrong with it.
 #[derive(Default)]
 struct Told {
@@ -226,37 +309,32 @@ impl Told {
     }
 }
 
-/// Rows of each owner of partitions apart: what they make fail or wait is theirs.
-fn look_up(source: &Source, prepared: &Prepared, rows: Vec<Row>, credits: &mut Credits) -> Told {
-    let mut by_owner: BTreeMap<Option<u32>, Vec<Row>> = BTreeMap::new();
-    for row in rows {
-        by_owner.entry(row.partition_owner).or_default().push(row);
-    }
+/// An error: it can't work for any row. `rows` are in the order of the owners of their partitions.
+fn look_up(
+    source: &Source,
+    prepared: &Prepared,
+    rows: &[Row],
+    credits: &mut Credits,
+) -> Result<Told, Failure> {
     let mut told = Told::default();
-    for (owner, rows) in by_owner {
+    for rows in rows.chunk_by(|one, other| one.partition_owner == other.partition_owner) {
         let Some(mut attempt) = Attempt::new(&source.definition.event_type, source, prepared) else {
             told.found
                 .extend(rows.iter().map(|row| (row.place, Enriched::default())));
             continue;
         };
-        let outcome = match &told.reason {
-            Some((Weight::Suspended, _)) => {
-                told.found.extend(Told::nothing(source, &rows).found);
-                continue;
-            }
-            _ => attempt.run(&rows, credits.of(source.definition.id, Tried::LookUps, owner)),
-        };
-        match outcome {
+        let owner = rows.first().and_then(|row| row.partition_owner);
+        match attempt.run(rows, credits.of(source.definition.id, Tried::LookUps, owner)) {
             Err(Failure::Passing(_)) | Ok(()) => {
                 told.reason = told
                     .reason
                     .or(attempt.remark().map(|remark| (Weight::Remark, remark)));
             }
-            Err(failure) => told.reason = Some((Weight::Suspended, failure.reason())),
+            Err(failure) => return Err(failure),
         }
         told.found.extend(attempt.found);
     }
-    told
+    Ok(told)
 }
 
 /// The column that says which project's webhooks hear, if one does.

@@ -1,7 +1,7 @@
 //! The statement that finds out what a source's rows lack: names from other tables, values of expressions, and the values of
 //! composite types as JSON.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use pgrx::pg_sys;
@@ -40,6 +40,8 @@ pub enum Kind {
 }
 
 impl Kind {
+    pub const ALL: [Kind; 2] = [Kind::LookUps, Kind::Expressions];
+
     /// Runs `f`, which prepares or runs such a statement, as the owner of the attached table.
     pub fn as_owner<T>(
         self,
@@ -61,6 +63,27 @@ impl Kind {
     }
 }
 
+/// Which keys of the data a statement finds out.
+#[derive(Clone, Copy)]
+pub enum Keys<'k> {
+    One(&'k str),
+    /// All but these, which are null.
+    AllBut(&'k BTreeSet<String>),
+}
+
+impl Keys<'_> {
+    fn has(self, key: &str) -> bool {
+        match self {
+            Keys::One(one) => one == key,
+            Keys::AllBut(_) => true,
+        }
+    }
+
+    fn is_null(self, key: &str) -> bool {
+        matches!(self, Keys::AllBut(nulls) if nulls.contains(key))
+    }
+}
+
 /// Rows of one table that are found by one key.
 struct Join {
     table: String,
@@ -70,8 +93,8 @@ struct Join {
 }
 
 impl<'a> Statement<'a> {
-    /// For all keys of the data of this kind that the row itself does not give, or for one.
-    pub fn new(source: &EventSource, attached: &'a Attached, kind: Kind, only: Option<&str>) -> Self {
+    /// For those keys of the data that are of this kind and that the row itself does not give.
+    pub fn new(source: &EventSource, attached: &'a Attached, kind: Kind, keys: Keys) -> Self {
         let mut statement = Statement {
             attached,
             columns: Vec::new(),
@@ -83,20 +106,32 @@ impl<'a> Statement<'a> {
             project: None,
             refusals: Vec::new(),
         };
-        let wanted = |key: &String| !source.omit.contains(key) && only.is_none_or(|only| only == key);
+        let wanted = |key: &String| !source.omit.contains(key) && keys.has(key);
         for (key, expression) in source.columns.iter().filter(|(key, _)| wanted(key)) {
-            if Kind::of(expression) == kind {
-                statement.add(key, expression);
+            if Kind::of(expression) != kind {
+                continue;
+            }
+            match keys.is_null(key) {
+                true => statement.leave_out(key, expression),
+                false => statement.add(key, expression),
             }
         }
         if let Audience::Project { project } = &source.audience
             && let Some(Expression::Lookup(lookup)) = source.columns.get(project)
-            && only.is_none()
+            && matches!(keys, Keys::AllBut(_))
+            && !keys.is_null(project)
             && kind == Kind::LookUps
         {
             statement.project = statement.look_up(lookup).map(|(sql, _)| format!("{sql}::text"));
         }
         statement
+    }
+
+    /// Puts null in the place of what can't be found out; a value that can't be converted stays the string that it is.
+    fn leave_out(&mut self, key: &str, expression: &Expression) {
+        if matches!(expression, Expression::Lookup(_) | Expression::Sql { .. }) {
+            self.found.insert(key.to_owned(), "null".to_owned());
+        }
     }
 
     fn add(&mut self, key: &str, expression: &Expression) {

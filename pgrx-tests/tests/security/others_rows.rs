@@ -145,6 +145,63 @@ fn many_rows_that_wait_take_no_look_ups_from_another_partition() -> Result<()> {
     )
 }
 
+/// Whoever owns a table that is looked into can make that look-up fail, and no other of the same event.
+#[test]
+fn a_table_that_cannot_be_looked_into_takes_no_other_look_up_with_it() -> Result<()> {
+    let mut scene = Scene::start()?;
+    scene.channel_for(Kind::Discord, None, Some(&["task_completed"]))?;
+    let mut mallory = Role::create(&mut scene)?;
+    scene.client.batch_execute(&format!(
+        "CREATE SCHEMA hers AUTHORIZATION {0}; GRANT USAGE ON SCHEMA hers TO PUBLIC",
+        mallory.name
+    ))?;
+    mallory.may(
+        "CREATE TABLE hers.people (id bigint, username text); INSERT INTO hers.people SELECT i, 'x' FROM generate_series(1, 100) i; \
+         GRANT SELECT ON hers.people TO PUBLIC; \
+         CREATE FUNCTION hers.bait() RETURNS int IMMUTABLE LANGUAGE plpgsql AS 'BEGIN RETURN 1; END'",
+    );
+    scene.client.execute(
+        "SELECT zentry_attach('task_completed', 'tasks_task', $1, audience => '{\"all\": true}')",
+        &[&json!({
+            "task_title": "title",
+            "user_name": {"from": "hers.people", "match": "id", "key": "assigned_to_id", "column": "username"},
+            "project_name": {"from": "tasks_project", "match": "id", "key": "project_id", "column": "name"},
+            "loud": "upper(title)",
+        })],
+    )?;
+    for bait in [
+        "CREATE INDEX bait ON hers.people (id) WHERE hers.bait() = 1",
+        "ALTER TABLE hers.people RENAME COLUMN username TO nickname",
+    ] {
+        mallory.may(bait);
+        scene.client.batch_execute(
+            "UPDATE tasks_task SET status = 'todo', assigned_to_id = (SELECT min(id) FROM users_user)",
+        )?;
+        scene
+            .client
+            .batch_execute("UPDATE tasks_task SET status = 'completed'")?;
+        let deliveries = scene.settle()?;
+        assert!(!deliveries.is_empty());
+        for key in ["task_title", "project_name", "loud"] {
+            let told = told(&deliveries, "task_completed", key);
+            assert!(told.iter().all(Value::is_string), "{bait}, {key}: {told:?}");
+        }
+        let names = told(&deliveries, "task_completed", "user_name");
+        assert!(names.iter().all(Value::is_null), "{bait}: {names:?}");
+        assert_eq!(suspended(&mut scene)?, [] as [&str; 0], "{bait}");
+        wait_for(
+            &mut scene.client,
+            "SELECT bool_or(s.state = 'attention' AND s.detail LIKE '%left out, with null in its place: user_name (%') \
+               FROM zentry_status() s WHERE s.subject = 'event task_completed'",
+        )?;
+        mallory.may("DROP INDEX IF EXISTS hers.bait");
+        scene
+            .client
+            .batch_execute("UPDATE zentry_notify.event_source SET suspended_reason = NULL")?;
+    }
+    Ok(())
+}
+
 /// One project that can't be counted, and one person whose projects can't be looked up.
 #[test]
 fn what_fails_for_one_project_or_person_is_theirs_alone() -> Result<()> {
