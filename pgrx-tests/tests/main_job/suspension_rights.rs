@@ -1,4 +1,4 @@
-//! The owner of the tables loses a right that look-ups need: badges are suspended, and mended with it.
+//! The owner of the tables loses a right that look-ups need: names of badges are left out, and mended with it.
 
 use zentry_e2e::scene::Scene;
 use zentry_e2e::zentry;
@@ -39,7 +39,7 @@ fn a_revoked_privilege_of_the_tables_owner() {
     scene.install().unwrap();
     let mut world = World::of(scene);
     world.execute(&format!("REVOKE SELECT ON achievements_badge FROM {owner}"));
-    world.assert_badges_are_suspended("permission denied for table achievements_badge");
+    world.assert_badge_names_are_left_out("permission denied for table achievements_badge");
     world.execute(&grant);
     world.assert_badges_are_mended();
 }
@@ -59,7 +59,7 @@ fn a_revoked_membership_of_the_tables_owner() {
     scene.install().unwrap();
     let mut world = World::of(scene);
     world.execute(&format!("REVOKE {readers} FROM {owner}"));
-    world.assert_badges_are_suspended("permission denied for table achievements_badge");
+    world.assert_badge_names_are_left_out("permission denied for table achievements_badge");
     world.execute(&grant);
     world.assert_badges_are_mended();
 }
@@ -97,5 +97,5 @@ fn an_owner_who_was_a_superuser() {
     scene.install().unwrap();
     let mut world = World::of(scene);
     world.execute(&format!("ALTER ROLE {owner} NOSUPERUSER"));
-    world.assert_badges_are_suspended("permission denied for table achievements_badge");
+    world.assert_badge_names_are_left_out("permission denied for table achievements_badge");
 }
