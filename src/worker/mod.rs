@@ -26,6 +26,7 @@ mod limited;
 mod lookups;
 mod main;
 mod memory;
+mod milestone_count;
 mod milestones;
 mod outcomes;
 mod pace;
