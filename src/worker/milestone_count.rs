@@ -9,7 +9,6 @@ use webhook::apart::{Credit, Fault, Trial, divide};
 
 use super::attached::{Attached, Patience};
 use super::limited::{self, Failure};
-use super::milestones::{Change, Derived, Project};
 use super::source::Source;
 use crate::acting_as::ActingAs;
 use crate::event_source::{Expression, Progress};
@@ -18,6 +17,24 @@ use crate::settings;
 
 /// To look at the table; for a project by itself.
 const LIMIT: Duration = Duration::from_secs(2);
+
+/// What events say of a project since it was counted last.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Change {
+    pub done: i64,
+    pub total: i64,
+}
+
+/// A source of milestones, and a project's id as text.
+pub type Project = (i64, String);
+
+/// A project has come further than ever.
+#[derive(Clone, Default)]
+pub struct Derived {
+    pub reached: u8,
+    /// Data and context of the events to be made of it.
+    pub events: Vec<(String, String)>,
+}
 
 /// The highest progress that projects were seen with.
 fn highest(source: i64, projects: &[&str]) -> BTreeMap<String, u8> {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::back_off::BackOff;
 use super::events::Page;
 use super::limited::Failure;
-use super::milestone_count::count_source;
+use super::milestone_count::{Change, Derived, Project, count_source};
 use super::route::Router;
 use super::source::{Suspension, Tried, Weight};
 use crate::acting_as::ActingAs;
@@ -23,15 +23,6 @@ const PAUSE: Duration = Duration::from_secs(600);
 /// No project's id has more bytes: it is in an index.
 const LONGEST_KEY: usize = 1_000;
 
-/// What events say of a project since it was counted last.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Change {
-    pub done: i64,
-    pub total: i64,
-}
-
-/// A source of milestones, and a project's id as text.
-pub type Project = (i64, String);
 type Changes = BTreeMap<Project, Change>;
 
 /// What is known of projects and not written down.
@@ -64,14 +55,6 @@ impl Default for Ledger {
             staged: None,
         }
     }
-}
-
-/// A project has come further than ever.
-#[derive(Clone, Default)]
-pub struct Derived {
-    pub reached: u8,
-    /// Data and context of the events to be made of it.
-    pub events: Vec<(String, String)>,
 }
 
 impl Ledger {
