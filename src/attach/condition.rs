@@ -5,13 +5,10 @@
 
 use pgrx::PgRelation;
 use pgrx::prelude::*;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::done::Done;
 use super::guess::Guess;
-use super::operator::Compare;
-use super::source::Source;
-use super::table::{Column, Table};
+use super::table::Table;
 use crate::event_source::MILESTONE;
 use crate::pg::make_trigger::Operation;
 use crate::pg::when::{self, Names, Row, When};
@@ -102,7 +99,7 @@ impl Test {
 }
 
 impl Condition {
-    fn new(words: &str, test: Test) -> Self {
+    pub fn new(words: &str, test: Test) -> Self {
         Condition {
             words: words.to_owned(),
             test,
@@ -124,7 +121,7 @@ impl Conditions {
         }
     }
 
-    fn slot(&mut self, operation: Operation) -> &mut Option<Condition> {
+    pub fn slot(&mut self, operation: Operation) -> &mut Option<Condition> {
         match operation {
             Operation::Insert => &mut self.insert,
             Operation::Update => &mut self.update,
@@ -136,7 +133,7 @@ impl Conditions {
         self.get(operation).map(|condition| condition.words.clone())
     }
 
-    fn only(mut self, operations: Operations) -> Self {
+    pub fn only(mut self, operations: Operations) -> Self {
         self.insert = self.insert.filter(|_| operations.insert);
         self.update = self.update.filter(|_| operations.update);
         self.delete = operations
@@ -144,113 +141,6 @@ impl Conditions {
             .then(|| self.delete.unwrap_or_else(|| Condition::unasked(ALWAYS)));
         self
     }
-}
-
-/// Without a condition of the user's.
-pub fn usual(guess: &Guess, done: Option<&str>, operations: Option<Operations>) -> Conditions {
-    let conditions = match guess.event {
-        "task_completed" => match Done::of(guess.table, done) {
-            Some(done) => done.becomes(),
-            None => nothing_says(
-                guess,
-                "when a task is completed",
-                "condition => 'NEW.status = ''done'''",
-            ),
-        },
-        "daily_streak" => match guess.streak_column() {
-            Some(column) => rises(column, !guess.is_people()).unwrap_or_else(|| {
-                report::error(
-                    PgSqlErrorCode::ERRCODE_DATATYPE_MISMATCH,
-                    format!(
-                        "column \"{}\" of table {} is of type {}, of which no value is greater than another",
-                        column.name, guess.table.name, column.r#type
-                    ),
-                    "",
-                    "Say when a streak rises: condition => '...'.",
-                )
-            }),
-            None => nothing_says(
-                guess,
-                "how long a streak is",
-                "condition => 'NEW.days > OLD.days'",
-            ),
-        },
-        _ => Conditions {
-            insert: Some(Condition::unasked(ALWAYS)),
-            update: operations.map(|_| Condition::new(CHANGED, Test::Write(CHANGED.to_owned()))),
-            delete: operations.map(|_| Condition::unasked(ALWAYS)),
-            transition: None,
-        },
-    };
-    match operations {
-        Some(operations) => conditions.only(operations),
-        None => conditions,
-    }
-}
-
-/// A write that makes the column greater; and a new row in which it is not 0, if `insert`. None: the column's type has no order.
-pub fn rises(column: &Column, insert: bool) -> Option<Conditions> {
-    let name = column.quoted();
-    let words = (format!("NEW.{name} > 0"), format!("NEW.{name} > OLD.{name}"));
-    let (on_insert, on_update) = if column.is_integer() {
-        (Test::Nothing, Test::Nothing)
-    } else {
-        let greater = Compare::greater(column)?;
-        (
-            Test::Write(format!("NEW.{name} {greater} '0'")),
-            Test::Write(format!("NEW.{name} {greater} OLD.{name}")),
-        )
-    };
-    Some(Conditions {
-        insert: insert.then(|| Condition::new(&words.0, on_insert)),
-        update: Some(Condition::new(&words.1, on_update)),
-        delete: None,
-        transition: Some(json!({ "column": column.name, "rises": true })),
-    })
-}
-
-fn nothing_says(guess: &Guess, what: &str, example: &str) -> ! {
-    report::error(
-        PgSqlErrorCode::ERRCODE_UNDEFINED_COLUMN,
-        format!("no column of table {} says {what}", guess.table.name),
-        &format!("Its columns are {}.", guess.table.column_names()),
-        &format!("Say so: {example}."),
-    )
-}
-
-/// Of a source as it is recorded; None: a user's own condition, which only who gives it can have read.
-pub fn recorded(source: &Source, table: &Table) -> Option<Conditions> {
-    let given = |operation: Operation| match operation {
-        Operation::Insert => source.insert_when.as_deref(),
-        Operation::Update => source.update_when.as_deref(),
-        Operation::Delete => source.delete_when.as_deref(),
-    };
-    let transition = source.transition.as_ref();
-    let asked = match transition {
-        Some(transition) if transition.get("rises").is_some() => {
-            let column = table.column(transition.get("column")?.as_str()?)?;
-            rises(column, true)
-        }
-        Some(transition) => {
-            Done::recorded(table, transition.get("column")?, transition.get("to")?).map(|done| done.becomes())
-        }
-        None => None,
-    };
-    let mut conditions = Conditions {
-        transition: source.transition.clone(),
-        ..Conditions::default()
-    };
-    for operation in Operation::ALL {
-        let Some(words) = given(operation) else { continue };
-        let test = match asked.as_ref().and_then(|asked| asked.get(operation)) {
-            Some(condition) => condition.test.clone(),
-            None if source.progress.is_some() || words == ALWAYS => Test::Nothing,
-            None if words == CHANGED => Test::Write(CHANGED.to_owned()),
-            None => return None,
-        };
-        *conditions.slot(operation) = Some(Condition::new(words, test));
-    }
-    Some(conditions)
 }
 
 /// With the user's own condition. Where it says nothing of OLD, an update fires when it has become true.

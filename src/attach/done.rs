@@ -2,11 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::condition::{ALWAYS, Condition, Conditions, Test};
 use super::guess::{DONE_FLAGS, DONE_LABELS, STATUS};
-use super::operator::Compare;
 use super::table::{Column, Table};
-use crate::pg::when::Row;
 
 pub struct Done<'a> {
     pub column: &'a Column,
@@ -53,45 +50,10 @@ impl<'a> Done<'a> {
         })
     }
 
-    fn words(&self, row: &str) -> String {
+    /// SQL of it for `row`.
+    pub fn words(&self, row: &str) -> String {
         let value = pgrx::spi::quote_literal(&self.value);
         format!("{row}.{} = {value}", self.column.quoted())
-    }
-
-    /// A write after which a task is completed that was not before it.
-    pub fn becomes(&self) -> Conditions {
-        let (insert, update) = match Compare::equality(self.column) {
-            // The trigger asks.
-            equality if equality.built_in => (Test::Nothing, Test::Nothing),
-            equality => {
-                let value = pgrx::spi::quote_literal(&self.value);
-                let sql = format!("{} {equality} {value}", self.column.quoted());
-                (Test::Row(sql.clone(), Row::New), Test::BecomesTrue(sql))
-            }
-        };
-        Conditions {
-            insert: Some(Condition {
-                words: self.words("NEW"),
-                test: insert,
-            }),
-            update: Some(Condition {
-                words: format!("({}) AND ({}) IS NOT TRUE", self.words("NEW"), self.words("OLD")),
-                test: update,
-            }),
-            delete: None,
-            transition: Some(json!({ "column": self.column.name, "to": self.value })),
-        }
-    }
-
-    /// Whatever can change the share of a group's completed tasks: the trigger asks by `progress`.
-    pub fn progressed() -> Conditions {
-        let any = || Some(Condition::unasked(ALWAYS));
-        Conditions {
-            insert: any(),
-            update: any(),
-            delete: any(),
-            transition: None,
-        }
     }
 
     pub fn progress(&self, group: &str) -> Value {

@@ -11,6 +11,7 @@ mod event;
 mod expression;
 mod fit;
 mod guess;
+mod known_condition;
 mod mapping;
 mod operator;
 mod ours;
@@ -95,7 +96,7 @@ fn zentry_attach(
         let operations = operation.map(Operations::parse);
         let conditions = match condition {
             Some(text) => condition::given(text, &guess, operations),
-            None => condition::usual(&guess, done, operations),
+            None => known_condition::usual(&guess, done, operations),
         };
         (conditions, None)
     };
@@ -322,7 +323,7 @@ fn milestones(guess: &Guess, done: Option<&str>) -> (Conditions, Option<Value>) 
             "They are found by the names project_id or project, and status, state, stage, completed or done.",
         )
     };
-    (Done::progressed(), Some(done.progress(&group.name)))
+    (known_condition::progressed(), Some(done.progress(&group.name)))
 }
 
 /// Zentry's task_completed has milestone_reached ride on its triggers. An event that is attached by hand has triggers of its own, and so
@@ -331,7 +332,7 @@ fn leave_riders(ours: &Ours, event: &str, table: &Table, before: &[Recorded], pa
     let named = |name: &str| before.iter().find(|recorded| recorded.source.event_type == name);
     let rider = named(event).and_then(|recorded| named(recorded.source.rider.as_deref()?));
     if let Some(rider) = rider.filter(|rider| rider.source.progress.is_some()) {
-        let conditions = Done::progressed();
+        let conditions = known_condition::progressed();
         let source = Source {
             insert_when: conditions.words(Operation::Insert),
             update_when: conditions.words(Operation::Update),
@@ -349,7 +350,7 @@ fn leave_riders(ours: &Ours, event: &str, table: &Table, before: &[Recorded], pa
             rider: None,
             ..carrier.source.clone()
         };
-        if let Some(conditions) = condition::recorded(&source, table) {
+        if let Some(conditions) = known_condition::recorded(&source, table) {
             put(ours, table, &source, &conditions, path);
         }
     }

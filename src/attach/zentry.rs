@@ -5,8 +5,9 @@ use pgrx::pg_sys;
 use pgrx::prelude::*;
 use serde::Deserialize;
 
-use super::condition::{self, Conditions};
+use super::condition::Conditions;
 use super::fit;
+use super::known_condition;
 use super::ours::Ours;
 use super::source::{self, Recorded, Source};
 use super::table::{Table, text_of};
@@ -123,7 +124,7 @@ impl Desk<'_> {
     fn lacks_triggers(&self, source: &Source, table: &Table) -> bool {
         let lacks = subtransaction::attempt(|| {
             fit::check(source, table).is_ok()
-                && condition::recorded(source, table)
+                && known_condition::recorded(source, table)
                     .is_some_and(|conditions| !self.has_triggers(source, table, &conditions))
         });
         lacks.unwrap_or(false)
@@ -156,7 +157,7 @@ impl Desk<'_> {
         let is_recorded = recorded
             .as_ref()
             .is_some_and(|recorded| recorded.source == *source && !recorded.impaired);
-        let Some(conditions) = condition::recorded(source, table) else {
+        let Some(conditions) = known_condition::recorded(source, table) else {
             return self.look_at_condition(source, table, is_recorded);
         };
         if !self.has_triggers(source, table, &conditions) {

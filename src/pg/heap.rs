@@ -6,11 +6,8 @@ use pgrx::pg_sys;
 
 use super::memory::PassingMemory;
 use super::relation::OpenRelation;
-use super::table_layout::Index;
+use super::table_layout::{Index, MOST_COLUMNS};
 use super::version;
-
-/// Columns of a table that rows are put into, dropped ones and others' included.
-pub const MOST_COLUMNS: usize = 32;
 
 const MOST_KEYS: usize = pg_sys::INDEX_MAX_KEYS as usize;
 

@@ -1,8 +1,6 @@
 //! Rows into our own tables without a statement: a heap row and its index entries, and nothing that others may have put in the
 //! way (policies, checks, triggers, rules, privileges) is asked.
 
-use std::ffi::CStr;
-
 use pgrx::pg_sys;
 
 use super::acting_as::ActingAs;
@@ -11,6 +9,7 @@ use super::heap::{self, Values};
 use super::plan::{Plan, with_spi};
 use super::relation::OpenRelation;
 use super::scan::our_table;
+pub use super::table_layout::Table;
 use super::table_layout::{Fill, Index, Layout};
 use super::watch::{WRITTEN, Watch};
 
@@ -19,14 +18,6 @@ const ATTEMPTS: usize = 10;
 
 /// How many rows are stored at once.
 const CHUNK: usize = 500;
-
-/// A table of the schema zentry_notify, and the columns that its rows are given, with their types. An identity that is not among
-/// them is drawn from its sequence.
-#[derive(Debug)]
-pub struct Table {
-    pub name: &'static CStr,
-    pub columns: &'static [(&'static str, pg_sys::Oid)],
-}
 
 /// Why nothing was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -197,17 +188,6 @@ impl RowWriter {
             return Ok(open);
         }
         Err(Unfit::Missing)
-    }
-}
-
-impl Table {
-    /// Whether the fields are of the columns' types.
-    fn takes(&self, row: &[Field]) -> bool {
-        row.len() == self.columns.len()
-            && row
-                .iter()
-                .zip(self.columns)
-                .all(|(field, (_, oid))| field.type_oid().is_none_or(|given| given == *oid))
     }
 }
 

@@ -1,15 +1,38 @@
 //! What a table of ours looks like now: which of its columns gets what, and which indexes it has.
 
+use std::ffi::CStr;
+
 use pgrx::pg_sys;
 
-use super::heap;
+use super::field::Field;
 use super::memory::SessionMemory;
 use super::relation::OpenRelation;
-use super::row_writer::Table;
 use super::sequence::Sequence;
 
 /// The first OID that is not PostgreSQL's own.
 const FIRST_FOREIGN: u32 = pg_sys::FirstNormalObjectId;
+
+/// Columns of a table that rows are put into, dropped ones and others' included.
+pub const MOST_COLUMNS: usize = 32;
+
+/// A table of the schema zentry_notify, and the columns that its rows are given, with their types. An identity that is not among
+/// them is drawn from its sequence.
+#[derive(Debug)]
+pub struct Table {
+    pub name: &'static CStr,
+    pub columns: &'static [(&'static str, pg_sys::Oid)],
+}
+
+impl Table {
+    /// Whether the fields are of the columns' types.
+    pub fn takes(&self, row: &[Field]) -> bool {
+        row.len() == self.columns.len()
+            && row
+                .iter()
+                .zip(self.columns)
+                .all(|(field, (_, oid))| field.type_oid().is_none_or(|given| given == *oid))
+    }
+}
 
 /// Where a column's value comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,7 +91,7 @@ impl Layout {
             }
             fills.push(fill);
         }
-        if fills.len() > heap::MOST_COLUMNS {
+        if fills.len() > MOST_COLUMNS {
             return None;
         }
         let given = fills
