@@ -5,45 +5,15 @@
 //! suspended, and its events are told without them.
 
 use std::collections::{BTreeSet, HashMap};
-use std::time::{Duration, Instant};
-
-use webhook::json_members::merged;
 
 use super::attached::{self, Attached, Patience};
-use super::attempt::{Attempt, LIMIT_ALONE, Query, Row};
+use super::attempt::Attempt;
 use super::events::{Captured, Columns};
 use super::limited::{self, Failure};
-use super::lookups::{Keys, Kind, Statement};
+use super::prepared::{LIMIT, Prepared};
+use super::query::{Enriched, Row};
 use super::source::{Credits, Source, Sources, Suspension, Tried, Weight};
 use crate::event_source::{Audience, ColumnRef, Expression};
-
-/// For one statement.
-pub const LIMIT: Duration = Duration::from_secs(2);
-
-/// What was found out about an event.
-#[derive(Clone, Default)]
-pub struct Enriched {
-    /// A JSON object.
-    pub detail: Option<String>,
-    /// The project whose webhooks hear.
-    pub project: Option<i64>,
-}
-
-impl Enriched {
-    /// Adds what another statement has found out about the event.
-    pub fn add(&mut self, more: Enriched) {
-        self.detail = both(self.detail.take(), more.detail);
-        self.project = self.project.or(more.project);
-    }
-}
-
-/// The members of two details, where there are any.
-fn both(one: Option<String>, other: Option<String>) -> Option<String> {
-    match one {
-        Some(one) => Some(merged(&one, other.as_deref())),
-        None => other,
-    }
-}
 
 /// Prepared statements of the sources.
 #[derive(Default)]
@@ -51,15 +21,6 @@ pub struct Enricher {
     prepared: HashMap<i64, Prepared>,
     /// To be written down.
     pub suspensions: Vec<Suspension>,
-}
-
-pub struct Prepared {
-    pub attached: Attached,
-    /// None: there is nothing to find out.
-    pub queries: Vec<Query>,
-    /// The detail when nothing can be known.
-    pub nulls: Option<String>,
-    refusals: Vec<String>,
 }
 
 impl Enricher {
@@ -229,67 +190,6 @@ impl Enricher {
     }
 }
 
-impl Prepared {
-    /// For all keys but those of `nulls`.
-    fn new(source: &Source, attached: Attached, nulls: &BTreeSet<String>) -> Result<Prepared, Failure> {
-        let mut prepared = Prepared {
-            queries: Vec::new(),
-            nulls: None,
-            refusals: Vec::new(),
-            attached,
-        };
-        for kind in Kind::ALL {
-            let keys = Keys::AllBut(nulls);
-            let statement = Statement::new(&source.definition, &prepared.attached, kind, keys);
-            prepared.nulls = both(prepared.nulls, statement.nulls());
-            prepared.refusals.extend(statement.refusals.clone());
-            let query = Query::prepare(statement, kind, &prepared.attached, LIMIT)?;
-            prepared.queries.extend(query);
-        }
-        Ok(prepared)
-    }
-
-    /// For the keys that can be found out by themselves; None where that is none.
-    fn of_what_works(source: &Source, attached: Attached) -> Option<Prepared> {
-        let mut failing = BTreeSet::new();
-        let mut refusals = Vec::new();
-        let mut works = false;
-        let until = Instant::now() + LIMIT;
-        for key in source.definition.columns.keys() {
-            let outcome = match until <= Instant::now() {
-                true => Err(Failure::Late),
-                false => can_be_found_out(source, &attached, key),
-            };
-            match outcome {
-                Ok(found) => works |= found,
-                Err(failure) => {
-                    refusals.push(format!("{key} ({})", failure.reason()));
-                    failing.insert(key.clone());
-                }
-            }
-        }
-        if !works || failing.is_empty() {
-            return None;
-        }
-        let mut prepared = Prepared::new(source, attached, &failing).ok()?;
-        prepared.refusals.extend(refusals);
-        Some(prepared)
-    }
-}
-
-/// Whether anything has to be found out for the key; an error says why that can't be.
-fn can_be_found_out(source: &Source, attached: &Attached, key: &str) -> Result<bool, Failure> {
-    let mut found = false;
-    for kind in Kind::ALL {
-        let statement = Statement::new(&source.definition, attached, kind, Keys::One(key));
-        if let Some(query) = Query::prepare(statement, kind, attached, LIMIT_ALONE)? {
-            query.try_with_nulls(attached.owner, LIMIT_ALONE)?;
-            found = true;
-        }
-    }
-    Ok(found)
-}
-
 /// What was found out about events of a source, and what is wrong with it.
 #[derive(Default)]
 struct Told {
@@ -301,7 +201,7 @@ impl Told {
     fn nothing(source: &Source, rows: &[Row]) -> Told {
         let nothing = rows
             .iter()
-            .map(|row| (row.place, known_nothing(bare_nulls(source))));
+            .map(|row| (row.place, Enriched::nothing(bare_nulls(source))));
         Told {
             found: nothing.collect(),
             reason: None,
@@ -346,13 +246,6 @@ fn project_column(source: &Source) -> Option<ColumnRef> {
         Expression::Column(name) => Some(ColumnRef::new(name)),
         Expression::Old { old } => Some(ColumnRef::old(old)),
         _ => None,
-    }
-}
-
-pub fn known_nothing(nulls: Option<String>) -> Enriched {
-    Enriched {
-        detail: nulls,
-        project: None,
     }
 }
 

@@ -33,6 +33,8 @@ mod pace;
 mod parts;
 mod persons;
 mod pinned_settings;
+mod prepared;
+mod query;
 mod route;
 mod send;
 mod source;

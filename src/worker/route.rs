@@ -6,10 +6,11 @@ use std::sync::Arc;
 use webhook::json_members::merged;
 use webhook::schedule::QueueId;
 
-use super::enrich::{Enriched, Enricher};
+use super::enrich::Enricher;
 use super::events::{Captured, Columns};
 use super::filter::Heard;
 use super::persons::{self, Persons, PersonsProjects};
+use super::query::Enriched;
 use super::source::{Credits, Source, Sources, Tried};
 use super::subscribers::Subscribers;
 use crate::acting_as::ActingAs;

@@ -1,0 +1,85 @@
+//! The statements of a source, ready to be run: for all that can be found out about its events.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use super::attached::Attached;
+use super::limited::Failure;
+use super::lookups::{Keys, Kind, Statement};
+use super::query::{Query, both};
+use super::source::Source;
+
+/// For one statement.
+pub const LIMIT: Duration = Duration::from_secs(2);
+/// For an event by itself, after its page has taken too long; for a key by itself.
+pub const LIMIT_ALONE: Duration = Duration::from_millis(600);
+
+pub struct Prepared {
+    pub attached: Attached,
+    /// None: there is nothing to find out.
+    pub queries: Vec<Query>,
+    /// The detail when nothing can be known.
+    pub nulls: Option<String>,
+    pub refusals: Vec<String>,
+}
+
+impl Prepared {
+    /// For all keys but those of `nulls`.
+    pub fn new(source: &Source, attached: Attached, nulls: &BTreeSet<String>) -> Result<Prepared, Failure> {
+        let mut prepared = Prepared {
+            queries: Vec::new(),
+            nulls: None,
+            refusals: Vec::new(),
+            attached,
+        };
+        for kind in Kind::ALL {
+            let keys = Keys::AllBut(nulls);
+            let statement = Statement::new(&source.definition, &prepared.attached, kind, keys);
+            prepared.nulls = both(prepared.nulls, statement.nulls());
+            prepared.refusals.extend(statement.refusals.clone());
+            let query = Query::prepare(statement, kind, &prepared.attached, LIMIT)?;
+            prepared.queries.extend(query);
+        }
+        Ok(prepared)
+    }
+
+    /// For the keys that can be found out by themselves; None where that is none.
+    pub fn of_what_works(source: &Source, attached: Attached) -> Option<Prepared> {
+        let mut failing = BTreeSet::new();
+        let mut refusals = Vec::new();
+        let mut works = false;
+        let until = Instant::now() + LIMIT;
+        for key in source.definition.columns.keys() {
+            let outcome = match until <= Instant::now() {
+                true => Err(Failure::Late),
+                false => can_be_found_out(source, &attached, key),
+            };
+            match outcome {
+                Ok(found) => works |= found,
+                Err(failure) => {
+                    refusals.push(format!("{key} ({})", failure.reason()));
+                    failing.insert(key.clone());
+                }
+            }
+        }
+        if !works || failing.is_empty() {
+            return None;
+        }
+        let mut prepared = Prepared::new(source, attached, &failing).ok()?;
+        prepared.refusals.extend(refusals);
+        Some(prepared)
+    }
+}
+
+/// Whether anything has to be found out for the key; an error says why that can't be.
+fn can_be_found_out(source: &Source, attached: &Attached, key: &str) -> Result<bool, Failure> {
+    let mut found = false;
+    for kind in Kind::ALL {
+        let statement = Statement::new(&source.definition, attached, kind, Keys::One(key));
+        if let Some(query) = Query::prepare(statement, kind, attached, LIMIT_ALONE)? {
+            query.try_with_nulls(attached.owner, LIMIT_ALONE)?;
+            found = true;
+        }
+    }
+    Ok(found)
+}

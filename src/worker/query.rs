@@ -1,0 +1,174 @@
+//! A statement that finds out what a batch of events lacks, as the owner of the attached table.
+
+use std::time::Duration;
+
+use pgrx::prelude::*;
+use webhook::json_members::merged;
+
+use super::attached::Attached;
+use super::events::Columns;
+use super::limited::Failure;
+use super::lookups::{Kind, Statement};
+use crate::event_source::ColumnRef;
+use crate::plan::{Argument, Plan, with_spi};
+
+/// An event of the batch.
+pub struct Row<'a> {
+    /// In the batch.
+    pub place: usize,
+    pub id: i64,
+    /// Where that is not the attached table's.
+    pub partition_owner: Option<u32>,
+    pub columns: Columns<'a>,
+}
+
+/// What was found out about an event.
+#[derive(Clone, Default)]
+pub struct Enriched {
+    /// A JSON object.
+    pub detail: Option<String>,
+    /// The project whose webhooks hear.
+    pub project: Option<i64>,
+}
+
+impl Enriched {
+    /// Where nothing can be known; `nulls`: the detail that says so.
+    pub fn nothing(nulls: Option<String>) -> Enriched {
+        Enriched {
+            detail: nulls,
+            project: None,
+        }
+    }
+
+    /// Adds what another statement has found out about the event.
+    pub fn add(&mut self, more: Enriched) {
+        self.detail = both(self.detail.take(), more.detail);
+        self.project = self.project.or(more.project);
+    }
+}
+
+/// The members of two details, where there are any.
+pub fn both(one: Option<String>, other: Option<String>) -> Option<String> {
+    match one {
+        Some(one) => Some(merged(&one, other.as_deref())),
+        None => other,
+    }
+}
+
+/// A statement that finds out what events lack.
+pub struct Query {
+    plan: Plan,
+    kind: Kind,
+    /// With whether it is of type json.
+    columns: Vec<(ColumnRef, bool)>,
+}
+
+impl Query {
+    /// None: there is nothing to find out.
+    pub fn prepare(
+        statement: Statement,
+        kind: Kind,
+        attached: &Attached,
+        limit: Duration,
+    ) -> Result<Option<Query>, Failure> {
+        if statement.is_empty() {
+            return Ok(None);
+        }
+        let prepare = || Query::of(statement, kind, attached);
+        kind.as_owner(attached.owner, limit, prepare).map(Some)
+    }
+
+    fn of(statement: Statement, kind: Kind, attached: &Attached) -> Query {
+        let (columns, sql) = statement.finish();
+        let types: Vec<pg_sys::Oid> = [pg_sys::INT4ARRAYOID]
+            .into_iter()
+            .chain(columns.iter().map(|_| pg_sys::TEXTARRAYOID))
+            .collect();
+        Query {
+            plan: with_spi(|spi| Plan::prepare(spi, &sql, &types)),
+            kind,
+            columns: columns
+                .into_iter()
+                .map(|column| {
+                    let is_json = attached.type_oid(&column.name) == pg_sys::JSONOID;
+                    (column, is_json)
+                })
+                .collect(),
+        }
+    }
+
+    fn as_owner<T>(&self, owner: pg_sys::Oid, limit: Duration, f: impl FnOnce() -> T) -> Result<T, Failure> {
+        self.kind.as_owner(owner, limit, f)
+    }
+
+    /// Finds out whether it can work at all.
+    pub fn try_with_nulls(&self, owner: pg_sys::Oid, limit: Duration) -> Result<(), Failure> {
+        self.as_owner(owner, limit, || self.run_with_nulls())
+    }
+
+    /// For a row that has nothing.
+    fn run_with_nulls(&self) {
+        let mut arguments: Vec<Argument> = vec![vec![0_i32].into()];
+        arguments.extend(self.columns.iter().map(|_| Argument::from(vec![None::<String>])));
+        with_spi(|spi| {
+            self.plan.execute(spi, &arguments);
+        });
+    }
+
+    /// What is found out about the events, with their places.
+    pub fn run(
+        &self,
+        owner: pg_sys::Oid,
+        limit: Duration,
+        events: &[Row],
+    ) -> Result<Vec<(usize, Enriched)>, Failure> {
+        self.as_owner(owner, limit, || self.run_now(events))
+    }
+
+    fn run_now(&self, events: &[Row]) -> Vec<(usize, Enriched)> {
+        let numbers: Vec<i32> = (0..events.len()).map(|n| n as i32).collect();
+        let mut arguments = vec![numbers.into()];
+        for (column, is_json) in &self.columns {
+            let fits = |text: &String| !is_json || fits_jsonb(text);
+            let values: Vec<Option<String>> = events
+                .iter()
+                .map(|row| row.columns.text(column).filter(fits))
+                .collect();
+            arguments.push(values.into());
+        }
+        with_spi(|spi| {
+            let rows = self.plan.execute(spi, &arguments);
+            let found = |row| {
+                let number = rows.get::<i32>(row, 1)?;
+                let project = rows.get::<String>(row, 3);
+                let enriched = Enriched {
+                    detail: rows.get::<String>(row, 2).filter(|detail| detail != "{}"),
+                    project: project.and_then(|text| text.parse().ok()),
+                };
+                Some((events.get(usize::try_from(number).ok()?)?.place, enriched))
+            };
+            (0..rows.len()).filter_map(found).collect()
+        })
+    }
+}
+
+/// A json may have what a jsonb can't: half a character, a zero, a number beyond all bounds.
+fn fits_jsonb(json: &str) -> bool {
+    use serde_json::Value;
+    fn fits(value: &Value) -> bool {
+        match value {
+            Value::Number(number) => is_numeric(&number.to_string()),
+            Value::Array(items) => items.iter().all(fits),
+            Value::Object(members) => members.values().all(fits),
+            Value::Null | Value::Bool(_) | Value::String(_) => true,
+        }
+    }
+    !json.contains("\\u0000") && serde_json::from_str(json).is_ok_and(|value| fits(&value))
+}
+
+/// Well within the bounds of PostgreSQL's numeric: 131,072 digits before the point, 16,383 after it.
+fn is_numeric(number: &str) -> bool {
+    let (digits, exponent) = number.split_once(['e', 'E']).unwrap_or((number, "0"));
+    let exponent: Result<i32, _> = exponent.parse();
+    digits.len() < 8_000 && exponent.is_ok_and(|exponent| (-8_000..100_000).contains(&exponent))
+}
