@@ -7,11 +7,13 @@ from django.db import DatabaseError, transaction
 
 django.setup()
 
-from django.contrib.auth.models import User as Account
+from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 from django.test import Client
 from notifications.models import NotificationLog, WebhookIntegration
 from tasks.models import Task
+
+Account = get_user_model()
 
 URL = os.environ["WEBHOOK_URL"]
 EMPTY_URL = URL.rpartition("/")[0]  # without a token

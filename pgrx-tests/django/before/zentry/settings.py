@@ -5,6 +5,7 @@ import os
 SECRET_KEY = "only for tests"
 ALLOWED_HOSTS = ["testserver"]
 ROOT_URLCONF = "zentry.urls"
+AUTH_USER_MODEL = "users.User"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 USE_TZ = True
 STATIC_URL = "static/"
