@@ -4,3 +4,4 @@
 mod django;
 mod import;
 mod over_and_back;
+mod package;

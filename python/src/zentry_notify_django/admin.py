@@ -15,13 +15,16 @@ from django.utils.html import format_html
 
 from . import functions
 from .forms import WebhookForm
-from .models import NotificationLog, WebhookIntegration
+from .models import NotificationLog, WebhookIntegration, registrant
 
-HEARS = ["event_types", "project", "filter", "min_streak_days", "milestones", "omit_keys"]
-APPEARS = ["mention", "username", "avatar_url", "announce", "thread_name", "applied_tags"]
-WHEN = ["quiet_hours", "digest", "max_events_per_message", "min_interval", "max_age", "rate_limit", "rate_group"]
-TROUBLE = ["notify_webhook", "notices"]
-SEEN = ["state", "state_since", "reason", "next_try_at", "held_until", "pending", "sent", "failed", "last_delivery_at", "created_by", "created_at", "updated_at"]  # fmt: skip
+HEARS: list[Any] = ["event_types", "project", "filter", "min_streak_days", "milestones", "omit_keys"]
+APPEARS: list[Any] = ["mention", "username", "avatar_url", "announce", "thread_name", "applied_tags"]
+WHEN: list[Any] = ["quiet_hours", "digest", "max_events_per_message", "min_interval", "max_age", "rate_limit", "rate_group"]
+TROUBLE: list[Any] = ["notify_webhook", "notices"]
+SEEN: list[Any] = [
+    "state", "state_since", "reason", "next_try_at", "held_until", "pending", "sent", "failed", "last_delivery_at", "created_by",
+    "created_at", "updated_at",
+]  # fmt: skip
 
 
 class Buttons(admin.ModelAdmin):  # type: ignore[type-arg]
@@ -114,8 +117,8 @@ class WebhookIntegrationAdmin(Buttons):
 
     def save_model(self, request: HttpRequest, obj: WebhookIntegration, form: Any, change: bool) -> None:
         """It is registered in the name of who is signed in, where these are the users that webhooks have."""
-        if not change and isinstance(request.user, self.opts.get_field("created_by").related_model):
-            obj.created_by = request.user
+        if not change:
+            obj.created_by = registrant(request.user)
         super().save_model(request, obj, form, change)
 
     def shown_buttons(self, obj: WebhookIntegration) -> list[str]:

@@ -20,7 +20,7 @@ def option(name: str, default: Any = None) -> Any:
 
 def project_model() -> str | None:
     """The model whose id is a webhook's project; none if the project has no such app."""
-    model = option("PROJECT_MODEL", DEFAULT_PROJECT_MODEL)
+    model: str | None = option("PROJECT_MODEL", DEFAULT_PROJECT_MODEL)
     if "PROJECT_MODEL" not in getattr(settings, "ZENTRY_NOTIFY", {}):
         installed = {config.label for config in apps.app_configs.values()}
         return model if DEFAULT_PROJECT_MODEL.partition(".")[0] in installed else None
@@ -34,7 +34,8 @@ def user_model() -> str:
 
 def former_package() -> str | None:
     """The Python package of the application's own integration, whose place this app takes; none: there was none."""
-    return option("FORMER_PACKAGE", "notifications")
+    package: str | None = option("FORMER_PACKAGE", "notifications")
+    return package
 
 
 def former_tables() -> tuple[str, str]:

@@ -13,9 +13,7 @@ def reference(name: str, model: str | None, **options: Any) -> models.Field[Any,
     """Of a row of ``model`` by its id, without a foreign key in the database; where there is no such model, the number alone."""
     if model is None:
         return models.BigIntegerField(name, null=True, blank=True, db_column=f"{name}_id", **options)
-    return models.ForeignKey(
-        model, models.DO_NOTHING, null=True, blank=True, db_constraint=False, db_column=f"{name}_id", **options
-    )
+    return models.ForeignKey(model, models.DO_NOTHING, null=True, blank=True, db_constraint=False, db_column=f"{name}_id", **options)
 
 
 def project(**options: Any) -> models.Field[Any, Any]:

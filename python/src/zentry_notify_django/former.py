@@ -43,9 +43,7 @@ class Finder:
         self.package = package
         self.ours = {f"{package}.{name}": f"{__package__}.{name}" for name in SUBMODULES}
 
-    def find_spec(
-        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
-    ) -> importlib.machinery.ModuleSpec | None:
+    def find_spec(self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None) -> importlib.machinery.ModuleSpec | None:
         """Of the modules that are ours, and of the package itself where its files are gone."""
         if fullname in self.ours:
             return importlib.util.spec_from_loader(fullname, _Loader(self.ours[fullname]))  # type: ignore[arg-type]

@@ -17,9 +17,7 @@ class WebhookForm(forms.ModelForm):  # type: ignore[type-arg]
     """A webhook that is registered shows no URL: left empty, it stays."""
 
     event_types = forms.MultipleChoiceField(widget=forms.CheckboxSelectMultiple)
-    webhook_url = forms.CharField(
-        label="URL", max_length=2048, widget=forms.TextInput(attrs={"class": "vTextField", "autocomplete": "off"})
-    )
+    webhook_url = forms.CharField(label="URL", max_length=2048, widget=forms.TextInput(attrs={"class": "vTextField", "autocomplete": "off"}))
 
     class Meta:
         model = WebhookIntegration

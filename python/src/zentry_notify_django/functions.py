@@ -110,7 +110,7 @@ def call(using: str, function: str, arguments: Mapping[str, tuple[str, Any]]) ->
         statement = f"SELECT * FROM {schema(using)}.{function}({passed})"
         with connections[using].cursor() as cursor:
             cursor.execute(statement, [value for _, value in arguments.values()])
-            return cursor.fetchall()
+            return list(cursor.fetchall())
 
 
 def register(using: str, values: Mapping[str, Any], created_by_id: int | None = None) -> int:

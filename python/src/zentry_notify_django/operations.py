@@ -26,9 +26,7 @@ class CreateExtension(Operation):
     def state_forwards(self, app_label: str, state: Any) -> None:
         """Django's models are not concerned."""
 
-    def database_forwards(
-        self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: Any, to_state: Any
-    ) -> None:
+    def database_forwards(self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: Any, to_state: Any) -> None:
         """Make it, or say who has to."""
         connection = schema_editor.connection
         if connection.vendor != "postgresql" or not router.allow_migrate(connection.alias, app_label):
@@ -45,13 +43,11 @@ class CreateExtension(Operation):
                     "Install it on the database's machine, and let a superuser run, in this database:\n"
                     "    CREATE EXTENSION zentry_notify;\n"
                     f"    SELECT zentry_grant('{role_of(connection)}', 'manager');\n"
-                    "Where there are to be no notifications, set ZENTRY_NOTIFY = {\"EXTENSION_REQUIRED\": False}."
+                    'Where there are to be no notifications, set ZENTRY_NOTIFY = {"EXTENSION_REQUIRED": False}.'
                 ) from error
             say("The extension zentry_notify is not there: nobody will be notified.")
 
-    def database_backwards(
-        self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: Any, to_state: Any
-    ) -> None:
+    def database_backwards(self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: Any, to_state: Any) -> None:
         """It stays."""
 
     def describe(self) -> str:
@@ -82,9 +78,7 @@ def take_over(apps: Apps, schema_editor: BaseDatabaseSchemaEditor) -> None:
         refusal = functions.refusal_of(error)
         if refusal is None or refusal.sqlstate != functions.INSUFFICIENT_PRIVILEGE:
             raise
-        raise ImproperlyConfigured(
-            f"{refusal.text}\nLet a superuser run: SELECT zentry_grant('{role_of(connection)}', 'manager');"
-        ) from error
+        raise ImproperlyConfigured(f"{refusal.text}\nLet a superuser run: SELECT zentry_grant('{role_of(connection)}', 'manager');") from error
     for name, reason in outcome.refused.items():
         say(f'Webhook "{name}" was not taken over: {reason}')
 

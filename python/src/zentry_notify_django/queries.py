@@ -9,7 +9,7 @@ from django.db import NotSupportedError, models, transaction
 from django.db.models.expressions import BaseExpression
 
 if TYPE_CHECKING:
-    from .models import NotificationLog, WebhookIntegration  # noqa: F401
+    from .models import NotificationLog, WebhookIntegration
 
 MOST_COUNTED = 10_000
 """How far a log is counted: as many pages as lead there can be turned."""
@@ -18,7 +18,7 @@ MOST_COUNTED = 10_000
 class WebhookQuerySet(models.QuerySet["WebhookIntegration"]):
     """Of webhooks. What is written goes one by one to the functions, in one transaction."""
 
-    def bulk_create(
+    def bulk_create(  # type: ignore[override]
         self,
         objs: Iterable[WebhookIntegration],
         batch_size: int | None = None,
@@ -50,7 +50,7 @@ class WebhookQuerySet(models.QuerySet["WebhookIntegration"]):
             raise NotSupportedError("A webhook's fields are set to values: the extension's functions take no expressions.")
         found = 0
         with transaction.atomic(using=self.db):
-            for webhook in self._chain():
+            for webhook in self.all():
                 for name, value in kwargs.items():
                     setattr(webhook, name, value)
                 webhook.save(using=self.db, update_fields=list(kwargs))
@@ -61,17 +61,17 @@ class WebhookQuerySet(models.QuerySet["WebhookIntegration"]):
         """Delete each of them, with its log."""
         found = 0
         with transaction.atomic(using=self.db):
-            for webhook in self._chain():
+            for webhook in self.all():
                 webhook.delete(using=self.db)
                 found += 1
         return found, {self.model._meta.label: found}
 
-    def select_for_update(self, *args: Any, **kwargs: Any) -> WebhookQuerySet:
+    def select_for_update(self, *args: Any, **kwargs: Any) -> WebhookQuerySet:  # type: ignore[override]
         """Nothing is locked: the functions change what is given, and leave alone what another one changes meanwhile."""
-        return self._chain()
+        return self.all()
 
     for _writes in (bulk_create, bulk_update, update, delete):
-        _writes.alters_data = True  # type: ignore[attr-defined]
+        setattr(_writes, "alters_data", True)  # noqa: B010
     del _writes
 
 
@@ -92,7 +92,7 @@ class LogQuerySet(models.QuerySet["NotificationLog"]):
         """Not possible."""
         raise NotSupportedError("The log is the worker's: it is read, and sent again by retry().")
 
-    def bulk_create(self, objs: Iterable[NotificationLog], *args: Any, **kwargs: Any) -> list[NotificationLog]:
+    def bulk_create(self, objs: Iterable[NotificationLog], *args: Any, **kwargs: Any) -> list[NotificationLog]:  # type: ignore[override]
         """Not possible."""
         raise NotSupportedError("The log is the worker's: zentry_test_event() queues an event by hand.")
 

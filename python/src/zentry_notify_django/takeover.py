@@ -162,9 +162,7 @@ def _bring_up_to_date(connection: BaseDatabaseWrapper, quoted: str, schema: str,
 def _give_back(connection: BaseDatabaseWrapper, table: str) -> None:
     quoted, schema = connection.ops.quote_name(table), functions.schema(connection.alias)
     with connection.cursor() as cursor:
-        cursor.execute(
-            f"SELECT w.id FROM zentry_notify.webhooks w JOIN {quoted} o ON o.id = w.id AND o.created_at = w.created_at WHERE w.is_active"
-        )
+        cursor.execute(f"SELECT w.id FROM zentry_notify.webhooks w JOIN {quoted} o ON o.id = w.id AND o.created_at = w.created_at WHERE w.is_active")
         for (number,) in cursor.fetchall():
             cursor.execute(f"UPDATE {quoted} SET is_active = true WHERE id = %s", [number])
             cursor.execute(f"SELECT {schema}.zentry_update_webhook(%s, is_active => false)", [number])

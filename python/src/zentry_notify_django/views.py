@@ -15,7 +15,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from . import conf, functions
-from .models import NotificationLog, WebhookIntegration
+from .models import NotificationLog, WebhookIntegration, registrant
 from .serializers import NotificationLogSerializer, WebhookIntegrationSerializer, answer_to
 
 YES = {"true", "t", "yes", "y", "on", "1"}
@@ -99,8 +99,7 @@ class WebhookIntegrationViewSet(
 
     def perform_create(self, serializer: Any) -> None:
         """It is registered in the name of who is signed in, where these are the users that webhooks have."""
-        model = WebhookIntegration._meta.get_field("created_by").related_model
-        serializer.save(**({"created_by": self.request.user} if isinstance(self.request.user, model) else {}))
+        serializer.save(created_by=registrant(self.request.user))
 
     def update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """PUT as PATCH: what is named is changed, and the rest stays."""
@@ -150,9 +149,7 @@ class NotificationLogViewSet(mixins.RetrieveModelMixin, mixins.ListModelMixin, C
         rows = super().get_queryset()
         if self.action != "list":
             return rows
-        return self.narrowed(
-            rows, status="status", event_type="event_type", webhook_type="webhook_type", webhook_integration="webhook_integration"
-        )
+        return self.narrowed(rows, status="status", event_type="event_type", webhook_type="webhook_type", webhook_integration="webhook_integration")
 
     @action(detail=True, methods=["post"])
     def retry(self, request: Request, pk: str | None = None) -> Response:

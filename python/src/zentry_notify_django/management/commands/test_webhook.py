@@ -20,9 +20,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """Those of ``zentry-notify test-webhook``."""
         parser.add_argument("--event-type", default="task_completed", metavar="EVENT", help="the event (default: task_completed)")
-        parser.add_argument(
-            "--project-id", type=int, metavar="ID", help="the project that it happens in (default: the first that a webhook has)"
-        )
+        parser.add_argument("--project-id", type=int, metavar="ID", help="the project that it happens in (default: the first that a webhook has)")
         parser.add_argument("--wait", type=float, default=30, metavar="SECONDS", help="how long to wait for the outcome (default: 30)")
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -1,0 +1,115 @@
+//! django-zentry-notify: in the place of the application's own integration, and its own tests.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, ChildStdin, Stdio};
+
+use zentry_e2e::emulator::Kind;
+use zentry_e2e::scene::Scene;
+use zentry_e2e::zentry;
+
+use crate::django::{DJANGO_4_2, DJANGO_5_2, DJANGO_6_1, Project, Release, source};
+
+#[test]
+fn with_django_4_2() {
+    goes_over_and_back(&DJANGO_4_2);
+}
+
+#[test]
+fn with_django_5_2() {
+    goes_over_and_back(&DJANGO_5_2);
+}
+
+#[test]
+fn with_django_6_1() {
+    goes_over_and_back(&DJANGO_6_1);
+}
+
+fn goes_over_and_back(release: &'static Release) {
+    let mut scene = Scene::empty().unwrap();
+    zentry::load(&mut scene.client).unwrap();
+    let webhook = scene.emulator.register(Kind::Discord);
+    let teams = scene.emulator.register(Kind::Workflow);
+    let Some(project) = Project::new(&scene.database, &mut scene.client, release) else {
+        return;
+    };
+    project.manage(&["makemigrations", "notifications"]);
+    project.manage(&["migrate", "--fake-initial"]);
+    project.check("before", "", &webhook.url());
+    scene.install().unwrap();
+    let manager = format!("SELECT zentry_grant('{}', 'manager')", project.role());
+    scene.client.batch_execute(&manager).unwrap();
+
+    // Over, while the application runs as it was.
+    zentry::bulk_create_tasks(&mut scene.client, zentry::id::WEBSITE, zentry::id::ADA, 3000).unwrap();
+    let (mut old_process, input) = start_old_process(&project);
+    project.replace_app();
+    project.manage(&["migrate"]);
+    drop(input);
+    assert!(old_process.wait().unwrap().success());
+    scene.settle().unwrap();
+    each_was_told_once(&mut scene);
+    assert!(project.manage(&["makemigrations", "--check"]).contains("No changes"));
+    project.check("moved", "6", &webhook.url());
+    scene.settle().unwrap();
+    assert_eq!(times_told(&mut scene, 6), (0, 1));
+
+    // Back.
+    project.manage(&["migrate", "notifications", "0001"]);
+    project.copy("before");
+    project.check("given_back", "", &webhook.url());
+    scene.settle().unwrap();
+    assert_eq!(times_told(&mut scene, 5), (1, 0));
+
+    // And over again, for the package's own tests.
+    project.replace_app();
+    project.manage(&["migrate"]);
+    project.check("moved", "7", &webhook.url());
+    scene.settle().unwrap();
+    assert_eq!(times_told(&mut scene, 7), (0, 1));
+    project.test_package(&webhook.url(), &teams.url());
+}
+
+/// It, and the input that keeps it going.
+fn start_old_process(project: &Project) -> (Child, ChildStdin) {
+    let mut command = project.python();
+    command
+        .arg(source("checks/old_process.py"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped());
+    let mut process = command.spawn().unwrap();
+    let mut said = String::new();
+    let stdout = process.stdout.take().unwrap();
+    BufReader::new(stdout).read_line(&mut said).unwrap();
+    assert_eq!(said, "ready\n");
+    let input = process.stdin.take().unwrap();
+    (process, input)
+}
+
+/// How often the application and the extension have told the webhook's channel of a task.
+const TOLD: &str = "SELECT t.id, \
+        (SELECT count(*) FROM notifications_notificationlog l JOIN notifications_webhookintegration w ON w.id = l.webhook_integration_id \
+          WHERE w.name = 'Website team' AND l.payload ->> 'task_id' = t.id::text) AS by_application, \
+        (SELECT count(*) FROM zentry_notify.logs l WHERE l.event_type = 'task_completed' AND l.payload ->> 'task_id' = t.id::text) AS by_extension \
+   FROM tasks_task t";
+
+fn times_told(scene: &mut Scene, task: i64) -> (i64, i64) {
+    let row = scene
+        .client
+        .query_one(&format!("{TOLD} WHERE t.id = $1"), &[&task])
+        .unwrap();
+    (row.get(1), row.get(2))
+}
+
+fn each_was_told_once(scene: &mut Scene) {
+    let wrong = format!(
+        "SELECT string_agg(told::text, ' ') FILTER (WHERE by_application + by_extension <> 1), sum(by_application)::bigint, sum(by_extension)::bigint \
+         FROM ({TOLD} WHERE t.title LIKE 'Task %' AND t.status = 'completed') told"
+    );
+    let row = scene.client.query_one(&wrong, &[]).unwrap();
+    let (wrong, by_application, by_extension): (Option<String>, i64, i64) = (row.get(0), row.get(1), row.get(2));
+    assert_eq!(wrong, None, "(task, told by the application, by the extension)");
+    assert!(
+        by_application > 0 && by_extension > 0,
+        "{by_application} by the application, {by_extension} by the extension"
+    );
+}
