@@ -181,11 +181,12 @@ impl Project {
         fs::write(file, settings.replace(own, package)).unwrap();
     }
 
-    /// Run the package's own tests.
-    pub fn test_package(&self, webhook_url: &str, teams_url: &str) {
+    /// Run those of the package's own tests that stand in such files.
+    pub fn test_package(&self, files: &str, webhook_url: &str, teams_url: &str) {
         let mut python = self.python();
         python.env("WEBHOOK_URL", webhook_url).env("TEAMS_URL", teams_url);
-        run(python.args(["-m", "unittest", "discover", "--start-directory", &format!("{PACKAGE}/tests")]));
+        python.args(["-m", "unittest", "discover", "--pattern", files]);
+        run(python.arg("--start-directory").arg(format!("{PACKAGE}/tests")));
     }
 
     pub fn python(&self) -> Command {

@@ -5,3 +5,4 @@ mod django;
 mod import;
 mod over_and_back;
 mod package;
+mod pages;

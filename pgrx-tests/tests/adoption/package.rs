@@ -66,7 +66,7 @@ fn goes_over_and_back(release: &'static Release) {
     project.check("moved", "7", &webhook.url());
     scene.settle().unwrap();
     assert_eq!(times_told(&mut scene, 7), (0, 1));
-    project.test_package(&webhook.url(), &teams.url());
+    project.test_package("test_*.py", &webhook.url(), &teams.url());
 }
 
 /// It, and the input that keeps it going.

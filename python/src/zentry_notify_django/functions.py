@@ -12,6 +12,7 @@ from django.db import DatabaseError, connections, transaction
 
 INSUFFICIENT_PRIVILEGE = "42501"
 NO_DATA_FOUND = "P0002"
+NOT_IN_THIS_STATE = "55000"
 
 # Columns of the extension, and the model's fields of other names.
 FIELDS = {"project_id": "project", "created_by_id": "created_by", "notify_webhook_id": "notify_webhook"}
@@ -69,7 +70,7 @@ def refusal_of(error: DatabaseError) -> Refused | None:
     if diagnosis is None or not sqlstate or not diagnosis.message_primary:
         return None
     # Data, integrity, rights and names, the state that something is in, and "there is none".
-    if not sqlstate.startswith(("22", "23", "42", "55")) and sqlstate != NO_DATA_FOUND:
+    if not sqlstate.startswith(("22", "23", "42")) and sqlstate not in (NOT_IN_THIS_STATE, NO_DATA_FOUND):
         return None
     text = ". ".join(part.rstrip(".") for part in (diagnosis.message_primary, diagnosis.message_hint) if part)
     column = diagnosis.column_name
