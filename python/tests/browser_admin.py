@@ -68,7 +68,7 @@ class Browser(SceneTest):
         window.goto(f"{self.address}/admin/notifications/notificationlog/")
         window.wait_for("#result_list", "Backend channel")
         self.picture("log")
-        window.click("#result_list th a")
+        window.click("#result_list tbody th a")
         window.wait_for(".field-data", "Test message from Zentry!")
         self.picture("delivery")
         window.goto(f"{self.address}/admin/notifications/webhookintegration/")

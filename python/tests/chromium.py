@@ -7,6 +7,7 @@ import tempfile
 import time
 import urllib.request
 from typing import Any
+from urllib.error import HTTPError
 
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
 SOON = 60
@@ -72,5 +73,8 @@ class Chromium:
     def _ask(self, method: str, path: str, body: Any = None) -> Any:
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self.address + path, data, {"Content-Type": "application/json"}, method=method)
-        with urllib.request.urlopen(request) as answer:
-            return json.load(answer)["value"]
+        try:
+            with urllib.request.urlopen(request) as answer:
+                return json.load(answer)["value"]
+        except HTTPError as error:
+            raise AssertionError(error.read().decode()) from error

@@ -75,8 +75,6 @@ class Admin(SceneTest):
     def test_failed_deliveries_are_sent_again(self) -> None:
         entry = self.failed()
         webhook = entry.webhook_integration
-        shown = self.client.get(f"{WEBHOOKS}{webhook.pk}/change/").content.decode()
-        self.assertIn("gone", shown)
         page = f"{LOG}{entry.pk}/"
         self.assertIn('action="../retry/"', self.client.get(f"{page}change/").content.decode())
         webhook.webhook_url = URL
@@ -106,12 +104,11 @@ class Admin(SceneTest):
     def test_who_may_only_look_has_no_button(self) -> None:
         entry = self.failed()
         reader = self.signed_in(self.user("reader", "view_webhookintegration", "view_notificationlog", is_staff=True))
-        for page in (f"{WEBHOOKS}{entry.webhook_integration_id}/", f"{LOG}{entry.pk}/"):
+        for page, button in ((f"{WEBHOOKS}{entry.webhook_integration_id}/", "test"), (f"{LOG}{entry.pk}/", "retry")):
             shown = reader.get(f"{page}change/")
             self.assertEqual(shown.status_code, 200)
             self.assertNotIn('action="../', shown.content.decode())
-            for button in ("test", "retry"):
-                self.assertIn(reader.post(f"{page}{button}/").status_code, (403, 404))
+            self.assertEqual(reader.post(f"{page}{button}/").status_code, 403)
         for listed, action, pk in ((WEBHOOKS, "test", entry.webhook_integration_id), (LOG, "retry", entry.pk)):
             reader.post(listed, {"action": action, "_selected_action": [pk]})
         self.assertEqual(NotificationLog.objects.count(), 1)

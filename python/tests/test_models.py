@@ -5,10 +5,10 @@ from datetime import timedelta
 from django.core.exceptions import ValidationError
 from django.db import NotSupportedError, transaction
 from django.db.models import F
-from scene import DEAD_URL, EMPTY_URL, SECRET, TEAMS_URL, URL, WEBSITE, SceneTest
+from scene import DEAD_URL, EMPTY_URL, SECRET, TEAMS_URL, URL, WEBSITE, SceneTest, eventually
 from tasks.models import Project
 
-from zentry_notify_django.functions import Refused
+from zentry_notify_django.functions import Refused, test_event
 from zentry_notify_django.models import NotificationLog, WebhookIntegration
 
 
@@ -139,7 +139,11 @@ class Models(SceneTest):
         entry = self.failed()
         self.assertEqual((entry.event_type, entry.webhook_type, entry.can_be_retried), ("test", "discord", True))
         webhook = entry.webhook_integration
-        self.assertEqual((webhook.state, list(webhook.logs.all())), ("gone", [entry]))
+        self.assertEqual(list(webhook.logs.all()), [entry])
+        test_event("default", "task_completed", None)
+        eventually("the worker to switch it off", lambda: WebhookIntegration.objects.filter(state="gone", is_active=False).first())
+        webhook.refresh_from_db()
+        self.assertIn("404", webhook.reason)
         webhook.webhook_url = URL
         webhook.save()
         self.assertEqual((webhook.state, webhook.is_active), ("active", True))

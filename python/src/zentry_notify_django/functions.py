@@ -109,9 +109,26 @@ def call(using: str, function: str, arguments: Mapping[str, tuple[str, Any]]) ->
     passed = ", ".join(f"{name} => %s::{kind}" for name, (kind, _) in arguments.items())
     with asking(using):
         statement = f"SELECT * FROM {schema(using)}.{function}({passed})"
-        with connections[using].cursor() as cursor:
+        with _cursor(connections[using]) as cursor:
             cursor.execute(statement, [value for _, value in arguments.values()])
             return list(cursor.fetchall())
+
+
+@contextmanager
+def _cursor(connection: Any) -> Iterator[Any]:
+    """One that sends values apart from the statement, as Django's own does not: a URL is a secret, and the server writes statements that fail into
+    its log, and Django those that take long into its own. (psycopg2 can't.)"""
+    from django.db.backends.postgresql.psycopg_any import is_psycopg3
+
+    if not is_psycopg3:
+        with connection.cursor() as cursor:
+            yield cursor
+        return
+    from psycopg import Cursor
+
+    connection.ensure_connection()
+    with connection.wrap_database_errors, Cursor(connection.connection) as cursor:
+        yield cursor
 
 
 def register(using: str, values: Mapping[str, Any], created_by_id: int | None = None) -> int:

@@ -48,10 +48,13 @@ class WebhookQuerySet(models.QuerySet["WebhookIntegration"]):
         """Set these fields, to values and not to expressions."""
         if any(isinstance(value, (BaseExpression, models.F)) for value in kwargs.values()):
             raise NotSupportedError("A webhook's fields are set to values: the extension's functions take no expressions.")
-        found = 0
+        found, values = 0, {}
+        for name, value in kwargs.items():
+            field = self.model._meta.get_field(name)
+            values[field.name if isinstance(value, models.Model) else field.attname] = value
         with transaction.atomic(using=self.db):
             for webhook in self.all():
-                for name, value in kwargs.items():
+                for name, value in values.items():
                     setattr(webhook, name, value)
                 webhook.save(using=self.db, update_fields=list(kwargs))
                 found += 1
