@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Child, ChildStdin, Stdio};
 
-use zentry_e2e::emulator::Kind;
+use zentry_e2e::emulator::{Kind, Limits};
 use zentry_e2e::scene::Scene;
 use zentry_e2e::zentry;
 
@@ -29,6 +29,7 @@ fn goes_over_and_back(release: &'static Release) {
     zentry::load(&mut scene.client).unwrap();
     let webhook = scene.emulator.register(Kind::Discord);
     let teams = scene.emulator.register(Kind::Workflow);
+    webhook.limit(Limits::default());
     let Some(project) = Project::new(&scene.database, &mut scene.client, release) else {
         return;
     };
@@ -67,6 +68,12 @@ fn goes_over_and_back(release: &'static Release) {
     scene.settle().unwrap();
     assert_eq!(times_told(&mut scene, 7), (0, 1));
     project.test_package("test_*.py", &webhook.url(), &teams.url());
+    let url = webhook.url();
+    let token = url.rsplit('/').next().unwrap();
+    assert!(
+        !scene.database.cluster().log_contains(token).unwrap(),
+        "a URL is in the server's log"
+    );
 }
 
 /// It, and the input that keeps it going.
