@@ -10,7 +10,7 @@ from django.db import router
 from . import functions
 from .models import WebhookIntegration
 
-EVERY_EVENT = ("*", "all, also those that are added later")
+EVERY_EVENT = ("*", "all events")
 
 
 class WebhookForm(forms.ModelForm):  # type: ignore[type-arg]
