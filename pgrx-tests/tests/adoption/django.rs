@@ -52,9 +52,16 @@ impl Release {
         let wanted = format!("{interpreter:?}\n{}", fs::read_to_string(&requirements).unwrap());
         let installed = place.join("installed");
         if fs::read_to_string(&installed).ok().as_ref() != Some(&wanted) {
-            run(Command::new(interpreter).args(["-m", "venv", "--clear"]).arg(&place));
+            run(Command::new(interpreter)
+                .args(["-m", "venv", "--clear"])
+                .arg(&place));
             let mut pip = Command::new(place.join("bin/pip"));
-            pip.args(["--quiet", "--disable-pip-version-check", "install", "--requirement"]);
+            pip.args([
+                "--quiet",
+                "--disable-pip-version-check",
+                "install",
+                "--requirement",
+            ]);
             run(pip.arg(requirements));
             fs::write(installed, wanted).unwrap();
         }
@@ -79,12 +86,15 @@ fn interpreter(minor: u32) -> Option<PathBuf> {
         .collect();
     installed.sort();
     let enough = format!("import sys; sys.exit(sys.version_info < (3, {minor}))");
-    [PathBuf::from("python3")].into_iter().chain(installed).find(|python| {
-        Command::new(python)
-            .args(["-c", &enough])
-            .output()
-            .is_ok_and(|output| output.status.success())
-    })
+    [PathBuf::from("python3")]
+        .into_iter()
+        .chain(installed)
+        .find(|python| {
+            Command::new(python)
+                .args(["-c", &enough])
+                .output()
+                .is_ok_and(|output| output.status.success())
+        })
 }
 
 /// What it prints; a failure shows what it has to say.
@@ -165,6 +175,25 @@ impl Project {
         run(self.python().arg("manage.py").args(arguments))
     }
 
+    /// What it says when it refuses.
+    pub fn manage_in_vain(&self, arguments: &[&str]) -> String {
+        let output = self.python().arg("manage.py").args(arguments).output().unwrap();
+        assert!(!output.status.success(), "{arguments:?}");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    }
+
+    /// As a superuser of the database.
+    pub fn manage_as_superuser(&self, arguments: &[&str]) -> String {
+        let mut python = self.python();
+        python.env("PGUSER", "postgres");
+        run(python.arg("manage.py").args(arguments))
+    }
+
+    /// Remove a directory of the project.
+    pub fn remove(&self, name: &str) {
+        fs::remove_dir_all(self.dir.join(name)).unwrap();
+    }
+
     /// Run one of the checks.
     pub fn check(&self, name: &str, step: &str, webhook_url: &str) {
         let mut python = self.python();
@@ -176,7 +205,10 @@ impl Project {
     pub fn replace_app(&self) {
         let file = self.dir.join("zentry/settings.py");
         let settings = fs::read_to_string(&file).unwrap();
-        let (own, package) = ("\"notifications.apps.NotificationsConfig\"", "\"zentry_notify_django\"");
+        let (own, package) = (
+            "\"notifications.apps.NotificationsConfig\"",
+            "\"zentry_notify_django\"",
+        );
         assert_eq!(settings.matches(own).count(), 1);
         fs::write(file, settings.replace(own, package)).unwrap();
     }

@@ -49,7 +49,11 @@ fn goes_over_and_back(release: &'static Release) {
     assert!(old_process.wait().unwrap().success());
     scene.settle().unwrap();
     each_was_told_once(&mut scene);
-    assert!(project.manage(&["makemigrations", "--check"]).contains("No changes"));
+    assert!(
+        project
+            .manage(&["makemigrations", "--check"])
+            .contains("No changes")
+    );
     project.check("moved", "6", &webhook.url());
     scene.settle().unwrap();
     assert_eq!(times_told(&mut scene, 6), (0, 1));
@@ -63,6 +67,8 @@ fn goes_over_and_back(release: &'static Release) {
 
     // And over again, for the package's own tests.
     project.replace_app();
+    // Its files are nobody's any more, but others import them still: the project's URLs do.
+    project.remove("notifications");
     project.manage(&["migrate"]);
     project.check("moved", "7", &webhook.url());
     scene.settle().unwrap();
@@ -74,6 +80,47 @@ fn goes_over_and_back(release: &'static Release) {
         !scene.database.cluster().log_contains(token).unwrap(),
         "a URL is in the server's log"
     );
+}
+
+/// Who may not create the extension, or use it, is told what a superuser has to do.
+#[test]
+fn what_migrate_lacks_it_says() {
+    let mut scene = Scene::empty().unwrap();
+    zentry::load(&mut scene.client).unwrap();
+    let webhook = scene.emulator.register(Kind::Discord);
+    let project = Project::new(&scene.database, &mut scene.client, &DJANGO_5_2).unwrap();
+    project.manage(&["makemigrations", "notifications"]);
+    project.manage(&["migrate", "--fake-initial"]);
+    project.check("before", "", &webhook.url());
+    project.replace_app();
+    let grant = format!("SELECT zentry_grant('{}', 'manager');", project.role());
+    let said = project.manage_in_vain(&["migrate"]);
+    assert!(
+        said.contains("CREATE EXTENSION zentry_notify;\n") && said.contains(&grant),
+        "{said}"
+    );
+    let said = project.manage_in_vain(&["check", "--database", "default", "--fail-level", "WARNING"]);
+    assert!(said.contains("zentry_notify.W001"), "{said}");
+    scene.install().unwrap();
+    let said = project.manage_in_vain(&["migrate"]);
+    assert!(said.contains(&grant), "{said}");
+    assert_eq!(active(&mut scene), 2);
+    scene
+        .client
+        .batch_execute("DROP EXTENSION zentry_notify")
+        .unwrap();
+    project.manage_as_superuser(&["migrate"]);
+    assert_eq!(active(&mut scene), 1);
+    scene.client.batch_execute(&grant).unwrap();
+    project.check("moved", "6", &webhook.url());
+    scene.settle().unwrap();
+    assert_eq!(times_told(&mut scene, 6), (0, 1));
+}
+
+/// How many of the application's own integrations are switched on.
+fn active(scene: &mut Scene) -> i64 {
+    let count = "SELECT count(*) FROM notifications_webhookintegration WHERE is_active";
+    scene.client.query_one(count, &[]).unwrap().get(0)
 }
 
 /// It, and the input that keeps it going.
@@ -113,7 +160,8 @@ fn each_was_told_once(scene: &mut Scene) {
          FROM ({TOLD} WHERE t.title LIKE 'Task %' AND t.status = 'completed') told"
     );
     let row = scene.client.query_one(&wrong, &[]).unwrap();
-    let (wrong, by_application, by_extension): (Option<String>, i64, i64) = (row.get(0), row.get(1), row.get(2));
+    let (wrong, by_application, by_extension): (Option<String>, i64, i64) =
+        (row.get(0), row.get(1), row.get(2));
     assert_eq!(wrong, None, "(task, told by the application, by the extension)");
     assert!(
         by_application > 0 && by_extension > 0,
