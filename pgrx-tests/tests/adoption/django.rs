@@ -2,6 +2,7 @@
 
 use std::env;
 use std::fs::{self, File};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -20,22 +21,22 @@ const PACKAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../python");
 /// A release of Django, whose requirements stand in a file that has its name.
 pub struct Release {
     name: &'static str,
-    /// The first minor version of Python 3 that it runs with.
-    python: u32,
+    /// The minor versions of Python 3 that it supports.
+    pythons: RangeInclusive<u32>,
     environment: OnceLock<Option<PathBuf>>,
 }
 
 impl Release {
-    const fn new(name: &'static str, python: u32) -> Self {
+    const fn new(name: &'static str, pythons: RangeInclusive<u32>) -> Self {
         Self {
             name,
-            python,
+            pythons,
             environment: OnceLock::new(),
         }
     }
 
     /// A virtual environment with it, made by the first test that needs it and kept as long as its requirements; none: this machine has no
-    /// Python that it runs with, as Debian 12 has not for the newest.
+    /// Python that it supports, as Debian 12 has not for the newest, and Debian 13 not for the oldest.
     fn python(&self) -> Option<&Path> {
         self.environment.get_or_init(|| self.make()).as_deref()
     }
@@ -48,7 +49,7 @@ impl Release {
         let requirements = source(&format!("requirements-{}.txt", self.name));
         let lock = File::create(place.with_extension("lock")).unwrap();
         lock.lock().unwrap();
-        let interpreter = interpreter(self.python)?;
+        let interpreter = interpreter(&self.pythons)?;
         let wanted = format!("{interpreter:?}\n{}", fs::read_to_string(&requirements).unwrap());
         let installed = place.join("installed");
         if fs::read_to_string(&installed).ok().as_ref() != Some(&wanted) {
@@ -69,12 +70,12 @@ impl Release {
     }
 }
 
-pub static DJANGO_4_2: Release = Release::new("4.2", 8);
-pub static DJANGO_5_2: Release = Release::new("5.2", 10);
-pub static DJANGO_6_1: Release = Release::new("6.1", 12);
+pub static DJANGO_4_2: Release = Release::new("4.2", 8..=12);
+pub static DJANGO_5_2: Release = Release::new("5.2", 10..=14);
+pub static DJANGO_6_1: Release = Release::new("6.1", 12..=14);
 
-/// A Python 3 of this minor version or a newer one: the system's, or one that pyenv has installed.
-fn interpreter(minor: u32) -> Option<PathBuf> {
+/// A Python 3 of one of these minor versions: the system's, or one that pyenv has installed.
+fn interpreter(minor: &RangeInclusive<u32>) -> Option<PathBuf> {
     let pyenv = env::var_os("PYENV_ROOT")
         .map(PathBuf::from)
         .or_else(|| Some(env::home_dir()?.join(".pyenv")));
@@ -85,13 +86,17 @@ fn interpreter(minor: u32) -> Option<PathBuf> {
         .filter_map(|entry| Some(entry.ok()?.path().join("bin/python3")))
         .collect();
     installed.sort();
-    let enough = format!("import sys; sys.exit(sys.version_info < (3, {minor}))");
+    let fits = format!(
+        "import sys; sys.exit(not (3, {}) <= sys.version_info[:2] <= (3, {}))",
+        minor.start(),
+        minor.end()
+    );
     [PathBuf::from("python3")]
         .into_iter()
         .chain(installed)
         .find(|python| {
             Command::new(python)
-                .args(["-c", &enough])
+                .args(["-c", &fits])
                 .output()
                 .is_ok_and(|output| output.status.success())
         })
