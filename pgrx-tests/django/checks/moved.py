@@ -10,7 +10,7 @@ from django.contrib.contenttypes.models import ContentType
 from notifications.models import WebhookIntegration
 from tasks.models import Task
 
-webhook = WebhookIntegration.objects.get()
+webhook = WebhookIntegration.objects.get(name="Website team")
 assert (webhook.name, webhook.state, webhook.is_active) == ("Website team", "active", True), vars(webhook)
 assert webhook.project.name == "Website Relaunch" and webhook.created_by.username == "ada"
 assert webhook.event_types == ["task_completed", "badge_earned"]

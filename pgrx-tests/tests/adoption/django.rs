@@ -23,14 +23,17 @@ pub struct Release {
     name: &'static str,
     /// The minor versions of Python 3 that it supports.
     pythons: RangeInclusive<u32>,
+    /// Its driver here is psycopg 3, and not psycopg 2.
+    pub sends_values_apart: bool,
     environment: OnceLock<Option<PathBuf>>,
 }
 
 impl Release {
-    const fn new(name: &'static str, pythons: RangeInclusive<u32>) -> Self {
+    const fn new(name: &'static str, pythons: RangeInclusive<u32>, sends_values_apart: bool) -> Self {
         Self {
             name,
             pythons,
+            sends_values_apart,
             environment: OnceLock::new(),
         }
     }
@@ -70,9 +73,9 @@ impl Release {
     }
 }
 
-pub static DJANGO_4_2: Release = Release::new("4.2", 8..=12);
-pub static DJANGO_5_2: Release = Release::new("5.2", 10..=14);
-pub static DJANGO_6_1: Release = Release::new("6.1", 12..=14);
+pub static DJANGO_4_2: Release = Release::new("4.2", 8..=12, false);
+pub static DJANGO_5_2: Release = Release::new("5.2", 10..=14, true);
+pub static DJANGO_6_1: Release = Release::new("6.1", 12..=14, true);
 
 /// A Python 3 of one of these minor versions: the system's, or one that pyenv has installed.
 fn interpreter(minor: &RangeInclusive<u32>) -> Option<PathBuf> {
