@@ -51,7 +51,7 @@ class WebhookQuerySet(models.QuerySet["WebhookIntegration"]):
         found, values = 0, {}
         for name, value in kwargs.items():
             field = self.model._meta.get_field(name)
-            values[field.name if isinstance(value, models.Model) else field.attname] = value
+            values[field.name if isinstance(value, models.Model) else getattr(field, "attname", name)] = value
         with transaction.atomic(using=self.db):
             for webhook in self.all():
                 for name, value in values.items():
