@@ -86,9 +86,10 @@ coverage: browser ## Measure the tests' coverage, by lines
 	@scripts/bootstrap chroot
 	@scripts/coverage
 
-package: ## Build the Debian package and the tarball, into target/package
+package: ## Build the Debian package, the tarball and Django's wheel, into target/package
 	@scripts/bootstrap package chroot
 	@scripts/package
+	@scripts/wheel
 
 test-package: ## Install the package on a clean Debian or Ubuntu, in a chroot, by the words of docs/operations.md
 	@scripts/bootstrap package chroot

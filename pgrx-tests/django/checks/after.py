@@ -1,5 +1,6 @@
 """The same models over the extension's tables: integrations are created, listed, filtered, edited and deleted, logs are listed."""
 
+import json
 import os
 
 import django
@@ -7,14 +8,22 @@ from django.db import DatabaseError, transaction
 
 django.setup()
 
-from django.contrib.auth.models import User as Account
+from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 from django.test import Client
 from notifications.models import NotificationLog, WebhookIntegration
 from tasks.models import Task
 
+Account = get_user_model()
+
 URL = os.environ["WEBHOOK_URL"]
 EMPTY_URL = URL.rpartition("/")[0]  # without a token
+# What is refused, and what is said of what to do.
+REFUSED = [
+    ({"webhook_url": EMPTY_URL}, "Discord"),
+    ({"webhook_url": "https://example.org/hook"}, "allowed_hosts"),
+    ({"event_types": ["lunch"]}, "task_completed"),
+]
 
 
 def database_error(f):
@@ -75,11 +84,32 @@ def admin():
     shown = client.get(page + "?webhook_type__exact=discord").content.decode()
     assert "Website team" in shown
     form = {"name": "By a form", "webhook_type": "discord", "event_types": '["*"]', "is_active": "on"}
-    refused = client.post(page + "add/", form | {"webhook_url": EMPTY_URL})
-    assert refused.status_code == 200 and "errorlist" in refused.content.decode()
+    for refused, text in REFUSED:
+        refused = {name: value if isinstance(value, str) else json.dumps(value) for name, value in refused.items()}
+        answer = client.post(page + "add/", form | {"webhook_url": URL} | refused)
+        assert answer.status_code == 200 and "errorlist" in answer.content.decode()
+        assert text in answer.content.decode()
     added = client.post(page + "add/", form | {"webhook_url": URL, "project": "1"})
     assert added.status_code == 302, added.content.decode()
     WebhookIntegration.objects.get(name="By a form").delete()
+
+
+def rest():
+    client = Client(raise_request_exception=True)
+    client.force_login(Account.objects.get(username="root"))
+    path = "/api/notifications/api/webhook-integrations/"
+    new = {"name": "By REST", "webhook_type": "discord", "webhook_url": URL, "event_types": ["*"]}
+    for refused, text in REFUSED:
+        answer = client.post(path, new | refused, content_type="application/json")
+        assert answer.status_code == 400 and list(answer.json()) == list(refused), answer.content
+        assert text in str(answer.json()), answer.content
+    made = client.post(path, new, content_type="application/json")
+    assert made.status_code == 201, made.content
+    one = f"{path}{made.json()['id']}/"
+    changed = client.patch(one, {"event_types": ["lunch"]}, content_type="application/json")
+    assert changed.status_code == 400 and "lunch" in str(changed.json()), changed.content
+    assert client.patch(one, {"name": "Renamed"}, content_type="application/json").json()["name"] == "Renamed"
+    assert client.delete(one).status_code == 204
 
 
 def log():
@@ -101,6 +131,7 @@ match os.environ["STEP"]:
     case "edit":
         integrations()
         admin()
+        rest()
     case "complete":
         task = Task.objects.get(pk=4)
         task.status = "completed"

@@ -1,26 +1,64 @@
 //! A Django project, and the Python to run it with.
 
+use std::env;
 use std::fs::{self, File};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::LazyLock;
+use std::sync::OnceLock;
 
 use postgres::Client;
 use zentry_e2e::cluster::{Cluster, Stage, TestDatabase};
 
-const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/django");
+/// A file of the sources.
+pub fn source(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("django").join(name)
+}
 
-/// A virtual environment with Django, made by the first test that needs it and kept as long as its requirements.
-fn python() -> &'static Path {
-    static PYTHON: LazyLock<PathBuf> = LazyLock::new(|| {
-        let place = Stage::get().unwrap().private_dir().join("django");
-        let wanted = fs::read_to_string(format!("{SOURCES}/requirements.txt")).unwrap();
+/// The directory of the package for Django.
+const PACKAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../python");
+
+/// A release of Django, whose requirements stand in a file that has its name.
+pub struct Release {
+    name: &'static str,
+    /// The minor versions of Python 3 that it supports.
+    pythons: RangeInclusive<u32>,
+    /// Its driver here is psycopg 3, and not psycopg 2.
+    pub sends_values_apart: bool,
+    environment: OnceLock<Option<PathBuf>>,
+}
+
+impl Release {
+    const fn new(name: &'static str, pythons: RangeInclusive<u32>, sends_values_apart: bool) -> Self {
+        Self {
+            name,
+            pythons,
+            sends_values_apart,
+            environment: OnceLock::new(),
+        }
+    }
+
+    /// A virtual environment with it, made by the first test that needs it and kept as long as its requirements; none: this machine has no
+    /// Python that it supports, as Debian 12 has not for the newest, and Debian 13 not for the oldest.
+    fn python(&self) -> Option<&Path> {
+        self.environment.get_or_init(|| self.make()).as_deref()
+    }
+
+    fn make(&self) -> Option<PathBuf> {
+        let place = Stage::get()
+            .unwrap()
+            .private_dir()
+            .join(format!("django-{}", self.name));
+        let requirements = source(&format!("requirements-{}.txt", self.name));
         let lock = File::create(place.with_extension("lock")).unwrap();
         lock.lock().unwrap();
+        let interpreter = interpreter(&self.pythons)?;
+        let wanted = format!("{interpreter:?}\n{}", fs::read_to_string(&requirements).unwrap());
         let installed = place.join("installed");
         if fs::read_to_string(&installed).ok().as_ref() != Some(&wanted) {
-            let mut venv = Command::new("python3");
-            run(venv.args(["-m", "venv", "--clear"]).arg(&place));
+            run(Command::new(interpreter)
+                .args(["-m", "venv", "--clear"])
+                .arg(&place));
             let mut pip = Command::new(place.join("bin/pip"));
             pip.args([
                 "--quiet",
@@ -28,12 +66,43 @@ fn python() -> &'static Path {
                 "install",
                 "--requirement",
             ]);
-            run(pip.arg(format!("{SOURCES}/requirements.txt")));
+            run(pip.arg(requirements));
             fs::write(installed, wanted).unwrap();
         }
-        place.join("bin/python")
-    });
-    &PYTHON
+        Some(place.join("bin/python"))
+    }
+}
+
+pub static DJANGO_4_2: Release = Release::new("4.2", 8..=12, false);
+pub static DJANGO_5_2: Release = Release::new("5.2", 10..=14, true);
+pub static DJANGO_6_1: Release = Release::new("6.1", 12..=14, true);
+
+/// A Python 3 of one of these minor versions: the system's, or one that pyenv has installed.
+fn interpreter(minor: &RangeInclusive<u32>) -> Option<PathBuf> {
+    let pyenv = env::var_os("PYENV_ROOT")
+        .map(PathBuf::from)
+        .or_else(|| Some(env::home_dir()?.join(".pyenv")));
+    let mut installed: Vec<PathBuf> = pyenv
+        .and_then(|root| fs::read_dir(root.join("versions")).ok())
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| Some(entry.ok()?.path().join("bin/python3")))
+        .collect();
+    installed.sort();
+    let fits = format!(
+        "import sys; sys.exit(not (3, {}) <= sys.version_info[:2] <= (3, {}))",
+        minor.start(),
+        minor.end()
+    );
+    [PathBuf::from("python3")]
+        .into_iter()
+        .chain(installed)
+        .find(|python| {
+            Command::new(python)
+                .args(["-c", &fits])
+                .output()
+                .is_ok_and(|output| output.status.success())
+        })
 }
 
 /// What it prints; a failure shows what it has to say.
@@ -57,11 +126,21 @@ pub struct Project {
     cluster: &'static Cluster,
     database: String,
     role: String,
+    python: &'static Path,
 }
 
+/// What Django's migrations of the users' model would make for permissions. The fixtures are without.
+const PERMISSIONS: &str = "\
+    CREATE TABLE users_user_groups (id bigint GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY, user_id bigint NOT NULL, group_id integer NOT NULL); \
+    CREATE TABLE users_user_user_permissions \
+        (id bigint GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY, user_id bigint NOT NULL, permission_id integer NOT NULL);";
+
 impl Project {
-    /// As it is before it is adopted. It connects as a role of its own, which owns the application's tables.
-    pub fn new(database: &TestDatabase, admin: &mut Client) -> Self {
+    /// As it is before it is adopted. It connects as a role of its own, which owns the application's tables. None: this machine has no Python for
+    /// that Django.
+    pub fn new(database: &TestDatabase, admin: &mut Client, django: &'static Release) -> Option<Self> {
+        let python = django.python()?;
+        admin.batch_execute(PERMISSIONS).unwrap();
         let role = format!("{}_app", database.name());
         let own = format!(
             "CREATE ROLE {role} LOGIN; GRANT CREATE, USAGE ON SCHEMA public TO {role}; \
@@ -80,9 +159,10 @@ impl Project {
             cluster: database.cluster(),
             database: database.name().to_owned(),
             role,
+            python,
         };
         project.copy("before");
-        project
+        Some(project)
     }
 
     pub fn role(&self) -> &str {
@@ -95,7 +175,7 @@ impl Project {
         let mut copy = Command::new("cp");
         run(copy
             .arg("--recursive")
-            .arg(format!("{SOURCES}/{from}/."))
+            .arg(source(&format!("{from}/.")))
             .arg(&self.dir));
     }
 
@@ -103,18 +183,58 @@ impl Project {
         run(self.python().arg("manage.py").args(arguments))
     }
 
+    /// What it says when it refuses.
+    pub fn manage_in_vain(&self, arguments: &[&str]) -> String {
+        let output = self.python().arg("manage.py").args(arguments).output().unwrap();
+        assert!(!output.status.success(), "{arguments:?}");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    }
+
+    /// As a superuser of the database.
+    pub fn manage_as_superuser(&self, arguments: &[&str]) -> String {
+        let mut python = self.python();
+        python.env("PGUSER", "postgres");
+        run(python.arg("manage.py").args(arguments))
+    }
+
+    /// Remove a directory of the project.
+    pub fn remove(&self, name: &str) {
+        fs::remove_dir_all(self.dir.join(name)).unwrap();
+    }
+
     /// Run one of the checks.
     pub fn check(&self, name: &str, step: &str, webhook_url: &str) {
         let mut python = self.python();
         python.env("STEP", step).env("WEBHOOK_URL", webhook_url);
-        run(python.arg(format!("{SOURCES}/checks/{name}.py")));
+        run(python.arg(source(&format!("checks/{name}.py"))));
     }
 
-    fn python(&self) -> Command {
-        let mut command = Command::new(python());
+    /// Put django-zentry-notify in the place of the application's own: one line of the settings.
+    pub fn replace_app(&self) {
+        let file = self.dir.join("zentry/settings.py");
+        let settings = fs::read_to_string(&file).unwrap();
+        let (own, package) = (
+            "\"notifications.apps.NotificationsConfig\"",
+            "\"zentry_notify_django\"",
+        );
+        assert_eq!(settings.matches(own).count(), 1);
+        fs::write(file, settings.replace(own, package)).unwrap();
+    }
+
+    /// Run those of the package's own tests that stand in such files.
+    pub fn test_package(&self, files: &str, webhook_url: &str, teams_url: &str) {
+        let mut python = self.python();
+        python.env("WEBHOOK_URL", webhook_url).env("TEAMS_URL", teams_url);
+        python.args(["-m", "unittest", "discover", "--pattern", files]);
+        run(python.arg("--start-directory").arg(format!("{PACKAGE}/tests")));
+    }
+
+    pub fn python(&self) -> Command {
+        let mut command = Command::new(self.python);
+        let path = env::join_paths([&self.dir, &Path::new(PACKAGE).join("src")]).unwrap();
         command
             .current_dir(&self.dir)
-            .env("PYTHONPATH", &self.dir)
+            .env("PYTHONPATH", path)
             .env("PYTHONDONTWRITEBYTECODE", "1")
             .env("DJANGO_SETTINGS_MODULE", "zentry.settings")
             .env("PGHOST", self.cluster.dir())

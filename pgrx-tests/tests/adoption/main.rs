@@ -4,3 +4,5 @@
 mod django;
 mod import;
 mod over_and_back;
+mod package;
+mod pages;

@@ -1,5 +1,7 @@
-from django.core.exceptions import ValidationError
-from django.db import DatabaseError, connection, models, transaction
+import copy
+
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
+from django.db import DatabaseError, models, transaction
 
 
 class WebhookIntegration(models.Model):
@@ -23,12 +25,15 @@ class WebhookIntegration(models.Model):
         return self.name
 
     def clean(self):
-        # The rules are the database's. Asked beforehand, they become a form's errors instead of a page with status 500.
+        # The rules are the database's: it is tried, and taken back. What is refused stands in the form, with what to do about it.
         try:
-            with transaction.atomic(), connection.cursor() as cursor:
-                cursor.execute("SELECT zentry_notify.check_webhook_url(%s, %s)", [self.webhook_type, self.webhook_url])
+            with transaction.atomic():
+                copy.copy(self).save()
+                transaction.set_rollback(True)
         except DatabaseError as error:
-            raise ValidationError({"webhook_url": error.__cause__.diag.message_primary}) from None
+            found = error.__cause__.diag
+            about = found.column_name if found.column_name in {field.name for field in self._meta.fields} else NON_FIELD_ERRORS
+            raise ValidationError({about: f"{found.message_primary}. {found.message_hint or ''}"}) from None
 
 
 class NotificationLog(models.Model):

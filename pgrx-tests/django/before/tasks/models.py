@@ -3,6 +3,11 @@ from django.db import models
 
 class Project(models.Model):
     name = models.CharField(max_length=200)
+    description = models.TextField(default="")
+    emoji = models.CharField(max_length=10, default="")
+    created_by = models.ForeignKey("users.User", on_delete=models.CASCADE)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:
         managed = False

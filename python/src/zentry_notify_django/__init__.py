@@ -1,0 +1,1 @@
+"""The extension zentry_notify in a Django project: models, admin pages, REST views, commands and checks."""

@@ -1,0 +1,250 @@
+"""Admin pages of webhooks and of the log."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db import models
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
+
+from . import functions
+from .forms import WebhookForm
+from .models import NotificationLog, WebhookIntegration, registrant
+
+HEARS: list[Any] = ["event_types", "project", "filter", "min_streak_days", "milestones", "omit_keys"]
+APPEARS: list[Any] = ["mention", "username", "avatar_url", "announce", "thread_name", "applied_tags"]
+WHEN: list[Any] = ["quiet_hours", "digest", "max_events_per_message", "min_interval", "max_age", "rate_limit", "rate_group"]
+TROUBLE: list[Any] = ["notify_webhook", "notices"]
+SEEN: list[Any] = [
+    "state", "state_since", "reason", "next_try_at", "held_until", "pending", "sent", "failed", "last_delivery_at", "created_by",
+    "created_at", "updated_at",
+]  # fmt: skip
+
+
+class Buttons(admin.ModelAdmin):  # type: ignore[type-arg]
+    """Buttons of a row's page: each posts, and comes back."""
+
+    buttons: dict[str, str] = {}
+
+    def get_urls(self) -> list[URLPattern]:
+        """One address for each button."""
+        meta = self.model._meta
+        own = [
+            path(f"<int:pk>/{name}/", self.admin_site.admin_view(self._pressed(name)), name=f"{meta.app_label}_{meta.model_name}_{name}")
+            for name in self.buttons
+        ]
+        return own + super().get_urls()
+
+    def has_press_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Those who may change the model, whether or not there is a form for it."""
+        meta = self.model._meta
+        return bool(request.user.has_perm(f"{meta.app_label}.change_{meta.model_name}"))
+
+    def shown_buttons(self, obj: Any) -> list[str]:
+        """Those that have something to do."""
+        return list(self.buttons)
+
+    def press(self, request: HttpRequest, name: str, obj: Any) -> None:
+        """Do what the button says, and tell of it."""
+        raise NotImplementedError
+
+    def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+        """With the buttons."""
+        obj = self.get_object(request, object_id)
+        shown = self.shown_buttons(obj) if obj is not None and self.has_press_permission(request, obj) else []
+        context = {"buttons": [(name, self.buttons[name]) for name in shown]}
+        return super().change_view(request, object_id, form_url, context | (extra_context or {}))
+
+    def told(self, request: HttpRequest, act: Callable[[], str], what: str = "") -> None:
+        """Do it, and tell of it: also of what the database refuses."""
+        try:
+            messages.success(request, act())
+        except functions.Refused as refused:
+            messages.error(request, f"{what}{refused.text}")
+
+    def _pressed(self, name: str) -> Callable[..., HttpResponse]:
+        def view(request: HttpRequest, pk: int) -> HttpResponse:
+            obj = self.get_object(request, str(pk))
+            if request.method != "POST" or not self.has_press_permission(request, obj):
+                raise PermissionDenied
+            if obj is not None:
+                self.press(request, name, obj)
+            meta = self.model._meta
+            return HttpResponseRedirect(reverse(f"{self.admin_site.name}:{meta.app_label}_{meta.model_name}_change", args=[pk]))
+
+        return view
+
+
+@admin.register(WebhookIntegration)
+class WebhookIntegrationAdmin(Buttons):
+    """Webhooks, with what becomes of what is sent to them."""
+
+    form = WebhookForm
+    list_display = ["name", "webhook_type", "project", "hears", "state", "pending", "sent", "failed", "last_delivery_at"]
+    list_filter = ["webhook_type", "is_active"]
+    search_fields = ["name"]
+    readonly_fields = SEEN
+    actions = ["test", "switch_on", "switch_off", "retry_failed"]
+    buttons = {"test": "Send a test message", "resume": "Try now", "retry_failed": "Send failed deliveries again"}
+    fieldsets = [
+        (None, {"fields": ["name", "webhook_type", "webhook_url", "is_active"]}),
+        ("What it hears", {"fields": HEARS}),
+        ("When it is sent", {"fields": WHEN, "classes": ["collapse"]}),
+        ("How it looks", {"fields": APPEARS, "classes": ["collapse"]}),
+        ("When it fails", {"fields": TROUBLE, "classes": ["collapse"]}),
+        ("State", {"fields": SEEN}),
+    ]
+
+    @admin.display(description="hears")
+    def hears(self, webhook: WebhookIntegration) -> str:
+        """The events, in a cell."""
+        return ", ".join(webhook.event_types) if webhook.event_types != ["*"] else "all events"
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """One that is new has no state yet."""
+        return self.fieldsets if obj is not None else self.fieldsets[:-1]  # type: ignore[index]
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet[WebhookIntegration]:
+        """With the projects' names."""
+        rows = super().get_queryset(request)
+        return rows.select_related("project") if self.opts.get_field("project").is_relation else rows
+
+    def save_model(self, request: HttpRequest, obj: WebhookIntegration, form: Any, change: bool) -> None:
+        """It is registered in the name of who is signed in, where these are the users that webhooks have."""
+        if not change:
+            obj.created_by = registrant(request.user)
+        super().save_model(request, obj, form, change)
+
+    def shown_buttons(self, obj: WebhookIntegration) -> list[str]:
+        """Those that have something to do."""
+        useless = {"resume": not obj.pending and obj.state != "failing", "retry_failed": not obj.failed}
+        return [name for name in self.buttons if not useless.get(name)]
+
+    def press(self, request: HttpRequest, name: str, obj: WebhookIntegration) -> None:
+        """Test, resume, or send failed deliveries again."""
+        if name == "test":
+            self._test(request, obj)
+        elif name == "resume":
+            self.told(request, lambda: obj.resume() or "What waits is sent now.")  # type: ignore[func-returns-value]
+        else:
+            self.told(request, lambda: f"{obj.retry_failed()} deliveries are sent again.")
+
+    def _test(self, request: HttpRequest, webhook: WebhookIntegration) -> None:
+        try:
+            tested = webhook.test()
+        except functions.Refused as refused:
+            messages.error(request, f"{webhook}: {refused.text}")
+            return
+        if tested.status == "sent":
+            messages.success(request, f"{webhook}: the test message was delivered.")
+        else:
+            messages.error(request, f"{webhook}: the test message was not delivered: {tested.error_message}")
+
+    @admin.action(description="Send a test message", permissions=["press"])
+    def test(self, request: HttpRequest, queryset: models.QuerySet[WebhookIntegration]) -> None:
+        """To each."""
+        for webhook in queryset:
+            self._test(request, webhook)
+
+    @admin.action(description="Switch on", permissions=["press"])
+    def switch_on(self, request: HttpRequest, queryset: models.QuerySet[WebhookIntegration]) -> None:
+        """Each of them."""
+        self.told(request, lambda: f"{queryset.update(is_active=True)} switched on.")
+
+    @admin.action(description="Switch off", permissions=["press"])
+    def switch_off(self, request: HttpRequest, queryset: models.QuerySet[WebhookIntegration]) -> None:
+        """Each of them."""
+        self.told(request, lambda: f"{queryset.update(is_active=False)} switched off.")
+
+    @admin.action(description="Send failed deliveries again", permissions=["press"])
+    def retry_failed(self, request: HttpRequest, queryset: models.QuerySet[WebhookIntegration]) -> None:
+        """Of each."""
+        self.told(request, lambda: f"{sum(webhook.retry_failed() for webhook in queryset)} deliveries are sent again.")
+
+
+class EventTypeFilter(admin.SimpleListFilter):
+    """By the event types that there are, without going through the whole log for those that occur."""
+
+    title = "event type"
+    parameter_name = "event_type"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """The names."""
+        try:
+            return [(name, name) for name in [*functions.event_types(model_admin.get_queryset(request).db), "test"]]
+        except functions.Refused:
+            return []
+
+    def queryset(self, request: HttpRequest, queryset: models.QuerySet[NotificationLog]) -> models.QuerySet[NotificationLog]:
+        """Of that type."""
+        return queryset.filter(event_type=self.value()) if self.value() else queryset
+
+
+@admin.register(NotificationLog)
+class NotificationLogAdmin(Buttons):
+    """The log. It is the worker's: it is read here, and sent again."""
+
+    list_display = ["id", "created_at", "webhook_integration_name", "event_type", "status", "response_status_code", "attempts", "why"]
+    list_filter = ["status", EventTypeFilter, "webhook_type"]
+    show_full_result_count = False
+    fields = [
+        "webhook", "event_type", "status", "created_at", "sent_at", "attempts", "retry_count", "next_attempt_at", "retried_as",
+        "response_status_code", "error_message", "response_body", "data",
+    ]  # fmt: skip
+    readonly_fields = ["webhook", "data"]
+    actions = ["retry"]
+    buttons = {"retry": "Send again"}
+
+    @admin.display(description="why")
+    def why(self, entry: NotificationLog) -> str:
+        """What went wrong, in a cell."""
+        return entry.error_message[:100]
+
+    @admin.display(description="webhook")
+    def webhook(self, entry: NotificationLog) -> str:
+        """A link to it."""
+        meta = WebhookIntegration._meta
+        address = reverse(f"{self.admin_site.name}:{meta.app_label}_{meta.model_name}_change", args=[entry.webhook_integration_id])
+        return format_html('<a href="{}">{}</a>', address, entry.webhook_integration_name)
+
+    @admin.display(description="data")
+    def data(self, entry: NotificationLog) -> str:
+        """The event's, to be read."""
+        return format_html("<pre>{}</pre>", json.dumps(entry.payload, indent=2, ensure_ascii=False))
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Nobody: the worker writes it."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nobody."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nobody."""
+        return False
+
+    def shown_buttons(self, obj: NotificationLog) -> list[str]:
+        """To send it again, where that is possible."""
+        return ["retry"] if obj.can_be_retried else []
+
+    def press(self, request: HttpRequest, name: str, obj: NotificationLog) -> None:
+        """Send it again."""
+        self.told(request, lambda: self._retried(obj))
+
+    @admin.action(description="Send again", permissions=["press"])
+    def retry(self, request: HttpRequest, queryset: models.QuerySet[NotificationLog]) -> None:
+        """Each of them, one by one: what can't be is told."""
+        for entry in queryset:
+            self.told(request, lambda entry=entry: self._retried(entry))  # type: ignore[misc]
+
+    @staticmethod
+    def _retried(entry: NotificationLog) -> str:
+        number = entry.retry()
+        return f"{entry} is sent again as {number}." if number != entry.pk else f"{entry} is tried now."

@@ -1,0 +1,40 @@
+"""The form of a webhook."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.db import router
+
+from . import functions
+from .models import WebhookIntegration
+
+EVERY_EVENT = ("*", "all events")
+
+
+class WebhookForm(forms.ModelForm):  # type: ignore[type-arg]
+    """A webhook that is registered shows no URL: left empty, it stays."""
+
+    event_types = forms.MultipleChoiceField(widget=forms.CheckboxSelectMultiple)
+    webhook_url = forms.CharField(label="URL", max_length=2048, widget=forms.TextInput(attrs={"class": "vTextField", "autocomplete": "off"}))
+
+    class Meta:
+        model = WebhookIntegration
+        fields = "__all__"
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        chosen = self.fields["event_types"]
+        chosen.choices = [EVERY_EVENT, *((name, name) for name in self._event_types())]  # type: ignore[attr-defined]
+        if self.instance.pk is not None:
+            self.fields["webhook_url"].required = False
+            self.fields["webhook_url"].help_text = f"{self.instance.webhook_url}. Left empty, it stays."
+            self.initial["webhook_url"] = ""
+
+    def _event_types(self) -> list[str]:
+        try:
+            known = functions.event_types(router.db_for_read(WebhookIntegration))
+        except functions.Refused:
+            known = []  # What is wrong is told when it is saved.
+        return known + [name for name in self.instance.event_types if name not in (*known, "*")]

@@ -1,0 +1,169 @@
+"""The extension's functions, and what they refuse as errors that forms can show."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
+from django.db import DatabaseError, connections, transaction
+
+INSUFFICIENT_PRIVILEGE = "42501"
+NO_DATA_FOUND = "P0002"
+NOT_IN_THIS_STATE = "55000"
+
+# Columns of the extension, and the model's fields of other names.
+FIELDS = {"project_id": "project", "created_by_id": "created_by", "notify_webhook_id": "notify_webhook"}
+
+# What stands for "none" where zentry_update_webhook takes null for "as it is", and each parameter's type.
+PARAMETERS: dict[str, tuple[str, Any]] = {
+    "name": ("text", None),
+    "webhook_type": ("text", None),
+    "webhook_url": ("text", None),
+    "project_id": ("bigint", 0),
+    "event_types": ("text[]", None),
+    "is_active": ("boolean", None),
+    "omit_keys": ("text[]", []),
+    "filter": ("text", ""),
+    "min_streak_days": ("integer", 0),
+    "milestones": ("integer[]", []),
+    "quiet_hours": ("text", ""),
+    "mention": ("text", ""),
+    "username": ("text", ""),
+    "avatar_url": ("text", ""),
+    "announce": ("boolean", False),
+    "thread_name": ("text", ""),
+    "applied_tags": ("text[]", []),
+    "rate_limit": ("text", ""),
+    "rate_group": ("text", ""),
+    "notify_webhook_id": ("bigint", 0),
+    "notices": ("boolean", False),
+    "digest": ("text", ""),
+    "max_events_per_message": ("integer", 10),
+    "min_interval": ("interval", timedelta(0)),
+    "max_age": ("interval", timedelta(0)),
+}
+
+
+class Refused(ValidationError):
+    """What the database has refused, in its words and with its hint, at the field that it is about."""
+
+    def __init__(self, text: str, field: str | None = None, sqlstate: str | None = None) -> None:
+        super().__init__({field or NON_FIELD_ERRORS: [text]})
+        self.text = text
+        self.field = field
+        self.sqlstate = sqlstate
+
+    def without(self, fields: Sequence[str]) -> Refused:
+        """The same, about no field where it would be about one of these."""
+        if self.field not in fields:
+            return self
+        return Refused(f"{self.field}: {self.text}", None, self.sqlstate)
+
+
+def refusal_of(error: DatabaseError) -> Refused | None:
+    """What can be said of the error to who has asked; none if it is no refusal, but something that went wrong."""
+    diagnosis = getattr(error.__cause__, "diag", None)
+    sqlstate = getattr(diagnosis, "sqlstate", None)
+    if diagnosis is None or not sqlstate or not diagnosis.message_primary:
+        return None
+    # Data, integrity, rights and names, the state that something is in, and "there is none".
+    if not sqlstate.startswith(("22", "23", "42")) and sqlstate not in (NOT_IN_THIS_STATE, NO_DATA_FOUND):
+        return None
+    text = ". ".join(part.rstrip(".") for part in (diagnosis.message_primary, diagnosis.message_hint) if part)
+    column = diagnosis.column_name
+    field = FIELDS.get(column, column) if column in PARAMETERS or column in FIELDS else None
+    return Refused(f"{text[:1].upper()}{text[1:]}.", field, sqlstate)
+
+
+@contextmanager
+def asking(using: str) -> Iterator[None]:
+    """What is asked of the database here is done as a whole, or refused with a reason."""
+    try:
+        with transaction.atomic(using=using):
+            yield
+    except DatabaseError as error:
+        refusal = refusal_of(error)
+        if refusal is None:
+            raise
+        raise refusal from error
+
+
+def schema(using: str) -> str:
+    """Where the extension's functions are, quoted; refused where there is no extension."""
+    connection = connections[using]
+    if connection.vendor != "postgresql":
+        raise Refused(f"The database {using!r} is no PostgreSQL, so nobody sends notifications.")
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT extnamespace::regnamespace::text FROM pg_catalog.pg_extension WHERE extname = 'zentry_notify'")
+        row = cursor.fetchone()
+    if row is None:
+        raise Refused("The extension zentry_notify is not in this database. A superuser has to run CREATE EXTENSION zentry_notify.")
+    return str(row[0])
+
+
+def call(using: str, function: str, arguments: Mapping[str, tuple[str, Any]]) -> list[tuple[Any, ...]]:
+    """The rows of a function; each argument has its type."""
+    passed = ", ".join(f"{name} => %s::{kind}" for name, (kind, _) in arguments.items())
+    with asking(using):
+        statement = f"SELECT * FROM {schema(using)}.{function}({passed})"
+        with _cursor(connections[using]) as cursor:
+            cursor.execute(statement, [value for _, value in arguments.values()])
+            return list(cursor.fetchall())
+
+
+@contextmanager
+def _cursor(connection: Any) -> Iterator[Any]:
+    """One that sends values apart from the statement, as Django's own does not: a URL is a secret, and the server writes statements that fail into
+    its log, and Django those that take long into its own. (psycopg2 can't.)"""
+    from django.db.backends.postgresql.psycopg_any import is_psycopg3
+
+    if not is_psycopg3:
+        with connection.cursor() as cursor:
+            yield cursor
+        return
+    from psycopg import Cursor
+
+    connection.ensure_connection()
+    with connection.wrap_database_errors, Cursor(connection.connection) as cursor:
+        yield cursor
+
+
+def register(using: str, values: Mapping[str, Any], created_by_id: int | None = None) -> int:
+    """``zentry_register_webhook``: its id."""
+    arguments = {name: (PARAMETERS[name][0], value) for name, value in values.items()}
+    arguments["created_by_id"] = ("bigint", created_by_id)
+    return int(call(using, "zentry_register_webhook", arguments)[0][0])
+
+
+def update(using: str, webhook_id: int, values: Mapping[str, Any]) -> None:
+    """``zentry_update_webhook``: what is given becomes so, none takes it away, and the rest stays."""
+    arguments: dict[str, tuple[str, Any]] = {"webhook_id": ("bigint", webhook_id)}
+    for name, value in values.items():
+        kind, nothing = PARAMETERS[name]
+        if value is None and nothing is None:
+            raise Refused("This must not be empty.", FIELDS.get(name, name))
+        arguments[name] = (kind, nothing if value is None else value)
+    call(using, "zentry_update_webhook", arguments)
+
+
+def delete(using: str, webhook_id: int) -> None:
+    """``zentry_delete_webhook``: the webhook goes, with its log."""
+    call(using, "zentry_delete_webhook", {"webhook_id": ("bigint", webhook_id)})
+
+
+def test_event(using: str, event_type: str, project_id: int | None) -> list[int]:
+    """``zentry_test_event``: the ids of the deliveries that it queues."""
+    rows = call(using, "zentry_test_event", {"event_type": ("text", event_type), "project_id": ("bigint", project_id)})
+    return [int(row[0]) for row in rows]
+
+
+def event_types(using: str) -> list[str]:
+    """The names that webhooks subscribe to."""
+    with asking(using):
+        schema(using)
+        with connections[using].cursor() as cursor:
+            cursor.execute("SELECT name FROM zentry_notify.event_types WHERE name <> 'webhook_trouble' ORDER BY name")
+            return [str(row[0]) for row in cursor.fetchall()]

@@ -1,0 +1,304 @@
+"""Webhooks and the log, as the extension's views have them. Nothing here is a table of Django's."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import NotSupportedError, models, router, transaction
+from django.db.models import signals
+
+from . import conf, fields, functions, queries
+
+NEEDED = ("name", "webhook_type", "event_types", "is_active", "max_events_per_message", "min_interval")
+
+
+def every_event() -> list[str]:
+    """What a webhook hears that is told nothing else: all."""
+    return ["*"]
+
+
+@dataclass(frozen=True)
+class Tested:
+    """What became of a test message."""
+
+    log_id: int
+    status: str
+    response_status_code: int | None
+    error_message: str | None
+
+
+class Optional(models.CharField):  # type: ignore[type-arg]
+    """A text that may be none."""
+
+    def __init__(self, *args: Any, max_length: int = 200, **options: Any) -> None:
+        super().__init__(*args, **({"max_length": max_length, "null": True, "blank": True} | options))
+
+
+class ListField(ArrayField):  # type: ignore[type-arg]
+    """An array, read and written as any field: what `django.contrib.postgres` as an installed app adds to arrays, nobody needs here."""
+
+    def check(self, **kwargs: Any) -> list[Any]:
+        """As Django does, but for that app."""
+        return [message for message in super().check(**kwargs) if message.id != "postgres.E005"]
+
+
+class WebhookIntegration(models.Model):
+    """A webhook. Its URL is a secret, and is read without it: sent back as it was read, it changes nothing."""
+
+    TYPES = [("discord", "Discord"), ("teams", "Microsoft Teams")]
+    STATES = [(state, state) for state in ("active", "failing", "off", "gone")]
+
+    id = models.BigAutoField(primary_key=True)
+    name = models.CharField(max_length=100)
+    webhook_type = models.CharField("service", max_length=20, choices=TYPES)
+    webhook_url = models.CharField("URL", max_length=2048)
+    project = fields.project()
+    created_by = fields.created_by()
+    event_types = models.JSONField(default=every_event)
+    is_active = models.BooleanField(default=True)
+    created_at = models.DateTimeField(editable=False, null=True)
+    updated_at = models.DateTimeField(editable=False, null=True)
+
+    filter = Optional(max_length=2000, help_text="Only events that this JSON path is true of, such as $.points > 20.")
+    omit_keys = ListField(models.TextField(), default=list, blank=True, help_text="Keys of the data that are neither kept nor sent.")
+    min_streak_days = models.PositiveIntegerField(null=True, blank=True, help_text="Shorter streaks are not heard.")
+    milestones = ListField(models.IntegerField(), null=True, blank=True, help_text="Of milestones only these, such as 50,100 (per cent).")
+    quiet_hours = Optional(help_text="When nothing is sent, such as 22:00-07:00 Europe/Berlin.")
+    digest = Optional(help_text="What gathers leaves as one message: after 1 hour, or at 0 9 * * 1-5 Europe/Berlin.")
+    mention = Optional(help_text="Whom each message pings, such as role:ID, or user:ID NAME in Teams.")
+    username = Optional(max_length=80, help_text="In Discord, the name that messages come from.")
+    avatar_url = Optional(max_length=2048, help_text="In Discord, the picture that messages come with.")
+    announce = models.BooleanField(default=False, help_text="In Discord, a line of text stands above the events.")
+    thread_name = Optional(max_length=100, help_text="In a forum of Discord, each message becomes a post of this name.")
+    applied_tags = ListField(models.TextField(), default=list, blank=True, help_text="Ids of the tags of such posts.")
+    rate_limit = Optional(max_length=50, help_text="How many messages in what time, such as 25/5min.")
+    rate_group = Optional(max_length=100, help_text="Webhooks of one group share their rate.")
+    max_events_per_message = models.PositiveSmallIntegerField(default=10, help_text="1 to 10 events leave as one message.")
+    min_interval = models.DurationField(default=timedelta, help_text="The shortest time between two messages.")
+    max_age = models.DurationField(null=True, blank=True, help_text="What waits longer is given up.")
+    notify_webhook = models.ForeignKey(
+        "self", models.DO_NOTHING, null=True, blank=True, db_constraint=False, related_name="+",
+        help_text="The webhook that is told when this one fails.",
+    )  # fmt: skip
+    notices = models.BooleanField(default=False, help_text="It is told of the trouble of all that name no other.")
+
+    state = models.CharField(max_length=20, choices=STATES, editable=False)
+    state_since = models.DateTimeField(null=True, editable=False)
+    reason = Optional(max_length=2000, editable=False)
+    next_try_at = models.DateTimeField(null=True, editable=False)
+    held_until = models.DateTimeField(null=True, editable=False)
+    pending = models.BigIntegerField("waiting", default=0, editable=False)
+    sent = models.BigIntegerField(default=0, editable=False)
+    failed = models.BigIntegerField(default=0, editable=False)
+    last_delivery_at = models.DateTimeField(null=True, editable=False)
+    last_status = Optional(max_length=20, editable=False)
+
+    objects = queries.WebhookQuerySet.as_manager()
+
+    class Meta:
+        app_label = conf.LABEL
+        managed = False
+        db_table = 'zentry_notify"."webhooks'
+        ordering = ["-created_at", "-id"]
+        verbose_name = "webhook integration"
+
+    def __str__(self) -> str:
+        return self.name
+
+    @classmethod
+    def from_db(cls, db: str | None, field_names: Collection[str], values: Collection[Any], **kwargs: Any) -> Any:
+        """As it was read, so that what is changed can be told."""
+        webhook = super().from_db(db, field_names, values, **kwargs)
+        webhook._remember()
+        return webhook
+
+    def refresh_from_db(  # type: ignore[override]
+        self, using: str | None = None, fields: Iterable[str] | None = None, **kwargs: Any
+    ) -> None:
+        """Read it again; unsaved changes of what is read are forgotten."""
+        names = None if fields is None else list(fields)
+        super().refresh_from_db(using=using, fields=names, **kwargs)
+        self._remember(names)
+
+    def full_clean(self, exclude: Iterable[str] | None = None, *args: Any, **kwargs: Any) -> None:
+        """Django's rules of the fields, and then the database's: it is tried, and taken back."""
+        super().full_clean(exclude, *args, **kwargs)
+        if not (self.name and self.webhook_type and (self.webhook_url or self.pk)):
+            return  # What a form has found missing, it tells of itself.
+        try:
+            self.try_out()
+        except functions.Refused as refused:
+            raise refused.without(list(exclude or ())) from refused.__cause__
+
+    def try_out(self, using: str | None = None) -> None:
+        """Whether the database would take it as it is: `functions.Refused` if not. Nothing is written."""
+        using = using or router.db_for_write(type(self), instance=self)
+        with transaction.atomic(using=using):
+            self._write(using)
+            transaction.set_rollback(True, using=using)
+
+    def save_base(
+        self,
+        raw: bool = False,
+        force_insert: Any = False,
+        force_update: bool = False,
+        using: str | None = None,
+        update_fields: Iterable[str] | None = None,
+    ) -> None:
+        """What save() does: by zentry_register_webhook or zentry_update_webhook, of which the latter gets what has changed."""
+        using = using or router.db_for_write(type(self), instance=self)
+        sent = {"sender": type(self), "instance": self, "raw": raw, "using": using, "update_fields": update_fields}
+        created = self._state.adding
+        names = None if update_fields is None else frozenset(update_fields)
+        signals.pre_save.send(**sent)
+        self.pk = self._write(using, names)
+        self._state.db, self._state.adding = using, False
+        self.refresh_from_db(using=using, fields=self._read_back(names))
+        signals.post_save.send(**sent, created=created)
+
+    def delete(self, using: str | None = None, keep_parents: bool = False) -> tuple[int, dict[str, int]]:
+        """By zentry_delete_webhook. The log goes with it."""
+        using = using or router.db_for_write(type(self), instance=self)
+        if self.pk is None:
+            raise ValueError("A webhook that is not registered can't be deleted.")
+        sent = {"sender": type(self), "instance": self, "using": using, "origin": self}
+        signals.pre_delete.send(**sent)
+        functions.delete(using, self.pk)
+        signals.post_delete.send(**sent)
+        self.pk = None
+        return 1, {self._meta.label: 1}
+
+    def test(self, message: str | None = None) -> Tested:
+        """Post a message at once, and hear what became of it."""
+        arguments: dict[str, tuple[str, Any]] = {"webhook_id": ("bigint", self.pk)}
+        if message:
+            arguments["test_message"] = ("text", message)
+        return Tested(*functions.call(self._using(), "zentry_test_webhook", arguments)[0])
+
+    def resume(self) -> None:
+        """Have what waits for it sent now, whatever its endpoint has asked for."""
+        functions.call(self._using(), "zentry_resume", {"webhook_id": ("bigint", self.pk)})
+
+    def retry_failed(self) -> int:
+        """Send all of its failed deliveries again; how many there are."""
+        return int(functions.call(self._using(), "zentry_retry_failed", {"webhook_id": ("bigint", self.pk)})[0][0])
+
+    def _using(self) -> str:
+        return router.db_for_write(type(self), instance=self)
+
+    def _write(self, using: str, update_fields: Collection[str] | None = None) -> int:
+        """Its number, once it is registered or changed."""
+        if not isinstance(self.event_types, list) or not all(isinstance(name, str) for name in self.event_types):
+            raise functions.Refused('This is a list of names, such as ["task_completed", "badge_earned"], or ["*"] for all.', "event_types")
+        if self._state.adding:
+            if self.pk is not None:
+                raise NotSupportedError("The database gives webhooks their numbers: leave the id out.")
+            values = {name: getattr(self, _attribute(name)) for name in functions.PARAMETERS}
+            values |= {name: value or None for name, value in values.items() if name not in NEEDED}
+            return functions.register(using, values, self.created_by_id)
+        values = self._changed(update_fields)
+        if values:
+            functions.update(using, self.pk, values)
+        return int(self.pk)
+
+    def _changed(self, update_fields: Collection[str] | None) -> dict[str, Any]:
+        """What is not as it was read; what was never read is not known, and written."""
+        wanted = queries.names_of(update_fields)  # type: ignore[arg-type]
+        loaded = self.__dict__.get("_loaded", {})
+        changed = {}
+        for name in functions.PARAMETERS:
+            value = self.__dict__.get(_attribute(name), loaded.get(name))
+            same = name in loaded and (value == loaded[name] or (not value and not loaded[name] and name not in NEEDED))
+            if (wanted is None or name in wanted) and _attribute(name) in self.__dict__ and not same:
+                changed[name] = value
+        if changed.get("webhook_url", ...) in (None, ""):
+            del changed["webhook_url"]  # A form that does not show it.
+        return changed
+
+    def _remember(self, names: Sequence[str] | None = None) -> None:
+        wanted = queries.names_of(names)
+        loaded = self.__dict__.setdefault("_loaded", {})
+        for name in functions.PARAMETERS:
+            if (wanted is None or name in wanted) and _attribute(name) in self.__dict__:
+                loaded[name] = deepcopy(self.__dict__[_attribute(name)])
+
+    def _read_back(self, update_fields: Collection[str] | None) -> list[str]:
+        """What is read again once it is saved: all but what was changed and not to be saved."""
+        deferred = self.get_deferred_fields()
+        known = [field.attname for field in self._meta.concrete_fields if field.attname not in deferred]
+        if update_fields is None:
+            return known
+        saved = queries.names_of(list(update_fields)) or frozenset()
+        return [name for name in known if name in saved or name not in functions.PARAMETERS]
+
+
+def registrant(user: Any) -> Any:
+    """Who is signed in, if these are the users that webhooks are registered by."""
+    model = WebhookIntegration._meta.get_field("created_by").related_model
+    return user if isinstance(model, type) and isinstance(user, model) else None
+
+
+def _attribute(parameter: str) -> str:
+    """Where an instance has what the parameter is given: without a model of projects, the project is a number."""
+    if parameter == "project_id":
+        return WebhookIntegration._meta.get_field("project").attname
+    return parameter
+
+
+class NotificationLog(models.Model):
+    """A delivery. The log is the worker's: it is read, and sent again by `retry`."""
+
+    STATUSES = [(status, status) for status in ("pending", "retry", "sent", "failed")]
+
+    id = models.BigAutoField(primary_key=True)
+    webhook_integration = models.ForeignKey(WebhookIntegration, models.DO_NOTHING, related_name="logs", db_constraint=False)
+    webhook_integration_name = models.CharField("webhook", max_length=100)
+    webhook_type = models.CharField("service", max_length=20, choices=WebhookIntegration.TYPES)
+    event_type = models.CharField(max_length=50)
+    payload = models.JSONField()
+    status = models.CharField(max_length=20, choices=STATUSES)
+    response_status_code = models.IntegerField("answer", null=True, blank=True)
+    response_body = models.TextField(blank=True)
+    error_message = models.TextField(blank=True)
+    retry_count = models.IntegerField()
+    attempts = models.IntegerField()
+    created_at = models.DateTimeField()
+    sent_at = models.DateTimeField(null=True, blank=True)
+    next_attempt_at = models.DateTimeField(null=True, blank=True)
+    retry_of = models.BigIntegerField(null=True, blank=True)
+    retried_as = models.BigIntegerField(null=True, blank=True)
+
+    objects = queries.LogQuerySet.as_manager()
+
+    class Meta:
+        app_label = conf.LABEL
+        managed = False
+        db_table = 'zentry_notify"."logs'
+        ordering = ["-id"]
+        verbose_name = "notification log"
+
+    def __str__(self) -> str:
+        return f"{self.event_type} to {self.webhook_integration_name}"
+
+    @property
+    def can_be_retried(self) -> bool:
+        """Whether `retry` has something to do."""
+        return self.status == "retry" or (self.status == "failed" and self.retried_as is None and self.retry_count < 3)
+
+    def retry(self) -> int:
+        """Send it again; the number of the new delivery."""
+        using = router.db_for_write(type(self), instance=self)
+        return int(functions.call(using, "zentry_retry", {"log_id": ("bigint", self.pk)})[0][0])
+
+    def save_base(self, *args: Any, **kwargs: Any) -> None:
+        """Not possible."""
+        raise NotSupportedError("The log is the worker's: zentry_test_event() queues an event by hand.")
+
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        """Not possible."""
+        raise NotSupportedError("The log is the worker's: zentry_notify.log_retention says how long it is kept.")

@@ -1,0 +1,87 @@
+"""Webhooks and deliveries as JSON, in the shapes of docs/guide/rest-api.md."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.exceptions import ObjectDoesNotExist
+from django.db import models
+from rest_framework import serializers
+from rest_framework.exceptions import APIException, PermissionDenied
+
+from . import functions
+from .models import NotificationLog, WebhookIntegration
+
+SETTINGS = [
+    "filter", "omit_keys", "min_streak_days", "milestones", "quiet_hours", "digest", "mention", "username", "avatar_url", "announce",
+    "thread_name", "applied_tags", "rate_limit", "rate_group", "max_events_per_message", "min_interval", "max_age", "notify_webhook",
+    "notices",
+]  # fmt: skip
+SEEN = ["state", "state_since", "reason", "next_try_at", "held_until", "pending", "sent", "failed", "last_delivery_at", "last_status"]
+
+
+def shown(instance: models.Model, field: str, attribute: str) -> str | None:
+    """What a row is called that may be gone."""
+    try:
+        found = getattr(instance, field)
+    except ObjectDoesNotExist:
+        return None
+    value = getattr(found, attribute, None)
+    return None if value is None else str(value)
+
+
+def answer_to(refused: functions.Refused) -> APIException:
+    """What a client is told of what the database has refused."""
+    if refused.sqlstate == functions.INSUFFICIENT_PRIVILEGE:
+        return PermissionDenied(refused.text)
+    return serializers.ValidationError({refused.field: [refused.text]} if refused.field else {"error": refused.text})
+
+
+class WebhookIntegrationSerializer(serializers.ModelSerializer[WebhookIntegration]):
+    """A webhook. Its URL is shown without the secret; sent back so, it stays."""
+
+    project_name = serializers.SerializerMethodField()
+    created_by_username = serializers.SerializerMethodField()
+    event_types = serializers.ListField(child=serializers.CharField(), required=False)
+
+    class Meta:
+        model = WebhookIntegration
+        fields = [
+            "id", "name", "webhook_type", "webhook_url", "project", "project_name", "created_by", "created_by_username", "event_types",
+            "is_active", "created_at", "updated_at", *SETTINGS, *SEEN,
+        ]  # fmt: skip
+        read_only_fields = ["created_by", "created_at", "updated_at", *SEEN]
+
+    def get_project_name(self, webhook: WebhookIntegration) -> str | None:
+        """As the application calls it."""
+        return shown(webhook, "project", "name")
+
+    def get_created_by_username(self, webhook: WebhookIntegration) -> str | None:
+        """Who registered it."""
+        return shown(webhook, "created_by", "username")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """The rules are the database's: it is tried, and what is refused stands at its field."""
+        if self.instance is None:
+            webhook = WebhookIntegration(**attrs)
+        else:
+            webhook = WebhookIntegration.objects.get(pk=self.instance.pk)
+            for name, value in attrs.items():
+                setattr(webhook, name, value)
+        try:
+            webhook.try_out()
+        except functions.Refused as refused:
+            raise answer_to(refused) from refused
+        return attrs
+
+
+class NotificationLogSerializer(serializers.ModelSerializer[NotificationLog]):
+    """A delivery."""
+
+    class Meta:
+        model = NotificationLog
+        fields = [
+            "id", "webhook_integration", "webhook_integration_name", "webhook_type", "event_type", "payload", "status",
+            "response_status_code", "response_body", "error_message", "retry_count", "created_at", "sent_at",
+        ]  # fmt: skip
+        read_only_fields = fields
