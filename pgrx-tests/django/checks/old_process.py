@@ -22,6 +22,6 @@ for task in tasks:
     with transaction.atomic():
         task.status = "completed"
         task.save()
-    time.sleep(0.01)
+    time.sleep(0.03)
 else:
     raise AssertionError("there are no tasks left")
