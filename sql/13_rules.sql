@@ -21,6 +21,11 @@ BEGIN
         PERFORM zentry_notify.refuse('check_violation', format('milestones must be numbers from 1 to 100, not %s', milestones),
             'For example {50,100}; null hears of all.', 'milestones');
     END IF;
+    -- Wherever it stands: it may be looked at for some events only.
+    IF zentry_notify.has_variables(filter::text) THEN
+        PERFORM zentry_notify.refuse('invalid_parameter_value', format('filter has a variable, which nothing gives a value: %s', filter),
+            'Write the value itself, such as $.points > 20; a key of the data begins with $ and a dot.', 'filter');
+    END IF;
     -- Of no data at all, a predicate is false or unknown, and anything else is not one truth value.
     BEGIN
         PERFORM jsonb_path_match_tz('{}', filter, '{}', false);
