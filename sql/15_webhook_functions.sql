@@ -73,6 +73,9 @@ BEGIN
         END IF;
     END IF;
 
+    IF TG_OP = 'INSERT' OR NEW.event_types IS DISTINCT FROM OLD.event_types THEN
+        PERFORM zentry_notify.require_event_types(written.event_types);
+    END IF;
     IF url_is_new OR NEW.webhook_type <> OLD.webhook_type THEN
         IF NEW.webhook_url IS NULL THEN
             PERFORM zentry_notify.refuse('not_null_violation', 'webhook_url of a webhook must not be null',
@@ -85,9 +88,6 @@ BEGIN
     END IF;
     IF NEW.thread_name IS NOT NULL AND (url_is_new OR (NEW.thread_name, NEW.webhook_type) IS DISTINCT FROM (OLD.thread_name, OLD.webhook_type)) THEN
         PERFORM zentry_notify.check_thread(NEW.webhook_type, NEW.webhook_url, NEW.thread_name);
-    END IF;
-    IF TG_OP = 'INSERT' OR NEW.event_types IS DISTINCT FROM OLD.event_types THEN
-        PERFORM zentry_notify.require_event_types(written.event_types);
     END IF;
     IF TG_OP = 'INSERT' THEN
         INSERT INTO zentry_notify.webhook_secret (webhook_integration_id, webhook_url) VALUES (written.id, NEW.webhook_url);

@@ -100,7 +100,7 @@ CREATE OR REPLACE FUNCTION zentry_notify.pace_of(webhook_id bigint) RETURNS TABL
 AS $$
     WITH own AS (
         SELECT w.id, w.rate_group, w.min_interval, zentry_notify.rate_of(w.webhook_type, u.webhook_url, w.rate_limit) AS rate,
-               greatest(n.last_sent_at, n.last_failed_at) + w.min_interval AS next_at
+               CASE WHEN w.min_interval > '0' THEN greatest(n.last_sent_at, n.last_failed_at) + w.min_interval END AS next_at
           FROM zentry_notify.webhook w
           JOIN zentry_notify.webhook_secret u ON u.webhook_integration_id = w.id
           LEFT JOIN zentry_notify.webhook_count n ON n.webhook_integration_id = w.id
@@ -116,8 +116,8 @@ AS $$
         SELECT zentry_notify.lowest_rate(array_agg(m.rate)) AS rate,
                zentry_notify.rate_opens_at(array_agg(m.rate), (SELECT array_agg(p) FROM member x CROSS JOIN unnest(x.posted_at) p WHERE x.rate IS NOT NULL)) AS next_at
           FROM member m WHERE m.rate IS NOT NULL)
-    SELECT greatest(s.next_at, nullif(o.next_at, '-infinity')),
-           CASE WHEN s.next_at >= o.next_at OR o.next_at IS NULL OR o.min_interval = '0'
+    SELECT greatest(s.next_at, o.next_at),
+           CASE WHEN s.next_at >= o.next_at OR o.next_at IS NULL
                 THEN 'rate of ' || s.rate || CASE WHEN o.rate_group IS NULL THEN '' ELSE format(', which the group "%s" shares', o.rate_group) END
                 ELSE format('min_interval of %s', o.min_interval) END
       FROM own o LEFT JOIN shared s ON true

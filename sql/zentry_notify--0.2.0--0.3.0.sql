@@ -680,10 +680,6 @@ BEGIN
         PERFORM zentry_notify.refuse('invalid_parameter_value', 'the name of a webhook must not be empty',
             'Give it a name that its team knows, such as ''Backend channel''.', 'name');
     END IF;
-    IF NEW.webhook_type NOT IN ('discord', 'teams') THEN
-        PERFORM zentry_notify.refuse('invalid_parameter_value', format('unknown webhook type "%s"', NEW.webhook_type),
-            'The types are discord and teams.', 'webhook_type');
-    END IF;
     IF NEW.quiet_hours IS NOT NULL AND (TG_OP = 'INSERT' OR NEW.quiet_hours IS DISTINCT FROM OLD.quiet_hours) THEN
         PERFORM zentry_notify.check_quiet_hours(NEW.quiet_hours);
     END IF;
@@ -722,6 +718,11 @@ BEGIN
         IF NEW.filter IS NOT NULL AND (TG_OP = 'INSERT' OR NEW.filter::text IS DISTINCT FROM OLD.filter::text) THEN
             PERFORM zentry_notify.check_keys_of('filter', zentry_notify.filter_keys(NEW.filter::text), NEW.event_types);
         END IF;
+    END IF;
+    -- After all else: what is wrong with the rest can be found out without it.
+    IF NEW.webhook_type NOT IN ('discord', 'teams') THEN
+        PERFORM zentry_notify.refuse('invalid_parameter_value', format('unknown webhook type "%s"', NEW.webhook_type),
+            'The types are discord and teams.', 'webhook_type');
     END IF;
 
     IF TG_OP = 'UPDATE' AND ((NEW.is_active AND NOT OLD.is_active) OR NEW.activated_at IS DISTINCT FROM OLD.activated_at) THEN
@@ -1258,6 +1259,9 @@ BEGIN
         END IF;
     END IF;
 
+    IF TG_OP = 'INSERT' OR NEW.event_types IS DISTINCT FROM OLD.event_types THEN
+        PERFORM zentry_notify.require_event_types(written.event_types);
+    END IF;
     IF url_is_new OR NEW.webhook_type <> OLD.webhook_type THEN
         IF NEW.webhook_url IS NULL THEN
             PERFORM zentry_notify.refuse('not_null_violation', 'webhook_url of a webhook must not be null',
@@ -1270,9 +1274,6 @@ BEGIN
     END IF;
     IF NEW.thread_name IS NOT NULL AND (url_is_new OR (NEW.thread_name, NEW.webhook_type) IS DISTINCT FROM (OLD.thread_name, OLD.webhook_type)) THEN
         PERFORM zentry_notify.check_thread(NEW.webhook_type, NEW.webhook_url, NEW.thread_name);
-    END IF;
-    IF TG_OP = 'INSERT' OR NEW.event_types IS DISTINCT FROM OLD.event_types THEN
-        PERFORM zentry_notify.require_event_types(written.event_types);
     END IF;
     IF TG_OP = 'INSERT' THEN
         INSERT INTO zentry_notify.webhook_secret (webhook_integration_id, webhook_url) VALUES (written.id, NEW.webhook_url);
@@ -2913,7 +2914,7 @@ CREATE OR REPLACE FUNCTION zentry_notify.pace_of(webhook_id bigint) RETURNS TABL
 AS $$
     WITH own AS (
         SELECT w.id, w.rate_group, w.min_interval, zentry_notify.rate_of(w.webhook_type, u.webhook_url, w.rate_limit) AS rate,
-               greatest(n.last_sent_at, n.last_failed_at) + w.min_interval AS next_at
+               CASE WHEN w.min_interval > '0' THEN greatest(n.last_sent_at, n.last_failed_at) + w.min_interval END AS next_at
           FROM zentry_notify.webhook w
           JOIN zentry_notify.webhook_secret u ON u.webhook_integration_id = w.id
           LEFT JOIN zentry_notify.webhook_count n ON n.webhook_integration_id = w.id
@@ -2929,8 +2930,8 @@ AS $$
         SELECT zentry_notify.lowest_rate(array_agg(m.rate)) AS rate,
                zentry_notify.rate_opens_at(array_agg(m.rate), (SELECT array_agg(p) FROM member x CROSS JOIN unnest(x.posted_at) p WHERE x.rate IS NOT NULL)) AS next_at
           FROM member m WHERE m.rate IS NOT NULL)
-    SELECT greatest(s.next_at, nullif(o.next_at, '-infinity')),
-           CASE WHEN s.next_at >= o.next_at OR o.next_at IS NULL OR o.min_interval = '0'
+    SELECT greatest(s.next_at, o.next_at),
+           CASE WHEN s.next_at >= o.next_at OR o.next_at IS NULL
                 THEN 'rate of ' || s.rate || CASE WHEN o.rate_group IS NULL THEN '' ELSE format(', which the group "%s" shares', o.rate_group) END
                 ELSE format('min_interval of %s', o.min_interval) END
       FROM own o LEFT JOIN shared s ON true

@@ -159,11 +159,11 @@ fn a_forum_takes_what_has_a_name_or_a_thread() {
     numbered::complete(&mut scene.client, 1..=3).unwrap();
     let reason = wait_for_state(&mut scene, &channel, "failing").unwrap();
     assert!(reason.contains("thread_name"), "{reason}");
-    let remedy = remedy(&mut scene, &channel);
-    assert!(remedy.contains("thread_name => 'NAME'"), "{remedy}");
+    let said = remedy(&mut scene, &channel);
+    assert!(said.contains("thread_name => 'NAME'"), "{said}");
     scene
         .client
-        .batch_execute(&remedy.replace("NAME", "Releases"))
+        .batch_execute(&said.replace("NAME", "Releases"))
         .unwrap();
     let deliveries = scene.settle().unwrap();
     assert!(
@@ -177,8 +177,8 @@ fn a_forum_takes_what_has_a_name_or_a_thread() {
     channel.webhook.forum(false);
     numbered::complete(&mut scene.client, [4]).unwrap();
     wait_for_state(&mut scene, &channel, "failing");
-    let remedy = remedy(&mut scene, &channel);
-    scene.client.batch_execute(&remedy).unwrap();
+    let said = remedy(&mut scene, &channel);
+    scene.client.batch_execute(&said).unwrap();
     scene.settle().unwrap();
     assert!(numbered::accepted(&channel.webhook).into_iter().eq(1..=4));
 

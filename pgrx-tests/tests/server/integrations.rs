@@ -502,7 +502,7 @@ fn all_that_is_wrong_is_said_at_once() -> Result<()> {
         201,
     )?;
     let one = format!("{}/", created["id"]);
-    let answer = stage.call("PATCH", &one, wrong, 400)?;
+    let answer = stage.call("PATCH", &one, wrong.clone(), 400)?;
     assert_eq!(answer.as_object().unwrap().len(), expected.len(), "{answer}");
     assert_eq!(stage.get(&one)?, created, "nothing of it is done");
     Ok(())
