@@ -1204,6 +1204,11 @@ BEGIN
         DELETE FROM zentry_notify.webhook w WHERE w.id = OLD.id;
         RETURN CASE WHEN FOUND THEN OLD END;
     END IF;
+    -- What is no array of names, check_webhook refuses.
+    IF (TG_OP = 'INSERT' OR NEW.event_types IS DISTINCT FROM OLD.event_types) AND jsonb_typeof(NEW.event_types) = 'array'
+       AND NOT jsonb_path_exists(NEW.event_types, '$[*] ? (@.type() != "string")') THEN
+        PERFORM zentry_notify.require_event_types(NEW.event_types);
+    END IF;
     IF TG_OP = 'INSERT' THEN
         INSERT INTO zentry_notify.webhook AS w
                (id, name, webhook_type, project_id, created_by_id, event_types, is_active, created_at, updated_at, max_events_per_message,
@@ -1259,9 +1264,6 @@ BEGIN
         END IF;
     END IF;
 
-    IF TG_OP = 'INSERT' OR NEW.event_types IS DISTINCT FROM OLD.event_types THEN
-        PERFORM zentry_notify.require_event_types(written.event_types);
-    END IF;
     IF url_is_new OR NEW.webhook_type <> OLD.webhook_type THEN
         IF NEW.webhook_url IS NULL THEN
             PERFORM zentry_notify.refuse('not_null_violation', 'webhook_url of a webhook must not be null',

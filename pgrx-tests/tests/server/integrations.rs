@@ -476,7 +476,7 @@ fn all_that_is_wrong_is_said_at_once() -> Result<()> {
         "name": "", "webhook_type": "fax", "webhook_url": "nonsense", "event_types": ["no_such_event"], "filter": "((", "min_streak_days": -1,
         "milestones": [500], "quiet_hours": "at night", "username": "clyde", "avatar_url": "x", "applied_tags": ["x"], "rate_limit": "often",
         "notify_webhook_id": 987_654, "digest": "often", "max_events_per_message": 11, "min_interval": "a while", "max_age": "-1 day",
-        "omit_keys": ["user_nmae"], "is_active": "yes", "evnt_types": []
+        "omit_keys": [1], "is_active": "yes", "evnt_types": []
     });
     let answer = stage.call("POST", "", wrong.clone(), 400)?;
     let said: Vec<&String> = answer.as_object().unwrap().keys().collect();
