@@ -66,7 +66,7 @@ COMMENT ON COLUMN zentry_notify.webhook.rate_limit IS 'How many messages it may 
 COMMENT ON COLUMN zentry_notify.webhook.rate_group IS 'Webhooks of the same group share their rate, the lowest of theirs: flows that one person owns; null: it is on its own';
 COMMENT ON COLUMN zentry_notify.webhook.notify_webhook_id IS 'The webhook that is told when this one starts to fail, is switched off or lets deliveries expire; null: those with notices are';
 COMMENT ON COLUMN zentry_notify.webhook.notices IS 'It is told of the trouble of every other webhook that names none of its own in notify_webhook_id';
-COMMENT ON COLUMN zentry_notify.webhook.digest IS 'When what has gathered leaves, as one message with counts and the last ten events: 1 hour after the first of them, or by a cron expression such as 0 9 * * 1-5 Europe/Berlin; null: each event leaves as it comes';
+COMMENT ON COLUMN zentry_notify.webhook.digest IS 'When what has gathered leaves, as one message with counts and the last ten events: 1 hour after the first of them, or by a cron expression such as 0 9 * * 1-5 Europe/Berlin; null: what waits leaves at once, up to max_events_per_message in a message';
 
 -- The secret stands apart: a change of the row beside does not repeat it, no trigger is handed it with that row, and it is written only when it
 -- changes.

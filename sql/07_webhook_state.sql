@@ -10,7 +10,7 @@ CREATE TABLE zentry_notify.webhook_circuit (
 );
 COMMENT ON TABLE zentry_notify.webhook_circuit IS 'Integrations that keep failing: they are tried with one delivery at a time, at growing intervals';
 COMMENT ON COLUMN zentry_notify.webhook_circuit.webhook_integration_id IS 'The integration';
-COMMENT ON COLUMN zentry_notify.webhook_circuit.failures IS 'Failures in a row';
+COMMENT ON COLUMN zentry_notify.webhook_circuit.failures IS 'Failures in a row; 0: zentry_resume had nothing to try it with';
 COMMENT ON COLUMN zentry_notify.webhook_circuit.opened_at IS 'Since when it is so';
 COMMENT ON COLUMN zentry_notify.webhook_circuit.next_try_at IS 'When it is tried again';
 COMMENT ON COLUMN zentry_notify.webhook_circuit.error_message IS 'The last failure';

@@ -35,6 +35,20 @@ CREATE OR REPLACE FUNCTION zentry_notify.check_rate_limit(rate_limit text) RETUR
     LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'check_rate_limit_wrapper';
 COMMENT ON FUNCTION zentry_notify.check_rate_limit(text) IS 'An error for what is no rate';
 
+CREATE OR REPLACE FUNCTION zentry_notify.rate_of(webhook_type text, webhook_url text, rate_limit text) RETURNS text
+    LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'rate_of_wrapper';
+COMMENT ON FUNCTION zentry_notify.rate_of(text, text, text) IS
+    'The rate at which messages leave to such a webhook: its own, or zentry_notify.teams_rate for Microsoft''s hosts; null: nobody counts';
+
+CREATE OR REPLACE FUNCTION zentry_notify.rate_opens_at(rates text[], posted_at timestamptz[]) RETURNS timestamptz
+    LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'rate_opens_at_wrapper';
+COMMENT ON FUNCTION zentry_notify.rate_opens_at(text[], timestamptz[]) IS
+    'When the lowest of the rates lets the next message leave, after those that were posted; null: it does not hold it back';
+
+CREATE OR REPLACE FUNCTION zentry_notify.lowest_rate(rates text[]) RETURNS text
+    LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'lowest_rate_wrapper';
+COMMENT ON FUNCTION zentry_notify.lowest_rate(text[]) IS 'The rate that allows the least of them; null: none limits anything';
+
 CREATE OR REPLACE FUNCTION zentry_notify.check_digest(digest text, quiet_hours text) RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'check_digest_wrapper';
 COMMENT ON FUNCTION zentry_notify.check_digest(text, text) IS 'An error for what is no time of a digest; its time zone is that of the quiet hours unless it names one';
@@ -42,6 +56,19 @@ COMMENT ON FUNCTION zentry_notify.check_digest(text, text) IS 'An error for what
 CREATE OR REPLACE FUNCTION zentry_notify.digest_due(digest text, quiet_hours text, first_event timestamptz) RETURNS timestamptz
     LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'digest_due_wrapper';
 COMMENT ON FUNCTION zentry_notify.digest_due(text, text, timestamptz) IS 'When the digest leaves that begins with an event of that moment; null: there is no digest';
+
+CREATE OR REPLACE FUNCTION zentry_notify.over_age(event_at timestamptz, seconds double precision, digest text, quiet_hours text) RETURNS boolean
+    LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'over_age_wrapper';
+COMMENT ON FUNCTION zentry_notify.over_age(timestamptz, double precision, text, text) IS
+    'Whether a delivery of an event of that moment has waited for so long; what a digest gathers, and what waits in quiet hours, grows no older';
+
+CREATE OR REPLACE FUNCTION zentry_notify.has_expired(event_at timestamptz, max_age interval, digest text, quiet_hours text) RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT event_at < now() - max_age AND zentry_notify.over_age(event_at, extract(epoch FROM max_age)::double precision, digest, quiet_hours)
+$$;
+COMMENT ON FUNCTION zentry_notify.has_expired(timestamptz, interval, text, text) IS
+    'Whether a delivery of an event of that moment is too old to be sent to a webhook with that digest and these quiet hours';
 
 CREATE OR REPLACE FUNCTION zentry_notify.quiet_until(quiet_hours text) RETURNS timestamptz
     LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'quiet_until_wrapper';
@@ -77,6 +104,10 @@ CREATE OR REPLACE FUNCTION zentry_notify.check_appearance(username text, avatar_
     LANGUAGE c AS 'MODULE_PATHNAME', 'check_appearance_wrapper';
 COMMENT ON FUNCTION zentry_notify.check_appearance(text, text, text, text[]) IS 'An error unless Discord takes messages that appear so';
 
+CREATE OR REPLACE FUNCTION zentry_notify.check_thread(webhook_type text, webhook_url text, thread_name text) RETURNS void
+    LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'check_thread_wrapper';
+COMMENT ON FUNCTION zentry_notify.check_thread(text, text, text) IS 'An error if the URL names a thread of Discord already: a message goes to one or the other';
+
 CREATE OR REPLACE FUNCTION zentry_notify.check_keys(parameter text, keys text[], known text[], certain boolean) RETURNS void
     LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'check_keys_wrapper';
 COMMENT ON FUNCTION zentry_notify.check_keys(text, text[], text[], boolean) IS
@@ -85,6 +116,10 @@ COMMENT ON FUNCTION zentry_notify.check_keys(text, text[], text[], boolean) IS
 CREATE OR REPLACE FUNCTION zentry_notify.filter_keys(filter text) RETURNS text[]
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'filter_keys_wrapper';
 COMMENT ON FUNCTION zentry_notify.filter_keys(text) IS 'The keys of the data that a filter asks for';
+
+CREATE OR REPLACE FUNCTION zentry_notify.has_variables(filter text) RETURNS boolean
+    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'has_variables_wrapper';
+COMMENT ON FUNCTION zentry_notify.has_variables(text) IS 'Whether a filter asks for variables such as $name, which nobody gives a value';
 
 CREATE OR REPLACE FUNCTION zentry_notify.ended_service(webhook_type text, webhook_url text) RETURNS text
     LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'ended_service_wrapper';

@@ -21,6 +21,11 @@ BEGIN
         PERFORM zentry_notify.refuse('check_violation', format('milestones must be numbers from 1 to 100, not %s', milestones),
             'For example {50,100}; null hears of all.', 'milestones');
     END IF;
+    -- Wherever it stands: it may be looked at for some events only.
+    IF zentry_notify.has_variables(filter::text) THEN
+        PERFORM zentry_notify.refuse('invalid_parameter_value', format('filter has a variable, which nothing gives a value: %s', filter),
+            'Write the value itself, such as $.points > 20; a key of the data begins with $ and a dot.', 'filter');
+    END IF;
     -- Of no data at all, a predicate is false or unknown, and anything else is not one truth value.
     BEGIN
         PERFORM jsonb_path_match_tz('{}', filter, '{}', false);
@@ -100,10 +105,6 @@ BEGIN
         PERFORM zentry_notify.refuse('invalid_parameter_value', 'the name of a webhook must not be empty',
             'Give it a name that its team knows, such as ''Backend channel''.', 'name');
     END IF;
-    IF NEW.webhook_type NOT IN ('discord', 'teams') THEN
-        PERFORM zentry_notify.refuse('invalid_parameter_value', format('unknown webhook type "%s"', NEW.webhook_type),
-            'The types are discord and teams.', 'webhook_type');
-    END IF;
     IF NEW.quiet_hours IS NOT NULL AND (TG_OP = 'INSERT' OR NEW.quiet_hours IS DISTINCT FROM OLD.quiet_hours) THEN
         PERFORM zentry_notify.check_quiet_hours(NEW.quiet_hours);
     END IF;
@@ -142,6 +143,11 @@ BEGIN
         IF NEW.filter IS NOT NULL AND (TG_OP = 'INSERT' OR NEW.filter::text IS DISTINCT FROM OLD.filter::text) THEN
             PERFORM zentry_notify.check_keys_of('filter', zentry_notify.filter_keys(NEW.filter::text), NEW.event_types);
         END IF;
+    END IF;
+    -- After all else: what is wrong with the rest can be found out without it.
+    IF NEW.webhook_type NOT IN ('discord', 'teams') THEN
+        PERFORM zentry_notify.refuse('invalid_parameter_value', format('unknown webhook type "%s"', NEW.webhook_type),
+            'The types are discord and teams.', 'webhook_type');
     END IF;
 
     IF TG_OP = 'UPDATE' AND ((NEW.is_active AND NOT OLD.is_active) OR NEW.activated_at IS DISTINCT FROM OLD.activated_at) THEN

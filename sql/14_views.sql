@@ -82,7 +82,7 @@ COMMENT ON COLUMN zentry_notify.webhook_integration.rate_limit IS 'How many mess
 COMMENT ON COLUMN zentry_notify.webhook_integration.rate_group IS 'Webhooks of the same group share their rate, the lowest of theirs: flows that one person owns; null: it is on its own';
 COMMENT ON COLUMN zentry_notify.webhook_integration.notify_webhook_id IS 'The webhook that is told when this one starts to fail, is switched off or lets deliveries expire; null: those with notices are';
 COMMENT ON COLUMN zentry_notify.webhook_integration.notices IS 'It is told of the trouble of every other webhook that names none of its own in notify_webhook_id';
-COMMENT ON COLUMN zentry_notify.webhook_integration.digest IS 'When what has gathered leaves, as one message with counts and the last ten events: 1 hour after the first of them, or by a cron expression such as 0 9 * * 1-5 Europe/Berlin; null: each event leaves as it comes';
+COMMENT ON COLUMN zentry_notify.webhook_integration.digest IS 'When what has gathered leaves, as one message with counts and the last ten events: 1 hour after the first of them, or by a cron expression such as 0 9 * * 1-5 Europe/Berlin; null: what waits leaves at once, up to max_events_per_message in a message';
 
 CREATE OR REPLACE VIEW zentry_notify.event_data AS
 SELECT e.id AS event_id,
@@ -181,7 +181,7 @@ COMMENT ON COLUMN zentry_notify.webhooks.filter IS 'JSON path predicate that the
 COMMENT ON COLUMN zentry_notify.webhooks.min_streak_days IS 'The shortest streak that it hears of; null: all';
 COMMENT ON COLUMN zentry_notify.webhooks.milestones IS 'The milestones that it hears of; null: all';
 COMMENT ON COLUMN zentry_notify.webhooks.quiet_hours IS 'When nothing is sent to it; null: never';
-COMMENT ON COLUMN zentry_notify.webhooks.held_until IS 'When the quiet hours that it is in now are over, and when the digest leaves that gathers now; null: neither';
+COMMENT ON COLUMN zentry_notify.webhooks.held_until IS 'When the quiet hours that it is in now are over, and when the digest leaves that gathers now (quiet_hours and digest say which); null: neither';
 COMMENT ON COLUMN zentry_notify.webhooks.mention IS 'Whom its messages ping; null: nobody';
 COMMENT ON COLUMN zentry_notify.webhooks.username IS 'The name that its messages in Discord come from; null: zentry_notify.username decides';
 COMMENT ON COLUMN zentry_notify.webhooks.avatar_url IS 'The picture that its messages in Discord come with, an https URL; null: zentry_notify.avatar_url decides';
@@ -193,7 +193,7 @@ COMMENT ON COLUMN zentry_notify.webhooks.rate_limit IS 'How many messages it may
 COMMENT ON COLUMN zentry_notify.webhooks.rate_group IS 'Webhooks of the same group share their rate, the lowest of theirs: flows that one person owns; null: it is on its own';
 COMMENT ON COLUMN zentry_notify.webhooks.notify_webhook_id IS 'The webhook that is told when this one starts to fail, is switched off or lets deliveries expire; null: those with notices are';
 COMMENT ON COLUMN zentry_notify.webhooks.notices IS 'It is told of the trouble of every other webhook that names none of its own in notify_webhook_id';
-COMMENT ON COLUMN zentry_notify.webhooks.digest IS 'When what has gathered leaves, as one message with counts and the last ten events: 1 hour after the first of them, or by a cron expression such as 0 9 * * 1-5 Europe/Berlin; null: each event leaves as it comes';
+COMMENT ON COLUMN zentry_notify.webhooks.digest IS 'When what has gathered leaves, as one message with counts and the last ten events: 1 hour after the first of them, or by a cron expression such as 0 9 * * 1-5 Europe/Berlin; null: what waits leaves at once, up to max_events_per_message in a message';
 
 -- For event_message and zentry_test_webhook, which take what they know of a row (appearance::Appearance), as the worker does.
 CREATE OR REPLACE FUNCTION zentry_notify.appearance_of(webhook_id bigint) RETURNS text

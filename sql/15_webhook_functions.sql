@@ -18,6 +18,11 @@ BEGIN
         DELETE FROM zentry_notify.webhook w WHERE w.id = OLD.id;
         RETURN CASE WHEN FOUND THEN OLD END;
     END IF;
+    -- What is no array of names, check_webhook refuses.
+    IF (TG_OP = 'INSERT' OR NEW.event_types IS DISTINCT FROM OLD.event_types) AND jsonb_typeof(NEW.event_types) = 'array'
+       AND NOT jsonb_path_exists(NEW.event_types, '$[*] ? (@.type() != "string")') THEN
+        PERFORM zentry_notify.require_event_types(NEW.event_types);
+    END IF;
     IF TG_OP = 'INSERT' THEN
         INSERT INTO zentry_notify.webhook AS w
                (id, name, webhook_type, project_id, created_by_id, event_types, is_active, created_at, updated_at, max_events_per_message,
@@ -83,8 +88,8 @@ BEGIN
     IF NEW.mention IS NOT NULL AND (url_is_new OR (NEW.mention, NEW.webhook_type) IS DISTINCT FROM (OLD.mention, OLD.webhook_type)) THEN
         PERFORM zentry_notify.check_mention(NEW.webhook_type, NEW.webhook_url, NEW.mention);
     END IF;
-    IF TG_OP = 'INSERT' OR NEW.event_types IS DISTINCT FROM OLD.event_types THEN
-        PERFORM zentry_notify.require_event_types(written.event_types);
+    IF NEW.thread_name IS NOT NULL AND (url_is_new OR (NEW.thread_name, NEW.webhook_type) IS DISTINCT FROM (OLD.thread_name, OLD.webhook_type)) THEN
+        PERFORM zentry_notify.check_thread(NEW.webhook_type, NEW.webhook_url, NEW.thread_name);
     END IF;
     IF TG_OP = 'INSERT' THEN
         INSERT INTO zentry_notify.webhook_secret (webhook_integration_id, webhook_url) VALUES (written.id, NEW.webhook_url);
@@ -182,9 +187,10 @@ BEGIN
             omit_keys, filter, min_streak_days, milestones, quiet_hours, mention, username, avatar_url, announce, thread_name, applied_tags,
             rate_limit, rate_group, notify_webhook_id, notices, digest, max_events_per_message, min_interval, max_age)
     VALUES (zentry_notify.not_null(name, 'name'), left(zentry_notify.not_null(webhook_type, 'webhook_type'), 20),
-            zentry_notify.not_null(webhook_url, 'webhook_url'), project_id,
+            zentry_notify.not_null(webhook_url, 'webhook_url'), nullif(project_id, 0),
             coalesce(to_jsonb(event_types), '["*"]'), coalesce(is_active, true), created_by_id,
-            coalesce(omit_keys, '{}'), zentry_notify.to_filter(filter), min_streak_days, milestones, quiet_hours, mention,
+            coalesce(omit_keys, '{}'), zentry_notify.to_filter(filter), nullif(min_streak_days, 0), nullif(milestones, '{}'), nullif(quiet_hours, ''),
+            nullif(mention, ''),
             nullif(username, ''), nullif(avatar_url, ''), coalesce(announce, false), nullif(thread_name, ''), coalesce(applied_tags, '{}'),
             nullif(rate_limit, ''), nullif(rate_group, ''), nullif(notify_webhook_id, 0), coalesce(notices, false), nullif(digest, ''),
             coalesce(max_events_per_message, 10), coalesce(min_interval, '0'), nullif(max_age, '0'))
@@ -194,7 +200,7 @@ END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_register_webhook(text, text, text, bigint, text[], boolean, bigint, text[], text, integer, integer[], text, text,
         text, text, boolean, text, text[], text, text, bigint, boolean, text, integer, interval, interval) IS
-    'Registers a webhook and returns its id. webhook_type: discord or teams; project_id null: every project; event_types null: all. The rest is as in zentry_notify.webhook_integration';
+    'Registers a webhook and returns its id. webhook_type: discord or teams; project_id null: every project; event_types null: all. The rest is as in zentry_notify.webhook_integration; what is empty, or 0, is as if it were left out';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_update_webhook(
     webhook_id bigint, name text DEFAULT NULL, webhook_type text DEFAULT NULL, webhook_url text DEFAULT NULL,

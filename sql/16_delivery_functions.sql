@@ -66,9 +66,13 @@ END
 $$;
 COMMENT ON FUNCTION zentry_notify.tell_of_failing() IS 'Trigger: a webhook starts to fail';
 
+-- One that a person has resumed begins without a failure (zentry_resume).
 DROP TRIGGER IF EXISTS tell_of_trouble ON zentry_notify.webhook_circuit;
 CREATE TRIGGER tell_of_trouble AFTER INSERT ON zentry_notify.webhook_circuit
-    FOR EACH ROW EXECUTE FUNCTION zentry_notify.tell_of_failing();
+    FOR EACH ROW WHEN (NEW.failures > 0) EXECUTE FUNCTION zentry_notify.tell_of_failing();
+DROP TRIGGER IF EXISTS tell_of_trouble_again ON zentry_notify.webhook_circuit;
+CREATE TRIGGER tell_of_trouble_again AFTER UPDATE ON zentry_notify.webhook_circuit
+    FOR EACH ROW WHEN (OLD.failures = 0 AND NEW.failures > 0) EXECUTE FUNCTION zentry_notify.tell_of_failing();
 
 CREATE OR REPLACE FUNCTION zentry_notify.tell_of_switching_off() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -310,6 +314,10 @@ CREATE OR REPLACE FUNCTION @extschema@.zentry_resume(webhook_id bigint) RETURNS 
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_variable
+DECLARE
+    trouble text := (SELECT coalesce(w.switched_off_reason, c.error_message)
+                       FROM zentry_notify.webhook w LEFT JOIN zentry_notify.webhook_circuit c ON c.webhook_integration_id = w.id
+                      WHERE w.id = webhook_id);
 BEGIN
     -- A change of activated_at forgets what was seen of the endpoint (check_webhook), and brings back one that is gone.
     UPDATE zentry_notify.webhook AS w SET activated_at = clock_timestamp()
@@ -325,11 +333,18 @@ BEGIN
      WHERE d.webhook_integration_id = webhook_id AND d.status IN ('p', 'r') AND d.next_attempt_at > now();
     UPDATE zentry_notify.legacy_delivery d SET next_attempt_at = now()
      WHERE d.webhook_integration_id = webhook_id AND d.status IN ('pending', 'retry') AND d.next_attempt_at > now();
+    -- With nothing to try it with, it is not known to work: the next event will show.
+    IF trouble IS NOT NULL
+       AND NOT EXISTS (SELECT FROM zentry_notify.delivery d WHERE d.webhook_integration_id = webhook_id AND d.status IN ('p', 'r'))
+       AND NOT EXISTS (SELECT FROM zentry_notify.legacy_delivery d WHERE d.webhook_integration_id = webhook_id AND d.status IN ('pending', 'retry')) THEN
+        INSERT INTO zentry_notify.webhook_circuit (webhook_integration_id, failures, opened_at, next_try_at, error_message)
+        VALUES (webhook_id, 0, now(), now(), CASE WHEN trouble LIKE 'not tried since: %' THEN trouble ELSE 'not tried since: ' || trouble END);
+    END IF;
     PERFORM zentry_notify.resume(webhook_id);
 END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_resume(bigint) IS
-    'Tries a webhook now that is failing, gone, or told to wait: what its endpoint has asked for is forgotten, also a limit that Discord has set for all webhooks, of other databases too, and the first of what waits leaves. Quiet hours hold';
+    'Tries a webhook now that is failing, gone, or told to wait: what its endpoint has asked for is forgotten, also a limit that Discord has set for all webhooks, of other databases too, and the first of what waits leaves; where nothing waits, it is failing until something has been taken. Quiet hours hold';
 
 -- Who owns the tables may write the log as if it still was one: dumps of 0.2.0 bring rows, and who restores a copy may not want it to send what
 -- waited. A row with an id is one of 0.2.0's.

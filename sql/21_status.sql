@@ -94,24 +94,58 @@ END
 $$;
 COMMENT ON FUNCTION zentry_notify.status_server() IS 'Status of what the cluster has: library, launcher, worker';
 
+-- The worker records when it posted, as far as that counts for a rate that is worth waiting for.
+CREATE OR REPLACE FUNCTION zentry_notify.pace_of(webhook_id bigint) RETURNS TABLE (until timestamptz, what text)
+    LANGUAGE sql STABLE ROWS 1 SET search_path = pg_catalog, pg_temp
+AS $$
+    WITH own AS (
+        SELECT w.id, w.rate_group, w.min_interval, zentry_notify.rate_of(w.webhook_type, u.webhook_url, w.rate_limit) AS rate,
+               CASE WHEN w.min_interval > '0' THEN greatest(n.last_sent_at, n.last_failed_at) + w.min_interval END AS next_at
+          FROM zentry_notify.webhook w
+          JOIN zentry_notify.webhook_secret u ON u.webhook_integration_id = w.id
+          LEFT JOIN zentry_notify.webhook_count n ON n.webhook_integration_id = w.id
+         WHERE w.id = pace_of.webhook_id),
+    member AS (
+        SELECT CASE WHEN m.id = o.id THEN o.rate ELSE zentry_notify.rate_of(m.webhook_type, u.webhook_url, m.rate_limit) END AS rate, s.posted_at
+          FROM own o
+          JOIN zentry_notify.webhook m ON m.id = o.id OR m.rate_group = o.rate_group AND m.is_active
+          JOIN zentry_notify.webhook_secret u ON u.webhook_integration_id = m.id
+          LEFT JOIN zentry_notify.webhook_state s ON s.webhook_integration_id = m.id
+         WHERE o.rate IS NOT NULL),
+    shared AS (
+        SELECT zentry_notify.lowest_rate(array_agg(m.rate)) AS rate,
+               zentry_notify.rate_opens_at(array_agg(m.rate), (SELECT array_agg(p) FROM member x CROSS JOIN unnest(x.posted_at) p WHERE x.rate IS NOT NULL)) AS next_at
+          FROM member m WHERE m.rate IS NOT NULL)
+    SELECT greatest(s.next_at, o.next_at),
+           CASE WHEN s.next_at >= o.next_at OR o.next_at IS NULL
+                THEN 'rate of ' || s.rate || CASE WHEN o.rate_group IS NULL THEN '' ELSE format(', which the group "%s" shares', o.rate_group) END
+                ELSE format('min_interval of %s', o.min_interval) END
+      FROM own o LEFT JOIN shared s ON true
+     WHERE greatest(s.next_at, o.next_at) IS NOT NULL
+$$;
+COMMENT ON FUNCTION zentry_notify.pace_of(bigint) IS
+    'Until when what is set for a webhook (its rate, its group''s, min_interval) holds its next message back, and what does; it may be over';
+
 CREATE OR REPLACE VIEW zentry_notify.due_delivery AS
-SELECT d.id, w.id AS webhook_integration_id, d.due_at
+SELECT d.id, w.id AS webhook_integration_id, greatest(d.due_at, p.until) AS due_at
   FROM zentry_notify.webhook w
   CROSS JOIN LATERAL (
        (SELECT l.id, coalesce(l.next_attempt_at, l.created_at) AS due_at FROM zentry_notify.legacy_delivery l
          WHERE l.webhook_integration_id = w.id AND l.status IN ('pending', 'retry') ORDER BY l.id LIMIT 1)
         UNION ALL
-       (SELECT l.id, coalesce(l.next_attempt_at,
+       (SELECT l.id, greatest(l.next_attempt_at,
                               (SELECT coalesce(zentry_notify.digest_due(w.digest, w.quiet_hours, e.created_at), e.created_at)
                                  FROM zentry_notify.event e WHERE e.id = l.event_id)) FROM zentry_notify.delivery l
          WHERE l.webhook_integration_id = w.id AND l.status IN ('p', 'r') ORDER BY l.id LIMIT 1)
        LIMIT 1) d
+  LEFT JOIN LATERAL zentry_notify.pace_of(w.id) p ON true
  WHERE w.is_active
    AND d.due_at <= now()
+   AND (p.until <= now()) IS NOT FALSE
    AND zentry_notify.quiet_until(w.quiet_hours) IS NULL
    AND NOT EXISTS (SELECT FROM zentry_notify.webhook_circuit c WHERE c.webhook_integration_id = w.id);
 COMMENT ON VIEW zentry_notify.due_delivery IS
-    'The first delivery of each webhook that nothing keeps from being sent but the worker and the pace of its channel: those behind it wait for it';
+    'The first delivery of each webhook that nothing keeps from being sent but the worker: neither its quiet hours, nor its digest, nor the pace that is set for it. Those behind it wait for it';
 COMMENT ON COLUMN zentry_notify.due_delivery.id IS 'Its number in the log';
 COMMENT ON COLUMN zentry_notify.due_delivery.webhook_integration_id IS 'Where it goes';
 COMMENT ON COLUMN zentry_notify.due_delivery.due_at IS 'Since when it may go';
@@ -493,6 +527,7 @@ AS $$
                CASE WHEN w.switched_off_at IS NOT NULL THEN 'gone' WHEN NOT w.is_active THEN 'off'
                     WHEN c.webhook_integration_id IS NOT NULL THEN 'failing' ELSE 'active' END AS state,
                coalesce(w.switched_off_at, c.opened_at) AS since, coalesce(w.switched_off_reason, c.error_message) AS reason, c.next_try_at,
+               w.is_active AND c.failures = 0 AS untried,
                CASE WHEN w.is_active THEN zentry_notify.host_to_allow(w.webhook_type, u.webhook_url) END AS host
           FROM zentry_notify.webhook w
           LEFT JOIN zentry_notify.webhook_secret u ON u.webhook_integration_id = w.id
@@ -510,10 +545,19 @@ AS $$
       WHERE w.host IS NOT NULL ORDER BY w.id LIMIT 20)
      UNION ALL
     (SELECT format('webhook %s', w.id), CASE w.state WHEN 'gone' THEN 'broken' ELSE 'attention' END,
-            CASE w.state WHEN 'gone' THEN format('gone since %s: %s', zentry_notify.moment(w.since), w.reason)
-                         ELSE format('fails since %s, next try %s: %s', zentry_notify.moment(w.since), zentry_notify.moment(w.next_try_at), w.reason) END,
-            CASE w.state WHEN 'gone' THEN format('SELECT @extschema@.zentry_update_webhook(%s, webhook_url => ''URL''), @extschema@.zentry_retry_failed(%s);', w.id, w.id)
-                         ELSE format('SELECT @extschema@.zentry_resume(%s);', w.id) END
+            CASE WHEN w.state = 'gone' THEN format('gone since %s: %s', zentry_notify.moment(w.since), w.reason)
+                 WHEN w.untried THEN format('resumed at %s, when nothing waited for it; %s', zentry_notify.moment(w.since), w.reason)
+                 ELSE format('fails since %s, next try %s: %s', zentry_notify.moment(w.since), zentry_notify.moment(w.next_try_at), w.reason) END,
+            CASE WHEN w.untried THEN format('SELECT * FROM @extschema@.zentry_test_webhook(%s);', w.id)
+                 -- What is said of threads is mended by the webhook's own settings.
+                 WHEN w.reason ~ 'thread_name is for forum|has both thread_name and' THEN
+                     format('SELECT @extschema@.zentry_update_webhook(%s, thread_name => ''''), @extschema@.zentry_resume(%s)', w.id, w.id)
+                     || CASE w.state WHEN 'gone' THEN format(', @extschema@.zentry_retry_failed(%s);', w.id) ELSE ';' END
+                 WHEN w.reason ~ 'is a forum, whose messages need a thread' THEN
+                     format('SELECT @extschema@.zentry_update_webhook(%s, thread_name => ''NAME''), @extschema@.zentry_resume(%s)', w.id, w.id)
+                     || CASE w.state WHEN 'gone' THEN format(', @extschema@.zentry_retry_failed(%s);', w.id) ELSE ';' END
+                 WHEN w.state = 'gone' THEN format('SELECT @extschema@.zentry_update_webhook(%s, webhook_url => ''URL''), @extschema@.zentry_retry_failed(%s);', w.id, w.id)
+                 ELSE format('SELECT @extschema@.zentry_resume(%s);', w.id) END
        FROM webhook w WHERE w.state IN ('gone', 'failing') AND w.host IS NULL ORDER BY w.state DESC, w.id LIMIT 20);
 $$;
 COMMENT ON FUNCTION zentry_notify.status_webhooks() IS 'Status of the integrations: how many are in which state, and the first 20 that fail or are gone';
@@ -521,15 +565,40 @@ COMMENT ON FUNCTION zentry_notify.status_webhooks() IS 'Status of the integratio
 CREATE OR REPLACE FUNCTION zentry_notify.status_queue() RETURNS TABLE (subject text, state text, detail text, remedy text)
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
+    -- What is held is as its webhook wants it.
+    WITH held AS MATERIALIZED (
+        SELECT w.id, w.pending, w.held_until FROM zentry_notify.webhooks w
+         WHERE w.is_active AND (w.digest IS NOT NULL OR w.quiet_hours IS NOT NULL) AND w.held_until > now() AND w.pending > 0)
     SELECT 'queue', CASE WHEN d.due_at < now() - interval '5 minutes' THEN 'attention' ELSE 'ok' END,
            CASE WHEN q.waiting = 0 THEN 'nothing waits'
-                ELSE format('%s wait, the oldest since %s', q.waiting, zentry_notify.moment(q.oldest)) END,
+                WHEN q.first IS NULL THEN format('%s wait for a digest or the end of quiet hours, until %s', h.pending, zentry_notify.moment(h.until))
+                ELSE format('%s wait, the oldest since %s', q.waiting - h.pending, zentry_notify.moment(l.created_at))
+                     || CASE WHEN h.pending = 0 THEN '' ELSE format(', and %s for a digest or the end of quiet hours', h.pending) END END,
            CASE WHEN d.due_at < now() - interval '5 minutes'
-                THEN 'SELECT * FROM zentry_notify.logs WHERE status IN (''pending'', ''retry'') ORDER BY id LIMIT 20;' ELSE '' END
+                THEN format('SELECT * FROM zentry_notify.logs WHERE webhook_integration_id = %s AND status IN (''pending'', ''retry'') ORDER BY id LIMIT 20;', d.webhook_integration_id)
+                ELSE '' END
+      FROM (SELECT count(*) AS waiting, min(l.id) FILTER (WHERE l.webhook_integration_id NOT IN (SELECT h.id FROM held h)) AS first
+              FROM zentry_notify.notification_log l WHERE l.status IN ('pending', 'retry')) q
+      CROSS JOIN (SELECT coalesce(sum(h.pending), 0) AS pending, min(h.held_until) AS until FROM held h) h
       -- Of the first alone it is asked when it happened: each answer is a look at its event.
-      FROM (SELECT w.waiting, (SELECT l.created_at FROM zentry_notify.notification_log l WHERE l.id = w.first) AS oldest
-              FROM (SELECT count(*) AS waiting, min(l.id) AS first FROM zentry_notify.notification_log l WHERE l.status IN ('pending', 'retry')) w) q
-      CROSS JOIN (SELECT min(d.due_at) AS due_at FROM zentry_notify.due_delivery d) d
+      LEFT JOIN zentry_notify.notification_log l ON l.id = q.first
+      LEFT JOIN (SELECT d.due_at, d.webhook_integration_id FROM zentry_notify.due_delivery d ORDER BY d.due_at LIMIT 1) d ON true
+     UNION ALL
+    -- Nothing is wrong with what waits for its turn, unless it is more than the rate takes.
+    (SELECT format('webhook %s', p.id), CASE WHEN p.oldest < now() - interval '5 minutes' THEN 'attention' ELSE 'ok' END,
+            format('%s wait for its %s: the next message leaves at %s', p.pending, p.what, zentry_notify.moment(p.until)),
+            CASE WHEN p.oldest < now() - interval '5 minutes' THEN '-- more comes than leaves: raise that, let it hear of less, or give it a digest' ELSE '' END
+       FROM (SELECT w.id, pace.until, pace.what, waiting.pending,
+                    (SELECT e.created_at FROM zentry_notify.event e WHERE e.id = waiting.event_id) AS oldest
+               FROM zentry_notify.webhook w
+               CROSS JOIN LATERAL (SELECT d.event_id,
+                                          (SELECT count(*) FROM zentry_notify.delivery x WHERE x.webhook_integration_id = w.id AND x.status IN ('p', 'r')) AS pending
+                                     FROM zentry_notify.delivery d WHERE d.webhook_integration_id = w.id AND d.status IN ('p', 'r') ORDER BY d.id LIMIT 1) waiting
+               CROSS JOIN LATERAL zentry_notify.pace_of(w.id) pace
+              WHERE w.is_active AND pace.until > now()
+                AND w.id NOT IN (SELECT h.id FROM held h)
+                AND NOT EXISTS (SELECT FROM zentry_notify.webhook_circuit c WHERE c.webhook_integration_id = w.id)) p
+      ORDER BY p.until DESC, p.id LIMIT 20)
      UNION ALL
     (SELECT format('webhook %s', l.webhook_integration_id), 'attention', CASE WHEN bool_or(l.response_status_code = 429) THEN 'rate limited until ' ELSE 'told to wait until ' END || zentry_notify.moment(max(l.next_attempt_at)),
             format('SELECT @extschema@.zentry_resume(%s);', l.webhook_integration_id)

@@ -227,6 +227,10 @@ BEGIN
     IF NOT pg_catalog.has_function_privilege('zentry_notify_agent', 'zentry_notify.forget_deleted(integer)', 'EXECUTE') THEN
         GRANT EXECUTE ON FUNCTION zentry_notify.forget_deleted(integer), zentry_notify.forget_deliveries(bigint, integer) TO zentry_notify_agent;
     END IF;
+    IF NOT pg_catalog.has_function_privilege('zentry_notify_agent', 'zentry_notify.has_expired(timestamptz, interval, text, text)', 'EXECUTE') THEN
+        GRANT EXECUTE ON FUNCTION zentry_notify.has_expired(timestamptz, interval, text, text), zentry_notify.over_age(timestamptz, double precision, text, text)
+            TO zentry_notify_agent;
+    END IF;
 END
 $$;
 

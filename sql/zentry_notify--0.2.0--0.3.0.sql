@@ -308,7 +308,7 @@ COMMENT ON COLUMN zentry_notify.webhook.announce IS 'In Discord, a line of text 
 COMMENT ON COLUMN zentry_notify.webhook.thread_name IS 'For a forum of Discord: each message becomes a post of this name; null: into the channel, or the thread of ?thread_id= in the URL';
 COMMENT ON COLUMN zentry_notify.webhook.applied_tags IS 'For a forum of Discord: ids of the tags that these posts get';
 COMMENT ON COLUMN zentry_notify.webhook.notices IS 'It is told of the trouble of every other webhook that names none of its own in notify_webhook_id';
-COMMENT ON COLUMN zentry_notify.webhook.digest IS 'When what has gathered leaves, as one message with counts and the last ten events: 1 hour after the first of them, or by a cron expression such as 0 9 * * 1-5 Europe/Berlin; null: each event leaves as it comes';
+COMMENT ON COLUMN zentry_notify.webhook.digest IS 'When what has gathered leaves, as one message with counts and the last ten events: 1 hour after the first of them, or by a cron expression such as 0 9 * * 1-5 Europe/Berlin; null: what waits leaves at once, up to max_events_per_message in a message';
 ALTER TABLE zentry_notify.event_type ADD COLUMN url text, ADD COLUMN thumbnail text;
 COMMENT ON COLUMN zentry_notify.event_type.url IS
     'Address of the thing that the event is about; a template, such as /tasks/{{ task_id }} below zentry_notify.link_base, or https://...';
@@ -346,6 +346,7 @@ COMMENT ON COLUMN zentry_notify.webhook_state.limits IS 'Answers in a row that w
 COMMENT ON COLUMN zentry_notify.webhook_state.posted_at IS 'When the messages were posted that count for its rate';
 COMMENT ON COLUMN zentry_notify.webhook_state.expired_at IS 'When one of its deliveries expired first since one was sent';
 SELECT pg_catalog.pg_extension_config_dump('zentry_notify.webhook_state', '');
+COMMENT ON COLUMN zentry_notify.webhook_circuit.failures IS 'Failures in a row; 0: zentry_resume had nothing to try it with';
 CREATE TABLE zentry_notify.deleted_webhook (
     webhook_integration_id bigint PRIMARY KEY
 );
@@ -438,6 +439,20 @@ CREATE OR REPLACE FUNCTION zentry_notify.check_rate_limit(rate_limit text) RETUR
     LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'check_rate_limit_wrapper';
 COMMENT ON FUNCTION zentry_notify.check_rate_limit(text) IS 'An error for what is no rate';
 
+CREATE OR REPLACE FUNCTION zentry_notify.rate_of(webhook_type text, webhook_url text, rate_limit text) RETURNS text
+    LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'rate_of_wrapper';
+COMMENT ON FUNCTION zentry_notify.rate_of(text, text, text) IS
+    'The rate at which messages leave to such a webhook: its own, or zentry_notify.teams_rate for Microsoft''s hosts; null: nobody counts';
+
+CREATE OR REPLACE FUNCTION zentry_notify.rate_opens_at(rates text[], posted_at timestamptz[]) RETURNS timestamptz
+    LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'rate_opens_at_wrapper';
+COMMENT ON FUNCTION zentry_notify.rate_opens_at(text[], timestamptz[]) IS
+    'When the lowest of the rates lets the next message leave, after those that were posted; null: it does not hold it back';
+
+CREATE OR REPLACE FUNCTION zentry_notify.lowest_rate(rates text[]) RETURNS text
+    LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'lowest_rate_wrapper';
+COMMENT ON FUNCTION zentry_notify.lowest_rate(text[]) IS 'The rate that allows the least of them; null: none limits anything';
+
 CREATE OR REPLACE FUNCTION zentry_notify.check_digest(digest text, quiet_hours text) RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'check_digest_wrapper';
 COMMENT ON FUNCTION zentry_notify.check_digest(text, text) IS 'An error for what is no time of a digest; its time zone is that of the quiet hours unless it names one';
@@ -445,6 +460,19 @@ COMMENT ON FUNCTION zentry_notify.check_digest(text, text) IS 'An error for what
 CREATE OR REPLACE FUNCTION zentry_notify.digest_due(digest text, quiet_hours text, first_event timestamptz) RETURNS timestamptz
     LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'digest_due_wrapper';
 COMMENT ON FUNCTION zentry_notify.digest_due(text, text, timestamptz) IS 'When the digest leaves that begins with an event of that moment; null: there is no digest';
+
+CREATE OR REPLACE FUNCTION zentry_notify.over_age(event_at timestamptz, seconds double precision, digest text, quiet_hours text) RETURNS boolean
+    LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'over_age_wrapper';
+COMMENT ON FUNCTION zentry_notify.over_age(timestamptz, double precision, text, text) IS
+    'Whether a delivery of an event of that moment has waited for so long; what a digest gathers, and what waits in quiet hours, grows no older';
+
+CREATE OR REPLACE FUNCTION zentry_notify.has_expired(event_at timestamptz, max_age interval, digest text, quiet_hours text) RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT event_at < now() - max_age AND zentry_notify.over_age(event_at, extract(epoch FROM max_age)::double precision, digest, quiet_hours)
+$$;
+COMMENT ON FUNCTION zentry_notify.has_expired(timestamptz, interval, text, text) IS
+    'Whether a delivery of an event of that moment is too old to be sent to a webhook with that digest and these quiet hours';
 
 CREATE OR REPLACE FUNCTION zentry_notify.quiet_until(quiet_hours text) RETURNS timestamptz
     LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'quiet_until_wrapper';
@@ -480,6 +508,10 @@ CREATE OR REPLACE FUNCTION zentry_notify.check_appearance(username text, avatar_
     LANGUAGE c AS 'MODULE_PATHNAME', 'check_appearance_wrapper';
 COMMENT ON FUNCTION zentry_notify.check_appearance(text, text, text, text[]) IS 'An error unless Discord takes messages that appear so';
 
+CREATE OR REPLACE FUNCTION zentry_notify.check_thread(webhook_type text, webhook_url text, thread_name text) RETURNS void
+    LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'check_thread_wrapper';
+COMMENT ON FUNCTION zentry_notify.check_thread(text, text, text) IS 'An error if the URL names a thread of Discord already: a message goes to one or the other';
+
 CREATE OR REPLACE FUNCTION zentry_notify.check_keys(parameter text, keys text[], known text[], certain boolean) RETURNS void
     LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'check_keys_wrapper';
 COMMENT ON FUNCTION zentry_notify.check_keys(text, text[], text[], boolean) IS
@@ -488,6 +520,10 @@ COMMENT ON FUNCTION zentry_notify.check_keys(text, text[], text[], boolean) IS
 CREATE OR REPLACE FUNCTION zentry_notify.filter_keys(filter text) RETURNS text[]
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'filter_keys_wrapper';
 COMMENT ON FUNCTION zentry_notify.filter_keys(text) IS 'The keys of the data that a filter asks for';
+
+CREATE OR REPLACE FUNCTION zentry_notify.has_variables(filter text) RETURNS boolean
+    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'has_variables_wrapper';
+COMMENT ON FUNCTION zentry_notify.has_variables(text) IS 'Whether a filter asks for variables such as $name, which nobody gives a value';
 
 CREATE OR REPLACE FUNCTION zentry_notify.ended_service(webhook_type text, webhook_url text) RETURNS text
     LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'ended_service_wrapper';
@@ -559,6 +595,11 @@ BEGIN
     IF milestones = '{}' OR array_ndims(milestones) > 1 OR NOT (1 <= ALL (milestones) AND 100 >= ALL (milestones)) OR array_position(milestones, NULL) IS NOT NULL THEN
         PERFORM zentry_notify.refuse('check_violation', format('milestones must be numbers from 1 to 100, not %s', milestones),
             'For example {50,100}; null hears of all.', 'milestones');
+    END IF;
+    -- Wherever it stands: it may be looked at for some events only.
+    IF zentry_notify.has_variables(filter::text) THEN
+        PERFORM zentry_notify.refuse('invalid_parameter_value', format('filter has a variable, which nothing gives a value: %s', filter),
+            'Write the value itself, such as $.points > 20; a key of the data begins with $ and a dot.', 'filter');
     END IF;
     -- Of no data at all, a predicate is false or unknown, and anything else is not one truth value.
     BEGIN
@@ -639,10 +680,6 @@ BEGIN
         PERFORM zentry_notify.refuse('invalid_parameter_value', 'the name of a webhook must not be empty',
             'Give it a name that its team knows, such as ''Backend channel''.', 'name');
     END IF;
-    IF NEW.webhook_type NOT IN ('discord', 'teams') THEN
-        PERFORM zentry_notify.refuse('invalid_parameter_value', format('unknown webhook type "%s"', NEW.webhook_type),
-            'The types are discord and teams.', 'webhook_type');
-    END IF;
     IF NEW.quiet_hours IS NOT NULL AND (TG_OP = 'INSERT' OR NEW.quiet_hours IS DISTINCT FROM OLD.quiet_hours) THEN
         PERFORM zentry_notify.check_quiet_hours(NEW.quiet_hours);
     END IF;
@@ -681,6 +718,11 @@ BEGIN
         IF NEW.filter IS NOT NULL AND (TG_OP = 'INSERT' OR NEW.filter::text IS DISTINCT FROM OLD.filter::text) THEN
             PERFORM zentry_notify.check_keys_of('filter', zentry_notify.filter_keys(NEW.filter::text), NEW.event_types);
         END IF;
+    END IF;
+    -- After all else: what is wrong with the rest can be found out without it.
+    IF NEW.webhook_type NOT IN ('discord', 'teams') THEN
+        PERFORM zentry_notify.refuse('invalid_parameter_value', format('unknown webhook type "%s"', NEW.webhook_type),
+            'The types are discord and teams.', 'webhook_type');
     END IF;
 
     IF TG_OP = 'UPDATE' AND ((NEW.is_active AND NOT OLD.is_active) OR NEW.activated_at IS DISTINCT FROM OLD.activated_at) THEN
@@ -889,7 +931,7 @@ COMMENT ON COLUMN zentry_notify.webhook_integration.rate_limit IS 'How many mess
 COMMENT ON COLUMN zentry_notify.webhook_integration.rate_group IS 'Webhooks of the same group share their rate, the lowest of theirs: flows that one person owns; null: it is on its own';
 COMMENT ON COLUMN zentry_notify.webhook_integration.notify_webhook_id IS 'The webhook that is told when this one starts to fail, is switched off or lets deliveries expire; null: those with notices are';
 COMMENT ON COLUMN zentry_notify.webhook_integration.notices IS 'It is told of the trouble of every other webhook that names none of its own in notify_webhook_id';
-COMMENT ON COLUMN zentry_notify.webhook_integration.digest IS 'When what has gathered leaves, as one message with counts and the last ten events: 1 hour after the first of them, or by a cron expression such as 0 9 * * 1-5 Europe/Berlin; null: each event leaves as it comes';
+COMMENT ON COLUMN zentry_notify.webhook_integration.digest IS 'When what has gathered leaves, as one message with counts and the last ten events: 1 hour after the first of them, or by a cron expression such as 0 9 * * 1-5 Europe/Berlin; null: what waits leaves at once, up to max_events_per_message in a message';
 
 CREATE OR REPLACE VIEW zentry_notify.event_data AS
 SELECT e.id AS event_id,
@@ -988,7 +1030,7 @@ COMMENT ON COLUMN zentry_notify.webhooks.filter IS 'JSON path predicate that the
 COMMENT ON COLUMN zentry_notify.webhooks.min_streak_days IS 'The shortest streak that it hears of; null: all';
 COMMENT ON COLUMN zentry_notify.webhooks.milestones IS 'The milestones that it hears of; null: all';
 COMMENT ON COLUMN zentry_notify.webhooks.quiet_hours IS 'When nothing is sent to it; null: never';
-COMMENT ON COLUMN zentry_notify.webhooks.held_until IS 'When the quiet hours that it is in now are over, and when the digest leaves that gathers now; null: neither';
+COMMENT ON COLUMN zentry_notify.webhooks.held_until IS 'When the quiet hours that it is in now are over, and when the digest leaves that gathers now (quiet_hours and digest say which); null: neither';
 COMMENT ON COLUMN zentry_notify.webhooks.mention IS 'Whom its messages ping; null: nobody';
 COMMENT ON COLUMN zentry_notify.webhooks.username IS 'The name that its messages in Discord come from; null: zentry_notify.username decides';
 COMMENT ON COLUMN zentry_notify.webhooks.avatar_url IS 'The picture that its messages in Discord come with, an https URL; null: zentry_notify.avatar_url decides';
@@ -1000,7 +1042,7 @@ COMMENT ON COLUMN zentry_notify.webhooks.rate_limit IS 'How many messages it may
 COMMENT ON COLUMN zentry_notify.webhooks.rate_group IS 'Webhooks of the same group share their rate, the lowest of theirs: flows that one person owns; null: it is on its own';
 COMMENT ON COLUMN zentry_notify.webhooks.notify_webhook_id IS 'The webhook that is told when this one starts to fail, is switched off or lets deliveries expire; null: those with notices are';
 COMMENT ON COLUMN zentry_notify.webhooks.notices IS 'It is told of the trouble of every other webhook that names none of its own in notify_webhook_id';
-COMMENT ON COLUMN zentry_notify.webhooks.digest IS 'When what has gathered leaves, as one message with counts and the last ten events: 1 hour after the first of them, or by a cron expression such as 0 9 * * 1-5 Europe/Berlin; null: each event leaves as it comes';
+COMMENT ON COLUMN zentry_notify.webhooks.digest IS 'When what has gathered leaves, as one message with counts and the last ten events: 1 hour after the first of them, or by a cron expression such as 0 9 * * 1-5 Europe/Berlin; null: what waits leaves at once, up to max_events_per_message in a message';
 
 -- For event_message and zentry_test_webhook, which take what they know of a row (appearance::Appearance), as the worker does.
 CREATE OR REPLACE FUNCTION zentry_notify.appearance_of(webhook_id bigint) RETURNS text
@@ -1162,6 +1204,11 @@ BEGIN
         DELETE FROM zentry_notify.webhook w WHERE w.id = OLD.id;
         RETURN CASE WHEN FOUND THEN OLD END;
     END IF;
+    -- What is no array of names, check_webhook refuses.
+    IF (TG_OP = 'INSERT' OR NEW.event_types IS DISTINCT FROM OLD.event_types) AND jsonb_typeof(NEW.event_types) = 'array'
+       AND NOT jsonb_path_exists(NEW.event_types, '$[*] ? (@.type() != "string")') THEN
+        PERFORM zentry_notify.require_event_types(NEW.event_types);
+    END IF;
     IF TG_OP = 'INSERT' THEN
         INSERT INTO zentry_notify.webhook AS w
                (id, name, webhook_type, project_id, created_by_id, event_types, is_active, created_at, updated_at, max_events_per_message,
@@ -1227,8 +1274,8 @@ BEGIN
     IF NEW.mention IS NOT NULL AND (url_is_new OR (NEW.mention, NEW.webhook_type) IS DISTINCT FROM (OLD.mention, OLD.webhook_type)) THEN
         PERFORM zentry_notify.check_mention(NEW.webhook_type, NEW.webhook_url, NEW.mention);
     END IF;
-    IF TG_OP = 'INSERT' OR NEW.event_types IS DISTINCT FROM OLD.event_types THEN
-        PERFORM zentry_notify.require_event_types(written.event_types);
+    IF NEW.thread_name IS NOT NULL AND (url_is_new OR (NEW.thread_name, NEW.webhook_type) IS DISTINCT FROM (OLD.thread_name, OLD.webhook_type)) THEN
+        PERFORM zentry_notify.check_thread(NEW.webhook_type, NEW.webhook_url, NEW.thread_name);
     END IF;
     IF TG_OP = 'INSERT' THEN
         INSERT INTO zentry_notify.webhook_secret (webhook_integration_id, webhook_url) VALUES (written.id, NEW.webhook_url);
@@ -1326,9 +1373,10 @@ BEGIN
             omit_keys, filter, min_streak_days, milestones, quiet_hours, mention, username, avatar_url, announce, thread_name, applied_tags,
             rate_limit, rate_group, notify_webhook_id, notices, digest, max_events_per_message, min_interval, max_age)
     VALUES (zentry_notify.not_null(name, 'name'), left(zentry_notify.not_null(webhook_type, 'webhook_type'), 20),
-            zentry_notify.not_null(webhook_url, 'webhook_url'), project_id,
+            zentry_notify.not_null(webhook_url, 'webhook_url'), nullif(project_id, 0),
             coalesce(to_jsonb(event_types), '["*"]'), coalesce(is_active, true), created_by_id,
-            coalesce(omit_keys, '{}'), zentry_notify.to_filter(filter), min_streak_days, milestones, quiet_hours, mention,
+            coalesce(omit_keys, '{}'), zentry_notify.to_filter(filter), nullif(min_streak_days, 0), nullif(milestones, '{}'), nullif(quiet_hours, ''),
+            nullif(mention, ''),
             nullif(username, ''), nullif(avatar_url, ''), coalesce(announce, false), nullif(thread_name, ''), coalesce(applied_tags, '{}'),
             nullif(rate_limit, ''), nullif(rate_group, ''), nullif(notify_webhook_id, 0), coalesce(notices, false), nullif(digest, ''),
             coalesce(max_events_per_message, 10), coalesce(min_interval, '0'), nullif(max_age, '0'))
@@ -1338,7 +1386,7 @@ END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_register_webhook(text, text, text, bigint, text[], boolean, bigint, text[], text, integer, integer[], text, text,
         text, text, boolean, text, text[], text, text, bigint, boolean, text, integer, interval, interval) IS
-    'Registers a webhook and returns its id. webhook_type: discord or teams; project_id null: every project; event_types null: all. The rest is as in zentry_notify.webhook_integration';
+    'Registers a webhook and returns its id. webhook_type: discord or teams; project_id null: every project; event_types null: all. The rest is as in zentry_notify.webhook_integration; what is empty, or 0, is as if it were left out';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_update_webhook(
     webhook_id bigint, name text DEFAULT NULL, webhook_type text DEFAULT NULL, webhook_url text DEFAULT NULL,
@@ -1544,9 +1592,13 @@ END
 $$;
 COMMENT ON FUNCTION zentry_notify.tell_of_failing() IS 'Trigger: a webhook starts to fail';
 
+-- One that a person has resumed begins without a failure (zentry_resume).
 DROP TRIGGER IF EXISTS tell_of_trouble ON zentry_notify.webhook_circuit;
 CREATE TRIGGER tell_of_trouble AFTER INSERT ON zentry_notify.webhook_circuit
-    FOR EACH ROW EXECUTE FUNCTION zentry_notify.tell_of_failing();
+    FOR EACH ROW WHEN (NEW.failures > 0) EXECUTE FUNCTION zentry_notify.tell_of_failing();
+DROP TRIGGER IF EXISTS tell_of_trouble_again ON zentry_notify.webhook_circuit;
+CREATE TRIGGER tell_of_trouble_again AFTER UPDATE ON zentry_notify.webhook_circuit
+    FOR EACH ROW WHEN (OLD.failures = 0 AND NEW.failures > 0) EXECUTE FUNCTION zentry_notify.tell_of_failing();
 
 CREATE OR REPLACE FUNCTION zentry_notify.tell_of_switching_off() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -1788,6 +1840,10 @@ CREATE OR REPLACE FUNCTION @extschema@.zentry_resume(webhook_id bigint) RETURNS 
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_variable
+DECLARE
+    trouble text := (SELECT coalesce(w.switched_off_reason, c.error_message)
+                       FROM zentry_notify.webhook w LEFT JOIN zentry_notify.webhook_circuit c ON c.webhook_integration_id = w.id
+                      WHERE w.id = webhook_id);
 BEGIN
     -- A change of activated_at forgets what was seen of the endpoint (check_webhook), and brings back one that is gone.
     UPDATE zentry_notify.webhook AS w SET activated_at = clock_timestamp()
@@ -1803,11 +1859,18 @@ BEGIN
      WHERE d.webhook_integration_id = webhook_id AND d.status IN ('p', 'r') AND d.next_attempt_at > now();
     UPDATE zentry_notify.legacy_delivery d SET next_attempt_at = now()
      WHERE d.webhook_integration_id = webhook_id AND d.status IN ('pending', 'retry') AND d.next_attempt_at > now();
+    -- With nothing to try it with, it is not known to work: the next event will show.
+    IF trouble IS NOT NULL
+       AND NOT EXISTS (SELECT FROM zentry_notify.delivery d WHERE d.webhook_integration_id = webhook_id AND d.status IN ('p', 'r'))
+       AND NOT EXISTS (SELECT FROM zentry_notify.legacy_delivery d WHERE d.webhook_integration_id = webhook_id AND d.status IN ('pending', 'retry')) THEN
+        INSERT INTO zentry_notify.webhook_circuit (webhook_integration_id, failures, opened_at, next_try_at, error_message)
+        VALUES (webhook_id, 0, now(), now(), CASE WHEN trouble LIKE 'not tried since: %' THEN trouble ELSE 'not tried since: ' || trouble END);
+    END IF;
     PERFORM zentry_notify.resume(webhook_id);
 END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_resume(bigint) IS
-    'Tries a webhook now that is failing, gone, or told to wait: what its endpoint has asked for is forgotten, also a limit that Discord has set for all webhooks, of other databases too, and the first of what waits leaves. Quiet hours hold';
+    'Tries a webhook now that is failing, gone, or told to wait: what its endpoint has asked for is forgotten, also a limit that Discord has set for all webhooks, of other databases too, and the first of what waits leaves; where nothing waits, it is failing until something has been taken. Quiet hours hold';
 
 -- Who owns the tables may write the log as if it still was one: dumps of 0.2.0 bring rows, and who restores a copy may not want it to send what
 -- waited. A row with an id is one of 0.2.0's.
@@ -2847,24 +2910,58 @@ END
 $$;
 COMMENT ON FUNCTION zentry_notify.status_server() IS 'Status of what the cluster has: library, launcher, worker';
 
+-- The worker records when it posted, as far as that counts for a rate that is worth waiting for.
+CREATE OR REPLACE FUNCTION zentry_notify.pace_of(webhook_id bigint) RETURNS TABLE (until timestamptz, what text)
+    LANGUAGE sql STABLE ROWS 1 SET search_path = pg_catalog, pg_temp
+AS $$
+    WITH own AS (
+        SELECT w.id, w.rate_group, w.min_interval, zentry_notify.rate_of(w.webhook_type, u.webhook_url, w.rate_limit) AS rate,
+               CASE WHEN w.min_interval > '0' THEN greatest(n.last_sent_at, n.last_failed_at) + w.min_interval END AS next_at
+          FROM zentry_notify.webhook w
+          JOIN zentry_notify.webhook_secret u ON u.webhook_integration_id = w.id
+          LEFT JOIN zentry_notify.webhook_count n ON n.webhook_integration_id = w.id
+         WHERE w.id = pace_of.webhook_id),
+    member AS (
+        SELECT CASE WHEN m.id = o.id THEN o.rate ELSE zentry_notify.rate_of(m.webhook_type, u.webhook_url, m.rate_limit) END AS rate, s.posted_at
+          FROM own o
+          JOIN zentry_notify.webhook m ON m.id = o.id OR m.rate_group = o.rate_group AND m.is_active
+          JOIN zentry_notify.webhook_secret u ON u.webhook_integration_id = m.id
+          LEFT JOIN zentry_notify.webhook_state s ON s.webhook_integration_id = m.id
+         WHERE o.rate IS NOT NULL),
+    shared AS (
+        SELECT zentry_notify.lowest_rate(array_agg(m.rate)) AS rate,
+               zentry_notify.rate_opens_at(array_agg(m.rate), (SELECT array_agg(p) FROM member x CROSS JOIN unnest(x.posted_at) p WHERE x.rate IS NOT NULL)) AS next_at
+          FROM member m WHERE m.rate IS NOT NULL)
+    SELECT greatest(s.next_at, o.next_at),
+           CASE WHEN s.next_at >= o.next_at OR o.next_at IS NULL
+                THEN 'rate of ' || s.rate || CASE WHEN o.rate_group IS NULL THEN '' ELSE format(', which the group "%s" shares', o.rate_group) END
+                ELSE format('min_interval of %s', o.min_interval) END
+      FROM own o LEFT JOIN shared s ON true
+     WHERE greatest(s.next_at, o.next_at) IS NOT NULL
+$$;
+COMMENT ON FUNCTION zentry_notify.pace_of(bigint) IS
+    'Until when what is set for a webhook (its rate, its group''s, min_interval) holds its next message back, and what does; it may be over';
+
 CREATE OR REPLACE VIEW zentry_notify.due_delivery AS
-SELECT d.id, w.id AS webhook_integration_id, d.due_at
+SELECT d.id, w.id AS webhook_integration_id, greatest(d.due_at, p.until) AS due_at
   FROM zentry_notify.webhook w
   CROSS JOIN LATERAL (
        (SELECT l.id, coalesce(l.next_attempt_at, l.created_at) AS due_at FROM zentry_notify.legacy_delivery l
          WHERE l.webhook_integration_id = w.id AND l.status IN ('pending', 'retry') ORDER BY l.id LIMIT 1)
         UNION ALL
-       (SELECT l.id, coalesce(l.next_attempt_at,
+       (SELECT l.id, greatest(l.next_attempt_at,
                               (SELECT coalesce(zentry_notify.digest_due(w.digest, w.quiet_hours, e.created_at), e.created_at)
                                  FROM zentry_notify.event e WHERE e.id = l.event_id)) FROM zentry_notify.delivery l
          WHERE l.webhook_integration_id = w.id AND l.status IN ('p', 'r') ORDER BY l.id LIMIT 1)
        LIMIT 1) d
+  LEFT JOIN LATERAL zentry_notify.pace_of(w.id) p ON true
  WHERE w.is_active
    AND d.due_at <= now()
+   AND (p.until <= now()) IS NOT FALSE
    AND zentry_notify.quiet_until(w.quiet_hours) IS NULL
    AND NOT EXISTS (SELECT FROM zentry_notify.webhook_circuit c WHERE c.webhook_integration_id = w.id);
 COMMENT ON VIEW zentry_notify.due_delivery IS
-    'The first delivery of each webhook that nothing keeps from being sent but the worker and the pace of its channel: those behind it wait for it';
+    'The first delivery of each webhook that nothing keeps from being sent but the worker: neither its quiet hours, nor its digest, nor the pace that is set for it. Those behind it wait for it';
 COMMENT ON COLUMN zentry_notify.due_delivery.id IS 'Its number in the log';
 COMMENT ON COLUMN zentry_notify.due_delivery.webhook_integration_id IS 'Where it goes';
 COMMENT ON COLUMN zentry_notify.due_delivery.due_at IS 'Since when it may go';
@@ -3246,6 +3343,7 @@ AS $$
                CASE WHEN w.switched_off_at IS NOT NULL THEN 'gone' WHEN NOT w.is_active THEN 'off'
                     WHEN c.webhook_integration_id IS NOT NULL THEN 'failing' ELSE 'active' END AS state,
                coalesce(w.switched_off_at, c.opened_at) AS since, coalesce(w.switched_off_reason, c.error_message) AS reason, c.next_try_at,
+               w.is_active AND c.failures = 0 AS untried,
                CASE WHEN w.is_active THEN zentry_notify.host_to_allow(w.webhook_type, u.webhook_url) END AS host
           FROM zentry_notify.webhook w
           LEFT JOIN zentry_notify.webhook_secret u ON u.webhook_integration_id = w.id
@@ -3263,10 +3361,19 @@ AS $$
       WHERE w.host IS NOT NULL ORDER BY w.id LIMIT 20)
      UNION ALL
     (SELECT format('webhook %s', w.id), CASE w.state WHEN 'gone' THEN 'broken' ELSE 'attention' END,
-            CASE w.state WHEN 'gone' THEN format('gone since %s: %s', zentry_notify.moment(w.since), w.reason)
-                         ELSE format('fails since %s, next try %s: %s', zentry_notify.moment(w.since), zentry_notify.moment(w.next_try_at), w.reason) END,
-            CASE w.state WHEN 'gone' THEN format('SELECT @extschema@.zentry_update_webhook(%s, webhook_url => ''URL''), @extschema@.zentry_retry_failed(%s);', w.id, w.id)
-                         ELSE format('SELECT @extschema@.zentry_resume(%s);', w.id) END
+            CASE WHEN w.state = 'gone' THEN format('gone since %s: %s', zentry_notify.moment(w.since), w.reason)
+                 WHEN w.untried THEN format('resumed at %s, when nothing waited for it; %s', zentry_notify.moment(w.since), w.reason)
+                 ELSE format('fails since %s, next try %s: %s', zentry_notify.moment(w.since), zentry_notify.moment(w.next_try_at), w.reason) END,
+            CASE WHEN w.untried THEN format('SELECT * FROM @extschema@.zentry_test_webhook(%s);', w.id)
+                 -- What is said of threads is mended by the webhook's own settings.
+                 WHEN w.reason ~ 'thread_name is for forum|has both thread_name and' THEN
+                     format('SELECT @extschema@.zentry_update_webhook(%s, thread_name => ''''), @extschema@.zentry_resume(%s)', w.id, w.id)
+                     || CASE w.state WHEN 'gone' THEN format(', @extschema@.zentry_retry_failed(%s);', w.id) ELSE ';' END
+                 WHEN w.reason ~ 'is a forum, whose messages need a thread' THEN
+                     format('SELECT @extschema@.zentry_update_webhook(%s, thread_name => ''NAME''), @extschema@.zentry_resume(%s)', w.id, w.id)
+                     || CASE w.state WHEN 'gone' THEN format(', @extschema@.zentry_retry_failed(%s);', w.id) ELSE ';' END
+                 WHEN w.state = 'gone' THEN format('SELECT @extschema@.zentry_update_webhook(%s, webhook_url => ''URL''), @extschema@.zentry_retry_failed(%s);', w.id, w.id)
+                 ELSE format('SELECT @extschema@.zentry_resume(%s);', w.id) END
        FROM webhook w WHERE w.state IN ('gone', 'failing') AND w.host IS NULL ORDER BY w.state DESC, w.id LIMIT 20);
 $$;
 COMMENT ON FUNCTION zentry_notify.status_webhooks() IS 'Status of the integrations: how many are in which state, and the first 20 that fail or are gone';
@@ -3274,15 +3381,40 @@ COMMENT ON FUNCTION zentry_notify.status_webhooks() IS 'Status of the integratio
 CREATE OR REPLACE FUNCTION zentry_notify.status_queue() RETURNS TABLE (subject text, state text, detail text, remedy text)
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
+    -- What is held is as its webhook wants it.
+    WITH held AS MATERIALIZED (
+        SELECT w.id, w.pending, w.held_until FROM zentry_notify.webhooks w
+         WHERE w.is_active AND (w.digest IS NOT NULL OR w.quiet_hours IS NOT NULL) AND w.held_until > now() AND w.pending > 0)
     SELECT 'queue', CASE WHEN d.due_at < now() - interval '5 minutes' THEN 'attention' ELSE 'ok' END,
            CASE WHEN q.waiting = 0 THEN 'nothing waits'
-                ELSE format('%s wait, the oldest since %s', q.waiting, zentry_notify.moment(q.oldest)) END,
+                WHEN q.first IS NULL THEN format('%s wait for a digest or the end of quiet hours, until %s', h.pending, zentry_notify.moment(h.until))
+                ELSE format('%s wait, the oldest since %s', q.waiting - h.pending, zentry_notify.moment(l.created_at))
+                     || CASE WHEN h.pending = 0 THEN '' ELSE format(', and %s for a digest or the end of quiet hours', h.pending) END END,
            CASE WHEN d.due_at < now() - interval '5 minutes'
-                THEN 'SELECT * FROM zentry_notify.logs WHERE status IN (''pending'', ''retry'') ORDER BY id LIMIT 20;' ELSE '' END
+                THEN format('SELECT * FROM zentry_notify.logs WHERE webhook_integration_id = %s AND status IN (''pending'', ''retry'') ORDER BY id LIMIT 20;', d.webhook_integration_id)
+                ELSE '' END
+      FROM (SELECT count(*) AS waiting, min(l.id) FILTER (WHERE l.webhook_integration_id NOT IN (SELECT h.id FROM held h)) AS first
+              FROM zentry_notify.notification_log l WHERE l.status IN ('pending', 'retry')) q
+      CROSS JOIN (SELECT coalesce(sum(h.pending), 0) AS pending, min(h.held_until) AS until FROM held h) h
       -- Of the first alone it is asked when it happened: each answer is a look at its event.
-      FROM (SELECT w.waiting, (SELECT l.created_at FROM zentry_notify.notification_log l WHERE l.id = w.first) AS oldest
-              FROM (SELECT count(*) AS waiting, min(l.id) AS first FROM zentry_notify.notification_log l WHERE l.status IN ('pending', 'retry')) w) q
-      CROSS JOIN (SELECT min(d.due_at) AS due_at FROM zentry_notify.due_delivery d) d
+      LEFT JOIN zentry_notify.notification_log l ON l.id = q.first
+      LEFT JOIN (SELECT d.due_at, d.webhook_integration_id FROM zentry_notify.due_delivery d ORDER BY d.due_at LIMIT 1) d ON true
+     UNION ALL
+    -- Nothing is wrong with what waits for its turn, unless it is more than the rate takes.
+    (SELECT format('webhook %s', p.id), CASE WHEN p.oldest < now() - interval '5 minutes' THEN 'attention' ELSE 'ok' END,
+            format('%s wait for its %s: the next message leaves at %s', p.pending, p.what, zentry_notify.moment(p.until)),
+            CASE WHEN p.oldest < now() - interval '5 minutes' THEN '-- more comes than leaves: raise that, let it hear of less, or give it a digest' ELSE '' END
+       FROM (SELECT w.id, pace.until, pace.what, waiting.pending,
+                    (SELECT e.created_at FROM zentry_notify.event e WHERE e.id = waiting.event_id) AS oldest
+               FROM zentry_notify.webhook w
+               CROSS JOIN LATERAL (SELECT d.event_id,
+                                          (SELECT count(*) FROM zentry_notify.delivery x WHERE x.webhook_integration_id = w.id AND x.status IN ('p', 'r')) AS pending
+                                     FROM zentry_notify.delivery d WHERE d.webhook_integration_id = w.id AND d.status IN ('p', 'r') ORDER BY d.id LIMIT 1) waiting
+               CROSS JOIN LATERAL zentry_notify.pace_of(w.id) pace
+              WHERE w.is_active AND pace.until > now()
+                AND w.id NOT IN (SELECT h.id FROM held h)
+                AND NOT EXISTS (SELECT FROM zentry_notify.webhook_circuit c WHERE c.webhook_integration_id = w.id)) p
+      ORDER BY p.until DESC, p.id LIMIT 20)
      UNION ALL
     (SELECT format('webhook %s', l.webhook_integration_id), 'attention', CASE WHEN bool_or(l.response_status_code = 429) THEN 'rate limited until ' ELSE 'told to wait until ' END || zentry_notify.moment(max(l.next_attempt_at)),
             format('SELECT @extschema@.zentry_resume(%s);', l.webhook_integration_id)
@@ -4035,6 +4167,10 @@ BEGIN
     END IF;
     IF NOT pg_catalog.has_function_privilege('zentry_notify_agent', 'zentry_notify.forget_deleted(integer)', 'EXECUTE') THEN
         GRANT EXECUTE ON FUNCTION zentry_notify.forget_deleted(integer), zentry_notify.forget_deliveries(bigint, integer) TO zentry_notify_agent;
+    END IF;
+    IF NOT pg_catalog.has_function_privilege('zentry_notify_agent', 'zentry_notify.has_expired(timestamptz, interval, text, text)', 'EXECUTE') THEN
+        GRANT EXECUTE ON FUNCTION zentry_notify.has_expired(timestamptz, interval, text, text), zentry_notify.over_age(timestamptz, double precision, text, text)
+            TO zentry_notify_agent;
     END IF;
 END
 $$;

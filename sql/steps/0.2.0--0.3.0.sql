@@ -157,7 +157,7 @@ COMMENT ON COLUMN zentry_notify.webhook.announce IS 'In Discord, a line of text 
 COMMENT ON COLUMN zentry_notify.webhook.thread_name IS 'For a forum of Discord: each message becomes a post of this name; null: into the channel, or the thread of ?thread_id= in the URL';
 COMMENT ON COLUMN zentry_notify.webhook.applied_tags IS 'For a forum of Discord: ids of the tags that these posts get';
 COMMENT ON COLUMN zentry_notify.webhook.notices IS 'It is told of the trouble of every other webhook that names none of its own in notify_webhook_id';
-COMMENT ON COLUMN zentry_notify.webhook.digest IS 'When what has gathered leaves, as one message with counts and the last ten events: 1 hour after the first of them, or by a cron expression such as 0 9 * * 1-5 Europe/Berlin; null: each event leaves as it comes';
+COMMENT ON COLUMN zentry_notify.webhook.digest IS 'When what has gathered leaves, as one message with counts and the last ten events: 1 hour after the first of them, or by a cron expression such as 0 9 * * 1-5 Europe/Berlin; null: what waits leaves at once, up to max_events_per_message in a message';
 ALTER TABLE zentry_notify.event_type ADD COLUMN url text, ADD COLUMN thumbnail text;
 COMMENT ON COLUMN zentry_notify.event_type.url IS
     'Address of the thing that the event is about; a template, such as /tasks/{{ task_id }} below zentry_notify.link_base, or https://...';
@@ -195,6 +195,7 @@ COMMENT ON COLUMN zentry_notify.webhook_state.limits IS 'Answers in a row that w
 COMMENT ON COLUMN zentry_notify.webhook_state.posted_at IS 'When the messages were posted that count for its rate';
 COMMENT ON COLUMN zentry_notify.webhook_state.expired_at IS 'When one of its deliveries expired first since one was sent';
 SELECT pg_catalog.pg_extension_config_dump('zentry_notify.webhook_state', '');
+COMMENT ON COLUMN zentry_notify.webhook_circuit.failures IS 'Failures in a row; 0: zentry_resume had nothing to try it with';
 CREATE TABLE zentry_notify.deleted_webhook (
     webhook_integration_id bigint PRIMARY KEY
 );
@@ -284,9 +285,9 @@ $$;
 -- The structure that the above leads to, as digests of its files.
 --# structure 01_schema.sql 6199a1558512c580
 --# structure 02_event_type.sql 777cc8f9798b4588
---# structure 03_webhook.sql b0805db83c414cc9
+--# structure 03_webhook.sql afc123e069b0974f
 --# structure 06_legacy_delivery.sql 4e594d666bb17293
---# structure 07_webhook_state.sql 7228ba887e75f97e
+--# structure 07_webhook_state.sql 227a638fbe7105ee
 --# structure 08_event_source.sql 10210f43e22cceee
 --# structure 09_delivery_stat.sql 975f394c8f1c4fc4
 --# structure 10_event_wording.sql 67da76304e48409f

@@ -6,9 +6,10 @@ use pgrx::prelude::*;
 use webhook::appearance::{
     AppearanceError, check_applied_tags, check_avatar_url, check_thread_name, check_username,
 };
-use webhook::keys::{of_filter, unknown};
+use webhook::endpoint::Endpoint;
+use webhook::keys::{asks_for_variables, of_filter, unknown};
 
-use crate::report;
+use crate::{report, settings};
 
 /// Raises an error unless Discord takes messages that look so; null stands for nothing special.
 #[pg_extern(sql = false)]
@@ -31,6 +32,30 @@ fn check_appearance(
         "applied_tags",
         check_applied_tags(tags.iter().map(|tag| tag.as_deref().unwrap_or_default())),
     );
+}
+
+/// Raises an error for a thread's name where the URL names a thread. What is wrong with the URL itself is said elsewhere.
+#[pg_extern(sql = false)]
+fn check_thread(webhook_type: &str, webhook_url: &str, thread_name: &str) {
+    let endpoint = webhook_type
+        .parse()
+        .ok()
+        .and_then(|webhook_type| Endpoint::parse(webhook_type, webhook_url, &settings::url_policy()).ok());
+    if endpoint.is_some_and(|endpoint| endpoint.names_thread()) {
+        report::refuse(
+            "thread_name",
+            &format!(
+                "thread_name: the URL names a thread already, so that no message can become the post \"{thread_name}\""
+            ),
+            "Take ?thread_id= out of the URL, or set no thread_name.",
+        );
+    }
+}
+
+/// Returns whether a filter asks for variables.
+#[pg_extern(sql = false)]
+fn has_variables(filter: &str) -> bool {
+    asks_for_variables(filter)
 }
 
 /// Raises an error for a key that is a slip of one that the events' data have, and warns of one that they do not have. Where it is not

@@ -1,8 +1,12 @@
 //! Digests: checked when they are written.
 
+use std::time::Duration;
+
+use jiff::Timestamp;
 use pgrx::prelude::*;
 use webhook::digest::Digest;
 use webhook::quiet_hours::QuietHours;
+use webhook::schedule::Age;
 
 use crate::report;
 use crate::timestamp::{from_timestamptz, to_timestamptz};
@@ -17,6 +21,25 @@ fn check_digest(digest: Option<&str>, quiet_hours: Option<&str>) {
     if let Err(error) = Digest::parse(digest, quiet_hours.as_ref()) {
         report::refuse("digest", &format!("digest: {error}"), HINT);
     }
+}
+
+/// Whether a delivery has waited for so many seconds. What is no digest and no quiet hours any more counts for nothing.
+#[pg_extern(sql = false)]
+fn over_age(
+    event_at: Option<TimestampWithTimeZone>,
+    seconds: Option<f64>,
+    digest: Option<&str>,
+    quiet_hours: Option<&str>,
+) -> Option<bool> {
+    let created_at = from_timestamptz(event_at?.into_inner());
+    let quiet_hours: Option<QuietHours> = quiet_hours.and_then(|hours| hours.parse().ok());
+    let digest = digest.and_then(|text| Digest::read(text, quiet_hours.as_ref()).ok());
+    let age = Age {
+        max_age: Duration::try_from_secs_f64(seconds?).unwrap_or(Duration::MAX),
+        quiet_hours: quiet_hours.as_ref(),
+        digest: digest.as_ref(),
+    };
+    Some(age.is_over(created_at, Timestamp::now()))
 }
 
 /// When the digest leaves that begins with an event of that moment. What is no digest any more is none: views must not fail for one.

@@ -112,7 +112,7 @@ fn event_message(
     let definition = definition?;
     let (kind, card) = event_card(&definition, format?, &data?);
     let card = match stored.and_then(|stored| Digest::stored(stored).ok().flatten()) {
-        Some(digest) => digest.card([&*parse(&definition).name], &[card]),
+        Some(digest) => digest.card([(&*parse(&definition).name, card.is_sample)], &[card]),
         None => card,
     };
     let mut appearance = stored.map_or_else(Appearance::default, |stored| settings::appearance(Some(stored)));

@@ -1,9 +1,11 @@
-//! Rates of webhooks: checked when they are written.
+//! Rates of webhooks: checked when they are written, and what they hold back.
 
 use pgrx::prelude::*;
+use webhook::endpoint::{Endpoint, Vendor};
 use webhook::schedule::Rate;
 
-use crate::report;
+use crate::timestamp::{from_timestamptz, to_timestamptz};
+use crate::{report, settings};
 
 const HINT: &str = "For example 25/5min, 4/s or 100/h; 0 is no limit.";
 
@@ -13,4 +15,41 @@ fn check_rate_limit(rate_limit: &str) {
     if let Err(error) = rate_limit.parse::<Rate>() {
         report::refuse("rate_limit", &format!("rate_limit: {error}"), HINT);
     }
+}
+
+/// Returns the rate at which messages leave to such a webhook; None: nobody counts.
+#[pg_extern(sql = false)]
+fn rate_of(
+    webhook_type: Option<&str>,
+    webhook_url: Option<&str>,
+    rate_limit: Option<&str>,
+) -> Option<String> {
+    let own = rate_limit.and_then(|rate| rate.parse::<Rate>().ok());
+    let of_vendor = || {
+        let endpoint = Endpoint::parse(webhook_type?.parse().ok()?, webhook_url?, &settings::url_policy());
+        let is_microsofts = endpoint.ok()?.vendor() == Vendor::Microsoft;
+        is_microsofts.then(settings::teams_rate)
+    };
+    own.or_else(of_vendor).map(|rate| rate.to_string())
+}
+
+fn lowest(rates: Option<Vec<Option<String>>>) -> Option<Rate> {
+    let rates = rates.unwrap_or_default().into_iter().flatten();
+    Rate::lowest(rates.filter_map(|rate| rate.parse().ok()))
+}
+
+#[pg_extern(sql = false)]
+fn lowest_rate(rates: Option<Vec<Option<String>>>) -> Option<String> {
+    lowest(rates).map(|rate| rate.to_string())
+}
+
+/// Returns when the lowest of the rates lets the next message leave, after those of these moments; None: it holds none back.
+#[pg_extern(sql = false)]
+fn rate_opens_at(
+    rates: Option<Vec<Option<String>>>,
+    posted_at: Option<Vec<Option<TimestampWithTimeZone>>>,
+) -> Option<TimestampWithTimeZone> {
+    let posts = posted_at.unwrap_or_default().into_iter().flatten();
+    let posts = posts.map(|at| from_timestamptz(at.into_inner())).collect();
+    lowest(rates)?.opens_at(posts).map(to_timestamptz)
 }

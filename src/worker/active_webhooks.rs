@@ -162,8 +162,9 @@ impl Compose for Composer<'_> {
         let card = |delivery: &Delivery| self.catalogue.card_for(id.0, &webhook.told(&delivery.event));
         if let Some(digest) = &webhook.digest {
             let last = &deliveries[deliveries.len().saturating_sub(digest::SHOWN)..];
-            let types = deliveries.iter().map(|delivery| &*delivery.event.event_type);
-            let card = digest.card(types, &last.iter().map(card).collect::<Vec<_>>());
+            let events = deliveries.iter().map(|delivery| &delivery.event);
+            let events = events.map(|event| (&*event.event_type, event.is_sample()));
+            let card = digest.card(events, &last.iter().map(card).collect::<Vec<_>>());
             let message =
                 message::compose_into(endpoint.kind(), &[card], &webhook.appearance, self.buffers.take());
             return Composed {

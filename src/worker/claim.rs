@@ -50,6 +50,14 @@ impl Worker {
         for claim in held_back {
             self.scheduler.supply(claim.queue, Vec::new(), now);
         }
+        // A digest is all that has happened before it: what is not routed yet is of it as well.
+        let (behind, readable): (Vec<_>, Vec<_>) = readable
+            .into_iter()
+            .partition(|claim| self.more_events && claim.shown.is_some() && claim.limit > 1);
+        for claim in behind {
+            self.gathering.push(claim.queue);
+            self.scheduler.supply(claim.queue, Vec::new(), now);
+        }
         let (routed, waiting): (Vec<_>, Vec<_>) = readable
             .into_iter()
             .partition(|claim| self.drained.contains(&claim.queue));

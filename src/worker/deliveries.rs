@@ -40,25 +40,61 @@ impl Store {
         small: usize,
         budget: usize,
     ) -> Vec<QueuePage> {
-        let queues: Vec<i64> = claims.iter().map(|claim| claim.queue.0).collect();
-        let pages: Vec<i32> = claims
-            .iter()
-            .map(|claim| claim.limit.try_into().unwrap_or(i32::MAX))
-            .collect();
-        let from: Vec<i64> = claims.iter().map(|claim| claim_cursors.of(claim.queue)).collect();
         let mut found: HashMap<QueueId, QueuePage> = HashMap::new();
-        let mut events: HashMap<i64, Event> = HashMap::new();
+        let (of_digests, others): (Vec<&Claim>, Vec<&Claim>) =
+            claims.iter().partition(|claim| claim.shown.is_some());
         let mut left = budget;
+        if !others.is_empty() {
+            self.read(&self.claim, &others, claim_cursors, small, &mut left, &mut found);
+        }
+        if !of_digests.is_empty() {
+            self.read(
+                &self.gather,
+                &of_digests,
+                claim_cursors,
+                small,
+                &mut left,
+                &mut found,
+            );
+        }
+        claims
+            .iter()
+            .map(|claim| found.remove(&claim.queue).unwrap_or_default())
+            .collect()
+    }
+
+    fn read(
+        &self,
+        plan: &Plan,
+        claims: &[&Claim],
+        claim_cursors: &ClaimCursors,
+        small: usize,
+        left: &mut usize,
+        found: &mut HashMap<QueueId, QueuePage>,
+    ) {
+        let queues: Vec<i64> = claims.iter().map(|claim| claim.queue.0).collect();
+        let number = |count: usize| count.try_into().unwrap_or(i32::MAX);
+        let pages: Vec<i32> = claims.iter().map(|claim| number(claim.limit)).collect();
+        let from: Vec<i64> = claims.iter().map(|claim| claim_cursors.of(claim.queue)).collect();
+        let shown: Vec<i32> = claims
+            .iter()
+            .filter_map(|claim| claim.shown.map(number))
+            .collect();
+        let mut arguments: Vec<Argument> = vec![queues.into(), pages.into(), from.into()];
+        let is_of_digests = !shown.is_empty();
+        if is_of_digests {
+            arguments.push(shown.into());
+        }
+        // Of a digest's rows only some have their data, also where the event is another webhook's too.
+        let mut events: HashMap<i64, Event> = HashMap::new();
         with_spi(|spi| {
-            let rows = self
-                .claim
-                .execute(spi, &[queues.into(), pages.into(), from.into()]);
+            let rows = plan.execute(spi, &arguments);
             for row in 0..rows.len() {
                 let Some(queue) = rows.get(row, 2).map(QueueId) else {
                     continue;
                 };
                 let page = found.entry(queue).or_default();
-                page.cut |= left == 0 && !page.rows.is_empty();
+                page.cut |= *left == 0 && !page.rows.is_empty() && !is_of_digests;
                 if page.cut {
                     continue;
                 }
@@ -66,18 +102,17 @@ impl Store {
                     page.without_event = true;
                     continue;
                 }
+                if is_of_digests {
+                    events.clear();
+                }
                 if let Some((delivery, is_new)) = delivery(&rows, row, &mut events) {
                     if is_new && delivery.event.data.len() > small {
-                        left = left.saturating_sub(delivery.event.data.len());
+                        *left = left.saturating_sub(delivery.event.data.len());
                     }
                     page.rows.push(delivery);
                 }
             }
         });
-        claims
-            .iter()
-            .map(|claim| found.remove(&claim.queue).unwrap_or_default())
-            .collect()
     }
 
     /// The ids that a statement finds of these.

@@ -75,6 +75,8 @@ pub struct Worker {
     pub(super) more_events: bool,
     /// When it was last looked whether a dump's cursor has come.
     awaited_at: Instant,
+    /// Queues whose digests are due and wait until everything is routed.
+    pub(super) gathering: Vec<QueueId>,
     /// Deliveries wait whose events a dump has still to bring, which is told as a change of the configuration (await_cursor).
     pub(super) events_awaited: bool,
     /// Deliveries of 0.2.0 may wait that have to go first.
@@ -146,6 +148,7 @@ impl Worker {
             ledger: Ledger::default(),
             more_events: true,
             awaited_at: Instant::now(),
+            gathering: Vec::new(),
             events_awaited: false,
             legacy_waits: true,
             http,
@@ -391,6 +394,9 @@ impl Worker {
         self.more_events |= work.events;
         if (self.more_events || self.ledger.is_due()) && !self.back_off.is_waiting() {
             self.route()?;
+        }
+        if !self.more_events {
+            self.scheduler.notice(std::mem::take(&mut self.gathering));
         }
         self.claim()?;
         // What is claimed may be of after a change that the configuration did not have when it was read.

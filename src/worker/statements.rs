@@ -169,6 +169,33 @@ pub fn claim(delivery: u32) -> Plan {
     )
 }
 
+/// The same of digests, with the data of no more than the last `$4` rows: of the others it is known whether they are samples.
+pub fn gather(delivery: u32) -> Plan {
+    prepare(
+        &format!(
+            "SELECT l.id, c.queue, l.event_type, \
+                    CASE WHEN l.last <= c.shown THEN e.data \
+                         WHEN e.context::text = '{{\"routed\": true, \"sample\": true}}' THEN '{{\"zentry_sample\": true}}' END, \
+                    CASE WHEN l.last <= c.shown THEN \
+                         CASE WHEN e.context::text = '{{\"routed\": true, \"sample\": true}}' \
+                              THEN coalesce(x.data, '{{}}') || '{{\"zentry_sample\": true}}' ELSE x.data END::text END, \
+                    l.attempts, e.created_at, l.next_attempt_at, l.event_id, \
+                    e.id IS NOT NULL OR EXISTS (SELECT FROM zentry_notify.event later WHERE later.id > l.event_id) \
+             FROM unnest($1, $2, $3, $4) c (queue, page, cursor, shown) \
+             CROSS JOIN LATERAL (\
+               SELECT p.*, row_number() OVER (ORDER BY p.id DESC) AS last \
+               FROM (SELECT l.id, l.event_type::text, l.event_id, l.attempts, l.next_attempt_at \
+                     FROM zentry_notify.delivery l \
+                     WHERE l.webhook_integration_id = c.queue AND l.id >= c.cursor AND l.status IN ('p', 'r') AND l.tableoid = {delivery} \
+                     ORDER BY l.id LIMIT c.page) p) l \
+             LEFT JOIN zentry_notify.event e ON e.id = l.event_id \
+             LEFT JOIN zentry_notify.event_detail x ON x.event_id = l.event_id AND l.last <= c.shown \
+             ORDER BY c.queue, l.id"
+        ),
+        &[INT8ARRAYOID, INT4ARRAYOID, INT8ARRAYOID, INT4ARRAYOID],
+    )
+}
+
 /// Writes down what became of deliveries that are in the table.
 ///
 /// By the primary key, hence coalesce: the planner takes the index of what waits for all but empty, and would read the

@@ -158,11 +158,14 @@ impl Digest {
         (next > after).then_some(next)
     }
 
-    /// The message: how many events of which type, and the last ones. `last` are the cards of up to [`SHOWN`] of them.
-    pub fn card<'a>(&self, event_types: impl IntoIterator<Item = &'a str>, last: &[Card]) -> Card {
+    /// The message: how many events of which type, and the last ones. Of each event its type is given, and whether it is a
+    /// sample; `last` are the cards of up to [`SHOWN`] of them.
+    pub fn card<'a>(&self, events: impl IntoIterator<Item = (&'a str, bool)>, last: &[Card]) -> Card {
         let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-        for event_type in event_types {
+        let mut samples = 0;
+        for (event_type, is_sample) in events {
             *counts.entry(event_type).or_default() += 1;
+            samples += usize::from(is_sample);
         }
         let all: usize = counts.values().sum();
         let newest = last.last();
@@ -175,18 +178,25 @@ impl Digest {
                 [colour] if counts.len() == 1 => *colour,
                 _ => DEFAULT_COLOUR,
             },
-            text: self.lines(all, last),
+            text: self.lines(all, samples, last),
             fields: fields(counts),
             time: newest.map_or(Timestamp::UNIX_EPOCH, |card| card.time),
             footer: newest.map_or_else(|| "".into(), |card| card.footer.clone()),
-            is_sample: !last.is_empty() && last.iter().all(|card| card.is_sample),
+            is_sample: all > 0 && samples == all,
             url: None,
             thumbnail: None,
         }
     }
 
-    fn lines(&self, all: usize, last: &[Card]) -> RichText {
+    fn lines(&self, all: usize, samples: usize, last: &[Card]) -> RichText {
         let mut text = Builder::default();
+        // Where all are, the message itself says so.
+        let mixed = samples > 0 && samples < all;
+        match samples {
+            1 if mixed => text.push("1 of them is a sample, not an event.\n"),
+            _ if mixed => text.push(&format!("{samples} of them are samples, not events.\n")),
+            _ => {}
+        }
         if all > last.len() {
             text.push(&format!("The last {} of them:\n", last.len()));
         }
@@ -200,6 +210,9 @@ impl Digest {
             }
             if !card.emoji.is_empty() {
                 text.push(&format!("{} ", card.emoji));
+            }
+            if mixed && card.is_sample {
+                text.push("Sample: ");
             }
             text.toggle_bold();
             text.push(&cut(card.title.as_str()));
@@ -379,7 +392,9 @@ mod tests {
             &json!({"user_name": "ada", "task_title": "**x**\n\ny"}),
         );
         let streak = card("daily_streak", &json!({"user_name": "bob", "streak_days": 7}));
-        let types = ["daily_streak"; 3].into_iter().chain(["task_completed"; 9]);
+        let types = [("daily_streak", false); 3]
+            .into_iter()
+            .chain([("task_completed", false); 9]);
         let digest = digest("0 9 * * * Europe/Berlin").card(types, &[streak, task]);
         assert_eq!(digest.title.as_str(), "12 events");
         assert_eq!(
@@ -404,10 +419,45 @@ mod tests {
     }
 
     #[test]
+    fn a_sample_among_events_is_told_from_them() {
+        let event = card("task_completed", &json!({"user_name": "ada", "task_title": "x"}));
+        let sample = card(
+            "task_completed",
+            &json!({"user_name": "bob", "task_title": "y", "zentry_sample": true}),
+        );
+        let told = |samples: &[bool], last: &[Card]| {
+            let events = samples.iter().map(|is_sample| ("task_completed", *is_sample));
+            digest("1 hour").card(events, last)
+        };
+        let mixed = told(&[true, false], &[sample.clone(), event.clone()]);
+        assert!(!mixed.is_sample);
+        assert_eq!(
+            mixed.text.as_str(),
+            "1 of them is a sample, not an event.\n• ✅ Sample: Task Completed: bob completed y.\n\
+             • ✅ Task Completed: ada completed x."
+        );
+        // Also those that are counted only.
+        let counted = told(&[true, true, false], std::slice::from_ref(&event));
+        assert!(
+            counted
+                .text
+                .as_str()
+                .starts_with("2 of them are samples, not events.\nThe last 1 of them:\n")
+        );
+        let all = told(&[true, true], &[sample.clone(), sample]);
+        assert!(all.is_sample && !all.text.as_str().contains("ample"));
+        let none = told(&[false], &[event]);
+        assert!(!none.is_sample && !none.text.as_str().contains("ample"));
+    }
+
+    #[test]
     fn many_types_and_long_texts_fit() {
         let names: Vec<String> = (0..100).map(|n| format!("type_{n}")).collect();
         let long = card("task_completed", &json!({"task_title": "x".repeat(5_000)}));
-        let digest = digest("1 hour").card(names.iter().map(String::as_str), &vec![long; SHOWN]);
+        let digest = digest("1 hour").card(
+            names.iter().map(|name| (name.as_str(), false)),
+            &vec![long; SHOWN],
+        );
         assert_eq!(digest.fields.len(), MAX_COUNTS + 1);
         assert_eq!(digest.fields.last().unwrap().1.as_str(), "80");
         assert!(digest.text.as_str().chars().count() < 4_096, "no line is lost");

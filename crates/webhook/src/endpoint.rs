@@ -183,6 +183,13 @@ impl Endpoint {
         self.vendor
     }
 
+    /// Whether messages go to a thread of Discord that the URL names.
+    pub fn names_thread(&self) -> bool {
+        let mut parameters = self.post_url.expose().query_pairs();
+        self.kind == EndpointKind::Discord
+            && parameters.any(|(name, value)| name == "thread_id" && !value.is_empty())
+    }
+
     /// The URL to post to.
     pub fn post_url(&self) -> &SecretUrl {
         &self.post_url

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
+use crate::definition::SAMPLE_KEY;
+
 /// A captured event.
 ///
 /// `data` is the JSON text of the event's data (an object; docs/reference/events.md has the keys of each type). It stays
@@ -22,5 +24,11 @@ impl Event {
     /// The data as a JSON object; anything else than an object counts as no data at all.
     pub fn parse(&self) -> Map<String, Value> {
         serde_json::from_str(&self.data).unwrap_or_default()
+    }
+
+    /// Whether nothing has happened: it is a sample.
+    pub fn is_sample(&self) -> bool {
+        // Hardly any is, and the others need not be parsed.
+        self.data.contains(SAMPLE_KEY) && self.parse().get(SAMPLE_KEY) == Some(&Value::Bool(true))
     }
 }

@@ -20,6 +20,21 @@ pub fn of_filter(path: &str) -> BTreeSet<String> {
     keys
 }
 
+/// Whether a JSON path, in the same spelling, has a variable: `$"name"`.
+pub fn asks_for_variables(path: &str) -> bool {
+    let mut rest = path;
+    while let Some(at) = rest.find('"') {
+        let (before, quoted) = rest.split_at(at);
+        if before.ends_with('$') {
+            return true;
+        }
+        let mut texts = serde_json::Deserializer::from_str(quoted).into_iter::<String>();
+        let Some(Ok(_)) = texts.next() else { break };
+        rest = &quoted[texts.byte_offset()..];
+    }
+    false
+}
+
 /// A key that no event has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unknown {
@@ -58,6 +73,25 @@ mod tests {
         );
         assert_eq!(keys("($[*] > 1)"), Vec::<String>::new());
         assert_eq!(keys(r#"($."text" == "$.")"#), ["text"]);
+    }
+
+    #[test]
+    fn a_variable_is_told_from_a_key_and_from_a_text() {
+        for path in [
+            r#"($."points" > $"v")"#,
+            r#"($"v" == 1)"#,
+            r#"($."a" == 1 && $."b" > $"$.")"#,
+        ] {
+            assert!(asks_for_variables(path), "{path}");
+        }
+        for path in [
+            r#"($."points" > 20)"#,
+            r#"($."$" == "$")"#,
+            r#"($."a" == "costs $\"5\"")"#,
+            "($[*] > 1)",
+        ] {
+            assert!(!asks_for_variables(path), "{path}");
+        }
     }
 
     #[test]

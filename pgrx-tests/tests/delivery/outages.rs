@@ -141,6 +141,15 @@ fn a_channel_that_takes_nothing_keeps_what_waits_until_it_is_mended() {
     assert!(numbered::accepted(&channel.webhook).into_iter().eq(1..=30));
 }
 
+/// What zentry_status() says to do about a webhook.
+fn remedy(scene: &mut Scene, channel: &Channel) -> String {
+    let line = scene.client.query_one(
+        "SELECT remedy FROM zentry_status() WHERE subject = 'webhook ' || $1::bigint",
+        &[&channel.id],
+    );
+    line.unwrap().get(0)
+}
+
 /// A forum takes posts, and a channel of texts takes no posts' names.
 #[test]
 fn a_forum_takes_what_has_a_name_or_a_thread() {
@@ -150,12 +159,11 @@ fn a_forum_takes_what_has_a_name_or_a_thread() {
     numbered::complete(&mut scene.client, 1..=3).unwrap();
     let reason = wait_for_state(&mut scene, &channel, "failing").unwrap();
     assert!(reason.contains("thread_name"), "{reason}");
+    let said = remedy(&mut scene, &channel);
+    assert!(said.contains("thread_name => 'NAME'"), "{said}");
     scene
         .client
-        .batch_execute(&format!(
-            "SELECT zentry_update_webhook({0}, thread_name => 'Releases'); SELECT zentry_resume({0})",
-            channel.id
-        ))
+        .batch_execute(&said.replace("NAME", "Releases"))
         .unwrap();
     let deliveries = scene.settle().unwrap();
     assert!(
@@ -169,13 +177,8 @@ fn a_forum_takes_what_has_a_name_or_a_thread() {
     channel.webhook.forum(false);
     numbered::complete(&mut scene.client, [4]).unwrap();
     wait_for_state(&mut scene, &channel, "failing");
-    scene
-        .client
-        .batch_execute(&format!(
-            "SELECT zentry_update_webhook({0}, thread_name => ''); SELECT zentry_resume({0})",
-            channel.id
-        ))
-        .unwrap();
+    let said = remedy(&mut scene, &channel);
+    scene.client.batch_execute(&said).unwrap();
     scene.settle().unwrap();
     assert!(numbered::accepted(&channel.webhook).into_iter().eq(1..=4));
 
@@ -192,6 +195,25 @@ fn a_forum_takes_what_has_a_name_or_a_thread() {
     numbered::complete(&mut scene.client, [5]).unwrap();
     scene.settle().unwrap();
     assert!(numbered::accepted(&channel.webhook).into_iter().eq(1..=5));
+
+    // Discord takes one or the other.
+    let (name, id) = ("thread_name => 'Releases'", channel.id);
+    for refused in [
+        format!("SELECT zentry_update_webhook({id}, {name})"),
+        format!("SELECT zentry_register_webhook('b', 'discord', '{url}', {name})"),
+        format!(
+            "SELECT zentry_update_webhook({id}, webhook_url => '{}', {name}); SELECT zentry_update_webhook({id}, webhook_url => '{url}')",
+            channel.webhook.url()
+        ),
+    ] {
+        let error = scene.client.batch_execute(&refused).unwrap_err();
+        let error = error.as_db_error().unwrap();
+        assert_eq!(
+            (error.code().code(), error.column()),
+            ("22023", Some("thread_name"))
+        );
+        assert!(error.hint().unwrap().contains("?thread_id="), "{error:?}");
+    }
 }
 
 #[test]

@@ -199,3 +199,53 @@ fn no_filter_makes_a_write_fail() {
     assert_eq!(heard(&mut scene, &channel, "points").len(), 1);
     assert_eq!(heard(&mut scene, &strict, "points").len(), 0);
 }
+
+/// Nothing gives it a value: it would fail for the first event that gets so far.
+#[test]
+fn a_variable_is_refused_wherever_it_stands() {
+    let mut scene = Scene::start().unwrap();
+    let url = scene.emulator.register(Kind::Discord).url();
+    for filter in [
+        "$.points > $v",
+        "$v == 1",
+        r#"$.points > 20 && $.user_name == $"user name""#,
+    ] {
+        let (code, message, hint) = refused(
+            &mut scene.client,
+            &format!("SELECT zentry_register_webhook('a', 'discord', '{url}', filter => '{filter}')"),
+        );
+        assert_eq!(code, "22023", "{message}");
+        assert!(message.starts_with("filter has a variable"), "{message}");
+        assert!(hint.contains("$.points > 20"), "{hint}");
+    }
+}
+
+/// What update takes away, register leaves out.
+#[test]
+fn what_is_empty_is_as_if_it_were_left_out() {
+    let mut scene = Scene::start().unwrap();
+    let empty = register(
+        &mut scene,
+        "project_id => 0, omit_keys => '{}', filter => '', min_streak_days => 0, milestones => '{}', quiet_hours => '', mention => '', \
+         username => '', avatar_url => '', thread_name => '', applied_tags => '{}', rate_limit => '', rate_group => '', \
+         notify_webhook_id => 0, digest => '', max_age => '0'",
+    );
+    let plain = scene.channel(Kind::Discord).unwrap();
+    let row = |scene: &mut Scene, id: i64| -> serde_json::Value {
+        let sql = "SELECT to_jsonb(w) - '{id,name,webhook_url,created_at,updated_at,activated_at}'::text[] \
+                   FROM zentry_notify.webhook_integration w WHERE id = $1";
+        scene.client.query_one(sql, &[&id]).unwrap().get(0)
+    };
+    let expected = row(&mut scene, plain.id);
+    assert_eq!(row(&mut scene, empty.id), expected);
+    scene
+        .client
+        .execute(
+            "SELECT zentry_update_webhook($1, project_id => 0, omit_keys => '{}', filter => '', min_streak_days => 0, milestones => '{}', \
+                    quiet_hours => '', mention => '', username => '', avatar_url => '', thread_name => '', applied_tags => '{}', rate_limit => '', \
+                    rate_group => '', notify_webhook_id => 0, digest => '', max_age => '0')",
+            &[&empty.id],
+        )
+        .unwrap();
+    assert_eq!(row(&mut scene, empty.id), expected);
+}

@@ -76,7 +76,7 @@ fn an_integration_lives() -> Result<()> {
         "POST",
         "",
         json!({"name": "Backend channel", "webhook_type": "discord", "webhook_url": webhook.url(), "project": id::WEBSITE,
-               "event_types": ["task_completed", "badge_earned"], "created_by": 5, "unknown": [{}]}),
+               "event_types": ["task_completed", "badge_earned"], "created_by": 5}),
         201,
     )?;
     let keys: Vec<&str> = created.as_object().unwrap().keys().map(String::as_str).collect();
@@ -432,5 +432,78 @@ fn everything_is_set_and_taken_away() -> Result<()> {
     let resumed = stage.call("POST", &format!("{one}resume/"), json!({}), 200)?;
     assert_eq!(resumed["id"], created["id"]);
     stage.call("POST", "987654/resume/", json!({}), 404)?;
+    Ok(())
+}
+
+/// What a client misspells is not passed over: it would have meant something else.
+#[test]
+fn fields_that_nobody_knows_are_refused() -> Result<()> {
+    let stage = Stage::start()?;
+    let url = stage.scene.emulator.discord_webhook().url();
+    let good = json!({"name": "a", "webhook_type": "discord", "webhook_url": url});
+    let mut slip = good.clone();
+    slip["evnt_types"] = json!(["task_completed"]);
+    slip["weather"] = json!("fine");
+    let answer = stage.call("POST", "", slip, 400)?;
+    assert_eq!(
+        answer,
+        json!({"evnt_types": ["There is no such field. Perhaps \"event_types\" is meant."], "weather": ["There is no such field."]})
+    );
+    assert_eq!(stage.get("")?["count"], json!(0));
+    let created = stage.call("POST", "", good, 201)?;
+    let one = format!("{}/", created["id"]);
+    for method in ["PUT", "PATCH"] {
+        let answer = stage.call(method, &one, json!({"is_activ": false, "name": "b"}), 400)?;
+        assert!(
+            answer["is_activ"][0].as_str().unwrap().contains("\"is_active\""),
+            "{answer}"
+        );
+        // What was read means nothing.
+        stage.call(method, &one, created.clone(), 200)?;
+    }
+    let answer = stage.call("POST", &format!("{one}test/"), json!({"message": "x"}), 400)?;
+    assert!(answer["message"][0].is_string(), "{answer}");
+    assert_eq!(stage.get(&one)?["name"], json!("a"));
+    Ok(())
+}
+
+/// One who fills in a form hears of all that is wrong, whoever finds it: the types here, the rest in the database.
+#[test]
+fn all_that_is_wrong_is_said_at_once() -> Result<()> {
+    let stage = Stage::start()?;
+    let url = stage.scene.emulator.discord_webhook().url();
+    let wrong = json!({
+        "name": "", "webhook_type": "fax", "webhook_url": "nonsense", "event_types": ["no_such_event"], "filter": "((", "min_streak_days": -1,
+        "milestones": [500], "quiet_hours": "at night", "username": "clyde", "avatar_url": "x", "applied_tags": ["x"], "rate_limit": "often",
+        "notify_webhook_id": 987_654, "digest": "often", "max_events_per_message": 11, "min_interval": "a while", "max_age": "-1 day",
+        "omit_keys": [1], "is_active": "yes", "evnt_types": []
+    });
+    let answer = stage.call("POST", "", wrong.clone(), 400)?;
+    let said: Vec<&String> = answer.as_object().unwrap().keys().collect();
+    // A type that there is not has no URLs.
+    let mut expected: Vec<&String> = wrong
+        .as_object()
+        .unwrap()
+        .keys()
+        .filter(|key| *key != "webhook_url")
+        .collect();
+    expected.sort();
+    assert_eq!(said, expected, "{answer}");
+    let both = json!({"webhook_type": "discord", "webhook_url": "nonsense", "digest": "often"});
+    let answer = stage.call("POST", "", both, 400)?;
+    let said: Vec<&String> = answer.as_object().unwrap().keys().collect();
+    assert_eq!(said, ["digest", "name", "webhook_url"], "{answer}");
+    assert_eq!(stage.get("")?["count"], json!(0));
+
+    let created = stage.call(
+        "POST",
+        "",
+        json!({"name": "a", "webhook_type": "discord", "webhook_url": url}),
+        201,
+    )?;
+    let one = format!("{}/", created["id"]);
+    let answer = stage.call("PATCH", &one, wrong.clone(), 400)?;
+    assert_eq!(answer.as_object().unwrap().len(), expected.len(), "{answer}");
+    assert_eq!(stage.get(&one)?, created, "nothing of it is done");
     Ok(())
 }

@@ -370,3 +370,57 @@ fn a_webhook_that_is_back() {
     fire(client).unwrap();
     channel.webhook.wait_for_events(1, SOON);
 }
+
+/// With nothing to try it with, nobody says that it works.
+#[test]
+fn a_webhook_that_is_resumed_when_nothing_waits_is_not_known_to_work() {
+    let mut scene = Scene::start().unwrap();
+    let channel = scene.channel(Kind::Discord).unwrap();
+    let told = scene.channel(Kind::Workflow).unwrap();
+    let client = &mut scene.client;
+    client
+        .batch_execute(&format!(
+            "SELECT zentry_update_webhook({}, event_types => '{{}}', notices => true)",
+            told.id
+        ))
+        .unwrap();
+    channel.webhook.script([Behaviour::Status(404)]);
+    fire(client).unwrap();
+    let state = |client: &mut Client| -> String {
+        let row = client.query_one(
+            "SELECT state FROM zentry_notify.webhooks WHERE id = $1",
+            &[&channel.id],
+        );
+        row.unwrap().get(0)
+    };
+    wait_for(
+        client,
+        &format!(
+            "SELECT state = 'gone' FROM zentry_notify.webhooks WHERE id = {}",
+            channel.id
+        ),
+    )
+    .unwrap();
+    told.webhook.wait_for_events(1, SOON);
+    for _ in 0..2 {
+        client
+            .batch_execute(&format!("SELECT zentry_resume({})", channel.id))
+            .unwrap();
+        assert_eq!(state(client), "failing");
+    }
+    let found = line(client, &format!("webhook {}", channel.id));
+    assert!(
+        found.detail.contains(
+            "when nothing waited for it; not tried since: 404: the webhook does not exist any more"
+        ),
+        "{found:?}"
+    );
+    // The remedy tries it.
+    channel.webhook.script([Behaviour::Status(500)]);
+    client.batch_execute(&found.remedy).unwrap();
+    assert_eq!(state(client), "failing");
+    client.batch_execute(&found.remedy).unwrap();
+    assert_eq!(state(client), "active");
+    // It was a person who did that: nobody is told that it fails.
+    assert_eq!(told.webhook.event_count(), 1);
+}

@@ -52,7 +52,7 @@ impl Register {
             project: self.project_id,
             event_types: (!self.event_type.is_empty()).then_some(self.event_type),
             is_active: self.is_active,
-            rules: Rules::from(self.settings).of_a_new_one(),
+            rules: Rules::from(self.settings),
         };
         let mut connection = target.connect().await?;
         let session = connection.begin(Access::Write).await.map_err(explain_begin)?;

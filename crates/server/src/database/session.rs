@@ -87,6 +87,16 @@ impl Session<'_> {
         self.0.query_one(&statement, values).await
     }
 
+    /// What follows can be undone.
+    pub async fn begin_trial(&self) -> Result<(), Error> {
+        self.0.batch_execute("SAVEPOINT trial").await
+    }
+
+    /// As it was when the trial began, also after an error.
+    pub async fn undo_trial(&self) -> Result<(), Error> {
+        self.0.batch_execute("ROLLBACK TO SAVEPOINT trial").await
+    }
+
     pub async fn commit(self) -> Result<(), Error> {
         self.0.commit().await
     }

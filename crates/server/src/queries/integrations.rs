@@ -182,7 +182,7 @@ pub struct Webhook {
     pub state_since: Option<Timestamp>,
     pub reason: Option<String>,
     pub next_try_at: Option<Timestamp>,
-    /// When the quiet hours that it is in are over
+    /// When the quiet hours that it is in are over, and when the digest leaves that it gathers
     pub held_until: Option<Timestamp>,
     pub pending: i64,
     pub sent: i64,

@@ -38,7 +38,7 @@ pub struct Settings {
     pub notify_webhook_id: Option<i64>,
     /// It is told of the trouble of the others
     pub notices: bool,
-    /// When what has gathered leaves as one message; null: each event leaves as it comes
+    /// When what has gathered leaves as one message; null: what waits leaves at once, up to `max_events_per_message` in a message
     pub digest: Option<String>,
     /// How many waiting events may leave as one message
     pub max_events_per_message: i32,
@@ -170,19 +170,29 @@ impl Rules {
         ]
     }
 
-    /// For a new webhook, of which nothing can be taken away.
-    #[must_use]
-    pub fn of_a_new_one(self) -> Self {
-        fn some(text: Option<String>) -> Option<String> {
-            text.filter(|text| !text.is_empty())
-        }
-        Self {
-            filter: some(self.filter),
-            min_streak_days: self.min_streak_days.filter(|days| *days != 0),
-            milestones: self.milestones.filter(|all| !all.is_empty()),
-            quiet_hours: some(self.quiet_hours),
-            mention: some(self.mention),
-            ..self
+    /// Says nothing of a setting any more.
+    pub fn leave_out(&mut self, name: &str) {
+        match name {
+            "omit_keys" => self.omit_keys = None,
+            "filter" => self.filter = None,
+            "min_streak_days" => self.min_streak_days = None,
+            "milestones" => self.milestones = None,
+            "quiet_hours" => self.quiet_hours = None,
+            "mention" => self.mention = None,
+            "username" => self.username = None,
+            "avatar_url" => self.avatar_url = None,
+            "announce" => self.announce = None,
+            "thread_name" => self.thread_name = None,
+            "applied_tags" => self.applied_tags = None,
+            "rate_limit" => self.rate_limit = None,
+            "rate_group" => self.rate_group = None,
+            "notify_webhook_id" => self.notify_webhook_id = None,
+            "notices" => self.notices = None,
+            "digest" => self.digest = None,
+            "max_events_per_message" => self.max_events_per_message = None,
+            "min_interval" => self.min_interval = None,
+            "max_age" => self.max_age = None,
+            _ => {}
         }
     }
 }

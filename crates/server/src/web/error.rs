@@ -18,6 +18,9 @@ use crate::queries::rights::Denied;
 /// What is wrong with each field.
 pub type Fields = BTreeMap<String, Vec<String>>;
 
+/// Under this stands what is wrong with no field alone.
+pub const NOT_ONE: &str = "non_field_errors";
+
 /// A refusal. Its answer carries it among the extensions, for whoever wants to show it otherwise.
 #[derive(Clone, Debug)]
 pub struct Error {
@@ -207,7 +210,7 @@ fn from_database(error: &DbError) -> Error {
         | SqlState::NOT_NULL_VIOLATION
         | SqlState::CHECK_VIOLATION
         | SqlState::STRING_DATA_RIGHT_TRUNCATION => {
-            let field = error.column().unwrap_or("non_field_errors");
+            let field = error.column().unwrap_or(NOT_ONE);
             Error::fields(Fields::from([(field.to_owned(), vec![said])]))
         }
         SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE => Error::refused(said),

@@ -1,7 +1,7 @@
 //! Bodies and query strings, looked at for their types alone: what a value may be, the database says. The words are Django REST
 //! Framework's.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use axum::body::{Bytes, HttpBody};
 use axum::extract::{FromRequest, FromRequestParts, Query, Request};
@@ -17,20 +17,35 @@ use super::error::{Error, Fields};
 #[derive(Debug)]
 pub struct Form {
     values: Map<String, Value>,
+    /// What was asked for.
+    known: BTreeSet<&'static str>,
     wrong: Fields,
 }
 
 impl Form {
+    /// The value of a field.
+    fn take(&mut self, name: &'static str) -> Option<Value> {
+        self.known.insert(name);
+        self.values.remove(name)
+    }
+
+    /// Fields that say nothing: what was read may be sent back as it is.
+    pub fn ignore(&mut self, names: &[&'static str]) {
+        for name in names {
+            self.take(name);
+        }
+    }
+
     /// A string that has to be there.
-    pub fn required_text(&mut self, name: &str) -> String {
+    pub fn required_text(&mut self, name: &'static str) -> String {
         if !self.values.contains_key(name) {
             self.complain::<()>(name, "This field is required.");
         }
         self.text(name).unwrap_or_default()
     }
 
-    pub fn text(&mut self, name: &str) -> Option<String> {
-        match self.values.remove(name)? {
+    pub fn text(&mut self, name: &'static str) -> Option<String> {
+        match self.take(name)? {
             Value::String(text) => self.clean(name, text),
             Value::Null => self.complain(name, "This field may not be null."),
             _ => self.complain(name, "Not a valid string."),
@@ -38,31 +53,31 @@ impl Form {
     }
 
     /// The same, or null, which is empty.
-    pub fn text_or_null(&mut self, name: &str) -> Option<String> {
-        match self.values.get(name)? {
-            Value::Null => self.values.remove(name).map(|_| String::new()),
+    pub fn text_or_null(&mut self, name: &'static str) -> Option<String> {
+        match self.values.get(name) {
+            Some(Value::Null) => self.take(name).map(|_| String::new()),
             _ => self.text(name),
         }
     }
 
-    pub fn whole(&mut self, name: &str) -> Option<i32> {
-        match self.values.remove(name)? {
+    pub fn whole(&mut self, name: &'static str) -> Option<i32> {
+        match self.take(name)? {
             Value::Null => self.complain(name, "This field may not be null."),
             value => self.whole_number(name, &value),
         }
     }
 
     /// The same, or null, which is 0.
-    pub fn whole_or_null(&mut self, name: &str) -> Option<i32> {
-        match self.values.remove(name)? {
+    pub fn whole_or_null(&mut self, name: &'static str) -> Option<i32> {
+        match self.take(name)? {
             Value::Null => Some(0),
             value => self.whole_number(name, &value),
         }
     }
 
     /// Whole numbers, or null, which is none of them.
-    pub fn numbers_or_null(&mut self, name: &str) -> Option<Vec<i32>> {
-        match self.values.remove(name)? {
+    pub fn numbers_or_null(&mut self, name: &'static str) -> Option<Vec<i32>> {
+        match self.take(name)? {
             Value::Null => Some(Vec::new()),
             Value::Array(items) => items.iter().map(|item| self.whole_number(name, item)).collect(),
             _ => self.complain(name, "Expected a list of whole numbers."),
@@ -77,8 +92,8 @@ impl Form {
     }
 
     /// An id; null is a value of its own.
-    pub fn id(&mut self, name: &str) -> Option<Option<i64>> {
-        match self.values.remove(name)? {
+    pub fn id(&mut self, name: &'static str) -> Option<Option<i64>> {
+        match self.take(name)? {
             Value::Null => Some(None),
             value => match value.as_i64().filter(|id| *id > 0) {
                 Some(id) => Some(Some(id)),
@@ -87,16 +102,16 @@ impl Form {
         }
     }
 
-    pub fn flag(&mut self, name: &str) -> Option<bool> {
-        match self.values.remove(name)? {
+    pub fn flag(&mut self, name: &'static str) -> Option<bool> {
+        match self.take(name)? {
             Value::Bool(flag) => Some(flag),
             Value::Null => self.complain(name, "This field may not be null."),
             _ => self.complain(name, "Must be a valid boolean."),
         }
     }
 
-    pub fn names(&mut self, name: &str) -> Option<Vec<String>> {
-        let Value::Array(items) = self.values.remove(name)? else {
+    pub fn names(&mut self, name: &'static str) -> Option<Vec<String>> {
+        let Value::Array(items) = self.take(name)? else {
             return self.complain(name, "Expected a list of strings.");
         };
         let mut names = Vec::new();
@@ -111,10 +126,27 @@ impl Form {
 
     /// An error that names every field that is wrong, if any is.
     pub fn finish(self) -> Result<(), Error> {
-        if self.wrong.is_empty() {
+        let wrong = self.wrong();
+        if wrong.is_empty() {
             return Ok(());
         }
-        Err(Error::fields(self.wrong))
+        Err(Error::fields(wrong))
+    }
+
+    /// What is wrong with each field. One that nobody knows is: what somebody meant by it would not be done.
+    pub fn wrong(mut self) -> Fields {
+        for name in self.values.keys() {
+            let meant = match closest(name, self.known.iter().copied()) {
+                Some(meant) => format!(" Perhaps \"{meant}\" is meant."),
+                None => String::new(),
+            };
+            let name: String = name.chars().take(100).collect();
+            self.wrong
+                .entry(name)
+                .or_default()
+                .push(format!("There is no such field.{meant}"));
+        }
+        self.wrong
     }
 
     /// PostgreSQL's text has no null characters.
@@ -175,9 +207,20 @@ impl Form {
     fn of(values: Map<String, Value>) -> Self {
         Self {
             values,
+            known: BTreeSet::new(),
             wrong: Fields::new(),
         }
     }
+}
+
+/// The name that somebody who has misspelt it probably meant: it differs by a letter in three at most.
+fn closest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let slips = (name.chars().count() / 3).max(1);
+    names
+        .map(|known| (strsim::osa_distance(&name.to_lowercase(), known), known))
+        .filter(|(distance, _)| *distance <= slips)
+        .min()
+        .map(|(_, known)| known)
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

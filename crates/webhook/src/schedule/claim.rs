@@ -6,6 +6,7 @@ use super::clock::Tick;
 use super::endpoint_queue::State;
 use super::run_queue::Group;
 use super::{Claim, Delivery, QueueId, Scheduler};
+use crate::digest::SHOWN;
 
 impl Scheduler {
     /// The queues to read now. Each claim has to be [supplied](Self::supply) before its queue goes on.
@@ -36,8 +37,7 @@ impl Scheduler {
         let queue = self.queues.get_mut(&id)?;
         let message = queue.message_size();
         let limit = match queue.config.digest {
-            // All of it, as far as that is not all that there is room for.
-            Some(_) => message.min((self.prefetch.free() / 4).max(1)),
+            Some(_) => queue.digest_page(),
             None => queue
                 .page
                 .next(message, self.clock.now())
@@ -48,8 +48,12 @@ impl Scheduler {
         let turn = queue.turn.unwrap_or_default();
         queue.state = State::Claimed(self.claimed.join(queue.group(&self.clock), turn, id), limit);
         queue.more = false;
-        self.prefetch.promise(limit);
-        Some(Claim { queue: id, limit })
+        self.prefetch.promise(queue.weight(limit));
+        Some(Claim {
+            queue: id,
+            limit,
+            shown: queue.config.digest.is_some().then_some(SHOWN),
+        })
     }
 
     /// The rows of a claim, in order of id; fewer than its limit mean that the queue has no more. Rows for a queue that has
@@ -74,9 +78,10 @@ impl Scheduler {
         if rows.first().is_some_and(|head| head.attempts > 0) {
             queue.health.failed_before();
         }
-        self.prefetch.add(rows.len());
         queue.more = full || noticed;
         queue.rows = rows.into();
+        queue.supplied();
+        self.prefetch.count(queue);
         self.settle(id);
     }
 

@@ -32,6 +32,8 @@ pub struct Claim {
     pub queue: QueueId,
     /// At least 1.
     pub limit: usize,
+    /// Of no more than so many of them, the last ones, the data of their events are asked for; None: of all.
+    pub shown: Option<usize>,
 }
 
 /// A message that may leave now.

@@ -48,20 +48,24 @@ impl Scheduler {
             .min()
     }
 
-    /// Fails the first rows of a queue that are too old.
+    /// Fails the first rows of a queue that are too old; of a digest, once all of them are here.
     fn expire(&mut self, id: QueueId) {
         let Some(queue) = self.queues.get_mut(&id) else {
             return;
         };
+        if queue.has_to_gather() {
+            return;
+        }
         let max_age = queue.max_age(&self.policy);
         let at = self.clock.wall(self.clock.now());
         let mut error: Option<Arc<str>> = None;
-        while let Some(delivery) = queue.pop_expired(max_age, at) {
+        let expired = queue.take_expired(max_age, at);
+        self.prefetch.count(queue);
+        for delivery in expired {
             let error = error.get_or_insert_with(|| {
                 let max_age = SignedDuration::try_from(max_age).unwrap_or(SignedDuration::MAX);
                 format!("{EXPIRED}not delivered within {max_age:#}").into()
             });
-            self.prefetch.release(1);
             queue.changed_in = Some(self.batch);
             self.tally.failed(id, &delivery.event.event_type);
             self.changes.deliveries.push(DeliveryChange {
@@ -82,6 +86,10 @@ impl Scheduler {
         let queue = self.queues.get_mut(&id)?;
         let now = self.clock.now();
         if queue.gate(&self.clock) > now {
+            return None;
+        }
+        if queue.has_to_gather() {
+            self.give_rows_back(id);
             return None;
         }
         if queue.gathers(now).is_some() {

@@ -13,12 +13,16 @@ use super::limiters::Limiter;
 use super::prefetch::Page;
 use super::run_queue::{Group, Ticket};
 use super::{Delivery, DeliveryId, InARow, Policy, QueueConfig};
+use crate::digest::{Digest, SHOWN};
+use crate::quiet_hours::QuietHours;
 
 /// A delivery that failed so often goes alone: whichever event makes the endpoint fail does not take its neighbours
 /// along.
 const ALONE_AFTER: u32 = 2;
 /// Deliveries that one digest holds; what has gathered beyond that is the next one.
-pub(super) const MAX_DIGEST: usize = 2_000;
+pub(super) const MAX_DIGEST: usize = 50_000;
+/// So many rows of a digest take the room of one that has its event's data: hardly more than a number is kept of each.
+const SLIM: usize = 16;
 /// No wait is believed to be longer. By then a delivery has usually expired.
 pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
 
@@ -40,6 +44,14 @@ pub(super) struct EndpointQueue {
     pub(super) rows: VecDeque<Delivery>,
     /// There may be rows beyond these.
     pub(super) more: bool,
+    /// What they take of the room for rows.
+    pub(super) counted: usize,
+    /// Of a digest: it is time to read all that has gathered.
+    gathers_all: bool,
+    /// The rows are all that had gathered when it was time.
+    has_gathered: bool,
+    /// Only the last rows have their events' data.
+    pub(super) slim: bool,
     pub(super) in_flight: Option<InFlight>,
     /// So many of the first rows were refused as one message, and it is not known which of them is to blame.
     pub(super) refused: usize,
@@ -64,8 +76,10 @@ pub(super) struct EndpointQueue {
     pub(super) posts: VecDeque<Timestamp>,
     /// What is recorded of it.
     recorded: InARow,
-    /// Its message waits for more events until then, or is looked at again.
+    /// Its message waits for more events until then, or is looked at again...
     gathers_until: Tick,
+    /// ...and nothing but its rate has kept it from leaving since then.
+    pub(super) gathers_since: Option<Tick>,
     /// Whether a single message makes the endpoint fail.
     pub(super) doubt: Doubt,
     /// Up to this one, rows failed last of what has nothing to do with them: they need not go alone.
@@ -142,6 +156,10 @@ impl EndpointQueue {
             health: Health::new(&config, clock),
             rows: VecDeque::new(),
             more: true,
+            counted: 0,
+            gathers_all: false,
+            has_gathered: false,
+            slim: false,
             in_flight: None,
             refused: 0,
             page: Page::new(),
@@ -157,6 +175,7 @@ impl EndpointQueue {
             posts: config.in_a_row.posts.iter().copied().collect(),
             recorded: config.in_a_row.clone(),
             gathers_until: Tick::DISTANT_PAST,
+            gathers_since: None,
             doubt: Doubt::None,
             blameless: None,
             config,
@@ -180,6 +199,7 @@ impl EndpointQueue {
             self.hold = None;
             self.refused = 0;
             self.gathers_until = Tick::DISTANT_PAST;
+            self.gathers_since = None;
             self.doubt = Doubt::None;
             self.recorded = self.config.in_a_row.clone();
         }
@@ -219,24 +239,85 @@ impl EndpointQueue {
         }
     }
 
+    /// The rows to read of a digest: the first one, which says when it leaves, and when it is time, all of them. Of one that was
+    /// refused, the half that leaves next, with one behind a single one.
+    pub(super) fn digest_page(&self) -> usize {
+        match self.refused {
+            0 if self.gathers_all => MAX_DIGEST,
+            0 => 1,
+            refused => (refused / 2).clamp(2, MAX_DIGEST),
+        }
+    }
+
+    /// Whether a digest has to be read as a whole before it leaves: it is one message, whatever was in memory. Returns it once for
+    /// each time that something came.
+    pub(super) fn has_to_gather(&mut self) -> bool {
+        let gathers = self.config.digest.is_some()
+            && self.refused == 0
+            && self.doubt == Doubt::None
+            && !(self.has_gathered && (!self.more || self.rows.len() >= MAX_DIGEST));
+        self.gathers_all |= gathers;
+        gathers
+    }
+
+    /// Rows were read for it.
+    pub(super) fn supplied(&mut self) {
+        self.gathers_all &= !self.rows.is_empty();
+        self.has_gathered = self.gathers_all && self.refused == 0;
+        self.slim = self.config.digest.is_some() && self.rows.len() > SHOWN;
+    }
+
+    /// Its rows were given back.
+    pub(super) fn gave_back(&mut self) {
+        self.more = true;
+        self.has_gathered = false;
+    }
+
+    /// What so many of its rows take of the room for rows.
+    pub(super) fn weight(&self, rows: usize) -> usize {
+        match self.config.digest {
+            Some(_) => rows.div_ceil(SLIM),
+            None => rows,
+        }
+    }
+
     /// No request before this.
     pub(super) fn gate(&self, clock: &Clock) -> Tick {
+        self.gate_but_for_rate(clock).max(self.rate_gate(clock))
+    }
+
+    fn gate_but_for_rate(&self, clock: &Clock) -> Tick {
         let head = self.rows.front().map_or(Tick::DISTANT_PAST, |head| {
             self.due(head, clock).max(self.gathered_at(head, clock))
         });
-        let asked = self
-            .pace(clock)
-            .max(self.rests_until)
-            .max(self.quiet_until(clock));
+        let asked = self.own_pace().max(self.rests_until).max(self.quiet_until(clock));
         if self.asks() {
             return asked;
         }
-        let gathers = if self.rows.len() < self.message_size() {
-            self.gathers_until
-        } else {
+        asked.max(self.health.next_try()).max(head)
+    }
+
+    /// Until when the rate that is set for it or its group lets nothing leave, or its message waits for more.
+    fn rate_gate(&self, clock: &Clock) -> Tick {
+        let gathers = if self.asks() || self.rows.len() >= self.message_size() {
             Tick::DISTANT_PAST
+        } else {
+            self.gathers_until
         };
-        asked.max(self.health.next_try()).max(head).max(gathers)
+        let window = self.limiter.as_ref().map(|limiter| limiter.window.borrow());
+        window.map_or(gathers, |window| {
+            window.opens_at_or_after(clock.now()).max(gathers)
+        })
+    }
+
+    /// Whether it waits for nothing but its group's rate: then it keeps its place among them, so that who sends more often takes
+    /// nobody's turn.
+    pub(super) fn stands_in_line(&mut self, clock: &Clock) -> bool {
+        let waits = self.limiter.is_some() && self.gate_but_for_rate(clock) <= clock.now();
+        if waits {
+            self.gathers_since.get_or_insert(clock.now());
+        }
+        waits && self.config.rate_group.is_some()
     }
 
     /// When the digest leaves that begins with this delivery. The rest of one that was refused need not wait for the next.
@@ -253,11 +334,9 @@ impl EndpointQueue {
         end.map_or(Tick::DISTANT_PAST, |end| clock.tick(end))
     }
 
-    fn pace(&self, clock: &Clock) -> Tick {
-        let window = self.limiter.as_ref().map(|limiter| limiter.window.borrow());
-        let cap = window.map(|window| window.opens_at_or_after(clock.now()));
+    fn own_pace(&self) -> Tick {
         let own = self.answered_at.map(|at| at.after(self.config.min_interval));
-        [cap, own].into_iter().flatten().fold(self.paced_until, Tick::max)
+        own.map_or(self.paced_until, |own| own.max(self.paced_until))
     }
 
     pub(super) fn pause_until(&mut self, tick: Tick) {
@@ -277,6 +356,9 @@ impl EndpointQueue {
     /// A request has left.
     pub(super) fn left(&mut self) {
         self.gathers_until = Tick::DISTANT_PAST;
+        self.gathers_since = None;
+        self.gathers_all = false;
+        self.has_gathered = false;
         self.counted_in.clone_from(&self.limiter);
         if let Some(limiter) = &self.limiter {
             limiter.window.borrow_mut().leave();
@@ -311,7 +393,14 @@ impl EndpointQueue {
         if full || alone || self.refused > 0 || self.asks() || self.config.digest.is_some() {
             return None;
         }
-        let until = self.limiter.as_ref()?.window.borrow().gathers_until(now);
+        let window = self.limiter.as_ref()?.window.borrow();
+        let until = window.gathers_until(now);
+        if until <= now {
+            return None;
+        }
+        // What others of its group send in the meantime must not put it off for ever, nor cost it its turn.
+        let since = *self.gathers_since.get_or_insert(now);
+        let until = until.min(since.after(window.spacing()));
         (until > now).then(|| {
             // What comes meanwhile may fill it up.
             self.gathers_until = until.min(now.after(LOOKS_AGAIN));
@@ -411,7 +500,7 @@ impl EndpointQueue {
         let wall = clock.wall(clock.now());
         let joins = |delivery: &Delivery| {
             !self.goes_alone(delivery)
-                && self.due(delivery, clock) <= clock.now()
+                && (self.config.digest.is_some() || self.due(delivery, clock) <= clock.now())
                 && !self.expired(delivery, max_age, wall)
         };
         match self.rows.front() {
@@ -429,29 +518,62 @@ impl EndpointQueue {
         }
     }
 
-    /// Takes the first row out if it is too old.
-    pub(super) fn pop_expired(&mut self, max_age: Duration, wall: Timestamp) -> Option<Delivery> {
-        let head = self.rows.front()?;
-        if !self.expired(head, max_age, wall) {
-            return None;
+    /// Takes the first rows out that are too old; of a digest, any.
+    pub(super) fn take_expired(&mut self, max_age: Duration, wall: Timestamp) -> Vec<Delivery> {
+        let mut expired = Vec::new();
+        if self.config.digest.is_some() {
+            let rows = std::mem::take(&mut self.rows);
+            for row in rows {
+                match self.expired(&row, max_age, wall) {
+                    true => expired.push(row),
+                    false => self.rows.push_back(row),
+                }
+            }
+            return expired;
         }
-        self.rows.pop_front()
+        while let Some(head) = self.rows.front()
+            && self.expired(head, max_age, wall)
+        {
+            expired.extend(self.rows.pop_front());
+        }
+        expired
     }
 
     fn expired(&self, delivery: &Delivery, max_age: Duration, wall: Timestamp) -> bool {
-        let max_age = SignedDuration::try_from(max_age).unwrap_or(SignedDuration::MAX);
-        let age = wall.duration_since(delivery.created_at);
+        Age {
+            max_age,
+            quiet_hours: self.config.quiet_hours.as_ref(),
+            digest: self.config.digest.as_ref(),
+        }
+        .is_over(delivery.created_at, wall)
+    }
+}
+
+/// How old a webhook's deliveries become.
+#[derive(Clone, Copy, Debug)]
+pub struct Age<'a> {
+    pub max_age: Duration,
+    /// In these nothing grows older.
+    pub quiet_hours: Option<&'a QuietHours>,
+    /// What is gathered for it grows no older.
+    pub digest: Option<&'a Digest>,
+}
+
+impl Age<'_> {
+    /// Whether a delivery of that moment is too old.
+    pub fn is_over(&self, created_at: Timestamp, now: Timestamp) -> bool {
+        let max_age = SignedDuration::try_from(self.max_age).unwrap_or(SignedDuration::MAX);
+        let age = now.duration_since(created_at);
         if age <= max_age || age > LONGEST_LIFE {
             return age > max_age;
         }
-        // What is gathered grows no older.
-        let since = match &self.config.digest {
-            Some(digest) => digest.due(delivery.created_at).min(wall),
-            None => delivery.created_at,
+        let since = match self.digest {
+            Some(digest) => digest.due(created_at).min(now),
+            None => created_at,
         };
-        match &self.config.quiet_hours {
-            Some(hours) => hours.awake(since, wall) > max_age,
-            None => wall.duration_since(since) > max_age,
+        match self.quiet_hours {
+            Some(hours) => hours.awake(since, now) > max_age,
+            None => now.duration_since(since) > max_age,
         }
     }
 }

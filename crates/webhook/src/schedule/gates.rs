@@ -50,7 +50,7 @@ impl Gates {
     }
 
     pub(super) fn set(&mut self, discord_per_second: u32) {
-        self.discord.set(Rate::per_second(discord_per_second));
+        let _ = self.discord.set(Rate::per_second(discord_per_second));
     }
 
     pub(super) fn leave(&mut self, pool: Pool) {

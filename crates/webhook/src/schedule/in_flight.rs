@@ -82,9 +82,12 @@ impl Scheduler {
             return false;
         }
         self.give_rows_back(id);
-        self.prefetch.release(in_flight.taken);
-        if let Some(in_flight) = self.in_flight_of(id) {
-            in_flight.aside = true;
+        if let Some(queue) = self.queues.get_mut(&id) {
+            queue.in_flight = queue.in_flight.map(|in_flight| InFlight {
+                aside: true,
+                ..in_flight
+            });
+            self.prefetch.count(queue);
         }
         true
     }

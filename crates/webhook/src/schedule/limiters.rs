@@ -1,11 +1,11 @@
 //! Caps on what single webhooks, or groups of them, are sent.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use super::clock::Clock;
-use super::endpoint_queue::EndpointQueue;
+use super::endpoint_queue::{EndpointQueue, State};
 use super::rate::Rate;
 use super::window::Window;
 use super::{Policy, QueueId, Scheduler};
@@ -84,12 +84,25 @@ impl Scheduler {
                 }
             }
         }
+        let mut changed: BTreeSet<Shared> = BTreeSet::new();
         self.limiters.0.retain(|shared, window| match rates.get(shared) {
             Some(rate) => {
-                window.borrow_mut().set(*rate);
+                if window.borrow_mut().set(*rate) {
+                    changed.insert(shared.clone());
+                }
                 true
             }
             None => false,
         });
+        // Who waits for a rate that is another now.
+        let waiting = self.queues.values().filter(|queue| {
+            let limiter = queue.limiter.as_ref();
+            matches!(queue.state, State::Waiting(_)) && limiter.is_some_and(|it| changed.contains(&it.shared))
+        });
+        let waiting: Vec<QueueId> = waiting.map(|queue| queue.config.id).collect();
+        for id in waiting {
+            self.leave_state(id);
+            self.settle(id);
+        }
     }
 }

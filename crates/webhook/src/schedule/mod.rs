@@ -43,6 +43,7 @@ use jiff::Timestamp;
 
 pub use change::{Changes, DeliveryChange, Outcome, QueueChange};
 pub use delivery::{Claim, Compose, Composed, Delivery, DeliveryId, QueueId, Request, RequestId};
+pub use endpoint_queue::Age;
 pub use policy::{CircuitState, InARow, Policy, QueueConfig};
 pub use rate::{InvalidRate, Rate};
 pub use tally::{ALL_EVENTS, Counts, Tally};
@@ -150,6 +151,13 @@ impl Scheduler {
         {
             self.leave_state(id);
         }
+        if self
+            .queues
+            .get(&id)
+            .is_some_and(|queue| queue.slim && config.digest.is_none())
+        {
+            self.give_rows_back(id);
+        }
         let (clock, policy, limiters) = (&self.clock, &self.policy, &mut self.limiters);
         let queue = self
             .queues
@@ -157,6 +165,7 @@ impl Scheduler {
             .or_insert_with(|| EndpointQueue::new(config.clone(), clock));
         queue.configured_in = self.configured;
         queue.configure(config, clock);
+        self.prefetch.count(queue);
         limiters.join(queue, clock, policy);
         if queue.state == State::Idle {
             self.settle(id);
@@ -189,9 +198,8 @@ impl Scheduler {
         for id in queues {
             self.leave_state(id);
             if let Some(queue) = self.queues.get_mut(&id) {
-                let held = queue.rows.len();
                 queue.retry_now();
-                self.prefetch.release(held - queue.rows.len());
+                self.prefetch.count(queue);
             }
             self.settle(id);
         }

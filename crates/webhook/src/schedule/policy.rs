@@ -30,7 +30,8 @@ pub struct Policy {
     /// ...unless there are more of them than this.
     pub max_slow: usize,
     /// Deliveries in memory, over all queues; 0 counts as 1. Below `8 * max_in_flight`, queues wait for each other. Those in
-    /// slow requests come on top: `max_slow` messages.
+    /// slow requests come on top: `max_slow` messages. So does a digest, which is read as a whole where there is room for any; few
+    /// of its events' data are, and sixteen of its deliveries count for one.
     pub max_buffered: usize,
 }
 

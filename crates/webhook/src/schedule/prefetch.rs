@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::clock::Tick;
+use super::endpoint_queue::EndpointQueue;
 
 /// Rows are asked for as if so many more queues were hungry: the last free ones are never given out at once, so that
 /// whoever comes next finds some.
@@ -15,7 +16,7 @@ const SOON: Duration = Duration::from_millis(500);
 /// A page that lasted longer than this was too large.
 const LATE: Duration = Duration::from_secs(2);
 
-/// The rows of all queues.
+/// The rows of all queues, each as much as it takes.
 #[derive(Debug)]
 pub(super) struct PrefetchBuffer {
     limit: usize,
@@ -69,12 +70,12 @@ impl PrefetchBuffer {
         self.promised = self.promised.saturating_sub(promised);
     }
 
-    pub(super) fn add(&mut self, rows: usize) {
-        self.held += rows;
-    }
-
-    pub(super) fn release(&mut self, rows: usize) {
-        self.held = self.held.saturating_sub(rows);
+    /// Counts the rows of a queue anew; not those of a request that is set aside.
+    pub(super) fn count(&mut self, queue: &mut EndpointQueue) {
+        let aside = queue.in_flight.is_some_and(|in_flight| in_flight.aside);
+        let weight = if aside { 0 } else { queue.weight(queue.rows.len()) };
+        self.held = self.held.saturating_sub(queue.counted) + weight;
+        queue.counted = weight;
     }
 }
 

@@ -4,6 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 /// A cap on requests: at most `count` within any `period`. It is written `25/5min`, `4/s`, or `4`, which is per second; `0` is
 /// no cap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +39,21 @@ impl Rate {
             count,
             period: Duration::from_secs(1),
         }
+    }
+
+    /// The one that allows the least in the long run; None: none of them is a limit.
+    pub fn lowest(rates: impl IntoIterator<Item = Rate>) -> Option<Rate> {
+        let lowest = rates
+            .into_iter()
+            .reduce(|lowest, rate| if rate.is_below(lowest) { rate } else { lowest });
+        lowest.filter(|rate| rate.count > 0)
+    }
+
+    /// When it lets the next request leave, after those of these moments; None: it never held any back.
+    pub fn opens_at(self, mut posts: Vec<Timestamp>) -> Option<Timestamp> {
+        posts.sort_unstable();
+        let first_that_counts = posts.iter().nth_back((self.count as usize).checked_sub(1)?)?;
+        first_that_counts.checked_add(self.period).ok()
     }
 
     /// Whether it allows less in the long run.
@@ -151,6 +168,20 @@ mod tests {
         ] {
             assert_eq!(text.parse::<Rate>(), Err(why), "{text}");
         }
+    }
+
+    #[test]
+    fn a_rate_opens_when_the_first_that_counts_does_not_any_more() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let rate: Rate = "2/10s".parse().unwrap();
+        assert_eq!(rate.opens_at(vec![at(5)]), None);
+        assert_eq!(rate.opens_at(vec![at(5), at(1)]), Some(at(11)));
+        assert_eq!(rate.opens_at(vec![at(9), at(1), at(5)]), Some(at(15)));
+        assert_eq!(Rate::NONE.opens_at(vec![at(1)]), None);
+        let rates = |texts: &[&str]| Rate::lowest(texts.iter().map(|text| text.parse().unwrap()));
+        assert_eq!(rates(&["4/s", "25/5min", "0"]), "25/5min".parse().ok());
+        assert_eq!(rates(&["0"]), None);
+        assert_eq!(rates(&[]), None);
     }
 
     #[test]

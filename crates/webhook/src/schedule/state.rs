@@ -30,8 +30,14 @@ impl Scheduler {
         } else if queue.rows.is_empty() && !queue.more {
             queue.state = State::Idle;
             queue.turn = None;
+            queue.gathers_since = None;
         } else if queue.gate(&self.clock) > self.clock.now() {
-            queue.turn = None;
+            if !queue.stands_in_line(&self.clock) {
+                queue.turn = None;
+            } else if queue.turn.is_none() {
+                self.numbers_given += 1;
+                queue.turn = Some(self.numbers_given);
+            }
             self.wait(id);
         } else {
             self.enqueue(id, unrecorded);
@@ -47,6 +53,12 @@ impl Scheduler {
             self.numbers_given += 1;
             self.numbers_given
         });
+        if !queue.rows.is_empty() && queue.has_to_gather() {
+            self.give_rows_back(id);
+        }
+        let Some(queue) = self.queues.get_mut(&id) else {
+            return;
+        };
         if !queue.rows.is_empty() {
             queue.state = State::Ready(self.ready.join(queue.group(&self.clock), turn, id));
         } else if unrecorded {
@@ -97,7 +109,7 @@ impl Scheduler {
             State::Ready(ticket) => self.ready.leave(ticket),
             State::Claimed(ticket, promised) => {
                 self.claimed.leave(ticket);
-                self.prefetch.withdraw(promised);
+                self.prefetch.withdraw(queue.weight(promised));
                 queue.more = true;
             }
             State::Waiting(until) => {
@@ -117,8 +129,8 @@ impl Scheduler {
         if extra > 0 {
             queue.rows.truncate(keep);
             queue.rows.shrink_to_fit();
-            queue.more = true;
-            self.prefetch.release(extra);
+            queue.gave_back();
+            self.prefetch.count(queue);
         }
     }
 

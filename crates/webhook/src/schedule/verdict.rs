@@ -89,9 +89,8 @@ impl Scheduler {
         if in_flight.aside {
             queue.more |= !queue.rows.is_empty();
             queue.rows.clear();
-        } else {
-            self.prefetch.release(rows - queue.rows.len());
         }
+        self.prefetch.count(queue);
         if self.changes.deliveries.len() > changes {
             queue.changed_in = Some(self.batch);
         }
@@ -99,8 +98,8 @@ impl Scheduler {
             self.changes.in_a_row.insert(id, in_a_row);
         }
         let pool = queue.pool();
-        if closed && queue.more {
-            // It was read by twos; what has gathered leaves in whole messages.
+        // It was read by twos; what has gathered leaves in whole messages. And another message of a digest shows other events.
+        if closed && queue.more || queue.slim && queue.doubt == Doubt::None {
             self.give_rows_back(id);
         }
         match judgement.verdict {
@@ -240,6 +239,10 @@ impl Ruling<'_> {
     }
 
     fn forbidden(&mut self) {
+        if self.queue.config.digest.is_some() {
+            // No event is to blame, and hours of them are not given up for one answer about the channel.
+            return self.misdirected();
+        }
         self.fail_all();
         self.queue.page.after_failure();
         let was_open = self.queue.health.is_open();

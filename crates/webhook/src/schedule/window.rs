@@ -30,9 +30,12 @@ impl Window {
         }
     }
 
-    pub(super) fn set(&mut self, rate: Rate) {
+    /// Whether that is another rate.
+    pub(super) fn set(&mut self, rate: Rate) -> bool {
+        let changed = self.rate != rate;
         self.rate = rate;
         self.trim();
+        changed
     }
 
     pub(super) fn rate(&self) -> Rate {
@@ -90,9 +93,14 @@ impl Window {
             .filter(|at| now.since(**at) < self.rate.period);
         let used = recent.count() + self.on_their_way;
         match self.arrived.back() {
-            Some(last) if used * 2 >= self.count() => last.after(self.rate.period / kept),
+            Some(last) if used * 2 >= self.count() => last.after(self.spacing()),
             _ => Tick::DISTANT_PAST,
         }
+    }
+
+    /// How far apart half of the requests of a period are when they fill it: nobody waits for more than that for a fuller message.
+    pub(super) fn spacing(&self) -> Duration {
+        self.rate.period / self.rate.count.div_ceil(2).max(1)
     }
 
     fn trim(&mut self) {

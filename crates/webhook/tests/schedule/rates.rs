@@ -122,6 +122,54 @@ fn the_lowest_rate_of_a_group_holds_on_any_host() {
     assert_eq!(desk.leaving().len(), 2);
 }
 
+/// Of two that share a rate, one that always has something to send takes nobody's turn.
+#[test]
+fn who_sends_little_waits_for_no_more_than_a_turn() {
+    let shared = |id| QueueConfig {
+        rate_group: Some("anna's flows".into()),
+        ..teams(id)
+    };
+    // Ten events a second, and one a second: more than the rate takes one by one, and as many as it takes in full messages.
+    for each_second in [10, 1] {
+        for (busy, quiet) in [(1, 2), (2, 1)] {
+            let mut desk = Desk::new([shared(1), shared(2)]);
+            let mut events: Vec<(f64, i64)> = (0..1_200 * each_second)
+                .map(|n| (f64::from(n) / f64::from(each_second), busy))
+                .collect();
+            let told: Vec<f64> = (0..10).map(|n| 330.5 + f64::from(n) * 80.0).collect();
+            events.extend(told.iter().map(|at| (*at, quiet)));
+            events.sort_by(|a, b| a.0.total_cmp(&b.0));
+            let posts = simulate(&mut desk, events);
+            check_posts(&posts);
+            let mut heard = posts
+                .iter()
+                .filter(|post| post.1 == quiet)
+                .flat_map(|post| std::iter::repeat_n(post.0, post.2));
+            for told in told {
+                let heard = heard.next().unwrap();
+                assert!(
+                    heard - told < 310.0,
+                    "{each_second} a second, {quiet}: told at {told}, heard at {heard}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_rate_that_is_raised_holds_for_those_who_wait_already() {
+    let mut desk = Desk::new([teams(1)]);
+    desk.write(1, 1..=400);
+    while let [request] = desk.leaving().as_slice() {
+        desk.answer(request, SENT);
+    }
+    desk.scheduler.set_policy(Policy {
+        teams_rate: Rate::NONE,
+        ..Policy::default()
+    });
+    assert_eq!(desk.leaving().len(), 1);
+}
+
 /// A worker leaves when nothing is to be done, and comes back a moment later.
 #[test]
 fn what_was_posted_counts_for_the_next_worker() {

@@ -18,6 +18,22 @@ pub struct New {
     pub rules: Rules,
 }
 
+impl New {
+    /// What is wrong with this field is known: it is left out, to hear of the others. Type and URL have to be there; the database looks
+    /// at these last, so that what is said of them again is said when all else is right.
+    pub fn leave_out(&mut self, field: &str) {
+        match field {
+            "name" => "?".clone_into(&mut self.name),
+            "webhook_type" => "?".clone_into(&mut self.webhook_type),
+            "webhook_url" => "?".clone_into(&mut self.webhook_url),
+            "project" => self.project = None,
+            "event_types" => self.event_types = None,
+            "is_active" => self.is_active = None,
+            setting => self.rules.leave_out(setting),
+        }
+    }
+}
+
 /// Its id.
 pub async fn create(session: &Session<'_>, new: &New) -> Result<i64, Error> {
     let rules = new.rules.parameters();
@@ -51,6 +67,25 @@ pub struct Change {
     pub is_active: Option<bool>,
     /// What is empty, or 0, is taken away.
     pub rules: Rules,
+}
+
+impl Change {
+    /// What is wrong with this field is known: it is left as it is, to hear of the others.
+    pub fn leave_out(&mut self, field: &str) {
+        match field {
+            "name" => self.name = None,
+            "webhook_type" | "webhook_url" => {
+                self.webhook_type = None;
+                self.webhook_url = None;
+                self.rules.leave_out("mention");
+                self.rules.leave_out("thread_name");
+            }
+            "project" => self.project = None,
+            "event_types" => self.event_types = None,
+            "is_active" => self.is_active = None,
+            setting => self.rules.leave_out(setting),
+        }
+    }
 }
 
 pub async fn update(session: &Session<'_>, id: i64, change: &Change) -> Result<(), Error> {

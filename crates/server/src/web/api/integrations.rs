@@ -11,6 +11,7 @@ use super::responses::{Missing, NotAllowed, Refused};
 use crate::database::{Access, Session};
 use crate::queries::integrations::{self, Change, Filter, Integration, New};
 use crate::queries::settings::Rules;
+use crate::web::error::{Fields, NOT_ONE};
 use crate::web::form::{Filters, Form};
 use crate::web::page::{Number, Page};
 use crate::web::path::Id;
@@ -140,7 +141,7 @@ pub struct GivenSettings {
     /// It is told of the trouble of the others
     #[schema(nullable = false)]
     notices: Option<bool>,
-    /// When what has gathered leaves as one message; null: each event leaves as it comes
+    /// When what has gathered leaves as one message; null: what waits leaves at once, up to `max_events_per_message` in a message
     #[schema(example = "0 9 * * 1-5 Europe/Berlin")]
     digest: Option<String>,
     /// How many waiting events may leave as one message
@@ -182,22 +183,83 @@ pub struct NewIntegration {
     responses((status = 201, body = Integration), Refused, NotAllowed)
 )]
 pub async fn create(caller: Caller, mut form: Form) -> Result<(StatusCode, Json<Integration>), Error> {
-    let new = New {
+    let mut new = New {
         name: form.required_text("name"),
         webhook_type: form.required_text("webhook_type"),
         webhook_url: form.required_text("webhook_url"),
         project: form.id("project").flatten(),
         event_types: form.names("event_types"),
         is_active: form.flag("is_active"),
-        rules: rules(&mut form).of_a_new_one(),
+        rules: rules(&mut form),
     };
-    form.finish()?;
+    form.ignore(&READ_ONLY);
+    let mut faults = Faults::of(form);
+    faults.fields().for_each(|field| new.leave_out(field));
     let mut connection = caller.connection().await?;
     let session = connection.begin(Access::Write).await?;
-    let id = integrations::create(&session, &new).await?;
+    let id = loop {
+        session.begin_trial().await?;
+        match integrations::create(&session, &new).await {
+            Ok(id) => break id,
+            Err(error) => {
+                let found = faults.add(error.into())?;
+                found.iter().for_each(|field| new.leave_out(field));
+                session.undo_trial().await?;
+            }
+        }
+    };
+    faults.finish()?;
     let created = found(&session, id).await?;
     session.commit().await?;
     Ok((StatusCode::CREATED, Json(created)))
+}
+
+/// What is read, and not written: whoever sends back what was read means nothing by it.
+const READ_ONLY: [&str; 6] = [
+    "id",
+    "project_name",
+    "created_by",
+    "created_by_username",
+    "created_at",
+    "updated_at",
+];
+
+/// All that is wrong, not the first fault alone: what is wrong is left out, and the rest tried, until nothing else is.
+struct Faults(Fields);
+
+impl Faults {
+    fn of(form: Form) -> Self {
+        Self(form.wrong())
+    }
+
+    fn fields(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
+    /// The fields that the database refuses. An error: there is nothing more to find out.
+    fn add(&mut self, error: Error) -> Result<Vec<String>, Error> {
+        let Some(found) = error.wrong_fields() else {
+            return Err(self.all().unwrap_or(error));
+        };
+        let known = found.keys().all(|field| self.0.contains_key(field));
+        let is_one = |field: &String| field.as_str() != NOT_ONE;
+        let fields: Vec<String> = found.keys().filter(|field| is_one(field)).cloned().collect();
+        if !known {
+            self.0.extend(found.clone());
+        }
+        if known || fields.is_empty() {
+            return Err(self.all().unwrap_or(error));
+        }
+        Ok(fields)
+    }
+
+    fn all(&self) -> Option<Error> {
+        (!self.0.is_empty()).then(|| Error::fields(self.0.clone()))
+    }
+
+    fn finish(&self) -> Result<(), Error> {
+        self.all().map_or(Ok(()), Err)
+    }
 }
 
 /// What the form sets of a webhook: null is what is taken away.
@@ -282,7 +344,7 @@ pub async fn patch(caller: Caller, id: Id, form: Form) -> Result<Json<Integratio
 }
 
 async fn change(caller: Caller, Id(id): Id, mut form: Form) -> Result<Json<Integration>, Error> {
-    let change = Change {
+    let mut change = Change {
         name: form.text("name"),
         webhook_type: form.text("webhook_type"),
         webhook_url: form.text("webhook_url"),
@@ -291,10 +353,23 @@ async fn change(caller: Caller, Id(id): Id, mut form: Form) -> Result<Json<Integ
         is_active: form.flag("is_active"),
         rules: rules(&mut form),
     };
-    form.finish()?;
+    form.ignore(&READ_ONLY);
+    let mut faults = Faults::of(form);
+    faults.fields().for_each(|field| change.leave_out(field));
     let mut connection = caller.connection().await?;
     let session = connection.begin(Access::Write).await?;
-    integrations::update(&session, id, &change).await?;
+    loop {
+        session.begin_trial().await?;
+        match integrations::update(&session, id, &change).await {
+            Ok(()) => break,
+            Err(error) => {
+                let found = faults.add(error.into())?;
+                found.iter().for_each(|field| change.leave_out(field));
+                session.undo_trial().await?;
+            }
+        }
+    }
+    faults.finish()?;
     let changed = found(&session, id).await?;
     session.commit().await?;
     Ok(Json(changed))
@@ -409,5 +484,45 @@ mod tests {
         written.sort_unstable();
         assert_eq!(properties::<Settings>(), written);
         assert_eq!(properties::<GivenSettings>(), written);
+    }
+
+    /// What is left out of a change is left out of it: else its fault would be found for ever.
+    #[test]
+    fn every_setting_can_be_left_out() {
+        let filled = || Rules {
+            omit_keys: Some(Vec::new()),
+            filter: Some(String::new()),
+            min_streak_days: Some(0),
+            milestones: Some(Vec::new()),
+            quiet_hours: Some(String::new()),
+            mention: Some(String::new()),
+            username: Some(String::new()),
+            avatar_url: Some(String::new()),
+            announce: Some(true),
+            thread_name: Some(String::new()),
+            applied_tags: Some(Vec::new()),
+            rate_limit: Some(String::new()),
+            rate_group: Some(String::new()),
+            notify_webhook_id: Some(0),
+            notices: Some(true),
+            digest: Some(String::new()),
+            max_events_per_message: Some(1),
+            min_interval: Some(String::new()),
+            max_age: Some(String::new()),
+        };
+        for name in properties::<Settings>() {
+            let mut rules = filled();
+            rules.leave_out(&name);
+            assert_ne!(format!("{rules:?}"), format!("{:?}", filled()), "{name}");
+        }
+    }
+
+    /// What is read can be sent back.
+    #[test]
+    fn every_field_is_written_or_ignored() {
+        let read = serde_json::to_value(Integration::schema()).unwrap().to_string();
+        for name in READ_ONLY {
+            assert!(read.contains(&format!("\"{name}\"")), "{name}");
+        }
     }
 }

@@ -159,7 +159,7 @@ impl Draft {
             project,
             event_types: Some(self.event_types()),
             is_active: Some(self.is_active),
-            rules: rules.of_a_new_one(),
+            rules,
         })
     }
 

@@ -102,7 +102,7 @@ fn row(webhook: &Webhook, may_update: bool) -> Markup {
             td data-label="State" {
                 (parts::state(&webhook.state))
                 @if let Some(reason) = &webhook.reason { div.muted.words { (reason) } }
-                @if let Some(until) = webhook.held_until { div.muted { "quiet until " (parts::time(until)) } }
+                @if let Some(until) = webhook.held_until { div.muted { "held until " (parts::time(until)) } }
             }
             td data-label="Last delivery" {
                 @match (webhook.last_delivery_at, &webhook.last_status) {
