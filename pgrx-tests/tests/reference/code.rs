@@ -4,7 +4,7 @@ use std::fs;
 
 use crate::page;
 
-const MONITORING: &str = include_str!("../../../crates/server/src/web/monitoring.rs");
+const MONITORING: &str = include_str!("../../../crates/server/src/web/monitoring/registry.rs");
 /// Calls with wrong input, and the errors that they get.
 const ERRORS: &str = include_str!("../settings/errors.txt");
 
