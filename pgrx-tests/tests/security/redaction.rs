@@ -248,6 +248,7 @@ const CALLS: [(&str, &[&str]); 28] = [
         &["('front end')", "('nothing')", "(NULL)"],
     ),
     ("zentry_notify.redact_url", &["($1)", "('no URL')"]),
+    ("zentry_notify.doubts", &["(1)", "(2)", "(NULL)"]),
     ("zentry_notify.sample_event", &["($1)", "('daily_streak')"]),
 ];
 

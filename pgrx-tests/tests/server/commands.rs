@@ -543,19 +543,9 @@ fn logs_are_searched_by_time_and_text() -> Result<()> {
         &[&channel.id],
     )?;
     let found = |scene: &Scene, arguments: &[&str]| -> Result<usize> {
-        let ran = run(
-            scene,
-            &[
-                &["logs", "--json"],
-                arguments,
-                if arguments.contains(&"--limit") {
-                    &[]
-                } else {
-                    &["--limit", "1000"]
-                },
-            ]
-            .concat(),
-        )?;
+        let all = ["--limit", "1000"];
+        let limit: &[&str] = if arguments.contains(&"--limit") { &[] } else { &all };
+        let ran = run(scene, &[&["logs", "--json"], arguments, limit].concat())?;
         assert_eq!(ran.code, 0, "{}", ran.err);
         Ok(json(&ran)?.as_array().map_or(0, Vec::len))
     };
@@ -606,14 +596,6 @@ fn what_is_as_a_rule_not_meant_is_warned_of() -> Result<()> {
     assert_eq!(second.err.lines().count(), 1, "{}", second.err);
     let third = register(&scene, "Third", &["--project-id", "987654"])?;
     assert!(third.err.contains("there is no project 987654"), "{}", third.err);
-    scene.client.batch_execute("SELECT zentry_detach('tasks_task')")?;
-    let deaf = run(&scene, &["update", &first, "--event-type", "task_completed"])?;
-    assert!(
-        deaf.err
-            .contains("it hears nothing: no table is attached for task_completed"),
-        "{}",
-        deaf.err
-    );
     // SQL says the same.
     let (told, notices) = std::sync::mpsc::channel();
     let mut config = postgres::Config::new();
@@ -634,11 +616,19 @@ fn what_is_as_a_rule_not_meant_is_warned_of() -> Result<()> {
         &[&first.parse::<i64>()?],
     )?;
     drop(client);
-    let notices: Vec<String> = notices.iter().collect();
+    let notices: Vec<String> = notices.try_iter().collect();
     assert_eq!(notices.len(), 2, "{notices:#?}");
     assert!(
         notices[0].contains("has the same URL") && notices[1].contains("there is no project 987654"),
         "{notices:#?}"
+    );
+    scene.client.batch_execute("SELECT zentry_detach('tasks_task')")?;
+    let deaf = run(&scene, &["update", &first, "--event-type", "task_completed"])?;
+    assert!(
+        deaf.err
+            .contains("it hears nothing: no table is attached for task_completed"),
+        "{}",
+        deaf.err
     );
     Ok(())
 }

@@ -182,7 +182,7 @@ fn each_format_is_read_by_its_own_parser_and_says_the_same() -> Result<()> {
     }
     let waits = scene.channel(Kind::Discord)?;
     scene.client.execute(
-        "SELECT zentry_update_webhook($1, quiet_hours => '00:00-24:00 UTC')",
+        "SELECT zentry_update_webhook($1, digest => '1 hour')",
         &[&waits.id],
     )?;
     fire(&mut scene.client)?;

@@ -30,13 +30,13 @@ pub struct Retry {
     #[arg(long)]
     failed: bool,
     /// Of these, those of this integration only
-    #[arg(long, value_name = "ID", requires = "failed")]
+    #[arg(long, value_name = "ID", conflicts_with = "ids")]
     webhook: Option<i64>,
     /// Of these, those of this event only
-    #[arg(long, value_name = "EVENT", requires = "failed")]
+    #[arg(long, value_name = "EVENT", conflicts_with = "ids")]
     event_type: Option<String>,
     /// Of these, those of events since then: '1 day', 2h, 2026-11-29 or '2026-11-29 08:00' (UTC)
-    #[arg(long, value_name = "TIME", requires = "failed")]
+    #[arg(long, value_name = "TIME", conflicts_with = "ids")]
     since: Option<Since>,
 }
 
