@@ -38,6 +38,9 @@ pub struct Logs {
     /// Those of events since then: '1 day', 2h, 2026-11-29 or '2026-11-29 08:00' (UTC)
     #[arg(long, value_name = "TIME")]
     since: Option<Since>,
+    /// Those of events before then, likewise
+    #[arg(long, value_name = "TIME", conflicts_with = "follow")]
+    until: Option<Since>,
     /// Those that have this text in their event's data, their error or their answer
     #[arg(long, value_name = "TEXT")]
     search: Option<String>,
@@ -57,6 +60,7 @@ impl Logs {
             event_type: self.event_type,
             status: self.status,
             since: self.since.map(|since| since.0),
+            until: self.until.map(|until| until.0),
             text: self.search,
             ..Filter::default()
         };

@@ -239,6 +239,9 @@ fn what_works(registry: &mut Registry, findings: Vec<Finding>) {
     );
 }
 
+/// Of exemplars, of which there are none.
+type NoLabels = Vec<(String, String)>;
+
 /// How long deliveries took, of each webhook.
 #[derive(Debug)]
 struct Latencies(Vec<Latency>);
@@ -292,7 +295,7 @@ impl Collector for Latencies {
             MetricType::Histogram,
         )?;
         for one in &self.0 {
-            let no_exemplars: Option<&HashMap<usize, Exemplar<Vec<(String, String)>, f64>>> = None;
+            let no_exemplars: Option<&HashMap<usize, Exemplar<NoLabels, f64>>> = None;
             family.encode_family(&one.labels)?.encode_histogram(
                 one.sum,
                 one.count,
