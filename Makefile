@@ -15,8 +15,8 @@ help: ## List the targets
 demo: ## See it work, in a private cluster (KEEP=1: leave it running)
 	@scripts/demo $(if $(KEEP),--keep)
 
-web: ## Serve the admin pages and the REST API over the kept demo, until Ctrl-C
-	@scripts/web
+web: ## Serve the admin pages and the REST API over the kept demo, until Ctrl-C (PORT=8000)
+	@PORT=$(or $(PORT),8000) scripts/web
 
 psql: ## Open psql in the kept demo; starts one when none runs
 	@scripts/psql

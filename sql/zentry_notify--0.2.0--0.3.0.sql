@@ -1190,6 +1190,50 @@ CREATE OR REPLACE FUNCTION zentry_notify.no_such_webhook(webhook_id bigint) RETU
     LANGUAGE c AS 'MODULE_PATHNAME', 'no_such_webhook_wrapper';
 COMMENT ON FUNCTION zentry_notify.no_such_webhook(bigint) IS 'Raises the error for an id that is null or unknown';
 
+-- What is allowed and as a rule not meant. Who asks for it must not fail for its sake: the application's table of projects is looked at.
+CREATE OR REPLACE FUNCTION zentry_notify.doubts(webhook_id bigint) RETURNS SETOF text
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_variable
+DECLARE
+    webhook zentry_notify.webhook;
+    lookup  jsonb;
+BEGIN
+    SELECT w.* INTO webhook FROM zentry_notify.webhook w WHERE w.id = webhook_id;
+    RETURN QUERY
+    SELECT format('webhook %s (%s) has the same URL: what both hear of arrives twice', o.id, o.name)
+      FROM zentry_notify.webhook_secret s
+      JOIN zentry_notify.webhook_secret t ON t.webhook_url = s.webhook_url AND t.webhook_integration_id <> s.webhook_integration_id
+      JOIN zentry_notify.webhook o ON o.id = t.webhook_integration_id
+     WHERE s.webhook_integration_id = webhook_id
+     ORDER BY o.id LIMIT 1;
+    IF webhook.is_active AND NOT webhook.notices
+       AND NOT EXISTS (SELECT FROM zentry_notify.webhook o WHERE o.notify_webhook_id = webhook_id)
+       AND NOT EXISTS (SELECT FROM zentry_notify.event_source s
+                        WHERE s.suspended_at IS NULL AND (webhook.event_types ? '*' OR webhook.event_types ? s.event_type)) THEN
+        RETURN QUERY
+        SELECT CASE WHEN webhook.event_types ? '*' THEN 'it hears nothing: no table is attached'
+                    WHEN webhook.event_types = '[]' THEN 'it hears nothing: its list of event types is empty'
+                    ELSE format('it hears nothing: no table is attached for %s',
+                                (SELECT string_agg(e, ', ' ORDER BY e) FROM jsonb_array_elements_text(webhook.event_types) AS e)) END;
+    END IF;
+    IF webhook.project_id IS NOT NULL THEN
+        BEGIN
+            SELECT l.lookup INTO lookup FROM zentry_notify.lookup_of('project_name') l (lookup);
+            IF has_any_column_privilege(to_regclass(lookup ->> 'from'), 'SELECT')
+               AND NOT EXISTS (SELECT FROM zentry_notify.look_up_in(to_regclass(lookup ->> 'from'), lookup ->> 'match', lookup ->> 'column',
+                                                                    ARRAY[webhook.project_id])) THEN
+                RETURN NEXT format('there is no project %s', webhook.project_id);
+            END IF;
+        EXCEPTION WHEN OTHERS THEN
+            NULL; -- nobody knows
+        END;
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.doubts(bigint) IS
+    'What is allowed of a webhook and as a rule not meant, in words: another one has its URL, it hears nothing, its project does not exist';
+
 -- Whatever is written to the view webhook_integration. Only what changed is written on, so that a whole row that is saved takes back nothing that
 -- another one has changed meanwhile; and the URL is in no statement unless it is new. force_generic_plan, here and where URLs are arguments: plans
 -- of their own have the values in them, and auto_explain logs plans.
@@ -1199,6 +1243,7 @@ AS $$
 DECLARE
     url_is_new boolean := TG_OP = 'INSERT' OR (TG_OP = 'UPDATE' AND NEW.webhook_url IS DISTINCT FROM OLD.webhook_url);
     written    zentry_notify.webhook;
+    doubt      text;
 BEGIN
     IF TG_OP = 'DELETE' THEN
         DELETE FROM zentry_notify.webhook w WHERE w.id = OLD.id;
@@ -1285,6 +1330,12 @@ BEGIN
     END IF;
     IF TG_OP = 'UPDATE' AND written.id <> OLD.id THEN
         UPDATE zentry_notify.webhook_secret s SET webhook_integration_id = written.id WHERE s.webhook_integration_id = OLD.id;
+    END IF;
+
+    IF url_is_new OR (NEW.project_id, NEW.event_types, NEW.is_active) IS DISTINCT FROM (OLD.project_id, OLD.event_types, OLD.is_active) THEN
+        FOR doubt IN SELECT d FROM zentry_notify.doubts(written.id) AS d LOOP
+            RAISE NOTICE 'webhook % (%): %', written.id, written.name, doubt;
+        END LOOP;
     END IF;
 
     NEW.id := written.id;
@@ -3993,7 +4044,7 @@ AS $$
                 WHEN privilege = 'server' THEN false
                 -- A view checks whether its reader may call what it calls.
                 WHEN p.proname IN ('zentry_status', 'zentry_stats', 'zentry_stats_by_hour', 'zentry_preview', 'zentry_logs', 'log_ids', 'latency_bounds', 'redact_url',
-                                   'look_up', 'look_up_in', 'lookup_of', 'quiet_until', 'digest_due', 'library_version', 'unrouted_events') THEN true
+                                   'look_up', 'look_up_in', 'lookup_of', 'quiet_until', 'digest_due', 'library_version', 'unrouted_events', 'doubts') THEN true
                 WHEN p.proname IN ('zentry_grant', 'zentry_revoke', 'zentry_promote') THEN false
                 WHEN p.proname LIKE 'zentry\_%'
                     -- What functions of ours call with the caller's rights.

@@ -113,7 +113,7 @@ fn talkative_site() -> Result<Site> {
 
 /// Every function of ours that somebody may call, with arguments that succeed and arguments that fail. `$1` stands for a URL that
 /// comes from a table: it is in no statement and in no plan but those within our functions.
-const CALLS: [(&str, &[&str]); 28] = [
+const CALLS: [(&str, &[&str]); 29] = [
     (
         "zentry_register_webhook",
         &[
@@ -248,6 +248,7 @@ const CALLS: [(&str, &[&str]); 28] = [
         &["('front end')", "('nothing')", "(NULL)"],
     ),
     ("zentry_notify.redact_url", &["($1)", "('no URL')"]),
+    ("zentry_notify.doubts", &["(1)", "(2)", "(NULL)"]),
     ("zentry_notify.sample_event", &["($1)", "('daily_streak')"]),
 ];
 

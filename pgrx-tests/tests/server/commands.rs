@@ -119,7 +119,7 @@ fn the_status_is_told_by_words_and_by_exit_code() -> Result<()> {
         json(&run(&scene, &["status", "--problems", "--json"])?)?,
         serde_json::json!([])
     );
-    // What needs attention is not broken.
+    // What needs attention is not broken, but a problem.
     channel.webhook.script([Behaviour::Status(400)]);
     fire(&mut scene.client)?;
     scene.settle()?;
@@ -129,8 +129,9 @@ fn the_status_is_told_by_words_and_by_exit_code() -> Result<()> {
     })?;
     assert_eq!(
         (attention.code, &json(&attention)?[0]["state"]),
-        (0, &"attention".into())
+        (1, &"attention".into())
     );
+    assert_eq!(run(&scene, &["status"])?.code, 0);
     scene
         .client
         .batch_execute("ALTER TABLE tasks_task DISABLE TRIGGER USER")?;
@@ -224,6 +225,13 @@ fn every_command_explains_itself() -> Result<()> {
         "logs",
         "retry",
         "status",
+        "register",
+        "update",
+        "resume",
+        "enable",
+        "disable",
+        "delete",
+        "token",
         "completions",
         "man",
     ] {
@@ -349,5 +357,278 @@ fn a_webhook_is_registered_changed_and_resumed() -> Result<()> {
     webhook.wait_for_events(1, SOON);
     assert_eq!(run(&scene, &["resume", "987654"])?.code, 1);
     assert_eq!(run(&scene, &["update", "987654", "--name", "x"])?.code, 1);
+    Ok(())
+}
+
+/// Whoever reads what is printed may have heard enough.
+#[test]
+fn a_reader_that_goes_away_is_no_error() -> Result<()> {
+    let mut scene = Scene::start()?;
+    scene.channel(Kind::Discord)?;
+    for arguments in [
+        &["completions", "bash"][..],
+        &["completions", "zsh"],
+        &["completions", "fish"],
+        &["--help"],
+        &["integrations"],
+        &["integrations", "--json"],
+        &["logs"],
+        &["status"],
+        &["token", "list"],
+    ] {
+        let (reader, writer) = std::io::pipe()?;
+        drop(reader);
+        let mut command = command(&scene, "postgres")?;
+        let output = command
+            .args(arguments)
+            .stdout(writer)
+            .stderr(Stdio::piped())
+            .spawn()?;
+        drop(command);
+        let ran = Ran::from(output.wait_with_output()?);
+        assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{arguments:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn webhooks_are_switched_and_deleted_by_their_ids() -> Result<()> {
+    let mut scene = Scene::start()?;
+    let (one, other) = (scene.channel(Kind::Discord)?, scene.channel(Kind::Workflow)?);
+    let (one, other) = (one.id.to_string(), other.id.to_string());
+    let active = |scene: &Scene| -> Result<Vec<bool>> {
+        let listed = json(&run(scene, &["integrations", "--json"])?)?;
+        let all = listed.as_array().context("a list")?;
+        Ok(all.iter().filter_map(|one| one["is_active"].as_bool()).collect())
+    };
+    let off = run(&scene, &["disable", &one, &other])?;
+    assert_eq!(
+        (off.code, off.out.matches(" no").count()),
+        (0, 2),
+        "{}{}",
+        off.out,
+        off.err
+    );
+    assert_eq!(active(&scene)?, [false, false]);
+    // All or none.
+    assert_eq!(run(&scene, &["enable", &one, "987654"])?.code, 1);
+    assert_eq!(active(&scene)?, [false, false]);
+    assert_eq!(run(&scene, &["enable", &one, &other])?.code, 0);
+    assert_eq!(active(&scene)?, [true, true]);
+
+    let unasked = run(&scene, &["delete", &one])?;
+    assert_eq!(unasked.code, 1);
+    assert!(unasked.err.contains("--yes"), "{}", unasked.err);
+    let unknown = run(&scene, &["delete", &one, "987654", "--yes"])?;
+    assert_eq!(unknown.code, 1);
+    assert!(
+        unknown.err.contains("no webhook with id 987654"),
+        "{}",
+        unknown.err
+    );
+    assert_eq!(active(&scene)?.len(), 2);
+    let deleted = run(&scene, &["delete", &one, "--yes", "--json"])?;
+    assert_eq!((deleted.code, json(&deleted)?[0]["id"].to_string()), (0, one));
+    assert_eq!(active(&scene)?.len(), 1);
+    Ok(())
+}
+
+#[test]
+fn all_that_failed_is_sent_again_by_one_command() -> Result<()> {
+    let mut scene = Scene::start()?;
+    let (one, other) = (scene.channel(Kind::Discord)?, scene.channel(Kind::Discord)?);
+    for channel in [&one, &other] {
+        channel.webhook.script([Behaviour::Status(400)]);
+    }
+    fire(&mut scene.client)?;
+    scene.settle()?;
+    let retried = |scene: &Scene, arguments: &[&str]| -> Result<Value> {
+        let ran = run(scene, &[&["retry", "--failed", "--json"], arguments].concat())?;
+        assert_eq!(ran.code, 0, "{}", ran.err);
+        Ok(json(&ran)?[0]["retried"].clone())
+    };
+    assert_eq!(retried(&scene, &["--event-type", "badge_earned"])?, 0);
+    assert_eq!(retried(&scene, &["--since", "2100-01-01"])?, 0);
+    assert_eq!(
+        retried(&scene, &["--webhook", &one.id.to_string(), "--since", "1 day"])?,
+        1
+    );
+    one.webhook.wait_for_events(1, SOON);
+    assert_eq!(retried(&scene, &[])?, 1);
+    other.webhook.wait_for_events(1, SOON);
+    assert_eq!(retried(&scene, &[])?, 0, "each once");
+    for wrong in [
+        &["retry"][..],
+        &["retry", "1", "--failed"],
+        &["retry", "1", "--since", "1 day"],
+    ] {
+        assert_eq!(run(&scene, wrong)?.code, 2, "{wrong:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn tokens_are_made_listed_and_revoked() -> Result<()> {
+    let mut scene = Scene::start()?;
+    let server = crate::support::Server::start(&mut scene)?;
+    let role = server.token(&mut scene, "reader")?.role;
+    let made = run(
+        &scene,
+        &[
+            "token",
+            "create",
+            "front end",
+            "--role",
+            &role,
+            "--expires",
+            "90 days",
+        ],
+    )?;
+    assert_eq!(made.code, 0, "{}", made.err);
+    let token = made.out.trim();
+    assert!(
+        token.starts_with("zentry_") && made.out.lines().count() == 1,
+        "{}",
+        made.out
+    );
+    assert_eq!(server.call("GET", "/metrics", Some(token), None)?.status, 200);
+    let listed = json(&run(&scene, &["token", "list", "--json"])?)?;
+    let all = listed.as_array().context("a list")?;
+    let one = all
+        .iter()
+        .find(|one| one["name"] == "front end")
+        .context("the token")?;
+    assert_eq!(
+        (&one["role"], &one["state"]),
+        (&role.as_str().into(), &"good".into())
+    );
+    assert!(
+        one["expires_at"].is_string() && one["last_used_at"].is_string(),
+        "{one}"
+    );
+    assert!(!listed.to_string().contains(token), "no secret");
+    assert_eq!(
+        run(&scene, &["token", "create", "front end", "--role", &role])?.code,
+        1,
+        "one of a name"
+    );
+    assert_eq!(
+        run(&scene, &["token", "create", "x", "--role", "postgres"])?.code,
+        1,
+        "no superuser's"
+    );
+    assert_eq!(
+        run(
+            &scene,
+            &["token", "create", "x", "--role", &role, "--expires", "soon"]
+        )?
+        .code,
+        2
+    );
+    assert_eq!(run(&scene, &["token", "revoke", "front end"])?.code, 0);
+    assert_eq!(server.call("GET", "/metrics", Some(token), None)?.status, 401);
+    assert_eq!(run(&scene, &["token", "revoke", "front end"])?.code, 1);
+    Ok(())
+}
+
+#[test]
+fn logs_are_searched_by_time_and_text() -> Result<()> {
+    let mut scene = Scene::start()?;
+    let channel = scene.channel(Kind::Discord)?;
+    scene.client.execute(
+        "INSERT INTO zentry_notify.notification_log (webhook_integration_id, event_type, payload, status, error_message, created_at, sent_at) \
+         SELECT $1, 'daily_streak', jsonb_build_object('user_name', 'user ' || n, 'note', '100 % \"true\"'), 'sent', '', \
+                now() - (400 - n) * interval '1 hour', now() \
+           FROM generate_series(1, 400) AS n",
+        &[&channel.id],
+    )?;
+    let found = |scene: &Scene, arguments: &[&str]| -> Result<usize> {
+        let all = ["--limit", "1000"];
+        let limit: &[&str] = if arguments.contains(&"--limit") { &[] } else { &all };
+        let ran = run(scene, &[&["logs", "--json"], arguments, limit].concat())?;
+        assert_eq!(ran.code, 0, "{}", ran.err);
+        Ok(json(&ran)?.as_array().map_or(0, Vec::len))
+    };
+    assert_eq!(found(&scene, &[])?, 400);
+    assert_eq!(found(&scene, &["--since", "10 hours 30 minutes"])?, 11);
+    assert_eq!(found(&scene, &["--since", "30 days"])?, 400);
+    assert_eq!(found(&scene, &["--since", "2100-01-01"])?, 0);
+    // As people read it: letters of either case, nothing of it a pattern, and no keys.
+    assert_eq!(found(&scene, &["--search", "USER 39"])?, 11);
+    assert_eq!(found(&scene, &["--search", "user 39", "--since", "5h30m"])?, 5);
+    assert_eq!(found(&scene, &["--search", "100 % \"true\""])?, 400);
+    assert_eq!(found(&scene, &["--search", "user_name"])?, 0);
+    assert_eq!(found(&scene, &["--search", "user%9"])?, 0);
+    assert_eq!(found(&scene, &["--search", "user 39", "--limit", "3"])?, 3);
+    assert_eq!(run(&scene, &["logs", "--since", "yesterday"])?.code, 2);
+    Ok(())
+}
+
+/// What is allowed, and as a rule not meant: it is done, and said.
+#[test]
+fn what_is_as_a_rule_not_meant_is_warned_of() -> Result<()> {
+    let mut scene = Scene::start()?;
+    let url = scene.emulator.discord_webhook().url();
+    let register = |scene: &Scene, name: &str, more: &[&str]| -> Result<Ran> {
+        let arguments = [
+            "register",
+            "--name",
+            name,
+            "--webhook-type",
+            "discord",
+            "--webhook-url",
+            &url,
+            "--json",
+        ];
+        let ran = run(scene, &[&arguments[..], more].concat())?;
+        assert_eq!(ran.code, 0, "{}", ran.err);
+        Ok(ran)
+    };
+    let first = register(&scene, "First", &["--project-id", "1"])?;
+    assert_eq!(first.err, "");
+    let first = json(&first)?[0]["id"].to_string();
+    let second = register(&scene, "Second", &[])?;
+    let same = format!(
+        "warning: webhook {} (Second): webhook {first} (First) has the same URL",
+        json(&second)?[0]["id"]
+    );
+    assert!(second.err.contains(&same), "{}", second.err);
+    assert_eq!(second.err.lines().count(), 1, "{}", second.err);
+    let third = register(&scene, "Third", &["--project-id", "987654"])?;
+    assert!(third.err.contains("there is no project 987654"), "{}", third.err);
+    // SQL says the same.
+    let (told, notices) = std::sync::mpsc::channel();
+    let mut config = postgres::Config::new();
+    let cluster = scene.database.cluster();
+    config
+        .host_path(cluster.dir())
+        .port(cluster.port())
+        .user("postgres")
+        .dbname(scene.database.name())
+        .notice_callback(move |notice| drop(told.send(notice.message().to_owned())));
+    let mut client = config.connect(postgres::NoTls)?;
+    client.execute(
+        "SELECT zentry_register_webhook('Fourth', 'discord', $1, 987654)",
+        &[&url],
+    )?;
+    client.execute(
+        "SELECT zentry_update_webhook($1, name => 'Renamed')",
+        &[&first.parse::<i64>()?],
+    )?;
+    drop(client);
+    let notices: Vec<String> = notices.try_iter().collect();
+    assert_eq!(notices.len(), 2, "{notices:#?}");
+    assert!(
+        notices[0].contains("has the same URL") && notices[1].contains("there is no project 987654"),
+        "{notices:#?}"
+    );
+    scene.client.batch_execute("SELECT zentry_detach('tasks_task')")?;
+    let deaf = run(&scene, &["update", &first, "--event-type", "task_completed"])?;
+    assert!(
+        deaf.err
+            .contains("it hears nothing: no table is attached for task_completed"),
+        "{}",
+        deaf.err
+    );
     Ok(())
 }

@@ -1,12 +1,12 @@
 //! `notification-logs/`
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use zentry_e2e::emulator::{Behaviour, Kind};
 use zentry_e2e::scene::Scene;
 use zentry_e2e::site::fire;
 
-use crate::support::{API, Server, Token};
+use crate::support::{API, Ran, Server, Token, command};
 
 fn start() -> Result<(Scene, Server, Token)> {
     let mut scene = Scene::start()?;
@@ -356,5 +356,44 @@ fn a_page_reads_little_of_a_long_log() -> Result<()> {
         })?;
         assert!(read < BOUND, "{path}: {read} rows");
     }
+    Ok(())
+}
+
+/// Of a time long ago, little is read: the ids of that time are found by halves.
+#[test]
+fn a_search_by_time_reads_little_of_a_long_log() -> Result<()> {
+    const ROWS: i32 = 100_000;
+    let mut scene = Scene::start()?;
+    fill(&mut scene, ROWS)?;
+    // A delivery a minute.
+    scene.client.batch_execute(
+        "UPDATE zentry_notify.delivery d SET finished_at = now() - (o.newest - d.id + 1) * interval '1 minute' \
+           FROM (SELECT max(id) AS newest FROM zentry_notify.delivery) o",
+    )?;
+    scene
+        .client
+        .batch_execute("VACUUM (ANALYZE) zentry_notify.delivery")?;
+    let before = rows_read(&mut scene)?;
+    let output = command(&scene, "postgres")?
+        .args([
+            "logs",
+            "--json",
+            "--limit",
+            "1000",
+            "--since",
+            "30 days",
+            "--until",
+            "29 days 23 hours 50 minutes",
+        ])
+        .output()?;
+    let ran = Ran::from(output);
+    let found: Value = serde_json::from_str(&ran.out).with_context(|| ran.err.clone())?;
+    assert_eq!(found.as_array().map(Vec::len), Some(10), "{}", ran.err);
+    // The session has ended, and with it all is counted.
+    let read = zentry_e2e::wait::eventually(zentry_e2e::scene::SOON, "the reads to be counted", || {
+        let read = rows_read(&mut scene).ok()? - before;
+        (read > 0).then_some(read)
+    })?;
+    assert!(read < 10_000, "{read} rows");
     Ok(())
 }

@@ -14,5 +14,6 @@ mod monitoring;
 mod page_access;
 mod pages;
 mod schema;
+mod serve;
 mod support;
 mod tokens;

@@ -96,13 +96,15 @@ fn a_reader_is_offered_and_may_do_no_write() -> Result<()> {
     );
     let one = format!("/admin/integrations/{integration}");
     for (path, writes) in [
-        ("/admin/integrations/".to_owned(), 1),
+        // Of the only integration, and of those that are ticked.
+        ("/admin/integrations/".to_owned(), 2),
         (format!("{one}/"), 2),
         ("/admin/logs/".to_owned(), 2),
         (format!("/admin/logs/{delivery}/"), 1),
         ("/admin/events/".to_owned(), 0),
         ("/admin/events/task_completed/".to_owned(), 1),
-        ("/admin/status/".to_owned(), 0),
+        // What has failed is sent again.
+        ("/admin/status/".to_owned(), 1),
     ] {
         // The one form of everybody signs out.
         let forms = |visitor: &Visitor| -> Result<usize> {
@@ -127,6 +129,7 @@ fn a_reader_is_offered_and_may_do_no_write() -> Result<()> {
     }
     let url = scene.emulator.discord_webhook().url();
     let new = format!("name=x&webhook_type=discord&webhook_url={url}&event_type=*");
+    let many = format!("on=false&id={integration}");
     for (path, body) in [
         ("/admin/integrations/new/".to_owned(), new.as_str()),
         (
@@ -135,6 +138,7 @@ fn a_reader_is_offered_and_may_do_no_write() -> Result<()> {
         ),
         (format!("{one}/edit/"), new.as_str()),
         (format!("{one}/switch/"), "on=false"),
+        ("/admin/integrations/switch/".to_owned(), many.as_str()),
         (format!("{one}/test/"), "test_message=x"),
         (format!("{one}/delete/"), ""),
         (format!("/admin/logs/{delivery}/retry/"), ""),

@@ -207,6 +207,26 @@ impl Server {
         Answer::read(response)
     }
 
+    /// Without a body, with further headers.
+    pub fn call_with(
+        &self,
+        method: &str,
+        path: &str,
+        token: Option<&str>,
+        headers: &[(&str, &str)],
+    ) -> Result<Answer> {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.url));
+        if let Some(token) = token {
+            request = request.header("Authorization", format!("Bearer {token}"));
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        Answer::read(self.agent.run(request.body(())?)?)
+    }
+
     /// Wait until it has logged `needle`: an answer may come before what is logged of it.
     pub fn wait_for_log(&self, needle: &str) -> Result<()> {
         eventually(SOON, format!("the server to log {needle:?}"), || {

@@ -1,6 +1,6 @@
 //! `completions` and `man`: what packages install.
 
-use std::io;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -20,12 +20,10 @@ pub struct Completions {
 
 impl Completions {
     pub fn run(self) -> Result<ExitCode> {
-        clap_complete::generate(
-            self.shell,
-            &mut Cli::command(),
-            "zentry-notify",
-            &mut io::stdout(),
-        );
+        // Into memory first: clap_complete panics where its reader has heard enough.
+        let mut text = Vec::new();
+        clap_complete::generate(self.shell, &mut Cli::command(), "zentry-notify", &mut text);
+        io::stdout().write_all(&text)?;
         Ok(ExitCode::SUCCESS)
     }
 }

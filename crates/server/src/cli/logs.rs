@@ -8,15 +8,18 @@ use anyhow::Result;
 use clap::Args;
 use tokio::time::sleep;
 
-use super::output::Output;
+use super::output::{Columns, Output};
+use super::since::Since;
 use super::{Access, Connection, Target, explain, explain_begin};
 use crate::queries::logs::{self, Entry, Filter, Start, Status};
+use crate::queries::{events, integrations};
 
 /// Show deliveries, newest first, or follow them as they come
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   zentry-notify logs --status failed --limit 5
+  zentry-notify logs --since '2 hours' --search 'Deploy'
   zentry-notify logs --webhook 3 --follow
   zentry-notify logs --follow --json | jq 'select(.status == \"failed\").error_message'")]
 pub struct Logs {
@@ -32,6 +35,15 @@ pub struct Logs {
     /// Those of this integration only
     #[arg(long, value_name = "ID")]
     webhook: Option<i64>,
+    /// Those of events since then: '1 day', 2h, 2026-11-29 or '2026-11-29 08:00' (UTC)
+    #[arg(long, value_name = "TIME")]
+    since: Option<Since>,
+    /// Those of events before then, likewise
+    #[arg(long, value_name = "TIME", conflicts_with = "follow")]
+    until: Option<Since>,
+    /// Those that have this text in their event's data, their error or their answer
+    #[arg(long, value_name = "TEXT")]
+    search: Option<String>,
     /// How many at most
     #[arg(long, value_name = "NUMBER", default_value_t = 20, value_parser = clap::value_parser!(i64).range(0..=100_000))]
     limit: i64,
@@ -47,6 +59,10 @@ impl Logs {
             webhook_type: self.webhook_type,
             event_type: self.event_type,
             status: self.status,
+            since: self.since.map(|since| since.0),
+            until: self.until.map(|until| until.0),
+            text: self.search,
+            ..Filter::default()
         };
         let mut connection = target.connect().await?;
         if self.follow {
@@ -71,9 +87,11 @@ async fn follow(connection: &mut Connection, filter: Filter, limit: i64, output:
         status: None,
         ..filter
     };
-    let tell = |entry: &Entry| -> Result<()> {
+    let mut columns = columns(connection).await?;
+    output.head(&columns)?;
+    let mut tell = |entry: &Entry| -> Result<()> {
         if wanted.is_none_or(|status| status.name() == entry.status) {
-            output.entry(entry)?;
+            output.entry(entry, &mut columns)?;
         }
         Ok(())
     };
@@ -109,6 +127,21 @@ async fn follow(connection: &mut Connection, filter: Filter, limit: i64, output:
             sleep(PAUSE).await;
         }
     }
+}
+
+/// As wide as what there is now.
+async fn columns(connection: &mut Connection) -> Result<Columns> {
+    let session = connection.begin(Access::Read).await.map_err(explain_begin)?;
+    let types = events::types(&session).await.map_err(explain)?;
+    let names = integrations::names(&session).await.map_err(explain)?;
+    let newest = logs::list(&session, &Filter::default(), Start::Offset(0), 1)
+        .await
+        .map_err(explain)?;
+    Ok(Columns::new(
+        newest.entries.first().map_or(0, |entry| entry.id),
+        types.iter().map(|kind| kind.name.as_str()),
+        names.iter().map(|(_, name)| name.as_str()),
+    ))
 }
 
 fn note(unfinished: &mut BTreeMap<i64, String>, entry: &Entry) {

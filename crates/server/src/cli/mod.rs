@@ -9,8 +9,11 @@ mod retry;
 mod serve;
 mod settings;
 mod setup_webhooks;
+mod since;
 mod status;
+mod switch;
 mod test_webhook;
+mod token;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -20,19 +23,26 @@ use anyhow::{Context, Result};
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use self::output::Output;
-use crate::database::{self, Access, BeginError, Connection, Database, Identity, Parameters, PoolOptions};
+use self::output::{Output, tell};
+use crate::database::{
+    self, Access, BeginError, Connection, Database, Identity, Parameters, PoolOptions, Session,
+};
+use crate::queries::integrations::{self as integrations_of, Integration};
 
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done
-  1  not done: the database cannot be reached, refuses, or does not know what was named
+  1  not done: the database cannot be reached, refuses, or does not know what was named;
+     of status --problems: something needs attention
   2  the command line is wrong
   3  done, but a delivery failed, or was still waiting when the time was over
   4  done: something is broken, says status";
 
 /// Done, but a delivery failed or has not ended.
 const UNDELIVERED: u8 = 3;
+
+/// Of `status --problems`: done, and something needs attention.
+const ATTENTION: u8 = 1;
 
 /// Done, and what was found is that something does not work.
 const BROKEN: u8 = 4;
@@ -76,10 +86,14 @@ enum Command {
     Register(register::Register),
     Update(register::Update),
     Resume(register::Resume),
+    Enable(switch::Enable),
+    Disable(switch::Disable),
+    Delete(switch::Delete),
     Integrations(integrations::Integrations),
     Logs(logs::Logs),
     Retry(retry::Retry),
     Status(status::Status),
+    Token(token::Token),
     Completions(generate::Completions),
     Man(generate::Man),
 }
@@ -94,7 +108,7 @@ pub fn main() -> ExitCode {
         // Whoever read what we print has heard enough.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            tell(format_args!("error: {error:#}"));
             ExitCode::FAILURE
         }
     }
@@ -129,6 +143,10 @@ async fn run(cli: Cli, target: Target) -> Result<ExitCode> {
         Command::Logs(command) => command.run(&target, &output).await,
         Command::Retry(command) => command.run(&target, &output).await,
         Command::Status(command) => command.run(&target, &output).await,
+        Command::Enable(command) => command.run(&target, &output).await,
+        Command::Disable(command) => command.run(&target, &output).await,
+        Command::Delete(command) => command.run(&target, &output).await,
+        Command::Token(command) => command.run(&target, &output).await,
         Command::Completions(command) => command.run(),
         Command::Man(command) => command.run(),
     }
@@ -168,6 +186,20 @@ impl Target {
         let database = Database::new(&self.parameters()?, &PoolOptions::single())?;
         database.connection(Identity::Login).await.map_err(explain_pool)
     }
+}
+
+/// On standard error, what is allowed of this webhook and as a rule not meant.
+async fn warn_of(session: &Session<'_>, webhook: &Integration) -> Result<()> {
+    for doubt in integrations_of::doubts(session, webhook.id)
+        .await
+        .map_err(explain)?
+    {
+        tell(format_args!(
+            "warning: webhook {} ({}): {doubt}",
+            webhook.id, webhook.name
+        ));
+    }
+    Ok(())
 }
 
 /// What the database says, with its hint: tokio-postgres' own words leave it out.

@@ -7,9 +7,9 @@ use clap::Args;
 
 use super::output::Output;
 use super::settings::Settings;
-use super::{Access, Target, explain, explain_begin};
+use super::{Access, Target, explain, explain_begin, warn_of};
 use crate::database::Session;
-use crate::queries::integrations::{self, Change, Integration, New};
+use crate::queries::integrations::{self, Change, New};
 use crate::queries::settings::Rules;
 
 /// Register a webhook
@@ -150,15 +150,11 @@ impl Resume {
 /// Commits, and prints what the webhook is now.
 async fn show(session: Session<'_>, id: i64, output: &Output) -> Result<ExitCode> {
     let one = integrations::get(&session, id).await.map_err(explain)?;
+    if let Some(one) = &one {
+        warn_of(&session, one).await?;
+    }
     session.commit().await.map_err(explain)?;
     let one = one.with_context(|| format!("there is no webhook with id {id}"))?;
-    output.rows(&[one], &["ID", "NAME", "URL", "ACTIVE"], |one: &Integration| {
-        vec![
-            one.id.to_string(),
-            one.name.clone(),
-            one.webhook_url.clone(),
-            if one.is_active { "yes" } else { "no" }.to_owned(),
-        ]
-    })?;
+    output.integrations(&[one])?;
     Ok(ExitCode::SUCCESS)
 }

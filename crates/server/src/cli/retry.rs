@@ -7,6 +7,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::output::Output;
+use super::since::Since;
 use super::{Access, Target, explain, explain_begin};
 use crate::queries::logs;
 
@@ -15,11 +16,28 @@ use crate::queries::logs;
 #[command(after_help = "\
 Examples:
   zentry-notify retry 4711
-  zentry-notify logs --status failed --json | jq '.[].id' | xargs zentry-notify retry")]
+  zentry-notify retry --failed --since '1 day'
+  zentry-notify retry --failed --webhook 3 --event-type task_completed")]
 pub struct Retry {
     /// Ids of the log; all of them are sent again, or none
-    #[arg(required = true, value_name = "LOG_ID")]
+    #[arg(
+        required_unless_present = "failed",
+        conflicts_with = "failed",
+        value_name = "LOG_ID"
+    )]
     ids: Vec<i64>,
+    /// All that failed and was not sent again yet, of webhooks that are switched on
+    #[arg(long)]
+    failed: bool,
+    /// Of these, those of this integration only
+    #[arg(long, value_name = "ID", conflicts_with = "ids")]
+    webhook: Option<i64>,
+    /// Of these, those of this event only
+    #[arg(long, value_name = "EVENT", conflicts_with = "ids")]
+    event_type: Option<String>,
+    /// Of these, those of events since then: '1 day', 2h, 2026-11-29 or '2026-11-29 08:00' (UTC)
+    #[arg(long, value_name = "TIME", conflicts_with = "ids")]
+    since: Option<Since>,
 }
 
 #[derive(Serialize)]
@@ -29,10 +47,27 @@ struct Retried {
     status: String,
 }
 
+/// What `--failed` has come to.
+#[derive(Serialize)]
+struct Many {
+    retried: i64,
+}
+
 impl Retry {
     pub async fn run(self, target: &Target, output: &Output) -> Result<ExitCode> {
         let mut connection = target.connect().await?;
         let session = connection.begin(Access::Write).await.map_err(explain_begin)?;
+        if self.failed {
+            let since = self.since.map(|since| since.0);
+            let retried = logs::retry_failed(&session, self.webhook, self.event_type.as_deref(), since)
+                .await
+                .map_err(explain)?;
+            session.commit().await.map_err(explain)?;
+            output.rows(&[Many { retried }], &["SENT AGAIN"], |one| {
+                vec![one.retried.to_string()]
+            })?;
+            return Ok(ExitCode::SUCCESS);
+        }
         let mut retried = Vec::new();
         for log_id in self.ids {
             let (new_log_id, status) = logs::retry(&session, log_id).await.map_err(explain)?;

@@ -1,7 +1,6 @@
 //! `serve`: the HTTP server.
 
 use std::io::{self, IsTerminal};
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -9,10 +8,13 @@ use std::time::Duration;
 use anyhow::Result;
 use axum::http::HeaderValue;
 use clap::Args;
+use tokio::time::sleep;
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::database::{Database, Parameters, PoolOptions};
-use crate::web::{App, Listen, Options, seats, serve};
+use super::output::tell;
+use super::{Access, explain, explain_begin, explain_pool};
+use crate::database::{Database, Identity, Parameters, PoolOptions};
+use crate::web::{App, Bound, Listen, Options, seats};
 
 /// Serve the REST API and the admin pages
 #[derive(Debug, Args)]
@@ -23,9 +25,9 @@ Examples:
 
 The role that logs in needs SELECT zentry_grant('zentry_server', 'server'), and to be a member of each role that has tokens.")]
 pub struct Serve {
-    /// Address and port to listen on
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8000")]
-    listen: SocketAddr,
+    /// Address or name, and port, to listen on; 0.0.0.0 and [::] stand for all addresses
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8000", value_parser = place)]
+    listen: String,
     /// Serve by TLS: PEM file of the certificate with its chain
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     tls_cert: Option<PathBuf>,
@@ -93,13 +95,53 @@ impl Serve {
             size: trials,
             ..pool.clone()
         };
-        let app = App::new(
-            Database::new(parameters, &pool)?,
-            Database::new(parameters, &for_trials)?,
-            options,
-        );
-        serve(app, listen, |url| eprintln!("listening on {url}")).await?;
+        let database = Database::new(parameters, &pool)?;
+        let app = App::new(database.clone(), Database::new(parameters, &for_trials)?, options);
+        let bound = Bound::new(app, listen)?;
+        let url = bound.url();
+        if bound.is_open_to_others() {
+            tell(format_args!(
+                "warning: {url} is open to the network, and tokens come to it as plain text, which whoever is in between can read\n\
+                 hint: Give --tls-cert and --tls-key; or listen on 127.0.0.1, with a proxy in front that has TLS, and say so by \
+                 --public-url https://..."
+            ));
+        }
+        tokio::spawn(async move {
+            wait_for(&database).await;
+            tell(format_args!("listening on {url}"));
+        });
+        bound.serve().await?;
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// Until the database answers. Clients are told meanwhile that it does not, and who started the server is told why, once for each reason.
+async fn wait_for(database: &Database) {
+    const PAUSE: Duration = Duration::from_millis(500);
+    let mut told = String::new();
+    while let Err(error) = reach(database).await {
+        let reason = format!("{error:#}");
+        if reason != told {
+            tell(format_args!("waiting for the database: {reason}"));
+            told = reason;
+        }
+        sleep(PAUSE).await;
+    }
+}
+
+async fn reach(database: &Database) -> Result<()> {
+    let mut connection = database.connection(Identity::Login).await.map_err(explain_pool)?;
+    let session = connection.begin(Access::Read).await.map_err(explain_begin)?;
+    session.query("SELECT", &[]).await.map(drop).map_err(explain)
+}
+
+/// What it names is found out when it is listened on.
+fn place(text: &str) -> Result<String, String> {
+    match text.rsplit_once(':') {
+        Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => Ok(text.to_owned()),
+        _ => Err(
+            "it must be an address or a name, and a port, such as localhost:8000 or [::1]:8000".to_owned(),
+        ),
     }
 }
 
@@ -108,5 +150,37 @@ fn pool_size(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(size) if size >= 2 => Ok(size),
         _ => Err("it must be a number from 2 on".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_has_a_name_and_a_port() {
+        for text in [
+            "localhost:8000",
+            "127.0.0.1:0",
+            "[::1]:8000",
+            "[::]:80",
+            "db.example.com:443",
+        ] {
+            assert_eq!(place(text).as_deref(), Ok(text));
+        }
+        for text in [
+            "",
+            "8000",
+            ":8000",
+            "localhost",
+            "localhost:http",
+            "localhost:65536",
+            "[::1]",
+        ] {
+            assert!(
+                place(text).is_err_and(|error| error.contains("localhost:8000")),
+                "{text}"
+            );
+        }
     }
 }

@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::Args;
 
 use super::output::Output;
-use super::{Access, Target, explain, explain_begin};
+use super::{Access, Target, explain, explain_begin, warn_of};
 use crate::queries::integrations::{self, Integration, New};
 
 /// Register a Discord webhook, a Teams webhook, or both
@@ -62,6 +62,9 @@ impl SetupWebhooks {
             };
             let id = integrations::create(&session, &new).await.map_err(explain)?;
             registered.extend(integrations::get(&session, id).await.map_err(explain)?);
+        }
+        for one in &registered {
+            warn_of(&session, one).await?;
         }
         session.commit().await.map_err(explain)?;
         output.rows(&registered, &["ID", "NAME", "URL"], |one: &Integration| {

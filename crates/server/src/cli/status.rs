@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::Args;
 
 use super::output::Output;
-use super::{Access, BROKEN, Target, explain, explain_begin};
+use super::{ATTENTION, Access, BROKEN, Target, explain, explain_begin};
 use crate::queries::status::{self, Finding};
 
 /// Show what works, what needs attention and what is broken, with the SQL that mends it
@@ -17,7 +17,7 @@ Examples:
   zentry-notify status --problems || mail -s 'Zentry notifies nobody' ops@example.com </dev/null
   zentry-notify status --json | jq -r '.[] | select(.state == \"broken\").remedy'")]
 pub struct Status {
-    /// Leave out what is ok
+    /// Leave out what is ok, and exit with 1 if anything is left: what needs attention, such as a webhook that fails
     #[arg(long)]
     problems: bool,
 }
@@ -27,7 +27,12 @@ impl Status {
         let mut connection = target.connect().await?;
         let session = connection.begin(Access::Read).await.map_err(explain_begin)?;
         let mut findings = status::status(&session).await.map_err(explain)?;
-        let broken = findings.iter().any(|finding| finding.state == "broken");
+        let any = |state: &str| findings.iter().any(|finding| finding.state == state);
+        let code = match (any("broken"), any("attention")) {
+            (true, _) => ExitCode::from(BROKEN),
+            (false, true) if self.problems => ExitCode::from(ATTENTION),
+            (false, _) => ExitCode::SUCCESS,
+        };
         findings.retain(|finding| !self.problems || finding.state != "ok");
         output.rows(
             &findings,
@@ -42,10 +47,6 @@ impl Status {
                 vec![subject, state, detail, remedy]
             },
         )?;
-        Ok(if broken {
-            ExitCode::from(BROKEN)
-        } else {
-            ExitCode::SUCCESS
-        })
+        Ok(code)
     }
 }

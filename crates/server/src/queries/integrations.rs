@@ -88,6 +88,38 @@ pub struct Filter {
     pub notices: Option<bool>,
     pub notify_webhook_id: Option<i64>,
     pub rate_group: Option<String>,
+    /// A part of its name.
+    pub name: Option<String>,
+}
+
+/// In which order they are listed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Order {
+    #[default]
+    Newest,
+    Name,
+    /// Those in trouble first, then those that are off.
+    State,
+    /// Where most waits first.
+    Waiting,
+    /// The last delivery first.
+    LastDelivery,
+}
+
+impl Order {
+    /// Of `what`: rows of the view.
+    fn sql(self, what: &str) -> String {
+        let first = match self {
+            Self::Newest => String::new(),
+            Self::Name => format!("lower({what}.name), "),
+            Self::State => format!(
+                "array_position('{{gone,failing,off,active}}'::text[], {what}.state), lower({what}.name), "
+            ),
+            Self::Waiting => format!("{what}.pending DESC, "),
+            Self::LastDelivery => format!("{what}.last_delivery_at DESC NULLS LAST, "),
+        };
+        format!("{first}{what}.created_at DESC, {what}.id DESC")
+    }
 }
 
 impl Filter {
@@ -101,6 +133,7 @@ impl Filter {
             notices,
             notify_webhook_id,
             rate_group,
+            name,
         } = self;
         vec![
             id,
@@ -111,6 +144,7 @@ impl Filter {
             notices,
             notify_webhook_id,
             rate_group,
+            name,
         ]
     }
 
@@ -127,7 +161,8 @@ const MATCHES: &str = "FROM zentry_notify.webhooks w \
      WHERE ($1::bigint IS NULL OR w.id = $1) AND ($2::text IS NULL OR w.webhook_type = $2) \
        AND ($3::bigint IS NULL OR w.project_id = $3) AND ($4::boolean IS NULL OR w.is_active = $4) \
        AND ($5::text IS NULL OR w.state = $5) AND ($6::boolean IS NULL OR w.notices = $6) \
-       AND ($7::bigint IS NULL OR w.notify_webhook_id = $7) AND ($8::text IS NULL OR w.rate_group = $8)";
+       AND ($7::bigint IS NULL OR w.notify_webhook_id = $7) AND ($8::text IS NULL OR w.rate_group = $8) \
+       AND ($9::text IS NULL OR strpos(lower(w.name), lower($9)) > 0)";
 
 pub async fn count(session: &Session<'_>, filter: &Filter) -> Result<i64, Error> {
     let sql = format!("SELECT count(*) {MATCHES}");
@@ -142,6 +177,7 @@ pub async fn list(session: &Session<'_>, filter: &Filter, slice: Slice) -> Resul
         &format!("{COLUMNS}, {}", Settings::COLUMNS),
         filter,
         slice,
+        Order::Newest,
     )
     .await?;
     Ok(rows.iter().map(Integration::from).collect())
@@ -156,14 +192,16 @@ async fn rows(
     columns: &str,
     filter: &Filter,
     slice: Slice,
+    order: Order,
 ) -> Result<Vec<Row>, Error> {
+    let (first, then) = (order.sql("w"), order.sql("page"));
     let sql = format!(
-        "WITH page AS MATERIALIZED (SELECT {columns} {MATCHES} ORDER BY w.created_at DESC, w.id DESC LIMIT $9 OFFSET $10) \
+        "WITH page AS MATERIALIZED (SELECT {columns} {MATCHES} ORDER BY {first} LIMIT $10 OFFSET $11) \
          SELECT page.*, p.shown AS project_name, u.shown AS created_by_username \
            FROM page \
            LEFT JOIN zentry_notify.look_up('project_name', (SELECT array_agg(project_id) FROM page WHERE project_id IS NOT NULL)) p ON p.id = page.project_id \
            LEFT JOIN zentry_notify.look_up('user_name', (SELECT array_agg(created_by_id) FROM page WHERE created_by_id IS NOT NULL)) u ON u.id = page.created_by_id \
-          ORDER BY page.created_at DESC, page.id DESC"
+          ORDER BY {then}"
     );
     let mut values = filter.values();
     values.extend([&slice.limit as &(dyn ToSql + Sync), &slice.offset]);
@@ -210,27 +248,50 @@ impl From<&Row> for Webhook {
     }
 }
 
-/// Newest first.
-pub async fn webhooks(session: &Session<'_>, filter: &Filter, slice: Slice) -> Result<Vec<Webhook>, Error> {
+pub async fn webhooks(
+    session: &Session<'_>,
+    filter: &Filter,
+    slice: Slice,
+    order: Order,
+) -> Result<Vec<Webhook>, Error> {
     const STATE: &str = "w.state, w.state_since, w.reason, w.next_try_at, w.held_until, w.pending, w.sent, w.failed, w.last_delivery_at, w.last_status";
     let rows = rows(
         session,
         &format!("{COLUMNS}, {STATE}, {}", Settings::COLUMNS),
         filter,
         slice,
+        order,
     )
     .await?;
     Ok(rows.iter().map(Webhook::from).collect())
 }
 
 pub async fn webhook(session: &Session<'_>, id: i64) -> Result<Option<Webhook>, Error> {
-    let mut found = webhooks(session, &Filter::of(id), ONE).await?;
+    let mut found = webhooks(session, &Filter::of(id), ONE, Order::Newest).await?;
     Ok(found.pop())
+}
+
+/// What is allowed of it and as a rule not meant, in words.
+pub async fn doubts(session: &Session<'_>, id: i64) -> Result<Vec<String>, Error> {
+    let rows = session
+        .query("SELECT d FROM zentry_notify.doubts($1::bigint) AS d", &[&id])
+        .await?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
 /// Id and name of all, by name.
 pub async fn names(session: &Session<'_>) -> Result<Vec<(i64, String)>, Error> {
     const SQL: &str = "SELECT w.id, w.name::text FROM zentry_notify.webhooks w ORDER BY lower(w.name), w.id";
+    let rows = session.query(SQL, &[]).await?;
+    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+}
+
+/// Id and name of the application's projects, as far as the role may read them; those that people had so far, in any case of usual numbers.
+pub async fn projects(session: &Session<'_>) -> Result<Vec<(i64, String)>, Error> {
+    const SQL: &str = "SELECT p.id, p.shown \
+          FROM zentry_notify.look_up('project_name', ARRAY(SELECT generate_series(1, 10000)::bigint \
+                                                            UNION SELECT w.project_id FROM zentry_notify.webhooks w WHERE w.project_id IS NOT NULL)) p \
+         ORDER BY lower(p.shown), p.id LIMIT 1000";
     let rows = session.query(SQL, &[]).await?;
     Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
 }

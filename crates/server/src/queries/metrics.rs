@@ -62,11 +62,27 @@ pub struct Total {
     pub failed: i64,
     /// Attempts that failed for now
     pub retried: i64,
+    /// Of the event type `*`: requests that were made
+    pub requests: i64,
+    /// Of these, how many were answered "too many"
+    pub rate_limited: i64,
+    /// Seconds from the event to the answer, of all that were sent, added up
+    pub latency_sum: f64,
+    /// How many of those took how long, by the buckets of [`latency_bounds`]
+    pub latency: Vec<i64>,
+}
+
+impl Total {
+    /// Of all event types together.
+    pub fn is_of_all(&self) -> bool {
+        self.source.event_type == "*"
+    }
 }
 
 pub async fn totals(session: &Session<'_>) -> Result<Vec<Total>, Error> {
-    const SQL: &str = "SELECT t.webhook_integration_id, t.webhook_integration_name, t.webhook_type, t.event_type, t.sent, t.failed, t.retried \
-                         FROM zentry_notify.delivery_totals t WHERE t.event_type <> '*' ORDER BY 1, 4";
+    const SQL: &str = "SELECT t.webhook_integration_id, t.webhook_integration_name, t.webhook_type, t.event_type, t.sent, t.failed, t.retried, \
+                              t.requests, t.rate_limited, t.latency_sum, t.latency \
+                         FROM zentry_notify.delivery_totals t ORDER BY 1, 4";
     let rows = session.query(SQL, &[]).await?;
     Ok(rows
         .iter()
@@ -75,14 +91,72 @@ pub async fn totals(session: &Session<'_>) -> Result<Vec<Total>, Error> {
             sent: row.get(4),
             failed: row.get(5),
             retried: row.get(6),
+            requests: row.get(7),
+            rate_limited: row.get(8),
+            latency_sum: row.get(9),
+            latency: row.get(10),
         })
         .collect())
 }
 
-/// How many integrations are in each state.
-pub async fn states(session: &Session<'_>) -> Result<Vec<(String, i64)>, Error> {
-    const SQL: &str = "SELECT state, count(w.id) FROM unnest('{active,failing,gone,off}'::text[]) AS state \
-                         LEFT JOIN zentry_notify.webhooks w USING (state) GROUP BY 1 ORDER BY 1";
+/// Upper bounds of the buckets of latencies, in seconds; one more has what took longer.
+pub async fn latency_bounds(session: &Session<'_>) -> Result<Vec<f64>, Error> {
+    let row = session
+        .query_one("SELECT zentry_notify.latency_bounds()", &[])
+        .await?;
+    Ok(row.get(0))
+}
+
+/// A webhook with what it does.
+#[derive(Clone, Debug)]
+pub struct State {
+    pub webhook_id: i64,
+    pub webhook: String,
+    pub webhook_type: String,
+    /// `active`, `failing`, `gone` or `off`
+    pub state: String,
+}
+
+pub async fn webhook_states(session: &Session<'_>) -> Result<Vec<State>, Error> {
+    const SQL: &str =
+        "SELECT w.id, w.name::text, w.webhook_type::text, w.state FROM zentry_notify.webhooks w ORDER BY 1";
     let rows = session.query(SQL, &[]).await?;
-    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+    Ok(rows
+        .iter()
+        .map(|row| State {
+            webhook_id: row.get(0),
+            webhook: row.get(1),
+            webhook_type: row.get(2),
+            state: row.get(3),
+        })
+        .collect())
+}
+
+/// Events of which nobody knows yet who hears them.
+pub async fn unrouted(session: &Session<'_>) -> Result<i64, Error> {
+    let row = session
+        .query_one("SELECT zentry_notify.unrouted_events()::bigint", &[])
+        .await?;
+    Ok(row.get(0))
+}
+
+/// Of what version the parts are.
+#[derive(Clone, Debug)]
+pub struct Versions {
+    /// The SQL in the database
+    pub extension: String,
+    /// What the database has loaded
+    pub library: String,
+    pub postgres: String,
+}
+
+pub async fn versions(session: &Session<'_>) -> Result<Versions, Error> {
+    const SQL: &str = "SELECT e.extversion, zentry_notify.library_version(), pg_catalog.current_setting('server_version') \
+                         FROM pg_catalog.pg_extension e WHERE e.extname = 'zentry_notify'";
+    let row = session.query_one(SQL, &[]).await?;
+    Ok(Versions {
+        extension: row.get(0),
+        library: row.get(1),
+        postgres: row.get(2),
+    })
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use axum::middleware;
+use axum::{Router, middleware};
 use axum_server::tls_rustls::RustlsConfig;
 use axum_server::{Handle, Server};
 use rustls::ServerConfig;
@@ -15,6 +15,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::admin;
 use super::app::App;
 use super::seats::{self, Client, Door};
 use super::uri::Secure;
@@ -25,7 +26,8 @@ const GRACE: Duration = Duration::from_secs(10);
 /// Where to listen.
 #[derive(Clone, Debug)]
 pub struct Listen {
-    pub address: SocketAddr,
+    /// `host:port`; of the addresses that a name has, the first that can be listened on.
+    pub address: String,
     /// PEM files: the certificate with its chain, and its key.
     pub tls: Option<(PathBuf, PathBuf)>,
     /// How long a request's head may take to come, so that slow clients do not hold connections.
@@ -34,40 +36,76 @@ pub struct Listen {
     pub seats: usize,
 }
 
-/// Serve until SIGTERM or SIGINT. `ready` is told the URL, which has a port even if 0 was asked for.
-pub async fn serve(app: App, listen: Listen, ready: impl FnOnce(&str)) -> Result<()> {
-    let secure = Secure(listen.tls.is_some());
-    let service = super::router(app, secure)?
-        .layer(middleware::from_fn(seats::keep))
-        .into_make_service_with_connect_info::<Client>();
+/// A server that has its place: clients can connect, and wait until it serves.
+pub struct Bound {
+    address: SocketAddr,
+    router: Router,
+    secure: bool,
+    protected: bool,
+    tls: Option<Arc<ServerConfig>>,
+    head_timeout: Duration,
+    door: Door,
+}
 
-    let tls = listen
-        .tls
-        .map(|(certificate, key)| tls(&certificate, &key))
-        .transpose()?;
-    let listener =
-        TcpListener::bind(listen.address).with_context(|| format!("cannot listen on {}", listen.address))?;
-    let scheme = if secure.0 { "https" } else { "http" };
-    ready(&format!("{scheme}://{}", listener.local_addr()?));
-
-    let handle = Handle::new();
-    tokio::spawn(end_on_signal(handle.clone(), signal(SignalKind::terminate())?));
-    let mut server = Server::from_listener(Door::open(listener, listen.seats)?)
-        .handle(handle)
-        .http1_only()
-        .first_request_timeout(listen.head_timeout);
-    server
-        .http_builder()
-        .http1()
-        .header_read_timeout(listen.head_timeout);
-    match tls {
-        None => server.serve(service).await?,
-        Some(tls) => {
-            let acceptor = axum_server::tls_rustls::RustlsAcceptor::new(RustlsConfig::from_config(tls));
-            server.acceptor(acceptor).serve(service).await?;
-        }
+impl Bound {
+    /// Inside of a runtime.
+    pub fn new(app: App, listen: Listen) -> Result<Self> {
+        let secure = Secure(listen.tls.is_some());
+        let protected = admin::is_secure(&app, secure);
+        let router = super::router(app, secure)?;
+        let tls = listen
+            .tls
+            .map(|(certificate, key)| tls(&certificate, &key))
+            .transpose()?;
+        let listener = TcpListener::bind(&*listen.address)
+            .with_context(|| format!("cannot listen on {}", listen.address))?;
+        Ok(Self {
+            address: listener.local_addr()?,
+            router,
+            secure: secure.0,
+            protected,
+            tls,
+            head_timeout: listen.head_timeout,
+            door: Door::open(listener, listen.seats)?,
+        })
     }
-    Ok(())
+
+    /// Where it is, with a port even if 0 was asked for.
+    pub fn url(&self) -> String {
+        let scheme = if self.secure { "https" } else { "http" };
+        format!("{scheme}://{}", self.address)
+    }
+
+    /// Whether tokens come over a network as plain text, as far as can be seen from here: a proxy's clients may have TLS.
+    pub fn is_open_to_others(&self) -> bool {
+        !self.secure && !self.protected && !self.address.ip().to_canonical().is_loopback()
+    }
+
+    /// Serve until SIGTERM or SIGINT.
+    pub async fn serve(self) -> Result<()> {
+        let service = self
+            .router
+            .layer(middleware::from_fn(seats::keep))
+            .into_make_service_with_connect_info::<Client>();
+        let handle = Handle::new();
+        tokio::spawn(end_on_signal(handle.clone(), signal(SignalKind::terminate())?));
+        let mut server = Server::from_listener(self.door)
+            .handle(handle)
+            .http1_only()
+            .first_request_timeout(self.head_timeout);
+        server
+            .http_builder()
+            .http1()
+            .header_read_timeout(self.head_timeout);
+        match self.tls {
+            None => server.serve(service).await?,
+            Some(tls) => {
+                let acceptor = axum_server::tls_rustls::RustlsAcceptor::new(RustlsConfig::from_config(tls));
+                server.acceptor(acceptor).serve(service).await?;
+            }
+        }
+        Ok(())
+    }
 }
 
 fn tls(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>> {

@@ -43,7 +43,9 @@ impl Place {
         let window = logs::list(session, filter, self.start, page::SIZE).await?;
         let Number(number) = self.number;
         let ids = window.entries.last().zip(window.entries.first());
-        let Some((oldest, newest)) = ids.map(|(oldest, newest)| (oldest.id, newest.id)) else {
+        // A search that has found nothing goes on where it has stopped.
+        let ids = ids.map(|(oldest, newest)| (oldest.id, newest.id));
+        let Some((oldest, newest)) = ids.or(window.reached.map(|id| (id, id))) else {
             return if number == 1 {
                 Ok(Page::empty())
             } else {
@@ -51,9 +53,11 @@ impl Place {
             };
         };
         let (count, estimate) = match logs::count(session, filter).await? {
-            Count::Exact(count) => (count, None),
-            Count::Estimate(count) => (count.max(window.entries.len() as i64), Some(true)),
+            Count::Exact(count) => (Some(count), None),
+            Count::Estimate(count) => (Some(count.max(window.entries.len() as i64)), Some(true)),
+            Count::Unknown => (None, None),
         };
+        let is_whole = number == 1 && !window.more && window.reached.is_none();
         let link = |number: i64, key: Option<(&str, i64)>| {
             let mut changes = vec![
                 ("page", Some(number.to_string())),
@@ -64,9 +68,12 @@ impl Place {
             here.with(&changes)
         };
         Ok(Page {
-            count,
+            count: count.unwrap_or(window.entries.len() as i64),
             count_is_estimate: estimate,
-            next: window.more.then(|| link(number + 1, Some(("before", oldest)))),
+            count_is_unknown: count.is_none() && !is_whole,
+            reached: window.reached,
+            next: (window.more || window.reached.is_some())
+                .then(|| link(number + 1, Some(("before", window.reached.unwrap_or(oldest))))),
             previous: match number {
                 1 => None,
                 2 => Some(link(1, None)),

@@ -24,7 +24,7 @@ mod used_tokens;
 pub use self::app::{App, Options};
 pub use self::caller::Caller;
 pub use self::error::Error;
-pub use self::listen::{Listen, serve};
+pub use self::listen::{Bound, Listen};
 
 use std::any::Any;
 

@@ -20,6 +20,12 @@ pub struct Page<T> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub count_is_estimate: Option<bool>,
+    /// Of a search in the pages: nobody has counted.
+    #[serde(skip)]
+    pub count_is_unknown: bool,
+    /// Of a search in the pages: it has stopped at this delivery, and goes on by `next`.
+    #[serde(skip)]
+    pub reached: Option<i64>,
     /// Where the next page is; null on the last one
     pub next: Option<String>,
     /// Where the page before is; null on the first one
@@ -58,6 +64,8 @@ impl<T> Page<T> {
         Self {
             count: 0,
             count_is_estimate: None,
+            count_is_unknown: false,
+            reached: None,
             next: None,
             previous: None,
             results: Vec::new(),
@@ -74,6 +82,8 @@ impl<T> Page<T> {
         Ok(Self {
             count,
             count_is_estimate: None,
+            count_is_unknown: false,
+            reached: None,
             next: (n * SIZE < count).then(|| link(n + 1)),
             previous: (n > 1).then(|| link(n - 1)),
             results,

@@ -51,19 +51,26 @@ pub(crate) fn launch(colour: bool) -> Result<ExitCode> {
 pub(crate) struct State(PathBuf);
 
 impl State {
-    pub(crate) fn write(socket: &Path, page: &str) -> Result<Self> {
+    /// `urls` are webhooks of the emulator, by name.
+    pub(crate) fn write(socket: &Path, page: &str, urls: &[(&str, String)]) -> Result<Self> {
         let path = Self::path()?;
-        let text = format!(
+        let mut text = format!(
             "DEMO_PID={}\nDEMO_SOCKET='{}'\nDEMO_PAGE='{page}'\n",
             process::id(),
             socket.display()
         );
+        for (name, url) in urls {
+            text += &format!("DEMO_{name}='{url}'\n");
+        }
         fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
         Ok(Self(path))
     }
 
     fn path() -> Result<PathBuf> {
-        Ok(Stage::get()?.private_dir().join("demo.env"))
+        match env::var_os("ZENTRY_DEMO_STATE") {
+            Some(path) => Ok(path.into()),
+            None => Ok(Stage::get()?.private_dir().join("demo.env")),
+        }
     }
 }
 

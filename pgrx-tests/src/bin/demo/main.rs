@@ -11,7 +11,7 @@ use std::{env, fs, io::Write};
 
 use anyhow::{Context, Result, bail, ensure};
 use zentry_e2e::cluster::{Cluster, ClusterOptions};
-use zentry_e2e::emulator::{Emulator, Kind, Webhook, render};
+use zentry_e2e::emulator::{Emulator, Kind, Verdict, Webhook, render};
 use zentry_e2e::wait::eventually;
 use zentry_e2e::zentry;
 
@@ -21,7 +21,7 @@ use self::story::Step;
 
 const DATABASE: &str = "zentry";
 const LOG: &str = "\
-SELECT id, to_char(created_at, 'HH24:MI:SS.MS') AS created, event_type, webhook_type AS type,
+SELECT id, to_char(created_at, 'HH24:MI:SS') AS created, event_type, webhook_type AS type,
        status, response_status_code AS code, attempts,
        round(1000 * extract(epoch FROM sent_at - created_at)) AS ms
 FROM zentry_notify.logs ORDER BY id;";
@@ -29,6 +29,8 @@ const STATS: &str = "\
 SELECT webhook_id AS id, event_type, sent, failed, retried, requests,
        events_per_message AS per_message, p50, p95
 FROM zentry_stats('1 hour') WHERE webhook_id = 1;";
+/// What the guide's pages attach.
+const GUIDE_TABLES: &str = include_str!("../../../fixtures/plain.sql");
 const PATIENCE: Duration = Duration::from_secs(30);
 
 fn main() -> ExitCode {
@@ -41,7 +43,10 @@ fn main() -> ExitCode {
 fn run() -> Result<ExitCode> {
     let narrator = Narrator::new();
     match env::args().nth(1).as_deref() {
-        None => Demo::play(narrator).map(|_| ExitCode::SUCCESS),
+        None => {
+            Demo::play(narrator)?.point_out()?;
+            Ok(ExitCode::SUCCESS)
+        }
         Some("--keep") => background::launch(narrator.colour()),
         Some(background::ARGUMENT) => {
             let demo = Demo::play(narrator)?;
@@ -70,7 +75,7 @@ impl Demo {
         let start = Instant::now();
         narrator.heading(
             "A private cluster",
-            "With Zentry's tables and a little data. It has no connection with any other cluster on this machine.",
+            "With Zentry's tables and a little data. It has no connection with any other cluster on this\nmachine. All times are in UTC.",
         )?;
         let emulator = Emulator::start()?;
         let cluster = start_cluster(&emulator)?;
@@ -182,7 +187,17 @@ impl Demo {
 
     fn show_messages(&mut self) -> Result<()> {
         let received = self.emulator.received();
+        // Answers of "too many" in a row, by kind.
+        let mut too_many: Vec<(&str, usize)> = Vec::new();
         for message in &received[self.shown..] {
+            if message.verdict == Verdict::RateLimited {
+                let kind = message.kind.map_or("no webhook", Kind::name);
+                match too_many.iter_mut().find(|(known, _)| *known == kind) {
+                    Some((_, times)) => *times += 1,
+                    None => too_many.push((kind, 1)),
+                }
+                continue;
+            }
             self.narrator.line("")?;
             if message.accepted() {
                 self.narrator
@@ -192,6 +207,18 @@ impl Demo {
                 self.narrator
                     .line(format!("{kind} did not take a request: {:?}", message.verdict))?;
             }
+        }
+        for (kind, times) in too_many {
+            let times = if times == 1 {
+                "once".to_owned()
+            } else {
+                format!("{times} times")
+            };
+            self.narrator.line("")?;
+            self.narrator.line(format!(
+                "The {kind} answered \"too many requests\" {times} (HTTP 429), as it does to who is faster than it\n\
+                 allows. Nothing is lost: the worker waited as long as it was told, and sent what is above."
+            ))?;
         }
         self.shown = received.len();
         Ok(())
@@ -258,21 +285,48 @@ impl Demo {
         Ok(())
     }
 
-    /// How to go on, for a demo that is kept.
+    /// How to go on, for a demo that is over.
+    fn point_out(&mut self) -> Result<()> {
+        self.lines(&[
+            "",
+            "What next?",
+            "    make psql      the same, kept, and psql in it: for what docs/guide/ has to try",
+            "    make web       the admin pages and the REST API over it, in a browser",
+            "    docs/guide/    set up a channel, attach tables of your own",
+            "    docs/operations.md    install it on a server",
+        ])
+    }
+
+    /// How to go on, for a demo that is kept. The guide's tables, and webhooks that nobody has registered yet, are for what it has to try.
     fn explain(mut self) -> Result<(Self, State)> {
-        let page = format!("{}/", self.emulator.http_base());
-        let state = State::write(self.cluster.dir(), &page)?;
-        let lines = [
-            String::new(),
-            "Cluster and emulator go on running:".to_owned(),
-            format!("    the messages   {page}"),
-            "    SQL            make psql".to_owned(),
-            "    the end        make stop".to_owned(),
+        let mut client = self.cluster.connect_as("postgres", DATABASE)?;
+        client.batch_execute(GUIDE_TABLES)?;
+        let webhooks = [
+            ("DISCORD", self.emulator.discord_webhook()),
+            ("TEAMS", self.emulator.connector()),
+            ("WORKFLOW", self.emulator.workflow()),
         ];
+        let page = format!("{}/", self.emulator.http_base());
+        let urls = webhooks.map(|(name, webhook)| (name, webhook.https_url()));
+        let state = State::write(self.cluster.dir(), &page, &urls)?;
+        let page = format!("    the messages   {page}");
+        self.lines(&[
+            "",
+            "Cluster and emulator go on running. What next?",
+            &page,
+            "    make psql      psql in it; :'discord', :'teams' and :'workflow' are URLs to register, and",
+            "                   the tables of docs/guide/ are there",
+            "    make web       the admin pages and the REST API over it, in a browser",
+            "    make stop      the end",
+        ])?;
+        Ok((self, state))
+    }
+
+    fn lines(&mut self, lines: &[&str]) -> Result<()> {
         for line in lines {
             self.narrator.line(line)?;
         }
-        Ok((self, state))
+        Ok(())
     }
 
     /// Show SQL, run it by psql, show what psql prints.
@@ -307,7 +361,7 @@ impl Demo {
             .client_command("psql")
             .args(["--no-psqlrc", "--set=ON_ERROR_STOP=1", "--dbname", DATABASE])
             .args(options)
-            .env("PGOPTIONS", "--client-min-messages=notice")
+            .env("PGOPTIONS", "--client-min-messages=notice --timezone=UTC")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -177,8 +177,13 @@ fn everything_works_without_script() -> Result<()> {
     browser.click("form.sheet button.primary")?;
     browser.wait_for("#webhook_url-problem", "example.com")?;
     browser.fill("webhook_url", &webhook.url())?;
+    // Who ticks single events means these, although nothing takes the tick of all events away.
+    browser.click("input[value=badge_earned]")?;
+    browser.click("input[value=daily_streak]")?;
     browser.click("form.sheet button.primary")?;
     browser.wait_for(".notice", "registered")?;
+    let heard = browser.text("main")?;
+    assert!(heard.contains("badge_earned, daily_streak"), "{heard}");
     browser.click("#trial button")?;
     browser.wait_for(".outcome", "delivered")?;
     site.goto("/logs/?status=failed")?;
@@ -252,5 +257,93 @@ fn everything_is_in_the_form_and_what_waits_is_tried_by_a_button() -> Result<()>
     ] {
         assert!(shown.contains(text), "{text} is not in\n{shown}");
     }
+    Ok(())
+}
+
+/// Found by name, state and order; many at once; as another one is; with projects by their names.
+#[test]
+fn many_integrations_are_kept_in_order() -> Result<()> {
+    let mut site = Site::entered(Look::DESK)?;
+    let role = site.manager.role.clone();
+    site.scene
+        .client
+        .batch_execute(&format!("GRANT SELECT ON tasks_project TO {role}"))?;
+    let mut ids = Vec::new();
+    for name in ["Zebra", "alpha", "Mid 100%"] {
+        let channel = site.scene.channel(Kind::Discord)?;
+        site.scene.client.execute(
+            "SELECT zentry_update_webhook($1, name => $2, digest => '1 hour', event_types => '{daily_streak}')",
+            &[&channel.id, &name],
+        )?;
+        ids.push(channel.id);
+    }
+    let browser = &site.browser;
+    site.goto("/integrations/")?;
+    assert_eq!(browser.text("tbody th a")?, "Mid 100%", "newest first");
+    browser.choose("sort", "name")?;
+    browser.follow_text("Show")?;
+    assert_eq!(browser.text("tbody th a")?, "alpha");
+    browser.fill("name", "0%")?;
+    browser.follow_text("Show")?;
+    assert_eq!(
+        (browser.count("tbody tr")?, browser.text("tbody th a")?),
+        (1, "Mid 100%".to_owned())
+    );
+    assert!(browser.count("datalist#projects option")? >= 2);
+    assert!(
+        browser
+            .run("return document.querySelector('#projects').textContent")?
+            .to_string()
+            .contains("Website Relaunch")
+    );
+
+    site.goto("/integrations/")?;
+    for id in &ids[..2] {
+        browser.click(&format!("input[name=id][value='{id}']"))?;
+    }
+    browser.follow_text("Switch selected off")?;
+    assert!(
+        browser
+            .text(".notice")?
+            .contains("selected integrations are switched off")
+    );
+    browser.choose("state", "off")?;
+    browser.follow_text("Show")?;
+    assert_eq!(browser.count("tbody tr")?, 2);
+
+    site.goto(&format!("/integrations/{}/", ids[2]))?;
+    browser.follow_text("Clone")?;
+    assert_eq!(
+        browser.attribute("#name", "value")?.as_deref(),
+        Some("Mid 100% (copy)")
+    );
+    assert_eq!(browser.attribute("#digest", "value")?.as_deref(), Some("1 hour"));
+    assert_eq!(browser.attribute("#webhook_url", "value")?.as_deref(), Some(""));
+    assert_eq!(browser.count("input[value=daily_streak]:checked")?, 1);
+    assert_eq!(browser.complaints()?, Vec::<String>::new());
+    Ok(())
+}
+
+/// What is allowed, and as a rule not meant.
+#[test]
+fn doubts_are_told_where_an_integration_is_shown() -> Result<()> {
+    let mut site = Site::entered(Look::DESK)?;
+    let first = site.scene.channel(Kind::Discord)?;
+    let (browser, page) = (&site.browser, format!("/integrations/{}/", first.id));
+    site.goto(&page)?;
+    assert_eq!(browser.count(".doubt")?, 0);
+    zentry_e2e::scene::register(
+        &mut site.scene.client,
+        &first.webhook,
+        Some(987_654),
+        Some(&["badge_earned"]),
+    )?;
+    let browser = &site.browser;
+    site.goto(&page)?;
+    assert!(
+        browser.text(".doubt")?.contains("has the same URL"),
+        "{}",
+        browser.text("main")?
+    );
     Ok(())
 }

@@ -208,6 +208,16 @@ fn the_status_shows_what_works_and_how_it_went() -> Result<()> {
     browser.choose("span", "week")?;
     browser.follow_text("Show")?;
     assert!(browser.text(".verdict")?.contains("One thing needs attention"));
+    // What the pages can do is a button, and no SQL.
+    assert_eq!(
+        browser.count("form[action='/admin/logs/retry-failed/'] button")?,
+        1
+    );
+    assert!(
+        !browser.text("main")?.contains("SELECT"),
+        "{}",
+        browser.text("main")?
+    );
     let label = browser.attribute(".plot svg", "aria-label")?.unwrap_or_default();
     assert_eq!(label, "1 sent and 1 failed, by the hour");
     assert_eq!(
@@ -220,6 +230,112 @@ fn the_status_shows_what_works_and_how_it_went() -> Result<()> {
     assert_eq!(browser.count(".plot .mark")?, 2, "what half and what 95 % took");
     browser.click("figure details summary")?;
     assert!(browser.text("figure details table")?.contains('1'));
+    assert_eq!(browser.complaints()?, Vec::<String>::new());
+    Ok(())
+}
+
+#[test]
+fn the_status_speaks_names_and_has_buttons() -> Result<()> {
+    let mut site = Site::entered(Look::DESK)?;
+    let channel = site.scene.channel(Kind::Discord)?;
+    site.scene.client.execute(
+        "SELECT zentry_update_webhook($1, name => 'Backend channel')",
+        &[&channel.id],
+    )?;
+    channel.webhook.script([Behaviour::Status(404)]);
+    fire(&mut site.scene.client)?;
+    site.scene.settle()?;
+    site.scene
+        .client
+        .batch_execute("ALTER TABLE tasks_task DISABLE TRIGGER USER")?;
+    let browser = &site.browser;
+    site.goto("/status/")?;
+    let page = browser.text("main")?;
+    assert!(!page.contains(&format!("webhook {}", channel.id)), "{page}");
+    assert_eq!(page.matches("gone since").count(), 1, "each once: {page}");
+    // For what the pages cannot do, there is the SQL, which can be taken along.
+    assert!(page.contains("ENABLE TRIGGER"), "{page}");
+    assert!(browser.count("button.copy")? >= 1);
+    browser.follow_text("Backend channel")?;
+    assert_eq!(browser.path()?, format!("/admin/integrations/{}/", channel.id));
+    site.goto("/status/")?;
+    browser.follow_text("Give it a new URL")?;
+    assert_eq!(
+        browser.path()?,
+        format!("/admin/integrations/{}/edit/", channel.id)
+    );
+    site.goto("/status/")?;
+    browser.follow_text("task_completed")?;
+    assert_eq!(browser.path()?, "/admin/events/task_completed/");
+    assert_eq!(browser.complaints()?, Vec::<String>::new());
+    Ok(())
+}
+
+#[test]
+fn the_log_is_searched_by_words_time_and_what_waits() -> Result<()> {
+    let mut site = Site::entered(Look::DESK)?;
+    let channel = site.scene.channel(Kind::Discord)?;
+    channel.webhook.script([Behaviour::Status(400)]);
+    zentry::complete_task(&mut site.scene.client, id::LANDING_PAGE, jiff::Timestamp::now())?;
+    let failed = site.scene.settle()?[0].id;
+    fire(&mut site.scene.client)?;
+    site.scene.settle()?;
+    let title: String = site
+        .scene
+        .client
+        .query_one("SELECT title FROM tasks_task WHERE id = $1", &[&id::LANDING_PAGE])?
+        .get(0);
+    let browser = &site.browser;
+    site.goto("/logs/")?;
+    let rows = browser.count("tbody tr")?;
+    assert!(
+        browser.text("tbody")?.contains(&title),
+        "a column says what it is about"
+    );
+    browser.fill("text", &title.to_uppercase())?;
+    browser.follow_text("Show")?;
+    assert!(browser.count("tbody tr")? < rows);
+    assert!(browser.text("tbody")?.contains(&title));
+    browser.fill("text", "nobody says this")?;
+    browser.follow_text("Show")?;
+    assert!(browser.text("main")?.contains("No delivery fits"));
+
+    // By time, and in the reader's time; UTC is what hovers.
+    site.goto("/logs/?within=hour")?;
+    assert_eq!(browser.count("tbody tr")?, rows);
+    site.goto("/logs/?from=2001-01-01&to=2001-12-31")?;
+    assert_eq!(browser.count("tbody tr")?, 0);
+    site.goto("/logs/?from=yesterday")?;
+    assert!(browser.text("main")?.contains("2026-11-29"));
+    site.goto("/logs/")?;
+    let hovers = browser.attribute("tbody time", "title")?.unwrap_or_default();
+    assert!(hovers.ends_with(" UTC"), "{hovers}");
+
+    // A delivery and what repeats it lead to each other.
+    site.goto(&format!("/logs/{failed}/"))?;
+    browser.follow_text("Send again")?;
+    site.scene.settle()?;
+    let browser = &site.browser;
+    site.goto("/logs/")?;
+    let page = browser.text("tbody")?;
+    assert!(
+        page.contains(&format!("repeats {failed}")) && page.contains("sent again as"),
+        "{page}"
+    );
+
+    // Pending and retry together.
+    site.scene.client.execute(
+        "SELECT zentry_update_webhook($1, is_active => false)",
+        &[&channel.id],
+    )?;
+    site.scene.client.batch_execute(
+        "UPDATE zentry_notify.notification_log SET status = CASE id % 2 WHEN 0 THEN 'pending' ELSE 'retry' END, next_attempt_at = now() + interval '1 hour'",
+    )?;
+    let browser = &site.browser;
+    site.goto("/logs/?status=waiting")?;
+    assert_eq!(browser.count("tbody tr")?, rows + 1);
+    site.goto("/logs/?status=sent")?;
+    assert_eq!(browser.count("tbody tr")?, 0);
     assert_eq!(browser.complaints()?, Vec::<String>::new());
     Ok(())
 }

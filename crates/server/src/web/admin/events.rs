@@ -76,6 +76,7 @@ pub async fn show(visitor: Visitor, Path(name): Path<String>, mut filters: Filte
     let sources = events::sources(&session).await?;
     let findings = status::status(&session).await?;
     let names = integrations::names(&session).await?;
+    let projects = integrations::projects(&session).await?;
     let previews = previews(&session, &name, webhook).await?;
 
     let title = format!("{} {}", kind.emoji, kind.name);
@@ -116,7 +117,8 @@ pub async fn show(visitor: Visitor, Path(name): Path<String>, mut filters: Filte
                 form.inline method="post" action={ "/admin/events/" (name) "/sample/" } {
                     div.field {
                         label for="project" { "Project id" span.optional { " (optional)" } }
-                        input id="project" name="project" type="number" min="1";
+                        input id="project" name="project" type="number" min="1" list=(input::PROJECTS);
+                        (input::projects(&projects))
                     }
                     button { "Send" }
                 }

@@ -40,10 +40,13 @@ pub enum Notice {
     Resumed,
     SampleSent,
     NobodyHears,
+    ManySwitchedOn,
+    ManySwitchedOff,
+    NoneSelected,
 }
 
 impl Notice {
-    const ALL: [(Self, &str, &str); 9] = [
+    const ALL: [(Self, &str, &str); 12] = [
         (
             Self::Registered,
             "registered",
@@ -77,6 +80,17 @@ impl Notice {
             "nobody",
             "No active integration hears this event.",
         ),
+        (
+            Self::ManySwitchedOn,
+            "many-on",
+            "The selected integrations are switched on.",
+        ),
+        (
+            Self::ManySwitchedOff,
+            "many-off",
+            "The selected integrations are switched off. What waits for them is held back.",
+        ),
+        (Self::NoneSelected, "none", "None was selected."),
     ];
 
     /// What an address has to show it.

@@ -18,6 +18,8 @@ pub struct TextField<'a> {
     pub autocomplete: &'a str,
     /// Where the script asks whether the value is right while it is typed.
     pub check: Option<&'a str>,
+    /// The id of a list of what may be typed.
+    pub list: Option<&'a str>,
 }
 
 impl Default for TextField<'_> {
@@ -31,6 +33,7 @@ impl Default for TextField<'_> {
             required: false,
             autocomplete: "off",
             check: None,
+            list: None,
         }
     }
 }
@@ -47,7 +50,7 @@ impl TextField<'_> {
                 input id=(self.name) name=(self.name) type=(self.kind) value=(self.value) required[self.required]
                     autocomplete=(self.autocomplete) spellcheck="false"
                     aria-describedby={ (self.name) "-hint " (self.name) "-problem" }
-                    aria-invalid=[problem.map(|_| "true")] data-check=[self.check];
+                    aria-invalid=[problem.map(|_| "true")] data-check=[self.check] list=[self.list];
                 (problem_text(self.name, problem))
             }
         }
@@ -62,6 +65,18 @@ pub fn problem_text(name: &str, problem: Option<&Vec<String>>) -> Markup {
         }
     }
 }
+
+/// Projects to choose from, for fields that take the id of one; nothing where the role may not read them.
+pub fn projects(known: &[(i64, String)]) -> Markup {
+    html! {
+        datalist id=(PROJECTS) {
+            @for (id, name) in known { option value=(id) { (name) } }
+        }
+    }
+}
+
+/// The list's id.
+pub const PROJECTS: &str = "projects";
 
 /// A box to tick.
 pub fn tick_box(name: &str, value: &str, label: impl Render, ticked: bool) -> Markup {

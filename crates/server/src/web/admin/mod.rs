@@ -55,6 +55,7 @@ pub fn router(public_url: Option<&str>) -> Result<Router<App>> {
             "/integrations/new",
             get(integrations::edit::show_new).post(integrations::edit::create),
         )
+        .route("/integrations/switch", post(integrations::one::switch_many))
         .route("/integrations/check", post(integrations::edit::check))
         .route("/integrations/{id}", get(integrations::one::show))
         .route(

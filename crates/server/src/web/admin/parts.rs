@@ -79,7 +79,7 @@ pub fn deliveries(caption: &str, entries: &[Entry], may_retry: bool) -> Markup {
         html! {
             thead { tr {
                 @if may_retry { th.box scope="col" { span.hidden { "Select" } } }
-                @for head in ["Delivery", "When", "Event", "Integration", "Outcome", "What went wrong"] { th scope="col" { (head) } }
+                @for head in ["Delivery", "When", "Event", "About", "Integration", "Outcome", "What went wrong"] { th scope="col" { (head) } }
             } }
             tbody {
                 @for entry in entries { (delivery(entry, may_retry)) }
@@ -100,6 +100,7 @@ fn delivery(entry: &Entry, may_retry: bool) -> Markup {
             td data-label="Delivery" { a href={ "/admin/logs/" (id) "/" } { (id) } }
             td data-label="When" { (time(entry.created_at)) }
             td data-label="Event" { (entry.event_type) }
+            td.words data-label="About" { @match entry.about() { Some(about) => (about), None => span.muted { "–" } } }
             td data-label="Integration" {
                 a href={ "/admin/integrations/" (entry.webhook_integration) "/" } {
                     @match &entry.webhook_integration_name { Some(name) => (name), None => { "integration " (entry.webhook_integration) } }
@@ -110,6 +111,9 @@ fn delivery(entry: &Entry, may_retry: bool) -> Markup {
                 @if let Some(code) = entry.response_status_code { " " span.muted { (code) } }
                 @if let Some(again) = entry.retried_as {
                     div.muted { "sent again as " a href={ "/admin/logs/" (again) "/" } { (again) } }
+                }
+                @if let Some(first) = entry.retry_of {
+                    div.muted { "repeats " a href={ "/admin/logs/" (first) "/" } { (first) } }
                 }
             }
             td.words data-label="What went wrong" { @if entry.error_message.is_empty() { span.muted { "–" } } @else { (entry.error_message) } }
@@ -122,8 +126,11 @@ pub fn pager<T>(page: &Page<T>, what: &str) -> Markup {
     html! {
         nav.pager aria-label="Pages of the list" {
             span {
-                @if page.count_is_estimate.is_some() { "about " }
-                (grouped(page.count)) " " (what)
+                @if page.count_is_unknown { "more than a page of " (what) }
+                @else {
+                    @if page.count_is_estimate.is_some() { "about " }
+                    (grouped(page.count)) " " (what)
+                }
             }
             @if let Some(previous) = &page.previous { a.button href=(previous) rel="prev" { "← Newer" } }
             @if let Some(next) = &page.next { a.button href=(next) rel="next" { "Older →" } }

@@ -6,6 +6,8 @@ use super::frame::{Frame, Section};
 use super::visitor::Visitor;
 use super::{input, parts, plot};
 use crate::database::Access;
+use crate::queries::integrations;
+use crate::queries::rights::{Deed, Rights};
 use crate::queries::status::{self, Finding};
 use crate::web::Error;
 use crate::web::form::Filters;
@@ -28,10 +30,16 @@ pub async fn show(visitor: Visitor, mut filters: Filters) -> Result<Markup, Erro
     let session = connection.begin(Access::Read).await?;
     let findings = status::status(&session).await?;
     let hours = status::hours(&session, hours, None).await?;
+    let page = Words {
+        names: integrations::names(&session).await?,
+        rights: Rights::of(&session).await?,
+    };
+    let (well, problems): (Vec<&Finding>, Vec<&Finding>) =
+        findings.iter().partition(|finding| finding.state == "ok");
     Ok(Frame::new(&visitor, Section::Status, "Status").render(html! {
         p.verdict { (verdict(&findings)) }
-        @if findings.iter().any(is_problem) {
-            section { h2 { "What to look at" } (table("What needs attention", findings.iter().filter(|one| is_problem(one)))) }
+        @if !problems.is_empty() {
+            section { h2 { "What to look at" } (page.table("What needs attention", &problems)) }
         }
         form.filters method="get" {
             (input::choice("span", "Plots of the last", None, SPANS.map(|(code, words, _)| (code, words)), code))
@@ -41,7 +49,7 @@ pub async fn show(visitor: Visitor, mut filters: Filters) -> Result<Markup, Erro
             section { h2 { "Sent and failed, last " (words) } (plot::sent_and_failed(&hours)) }
             section { h2 { "Latency, last " (words) } (plot::latency(&hours)) }
         }
-        section { h2 { "Along the way from the write to the message" } (table("What works and what does not", findings.iter())) }
+        section { h2 { "What works, along the way from the write to the message" } (page.table("What works", &well)) }
     }))
 }
 
@@ -58,29 +66,200 @@ fn verdict(findings: &[Finding]) -> Markup {
     }
 }
 
-fn is_problem(finding: &Finding) -> bool {
-    finding.state != "ok"
+/// What findings are called by those who do not know ids and SQL.
+struct Words {
+    names: Vec<(i64, String)>,
+    rights: Rights,
 }
 
-fn table<'a>(caption: &str, findings: impl Iterator<Item = &'a Finding>) -> Markup {
-    parts::table(
-        caption,
-        html! {
-            thead { tr { @for head in ["What", "State", "In words"] { th scope="col" { (head) } } } }
-            tbody {
-                @for finding in findings {
-                    tr {
-                        th scope="row" data-label="What" { (finding.subject) }
-                        td data-label="State" { (parts::state(&finding.state)) }
-                        td.words data-label="In words" { (finding.detail) (remedy(finding)) }
+impl Words {
+    fn table(&self, caption: &str, findings: &[&Finding]) -> Markup {
+        parts::table(
+            caption,
+            html! {
+                thead { tr { @for head in ["What", "State", "In words"] { th scope="col" { (head) } } } }
+                tbody {
+                    @for finding in findings {
+                        tr {
+                            th scope="row" data-label="What" { (self.subject(&finding.subject)) }
+                            td data-label="State" { (parts::state(&finding.state)) }
+                            td.words data-label="In words" { (finding.detail) (self.remedy(finding)) }
+                        }
                     }
                 }
+            },
+        )
+    }
+
+    /// A link to its page, by its name.
+    fn subject(&self, subject: &str) -> Markup {
+        let (kind, rest) = subject.split_once(' ').unwrap_or((subject, ""));
+        let named = |id: &str| {
+            let id: i64 = id.parse().ok()?;
+            self.names.iter().find(|(known, _)| *known == id)
+        };
+        html! {
+            @match (kind, named(rest)) {
+                ("webhook", Some((id, name))) => a href={ "/admin/integrations/" (id) "/" } { (name) },
+                ("event", _) if !rest.is_empty() => { "Event " a href={ "/admin/events/" (rest) "/" } { (rest) } },
+                ("webhooks", _) => a href="/admin/integrations/" { "Integrations" },
+                ("failures" | "queue", _) => a href="/admin/logs/" { (subject) },
+                _ => (subject),
             }
-        },
-    )
+        }
+    }
+
+    /// A button or a link where the pages can do it, and the SQL for who has to.
+    fn remedy(&self, finding: &Finding) -> Markup {
+        let deed = Remedy::of(&finding.remedy);
+        let may = match &deed {
+            Remedy::Resume(_) => self.rights.may(Deed::Resume),
+            Remedy::NewUrl(_) => self.rights.may(Deed::Update),
+            Remedy::Register => self.rights.may(Deed::Register),
+            Remedy::RetryFailed => self.rights.may(Deed::RetryFailed),
+            Remedy::Look => true,
+            Remedy::Nothing | Remedy::Note(_) | Remedy::Sql(_) => false,
+        };
+        html! {
+            @match deed {
+                Remedy::Nothing => {},
+                Remedy::Note(note) => p.muted { (note) },
+                Remedy::Look => p { a href="/admin/logs/?status=waiting" { "See what waits" } },
+                Remedy::Resume(id) if may => {
+                    form method="post" action={ "/admin/integrations/" (id) "/resume/" } { button { "Try now" } }
+                },
+                Remedy::NewUrl(id) if may => {
+                    p { a.button href={ "/admin/integrations/" (id) "/edit/" } { "Give it a new URL" } " and send again what has failed, on the "
+                        a href={ "/admin/logs/?status=failed&webhook=" (id) } { "log" } "." }
+                },
+                Remedy::Register if may => p { a.button href="/admin/integrations/new/" { "New integration" } },
+                Remedy::RetryFailed if may => {
+                    p { a href="/admin/logs/?status=failed" { "See what has failed" } }
+                    form method="post" action="/admin/logs/retry-failed/" {
+                        input type="hidden" name="since" value="day";
+                        button { "Send all of it again" }
+                    }
+                },
+                _ => (for_administrators(&finding.remedy)),
+            }
+        }
+    }
 }
 
-/// The SQL that mends it.
+/// What mends it, beside the tables: as a page that has no buttons for it says it.
 pub fn remedy(finding: &Finding) -> Markup {
-    html! { @if !finding.remedy.is_empty() { (parts::text_box("What mends it", &finding.remedy)) } }
+    html! {
+        @match Remedy::of(&finding.remedy) {
+            Remedy::Nothing => {},
+            Remedy::Note(note) => p.muted { (note) },
+            _ => (for_administrators(&finding.remedy)),
+        }
+    }
+}
+
+fn for_administrators(sql: &str) -> Markup {
+    html! {
+        p.muted { "An administrator of the database mends it:" }
+        (parts::text_box("What mends it", sql))
+    }
+}
+
+/// What a statement that mends something comes to in the pages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Remedy<'a> {
+    Nothing,
+    /// A comment.
+    Note(&'a str),
+    Resume(i64),
+    NewUrl(i64),
+    Register,
+    RetryFailed,
+    /// At what waits.
+    Look,
+    Sql(&'a str),
+}
+
+impl<'a> Remedy<'a> {
+    fn of(sql: &'a str) -> Self {
+        // With one id, and nothing else to be done.
+        let call = |function: &str| {
+            let (before, rest) = sql.split_once(function)?;
+            let is_first = before.starts_with("SELECT ") && !before.contains(['(', ';']);
+            let end = rest.find(|c: char| !c.is_ascii_digit())?;
+            let id = rest.get(..end)?.parse::<i64>().ok()?;
+            is_first.then_some((id, rest.get(end..)?))
+        };
+        if sql.is_empty() {
+            return Self::Nothing;
+        }
+        if let Some(note) = sql.strip_prefix("-- ") {
+            return Self::Note(note);
+        }
+        match call("zentry_resume(") {
+            Some((id, ");")) => return Self::Resume(id),
+            Some((id, rest)) if rest.starts_with("); --") => return Self::Resume(id),
+            _ => {}
+        }
+        if let Some((id, rest)) = call("zentry_update_webhook(")
+            && rest.starts_with(", webhook_url =>")
+        {
+            return Self::NewUrl(id);
+        }
+        if sql.contains("zentry_register_webhook('NAME'") {
+            return Self::Register;
+        }
+        if sql.contains("zentry_retry_failed(since => now() - interval '1 day')") {
+            return Self::RetryFailed;
+        }
+        if sql.starts_with("SELECT * FROM zentry_notify.logs WHERE status IN ('pending', 'retry')") {
+            return Self::Look;
+        }
+        Self::Sql(sql)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_pages_can_do_is_no_sql() {
+        for (sql, deed) in [
+            ("", Remedy::Nothing),
+            (
+                "-- see the line of the worker",
+                Remedy::Note("see the line of the worker"),
+            ),
+            ("SELECT public.zentry_resume(7);", Remedy::Resume(7)),
+            (
+                "SELECT \"My schema\".zentry_resume(7); -- once nothing else calls",
+                Remedy::Resume(7),
+            ),
+            (
+                "SELECT public.zentry_update_webhook(7, webhook_url => 'URL'), public.zentry_retry_failed(7);",
+                Remedy::NewUrl(7),
+            ),
+            (
+                "SELECT public.zentry_register_webhook('NAME', 'discord', 'URL');",
+                Remedy::Register,
+            ),
+            (
+                "SELECT public.zentry_retry_failed(since => now() - interval '1 day');",
+                Remedy::RetryFailed,
+            ),
+            (
+                "SELECT * FROM zentry_notify.logs WHERE status IN ('pending', 'retry') ORDER BY id LIMIT 20;",
+                Remedy::Look,
+            ),
+        ] {
+            assert_eq!(Remedy::of(sql), deed);
+        }
+        for sql in [
+            "SELECT * FROM public.zentry_attach();",
+            "ALTER SYSTEM SET zentry_notify.allowed_hosts = 'x'; SELECT pg_reload_conf(); SELECT public.zentry_resume(7);",
+            "ALTER TABLE tasks_task ENABLE TRIGGER zentry_notify_tasks;",
+        ] {
+            assert_eq!(Remedy::of(sql), Remedy::Sql(sql));
+        }
+    }
 }

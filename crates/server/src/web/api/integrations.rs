@@ -89,6 +89,7 @@ pub async fn list(
         notices: filters.flag("notices"),
         notify_webhook_id: filters.number("notify_webhook_id"),
         rate_group: filters.text("rate_group"),
+        name: None,
     };
     filters.finish()?;
     let mut connection = caller.connection().await?;

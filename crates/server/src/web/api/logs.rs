@@ -72,6 +72,7 @@ pub async fn list(caller: Caller, here: Here, mut filters: Filters) -> Result<Js
         status: filters
             .choice("status", Status::NAMES)
             .and_then(|name| Status::parse(&name)),
+        ..Filter::default()
     };
     filters.finish()?;
     let mut connection = caller.connection().await?;

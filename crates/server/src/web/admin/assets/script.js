@@ -62,3 +62,36 @@ for (const form of document.querySelectorAll("form[data-busy]")) {
     setTimeout(() => (button.disabled = true));
   });
 }
+
+// Times as the clock on the wall has them; without script they are in UTC.
+for (const time of document.querySelectorAll("main time[datetime]")) {
+  const at = new Date(time.dateTime);
+  if (Number.isNaN(at.getTime())) continue;
+  const two = (number) => String(number).padStart(2, "0");
+  const zone = new Intl.DateTimeFormat(undefined, { timeZoneName: "short" }).formatToParts(at).find((part) => part.type === "timeZoneName");
+  time.title = time.textContent.trim();
+  time.textContent =
+    `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())} ` +
+    `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())} ${zone ? zone.value : ""}`.trim();
+}
+
+// What stands in a box can be taken along.
+for (const box of document.querySelectorAll("pre")) {
+  if (!navigator.clipboard) break;
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "copy quiet";
+  button.textContent = "Copy";
+  const name = box.getAttribute("aria-label");
+  if (name) button.setAttribute("aria-label", `Copy: ${name}`);
+  button.addEventListener("click", async () => {
+    try {
+      await navigator.clipboard.writeText(box.textContent);
+      button.textContent = "Copied";
+    } catch {
+      button.textContent = "Select it, and press Ctrl+C";
+    }
+    setTimeout(() => (button.textContent = "Copy"), 3000);
+  });
+  box.after(button);
+}

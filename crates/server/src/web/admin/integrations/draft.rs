@@ -95,14 +95,27 @@ impl Draft {
         }
     }
 
+    /// A new one that is like another, but for its address and its name.
+    pub fn like(webhook: &Webhook) -> Self {
+        Self {
+            name: format!("{} (copy)", webhook.integration.name),
+            ..Self::of(webhook)
+        }
+    }
+
     /// One that was sent by a form. PostgreSQL's text has no null characters, and no keyboard types them.
     pub fn sent(pairs: Vec<(String, String)>) -> Self {
         let mut draft = Self::default();
+        let mut heard_all = false;
         for (name, value) in pairs {
             let value = value.replace('\0', "").trim().to_owned();
             let field = match name.as_str() {
                 "event_type" => {
                     draft.event_types.push(value);
+                    continue;
+                }
+                "heard_all" => {
+                    heard_all = true;
                     continue;
                 }
                 "is_active" => {
@@ -141,6 +154,10 @@ impl Draft {
                 _ => continue,
             };
             *field = value;
+        }
+        // Where no script takes the tick away from all events, who ticks single ones means these.
+        if heard_all && draft.event_types.len() > 1 {
+            draft.event_types.retain(|name| name != "*");
         }
         draft
     }
@@ -299,6 +316,19 @@ mod tests {
             (change.rules.milestones, change.is_active),
             (Some(vec![]), Some(false))
         );
+    }
+
+    #[test]
+    fn single_events_take_the_place_of_all_that_were_heard_before() {
+        let all = ("event_type", "*");
+        for (pairs, heard) in [
+            (&[("heard_all", "true"), all, ("event_type", "a")][..], &["a"][..]),
+            (&[("heard_all", "true"), all], &["*"]),
+            (&[("heard_all", "true"), ("event_type", "a")], &["a"]),
+            (&[all, ("event_type", "a")], &["*"]),
+        ] {
+            assert_eq!(sent(pairs).event_types(), heard, "{pairs:?}");
+        }
     }
 
     #[test]

@@ -13,34 +13,57 @@ use crate::queries::integrations::{self, Webhook};
 use crate::queries::rights::{Deed, Rights};
 use crate::web::Error;
 use crate::web::admin::frame::{Frame, Notice, Section};
-use crate::web::admin::input::{TextField, problem_text, tick_box};
+use crate::web::admin::input::{self, PROJECTS, TextField, problem_text, tick_box};
 use crate::web::admin::visitor::Visitor;
 use crate::web::error::Fields;
+use crate::web::form::Filters;
 use crate::web::path::Id;
 
 /// What the form's fields send: a name may come several times.
 type Sent = Form<Vec<(String, String)>>;
 
-pub async fn show_new(visitor: Visitor) -> Result<Markup, Error> {
+/// What the form offers to choose from.
+struct Choices {
+    types: Vec<EventType>,
+    projects: Vec<(i64, String)>,
+}
+
+impl Choices {
+    async fn of(session: &Session<'_>) -> Result<Self, Error> {
+        Ok(Self {
+            types: events::types(session).await?,
+            projects: integrations::projects(session).await?,
+        })
+    }
+}
+
+/// Empty, or as another integration is.
+pub async fn show_new(visitor: Visitor, mut filters: Filters) -> Result<Markup, Error> {
+    let from = filters.number("from");
+    filters.finish()?;
     let mut connection = visitor.connection().await?;
     let session = connection.begin(Access::Read).await?;
     Rights::of(&session).await?.demand(Deed::Register)?;
-    let types = events::types(&session).await?;
-    Ok(page(&visitor, None, &types, &Draft::fresh(), &Fields::new()))
+    let choices = Choices::of(&session).await?;
+    let draft = match from {
+        Some(id) => Draft::like(&super::one::found(&session, id).await?),
+        None => Draft::fresh(),
+    };
+    Ok(page(&visitor, None, &choices, &draft, &Fields::new()))
 }
 
 pub async fn create(visitor: Visitor, Form(sent): Sent) -> Result<Response, Error> {
     let draft = Draft::sent(sent);
     let mut connection = visitor.connection().await?;
     let session = connection.begin(Access::Write).await?;
-    let types = events::types(&session).await?;
+    let choices = Choices::of(&session).await?;
     match register(&session, &draft).await {
         Ok(id) => {
             session.commit().await?;
             let address = format!("/admin/integrations/{id}/?{}", Notice::Registered.query());
             Ok(Redirect::to(&address).into_response())
         }
-        Err(error) => again(&visitor, None, &types, &draft, error),
+        Err(error) => again(&visitor, None, &choices, &draft, error),
     }
 }
 
@@ -54,11 +77,11 @@ pub async fn show(visitor: Visitor, Id(id): Id) -> Result<Markup, Error> {
     let session = connection.begin(Access::Read).await?;
     Rights::of(&session).await?.demand(Deed::Update)?;
     let webhook = super::one::found(&session, id).await?;
-    let types = events::types(&session).await?;
+    let choices = Choices::of(&session).await?;
     Ok(page(
         &visitor,
         Some(&webhook),
-        &types,
+        &choices,
         &Draft::of(&webhook),
         &Fields::new(),
     ))
@@ -69,14 +92,14 @@ pub async fn change(visitor: Visitor, Id(id): Id, Form(sent): Sent) -> Result<Re
     let mut connection = visitor.connection().await?;
     let session = connection.begin(Access::Write).await?;
     let webhook = super::one::found(&session, id).await?;
-    let types = events::types(&session).await?;
+    let choices = Choices::of(&session).await?;
     match update(&session, id, &draft).await {
         Ok(()) => {
             session.commit().await?;
             let address = format!("/admin/integrations/{id}/?{}", Notice::Saved.query());
             Ok(Redirect::to(&address).into_response())
         }
-        Err(error) => again(&visitor, Some(&webhook), &types, &draft, error),
+        Err(error) => again(&visitor, Some(&webhook), &choices, &draft, error),
     }
 }
 
@@ -89,13 +112,13 @@ async fn update(session: &Session<'_>, id: i64, draft: &Draft) -> Result<(), Err
 fn again(
     visitor: &Visitor,
     webhook: Option<&Webhook>,
-    types: &[EventType],
+    choices: &Choices,
     draft: &Draft,
     error: Error,
 ) -> Result<Response, Error> {
     match error.wrong_fields() {
         Some(wrong) => {
-            let page = page(visitor, webhook, types, draft, wrong);
+            let page = page(visitor, webhook, choices, draft, wrong);
             Ok((StatusCode::BAD_REQUEST, page).into_response())
         }
         None => Err(error),
@@ -135,7 +158,7 @@ pub async fn check(visitor: Visitor, Form(typed): Form<Typed>) -> Result<Json<Ch
 fn page(
     visitor: &Visitor,
     webhook: Option<&Webhook>,
-    types: &[EventType],
+    choices: &Choices,
     draft: &Draft,
     wrong: &Fields,
 ) -> Markup {
@@ -156,7 +179,7 @@ fn page(
     frame.render(html! {
         form.sheet method="post" novalidate {
             (place(webhook, draft, wrong))
-            (events(types, draft, wrong))
+            (events(choices, draft, wrong))
             (rules(draft, wrong))
             (pace(draft, wrong))
             (appearance(draft, wrong))
@@ -207,7 +230,8 @@ fn place(webhook: Option<&Webhook>, draft: &Draft, wrong: &Fields) -> Markup {
     }
 }
 
-fn events(types: &[EventType], draft: &Draft, wrong: &Fields) -> Markup {
+fn events(choices: &Choices, draft: &Draft, wrong: &Fields) -> Markup {
+    let Choices { types, projects } = choices;
     let unknown = draft
         .event_types
         .iter()
@@ -215,6 +239,7 @@ fn events(types: &[EventType], draft: &Draft, wrong: &Fields) -> Markup {
     html! {
         fieldset #event_types aria-describedby="event_types-problem" {
             legend { "What it hears" }
+            @if draft.hears("*") { input type="hidden" name="heard_all" value="true"; }
             (tick_box("event_type", "*", "All events, also those that are added later", draft.hears("*")))
             div.ticks data-unless-all {
                 @for kind in types.iter().filter(|kind| kind.name != TROUBLE) {
@@ -226,8 +251,10 @@ fn events(types: &[EventType], draft: &Draft, wrong: &Fields) -> Markup {
             (TextField {
                 name: "project", label: "Project id", kind: "number", value: &draft.project,
                 hint: html! { "Left empty, it hears of every project." },
+                list: Some(PROJECTS),
                 ..TextField::default()
             }.render(wrong))
+            (input::projects(projects))
         }
     }
 }

@@ -27,6 +27,7 @@ pub async fn show(visitor: Visitor, Id(id): Id, mut filters: Filters) -> Result<
     let session = connection.begin(Access::Read).await?;
     let webhook = found(&session, id).await?;
     let rights = Rights::of(&session).await?;
+    let doubts = integrations::doubts(&session, id).await?;
     let hours = status::hours(&session, 24, Some(id)).await?;
     let latest = Filter {
         webhook_integration: Some(id),
@@ -45,6 +46,7 @@ pub async fn show(visitor: Visitor, Id(id): Id, mut filters: Filters) -> Result<
         .notice(notice)
         .actions(actions(&webhook, &rights));
     Ok(frame.render(html! {
+        @for doubt in &doubts { p.doubt role="note" { (sentence(doubt)) } }
         div.columns {
             section { h2 { "State" } (state(&webhook)) }
             section { h2 { "Settings" } (settings(&webhook)) }
@@ -71,6 +73,13 @@ pub(super) async fn found(session: &Session<'_>, id: i64) -> Result<Webhook, Err
         .ok_or_else(Error::not_found)
 }
 
+/// As the database's words stand alone.
+fn sentence(words: &str) -> String {
+    let mut letters = words.chars();
+    let first = letters.next().map(|letter| letter.to_uppercase().to_string());
+    format!("{}{}.", first.unwrap_or_default(), letters.as_str())
+}
+
 fn actions(webhook: &Webhook, rights: &Rights) -> Markup {
     let id = webhook.integration.id;
     html! {
@@ -83,6 +92,7 @@ fn actions(webhook: &Webhook, rights: &Rights) -> Markup {
                 button { "Try now" }
             }
         }
+        @if rights.may(Deed::Register) { a.button href={ "/admin/integrations/new/?from=" (id) } { "Clone" } }
         @if rights.may(Deed::Delete) { a.button.danger href={ "/admin/integrations/" (id) "/delete/" } { "Delete" } }
     }
 }
@@ -283,4 +293,30 @@ pub async fn switch(
         "/admin/integrations/{page}?{}",
         notice.query()
     )))
+}
+
+/// Those that are ticked: all of them, or none.
+pub async fn switch_many(
+    visitor: Visitor,
+    Form(sent): Form<Vec<(String, String)>>,
+) -> Result<Redirect, Error> {
+    let on = sent.iter().any(|(name, value)| name == "on" && value == "true");
+    let ids = sent.iter().filter(|(name, _)| name == "id");
+    let ids: Vec<i64> = ids.filter_map(|(_, id)| id.parse().ok()).collect();
+    let change = Change {
+        is_active: Some(on),
+        ..Change::default()
+    };
+    let mut connection = visitor.connection().await?;
+    let session = connection.begin(Access::Write).await?;
+    for id in &ids {
+        integrations::update(&session, *id, &change).await?;
+    }
+    session.commit().await?;
+    let notice = match (ids.is_empty(), on) {
+        (true, _) => Notice::NoneSelected,
+        (false, true) => Notice::ManySwitchedOn,
+        (false, false) => Notice::ManySwitchedOff,
+    };
+    Ok(Redirect::to(&format!("/admin/integrations/?{}", notice.query())))
 }

@@ -1,5 +1,10 @@
 //! Deliveries, newest first, with filters.
 
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 use maud::{Markup, html};
 
 use crate::database::Access;
@@ -18,14 +23,28 @@ use crate::web::uri::Here;
 pub async fn show(visitor: Visitor, here: Here, mut filters: Filters) -> Result<Markup, Error> {
     let notice = parts::notice(&mut filters);
     let place = Place::of(&mut filters)?;
-    let filter = Filter {
+    let status = filters.choice("status", &OUTCOMES);
+    let from = filters.text("from");
+    let to = filters.text("to");
+    let span = filters.choice("within", &SPANS.map(|(code, _, _)| code));
+    let mut filter = Filter {
         webhook_integration: filters.number("webhook"),
         webhook_type: filters.choice("webhook_type", &["discord", "teams"]),
         event_type: filters.text("event_type"),
-        status: filters
-            .choice("status", Status::NAMES)
-            .and_then(|name| Status::parse(&name)),
+        status: status.as_deref().and_then(Status::parse),
+        waiting: status.as_deref() == Some(WAITING),
+        text: filters.text("text"),
+        ..Filter::default()
     };
+    filter.since = match &from {
+        Some(day) => Some(start_of(day, 0).ok_or_else(no_day)?),
+        None => span.as_deref().and_then(ago),
+    };
+    filter.until = match &to {
+        Some(day) => Some(start_of(day, 1).ok_or_else(no_day)?),
+        None => None,
+    };
+    let asked = Asked { from, to, span };
     filters.finish()?;
 
     let mut connection = visitor.connection().await?;
@@ -38,9 +57,15 @@ pub async fn show(visitor: Visitor, here: Here, mut filters: Filters) -> Result<
     let may_retry = rights.may(Deed::Retry);
     let frame = Frame::new(&visitor, Section::Log, "Log").notice(notice);
     Ok(frame.render(html! {
-        (narrowing(&filter, &types, &names))
+        (narrowing(&filter, &asked, &types, &names))
         @if page.results.is_empty() {
-            p.empty { "No delivery fits." }
+            p.empty {
+                @match page.reached {
+                    Some(id) => { "No delivery fits down to number " (id) ". " },
+                    None => "No delivery fits.",
+                }
+                @if let Some(next) = &page.next { a href=(next) rel="next" { "Look further" } }
+            }
         } @else {
             form method="post" action="/admin/logs/retry/" {
                 (parts::deliveries("Deliveries, newest first", &page.results, may_retry))
@@ -54,15 +79,77 @@ pub async fn show(visitor: Visitor, here: Here, mut filters: Filters) -> Result<
     }))
 }
 
-fn narrowing(filter: &Filter, types: &[EventType], names: &[(i64, String)]) -> Markup {
+/// Pending and retry alike.
+const WAITING: &str = "waiting";
+const OUTCOMES: [&str; 5] = ["waiting", "pending", "retry", "sent", "failed"];
+
+/// How far back: what the form says, its words, and how long that is.
+const SPANS: [(&str, &str, Duration); 4] = [
+    ("hour", "hour", Duration::from_secs(60 * 60)),
+    ("day", "day", Duration::from_secs(24 * 60 * 60)),
+    ("week", "week", Duration::from_secs(7 * 24 * 60 * 60)),
+    ("month", "30 days", Duration::from_secs(30 * 24 * 60 * 60)),
+];
+
+/// The time as it was asked for.
+struct Asked {
+    from: Option<String>,
+    to: Option<String>,
+    span: Option<String>,
+}
+
+fn ago(span: &str) -> Option<Timestamp> {
+    let (_, _, length) = SPANS.into_iter().find(|(code, _, _)| *code == span)?;
+    Timestamp::now().checked_sub(length).ok()
+}
+
+/// When the day begins that comes so many days after this one, in UTC.
+fn start_of(day: &str, days: i64) -> Option<Timestamp> {
+    let day: Date = day.parse().ok()?;
+    let day = day.checked_add(jiff::Span::new().days(days)).ok()?;
+    Some(day.to_zoned(TimeZone::UTC).ok()?.timestamp())
+}
+
+fn no_day() -> Error {
+    Error::detail(
+        axum::http::StatusCode::BAD_REQUEST,
+        "A day is written 2026-11-29.",
+    )
+}
+
+fn narrowing(filter: &Filter, asked: &Asked, types: &[EventType], names: &[(i64, String)]) -> Markup {
+    let outcome = if filter.waiting {
+        WAITING
+    } else {
+        filter.status.map_or("", Status::name)
+    };
+    let words = |name: &'static str| match name {
+        WAITING => "waiting (pending or retry)",
+        other => other,
+    };
+    let day = |name: &str, label: &str, value: &Option<String>| {
+        html! {
+            div.field {
+                label for=(name) { (label) }
+                input id=(name) name=(name) type="date" value=(value.as_deref().unwrap_or_default());
+            }
+        }
+    };
     html! {
         form.filters method="get" role="search" aria-label="Deliveries" {
-            (input::choice("status", "Outcome", Some("any"), Status::NAMES.iter().map(|name| (*name, *name)),
-                filter.status.map_or("", Status::name)))
+            div.field {
+                label for="text" { "With the words" }
+                input id="text" name="text" type="search" value=(filter.text.as_deref().unwrap_or_default()) autocomplete="off";
+            }
+            (input::choice("status", "Outcome", Some("any"), OUTCOMES.map(|name| (name, words(name))), outcome))
             (events_choice("event_type", types, filter.event_type.as_deref(), true))
             (input::choice("webhook_type", "Where", Some("Discord and Teams"), [("discord", "Discord"), ("teams", "Microsoft Teams")],
                 filter.webhook_type.as_deref().unwrap_or_default()))
             (integrations_choice("webhook", names, filter.webhook_integration))
+            (input::choice("within", "Of the last", Some("(all there are)"), SPANS.map(|(code, text, _)| (code, text)),
+                asked.span.as_deref().unwrap_or_default()))
+            (day("from", "From (UTC)", &asked.from))
+            (day("to", "To (UTC)", &asked.to))
             button { "Show" }
         }
     }

@@ -93,7 +93,7 @@ fn outcome(detail: &Detail) -> Markup {
             @if let Some(id) = entry.retried_as {
                 dt { "Sent again" } dd { "as " a href={ "/admin/logs/" (id) "/" } { "delivery " (id) } }
             }
-            @if let Some(id) = detail.retry_of {
+            @if let Some(id) = entry.retry_of {
                 dt { "Repeats" } dd { a href={ "/admin/logs/" (id) "/" } { "delivery " (id) } " (the " (ordinal(entry.retry_count)) " time by hand)" }
             }
         }

@@ -53,13 +53,10 @@ pub fn latency(hours: &[Hour]) -> Markup {
     let shortest = all().fold(longest, f64::min);
     // Powers of ten, so that milliseconds and minutes are both seen.
     let (low, high) = (shortest.log10().floor(), longest.log10().ceil());
-    let plane = Plane {
-        hours: hours.len(),
-        low,
-        high: if high > low { high } else { low + 1.0 },
-    };
-    let decades = (plane.low as i32)..=(plane.high as i32);
+    let high = if high > low { high } else { low + 1.0 };
+    let decades = (low as i32)..=(high as i32);
     let ticks = decades.map(|power| (f64::from(power), duration(10f64.powi(power))));
+    let plane = Plane::new(hours.len(), low, high, ticks);
     html! {
         figure {
             figcaption.legend {
@@ -73,7 +70,7 @@ pub fn latency(hours: &[Hour]) -> Markup {
                     }
                 }
             }
-            (canvas(&format!("From {} to {}, by the hour", duration(shortest), duration(longest)), &plane, hours, ticks, html! {
+            (canvas(&format!("From {} to {}, by the hour", duration(shortest), duration(longest)), &plane, hours, html! {
                 @for share in Share::BOTH { (curve(&plane, hours, share)) }
             }))
             (table(hours))

@@ -16,22 +16,42 @@ use crate::queries::status::Hour;
 
 const WIDTH: f64 = 640.0;
 const HEIGHT: f64 = 220.0;
-const LEFT: f64 = 48.0;
-const RIGHT: f64 = 8.0;
+const RIGHT: f64 = 20.0;
 const TOP: f64 = 10.0;
 const BOTTOM: f64 = 26.0;
+
+/// How wide a letter of a label is at most, of those that numbers, units and times have.
+const LETTER: f64 = 7.0;
+/// Between a label and the plot.
+const GAP: f64 = 6.0;
 
 /// Where values and hours are on the plot.
 struct Plane {
     hours: usize,
     low: f64,
     high: f64,
+    /// As wide as its labels: where the plot begins.
+    left: f64,
+    /// Values that have a line, and its label.
+    ticks: Vec<(f64, String)>,
 }
 
 impl Plane {
+    fn new(hours: usize, low: f64, high: f64, ticks: impl IntoIterator<Item = (f64, String)>) -> Self {
+        let ticks: Vec<(f64, String)> = ticks.into_iter().collect();
+        let longest = ticks.iter().map(|(_, text)| text.chars().count()).max();
+        Self {
+            hours,
+            low,
+            high,
+            left: longest.unwrap_or(0) as f64 * LETTER + GAP,
+            ticks,
+        }
+    }
+
     /// The left edge of an hour.
     fn x(&self, hour: usize) -> f64 {
-        LEFT + (WIDTH - LEFT - RIGHT) * hour as f64 / self.hours as f64
+        self.left + (WIDTH - self.left - RIGHT) * hour as f64 / self.hours as f64
     }
 
     fn width(&self) -> f64 {
@@ -49,20 +69,14 @@ impl Plane {
 }
 
 /// The plot's frame: lines and labels for values and hours.
-fn canvas(
-    label: &str,
-    plane: &Plane,
-    hours: &[Hour],
-    ticks: impl Iterator<Item = (f64, String)>,
-    content: Markup,
-) -> Markup {
+fn canvas(label: &str, plane: &Plane, hours: &[Hour], content: Markup) -> Markup {
     html! {
         div.plot role="group" aria-label="Plot" tabindex="0" {
             svg role="img" aria-label=(label) viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } {
-                @for (value, text) in ticks {
-                    @let y = round(plane.y(value));
-                    line.grid x1=(LEFT) y1=(y) x2=(WIDTH - RIGHT) y2=(y) {}
-                    text.label x=(LEFT - 6.0) y=(y) dy="4" text-anchor="end" { (text) }
+                @for (value, text) in &plane.ticks {
+                    @let y = round(plane.y(*value));
+                    line.grid x1=(plane.left) y1=(y) x2=(WIDTH - RIGHT) y2=(y) {}
+                    text.label x=(plane.left - GAP) y=(y) dy="4" text-anchor="end" { (text) }
                 }
                 @for (number, hour) in hours.iter().enumerate().filter(|(_, hour)| has_label(hour.start, hours.len())) {
                     text.label x=(round(plane.middle(number))) y=(HEIGHT - 8.0) text-anchor="middle" { (clock(hour.start, label_format(hours.len()))) }
@@ -148,6 +162,26 @@ mod tests {
                 .contains("Nothing")
         );
         assert!(latency(&[hour(0, 0, 3, None)]).into_string().contains("Nothing"));
+    }
+
+    /// Those at the left end where the plot begins; those below are as wide as an hour and the margins at the least.
+    #[test]
+    fn labels_are_not_cut_off() {
+        let slow = [hour(0, 1, 0, Some(0.02)), hour(1, 1, 0, Some(990.0))];
+        let many = [hour(0, 123_456_789, 0, Some(1.0)), hour(1, 0, 0, None)];
+        for (svg, label) in [
+            (latency(&slow), "16.7 min"),
+            (sent_and_failed(&many), "200,000,000"),
+        ] {
+            let svg = svg.into_string();
+            let text = svg
+                .split("<text class=\"label\" x=\"")
+                .find(|text| text.contains(&format!(">{label}<")))
+                .unwrap_or_else(|| panic!("no {label} in {svg}"));
+            let end: f64 = text.split('"').next().unwrap().parse().unwrap();
+            assert!(end >= label.len() as f64 * LETTER, "{label} ends at {end}");
+        }
+        assert!(RIGHT >= "00:00".len() as f64 * LETTER / 2.0);
     }
 
     #[test]

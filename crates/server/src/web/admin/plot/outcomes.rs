@@ -19,16 +19,13 @@ pub fn sent_and_failed(hours: &[Hour]) -> Markup {
         .map(|hour| hour.sent + hour.failed)
         .max()
         .unwrap_or(0);
-    let plane = Plane {
-        hours: hours.len(),
-        low: 0.0,
-        high: ceiling(most),
-    };
+    let high = ceiling(most);
     let ticks = [0.0, 0.5, 1.0]
-        .map(|share| share * plane.high)
+        .map(|share| share * high)
         .into_iter()
         .filter(|tick| tick.fract() == 0.0);
     let ticks = ticks.map(|tick| (tick, parts::grouped(tick as i64)));
+    let plane = Plane::new(hours.len(), 0.0, high, ticks);
     let label = format!(
         "{} sent and {} failed, by the hour",
         parts::grouped(sent),
@@ -40,7 +37,7 @@ pub fn sent_and_failed(hours: &[Hour]) -> Markup {
                 span { svg.key aria-hidden="true" { rect.sent width="14" height="14" {} } (parts::grouped(sent)) " sent" }
                 span { svg.key aria-hidden="true" { (hatch("key")) rect.failed width="14" height="14" fill="url(#hatch-key)" {} } (parts::grouped(failed)) " failed" }
             }
-            (canvas(&label, &plane, hours, ticks, html! {
+            (canvas(&label, &plane, hours, html! {
                 (hatch("bars"))
                 @for (number, hour) in hours.iter().enumerate() { (bar(&plane, number, hour)) }
             }))
@@ -98,11 +95,7 @@ mod tests {
 
     #[test]
     fn bars_stand_on_each_other_and_fit() {
-        let plane = Plane {
-            hours: 2,
-            low: 0.0,
-            high: ceiling(30),
-        };
+        let plane = Plane::new(2, 0.0, ceiling(30), []);
         assert_eq!(plane.high, 50.0);
         assert_eq!((plane.y(0.0), plane.y(50.0)), (HEIGHT - BOTTOM, TOP));
         let svg = sent_and_failed(&[hour(0, 20, 10, Some(0.1)), hour(1, 0, 0, None)]).into_string();
