@@ -161,7 +161,7 @@ fn is_emoji(text: &str, ends_with_link: bool) -> bool {
         .take_while(|byte| byte.is_ascii_alphanumeric() || b"_+-'".contains(byte))
         .count();
     let next = text.as_bytes().get(name + 1);
-    name > 0 && (next == Some(&b':') || (next.is_none() && !ends_with_link))
+    (name > 0 && next == Some(&b':')) || (next.is_none() && !ends_with_link)
 }
 
 #[cfg(test)]
