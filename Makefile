@@ -12,13 +12,13 @@ help: ## List the targets
 	@echo
 	@echo 'PG_MAJOR=15 to 19 chooses the PostgreSQL; by default 15, or else what is installed.'
 
-demo: bootstrap ## See it work, in a private cluster (KEEP=1: leave it running)
+demo: ## See it work, in a private cluster (KEEP=1: leave it running)
 	@scripts/demo $(if $(KEEP),--keep)
 
-web: bootstrap ## Serve the admin pages and the REST API over the kept demo, until Ctrl-C
+web: ## Serve the admin pages and the REST API over the kept demo, until Ctrl-C
 	@scripts/web
 
-psql: bootstrap ## Open psql in the kept demo; starts one when none runs
+psql: ## Open psql in the kept demo; starts one when none runs
 	@scripts/psql
 
 stop: ## Stop the kept demo
@@ -118,15 +118,17 @@ screenshots: browser ## Make the pictures of the admin pages, with headless Chro
 	@scripts/screenshots
 
 bootstrap: ## Install what is missing: system packages and cargo-pgrx
-	@scripts/bootstrap
+	@scripts/bootstrap tests
 
 browser:
 	@scripts/bootstrap browser
 
-stage: bootstrap ## Make the private PostgreSQL
+stage: ## Make the private PostgreSQL
+	@scripts/bootstrap
 	@scripts/stage
 
-install: bootstrap ## Build the extension and install it into the private PostgreSQL
+install: ## Build the extension and install it into the private PostgreSQL
+	@scripts/bootstrap
 	@scripts/install
 
 clean: ## Remove all that was built, but the tools

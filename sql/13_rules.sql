@@ -17,7 +17,7 @@ BEGIN
         PERFORM zentry_notify.refuse('check_violation', format('min_streak_days must be at least 1, not %s', min_streak_days),
             'Null hears of every streak.', 'min_streak_days');
     END IF;
-    IF milestones = '{}' OR NOT (1 <= ALL (milestones) AND 100 >= ALL (milestones)) OR array_position(milestones, NULL) IS NOT NULL THEN
+    IF milestones = '{}' OR array_ndims(milestones) > 1 OR NOT (1 <= ALL (milestones) AND 100 >= ALL (milestones)) OR array_position(milestones, NULL) IS NOT NULL THEN
         PERFORM zentry_notify.refuse('check_violation', format('milestones must be numbers from 1 to 100, not %s', milestones),
             'For example {50,100}; null hears of all.', 'milestones');
     END IF;
@@ -31,6 +31,19 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zentry_notify.check_filters(jsonpath, integer, integer[]) IS 'The rules of what an integration hears of its event types';
+
+-- Of any number, also of one that is no smallint.
+CREATE OR REPLACE FUNCTION zentry_notify.check_most_events(max_events_per_message integer) RETURNS void
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF max_events_per_message NOT BETWEEN 1 AND 10 THEN
+        PERFORM zentry_notify.refuse('check_violation', format('max_events_per_message must be 1 to 10, not %s', max_events_per_message),
+            'A message has room for ten events.', 'max_events_per_message');
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.check_most_events(integer) IS 'An error unless a message has room for so many events';
 
 -- What events' data have, as their samples and sources say: it is certain if each of the types has one or the other.
 CREATE OR REPLACE FUNCTION zentry_notify.check_keys_of(parameter text, keys text[], event_types jsonb) RETURNS void
@@ -70,10 +83,7 @@ BEGIN
     IF missing IS NOT NULL THEN
         PERFORM zentry_notify.refuse('not_null_violation', format('%s of a webhook must not be null', missing), 'Leave it out for its default.');
     END IF;
-    IF NEW.max_events_per_message NOT BETWEEN 1 AND 10 THEN
-        PERFORM zentry_notify.refuse('check_violation', format('max_events_per_message must be 1 to 10, not %s', NEW.max_events_per_message),
-            'A message has room for ten events.', 'max_events_per_message');
-    END IF;
+    PERFORM zentry_notify.check_most_events(NEW.max_events_per_message);
     IF NEW.min_interval NOT BETWEEN '0' AND '1 day' THEN
         PERFORM zentry_notify.refuse('check_violation', format('min_interval must be 0 to 1 day, not %s', NEW.min_interval),
             '0 sends as fast as the vendor lets us.', 'min_interval');
@@ -107,12 +117,16 @@ BEGIN
     IF NEW.notify_webhook_id IS NOT NULL AND (TG_OP = 'INSERT' OR NEW.notify_webhook_id IS DISTINCT FROM OLD.notify_webhook_id) THEN
         IF NEW.notify_webhook_id = NEW.id THEN
             PERFORM zentry_notify.refuse('invalid_parameter_value', 'a webhook that fails cannot be the one that is told of it',
-                'Name another one; null: nobody is told.', 'notify_webhook_id');
+                'Name another one; null: those with notices are.', 'notify_webhook_id');
         END IF;
         -- A dump brings them in any order.
         IF NOT zentry_notify.is_restoring() AND NOT EXISTS (SELECT FROM zentry_notify.webhook w WHERE w.id = NEW.notify_webhook_id) THEN
-            PERFORM zentry_notify.no_such_webhook(NEW.notify_webhook_id);
+            PERFORM zentry_notify.refuse('invalid_parameter_value', format('there is no webhook with id %s to be told', NEW.notify_webhook_id),
+                'SELECT id, name FROM zentry_notify.webhooks lists them; null: those with notices are.', 'notify_webhook_id');
         END IF;
+    END IF;
+    IF NEW.digest IS NOT NULL AND (TG_OP = 'INSERT' OR (NEW.digest, NEW.quiet_hours) IS DISTINCT FROM (OLD.digest, OLD.quiet_hours)) THEN
+        PERFORM zentry_notify.check_digest(NEW.digest, NEW.quiet_hours);
     END IF;
     PERFORM zentry_notify.check_filters(NEW.filter, NEW.min_streak_days, NEW.milestones);
     PERFORM zentry_notify.check_appearance(NEW.username, NEW.avatar_url, NEW.thread_name, NEW.applied_tags);
@@ -198,6 +212,10 @@ BEGIN
         IF NOT zentry_notify.is_restoring() AND NOT EXISTS (SELECT FROM zentry_notify.event_type t WHERE t.name = NEW.event_type) THEN
             PERFORM zentry_notify.refuse('foreign_key_violation', format('unknown event type "%s"', NEW.event_type),
                 'SELECT zentry_register_event_type(name, title) adds one.');
+        END IF;
+        IF NEW.event_type = 'webhook_trouble' THEN
+            PERFORM zentry_notify.refuse('wrong_object_type', 'no table fires webhook_trouble',
+                'It is what is told of a webhook that is in trouble.');
         END IF;
     END IF;
     IF TG_OP <> 'DELETE' AND (array_ndims(NEW.omit) > 1 OR array_position(NEW.omit, NULL) IS NOT NULL) THEN

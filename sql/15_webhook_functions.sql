@@ -23,12 +23,12 @@ BEGIN
                (id, name, webhook_type, project_id, created_by_id, event_types, is_active, created_at, updated_at, max_events_per_message,
                 min_interval, max_age, activated_at, switched_off_at, switched_off_reason, omit_keys, filter, min_streak_days, milestones,
                 quiet_hours, mention, username, avatar_url, announce, thread_name, applied_tags, rate_limit, rate_group,
-                notify_webhook_id)
+                notify_webhook_id, notices, digest)
         VALUES (coalesce(NEW.id, nextval('zentry_notify.webhook_integration_id_seq')), NEW.name, NEW.webhook_type, NEW.project_id,
                 NEW.created_by_id, NEW.event_types, NEW.is_active, NEW.created_at, NEW.updated_at, NEW.max_events_per_message, NEW.min_interval,
                 NEW.max_age, NEW.activated_at, NEW.switched_off_at, NEW.switched_off_reason, NEW.omit_keys, NEW.filter, NEW.min_streak_days,
                 NEW.milestones, NEW.quiet_hours, NEW.mention, NEW.username, NEW.avatar_url, NEW.announce, NEW.thread_name, NEW.applied_tags,
-                NEW.rate_limit, NEW.rate_group, NEW.notify_webhook_id)
+                NEW.rate_limit, NEW.rate_group, NEW.notify_webhook_id, NEW.notices, NEW.digest)
         RETURNING w.* INTO written;
     ELSE
         UPDATE zentry_notify.webhook w
@@ -63,7 +63,9 @@ BEGIN
                rate_limit = CASE WHEN NEW.rate_limit IS DISTINCT FROM OLD.rate_limit THEN NEW.rate_limit ELSE w.rate_limit END,
                rate_group = CASE WHEN NEW.rate_group IS DISTINCT FROM OLD.rate_group THEN NEW.rate_group ELSE w.rate_group END,
                notify_webhook_id = CASE WHEN NEW.notify_webhook_id IS DISTINCT FROM OLD.notify_webhook_id
-                                        THEN NEW.notify_webhook_id ELSE w.notify_webhook_id END
+                                        THEN NEW.notify_webhook_id ELSE w.notify_webhook_id END,
+               notices = CASE WHEN NEW.notices IS DISTINCT FROM OLD.notices THEN NEW.notices ELSE w.notices END,
+               digest = CASE WHEN NEW.digest IS DISTINCT FROM OLD.digest THEN NEW.digest ELSE w.digest END
          WHERE w.id = OLD.id
         RETURNING w.* INTO written;
         IF NOT FOUND THEN
@@ -120,7 +122,12 @@ BEGIN
      WHERE e <> '*' AND NOT EXISTS (SELECT FROM zentry_notify.event_type t WHERE t.name = e);
     IF unknown IS NOT NULL THEN
         PERFORM zentry_notify.refuse('invalid_parameter_value', format('unknown event type %s', unknown),
-            format('The event types are %s; * stands for all.', (SELECT string_agg(t.name, ', ' ORDER BY t.name) FROM zentry_notify.event_type t)), 'event_types');
+            format('The event types are %s; * stands for all.', (SELECT string_agg(t.name, ', ' ORDER BY t.name) FROM zentry_notify.event_type t WHERE t.name <> 'webhook_trouble')),
+            'event_types');
+    END IF;
+    IF event_types ? 'webhook_trouble' THEN
+        PERFORM zentry_notify.refuse('invalid_parameter_value', 'nobody subscribes to webhook_trouble',
+            'notices => true has a webhook told of the trouble of the others, and notify_webhook_id of theirs has one told of that one''s.', 'event_types');
     END IF;
 END
 $$;
@@ -139,13 +146,27 @@ END
 $$;
 COMMENT ON FUNCTION zentry_notify.to_filter(text) IS 'The JSON path that the text is; null for an empty one';
 
+CREATE OR REPLACE FUNCTION zentry_notify.to_interval(value text, parameter text) RETURNS interval
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN value::interval;
+EXCEPTION WHEN data_exception THEN
+    PERFORM zentry_notify.refuse('invalid_parameter_value', format('%s is no length of time: "%s"', parameter, left(value, 50)),
+        'For example 30 seconds, or 1 day.', parameter);
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.to_interval(text, text) IS 'The length of time that the text is, or an error that names the parameter';
+
 CREATE OR REPLACE FUNCTION @extschema@.zentry_register_webhook(
     name text, webhook_type text, webhook_url text, project_id bigint DEFAULT NULL,
     event_types text[] DEFAULT NULL, is_active boolean DEFAULT true, created_by_id bigint DEFAULT NULL,
     omit_keys text[] DEFAULT NULL, filter text DEFAULT NULL, min_streak_days integer DEFAULT NULL,
     milestones integer[] DEFAULT NULL, quiet_hours text DEFAULT NULL, mention text DEFAULT NULL,
     username text DEFAULT NULL, avatar_url text DEFAULT NULL, announce boolean DEFAULT NULL, thread_name text DEFAULT NULL,
-    applied_tags text[] DEFAULT NULL) RETURNS bigint
+    applied_tags text[] DEFAULT NULL, rate_limit text DEFAULT NULL, rate_group text DEFAULT NULL, notify_webhook_id bigint DEFAULT NULL,
+    notices boolean DEFAULT NULL, digest text DEFAULT NULL, max_events_per_message integer DEFAULT NULL, min_interval interval DEFAULT NULL,
+    max_age interval DEFAULT NULL) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
@@ -153,20 +174,26 @@ DECLARE
 BEGIN
     PERFORM zentry_notify.check_length(name, 100, 'name');
     PERFORM zentry_notify.check_length(webhook_url, 2048, 'webhook_url');
+    PERFORM zentry_notify.check_length(rate_limit, 50, 'rate_limit');
+    PERFORM zentry_notify.check_length(rate_group, 100, 'rate_group');
+    PERFORM zentry_notify.check_most_events(max_events_per_message);
     INSERT INTO zentry_notify.webhook_integration AS w
            (name, webhook_type, webhook_url, project_id, event_types, is_active, created_by_id,
-            omit_keys, filter, min_streak_days, milestones, quiet_hours, mention, username, avatar_url, announce, thread_name, applied_tags)
+            omit_keys, filter, min_streak_days, milestones, quiet_hours, mention, username, avatar_url, announce, thread_name, applied_tags,
+            rate_limit, rate_group, notify_webhook_id, notices, digest, max_events_per_message, min_interval, max_age)
     VALUES (zentry_notify.not_null(name, 'name'), left(zentry_notify.not_null(webhook_type, 'webhook_type'), 20),
             zentry_notify.not_null(webhook_url, 'webhook_url'), project_id,
             coalesce(to_jsonb(event_types), '["*"]'), coalesce(is_active, true), created_by_id,
             coalesce(omit_keys, '{}'), zentry_notify.to_filter(filter), min_streak_days, milestones, quiet_hours, mention,
-            nullif(username, ''), nullif(avatar_url, ''), coalesce(announce, false), nullif(thread_name, ''), coalesce(applied_tags, '{}'))
+            nullif(username, ''), nullif(avatar_url, ''), coalesce(announce, false), nullif(thread_name, ''), coalesce(applied_tags, '{}'),
+            nullif(rate_limit, ''), nullif(rate_group, ''), nullif(notify_webhook_id, 0), coalesce(notices, false), nullif(digest, ''),
+            coalesce(max_events_per_message, 10), coalesce(min_interval, '0'), nullif(max_age, '0'))
     RETURNING w.id INTO id;
     RETURN id;
 END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_register_webhook(text, text, text, bigint, text[], boolean, bigint, text[], text, integer, integer[], text, text,
-        text, text, boolean, text, text[]) IS
+        text, text, boolean, text, text[], text, text, bigint, boolean, text, integer, interval, interval) IS
     'Registers a webhook and returns its id. webhook_type: discord or teams; project_id null: every project; event_types null: all. The rest is as in zentry_notify.webhook_integration';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_update_webhook(
@@ -175,13 +202,18 @@ CREATE OR REPLACE FUNCTION @extschema@.zentry_update_webhook(
     omit_keys text[] DEFAULT NULL, filter text DEFAULT NULL, min_streak_days integer DEFAULT NULL,
     milestones integer[] DEFAULT NULL, quiet_hours text DEFAULT NULL, mention text DEFAULT NULL,
     username text DEFAULT NULL, avatar_url text DEFAULT NULL, announce boolean DEFAULT NULL, thread_name text DEFAULT NULL,
-    applied_tags text[] DEFAULT NULL) RETURNS void
+    applied_tags text[] DEFAULT NULL, rate_limit text DEFAULT NULL, rate_group text DEFAULT NULL, notify_webhook_id bigint DEFAULT NULL,
+    notices boolean DEFAULT NULL, digest text DEFAULT NULL, max_events_per_message integer DEFAULT NULL, min_interval interval DEFAULT NULL,
+    max_age interval DEFAULT NULL) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
 AS $$
 #variable_conflict use_variable
 BEGIN
     PERFORM zentry_notify.check_length(name, 100, 'name');
     PERFORM zentry_notify.check_length(webhook_url, 2048, 'webhook_url');
+    PERFORM zentry_notify.check_length(rate_limit, 50, 'rate_limit');
+    PERFORM zentry_notify.check_length(rate_group, 100, 'rate_group');
+    PERFORM zentry_notify.check_most_events(max_events_per_message);
     UPDATE zentry_notify.webhook_integration AS w
        SET name = coalesce(name, w.name),
            webhook_type = coalesce(left(webhook_type, 20), w.webhook_type),
@@ -199,7 +231,15 @@ BEGIN
            avatar_url = CASE avatar_url WHEN '' THEN NULL ELSE coalesce(avatar_url, w.avatar_url) END,
            announce = coalesce(announce, w.announce),
            thread_name = CASE thread_name WHEN '' THEN NULL ELSE coalesce(thread_name, w.thread_name) END,
-           applied_tags = coalesce(applied_tags, w.applied_tags)
+           applied_tags = coalesce(applied_tags, w.applied_tags),
+           rate_limit = CASE rate_limit WHEN '' THEN NULL ELSE coalesce(rate_limit, w.rate_limit) END,
+           rate_group = CASE rate_group WHEN '' THEN NULL ELSE coalesce(rate_group, w.rate_group) END,
+           notify_webhook_id = CASE notify_webhook_id WHEN 0 THEN NULL ELSE coalesce(notify_webhook_id, w.notify_webhook_id) END,
+           notices = coalesce(notices, w.notices),
+           digest = CASE digest WHEN '' THEN NULL ELSE coalesce(digest, w.digest) END,
+           max_events_per_message = coalesce(max_events_per_message, w.max_events_per_message),
+           min_interval = coalesce(min_interval, w.min_interval),
+           max_age = CASE max_age WHEN '0' THEN NULL ELSE coalesce(max_age, w.max_age) END
      WHERE w.id = webhook_id;
     IF NOT FOUND THEN
         PERFORM zentry_notify.no_such_webhook(webhook_id);
@@ -207,8 +247,8 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_update_webhook(bigint, text, text, text, bigint, text[], boolean, text[], text, integer, integer[], text, text,
-        text, text, boolean, text, text[]) IS
-    'Changes what is given and leaves the rest; project_id 0: every project; an empty omit_keys, filter, quiet_hours, mention, username, avatar_url, thread_name, applied_tags or milestones, or min_streak_days 0: none; a new URL or is_active => true brings back a webhook that was switched off';
+        text, text, boolean, text, text[], text, text, bigint, boolean, text, integer, interval, interval) IS
+    'Changes what is given and leaves the rest; project_id 0: every project; what is empty, and min_streak_days, notify_webhook_id or max_age of 0, is taken away; a new URL or is_active => true brings back a webhook that was switched off';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_delete_webhook(webhook_id bigint) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp

@@ -8,6 +8,10 @@ AS $$
 DECLARE
     event_id bigint;
 BEGIN
+    IF event_type IS NULL OR data IS NULL OR EXISTS (SELECT FROM unnest(webhook_ids) AS w (id) WHERE w.id IS NULL) THEN
+        PERFORM zentry_notify.refuse('null_value_not_allowed', 'an event has a type and data, and webhooks have numbers',
+            'zentry_test_event(event_type) queues a sample for every webhook that hears it.');
+    END IF;
     -- The transaction has its number before the event has: the route cursor relies on that.
     PERFORM pg_current_xact_id();
     INSERT INTO zentry_notify.event AS e (event_type, data, context) VALUES (queue.event_type, queue.data::json, CASE WHEN sample THEN '{"routed": true, "sample": true}' ELSE '{"routed": true}' END::json)
@@ -28,55 +32,74 @@ CREATE OR REPLACE FUNCTION zentry_notify.tell_of(webhook_id bigint, what text, r
 AS $$
 #variable_conflict use_variable
 DECLARE
-    name  text;
-    other bigint;
+    name   text;
+    own    bigint;
+    others bigint[];
 BEGIN
-    SELECT w.name, o.id INTO name, other
-      FROM zentry_notify.webhook w
-      JOIN zentry_notify.webhook o ON o.id = w.notify_webhook_id AND o.is_active
-     WHERE w.id = webhook_id AND o.id <> w.id;
-    IF FOUND AND NOT zentry_notify.is_restoring() THEN
+    IF zentry_notify.is_restoring() THEN
+        RETURN;
+    END IF;
+    SELECT w.name, w.notify_webhook_id INTO name, own FROM zentry_notify.webhook w WHERE w.id = webhook_id;
+    others := ARRAY(SELECT o.id FROM zentry_notify.webhook o
+                     WHERE o.is_active AND o.id <> webhook_id AND CASE WHEN own IS NULL THEN o.notices ELSE o.id = own END
+                     ORDER BY o.id);
+    IF name IS NOT NULL AND others <> '{}' THEN
         PERFORM zentry_notify.queue('webhook_trouble',
-            jsonb_build_object('webhook', format('%s (%s)', name, webhook_id), 'what', what, 'reason', reason), ARRAY[other]);
+            jsonb_build_object('webhook_id', webhook_id, 'webhook_name', name, 'what', what, 'reason', reason), others);
     END IF;
 EXCEPTION WHEN OTHERS THEN
     -- What the notice is about has to be written down all the same.
     RAISE WARNING 'zentry_notify: nobody is told that webhook % %: %', webhook_id, what, SQLERRM;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.tell_of(bigint, text, text) IS 'Queues a notice of a webhook''s trouble for the webhook that its notify_webhook_id names';
+COMMENT ON FUNCTION zentry_notify.tell_of(bigint, text, text) IS 'Queues a notice of a webhook''s trouble for the webhook that its notify_webhook_id names, or for those with notices';
 
-CREATE OR REPLACE FUNCTION zentry_notify.tell_of_trouble() RETURNS trigger
+CREATE OR REPLACE FUNCTION zentry_notify.tell_of_failing() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    CASE TG_TABLE_NAME
-        WHEN 'webhook' THEN
-            PERFORM zentry_notify.tell_of(NEW.id, 'was switched off', NEW.switched_off_reason);
-        WHEN 'webhook_circuit' THEN
-            PERFORM zentry_notify.tell_of(NEW.webhook_integration_id, 'fails', NEW.error_message);
-        ELSE
-            PERFORM zentry_notify.tell_of(NEW.webhook_integration_id, 'lets deliveries expire',
-                (SELECT coalesce(c.error_message, n.last_error)
-                   FROM zentry_notify.webhook w
-                   LEFT JOIN zentry_notify.webhook_circuit c ON c.webhook_integration_id = w.id
-                   LEFT JOIN zentry_notify.webhook_count n ON n.webhook_integration_id = w.id
-                  WHERE w.id = NEW.webhook_integration_id));
-    END CASE;
+    PERFORM zentry_notify.tell_of(NEW.webhook_integration_id, 'fails', NEW.error_message);
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.tell_of_trouble() IS 'Trigger: a webhook that starts to fail, is switched off or lets deliveries expire';
+COMMENT ON FUNCTION zentry_notify.tell_of_failing() IS 'Trigger: a webhook starts to fail';
 
 DROP TRIGGER IF EXISTS tell_of_trouble ON zentry_notify.webhook_circuit;
 CREATE TRIGGER tell_of_trouble AFTER INSERT ON zentry_notify.webhook_circuit
-    FOR EACH ROW EXECUTE FUNCTION zentry_notify.tell_of_trouble();
+    FOR EACH ROW EXECUTE FUNCTION zentry_notify.tell_of_failing();
+
+CREATE OR REPLACE FUNCTION zentry_notify.tell_of_switching_off() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM zentry_notify.tell_of(NEW.id, 'was switched off', NEW.switched_off_reason);
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.tell_of_switching_off() IS 'Trigger: a webhook is switched off';
+
 DROP TRIGGER IF EXISTS tell_of_trouble ON zentry_notify.webhook;
 CREATE TRIGGER tell_of_trouble AFTER UPDATE OF switched_off_at ON zentry_notify.webhook
-    FOR EACH ROW WHEN (OLD.switched_off_at IS NULL AND NEW.switched_off_at IS NOT NULL) EXECUTE FUNCTION zentry_notify.tell_of_trouble();
+    FOR EACH ROW WHEN (OLD.switched_off_at IS NULL AND NEW.switched_off_at IS NOT NULL) EXECUTE FUNCTION zentry_notify.tell_of_switching_off();
+
+CREATE OR REPLACE FUNCTION zentry_notify.tell_of_expiry() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM zentry_notify.tell_of(NEW.webhook_integration_id, 'lets deliveries expire',
+        (SELECT coalesce(c.error_message, n.last_error)
+           FROM zentry_notify.webhook w
+           LEFT JOIN zentry_notify.webhook_circuit c ON c.webhook_integration_id = w.id
+           LEFT JOIN zentry_notify.webhook_count n ON n.webhook_integration_id = w.id
+          WHERE w.id = NEW.webhook_integration_id));
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.tell_of_expiry() IS 'Trigger: a webhook lets deliveries expire';
+
 DROP TRIGGER IF EXISTS tell_of_trouble ON zentry_notify.webhook_state;
 CREATE TRIGGER tell_of_trouble AFTER INSERT OR UPDATE OF expired_at ON zentry_notify.webhook_state
-    FOR EACH ROW WHEN (NEW.expired_at IS NOT NULL) EXECUTE FUNCTION zentry_notify.tell_of_trouble();
+    FOR EACH ROW WHEN (NEW.expired_at IS NOT NULL) EXECUTE FUNCTION zentry_notify.tell_of_expiry();
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_test_event(
     event_type text DEFAULT 'task_completed', project_id bigint DEFAULT NULL, data jsonb DEFAULT NULL) RETURNS SETOF bigint
@@ -86,7 +109,7 @@ AS $$
 DECLARE
     payload jsonb := data;
     project bigint := zentry_test_event.project_id;
-    lanes   bigint[];
+    hearers bigint[];
 BEGIN
     PERFORM zentry_notify.require_event_type(zentry_test_event.event_type);
     IF jsonb_typeof(payload) <> 'object' THEN
@@ -103,9 +126,13 @@ BEGIN
         END IF;
     END IF;
 
-    lanes := ARRAY(
+    hearers := ARRAY(
         SELECT w.id FROM zentry_notify.webhook w
-         WHERE w.is_active
+         WHERE w.is_active AND zentry_test_event.event_type = 'webhook_trouble'
+           AND (w.notices OR EXISTS (SELECT FROM zentry_notify.webhook x WHERE x.notify_webhook_id = w.id))
+         UNION ALL
+        SELECT w.id FROM zentry_notify.webhook w
+         WHERE w.is_active AND zentry_test_event.event_type <> 'webhook_trouble'
            AND w.event_types ?| ARRAY['*', zentry_test_event.event_type]
            AND (w.project_id IS NULL OR w.project_id = project OR zentry_test_event.event_type = 'project_created'
                 OR EXISTS (SELECT FROM zentry_notify.event_source s
@@ -118,9 +145,9 @@ BEGIN
                                                              FROM unnest(w.milestones) m))) c (event_type, path)
                  WHERE c.path IS NOT NULL AND coalesce(c.event_type, zentry_test_event.event_type) = zentry_test_event.event_type
                    AND jsonb_path_match_tz(payload, c.path::jsonpath, '{}', true) IS NOT TRUE)
-         ORDER BY w.id);
-    IF lanes <> '{}' THEN
-        RETURN QUERY SELECT zentry_notify.queue(zentry_test_event.event_type, payload, lanes, zentry_test_event.data IS NULL);
+         ORDER BY 1);
+    IF hearers <> '{}' THEN
+        RETURN QUERY SELECT zentry_notify.queue(zentry_test_event.event_type, payload, hearers, zentry_test_event.data IS NULL);
     END IF;
 END
 $$;
@@ -237,7 +264,7 @@ CREATE OR REPLACE FUNCTION @extschema@.zentry_retry_failed(webhook_id bigint DEF
 AS $$
 #variable_conflict use_column
 DECLARE
-    lanes bigint[];
+    hearers bigint[];
     total bigint;
 BEGIN
     IF webhook_id IS NOT NULL AND NOT EXISTS (SELECT FROM zentry_notify.webhook w WHERE w.id = webhook_id) THEN
@@ -269,8 +296,8 @@ BEGIN
         INSERT INTO zentry_notify.delivery (event_id, webhook_integration_id, event_type, retry_count, retry_of)
         SELECT c.event_id, c.webhook_integration_id, c.event_type, c.retry_count + 1, c.id FROM chosen c ORDER BY c.id
         RETURNING webhook_integration_id)
-    SELECT count(*), array_agg(DISTINCT q.webhook_integration_id) INTO total, lanes FROM queued q;
-    PERFORM zentry_notify.wake(lanes);
+    SELECT count(*), array_agg(DISTINCT q.webhook_integration_id) INTO total, hearers FROM queued q;
+    PERFORM zentry_notify.wake(hearers);
     RETURN total;
 END
 $$;
@@ -300,7 +327,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_resume(bigint) IS
-    'Tries a webhook now that is failing, gone, or told to wait: what its endpoint has asked for is forgotten, also a limit that Discord has set for all webhooks, and the first of what waits leaves. Quiet hours hold';
+    'Tries a webhook now that is failing, gone, or told to wait: what its endpoint has asked for is forgotten, also a limit that Discord has set for all webhooks, of other databases too, and the first of what waits leaves. Quiet hours hold';
 
 -- Who owns the tables may write the log as if it still was one: dumps of 0.2.0 bring rows, and who restores a copy may not want it to send what
 -- waited. A row with an id is one of 0.2.0's.

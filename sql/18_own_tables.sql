@@ -134,34 +134,48 @@ BEGIN
 END
 $$;
 
--- Both sides have the built-in types, and may have wordings of the same event: what is replicated holds.
-CREATE OR REPLACE FUNCTION zentry_notify.replace_replicated() RETURNS trigger
+-- Both sides have the built-in types, and may have wordings of the same event: what is replicated holds. It is inserted here, because pglogical would
+-- update the row that it had found in the way.
+CREATE OR REPLACE FUNCTION zentry_notify.replace_event_type() RETURNS trigger
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    IF TG_TABLE_NAME = 'event_type' THEN
-        DELETE FROM zentry_notify.event_type t WHERE t.name = NEW.name;
-    ELSE
-        DELETE FROM zentry_notify.event_wording w
-         WHERE w.id = NEW.id OR w.event_type = NEW.event_type AND w.webhook_integration_id IS NOT DISTINCT FROM NEW.webhook_integration_id;
+    DELETE FROM zentry_notify.event_type t WHERE t.name = NEW.name;
+    IF NOT FOUND THEN
+        RETURN NEW;
     END IF;
-    RETURN NEW;
+    INSERT INTO zentry_notify.event_type SELECT NEW.*;
+    RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.replace_replicated() IS 'Trigger: what logical replication brings of event types and wordings takes the place of what is there';
+COMMENT ON FUNCTION zentry_notify.replace_event_type() IS 'Trigger: an event type that logical replication brings takes the place of the one that is there';
 
-DO $$
-DECLARE
-    merged pg_catalog.regclass;
+DROP TRIGGER IF EXISTS replace_replicated ON zentry_notify.event_type;
+CREATE TRIGGER replace_replicated BEFORE INSERT ON zentry_notify.event_type
+    FOR EACH ROW WHEN (pg_catalog.current_setting('session_replication_role') OPERATOR(pg_catalog.=) 'replica')
+    EXECUTE FUNCTION zentry_notify.replace_event_type();
+ALTER TABLE zentry_notify.event_type ENABLE REPLICA TRIGGER replace_replicated;
+
+CREATE OR REPLACE FUNCTION zentry_notify.replace_event_wording() RETURNS trigger
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
 BEGIN
-    FOREACH merged IN ARRAY '{zentry_notify.event_type,zentry_notify.event_wording}'::pg_catalog.regclass[]
-    LOOP
-        EXECUTE pg_catalog.format('DROP TRIGGER IF EXISTS replace_replicated ON %s', merged);
-        EXECUTE pg_catalog.format('CREATE TRIGGER replace_replicated BEFORE INSERT ON %s FOR EACH ROW WHEN (pg_catalog.current_setting(''session_replication_role'') OPERATOR(pg_catalog.=) ''replica'') EXECUTE FUNCTION zentry_notify.replace_replicated()', merged);
-        EXECUTE pg_catalog.format('ALTER TABLE %s ENABLE REPLICA TRIGGER replace_replicated', merged);
-    END LOOP;
+    DELETE FROM zentry_notify.event_wording w
+     WHERE w.id = NEW.id OR w.event_type = NEW.event_type AND w.webhook_integration_id IS NOT DISTINCT FROM NEW.webhook_integration_id;
+    IF NOT FOUND THEN
+        RETURN NEW;
+    END IF;
+    INSERT INTO zentry_notify.event_wording SELECT NEW.*;
+    RETURN NULL;
 END
 $$;
+COMMENT ON FUNCTION zentry_notify.replace_event_wording() IS 'Trigger: a wording that logical replication brings takes the place of the one that is there';
+
+DROP TRIGGER IF EXISTS replace_replicated ON zentry_notify.event_wording;
+CREATE TRIGGER replace_replicated BEFORE INSERT ON zentry_notify.event_wording
+    FOR EACH ROW WHEN (pg_catalog.current_setting('session_replication_role') OPERATOR(pg_catalog.=) 'replica')
+    EXECUTE FUNCTION zentry_notify.replace_event_wording();
+ALTER TABLE zentry_notify.event_wording ENABLE REPLICA TRIGGER replace_replicated;
 
 CREATE OR REPLACE FUNCTION zentry_notify.members() RETURNS TABLE (classid oid, objid oid)
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -213,7 +227,8 @@ BEGIN
                                              WHERE l.sync_subid = s.sub_id
                                                AND (l.sync_relname IS NULL OR to_regclass(format(''%I.%I'', l.sync_nspname, l.sync_relname)) = ANY ($1)))
                               ORDER BY 1' USING replicated LOOP
-            EXECUTE 'SELECT pglogical.alter_subscription_disable($1, true)' USING name::name;
+            -- Not at once, which it refuses in a transaction block: its process ends at the commit.
+            EXECUTE 'SELECT pglogical.alter_subscription_disable($1, false)' USING name::name;
             RETURN QUERY SELECT format('subscription %I of pglogical', name), 'disabled';
         END LOOP;
     END IF;

@@ -2,6 +2,11 @@
 
 -- Reading is the caller's, with their rights, and of plain tables with plain types alone: a view, a type's cast, a policy or a column that is
 -- computed when it is read would run its author's code with those rights. The settings are what pg_dump has for the same reason.
+CREATE OR REPLACE FUNCTION zentry_notify.rows_of(relation regclass, columns text[]) RETURNS SETOF text
+    LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'rows_of_wrapper';
+COMMENT ON FUNCTION zentry_notify.rows_of(regclass, text[]) IS
+    'Rows of a table as JSON, read with the caller''s rights; an error where code of another role would run with these (of an index, a check, statistics)';
+
 CREATE OR REPLACE FUNCTION zentry_notify.read_integrations(relation regclass) RETURNS SETOF jsonb
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
     SET row_security = off SET restrict_nonsystem_relation_kind = 'view, foreign-table'
@@ -25,9 +30,8 @@ BEGIN
         PERFORM zentry_notify.refuse('insufficient_privilege', format('%s has row security', relation),
             'Copy the rows into a table without: CREATE TABLE integrations AS SELECT ...');
     END IF;
-    -- From now on it stays as it is. Had it row security by now, PostgreSQL would refuse this. It is named, and who owns it may have put another
-    -- one in its place while this waited.
-    EXECUTE format('SELECT FROM %s LIMIT 0', relation);
+    -- From now on it stays as it is. It is named, and who owns it may have put another one in its place while this waited.
+    EXECUTE format('LOCK TABLE %s IN ACCESS SHARE MODE', relation);
     IF NOT EXISTS (SELECT FROM pg_locks l WHERE l.locktype = 'relation' AND l.pid = pg_backend_pid() AND l.relation = relation_oid AND l.granted
                                             AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())) THEN
         PERFORM zentry_notify.refuse('object_not_in_prerequisite_state', format('%s was changed while it was waited for', relation),
@@ -45,8 +49,8 @@ BEGIN
         PERFORM zentry_notify.refuse('datatype_mismatch', format('column %s of %s is of no type of PostgreSQL', foreign_type, relation),
             'Copy the rows into a table with plain types: CREATE TABLE integrations AS SELECT ...');
     END IF;
-    RETURN QUERY EXECUTE format('SELECT to_jsonb(t) FROM (SELECT %s FROM %s) AS t ORDER BY t.id',
-                                (SELECT string_agg(quote_ident(w), ', ') FROM unnest(wanted) w), relation);
+    -- Had it row security by now, PostgreSQL would refuse this.
+    RETURN QUERY SELECT r::jsonb FROM zentry_notify.rows_of(relation, wanted::text[]) r;
 END
 $$;
 COMMENT ON FUNCTION zentry_notify.read_integrations(regclass) IS 'The rows of a table like notifications_webhookintegration, as JSON';

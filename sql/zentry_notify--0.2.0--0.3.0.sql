@@ -121,7 +121,7 @@ COMMENT ON COLUMN zentry_notify.event.source_id IS 'Number of the event source w
 COMMENT ON COLUMN zentry_notify.event.event_type IS 'What happened; project_progress: nobody can hear of it, the worker counts milestones by it';
 COMMENT ON COLUMN zentry_notify.event.data IS 'The event''s data as far as the written row has them';
 COMMENT ON COLUMN zentry_notify.event.context IS
-    'What only the worker needs, a JSON object, or null: columns: values of other columns, by name; progress: how the tasks of projects changed; cut: keys whose value was too long; routed: its deliveries were written with it';
+    'What only the worker needs, a JSON object, or null: columns: values of other columns, by name; progress: how the tasks of projects changed; cut: keys whose value was too long; routed: its deliveries were written with it; partition_owner: number of the role that owns the partition that was written, where another one owns the attached table';
 
 CREATE TABLE zentry_notify.event_detail (
     event_id bigint PRIMARY KEY,
@@ -292,19 +292,23 @@ COMMENT ON COLUMN zentry_notify.webhook.quiet_hours IS 'When nothing is sent, su
 COMMENT ON COLUMN zentry_notify.webhook.mention IS 'Whom each message pings: role:ID or user:ID in Discord, user:ID NAME in a Workflows flow of Teams';
 COMMENT ON COLUMN zentry_notify.webhook.rate_limit IS 'How many messages it may get, and in what time, such as 25/5min; 0: no limit; null: zentry_notify.teams_rate for Microsoft''s hosts, and the vendor''s answers for others';
 COMMENT ON COLUMN zentry_notify.webhook.rate_group IS 'Webhooks of the same group share their rate, the lowest of theirs: flows that one person owns; null: it is on its own';
-COMMENT ON COLUMN zentry_notify.webhook.notify_webhook_id IS 'The webhook that is told when this one starts to fail, is switched off or lets deliveries expire; null: none';
+COMMENT ON COLUMN zentry_notify.webhook.notify_webhook_id IS 'The webhook that is told when this one starts to fail, is switched off or lets deliveries expire; null: those with notices are';
 
 ALTER TABLE zentry_notify.webhook
     ADD COLUMN username text,
     ADD COLUMN avatar_url text,
     ADD COLUMN announce boolean NOT NULL DEFAULT false,
     ADD COLUMN thread_name text,
-    ADD COLUMN applied_tags text[] NOT NULL DEFAULT '{}';
+    ADD COLUMN applied_tags text[] NOT NULL DEFAULT '{}',
+    ADD COLUMN notices boolean NOT NULL DEFAULT false,
+    ADD COLUMN digest text;
 COMMENT ON COLUMN zentry_notify.webhook.username IS 'The name that its messages in Discord come from; null: zentry_notify.username decides';
 COMMENT ON COLUMN zentry_notify.webhook.avatar_url IS 'The picture that its messages in Discord come with, an https URL; null: zentry_notify.avatar_url decides';
 COMMENT ON COLUMN zentry_notify.webhook.announce IS 'In Discord, a line of text stands above the events: a phone''s notification shows it, and of embeds alone it shows nothing';
 COMMENT ON COLUMN zentry_notify.webhook.thread_name IS 'For a forum of Discord: each message becomes a post of this name; null: into the channel, or the thread of ?thread_id= in the URL';
 COMMENT ON COLUMN zentry_notify.webhook.applied_tags IS 'For a forum of Discord: ids of the tags that these posts get';
+COMMENT ON COLUMN zentry_notify.webhook.notices IS 'It is told of the trouble of every other webhook that names none of its own in notify_webhook_id';
+COMMENT ON COLUMN zentry_notify.webhook.digest IS 'When what has gathered leaves, as one message with counts and the last ten events: 1 hour after the first of them, or by a cron expression such as 0 9 * * 1-5 Europe/Berlin; null: each event leaves as it comes';
 ALTER TABLE zentry_notify.event_type ADD COLUMN url text, ADD COLUMN thumbnail text;
 COMMENT ON COLUMN zentry_notify.event_type.url IS
     'Address of the thing that the event is about; a template, such as /tasks/{{ task_id }} below zentry_notify.link_base, or https://...';
@@ -434,6 +438,14 @@ CREATE OR REPLACE FUNCTION zentry_notify.check_rate_limit(rate_limit text) RETUR
     LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'check_rate_limit_wrapper';
 COMMENT ON FUNCTION zentry_notify.check_rate_limit(text) IS 'An error for what is no rate';
 
+CREATE OR REPLACE FUNCTION zentry_notify.check_digest(digest text, quiet_hours text) RETURNS void
+    LANGUAGE c AS 'MODULE_PATHNAME', 'check_digest_wrapper';
+COMMENT ON FUNCTION zentry_notify.check_digest(text, text) IS 'An error for what is no time of a digest; its time zone is that of the quiet hours unless it names one';
+
+CREATE OR REPLACE FUNCTION zentry_notify.digest_due(digest text, quiet_hours text, first_event timestamptz) RETURNS timestamptz
+    LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'digest_due_wrapper';
+COMMENT ON FUNCTION zentry_notify.digest_due(text, text, timestamptz) IS 'When the digest leaves that begins with an event of that moment; null: there is no digest';
+
 CREATE OR REPLACE FUNCTION zentry_notify.quiet_until(quiet_hours text) RETURNS timestamptz
     LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'quiet_until_wrapper';
 COMMENT ON FUNCTION zentry_notify.quiet_until(text) IS 'When the quiet that there is now is over; null: there is none now';
@@ -544,7 +556,7 @@ BEGIN
         PERFORM zentry_notify.refuse('check_violation', format('min_streak_days must be at least 1, not %s', min_streak_days),
             'Null hears of every streak.', 'min_streak_days');
     END IF;
-    IF milestones = '{}' OR NOT (1 <= ALL (milestones) AND 100 >= ALL (milestones)) OR array_position(milestones, NULL) IS NOT NULL THEN
+    IF milestones = '{}' OR array_ndims(milestones) > 1 OR NOT (1 <= ALL (milestones) AND 100 >= ALL (milestones)) OR array_position(milestones, NULL) IS NOT NULL THEN
         PERFORM zentry_notify.refuse('check_violation', format('milestones must be numbers from 1 to 100, not %s', milestones),
             'For example {50,100}; null hears of all.', 'milestones');
     END IF;
@@ -558,6 +570,19 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zentry_notify.check_filters(jsonpath, integer, integer[]) IS 'The rules of what an integration hears of its event types';
+
+-- Of any number, also of one that is no smallint.
+CREATE OR REPLACE FUNCTION zentry_notify.check_most_events(max_events_per_message integer) RETURNS void
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF max_events_per_message NOT BETWEEN 1 AND 10 THEN
+        PERFORM zentry_notify.refuse('check_violation', format('max_events_per_message must be 1 to 10, not %s', max_events_per_message),
+            'A message has room for ten events.', 'max_events_per_message');
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.check_most_events(integer) IS 'An error unless a message has room for so many events';
 
 -- What events' data have, as their samples and sources say: it is certain if each of the types has one or the other.
 CREATE OR REPLACE FUNCTION zentry_notify.check_keys_of(parameter text, keys text[], event_types jsonb) RETURNS void
@@ -597,10 +622,7 @@ BEGIN
     IF missing IS NOT NULL THEN
         PERFORM zentry_notify.refuse('not_null_violation', format('%s of a webhook must not be null', missing), 'Leave it out for its default.');
     END IF;
-    IF NEW.max_events_per_message NOT BETWEEN 1 AND 10 THEN
-        PERFORM zentry_notify.refuse('check_violation', format('max_events_per_message must be 1 to 10, not %s', NEW.max_events_per_message),
-            'A message has room for ten events.', 'max_events_per_message');
-    END IF;
+    PERFORM zentry_notify.check_most_events(NEW.max_events_per_message);
     IF NEW.min_interval NOT BETWEEN '0' AND '1 day' THEN
         PERFORM zentry_notify.refuse('check_violation', format('min_interval must be 0 to 1 day, not %s', NEW.min_interval),
             '0 sends as fast as the vendor lets us.', 'min_interval');
@@ -634,12 +656,16 @@ BEGIN
     IF NEW.notify_webhook_id IS NOT NULL AND (TG_OP = 'INSERT' OR NEW.notify_webhook_id IS DISTINCT FROM OLD.notify_webhook_id) THEN
         IF NEW.notify_webhook_id = NEW.id THEN
             PERFORM zentry_notify.refuse('invalid_parameter_value', 'a webhook that fails cannot be the one that is told of it',
-                'Name another one; null: nobody is told.', 'notify_webhook_id');
+                'Name another one; null: those with notices are.', 'notify_webhook_id');
         END IF;
         -- A dump brings them in any order.
         IF NOT zentry_notify.is_restoring() AND NOT EXISTS (SELECT FROM zentry_notify.webhook w WHERE w.id = NEW.notify_webhook_id) THEN
-            PERFORM zentry_notify.no_such_webhook(NEW.notify_webhook_id);
+            PERFORM zentry_notify.refuse('invalid_parameter_value', format('there is no webhook with id %s to be told', NEW.notify_webhook_id),
+                'SELECT id, name FROM zentry_notify.webhooks lists them; null: those with notices are.', 'notify_webhook_id');
         END IF;
+    END IF;
+    IF NEW.digest IS NOT NULL AND (TG_OP = 'INSERT' OR (NEW.digest, NEW.quiet_hours) IS DISTINCT FROM (OLD.digest, OLD.quiet_hours)) THEN
+        PERFORM zentry_notify.check_digest(NEW.digest, NEW.quiet_hours);
     END IF;
     PERFORM zentry_notify.check_filters(NEW.filter, NEW.min_streak_days, NEW.milestones);
     PERFORM zentry_notify.check_appearance(NEW.username, NEW.avatar_url, NEW.thread_name, NEW.applied_tags);
@@ -726,6 +752,10 @@ BEGIN
             PERFORM zentry_notify.refuse('foreign_key_violation', format('unknown event type "%s"', NEW.event_type),
                 'SELECT zentry_register_event_type(name, title) adds one.');
         END IF;
+        IF NEW.event_type = 'webhook_trouble' THEN
+            PERFORM zentry_notify.refuse('wrong_object_type', 'no table fires webhook_trouble',
+                'It is what is told of a webhook that is in trouble.');
+        END IF;
     END IF;
     IF TG_OP <> 'DELETE' AND (array_ndims(NEW.omit) > 1 OR array_position(NEW.omit, NULL) IS NOT NULL) THEN
         PERFORM zentry_notify.refuse('invalid_parameter_value', 'omit must be a list of keys',
@@ -809,7 +839,9 @@ SELECT w.id,
        w.applied_tags,
        w.rate_limit,
        w.rate_group,
-       w.notify_webhook_id
+       w.notify_webhook_id,
+       w.notices,
+       w.digest
   FROM zentry_notify.webhook w;
 ALTER VIEW zentry_notify.webhook_integration
     ALTER COLUMN event_types SET DEFAULT '["*"]',
@@ -821,7 +853,8 @@ ALTER VIEW zentry_notify.webhook_integration
     ALTER COLUMN activated_at SET DEFAULT pg_catalog.now(),
     ALTER COLUMN omit_keys SET DEFAULT '{}',
     ALTER COLUMN announce SET DEFAULT false,
-    ALTER COLUMN applied_tags SET DEFAULT '{}';
+    ALTER COLUMN applied_tags SET DEFAULT '{}',
+    ALTER COLUMN notices SET DEFAULT false;
 COMMENT ON VIEW zentry_notify.webhook_integration IS
     'Webhooks and what they hear of. Writing here directly is as good as calling the zentry_* functions: the same rules hold';
 COMMENT ON COLUMN zentry_notify.webhook_integration.id IS 'The number that zentry_test_webhook and the other functions take';
@@ -854,7 +887,9 @@ COMMENT ON COLUMN zentry_notify.webhook_integration.thread_name IS 'For a forum 
 COMMENT ON COLUMN zentry_notify.webhook_integration.applied_tags IS 'For a forum of Discord: ids of the tags that these posts get';
 COMMENT ON COLUMN zentry_notify.webhook_integration.rate_limit IS 'How many messages it may get, and in what time, such as 25/5min; 0: no limit; null: zentry_notify.teams_rate for Microsoft''s hosts, and the vendor''s answers for others';
 COMMENT ON COLUMN zentry_notify.webhook_integration.rate_group IS 'Webhooks of the same group share their rate, the lowest of theirs: flows that one person owns; null: it is on its own';
-COMMENT ON COLUMN zentry_notify.webhook_integration.notify_webhook_id IS 'The webhook that is told when this one starts to fail, is switched off or lets deliveries expire; null: none';
+COMMENT ON COLUMN zentry_notify.webhook_integration.notify_webhook_id IS 'The webhook that is told when this one starts to fail, is switched off or lets deliveries expire; null: those with notices are';
+COMMENT ON COLUMN zentry_notify.webhook_integration.notices IS 'It is told of the trouble of every other webhook that names none of its own in notify_webhook_id';
+COMMENT ON COLUMN zentry_notify.webhook_integration.digest IS 'When what has gathered leaves, as one message with counts and the last ten events: 1 hour after the first of them, or by a cron expression such as 0 9 * * 1-5 Europe/Berlin; null: each event leaves as it comes';
 
 CREATE OR REPLACE VIEW zentry_notify.event_data AS
 SELECT e.id AS event_id,
@@ -903,7 +938,14 @@ SELECT w.id,
        w.min_streak_days,
        w.milestones,
        w.quiet_hours,
-       CASE WHEN w.is_active THEN zentry_notify.quiet_until(w.quiet_hours) END AS held_until,
+       CASE WHEN w.is_active THEN
+           greatest(zentry_notify.quiet_until(w.quiet_hours),
+                    CASE WHEN w.digest IS NOT NULL THEN
+                        (SELECT nullif(greatest(zentry_notify.digest_due(w.digest, w.quiet_hours, e.created_at), now()), now())
+                           FROM zentry_notify.event e
+                          WHERE e.id = (SELECT d.event_id FROM zentry_notify.delivery d
+                                         WHERE d.webhook_integration_id = w.id AND d.status IN ('p', 'r') ORDER BY d.id LIMIT 1)) END)
+       END AS held_until,
        w.mention,
        w.username,
        w.avatar_url,
@@ -912,11 +954,13 @@ SELECT w.id,
        w.applied_tags,
        w.rate_limit,
        w.rate_group,
-       w.notify_webhook_id
+       w.notify_webhook_id,
+       w.notices,
+       w.digest
   FROM zentry_notify.webhook w
   LEFT JOIN zentry_notify.webhook_circuit c ON c.webhook_integration_id = w.id
   LEFT JOIN zentry_notify.webhook_count n ON n.webhook_integration_id = w.id;
-COMMENT ON VIEW zentry_notify.webhooks IS 'Integrations with their state and counts, which may be a second behind; the URL without its secret';
+COMMENT ON VIEW zentry_notify.webhooks IS 'Integrations with their state and counts, which may be some seconds behind; the URL without its secret';
 COMMENT ON COLUMN zentry_notify.webhooks.id IS 'Number of the integration';
 COMMENT ON COLUMN zentry_notify.webhooks.name IS 'Its name';
 COMMENT ON COLUMN zentry_notify.webhooks.webhook_type IS 'discord or teams';
@@ -944,7 +988,7 @@ COMMENT ON COLUMN zentry_notify.webhooks.filter IS 'JSON path predicate that the
 COMMENT ON COLUMN zentry_notify.webhooks.min_streak_days IS 'The shortest streak that it hears of; null: all';
 COMMENT ON COLUMN zentry_notify.webhooks.milestones IS 'The milestones that it hears of; null: all';
 COMMENT ON COLUMN zentry_notify.webhooks.quiet_hours IS 'When nothing is sent to it; null: never';
-COMMENT ON COLUMN zentry_notify.webhooks.held_until IS 'When the quiet hours that it is in now are over; null: it is in none';
+COMMENT ON COLUMN zentry_notify.webhooks.held_until IS 'When the quiet hours that it is in now are over, and when the digest leaves that gathers now; null: neither';
 COMMENT ON COLUMN zentry_notify.webhooks.mention IS 'Whom its messages ping; null: nobody';
 COMMENT ON COLUMN zentry_notify.webhooks.username IS 'The name that its messages in Discord come from; null: zentry_notify.username decides';
 COMMENT ON COLUMN zentry_notify.webhooks.avatar_url IS 'The picture that its messages in Discord come with, an https URL; null: zentry_notify.avatar_url decides';
@@ -954,17 +998,17 @@ COMMENT ON COLUMN zentry_notify.webhooks.applied_tags IS 'For a forum of Discord
 
 COMMENT ON COLUMN zentry_notify.webhooks.rate_limit IS 'How many messages it may get, and in what time, such as 25/5min; 0: no limit; null: zentry_notify.teams_rate for Microsoft''s hosts, and the vendor''s answers for others';
 COMMENT ON COLUMN zentry_notify.webhooks.rate_group IS 'Webhooks of the same group share their rate, the lowest of theirs: flows that one person owns; null: it is on its own';
-COMMENT ON COLUMN zentry_notify.webhooks.notify_webhook_id IS 'The webhook that is told when this one starts to fail, is switched off or lets deliveries expire; null: none';
+COMMENT ON COLUMN zentry_notify.webhooks.notify_webhook_id IS 'The webhook that is told when this one starts to fail, is switched off or lets deliveries expire; null: those with notices are';
+COMMENT ON COLUMN zentry_notify.webhooks.notices IS 'It is told of the trouble of every other webhook that names none of its own in notify_webhook_id';
+COMMENT ON COLUMN zentry_notify.webhooks.digest IS 'When what has gathered leaves, as one message with counts and the last ten events: 1 hour after the first of them, or by a cron expression such as 0 9 * * 1-5 Europe/Berlin; null: each event leaves as it comes';
 
--- For event_message and zentry_test_webhook.
+-- For event_message and zentry_test_webhook, which take what they know of a row (appearance::Appearance), as the worker does.
 CREATE OR REPLACE FUNCTION zentry_notify.appearance_of(webhook_id bigint) RETURNS text
     LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT json_build_object('username', w.username, 'avatar_url', w.avatar_url, 'announce', w.announce,
-                             'thread_name', w.thread_name, 'applied_tags', w.applied_tags)::text
-      FROM zentry_notify.webhook w WHERE w.id = webhook_id
+    SELECT to_json(w)::text FROM zentry_notify.webhook w WHERE w.id = webhook_id
 $$;
-COMMENT ON FUNCTION zentry_notify.appearance_of(bigint) IS 'How the webhook''s messages appear, as JSON';
+COMMENT ON FUNCTION zentry_notify.appearance_of(bigint) IS 'What the webhook''s messages are made by, as JSON: its row';
 
 -- The log of 0.2.0 as a view, with that table's columns and types. Both branches are plain tables with subqueries, no joins and no conditions: only then
 -- does the planner merge them in the order of an index. Indexes of delivery have the status as it is spelt here.
@@ -1123,12 +1167,12 @@ BEGIN
                (id, name, webhook_type, project_id, created_by_id, event_types, is_active, created_at, updated_at, max_events_per_message,
                 min_interval, max_age, activated_at, switched_off_at, switched_off_reason, omit_keys, filter, min_streak_days, milestones,
                 quiet_hours, mention, username, avatar_url, announce, thread_name, applied_tags, rate_limit, rate_group,
-                notify_webhook_id)
+                notify_webhook_id, notices, digest)
         VALUES (coalesce(NEW.id, nextval('zentry_notify.webhook_integration_id_seq')), NEW.name, NEW.webhook_type, NEW.project_id,
                 NEW.created_by_id, NEW.event_types, NEW.is_active, NEW.created_at, NEW.updated_at, NEW.max_events_per_message, NEW.min_interval,
                 NEW.max_age, NEW.activated_at, NEW.switched_off_at, NEW.switched_off_reason, NEW.omit_keys, NEW.filter, NEW.min_streak_days,
                 NEW.milestones, NEW.quiet_hours, NEW.mention, NEW.username, NEW.avatar_url, NEW.announce, NEW.thread_name, NEW.applied_tags,
-                NEW.rate_limit, NEW.rate_group, NEW.notify_webhook_id)
+                NEW.rate_limit, NEW.rate_group, NEW.notify_webhook_id, NEW.notices, NEW.digest)
         RETURNING w.* INTO written;
     ELSE
         UPDATE zentry_notify.webhook w
@@ -1163,7 +1207,9 @@ BEGIN
                rate_limit = CASE WHEN NEW.rate_limit IS DISTINCT FROM OLD.rate_limit THEN NEW.rate_limit ELSE w.rate_limit END,
                rate_group = CASE WHEN NEW.rate_group IS DISTINCT FROM OLD.rate_group THEN NEW.rate_group ELSE w.rate_group END,
                notify_webhook_id = CASE WHEN NEW.notify_webhook_id IS DISTINCT FROM OLD.notify_webhook_id
-                                        THEN NEW.notify_webhook_id ELSE w.notify_webhook_id END
+                                        THEN NEW.notify_webhook_id ELSE w.notify_webhook_id END,
+               notices = CASE WHEN NEW.notices IS DISTINCT FROM OLD.notices THEN NEW.notices ELSE w.notices END,
+               digest = CASE WHEN NEW.digest IS DISTINCT FROM OLD.digest THEN NEW.digest ELSE w.digest END
          WHERE w.id = OLD.id
         RETURNING w.* INTO written;
         IF NOT FOUND THEN
@@ -1220,7 +1266,12 @@ BEGIN
      WHERE e <> '*' AND NOT EXISTS (SELECT FROM zentry_notify.event_type t WHERE t.name = e);
     IF unknown IS NOT NULL THEN
         PERFORM zentry_notify.refuse('invalid_parameter_value', format('unknown event type %s', unknown),
-            format('The event types are %s; * stands for all.', (SELECT string_agg(t.name, ', ' ORDER BY t.name) FROM zentry_notify.event_type t)), 'event_types');
+            format('The event types are %s; * stands for all.', (SELECT string_agg(t.name, ', ' ORDER BY t.name) FROM zentry_notify.event_type t WHERE t.name <> 'webhook_trouble')),
+            'event_types');
+    END IF;
+    IF event_types ? 'webhook_trouble' THEN
+        PERFORM zentry_notify.refuse('invalid_parameter_value', 'nobody subscribes to webhook_trouble',
+            'notices => true has a webhook told of the trouble of the others, and notify_webhook_id of theirs has one told of that one''s.', 'event_types');
     END IF;
 END
 $$;
@@ -1239,13 +1290,27 @@ END
 $$;
 COMMENT ON FUNCTION zentry_notify.to_filter(text) IS 'The JSON path that the text is; null for an empty one';
 
+CREATE OR REPLACE FUNCTION zentry_notify.to_interval(value text, parameter text) RETURNS interval
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN value::interval;
+EXCEPTION WHEN data_exception THEN
+    PERFORM zentry_notify.refuse('invalid_parameter_value', format('%s is no length of time: "%s"', parameter, left(value, 50)),
+        'For example 30 seconds, or 1 day.', parameter);
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.to_interval(text, text) IS 'The length of time that the text is, or an error that names the parameter';
+
 CREATE OR REPLACE FUNCTION @extschema@.zentry_register_webhook(
     name text, webhook_type text, webhook_url text, project_id bigint DEFAULT NULL,
     event_types text[] DEFAULT NULL, is_active boolean DEFAULT true, created_by_id bigint DEFAULT NULL,
     omit_keys text[] DEFAULT NULL, filter text DEFAULT NULL, min_streak_days integer DEFAULT NULL,
     milestones integer[] DEFAULT NULL, quiet_hours text DEFAULT NULL, mention text DEFAULT NULL,
     username text DEFAULT NULL, avatar_url text DEFAULT NULL, announce boolean DEFAULT NULL, thread_name text DEFAULT NULL,
-    applied_tags text[] DEFAULT NULL) RETURNS bigint
+    applied_tags text[] DEFAULT NULL, rate_limit text DEFAULT NULL, rate_group text DEFAULT NULL, notify_webhook_id bigint DEFAULT NULL,
+    notices boolean DEFAULT NULL, digest text DEFAULT NULL, max_events_per_message integer DEFAULT NULL, min_interval interval DEFAULT NULL,
+    max_age interval DEFAULT NULL) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
@@ -1253,20 +1318,26 @@ DECLARE
 BEGIN
     PERFORM zentry_notify.check_length(name, 100, 'name');
     PERFORM zentry_notify.check_length(webhook_url, 2048, 'webhook_url');
+    PERFORM zentry_notify.check_length(rate_limit, 50, 'rate_limit');
+    PERFORM zentry_notify.check_length(rate_group, 100, 'rate_group');
+    PERFORM zentry_notify.check_most_events(max_events_per_message);
     INSERT INTO zentry_notify.webhook_integration AS w
            (name, webhook_type, webhook_url, project_id, event_types, is_active, created_by_id,
-            omit_keys, filter, min_streak_days, milestones, quiet_hours, mention, username, avatar_url, announce, thread_name, applied_tags)
+            omit_keys, filter, min_streak_days, milestones, quiet_hours, mention, username, avatar_url, announce, thread_name, applied_tags,
+            rate_limit, rate_group, notify_webhook_id, notices, digest, max_events_per_message, min_interval, max_age)
     VALUES (zentry_notify.not_null(name, 'name'), left(zentry_notify.not_null(webhook_type, 'webhook_type'), 20),
             zentry_notify.not_null(webhook_url, 'webhook_url'), project_id,
             coalesce(to_jsonb(event_types), '["*"]'), coalesce(is_active, true), created_by_id,
             coalesce(omit_keys, '{}'), zentry_notify.to_filter(filter), min_streak_days, milestones, quiet_hours, mention,
-            nullif(username, ''), nullif(avatar_url, ''), coalesce(announce, false), nullif(thread_name, ''), coalesce(applied_tags, '{}'))
+            nullif(username, ''), nullif(avatar_url, ''), coalesce(announce, false), nullif(thread_name, ''), coalesce(applied_tags, '{}'),
+            nullif(rate_limit, ''), nullif(rate_group, ''), nullif(notify_webhook_id, 0), coalesce(notices, false), nullif(digest, ''),
+            coalesce(max_events_per_message, 10), coalesce(min_interval, '0'), nullif(max_age, '0'))
     RETURNING w.id INTO id;
     RETURN id;
 END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_register_webhook(text, text, text, bigint, text[], boolean, bigint, text[], text, integer, integer[], text, text,
-        text, text, boolean, text, text[]) IS
+        text, text, boolean, text, text[], text, text, bigint, boolean, text, integer, interval, interval) IS
     'Registers a webhook and returns its id. webhook_type: discord or teams; project_id null: every project; event_types null: all. The rest is as in zentry_notify.webhook_integration';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_update_webhook(
@@ -1275,13 +1346,18 @@ CREATE OR REPLACE FUNCTION @extschema@.zentry_update_webhook(
     omit_keys text[] DEFAULT NULL, filter text DEFAULT NULL, min_streak_days integer DEFAULT NULL,
     milestones integer[] DEFAULT NULL, quiet_hours text DEFAULT NULL, mention text DEFAULT NULL,
     username text DEFAULT NULL, avatar_url text DEFAULT NULL, announce boolean DEFAULT NULL, thread_name text DEFAULT NULL,
-    applied_tags text[] DEFAULT NULL) RETURNS void
+    applied_tags text[] DEFAULT NULL, rate_limit text DEFAULT NULL, rate_group text DEFAULT NULL, notify_webhook_id bigint DEFAULT NULL,
+    notices boolean DEFAULT NULL, digest text DEFAULT NULL, max_events_per_message integer DEFAULT NULL, min_interval interval DEFAULT NULL,
+    max_age interval DEFAULT NULL) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
 AS $$
 #variable_conflict use_variable
 BEGIN
     PERFORM zentry_notify.check_length(name, 100, 'name');
     PERFORM zentry_notify.check_length(webhook_url, 2048, 'webhook_url');
+    PERFORM zentry_notify.check_length(rate_limit, 50, 'rate_limit');
+    PERFORM zentry_notify.check_length(rate_group, 100, 'rate_group');
+    PERFORM zentry_notify.check_most_events(max_events_per_message);
     UPDATE zentry_notify.webhook_integration AS w
        SET name = coalesce(name, w.name),
            webhook_type = coalesce(left(webhook_type, 20), w.webhook_type),
@@ -1299,7 +1375,15 @@ BEGIN
            avatar_url = CASE avatar_url WHEN '' THEN NULL ELSE coalesce(avatar_url, w.avatar_url) END,
            announce = coalesce(announce, w.announce),
            thread_name = CASE thread_name WHEN '' THEN NULL ELSE coalesce(thread_name, w.thread_name) END,
-           applied_tags = coalesce(applied_tags, w.applied_tags)
+           applied_tags = coalesce(applied_tags, w.applied_tags),
+           rate_limit = CASE rate_limit WHEN '' THEN NULL ELSE coalesce(rate_limit, w.rate_limit) END,
+           rate_group = CASE rate_group WHEN '' THEN NULL ELSE coalesce(rate_group, w.rate_group) END,
+           notify_webhook_id = CASE notify_webhook_id WHEN 0 THEN NULL ELSE coalesce(notify_webhook_id, w.notify_webhook_id) END,
+           notices = coalesce(notices, w.notices),
+           digest = CASE digest WHEN '' THEN NULL ELSE coalesce(digest, w.digest) END,
+           max_events_per_message = coalesce(max_events_per_message, w.max_events_per_message),
+           min_interval = coalesce(min_interval, w.min_interval),
+           max_age = CASE max_age WHEN '0' THEN NULL ELSE coalesce(max_age, w.max_age) END
      WHERE w.id = webhook_id;
     IF NOT FOUND THEN
         PERFORM zentry_notify.no_such_webhook(webhook_id);
@@ -1307,8 +1391,8 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_update_webhook(bigint, text, text, text, bigint, text[], boolean, text[], text, integer, integer[], text, text,
-        text, text, boolean, text, text[]) IS
-    'Changes what is given and leaves the rest; project_id 0: every project; an empty omit_keys, filter, quiet_hours, mention, username, avatar_url, thread_name, applied_tags or milestones, or min_streak_days 0: none; a new URL or is_active => true brings back a webhook that was switched off';
+        text, text, boolean, text, text[], text, text, bigint, boolean, text, integer, interval, interval) IS
+    'Changes what is given and leaves the rest; project_id 0: every project; what is empty, and min_streak_days, notify_webhook_id or max_age of 0, is taken away; a new URL or is_active => true brings back a webhook that was switched off';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_delete_webhook(webhook_id bigint) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -1402,6 +1486,10 @@ AS $$
 DECLARE
     event_id bigint;
 BEGIN
+    IF event_type IS NULL OR data IS NULL OR EXISTS (SELECT FROM unnest(webhook_ids) AS w (id) WHERE w.id IS NULL) THEN
+        PERFORM zentry_notify.refuse('null_value_not_allowed', 'an event has a type and data, and webhooks have numbers',
+            'zentry_test_event(event_type) queues a sample for every webhook that hears it.');
+    END IF;
     -- The transaction has its number before the event has: the route cursor relies on that.
     PERFORM pg_current_xact_id();
     INSERT INTO zentry_notify.event AS e (event_type, data, context) VALUES (queue.event_type, queue.data::json, CASE WHEN sample THEN '{"routed": true, "sample": true}' ELSE '{"routed": true}' END::json)
@@ -1422,55 +1510,74 @@ CREATE OR REPLACE FUNCTION zentry_notify.tell_of(webhook_id bigint, what text, r
 AS $$
 #variable_conflict use_variable
 DECLARE
-    name  text;
-    other bigint;
+    name   text;
+    own    bigint;
+    others bigint[];
 BEGIN
-    SELECT w.name, o.id INTO name, other
-      FROM zentry_notify.webhook w
-      JOIN zentry_notify.webhook o ON o.id = w.notify_webhook_id AND o.is_active
-     WHERE w.id = webhook_id AND o.id <> w.id;
-    IF FOUND AND NOT zentry_notify.is_restoring() THEN
+    IF zentry_notify.is_restoring() THEN
+        RETURN;
+    END IF;
+    SELECT w.name, w.notify_webhook_id INTO name, own FROM zentry_notify.webhook w WHERE w.id = webhook_id;
+    others := ARRAY(SELECT o.id FROM zentry_notify.webhook o
+                     WHERE o.is_active AND o.id <> webhook_id AND CASE WHEN own IS NULL THEN o.notices ELSE o.id = own END
+                     ORDER BY o.id);
+    IF name IS NOT NULL AND others <> '{}' THEN
         PERFORM zentry_notify.queue('webhook_trouble',
-            jsonb_build_object('webhook', format('%s (%s)', name, webhook_id), 'what', what, 'reason', reason), ARRAY[other]);
+            jsonb_build_object('webhook_id', webhook_id, 'webhook_name', name, 'what', what, 'reason', reason), others);
     END IF;
 EXCEPTION WHEN OTHERS THEN
     -- What the notice is about has to be written down all the same.
     RAISE WARNING 'zentry_notify: nobody is told that webhook % %: %', webhook_id, what, SQLERRM;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.tell_of(bigint, text, text) IS 'Queues a notice of a webhook''s trouble for the webhook that its notify_webhook_id names';
+COMMENT ON FUNCTION zentry_notify.tell_of(bigint, text, text) IS 'Queues a notice of a webhook''s trouble for the webhook that its notify_webhook_id names, or for those with notices';
 
-CREATE OR REPLACE FUNCTION zentry_notify.tell_of_trouble() RETURNS trigger
+CREATE OR REPLACE FUNCTION zentry_notify.tell_of_failing() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    CASE TG_TABLE_NAME
-        WHEN 'webhook' THEN
-            PERFORM zentry_notify.tell_of(NEW.id, 'was switched off', NEW.switched_off_reason);
-        WHEN 'webhook_circuit' THEN
-            PERFORM zentry_notify.tell_of(NEW.webhook_integration_id, 'fails', NEW.error_message);
-        ELSE
-            PERFORM zentry_notify.tell_of(NEW.webhook_integration_id, 'lets deliveries expire',
-                (SELECT coalesce(c.error_message, n.last_error)
-                   FROM zentry_notify.webhook w
-                   LEFT JOIN zentry_notify.webhook_circuit c ON c.webhook_integration_id = w.id
-                   LEFT JOIN zentry_notify.webhook_count n ON n.webhook_integration_id = w.id
-                  WHERE w.id = NEW.webhook_integration_id));
-    END CASE;
+    PERFORM zentry_notify.tell_of(NEW.webhook_integration_id, 'fails', NEW.error_message);
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.tell_of_trouble() IS 'Trigger: a webhook that starts to fail, is switched off or lets deliveries expire';
+COMMENT ON FUNCTION zentry_notify.tell_of_failing() IS 'Trigger: a webhook starts to fail';
 
 DROP TRIGGER IF EXISTS tell_of_trouble ON zentry_notify.webhook_circuit;
 CREATE TRIGGER tell_of_trouble AFTER INSERT ON zentry_notify.webhook_circuit
-    FOR EACH ROW EXECUTE FUNCTION zentry_notify.tell_of_trouble();
+    FOR EACH ROW EXECUTE FUNCTION zentry_notify.tell_of_failing();
+
+CREATE OR REPLACE FUNCTION zentry_notify.tell_of_switching_off() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM zentry_notify.tell_of(NEW.id, 'was switched off', NEW.switched_off_reason);
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.tell_of_switching_off() IS 'Trigger: a webhook is switched off';
+
 DROP TRIGGER IF EXISTS tell_of_trouble ON zentry_notify.webhook;
 CREATE TRIGGER tell_of_trouble AFTER UPDATE OF switched_off_at ON zentry_notify.webhook
-    FOR EACH ROW WHEN (OLD.switched_off_at IS NULL AND NEW.switched_off_at IS NOT NULL) EXECUTE FUNCTION zentry_notify.tell_of_trouble();
+    FOR EACH ROW WHEN (OLD.switched_off_at IS NULL AND NEW.switched_off_at IS NOT NULL) EXECUTE FUNCTION zentry_notify.tell_of_switching_off();
+
+CREATE OR REPLACE FUNCTION zentry_notify.tell_of_expiry() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM zentry_notify.tell_of(NEW.webhook_integration_id, 'lets deliveries expire',
+        (SELECT coalesce(c.error_message, n.last_error)
+           FROM zentry_notify.webhook w
+           LEFT JOIN zentry_notify.webhook_circuit c ON c.webhook_integration_id = w.id
+           LEFT JOIN zentry_notify.webhook_count n ON n.webhook_integration_id = w.id
+          WHERE w.id = NEW.webhook_integration_id));
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.tell_of_expiry() IS 'Trigger: a webhook lets deliveries expire';
+
 DROP TRIGGER IF EXISTS tell_of_trouble ON zentry_notify.webhook_state;
 CREATE TRIGGER tell_of_trouble AFTER INSERT OR UPDATE OF expired_at ON zentry_notify.webhook_state
-    FOR EACH ROW WHEN (NEW.expired_at IS NOT NULL) EXECUTE FUNCTION zentry_notify.tell_of_trouble();
+    FOR EACH ROW WHEN (NEW.expired_at IS NOT NULL) EXECUTE FUNCTION zentry_notify.tell_of_expiry();
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_test_event(
     event_type text DEFAULT 'task_completed', project_id bigint DEFAULT NULL, data jsonb DEFAULT NULL) RETURNS SETOF bigint
@@ -1480,7 +1587,7 @@ AS $$
 DECLARE
     payload jsonb := data;
     project bigint := zentry_test_event.project_id;
-    lanes   bigint[];
+    hearers bigint[];
 BEGIN
     PERFORM zentry_notify.require_event_type(zentry_test_event.event_type);
     IF jsonb_typeof(payload) <> 'object' THEN
@@ -1497,9 +1604,13 @@ BEGIN
         END IF;
     END IF;
 
-    lanes := ARRAY(
+    hearers := ARRAY(
         SELECT w.id FROM zentry_notify.webhook w
-         WHERE w.is_active
+         WHERE w.is_active AND zentry_test_event.event_type = 'webhook_trouble'
+           AND (w.notices OR EXISTS (SELECT FROM zentry_notify.webhook x WHERE x.notify_webhook_id = w.id))
+         UNION ALL
+        SELECT w.id FROM zentry_notify.webhook w
+         WHERE w.is_active AND zentry_test_event.event_type <> 'webhook_trouble'
            AND w.event_types ?| ARRAY['*', zentry_test_event.event_type]
            AND (w.project_id IS NULL OR w.project_id = project OR zentry_test_event.event_type = 'project_created'
                 OR EXISTS (SELECT FROM zentry_notify.event_source s
@@ -1512,9 +1623,9 @@ BEGIN
                                                              FROM unnest(w.milestones) m))) c (event_type, path)
                  WHERE c.path IS NOT NULL AND coalesce(c.event_type, zentry_test_event.event_type) = zentry_test_event.event_type
                    AND jsonb_path_match_tz(payload, c.path::jsonpath, '{}', true) IS NOT TRUE)
-         ORDER BY w.id);
-    IF lanes <> '{}' THEN
-        RETURN QUERY SELECT zentry_notify.queue(zentry_test_event.event_type, payload, lanes, zentry_test_event.data IS NULL);
+         ORDER BY 1);
+    IF hearers <> '{}' THEN
+        RETURN QUERY SELECT zentry_notify.queue(zentry_test_event.event_type, payload, hearers, zentry_test_event.data IS NULL);
     END IF;
 END
 $$;
@@ -1631,7 +1742,7 @@ CREATE OR REPLACE FUNCTION @extschema@.zentry_retry_failed(webhook_id bigint DEF
 AS $$
 #variable_conflict use_column
 DECLARE
-    lanes bigint[];
+    hearers bigint[];
     total bigint;
 BEGIN
     IF webhook_id IS NOT NULL AND NOT EXISTS (SELECT FROM zentry_notify.webhook w WHERE w.id = webhook_id) THEN
@@ -1663,8 +1774,8 @@ BEGIN
         INSERT INTO zentry_notify.delivery (event_id, webhook_integration_id, event_type, retry_count, retry_of)
         SELECT c.event_id, c.webhook_integration_id, c.event_type, c.retry_count + 1, c.id FROM chosen c ORDER BY c.id
         RETURNING webhook_integration_id)
-    SELECT count(*), array_agg(DISTINCT q.webhook_integration_id) INTO total, lanes FROM queued q;
-    PERFORM zentry_notify.wake(lanes);
+    SELECT count(*), array_agg(DISTINCT q.webhook_integration_id) INTO total, hearers FROM queued q;
+    PERFORM zentry_notify.wake(hearers);
     RETURN total;
 END
 $$;
@@ -1694,7 +1805,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_resume(bigint) IS
-    'Tries a webhook now that is failing, gone, or told to wait: what its endpoint has asked for is forgotten, also a limit that Discord has set for all webhooks, and the first of what waits leaves. Quiet hours hold';
+    'Tries a webhook now that is failing, gone, or told to wait: what its endpoint has asked for is forgotten, also a limit that Discord has set for all webhooks, of other databases too, and the first of what waits leaves. Quiet hours hold';
 
 -- Who owns the tables may write the log as if it still was one: dumps of 0.2.0 bring rows, and who restores a copy may not want it to send what
 -- waited. A row with an id is one of 0.2.0's.
@@ -2170,34 +2281,48 @@ BEGIN
 END
 $$;
 
--- Both sides have the built-in types, and may have wordings of the same event: what is replicated holds.
-CREATE OR REPLACE FUNCTION zentry_notify.replace_replicated() RETURNS trigger
+-- Both sides have the built-in types, and may have wordings of the same event: what is replicated holds. It is inserted here, because pglogical would
+-- update the row that it had found in the way.
+CREATE OR REPLACE FUNCTION zentry_notify.replace_event_type() RETURNS trigger
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    IF TG_TABLE_NAME = 'event_type' THEN
-        DELETE FROM zentry_notify.event_type t WHERE t.name = NEW.name;
-    ELSE
-        DELETE FROM zentry_notify.event_wording w
-         WHERE w.id = NEW.id OR w.event_type = NEW.event_type AND w.webhook_integration_id IS NOT DISTINCT FROM NEW.webhook_integration_id;
+    DELETE FROM zentry_notify.event_type t WHERE t.name = NEW.name;
+    IF NOT FOUND THEN
+        RETURN NEW;
     END IF;
-    RETURN NEW;
+    INSERT INTO zentry_notify.event_type SELECT NEW.*;
+    RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.replace_replicated() IS 'Trigger: what logical replication brings of event types and wordings takes the place of what is there';
+COMMENT ON FUNCTION zentry_notify.replace_event_type() IS 'Trigger: an event type that logical replication brings takes the place of the one that is there';
 
-DO $$
-DECLARE
-    merged pg_catalog.regclass;
+DROP TRIGGER IF EXISTS replace_replicated ON zentry_notify.event_type;
+CREATE TRIGGER replace_replicated BEFORE INSERT ON zentry_notify.event_type
+    FOR EACH ROW WHEN (pg_catalog.current_setting('session_replication_role') OPERATOR(pg_catalog.=) 'replica')
+    EXECUTE FUNCTION zentry_notify.replace_event_type();
+ALTER TABLE zentry_notify.event_type ENABLE REPLICA TRIGGER replace_replicated;
+
+CREATE OR REPLACE FUNCTION zentry_notify.replace_event_wording() RETURNS trigger
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
 BEGIN
-    FOREACH merged IN ARRAY '{zentry_notify.event_type,zentry_notify.event_wording}'::pg_catalog.regclass[]
-    LOOP
-        EXECUTE pg_catalog.format('DROP TRIGGER IF EXISTS replace_replicated ON %s', merged);
-        EXECUTE pg_catalog.format('CREATE TRIGGER replace_replicated BEFORE INSERT ON %s FOR EACH ROW WHEN (pg_catalog.current_setting(''session_replication_role'') OPERATOR(pg_catalog.=) ''replica'') EXECUTE FUNCTION zentry_notify.replace_replicated()', merged);
-        EXECUTE pg_catalog.format('ALTER TABLE %s ENABLE REPLICA TRIGGER replace_replicated', merged);
-    END LOOP;
+    DELETE FROM zentry_notify.event_wording w
+     WHERE w.id = NEW.id OR w.event_type = NEW.event_type AND w.webhook_integration_id IS NOT DISTINCT FROM NEW.webhook_integration_id;
+    IF NOT FOUND THEN
+        RETURN NEW;
+    END IF;
+    INSERT INTO zentry_notify.event_wording SELECT NEW.*;
+    RETURN NULL;
 END
 $$;
+COMMENT ON FUNCTION zentry_notify.replace_event_wording() IS 'Trigger: a wording that logical replication brings takes the place of the one that is there';
+
+DROP TRIGGER IF EXISTS replace_replicated ON zentry_notify.event_wording;
+CREATE TRIGGER replace_replicated BEFORE INSERT ON zentry_notify.event_wording
+    FOR EACH ROW WHEN (pg_catalog.current_setting('session_replication_role') OPERATOR(pg_catalog.=) 'replica')
+    EXECUTE FUNCTION zentry_notify.replace_event_wording();
+ALTER TABLE zentry_notify.event_wording ENABLE REPLICA TRIGGER replace_replicated;
 
 CREATE OR REPLACE FUNCTION zentry_notify.members() RETURNS TABLE (classid oid, objid oid)
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -2249,7 +2374,8 @@ BEGIN
                                              WHERE l.sync_subid = s.sub_id
                                                AND (l.sync_relname IS NULL OR to_regclass(format(''%I.%I'', l.sync_nspname, l.sync_relname)) = ANY ($1)))
                               ORDER BY 1' USING replicated LOOP
-            EXECUTE 'SELECT pglogical.alter_subscription_disable($1, true)' USING name::name;
+            -- Not at once, which it refuses in a transaction block: its process ends at the commit.
+            EXECUTE 'SELECT pglogical.alter_subscription_disable($1, false)' USING name::name;
             RETURN QUERY SELECT format('subscription %I of pglogical', name), 'disabled';
         END LOOP;
     END IF;
@@ -2726,7 +2852,9 @@ SELECT d.id, w.id AS webhook_integration_id, d.due_at
        (SELECT l.id, coalesce(l.next_attempt_at, l.created_at) AS due_at FROM zentry_notify.legacy_delivery l
          WHERE l.webhook_integration_id = w.id AND l.status IN ('pending', 'retry') ORDER BY l.id LIMIT 1)
         UNION ALL
-       (SELECT l.id, coalesce(l.next_attempt_at, (SELECT e.created_at FROM zentry_notify.event e WHERE e.id = l.event_id)) FROM zentry_notify.delivery l
+       (SELECT l.id, coalesce(l.next_attempt_at,
+                              (SELECT coalesce(zentry_notify.digest_due(w.digest, w.quiet_hours, e.created_at), e.created_at)
+                                 FROM zentry_notify.event e WHERE e.id = l.event_id)) FROM zentry_notify.delivery l
          WHERE l.webhook_integration_id = w.id AND l.status IN ('p', 'r') ORDER BY l.id LIMIT 1)
        LIMIT 1) d
  WHERE w.is_active
@@ -3083,7 +3211,7 @@ AS $$
                 WHEN f.id IS NOT NULL OR s.suspended_reason IS NOT NULL THEN 'attention' ELSE 'ok' END,
            CASE WHEN c.oid IS NULL THEN 'its table does not exist any more'
                 WHEN w.id IS NOT NULL THEN format('%s is another table now, and is not attached: %s is, which had its name', w.relation, s.relation)
-                WHEN s.suspended_at IS NOT NULL THEN format('suspended since %s: %s', zentry_notify.moment(s.suspended_at), s.suspended_reason)
+                WHEN s.suspended_at IS NOT NULL THEN format('%s, suspended since %s: %s', s.relation, zentry_notify.moment(s.suspended_at), s.suspended_reason)
                 WHEN f.present AND f.live THEN format('trigger %I on %s was made by somebody else: it may fire for other writes', f.name, f.relation)
                 WHEN f.present THEN format('trigger %I on %s is disabled', f.name, f.relation)
                 WHEN f.itself AND NOT f.all_gone THEN format('trigger %I on %s is gone', f.name, f.relation)
@@ -3177,7 +3305,7 @@ AS $$
       FROM (SELECT zentry_notify.unrouted_since() AS since) s
       LEFT JOIN zentry_notify.route_cursor c ON true
      UNION ALL
-    (SELECT format('webhook %s', w.id), 'broken', format('the database does not take %s of its deliveries: they stay in memory, and at 10000 nothing more is routed', count(*)),
+    (SELECT format('webhook %s', w.id), 'broken', format('the database does not take %s of its deliveries: they stay in memory, and near 10000 nothing more is routed', count(*)),
             '-- the server log says why, in a line that begins with zentry_notify'
        FROM zentry_notify.route_cursor c, jsonb_each(c.split) e, jsonb_array_elements_text(e.value) w (id)
       GROUP BY w.id ORDER BY count(*) DESC LIMIT 20)
@@ -3247,6 +3375,11 @@ COMMENT ON FUNCTION @extschema@.zentry_status() IS
 
 -- Reading is the caller's, with their rights, and of plain tables with plain types alone: a view, a type's cast, a policy or a column that is
 -- computed when it is read would run its author's code with those rights. The settings are what pg_dump has for the same reason.
+CREATE OR REPLACE FUNCTION zentry_notify.rows_of(relation regclass, columns text[]) RETURNS SETOF text
+    LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'rows_of_wrapper';
+COMMENT ON FUNCTION zentry_notify.rows_of(regclass, text[]) IS
+    'Rows of a table as JSON, read with the caller''s rights; an error where code of another role would run with these (of an index, a check, statistics)';
+
 CREATE OR REPLACE FUNCTION zentry_notify.read_integrations(relation regclass) RETURNS SETOF jsonb
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
     SET row_security = off SET restrict_nonsystem_relation_kind = 'view, foreign-table'
@@ -3270,9 +3403,8 @@ BEGIN
         PERFORM zentry_notify.refuse('insufficient_privilege', format('%s has row security', relation),
             'Copy the rows into a table without: CREATE TABLE integrations AS SELECT ...');
     END IF;
-    -- From now on it stays as it is. Had it row security by now, PostgreSQL would refuse this. It is named, and who owns it may have put another
-    -- one in its place while this waited.
-    EXECUTE format('SELECT FROM %s LIMIT 0', relation);
+    -- From now on it stays as it is. It is named, and who owns it may have put another one in its place while this waited.
+    EXECUTE format('LOCK TABLE %s IN ACCESS SHARE MODE', relation);
     IF NOT EXISTS (SELECT FROM pg_locks l WHERE l.locktype = 'relation' AND l.pid = pg_backend_pid() AND l.relation = relation_oid AND l.granted
                                             AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())) THEN
         PERFORM zentry_notify.refuse('object_not_in_prerequisite_state', format('%s was changed while it was waited for', relation),
@@ -3290,8 +3422,8 @@ BEGIN
         PERFORM zentry_notify.refuse('datatype_mismatch', format('column %s of %s is of no type of PostgreSQL', foreign_type, relation),
             'Copy the rows into a table with plain types: CREATE TABLE integrations AS SELECT ...');
     END IF;
-    RETURN QUERY EXECUTE format('SELECT to_jsonb(t) FROM (SELECT %s FROM %s) AS t ORDER BY t.id',
-                                (SELECT string_agg(quote_ident(w), ', ') FROM unnest(wanted) w), relation);
+    -- Had it row security by now, PostgreSQL would refuse this.
+    RETURN QUERY SELECT r::jsonb FROM zentry_notify.rows_of(relation, wanted::text[]) r;
 END
 $$;
 COMMENT ON FUNCTION zentry_notify.read_integrations(regclass) IS 'The rows of a table like notifications_webhookintegration, as JSON';
@@ -3422,7 +3554,8 @@ CREATE OR REPLACE FUNCTION zentry_notify.check_event_type() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    IF NEW.name IS NULL OR NEW.name !~ '^[a-z][a-z0-9_]{0,39}$' OR NEW.name IN ('test', 'project_progress', 'webhook_trouble') THEN
+    IF NEW.name IS NULL OR NEW.name !~ '^[a-z][a-z0-9_]{0,39}$' OR NEW.name IN ('test', 'project_progress')
+       OR NEW.name = 'webhook_trouble' AND NOT NEW.built_in THEN
         PERFORM zentry_notify.refuse('invalid_parameter_value', format('an event type cannot have the name "%s"', coalesce(NEW.name, '(null)')),
             'A name has up to 40 small letters, digits and underscores and begins with a letter, such as release_published. "test" and "project_progress" are taken.', 'name');
     END IF;
@@ -3726,11 +3859,11 @@ AS $$
                 WHEN privilege = 'server' THEN false
                 -- A view checks whether its reader may call what it calls.
                 WHEN p.proname IN ('zentry_status', 'zentry_stats', 'zentry_stats_by_hour', 'zentry_preview', 'zentry_logs', 'log_ids', 'latency_bounds', 'redact_url',
-                                   'look_up', 'look_up_in', 'lookup_of', 'quiet_until', 'library_version', 'unrouted_events') THEN true
+                                   'look_up', 'look_up_in', 'lookup_of', 'quiet_until', 'digest_due', 'library_version', 'unrouted_events') THEN true
                 WHEN p.proname IN ('zentry_grant', 'zentry_revoke', 'zentry_promote') THEN false
                 WHEN p.proname LIKE 'zentry\_%'
                     -- What functions of ours call with the caller's rights.
-                    OR p.proname IN ('check_length', 'import_integration', 'read_integrations', 'require_membership', 'put_api_token', 'drop_api_token', 'refuse')
+                    OR p.proname IN ('check_length', 'to_interval', 'import_integration', 'read_integrations', 'rows_of', 'require_membership', 'put_api_token', 'drop_api_token', 'refuse')
                     -- A form says what is wrong with a URL before it is sent.
                     OR p.proname = 'check_webhook_url' THEN privilege IN ('manager', 'application')
                 ELSE false END;
@@ -3789,6 +3922,10 @@ DECLARE
     granted regclass;
     f       regprocedure;
 BEGIN
+    IF grantee IS NULL OR NOT EXISTS (SELECT FROM pg_roles r WHERE r.oid = grantee) THEN
+        PERFORM zentry_notify.refuse('undefined_object', format('there is no role %s', coalesce(grantee::oid::text, 'null')),
+            'Name a role that there is: SELECT zentry_grant(''reports'', ''reader'');');
+    END IF;
     FOR granted IN SELECT DISTINCT c.oid
                      FROM pg_class c
                      LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attacl IS NOT NULL

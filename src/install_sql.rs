@@ -1,5 +1,5 @@
 //! What CREATE EXTENSION runs, in this order. Up to `11_` it makes tables; what follows can be run again, and is, by an update
-//! (`sql/steps`).
+//! (`sql/steps`). It is the order of the files' numbers: `scripts/install` puts them together by these, and the tests compare.
 
 use pgrx::prelude::*;
 

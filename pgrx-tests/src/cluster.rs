@@ -2,11 +2,11 @@
 //! dropped. The system's clusters, directories and ports are not touched.
 
 mod guard;
+mod options;
 mod shared;
 mod stage;
 mod template;
 
-use std::env;
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::process::CommandExt;
@@ -22,6 +22,7 @@ use nix::unistd::Pid;
 use postgres::{Client, NoTls};
 
 use self::guard::Guard;
+pub use self::options::{ClusterOptions, StopMode};
 pub use self::shared::TestDatabase;
 pub use self::stage::Stage;
 use self::stage::run_to_end;
@@ -31,70 +32,6 @@ const SUPERUSER: &str = "postgres";
 const PORT: u16 = 5432; // names the socket only: every cluster has a directory of its own for it
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 const STOP_TIMEOUT: Duration = Duration::from_secs(60);
-
-/// How a cluster is set up.
-#[derive(Clone, Debug)]
-pub struct ClusterOptions {
-    /// Settings beyond the defaults, as in postgresql.conf; values are quoted for you.
-    pub settings: Vec<(String, String)>,
-    /// Variables of the server's environment.
-    pub environment: Vec<(String, String)>,
-    /// Whether `shared_preload_libraries` names zentry_notify.
-    pub preload: bool,
-    /// Whether a crash of the machine would lose nothing. Off, `fsync` costs nothing: for tests, not for measurements.
-    pub durable: bool,
-    /// How many files each process may have, and may allow itself at most; none: as this process.
-    pub files: Option<(u32, u32)>,
-}
-
-impl Default for ClusterOptions {
-    fn default() -> Self {
-        Self {
-            settings: Vec::new(),
-            environment: Vec::new(),
-            preload: true,
-            durable: false,
-            files: None,
-        }
-    }
-}
-
-impl ClusterOptions {
-    /// Add a setting.
-    #[must_use]
-    pub fn set(mut self, name: &str, value: impl ToString) -> Self {
-        self.settings.push((name.to_owned(), value.to_string()));
-        self
-    }
-
-    /// Add a variable to the server's environment.
-    #[must_use]
-    pub fn env(mut self, name: &str, value: impl ToString) -> Self {
-        self.environment.push((name.to_owned(), value.to_string()));
-        self
-    }
-}
-
-/// How the server is shut down.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StopMode {
-    /// Wait for sessions to end.
-    Smart,
-    /// End the sessions, shut down cleanly.
-    Fast,
-    /// Leave without cleaning up: the next start recovers.
-    Immediate,
-}
-
-impl StopMode {
-    fn signal(self) -> Signal {
-        match self {
-            Self::Smart => Signal::SIGTERM,
-            Self::Fast => Signal::SIGINT,
-            Self::Immediate => Signal::SIGQUIT,
-        }
-    }
-}
 
 /// A cluster of its own. Dropping it stops the server and removes its files; when the thread panics, the end of the
 /// server's log is printed first.
@@ -167,7 +104,7 @@ impl Cluster {
         make_data(stage, &dir.join("data"))?;
         let files = options.files;
         let environment = options.environment.clone();
-        let settings = settings(&dir, options);
+        let settings = options::settings(&dir, options);
         let initial_conf = fs::read_to_string(dir.join("data/postgresql.conf"))?;
         let mut cluster = Self {
             stage,
@@ -423,39 +360,6 @@ impl Drop for Cluster {
             let _ = server.wait();
         }
     }
-}
-
-fn settings(dir: &Path, options: ClusterOptions) -> Vec<(String, String)> {
-    let mut settings: Vec<(String, String)> = [
-        ("listen_addresses", ""),
-        ("unix_socket_directories", &dir.to_string_lossy()),
-        ("timezone", "UTC"),
-        ("log_timezone", "UTC"),
-        ("lc_messages", "C"),
-        ("log_line_prefix", "%m [%p] %b %q%u@%d "),
-    ]
-    .map(|(name, value)| (name.to_owned(), value.to_owned()))
-    .into();
-    if options.preload {
-        settings.push(("shared_preload_libraries".to_owned(), "zentry_notify".to_owned()));
-    }
-    if !options.durable {
-        settings.push(("fsync".to_owned(), "off".to_owned()));
-        settings.push(("full_page_writes".to_owned(), "off".to_owned()));
-    }
-    settings.extend(for_all_clusters());
-    settings.extend(options.settings);
-    settings
-}
-
-/// What `$ZENTRY_SETTINGS` has for every cluster of this process: "name=value name=value".
-fn for_all_clusters() -> Vec<(String, String)> {
-    let settings = env::var("ZENTRY_SETTINGS").unwrap_or_default();
-    settings
-        .split_whitespace()
-        .filter_map(|setting| setting.split_once('='))
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .collect()
 }
 
 fn pid(child: &Child) -> Pid {

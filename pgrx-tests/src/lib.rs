@@ -8,5 +8,6 @@ pub mod proxy;
 pub mod release;
 pub mod scene;
 pub mod site;
+pub mod soundness;
 pub mod wait;
 pub mod zentry;

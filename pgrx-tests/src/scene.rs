@@ -1,6 +1,7 @@
 //! Where most end-to-end tests play: a database with Zentry's tables and the extension in it, and an emulator of Discord
 //! and Teams that it may post to.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::time::Duration;
 
@@ -56,7 +57,7 @@ impl Scene {
 
     /// `CREATE EXTENSION`.
     pub fn install(&mut self) -> Result<()> {
-        Ok(self.client.batch_execute("CREATE EXTENSION zentry_notify")?)
+        install(&mut self.client)
     }
 
     /// Register a new webhook for every event of every project.
@@ -106,6 +107,14 @@ impl fmt::Debug for Scene {
     }
 }
 
+/// `CREATE EXTENSION` by a superuser. A server with assertions may discard its caches whenever that could happen (`make test-assert`): this would take
+/// a minute, and is left to the tests that are about it.
+pub fn install(client: &mut Client) -> Result<()> {
+    client.batch_execute("SET debug_discard_caches = 0")?;
+    client.batch_execute("CREATE EXTENSION zentry_notify")?;
+    Ok(client.batch_execute("RESET debug_discard_caches")?)
+}
+
 /// The emulator's ports as `zentry_notify.allowed_hosts` has them.
 pub fn hosts(emulator: &Emulator) -> String {
     let host = |base: &str| base.split_once("://").map_or(base, |(_, host)| host).to_owned();
@@ -128,6 +137,19 @@ pub fn register(
         &[&webhook.name(), &kind, &webhook.url(), &project, &event_types],
     )?;
     Ok(row.get(0))
+}
+
+/// Whether there are deliveries and all of them are sent.
+pub fn all_sent<D: Borrow<Delivery>>(deliveries: &[D]) -> bool {
+    let mut statuses = deliveries
+        .iter()
+        .map(|delivery| delivery.borrow().status.as_str());
+    !deliveries.is_empty() && statuses.all(|status| status == "sent")
+}
+
+/// Whether there are deliveries and each was sent by its first attempt.
+pub fn all_sent_at_once(deliveries: &[Delivery]) -> bool {
+    all_sent(deliveries) && deliveries.iter().all(|delivery| delivery.attempts == 1)
 }
 
 /// A row of `zentry_notify.notification_log`.

@@ -7,7 +7,7 @@ use postgres::Client;
 
 use crate::cluster::{Cluster, ClusterOptions};
 use crate::emulator::{Emulator, Kind};
-use crate::scene::{Channel, Delivery, SOON, hosts, register};
+use crate::scene::{Channel, Delivery, SOON, hosts, install, register};
 use crate::wait::eventually;
 use crate::zentry::{self, id};
 
@@ -35,7 +35,7 @@ impl Site {
             .batch_execute(&format!("CREATE DATABASE {name}"))?;
         let mut client = self.connect(name)?;
         zentry::load(&mut client)?;
-        client.batch_execute("CREATE EXTENSION zentry_notify")?;
+        install(&mut client)?;
         Ok(client)
     }
 

@@ -12,6 +12,7 @@ use zentry_e2e::cluster::ClusterOptions;
 use zentry_e2e::release::earlier_versions;
 use zentry_e2e::scene::{Channel, Delivery, SOON};
 use zentry_e2e::site::{Site, fire, wait_for};
+use zentry_e2e::wait::eventually;
 use zentry_e2e::zentry::{self, id};
 
 const UPDATE: &str = "ALTER EXTENSION zentry_notify UPDATE";
@@ -222,6 +223,45 @@ fn what_waits_in_the_old_log_is_sent_first_and_in_order() -> Result<()> {
         assert_eq!(story.site.emulator.complaints(), Vec::<String>::new());
         Ok(())
     })
+}
+
+/// While the old log is moved, and ids of events are missing, events are read twice in a turn of the worker.
+#[test]
+fn milestones_are_told_once_while_the_old_log_is_moved() -> Result<()> {
+    const OLD: &str = "INSERT INTO zentry_notify.legacy_delivery (id, webhook_integration_id, event_type, payload, status, sent_at) \
+          SELECT 1000 + n, 1, 'daily_streak', jsonb_build_object('n', n), 'sent', now() FROM generate_series(1, 40000) n; \
+        SELECT setval('zentry_notify.event_id_seq', 1000); SELECT setval('zentry_notify.delivery_id_seq', 50000)";
+    const TOLD: &str = "SELECT count(*), count(DISTINCT (payload ->> 'project_id', payload ->> 'milestone_name')) \
+          FROM zentry_notify.notification_log WHERE event_type = 'milestone_reached' AND status = 'sent'";
+    const PROJECTS: i64 = 50;
+    let site = Site::start(ClusterOptions::default())?;
+    let (mut client, _channel) = site.served("old")?;
+    let mut tasks = Vec::new();
+    for number in 0..PROJECTS {
+        let project = zentry::create_project(&mut client, &format!("Project {number}"), "", id::ADA, &[])?;
+        tasks.push(zentry::bulk_create_tasks(&mut client, project, id::ADA, 4)?);
+    }
+    Delivery::settle(&mut client)?;
+    client.batch_execute(OLD)?;
+    // A setting brings a worker that looks at once.
+    client.batch_execute("ALTER DATABASE old SET zentry_notify.log_retention = '99d'")?;
+    for tasks in &tasks {
+        for task in tasks {
+            zentry::bulk_complete(&mut client, &[*task])?;
+        }
+    }
+    let expected = (4 * PROJECTS, 4 * PROJECTS);
+    eventually(SOON, "each milestone to be told once", || {
+        let row = client.query_one(TOLD, &[]).ok()?;
+        ((row.get(0), row.get(1)) == expected).then_some(())
+    })?;
+    wait_for(
+        &mut client,
+        "SELECT NOT EXISTS (SELECT FROM zentry_notify.legacy_delivery)",
+    )?;
+    let row = client.query_one(TOLD, &[])?;
+    assert_eq!((row.get(0), row.get(1)), expected);
+    Ok(())
 }
 
 /// Of the old log and of the new one, and events with their deliveries.

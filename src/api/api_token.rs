@@ -9,6 +9,17 @@ use crate::pg::plan::{Plan, with_spi};
 use crate::pg::role;
 use crate::report;
 
+/// Characters of a key.
+const KEY: usize = 8;
+/// Characters.
+const LONGEST_NAME: usize = 100;
+/// Bytes of a hash.
+const SHA_256: usize = 32;
+
+fn is_key(text: &str) -> bool {
+    text.len() == KEY && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
+
 /// Notes a token whose requests run as `role`.
 #[pg_extern(sql = false)]
 fn put_api_token(
@@ -30,6 +41,21 @@ fn put_api_token(
         )
     };
     let caller = require_membership(role);
+    if !is_key(token_key)
+        || name.trim().is_empty()
+        || name.chars().count() > LONGEST_NAME
+        || token_hash.len() != SHA_256
+        || !role::exists(role)
+    {
+        report::error(
+            PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
+            format!(
+                "a token has a key of {KEY} letters and digits, a name of up to {LONGEST_NAME} characters, a role and a hash of {SHA_256} bytes"
+            ),
+            "",
+            "zentry_create_api_token(name, role) makes tokens.",
+        )
+    }
     let _owner = as_owner();
     with_spi(|spi| {
         let types = [

@@ -11,6 +11,7 @@ use webhook::card::Card;
 use webhook::definition::{
     Definition, DefinitionError, EventDefinition, TEST, builtin, parse_fields, placeholder, sample,
 };
+use webhook::digest::Digest;
 use webhook::endpoint::EndpointKind;
 use webhook::event::Event;
 use webhook::mention::Mention;
@@ -108,7 +109,12 @@ fn event_message(
     stored: Option<&str>,
     mention: Option<&str>,
 ) -> Option<String> {
-    let (kind, card) = event_card(&definition?, format?, &data?);
+    let definition = definition?;
+    let (kind, card) = event_card(&definition, format?, &data?);
+    let card = match stored.and_then(|stored| Digest::stored(stored).ok().flatten()) {
+        Some(digest) => digest.card([&*parse(&definition).name], &[card]),
+        None => card,
+    };
     let mut appearance = stored.map_or_else(Appearance::default, |stored| settings::appearance(Some(stored)));
     appearance.mention = mention.and_then(|text| Mention::parse(kind, text).ok());
     String::from_utf8(message::compose_with(kind, &[card], &appearance).body).ok()

@@ -2,7 +2,9 @@
 
 mod api_token;
 mod appearance;
+mod digest;
 mod event_type;
+mod import;
 mod installation;
 mod look_up;
 mod quiet_hours;

@@ -9,6 +9,7 @@ use super::source::Source;
 use super::table::{Table, text_of};
 use crate::acting_as::ActingAs;
 use crate::pg::make_trigger::Operator;
+use crate::pg::own_code::OwnCodeOnly;
 use crate::search_path::SearchPath;
 use crate::{report, subtransaction};
 
@@ -138,6 +139,7 @@ fn status(table: &Table, name: &str, value: &str) -> Result<(), Misfit> {
     let sql = format!("SELECT ($1::{})::text", column.r#type);
     let read = subtransaction::attempt(|| {
         let _owner = ActingAs::role(pg_sys::Oid::from(table.owner_oid));
+        let _own = OwnCodeOnly::of(pg_sys::Oid::from(table.owner_oid));
         let _path = SearchPath::pinned();
         text_of(&sql, &[value.into()])
     });

@@ -27,6 +27,7 @@ use std::ffi::CStr;
 use pgrx::prelude::*;
 use pgrx::{AnyElement, pg_sys};
 use serde_json::{Map, Value, json};
+use webhook::spelling::closest;
 
 use crate::event_source::MILESTONE;
 use crate::pg::jsonb;
@@ -222,12 +223,32 @@ fn check_relatives(ours: &Ours, event: &str, table: &Table) {
     }
 }
 
+/// An error for a slip in what the data are to be without, and a warning for a slip in what they are to have: that may be a key of one's own.
+fn check_keys(event: &Event, given: &Map<String, Value>) {
+    let known = || event.keys.iter().map(String::as_str);
+    for (key, value) in given.iter().filter(|(key, _)| !event.keys.contains(key)) {
+        let fault = format!("columns: no message of {} asks for \"{key}\"", event.name);
+        let meant = closest(key, known().filter(|known| !given.contains_key(*known)));
+        match meant.map(|meant| format!("Perhaps \"{meant}\" is meant.")) {
+            Some(hint) if value.is_null() => report::refuse("columns", &fault, &hint),
+            Some(hint) => report::warning(PgSqlErrorCode::ERRCODE_WARNING, fault, &hint),
+            None if value.is_null() && !event.keys.is_empty() => report::warning(
+                PgSqlErrorCode::ERRCODE_WARNING,
+                fault,
+                &format!("The data have {}.", known().collect::<Vec<_>>().join(", ")),
+            ),
+            None => {}
+        }
+    }
+}
+
 /// Where each key comes from: as given, else as guessed. Keys that readers expect and nobody gives are null.
 fn map(event: &Event, guess: &Guess, given: &Map<String, Value>, path: &CStr) -> Map<String, Value> {
     let mapper = Mapper {
         table: guess.table,
         path,
     };
+    check_keys(event, given);
     let mut columns = Map::new();
     for (key, value) in given {
         if key.is_empty() || key.len() > 100 {

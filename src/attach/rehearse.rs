@@ -7,6 +7,7 @@ use super::source::Source;
 use super::table::Table;
 use crate::acting_as::ActingAs;
 use crate::event_source::{Audience, Lookup, memberships_sql};
+use crate::pg::own_code::OwnCodeOnly;
 use crate::plan::{Plan, with_spi};
 use crate::search_path::SearchPath;
 use crate::{report, subtransaction};
@@ -18,16 +19,12 @@ const PIN: &str = "SELECT set_config(s.name, pinned.value, true) FROM pg_setting
 
 /// Plans the statements and runs them on no row: names, types and rights are looked at, and nothing is read.
 pub fn rehearse(source: &Source, table: &Table) {
-    let mut values: Vec<String> = source
-        .columns
-        .values()
-        .filter_map(|value| {
-            let expression = value.get("expression").and_then(Value::as_str);
-            expression
-                .map(|sql| format!("({sql}\n)"))
-                .or_else(|| look_up(value))
-        })
-        .collect();
+    let expression = |value: &Value| {
+        let sql = value.get("expression").and_then(Value::as_str);
+        sql.map(|sql| format!("({sql}\n)"))
+    };
+    let expressions: Vec<String> = source.columns.values().filter_map(expression).collect();
+    let mut look_ups: Vec<String> = source.columns.values().filter_map(look_up).collect();
     if let Ok(Audience::Person { person, projects }) = serde_json::from_value(source.audience.clone())
         && let Some(person) = source.columns.get(&person).and_then(Value::as_str)
     {
@@ -35,8 +32,14 @@ pub fn rehearse(source: &Source, table: &Table) {
         let sql = memberships_sql(&projects, &str::to_owned)
             .replace("$1", &person)
             .replace("$2", "NULL::bigint[]");
-        values.push(format!("ARRAY({sql})"));
+        look_ups.push(format!("ARRAY({sql})"));
     }
+    try_once(source, table, &look_ups, true);
+    try_once(source, table, &expressions, false);
+}
+
+/// `of_ours`: nothing of it stands there as the owner wrote it, so code of a third role is an error.
+fn try_once(source: &Source, table: &Table, values: &[String], of_ours: bool) {
     if values.is_empty() {
         return;
     }
@@ -55,6 +58,7 @@ pub fn rehearse(source: &Source, table: &Table) {
     );
     let rehearsed = subtransaction::attempt(|| {
         let _owner = ActingAs::role(pg_sys::Oid::from(table.owner_oid));
+        let _own = of_ours.then(|| OwnCodeOnly::of(pg_sys::Oid::from(table.owner_oid)));
         let _path = SearchPath::pinned();
         with_spi(|spi| {
             Plan::prepare(spi, PIN, &[]).execute(spi, &[]);

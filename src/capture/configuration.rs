@@ -6,7 +6,7 @@ use std::ffi::CStr;
 use pgrx::pg_sys;
 
 use crate::event_source;
-use crate::pg::relation::{Locked, OpenRelation};
+use crate::pg::relation::{Locked, OpenRelation, owner_of};
 use crate::pg::scan::{self, ScannedRow};
 use crate::pg::watch::CONFIGURATION;
 
@@ -55,6 +55,8 @@ impl Wanted {
 #[derive(Debug)]
 pub struct SourceRow {
     pub row: event_source::Row,
+    /// The owner of the partition that is written, where that is not the attached table's.
+    pub partition_owner: Option<pg_sys::Oid>,
     pub on_insert: bool,
     pub on_update: bool,
     pub on_delete: bool,
@@ -79,7 +81,14 @@ pub fn read_source(event_type: &str, relation: pg_sys::Oid) -> Option<SourceRow>
             nearest = source_row(row).map(|source| (distance, source));
         }
     });
-    nearest.map(|(_, source)| source)
+    let (distance, mut source) = nearest?;
+    let owners = family
+        .get(distance)
+        .and_then(|attached| owner_of(*attached).zip(owner_of(relation)));
+    source.partition_owner = owners
+        .filter(|(attached, written)| attached != written)
+        .map(|(_, written)| written);
+    Some(source)
 }
 
 /// A source that was attached by 0.1.0 says nothing of conditions until somebody attaches it again: its triggers alone decide.
@@ -98,6 +107,7 @@ fn source_row(row: &ScannedRow) -> Option<SourceRow> {
             transition: row.text("transition"),
             omit: row.texts("omit"),
         },
+        partition_owner: None,
         on_insert: fires("insert_when"),
         on_update: fires("update_when"),
         on_delete: fires("delete_when"),

@@ -74,6 +74,10 @@ fn record_event(recorder: &mut Recorder, source: &Source, rows: &Rows, notes: &[
         }
         write_notes(source.id, notes, context);
         write_cut(&cut, context);
+        if let Some(owner) = source.partition_owner {
+            begin(context, "partition_owner");
+            context.push(owner.to_u32().to_string().as_bytes());
+        }
         close(context);
     });
 }

@@ -124,7 +124,8 @@ fn prepare(event_type: &str, relation: TriggerRelation, wanted: bool) -> Result<
     let mut id = None;
     let prepared = subtransaction::attempt(|| {
         let found = configuration::read_source(event_type, relation.oid())?;
-        id = Some(found.row.id);
+        // What the owner of a partition has made of it is no reason to suspend what others write.
+        id = found.partition_owner.is_none().then_some(found.row.id);
         Some(Source::prepare(found, relation, wanted))
     });
     match (prepared, id) {

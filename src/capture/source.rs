@@ -1,6 +1,6 @@
 //! A source, prepared for the rows of one table.
 
-use pgrx::PgSqlErrorCode;
+use pgrx::{PgSqlErrorCode, pg_sys};
 use serde_json::Value;
 
 use super::configuration::SourceRow;
@@ -25,6 +25,8 @@ pub struct Source {
     pub event_type: KeptText,
     /// Somebody hears of it.
     pub wanted: bool,
+    /// The owner of the partition that is written, where that is not the attached table's.
+    pub partition_owner: Option<pg_sys::Oid>,
     on_insert: bool,
     on_update: bool,
     on_delete: bool,
@@ -120,6 +122,7 @@ impl Source {
             id: source.id,
             event_type: KeptText::of(&source.event_type),
             wanted,
+            partition_owner: found.partition_owner,
             on_insert: found.on_insert,
             on_update: found.on_update,
             on_delete: found.on_delete,

@@ -19,6 +19,7 @@ pub mod make_trigger;
 pub mod memory;
 pub mod moved_when;
 pub mod output;
+pub mod own_code;
 mod pinned;
 pub mod plan;
 pub mod process;

@@ -32,9 +32,14 @@ pub fn is_upgrading() -> bool {
 }
 
 /// Ends a background process in a way that has the postmaster start it again.
+#[allow(
+    unreachable_code,
+    reason = "pgrx knows that it does not return, but of PostgreSQL 19"
+)]
 pub fn exit_to_restart() -> ! {
     // SAFETY: on the main thread, outside of a transaction.
-    unsafe { pg_sys::proc_exit(1) }
+    unsafe { pg_sys::proc_exit(1) };
+    std::process::abort()
 }
 
 /// Has `leave` called with `database` when this process ends, while shared memory is still there. Once in a process.

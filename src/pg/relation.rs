@@ -139,6 +139,21 @@ pub fn locked(oid: pg_sys::Oid) -> PgRelation {
     unsafe { PgRelation::with_lock(oid, pg_sys::AccessShareLock as i32) }
 }
 
+/// Returns the relation's owner. None: it is gone.
+pub fn owner_of(relation: pg_sys::Oid) -> Option<pg_sys::Oid> {
+    // SAFETY: a catalogue look-up; the row is read before it is released.
+    unsafe {
+        let id = pg_sys::SysCacheIdentifier::RELOID;
+        let tuple = pg_sys::SearchSysCache1(id as _, pg_sys::Datum::from(relation));
+        if tuple.is_null() {
+            return None;
+        }
+        let owner = (*pg_sys::heap_tuple_get_struct::<pg_sys::FormData_pg_class>(tuple)).relowner;
+        pg_sys::ReleaseSysCache(tuple);
+        Some(owner)
+    }
+}
+
 /// Whether policies decide what `role` sees of a relation, which is locked.
 pub fn is_under_policies(relation: pg_sys::Oid, role: pg_sys::Oid) -> bool {
     // SAFETY: a look-up in the relation cache; it raises no error when told so.

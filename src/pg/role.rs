@@ -16,6 +16,11 @@ pub fn has_privileges(member: pg_sys::Oid, role: pg_sys::Oid) -> bool {
     unsafe { pg_sys::has_privs_of_role(member, role) }
 }
 
+pub fn exists(role: pg_sys::Oid) -> bool {
+    // SAFETY: a look into the catalogue, which gives a string or null.
+    unsafe { !pg_sys::GetUserNameFromId(role, true).is_null() }
+}
+
 /// Returns the name of a role, or its number when it is gone.
 pub fn name_of(role: pg_sys::Oid) -> String {
     // SAFETY: a look into the catalogue, which gives a string of the current memory context, or null.

@@ -29,6 +29,8 @@ pub struct Registry {
     short_of_workers: Since,
     /// Until when Discord has banned this address, in microseconds since 1970: a worker that starts anew must know.
     discord_parked_until: AtomicI64,
+    /// How often a person has ended that.
+    discord_resumed: AtomicU32,
     slots: [Slot; SLOTS],
 }
 
@@ -43,6 +45,7 @@ impl Registry {
             waiting: AtomicU32::new(0),
             short_of_workers: Since::never(),
             discord_parked_until: AtomicI64::new(0),
+            discord_resumed: AtomicU32::new(0),
             slots: [const { Slot::free() }; SLOTS],
         }
     }
@@ -155,9 +158,22 @@ impl Registry {
             .fetch_max(until.as_microsecond(), SeqCst);
     }
 
-    /// A person wants Discord to be tried.
+    /// A person wants Discord to be tried: by every worker, and where a worker has left because of it, by another one.
     pub fn unpark_discord(&self) {
         self.discord_parked_until.store(0, SeqCst);
+        self.discord_resumed.fetch_add(1, SeqCst);
+        for slot in self.slots() {
+            if slot.due().is_some() {
+                slot.set_due(Some(Timestamp::now()));
+            }
+            slot.wake_worker();
+        }
+        self.wake_launcher();
+    }
+
+    /// Changes whenever a person wants Discord to be tried.
+    pub fn discord_resumed(&self) -> u32 {
+        self.discord_resumed.load(SeqCst)
     }
 
     pub fn discord_parked_until(&self) -> Option<Timestamp> {

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use webhook::appearance::Appearance;
 use webhook::definition::Catalogue;
+use webhook::digest::{self, Digest};
 use webhook::endpoint::{Endpoint, EndpointKind, UrlPolicy, Vendor};
 use webhook::event::Event;
 use webhook::mention::Mention;
@@ -25,10 +26,10 @@ const MAX_BUFFERED: usize = 10_000;
 /// A webhook's endpoint, or why it can't be called, and what else it asks for.
 pub struct ActiveWebhook {
     pub endpoint: Result<Endpoint, String>,
-    pub url: String,
     /// Since when it is what it is.
     pub activated_at: Timestamp,
     quiet_hours: Option<QuietHours>,
+    digest: Option<Digest>,
     appearance: Appearance,
     /// Keys of the events' data that it is not told.
     omit_keys: Vec<String>,
@@ -38,19 +39,25 @@ impl ActiveWebhook {
     pub fn of(row: &StoredWebhook, policy: &UrlPolicy) -> Self {
         let read = (|| {
             let endpoint = endpoint(row, policy)?;
-            Ok((quiet_hours(row)?, mention(row, &endpoint)?, endpoint))
+            let digest = Digest::stored(&row.appearance);
+            Ok((
+                quiet_hours(row)?,
+                digest.map_err(|error| format!("digest: {error}"))?,
+                mention(row, &endpoint)?,
+                endpoint,
+            ))
         })();
         let mut appearance = settings::appearance(Some(&row.appearance));
-        let (quiet_hours, mention, endpoint) = match read {
-            Ok((quiet_hours, mention, endpoint)) => (quiet_hours, mention, Ok(endpoint)),
-            Err(reason) => (None, None, Err(reason)),
+        let (quiet_hours, digest, mention, endpoint) = match read {
+            Ok((quiet_hours, digest, mention, endpoint)) => (quiet_hours, digest, mention, Ok(endpoint)),
+            Err(reason) => (None, None, None, Err(reason)),
         };
         appearance.mention = mention;
         ActiveWebhook {
             endpoint,
-            url: row.webhook_url.clone(),
             activated_at: row.activated_at,
             quiet_hours,
+            digest,
             appearance,
             omit_keys: row.omit_keys.clone(),
         }
@@ -103,6 +110,7 @@ pub fn config(row: &StoredWebhook, webhook: &ActiveWebhook) -> QueueConfig {
         min_interval: row.min_interval,
         max_age: row.max_age,
         quiet_hours: webhook.quiet_hours.clone(),
+        digest: webhook.digest.clone(),
         proven: row.proven(),
         circuit: row.circuit,
         // It was checked when it was written.
@@ -151,10 +159,19 @@ impl Compose for Composer<'_> {
                 taken: 1,
             };
         };
-        let cards: Vec<_> = deliveries
-            .iter()
-            .map(|delivery| self.catalogue.card_for(id.0, &webhook.told(&delivery.event)))
-            .collect();
+        let card = |delivery: &Delivery| self.catalogue.card_for(id.0, &webhook.told(&delivery.event));
+        if let Some(digest) = &webhook.digest {
+            let last = &deliveries[deliveries.len().saturating_sub(digest::SHOWN)..];
+            let types = deliveries.iter().map(|delivery| &*delivery.event.event_type);
+            let card = digest.card(types, &last.iter().map(card).collect::<Vec<_>>());
+            let message =
+                message::compose_into(endpoint.kind(), &[card], &webhook.appearance, self.buffers.take());
+            return Composed {
+                body: message.body,
+                taken: deliveries.len(),
+            };
+        }
+        let cards: Vec<_> = deliveries.iter().map(card).collect();
         let message =
             message::compose_into(endpoint.kind(), &cards, &webhook.appearance, self.buffers.take());
         Composed {

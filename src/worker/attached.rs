@@ -29,6 +29,8 @@ struct Column {
     type_name: String,
     type_oid: pg_sys::Oid,
     is_composite: bool,
+    /// Part of it belongs to a role that is neither the attached table's owner nor a superuser, and may have casts to JSON.
+    is_foreign: bool,
 }
 
 /// What a look-up's table has turned out to be.
@@ -43,13 +45,20 @@ pub struct Table {
     pub oid: pg_sys::Oid,
     /// Qualified and quoted.
     pub name: String,
-    columns: HashMap<String, pg_sys::Oid>,
+    columns: HashMap<String, Column>,
 }
 
 impl Table {
     /// The column's type; what it has no such column is found by the statement, which fails.
     pub fn type_of(&self, column: &str) -> pg_sys::Oid {
-        self.columns.get(column).copied().unwrap_or(pg_sys::InvalidOid)
+        self.columns
+            .get(column)
+            .map_or(pg_sys::InvalidOid, |column| column.type_oid)
+    }
+
+    /// Whether JSON is made of its text form alone: a cast would be somebody else's code.
+    pub fn is_foreign(&self, column: &str) -> bool {
+        self.columns.get(column).is_some_and(|column| column.is_foreign)
     }
 }
 
@@ -58,7 +67,7 @@ impl Attached {
     pub fn look(relation: pg_sys::Oid, names: Vec<String>, patience: Patience) -> Option<Attached> {
         let as_of = LOOKED_UP.with(Watch::changes);
         let Class { owner, name, .. } = lock_and_look(relation)?;
-        let columns = columns_of(relation);
+        let columns = columns_of(relation, owner);
         let mut looked_up = BTreeMap::new();
         for name in names {
             let found = find(&name, owner, patience);
@@ -93,6 +102,24 @@ impl Attached {
         looked_up.chain([self.relation])
     }
 
+    /// The partitions that belong to the table's owner, as a table of a statement. None: there are no others.
+    pub fn own_partitions(&self, columns: [&str; 2]) -> Option<String> {
+        const SQL: &str = "WITH RECURSIVE family (oid) AS (\
+               SELECT $1 UNION SELECT i.inhrelid FROM pg_catalog.pg_inherits i JOIN family f ON i.inhparent OPERATOR(pg_catalog.=) f.oid) \
+             SELECT pg_catalog.string_agg(pg_catalog.format('SELECT %s FROM ONLY %s', $3, c.oid::pg_catalog.regclass), ' UNION ALL ') \
+                      FILTER (WHERE c.relkind = 'r' AND c.relowner = $2), \
+                    pg_catalog.bool_and(c.relowner = $2) \
+               FROM family f JOIN pg_catalog.pg_class c ON c.oid = f.oid";
+        let columns = columns.map(pgrx::spi::quote_identifier::<&str>).join(", ");
+        with_spi(|spi| {
+            let rows = Plan::prepare(spi, SQL, &[pg_sys::OIDOID, pg_sys::OIDOID, pg_sys::TEXTOID])
+                .execute(spi, &[self.relation.into(), self.owner.into(), columns.into()]);
+            let all_own = rows.get::<bool>(0, 2).unwrap_or(true);
+            let own = rows.get::<String>(0, 1).filter(|_| !all_own);
+            own.map(|own| format!("({own})"))
+        })
+    }
+
     pub fn looked_up(&self, name: &str) -> &Found {
         const UNKNOWN: &Found = &Found::Refused(String::new());
         self.looked_up.get(name).unwrap_or(UNKNOWN)
@@ -125,7 +152,9 @@ impl Attached {
 
     /// Whether JSON has more for it than a string or a number.
     pub fn is_composite(&self, column: &str) -> bool {
-        self.columns.get(column).is_some_and(|column| column.is_composite)
+        self.columns
+            .get(column)
+            .is_some_and(|column| column.is_composite && !column.is_foreign)
     }
 }
 
@@ -232,10 +261,7 @@ fn find(name: &str, owner: pg_sys::Oid, patience: Patience) -> Found {
         }
         _ => {}
     }
-    let columns = columns_of(oid)
-        .into_iter()
-        .map(|(name, column)| (name, column.type_oid))
-        .collect();
+    let columns = columns_of(oid, owner);
     Found::Table(Table {
         oid,
         name: class.name,
@@ -252,26 +278,40 @@ fn is_readable(oid: pg_sys::Oid, kind: u8, owner: pg_sys::Oid) -> bool {
     kinds.contains(&kind) && !relation::is_under_policies(oid, owner)
 }
 
-fn columns_of(relation: pg_sys::Oid) -> HashMap<String, Column> {
+/// `owner`: of the attached table.
+fn columns_of(relation: pg_sys::Oid, owner: pg_sys::Oid) -> HashMap<String, Column> {
     // What to_jsonb makes more of than a string: JSON itself, arrays, rows, and what an extension gives a cast to json.
     const SQL: &str = "WITH RECURSIVE base (attname, declared, oid) AS (\
            SELECT a.attname, a.atttypid, a.atttypid FROM pg_catalog.pg_attribute a \
            WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped \
            UNION ALL \
-           SELECT b.attname, b.declared, t.typbasetype FROM base b JOIN pg_catalog.pg_type t ON t.oid = b.oid WHERE t.typtype = 'd') \
+           SELECT b.attname, b.declared, t.typbasetype FROM base b JOIN pg_catalog.pg_type t ON t.oid = b.oid WHERE t.typtype = 'd'), \
+         part (attname, oid) AS (\
+           SELECT b.attname, b.oid FROM base b \
+           UNION \
+           SELECT p.attname, x.oid FROM part p JOIN pg_catalog.pg_type t ON t.oid = p.oid CROSS JOIN LATERAL (\
+             SELECT t.typelem WHERE t.typcategory = 'A' UNION ALL SELECT t.typbasetype WHERE t.typtype = 'd' \
+             UNION ALL SELECT r.rngsubtype FROM pg_catalog.pg_range r WHERE r.rngtypid = t.oid \
+             UNION ALL SELECT r.rngtypid FROM pg_catalog.pg_range r WHERE r.rngmultitypid = t.oid \
+             UNION ALL SELECT a.atttypid FROM pg_catalog.pg_attribute a \
+                        WHERE a.attrelid = t.typrelid AND t.typtype = 'c' AND a.attnum > 0 AND NOT a.attisdropped) x (oid)) \
          SELECT b.attname::text, pg_catalog.format_type(b.declared, -1), t.oid, \
                 t.oid = 'pg_catalog.json'::pg_catalog.regtype OR t.typtype = 'c' OR t.typcategory = 'A' \
                 OR t.oid >= 16384 AND EXISTS (SELECT FROM pg_catalog.pg_cast c \
-                     WHERE c.castsource = t.oid AND c.casttarget = 'pg_catalog.json'::pg_catalog.regtype) \
+                     WHERE c.castsource = t.oid AND c.casttarget = 'pg_catalog.json'::pg_catalog.regtype), \
+                EXISTS (SELECT FROM part p JOIN pg_catalog.pg_type pt ON pt.oid = p.oid JOIN pg_catalog.pg_roles r ON r.oid = pt.typowner \
+                         WHERE p.attname = b.attname AND NOT r.rolsuper AND r.oid <> $2) \
          FROM base b JOIN pg_catalog.pg_type t ON t.oid = b.oid WHERE t.typtype <> 'd'";
     with_spi(|spi| {
-        let rows = Plan::prepare(spi, SQL, &[pg_sys::OIDOID]).execute(spi, &[relation.into()]);
+        let rows = Plan::prepare(spi, SQL, &[pg_sys::OIDOID, pg_sys::OIDOID])
+            .execute(spi, &[relation.into(), owner.into()]);
         let column = |row| {
             let name: String = rows.get(row, 1)?;
             let column = Column {
                 type_name: rows.get(row, 2)?,
                 type_oid: rows.get(row, 3)?,
                 is_composite: rows.get(row, 4)?,
+                is_foreign: rows.get(row, 5)?,
             };
             Some((name, column))
         };

@@ -9,16 +9,20 @@ use webhook::schedule::{DeliveryId, QueueId};
 
 use super::cursor::{self, CHANGED_BY_OTHERS, Moment, Split, StoredCursor};
 use super::event_loop::Worker;
+use super::events::PAGE;
 use super::parts::{Fate, Parts, Piece};
+use super::source::Weight;
 use super::{database, events};
 use crate::acting_as::ActingAs;
-use crate::pg::subtransaction::Failure;
+use crate::pg::subtransaction::{self, Failure};
 use crate::settings;
 
 /// Beyond these bounds nothing more is routed before something is written.
 const MAX_DELIVERIES: usize = 10_000;
 const MAX_EVENTS: usize = 10_000;
 const MAX_BYTES: usize = 24 << 20;
+/// Nothing is routed for less room than so many deliveries need: small pages cost more.
+const ROOM: usize = 1_000;
 
 /// What a transaction has written of the batch.
 struct Written {
@@ -36,6 +40,8 @@ struct Refused {
     /// Events of which it is not written what was found out about them.
     events: HashMap<i64, Fate>,
     failure: Option<Failure>,
+    /// Why it is not written how far projects have come.
+    progress: Option<Failure>,
 }
 
 /// The deliveries that are to be written.
@@ -79,9 +85,12 @@ impl Worker {
     /// Routes a page of what was captured. What it makes is in memory, and can be sent at once.
     pub fn route(&mut self) -> Result<(), String> {
         self.more_events = true;
-        if !self.cursor.may_route() || self.legacy_waits || !self.has_room() {
+        if !self.cursor.may_route() || self.legacy_waits {
             return Ok(());
         }
+        let Some(room) = self.room() else {
+            return Ok(());
+        };
         let ranges = self.cursor.cursor().to_read();
         let (slot, store, router, ledger) = (self.slot, &self.store, &mut self.router, &mut self.ledger);
         let cursor = &self.cursor;
@@ -92,7 +101,7 @@ impl Worker {
                 if let Some(changed) = cursor.load(store) {
                     return Err(Box::new(changed));
                 }
-                events::read(&store.events, &ranges)
+                events::read(&store.events, &ranges, room)
             };
             // What an event that is routed in part says of projects is written down already.
             for event in &mut page.events {
@@ -122,6 +131,9 @@ impl Worker {
                 return Ok(());
             }
         };
+        if !page.events.is_empty() {
+            self.heard_by = ids.len().div_ceil(page.events.len());
+        }
         self.cursor.read(&page, moment);
         self.more_events = !page.complete;
         self.ledger.counted();
@@ -154,28 +166,28 @@ impl Worker {
         Ok(())
     }
 
-    /// Whether more can be routed before something is written.
-    pub fn has_room(&mut self) -> bool {
-        let full = self.batch.deliveries() >= MAX_DELIVERIES
+    /// How many events can be routed before something is written, if as many hear them as heard the last ones; None: nothing more.
+    pub fn room(&mut self) -> Option<usize> {
+        let each = self.heard_by.max(1);
+        let room = MAX_DELIVERIES.saturating_sub(self.batch.deliveries());
+        let full = room < ROOM.min(PAGE * each)
             || self.batch.events() >= MAX_EVENTS
             || self.batch.bytes() >= MAX_BYTES;
         self.batch.set_full(full);
-        !full
+        (!full).then(|| (room / each).clamp(1, PAGE))
     }
 
     /// Writes down which sources' look-ups do not work.
     fn suspend(&mut self) -> Result<(), String> {
         for suspension in std::mem::take(&mut self.router.enricher.suspensions) {
-            if !suspension.note_only {
+            if suspension.weight == Weight::Suspended {
                 pgrx::warning!(
                     "zentry_notify: what event source {} looks up can't be found out, its events are told without it: {}",
                     suspension.source,
                     suspension.reason
                 );
             }
-            database::transaction("zentry_notify: suspend look-ups", || {
-                super::source::write_suspension(suspension.source, &suspension.reason, suspension.note_only);
-            })?;
+            database::transaction("zentry_notify: suspend look-ups", || suspension.write())?;
         }
         Ok(())
     }
@@ -250,8 +262,13 @@ impl Worker {
             .filter_map(detail)
             .filter(|(id, _)| !forgotten.contains(id))
             .collect();
+        // Where somebody has set back the cursor, of others too: then it is found out in parts.
+        let doubtful = events
+            .iter()
+            .filter(|event| event.split || cursor.left_of(event.id).is_some());
+        let doubtful: Vec<i64> = doubtful.map(|event| event.id).collect();
         database::attempt("zentry_notify: write deliveries", || {
-            store.write_details(&details);
+            store.write_details(&details, doubtful);
             store.forget(forgotten.into_iter().collect());
             store.write_deliveries(&rows);
             ledger.write();
@@ -277,7 +294,9 @@ impl Worker {
                 waits: false,
             });
             let found = Parts::write(pieces.collect(), Failure::is_of_rows, |places| {
-                store.write_details(&places.iter().map(|place| details[*place]).collect::<Vec<_>>());
+                let details: Vec<_> = places.iter().map(|place| details[*place]).collect();
+                let doubtful = details.iter().map(|(event, _)| *event).collect();
+                store.write_details(&details, doubtful);
             });
             let fates = details.iter().map(|(event, _)| *event).zip(found.fates);
             let unknown: HashMap<i64, Fate> = fates.filter(|(_, fate)| *fate != Fate::Written).collect();
@@ -299,7 +318,12 @@ impl Worker {
                 rows.map(|((_, delivery), _)| *delivery)
             };
             let written: HashSet<DeliveryId> = of(Fate::Written).map(|delivery| delivery.id).collect();
-            ledger.write();
+            // It must not hold up what is told.
+            let progress = match subtransaction::attempt(|| ledger.write()) {
+                Ok(()) => None,
+                Err(failure) if failure.is_of_rows() => Some(failure),
+                Err(failure) => failure.raise(),
+            };
             let (whole, split) = divide(events, |delivery| written.contains(&delivery.id));
             let queues = parts.refused_queues().collect();
             Written {
@@ -311,6 +335,7 @@ impl Worker {
                     queues,
                     events: unknown,
                     failure: parts.failure.or(found.failure),
+                    progress,
                 },
                 deliveries: written,
             }
@@ -352,6 +377,9 @@ impl Worker {
             self.batch.refuse_queue(*queue);
         }
         self.batch.put_back(left, now);
+        if let Some(failure) = refused.progress {
+            self.refused_apart("writing how far projects have come", failure.describe());
+        }
         if let Some(failure) = refused.failure {
             let what = match refused.deliveries.first() {
                 Some((queue, _)) => format!("writing deliveries of webhook {}", queue.0),

@@ -57,6 +57,11 @@ impl Worker {
             self.workers = workers;
             self.scheduler.set_policy(policy(workers));
         }
+        let resumed = self.registry.discord_resumed();
+        if resumed != self.discord_resumed {
+            self.discord_resumed = resumed;
+            self.scheduler.unpark_discord();
+        }
     }
 
     pub fn reload(&mut self) {

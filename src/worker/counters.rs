@@ -10,6 +10,10 @@ use webhook::schedule::{DeliveryChange, Outcome, QueueId, Tally};
 /// Counters are added to no more often, so that under load they cost nothing: with each batch of outcomes it was a fifth of
 /// what a delivery cost the worker's session. A queue that was idle is counted with its outcome.
 const INTERVAL: Duration = Duration::from_secs(1);
+/// So many queues are counted in an interval; where more are busy, each is counted less often...
+const QUEUES: usize = 100;
+/// ...but in so many intervals once.
+const MOST_INTERVALS: usize = 5;
 
 pub type Ends = BTreeMap<QueueId, End>;
 
@@ -53,6 +57,12 @@ pub struct Sums {
 impl Sums {
     pub fn is_empty(&self) -> bool {
         self.tally.is_empty() && self.ends.is_empty()
+    }
+
+    /// How long it may wait after what was counted before.
+    fn patience(&self) -> Duration {
+        let queues = self.tally.queues().max(self.ends.len());
+        INTERVAL * queues.div_ceil(QUEUES).clamp(1, MOST_INTERVALS) as u32
     }
 
     pub fn merge(&mut self, later: Sums) {
@@ -114,8 +124,10 @@ impl Uncounted {
     }
 
     fn interval(&self) -> Duration {
-        let since = self.last.map_or(INTERVAL, |last| last.elapsed());
-        INTERVAL.saturating_sub(since)
+        let Some(last) = self.last else {
+            return Duration::ZERO;
+        };
+        self.sums.patience().saturating_sub(last.elapsed())
     }
 
     /// Nothing may wait any more: the worker leaves.

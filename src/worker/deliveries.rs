@@ -88,17 +88,19 @@ impl Store {
         })
     }
 
-    /// Writes down what was found out about events.
-    pub fn write_details(&self, found: &[(i64, &str)]) {
+    /// Writes down what was found out about events. Of `doubtful` ones it may be written already; of others that is an error.
+    pub fn write_details(&self, found: &[(i64, &str)], doubtful: Vec<i64>) {
         if found.is_empty() {
             return;
         }
-        let ids: Vec<i64> = found.iter().map(|(id, _)| *id).collect();
-        let known = self.those(&self.detailed, ids.clone());
+        let known = match doubtful.is_empty() {
+            true => HashSet::new(),
+            false => self.those(&self.detailed, doubtful),
+        };
         if self.direct.borrow_mut().write_details(found, &known) {
             return;
         }
-        let details: Vec<&str> = found.iter().map(|(_, detail)| *detail).collect();
+        let (ids, details): (Vec<i64>, Vec<&str>) = found.iter().copied().unzip();
         with_spi(|spi| {
             self.details.execute(spi, &[ids.into(), details.into()]);
         });

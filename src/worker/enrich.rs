@@ -1,17 +1,19 @@
 //! What an event's row lacks is found out: for a batch of a source's events in one statement, as the owner of the attached table.
 //!
-//! Nobody waits for what can't be found out: it is null. What fails for a batch is tried again in halves, so that one event fails
-//! alone; a source whose look-ups fail whatever the data are, or take too long, is suspended, and its events are told without them.
+//! Nobody waits for what can't be found out: it is null. What fails for a batch is tried again in parts, so that one event fails
+//! alone; a source whose look-ups can't work for any event is suspended, and its events are told without them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
+
+use webhook::json_members::merged;
 
 use super::attached::{self, Attached, Patience};
 use super::attempt::{Attempt, Query, Row};
 use super::events::{Captured, Columns};
 use super::limited::{self, Failure};
-use super::lookups::Statement;
-use super::source::{Source, Sources};
+use super::lookups::{Kind, Statement};
+use super::source::{Credits, Source, Sources, Suspension, Tried, Weight};
 use crate::event_source::{Audience, ColumnRef, Expression};
 
 /// For one statement.
@@ -26,12 +28,15 @@ pub struct Enriched {
     pub project: Option<i64>,
 }
 
-/// A source's look-ups do not work.
-pub struct Suspension {
-    pub source: i64,
-    pub reason: String,
-    /// Some are left out, and the others work.
-    pub note_only: bool,
+impl Enriched {
+    /// Adds what another statement has found out about the event.
+    pub fn add(&mut self, more: Enriched) {
+        self.detail = match (self.detail.take(), more.detail) {
+            (Some(detail), more) => Some(merged(&detail, more.as_deref())),
+            (None, more) => more,
+        };
+        self.project = self.project.or(more.project);
+    }
 }
 
 /// Prepared statements of the sources.
@@ -45,7 +50,7 @@ pub struct Enricher {
 pub struct Prepared {
     pub attached: Attached,
     /// None: there is nothing to find out.
-    pub statement: Option<Query>,
+    pub queries: Vec<Query>,
     /// The detail when nothing can be known.
     pub nulls: Option<String>,
     refusals: Vec<String>,
@@ -61,113 +66,90 @@ impl Enricher {
     pub fn enrich(
         &mut self,
         sources: &mut Sources,
+        credits: &mut Credits,
         source: i64,
         events: &[Captured],
         places: &[usize],
     ) -> Vec<(usize, Enriched)> {
-        let mut suspended = None;
-        let found = sources
-            .get(source)
-            .map(|source| self.of_source(source, events, places, &mut suspended));
-        if let Some(reason) = suspended {
-            sources.suspend(source);
+        let Some(known) = sources.get(source) else {
+            return Vec::new();
+        };
+        let told = self.of_source(known, credits, events, places);
+        if let Some((weight, reason)) = told.reason {
+            if weight == Weight::Suspended {
+                sources.suspend(source);
+            }
             self.suspensions.push(Suspension {
                 source,
                 reason,
-                note_only: false,
+                weight,
             });
         }
-        found.unwrap_or_default()
+        told.found
     }
 
     fn of_source(
         &mut self,
         source: &Source,
+        credits: &mut Credits,
         events: &[Captured],
         places: &[usize],
-        suspended: &mut Option<String>,
-    ) -> Vec<(usize, Enriched)> {
-        let definition = &source.definition;
+    ) -> Told {
         let rows: Vec<Row> = places
             .iter()
             .map(|place| Row {
                 place: *place,
                 id: events[*place].id,
+                partition_owner: events[*place].context.partition_owner,
                 columns: Columns::of(&events[*place], &source.image),
             })
             .collect();
-        let blank = || bare_nulls(source);
-        let mut found = if source.suspended {
-            rows.iter()
-                .map(|row| (row.place, known_nothing(blank())))
-                .collect()
-        } else {
-            match self.prepare(source) {
-                Ok(()) => {
-                    let prepared = self.prepared.get(&definition.id);
-                    match prepared.filter(|prepared| prepared.statement.is_some()) {
-                        None => rows.iter().map(|row| (row.place, Enriched::default())).collect(),
-                        Some(prepared) => {
-                            let mut attempt = Attempt::new(&definition.event_type, source, prepared);
-                            attempt.pages(&rows);
-                            *suspended = attempt.suspended;
-                            attempt.found
-                        }
-                    }
-                }
-                Err(failure) => {
-                    let passing = matches!(failure, Failure::Passing(_));
-                    if passing {
-                        pgrx::warning!(
-                            "zentry_notify: events {} to {} are told without all that is looked up for them: {}",
-                            rows.first().map_or(0, |row| row.id),
-                            rows.last().map_or(0, |row| row.id),
-                            failure.reason()
-                        );
-                    } else {
-                        *suspended = Some(failure.reason());
-                    }
-                    Self::without_what_is_locked(source, &rows, passing).unwrap_or_else(|| {
-                        rows.iter()
-                            .map(|row| (row.place, known_nothing(blank())))
-                            .collect()
-                    })
-                }
-            }
+        let projects: Option<HashMap<usize, Option<i64>>> = project_column(source).map(|column| {
+            let project = |row: &Row| row.columns.text(&column)?.trim().parse().ok();
+            rows.iter().map(|row| (row.place, project(row))).collect()
+        });
+        let mut told = match source.suspended {
+            true => Told::nothing(source, &rows),
+            false => self.try_source(source, credits, rows),
         };
-        if let Audience::Project { project } = &definition.audience {
-            let column = match definition.columns.get(project) {
-                Some(Expression::Column(name)) => Some(ColumnRef::new(name)),
-                Some(Expression::Old { old }) => Some(ColumnRef::old(old)),
-                _ => None,
-            };
-            if let Some(column) = column {
-                let of_row: HashMap<usize, Option<i64>> = rows
-                    .iter()
-                    .map(|row| {
-                        let text = row.columns.text(&column);
-                        (row.place, text.and_then(|text| text.trim().parse().ok()))
-                    })
-                    .collect();
-                for (place, enriched) in &mut found {
-                    enriched.project = of_row.get(place).copied().flatten();
-                }
+        if let Some(projects) = projects {
+            for (place, enriched) in &mut told.found {
+                enriched.project = projects.get(place).copied().flatten();
             }
         }
-        found
+        told
     }
 
-    /// Somebody has locked a table: what the others say is told. None: nothing is known.
-    fn without_what_is_locked(
-        source: &Source,
-        rows: &[Row],
-        passing: bool,
-    ) -> Option<Vec<(usize, Enriched)>> {
-        let prepared = passing.then(|| Self::build(source, Patience::Passes).ok())??;
-        prepared.statement.as_ref()?;
-        let mut attempt = Attempt::new(&source.definition.event_type, source, &prepared);
-        attempt.pages(rows);
-        Some(attempt.found)
+    fn try_source(&mut self, source: &Source, credits: &mut Credits, rows: Vec<Row>) -> Told {
+        let failure = match self.prepare(source) {
+            Ok(()) => {
+                return match self.prepared.get(&source.definition.id) {
+                    Some(prepared) => look_up(source, prepared, rows, credits),
+                    None => Told::default(),
+                };
+            }
+            Err(failure) => failure,
+        };
+        if !matches!(failure, Failure::Passing(_)) {
+            return Told {
+                reason: Some((Weight::Suspended, failure.reason())),
+                ..Told::nothing(source, &rows)
+            };
+        }
+        pgrx::warning!(
+            "zentry_notify: events {} to {} are told without all that is looked up for them: {}",
+            rows.first().map_or(0, |row| row.id),
+            rows.last().map_or(0, |row| row.id),
+            failure.reason()
+        );
+        // Somebody has locked a table: what the others say is told.
+        match Self::build(source, Patience::Passes) {
+            Ok(prepared) if !prepared.queries.is_empty() => Told {
+                reason: None,
+                ..look_up(source, &prepared, rows, credits)
+            },
+            _ => Told::nothing(source, &rows),
+        }
     }
 
     /// Sees to it that the source's statement is there, and what it reads is locked.
@@ -175,7 +157,7 @@ impl Enricher {
         let id = source.definition.id;
         if let Some(prepared) = self.prepared.get(&id) {
             let same =
-                prepared.statement.is_none() || limited::limited(LIMIT, || prepared.attached.lock_again())?;
+                prepared.queries.is_empty() || limited::limited(LIMIT, || prepared.attached.lock_again())?;
             if !same {
                 self.prepared.remove(&id);
             }
@@ -189,7 +171,7 @@ impl Enricher {
                         "left out, with null in its place: {}",
                         prepared.refusals.join("; ")
                     ),
-                    note_only: true,
+                    weight: Weight::LeftOut,
                 });
             }
             self.prepared.insert(id, prepared);
@@ -202,24 +184,88 @@ impl Enricher {
             Attached::look(source.relation, attached::names(&source.definition), patience)
         })?;
         let Some(attached) = attached else {
-            return Err(Failure::Lasting("the attached table does not exist".to_owned()));
+            return Err(Failure::lasting("the attached table does not exist"));
         };
-        let statement = Statement::new(&source.definition, &attached, None);
-        let nulls = statement.nulls();
-        let refusals = statement.refusals.clone();
-        let statement = if statement.is_empty() {
-            None
-        } else {
-            Some(limited::as_owner(attached.owner, LIMIT, || {
-                Query::prepare(statement, &attached)
-            })?)
-        };
-        Ok(Prepared {
+        let mut prepared = Prepared {
+            queries: Vec::new(),
+            nulls: None,
+            refusals: Vec::new(),
             attached,
-            statement,
-            nulls,
-            refusals,
-        })
+        };
+        for kind in [Kind::LookUps, Kind::Expressions] {
+            let statement = Statement::new(&source.definition, &prepared.attached, kind, None);
+            prepared.nulls = match (prepared.nulls, statement.nulls()) {
+                (Some(nulls), more) => Some(merged(&nulls, more.as_deref())),
+                (None, nulls) => nulls,
+            };
+            prepared.refusals.extend(statement.refusals.clone());
+            let query = Query::prepare(statement, kind, &prepared.attached, LIMIT)?;
+            prepared.queries.extend(query);
+        }
+        Ok(prepared)
+    }
+}
+/// What was found out about events of a source, and what is wrong with it.
+#[derive(Default)]
+struct Told {
+    found: Vec<(usize, Enriched)>,
+    reason: Option<(Weight, String)>,
+}
+
+impl Told {
+    fn nothing(source: &Source, rows: &[Row]) -> Told {
+        let nothing = rows
+            .iter()
+            .map(|row| (row.place, known_nothing(bare_nulls(source))));
+        Told {
+            found: nothing.collect(),
+            reason: None,
+        }
+    }
+}
+
+/// Rows of each owner of partitions apart: what they make fail or wait is theirs.
+fn look_up(source: &Source, prepared: &Prepared, rows: Vec<Row>, credits: &mut Credits) -> Told {
+    let mut by_owner: BTreeMap<Option<u32>, Vec<Row>> = BTreeMap::new();
+    for row in rows {
+        by_owner.entry(row.partition_owner).or_default().push(row);
+    }
+    let mut told = Told::default();
+    for (owner, rows) in by_owner {
+        let Some(mut attempt) = Attempt::new(&source.definition.event_type, source, prepared) else {
+            told.found
+                .extend(rows.iter().map(|row| (row.place, Enriched::default())));
+            continue;
+        };
+        let outcome = match &told.reason {
+            Some((Weight::Suspended, _)) => {
+                told.found.extend(Told::nothing(source, &rows).found);
+                continue;
+            }
+            _ => attempt.run(&rows, credits.of(source.definition.id, Tried::LookUps, owner)),
+        };
+        match outcome {
+            Err(Failure::Passing(_)) | Ok(()) => {
+                told.reason = told
+                    .reason
+                    .or(attempt.remark().map(|remark| (Weight::Remark, remark)));
+            }
+            Err(failure) => told.reason = Some((Weight::Suspended, failure.reason())),
+        }
+        told.found.extend(attempt.found);
+    }
+    told
+}
+
+/// The column that says which project's webhooks hear, if one does.
+fn project_column(source: &Source) -> Option<ColumnRef> {
+    let Audience::Project { project } = &source.definition.audience else {
+        return None;
+    };
+    match source.definition.columns.get(project)? {
+        Expression::Column(name) => Some(ColumnRef::new(name)),
+        Expression::Old { old } => Some(ColumnRef::old(old)),
+        _ => None,
     }
 }
 

@@ -54,6 +54,8 @@ pub struct Worker {
     pub(super) scheduler: Scheduler,
     /// Workers of the cluster, which share what Discord allows an address.
     pub(super) workers: u32,
+    /// What [`Registry::discord_resumed`] was when this worker last let all of Discord be tried.
+    pub(super) discord_resumed: u32,
     pub(super) wordings: Wordings,
     pub(super) webhooks: HashMap<QueueId, ActiveWebhook>,
     /// What this worker has switched off, and why. What was routed before may be written after.
@@ -66,6 +68,8 @@ pub struct Worker {
     pub(super) router: Router,
     /// Routed, and not written down.
     pub(super) batch: OpenBatch,
+    /// Webhooks that heard an event lately, on average.
+    pub(super) heard_by: usize,
     pub(super) ledger: Ledger,
     /// There may be events that are not routed.
     pub(super) more_events: bool,
@@ -128,6 +132,7 @@ impl Worker {
             store,
             scheduler: Scheduler::new(policy(registry.workers()), seed),
             workers: registry.workers(),
+            discord_resumed: registry.discord_resumed(),
             wordings: Wordings::default(),
             webhooks: HashMap::new(),
             switched_off: HashMap::new(),
@@ -137,6 +142,7 @@ impl Worker {
             cursor: StoredCursor::default(),
             router: Router::default(),
             batch: OpenBatch::default(),
+            heard_by: 1,
             ledger: Ledger::default(),
             more_events: true,
             awaited_at: Instant::now(),
@@ -320,7 +326,7 @@ impl Worker {
     }
 
     fn can_route(&mut self) -> bool {
-        self.more_events && !self.legacy_waits && self.cursor.may_route() && self.has_room()
+        self.more_events && !self.legacy_waits && self.cursor.may_route() && self.room().is_some()
     }
 
     /// An error of the database, unless it comes of the extension's being gone.
@@ -370,6 +376,7 @@ impl Worker {
             if work.resumed {
                 if self.scheduler.resume(noted) {
                     self.registry.unpark_discord();
+                    self.discord_resumed = self.registry.discord_resumed();
                 }
             } else {
                 self.scheduler.retry_now(noted);
@@ -380,7 +387,9 @@ impl Worker {
             self.awaited_at = Instant::now();
             self.postponed.configuration = true;
         }
-        if (work.events || self.more_events || self.ledger.is_due()) && !self.back_off.is_waiting() {
+        // Those of a time at which nothing is read are read when it is over.
+        self.more_events |= work.events;
+        if (self.more_events || self.ledger.is_due()) && !self.back_off.is_waiting() {
             self.route()?;
         }
         self.claim()?;

@@ -10,8 +10,8 @@ use webhook::json_members::members;
 use crate::event_source::{ColumnRef, Image, Place, ProgressNote};
 use crate::plan::{Plan, Rows, with_spi};
 
-/// Events that are read at once.
-const PAGE: i32 = 2_000;
+/// Events that are read at once, at most.
+pub const PAGE: usize = 2_000;
 /// No more of them than have so many bytes of data, but one.
 const MAX_BYTES: usize = 16 << 20;
 
@@ -35,6 +35,8 @@ pub struct Context {
     cut: HashSet<String>,
     /// Its deliveries were written with it.
     pub routed: bool,
+    /// The owner of the partition that was written, where that is not the attached table's.
+    pub partition_owner: Option<u32>,
 }
 
 impl Context {
@@ -49,6 +51,7 @@ impl Context {
             progress: serde_json::from_str(own("progress")).unwrap_or_default(),
             cut: serde_json::from_str(own("cut")).unwrap_or_default(),
             routed: own("routed") == "true",
+            partition_owner: own("partition_owner").parse().ok(),
         }
     }
 }
@@ -60,12 +63,12 @@ pub struct Page {
     pub complete: bool,
 }
 
-/// Reads the first events in these ranges.
-pub fn read(statement: &Plan, ranges: &[IdRange]) -> Page {
+/// Reads the first events in these ranges, so many at most.
+pub fn read(statement: &Plan, ranges: &[IdRange], most: usize) -> Page {
     let lows: Vec<i64> = ranges.iter().map(|range| range.low).collect();
     let highs: Vec<i64> = ranges.iter().map(|range| range.high).collect();
     with_spi(|spi| {
-        let rows = statement.execute(spi, &[lows.into(), highs.into(), PAGE.into()]);
+        let rows = statement.execute(spi, &[lows.into(), highs.into(), (most as i32).into()]);
         let mut types = HashSet::new();
         let mut events = Vec::with_capacity(rows.len());
         let mut bytes = 0;
@@ -83,7 +86,7 @@ pub fn read(statement: &Plan, ranges: &[IdRange]) -> Page {
             events.push(event);
         }
         Page {
-            complete: rows.len() < PAGE as usize,
+            complete: rows.len() < most,
             events,
         }
     })

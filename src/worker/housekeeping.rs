@@ -1,5 +1,6 @@
 //! What has to be done now and then: old events and deliveries leave, those that nobody will send are given up.
 
+use std::ffi::CStr;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -9,6 +10,7 @@ use webhook::schedule::{QueueId, Tally};
 
 use super::cursor::StoredCursor;
 use super::{database, legacy, statistics};
+use crate::pg::setting;
 use crate::plan::{Plan, with_spi};
 use crate::settings;
 
@@ -16,11 +18,22 @@ use crate::settings;
 const INTERVAL: Duration = Duration::from_secs(60);
 /// While there is a backlog of old rows.
 const SHORT_INTERVAL: Duration = Duration::from_millis(100);
+/// How long the log of 0.2 is moved without a pause.
+const MOVING: Duration = Duration::from_millis(100);
 /// Rows looked at in one transaction.
 const PAGE: i32 = 1_000;
 
+/// However little the planner knows of tables that grow: by their indexes.
+const PLANS: [(&CStr, &CStr); 3] = [
+    (c"enable_seqscan", c"off"),
+    (c"enable_hashjoin", c"off"),
+    (c"enable_mergejoin", c"off"),
+];
+
 pub struct Housekeeping {
     next: Instant,
+    /// When what needs no hurry is looked at again, however many pages of something else there are until then.
+    tidy_at: Instant,
     /// There was more than a page of something.
     has_more: bool,
     /// No delivery, and no event, that is still there has a lower id; what was removed below stays in the index for a while.
@@ -32,6 +45,7 @@ impl Housekeeping {
     pub fn new() -> Self {
         Housekeeping {
             next: Instant::now(),
+            tidy_at: Instant::now(),
             has_more: false,
             deliveries_begin_at: i64::MIN,
             events_begin_at: i64::MIN,
@@ -63,12 +77,9 @@ impl Housekeeping {
     pub fn run(&mut self, given_up: &mut Tally, cursor: &StoredCursor) -> Result<(), String> {
         self.next = Instant::now() + INTERVAL;
         self.has_more = false;
-        *given_up = database::transaction("zentry_notify: give up expired deliveries", || {
-            remove_orphans(settings::max_age());
-            give_up_expired(settings::max_age())
-        })?;
-        if given_up.iter().map(|(.., counts)| counts.failed).sum::<u64>() >= PAGE.unsigned_abs().into() {
-            self.go_on();
+        if self.tidy_at <= Instant::now() {
+            self.tidy_at = self.next;
+            self.tidy(given_up)?;
         }
         if database::transaction(
             "zentry_notify: remove the log of deleted webhooks",
@@ -77,16 +88,10 @@ impl Housekeeping {
         {
             self.go_on();
         }
-        database::transaction("zentry_notify: sum counters up", || {
-            statistics::sum_up(settings::log_retention());
-        })?;
-        if database::transaction_as_self("zentry_notify: move the log of 0.2", || {
-            legacy::move_finished(settings::log_retention())
-        })? {
-            self.go_on();
-        }
+        self.move_legacy()?;
         if let Some(retention) = settings::log_retention() {
             let (removed, first) = database::transaction("zentry_notify: remove old deliveries", || {
+                let _plans = setting::hold(&PLANS);
                 remove_old(OLD_DELIVERIES, retention, self.deliveries_begin_at, i64::MAX)
             })?;
             if removed == PAGE as usize {
@@ -98,6 +103,36 @@ impl Housekeeping {
         self.remove_events(cursor)
     }
 
+    /// Gives up what nobody will send, and sums counters up.
+    fn tidy(&mut self, given_up: &mut Tally) -> Result<(), String> {
+        *given_up = database::transaction("zentry_notify: give up expired deliveries", || {
+            let _plans = setting::hold(&PLANS);
+            remove_orphans(settings::max_age());
+            give_up_expired(settings::max_age())
+        })?;
+        if given_up.iter().map(|(.., counts)| counts.failed).sum::<u64>() >= PAGE.unsigned_abs().into() {
+            self.tidy_at = Instant::now();
+            self.go_on();
+        }
+        database::transaction("zentry_notify: sum counters up", || {
+            statistics::sum_up(settings::log_retention());
+        })
+    }
+
+    fn move_legacy(&mut self) -> Result<(), String> {
+        let until = Instant::now() + MOVING;
+        while database::transaction_as_self("zentry_notify: move the log of 0.2", || {
+            let _plans = setting::hold(&PLANS);
+            legacy::move_finished(settings::log_retention())
+        })? {
+            self.go_on();
+            if until <= Instant::now() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     /// Events leave by their age, or as soon as nobody waits for them when their data are not kept; not those that are still to be routed or sent.
     fn remove_events(&mut self, cursor: &StoredCursor) -> Result<(), String> {
         let retention = match (settings::log_payloads(), settings::log_retention()) {
@@ -107,6 +142,7 @@ impl Housekeeping {
         };
         let routed = cursor.routed_below();
         let (removed, first) = database::transaction("zentry_notify: remove old events", || {
+            let _plans = setting::hold(&PLANS);
             let waiting = if has_old_event(retention, self.events_begin_at) {
                 first_that_waits()
             } else {
@@ -231,7 +267,7 @@ fn forget_deleted() -> i64 {
 /// Rows that were committed while their webhook was being deleted. Steps from queue to queue in the index. Younger ones are
 /// left: while a dump is restored, the log may be there before the webhooks, and before the events.
 fn remove_orphans(max_age: Duration) {
-    const SQL: &str = "WITH RECURSIVE queue (id) AS (\
+    const ORPHANS: &str = "WITH RECURSIVE queue (id) AS (\
                          (SELECT l.webhook_integration_id FROM zentry_notify.delivery l \
                           WHERE l.status IN ('p', 'r') ORDER BY l.webhook_integration_id LIMIT 1) \
                          UNION ALL \
@@ -239,14 +275,20 @@ fn remove_orphans(max_age: Duration) {
                                  WHERE l.status IN ('p', 'r') AND l.webhook_integration_id > queue.id \
                                  ORDER BY l.webhook_integration_id LIMIT 1) \
                          FROM queue WHERE queue.id IS NOT NULL) \
-                       DELETE FROM zentry_notify.delivery l USING queue \
-                       WHERE l.webhook_integration_id = queue.id AND l.status IN ('p', 'r') \
-                         AND NOT EXISTS (SELECT FROM zentry_notify.webhook w WHERE w.id = queue.id) \
+                       SELECT queue.id FROM queue \
+                       WHERE queue.id IS NOT NULL AND NOT EXISTS (SELECT FROM zentry_notify.webhook w WHERE w.id = queue.id)";
+    const REMOVE: &str = "DELETE FROM zentry_notify.delivery l \
+                       WHERE l.webhook_integration_id = ANY ($2) AND l.status IN ('p', 'r') \
                          AND NOT EXISTS (SELECT FROM zentry_notify.event e \
                                          WHERE e.id = l.event_id AND e.created_at >= now() - make_interval(secs => $1)) \
                          AND EXISTS (SELECT FROM zentry_notify.event e WHERE e.id >= l.event_id)";
     with_spi(|spi| {
-        Plan::prepare(spi, SQL, &[pg_sys::FLOAT8OID]).execute(spi, &[max_age.as_secs_f64().into()]);
+        let rows = Plan::prepare(spi, ORPHANS, &[]).execute(spi, &[]);
+        let orphans: Vec<i64> = (0..rows.len()).filter_map(|row| rows.get(row, 1)).collect();
+        if !orphans.is_empty() {
+            Plan::prepare(spi, REMOVE, &[pg_sys::FLOAT8OID, pg_sys::INT8ARRAYOID])
+                .execute(spi, &[max_age.as_secs_f64().into(), orphans.into()]);
+        }
     });
 }
 

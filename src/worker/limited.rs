@@ -7,6 +7,7 @@ use pgrx::pg_sys::panic::ErrorReportWithLevel;
 use pgrx::prelude::*;
 
 use crate::acting_as::ActingAs;
+use crate::pg::own_code::OwnCodeOnly;
 use crate::pg::setting;
 use crate::pg::time_limit::TimeLimit;
 use crate::subtransaction;
@@ -17,17 +18,35 @@ pub enum Failure {
     /// It took too long.
     Late,
     /// It comes of the moment: a lock that was not to be had, a full disk.
-    Passing(String),
-    /// It comes of what was written (a name, a type, a right), and not of the data.
-    Lasting(String),
+    Passing(Said),
+    /// It comes of what was written (a name, a type, a right), or of data that name such things.
+    Lasting(Said),
     /// It comes of the data; the SQLSTATE says what is wrong with them, without showing them.
     Data(String),
 }
 
+/// What PostgreSQL says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Said {
+    message: String,
+    code: String,
+}
+
 impl Failure {
+    pub fn lasting(message: &str) -> Failure {
+        Failure::Lasting(Said {
+            message: message.to_owned(),
+            code: subtransaction::sqlstate(PgSqlErrorCode::ERRCODE_UNDEFINED_OBJECT),
+        })
+    }
+
     fn of(report: &ErrorReportWithLevel) -> Failure {
         use PgSqlErrorCode::*;
         let code = report.sql_error_code();
+        let said = || Said {
+            message: report.message().to_owned(),
+            code: subtransaction::sqlstate(code),
+        };
         let class = subtransaction::class;
         let of_class = |codes: &[PgSqlErrorCode]| codes.iter().any(|other| class(*other) == class(code));
         if of_class(&[
@@ -37,24 +56,35 @@ impl Failure {
             ERRCODE_SYSTEM_ERROR,
             ERRCODE_T_R_SERIALIZATION_FAILURE,
         ]) {
-            return Failure::Passing(report.message().to_owned());
+            return Failure::Passing(said());
         }
         if of_class(&[
             ERRCODE_SYNTAX_ERROR_OR_ACCESS_RULE_VIOLATION,
             ERRCODE_FEATURE_NOT_SUPPORTED,
             ERRCODE_INVALID_SCHEMA_NAME,
         ]) {
-            return Failure::Lasting(report.message().to_owned());
+            return Failure::Lasting(said());
         }
         Failure::Data(subtransaction::sqlstate(code))
     }
 
-    /// For people: never a value of the data.
+    /// For people, of what fails whatever the data are: it has no value of theirs.
     pub fn reason(&self) -> String {
         match self {
+            Failure::Passing(said) | Failure::Lasting(said) => said.message.clone(),
+            Failure::Late | Failure::Data(_) => self.reason_of_row(),
+        }
+    }
+
+    /// For people, of what fails for some data: a message may show them.
+    pub fn reason_of_row(&self) -> String {
+        match self {
             Failure::Late => "it takes too long".to_owned(),
-            Failure::Passing(message) | Failure::Lasting(message) => message.clone(),
-            Failure::Data(code) => format!("SQLSTATE {code}"),
+            Failure::Data(code)
+            | Failure::Passing(Said { code, .. })
+            | Failure::Lasting(Said { code, .. }) => {
+                format!("SQLSTATE {code}")
+            }
         }
     }
 }
@@ -70,6 +100,14 @@ pub fn as_owner<T>(owner: pg_sys::Oid, limit: Duration, f: impl FnOnce() -> T) -
     limited(limit, || {
         let _owner = ActingAs::role(owner);
         let _pinned = setting::hold(&PINNED);
+        f()
+    })
+}
+
+/// The same for statements in which nothing of the owner's own stands: what others have put into the tables that they read is an error.
+pub fn as_reader<T>(owner: pg_sys::Oid, limit: Duration, f: impl FnOnce() -> T) -> Result<T, Failure> {
+    as_owner(owner, limit, || {
+        let _own = OwnCodeOnly::of(owner);
         f()
     })
 }

@@ -30,6 +30,22 @@ pub struct Statement<'a> {
     pub refusals: Vec<String>,
 }
 
+/// What a statement consists of: what the owner of the attached table wrote is apart from what reads others' tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    LookUps,
+    Expressions,
+}
+
+impl Kind {
+    fn of(expression: &Expression) -> Kind {
+        match expression {
+            Expression::Sql { .. } => Kind::Expressions,
+            _ => Kind::LookUps,
+        }
+    }
+}
+
 /// Rows of one table that are found by one key.
 struct Join {
     table: String,
@@ -39,8 +55,8 @@ struct Join {
 }
 
 impl<'a> Statement<'a> {
-    /// For all keys of the data that the row itself does not give, or for one.
-    pub fn new(source: &EventSource, attached: &'a Attached, only: Option<&str>) -> Self {
+    /// For all keys of the data of this kind that the row itself does not give, or for one.
+    pub fn new(source: &EventSource, attached: &'a Attached, kind: Kind, only: Option<&str>) -> Self {
         let mut statement = Statement {
             attached,
             columns: Vec::new(),
@@ -54,11 +70,14 @@ impl<'a> Statement<'a> {
         };
         let wanted = |key: &String| !source.omit.contains(key) && only.is_none_or(|only| only == key);
         for (key, expression) in source.columns.iter().filter(|(key, _)| wanted(key)) {
-            statement.add(key, expression);
+            if Kind::of(expression) == kind {
+                statement.add(key, expression);
+            }
         }
         if let Audience::Project { project } = &source.audience
             && let Some(Expression::Lookup(lookup)) = source.columns.get(project)
             && only.is_none()
+            && kind == Kind::LookUps
         {
             statement.project = statement.look_up(lookup).map(|(sql, _)| format!("{sql}::text"));
         }
@@ -69,7 +88,8 @@ impl<'a> Statement<'a> {
         match expression {
             Expression::Lookup(lookup) => {
                 let sql = match self.look_up(lookup) {
-                    Some((value, type_oid)) => shown(&value, type_oid),
+                    Some((value, Some(type_oid))) => shown(&value, type_oid),
+                    Some((value, None)) => format!("to_jsonb(left({value}::text, {MAX_VALUE}))"),
                     None => "null".to_owned(),
                 };
                 self.found.insert(key.to_owned(), sql);
@@ -112,8 +132,8 @@ impl<'a> Statement<'a> {
         format!("e.c{place}::{}", self.attached.type_name(&column.name))
     }
 
-    /// SQL of what it finds, and the type; None: it must not be read.
-    fn look_up(&mut self, lookup: &Lookup) -> Option<(String, pg_sys::Oid)> {
+    /// SQL of what it finds, and the type, unless that is somebody else's; None: it must not be read.
+    fn look_up(&mut self, lookup: &Lookup) -> Option<(String, Option<pg_sys::Oid>)> {
         let key = match &*lookup.key {
             Key::Column(name) => self.value(&ColumnRef::new(name)),
             Key::Lookup(inner) => self.look_up(inner)?.0,
@@ -128,7 +148,8 @@ impl<'a> Statement<'a> {
                 return None;
             }
         };
-        let type_oid = table.type_of(&lookup.column);
+        let is_foreign = table.is_foreign(&lookup.column);
+        let type_oid = (!is_foreign).then(|| table.type_of(&lookup.column));
         let name = table.name.clone();
         let known = |join: &Join| join.table == name && join.matched == lookup.r#match && join.key == key;
         let place = self.joins.iter().position(known).unwrap_or_else(|| {

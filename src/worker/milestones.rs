@@ -3,27 +3,31 @@
 //! The tasks are counted with the snapshot that the events were read with. What the events changed, taken from what is counted, is how
 //! far a project had come before; so all that is visible has to be known, and while there is more to read, the changes are kept.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
 
 use pgrx::prelude::*;
 use serde_json::{Map, Value};
+use webhook::apart::{Credit, Fault, Trial, divide};
 
 use super::attached::{Attached, Patience};
 use super::back_off::BackOff;
-use super::enrich::Suspension;
 use super::events::Page;
 use super::limited::{self, Failure};
 use super::route::Router;
-use super::source::Source;
+use super::source::{Source, Suspension, Tried, Weight};
 use crate::acting_as::ActingAs;
 use crate::event_source::{Expression, MILESTONE, Progress};
 use crate::plan::{Argument, Plan, with_spi};
 use crate::settings;
 
 const COUNTING: &str = "counting the tasks of projects";
-/// For the projects of a source, counted at once.
+/// To look at the table; for a project by itself.
 const LIMIT: Duration = Duration::from_secs(2);
+/// A project whose tasks can't be counted is left alone for so long.
+const PAUSE: Duration = Duration::from_secs(600);
+/// No project's id has more bytes: it is in an index.
+const LONGEST_KEY: usize = 1_000;
 
 /// What events say of a project since it was counted last.
 #[derive(Clone, Copy, Debug, Default)]
@@ -48,6 +52,8 @@ pub struct Ledger {
     derived: Vec<Derived>,
     /// Sources whose projects could not be counted, until it is tried again.
     back_offs: BTreeMap<i64, BackOff>,
+    /// Projects that alone could not be counted, and until when they are left alone.
+    avoided: BTreeMap<Project, Instant>,
     /// What the transaction that runs makes of it.
     staged: Option<Box<Ledger>>,
 }
@@ -60,6 +66,7 @@ impl Default for Ledger {
             taken: Vec::new(),
             derived: Vec::new(),
             back_offs: BTreeMap::new(),
+            avoided: BTreeMap::new(),
             staged: None,
         }
     }
@@ -84,6 +91,13 @@ impl Ledger {
         if router.wants(MILESTONE) {
             for event in &page.events {
                 for note in &event.context.progress {
+                    if note.project.len() > LONGEST_KEY {
+                        pgrx::warning!(
+                            "zentry_notify: event {} says how far a project has come whose id has more than {LONGEST_KEY} bytes, which has no milestones",
+                            event.id
+                        );
+                        continue;
+                    }
                     if let Some(source) = note.source.or(event.source) {
                         let change = staged
                             .uncounted
@@ -129,26 +143,47 @@ impl Ledger {
                 change.total += note.total;
             }
         }
+        let now = Instant::now();
+        self.avoided.retain(|_, until| *until > now);
+        changes.retain(|project, _| !self.avoided.contains_key(project));
         let mut by_source: BTreeMap<i64, Vec<(String, Change)>> = BTreeMap::new();
         for ((source, project), change) in changes {
             by_source.entry(source).or_default().push((project, change));
         }
         self.back_offs.retain(|id, _| by_source.contains_key(id));
+        self.uncounted
+            .retain(|project, _| !self.avoided.contains_key(project));
         self.noted = false;
         for (id, projects) in by_source {
             if self.back_offs.get(&id).is_some_and(BackOff::is_waiting) {
-                self.leave(id);
+                self.leave(id, |_| true);
                 continue;
             }
+            let credit = router.credits.of(id, Tried::Counts, None);
             let counted = router
                 .sources
                 .get(id)
-                .map(|source| count_source(source, &projects));
+                .map(|source| count_source(source, &projects, &self.derived, credit));
             match counted {
-                Some(Ok(derived)) => self.derived.extend(derived),
-                Some(Err(Failure::Passing(reason))) => {
+                Some(Ok(counted)) => {
+                    counted
+                        .derived
+                        .into_iter()
+                        .for_each(|derived| self.derive(derived));
+                    let until = now + PAUSE;
+                    let failed = counted.failed.into_iter();
+                    self.avoided.extend(failed.map(|project| ((id, project), until)));
+                    if !counted.late.is_empty() {
+                        let reason = Failure::Late.reason();
+                        self.back_offs.entry(id).or_default().failed(COUNTING, reason);
+                        self.leave(id, |project| counted.late.contains(project));
+                        continue;
+                    }
+                }
+                Some(Err(Failure::Passing(said))) => {
+                    let reason = Failure::Passing(said).reason();
                     self.back_offs.entry(id).or_default().failed(COUNTING, reason);
-                    self.leave(id);
+                    self.leave(id, |_| true);
                     continue;
                 }
                 Some(Err(failure)) => {
@@ -156,20 +191,38 @@ impl Ledger {
                     router.enricher.suspensions.push(Suspension {
                         source: id,
                         reason: failure.reason(),
-                        note_only: false,
+                        weight: Weight::Suspended,
                     });
                 }
                 None => {}
             }
             self.back_offs.remove(&id);
-            self.uncounted.retain(|(source, _), _| *source != id);
+            self.leave(id, |_| false);
         }
     }
 
-    /// The source's projects are counted later, with what the table has noted of them.
-    fn leave(&mut self, source: i64) {
-        self.taken.retain(|(of, _)| *of != source);
-        self.noted = true;
+    /// A project may come further again before that is written down.
+    fn derive(&mut self, derived: Derived) {
+        let known = self
+            .derived
+            .iter_mut()
+            .find(|known| known.project == derived.project);
+        match known {
+            Some(known) => {
+                known.reached = known.reached.max(derived.reached);
+                known.events.extend(derived.events);
+            }
+            None => self.derived.push(derived),
+        }
+    }
+
+    /// Of the source's projects, these are counted later, with what the table has noted of them; the others have been counted.
+    fn leave(&mut self, source: i64, is_left: impl Fn(&String) -> bool) {
+        let is_left = |(of, project): &Project| *of == source && is_left(project);
+        self.noted |= self.taken.iter().any(is_left);
+        self.taken.retain(|project| !is_left(project));
+        self.uncounted
+            .retain(|project, _| project.0 != source || is_left(project));
     }
 
     /// Whether what it knows has to be written with all events that it comes from.
@@ -282,21 +335,56 @@ fn highest(source: i64, projects: &[&str]) -> BTreeMap<String, u8> {
     })
 }
 
-fn count_source(source: &Source, projects: &[(String, Change)]) -> Result<Vec<Derived>, Failure> {
+/// What became of the projects of a source.
+struct Counted {
+    derived: Vec<Derived>,
+    /// Their tasks can't be counted.
+    failed: Vec<String>,
+    /// There was no time for them.
+    late: BTreeSet<String>,
+}
+
+/// `unwritten` is what is known of projects beside the table.
+fn count_source(
+    source: &Source,
+    projects: &[(String, Change)],
+    unwritten: &[Derived],
+    credit: &mut Credit,
+) -> Result<Counted, Failure> {
+    let mut counted = Counted {
+        derived: Vec::new(),
+        failed: Vec::new(),
+        late: BTreeSet::new(),
+    };
     let Some(progress) = source.definition.progress.as_ref().filter(|_| !source.suspended) else {
-        return Ok(Vec::new());
+        return Ok(counted);
     };
     let attached = limited::limited(LIMIT, || {
         Attached::look(source.relation, Vec::new(), Patience::Waits)
     })?;
     let Some(attached) = attached else {
-        return Err(Failure::Lasting("the attached table does not exist".to_owned()));
+        return Err(Failure::lasting("the attached table does not exist"));
     };
+    let mut count = Count {
+        source,
+        attached: &attached,
+        progress,
+        tasks: BTreeMap::new(),
+        counted: &mut counted,
+        own_partitions: None,
+    };
+    divide(&mut count, projects, credit)?;
+    let counts = count.tasks;
     let keys: Vec<&str> = projects.iter().map(|(project, _)| project.as_str()).collect();
-    let counts = limited::as_owner(attached.owner, LIMIT, || tasks(&attached, progress, &keys))?;
-    let before = highest(source.definition.id, &keys);
+    let mut before = highest(source.definition.id, &keys);
+    for derived in unwritten {
+        let (of, project) = &derived.project;
+        if *of == source.definition.id {
+            let highest = before.entry(project.clone()).or_default();
+            *highest = (*highest).max(derived.reached);
+        }
+    }
     let milestones = settings::milestones();
-    let mut derived = Vec::new();
     for (project, change) in projects {
         let Some((total, done)) = counts.get(project) else {
             continue;
@@ -316,17 +404,108 @@ fn count_source(source: &Source, projects: &[(String, Change)]) -> Result<Vec<De
                 serde_json::json!({"columns": {&progress.group: project}}).to_string(),
             )
         });
-        derived.push(Derived {
+        counted.derived.push(Derived {
             project: (source.definition.id, project.clone()),
             reached,
             events: events.collect(),
         });
     }
-    Ok(derived)
+    Ok(counted)
+}
+
+struct Count<'a> {
+    source: &'a Source,
+    attached: &'a Attached,
+    progress: &'a Progress,
+    /// All tasks, and those that are done.
+    tasks: BTreeMap<String, (i64, i64)>,
+    counted: &'a mut Counted,
+    /// What is read instead of the table, because of what others have made of their partitions.
+    own_partitions: Option<String>,
+}
+
+impl Count<'_> {
+    fn of(&self, projects: &[&str], limit: Duration) -> Result<BTreeMap<String, (i64, i64)>, Failure> {
+        let tasks = |table: &str| {
+            limited::as_reader(self.attached.owner, limit, || {
+                tasks(self.attached, self.progress, table, projects)
+            })
+        };
+        match &self.own_partitions {
+            Some(own) => tasks(own),
+            None => tasks(&self.attached.name),
+        }
+    }
+}
+
+impl Trial<(String, Change)> for Count<'_> {
+    type Failure = Failure;
+
+    fn now(&self) -> Instant {
+        Instant::now()
+    }
+
+    fn alone(&self) -> Duration {
+        LIMIT
+    }
+
+    fn attempt(&mut self, projects: &[(String, Change)], limit: Duration) -> Result<(), Failure> {
+        let keys: Vec<&str> = projects.iter().map(|(project, _)| project.as_str()).collect();
+        let mut counted = self.of(&keys, limit);
+        if matches!(counted, Err(Failure::Lasting(_) | Failure::Passing(_))) && self.own_partitions.is_none()
+        {
+            let columns = [&self.progress.group, &self.progress.status];
+            self.own_partitions = self.attached.own_partitions(columns.map(String::as_str));
+            if self.own_partitions.is_some() {
+                counted = self.of(&keys, limit);
+            }
+        }
+        self.tasks.extend(counted?);
+        Ok(())
+    }
+
+    fn is_late(failure: &Failure) -> bool {
+        *failure == Failure::Late
+    }
+
+    fn hopeless(&mut self, _worked: bool) -> Option<Failure> {
+        self.of(&[], LIMIT).err()
+    }
+
+    fn fail(&mut self, projects: &[(String, Change)], fault: Fault<Failure>, _until: Instant) {
+        let keys = projects.iter().map(|(project, _)| project.clone());
+        match fault {
+            Fault::Theirs(failure) => {
+                let first = projects.first().map_or("", |(project, _)| project.as_str());
+                // Text may be anything.
+                let first = match first.parse::<i64>() {
+                    Ok(number) => format!("project {number}"),
+                    Err(_) => "a project".to_owned(),
+                };
+                let others = match projects.len() {
+                    0 | 1 => String::new(),
+                    count => format!(" and {} others", count - 1),
+                };
+                pgrx::warning!(
+                    "zentry_notify: the tasks of {first}{others} (event source {}) can't be counted: {}",
+                    self.source.definition.id,
+                    failure.reason_of_row()
+                );
+                self.counted.failed.extend(keys);
+            }
+            Fault::NoTime => self.counted.late.extend(keys),
+            Fault::Everybodys(_) => {}
+        }
+    }
 }
 
 /// Tasks of the projects, and those of them that are done; with the rights of the owner, which are the caller's to set.
-fn tasks(attached: &Attached, progress: &Progress, projects: &[&str]) -> BTreeMap<String, (i64, i64)> {
+fn tasks(
+    attached: &Attached,
+    progress: &Progress,
+    table: &str,
+    projects: &[&str],
+) -> BTreeMap<String, (i64, i64)> {
     let quote = pgrx::spi::quote_identifier::<&str>;
     let sql = format!(
         "SELECT p.project, c.total, c.done FROM unnest($1) AS p (project) CROSS JOIN LATERAL (\
@@ -335,7 +514,6 @@ fn tasks(attached: &Attached, progress: &Progress, projects: &[&str]) -> BTreeMa
         status = quote(&progress.status),
         equals = attached.equality_of(&progress.status),
         status_type = attached.type_name(&progress.status),
-        table = attached.name,
         group = quote(&progress.group),
         group_type = attached.type_name(&progress.group),
     );

@@ -36,10 +36,10 @@ impl Unrecorded {
     }
 }
 
-/// A new state of a webhook, with the URL that was called and the last failure.
+/// A new state of a webhook, with since when it was what was called, and the last failure.
 struct State {
     change: QueueChange,
-    url: String,
+    since: Timestamp,
     error: Option<Arc<str>>,
 }
 
@@ -48,7 +48,7 @@ impl Worker {
     pub fn settle(&mut self) {
         if !self.unrecorded.is_empty() && !self.back_off.is_waiting() && !self.refusal.is_waiting() {
             let again = std::mem::take(&mut self.unrecorded);
-            self.record(&again.deliveries);
+            self.record(&again.deliveries.iter().collect::<Vec<_>>());
             for queue in again
                 .queues
                 .iter()
@@ -74,9 +74,8 @@ impl Worker {
         let (routed, waiting): (Vec<_>, Vec<_>) = changes
             .deliveries
             .iter()
-            .cloned()
             .partition(|change| self.batch.note(change, now));
-        self.uncounted.add_outcomes(&routed.iter().collect::<Vec<_>>());
+        self.uncounted.add_outcomes(&routed);
         self.record(&waiting);
         if changes
             .queues
@@ -126,13 +125,12 @@ impl Worker {
     }
 
     /// All in one statement; where that fails, what can be recorded, so that what can't holds up no other webhook.
-    fn record(&mut self, changes: &[DeliveryChange]) {
+    fn record(&mut self, changes: &[&DeliveryChange]) {
         for page in changes.chunks(RECORD_PAGE) {
-            let page: Vec<&DeliveryChange> = page.iter().collect();
-            match self.write_and_count(&page) {
+            match self.write_and_count(page) {
                 Ok(()) => {}
-                Err(failure) if failure.is_of_known_rows() => self.record_in_parts(page),
-                Err(failure) => self.keep_unrecorded(&page, &failure),
+                Err(failure) if failure.is_of_known_rows() => self.record_in_parts(page.to_vec()),
+                Err(failure) => self.keep_unrecorded(page, &failure),
             }
             if !settings::log_payloads() {
                 self.housekeeping.hurry();
@@ -250,10 +248,10 @@ impl Worker {
             let queue = queue_of(change);
             State {
                 change: change.clone(),
-                url: self
+                since: self
                     .webhooks
                     .get(&queue)
-                    .map_or_else(String::new, |queue| queue.url.clone()),
+                    .map_or(Timestamp::UNIX_EPOCH, |webhook| webhook.activated_at),
                 error: last_error(queue),
             }
         };
@@ -265,7 +263,7 @@ impl Worker {
         self.unrecorded.states.remove(&queue);
         let recorded = database::transaction("zentry_notify: record a webhook's state", || {
             self.store
-                .record_queue(&state.change, &state.url, state.error.as_deref());
+                .record_queue(&state.change, state.since, state.error.as_deref());
         });
         let recorded = recorded.and_then(|()| match &state.change {
             QueueChange::SwitchedOff { queue, reason, at } => {

@@ -81,5 +81,9 @@ impl Worker {
                 .flatten()
                 .min(),
         );
+        // Said afterwards, and asked for the other way about: who has missed it looks again.
+        if self.registry.discord_resumed() != self.discord_resumed {
+            self.slot.set_due(Some(Timestamp::now()));
+        }
     }
 }

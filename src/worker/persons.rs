@@ -2,27 +2,37 @@
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pgrx::prelude::*;
+use webhook::apart::{Credit, Fault, Trial, divide};
 
-use super::attached::{Attached, Found, Patience};
+use super::attached::{self, Attached, Patience};
 use super::limited::{self, Failure};
 use super::source::Source;
 use crate::event_source::{Audience, ColumnRef, Expression, Membership};
 use crate::plan::{Plan, with_spi};
+use crate::subtransaction;
 
-/// For a batch.
+/// To look at the tables.
 const LIMIT: Duration = Duration::from_secs(2);
-/// Memberships that are read for a batch.
+/// For a person, after others have taken too long.
+const LIMIT_ALONE: Duration = Duration::from_secs(1);
+/// Memberships that are read at once.
 const MAX_ROWS: usize = 200_000;
 
 /// Who hears of the events of such a source.
 pub enum PersonsProjects {
     /// Nothing says which projects a person belongs to.
     Everybody,
-    Of(HashMap<String, HashSet<i64>>),
+    Of {
+        found: Found,
+        /// Why they were not found out for some.
+        failure: Option<String>,
+    },
 }
+
+type Found = HashMap<String, HashSet<i64>>;
 
 /// The column that says whom a source's events are about, and the tables of memberships; None: its audience is another one.
 pub fn person_of(source: &Source) -> Option<(ColumnRef, &[Membership])> {
@@ -54,11 +64,11 @@ impl Prepared {
         let names = memberships.map(|membership| membership.from.clone()).collect();
         let attached = limited::limited(LIMIT, || Attached::look(source.relation, names, Patience::Waits))?;
         let Some(attached) = attached else {
-            return Err(Failure::Lasting("the attached table does not exist".to_owned()));
+            return Err(Failure::lasting("the attached table does not exist"));
         };
         let sql = person_of(source).and_then(|(column, memberships)| sql(&attached, &column, memberships));
         let prepare = |sql: String| {
-            limited::as_owner(attached.owner, LIMIT, || {
+            limited::as_reader(attached.owner, LIMIT, || {
                 with_spi(|spi| Plan::prepare(spi, &sql, &[pg_sys::TEXTARRAYOID]))
             })
         };
@@ -73,14 +83,14 @@ fn sql(attached: &Attached, column: &ColumnRef, memberships: &[Membership]) -> O
     let tables: Vec<String> = memberships
         .iter()
         .filter_map(|membership| match attached.looked_up(&membership.from) {
-            Found::Table(table) => Some(format!(
+            attached::Found::Table(table) => Some(format!(
                 "SELECT m.{}::text AS project FROM {} m WHERE m.{} OPERATOR(pg_catalog.=) e.person::{}",
                 quote(&membership.column),
                 table.name,
                 quote(&membership.r#match),
                 attached.type_name(&column.name),
             )),
-            Found::Refused(_) => None,
+            attached::Found::Refused(_) => None,
         })
         .collect();
     (!tables.is_empty()).then(|| {
@@ -97,8 +107,13 @@ impl Persons {
         self.0.clear();
     }
 
-    /// Reads the projects of these persons, in one statement, as the owner of the attached table.
-    pub fn projects(&mut self, source: &Source, persons: Vec<String>) -> Result<PersonsProjects, Failure> {
+    /// Reads the projects of these persons, as the owner of the attached table. Those that can't be read hold up no others.
+    pub fn projects(
+        &mut self,
+        source: &Source,
+        persons: Vec<String>,
+        credit: &mut Credit,
+    ) -> Result<PersonsProjects, Failure> {
         let id = source.definition.id;
         if let Some(prepared) = self.0.get(&id)
             && !limited::limited(LIMIT, || prepared.attached.lock_again())?
@@ -112,14 +127,75 @@ impl Persons {
         let Some(plan) = &prepared.plan else {
             return Ok(PersonsProjects::Everybody);
         };
-        limited::as_owner(prepared.attached.owner, LIMIT, || read(plan, persons))
+        let mut search = Search {
+            plan,
+            owner: prepared.attached.owner,
+            found: HashMap::new(),
+            failure: None,
+        };
+        divide(&mut search, &persons, credit)?;
+        Ok(PersonsProjects::Of {
+            found: search.found,
+            failure: search.failure,
+        })
     }
 }
 
-fn read(plan: &Plan, persons: Vec<String>) -> PersonsProjects {
+struct Search<'a> {
+    plan: &'a Plan,
+    owner: pg_sys::Oid,
+    found: Found,
+    failure: Option<String>,
+}
+
+impl Trial<String> for Search<'_> {
+    type Failure = Failure;
+
+    fn now(&self) -> Instant {
+        Instant::now()
+    }
+
+    fn alone(&self) -> Duration {
+        LIMIT_ALONE
+    }
+
+    fn attempt(&mut self, persons: &[String], limit: Duration) -> Result<(), Failure> {
+        let (found, rows) = limited::as_reader(self.owner, limit, || read(self.plan, persons))?;
+        if rows >= MAX_ROWS && persons.len() > 1 {
+            // One may have them all.
+            return Err(Failure::Data(subtransaction::sqlstate(
+                PgSqlErrorCode::ERRCODE_PROGRAM_LIMIT_EXCEEDED,
+            )));
+        }
+        self.found
+            .extend(persons.iter().map(|person| (person.clone(), HashSet::new())));
+        self.found.extend(found);
+        Ok(())
+    }
+
+    fn is_late(failure: &Failure) -> bool {
+        *failure == Failure::Late
+    }
+
+    fn hopeless(&mut self, _worked: bool) -> Option<Failure> {
+        let without_persons = limited::as_reader(self.owner, LIMIT_ALONE, || read(self.plan, &[]));
+        without_persons.err()
+    }
+
+    fn fail(&mut self, _persons: &[String], fault: Fault<Failure>, _until: Instant) {
+        self.failure = Some(match fault {
+            Fault::Theirs(failure) => failure.reason_of_row(),
+            Fault::Everybodys(failure) => failure.reason(),
+            Fault::NoTime => Failure::Late.reason(),
+        });
+    }
+}
+
+/// The projects of the persons, and how many memberships were read.
+fn read(plan: &Plan, persons: &[String]) -> (Found, usize) {
     with_spi(|spi| {
-        let rows = plan.execute(spi, &[persons.into()]);
-        let mut found: HashMap<String, HashSet<i64>> = HashMap::new();
+        let rows = plan.execute(spi, &[persons.to_vec().into()]);
+        let mut found = Found::new();
         for row in 0..rows.len() {
             let text = |column| rows.get::<String>(row, column);
             if let (Some(person), Some(project)) = (text(1), text(2))
@@ -128,6 +204,6 @@ fn read(plan: &Plan, persons: Vec<String>) -> PersonsProjects {
                 found.entry(person).or_default().insert(project);
             }
         }
-        PersonsProjects::Of(found)
+        (found, rows.len())
     })
 }

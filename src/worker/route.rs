@@ -1,6 +1,6 @@
 //! Who hears of captured events, and what they are told.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use webhook::json_members::merged;
@@ -10,7 +10,7 @@ use super::enrich::{Enriched, Enricher};
 use super::events::{Captured, Columns};
 use super::filter::Heard;
 use super::persons::{self, Persons, PersonsProjects};
-use super::source::{Source, Sources};
+use super::source::{Credits, Source, Sources, Tried};
 use super::subscribers::Subscribers;
 use crate::acting_as::ActingAs;
 use crate::event_source::{Audience, ColumnRef};
@@ -19,6 +19,7 @@ use crate::event_source::{Audience, ColumnRef};
 #[derive(Default)]
 pub struct Router {
     pub sources: Sources,
+    pub credits: Credits,
     subscribers: Subscribers,
     pub enricher: Enricher,
     persons: Persons,
@@ -41,6 +42,7 @@ impl Router {
         self.sources = Sources::load();
         self.subscribers = Subscribers::load();
         self.enricher.forget();
+        self.credits.forget();
         self.persons.forget();
     }
 
@@ -102,7 +104,9 @@ impl Router {
     fn enrich(&mut self, events: &[Captured]) -> Vec<Enriched> {
         let mut enriched = vec![Enriched::default(); events.len()];
         for (source, places) in self.by_source(events) {
-            let found = self.enricher.enrich(&mut self.sources, source, events, &places);
+            let found = self
+                .enricher
+                .enrich(&mut self.sources, &mut self.credits, source, events, &places);
             for (place, found) in found {
                 enriched[place] = found;
             }
@@ -126,7 +130,14 @@ impl Router {
                 continue;
             };
             let persons = match persons::person_of(source) {
-                Some((column, _)) => of_persons(&mut self.persons, source, &column, events, &places),
+                Some((column, _)) => of_persons(
+                    &mut self.persons,
+                    &mut self.credits,
+                    source,
+                    &column,
+                    events,
+                    &places,
+                ),
                 None => BTreeMap::new(),
             };
             for place in places {
@@ -173,37 +184,42 @@ impl Router {
 /// The projects whose webhooks hear of each event of such a source; None: all of them.
 fn of_persons(
     persons: &mut Persons,
+    credits: &mut Credits,
     source: &Source,
     column: &ColumnRef,
     events: &[Captured],
     places: &[usize],
 ) -> BTreeMap<usize, Option<Vec<i64>>> {
-    let of_place: Vec<(usize, String)> = places
-        .iter()
-        .filter_map(|place| {
-            let columns = Columns::of(&events[*place], &source.image);
-            Some((*place, columns.text(column)?))
-        })
-        .collect();
-    let mut all: Vec<String> = of_place.iter().map(|(_, person)| person.clone()).collect();
-    all.sort_unstable();
-    all.dedup();
-    match persons.projects(source, all) {
-        Ok(PersonsProjects::Everybody) => places.iter().map(|place| (*place, None)).collect(),
-        Ok(PersonsProjects::Of(found)) => of_place
-            .into_iter()
-            .map(|(place, person)| {
-                let projects = found.get(&person).map(|found| found.iter().copied().collect());
-                (place, Some(projects.unwrap_or_default()))
-            })
-            .collect(),
-        Err(failure) => {
-            pgrx::warning!(
-                "zentry_notify: events of {} are told to webhooks of every project alone, because the projects of a person can't be found out: {}",
-                source.definition.event_type,
-                failure.reason()
-            );
-            BTreeMap::new()
+    let mut by_owner: BTreeMap<Option<u32>, Vec<(usize, String)>> = [(None, Vec::new())].into();
+    for place in places {
+        if let Some(person) = Columns::of(&events[*place], &source.image).text(column) {
+            let owner = events[*place].context.partition_owner;
+            by_owner.entry(owner).or_default().push((*place, person));
         }
     }
+    let mut projects = BTreeMap::new();
+    for (owner, of_place) in by_owner {
+        let mut all: Vec<String> = of_place.iter().map(|(_, person)| person.clone()).collect();
+        all.sort_unstable();
+        all.dedup();
+        let credit = credits.of(source.definition.id, Tried::Memberships, owner);
+        let (found, failure) = match persons.projects(source, all, credit) {
+            Ok(PersonsProjects::Everybody) => return places.iter().map(|place| (*place, None)).collect(),
+            Ok(PersonsProjects::Of { found, failure }) => (found, failure),
+            Err(failure) => (HashMap::new(), Some(failure.reason())),
+        };
+        if let Some(reason) = failure {
+            let unknown = of_place.iter().find(|(_, person)| !found.contains_key(person));
+            pgrx::warning!(
+                "zentry_notify: events of {}, as event {}, are told to webhooks of every project alone, because the projects of a person can't be found out: {reason}",
+                source.definition.event_type,
+                unknown.map_or(0, |(place, _)| events[*place].id),
+            );
+        }
+        for (place, person) in of_place {
+            let of_person = found.get(&person).map(|found| found.iter().copied().collect());
+            projects.insert(place, Some(of_person.unwrap_or_default()));
+        }
+    }
+    projects
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use pgrx::prelude::*;
+use webhook::apart::Credit;
 
 use crate::event_source::{ColumnRef, EventSource, Image, Row};
 use crate::plan::{Plan, with_spi};
@@ -14,6 +15,33 @@ pub struct Source {
     pub relation: pg_sys::Oid,
     /// Nothing is looked up for it.
     pub suspended: bool,
+}
+
+/// What is tried for rows of a source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Tried {
+    LookUps,
+    Memberships,
+    Counts,
+}
+
+/// How long the sources' rows may take: those of each owner of partitions apart from the attached table's own.
+#[derive(Default)]
+pub struct Credits(HashMap<(i64, Tried, Option<u32>), Credit>);
+
+impl Credits {
+    pub fn of(&mut self, source: i64, tried: Tried, partition_owner: Option<u32>) -> &mut Credit {
+        let same = |(known, what, _): &(i64, Tried, Option<u32>)| *known == source && *what == tried;
+        let worked = self.0.iter().any(|(key, credit)| same(key) && credit.worked);
+        let credit = self.0.entry((source, tried, partition_owner)).or_default();
+        credit.worked |= worked;
+        credit
+    }
+
+    /// The configuration has changed: what took long may have been mended.
+    pub fn forget(&mut self) {
+        self.0.clear();
+    }
 }
 
 /// All of them, by number.
@@ -85,13 +113,47 @@ fn image(definition: &EventSource) -> Image {
     }
 }
 
-/// Writes down why a source's look-ups do not work, and whether they are tried again (a note alone).
-pub fn write_suspension(id: i64, reason: &str, note_only: bool) {
-    const SQL: &str = "UPDATE zentry_notify.event_source s \
-                       SET suspended_at = CASE WHEN $3 THEN s.suspended_at ELSE now() END, suspended_reason = $2 \
-                       WHERE s.id = $1 AND s.suspended_at IS NULL AND s.suspended_reason IS DISTINCT FROM $2";
-    with_spi(|spi| {
-        let types = [pg_sys::INT8OID, pg_sys::TEXTOID, pg_sys::BOOLOID];
-        Plan::prepare(spi, SQL, &types).execute(spi, &[id.into(), reason.into(), note_only.into()]);
-    });
+/// What is wrong with a source's look-ups.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Weight {
+    /// They do not work.
+    Suspended,
+    /// Some are left out, and the others work.
+    LeftOut,
+    /// They do not work for some events; what else is known of the source is worth more.
+    Remark,
+}
+
+/// A source's look-ups do not work, or not all of them.
+pub struct Suspension {
+    pub source: i64,
+    pub reason: String,
+    pub weight: Weight,
+}
+
+impl Suspension {
+    /// Writes it down. Look-ups of a suspended source are not tried again.
+    pub fn write(&self) {
+        const SQL: &str = "UPDATE zentry_notify.event_source s \
+                           SET suspended_at = CASE WHEN $3 THEN now() ELSE s.suspended_at END, suspended_reason = $2 \
+                           WHERE s.id = $1 AND s.suspended_at IS NULL AND s.suspended_reason IS DISTINCT FROM $2 \
+                             AND ($4 OR s.suspended_reason IS NULL)";
+        let (suspends, replaces) = match self.weight {
+            Weight::Suspended => (true, true),
+            Weight::LeftOut => (false, true),
+            Weight::Remark => (false, false),
+        };
+        with_spi(|spi| {
+            let types = [pg_sys::INT8OID, pg_sys::TEXTOID, pg_sys::BOOLOID, pg_sys::BOOLOID];
+            Plan::prepare(spi, SQL, &types).execute(
+                spi,
+                &[
+                    self.source.into(),
+                    self.reason.as_str().into(),
+                    suspends.into(),
+                    replaces.into(),
+                ],
+            );
+        });
+    }
 }

@@ -23,8 +23,7 @@ pub fn active_webhooks() -> Plan {
                 w.quiet_hours, w.mention, to_json(w.omit_keys)::text, s.failures, s.refusals, s.limits, \
                 (SELECT json_agg((extract(epoch FROM p) * 1000000)::bigint) FROM unnest(s.posted_at) p)::text, \
                 w.rate_limit::text, w.rate_group::text, \
-                json_build_object('username', w.username, 'avatar_url', w.avatar_url, 'announce', w.announce, \
-                                  'thread_name', w.thread_name, 'applied_tags', w.applied_tags)::text \
+                to_json(w)::text \
          FROM zentry_notify.webhook w \
          JOIN zentry_notify.webhook_secret u ON u.webhook_integration_id = w.id \
          LEFT JOIN zentry_notify.webhook_circuit c ON c.webhook_integration_id = w.id \
@@ -255,13 +254,12 @@ pub fn tally(webhook: u32) -> Plan {
     )
 }
 
-/// Switches webhook `$1` off, unless its URL is not `$2` any more.
+/// Switches webhook `$1` off, unless it is another than it was at `$2`. (Its URL is a secret, which no statement takes as a parameter.)
 pub fn switch_off() -> Plan {
     prepare(
         "UPDATE zentry_notify.webhook w SET is_active = false, switched_off_at = $3, switched_off_reason = $4 \
-         FROM zentry_notify.webhook_secret u \
-         WHERE w.id = $1 AND w.is_active AND u.webhook_integration_id = w.id AND u.webhook_url = $2",
-        &[INT8OID, TEXTOID, TIMESTAMPTZOID, TEXTOID],
+         WHERE w.id = $1 AND w.is_active AND w.activated_at = $2",
+        &[INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID, TEXTOID],
     )
 }
 

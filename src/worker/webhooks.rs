@@ -33,7 +33,7 @@ pub struct StoredWebhook {
     pub mention: Option<String>,
     /// Keys of the events' data that it does not get.
     pub omit_keys: Vec<String>,
-    /// How its messages appear, as JSON.
+    /// What its messages are made by, as JSON: its row.
     pub appearance: String,
 }
 
@@ -118,14 +118,14 @@ impl Store {
         });
     }
 
-    /// Writes down what has changed of a webhook. `url` is the one that was called: if it has been mended meanwhile, the
-    /// webhook stays on. `error` is the last failure.
-    pub fn record_queue(&self, change: &QueueChange, url: &str, error: Option<&str>) {
+    /// Writes down what has changed of a webhook. It was called as it was at `since`: if it has been mended meanwhile, it
+    /// stays on. `error` is the last failure.
+    pub fn record_queue(&self, change: &QueueChange, since: Timestamp, error: Option<&str>) {
         with_spi(|spi| match change {
             QueueChange::SwitchedOff { queue, reason, at } => {
                 let arguments = [
                     queue.0.into(),
-                    url.into(),
+                    to_timestamptz(since).into(),
                     to_timestamptz(*at).into(),
                     (&**reason).into(),
                 ];

@@ -39,6 +39,7 @@ fn queue(id: usize, max_events_per_message: usize) -> QueueConfig {
         min_interval: Duration::ZERO,
         max_age: None,
         quiet_hours: None,
+        digest: None,
         proven: false,
         circuit: None,
         rate: None,

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde::Serialize;
 
-pub use builtin::{TEST, builtin};
+pub use builtin::{TEST, TROUBLE, builtin};
 pub use catalogue::Catalogue;
 pub use keys::UnknownKey;
 pub use notation::parse_fields;

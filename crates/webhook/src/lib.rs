@@ -3,10 +3,12 @@
 
 #![forbid(unsafe_code)]
 
+pub mod apart;
 pub mod appearance;
 pub mod card;
 pub mod client;
 pub mod definition;
+pub mod digest;
 pub mod endpoint;
 pub mod event;
 pub mod histogram;

@@ -8,12 +8,20 @@ use crate::schedule::{Delivery, DeliveryChange, DeliveryId, Outcome, QueueId};
 
 /// No event stays in memory alone for longer than this, whatever becomes of its deliveries.
 const LONGEST: Duration = Duration::from_secs(1);
-/// The same while there is no room for more.
+/// The same while there is no room for more: what can't leave soon makes room.
 const LONGEST_WHEN_FULL: Duration = Duration::from_millis(300);
+/// The same while there are [`MANY`] deliveries, and all of them would be finished within this at the present pace: to write what leaves
+/// soon as waiting, and to update it then, costs three times as much, so that the pace would fall further behind.
+const LONGEST_WHEN_MOVING: Duration = Duration::from_secs(3);
+const MANY: usize = 1_000;
+/// The pace is measured over so long.
+const WINDOW: Duration = Duration::from_millis(100);
+/// When it was not measured for so long, nothing moves.
+const STALE: Duration = Duration::from_millis(500);
 /// No outcome does: what else is to become of its event is written later.
 const AFTER_ANSWER: Duration = Duration::from_millis(100);
 /// Events that are finished wait so long for others: writing costs the less for each, the more there are.
-const FINISHED: Duration = Duration::from_millis(10);
+const FINISHED: Duration = Duration::from_millis(25);
 
 /// An event and its deliveries.
 #[derive(Clone, Debug)]
@@ -99,6 +107,38 @@ pub struct OpenBatch {
     hurried: bool,
     /// There is no room for more.
     full: bool,
+    pace: Pace,
+}
+
+/// How fast deliveries are finished.
+#[derive(Debug, Default)]
+struct Pace {
+    /// When the window began that is not over.
+    began: Option<Instant>,
+    /// In it.
+    finished: usize,
+    /// A second, in the window before.
+    rate: usize,
+}
+
+impl Pace {
+    fn finished(&mut self, now: Instant) {
+        let began = *self.began.get_or_insert(now);
+        let lasted = now.saturating_duration_since(began);
+        if lasted >= WINDOW {
+            self.rate = self.finished * 1000 / lasted.as_millis() as usize;
+            self.finished = 0;
+            self.began = Some(now);
+        }
+        self.finished += 1;
+    }
+
+    /// Whether so many will be finished within that time.
+    fn takes(&self, deliveries: usize, time: Duration, now: Instant) -> bool {
+        let is_recent = |began: Instant| now.saturating_duration_since(began) < STALE;
+        let taken = self.rate * time.as_millis() as usize / 1000;
+        self.began.is_some_and(is_recent) && deliveries <= taken
+    }
 }
 
 /// What the database has refused of a queue.
@@ -211,6 +251,7 @@ impl OpenBatch {
         delivery.last = Some(change.clone());
         if delivery.is_finished() && !was_finished {
             event.unfinished -= 1;
+            self.pace.finished(now);
             if let Some(waiting) = self.queues.get_mut(&change.queue) {
                 waiting.remove(&change.id);
                 if waiting.is_empty() {
@@ -249,8 +290,18 @@ impl OpenBatch {
         self.full = full;
     }
 
-    fn longest(&self) -> Duration {
+    /// How long an event may be here, whatever the pace.
+    fn usual(&self) -> Duration {
         if self.full { LONGEST_WHEN_FULL } else { LONGEST }
+    }
+
+    fn longest(&self, now: Instant) -> Duration {
+        let deliveries = self.deliveries();
+        if deliveries >= MANY && self.pace.takes(deliveries, LONGEST_WHEN_MOVING, now) {
+            LONGEST_WHEN_MOVING
+        } else {
+            self.usual()
+        }
     }
 
     /// Lets everything be written at the next occasion.
@@ -264,8 +315,11 @@ impl OpenBatch {
         if self.hurried {
             return Some(Duration::ZERO);
         }
+        let longest = *routed_at + self.longest(now);
+        // By then it may not move any more.
+        let looks_again = (*routed_at + self.usual()).max(now + STALE);
         let ends = [
-            Some(*routed_at + self.longest()),
+            Some(longest.min(looks_again)),
             self.answered.first().map(|(at, _)| *at + AFTER_ANSWER),
             self.finished_since.map(|at| at + FINISHED),
         ];
@@ -275,28 +329,24 @@ impl OpenBatch {
 
     /// Takes out what has to be written: the events that are finished, and those that have been here for too long; all of them, if
     /// that is asked for. Others stay, so that their deliveries are written once as well. Where one is taken that is not finished,
-    /// all that were routed before are: in the table, no delivery of a webhook may stand before one that is here. What the database has
-    /// refused is among them only if it is to be tried again; else, deliveries that were refused are held, and those that must not
-    /// stand before them.
+    /// those with earlier deliveries of its webhooks are: in the table, no delivery of a webhook may stand before one that is here. What the
+    /// database has refused is among them only if it is to be tried again; else, deliveries that were refused are held, and those that
+    /// must not stand before them.
     pub fn take(&mut self, all: bool, again: bool, now: Instant) -> Vec<OpenEvent> {
         let all = std::mem::take(&mut self.hurried) || all;
-        let answered = self
-            .answered
-            .iter()
-            .take_while(|(at, _)| *at + AFTER_ANSWER <= now);
-        let answered = answered.filter_map(|(_, id)| Some(self.events.get(id)?.routed_at));
-        let old = now.checked_sub(self.longest());
-        let until = answered.chain(old).max();
-        let due: Vec<i64> = if all || again {
+        let due: BTreeSet<i64> = if all || again {
             let due = self.events.values().filter(|event| again || !event.parked);
             due.map(|event| event.id).collect()
         } else {
-            let before = self.routed.iter().take_while(|(at, _)| Some(*at) <= until);
-            let due: BTreeSet<i64> = before
-                .map(|(_, id)| *id)
-                .chain(self.finished.iter().copied())
-                .collect();
-            due.into_iter().collect()
+            let longest = self.longest(now);
+            let answered = self
+                .answered
+                .iter()
+                .take_while(|(at, _)| *at + AFTER_ANSWER <= now);
+            let old = self.routed.iter().take_while(|(at, _)| *at + longest <= now);
+            let mut due = self.with_those_before(answered.chain(old).map(|(_, id)| *id).collect());
+            due.extend(&self.finished);
+            due
         };
         self.finished_since = None;
         let mut held: HashSet<DeliveryId> = HashSet::new();
@@ -310,6 +360,30 @@ impl OpenBatch {
             delivery.held = held.contains(&delivery.id);
         }
         taken
+    }
+
+    /// These events, and those whose deliveries stand before theirs.
+    fn with_those_before(&self, mut left: Vec<i64>) -> BTreeSet<i64> {
+        let mut found = BTreeSet::new();
+        // Up to which delivery of each queue they are found.
+        let mut reached: HashMap<QueueId, DeliveryId> = HashMap::new();
+        while let Some(id) = left.pop() {
+            let Some(event) = self.events.get(&id).filter(|event| !event.parked) else {
+                continue;
+            };
+            if !found.insert(id) {
+                continue;
+            }
+            for delivery in event.deliveries.iter().filter(|delivery| !delivery.is_finished()) {
+                let reached = reached.entry(delivery.queue).or_insert(DeliveryId(i64::MIN));
+                if let (true, Some(waiting)) = (*reached < delivery.id, self.queues.get(&delivery.queue)) {
+                    let before = waiting.range(*reached..delivery.id);
+                    left.extend(before.filter_map(|before| self.event_of.get(before)));
+                    *reached = delivery.id;
+                }
+            }
+        }
+        found
     }
 
     /// Forgets what was refused: it was tried again.
@@ -476,6 +550,54 @@ mod tests {
     }
 
     #[test]
+    fn an_outcome_takes_along_nothing_of_other_webhooks() {
+        let start = Instant::now();
+        let mut batch = OpenBatch::default();
+        let of = |queues: &[i64], number: i64| {
+            let ids = queues
+                .iter()
+                .map(|queue| (DeliveryId(10 * number + queue), QueueId(*queue)));
+            ids.collect::<Vec<_>>()
+        };
+        for (number, queues) in [(1, [1, 2]), (2, [3, 4]), (3, [2, 5]), (4, [5, 6])] {
+            batch.add(number, event(), None, of(&queues, number), start);
+        }
+        batch.note(&change(46, 6, Outcome::Sent), start);
+        assert_eq!(ids(&batch.take(false, false, start + AFTER_ANSWER)), [1, 3, 4]);
+        assert_eq!(ids(&batch.take(true, false, start)), [2]);
+    }
+
+    #[test]
+    fn what_moves_is_not_written_as_waiting() {
+        let start = Instant::now();
+        let after = |milliseconds| start + Duration::from_millis(milliseconds);
+        let mut batch = OpenBatch::default();
+        let events = MANY as i64;
+        (1..=events).for_each(|number| add(&mut batch, number, start));
+        batch.set_full(true);
+        assert_eq!(batch.wait(start), Some(LONGEST_WHEN_FULL));
+        // A pace at which all of it takes less than the time.
+        let each = events / 10;
+        let mut finished = 0;
+        for window in 1..=5 {
+            for number in (window - 1) * each + 1..=window * each {
+                for queue in 0..QUEUES {
+                    let sent = change(10 * number + queue, queue, Outcome::Sent);
+                    assert!(batch.note(&sent, after(100 * window as u64)));
+                }
+            }
+            let taken = batch.take(false, false, after(100 * window as u64) + FINISHED);
+            assert!(taken.iter().all(|event| event.unfinished == 0));
+            finished += taken.len() as i64;
+        }
+        assert_eq!(finished, 5 * each);
+        // Nothing is finished any more, which is looked for.
+        let ends = after(500) + STALE;
+        assert_eq!(batch.wait(after(500)), Some(STALE));
+        assert_eq!(batch.take(false, false, ends).len() as i64, events - finished);
+    }
+
+    #[test]
     fn what_has_to_be_tried_again_is_read_as_it_is_now() {
         let now = Instant::now();
         let mut batch = OpenBatch::default();
@@ -501,6 +623,7 @@ mod tests {
         Add,
         Note(i64, bool),
         Take(bool, bool),
+        Wait(u64),
     }
 
     fn step() -> impl Strategy<Value = Step> {
@@ -508,22 +631,29 @@ mod tests {
             Just(Step::Add),
             (0i64..300, any::<bool>()).prop_map(|(id, sent)| Step::Note(id, sent)),
             (any::<bool>(), any::<bool>()).prop_map(|(all, fails)| Step::Take(all, fails)),
+            (1u64..120).prop_map(Step::Wait),
         ]
     }
 
     proptest! {
         #[test]
         fn every_event_is_taken_once_with_its_last_outcomes(steps in prop::collection::vec(step(), 1..200)) {
-            let now = Instant::now();
+            let mut now = Instant::now();
             let mut batch = OpenBatch::default();
             let (mut added, mut taken) = (0, BTreeMap::new());
+            // The last delivery of each queue that was written as waiting.
+            let mut written = [i64::MIN; QUEUES as usize];
             let mut sent = BTreeSet::new();
             for step in steps {
                 match step {
                     Step::Add => {
                         added += 1;
-                        add(&mut batch, added, now);
+                        // For all queues, or some of them.
+                        let queues = (0..QUEUES).filter(|queue| added % 2 == 0 || added / 2 % QUEUES != *queue);
+                        let deliveries = queues.map(|queue| (DeliveryId(10 * added + queue), QueueId(queue)));
+                        batch.add(added, event(), None, deliveries, now);
                     }
+                    Step::Wait(milliseconds) => now += Duration::from_millis(milliseconds),
                     Step::Note(id, is_sent) => {
                         let next_attempt_at = Timestamp::UNIX_EPOCH;
                         let outcome = if is_sent { Outcome::Sent } else { Outcome::Waiting { next_attempt_at } };
@@ -537,6 +667,10 @@ mod tests {
                             batch.put_back(events, now);
                         } else {
                             for event in events {
+                                for delivery in event.deliveries.iter().filter(|delivery| !delivery.is_finished()) {
+                                    let last = &mut written[delivery.queue.0 as usize];
+                                    *last = delivery.id.0.max(*last);
+                                }
                                 prop_assert!(taken.insert(event.id, event).is_none());
                             }
                         }
@@ -549,6 +683,7 @@ mod tests {
                     let rows = batch.rows(QueueId(queue), usize::MAX);
                     prop_assert!(rows.is_sorted_by(|a, b| a.id < b.id));
                     prop_assert!(rows.iter().all(|row| !sent.contains(&row.id.0)));
+                    prop_assert!(rows.iter().all(|row| row.id.0 > written[queue as usize]), "behind one that waits in the table");
                 }
             }
             batch.take(true, false, now).into_iter().for_each(|event| drop(taken.insert(event.id, event)));

@@ -48,6 +48,11 @@ pub enum QuietHoursError {
 }
 
 impl QuietHours {
+    /// Whose clocks they go by.
+    pub fn zone(&self) -> &TimeZone {
+        &self.zone
+    }
+
     /// When the quiet that there is now is over; None: there is none now.
     pub fn end(&self, now: Timestamp) -> Option<Timestamp> {
         if !self.covers(now) {

@@ -1,10 +1,10 @@
 //! One cluster for many tests, each with a database of its own.
 
-use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context, Result};
+use once_cell::sync::OnceCell;
 use postgres::Client;
 
 use super::{Cluster, ClusterOptions, SUPERUSER};
@@ -12,7 +12,8 @@ use super::{Cluster, ClusterOptions, SUPERUSER};
 impl Cluster {
     /// The cluster that the tests of this process share; its guard removes it when the process ends.
     pub fn shared() -> Result<&'static Self> {
-        static SHARED: LazyLock<Result<Cluster, String>> = LazyLock::new(|| {
+        static SHARED: OnceCell<Cluster> = OnceCell::new();
+        let start = || -> Result<_> {
             // A worker for every database that has work, and tests run at once.
             let options = ClusterOptions::default()
                 .set("max_worker_processes", 64)
@@ -20,13 +21,11 @@ impl Cluster {
                 .set("zentry_notify.max_workers", 48)
                 .set("zentry_notify.allow_http", "on")
                 .set("zentry_notify.allow_private_addresses", "on");
-            let cluster = Cluster::start(options).map_err(|error| format!("{error:#}"))?;
+            let cluster = Cluster::start(options)?;
             cluster.stage.spread(&cluster.dir.join("data/base"));
             Ok(cluster)
-        });
-        SHARED
-            .as_ref()
-            .map_err(|error| anyhow!("the shared cluster: {error}"))
+        };
+        SHARED.get_or_try_init(start).context("the shared cluster")
     }
 }
 

@@ -5,11 +5,11 @@ use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::LazyLock;
 use std::{env, fs};
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use nix::unistd::{Gid, Uid, User, geteuid};
+use once_cell::sync::OnceCell;
 
 /// Where the private installation is and how its programs are run.
 #[derive(Debug)]
@@ -25,9 +25,8 @@ pub struct Stage {
 impl Stage {
     /// The stage below the target directory that this executable was built in, for `$PG_MAJOR` or else the newest there.
     pub fn get() -> Result<&'static Self> {
-        static STAGE: LazyLock<Result<Stage, String>> =
-            LazyLock::new(|| Stage::find().map_err(|error| format!("{error:#}")));
-        STAGE.as_ref().map_err(|error| anyhow!("{error}"))
+        static STAGE: OnceCell<Stage> = OnceCell::new();
+        STAGE.get_or_try_init(Stage::find)
     }
 
     fn find() -> Result<Self> {
@@ -84,6 +83,24 @@ impl Stage {
     /// The path of a library that the server loads by name.
     pub fn library(&self, name: &str) -> PathBuf {
         self.bin.with_file_name("lib").join(name)
+    }
+
+    /// A library for the server that is compiled from C; its path.
+    pub fn compile_module(&self, name: &str, source: &str) -> Result<PathBuf> {
+        let headers = Command::new(self.program("pg_config"))
+            .arg("--includedir-server")
+            .output()?;
+        let (c, library) = (
+            self.private.join(format!("{name}-{}.c", self.major)),
+            self.private.join(format!("{name}-{}.so", self.major)),
+        );
+        fs::write(&c, source)?;
+        let mut compiler = Command::new("cc");
+        compiler
+            .args(["-shared", "-fPIC", "-O1", "-I"])
+            .arg(String::from_utf8(headers.stdout)?.trim_end());
+        run_to_end(compiler.arg("-o").arg(&library).arg(&c), "")?;
+        Ok(library)
     }
 
     /// One of PostgreSQL's clients (psql, pg_dump, pgbench), run as ourselves.

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::discord::{self, Dialect};
-use super::registry::Kind;
+use super::kind::Kind;
 use super::reply::Reply;
 use super::route::Route;
 use super::script::Behaviour;
@@ -16,6 +16,7 @@ pub(crate) fn scripted(behaviour: &Behaviour, route: Route<'_>) -> Option<Reply>
         Behaviour::Normal
         | Behaviour::When { .. }
         | Behaviour::Slow(_)
+        | Behaviour::Held
         | Behaviour::LoseAnswer
         | Behaviour::CutAnswer
         | Behaviour::Trickle(_) => None,

@@ -21,8 +21,8 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use super::kind::Kind;
 use super::pace::Limits;
-use super::registry::Kind;
 use super::reply::Reply;
 use super::route::parameter;
 use super::script::Behaviour;

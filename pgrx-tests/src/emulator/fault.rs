@@ -8,7 +8,7 @@ use tokio::io::AsyncWriteExt as _;
 use super::registry::Flight;
 use super::reply::{Reply, reason};
 use super::script::Behaviour;
-use super::server::Wire;
+use super::wire::Wire;
 
 /// What is written where the same piece is repeated without an end.
 const PIECE: usize = 16 * 1024;

@@ -18,10 +18,13 @@
 
 mod canned;
 mod control;
+mod counts;
 mod discord;
 mod event;
 mod fault;
 mod findings;
+mod kind;
+mod lock;
 pub mod markup;
 mod pace;
 mod page;
@@ -36,7 +39,9 @@ mod service;
 mod store;
 mod teams;
 mod tls;
+mod verdict;
 mod webhook;
+mod wire;
 
 use std::io;
 use std::sync::atomic::Ordering;
@@ -47,17 +52,19 @@ use tokio::runtime::{Builder, Runtime};
 use tokio_rustls::rustls::ServerConfig;
 
 pub use event::{Event, Field};
+pub use kind::Kind;
 pub use pace::{Limits, RateLimit};
-pub use registry::Kind;
 pub use script::Behaviour;
-pub use store::{Given, Keep, Received, Verdict};
+pub use store::{Keep, Received};
 pub use tls::Certificate;
+pub use verdict::{Given, Verdict};
 pub use webhook::Webhook;
 
+use lock::lock;
 use pace::Window;
 use registry::Registry;
 use server::Listening;
-use store::{Store, lock};
+use store::Store;
 use tls::Authority;
 
 /// How an emulator is started.

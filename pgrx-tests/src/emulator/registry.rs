@@ -1,47 +1,17 @@
 //! The webhooks that exist.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use fastrand::Rng;
-use serde::{Deserialize, Serialize};
+use tokio::sync::Notify;
 
-use super::pace::{Limits, Pace, RateLimit};
+use super::counts::Counts;
+use super::kind::Kind;
+use super::lock::lock;
+use super::pace::{Limits, Pace};
 use super::script::Script;
-use super::store::lock;
-
-/// Whose webhook it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Kind {
-    Discord,
-    /// A legacy Teams connector.
-    Connector,
-    /// A Teams Workflows trigger.
-    Workflow,
-}
-
-impl Kind {
-    pub fn name(self) -> &'static str {
-        match self {
-            Kind::Discord => "discord",
-            Kind::Connector => "connector",
-            Kind::Workflow => "workflow",
-        }
-    }
-
-    fn limits(self) -> Limits {
-        let announced = match self {
-            Kind::Discord => RateLimit::DISCORD,
-            Kind::Connector | Kind::Workflow => RateLimit::TEAMS,
-        };
-        Limits {
-            announced: Some(announced),
-            unannounced: None,
-        }
-    }
-}
 
 /// Where a webhook is found, and its secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,6 +86,14 @@ pub(crate) enum Life {
     Removed,
 }
 
+/// What Discord's webhook posts to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Channel {
+    Text,
+    /// Takes posts: a message needs a name for a new one, or the thread of one.
+    Forum,
+}
+
 /// A registered webhook.
 #[derive(Debug)]
 pub(crate) struct Hook {
@@ -124,36 +102,12 @@ pub(crate) struct Hook {
     pub(crate) kind: Kind,
     pub(crate) address: Address,
     pub(crate) life: Mutex<Life>,
+    pub(crate) channel: Mutex<Channel>,
     pub(crate) script: Mutex<Script>,
+    /// Ends the wait of one answer that is held.
+    pub(crate) released: Notify,
     pub(crate) pace: Mutex<Pace>,
     pub(crate) counts: Counts,
-}
-
-#[derive(Debug, Default)]
-pub(crate) struct Counts {
-    pub(crate) requests: AtomicU64,
-    pub(crate) accepted: AtomicU64,
-    pub(crate) events: AtomicU64,
-    pub(crate) in_flight: AtomicUsize,
-    pub(crate) most_in_flight: AtomicUsize,
-}
-
-impl Counts {
-    pub(crate) fn arrived(&self, accepted: bool, events: usize) {
-        if accepted {
-            self.events.fetch_add(events as u64, Ordering::SeqCst);
-            self.accepted.fetch_add(1, Ordering::SeqCst);
-        }
-        self.requests.fetch_add(1, Ordering::SeqCst);
-    }
-
-    /// Forgets everything but what is in flight.
-    pub(crate) fn reset(&self) {
-        for count in [&self.requests, &self.accepted, &self.events] {
-            count.store(0, Ordering::SeqCst);
-        }
-        self.most_in_flight.store(0, Ordering::SeqCst);
-    }
 }
 
 impl Hook {
@@ -222,7 +176,9 @@ impl Registry {
             number: u32::try_from(hooks.all.len()).unwrap_or(u32::MAX) + 1,
             kind,
             life: Mutex::new(Life::Live),
+            channel: Mutex::new(Channel::Text),
             script: Mutex::default(),
+            released: Notify::new(),
             pace: Mutex::new(Pace::new(limits)),
             counts: Counts::default(),
             address,

@@ -3,8 +3,8 @@
 use textwrap::core::display_width;
 
 use super::event::Event;
+use super::kind::Kind;
 use super::markup::{Span, plain, spans};
-use super::registry::Kind;
 use super::store::Received;
 use super::webhook::whose;
 

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use hyper::StatusCode;
 use serde_json::Value;
 
-use super::store::{Given, Verdict};
+use super::verdict::{Given, Verdict};
 
 #[derive(Clone, Debug)]
 pub(crate) struct Reply {

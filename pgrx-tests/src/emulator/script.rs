@@ -15,6 +15,8 @@ pub enum Behaviour {
     Normal,
     /// As the vendor would, but the answer waits this long.
     Slow(#[serde(with = "seconds")] Duration),
+    /// As the vendor would, but the answer waits for `Webhook::release`.
+    Held,
     /// No answer, ever; the connection stays open.
     Hang,
     /// The connection is closed when the head of the request has been read, the body unread.

@@ -9,18 +9,18 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
-use tokio_rustls::server::TlsStream;
 use tokio_rustls::{TlsAcceptor, rustls};
 
 use super::Shared;
 use super::fault::Fault;
+use super::lock::lock;
 use super::service;
-use super::store::lock;
+use super::wire::Wire;
 
 /// Connections that may wait to be accepted; benchmarks open thousands at once.
 const BACKLOG: u32 = 4096;
@@ -109,23 +109,6 @@ async fn welcome(stream: TcpStream, tls: Option<TlsAcceptor>, shared: Arc<Shared
                 serve(stream, shared).await;
             }
         }
-    }
-}
-
-/// A stream that knows its socket.
-pub(crate) trait Wire: AsyncRead + AsyncWrite + Unpin + Send + 'static {
-    fn socket(&self) -> &TcpStream;
-}
-
-impl Wire for TcpStream {
-    fn socket(&self) -> &TcpStream {
-        self
-    }
-}
-
-impl Wire for TlsStream<TcpStream> {
-    fn socket(&self) -> &TcpStream {
-        self.get_ref().0
     }
 }
 

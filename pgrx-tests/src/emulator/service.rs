@@ -15,12 +15,14 @@ use serde_json::Value;
 
 use super::discord;
 use super::fault::{self, Fault};
+use super::lock::lock;
 use super::registry::{Flight, Hook};
 use super::reply::{Call, Judged, Reply};
 use super::route::{self, Route, route};
 use super::script::Behaviour;
-use super::store::{Given, Keep, Received, Verdict, lock};
+use super::store::{Keep, Received};
 use super::teams::{connector, workflow};
+use super::verdict::{Given, Verdict};
 use super::{Shared, canned, control, event, page};
 
 /// Larger bodies are not kept.
@@ -67,8 +69,10 @@ pub(crate) async fn answer(
     let judged = arrival.judge(&shared, &behaviour, &body);
     arrival.record(&shared, &judged, &behaviour, body.bytes());
 
-    if let Behaviour::Slow(delay) = behaviour {
-        tokio::time::sleep(delay).await;
+    match (&behaviour, &arrival.hook) {
+        (Behaviour::Slow(delay), _) => tokio::time::sleep(*delay).await,
+        (Behaviour::Held, Some(hook)) => hook.released.notified().await,
+        _ => {}
     }
     match fault::of(behaviour, judged.reply) {
         Ok(reply) => {

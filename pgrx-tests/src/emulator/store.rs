@@ -2,16 +2,19 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::counts::Counts;
 use super::discord;
 use super::event::{self, Event};
-use super::registry::{Counts, Kind};
+use super::kind::Kind;
+use super::lock::lock;
+use super::verdict::{Given, Verdict};
 
 /// How often who waits looks, where nobody rings.
 const LOOK_EVERY: Duration = Duration::from_millis(1);
@@ -26,22 +29,6 @@ pub enum Keep {
     Last(usize),
     /// Counts only. Bodies are not judged, every message is taken: the receiver of benchmarks.
     Count,
-}
-
-/// What became of a request.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Verdict {
-    /// Taken. The sender may not know: see [`Received::answer`].
-    Accepted,
-    /// Discord without `wait=true`: 204, with no promise that the message was saved.
-    Unsaved,
-    /// Too fast.
-    RateLimited,
-    /// Refused as the vendor would, and why.
-    Refused(String),
-    /// Not taken because the script said so.
-    Scripted(String),
 }
 
 /// A request, and how it was answered.
@@ -68,15 +55,6 @@ pub struct Received {
     pub verdict: Verdict,
     /// What the vendor would let pass but a test should not.
     pub warnings: Vec<String>,
-}
-
-/// The answer as decided on arrival; a slow one may still be under way.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Given {
-    /// None when no proper answer was given.
-    pub status: Option<u16>,
-    pub headers: Vec<(String, String)>,
-    pub body: String,
 }
 
 impl Received {
@@ -223,9 +201,4 @@ impl Signal {
         self.waiting.fetch_sub(1, Ordering::SeqCst);
         found
     }
-}
-
-/// Locks; a panic elsewhere does not make the data wrong.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -9,10 +9,13 @@ use serde_json::{Value, json};
 
 use super::Shared;
 use super::event::Event;
+use super::kind::Kind;
+use super::lock::lock;
 use super::pace::{Limits, Pace};
-use super::registry::{Hook, Kind, Life};
+use super::registry::{Channel, Hook, Life};
 use super::script::Behaviour;
-use super::store::{Received, Verdict, lock};
+use super::store::Received;
+use super::verdict::Verdict;
 
 /// How many requests a failed wait shows.
 const SHOWN: usize = 40;
@@ -141,6 +144,11 @@ impl Webhook {
         lock(&self.hook.script).push(behaviours);
     }
 
+    /// Lets go of the answer to one request that met [`Behaviour::Held`], or to the next one that does.
+    pub fn release(&self) {
+        self.hook.released.notify_one();
+    }
+
     /// What every request meets from now on while the queue is empty.
     pub fn always(&self, behaviour: Behaviour) {
         lock(&self.hook.script).always(behaviour);
@@ -159,6 +167,11 @@ impl Webhook {
     /// Other limits, with fresh windows; `Limits::default()` has none.
     pub fn limit(&self, limits: Limits) {
         *lock(&self.hook.pace) = Pace::new(limits);
+    }
+
+    /// Whether its channel is a forum, of Discord; else it is one of texts.
+    pub fn forum(&self, is_forum: bool) {
+        *lock(&self.hook.channel) = if is_forum { Channel::Forum } else { Channel::Text };
     }
 
     /// Removes it: 404 or 410 from now on. Requests that still come are recorded.

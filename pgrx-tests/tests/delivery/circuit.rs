@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use zentry_e2e::emulator::{Behaviour, Kind};
 use zentry_e2e::numbered;
-use zentry_e2e::scene::{Channel, SOON, Scene};
+use zentry_e2e::scene::{Channel, SOON, Scene, all_sent};
 use zentry_e2e::wait::eventually;
 
 use crate::{channel, of, scene, sizes, worker};
@@ -106,7 +106,7 @@ fn five_failures_in_a_row_open_the_circuit_and_a_success_closes_it() {
     channel.webhook.recover();
     try_now(&mut scene, &channel);
     let deliveries = scene.settle().unwrap();
-    assert!(deliveries.iter().all(|delivery| delivery.status == "sent"));
+    assert!(all_sent(&deliveries));
     assert!(numbered::accepted(&channel.webhook).into_iter().eq(1..=25));
     let sizes = sizes(&channel.webhook);
     assert_eq!((sizes[0], sizes.iter().max()), (1, Some(&10)), "{sizes:?}");

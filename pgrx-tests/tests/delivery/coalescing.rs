@@ -1,10 +1,8 @@
 //! What waits together leaves together, within the limits of the format.
 
-use std::time::Duration;
-
 use zentry_e2e::emulator::Behaviour;
 use zentry_e2e::numbered;
-use zentry_e2e::scene::SOON;
+use zentry_e2e::scene::{SOON, all_sent};
 use zentry_e2e::zentry::id;
 
 use crate::{KINDS, channel, of, scene, set, sizes};
@@ -58,7 +56,7 @@ fn an_idle_channel_sends_at_once_and_what_comes_meanwhile_leaves_together() {
     let mut scene = scene(&[]);
     let channels = KINDS.map(|kind| channel(&mut scene, kind));
     for channel in &channels {
-        channel.webhook.script([Behaviour::Slow(Duration::from_secs(3))]);
+        channel.webhook.script([Behaviour::Held]);
     }
     numbered::complete(&mut scene.client, [1]).unwrap();
     for channel in &channels {
@@ -66,6 +64,12 @@ fn an_idle_channel_sends_at_once_and_what_comes_meanwhile_leaves_together() {
     }
     for number in 2..=6 {
         numbered::complete(&mut scene.client, [number]).unwrap();
+    }
+    scene
+        .wait_until("all to be routed", |all| all.len() == 6 * channels.len())
+        .unwrap();
+    for channel in &channels {
+        channel.webhook.release();
     }
     scene.settle().unwrap();
     for channel in &channels {
@@ -92,7 +96,7 @@ fn long_events_leave_in_fewer_than_ten() {
         )
         .unwrap();
     let deliveries = scene.settle().unwrap();
-    assert!(deliveries.iter().all(|delivery| delivery.status == "sent"));
+    assert!(all_sent(&deliveries));
     for channel in &channels {
         let sizes = sizes(&channel.webhook);
         assert_eq!(sizes.iter().sum::<usize>(), 12);

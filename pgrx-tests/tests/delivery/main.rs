@@ -4,6 +4,7 @@
 mod circuit;
 mod coalescing;
 mod cost;
+mod digest;
 mod expiry;
 mod files;
 mod gone;

@@ -3,8 +3,9 @@
 use zentry_e2e::emulator::{Behaviour, Kind};
 use zentry_e2e::numbered;
 use zentry_e2e::scene::{Channel, SOON, Scene};
+use zentry_e2e::wait::eventually;
 
-use crate::{channel, replace_worker, scene, set};
+use crate::{channel, is_true, replace_worker, scene, set};
 
 fn tells(scene: &mut Scene, channel: &Channel, other: &Channel) {
     set(scene, channel, "notify_webhook_id", &other.id.to_string());
@@ -64,17 +65,94 @@ fn who_is_named_hears_of_the_trouble_once() {
         })
         .unwrap();
     told.webhook.wait_for_events(8, SOON);
-    let mut said: Vec<String> = told
-        .webhook
-        .shown()
-        .into_iter()
-        .map(|event| format!("{:?}", event.fields))
-        .collect();
-    said.retain(|fields| fields.contains("(") && !fields.contains("Task"));
+    let mut said = notices(&told);
     let all = said.len();
     said.sort();
     said.dedup();
     assert_eq!(said.len(), all, "nothing twice: {said:#?}");
+}
+
+/// Those with notices are told of all that name nobody, and not of themselves.
+#[test]
+fn those_for_notices_hear_of_whoever_names_nobody() {
+    let mut scene = scene(&[]);
+    let all = channel(&mut scene, Kind::Workflow);
+    let own = channel(&mut scene, Kind::Discord);
+    let (failing, with_own) = (
+        channel(&mut scene, Kind::Discord),
+        channel(&mut scene, Kind::Discord),
+    );
+    set(&mut scene, &all, "notices", "true");
+    tells(&mut scene, &with_own, &own);
+    for channel in [&failing, &with_own] {
+        channel.webhook.remove();
+    }
+    scene
+        .client
+        .batch_execute("SELECT zentry_set_wording('webhook_trouble', title => 'Look here', fields => '{\"Why\": \"{{ reason }}\"}')")
+        .unwrap();
+    numbered::complete(&mut scene.client, [1]).unwrap();
+    let deliveries = scene
+        .wait_until("two notices", |all| {
+            let notices = all
+                .iter()
+                .filter(|delivery| delivery.event_type == "webhook_trouble");
+            notices.count() == 2 && all.iter().all(|delivery| !delivery.waits())
+        })
+        .unwrap();
+    let told: Vec<i64> = deliveries
+        .iter()
+        .filter(|delivery| delivery.event_type == "webhook_trouble")
+        .map(|delivery| delivery.webhook_integration_id)
+        .collect();
+    assert!(told.contains(&all.id) && told.contains(&own.id), "{told:?}");
+    let notice = own
+        .webhook
+        .shown()
+        .into_iter()
+        .find(|event| event.title.contains("Look here"));
+    let notice = notice.expect("in the words that were set");
+    assert!(
+        notice
+            .text
+            .contains(&format!("({}) was switched off", with_own.id)),
+        "{notice:?}"
+    );
+    assert!(notice.field("Why").is_some(), "{notice:?}");
+
+    // When who is for notices is in trouble itself, nobody is told.
+    all.webhook.remove();
+    numbered::complete(&mut scene.client, [2]).unwrap();
+    eventually(SOON, "it to be switched off", || {
+        let gone = "(SELECT state = 'gone' FROM zentry_notify.webhooks WHERE id = $1)";
+        is_true(&mut scene.client, gone, &[&all.id]).then_some(())
+    })
+    .unwrap();
+    let notices = "(SELECT count(*) = 2 FROM zentry_notify.logs WHERE event_type = 'webhook_trouble')";
+    assert!(is_true(&mut scene.client, notices, &[]));
+}
+
+#[test]
+fn nobody_subscribes_to_notices_and_no_table_fires_them() {
+    let mut scene = scene(&[]);
+    let channel = channel(&mut scene, Kind::Discord);
+    for (sql, words) in [
+        (
+            format!(
+                "SELECT zentry_update_webhook({}, event_types => '{{webhook_trouble}}')",
+                channel.id
+            ),
+            "notices => true",
+        ),
+        (
+            "SELECT zentry_attach('webhook_trouble', 'tasks_task')".to_owned(),
+            "in trouble",
+        ),
+    ] {
+        let error = scene.client.batch_execute(&sql).unwrap_err();
+        let hint = error.as_db_error().unwrap().hint().unwrap_or_default();
+        assert!(hint.contains(words), "{sql}: {error:?}");
+    }
 }
 
 #[test]

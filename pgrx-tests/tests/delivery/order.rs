@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use zentry_e2e::emulator::Behaviour;
 use zentry_e2e::numbered;
-use zentry_e2e::scene::SOON;
+use zentry_e2e::scene::{SOON, all_sent};
 
 use crate::{KINDS, channel, of, scene, set};
 
@@ -31,7 +31,7 @@ fn deliveries_arrive_in_order_of_id_with_one_request_in_flight() {
         assert_eq!(arrived, logged);
         assert_eq!(arrived.len(), 30);
         assert_eq!(channel.webhook.max_in_flight(), 1);
-        assert!(own.iter().all(|delivery| delivery.status == "sent"));
+        assert!(all_sent(&own));
     }
     assert_eq!(scene.emulator.complaints(), [""; 0]);
 }

@@ -6,7 +6,7 @@ use jiff::SignedDuration;
 use serde_json::json;
 use zentry_e2e::emulator::{Behaviour, Kind};
 use zentry_e2e::numbered;
-use zentry_e2e::scene::{Channel, SOON, Scene};
+use zentry_e2e::scene::{Channel, SOON, Scene, all_sent};
 use zentry_e2e::wait::eventually;
 
 use crate::{KINDS, channel, is_true, of, replace_worker, scene, set};
@@ -67,7 +67,7 @@ fn what_the_edge_turns_away_arrives_when_it_is_over() {
     assert_eq!(met.attempts, 0, "it is no attempt");
     teams.webhook.wait_for_events(12, SOON);
     let deliveries = scene.settle().unwrap();
-    assert!(deliveries.iter().all(|delivery| delivery.status == "sent"));
+    assert!(all_sent(&deliveries));
     assert!(numbered::accepted(&first.webhook).into_iter().eq(1..=12));
     assert_eq!(state(&mut scene, &first).0, "active");
 }
@@ -139,6 +139,59 @@ fn a_channel_that_takes_nothing_keeps_what_waits_until_it_is_mended() {
     let deliveries = scene.settle().unwrap();
     assert_eq!(of(&deliveries, &channel).len(), 32);
     assert!(numbered::accepted(&channel.webhook).into_iter().eq(1..=30));
+}
+
+/// A forum takes posts, and a channel of texts takes no posts' names.
+#[test]
+fn a_forum_takes_what_has_a_name_or_a_thread() {
+    let mut scene = scene(&[]);
+    let channel = channel(&mut scene, Kind::Discord);
+    channel.webhook.forum(true);
+    numbered::complete(&mut scene.client, 1..=3).unwrap();
+    let reason = wait_for_state(&mut scene, &channel, "failing").unwrap();
+    assert!(reason.contains("thread_name"), "{reason}");
+    scene
+        .client
+        .batch_execute(&format!(
+            "SELECT zentry_update_webhook({0}, thread_name => 'Releases'); SELECT zentry_resume({0})",
+            channel.id
+        ))
+        .unwrap();
+    let deliveries = scene.settle().unwrap();
+    assert!(
+        deliveries.iter().all(|delivery| delivery.status == "sent"),
+        "{deliveries:#?}"
+    );
+    assert!(numbered::accepted(&channel.webhook).into_iter().eq(1..=3));
+    let posts = channel.webhook.received();
+    assert_eq!(posts.last().unwrap().body["thread_name"], "Releases");
+
+    channel.webhook.forum(false);
+    numbered::complete(&mut scene.client, [4]).unwrap();
+    wait_for_state(&mut scene, &channel, "failing");
+    scene
+        .client
+        .batch_execute(&format!(
+            "SELECT zentry_update_webhook({0}, thread_name => ''); SELECT zentry_resume({0})",
+            channel.id
+        ))
+        .unwrap();
+    scene.settle().unwrap();
+    assert!(numbered::accepted(&channel.webhook).into_iter().eq(1..=4));
+
+    // The thread of a post that is there already.
+    channel.webhook.forum(true);
+    let url = format!("{}?thread_id=123456789012345678", channel.webhook.url());
+    scene
+        .client
+        .execute(
+            "SELECT zentry_update_webhook($1, webhook_url => $2)",
+            &[&channel.id, &url],
+        )
+        .unwrap();
+    numbered::complete(&mut scene.client, [5]).unwrap();
+    scene.settle().unwrap();
+    assert!(numbered::accepted(&channel.webhook).into_iter().eq(1..=5));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use zentry_e2e::emulator::{Behaviour, Kind};
 use zentry_e2e::numbered;
-use zentry_e2e::scene::{Channel, Scene};
+use zentry_e2e::scene::{Channel, Scene, all_sent};
 
 use crate::{KINDS, channel, of, scene};
 
@@ -73,7 +73,7 @@ fn a_passing_failure_is_tried_again_as_often_as_it_takes() {
         channel.webhook.recover();
     }
     let deliveries = scene.settle().unwrap();
-    assert!(deliveries.iter().all(|delivery| delivery.status == "sent"));
+    assert!(all_sent(&deliveries));
 }
 
 /// An event that makes the channel fail is told apart from a channel that fails.

@@ -1,18 +1,15 @@
 //! A worker that has to leave lets answers in flight come in, but not for long.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use zentry_e2e::cluster::{Cluster, ClusterOptions, StopMode};
 use zentry_e2e::emulator::{Behaviour, Emulator, Kind};
 use zentry_e2e::numbered;
-use zentry_e2e::scene::{self, Delivery, SOON};
+use zentry_e2e::scene::{self, Delivery, SOON, all_sent_at_once};
 use zentry_e2e::wait::eventually;
 use zentry_e2e::zentry;
 
 use crate::{TASKS, channel, scene, worker};
-
-/// Above the worker's five seconds, far below its requests' timeout.
-const GENEROUS: Duration = Duration::from_secs(20);
 
 #[test]
 fn sigterm_lets_answers_in_flight_be_recorded_and_the_next_worker_goes_on() {
@@ -29,11 +26,7 @@ fn sigterm_lets_answers_in_flight_be_recorded_and_the_next_worker_goes_on() {
         .execute("SELECT pg_terminate_backend($1)", &[&old])
         .unwrap();
     let deliveries = scene.settle().unwrap();
-    assert!(
-        deliveries
-            .iter()
-            .all(|delivery| (delivery.status.as_str(), delivery.attempts) == ("sent", 1))
-    );
+    assert!(all_sent_at_once(&deliveries));
     assert!(
         numbered::accepted(&channel.webhook).into_iter().eq(1..=25),
         "nothing twice"
@@ -87,18 +80,13 @@ fn a_fast_shutdown_does_not_wait_for_an_answer_that_never_comes() {
     hanging.wait_for(1, SOON);
     slow.wait_for(1, SOON);
 
-    let begun = Instant::now();
+    // It fails if the server runs for another minute, and the answer would be waited for five.
     cluster.stop(StopMode::Fast).unwrap();
-    assert!(begun.elapsed() < GENEROUS, "{:?}", begun.elapsed());
 
     cluster.start_again().unwrap();
     let mut client = cluster.connect().unwrap();
     let deliveries = Delivery::settle(&mut client).unwrap();
-    assert!(
-        deliveries
-            .iter()
-            .all(|delivery| (delivery.status.as_str(), delivery.attempts) == ("sent", 1))
-    );
+    assert!(all_sent_at_once(&deliveries));
     assert_eq!(
         (hanging.requests(), slow.requests()),
         (2, 1),

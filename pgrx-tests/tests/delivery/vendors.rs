@@ -6,11 +6,11 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use postgres::Client;
 use zentry_e2e::cluster::{ClusterOptions, Stage};
-use zentry_e2e::emulator::{Certificate, Kind, Limits, Webhook};
+use zentry_e2e::emulator::{Behaviour, Certificate, Kind, Limits, Webhook};
 use zentry_e2e::numbered;
 use zentry_e2e::proxy::Proxy;
 use zentry_e2e::scene::SOON;
-use zentry_e2e::site::Site;
+use zentry_e2e::site::{Site, wait_for};
 use zentry_e2e::wait::eventually;
 
 use crate::replace_worker;
@@ -59,17 +59,20 @@ impl Vendors {
 
     /// Registers a webhook that has no limit of its own at this host.
     fn channel(&mut self, kind: Kind, base: &str) -> Webhook {
-        const REGISTER: &str =
-            "SELECT zentry_register_webhook($1, $2, $3, event_types => '{task_completed}')";
-        let webhook = self.site.emulator.register(kind);
-        webhook.limit(Limits::default());
-        let webhook_type = if kind == Kind::Discord { "discord" } else { "teams" };
-        let parameters = (webhook.name(), webhook_type, webhook.url_at(base));
-        self.client
-            .query_one(REGISTER, &[&parameters.0, &parameters.1, &parameters.2])
-            .unwrap();
-        webhook
+        channel(&self.site, &mut self.client, kind, base)
     }
+}
+
+fn channel(site: &Site, client: &mut Client, kind: Kind, base: &str) -> Webhook {
+    const REGISTER: &str = "SELECT zentry_register_webhook($1, $2, $3, event_types => '{task_completed}')";
+    let webhook = site.emulator.register(kind);
+    webhook.limit(Limits::default());
+    let webhook_type = if kind == Kind::Discord { "discord" } else { "teams" };
+    let parameters = (webhook.name(), webhook_type, webhook.url_at(base));
+    client
+        .query_one(REGISTER, &[&parameters.0, &parameters.1, &parameters.2])
+        .unwrap();
+    webhook
 }
 
 /// The most of these that were within a second.
@@ -103,14 +106,17 @@ fn all_webhooks_at_discord_together_get_fifty_requests_a_second() {
     }
     // The first round shakes hands, which on a busy machine takes longer than the worker takes a request to be on its way:
     // what counts of it is when it left.
-    let left = most_in_a_second(vendors.proxy.asked_at());
-    assert!(
-        (5..=50).contains(&left),
-        "{left}: together, and not each on its own"
-    );
-    let later = |channel: &Webhook| arrivals(channel).split_off(1);
-    let most = most_in_a_second(channels.iter().flat_map(later).collect());
-    assert!((5..=50).contains(&most), "{most}");
+    let asked = vendors.proxy.asked_at();
+    assert!(!asked.is_empty(), "nothing went by the proxy");
+    let left = most_in_a_second(asked);
+    assert!(left <= 50, "{left}: each on its own, and not together");
+    let later: Vec<_> = channels
+        .iter()
+        .flat_map(|channel| arrivals(channel).split_off(1))
+        .collect();
+    assert!(later.len() >= channels.len(), "{later:?}");
+    let most = most_in_a_second(later);
+    assert!(most <= 50, "{most}");
     assert_eq!(vendors.proxy.hosts(), ["discord.com:443"]);
     assert_eq!(vendors.site.emulator.complaints(), [""; 0]);
 }
@@ -155,10 +161,94 @@ fn each_webhook_at_teams_gets_what_its_rate_says() {
     for channel in &channels {
         channel.wait_for_events(EVENTS.unsigned_abs(), SOON + Duration::from_secs(3));
         assert!(numbered::accepted(channel).into_iter().eq(1..=EVENTS));
-        assert_eq!(most_in_a_second(arrivals(channel)), 4);
+        assert!(most_in_a_second(arrivals(channel)) <= 4);
     }
-    let all = channels.iter().flat_map(arrivals).collect();
-    assert!(most_in_a_second(all) > 4, "each on its own");
     assert_eq!(vendors.proxy.hosts(), [AZURE.replace("https://", "") + ":443"]);
     assert_eq!(vendors.site.emulator.complaints(), [""; 0]);
+}
+
+#[test]
+fn the_rate_of_a_webhook_at_teams_is_its_own() {
+    let mut vendors = Vendors::enter("own");
+    let channels = [(); 3].map(|()| vendors.channel(Kind::Workflow, AZURE));
+    vendors
+        .client
+        .batch_execute(
+            "UPDATE zentry_notify.webhook_integration SET max_events_per_message = 1, rate_limit = '4/5min'",
+        )
+        .unwrap();
+    numbered::complete(&mut vendors.client, 1..=9).unwrap();
+    for channel in &channels {
+        channel.wait_for_events(4, SOON);
+    }
+    const ROUTED: &str = "SELECT count(*) FILTER (WHERE status = 'sent'), count(*) FROM zentry_notify.logs";
+    eventually(SOON, "4 of 9 to be sent by each", || {
+        let row = vendors.client.query_one(ROUTED, &[]).ok()?;
+        ((row.get::<_, i64>(0), row.get::<_, i64>(1)) == (12, 27)).then_some(())
+    })
+    .unwrap();
+    for channel in &channels {
+        assert_eq!(channel.requests(), 4);
+    }
+    assert_eq!(vendors.site.emulator.complaints(), [""; 0]);
+}
+
+/// A webhook of one database meets a limit of Discord's for the whole address, which another database's worker heeds; then somebody resumes it.
+fn a_limit_of_the_address_ends_for_all(name: &str, others_worker_has_left: bool) {
+    let mut vendors = Vendors::enter(name);
+    if others_worker_has_left {
+        let mut admin = vendors.site.cluster.connect().unwrap();
+        admin
+            .batch_execute("ALTER SYSTEM SET zentry_notify.idle_timeout = '1s'")
+            .unwrap();
+        admin.batch_execute("SELECT pg_reload_conf()").unwrap();
+    }
+    let first = vendors.channel(Kind::Discord, DISCORD);
+    first.script([Behaviour::RateLimited {
+        retry_after: Duration::from_hours(20),
+        global: true,
+    }]);
+    numbered::complete(&mut vendors.client, [1]).unwrap();
+    first.wait_for(1, SOON);
+    wait_for(
+        &mut vendors.client,
+        "SELECT count(*) = 1 FROM zentry_notify.logs WHERE response_status_code = 429",
+    )
+    .unwrap();
+
+    let mut other = vendors.site.database("other").unwrap();
+    let second = channel(&vendors.site, &mut other, Kind::Discord, DISCORD);
+    numbered::complete(&mut other, [1]).unwrap();
+    wait_for(
+        &mut other,
+        "SELECT zentry_notify.unrouted_events() = 0
+                AND (SELECT count(*) = 1 FROM zentry_notify.logs WHERE status = 'pending')
+                AND (SELECT count(*) = 1 FROM zentry_status() WHERE subject = 'Discord' AND state = 'attention')",
+    )
+    .unwrap();
+    if others_worker_has_left {
+        vendors.site.wait_until_left("other").unwrap();
+    } else {
+        assert!(vendors.site.worker("other").unwrap().is_some());
+    }
+    assert_eq!(second.requests(), 0);
+    vendors.client.batch_execute("SELECT zentry_resume(1)").unwrap();
+    first.wait_for_events(1, SOON);
+    second.wait_for_events(1, SOON);
+    wait_for(
+        &mut other,
+        "SELECT count(*) = 0 FROM zentry_status() WHERE subject = 'Discord'",
+    )
+    .unwrap();
+    assert_eq!(vendors.site.emulator.complaints(), [""; 0]);
+}
+
+#[test]
+fn a_limit_of_the_address_that_is_lifted_ends_for_other_databases() {
+    a_limit_of_the_address_ends_for_all("lifted", false);
+}
+
+#[test]
+fn a_limit_of_the_address_that_is_lifted_brings_workers_back() {
+    a_limit_of_the_address_ends_for_all("lifted_left", true);
 }

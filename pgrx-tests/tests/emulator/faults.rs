@@ -103,6 +103,20 @@ fn a_slow_answer_is_in_flight_until_it_is_given() {
 }
 
 #[test]
+fn a_held_answer_is_in_flight_until_it_is_released() {
+    let (_emulator, webhook) = with(Behaviour::Held);
+    let sender = std::thread::spawn({
+        let webhook = webhook.clone();
+        move || send(&webhook, &message()).status
+    });
+    webhook.wait_for(1, PATIENCE);
+    assert_eq!(webhook.in_flight(), 1);
+    webhook.release();
+    assert_eq!(sender.join().unwrap(), 200);
+    assert_eq!((webhook.in_flight(), webhook.max_in_flight()), (0, 1));
+}
+
+#[test]
 fn a_hanging_request_ends_when_the_client_gives_up() {
     let (_emulator, webhook) = with(Behaviour::Hang);
     let impatient = client(RootCerts::new_with_certs(&[]), Duration::from_millis(200));

@@ -22,8 +22,10 @@ fn messages_come_from_the_installation_or_from_what_the_webhook_says() {
         .channel_for(Kind::Discord, None, Some(&["daily_streak"]))
         .unwrap();
     let mut round = 0;
+    // A channel of texts takes no names of threads, and a forum nothing without one.
     let mut last = |scene: &mut Scene, sql: &str| -> Value {
         session.run(sql);
+        channel.webhook.forum(sql.contains("'Streaks'"));
         streak(&mut session);
         round += 1;
         assert_eq!(sent(scene, "daily_streak").len(), round);
@@ -208,4 +210,48 @@ fn keys_that_no_event_has_are_told() {
         said.iter().any(|message| message.contains("user_nmae")),
         "{said:?}"
     );
+}
+
+/// Everything that can be set of a webhook can be set by the functions, and taken away again.
+#[test]
+fn what_is_set_of_a_webhook_is_set_and_taken_away() {
+    let mut scene = Scene::start().unwrap();
+    let mut session = Session::of(&scene);
+    let other = scene.channel(Kind::Discord).unwrap();
+    let url = scene.emulator.workflow().url();
+    let id = session.number(&format!(
+        "SELECT zentry_register_webhook('all', 'teams', '{url}', rate_limit => '25/5min', rate_group => 'anna', notify_webhook_id => {}, \
+         notices => true, digest => '1 hour', max_events_per_message => 5, min_interval => '2 seconds', max_age => '2 days')",
+        other.id
+    ));
+    let shown = |session: &mut Session| {
+        session.text(&format!(
+            "SELECT concat_ws(',', rate_limit, rate_group, notify_webhook_id > 0, notices, digest, max_events_per_message, min_interval, max_age) \
+             FROM zentry_notify.webhooks WHERE id = {id}"
+        ))
+    };
+    assert_eq!(shown(&mut session), "25/5min,anna,t,t,1 hour,5,00:00:02,2 days");
+    session.run(&format!("SELECT zentry_update_webhook({id}, name => 'still')"));
+    assert_eq!(shown(&mut session), "25/5min,anna,t,t,1 hour,5,00:00:02,2 days");
+    session.run(&format!(
+        "SELECT zentry_update_webhook({id}, rate_limit => '', rate_group => '', notify_webhook_id => 0, notices => false, digest => '', \
+         max_events_per_message => 10, min_interval => '0', max_age => '0')"
+    ));
+    assert_eq!(shown(&mut session), "f,10,00:00:00");
+    for (parameter, hint) in [
+        ("rate_limit => 'often'", "25/5min"),
+        ("rate_group => '  '", "anna@example.com"),
+        ("rate_group => repeat('x', 101)", "Shorten it"),
+        ("notify_webhook_id => 987654", "lists them"),
+        ("digest => 'often'", "0 9 * * 1-5"),
+        ("digest => '0 9 * * 1-5 Middle/Earth'", "0 9 * * 1-5"),
+        ("digest => '0 0 30 2 *'", "0 9 * * 1-5"),
+        ("max_events_per_message => 100000", "ten events"),
+        ("min_interval => '2 days'", "as fast as"),
+        ("max_age => '-1 second'", "zentry_notify.max_age"),
+    ] {
+        let error = session.fails(&format!("SELECT zentry_update_webhook({id}, {parameter})"));
+        assert!(error.starts_with("22") || error.starts_with("23514"), "{error}");
+        assert!(error.contains(hint), "{error}");
+    }
 }

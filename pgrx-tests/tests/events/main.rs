@@ -3,6 +3,7 @@
 
 mod appearance;
 mod attach;
+mod attach_errors;
 mod conditions;
 mod equality;
 mod expressions;

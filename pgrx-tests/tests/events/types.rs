@@ -168,7 +168,7 @@ fn what_cannot_be_used_is_refused_with_the_place() {
         assert!(error.contains(expected), "{arguments}: {error}");
         assert!(error.contains("HINT: "), "{arguments}: {error}");
     }
-    assert_eq!(session.number("SELECT count(*) FROM zentry_notify.event_type"), 5);
+    assert_eq!(session.number("SELECT count(*) FROM zentry_notify.event_type"), 6);
     for (call, expected) in [
         (
             "zentry_preview('nothing')",

@@ -6,7 +6,7 @@ use anyhow::Result;
 use postgres::Client;
 use zentry_e2e::cluster::ClusterOptions;
 use zentry_e2e::emulator::Behaviour;
-use zentry_e2e::scene::{Channel, Delivery, SOON};
+use zentry_e2e::scene::{Channel, Delivery, SOON, all_sent};
 use zentry_e2e::site::{Site, fire, wait_for};
 use zentry_e2e::wait::eventually;
 
@@ -228,10 +228,7 @@ fn a_launcher_that_is_another_one_and_a_worker_that_is_ended() -> Result<()> {
     })?;
     client.execute("SELECT pg_terminate_backend($1)", &[&worker])?;
     let deliveries = Delivery::settle(&mut client)?;
-    assert!(
-        deliveries.iter().all(|delivery| delivery.status == "sent"),
-        "{deliveries:#?}"
-    );
+    assert!(all_sent(&deliveries), "{deliveries:#?}");
     Ok(())
 }
 
@@ -320,6 +317,33 @@ fn statements_that_are_refused_send_no_worker_away() -> Result<()> {
 }
 
 /// Whatever is set for the database, the role, or both, where nobody thinks of us.
+#[test]
+fn an_event_of_while_the_database_takes_nothing() -> Result<()> {
+    const WAITS: &str = "SELECT count(*) FROM pg_locks \
+                         WHERE relation = 'zentry_notify.delivery'::regclass AND mode = 'RowExclusiveLock' AND NOT granted";
+    let (site, mut client, channel) = start()?;
+    let mut locker = site.connect("zentry")?;
+    let mut lock = locker.transaction()?;
+    lock.batch_execute("LOCK TABLE zentry_notify.delivery IN SHARE MODE")?;
+    let mut until = |waits: bool| {
+        eventually(SOON, format!("waits for the table: {waits}"), || {
+            let count: i64 = lock.query_one(WAITS, &[]).ok()?.get(0);
+            ((count > 0) == waits).then_some(())
+        })
+    };
+    fire(&mut client)?;
+    until(true)?;
+    // It waits no longer than half a second for the lock, and does nothing for a second.
+    until(false)?;
+    fire(&mut client)?;
+    lock.commit()?;
+    channel.webhook.wait_for_events(2, SOON);
+    Delivery::wait_until(&mut client, "both to be sent", |all| {
+        all.len() == 2 && all.iter().all(|delivery| delivery.status == "sent")
+    })?;
+    Ok(())
+}
+
 #[test]
 fn settings_that_hurt_reach_no_process_of_ours() -> Result<()> {
     let (site, mut client, channel) = start()?;

@@ -1,6 +1,6 @@
 //! Statements that want a database for themselves: the worker makes way and comes back.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use postgres::Client;
 use zentry_e2e::cluster::{ClusterOptions, StopMode};
 use zentry_e2e::emulator::{Behaviour, Webhook};
@@ -265,3 +265,77 @@ fn what_the_database_that_was_dropped_had_waiting_starts_no_worker() -> Result<(
     assert_eq!(site.logged(start, "does not exist")?, 0);
     Ok(())
 }
+
+/// A library that takes everybody's utility hook out of the session that loads it, ours too.
+const NO_HOOKS: &str = r#"
+#include "postgres.h"
+#include "fmgr.h"
+#include "tcop/utility.h"
+PG_MODULE_MAGIC;
+void _PG_init(void);
+void _PG_init(void) { ProcessUtility_hook = NULL; }
+"#;
+
+fn without_hooks(site: &Site) -> Result<Client> {
+    let stage = site.cluster.stage();
+    let library = stage.compile_module("no_hooks", NO_HOOKS)?;
+    let mut admin = site.cluster.connect()?;
+    admin.batch_execute(&format!("LOAD '{}'", library.display()))?;
+    Ok(admin)
+}
+
+/// PostgreSQL 19 itself ends our worker where nobody makes way for such a statement (BGWORKER_INTERRUPTIBLE): it comes back, or is gone with its
+/// database. Until 18, the statement is refused, as with any other session in the database, and the worker notices nothing.
+#[test]
+fn the_server_ends_the_worker_by_itself() -> Result<()> {
+    let (site, webhook) = site(false)?;
+    let mut admin = without_hooks(&site)?;
+    if site.cluster.stage().major() < 19 {
+        let worker = site.worker("zentry")?;
+        for statement in IN_THE_WAY {
+            let error = admin.batch_execute(statement).expect_err(statement);
+            assert_eq!(
+                error.code(),
+                Some(&postgres::error::SqlState::OBJECT_IN_USE),
+                "{statement}"
+            );
+        }
+        assert_eq!(site.worker("zentry")?, worker);
+        return Ok(());
+    }
+    for (events, statement) in (2..).zip(IN_THE_WAY) {
+        let worker = site.worker("zentry")?;
+        assert!(worker.is_some(), "{statement}");
+        admin.batch_execute(statement).context(statement)?;
+        if statement.starts_with("DROP") {
+            break;
+        }
+        let name = if statement.starts_with("ALTER") {
+            "renamed"
+        } else {
+            "zentry"
+        };
+        fire(&mut site.connect(name)?)?;
+        webhook.wait_for_events(events, SOON);
+        assert_ne!(site.worker(name)?, worker, "{statement}");
+        if name == "renamed" {
+            admin.batch_execute("ALTER DATABASE renamed RENAME TO zentry")?;
+            fire(&mut site.connect("zentry")?)?;
+            webhook.wait_for_events(events + 1, SOON);
+        }
+        // The session that was dropped must not be what the next statement waits for.
+        wait_for(
+            &mut site.cluster.connect()?,
+            "SELECT count(*) = 0 FROM pg_stat_activity WHERE datname = 'zentry' AND backend_type = 'client backend'",
+        )?;
+    }
+    assert!(!site.cluster.log_contains("terminated by signal")?);
+    assert_eq!(site.emulator.complaints(), Vec::<String>::new());
+    Ok(())
+}
+
+const IN_THE_WAY: [&str; 3] = [
+    "CREATE DATABASE copy TEMPLATE zentry",
+    "ALTER DATABASE zentry RENAME TO renamed",
+    "DROP DATABASE zentry",
+];

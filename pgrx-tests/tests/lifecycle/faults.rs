@@ -9,7 +9,7 @@ use anyhow::Result;
 use postgres::Client;
 use zentry_e2e::cluster::{Cluster, ClusterOptions, StopMode};
 use zentry_e2e::emulator::Behaviour;
-use zentry_e2e::scene::{Channel, Delivery, SOON};
+use zentry_e2e::scene::{Channel, Delivery, SOON, all_sent};
 use zentry_e2e::site::{Site, fire, wait_for, wait_for_counters};
 use zentry_e2e::zentry::{self, id};
 
@@ -147,7 +147,7 @@ fn one_row_that_is_refused_holds_up_no_other_of_its_webhook() -> Result<()> {
     client.batch_execute("ALTER TABLE zentry_notify.delivery DROP CONSTRAINT no_badges")?;
     let deliveries = Delivery::settle(&mut client)?;
     assert_eq!(deliveries.len(), 4);
-    assert!(deliveries.iter().all(|delivery| delivery.status == "sent"));
+    assert!(all_sent(&deliveries));
     assert_eq!(channel.webhook.event_count(), 4);
     assert_eq!(site.logged(0, "WARNING:  zentry_notify")?, 1);
     Ok(())
@@ -291,7 +291,7 @@ fn a_full_disk_is_logged_once_and_what_was_sent_is_not_sent_again() -> Result<()
     site.cluster.wait_for_log("recording deliveries", SOON)?;
     filler.batch_execute("DROP TABLE filler")?;
     let deliveries = Delivery::settle(&mut client)?;
-    assert!(deliveries.iter().all(|delivery| delivery.status == "sent"));
+    assert!(all_sent(&deliveries));
     assert_eq!(channel.webhook.event_count(), 200);
     assert_eq!(site.logged(0, "WARNING:  zentry_notify")?, 1);
     assert_eq!(site.emulator.complaints(), Vec::<String>::new());
@@ -340,11 +340,9 @@ fn a_webhook_that_is_deleted_while_its_delivery_is_in_flight() -> Result<()> {
     client.execute("SELECT zentry_delete_webhook($1)", &[&channel.id])?;
     fire(&mut client)?;
     other.webhook.wait_for_events(2, SOON);
-    assert!(
-        Delivery::settle(&mut client)?
-            .iter()
-            .all(|d| d.webhook_integration_id == other.id)
-    );
+    let deliveries = Delivery::settle(&mut client)?;
+    assert!(!deliveries.is_empty());
+    assert!(deliveries.iter().all(|d| d.webhook_integration_id == other.id));
     assert_eq!(site.logged(0, "WARNING")?, 0);
     Ok(())
 }

@@ -5,7 +5,7 @@ use postgres::Client;
 use zentry_e2e::catalogue;
 use zentry_e2e::cluster::{Cluster, ClusterOptions};
 use zentry_e2e::emulator::Behaviour;
-use zentry_e2e::scene::{Delivery, SOON, hosts};
+use zentry_e2e::scene::{Delivery, SOON, all_sent, hosts};
 use zentry_e2e::site::{Site, fire};
 
 /// The catalogue but for the casts and brackets in expressions: pg_upgrade dumps them as text, and PostgreSQL reads
@@ -60,7 +60,7 @@ fn it_keeps_everything_sends_nothing_and_the_new_server_goes_on() -> Result<()> 
     cluster.conf(&[("zentry_notify.sending", "on")])?;
     channel.webhook.wait_for_events(3, SOON);
     let deliveries = Delivery::settle(&mut client)?;
-    assert!(deliveries.len() == 3 && deliveries.iter().all(|d| d.status == "sent"));
+    assert!(deliveries.len() == 3 && all_sent(&deliveries));
     assert_eq!(emulator.complaints(), Vec::<String>::new());
     Ok(())
 }

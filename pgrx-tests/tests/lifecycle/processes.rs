@@ -7,7 +7,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use zentry_e2e::cluster::ClusterOptions;
 use zentry_e2e::emulator::Behaviour;
-use zentry_e2e::scene::{Channel, Delivery, SOON};
+use zentry_e2e::scene::{Channel, Delivery, SOON, all_sent};
 use zentry_e2e::site::{Site, fire};
 use zentry_e2e::wait::eventually;
 
@@ -41,7 +41,7 @@ fn backlog(client: &mut postgres::Client, channel: &Channel) -> Result<()> {
 /// The delivery that the worker was started with, and the backlog.
 fn assert_all_sent(deliveries: &[Delivery]) {
     assert_eq!(deliveries.len(), 5, "{deliveries:#?}");
-    assert!(deliveries.iter().all(|d| d.status == "sent"), "{deliveries:#?}");
+    assert!(all_sent(deliveries), "{deliveries:#?}");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use anyhow::Result;
 use postgres::error::SqlState;
 use zentry_e2e::cluster::{Cluster, ClusterOptions};
 use zentry_e2e::emulator::Behaviour;
-use zentry_e2e::scene::{Delivery, SOON, hosts};
+use zentry_e2e::scene::{Delivery, SOON, all_sent, hosts};
 use zentry_e2e::site::{Site, fire};
 use zentry_e2e::wait::eventually;
 
@@ -105,7 +105,7 @@ fn promotion_sends_what_was_pending_and_nothing_that_was_sent() -> Result<()> {
     standby.promote()?;
     channel.webhook.wait_for_events(2, SOON);
     let deliveries = Delivery::settle(&mut follower)?;
-    assert!(deliveries.iter().all(|d| d.status == "sent"));
+    assert!(all_sent(&deliveries));
     fire(&mut follower)?;
     channel.webhook.wait_for_events(3, SOON);
     assert_eq!(channel.webhook.requests(), 4);

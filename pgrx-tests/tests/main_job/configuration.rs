@@ -33,6 +33,7 @@ impl Warm {
         let before = self.scene.settle().unwrap().len();
         zentry::extend_streak(&mut self.application, id::ADA).unwrap();
         let fired = self.scene.settle().unwrap().split_off(before);
+        // Perhaps nobody.
         assert!(
             fired.iter().all(|delivery| delivery.status == "sent"),
             "{fired:#?}"

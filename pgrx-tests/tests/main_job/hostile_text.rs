@@ -2,7 +2,7 @@
 
 use postgres::GenericClient;
 use zentry_e2e::emulator::{Event, Kind};
-use zentry_e2e::scene::{Channel, SOON, Scene};
+use zentry_e2e::scene::{Channel, SOON, Scene, all_sent};
 use zentry_e2e::wait::eventually;
 use zentry_e2e::zentry::{self, id};
 
@@ -142,10 +142,7 @@ fn texts_without_a_limit_are_cut_to_what_the_vendors_take() {
     let members = [id::ADA];
     zentry::create_project(&mut scene.client, &"*".repeat(200), &long, id::DALIA, &members).unwrap();
     let deliveries = scene.settle().unwrap();
-    assert!(
-        deliveries.iter().all(|delivery| delivery.status == "sent"),
-        "{deliveries:#?}"
-    );
+    assert!(all_sent(&deliveries), "{deliveries:#?}");
     // Of a value at most 65,536 bytes are recorded, and no half of a character.
     let recorded = deliveries[0].payload["project_description"].as_str().unwrap();
     assert!(long.starts_with(recorded));
@@ -178,7 +175,7 @@ fn several_long_texts_in_one_message() {
         )
         .unwrap();
     let deliveries = scene.settle().unwrap();
-    assert!(deliveries.iter().all(|delivery| delivery.status == "sent"));
+    assert!(all_sent(&deliveries));
     for channel in &channels {
         assert_eq!(channel.webhook.event_count(), 25);
     }
@@ -284,7 +281,7 @@ fn white_space_and_control_characters() {
     );
     zentry::bulk_complete(&mut scene.client, &[id::LANDING_PAGE]).unwrap();
     let deliveries = scene.settle().unwrap();
-    assert!(deliveries.iter().all(|delivery| delivery.status == "sent"));
+    assert!(all_sent(&deliveries));
     for channel in &channels {
         let text = only(channel).text;
         assert!(text.contains("bell") && text.contains("reversed"), "{text:?}");

@@ -4,7 +4,7 @@ use std::fs;
 
 use zentry_e2e::cluster::Stage;
 use zentry_e2e::emulator::{Certificate, Webhook};
-use zentry_e2e::scene::Scene;
+use zentry_e2e::scene::{Scene, all_sent};
 use zentry_e2e::zentry::{self, id};
 
 use crate::support::{KINDS, assert_clean, sqlstate};
@@ -45,10 +45,7 @@ fn messages_arrive() {
     }
     zentry::complete_task(&mut scene.client, id::LANDING_PAGE, jiff::Timestamp::now()).unwrap();
     let deliveries = scene.settle().unwrap();
-    assert!(
-        deliveries.iter().all(|delivery| delivery.status == "sent"),
-        "{deliveries:#?}"
-    );
+    assert!(all_sent(&deliveries), "{deliveries:#?}");
     assert!(webhooks.iter().all(|webhook| webhook.event_count() == 2));
     assert_clean(&scene);
 }

@@ -370,6 +370,41 @@ fn tasks_completed_while_the_worker_counts() {
     assert_eq!(milestones, [25, 50], "{reached:?}");
 }
 
+/// A project comes further twice before the first time can be written down.
+#[test]
+fn tasks_completed_while_milestones_cannot_be_written() {
+    const WAITS: &str = "SELECT count(*) FROM pg_locks \
+                         WHERE relation = 'zentry_notify.project_progress'::regclass AND mode = 'RowExclusiveLock' AND NOT granted";
+    let mut scene = Scene::start().unwrap();
+    let channel = listener(&mut scene, "milestone_reached");
+    let (_, tasks) = project(&mut scene.client, 4);
+    assert_eq!(reached(&mut scene), []);
+    let mut locker = scene.database.connect().unwrap();
+    let mut lock = locker.transaction().unwrap();
+    lock.batch_execute("LOCK TABLE zentry_notify.project_progress IN SHARE MODE")
+        .unwrap();
+    let mut until = |waits: bool| {
+        eventually(SOON, format!("waits for the table: {waits}"), || {
+            let count: i64 = lock.query_one(WAITS, &[]).ok()?.get(0);
+            ((count > 0) == waits).then_some(())
+        })
+        .unwrap();
+    };
+    zentry::bulk_complete(&mut scene.client, &tasks[..1]).unwrap();
+    until(true);
+    // It waits no longer than half a second, and tries again with what has come meanwhile.
+    until(false);
+    zentry::bulk_complete(&mut scene.client, &tasks[1..3]).unwrap();
+    until(true);
+    lock.commit().unwrap();
+    let milestones: Vec<u64> = reached(&mut scene)
+        .iter()
+        .map(|(milestone, _)| *milestone)
+        .collect();
+    assert_eq!(milestones, [25, 50, 75]);
+    assert_eq!(channel.webhook.event_count(), 3);
+}
+
 #[test]
 fn two_channels_hear_the_same_milestone() {
     let mut scene = Scene::start().unwrap();

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use zentry_e2e::emulator::{Behaviour, Kind};
-use zentry_e2e::scene::{Channel, Delivery, Scene};
+use zentry_e2e::scene::{Channel, Delivery, Scene, all_sent};
 use zentry_e2e::zentry::{self, id};
 
 use crate::support::{KINDS, assert_clean, connect_listening, sqlstate, webhook_ids};
@@ -265,7 +265,7 @@ fn all_that_failed_is_sent_again_once() {
     zentry::award_badge(&mut scene.client, id::CHEN, id::TASK_MASTER).unwrap();
     let failed = scene.settle().unwrap();
     assert!(
-        failed.iter().all(|delivery| delivery.status == "failed"),
+        !failed.is_empty() && failed.iter().all(|delivery| delivery.status == "failed"),
         "{failed:#?}"
     );
     one.webhook.recover();
@@ -336,7 +336,7 @@ fn what_waits_goes_to_the_new_url() {
         .unwrap();
     let deliveries = scene.settle().unwrap();
     assert_eq!(deliveries.len(), 2);
-    assert!(deliveries.iter().all(|delivery| delivery.status == "sent"));
+    assert!(all_sent(&deliveries));
     assert_eq!((old.webhook.requests(), new.event_count()), (1, 2));
     assert_clean(&scene);
 }

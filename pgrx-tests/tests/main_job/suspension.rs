@@ -5,7 +5,7 @@ use postgres::error::DbError;
 use postgres::{Client, GenericClient};
 use serde_json::Value;
 use zentry_e2e::emulator::Kind;
-use zentry_e2e::scene::{Channel, Scene};
+use zentry_e2e::scene::{Channel, Scene, all_sent};
 use zentry_e2e::zentry::{self, id};
 
 use crate::support::{Notices, assert_clean, connect_listening, webhook_ids};
@@ -50,10 +50,7 @@ impl World {
     /// Events of this type so far, all of which must have been sent.
     fn count(&mut self, event_type: &str) -> usize {
         let fired = self.scene.settle().unwrap();
-        assert!(
-            fired.iter().all(|delivery| delivery.status == "sent"),
-            "{fired:#?}"
-        );
+        assert!(all_sent(&fired), "{fired:#?}");
         webhook_ids(&fired, event_type).len()
     }
 

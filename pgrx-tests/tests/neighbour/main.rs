@@ -7,5 +7,6 @@ mod errors;
 mod log;
 mod newer_versions;
 mod own_errors;
+mod pglogical;
 mod random_statements;
 mod session;

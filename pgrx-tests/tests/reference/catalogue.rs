@@ -183,6 +183,6 @@ fn event_types() {
         }
         parts.insert(name, made);
     }
-    assert_eq!(parts.len(), 5);
+    assert_eq!(parts.len(), 6);
     page::check("events.md", &parts).unwrap();
 }

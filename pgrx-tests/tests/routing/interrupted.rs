@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use zentry_e2e::emulator::Behaviour;
 use zentry_e2e::numbered;
-use zentry_e2e::scene::{SOON, Scene};
+use zentry_e2e::scene::{SOON, Scene, all_sent_at_once};
 
 use crate::{channel, worker};
 
@@ -27,11 +27,7 @@ fn a_cancel_neither_ends_the_worker_nor_sends_anything_again() {
         assert!(cancelled);
     }
     let deliveries = scene.settle().unwrap();
-    assert!(
-        deliveries
-            .iter()
-            .all(|delivery| (delivery.status.as_str(), delivery.attempts) == ("sent", 1))
-    );
+    assert!(all_sent_at_once(&deliveries));
     assert!(numbered::accepted(&channel.webhook).into_iter().eq(1..=15));
     assert_eq!(worker(&mut scene.client), process);
 }

@@ -5,7 +5,7 @@ use nix::unistd::Pid;
 use zentry_e2e::cluster::{Cluster, ClusterOptions};
 use zentry_e2e::emulator::{Emulator, Kind, Options};
 use zentry_e2e::numbered;
-use zentry_e2e::scene::{self, Delivery, SOON};
+use zentry_e2e::scene::{self, Delivery, SOON, all_sent};
 use zentry_e2e::wait::eventually;
 use zentry_e2e::zentry;
 
@@ -63,7 +63,7 @@ fn an_event_is_neither_lost_nor_delivered_by_two_rows_whenever_the_worker_is_kil
         .unwrap();
     }
     let deliveries = Delivery::settle(&mut client).unwrap();
-    assert!(deliveries.iter().all(|delivery| delivery.status == "sent"));
+    assert!(all_sent(&deliveries));
     assert_eq!(deliveries.len() as i64, 3 * ROUNDS * EVENTS);
     assert_no_pair_twice(&mut client);
     for webhook in &webhooks {

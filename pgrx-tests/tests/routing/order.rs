@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use fastrand::Rng;
 use postgres::Client;
 use zentry_e2e::numbered;
-use zentry_e2e::scene::{SOON, Scene};
+use zentry_e2e::scene::{SOON, Scene, all_sent};
 use zentry_e2e::wait::eventually;
 
 use crate::{assert_no_pair_twice, channel, number};
@@ -40,7 +40,7 @@ fn what_commits_late_is_heard_and_its_place_is_closed_afterwards() {
     })
     .unwrap();
     let deliveries = scene.settle().unwrap();
-    assert!(deliveries.iter().all(|delivery| delivery.status == "sent"));
+    assert!(all_sent(&deliveries));
     assert_no_pair_twice(&mut scene.client);
 }
 
@@ -138,7 +138,7 @@ fn interleaved_transactions_are_delivered_once_each() {
         }
     }
     let deliveries = scene.settle().unwrap();
-    assert!(deliveries.iter().all(|delivery| delivery.status == "sent"));
+    assert!(all_sent(&deliveries));
     assert_eq!(deliveries.len(), committed.len() * channels.len());
     assert_no_pair_twice(&mut scene.client);
     for channel in &channels {

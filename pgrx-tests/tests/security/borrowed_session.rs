@@ -107,7 +107,7 @@ fn a_manager_makes_tokens_of_roles_that_they_are_a_member_of_and_of_no_other() -
         "SELECT zentry_notify.put_api_token('x', 'x', 'pg_read_all_data'::regrole, '\\x00', NULL)",
     );
     manager.may(&format!(
-        "SELECT zentry_notify.put_api_token('x', 'written', '{name}'::regrole, '\\x00', NULL)"
+        "SELECT zentry_notify.put_api_token('0123abcd', 'written', '{name}'::regrole, sha256('x'), NULL)"
     ));
     let makers: Vec<String> = scene
         .client

@@ -4,7 +4,7 @@ use anyhow::Result;
 use postgres::Client;
 use zentry_e2e::emulator::Kind;
 use zentry_e2e::release::earlier_versions;
-use zentry_e2e::scene::{SOON, Scene, register};
+use zentry_e2e::scene::{SOON, Scene, all_sent, register};
 use zentry_e2e::zentry;
 
 use crate::roles::Role;
@@ -117,10 +117,7 @@ fn writers_run_nothing_of_theirs_with_other_rights() -> Result<()> {
         write_as_the_application(&mut attacker.client)?;
         channel.webhook.wait_for_events(4, SOON);
         let deliveries = scene.settle()?;
-        assert!(
-            deliveries.iter().all(|d| d.status == "sent"),
-            "{path}: {deliveries:#?}"
-        );
+        assert!(all_sent(&deliveries), "{path}: {deliveries:#?}");
         assert_eq!(
             deliveries[0].payload["project_name"], "Website Relaunch",
             "{path}"

@@ -8,6 +8,29 @@ use zentry_e2e::zentry::id;
 
 use crate::support::{API, Server, Token};
 
+/// What Zentry's serializer does not have.
+const SETTINGS: [&str; 19] = [
+    "omit_keys",
+    "filter",
+    "min_streak_days",
+    "milestones",
+    "quiet_hours",
+    "mention",
+    "username",
+    "avatar_url",
+    "announce",
+    "thread_name",
+    "applied_tags",
+    "rate_limit",
+    "rate_group",
+    "notify_webhook_id",
+    "notices",
+    "digest",
+    "max_events_per_message",
+    "min_interval",
+    "max_age",
+];
+
 struct Stage {
     scene: Scene,
     server: Server,
@@ -71,6 +94,7 @@ fn an_integration_lives() -> Result<()> {
         "created_at",
         "updated_at",
     ];
+    expected.extend(SETTINGS);
     expected.sort_unstable();
     let mut sorted = keys.clone();
     sorted.sort_unstable();
@@ -327,5 +351,86 @@ fn refusals_name_the_field() -> Result<()> {
     let answer = stage.call("POST", "", json!([1]), 400)?;
     assert!(answer["non_field_errors"][0].is_string(), "{answer}");
     assert_eq!(stage.get("")?["count"], json!(0));
+    Ok(())
+}
+
+/// What a read shows can be written back, and null takes away.
+#[test]
+fn everything_is_set_and_taken_away() -> Result<()> {
+    let stage = Stage::start()?;
+    let url = stage.scene.emulator.discord_webhook().url();
+    let other = stage.call(
+        "POST",
+        "",
+        json!({"name": "o", "webhook_type": "discord", "webhook_url": url}),
+        201,
+    )?;
+    let set = json!({
+        "omit_keys": ["task_description"], "filter": "($.\"points\" > 20)", "min_streak_days": 3, "milestones": [50, 100],
+        "quiet_hours": "22:00-07:00 Europe/Berlin", "mention": "role:123456789012345678", "username": "Ops",
+        "avatar_url": "https://app.example.com/a.png", "announce": true, "thread_name": "Releases",
+        "applied_tags": ["123456789012345678"], "rate_limit": "25/5min", "rate_group": "anna", "notify_webhook_id": other["id"],
+        "notices": true, "digest": "0 9 * * 1-5", "max_events_per_message": 5, "min_interval": "00:00:02", "max_age": "2 days"
+    });
+    assert_eq!(set.as_object().unwrap().len(), SETTINGS.len());
+    let mut body = set.clone();
+    body["name"] = json!("a");
+    body["webhook_type"] = json!("discord");
+    body["webhook_url"] = json!(url);
+    let created = stage.call("POST", "", body, 201)?;
+    let one = format!("{}/", created["id"]);
+    for key in SETTINGS {
+        assert_eq!(created[key], set[key], "{key}");
+    }
+    let changed = stage.call("PUT", &one, stage.get(&one)?, 200)?;
+    for key in SETTINGS {
+        assert_eq!(changed[key], set[key], "{key}");
+    }
+    for (filter, count) in [
+        ("notices=true", 1),
+        ("rate_group=anna", 1),
+        ("rate_group=bob", 0),
+        ("state=active", 2),
+        ("state=gone", 0),
+    ] {
+        assert_eq!(
+            stage.get(&format!("?{filter}"))?["count"],
+            json!(count),
+            "{filter}"
+        );
+    }
+    assert_eq!(
+        stage.get(&format!("?notify_webhook_id={}", other["id"]))?["count"],
+        json!(1)
+    );
+    // What another webhook has that was given none of it.
+    let mut none = other.clone();
+    none.as_object_mut()
+        .unwrap()
+        .retain(|key, _| SETTINGS.contains(&&**key));
+    let changed = stage.call("PATCH", &one, none.clone(), 200)?;
+    for key in SETTINGS {
+        assert_eq!(changed[key], none[key], "{key}");
+    }
+    for (field, value) in [
+        ("digest", json!("often")),
+        ("rate_limit", json!("often")),
+        ("min_interval", json!("a while")),
+        ("max_age", json!("-1 day")),
+        ("max_age", json!(5)),
+        ("max_events_per_message", json!(11)),
+        ("max_events_per_message", json!(1e20)),
+        ("max_events_per_message", json!(null)),
+        ("notify_webhook_id", json!(987_654)),
+        ("milestones", json!(["50"])),
+        ("notices", json!("yes")),
+        ("username", json!("clyde")),
+    ] {
+        let answer = stage.call("PATCH", &one, json!({ field: value }), 400)?;
+        assert!(answer[field][0].is_string(), "{field} {value}: {answer}");
+    }
+    let resumed = stage.call("POST", &format!("{one}resume/"), json!({}), 200)?;
+    assert_eq!(resumed["id"], created["id"]);
+    stage.call("POST", "987654/resume/", json!({}), 404)?;
     Ok(())
 }

@@ -8,7 +8,7 @@ use std::{env, thread};
 use anyhow::{Context, Result, ensure};
 use zentry_e2e::emulator::{Kind, Limits};
 use zentry_e2e::numbered;
-use zentry_e2e::scene::Scene;
+use zentry_e2e::scene::{Scene, all_sent};
 
 use crate::support::{API, Server};
 
@@ -92,7 +92,7 @@ fn requests_and_deliveries_do_not_hinder_each_other() -> Result<()> {
     let elapsed = start.elapsed();
     let deliveries = scene.settle()?;
     assert_eq!(deliveries.len() as i64, written);
-    assert!(deliveries.iter().all(|delivery| delivery.status == "sent"));
+    assert!(all_sent(&deliveries));
     assert_eq!(
         numbered::accepted(&channel.webhook),
         (0..written).collect::<Vec<_>>()

@@ -3,6 +3,7 @@
 
 mod access;
 mod commands;
+mod connection;
 mod foreign_code;
 mod guide;
 mod integrations;

@@ -4,12 +4,13 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, LazyLock, Mutex};
+use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 use std::{env, fs};
 
 use anyhow::{Context, Result, ensure};
+use once_cell::sync::OnceCell;
 use serde_json::Value;
 use ureq::Agent;
 use ureq::http::{Request, Response};
@@ -22,29 +23,28 @@ pub const API: &str = "/api/notifications/api";
 
 /// The program, built from the sources as they are now.
 pub fn program() -> Result<PathBuf> {
-    static PROGRAM: LazyLock<Result<PathBuf, String>> = LazyLock::new(|| {
-        let build = || -> Result<PathBuf> {
-            let release = env::var_os("ZENTRY_RELEASE").is_some();
-            let profile = if release { "release" } else { "dev" };
-            let status = Command::new(env!("CARGO"))
-                .args([
-                    "build",
-                    "--quiet",
-                    "--package",
-                    "zentry-server",
-                    "--profile",
-                    profile,
-                ])
-                .env("CARGO_TARGET_DIR", target()?)
-                .current_dir(env!("CARGO_MANIFEST_DIR"))
-                .status()?;
-            ensure!(status.success(), "zentry-server does not build");
-            let directory = if release { "release" } else { "debug" };
-            Ok(target()?.join(directory).join("zentry-notify"))
-        };
-        build().map_err(|error| format!("{error:#}"))
-    });
-    PROGRAM.clone().map_err(anyhow::Error::msg)
+    static PROGRAM: OnceCell<PathBuf> = OnceCell::new();
+    PROGRAM.get_or_try_init(build).cloned()
+}
+
+fn build() -> Result<PathBuf> {
+    let release = env::var_os("ZENTRY_RELEASE").is_some();
+    let profile = if release { "release" } else { "dev" };
+    let status = Command::new(env!("CARGO"))
+        .args([
+            "build",
+            "--quiet",
+            "--package",
+            "zentry-server",
+            "--profile",
+            profile,
+        ])
+        .env("CARGO_TARGET_DIR", target()?)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .status()?;
+    ensure!(status.success(), "zentry-server does not build");
+    let directory = if release { "release" } else { "debug" };
+    Ok(target()?.join(directory).join("zentry-notify"))
 }
 
 /// The target directory that this test was built in.

@@ -253,7 +253,7 @@ fn under_an_old_snapshot_no_statement_of_the_worker_reads_more_and_more() -> Res
         found.with_context(|| format!("{statement} was not seen in {late:#?}"))
     };
     for statement in [
-        of_the_log("SELECT l.id, c.webhook")?,
+        of_the_log("SELECT l.id, c.queue")?,
         of_the_log("UPDATE zentry_notify.delivery l")?,
         of_the_log("SELECT e.id, e.created_at, e.source_id")?,
     ] {

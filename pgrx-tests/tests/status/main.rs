@@ -3,5 +3,7 @@
 
 mod mended;
 mod queries;
+mod sending;
 mod statistics;
 mod status;
+mod tables;

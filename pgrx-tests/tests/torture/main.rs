@@ -16,6 +16,7 @@ use fastrand::Rng;
 use zentry_e2e::cluster::{Cluster, ClusterOptions};
 use zentry_e2e::emulator::{Behaviour, Emulator, Kind, Options, Webhook};
 use zentry_e2e::scene::{self, Delivery, SOON};
+use zentry_e2e::soundness;
 use zentry_e2e::wait::eventually;
 use zentry_e2e::zentry;
 
@@ -110,6 +111,15 @@ fn whatever_dies_nothing_is_lost_and_only_what_was_in_flight_comes_twice() {
     println!("{}", account.settle(&committed, &webhooks));
     assert_eq!(deliveries.len(), committed.len() * webhooks.len());
     assert_eq!(emulator.complaints(), [""; 0]);
+    check_disk(&cluster);
+}
+
+/// What was recovered again and again is whole, ours and the application's.
+fn check_disk(cluster: &Cluster) {
+    let indexes = soundness::check(cluster, "postgres").unwrap();
+    assert!(indexes > 100, "{indexes}");
+    let catalogue = soundness::check_catalogue(cluster, "postgres").unwrap();
+    println!("{indexes} indexes are whole; the catalogue was checked: {catalogue}");
 }
 
 /// Life after the last disaster: so many more events arrive.

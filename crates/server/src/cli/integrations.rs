@@ -26,6 +26,9 @@ pub struct Integrations {
     /// Those that are switched on (true) or off (false)
     #[arg(long, value_name = "BOOLEAN")]
     is_active: Option<bool>,
+    /// Those that do so: active, failing, gone or off
+    #[arg(long, value_parser = ["active", "failing", "gone", "off"])]
+    state: Option<String>,
 }
 
 impl Integrations {
@@ -35,6 +38,8 @@ impl Integrations {
             webhook_type: self.webhook_type,
             project: self.project_id,
             is_active: self.is_active,
+            state: self.state,
+            ..Filter::default()
         };
         let all = Slice {
             offset: 0,

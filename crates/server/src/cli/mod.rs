@@ -4,8 +4,10 @@ mod generate;
 mod integrations;
 mod logs;
 mod output;
+mod register;
 mod retry;
 mod serve;
+mod settings;
 mod setup_webhooks;
 mod status;
 mod test_webhook;
@@ -71,6 +73,9 @@ enum Command {
     Serve(serve::Serve),
     TestWebhook(test_webhook::TestWebhook),
     SetupWebhooks(setup_webhooks::SetupWebhooks),
+    Register(register::Register),
+    Update(register::Update),
+    Resume(register::Resume),
     Integrations(integrations::Integrations),
     Logs(logs::Logs),
     Retry(retry::Retry),
@@ -117,6 +122,9 @@ async fn run(cli: Cli, target: Target) -> Result<ExitCode> {
         Command::Serve(command) => command.run(&target.parameters()?).await,
         Command::TestWebhook(command) => command.run(&target, &output).await,
         Command::SetupWebhooks(command) => command.run(&target, &output).await,
+        Command::Register(command) => command.run(&target, &output).await,
+        Command::Update(command) => command.run(&target, &output).await,
+        Command::Resume(command) => command.run(&target, &output).await,
         Command::Integrations(command) => command.run(&target, &output).await,
         Command::Logs(command) => command.run(&target, &output).await,
         Command::Retry(command) => command.run(&target, &output).await,

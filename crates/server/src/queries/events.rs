@@ -13,6 +13,9 @@ pub async fn test(session: &Session<'_>, event_type: &str, project: Option<i64>)
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
+/// What is told of webhooks in trouble: of which nobody hears by subscribing, and that no table fires.
+pub const TROUBLE: &str = "webhook_trouble";
+
 /// A kind of event.
 #[derive(Clone, Debug)]
 pub struct EventType {

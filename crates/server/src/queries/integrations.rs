@@ -1,12 +1,18 @@
 //! Webhook integrations.
 
+mod change;
+
+pub use self::change::{Change, New, create, delete, resume, update};
+
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
+use tokio_postgres::types::ToSql;
 use tokio_postgres::{Error, Row};
 use utoipa::ToSchema;
 
 use super::Slice;
+use super::settings::Settings;
 use crate::database::Session;
 
 /// A webhook and what it hears of, in the shape of Zentry's serializer.
@@ -33,6 +39,8 @@ pub struct Integration {
     pub created_at: Timestamp,
     #[schema(value_type = String, format = DateTime)]
     pub updated_at: Timestamp,
+    #[serde(flatten)]
+    pub settings: Settings,
 }
 
 impl Integration {
@@ -63,6 +71,7 @@ impl From<&Row> for Integration {
             is_active: row.get("is_active"),
             created_at: row.get("created_at"),
             updated_at: row.get("updated_at"),
+            settings: row.into(),
         }
     }
 }
@@ -74,9 +83,37 @@ pub struct Filter {
     pub webhook_type: Option<String>,
     pub project: Option<i64>,
     pub is_active: Option<bool>,
+    /// `active`, `failing`, `gone` or `off`
+    pub state: Option<String>,
+    pub notices: Option<bool>,
+    pub notify_webhook_id: Option<i64>,
+    pub rate_group: Option<String>,
 }
 
 impl Filter {
+    fn values(&self) -> Vec<&(dyn ToSql + Sync)> {
+        let Self {
+            id,
+            webhook_type,
+            project,
+            is_active,
+            state,
+            notices,
+            notify_webhook_id,
+            rate_group,
+        } = self;
+        vec![
+            id,
+            webhook_type,
+            project,
+            is_active,
+            state,
+            notices,
+            notify_webhook_id,
+            rate_group,
+        ]
+    }
+
     /// The one of this id.
     fn of(id: i64) -> Self {
         Self {
@@ -88,25 +125,25 @@ impl Filter {
 
 const MATCHES: &str = "FROM zentry_notify.webhooks w \
      WHERE ($1::bigint IS NULL OR w.id = $1) AND ($2::text IS NULL OR w.webhook_type = $2) \
-       AND ($3::bigint IS NULL OR w.project_id = $3) AND ($4::boolean IS NULL OR w.is_active = $4)";
+       AND ($3::bigint IS NULL OR w.project_id = $3) AND ($4::boolean IS NULL OR w.is_active = $4) \
+       AND ($5::text IS NULL OR w.state = $5) AND ($6::boolean IS NULL OR w.notices = $6) \
+       AND ($7::bigint IS NULL OR w.notify_webhook_id = $7) AND ($8::text IS NULL OR w.rate_group = $8)";
 
 pub async fn count(session: &Session<'_>, filter: &Filter) -> Result<i64, Error> {
     let sql = format!("SELECT count(*) {MATCHES}");
-    let Filter {
-        id,
-        webhook_type,
-        project,
-        is_active,
-    } = filter;
-    let row = session
-        .query_one(&sql, &[id, webhook_type, project, is_active])
-        .await?;
+    let row = session.query_one(&sql, &filter.values()).await?;
     Ok(row.get(0))
 }
 
 /// Newest first.
 pub async fn list(session: &Session<'_>, filter: &Filter, slice: Slice) -> Result<Vec<Integration>, Error> {
-    let rows = rows(session, COLUMNS, filter, slice).await?;
+    let rows = rows(
+        session,
+        &format!("{COLUMNS}, {}", Settings::COLUMNS),
+        filter,
+        slice,
+    )
+    .await?;
     Ok(rows.iter().map(Integration::from).collect())
 }
 
@@ -121,25 +158,16 @@ async fn rows(
     slice: Slice,
 ) -> Result<Vec<Row>, Error> {
     let sql = format!(
-        "WITH page AS MATERIALIZED (SELECT {columns} {MATCHES} ORDER BY w.created_at DESC, w.id DESC LIMIT $5 OFFSET $6) \
+        "WITH page AS MATERIALIZED (SELECT {columns} {MATCHES} ORDER BY w.created_at DESC, w.id DESC LIMIT $9 OFFSET $10) \
          SELECT page.*, p.shown AS project_name, u.shown AS created_by_username \
            FROM page \
            LEFT JOIN zentry_notify.look_up('project_name', (SELECT array_agg(project_id) FROM page WHERE project_id IS NOT NULL)) p ON p.id = page.project_id \
            LEFT JOIN zentry_notify.look_up('user_name', (SELECT array_agg(created_by_id) FROM page WHERE created_by_id IS NOT NULL)) u ON u.id = page.created_by_id \
           ORDER BY page.created_at DESC, page.id DESC"
     );
-    let Filter {
-        id,
-        webhook_type,
-        project,
-        is_active,
-    } = filter;
-    session
-        .query(
-            &sql,
-            &[id, webhook_type, project, is_active, &slice.limit, &slice.offset],
-        )
-        .await
+    let mut values = filter.values();
+    values.extend([&slice.limit as &(dyn ToSql + Sync), &slice.offset]);
+    session.query(&sql, &values).await
 }
 
 /// The only row of an id.
@@ -162,20 +190,6 @@ pub struct Webhook {
     pub last_delivery_at: Option<Timestamp>,
     /// `sent` or `failed`
     pub last_status: Option<String>,
-    pub omit_keys: Vec<String>,
-    pub filter: Option<String>,
-    pub min_streak_days: Option<i32>,
-    pub milestones: Option<Vec<i32>>,
-    pub quiet_hours: Option<String>,
-    pub mention: Option<String>,
-    pub username: Option<String>,
-    pub avatar_url: Option<String>,
-    pub announce: bool,
-    pub thread_name: Option<String>,
-    pub applied_tags: Vec<String>,
-    pub max_events_per_message: i16,
-    pub min_interval: String,
-    pub max_age: Option<String>,
 }
 
 impl From<&Row> for Webhook {
@@ -192,28 +206,20 @@ impl From<&Row> for Webhook {
             failed: row.get("failed"),
             last_delivery_at: row.get("last_delivery_at"),
             last_status: row.get("last_status"),
-            omit_keys: row.get("omit_keys"),
-            filter: row.get("filter"),
-            min_streak_days: row.get("min_streak_days"),
-            milestones: row.get("milestones"),
-            quiet_hours: row.get("quiet_hours"),
-            mention: row.get("mention"),
-            username: row.get("username"),
-            avatar_url: row.get("avatar_url"),
-            announce: row.get("announce"),
-            thread_name: row.get("thread_name"),
-            applied_tags: row.get("applied_tags"),
-            max_events_per_message: row.get("max_events_per_message"),
-            min_interval: row.get("min_interval_text"),
-            max_age: row.get("max_age_text"),
         }
     }
 }
 
 /// Newest first.
 pub async fn webhooks(session: &Session<'_>, filter: &Filter, slice: Slice) -> Result<Vec<Webhook>, Error> {
-    const ALL: &str = "w.*, w.min_interval::text AS min_interval_text, w.max_age::text AS max_age_text";
-    let rows = rows(session, ALL, filter, slice).await?;
+    const STATE: &str = "w.state, w.state_since, w.reason, w.next_try_at, w.held_until, w.pending, w.sent, w.failed, w.last_delivery_at, w.last_status";
+    let rows = rows(
+        session,
+        &format!("{COLUMNS}, {STATE}, {}", Settings::COLUMNS),
+        filter,
+        slice,
+    )
+    .await?;
     Ok(rows.iter().map(Webhook::from).collect())
 }
 
@@ -248,147 +254,6 @@ pub async fn ids_of_type(session: &Session<'_>, webhook_type: &str) -> Result<Ve
     const SQL: &str = "SELECT w.id FROM zentry_notify.webhooks w WHERE w.webhook_type = $1";
     let rows = session.query(SQL, &[&webhook_type]).await?;
     Ok(rows.iter().map(|row| row.get(0)).collect())
-}
-
-/// What of its events an integration hears, and how. None: the function's default, or as it is.
-#[derive(Clone, Debug, Default)]
-pub struct Rules {
-    pub omit_keys: Option<Vec<String>>,
-    pub filter: Option<String>,
-    pub min_streak_days: Option<i32>,
-    pub milestones: Option<Vec<i32>>,
-    pub quiet_hours: Option<String>,
-    pub mention: Option<String>,
-    pub username: Option<String>,
-    pub avatar_url: Option<String>,
-    pub announce: Option<bool>,
-    pub thread_name: Option<String>,
-    pub applied_tags: Option<Vec<String>>,
-}
-
-/// What a new integration is made of. What is left out has the function's default.
-#[derive(Clone, Debug, Default)]
-pub struct New {
-    pub name: String,
-    pub webhook_type: String,
-    pub webhook_url: String,
-    pub project: Option<i64>,
-    pub event_types: Option<Vec<String>>,
-    pub is_active: Option<bool>,
-    pub rules: Rules,
-}
-
-/// Its id.
-pub async fn create(session: &Session<'_>, new: &New) -> Result<i64, Error> {
-    const SQL: &str = "SELECT zentry_register_webhook($1::text, $2::text, $3::text, $4::bigint, $5::text[], $6::boolean, NULL::bigint, \
-         $7::text[], $8::text, $9::integer, $10::integer[], $11::text, $12::text, $13::text, $14::text, $15::boolean, $16::text, $17::text[])";
-    let Rules {
-        omit_keys,
-        filter,
-        min_streak_days,
-        milestones,
-        quiet_hours,
-        mention,
-        username,
-        avatar_url,
-        announce,
-        thread_name,
-        applied_tags,
-    } = &new.rules;
-    let row = session
-        .query_one(
-            SQL,
-            &[
-                &new.name,
-                &new.webhook_type,
-                &new.webhook_url,
-                &new.project,
-                &new.event_types,
-                &new.is_active,
-                omit_keys,
-                filter,
-                min_streak_days,
-                milestones,
-                quiet_hours,
-                mention,
-                username,
-                avatar_url,
-                announce,
-                thread_name,
-                applied_tags,
-            ],
-        )
-        .await?;
-    Ok(row.get(0))
-}
-
-/// What is to be changed; none: it stays.
-#[derive(Clone, Debug, Default)]
-pub struct Change {
-    pub name: Option<String>,
-    pub webhook_type: Option<String>,
-    /// The redacted URL that a read has shown means: as it is.
-    pub webhook_url: Option<String>,
-    /// Some(None): every project.
-    pub project: Option<Option<i64>>,
-    pub event_types: Option<Vec<String>>,
-    pub is_active: Option<bool>,
-    /// What is empty, or 0, is taken away.
-    pub rules: Rules,
-}
-
-pub async fn update(session: &Session<'_>, id: i64, change: &Change) -> Result<(), Error> {
-    const SQL: &str = "SELECT zentry_update_webhook($1::bigint, $2::text, $3::text, \
-         nullif($4::text, (SELECT w.webhook_url FROM zentry_notify.webhooks w WHERE w.id = $1)), \
-         $5::bigint, $6::text[], $7::boolean, $8::text[], $9::text, $10::integer, $11::integer[], $12::text, $13::text, \
-         $14::text, $15::text, $16::boolean, $17::text, $18::text[])::text";
-    let Rules {
-        omit_keys,
-        filter,
-        min_streak_days,
-        milestones,
-        quiet_hours,
-        mention,
-        username,
-        avatar_url,
-        announce,
-        thread_name,
-        applied_tags,
-    } = &change.rules;
-    let project = change.project.map(Option::unwrap_or_default);
-    session
-        .query_one(
-            SQL,
-            &[
-                &id,
-                &change.name,
-                &change.webhook_type,
-                &change.webhook_url,
-                &project,
-                &change.event_types,
-                &change.is_active,
-                omit_keys,
-                filter,
-                min_streak_days,
-                milestones,
-                quiet_hours,
-                mention,
-                username,
-                avatar_url,
-                announce,
-                thread_name,
-                applied_tags,
-            ],
-        )
-        .await
-        .map(drop)
-}
-
-pub async fn delete(session: &Session<'_>, id: i64) -> Result<(), Error> {
-    session
-        .query_one("SELECT zentry_delete_webhook($1::bigint)::text", &[&id])
-        .await
-        .map(drop)
 }
 
 /// What became of a test message.

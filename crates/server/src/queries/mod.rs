@@ -9,6 +9,7 @@ pub mod integrations;
 pub mod logs;
 pub mod metrics;
 pub mod rights;
+pub mod settings;
 pub mod status;
 pub mod tokens;
 

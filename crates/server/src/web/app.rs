@@ -1,14 +1,12 @@
 //! What all requests share.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::HeaderValue;
 
-use super::caller::{self, Caller};
-use super::error::Error;
 use super::throttle::Throttle;
+use super::used_tokens::UsedTokens;
 use crate::database::Database;
 
 /// How the server behaves.
@@ -37,7 +35,7 @@ struct Inner {
     trials: Database,
     options: Options,
     throttle: Throttle,
-    used: caller::Used,
+    used_tokens: UsedTokens,
 }
 
 impl App {
@@ -49,7 +47,7 @@ impl App {
             trials,
             options,
             throttle,
-            used: caller::Used::default(),
+            used_tokens: UsedTokens::default(),
         }))
     }
 
@@ -65,8 +63,13 @@ impl App {
         &self.0.options
     }
 
-    /// Who shows this token, from this address.
-    pub async fn caller(&self, token: &str, address: IpAddr) -> Result<Caller, Error> {
-        caller::authenticate(self, &self.0.throttle, &self.0.used, token, address).await
+    /// Wrong tokens, by address.
+    pub fn throttle(&self) -> &Throttle {
+        &self.0.throttle
+    }
+
+    /// Tokens whose use was noted.
+    pub fn used_tokens(&self) -> &UsedTokens {
+        &self.0.used_tokens
     }
 }

@@ -1,9 +1,7 @@
 //! Who asks: a token becomes a role.
 
-use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::header::AUTHORIZATION;
@@ -14,7 +12,6 @@ use subtle::ConstantTimeEq;
 
 use super::app::App;
 use super::error::Error;
-use super::throttle::Throttle;
 use crate::database::{Access, Connection, Identity};
 use crate::queries::tokens;
 
@@ -30,6 +27,26 @@ pub struct Caller {
 }
 
 impl Caller {
+    /// The caller who shows this token, from this address. Failed tries count for their address, and too many of them are not looked at
+    /// any more.
+    pub async fn by_token(app: &App, token: &str, address: IpAddr) -> Result<Self, Error> {
+        if let Some(wait) = app.throttle().wait(address, Instant::now()) {
+            return Err(Error::throttled(wait));
+        }
+        let Some((key, role)) = verify(app, token).await? else {
+            app.throttle().failed(address, Instant::now());
+            return Err(Error::bad_token());
+        };
+        if app.used_tokens().is_news(&key, Instant::now()) {
+            note_use(app, &key).await?;
+        }
+        Ok(Self {
+            app: app.clone(),
+            role,
+            key,
+        })
+    }
+
     /// A connection whose sessions run as the caller's role.
     pub async fn connection(&self) -> Result<Connection, Error> {
         let identity = Identity::Role(self.role.clone());
@@ -72,35 +89,10 @@ impl FromRequestParts<App> for Caller {
             .filter(|(scheme, _)| ["bearer", "token"].contains(&scheme.to_ascii_lowercase().as_str()))
             .map(|(_, token)| token.trim())
             .ok_or_else(Error::no_token)?;
-        let caller = app.caller(token, peer.ip()).await?;
+        let caller = Self::by_token(app, token, peer.ip()).await?;
         tracing::Span::current().record("token", caller.key());
         Ok(caller)
     }
-}
-
-/// The caller who shows the token. Failed tries count for their address, and too many of them are not looked at any more.
-pub(super) async fn authenticate(
-    app: &App,
-    throttle: &Throttle,
-    used: &Used,
-    token: &str,
-    address: IpAddr,
-) -> Result<Caller, Error> {
-    if let Some(wait) = throttle.wait(address, Instant::now()) {
-        return Err(Error::throttled(wait));
-    }
-    let Some((key, role)) = verify(app, token).await? else {
-        throttle.failed(address, Instant::now());
-        return Err(Error::bad_token());
-    };
-    if used.is_news(&key, Instant::now()) {
-        note_use(app, &key).await?;
-    }
-    Ok(Caller {
-        app: app.clone(),
-        role,
-        key,
-    })
 }
 
 /// The token's key and role, if it is good.
@@ -132,22 +124,6 @@ async fn note_use(app: &App, key: &str) -> Result<(), Error> {
     Ok(session.commit().await?)
 }
 
-/// When each token was noted to be used, so that it is noted once a minute.
-#[derive(Debug, Default)]
-pub(super) struct Used(Mutex<HashMap<String, Instant>>);
-
-impl Used {
-    fn is_news(&self, key: &str, now: Instant) -> bool {
-        const PAUSE: Duration = Duration::from_secs(60);
-        let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let news = noted.get(key).is_none_or(|last| now >= *last + PAUSE);
-        if news {
-            noted.insert(key.to_owned(), now);
-        }
-        news
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -165,14 +141,5 @@ mod tests {
         ] {
             assert_eq!(key(other), None, "{other:?}");
         }
-    }
-
-    #[test]
-    fn a_use_is_news_once_a_minute() {
-        let (used, start) = (Used::default(), Instant::now());
-        assert!(used.is_news("a", start));
-        assert!(!used.is_news("a", start + Duration::from_secs(59)));
-        assert!(used.is_news("a", start + Duration::from_secs(60)));
-        assert!(used.is_news("b", start));
     }
 }

@@ -8,7 +8,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::api::responses::{Detail, Problem};
-use super::api::{Status, WebhookType};
+use super::api::{Status, WebhookState, WebhookType};
 use super::app::App;
 
 #[derive(utoipa::OpenApi)]
@@ -17,7 +17,7 @@ use super::app::App;
         title = "zentry_notify",
         description = "Webhooks of Discord and Microsoft Teams, and what became of their messages."
     ),
-    components(schemas(Detail, Problem, Status, WebhookType)),
+    components(schemas(Detail, Problem, Status, WebhookState, WebhookType)),
     security(("token" = [])),
     modifiers(&Token)
 )]

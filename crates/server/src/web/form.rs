@@ -37,6 +37,45 @@ impl Form {
         }
     }
 
+    /// The same, or null, which is empty.
+    pub fn text_or_null(&mut self, name: &str) -> Option<String> {
+        match self.values.get(name)? {
+            Value::Null => self.values.remove(name).map(|_| String::new()),
+            _ => self.text(name),
+        }
+    }
+
+    pub fn whole(&mut self, name: &str) -> Option<i32> {
+        match self.values.remove(name)? {
+            Value::Null => self.complain(name, "This field may not be null."),
+            value => self.whole_number(name, &value),
+        }
+    }
+
+    /// The same, or null, which is 0.
+    pub fn whole_or_null(&mut self, name: &str) -> Option<i32> {
+        match self.values.remove(name)? {
+            Value::Null => Some(0),
+            value => self.whole_number(name, &value),
+        }
+    }
+
+    /// Whole numbers, or null, which is none of them.
+    pub fn numbers_or_null(&mut self, name: &str) -> Option<Vec<i32>> {
+        match self.values.remove(name)? {
+            Value::Null => Some(Vec::new()),
+            Value::Array(items) => items.iter().map(|item| self.whole_number(name, item)).collect(),
+            _ => self.complain(name, "Expected a list of whole numbers."),
+        }
+    }
+
+    fn whole_number(&mut self, name: &str, value: &Value) -> Option<i32> {
+        match value.as_i64().and_then(|number| number.try_into().ok()) {
+            Some(number) => Some(number),
+            None => self.complain(name, "A valid integer is required."),
+        }
+    }
+
     /// An id; null is a value of its own.
     pub fn id(&mut self, name: &str) -> Option<Option<i64>> {
         match self.values.remove(name)? {

@@ -2,7 +2,7 @@
 //!
 //! A request that needs rights has a [`Caller`] among its handler's arguments: who asks, by the token that they show. It hands
 //! out the only sessions there are, which run as the token's role. The pages find the token in a cookie, and get theirs from
-//! [`App::caller`].
+//! [`Caller::by_token`].
 
 mod admin;
 pub mod api;
@@ -19,6 +19,7 @@ mod path;
 pub mod seats;
 mod throttle;
 mod uri;
+mod used_tokens;
 
 pub use self::app::{App, Options};
 pub use self::caller::Caller;
@@ -33,9 +34,9 @@ use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderName, HeaderValue, Method, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use tower::util::MapRequestLayer;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::CorsLayer;
+use tower_http::normalize_path::NormalizePath;
 use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::trace::{DefaultOnResponse, TraceLayer};
 use tracing::Level;
@@ -81,10 +82,11 @@ fn router(app: App, secure: uri::Secure) -> anyhow::Result<Router> {
         .layer(tower::util::option_layer(by_tls_alone))
         .layer(axum::Extension(secure))
         .with_state(app);
-    // Around the routes, so that it comes before they are looked at.
+    // A path with a slash at its end and without are the same, but for that of Swagger UI, which sends who comes without to the other.
+    let trimmed = NormalizePath::trim_trailing_slash(routes.clone());
     Ok(Router::new()
-        .fallback_service(routes)
-        .layer(MapRequestLayer::new(uri::trim_slash::<Body>)))
+        .route_service("/docs/", routes.into_service::<Body>())
+        .fallback_service(trimmed))
 }
 
 /// One line in the log for each request. Of the token there is its key; of the query, which may name projects, nothing.

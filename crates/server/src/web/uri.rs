@@ -1,37 +1,10 @@
-//! Paths and links.
+//! Links.
 
 use axum::extract::FromRequestParts;
 use axum::http::header::HOST;
 use axum::http::request::Parts;
-use axum::http::uri::PathAndQuery;
-use axum::http::{Request, Uri};
 
 use super::app::App;
-
-/// Paths of the API and of the pages with a slash at their end and without are the same.
-pub fn trim_slash<B>(mut request: Request<B>) -> Request<B> {
-    let uri = request.uri();
-    let Some(path) = uri
-        .path()
-        .strip_suffix('/')
-        .filter(|path| path.starts_with("/api/") || path.starts_with("/admin"))
-    else {
-        return request;
-    };
-    let trimmed = match uri.query() {
-        Some(query) => format!("{path}?{query}"),
-        None => path.to_owned(),
-    };
-    let mut parts = uri.clone().into_parts();
-    // Part of a valid path is one too.
-    if let Ok(trimmed) = PathAndQuery::try_from(trimmed) {
-        parts.path_and_query = Some(trimmed);
-        if let Ok(uri) = Uri::from_parts(parts) {
-            *request.uri_mut() = uri;
-        }
-    }
-    request
-}
 
 /// The request's own address, for links to other pages of the same list.
 #[derive(Clone, Debug)]

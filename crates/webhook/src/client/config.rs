@@ -67,8 +67,8 @@ impl ClientConfig {
             .http1_only()
             .redirect(redirect::Policy::none())
             .referer(false)
-            // Retries are the scheduler's.
-            .retry(retry::never())
+            // Retries are the scheduler's. Where there may be none, no request is copied for one.
+            .retry(retry::never().max_retries_per_request(0))
             .connect_timeout(self.connect_timeout)
             .pool_idle_timeout(IDLE_TIMEOUT)
             .pool_max_idle_per_host(self.max_idle_per_host)

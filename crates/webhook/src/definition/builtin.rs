@@ -1,4 +1,4 @@
-//! Zentry's five events and the test message.
+//! Zentry's five events, what is told of webhooks, and the test message.
 
 use std::sync::LazyLock;
 
@@ -7,9 +7,12 @@ use super::{DEFAULT_COLOUR, Definition, EventDefinition, FieldDefinition};
 /// The event type of the message that tries a webhook; its data is `{"message": text}`.
 pub const TEST: &str = "test";
 
+/// The event type of what is told of a webhook in trouble.
+pub const TROUBLE: &str = "webhook_trouble";
+
 pub(super) const FOOTER: &str = "Zentry Project Management";
 
-/// The definitions of the five events, and of [`TEST`] as the last one.
+/// The definitions of the five events, of [`TROUBLE`], and of [`TEST`] as the last one.
 pub fn builtin() -> &'static [EventDefinition] {
     static DEFINITIONS: LazyLock<Vec<EventDefinition>> = LazyLock::new(|| {
         vec![
@@ -18,6 +21,7 @@ pub fn builtin() -> &'static [EventDefinition] {
             project_created(),
             milestone_reached(),
             daily_streak(),
+            trouble(),
             test(),
         ]
     });
@@ -113,6 +117,23 @@ fn daily_streak() -> EventDefinition {
                {% if streak_days %}**{{ streak_days }}-day** {% endif %}streak."
             .into(),
         fields: fields(&[("Streak Type", "{{ streak_type }}")]),
+        footer: Some(FOOTER.into()),
+        time_key: None,
+        url: None,
+        thumbnail: None,
+    }
+}
+
+fn trouble() -> EventDefinition {
+    EventDefinition {
+        name: TROUBLE.into(),
+        title: "Webhook Trouble".into(),
+        colour: 0xcc_33_00,
+        emoji: "⚠️".into(),
+        text: "{% if webhook_name %}**{{ webhook_name }}**{% else %}A webhook{% endif %}\
+               {% if webhook_id %} ({{ webhook_id }}){% endif %} {% if what %}{{ what }}{% else %}is in trouble{% endif %}."
+            .into(),
+        fields: fields(&[("Reason", "{{ reason }}")]),
         footer: Some(FOOTER.into()),
         time_key: None,
         url: None,

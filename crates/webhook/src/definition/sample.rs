@@ -72,6 +72,12 @@ pub fn sample(event_type: &str) -> Option<Map<String, Value>> {
             "streak_days": 7,
             "streak_type": "Daily task completion",
         }),
+        super::TROUBLE => json!({
+            "webhook_id": 7,
+            "webhook_name": "Backend channel",
+            "what": "fails",
+            "reason": "500: Internal Server Error",
+        }),
         super::TEST => json!({ "message": "Test message from Zentry!" }),
         _ => return None,
     };

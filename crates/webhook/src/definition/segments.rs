@@ -1,5 +1,9 @@
 //! The part of the template language that nearly every template keeps to, without the engine: text, `{{ key }}`,
 //! `{% if key %}`, `{% else %}`, `{% endif %}`.
+//!
+//! A card takes a sixth of the time that it takes by the engine: 2.6 µs instead of 15.8 (`cargo bench --bench format -- steps/card`), where
+//! all that the worker's own thread does for a delivery of a backlog is 14 µs (docs/benchmarks.md). That both print the same is a property
+//! that is tested (`the_engine_and_the_short_cut_agree`).
 
 use minijinja::value::Value;
 use serde_json::Value as Json;

@@ -6,6 +6,10 @@ use std::str::FromStr;
 use url::{Host, Url};
 
 /// The vendors' hosts, those of the services that have some, as a comma-separated list: the default of `zentry_notify.allowed_hosts`.
+///
+/// Those of Microsoft's sovereign clouds are in its documentation of Power Automate, "IP address configuration" (MicrosoftDocs/power-automate-docs,
+/// articles/ip-address-configuration.md): `*.api.gov...`, `*.api.high...`, `*.api.appsplatform.us`, `*.api.powerplatform.partner...`, `*.logic.azure.us`
+/// and `*.logic.azure.cn`; below them stands `environment`, as it does in the cloud for all (HostNameSuffixes of its Agents SDKs).
 pub const DEFAULT_ALLOWED_HOSTS: &str = "discord.com, ptb.discord.com, canary.discord.com, discordapp.com, \
     ptb.discordapp.com, canary.discordapp.com, *.environment.api.powerplatform.com, *.powerautomate.com, \
     *.environment.api.gov.powerplatform.microsoft.us, *.environment.api.high.powerplatform.microsoft.us, \

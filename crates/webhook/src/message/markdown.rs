@@ -1,6 +1,6 @@
 //! Text with bold parts in each dialect of Markdown.
 
-use std::ops::Range;
+mod bold;
 
 use super::markup::{Dialect, ZERO_WIDTH_SPACE};
 use crate::rich_text::{RichText, Span};
@@ -42,7 +42,7 @@ impl Writer {
         }
         let whole = text.as_str();
         let mut writer = Self::new(dialect, whole.len());
-        let runs = runs(text, dialect);
+        let runs = bold::runs(text, dialect);
         for (index, (range, bold)) in runs.iter().enumerate() {
             let is_last = index + 1 == runs.len();
             if *bold {
@@ -299,97 +299,6 @@ impl Writer {
             }
         }
     }
-}
-
-/// The text in pieces that are bold or not, without two that are not bold side by side.
-///
-/// White space stays outside of the marks and no bold part crosses a line: CommonMark knows neither.
-fn runs(text: &RichText, dialect: Dialect) -> Vec<(Range<usize>, bool)> {
-    let whole = text.as_str();
-    let mut runs: Vec<(Range<usize>, bool)> = Vec::new();
-    let mut push = |range: Range<usize>, bold: bool| match runs.last_mut() {
-        _ if range.is_empty() => {}
-        Some((last, false)) if !bold => last.end = range.end,
-        _ => runs.push((range, bold)),
-    };
-    let mut at = 0;
-    for span in text.spans() {
-        if span.bold {
-            for line in span.text.split_inclusive('\n') {
-                let start = at + line.len() - line.trim_start().len();
-                let core = start..start + line.trim().len();
-                let marked = match dialect {
-                    Dialect::Discord => core,
-                    _ => {
-                        let (before, after) = (&whole[..core.start], &whole[core.end..]);
-                        let inner = flanked(
-                            &whole[core],
-                            is_free_before(before, dialect),
-                            is_free_after(after, dialect),
-                        );
-                        start + inner.start..start + inner.end
-                    }
-                };
-                push(at..marked.start, false);
-                let end = at + line.len();
-                let rest = marked.end..end;
-                push(marked, true);
-                push(rest, false);
-                at = end;
-            }
-        } else {
-            push(at..at + span.text.len(), false);
-            at += span.text.len();
-        }
-    }
-    runs
-}
-
-/// The part of a bold text that CommonMark's marks can enclose: where no white space is outside of them, a letter
-/// has to be inside. (Between punctuation a mark could open as well as close, and next to a letter it does neither.)
-fn flanked(text: &str, is_free_before: bool, is_free_after: bool) -> Range<usize> {
-    let first = if is_free_before {
-        Some(0)
-    } else {
-        text.find(is_letter_or_digit)
-    };
-    let last = text
-        .char_indices()
-        .rfind(|&(_, c)| is_letter_or_digit(c))
-        .map(|(at, c)| at + c.len_utf8());
-    let end = if is_free_after { Some(text.len()) } else { last };
-    match (first, end) {
-        (Some(start), Some(end)) if start < end => start..end,
-        _ => 0..0,
-    }
-}
-
-/// Whether a mark may come after the text without a letter behind it. To a phone only ASCII has white space, and an indent is none.
-fn is_free_before(text: &str, dialect: Dialect) -> bool {
-    let last = text.chars().next_back();
-    if dialect == Dialect::AdaptiveCard {
-        let in_line = text.rsplit('\n').next().unwrap_or_default();
-        let is_indent = !in_line.is_empty() && in_line.bytes().all(is_blank);
-        return !is_indent && last.is_none_or(|c| c.is_ascii_whitespace());
-    }
-    last.is_none_or(char::is_whitespace)
-}
-
-/// Whether a mark may come before the text without a letter in front of it.
-fn is_free_after(text: &str, dialect: Dialect) -> bool {
-    text.chars().next().is_none_or(|c| {
-        if dialect == Dialect::AdaptiveCard {
-            c.is_ascii_whitespace()
-        } else {
-            c.is_whitespace()
-        }
-    })
-}
-
-/// As CommonMark sees it: letters in circles and squares are of Unicode's symbols, and so punctuation.
-fn is_letter_or_digit(c: char) -> bool {
-    let is_symbol = matches!(c, 'Ⓐ'..='ⓩ' | '🄰'..='🅉' | '🅐'..='🅩' | '🅰'..='🆉');
-    c.is_alphanumeric() && !is_symbol
 }
 
 /// Whether a mark before it stands for itself: a minus sign, a decimal point.

@@ -35,12 +35,16 @@ impl Scheduler {
         self.leave_state(id);
         let queue = self.queues.get_mut(&id)?;
         let message = queue.message_size();
-        let limit = queue
-            .page
-            .next(message, self.clock.now())
-            // With one behind the first, to find out whether that one is to blame.
-            .max(2)
-            .min(self.prefetch.portion(hungry, message));
+        let limit = match queue.config.digest {
+            // All of it, as far as that is not all that there is room for.
+            Some(_) => message.min((self.prefetch.free() / 4).max(1)),
+            None => queue
+                .page
+                .next(message, self.clock.now())
+                // With one behind the first, to find out whether that one is to blame.
+                .max(2)
+                .min(self.prefetch.portion(hungry, message)),
+        };
         let turn = queue.turn.unwrap_or_default();
         queue.state = State::Claimed(self.claimed.join(queue.group(&self.clock), turn, id), limit);
         queue.more = false;

@@ -47,7 +47,7 @@ pub struct Request {
 /// Makes messages.
 pub trait Compose {
     /// Makes one message of the first of `deliveries` (never empty; no more than the queue's
-    /// `max_events_per_message`), as many as the format has room for.
+    /// `max_events_per_message`), as many as the format has room for; of a queue with a digest, of all of them.
     fn compose(&mut self, queue: QueueId, deliveries: &[Delivery]) -> Composed;
 }
 

@@ -17,6 +17,8 @@ use super::{Delivery, DeliveryId, InARow, Policy, QueueConfig};
 /// A delivery that failed so often goes alone: whichever event makes the endpoint fail does not take its neighbours
 /// along.
 const ALONE_AFTER: u32 = 2;
+/// Deliveries that one digest holds; what has gathered beyond that is the next one.
+pub(super) const MAX_DIGEST: usize = 2_000;
 /// No wait is believed to be longer. By then a delivery has usually expired.
 pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
 
@@ -206,9 +208,11 @@ impl EndpointQueue {
         }
     }
 
-    /// The most that a message may hold.
+    /// The most that a message may hold. A digest is one message however the endpoint does.
     pub(super) fn message_size(&self) -> usize {
-        if self.health.is_open() {
+        if self.config.digest.is_some() {
+            MAX_DIGEST
+        } else if self.health.is_open() {
             1
         } else {
             self.config.max_events_per_message.max(1)
@@ -217,10 +221,9 @@ impl EndpointQueue {
 
     /// No request before this.
     pub(super) fn gate(&self, clock: &Clock) -> Tick {
-        let head = self
-            .rows
-            .front()
-            .map_or(Tick::DISTANT_PAST, |head| self.due(head, clock));
+        let head = self.rows.front().map_or(Tick::DISTANT_PAST, |head| {
+            self.due(head, clock).max(self.gathered_at(head, clock))
+        });
         let asked = self
             .pace(clock)
             .max(self.rests_until)
@@ -234,6 +237,14 @@ impl EndpointQueue {
             Tick::DISTANT_PAST
         };
         asked.max(self.health.next_try()).max(head).max(gathers)
+    }
+
+    /// When the digest leaves that begins with this delivery. The rest of one that was refused need not wait for the next.
+    fn gathered_at(&self, head: &Delivery, clock: &Clock) -> Tick {
+        match &self.config.digest {
+            Some(digest) if self.refused == 0 => clock.tick(digest.due(head.created_at)),
+            _ => Tick::DISTANT_PAST,
+        }
     }
 
     fn quiet_until(&self, clock: &Clock) -> Tick {
@@ -297,7 +308,7 @@ impl EndpointQueue {
     pub(super) fn gathers(&mut self, now: Tick) -> Option<Tick> {
         let full = self.rows.len() >= self.message_size();
         let alone = self.rows.front().is_some_and(|head| self.goes_alone(head));
-        if full || alone || self.refused > 0 || self.asks() {
+        if full || alone || self.refused > 0 || self.asks() || self.config.digest.is_some() {
             return None;
         }
         let until = self.limiter.as_ref()?.window.borrow().gathers_until(now);
@@ -339,7 +350,8 @@ impl EndpointQueue {
     }
 
     fn goes_alone(&self, delivery: &Delivery) -> bool {
-        let blameless = self.blameless.is_some_and(|last| delivery.id <= last);
+        let blameless =
+            self.config.digest.is_some() || self.blameless.is_some_and(|last| delivery.id <= last);
         (delivery.attempts >= ALONE_AFTER && !blameless) || self.doubt == Doubt::Suspects(delivery.id)
     }
 
@@ -432,9 +444,14 @@ impl EndpointQueue {
         if age <= max_age || age > LONGEST_LIFE {
             return age > max_age;
         }
+        // What is gathered grows no older.
+        let since = match &self.config.digest {
+            Some(digest) => digest.due(delivery.created_at).min(wall),
+            None => delivery.created_at,
+        };
         match &self.config.quiet_hours {
-            Some(hours) => hours.awake(delivery.created_at, wall) > max_age,
-            None => true,
+            Some(hours) => hours.awake(since, wall) > max_age,
+            None => wall.duration_since(since) > max_age,
         }
     }
 }

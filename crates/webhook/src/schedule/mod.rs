@@ -221,6 +221,11 @@ impl Scheduler {
         self.park(Pool::Discord, self.clock.tick(until).min(latest));
     }
 
+    /// The end of that: a person wants Discord to be tried. What a webhook has been told by itself holds.
+    pub fn unpark_discord(&mut self) {
+        self.gates.unpark(Pool::Discord);
+    }
+
     /// What has changed since the last call. A queue's rows are only read again after its changes have been taken, and
     /// they have to be committed by then.
     pub fn take_changes(&mut self) -> Changes {

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::QueueId;
 use super::rate::Rate;
+use crate::digest::Digest;
 use crate::endpoint::{EndpointKind, Vendor};
 use crate::quiet_hours::QuietHours;
 
@@ -72,6 +73,8 @@ pub struct QueueConfig {
     pub max_age: Option<Duration>,
     /// Nothing leaves in these hours, and no delivery grows older.
     pub quiet_hours: Option<QuietHours>,
+    /// What has gathered leaves at its times, as one message; `max_events_per_message` does not count.
+    pub digest: Option<Digest>,
     /// Its last delivery was sent, and not given up. Read when the queue, or its revision, is new.
     pub proven: bool,
     /// As recorded by the last [`QueueChange`](super::QueueChange); read likewise.

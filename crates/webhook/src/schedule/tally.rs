@@ -1,6 +1,7 @@
 //! What requests and deliveries came to, counted by webhook and event type.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::time::Duration;
 
 use super::{Delivery, QueueId};
@@ -40,6 +41,11 @@ impl Tally {
         self.0.is_empty()
     }
 
+    /// Of how many webhooks there is something.
+    pub fn queues(&self) -> usize {
+        self.0.len()
+    }
+
     /// Each webhook and event type that there is something of, and [`ALL_EVENTS`].
     pub fn iter(&self) -> impl Iterator<Item = (QueueId, &str, &Counts)> {
         self.0.iter().flat_map(|(queue, events)| {
@@ -51,8 +57,15 @@ impl Tally {
 
     pub fn merge(&mut self, other: Tally) {
         for (queue, events) in other.0 {
-            for (event_type, counts) in events {
-                self.of(queue, &event_type).merge(&counts);
+            match self.0.entry(queue) {
+                Entry::Vacant(place) => {
+                    place.insert(events);
+                }
+                Entry::Occupied(mut known) => {
+                    for (event_type, counts) in events {
+                        of(known.get_mut(), &event_type).merge(&counts);
+                    }
+                }
             }
         }
     }
@@ -97,20 +110,24 @@ impl Tally {
     }
 
     fn both(&mut self, queue: QueueId, event_type: &str, count: impl Fn(&mut Counts)) {
-        count(self.of(queue, ALL_EVENTS));
-        count(self.of(queue, event_type));
+        let events = self.0.entry(queue).or_default();
+        count(of(events, ALL_EVENTS));
+        count(of(events, event_type));
     }
 
     fn of(&mut self, queue: QueueId, event_type: &str) -> &mut Counts {
-        let events = self.0.entry(queue).or_default();
-        // A handful of types: looking at each is quicker than a map of names.
-        let index = events.iter().position(|(known, _)| **known == *event_type);
-        let index = index.unwrap_or_else(|| {
-            events.push((event_type.into(), Counts::default()));
-            events.len() - 1
-        });
-        &mut events[index].1
+        of(self.0.entry(queue).or_default(), event_type)
     }
+}
+
+/// A handful of types: looking at each is quicker than a map of names.
+fn of<'a>(events: &'a mut Vec<(Box<str>, Counts)>, event_type: &str) -> &'a mut Counts {
+    let index = events.iter().position(|(known, _)| **known == *event_type);
+    let index = index.unwrap_or_else(|| {
+        events.push((event_type.into(), Counts::default()));
+        events.len() - 1
+    });
+    &mut events[index].1
 }
 
 impl Counts {

@@ -16,6 +16,9 @@ use super::{
 };
 use crate::outcome::{Judgement, RateScope, Verdict};
 
+/// So many times [`Policy::max_attempts`]: an outage of some hours leaves a digest whole.
+const DIGEST_PATIENCE: u32 = 4;
+
 impl Scheduler {
     /// The answer to a request, or its absence.
     ///
@@ -163,6 +166,7 @@ impl Ruling<'_> {
             Verdict::Retry { wait } => {
                 let circuit = self.queue.health.failed(self.clock, self.random);
                 self.doubt();
+                self.split_digest();
                 self.retry(wait.map(|wait| wait.min(backoff::LONGEST_ASKED)), circuit);
                 self.ask(wait);
             }
@@ -220,6 +224,9 @@ impl Ruling<'_> {
     fn rejected(&mut self, culprit: Option<usize>) {
         let culprit = if self.taken == 1 {
             Some(0)
+        } else if self.queue.config.digest.is_some() {
+            // What is named is a part of the digest, and no event.
+            None
         } else {
             culprit.filter(|index| *index < self.taken)
         };
@@ -315,6 +322,15 @@ impl Ruling<'_> {
             self.fail(head);
         }
         self.queue.blameless = None;
+    }
+
+    /// A digest that the endpoint has failed over for so long may be what makes it fail: halves of it are tried.
+    fn split_digest(&mut self) {
+        let attempts = self.queue.rows.front().map_or(0, |head| head.attempts);
+        let patience = self.policy.max_attempts.max(1).saturating_mul(DIGEST_PATIENCE);
+        if self.queue.config.digest.is_some() && self.taken > 1 && attempts >= patience {
+            self.queue.refused = self.taken;
+        }
     }
 
     /// A message that has failed alone for so often, or twice as often as when this was last asked, may be what makes the

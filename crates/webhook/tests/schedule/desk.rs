@@ -27,6 +27,7 @@ pub fn queue(id: i64) -> QueueConfig {
         min_interval: Duration::ZERO,
         max_age: None,
         quiet_hours: None,
+        digest: None,
         proven: false,
         circuit: None,
         rate: None,

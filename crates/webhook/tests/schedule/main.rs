@@ -2,13 +2,17 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, unreachable_pub)]
 
+mod circuit;
 mod desk;
+mod digest;
 mod glue;
 mod hanging;
 mod independence;
 mod network;
 mod pacing;
+mod parks;
 mod queueing;
+mod rates;
 mod refusals;
 mod retries;
 mod simulation;

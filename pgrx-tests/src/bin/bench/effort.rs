@@ -6,6 +6,8 @@ pub struct Effort {
     pub quick: bool,
     /// How often everything is measured, the compared ways in turn.
     pub rounds: usize,
+    /// Whether records of WAL are shown.
+    pub records: bool,
 }
 
 impl Effort {
@@ -13,6 +15,7 @@ impl Effort {
         Effort {
             quick,
             rounds: if quick { 3 } else { 5 },
+            records: false,
         }
     }
 

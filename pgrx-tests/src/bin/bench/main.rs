@@ -42,6 +42,7 @@ Measures zentry_notify in a private cluster with default durability, beside what
     bench [OPTIONS] [PART...]
 
     --quick          small and short: an idea, not a figure
+    --records        say which records of WAL what is written consists of (part volume)
     --rounds N       how often each comparison is repeated (default 5, quick 3)
     --json FILE      write what was measured there
     --docs DIR       write benchmarks.md and its plots there (needs all parts)
@@ -88,6 +89,7 @@ fn main() -> ExitCode {
 #[derive(Default)]
 struct Arguments {
     quick: bool,
+    records: bool,
     rounds: Option<usize>,
     json: Option<PathBuf>,
     docs: Option<PathBuf>,
@@ -101,6 +103,7 @@ fn arguments() -> Result<Arguments> {
     while let Some(argument) = parser.next()? {
         match argument {
             Long("quick") => arguments.quick = true,
+            Long("records") => arguments.records = true,
             Long("rounds") => arguments.rounds = Some(parser.value()?.parse()?),
             Long("json") => arguments.json = Some(parser.value()?.into()),
             Long("docs") => arguments.docs = Some(parser.value()?.into()),
@@ -140,6 +143,7 @@ fn run() -> Result<()> {
     );
     let mut effort = Effort::new(arguments.quick);
     effort.rounds = arguments.rounds.unwrap_or(effort.rounds).max(1);
+    effort.records = arguments.records;
     progress("Making the cluster");
     let mut bed = Bed::make(effort)?;
     let mut results = Results::default();

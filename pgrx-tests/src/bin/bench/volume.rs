@@ -119,9 +119,36 @@ fn taken(bed: &Bed, way: Way) -> Result<Taken> {
         bed.wait_until_sent(way)?;
     }
     let after = look()?;
+    if bed.effort.records {
+        explain(bed, way, before.0, after.0)?;
+    }
     let each = |before: i64, after: i64| (after - before) as f64 / f64::from(EVENTS);
     Ok(Taken {
         wal: each(before.0, after.0),
         space: each(before.1, after.1),
     })
+}
+
+/// Says which records of WAL, of which relations, an interval is made of.
+fn explain(bed: &Bed, way: Way, from: i64, to: i64) -> Result<()> {
+    let mut client = bed.connect(way)?;
+    client.batch_execute(
+        "CREATE EXTENSION IF NOT EXISTS pg_walinspect; SELECT pg_logical_emit_message(true, '', '')",
+    )?;
+    let rows = client.query(
+        "SELECT r.resource_manager || ' ' || r.record_type, coalesce(c.relname, '-')::text, count(*), sum(r.record_length)::bigint \
+         FROM pg_get_wal_records_info('0/0'::pg_lsn + $1::bigint::numeric, '0/0'::pg_lsn + $2::bigint::numeric) r \
+         LEFT JOIN pg_class c ON c.relkind IN ('r', 'i', 't') AND c.relfilenode <> 0 AND \
+              c.relfilenode::text = substring(r.block_ref from 'rel [0-9]+/[0-9]+/([0-9]+)') \
+         GROUP BY 1, 2 ORDER BY 4 DESC LIMIT 34",
+        &[&from, &to],
+    )?;
+    eprintln!("{}:", way.name());
+    for row in rows {
+        let (what, relation, count, bytes): (String, String, i64, i64) =
+            (row.get(0), row.get(1), row.get(2), row.get(3));
+        let each = bytes as f64 / f64::from(EVENTS);
+        eprintln!("{each:>9.1} B an event {count:>8} {bytes:>10} {what:<28} {relation}");
+    }
+    Ok(())
 }

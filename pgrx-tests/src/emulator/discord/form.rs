@@ -19,6 +19,7 @@ const LONGEST_FIELD_NAME: usize = 256;
 const LONGEST_FIELD_VALUE: usize = 1024;
 const LONGEST_FOOTER: usize = 2048;
 const LONGEST_AUTHOR: usize = 256;
+const LONGEST_THREAD_NAME: usize = 100;
 const LONGEST_USERNAME: usize = 80;
 const LARGEST_COLOR: i64 = 0xff_ffff;
 const MOST_MENTIONS: usize = 100;
@@ -57,6 +58,7 @@ pub(super) fn message(body: &Value, findings: &mut Findings) {
     );
     text(message, "content", LONGEST_CONTENT, findings);
     username(message, findings);
+    text(message, "thread_name", LONGEST_THREAD_NAME, findings);
     url(message, "avatar_url", &["http", "https"], findings);
     boolean(message, "tts", findings);
     integer(message, "flags", i64::MAX, findings);

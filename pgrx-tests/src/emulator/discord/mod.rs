@@ -10,11 +10,12 @@ use hyper::Method;
 use serde_json::{Value, json};
 
 use super::findings::{Findings, Problem};
+use super::lock::lock;
 use super::pace::{Passage, Standing};
-use super::registry::{Address, Hook, Life};
+use super::registry::{Address, Channel, Hook, Life};
 use super::reply::{Call, Judged, Reply, reason};
 use super::route::parameter;
-use super::store::{Verdict, lock};
+use super::verdict::Verdict;
 
 /// The version that an unversioned path gets.
 const DEFAULT_VERSION: u8 = 6;
@@ -150,6 +151,25 @@ fn form(call: Call<'_>, hook: &Hook, dialect: Dialect) -> Judged {
     let warnings = findings.warnings;
     if form::is_empty(&body) {
         return refuse(400, 50006, "Cannot send an empty message").warned(warnings);
+    }
+    let (named, thread) = (
+        body.get("thread_name").is_some(),
+        parameter(call.query, "thread_id").is_some(),
+    );
+    let misplaced = match *lock(&hook.channel) {
+        Channel::Forum if !named && !thread => Some((
+            220_001,
+            "Webhooks posted to forum channels must have a thread_name or thread_id",
+        )),
+        Channel::Forum if named && thread => Some((
+            220_002,
+            "Webhooks posted to forum channels cannot have both a thread_name and thread_id",
+        )),
+        Channel::Text if named => Some((220_003, "Webhooks can only create threads in forum channels")),
+        Channel::Forum | Channel::Text => None,
+    };
+    if let Some((code, message)) = misplaced {
+        return refuse(400, code, message).warned(warnings);
     }
     let judged = if parameter(call.query, "wait").is_some_and(|wait| wait == "true" || wait == "1") {
         Judged::new(Reply::json(200, &message::saved(&body, hook)), Verdict::Accepted)

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use maud::{Markup, html};
 use serde_json::Value;
 
-use crate::emulator::registry::Kind;
+use crate::emulator::kind::Kind;
 use crate::emulator::store::Received;
 
 /// Discord's bar where an embed has no colour.

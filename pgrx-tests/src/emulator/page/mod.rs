@@ -8,10 +8,11 @@ use std::sync::Arc;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::Shared;
+use super::kind::Kind;
 use super::markup::spans;
-use super::registry::Kind;
 use super::reply::Reply;
-use super::store::{Received, Verdict};
+use super::store::Received;
+use super::verdict::Verdict;
 use super::webhook::whose;
 
 const STYLE: &str = include_str!("style.css");

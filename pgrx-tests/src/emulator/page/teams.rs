@@ -4,7 +4,7 @@ use maud::{Markup, html};
 use serde_json::Value;
 
 use super::marked;
-use crate::emulator::registry::Kind;
+use crate::emulator::kind::Kind;
 use crate::emulator::store::Received;
 
 pub(super) fn message(received: &Received) -> Markup {

@@ -7,9 +7,10 @@ use serde_json::Value;
 
 use super::message_card;
 use crate::emulator::findings::{Findings, present};
+use crate::emulator::lock::lock;
 use crate::emulator::registry::{Hook, Life};
 use crate::emulator::reply::{Call, Judged, Reply, reason};
-use crate::emulator::store::{Verdict, lock};
+use crate::emulator::verdict::Verdict;
 
 /// What Teams itself refuses, behind the connector.
 const MOST_BYTES: usize = 28 * 1024;

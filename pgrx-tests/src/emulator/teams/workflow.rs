@@ -11,10 +11,11 @@ use serde_json::{Value, json};
 use super::adaptive_card;
 use super::quoted_length;
 use crate::emulator::findings::Findings;
+use crate::emulator::lock::lock;
 use crate::emulator::registry::{Address, Hook, Life};
 use crate::emulator::reply::{Call, Judged, Reply, reason};
 use crate::emulator::route::parameter;
-use crate::emulator::store::{Verdict, lock};
+use crate::emulator::verdict::Verdict;
 
 const MOST_BYTES: usize = 28_672;
 

@@ -195,3 +195,62 @@ fn everything_works_without_script() -> Result<()> {
     assert_eq!(sent, json!(["failed", "sent", "sent"]));
     Ok(())
 }
+
+/// What only SQL had: the pace, the digest, who is told of trouble; and a button for what waits.
+#[test]
+fn everything_is_in_the_form_and_what_waits_is_tried_by_a_button() -> Result<()> {
+    let mut site = Site::entered(Look::DESK.without_script())?;
+    let channel = site.scene.channel(Kind::Discord)?;
+    channel.webhook.script([Behaviour::RateLimited {
+        retry_after: std::time::Duration::from_secs(3600),
+        global: false,
+    }]);
+    zentry_e2e::site::fire(&mut site.scene.client)?;
+    site.scene.wait_until("the delivery to wait", |all| {
+        all.iter().any(|one| one.status == "retry")
+    })?;
+    let (browser, page) = (&site.browser, format!("/integrations/{}/", channel.id));
+    site.goto(&page)?;
+    browser.click("form[action$='/resume/'] button")?;
+    browser.wait_for(".notice", "tried now")?;
+    site.scene.settle()?;
+    site.goto(&page)?;
+    assert_eq!(browser.count("form[action$='/resume/']")?, 0, "nothing waits");
+
+    site.goto(&format!("{page}edit/"))?;
+    browser.run("document.querySelectorAll('details').forEach(one => one.open = true)")?;
+    assert_eq!(
+        browser.count("input[name=event_type][value=webhook_trouble]")?,
+        0,
+        "nobody subscribes to it"
+    );
+    for (name, value) in [
+        ("digest", "often"),
+        ("max_events_per_message", "5"),
+        ("min_interval", "2 seconds"),
+        ("max_age", "2 days"),
+        ("rate_limit", "25/5min"),
+        ("rate_group", "anna"),
+    ] {
+        browser.fill(name, value)?;
+    }
+    browser.click("input[name=notices]")?;
+    browser.click("form.sheet button.primary")?;
+    browser.wait_for("#digest-problem", "0 9 * * 1-5")?;
+    browser.fill("digest", "1 hour")?;
+    browser.click("form.sheet button.primary")?;
+    browser.wait_for(".notice", "saved")?;
+    let shown = browser.text("main")?;
+    for text in [
+        "1 hour",
+        "at most 5",
+        "at least 00:00:02",
+        "2 days",
+        "25/5min",
+        "anna",
+        "trouble of the others",
+    ] {
+        assert!(shown.contains(text), "{text} is not in\n{shown}");
+    }
+    Ok(())
+}

@@ -125,7 +125,8 @@ fn events_are_shown_with_their_tables_and_messages() -> Result<()> {
     let channel = site.scene.channel(Kind::Workflow)?;
     let browser = &site.browser;
     browser.follow_text("Events")?;
-    assert_eq!(browser.count("tbody tr")?, 5);
+    assert_eq!(browser.count("tbody tr")?, 6);
+    assert!(browser.text("tbody")?.contains("webhooks in trouble"));
     assert_eq!(browser.count("tbody .state.good")?, 5);
     browser.follow_text("task_completed")?;
     assert_eq!(

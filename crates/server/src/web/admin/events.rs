@@ -12,7 +12,7 @@ use super::preview::Message;
 use super::visitor::Visitor;
 use super::{input, parts};
 use crate::database::{Access, Session};
-use crate::queries::events::{self, EventType, Source};
+use crate::queries::events::{self, EventType, Source, TROUBLE};
 use crate::queries::integrations;
 use crate::queries::rights::{Deed, Rights};
 use crate::queries::status::{self, Finding};
@@ -40,7 +40,8 @@ pub async fn list(visitor: Visitor) -> Result<Markup, Error> {
                         td data-label="Message" { (kind.emoji) " " (kind.title) }
                         td data-label="Fired by" {
                             @for source in tables() { div { (source.relation) } }
-                            @if tables().next().is_none() { span.muted { "no table" } }
+                            @if kind.name == TROUBLE { span.muted { "webhooks in trouble" } }
+                            @else if tables().next().is_none() { span.muted { "no table" } }
                         }
                         td data-label="State" { (states(&kind.name, &findings)) }
                     }

@@ -37,12 +37,13 @@ pub enum Notice {
     SwitchedOff,
     Deleted,
     Retried,
+    Resumed,
     SampleSent,
     NobodyHears,
 }
 
 impl Notice {
-    const ALL: [(Self, &str, &str); 8] = [
+    const ALL: [(Self, &str, &str); 9] = [
         (
             Self::Registered,
             "registered",
@@ -61,6 +62,11 @@ impl Notice {
             "The integration is deleted, with its log.",
         ),
         (Self::Retried, "retried", "The delivery is sent again."),
+        (
+            Self::Resumed,
+            "resumed",
+            "It is tried now: what waits for it is on its way.",
+        ),
         (
             Self::SampleSent,
             "sample",

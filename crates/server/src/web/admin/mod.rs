@@ -3,7 +3,7 @@
 //! As everywhere in this server no rule is here: a page calls the functions and reads the views as the role of the visitor's
 //! token. What that role may not do is not offered, and what the database refuses is shown beside the field that it names.
 //!
-//! - `visitor`: who is signed in. A cookie that only this site gets has the token; forms of other sites are refused.
+//! - `visitor`: who is signed in. A cookie that only this site gets has the token; forms of other sites are refused. `sign_in`: the form.
 //! - `frame`, `parts`, `input`: what pages are made of; `refusal`: errors as pages; `assets`: style sheet and script.
 //! - `integrations`, `logs`, `events`, `status`: the pages, one directory or file a noun.
 
@@ -17,6 +17,7 @@ mod parts;
 mod plot;
 mod preview;
 mod refusal;
+mod sign_in;
 mod status;
 mod visitor;
 
@@ -46,8 +47,8 @@ pub fn router(public_url: Option<&str>) -> Result<Router<App>> {
     let same_site = same_site
         .with_rejection_response(|_| Error::forbidden("This form was sent by another site.").into_response());
     let pages = Router::new()
-        .route("/sign-in", get(visitor::show_form).post(visitor::sign_in))
-        .route("/sign-out", post(visitor::sign_out))
+        .route("/sign-in", get(sign_in::show_form).post(sign_in::sign_in))
+        .route("/sign-out", post(sign_in::sign_out))
         .route("/assets/{name}", get(assets::get))
         .route("/integrations", get(integrations::list::show))
         .route(
@@ -61,6 +62,7 @@ pub fn router(public_url: Option<&str>) -> Result<Router<App>> {
             get(integrations::edit::show).post(integrations::edit::change),
         )
         .route("/integrations/{id}/switch", post(integrations::one::switch))
+        .route("/integrations/{id}/resume", post(integrations::one::resume))
         .route("/integrations/{id}/test", post(integrations::one::test))
         .route(
             "/integrations/{id}/delete",

@@ -1,7 +1,7 @@
 //! Errors as pages, and the headers that all pages have.
 
 use axum::extract::{Request, State};
-use axum::http::header::{CONTENT_SECURITY_POLICY, REFERRER_POLICY, RETRY_AFTER, SET_COOKIE};
+use axum::http::header::{CONTENT_SECURITY_POLICY, REFERRER_POLICY, RETRY_AFTER};
 use axum::http::{HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
@@ -49,7 +49,7 @@ fn page(error: &Error, here: Option<String>, secure: bool) -> Response {
         let mut query = form_urlencoded::Serializer::new(String::new());
         query.extend_pairs(here.map(|here| ("next", here)));
         let address = format!("/admin/sign-in/?{}", query.finish());
-        return ([(SET_COOKIE, visitor::forget(secure))], Redirect::to(&address)).into_response();
+        return (visitor::forget(secure), Redirect::to(&address)).into_response();
     }
     let title = match status {
         StatusCode::FORBIDDEN => "Not allowed",

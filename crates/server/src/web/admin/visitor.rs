@@ -2,22 +2,15 @@
 
 use std::net::SocketAddr;
 
-use axum::Form;
-use axum::extract::{ConnectInfo, FromRequestParts, Query, State};
-use axum::http::header::{COOKIE, SET_COOKIE};
+use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::http::Extensions;
 use axum::http::request::Parts;
-use axum::http::{Extensions, HeaderMap, HeaderValue, StatusCode};
-use axum::response::{IntoResponse, Redirect, Response};
-use cookie::{Cookie, SameSite};
-use maud::html;
-use serde::Deserialize;
+use axum_extra::extract::CookieJar;
+use axum_extra::extract::cookie::{Cookie, SameSite};
 
 use super::ROOT;
-use super::frame::Frame;
-use super::input::TextField;
 use crate::database::Connection;
 use crate::web::app::App;
-use crate::web::error::Fields;
 use crate::web::uri::Secure;
 use crate::web::{Caller, Error};
 
@@ -52,8 +45,9 @@ impl FromRequestParts<App> for Visitor {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Error> {
         let peer = Peer::from_request_parts(parts, app).await?;
         let secure = has_come_secure(app, &parts.extensions);
-        let token = token(&parts.headers, secure).ok_or_else(Error::no_token)?;
-        peer.caller(app, &token).await.map(Self)
+        let cookies = CookieJar::from_headers(&parts.headers);
+        let token = cookies.get(cookie_name(secure)).ok_or_else(Error::no_token)?;
+        peer.caller(app, token.value()).await.map(Self)
     }
 }
 
@@ -61,8 +55,8 @@ impl FromRequestParts<App> for Visitor {
 pub struct Peer(SocketAddr);
 
 impl Peer {
-    async fn caller(&self, app: &App, token: &str) -> Result<Caller, Error> {
-        let caller = app.caller(token, self.0.ip()).await?;
+    pub async fn caller(&self, app: &App, token: &str) -> Result<Caller, Error> {
+        let caller = Caller::by_token(app, token, self.0.ip()).await?;
         tracing::Span::current().record("token", caller.key());
         Ok(caller)
     }
@@ -96,20 +90,8 @@ fn cookie_name(secure: bool) -> &'static str {
     if secure { SECURE_COOKIE } else { PLAIN_COOKIE }
 }
 
-fn token(headers: &HeaderMap, secure: bool) -> Option<String> {
-    let cookies = headers
-        .get_all(COOKIE)
-        .iter()
-        .filter_map(|value| value.to_str().ok());
-    cookies
-        .flat_map(Cookie::split_parse)
-        .filter_map(Result::ok)
-        .find(|cookie| cookie.name() == cookie_name(secure))
-        .map(|cookie| cookie.value().to_owned())
-}
-
 /// No script reads it, no other site's page makes a browser send it, and it ends with the browser.
-fn cookie(token: &str, secure: bool) -> Cookie<'_> {
+pub fn cookie(token: String, secure: bool) -> Cookie<'static> {
     Cookie::build((cookie_name(secure), token))
         .path(if secure { "/" } else { ROOT })
         .http_only(true)
@@ -118,88 +100,11 @@ fn cookie(token: &str, secure: bool) -> Cookie<'_> {
         .build()
 }
 
-/// A header that makes the browser forget the token.
-pub fn forget(secure: bool) -> HeaderValue {
-    let mut cookie = cookie("", secure);
+/// Makes the browser forget the token.
+pub fn forget(secure: bool) -> CookieJar {
+    let mut cookie = cookie(String::new(), secure);
     cookie.make_removal();
-    header(&cookie)
-}
-
-fn header(cookie: &Cookie<'_>) -> HeaderValue {
-    // A verified token has no character that a header could not have; of any other, nothing is kept.
-    HeaderValue::try_from(cookie.to_string()).unwrap_or_else(|_| HeaderValue::from_static(""))
-}
-
-/// Where to go after signing in.
-#[derive(Debug, Default, Deserialize)]
-pub struct Next {
-    #[serde(default)]
-    next: String,
-}
-
-impl Next {
-    /// A page of this site, whatever was asked for.
-    fn path(&self) -> &str {
-        let inside = self.next.starts_with("/admin/") && !self.next.contains(['\\', '\r', '\n']);
-        if inside {
-            &self.next
-        } else {
-            "/admin/integrations/"
-        }
-    }
-}
-
-pub async fn show_form(Query(next): Query<Next>) -> Response {
-    form(&next, &Fields::new(), StatusCode::OK)
-}
-
-/// What the form sends.
-#[derive(Debug, Deserialize)]
-pub struct SignIn {
-    #[serde(default)]
-    token: String,
-    #[serde(flatten)]
-    next: Next,
-}
-
-pub async fn sign_in(
-    State(app): State<App>,
-    peer: Peer,
-    extensions: Extensions,
-    Form(SignIn { token, next }): Form<SignIn>,
-) -> Result<Response, Error> {
-    match peer.caller(&app, token.trim()).await {
-        Ok(_) => {
-            let set = header(&cookie(token.trim(), has_come_secure(&app, &extensions)));
-            Ok(([(SET_COOKIE, set)], Redirect::to(next.path())).into_response())
-        }
-        Err(error) if error.status().is_client_error() => {
-            let wrong = Fields::from([("token".to_owned(), vec![error.words()])]);
-            Ok(form(&next, &wrong, error.status()))
-        }
-        Err(error) => Err(error),
-    }
-}
-
-pub async fn sign_out(State(app): State<App>, extensions: Extensions) -> Response {
-    let forget = forget(has_come_secure(&app, &extensions));
-    ([(SET_COOKIE, forget)], Redirect::to("/admin/sign-in/")).into_response()
-}
-
-fn form(next: &Next, wrong: &Fields, status: StatusCode) -> Response {
-    let content = html! {
-        form.narrow method="post" action="/admin/sign-in/" {
-            input type="hidden" name="next" value=(next.path());
-            (TextField {
-                name: "token", label: "Token", kind: "password", required: true, autocomplete: "current-password",
-                hint: html! { "What " code { "zentry_create_api_token" } " has shown once. You can do here what its role may do." },
-                ..TextField::default()
-            }.render(wrong))
-            button.primary { "Sign in" }
-        }
-    };
-    let page = Frame::outside("Sign in").problems(wrong).render(content);
-    (status, page).into_response()
+    CookieJar::new().add(cookie)
 }
 
 #[cfg(test)]
@@ -207,30 +112,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_comes_back_to_this_site_alone() {
-        let path = |next: &str| {
-            Next {
-                next: next.to_owned(),
-            }
-            .path()
-            .to_owned()
-        };
-        assert_eq!(path("/admin/logs/?status=failed"), "/admin/logs/?status=failed");
-        for elsewhere in [
-            "",
-            "https://evil.example/",
-            "//evil.example/",
-            "/\\evil.example",
-            "/api/",
-            "/admin/\\@x",
-        ] {
-            assert_eq!(path(elsewhere), "/admin/integrations/", "{elsewhere}");
-        }
-    }
-
-    #[test]
     fn the_cookie_is_for_this_site_alone() {
-        let text = cookie("zentry_12345678_x", true).to_string();
+        let text = cookie("zentry_12345678_x".to_owned(), true).to_string();
         for attribute in ["HttpOnly", "SameSite=Strict", "Secure", "Path=/"] {
             assert!(text.split("; ").any(|part| part == attribute), "{text}");
         }
@@ -238,7 +121,7 @@ mod tests {
             text.starts_with("__Host-zentry_token=") && !text.contains("Domain"),
             "{text}"
         );
-        assert!(cookie("x", false).to_string().contains("Path=/admin"));
+        assert!(cookie("x".to_owned(), false).to_string().contains("Path=/admin"));
         assert!(!text.contains("Max-Age") && !text.contains("Expires"), "{text}");
     }
 }

@@ -9,7 +9,8 @@ use utoipa::{IntoParams, ToSchema};
 use super::or_empty;
 use super::responses::{Missing, NotAllowed, Refused};
 use crate::database::{Access, Session};
-use crate::queries::integrations::{self, Change, Filter, Integration, New, Rules};
+use crate::queries::integrations::{self, Change, Filter, Integration, New};
+use crate::queries::settings::Rules;
 use crate::web::form::{Filters, Form};
 use crate::web::page::{Number, Page};
 use crate::web::path::Id;
@@ -29,6 +30,30 @@ pub struct ListParams {
     project: Option<i64>,
     #[param(schema_with = is_active)]
     is_active: Option<bool>,
+    #[param(schema_with = state)]
+    state: Option<super::WebhookState>,
+    #[param(schema_with = notices)]
+    notices: Option<bool>,
+    #[param(schema_with = notify_webhook_id)]
+    notify_webhook_id: Option<i64>,
+    #[param(schema_with = rate_group)]
+    rate_group: Option<String>,
+}
+
+fn state() -> Schema {
+    or_empty::<super::WebhookState>("How it does")
+}
+
+fn notices() -> Schema {
+    or_empty::<bool>("Whether it is told of the trouble of the others")
+}
+
+fn notify_webhook_id() -> Schema {
+    or_empty::<i64>("The webhook that is told of their trouble")
+}
+
+fn rate_group() -> Schema {
+    or_empty::<String>("Whose webhooks share a rate")
 }
 
 fn page() -> Schema {
@@ -59,6 +84,10 @@ pub async fn list(
         webhook_type: filters.choice("webhook_type", super::WebhookType::NAMES),
         project: filters.number("project"),
         is_active: filters.flag("is_active"),
+        state: filters.choice("state", super::WebhookState::NAMES),
+        notices: filters.flag("notices"),
+        notify_webhook_id: filters.number("notify_webhook_id"),
+        rate_group: filters.text("rate_group"),
     };
     filters.finish()?;
     let mut connection = caller.connection().await?;
@@ -66,6 +95,63 @@ pub async fn list(
     let count = integrations::count(&session, &filter).await?;
     let results = integrations::list(&session, &filter, number.slice()).await?;
     Ok(Json(Page::new(number, count, results, &here)?))
+}
+
+/// What can be set of a webhook; null takes away what need not be
+#[derive(Deserialize, ToSchema)]
+#[allow(dead_code, reason = "describes what Form reads")]
+pub struct GivenSettings {
+    /// Keys of the events' data that its messages do not have
+    #[schema(value_type = Option<Vec<String>>, nullable = false)]
+    omit_keys: Option<Vec<String>>,
+    /// Only events whose data this JSON path predicate is true of are heard; null: all
+    #[schema(example = "$.points > 20")]
+    filter: Option<String>,
+    /// Of `daily_streak`, only streaks of so many days; null: all
+    min_streak_days: Option<i32>,
+    /// Of `milestone_reached`, only these, in per cent; null: all
+    #[schema(value_type = Option<Vec<i32>>)]
+    milestones: Option<Vec<i32>>,
+    /// When nothing is sent; null: never
+    #[schema(example = "22:00-07:00 Europe/Berlin")]
+    quiet_hours: Option<String>,
+    /// Whom each message pings; null: nobody
+    #[schema(example = "role:123456789012345678")]
+    mention: Option<String>,
+    /// The name that its messages in Discord come from; null: the installation's
+    username: Option<String>,
+    /// The picture that its messages in Discord come with; null: the installation's
+    avatar_url: Option<String>,
+    /// In Discord, a line of text stands above the events, for phones' notifications
+    #[schema(nullable = false)]
+    announce: Option<bool>,
+    /// For a forum of Discord: each message becomes a post of this name
+    thread_name: Option<String>,
+    /// For a forum of Discord: ids of the tags of these posts
+    #[schema(value_type = Option<Vec<String>>, nullable = false)]
+    applied_tags: Option<Vec<String>>,
+    /// How many messages it may get, and in what time; null: what is usual for its service
+    #[schema(example = "25/5min")]
+    rate_limit: Option<String>,
+    /// Webhooks of the same group share their rate; null: it is on its own
+    rate_group: Option<String>,
+    /// The webhook that is told of its trouble; null: those with `notices`
+    notify_webhook_id: Option<i64>,
+    /// It is told of the trouble of the others
+    #[schema(nullable = false)]
+    notices: Option<bool>,
+    /// When what has gathered leaves as one message; null: each event leaves as it comes
+    #[schema(example = "0 9 * * 1-5 Europe/Berlin")]
+    digest: Option<String>,
+    /// How many waiting events may leave as one message
+    #[schema(nullable = false)]
+    max_events_per_message: Option<i32>,
+    /// The shortest time between two messages
+    #[schema(nullable = false, example = "30 seconds")]
+    min_interval: Option<String>,
+    /// Deliveries older than this expire; null: as the installation has it
+    #[schema(example = "1 day")]
+    max_age: Option<String>,
 }
 
 /// What a new integration is made of
@@ -86,6 +172,8 @@ pub struct NewIntegration {
     /// True unless given
     #[schema(nullable = false)]
     is_active: Option<bool>,
+    #[serde(flatten)]
+    settings: GivenSettings,
 }
 
 /// Register a webhook
@@ -101,7 +189,7 @@ pub async fn create(caller: Caller, mut form: Form) -> Result<(StatusCode, Json<
         project: form.id("project").flatten(),
         event_types: form.names("event_types"),
         is_active: form.flag("is_active"),
-        rules: Rules::default(),
+        rules: rules(&mut form).of_a_new_one(),
     };
     form.finish()?;
     let mut connection = caller.connection().await?;
@@ -110,6 +198,33 @@ pub async fn create(caller: Caller, mut form: Form) -> Result<(StatusCode, Json<
     let created = found(&session, id).await?;
     session.commit().await?;
     Ok((StatusCode::CREATED, Json(created)))
+}
+
+/// What the form sets of a webhook: null is what is taken away.
+fn rules(form: &mut Form) -> Rules {
+    Rules {
+        omit_keys: form.names("omit_keys"),
+        filter: form.text_or_null("filter"),
+        min_streak_days: form.whole_or_null("min_streak_days"),
+        milestones: form.numbers_or_null("milestones"),
+        quiet_hours: form.text_or_null("quiet_hours"),
+        mention: form.text_or_null("mention"),
+        username: form.text_or_null("username"),
+        avatar_url: form.text_or_null("avatar_url"),
+        announce: form.flag("announce"),
+        thread_name: form.text_or_null("thread_name"),
+        applied_tags: form.names("applied_tags"),
+        rate_limit: form.text_or_null("rate_limit"),
+        rate_group: form.text_or_null("rate_group"),
+        notify_webhook_id: form.id("notify_webhook_id").map(Option::unwrap_or_default),
+        notices: form.flag("notices"),
+        digest: form.text_or_null("digest"),
+        max_events_per_message: form.whole("max_events_per_message"),
+        min_interval: form.text("min_interval"),
+        max_age: form
+            .text_or_null("max_age")
+            .map(|text| if text.is_empty() { "0".to_owned() } else { text }),
+    }
 }
 
 /// One integration
@@ -142,12 +257,14 @@ pub struct IntegrationChange {
     /// True also brings back an integration that was switched off because its endpoint was gone
     #[schema(nullable = false)]
     is_active: Option<bool>,
+    #[serde(flatten)]
+    settings: GivenSettings,
 }
 
 /// Change an integration, as PATCH does
 #[utoipa::path(
     put, path = "/webhook-integrations/{id}", operation_id = "put_integration", tag = "Webhook integrations", params(super::IdParams),
-    request_body = IntegrationChange,
+    request_body = Option<IntegrationChange>,
     responses((status = 200, body = Integration), Refused, NotAllowed, Missing)
 )]
 pub async fn put(caller: Caller, id: Id, form: Form) -> Result<Json<Integration>, Error> {
@@ -157,7 +274,7 @@ pub async fn put(caller: Caller, id: Id, form: Form) -> Result<Json<Integration>
 /// Change an integration
 #[utoipa::path(
     patch, path = "/webhook-integrations/{id}", operation_id = "patch_integration", tag = "Webhook integrations", params(super::IdParams),
-    request_body = IntegrationChange,
+    request_body = Option<IntegrationChange>,
     responses((status = 200, body = Integration), Refused, NotAllowed, Missing)
 )]
 pub async fn patch(caller: Caller, id: Id, form: Form) -> Result<Json<Integration>, Error> {
@@ -172,7 +289,7 @@ async fn change(caller: Caller, Id(id): Id, mut form: Form) -> Result<Json<Integ
         project: form.id("project"),
         event_types: form.names("event_types"),
         is_active: form.flag("is_active"),
-        rules: Rules::default(),
+        rules: rules(&mut form),
     };
     form.finish()?;
     let mut connection = caller.connection().await?;
@@ -242,6 +359,55 @@ pub async fn test(caller: Caller, Id(id): Id, mut form: Form) -> Result<Json<Tri
     }))
 }
 
+/// Have what waits sent now, whatever its endpoint has asked for: also to one that was switched off
+#[utoipa::path(
+    post, path = "/webhook-integrations/{id}/resume", operation_id = "resume_integration", tag = "Webhook integrations", params(super::IdParams),
+    responses((status = 200, body = Integration), Refused, NotAllowed, Missing)
+)]
+pub async fn resume(caller: Caller, Id(id): Id) -> Result<Json<Integration>, Error> {
+    let mut connection = caller.connection().await?;
+    let session = connection.begin(Access::Write).await?;
+    integrations::resume(&session, id).await?;
+    let resumed = found(&session, id).await?;
+    session.commit().await?;
+    Ok(Json(resumed))
+}
+
 async fn found(session: &Session<'_>, id: i64) -> Result<Integration, Error> {
     integrations::get(session, id).await?.ok_or_else(Error::not_found)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use utoipa::PartialSchema;
+
+    use super::*;
+    use crate::queries::settings::Settings;
+
+    fn properties<T: PartialSchema>() -> Vec<String> {
+        let schema = serde_json::to_value(T::schema()).unwrap();
+        let mut names: Vec<String> = schema["properties"]
+            .as_object()
+            .unwrap()
+            .keys()
+            .cloned()
+            .collect();
+        names.sort();
+        names
+    }
+
+    /// What is read can be written, and what is described is what is written.
+    #[test]
+    fn every_setting_is_described_and_written() {
+        let rules = Rules::default();
+        let mut written: Vec<&str> = rules
+            .parameters()
+            .iter()
+            .map(|parameter| parameter.name)
+            .collect();
+        written.sort_unstable();
+        assert_eq!(properties::<Settings>(), written);
+        assert_eq!(properties::<GivenSettings>(), written);
+    }
 }

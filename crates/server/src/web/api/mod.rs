@@ -25,6 +25,21 @@ impl WebhookType {
     const NAMES: &[&str] = &["discord", "teams"];
 }
 
+/// How a webhook does
+#[derive(Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[allow(dead_code, reason = "describes a string")]
+pub enum WebhookState {
+    Active,
+    Failing,
+    Gone,
+    Off,
+}
+
+impl WebhookState {
+    const NAMES: &[&str] = &["active", "failing", "gone", "off"];
+}
+
 /// What became of a delivery
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
@@ -69,6 +84,7 @@ pub fn router() -> OpenApiRouter<App> {
             integrations::delete
         ))
         .routes(routes!(integrations::test))
+        .routes(routes!(integrations::resume))
         .routes(routes!(logs::list_of_integration))
         .routes(routes!(logs::list))
         .routes(routes!(logs::get))

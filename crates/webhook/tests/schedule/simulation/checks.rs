@@ -31,7 +31,8 @@ impl World {
         assert!(now >= not_before, "too soon by {}", not_before - now);
 
         let count = request.deliveries.len();
-        assert!(count >= 1 && count <= config.max_events_per_message.max(1));
+        let is_digest = config.digest.is_some();
+        assert!(count >= 1 && (is_digest || count <= config.max_events_per_message.max(1)));
         let rows = &self.tables.rows[&request.queue];
         let waiting: Vec<DeliveryId> = known
             .read
@@ -46,7 +47,10 @@ impl World {
         assert!(asks || request.deliveries == waiting[..count], "out of order");
         for id in &request.deliveries {
             let row = &rows[id];
-            let created_at = row.delivery.created_at;
+            let created_at = match &config.digest {
+                Some(digest) => digest.due(row.delivery.created_at).min(wall),
+                None => row.delivery.created_at,
+            };
             let age = match &config.quiet_hours {
                 Some(hours) => hours.awake(created_at, wall),
                 None => wall.duration_since(created_at),
@@ -56,8 +60,17 @@ impl World {
                 "sent though expired"
             );
         }
+        // What is left of a digest that was refused need not wait.
+        let is_refused = matches!(
+            known.endpoint.temper,
+            Temper::Picky { .. } | Temper::Flaky | Temper::Poisoned | Temper::Down { .. }
+        );
+        if let Some(digest) = config.digest.as_ref().filter(|_| !is_refused) {
+            let first = rows[&request.deliveries[0]].delivery.created_at;
+            assert!(digest.due(first) <= wall, "before its digest");
+        }
         if known.failures >= 5 {
-            assert_eq!(count, 1, "more than one through an open circuit");
+            assert!(is_digest || count == 1, "more than one through an open circuit");
             let doubled = 1 << (known.failures - 1).min(20);
             let least = SECOND * u64::min(doubled, 300) / 2;
             assert!(

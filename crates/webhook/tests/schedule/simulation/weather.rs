@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::time::Duration;
 
+use webhook::digest::Digest;
 use webhook::endpoint::{EndpointKind, Vendor};
 use webhook::schedule::{Policy, QueueConfig, QueueId, Scheduler};
 
@@ -19,6 +20,8 @@ const QUIET: [&str; 3] = [
     "Fri 09:00-20:00, Sat-Sun 00:00-24:00 Europe/Berlin",
     "22:00-07:00 America/New_York",
 ];
+
+const DIGESTS: [&str; 3] = ["90 seconds", "1 hour", "*/20 * * * *"];
 
 /// What Microsoft's hosts, or single webhooks, are sent.
 const RATES: [&str; 5] = ["1/s", "4/s", "25/5min", "3/20s", "2/1min"];
@@ -132,6 +135,10 @@ impl World {
             },
             quiet_hours: match random.usize(0..2 * QUIET.len()) {
                 index if index < QUIET.len() => Some(QUIET[index].parse().unwrap()),
+                _ => None,
+            },
+            digest: match random.usize(0..3 * DIGESTS.len()) {
+                index if index < DIGESTS.len() => Some(Digest::parse(DIGESTS[index], None).unwrap()),
                 _ => None,
             },
             proven: random.bool(),

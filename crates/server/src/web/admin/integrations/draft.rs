@@ -1,7 +1,11 @@
 //! What a form says of an integration: texts as they were typed, until they are values for the database.
 
-use crate::queries::integrations::{Change, New, Rules, Webhook};
+use crate::queries::integrations::{Change, New, Webhook};
+use crate::queries::settings::Rules;
 use crate::web::error::Fields;
+
+/// Events that a message holds unless it is said.
+const MOST_EVENTS: i32 = 10;
 
 /// The fields of the form.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -26,6 +30,14 @@ pub struct Draft {
     pub announce: bool,
     pub thread_name: String,
     pub applied_tags: String,
+    pub digest: String,
+    pub max_events_per_message: String,
+    pub min_interval: String,
+    pub max_age: String,
+    pub rate_limit: String,
+    pub rate_group: String,
+    pub notify_webhook_id: String,
+    pub notices: bool,
 }
 
 impl Draft {
@@ -42,8 +54,12 @@ impl Draft {
     /// One that there is.
     pub fn of(webhook: &Webhook) -> Self {
         let integration = &webhook.integration;
+        let set = &integration.settings;
+        fn shown<T: ToString>(number: Option<T>) -> String {
+            number.map(|number| number.to_string()).unwrap_or_default()
+        }
         let names = integration.event_types.as_array().into_iter().flatten();
-        let numbers = webhook.milestones.iter().flatten().map(ToString::to_string);
+        let numbers = set.milestones.iter().flatten().map(ToString::to_string);
         Self {
             name: integration.name.clone(),
             webhook_type: integration.webhook_type.clone(),
@@ -53,20 +69,29 @@ impl Draft {
                 .filter_map(|name| name.as_str().map(ToOwned::to_owned))
                 .collect(),
             is_active: integration.is_active,
-            filter: webhook.filter.clone().unwrap_or_default(),
-            min_streak_days: webhook
-                .min_streak_days
-                .map(|days| days.to_string())
-                .unwrap_or_default(),
+            filter: set.filter.clone().unwrap_or_default(),
+            min_streak_days: shown(set.min_streak_days),
             milestones: numbers.collect::<Vec<_>>().join(", "),
-            quiet_hours: webhook.quiet_hours.clone().unwrap_or_default(),
-            mention: webhook.mention.clone().unwrap_or_default(),
-            omit_keys: webhook.omit_keys.join(", "),
-            username: webhook.username.clone().unwrap_or_default(),
-            avatar_url: webhook.avatar_url.clone().unwrap_or_default(),
-            announce: webhook.announce,
-            thread_name: webhook.thread_name.clone().unwrap_or_default(),
-            applied_tags: webhook.applied_tags.join(", "),
+            quiet_hours: set.quiet_hours.clone().unwrap_or_default(),
+            mention: set.mention.clone().unwrap_or_default(),
+            omit_keys: set.omit_keys.join(", "),
+            username: set.username.clone().unwrap_or_default(),
+            avatar_url: set.avatar_url.clone().unwrap_or_default(),
+            announce: set.announce,
+            thread_name: set.thread_name.clone().unwrap_or_default(),
+            applied_tags: set.applied_tags.join(", "),
+            digest: set.digest.clone().unwrap_or_default(),
+            max_events_per_message: shown(
+                Some(set.max_events_per_message).filter(|events| *events != MOST_EVENTS),
+            ),
+            min_interval: Some(set.min_interval.clone())
+                .filter(|text| text != "00:00:00")
+                .unwrap_or_default(),
+            max_age: set.max_age.clone().unwrap_or_default(),
+            rate_limit: set.rate_limit.clone().unwrap_or_default(),
+            rate_group: set.rate_group.clone().unwrap_or_default(),
+            notify_webhook_id: shown(set.notify_webhook_id),
+            notices: set.notices,
         }
     }
 
@@ -88,6 +113,10 @@ impl Draft {
                     draft.announce = true;
                     continue;
                 }
+                "notices" => {
+                    draft.notices = true;
+                    continue;
+                }
                 "name" => &mut draft.name,
                 "webhook_type" => &mut draft.webhook_type,
                 "webhook_url" => &mut draft.webhook_url,
@@ -102,6 +131,13 @@ impl Draft {
                 "avatar_url" => &mut draft.avatar_url,
                 "thread_name" => &mut draft.thread_name,
                 "applied_tags" => &mut draft.applied_tags,
+                "digest" => &mut draft.digest,
+                "max_events_per_message" => &mut draft.max_events_per_message,
+                "min_interval" => &mut draft.min_interval,
+                "max_age" => &mut draft.max_age,
+                "rate_limit" => &mut draft.rate_limit,
+                "rate_group" => &mut draft.rate_group,
+                "notify_webhook_id" => &mut draft.notify_webhook_id,
                 _ => continue,
             };
             *field = value;
@@ -123,15 +159,7 @@ impl Draft {
             project,
             event_types: Some(self.event_types()),
             is_active: Some(self.is_active),
-            rules: Rules {
-                omit_keys: rules.omit_keys,
-                filter: rules.filter.filter(|text| !text.is_empty()),
-                min_streak_days: rules.min_streak_days.filter(|days| *days != 0),
-                milestones: rules.milestones.filter(|all| !all.is_empty()),
-                quiet_hours: rules.quiet_hours.filter(|text| !text.is_empty()),
-                mention: rules.mention.filter(|text| !text.is_empty()),
-                ..rules
-            },
+            rules: rules.of_a_new_one(),
         })
     }
 
@@ -177,6 +205,19 @@ impl Draft {
             announce: Some(self.announce),
             thread_name: Some(self.thread_name.clone()),
             applied_tags: Some(items(&self.applied_tags).map(ToOwned::to_owned).collect()),
+            digest: Some(self.digest.clone()),
+            max_events_per_message: Some(
+                number(&mut wrong, "max_events_per_message", &self.max_events_per_message)
+                    .unwrap_or(MOST_EVENTS),
+            ),
+            min_interval: Some(or_zero(&self.min_interval)),
+            max_age: Some(or_zero(&self.max_age)),
+            rate_limit: Some(self.rate_limit.clone()),
+            rate_group: Some(self.rate_group.clone()),
+            notify_webhook_id: Some(
+                number(&mut wrong, "notify_webhook_id", &self.notify_webhook_id).unwrap_or(0),
+            ),
+            notices: Some(self.notices),
         };
         if wrong.is_empty() {
             Ok((project, rules))
@@ -184,6 +225,11 @@ impl Draft {
             Err(wrong)
         }
     }
+}
+
+/// The length of time, or none.
+fn or_zero(text: &str) -> String {
+    if text.is_empty() { "0" } else { text }.to_owned()
 }
 
 fn items(list: &str) -> impl Iterator<Item = &str> {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::draft::Draft;
 use crate::database::{Access, Session};
-use crate::queries::events::{self, EventType};
+use crate::queries::events::{self, EventType, TROUBLE};
 use crate::queries::integrations::{self, Webhook};
 use crate::queries::rights::{Deed, Rights};
 use crate::web::Error;
@@ -158,7 +158,9 @@ fn page(
             (place(webhook, draft, wrong))
             (events(types, draft, wrong))
             (rules(draft, wrong))
+            (pace(draft, wrong))
             (appearance(draft, wrong))
+            (trouble(draft, wrong))
             fieldset {
                 legend { "State" }
                 (tick_box("is_active", "true", "Switched on", draft.is_active))
@@ -215,7 +217,7 @@ fn events(types: &[EventType], draft: &Draft, wrong: &Fields) -> Markup {
             legend { "What it hears" }
             (tick_box("event_type", "*", "All events, also those that are added later", draft.hears("*")))
             div.ticks data-unless-all {
-                @for kind in types {
+                @for kind in types.iter().filter(|kind| kind.name != TROUBLE) {
                     (tick_box("event_type", &kind.name, html! { (kind.emoji) " " (kind.name) }, draft.hears(&kind.name)))
                 }
                 @for name in unknown { (tick_box("event_type", name, name, true)) }
@@ -226,6 +228,81 @@ fn events(types: &[EventType], draft: &Draft, wrong: &Fields) -> Markup {
                 hint: html! { "Left empty, it hears of every project." },
                 ..TextField::default()
             }.render(wrong))
+        }
+    }
+}
+
+fn pace(draft: &Draft, wrong: &Fields) -> Markup {
+    let fields = [
+        TextField {
+            name: "digest",
+            label: "Digest",
+            value: &draft.digest,
+            hint: html! {
+                "What has gathered leaves as one message: " code { "1 hour" } " after the first event, or at "
+                code { "0 9 * * 1-5 Europe/Berlin" } ", which is every working day at 9."
+            },
+            ..TextField::default()
+        },
+        TextField {
+            name: "max_events_per_message",
+            label: "Most events in a message",
+            kind: "number",
+            value: &draft.max_events_per_message,
+            hint: html! { "1 to 10; left empty, it is 10." },
+            ..TextField::default()
+        },
+        TextField {
+            name: "min_interval",
+            label: "Least time between messages",
+            value: &draft.min_interval,
+            hint: html! { "Such as " code { "30 seconds" } "." },
+            ..TextField::default()
+        },
+        TextField {
+            name: "max_age",
+            label: "When deliveries expire",
+            value: &draft.max_age,
+            hint: html! { "Such as " code { "1 day" } ". Left empty, it is the installation's, " code { "zentry_notify.max_age" } "." },
+            ..TextField::default()
+        },
+        TextField {
+            name: "rate_limit",
+            label: "Rate",
+            value: &draft.rate_limit,
+            hint: html! { "How many messages, and in what time, such as " code { "25/5min" } "; " code { "0" } " is no limit." },
+            ..TextField::default()
+        },
+        TextField {
+            name: "rate_group",
+            label: "With whom it shares its rate",
+            value: &draft.rate_group,
+            hint: html! { "Any name: webhooks of the same one share it, as flows of one owner do in Teams." },
+            ..TextField::default()
+        },
+    ];
+    html! {
+        details.more open[fields.iter().any(|field| !field.value.is_empty() || wrong.contains_key(field.name))] {
+            summary { "Digest, rate, age" }
+            @for field in fields { (field.render(wrong)) }
+        }
+    }
+}
+
+fn trouble(draft: &Draft, wrong: &Fields) -> Markup {
+    let told = TextField {
+        name: "notify_webhook_id",
+        label: "Which integration is told of this one's trouble",
+        kind: "number",
+        value: &draft.notify_webhook_id,
+        hint: html! { "Its id. Left empty, those are told that are for notices." },
+        ..TextField::default()
+    };
+    html! {
+        details.more open[draft.notices || !told.value.is_empty() || wrong.contains_key(told.name)] {
+            summary { "Notices" }
+            (told.render(wrong))
+            (tick_box("notices", "true", "It is for notices: it is told when another one fails, is switched off or lets deliveries expire", draft.notices))
         }
     }
 }

@@ -25,6 +25,7 @@ pub async fn show(visitor: Visitor, here: Here, mut filters: Filters) -> Result<
         webhook_type,
         project,
         is_active,
+        ..Filter::default()
     };
 
     let mut connection = visitor.connection().await?;

@@ -78,6 +78,11 @@ fn actions(webhook: &Webhook, rights: &Rights) -> Markup {
             a.button href={ "/admin/integrations/" (id) "/edit/" } { "Edit" }
             (switch_form(webhook, "one"))
         }
+        @if rights.may(Deed::Resume) && (webhook.pending > 0 || matches!(webhook.state.as_str(), "failing" | "gone")) {
+            form method="post" action={ "/admin/integrations/" (id) "/resume/" } {
+                button { "Try now" }
+            }
+        }
         @if rights.may(Deed::Delete) { a.button.danger href={ "/admin/integrations/" (id) "/delete/" } { "Delete" } }
     }
 }
@@ -92,7 +97,7 @@ fn state(webhook: &Webhook) -> Markup {
                 @if let Some(reason) = &webhook.reason { p.words { (reason) } }
             }
             @if let Some(next) = webhook.next_try_at { dt { "Next try" } dd { (parts::time(next)) } }
-            @if let Some(until) = webhook.held_until { dt { "Quiet until" } dd { (parts::time(until)) } }
+            @if let Some(until) = webhook.held_until { dt { "Held until" } dd { (parts::time(until)) } }
             dt { "Waiting" } dd { (parts::grouped(webhook.pending)) }
             dt { "Sent" } dd { (parts::grouped(webhook.sent)) }
             dt { "Failed" } dd { (parts::grouped(webhook.failed)) }
@@ -109,44 +114,55 @@ fn state(webhook: &Webhook) -> Markup {
 
 fn settings(webhook: &Webhook) -> Markup {
     let Webhook { integration, .. } = webhook;
-    let milestones = webhook.milestones.as_ref().map(|all| {
+    let set = &integration.settings;
+    let milestones = set.milestones.as_ref().map(|all| {
         let all: Vec<String> = all.iter().map(|one| format!("{one} %")).collect();
         all.join(", ")
     });
-    let streak = webhook.min_streak_days.map(|days| format!("from {days} days on"));
-    let omitted = (!webhook.omit_keys.is_empty()).then(|| webhook.omit_keys.join(", "));
+    let streak = set.min_streak_days.map(|days| format!("from {days} days on"));
+    let omitted = (!set.omit_keys.is_empty()).then(|| set.omit_keys.join(", "));
     let maker = integration
         .created_by_username
         .clone()
         .or(integration.created_by.map(|id| format!("user {id}")));
-    let pause = Some(&webhook.min_interval).filter(|text| *text != "00:00:00");
-    let events = Some(webhook.max_events_per_message).filter(|events| *events != 10);
+    let pause = Some(&set.min_interval).filter(|text| *text != "00:00:00");
+    let events = Some(set.max_events_per_message).filter(|events| *events != 10);
     let further = [
-        ("Filter", webhook.filter.clone()),
+        ("Filter", set.filter.clone()),
         ("Streaks", streak),
         ("Milestones", milestones),
-        ("Quiet hours", webhook.quiet_hours.clone()),
-        ("Pings", webhook.mention.clone()),
+        ("Quiet hours", set.quiet_hours.clone()),
+        ("Pings", set.mention.clone()),
         ("Left out", omitted),
-        ("Comes from", webhook.username.clone()),
-        ("Picture", webhook.avatar_url.clone()),
+        ("Comes from", set.username.clone()),
+        ("Picture", set.avatar_url.clone()),
         (
             "Phones",
-            webhook
-                .announce
-                .then(|| "a line of text above the events".to_owned()),
+            set.announce.then(|| "a line of text above the events".to_owned()),
         ),
-        ("Posts in a forum", webhook.thread_name.clone()),
+        ("Posts in a forum", set.thread_name.clone()),
         (
             "Their tags",
-            (!webhook.applied_tags.is_empty()).then(|| webhook.applied_tags.join(", ")),
+            (!set.applied_tags.is_empty()).then(|| set.applied_tags.join(", ")),
         ),
         (
             "Events a message",
             events.map(|events| format!("at most {events}")),
         ),
         ("Between messages", pause.map(|pause| format!("at least {pause}"))),
-        ("Expires after", webhook.max_age.clone()),
+        ("Digest", set.digest.clone()),
+        ("Rate", set.rate_limit.clone()),
+        ("Shares its rate with", set.rate_group.clone()),
+        (
+            "Whom it tells of its trouble",
+            set.notify_webhook_id.map(|id| format!("webhook {id}")),
+        ),
+        (
+            "Notices",
+            set.notices
+                .then(|| "is told of the trouble of the others".to_owned()),
+        ),
+        ("Expires after", set.max_age.clone()),
         ("Registered by", maker),
     ];
     html! {
@@ -206,6 +222,16 @@ pub async fn test(visitor: Visitor, Id(id): Id, Form(trial): Form<Trial>) -> Res
         "/admin/integrations/{id}/?tried={}#trial",
         outcome.log_id
     )))
+}
+
+/// Has what waits sent now, whatever its endpoint has asked for.
+pub async fn resume(visitor: Visitor, Id(id): Id) -> Result<Redirect, Error> {
+    let mut connection = visitor.connection().await?;
+    let session = connection.begin(Access::Write).await?;
+    integrations::resume(&session, id).await?;
+    session.commit().await?;
+    let notice = Notice::Resumed.query();
+    Ok(Redirect::to(&format!("/admin/integrations/{id}/?{notice}")))
 }
 
 /// A button that switches it on, or off; `from` is the page that comes back.

@@ -75,7 +75,7 @@ fn outcome(detail: &Detail) -> Markup {
                 @if !entry.error_message.is_empty() { p.words { (entry.error_message) } }
             }
             dt { "Event" } dd {
-                @if matches!(entry.event_type.as_str(), "test" | "webhook_trouble") { (entry.event_type) } @else { a href={ "/admin/events/" (entry.event_type) "/" } { (entry.event_type) } }
+                @if entry.event_type == "test" { (entry.event_type) } @else { a href={ "/admin/events/" (entry.event_type) "/" } { (entry.event_type) } }
             }
             dt { "Integration" }
             dd {

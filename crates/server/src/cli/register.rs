@@ -1,0 +1,150 @@
+//! `register` and `update`: one webhook, with everything that can be set of it.
+
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::Args;
+
+use super::output::Output;
+use super::settings::Settings;
+use super::{Access, Target, explain, explain_begin};
+use crate::database::Session;
+use crate::queries::integrations::{self, Change, Integration, New};
+use crate::queries::settings::Rules;
+
+/// Register a webhook
+///
+/// A URL is a secret, and a command line can be seen by others on the machine: put it into the environment instead.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  read -rsp 'URL: ' WEBHOOK_URL; export WEBHOOK_URL
+  zentry-notify register --name 'Backend channel' --webhook-type discord --digest '0 9 * * 1-5 Europe/Berlin'")]
+pub struct Register {
+    /// A name that its team knows
+    #[arg(long)]
+    name: String,
+    /// discord or teams
+    #[arg(long, value_name = "TYPE", value_parser = ["discord", "teams"])]
+    webhook_type: String,
+    /// Its URL
+    #[arg(long, value_name = "URL", env = "WEBHOOK_URL", hide_env_values = true)]
+    webhook_url: String,
+    /// The project whose events are sent [default: every project's]
+    #[arg(long, value_name = "ID", value_parser = clap::value_parser!(i64).range(1..))]
+    project_id: Option<i64>,
+    /// An event that is sent; may be repeated [default: all]
+    #[arg(long, value_name = "EVENT")]
+    event_type: Vec<String>,
+    /// Whether it hears anything [default: true]
+    #[arg(long, value_name = "BOOLEAN")]
+    is_active: Option<bool>,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+impl Register {
+    pub async fn run(self, target: &Target, output: &Output) -> Result<ExitCode> {
+        let new = New {
+            name: self.name,
+            webhook_type: self.webhook_type,
+            webhook_url: self.webhook_url,
+            project: self.project_id,
+            event_types: (!self.event_type.is_empty()).then_some(self.event_type),
+            is_active: self.is_active,
+            rules: Rules::from(self.settings).of_a_new_one(),
+        };
+        let mut connection = target.connect().await?;
+        let session = connection.begin(Access::Write).await.map_err(explain_begin)?;
+        let id = integrations::create(&session, &new).await.map_err(explain)?;
+        show(session, id, output).await
+    }
+}
+
+/// Change a webhook: what is given, and nothing else
+///
+/// An empty text and 0 take away what was set.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  zentry-notify update 7 --digest '1 hour' --quiet-hours '22:00-07:00 Europe/Berlin'
+  zentry-notify update 7 --digest ''
+  zentry-notify update 7 --is-active true")]
+pub struct Update {
+    /// Its id
+    id: i64,
+    #[arg(long)]
+    name: Option<String>,
+    /// discord or teams
+    #[arg(long, value_name = "TYPE", value_parser = ["discord", "teams"])]
+    webhook_type: Option<String>,
+    /// Its new URL
+    #[arg(long, value_name = "URL", env = "WEBHOOK_URL", hide_env_values = true)]
+    webhook_url: Option<String>,
+    /// The project whose events are sent; 0: every project's
+    #[arg(long, value_name = "ID")]
+    project_id: Option<i64>,
+    /// An event that is sent, in place of what it hears now; may be repeated; * stands for all
+    #[arg(long, value_name = "EVENT")]
+    event_type: Vec<String>,
+    /// Whether it hears anything; true also brings one back that was switched off
+    #[arg(long, value_name = "BOOLEAN")]
+    is_active: Option<bool>,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+impl Update {
+    pub async fn run(self, target: &Target, output: &Output) -> Result<ExitCode> {
+        let change = Change {
+            name: self.name,
+            webhook_type: self.webhook_type,
+            webhook_url: self.webhook_url,
+            project: self.project_id.map(|id| Some(id).filter(|id| *id != 0)),
+            event_types: (!self.event_type.is_empty()).then_some(self.event_type),
+            is_active: self.is_active,
+            rules: self.settings.into(),
+        };
+        let mut connection = target.connect().await?;
+        let session = connection.begin(Access::Write).await.map_err(explain_begin)?;
+        integrations::update(&session, self.id, &change)
+            .await
+            .map_err(explain)?;
+        show(session, self.id, output).await
+    }
+}
+
+/// Send what waits for a webhook now, whatever its endpoint has asked for: also to one that was switched off
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  zentry-notify resume 7")]
+pub struct Resume {
+    /// Its id
+    id: i64,
+}
+
+impl Resume {
+    pub async fn run(self, target: &Target, output: &Output) -> Result<ExitCode> {
+        let mut connection = target.connect().await?;
+        let session = connection.begin(Access::Write).await.map_err(explain_begin)?;
+        integrations::resume(&session, self.id).await.map_err(explain)?;
+        show(session, self.id, output).await
+    }
+}
+
+/// Commits, and prints what the webhook is now.
+async fn show(session: Session<'_>, id: i64, output: &Output) -> Result<ExitCode> {
+    let one = integrations::get(&session, id).await.map_err(explain)?;
+    session.commit().await.map_err(explain)?;
+    let one = one.with_context(|| format!("there is no webhook with id {id}"))?;
+    output.rows(&[one], &["ID", "NAME", "URL", "ACTIVE"], |one: &Integration| {
+        vec![
+            one.id.to_string(),
+            one.name.clone(),
+            one.webhook_url.clone(),
+            if one.is_active { "yes" } else { "no" }.to_owned(),
+        ]
+    })?;
+    Ok(ExitCode::SUCCESS)
+}

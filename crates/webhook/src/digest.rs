@@ -1,0 +1,453 @@
+//! What has gathered for a webhook, as one message: when it leaves, and what it says.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use croner::Cron;
+use croner::parser::{CronParser, Seconds, Year};
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
+use serde::Deserialize;
+use thiserror::Error;
+
+use crate::card::{Card, humanised, one_line};
+use crate::definition::DEFAULT_COLOUR;
+use crate::quiet_hours::QuietHours;
+use crate::rich_text::{Builder, RichText};
+
+const SHORTEST: SignedDuration = SignedDuration::from_mins(1);
+const LONGEST: SignedDuration = SignedDuration::from_hours(31 * 24);
+/// A year, and the day of leap years.
+const RAREST: SignedDuration = SignedDuration::from_hours(366 * 24);
+/// Characters; a list of all minutes and hours has some more than two hundred.
+const MAX_TEXT: usize = 500;
+/// Events that a digest shows.
+pub const SHOWN: usize = 10;
+/// Characters of each of them.
+const MAX_LINE: usize = 280;
+/// Event types that it counts by name; all others are one more.
+const MAX_COUNTS: usize = 20;
+
+/// `1 hour`: so long after the first event that it holds. Or the times of a cron expression, such as `0 9 * * 1-5` or
+/// `0 9 * * MON-FRI Europe/Berlin`; they are those of the quiet hours' time zone unless it names one, and of UTC where neither does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Digest {
+    times: Times,
+    /// Whose clocks its events are shown by.
+    zone: Option<TimeZone>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Times {
+    After(SignedDuration),
+    At(Box<Cron>),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum DigestError {
+    #[error("\"{0}\" is neither a length of time nor a cron expression")]
+    NoTimes(String),
+    #[error("\"{0}\" is no cron expression: {1}")]
+    NoCron(String, String),
+    #[error("a digest gathers for a minute to 31 days")]
+    Length,
+    #[error("the times of \"{0}\" do not come within a year")]
+    Never(String),
+    #[error("unknown time zone \"{0}\"")]
+    UnknownZone(String),
+}
+
+impl Digest {
+    /// Reads what is to be kept: also, its times have to come often enough.
+    ///
+    /// # Errors
+    /// What is wrong with the text.
+    pub fn parse(text: &str, quiet_hours: Option<&QuietHours>) -> Result<Self, DigestError> {
+        let digest = Self::read(text, quiet_hours)?;
+        if let Times::At(_) = digest.times {
+            let mut last = Timestamp::now();
+            for _ in 0..2 {
+                last = digest
+                    .next(last)
+                    .filter(|next| next.duration_since(last) <= RAREST)
+                    .ok_or_else(|| DigestError::Never(text.trim().to_owned()))?;
+            }
+        }
+        Ok(digest)
+    }
+
+    /// Reads what was kept.
+    ///
+    /// # Errors
+    /// What is wrong with the text.
+    pub fn read(text: &str, quiet_hours: Option<&QuietHours>) -> Result<Self, DigestError> {
+        let text = text.trim();
+        let shown = || text.chars().take(100).collect::<String>();
+        if text.chars().count() > MAX_TEXT {
+            return Err(DigestError::NoTimes(shown()));
+        }
+        let zone = quiet_hours.map(QuietHours::zone);
+        if let Ok(span) = text.parse::<Span>() {
+            let length = span.to_duration(SpanRelativeTo::days_are_24_hours());
+            let length = length.map_err(|_| DigestError::Length)?;
+            return match (SHORTEST..=LONGEST).contains(&length) {
+                true => Ok(Self {
+                    times: Times::After(length),
+                    zone: zone.cloned(),
+                }),
+                false => Err(DigestError::Length),
+            };
+        }
+        let (expression, zone) = match text.rsplit_once(char::is_whitespace) {
+            Some((expression, name)) if names_zone(expression) => {
+                let zone = TimeZone::get(name).map_err(|_| DigestError::UnknownZone(name.to_owned()))?;
+                (expression.trim_end(), Some(zone))
+            }
+            _ => (text, zone.cloned()),
+        };
+        if expression.split_whitespace().count() != 5 {
+            return Err(DigestError::NoTimes(shown()));
+        }
+        let parser = CronParser::builder()
+            .seconds(Seconds::Disallowed)
+            .year(Year::Disallowed)
+            .build();
+        let cron = parser.parse(expression).map_err(|error| {
+            DigestError::NoCron(shown(), error.to_string().trim_end_matches('.').to_owned())
+        })?;
+        Ok(Self {
+            times: Times::At(Box::new(cron)),
+            zone,
+        })
+    }
+
+    /// Reads what is stored of a webhook, as a JSON object of the row.
+    ///
+    /// # Errors
+    /// What is wrong with it: time zones come and go with the system's packages.
+    pub fn stored(json: &str) -> Result<Option<Self>, DigestError> {
+        #[derive(Default, Deserialize)]
+        #[serde(default)]
+        struct Stored {
+            digest: Option<String>,
+            quiet_hours: Option<String>,
+        }
+        let stored: Stored = serde_json::from_str(json).unwrap_or_default();
+        let quiet_hours = stored.quiet_hours.and_then(|text| text.parse().ok());
+        stored
+            .digest
+            .map(|text| Self::read(&text, quiet_hours.as_ref()))
+            .transpose()
+    }
+
+    /// When a digest leaves that begins with an event of that moment: after it.
+    pub fn due(&self, first: Timestamp) -> Timestamp {
+        match &self.times {
+            Times::After(length) => first.checked_add(*length).unwrap_or(Timestamp::MAX),
+            // Where there is none, it is better sent than kept.
+            Times::At(_) => self.next(first).unwrap_or(first),
+        }
+    }
+
+    fn next(&self, after: Timestamp) -> Option<Timestamp> {
+        let Times::At(cron) = &self.times else {
+            return None;
+        };
+        let here = after.to_zoned(self.zone.clone().unwrap_or(TimeZone::UTC));
+        let next = cron.find_next_occurrence(&here, false).ok()?.timestamp();
+        (next > after).then_some(next)
+    }
+
+    /// The message: how many events of which type, and the last ones. `last` are the cards of up to [`SHOWN`] of them.
+    pub fn card<'a>(&self, event_types: impl IntoIterator<Item = &'a str>, last: &[Card]) -> Card {
+        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+        for event_type in event_types {
+            *counts.entry(event_type).or_default() += 1;
+        }
+        let all: usize = counts.values().sum();
+        let newest = last.last();
+        let mut colours: Vec<u32> = last.iter().map(|card| card.colour).collect();
+        colours.dedup();
+        Card {
+            title: RichText::plain(&count(all)),
+            emoji: "📋".into(),
+            colour: match colours.as_slice() {
+                [colour] if counts.len() == 1 => *colour,
+                _ => DEFAULT_COLOUR,
+            },
+            text: self.lines(all, last),
+            fields: fields(counts),
+            time: newest.map_or(Timestamp::UNIX_EPOCH, |card| card.time),
+            footer: newest.map_or_else(|| "".into(), |card| card.footer.clone()),
+            is_sample: !last.is_empty() && last.iter().all(|card| card.is_sample),
+            url: None,
+            thumbnail: None,
+        }
+    }
+
+    fn lines(&self, all: usize, last: &[Card]) -> RichText {
+        let mut text = Builder::default();
+        if all > last.len() {
+            text.push(&format!("The last {} of them:\n", last.len()));
+        }
+        for card in last {
+            text.push("• ");
+            if let Some(zone) = &self.zone {
+                text.push(&format!(
+                    "{} ",
+                    card.time.to_zoned(zone.clone()).strftime("%H:%M")
+                ));
+            }
+            if !card.emoji.is_empty() {
+                text.push(&format!("{} ", card.emoji));
+            }
+            text.toggle_bold();
+            text.push(&cut(card.title.as_str()));
+            text.toggle_bold();
+            if !card.text.is_empty() {
+                text.push(": ");
+                text.push(&cut(card.text.as_str()));
+            }
+            text.push("\n");
+        }
+        text.finish()
+    }
+}
+
+/// Whether what stands before the last word is a cron expression by itself, so that the word is a time zone.
+fn names_zone(before: &str) -> bool {
+    before.split_whitespace().count() == 5
+}
+
+fn count(events: usize) -> String {
+    match events {
+        1 => "1 event".to_owned(),
+        events => format!("{events} events"),
+    }
+}
+
+/// On one line, and no longer than that.
+fn cut(text: &str) -> Cow<'_, str> {
+    let text = one_line(text);
+    if text.chars().nth(MAX_LINE).is_none() {
+        return text;
+    }
+    Cow::Owned(RichText::plain(&text).shortened(MAX_LINE).as_str().to_owned())
+}
+
+/// The most frequent first.
+fn fields(counts: BTreeMap<&str, usize>) -> Vec<(std::sync::Arc<str>, RichText)> {
+    let mut counts: Vec<(&str, usize)> = counts.into_iter().collect();
+    counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    let others: usize = counts.iter().skip(MAX_COUNTS).map(|(_, count)| count).sum();
+    let named = counts
+        .iter()
+        .take(MAX_COUNTS)
+        .map(|(name, count)| (humanised(name), *count));
+    named
+        .chain((others > 0).then(|| ("Others".to_owned(), others)))
+        .map(|(name, count)| (name.into(), RichText::plain(&count.to_string())))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::definition::Catalogue;
+    use crate::event::Event;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    fn digest(text: &str) -> Digest {
+        Digest::parse(text, None).unwrap()
+    }
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn it_leaves_a_while_after_its_first_event() {
+        for (text, minutes) in [
+            ("1 hour", 60),
+            ("30 minutes", 30),
+            ("1 day", 1440),
+            ("1h 30m", 90),
+            ("2 weeks", 20_160),
+        ] {
+            let first = at("2026-03-01T10:00:00Z");
+            assert_eq!(
+                digest(text).due(first),
+                first + SignedDuration::from_mins(minutes),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn it_leaves_at_the_times_of_a_cron_expression() {
+        let night = "22:00-07:00 Europe/Berlin".parse().unwrap();
+        for (text, first, due) in [
+            // A Friday.
+            ("0 9 * * 1-5", "2026-01-09T09:00:00Z", "2026-01-12T09:00:00Z"),
+            (
+                "0 9 * * 1-5",
+                "2026-01-09T08:59:59.999999Z",
+                "2026-01-09T09:00:00Z",
+            ),
+            (
+                "0 9 * * MON-FRI Europe/Berlin",
+                "2026-01-09T07:30:00Z",
+                "2026-01-09T08:00:00Z",
+            ),
+            ("*/15 8-17 * * *", "2026-01-09T17:50:00Z", "2026-01-10T08:00:00Z"),
+            ("0 0 L * *", "2026-02-03T00:00:00Z", "2026-02-28T00:00:00Z"),
+        ] {
+            assert_eq!(digest(text).due(at(first)), at(due), "{text} after {first}");
+        }
+        let own = Digest::parse("0 9 * * *", Some(&night)).unwrap();
+        assert_eq!(own.due(at("2026-07-01T00:00:00Z")), at("2026-07-01T07:00:00Z"));
+        let other = Digest::parse("0 9 * * * America/New_York", Some(&night)).unwrap();
+        assert_eq!(other.due(at("2026-07-01T00:00:00Z")), at("2026-07-01T13:00:00Z"));
+    }
+
+    /// 2026-03-29, 01:00 UTC: from 02:00 to 03:00; 2026-10-25, 01:00 UTC: from 03:00 back to 02:00.
+    #[test]
+    fn clocks_that_are_changed_skip_no_digest() {
+        let daily = digest("30 2 * * * Europe/Berlin");
+        let skipped = daily.due(at("2026-03-28T12:00:00Z"));
+        assert!(skipped <= at("2026-03-29T01:30:00Z"), "{skipped}");
+        assert_eq!(daily.due(at("2026-10-24T12:00:00Z")), at("2026-10-25T00:30:00Z"));
+    }
+
+    #[test]
+    fn what_is_no_digest() {
+        use DigestError::{Length, Never, NoCron, NoTimes, UnknownZone};
+        for text in [
+            "",
+            "daily",
+            "0 9 * *",
+            "0 0 9 * * 1-5",
+            "@daily",
+            "every hour",
+            "0 9 * * 1 2 UTC",
+        ] {
+            assert!(
+                matches!(Digest::parse(text, None), Err(NoTimes(_) | UnknownZone(_))),
+                "{text}"
+            );
+        }
+        for text in ["60 9 * * *", "0 25 * * *", "a b c d e", "0 9 * * XYZ"] {
+            assert!(matches!(Digest::parse(text, None), Err(NoCron(..))), "{text}");
+        }
+        for rare in ["0 0 30 2 *", "0 0 29 2 *"] {
+            assert_eq!(Digest::parse(rare, None), Err(Never(rare.to_owned())));
+            assert!(Digest::read(rare, None).is_ok(), "what was kept goes on");
+        }
+        for text in ["10 seconds", "2 months", "40 days", "-1 hour"] {
+            assert_eq!(Digest::parse(text, None), Err(Length), "{text}");
+        }
+        let zone = "0 9 * * * Middle/Earth";
+        assert_eq!(
+            Digest::parse(zone, None),
+            Err(UnknownZone("Middle/Earth".to_owned()))
+        );
+    }
+
+    #[test]
+    fn what_is_stored_is_read_with_the_quiet_hours_of_the_row() {
+        assert_eq!(Digest::stored(r#"{"digest": null, "name": "x"}"#), Ok(None));
+        let row = r#"{"digest": "0 9 * * *", "quiet_hours": "22:00-07:00 Europe/Berlin"}"#;
+        assert_eq!(Digest::stored(row), Ok(Some(digest("0 9 * * * Europe/Berlin"))));
+        assert!(Digest::stored(r#"{"digest": "often"}"#).is_err());
+    }
+
+    fn card(event_type: &str, data: &serde_json::Value) -> Card {
+        Catalogue::builtin().card(&Event {
+            event_type: event_type.into(),
+            data: data.to_string().into(),
+            occurred_at: at("2026-01-09T08:05:00Z"),
+        })
+    }
+
+    #[test]
+    fn it_counts_and_shows_the_last_ones() {
+        let task = card(
+            "task_completed",
+            &json!({"user_name": "ada", "task_title": "**x**\n\ny"}),
+        );
+        let streak = card("daily_streak", &json!({"user_name": "bob", "streak_days": 7}));
+        let types = ["daily_streak"; 3].into_iter().chain(["task_completed"; 9]);
+        let digest = digest("0 9 * * * Europe/Berlin").card(types, &[streak, task]);
+        assert_eq!(digest.title.as_str(), "12 events");
+        assert_eq!(
+            digest.text.as_str(),
+            "The last 2 of them:\n• 09:05 🔥 Daily Streak: bob is on a 7-day streak.\n\
+             • 09:05 ✅ Task Completed: ada completed **x**  y."
+        );
+        let bold: Vec<_> = digest
+            .text
+            .spans()
+            .filter(|span| span.bold)
+            .map(|span| span.text)
+            .collect();
+        assert_eq!(bold, ["Daily Streak", "Task Completed"]);
+        let fields: Vec<_> = digest
+            .fields
+            .iter()
+            .map(|(name, count)| (name.to_string(), count.as_str().to_owned()))
+            .collect();
+        let owned = |name: &str, count: &str| (name.to_owned(), count.to_owned());
+        assert_eq!(fields, [owned("Task Completed", "9"), owned("Daily Streak", "3")]);
+    }
+
+    #[test]
+    fn many_types_and_long_texts_fit() {
+        let names: Vec<String> = (0..100).map(|n| format!("type_{n}")).collect();
+        let long = card("task_completed", &json!({"task_title": "x".repeat(5_000)}));
+        let digest = digest("1 hour").card(names.iter().map(String::as_str), &vec![long; SHOWN]);
+        assert_eq!(digest.fields.len(), MAX_COUNTS + 1);
+        assert_eq!(digest.fields.last().unwrap().1.as_str(), "80");
+        assert!(digest.text.as_str().chars().count() < 4_096, "no line is lost");
+        assert_eq!(digest.text.as_str().lines().count(), SHOWN + 1);
+    }
+
+    fn field(from: u8, to: u8) -> impl Strategy<Value = String> {
+        prop_oneof![
+            Just("*".to_owned()),
+            (from..=to).prop_map(|n| n.to_string()),
+            (from..=to, from..=to).prop_map(|(a, b)| format!("{}-{}", a.min(b), a.max(b))),
+            (1..=to.max(2)).prop_map(|n| format!("*/{n}")),
+            (from..=to, from..=to).prop_map(|(a, b)| format!("{a},{b}")),
+        ]
+    }
+
+    proptest! {
+        /// Of what is written no panic comes, and no search without an end.
+        #[test]
+        fn any_text_is_read_or_refused(text in "[-0-9*/,?LW#@A-Za-z ]{0,40}") {
+            let _ = Digest::parse(&text, None);
+        }
+
+        #[test]
+        fn the_next_time_is_later_and_the_first_that_fits(
+            minute in field(0, 59), hour in field(0, 23), weekday in field(0, 6),
+            zone in prop::sample::select(vec!["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu", "UTC"]),
+            // About 2026, and often within two days of a change of the clocks.
+            base in prop::sample::select(vec![1_767_225_600i64, 1_774_746_000, 1_792_890_000, 1_772_953_200, 1_793_512_800, 1_775_314_800]),
+            offset in -172_800_000i64..172_800_000,
+        ) {
+            let text = format!("{minute} {hour} * * {weekday} {zone}");
+            let Ok(digest) = Digest::parse(&text, None) else { return Ok(()) };
+            let first = Timestamp::from_millisecond(base * 1000 + offset).unwrap();
+            let due = digest.due(first);
+            prop_assert!(due > first);
+            // All that share a digest leave with its first one: nothing waits for longer than the next time.
+            let between = first + SignedDuration::from_millis(due.duration_since(first).as_millis() as i64 / 2);
+            prop_assert_eq!(digest.due(between), due, "{}", text);
+            prop_assert!(due.duration_since(first) <= SignedDuration::from_hours(8 * 24));
+        }
+    }
+}
