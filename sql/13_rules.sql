@@ -100,9 +100,9 @@ BEGIN
         PERFORM zentry_notify.refuse('invalid_parameter_value', 'the name of a webhook must not be empty',
             'Give it a name that its team knows, such as ''Backend channel''.', 'name');
     END IF;
-    IF NEW.webhook_type NOT IN ('discord', 'teams') THEN
+    IF NEW.webhook_type NOT IN ('discord', 'teams', 'slack', 'google_chat', 'mattermost') THEN
         PERFORM zentry_notify.refuse('invalid_parameter_value', format('unknown webhook type "%s"', NEW.webhook_type),
-            'The types are discord and teams.', 'webhook_type');
+            'The types are discord, teams, slack, google_chat and mattermost.', 'webhook_type');
     END IF;
     IF NEW.quiet_hours IS NOT NULL AND (TG_OP = 'INSERT' OR NEW.quiet_hours IS DISTINCT FROM OLD.quiet_hours) THEN
         PERFORM zentry_notify.check_quiet_hours(NEW.quiet_hours);

@@ -132,10 +132,13 @@ fn event_card(definition: &AnyElement, format: &str, data: &AnyElement) -> (Endp
         "discord" => EndpointKind::Discord,
         "teams" | "teams_workflow" => EndpointKind::TeamsWorkflow,
         "teams_connector" => EndpointKind::TeamsConnector,
+        "slack" => EndpointKind::Slack,
+        "google_chat" => EndpointKind::GoogleChat,
+        "mattermost" => EndpointKind::Mattermost,
         _ => report::refuse(
             "webhook_type",
             &format!("unknown webhook type \"{format}\""),
-            "The types are discord, teams (the Adaptive Card that Workflows take) and teams_connector (a MessageCard).",
+            "The types are discord, teams (the Adaptive Card that Workflows take), teams_connector (a MessageCard), slack, google_chat and mattermost.",
         ),
     };
     let raw = parse(definition);
@@ -160,6 +163,9 @@ fn webhook_format(webhook_type: &str, webhook_url: &str) -> &'static str {
         EndpointKind::Discord => "discord",
         EndpointKind::TeamsWorkflow => "teams_workflow",
         EndpointKind::TeamsConnector => "teams_connector",
+        EndpointKind::Slack => "slack",
+        EndpointKind::GoogleChat => "google_chat",
+        EndpointKind::Mattermost => "mattermost",
     }
 }
 

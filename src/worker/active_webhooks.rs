@@ -115,9 +115,18 @@ pub fn config(row: &StoredWebhook, webhook: &ActiveWebhook) -> QueueConfig {
         circuit: row.circuit,
         // It was checked when it was written.
         rate: row.rate_limit.as_deref().and_then(|rate| rate.parse().ok()),
-        rate_group: row.rate_group.as_deref().map(Into::into),
+        rate_group: rate_group(row, webhook),
         in_a_row: row.in_a_row.clone(),
     }
+}
+
+/// Those that a person has put together; else those that the vendor counts together.
+fn rate_group(row: &StoredWebhook, webhook: &ActiveWebhook) -> Option<Box<str>> {
+    let of_vendor = || {
+        let space = webhook.endpoint.as_ref().ok()?.shared_limit()?;
+        Some(format!("space {space}"))
+    };
+    row.rate_group.clone().or_else(of_vendor).map(Into::into)
 }
 
 /// `workers`: how many share what Discord allows an address.

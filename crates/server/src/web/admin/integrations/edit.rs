@@ -185,7 +185,7 @@ fn place(webhook: Option<&Webhook>, draft: &Draft, wrong: &Fields) -> Markup {
             fieldset.plain #webhook_type aria-describedby="webhook_type-problem" {
                 legend { "Service" }
                 div.inline {
-                    @for (value, text) in [("discord", "Discord"), ("teams", "Microsoft Teams")] {
+                    @for (value, text) in crate::vendors::ALL {
                         label.tick {
                             input type="radio" name="webhook_type" value=(value) checked[draft.webhook_type == value];
                             span { (text) }

@@ -167,7 +167,7 @@ fn settings(webhook: &Webhook) -> Markup {
     ];
     html! {
         dl {
-            dt { "Where" } dd { (parts::vendor(&integration.webhook_type)) }
+            dt { "Where" } dd { (crate::vendors::name(&integration.webhook_type)) }
             dt { "URL" } dd.words { (integration.webhook_url) }
             dt { "Project" } dd { (parts::project(integration.project, integration.project_name.as_deref())) }
             dt { "Hears" } dd { (integration.heard()) }

@@ -20,7 +20,7 @@ pub async fn show(visitor: Visitor, here: Here, mut filters: Filters) -> Result<
     let place = Place::of(&mut filters)?;
     let filter = Filter {
         webhook_integration: filters.number("webhook"),
-        webhook_type: filters.choice("webhook_type", &["discord", "teams"]),
+        webhook_type: filters.choice("webhook_type", &crate::vendors::NAMES),
         event_type: filters.text("event_type"),
         status: filters
             .choice("status", Status::NAMES)
@@ -60,7 +60,7 @@ fn narrowing(filter: &Filter, types: &[EventType], names: &[(i64, String)]) -> M
             (input::choice("status", "Outcome", Some("any"), Status::NAMES.iter().map(|name| (*name, *name)),
                 filter.status.map_or("", Status::name)))
             (events_choice("event_type", types, filter.event_type.as_deref(), true))
-            (input::choice("webhook_type", "Where", Some("Discord and Teams"), [("discord", "Discord"), ("teams", "Microsoft Teams")],
+            (input::choice("webhook_type", "Where", Some("Everywhere"), crate::vendors::ALL,
                 filter.webhook_type.as_deref().unwrap_or_default()))
             (integrations_choice("webhook", names, filter.webhook_integration))
             button { "Show" }
