@@ -284,7 +284,7 @@ $$;
 -- The structure that the above leads to, as digests of its files.
 --# structure 01_schema.sql 6199a1558512c580
 --# structure 02_event_type.sql 777cc8f9798b4588
---# structure 03_webhook.sql b0805db83c414cc9
+--# structure 03_webhook.sql bd9d9068634bf516
 --# structure 06_legacy_delivery.sql 4e594d666bb17293
 --# structure 07_webhook_state.sql 7228ba887e75f97e
 --# structure 08_event_source.sql 10210f43e22cceee

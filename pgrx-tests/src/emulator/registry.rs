@@ -16,9 +16,22 @@ use super::script::Script;
 /// Where a webhook is found, and its secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Address {
-    Discord { id: String, token: String },
-    Connector { path: String },
-    Workflow { id: String, query: String },
+    Discord {
+        id: String,
+        token: String,
+    },
+    Connector {
+        path: String,
+    },
+    Workflow {
+        id: String,
+        query: String,
+    },
+    /// Of the others: found by the path alone.
+    Path {
+        path: String,
+        query: Option<String>,
+    },
 }
 
 impl Address {
@@ -30,6 +43,11 @@ impl Address {
             Address::Workflow { id, query } => {
                 format!("/workflows/{id}/triggers/manual/paths/invoke?{query}")
             }
+            Address::Path { path, query: None } => path.clone(),
+            Address::Path {
+                path,
+                query: Some(query),
+            } => format!("{path}?{query}"),
         }
     }
 
@@ -37,7 +55,7 @@ impl Address {
     fn key(&self) -> &str {
         match self {
             Address::Discord { id, .. } | Address::Workflow { id, .. } => id,
-            Address::Connector { path } => path,
+            Address::Connector { path } | Address::Path { path, .. } => path,
         }
     }
 
@@ -74,6 +92,27 @@ impl Address {
                     query,
                 }
             }
+            Kind::Slack => {
+                let (team, webhook) = (letters(rng, 10, CAPITALS), letters(rng, 10, CAPITALS));
+                Address::Path {
+                    path: format!("/services/T{team}/B{webhook}/{}", letters(rng, 24, ALPHANUMERIC)),
+                    query: None,
+                }
+            }
+            Kind::GoogleChat => {
+                let token = letters(rng, 43, ALPHANUMERIC);
+                Address::Path {
+                    path: format!("/v1/spaces/{}/messages", letters(rng, 11, ALPHANUMERIC)),
+                    query: Some(format!("key={}&token={token}", letters(rng, 39, ALPHANUMERIC))),
+                }
+            }
+            Kind::Mattermost => Address::Path {
+                path: format!(
+                    "/hooks/{}",
+                    letters(rng, 26, b"abcdefghijklmnopqrstuvwxyz0123456789")
+                ),
+                query: None,
+            },
         }
     }
 }
@@ -216,6 +255,9 @@ impl Registry {
             .clone()
     }
 }
+
+const CAPITALS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+const ALPHANUMERIC: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 
 fn letters(rng: &mut Rng, count: usize, alphabet: &[u8]) -> String {
     (0..count)

@@ -15,6 +15,15 @@ fn bad_request(kind: Kind) -> Behaviour {
             json!({"error": {"code": "TriggerInputSchemaMismatch", "message": "It does not match."}})
                 .to_string()
         }
+        Kind::Slack => "invalid_blocks".to_owned(),
+        Kind::GoogleChat => {
+            json!({"error": {"code": 400, "message": "Invalid JSON payload received.", "status": "INVALID_ARGUMENT"}})
+                .to_string()
+        }
+        Kind::Mattermost => {
+            json!({"id": "web.incoming_webhook.text.app_error", "message": "No text specified.", "status_code": 400})
+                .to_string()
+        }
     };
     Behaviour::Answer {
         status: 400,

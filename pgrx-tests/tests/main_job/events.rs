@@ -89,6 +89,13 @@ fn assert_dressed(channel: &Channel, shown: &Event, expected: &Expected) {
             let time = expected.time.strftime("%a, %-d %b %Y %H:%M");
             assert_eq!(footer, Some(format!("{FOOTER} · {time}").as_str()));
         }
+        Kind::Slack | Kind::GoogleChat | Kind::Mattermost => {
+            if channel.webhook.kind() != Kind::GoogleChat {
+                assert_eq!(shown.colour, Some(expected.colour));
+            }
+            let time = expected.time.strftime("%Y-%m-%d %H:%M UTC");
+            assert_eq!(footer, Some(format!("{FOOTER} · {time}").as_str()));
+        }
     }
 }
 
