@@ -104,7 +104,8 @@ fn whom_a_message_pings_stands_above_it() {
     numbered::complete(&mut scene.client, [1]).unwrap();
     scene.settle().unwrap();
     for (channel, markup) in channels {
-        let body = channel.webhook.received().remove(0).body;
+        let received = channel.webhook.received().remove(0);
+        let body = &received.body;
         assert!(body["text"].as_str().unwrap().starts_with(markup), "{body}");
     }
 }
