@@ -42,7 +42,7 @@ fn deliveries(scene: &mut Scene, event_type: &str) -> Vec<Delivery> {
     deliveries
 }
 
-fn assert_shown(scene: &Scene, channels: &[Channel; 3], expected: &Expected) {
+fn assert_shown(scene: &Scene, channels: &[Channel; 6], expected: &Expected) {
     for channel in channels {
         let kind = channel.webhook.kind();
         let events = channel.webhook.events();

@@ -21,7 +21,7 @@ pub const KINDS: [Kind; 6] = [
 ];
 
 /// A channel of each kind, for every event of every project.
-pub fn channels(scene: &mut Scene) -> [Channel; 3] {
+pub fn channels(scene: &mut Scene) -> [Channel; 6] {
     KINDS.map(|kind| scene.channel(kind).unwrap())
 }
 
