@@ -88,8 +88,8 @@ BEGIN
         PERFORM zentry_notify.refuse('check_violation', format('min_interval must be 0 to 1 day, not %s', NEW.min_interval),
             '0 sends as fast as the vendor lets us.', 'min_interval');
     END IF;
-    IF NEW.max_age <= '0' THEN
-        PERFORM zentry_notify.refuse('check_violation', format('max_age must be longer than 0, not %s', NEW.max_age),
+    IF NEW.max_age <= '0' OR NEW.max_age > '1 year' THEN
+        PERFORM zentry_notify.refuse('check_violation', format('max_age must be longer than 0 and at most a year, not %s', NEW.max_age),
             'Null stands for zentry_notify.max_age.', 'max_age');
     END IF;
     IF array_ndims(NEW.omit_keys) > 1 OR array_position(NEW.omit_keys, NULL) IS NOT NULL THEN

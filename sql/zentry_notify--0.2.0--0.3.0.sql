@@ -627,8 +627,8 @@ BEGIN
         PERFORM zentry_notify.refuse('check_violation', format('min_interval must be 0 to 1 day, not %s', NEW.min_interval),
             '0 sends as fast as the vendor lets us.', 'min_interval');
     END IF;
-    IF NEW.max_age <= '0' THEN
-        PERFORM zentry_notify.refuse('check_violation', format('max_age must be longer than 0, not %s', NEW.max_age),
+    IF NEW.max_age <= '0' OR NEW.max_age > '1 year' THEN
+        PERFORM zentry_notify.refuse('check_violation', format('max_age must be longer than 0 and at most a year, not %s', NEW.max_age),
             'Null stands for zentry_notify.max_age.', 'max_age');
     END IF;
     IF array_ndims(NEW.omit_keys) > 1 OR array_position(NEW.omit_keys, NULL) IS NOT NULL THEN
@@ -1519,7 +1519,9 @@ BEGIN
     END IF;
     SELECT w.name, w.notify_webhook_id INTO name, own FROM zentry_notify.webhook w WHERE w.id = webhook_id;
     others := ARRAY(SELECT o.id FROM zentry_notify.webhook o
-                     WHERE o.is_active AND o.id <> webhook_id AND CASE WHEN own IS NULL THEN o.notices ELSE o.id = own END
+                     WHERE o.is_active AND o.id <> webhook_id
+                       AND CASE WHEN EXISTS (SELECT FROM zentry_notify.webhook named WHERE named.id = own AND named.is_active)
+                                THEN o.id = own ELSE o.notices END
                      ORDER BY o.id);
     IF name IS NOT NULL AND others <> '{}' THEN
         PERFORM zentry_notify.queue('webhook_trouble',
@@ -1530,7 +1532,7 @@ EXCEPTION WHEN OTHERS THEN
     RAISE WARNING 'zentry_notify: nobody is told that webhook % %: %', webhook_id, what, SQLERRM;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.tell_of(bigint, text, text) IS 'Queues a notice of a webhook''s trouble for the webhook that its notify_webhook_id names, or for those with notices';
+COMMENT ON FUNCTION zentry_notify.tell_of(bigint, text, text) IS 'Queues a notice of a webhook''s trouble for the webhook that its notify_webhook_id names, or, where there is none or it is off, for those with notices';
 
 CREATE OR REPLACE FUNCTION zentry_notify.tell_of_failing() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp

@@ -10,7 +10,7 @@ use webhook::json_members::members;
 use super::attached::Attached;
 use super::enrich::{Enriched, Prepared, known_nothing};
 use super::events::Columns;
-use super::limited::{self, Failure};
+use super::limited::Failure;
 use super::lookups::{Kind, Statement};
 use super::source::Source;
 use crate::event_source::{Audience, ColumnRef, Expression};
@@ -41,11 +41,7 @@ impl Query {
             return Ok(None);
         }
         let prepare = || Query::of(statement, kind, attached);
-        match kind {
-            Kind::LookUps => limited::as_reader(attached.owner, limit, prepare),
-            Kind::Expressions => limited::as_owner(attached.owner, limit, prepare),
-        }
-        .map(Some)
+        kind.as_owner(attached.owner, limit, prepare).map(Some)
     }
 
     fn of(statement: Statement, kind: Kind, attached: &Attached) -> Query {
@@ -68,10 +64,7 @@ impl Query {
     }
 
     fn as_owner<T>(&self, owner: pg_sys::Oid, limit: Duration, f: impl FnOnce() -> T) -> Result<T, Failure> {
-        match self.kind {
-            Kind::LookUps => limited::as_reader(owner, limit, f),
-            Kind::Expressions => limited::as_owner(owner, limit, f),
-        }
+        self.kind.as_owner(owner, limit, f)
     }
 
     /// For a row that has nothing.
@@ -292,10 +285,6 @@ impl<'a> Attempt<'a> {
 
 impl<'a> Trial<Row<'a>> for Attempt<'_> {
     type Failure = Failure;
-
-    fn now(&self) -> Instant {
-        Instant::now()
-    }
 
     fn alone(&self) -> Duration {
         LIMIT_ALONE

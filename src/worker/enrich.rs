@@ -31,11 +31,16 @@ pub struct Enriched {
 impl Enriched {
     /// Adds what another statement has found out about the event.
     pub fn add(&mut self, more: Enriched) {
-        self.detail = match (self.detail.take(), more.detail) {
-            (Some(detail), more) => Some(merged(&detail, more.as_deref())),
-            (None, more) => more,
-        };
+        self.detail = both(self.detail.take(), more.detail);
         self.project = self.project.or(more.project);
+    }
+}
+
+/// The members of two details, where there are any.
+fn both(one: Option<String>, other: Option<String>) -> Option<String> {
+    match one {
+        Some(one) => Some(merged(&one, other.as_deref())),
+        None => other,
     }
 }
 
@@ -194,10 +199,7 @@ impl Enricher {
         };
         for kind in [Kind::LookUps, Kind::Expressions] {
             let statement = Statement::new(&source.definition, &prepared.attached, kind, None);
-            prepared.nulls = match (prepared.nulls, statement.nulls()) {
-                (Some(nulls), more) => Some(merged(&nulls, more.as_deref())),
-                (None, nulls) => nulls,
-            };
+            prepared.nulls = both(prepared.nulls, statement.nulls());
             prepared.refusals.extend(statement.refusals.clone());
             let query = Query::prepare(statement, kind, &prepared.attached, LIMIT)?;
             prepared.queries.extend(query);

@@ -231,7 +231,7 @@ fn give_up_expired(max_age: Duration) -> Tally {
                              LEFT JOIN zentry_notify.event e ON e.id = o.event_id \
                              WHERE NOT w.is_active \
                                AND (w.switched_off_reason IS NOT NULL \
-                                    OR e.created_at < now() - coalesce(w.max_age, make_interval(secs => $2)) \
+                                    OR e.created_at < now() - least(coalesce(w.max_age, make_interval(secs => $2)), '1 year') \
                                     OR e.id IS NULL AND EXISTS (SELECT FROM zentry_notify.event later WHERE later.id > o.event_id))) old \
                        WHERE l.id = old.id \
                        RETURNING l.webhook_integration_id, l.event_type, l.error_message), \

@@ -2,10 +2,12 @@
 //! composite types as JSON.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use pgrx::pg_sys;
 
 use super::attached::{Attached, Found};
+use super::limited::{self, Failure};
 use crate::event_source::{Audience, ColumnRef, EventSource, Expression, Key, Lookup};
 
 /// No value that is found is longer, in bytes.
@@ -38,6 +40,19 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Runs `f`, which prepares or runs such a statement, as the owner of the attached table.
+    pub fn as_owner<T>(
+        self,
+        owner: pg_sys::Oid,
+        limit: Duration,
+        f: impl FnOnce() -> T,
+    ) -> Result<T, Failure> {
+        match self {
+            Kind::LookUps => limited::as_reader(owner, limit, f),
+            Kind::Expressions => limited::as_owner(owner, limit, f),
+        }
+    }
+
     fn of(expression: &Expression) -> Kind {
         match expression {
             Expression::Sql { .. } => Kind::Expressions,

@@ -49,7 +49,7 @@ pub struct Ledger {
     noted: bool,
     /// Their changes in the table are counted.
     taken: Vec<Project>,
-    derived: Vec<Derived>,
+    derived: BTreeMap<Project, Derived>,
     /// Sources whose projects could not be counted, until it is tried again.
     back_offs: BTreeMap<i64, BackOff>,
     /// Projects that alone could not be counted, and until when they are left alone.
@@ -64,7 +64,7 @@ impl Default for Ledger {
             uncounted: Changes::new(),
             noted: true,
             taken: Vec::new(),
-            derived: Vec::new(),
+            derived: BTreeMap::new(),
             back_offs: BTreeMap::new(),
             avoided: BTreeMap::new(),
             staged: None,
@@ -73,9 +73,8 @@ impl Default for Ledger {
 }
 
 /// A project has come further than ever.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 struct Derived {
-    project: Project,
     reached: u8,
     /// Data and context of the events to be made of it.
     events: Vec<(String, String)>,
@@ -166,10 +165,12 @@ impl Ledger {
                 .map(|source| count_source(source, &projects, &self.derived, credit));
             match counted {
                 Some(Ok(counted)) => {
-                    counted
-                        .derived
-                        .into_iter()
-                        .for_each(|derived| self.derive(derived));
+                    for (project, derived) in counted.derived {
+                        // It may come further again before that is written down.
+                        let known = self.derived.entry(project).or_default();
+                        known.reached = known.reached.max(derived.reached);
+                        known.events.extend(derived.events);
+                    }
                     let until = now + PAUSE;
                     let failed = counted.failed.into_iter();
                     self.avoided.extend(failed.map(|project| ((id, project), until)));
@@ -198,21 +199,6 @@ impl Ledger {
             }
             self.back_offs.remove(&id);
             self.leave(id, |_| false);
-        }
-    }
-
-    /// A project may come further again before that is written down.
-    fn derive(&mut self, derived: Derived) {
-        let known = self
-            .derived
-            .iter_mut()
-            .find(|known| known.project == derived.project);
-        match known {
-            Some(known) => {
-                known.reached = known.reached.max(derived.reached);
-                known.events.extend(derived.events);
-            }
-            None => self.derived.push(derived),
         }
     }
 
@@ -271,14 +257,14 @@ impl Ledger {
                 .execute(spi, &[sources, keys, done.into(), total.into()]);
             }
             if !self.derived.is_empty() {
-                let [sources, keys] = projects(self.derived.iter().map(|derived| &derived.project));
-                let reached: Vec<i16> = self.derived.iter().map(|d| i16::from(d.reached)).collect();
+                let [sources, keys] = projects(self.derived.keys());
+                let reached: Vec<i16> = self.derived.values().map(|d| i16::from(d.reached)).collect();
                 Plan::prepare(spi, RAISE, &[INT8ARRAYOID, TEXTARRAYOID, INT2ARRAYOID])
                     .execute(spi, &[sources, keys, reached.into()]);
                 let (mut sources, mut data, mut contexts) = (Vec::new(), Vec::new(), Vec::new());
-                for derived in &self.derived {
+                for ((source, _), derived) in &self.derived {
                     for (event, context) in &derived.events {
-                        sources.push(derived.project.0);
+                        sources.push(*source);
                         data.push(event.as_str());
                         contexts.push(context.as_str());
                     }
@@ -291,7 +277,7 @@ impl Ledger {
 
     /// The transaction has ended well. True: it has made events.
     pub fn wrote(&mut self) -> bool {
-        let made = self.derived.iter().any(|derived| !derived.events.is_empty());
+        let made = self.derived.values().any(|derived| !derived.events.is_empty());
         self.noted |= !self.uncounted.is_empty();
         self.uncounted.clear();
         self.taken.clear();
@@ -337,7 +323,7 @@ fn highest(source: i64, projects: &[&str]) -> BTreeMap<String, u8> {
 
 /// What became of the projects of a source.
 struct Counted {
-    derived: Vec<Derived>,
+    derived: Vec<(Project, Derived)>,
     /// Their tasks can't be counted.
     failed: Vec<String>,
     /// There was no time for them.
@@ -348,7 +334,7 @@ struct Counted {
 fn count_source(
     source: &Source,
     projects: &[(String, Change)],
-    unwritten: &[Derived],
+    unwritten: &BTreeMap<Project, Derived>,
     credit: &mut Credit,
 ) -> Result<Counted, Failure> {
     let mut counted = Counted {
@@ -376,14 +362,7 @@ fn count_source(
     divide(&mut count, projects, credit)?;
     let counts = count.tasks;
     let keys: Vec<&str> = projects.iter().map(|(project, _)| project.as_str()).collect();
-    let mut before = highest(source.definition.id, &keys);
-    for derived in unwritten {
-        let (of, project) = &derived.project;
-        if *of == source.definition.id {
-            let highest = before.entry(project.clone()).or_default();
-            *highest = (*highest).max(derived.reached);
-        }
-    }
+    let before = highest(source.definition.id, &keys);
     let milestones = settings::milestones();
     for (project, change) in projects {
         let Some((total, done)) = counts.get(project) else {
@@ -392,7 +371,9 @@ fn count_source(
         let reached = percent(*done, *total);
         // What was passed while nobody listened is told to nobody.
         let passed = percent(done - change.done, total - change.total);
-        let known = before.get(project).copied();
+        let key = (source.definition.id, project.clone());
+        let unwritten = unwritten.get(&key).map(|derived| derived.reached);
+        let known = before.get(project).copied().max(unwritten);
         let highest = known.map_or(passed, |highest| highest.max(passed));
         if known.is_some_and(|known| known >= reached) {
             continue;
@@ -404,11 +385,8 @@ fn count_source(
                 serde_json::json!({"columns": {&progress.group: project}}).to_string(),
             )
         });
-        counted.derived.push(Derived {
-            project: (source.definition.id, project.clone()),
-            reached,
-            events: events.collect(),
-        });
+        let events = events.collect();
+        counted.derived.push((key, Derived { reached, events }));
     }
     Ok(counted)
 }
@@ -440,10 +418,6 @@ impl Count<'_> {
 
 impl Trial<(String, Change)> for Count<'_> {
     type Failure = Failure;
-
-    fn now(&self) -> Instant {
-        Instant::now()
-    }
 
     fn alone(&self) -> Duration {
         LIMIT

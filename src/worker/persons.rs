@@ -151,10 +151,6 @@ struct Search<'a> {
 impl Trial<String> for Search<'_> {
     type Failure = Failure;
 
-    fn now(&self) -> Instant {
-        Instant::now()
-    }
-
     fn alone(&self) -> Duration {
         LIMIT_ALONE
     }

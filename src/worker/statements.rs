@@ -18,7 +18,7 @@ fn prepare(sql: &str, types: &[Oid]) -> Plan {
 pub fn active_webhooks() -> Plan {
     prepare(
         "SELECT w.id, w.webhook_type::text, u.webhook_url::text, w.max_events_per_message::integer, \
-                (extract(epoch FROM w.min_interval) * 1000000)::bigint, (extract(epoch FROM w.max_age) * 1000000)::bigint, \
+                (extract(epoch FROM w.min_interval) * 1000000)::bigint, (extract(epoch FROM CASE WHEN w.max_age < '1 year' THEN w.max_age WHEN w.max_age IS NOT NULL THEN interval '1 year' END) * 1000000)::bigint, \
                 w.activated_at, c.failures, c.opened_at, c.next_try_at, n.last_sent_at, n.last_failed_at, \
                 w.quiet_hours, w.mention, to_json(w.omit_keys)::text, s.failures, s.refusals, s.limits, \
                 (SELECT json_agg((extract(epoch FROM p) * 1000000)::bigint) FROM unnest(s.posted_at) p)::text, \

@@ -97,3 +97,34 @@ fn what_waits_for_another_try_expires_too() {
     assert!((1..8).contains(&deliveries[0].attempts));
     assert_eq!(scene.emulator.complaints(), [""; 0]);
 }
+
+/// A length of time that no clock has would stop the worker of everybody.
+#[test]
+fn an_age_of_more_than_a_year_is_refused() {
+    let mut scene = scene(&[]);
+    let channel = channel(&mut scene, Kind::Discord);
+    for age in ["178000000 years", "366 days 1 hour", "-1 day"] {
+        let error = scene
+            .client
+            .batch_execute(&format!(
+                "SELECT zentry_update_webhook({}, max_age => '{age}')",
+                channel.id
+            ))
+            .unwrap_err();
+        assert_eq!(
+            error.code(),
+            Some(&postgres::error::SqlState::CHECK_VIOLATION),
+            "{age}"
+        );
+    }
+    // As 0.2.0 may have left it.
+    scene
+        .client
+        .batch_execute(
+            "SET session_replication_role = replica; UPDATE zentry_notify.webhook SET max_age = '178000000 years'; \
+             RESET session_replication_role",
+        )
+        .unwrap();
+    numbered::complete(&mut scene.client, [1]).unwrap();
+    assert_eq!(outcome(&mut scene, &channel), [sent()]);
+}

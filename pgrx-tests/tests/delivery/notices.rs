@@ -192,3 +192,43 @@ fn nobody_is_told_of_his_own_trouble() {
         assert!(message.contains(what), "{message}");
     }
 }
+
+#[test]
+fn where_who_is_named_is_off_those_for_notices_hear() {
+    let mut scene = scene(&[]);
+    let all = channel(&mut scene, Kind::Workflow);
+    let (named, failing) = (
+        channel(&mut scene, Kind::Discord),
+        channel(&mut scene, Kind::Discord),
+    );
+    set(&mut scene, &all, "notices", "true");
+    tells(&mut scene, &failing, &named);
+    set(&mut scene, &named, "is_active", "false");
+    failing.webhook.remove();
+    numbered::complete(&mut scene.client, [1]).unwrap();
+    let told = |scene: &mut Scene, count: usize| {
+        scene
+            .wait_until("the notice", |every| {
+                let notices = every
+                    .iter()
+                    .filter(|delivery| delivery.event_type == "webhook_trouble");
+                notices
+                    .filter(|notice| notice.webhook_integration_id == all.id)
+                    .count()
+                    == count
+            })
+            .unwrap();
+    };
+    told(&mut scene, 1);
+
+    // Likewise where it is gone.
+    let second = channel(&mut scene, Kind::Discord);
+    tells(&mut scene, &second, &named);
+    scene
+        .client
+        .query("SELECT zentry_delete_webhook($1)", &[&named.id])
+        .unwrap();
+    second.webhook.remove();
+    numbered::complete(&mut scene.client, [2]).unwrap();
+    told(&mut scene, 2);
+}

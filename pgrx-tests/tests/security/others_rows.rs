@@ -3,7 +3,7 @@
 use anyhow::Result;
 use serde_json::{Value, json};
 use zentry_e2e::emulator::Kind;
-use zentry_e2e::scene::{Delivery, SOON, Scene};
+use zentry_e2e::scene::{Channel, Delivery, SOON, Scene};
 use zentry_e2e::site::wait_for;
 use zentry_e2e::zentry::{self, id};
 
@@ -27,23 +27,38 @@ fn told(deliveries: &[Delivery], event_type: &str, key: &str) -> Vec<Value> {
         .collect()
 }
 
-/// A table whose partitions have two owners, and an expression that some text makes fail or wait.
-#[test]
-fn rows_of_a_partition_of_another_owner_are_told_without_and_suspend_nothing() -> Result<()> {
-    let mut scene = Scene::start()?;
+/// A table with such columns in its data, one of whose partitions is another role's; and a channel of something else.
+fn work_of_two_owners(scene: &mut Scene, columns: &Value) -> Result<(Channel, Role)> {
     let badges = scene.channel_for(Kind::Discord, None, Some(&["badge_earned"]))?;
-    let _tasks = scene.channel_for(Kind::Discord, None, Some(&["task_completed"]))?;
-    let mut mallory = Role::create(&mut scene)?;
+    scene.channel_for(Kind::Discord, None, Some(&["task_completed"]))?;
+    let mallory = Role::create(scene)?;
     scene.client.batch_execute(&format!(
         "CREATE TABLE public.work (id bigint, title text, team text) PARTITION BY LIST (team); \
          CREATE TABLE public.ours PARTITION OF public.work FOR VALUES IN ('ours'); \
          CREATE TABLE public.theirs PARTITION OF public.work FOR VALUES IN ('theirs'); \
-         ALTER TABLE public.theirs OWNER TO {}; \
-         SELECT zentry_attach('task_completed', 'public.work', \
-           '{{\"task_id\": \"id\", \"found\": \"CASE title WHEN ''sleeps'' THEN pg_sleep(600)::text ELSE title::regclass::text END\", \"loud\": \"upper(title)\"}}', \
-           operation => 'insert', condition => 'NEW.id > 0', audience => '{{\"all\": true}}')",
+         ALTER TABLE public.theirs OWNER TO {}",
         mallory.name
     ))?;
+    scene.client.execute(
+        "SELECT zentry_attach('task_completed', 'public.work', $1, \
+           operation => 'insert', condition => 'NEW.id > 0', audience => '{\"all\": true}')",
+        &[columns],
+    )?;
+    Ok((badges, mallory))
+}
+
+/// An expression that some text makes fail or wait.
+#[test]
+fn rows_of_a_partition_of_another_owner_are_told_without_and_suspend_nothing() -> Result<()> {
+    let mut scene = Scene::start()?;
+    let (badges, mut mallory) = work_of_two_owners(
+        &mut scene,
+        &json!({
+            "task_id": "id",
+            "found": "CASE title WHEN 'sleeps' THEN pg_sleep(600)::text ELSE title::regclass::text END",
+            "loud": "upper(title)",
+        }),
+    )?;
     let cluster = scene.database.cluster();
     let before = cluster.log_end()?;
     // All in one batch: what hers do before and beside the others is hers.
@@ -102,19 +117,13 @@ fn rows_of_a_partition_of_another_owner_are_told_without_and_suspend_nothing() -
 #[test]
 fn many_rows_that_wait_take_no_look_ups_from_another_partition() -> Result<()> {
     let mut scene = Scene::start()?;
-    let badges = scene.channel_for(Kind::Discord, None, Some(&["badge_earned"]))?;
-    let _tasks = scene.channel_for(Kind::Discord, None, Some(&["task_completed"]))?;
-    let mut mallory = Role::create(&mut scene)?;
-    scene.client.batch_execute(&format!(
-        "CREATE TABLE public.work (id bigint, title text, team text) PARTITION BY LIST (team); \
-         CREATE TABLE public.ours PARTITION OF public.work FOR VALUES IN ('ours'); \
-         CREATE TABLE public.theirs PARTITION OF public.work FOR VALUES IN ('theirs'); \
-         ALTER TABLE public.theirs OWNER TO {}; \
-         SELECT zentry_attach('task_completed', 'public.work', \
-           '{{\"task_id\": \"id\", \"slow\": \"CASE title WHEN ''sleeps'' THEN pg_sleep(600)::text ELSE upper(title) END\"}}', \
-           operation => 'insert', condition => 'NEW.id > 0', audience => '{{\"all\": true}}')",
-        mallory.name
-    ))?;
+    let (badges, mut mallory) = work_of_two_owners(
+        &mut scene,
+        &json!({
+            "task_id": "id",
+            "slow": "CASE title WHEN 'sleeps' THEN pg_sleep(600)::text ELSE upper(title) END",
+        }),
+    )?;
     mallory.may("INSERT INTO public.theirs SELECT i, 'sleeps', 'theirs' FROM generate_series(1000, 1039) i");
     scene
         .client

@@ -289,6 +289,19 @@ fn a_webhook_is_registered_changed_and_resumed() -> Result<()> {
         )
     );
     let id = one["id"].to_string();
+    // A URL that is in the environment is not meant for every update.
+    let elsewhere = |arguments: &[&str]| -> Result<Ran> {
+        let mut command = command(&scene, "postgres")?;
+        Ok(command
+            .env("WEBHOOK_URL", "https://elsewhere.example/x")
+            .args(arguments)
+            .output()?
+            .into())
+    };
+    let renamed = elsewhere(&["update", &id, "--name", "Backend"])?;
+    assert_eq!(renamed.code, 0, "{}", renamed.err);
+    let moved = elsewhere(&["update", &id, "--webhook-url"])?;
+    assert!(moved.err.contains("elsewhere.example"), "{}", moved.err);
     let wrong = run(&scene, &["update", &id, "--digest", "often"])?;
     assert_eq!(wrong.code, 1);
     assert!(wrong.err.contains("hint: For example '1 hour'"), "{}", wrong.err);

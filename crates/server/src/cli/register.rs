@@ -69,6 +69,7 @@ impl Register {
 Examples:
   zentry-notify update 7 --digest '1 hour' --quiet-hours '22:00-07:00 Europe/Berlin'
   zentry-notify update 7 --digest ''
+  read -rsp 'URL: ' WEBHOOK_URL; export WEBHOOK_URL; zentry-notify update 7 --webhook-url
   zentry-notify update 7 --is-active true")]
 pub struct Update {
     /// Its id
@@ -78,8 +79,8 @@ pub struct Update {
     /// discord, teams, slack, google_chat or mattermost
     #[arg(long, value_name = "TYPE", value_parser = crate::vendors::NAMES)]
     webhook_type: Option<String>,
-    /// Its new URL
-    #[arg(long, value_name = "URL", env = "WEBHOOK_URL", hide_env_values = true)]
+    /// Its new URL; without a value, that of WEBHOOK_URL in the environment
+    #[arg(long, value_name = "URL", num_args = 0..=1, default_missing_value = "")]
     webhook_url: Option<String>,
     /// The project whose events are sent; 0: every project's
     #[arg(long, value_name = "ID")]
@@ -99,7 +100,7 @@ impl Update {
         let change = Change {
             name: self.name,
             webhook_type: self.webhook_type,
-            webhook_url: self.webhook_url,
+            webhook_url: new_url(self.webhook_url)?,
             project: self.project_id.map(|id| Some(id).filter(|id| *id != 0)),
             event_types: (!self.event_type.is_empty()).then_some(self.event_type),
             is_active: self.is_active,
@@ -111,6 +112,19 @@ impl Update {
             .await
             .map_err(explain)?;
         show(session, self.id, output).await
+    }
+}
+
+fn new_url(given: Option<String>) -> Result<Option<String>> {
+    match given {
+        Some(url) if url.is_empty() => {
+            let url = std::env::var("WEBHOOK_URL");
+            url.context(
+                "--webhook-url without a value takes WEBHOOK_URL of the environment, which is not set",
+            )
+            .map(Some)
+        }
+        given => Ok(given),
     }
 }
 

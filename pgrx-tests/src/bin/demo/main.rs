@@ -199,11 +199,13 @@ impl Demo {
 
     fn keep_silent(&mut self) -> Result<()> {
         self.narrator.heading("Writes that nobody should hear of", "")?;
+        self.settle()?;
         let before = self.count_deliveries()?;
         for (what, sql) in story::SILENT {
             self.narrator.line(format!("{what}:"))?;
             self.run(sql)?;
             self.narrator.line("")?;
+            self.settle()?;
             ensure!(
                 self.count_deliveries()? == before,
                 "{what} fired an event:\n{}",
@@ -220,10 +222,7 @@ impl Demo {
             "The log",
             "Queue and log in one table: every delivery with its outcome.",
         )?;
-        let waiting = "SELECT count(*) FROM zentry_notify.logs WHERE status IN ('pending', 'retry')";
-        eventually(PATIENCE, "all outcomes to be recorded", || {
-            (self.query(waiting).ok()?.trim() == "0").then_some(())
-        })?;
+        self.settle()?;
         self.run(LOG)?;
         let not_sent = self.query("SELECT count(*) FROM zentry_notify.logs WHERE status <> 'sent'")?;
         ensure!(not_sent.trim() == "0", "{} deliveries failed", not_sent.trim());
@@ -282,6 +281,15 @@ impl Demo {
         let output = self.psql(&[], sql)?;
         self.narrator.answer(&output)?;
         Ok(())
+    }
+
+    /// Wait until every event is routed and every outcome recorded.
+    fn settle(&self) -> Result<()> {
+        let settled = "SELECT zentry_notify.unrouted_events() = 0 \
+                          AND NOT EXISTS (SELECT FROM zentry_notify.logs WHERE status IN ('pending', 'retry'))";
+        eventually(PATIENCE, "all outcomes to be recorded", || {
+            (self.query(settled).ok()?.trim() == "t").then_some(())
+        })
     }
 
     fn count_deliveries(&self) -> Result<String> {
