@@ -129,7 +129,7 @@ BEGIN
         PERFORM zentry_notify.check_digest(NEW.digest, NEW.quiet_hours);
     END IF;
     PERFORM zentry_notify.check_filters(NEW.filter, NEW.min_streak_days, NEW.milestones);
-    PERFORM zentry_notify.check_appearance(NEW.username, NEW.avatar_url, NEW.thread_name, NEW.applied_tags);
+    PERFORM zentry_notify.check_appearance(NEW.username, NEW.avatar_url, NEW.thread_name, NEW.applied_tags, NEW.thread_by);
     IF jsonb_typeof(NEW.event_types) IS DISTINCT FROM 'array'
        OR EXISTS (SELECT FROM jsonb_array_elements(NEW.event_types) AS e WHERE jsonb_typeof(e) <> 'string') THEN
         PERFORM zentry_notify.refuse('invalid_parameter_value', 'event_types must be a JSON array of names',

@@ -110,13 +110,20 @@ fn event_message(
     mention: Option<&str>,
 ) -> Option<String> {
     let definition = definition?;
-    let (kind, card) = event_card(&definition, format?, &data?);
-    let card = match stored.and_then(|stored| Digest::stored(stored).ok().flatten()) {
+    let data = &data?;
+    let (kind, card) = event_card(&definition, format?, data);
+    let digest = stored.and_then(|stored| Digest::stored(stored).ok().flatten());
+    let is_digest = digest.is_some();
+    let card = match digest {
         Some(digest) => digest.card([&*parse(&definition).name], &[card]),
         None => card,
     };
     let mut appearance = stored.map_or_else(Appearance::default, |stored| settings::appearance(Some(stored)));
     appearance.mention = mention.and_then(|text| Mention::parse(kind, text).ok());
+    if kind == EndpointKind::GoogleChat && !is_digest {
+        let data = serde_json::from_str(&data_of("data", data)).unwrap_or_default();
+        appearance.thread = appearance.thread_by.and_then(|by| by.key(&data));
+    }
     String::from_utf8(message::compose_with(kind, &[card], &appearance).body).ok()
 }
 

@@ -240,6 +240,23 @@ impl Endpoint {
         }
     }
 
+    /// Where a message of that name is posted to, for receivers that are told it in the URL.
+    pub fn request_url(&self, message_id: Option<&str>, threads: bool) -> SecretUrl {
+        match self.kind {
+            EndpointKind::GoogleChat => SecretUrl::new(google_chat::request_url(
+                self.post_url.expose(),
+                message_id,
+                threads,
+            )),
+            _ => self.post_url.clone(),
+        }
+    }
+
+    /// Whether it takes a message only once that comes again under the same name.
+    pub fn knows_messages(&self) -> bool {
+        self.kind == EndpointKind::GoogleChat
+    }
+
     /// The URL to post to.
     pub fn post_url(&self) -> &SecretUrl {
         &self.post_url

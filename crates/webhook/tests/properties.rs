@@ -355,6 +355,8 @@ fn mentions() -> impl Strategy<Value = Mention> {
         "[0-9]{17,20}".prop_map(Mention::DiscordUser),
         ("[a-z0-9@.-]{1,256}", "[\\p{L}\\p{N} .'-]{1,128}")
             .prop_map(|(id, name)| Mention::TeamsUser { id, name }),
+        // As long as any.
+        "@[a-z0-9]{1,270}".prop_map(Mention::Markup),
     ]
 }
 
@@ -367,15 +369,18 @@ fn appearances() -> impl Strategy<Value = Appearance> {
         any::<bool>(),
         option(Just("Releases")),
         vec("[0-9]{17,20}", 0..6),
+        proptest::option::of("project-[!-~]{1,100}"),
     )
         .prop_map(
-            |(mention, username, avatar_url, announce, thread_name, applied_tags)| Appearance {
+            |(mention, username, avatar_url, announce, thread_name, applied_tags, thread)| Appearance {
                 mention,
                 username: username.map(Into::into),
                 avatar_url: avatar_url.map(Into::into),
                 announce,
                 thread_name: thread_name.map(Into::into),
                 applied_tags,
+                thread_by: None,
+                thread,
             },
         )
 }

@@ -10,6 +10,7 @@ use super::findings::Findings;
 use super::lock::lock;
 use super::registry::{Address, Hook, Life};
 use super::reply::{Call, Judged, Reply, reason};
+use super::route::parameter;
 use super::shape::{INVALID, Object, each, object, text};
 use super::verdict::Verdict;
 
@@ -49,14 +50,34 @@ pub(crate) fn judge(call: Call<'_>, hook: Option<&Hook>) -> Judged {
     };
     let mut findings = Findings::default();
     message(&body, &mut findings);
+    if body.get("thread").is_some() && parameter(call.query, "messageReplyOption").is_none() {
+        findings.warn("the thread is ignored: messageReplyOption is not in the URL");
+    }
     let judged = if findings.problems.is_empty() {
-        let name = path.trim_start_matches("/v1/");
-        let made = json!({ "name": format!("{name}/{}", hook.counts.requests.load(Ordering::SeqCst)), "text": body["text"] });
-        Judged::new(Reply::json(200, &made), Verdict::Accepted)
+        take(call, hook, path, &body)
     } else {
         Judged::refused(error(400, "Invalid JSON payload received."), findings.summary())
     };
     judged.warned(findings.warnings)
+}
+
+/// Makes the message, unless there is one that was asked for by the same `requestId`.
+fn take(call: Call<'_>, hook: &Hook, path: &str, body: &Value) -> Judged {
+    let request = parameter(call.query, "requestId");
+    let mut taken = lock(&hook.taken);
+    if let Some(made) = request.as_ref().and_then(|request| taken.get(request)) {
+        return Judged::new(Reply::json(200, made), Verdict::Repeated);
+    }
+    let name = path.trim_start_matches("/v1/");
+    let number = hook.counts.requests.load(Ordering::SeqCst);
+    let mut made = json!({ "name": format!("{name}/{number}"), "text": body["text"] });
+    if let Some(thread) = body.get("thread") {
+        made["thread"] = thread.clone();
+    }
+    if let Some(request) = request {
+        taken.insert(request, made.clone());
+    }
+    Judged::new(Reply::json(200, &made), Verdict::Accepted)
 }
 
 fn message(body: &Value, f: &mut Findings) {

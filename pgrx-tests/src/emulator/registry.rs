@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use fastrand::Rng;
+use serde_json::Value;
 use tokio::sync::Notify;
 
 use super::counts::Counts;
@@ -147,6 +148,8 @@ pub(crate) struct Hook {
     pub(crate) released: Notify,
     pub(crate) pace: Mutex<Pace>,
     pub(crate) counts: Counts,
+    /// Messages that were taken, by the names that their senders gave them.
+    pub(crate) taken: Mutex<HashMap<String, Value>>,
 }
 
 impl Hook {
@@ -220,6 +223,7 @@ impl Registry {
             released: Notify::new(),
             pace: Mutex::new(Pace::new(limits)),
             counts: Counts::default(),
+            taken: Mutex::default(),
             address,
         });
         hooks.by_key.insert(hook.address.key().to_owned(), hook.clone());

@@ -1,7 +1,7 @@
 //! Slack, Google Chat and Mattermost: what arrives, as readers see it, and at which pace.
 
 use postgres::error::SqlState;
-use zentry_e2e::emulator::Kind;
+use zentry_e2e::emulator::{Behaviour, Kind, Verdict};
 use zentry_e2e::numbered;
 use zentry_e2e::scene::{SOON, all_sent};
 use zentry_e2e::zentry::{self, id};
@@ -108,4 +108,91 @@ fn whom_a_message_pings_stands_above_it() {
         let body = &received.body;
         assert!(body["text"].as_str().unwrap().starts_with(markup), "{body}");
     }
+}
+
+/// Google makes one message of what comes again under the same name.
+#[test]
+fn a_message_whose_answer_was_lost_is_shown_once() {
+    let mut scene = scene(&[]);
+    let channel = channel(&mut scene, Kind::GoogleChat);
+    channel.webhook.script([Behaviour::LoseAnswer]);
+    numbered::complete(&mut scene.client, [1]).unwrap();
+    assert!(all_sent(&scene.settle().unwrap()));
+    let verdicts: Vec<_> = channel
+        .webhook
+        .received()
+        .iter()
+        .map(|received| received.verdict.clone())
+        .collect();
+    assert_eq!(verdicts, [Verdict::Accepted, Verdict::Repeated]);
+    // Another event is another message.
+    numbered::complete(&mut scene.client, [2]).unwrap();
+    assert!(all_sent(&scene.settle().unwrap()));
+    assert_eq!(channel.webhook.event_count(), 2);
+}
+
+/// What was given up and is sent again by hand is meant to be shown.
+#[test]
+fn what_is_sent_again_by_hand_is_another_message() {
+    let mut scene = scene(&[]);
+    let channel = channel(&mut scene, Kind::GoogleChat);
+    channel.webhook.script([Behaviour::Status(400)]);
+    numbered::complete(&mut scene.client, [1]).unwrap();
+    let failed = scene.settle().unwrap().remove(0);
+    assert_eq!(failed.status, "failed");
+    scene
+        .client
+        .batch_execute(&format!("SELECT zentry_retry({})", failed.id))
+        .unwrap();
+    scene.settle().unwrap();
+    let paths: Vec<_> = channel
+        .webhook
+        .received()
+        .iter()
+        .map(|received| received.path.clone())
+        .collect();
+    assert_eq!(paths.len(), 2);
+    assert_ne!(paths[0], paths[1]);
+    assert_eq!(channel.webhook.event_count(), 1);
+}
+
+#[test]
+fn a_thread_has_the_events_of_one_project() {
+    let mut scene = scene(&[]);
+    let channel = channel(&mut scene, Kind::GoogleChat);
+    set(&mut scene, &channel, "thread_by", "project");
+    let mut tasks = ["Moon", "Mars"].map(|name| {
+        let project = zentry::create_project(&mut scene.client, name, "", id::ADA, &[]).unwrap();
+        let tasks = zentry::bulk_create_tasks(&mut scene.client, project, id::ADA, 4).unwrap();
+        (project, tasks)
+    });
+    scene.settle().unwrap();
+    let before = channel.webhook.received().len();
+    let mut transaction = scene.client.transaction().unwrap();
+    let mut expected = Vec::new();
+    // Two of one, four of the other, two of the first.
+    for (which, count) in [(0, 2), (1, 4), (0, 2)] {
+        let (project, tasks) = &mut tasks[which];
+        for task in tasks.drain(..count) {
+            transaction
+                .execute(
+                    "UPDATE tasks_task SET status = 'completed' WHERE id = $1",
+                    &[&task],
+                )
+                .unwrap();
+            expected.push(format!("project-{project}"));
+        }
+    }
+    transaction.commit().unwrap();
+    assert!(all_sent(&scene.settle().unwrap()));
+    let received = channel.webhook.received();
+    let threads: Vec<String> = received[before..]
+        .iter()
+        .flat_map(|received| {
+            let thread = received.body["thread"]["threadKey"].as_str().unwrap().to_owned();
+            vec![thread; received.events().len()]
+        })
+        .collect();
+    assert_eq!(threads, expected);
+    assert_eq!(scene.emulator.complaints(), [""; 0]);
 }

@@ -25,6 +25,21 @@ pub(super) fn checked(url: Url) -> Result<Url, EndpointError> {
     Ok(url)
 }
 
+/// Where a message of that name is posted to: one that was taken already is not made once more. Only with `threads`, the key of a thread in the
+/// body is heeded.
+pub(super) fn request_url(url: &Url, message_id: Option<&str>, threads: bool) -> Url {
+    let mut url = url.clone();
+    let given = |url: &Url, name: &str| has_parameter(url, name);
+    if let Some(id) = message_id.filter(|_| !given(&url, "requestId")) {
+        url.query_pairs_mut().append_pair("requestId", id);
+    }
+    if threads && !given(&url, "messageReplyOption") {
+        url.query_pairs_mut()
+            .append_pair("messageReplyOption", "REPLY_MESSAGE_FALLBACK_TO_NEW_THREAD");
+    }
+    url
+}
+
 /// The space whose messages these are: all of its webhooks share one limit.
 pub(super) fn space(url: &Url) -> Option<&str> {
     let mut segments = url.path_segments()?;

@@ -16,7 +16,7 @@ use crate::rich_text::RichText;
 /// Of the whole message.
 const MAX_BYTES: usize = 32_000;
 /// Of what stands after the cards, with the longest texts.
-const ENVELOPE: usize = 3_000;
+const ENVELOPE: usize = 3_500;
 /// So many bytes are counted for a widget at least, so that no message has more than a hundred.
 const WIDGET: usize = MAX_BYTES / 100;
 /// Ours, for what a reader takes in at a glance; the vendor names none.
@@ -118,6 +118,11 @@ impl super::Layout for Layout {
         }
         out.extend_from_slice(b",\"fallbackText\":");
         write_json(&summary(cards, MAX_SUMMARY), out);
+        if let Some(thread) = &appearance.thread {
+            out.extend_from_slice(b",\"thread\":{\"threadKey\":");
+            write_json(thread, out);
+            out.push(b'}');
+        }
         out.push(b'}');
     }
 }

@@ -118,6 +118,7 @@ impl Scheduler {
             id: self.in_flight.leave(id),
             queue: id,
             body: composed.body,
+            message_id: composed.message_id,
             deliveries,
         })
     }

@@ -8,7 +8,7 @@ use super::{Shown, keys, text};
 pub(crate) fn cards(body: &[u8]) -> Vec<Value> {
     assert!(body.len() <= 32_000, "{} bytes", body.len());
     let message: Value = serde_json::from_slice(body).expect("JSON");
-    keys(&message, &["cardsV2", "fallbackText", "text?"]);
+    keys(&message, &["cardsV2", "fallbackText", "text?", "thread?"]);
     text(&message["fallbackText"]);
     let cards = message["cardsV2"].as_array().expect("an array").clone();
     assert!((1..=10).contains(&cards.len()));

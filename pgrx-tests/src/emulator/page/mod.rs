@@ -88,6 +88,7 @@ fn column(class: &str, title: &str, all: &[Arc<Received>], message: fn(&Received
 fn fate(received: &Received) -> Markup {
     let why = match &received.verdict {
         Verdict::Accepted => return html! {},
+        Verdict::Repeated => "taken before",
         Verdict::Unsaved => "without wait=true",
         Verdict::RateLimited => "rate limited",
         Verdict::Refused(why) | Verdict::Scripted(why) => why,

@@ -146,6 +146,10 @@ fn settings(webhook: &Webhook) -> Markup {
             (!set.applied_tags.is_empty()).then(|| set.applied_tags.join(", ")),
         ),
         (
+            "Threads",
+            set.thread_by.as_ref().map(|what| format!("one for each {what}")),
+        ),
+        (
             "Events a message",
             events.map(|events| format!("at most {events}")),
         ),
