@@ -81,6 +81,14 @@ pub fn sizes(webhook: &Webhook) -> Vec<usize> {
     accepted.map(|received| received.events().len()).collect()
 }
 
+/// What a message has of a task, and of none whose number only begins so: its title is bold.
+pub fn task(kind: Kind, number: i64) -> String {
+    match kind {
+        Kind::GoogleChat => format!("Task {number}<"),
+        _ => format!("Task {number}*"),
+    }
+}
+
 /// The process of the database's worker, once it has one.
 pub fn worker(client: &mut Client) -> i32 {
     const WORKER: &str = "SELECT pid FROM pg_stat_activity \

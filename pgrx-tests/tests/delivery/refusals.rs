@@ -4,7 +4,7 @@ use serde_json::json;
 use zentry_e2e::emulator::{Behaviour, Kind};
 use zentry_e2e::numbered;
 
-use crate::{KINDS, channel, of, scene};
+use crate::{KINDS, channel, of, scene, task};
 
 /// 400 as an endpoint says it that does not tell why.
 fn bad_request(kind: Kind) -> Behaviour {
@@ -128,7 +128,7 @@ fn an_event_that_nobody_names_is_found_by_halves() {
         .map(|(kind, number)| {
             let channel = channel(&mut scene, kind);
             channel.webhook.always(Behaviour::When {
-                contains: format!("Task {number}*"),
+                contains: task(kind, number),
                 then: Box::new(bad_request(kind)),
             });
             (channel, number)

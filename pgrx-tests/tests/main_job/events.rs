@@ -30,7 +30,7 @@ fn time(text: &str) -> Timestamp {
 /// The one delivery to each channel, after it was sent: all have the same payload.
 fn deliveries(scene: &mut Scene, event_type: &str) -> Vec<Delivery> {
     let deliveries = scene.settle().unwrap();
-    assert_eq!(deliveries.len(), 3, "{deliveries:#?}");
+    assert_eq!(deliveries.len(), KINDS.len(), "{deliveries:#?}");
     for delivery in &deliveries {
         assert_eq!(
             (delivery.event_type.as_str(), delivery.status.as_str()),
