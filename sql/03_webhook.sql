@@ -32,12 +32,13 @@ CREATE TABLE zentry_notify.webhook (
     thread_name            text,
     applied_tags           text[] NOT NULL DEFAULT '{}',
     notices                boolean NOT NULL DEFAULT false,
-    digest                 text
+    digest                 text,
+    thread_by              text
 );
 COMMENT ON TABLE zentry_notify.webhook IS 'Webhooks and what they hear of, without their URLs';
 COMMENT ON COLUMN zentry_notify.webhook.id IS 'The number that zentry_test_webhook and the other functions take';
 COMMENT ON COLUMN zentry_notify.webhook.name IS 'A name for people, 1 to 100 characters';
-COMMENT ON COLUMN zentry_notify.webhook.webhook_type IS 'discord or teams';
+COMMENT ON COLUMN zentry_notify.webhook.webhook_type IS 'discord, teams, slack, google_chat or mattermost';
 COMMENT ON COLUMN zentry_notify.webhook.project_id IS 'The project whose events are sent; null: every project''s';
 COMMENT ON COLUMN zentry_notify.webhook.created_by_id IS 'The application''s user who registered it';
 COMMENT ON COLUMN zentry_notify.webhook.event_types IS 'JSON array of names of zentry_notify.event_type; ["*"]: all, also those added later';
@@ -56,10 +57,10 @@ COMMENT ON COLUMN zentry_notify.webhook.filter IS 'Only events whose data this J
 COMMENT ON COLUMN zentry_notify.webhook.min_streak_days IS 'Of daily_streak, only streaks of so many days are heard; null: all';
 COMMENT ON COLUMN zentry_notify.webhook.milestones IS 'Of milestone_reached, only these are heard, in per cent; null: all';
 COMMENT ON COLUMN zentry_notify.webhook.quiet_hours IS 'When nothing is sent, such as 22:00-07:00 Europe/Berlin, or Mon-Fri 20:00-08:00, Sat-Sun 00:00-24:00 UTC; what comes meanwhile is sent afterwards';
-COMMENT ON COLUMN zentry_notify.webhook.mention IS 'Whom each message pings: role:ID or user:ID in Discord, user:ID NAME in a Workflows flow of Teams';
-COMMENT ON COLUMN zentry_notify.webhook.username IS 'The name that its messages in Discord come from; null: zentry_notify.username decides';
-COMMENT ON COLUMN zentry_notify.webhook.avatar_url IS 'The picture that its messages in Discord come with, an https URL; null: zentry_notify.avatar_url decides';
-COMMENT ON COLUMN zentry_notify.webhook.announce IS 'In Discord, a line of text stands above the events: a phone''s notification shows it, and of embeds alone it shows nothing';
+COMMENT ON COLUMN zentry_notify.webhook.mention IS 'Whom each message pings: role:ID or user:ID in Discord; user:ID NAME in a Workflows flow of Teams; user:ID, group:ID, here or channel in Slack; user:ID or all in Google Chat; user:NAME, here, channel or all in Mattermost';
+COMMENT ON COLUMN zentry_notify.webhook.username IS 'The name that its messages in Discord and Mattermost come from; null: zentry_notify.username decides';
+COMMENT ON COLUMN zentry_notify.webhook.avatar_url IS 'The picture that its messages in Discord and Mattermost come with, an https URL; null: zentry_notify.avatar_url decides';
+COMMENT ON COLUMN zentry_notify.webhook.announce IS 'In Discord, Google Chat and Mattermost, a line of text stands above the events: a phone''s notification shows it, and of embeds alone it shows nothing. In Slack it always does';
 COMMENT ON COLUMN zentry_notify.webhook.thread_name IS 'For a forum of Discord: each message becomes a post of this name; null: into the channel, or the thread of ?thread_id= in the URL';
 COMMENT ON COLUMN zentry_notify.webhook.applied_tags IS 'For a forum of Discord: ids of the tags that these posts get';
 COMMENT ON COLUMN zentry_notify.webhook.rate_limit IS 'How many messages it may get, and in what time, such as 25/5min; 0: no limit; null: zentry_notify.teams_rate for Microsoft''s hosts, and the vendor''s answers for others';
@@ -67,6 +68,7 @@ COMMENT ON COLUMN zentry_notify.webhook.rate_group IS 'Webhooks of the same grou
 COMMENT ON COLUMN zentry_notify.webhook.notify_webhook_id IS 'The webhook that is told when this one starts to fail, is switched off or lets deliveries expire; null: those with notices are';
 COMMENT ON COLUMN zentry_notify.webhook.notices IS 'It is told of the trouble of every other webhook that names none of its own in notify_webhook_id';
 COMMENT ON COLUMN zentry_notify.webhook.digest IS 'When what has gathered leaves, as one message with counts and the last ten events: 1 hour after the first of them, or by a cron expression such as 0 9 * * 1-5 Europe/Berlin; null: what waits leaves at once, up to max_events_per_message in a message';
+COMMENT ON COLUMN zentry_notify.webhook.thread_by IS 'For Google Chat: what the messages of a thread have in common, task or project; a message holds events of one thread only; null: each message begins one of its own';
 
 -- The secret stands apart: a change of the row beside does not repeat it, no trigger is handed it with that row, and it is written only when it
 -- changes.

@@ -98,11 +98,11 @@ COMMENT ON FUNCTION zentry_notify.placeholder_event(jsonb) IS 'For each key that
 CREATE OR REPLACE FUNCTION zentry_notify.event_message(definition jsonb, format text, data jsonb, stored text, mention text) RETURNS text
     LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'event_message_wrapper';
 COMMENT ON FUNCTION zentry_notify.event_message(jsonb, text, jsonb, text, text) IS
-    'The message of an event, byte for byte, in a format: discord, teams, teams_workflow, teams_connector. stored: what appearance_of gives of a webhook';
+    'The message of an event, byte for byte, in a format: discord, teams, teams_workflow, teams_connector, slack, google_chat, mattermost. stored: what appearance_of gives of a webhook';
 
-CREATE OR REPLACE FUNCTION zentry_notify.check_appearance(username text, avatar_url text, thread_name text, applied_tags text[]) RETURNS void
+CREATE OR REPLACE FUNCTION zentry_notify.check_appearance(username text, avatar_url text, thread_name text, applied_tags text[], thread_by text) RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'check_appearance_wrapper';
-COMMENT ON FUNCTION zentry_notify.check_appearance(text, text, text, text[]) IS 'An error unless Discord takes messages that appear so';
+COMMENT ON FUNCTION zentry_notify.check_appearance(text, text, text, text[], text) IS 'An error unless the services take messages that appear so';
 
 CREATE OR REPLACE FUNCTION zentry_notify.check_thread(webhook_type text, webhook_url text, thread_name text) RETURNS void
     LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'check_thread_wrapper';

@@ -130,7 +130,7 @@ BEGIN
         PERFORM zentry_notify.check_digest(NEW.digest, NEW.quiet_hours);
     END IF;
     PERFORM zentry_notify.check_filters(NEW.filter, NEW.min_streak_days, NEW.milestones);
-    PERFORM zentry_notify.check_appearance(NEW.username, NEW.avatar_url, NEW.thread_name, NEW.applied_tags);
+    PERFORM zentry_notify.check_appearance(NEW.username, NEW.avatar_url, NEW.thread_name, NEW.applied_tags, NEW.thread_by);
     IF jsonb_typeof(NEW.event_types) IS DISTINCT FROM 'array'
        OR EXISTS (SELECT FROM jsonb_array_elements(NEW.event_types) AS e WHERE jsonb_typeof(e) <> 'string') THEN
         PERFORM zentry_notify.refuse('invalid_parameter_value', 'event_types must be a JSON array of names',
@@ -145,9 +145,9 @@ BEGIN
         END IF;
     END IF;
     -- After all else: what is wrong with the rest can be found out without it.
-    IF NEW.webhook_type NOT IN ('discord', 'teams') THEN
+    IF NEW.webhook_type NOT IN ('discord', 'teams', 'slack', 'google_chat', 'mattermost') THEN
         PERFORM zentry_notify.refuse('invalid_parameter_value', format('unknown webhook type "%s"', NEW.webhook_type),
-            'The types are discord and teams.', 'webhook_type');
+            'The types are discord, teams, slack, google_chat and mattermost.', 'webhook_type');
     END IF;
 
     IF TG_OP = 'UPDATE' AND ((NEW.is_active AND NOT OLD.is_active) OR NEW.activated_at IS DISTINCT FROM OLD.activated_at) THEN

@@ -73,12 +73,12 @@ BEGIN
                (id, name, webhook_type, project_id, created_by_id, event_types, is_active, created_at, updated_at, max_events_per_message,
                 min_interval, max_age, activated_at, switched_off_at, switched_off_reason, omit_keys, filter, min_streak_days, milestones,
                 quiet_hours, mention, username, avatar_url, announce, thread_name, applied_tags, rate_limit, rate_group,
-                notify_webhook_id, notices, digest)
+                notify_webhook_id, notices, digest, thread_by)
         VALUES (coalesce(NEW.id, nextval('zentry_notify.webhook_integration_id_seq')), NEW.name, NEW.webhook_type, NEW.project_id,
                 NEW.created_by_id, NEW.event_types, NEW.is_active, NEW.created_at, NEW.updated_at, NEW.max_events_per_message, NEW.min_interval,
                 NEW.max_age, NEW.activated_at, NEW.switched_off_at, NEW.switched_off_reason, NEW.omit_keys, NEW.filter, NEW.min_streak_days,
                 NEW.milestones, NEW.quiet_hours, NEW.mention, NEW.username, NEW.avatar_url, NEW.announce, NEW.thread_name, NEW.applied_tags,
-                NEW.rate_limit, NEW.rate_group, NEW.notify_webhook_id, NEW.notices, NEW.digest)
+                NEW.rate_limit, NEW.rate_group, NEW.notify_webhook_id, NEW.notices, NEW.digest, NEW.thread_by)
         RETURNING w.* INTO written;
     ELSE
         UPDATE zentry_notify.webhook w
@@ -115,7 +115,8 @@ BEGIN
                notify_webhook_id = CASE WHEN NEW.notify_webhook_id IS DISTINCT FROM OLD.notify_webhook_id
                                         THEN NEW.notify_webhook_id ELSE w.notify_webhook_id END,
                notices = CASE WHEN NEW.notices IS DISTINCT FROM OLD.notices THEN NEW.notices ELSE w.notices END,
-               digest = CASE WHEN NEW.digest IS DISTINCT FROM OLD.digest THEN NEW.digest ELSE w.digest END
+               digest = CASE WHEN NEW.digest IS DISTINCT FROM OLD.digest THEN NEW.digest ELSE w.digest END,
+               thread_by = CASE WHEN NEW.thread_by IS DISTINCT FROM OLD.thread_by THEN NEW.thread_by ELSE w.thread_by END
          WHERE w.id = OLD.id
         RETURNING w.* INTO written;
         IF NOT FOUND THEN
@@ -126,7 +127,7 @@ BEGIN
     IF url_is_new OR NEW.webhook_type <> OLD.webhook_type THEN
         IF NEW.webhook_url IS NULL THEN
             PERFORM zentry_notify.refuse('not_null_violation', 'webhook_url of a webhook must not be null',
-                'Copy it from Discord or Teams.', 'webhook_url');
+                'Copy it from where the service shows it.', 'webhook_url');
         END IF;
         PERFORM zentry_notify.check_webhook_url(NEW.webhook_type, NEW.webhook_url);
     END IF;
@@ -222,7 +223,7 @@ CREATE OR REPLACE FUNCTION @extschema@.zentry_register_webhook(
     username text DEFAULT NULL, avatar_url text DEFAULT NULL, announce boolean DEFAULT NULL, thread_name text DEFAULT NULL,
     applied_tags text[] DEFAULT NULL, rate_limit text DEFAULT NULL, rate_group text DEFAULT NULL, notify_webhook_id bigint DEFAULT NULL,
     notices boolean DEFAULT NULL, digest text DEFAULT NULL, max_events_per_message integer DEFAULT NULL, min_interval interval DEFAULT NULL,
-    max_age interval DEFAULT NULL) RETURNS bigint
+    max_age interval DEFAULT NULL, thread_by text DEFAULT NULL) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
@@ -236,7 +237,7 @@ BEGIN
     INSERT INTO zentry_notify.webhook_integration AS w
            (name, webhook_type, webhook_url, project_id, event_types, is_active, created_by_id,
             omit_keys, filter, min_streak_days, milestones, quiet_hours, mention, username, avatar_url, announce, thread_name, applied_tags,
-            rate_limit, rate_group, notify_webhook_id, notices, digest, max_events_per_message, min_interval, max_age)
+            rate_limit, rate_group, notify_webhook_id, notices, digest, max_events_per_message, min_interval, max_age, thread_by)
     VALUES (zentry_notify.not_null(name, 'name'), left(zentry_notify.not_null(webhook_type, 'webhook_type'), 20),
             zentry_notify.not_null(webhook_url, 'webhook_url'), nullif(project_id, 0),
             coalesce(to_jsonb(event_types), '["*"]'), coalesce(is_active, true), created_by_id,
@@ -244,14 +245,14 @@ BEGIN
             nullif(mention, ''),
             nullif(username, ''), nullif(avatar_url, ''), coalesce(announce, false), nullif(thread_name, ''), coalesce(applied_tags, '{}'),
             nullif(rate_limit, ''), nullif(rate_group, ''), nullif(notify_webhook_id, 0), coalesce(notices, false), nullif(digest, ''),
-            coalesce(max_events_per_message, 10), coalesce(min_interval, '0'), nullif(max_age, '0'))
+            coalesce(max_events_per_message, 10), coalesce(min_interval, '0'), nullif(max_age, '0'), nullif(thread_by, ''))
     RETURNING w.id INTO id;
     RETURN id;
 END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_register_webhook(text, text, text, bigint, text[], boolean, bigint, text[], text, integer, integer[], text, text,
-        text, text, boolean, text, text[], text, text, bigint, boolean, text, integer, interval, interval) IS
-    'Registers a webhook and returns its id. webhook_type: discord or teams; project_id null: every project; event_types null: all. The rest is as in zentry_notify.webhook_integration; what is empty, or 0, is as if it were left out';
+        text, text, boolean, text, text[], text, text, bigint, boolean, text, integer, interval, interval, text) IS
+    'Registers a webhook and returns its id. webhook_type: discord, teams, slack, google_chat or mattermost; project_id null: every project; event_types null: all. The rest is as in zentry_notify.webhook_integration; what is empty, or 0, is as if it were left out';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_update_webhook(
     webhook_id bigint, name text DEFAULT NULL, webhook_type text DEFAULT NULL, webhook_url text DEFAULT NULL,
@@ -261,7 +262,7 @@ CREATE OR REPLACE FUNCTION @extschema@.zentry_update_webhook(
     username text DEFAULT NULL, avatar_url text DEFAULT NULL, announce boolean DEFAULT NULL, thread_name text DEFAULT NULL,
     applied_tags text[] DEFAULT NULL, rate_limit text DEFAULT NULL, rate_group text DEFAULT NULL, notify_webhook_id bigint DEFAULT NULL,
     notices boolean DEFAULT NULL, digest text DEFAULT NULL, max_events_per_message integer DEFAULT NULL, min_interval interval DEFAULT NULL,
-    max_age interval DEFAULT NULL) RETURNS void
+    max_age interval DEFAULT NULL, thread_by text DEFAULT NULL) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
 AS $$
 #variable_conflict use_variable
@@ -296,7 +297,8 @@ BEGIN
            digest = CASE digest WHEN '' THEN NULL ELSE coalesce(digest, w.digest) END,
            max_events_per_message = coalesce(max_events_per_message, w.max_events_per_message),
            min_interval = coalesce(min_interval, w.min_interval),
-           max_age = CASE max_age WHEN '0' THEN NULL ELSE coalesce(max_age, w.max_age) END
+           max_age = CASE max_age WHEN '0' THEN NULL ELSE coalesce(max_age, w.max_age) END,
+           thread_by = CASE thread_by WHEN '' THEN NULL ELSE coalesce(thread_by, w.thread_by) END
      WHERE w.id = webhook_id;
     IF NOT FOUND THEN
         PERFORM zentry_notify.no_such_webhook(webhook_id);
@@ -304,7 +306,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_update_webhook(bigint, text, text, text, bigint, text[], boolean, text[], text, integer, integer[], text, text,
-        text, text, boolean, text, text[], text, text, bigint, boolean, text, integer, interval, interval) IS
+        text, text, boolean, text, text[], text, text, bigint, boolean, text, integer, interval, interval, text) IS
     'Changes what is given and leaves the rest; project_id 0: every project; what is empty, and min_streak_days, notify_webhook_id or max_age of 0, is taken away; a new URL or is_active => true brings back a webhook that was switched off';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_delete_webhook(webhook_id bigint) RETURNS void

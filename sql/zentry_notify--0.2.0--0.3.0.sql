@@ -289,7 +289,7 @@ COMMENT ON COLUMN zentry_notify.webhook.filter IS 'Only events whose data this J
 COMMENT ON COLUMN zentry_notify.webhook.min_streak_days IS 'Of daily_streak, only streaks of so many days are heard; null: all';
 COMMENT ON COLUMN zentry_notify.webhook.milestones IS 'Of milestone_reached, only these are heard, in per cent; null: all';
 COMMENT ON COLUMN zentry_notify.webhook.quiet_hours IS 'When nothing is sent, such as 22:00-07:00 Europe/Berlin, or Mon-Fri 20:00-08:00, Sat-Sun 00:00-24:00 UTC; what comes meanwhile is sent afterwards';
-COMMENT ON COLUMN zentry_notify.webhook.mention IS 'Whom each message pings: role:ID or user:ID in Discord, user:ID NAME in a Workflows flow of Teams';
+COMMENT ON COLUMN zentry_notify.webhook.mention IS 'Whom each message pings: role:ID or user:ID in Discord; user:ID NAME in a Workflows flow of Teams; user:ID, group:ID, here or channel in Slack; user:ID or all in Google Chat; user:NAME, here, channel or all in Mattermost';
 COMMENT ON COLUMN zentry_notify.webhook.rate_limit IS 'How many messages it may get, and in what time, such as 25/5min; 0: no limit; null: zentry_notify.teams_rate for Microsoft''s hosts, and the vendor''s answers for others';
 COMMENT ON COLUMN zentry_notify.webhook.rate_group IS 'Webhooks of the same group share their rate, the lowest of theirs: flows that one person owns; null: it is on its own';
 COMMENT ON COLUMN zentry_notify.webhook.notify_webhook_id IS 'The webhook that is told when this one starts to fail, is switched off or lets deliveries expire; null: those with notices are';
@@ -301,14 +301,16 @@ ALTER TABLE zentry_notify.webhook
     ADD COLUMN thread_name text,
     ADD COLUMN applied_tags text[] NOT NULL DEFAULT '{}',
     ADD COLUMN notices boolean NOT NULL DEFAULT false,
-    ADD COLUMN digest text;
-COMMENT ON COLUMN zentry_notify.webhook.username IS 'The name that its messages in Discord come from; null: zentry_notify.username decides';
-COMMENT ON COLUMN zentry_notify.webhook.avatar_url IS 'The picture that its messages in Discord come with, an https URL; null: zentry_notify.avatar_url decides';
-COMMENT ON COLUMN zentry_notify.webhook.announce IS 'In Discord, a line of text stands above the events: a phone''s notification shows it, and of embeds alone it shows nothing';
+    ADD COLUMN digest text,
+    ADD COLUMN thread_by text;
+COMMENT ON COLUMN zentry_notify.webhook.username IS 'The name that its messages in Discord and Mattermost come from; null: zentry_notify.username decides';
+COMMENT ON COLUMN zentry_notify.webhook.avatar_url IS 'The picture that its messages in Discord and Mattermost come with, an https URL; null: zentry_notify.avatar_url decides';
+COMMENT ON COLUMN zentry_notify.webhook.announce IS 'In Discord, Google Chat and Mattermost, a line of text stands above the events: a phone''s notification shows it, and of embeds alone it shows nothing. In Slack it always does';
 COMMENT ON COLUMN zentry_notify.webhook.thread_name IS 'For a forum of Discord: each message becomes a post of this name; null: into the channel, or the thread of ?thread_id= in the URL';
 COMMENT ON COLUMN zentry_notify.webhook.applied_tags IS 'For a forum of Discord: ids of the tags that these posts get';
 COMMENT ON COLUMN zentry_notify.webhook.notices IS 'It is told of the trouble of every other webhook that names none of its own in notify_webhook_id';
 COMMENT ON COLUMN zentry_notify.webhook.digest IS 'When what has gathered leaves, as one message with counts and the last ten events: 1 hour after the first of them, or by a cron expression such as 0 9 * * 1-5 Europe/Berlin; null: what waits leaves at once, up to max_events_per_message in a message';
+COMMENT ON COLUMN zentry_notify.webhook.thread_by IS 'For Google Chat: what the messages of a thread have in common, task or project; a message holds events of one thread only; null: each message begins one of its own';
 ALTER TABLE zentry_notify.event_type ADD COLUMN url text, ADD COLUMN thumbnail text;
 COMMENT ON COLUMN zentry_notify.event_type.url IS
     'Address of the thing that the event is about; a template, such as /tasks/{{ task_id }} below zentry_notify.link_base, or https://...';
@@ -502,11 +504,11 @@ COMMENT ON FUNCTION zentry_notify.placeholder_event(jsonb) IS 'For each key that
 CREATE OR REPLACE FUNCTION zentry_notify.event_message(definition jsonb, format text, data jsonb, stored text, mention text) RETURNS text
     LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'event_message_wrapper';
 COMMENT ON FUNCTION zentry_notify.event_message(jsonb, text, jsonb, text, text) IS
-    'The message of an event, byte for byte, in a format: discord, teams, teams_workflow, teams_connector. stored: what appearance_of gives of a webhook';
+    'The message of an event, byte for byte, in a format: discord, teams, teams_workflow, teams_connector, slack, google_chat, mattermost. stored: what appearance_of gives of a webhook';
 
-CREATE OR REPLACE FUNCTION zentry_notify.check_appearance(username text, avatar_url text, thread_name text, applied_tags text[]) RETURNS void
+CREATE OR REPLACE FUNCTION zentry_notify.check_appearance(username text, avatar_url text, thread_name text, applied_tags text[], thread_by text) RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'check_appearance_wrapper';
-COMMENT ON FUNCTION zentry_notify.check_appearance(text, text, text, text[]) IS 'An error unless Discord takes messages that appear so';
+COMMENT ON FUNCTION zentry_notify.check_appearance(text, text, text, text[], text) IS 'An error unless the services take messages that appear so';
 
 CREATE OR REPLACE FUNCTION zentry_notify.check_thread(webhook_type text, webhook_url text, thread_name text) RETURNS void
     LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'check_thread_wrapper';
@@ -705,7 +707,7 @@ BEGIN
         PERFORM zentry_notify.check_digest(NEW.digest, NEW.quiet_hours);
     END IF;
     PERFORM zentry_notify.check_filters(NEW.filter, NEW.min_streak_days, NEW.milestones);
-    PERFORM zentry_notify.check_appearance(NEW.username, NEW.avatar_url, NEW.thread_name, NEW.applied_tags);
+    PERFORM zentry_notify.check_appearance(NEW.username, NEW.avatar_url, NEW.thread_name, NEW.applied_tags, NEW.thread_by);
     IF jsonb_typeof(NEW.event_types) IS DISTINCT FROM 'array'
        OR EXISTS (SELECT FROM jsonb_array_elements(NEW.event_types) AS e WHERE jsonb_typeof(e) <> 'string') THEN
         PERFORM zentry_notify.refuse('invalid_parameter_value', 'event_types must be a JSON array of names',
@@ -720,9 +722,9 @@ BEGIN
         END IF;
     END IF;
     -- After all else: what is wrong with the rest can be found out without it.
-    IF NEW.webhook_type NOT IN ('discord', 'teams') THEN
+    IF NEW.webhook_type NOT IN ('discord', 'teams', 'slack', 'google_chat', 'mattermost') THEN
         PERFORM zentry_notify.refuse('invalid_parameter_value', format('unknown webhook type "%s"', NEW.webhook_type),
-            'The types are discord and teams.', 'webhook_type');
+            'The types are discord, teams, slack, google_chat and mattermost.', 'webhook_type');
     END IF;
 
     IF TG_OP = 'UPDATE' AND ((NEW.is_active AND NOT OLD.is_active) OR NEW.activated_at IS DISTINCT FROM OLD.activated_at) THEN
@@ -883,7 +885,8 @@ SELECT w.id,
        w.rate_group,
        w.notify_webhook_id,
        w.notices,
-       w.digest
+       w.digest,
+       w.thread_by
   FROM zentry_notify.webhook w;
 ALTER VIEW zentry_notify.webhook_integration
     ALTER COLUMN event_types SET DEFAULT '["*"]',
@@ -901,7 +904,7 @@ COMMENT ON VIEW zentry_notify.webhook_integration IS
     'Webhooks and what they hear of. Writing here directly is as good as calling the zentry_* functions: the same rules hold';
 COMMENT ON COLUMN zentry_notify.webhook_integration.id IS 'The number that zentry_test_webhook and the other functions take';
 COMMENT ON COLUMN zentry_notify.webhook_integration.name IS 'A name for people, 1 to 100 characters';
-COMMENT ON COLUMN zentry_notify.webhook_integration.webhook_type IS 'discord or teams';
+COMMENT ON COLUMN zentry_notify.webhook_integration.webhook_type IS 'discord, teams, slack, google_chat or mattermost';
 COMMENT ON COLUMN zentry_notify.webhook_integration.webhook_url IS 'The webhook''s address. A secret: who knows it can post to the channel. The view zentry_notify.webhooks shows it redacted';
 COMMENT ON COLUMN zentry_notify.webhook_integration.project_id IS 'The project whose events are sent; null: every project''s';
 COMMENT ON COLUMN zentry_notify.webhook_integration.created_by_id IS 'The application''s user who registered it';
@@ -921,10 +924,10 @@ COMMENT ON COLUMN zentry_notify.webhook_integration.filter IS 'Only events whose
 COMMENT ON COLUMN zentry_notify.webhook_integration.min_streak_days IS 'Of daily_streak, only streaks of so many days are heard; null: all';
 COMMENT ON COLUMN zentry_notify.webhook_integration.milestones IS 'Of milestone_reached, only these are heard, in per cent; null: all';
 COMMENT ON COLUMN zentry_notify.webhook_integration.quiet_hours IS 'When nothing is sent, such as 22:00-07:00 Europe/Berlin, or Mon-Fri 20:00-08:00, Sat-Sun 00:00-24:00 UTC; what comes meanwhile is sent afterwards';
-COMMENT ON COLUMN zentry_notify.webhook_integration.mention IS 'Whom each message pings: role:ID or user:ID in Discord, user:ID NAME in a Workflows flow of Teams';
-COMMENT ON COLUMN zentry_notify.webhook_integration.username IS 'The name that its messages in Discord come from; null: zentry_notify.username decides';
-COMMENT ON COLUMN zentry_notify.webhook_integration.avatar_url IS 'The picture that its messages in Discord come with, an https URL; null: zentry_notify.avatar_url decides';
-COMMENT ON COLUMN zentry_notify.webhook_integration.announce IS 'In Discord, a line of text stands above the events: a phone''s notification shows it, and of embeds alone it shows nothing';
+COMMENT ON COLUMN zentry_notify.webhook_integration.mention IS 'Whom each message pings: role:ID or user:ID in Discord; user:ID NAME in a Workflows flow of Teams; user:ID, group:ID, here or channel in Slack; user:ID or all in Google Chat; user:NAME, here, channel or all in Mattermost';
+COMMENT ON COLUMN zentry_notify.webhook_integration.username IS 'The name that its messages in Discord and Mattermost come from; null: zentry_notify.username decides';
+COMMENT ON COLUMN zentry_notify.webhook_integration.avatar_url IS 'The picture that its messages in Discord and Mattermost come with, an https URL; null: zentry_notify.avatar_url decides';
+COMMENT ON COLUMN zentry_notify.webhook_integration.announce IS 'In Discord, Google Chat and Mattermost, a line of text stands above the events: a phone''s notification shows it, and of embeds alone it shows nothing. In Slack it always does';
 COMMENT ON COLUMN zentry_notify.webhook_integration.thread_name IS 'For a forum of Discord: each message becomes a post of this name; null: into the channel, or the thread of ?thread_id= in the URL';
 COMMENT ON COLUMN zentry_notify.webhook_integration.applied_tags IS 'For a forum of Discord: ids of the tags that these posts get';
 COMMENT ON COLUMN zentry_notify.webhook_integration.rate_limit IS 'How many messages it may get, and in what time, such as 25/5min; 0: no limit; null: zentry_notify.teams_rate for Microsoft''s hosts, and the vendor''s answers for others';
@@ -932,6 +935,7 @@ COMMENT ON COLUMN zentry_notify.webhook_integration.rate_group IS 'Webhooks of t
 COMMENT ON COLUMN zentry_notify.webhook_integration.notify_webhook_id IS 'The webhook that is told when this one starts to fail, is switched off or lets deliveries expire; null: those with notices are';
 COMMENT ON COLUMN zentry_notify.webhook_integration.notices IS 'It is told of the trouble of every other webhook that names none of its own in notify_webhook_id';
 COMMENT ON COLUMN zentry_notify.webhook_integration.digest IS 'When what has gathered leaves, as one message with counts and the last ten events: 1 hour after the first of them, or by a cron expression such as 0 9 * * 1-5 Europe/Berlin; null: what waits leaves at once, up to max_events_per_message in a message';
+COMMENT ON COLUMN zentry_notify.webhook_integration.thread_by IS 'For Google Chat: what the messages of a thread have in common, task or project; a message holds events of one thread only; null: each message begins one of its own';
 
 CREATE OR REPLACE VIEW zentry_notify.event_data AS
 SELECT e.id AS event_id,
@@ -998,14 +1002,15 @@ SELECT w.id,
        w.rate_group,
        w.notify_webhook_id,
        w.notices,
-       w.digest
+       w.digest,
+       w.thread_by
   FROM zentry_notify.webhook w
   LEFT JOIN zentry_notify.webhook_circuit c ON c.webhook_integration_id = w.id
   LEFT JOIN zentry_notify.webhook_count n ON n.webhook_integration_id = w.id;
 COMMENT ON VIEW zentry_notify.webhooks IS 'Integrations with their state and counts, which may be some seconds behind; the URL without its secret';
 COMMENT ON COLUMN zentry_notify.webhooks.id IS 'Number of the integration';
 COMMENT ON COLUMN zentry_notify.webhooks.name IS 'Its name';
-COMMENT ON COLUMN zentry_notify.webhooks.webhook_type IS 'discord or teams';
+COMMENT ON COLUMN zentry_notify.webhooks.webhook_type IS 'discord, teams, slack, google_chat or mattermost';
 COMMENT ON COLUMN zentry_notify.webhooks.webhook_url IS 'Where it posts to, without the secret';
 COMMENT ON COLUMN zentry_notify.webhooks.project_id IS 'The project whose events are sent; null: every project''s';
 COMMENT ON COLUMN zentry_notify.webhooks.event_types IS 'The events it hears; ["*"]: all';
@@ -1032,9 +1037,9 @@ COMMENT ON COLUMN zentry_notify.webhooks.milestones IS 'The milestones that it h
 COMMENT ON COLUMN zentry_notify.webhooks.quiet_hours IS 'When nothing is sent to it; null: never';
 COMMENT ON COLUMN zentry_notify.webhooks.held_until IS 'When the quiet hours that it is in now are over, and when the digest leaves that gathers now (quiet_hours and digest say which); null: neither';
 COMMENT ON COLUMN zentry_notify.webhooks.mention IS 'Whom its messages ping; null: nobody';
-COMMENT ON COLUMN zentry_notify.webhooks.username IS 'The name that its messages in Discord come from; null: zentry_notify.username decides';
-COMMENT ON COLUMN zentry_notify.webhooks.avatar_url IS 'The picture that its messages in Discord come with, an https URL; null: zentry_notify.avatar_url decides';
-COMMENT ON COLUMN zentry_notify.webhooks.announce IS 'In Discord, a line of text stands above the events: a phone''s notification shows it, and of embeds alone it shows nothing';
+COMMENT ON COLUMN zentry_notify.webhooks.username IS 'The name that its messages in Discord and Mattermost come from; null: zentry_notify.username decides';
+COMMENT ON COLUMN zentry_notify.webhooks.avatar_url IS 'The picture that its messages in Discord and Mattermost come with, an https URL; null: zentry_notify.avatar_url decides';
+COMMENT ON COLUMN zentry_notify.webhooks.announce IS 'In Discord, Google Chat and Mattermost, a line of text stands above the events: a phone''s notification shows it, and of embeds alone it shows nothing. In Slack it always does';
 COMMENT ON COLUMN zentry_notify.webhooks.thread_name IS 'For a forum of Discord: each message becomes a post of this name; null: into the channel, or the thread of ?thread_id= in the URL';
 COMMENT ON COLUMN zentry_notify.webhooks.applied_tags IS 'For a forum of Discord: ids of the tags that these posts get';
 
@@ -1043,6 +1048,7 @@ COMMENT ON COLUMN zentry_notify.webhooks.rate_group IS 'Webhooks of the same gro
 COMMENT ON COLUMN zentry_notify.webhooks.notify_webhook_id IS 'The webhook that is told when this one starts to fail, is switched off or lets deliveries expire; null: those with notices are';
 COMMENT ON COLUMN zentry_notify.webhooks.notices IS 'It is told of the trouble of every other webhook that names none of its own in notify_webhook_id';
 COMMENT ON COLUMN zentry_notify.webhooks.digest IS 'When what has gathered leaves, as one message with counts and the last ten events: 1 hour after the first of them, or by a cron expression such as 0 9 * * 1-5 Europe/Berlin; null: what waits leaves at once, up to max_events_per_message in a message';
+COMMENT ON COLUMN zentry_notify.webhooks.thread_by IS 'For Google Chat: what the messages of a thread have in common, task or project; a message holds events of one thread only; null: each message begins one of its own';
 
 -- For event_message and zentry_test_webhook, which take what they know of a row (appearance::Appearance), as the worker does.
 CREATE OR REPLACE FUNCTION zentry_notify.appearance_of(webhook_id bigint) RETURNS text
@@ -1134,7 +1140,7 @@ SELECT l.id,
   LEFT JOIN zentry_notify.webhook w ON w.id = l.webhook_integration_id;
 COMMENT ON VIEW zentry_notify.logs IS 'The log with the name and the type of each delivery''s integration';
 COMMENT ON COLUMN zentry_notify.logs.webhook_integration_name IS 'The integration''s name';
-COMMENT ON COLUMN zentry_notify.logs.webhook_type IS 'discord or teams';
+COMMENT ON COLUMN zentry_notify.logs.webhook_type IS 'discord, teams, slack, google_chat or mattermost';
 COMMENT ON COLUMN zentry_notify.logs.retried_as IS 'The delivery that repeats this one, which failed; null: none does';
 
 -- The rest are the log's own columns, described once.
@@ -1259,12 +1265,12 @@ BEGIN
                (id, name, webhook_type, project_id, created_by_id, event_types, is_active, created_at, updated_at, max_events_per_message,
                 min_interval, max_age, activated_at, switched_off_at, switched_off_reason, omit_keys, filter, min_streak_days, milestones,
                 quiet_hours, mention, username, avatar_url, announce, thread_name, applied_tags, rate_limit, rate_group,
-                notify_webhook_id, notices, digest)
+                notify_webhook_id, notices, digest, thread_by)
         VALUES (coalesce(NEW.id, nextval('zentry_notify.webhook_integration_id_seq')), NEW.name, NEW.webhook_type, NEW.project_id,
                 NEW.created_by_id, NEW.event_types, NEW.is_active, NEW.created_at, NEW.updated_at, NEW.max_events_per_message, NEW.min_interval,
                 NEW.max_age, NEW.activated_at, NEW.switched_off_at, NEW.switched_off_reason, NEW.omit_keys, NEW.filter, NEW.min_streak_days,
                 NEW.milestones, NEW.quiet_hours, NEW.mention, NEW.username, NEW.avatar_url, NEW.announce, NEW.thread_name, NEW.applied_tags,
-                NEW.rate_limit, NEW.rate_group, NEW.notify_webhook_id, NEW.notices, NEW.digest)
+                NEW.rate_limit, NEW.rate_group, NEW.notify_webhook_id, NEW.notices, NEW.digest, NEW.thread_by)
         RETURNING w.* INTO written;
     ELSE
         UPDATE zentry_notify.webhook w
@@ -1301,7 +1307,8 @@ BEGIN
                notify_webhook_id = CASE WHEN NEW.notify_webhook_id IS DISTINCT FROM OLD.notify_webhook_id
                                         THEN NEW.notify_webhook_id ELSE w.notify_webhook_id END,
                notices = CASE WHEN NEW.notices IS DISTINCT FROM OLD.notices THEN NEW.notices ELSE w.notices END,
-               digest = CASE WHEN NEW.digest IS DISTINCT FROM OLD.digest THEN NEW.digest ELSE w.digest END
+               digest = CASE WHEN NEW.digest IS DISTINCT FROM OLD.digest THEN NEW.digest ELSE w.digest END,
+               thread_by = CASE WHEN NEW.thread_by IS DISTINCT FROM OLD.thread_by THEN NEW.thread_by ELSE w.thread_by END
          WHERE w.id = OLD.id
         RETURNING w.* INTO written;
         IF NOT FOUND THEN
@@ -1312,7 +1319,7 @@ BEGIN
     IF url_is_new OR NEW.webhook_type <> OLD.webhook_type THEN
         IF NEW.webhook_url IS NULL THEN
             PERFORM zentry_notify.refuse('not_null_violation', 'webhook_url of a webhook must not be null',
-                'Copy it from Discord or Teams.', 'webhook_url');
+                'Copy it from where the service shows it.', 'webhook_url');
         END IF;
         PERFORM zentry_notify.check_webhook_url(NEW.webhook_type, NEW.webhook_url);
     END IF;
@@ -1408,7 +1415,7 @@ CREATE OR REPLACE FUNCTION @extschema@.zentry_register_webhook(
     username text DEFAULT NULL, avatar_url text DEFAULT NULL, announce boolean DEFAULT NULL, thread_name text DEFAULT NULL,
     applied_tags text[] DEFAULT NULL, rate_limit text DEFAULT NULL, rate_group text DEFAULT NULL, notify_webhook_id bigint DEFAULT NULL,
     notices boolean DEFAULT NULL, digest text DEFAULT NULL, max_events_per_message integer DEFAULT NULL, min_interval interval DEFAULT NULL,
-    max_age interval DEFAULT NULL) RETURNS bigint
+    max_age interval DEFAULT NULL, thread_by text DEFAULT NULL) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
@@ -1422,7 +1429,7 @@ BEGIN
     INSERT INTO zentry_notify.webhook_integration AS w
            (name, webhook_type, webhook_url, project_id, event_types, is_active, created_by_id,
             omit_keys, filter, min_streak_days, milestones, quiet_hours, mention, username, avatar_url, announce, thread_name, applied_tags,
-            rate_limit, rate_group, notify_webhook_id, notices, digest, max_events_per_message, min_interval, max_age)
+            rate_limit, rate_group, notify_webhook_id, notices, digest, max_events_per_message, min_interval, max_age, thread_by)
     VALUES (zentry_notify.not_null(name, 'name'), left(zentry_notify.not_null(webhook_type, 'webhook_type'), 20),
             zentry_notify.not_null(webhook_url, 'webhook_url'), nullif(project_id, 0),
             coalesce(to_jsonb(event_types), '["*"]'), coalesce(is_active, true), created_by_id,
@@ -1430,14 +1437,14 @@ BEGIN
             nullif(mention, ''),
             nullif(username, ''), nullif(avatar_url, ''), coalesce(announce, false), nullif(thread_name, ''), coalesce(applied_tags, '{}'),
             nullif(rate_limit, ''), nullif(rate_group, ''), nullif(notify_webhook_id, 0), coalesce(notices, false), nullif(digest, ''),
-            coalesce(max_events_per_message, 10), coalesce(min_interval, '0'), nullif(max_age, '0'))
+            coalesce(max_events_per_message, 10), coalesce(min_interval, '0'), nullif(max_age, '0'), nullif(thread_by, ''))
     RETURNING w.id INTO id;
     RETURN id;
 END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_register_webhook(text, text, text, bigint, text[], boolean, bigint, text[], text, integer, integer[], text, text,
-        text, text, boolean, text, text[], text, text, bigint, boolean, text, integer, interval, interval) IS
-    'Registers a webhook and returns its id. webhook_type: discord or teams; project_id null: every project; event_types null: all. The rest is as in zentry_notify.webhook_integration; what is empty, or 0, is as if it were left out';
+        text, text, boolean, text, text[], text, text, bigint, boolean, text, integer, interval, interval, text) IS
+    'Registers a webhook and returns its id. webhook_type: discord, teams, slack, google_chat or mattermost; project_id null: every project; event_types null: all. The rest is as in zentry_notify.webhook_integration; what is empty, or 0, is as if it were left out';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_update_webhook(
     webhook_id bigint, name text DEFAULT NULL, webhook_type text DEFAULT NULL, webhook_url text DEFAULT NULL,
@@ -1447,7 +1454,7 @@ CREATE OR REPLACE FUNCTION @extschema@.zentry_update_webhook(
     username text DEFAULT NULL, avatar_url text DEFAULT NULL, announce boolean DEFAULT NULL, thread_name text DEFAULT NULL,
     applied_tags text[] DEFAULT NULL, rate_limit text DEFAULT NULL, rate_group text DEFAULT NULL, notify_webhook_id bigint DEFAULT NULL,
     notices boolean DEFAULT NULL, digest text DEFAULT NULL, max_events_per_message integer DEFAULT NULL, min_interval interval DEFAULT NULL,
-    max_age interval DEFAULT NULL) RETURNS void
+    max_age interval DEFAULT NULL, thread_by text DEFAULT NULL) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
 AS $$
 #variable_conflict use_variable
@@ -1482,7 +1489,8 @@ BEGIN
            digest = CASE digest WHEN '' THEN NULL ELSE coalesce(digest, w.digest) END,
            max_events_per_message = coalesce(max_events_per_message, w.max_events_per_message),
            min_interval = coalesce(min_interval, w.min_interval),
-           max_age = CASE max_age WHEN '0' THEN NULL ELSE coalesce(max_age, w.max_age) END
+           max_age = CASE max_age WHEN '0' THEN NULL ELSE coalesce(max_age, w.max_age) END,
+           thread_by = CASE thread_by WHEN '' THEN NULL ELSE coalesce(thread_by, w.thread_by) END
      WHERE w.id = webhook_id;
     IF NOT FOUND THEN
         PERFORM zentry_notify.no_such_webhook(webhook_id);
@@ -1490,7 +1498,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_update_webhook(bigint, text, text, text, bigint, text[], boolean, text[], text, integer, integer[], text, text,
-        text, text, boolean, text, text[], text, text, bigint, boolean, text, integer, interval, interval) IS
+        text, text, boolean, text, text[], text, text, bigint, boolean, text, integer, interval, interval, text) IS
     'Changes what is given and leaves the rest; project_id 0: every project; what is empty, and min_streak_days, notify_webhook_id or max_age of 0, is taken away; a new URL or is_active => true brings back a webhook that was switched off';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_delete_webhook(webhook_id bigint) RETURNS void
@@ -2779,7 +2787,7 @@ SELECT s.webhook_integration_id, w.name AS webhook_integration_name, w.webhook_t
 COMMENT ON VIEW zentry_notify.delivery_totals IS
     'Counters for a collector of metrics: they only grow, over restarts and whatever leaves the log. For sums over event types take those that are not *, for requests those that are';
 COMMENT ON COLUMN zentry_notify.delivery_totals.webhook_integration_name IS 'The integration''s name';
-COMMENT ON COLUMN zentry_notify.delivery_totals.webhook_type IS 'discord or teams';
+COMMENT ON COLUMN zentry_notify.delivery_totals.webhook_type IS 'discord, teams, slack, google_chat or mattermost';
 
 -- The rest are the table's own columns, described once.
 DO $$

@@ -128,10 +128,7 @@ pub fn register(
     project: Option<i64>,
     event_types: Option<&[&str]>,
 ) -> Result<i64> {
-    let kind = match webhook.kind() {
-        Kind::Discord => "discord",
-        Kind::Connector | Kind::Workflow => "teams",
-    };
+    let kind = webhook.kind().webhook_type();
     let row = client.query_one(
         "SELECT zentry_register_webhook($1, $2, $3, $4, $5)",
         &[&webhook.name(), &kind, &webhook.url(), &project, &event_types],

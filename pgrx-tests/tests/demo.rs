@@ -23,6 +23,10 @@ fn it_succeeds_and_every_line_of_it_can_be_read() {
     assert!(wide.is_empty(), "wider than {WIDTH} columns: {wide:#?}");
 
     for shown in [
+        "Teams workflow",
+        "Slack",
+        "Google Chat",
+        "Mattermost",
         "Task Completed",
         "Badge Earned",
         "Project Created",

@@ -8,16 +8,18 @@ use webhook::appearance::{
 };
 use webhook::endpoint::Endpoint;
 use webhook::keys::{asks_for_variables, of_filter, unknown};
+use webhook::thread::ThreadBy;
 
 use crate::{report, settings};
 
-/// Raises an error unless Discord takes messages that look so; null stands for nothing special.
+/// Raises an error unless the services take messages that look so; null stands for nothing special.
 #[pg_extern(sql = false)]
 fn check_appearance(
     username: Option<&str>,
     avatar_url: Option<&str>,
     thread_name: Option<&str>,
     applied_tags: Option<Vec<Option<String>>>,
+    thread_by: Option<&str>,
 ) {
     let check = |column: &str, result: Result<(), AppearanceError>| {
         if let Err(error) = result {
@@ -32,6 +34,9 @@ fn check_appearance(
         "applied_tags",
         check_applied_tags(tags.iter().map(|tag| tag.as_deref().unwrap_or_default())),
     );
+    if let Some(Err(error)) = thread_by.map(str::parse::<ThreadBy>) {
+        report::refuse("thread_by", &format!("thread_by: {error}"), error.hint());
+    }
 }
 
 /// Raises an error for a thread's name where the URL names a thread. What is wrong with the URL itself is said elsewhere.

@@ -110,13 +110,20 @@ fn event_message(
     mention: Option<&str>,
 ) -> Option<String> {
     let definition = definition?;
-    let (kind, card) = event_card(&definition, format?, &data?);
-    let card = match stored.and_then(|stored| Digest::stored(stored).ok().flatten()) {
+    let data = &data?;
+    let (kind, card) = event_card(&definition, format?, data);
+    let digest = stored.and_then(|stored| Digest::stored(stored).ok().flatten());
+    let is_digest = digest.is_some();
+    let card = match digest {
         Some(digest) => digest.card([(&*parse(&definition).name, card.is_sample)], &[card]),
         None => card,
     };
     let mut appearance = stored.map_or_else(Appearance::default, |stored| settings::appearance(Some(stored)));
     appearance.mention = mention.and_then(|text| Mention::parse(kind, text).ok());
+    if kind == EndpointKind::GoogleChat && !is_digest {
+        let data = serde_json::from_str(&data_of("data", data)).unwrap_or_default();
+        appearance.thread = appearance.thread_by.and_then(|by| by.key(&data));
+    }
     String::from_utf8(message::compose_with(kind, &[card], &appearance).body).ok()
 }
 
@@ -132,10 +139,13 @@ fn event_card(definition: &AnyElement, format: &str, data: &AnyElement) -> (Endp
         "discord" => EndpointKind::Discord,
         "teams" | "teams_workflow" => EndpointKind::TeamsWorkflow,
         "teams_connector" => EndpointKind::TeamsConnector,
+        "slack" => EndpointKind::Slack,
+        "google_chat" => EndpointKind::GoogleChat,
+        "mattermost" => EndpointKind::Mattermost,
         _ => report::refuse(
             "webhook_type",
             &format!("unknown webhook type \"{format}\""),
-            "The types are discord, teams (the Adaptive Card that Workflows take) and teams_connector (a MessageCard).",
+            "The types are discord, teams (the Adaptive Card that Workflows take), teams_connector (a MessageCard), slack, google_chat and mattermost.",
         ),
     };
     let raw = parse(definition);
@@ -160,6 +170,9 @@ fn webhook_format(webhook_type: &str, webhook_url: &str) -> &'static str {
         EndpointKind::Discord => "discord",
         EndpointKind::TeamsWorkflow => "teams_workflow",
         EndpointKind::TeamsConnector => "teams_connector",
+        EndpointKind::Slack => "slack",
+        EndpointKind::GoogleChat => "google_chat",
+        EndpointKind::Mattermost => "mattermost",
     }
 }
 

@@ -69,7 +69,7 @@ fn endpoint_or_refusal(
         report::refuse(
             "webhook_type",
             &format!("unknown webhook type \"{webhook_type}\""),
-            "The types are discord and teams.",
+            "The types are discord, teams, slack, google_chat and mattermost.",
         );
     };
     parse(webhook_type, webhook_url, &settings::url_policy()).unwrap_or_else(|error| {

@@ -12,6 +12,7 @@ use webhook::endpoint::{Endpoint, EndpointKind, UrlPolicy, Vendor};
 use webhook::event::Event;
 use webhook::mention::Mention;
 use webhook::message;
+use webhook::message_id::message_id;
 use webhook::quiet_hours::QuietHours;
 use webhook::schedule::{Compose, Composed, Delivery, Policy, QueueConfig, QueueId};
 
@@ -61,6 +62,33 @@ impl ActiveWebhook {
             appearance,
             omit_keys: row.omit_keys.clone(),
         }
+    }
+
+    /// Whether its messages may belong to threads.
+    pub fn threads(&self) -> bool {
+        let is_chat = |endpoint: &Endpoint| endpoint.kind() == EndpointKind::GoogleChat;
+        self.appearance.thread_by.is_some() && self.endpoint.as_ref().is_ok_and(is_chat)
+    }
+
+    /// The thread that the event belongs to.
+    fn thread(&self, delivery: &Delivery) -> Option<String> {
+        let by = self.appearance.thread_by?;
+        by.key(&self.told(&delivery.event).parse())
+    }
+
+    /// The first deliveries that may be in one message, and how that appears.
+    fn first_thread<'a>(&self, deliveries: &'a [Delivery]) -> (&'a [Delivery], Cow<'_, Appearance>) {
+        let Some(first) = deliveries.first().filter(|_| self.threads()) else {
+            return (deliveries, Cow::Borrowed(&self.appearance));
+        };
+        let thread = self.thread(first);
+        let others = deliveries.iter().skip(1);
+        let same = 1 + others.take_while(|other| self.thread(other) == thread).count();
+        let appearance = Appearance {
+            thread,
+            ..self.appearance.clone()
+        };
+        (&deliveries[..same], Cow::Owned(appearance))
     }
 
     /// The event as the webhook is told it.
@@ -115,9 +143,18 @@ pub fn config(row: &StoredWebhook, webhook: &ActiveWebhook) -> QueueConfig {
         circuit: row.circuit,
         // It was checked when it was written.
         rate: row.rate_limit.as_deref().and_then(|rate| rate.parse().ok()),
-        rate_group: row.rate_group.as_deref().map(Into::into),
+        rate_group: rate_group(row, webhook),
         in_a_row: row.in_a_row.clone(),
     }
+}
+
+/// Those that a person has put together; else those that the vendor counts together.
+fn rate_group(row: &StoredWebhook, webhook: &ActiveWebhook) -> Option<Box<str>> {
+    let of_vendor = || {
+        let space = webhook.endpoint.as_ref().ok()?.shared_limit()?;
+        Some(format!("space {space}"))
+    };
+    row.rate_group.clone().or_else(of_vendor).map(Into::into)
 }
 
 /// `workers`: how many share what Discord allows an address.
@@ -156,8 +193,13 @@ impl Compose for Composer<'_> {
             // It will not be sent.
             return Composed {
                 body: Vec::new(),
+                message_id: None,
                 taken: 1,
             };
+        };
+        let name = |deliveries: &[Delivery]| {
+            let known = endpoint.knows_messages();
+            known.then(|| message_id(id, deliveries).into())
         };
         let card = |delivery: &Delivery| self.catalogue.card_for(id.0, &webhook.told(&delivery.event));
         if let Some(digest) = &webhook.digest {
@@ -169,14 +211,16 @@ impl Compose for Composer<'_> {
                 message::compose_into(endpoint.kind(), &[card], &webhook.appearance, self.buffers.take());
             return Composed {
                 body: message.body,
+                message_id: name(deliveries),
                 taken: deliveries.len(),
             };
         }
+        let (deliveries, appearance) = webhook.first_thread(deliveries);
         let cards: Vec<_> = deliveries.iter().map(card).collect();
-        let message =
-            message::compose_into(endpoint.kind(), &cards, &webhook.appearance, self.buffers.take());
+        let message = message::compose_into(endpoint.kind(), &cards, &appearance, self.buffers.take());
         Composed {
             body: message.body,
+            message_id: name(&deliveries[..message.taken.min(deliveries.len())]),
             taken: message.taken,
         }
     }

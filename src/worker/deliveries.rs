@@ -321,6 +321,7 @@ fn delivery(rows: &Rows, row: usize, events: &mut HashMap<i64, Event>) -> Option
     };
     let delivery = Delivery {
         id: DeliveryId(rows.get(row, 1)?),
+        event_id: id,
         attempts: u32::from(rows.get::<i16>(row, 6)?.unsigned_abs()),
         created_at: event.occurred_at,
         next_attempt_at: rows.get::<Timestamp>(row, 8),

@@ -28,9 +28,10 @@ impl Worker {
             buffers: &mut self.buffers,
         };
         for request in self.scheduler.poll(Timestamp::now(), &mut composer) {
-            let endpoint = match self.webhooks.get(&request.queue).map(|webhook| &webhook.endpoint) {
-                Some(Ok(endpoint)) => endpoint,
-                Some(Err(reason)) => {
+            let webhook = self.webhooks.get(&request.queue);
+            let (webhook, endpoint) = match webhook.map(|webhook| (webhook, &webhook.endpoint)) {
+                Some((webhook, Ok(endpoint))) => (webhook, endpoint),
+                Some((_, Err(reason))) => {
                     let refused = TransportError::Forbidden(reason.clone());
                     self.scheduler
                         .judged(request.id, &judge_absence(&refused), Timestamp::now());
@@ -41,7 +42,7 @@ impl Worker {
             let outgoing = Outgoing {
                 id: request.id.0,
                 kind: endpoint.kind(),
-                url: endpoint.post_url().clone(),
+                url: endpoint.request_url(request.message_id.as_deref(), webhook.threads()),
                 body: request.body,
             };
             self.slack.used();

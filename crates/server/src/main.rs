@@ -11,6 +11,7 @@
 mod cli;
 mod database;
 mod queries;
+mod vendors;
 mod web;
 
 use std::process::ExitCode;

@@ -20,6 +20,7 @@ impl Compose for All {
     fn compose(&mut self, _: QueueId, deliveries: &[Delivery]) -> Composed {
         Composed {
             body: Vec::new(),
+            message_id: None,
             taken: deliveries.len(),
         }
     }
@@ -56,6 +57,7 @@ fn delivery(id: i64) -> Delivery {
     };
     Delivery {
         id: DeliveryId(id),
+        event_id: id,
         event,
         attempts: 0,
         created_at: start(),

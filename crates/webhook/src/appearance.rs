@@ -7,6 +7,7 @@ use thiserror::Error;
 use url::Url;
 
 use crate::mention::Mention;
+use crate::thread::ThreadBy;
 
 /// Characters of a name in Discord.
 const USERNAME: RangeInclusive<usize> = 1..=80;
@@ -24,16 +25,21 @@ const SNOWFLAKE: RangeInclusive<usize> = 17..=20;
 pub struct Appearance {
     #[serde(skip)]
     pub mention: Option<Mention>,
-    /// Discord: the sender's name. Without it, the name that the webhook has there.
+    /// Discord, Mattermost: the sender's name. Without it, the name that the webhook has there.
     pub username: Option<String>,
-    /// Discord: the sender's picture.
+    /// Discord, Mattermost: the sender's picture.
     pub avatar_url: Option<String>,
-    /// Discord: a line of text above the events, which is what a phone's notification shows.
+    /// Discord, Google Chat, Mattermost: a line of text above the events, which is what a phone's notification shows.
     pub announce: bool,
     /// Discord's forums: each message is a post of this name.
     pub thread_name: Option<String>,
     /// Discord's forums: ids of the post's tags.
     pub applied_tags: Vec<String>,
+    /// Google Chat: events that have this in common are in one thread.
+    pub thread_by: Option<ThreadBy>,
+    /// Google Chat: the thread of this message.
+    #[serde(skip)]
+    pub thread: Option<String>,
 }
 
 impl Appearance {
@@ -130,7 +136,7 @@ mod tests {
 
     #[test]
     fn what_is_stored_goes_before_what_the_installation_says() {
-        let stored = r#"{"username": "Ops", "avatar_url": null, "announce": true, "thread_name": null, "applied_tags": ["1"]}"#;
+        let stored = r#"{"username": "Ops", "avatar_url": null, "announce": true, "thread_name": null, "applied_tags": ["1"], "thread_by": "task"}"#;
         let appearance = Appearance::stored(stored).or(Some("Zentry"), Some("https://a.example/b"));
         assert_eq!(
             appearance,
@@ -141,6 +147,8 @@ mod tests {
                 announce: true,
                 thread_name: None,
                 applied_tags: vec!["1".into()],
+                thread_by: Some(ThreadBy::Task),
+                thread: None,
             }
         );
     }

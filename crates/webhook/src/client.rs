@@ -112,7 +112,7 @@ impl Client {
 fn request(kind: EndpointKind, url: &SecretUrl, body: Bytes) -> Request {
     let content_type = HeaderValue::from_static(match kind {
         EndpointKind::Discord => "application/json",
-        EndpointKind::TeamsConnector | EndpointKind::TeamsWorkflow => "application/json; charset=utf-8",
+        _ => "application/json; charset=utf-8",
     });
     let mut request = Request::new(Method::POST, url.expose().clone());
     request.headers_mut().insert(CONTENT_TYPE, content_type);

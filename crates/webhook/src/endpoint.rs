@@ -3,9 +3,12 @@
 mod address;
 mod discord;
 mod error;
+mod google_chat;
 mod host;
+mod mattermost;
 mod mistaken;
 mod secret_url;
+mod slack;
 #[cfg(test)]
 mod tests;
 
@@ -28,31 +31,49 @@ const MAX_URL_LENGTH: usize = 2048;
 pub enum WebhookType {
     Discord,
     Teams,
+    Slack,
+    GoogleChat,
+    Mattermost,
+}
+
+impl WebhookType {
+    /// All of them, by the names that users write.
+    pub const NAMES: [(&'static str, WebhookType); 5] = [
+        ("discord", Self::Discord),
+        ("teams", Self::Teams),
+        ("slack", Self::Slack),
+        ("google_chat", Self::GoogleChat),
+        ("mattermost", Self::Mattermost),
+    ];
+
+    /// The name that users write.
+    pub fn name(self) -> &'static str {
+        Self::NAMES
+            .into_iter()
+            .find_map(|(name, of)| (of == self).then_some(name))
+            .unwrap_or_default()
+    }
 }
 
 /// The text names no known type of webhook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown webhook type: it must be \"discord\" or \"teams\"")]
+#[error(
+    "unknown webhook type: it must be \"discord\", \"teams\", \"slack\", \"google_chat\" or \"mattermost\""
+)]
 pub struct UnknownWebhookType;
 
 impl FromStr for WebhookType {
     type Err = UnknownWebhookType;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "discord" => Ok(Self::Discord),
-            "teams" => Ok(Self::Teams),
-            _ => Err(UnknownWebhookType),
-        }
+        let named = Self::NAMES.into_iter().find(|(name, _)| *name == text);
+        named.map(|(_, named)| named).ok_or(UnknownWebhookType)
     }
 }
 
 impl fmt::Display for WebhookType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Discord => "discord",
-            Self::Teams => "teams",
-        })
+        f.write_str(self.name())
     }
 }
 
@@ -65,6 +86,12 @@ pub enum EndpointKind {
     TeamsConnector,
     /// A Teams Workflows trigger: Adaptive Card in an envelope, 202 for success.
     TeamsWorkflow,
+    /// An incoming webhook of Slack: attachments of blocks, `ok` for success.
+    Slack,
+    /// A webhook of a space of Google Chat: cards.
+    GoogleChat,
+    /// An incoming webhook of Mattermost, and of what speaks its dialect: attachments, `ok` for success.
+    Mattermost,
 }
 
 /// Whose servers answer: the published caps hold for the vendors' own hosts only.
@@ -72,6 +99,8 @@ pub enum EndpointKind {
 pub enum Vendor {
     Discord,
     Microsoft,
+    Slack,
+    Google,
     Other,
 }
 
@@ -84,8 +113,25 @@ impl Vendor {
             Self::Discord
         } else if is_connector_host(host) || is_workflow_host(host) {
             Self::Microsoft
+        } else if slack::is_host(host) {
+            Self::Slack
+        } else if host == google_chat::HOST {
+            Self::Google
         } else {
             Self::Other
+        }
+    }
+}
+
+impl Vendor {
+    /// What is registered of its hosts; None: whatever a user's own server speaks.
+    fn webhook_type(self) -> Option<WebhookType> {
+        match self {
+            Self::Discord => Some(WebhookType::Discord),
+            Self::Microsoft => Some(WebhookType::Teams),
+            Self::Slack => Some(WebhookType::Slack),
+            Self::Google => Some(WebhookType::GoogleChat),
+            Self::Other => None,
         }
     }
 }
@@ -130,30 +176,33 @@ impl Endpoint {
         mistaken::refuse_escaped(url)?;
         let url = parse_allowed(url, policy)?;
         let vendor = Vendor::of(&url);
-        match (webhook_type, vendor) {
-            (WebhookType::Discord, Vendor::Microsoft) | (WebhookType::Teams, Vendor::Discord) => {
-                Err(EndpointError::WrongType {
-                    webhook_type,
-                    host: host::name(&url),
-                })
-            }
-            (WebhookType::Discord, _) => Ok(Self {
-                kind: EndpointKind::Discord,
-                vendor,
-                post_url: SecretUrl::new(discord::normalise(url, vendor)?),
-            }),
-            (WebhookType::Teams, _) if url.path() == "/" => Err(EndpointError::NoPath {
+        if let Some(meant) = vendor.webhook_type().filter(|meant| *meant != webhook_type) {
+            return Err(EndpointError::WrongType {
+                webhook_type,
+                meant,
                 host: host::name(&url),
-            }),
-            (WebhookType::Teams, Vendor::Microsoft) if !has_parameter(&url, "sig") => {
-                Err(EndpointError::NoSignature)
-            }
-            (WebhookType::Teams, _) => Ok(Self {
-                kind: teams_kind(&url),
-                vendor,
-                post_url: SecretUrl::new(url),
-            }),
+            });
         }
+        let (kind, url) = match webhook_type {
+            WebhookType::Discord => (EndpointKind::Discord, discord::normalise(url, vendor)?),
+            WebhookType::Teams if url.path() == "/" => {
+                return Err(EndpointError::NoPath {
+                    host: host::name(&url),
+                });
+            }
+            WebhookType::Teams if vendor == Vendor::Microsoft && !has_parameter(&url, "sig") => {
+                return Err(EndpointError::NoSignature);
+            }
+            WebhookType::Teams => (teams_kind(&url), url),
+            WebhookType::Slack => (EndpointKind::Slack, slack::checked(url)?),
+            WebhookType::GoogleChat => (EndpointKind::GoogleChat, google_chat::checked(url)?),
+            WebhookType::Mattermost => (EndpointKind::Mattermost, mattermost::checked(url)?),
+        };
+        Ok(Self {
+            kind,
+            vendor,
+            post_url: SecretUrl::new(url),
+        })
     }
 
     /// As [`Endpoint::parse`], for a URL that somebody registers now: also what is taken of old ones, and does not do what it says, is refused.
@@ -188,6 +237,31 @@ impl Endpoint {
         let mut parameters = self.post_url.expose().query_pairs();
         self.kind == EndpointKind::Discord
             && parameters.any(|(name, value)| name == "thread_id" && !value.is_empty())
+    }
+
+    /// Whose requests count together where the vendor counts them: the space of Google Chat, for all webhooks of it.
+    pub fn shared_limit(&self) -> Option<&str> {
+        match self.kind {
+            EndpointKind::GoogleChat => google_chat::space(self.post_url.expose()),
+            _ => None,
+        }
+    }
+
+    /// Where a message of that name is posted to, for receivers that are told it in the URL.
+    pub fn request_url(&self, message_id: Option<&str>, threads: bool) -> SecretUrl {
+        match self.kind {
+            EndpointKind::GoogleChat => SecretUrl::new(google_chat::request_url(
+                self.post_url.expose(),
+                message_id,
+                threads,
+            )),
+            _ => self.post_url.clone(),
+        }
+    }
+
+    /// Whether it takes a message only once that comes again under the same name.
+    pub fn knows_messages(&self) -> bool {
+        self.kind == EndpointKind::GoogleChat
     }
 
     /// The URL to post to.

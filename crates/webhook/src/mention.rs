@@ -21,6 +21,8 @@ pub enum Mention {
     DiscordUser(String),
     /// A user by their object id or principal name in Microsoft Entra, and the name to show.
     TeamsUser { id: String, name: String },
+    /// What Slack, Google Chat or Mattermost read as a mention, ready to stand in a text.
+    Markup(String),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -29,6 +31,12 @@ pub enum MentionError {
     NotDiscord(String),
     #[error("\"{0}\" is no user of Teams")]
     NotTeams(String),
+    #[error("\"{0}\" is nobody of Slack")]
+    NotSlack(String),
+    #[error("\"{0}\" is nobody of Google Chat")]
+    NotGoogleChat(String),
+    #[error("\"{0}\" is nobody of Mattermost")]
+    NotMattermost(String),
     #[error("a connector of Teams can mention nobody")]
     Connector,
 }
@@ -42,6 +50,15 @@ impl MentionError {
             }
             MentionError::NotTeams(_) => {
                 "user:ID NAME, with the user's principal name or object id, such as user:ada@contoso.com Ada Lovelace."
+            }
+            MentionError::NotSlack(_) => {
+                "user:ID or group:ID, with the id that \"Copy member ID\" of a profile gives, such as user:U012AB3CD; or here, or channel."
+            }
+            MentionError::NotGoogleChat(_) => {
+                "user:ID, with the number of a user of Google Workspace; or all."
+            }
+            MentionError::NotMattermost(_) => {
+                "user:NAME, such as user:ada.lovelace; or here, channel or all."
             }
             MentionError::Connector => "Mentions need a Workflows flow, or Discord.",
         }
@@ -59,7 +76,63 @@ impl Mention {
                 teams(text.trim()).ok_or_else(|| MentionError::NotTeams(text.to_owned()))
             }
             EndpointKind::TeamsConnector => Err(MentionError::Connector),
+            EndpointKind::Slack => markup(slack(text.trim()), || MentionError::NotSlack(text.to_owned())),
+            EndpointKind::GoogleChat => markup(google_chat(text.trim()), || {
+                MentionError::NotGoogleChat(text.to_owned())
+            }),
+            EndpointKind::Mattermost => markup(mattermost(text.trim()), || {
+                MentionError::NotMattermost(text.to_owned())
+            }),
         }
+    }
+}
+
+fn markup(markup: Option<String>, error: impl FnOnce() -> MentionError) -> Result<Mention, MentionError> {
+    markup.map(Mention::Markup).ok_or_else(error)
+}
+
+/// Slack's ids of members begin with U or W, those of groups with S.
+fn slack(text: &str) -> Option<String> {
+    let is_id = |id: &str, first: &[u8]| {
+        let bytes = id.as_bytes();
+        (2..=MAX_ID).contains(&bytes.len())
+            && first.contains(&bytes[0])
+            && bytes
+                .iter()
+                .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
+    };
+    match text.split_once(':') {
+        Some(("user", id)) if is_id(id, b"UW") => Some(format!("<@{id}>")),
+        Some(("group", id)) if is_id(id, b"S") => Some(format!("<!subteam^{id}>")),
+        None if matches!(text, "here" | "channel") => Some(format!("<!{text}>")),
+        _ => None,
+    }
+}
+
+fn google_chat(text: &str) -> Option<String> {
+    match text.split_once(':') {
+        Some(("user", id)) if is_number(id) => Some(format!("<users/{id}>")),
+        None if text == "all" => Some("<users/all>".to_owned()),
+        _ => None,
+    }
+}
+
+fn is_number(id: &str) -> bool {
+    (1..=MAX_ID).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Mattermost's user names: 3 to 22 characters in former versions, up to 64 now.
+fn mattermost(text: &str) -> Option<String> {
+    let is_name = |name: &str| {
+        (1..=64).contains(&name.len())
+            && name
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-".contains(&byte))
+    };
+    match text.split_once(':') {
+        Some(("user", name)) if is_name(name) => Some(format!("@{name}")),
+        None if matches!(text, "here" | "channel" | "all") => Some(format!("@{text}")),
+        _ => None,
     }
 }
 

@@ -68,7 +68,7 @@ impl OpenDelivery {
     }
 
     /// As the scheduler wants it.
-    fn row(&self, event: &Event) -> Delivery {
+    fn row(&self, event_id: i64, event: &Event) -> Delivery {
         let next_attempt_at = self.last.as_ref().and_then(|change| match change.outcome {
             Outcome::Retry { next_attempt_at } | Outcome::Waiting { next_attempt_at } => {
                 Some(next_attempt_at)
@@ -77,6 +77,7 @@ impl OpenDelivery {
         });
         Delivery {
             id: self.id,
+            event_id,
             event: event.clone(),
             attempts: self.last.as_ref().map_or(0, |change| change.attempts),
             created_at: event.occurred_at,
@@ -227,7 +228,7 @@ impl OpenBatch {
         ids.filter_map(|id| {
             let event = self.events.get(self.event_of.get(id)?)?;
             let place = event.place(*id)?;
-            Some(event.deliveries[place].row(&event.event))
+            Some(event.deliveries[place].row(event.id, &event.event))
         })
         .collect()
     }

@@ -7,6 +7,7 @@ mod teams;
 mod tests;
 mod text;
 mod wait;
+mod words;
 
 use std::time::Duration;
 
@@ -131,6 +132,9 @@ fn judge_answer(kind: EndpointKind, url: &SecretUrl, answer: &Answer) -> Judgeme
         _ if answer.is_html() => page_verdict(answer),
         EndpointKind::TeamsConnector => teams::connector_verdict(answer),
         EndpointKind::TeamsWorkflow => teams::workflow_verdict(answer),
+        EndpointKind::Slack => words::slack(answer),
+        EndpointKind::GoogleChat => words::google_chat(answer),
+        EndpointKind::Mattermost => words::mattermost(answer),
     };
     Judgement {
         verdict,

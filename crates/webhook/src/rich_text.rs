@@ -40,6 +40,14 @@ impl RichText {
         builder.finish()
     }
 
+    /// Text that is bold as a whole.
+    pub(crate) fn bold(text: &str) -> Self {
+        let mut builder = Builder::default();
+        builder.toggle_bold();
+        builder.push(text);
+        builder.finish()
+    }
+
     /// Reads markup: `**` switches bold on and off, and that is all there is.
     pub fn parse(markup: &str) -> Self {
         let mut builder = Builder::default();

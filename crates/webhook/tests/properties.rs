@@ -7,14 +7,16 @@ mod model;
 use std::sync::{Arc, LazyLock};
 
 use jiff::Timestamp;
-use model::{Shown, assert_says, discord, normal, teams};
+use model::{Shown, assert_says, discord, google_chat, mattermost, normal, slack, teams};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 use webhook::appearance::Appearance;
 use webhook::card::Card;
 use webhook::definition::{Catalogue, Definition, EventDefinition, FieldDefinition, builtin};
-use webhook::endpoint::EndpointKind::{self, Discord, TeamsConnector, TeamsWorkflow};
+use webhook::endpoint::EndpointKind::{
+    self, Discord, GoogleChat, Mattermost, Slack, TeamsConnector, TeamsWorkflow,
+};
 use webhook::event::Event;
 use webhook::mention::Mention;
 use webhook::message::{compose, compose_with};
@@ -32,7 +34,7 @@ fn hostile() -> impl Strategy<Value = String> {
             "*", "**", "***", "_", "__", "~~", "||", "`", "```", "\\", "\\\\", "[x](http://e.x)", "[", "]", "<@123456>",
             "<@&1>", "<#1>", "<:a:1>", "<t:1:R>", "<at>Bob</at>", "</at>", "<b>", "<!--", "@everyone", "@here",
             "{{DATE(2017-02-14T06:00:00Z, SHORT)}}", "{{", "}}", "{", "{%", "&lt;", "&amp;", "&#42;", "&", "&x",
-            "https://example.com/a_b_c", "http://example.com/a*b", "HTTPS://E.X/`", "://", ":smile:", ":+1:", ":", "10:30:00",
+            "@channel", "~town", "#tag", "<!here>", "<users/all>", "a:b:c", "https://example.com/a_b_c", "http://example.com/a*b", "HTTPS://E.X/`", "://", ":smile:", ":+1:", ":", "10:30:00",
             "\n", "\n\n", "\r\n", "\r", "\t", "    ", "# ", "#", "- ", "-# ", "+ ", "1. ", "12) ", "> ", ">>> ", "===", "---",
             "| a | b |", "\0", "\u{1b}[31m", "\u{85}", "\u{202E}", "\u{2067}", "\u{200B}", "\u{FEFF}", "\u{FDD0}",
             "\u{FFFF}", "e\u{301}", ")- ", "]- ", "1- ", "[1]+ ", "\u{2028}", "\u{B}", "مرحبا", "🦀", "👩‍👩‍👧", "🅰", "…", "“", "null", "",
@@ -155,10 +157,23 @@ fn read(kind: EndpointKind, body: &[u8]) -> Vec<Shown> {
             .iter()
             .map(teams::container_shown)
             .collect(),
+        Slack => slack::attachments(body).iter().map(slack::shown).collect(),
+        GoogleChat => google_chat::cards(body).iter().map(google_chat::shown).collect(),
+        Mattermost => mattermost::attachments(body)
+            .iter()
+            .map(mattermost::shown)
+            .collect(),
     }
 }
 
-const KINDS: [EndpointKind; 3] = [Discord, TeamsConnector, TeamsWorkflow];
+const KINDS: [EndpointKind; 6] = [
+    Discord,
+    TeamsConnector,
+    TeamsWorkflow,
+    Slack,
+    GoogleChat,
+    Mattermost,
+];
 
 /// The sentence of a built-in event, put together without its template; None where a value is missing or no text.
 fn sentence(event: &Event) -> Option<String> {
@@ -208,6 +223,8 @@ fn raw_texts(kind: EndpointKind, body: &[u8]) -> Vec<usize> {
             .iter()
             .map(|container| raw(&container["items"][1]["text"]))
             .collect(),
+        // Title and text stand in one section, and what a message may weigh cuts these before the limit of the text does.
+        Slack | GoogleChat | Mattermost => vec![usize::MAX / 2],
     }
 }
 
@@ -338,6 +355,8 @@ fn mentions() -> impl Strategy<Value = Mention> {
         "[0-9]{17,20}".prop_map(Mention::DiscordUser),
         ("[a-z0-9@.-]{1,256}", "[\\p{L}\\p{N} .'-]{1,128}")
             .prop_map(|(id, name)| Mention::TeamsUser { id, name }),
+        // As long as any.
+        "@[a-z0-9]{1,270}".prop_map(Mention::Markup),
     ]
 }
 
@@ -350,15 +369,18 @@ fn appearances() -> impl Strategy<Value = Appearance> {
         any::<bool>(),
         option(Just("Releases")),
         vec("[0-9]{17,20}", 0..6),
+        proptest::option::of("project-[!-~]{1,100}"),
     )
         .prop_map(
-            |(mention, username, avatar_url, announce, thread_name, applied_tags)| Appearance {
+            |(mention, username, avatar_url, announce, thread_name, applied_tags, thread)| Appearance {
                 mention,
                 username: username.map(Into::into),
                 avatar_url: avatar_url.map(Into::into),
                 announce,
                 thread_name: thread_name.map(Into::into),
                 applied_tags,
+                thread_by: None,
+                thread,
             },
         )
 }

@@ -8,6 +8,7 @@ use super::reply::Reply;
 use super::route::Route;
 use super::script::Behaviour;
 use super::teams::{connector, workflow};
+use super::{google_chat, mattermost, slack};
 
 /// The answer that a script gives in place of the vendor's; none where the message is taken as usual.
 pub(crate) fn scripted(behaviour: &Behaviour, route: Route<'_>) -> Option<Reply> {
@@ -27,6 +28,9 @@ pub(crate) fn scripted(behaviour: &Behaviour, route: Route<'_>) -> Option<Reply>
             }
             Route::Connector => connector::inner_error(429),
             Route::Workflow { .. } => workflow::rate_limited(*retry_after),
+            Route::Slack => slack::rate_limited(*retry_after),
+            Route::GoogleChat => google_chat::plain(429),
+            Route::Mattermost => mattermost::rate_limited(*retry_after),
         }),
         Behaviour::EdgeBan => Some(Reply::text(429, "error code: 1015").header("retry-after", "3600")),
         Behaviour::Status(status) => Some(plain(kind, *status)),
@@ -57,6 +61,9 @@ pub(crate) fn plain(kind: Kind, status: u16) -> Reply {
         Kind::Discord => discord::plain(status),
         Kind::Connector => connector::plain(status),
         Kind::Workflow => workflow::plain(status),
+        Kind::Slack => slack::plain(status),
+        Kind::GoogleChat => google_chat::plain(status),
+        Kind::Mattermost => mattermost::plain(status),
     }
 }
 
@@ -66,6 +73,8 @@ pub(crate) fn success(kind: Kind) -> Reply {
         Kind::Discord => r#"{"id":"1000000000000000000","type":0,"embeds":[]}"#,
         Kind::Connector => "1",
         Kind::Workflow => return Reply::empty(202),
+        Kind::Slack | Kind::Mattermost => "ok",
+        Kind::GoogleChat => r#"{"name":"spaces/x/messages/1"}"#,
     };
     Reply {
         body: Bytes::from_static(body.as_bytes()),

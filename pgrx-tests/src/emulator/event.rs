@@ -43,9 +43,9 @@ impl Event {
             name: plain(&field.name),
             value: plain(&field.value),
         };
-        // Discord knows no markup in a footer.
+        // Discord and Mattermost know no markup in a footer.
         let footer = |footer: &str| {
-            if kind == Kind::Discord {
+            if matches!(kind, Kind::Discord | Kind::Mattermost) {
                 footer.to_owned()
             } else {
                 plain(footer)
@@ -76,7 +76,87 @@ pub(crate) fn events(kind: Kind, body: &Value) -> Vec<Event> {
             .iter()
             .flat_map(|attachment| adaptive_card(&attachment["content"]))
             .collect(),
+        Kind::Slack => of_list(body, "attachments", slack),
+        Kind::GoogleChat => of_list(body, "cardsV2", google_chat),
+        Kind::Mattermost => of_list(body, "attachments", mattermost),
     }
+}
+
+/// One for each entry, or the text of the message where it has none.
+fn of_list(body: &Value, key: &str, read: fn(&Value) -> Event) -> Vec<Event> {
+    match list(body, key) {
+        [] => vec![Event {
+            text: text(body, "text"),
+            ..Event::default()
+        }],
+        entries => entries.iter().map(read).collect(),
+    }
+}
+
+/// The first line of the first section is the title, the context the footer.
+fn slack(attachment: &Value) -> Event {
+    let mut event = Event {
+        colour: hex_colour(&attachment["color"]),
+        ..Event::default()
+    };
+    for block in list(attachment, "blocks") {
+        if block["type"] == "context" {
+            event.footer = optional(&block["elements"][0], "text");
+        }
+        if let Some(main) = block["text"]["text"].as_str() {
+            let (title, text) = main.split_once('\n').unwrap_or((main, ""));
+            (event.title, event.text) = (title.to_owned(), text.to_owned());
+        }
+        for field in list(block, "fields") {
+            let field = text(field, "text");
+            let (name, value) = field.split_once('\n').unwrap_or((&field, ""));
+            event.fields.push(Field {
+                name: name.to_owned(),
+                value: value.to_owned(),
+            });
+        }
+    }
+    event
+}
+
+/// The first paragraph is the title, the last one the footer.
+fn google_chat(card: &Value) -> Event {
+    let mut event = Event::default();
+    let mut paragraphs = Vec::new();
+    for widget in list(&card["card"]["sections"][0], "widgets") {
+        if let Some(paragraph) = widget["textParagraph"]["text"].as_str() {
+            paragraphs.push(paragraph.to_owned());
+        }
+        if let Some(name) = widget["decoratedText"]["topLabel"].as_str() {
+            event.fields.push(Field {
+                name: name.to_owned(),
+                value: text(&widget["decoratedText"], "text"),
+            });
+        }
+    }
+    if paragraphs.len() > 1 {
+        event.footer = paragraphs.pop();
+    }
+    let mut paragraphs = paragraphs.into_iter();
+    event.title = paragraphs.next().unwrap_or_default();
+    event.text = paragraphs.collect::<Vec<_>>().join("\n");
+    event
+}
+
+fn mattermost(attachment: &Value) -> Event {
+    Event {
+        title: text(attachment, "title"),
+        text: text(attachment, "text"),
+        fields: pairs(attachment, "fields", "title"),
+        colour: hex_colour(&attachment["color"]),
+        footer: optional(attachment, "footer"),
+        ..Event::default()
+    }
+}
+
+/// `#rrggbb`
+fn hex_colour(value: &Value) -> Option<u32> {
+    u32::from_str_radix(value.as_str()?.strip_prefix('#')?, 16).ok()
 }
 
 /// How many events a body holds, without building any of it: the receiver of benchmarks has no time for that.
@@ -89,13 +169,15 @@ pub(crate) fn count(kind: Kind, body: &[u8]) -> usize {
         sections: Vec<IgnoredAny>,
         #[serde(default, borrow)]
         attachments: Vec<Attachment<'a>>,
+        #[serde(default, rename = "cardsV2")]
+        cards: Vec<IgnoredAny>,
     }
     #[derive(Deserialize)]
     struct Attachment<'a> {
-        #[serde(borrow)]
+        #[serde(default, borrow)]
         content: Card<'a>,
     }
-    #[derive(Deserialize)]
+    #[derive(Default, Deserialize)]
     struct Card<'a> {
         #[serde(borrow)]
         body: Vec<Element<'a>>,
@@ -111,6 +193,8 @@ pub(crate) fn count(kind: Kind, body: &[u8]) -> usize {
     match kind {
         Kind::Discord => outline.embeds.len().max(1),
         Kind::Connector => outline.sections.len().max(1),
+        Kind::Slack | Kind::Mattermost => outline.attachments.len().max(1),
+        Kind::GoogleChat => outline.cards.len().max(1),
         Kind::Workflow => {
             let containers = |card: &Card<'_>| {
                 card.body

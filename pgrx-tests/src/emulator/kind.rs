@@ -13,24 +13,55 @@ pub enum Kind {
     Connector,
     /// A Teams Workflows trigger.
     Workflow,
+    Slack,
+    GoogleChat,
+    Mattermost,
 }
 
 impl Kind {
+    /// What is registered.
+    pub fn webhook_type(self) -> &'static str {
+        match self {
+            Kind::Discord => "discord",
+            Kind::Connector | Kind::Workflow => "teams",
+            Kind::Slack => "slack",
+            Kind::GoogleChat => "google_chat",
+            Kind::Mattermost => "mattermost",
+        }
+    }
+
+    /// What people call it.
+    pub fn title(self) -> &'static str {
+        match self {
+            Kind::Discord => "Discord",
+            Kind::Connector => "Teams connector",
+            Kind::Workflow => "Teams workflow",
+            Kind::Slack => "Slack",
+            Kind::GoogleChat => "Google Chat",
+            Kind::Mattermost => "Mattermost",
+        }
+    }
+
     pub fn name(self) -> &'static str {
         match self {
             Kind::Discord => "discord",
             Kind::Connector => "connector",
             Kind::Workflow => "workflow",
+            Kind::Slack => "slack",
+            Kind::GoogleChat => "google_chat",
+            Kind::Mattermost => "mattermost",
         }
     }
 
     pub(crate) fn limits(self) -> Limits {
         let announced = match self {
-            Kind::Discord => RateLimit::DISCORD,
-            Kind::Connector | Kind::Workflow => RateLimit::TEAMS,
+            Kind::Discord => Some(RateLimit::DISCORD),
+            Kind::Connector | Kind::Workflow => Some(RateLimit::TEAMS),
+            Kind::Slack | Kind::GoogleChat => Some(RateLimit::ONE_A_SECOND),
+            Kind::Mattermost => None,
         };
         Limits {
-            announced: Some(announced),
+            announced,
             unannounced: None,
         }
     }

@@ -1,7 +1,8 @@
 //! The part of the vendors' markup that the messages use, as a reader sees it.
 //!
 //! Everywhere `**` makes bold and a backslash escapes punctuation. Teams reads CommonMark: a line ends with an empty
-//! line, and HTML entities stand for their characters; Adaptive Cards also have functions for dates and times.
+//! line, and HTML entities stand for their characters; Adaptive Cards also have functions for dates and times. Slack has single asterisks and
+//! angle brackets, a card of Google Chat has tags.
 
 use jiff::Timestamp;
 
@@ -17,8 +18,10 @@ pub struct Span {
 /// Splits a text that was sent to a webhook of this kind into runs. Everything that is not markup stands for itself.
 pub fn spans(kind: Kind, source: &str) -> Vec<Span> {
     let lines = match kind {
-        Kind::Discord => source.to_owned(),
+        Kind::Discord | Kind::Mattermost => source.to_owned(),
         Kind::Connector | Kind::Workflow => joined(source),
+        Kind::Slack => return mrkdwn(source),
+        Kind::GoogleChat => return html(source),
     };
     let mut spans = vec![Span {
         text: String::new(),
@@ -43,8 +46,102 @@ pub fn spans(kind: Kind, source: &str) -> Vec<Span> {
         }
         rest = &rest[length..];
     }
+    if kind == Kind::Mattermost {
+        spans
+            .iter_mut()
+            .for_each(|span| span.text.retain(|c| c != '\u{200B}'));
+    }
     spans.retain(|span| !span.text.is_empty());
     spans
+}
+
+/// Slack's: `*bold*`, `<address|label>` and `<!date^...|label>`, three entities.
+fn mrkdwn(source: &str) -> Vec<Span> {
+    let mut out = Runs::default();
+    let mut rest = source;
+    let mut before = None;
+    while let Some(first) = rest.chars().next() {
+        let after = rest[first.len_utf8()..].chars().next();
+        let opens = |c: Option<char>| c.is_none_or(|c| !c.is_alphanumeric());
+        let has_space = |c: Option<char>| c.is_none_or(|c| c.is_whitespace() || c == '\u{200B}');
+        let mut length = first.len_utf8();
+        if first == '*' && ((out.bold && opens(after)) || (!out.bold && opens(before) && !has_space(after))) {
+            out.toggle();
+        } else if let Some((label, used)) = (first == '<').then(|| bracket(rest)).flatten() {
+            mrkdwn(label).into_iter().for_each(|span| out.push(&span.text));
+            length = used;
+        } else if let Some((shown, used)) = (first == '&').then(|| entity(rest)).flatten() {
+            out.push(&shown);
+            length = used;
+        } else {
+            out.push(&rest[..length]);
+        }
+        before = Some(first);
+        rest = &rest[length..];
+    }
+    out.finish()
+}
+
+/// What stands behind the bar of `<...|label>`, and the length of all of it.
+fn bracket(rest: &str) -> Option<(&str, usize)> {
+    let end = rest.find('>')?;
+    let (_, label) = rest[1..end].split_once('|')?;
+    Some((label, end + 1))
+}
+
+/// A card's of Google Chat.
+fn html(source: &str) -> Vec<Span> {
+    let mut out = Runs::default();
+    let mut rest = source;
+    while let Some(first) = rest.chars().next() {
+        let mut length = first.len_utf8();
+        if let Some(end) = (first == '<').then(|| rest.find('>')).flatten() {
+            match &rest[..=end] {
+                "<b>" | "</b>" => out.toggle(),
+                "<br>" => out.push("\n"),
+                _ => {}
+            }
+            length = end + 1;
+        } else if let Some((shown, used)) = (first == '&').then(|| entity(rest)).flatten() {
+            out.push(&shown);
+            length = used;
+        } else {
+            out.push(&rest[..length]);
+        }
+        rest = &rest[length..];
+    }
+    out.finish()
+}
+
+/// Runs that are being collected.
+#[derive(Default)]
+struct Runs {
+    spans: Vec<Span>,
+    bold: bool,
+}
+
+impl Runs {
+    fn toggle(&mut self) {
+        self.bold = !self.bold;
+    }
+
+    fn push(&mut self, text: &str) {
+        match self.spans.last_mut() {
+            Some(last) if last.bold == self.bold => last.text.push_str(text),
+            _ => self.spans.push(Span {
+                text: text.to_owned(),
+                bold: self.bold,
+            }),
+        }
+    }
+
+    fn finish(mut self) -> Vec<Span> {
+        for span in &mut self.spans {
+            span.text.retain(|c| c != '\u{200B}');
+        }
+        self.spans.retain(|span| !span.text.is_empty());
+        self.spans
+    }
 }
 
 /// What a person reads: the text without its markup.
@@ -59,7 +156,7 @@ fn special(kind: Kind, first: char, rest: &str) -> Option<(String, usize)> {
             let escaped = rest[1..].chars().next().filter(char::is_ascii_punctuation)?;
             Some((escaped.to_string(), 2))
         }
-        ('&', Kind::Connector | Kind::Workflow) => entity(rest),
+        ('&', Kind::Connector | Kind::Workflow | Kind::Mattermost) => entity(rest),
         ('{', Kind::Workflow) => date_function(rest),
         _ => None,
     }

@@ -30,6 +30,11 @@ impl RateLimit {
         requests: 50,
         per: Duration::from_secs(1),
     };
+    /// Slack's per webhook, and Google Chat's per space.
+    pub const ONE_A_SECOND: RateLimit = RateLimit {
+        requests: 1,
+        per: Duration::from_secs(1),
+    };
     /// Teams' per webhook.
     pub const TEAMS: RateLimit = RateLimit {
         requests: 4,

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use fastrand::Rng;
+use serde_json::Value;
 use tokio::sync::Notify;
 
 use super::counts::Counts;
@@ -16,9 +17,22 @@ use super::script::Script;
 /// Where a webhook is found, and its secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Address {
-    Discord { id: String, token: String },
-    Connector { path: String },
-    Workflow { id: String, query: String },
+    Discord {
+        id: String,
+        token: String,
+    },
+    Connector {
+        path: String,
+    },
+    Workflow {
+        id: String,
+        query: String,
+    },
+    /// Of the others: found by the path alone.
+    Path {
+        path: String,
+        query: Option<String>,
+    },
 }
 
 impl Address {
@@ -30,6 +44,11 @@ impl Address {
             Address::Workflow { id, query } => {
                 format!("/workflows/{id}/triggers/manual/paths/invoke?{query}")
             }
+            Address::Path { path, query: None } => path.clone(),
+            Address::Path {
+                path,
+                query: Some(query),
+            } => format!("{path}?{query}"),
         }
     }
 
@@ -37,7 +56,7 @@ impl Address {
     fn key(&self) -> &str {
         match self {
             Address::Discord { id, .. } | Address::Workflow { id, .. } => id,
-            Address::Connector { path } => path,
+            Address::Connector { path } | Address::Path { path, .. } => path,
         }
     }
 
@@ -74,6 +93,27 @@ impl Address {
                     query,
                 }
             }
+            Kind::Slack => {
+                let (team, webhook) = (letters(rng, 10, CAPITALS), letters(rng, 10, CAPITALS));
+                Address::Path {
+                    path: format!("/services/T{team}/B{webhook}/{}", letters(rng, 24, ALPHANUMERIC)),
+                    query: None,
+                }
+            }
+            Kind::GoogleChat => {
+                let token = letters(rng, 43, ALPHANUMERIC);
+                Address::Path {
+                    path: format!("/v1/spaces/{}/messages", letters(rng, 11, ALPHANUMERIC)),
+                    query: Some(format!("key={}&token={token}", letters(rng, 39, ALPHANUMERIC))),
+                }
+            }
+            Kind::Mattermost => Address::Path {
+                path: format!(
+                    "/hooks/{}",
+                    letters(rng, 26, b"abcdefghijklmnopqrstuvwxyz0123456789")
+                ),
+                query: None,
+            },
         }
     }
 }
@@ -108,6 +148,8 @@ pub(crate) struct Hook {
     pub(crate) released: Notify,
     pub(crate) pace: Mutex<Pace>,
     pub(crate) counts: Counts,
+    /// Messages that were taken, by the names that their senders gave them.
+    pub(crate) taken: Mutex<HashMap<String, Value>>,
 }
 
 impl Hook {
@@ -181,6 +223,7 @@ impl Registry {
             released: Notify::new(),
             pace: Mutex::new(Pace::new(limits)),
             counts: Counts::default(),
+            taken: Mutex::default(),
             address,
         });
         hooks.by_key.insert(hook.address.key().to_owned(), hook.clone());
@@ -216,6 +259,9 @@ impl Registry {
             .clone()
     }
 }
+
+const CAPITALS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+const ALPHANUMERIC: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 
 fn letters(rng: &mut Rng, count: usize, alphabet: &[u8]) -> String {
     (0..count)

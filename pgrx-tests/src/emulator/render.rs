@@ -16,12 +16,7 @@ const GREY: u32 = 0x80_8080;
 /// A block of lines that ends with a newline; with ANSI colours if `colour`.
 pub fn terminal(received: &Received, colour: bool) -> String {
     let pen = Pen { colour };
-    let service = match received.kind {
-        Some(Kind::Discord) => "Discord",
-        Some(Kind::Connector) => "Teams connector",
-        Some(Kind::Workflow) => "Teams workflow",
-        None => "Nowhere",
-    };
+    let service = received.kind.map_or("Nowhere", Kind::title);
     let time = received.at.strftime("%H:%M:%S%.3f");
     let status = received
         .answer

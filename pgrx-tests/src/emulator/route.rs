@@ -15,6 +15,12 @@ pub(crate) enum Route<'a> {
     Connector,
     /// `…/workflows/{id}/triggers/manual/paths/invoke`, at Azure or at the Power Platform.
     Workflow { id: &'a str },
+    /// `/services/{team}/{webhook}/{token}`.
+    Slack,
+    /// `/v1/spaces/{space}/messages`.
+    GoogleChat,
+    /// `/hooks/{key}`.
+    Mattermost,
 }
 
 impl Route<'_> {
@@ -23,6 +29,9 @@ impl Route<'_> {
             Route::Discord { .. } => Kind::Discord,
             Route::Connector => Kind::Connector,
             Route::Workflow { .. } => Kind::Workflow,
+            Route::Slack => Kind::Slack,
+            Route::GoogleChat => Kind::GoogleChat,
+            Route::Mattermost => Kind::Mattermost,
         }
     }
 }
@@ -32,6 +41,15 @@ const INVOKE: &str = "/triggers/manual/paths/invoke";
 pub(crate) fn route(path: &str) -> Option<Route<'_>> {
     if path.starts_with("/webhookb2/") || path.starts_with("/webhook/") {
         return Some(Route::Connector);
+    }
+    if path.starts_with("/services/") {
+        return Some(Route::Slack);
+    }
+    if path.starts_with("/v1/spaces/") && path.ends_with("/messages") {
+        return Some(Route::GoogleChat);
+    }
+    if path.starts_with("/hooks/") {
+        return Some(Route::Mattermost);
     }
     if let Some(front) = path.strip_suffix(INVOKE) {
         let (prefix, id) = front.rsplit_once("/workflows/")?;
@@ -63,11 +81,16 @@ pub(crate) fn redacted(path: &str, query: Option<&str>) -> String {
     let mut shown = match route(path) {
         Some(Route::Discord { token, .. }) => format!("{}…", &path[..path.len() - token.len()]),
         Some(Route::Connector) => format!("/{}/…", path.split('/').nth(1).unwrap_or_default()),
-        Some(Route::Workflow { .. }) | None => path.to_owned(),
+        Some(Route::Slack | Route::Mattermost) => {
+            format!("/{}/…", path.split('/').nth(1).unwrap_or_default())
+        }
+        Some(Route::Workflow { .. } | Route::GoogleChat) | None => path.to_owned(),
     };
     if let Some(query) = query {
         let parts = query.split('&').map(|part| match part.split_once('=') {
             Some(("sig", _)) => "sig=…",
+            Some(("key", _)) => "key=…",
+            Some(("token", _)) => "token=…",
             _ => part,
         });
         shown.push('?');

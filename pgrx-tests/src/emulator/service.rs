@@ -13,7 +13,6 @@ use hyper::{Method, Request, Response, StatusCode};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::discord;
 use super::fault::{self, Fault};
 use super::lock::lock;
 use super::registry::{Flight, Hook};
@@ -24,6 +23,7 @@ use super::store::{Keep, Received};
 use super::teams::{connector, workflow};
 use super::verdict::{Given, Verdict};
 use super::{Shared, canned, control, event, page};
+use super::{discord, google_chat, mattermost, slack};
 
 /// Larger bodies are not kept.
 const MOST_BYTES: usize = 8 * 1024 * 1024;
@@ -133,7 +133,9 @@ impl<'a> Arrival<'a> {
         let route = route(path);
         let hook = match route {
             Some(Route::Discord { id, .. } | Route::Workflow { id }) => shared.registry.find(id),
-            Some(Route::Connector) => shared.registry.find(path),
+            Some(Route::Connector | Route::Slack | Route::GoogleChat | Route::Mattermost) => {
+                shared.registry.find(path)
+            }
             None => None,
         };
         let hook = hook.filter(|hook| Some(hook.kind) == route.map(Route::kind));
@@ -158,9 +160,7 @@ impl<'a> Arrival<'a> {
         if matches!(body, Body::TooLarge) {
             return match route {
                 Route::Discord { .. } => discord::too_large(),
-                Route::Connector | Route::Workflow { .. } => {
-                    Judged::refused(canned::plain(route.kind(), 413), "too large")
-                }
+                _ => Judged::refused(canned::plain(route.kind(), 413), "too large"),
             };
         }
         let uri = &self.parts.uri;
@@ -180,6 +180,9 @@ impl<'a> Arrival<'a> {
             }
             Route::Connector => connector::judge(call, hook),
             Route::Workflow { id } => workflow::judge(call, id, hook),
+            Route::Slack => slack::judge(call, hook),
+            Route::GoogleChat => google_chat::judge(call, hook),
+            Route::Mattermost => mattermost::judge(call, hook),
         }
     }
 

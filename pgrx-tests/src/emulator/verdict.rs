@@ -8,6 +8,8 @@ use serde::Serialize;
 pub enum Verdict {
     /// Taken. The sender may not know: see `Received::answer`.
     Accepted,
+    /// Answered as if taken: it was taken before, under the same name.
+    Repeated,
     /// Discord without `wait=true`: 204, with no promise that the message was saved.
     Unsaved,
     /// Too fast.

@@ -261,7 +261,7 @@ pub(crate) fn complaints(received: &Received) -> Vec<String> {
     let refusal = match &received.verdict {
         Verdict::Refused(why) => Some(format!("{from}: refused: {why}")),
         Verdict::Unsaved => Some(format!("{from}: sent without wait=true")),
-        Verdict::Accepted | Verdict::RateLimited | Verdict::Scripted(_) => None,
+        Verdict::Accepted | Verdict::Repeated | Verdict::RateLimited | Verdict::Scripted(_) => None,
     };
     let warnings = received
         .warnings

@@ -66,7 +66,8 @@ fn secret(webhook: &Webhook) -> String {
     let url = webhook.url();
     let start = match webhook.kind() {
         Kind::Workflow => url.find("sig=").unwrap() + "sig=".len(),
-        Kind::Discord | Kind::Connector => url.rfind('/').unwrap() + 1,
+        Kind::GoogleChat => url.find("key=").unwrap() + "key=".len(),
+        _ => url.rfind('/').unwrap() + 1,
     };
     url[start..].to_owned()
 }

@@ -15,10 +15,7 @@ fn register(scene: &mut Scene, count: usize) -> Vec<Webhook> {
     let kinds = KINDS.into_iter().cycle().take(count);
     let webhooks: Vec<Webhook> = kinds.map(|kind| scene.emulator.register(kind)).collect();
     let column = |of: fn(&Webhook) -> String| webhooks.iter().map(of).collect::<Vec<String>>();
-    let webhook_type = |webhook: &Webhook| match webhook.kind() {
-        Kind::Discord => "discord".to_owned(),
-        Kind::Connector | Kind::Workflow => "teams".to_owned(),
-    };
+    let webhook_type = |webhook: &Webhook| webhook.kind().webhook_type().to_owned();
     scene
         .client
         .execute(

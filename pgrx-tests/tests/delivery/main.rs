@@ -4,6 +4,7 @@
 mod circuit;
 mod coalescing;
 mod cost;
+mod destinations;
 mod digest;
 mod expiry;
 mod files;
@@ -25,7 +26,14 @@ use zentry_e2e::scene::{Channel, Delivery, SOON, Scene};
 use zentry_e2e::wait::eventually;
 use zentry_e2e::zentry;
 
-pub const KINDS: [Kind; 3] = [Kind::Discord, Kind::Connector, Kind::Workflow];
+pub const KINDS: [Kind; 6] = [
+    Kind::Discord,
+    Kind::Connector,
+    Kind::Workflow,
+    Kind::Slack,
+    Kind::GoogleChat,
+    Kind::Mattermost,
+];
 /// What most channels hear, so that nothing else comes between.
 pub const TASKS: Option<&[&str]> = Some(&["task_completed"]);
 
@@ -71,6 +79,14 @@ pub fn sizes(webhook: &Webhook) -> Vec<usize> {
     let received = webhook.received();
     let accepted = received.iter().filter(|received| received.accepted());
     accepted.map(|received| received.events().len()).collect()
+}
+
+/// What a message has of a task, and of none whose number only begins so: its title is bold.
+pub fn task(kind: Kind, number: i64) -> String {
+    match kind {
+        Kind::GoogleChat => format!("Task {number}<"),
+        _ => format!("Task {number}*"),
+    }
 }
 
 /// The process of the database's worker, once it has one.

@@ -4,7 +4,7 @@ use serde_json::json;
 use zentry_e2e::emulator::{Behaviour, Kind};
 use zentry_e2e::numbered;
 
-use crate::{KINDS, channel, of, scene};
+use crate::{KINDS, channel, of, scene, task};
 
 /// 400 as an endpoint says it that does not tell why.
 fn bad_request(kind: Kind) -> Behaviour {
@@ -13,6 +13,15 @@ fn bad_request(kind: Kind) -> Behaviour {
         Kind::Connector => "Bad payload received by generic incoming webhook.".to_owned(),
         Kind::Workflow => {
             json!({"error": {"code": "TriggerInputSchemaMismatch", "message": "It does not match."}})
+                .to_string()
+        }
+        Kind::Slack => "invalid_blocks".to_owned(),
+        Kind::GoogleChat => {
+            json!({"error": {"code": 400, "message": "Invalid JSON payload received.", "status": "INVALID_ARGUMENT"}})
+                .to_string()
+        }
+        Kind::Mattermost => {
+            json!({"id": "web.incoming_webhook.text.app_error", "message": "No text specified.", "status_code": 400})
                 .to_string()
         }
     };
@@ -119,7 +128,7 @@ fn an_event_that_nobody_names_is_found_by_halves() {
         .map(|(kind, number)| {
             let channel = channel(&mut scene, kind);
             channel.webhook.always(Behaviour::When {
-                contains: format!("Task {number}*"),
+                contains: task(kind, number),
                 then: Box::new(bad_request(kind)),
             });
             (channel, number)

@@ -221,21 +221,27 @@ fn what_is_set_of_a_webhook_is_set_and_taken_away() {
     let url = scene.emulator.workflow().url();
     let id = session.number(&format!(
         "SELECT zentry_register_webhook('all', 'teams', '{url}', rate_limit => '25/5min', rate_group => 'anna', notify_webhook_id => {}, \
-         notices => true, digest => '1 hour', max_events_per_message => 5, min_interval => '2 seconds', max_age => '2 days')",
+         notices => true, digest => '1 hour', max_events_per_message => 5, min_interval => '2 seconds', max_age => '2 days', thread_by => 'project')",
         other.id
     ));
     let shown = |session: &mut Session| {
         session.text(&format!(
-            "SELECT concat_ws(',', rate_limit, rate_group, notify_webhook_id > 0, notices, digest, max_events_per_message, min_interval, max_age) \
+            "SELECT concat_ws(',', rate_limit, rate_group, notify_webhook_id > 0, notices, digest, max_events_per_message, min_interval, max_age, thread_by) \
              FROM zentry_notify.webhooks WHERE id = {id}"
         ))
     };
-    assert_eq!(shown(&mut session), "25/5min,anna,t,t,1 hour,5,00:00:02,2 days");
+    assert_eq!(
+        shown(&mut session),
+        "25/5min,anna,t,t,1 hour,5,00:00:02,2 days,project"
+    );
     session.run(&format!("SELECT zentry_update_webhook({id}, name => 'still')"));
-    assert_eq!(shown(&mut session), "25/5min,anna,t,t,1 hour,5,00:00:02,2 days");
+    assert_eq!(
+        shown(&mut session),
+        "25/5min,anna,t,t,1 hour,5,00:00:02,2 days,project"
+    );
     session.run(&format!(
         "SELECT zentry_update_webhook({id}, rate_limit => '', rate_group => '', notify_webhook_id => 0, notices => false, digest => '', \
-         max_events_per_message => 10, min_interval => '0', max_age => '0')"
+         max_events_per_message => 10, min_interval => '0', max_age => '0', thread_by => '')"
     ));
     assert_eq!(shown(&mut session), "f,10,00:00:00");
     for (parameter, hint) in [
@@ -249,6 +255,7 @@ fn what_is_set_of_a_webhook_is_set_and_taken_away() {
         ("max_events_per_message => 100000", "ten events"),
         ("min_interval => '2 days'", "as fast as"),
         ("max_age => '-1 second'", "zentry_notify.max_age"),
+        ("thread_by => 'user'", "task or project"),
     ] {
         let error = session.fails(&format!("SELECT zentry_update_webhook({id}, {parameter})"));
         assert!(error.starts_with("22") || error.starts_with("23514"), "{error}");

@@ -21,13 +21,19 @@ use page::{Block, When};
 const PLAIN: &str = include_str!("../../fixtures/plain.sql");
 
 /// URLs that pages show, and the kind of webhook that takes their place.
-const URLS: [(&str, Kind); 3] = [
+const URLS: [(&str, Kind); 6] = [
     ("https://discord.com/api/webhooks/ID/TOKEN", Kind::Discord),
     (
         "https://FLOW.environment.api.powerplatform.com/URL",
         Kind::Workflow,
     ),
     ("https://connectors.example.com/webhookb2/URL", Kind::Connector),
+    ("https://hooks.slack.com/services/TEAM/WEBHOOK/TOKEN", Kind::Slack),
+    (
+        "https://chat.googleapis.com/v1/spaces/SPACE/messages?key=KEY&token=TOKEN",
+        Kind::GoogleChat,
+    ),
+    ("https://mattermost.example.com/hooks/KEY", Kind::Mattermost),
 ];
 
 #[test]

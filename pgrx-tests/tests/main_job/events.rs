@@ -30,7 +30,7 @@ fn time(text: &str) -> Timestamp {
 /// The one delivery to each channel, after it was sent: all have the same payload.
 fn deliveries(scene: &mut Scene, event_type: &str) -> Vec<Delivery> {
     let deliveries = scene.settle().unwrap();
-    assert_eq!(deliveries.len(), 3, "{deliveries:#?}");
+    assert_eq!(deliveries.len(), KINDS.len(), "{deliveries:#?}");
     for delivery in &deliveries {
         assert_eq!(
             (delivery.event_type.as_str(), delivery.status.as_str()),
@@ -42,7 +42,7 @@ fn deliveries(scene: &mut Scene, event_type: &str) -> Vec<Delivery> {
     deliveries
 }
 
-fn assert_shown(scene: &Scene, channels: &[Channel; 3], expected: &Expected) {
+fn assert_shown(scene: &Scene, channels: &[Channel; 6], expected: &Expected) {
     for channel in channels {
         let kind = channel.webhook.kind();
         let events = channel.webhook.events();
@@ -87,6 +87,13 @@ fn assert_dressed(channel: &Channel, shown: &Event, expected: &Expected) {
             let card = &body["attachments"][0]["content"];
             assert_eq!(card["body"][0]["style"], expected.style);
             let time = expected.time.strftime("%a, %-d %b %Y %H:%M");
+            assert_eq!(footer, Some(format!("{FOOTER} · {time}").as_str()));
+        }
+        Kind::Slack | Kind::GoogleChat | Kind::Mattermost => {
+            if channel.webhook.kind() != Kind::GoogleChat {
+                assert_eq!(shown.colour, Some(expected.colour));
+            }
+            let time = expected.time.strftime("%Y-%m-%d %H:%M UTC");
             assert_eq!(footer, Some(format!("{FOOTER} · {time}").as_str()));
         }
     }

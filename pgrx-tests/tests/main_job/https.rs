@@ -35,7 +35,8 @@ fn register(scene: &mut Scene, kind: &str, url: &str) -> Result<i64, postgres::E
 fn messages_arrive() {
     let mut scene = scene();
     let webhooks: Vec<Webhook> = KINDS.map(|kind| scene.emulator.register(kind)).into();
-    for (webhook, kind) in webhooks.iter().zip(["discord", "teams", "teams"]) {
+    for webhook in &webhooks {
+        let kind = webhook.kind().webhook_type();
         let id = register(&mut scene, kind, &webhook.https_url()).unwrap();
         let test = scene
             .client

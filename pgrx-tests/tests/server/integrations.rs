@@ -9,7 +9,7 @@ use zentry_e2e::zentry::id;
 use crate::support::{API, Server, Token};
 
 /// What Zentry's serializer does not have.
-const SETTINGS: [&str; 19] = [
+const SETTINGS: [&str; 20] = [
     "omit_keys",
     "filter",
     "min_streak_days",
@@ -29,6 +29,7 @@ const SETTINGS: [&str; 19] = [
     "max_events_per_message",
     "min_interval",
     "max_age",
+    "thread_by",
 ];
 
 struct Stage {
@@ -370,7 +371,7 @@ fn everything_is_set_and_taken_away() -> Result<()> {
         "quiet_hours": "22:00-07:00 Europe/Berlin", "mention": "role:123456789012345678", "username": "Ops",
         "avatar_url": "https://app.example.com/a.png", "announce": true, "thread_name": "Releases",
         "applied_tags": ["123456789012345678"], "rate_limit": "25/5min", "rate_group": "anna", "notify_webhook_id": other["id"],
-        "notices": true, "digest": "0 9 * * 1-5", "max_events_per_message": 5, "min_interval": "00:00:02", "max_age": "2 days"
+        "notices": true, "digest": "0 9 * * 1-5", "max_events_per_message": 5, "min_interval": "00:00:02", "max_age": "2 days", "thread_by": "task"
     });
     assert_eq!(set.as_object().unwrap().len(), SETTINGS.len());
     let mut body = set.clone();
@@ -425,6 +426,7 @@ fn everything_is_set_and_taken_away() -> Result<()> {
         ("milestones", json!(["50"])),
         ("notices", json!("yes")),
         ("username", json!("clyde")),
+        ("thread_by", json!("user")),
     ] {
         let answer = stage.call("PATCH", &one, json!({ field: value }), 400)?;
         assert!(answer[field][0].is_string(), "{field} {value}: {answer}");

@@ -17,8 +17,8 @@ Examples:
   zentry-notify integrations
   zentry-notify integrations --project-id 1 --json")]
 pub struct Integrations {
-    /// discord or teams
-    #[arg(long, value_name = "TYPE", value_parser = ["discord", "teams"])]
+    /// discord, teams, slack, google_chat or mattermost
+    #[arg(long, value_name = "TYPE", value_parser = crate::vendors::NAMES)]
     webhook_type: Option<String>,
     /// Those of this project only
     #[arg(long, value_name = "ID")]

@@ -29,8 +29,8 @@ pub struct Logs {
     /// Those of this event only
     #[arg(long, value_name = "EVENT")]
     event_type: Option<String>,
-    /// discord or teams
-    #[arg(long, value_name = "TYPE", value_parser = ["discord", "teams"])]
+    /// discord, teams, slack, google_chat or mattermost
+    #[arg(long, value_name = "TYPE", value_parser = crate::vendors::NAMES)]
     webhook_type: Option<String>,
     /// Those of this integration only
     #[arg(long, value_name = "ID")]

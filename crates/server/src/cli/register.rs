@@ -24,8 +24,8 @@ pub struct Register {
     /// A name that its team knows
     #[arg(long)]
     name: String,
-    /// discord or teams
-    #[arg(long, value_name = "TYPE", value_parser = ["discord", "teams"])]
+    /// discord, teams, slack, google_chat or mattermost
+    #[arg(long, value_name = "TYPE", value_parser = crate::vendors::NAMES)]
     webhook_type: String,
     /// Its URL
     #[arg(long, value_name = "URL", env = "WEBHOOK_URL", hide_env_values = true)]
@@ -76,8 +76,8 @@ pub struct Update {
     id: i64,
     #[arg(long)]
     name: Option<String>,
-    /// discord or teams
-    #[arg(long, value_name = "TYPE", value_parser = ["discord", "teams"])]
+    /// discord, teams, slack, google_chat or mattermost
+    #[arg(long, value_name = "TYPE", value_parser = crate::vendors::NAMES)]
     webhook_type: Option<String>,
     /// Its new URL; without a value, that of WEBHOOK_URL in the environment
     #[arg(long, value_name = "URL", num_args = 0..=1, default_missing_value = "")]

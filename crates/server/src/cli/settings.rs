@@ -23,19 +23,20 @@ pub struct Settings {
     /// What has gathered leaves as one message: '1 hour' after the first event, or at '0 9 * * 1-5 Europe/Berlin'
     #[arg(long, value_name = "TIMES")]
     digest: Option<String>,
-    /// Whom each message pings: role:ID or user:ID in Discord, 'user:ID NAME' in a Workflows flow of Teams
+    /// Whom each message pings: role:ID or user:ID in Discord; 'user:ID NAME' in a Workflows flow of Teams; user:ID, group:ID, here or channel in
+    /// Slack; user:ID or all in Google Chat; user:NAME, here, channel or all in Mattermost
     #[arg(long, value_name = "WHOM")]
     mention: Option<String>,
     /// Keys of the events' data that its messages do not have
     #[arg(long, value_name = "KEY,...")]
     omit_keys: Option<String>,
-    /// The name that its messages in Discord come from
+    /// The name that its messages in Discord and Mattermost come from
     #[arg(long, value_name = "NAME")]
     username: Option<String>,
-    /// The picture that its messages in Discord come with
+    /// The picture that its messages in Discord and Mattermost come with
     #[arg(long, value_name = "URL")]
     avatar_url: Option<String>,
-    /// Whether a line of text stands above the events in Discord, for phones' notifications
+    /// Whether a line of text stands above the events in Discord, Google Chat and Mattermost, for phones' notifications
     #[arg(long, value_name = "BOOLEAN")]
     announce: Option<bool>,
     /// For a forum of Discord: each message becomes a post of this name
@@ -44,6 +45,9 @@ pub struct Settings {
     /// For a forum of Discord: ids of the tags of these posts
     #[arg(long, value_name = "ID,...")]
     applied_tags: Option<String>,
+    /// For Google Chat: what the messages of a thread have in common, task or project
+    #[arg(long, value_name = "WHAT")]
+    thread_by: Option<String>,
     /// How many messages it may get, and in what time, such as 25/5min; 0 is no limit
     #[arg(long, value_name = "RATE")]
     rate_limit: Option<String>,
@@ -102,6 +106,7 @@ impl From<Settings> for Rules {
             max_events_per_message: settings.max_events_per_message,
             min_interval: settings.min_interval,
             max_age: settings.max_age,
+            thread_by: settings.thread_by,
         }
     }
 }

@@ -20,7 +20,7 @@ use crate::database::Session;
 pub struct Integration {
     pub id: i64,
     pub name: String,
-    /// `discord` or `teams`
+    /// `discord`, `teams`, `slack`, `google_chat` or `mattermost`
     pub webhook_type: String,
     /// Without its secret
     pub webhook_url: String,

@@ -20,11 +20,11 @@ pub struct Settings {
     pub quiet_hours: Option<String>,
     /// Whom each message pings; null: nobody
     pub mention: Option<String>,
-    /// The name that its messages in Discord come from; null: the installation's
+    /// The name that its messages come from, in Discord and Mattermost; null: the installation's
     pub username: Option<String>,
-    /// The picture that its messages in Discord come with; null: the installation's
+    /// The picture that its messages come with, in Discord and Mattermost; null: the installation's
     pub avatar_url: Option<String>,
-    /// In Discord, a line of text stands above the events, for phones' notifications
+    /// A line of text stands above the events, for phones' notifications
     pub announce: bool,
     /// For a forum of Discord: each message becomes a post of this name
     pub thread_name: Option<String>,
@@ -46,6 +46,8 @@ pub struct Settings {
     pub min_interval: String,
     /// Deliveries older than this expire; null: as the installation has it
     pub max_age: Option<String>,
+    /// For Google Chat: what the messages of a thread have in common, `task` or `project`; null: each message begins one
+    pub thread_by: Option<String>,
 }
 
 impl Settings {
@@ -53,7 +55,7 @@ impl Settings {
     pub const COLUMNS: &str = "w.omit_keys, w.filter, w.min_streak_days, w.milestones, w.quiet_hours, w.mention, w.username, w.avatar_url, \
         w.announce, w.thread_name, w.applied_tags, w.rate_limit, w.rate_group, w.notify_webhook_id, w.notices, \
         w.digest, w.max_events_per_message::integer AS max_events_per_message, w.min_interval::text AS min_interval, \
-        w.max_age::text AS max_age";
+        w.max_age::text AS max_age, w.thread_by";
 }
 
 impl From<&Row> for Settings {
@@ -78,6 +80,7 @@ impl From<&Row> for Settings {
             max_events_per_message: row.get("max_events_per_message"),
             min_interval: row.get("min_interval"),
             max_age: row.get("max_age"),
+            thread_by: row.get("thread_by"),
         }
     }
 }
@@ -104,6 +107,7 @@ pub struct Rules {
     pub max_events_per_message: Option<i32>,
     pub min_interval: Option<String>,
     pub max_age: Option<String>,
+    pub thread_by: Option<String>,
 }
 
 /// A parameter of `zentry_register_webhook` and `zentry_update_webhook`.
@@ -137,6 +141,7 @@ impl Rules {
             max_events_per_message,
             min_interval,
             max_age,
+            thread_by,
         } = self;
         let parameter = |name, shape, value| Parameter { name, shape, value };
         vec![
@@ -167,6 +172,7 @@ impl Rules {
                 "zentry_notify.to_interval($::text, 'max_age')",
                 max_age,
             ),
+            parameter("thread_by", "$::text", thread_by),
         ]
     }
 

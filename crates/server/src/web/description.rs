@@ -15,7 +15,7 @@ use super::app::App;
 #[openapi(
     info(
         title = "zentry_notify",
-        description = "Webhooks of Discord and Microsoft Teams, and what became of their messages."
+        description = "Webhooks of Discord, Microsoft Teams, Slack, Google Chat and Mattermost, and what became of their messages."
     ),
     components(schemas(Detail, Problem, Status, WebhookState, WebhookType)),
     security(("token" = [])),

@@ -26,11 +26,24 @@ pub enum EndpointError {
     #[error("webhooks may not be sent to {address}, which is not a public address")]
     NotPublic { address: IpAddr },
     #[error("a URL of \"{host}\" is no {webhook_type} webhook")]
-    WrongType { webhook_type: WebhookType, host: String },
+    WrongType {
+        webhook_type: WebhookType,
+        /// What the host's webhooks are.
+        meant: WebhookType,
+        host: String,
+    },
     #[error("the webhook URL of \"{host}\" has no path")]
     NoPath { host: String },
     #[error("the webhook URL is not one of Discord's: {0}")]
     NotDiscord(&'static str),
+    #[error("the webhook URL is not one of Slack's incoming webhooks: {0}")]
+    NotSlack(&'static str),
+    #[error("the webhook URL is not one of Google Chat's: {0}")]
+    NotGoogleChat(&'static str),
+    #[error(
+        "the webhook URL is not one of Mattermost's incoming webhooks: its path does not end in /hooks/<key>"
+    )]
+    NotMattermost,
     #[error("the webhook URL was copied in an escaped form: it has {found} where {meant}")]
     Escaped {
         found: &'static str,
@@ -76,7 +89,7 @@ impl EndpointError {
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::TooLong { .. } | Self::NotAUrl(_) | Self::OtherScheme | Self::NoPath { .. } => {
-                "Copy the whole URL from Discord's or Teams' settings of the webhook.".into()
+                "Copy the whole URL from where the service shows it.".into()
             }
             Self::HttpNotAllowed => {
                 "A superuser can permit http by zentry_notify.allow_http, for tests only.".into()
@@ -93,14 +106,23 @@ impl EndpointError {
             Self::NotPublic { .. } => {
                 "A superuser can permit this by zentry_notify.allow_private_addresses.".into()
             }
-            Self::WrongType { webhook_type, .. } => match webhook_type {
-                WebhookType::Discord => "Use the webhook type \"teams\" for it.".into(),
-                WebhookType::Teams => "Use the webhook type \"discord\" for it.".into(),
-            },
+            Self::WrongType { meant, .. } => format!("Use the webhook type \"{meant}\" for it."),
             Self::NotDiscord(_) => {
                 "It looks like https://discord.com/api/webhooks/<17 to 20 digits>/<token>; copy it from the \
                  channel's settings under Integrations."
                     .into()
+            }
+            Self::NotSlack(_) => {
+                "It looks like https://hooks.slack.com/services/T.../B.../...; copy it from \"Incoming Webhooks\" of an app at api.slack.com/apps."
+                    .into()
+            }
+            Self::NotGoogleChat(_) => {
+                "It looks like https://chat.googleapis.com/v1/spaces/.../messages?key=...&token=...; copy it from the space's menu, Apps & \
+                 integrations, Webhooks; in a shell, put it in single quotes."
+                    .into()
+            }
+            Self::NotMattermost => {
+                "It looks like https://mattermost.example.com/hooks/<26 letters and digits>; copy it from Integrations, Incoming Webhooks.".into()
             }
             Self::Escaped { .. } => {
                 "Copy the URL as the browser's address line or the copy button gives it, not from a page's source, a shell's history or JSON; \

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use url::{Host, Url};
 
-/// The vendors' hosts, as a comma-separated list: the default of `zentry_notify.allowed_hosts`.
+/// The vendors' hosts, those of the services that have some, as a comma-separated list: the default of `zentry_notify.allowed_hosts`.
 ///
 /// Those of Microsoft's sovereign clouds are in its documentation of Power Automate, "IP address configuration" (MicrosoftDocs/power-automate-docs,
 /// articles/ip-address-configuration.md): `*.api.gov...`, `*.api.high...`, `*.api.appsplatform.us`, `*.api.powerplatform.partner...`, `*.logic.azure.us`
@@ -14,7 +14,7 @@ pub const DEFAULT_ALLOWED_HOSTS: &str = "discord.com, ptb.discord.com, canary.di
     ptb.discordapp.com, canary.discordapp.com, *.environment.api.powerplatform.com, *.powerautomate.com, \
     *.environment.api.gov.powerplatform.microsoft.us, *.environment.api.high.powerplatform.microsoft.us, \
     *.environment.api.appsplatform.us, *.environment.api.powerplatform.partner.microsoftonline.cn, \
-    *.logic.azure.us, *.logic.azure.cn";
+    *.logic.azure.us, *.logic.azure.cn, hooks.slack.com, hooks.slack-gov.com, chat.googleapis.com";
 
 /// One entry of the list of allowed hosts: `host` or `*.suffix` or an IP address, each with an optional `:port`.
 /// Without a port it permits the scheme's default port only, with one that port only.

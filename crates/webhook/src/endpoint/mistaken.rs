@@ -51,6 +51,8 @@ pub(super) fn refuse_other_links(url: &Url) -> Result<(), EndpointError> {
         {
             "a link into Microsoft Teams"
         }
+        ("app.slack.com" | "slack.com" | "api.slack.com", _) => "a page of Slack",
+        ("chat.google.com" | "mail.google.com", _) => "a page of Google Chat",
         ("make.powerautomate.com" | "flow.microsoft.com" | "make.powerapps.com", _) => "the page of a flow",
         ("outlook.office.com" | "outlook.office365.com", "mail" | "owa") => "a page of Outlook",
         _ => return Ok(()),

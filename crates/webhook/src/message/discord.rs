@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::markdown::Dialect;
+use super::markup::Dialect;
 use super::{Shrink, summary, text, write_json};
 use crate::appearance::Appearance;
 use crate::card::Card;

@@ -2,21 +2,8 @@
 
 mod bold;
 
+use super::markup::{Dialect, ZERO_WIDTH_SPACE};
 use crate::rich_text::{RichText, Span};
-
-/// Which Markdown the receiver reads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Dialect {
-    /// Discord's own.
-    Discord,
-    /// CommonMark and HTML, in a MessageCard.
-    MessageCard,
-    /// A part of CommonMark, and functions in double braces, in an Adaptive Card.
-    AdaptiveCard,
-}
-
-/// Separates what would be a tag, a function, a list or an entity together, where the receiver has no escape for it. Readers do not see it.
-const ZERO_WIDTH_SPACE: char = '\u{200B}';
 
 /// Writes text so that it is read as text.
 ///
@@ -108,7 +95,8 @@ impl Writer {
         match byte {
             b'\\' | b'*' | b'_' | b'[' | b']' | b'~' | b'<' | b'\n' => true,
             b'`' => self.dialect != Dialect::AdaptiveCard,
-            b'|' | b'>' | b':' => self.dialect == Dialect::Discord,
+            b'|' | b'>' | b':' => matches!(self.dialect, Dialect::Discord | Dialect::Mattermost),
+            b'@' | b'#' => self.dialect == Dialect::Mattermost,
             b'&' => self.dialect != Dialect::Discord,
             b'{' | b')' => self.dialect == Dialect::AdaptiveCard,
             _ => false,
@@ -125,6 +113,11 @@ impl Writer {
         self.at_line_start = false;
         match (byte, self.dialect) {
             (b':', _) => return self.colon(text, at),
+            // The server pings for a name after it, whatever stands before it.
+            (b'@', _) => {
+                self.out.push('@');
+                self.out.push(ZERO_WIDTH_SPACE);
+            }
             (_, Dialect::AdaptiveCard) => self.adaptive(text, at),
             (b'<', Dialect::MessageCard) => self.out.push_str("&lt;"),
             (b'&', _) if is_entity(rest) => self.out.push_str("&amp;"),
@@ -144,11 +137,7 @@ impl Writer {
         let is_escaped = match byte {
             b'*' => true,
             // In a word it is no mark, for nobody.
-            b'_' => {
-                let previous = at.checked_sub(1).map(|before| text.as_bytes()[before]);
-                let is_word = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric());
-                !(is_word(previous) && is_word(next))
-            }
+            b'_' => !is_within_word(text, at),
             _ => false,
         };
         if is_escaped {
@@ -179,7 +168,7 @@ impl Writer {
     /// Teams wants a blank line for a new one, and shows no more of them than one.
     fn new_line(&mut self, rest: &str) -> usize {
         self.at_line_start = true;
-        if self.dialect == Dialect::Discord {
+        if matches!(self.dialect, Dialect::Discord | Dialect::Mattermost) {
             self.out.push('\n');
             return 1;
         }
@@ -261,7 +250,15 @@ impl Writer {
             .take_while(|byte| byte.is_ascii_alphanumeric() || b"_+-".contains(byte))
             .count();
         let is_emoji = name > 0 && rest.as_bytes().get(name + 1) == Some(&b':');
-        self.out.push_str(if is_emoji { "\\:" } else { ":" });
+        if self.dialect == Dialect::Mattermost {
+            self.out.push(':');
+            // Between letters it is an address to its parser: `a:b:c`.
+            if rest[1..].starts_with(|c: char| !c.is_whitespace()) {
+                self.out.push(ZERO_WIDTH_SPACE);
+            }
+        } else {
+            self.out.push_str(if is_emoji { "\\:" } else { ":" });
+        }
         1
     }
 
@@ -280,17 +277,19 @@ impl Writer {
         let rest = &text[at..];
         let end = rest.find(char::is_whitespace).unwrap_or(rest.len());
         let link = &rest[..end];
-        let to_escape = |byte| {
-            matches!(
-                byte,
-                b'\\' | b'*' | b'~' | b'|' | b'`' | b'[' | b']' | b'<' | b'>'
-            )
+        let to_escape = |(at, byte): (usize, u8)| match byte {
+            b'\\' | b'*' | b'~' | b'|' | b'`' | b'[' | b']' | b'<' | b'>' => true,
+            // A ping, an entity, the start or end of italics.
+            b'@' => self.dialect == Dialect::Mattermost,
+            b'&' => self.dialect == Dialect::Mattermost && is_entity(&link[at..]),
+            b'_' => self.dialect == Dialect::Mattermost && !is_within_word(link, at),
+            _ => false,
         };
         let runs_on = (end == rest.len() && !self.ends_links) || link.ends_with('…');
         let obstacle = if runs_on {
             Some(end)
         } else {
-            link.bytes().position(to_escape)
+            link.bytes().enumerate().position(to_escape)
         };
         match obstacle {
             None => end,
@@ -333,6 +332,15 @@ fn starts_phones_list(line: &str) -> bool {
 
 fn is_blank(byte: u8) -> bool {
     byte == b' ' || byte == b'\t'
+}
+
+/// Whether the byte stands between two letters or digits.
+pub(super) fn is_within_word(text: &str, at: usize) -> bool {
+    let is_word = |at: Option<usize>| {
+        let byte = at.and_then(|at| text.as_bytes().get(at));
+        byte.is_some_and(u8::is_ascii_alphanumeric)
+    };
+    is_word(at.checked_sub(1)) && is_word(Some(at + 1))
 }
 
 /// Whether an ampersand starts an HTML entity.

@@ -2,8 +2,12 @@
 
 mod adaptive_card;
 mod discord;
+mod google_chat;
 mod markdown;
+mod markup;
+mod mattermost;
 mod message_card;
+mod slack;
 mod text;
 
 use crate::appearance::Appearance;
@@ -36,6 +40,9 @@ pub enum Format {
     Discord,
     MessageCard,
     AdaptiveCard,
+    Slack,
+    GoogleChat,
+    Mattermost,
 }
 
 impl From<EndpointKind> for Format {
@@ -44,6 +51,9 @@ impl From<EndpointKind> for Format {
             EndpointKind::Discord => Self::Discord,
             EndpointKind::TeamsConnector => Self::MessageCard,
             EndpointKind::TeamsWorkflow => Self::AdaptiveCard,
+            EndpointKind::Slack => Self::Slack,
+            EndpointKind::GoogleChat => Self::GoogleChat,
+            EndpointKind::Mattermost => Self::Mattermost,
         }
     }
 }
@@ -66,6 +76,9 @@ pub fn compose_into(kind: EndpointKind, cards: &[Card], appearance: &Appearance,
         Format::Discord => pack::<discord::Layout>(cards, appearance, buffer),
         Format::MessageCard => pack::<message_card::Layout>(cards, appearance, buffer),
         Format::AdaptiveCard => pack::<adaptive_card::Layout>(cards, appearance, buffer),
+        Format::Slack => pack::<slack::Layout>(cards, appearance, buffer),
+        Format::GoogleChat => pack::<google_chat::Layout>(cards, appearance, buffer),
+        Format::Mattermost => pack::<mattermost::Layout>(cards, appearance, buffer),
     }
 }
 

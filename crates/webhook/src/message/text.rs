@@ -6,7 +6,7 @@ use std::fmt::Write;
 use jiff::Timestamp;
 
 use super::MAX_FIELDS;
-use super::markdown::{Dialect, Writer};
+use super::markup::{self, Dialect, ZERO_WIDTH_SPACE};
 use crate::card::{Card, one_line};
 use crate::rich_text::{RichText, clean};
 
@@ -32,12 +32,12 @@ const NO_TITLE: &str = "Notification";
 pub(super) fn render(text: &RichText, dialect: Dialect, limit: usize) -> String {
     // What has more code points than are allowed before it is escaped need not be written to see that.
     if text.as_str().len() <= limit.saturating_mul(4) {
-        let whole = Writer::write(text, dialect);
+        let whole = markup::write(text, dialect);
         if fits(&whole, limit) {
             return whole;
         }
     }
-    shorten(limit, |length| Writer::write(&text.shortened(length), dialect))
+    shorten(limit, |length| markup::write(&text.shortened(length), dialect))
 }
 
 /// Writes `text` for a place that knows no markup.
@@ -54,12 +54,17 @@ pub(super) fn line(text: &str, dialect: Dialect, limit: usize) -> String {
     let text = clean(text);
     let text = one_line(&text);
     if text.len() <= limit {
-        let whole = Writer::write_plain(text.trim(), dialect);
+        let whole = markup::write_plain(text.trim(), dialect);
         if fits(&whole, limit) {
             return whole;
         }
     }
     render(&RichText::plain(&text), dialect, limit)
+}
+
+/// Writes a heading or a name in bold: one line.
+pub(super) fn bold_line(text: &str, dialect: Dialect, limit: usize) -> String {
+    render(&RichText::bold(&one_line(&clean(text))), dialect, limit)
 }
 
 /// Names and values of the fields that have both, each within its limit.
@@ -88,6 +93,23 @@ pub(super) fn heading(card: &Card) -> String {
     } else {
         format!("{} {title}", card.emoji)
     }
+}
+
+/// The title of the first card, and how many others there are; no markup.
+pub(super) fn titles(cards: &[Card], limit: usize) -> String {
+    let Some((first, others)) = cards.split_first() else {
+        return String::new();
+    };
+    let others = match others.len() {
+        0 => String::new(),
+        others => format!(" (and {others} more)"),
+    };
+    plain(&heading(first), limit - others.len()) + &others
+}
+
+/// The text with a space without width after each `@`, where nothing else keeps a name from being pinged.
+pub(super) fn without_pings(text: &str) -> String {
+    text.replace('@', &format!("@{ZERO_WIDTH_SPACE}"))
 }
 
 /// ISO 8601 in UTC and whole seconds; none before the year 0001, which receivers cannot read.

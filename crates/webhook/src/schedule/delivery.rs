@@ -19,6 +19,8 @@ pub struct RequestId(pub u64);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delivery {
     pub id: DeliveryId,
+    /// The event's id. What was given up and is sent again is an event of its own.
+    pub event_id: i64,
     pub event: Event,
     /// Failed attempts so far.
     pub attempts: u32,
@@ -42,6 +44,8 @@ pub struct Request {
     pub id: RequestId,
     pub queue: QueueId,
     pub body: Vec<u8>,
+    /// See [`Composed`].
+    pub message_id: Option<Box<str>>,
     /// What the message holds, in its order; never empty.
     pub deliveries: Vec<DeliveryId>,
 }
@@ -56,6 +60,8 @@ pub trait Compose {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Composed {
     pub body: Vec<u8>,
+    /// The same for each attempt to tell the same, for receivers that take it once.
+    pub message_id: Option<Box<str>>,
     /// How many of the deliveries the message holds, at least 1.
     pub taken: usize,
 }

@@ -126,6 +126,7 @@ impl Scheduler {
             id: self.in_flight.leave(id),
             queue: id,
             body: composed.body,
+            message_id: composed.message_id,
             deliveries,
         })
     }

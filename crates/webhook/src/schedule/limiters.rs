@@ -65,7 +65,12 @@ impl Limiters {
 
 /// What a queue may be sent; None: nobody counts.
 fn rate(queue: &EndpointQueue, policy: &Policy) -> Option<Rate> {
-    let of_vendor = || (queue.config.vendor == Vendor::Microsoft).then_some(policy.teams_rate);
+    let of_vendor = || match queue.config.vendor {
+        Vendor::Microsoft => Some(policy.teams_rate),
+        // Slack: one message a second for each webhook. Google Chat: one a second for each space.
+        Vendor::Slack | Vendor::Google => Some(Rate::per_second(1)),
+        Vendor::Discord | Vendor::Other => None,
+    };
     queue.config.rate.or_else(of_vendor)
 }
 

@@ -70,6 +70,7 @@ fn a_webhook_has_a_name_a_picture_and_a_place_on_discord() {
         announce: true,
         thread_name: Some("Streaks".into()),
         applied_tags: vec!["223456789012345678".into()],
+        ..Appearance::default()
     };
     let mut message: Value =
         serde_json::from_slice(&compose_with(Discord, &cards, &appearance).body).unwrap();

@@ -12,7 +12,7 @@ pub(crate) fn read(raw: &str) -> (String, Vec<String>) {
                 assert!(!text.contains("**"), "bold marks that are shown in {raw:?}");
                 shown.push_str(&text);
             }
-            Event::SoftBreak | Event::End(TagEnd::Paragraph) => shown.push('\n'),
+            Event::SoftBreak | Event::HardBreak | Event::End(TagEnd::Paragraph) => shown.push('\n'),
             Event::Start(Tag::Strong) => bold_since = Some(shown.len()),
             Event::End(TagEnd::Strong) => bold.push(shown[bold_since.take().expect("a start")..].to_owned()),
             Event::Start(Tag::Paragraph) => {}

@@ -3,8 +3,11 @@
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 pub(crate) mod discord;
+pub(crate) mod google_chat;
 pub(crate) mod markdown;
+pub(crate) mod mattermost;
 pub(crate) mod phones;
+pub(crate) mod slack;
 pub(crate) mod teams;
 
 use serde_json::Value;

@@ -58,6 +58,7 @@ impl Tables {
         let id = DeliveryId(id);
         let delivery = Delivery {
             id,
+            event_id: id.0,
             event,
             attempts: 0,
             created_at,
@@ -144,6 +145,7 @@ impl Compose for Room {
             .collect();
         Composed {
             body: ids.join(" ").into_bytes(),
+            message_id: None,
             taken,
         }
     }

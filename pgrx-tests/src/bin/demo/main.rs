@@ -1,4 +1,4 @@
-//! The demo: a private cluster with Zentry's tables, an emulator of Discord and Teams, writes as the application makes
+//! The demo: a private cluster with Zentry's tables, an emulator of the services, writes as the application makes
 //! them, and the messages that come of them. Ends with an error when anything that should arrive does not.
 
 mod background;
@@ -31,6 +31,16 @@ SELECT webhook_id AS id, event_type, sent, failed, retried, requests,
 FROM zentry_stats('1 hour') WHERE webhook_id = 1;";
 /// What the guide's pages attach.
 const GUIDE_TABLES: &str = include_str!("../../../fixtures/plain.sql");
+
+/// Names and kinds of what is registered.
+const CHANNELS: [(&str, Kind); 6] = [
+    ("Team channel", Kind::Discord),
+    ("Team channel in Teams", Kind::Connector),
+    ("Team channel in Teams, by a workflow", Kind::Workflow),
+    ("Team channel in Slack", Kind::Slack),
+    ("Team space in Google Chat", Kind::GoogleChat),
+    ("Team channel in Mattermost", Kind::Mattermost),
+];
 const PATIENCE: Duration = Duration::from_secs(30);
 
 fn main() -> ExitCode {
@@ -62,7 +72,7 @@ struct Demo {
     narrator: Narrator,
     cluster: Cluster,
     emulator: Emulator,
-    webhooks: [Webhook; 3],
+    webhooks: Vec<Webhook>,
     /// Events that every webhook should have got so far.
     expected: u64,
     /// Requests to the emulator that have been shown.
@@ -83,11 +93,7 @@ impl Demo {
             .connect()?
             .batch_execute(&format!("CREATE DATABASE {DATABASE}"))?;
         zentry::load(&mut cluster.connect_as("postgres", DATABASE)?)?;
-        let webhooks = [
-            emulator.discord_webhook(),
-            emulator.connector(),
-            emulator.workflow(),
-        ];
+        let webhooks = CHANNELS.map(|(_, kind)| emulator.register(kind)).to_vec();
         let mut demo = Self {
             narrator,
             cluster,
@@ -104,7 +110,7 @@ impl Demo {
             version.trim()
         ))?;
         demo.narrator
-            .check(format!("Discord and Teams are played by an emulator at {page}"))?;
+            .check(format!("The services are played by an emulator at {page}"))?;
 
         demo.install()?;
         demo.register()?;
@@ -132,16 +138,12 @@ impl Demo {
 
     fn register(&mut self) -> Result<()> {
         self.narrator.heading(
-            "Three channels are registered",
+            "A channel of each service is registered",
             "For every project and every event. Of the two Teams URLs, one takes a MessageCard,\n\
              the other an Adaptive Card: the URL tells which.",
         )?;
-        let names = [
-            ("Team channel", "discord"),
-            ("Team channel in Teams", "teams"),
-            ("Team channel in Teams, by a workflow", "teams"),
-        ];
-        for ((name, kind), webhook) in names.into_iter().zip(self.webhooks.clone()) {
+        for ((name, kind), webhook) in CHANNELS.into_iter().zip(self.webhooks.clone()) {
+            let kind = kind.webhook_type();
             // A URL is a secret, and psql's variables keep it out of what is shown.
             let url = webhook.https_url();
             let shown: String = url.chars().take(76).collect();

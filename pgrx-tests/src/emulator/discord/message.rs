@@ -31,7 +31,7 @@ pub(super) fn saved(body: &Value, hook: &Hook) -> Value {
     let now = Timestamp::now();
     let webhook = match &hook.address {
         Address::Discord { id, .. } => id.as_str(),
-        Address::Connector { .. } | Address::Workflow { .. } => "0",
+        Address::Connector { .. } | Address::Workflow { .. } | Address::Path { .. } => "0",
     };
     let embeds = body["embeds"]
         .as_array()

@@ -1,6 +1,7 @@
-//! `GET /`: the messages roughly as Discord and Teams draw them.
+//! `GET /`: the messages roughly as the services draw them.
 
 mod discord;
+mod others;
 mod teams;
 
 use std::sync::Arc;
@@ -21,10 +22,13 @@ const SHOWN: usize = 200;
 
 pub(crate) fn page(shared: &Shared) -> Reply {
     let all = shared.store.all();
-    let (discord, teams): (Vec<_>, Vec<_>) = all
-        .into_iter()
-        .filter(|received| received.kind.is_some())
-        .partition(|received| received.kind == Some(Kind::Discord));
+    let of = |kinds: &[Kind]| -> Vec<Arc<Received>> {
+        all.iter()
+            .filter(|received| received.kind.is_some_and(|kind| kinds.contains(&kind)))
+            .cloned()
+            .collect()
+    };
+    let others = [Kind::Slack, Kind::GoogleChat, Kind::Mattermost].map(|kind| (kind, of(&[kind])));
     let markup = html! {
         (DOCTYPE)
         html lang="en" {
@@ -35,8 +39,12 @@ pub(crate) fn page(shared: &Shared) -> Reply {
                 style { (PreEscaped(STYLE)) }
             }
             body {
-                (column("discord", "Discord", &discord, discord::message))
-                (column("teams", "Microsoft Teams", &teams, teams::message))
+                (column("discord", "Discord", &of(&[Kind::Discord]), discord::message))
+                (column("teams", "Microsoft Teams", &of(&[Kind::Connector, Kind::Workflow]), teams::message))
+                // Those that nobody has registered take no room.
+                @for (kind, all) in &others {
+                    @if !all.is_empty() { (column(kind.name(), kind.title(), all, others::message)) }
+                }
             }
         }
     };
@@ -80,6 +88,7 @@ fn column(class: &str, title: &str, all: &[Arc<Received>], message: fn(&Received
 fn fate(received: &Received) -> Markup {
     let why = match &received.verdict {
         Verdict::Accepted => return html! {},
+        Verdict::Repeated => "taken before",
         Verdict::Unsaved => "without wait=true",
         Verdict::RateLimited => "rate limited",
         Verdict::Refused(why) | Verdict::Scripted(why) => why,

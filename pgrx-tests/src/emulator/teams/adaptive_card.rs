@@ -3,9 +3,9 @@
 
 use serde_json::Value;
 
-use super::shape::{INVALID, Object, address, boolean, choice, each, object, text};
 use crate::emulator::findings::{Findings, present};
 use crate::emulator::markup::date_function;
+use crate::emulator::shape::{INVALID, Object, address, boolean, choice, each, object, text};
 
 const CARD: &str = "application/vnd.microsoft.card.adaptive";
 const VERSIONS: [&str; 6] = ["1.0", "1.1", "1.2", "1.3", "1.4", "1.5"];

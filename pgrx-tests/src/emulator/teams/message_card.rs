@@ -3,8 +3,8 @@
 
 use serde_json::Value;
 
-use super::shape::{INVALID, Object, address, boolean, choice, each, object, text};
 use crate::emulator::findings::Findings;
+use crate::emulator::shape::{INVALID, Object, address, boolean, choice, each, object, text};
 
 const MOST_SECTIONS: usize = 10;
 const MOST_ACTIONS: usize = 4;

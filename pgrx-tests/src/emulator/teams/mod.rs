@@ -3,7 +3,6 @@
 mod adaptive_card;
 pub(crate) mod connector;
 mod message_card;
-mod shape;
 pub(crate) mod workflow;
 
 /// The bytes that Teams counts: the card becomes a string of its own message, with each quote and backslash escaped once more.

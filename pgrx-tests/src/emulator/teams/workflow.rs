@@ -58,7 +58,7 @@ pub(crate) fn judge(call: Call<'_>, id: &str, hook: Option<&Hook>) -> Judged {
 fn authorise(query: Option<&str>, hook: &Hook) -> Result<bool, &'static str> {
     let own = match &hook.address {
         Address::Workflow { query, .. } => query.as_str(),
-        Address::Discord { .. } | Address::Connector { .. } => "",
+        Address::Discord { .. } | Address::Connector { .. } | Address::Path { .. } => "",
     };
     for name in ["sp", "sv", "sig"] {
         let Some(value) = parameter(query, name) else {

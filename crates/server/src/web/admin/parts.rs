@@ -29,15 +29,6 @@ pub fn state(word: &str) -> Markup {
     html! { span.state.(class) { span.sign aria-hidden="true" { (sign) } (word) } }
 }
 
-/// The name of a webhook's type.
-pub fn vendor(webhook_type: &str) -> &str {
-    match webhook_type {
-        "discord" => "Discord",
-        "teams" => "Microsoft Teams",
-        other => other,
-    }
-}
-
 /// A project by id and, where the role may read it, name.
 pub fn project(id: Option<i64>, name: Option<&str>) -> Markup {
     html! {

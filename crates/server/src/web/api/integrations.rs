@@ -82,7 +82,7 @@ pub async fn list(
     let number = Number::parse(filters.text("page").as_deref())?;
     let filter = Filter {
         id: None,
-        webhook_type: filters.choice("webhook_type", super::WebhookType::NAMES),
+        webhook_type: filters.choice("webhook_type", &crate::vendors::NAMES),
         project: filters.number("project"),
         is_active: filters.flag("is_active"),
         state: filters.choice("state", super::WebhookState::NAMES),
@@ -120,11 +120,11 @@ pub struct GivenSettings {
     /// Whom each message pings; null: nobody
     #[schema(example = "role:123456789012345678")]
     mention: Option<String>,
-    /// The name that its messages in Discord come from; null: the installation's
+    /// The name that its messages come from, in Discord and Mattermost; null: the installation's
     username: Option<String>,
-    /// The picture that its messages in Discord come with; null: the installation's
+    /// The picture that its messages come with, in Discord and Mattermost; null: the installation's
     avatar_url: Option<String>,
-    /// In Discord, a line of text stands above the events, for phones' notifications
+    /// A line of text stands above the events, for phones' notifications
     #[schema(nullable = false)]
     announce: Option<bool>,
     /// For a forum of Discord: each message becomes a post of this name
@@ -154,6 +154,9 @@ pub struct GivenSettings {
     /// Deliveries older than this expire; null: as the installation has it
     #[schema(example = "1 day")]
     max_age: Option<String>,
+    /// For Google Chat: what the messages of a thread have in common, `task` or `project`; null: each message begins one
+    #[schema(example = "project")]
+    thread_by: Option<String>,
 }
 
 /// What a new integration is made of
@@ -287,6 +290,7 @@ fn rules(form: &mut Form) -> Rules {
         max_age: form
             .text_or_null("max_age")
             .map(|text| if text.is_empty() { "0".to_owned() } else { text }),
+        thread_by: form.text_or_null("thread_by"),
     }
 }
 

@@ -14,15 +14,14 @@ use super::app::App;
 
 /// Where a webhook is
 #[derive(Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "snake_case")]
 #[allow(dead_code, reason = "describes a string")]
 pub enum WebhookType {
     Discord,
     Teams,
-}
-
-impl WebhookType {
-    const NAMES: &[&str] = &["discord", "teams"];
+    Slack,
+    GoogleChat,
+    Mattermost,
 }
 
 /// How a webhook does

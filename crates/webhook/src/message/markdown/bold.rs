@@ -24,7 +24,7 @@ pub(super) fn runs(text: &RichText, dialect: Dialect) -> Vec<(Range<usize>, bool
                 let core = start..start + line.trim().len();
                 let marked = match dialect {
                     Dialect::Discord => core,
-                    Dialect::MessageCard | Dialect::AdaptiveCard => {
+                    _ => {
                         let (before, after) = (&whole[..core.start], &whole[core.end..]);
                         let inner = flanked(
                             &whole[core],

@@ -38,6 +38,7 @@ pub struct Draft {
     pub rate_group: String,
     pub notify_webhook_id: String,
     pub notices: bool,
+    pub thread_by: String,
 }
 
 impl Draft {
@@ -92,6 +93,7 @@ impl Draft {
             rate_group: set.rate_group.clone().unwrap_or_default(),
             notify_webhook_id: shown(set.notify_webhook_id),
             notices: set.notices,
+            thread_by: set.thread_by.clone().unwrap_or_default(),
         }
     }
 
@@ -151,6 +153,7 @@ impl Draft {
                 "rate_limit" => &mut draft.rate_limit,
                 "rate_group" => &mut draft.rate_group,
                 "notify_webhook_id" => &mut draft.notify_webhook_id,
+                "thread_by" => &mut draft.thread_by,
                 _ => continue,
             };
             *field = value;
@@ -235,6 +238,7 @@ impl Draft {
                 number(&mut wrong, "notify_webhook_id", &self.notify_webhook_id).unwrap_or(0),
             ),
             notices: Some(self.notices),
+            thread_by: Some(self.thread_by.clone()),
         };
         if wrong.is_empty() {
             Ok((project, rules))

@@ -208,7 +208,7 @@ fn place(webhook: Option<&Webhook>, draft: &Draft, wrong: &Fields) -> Markup {
             fieldset.plain #webhook_type aria-describedby="webhook_type-problem" {
                 legend { "Service" }
                 div.inline {
-                    @for (value, text) in [("discord", "Discord"), ("teams", "Microsoft Teams")] {
+                    @for (value, text) in crate::vendors::ALL {
                         label.tick {
                             input type="radio" name="webhook_type" value=(value) checked[draft.webhook_type == value];
                             span { (text) }
@@ -334,42 +334,87 @@ fn trouble(draft: &Draft, wrong: &Fields) -> Markup {
     }
 }
 
+/// Each with the services that have a place for it.
 fn appearance(draft: &Draft, wrong: &Fields) -> Markup {
     let fields = [
-        TextField {
-            name: "username",
-            label: "Name that messages come from",
-            value: &draft.username,
-            hint: html! { "Left empty, it is the installation's, " code { "zentry_notify.username" } "." },
-            ..TextField::default()
-        },
-        TextField {
-            name: "avatar_url",
-            label: "Picture that they come with",
-            value: &draft.avatar_url,
-            hint: html! { "An address that begins with " code { "https://" } "." },
-            ..TextField::default()
-        },
-        TextField {
-            name: "thread_name",
-            label: "Posts in a forum",
-            value: &draft.thread_name,
-            hint: html! { "The name of the post that each message becomes, if the channel is a forum." },
-            ..TextField::default()
-        },
-        TextField {
-            name: "applied_tags",
-            label: "Tags of these posts",
-            value: &draft.applied_tags,
-            hint: html! { "Ids, such as " code { "123456789012345678" } "." },
-            ..TextField::default()
-        },
+        (
+            "discord mattermost",
+            TextField {
+                name: "username",
+                label: "Name that messages come from",
+                value: &draft.username,
+                hint: html! { "Left empty, it is the installation's, " code { "zentry_notify.username" } "." },
+                ..TextField::default()
+            },
+        ),
+        (
+            "discord mattermost",
+            TextField {
+                name: "avatar_url",
+                label: "Picture that they come with",
+                value: &draft.avatar_url,
+                hint: html! { "An address that begins with " code { "https://" } "." },
+                ..TextField::default()
+            },
+        ),
+        (
+            "discord",
+            TextField {
+                name: "thread_name",
+                label: "Posts in a forum",
+                value: &draft.thread_name,
+                hint: html! { "The name of the post that each message becomes, if the channel is a forum." },
+                ..TextField::default()
+            },
+        ),
+        (
+            "discord",
+            TextField {
+                name: "applied_tags",
+                label: "Tags of these posts",
+                value: &draft.applied_tags,
+                hint: html! { "Ids, such as " code { "123456789012345678" } "." },
+                ..TextField::default()
+            },
+        ),
+        (
+            "google_chat",
+            TextField {
+                name: "thread_by",
+                label: "What the messages of a thread have in common",
+                value: &draft.thread_by,
+                hint: html! { code { "task" } " or " code { "project" } ". Left empty, each message begins a thread." },
+                ..TextField::default()
+            },
+        ),
     ];
     html! {
-        details.more open[draft.announce || fields.iter().any(|field| !field.value.is_empty() || wrong.contains_key(field.name))] {
-            summary { "How messages look in Discord" }
-            @for field in fields { (field.render(wrong)) }
+        details.more open[draft.announce || fields.iter().any(|(_, field)| !field.value.is_empty() || wrong.contains_key(field.name))]
+            data-services="discord mattermost google_chat" {
+            summary { "How messages look" }
+            @for (services, field) in fields { div data-services=(services) { (field.render(wrong)) } }
             (tick_box("announce", "true", "A line of text above the events, for phones' notifications", draft.announce))
+        }
+    }
+}
+
+/// Whom each service can ping.
+fn mention_hint() -> Markup {
+    html! {
+        @for (service, _) in crate::vendors::ALL {
+            span data-services=(service) {
+                @match service {
+                    "discord" => { "In Discord " code { "role:ID" } " or " code { "user:ID" } ". " },
+                    "teams" => { "In a Workflows flow of Teams " code { "user:ID NAME" } ". " },
+                    "slack" => {
+                        "In Slack " code { "user:ID" } ", " code { "group:ID" } ", " code { "here" } " or " code { "channel" } ". "
+                    },
+                    "google_chat" => { "In Google Chat " code { "user:ID" } " or " code { "all" } ". " },
+                    _ => {
+                        "In Mattermost " code { "user:NAME" } ", " code { "here" } ", " code { "channel" } " or " code { "all" } ". "
+                    },
+                }
+            }
         }
     }
 }
@@ -408,9 +453,7 @@ fn rules(draft: &Draft, wrong: &Fields) -> Markup {
             name: "mention",
             label: "Whom messages ping",
             value: &draft.mention,
-            hint: html! {
-                code { "role:ID" } " or " code { "user:ID" } " in Discord, " code { "user:ID NAME" } " in a Workflows flow of Teams."
-            },
+            hint: mention_hint(),
             ..TextField::default()
         },
         TextField {

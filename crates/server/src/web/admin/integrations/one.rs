@@ -156,6 +156,10 @@ fn settings(webhook: &Webhook) -> Markup {
             (!set.applied_tags.is_empty()).then(|| set.applied_tags.join(", ")),
         ),
         (
+            "Threads",
+            set.thread_by.as_ref().map(|what| format!("one for each {what}")),
+        ),
+        (
             "Events a message",
             events.map(|events| format!("at most {events}")),
         ),
@@ -177,7 +181,7 @@ fn settings(webhook: &Webhook) -> Markup {
     ];
     html! {
         dl {
-            dt { "Where" } dd { (parts::vendor(&integration.webhook_type)) }
+            dt { "Where" } dd { (crate::vendors::name(&integration.webhook_type)) }
             dt { "URL" } dd.words { (integration.webhook_url) }
             dt { "Project" } dd { (parts::project(integration.project, integration.project_name.as_deref())) }
             dt { "Hears" } dd { (integration.heard()) }

@@ -82,7 +82,7 @@ fn outcome(detail: &Detail) -> Markup {
                 a href={ "/admin/integrations/" (entry.webhook_integration) "/" } {
                     @match &entry.webhook_integration_name { Some(name) => (name), None => { "integration " (entry.webhook_integration) } }
                 }
-                @if let Some(vendor) = &entry.webhook_type { div.muted { (parts::vendor(vendor)) } }
+                @if let Some(vendor) = &entry.webhook_type { div.muted { (crate::vendors::name(vendor)) } }
             }
             dt { "Happened" } dd { (parts::time(entry.created_at)) }
             @if let Some(at) = entry.sent_at { dt { "Sent" } dd { (parts::time(at)) } }

@@ -1,4 +1,6 @@
-//! The vendors' Markdown, as HTML: bold parts and lines. What the messages escape is shown as it was meant.
+//! The vendors' markup, as HTML: bold parts and lines. What the messages escape is shown as it was meant.
+
+mod tags;
 
 use jiff::Timestamp;
 use maud::{Markup, PreEscaped, Render};
@@ -10,11 +12,19 @@ pub enum Dialect {
     Discord,
     MessageCard,
     AdaptiveCard,
+    Slack,
+    GoogleChat,
+    Mattermost,
 }
 
 /// Discord shows a line break as one; CommonMark, which Teams reads, begins a line with an empty one.
 pub fn marked(dialect: Dialect, source: &str) -> Markup {
-    let break_line = dialect == Dialect::Discord;
+    match dialect {
+        Dialect::Slack => return tags::slack(source),
+        Dialect::GoogleChat => return tags::google_chat(source),
+        Dialect::Discord | Dialect::MessageCard | Dialect::AdaptiveCard | Dialect::Mattermost => {}
+    }
+    let break_line = matches!(dialect, Dialect::Discord | Dialect::Mattermost);
     let mut out = String::new();
     let mut first = true;
     for event in Parser::new(source) {

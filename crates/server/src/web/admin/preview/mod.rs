@@ -36,10 +36,19 @@ struct Field<'a> {
 
 impl Message {
     pub fn of(json: Value) -> Self {
-        let dialect = match (json.get("embeds"), json.get("attachments")) {
-            (Some(_), _) => Dialect::Discord,
-            (None, Some(_)) => Dialect::AdaptiveCard,
-            (None, None) => Dialect::MessageCard,
+        let first = &json["attachments"][0];
+        let dialect = if json.get("embeds").is_some() {
+            Dialect::Discord
+        } else if json.get("cardsV2").is_some() {
+            Dialect::GoogleChat
+        } else if first.get("blocks").is_some() {
+            Dialect::Slack
+        } else if first.get("fallback").is_some() {
+            Dialect::Mattermost
+        } else if first.is_object() {
+            Dialect::AdaptiveCard
+        } else {
+            Dialect::MessageCard
         };
         Self { json, dialect }
     }
@@ -50,20 +59,35 @@ impl Message {
 
     /// Who shows it.
     pub fn vendor(&self) -> &'static str {
+        crate::vendors::name(self.service())
+    }
+
+    fn service(&self) -> &'static str {
         match self.dialect {
-            Dialect::Discord => "Discord",
-            Dialect::AdaptiveCard | Dialect::MessageCard => "Microsoft Teams",
+            Dialect::Discord => "discord",
+            Dialect::AdaptiveCard | Dialect::MessageCard => "teams",
+            Dialect::Slack => "slack",
+            Dialect::GoogleChat => "google_chat",
+            Dialect::Mattermost => "mattermost",
+        }
+    }
+
+    /// What stands above the events.
+    fn above(&self) -> Option<Markup> {
+        let text = |name: &str| self.json[name].as_str();
+        match self.dialect {
+            Dialect::Discord => text("content").map(|text| html! { (text) }),
+            Dialect::Slack | Dialect::GoogleChat | Dialect::Mattermost => {
+                text("text").map(|text| markdown::marked(self.dialect, text))
+            }
+            Dialect::AdaptiveCard | Dialect::MessageCard => None,
         }
     }
 
     pub fn draw(&self) -> Markup {
-        let class = match self.dialect {
-            Dialect::Discord => "discord",
-            Dialect::AdaptiveCard | Dialect::MessageCard => "teams",
-        };
         html! {
-            div.message.(class) {
-                @if let Some(content) = self.json["content"].as_str() { p.ping { (content) } }
+            div.message.(self.service()) {
+                @if let Some(above) = self.above() { p.ping { (above) } }
                 @for card in self.cards() { (self.card(&card)) }
             }
         }
@@ -84,6 +108,9 @@ impl Message {
                     })
                     .collect()
             }
+            Dialect::Slack => list(&self.json["attachments"]).map(attachment).collect(),
+            Dialect::Mattermost => list(&self.json["attachments"]).map(post).collect(),
+            Dialect::GoogleChat => list(&self.json["cardsV2"]).map(chat_card).collect(),
             Dialect::AdaptiveCard => {
                 let contents = list(&self.json["attachments"]).map(|attachment| &attachment["content"]);
                 contents
@@ -91,6 +118,14 @@ impl Message {
                     .map(element)
                     .collect()
             }
+        }
+    }
+
+    /// Only some services know markup there.
+    fn small_print(&self, footer: &str) -> Markup {
+        match self.dialect {
+            Dialect::Slack | Dialect::GoogleChat => markdown::marked(self.dialect, footer),
+            _ => html! { (footer) },
         }
     }
 
@@ -112,7 +147,7 @@ impl Message {
                         }
                     }
                 }
-                @if !card.footer.is_empty() { p.small { (card.footer) } }
+                @if !card.footer.is_empty() { p.small { (self.small_print(&card.footer)) } }
             }
         }
     }
@@ -139,6 +174,86 @@ fn embed(embed: &Value) -> Card<'_> {
         footer: footer.join(" • "),
         ..Card::default()
     }
+}
+
+/// Of Slack: the first line of the first section is the title, the context the small print.
+fn attachment(attachment: &Value) -> Card<'_> {
+    let mut card = Card {
+        colour: hex(&attachment["color"]),
+        ..Card::default()
+    };
+    for block in list(&attachment["blocks"]) {
+        if block["type"] == "context" {
+            card.footer = text(&block["elements"][0]["text"]).to_owned();
+        }
+        if let Some(main) = block["text"]["text"].as_str() {
+            (card.title, card.text) = main.split_once('\n').unwrap_or((main, ""));
+        }
+        card.fields.extend(list(&block["fields"]).map(|field| {
+            let (name, value) = text(&field["text"]).split_once('\n').unwrap_or_default();
+            Field {
+                name,
+                value,
+                inline: true,
+            }
+        }));
+    }
+    card
+}
+
+/// Of Mattermost.
+fn post(attachment: &Value) -> Card<'_> {
+    let fields = list(&attachment["fields"]).map(|one| Field {
+        inline: one["short"] == true,
+        ..field(one, "title")
+    });
+    Card {
+        colour: hex(&attachment["color"]),
+        title: text(&attachment["title"]),
+        text: text(&attachment["text"]),
+        fields: fields.collect(),
+        footer: text(&attachment["footer"]).to_owned(),
+        ..Card::default()
+    }
+}
+
+/// Of Google Chat: the first paragraph is the title, the last one the small print.
+fn chat_card(card: &Value) -> Card<'_> {
+    let widgets = || list(&card["card"]["sections"][0]["widgets"]);
+    let paragraphs = widgets().filter_map(|widget| widget["textParagraph"]["text"].as_str());
+    let paragraphs: Vec<&str> = paragraphs.collect();
+    let fields = widgets().filter_map(|widget| {
+        let decorated = widget.get("decoratedText")?;
+        Some(Field {
+            name: text(&decorated["topLabel"]),
+            value: text(&decorated["text"]),
+            inline: false,
+        })
+    });
+    let (title, others) = match paragraphs.as_slice() {
+        [title, others @ ..] => (*title, others),
+        [] => ("", [].as_slice()),
+    };
+    let (footer, texts) = match others {
+        [texts @ .., footer] => (*footer, texts),
+        [] => ("", others),
+    };
+    Card {
+        title,
+        text: texts.first().copied().unwrap_or_default(),
+        fields: fields.collect(),
+        footer: footer.to_owned(),
+        ..Card::default()
+    }
+}
+
+/// `#rrggbb`, of which nothing else is put into a page.
+fn hex(colour: &Value) -> Option<String> {
+    let digits = colour.as_str()?.strip_prefix('#')?;
+    digits
+        .bytes()
+        .all(|byte| byte.is_ascii_hexdigit())
+        .then(|| digits.to_owned())
 }
 
 /// Of a MessageCard.

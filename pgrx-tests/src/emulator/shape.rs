@@ -2,14 +2,14 @@
 
 use serde_json::{Map, Value};
 
-use crate::emulator::findings::{Findings, present};
+use super::findings::{Findings, present};
 
-pub(super) type Object = Map<String, Value>;
+pub(crate) type Object = Map<String, Value>;
 
 /// The code of every problem here: the vendor gives none.
-pub(super) const INVALID: &str = "invalid";
+pub(crate) const INVALID: &str = "invalid";
 
-pub(super) fn object<'a>(value: &'a Value, f: &mut Findings) -> Option<&'a Object> {
+pub(crate) fn object<'a>(value: &'a Value, f: &mut Findings) -> Option<&'a Object> {
     if !value.is_object() {
         f.problem(INVALID, "is not an object");
     }
@@ -17,7 +17,7 @@ pub(super) fn object<'a>(value: &'a Value, f: &mut Findings) -> Option<&'a Objec
 }
 
 /// A string, if the member is there; its absence is a problem when it is `required`.
-pub(super) fn text<'a>(
+pub(crate) fn text<'a>(
     parent: &'a Object,
     key: &str,
     required: bool,
@@ -33,14 +33,14 @@ pub(super) fn text<'a>(
     value.and_then(Value::as_str)
 }
 
-pub(super) fn boolean(parent: &Object, key: &str, findings: &mut Findings) {
+pub(crate) fn boolean(parent: &Object, key: &str, findings: &mut Findings) {
     if present(parent, key).is_some_and(|value| !value.is_boolean()) {
         findings.within(key, |f| f.problem(INVALID, "is not true or false"));
     }
 }
 
 /// A string out of `choices`, compared without case.
-pub(super) fn choice(parent: &Object, key: &str, choices: &[&str], findings: &mut Findings) {
+pub(crate) fn choice(parent: &Object, key: &str, choices: &[&str], findings: &mut Findings) {
     let Some(value) = text(parent, key, false, findings) else {
         return;
     };
@@ -52,7 +52,7 @@ pub(super) fn choice(parent: &Object, key: &str, choices: &[&str], findings: &mu
 }
 
 /// Walks a list of objects; returns how many there are.
-pub(super) fn each(
+pub(crate) fn each(
     parent: &Object,
     key: &str,
     required: bool,
@@ -81,7 +81,7 @@ pub(super) fn each(
 }
 
 /// An `https` or `http` address.
-pub(super) fn address(parent: &Object, key: &str, required: bool, findings: &mut Findings) {
+pub(crate) fn address(parent: &Object, key: &str, required: bool, findings: &mut Findings) {
     let Some(url) = text(parent, key, required, findings) else {
         return;
     };

@@ -1,0 +1,215 @@
+//! Text with bold parts in the markup that a receiver reads.
+
+use crate::rich_text::{RichText, Span};
+
+use super::markdown;
+
+/// Which markup the receiver reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Dialect {
+    /// Discord's own Markdown.
+    Discord,
+    /// CommonMark and HTML, in a MessageCard.
+    MessageCard,
+    /// A part of CommonMark, and functions in double braces, in an Adaptive Card.
+    AdaptiveCard,
+    /// CommonMark with mentions, channels, hashtags and emoji.
+    Mattermost,
+    /// Slack's `mrkdwn`.
+    Slack,
+    /// The text of a message in Google Chat.
+    GoogleChatText,
+    /// The small HTML of a card in Google Chat.
+    GoogleChatCard,
+}
+
+/// Separates what would be markup together, where the receiver has no escape for it. Readers do not see it.
+pub(super) const ZERO_WIDTH_SPACE: char = '\u{200B}';
+
+/// Writes text so that it is read as text.
+pub(super) fn write(text: &RichText, dialect: Dialect) -> String {
+    match dialect {
+        Dialect::Slack | Dialect::GoogleChatText | Dialect::GoogleChatCard => {
+            let mut out = String::with_capacity(text.as_str().len() + 16);
+            for Span { text, bold } in text.spans() {
+                write_span(text, bold, dialect, &mut out);
+            }
+            out
+        }
+        _ => markdown::Writer::write(text, dialect),
+    }
+}
+
+/// Writes clean text without bold parts.
+pub(super) fn write_plain(text: &str, dialect: Dialect) -> String {
+    match dialect {
+        Dialect::Slack | Dialect::GoogleChatText | Dialect::GoogleChatCard => {
+            let mut out = String::with_capacity(text.len() + 16);
+            write_span(text, false, dialect, &mut out);
+            out
+        }
+        _ => markdown::Writer::write_plain(text, dialect),
+    }
+}
+
+fn write_span(text: &str, bold: bool, dialect: Dialect, out: &mut String) {
+    if !bold {
+        return escape(text, dialect, out);
+    }
+    // No mark reaches over a line, and white space stays outside.
+    for line in text.split_inclusive('\n') {
+        let start = line.len() - line.trim_start().len();
+        let core = line.trim();
+        escape(&line[..start], dialect, out);
+        if !core.is_empty() {
+            write_bold(core, dialect, out);
+        }
+        escape(&line[start + core.len()..], dialect, out);
+    }
+}
+
+fn write_bold(text: &str, dialect: Dialect, out: &mut String) {
+    if dialect == Dialect::GoogleChatCard {
+        out.push_str("<b>");
+        escape(text, dialect, out);
+        out.push_str("</b>");
+        return;
+    }
+    // An asterisk of the data would end it, so it stands outside.
+    for (index, part) in text.split('*').enumerate() {
+        if index > 0 {
+            out.push('*');
+            out.push(ZERO_WIDTH_SPACE);
+        }
+        let is_space = |c: char| c.is_whitespace() || c == ZERO_WIDTH_SPACE;
+        if !part.is_empty() && !part.starts_with(is_space) && !part.ends_with(is_space) {
+            write_marked(part, dialect, out);
+        } else {
+            escape(part, dialect, out);
+        }
+    }
+}
+
+fn write_marked(text: &str, dialect: Dialect, out: &mut String) {
+    // A mark counts between a word and none.
+    if !out.chars().next_back().is_none_or(char::is_whitespace) {
+        out.push(ZERO_WIDTH_SPACE);
+    }
+    out.push('*');
+    escape(text, dialect, out);
+    // An address would take the mark in.
+    if ends_with_link(text) {
+        out.push(ZERO_WIDTH_SPACE);
+    }
+    out.push('*');
+    // The next one may begin with a letter.
+    out.push(ZERO_WIDTH_SPACE);
+}
+
+fn escape(text: &str, dialect: Dialect, out: &mut String) {
+    let mut characters = text.char_indices().peekable();
+    while let Some((at, c)) = characters.next() {
+        match (c, dialect) {
+            ('&', _) => out.push_str("&amp;"),
+            ('<', _) => out.push_str("&lt;"),
+            ('>', Dialect::Slack) => {
+                // A line that begins with it is a quotation.
+                if out.chars().next_back().is_none_or(|before| before == '\n') {
+                    out.push(ZERO_WIDTH_SPACE);
+                }
+                out.push_str("&gt;");
+            }
+            ('>', _) => out.push_str("&gt;"),
+            ('\n', Dialect::GoogleChatCard) => out.push_str("<br>"),
+            ('*' | '_' | '~' | '`' | '\\', Dialect::GoogleChatText) => {
+                out.push('\\');
+                out.push(c);
+            }
+            ('-', Dialect::GoogleChatText) if is_line_start(out) => {
+                out.push(ZERO_WIDTH_SPACE);
+                out.push(c);
+            }
+            ('*' | '_' | '~' | '`', Dialect::Slack) if c != '_' || !markdown::is_within_word(text, at) => {
+                out.push(c);
+                if characters.peek().is_none_or(|(_, next)| !next.is_whitespace()) {
+                    out.push(ZERO_WIDTH_SPACE);
+                }
+            }
+            (':', Dialect::Slack) if is_emoji(&text[at..], ends_with_link(text)) => {
+                out.push(c);
+                out.push(ZERO_WIDTH_SPACE);
+            }
+            _ => out.push(c),
+        }
+    }
+}
+
+fn is_line_start(out: &str) -> bool {
+    out.is_empty() || out.ends_with('\n')
+}
+
+/// Whether the last word is an address.
+fn ends_with_link(text: &str) -> bool {
+    let word = text.split_whitespace().next_back().unwrap_or_default();
+    word.contains("://")
+}
+
+/// Whether `:name:` starts here, or may with what comes after the text. At the end of an address it is a port.
+fn is_emoji(text: &str, ends_with_link: bool) -> bool {
+    let name = text[1..]
+        .bytes()
+        .take_while(|byte| byte.is_ascii_alphanumeric() || b"_+-'".contains(byte))
+        .count();
+    let next = text.as_bytes().get(name + 1);
+    (name > 0 && next == Some(&b':')) || (next.is_none() && !ends_with_link)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn slack(text: &str) -> String {
+        write(&RichText::parse(text), Dialect::Slack)
+    }
+
+    #[test]
+    fn slack_reads_text_as_text() {
+        assert_eq!(
+            slack("a & <!channel> <@U1>"),
+            "a &amp; &lt;!channel&gt; &lt;@U1&gt;"
+        );
+        assert_eq!(
+            slack("*a* _b_ `c` 2 * 3"),
+            "*\u{200B}a* _\u{200B}b_ `\u{200B}c` 2 * 3"
+        );
+        assert_eq!(slack("> a"), "\u{200B}&gt; a");
+        assert_eq!(slack("see https://a.example/x_y"), "see https://a.example/x_y");
+        assert_eq!(
+            slack("**https://a.example**"),
+            "*https://a.example\u{200B}*\u{200B}"
+        );
+        assert_eq!(
+            slack(":tada: 10:30:15 a:b"),
+            ":\u{200B}tada: 10:\u{200B}30:15 a:\u{200B}b"
+        );
+    }
+
+    #[test]
+    fn bold_parts_stand_between_words() {
+        assert_eq!(slack("a **b c** d"), "a *b c*\u{200B} d");
+        assert_eq!(slack("x**b**y"), "x\u{200B}*b*\u{200B}y");
+        assert_eq!(slack("**a\nb**"), "*a*\u{200B}\n*b*\u{200B}");
+        let card = write(&RichText::parse("**a** <b>\nc & d"), Dialect::GoogleChatCard);
+        assert_eq!(card, "<b>a</b> &lt;b&gt;<br>c &amp; d");
+    }
+
+    #[test]
+    fn google_chat_reads_text_as_text() {
+        let chat = |text| write_plain(text, Dialect::GoogleChatText);
+        assert_eq!(
+            chat("<users/all> *a* _b_ ~c~"),
+            "&lt;users/all&gt; \\*a\\* \\_b\\_ \\~c\\~"
+        );
+        assert_eq!(chat("- a"), "\u{200B}- a");
+    }
+}
