@@ -106,7 +106,9 @@ fn long_events_leave_in_fewer_than_ten() {
         let sizes = sizes(&channel.webhook);
         assert_eq!(sizes.iter().sum::<usize>(), 12);
         assert!(
-            sizes[..sizes.len() - 1].iter().all(|size| (2..=most).contains(size)),
+            sizes[..sizes.len() - 1]
+                .iter()
+                .all(|size| (2..=most).contains(size)),
             "{sizes:?}"
         );
         for (index, event) in channel.webhook.shown().iter().enumerate() {
