@@ -4,6 +4,10 @@ use std::net::IpAddr;
 
 use super::WebhookType;
 
+/// Pages that have hints of their own.
+pub(super) const SLACK_PAGE: &str = "a page of Slack";
+pub(super) const GOOGLE_CHAT_PAGE: &str = "a page of Google Chat";
+
 /// Why a URL can't be a webhook's. The messages hold nothing of the URL but its host and port.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EndpointError {
@@ -128,6 +132,12 @@ impl EndpointError {
                 "Copy the URL as the browser's address line or the copy button gives it, not from a page's source, a shell's history or JSON; \
                  in a shell, put it in single quotes."
                     .into()
+            }
+            Self::NotAWebhook(SLACK_PAGE) => {
+                "At api.slack.com/apps, open the app, Incoming Webhooks, and copy the Webhook URL of the channel.".into()
+            }
+            Self::NotAWebhook(GOOGLE_CHAT_PAGE) => {
+                "In the space's menu, Apps & integrations, Webhooks, and Copy link in the webhook's menu.".into()
             }
             Self::NotAWebhook(_) => {
                 "In Discord: the channel's settings, Integrations, Webhooks, Copy Webhook URL. In Teams: the channel's menu, Workflows, \

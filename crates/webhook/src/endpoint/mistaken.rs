@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use super::error::Ended;
+use super::error::{Ended, GOOGLE_CHAT_PAGE, SLACK_PAGE};
 use super::{EndpointError, host};
 
 /// Refuses what a page's source, a shell or JSON makes of a URL.
@@ -51,8 +51,8 @@ pub(super) fn refuse_other_links(url: &Url) -> Result<(), EndpointError> {
         {
             "a link into Microsoft Teams"
         }
-        ("app.slack.com" | "slack.com" | "api.slack.com", _) => "a page of Slack",
-        ("chat.google.com" | "mail.google.com", _) => "a page of Google Chat",
+        ("app.slack.com" | "slack.com" | "api.slack.com", _) => SLACK_PAGE,
+        ("chat.google.com" | "mail.google.com", _) => GOOGLE_CHAT_PAGE,
         ("make.powerautomate.com" | "flow.microsoft.com" | "make.powerapps.com", _) => "the page of a flow",
         ("outlook.office.com" | "outlook.office365.com", "mail" | "owa") => "a page of Outlook",
         _ => return Ok(()),

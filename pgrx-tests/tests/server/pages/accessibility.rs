@@ -14,7 +14,9 @@ fn furnish(site: &mut Site) -> Result<Vec<String>> {
         site.scene.channel(Kind::Discord)?,
         site.scene.channel(Kind::Workflow)?,
     );
-    site.scene.channel(Kind::Connector)?;
+    for kind in [Kind::Connector, Kind::Slack, Kind::GoogleChat, Kind::Mattermost] {
+        site.scene.channel(kind)?;
+    }
     discord.webhook.script([Behaviour::Status(400)]);
     teams.webhook.script([Behaviour::Status(404)]);
     fire(&mut site.scene.client)?;
