@@ -11,11 +11,7 @@ use std::{env, fs, io::Write};
 
 use anyhow::{Context, Result, bail, ensure};
 use zentry_e2e::cluster::{Cluster, ClusterOptions};
-<<<<<<< HEAD
-use zentry_e2e::emulator::{Emulator, Kind, Verdict, Webhook, render};
-=======
-use zentry_e2e::emulator::{Emulator, Kind, Limits, Webhook, render};
->>>>>>> dest
+use zentry_e2e::emulator::{Emulator, Kind, Limits, Verdict, Webhook, render};
 use zentry_e2e::wait::eventually;
 use zentry_e2e::zentry;
 
