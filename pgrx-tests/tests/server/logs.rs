@@ -373,6 +373,7 @@ fn a_search_by_time_reads_little_of_a_long_log() -> Result<()> {
     scene
         .client
         .batch_execute("VACUUM (ANALYZE) zentry_notify.delivery")?;
+    scene.client.batch_execute("SELECT pg_stat_force_next_flush()")?;
     let before = rows_read(&mut scene)?;
     let output = command(&scene, "postgres")?
         .args([

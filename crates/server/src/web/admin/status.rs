@@ -38,6 +38,7 @@ pub async fn show(visitor: Visitor, mut filters: Filters) -> Result<Markup, Erro
         findings.iter().partition(|finding| finding.state == "ok");
     Ok(Frame::new(&visitor, Section::Status, "Status").render(html! {
         p.verdict { (verdict(&findings)) }
+        p.muted { "Times within the words are in UTC; those without a date are today's." }
         @if !problems.is_empty() {
             section { h2 { "What to look at" } (page.table("What needs attention", &problems)) }
         }
