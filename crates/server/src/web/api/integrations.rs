@@ -514,6 +514,7 @@ mod tests {
             max_events_per_message: Some(1),
             min_interval: Some(String::new()),
             max_age: Some(String::new()),
+            thread_by: Some(String::new()),
         };
         for name in properties::<Settings>() {
             let mut rules = filled();
