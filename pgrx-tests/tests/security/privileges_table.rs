@@ -250,6 +250,8 @@ fn nothing_else_in(installed: &mut Installed) -> Result<()> {
             "zentry_notify.capture()",
             "zentry_notify.forget_deleted(integer)",
             "zentry_notify.forget_deliveries(bigint,integer)",
+            "zentry_notify.has_expired(timestamp with time zone,interval,text,text)",
+            "zentry_notify.over_age(timestamp with time zone,double precision,text,text)",
             "zentry_notify.sum_histogram(bigint[])",
         ];
         let expected: &[&str] = if *role == "agent" { &agents } else { &agents[1..2] };
