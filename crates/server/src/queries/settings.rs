@@ -198,6 +198,7 @@ impl Rules {
             "max_events_per_message" => self.max_events_per_message = None,
             "min_interval" => self.min_interval = None,
             "max_age" => self.max_age = None,
+            "thread_by" => self.thread_by = None,
             _ => {}
         }
     }
