@@ -27,7 +27,7 @@ pub(super) fn checked(url: Url) -> Result<Url, EndpointError> {
     }
     let is_part = |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric());
     let parts: Vec<&str> = segments.collect();
-    if parts.len() == 3 && parts.iter().all(|part| is_part(&part)) {
+    if parts.len() == 3 && parts.iter().all(is_part) {
         Ok(url)
     } else {
         Err(EndpointError::NotSlack(
