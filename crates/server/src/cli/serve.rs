@@ -25,7 +25,7 @@ Examples:
 
 The role that logs in needs SELECT zentry_grant('zentry_server', 'server'), and to be a member of each role that has tokens.")]
 pub struct Serve {
-    /// Address or name, and port, to listen on; 0.0.0.0 and [::] stand for all addresses
+    /// Address or name, and port, to listen on; 0.0.0.0 stands for all addresses of IPv4
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8000", value_parser = place)]
     listen: String,
     /// Serve by TLS: PEM file of the certificate with its chain
