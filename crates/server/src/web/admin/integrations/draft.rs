@@ -301,7 +301,11 @@ mod tests {
         assert_eq!(new.event_types.unwrap(), ["task_completed", "badge_earned"]);
         assert_eq!(new.rules.milestones, Some(vec![50, 100]));
         assert_eq!(new.rules.omit_keys.unwrap(), ["a", "b"]);
-        assert_eq!((new.rules.filter, new.rules.min_streak_days), (None, None));
+        // What is empty, or 0, is to the database what is left out.
+        assert_eq!(
+            (new.rules.filter.as_deref(), new.rules.min_streak_days),
+            (Some(""), Some(0))
+        );
     }
 
     #[test]
