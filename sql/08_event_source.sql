@@ -18,6 +18,7 @@ CREATE TABLE zentry_notify.event_source (
     by_hand          boolean NOT NULL DEFAULT false,
     omit             text[] NOT NULL DEFAULT '{}',
     transition       jsonb,
+    written_by       name,
     UNIQUE (relation, event_type)
 );
 COMMENT ON TABLE zentry_notify.event_source IS 'Attached tables: their triggers find here what to make of a row';
@@ -42,6 +43,8 @@ COMMENT ON COLUMN zentry_notify.event_source.omit IS
     'Keys of the event''s data that are left out for everybody, such as {task_description}: their columns are not read for it. zentry_attach keeps it';
 COMMENT ON COLUMN zentry_notify.event_source.transition IS
     'What a write has to change: {"column": column, "to": text}. The trigger asks, not its WHEN, which PostgreSQL reads anew in each statement; null: WHEN says all';
+COMMENT ON COLUMN zentry_notify.event_source.written_by IS
+    'The owner of the table when this was attached: expressions run as that role, and not at all while the table belongs to another one';
 
 CREATE TABLE zentry_notify.project_progress (
     event_source_id bigint NOT NULL,

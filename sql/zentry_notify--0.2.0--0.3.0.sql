@@ -360,6 +360,10 @@ SELECT pg_catalog.pg_extension_config_dump('zentry_notify.deleted_webhook', '');
 
 DROP VIEW zentry_notify.zentry_source;
 ALTER TABLE zentry_notify.event_source DROP COLUMN update_of;
+ALTER TABLE zentry_notify.event_source ADD COLUMN written_by name;
+UPDATE zentry_notify.event_source s SET written_by = pg_catalog.pg_get_userbyid(c.relowner) FROM pg_catalog.pg_class c WHERE c.oid OPERATOR(pg_catalog.=) s.relation;
+COMMENT ON COLUMN zentry_notify.event_source.written_by IS
+    'The owner of the table when this was attached: expressions run as that role, and not at all while the table belongs to another one';
 COMMENT ON COLUMN zentry_notify.event_source.progress IS
     'Of milestone_reached: {"group": column of the project, "status": column, "done": its value}; the trigger notes the change, the worker counts';
 
@@ -664,6 +668,10 @@ BEGIN
      WHERE a.attrelid = TG_RELID AND a.attnum > 0 AND a.attnotnull AND to_jsonb(NEW) -> a.attname::text = 'null';
     IF missing IS NOT NULL THEN
         PERFORM zentry_notify.refuse('not_null_violation', format('%s of a webhook must not be null', missing), 'Leave it out for its default.');
+    END IF;
+    -- What JSON's numbers hold; the next one's has to come after it.
+    IF TG_OP = 'INSERT' AND NEW.id NOT BETWEEN 1 AND 9007199254740991 THEN
+        PERFORM zentry_notify.refuse('numeric_value_out_of_range', format('a webhook can''t have the number %s', NEW.id), 'A number is 1 to 9007199254740991.', 'id');
     END IF;
     PERFORM zentry_notify.check_most_events(NEW.max_events_per_message);
     IF NEW.min_interval NOT BETWEEN '0' AND '1 day' THEN
@@ -3366,7 +3374,7 @@ AS $$
          ORDER BY t.id, t.itself DESC, t.present DESC, t.relation, t.name)
     SELECT 'event ' || s.event_type,
            CASE WHEN c.oid IS NULL OR s.suspended_at IS NOT NULL OR f.itself OR w.id IS NOT NULL THEN 'broken'
-                WHEN f.id IS NOT NULL OR s.suspended_reason IS NOT NULL THEN 'attention' ELSE 'ok' END,
+                WHEN f.id IS NOT NULL OR s.suspended_reason IS NOT NULL OR x.strange THEN 'attention' ELSE 'ok' END,
            CASE WHEN c.oid IS NULL THEN 'its table does not exist any more'
                 WHEN w.id IS NOT NULL THEN format('%s is another table now, and is not attached: %s is, which had its name', w.relation, s.relation)
                 WHEN s.suspended_at IS NOT NULL THEN format('%s, suspended since %s: %s', s.relation, zentry_notify.moment(s.suspended_at), s.suspended_reason)
@@ -3375,16 +3383,23 @@ AS $$
                 WHEN f.itself AND NOT f.all_gone THEN format('trigger %I on %s is gone', f.name, f.relation)
                 WHEN f.itself THEN format('the triggers on %s are gone', f.relation)
                 WHEN f.id IS NOT NULL THEN format('%s inherits from %s and has no trigger for it: what is written to it fires nothing', f.relation, s.relation)
+                WHEN x.strange THEN format('%s; its expressions were given by %s, and the table belongs to %s now: they are not run, with null in their place',
+                                           s.relation, coalesce(s.written_by, 'nobody knows whom'), pg_get_userbyid(c.relowner))
                 WHEN s.suspended_reason IS NOT NULL THEN format('%s; %s', s.relation, s.suspended_reason)
                 ELSE format('%s', s.relation) END,
            CASE WHEN c.oid IS NULL THEN format('SELECT @extschema@.zentry_detach(%s);', s.relation::oid)
                 WHEN w.id IS NOT NULL THEN 'SELECT * FROM @extschema@.zentry_attach();'
                 WHEN f.present AND NOT f.live AND s.suspended_at IS NULL THEN format('ALTER TABLE %s ENABLE TRIGGER %I;', f.relation, f.name)
+                -- Not as a call: whoever runs it would let somebody else's SQL run as the owner.
+                WHEN x.strange THEN format('-- look at its columns in zentry_notify.event_sources, and attach it again with those expressions that are to run as %s: zentry_attach(%L, %L, columns => ...)',
+                                           pg_get_userbyid(c.relowner), s.event_type, s.relation::text)
                 WHEN f.id IS NOT NULL AND NOT (f.present AND NOT f.live) AND zentry_notify.has_own_condition(s) THEN zentry_notify.attach_again(s)
                 WHEN s.suspended_reason IS NOT NULL OR s.suspended_at IS NOT NULL OR f.id IS NOT NULL THEN 'SELECT * FROM @extschema@.zentry_attach();'
                 ELSE '' END
       FROM zentry_notify.event_source s
       LEFT JOIN pg_class c ON c.oid = s.relation
+      CROSS JOIN LATERAL (
+           SELECT jsonb_path_exists(s.columns, '$.*.expression') AND s.written_by IS DISTINCT FROM pg_get_userbyid(c.relowner) AS strange) x
       LEFT JOIN fault f ON f.id = s.id
       LEFT JOIN swapped w ON w.id = s.id
      UNION ALL

@@ -209,6 +209,10 @@ SELECT pg_catalog.pg_extension_config_dump('zentry_notify.deleted_webhook', '');
 
 DROP VIEW zentry_notify.zentry_source;
 ALTER TABLE zentry_notify.event_source DROP COLUMN update_of;
+ALTER TABLE zentry_notify.event_source ADD COLUMN written_by name;
+UPDATE zentry_notify.event_source s SET written_by = pg_catalog.pg_get_userbyid(c.relowner) FROM pg_catalog.pg_class c WHERE c.oid OPERATOR(pg_catalog.=) s.relation;
+COMMENT ON COLUMN zentry_notify.event_source.written_by IS
+    'The owner of the table when this was attached: expressions run as that role, and not at all while the table belongs to another one';
 COMMENT ON COLUMN zentry_notify.event_source.progress IS
     'Of milestone_reached: {"group": column of the project, "status": column, "done": its value}; the trigger notes the change, the worker counts';
 
@@ -290,7 +294,7 @@ $$;
 --# structure 03_webhook.sql 6248bd23985a4047
 --# structure 06_legacy_delivery.sql 4e594d666bb17293
 --# structure 07_webhook_state.sql 227a638fbe7105ee
---# structure 08_event_source.sql 10210f43e22cceee
+--# structure 08_event_source.sql 57b65db6434b38f5
 --# structure 09_delivery_stat.sql 975f394c8f1c4fc4
 --# structure 10_event_wording.sql 67da76304e48409f
 --# structure 11_api_token.sql d7d951db8e3d4ff7

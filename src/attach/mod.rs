@@ -43,7 +43,7 @@ use event::Event;
 use guess::Guess;
 use mapping::Mapper;
 use ours::Ours;
-use source::{Recorded, Source};
+use source::{Author, Recorded, Source};
 use table::Table;
 use triggers::Triggers;
 
@@ -117,7 +117,7 @@ fn zentry_attach(
     }
     rehearse::rehearse(&source, &table);
     let before = Recorded::of_table(&ours, table.oid());
-    let put = || put(&ours, &table, &source, &conditions, &path);
+    let put = || put(&ours, &table, &source, &conditions, &path, Author::Owner);
     if condition.is_none() {
         put();
     } else if let Err(failure) = subtransaction::attempt(put) {
@@ -136,7 +136,7 @@ fn json_of(parameter: &str, json: &AnyElement) -> Value {
 }
 
 /// The triggers, and what they find in `event_source`.
-fn put(ours: &Ours, table: &Table, source: &Source, conditions: &Conditions, path: &CStr) {
+fn put(ours: &Ours, table: &Table, source: &Source, conditions: &Conditions, path: &CStr, author: Author) {
     let triggers = Triggers {
         ours,
         table,
@@ -145,7 +145,7 @@ fn put(ours: &Ours, table: &Table, source: &Source, conditions: &Conditions, pat
         conditions,
     };
     triggers.put(path);
-    source.record(ours, table.oid());
+    source.record(ours, table.oid(), author);
 }
 
 /// The table that may be attached, by the caller, locked against writes and other changes of its triggers. Who owns it is asked before the
@@ -340,7 +340,7 @@ fn leave_riders(ours: &Ours, event: &str, table: &Table, before: &[Recorded], pa
             by_hand: true,
             ..rider.source.clone()
         };
-        put(ours, table, &source, &conditions, path);
+        put(ours, table, &source, &conditions, path, Author::Unchanged);
     }
     for carrier in before
         .iter()
@@ -351,7 +351,7 @@ fn leave_riders(ours: &Ours, event: &str, table: &Table, before: &[Recorded], pa
             ..carrier.source.clone()
         };
         if let Some(conditions) = known_condition::recorded(&source, table) {
-            put(ours, table, &source, &conditions, path);
+            put(ours, table, &source, &conditions, path, Author::Unchanged);
         }
     }
 }

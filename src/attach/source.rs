@@ -59,6 +59,15 @@ impl Recorded {
     }
 }
 
+/// Whose expressions a source has from now on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Author {
+    /// The owner of the table, who gives them now.
+    Owner,
+    /// Who gave them before. They are not to run with the rights of whoever has the table by now.
+    Unchanged,
+}
+
 /// No rows give no text.
 fn parsed(text: Option<String>) -> Vec<Recorded> {
     match text.map(|text| serde_json::from_str(&text)) {
@@ -70,18 +79,20 @@ fn parsed(text: Option<String>) -> Vec<Recorded> {
 
 impl Source {
     /// Writes it, in the place of what was recorded for this event of the table; it is not suspended, and nothing is left out.
-    pub fn record(&self, ours: &Ours, table: pg_sys::Oid) {
+    pub fn record(&self, ours: &Ours, table: pg_sys::Oid, author: Author) {
         const UPDATE: &str = "WITH changed AS (
                 UPDATE zentry_notify.event_source AS s
                    SET columns = $3::jsonb, audience = $4::jsonb, progress = $5::jsonb, transition = $6::jsonb, insert_when = $7,
-                       update_when = $8, delete_when = $9, rider = $10, by_hand = $11, suspended_at = NULL, suspended_reason = NULL
+                       update_when = $8, delete_when = $9, rider = $10, by_hand = $11, suspended_at = NULL, suspended_reason = NULL,
+                       written_by = CASE WHEN $12 THEN (SELECT pg_get_userbyid(c.relowner) FROM pg_class c WHERE c.oid = s.relation) ELSE s.written_by END
                  WHERE s.relation = $2::regclass AND s.event_type = $1 RETURNING s.id)
             SELECT min(c.id)::text FROM changed c";
         // Not by ON CONFLICT DO UPDATE: an INSERT is a restored row, which replaces what is there (replace_source).
         const INSERT: &str = "WITH written AS (
                 INSERT INTO zentry_notify.event_source
-                       (event_type, relation, columns, audience, progress, transition, insert_when, update_when, delete_when, rider, by_hand)
-                VALUES ($1, $2::regclass, $3::jsonb, $4::jsonb, $5::jsonb, $6::jsonb, $7, $8, $9, $10, $11)
+                       (event_type, relation, columns, audience, progress, transition, insert_when, update_when, delete_when, rider, by_hand, written_by)
+                SELECT $1, c.oid, $3::jsonb, $4::jsonb, $5::jsonb, $6::jsonb, $7, $8, $9, $10, $11, pg_get_userbyid(c.relowner)
+                  FROM pg_class c WHERE c.oid = $2::regclass
                 ON CONFLICT ON CONSTRAINT event_source_relation_event_type_key DO NOTHING RETURNING id)
             SELECT min(w.id)::text FROM written w";
         let text = |text: Option<String>| text.into();
@@ -99,7 +110,9 @@ impl Source {
             text(self.rider.clone()),
             self.by_hand.into(),
         ];
-        if ours.text(UPDATE, &arguments).is_none() {
+        let mut changed = arguments.to_vec();
+        changed.push((author == Author::Owner).into());
+        if ours.text(UPDATE, &changed).is_none() {
             ours.text(INSERT, &arguments);
         }
     }

@@ -9,7 +9,7 @@ use super::condition::Conditions;
 use super::fit;
 use super::known_condition;
 use super::ours::Ours;
-use super::source::{self, Recorded, Source};
+use super::source::{self, Author, Recorded, Source};
 use super::table::{Table, text_of};
 use super::triggers::{self, Triggers};
 use crate::pg::lock::{self, Patience};
@@ -96,6 +96,14 @@ fn named(name: &str) -> Option<Table> {
     Table::load(pg_sys::Oid::from(oid?.parse::<u32>().ok()?))
 }
 
+/// Of what is by hand somebody has written the expressions; the others are ours.
+fn author_of(source: &Source) -> Author {
+    match source.by_hand {
+        true => Author::Unchanged,
+        false => Author::Owner,
+    }
+}
+
 struct Desk<'a> {
     ours: &'a Ours,
     /// For the next table: one that is locked already, and that others want to write to, is not kept waiting for another one.
@@ -173,7 +181,7 @@ impl Desk<'_> {
             self.patience = Patience::Moment;
         }
         if !is_recorded {
-            source.record(self.ours, table.oid());
+            source.record(self.ours, table.oid(), author_of(source));
         }
         "attached".to_owned()
     }
@@ -196,7 +204,7 @@ impl Desk<'_> {
             );
         }
         if !is_recorded {
-            source.record(self.ours, table.oid());
+            source.record(self.ours, table.oid(), author_of(source));
         }
         "attached".to_owned()
     }

@@ -106,6 +106,7 @@ fn source_row(row: &ScannedRow) -> Option<SourceRow> {
             progress: row.text("progress"),
             transition: row.text("transition"),
             omit: row.texts("omit"),
+            written_by: None,
         },
         partition_owner: None,
         on_insert: fires("insert_when"),

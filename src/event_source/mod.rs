@@ -29,6 +29,7 @@ pub struct Row {
     pub progress: Option<String>,
     pub transition: Option<String>,
     pub omit: Vec<String>,
+    pub written_by: Option<String>,
 }
 
 /// A row of `event_source`, understood.
@@ -44,6 +45,8 @@ pub struct EventSource {
     pub transition: Option<Transition>,
     /// Keys of the data that nobody is told.
     pub omit: Vec<String>,
+    /// The role whose expressions they are.
+    pub written_by: Option<String>,
 }
 
 /// A column of `event_source` that is not what it should be.
@@ -63,6 +66,7 @@ impl EventSource {
             progress: parse_given("progress", row.progress.as_deref())?,
             transition: parse_given("transition", row.transition.as_deref())?,
             omit: row.omit,
+            written_by: row.written_by,
         })
     }
 

@@ -124,6 +124,12 @@ pub fn pid_at(place: i32) -> i32 {
     })
 }
 
+/// Whether PostgreSQL counts the process among those that are in a database. (Until 16 its place keeps its number when it has left.)
+pub fn is_counted(pid: i32) -> bool {
+    // SAFETY: it looks under PostgreSQL's own lock; what it returns is not followed.
+    unsafe { !pg_sys::BackendPidGetProc(pid).is_null() }
+}
+
 fn at(place: i32) -> Option<*mut pg_sys::PGPROC> {
     let place = u32::try_from(place).ok()?;
     // SAFETY: the array and its size are the same as long as the server runs; what is beyond it is not looked at.

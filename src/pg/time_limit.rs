@@ -1,16 +1,56 @@
-//! A limit for how long code may run in a background process, by PostgreSQL's own statement timeout.
+//! A limit for how long code may run in a background process: by PostgreSQL's own statement timeout, and, for code that catches the
+//! cancel and goes on, by the end of the process.
 
+use std::cell::Cell;
 use std::ffi::c_int;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicI64, Ordering::SeqCst};
 use std::time::Duration;
 
 use pgrx::pg_sys;
 
+use super::version;
+
 /// PostgreSQL's statement timeout; `utils/timeout.h`, the same in all versions that we know.
 const STATEMENT_TIMEOUT: c_int = 3;
+/// Beyond PostgreSQL's own timeouts in every version: a request for one of those that modules may have, which it numbers itself.
+const ANY_USER_TIMEOUT: c_int = 20;
+/// How long what was cancelled may take to end.
+const GRACE: Duration = Duration::from_secs(1);
 
 unsafe extern "C" {
     fn enable_timeout_after(id: c_int, delay_ms: c_int);
     fn disable_timeout(id: c_int, keep_indicator: bool);
+    fn RegisterTimeout(id: c_int, handler: extern "C-unwind" fn()) -> c_int;
+}
+
+thread_local! {
+    static END: Cell<Option<c_int>> = const { Cell::new(None) };
+}
+
+/// Where it is noted, beyond the process, what has ended it.
+static NOTED_IN: OnceLock<&'static AtomicI64> = OnceLock::new();
+/// What runs now; 0: nothing that has a number.
+static RUNS: AtomicI64 = AtomicI64::new(0);
+
+/// From now on the number of what does not end is noted there before the process ends.
+pub fn note_in(place: &'static AtomicI64) {
+    let _ = NOTED_IN.set(place);
+}
+
+/// While it lives, what runs has this number.
+pub struct Numbered(i64);
+
+impl Numbered {
+    pub fn new(number: i64) -> Self {
+        Numbered(RUNS.swap(number, SeqCst))
+    }
+}
+
+impl Drop for Numbered {
+    fn drop(&mut self) {
+        RUNS.store(self.0, SeqCst);
+    }
 }
 
 /// While it lives, what runs is cancelled when the time is over. One at a time, in a process without a statement timeout.
@@ -18,9 +58,17 @@ pub struct TimeLimit(());
 
 impl TimeLimit {
     pub fn start(limit: Duration) -> Self {
-        let milliseconds = c_int::try_from(limit.as_millis()).unwrap_or(c_int::MAX).max(1);
-        // SAFETY: PostgreSQL has registered this timeout for every process that is connected to a database, and nobody else uses it here.
-        unsafe { enable_timeout_after(STATEMENT_TIMEOUT, milliseconds) };
+        let end = END.get().unwrap_or_else(|| {
+            // SAFETY: in a process that is connected to a database, where timeouts are initialized; the handler does what signal handlers may.
+            let end = unsafe { RegisterTimeout(ANY_USER_TIMEOUT, end_process) };
+            END.set(Some(end));
+            end
+        });
+        // SAFETY: both are registered, the first by PostgreSQL for every process that is connected to a database; nobody else uses them here.
+        unsafe {
+            enable_timeout_after(STATEMENT_TIMEOUT, milliseconds(limit));
+            enable_timeout_after(end, milliseconds(limit + GRACE));
+        }
         TimeLimit(())
     }
 }
@@ -30,7 +78,23 @@ impl Drop for TimeLimit {
         // SAFETY: as above; a cancel that came too late must not hit what runs next.
         unsafe {
             disable_timeout(STATEMENT_TIMEOUT, false);
+            if let Some(end) = END.get() {
+                disable_timeout(end, false);
+            }
             pg_sys::QueryCancelPending = 0;
         }
     }
+}
+
+fn milliseconds(time: Duration) -> c_int {
+    c_int::try_from(time.as_millis()).unwrap_or(c_int::MAX).max(1)
+}
+
+/// PL/pgSQL can catch a cancel, and nothing the end of the process.
+extern "C-unwind" fn end_process() {
+    if let Some(place) = NOTED_IN.get() {
+        place.store(RUNS.load(SeqCst), SeqCst);
+    }
+    // SAFETY: PostgreSQL's own handler of SIGTERM, made to be called while a signal is handled, as this is.
+    unsafe { version::die(pg_sys::SIGTERM as i32) };
 }

@@ -6,14 +6,12 @@ use std::time::{Duration, Instant};
 /// A worker's process.
 #[derive(Clone, Copy, Debug)]
 pub struct Occupant {
-    number: i32,
     pid: i32,
 }
 
 impl Occupant {
     pub(super) fn of(number: i32) -> Self {
         Occupant {
-            number,
             pid: process::pid_at(number),
         }
     }
@@ -23,7 +21,7 @@ impl Occupant {
     pub fn wait_until_gone(self, patience: Duration) -> bool {
         const PAUSE: Duration = Duration::from_millis(5);
         let deadline = Instant::now() + patience;
-        while process::pid_at(self.number) == self.pid && self.pid != 0 {
+        while self.pid != 0 && process::is_counted(self.pid) {
             if Instant::now() >= deadline {
                 return false;
             }

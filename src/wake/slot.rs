@@ -44,6 +44,8 @@ pub struct Slot {
     lost: AtomicU64,
     /// Whether settings of the database or of a role have changed since its worker began: it has the old ones.
     stale: AtomicBool,
+    /// The event source whose look-ups have ended a worker, because they heeded no cancel; 0: none.
+    overran: AtomicI64,
 }
 
 impl Slot {
@@ -65,7 +67,13 @@ impl Slot {
             refused: Since::never(),
             lost: AtomicU64::new(0),
             stale: AtomicBool::new(false),
+            overran: AtomicI64::new(0),
         }
+    }
+
+    /// Where it is noted which event source's look-ups do not end.
+    pub fn overran(&self) -> &AtomicI64 {
+        &self.overran
     }
 
     pub fn database(&self) -> pg_sys::Oid {
@@ -257,6 +265,7 @@ impl Slot {
         self.outdated.store(false, SeqCst);
         self.lost.store(0, SeqCst);
         self.stale.store(false, SeqCst);
+        self.overran.store(0, SeqCst);
         self.set_due(None);
         self.left_in_order.store(true, SeqCst);
         self.database.store(0, SeqCst);

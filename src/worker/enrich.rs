@@ -14,6 +14,7 @@ use super::prepared::{LIMIT, Prepared};
 use super::query::{Enriched, Row};
 use super::source::{Credits, Source, Sources, Suspension, Tried, Weight};
 use crate::event_source::{Audience, ColumnRef, Expression};
+use crate::pg::time_limit::Numbered;
 
 /// Prepared statements of the sources.
 #[derive(Default)]
@@ -41,6 +42,7 @@ impl Enricher {
         let Some(known) = sources.get(source) else {
             return Vec::new();
         };
+        let _source = Numbered::new(source);
         let told = self.of_source(known, credits, events, places);
         if let Some((weight, reason)) = told.reason {
             if weight == Weight::Suspended {

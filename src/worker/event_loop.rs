@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -24,10 +25,12 @@ use super::milestones::Ledger;
 use super::outcomes::Unrecorded;
 use super::pace::AWAITED;
 use super::route::Router;
+use super::source::{Suspension, UNENDING, Weight};
 use super::store::Store;
 use super::wording::Wordings;
 use crate::http::Http;
 use crate::pg::signals;
+use crate::pg::time_limit;
 use crate::pg::wait::{self, Waiter};
 use crate::settings;
 use crate::wake::{Registry, Slot, WebhookSet, Work};
@@ -109,9 +112,29 @@ pub struct Worker {
     pub(super) slack: Slack,
 }
 
+/// The worker before this one was ended by a source's look-ups: they are not tried again.
+fn suspend_what_overran(slot: &Slot) -> Result<(), String> {
+    let source = slot.overran().load(SeqCst);
+    if source > 0 {
+        let suspension = Suspension {
+            source,
+            reason: UNENDING.to_owned(),
+            weight: Weight::Suspended,
+        };
+        database::transaction("zentry_notify: suspend look-ups", || suspension.write())?;
+        pgrx::warning!(
+            "zentry_notify: what event source {source} looks up can't be found out, its events are told without it: {UNENDING}"
+        );
+    }
+    slot.overran().store(0, SeqCst);
+    Ok(())
+}
+
 impl Worker {
     pub fn serve(registry: &'static Registry, slot: &'static Slot, installation: pg_sys::Oid) {
+        time_limit::note_in(slot.overran());
         let started = Http::start(0).and_then(|http| {
+            suspend_what_overran(slot)?;
             let store = database::transaction("zentry_notify: prepare", Store::prepare)?;
             Ok((http, store))
         });

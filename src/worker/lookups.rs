@@ -9,6 +9,7 @@ use pgrx::pg_sys;
 use super::attached::{Attached, Found};
 use super::limited::{self, Failure};
 use crate::event_source::{Audience, ColumnRef, EventSource, Expression, Key, Lookup};
+use crate::pg::role;
 
 /// No value that is found is longer, in bytes.
 const MAX_VALUE: u32 = 65_536;
@@ -18,6 +19,8 @@ const PAIRS: usize = 40;
 /// A statement in the making. `$1` are numbers of rows, `$2` and on the values of the columns as text, an array each.
 pub struct Statement<'a> {
     attached: &'a Attached,
+    /// Why nothing that stands there as SQL is executed: who wrote it is not whose rights it would have.
+    strange: Option<String>,
     columns: Vec<ColumnRef>,
     joins: Vec<Join>,
     /// Key of the data -> SQL of its value.
@@ -97,6 +100,7 @@ impl<'a> Statement<'a> {
     pub fn new(source: &EventSource, attached: &'a Attached, kind: Kind, keys: Keys) -> Self {
         let mut statement = Statement {
             attached,
+            strange: strange(source, attached),
             columns: Vec::new(),
             joins: Vec::new(),
             found: BTreeMap::new(),
@@ -143,6 +147,11 @@ impl<'a> Statement<'a> {
                     None => "null".to_owned(),
                 };
                 self.found.insert(key.to_owned(), sql);
+            }
+            Expression::Sql { .. } if self.strange.is_some() => {
+                self.leave_out(key, expression);
+                self.refusals
+                    .extend(self.strange.as_ref().map(|reason| format!("{key} ({reason})")));
             }
             Expression::Sql { expression, columns } => {
                 for name in columns {
@@ -298,6 +307,20 @@ impl<'a> Statement<'a> {
         };
         let project = self.project.unwrap_or_else(|| "null::text".to_owned());
         (self.columns, format!("SELECT e.n, {detail}, {project} {from}"))
+    }
+}
+
+/// Whether the table has changed hands since its expressions were given, in words.
+fn strange(source: &EventSource, attached: &Attached) -> Option<String> {
+    let owner = role::name_of(attached.owner);
+    match &source.written_by {
+        Some(author) if *author == owner => None,
+        Some(author) => Some(format!(
+            "its expression is of role {author}, and the table belongs to {owner}"
+        )),
+        None => Some(format!(
+            "nobody knows whose its expression is, and the table belongs to {owner}"
+        )),
     }
 }
 

@@ -12,6 +12,7 @@ use super::limited::{self, Failure};
 use super::source::Source;
 use crate::acting_as::ActingAs;
 use crate::event_source::{Expression, Progress};
+use crate::pg::time_limit::Numbered;
 use crate::plan::{Plan, with_spi};
 use crate::settings;
 
@@ -77,6 +78,7 @@ pub fn count_source(
     let Some(progress) = source.definition.progress.as_ref().filter(|_| !source.suspended) else {
         return Ok(counted);
     };
+    let _source = Numbered::new(source.definition.id);
     let attached = limited::limited(LIMIT, || {
         Attached::look(source.relation, Vec::new(), Patience::Waits)
     })?;

@@ -11,6 +11,7 @@ use super::attached::{self, Attached, Patience};
 use super::limited::{self, Failure};
 use super::source::Source;
 use crate::event_source::{Audience, ColumnRef, Expression, Membership};
+use crate::pg::time_limit::Numbered;
 use crate::plan::{Plan, with_spi};
 use crate::subtransaction;
 
@@ -115,6 +116,13 @@ impl Persons {
         credit: &mut Credit,
     ) -> Result<PersonsProjects, Failure> {
         let id = source.definition.id;
+        if source.unending {
+            return Ok(PersonsProjects::Of {
+                found: Found::new(),
+                failure: None,
+            });
+        }
+        let _source = Numbered::new(id);
         if let Some(prepared) = self.0.get(&id)
             && !limited::limited(LIMIT, || prepared.attached.lock_again())?
         {

@@ -15,6 +15,8 @@ pub struct Source {
     pub relation: pg_sys::Oid,
     /// Nothing is looked up for it.
     pub suspended: bool,
+    /// What is looked up for it has ended a worker.
+    pub unending: bool,
 }
 
 /// What is tried for rows of a source.
@@ -51,12 +53,13 @@ pub struct Sources(HashMap<i64, Source>);
 impl Sources {
     pub fn load() -> Sources {
         const SQL: &str = "SELECT s.id, s.event_type::text, s.columns::text, s.audience::text, s.progress::text, to_json(s.omit)::text, \
-                                  s.relation::oid, s.suspended_at IS NOT NULL \
+                                  s.relation::oid, s.suspended_at IS NOT NULL, s.written_by::text, \
+                                  s.suspended_at IS NOT NULL AND s.suspended_reason = $1 \
                            FROM zentry_notify.event_source s";
         with_spi(|spi| {
-            let rows = Plan::prepare(spi, SQL, &[]).execute(spi, &[]);
+            let rows = Plan::prepare(spi, SQL, &[pg_sys::TEXTOID]).execute(spi, &[UNENDING.into()]);
             let source = |row| {
-                let (definition, relation, suspended) = {
+                let (definition, relation, suspended, unending) = {
                     let text = |column| rows.get::<String>(row, column);
                     let definition = Row {
                         id: rows.get::<i64>(row, 1)?,
@@ -66,9 +69,15 @@ impl Sources {
                         progress: text(5),
                         transition: None,
                         omit: serde_json::from_str(&text(6)?).unwrap_or_default(),
+                        written_by: text(9),
                     };
                     let relation = rows.get::<pg_sys::Oid>(row, 7)?;
-                    (definition, relation, rows.get::<bool>(row, 8)?)
+                    (
+                        definition,
+                        relation,
+                        rows.get::<bool>(row, 8)?,
+                        rows.get::<bool>(row, 10)?,
+                    )
                 };
                 let id = definition.id;
                 match EventSource::parse(definition) {
@@ -77,6 +86,7 @@ impl Sources {
                         definition,
                         relation,
                         suspended,
+                        unending,
                     }),
                     // Somebody has written it by hand; its events go out as they are.
                     Err(error) => {
@@ -112,6 +122,9 @@ fn image(definition: &EventSource) -> Image {
         },
     }
 }
+
+/// Why a source is suspended whose look-ups catch the cancel and go on.
+pub const UNENDING: &str = "what is looked up for it goes on when it is cancelled";
 
 /// What is wrong with a source's look-ups.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

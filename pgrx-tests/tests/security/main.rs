@@ -6,6 +6,7 @@ mod attach_rights;
 mod borrowed_session;
 mod calls;
 mod foreign_code;
+mod handed_over;
 mod hostile_answers;
 mod hostile_objects;
 mod others_rows;
