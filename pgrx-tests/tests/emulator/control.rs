@@ -97,7 +97,7 @@ fn mistakes_are_told() {
     let control = format!("{}/_emulator", emulator.http_base());
     emulator.discord_webhook();
     assert_eq!(
-        post(&agent, &format!("{control}/webhooks"), r#"{"kind": "slack"}"#)
+        post(&agent, &format!("{control}/webhooks"), r#"{"kind": "pigeon"}"#)
             .unwrap()
             .status,
         400

@@ -176,8 +176,8 @@ fn what_cannot_be_used_is_refused_with_the_place() {
         ),
         ("zentry_preview(NULL)", "unknown event type \"(null)\""),
         (
-            "zentry_preview('task_completed', 'slack')",
-            "22023 unknown webhook type \"slack\"\nHINT: The types are discord,",
+            "zentry_preview('task_completed', 'pigeon')",
+            "22023 unknown webhook type \"pigeon\"\nHINT: The types are discord,",
         ),
         (
             "zentry_preview('task_completed', data => '1')",

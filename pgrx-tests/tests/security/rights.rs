@@ -102,10 +102,11 @@ fn what_a_tables_owner_leaves_for_later_is_not_run_by_the_worker() -> Result<()>
         scene.database.name()
     ))?;
     owner.may(LATER);
-    scene.client.batch_execute(
-        "UPDATE zentry_notify.event_source SET columns = columns || '{\"harm\": {\"expression\": \"later.harm()\", \"columns\": []}}' \
+    scene.client.batch_execute(&format!(
+        "UPDATE zentry_notify.event_source SET columns = columns || '{{\"harm\": {{\"expression\": \"later.harm()\", \"columns\": []}}}}', written_by = '{}' \
          WHERE event_type = 'task_completed'",
-    )?;
+        owner.name
+    ))?;
     // What runs in the worker after all that, as the agent.
     scene.client.batch_execute(SPY)?;
     scene

@@ -58,23 +58,33 @@ pub struct Browser {
     _profile: Directory,
 }
 
+/// Starts chromedriver on a port that it chooses; what it has chosen may be somebody else's when it listens, and then it ends.
+fn start_driver() -> Result<(Child, u16)> {
+    let mut driver = Command::new("chromedriver")
+        .arg("--port=0")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .context("no chromedriver: scripts/bootstrap browser installs it")?;
+    let mut lines = BufReader::new(driver.stdout.take().context("no output")?).lines();
+    let port = lines.by_ref().map_while(Result::ok).find_map(|line| {
+        let (_, port) = line.split_once("successfully on port ")?;
+        port.trim_end_matches('.').parse::<u16>().ok()
+    });
+    let port = port.context("chromedriver does not say where it listens")?;
+    // What it says later has to go somewhere.
+    thread::spawn(move || lines.for_each(drop));
+    Ok((driver, port))
+}
+
 impl Browser {
     pub fn start(look: Look) -> Result<Self> {
-        let mut driver = Command::new("chromedriver")
-            .arg("--port=0")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .context("no chromedriver: scripts/bootstrap browser installs it")?;
-        let mut lines = BufReader::new(driver.stdout.take().context("no output")?).lines();
-        let port = lines.by_ref().map_while(Result::ok).find_map(|line| {
-            let (_, port) = line.split_once("successfully on port ")?;
-            port.trim_end_matches('.').parse::<u16>().ok()
-        });
-        let port = port.context("chromedriver does not say where it listens")?;
-        // What it says later has to go somewhere.
-        thread::spawn(move || lines.for_each(drop));
+        let (driver, port) = start_driver().or_else(|_| start_driver())?;
+        Self::of(driver, port, look)
+    }
+
+    fn of(mut driver: Child, port: u16, look: Look) -> Result<Self> {
         let profile = Directory::new()?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
