@@ -2002,6 +2002,9 @@ BEGIN
                 CASE WHEN state IN ('s', 'f') THEN coalesce(NEW.sent_at, now()) END, NEW.retry_of, NEW.response_status_code, NEW.attempts,
                 NEW.retry_count, state, NEW.event_type, nullif(NEW.response_body, ''), nullif(NEW.error_message, ''))
         RETURNING d.id INTO NEW.id;
+        IF state IN ('p', 'r') THEN
+            PERFORM zentry_notify.wake(ARRAY[NEW.webhook_integration_id]);
+        END IF;
     END IF;
     RETURN NEW;
 END
