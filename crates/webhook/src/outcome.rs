@@ -2,6 +2,7 @@
 
 mod answer;
 mod discord;
+mod status;
 mod teams;
 #[cfg(test)]
 mod tests;

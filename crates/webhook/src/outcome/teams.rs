@@ -5,18 +5,20 @@
 
 use serde_json::Value;
 
-use super::{Answer, RateScope, Verdict, text, wait};
+use super::status::failed;
+use super::{Answer, Verdict, text};
 
 /// How the connectors' trap begins: an HTTP 200 that says that nothing was delivered.
 const TRAP: &str = "Webhook message delivery failed";
 const INNER_STATUS: &str = "HTTP error ";
+const UNAUTHORIZED: &str = "401: the URL or its signature is wrong";
 
 /// A legacy connector: only a body that is a bare number says success.
 pub(super) fn connector_verdict(answer: &Answer) -> (Verdict, Option<String>) {
     match answer.status {
         200..300 => connector_body_verdict(answer),
         404 | 410 => (Verdict::Gone, Some(gone(answer.status))),
-        status => failed(answer, status, &reason(answer)),
+        _ => failed(answer, &reason(answer), UNAUTHORIZED),
     }
 }
 
@@ -38,7 +40,7 @@ pub(super) fn workflow_verdict(answer: &Answer) -> (Verdict, Option<String>) {
             (Verdict::Gone, Some(text::with_reason(what, &reason)))
         }
         (404 | 410, _) => (Verdict::Gone, Some(text::with_reason(&gone(status), &reason))),
-        _ => failed(answer, status, &reason),
+        _ => failed(answer, &reason, UNAUTHORIZED),
     }
 }
 
@@ -64,45 +66,6 @@ fn inner_status(body: &str) -> Option<u16> {
     let rest = &body[body.find(INNER_STATUS)? + INNER_STATUS.len()..];
     let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
     rest[..digits].parse().ok()
-}
-
-/// The statuses that mean the same for connectors and flows.
-fn failed(answer: &Answer, status: u16, reason: &str) -> (Verdict, Option<String>) {
-    let (verdict, what) = match status {
-        300..400 => (Verdict::Forbidden, text::redirect(status)),
-        401 => (
-            Verdict::Forbidden,
-            "401: the URL or its signature is wrong".into(),
-        ),
-        403 => (Verdict::Forbidden, "403 forbidden".into()),
-        407 => (Verdict::Unavailable { wait: None }, text::proxy(status)),
-        429 => {
-            let wait = wait::rate_limit(answer, None);
-            return (
-                Verdict::RateLimited {
-                    wait,
-                    scope: RateScope::Webhook,
-                },
-                Some(text::rate_limited(wait)),
-            );
-        }
-        408 | 425 | 500.. => (
-            Verdict::Retry {
-                wait: wait::retry_after(answer),
-            },
-            text::passing(status),
-        ),
-        400 => (Verdict::Rejected { culprit: None }, "400 bad request".into()),
-        413 => (
-            Verdict::Rejected { culprit: None },
-            "413: the message is too large".into(),
-        ),
-        _ => (
-            Verdict::Rejected { culprit: None },
-            format!("{status}: the message was refused"),
-        ),
-    };
-    (verdict, Some(text::with_reason(&what, reason)))
 }
 
 fn gone(status: u16) -> String {

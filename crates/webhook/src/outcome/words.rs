@@ -2,7 +2,7 @@
 //!
 //! Sources: Slack's "Sending messages using incoming webhooks" (errors), Mattermost's documentation of incoming webhooks, Google's of the Chat API.
 
-use super::{Answer, RateScope, Verdict, text, wait};
+use super::{Answer, Verdict, status, text, wait};
 
 /// Slack answers in words, with a status of its own for each.
 pub(super) fn slack(answer: &Answer) -> (Verdict, Option<String>) {
@@ -38,12 +38,8 @@ pub(super) fn slack(answer: &Answer) -> (Verdict, Option<String>) {
             },
             Some(format!("{}: Slack failed: rollup_error", answer.status)),
         ),
-        (status, _) => failed(
-            answer,
-            status,
-            word,
-            Some("404: the webhook does not exist any more"),
-        ),
+        (404 | 410, _) => gone("404: the webhook does not exist any more", word),
+        _ => failed(answer, word),
     }
 }
 
@@ -73,22 +69,12 @@ pub(super) fn mattermost(answer: &Answer) -> (Verdict, Option<String>) {
     let known = member("id").is_some();
     let reason = member("message").unwrap_or_else(|| text.into_owned());
     match answer.status {
-        400 if reason.to_lowercase().contains("invalid webhook") && known => (
-            Verdict::Gone,
-            Some(text::with_reason(
-                "400: the webhook does not exist any more",
-                &reason,
-            )),
-        ),
+        400 if reason.to_lowercase().contains("invalid webhook") && known => {
+            gone("400: the webhook does not exist any more", &reason)
+        }
         404 if !known => unexpected(answer, &reason),
-        404 => (
-            Verdict::Gone,
-            Some(text::with_reason(
-                "404: the webhook or its channel does not exist any more",
-                &reason,
-            )),
-        ),
-        status => failed(answer, status, &reason, None),
+        404 => gone("404: the webhook or its channel does not exist any more", &reason),
+        _ => failed(answer, &reason),
     }
 }
 
@@ -114,15 +100,9 @@ pub(super) fn google_chat(answer: &Answer) -> (Verdict, Option<String>) {
         member("message").unwrap_or_default(),
     );
     match (answer.status, member("status")) {
-        (404, Some("NOT_FOUND")) => (
-            Verdict::Gone,
-            Some(text::with_reason(
-                "404: the space or the webhook does not exist any more",
-                &reason,
-            )),
-        ),
+        (404, Some("NOT_FOUND")) => gone("404: the space or the webhook does not exist any more", &reason),
         (404, _) => unexpected(answer, &answer.text()),
-        (status, _) => failed(answer, status, &reason, None),
+        _ => failed(answer, &reason),
     }
 }
 
@@ -137,40 +117,14 @@ fn unexpected(answer: &Answer, body: &str) -> (Verdict, Option<String>) {
     )
 }
 
-/// The statuses that mean the same for all of them.
-fn failed(answer: &Answer, status: u16, reason: &str, gone: Option<&str>) -> (Verdict, Option<String>) {
-    let (verdict, what) = match status {
-        300..400 => (Verdict::Forbidden, text::redirect(status)),
-        401 => (Verdict::Forbidden, "401: the URL or its key is wrong".into()),
-        403 => (Verdict::Forbidden, "403 forbidden".into()),
-        404 | 410 if gone.is_some() => (Verdict::Gone, gone.unwrap_or_default().to_owned()),
-        410 => (Verdict::Gone, "410: the webhook does not exist any more".into()),
-        407 => (Verdict::Unavailable { wait: None }, text::proxy(status)),
-        429 => {
-            let wait = wait::rate_limit(answer, None);
-            return (
-                Verdict::RateLimited {
-                    wait,
-                    scope: RateScope::Webhook,
-                },
-                Some(text::rate_limited(wait)),
-            );
-        }
-        408 | 425 | 500.. => (
-            Verdict::Retry {
-                wait: wait::retry_after(answer),
-            },
-            text::passing(status),
-        ),
-        400 => (Verdict::Rejected { culprit: None }, "400 bad request".into()),
-        413 => (
-            Verdict::Rejected { culprit: None },
-            "413: the message is too large".into(),
-        ),
-        _ => (
-            Verdict::Rejected { culprit: None },
-            format!("{status}: the message was refused"),
-        ),
-    };
-    (verdict, Some(text::with_reason(&what, reason)))
+/// What the statuses mean that the service says nothing of its own with.
+fn failed(answer: &Answer, reason: &str) -> (Verdict, Option<String>) {
+    match answer.status {
+        410 => gone("410: the webhook does not exist any more", reason),
+        _ => status::failed(answer, reason, "401: the URL or its key is wrong"),
+    }
+}
+
+fn gone(what: &str, reason: &str) -> (Verdict, Option<String>) {
+    (Verdict::Gone, Some(text::with_reason(what, reason)))
 }
