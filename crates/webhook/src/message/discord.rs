@@ -7,11 +7,10 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::markup::Dialect;
-use super::{Shrink, summary, text, write_json};
+use super::{Shrink, summary, text, write_json, write_member};
 use crate::appearance::Appearance;
 use crate::card::Card;
 use crate::mention::Mention;
-use crate::rich_text::RichText;
 
 const MAX_TITLE: usize = 256;
 const MAX_DESCRIPTION: usize = 4096;
@@ -116,13 +115,6 @@ impl super::Layout for Layout {
     }
 }
 
-fn write_member(name: &str, value: &(impl Serialize + ?Sized), out: &mut Vec<u8>) {
-    out.push(b',');
-    write_json(name, out);
-    out.push(b':');
-    write_json(value, out);
-}
-
 /// What stands above the embeds: only this can ping, and it counts towards no limit of theirs.
 fn content(cards: &[Card], appearance: &Appearance) -> String {
     let ping = match &appearance.mention {
@@ -130,17 +122,11 @@ fn content(cards: &[Card], appearance: &Appearance) -> String {
         Some(Mention::DiscordUser(id)) => format!("<@{id}>"),
         _ => String::new(),
     };
-    if !appearance.announce {
-        return ping;
-    }
     // A link would be drawn a second time, as an embed of what is behind it.
-    let summary = summary(cards, MAX_ANNOUNCEMENT).replace("://", ":\u{200B}//");
-    let summary = text::render(&RichText::plain(&summary), Dialect::Discord, 4 * MAX_ANNOUNCEMENT);
-    if ping.is_empty() {
-        summary
-    } else {
-        format!("{ping} {summary}")
-    }
+    let summary = appearance
+        .announce
+        .then(|| summary(cards, MAX_ANNOUNCEMENT).replace("://", ":\u{200B}//"));
+    text::announcement(&ping, summary.as_deref(), Dialect::Discord, 4 * MAX_ANNOUNCEMENT)
 }
 
 /// The address, unlike those of the embeds before it: Discord makes one of two embeds with the same.

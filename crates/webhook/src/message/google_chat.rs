@@ -7,11 +7,9 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::markup::Dialect;
-use super::{Shrink, summary, text, write_json};
+use super::{Shrink, summary, text, write_json, write_member};
 use crate::appearance::Appearance;
 use crate::card::Card;
-use crate::mention::Mention;
-use crate::rich_text::RichText;
 
 /// Of the whole message.
 const MAX_BYTES: usize = 32_000;
@@ -113,11 +111,9 @@ impl super::Layout for Layout {
         out.push(b']');
         let text = announcement(cards, appearance);
         if !text.is_empty() {
-            out.extend_from_slice(b",\"text\":");
-            write_json(&text, out);
+            write_member("text", &text, out);
         }
-        out.extend_from_slice(b",\"fallbackText\":");
-        write_json(&summary(cards, MAX_SUMMARY), out);
+        write_member("fallbackText", &summary(cards, MAX_SUMMARY), out);
         if let Some(thread) = &appearance.thread {
             out.extend_from_slice(b",\"thread\":{\"threadKey\":");
             write_json(thread, out);
@@ -129,20 +125,13 @@ impl super::Layout for Layout {
 
 /// What stands above the cards: only this can ping.
 fn announcement(cards: &[Card], appearance: &Appearance) -> String {
-    let mention = match &appearance.mention {
-        Some(Mention::Markup(mention)) => mention.as_str(),
-        _ => "",
-    };
-    if !appearance.announce {
-        return mention.to_owned();
-    }
-    let summary = RichText::plain(&summary(cards, MAX_SUMMARY));
-    let summary = text::render(&summary, Dialect::GoogleChatText, 6 * MAX_SUMMARY);
-    if mention.is_empty() {
-        summary
-    } else {
-        format!("{mention} {summary}")
-    }
+    let summary = appearance.announce.then(|| summary(cards, MAX_SUMMARY));
+    text::announcement(
+        text::mention(appearance),
+        summary.as_deref(),
+        Dialect::GoogleChatText,
+        6 * MAX_SUMMARY,
+    )
 }
 
 fn widgets(card: &Card, shrink: Shrink) -> Vec<Widget> {

@@ -7,11 +7,9 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::markup::Dialect;
-use super::{Shrink, summary, text, write_json};
+use super::{Shrink, summary, text, write_json, write_member};
 use crate::appearance::Appearance;
 use crate::card::Card;
-use crate::mention::Mention;
-use crate::rich_text::RichText;
 
 /// Characters of a post; a longer one would become several.
 const MAX_CHARACTERS: usize = 16_383;
@@ -78,10 +76,7 @@ impl super::Layout for Layout {
         ];
         for (name, value) in members {
             if let Some(value) = value {
-                out.push(b',');
-                write_json(name, out);
-                out.push(b':');
-                write_json(value, out);
+                write_member(name, value, out);
             }
         }
         out.push(b'}');
@@ -90,20 +85,13 @@ impl super::Layout for Layout {
 
 /// What stands above the attachments: only this is meant to ping.
 fn announcement(cards: &[Card], appearance: &Appearance) -> String {
-    let mention = match &appearance.mention {
-        Some(Mention::Markup(mention)) => mention.as_str(),
-        _ => "",
-    };
-    if !appearance.announce {
-        return mention.to_owned();
-    }
-    let summary = RichText::plain(&summary(cards, MAX_SUMMARY));
-    let summary = text::render(&summary, Dialect::Mattermost, 4 * MAX_SUMMARY);
-    if mention.is_empty() {
-        summary
-    } else {
-        format!("{mention} {summary}")
-    }
+    let summary = appearance.announce.then(|| summary(cards, MAX_SUMMARY));
+    text::announcement(
+        text::mention(appearance),
+        summary.as_deref(),
+        Dialect::Mattermost,
+        4 * MAX_SUMMARY,
+    )
 }
 
 impl Attachment {

@@ -10,6 +10,8 @@ mod message_card;
 mod slack;
 mod text;
 
+use serde::Serialize;
+
 use crate::appearance::Appearance;
 use crate::card::Card;
 use crate::endpoint::EndpointKind;
@@ -136,11 +138,15 @@ fn summary(cards: &[Card], limit: usize) -> String {
         summary.push_str(": ");
         summary.push_str(first.text.as_str());
     }
-    let others = match cards.len() - 1 {
-        0 => return text::plain(&summary, limit),
-        others => format!(" (and {others} more)"),
-    };
-    text::plain(&summary, limit - others.len()) + &others
+    text::with_others(&summary, cards.len() - 1, limit)
+}
+
+/// Writes a member of an object that has some already.
+fn write_member(name: &str, value: &(impl Serialize + ?Sized), out: &mut Vec<u8>) {
+    out.push(b',');
+    write_json(name, out);
+    out.push(b':');
+    write_json(value, out);
 }
 
 /// What of a card's JSON counts: Teams quotes the whole once more, as a string, in which each quote and backslash takes a byte more.
@@ -150,7 +156,7 @@ fn quoted_length(json: &[u8]) -> usize {
 }
 
 /// Appends `value` as JSON.
-fn write_json(value: &(impl serde::Serialize + ?Sized), out: &mut Vec<u8>) {
+fn write_json(value: &(impl Serialize + ?Sized), out: &mut Vec<u8>) {
     // Our own structs have string keys and a vector takes every byte, so neither kind of error can happen.
     let _ = serde_json::to_writer(out, value);
 }

@@ -7,11 +7,9 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::markup::{Dialect, ZERO_WIDTH_SPACE};
-use super::{MAX_FIELDS, Shrink, text, write_json};
+use super::{MAX_FIELDS, Shrink, text, write_json, write_member};
 use crate::appearance::Appearance;
 use crate::card::Card;
-use crate::mention::Mention;
-use crate::rich_text::RichText;
 
 /// Characters of all blocks together, of which some 13,200 are taken.
 const MAX_CHARACTERS: usize = 12_000;
@@ -84,8 +82,8 @@ impl super::Layout for Layout {
     }
 
     fn close(cards: &[Card], appearance: &Appearance, out: &mut Vec<u8>) {
-        out.extend_from_slice(b"],\"text\":");
-        write_json(&notification(cards, appearance), out);
+        out.push(b']');
+        write_member("text", &notification(cards, appearance), out);
         out.extend_from_slice(b",\"unfurl_links\":false,\"unfurl_media\":false}");
     }
 }
@@ -98,11 +96,12 @@ fn characters(text: &[u8]) -> usize {
 /// What stands above the attachments and in notifications: whom it pings, and what it is about.
 fn notification(cards: &[Card], appearance: &Appearance) -> String {
     let titles = text::titles(cards, MAX_SUMMARY);
-    let titles = text::render(&RichText::plain(&titles), Dialect::Slack, 4 * MAX_SUMMARY);
-    match &appearance.mention {
-        Some(Mention::Markup(mention)) => format!("{mention} {titles}"),
-        _ => titles,
-    }
+    text::announcement(
+        text::mention(appearance),
+        Some(&titles),
+        Dialect::Slack,
+        4 * MAX_SUMMARY,
+    )
 }
 
 impl Attachment {

@@ -7,7 +7,9 @@ use jiff::Timestamp;
 
 use super::MAX_FIELDS;
 use super::markup::{self, Dialect, ZERO_WIDTH_SPACE};
+use crate::appearance::Appearance;
 use crate::card::{Card, one_line};
+use crate::mention::Mention;
 use crate::rich_text::{RichText, clean};
 
 /// What a link to the thing is called, where it needs a name.
@@ -100,11 +102,37 @@ pub(super) fn titles(cards: &[Card], limit: usize) -> String {
     let Some((first, others)) = cards.split_first() else {
         return String::new();
     };
-    let others = match others.len() {
+    with_others(&heading(first), others.len(), limit)
+}
+
+/// What is said of the first card, cut to the limit with how many others there are; no markup.
+pub(super) fn with_others(first: &str, others: usize, limit: usize) -> String {
+    let others = match others {
         0 => String::new(),
         others => format!(" (and {others} more)"),
     };
-    plain(&heading(first), limit - others.len()) + &others
+    plain(first, limit - others.len()) + &others
+}
+
+/// What stands above the events: whom it pings, and what it is about, if that is to be said.
+pub(super) fn announcement(mention: &str, about: Option<&str>, dialect: Dialect, limit: usize) -> String {
+    let Some(about) = about else {
+        return mention.to_owned();
+    };
+    let about = render(&RichText::plain(about), dialect, limit);
+    if mention.is_empty() {
+        about
+    } else {
+        format!("{mention} {about}")
+    }
+}
+
+/// Whom a message pings, in the receiver's own markup; empty: nobody.
+pub(super) fn mention(appearance: &Appearance) -> &str {
+    match &appearance.mention {
+        Some(Mention::Markup(mention)) => mention,
+        _ => "",
+    }
 }
 
 /// The text with a space without width after each `@`, where nothing else keeps a name from being pinged.
