@@ -9,6 +9,7 @@ use std::sync::OnceLock;
 
 use postgres::Client;
 use zentry_e2e::cluster::{Cluster, Stage, TestDatabase};
+use zentry_e2e::emulator::Webhook;
 
 /// A file of the sources.
 pub fn source(name: &str) -> PathBuf {
@@ -163,6 +164,13 @@ impl Project {
         };
         project.copy("before");
         Some(project)
+    }
+
+    /// Runs the application as it was, whose own integration has the webhook.
+    pub fn run_before(&self, webhook: &Webhook) {
+        self.manage(&["makemigrations", "notifications"]);
+        self.manage(&["migrate", "--fake-initial"]);
+        self.check("before", "", &webhook.url());
     }
 
     pub fn role(&self) -> &str {

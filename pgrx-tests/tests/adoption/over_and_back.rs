@@ -14,9 +14,7 @@ fn the_application_goes_over_and_back() {
     zentry::load(&mut scene.client).unwrap();
     let webhook = scene.emulator.register(Kind::Discord);
     let project = Project::new(&scene.database, &mut scene.client, &DJANGO_5_2).unwrap();
-    project.manage(&["makemigrations", "notifications"]);
-    project.manage(&["migrate", "--fake-initial"]);
-    project.check("before", "", &webhook.url());
+    project.run_before(&webhook);
 
     // Over: the handlers go first, so that at no time both send.
     scene.install().unwrap();

@@ -33,9 +33,7 @@ fn goes_over_and_back(release: &'static Release) {
     let Some(project) = Project::new(&scene.database, &mut scene.client, release) else {
         return;
     };
-    project.manage(&["makemigrations", "notifications"]);
-    project.manage(&["migrate", "--fake-initial"]);
-    project.check("before", "", &webhook.url());
+    project.run_before(&webhook);
     scene.install().unwrap();
     let manager = format!("SELECT zentry_grant('{}', 'manager')", project.role());
     scene.client.batch_execute(&manager).unwrap();
@@ -97,9 +95,7 @@ fn what_migrate_lacks_it_says() {
     zentry::load(&mut scene.client).unwrap();
     let webhook = scene.emulator.register(Kind::Discord);
     let project = Project::new(&scene.database, &mut scene.client, &DJANGO_5_2).unwrap();
-    project.manage(&["makemigrations", "notifications"]);
-    project.manage(&["migrate", "--fake-initial"]);
-    project.check("before", "", &webhook.url());
+    project.run_before(&webhook);
     project.replace_app();
     let grant = format!("SELECT zentry_grant('{}', 'manager');", project.role());
     let said = project.manage_in_vain(&["migrate"]);

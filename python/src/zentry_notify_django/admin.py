@@ -31,6 +31,7 @@ class Buttons(admin.ModelAdmin):  # type: ignore[type-arg]
     """Buttons of a row's page: each posts, and comes back."""
 
     buttons: dict[str, str] = {}
+    change_form_template = "admin/notifications/buttons.html"
 
     def get_urls(self) -> list[URLPattern]:
         """One address for each button."""
