@@ -19,6 +19,15 @@ pub enum Kind {
 }
 
 impl Kind {
+    pub const ALL: [Kind; 6] = [
+        Kind::Discord,
+        Kind::Connector,
+        Kind::Workflow,
+        Kind::Slack,
+        Kind::GoogleChat,
+        Kind::Mattermost,
+    ];
+
     /// What is registered.
     pub fn webhook_type(self) -> &'static str {
         match self {

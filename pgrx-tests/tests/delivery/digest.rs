@@ -4,7 +4,7 @@ use zentry_e2e::emulator::{Behaviour, Kind};
 use zentry_e2e::numbered;
 use zentry_e2e::scene::{Channel, Delivery, SOON, Scene};
 
-use crate::{KINDS, channel, is_true, of, replace_worker, scene, set};
+use crate::{channel, is_true, of, replace_worker, scene, set};
 
 fn waiting(scene: &mut Scene, count: usize) {
     let what = format!("{count} to wait in the table");
@@ -38,7 +38,7 @@ fn an_hour_later(scene: &mut Scene, channel: &Channel) {
 
 #[test]
 fn what_has_gathered_arrives_as_one_message_in_every_format() {
-    for kind in KINDS {
+    for kind in Kind::ALL {
         let mut scene = scene(&[]);
         let channel = channel(&mut scene, kind);
         set(&mut scene, &channel, "digest", "1 hour");

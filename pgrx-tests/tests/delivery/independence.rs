@@ -8,11 +8,11 @@ use zentry_e2e::scene::{SOON, Scene};
 use zentry_e2e::wait::eventually;
 use zentry_e2e::zentry::id;
 
-use crate::{KINDS, TASKS, channel, replace_worker, scene, set};
+use crate::{TASKS, channel, replace_worker, scene, set};
 
 /// Registers many webhooks for completed tasks at once.
 fn register(scene: &mut Scene, count: usize) -> Vec<Webhook> {
-    let kinds = KINDS.into_iter().cycle().take(count);
+    let kinds = Kind::ALL.into_iter().cycle().take(count);
     let webhooks: Vec<Webhook> = kinds.map(|kind| scene.emulator.register(kind)).collect();
     let column = |of: fn(&Webhook) -> String| webhooks.iter().map(of).collect::<Vec<String>>();
     let webhook_type = |webhook: &Webhook| webhook.kind().webhook_type().to_owned();
@@ -77,7 +77,7 @@ fn a_thousand_broken_channels_delay_none_of_a_thousand_healthy_ones() {
 fn a_hundred_and_fifty_broken_channels_delay_no_healthy_one() {
     const EACH: usize = 150;
     let mut scene = scene(&[("request_timeout", "5min")]);
-    let kinds = KINDS.into_iter().cycle();
+    let kinds = Kind::ALL.into_iter().cycle();
     let channels: Vec<_> = kinds
         .take(2 * EACH)
         .map(|kind| channel(&mut scene, kind))

@@ -26,14 +26,6 @@ use zentry_e2e::scene::{Channel, Delivery, SOON, Scene};
 use zentry_e2e::wait::eventually;
 use zentry_e2e::zentry;
 
-pub const KINDS: [Kind; 6] = [
-    Kind::Discord,
-    Kind::Connector,
-    Kind::Workflow,
-    Kind::Slack,
-    Kind::GoogleChat,
-    Kind::Mattermost,
-];
 /// What most channels hear, so that nothing else comes between.
 pub const TASKS: Option<&[&str]> = Some(&["task_completed"]);
 

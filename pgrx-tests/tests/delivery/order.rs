@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
-use zentry_e2e::emulator::Behaviour;
+use zentry_e2e::emulator::{Behaviour, Kind};
 use zentry_e2e::numbered;
 use zentry_e2e::scene::{SOON, all_sent};
 
-use crate::{KINDS, channel, of, scene, set};
+use crate::{channel, of, scene, set};
 
 #[test]
 fn deliveries_arrive_in_order_of_id_with_one_request_in_flight() {
     let mut scene = scene(&[]);
-    let channels = KINDS.map(|kind| channel(&mut scene, kind));
+    let channels = Kind::ALL.map(|kind| channel(&mut scene, kind));
     for channel in &channels {
         set(&mut scene, channel, "max_events_per_message", "1");
         channel.webhook.always(Behaviour::Slow(Duration::from_millis(20)));
@@ -39,7 +39,7 @@ fn deliveries_arrive_in_order_of_id_with_one_request_in_flight() {
 #[test]
 fn a_retry_keeps_its_place() {
     let mut scene = scene(&[]);
-    let channels = KINDS.map(|kind| channel(&mut scene, kind));
+    let channels = Kind::ALL.map(|kind| channel(&mut scene, kind));
     for channel in &channels {
         channel
             .webhook

@@ -9,7 +9,7 @@ use zentry_e2e::numbered;
 use zentry_e2e::scene::{Channel, SOON, Scene, all_sent};
 use zentry_e2e::wait::eventually;
 
-use crate::{KINDS, channel, is_true, of, replace_worker, scene, set};
+use crate::{channel, is_true, of, replace_worker, scene, set};
 
 fn answer(status: u16, body: &str) -> Behaviour {
     Behaviour::Answer {
@@ -75,7 +75,7 @@ fn what_the_edge_turns_away_arrives_when_it_is_over() {
 #[test]
 fn a_web_page_is_neither_a_success_nor_an_end() {
     let mut scene = scene(&[]);
-    let channels = KINDS.map(|kind| {
+    let channels = Kind::ALL.map(|kind| {
         let channel = channel(&mut scene, kind);
         channel.webhook.script([200, 410, 404, 401].map(page));
         channel

@@ -4,7 +4,7 @@ use serde_json::json;
 use zentry_e2e::emulator::{Behaviour, Kind};
 use zentry_e2e::numbered;
 
-use crate::{KINDS, channel, of, scene, task};
+use crate::{channel, of, scene, task};
 
 /// 400 as an endpoint says it that does not tell why.
 fn bad_request(kind: Kind) -> Behaviour {
@@ -35,7 +35,7 @@ fn bad_request(kind: Kind) -> Behaviour {
 #[test]
 fn a_message_that_is_refused_fails_at_once_and_the_next_one_is_sent() {
     let mut scene = scene(&[]);
-    let refusals = KINDS
+    let refusals = Kind::ALL
         .map(|kind| {
             [
                 (kind, bad_request(kind), "400"),
@@ -122,7 +122,7 @@ fn an_embed_that_discord_names_fails_alone() {
 fn an_event_that_nobody_names_is_found_by_halves() {
     let mut scene = scene(&[]);
     let bad = [1, 4, 7, 10];
-    let channels: Vec<_> = KINDS
+    let channels: Vec<_> = Kind::ALL
         .into_iter()
         .flat_map(|kind| bad.map(|number| (kind, number)))
         .map(|(kind, number)| {

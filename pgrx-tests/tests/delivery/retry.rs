@@ -6,7 +6,7 @@ use zentry_e2e::emulator::{Behaviour, Kind};
 use zentry_e2e::numbered;
 use zentry_e2e::scene::{Channel, Scene, all_sent};
 
-use crate::{KINDS, channel, of, scene, task};
+use crate::{channel, of, scene, task};
 
 fn server_failed(kind: Kind) -> &'static str {
     match kind {
@@ -17,7 +17,7 @@ fn server_failed(kind: Kind) -> &'static str {
 
 /// Failures that may pass, and what the log says of them.
 fn failures() -> Vec<(Kind, Behaviour, &'static str)> {
-    let everywhere = KINDS.into_iter().flat_map(|kind| {
+    let everywhere = Kind::ALL.into_iter().flat_map(|kind| {
         [
             (kind, Behaviour::Status(500), server_failed(kind)),
             (kind, Behaviour::Status(503), "503: the server is unavailable"),
@@ -87,7 +87,7 @@ fn a_passing_failure_is_tried_again_as_often_as_it_takes() {
 #[test]
 fn a_message_that_its_channel_cannot_take_keeps_no_other_from_it() {
     let mut scene = scene(&[("max_attempts", "2")]);
-    let channels = KINDS.map(|kind| {
+    let channels = Kind::ALL.map(|kind| {
         let channel = channel(&mut scene, kind);
         channel.webhook.always(Behaviour::When {
             contains: task(kind, 1),
@@ -138,7 +138,7 @@ fn a_failure_that_passes_leaves_no_trace_but_an_attempt() {
 #[test]
 fn a_message_whose_answer_is_lost_is_sent_again() {
     let mut scene = scene(&[]);
-    let channels = KINDS.map(|kind| {
+    let channels = Kind::ALL.map(|kind| {
         let channel = channel(&mut scene, kind);
         channel.webhook.script([Behaviour::LoseAnswer]);
         channel

@@ -6,7 +6,7 @@ use zentry_e2e::emulator::{Event, Kind};
 use zentry_e2e::scene::{Channel, Delivery, Scene};
 use zentry_e2e::zentry::{self, id};
 
-use crate::support::{KINDS, assert_clean, bold, channels, iso};
+use crate::support::{assert_clean, bold, channels, iso};
 
 /// What every channel should show.
 struct Expected<'a> {
@@ -30,7 +30,7 @@ fn time(text: &str) -> Timestamp {
 /// The one delivery to each channel, after it was sent: all have the same payload.
 fn deliveries(scene: &mut Scene, event_type: &str) -> Vec<Delivery> {
     let deliveries = scene.settle().unwrap();
-    assert_eq!(deliveries.len(), KINDS.len(), "{deliveries:#?}");
+    assert_eq!(deliveries.len(), Kind::ALL.len(), "{deliveries:#?}");
     for delivery in &deliveries {
         assert_eq!(
             (delivery.event_type.as_str(), delivery.status.as_str()),
@@ -247,7 +247,7 @@ fn a_reached_milestone() {
     // One of nine is there, and one more; the third makes 33 %.
     zentry::complete_task(&mut scene.client, id::LANDING_PAGE, Timestamp::now()).unwrap();
     let milestones = Some(&["milestone_reached"][..]);
-    let channels = KINDS.map(|kind| scene.channel_for(kind, None, milestones).unwrap());
+    let channels = Kind::ALL.map(|kind| scene.channel_for(kind, None, milestones).unwrap());
     zentry::complete_task(&mut scene.client, id::REDIRECTS, Timestamp::now()).unwrap();
 
     let deliveries = deliveries(&mut scene, "milestone_reached");

@@ -3,11 +3,11 @@
 use std::fs;
 
 use zentry_e2e::cluster::Stage;
-use zentry_e2e::emulator::{Certificate, Webhook};
+use zentry_e2e::emulator::{Certificate, Kind, Webhook};
 use zentry_e2e::scene::{Scene, all_sent};
 use zentry_e2e::zentry::{self, id};
 
-use crate::support::{KINDS, assert_clean, sqlstate};
+use crate::support::{assert_clean, sqlstate};
 
 /// A database whose workers and sessions trust the emulator's authority, and allow what the vendors' hosts are allowed.
 fn scene() -> Scene {
@@ -34,7 +34,7 @@ fn register(scene: &mut Scene, kind: &str, url: &str) -> Result<i64, postgres::E
 #[test]
 fn messages_arrive() {
     let mut scene = scene();
-    let webhooks: Vec<Webhook> = KINDS.map(|kind| scene.emulator.register(kind)).into();
+    let webhooks: Vec<Webhook> = Kind::ALL.map(|kind| scene.emulator.register(kind)).into();
     for webhook in &webhooks {
         let kind = webhook.kind().webhook_type();
         let id = register(&mut scene, kind, &webhook.https_url()).unwrap();

@@ -6,7 +6,7 @@ use zentry_e2e::emulator::{Behaviour, Kind};
 use zentry_e2e::scene::{Channel, Delivery, Scene, all_sent};
 use zentry_e2e::zentry::{self, id};
 
-use crate::support::{KINDS, assert_clean, connect_listening, sqlstate, webhook_ids};
+use crate::support::{assert_clean, connect_listening, sqlstate, webhook_ids};
 
 const EVENTS: [&str; 5] = [
     "task_completed",
@@ -32,7 +32,7 @@ fn fire_held(scene: &mut Scene, channel: &Channel) -> Delivery {
 #[test]
 fn a_sample_of_each_event_arrives() {
     let mut scene = Scene::start().unwrap();
-    let channels = KINDS.map(|kind| scene.channel(kind).unwrap());
+    let channels = Kind::ALL.map(|kind| scene.channel(kind).unwrap());
     for event_type in EVENTS {
         let ids: Vec<i64> = scene
             .client
@@ -48,7 +48,7 @@ fn a_sample_of_each_event_arrives() {
             .map(|delivery| delivery.id)
             .collect();
         assert_eq!(fired, ids, "{event_type}");
-        assert_eq!(ids.len(), KINDS.len());
+        assert_eq!(ids.len(), Kind::ALL.len());
     }
     for channel in &channels {
         assert_eq!(channel.webhook.event_count(), 5);

@@ -11,18 +11,9 @@ use zentry_e2e::emulator::{Event, Kind, Limits, markup};
 use zentry_e2e::scene::{Channel, Delivery, Scene};
 use zentry_e2e::zentry::{self, id};
 
-pub const KINDS: [Kind; 6] = [
-    Kind::Discord,
-    Kind::Connector,
-    Kind::Workflow,
-    Kind::Slack,
-    Kind::GoogleChat,
-    Kind::Mattermost,
-];
-
 /// A channel of each kind, for every event of every project.
 pub fn channels(scene: &mut Scene) -> [Channel; 6] {
-    KINDS.map(|kind| scene.channel(kind).unwrap())
+    Kind::ALL.map(|kind| scene.channel(kind).unwrap())
 }
 
 /// A Discord channel without rate limits that hears of one event type, in every project.

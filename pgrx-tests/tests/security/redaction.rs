@@ -18,18 +18,9 @@ use zentry_e2e::zentry;
 
 use crate::search::Search;
 
-const KINDS: [Kind; 6] = [
-    Kind::Discord,
-    Kind::Connector,
-    Kind::Workflow,
-    Kind::Slack,
-    Kind::GoogleChat,
-    Kind::Mattermost,
-];
-
 /// One of each kind, under their names.
 fn webhooks(site: &Site, client: &mut Client) -> Result<Vec<(i64, Webhook)>> {
-    KINDS
+    Kind::ALL
         .into_iter()
         .map(|kind| {
             let webhook = site.emulator.register(kind);
