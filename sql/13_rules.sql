@@ -173,7 +173,8 @@ DROP TRIGGER IF EXISTS check_webhook ON zentry_notify.webhook;
 CREATE TRIGGER check_webhook BEFORE INSERT OR UPDATE ON zentry_notify.webhook
     FOR EACH ROW EXECUTE FUNCTION zentry_notify.check_webhook();
 
--- What is more than this of the log goes by and by (forget_deleted): a DELETE must not take minutes.
+-- What is more than this of the log goes by and by (forget_deleted): a DELETE must not take minutes. So does what the worker writes for
+-- the webhook until this transaction ends.
 CREATE OR REPLACE FUNCTION zentry_notify.forget_webhook() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
@@ -184,9 +185,8 @@ BEGIN
     DELETE FROM zentry_notify.webhook_count c WHERE c.webhook_integration_id = OLD.id;
     DELETE FROM zentry_notify.event_wording w WHERE w.webhook_integration_id = OLD.id;
     DELETE FROM zentry_notify.delivery_stat s WHERE s.webhook_integration_id = OLD.id;
-    IF zentry_notify.forget_deliveries(OLD.id, 10000) = 10000 THEN
-        INSERT INTO zentry_notify.deleted_webhook VALUES (OLD.id) ON CONFLICT DO NOTHING;
-    END IF;
+    PERFORM zentry_notify.forget_deliveries(OLD.id, 10000);
+    INSERT INTO zentry_notify.deleted_webhook VALUES (OLD.id) ON CONFLICT DO NOTHING;
     RETURN NULL;
 END
 $$;

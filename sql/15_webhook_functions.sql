@@ -378,14 +378,17 @@ CREATE OR REPLACE FUNCTION zentry_notify.forget_deleted(most integer) RETURNS bi
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    deleted bigint := (SELECT d.webhook_integration_id FROM zentry_notify.deleted_webhook d LIMIT 1);
-    removed bigint := CASE WHEN deleted IS NULL THEN 0 ELSE zentry_notify.forget_deliveries(deleted, most) END;
+    deleted bigint;
+    removed bigint := 0;
 BEGIN
-    IF removed < most THEN
+    -- As many notes as rows at most: each costs a look into the indexes.
+    FOR deleted IN SELECT d.webhook_integration_id FROM zentry_notify.deleted_webhook d LIMIT most LOOP
+        removed := removed + zentry_notify.forget_deliveries(deleted, (most - removed)::integer);
+        EXIT WHEN removed >= most;
         DELETE FROM zentry_notify.deleted_webhook d WHERE d.webhook_integration_id = deleted;
-    END IF;
+    END LOOP;
     RETURN removed;
 END
 $$;
 COMMENT ON FUNCTION zentry_notify.forget_deleted(integer) IS
-    'Deletes at most so many deliveries of a webhook that was deleted, and returns how many there were. The worker calls it';
+    'Deletes at most so many deliveries of webhooks that were deleted, and returns how many there were. The worker calls it';

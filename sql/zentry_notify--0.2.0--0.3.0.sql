@@ -754,7 +754,8 @@ DROP TRIGGER IF EXISTS check_webhook ON zentry_notify.webhook;
 CREATE TRIGGER check_webhook BEFORE INSERT OR UPDATE ON zentry_notify.webhook
     FOR EACH ROW EXECUTE FUNCTION zentry_notify.check_webhook();
 
--- What is more than this of the log goes by and by (forget_deleted): a DELETE must not take minutes.
+-- What is more than this of the log goes by and by (forget_deleted): a DELETE must not take minutes. So does what the worker writes for
+-- the webhook until this transaction ends.
 CREATE OR REPLACE FUNCTION zentry_notify.forget_webhook() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
@@ -765,9 +766,8 @@ BEGIN
     DELETE FROM zentry_notify.webhook_count c WHERE c.webhook_integration_id = OLD.id;
     DELETE FROM zentry_notify.event_wording w WHERE w.webhook_integration_id = OLD.id;
     DELETE FROM zentry_notify.delivery_stat s WHERE s.webhook_integration_id = OLD.id;
-    IF zentry_notify.forget_deliveries(OLD.id, 10000) = 10000 THEN
-        INSERT INTO zentry_notify.deleted_webhook VALUES (OLD.id) ON CONFLICT DO NOTHING;
-    END IF;
+    PERFORM zentry_notify.forget_deliveries(OLD.id, 10000);
+    INSERT INTO zentry_notify.deleted_webhook VALUES (OLD.id) ON CONFLICT DO NOTHING;
     RETURN NULL;
 END
 $$;
@@ -1578,17 +1578,20 @@ CREATE OR REPLACE FUNCTION zentry_notify.forget_deleted(most integer) RETURNS bi
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    deleted bigint := (SELECT d.webhook_integration_id FROM zentry_notify.deleted_webhook d LIMIT 1);
-    removed bigint := CASE WHEN deleted IS NULL THEN 0 ELSE zentry_notify.forget_deliveries(deleted, most) END;
+    deleted bigint;
+    removed bigint := 0;
 BEGIN
-    IF removed < most THEN
+    -- As many notes as rows at most: each costs a look into the indexes.
+    FOR deleted IN SELECT d.webhook_integration_id FROM zentry_notify.deleted_webhook d LIMIT most LOOP
+        removed := removed + zentry_notify.forget_deliveries(deleted, (most - removed)::integer);
+        EXIT WHEN removed >= most;
         DELETE FROM zentry_notify.deleted_webhook d WHERE d.webhook_integration_id = deleted;
-    END IF;
+    END LOOP;
     RETURN removed;
 END
 $$;
 COMMENT ON FUNCTION zentry_notify.forget_deleted(integer) IS
-    'Deletes at most so many deliveries of a webhook that was deleted, and returns how many there were. The worker calls it';
+    'Deletes at most so many deliveries of webhooks that were deleted, and returns how many there were. The worker calls it';
 -- ---- 16_delivery_functions.sql ----
 
 -- Sample events, and deliveries sent anew.

@@ -1,5 +1,7 @@
 //! What people have configured: webhooks, wordings, sources, settings.
 
+use std::collections::HashMap;
+
 use jiff::Timestamp;
 
 use super::active_webhooks::{ActiveWebhook, config, idle_connections, policy};
@@ -31,10 +33,15 @@ impl Worker {
         }
         self.wordings.update(wordings, settings::link_base());
         let url_policy = settings::url_policy();
-        self.webhooks = active_webhooks
+        let webhooks: HashMap<_, _> = active_webhooks
             .iter()
             .map(|webhook| (webhook.id, ActiveWebhook::of(webhook, &url_policy)))
             .collect();
+        // One that was deleted may have got rows until that was committed.
+        if self.webhooks.keys().any(|queue| !webhooks.contains_key(queue)) {
+            self.housekeeping.hurry();
+        }
+        self.webhooks = webhooks;
         self.switched_off
             .retain(|queue, _| !self.webhooks.contains_key(queue));
         self.drained.retain(|queue| self.webhooks.contains_key(queue));

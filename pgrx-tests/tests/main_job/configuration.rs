@@ -2,7 +2,8 @@
 
 use postgres::Client;
 use zentry_e2e::emulator::Kind;
-use zentry_e2e::scene::{Channel, Scene};
+use zentry_e2e::scene::{Channel, SOON, Scene};
+use zentry_e2e::wait::eventually;
 use zentry_e2e::zentry::{self, id};
 
 use crate::support::{assert_clean, sqlstate, webhook_ids};
@@ -173,6 +174,33 @@ fn what_is_switched_off_or_deleted_hears_nothing_more() {
         warm.scene.deliveries().unwrap().is_empty(),
         "the log goes with it"
     );
+}
+
+#[test]
+fn what_is_written_for_a_webhook_while_it_is_being_deleted_goes_with_it() {
+    let mut warm = Warm::new();
+    warm.execute("UPDATE zentry_notify.webhook_integration SET min_interval = '1 hour'");
+    let mut other = warm.scene.database.connect().unwrap();
+    let mut deletion = other.transaction().unwrap();
+    deletion
+        .batch_execute("DELETE FROM zentry_notify.webhook_integration")
+        .unwrap();
+    zentry::extend_streak(&mut warm.application, id::ADA).unwrap();
+    let rows = |client: &mut Client| -> i64 {
+        let count = "SELECT count(*) FROM zentry_notify.delivery WHERE status = 'p'";
+        client.query_one(count, &[]).unwrap().get(0)
+    };
+    eventually(SOON, "the delivery that waits", || {
+        (rows(&mut warm.scene.client) > 0).then_some(())
+    })
+    .unwrap();
+    deletion.commit().unwrap();
+    eventually(SOON, "what is left of the webhook to be removed", || {
+        let notes = "SELECT count(*) FROM zentry_notify.deleted_webhook";
+        let notes: i64 = warm.scene.client.query_one(notes, &[]).unwrap().get(0);
+        (notes == 0 && rows(&mut warm.scene.client) == 0).then_some(())
+    })
+    .unwrap();
 }
 
 #[test]
