@@ -53,7 +53,10 @@ impl Release {
         let requirements = source(&format!("requirements-{}.txt", self.name));
         let lock = File::create(place.with_extension("lock")).unwrap();
         lock.lock().unwrap();
-        let interpreter = interpreter(&self.pythons)?;
+        let Some(interpreter) = interpreter(&self.pythons) else {
+            eprintln!("Django {} is left out: no Python here supports it", self.name);
+            return None;
+        };
         let wanted = format!("{interpreter:?}\n{}", fs::read_to_string(&requirements).unwrap());
         let installed = place.join("installed");
         if fs::read_to_string(&installed).ok().as_ref() != Some(&wanted) {
