@@ -192,43 +192,82 @@ END
 $$;
 COMMENT ON FUNCTION zentry_notify.status_worker(boolean, timestamptz, integer, timestamptz) IS 'Status of this database''s worker';
 
+-- The worker is the bootstrap superuser's (10), so what is set for that role is the worker's; what is set for the role that asks is not.
+CREATE OR REPLACE FUNCTION zentry_notify.set_for_worker(name text) RETURNS TABLE (value text, change text)
+    LANGUAGE sql STABLE ROWS 1 SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT coalesce(d.value,
+                    CASE WHEN s.source IN ('default', 'configuration file', 'command line', 'environment variable', 'override') THEN s.reset_val
+                         ELSE coalesce((SELECT f.setting FROM pg_file_settings f WHERE f.name = s.name AND f.applied ORDER BY f.seqno DESC LIMIT 1), s.boot_val) END),
+           coalesce('ALTER ' || d.place, 'ALTER SYSTEM')
+      FROM pg_settings s
+      LEFT JOIN LATERAL (
+           -- Of a role in a database, of a role, of a database, of all: the first holds.
+           SELECT substr(c, strpos(c, '=') + 1) AS value,
+                  CASE WHEN r.setrole <> 0 THEN 'ROLE ' || quote_ident(pg_get_userbyid(r.setrole)) || CASE WHEN r.setdatabase = 0 THEN '' ELSE ' IN DATABASE ' || quote_ident(current_database()) END
+                       WHEN r.setdatabase <> 0 THEN 'DATABASE ' || quote_ident(current_database())
+                       ELSE 'ROLE ALL' END AS place
+             FROM pg_db_role_setting r
+             CROSS JOIN unnest(r.setconfig) c
+            WHERE r.setrole IN (0, 10) AND split_part(c, '=', 1) = s.name
+              AND r.setdatabase IN (0, (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()))
+            ORDER BY r.setrole = 0, r.setdatabase = 0 LIMIT 1) d ON true
+     WHERE s.name = set_for_worker.name
+$$;
+COMMENT ON FUNCTION zentry_notify.set_for_worker(text) IS
+    'What a worker that starts now has for a setting, whatever the session that asks has, and the beginning of the statement that changes it where it was set';
+
 CREATE OR REPLACE FUNCTION zentry_notify.status_settings() RETURNS TABLE (subject text, state text, detail text, remedy text)
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    -- What holds for sessions and workers to come. The worker is the bootstrap superuser's (10), so what is set for that role is the worker's; what
-    -- is set for the role that asks is not.
-    WITH switch (name, normal, means, of_worker) AS (
-        VALUES ('zentry_notify.sending', 'on', 'nothing is sent, deliveries wait', true),
-               ('zentry_notify.enabled', 'on', 'writes fire nothing', false),
-               ('session_replication_role', 'origin', 'writes fire nothing', false)),
-    stored AS (
-        -- Of a role in a database, of a role, of a database, of all: the first holds.
-        SELECT DISTINCT ON (v.name) v.name, r.setrole, r.setdatabase,
-               CASE v.normal WHEN 'on' THEN CASE WHEN split_part(c, '=', 2)::boolean THEN 'on' ELSE 'off' END ELSE split_part(c, '=', 2) END AS value
+    WITH switch (name, normal, means) AS (
+        VALUES ('zentry_notify.enabled', 'on', 'writes fire nothing'),
+               ('session_replication_role', 'origin', 'writes fire nothing')),
+    entry AS (
+        SELECT v.name, v.normal, r.setrole, r.setdatabase, CASE v.normal WHEN 'on' THEN CASE WHEN c.value::boolean THEN 'on' ELSE 'off' END ELSE c.value END AS value
           FROM switch v
-          JOIN pg_db_role_setting r ON r.setrole = 0 OR v.of_worker AND r.setrole = 10
-          CROSS JOIN unnest(r.setconfig) c
-         WHERE r.setdatabase IN (0, (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())) AND split_part(c, '=', 1) = v.name
-         ORDER BY v.name, r.setrole = 0, r.setdatabase = 0),
+          CROSS JOIN pg_db_role_setting r
+          CROSS JOIN LATERAL (SELECT substr(x, strpos(x, '=') + 1) AS value FROM unnest(r.setconfig) x WHERE split_part(x, '=', 1) = v.name) c
+         WHERE r.setdatabase IN (0, (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()))),
+    -- Of each role and of all: what is set for this database holds, and then what is set for every one.
+    stored AS (
+        SELECT DISTINCT ON (e.name, e.setrole) e.* FROM entry e ORDER BY e.name, e.setrole, e.setdatabase = 0),
     setting AS (
-        SELECT v.name, v.normal, v.means, v.of_worker, s.setting AS here, d.setrole, d.setdatabase,
+        SELECT v.name, v.normal, v.means, s.setting AS here, s.reset_val, d.setdatabase,
                coalesce(d.value,
-                        CASE WHEN v.of_worker AND s.source IN ('user', 'database user', 'session', 'client')
-                             THEN coalesce((SELECT f.setting FROM pg_file_settings f WHERE f.name = v.name AND f.applied ORDER BY f.seqno DESC LIMIT 1), s.boot_val)
-                             ELSE s.reset_val END) AS for_all
+                        CASE WHEN s.source IN ('default', 'configuration file', 'command line', 'environment variable') THEN s.setting
+                             -- This session has something else.
+                             ELSE (SELECT CASE v.normal WHEN 'on' THEN CASE WHEN f.setting::boolean THEN 'on' ELSE 'off' END ELSE f.setting END
+                                     FROM pg_file_settings f WHERE f.name = v.name AND f.applied ORDER BY f.seqno DESC LIMIT 1) END,
+                        s.boot_val) AS for_all,
+               coalesce(own.value, d.value, v.normal) AS for_role
           FROM switch v
           JOIN pg_settings s ON s.name = v.name
-          LEFT JOIN stored d ON d.name = v.name)
-    SELECT s.name, 'attention', CASE WHEN s.for_all = s.normal THEN s.means || ', in this session' ELSE s.means END,
-           CASE WHEN s.for_all = s.normal THEN format('RESET %s;', s.name)
-                WHEN s.setrole <> 0 AND s.setdatabase <> 0 THEN format('ALTER ROLE %I IN DATABASE %I RESET %s;', pg_get_userbyid(s.setrole), current_database(), s.name)
-                WHEN s.setrole <> 0 THEN format('ALTER ROLE %I RESET %s;', pg_get_userbyid(s.setrole), s.name)
-                WHEN s.setdatabase <> 0 THEN format('ALTER DATABASE %I RESET %s;', current_database(), s.name)
+          LEFT JOIN stored d ON d.name = v.name AND d.setrole = 0
+          LEFT JOIN stored own ON own.name = v.name AND own.setrole = (SELECT r.oid FROM pg_roles r WHERE r.rolname = session_user))
+    SELECT 'zentry_notify.sending', 'attention', 'nothing is sent, deliveries wait',
+           CASE w.change WHEN 'ALTER SYSTEM' THEN 'ALTER SYSTEM SET zentry_notify.sending = on; SELECT pg_reload_conf();'
+                         ELSE w.change || ' RESET zentry_notify.sending;' END
+      FROM zentry_notify.set_for_worker('zentry_notify.sending') w
+     WHERE NOT w.value::boolean
+     UNION ALL
+    SELECT s.name, 'attention', s.means,
+           CASE WHEN s.setdatabase <> 0 THEN format('ALTER DATABASE %I RESET %s;', current_database(), s.name)
                 WHEN s.setdatabase = 0 THEN format('ALTER ROLE ALL RESET %s;', s.name)
                 ELSE format('ALTER SYSTEM SET %s = %s; SELECT pg_reload_conf();', s.name, s.normal) END
       FROM setting s
-     -- Workers do not see what a session has set.
-     WHERE s.for_all <> s.normal OR s.here <> s.normal AND NOT s.of_worker;
+     WHERE s.for_all <> s.normal
+     UNION ALL
+    -- An application's role, as a rule; one that loads data may be meant to be so.
+    SELECT e.name, 'attention', format('writes of role %I fire nothing', pg_get_userbyid(e.setrole)),
+           format('ALTER ROLE %I%s RESET %s;', pg_get_userbyid(e.setrole), CASE WHEN e.setdatabase = 0 THEN '' ELSE format(' IN DATABASE %I', current_database()) END, e.name)
+      FROM stored e
+     WHERE e.setrole <> 0 AND e.value <> e.normal
+     UNION ALL
+    -- What is not said above: set in this session, or before the session was given its settings.
+    SELECT s.name, 'attention', s.means || ', in this session', format(CASE WHEN s.reset_val = s.normal THEN 'RESET %s;' ELSE 'SET %s = %s;' END, s.name, s.normal)
+      FROM setting s
+     WHERE s.here <> s.normal AND s.for_all = s.normal AND s.for_role = s.normal;
 $$;
 COMMENT ON FUNCTION zentry_notify.status_settings() IS 'Status of the settings that switch something off';
 
