@@ -143,6 +143,7 @@ SELECT d.id, w.id AS webhook_integration_id, greatest(d.due_at, p.until) AS due_
    AND d.due_at <= now()
    AND (p.until <= now()) IS NOT FALSE
    AND zentry_notify.quiet_until(w.quiet_hours) IS NULL
+   AND EXISTS (SELECT FROM zentry_notify.webhook_secret u WHERE u.webhook_integration_id = w.id)
    AND NOT EXISTS (SELECT FROM zentry_notify.webhook_circuit c WHERE c.webhook_integration_id = w.id);
 COMMENT ON VIEW zentry_notify.due_delivery IS
     'The first delivery of each webhook that nothing keeps from being sent but the worker: neither its quiet hours, nor its digest, nor the pace that is set for it. Those behind it wait for it';
@@ -568,27 +569,47 @@ COMMENT ON FUNCTION zentry_notify.status_sources() IS 'Status of the attached ta
 CREATE OR REPLACE FUNCTION zentry_notify.status_webhooks() RETURNS TABLE (subject text, state text, detail text, remedy text)
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    WITH webhook AS (
-        SELECT w.id, w.name,
+    WITH setting AS MATERIALIZED (
+        -- As the worker has them, who may have others than the session that asks.
+        SELECT n.name, v.value, v.change
+          FROM unnest('{zentry_notify.allowed_hosts,zentry_notify.allow_http,zentry_notify.allow_private_addresses,zentry_notify.proxy}'::text[]) n (name)
+         CROSS JOIN zentry_notify.set_for_worker(n.name) v),
+    webhook AS MATERIALIZED (
+        SELECT w.id, w.name, u.webhook_url IS NULL AND w.is_active AS without_url,
                CASE WHEN w.switched_off_at IS NOT NULL THEN 'gone' WHEN NOT w.is_active THEN 'off'
+                    WHEN u.webhook_url IS NULL THEN 'without a URL'
                     WHEN c.webhook_integration_id IS NOT NULL THEN 'failing' ELSE 'active' END AS state,
                coalesce(w.switched_off_at, c.opened_at) AS since, coalesce(w.switched_off_reason, c.error_message) AS reason, c.next_try_at,
-               w.is_active AND c.failures = 0 AS untried,
-               CASE WHEN w.is_active THEN zentry_notify.host_to_allow(w.webhook_type, u.webhook_url) END AS host
+               w.is_active AND c.failures = 0 AS untried, x.lacks, x.remedy AS permission
           FROM zentry_notify.webhook w
           LEFT JOIN zentry_notify.webhook_secret u ON u.webhook_integration_id = w.id
-          LEFT JOIN zentry_notify.webhook_circuit c ON c.webhook_integration_id = w.id)
-    SELECT 'webhooks', CASE WHEN count(*) FILTER (WHERE n.state = 'active') = 0 THEN 'attention' ELSE 'ok' END,
+          LEFT JOIN zentry_notify.webhook_circuit c ON c.webhook_integration_id = w.id
+          LEFT JOIN LATERAL (
+               SELECT string_agg(format(CASE l.setting WHEN 'zentry_notify.allowed_hosts' THEN '%s does not have %s' ELSE '%s is off' END, l.setting, l.needed), ', '
+                                 ORDER BY l.place) AS lacks,
+                      string_agg(format('%s SET %s = %L; ', s.change, s.name,
+                                        CASE l.setting WHEN 'zentry_notify.allowed_hosts' THEN concat_ws(', ', nullif(s.value, ''), l.needed) ELSE l.needed END), ''
+                                 ORDER BY l.place) AS remedy
+                 FROM zentry_notify.settings_in_the_way(w.webhook_type, u.webhook_url,
+                          (SELECT h.value FROM setting h WHERE h.name = 'zentry_notify.allowed_hosts'),
+                          (SELECT h.value::boolean FROM setting h WHERE h.name = 'zentry_notify.allow_http'),
+                          (SELECT h.value::boolean FROM setting h WHERE h.name = 'zentry_notify.allow_private_addresses')) WITH ORDINALITY l (setting, needed, place)
+                 JOIN setting s ON s.name = l.setting) x ON w.is_active)
+    SELECT 'webhooks', CASE WHEN coalesce(sum(n.count) FILTER (WHERE n.state = 'active'), 0) = 0 THEN 'attention' ELSE 'ok' END,
            coalesce(string_agg(format('%s %s', n.count, n.state), ', ' ORDER BY n.state), 'none is registered: nobody hears anything'),
            CASE WHEN count(*) = 0 THEN 'SELECT @extschema@.zentry_register_webhook(''NAME'', ''discord'', ''URL'');' ELSE '' END
       FROM (SELECT w.state, count(*) FROM webhook w GROUP BY w.state) n
      UNION ALL
-    (SELECT format('webhook %s', w.id), 'broken', format('zentry_notify.allowed_hosts does not have %s: nothing is sent there', w.host),
-            format('%s SET zentry_notify.allowed_hosts = %L; SELECT pg_reload_conf(); SELECT @extschema@.zentry_resume(%s);',
-                   CASE s.source WHEN 'database' THEN format('ALTER DATABASE %I', current_database()) ELSE 'ALTER SYSTEM' END,
-                   concat_ws(', ', nullif(s.setting, ''), w.host), w.id)
-       FROM webhook w JOIN pg_settings s ON s.name = 'zentry_notify.allowed_hosts'
-      WHERE w.host IS NOT NULL ORDER BY w.id LIMIT 20)
+    (SELECT format('webhook %s', w.id), 'broken', 'has no URL any more, somebody has taken its row of zentry_notify.webhook_secret away: nothing is sent',
+            format('SELECT @extschema@.zentry_update_webhook(%s, webhook_url => ''URL'');', w.id)
+       FROM webhook w WHERE w.without_url ORDER BY w.id LIMIT 20)
+     UNION ALL
+    (SELECT format('webhook %s', w.id), 'broken', w.lacks || ': nothing is sent there',
+            format('%sSELECT pg_reload_conf(); SELECT @extschema@.zentry_resume(%s);', w.permission, w.id)
+            || CASE WHEN w.lacks LIKE '%allow_http is off%' THEN format(' -- or better, a URL that begins with https: SELECT @extschema@.zentry_update_webhook(%s, webhook_url => ''URL'');', w.id)
+                    ELSE '' END
+       FROM webhook w
+      WHERE w.lacks IS NOT NULL ORDER BY w.id LIMIT 20)
      UNION ALL
     (SELECT format('webhook %s', w.id), CASE w.state WHEN 'gone' THEN 'broken' ELSE 'attention' END,
             CASE WHEN w.state = 'gone' THEN format('gone since %s: %s', zentry_notify.moment(w.since), w.reason)
@@ -603,8 +624,15 @@ AS $$
                      format('SELECT @extschema@.zentry_update_webhook(%s, thread_name => ''NAME''), @extschema@.zentry_resume(%s)', w.id, w.id)
                      || CASE w.state WHEN 'gone' THEN format(', @extschema@.zentry_retry_failed(%s);', w.id) ELSE ';' END
                  WHEN w.state = 'gone' THEN format('SELECT @extschema@.zentry_update_webhook(%s, webhook_url => ''URL''), @extschema@.zentry_retry_failed(%s);', w.id, w.id)
+                 -- What stands between here and the webhook: trying again mends none of it.
+                 WHEN w.reason ~ 'by way of zentry_notify\.proxy|a proxy between here and the webhook asks for a login' AND (SELECT s.value <> '' FROM setting s WHERE s.name = 'zentry_notify.proxy') THEN
+                     format('-- see to the proxy, or name another one: %s SET zentry_notify.proxy = ''URL''; SELECT pg_reload_conf(); and then SELECT @extschema@.zentry_resume(%s);',
+                            (SELECT s.change FROM setting s WHERE s.name = 'zentry_notify.proxy'), w.id)
+                 WHEN w.reason ~ 'is not a public address' AND NOT (SELECT s.value::boolean FROM setting s WHERE s.name = 'zentry_notify.allow_private_addresses') THEN
+                     format('%s SET zentry_notify.allow_private_addresses = on; SELECT pg_reload_conf(); SELECT @extschema@.zentry_resume(%s);',
+                            (SELECT s.change FROM setting s WHERE s.name = 'zentry_notify.allow_private_addresses'), w.id)
                  ELSE format('SELECT @extschema@.zentry_resume(%s);', w.id) END
-       FROM webhook w WHERE w.state IN ('gone', 'failing') AND w.host IS NULL ORDER BY w.state DESC, w.id LIMIT 20);
+       FROM webhook w WHERE w.state IN ('gone', 'failing') AND w.lacks IS NULL ORDER BY w.state DESC, w.id LIMIT 20);
 $$;
 COMMENT ON FUNCTION zentry_notify.status_webhooks() IS 'Status of the integrations: how many are in which state, and the first 20 that fail or are gone';
 
