@@ -7,6 +7,22 @@ CREATE OR REPLACE FUNCTION zentry_notify.server_state()
     LANGUAGE c ROWS 1 AS 'MODULE_PATHNAME', 'server_state_wrapper';
 COMMENT ON FUNCTION zentry_notify.server_state() IS 'What the library and its shared memory know: one row';
 
+CREATE OR REPLACE FUNCTION zentry_notify.databases_with_work() RETURNS SETOF oid
+    LANGUAGE c ROWS 10 AS 'MODULE_PATHNAME', 'databases_with_work_wrapper';
+COMMENT ON FUNCTION zentry_notify.databases_with_work() IS 'Databases in which there may be something to do, and no worker is';
+
+-- A template, or one that takes no connections (launcher.rs).
+CREATE OR REPLACE FUNCTION zentry_notify.closed_databases() RETURNS TABLE (database oid, name name, why text, remedy text)
+    LANGUAGE sql STABLE ROWS 10 SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT d.oid, d.datname, CASE WHEN d.datallowconn THEN 'is a template' ELSE 'takes no connections' END,
+           concat_ws(' ', CASE WHEN d.datistemplate THEN format('ALTER DATABASE %I IS_TEMPLATE false;', d.datname) END,
+                     CASE WHEN NOT d.datallowconn THEN format('ALTER DATABASE %I ALLOW_CONNECTIONS true;', d.datname) END)
+      FROM pg_database d
+     WHERE (d.datistemplate OR NOT d.datallowconn) AND d.datconnlimit <> -2
+$$;
+COMMENT ON FUNCTION zentry_notify.closed_databases() IS 'Databases that no worker serves, why, and the statement that lets one in';
+
 CREATE OR REPLACE FUNCTION zentry_notify.moment(at timestamptz) RETURNS text
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$ SELECT to_char(at, CASE WHEN at::date = current_date THEN 'HH24:MI:SS' ELSE 'YYYY-MM-DD HH24:MI' END) $$;
@@ -81,8 +97,11 @@ BEGIN
                 'a DROP DATABASE of it was interrupted: nobody can connect to it, and nothing of it is sent', format('DROP DATABASE %I;', invalid.datname);
         END IF;
     END LOOP;
-    RETURN QUERY SELECT * FROM zentry_notify.status_worker(server.worker_died, server.refused_since, server.databases_waiting,
-                                                           server.short_of_workers_since);
+    -- Of this one the line of the worker tells.
+    RETURN QUERY SELECT 'database ' || quote_ident(c.name), 'attention', c.why || ' and is not served: what is due there waits until it is opened', c.remedy
+                   FROM zentry_notify.closed_databases() c
+                   JOIN zentry_notify.databases_with_work() w ON w = c.database
+                  WHERE c.name <> current_database() ORDER BY c.name;
     IF server.discord_parked_until > now() THEN
         RETURN QUERY SELECT 'Discord', 'attention', 'has banned this server''s address until ' || zentry_notify.moment(server.discord_parked_until),
             coalesce((SELECT format('SELECT @extschema@.zentry_resume(%s); -- once nothing else at this address calls Discord too often', min(w.id)) FROM zentry_notify.webhook w
@@ -92,7 +111,7 @@ BEGIN
     END IF;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.status_server() IS 'Status of what the cluster has: library, launcher, worker';
+COMMENT ON FUNCTION zentry_notify.status_server() IS 'Status of what the cluster has: library, launcher, databases';
 
 -- The worker records when it posted, as far as that counts for a rate that is worth waiting for.
 CREATE OR REPLACE FUNCTION zentry_notify.pace_of(webhook_id bigint) RETURNS TABLE (until timestamptz, what text)
@@ -151,38 +170,54 @@ COMMENT ON COLUMN zentry_notify.due_delivery.id IS 'Its number in the log';
 COMMENT ON COLUMN zentry_notify.due_delivery.webhook_integration_id IS 'Where it goes';
 COMMENT ON COLUMN zentry_notify.due_delivery.due_at IS 'Since when it may go';
 
-CREATE OR REPLACE FUNCTION zentry_notify.status_worker(worker_died boolean, refused_since timestamptz, databases_waiting integer,
-                                            short_of_workers_since timestamptz)
-    RETURNS TABLE (subject text, state text, detail text, remedy text)
+CREATE OR REPLACE FUNCTION zentry_notify.status_worker() RETURNS TABLE (subject text, state text, detail text, remedy text)
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-#variable_conflict use_variable
 DECLARE
+    server record;
     worker record;
+    closed record;
     log_it constant text := '-- the server log says why, in a line that begins with zentry_notify';
 BEGIN
+    IF pg_is_in_recovery() THEN
+        RETURN;
+    END IF;
+    BEGIN
+        SELECT * INTO server FROM zentry_notify.server_state();
+    EXCEPTION WHEN OTHERS THEN
+        RETURN; -- the line of the library says why
+    END;
     SELECT a.pid, a.backend_start INTO worker FROM pg_stat_activity a
      WHERE a.backend_type = 'zentry_notify worker' AND a.datname = current_database();
     IF FOUND THEN
-        IF refused_since IS NULL THEN
+        IF server.refused_since IS NULL THEN
             RETURN QUERY SELECT 'worker', 'ok', format('pid %s, since %s', worker.pid, zentry_notify.moment(worker.backend_start)), '';
         ELSE
-            RETURN QUERY SELECT 'worker', 'broken', format('pid %s; the database refuses its statements since %s', worker.pid, zentry_notify.moment(refused_since)), log_it;
+            RETURN QUERY SELECT 'worker', 'broken', format('pid %s; the database refuses its statements since %s', worker.pid, zentry_notify.moment(server.refused_since)), log_it;
         END IF;
-    ELSIF worker_died THEN
+        RETURN;
+    END IF;
+    SELECT * INTO closed FROM zentry_notify.closed_databases() c WHERE c.name = current_database();
+    IF FOUND THEN
+        IF zentry_notify.unrouted_since() IS NOT NULL OR EXISTS (SELECT FROM zentry_notify.due_delivery) THEN
+            RETURN QUERY SELECT 'worker', 'broken', format('this database %s and is not served: what is due waits until it is opened', closed.why), closed.remedy;
+        ELSE
+            RETURN QUERY SELECT 'worker', 'ok', format('none: this database %s and is not served; nothing is due', closed.why), '';
+        END IF;
+    ELSIF server.worker_died THEN
         RETURN QUERY SELECT 'worker', 'broken', 'has died, and is started again after a pause', log_it;
     ELSIF EXISTS (SELECT FROM zentry_notify.unrouted_since() s WHERE s < now() - interval '30 seconds')
-          OR current_setting('zentry_notify.sending')::boolean
+          OR (SELECT w.value::boolean FROM zentry_notify.set_for_worker('zentry_notify.sending') w)
              AND EXISTS (SELECT FROM zentry_notify.due_delivery d WHERE d.due_at < now() - interval '5 seconds') THEN
-        IF short_of_workers_since IS NOT NULL THEN
+        IF server.short_of_workers_since IS NOT NULL THEN
             RETURN QUERY SELECT 'worker', 'broken', format('no background worker is free, since %s (max_worker_processes is %s)',
-                                                           zentry_notify.moment(short_of_workers_since), current_setting('max_worker_processes')),
+                                                           zentry_notify.moment(server.short_of_workers_since), current_setting('max_worker_processes')),
                 zentry_notify.more_workers();
-        ELSIF databases_waiting > 0 THEN
+        ELSIF server.databases_waiting > 0 THEN
             RETURN QUERY SELECT 'worker', 'attention', format('waits for its turn: %s workers may run, %s databases wait',
-                                                              current_setting('zentry_notify.max_workers'), databases_waiting),
+                                                              current_setting('zentry_notify.max_workers'), server.databases_waiting),
                 format('ALTER SYSTEM SET zentry_notify.max_workers = %s; SELECT pg_reload_conf();',
-                       least(64, current_setting('zentry_notify.max_workers')::int + databases_waiting));
+                       least(64, current_setting('zentry_notify.max_workers')::int + server.databases_waiting));
         ELSE
             RETURN QUERY SELECT 'worker', 'broken', 'not there, although there is something to do', '-- see the line of the launcher';
         END IF;
@@ -191,7 +226,7 @@ BEGIN
     END IF;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.status_worker(boolean, timestamptz, integer, timestamptz) IS 'Status of this database''s worker';
+COMMENT ON FUNCTION zentry_notify.status_worker() IS 'Status of this database''s worker';
 
 -- The worker is the bootstrap superuser's (10), so what is set for that role is the worker's; what is set for the role that asks is not.
 CREATE OR REPLACE FUNCTION zentry_notify.set_for_worker(name text) RETURNS TABLE (value text, change text)
@@ -750,6 +785,7 @@ AS $$
     -- The schema of these functions may have been renamed since they were made.
     SELECT s.subject, s.state, s.detail, replace(s.remedy, '@extschema@.zentry_', (SELECT e.extnamespace::regnamespace FROM pg_extension e WHERE e.extname = 'zentry_notify') || '.zentry_')
       FROM (SELECT * FROM zentry_notify.status_server()
+            UNION ALL SELECT * FROM zentry_notify.status_worker()
             UNION ALL SELECT * FROM zentry_notify.status_settings()
             UNION ALL SELECT * FROM zentry_notify.status_privileges()
             UNION ALL SELECT * FROM zentry_notify.status_tables()

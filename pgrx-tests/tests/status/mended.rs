@@ -243,6 +243,67 @@ fn a_database_whose_drop_was_interrupted() {
     assert_eq!(not_ok(&mut client).len(), 0);
 }
 
+/// Also while somebody is in it, and a worker was. What waits there is seen from the database itself, and from others.
+#[test]
+fn a_database_that_is_closed_or_a_template() {
+    let site = Site::start(ClusterOptions::default().set("zentry_notify.idle_timeout", 3600)).unwrap();
+    let (mut client, channel) = site.served("shop").unwrap();
+    let (mut other, _channel) = site.served("other").unwrap();
+    for (round, close, why, open) in [
+        (
+            2,
+            "IS_TEMPLATE true",
+            "is a template",
+            "ALTER DATABASE shop IS_TEMPLATE false;",
+        ),
+        (
+            3,
+            "ALLOW_CONNECTIONS false",
+            "takes no connections",
+            "ALTER DATABASE shop ALLOW_CONNECTIONS true;",
+        ),
+        (
+            4,
+            "IS_TEMPLATE true ALLOW_CONNECTIONS false",
+            "takes no connections",
+            "ALTER DATABASE shop IS_TEMPLATE false; ALTER DATABASE shop ALLOW_CONNECTIONS true;",
+        ),
+    ] {
+        other
+            .batch_execute(&format!("ALTER DATABASE shop {close}"))
+            .unwrap();
+        site.wait_until_left("shop").unwrap();
+        assert_eq!(
+            line(&mut client, "worker").detail,
+            format!("none: this database {why} and is not served; nothing is due")
+        );
+        fire(&mut client).unwrap();
+        let here = line(&mut client, "worker");
+        assert_eq!(
+            (here.state.as_str(), here.detail, here.remedy.as_str()),
+            (
+                "broken",
+                format!("this database {why} and is not served: what is due waits until it is opened"),
+                open
+            )
+        );
+        assert_eq!(channel.webhook.event_count(), round - 1);
+        let there = not_ok(&mut other);
+        assert_eq!(there.len(), 1, "{there:#?}");
+        assert_eq!(
+            (there[0].subject.as_str(), there[0].state.as_str(), there[0].remedy.as_str()),
+            ("database shop", "attention", open)
+        );
+        assert!(there[0].detail.starts_with(why), "{there:#?}");
+        for statement in there[0].remedy.split(';') {
+            other.batch_execute(statement).unwrap();
+        }
+        channel.webhook.wait_for_events(round, SOON);
+        wait_for(&mut client, "SELECT bool_and(state = 'ok') FROM zentry_status()").unwrap();
+        assert_eq!(not_ok(&mut other).len(), 0);
+    }
+}
+
 #[test]
 fn a_host_that_is_not_allowed_any_more() {
     let mut site = Site::start(ClusterOptions::default()).unwrap();
