@@ -2,6 +2,8 @@
 
 -- As in 01_schema.sql: nothing that somebody put into the extension's schema must become part of ours.
 SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+SELECT pg_catalog.set_config('restrict_nonsystem_relation_kind', '', true)
+ WHERE pg_catalog.current_setting('restrict_nonsystem_relation_kind', true) IS NOT NULL;
 
 -- The library that is in memory says its version; a new one on disk is not the one that runs.
 DO $$

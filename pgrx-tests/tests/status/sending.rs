@@ -132,6 +132,47 @@ fn what_is_switched_off_in_a_session_of_before() {
     assert_eq!(not_ok(&mut scene.client).len(), 0);
 }
 
+/// PostgreSQL's own setting against code that waits in views, and ours are none.
+#[test]
+fn sessions_that_are_kept_from_views() {
+    let mut scene = scene();
+    scene
+        .database
+        .set("restrict_nonsystem_relation_kind", "view, foreign-table")
+        .unwrap();
+    let mut session = scene.database.connect().unwrap();
+    let refused = session.query("SELECT FROM zentry_notify.webhooks", &[]).unwrap_err();
+    assert_eq!(refused.code().unwrap().code(), "55000");
+    let call = |session: &mut Client, sql: &str| {
+        session
+            .batch_execute(sql)
+            .unwrap_or_else(|error| panic!("{sql}: {error:?}"));
+    };
+    assert_eq!(not_ok(&mut session).len(), 0);
+    for sql in [
+        "SELECT * FROM zentry_attach()",
+        "SELECT zentry_preview('task_completed')",
+        "SELECT * FROM zentry_logs()",
+        "SELECT * FROM zentry_stats()",
+        "SELECT * FROM zentry_stats_by_hour()",
+        "SELECT zentry_update_webhook(1, project_id => 1)",
+        "SELECT zentry_update_webhook(1, project_id => 0)",
+        "SELECT zentry_test_event()",
+        "SELECT zentry_test_webhook(1)",
+        "SELECT zentry_retry_failed()",
+        "SELECT zentry_resume(1)",
+        "SELECT zentry_set_wording('task_completed', title => 'Done')",
+        "SELECT zentry_notify.unrouted_events(), zentry_notify.log_ids(NULL, NULL, NULL, NULL, NULL, 5)",
+        "CREATE TABLE chore (id bigint PRIMARY KEY, title text, status text)",
+        "SELECT zentry_attach('task_completed', 'chore')",
+        "SELECT zentry_detach('chore')",
+        "DROP EXTENSION zentry_notify",
+        "CREATE EXTENSION zentry_notify",
+    ] {
+        call(&mut session, sql);
+    }
+}
+
 #[test]
 fn webhooks_that_fail_or_are_gone() {
     let mut scene = Scene::start().unwrap();
