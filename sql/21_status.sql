@@ -586,10 +586,32 @@ AS $$
                 WHEN x.strange THEN format('-- look at its columns in zentry_notify.event_sources, and attach it again with those expressions that are to run as %s: zentry_attach(%L, %L, columns => ...)',
                                            pg_get_userbyid(c.relowner), s.event_type, s.relation::text)
                 WHEN f.id IS NOT NULL AND NOT (f.present AND NOT f.live) AND zentry_notify.has_own_condition(s) THEN zentry_notify.attach_again(s)
+                -- Attaching again does not give the owner what it must be able to read, nor make a table of a view.
+                WHEN s.suspended_reason ~ 'row-level security|permission denied' AND b.remedy IS NOT NULL THEN b.remedy || ' SELECT * FROM @extschema@.zentry_attach();'
+                WHEN s.suspended_reason ~ ' is a (view|foreign table), which is not looked into' THEN
+                     format('-- give it a table to look into: zentry_attach(%L, %L, columns => ...); or with a table of that name, SELECT * FROM @extschema@.zentry_attach();',
+                            s.event_type, s.relation::text)
                 WHEN s.suspended_reason IS NOT NULL OR s.suspended_at IS NOT NULL OR f.id IS NOT NULL THEN 'SELECT * FROM @extschema@.zentry_attach();'
                 ELSE '' END
       FROM zentry_notify.event_source s
       LEFT JOIN pg_class c ON c.oid = s.relation
+      LEFT JOIN LATERAL (
+           -- Of the tables that it looks into, those that the owner of the attached one may not read.
+           SELECT string_agg(m.statement, ' ' ORDER BY m.statement COLLATE "C" DESC) AS remedy
+             FROM (SELECT DISTINCT n.oid AS schema, n.nspname, l.oid, l.relowner, l.relrowsecurity, l.relforcerowsecurity
+                     FROM jsonb_path_query(jsonb_build_array(s.columns, s.audience), '$.**.from') f (name)
+                     JOIN pg_class l ON l.relkind IN ('r', 'p', 'm')
+                     JOIN pg_namespace n ON n.oid = l.relnamespace AND format('%I.%I', n.nspname, l.relname) = f.name #>> '{}') l
+             JOIN pg_roles o ON o.oid = c.relowner
+            CROSS JOIN LATERAL (
+                  SELECT format('GRANT USAGE ON SCHEMA %I TO %I;', l.nspname, o.rolname) WHERE NOT has_schema_privilege(o.oid, l.schema, 'USAGE')
+                   UNION ALL
+                  SELECT format('GRANT SELECT ON %s TO %I;', l.oid::regclass, o.rolname) WHERE NOT has_table_privilege(o.oid, l.oid, 'SELECT')
+                   UNION ALL
+                  SELECT CASE WHEN pg_has_role(o.oid, l.relowner, 'USAGE') THEN format('ALTER TABLE %s NO FORCE ROW LEVEL SECURITY;', l.oid::regclass)
+                              ELSE format('-- policies of %s hold for %I: make it the table''s owner, or ALTER ROLE %2$I BYPASSRLS, or attach without that look-up; then', l.oid::regclass, o.rolname) END
+                   WHERE l.relrowsecurity AND NOT (o.rolsuper OR o.rolbypassrls)
+                     AND (l.relforcerowsecurity OR NOT pg_has_role(o.oid, l.relowner, 'USAGE'))) m (statement)) b ON s.suspended_reason IS NOT NULL
       CROSS JOIN LATERAL (
            SELECT jsonb_path_exists(s.columns, '$.*.expression') AND s.written_by IS DISTINCT FROM pg_get_userbyid(c.relowner) AS strange) x
       LEFT JOIN fault f ON f.id = s.id
