@@ -25,7 +25,7 @@ COMMENT ON FUNCTION zentry_notify.closed_databases() IS 'Databases that no worke
 
 CREATE OR REPLACE FUNCTION zentry_notify.moment(at timestamptz) RETURNS text
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-AS $$ SELECT to_char(at, CASE WHEN at::date = current_date THEN 'HH24:MI:SS' ELSE 'YYYY-MM-DD HH24:MI' END) $$;
+AS $$ SELECT CASE WHEN isfinite(at) THEN to_char(at, CASE WHEN at::date = current_date THEN 'HH24:MI:SS' ELSE 'YYYY-MM-DD HH24:MI' END) ELSE at::text END $$;
 COMMENT ON FUNCTION zentry_notify.moment(timestamptz) IS 'A time for people: without the date if it is today''s';
 
 CREATE OR REPLACE FUNCTION zentry_notify.background_workers() RETURNS bigint
@@ -744,19 +744,28 @@ COMMENT ON FUNCTION zentry_notify.status_queue() IS 'Status of what waits';
 CREATE OR REPLACE FUNCTION zentry_notify.status_events() RETURNS TABLE (subject text, state text, detail text, remedy text)
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
+    WITH cursor AS (
+        SELECT s.since, c.restored IS NULL OR c.restored = 'awaited' AS awaited,
+               -- What nobody can have captured yet.
+               coalesce(upper_inf(c.routed) OR upper(c.routed)::numeric > greatest((SELECT q.last_value FROM zentry_notify.event_id_seq q),
+                                                                                 (SELECT max(e.id) FROM zentry_notify.event e))::numeric + 1, false) AS ahead
+          FROM (SELECT zentry_notify.unrouted_since() AS since) s
+          LEFT JOIN zentry_notify.route_cursor c ON true)
     SELECT 'routing',
-           CASE WHEN c.restored IS NULL OR c.restored = 'awaited' THEN 'broken' WHEN s.since < now() - interval '5 minutes' THEN 'attention' ELSE 'ok' END,
-           CASE WHEN c.restored IS NULL OR c.restored = 'awaited' THEN 'events were restored without the row of zentry_notify.route_cursor: nothing is routed. The remedy takes them as sent; where they were not, UPDATE zentry_notify.route_cursor SET restored = ''no'' sends all that waits'
-                WHEN s.since IS NULL THEN 'every event is routed'
-                ELSE format('%s events wait for it, the first since %s', zentry_notify.unrouted_events(), zentry_notify.moment(s.since)) END,
-           CASE WHEN c.restored IS NULL OR c.restored = 'awaited' THEN 'SELECT zentry_notify.route_from_now();'
-                WHEN s.since < now() - interval '5 minutes' THEN '-- see the line of the worker' ELSE '' END
-      FROM (SELECT zentry_notify.unrouted_since() AS since) s
-      LEFT JOIN zentry_notify.route_cursor c ON true
+           CASE WHEN c.awaited OR c.ahead THEN 'broken' WHEN c.since < now() - interval '5 minutes' THEN 'attention' ELSE 'ok' END,
+           CASE WHEN c.awaited THEN 'events were restored without the row of zentry_notify.route_cursor: nothing is routed. The remedy takes them as sent; where they were not, UPDATE zentry_notify.route_cursor SET restored = ''no'' sends all that waits'
+                WHEN c.ahead THEN 'zentry_notify.route_cursor takes events for routed that are still to come: nobody will hear of them'
+                WHEN c.since IS NULL THEN 'every event is routed'
+                ELSE format('%s events wait for it, the first since %s', zentry_notify.unrouted_events(), zentry_notify.moment(c.since)) END,
+           CASE WHEN c.awaited OR c.ahead THEN 'SELECT zentry_notify.route_from_now();'
+                WHEN c.since < now() - interval '5 minutes' THEN '-- see the line of the worker' ELSE '' END
+      FROM cursor c
      UNION ALL
     (SELECT format('webhook %s', w.id), 'broken', format('the database does not take %s of its deliveries: they stay in memory, and near 10000 nothing more is routed', count(*)),
             '-- the server log says why, in a line that begins with zentry_notify'
-       FROM zentry_notify.route_cursor c, jsonb_each(c.split) e, jsonb_array_elements_text(e.value) w (id)
+       FROM zentry_notify.route_cursor c
+      CROSS JOIN jsonb_each(c.split) e
+      CROSS JOIN LATERAL jsonb_array_elements(CASE jsonb_typeof(e.value) WHEN 'array' THEN e.value ELSE '[]' END) w (id)
       GROUP BY w.id ORDER BY count(*) DESC LIMIT 20)
      UNION ALL
     SELECT 'lost events', 'attention', format('%s since the server started: they could not be written, and nobody hears of them', l.lost),
@@ -801,21 +810,93 @@ AS $$
 $$;
 COMMENT ON FUNCTION zentry_notify.status_log() IS 'Status of what became of deliveries, and of the time';
 
-CREATE OR REPLACE FUNCTION @extschema@.zentry_status() RETURNS TABLE (subject text, state text, detail text, remedy text)
-    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+-- Who waits to have a table alone lets nobody in behind.
+CREATE OR REPLACE FUNCTION zentry_notify.status_locks() RETURNS TABLE (subject text, state text, detail text, remedy text)
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
+    SELECT 'tables', 'broken',
+           CASE WHEN l.pid IS NULL THEN format('%s is locked by the prepared transaction %L: what reads it waits', l.name, p.gid)
+                WHEN l.granted THEN format('%s is locked by process %s (%s): what reads it waits', l.name, l.pid, a.who)
+                ELSE format('%s is waited for by process %s (%s), and what reads it waits behind', l.name, l.pid, a.who) END,
+           CASE WHEN l.pid IS NULL THEN format('-- COMMIT PREPARED %L; or ROLLBACK PREPARED %1$L;', p.gid)
+                ELSE format('SELECT pg_terminate_backend(%s); -- if what it does cannot be waited for', l.pid) END
+      FROM (SELECT DISTINCT ON (c.oid) c.oid::regclass AS name, l.pid, l.granted, l.virtualtransaction
+              FROM pg_locks l
+              JOIN pg_class c ON c.oid = l.relation AND c.relnamespace = 'zentry_notify'::regnamespace
+             WHERE l.locktype = 'relation' AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
+               AND l.pid IS DISTINCT FROM pg_backend_pid()
+               AND (l.mode = 'AccessExclusiveLock' OR c.relkind = 'S' AND l.mode IN ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock'))
+             ORDER BY c.oid, l.granted DESC, l.pid) l
+      LEFT JOIN LATERAL (
+           SELECT concat_ws(', ', x.usename, CASE WHEN x.xact_start IS NOT NULL THEN 'in a transaction since ' || zentry_notify.moment(x.xact_start) END) AS who
+             FROM pg_stat_activity x WHERE x.pid = l.pid) a ON true
+      LEFT JOIN pg_locks t ON l.pid IS NULL AND t.locktype = 'transactionid' AND t.granted AND t.virtualtransaction = l.virtualtransaction
+      LEFT JOIN pg_prepared_xacts p ON p.transaction = t.transactionid
+     ORDER BY l.name::text;
+$$;
+COMMENT ON FUNCTION zentry_notify.status_locks() IS 'Status of our own tables: who keeps everybody else from them';
+
+CREATE OR REPLACE FUNCTION zentry_notify.status_part(part text) RETURNS TABLE (subject text, state text, detail text, remedy text)
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    CASE part
+        WHEN 'server' THEN RETURN QUERY SELECT * FROM zentry_notify.status_server();
+        WHEN 'worker' THEN RETURN QUERY SELECT * FROM zentry_notify.status_worker();
+        WHEN 'settings' THEN RETURN QUERY SELECT * FROM zentry_notify.status_settings();
+        WHEN 'privileges' THEN RETURN QUERY SELECT * FROM zentry_notify.status_privileges();
+        WHEN 'tables' THEN RETURN QUERY SELECT * FROM zentry_notify.status_tables();
+        WHEN 'events' THEN RETURN QUERY SELECT * FROM zentry_notify.status_sources();
+        WHEN 'webhooks' THEN RETURN QUERY SELECT * FROM zentry_notify.status_webhooks();
+        WHEN 'routing' THEN RETURN QUERY SELECT * FROM zentry_notify.status_events();
+        WHEN 'queue' THEN RETURN QUERY SELECT * FROM zentry_notify.status_queue();
+        WHEN 'failures' THEN RETURN QUERY SELECT * FROM zentry_notify.status_log();
+    END CASE;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.status_part(text) IS 'One of the parts of zentry_status()';
+
+-- Whatever our tables hold, and whoever locks them: the other parts are told all the same, and nobody is waited for.
+CREATE OR REPLACE FUNCTION @extschema@.zentry_status() RETURNS TABLE (subject text, state text, detail text, remedy text)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '100ms'
+AS $$
+DECLARE
     -- The schema of these functions may have been renamed since they were made.
-    SELECT s.subject, s.state, s.detail, replace(s.remedy, '@extschema@.zentry_', (SELECT e.extnamespace::regnamespace FROM pg_extension e WHERE e.extname = 'zentry_notify') || '.zentry_')
-      FROM (SELECT * FROM zentry_notify.status_server()
-            UNION ALL SELECT * FROM zentry_notify.status_worker()
-            UNION ALL SELECT * FROM zentry_notify.status_settings()
-            UNION ALL SELECT * FROM zentry_notify.status_privileges()
-            UNION ALL SELECT * FROM zentry_notify.status_tables()
-            UNION ALL SELECT * FROM zentry_notify.status_sources()
-            UNION ALL SELECT * FROM zentry_notify.status_webhooks()
-            UNION ALL SELECT * FROM zentry_notify.status_events()
-            UNION ALL SELECT * FROM zentry_notify.status_queue()
-            UNION ALL SELECT * FROM zentry_notify.status_log()) s;
+    here      CONSTANT text := (SELECT e.extnamespace::regnamespace FROM pg_extension e WHERE e.extname = 'zentry_notify') || '.zentry_';
+    is_locked boolean := false;
+    part      text;
+    line      record;
+BEGIN
+    FOREACH part IN ARRAY '{server,worker,settings,privileges,tables,events,webhooks,routing,queue,failures}'::text[] LOOP
+        BEGIN
+            FOR line IN SELECT * FROM zentry_notify.status_part(part) LOOP
+                subject := line.subject;
+                state := coalesce(line.state, 'attention');
+                detail := coalesce(line.detail, '');
+                remedy := replace(coalesce(line.remedy, ''), '@extschema@.zentry_', here);
+                RETURN NEXT;
+            END LOOP;
+        EXCEPTION
+            WHEN lock_not_available THEN
+                is_locked := true;
+                subject := part;
+                state := 'attention';
+                detail := 'cannot be found out while a table is locked';
+                remedy := '-- see the line of the table, or ask again';
+                RETURN NEXT;
+            WHEN OTHERS THEN
+                -- Without PostgreSQL's message, which may show a value.
+                subject := part;
+                state := 'broken';
+                detail := format('cannot be found out (SQLSTATE %s): somebody has changed our tables, or has written into them what does not belong there', SQLSTATE);
+                remedy := format('-- as a superuser, SELECT * FROM zentry_notify.status_part(%L); says more', part);
+                RETURN NEXT;
+        END;
+    END LOOP;
+    IF is_locked THEN
+        RETURN QUERY SELECT * FROM zentry_notify.status_locks();
+    END IF;
+END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_status() IS
     'Whether everything works: one row for each part of the way from the write to the message. state is ok, attention or broken; remedy is the SQL that mends it, or a comment that says what to do';

@@ -232,6 +232,24 @@ COMMENT ON COLUMN zentry_notify.api_token.role_name IS 'The role that requests w
 COMMENT ON COLUMN zentry_notify.api_token.role_oid IS
     'That role itself: a token follows it when it is renamed, and never becomes that of another role of its name';
 
+-- ---- What has always been so, and is a rule now. What somebody has written past the checks goes. ----
+
+UPDATE zentry_notify.event_type SET fields = '[]' WHERE pg_catalog.jsonb_typeof(fields) OPERATOR(pg_catalog.<>) 'array';
+UPDATE zentry_notify.event_type SET sample = NULL WHERE pg_catalog.jsonb_typeof(sample) OPERATOR(pg_catalog.<>) 'object';
+UPDATE zentry_notify.event_wording SET fields = NULL WHERE pg_catalog.jsonb_typeof(fields) OPERATOR(pg_catalog.<>) 'array';
+UPDATE zentry_notify.webhook SET event_types = '[]' WHERE pg_catalog.jsonb_typeof(event_types) OPERATOR(pg_catalog.<>) 'array';
+DELETE FROM zentry_notify.event_source
+ WHERE 'object' OPERATOR(pg_catalog.<>) ANY (ARRAY[pg_catalog.jsonb_typeof(columns), pg_catalog.jsonb_typeof(audience),
+                                                   pg_catalog.jsonb_typeof(coalesce(progress, '{}')), pg_catalog.jsonb_typeof(coalesce(transition, '{}'))]);
+ALTER TABLE zentry_notify.event_type ADD CHECK (pg_catalog.jsonb_typeof(fields) OPERATOR(pg_catalog.=) 'array'),
+    ADD CHECK (pg_catalog.jsonb_typeof(sample) OPERATOR(pg_catalog.=) 'object');
+ALTER TABLE zentry_notify.event_wording ADD CHECK (pg_catalog.jsonb_typeof(fields) OPERATOR(pg_catalog.=) 'array');
+ALTER TABLE zentry_notify.webhook ADD CHECK (pg_catalog.jsonb_typeof(event_types) OPERATOR(pg_catalog.=) 'array');
+ALTER TABLE zentry_notify.event_source ADD CHECK (pg_catalog.jsonb_typeof(columns) OPERATOR(pg_catalog.=) 'object'),
+    ADD CHECK (pg_catalog.jsonb_typeof(audience) OPERATOR(pg_catalog.=) 'object'),
+    ADD CHECK (pg_catalog.jsonb_typeof(progress) OPERATOR(pg_catalog.=) 'object'),
+    ADD CHECK (pg_catalog.jsonb_typeof(transition) OPERATOR(pg_catalog.=) 'object');
+
 -- ---- Functions that there are no more. ----
 
 DROP FUNCTION zentry_notify.hear_every_update();
