@@ -155,3 +155,21 @@ fn policies_of_a_table_that_is_looked_into() {
     world.execute(&format!("ALTER ROLE {owner} BYPASSRLS"));
     world.assert_badges_are_mended();
 }
+
+/// Who belongs to a project is not known then: its webhooks hear nothing, and that is said.
+#[test]
+fn policies_of_a_table_of_memberships() {
+    let (mut scene, roles) = with_owner(&["owner"]);
+    scene
+        .client
+        .batch_execute(&format!("GRANT SELECT ON achievements_badge TO {}", roles[0]))
+        .unwrap();
+    scene.install().unwrap();
+    let mut world = World::of(scene);
+    world.execute("ALTER TABLE tasks_project_members ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY");
+    world.tell_of_badge(2);
+    mended_by_the_remedy(
+        &mut world,
+        "ALTER TABLE public.tasks_project_members NO FORCE ROW LEVEL SECURITY;",
+    );
+}
