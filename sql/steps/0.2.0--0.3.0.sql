@@ -310,13 +310,13 @@ $$;
 --# include 25_privileges.sql
 
 -- The structure that the above leads to, as digests of its files.
---# structure 01_schema.sql 6199a1558512c580
---# structure 02_event_type.sql 777cc8f9798b4588
---# structure 03_webhook.sql 6248bd23985a4047
+--# structure 01_schema.sql 9644aaa7488d6366
+--# structure 02_event_type.sql d66fe72eba7b167e
+--# structure 03_webhook.sql 5b3bcea5d9a2c3b5
 --# structure 06_legacy_delivery.sql 4e594d666bb17293
 --# structure 07_webhook_state.sql 227a638fbe7105ee
---# structure 08_event_source.sql 57b65db6434b38f5
+--# structure 08_event_source.sql 26ac1c5807ec246e
 --# structure 09_delivery_stat.sql 975f394c8f1c4fc4
---# structure 10_event_wording.sql 67da76304e48409f
+--# structure 10_event_wording.sql 1a27467a420e5776
 --# structure 11_api_token.sql d7d951db8e3d4ff7
 --# structure 26_install.sql aa73e52d0cb02b3d

@@ -91,10 +91,7 @@ impl Prepared {
     fn remark(&self, source: i64) -> Option<Suspension> {
         (!self.refusals.is_empty()).then(|| Suspension {
             source,
-            reason: format!(
-                "told to webhooks of fewer projects: {}",
-                self.refusals.join("; ")
-            ),
+            reason: format!("told to webhooks of fewer projects: {}", self.refusals.join("; ")),
             weight: Weight::Remark,
         })
     }

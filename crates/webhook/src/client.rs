@@ -97,7 +97,11 @@ impl Client {
             Ok(Err(error)) => {
                 let by_proxy = self.limits.by_proxy && error.is_connect();
                 let failure = failure::classify(error, self.limits.connect_timeout, url);
-                return Err(if by_proxy { failure::of_proxy(failure) } else { failure });
+                return Err(if by_proxy {
+                    failure::of_proxy(failure)
+                } else {
+                    failure
+                });
             }
             Err(_) => return Err(TransportError::Timeout(self.limits.request_timeout)),
         };

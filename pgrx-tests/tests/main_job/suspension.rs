@@ -134,7 +134,8 @@ impl World {
 
     /// What zentry_status() says that mends the source of badges.
     pub fn remedy(&mut self) -> String {
-        let select = "SELECT remedy FROM zentry_status() WHERE subject = 'event badge_earned' AND state <> 'ok'";
+        let select =
+            "SELECT remedy FROM zentry_status() WHERE subject = 'event badge_earned' AND state <> 'ok'";
         self.scene.client.query_one(select, &[]).unwrap().get(0)
     }
 }

@@ -103,7 +103,10 @@ fn an_owner_who_was_a_superuser() {
 /// The remedy is run as it stands, and mends more than the line.
 fn mended_by_the_remedy(world: &mut World, remedy: &str) {
     let told = world.remedy();
-    assert!(told.starts_with(remedy) && told.ends_with(" SELECT * FROM public.zentry_attach();"), "{told}");
+    assert!(
+        told.starts_with(remedy) && told.ends_with(" SELECT * FROM public.zentry_attach();"),
+        "{told}"
+    );
     world.execute(&told);
     world.assert_badges_are_mended();
 }
@@ -138,7 +141,9 @@ fn policies_of_a_table_that_is_looked_into() {
         "ALTER TABLE achievements_badge ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY; \
          CREATE POLICY all_of_them ON achievements_badge USING (true)",
     );
-    world.assert_badge_names_are_left_out("row-level security that applies to the owner of the attached table");
+    world.assert_badge_names_are_left_out(
+        "row-level security that applies to the owner of the attached table",
+    );
     mended_by_the_remedy(
         &mut world,
         "ALTER TABLE public.achievements_badge NO FORCE ROW LEVEL SECURITY;",
@@ -148,9 +153,13 @@ fn policies_of_a_table_that_is_looked_into() {
         "ALTER TABLE achievements_badge OWNER TO postgres; GRANT SELECT ON achievements_badge TO {owner}; \
          DELETE FROM achievements_userbadge WHERE badge_id IN (2, 3)"
     ));
-    world.assert_badge_names_are_left_out("row-level security that applies to the owner of the attached table");
+    world.assert_badge_names_are_left_out(
+        "row-level security that applies to the owner of the attached table",
+    );
     let told = world.remedy();
-    let said = format!("-- policies of public.achievements_badge hold for {owner}: make it the table's owner, or ALTER ROLE {owner} BYPASSRLS");
+    let said = format!(
+        "-- policies of public.achievements_badge hold for {owner}: make it the table's owner, or ALTER ROLE {owner} BYPASSRLS"
+    );
     assert!(told.starts_with(&said), "{told}");
     world.execute(&format!("ALTER ROLE {owner} BYPASSRLS"));
     world.assert_badges_are_mended();

@@ -25,7 +25,15 @@ const COLUMNS: &str = "SELECT c.oid::regclass::text, a.attname::text, format_typ
 /// Literals of a type that are as odd as it lets them be.
 fn values(r#type: &str) -> &'static [&'static str] {
     match r#type {
-        "bigint" | "oid" => &["0", "1", "2", "-1", "9223372036854775807", "-9223372036854775808", "4294967295"],
+        "bigint" | "oid" => &[
+            "0",
+            "1",
+            "2",
+            "-1",
+            "9223372036854775807",
+            "-9223372036854775808",
+            "4294967295",
+        ],
         "integer" => &["0", "1", "-1", "2147483647", "-2147483648"],
         "smallint" => &["0", "1", "50", "-1", "32767", "-32768"],
         "boolean" => &["true", "false"],
@@ -38,7 +46,14 @@ fn values(r#type: &str) -> &'static [&'static str] {
             "294276-12-31 23:59:59+00",
             "2000-01-01 00:00:00+00",
         ],
-        "interval" => &["0", "1 second", "1 year", "-1 year", "178000000 years", "-178000000 years"],
+        "interval" => &[
+            "0",
+            "1 second",
+            "1 year",
+            "-1 year",
+            "178000000 years",
+            "-178000000 years",
+        ],
         "int8multirange" => &[
             "{}",
             "{(,)}",
@@ -72,7 +87,13 @@ fn values(r#type: &str) -> &'static [&'static str] {
         "name" => &["", "postgres", "nobody \" at all"],
         "regclass" => &["0", "4294967295", "pg_class", "tasks_task", "zentry_notify.event"],
         "text[]" => &["{}", "{a}", "{NULL}", "{{a},{b}}", "{\"\",\"\\\"\"}"],
-        "bigint[]" => &["{}", "{1}", "{NULL}", "{{1},{2}}", "{9223372036854775807,9223372036854775807}"],
+        "bigint[]" => &[
+            "{}",
+            "{1}",
+            "{NULL}",
+            "{{1},{2}}",
+            "{9223372036854775807,9223372036854775807}",
+        ],
         "integer[]" => &["{}", "{50}", "{NULL}", "{{1},{2}}"],
         "timestamp with time zone[]" => &[
             "{}",
@@ -118,7 +139,10 @@ fn values(r#type: &str) -> &'static [&'static str] {
 /// A statement that writes garbage.
 fn garbage(random: &mut Rng, columns: &[Column]) -> String {
     let any = &columns[random.usize(..columns.len())];
-    let of_table: Vec<&Column> = columns.iter().filter(|column| column.table == any.table).collect();
+    let of_table: Vec<&Column> = columns
+        .iter()
+        .filter(|column| column.table == any.table)
+        .collect();
     let value = |random: &mut Rng, column: &Column| {
         if random.u8(..12) == 0 {
             return "NULL".to_owned();
@@ -173,13 +197,13 @@ fn filled() -> Scene {
 }
 
 /// The lines, of which none lacks anything.
-fn status(client: &mut Client, written: &[String]) -> Vec<(String, String)> {
+fn status(client: &mut Client, seed: &str, written: &[String]) -> Vec<(String, String)> {
     let rows = client
         .query("SELECT subject, state, detail, remedy FROM zentry_status()", &[])
-        .unwrap_or_else(|error| panic!("{error:?} after {written:#?}"));
+        .unwrap_or_else(|error| panic!("{seed}: {error:?} after {written:#?}"));
     let text = |row: &postgres::Row, column: usize| -> String {
         row.try_get(column)
-            .unwrap_or_else(|error| panic!("{error} after {written:#?}"))
+            .unwrap_or_else(|error| panic!("{seed}: {error} after {written:#?}"))
     };
     rows.iter()
         .map(|row| {
@@ -193,13 +217,15 @@ fn status(client: &mut Client, written: &[String]) -> Vec<(String, String)> {
 fn whatever_is_written_into_our_tables() {
     let seed = env::var("ZENTRY_SEED").map_or_else(|_| fastrand::u64(..), |seed| seed.parse().unwrap());
     let rounds = env::var("ZENTRY_STATUS_ROUNDS").map_or(150, |rounds| rounds.parse().unwrap());
-    println!("ZENTRY_SEED={seed}");
+    let seed_is = format!("ZENTRY_SEED={seed}");
     let mut random = Rng::with_seed(seed);
     let mut scene = filled();
     let writer = format!("{}_writer", scene.database.name());
     let client = &mut scene.client;
     client
-        .batch_execute(&format!("CREATE ROLE {writer}; GRANT pg_write_all_data TO {writer}"))
+        .batch_execute(&format!(
+            "CREATE ROLE {writer}; GRANT pg_write_all_data TO {writer}"
+        ))
         .unwrap();
     let columns: Vec<Column> = client
         .query(COLUMNS, &[])
@@ -226,13 +252,15 @@ fn whatever_is_written_into_our_tables() {
             match client.batch_execute(&statement) {
                 Ok(()) => {
                     taken += 1;
-                    client.batch_execute("RESET ROLE; RELEASE SAVEPOINT before").unwrap();
+                    client
+                        .batch_execute("RESET ROLE; RELEASE SAVEPOINT before")
+                        .unwrap();
                     written.push(statement);
                 }
                 Err(_) => client.batch_execute("ROLLBACK TO SAVEPOINT before").unwrap(),
             }
         }
-        for (subject, detail) in status(client, &written) {
+        for (subject, detail) in status(client, &seed_is, &written) {
             if detail.starts_with("cannot be found out") {
                 unknown.push((subject, detail, written.clone()));
             }
@@ -240,8 +268,11 @@ fn whatever_is_written_into_our_tables() {
         client.batch_execute("ROLLBACK").unwrap();
     }
     client.batch_execute(&format!("DROP ROLE {writer}")).unwrap();
-    assert!(taken > rounds / 2, "{taken} statements of {rounds} rounds were taken");
-    assert!(unknown.is_empty(), "{unknown:#?}");
+    assert!(
+        taken > rounds / 2,
+        "{seed_is}: {taken} statements of {rounds} rounds were taken"
+    );
+    assert!(unknown.is_empty(), "{seed_is}: {unknown:#?}");
 }
 
 /// What the types permit and the extension never writes has a line that says so.
@@ -250,11 +281,26 @@ fn what_does_not_belong_there_is_named() {
     let mut scene = filled();
     let client = &mut scene.client;
     for (statement, refused_by) in [
-        ("UPDATE zentry_notify.route_cursor SET split = '[]'", "route_cursor_split_check"),
-        ("UPDATE zentry_notify.event_source SET columns = '5'", "event_source_columns_check"),
-        ("UPDATE zentry_notify.event_source SET audience = '[]'", "event_source_audience_check"),
-        ("UPDATE zentry_notify.event_source SET progress = 'null'", "event_source_progress_check"),
-        ("UPDATE zentry_notify.event_source SET transition = '\"x\"'", "event_source_transition_check"),
+        (
+            "UPDATE zentry_notify.route_cursor SET split = '[]'",
+            "route_cursor_split_check",
+        ),
+        (
+            "UPDATE zentry_notify.event_source SET columns = '5'",
+            "event_source_columns_check",
+        ),
+        (
+            "UPDATE zentry_notify.event_source SET audience = '[]'",
+            "event_source_audience_check",
+        ),
+        (
+            "UPDATE zentry_notify.event_source SET progress = 'null'",
+            "event_source_progress_check",
+        ),
+        (
+            "UPDATE zentry_notify.event_source SET transition = '\"x\"'",
+            "event_source_transition_check",
+        ),
     ] {
         let refused = client.batch_execute(statement).unwrap_err();
         let refused = refused.as_db_error().unwrap();
@@ -270,7 +316,10 @@ fn what_does_not_belong_there_is_named() {
     let lines = crate::status::status(client);
     let line = lines.iter().find(|line| line.subject == "routing").unwrap();
     assert_eq!(line.state, "broken", "{line:?}");
-    assert!(line.detail.contains("events for routed that are still to come"), "{line:?}");
+    assert!(
+        line.detail.contains("events for routed that are still to come"),
+        "{line:?}"
+    );
     client.batch_execute(&line.remedy).unwrap();
     let before: i64 = client
         .query_one("SELECT count(*) FROM zentry_notify.delivery", &[])

@@ -291,7 +291,11 @@ fn a_database_that_is_closed_or_a_template() {
         let there = not_ok(&mut other);
         assert_eq!(there.len(), 1, "{there:#?}");
         assert_eq!(
-            (there[0].subject.as_str(), there[0].state.as_str(), there[0].remedy.as_str()),
+            (
+                there[0].subject.as_str(),
+                there[0].state.as_str(),
+                there[0].remedy.as_str()
+            ),
             ("database shop", "attention", open)
         );
         assert!(there[0].detail.starts_with(why), "{there:#?}");
@@ -439,8 +443,14 @@ fn a_proxy_that_is_dead() {
         .unwrap();
     let found = line(&mut client, &format!("webhook {}", channel.id));
     let told = "-- see to the proxy, or name another one: ALTER SYSTEM SET zentry_notify.proxy = 'URL'; SELECT pg_reload_conf(); and then SELECT ";
-    assert!(found.detail.contains("by way of zentry_notify.proxy"), "{found:?}");
-    let (_, resume) = found.remedy.split_once(told).unwrap_or_else(|| panic!("{found:?}"));
+    assert!(
+        found.detail.contains("by way of zentry_notify.proxy"),
+        "{found:?}"
+    );
+    let (_, resume) = found
+        .remedy
+        .split_once(told)
+        .unwrap_or_else(|| panic!("{found:?}"));
     client
         .batch_execute("ALTER SYSTEM SET zentry_notify.proxy = ''")
         .unwrap();
@@ -479,7 +489,10 @@ fn a_webhook_whose_url_is_gone() {
     let url = channel.webhook.url();
     let hint = refused.hint().unwrap();
     assert!(
-        hint.contains(&format!("zentry_update_webhook({}, webhook_url => 'URL')", channel.id)),
+        hint.contains(&format!(
+            "zentry_update_webhook({}, webhook_url => 'URL')",
+            channel.id
+        )),
         "{hint}"
     );
     // It is late by now, and the worker is not the one to blame.

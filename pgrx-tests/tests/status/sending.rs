@@ -95,7 +95,12 @@ fn what_is_switched_off_for_the_role_of_an_application() {
                 ))
                 .unwrap();
             let role = place.split(" IN ").next().unwrap();
-            mend(client, setting, "attention", &format!("writes of role {role} fire nothing"));
+            mend(
+                client,
+                setting,
+                "attention",
+                &format!("writes of role {role} fire nothing"),
+            );
             assert_eq!(not_ok(client).len(), 0, "{setting} of {place}");
             client.batch_execute("ROLLBACK").unwrap();
         }
@@ -126,8 +131,18 @@ fn what_is_switched_off_in_a_session_of_before() {
     let mut scene = scene();
     scene.database.set("zentry_notify.enabled", "off").unwrap();
     let mut before = scene.database.connect().unwrap();
-    mend(&mut before, "zentry_notify.enabled", "attention", "writes fire nothing");
-    mend(&mut before, "zentry_notify.enabled", "attention", "writes fire nothing, in this session");
+    mend(
+        &mut before,
+        "zentry_notify.enabled",
+        "attention",
+        "writes fire nothing",
+    );
+    mend(
+        &mut before,
+        "zentry_notify.enabled",
+        "attention",
+        "writes fire nothing, in this session",
+    );
     assert_eq!(not_ok(&mut before).len(), 0);
     assert_eq!(not_ok(&mut scene.client).len(), 0);
 }
@@ -135,13 +150,15 @@ fn what_is_switched_off_in_a_session_of_before() {
 /// PostgreSQL's own setting against code that waits in views, and ours are none.
 #[test]
 fn sessions_that_are_kept_from_views() {
-    let mut scene = scene();
+    let scene = scene();
     scene
         .database
         .set("restrict_nonsystem_relation_kind", "view, foreign-table")
         .unwrap();
     let mut session = scene.database.connect().unwrap();
-    let refused = session.query("SELECT FROM zentry_notify.webhooks", &[]).unwrap_err();
+    let refused = session
+        .query("SELECT FROM zentry_notify.webhooks", &[])
+        .unwrap_err();
     assert_eq!(refused.code().unwrap().code(), "55000");
     let call = |session: &mut Client, sql: &str| {
         session

@@ -307,14 +307,23 @@ fn tables_that_somebody_has_locked() {
             pid(&mut other)
         );
         let found = lock(&mut scene.client, &told);
-        assert_eq!((found.subject.as_str(), found.state.as_str()), ("tables", "broken"));
+        assert_eq!(
+            (found.subject.as_str(), found.state.as_str()),
+            ("tables", "broken")
+        );
         let lines = status(&mut scene.client);
         assert!(
-            lines.iter().any(|line| line.subject == "launcher" && line.state == "ok"),
+            lines
+                .iter()
+                .any(|line| line.subject == "launcher" && line.state == "ok"),
             "{lines:#?}"
         );
         scene.client.batch_execute(&found.remedy).unwrap();
-        wait_for(&mut scene.client, "SELECT bool_and(state = 'ok') FROM zentry_status()").unwrap();
+        wait_for(
+            &mut scene.client,
+            "SELECT bool_and(state = 'ok') FROM zentry_status()",
+        )
+        .unwrap();
     }
 }
 

@@ -67,7 +67,10 @@ async fn https_goes_through_a_tunnel_that_sees_no_secret() {
         .await
         .unwrap_err();
     assert!(matches!(error, TransportError::Connection(_)), "{error:?}");
-    assert!(error.to_string().contains("by way of zentry_notify.proxy"), "{error}");
+    assert!(
+        error.to_string().contains("by way of zentry_notify.proxy"),
+        "{error}"
+    );
     let request = requests.recv().await.unwrap();
     assert_eq!(request.first_line(), "CONNECT target.example:443 HTTP/1.1");
     assert!(!request.head.contains("MARKEDSECRET"));
