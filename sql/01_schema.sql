@@ -3,6 +3,9 @@
 -- What somebody may have put into the schema of CREATE EXTENSION, an operator that fits better than Postgres' own, must not become
 -- part of our views and indexes.
 SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+-- Nor must what is set for a role or a database keep us from our own views.
+SELECT pg_catalog.set_config('restrict_nonsystem_relation_kind', '', true)
+ WHERE pg_catalog.current_setting('restrict_nonsystem_relation_kind', true) IS NOT NULL;
 
 CREATE SCHEMA zentry_notify;
 COMMENT ON SCHEMA zentry_notify IS

@@ -6,12 +6,12 @@ CREATE TABLE zentry_notify.event_type (
     built_in   boolean NOT NULL DEFAULT false,
     created_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
     text       text NOT NULL DEFAULT '',
-    fields     jsonb NOT NULL DEFAULT '[]',
+    fields     jsonb NOT NULL DEFAULT '[]' CHECK (pg_catalog.jsonb_typeof(fields) OPERATOR(pg_catalog.=) 'array'),
     colour     text NOT NULL DEFAULT '#808080',
     emoji      text NOT NULL DEFAULT '',
     footer     text,
     time_key   text,
-    sample     jsonb,
+    sample     jsonb CHECK (pg_catalog.jsonb_typeof(sample) OPERATOR(pg_catalog.=) 'object'),
     url        text,
     thumbnail  text
 );

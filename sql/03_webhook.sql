@@ -7,7 +7,7 @@ CREATE TABLE zentry_notify.webhook (
     webhook_type           varchar(20) NOT NULL,
     project_id             bigint,
     created_by_id          bigint,
-    event_types            jsonb NOT NULL DEFAULT '["*"]',
+    event_types            jsonb NOT NULL DEFAULT '["*"]' CHECK (jsonb_typeof(event_types) = 'array'),
     is_active              boolean NOT NULL DEFAULT true,
     created_at             timestamptz NOT NULL DEFAULT pg_catalog.now(),
     updated_at             timestamptz NOT NULL DEFAULT pg_catalog.now(),

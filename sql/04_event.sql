@@ -38,7 +38,7 @@ CREATE TABLE zentry_notify.route_cursor (
     singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
     routed    int8multirange NOT NULL DEFAULT '{}',
     restored  text NOT NULL DEFAULT 'no' CHECK (restored IN ('no', 'awaited', 'yes')),
-    split     jsonb NOT NULL DEFAULT '{}'
+    split     jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(split) = 'object')
 ) WITH (fillfactor = 20);
 COMMENT ON TABLE zentry_notify.route_cursor IS 'Which events are routed: one row, which the worker writes with the deliveries';
 COMMENT ON COLUMN zentry_notify.route_cursor.singleton IS 'There is one row';

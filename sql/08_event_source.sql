@@ -5,9 +5,9 @@ CREATE TABLE zentry_notify.event_source (
     -- No foreign key: several jobs of pg_restore may write this row before the type's. check_source looks instead.
     event_type       varchar(50) NOT NULL,
     relation         regclass NOT NULL,
-    columns          jsonb NOT NULL,
-    audience         jsonb NOT NULL,
-    progress         jsonb,
+    columns          jsonb NOT NULL CHECK (jsonb_typeof(columns) = 'object'),
+    audience         jsonb NOT NULL CHECK (jsonb_typeof(audience) = 'object'),
+    progress         jsonb CHECK (jsonb_typeof(progress) = 'object'),
     suspended_at     timestamptz,
     suspended_reason text,
     created_at       timestamptz NOT NULL DEFAULT pg_catalog.now(),
@@ -17,7 +17,7 @@ CREATE TABLE zentry_notify.event_source (
     rider            text,
     by_hand          boolean NOT NULL DEFAULT false,
     omit             text[] NOT NULL DEFAULT '{}',
-    transition       jsonb,
+    transition       jsonb CHECK (jsonb_typeof(transition) = 'object'),
     written_by       name,
     UNIQUE (relation, event_type)
 );

@@ -8,7 +8,7 @@ CREATE TABLE zentry_notify.event_wording (
     webhook_integration_id bigint,
     title                  text,
     text                   text,
-    fields                 jsonb,
+    fields                 jsonb CHECK (jsonb_typeof(fields) = 'array'),
     colour                 text,
     emoji                  text,
     footer                 text,

@@ -18,10 +18,11 @@ CREATE OR REPLACE FUNCTION zentry_notify.check_webhook_url(webhook_type text, we
     LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'check_webhook_url_wrapper';
 COMMENT ON FUNCTION zentry_notify.check_webhook_url(text, text) IS 'An error unless it is the URL of such a webhook and zentry_notify.allowed_hosts lets it pass';
 
-CREATE OR REPLACE FUNCTION zentry_notify.host_to_allow(webhook_type text, webhook_url text) RETURNS text
-    LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'host_to_allow_wrapper';
-COMMENT ON FUNCTION zentry_notify.host_to_allow(text, text) IS
-    'What zentry_notify.allowed_hosts lacks for the URL to be called; null: nothing';
+CREATE OR REPLACE FUNCTION zentry_notify.settings_in_the_way(
+    webhook_type text, webhook_url text, allowed_hosts text, allow_http boolean, allow_private_addresses boolean) RETURNS TABLE (setting text, needed text)
+    LANGUAGE c STABLE STRICT ROWS 1 AS 'MODULE_PATHNAME', 'settings_in_the_way_wrapper';
+COMMENT ON FUNCTION zentry_notify.settings_in_the_way(text, text, text, boolean, boolean) IS
+    'Which of these settings keep the URL from being called, and what each would have to be; of allowed_hosts, what it lacks';
 
 CREATE OR REPLACE FUNCTION zentry_notify.check_mention(webhook_type text, webhook_url text, mention text) RETURNS void
     LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'check_mention_wrapper';

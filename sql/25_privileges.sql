@@ -252,3 +252,26 @@ BEGIN
     END LOOP;
 END
 $$;
+
+-- What is set for a role or a database must not keep our functions from our own views. (Who reads others' tables has a value of its own.) What is called
+-- for each row is called by others of ours.
+DO $$
+DECLARE
+    f regprocedure;
+BEGIN
+    IF pg_catalog.current_setting('restrict_nonsystem_relation_kind', true) IS NULL THEN
+        RETURN; -- a minor version without it
+    END IF;
+    FOR f IN SELECT p.oid::pg_catalog.regprocedure
+               FROM zentry_notify.members() m
+               JOIN pg_catalog.pg_proc p ON p.oid OPERATOR(pg_catalog.=) m.objid
+               JOIN pg_catalog.pg_language l ON l.oid OPERATOR(pg_catalog.=) p.prolang
+              WHERE m.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_proc'::pg_catalog.regclass AND p.prokind OPERATOR(pg_catalog.=) 'f'
+                AND (l.lanname IN ('sql', 'plpgsql') AND p.provolatile OPERATOR(pg_catalog.<>) 'i' AND p.proparallel OPERATOR(pg_catalog.=) 'u'
+                     OR pg_catalog.starts_with(p.proname::pg_catalog.text, 'zentry_'))
+                AND NOT EXISTS (SELECT FROM pg_catalog.unnest(p.proconfig) c WHERE pg_catalog.starts_with(c, 'restrict_nonsystem_relation_kind='))
+    LOOP
+        EXECUTE pg_catalog.format('ALTER FUNCTION %s SET restrict_nonsystem_relation_kind = %L', f, '');
+    END LOOP;
+END
+$$;

@@ -4,6 +4,8 @@
 
 -- As in 01_schema.sql: nothing that somebody put into the extension's schema must become part of ours.
 SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+SELECT pg_catalog.set_config('restrict_nonsystem_relation_kind', '', true)
+ WHERE pg_catalog.current_setting('restrict_nonsystem_relation_kind', true) IS NOT NULL;
 
 -- The library that is in memory says its version; a new one on disk is not the one that runs.
 DO $$
@@ -138,7 +140,7 @@ CREATE TABLE zentry_notify.route_cursor (
     singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
     routed    int8multirange NOT NULL DEFAULT '{}',
     restored  text NOT NULL DEFAULT 'no' CHECK (restored IN ('no', 'awaited', 'yes')),
-    split     jsonb NOT NULL DEFAULT '{}'
+    split     jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(split) = 'object')
 ) WITH (fillfactor = 20);
 COMMENT ON TABLE zentry_notify.route_cursor IS 'Which events are routed: one row, which the worker writes with the deliveries';
 COMMENT ON COLUMN zentry_notify.route_cursor.singleton IS 'There is one row';
@@ -381,6 +383,24 @@ COMMENT ON COLUMN zentry_notify.api_token.role_name IS 'The role that requests w
 COMMENT ON COLUMN zentry_notify.api_token.role_oid IS
     'That role itself: a token follows it when it is renamed, and never becomes that of another role of its name';
 
+-- ---- What has always been so, and is a rule now. What somebody has written past the checks goes. ----
+
+UPDATE zentry_notify.event_type SET fields = '[]' WHERE pg_catalog.jsonb_typeof(fields) OPERATOR(pg_catalog.<>) 'array';
+UPDATE zentry_notify.event_type SET sample = NULL WHERE pg_catalog.jsonb_typeof(sample) OPERATOR(pg_catalog.<>) 'object';
+UPDATE zentry_notify.event_wording SET fields = NULL WHERE pg_catalog.jsonb_typeof(fields) OPERATOR(pg_catalog.<>) 'array';
+UPDATE zentry_notify.webhook SET event_types = '[]' WHERE pg_catalog.jsonb_typeof(event_types) OPERATOR(pg_catalog.<>) 'array';
+DELETE FROM zentry_notify.event_source
+ WHERE 'object' OPERATOR(pg_catalog.<>) ANY (ARRAY[pg_catalog.jsonb_typeof(columns), pg_catalog.jsonb_typeof(audience),
+                                                   pg_catalog.jsonb_typeof(coalesce(progress, '{}')), pg_catalog.jsonb_typeof(coalesce(transition, '{}'))]);
+ALTER TABLE zentry_notify.event_type ADD CHECK (pg_catalog.jsonb_typeof(fields) OPERATOR(pg_catalog.=) 'array'),
+    ADD CHECK (pg_catalog.jsonb_typeof(sample) OPERATOR(pg_catalog.=) 'object');
+ALTER TABLE zentry_notify.event_wording ADD CHECK (pg_catalog.jsonb_typeof(fields) OPERATOR(pg_catalog.=) 'array');
+ALTER TABLE zentry_notify.webhook ADD CHECK (pg_catalog.jsonb_typeof(event_types) OPERATOR(pg_catalog.=) 'array');
+ALTER TABLE zentry_notify.event_source ADD CHECK (pg_catalog.jsonb_typeof(columns) OPERATOR(pg_catalog.=) 'object'),
+    ADD CHECK (pg_catalog.jsonb_typeof(audience) OPERATOR(pg_catalog.=) 'object'),
+    ADD CHECK (pg_catalog.jsonb_typeof(progress) OPERATOR(pg_catalog.=) 'object'),
+    ADD CHECK (pg_catalog.jsonb_typeof(transition) OPERATOR(pg_catalog.=) 'object');
+
 -- ---- Functions that there are no more. ----
 
 DROP FUNCTION zentry_notify.hear_every_update();
@@ -393,7 +413,8 @@ DROP FUNCTION zentry_notify.attach_source(pg_catalog.text, pg_catalog.regclass, 
 DROP FUNCTION zentry_notify.put_trigger(pg_catalog.regclass, pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.text);
 DROP FUNCTION zentry_notify.inheritors(pg_catalog.regclass);
 DROP FUNCTION zentry_notify.render_event(pg_catalog.jsonb, pg_catalog.text, pg_catalog.jsonb);
--- Those that have more parameters now.
+-- Those that have other parameters now.
+DROP FUNCTION zentry_notify.status_worker(pg_catalog.bool, pg_catalog.timestamptz, pg_catalog.int4, pg_catalog.timestamptz);
 DROP FUNCTION @extschema@.zentry_register_webhook(pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.int8, pg_catalog.text[], pg_catalog.bool,
     pg_catalog.int8, pg_catalog.text[], pg_catalog.text, pg_catalog.int4, pg_catalog.int4[], pg_catalog.text, pg_catalog.text);
 DROP FUNCTION @extschema@.zentry_update_webhook(pg_catalog.int8, pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.int8, pg_catalog.text[],
@@ -428,10 +449,11 @@ CREATE OR REPLACE FUNCTION zentry_notify.check_webhook_url(webhook_type text, we
     LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'check_webhook_url_wrapper';
 COMMENT ON FUNCTION zentry_notify.check_webhook_url(text, text) IS 'An error unless it is the URL of such a webhook and zentry_notify.allowed_hosts lets it pass';
 
-CREATE OR REPLACE FUNCTION zentry_notify.host_to_allow(webhook_type text, webhook_url text) RETURNS text
-    LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'host_to_allow_wrapper';
-COMMENT ON FUNCTION zentry_notify.host_to_allow(text, text) IS
-    'What zentry_notify.allowed_hosts lacks for the URL to be called; null: nothing';
+CREATE OR REPLACE FUNCTION zentry_notify.settings_in_the_way(
+    webhook_type text, webhook_url text, allowed_hosts text, allow_http boolean, allow_private_addresses boolean) RETURNS TABLE (setting text, needed text)
+    LANGUAGE c STABLE STRICT ROWS 1 AS 'MODULE_PATHNAME', 'settings_in_the_way_wrapper';
+COMMENT ON FUNCTION zentry_notify.settings_in_the_way(text, text, text, boolean, boolean) IS
+    'Which of these settings keep the URL from being called, and what each would have to be; of allowed_hosts, what it lacks';
 
 CREATE OR REPLACE FUNCTION zentry_notify.check_mention(webhook_type text, webhook_url text, mention text) RETURNS void
     LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'check_mention_wrapper';
@@ -2896,9 +2918,25 @@ CREATE OR REPLACE FUNCTION zentry_notify.server_state()
     LANGUAGE c ROWS 1 AS 'MODULE_PATHNAME', 'server_state_wrapper';
 COMMENT ON FUNCTION zentry_notify.server_state() IS 'What the library and its shared memory know: one row';
 
+CREATE OR REPLACE FUNCTION zentry_notify.databases_with_work() RETURNS SETOF oid
+    LANGUAGE c ROWS 10 AS 'MODULE_PATHNAME', 'databases_with_work_wrapper';
+COMMENT ON FUNCTION zentry_notify.databases_with_work() IS 'Databases in which there may be something to do, and no worker is';
+
+-- A template, or one that takes no connections (launcher.rs).
+CREATE OR REPLACE FUNCTION zentry_notify.closed_databases() RETURNS TABLE (database oid, name name, why text, remedy text)
+    LANGUAGE sql STABLE ROWS 10 SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT d.oid, d.datname, CASE WHEN d.datallowconn THEN 'is a template' ELSE 'takes no connections' END,
+           concat_ws(' ', CASE WHEN d.datistemplate THEN format('ALTER DATABASE %I IS_TEMPLATE false;', d.datname) END,
+                     CASE WHEN NOT d.datallowconn THEN format('ALTER DATABASE %I ALLOW_CONNECTIONS true;', d.datname) END)
+      FROM pg_database d
+     WHERE (d.datistemplate OR NOT d.datallowconn) AND d.datconnlimit <> -2
+$$;
+COMMENT ON FUNCTION zentry_notify.closed_databases() IS 'Databases that no worker serves, why, and the statement that lets one in';
+
 CREATE OR REPLACE FUNCTION zentry_notify.moment(at timestamptz) RETURNS text
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-AS $$ SELECT to_char(at, CASE WHEN at::date = current_date THEN 'HH24:MI:SS' ELSE 'YYYY-MM-DD HH24:MI' END) $$;
+AS $$ SELECT CASE WHEN isfinite(at) THEN to_char(at, CASE WHEN at::date = current_date THEN 'HH24:MI:SS' ELSE 'YYYY-MM-DD HH24:MI' END) ELSE at::text END $$;
 COMMENT ON FUNCTION zentry_notify.moment(timestamptz) IS 'A time for people: without the date if it is today''s';
 
 CREATE OR REPLACE FUNCTION zentry_notify.background_workers() RETURNS bigint
@@ -2970,8 +3008,11 @@ BEGIN
                 'a DROP DATABASE of it was interrupted: nobody can connect to it, and nothing of it is sent', format('DROP DATABASE %I;', invalid.datname);
         END IF;
     END LOOP;
-    RETURN QUERY SELECT * FROM zentry_notify.status_worker(server.worker_died, server.refused_since, server.databases_waiting,
-                                                           server.short_of_workers_since);
+    -- Of this one the line of the worker tells.
+    RETURN QUERY SELECT 'database ' || quote_ident(c.name), 'attention', c.why || ' and is not served: what is due there waits until it is opened', c.remedy
+                   FROM zentry_notify.closed_databases() c
+                   JOIN zentry_notify.databases_with_work() w ON w = c.database
+                  WHERE c.name <> current_database() ORDER BY c.name;
     IF server.discord_parked_until > now() THEN
         RETURN QUERY SELECT 'Discord', 'attention', 'has banned this server''s address until ' || zentry_notify.moment(server.discord_parked_until),
             coalesce((SELECT format('SELECT @extschema@.zentry_resume(%s); -- once nothing else at this address calls Discord too often', min(w.id)) FROM zentry_notify.webhook w
@@ -2981,7 +3022,7 @@ BEGIN
     END IF;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.status_server() IS 'Status of what the cluster has: library, launcher, worker';
+COMMENT ON FUNCTION zentry_notify.status_server() IS 'Status of what the cluster has: library, launcher, databases';
 
 -- The worker records when it posted, as far as that counts for a rate that is worth waiting for.
 CREATE OR REPLACE FUNCTION zentry_notify.pace_of(webhook_id bigint) RETURNS TABLE (until timestamptz, what text)
@@ -3032,6 +3073,7 @@ SELECT d.id, w.id AS webhook_integration_id, greatest(d.due_at, p.until) AS due_
    AND d.due_at <= now()
    AND (p.until <= now()) IS NOT FALSE
    AND zentry_notify.quiet_until(w.quiet_hours) IS NULL
+   AND EXISTS (SELECT FROM zentry_notify.webhook_secret u WHERE u.webhook_integration_id = w.id)
    AND NOT EXISTS (SELECT FROM zentry_notify.webhook_circuit c WHERE c.webhook_integration_id = w.id);
 COMMENT ON VIEW zentry_notify.due_delivery IS
     'The first delivery of each webhook that nothing keeps from being sent but the worker: neither its quiet hours, nor its digest, nor the pace that is set for it. Those behind it wait for it';
@@ -3039,38 +3081,54 @@ COMMENT ON COLUMN zentry_notify.due_delivery.id IS 'Its number in the log';
 COMMENT ON COLUMN zentry_notify.due_delivery.webhook_integration_id IS 'Where it goes';
 COMMENT ON COLUMN zentry_notify.due_delivery.due_at IS 'Since when it may go';
 
-CREATE OR REPLACE FUNCTION zentry_notify.status_worker(worker_died boolean, refused_since timestamptz, databases_waiting integer,
-                                            short_of_workers_since timestamptz)
-    RETURNS TABLE (subject text, state text, detail text, remedy text)
+CREATE OR REPLACE FUNCTION zentry_notify.status_worker() RETURNS TABLE (subject text, state text, detail text, remedy text)
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-#variable_conflict use_variable
 DECLARE
+    server record;
     worker record;
+    closed record;
     log_it constant text := '-- the server log says why, in a line that begins with zentry_notify';
 BEGIN
+    IF pg_is_in_recovery() THEN
+        RETURN;
+    END IF;
+    BEGIN
+        SELECT * INTO server FROM zentry_notify.server_state();
+    EXCEPTION WHEN OTHERS THEN
+        RETURN; -- the line of the library says why
+    END;
     SELECT a.pid, a.backend_start INTO worker FROM pg_stat_activity a
      WHERE a.backend_type = 'zentry_notify worker' AND a.datname = current_database();
     IF FOUND THEN
-        IF refused_since IS NULL THEN
+        IF server.refused_since IS NULL THEN
             RETURN QUERY SELECT 'worker', 'ok', format('pid %s, since %s', worker.pid, zentry_notify.moment(worker.backend_start)), '';
         ELSE
-            RETURN QUERY SELECT 'worker', 'broken', format('pid %s; the database refuses its statements since %s', worker.pid, zentry_notify.moment(refused_since)), log_it;
+            RETURN QUERY SELECT 'worker', 'broken', format('pid %s; the database refuses its statements since %s', worker.pid, zentry_notify.moment(server.refused_since)), log_it;
         END IF;
-    ELSIF worker_died THEN
+        RETURN;
+    END IF;
+    SELECT * INTO closed FROM zentry_notify.closed_databases() c WHERE c.name = current_database();
+    IF FOUND THEN
+        IF zentry_notify.unrouted_since() IS NOT NULL OR EXISTS (SELECT FROM zentry_notify.due_delivery) THEN
+            RETURN QUERY SELECT 'worker', 'broken', format('this database %s and is not served: what is due waits until it is opened', closed.why), closed.remedy;
+        ELSE
+            RETURN QUERY SELECT 'worker', 'ok', format('none: this database %s and is not served; nothing is due', closed.why), '';
+        END IF;
+    ELSIF server.worker_died THEN
         RETURN QUERY SELECT 'worker', 'broken', 'has died, and is started again after a pause', log_it;
     ELSIF EXISTS (SELECT FROM zentry_notify.unrouted_since() s WHERE s < now() - interval '30 seconds')
-          OR current_setting('zentry_notify.sending')::boolean
+          OR (SELECT w.value::boolean FROM zentry_notify.set_for_worker('zentry_notify.sending') w)
              AND EXISTS (SELECT FROM zentry_notify.due_delivery d WHERE d.due_at < now() - interval '5 seconds') THEN
-        IF short_of_workers_since IS NOT NULL THEN
+        IF server.short_of_workers_since IS NOT NULL THEN
             RETURN QUERY SELECT 'worker', 'broken', format('no background worker is free, since %s (max_worker_processes is %s)',
-                                                           zentry_notify.moment(short_of_workers_since), current_setting('max_worker_processes')),
+                                                           zentry_notify.moment(server.short_of_workers_since), current_setting('max_worker_processes')),
                 zentry_notify.more_workers();
-        ELSIF databases_waiting > 0 THEN
+        ELSIF server.databases_waiting > 0 THEN
             RETURN QUERY SELECT 'worker', 'attention', format('waits for its turn: %s workers may run, %s databases wait',
-                                                              current_setting('zentry_notify.max_workers'), databases_waiting),
+                                                              current_setting('zentry_notify.max_workers'), server.databases_waiting),
                 format('ALTER SYSTEM SET zentry_notify.max_workers = %s; SELECT pg_reload_conf();',
-                       least(64, current_setting('zentry_notify.max_workers')::int + databases_waiting));
+                       least(64, current_setting('zentry_notify.max_workers')::int + server.databases_waiting));
         ELSE
             RETURN QUERY SELECT 'worker', 'broken', 'not there, although there is something to do', '-- see the line of the launcher';
         END IF;
@@ -3079,45 +3137,84 @@ BEGIN
     END IF;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.status_worker(boolean, timestamptz, integer, timestamptz) IS 'Status of this database''s worker';
+COMMENT ON FUNCTION zentry_notify.status_worker() IS 'Status of this database''s worker';
+
+-- The worker is the bootstrap superuser's (10), so what is set for that role is the worker's; what is set for the role that asks is not.
+CREATE OR REPLACE FUNCTION zentry_notify.set_for_worker(name text) RETURNS TABLE (value text, change text)
+    LANGUAGE sql STABLE ROWS 1 SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT coalesce(d.value,
+                    CASE WHEN s.source IN ('default', 'configuration file', 'command line', 'environment variable', 'override') THEN s.reset_val
+                         ELSE coalesce((SELECT f.setting FROM pg_file_settings f WHERE f.name = s.name AND f.applied ORDER BY f.seqno DESC LIMIT 1), s.boot_val) END),
+           coalesce('ALTER ' || d.place, 'ALTER SYSTEM')
+      FROM pg_settings s
+      LEFT JOIN LATERAL (
+           -- Of a role in a database, of a role, of a database, of all: the first holds.
+           SELECT substr(c, strpos(c, '=') + 1) AS value,
+                  CASE WHEN r.setrole <> 0 THEN 'ROLE ' || quote_ident(pg_get_userbyid(r.setrole)) || CASE WHEN r.setdatabase = 0 THEN '' ELSE ' IN DATABASE ' || quote_ident(current_database()) END
+                       WHEN r.setdatabase <> 0 THEN 'DATABASE ' || quote_ident(current_database())
+                       ELSE 'ROLE ALL' END AS place
+             FROM pg_db_role_setting r
+             CROSS JOIN unnest(r.setconfig) c
+            WHERE r.setrole IN (0, 10) AND split_part(c, '=', 1) = s.name
+              AND r.setdatabase IN (0, (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()))
+            ORDER BY r.setrole = 0, r.setdatabase = 0 LIMIT 1) d ON true
+     WHERE s.name = set_for_worker.name
+$$;
+COMMENT ON FUNCTION zentry_notify.set_for_worker(text) IS
+    'What a worker that starts now has for a setting, whatever the session that asks has, and the beginning of the statement that changes it where it was set';
 
 CREATE OR REPLACE FUNCTION zentry_notify.status_settings() RETURNS TABLE (subject text, state text, detail text, remedy text)
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    -- What holds for sessions and workers to come. The worker is the bootstrap superuser's (10), so what is set for that role is the worker's; what
-    -- is set for the role that asks is not.
-    WITH switch (name, normal, means, of_worker) AS (
-        VALUES ('zentry_notify.sending', 'on', 'nothing is sent, deliveries wait', true),
-               ('zentry_notify.enabled', 'on', 'writes fire nothing', false),
-               ('session_replication_role', 'origin', 'writes fire nothing', false)),
-    stored AS (
-        -- Of a role in a database, of a role, of a database, of all: the first holds.
-        SELECT DISTINCT ON (v.name) v.name, r.setrole, r.setdatabase,
-               CASE v.normal WHEN 'on' THEN CASE WHEN split_part(c, '=', 2)::boolean THEN 'on' ELSE 'off' END ELSE split_part(c, '=', 2) END AS value
+    WITH switch (name, normal, means) AS (
+        VALUES ('zentry_notify.enabled', 'on', 'writes fire nothing'),
+               ('session_replication_role', 'origin', 'writes fire nothing')),
+    entry AS (
+        SELECT v.name, v.normal, r.setrole, r.setdatabase, CASE v.normal WHEN 'on' THEN CASE WHEN c.value::boolean THEN 'on' ELSE 'off' END ELSE c.value END AS value
           FROM switch v
-          JOIN pg_db_role_setting r ON r.setrole = 0 OR v.of_worker AND r.setrole = 10
-          CROSS JOIN unnest(r.setconfig) c
-         WHERE r.setdatabase IN (0, (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())) AND split_part(c, '=', 1) = v.name
-         ORDER BY v.name, r.setrole = 0, r.setdatabase = 0),
+          CROSS JOIN pg_db_role_setting r
+          CROSS JOIN LATERAL (SELECT substr(x, strpos(x, '=') + 1) AS value FROM unnest(r.setconfig) x WHERE split_part(x, '=', 1) = v.name) c
+         WHERE r.setdatabase IN (0, (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()))),
+    -- Of each role and of all: what is set for this database holds, and then what is set for every one.
+    stored AS (
+        SELECT DISTINCT ON (e.name, e.setrole) e.* FROM entry e ORDER BY e.name, e.setrole, e.setdatabase = 0),
     setting AS (
-        SELECT v.name, v.normal, v.means, v.of_worker, s.setting AS here, d.setrole, d.setdatabase,
+        SELECT v.name, v.normal, v.means, s.setting AS here, s.reset_val, d.setdatabase,
                coalesce(d.value,
-                        CASE WHEN v.of_worker AND s.source IN ('user', 'database user', 'session', 'client')
-                             THEN coalesce((SELECT f.setting FROM pg_file_settings f WHERE f.name = v.name AND f.applied ORDER BY f.seqno DESC LIMIT 1), s.boot_val)
-                             ELSE s.reset_val END) AS for_all
+                        CASE WHEN s.source IN ('default', 'configuration file', 'command line', 'environment variable') THEN s.setting
+                             -- This session has something else.
+                             ELSE (SELECT CASE v.normal WHEN 'on' THEN CASE WHEN f.setting::boolean THEN 'on' ELSE 'off' END ELSE f.setting END
+                                     FROM pg_file_settings f WHERE f.name = v.name AND f.applied ORDER BY f.seqno DESC LIMIT 1) END,
+                        s.boot_val) AS for_all,
+               coalesce(own.value, d.value, v.normal) AS for_role
           FROM switch v
           JOIN pg_settings s ON s.name = v.name
-          LEFT JOIN stored d ON d.name = v.name)
-    SELECT s.name, 'attention', CASE WHEN s.for_all = s.normal THEN s.means || ', in this session' ELSE s.means END,
-           CASE WHEN s.for_all = s.normal THEN format('RESET %s;', s.name)
-                WHEN s.setrole <> 0 AND s.setdatabase <> 0 THEN format('ALTER ROLE %I IN DATABASE %I RESET %s;', pg_get_userbyid(s.setrole), current_database(), s.name)
-                WHEN s.setrole <> 0 THEN format('ALTER ROLE %I RESET %s;', pg_get_userbyid(s.setrole), s.name)
-                WHEN s.setdatabase <> 0 THEN format('ALTER DATABASE %I RESET %s;', current_database(), s.name)
+          LEFT JOIN stored d ON d.name = v.name AND d.setrole = 0
+          LEFT JOIN stored own ON own.name = v.name AND own.setrole = (SELECT r.oid FROM pg_roles r WHERE r.rolname = session_user))
+    SELECT 'zentry_notify.sending', 'attention', 'nothing is sent, deliveries wait',
+           CASE w.change WHEN 'ALTER SYSTEM' THEN 'ALTER SYSTEM SET zentry_notify.sending = on; SELECT pg_reload_conf();'
+                         ELSE w.change || ' RESET zentry_notify.sending;' END
+      FROM zentry_notify.set_for_worker('zentry_notify.sending') w
+     WHERE NOT w.value::boolean
+     UNION ALL
+    SELECT s.name, 'attention', s.means,
+           CASE WHEN s.setdatabase <> 0 THEN format('ALTER DATABASE %I RESET %s;', current_database(), s.name)
                 WHEN s.setdatabase = 0 THEN format('ALTER ROLE ALL RESET %s;', s.name)
                 ELSE format('ALTER SYSTEM SET %s = %s; SELECT pg_reload_conf();', s.name, s.normal) END
       FROM setting s
-     -- Workers do not see what a session has set.
-     WHERE s.for_all <> s.normal OR s.here <> s.normal AND NOT s.of_worker;
+     WHERE s.for_all <> s.normal
+     UNION ALL
+    -- An application's role, as a rule; one that loads data may be meant to be so.
+    SELECT e.name, 'attention', format('writes of role %I fire nothing', pg_get_userbyid(e.setrole)),
+           format('ALTER ROLE %I%s RESET %s;', pg_get_userbyid(e.setrole), CASE WHEN e.setdatabase = 0 THEN '' ELSE format(' IN DATABASE %I', current_database()) END, e.name)
+      FROM stored e
+     WHERE e.setrole <> 0 AND e.value <> e.normal
+     UNION ALL
+    -- What is not said above: set in this session, or before the session was given its settings.
+    SELECT s.name, 'attention', s.means || ', in this session', format(CASE WHEN s.reset_val = s.normal THEN 'RESET %s;' ELSE 'SET %s = %s;' END, s.name, s.normal)
+      FROM setting s
+     WHERE s.here <> s.normal AND s.for_all = s.normal AND s.for_role = s.normal;
 $$;
 COMMENT ON FUNCTION zentry_notify.status_settings() IS 'Status of the settings that switch something off';
 
@@ -3400,10 +3497,32 @@ AS $$
                 WHEN x.strange THEN format('-- look at its columns in zentry_notify.event_sources, and attach it again with those expressions that are to run as %s: zentry_attach(%L, %L, columns => ...)',
                                            pg_get_userbyid(c.relowner), s.event_type, s.relation::text)
                 WHEN f.id IS NOT NULL AND NOT (f.present AND NOT f.live) AND zentry_notify.has_own_condition(s) THEN zentry_notify.attach_again(s)
+                -- Attaching again does not give the owner what it must be able to read, nor make a table of a view.
+                WHEN s.suspended_reason ~ 'row-level security|permission denied' AND b.remedy IS NOT NULL THEN b.remedy || ' SELECT * FROM @extschema@.zentry_attach();'
+                WHEN s.suspended_reason ~ ' is a (view|foreign table), which is not looked into' THEN
+                     format('-- give it a table to look into: zentry_attach(%L, %L, columns => ...); or with a table of that name, SELECT * FROM @extschema@.zentry_attach();',
+                            s.event_type, s.relation::text)
                 WHEN s.suspended_reason IS NOT NULL OR s.suspended_at IS NOT NULL OR f.id IS NOT NULL THEN 'SELECT * FROM @extschema@.zentry_attach();'
                 ELSE '' END
       FROM zentry_notify.event_source s
       LEFT JOIN pg_class c ON c.oid = s.relation
+      LEFT JOIN LATERAL (
+           -- Of the tables that it looks into, those that the owner of the attached one may not read.
+           SELECT string_agg(m.statement, ' ' ORDER BY m.statement COLLATE "C" DESC) AS remedy
+             FROM (SELECT DISTINCT n.oid AS schema, n.nspname, l.oid, l.relowner, l.relrowsecurity, l.relforcerowsecurity
+                     FROM jsonb_path_query(jsonb_build_array(s.columns, s.audience), '$.**.from') f (name)
+                     JOIN pg_class l ON l.relkind IN ('r', 'p', 'm')
+                     JOIN pg_namespace n ON n.oid = l.relnamespace AND format('%I.%I', n.nspname, l.relname) = f.name #>> '{}') l
+             JOIN pg_roles o ON o.oid = c.relowner
+            CROSS JOIN LATERAL (
+                  SELECT format('GRANT USAGE ON SCHEMA %I TO %I;', l.nspname, o.rolname) WHERE NOT has_schema_privilege(o.oid, l.schema, 'USAGE')
+                   UNION ALL
+                  SELECT format('GRANT SELECT ON %s TO %I;', l.oid::regclass, o.rolname) WHERE NOT has_table_privilege(o.oid, l.oid, 'SELECT')
+                   UNION ALL
+                  SELECT CASE WHEN pg_has_role(o.oid, l.relowner, 'USAGE') THEN format('ALTER TABLE %s NO FORCE ROW LEVEL SECURITY;', l.oid::regclass)
+                              ELSE format('-- policies of %s hold for %I: make it the table''s owner, or ALTER ROLE %2$I BYPASSRLS, or attach without that look-up; then', l.oid::regclass, o.rolname) END
+                   WHERE l.relrowsecurity AND NOT (o.rolsuper OR o.rolbypassrls)
+                     AND (l.relforcerowsecurity OR NOT pg_has_role(o.oid, l.relowner, 'USAGE'))) m (statement)) b ON s.suspended_reason IS NOT NULL
       CROSS JOIN LATERAL (
            SELECT jsonb_path_exists(s.columns, '$.*.expression') AND s.written_by IS DISTINCT FROM pg_get_userbyid(c.relowner) AS strange) x
       LEFT JOIN fault f ON f.id = s.id
@@ -3418,27 +3537,47 @@ COMMENT ON FUNCTION zentry_notify.status_sources() IS 'Status of the attached ta
 CREATE OR REPLACE FUNCTION zentry_notify.status_webhooks() RETURNS TABLE (subject text, state text, detail text, remedy text)
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-    WITH webhook AS (
-        SELECT w.id, w.name,
+    WITH setting AS MATERIALIZED (
+        -- As the worker has them, who may have others than the session that asks.
+        SELECT n.name, v.value, v.change
+          FROM unnest('{zentry_notify.allowed_hosts,zentry_notify.allow_http,zentry_notify.allow_private_addresses,zentry_notify.proxy}'::text[]) n (name)
+         CROSS JOIN zentry_notify.set_for_worker(n.name) v),
+    webhook AS MATERIALIZED (
+        SELECT w.id, w.name, u.webhook_url IS NULL AND w.is_active AS without_url,
                CASE WHEN w.switched_off_at IS NOT NULL THEN 'gone' WHEN NOT w.is_active THEN 'off'
+                    WHEN u.webhook_url IS NULL THEN 'without a URL'
                     WHEN c.webhook_integration_id IS NOT NULL THEN 'failing' ELSE 'active' END AS state,
                coalesce(w.switched_off_at, c.opened_at) AS since, coalesce(w.switched_off_reason, c.error_message) AS reason, c.next_try_at,
-               w.is_active AND c.failures = 0 AS untried,
-               CASE WHEN w.is_active THEN zentry_notify.host_to_allow(w.webhook_type, u.webhook_url) END AS host
+               w.is_active AND c.failures = 0 AS untried, x.lacks, x.remedy AS permission
           FROM zentry_notify.webhook w
           LEFT JOIN zentry_notify.webhook_secret u ON u.webhook_integration_id = w.id
-          LEFT JOIN zentry_notify.webhook_circuit c ON c.webhook_integration_id = w.id)
-    SELECT 'webhooks', CASE WHEN count(*) FILTER (WHERE n.state = 'active') = 0 THEN 'attention' ELSE 'ok' END,
+          LEFT JOIN zentry_notify.webhook_circuit c ON c.webhook_integration_id = w.id
+          LEFT JOIN LATERAL (
+               SELECT string_agg(format(CASE l.setting WHEN 'zentry_notify.allowed_hosts' THEN '%s does not have %s' ELSE '%s is off' END, l.setting, l.needed), ', '
+                                 ORDER BY l.place) AS lacks,
+                      string_agg(format('%s SET %s = %L; ', s.change, s.name,
+                                        CASE l.setting WHEN 'zentry_notify.allowed_hosts' THEN concat_ws(', ', nullif(s.value, ''), l.needed) ELSE l.needed END), ''
+                                 ORDER BY l.place) AS remedy
+                 FROM zentry_notify.settings_in_the_way(w.webhook_type, u.webhook_url,
+                          (SELECT h.value FROM setting h WHERE h.name = 'zentry_notify.allowed_hosts'),
+                          (SELECT h.value::boolean FROM setting h WHERE h.name = 'zentry_notify.allow_http'),
+                          (SELECT h.value::boolean FROM setting h WHERE h.name = 'zentry_notify.allow_private_addresses')) WITH ORDINALITY l (setting, needed, place)
+                 JOIN setting s ON s.name = l.setting) x ON w.is_active)
+    SELECT 'webhooks', CASE WHEN coalesce(sum(n.count) FILTER (WHERE n.state = 'active'), 0) = 0 THEN 'attention' ELSE 'ok' END,
            coalesce(string_agg(format('%s %s', n.count, n.state), ', ' ORDER BY n.state), 'none is registered: nobody hears anything'),
            CASE WHEN count(*) = 0 THEN 'SELECT @extschema@.zentry_register_webhook(''NAME'', ''discord'', ''URL'');' ELSE '' END
       FROM (SELECT w.state, count(*) FROM webhook w GROUP BY w.state) n
      UNION ALL
-    (SELECT format('webhook %s', w.id), 'broken', format('zentry_notify.allowed_hosts does not have %s: nothing is sent there', w.host),
-            format('%s SET zentry_notify.allowed_hosts = %L; SELECT pg_reload_conf(); SELECT @extschema@.zentry_resume(%s);',
-                   CASE s.source WHEN 'database' THEN format('ALTER DATABASE %I', current_database()) ELSE 'ALTER SYSTEM' END,
-                   concat_ws(', ', nullif(s.setting, ''), w.host), w.id)
-       FROM webhook w JOIN pg_settings s ON s.name = 'zentry_notify.allowed_hosts'
-      WHERE w.host IS NOT NULL ORDER BY w.id LIMIT 20)
+    (SELECT format('webhook %s', w.id), 'broken', 'has no URL any more, somebody has taken its row of zentry_notify.webhook_secret away: nothing is sent',
+            format('SELECT @extschema@.zentry_update_webhook(%s, webhook_url => ''URL'');', w.id)
+       FROM webhook w WHERE w.without_url ORDER BY w.id LIMIT 20)
+     UNION ALL
+    (SELECT format('webhook %s', w.id), 'broken', w.lacks || ': nothing is sent there',
+            format('%sSELECT pg_reload_conf(); SELECT @extschema@.zentry_resume(%s);', w.permission, w.id)
+            || CASE WHEN w.lacks LIKE '%allow_http is off%' THEN format(' -- or better, a URL that begins with https: SELECT @extschema@.zentry_update_webhook(%s, webhook_url => ''URL'');', w.id)
+                    ELSE '' END
+       FROM webhook w
+      WHERE w.lacks IS NOT NULL ORDER BY w.id LIMIT 20)
      UNION ALL
     (SELECT format('webhook %s', w.id), CASE w.state WHEN 'gone' THEN 'broken' ELSE 'attention' END,
             CASE WHEN w.state = 'gone' THEN format('gone since %s: %s', zentry_notify.moment(w.since), w.reason)
@@ -3453,8 +3592,15 @@ AS $$
                      format('SELECT @extschema@.zentry_update_webhook(%s, thread_name => ''NAME''), @extschema@.zentry_resume(%s)', w.id, w.id)
                      || CASE w.state WHEN 'gone' THEN format(', @extschema@.zentry_retry_failed(%s);', w.id) ELSE ';' END
                  WHEN w.state = 'gone' THEN format('SELECT @extschema@.zentry_update_webhook(%s, webhook_url => ''URL''), @extschema@.zentry_retry_failed(%s);', w.id, w.id)
+                 -- What stands between here and the webhook: trying again mends none of it.
+                 WHEN w.reason ~ 'by way of zentry_notify\.proxy|a proxy between here and the webhook asks for a login' AND (SELECT s.value <> '' FROM setting s WHERE s.name = 'zentry_notify.proxy') THEN
+                     format('-- see to the proxy, or name another one: %s SET zentry_notify.proxy = ''URL''; SELECT pg_reload_conf(); and then SELECT @extschema@.zentry_resume(%s);',
+                            (SELECT s.change FROM setting s WHERE s.name = 'zentry_notify.proxy'), w.id)
+                 WHEN w.reason ~ 'is not a public address' AND NOT (SELECT s.value::boolean FROM setting s WHERE s.name = 'zentry_notify.allow_private_addresses') THEN
+                     format('%s SET zentry_notify.allow_private_addresses = on; SELECT pg_reload_conf(); SELECT @extschema@.zentry_resume(%s);',
+                            (SELECT s.change FROM setting s WHERE s.name = 'zentry_notify.allow_private_addresses'), w.id)
                  ELSE format('SELECT @extschema@.zentry_resume(%s);', w.id) END
-       FROM webhook w WHERE w.state IN ('gone', 'failing') AND w.host IS NULL ORDER BY w.state DESC, w.id LIMIT 20);
+       FROM webhook w WHERE w.state IN ('gone', 'failing') AND w.lacks IS NULL ORDER BY w.state DESC, w.id LIMIT 20);
 $$;
 COMMENT ON FUNCTION zentry_notify.status_webhooks() IS 'Status of the integrations: how many are in which state, and the first 20 that fail or are gone';
 
@@ -3509,19 +3655,28 @@ COMMENT ON FUNCTION zentry_notify.status_queue() IS 'Status of what waits';
 CREATE OR REPLACE FUNCTION zentry_notify.status_events() RETURNS TABLE (subject text, state text, detail text, remedy text)
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
+    WITH cursor AS (
+        SELECT s.since, c.restored IS NULL OR c.restored = 'awaited' AS awaited,
+               -- What nobody can have captured yet.
+               coalesce(upper_inf(c.routed) OR upper(c.routed)::numeric > greatest((SELECT q.last_value FROM zentry_notify.event_id_seq q),
+                                                                                 (SELECT max(e.id) FROM zentry_notify.event e))::numeric + 1, false) AS ahead
+          FROM (SELECT zentry_notify.unrouted_since() AS since) s
+          LEFT JOIN zentry_notify.route_cursor c ON true)
     SELECT 'routing',
-           CASE WHEN c.restored IS NULL OR c.restored = 'awaited' THEN 'broken' WHEN s.since < now() - interval '5 minutes' THEN 'attention' ELSE 'ok' END,
-           CASE WHEN c.restored IS NULL OR c.restored = 'awaited' THEN 'events were restored without the row of zentry_notify.route_cursor: nothing is routed. The remedy takes them as sent; where they were not, UPDATE zentry_notify.route_cursor SET restored = ''no'' sends all that waits'
-                WHEN s.since IS NULL THEN 'every event is routed'
-                ELSE format('%s events wait for it, the first since %s', zentry_notify.unrouted_events(), zentry_notify.moment(s.since)) END,
-           CASE WHEN c.restored IS NULL OR c.restored = 'awaited' THEN 'SELECT zentry_notify.route_from_now();'
-                WHEN s.since < now() - interval '5 minutes' THEN '-- see the line of the worker' ELSE '' END
-      FROM (SELECT zentry_notify.unrouted_since() AS since) s
-      LEFT JOIN zentry_notify.route_cursor c ON true
+           CASE WHEN c.awaited OR c.ahead THEN 'broken' WHEN c.since < now() - interval '5 minutes' THEN 'attention' ELSE 'ok' END,
+           CASE WHEN c.awaited THEN 'events were restored without the row of zentry_notify.route_cursor: nothing is routed. The remedy takes them as sent; where they were not, UPDATE zentry_notify.route_cursor SET restored = ''no'' sends all that waits'
+                WHEN c.ahead THEN 'zentry_notify.route_cursor takes events for routed that are still to come: nobody will hear of them'
+                WHEN c.since IS NULL THEN 'every event is routed'
+                ELSE format('%s events wait for it, the first since %s', zentry_notify.unrouted_events(), zentry_notify.moment(c.since)) END,
+           CASE WHEN c.awaited OR c.ahead THEN 'SELECT zentry_notify.route_from_now();'
+                WHEN c.since < now() - interval '5 minutes' THEN '-- see the line of the worker' ELSE '' END
+      FROM cursor c
      UNION ALL
     (SELECT format('webhook %s', w.id), 'broken', format('the database does not take %s of its deliveries: they stay in memory, and near 10000 nothing more is routed', count(*)),
             '-- the server log says why, in a line that begins with zentry_notify'
-       FROM zentry_notify.route_cursor c, jsonb_each(c.split) e, jsonb_array_elements_text(e.value) w (id)
+       FROM zentry_notify.route_cursor c
+      CROSS JOIN jsonb_each(c.split) e
+      CROSS JOIN LATERAL jsonb_array_elements(CASE jsonb_typeof(e.value) WHEN 'array' THEN e.value ELSE '[]' END) w (id)
       GROUP BY w.id ORDER BY count(*) DESC LIMIT 20)
      UNION ALL
     SELECT 'lost events', 'attention', format('%s since the server started: they could not be written, and nobody hears of them', l.lost),
@@ -3566,20 +3721,93 @@ AS $$
 $$;
 COMMENT ON FUNCTION zentry_notify.status_log() IS 'Status of what became of deliveries, and of the time';
 
-CREATE OR REPLACE FUNCTION @extschema@.zentry_status() RETURNS TABLE (subject text, state text, detail text, remedy text)
-    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+-- Who waits to have a table alone lets nobody in behind.
+CREATE OR REPLACE FUNCTION zentry_notify.status_locks() RETURNS TABLE (subject text, state text, detail text, remedy text)
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
+    SELECT 'tables', 'broken',
+           CASE WHEN l.pid IS NULL THEN format('%s is locked by the prepared transaction %L: what reads it waits', l.name, p.gid)
+                WHEN l.granted THEN format('%s is locked by process %s (%s): what reads it waits', l.name, l.pid, a.who)
+                ELSE format('%s is waited for by process %s (%s), and what reads it waits behind', l.name, l.pid, a.who) END,
+           CASE WHEN l.pid IS NULL THEN format('-- COMMIT PREPARED %L; or ROLLBACK PREPARED %1$L;', p.gid)
+                ELSE format('SELECT pg_terminate_backend(%s); -- if what it does cannot be waited for', l.pid) END
+      FROM (SELECT DISTINCT ON (c.oid) c.oid::regclass AS name, l.pid, l.granted, l.virtualtransaction
+              FROM pg_locks l
+              JOIN pg_class c ON c.oid = l.relation AND c.relnamespace = 'zentry_notify'::regnamespace
+             WHERE l.locktype = 'relation' AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
+               AND l.pid IS DISTINCT FROM pg_backend_pid()
+               AND (l.mode = 'AccessExclusiveLock' OR c.relkind = 'S' AND l.mode IN ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock'))
+             ORDER BY c.oid, l.granted DESC, l.pid) l
+      LEFT JOIN LATERAL (
+           SELECT concat_ws(', ', x.usename, CASE WHEN x.xact_start IS NOT NULL THEN 'in a transaction since ' || zentry_notify.moment(x.xact_start) END) AS who
+             FROM pg_stat_activity x WHERE x.pid = l.pid) a ON true
+      LEFT JOIN pg_locks t ON l.pid IS NULL AND t.locktype = 'transactionid' AND t.granted AND t.virtualtransaction = l.virtualtransaction
+      LEFT JOIN pg_prepared_xacts p ON p.transaction = t.transactionid
+     ORDER BY l.name::text;
+$$;
+COMMENT ON FUNCTION zentry_notify.status_locks() IS 'Status of our own tables: who keeps everybody else from them';
+
+CREATE OR REPLACE FUNCTION zentry_notify.status_part(part text) RETURNS TABLE (subject text, state text, detail text, remedy text)
+    LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    CASE part
+        WHEN 'server' THEN RETURN QUERY SELECT * FROM zentry_notify.status_server();
+        WHEN 'worker' THEN RETURN QUERY SELECT * FROM zentry_notify.status_worker();
+        WHEN 'settings' THEN RETURN QUERY SELECT * FROM zentry_notify.status_settings();
+        WHEN 'privileges' THEN RETURN QUERY SELECT * FROM zentry_notify.status_privileges();
+        WHEN 'tables' THEN RETURN QUERY SELECT * FROM zentry_notify.status_tables();
+        WHEN 'events' THEN RETURN QUERY SELECT * FROM zentry_notify.status_sources();
+        WHEN 'webhooks' THEN RETURN QUERY SELECT * FROM zentry_notify.status_webhooks();
+        WHEN 'routing' THEN RETURN QUERY SELECT * FROM zentry_notify.status_events();
+        WHEN 'queue' THEN RETURN QUERY SELECT * FROM zentry_notify.status_queue();
+        WHEN 'failures' THEN RETURN QUERY SELECT * FROM zentry_notify.status_log();
+    END CASE;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.status_part(text) IS 'One of the parts of zentry_status()';
+
+-- Whatever our tables hold, and whoever locks them: the other parts are told all the same, and nobody is waited for.
+CREATE OR REPLACE FUNCTION @extschema@.zentry_status() RETURNS TABLE (subject text, state text, detail text, remedy text)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET lock_timeout = '100ms'
+AS $$
+DECLARE
     -- The schema of these functions may have been renamed since they were made.
-    SELECT s.subject, s.state, s.detail, replace(s.remedy, '@extschema@.zentry_', (SELECT e.extnamespace::regnamespace FROM pg_extension e WHERE e.extname = 'zentry_notify') || '.zentry_')
-      FROM (SELECT * FROM zentry_notify.status_server()
-            UNION ALL SELECT * FROM zentry_notify.status_settings()
-            UNION ALL SELECT * FROM zentry_notify.status_privileges()
-            UNION ALL SELECT * FROM zentry_notify.status_tables()
-            UNION ALL SELECT * FROM zentry_notify.status_sources()
-            UNION ALL SELECT * FROM zentry_notify.status_webhooks()
-            UNION ALL SELECT * FROM zentry_notify.status_events()
-            UNION ALL SELECT * FROM zentry_notify.status_queue()
-            UNION ALL SELECT * FROM zentry_notify.status_log()) s;
+    here      CONSTANT text := (SELECT e.extnamespace::regnamespace FROM pg_extension e WHERE e.extname = 'zentry_notify') || '.zentry_';
+    is_locked boolean := false;
+    part      text;
+    line      record;
+BEGIN
+    FOREACH part IN ARRAY '{server,worker,settings,privileges,tables,events,webhooks,routing,queue,failures}'::text[] LOOP
+        BEGIN
+            FOR line IN SELECT * FROM zentry_notify.status_part(part) LOOP
+                subject := line.subject;
+                state := coalesce(line.state, 'attention');
+                detail := coalesce(line.detail, '');
+                remedy := replace(coalesce(line.remedy, ''), '@extschema@.zentry_', here);
+                RETURN NEXT;
+            END LOOP;
+        EXCEPTION
+            WHEN lock_not_available THEN
+                is_locked := true;
+                subject := part;
+                state := 'attention';
+                detail := 'cannot be found out while a table is locked';
+                remedy := '-- see the line of the table, or ask again';
+                RETURN NEXT;
+            WHEN OTHERS THEN
+                -- Without PostgreSQL's message, which may show a value.
+                subject := part;
+                state := 'broken';
+                detail := format('cannot be found out (SQLSTATE %s): somebody has changed our tables, or has written into them what does not belong there', SQLSTATE);
+                remedy := format('-- as a superuser, SELECT * FROM zentry_notify.status_part(%L); says more', part);
+                RETURN NEXT;
+        END;
+    END LOOP;
+    IF is_locked THEN
+        RETURN QUERY SELECT * FROM zentry_notify.status_locks();
+    END IF;
+END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_status() IS
     'Whether everything works: one row for each part of the way from the write to the message. state is ok, attention or broken; remedy is the SQL that mends it, or a comment that says what to do';
@@ -4270,6 +4498,29 @@ BEGIN
                 AND c.relname NOT IN ('webhook', 'legacy_delivery', 'event_source', 'event_type', 'api_token'))
     LOOP
         EXECUTE pg_catalog.format('REVOKE ALL ON %s FROM %s', given.relation, given.role);
+    END LOOP;
+END
+$$;
+
+-- What is set for a role or a database must not keep our functions from our own views. (Who reads others' tables has a value of its own.) What is called
+-- for each row is called by others of ours.
+DO $$
+DECLARE
+    f regprocedure;
+BEGIN
+    IF pg_catalog.current_setting('restrict_nonsystem_relation_kind', true) IS NULL THEN
+        RETURN; -- a minor version without it
+    END IF;
+    FOR f IN SELECT p.oid::pg_catalog.regprocedure
+               FROM zentry_notify.members() m
+               JOIN pg_catalog.pg_proc p ON p.oid OPERATOR(pg_catalog.=) m.objid
+               JOIN pg_catalog.pg_language l ON l.oid OPERATOR(pg_catalog.=) p.prolang
+              WHERE m.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_proc'::pg_catalog.regclass AND p.prokind OPERATOR(pg_catalog.=) 'f'
+                AND (l.lanname IN ('sql', 'plpgsql') AND p.provolatile OPERATOR(pg_catalog.<>) 'i' AND p.proparallel OPERATOR(pg_catalog.=) 'u'
+                     OR pg_catalog.starts_with(p.proname::pg_catalog.text, 'zentry_'))
+                AND NOT EXISTS (SELECT FROM pg_catalog.unnest(p.proconfig) c WHERE pg_catalog.starts_with(c, 'restrict_nonsystem_relation_kind='))
+    LOOP
+        EXECUTE pg_catalog.format('ALTER FUNCTION %s SET restrict_nonsystem_relation_kind = %L', f, '');
     END LOOP;
 END
 $$;

@@ -101,6 +101,22 @@ fn for_every_earlier_version(test: impl Fn(Story) -> Result<()>) -> Result<()> {
     Ok(())
 }
 
+/// What somebody has set for the database keeps sessions from views, and the update from none of ours.
+#[test]
+fn an_update_where_sessions_are_kept_from_views() -> Result<()> {
+    for_every_earlier_version(|mut story| {
+        story.client.batch_execute(
+            "ALTER DATABASE old SET restrict_nonsystem_relation_kind = 'view, foreign-table'",
+        )?;
+        let mut restricted = story.site.connect(&story.database)?;
+        restricted.batch_execute(UPDATE)?;
+        restricted.batch_execute("SELECT FROM zentry_attach()")?;
+        fire(&mut restricted)?;
+        story.channel.webhook.wait_for_events(1, SOON);
+        Ok(())
+    })
+}
+
 #[test]
 fn an_upgraded_database_is_as_a_fresh_one() -> Result<()> {
     for_every_earlier_version(|mut story| {

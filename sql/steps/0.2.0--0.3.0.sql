@@ -2,6 +2,8 @@
 
 -- As in 01_schema.sql: nothing that somebody put into the extension's schema must become part of ours.
 SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+SELECT pg_catalog.set_config('restrict_nonsystem_relation_kind', '', true)
+ WHERE pg_catalog.current_setting('restrict_nonsystem_relation_kind', true) IS NOT NULL;
 
 -- The library that is in memory says its version; a new one on disk is not the one that runs.
 DO $$
@@ -230,6 +232,24 @@ COMMENT ON COLUMN zentry_notify.api_token.role_name IS 'The role that requests w
 COMMENT ON COLUMN zentry_notify.api_token.role_oid IS
     'That role itself: a token follows it when it is renamed, and never becomes that of another role of its name';
 
+-- ---- What has always been so, and is a rule now. What somebody has written past the checks goes. ----
+
+UPDATE zentry_notify.event_type SET fields = '[]' WHERE pg_catalog.jsonb_typeof(fields) OPERATOR(pg_catalog.<>) 'array';
+UPDATE zentry_notify.event_type SET sample = NULL WHERE pg_catalog.jsonb_typeof(sample) OPERATOR(pg_catalog.<>) 'object';
+UPDATE zentry_notify.event_wording SET fields = NULL WHERE pg_catalog.jsonb_typeof(fields) OPERATOR(pg_catalog.<>) 'array';
+UPDATE zentry_notify.webhook SET event_types = '[]' WHERE pg_catalog.jsonb_typeof(event_types) OPERATOR(pg_catalog.<>) 'array';
+DELETE FROM zentry_notify.event_source
+ WHERE 'object' OPERATOR(pg_catalog.<>) ANY (ARRAY[pg_catalog.jsonb_typeof(columns), pg_catalog.jsonb_typeof(audience),
+                                                   pg_catalog.jsonb_typeof(coalesce(progress, '{}')), pg_catalog.jsonb_typeof(coalesce(transition, '{}'))]);
+ALTER TABLE zentry_notify.event_type ADD CHECK (pg_catalog.jsonb_typeof(fields) OPERATOR(pg_catalog.=) 'array'),
+    ADD CHECK (pg_catalog.jsonb_typeof(sample) OPERATOR(pg_catalog.=) 'object');
+ALTER TABLE zentry_notify.event_wording ADD CHECK (pg_catalog.jsonb_typeof(fields) OPERATOR(pg_catalog.=) 'array');
+ALTER TABLE zentry_notify.webhook ADD CHECK (pg_catalog.jsonb_typeof(event_types) OPERATOR(pg_catalog.=) 'array');
+ALTER TABLE zentry_notify.event_source ADD CHECK (pg_catalog.jsonb_typeof(columns) OPERATOR(pg_catalog.=) 'object'),
+    ADD CHECK (pg_catalog.jsonb_typeof(audience) OPERATOR(pg_catalog.=) 'object'),
+    ADD CHECK (pg_catalog.jsonb_typeof(progress) OPERATOR(pg_catalog.=) 'object'),
+    ADD CHECK (pg_catalog.jsonb_typeof(transition) OPERATOR(pg_catalog.=) 'object');
+
 -- ---- Functions that there are no more. ----
 
 DROP FUNCTION zentry_notify.hear_every_update();
@@ -242,7 +262,8 @@ DROP FUNCTION zentry_notify.attach_source(pg_catalog.text, pg_catalog.regclass, 
 DROP FUNCTION zentry_notify.put_trigger(pg_catalog.regclass, pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.text);
 DROP FUNCTION zentry_notify.inheritors(pg_catalog.regclass);
 DROP FUNCTION zentry_notify.render_event(pg_catalog.jsonb, pg_catalog.text, pg_catalog.jsonb);
--- Those that have more parameters now.
+-- Those that have other parameters now.
+DROP FUNCTION zentry_notify.status_worker(pg_catalog.bool, pg_catalog.timestamptz, pg_catalog.int4, pg_catalog.timestamptz);
 DROP FUNCTION @extschema@.zentry_register_webhook(pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.int8, pg_catalog.text[], pg_catalog.bool,
     pg_catalog.int8, pg_catalog.text[], pg_catalog.text, pg_catalog.int4, pg_catalog.int4[], pg_catalog.text, pg_catalog.text);
 DROP FUNCTION @extschema@.zentry_update_webhook(pg_catalog.int8, pg_catalog.text, pg_catalog.text, pg_catalog.text, pg_catalog.int8, pg_catalog.text[],
@@ -289,13 +310,13 @@ $$;
 --# include 25_privileges.sql
 
 -- The structure that the above leads to, as digests of its files.
---# structure 01_schema.sql 6199a1558512c580
---# structure 02_event_type.sql 777cc8f9798b4588
---# structure 03_webhook.sql 6248bd23985a4047
+--# structure 01_schema.sql 9644aaa7488d6366
+--# structure 02_event_type.sql d66fe72eba7b167e
+--# structure 03_webhook.sql 5b3bcea5d9a2c3b5
 --# structure 06_legacy_delivery.sql 4e594d666bb17293
 --# structure 07_webhook_state.sql 227a638fbe7105ee
---# structure 08_event_source.sql 57b65db6434b38f5
+--# structure 08_event_source.sql 26ac1c5807ec246e
 --# structure 09_delivery_stat.sql 975f394c8f1c4fc4
---# structure 10_event_wording.sql 67da76304e48409f
+--# structure 10_event_wording.sql 1a27467a420e5776
 --# structure 11_api_token.sql d7d951db8e3d4ff7
 --# structure 26_install.sql aa73e52d0cb02b3d

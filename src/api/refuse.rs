@@ -46,6 +46,16 @@ pub fn no_such_webhook(webhook_id: Option<i64>) {
     }
 }
 
+/// Raises the error for a webhook whose row of `webhook_secret` somebody has taken away.
+pub fn no_url(webhook_id: i64) -> ! {
+    report::error(
+        ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+        format!("webhook {webhook_id} has no URL: its row of zentry_notify.webhook_secret is gone"),
+        "",
+        &format!("SELECT zentry_update_webhook({webhook_id}, webhook_url => 'URL'); gives it one."),
+    )
+}
+
 /// Returns the SQLSTATE of a condition, by the name that PL/pgSQL has for it.
 fn code(condition: &str) -> PgSqlErrorCode {
     match condition {

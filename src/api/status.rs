@@ -1,5 +1,7 @@
 //! What only the library knows of how things are; `sql/21_status.sql` makes sense of it.
 
+use jiff::Timestamp;
+use pgrx::iter::SetOfIterator;
 use pgrx::prelude::*;
 
 use crate::installation::{Installation, LIBRARY};
@@ -54,4 +56,15 @@ fn lost_events() -> i64 {
     wake::registry()
         .and_then(|registry| registry.known_slot(database))
         .map_or(0, |slot| i64::try_from(slot.lost()).unwrap_or(i64::MAX))
+}
+
+/// Databases in which there may be something to do, and no worker is.
+#[pg_extern(sql = false)]
+fn databases_with_work() -> SetOfIterator<'static, pg_sys::Oid> {
+    let is_due = |slot: &Slot| slot.due().is_some_and(|due| due <= Timestamp::now());
+    let waits = |slot: &&Slot| !slot.has_worker() && (slot.has_work() || is_due(slot));
+    let found: Vec<pg_sys::Oid> = wake::registry().map_or_else(Vec::new, |registry| {
+        registry.slots().filter(waits).map(Slot::database).collect()
+    });
+    SetOfIterator::new(found)
 }

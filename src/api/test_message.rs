@@ -84,20 +84,21 @@ struct Found {
     appearance: String,
 }
 
-/// The integration, switched off or not; an error when there is none.
+/// The integration, switched off or not; an error when there is none, and when its URL is gone.
 fn find(webhook_id: Option<i64>) -> Found {
     const SQL: &str = "SELECT w.webhook_type::text, u.webhook_url::text, w.mention, zentry_notify.appearance_of(w.id) \
                        FROM zentry_notify.webhook w \
-                       JOIN zentry_notify.webhook_secret u ON u.webhook_integration_id = w.id WHERE w.id = $1";
+                       LEFT JOIN zentry_notify.webhook_secret u ON u.webhook_integration_id = w.id WHERE w.id = $1";
     let found = with_spi(|spi| {
         let rows = Plan::prepare(spi, SQL, &[pg_sys::INT8OID]).execute(spi, &[webhook_id.into()]);
         let text = |column| rows.get::<String>(0, column);
         (rows.len() > 0)
             .then(|| {
+                let id = webhook_id?;
                 Some(Found {
-                    id: webhook_id?,
+                    id,
                     webhook_type: text(1)?,
-                    webhook_url: text(2)?,
+                    webhook_url: text(2).unwrap_or_else(|| super::refuse::no_url(id)),
                     mention: text(3),
                     appearance: text(4).unwrap_or_default(),
                 })

@@ -29,24 +29,67 @@ fn check_mention(webhook_type: &str, webhook_url: &str, mention: &str) {
     }
 }
 
-/// Returns what would have to be added to zentry_notify.allowed_hosts for the URL to be called; None: nothing.
+/// Which settings, as they are given, keep the URL from being called, and what each would have to be; of allowed_hosts, what it lacks.
 #[pg_extern(sql = false)]
-fn host_to_allow(webhook_type: &str, webhook_url: &str) -> Option<String> {
-    let webhook_type = webhook_type.parse::<WebhookType>().ok()?;
-    let mut policy = settings::url_policy();
-    let with_port = |error| match error {
-        EndpointError::PortNotAllowed { host, port } => Some(format!("{host}:{port}")),
-        _ => None,
+#[allow(
+    clippy::type_complexity,
+    reason = "pgrx reads the columns' names from the type"
+)]
+fn settings_in_the_way(
+    webhook_type: &str,
+    webhook_url: &str,
+    allowed_hosts: &str,
+    allow_http: bool,
+    allow_private_addresses: bool,
+) -> TableIterator<'static, (name!(setting, &'static str), name!(needed, String))> {
+    let policy = UrlPolicy {
+        allowed_hosts: parse_host_patterns(allowed_hosts).unwrap_or_default(),
+        allow_http,
+        allow_private_addresses,
     };
-    match Endpoint::parse(webhook_type, webhook_url, &policy).err()? {
-        EndpointError::HostNotAllowed { host } => {
-            // The host alone does not allow another port than that of https.
-            policy.allowed_hosts.extend(parse_host_patterns(&host).ok()?);
-            let refused = Endpoint::parse(webhook_type, webhook_url, &policy).err();
-            refused.and_then(with_port).or(Some(host))
+    let webhook_type = webhook_type.parse::<WebhookType>().ok();
+    let found = webhook_type.map_or_else(Vec::new, |webhook_type| lacks(webhook_type, webhook_url, policy));
+    TableIterator::new(found)
+}
+
+/// One after the other, as the check finds them.
+fn lacks(webhook_type: WebhookType, webhook_url: &str, mut policy: UrlPolicy) -> Vec<(&'static str, String)> {
+    let on = || "on".to_owned();
+    let mut host = None;
+    let mut found = Vec::new();
+    while let Err(error) = Endpoint::parse(webhook_type, webhook_url, &policy) {
+        match error {
+            EndpointError::HttpNotAllowed if !policy.allow_http => {
+                policy.allow_http = true;
+                found.push(("zentry_notify.allow_http", on()));
+            }
+            EndpointError::NotPublic { .. } if !policy.allow_private_addresses => {
+                policy.allow_private_addresses = true;
+                found.push(("zentry_notify.allow_private_addresses", on()));
+            }
+            EndpointError::HostNotAllowed { host: refused } if host.is_none() => {
+                policy
+                    .allowed_hosts
+                    .extend(parse_host_patterns(&refused).unwrap_or_default());
+                host = Some(refused);
+            }
+            // The host alone does not allow another port than that of the scheme.
+            EndpointError::PortNotAllowed { host: refused, port } => {
+                let refused = format!("{refused}:{port}");
+                if host.as_ref() == Some(&refused) {
+                    break;
+                }
+                policy
+                    .allowed_hosts
+                    .extend(parse_host_patterns(&refused).unwrap_or_default());
+                host = Some(refused);
+            }
+            // It is the URL itself that is wrong.
+            _ => break,
         }
-        other => with_port(other),
     }
+    found.extend(host.map(|host| ("zentry_notify.allowed_hosts", host)));
+    found
 }
 
 /// Returns the URL without its secret.

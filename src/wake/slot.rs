@@ -211,6 +211,14 @@ impl Slot {
         self.look_again();
     }
 
+    /// Sends the worker away, if there is one: nobody is to be in the database. What it had in hand is found out again by the next one.
+    pub fn dismiss(&self) {
+        if self.has_worker() {
+            self.settings_changed();
+            self.wake_worker();
+        }
+    }
+
     /// Has a worker look what there is to do, whatever the last one has found.
     pub fn look_again(&self) {
         self.paused_until.store(0, SeqCst);

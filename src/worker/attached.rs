@@ -36,6 +36,8 @@ struct Column {
 /// What a look-up's table has turned out to be.
 pub enum Found {
     Table(Table),
+    /// There is none of that name, in words.
+    Missing(String),
     /// It is not read, and why.
     Refused(String),
 }
@@ -97,7 +99,7 @@ impl Attached {
     fn relations(&self) -> impl Iterator<Item = pg_sys::Oid> + '_ {
         let looked_up = self.looked_up.values().filter_map(|found| match found {
             Found::Table(table) => Some(table.oid),
-            Found::Refused(_) => None,
+            Found::Missing(_) | Found::Refused(_) => None,
         });
         looked_up.chain([self.relation])
     }
@@ -123,6 +125,15 @@ impl Attached {
     pub fn looked_up(&self, name: &str) -> &Found {
         const UNKNOWN: &Found = &Found::Refused(String::new());
         self.looked_up.get(name).unwrap_or(UNKNOWN)
+    }
+
+    /// Why tables that there are are not read.
+    pub fn refusals(&self) -> Vec<String> {
+        let refused = self.looked_up.values().filter_map(|found| match found {
+            Found::Refused(reason) => Some(reason.clone()),
+            Found::Table(_) | Found::Missing(_) => None,
+        });
+        refused.collect()
     }
 
     /// For a cast; what is no column any more is an error when the statement is prepared.
@@ -235,7 +246,7 @@ fn resolve(name: &str) -> Option<pg_sys::Oid> {
 }
 
 fn find(name: &str, owner: pg_sys::Oid, patience: Patience) -> Found {
-    let gone = || Found::Refused(format!("{name} does not exist"));
+    let gone = || Found::Missing(format!("{name} does not exist"));
     let Some(oid) = resolve(name) else { return gone() };
     if patience == Patience::Passes && !lock::to_read_if_free(oid) {
         return Found::Refused(format!("{name} is locked"));

@@ -407,6 +407,16 @@ impl Worker {
             .for_each(|queue| self.postponed.webhooks.insert(queue.0));
     }
 
+    /// Looks whether the cursor that is awaited has come.
+    pub fn look_for_cursor(&mut self) -> Result<(), String> {
+        let (cursor, store) = (&self.cursor, &self.store);
+        let found = database::transaction("zentry_notify: look for the route cursor", || cursor.load(store))?;
+        if let Some(found) = found {
+            self.take_up(found);
+        }
+        Ok(())
+    }
+
     /// Goes on from a cursor that is not the one that was known: what is in memory is forgotten, and read again if it is there.
     pub fn take_up(&mut self, cursor: StoredCursor) {
         self.cursor = cursor;

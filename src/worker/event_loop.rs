@@ -352,7 +352,9 @@ impl Worker {
     }
 
     fn can_route(&mut self) -> bool {
-        self.more_events && !self.legacy_waits && self.cursor.may_route() && self.room().is_some()
+        // A cursor that was taken up instead of a page has what 0.2.0 has left go first once more: nobody else would wake us for the page.
+        let in_turn = !self.legacy_waits || !self.is_called_away();
+        self.more_events && in_turn && self.cursor.may_route() && self.room().is_some()
     }
 
     /// An error of the database, unless it comes of the extension's being gone.
@@ -408,11 +410,11 @@ impl Worker {
                 self.scheduler.retry_now(noted);
             }
         }
-        self.move_legacy()?;
-        if !self.cursor.may_route() && self.awaited_at.elapsed() >= AWAITED {
+        if !self.cursor.may_route() && (work.events || self.awaited_at.elapsed() >= AWAITED) {
             self.awaited_at = Instant::now();
-            self.postponed.configuration = true;
+            self.look_for_cursor()?;
         }
+        self.move_legacy()?;
         // Those of a time at which nothing is read are read when it is over.
         self.more_events |= work.events;
         if (self.more_events || self.ledger.is_due()) && !self.back_off.is_waiting() {

@@ -162,13 +162,19 @@ impl Launcher {
         Some(interval.saturating_sub(self.looked.elapsed()))
     }
 
-    /// Reads which databases are there. Those that are open now and were not get a worker that looks what is due; `all`: each does.
+    /// Reads which databases are there. Those that are open now and were not get a worker that looks what is due (`all`: each does), and from
+    /// those that were closed it is sent away.
     fn look(&mut self, all: bool) -> Result<(), String> {
         self.looked = Instant::now();
         let doors = database::transaction_as_self("zentry_notify: list databases", catalogue::databases)?;
         for slot in self.registry.slots().filter(|slot| !slot.has_worker()) {
             if matches!(doors.get(&slot.database()), None | Some(Door::Invalid)) {
                 slot.release();
+            }
+        }
+        for slot in self.registry.slots() {
+            if doors.get(&slot.database()) == Some(&Door::Closed) {
+                slot.dismiss();
             }
         }
         let before = std::mem::replace(&mut self.doors, doors);

@@ -199,7 +199,7 @@ impl<'a> Statement<'a> {
         };
         let table = match self.attached.looked_up(&lookup.from) {
             Found::Table(table) => table,
-            Found::Refused(reason) => {
+            Found::Missing(reason) | Found::Refused(reason) => {
                 let reason = reason.clone();
                 if !self.refusals.contains(&reason) {
                     self.refusals.push(reason);

@@ -9,7 +9,7 @@ use webhook::apart::{Credit, Fault, Trial, divide};
 
 use super::attached::{self, Attached, Patience};
 use super::limited::{self, Failure};
-use super::source::Source;
+use super::source::{Source, Suspension, Weight};
 use crate::event_source::{Audience, ColumnRef, Expression, Membership};
 use crate::pg::time_limit::Numbered;
 use crate::plan::{Plan, with_spi};
@@ -50,12 +50,18 @@ pub fn person_of(source: &Source) -> Option<(ColumnRef, &[Membership])> {
 
 /// Prepared statements of the sources whose events are about persons.
 #[derive(Default)]
-pub struct Persons(HashMap<i64, Prepared>);
+pub struct Persons {
+    prepared: HashMap<i64, Prepared>,
+    /// What is wrong with sources, to be written down.
+    pub remarks: Vec<Suspension>,
+}
 
 struct Prepared {
     attached: Attached,
     /// None: no table says which projects a person belongs to.
     plan: Option<Plan>,
+    /// Why tables that are there are not read, which say it too.
+    refusals: Vec<String>,
 }
 
 impl Prepared {
@@ -74,7 +80,20 @@ impl Prepared {
             })
         };
         let plan = sql.map(prepare).transpose()?;
-        Ok(Prepared { attached, plan })
+        let refusals = attached.refusals();
+        Ok(Prepared {
+            attached,
+            plan,
+            refusals,
+        })
+    }
+
+    fn remark(&self, source: i64) -> Option<Suspension> {
+        (!self.refusals.is_empty()).then(|| Suspension {
+            source,
+            reason: format!("told to webhooks of fewer projects: {}", self.refusals.join("; ")),
+            weight: Weight::Remark,
+        })
     }
 }
 
@@ -91,7 +110,7 @@ fn sql(attached: &Attached, column: &ColumnRef, memberships: &[Membership]) -> O
                 quote(&membership.r#match),
                 attached.type_name(&column.name),
             )),
-            attached::Found::Refused(_) => None,
+            attached::Found::Missing(_) | attached::Found::Refused(_) => None,
         })
         .collect();
     (!tables.is_empty()).then(|| {
@@ -105,7 +124,7 @@ fn sql(attached: &Attached, column: &ColumnRef, memberships: &[Membership]) -> O
 impl Persons {
     /// The configuration has changed.
     pub fn forget(&mut self) {
-        self.0.clear();
+        self.prepared.clear();
     }
 
     /// Reads the projects of these persons, as the owner of the attached table. Those that can't be read hold up no others.
@@ -123,17 +142,28 @@ impl Persons {
             });
         }
         let _source = Numbered::new(id);
-        if let Some(prepared) = self.0.get(&id)
+        if let Some(prepared) = self.prepared.get(&id)
             && !limited::limited(LIMIT, || prepared.attached.lock_again())?
         {
-            self.0.remove(&id);
+            self.prepared.remove(&id);
         }
-        let prepared = match self.0.entry(id) {
+        let prepared = match self.prepared.entry(id) {
             Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(new) => new.insert(Prepared::new(source)?),
+            Entry::Vacant(new) => {
+                let prepared = Prepared::new(source)?;
+                self.remarks.extend(prepared.remark(id));
+                new.insert(prepared)
+            }
         };
         let Some(plan) = &prepared.plan else {
-            return Ok(PersonsProjects::Everybody);
+            return Ok(match prepared.refusals.first() {
+                None => PersonsProjects::Everybody,
+                // They would say, and are not read: that is no reason to tell everybody.
+                Some(_) => PersonsProjects::Of {
+                    found: Found::new(),
+                    failure: Some(prepared.refusals.join("; ")),
+                },
+            });
         };
         let mut search = Search {
             plan,

@@ -156,6 +156,7 @@ impl Router {
                 };
             }
         }
+        self.enricher.suspensions.append(&mut self.persons.remarks);
     }
 
     fn filter(&self, events: &[Captured], routed: &mut [Routed]) {

@@ -54,6 +54,7 @@ struct Limits {
     request_timeout: Duration,
     connect_timeout: Duration,
     allow_private_addresses: bool,
+    by_proxy: bool,
 }
 
 impl Client {
@@ -66,6 +67,7 @@ impl Client {
             request_timeout: config.request_timeout,
             connect_timeout: config.connect_timeout,
             allow_private_addresses: config.allow_private_addresses,
+            by_proxy: config.proxy.is_some(),
         };
         Ok(Self {
             http: config.build()?,
@@ -92,7 +94,15 @@ impl Client {
         let deadline = Instant::now() + self.limits.request_timeout;
         let response = match timeout_at(deadline, self.http.execute(request(kind, url, body))).await {
             Ok(Ok(response)) => response,
-            Ok(Err(error)) => return Err(failure::classify(error, self.limits.connect_timeout, url)),
+            Ok(Err(error)) => {
+                let by_proxy = self.limits.by_proxy && error.is_connect();
+                let failure = failure::classify(error, self.limits.connect_timeout, url);
+                return Err(if by_proxy {
+                    failure::of_proxy(failure)
+                } else {
+                    failure
+                });
+            }
             Err(_) => return Err(TransportError::Timeout(self.limits.request_timeout)),
         };
         Ok(read_answer(response, deadline).await)

@@ -124,6 +124,20 @@ impl World {
     fn attach(&mut self) {
         self.execute("SELECT zentry_attach()");
     }
+
+    /// A badge that is told of, whoever hears it.
+    pub fn tell_of_badge(&mut self, badge: i64) {
+        let before = self.count("badge_earned");
+        self.badge(id::CHEN, badge).unwrap();
+        assert_eq!(self.count("badge_earned"), before + 1);
+    }
+
+    /// What zentry_status() says that mends the source of badges.
+    pub fn remedy(&mut self) -> String {
+        let select =
+            "SELECT remedy FROM zentry_status() WHERE subject = 'event badge_earned' AND state <> 'ok'";
+        self.scene.client.query_one(select, &[]).unwrap().get(0)
+    }
 }
 
 fn assert_warned(notices: &Notices, event_type: &str, cause: &str) {

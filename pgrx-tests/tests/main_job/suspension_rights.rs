@@ -99,3 +99,86 @@ fn an_owner_who_was_a_superuser() {
     world.execute(&format!("ALTER ROLE {owner} NOSUPERUSER"));
     world.assert_badge_names_are_left_out("permission denied for table achievements_badge");
 }
+
+/// The remedy is run as it stands, and mends more than the line.
+fn mended_by_the_remedy(world: &mut World, remedy: &str) {
+    let told = world.remedy();
+    assert!(
+        told.starts_with(remedy) && told.ends_with(" SELECT * FROM public.zentry_attach();"),
+        "{told}"
+    );
+    world.execute(&told);
+    world.assert_badges_are_mended();
+}
+
+#[test]
+fn what_the_tables_owner_may_not_read_is_granted_by_the_remedy() {
+    let (mut scene, roles) = with_owner(&["owner"]);
+    let owner = &roles[0];
+    let grant = format!("GRANT SELECT ON achievements_badge TO {owner}");
+    scene.client.batch_execute(&grant).unwrap();
+    scene.install().unwrap();
+    let mut world = World::of(scene);
+    world.execute(&format!("REVOKE SELECT ON achievements_badge FROM {owner}"));
+    world.assert_badge_names_are_left_out("permission denied for table achievements_badge");
+    mended_by_the_remedy(
+        &mut world,
+        &format!("GRANT SELECT ON public.achievements_badge TO {owner};"),
+    );
+}
+
+#[test]
+fn policies_of_a_table_that_is_looked_into() {
+    let (mut scene, roles) = with_owner(&["owner"]);
+    let owner = &roles[0];
+    scene
+        .client
+        .batch_execute(&format!("ALTER TABLE achievements_badge OWNER TO {owner}"))
+        .unwrap();
+    scene.install().unwrap();
+    let mut world = World::of(scene);
+    world.execute(
+        "ALTER TABLE achievements_badge ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY; \
+         CREATE POLICY all_of_them ON achievements_badge USING (true)",
+    );
+    world.assert_badge_names_are_left_out(
+        "row-level security that applies to the owner of the attached table",
+    );
+    mended_by_the_remedy(
+        &mut world,
+        "ALTER TABLE public.achievements_badge NO FORCE ROW LEVEL SECURITY;",
+    );
+    // Of somebody else's table it is for people to choose.
+    world.execute(&format!(
+        "ALTER TABLE achievements_badge OWNER TO postgres; GRANT SELECT ON achievements_badge TO {owner}; \
+         DELETE FROM achievements_userbadge WHERE badge_id IN (2, 3)"
+    ));
+    world.assert_badge_names_are_left_out(
+        "row-level security that applies to the owner of the attached table",
+    );
+    let told = world.remedy();
+    let said = format!(
+        "-- policies of public.achievements_badge hold for {owner}: make it the table's owner, or ALTER ROLE {owner} BYPASSRLS"
+    );
+    assert!(told.starts_with(&said), "{told}");
+    world.execute(&format!("ALTER ROLE {owner} BYPASSRLS"));
+    world.assert_badges_are_mended();
+}
+
+/// Who belongs to a project is not known then: its webhooks hear nothing, and that is said.
+#[test]
+fn policies_of_a_table_of_memberships() {
+    let (mut scene, roles) = with_owner(&["owner"]);
+    scene
+        .client
+        .batch_execute(&format!("GRANT SELECT ON achievements_badge TO {}", roles[0]))
+        .unwrap();
+    scene.install().unwrap();
+    let mut world = World::of(scene);
+    world.execute("ALTER TABLE tasks_project_members ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY");
+    world.tell_of_badge(2);
+    mended_by_the_remedy(
+        &mut world,
+        "ALTER TABLE public.tasks_project_members NO FORCE ROW LEVEL SECURITY;",
+    );
+}

@@ -127,3 +127,23 @@ fn what_waited_for_a_truncated_webhook_never_goes_to_the_next_one() {
         .count();
     assert_eq!(of_new, 5);
 }
+
+/// A cursor that was set anew, and an event, in one commit: nobody wakes the worker for the event alone.
+#[test]
+fn what_comes_with_a_new_cursor_does_not_wait_for_what_comes_next() {
+    let mut scene = Scene::start().unwrap();
+    let channel = channel(&mut scene);
+    numbered::complete(&mut scene.client, 1..=2).unwrap();
+    channel.webhook.wait_for_events(2, SOON);
+    scene.settle().unwrap();
+    // So that the new one is not what the worker has known.
+    scene
+        .client
+        .batch_execute("DELETE FROM zentry_notify.event; BEGIN; TRUNCATE zentry_notify.route_cursor; SELECT zentry_notify.route_from_now()")
+        .unwrap();
+    numbered::complete(&mut scene.client, 3..=3).unwrap();
+    scene.client.batch_execute("COMMIT").unwrap();
+    channel.webhook.wait_for_events(3, SOON);
+    scene.settle().unwrap();
+    assert_eq!(numbered::accepted(&channel.webhook), [1, 2, 3]);
+}

@@ -6,6 +6,7 @@ use std::process::Command;
 
 use anyhow::Result;
 use zentry_e2e::cluster::ClusterOptions;
+use zentry_e2e::emulator::Kind;
 use zentry_e2e::scene::{SOON, Scene};
 use zentry_e2e::site::Site;
 use zentry_e2e::wait::eventually;
@@ -176,5 +177,27 @@ fn a_password_on_the_command_line_is_refused() -> Result<()> {
     );
     assert_eq!(missing.code, 1);
     assert!(missing.err.contains("cannot read /nowhere"), "{}", missing.err);
+    Ok(())
+}
+
+/// What somebody has set for the database against code in views keeps nobody from ours; and a webhook whose URL is gone is shown like others.
+#[test]
+fn sessions_that_are_kept_from_views_and_a_url_that_is_gone() -> Result<()> {
+    let mut scene = Scene::start()?;
+    scene.channel(Kind::Discord)?;
+    scene
+        .database
+        .set("restrict_nonsystem_relation_kind", "view, foreign-table")?;
+    scene
+        .client
+        .batch_execute("DELETE FROM zentry_notify.webhook_secret")?;
+    let ran = Ran::from(
+        command(&scene, "postgres")?
+            .args(["integrations", "--json"])
+            .output()?,
+    );
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let shown: serde_json::Value = serde_json::from_str(&ran.out)?;
+    assert_eq!(shown[0]["webhook_url"], "", "{shown:#}");
     Ok(())
 }

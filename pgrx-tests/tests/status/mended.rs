@@ -243,6 +243,71 @@ fn a_database_whose_drop_was_interrupted() {
     assert_eq!(not_ok(&mut client).len(), 0);
 }
 
+/// Also while somebody is in it, and a worker was. What waits there is seen from the database itself, and from others.
+#[test]
+fn a_database_that_is_closed_or_a_template() {
+    let site = Site::start(ClusterOptions::default().set("zentry_notify.idle_timeout", 3600)).unwrap();
+    let (mut client, channel) = site.served("shop").unwrap();
+    let (mut other, _channel) = site.served("other").unwrap();
+    for (round, close, why, open) in [
+        (
+            2,
+            "IS_TEMPLATE true",
+            "is a template",
+            "ALTER DATABASE shop IS_TEMPLATE false;",
+        ),
+        (
+            3,
+            "ALLOW_CONNECTIONS false",
+            "takes no connections",
+            "ALTER DATABASE shop ALLOW_CONNECTIONS true;",
+        ),
+        (
+            4,
+            "IS_TEMPLATE true ALLOW_CONNECTIONS false",
+            "takes no connections",
+            "ALTER DATABASE shop IS_TEMPLATE false; ALTER DATABASE shop ALLOW_CONNECTIONS true;",
+        ),
+    ] {
+        other
+            .batch_execute(&format!("ALTER DATABASE shop {close}"))
+            .unwrap();
+        site.wait_until_left("shop").unwrap();
+        assert_eq!(
+            line(&mut client, "worker").detail,
+            format!("none: this database {why} and is not served; nothing is due")
+        );
+        fire(&mut client).unwrap();
+        let here = line(&mut client, "worker");
+        assert_eq!(
+            (here.state.as_str(), here.detail, here.remedy.as_str()),
+            (
+                "broken",
+                format!("this database {why} and is not served: what is due waits until it is opened"),
+                open
+            )
+        );
+        assert_eq!(channel.webhook.event_count(), round - 1);
+        let there = not_ok(&mut other);
+        assert_eq!(there.len(), 1, "{there:#?}");
+        assert_eq!(
+            (
+                there[0].subject.as_str(),
+                there[0].state.as_str(),
+                there[0].remedy.as_str()
+            ),
+            ("database shop", "attention", open)
+        );
+        assert!(there[0].detail.starts_with(why), "{there:#?}");
+        for statement in there[0].remedy.split(';') {
+            other.batch_execute(statement).unwrap();
+        }
+        channel.webhook.wait_for_events(round, SOON);
+        wait_for(&mut client, "SELECT bool_and(state = 'ok') FROM zentry_status()").unwrap();
+        assert_eq!(not_ok(&mut other).len(), 0);
+    }
+}
+
 #[test]
 fn a_host_that_is_not_allowed_any_more() {
     let mut site = Site::start(ClusterOptions::default()).unwrap();
@@ -273,6 +338,180 @@ fn a_host_that_is_not_allowed_any_more() {
     }
     channel.webhook.wait_for_events(1, SOON);
     wait_for(&mut client, "SELECT bool_and(state = 'ok') FROM zentry_status()").unwrap();
+}
+
+/// As psql does, one statement after the other; what follows a dash says what else could be done.
+fn run(client: &mut Client, remedy: &str) {
+    for statement in remedy.split("--").next().unwrap().split(';') {
+        client.batch_execute(statement).unwrap();
+    }
+}
+
+/// Wherever the worker has it from.
+#[test]
+fn settings_of_the_worker_that_keep_a_url_from_being_called() {
+    let site = Site::start(ClusterOptions::default()).unwrap();
+    let mut client = site.database("shop").unwrap();
+    let channel = site.channel(&mut client).unwrap();
+    let url = channel.webhook.url();
+    let host = url.split('/').nth(2).unwrap();
+    let subject = format!("webhook {}", channel.id);
+    let mut told = 0;
+    for place in [
+        "SYSTEM",
+        "ROLE ALL",
+        "DATABASE shop",
+        "ROLE postgres",
+        "ROLE postgres IN DATABASE shop",
+    ] {
+        for (setting, value, detail, mended) in [
+            (
+                "zentry_notify.allowed_hosts",
+                "example.com",
+                format!("zentry_notify.allowed_hosts does not have {host}: nothing is sent there"),
+                format!("example.com, {host}"),
+            ),
+            (
+                "zentry_notify.allow_http",
+                "off",
+                "zentry_notify.allow_http is off: nothing is sent there".to_owned(),
+                "on".to_owned(),
+            ),
+        ] {
+            for statement in [
+                &*format!("ALTER {place} SET {setting} = '{value}'"),
+                "SELECT pg_reload_conf()",
+            ] {
+                client.batch_execute(statement).unwrap();
+            }
+            wait_for(
+                &mut client,
+                &format!("SELECT count(*) = 1 FROM zentry_status() WHERE subject = '{subject}' AND state = 'broken'"),
+            )
+            .unwrap();
+            fire(&mut client).unwrap();
+            wait_for(
+                &mut client,
+                "SELECT count(*) = 1 FROM zentry_notify.logs WHERE status = 'retry'",
+            )
+            .unwrap();
+            let found = line(&mut client, &subject);
+            assert_eq!(found.detail, detail, "{place}");
+            let change = format!("ALTER {place} SET {setting} = '{mended}';");
+            assert!(found.remedy.starts_with(&change), "{place}: {found:?}");
+            run(&mut client, &found.remedy);
+            told += 1;
+            channel.webhook.wait_for_events(told, SOON);
+            wait_for(&mut client, "SELECT bool_and(state = 'ok') FROM zentry_status()").unwrap();
+        }
+    }
+}
+
+/// A session's own settings say nothing of the worker.
+#[test]
+fn what_a_session_may_call_is_not_what_the_worker_may() {
+    let mut scene = scene();
+    scene
+        .client
+        .batch_execute("SET zentry_notify.allowed_hosts = 'example.com'; SET zentry_notify.allow_http = off")
+        .unwrap();
+    assert_eq!(not_ok(&mut scene.client).len(), 0);
+}
+
+#[test]
+fn a_proxy_that_is_dead() {
+    let mut site = Site::start(ClusterOptions::default()).unwrap();
+    let mut client = site.database("shop").unwrap();
+    let channel = site.channel(&mut client).unwrap();
+    // Nobody listens there.
+    site.cluster
+        .conf(&[("zentry_notify.proxy", "http://127.0.0.1:1")])
+        .unwrap();
+    wait_for(&mut client, "SELECT current_setting('zentry_notify.proxy') <> ''").unwrap();
+    fire(&mut client).unwrap();
+    wait_for(
+        &mut client,
+        "SELECT count(*) = 1 FROM zentry_notify.logs WHERE status = 'retry' AND error_message LIKE '%by way of zentry_notify.proxy%'",
+    )
+    .unwrap();
+    client
+        .batch_execute(
+            "INSERT INTO zentry_notify.webhook_circuit \
+             SELECT webhook_integration_id, 5, now(), now() + interval '1 hour', error_message FROM zentry_notify.logs \
+             ON CONFLICT (webhook_integration_id) DO UPDATE SET failures = 5",
+        )
+        .unwrap();
+    let found = line(&mut client, &format!("webhook {}", channel.id));
+    let told = "-- see to the proxy, or name another one: ALTER SYSTEM SET zentry_notify.proxy = 'URL'; SELECT pg_reload_conf(); and then SELECT ";
+    assert!(
+        found.detail.contains("by way of zentry_notify.proxy"),
+        "{found:?}"
+    );
+    let (_, resume) = found
+        .remedy
+        .split_once(told)
+        .unwrap_or_else(|| panic!("{found:?}"));
+    client
+        .batch_execute("ALTER SYSTEM SET zentry_notify.proxy = ''")
+        .unwrap();
+    client.batch_execute("SELECT pg_reload_conf()").unwrap();
+    wait_for(&mut client, "SELECT current_setting('zentry_notify.proxy') = ''").unwrap();
+    client.batch_execute(&format!("SELECT {resume}")).unwrap();
+    channel.webhook.wait_for_events(1, SOON);
+    wait_for(&mut client, "SELECT bool_and(state = 'ok') FROM zentry_status()").unwrap();
+}
+
+/// Deleted by hand, or not restored.
+#[test]
+fn a_webhook_whose_url_is_gone() {
+    let mut scene = scene();
+    let channel = scene.channel(Kind::Discord).unwrap();
+    let client = &mut scene.client;
+    client
+        .execute(
+            "DELETE FROM zentry_notify.webhook_secret WHERE webhook_integration_id = $1",
+            &[&channel.id],
+        )
+        .unwrap();
+    fire(client).unwrap();
+    wait_for(
+        client,
+        "SELECT count(*) = 1 FROM zentry_notify.logs WHERE status = 'pending'",
+    )
+    .unwrap();
+    let refused = client
+        .batch_execute(&format!("SELECT zentry_test_webhook({})", channel.id))
+        .unwrap_err();
+    let refused = refused.as_db_error().unwrap();
+    assert_eq!(refused.code().code(), "55000", "{refused:?}");
+    let named = format!("webhook {} has no URL", channel.id);
+    assert!(refused.message().starts_with(&named), "{refused:?}");
+    let url = channel.webhook.url();
+    let hint = refused.hint().unwrap();
+    assert!(
+        hint.contains(&format!(
+            "zentry_update_webhook({}, webhook_url => 'URL')",
+            channel.id
+        )),
+        "{hint}"
+    );
+    // It is late by now, and the worker is not the one to blame.
+    client
+        .batch_execute("UPDATE zentry_notify.event SET created_at = created_at - interval '10 minutes'")
+        .unwrap();
+    let lines = not_ok(client);
+    assert_eq!(lines.len(), 1, "{lines:#?}");
+    assert_eq!(
+        (lines[0].subject.as_str(), lines[0].state.as_str()),
+        (format!("webhook {}", channel.id).as_str(), "broken")
+    );
+    assert!(lines[0].detail.starts_with("has no URL any more"), "{lines:#?}");
+    assert_eq!(line(client, "webhooks").detail, "1 active, 1 without a URL");
+    client
+        .batch_execute(&lines[0].remedy.replace("URL", &url))
+        .unwrap();
+    channel.webhook.wait_for_events(1, SOON);
+    wait_for(client, "SELECT bool_and(state = 'ok') FROM zentry_status()").unwrap();
 }
 
 fn for_a_day(global: bool) -> Behaviour {

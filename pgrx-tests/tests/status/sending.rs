@@ -72,6 +72,124 @@ fn what_is_switched_off_for_the_worker_by_its_role() {
     client.batch_execute("ROLLBACK").unwrap();
 }
 
+/// What is set for an application's role is seen from every session. In transactions that nobody else sees: roles are the cluster's.
+#[test]
+fn what_is_switched_off_for_the_role_of_an_application() {
+    let mut scene = scene();
+    let name = scene.database.name().to_owned();
+    let client = &mut scene.client;
+    for (setting, value) in [
+        ("zentry_notify.enabled", "off"),
+        ("session_replication_role", "replica"),
+    ] {
+        for place in [
+            "\"The app\"".to_owned(),
+            format!("\"The app\" IN DATABASE {name}"),
+            // Whoever asks.
+            "postgres".to_owned(),
+            format!("postgres IN DATABASE {name}"),
+        ] {
+            client
+                .batch_execute(&format!(
+                    "BEGIN; CREATE ROLE \"The app\" LOGIN; ALTER ROLE {place} SET {setting} = {value}"
+                ))
+                .unwrap();
+            let role = place.split(" IN ").next().unwrap();
+            mend(
+                client,
+                setting,
+                "attention",
+                &format!("writes of role {role} fire nothing"),
+            );
+            assert_eq!(not_ok(client).len(), 0, "{setting} of {place}");
+            client.batch_execute("ROLLBACK").unwrap();
+        }
+        for place in [format!("DATABASE {name}"), "ROLE ALL".to_owned()] {
+            client
+                .batch_execute(&format!("BEGIN; ALTER {place} SET {setting} = {value}"))
+                .unwrap();
+            mend(client, setting, "attention", "writes fire nothing");
+            assert_eq!(not_ok(client).len(), 0, "{setting} of {place}");
+            client.batch_execute("ROLLBACK").unwrap();
+        }
+    }
+    // What is nearer holds, and another database's is another's.
+    client
+        .batch_execute(&format!(
+            "BEGIN; CREATE ROLE \"The app\" LOGIN; ALTER ROLE \"The app\" SET zentry_notify.enabled = off; \
+             ALTER ROLE \"The app\" IN DATABASE {name} SET zentry_notify.enabled = on; \
+             ALTER ROLE \"The app\" IN DATABASE postgres SET zentry_notify.enabled = off"
+        ))
+        .unwrap();
+    assert_eq!(not_ok(client).len(), 0);
+    client.batch_execute("ROLLBACK").unwrap();
+}
+
+/// A session that has the old settings, and one whose client asks for others.
+#[test]
+fn what_is_switched_off_in_a_session_of_before() {
+    let mut scene = scene();
+    scene.database.set("zentry_notify.enabled", "off").unwrap();
+    let mut before = scene.database.connect().unwrap();
+    mend(
+        &mut before,
+        "zentry_notify.enabled",
+        "attention",
+        "writes fire nothing",
+    );
+    mend(
+        &mut before,
+        "zentry_notify.enabled",
+        "attention",
+        "writes fire nothing, in this session",
+    );
+    assert_eq!(not_ok(&mut before).len(), 0);
+    assert_eq!(not_ok(&mut scene.client).len(), 0);
+}
+
+/// PostgreSQL's own setting against code that waits in views, and ours are none.
+#[test]
+fn sessions_that_are_kept_from_views() {
+    let scene = scene();
+    scene
+        .database
+        .set("restrict_nonsystem_relation_kind", "view, foreign-table")
+        .unwrap();
+    let mut session = scene.database.connect().unwrap();
+    let refused = session
+        .query("SELECT FROM zentry_notify.webhooks", &[])
+        .unwrap_err();
+    assert_eq!(refused.code().unwrap().code(), "55000");
+    let call = |session: &mut Client, sql: &str| {
+        session
+            .batch_execute(sql)
+            .unwrap_or_else(|error| panic!("{sql}: {error:?}"));
+    };
+    assert_eq!(not_ok(&mut session).len(), 0);
+    for sql in [
+        "SELECT * FROM zentry_attach()",
+        "SELECT zentry_preview('task_completed')",
+        "SELECT * FROM zentry_logs()",
+        "SELECT * FROM zentry_stats()",
+        "SELECT * FROM zentry_stats_by_hour()",
+        "SELECT zentry_update_webhook(1, project_id => 1)",
+        "SELECT zentry_update_webhook(1, project_id => 0)",
+        "SELECT zentry_test_event()",
+        "SELECT zentry_test_webhook(1)",
+        "SELECT zentry_retry_failed()",
+        "SELECT zentry_resume(1)",
+        "SELECT zentry_set_wording('task_completed', title => 'Done')",
+        "SELECT zentry_notify.unrouted_events(), zentry_notify.log_ids(NULL, NULL, NULL, NULL, NULL, 5)",
+        "CREATE TABLE chore (id bigint PRIMARY KEY, title text, status text)",
+        "SELECT zentry_attach('task_completed', 'chore')",
+        "SELECT zentry_detach('chore')",
+        "DROP EXTENSION zentry_notify",
+        "CREATE EXTENSION zentry_notify",
+    ] {
+        call(&mut session, sql);
+    }
+}
+
 #[test]
 fn webhooks_that_fail_or_are_gone() {
     let mut scene = Scene::start().unwrap();

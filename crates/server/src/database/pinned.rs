@@ -37,8 +37,10 @@ pub fn options(given: &str) -> String {
 }
 
 /// Before a session: whoever had the connection before, and whatever ran there, nothing of it is left. Then the schema that has the
-/// extension's functions is the search path. No rows: the database does not have the extension.
+/// extension's functions is the search path. (Minor versions that lack a setting refuse it as an option.) No rows: the database does not have the extension.
 pub const RENEW: &str = "RESET SESSION AUTHORIZATION; RESET ROLE; RESET ALL; DISCARD TEMP; \
+     SELECT pg_catalog.set_config('restrict_nonsystem_relation_kind', '', false) \
+      WHERE pg_catalog.current_setting('restrict_nonsystem_relation_kind', true) IS NOT NULL; \
      SELECT pg_catalog.set_config('search_path', pg_catalog.quote_ident(n.nspname) || ', pg_temp', false) \
        FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) e.extnamespace \
       WHERE e.extname OPERATOR(pg_catalog.=) 'zentry_notify'";

@@ -183,7 +183,7 @@ pub async fn list(session: &Session<'_>, filter: &Filter, slice: Slice) -> Resul
     Ok(rows.iter().map(Integration::from).collect())
 }
 
-const COLUMNS: &str = "w.id, w.name, w.webhook_type, w.webhook_url, w.project_id, w.created_by_id, w.event_types, w.is_active, \
+const COLUMNS: &str = "w.id, w.name, w.webhook_type, coalesce(w.webhook_url, '') AS webhook_url, w.project_id, w.created_by_id, w.event_types, w.is_active, \
                        w.created_at, w.updated_at";
 
 /// These columns of the view, with the names of project and maker.

@@ -40,6 +40,17 @@ pub(super) fn classify(error: reqwest::Error, connect_timeout: Duration, url: &S
     TransportError::Connection(text(innermost(&error)))
 }
 
+/// The same of a connection that goes by way of a proxy: it may be the proxy that cannot be reached, or that lets nobody through.
+pub(super) fn of_proxy(failure: TransportError) -> TransportError {
+    let reason = match failure {
+        TransportError::Connection(reason) => reason,
+        TransportError::Resolve(reason) => format!("no name could be resolved: {reason}"),
+        TransportError::Timeout(time) => format!("no answer within {time:?}"),
+        other => return other,
+    };
+    TransportError::Connection(format!("by way of zentry_notify.proxy: {reason}"))
+}
+
 /// The text of the first cause of all.
 pub(super) fn innermost(error: &(dyn Error + 'static)) -> String {
     causes(error).last().map(ToString::to_string).unwrap_or_default()

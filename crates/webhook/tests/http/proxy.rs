@@ -67,9 +67,33 @@ async fn https_goes_through_a_tunnel_that_sees_no_secret() {
         .await
         .unwrap_err();
     assert!(matches!(error, TransportError::Connection(_)), "{error:?}");
+    assert!(
+        error.to_string().contains("by way of zentry_notify.proxy"),
+        "{error}"
+    );
     let request = requests.recv().await.unwrap();
     assert_eq!(request.first_line(), "CONNECT target.example:443 HTTP/1.1");
     assert!(!request.head.contains("MARKEDSECRET"));
+}
+
+/// Who reads of it has to look at the proxy, and not at the webhook.
+#[tokio::test]
+async fn a_proxy_that_is_not_there_is_said_to_be_the_one() {
+    for scheme in ["http", "socks5h"] {
+        for target in ["http", "https"] {
+            // Nobody listens there.
+            let client = client_through(&format!("{scheme}://127.0.0.1:1"));
+            let error = post(&client, &url(&format!("{target}://target.example{PATH}")))
+                .await
+                .unwrap_err();
+            assert!(
+                error
+                    .to_string()
+                    .starts_with("connection failed: by way of zentry_notify.proxy: "),
+                "{scheme} to {target}: {error}"
+            );
+        }
+    }
 }
 
 #[tokio::test]
