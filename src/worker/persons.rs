@@ -123,14 +123,15 @@ impl Persons {
             });
         }
         let _source = Numbered::new(id);
-        if let Some(prepared) = self.0.get(&id)
-            && !limited::limited(LIMIT, || prepared.attached.lock_again())?
-        {
-            self.0.remove(&id);
+        let began = Instant::now();
+        if credit.is_spent(began) {
+            return Err(Failure::Late);
         }
-        let prepared = match self.0.entry(id) {
-            Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(new) => new.insert(Prepared::new(source)?),
+        let is_ready = self.make_ready(source);
+        credit.took(began.elapsed(), 0, Instant::now());
+        is_ready?;
+        let Some(prepared) = self.0.get(&id) else {
+            return Err(Failure::Late);
         };
         let Some(plan) = &prepared.plan else {
             return Ok(PersonsProjects::Everybody);
@@ -146,6 +147,20 @@ impl Persons {
             found: search.found,
             failure: search.failure,
         })
+    }
+
+    /// Sees to it that the source's statement is there, and what it reads is locked.
+    fn make_ready(&mut self, source: &Source) -> Result<(), Failure> {
+        let id = source.definition.id;
+        if let Some(prepared) = self.0.get(&id)
+            && !limited::limited(LIMIT, || prepared.attached.lock_again())?
+        {
+            self.0.remove(&id);
+        }
+        if let Entry::Vacant(new) = self.0.entry(id) {
+            new.insert(Prepared::new(source)?);
+        }
+        Ok(())
     }
 }
 
