@@ -163,7 +163,7 @@ COMMENT ON FUNCTION zentry_notify.drop_api_token(text) IS
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_test_webhook(webhook_id bigint, test_message text DEFAULT 'Test message from Zentry!')
     RETURNS TABLE (log_id bigint, status text, response_status_code integer, error_message text)
-    LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp ROWS 1
+    LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET session_replication_role = origin ROWS 1
     AS 'MODULE_PATHNAME', 'zentry_test_webhook_wrapper';
 COMMENT ON FUNCTION @extschema@.zentry_test_webhook(bigint, text) IS
     'Posts a message to the webhook at once, waits for the answer and returns what became of it; the log has it too';

@@ -109,7 +109,7 @@ CREATE TRIGGER tell_of_trouble AFTER INSERT OR UPDATE OF expired_at ON zentry_no
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_test_event(
     event_type text DEFAULT 'task_completed', project_id bigint DEFAULT NULL, data jsonb DEFAULT NULL) RETURNS SETOF bigint
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET session_replication_role = origin
 AS $$
 #variable_conflict use_column
 DECLARE
@@ -161,7 +161,7 @@ COMMENT ON FUNCTION @extschema@.zentry_test_event(text, bigint, jsonb) IS
     'Queues a sample of the event, or the given data, for every active webhook that hears it in that project (null: the lowest project id that an active webhook has), and returns the ids in the log';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_retry(log_id bigint) RETURNS bigint
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET session_replication_role = origin
 AS $$
 DECLARE
     entry   zentry_notify.notification_log;
@@ -266,7 +266,7 @@ $$;
 COMMENT ON FUNCTION zentry_notify.retried_as(bigint, bigint) IS 'The delivery that repeats this one of that webhook; null: none does';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_retry_failed(webhook_id bigint DEFAULT NULL, event_type text DEFAULT NULL, since timestamptz DEFAULT NULL) RETURNS bigint
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET check_function_bodies = on
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET session_replication_role = origin SET check_function_bodies = on
 AS $$
 #variable_conflict use_column
 DECLARE
@@ -311,7 +311,7 @@ COMMENT ON FUNCTION @extschema@.zentry_retry_failed(bigint, text, timestamptz) I
     'Re-sends every failed delivery that has not been re-sent (optionally of one webhook, of one event type, or created since a time) and returns how many. Deliveries of webhooks that are switched off are left out';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_resume(webhook_id bigint) RETURNS void
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET session_replication_role = origin
 AS $$
 #variable_conflict use_variable
 DECLARE

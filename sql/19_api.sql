@@ -139,7 +139,7 @@ COMMENT ON FUNCTION zentry_notify.find_api_token(text) IS
     'For the server: role and hash of a token that is good; nulls when there is none. The server compares the hash';
 
 CREATE OR REPLACE FUNCTION zentry_notify.note_api_token_use(token_key text) RETURNS void
-    LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET session_replication_role = origin
 AS $$
     UPDATE zentry_notify.api_token t SET last_used_at = now()
      WHERE t.token_key = note_api_token_use.token_key AND NOT pg_is_in_recovery();

@@ -77,7 +77,7 @@ COMMENT ON FUNCTION @extschema@.zentry_import_integrations(regclass) IS
     'Takes over the rows of notifications_webhookintegration (or of another table with its columns) under their ids; each is imported, there already, or refused, with the reason. May be repeated';
 
 CREATE OR REPLACE FUNCTION zentry_notify.import_integration(entry jsonb) RETURNS TABLE (id bigint, name text, state text, reason text)
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET session_replication_role = origin
 AS $$
 #variable_conflict use_column
 DECLARE
