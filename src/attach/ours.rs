@@ -58,6 +58,22 @@ impl Ours {
         text_of(sql, arguments)
     }
 
+    /// An error unless the current role may make triggers that call ours, as PostgreSQL would say it in fewer words.
+    pub fn require_capture(&self) {
+        const SQL: &str = "SELECT has_function_privilege($1, 'EXECUTE')::text";
+        if text_of(SQL, &[self.capture.into()]).as_deref() != Some("true") {
+            report::error(
+                PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
+                format!(
+                    "role \"{}\" may not make triggers that call zentry_notify.capture()",
+                    role::name_of(role::current())
+                ),
+                "CREATE EXTENSION lets everybody make them, and it was taken back since.",
+                "A superuser mends it: GRANT EXECUTE ON FUNCTION zentry_notify.capture() TO PUBLIC;",
+            )
+        }
+    }
+
     /// Whether the current role may do what the extension's owner may.
     pub fn is_callers(&self) -> bool {
         role::has_privileges(role::current(), self.owner)
