@@ -207,7 +207,7 @@ BEGIN
     IF current_user = 'zentry_notify_agent' THEN
         IF (to_jsonb(NEW) - '{suspended_at,suspended_reason}'::text[]) IS DISTINCT FROM (to_jsonb(OLD) - '{suspended_at,suspended_reason}'::text[]) THEN
             RAISE EXCEPTION 'zentry_notify_agent may suspend a source and no more' USING ERRCODE = 'insufficient_privilege',
-                HINT = 'Let the table''s owner or a superuser do it.';
+                HINT = 'Let the table''s owner or a superuser do it.'; -- it may call nothing of ours
         END IF;
     -- Who owns our tables, or is a superuser, may also write of a table that is gone.
     ELSIF NOT pg_has_role((SELECT c.relowner FROM pg_class c WHERE c.oid = TG_RELID), 'USAGE') THEN

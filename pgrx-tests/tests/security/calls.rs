@@ -1,6 +1,7 @@
 //! Each function of ours, called with what nobody should call it with; and what the catalogue says of each.
 
 use anyhow::{Result, bail};
+use postgres::Client;
 use zentry_e2e::emulator::Kind;
 use zentry_e2e::scene::Scene;
 
@@ -81,6 +82,9 @@ fn odd_arguments_are_refused_in_words() -> Result<()> {
                 && !message.contains("\"-1\"");
             if of_ours && server.hint().is_none_or(str::is_empty) {
                 wrong.push(format!("{shown}: {code} {message}, and no hint"));
+            }
+            if of_ours && let Some(context) = server.where_() {
+                wrong.push(format!("{shown}: {code} {message}, and the context {context}"));
             }
         }
         scene.client.batch_execute("ROLLBACK")?;
