@@ -92,7 +92,15 @@ fn ordered_fields(fields: &str) -> JsonB {
             "Give names and templates, such as {\"Points\": \"{{ points }}\"}.",
         )
     });
-    JsonB(serde_json::to_value(fields).unwrap_or_default())
+    let fields = serde_json::to_value(fields).unwrap_or_default();
+    if !jsonb::takes(&fields.to_string()) {
+        report::refuse(
+            "fields",
+            "a field has the character \\u0000, which PostgreSQL can't keep",
+            "Leave that character out.",
+        );
+    }
+    JsonB(fields)
 }
 
 #[pg_extern(sql = false)]
