@@ -361,8 +361,8 @@ BEGIN
     END IF;
     state := CASE NEW.status WHEN 'sent' THEN 's' WHEN 'failed' THEN 'f' WHEN 'retry' THEN 'r' WHEN 'pending' THEN 'p' END;
     IF state IS NULL THEN
-        RAISE EXCEPTION 'unknown status "%"', NEW.status USING ERRCODE = 'check_violation', COLUMN = 'status',
-            HINT = 'It is pending, retry, sent or failed.';
+        PERFORM zentry_notify.refuse('check_violation', format('unknown status "%s"', coalesce(NEW.status, '(null)')),
+            'It is pending, retry, sent or failed.', 'status');
     END IF;
     IF TG_OP = 'UPDATE' THEN
         UPDATE zentry_notify.delivery d
@@ -390,6 +390,9 @@ BEGIN
                response_status_code = NEW.response_status_code, attempts = NEW.attempts, retry_count = NEW.retry_count,
                response_body = NEW.response_body, error_message = NEW.error_message, created_at = NEW.created_at, payload = NEW.payload
          WHERE d.id = OLD.id;
+        IF state IN ('p', 'r') THEN
+            PERFORM zentry_notify.wake(ARRAY[NEW.webhook_integration_id]);
+        END IF;
     ELSIF NEW.id IS NOT NULL THEN
         INSERT INTO zentry_notify.legacy_delivery
         VALUES (NEW.id, NEW.webhook_integration_id, NEW.event_type, NEW.payload, NEW.status, NEW.response_status_code, NEW.response_body,
@@ -524,8 +527,8 @@ DECLARE
     ids bigint[];
 BEGIN
     IF status <> ALL ('{pending,retry,sent,failed}') THEN
-        RAISE EXCEPTION 'unknown status "%"', left(status, 20) USING ERRCODE = 'invalid_parameter_value', COLUMN = 'status',
-            HINT = 'It is pending, retry, sent or failed; null: all of them.';
+        PERFORM zentry_notify.refuse('invalid_parameter_value', format('unknown status "%s"', left(status, 20)),
+            'It is pending, retry, sent or failed; null: all of them.', 'status');
     END IF;
     IF most IS NULL OR most NOT BETWEEN 1 AND 1000 THEN
         PERFORM zentry_notify.refuse('invalid_parameter_value', format('most must be 1 to 1000, not %s', coalesce(most::text, 'null')),
