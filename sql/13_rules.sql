@@ -149,10 +149,7 @@ BEGIN
         END IF;
     END IF;
     -- After all else: what is wrong with the rest can be found out without it.
-    IF NEW.webhook_type NOT IN ('discord', 'teams', 'slack', 'google_chat', 'mattermost') THEN
-        PERFORM zentry_notify.refuse('invalid_parameter_value', format('unknown webhook type "%s"', NEW.webhook_type),
-            'The types are discord, teams, slack, google_chat and mattermost.', 'webhook_type');
-    END IF;
+    PERFORM zentry_notify.check_webhook_type(NEW.webhook_type);
 
     IF TG_OP = 'UPDATE' AND ((NEW.is_active AND NOT OLD.is_active) OR NEW.activated_at IS DISTINCT FROM OLD.activated_at) THEN
         -- A mended URL brings back what a broken one had switched off.
