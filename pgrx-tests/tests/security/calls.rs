@@ -2,8 +2,10 @@
 
 use anyhow::{Result, bail};
 use postgres::Client;
+use zentry_e2e::cluster::{Cluster, ClusterOptions};
 use zentry_e2e::emulator::Kind;
 use zentry_e2e::scene::Scene;
+use zentry_e2e::site::Site;
 
 /// The extension's functions, as `p`.
 const OURS: &str = "pg_proc p \
@@ -145,6 +147,24 @@ fn odd_sessions_get_no_internal_errors() -> Result<()> {
             wrong.extend(failures(&mut client, &calls, session)?);
         }
     }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    Ok(())
+}
+
+/// Nothing can be written there, nor a transaction be given a number.
+#[test]
+fn a_standby_gives_no_internal_errors() -> Result<()> {
+    let site = Site::start(ClusterOptions::default())?;
+    let mut primary = site.database("zentry")?;
+    site.channel(&mut primary)?;
+    let calls: Vec<String> = primary
+        .query(&CALLS.replace("OURS", OURS), &[])?
+        .iter()
+        .map(|row| row.get(0))
+        .collect();
+    let standby = Cluster::start_standby(&site.cluster, ClusterOptions::default())?;
+    let mut client = standby.connect_as("postgres", "zentry")?;
+    let wrong = failures(&mut client, &calls, "a standby")?;
     assert!(wrong.is_empty(), "{wrong:#?}");
     Ok(())
 }
