@@ -18,6 +18,10 @@ CREATE OR REPLACE FUNCTION zentry_notify.check_webhook_url(webhook_type text, we
     LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'check_webhook_url_wrapper';
 COMMENT ON FUNCTION zentry_notify.check_webhook_url(text, text) IS 'An error unless it is the URL of such a webhook and zentry_notify.allowed_hosts lets it pass';
 
+CREATE OR REPLACE FUNCTION zentry_notify.check_webhook_type(webhook_type text) RETURNS void
+    LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'check_webhook_type_wrapper';
+COMMENT ON FUNCTION zentry_notify.check_webhook_type(text) IS 'An error that names the types of webhooks that there are, unless it is one of them';
+
 CREATE OR REPLACE FUNCTION zentry_notify.settings_in_the_way(
     webhook_type text, webhook_url text, allowed_hosts text, allow_http boolean, allow_private_addresses boolean) RETURNS TABLE (setting text, needed text)
     LANGUAGE c STABLE STRICT ROWS 1 AS 'MODULE_PATHNAME', 'settings_in_the_way_wrapper';
@@ -164,7 +168,7 @@ COMMENT ON FUNCTION zentry_notify.drop_api_token(text) IS
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_test_webhook(webhook_id bigint, test_message text DEFAULT 'Test message from Zentry!')
     RETURNS TABLE (log_id bigint, status text, response_status_code integer, error_message text)
-    LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp ROWS 1
+    LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET session_replication_role = origin ROWS 1
     AS 'MODULE_PATHNAME', 'zentry_test_webhook_wrapper';
 COMMENT ON FUNCTION @extschema@.zentry_test_webhook(bigint, text) IS
     'Posts a message to the webhook at once, waits for the answer and returns what became of it; the log has it too';

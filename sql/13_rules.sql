@@ -149,10 +149,7 @@ BEGIN
         END IF;
     END IF;
     -- After all else: what is wrong with the rest can be found out without it.
-    IF NEW.webhook_type NOT IN ('discord', 'teams', 'slack', 'google_chat', 'mattermost') THEN
-        PERFORM zentry_notify.refuse('invalid_parameter_value', format('unknown webhook type "%s"', NEW.webhook_type),
-            'The types are discord, teams, slack, google_chat and mattermost.', 'webhook_type');
-    END IF;
+    PERFORM zentry_notify.check_webhook_type(NEW.webhook_type);
 
     IF TG_OP = 'UPDATE' AND ((NEW.is_active AND NOT OLD.is_active) OR NEW.activated_at IS DISTINCT FROM OLD.activated_at) THEN
         -- A mended URL brings back what a broken one had switched off.
@@ -207,7 +204,7 @@ BEGIN
     IF current_user = 'zentry_notify_agent' THEN
         IF (to_jsonb(NEW) - '{suspended_at,suspended_reason}'::text[]) IS DISTINCT FROM (to_jsonb(OLD) - '{suspended_at,suspended_reason}'::text[]) THEN
             RAISE EXCEPTION 'zentry_notify_agent may suspend a source and no more' USING ERRCODE = 'insufficient_privilege',
-                HINT = 'Let the table''s owner or a superuser do it.';
+                HINT = 'Let the table''s owner or a superuser do it.'; -- it may call nothing of ours
         END IF;
     -- Who owns our tables, or is a superuser, may also write of a table that is gone.
     ELSIF NOT pg_has_role((SELECT c.relowner FROM pg_class c WHERE c.oid = TG_RELID), 'USAGE') THEN

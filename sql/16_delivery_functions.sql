@@ -109,7 +109,7 @@ CREATE TRIGGER tell_of_trouble AFTER INSERT OR UPDATE OF expired_at ON zentry_no
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_test_event(
     event_type text DEFAULT 'task_completed', project_id bigint DEFAULT NULL, data jsonb DEFAULT NULL) RETURNS SETOF bigint
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET session_replication_role = origin
 AS $$
 #variable_conflict use_column
 DECLARE
@@ -119,8 +119,8 @@ DECLARE
 BEGIN
     PERFORM zentry_notify.require_event_type(zentry_test_event.event_type);
     IF jsonb_typeof(payload) <> 'object' THEN
-        RAISE EXCEPTION 'the data must be a JSON object' USING ERRCODE = 'invalid_parameter_value',
-            HINT = 'For example {"task_title": "Write the release notes"}.';
+        PERFORM zentry_notify.refuse('invalid_parameter_value', 'the data must be a JSON object',
+            'For example {"task_title": "Write the release notes"}.', 'data');
     END IF;
     IF project IS NULL THEN
         SELECT min(w.project_id) INTO project FROM zentry_notify.webhook w WHERE w.is_active;
@@ -161,7 +161,7 @@ COMMENT ON FUNCTION @extschema@.zentry_test_event(text, bigint, jsonb) IS
     'Queues a sample of the event, or the given data, for every active webhook that hears it in that project (null: the lowest project id that an active webhook has), and returns the ids in the log';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_retry(log_id bigint) RETURNS bigint
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET session_replication_role = origin
 AS $$
 DECLARE
     entry   zentry_notify.notification_log;
@@ -173,8 +173,8 @@ BEGIN
     PERFORM FROM zentry_notify.legacy_delivery d WHERE d.id = log_id FOR UPDATE;
     SELECT l.* INTO entry FROM zentry_notify.notification_log l WHERE l.id = log_id;
     IF NOT FOUND THEN
-        RAISE EXCEPTION 'there is no delivery with id %', coalesce(log_id::text, '(null)')
-            USING ERRCODE = 'no_data_found', HINT = 'SELECT id, status FROM zentry_notify.logs ORDER BY id DESC lists them.';
+        PERFORM zentry_notify.refuse('no_data_found', format('there is no delivery with id %s', coalesce(log_id::text, '(null)')),
+            'SELECT id, status FROM zentry_notify.logs ORDER BY id DESC lists them.');
     END IF;
     CASE entry.status
         WHEN 'retry' THEN
@@ -195,19 +195,17 @@ BEGIN
             PERFORM zentry_notify.wake(ARRAY[entry.webhook_integration_id], true);
         WHEN 'failed' THEN
             IF entry.retry_count >= 3 THEN
-                RAISE EXCEPTION 'delivery % was already retried % times', log_id, entry.retry_count
-                    USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = format('It last failed with: %s', entry.error_message),
-                          HINT = 'Mend the cause first; a new event starts afresh.';
+                PERFORM zentry_notify.refuse('object_not_in_prerequisite_state', format('delivery %s was already retried %s times', log_id, entry.retry_count),
+                    'Mend the cause first; a new event starts afresh.', '', format('It last failed with: %s', entry.error_message));
             END IF;
             IF entry.payload = 'null' THEN
-                RAISE EXCEPTION 'delivery % has no data any more', log_id
-                    USING ERRCODE = 'object_not_in_prerequisite_state',
-                          HINT = 'While zentry_notify.log_payloads is off, the data of a delivery is not kept when it is done with.';
+                PERFORM zentry_notify.refuse('object_not_in_prerequisite_state', format('delivery %s has no data any more', log_id),
+                    'While zentry_notify.log_payloads is off, the data of a delivery is not kept when it is done with.');
             END IF;
             new_id := zentry_notify.retried_as(log_id, entry.webhook_integration_id);
             IF new_id IS NOT NULL THEN
-                RAISE EXCEPTION 'delivery % was retried already', log_id
-                    USING ERRCODE = 'object_not_in_prerequisite_state', HINT = format('See delivery %s; if that failed too, retry that one.', new_id);
+                PERFORM zentry_notify.refuse('object_not_in_prerequisite_state', format('delivery %s was retried already', log_id),
+                    format('See delivery %s; if that failed too, retry that one.', new_id));
             END IF;
             IF NOT EXISTS (SELECT FROM zentry_notify.webhook w WHERE w.id = entry.webhook_integration_id) THEN
                 PERFORM zentry_notify.no_such_webhook(entry.webhook_integration_id);
@@ -217,9 +215,10 @@ BEGIN
                   WHERE d.id = log_id)) q;
             UPDATE zentry_notify.delivery d SET retry_of = log_id, retry_count = entry.retry_count + 1 WHERE d.id = new_id;
         ELSE
-            RAISE EXCEPTION 'delivery % cannot be retried: it is %', log_id,
-                            CASE entry.status WHEN 'sent' THEN 'sent already' ELSE 'still waiting for its first try' END
-                USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Only failed deliveries, and those that wait for their next attempt, can be retried.';
+            PERFORM zentry_notify.refuse('object_not_in_prerequisite_state',
+                format('delivery %s cannot be retried: it is %s', log_id,
+                       CASE entry.status WHEN 'sent' THEN 'sent already' ELSE 'still waiting for its first try' END),
+                'Only failed deliveries, and those that wait for their next attempt, can be retried.');
     END CASE;
     RETURN new_id;
 END
@@ -266,7 +265,7 @@ $$;
 COMMENT ON FUNCTION zentry_notify.retried_as(bigint, bigint) IS 'The delivery that repeats this one of that webhook; null: none does';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_retry_failed(webhook_id bigint DEFAULT NULL, event_type text DEFAULT NULL, since timestamptz DEFAULT NULL) RETURNS bigint
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET check_function_bodies = on
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET session_replication_role = origin SET check_function_bodies = on
 AS $$
 #variable_conflict use_column
 DECLARE
@@ -311,7 +310,7 @@ COMMENT ON FUNCTION @extschema@.zentry_retry_failed(bigint, text, timestamptz) I
     'Re-sends every failed delivery that has not been re-sent (optionally of one webhook, of one event type, or created since a time) and returns how many. Deliveries of webhooks that are switched off are left out';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_resume(webhook_id bigint) RETURNS void
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET session_replication_role = origin
 AS $$
 #variable_conflict use_variable
 DECLARE
@@ -362,8 +361,8 @@ BEGIN
     END IF;
     state := CASE NEW.status WHEN 'sent' THEN 's' WHEN 'failed' THEN 'f' WHEN 'retry' THEN 'r' WHEN 'pending' THEN 'p' END;
     IF state IS NULL THEN
-        RAISE EXCEPTION 'unknown status "%"', NEW.status USING ERRCODE = 'check_violation', COLUMN = 'status',
-            HINT = 'It is pending, retry, sent or failed.';
+        PERFORM zentry_notify.refuse('check_violation', format('unknown status "%s"', coalesce(NEW.status, '(null)')),
+            'It is pending, retry, sent or failed.', 'status');
     END IF;
     IF TG_OP = 'UPDATE' THEN
         UPDATE zentry_notify.delivery d
@@ -391,6 +390,9 @@ BEGIN
                response_status_code = NEW.response_status_code, attempts = NEW.attempts, retry_count = NEW.retry_count,
                response_body = NEW.response_body, error_message = NEW.error_message, created_at = NEW.created_at, payload = NEW.payload
          WHERE d.id = OLD.id;
+        IF state IN ('p', 'r') THEN
+            PERFORM zentry_notify.wake(ARRAY[NEW.webhook_integration_id]);
+        END IF;
     ELSIF NEW.id IS NOT NULL THEN
         INSERT INTO zentry_notify.legacy_delivery
         VALUES (NEW.id, NEW.webhook_integration_id, NEW.event_type, NEW.payload, NEW.status, NEW.response_status_code, NEW.response_body,
@@ -474,8 +476,8 @@ DECLARE
                                        WHERE l.status IN ('sent', 'failed') AND l.webhook_integration_id = w.id AND %s %s) l)$q$ END, which, page);
 BEGIN
     IF most < 0 THEN
-        RAISE EXCEPTION 'most must not be negative, but is %', most USING ERRCODE = 'invalid_parameter_value', COLUMN = 'most',
-            HINT = 'It is how many ids are wanted; null: all.';
+        PERFORM zentry_notify.refuse('invalid_parameter_value', format('most must not be negative, but is %s', most),
+            'It is how many ids are wanted; null: all.', 'most');
     END IF;
     IF status IN ('pending', 'retry') THEN
         RETURN QUERY EXECUTE format($q$
@@ -525,12 +527,12 @@ DECLARE
     ids bigint[];
 BEGIN
     IF status <> ALL ('{pending,retry,sent,failed}') THEN
-        RAISE EXCEPTION 'unknown status "%"', left(status, 20) USING ERRCODE = 'invalid_parameter_value', COLUMN = 'status',
-            HINT = 'It is pending, retry, sent or failed; null: all of them.';
+        PERFORM zentry_notify.refuse('invalid_parameter_value', format('unknown status "%s"', left(status, 20)),
+            'It is pending, retry, sent or failed; null: all of them.', 'status');
     END IF;
     IF most IS NULL OR most NOT BETWEEN 1 AND 1000 THEN
-        RAISE EXCEPTION 'most must be 1 to 1000, not %', coalesce(most::text, 'null') USING ERRCODE = 'invalid_parameter_value', COLUMN = 'most',
-            HINT = 'For more than that, ask again with before_id: the last id that came.';
+        PERFORM zentry_notify.refuse('invalid_parameter_value', format('most must be 1 to 1000, not %s', coalesce(most::text, 'null')),
+            'For more than that, ask again with before_id: the last id that came.', 'most');
     END IF;
     ids := ARRAY(SELECT zentry_notify.log_ids(CASE WHEN webhook_id IS NOT NULL THEN ARRAY[webhook_id] END, event_type, status, before_id, NULL, most));
     RETURN QUERY SELECT l.* FROM zentry_notify.logs l WHERE l.id = ANY (ids) ORDER BY l.id DESC;

@@ -19,7 +19,7 @@ AS $$
 BEGIN
     IF NOT zentry_notify.owns(relation) THEN
         RAISE EXCEPTION 'must be owner of table %', relation USING ERRCODE = 'insufficient_privilege',
-            HINT = 'Let the table''s owner or a superuser do it.';
+            HINT = 'Let the table''s owner or a superuser do it.'; -- whoever comes here may call nothing of ours
     END IF;
 END
 $$;

@@ -102,7 +102,7 @@ $$;
 COMMENT ON FUNCTION zentry_notify.unrouted_since() IS 'Since when the worker has not found out who hears of an event; null: of all it has';
 
 CREATE OR REPLACE FUNCTION zentry_notify.route_from_now() RETURNS void
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET session_replication_role = origin
 AS $$
 BEGIN
     -- As a restored one, it takes the place of the one that is there (restore_cursor).
@@ -204,7 +204,7 @@ COMMENT ON FUNCTION zentry_notify.sequences_behind() IS 'Sequences whose next nu
 -- Sequences are not replicated, and what follows another server cannot be written to. Its own publisher's subscriptions alone: the database may
 -- subscribe to more than this.
 CREATE OR REPLACE FUNCTION @extschema@.zentry_promote() RETURNS TABLE (item text, state text)
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET session_replication_role = origin
 AS $$
 #variable_conflict use_variable
 DECLARE

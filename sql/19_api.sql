@@ -37,7 +37,7 @@ BEGIN
     -- Functions of ours write as the owner, once they have looked who calls. Others may come as far as here by pg_write_all_data.
     IF NOT pg_has_role((SELECT c.relowner FROM pg_class c WHERE c.oid = TG_RELID), 'USAGE') THEN
         IF TG_OP = 'UPDATE' THEN
-            RAISE EXCEPTION 'a token cannot be changed' USING ERRCODE = 'insufficient_privilege', HINT = 'Revoke it, and make another one.';
+            RAISE EXCEPTION 'a token cannot be changed' USING ERRCODE = 'insufficient_privilege', HINT = 'Revoke it, and make another one.'; -- as in require_owner
         END IF;
         -- Whoever may write here may take away what is left of a role that is gone.
         IF TG_OP = 'INSERT' OR EXISTS (SELECT FROM pg_roles r WHERE r.oid = role) THEN
@@ -81,22 +81,22 @@ DECLARE
 BEGIN
     PERFORM zentry_notify.check_length(name, 100, 'name');
     IF btrim(name) = '' OR name IS NULL THEN
-        RAISE EXCEPTION 'the name of a token must not be empty'
-            USING ERRCODE = 'invalid_parameter_value', COLUMN = 'name', HINT = 'Say who or what uses it, such as ''front end''.';
+        PERFORM zentry_notify.refuse('invalid_parameter_value', 'the name of a token must not be empty',
+            'Say who or what uses it, such as ''front end''.', 'name');
     END IF;
     SELECT r.rolsuper INTO superuser FROM pg_roles r WHERE r.rolname = role;
     IF NOT FOUND THEN
-        RAISE EXCEPTION 'role "%" does not exist', coalesce(role, '(null)') USING ERRCODE = 'undefined_object',
-            HINT = 'Make a role for it: CREATE ROLE ... NOLOGIN; SELECT @extschema@.zentry_grant(''...'', ''reader'').';
+        PERFORM zentry_notify.refuse('undefined_object', format('role "%s" does not exist', coalesce(role, '(null)')),
+            'Make a role for it: CREATE ROLE ... NOLOGIN; SELECT @extschema@.zentry_grant(''...'', ''reader'').', 'role');
     END IF;
     IF superuser THEN
-        RAISE EXCEPTION 'role "%" is a superuser', role USING ERRCODE = 'invalid_role_specification',
-            HINT = 'Make a role for it that can do no more than it has to: CREATE ROLE ... NOLOGIN; SELECT @extschema@.zentry_grant(''...'', ''manager'').';
+        PERFORM zentry_notify.refuse('invalid_role_specification', format('role "%s" is a superuser', role),
+            'Make a role for it that can do no more than it has to: CREATE ROLE ... NOLOGIN; SELECT @extschema@.zentry_grant(''...'', ''manager'').', 'role');
     END IF;
     PERFORM zentry_notify.require_membership(to_regrole(quote_ident(role)));
     IF expires_at <= now() THEN
-        RAISE EXCEPTION 'a token must not have expired already' USING ERRCODE = 'invalid_parameter_value', COLUMN = 'expires_at',
-            HINT = 'Give a time that is still to come, or null.';
+        PERFORM zentry_notify.refuse('invalid_parameter_value', 'a token must not have expired already',
+            'Give a time that is still to come, or null.', 'expires_at');
     END IF;
 
     -- A random UUID has 122 bits from pg_strong_random; three are more than the 256 that the hash keeps.
@@ -106,8 +106,8 @@ BEGIN
     BEGIN
         PERFORM zentry_notify.put_api_token(token_key, name, to_regrole(quote_ident(role)), sha256(convert_to(token, 'UTF8')), expires_at);
     EXCEPTION WHEN unique_violation THEN
-        RAISE EXCEPTION 'there is a token named "%" already', name USING ERRCODE = 'unique_violation', COLUMN = 'name',
-            HINT = 'Choose another name, or revoke that one: SELECT @extschema@.zentry_revoke_api_token(''...'').';
+        PERFORM zentry_notify.refuse('unique_violation', format('there is a token named "%s" already', name),
+            'Choose another name, or revoke that one: SELECT @extschema@.zentry_revoke_api_token(''...'').', 'name');
     END;
     RETURN token;
 END
@@ -120,8 +120,8 @@ CREATE OR REPLACE FUNCTION @extschema@.zentry_revoke_api_token(name text) RETURN
 AS $$
 BEGIN
     IF name IS NULL OR NOT coalesce(zentry_notify.drop_api_token(name), false) THEN
-        RAISE EXCEPTION 'there is no token named "%"', coalesce(name, '(null)') USING ERRCODE = 'no_data_found',
-            HINT = 'SELECT name, role_name FROM zentry_notify.api_tokens lists them.';
+        PERFORM zentry_notify.refuse('no_data_found', format('there is no token named "%s"', coalesce(name, '(null)')),
+            'SELECT name, role_name FROM zentry_notify.api_tokens lists them.', 'name');
     END IF;
 END
 $$;
@@ -139,7 +139,7 @@ COMMENT ON FUNCTION zentry_notify.find_api_token(text) IS
     'For the server: role and hash of a token that is good; nulls when there is none. The server compares the hash';
 
 CREATE OR REPLACE FUNCTION zentry_notify.note_api_token_use(token_key text) RETURNS void
-    LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET session_replication_role = origin
 AS $$
     UPDATE zentry_notify.api_token t SET last_used_at = now()
      WHERE t.token_key = note_api_token_use.token_key AND NOT pg_is_in_recovery();

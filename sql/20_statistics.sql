@@ -79,8 +79,8 @@ DECLARE
     start timestamptz;
 BEGIN
     IF NOT (zentry_stats.since > '0' AND zentry_stats.since <= '1000 years') THEN
-        RAISE EXCEPTION 'since must be longer than 0 and at most 1000 years, not %', zentry_stats.since USING ERRCODE = 'invalid_parameter_value',
-            COLUMN = 'since', HINT = 'For example ''1 hour''; null counts from the registration on.';
+        PERFORM zentry_notify.refuse('invalid_parameter_value', format('since must be longer than 0 and at most 1000 years, not %s', zentry_stats.since),
+            'For example ''1 hour''; null counts from the registration on.', 'since');
     END IF;
     start := now() - zentry_stats.since;
     RETURN QUERY
@@ -111,8 +111,8 @@ DECLARE
     last timestamptz := date_trunc('hour', now(), 'UTC');
 BEGIN
     IF hours IS NULL OR hours NOT BETWEEN 1 AND 2160 THEN
-        RAISE EXCEPTION 'hours must be 1 to 2160, not %', coalesce(hours::text, 'null')
-            USING ERRCODE = 'invalid_parameter_value', COLUMN = 'hours', HINT = '24 is a day, 168 a week.';
+        PERFORM zentry_notify.refuse('invalid_parameter_value', format('hours must be 1 to 2160, not %s', coalesce(hours::text, 'null')),
+            '24 is a day, 168 a week.', 'hours');
     END IF;
     IF webhook_id IS NOT NULL AND NOT EXISTS (SELECT FROM zentry_notify.webhook w WHERE w.id = webhook_id) THEN
         PERFORM zentry_notify.no_such_webhook(webhook_id);

@@ -359,6 +359,11 @@ AS $$
       FROM pg_auth_members m
      WHERE to_regrole('zentry_notify_agent') IN (m.roleid, m.member)
      UNION ALL
+    -- PostgreSQL asks it of whoever makes a partition, which gets its table's triggers.
+    SELECT 'privileges', 'attention', 'PUBLIC may not call zentry_notify.capture(): only superusers can attach tables, and make partitions of those that are attached',
+           'GRANT EXECUTE ON FUNCTION zentry_notify.capture() TO PUBLIC;'
+     WHERE NOT has_function_privilege('public', 'zentry_notify.capture()', 'EXECUTE')
+     UNION ALL
     -- A later version's functions are nobody's: what an update grants, pg_dump would take for the extension's own and leave out.
     SELECT 'privileges', 'attention', format('%s may not call %s', g.grantee, min(f::text)),
            format('SELECT @extschema@.zentry_grant(%L, %L);', g.grantee, g.privilege)

@@ -26,6 +26,11 @@ BEGIN
         PERFORM zentry_notify.refuse('wrong_object_type', format('%s is not a table', relation),
             'Copy what it shows into one: CREATE TABLE integrations AS SELECT ...');
     END IF;
+    IF NOT has_table_privilege(relation, 'SELECT')
+       OR NOT has_schema_privilege((SELECT c.relnamespace FROM pg_class c WHERE c.oid = relation), 'USAGE') THEN
+        PERFORM zentry_notify.refuse('insufficient_privilege', format('role "%s" may not read %s', current_user, relation),
+            format('Its owner can let it: GRANT USAGE ON SCHEMA ... TO %I; GRANT SELECT ON %s TO %1$I;', current_user, relation));
+    END IF;
     IF (SELECT c.relrowsecurity FROM pg_class c WHERE c.oid = relation) THEN
         PERFORM zentry_notify.refuse('insufficient_privilege', format('%s has row security', relation),
             'Copy the rows into a table without: CREATE TABLE integrations AS SELECT ...');
@@ -77,7 +82,7 @@ COMMENT ON FUNCTION @extschema@.zentry_import_integrations(regclass) IS
     'Takes over the rows of notifications_webhookintegration (or of another table with its columns) under their ids; each is imported, there already, or refused, with the reason. May be repeated';
 
 CREATE OR REPLACE FUNCTION zentry_notify.import_integration(entry jsonb) RETURNS TABLE (id bigint, name text, state text, reason text)
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET session_replication_role = origin
 AS $$
 #variable_conflict use_column
 DECLARE
@@ -93,11 +98,18 @@ BEGIN
         SELECT w.* INTO same FROM zentry_notify.webhook_integration w WHERE w.id = old.id;
         IF FOUND THEN
             -- Changed since or not, it is the same if it was made at the same moment.
-            state := CASE WHEN same.created_at = old.created_at THEN 'there already' ELSE 'refused' END;
-            reason := CASE WHEN same.created_at <> old.created_at
-                           THEN format('its id is that of webhook "%s", which was registered here; register it by zentry_register_webhook', same.name) END;
+            -- Where nobody knows when that was, it is the one of that URL.
+            IF coalesce(same.created_at = old.created_at, (same.webhook_type, same.webhook_url) = (old.webhook_type, old.webhook_url), false) THEN
+                state := 'there already';
+            ELSE
+                state := 'refused';
+                reason := format('its id is that of webhook "%s", which was registered here; register it by zentry_register_webhook', same.name);
+            END IF;
             RETURN NEXT;
             RETURN;
+        END IF;
+        IF old.id IS NULL THEN
+            PERFORM zentry_notify.refuse('not_null_violation', 'it has no id', 'Give the row one; they are kept.', 'id');
         END IF;
         gone := zentry_notify.ended_service(old.webhook_type, old.webhook_url);
         IF gone IS NULL THEN

@@ -449,6 +449,10 @@ CREATE OR REPLACE FUNCTION zentry_notify.check_webhook_url(webhook_type text, we
     LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'check_webhook_url_wrapper';
 COMMENT ON FUNCTION zentry_notify.check_webhook_url(text, text) IS 'An error unless it is the URL of such a webhook and zentry_notify.allowed_hosts lets it pass';
 
+CREATE OR REPLACE FUNCTION zentry_notify.check_webhook_type(webhook_type text) RETURNS void
+    LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'check_webhook_type_wrapper';
+COMMENT ON FUNCTION zentry_notify.check_webhook_type(text) IS 'An error that names the types of webhooks that there are, unless it is one of them';
+
 CREATE OR REPLACE FUNCTION zentry_notify.settings_in_the_way(
     webhook_type text, webhook_url text, allowed_hosts text, allow_http boolean, allow_private_addresses boolean) RETURNS TABLE (setting text, needed text)
     LANGUAGE c STABLE STRICT ROWS 1 AS 'MODULE_PATHNAME', 'settings_in_the_way_wrapper';
@@ -595,7 +599,7 @@ COMMENT ON FUNCTION zentry_notify.drop_api_token(text) IS
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_test_webhook(webhook_id bigint, test_message text DEFAULT 'Test message from Zentry!')
     RETURNS TABLE (log_id bigint, status text, response_status_code integer, error_message text)
-    LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp ROWS 1
+    LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET session_replication_role = origin ROWS 1
     AS 'MODULE_PATHNAME', 'zentry_test_webhook_wrapper';
 COMMENT ON FUNCTION @extschema@.zentry_test_webhook(bigint, text) IS
     'Posts a message to the webhook at once, waits for the answer and returns what became of it; the log has it too';
@@ -752,10 +756,7 @@ BEGIN
         END IF;
     END IF;
     -- After all else: what is wrong with the rest can be found out without it.
-    IF NEW.webhook_type NOT IN ('discord', 'teams', 'slack', 'google_chat', 'mattermost') THEN
-        PERFORM zentry_notify.refuse('invalid_parameter_value', format('unknown webhook type "%s"', NEW.webhook_type),
-            'The types are discord, teams, slack, google_chat and mattermost.', 'webhook_type');
-    END IF;
+    PERFORM zentry_notify.check_webhook_type(NEW.webhook_type);
 
     IF TG_OP = 'UPDATE' AND ((NEW.is_active AND NOT OLD.is_active) OR NEW.activated_at IS DISTINCT FROM OLD.activated_at) THEN
         -- A mended URL brings back what a broken one had switched off.
@@ -810,7 +811,7 @@ BEGIN
     IF current_user = 'zentry_notify_agent' THEN
         IF (to_jsonb(NEW) - '{suspended_at,suspended_reason}'::text[]) IS DISTINCT FROM (to_jsonb(OLD) - '{suspended_at,suspended_reason}'::text[]) THEN
             RAISE EXCEPTION 'zentry_notify_agent may suspend a source and no more' USING ERRCODE = 'insufficient_privilege',
-                HINT = 'Let the table''s owner or a superuser do it.';
+                HINT = 'Let the table''s owner or a superuser do it.'; -- it may call nothing of ours
         END IF;
     -- Who owns our tables, or is a superuser, may also write of a table that is gone.
     ELSIF NOT pg_has_role((SELECT c.relowner FROM pg_class c WHERE c.oid = TG_RELID), 'USAGE') THEN
@@ -1446,7 +1447,7 @@ CREATE OR REPLACE FUNCTION @extschema@.zentry_register_webhook(
     applied_tags text[] DEFAULT NULL, rate_limit text DEFAULT NULL, rate_group text DEFAULT NULL, notify_webhook_id bigint DEFAULT NULL,
     notices boolean DEFAULT NULL, digest text DEFAULT NULL, max_events_per_message integer DEFAULT NULL, min_interval interval DEFAULT NULL,
     max_age interval DEFAULT NULL, thread_by text DEFAULT NULL) RETURNS bigint
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET session_replication_role = origin SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
     id bigint;
@@ -1485,7 +1486,7 @@ CREATE OR REPLACE FUNCTION @extschema@.zentry_update_webhook(
     applied_tags text[] DEFAULT NULL, rate_limit text DEFAULT NULL, rate_group text DEFAULT NULL, notify_webhook_id bigint DEFAULT NULL,
     notices boolean DEFAULT NULL, digest text DEFAULT NULL, max_events_per_message integer DEFAULT NULL, min_interval interval DEFAULT NULL,
     max_age interval DEFAULT NULL, thread_by text DEFAULT NULL) RETURNS void
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET session_replication_role = origin SET plan_cache_mode = force_generic_plan
 AS $$
 #variable_conflict use_variable
 BEGIN
@@ -1532,7 +1533,7 @@ COMMENT ON FUNCTION @extschema@.zentry_update_webhook(bigint, text, text, text, 
     'Changes what is given and leaves the rest; project_id 0: every project; what is empty, and min_streak_days, notify_webhook_id or max_age of 0, is taken away; a new URL or is_active => true brings back a webhook that was switched off';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_delete_webhook(webhook_id bigint) RETURNS void
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET session_replication_role = origin
 AS $$
 BEGIN
     DELETE FROM zentry_notify.webhook w WHERE w.id = webhook_id;
@@ -1727,7 +1728,7 @@ CREATE TRIGGER tell_of_trouble AFTER INSERT OR UPDATE OF expired_at ON zentry_no
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_test_event(
     event_type text DEFAULT 'task_completed', project_id bigint DEFAULT NULL, data jsonb DEFAULT NULL) RETURNS SETOF bigint
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET session_replication_role = origin
 AS $$
 #variable_conflict use_column
 DECLARE
@@ -1737,8 +1738,8 @@ DECLARE
 BEGIN
     PERFORM zentry_notify.require_event_type(zentry_test_event.event_type);
     IF jsonb_typeof(payload) <> 'object' THEN
-        RAISE EXCEPTION 'the data must be a JSON object' USING ERRCODE = 'invalid_parameter_value',
-            HINT = 'For example {"task_title": "Write the release notes"}.';
+        PERFORM zentry_notify.refuse('invalid_parameter_value', 'the data must be a JSON object',
+            'For example {"task_title": "Write the release notes"}.', 'data');
     END IF;
     IF project IS NULL THEN
         SELECT min(w.project_id) INTO project FROM zentry_notify.webhook w WHERE w.is_active;
@@ -1779,7 +1780,7 @@ COMMENT ON FUNCTION @extschema@.zentry_test_event(text, bigint, jsonb) IS
     'Queues a sample of the event, or the given data, for every active webhook that hears it in that project (null: the lowest project id that an active webhook has), and returns the ids in the log';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_retry(log_id bigint) RETURNS bigint
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET session_replication_role = origin
 AS $$
 DECLARE
     entry   zentry_notify.notification_log;
@@ -1791,8 +1792,8 @@ BEGIN
     PERFORM FROM zentry_notify.legacy_delivery d WHERE d.id = log_id FOR UPDATE;
     SELECT l.* INTO entry FROM zentry_notify.notification_log l WHERE l.id = log_id;
     IF NOT FOUND THEN
-        RAISE EXCEPTION 'there is no delivery with id %', coalesce(log_id::text, '(null)')
-            USING ERRCODE = 'no_data_found', HINT = 'SELECT id, status FROM zentry_notify.logs ORDER BY id DESC lists them.';
+        PERFORM zentry_notify.refuse('no_data_found', format('there is no delivery with id %s', coalesce(log_id::text, '(null)')),
+            'SELECT id, status FROM zentry_notify.logs ORDER BY id DESC lists them.');
     END IF;
     CASE entry.status
         WHEN 'retry' THEN
@@ -1813,19 +1814,17 @@ BEGIN
             PERFORM zentry_notify.wake(ARRAY[entry.webhook_integration_id], true);
         WHEN 'failed' THEN
             IF entry.retry_count >= 3 THEN
-                RAISE EXCEPTION 'delivery % was already retried % times', log_id, entry.retry_count
-                    USING ERRCODE = 'object_not_in_prerequisite_state', DETAIL = format('It last failed with: %s', entry.error_message),
-                          HINT = 'Mend the cause first; a new event starts afresh.';
+                PERFORM zentry_notify.refuse('object_not_in_prerequisite_state', format('delivery %s was already retried %s times', log_id, entry.retry_count),
+                    'Mend the cause first; a new event starts afresh.', '', format('It last failed with: %s', entry.error_message));
             END IF;
             IF entry.payload = 'null' THEN
-                RAISE EXCEPTION 'delivery % has no data any more', log_id
-                    USING ERRCODE = 'object_not_in_prerequisite_state',
-                          HINT = 'While zentry_notify.log_payloads is off, the data of a delivery is not kept when it is done with.';
+                PERFORM zentry_notify.refuse('object_not_in_prerequisite_state', format('delivery %s has no data any more', log_id),
+                    'While zentry_notify.log_payloads is off, the data of a delivery is not kept when it is done with.');
             END IF;
             new_id := zentry_notify.retried_as(log_id, entry.webhook_integration_id);
             IF new_id IS NOT NULL THEN
-                RAISE EXCEPTION 'delivery % was retried already', log_id
-                    USING ERRCODE = 'object_not_in_prerequisite_state', HINT = format('See delivery %s; if that failed too, retry that one.', new_id);
+                PERFORM zentry_notify.refuse('object_not_in_prerequisite_state', format('delivery %s was retried already', log_id),
+                    format('See delivery %s; if that failed too, retry that one.', new_id));
             END IF;
             IF NOT EXISTS (SELECT FROM zentry_notify.webhook w WHERE w.id = entry.webhook_integration_id) THEN
                 PERFORM zentry_notify.no_such_webhook(entry.webhook_integration_id);
@@ -1835,9 +1834,10 @@ BEGIN
                   WHERE d.id = log_id)) q;
             UPDATE zentry_notify.delivery d SET retry_of = log_id, retry_count = entry.retry_count + 1 WHERE d.id = new_id;
         ELSE
-            RAISE EXCEPTION 'delivery % cannot be retried: it is %', log_id,
-                            CASE entry.status WHEN 'sent' THEN 'sent already' ELSE 'still waiting for its first try' END
-                USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Only failed deliveries, and those that wait for their next attempt, can be retried.';
+            PERFORM zentry_notify.refuse('object_not_in_prerequisite_state',
+                format('delivery %s cannot be retried: it is %s', log_id,
+                       CASE entry.status WHEN 'sent' THEN 'sent already' ELSE 'still waiting for its first try' END),
+                'Only failed deliveries, and those that wait for their next attempt, can be retried.');
     END CASE;
     RETURN new_id;
 END
@@ -1884,7 +1884,7 @@ $$;
 COMMENT ON FUNCTION zentry_notify.retried_as(bigint, bigint) IS 'The delivery that repeats this one of that webhook; null: none does';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_retry_failed(webhook_id bigint DEFAULT NULL, event_type text DEFAULT NULL, since timestamptz DEFAULT NULL) RETURNS bigint
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET check_function_bodies = on
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET session_replication_role = origin SET check_function_bodies = on
 AS $$
 #variable_conflict use_column
 DECLARE
@@ -1929,7 +1929,7 @@ COMMENT ON FUNCTION @extschema@.zentry_retry_failed(bigint, text, timestamptz) I
     'Re-sends every failed delivery that has not been re-sent (optionally of one webhook, of one event type, or created since a time) and returns how many. Deliveries of webhooks that are switched off are left out';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_resume(webhook_id bigint) RETURNS void
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET session_replication_role = origin
 AS $$
 #variable_conflict use_variable
 DECLARE
@@ -1980,8 +1980,8 @@ BEGIN
     END IF;
     state := CASE NEW.status WHEN 'sent' THEN 's' WHEN 'failed' THEN 'f' WHEN 'retry' THEN 'r' WHEN 'pending' THEN 'p' END;
     IF state IS NULL THEN
-        RAISE EXCEPTION 'unknown status "%"', NEW.status USING ERRCODE = 'check_violation', COLUMN = 'status',
-            HINT = 'It is pending, retry, sent or failed.';
+        PERFORM zentry_notify.refuse('check_violation', format('unknown status "%s"', coalesce(NEW.status, '(null)')),
+            'It is pending, retry, sent or failed.', 'status');
     END IF;
     IF TG_OP = 'UPDATE' THEN
         UPDATE zentry_notify.delivery d
@@ -2009,6 +2009,9 @@ BEGIN
                response_status_code = NEW.response_status_code, attempts = NEW.attempts, retry_count = NEW.retry_count,
                response_body = NEW.response_body, error_message = NEW.error_message, created_at = NEW.created_at, payload = NEW.payload
          WHERE d.id = OLD.id;
+        IF state IN ('p', 'r') THEN
+            PERFORM zentry_notify.wake(ARRAY[NEW.webhook_integration_id]);
+        END IF;
     ELSIF NEW.id IS NOT NULL THEN
         INSERT INTO zentry_notify.legacy_delivery
         VALUES (NEW.id, NEW.webhook_integration_id, NEW.event_type, NEW.payload, NEW.status, NEW.response_status_code, NEW.response_body,
@@ -2092,8 +2095,8 @@ DECLARE
                                        WHERE l.status IN ('sent', 'failed') AND l.webhook_integration_id = w.id AND %s %s) l)$q$ END, which, page);
 BEGIN
     IF most < 0 THEN
-        RAISE EXCEPTION 'most must not be negative, but is %', most USING ERRCODE = 'invalid_parameter_value', COLUMN = 'most',
-            HINT = 'It is how many ids are wanted; null: all.';
+        PERFORM zentry_notify.refuse('invalid_parameter_value', format('most must not be negative, but is %s', most),
+            'It is how many ids are wanted; null: all.', 'most');
     END IF;
     IF status IN ('pending', 'retry') THEN
         RETURN QUERY EXECUTE format($q$
@@ -2143,12 +2146,12 @@ DECLARE
     ids bigint[];
 BEGIN
     IF status <> ALL ('{pending,retry,sent,failed}') THEN
-        RAISE EXCEPTION 'unknown status "%"', left(status, 20) USING ERRCODE = 'invalid_parameter_value', COLUMN = 'status',
-            HINT = 'It is pending, retry, sent or failed; null: all of them.';
+        PERFORM zentry_notify.refuse('invalid_parameter_value', format('unknown status "%s"', left(status, 20)),
+            'It is pending, retry, sent or failed; null: all of them.', 'status');
     END IF;
     IF most IS NULL OR most NOT BETWEEN 1 AND 1000 THEN
-        RAISE EXCEPTION 'most must be 1 to 1000, not %', coalesce(most::text, 'null') USING ERRCODE = 'invalid_parameter_value', COLUMN = 'most',
-            HINT = 'For more than that, ask again with before_id: the last id that came.';
+        PERFORM zentry_notify.refuse('invalid_parameter_value', format('most must be 1 to 1000, not %s', coalesce(most::text, 'null')),
+            'For more than that, ask again with before_id: the last id that came.', 'most');
     END IF;
     ids := ARRAY(SELECT zentry_notify.log_ids(CASE WHEN webhook_id IS NOT NULL THEN ARRAY[webhook_id] END, event_type, status, before_id, NULL, most));
     RETURN QUERY SELECT l.* FROM zentry_notify.logs l WHERE l.id = ANY (ids) ORDER BY l.id DESC;
@@ -2179,7 +2182,7 @@ AS $$
 BEGIN
     IF NOT zentry_notify.owns(relation) THEN
         RAISE EXCEPTION 'must be owner of table %', relation USING ERRCODE = 'insufficient_privilege',
-            HINT = 'Let the table''s owner or a superuser do it.';
+            HINT = 'Let the table''s owner or a superuser do it.'; -- whoever comes here may call nothing of ours
     END IF;
 END
 $$;
@@ -2409,7 +2412,7 @@ $$;
 COMMENT ON FUNCTION zentry_notify.unrouted_since() IS 'Since when the worker has not found out who hears of an event; null: of all it has';
 
 CREATE OR REPLACE FUNCTION zentry_notify.route_from_now() RETURNS void
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET session_replication_role = origin
 AS $$
 BEGIN
     -- As a restored one, it takes the place of the one that is there (restore_cursor).
@@ -2511,7 +2514,7 @@ COMMENT ON FUNCTION zentry_notify.sequences_behind() IS 'Sequences whose next nu
 -- Sequences are not replicated, and what follows another server cannot be written to. Its own publisher's subscriptions alone: the database may
 -- subscribe to more than this.
 CREATE OR REPLACE FUNCTION @extschema@.zentry_promote() RETURNS TABLE (item text, state text)
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET session_replication_role = origin
 AS $$
 #variable_conflict use_variable
 DECLARE
@@ -2635,7 +2638,7 @@ BEGIN
     -- Functions of ours write as the owner, once they have looked who calls. Others may come as far as here by pg_write_all_data.
     IF NOT pg_has_role((SELECT c.relowner FROM pg_class c WHERE c.oid = TG_RELID), 'USAGE') THEN
         IF TG_OP = 'UPDATE' THEN
-            RAISE EXCEPTION 'a token cannot be changed' USING ERRCODE = 'insufficient_privilege', HINT = 'Revoke it, and make another one.';
+            RAISE EXCEPTION 'a token cannot be changed' USING ERRCODE = 'insufficient_privilege', HINT = 'Revoke it, and make another one.'; -- as in require_owner
         END IF;
         -- Whoever may write here may take away what is left of a role that is gone.
         IF TG_OP = 'INSERT' OR EXISTS (SELECT FROM pg_roles r WHERE r.oid = role) THEN
@@ -2679,22 +2682,22 @@ DECLARE
 BEGIN
     PERFORM zentry_notify.check_length(name, 100, 'name');
     IF btrim(name) = '' OR name IS NULL THEN
-        RAISE EXCEPTION 'the name of a token must not be empty'
-            USING ERRCODE = 'invalid_parameter_value', COLUMN = 'name', HINT = 'Say who or what uses it, such as ''front end''.';
+        PERFORM zentry_notify.refuse('invalid_parameter_value', 'the name of a token must not be empty',
+            'Say who or what uses it, such as ''front end''.', 'name');
     END IF;
     SELECT r.rolsuper INTO superuser FROM pg_roles r WHERE r.rolname = role;
     IF NOT FOUND THEN
-        RAISE EXCEPTION 'role "%" does not exist', coalesce(role, '(null)') USING ERRCODE = 'undefined_object',
-            HINT = 'Make a role for it: CREATE ROLE ... NOLOGIN; SELECT @extschema@.zentry_grant(''...'', ''reader'').';
+        PERFORM zentry_notify.refuse('undefined_object', format('role "%s" does not exist', coalesce(role, '(null)')),
+            'Make a role for it: CREATE ROLE ... NOLOGIN; SELECT @extschema@.zentry_grant(''...'', ''reader'').', 'role');
     END IF;
     IF superuser THEN
-        RAISE EXCEPTION 'role "%" is a superuser', role USING ERRCODE = 'invalid_role_specification',
-            HINT = 'Make a role for it that can do no more than it has to: CREATE ROLE ... NOLOGIN; SELECT @extschema@.zentry_grant(''...'', ''manager'').';
+        PERFORM zentry_notify.refuse('invalid_role_specification', format('role "%s" is a superuser', role),
+            'Make a role for it that can do no more than it has to: CREATE ROLE ... NOLOGIN; SELECT @extschema@.zentry_grant(''...'', ''manager'').', 'role');
     END IF;
     PERFORM zentry_notify.require_membership(to_regrole(quote_ident(role)));
     IF expires_at <= now() THEN
-        RAISE EXCEPTION 'a token must not have expired already' USING ERRCODE = 'invalid_parameter_value', COLUMN = 'expires_at',
-            HINT = 'Give a time that is still to come, or null.';
+        PERFORM zentry_notify.refuse('invalid_parameter_value', 'a token must not have expired already',
+            'Give a time that is still to come, or null.', 'expires_at');
     END IF;
 
     -- A random UUID has 122 bits from pg_strong_random; three are more than the 256 that the hash keeps.
@@ -2704,8 +2707,8 @@ BEGIN
     BEGIN
         PERFORM zentry_notify.put_api_token(token_key, name, to_regrole(quote_ident(role)), sha256(convert_to(token, 'UTF8')), expires_at);
     EXCEPTION WHEN unique_violation THEN
-        RAISE EXCEPTION 'there is a token named "%" already', name USING ERRCODE = 'unique_violation', COLUMN = 'name',
-            HINT = 'Choose another name, or revoke that one: SELECT @extschema@.zentry_revoke_api_token(''...'').';
+        PERFORM zentry_notify.refuse('unique_violation', format('there is a token named "%s" already', name),
+            'Choose another name, or revoke that one: SELECT @extschema@.zentry_revoke_api_token(''...'').', 'name');
     END;
     RETURN token;
 END
@@ -2718,8 +2721,8 @@ CREATE OR REPLACE FUNCTION @extschema@.zentry_revoke_api_token(name text) RETURN
 AS $$
 BEGIN
     IF name IS NULL OR NOT coalesce(zentry_notify.drop_api_token(name), false) THEN
-        RAISE EXCEPTION 'there is no token named "%"', coalesce(name, '(null)') USING ERRCODE = 'no_data_found',
-            HINT = 'SELECT name, role_name FROM zentry_notify.api_tokens lists them.';
+        PERFORM zentry_notify.refuse('no_data_found', format('there is no token named "%s"', coalesce(name, '(null)')),
+            'SELECT name, role_name FROM zentry_notify.api_tokens lists them.', 'name');
     END IF;
 END
 $$;
@@ -2737,7 +2740,7 @@ COMMENT ON FUNCTION zentry_notify.find_api_token(text) IS
     'For the server: role and hash of a token that is good; nulls when there is none. The server compares the hash';
 
 CREATE OR REPLACE FUNCTION zentry_notify.note_api_token_use(token_key text) RETURNS void
-    LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET session_replication_role = origin
 AS $$
     UPDATE zentry_notify.api_token t SET last_used_at = now()
      WHERE t.token_key = note_api_token_use.token_key AND NOT pg_is_in_recovery();
@@ -2853,8 +2856,8 @@ DECLARE
     start timestamptz;
 BEGIN
     IF NOT (zentry_stats.since > '0' AND zentry_stats.since <= '1000 years') THEN
-        RAISE EXCEPTION 'since must be longer than 0 and at most 1000 years, not %', zentry_stats.since USING ERRCODE = 'invalid_parameter_value',
-            COLUMN = 'since', HINT = 'For example ''1 hour''; null counts from the registration on.';
+        PERFORM zentry_notify.refuse('invalid_parameter_value', format('since must be longer than 0 and at most 1000 years, not %s', zentry_stats.since),
+            'For example ''1 hour''; null counts from the registration on.', 'since');
     END IF;
     start := now() - zentry_stats.since;
     RETURN QUERY
@@ -2885,8 +2888,8 @@ DECLARE
     last timestamptz := date_trunc('hour', now(), 'UTC');
 BEGIN
     IF hours IS NULL OR hours NOT BETWEEN 1 AND 2160 THEN
-        RAISE EXCEPTION 'hours must be 1 to 2160, not %', coalesce(hours::text, 'null')
-            USING ERRCODE = 'invalid_parameter_value', COLUMN = 'hours', HINT = '24 is a day, 168 a week.';
+        PERFORM zentry_notify.refuse('invalid_parameter_value', format('hours must be 1 to 2160, not %s', coalesce(hours::text, 'null')),
+            '24 is a day, 168 a week.', 'hours');
     END IF;
     IF webhook_id IS NOT NULL AND NOT EXISTS (SELECT FROM zentry_notify.webhook w WHERE w.id = webhook_id) THEN
         PERFORM zentry_notify.no_such_webhook(webhook_id);
@@ -3269,6 +3272,11 @@ AS $$
                   CASE WHEN current_setting('server_version_num')::int >= 160000 THEN ' GRANTED BY ' || m.grantor::regrole END)
       FROM pg_auth_members m
      WHERE to_regrole('zentry_notify_agent') IN (m.roleid, m.member)
+     UNION ALL
+    -- PostgreSQL asks it of whoever makes a partition, which gets its table's triggers.
+    SELECT 'privileges', 'attention', 'PUBLIC may not call zentry_notify.capture(): only superusers can attach tables, and make partitions of those that are attached',
+           'GRANT EXECUTE ON FUNCTION zentry_notify.capture() TO PUBLIC;'
+     WHERE NOT has_function_privilege('public', 'zentry_notify.capture()', 'EXECUTE')
      UNION ALL
     -- A later version's functions are nobody's: what an update grants, pg_dump would take for the extension's own and leave out.
     SELECT 'privileges', 'attention', format('%s may not call %s', g.grantee, min(f::text)),
@@ -3841,6 +3849,11 @@ BEGIN
         PERFORM zentry_notify.refuse('wrong_object_type', format('%s is not a table', relation),
             'Copy what it shows into one: CREATE TABLE integrations AS SELECT ...');
     END IF;
+    IF NOT has_table_privilege(relation, 'SELECT')
+       OR NOT has_schema_privilege((SELECT c.relnamespace FROM pg_class c WHERE c.oid = relation), 'USAGE') THEN
+        PERFORM zentry_notify.refuse('insufficient_privilege', format('role "%s" may not read %s', current_user, relation),
+            format('Its owner can let it: GRANT USAGE ON SCHEMA ... TO %I; GRANT SELECT ON %s TO %1$I;', current_user, relation));
+    END IF;
     IF (SELECT c.relrowsecurity FROM pg_class c WHERE c.oid = relation) THEN
         PERFORM zentry_notify.refuse('insufficient_privilege', format('%s has row security', relation),
             'Copy the rows into a table without: CREATE TABLE integrations AS SELECT ...');
@@ -3892,7 +3905,7 @@ COMMENT ON FUNCTION @extschema@.zentry_import_integrations(regclass) IS
     'Takes over the rows of notifications_webhookintegration (or of another table with its columns) under their ids; each is imported, there already, or refused, with the reason. May be repeated';
 
 CREATE OR REPLACE FUNCTION zentry_notify.import_integration(entry jsonb) RETURNS TABLE (id bigint, name text, state text, reason text)
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET session_replication_role = origin
 AS $$
 #variable_conflict use_column
 DECLARE
@@ -3908,11 +3921,18 @@ BEGIN
         SELECT w.* INTO same FROM zentry_notify.webhook_integration w WHERE w.id = old.id;
         IF FOUND THEN
             -- Changed since or not, it is the same if it was made at the same moment.
-            state := CASE WHEN same.created_at = old.created_at THEN 'there already' ELSE 'refused' END;
-            reason := CASE WHEN same.created_at <> old.created_at
-                           THEN format('its id is that of webhook "%s", which was registered here; register it by zentry_register_webhook', same.name) END;
+            -- Where nobody knows when that was, it is the one of that URL.
+            IF coalesce(same.created_at = old.created_at, (same.webhook_type, same.webhook_url) = (old.webhook_type, old.webhook_url), false) THEN
+                state := 'there already';
+            ELSE
+                state := 'refused';
+                reason := format('its id is that of webhook "%s", which was registered here; register it by zentry_register_webhook', same.name);
+            END IF;
             RETURN NEXT;
             RETURN;
+        END IF;
+        IF old.id IS NULL THEN
+            PERFORM zentry_notify.refuse('not_null_violation', 'it has no id', 'Give the row one; they are kept.', 'id');
         END IF;
         gone := zentry_notify.ended_service(old.webhook_type, old.webhook_url);
         IF gone IS NULL THEN
@@ -4079,7 +4099,7 @@ COMMENT ON FUNCTION zentry_notify.require_event_type(text) IS 'The event type, o
 CREATE OR REPLACE FUNCTION @extschema@.zentry_register_event_type(
     name text, title text, text text DEFAULT NULL, fields json DEFAULT NULL, colour text DEFAULT NULL, emoji text DEFAULT NULL,
     footer text DEFAULT NULL, time_key text DEFAULT NULL, sample jsonb DEFAULT NULL, url text DEFAULT NULL, thumbnail text DEFAULT NULL) RETURNS void
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET session_replication_role = origin SET plan_cache_mode = force_generic_plan
 AS $$
 #variable_conflict use_variable
 DECLARE
@@ -4114,7 +4134,7 @@ COMMENT ON FUNCTION @extschema@.zentry_register_event_type(text, text, text, jso
     'Adds an event type, or replaces what one of that name says. title, text and the values of fields ({"name": "value"}) are templates over the event''s data. Of a built-in type it sets the installation''s wording';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_unregister_event_type(name text) RETURNS void
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET session_replication_role = origin SET plan_cache_mode = force_generic_plan
 AS $$
 #variable_conflict use_variable
 DECLARE
@@ -4171,7 +4191,7 @@ COMMENT ON FUNCTION zentry_notify.put_wording(text, bigint, text, text, json, te
 CREATE OR REPLACE FUNCTION @extschema@.zentry_set_wording(
     event_type text, webhook_id bigint DEFAULT NULL, title text DEFAULT NULL, text text DEFAULT NULL, fields json DEFAULT NULL,
     colour text DEFAULT NULL, emoji text DEFAULT NULL, footer text DEFAULT NULL, url text DEFAULT NULL, thumbnail text DEFAULT NULL) RETURNS void
-    LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
+    LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET session_replication_role = origin SET plan_cache_mode = force_generic_plan
 AS $$
     SELECT zentry_notify.put_wording(event_type, webhook_id, title, text, fields, colour, emoji, footer, url, thumbnail)
 $$;
@@ -4179,7 +4199,7 @@ COMMENT ON FUNCTION @extschema@.zentry_set_wording(text, bigint, text, text, jso
     'Sets other words, another colour or emoji for an event, in the messages of one webhook or (null) of all. What is not given stays as it is';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_reset_event_type(event_type text, webhook_id bigint DEFAULT NULL) RETURNS void
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET session_replication_role = origin SET plan_cache_mode = force_generic_plan
 AS $$
 #variable_conflict use_variable
 DECLARE
@@ -4301,11 +4321,11 @@ AS $$
                 WHEN privilege = 'server' THEN false
                 -- A view checks whether its reader may call what it calls.
                 WHEN p.proname IN ('zentry_status', 'zentry_stats', 'zentry_stats_by_hour', 'zentry_preview', 'zentry_logs', 'log_ids', 'latency_bounds', 'redact_url',
-                                   'look_up', 'look_up_in', 'lookup_of', 'quiet_until', 'digest_due', 'library_version', 'unrouted_events', 'doubts') THEN true
+                                   'look_up', 'look_up_in', 'lookup_of', 'quiet_until', 'digest_due', 'library_version', 'unrouted_events', 'doubts', 'refuse') THEN true
                 WHEN p.proname IN ('zentry_grant', 'zentry_revoke', 'zentry_promote') THEN false
                 WHEN p.proname LIKE 'zentry\_%'
                     -- What functions of ours call with the caller's rights.
-                    OR p.proname IN ('check_length', 'to_interval', 'import_integration', 'read_integrations', 'rows_of', 'require_membership', 'put_api_token', 'drop_api_token', 'refuse')
+                    OR p.proname IN ('check_length', 'to_interval', 'import_integration', 'read_integrations', 'rows_of', 'require_membership', 'put_api_token', 'drop_api_token')
                     -- A form says what is wrong with a URL before it is sent.
                     OR p.proname = 'check_webhook_url' THEN privilege IN ('manager', 'application')
                 ELSE false END;

@@ -7,6 +7,7 @@ use crate::installation::Installation;
 use crate::pg::acting_as::ActingAs;
 use crate::pg::plan::{Plan, with_spi};
 use crate::pg::role;
+use crate::pg::setting::{self, Held};
 use crate::report;
 
 /// Characters of a key.
@@ -129,9 +130,13 @@ fn require_membership(role: pg_sys::Oid) -> pg_sys::Oid {
     caller
 }
 
-fn as_owner() -> ActingAs {
+/// While it lives, what is written is written as the extension's owner, and by the rules.
+fn as_owner() -> (Held, ActingAs) {
     match Installation::find() {
-        Some(installation) => ActingAs::role(installation.owner),
+        Some(installation) => {
+            let owner = ActingAs::role(installation.owner);
+            (setting::hold(&setting::ALL_TRIGGERS), owner)
+        }
         None => report::error(
             PgSqlErrorCode::ERRCODE_UNDEFINED_OBJECT,
             "the extension zentry_notify is not in this database".to_owned(),

@@ -12,7 +12,7 @@ use webhook::definition::{
     Definition, DefinitionError, EventDefinition, TEST, builtin, parse_fields, placeholder, sample,
 };
 use webhook::digest::Digest;
-use webhook::endpoint::EndpointKind;
+use webhook::endpoint::{EndpointKind, WebhookType};
 use webhook::event::Event;
 use webhook::mention::Mention;
 use webhook::message;
@@ -92,7 +92,15 @@ fn ordered_fields(fields: &str) -> JsonB {
             "Give names and templates, such as {\"Points\": \"{{ points }}\"}.",
         )
     });
-    JsonB(serde_json::to_value(fields).unwrap_or_default())
+    let fields = serde_json::to_value(fields).unwrap_or_default();
+    if !jsonb::takes(&fields.to_string()) {
+        report::refuse(
+            "fields",
+            "a field has the character \\u0000, which PostgreSQL can't keep",
+            "Leave that character out.",
+        );
+    }
+    JsonB(fields)
 }
 
 #[pg_extern(sql = false)]
@@ -134,6 +142,14 @@ fn render_event(definition: AnyElement, format: &str, data: AnyElement) -> JsonB
     JsonB(serde_json::from_slice(&message::compose(kind, &[card]).body).unwrap_or_default())
 }
 
+/// What a preview has more of than types of webhooks, behind the type.
+fn formats(of: WebhookType) -> &'static str {
+    match of {
+        WebhookType::Teams => " (the Adaptive Card that Workflows take), teams_connector (a MessageCard)",
+        _ => "",
+    }
+}
+
 fn event_card(definition: &AnyElement, format: &str, data: &AnyElement) -> (EndpointKind, Card) {
     let kind = match format {
         "discord" => EndpointKind::Discord,
@@ -145,7 +161,7 @@ fn event_card(definition: &AnyElement, format: &str, data: &AnyElement) -> (Endp
         _ => report::refuse(
             "webhook_type",
             &format!("unknown webhook type \"{format}\""),
-            "The types are discord, teams (the Adaptive Card that Workflows take), teams_connector (a MessageCard), slack, google_chat and mattermost.",
+            &format!("The types are {}.", WebhookType::listed(formats)),
         ),
     };
     let raw = parse(definition);

@@ -64,6 +64,7 @@ fn code(condition: &str) -> PgSqlErrorCode {
         "dependent_objects_still_exist" => ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST,
         "feature_not_supported" => ERRCODE_FEATURE_NOT_SUPPORTED,
         "foreign_key_violation" => ERRCODE_FOREIGN_KEY_VIOLATION,
+        "invalid_role_specification" => ERRCODE_INVALID_ROLE_SPECIFICATION,
         "insufficient_privilege" => ERRCODE_INSUFFICIENT_PRIVILEGE,
         "invalid_parameter_value" => ERRCODE_INVALID_PARAMETER_VALUE,
         "no_data_found" => ERRCODE_NO_DATA_FOUND,
@@ -71,10 +72,12 @@ fn code(condition: &str) -> PgSqlErrorCode {
         "null_value_not_allowed" => ERRCODE_NULL_VALUE_NOT_ALLOWED,
         "object_not_in_prerequisite_state" => ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
         "string_data_right_truncation" => ERRCODE_STRING_DATA_RIGHT_TRUNCATION,
+        "unique_violation" => ERRCODE_UNIQUE_VIOLATION,
         "undefined_column" => ERRCODE_UNDEFINED_COLUMN,
         "undefined_object" => ERRCODE_UNDEFINED_OBJECT,
         "undefined_table" => ERRCODE_UNDEFINED_TABLE,
         "wrong_object_type" => ERRCODE_WRONG_OBJECT_TYPE,
+        "numeric_value_out_of_range" => ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE,
         // As RAISE without a condition.
         _ => ERRCODE_RAISE_EXCEPTION,
     }

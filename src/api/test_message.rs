@@ -18,6 +18,7 @@ use crate::installation;
 use crate::pg::process;
 use crate::pg::setting;
 use crate::plan::{Plan, with_spi};
+use crate::report;
 use crate::settings;
 use crate::wake;
 
@@ -123,13 +124,12 @@ fn event(message: &str) -> Event {
 fn post(endpoint: &Endpoint, event: &Event, appearance: &Appearance) -> Judgement {
     let mut http = match Http::start(0) {
         Ok(http) => http,
-        Err(error) => {
-            ereport!(
-                ERROR,
-                PgSqlErrorCode::ERRCODE_CONFIG_FILE_ERROR,
-                format!("zentry_notify: {error}")
-            );
-        }
+        Err(error) => report::error(
+            PgSqlErrorCode::ERRCODE_CONFIG_FILE_ERROR,
+            format!("zentry_notify: {error}"),
+            "",
+            "SELECT * FROM zentry_status() says which setting it is.",
+        ),
     };
     let card = Catalogue::builtin().card(event);
     let body = message::compose_with(endpoint.kind(), &[card], appearance).body;
@@ -140,10 +140,11 @@ fn post(endpoint: &Endpoint, event: &Event, appearance: &Appearance) -> Judgemen
         body,
     };
     if http.send(outgoing).is_err() {
-        ereport!(
-            ERROR,
-            PgSqlErrorCode::ERRCODE_INTERNAL_ERROR,
-            "zentry_notify: the HTTP thread has ended"
+        report::error(
+            PgSqlErrorCode::ERRCODE_SYSTEM_ERROR,
+            "the thread that posts the message has ended".to_owned(),
+            "",
+            "Try again; the server log may say why.",
         );
     }
     loop {

@@ -29,6 +29,26 @@ fn check_mention(webhook_type: &str, webhook_url: &str, mention: &str) {
     }
 }
 
+/// Raises an error unless there is such a type of webhook.
+#[pg_extern(sql = false)]
+fn check_webhook_type(webhook_type: &str) {
+    require_type(webhook_type);
+}
+
+fn require_type(name: &str) -> WebhookType {
+    name.parse().unwrap_or_else(|_| {
+        report::refuse(
+            "webhook_type",
+            // What somebody took for the type may be a secret.
+            &format!(
+                "unknown webhook type \"{}\"",
+                name.chars().take(20).collect::<String>()
+            ),
+            &format!("The types are {}.", WebhookType::listed(|_| "")),
+        )
+    })
+}
+
 /// Which settings, as they are given, keep the URL from being called, and what each would have to be; of allowed_hosts, what it lacks.
 #[pg_extern(sql = false)]
 #[allow(
@@ -108,13 +128,7 @@ fn endpoint_or_refusal(
     webhook_url: &str,
     parse: fn(WebhookType, &str, &UrlPolicy) -> Result<Endpoint, EndpointError>,
 ) -> Endpoint {
-    let Ok(webhook_type) = webhook_type.parse::<WebhookType>() else {
-        report::refuse(
-            "webhook_type",
-            &format!("unknown webhook type \"{webhook_type}\""),
-            "The types are discord, teams, slack, google_chat and mattermost.",
-        );
-    };
+    let webhook_type = require_type(webhook_type);
     parse(webhook_type, webhook_url, &settings::url_policy()).unwrap_or_else(|error| {
         report::refuse(
             "webhook_url",

@@ -250,9 +250,18 @@ pub fn refuse_for(failure: &Failure, table: &Table) -> ! {
             &format!("Write NEW.{column} or OLD.{column}."),
         ),
         // Of the triggers, and not of what was given.
-        PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE | PgSqlErrorCode::ERRCODE_DUPLICATE_OBJECT => {
-            report::error(failure.code(), failure.message().to_owned(), "", "")
-        }
+        PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE => report::error(
+            failure.code(),
+            failure.message().to_owned(),
+            "",
+            "Let the table's owner or a superuser do it.",
+        ),
+        PgSqlErrorCode::ERRCODE_DUPLICATE_OBJECT => report::error(
+            failure.code(),
+            failure.message().to_owned(),
+            "",
+            "Give that trigger another name.",
+        ),
         code => refuse(code, failure.message(), &columns, EXAMPLE),
     }
 }

@@ -117,6 +117,7 @@ fn zentry_attach(
     }
     rehearse::rehearse(&source, &table);
     let before = Recorded::of_table(&ours, table.oid());
+    ours.require_capture();
     let put = || put(&ours, &table, &source, &conditions, &path, Author::Owner);
     if condition.is_none() {
         put();

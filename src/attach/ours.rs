@@ -6,7 +6,7 @@ use pgrx::prelude::*;
 use super::table::text_of;
 use crate::acting_as::ActingAs;
 use crate::installation::{self, Installation};
-use crate::pg::role;
+use crate::pg::{role, setting};
 use crate::plan::{Argument, Plan, with_spi};
 use crate::report;
 
@@ -54,7 +54,24 @@ impl Ours {
     /// The text that a constant statement of ours finds in our own tables, which nobody else may read or write.
     pub fn text(&self, sql: &'static str, arguments: &[Argument]) -> Option<String> {
         let _owner = ActingAs::role(self.owner);
+        let _rules = setting::hold(&setting::ALL_TRIGGERS);
         text_of(sql, arguments)
+    }
+
+    /// An error unless the current role may make triggers that call ours, as PostgreSQL would say it in fewer words.
+    pub fn require_capture(&self) {
+        const SQL: &str = "SELECT has_function_privilege($1, 'EXECUTE')::text";
+        if text_of(SQL, &[self.capture.into()]).as_deref() != Some("true") {
+            report::error(
+                PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
+                format!(
+                    "role \"{}\" may not make triggers that call zentry_notify.capture()",
+                    role::name_of(role::current())
+                ),
+                "CREATE EXTENSION lets everybody make them, and it was taken back since.",
+                "A superuser mends it: GRANT EXECUTE ON FUNCTION zentry_notify.capture() TO PUBLIC;",
+            )
+        }
     }
 
     /// Whether the current role may do what the extension's owner may.

@@ -94,6 +94,12 @@ impl Triggers<'_> {
     pub fn put(&self, path: &CStr) {
         let relations = self.relations();
         let Some(table) = relations.first() else { return };
+        if Operation::ALL
+            .iter()
+            .any(|operation| self.wanted(*operation).is_some())
+        {
+            self.ours.require_capture();
+        }
         for operation in Operation::ALL {
             for inheritor in &relations {
                 match self.wanted(operation) {

@@ -32,3 +32,26 @@ pub fn text_of(json: &AnyElement) -> String {
     text.map(|text| text.to_string_lossy().into_owned())
         .unwrap_or_default()
 }
+
+/// Whether the text of a json is one of a jsonb: it may have half a character, a zero, a number beyond all bounds.
+pub fn takes(json: &str) -> bool {
+    fn fits(value: &Value) -> bool {
+        match value {
+            Value::Number(number) => is_numeric(&number.to_string()),
+            Value::Array(items) => items.iter().all(fits),
+            Value::Object(members) => members
+                .iter()
+                .all(|(key, value)| !key.contains('\0') && fits(value)),
+            Value::String(text) => !text.contains('\0'),
+            Value::Null | Value::Bool(_) => true,
+        }
+    }
+    serde_json::from_str(json).is_ok_and(|value| fits(&value))
+}
+
+/// Well within the bounds of PostgreSQL's numeric: 131,072 digits before the point, 16,383 after it.
+fn is_numeric(number: &str) -> bool {
+    let (digits, exponent) = number.split_once(['e', 'E']).unwrap_or((number, "0"));
+    let exponent: Result<i32, _> = exponent.parse();
+    digits.len() < 8_000 && exponent.is_ok_and(|exponent| (-8_000..100_000).contains(&exponent))
+}

@@ -4,6 +4,9 @@ use std::ffi::{CStr, c_int};
 
 use pgrx::pg_sys;
 
+/// For what we write into tables of ours: their triggers have their rules, whatever the session has switched off.
+pub const ALL_TRIGGERS: [(&CStr, &CStr); 1] = [(c"session_replication_role", c"origin")];
+
 /// While it lives, the settings have these values. What is set within for the session stays, as after a function with SET. An error puts the
 /// session's back with its (sub)transaction.
 pub struct Held {

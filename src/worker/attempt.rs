@@ -16,6 +16,9 @@ use crate::event_source::{Audience, Expression};
 /// So many that fail, and none that works, are worth a remark.
 const ALL_OF_THEM: usize = 16;
 
+pub const TOO_LONG: &str = "its look-ups take too long";
+pub const TOO_LONG_AT_TIMES: &str = "its look-ups take too long at times, and events are told without them";
+
 /// A source's part of a batch.
 pub struct Attempt<'a> {
     event_type: &'a str,
@@ -55,7 +58,7 @@ impl<'a> Attempt<'a> {
             );
         }
         if let Some((first, last)) = self.untried {
-            self.say(first, last, "its look-ups take too long");
+            self.say(first, last, TOO_LONG);
         }
         outcome
     }
@@ -63,7 +66,7 @@ impl<'a> Attempt<'a> {
     /// What people should know of it, though it works for some rows.
     pub fn remark(&self) -> Option<String> {
         if self.untried.is_some() {
-            return Some("its look-ups take too long at times, and events are told without them".to_owned());
+            return Some(TOO_LONG_AT_TIMES.to_owned());
         }
         match &self.failed {
             (count, Some(failure)) if *count >= ALL_OF_THEM && !self.worked => Some(format!(

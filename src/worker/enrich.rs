@@ -5,9 +5,10 @@
 //! suspended, and its events are told without them.
 
 use std::collections::{BTreeSet, HashMap};
+use std::time::Instant;
 
 use super::attached::{self, Attached, Patience};
-use super::attempt::Attempt;
+use super::attempt::{Attempt, TOO_LONG, TOO_LONG_AT_TIMES};
 use super::events::{Captured, Columns};
 use super::limited::{self, Failure};
 use super::prepared::{LIMIT, Prepared};
@@ -92,7 +93,10 @@ impl Enricher {
     fn try_source(&mut self, source: &Source, credits: &mut Credits, mut rows: Vec<Row>) -> Told {
         // Rows of each owner of partitions apart: what they make fail or wait is theirs.
         rows.sort_by_key(|row| row.partition_owner);
-        let failure = match self.prepare(source) {
+        if credits.of(source, Tried::LookUps, None).is_spent(Instant::now()) {
+            return Told::late(source, &rows);
+        }
+        let failure = match on_credit(source, credits, || self.prepare(source)) {
             Ok(()) => match self.prepared.get(&source.definition.id) {
                 Some(prepared) => match look_up(source, prepared, &rows, credits) {
                     Ok(told) => return told,
@@ -112,10 +116,11 @@ impl Enricher {
             failure.reason()
         );
         // Somebody has locked a table: what the others say is told.
-        let told = Self::look(source, Patience::Passes)
-            .and_then(|attached| Prepared::new(source, attached, &BTreeSet::new()))
-            .and_then(|prepared| look_up(source, &prepared, &rows, credits));
-        match told {
+        let prepared = on_credit(source, credits, || {
+            Self::look(source, Patience::Passes)
+                .and_then(|attached| Prepared::new(source, attached, &BTreeSet::new()))
+        });
+        match prepared.and_then(|prepared| look_up(source, &prepared, &rows, credits)) {
             Ok(told) => Told { reason: None, ..told },
             Err(_) => Told::nothing(source, &rows),
         }
@@ -135,12 +140,13 @@ impl Enricher {
             reason: Some((Weight::Suspended, failure.reason())),
             ..Told::nothing(source, rows)
         };
-        let prepared = match Self::look(source, Patience::Waits) {
-            Ok(attached) => Prepared::of_what_works(source, attached),
+        let prepared = on_credit(source, credits, || {
+            Self::look(source, Patience::Waits).map(|attached| Prepared::of_what_works(source, attached))
+        });
+        let prepared = match prepared {
+            Ok(Some(prepared)) => prepared,
+            Ok(None) => return suspended(failure),
             Err(failure) => return suspended(&failure),
-        };
-        let Some(prepared) = prepared else {
-            return suspended(failure);
         };
         match look_up(source, &prepared, rows, credits) {
             Ok(told) => {
@@ -209,6 +215,29 @@ impl Told {
             reason: None,
         }
     }
+
+    /// Its look-ups have taken too much time already.
+    fn late(source: &Source, rows: &[Row]) -> Told {
+        pgrx::warning!(
+            "zentry_notify: events {} to {} ({}) are told without what can't be found out about them: {TOO_LONG}",
+            rows.iter().map(|row| row.id).min().unwrap_or_default(),
+            rows.iter().map(|row| row.id).max().unwrap_or_default(),
+            source.definition.event_type,
+        );
+        Told {
+            reason: Some((Weight::Remark, TOO_LONG_AT_TIMES.to_owned())),
+            ..Told::nothing(source, rows)
+        }
+    }
+}
+
+/// Runs `f`, which is about no row in particular, and takes what it takes off the source's credit.
+fn on_credit<T>(source: &Source, credits: &mut Credits, f: impl FnOnce() -> T) -> T {
+    let began = Instant::now();
+    let value = f();
+    let credit = credits.of(source, Tried::LookUps, None);
+    credit.took(began.elapsed(), 0, Instant::now());
+    value
 }
 
 /// An error: it can't work for any row. `rows` are in the order of the owners of their partitions.
@@ -226,7 +255,7 @@ fn look_up(
             continue;
         };
         let owner = rows.first().and_then(|row| row.partition_owner);
-        match attempt.run(rows, credits.of(source.definition.id, Tried::LookUps, owner)) {
+        match attempt.run(rows, credits.of(source, Tried::LookUps, owner)) {
             Err(Failure::Passing(_)) | Ok(()) => {
                 told.reason = told
                     .reason

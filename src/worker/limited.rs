@@ -48,6 +48,10 @@ impl Failure {
             code: subtransaction::sqlstate(code),
         };
         let class = subtransaction::class;
+        // What takes more of the disk than it may does so each time.
+        if code == ERRCODE_CONFIGURATION_LIMIT_EXCEEDED {
+            return Failure::Data(subtransaction::sqlstate(code));
+        }
         let of_class = |codes: &[PgSqlErrorCode]| codes.iter().any(|other| class(*other) == class(code));
         if of_class(&[
             ERRCODE_INSUFFICIENT_RESOURCES,
@@ -89,10 +93,12 @@ impl Failure {
     }
 }
 
-/// What PostgreSQL's own tools pin before they read others' tables: an error where a policy would apply, no view and no foreign table.
-const PINNED: [(&CStr, &CStr); 2] = [
+/// What PostgreSQL's own tools pin before they read others' tables: an error where a policy would apply, no view and no foreign table. And how
+/// much of the disk they may take for a while.
+const PINNED: [(&CStr, &CStr); 3] = [
     (c"row_security", c"off"),
     (c"restrict_nonsystem_relation_kind", c"view, foreign-table"),
+    (c"temp_file_limit", c"128MB"),
 ];
 
 /// Runs `f` as `owner`. A cancel that is not the time limit's is raised again.

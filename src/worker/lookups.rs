@@ -13,6 +13,8 @@ use crate::pg::role;
 
 /// No value that is found is longer, in bytes.
 const MAX_VALUE: u32 = 65_536;
+/// Nothing that is found out about an event is longer, in bytes: what many of them have is in memory together.
+const MAX_DETAIL: usize = 524_288;
 /// PostgreSQL takes a hundred arguments in a call.
 const PAIRS: usize = 40;
 
@@ -246,6 +248,7 @@ impl<'a> Statement<'a> {
 
     /// The columns whose values it takes, and the SQL, whose columns are the number, the detail as text, and the project.
     pub fn finish(mut self) -> (Vec<ColumnRef>, String) {
+        let nulls = self.nulls().unwrap_or_else(|| "{}".to_owned());
         let named: Vec<String> = std::mem::take(&mut self.named)
             .iter()
             .map(|column| format!("{} AS {}", self.value(column), quote(&column.name)))
@@ -306,7 +309,12 @@ impl<'a> Statement<'a> {
             format!("({})::text", detail.join(" || "))
         };
         let project = self.project.unwrap_or_else(|| "null::text".to_owned());
-        (self.columns, format!("SELECT e.n, {detail}, {project} {from}"))
+        let sql = format!(
+            "SELECT f.n, CASE WHEN octet_length(f.detail) <= {MAX_DETAIL} THEN f.detail WHEN f.detail IS NOT NULL THEN {} END, f.project \
+             FROM (SELECT e.n, {detail} AS detail, {project} AS project {from} OFFSET 0) AS f",
+            literal(&nulls)
+        );
+        (self.columns, sql)
     }
 }
 

@@ -135,11 +135,10 @@ impl Ledger {
                 self.leave(id, |_| true);
                 continue;
             }
-            let credit = router.credits.of(id, Tried::Counts, None);
-            let counted = router
-                .sources
-                .get(id)
-                .map(|source| count_source(source, &projects, &self.derived, credit));
+            let counted = router.sources.get(id).map(|source| {
+                let credit = router.credits.of(source, Tried::Counts, None);
+                count_source(source, &projects, &self.derived, credit)
+            });
             match counted {
                 Some(Ok(counted)) => {
                     for (project, derived) in counted.derived {

@@ -142,18 +142,15 @@ impl Persons {
             });
         }
         let _source = Numbered::new(id);
-        if let Some(prepared) = self.prepared.get(&id)
-            && !limited::limited(LIMIT, || prepared.attached.lock_again())?
-        {
-            self.prepared.remove(&id);
+        let began = Instant::now();
+        if credit.is_spent(began) {
+            return Err(Failure::Late);
         }
-        let prepared = match self.prepared.entry(id) {
-            Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(new) => {
-                let prepared = Prepared::new(source)?;
-                self.remarks.extend(prepared.remark(id));
-                new.insert(prepared)
-            }
+        let is_ready = self.make_ready(source);
+        credit.took(began.elapsed(), 0, Instant::now());
+        is_ready?;
+        let Some(prepared) = self.prepared.get(&id) else {
+            return Err(Failure::Late);
         };
         let Some(plan) = &prepared.plan else {
             return Ok(match prepared.refusals.first() {
@@ -176,6 +173,22 @@ impl Persons {
             found: search.found,
             failure: search.failure,
         })
+    }
+
+    /// Sees to it that the source's statement is there, and what it reads is locked.
+    fn make_ready(&mut self, source: &Source) -> Result<(), Failure> {
+        let id = source.definition.id;
+        if let Some(prepared) = self.prepared.get(&id)
+            && !limited::limited(LIMIT, || prepared.attached.lock_again())?
+        {
+            self.prepared.remove(&id);
+        }
+        if let Entry::Vacant(new) = self.prepared.entry(id) {
+            let prepared = Prepared::new(source)?;
+            self.remarks.extend(prepared.remark(id));
+            new.insert(prepared);
+        }
+        Ok(())
     }
 }
 

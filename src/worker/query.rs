@@ -10,6 +10,7 @@ use super::events::Columns;
 use super::limited::Failure;
 use super::lookups::{Kind, Statement};
 use crate::event_source::ColumnRef;
+use crate::pg::jsonb;
 use crate::plan::{Argument, Plan, with_spi};
 
 /// An event of the batch.
@@ -129,7 +130,7 @@ impl Query {
         let numbers: Vec<i32> = (0..events.len()).map(|n| n as i32).collect();
         let mut arguments = vec![numbers.into()];
         for (column, is_json) in &self.columns {
-            let fits = |text: &String| !is_json || fits_jsonb(text);
+            let fits = |text: &String| !is_json || jsonb::takes(text);
             let values: Vec<Option<String>> = events
                 .iter()
                 .map(|row| row.columns.text(column).filter(fits))
@@ -150,25 +151,4 @@ impl Query {
             (0..rows.len()).filter_map(found).collect()
         })
     }
-}
-
-/// A json may have what a jsonb can't: half a character, a zero, a number beyond all bounds.
-fn fits_jsonb(json: &str) -> bool {
-    use serde_json::Value;
-    fn fits(value: &Value) -> bool {
-        match value {
-            Value::Number(number) => is_numeric(&number.to_string()),
-            Value::Array(items) => items.iter().all(fits),
-            Value::Object(members) => members.values().all(fits),
-            Value::Null | Value::Bool(_) | Value::String(_) => true,
-        }
-    }
-    !json.contains("\\u0000") && serde_json::from_str(json).is_ok_and(|value| fits(&value))
-}
-
-/// Well within the bounds of PostgreSQL's numeric: 131,072 digits before the point, 16,383 after it.
-fn is_numeric(number: &str) -> bool {
-    let (digits, exponent) = number.split_once(['e', 'E']).unwrap_or((number, "0"));
-    let exponent: Result<i32, _> = exponent.parse();
-    digits.len() < 8_000 && exponent.is_ok_and(|exponent| (-8_000..100_000).contains(&exponent))
 }

@@ -204,7 +204,7 @@ fn of_persons(
         let mut all: Vec<String> = of_place.iter().map(|(_, person)| person.clone()).collect();
         all.sort_unstable();
         all.dedup();
-        let credit = credits.of(source.definition.id, Tried::Memberships, owner);
+        let credit = credits.of(source, Tried::Memberships, owner);
         let (found, failure) = match persons.projects(source, all, credit) {
             Ok(PersonsProjects::Everybody) => return places.iter().map(|place| (*place, None)).collect(),
             Ok(PersonsProjects::Of { found, failure }) => (found, failure),

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use pgrx::prelude::*;
-use webhook::apart::Credit;
+use webhook::apart::{Credit, Purse};
 
 use crate::event_source::{ColumnRef, EventSource, Image, Row};
 use crate::plan::{Plan, with_spi};
@@ -13,6 +13,8 @@ pub struct Source {
     pub definition: EventSource,
     pub image: Image,
     pub relation: pg_sys::Oid,
+    /// Number of the role that the table belonged to when this was read.
+    owner: u32,
     /// Nothing is looked up for it.
     pub suspended: bool,
     /// What is looked up for it has ended a worker.
@@ -27,22 +29,34 @@ pub enum Tried {
     Counts,
 }
 
-/// How long the sources' rows may take: those of each owner of partitions apart from the attached table's own.
+/// How long the sources' rows may take: those of each owner of partitions apart from the attached table's own, and all that a role is to blame
+/// for together.
 #[derive(Default)]
-pub struct Credits(HashMap<(i64, Tried, Option<u32>), Credit>);
+pub struct Credits {
+    of: HashMap<(i64, Tried, Option<u32>), Credit>,
+    purses: HashMap<u32, Purse>,
+}
 
 impl Credits {
-    pub fn of(&mut self, source: i64, tried: Tried, partition_owner: Option<u32>) -> &mut Credit {
-        let same = |(known, what, _): &(i64, Tried, Option<u32>)| *known == source && *what == tried;
-        let worked = self.0.iter().any(|(key, credit)| same(key) && credit.worked);
-        let credit = self.0.entry((source, tried, partition_owner)).or_default();
+    pub fn of(&mut self, source: &Source, tried: Tried, partition_owner: Option<u32>) -> &mut Credit {
+        let id = source.definition.id;
+        let same = |(known, what, _): &(i64, Tried, Option<u32>)| *known == id && *what == tried;
+        let worked = self.of.iter().any(|(key, credit)| same(key) && credit.worked);
+        let purse = self
+            .purses
+            .entry(partition_owner.unwrap_or(source.owner))
+            .or_default();
+        let credit = self
+            .of
+            .entry((id, tried, partition_owner))
+            .or_insert_with(|| Credit::new(purse.clone()));
         credit.worked |= worked;
         credit
     }
 
-    /// The configuration has changed: what took long may have been mended.
+    /// The configuration has changed: what took long may have been mended. What roles have taken stays taken, since they may change theirs at any time.
     pub fn forget(&mut self) {
-        self.0.clear();
+        self.of.clear();
     }
 }
 
@@ -54,12 +68,12 @@ impl Sources {
     pub fn load() -> Sources {
         const SQL: &str = "SELECT s.id, s.event_type::text, s.columns::text, s.audience::text, s.progress::text, to_json(s.omit)::text, \
                                   s.relation::oid, s.suspended_at IS NOT NULL, s.written_by::text, \
-                                  s.suspended_at IS NOT NULL AND s.suspended_reason = $1 \
-                           FROM zentry_notify.event_source s";
+                                  s.suspended_at IS NOT NULL AND s.suspended_reason = $1, c.relowner \
+                           FROM zentry_notify.event_source s LEFT JOIN pg_catalog.pg_class c ON c.oid = s.relation";
         with_spi(|spi| {
             let rows = Plan::prepare(spi, SQL, &[pg_sys::TEXTOID]).execute(spi, &[UNENDING.into()]);
             let source = |row| {
-                let (definition, relation, suspended, unending) = {
+                let (definition, relation, suspended, unending, owner) = {
                     let text = |column| rows.get::<String>(row, column);
                     let definition = Row {
                         id: rows.get::<i64>(row, 1)?,
@@ -77,6 +91,7 @@ impl Sources {
                         relation,
                         rows.get::<bool>(row, 8)?,
                         rows.get::<bool>(row, 10)?,
+                        rows.get::<pg_sys::Oid>(row, 11).map_or(0, |owner| owner.to_u32()),
                     )
                 };
                 let id = definition.id;
@@ -85,6 +100,7 @@ impl Sources {
                         image: image(&definition),
                         definition,
                         relation,
+                        owner,
                         suspended,
                         unending,
                     }),

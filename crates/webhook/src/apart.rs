@@ -1,6 +1,8 @@
 //! Rows of one source are tried together. Those that fail are told apart from those that work, and what takes long has no more than
 //! its share of the time.
 
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 /// Rows that are tried at once: what they find is in memory together.
@@ -17,51 +19,142 @@ const CROWD: usize = 16;
 const USUAL_ROW: Duration = Duration::from_millis(2);
 const USUAL_TRY: Duration = Duration::from_millis(50);
 
-/// How long rows may take beyond what is usual: a while at once, and a tenth of the time in the long run.
-#[derive(Clone, Debug)]
-pub struct Credit {
-    left: Duration,
-    as_of: Option<Instant>,
-    is_spent: bool,
-    /// Some row has worked.
-    pub worked: bool,
+/// What is beyond that by so much delays others noticeably, and is counted apart.
+const LONG: Duration = Duration::from_millis(500);
+
+/// How much time somebody may take beyond what is usual.
+#[derive(Clone, Copy, Debug)]
+struct Allowance {
+    /// At once.
+    full: Duration,
+    /// In the long run, one part in so many.
+    share: u32,
+    /// By what takes long, within `window`.
+    most: Duration,
+    window: Duration,
 }
 
-impl Credit {
-    const FULL: Duration = Duration::from_secs(20);
+/// Of one source's rows.
+const OF_SOURCE: Allowance = Allowance {
+    full: Duration::from_secs(20),
+    share: 10,
+    most: Duration::from_secs(60),
+    window: Duration::from_secs(3_600),
+};
+/// Of all that belongs to a role, however many tables it has and whatever it changes about them.
+const OF_OWNER: Allowance = Allowance {
+    full: Duration::from_secs(30),
+    share: 5,
+    most: Duration::from_secs(60),
+    window: Duration::from_secs(600),
+};
+
+/// Time that is left of an allowance.
+#[derive(Clone, Debug)]
+struct Account {
+    allowance: Allowance,
+    left: Duration,
+    /// What took longer than there was time for is paid back first.
+    owed: Duration,
+    as_of: Option<Instant>,
+    is_spent: bool,
+    /// When the window began, and what took long since.
+    long: Option<(Instant, Duration)>,
+}
+
+impl Account {
     /// Once it is spent, nothing is tried before there is so much again.
     const ENOUGH: Duration = Duration::from_secs(2);
-    const SHARE: u32 = 10;
+
+    fn new(allowance: Allowance) -> Self {
+        Account {
+            allowance,
+            left: allowance.full,
+            owed: Duration::ZERO,
+            as_of: None,
+            is_spent: false,
+            long: None,
+        }
+    }
 
     fn refill(&mut self, now: Instant) {
         let since = self
             .as_of
             .map_or(Duration::ZERO, |as_of| now.saturating_duration_since(as_of));
         self.as_of = Some(now);
-        self.left = (self.left + since / Self::SHARE).min(Self::FULL);
+        let earned = since / self.allowance.share;
+        let paid = earned.min(self.owed);
+        self.owed -= paid;
+        self.left = (self.left + (earned - paid)).min(self.allowance.full);
         self.is_spent &= self.left < Self::ENOUGH;
+        let window = self.allowance.window;
+        self.long = self
+            .long
+            .filter(|(began, _)| now.saturating_duration_since(*began) < window);
     }
 
     fn charge(&mut self, took: Duration, now: Instant) {
         self.refill(now);
+        self.owed += took.saturating_sub(self.left);
         self.left = self.left.saturating_sub(took);
         self.is_spent |= self.left.is_zero();
+        if took >= LONG {
+            self.long.get_or_insert((now, Duration::ZERO)).1 += took;
+        }
+    }
+
+    fn is_spent(&mut self, now: Instant) -> bool {
+        self.refill(now);
+        self.is_spent || self.long.is_some_and(|(_, long)| long >= self.allowance.most)
+    }
+}
+
+/// What all credits of a role have together.
+#[derive(Clone, Debug)]
+pub struct Purse(Rc<RefCell<Account>>);
+
+impl Default for Purse {
+    fn default() -> Self {
+        Purse(Rc::new(RefCell::new(Account::new(OF_OWNER))))
+    }
+}
+
+/// How long rows may take beyond what is usual: a while at once, a tenth of the time in the long run, and little by what takes long each time.
+#[derive(Clone, Debug)]
+pub struct Credit {
+    own: Account,
+    owners: Purse,
+    /// Some row has worked.
+    pub worked: bool,
+}
+
+impl Credit {
+    /// Of a source whose owner has this purse.
+    pub fn new(owners: Purse) -> Self {
+        Credit {
+            own: Account::new(OF_SOURCE),
+            owners,
+            worked: false,
+        }
+    }
+
+    /// Takes off what so many rows have taken beyond what is usual.
+    pub fn took(&mut self, took: Duration, rows: usize, now: Instant) {
+        let usual = USUAL_TRY + USUAL_ROW * u32::try_from(rows).unwrap_or(u32::MAX);
+        let beyond = took.saturating_sub(usual);
+        self.own.charge(beyond, now);
+        self.owners.0.borrow_mut().charge(beyond, now);
     }
 
     pub fn is_spent(&mut self, now: Instant) -> bool {
-        self.refill(now);
-        self.is_spent
+        let owners = self.owners.0.borrow_mut().is_spent(now);
+        self.own.is_spent(now) || owners
     }
 }
 
 impl Default for Credit {
     fn default() -> Self {
-        Credit {
-            left: Self::FULL,
-            as_of: None,
-            is_spent: false,
-            worked: false,
-        }
+        Credit::new(Purse::default())
     }
 }
 
@@ -135,9 +228,7 @@ impl<R, T: Trial<R>> Division<'_, R, T> {
         let began = self.trial.now();
         let value = f(self);
         let now = self.trial.now();
-        let usual = USUAL_TRY + USUAL_ROW * u32::try_from(rows).unwrap_or(u32::MAX);
-        self.credit
-            .charge(now.saturating_duration_since(began).saturating_sub(usual), now);
+        self.credit.took(now.saturating_duration_since(began), rows, now);
         value
     }
 
@@ -339,5 +430,85 @@ mod tests {
         world.now += Duration::from_secs(60);
         divide(&mut world, &rows(10, &[]), &mut credit).unwrap();
         assert_eq!(world.untried.len(), 0);
+    }
+
+    /// How long others were held up in so much time by rows that each take so long, whatever the limit says.
+    fn held_up(world: &mut World, credits: &mut [Credit], each: Duration, time: Duration) -> Duration {
+        let began = world.now;
+        let mut blocked = Duration::ZERO;
+        while world.now - began < time {
+            for credit in credits.iter_mut() {
+                if !credit.is_spent(world.now) {
+                    world.now += each;
+                    blocked += each;
+                    credit.took(each, 1, world.now);
+                }
+            }
+            world.now += Duration::from_millis(100);
+        }
+        blocked
+    }
+
+    #[test]
+    fn what_can_not_be_ended_in_time_is_paid_back() {
+        let mut world = World::new();
+        let mut credit = Credit::default();
+        credit.took(Duration::from_secs(50), 1, world.now);
+        let mut wait = Duration::ZERO;
+        while credit.own.is_spent {
+            world.now += Duration::from_secs(1);
+            wait += Duration::from_secs(1);
+            credit.own.refill(world.now);
+        }
+        assert!(wait >= Duration::from_secs(300), "{wait:?}");
+    }
+
+    #[test]
+    fn rows_that_are_slow_each_time_hold_up_others_for_a_minute_an_hour() {
+        for each in [1_500, 7_000] {
+            let mut world = World::new();
+            let each = Duration::from_millis(each);
+            let mut credits = [Credit::default()];
+            let blocked = held_up(&mut world, &mut credits, each, Duration::from_secs(3_500));
+            assert!(blocked <= Duration::from_secs(70), "{blocked:?}");
+            assert!(credits[0].is_spent(world.now));
+            // An hour later it may have been mended.
+            world.now += Duration::from_secs(3_600);
+            assert!(!credits[0].is_spent(world.now));
+        }
+    }
+
+    #[test]
+    fn many_tables_of_one_owner_have_no_more_than_a_few() {
+        let mut world = World::new();
+        let purse = Purse::default();
+        let mut credits: Vec<Credit> = (0..50).map(|_| Credit::new(purse.clone())).collect();
+        let time = Duration::from_secs(3_600);
+        let blocked = held_up(&mut world, &mut credits, Duration::from_secs(2), time);
+        assert!(blocked <= time / 9, "{blocked:?}");
+        // Below what takes long, it is a share.
+        let purse = Purse::default();
+        let mut credits: Vec<Credit> = (0..50).map(|_| Credit::new(purse.clone())).collect();
+        let blocked = held_up(&mut world, &mut credits, Duration::from_millis(400), time);
+        assert!(blocked <= time / 3, "{blocked:?}");
+        // What belongs to somebody else is not concerned.
+        assert!(!Credit::default().is_spent(world.now));
+    }
+
+    #[test]
+    fn a_source_that_is_attached_anew_has_what_its_owner_has() {
+        let mut world = World::new();
+        let purse = Purse::default();
+        let (mut blocked, began) = (Duration::ZERO, world.now);
+        while world.now - began < Duration::from_secs(3_600) {
+            let mut credit = Credit::new(purse.clone());
+            blocked += held_up(
+                &mut world,
+                std::slice::from_mut(&mut credit),
+                Duration::from_secs(2),
+                Duration::from_secs(5),
+            );
+        }
+        assert!(blocked <= Duration::from_secs(400), "{blocked:?}");
     }
 }

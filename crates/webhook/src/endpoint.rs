@@ -46,6 +46,15 @@ impl WebhookType {
         ("mattermost", Self::Mattermost),
     ];
 
+    /// All names in words, each with what `more` says of it.
+    pub fn listed(more: impl Fn(WebhookType) -> &'static str) -> String {
+        let names = Self::NAMES.map(|(name, of)| format!("{name}{}", more(of)));
+        match names.split_last() {
+            Some((last, others)) if !others.is_empty() => format!("{} and {last}", others.join(", ")),
+            _ => names.concat(),
+        }
+    }
+
     /// The name that users write.
     pub fn name(self) -> &'static str {
         Self::NAMES
@@ -57,9 +66,7 @@ impl WebhookType {
 
 /// The text names no known type of webhook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "unknown webhook type: it must be \"discord\", \"teams\", \"slack\", \"google_chat\" or \"mattermost\""
-)]
+#[error("unknown webhook type: the types are {}", WebhookType::listed(|_| ""))]
 pub struct UnknownWebhookType;
 
 impl FromStr for WebhookType {

@@ -248,3 +248,59 @@ fn a_manager_reads_with_their_own_rights() {
         .batch_execute(&format!("DROP OWNED BY {role} CASCADE; DROP ROLE {role}"))
         .unwrap();
 }
+
+/// A table of the application's own may hold what no model allows.
+#[test]
+fn what_is_odd_in_a_row_is_said_of_that_row() {
+    let mut scene = Scene::start().unwrap();
+    let url = scene.emulator.register(Kind::Discord).url();
+    let other = scene.emulator.register(Kind::Discord).url();
+    let client = &mut scene.client;
+    client
+        .batch_execute(&format!(
+            "CREATE TABLE loose (id bigint, name text, webhook_type text, webhook_url text, project_id bigint, created_by_id bigint, \
+               event_types json, is_active bool, created_at timestamptz); \
+             INSERT INTO loose VALUES (10, 'No time', 'discord', '{url}', NULL, NULL, '[\"*\"]', true, NULL), \
+               (20, 'Zero', 'discord', '{url}', NULL, NULL, '[\"a\\u0000b\"]', true, now()), \
+               (30, 'Half', 'discord', '{url}', NULL, NULL, '[\"\\ud800\"]', true, now()), \
+               (40, 'Large', 'discord', '{url}', NULL, NULL, '[1e999999]', true, now()), \
+               (NULL, 'No id', 'discord', '{url}', NULL, NULL, '[\"*\"]', true, now()), \
+               (50, 'Nothing', 'discord', '{url}', NULL, NULL, NULL, true, now())"
+        ))
+        .unwrap();
+    let import = |client: &mut Client| -> Vec<(String, String, String)> {
+        let rows = client
+            .query(
+                "SELECT name, state, coalesce(reason, '') FROM zentry_import_integrations('loose') ORDER BY id NULLS LAST",
+                &[],
+            )
+            .unwrap();
+        rows.iter()
+            .map(|row| (row.get(0), row.get(1), row.get(2)))
+            .collect()
+    };
+    for state in ["imported", "there already"] {
+        let found = import(client);
+        assert_eq!(found.len(), 6, "{found:#?}");
+        assert_eq!(
+            (found[0].1.as_str(), found[0].2.as_str()),
+            (state, ""),
+            "{found:#?}"
+        );
+        for (name, state, reason) in &found[1..] {
+            assert_eq!(state, "refused", "{name}");
+            assert!(!reason.is_empty(), "{name} has no reason");
+        }
+        for index in 1..4 {
+            assert!(found[index].2.contains("event_types"), "{found:#?}");
+        }
+        assert!(found[5].2.contains("id"), "{found:#?}");
+    }
+    // Another one has its number.
+    client
+        .execute("UPDATE loose SET webhook_url = $1 WHERE id = 10", &[&other])
+        .unwrap();
+    let found = import(client);
+    assert_eq!(found[0].1, "refused");
+    assert!(found[0].2.contains("its id is that of webhook"), "{found:#?}");
+}

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use zentry_e2e::emulator::{Behaviour, Kind};
 use zentry_e2e::numbered;
-use zentry_e2e::scene::{Channel, Scene, all_sent};
+use zentry_e2e::scene::{Channel, SOON, Scene, all_sent};
 
 use crate::{channel, of, scene, task};
 
@@ -171,4 +171,24 @@ fn a_status_is_an_answer_even_when_what_follows_is_cut_off() {
         ("sent", 1)
     );
     assert_eq!(scene.emulator.complaints(), [""; 0]);
+}
+
+/// Who restores a copy, or wants something sent once more, may write to the log: the worker looks for it as for what a function has queued.
+#[test]
+fn what_is_set_back_by_hand_is_sent_again() {
+    for status in ["pending", "retry"] {
+        let mut scene = scene(&[]);
+        let channel = channel(&mut scene, Kind::Discord);
+        numbered::complete(&mut scene.client, [1]).unwrap();
+        assert!(all_sent(&scene.settle().unwrap()));
+        scene
+            .client
+            .execute(
+                "UPDATE zentry_notify.notification_log SET status = $1, sent_at = NULL",
+                &[&status],
+            )
+            .unwrap();
+        channel.webhook.wait_for(2, SOON);
+        assert!(all_sent(&scene.settle().unwrap()));
+    }
 }

@@ -135,6 +135,81 @@ fn a_look_up_that_hangs_is_left_out_and_holds_up_nobody_else() {
     assert_eq!(self::told(&mut scene).len(), 3);
 }
 
+/// Each is within the limit, and all of them would hold up what others write for ever. A change of the configuration, which others make all the
+/// time, gives its owner no more.
+#[test]
+fn a_look_up_that_is_slow_each_time_is_given_up_before_long() {
+    let mut scene = Scene::start().unwrap();
+    let channel = channel(&mut scene);
+    scene
+        .client
+        .batch_execute(
+            "CREATE FUNCTION public.slow(bigint) RETURNS text LANGUAGE sql \
+             AS $$SELECT 'slow' FROM pg_sleep(CASE WHEN $1 IS NULL THEN 0 ELSE 1.5 END)$$",
+        )
+        .unwrap();
+    attach(&mut scene, &json!({"slow": "public.slow(id)"}));
+    let mut found = 0;
+    // What half a minute and a fifth of the time are enough for is less than half as many.
+    for _ in 0..60 {
+        scene
+            .client
+            .batch_execute("UPDATE tasks_task SET status = 'todo' WHERE id = 2; UPDATE tasks_task SET status = 'completed' WHERE id = 2")
+            .unwrap();
+        let told = told(&mut scene);
+        if told.last().unwrap()["slow"].is_null() {
+            break;
+        }
+        found += 1;
+        scene
+            .client
+            .execute(
+                "SELECT zentry_update_webhook($1, name => 'renamed ' || $2::text)",
+                &[&channel.id, &found.to_string()],
+            )
+            .unwrap();
+    }
+    assert!((1..60).contains(&found), "{found}");
+    let reason: String = scene
+        .client
+        .query_one(
+            "SELECT suspended_reason FROM zentry_notify.event_source WHERE event_type = 'task_completed'",
+            &[],
+        )
+        .unwrap()
+        .get(0);
+    assert!(reason.contains("take too long"), "{reason}");
+}
+
+/// It is null, and the others are told as ever.
+#[test]
+fn a_look_up_that_takes_more_of_the_disk_than_it_may_is_left_out() {
+    let mut scene = Scene::start().unwrap();
+    let _channel = channel(&mut scene);
+    scene
+        .client
+        .batch_execute(
+            "CREATE FUNCTION public.large(bigint) RETURNS bigint LANGUAGE sql SET work_mem = '64kB' \
+             AS $$SELECT count(*) FROM (SELECT repeat('x', 1000000) || g AS t FROM generate_series($1, $1 + 300) g ORDER BY 1 OFFSET 0) x$$",
+        )
+        .unwrap();
+    attach(
+        &mut scene,
+        &json!({"large": "public.large(id)", "double": "2 * id"}),
+    );
+    let before = scene.database.cluster().log_end().unwrap();
+    scene
+        .client
+        .batch_execute("UPDATE tasks_task SET status = 'completed' WHERE id = 2")
+        .unwrap();
+    let told = told(&mut scene);
+    assert_eq!(told[0]["large"], Value::Null);
+    assert_eq!(told[0]["double"], 4);
+    assert!(told[0]["project_name"].is_string(), "{told:?}");
+    let log = scene.database.cluster().log_since(before).unwrap();
+    assert!(log.contains("SQLSTATE 53400"), "{log}");
+}
+
 /// A function that names what is not there, or waits, for some rows: these are told without it, and the others with it.
 #[test]
 fn a_look_up_that_works_for_some_is_not_suspended() {

@@ -275,3 +275,44 @@ fn the_owner_of_an_attached_table_makes_partitions() -> Result<()> {
     );
     Ok(())
 }
+
+/// A careful administrator takes everything from PUBLIC, also what partitions are made with: it is said, with what mends it.
+#[test]
+fn what_everybody_needs_is_told_when_it_is_taken_away() -> Result<()> {
+    let mut scene = Scene::empty()?;
+    scene.install()?;
+    let mut owner = Role::granted(&mut scene, "manager")?;
+    scene
+        .client
+        .batch_execute(&format!("GRANT CREATE ON SCHEMA public TO {}", owner.name))?;
+    owner.may(
+        "CREATE TABLE job (id bigint, title text, status text) PARTITION BY RANGE (id); CREATE TABLE other (LIKE job); \
+         SELECT zentry_attach('task_completed', 'job')",
+    );
+    let told = "SELECT remedy FROM zentry_status() WHERE subject = 'privileges' AND detail LIKE 'PUBLIC may not call %'";
+    assert!(scene.client.query(told, &[])?.is_empty());
+    scene
+        .client
+        .batch_execute("REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA zentry_notify FROM PUBLIC")?;
+    owner.is_refused("CREATE TABLE job_1 PARTITION OF job FOR VALUES FROM (0) TO (10)");
+    let error = owner
+        .client
+        .batch_execute("SELECT zentry_attach('task_completed', 'other')")
+        .unwrap_err();
+    let error = error.as_db_error().unwrap();
+    let hint = error.hint().unwrap_or_default();
+    assert_eq!(error.code(), &postgres::error::SqlState::INSUFFICIENT_PRIVILEGE);
+    assert!(
+        hint.contains("GRANT EXECUTE ON FUNCTION zentry_notify.capture() TO PUBLIC"),
+        "{error:?}"
+    );
+    let remedy: String = scene.client.query_one(told, &[])?.get(0);
+    scene.client.batch_execute(&remedy)?;
+    owner.may(
+        "CREATE TABLE job_1 PARTITION OF job FOR VALUES FROM (0) TO (10); SELECT zentry_attach('task_completed', 'other')",
+    );
+    assert!(scene.client.query(told, &[])?.is_empty());
+    // Nothing else of ours was everybody's, and what was granted works on.
+    owner.may("SELECT zentry_status(); SELECT zentry_stats(); SELECT zentry_logs()");
+    Ok(())
+}

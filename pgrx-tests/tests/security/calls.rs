@@ -1,8 +1,11 @@
 //! Each function of ours, called with what nobody should call it with; and what the catalogue says of each.
 
 use anyhow::{Result, bail};
+use postgres::Client;
+use zentry_e2e::cluster::{Cluster, ClusterOptions};
 use zentry_e2e::emulator::Kind;
 use zentry_e2e::scene::Scene;
+use zentry_e2e::site::Site;
 
 /// The extension's functions, as `p`.
 const OURS: &str = "pg_proc p \
@@ -82,10 +85,149 @@ fn odd_arguments_are_refused_in_words() -> Result<()> {
             if of_ours && server.hint().is_none_or(str::is_empty) {
                 wrong.push(format!("{shown}: {code} {message}, and no hint"));
             }
+            if of_ours && let Some(context) = server.where_() {
+                wrong.push(format!("{shown}: {code} {message}, and the context {context}"));
+            }
         }
         scene.client.batch_execute("ROLLBACK")?;
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+    Ok(())
+}
+
+/// What a session may have set, by itself, by its role or by its database.
+const SESSIONS: [&str; 7] = [
+    "SET session_replication_role = replica",
+    "SET default_transaction_read_only = on",
+    "SET default_transaction_isolation = serializable",
+    "SET row_security = off",
+    "SET search_path = ''",
+    "SET check_function_bodies = off",
+    "SET transaction_timeout = '10s'",
+];
+
+/// The first call of each function in `calls` that fails in a way that says nothing, in the session as it is.
+fn failures(client: &mut Client, calls: &[String], session: &str) -> Result<Vec<String>> {
+    let mut wrong = Vec::new();
+    for call in calls {
+        let outcome = client.batch_execute(&format!("BEGIN; {call}"));
+        if let Err(error) = outcome {
+            let shown: String = call.chars().take(300).collect();
+            let Some(server) = error.as_db_error() else {
+                bail!("the session ended at {shown}: {error:?}");
+            };
+            let (code, message) = (server.code().code(), server.message());
+            // It raises what it is told to.
+            let is_told = call.starts_with("SELECT zentry_notify.refuse(");
+            if code.starts_with("XX") || code == "P0001" && !is_told {
+                wrong.push(format!("{session}: {shown}: {code} {message}"));
+            }
+        }
+        client.batch_execute("ROLLBACK")?;
+    }
+    Ok(wrong)
+}
+
+/// Whatever the session has set, a call works or says why not.
+#[test]
+fn odd_sessions_get_no_internal_errors() -> Result<()> {
+    let mut scene = Scene::start()?;
+    scene.channel(Kind::Discord)?;
+    let calls: Vec<String> = scene
+        .client
+        .query(&CALLS.replace("OURS", OURS), &[])?
+        .iter()
+        .map(|row| row.get(0))
+        .collect();
+    let mut wrong = Vec::new();
+    for session in SESSIONS {
+        let mut client = scene.database.connect()?;
+        // PostgreSQL has the last of them from 17 on.
+        if client.batch_execute(session).is_ok() {
+            wrong.extend(failures(&mut client, &calls, session)?);
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    Ok(())
+}
+
+/// Nothing can be written there, nor a transaction be given a number.
+#[test]
+fn a_standby_gives_no_internal_errors() -> Result<()> {
+    let site = Site::start(ClusterOptions::default())?;
+    let mut primary = site.database("zentry")?;
+    site.channel(&mut primary)?;
+    let calls: Vec<String> = primary
+        .query(&CALLS.replace("OURS", OURS), &[])?
+        .iter()
+        .map(|row| row.get(0))
+        .collect();
+    let standby = Cluster::start_standby(&site.cluster, ClusterOptions::default())?;
+    let mut client = standby.connect_as("postgres", "zentry")?;
+    let wrong = failures(&mut client, &calls, "a standby")?;
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    Ok(())
+}
+
+/// Triggers are off there, and so would be our rules. What is called does what it says.
+#[test]
+fn a_session_of_a_replica_may_call_everything() -> Result<()> {
+    let mut scene = Scene::start()?;
+    let channel = scene.channel(Kind::Discord)?;
+    let url = scene.emulator.register(Kind::Discord).url();
+    let client = &mut scene.client;
+    client.batch_execute(&format!(
+        "SET session_replication_role = replica; CREATE ROLE tokens_{}; CREATE TABLE job (id bigint, title text, status text)",
+        channel.id
+    ))?;
+    let mut value = |sql: &str| -> Result<Option<String>> {
+        let row = client.query_one(&format!("SELECT ({sql})::text"), &[])?;
+        Ok(row.get(0))
+    };
+    let register = format!("zentry_register_webhook('Second', 'discord', '{url}')");
+    let id = value(&register)?.expect("an id");
+    let wrong = value("zentry_register_webhook('Third', 'discord', 'nowhere')");
+    assert!(wrong.is_err(), "its rules hold");
+    value(&format!("zentry_update_webhook({id}, name => 'Renamed')"))?;
+    let name = value(&format!(
+        "SELECT name FROM zentry_notify.webhooks WHERE id = {id}"
+    ))?;
+    assert_eq!(name.as_deref(), Some("Renamed"));
+    let status = value(&format!("SELECT status FROM zentry_test_webhook({})", channel.id))?;
+    assert_eq!(status.as_deref(), Some("sent"));
+    assert!(value("SELECT min(e) FROM zentry_test_event() e")?.is_some());
+    value("zentry_register_event_type('release', 'Release')")?;
+    value("zentry_set_wording('release', title => 'Released')")?;
+    let words = "SELECT string_agg(title, '') FROM zentry_notify.event_wording";
+    assert_eq!(value(words)?.as_deref(), Some("Released"));
+    value("zentry_reset_event_type('release')")?;
+    assert_eq!(value(words)?, None);
+    value(
+        "SELECT count(*) FROM zentry_attach('release', 'job', columns => '{\"title\": \"title\"}', operation => 'insert')",
+    )?;
+    let sources = "SELECT count(*) FROM zentry_notify.event_source WHERE event_type = 'release'";
+    assert_eq!(value(sources)?.as_deref(), Some("1"));
+    value("zentry_omit('release', 'job', '{title}')")?;
+    value("zentry_detach('job')")?;
+    assert_eq!(value(sources)?.as_deref(), Some("0"));
+    value("zentry_unregister_event_type('release')")?;
+    let token = format!("zentry_create_api_token('front end', 'tokens_{}')", channel.id);
+    assert!(value(&token)?.is_some());
+    assert_eq!(
+        value("SELECT count(*) FROM zentry_notify.api_tokens")?.as_deref(),
+        Some("1")
+    );
+    value("zentry_revoke_api_token('front end')")?;
+    assert_eq!(
+        value("SELECT count(*) FROM zentry_notify.api_tokens")?.as_deref(),
+        Some("0")
+    );
+    value(&format!("zentry_resume({id})"))?;
+    value(&format!("zentry_delete_webhook({id})"))?;
+    let left = value(&format!(
+        "SELECT count(*) FROM zentry_notify.webhook_secret WHERE webhook_integration_id = {id}"
+    ))?;
+    assert_eq!(left.as_deref(), Some("0"));
     Ok(())
 }
 

@@ -113,7 +113,7 @@ fn talkative_site() -> Result<Site> {
 
 /// Every function of ours that somebody may call, with arguments that succeed and arguments that fail. `$1` stands for a URL that
 /// comes from a table: it is in no statement and in no plan but those within our functions.
-const CALLS: [(&str, &[&str]); 29] = [
+const CALLS: [(&str, &[&str]); 30] = [
     (
         "zentry_register_webhook",
         &[
@@ -247,6 +247,7 @@ const CALLS: [(&str, &[&str]); 29] = [
         "zentry_revoke_api_token",
         &["('front end')", "('nothing')", "(NULL)"],
     ),
+    ("zentry_notify.check_webhook_type", &["('discord')", "($1)"]),
     ("zentry_notify.redact_url", &["($1)", "('no URL')"]),
     ("zentry_notify.doubts", &["(1)", "(2)", "(NULL)"]),
     ("zentry_notify.sample_event", &["($1)", "('daily_streak')"]),

@@ -293,3 +293,22 @@ mod mistaken {
         assert!(Endpoint::parse_new(WebhookType::Discord, &thread, &policy).is_ok());
     }
 }
+
+#[test]
+fn the_types_in_words_are_all_that_there_are() {
+    let words = WebhookType::listed(|of| {
+        if of == WebhookType::Teams {
+            " (Microsoft)"
+        } else {
+            ""
+        }
+    });
+    assert_eq!(
+        words,
+        "discord, teams (Microsoft), slack, google_chat and mattermost"
+    );
+    let error = "pigeon".parse::<WebhookType>().unwrap_err().to_string();
+    for (name, _) in WebhookType::NAMES {
+        assert!(error.contains(name), "{error}");
+    }
+}

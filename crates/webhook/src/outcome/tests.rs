@@ -69,6 +69,35 @@ fn a_web_page_is_proof_of_nothing_whoever_is_asked_and_whatever_its_status() {
     }
 }
 
+/// Whoever is asked: what is said begins with the status that came.
+#[test]
+fn an_error_has_the_status_of_its_answer() {
+    let kinds = [
+        EndpointKind::Slack,
+        EndpointKind::Mattermost,
+        EndpointKind::GoogleChat,
+    ];
+    for kind in KINDS.into_iter().chain(kinds) {
+        for status in (300..600).filter(|status| *status != 429) {
+            for body in [
+                "",
+                "no",
+                r#"{"id": "a", "message": "no"}"#,
+                r#"{"error": {"status": "NOT_FOUND"}}"#,
+            ] {
+                let judgement = judged(kind, status, &[], body);
+                let error = judgement.error.unwrap_or_default();
+                assert!(
+                    error.starts_with(&status.to_string()),
+                    "{kind:?} {status} {body}: {error}"
+                );
+            }
+        }
+        let gone = judged(kind, 410, &[], "");
+        assert_eq!(gone.verdict, Verdict::Gone, "{kind:?}");
+    }
+}
+
 #[test]
 fn what_is_no_page_is_none_whatever_it_is_called() {
     let called = [("content-type", "text/html")];

@@ -38,7 +38,7 @@ pub(super) fn slack(answer: &Answer) -> (Verdict, Option<String>) {
             },
             Some(format!("{}: Slack failed: rollup_error", answer.status)),
         ),
-        (404 | 410, _) => gone("404: the webhook does not exist any more", word),
+        (404, _) => gone("404: the webhook does not exist any more", word),
         _ => failed(answer, word),
     }
 }
