@@ -1,7 +1,7 @@
 # The front door: `make` lists what there is. The work is done by scripts/, which can be called without make too.
 
 .PHONY: help demo stop web psql test test-crates test-pg test-e2e test-all test-assert test-company test-package regress torture soak soak-tests fuzz load bench bench-micro \
-	bench-compare coverage lint deny package release-check ci-full picture screenshots browser \
+	bench-compare coverage lint deny package apt-repository release-check ci-full picture screenshots browser \
 	bootstrap stage install clean
 .DEFAULT_GOAL := help
 
@@ -86,12 +86,19 @@ coverage: browser ## Measure the tests' coverage, by lines
 	@scripts/bootstrap chroot
 	@scripts/coverage
 
-package: ## Build the Debian package, the tarball and Django's wheel, into target/package
+package: ## Build Debian packages and tarballs of the extension and the server, PGXN's archive and Django's wheel, into target/package
 	@scripts/bootstrap package chroot
 	@scripts/package
+	@scripts/package-server
+	@scripts/package-pgxn
 	@scripts/wheel
+	@$(if $(KEY),scripts/apt-repository '$(KEY)' '$(URL)')
 
-test-package: ## Install the package on a clean Debian or Ubuntu, in a chroot, by the words of docs/operations.md
+apt-repository: ## Make an apt repository of these packages, signed by a key of gpg's (KEY=address URL=https://apt.example.com)
+	@scripts/bootstrap package chroot
+	@scripts/apt-repository '$(KEY)' '$(URL)'
+
+test-package: ## Install the packages on a clean Debian or Ubuntu, in a chroot, by the words of docs/operations.md
 	@scripts/bootstrap package chroot
 	@scripts/test-package
 

@@ -24,6 +24,21 @@ fn lines(client: &mut Client) -> Result<Vec<String>> {
         .collect())
 }
 
+/// From a directory of `extension_control_path` (PostgreSQL 18), all works with `$libdir/zentry_notify` but pg_upgrade, which looks for the
+/// library by the name that the functions have.
+#[test]
+fn functions_name_the_library_without_a_directory() -> Result<()> {
+    let site = Site::start(ClusterOptions::default())?;
+    let mut client = site.database("zentry")?;
+    let rows = client.query(
+        "SELECT DISTINCT probin FROM pg_proc WHERE probin LIKE '%zentry%'",
+        &[],
+    )?;
+    let names: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+    assert_eq!(names, ["zentry_notify"]);
+    Ok(())
+}
+
 #[test]
 fn it_keeps_everything_sends_nothing_and_the_new_server_goes_on() -> Result<()> {
     let site = Site::start(ClusterOptions::default())?;
