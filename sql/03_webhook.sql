@@ -38,7 +38,7 @@ CREATE TABLE zentry_notify.webhook (
 COMMENT ON TABLE zentry_notify.webhook IS 'Webhooks and what they hear of, without their URLs';
 COMMENT ON COLUMN zentry_notify.webhook.id IS 'The number that zentry_test_webhook and the other functions take';
 COMMENT ON COLUMN zentry_notify.webhook.name IS 'A name for people, 1 to 100 characters';
-COMMENT ON COLUMN zentry_notify.webhook.webhook_type IS 'discord, teams, slack, google_chat or mattermost';
+COMMENT ON COLUMN zentry_notify.webhook.webhook_type IS 'discord, teams, slack, google_chat, mattermost or webhook';
 COMMENT ON COLUMN zentry_notify.webhook.project_id IS 'The project whose events are sent; null: every project''s';
 COMMENT ON COLUMN zentry_notify.webhook.created_by_id IS 'The application''s user who registered it';
 COMMENT ON COLUMN zentry_notify.webhook.event_types IS 'JSON array of names of zentry_notify.event_type; ["*"]: all, also those added later';
@@ -75,12 +75,21 @@ COMMENT ON COLUMN zentry_notify.webhook.thread_by IS 'For Google Chat: what the 
 CREATE TABLE zentry_notify.webhook_secret (
     webhook_integration_id bigint PRIMARY KEY,
     -- Django's model has 500 characters; a Workflows URL may need more.
-    webhook_url            varchar(2048) NOT NULL
+    webhook_url            varchar(2048) NOT NULL,
+    -- Of type webhook.
+    signing_secret         text,
+    previous_secret        text,
+    previous_until         timestamptz,
+    headers                jsonb
 );
-COMMENT ON TABLE zentry_notify.webhook_secret IS 'The webhooks'' URLs. Keep it out of publications';
+COMMENT ON TABLE zentry_notify.webhook_secret IS 'The webhooks'' URLs, and what else of them is secret. Keep it out of publications';
 COMMENT ON COLUMN zentry_notify.webhook_secret.webhook_integration_id IS 'The webhook';
 COMMENT ON COLUMN zentry_notify.webhook_secret.webhook_url IS
     'Its address. A secret: who knows it can post to the channel. The view zentry_notify.webhooks shows it redacted';
+COMMENT ON COLUMN zentry_notify.webhook_secret.signing_secret IS 'What the receiver checks signatures by, whsec_ and Base64; of type webhook';
+COMMENT ON COLUMN zentry_notify.webhook_secret.previous_secret IS 'The one before: what is sent is signed by both until previous_until';
+COMMENT ON COLUMN zentry_notify.webhook_secret.previous_until IS 'When the time of grace of previous_secret is over';
+COMMENT ON COLUMN zentry_notify.webhook_secret.headers IS 'Headers that each request has besides, an object of names and values, which are secrets';
 
 SELECT pg_catalog.pg_extension_config_dump('zentry_notify.webhook', '');
 SELECT pg_catalog.pg_extension_config_dump('zentry_notify.webhook_integration_id_seq', '');

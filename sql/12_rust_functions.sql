@@ -103,7 +103,7 @@ COMMENT ON FUNCTION zentry_notify.placeholder_event(jsonb) IS 'For each key that
 CREATE OR REPLACE FUNCTION zentry_notify.event_message(definition jsonb, format text, data jsonb, stored text, mention text) RETURNS text
     LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'event_message_wrapper';
 COMMENT ON FUNCTION zentry_notify.event_message(jsonb, text, jsonb, text, text) IS
-    'The message of an event, byte for byte, in a format: discord, teams, teams_workflow, teams_connector, slack, google_chat, mattermost. stored: what appearance_of gives of a webhook';
+    'The message of an event, byte for byte, in a format: discord, teams, teams_workflow, teams_connector, slack, google_chat, mattermost, webhook. stored: what appearance_of gives of a webhook';
 
 CREATE OR REPLACE FUNCTION zentry_notify.check_appearance(username text, avatar_url text, thread_name text, applied_tags text[], thread_by text) RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'check_appearance_wrapper';
@@ -112,6 +112,14 @@ COMMENT ON FUNCTION zentry_notify.check_appearance(text, text, text, text[], tex
 CREATE OR REPLACE FUNCTION zentry_notify.check_thread(webhook_type text, webhook_url text, thread_name text) RETURNS void
     LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'check_thread_wrapper';
 COMMENT ON FUNCTION zentry_notify.check_thread(text, text, text) IS 'An error if the URL names a thread of Discord already: a message goes to one or the other';
+
+CREATE OR REPLACE FUNCTION zentry_notify.make_secret() RETURNS text
+    LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'make_secret_wrapper';
+COMMENT ON FUNCTION zentry_notify.make_secret() IS 'A secret to sign by that nobody knows';
+
+CREATE OR REPLACE FUNCTION zentry_notify.check_signing(secret text, headers text) RETURNS void
+    LANGUAGE c AS 'MODULE_PATHNAME', 'check_signing_wrapper';
+COMMENT ON FUNCTION zentry_notify.check_signing(text, text) IS 'An error for what is no secret to sign by, or for headers that no request could have';
 
 CREATE OR REPLACE FUNCTION zentry_notify.check_keys(parameter text, keys text[], known text[], certain boolean) RETURNS void
     LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'check_keys_wrapper';

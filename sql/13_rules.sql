@@ -130,6 +130,10 @@ BEGIN
                 'SELECT id, name FROM zentry_notify.webhooks lists them; null: those with notices are.', 'notify_webhook_id');
         END IF;
     END IF;
+    IF NEW.digest IS NOT NULL AND NEW.webhook_type = 'webhook' THEN
+        PERFORM zentry_notify.refuse('invalid_parameter_value', 'a webhook of type webhook has no digest: it gets each event by itself',
+            'Leave digest out.', 'digest');
+    END IF;
     IF NEW.digest IS NOT NULL AND (TG_OP = 'INSERT' OR (NEW.digest, NEW.quiet_hours) IS DISTINCT FROM (OLD.digest, OLD.quiet_hours)) THEN
         PERFORM zentry_notify.check_digest(NEW.digest, NEW.quiet_hours);
     END IF;

@@ -53,7 +53,7 @@ COMMENT ON VIEW zentry_notify.webhook_integration IS
     'Webhooks and what they hear of. Writing here directly is as good as calling the zentry_* functions: the same rules hold';
 COMMENT ON COLUMN zentry_notify.webhook_integration.id IS 'The number that zentry_test_webhook and the other functions take';
 COMMENT ON COLUMN zentry_notify.webhook_integration.name IS 'A name for people, 1 to 100 characters';
-COMMENT ON COLUMN zentry_notify.webhook_integration.webhook_type IS 'discord, teams, slack, google_chat or mattermost';
+COMMENT ON COLUMN zentry_notify.webhook_integration.webhook_type IS 'discord, teams, slack, google_chat, mattermost or webhook';
 COMMENT ON COLUMN zentry_notify.webhook_integration.webhook_url IS 'The webhook''s address. A secret: who knows it can post to the channel. The view zentry_notify.webhooks shows it redacted';
 COMMENT ON COLUMN zentry_notify.webhook_integration.project_id IS 'The project whose events are sent; null: every project''s';
 COMMENT ON COLUMN zentry_notify.webhook_integration.created_by_id IS 'The application''s user who registered it';
@@ -152,14 +152,15 @@ SELECT w.id,
        w.notify_webhook_id,
        w.notices,
        w.digest,
-       w.thread_by
+       w.thread_by,
+       ARRAY(SELECT lower(k) FROM zentry_notify.webhook_secret s, jsonb_object_keys(s.headers) AS k WHERE s.webhook_integration_id = w.id ORDER BY 1) AS header_names
   FROM zentry_notify.webhook w
   LEFT JOIN zentry_notify.webhook_circuit c ON c.webhook_integration_id = w.id
   LEFT JOIN zentry_notify.webhook_count n ON n.webhook_integration_id = w.id;
 COMMENT ON VIEW zentry_notify.webhooks IS 'Integrations with their state and counts, which may be some seconds behind; the URL without its secret';
 COMMENT ON COLUMN zentry_notify.webhooks.id IS 'Number of the integration';
 COMMENT ON COLUMN zentry_notify.webhooks.name IS 'Its name';
-COMMENT ON COLUMN zentry_notify.webhooks.webhook_type IS 'discord, teams, slack, google_chat or mattermost';
+COMMENT ON COLUMN zentry_notify.webhooks.webhook_type IS 'discord, teams, slack, google_chat, mattermost or webhook';
 COMMENT ON COLUMN zentry_notify.webhooks.webhook_url IS 'Where it posts to, without the secret';
 COMMENT ON COLUMN zentry_notify.webhooks.project_id IS 'The project whose events are sent; null: every project''s';
 COMMENT ON COLUMN zentry_notify.webhooks.event_types IS 'The events it hears; ["*"]: all';
@@ -198,6 +199,7 @@ COMMENT ON COLUMN zentry_notify.webhooks.notify_webhook_id IS 'The webhook that 
 COMMENT ON COLUMN zentry_notify.webhooks.notices IS 'It is told of the trouble of every other webhook that names none of its own in notify_webhook_id';
 COMMENT ON COLUMN zentry_notify.webhooks.digest IS 'When what has gathered leaves, as one message with counts and the last ten events: 1 hour after the first of them, or by a cron expression such as 0 9 * * 1-5 Europe/Berlin; null: what waits leaves at once, up to max_events_per_message in a message';
 COMMENT ON COLUMN zentry_notify.webhooks.thread_by IS 'For Google Chat: what the messages of a thread have in common, task or project; a message holds events of one thread only; null: each message begins one of its own';
+COMMENT ON COLUMN zentry_notify.webhooks.header_names IS 'Names of the headers that its requests have besides; their values are secrets';
 
 -- For event_message and zentry_test_webhook, which take what they know of a row (appearance::Appearance), as the worker does.
 CREATE OR REPLACE FUNCTION zentry_notify.appearance_of(webhook_id bigint) RETURNS text
@@ -289,7 +291,7 @@ SELECT l.id,
   LEFT JOIN zentry_notify.webhook w ON w.id = l.webhook_integration_id;
 COMMENT ON VIEW zentry_notify.logs IS 'The log with the name and the type of each delivery''s integration';
 COMMENT ON COLUMN zentry_notify.logs.webhook_integration_name IS 'The integration''s name';
-COMMENT ON COLUMN zentry_notify.logs.webhook_type IS 'discord, teams, slack, google_chat or mattermost';
+COMMENT ON COLUMN zentry_notify.logs.webhook_type IS 'discord, teams, slack, google_chat, mattermost or webhook';
 COMMENT ON COLUMN zentry_notify.logs.retried_as IS 'The delivery that repeats this one, which failed; null: none does';
 
 -- The rest are the log's own columns, described once.

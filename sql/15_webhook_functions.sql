@@ -138,13 +138,20 @@ BEGIN
         PERFORM zentry_notify.check_thread(NEW.webhook_type, NEW.webhook_url, NEW.thread_name);
     END IF;
     IF TG_OP = 'INSERT' THEN
-        INSERT INTO zentry_notify.webhook_secret (webhook_integration_id, webhook_url) VALUES (written.id, NEW.webhook_url);
+        INSERT INTO zentry_notify.webhook_secret (webhook_integration_id, webhook_url, signing_secret)
+        VALUES (written.id, NEW.webhook_url, CASE NEW.webhook_type WHEN 'webhook' THEN zentry_notify.make_secret() END);
     ELSIF url_is_new THEN
         INSERT INTO zentry_notify.webhook_secret AS s (webhook_integration_id, webhook_url) VALUES (written.id, NEW.webhook_url)
         ON CONFLICT (webhook_integration_id) DO UPDATE SET webhook_url = EXCLUDED.webhook_url;
     END IF;
     IF TG_OP = 'UPDATE' AND written.id <> OLD.id THEN
         UPDATE zentry_notify.webhook_secret s SET webhook_integration_id = written.id WHERE s.webhook_integration_id = OLD.id;
+    END IF;
+    IF TG_OP = 'UPDATE' AND NEW.webhook_type <> OLD.webhook_type THEN
+        UPDATE zentry_notify.webhook_secret s
+           SET signing_secret = CASE NEW.webhook_type WHEN 'webhook' THEN zentry_notify.make_secret() END,
+               previous_secret = NULL, previous_until = NULL, headers = NULL
+         WHERE s.webhook_integration_id = written.id AND 'webhook' IN (NEW.webhook_type, OLD.webhook_type);
     END IF;
 
     IF url_is_new OR (NEW.project_id, NEW.event_types, NEW.is_active) IS DISTINCT FROM (OLD.project_id, OLD.event_types, OLD.is_active) THEN
@@ -223,7 +230,7 @@ CREATE OR REPLACE FUNCTION @extschema@.zentry_register_webhook(
     username text DEFAULT NULL, avatar_url text DEFAULT NULL, announce boolean DEFAULT NULL, thread_name text DEFAULT NULL,
     applied_tags text[] DEFAULT NULL, rate_limit text DEFAULT NULL, rate_group text DEFAULT NULL, notify_webhook_id bigint DEFAULT NULL,
     notices boolean DEFAULT NULL, digest text DEFAULT NULL, max_events_per_message integer DEFAULT NULL, min_interval interval DEFAULT NULL,
-    max_age interval DEFAULT NULL, thread_by text DEFAULT NULL) RETURNS bigint
+    max_age interval DEFAULT NULL, thread_by text DEFAULT NULL, secret text DEFAULT NULL, headers jsonb DEFAULT NULL) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET session_replication_role = origin SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
@@ -234,6 +241,7 @@ BEGIN
     PERFORM zentry_notify.check_length(rate_limit, 50, 'rate_limit');
     PERFORM zentry_notify.check_length(rate_group, 100, 'rate_group');
     PERFORM zentry_notify.check_most_events(max_events_per_message);
+    PERFORM zentry_notify.check_signing(nullif(secret, ''), headers::text);
     INSERT INTO zentry_notify.webhook_integration AS w
            (name, webhook_type, webhook_url, project_id, event_types, is_active, created_by_id,
             omit_keys, filter, min_streak_days, milestones, quiet_hours, mention, username, avatar_url, announce, thread_name, applied_tags,
@@ -247,12 +255,13 @@ BEGIN
             nullif(rate_limit, ''), nullif(rate_group, ''), nullif(notify_webhook_id, 0), coalesce(notices, false), nullif(digest, ''),
             coalesce(max_events_per_message, 10), coalesce(min_interval, '0'), nullif(max_age, '0'), nullif(thread_by, ''))
     RETURNING w.id INTO id;
+    PERFORM zentry_notify.set_signing(id, nullif(secret, ''), nullif(headers, '{}'));
     RETURN id;
 END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_register_webhook(text, text, text, bigint, text[], boolean, bigint, text[], text, integer, integer[], text, text,
-        text, text, boolean, text, text[], text, text, bigint, boolean, text, integer, interval, interval, text) IS
-    'Registers a webhook and returns its id. webhook_type: discord, teams, slack, google_chat or mattermost; project_id null: every project; event_types null: all. The rest is as in zentry_notify.webhook_integration; what is empty, or 0, is as if it were left out';
+        text, text, boolean, text, text[], text, text, bigint, boolean, text, integer, interval, interval, text, text, jsonb) IS
+    'Registers a webhook and returns its id. webhook_type: discord, teams, slack, google_chat, mattermost or webhook; project_id null: every project; event_types null: all; secret, of type webhook: what to sign by, null: one is made, and zentry_new_secret gives one that is shown; headers: what its requests have besides. The rest is as in zentry_notify.webhook_integration; what is empty, or 0, is as if it were left out';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_update_webhook(
     webhook_id bigint, name text DEFAULT NULL, webhook_type text DEFAULT NULL, webhook_url text DEFAULT NULL,
@@ -262,7 +271,7 @@ CREATE OR REPLACE FUNCTION @extschema@.zentry_update_webhook(
     username text DEFAULT NULL, avatar_url text DEFAULT NULL, announce boolean DEFAULT NULL, thread_name text DEFAULT NULL,
     applied_tags text[] DEFAULT NULL, rate_limit text DEFAULT NULL, rate_group text DEFAULT NULL, notify_webhook_id bigint DEFAULT NULL,
     notices boolean DEFAULT NULL, digest text DEFAULT NULL, max_events_per_message integer DEFAULT NULL, min_interval interval DEFAULT NULL,
-    max_age interval DEFAULT NULL, thread_by text DEFAULT NULL) RETURNS void
+    max_age interval DEFAULT NULL, thread_by text DEFAULT NULL, headers jsonb DEFAULT NULL) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET session_replication_role = origin SET plan_cache_mode = force_generic_plan
 AS $$
 #variable_conflict use_variable
@@ -272,6 +281,7 @@ BEGIN
     PERFORM zentry_notify.check_length(rate_limit, 50, 'rate_limit');
     PERFORM zentry_notify.check_length(rate_group, 100, 'rate_group');
     PERFORM zentry_notify.check_most_events(max_events_per_message);
+    PERFORM zentry_notify.check_signing(NULL, headers::text);
     UPDATE zentry_notify.webhook_integration AS w
        SET name = coalesce(name, w.name),
            webhook_type = coalesce(left(webhook_type, 20), w.webhook_type),
@@ -303,11 +313,71 @@ BEGIN
     IF NOT FOUND THEN
         PERFORM zentry_notify.no_such_webhook(webhook_id);
     END IF;
+    PERFORM zentry_notify.set_signing(webhook_id, NULL, headers);
 END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_update_webhook(bigint, text, text, text, bigint, text[], boolean, text[], text, integer, integer[], text, text,
-        text, text, boolean, text, text[], text, text, bigint, boolean, text, integer, interval, interval, text) IS
-    'Changes what is given and leaves the rest; project_id 0: every project; what is empty, and min_streak_days, notify_webhook_id or max_age of 0, is taken away; a new URL or is_active => true brings back a webhook that was switched off';
+        text, text, boolean, text, text[], text, text, bigint, boolean, text, integer, interval, interval, text, jsonb) IS
+    'Changes what is given and leaves the rest; headers are all that there are then, {}: none; project_id 0: every project; what is empty, and min_streak_days, notify_webhook_id or max_age of 0, is taken away; a new URL, other headers or is_active => true bring back a webhook that was switched off';
+
+-- What is null stays as it is, and {} takes the headers away. Who changes them mends a webhook that fails: it is tried again.
+CREATE OR REPLACE FUNCTION zentry_notify.set_signing(webhook_id bigint, secret text, headers jsonb) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
+AS $$
+#variable_conflict use_variable
+BEGIN
+    IF secret IS NULL AND headers IS NULL THEN
+        RETURN;
+    END IF;
+    IF NOT EXISTS (SELECT FROM zentry_notify.webhook w WHERE w.id = webhook_id AND w.webhook_type = 'webhook') THEN
+        IF secret IS NULL AND headers = '{}' THEN
+            RETURN;
+        END IF;
+        PERFORM zentry_notify.refuse('invalid_parameter_value', 'only a webhook of type webhook has a secret to sign by and headers',
+            'Leave them out.', CASE WHEN secret IS NULL THEN 'headers' ELSE 'secret' END);
+    END IF;
+    UPDATE zentry_notify.webhook_secret s
+       SET signing_secret = coalesce(secret, s.signing_secret), headers = nullif(coalesce(headers, s.headers), '{}')
+     WHERE s.webhook_integration_id = webhook_id
+       AND (s.signing_secret IS DISTINCT FROM coalesce(secret, s.signing_secret) OR s.headers IS DISTINCT FROM nullif(coalesce(headers, s.headers), '{}'));
+    IF FOUND THEN
+        PERFORM zentry_notify.reopen(webhook_id);
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.set_signing(bigint, text, jsonb) IS 'Writes what was checked: what a webhook''s requests are signed by and what headers they have besides';
+
+CREATE OR REPLACE FUNCTION @extschema@.zentry_new_secret(webhook_id bigint, secret text DEFAULT NULL, grace interval DEFAULT '1 day') RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET session_replication_role = origin SET plan_cache_mode = force_generic_plan
+AS $$
+#variable_conflict use_variable
+DECLARE
+    kind text := (SELECT w.webhook_type FROM zentry_notify.webhook w WHERE w.id = webhook_id);
+BEGIN
+    IF kind IS NULL THEN
+        PERFORM zentry_notify.no_such_webhook(webhook_id);
+    ELSIF kind <> 'webhook' THEN
+        PERFORM zentry_notify.refuse('invalid_parameter_value', format('a webhook of type %s has no secret to sign by', kind),
+            'Its URL is its secret: make a new one where the service shows it, and give it to zentry_update_webhook.', 'webhook_id');
+    END IF;
+    PERFORM zentry_notify.check_signing(nullif(secret, ''), NULL);
+    IF grace IS NULL OR grace NOT BETWEEN '0' AND '30 days' THEN
+        PERFORM zentry_notify.refuse('invalid_parameter_value', format('grace must be 0 to 30 days, not %s', coalesce(grace::text, 'null')),
+            'So long requests are signed by the secret of before, too; 0: by the new one alone, at once.', 'grace');
+    END IF;
+    -- One that is made is no parameter of any statement.
+    UPDATE zentry_notify.webhook_secret s
+       SET signing_secret = coalesce(nullif(secret, ''), zentry_notify.make_secret()),
+           previous_secret = CASE WHEN grace > '0' THEN s.signing_secret END,
+           previous_until = CASE WHEN grace > '0' THEN now() + grace END
+     WHERE s.webhook_integration_id = webhook_id
+    RETURNING s.signing_secret INTO secret;
+    PERFORM zentry_notify.reopen(webhook_id);
+    RETURN secret;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.zentry_new_secret(bigint, text, interval) IS
+    'Gives a webhook of type webhook a new secret to sign by, the given one or one that is made, and returns it: nothing else ever shows it. Until grace is over, requests are signed by the one of before, too; 0: by the new one alone';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_delete_webhook(webhook_id bigint) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET session_replication_role = origin

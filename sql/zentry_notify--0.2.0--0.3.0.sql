@@ -272,7 +272,7 @@ ALTER TABLE zentry_notify.webhook ADD COLUMN rate_limit varchar(50), ADD COLUMN 
 COMMENT ON TABLE zentry_notify.webhook IS 'Webhooks and what they hear of, without their URLs';
 COMMENT ON COLUMN zentry_notify.webhook.id IS 'The number that zentry_test_webhook and the other functions take';
 COMMENT ON COLUMN zentry_notify.webhook.name IS 'A name for people, 1 to 100 characters';
-COMMENT ON COLUMN zentry_notify.webhook.webhook_type IS 'discord, teams, slack, google_chat or mattermost';
+COMMENT ON COLUMN zentry_notify.webhook.webhook_type IS 'discord, teams, slack, google_chat, mattermost or webhook';
 COMMENT ON COLUMN zentry_notify.webhook.project_id IS 'The project whose events are sent; null: every project''s';
 COMMENT ON COLUMN zentry_notify.webhook.created_by_id IS 'The application''s user who registered it';
 COMMENT ON COLUMN zentry_notify.webhook.event_types IS 'JSON array of names of zentry_notify.event_type; ["*"]: all, also those added later';
@@ -326,12 +326,21 @@ COMMENT ON COLUMN zentry_notify.event_wording.thumbnail IS 'As event_type.thumbn
 CREATE TABLE zentry_notify.webhook_secret (
     webhook_integration_id bigint PRIMARY KEY,
     -- Django's model has 500 characters; a Workflows URL may need more.
-    webhook_url            varchar(2048) NOT NULL
+    webhook_url            varchar(2048) NOT NULL,
+    -- Of type webhook.
+    signing_secret         text,
+    previous_secret        text,
+    previous_until         timestamptz,
+    headers                jsonb
 );
-COMMENT ON TABLE zentry_notify.webhook_secret IS 'The webhooks'' URLs. Keep it out of publications';
+COMMENT ON TABLE zentry_notify.webhook_secret IS 'The webhooks'' URLs, and what else of them is secret. Keep it out of publications';
 COMMENT ON COLUMN zentry_notify.webhook_secret.webhook_integration_id IS 'The webhook';
 COMMENT ON COLUMN zentry_notify.webhook_secret.webhook_url IS
     'Its address. A secret: who knows it can post to the channel. The view zentry_notify.webhooks shows it redacted';
+COMMENT ON COLUMN zentry_notify.webhook_secret.signing_secret IS 'What the receiver checks signatures by, whsec_ and Base64; of type webhook';
+COMMENT ON COLUMN zentry_notify.webhook_secret.previous_secret IS 'The one before: what is sent is signed by both until previous_until';
+COMMENT ON COLUMN zentry_notify.webhook_secret.previous_until IS 'When the time of grace of previous_secret is over';
+COMMENT ON COLUMN zentry_notify.webhook_secret.headers IS 'Headers that each request has besides, an object of names and values, which are secrets';
 INSERT INTO zentry_notify.webhook_secret (webhook_integration_id, webhook_url) SELECT w.id, w.webhook_url FROM zentry_notify.webhook w;
 SELECT pg_catalog.pg_extension_config_dump('zentry_notify.webhook_secret', '');
 CREATE TABLE zentry_notify.webhook_state (
@@ -534,7 +543,7 @@ COMMENT ON FUNCTION zentry_notify.placeholder_event(jsonb) IS 'For each key that
 CREATE OR REPLACE FUNCTION zentry_notify.event_message(definition jsonb, format text, data jsonb, stored text, mention text) RETURNS text
     LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'event_message_wrapper';
 COMMENT ON FUNCTION zentry_notify.event_message(jsonb, text, jsonb, text, text) IS
-    'The message of an event, byte for byte, in a format: discord, teams, teams_workflow, teams_connector, slack, google_chat, mattermost. stored: what appearance_of gives of a webhook';
+    'The message of an event, byte for byte, in a format: discord, teams, teams_workflow, teams_connector, slack, google_chat, mattermost, webhook. stored: what appearance_of gives of a webhook';
 
 CREATE OR REPLACE FUNCTION zentry_notify.check_appearance(username text, avatar_url text, thread_name text, applied_tags text[], thread_by text) RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'check_appearance_wrapper';
@@ -543,6 +552,14 @@ COMMENT ON FUNCTION zentry_notify.check_appearance(text, text, text, text[], tex
 CREATE OR REPLACE FUNCTION zentry_notify.check_thread(webhook_type text, webhook_url text, thread_name text) RETURNS void
     LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'check_thread_wrapper';
 COMMENT ON FUNCTION zentry_notify.check_thread(text, text, text) IS 'An error if the URL names a thread of Discord already: a message goes to one or the other';
+
+CREATE OR REPLACE FUNCTION zentry_notify.make_secret() RETURNS text
+    LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'make_secret_wrapper';
+COMMENT ON FUNCTION zentry_notify.make_secret() IS 'A secret to sign by that nobody knows';
+
+CREATE OR REPLACE FUNCTION zentry_notify.check_signing(secret text, headers text) RETURNS void
+    LANGUAGE c AS 'MODULE_PATHNAME', 'check_signing_wrapper';
+COMMENT ON FUNCTION zentry_notify.check_signing(text, text) IS 'An error for what is no secret to sign by, or for headers that no request could have';
 
 CREATE OR REPLACE FUNCTION zentry_notify.check_keys(parameter text, keys text[], known text[], certain boolean) RETURNS void
     LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'check_keys_wrapper';
@@ -736,6 +753,10 @@ BEGIN
             PERFORM zentry_notify.refuse('invalid_parameter_value', format('there is no webhook with id %s to be told', NEW.notify_webhook_id),
                 'SELECT id, name FROM zentry_notify.webhooks lists them; null: those with notices are.', 'notify_webhook_id');
         END IF;
+    END IF;
+    IF NEW.digest IS NOT NULL AND NEW.webhook_type = 'webhook' THEN
+        PERFORM zentry_notify.refuse('invalid_parameter_value', 'a webhook of type webhook has no digest: it gets each event by itself',
+            'Leave digest out.', 'digest');
     END IF;
     IF NEW.digest IS NOT NULL AND (TG_OP = 'INSERT' OR (NEW.digest, NEW.quiet_hours) IS DISTINCT FROM (OLD.digest, OLD.quiet_hours)) THEN
         PERFORM zentry_notify.check_digest(NEW.digest, NEW.quiet_hours);
@@ -935,7 +956,7 @@ COMMENT ON VIEW zentry_notify.webhook_integration IS
     'Webhooks and what they hear of. Writing here directly is as good as calling the zentry_* functions: the same rules hold';
 COMMENT ON COLUMN zentry_notify.webhook_integration.id IS 'The number that zentry_test_webhook and the other functions take';
 COMMENT ON COLUMN zentry_notify.webhook_integration.name IS 'A name for people, 1 to 100 characters';
-COMMENT ON COLUMN zentry_notify.webhook_integration.webhook_type IS 'discord, teams, slack, google_chat or mattermost';
+COMMENT ON COLUMN zentry_notify.webhook_integration.webhook_type IS 'discord, teams, slack, google_chat, mattermost or webhook';
 COMMENT ON COLUMN zentry_notify.webhook_integration.webhook_url IS 'The webhook''s address. A secret: who knows it can post to the channel. The view zentry_notify.webhooks shows it redacted';
 COMMENT ON COLUMN zentry_notify.webhook_integration.project_id IS 'The project whose events are sent; null: every project''s';
 COMMENT ON COLUMN zentry_notify.webhook_integration.created_by_id IS 'The application''s user who registered it';
@@ -1034,14 +1055,15 @@ SELECT w.id,
        w.notify_webhook_id,
        w.notices,
        w.digest,
-       w.thread_by
+       w.thread_by,
+       ARRAY(SELECT lower(k) FROM zentry_notify.webhook_secret s, jsonb_object_keys(s.headers) AS k WHERE s.webhook_integration_id = w.id ORDER BY 1) AS header_names
   FROM zentry_notify.webhook w
   LEFT JOIN zentry_notify.webhook_circuit c ON c.webhook_integration_id = w.id
   LEFT JOIN zentry_notify.webhook_count n ON n.webhook_integration_id = w.id;
 COMMENT ON VIEW zentry_notify.webhooks IS 'Integrations with their state and counts, which may be some seconds behind; the URL without its secret';
 COMMENT ON COLUMN zentry_notify.webhooks.id IS 'Number of the integration';
 COMMENT ON COLUMN zentry_notify.webhooks.name IS 'Its name';
-COMMENT ON COLUMN zentry_notify.webhooks.webhook_type IS 'discord, teams, slack, google_chat or mattermost';
+COMMENT ON COLUMN zentry_notify.webhooks.webhook_type IS 'discord, teams, slack, google_chat, mattermost or webhook';
 COMMENT ON COLUMN zentry_notify.webhooks.webhook_url IS 'Where it posts to, without the secret';
 COMMENT ON COLUMN zentry_notify.webhooks.project_id IS 'The project whose events are sent; null: every project''s';
 COMMENT ON COLUMN zentry_notify.webhooks.event_types IS 'The events it hears; ["*"]: all';
@@ -1080,6 +1102,7 @@ COMMENT ON COLUMN zentry_notify.webhooks.notify_webhook_id IS 'The webhook that 
 COMMENT ON COLUMN zentry_notify.webhooks.notices IS 'It is told of the trouble of every other webhook that names none of its own in notify_webhook_id';
 COMMENT ON COLUMN zentry_notify.webhooks.digest IS 'When what has gathered leaves, as one message with counts and the last ten events: 1 hour after the first of them, or by a cron expression such as 0 9 * * 1-5 Europe/Berlin; null: what waits leaves at once, up to max_events_per_message in a message';
 COMMENT ON COLUMN zentry_notify.webhooks.thread_by IS 'For Google Chat: what the messages of a thread have in common, task or project; a message holds events of one thread only; null: each message begins one of its own';
+COMMENT ON COLUMN zentry_notify.webhooks.header_names IS 'Names of the headers that its requests have besides; their values are secrets';
 
 -- For event_message and zentry_test_webhook, which take what they know of a row (appearance::Appearance), as the worker does.
 CREATE OR REPLACE FUNCTION zentry_notify.appearance_of(webhook_id bigint) RETURNS text
@@ -1171,7 +1194,7 @@ SELECT l.id,
   LEFT JOIN zentry_notify.webhook w ON w.id = l.webhook_integration_id;
 COMMENT ON VIEW zentry_notify.logs IS 'The log with the name and the type of each delivery''s integration';
 COMMENT ON COLUMN zentry_notify.logs.webhook_integration_name IS 'The integration''s name';
-COMMENT ON COLUMN zentry_notify.logs.webhook_type IS 'discord, teams, slack, google_chat or mattermost';
+COMMENT ON COLUMN zentry_notify.logs.webhook_type IS 'discord, teams, slack, google_chat, mattermost or webhook';
 COMMENT ON COLUMN zentry_notify.logs.retried_as IS 'The delivery that repeats this one, which failed; null: none does';
 
 -- The rest are the log's own columns, described once.
@@ -1361,13 +1384,20 @@ BEGIN
         PERFORM zentry_notify.check_thread(NEW.webhook_type, NEW.webhook_url, NEW.thread_name);
     END IF;
     IF TG_OP = 'INSERT' THEN
-        INSERT INTO zentry_notify.webhook_secret (webhook_integration_id, webhook_url) VALUES (written.id, NEW.webhook_url);
+        INSERT INTO zentry_notify.webhook_secret (webhook_integration_id, webhook_url, signing_secret)
+        VALUES (written.id, NEW.webhook_url, CASE NEW.webhook_type WHEN 'webhook' THEN zentry_notify.make_secret() END);
     ELSIF url_is_new THEN
         INSERT INTO zentry_notify.webhook_secret AS s (webhook_integration_id, webhook_url) VALUES (written.id, NEW.webhook_url)
         ON CONFLICT (webhook_integration_id) DO UPDATE SET webhook_url = EXCLUDED.webhook_url;
     END IF;
     IF TG_OP = 'UPDATE' AND written.id <> OLD.id THEN
         UPDATE zentry_notify.webhook_secret s SET webhook_integration_id = written.id WHERE s.webhook_integration_id = OLD.id;
+    END IF;
+    IF TG_OP = 'UPDATE' AND NEW.webhook_type <> OLD.webhook_type THEN
+        UPDATE zentry_notify.webhook_secret s
+           SET signing_secret = CASE NEW.webhook_type WHEN 'webhook' THEN zentry_notify.make_secret() END,
+               previous_secret = NULL, previous_until = NULL, headers = NULL
+         WHERE s.webhook_integration_id = written.id AND 'webhook' IN (NEW.webhook_type, OLD.webhook_type);
     END IF;
 
     IF url_is_new OR (NEW.project_id, NEW.event_types, NEW.is_active) IS DISTINCT FROM (OLD.project_id, OLD.event_types, OLD.is_active) THEN
@@ -1446,7 +1476,7 @@ CREATE OR REPLACE FUNCTION @extschema@.zentry_register_webhook(
     username text DEFAULT NULL, avatar_url text DEFAULT NULL, announce boolean DEFAULT NULL, thread_name text DEFAULT NULL,
     applied_tags text[] DEFAULT NULL, rate_limit text DEFAULT NULL, rate_group text DEFAULT NULL, notify_webhook_id bigint DEFAULT NULL,
     notices boolean DEFAULT NULL, digest text DEFAULT NULL, max_events_per_message integer DEFAULT NULL, min_interval interval DEFAULT NULL,
-    max_age interval DEFAULT NULL, thread_by text DEFAULT NULL) RETURNS bigint
+    max_age interval DEFAULT NULL, thread_by text DEFAULT NULL, secret text DEFAULT NULL, headers jsonb DEFAULT NULL) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET session_replication_role = origin SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
@@ -1457,6 +1487,7 @@ BEGIN
     PERFORM zentry_notify.check_length(rate_limit, 50, 'rate_limit');
     PERFORM zentry_notify.check_length(rate_group, 100, 'rate_group');
     PERFORM zentry_notify.check_most_events(max_events_per_message);
+    PERFORM zentry_notify.check_signing(nullif(secret, ''), headers::text);
     INSERT INTO zentry_notify.webhook_integration AS w
            (name, webhook_type, webhook_url, project_id, event_types, is_active, created_by_id,
             omit_keys, filter, min_streak_days, milestones, quiet_hours, mention, username, avatar_url, announce, thread_name, applied_tags,
@@ -1470,12 +1501,13 @@ BEGIN
             nullif(rate_limit, ''), nullif(rate_group, ''), nullif(notify_webhook_id, 0), coalesce(notices, false), nullif(digest, ''),
             coalesce(max_events_per_message, 10), coalesce(min_interval, '0'), nullif(max_age, '0'), nullif(thread_by, ''))
     RETURNING w.id INTO id;
+    PERFORM zentry_notify.set_signing(id, nullif(secret, ''), nullif(headers, '{}'));
     RETURN id;
 END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_register_webhook(text, text, text, bigint, text[], boolean, bigint, text[], text, integer, integer[], text, text,
-        text, text, boolean, text, text[], text, text, bigint, boolean, text, integer, interval, interval, text) IS
-    'Registers a webhook and returns its id. webhook_type: discord, teams, slack, google_chat or mattermost; project_id null: every project; event_types null: all. The rest is as in zentry_notify.webhook_integration; what is empty, or 0, is as if it were left out';
+        text, text, boolean, text, text[], text, text, bigint, boolean, text, integer, interval, interval, text, text, jsonb) IS
+    'Registers a webhook and returns its id. webhook_type: discord, teams, slack, google_chat, mattermost or webhook; project_id null: every project; event_types null: all; secret, of type webhook: what to sign by, null: one is made, and zentry_new_secret gives one that is shown; headers: what its requests have besides. The rest is as in zentry_notify.webhook_integration; what is empty, or 0, is as if it were left out';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_update_webhook(
     webhook_id bigint, name text DEFAULT NULL, webhook_type text DEFAULT NULL, webhook_url text DEFAULT NULL,
@@ -1485,7 +1517,7 @@ CREATE OR REPLACE FUNCTION @extschema@.zentry_update_webhook(
     username text DEFAULT NULL, avatar_url text DEFAULT NULL, announce boolean DEFAULT NULL, thread_name text DEFAULT NULL,
     applied_tags text[] DEFAULT NULL, rate_limit text DEFAULT NULL, rate_group text DEFAULT NULL, notify_webhook_id bigint DEFAULT NULL,
     notices boolean DEFAULT NULL, digest text DEFAULT NULL, max_events_per_message integer DEFAULT NULL, min_interval interval DEFAULT NULL,
-    max_age interval DEFAULT NULL, thread_by text DEFAULT NULL) RETURNS void
+    max_age interval DEFAULT NULL, thread_by text DEFAULT NULL, headers jsonb DEFAULT NULL) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET session_replication_role = origin SET plan_cache_mode = force_generic_plan
 AS $$
 #variable_conflict use_variable
@@ -1495,6 +1527,7 @@ BEGIN
     PERFORM zentry_notify.check_length(rate_limit, 50, 'rate_limit');
     PERFORM zentry_notify.check_length(rate_group, 100, 'rate_group');
     PERFORM zentry_notify.check_most_events(max_events_per_message);
+    PERFORM zentry_notify.check_signing(NULL, headers::text);
     UPDATE zentry_notify.webhook_integration AS w
        SET name = coalesce(name, w.name),
            webhook_type = coalesce(left(webhook_type, 20), w.webhook_type),
@@ -1526,11 +1559,71 @@ BEGIN
     IF NOT FOUND THEN
         PERFORM zentry_notify.no_such_webhook(webhook_id);
     END IF;
+    PERFORM zentry_notify.set_signing(webhook_id, NULL, headers);
 END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_update_webhook(bigint, text, text, text, bigint, text[], boolean, text[], text, integer, integer[], text, text,
-        text, text, boolean, text, text[], text, text, bigint, boolean, text, integer, interval, interval, text) IS
-    'Changes what is given and leaves the rest; project_id 0: every project; what is empty, and min_streak_days, notify_webhook_id or max_age of 0, is taken away; a new URL or is_active => true brings back a webhook that was switched off';
+        text, text, boolean, text, text[], text, text, bigint, boolean, text, integer, interval, interval, text, jsonb) IS
+    'Changes what is given and leaves the rest; headers are all that there are then, {}: none; project_id 0: every project; what is empty, and min_streak_days, notify_webhook_id or max_age of 0, is taken away; a new URL, other headers or is_active => true bring back a webhook that was switched off';
+
+-- What is null stays as it is, and {} takes the headers away. Who changes them mends a webhook that fails: it is tried again.
+CREATE OR REPLACE FUNCTION zentry_notify.set_signing(webhook_id bigint, secret text, headers jsonb) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
+AS $$
+#variable_conflict use_variable
+BEGIN
+    IF secret IS NULL AND headers IS NULL THEN
+        RETURN;
+    END IF;
+    IF NOT EXISTS (SELECT FROM zentry_notify.webhook w WHERE w.id = webhook_id AND w.webhook_type = 'webhook') THEN
+        IF secret IS NULL AND headers = '{}' THEN
+            RETURN;
+        END IF;
+        PERFORM zentry_notify.refuse('invalid_parameter_value', 'only a webhook of type webhook has a secret to sign by and headers',
+            'Leave them out.', CASE WHEN secret IS NULL THEN 'headers' ELSE 'secret' END);
+    END IF;
+    UPDATE zentry_notify.webhook_secret s
+       SET signing_secret = coalesce(secret, s.signing_secret), headers = nullif(coalesce(headers, s.headers), '{}')
+     WHERE s.webhook_integration_id = webhook_id
+       AND (s.signing_secret IS DISTINCT FROM coalesce(secret, s.signing_secret) OR s.headers IS DISTINCT FROM nullif(coalesce(headers, s.headers), '{}'));
+    IF FOUND THEN
+        PERFORM zentry_notify.reopen(webhook_id);
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.set_signing(bigint, text, jsonb) IS 'Writes what was checked: what a webhook''s requests are signed by and what headers they have besides';
+
+CREATE OR REPLACE FUNCTION @extschema@.zentry_new_secret(webhook_id bigint, secret text DEFAULT NULL, grace interval DEFAULT '1 day') RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET session_replication_role = origin SET plan_cache_mode = force_generic_plan
+AS $$
+#variable_conflict use_variable
+DECLARE
+    kind text := (SELECT w.webhook_type FROM zentry_notify.webhook w WHERE w.id = webhook_id);
+BEGIN
+    IF kind IS NULL THEN
+        PERFORM zentry_notify.no_such_webhook(webhook_id);
+    ELSIF kind <> 'webhook' THEN
+        PERFORM zentry_notify.refuse('invalid_parameter_value', format('a webhook of type %s has no secret to sign by', kind),
+            'Its URL is its secret: make a new one where the service shows it, and give it to zentry_update_webhook.', 'webhook_id');
+    END IF;
+    PERFORM zentry_notify.check_signing(nullif(secret, ''), NULL);
+    IF grace IS NULL OR grace NOT BETWEEN '0' AND '30 days' THEN
+        PERFORM zentry_notify.refuse('invalid_parameter_value', format('grace must be 0 to 30 days, not %s', coalesce(grace::text, 'null')),
+            'So long requests are signed by the secret of before, too; 0: by the new one alone, at once.', 'grace');
+    END IF;
+    -- One that is made is no parameter of any statement.
+    UPDATE zentry_notify.webhook_secret s
+       SET signing_secret = coalesce(nullif(secret, ''), zentry_notify.make_secret()),
+           previous_secret = CASE WHEN grace > '0' THEN s.signing_secret END,
+           previous_until = CASE WHEN grace > '0' THEN now() + grace END
+     WHERE s.webhook_integration_id = webhook_id
+    RETURNING s.signing_secret INTO secret;
+    PERFORM zentry_notify.reopen(webhook_id);
+    RETURN secret;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.zentry_new_secret(bigint, text, interval) IS
+    'Gives a webhook of type webhook a new secret to sign by, the given one or one that is made, and returns it: nothing else ever shows it. Until grace is over, requests are signed by the one of before, too; 0: by the new one alone';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_delete_webhook(webhook_id bigint) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET session_replication_role = origin
@@ -2826,7 +2919,7 @@ SELECT s.webhook_integration_id, w.name AS webhook_integration_name, w.webhook_t
 COMMENT ON VIEW zentry_notify.delivery_totals IS
     'Counters for a collector of metrics: they only grow, over restarts and whatever leaves the log. For sums over event types take those that are not *, for requests those that are';
 COMMENT ON COLUMN zentry_notify.delivery_totals.webhook_integration_name IS 'The integration''s name';
-COMMENT ON COLUMN zentry_notify.delivery_totals.webhook_type IS 'discord, teams, slack, google_chat or mattermost';
+COMMENT ON COLUMN zentry_notify.delivery_totals.webhook_type IS 'discord, teams, slack, google_chat, mattermost or webhook';
 
 -- The rest are the table's own columns, described once.
 DO $$
@@ -4250,7 +4343,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_preview(text, text, jsonb, bigint) IS
-    'Returns the message of an event as it would be posted, of its sample or of given data, without sending it. webhook_type: discord, teams (an Adaptive Card for Workflows) or teams_connector (a MessageCard); with webhook_id: in the format and the wording of that webhook';
+    'Returns the message of an event as it would be posted, of its sample or of given data, without sending it. webhook_type: discord, teams (an Adaptive Card for Workflows), teams_connector (a MessageCard), slack, google_chat, mattermost or webhook (the event as JSON); with webhook_id: in the format and the wording of that webhook';
 -- Everybody may call the trigger's function now, so that what managers were granted says nothing any more.
 DO $$
 DECLARE

@@ -19,6 +19,7 @@ mod installation;
 mod pg;
 mod report;
 mod settings;
+mod signing;
 mod timestamp;
 mod wake;
 mod worker;

@@ -3,14 +3,18 @@
 The test program (`pgrx-tests/tests/adoption`) prepares it, and tells by the environment where it is:
 
 - ``WEBHOOK_URL``, a Discord webhook that takes messages;
-- ``TEAMS_URL``, one of Workflows.
+- ``TEAMS_URL``, one of Workflows;
+- ``PROGRAM_URL``, of a program that gets signed events.
 """
 
+import json
 import os
 import time
 import unittest
+import urllib.request
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urljoin, urlsplit
 
 import django
 
@@ -24,11 +28,19 @@ from zentry_notify_django.models import NotificationLog, WebhookIntegration
 
 URL = os.environ["WEBHOOK_URL"]
 TEAMS_URL = os.environ["TEAMS_URL"]
+PROGRAM_URL = os.environ["PROGRAM_URL"]
 EMPTY_URL = URL.rpartition("/")[0]  # without a token
 DEAD_URL = f"{EMPTY_URL.rpartition('/')[0]}/123456789012345678/{'x' * 68}"  # of nobody
 SECRET = URL.rpartition("/")[2]
 WEBSITE = 1  # a project of the data
 SOON = 60
+
+
+def received() -> list[dict[str, Any]]:
+    """What the program has got."""
+    with urllib.request.urlopen(urljoin(PROGRAM_URL, "/_emulator/messages")) as answer:
+        requests = [message["request"] for message in json.load(answer)]
+    return [request for request in requests if request["path"] == urlsplit(PROGRAM_URL).path]
 
 
 def eventually(what: str, found: Callable[[], Any]) -> Any:

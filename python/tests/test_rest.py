@@ -54,7 +54,7 @@ class Rest(SceneTest):
             ({"event_types": 5}, "event_types", "list"),
             ({"project": 12345}, "project", "does not exist"),
             ({"name": ""}, "name", "blank"),
-            ({"webhook_type": "slack"}, "webhook_type", "slack"),
+            ({"webhook_type": "irc"}, "webhook_type", "irc"),
             ({"quiet_hours": "always"}, "quiet_hours", ""),
         ]:
             with self.subTest(field=field, text=text):
@@ -66,7 +66,7 @@ class Rest(SceneTest):
         for changed in ({"event_types": ["lunch"]}, {"webhook_url": EMPTY_URL}, {"max_events_per_message": 11}):
             status, refused = self.ask("patch", one, changed)
             self.assertEqual((status, list(refused)), (400, list(changed)))
-        for query in ("is_active=perhaps", "project=one", "webhook_type=slack"):
+        for query in ("is_active=perhaps", "project=one", "webhook_type=irc"):
             self.assertEqual(self.client.get(f"{API}?{query}").status_code, 400, query)
 
     def test_failed_deliveries_are_sent_again(self) -> None:

@@ -121,7 +121,7 @@ ALTER TABLE zentry_notify.webhook ADD COLUMN rate_limit varchar(50), ADD COLUMN 
 COMMENT ON TABLE zentry_notify.webhook IS 'Webhooks and what they hear of, without their URLs';
 COMMENT ON COLUMN zentry_notify.webhook.id IS 'The number that zentry_test_webhook and the other functions take';
 COMMENT ON COLUMN zentry_notify.webhook.name IS 'A name for people, 1 to 100 characters';
-COMMENT ON COLUMN zentry_notify.webhook.webhook_type IS 'discord, teams, slack, google_chat or mattermost';
+COMMENT ON COLUMN zentry_notify.webhook.webhook_type IS 'discord, teams, slack, google_chat, mattermost or webhook';
 COMMENT ON COLUMN zentry_notify.webhook.project_id IS 'The project whose events are sent; null: every project''s';
 COMMENT ON COLUMN zentry_notify.webhook.created_by_id IS 'The application''s user who registered it';
 COMMENT ON COLUMN zentry_notify.webhook.event_types IS 'JSON array of names of zentry_notify.event_type; ["*"]: all, also those added later';
@@ -175,12 +175,21 @@ COMMENT ON COLUMN zentry_notify.event_wording.thumbnail IS 'As event_type.thumbn
 CREATE TABLE zentry_notify.webhook_secret (
     webhook_integration_id bigint PRIMARY KEY,
     -- Django's model has 500 characters; a Workflows URL may need more.
-    webhook_url            varchar(2048) NOT NULL
+    webhook_url            varchar(2048) NOT NULL,
+    -- Of type webhook.
+    signing_secret         text,
+    previous_secret        text,
+    previous_until         timestamptz,
+    headers                jsonb
 );
-COMMENT ON TABLE zentry_notify.webhook_secret IS 'The webhooks'' URLs. Keep it out of publications';
+COMMENT ON TABLE zentry_notify.webhook_secret IS 'The webhooks'' URLs, and what else of them is secret. Keep it out of publications';
 COMMENT ON COLUMN zentry_notify.webhook_secret.webhook_integration_id IS 'The webhook';
 COMMENT ON COLUMN zentry_notify.webhook_secret.webhook_url IS
     'Its address. A secret: who knows it can post to the channel. The view zentry_notify.webhooks shows it redacted';
+COMMENT ON COLUMN zentry_notify.webhook_secret.signing_secret IS 'What the receiver checks signatures by, whsec_ and Base64; of type webhook';
+COMMENT ON COLUMN zentry_notify.webhook_secret.previous_secret IS 'The one before: what is sent is signed by both until previous_until';
+COMMENT ON COLUMN zentry_notify.webhook_secret.previous_until IS 'When the time of grace of previous_secret is over';
+COMMENT ON COLUMN zentry_notify.webhook_secret.headers IS 'Headers that each request has besides, an object of names and values, which are secrets';
 INSERT INTO zentry_notify.webhook_secret (webhook_integration_id, webhook_url) SELECT w.id, w.webhook_url FROM zentry_notify.webhook w;
 SELECT pg_catalog.pg_extension_config_dump('zentry_notify.webhook_secret', '');
 CREATE TABLE zentry_notify.webhook_state (
@@ -312,7 +321,7 @@ $$;
 -- The structure that the above leads to, as digests of its files.
 --# structure 01_schema.sql 9644aaa7488d6366
 --# structure 02_event_type.sql d66fe72eba7b167e
---# structure 03_webhook.sql 5b3bcea5d9a2c3b5
+--# structure 03_webhook.sql e074635475a41300
 --# structure 06_legacy_delivery.sql 4e594d666bb17293
 --# structure 07_webhook_state.sql 227a638fbe7105ee
 --# structure 08_event_source.sql 26ac1c5807ec246e

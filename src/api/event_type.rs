@@ -120,6 +120,10 @@ fn event_message(
     let definition = definition?;
     let data = &data?;
     let (kind, card) = event_card(&definition, format?, data);
+    if kind == EndpointKind::Signed {
+        let event = event(&parse(&definition).name, data_of("data", data));
+        return String::from_utf8(message::event_json(&event, Vec::new())).ok();
+    }
     let digest = stored.and_then(|stored| Digest::stored(stored).ok().flatten());
     let is_digest = digest.is_some();
     let card = match digest {
@@ -146,6 +150,7 @@ fn render_event(definition: AnyElement, format: &str, data: AnyElement) -> JsonB
 fn formats(of: WebhookType) -> &'static str {
     match of {
         WebhookType::Teams => " (the Adaptive Card that Workflows take), teams_connector (a MessageCard)",
+        WebhookType::Webhook => " (the event as JSON)",
         _ => "",
     }
 }
@@ -158,6 +163,7 @@ fn event_card(definition: &AnyElement, format: &str, data: &AnyElement) -> (Endp
         "slack" => EndpointKind::Slack,
         "google_chat" => EndpointKind::GoogleChat,
         "mattermost" => EndpointKind::Mattermost,
+        "webhook" => EndpointKind::Signed,
         _ => report::refuse(
             "webhook_type",
             &format!("unknown webhook type \"{format}\""),
@@ -189,6 +195,7 @@ fn webhook_format(webhook_type: &str, webhook_url: &str) -> &'static str {
         EndpointKind::Slack => "slack",
         EndpointKind::GoogleChat => "google_chat",
         EndpointKind::Mattermost => "mattermost",
+        EndpointKind::Signed => "webhook",
     }
 }
 

@@ -10,6 +10,7 @@ mod look_up;
 mod quiet_hours;
 mod rate_limit;
 mod refuse;
+mod signing;
 mod statistics;
 mod status;
 mod test_message;

@@ -5,8 +5,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use pgrx::prelude::*;
 use webhook::appearance::Appearance;
+use webhook::client::Headers;
 use webhook::definition::Catalogue;
-use webhook::endpoint::Endpoint;
+use webhook::endpoint::{Endpoint, EndpointKind};
 use webhook::event::Event;
 use webhook::http_thread::Outgoing;
 use webhook::mention::Mention;
@@ -20,6 +21,7 @@ use crate::pg::setting;
 use crate::plan::{Plan, with_spi};
 use crate::report;
 use crate::settings;
+use crate::signing::{Signing, StoredSigning};
 use crate::wake;
 
 /// Characters of the message; the rest is cut off.
@@ -54,18 +56,35 @@ fn zentry_test_webhook(
         webhook_url,
         mention,
         appearance,
+        signing,
     } = find(webhook_id);
     let endpoint = super::url::require_endpoint(&webhook_type, &webhook_url);
+    let (endpoint, signing) = signed(endpoint, &signing);
     let mut appearance = settings::appearance(Some(&appearance));
     appearance.mention = mention.and_then(|text| Mention::parse(endpoint.kind(), &text).ok());
     let event = event(test_message.unwrap_or("Test message from Zentry!"));
-    let judgement = post(&endpoint, &event, &appearance);
+    let judgement = post(&endpoint, &event, &appearance, signing.as_ref());
     let works = judgement.verdict == Verdict::Sent;
     let logged = log(id, &event, judgement);
     if works {
         reopen(id);
     }
     TableIterator::once(logged)
+}
+
+/// With what its requests have besides, if its receiver checks signatures.
+fn signed(endpoint: Endpoint, stored: &StoredSigning) -> (Endpoint, Option<Signing>) {
+    if endpoint.kind() != EndpointKind::Signed {
+        return (endpoint, None);
+    }
+    match Signing::read(stored) {
+        Ok(signing) => (endpoint.with_secrets(signing.secrets()), Some(signing)),
+        Err(reason) => report::refuse(
+            "secret",
+            &reason,
+            "SELECT zentry_new_secret(id) makes one and shows it.",
+        ),
+    }
 }
 
 /// It works: what waits for a channel that failed is sent now.
@@ -83,11 +102,13 @@ struct Found {
     mention: Option<String>,
     /// JSON.
     appearance: String,
+    signing: StoredSigning,
 }
 
 /// The integration, switched off or not; an error when there is none, and when its URL is gone.
 fn find(webhook_id: Option<i64>) -> Found {
-    const SQL: &str = "SELECT w.webhook_type::text, u.webhook_url::text, w.mention, zentry_notify.appearance_of(w.id) \
+    const SQL: &str = "SELECT w.webhook_type::text, u.webhook_url::text, w.mention, zentry_notify.appearance_of(w.id), \
+                              u.signing_secret, u.previous_secret, u.previous_until, u.headers::text \
                        FROM zentry_notify.webhook w \
                        LEFT JOIN zentry_notify.webhook_secret u ON u.webhook_integration_id = w.id WHERE w.id = $1";
     let found = with_spi(|spi| {
@@ -102,6 +123,11 @@ fn find(webhook_id: Option<i64>) -> Found {
                     webhook_url: text(2).unwrap_or_else(|| super::refuse::no_url(id)),
                     mention: text(3),
                     appearance: text(4).unwrap_or_default(),
+                    signing: StoredSigning {
+                        secret: text(5),
+                        previous: text(6).zip(rows.get::<Timestamp>(0, 7)),
+                        headers: text(8),
+                    },
                 })
             })
             .flatten()
@@ -121,7 +147,7 @@ fn event(message: &str) -> Event {
     }
 }
 
-fn post(endpoint: &Endpoint, event: &Event, appearance: &Appearance) -> Judgement {
+fn post(endpoint: &Endpoint, event: &Event, appearance: &Appearance, signing: Option<&Signing>) -> Judgement {
     let mut http = match Http::start(0) {
         Ok(http) => http,
         Err(error) => report::error(
@@ -131,12 +157,25 @@ fn post(endpoint: &Endpoint, event: &Event, appearance: &Appearance) -> Judgemen
             "SELECT * FROM zentry_status() says which setting it is.",
         ),
     };
-    let card = Catalogue::builtin().card(event);
-    let body = message::compose_with(endpoint.kind(), &[card], appearance).body;
+    let (body, headers) = match signing {
+        Some(signing) => {
+            let body = message::event_json(event, Vec::new());
+            // It is told once.
+            let id = format!("test-{}", event.occurred_at.as_microsecond());
+            let headers = signing.headers(&id, Timestamp::now(), &body);
+            (body, headers)
+        }
+        None => {
+            let card = Catalogue::builtin().card(event);
+            let message = message::compose_with(endpoint.kind(), &[card], appearance);
+            (message.body, Headers::default())
+        }
+    };
     let outgoing = Outgoing {
         id: 0,
         kind: endpoint.kind(),
         url: endpoint.post_url().clone(),
+        headers,
         body,
     };
     if http.send(outgoing).is_err() {

@@ -6,6 +6,7 @@ use std::collections::{HashMap, HashSet};
 use jiff::Timestamp;
 use serde_json::Value;
 use webhook::appearance::Appearance;
+use webhook::client::Headers;
 use webhook::definition::Catalogue;
 use webhook::digest::{self, Digest};
 use webhook::endpoint::{Endpoint, EndpointKind, UrlPolicy, Vendor};
@@ -20,6 +21,7 @@ use super::files;
 use super::memory::Buffers;
 use super::webhooks::StoredWebhook;
 use crate::settings;
+use crate::signing::Signing;
 
 /// Deliveries in memory: with payloads of some hundred bytes a few megabytes.
 const MAX_BUFFERED: usize = 10_000;
@@ -34,24 +36,28 @@ pub struct ActiveWebhook {
     appearance: Appearance,
     /// Keys of the events' data that it is not told.
     omit_keys: Vec<String>,
+    /// Of a receiver that checks signatures.
+    signing: Option<Signing>,
 }
 
 impl ActiveWebhook {
     pub fn of(row: &StoredWebhook, policy: &UrlPolicy) -> Self {
         let read = (|| {
-            let endpoint = endpoint(row, policy)?;
+            let (endpoint, signing) = endpoint(row, policy)?;
             let digest = Digest::stored(&row.appearance);
             Ok((
                 quiet_hours(row)?,
                 digest.map_err(|error| format!("digest: {error}"))?,
                 mention(row, &endpoint)?,
-                endpoint,
+                (endpoint, signing),
             ))
         })();
         let mut appearance = settings::appearance(Some(&row.appearance));
-        let (quiet_hours, digest, mention, endpoint) = match read {
-            Ok((quiet_hours, digest, mention, endpoint)) => (quiet_hours, digest, mention, Ok(endpoint)),
-            Err(reason) => (None, None, None, Err(reason)),
+        let (quiet_hours, digest, mention, endpoint, signing) = match read {
+            Ok((quiet_hours, digest, mention, (endpoint, signing))) => {
+                (quiet_hours, digest, mention, Ok(endpoint), signing)
+            }
+            Err(reason) => (None, None, None, Err(reason), None),
         };
         appearance.mention = mention;
         ActiveWebhook {
@@ -61,7 +67,16 @@ impl ActiveWebhook {
             digest,
             appearance,
             omit_keys: row.omit_keys.clone(),
+            signing,
         }
+    }
+
+    /// The headers of an attempt to post `body`.
+    pub fn headers(&self, message_id: Option<&str>, body: &[u8]) -> Headers {
+        let signing = self.signing.as_ref().zip(message_id);
+        signing
+            .map(|(signing, id)| signing.headers(id, Timestamp::now(), body))
+            .unwrap_or_default()
     }
 
     /// Whether its messages may belong to threads.
@@ -105,9 +120,15 @@ impl ActiveWebhook {
     }
 }
 
-fn endpoint(row: &StoredWebhook, policy: &UrlPolicy) -> Result<Endpoint, String> {
+fn endpoint(row: &StoredWebhook, policy: &UrlPolicy) -> Result<(Endpoint, Option<Signing>), String> {
     let webhook_type = row.webhook_type.parse().map_err(|error| format!("{error}"))?;
-    Endpoint::parse(webhook_type, &row.webhook_url, policy).map_err(|error| error.to_string())
+    let endpoint =
+        Endpoint::parse(webhook_type, &row.webhook_url, policy).map_err(|error| error.to_string())?;
+    if endpoint.kind() != EndpointKind::Signed {
+        return Ok((endpoint, None));
+    }
+    let signing = Signing::read(&row.signing)?;
+    Ok((endpoint.with_secrets(signing.secrets()), Some(signing)))
 }
 
 /// They were read when they were written, but time zones come and go with the system's packages.
@@ -134,7 +155,10 @@ pub fn config(row: &StoredWebhook, webhook: &ActiveWebhook) -> QueueConfig {
         kind,
         vendor,
         revision: row.revision(),
-        max_events_per_message: row.max_events_per_message,
+        max_events_per_message: match kind {
+            EndpointKind::Signed => 1,
+            _ => row.max_events_per_message,
+        },
         min_interval: row.min_interval,
         max_age: row.max_age,
         quiet_hours: webhook.quiet_hours.clone(),
@@ -201,6 +225,17 @@ impl Compose for Composer<'_> {
             let known = endpoint.knows_messages();
             known.then(|| message_id(id, deliveries).into())
         };
+        if endpoint.kind() == EndpointKind::Signed {
+            let first = deliveries.first();
+            let body = first.map_or_else(Vec::new, |delivery| {
+                message::event_json(&webhook.told(&delivery.event), self.buffers.take())
+            });
+            return Composed {
+                body,
+                message_id: first.and_then(|delivery| name(std::slice::from_ref(delivery))),
+                taken: 1,
+            };
+        }
         let card = |delivery: &Delivery| self.catalogue.card_for(id.0, &webhook.told(&delivery.event));
         if let Some(digest) = &webhook.digest {
             let last = &deliveries[deliveries.len().saturating_sub(digest::SHOWN)..];

@@ -43,6 +43,7 @@ impl Worker {
                 id: request.id.0,
                 kind: endpoint.kind(),
                 url: endpoint.request_url(request.message_id.as_deref(), webhook.threads()),
+                headers: webhook.headers(request.message_id.as_deref(), &request.body),
                 body: request.body,
             };
             self.slack.used();

@@ -23,7 +23,7 @@ pub fn active_webhooks() -> Plan {
                 w.quiet_hours, w.mention, to_json(w.omit_keys)::text, s.failures, s.refusals, s.limits, \
                 (SELECT json_agg((extract(epoch FROM p) * 1000000)::bigint) FROM unnest(s.posted_at) p)::text, \
                 w.rate_limit::text, w.rate_group::text, \
-                to_json(w)::text \
+                to_json(w)::text, u.signing_secret, u.previous_secret, u.previous_until, u.headers::text \
          FROM zentry_notify.webhook w \
          JOIN zentry_notify.webhook_secret u ON u.webhook_integration_id = w.id \
          LEFT JOIN zentry_notify.webhook_circuit c ON c.webhook_integration_id = w.id \

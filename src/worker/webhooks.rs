@@ -10,6 +10,7 @@ use webhook::schedule::{CircuitState, InARow, QueueChange, QueueId};
 
 use super::store::Store;
 use crate::plan::{Rows, with_spi};
+use crate::signing::StoredSigning;
 use crate::timestamp::to_timestamptz;
 
 /// An active webhook, as its row says.
@@ -35,6 +36,7 @@ pub struct StoredWebhook {
     pub omit_keys: Vec<String>,
     /// What its messages are made by, as JSON: its row.
     pub appearance: String,
+    pub signing: StoredSigning,
 }
 
 impl StoredWebhook {
@@ -190,6 +192,11 @@ fn webhook(rows: &Rows, row: usize) -> Option<StoredWebhook> {
         rate_limit: rows.get(row, 20),
         rate_group: rows.get(row, 21),
         appearance: rows.get(row, 22).unwrap_or_default(),
+        signing: StoredSigning {
+            secret: rows.get(row, 23),
+            previous: rows.get::<String>(row, 24).zip(rows.get::<Timestamp>(row, 25)),
+            headers: rows.get(row, 26),
+        },
     })
 }
 

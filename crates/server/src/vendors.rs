@@ -1,16 +1,17 @@
 //! What a webhook's type is called, by people and by programs.
 
 /// Types and their names for people, in the order of menus.
-pub const ALL: [(&str, &str); 5] = [
+pub const ALL: [(&str, &str); 6] = [
     ("discord", "Discord"),
     ("teams", "Microsoft Teams"),
     ("slack", "Slack"),
     ("google_chat", "Google Chat"),
     ("mattermost", "Mattermost"),
+    ("webhook", "A program, signed"),
 ];
 
 /// The types.
-pub const NAMES: [&str; 5] = {
+pub const NAMES: [&str; 6] = {
     let mut names = [""; ALL.len()];
     let mut index = 0;
     while index < ALL.len() {

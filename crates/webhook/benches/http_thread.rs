@@ -111,6 +111,7 @@ impl Round<'_> {
         let body = vec![b'x'; 600];
         self.thread
             .send(Outgoing {
+                headers: webhook::client::Headers::default(),
                 id: queue,
                 kind: EndpointKind::Discord,
                 url,

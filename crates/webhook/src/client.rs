@@ -5,11 +5,12 @@ mod failure;
 mod resolver;
 mod tls;
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT as USER_AGENT_NAME};
 use reqwest::{Body, Method, Request, Response};
 use tokio::time::{Instant, timeout_at};
 
@@ -28,11 +29,38 @@ const USER_AGENT: &str = concat!(
     ")"
 );
 
+/// What receivers of the user's own see.
+const OWN_USER_AGENT: &str = concat!(
+    "zentry_notify/",
+    env!("CARGO_PKG_VERSION"),
+    " (",
+    env!("CARGO_PKG_REPOSITORY"),
+    ")"
+);
+
 /// How much of a body is read. The log keeps 1000 characters, and an answer to be judged has some hundred.
 const MAX_BODY: usize = 64 * 1024;
 
 /// A header that is judged is a number or a date.
 const MAX_HEADER_VALUE: usize = 256;
+
+/// Headers of a request besides those that every one has. `Debug` shows their names.
+#[derive(Clone, Default)]
+pub struct Headers(Vec<(String, String)>);
+
+impl Headers {
+    pub fn push(&mut self, name: &str, value: impl Into<String>) {
+        self.0.push((name.to_owned(), value.into()));
+    }
+}
+
+impl fmt::Debug for Headers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set()
+            .entries(self.0.iter().map(|(name, _)| name))
+            .finish()
+    }
+}
 
 /// An HTTP client for webhooks.
 ///
@@ -90,9 +118,24 @@ impl Client {
         url: &SecretUrl,
         body: Bytes,
     ) -> Result<Answer, TransportError> {
+        self.post_with(kind, url, &Headers::default(), body).await
+    }
+
+    /// As [`Client::post`], with more headers.
+    ///
+    /// # Errors
+    /// As those of [`Client::post`].
+    pub async fn post_with(
+        &self,
+        kind: EndpointKind,
+        url: &SecretUrl,
+        headers: &Headers,
+        body: Bytes,
+    ) -> Result<Answer, TransportError> {
         self.check_literal_address(url)?;
         let deadline = Instant::now() + self.limits.request_timeout;
-        let response = match timeout_at(deadline, self.http.execute(request(kind, url, body))).await {
+        let response = match timeout_at(deadline, self.http.execute(request(kind, url, headers, body))).await
+        {
             Ok(Ok(response)) => response,
             Ok(Err(error)) => {
                 let by_proxy = self.limits.by_proxy && error.is_connect();
@@ -119,13 +162,25 @@ impl Client {
     }
 }
 
-fn request(kind: EndpointKind, url: &SecretUrl, body: Bytes) -> Request {
+fn request(kind: EndpointKind, url: &SecretUrl, headers: &Headers, body: Bytes) -> Request {
     let content_type = HeaderValue::from_static(match kind {
         EndpointKind::Discord => "application/json",
         _ => "application/json; charset=utf-8",
     });
     let mut request = Request::new(Method::POST, url.expose().clone());
     request.headers_mut().insert(CONTENT_TYPE, content_type);
+    if kind == EndpointKind::Signed {
+        let agent = HeaderValue::from_static(OWN_USER_AGENT);
+        request.headers_mut().insert(USER_AGENT_NAME, agent);
+    }
+    for (name, value) in &headers.0 {
+        let name = HeaderName::from_bytes(name.as_bytes());
+        // They were checked when they were written.
+        if let (Ok(name), Ok(mut value)) = (name, HeaderValue::from_str(value)) {
+            value.set_sensitive(true);
+            request.headers_mut().insert(name, value);
+        }
+    }
     *request.body_mut() = Some(Body::from(body));
     request
 }

@@ -34,16 +34,19 @@ pub enum WebhookType {
     Slack,
     GoogleChat,
     Mattermost,
+    /// A program of the user's own, which checks signatures.
+    Webhook,
 }
 
 impl WebhookType {
     /// All of them, by the names that users write.
-    pub const NAMES: [(&'static str, WebhookType); 5] = [
+    pub const NAMES: [(&'static str, WebhookType); 6] = [
         ("discord", Self::Discord),
         ("teams", Self::Teams),
         ("slack", Self::Slack),
         ("google_chat", Self::GoogleChat),
         ("mattermost", Self::Mattermost),
+        ("webhook", Self::Webhook),
     ];
 
     /// All names in words, each with what `more` says of it.
@@ -99,6 +102,8 @@ pub enum EndpointKind {
     GoogleChat,
     /// An incoming webhook of Mattermost, and of what speaks its dialect: attachments, `ok` for success.
     Mattermost,
+    /// A receiver that checks signatures by Standard Webhooks: an event as JSON, any 2xx for success.
+    Signed,
 }
 
 /// Whose servers answer: the published caps hold for the vendors' own hosts only.
@@ -204,6 +209,7 @@ impl Endpoint {
             WebhookType::Slack => (EndpointKind::Slack, slack::checked(url)?),
             WebhookType::GoogleChat => (EndpointKind::GoogleChat, google_chat::checked(url)?),
             WebhookType::Mattermost => (EndpointKind::Mattermost, mattermost::checked(url)?),
+            WebhookType::Webhook => (EndpointKind::Signed, url),
         };
         Ok(Self {
             kind,
@@ -254,6 +260,13 @@ impl Endpoint {
         }
     }
 
+    /// The same, with texts that are secrets, too: an answer may echo them.
+    #[must_use]
+    pub fn with_secrets(mut self, secrets: Vec<Box<str>>) -> Self {
+        self.post_url = self.post_url.with_secrets(secrets);
+        self
+    }
+
     /// Where a message of that name is posted to, for receivers that are told it in the URL.
     pub fn request_url(&self, message_id: Option<&str>, threads: bool) -> SecretUrl {
         match self.kind {
@@ -268,7 +281,7 @@ impl Endpoint {
 
     /// Whether it takes a message only once that comes again under the same name.
     pub fn knows_messages(&self) -> bool {
-        self.kind == EndpointKind::GoogleChat
+        matches!(self.kind, EndpointKind::GoogleChat | EndpointKind::Signed)
     }
 
     /// The URL to post to.

@@ -13,7 +13,7 @@ use nix::sys::signal::{SigSet, SigmaskHow};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::mpsc as orders;
 
-use crate::client::Client;
+use crate::client::{Client, Headers};
 use crate::endpoint::{EndpointKind, SecretUrl};
 use crate::outcome::{Answer, TransportError};
 
@@ -33,6 +33,7 @@ pub struct Outgoing {
     pub id: u64,
     pub kind: EndpointKind,
     pub url: SecretUrl,
+    pub headers: Headers,
     pub body: Vec<u8>,
 }
 
@@ -185,7 +186,11 @@ async fn dispatch(mut orders: orders::UnboundedReceiver<Order>, mut client: Clie
 
 async fn make(client: Client, request: Outgoing, mut reply: Reply) {
     let body = Bytes::from(request.body);
-    reply.result = Some(client.post(request.kind, &request.url, body.clone()).await);
+    reply.result = Some(
+        client
+            .post_with(request.kind, &request.url, &request.headers, body.clone())
+            .await,
+    );
     if body.is_unique() {
         reply.buffer = body.into();
     }

@@ -39,6 +39,8 @@ pub enum MentionError {
     NotMattermost(String),
     #[error("a connector of Teams can mention nobody")]
     Connector,
+    #[error("an event that a program gets mentions nobody")]
+    Signed,
 }
 
 impl MentionError {
@@ -60,6 +62,7 @@ impl MentionError {
             MentionError::NotMattermost(_) => {
                 "user:NAME, such as user:ada.lovelace; or here, channel or all."
             }
+            MentionError::Signed => "What a webhook of this type gets is no message: leave it out.",
             MentionError::Connector => "Mentions need a Workflows flow, or Discord.",
         }
     }
@@ -76,6 +79,7 @@ impl Mention {
                 teams(text.trim()).ok_or_else(|| MentionError::NotTeams(text.to_owned()))
             }
             EndpointKind::TeamsConnector => Err(MentionError::Connector),
+            EndpointKind::Signed => Err(MentionError::Signed),
             EndpointKind::Slack => markup(slack(text.trim()), || MentionError::NotSlack(text.to_owned())),
             EndpointKind::GoogleChat => markup(google_chat(text.trim()), || {
                 MentionError::NotGoogleChat(text.to_owned())

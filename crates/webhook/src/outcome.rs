@@ -2,6 +2,7 @@
 
 mod answer;
 mod discord;
+mod signed;
 mod status;
 mod teams;
 #[cfg(test)]
@@ -130,6 +131,7 @@ pub fn judge(kind: EndpointKind, url: &SecretUrl, result: Result<&Answer, &Trans
 fn judge_answer(kind: EndpointKind, url: &SecretUrl, answer: &Answer) -> Judgement {
     let (verdict, error) = match kind {
         EndpointKind::Discord => discord::verdict(answer),
+        EndpointKind::Signed => signed::verdict(answer),
         _ if answer.is_html() => page_verdict(answer),
         EndpointKind::TeamsConnector => teams::connector_verdict(answer),
         EndpointKind::TeamsWorkflow => teams::workflow_verdict(answer),

@@ -15,11 +15,11 @@ use webhook::appearance::Appearance;
 use webhook::card::Card;
 use webhook::definition::{Catalogue, Definition, EventDefinition, FieldDefinition, builtin};
 use webhook::endpoint::EndpointKind::{
-    self, Discord, GoogleChat, Mattermost, Slack, TeamsConnector, TeamsWorkflow,
+    self, Discord, GoogleChat, Mattermost, Signed, Slack, TeamsConnector, TeamsWorkflow,
 };
 use webhook::event::Event;
 use webhook::mention::Mention;
-use webhook::message::{compose, compose_with};
+use webhook::message::{compose, compose_with, event_json};
 use webhook::rich_text::RichText;
 
 static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(Catalogue::builtin);
@@ -163,6 +163,7 @@ fn read(kind: EndpointKind, body: &[u8]) -> Vec<Shown> {
             .iter()
             .map(mattermost::shown)
             .collect(),
+        Signed => unreachable!("it gets no messages"),
     }
 }
 
@@ -224,12 +225,36 @@ fn raw_texts(kind: EndpointKind, body: &[u8]) -> Vec<usize> {
             .map(|container| raw(&container["items"][1]["text"]))
             .collect(),
         // Title and text stand in one section, and what a message may weigh cuts these before the limit of the text does.
-        Slack | GoogleChat | Mattermost => vec![usize::MAX / 2],
+        Slack | GoogleChat | Mattermost | Signed => vec![usize::MAX / 2],
+    }
+}
+
+/// With texts in the place of numbers.
+fn as_texts(value: &Value) -> Value {
+    match value {
+        Value::Number(number) => Value::String(number.to_string()),
+        Value::Array(items) => items.iter().map(as_texts).collect(),
+        Value::Object(members) => members
+            .iter()
+            .map(|(key, value)| (key.clone(), as_texts(value)))
+            .collect(),
+        other => other.clone(),
     }
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, max_shrink_iters: 3000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_event_is_the_json_that_the_row_was(event in events()) {
+        let body: Value = serde_json::from_slice(&event_json(&event, Vec::new())).unwrap();
+        prop_assert_eq!(&body["type"], &*event.event_type);
+        let at: jiff::Timestamp = body["timestamp"].as_str().unwrap().parse().unwrap();
+        prop_assert_eq!(at, event.occurred_at);
+        let mut was = event.parse();
+        was.remove("zentry_sample");
+        prop_assert_eq!(as_texts(&body["data"]), as_texts(&Value::Object(was)));
+    }
 
     #[test]
     fn any_event_makes_a_valid_message_that_says_what_the_row_said(event in events()) {

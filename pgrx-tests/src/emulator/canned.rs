@@ -8,7 +8,7 @@ use super::reply::Reply;
 use super::route::Route;
 use super::script::Behaviour;
 use super::teams::{connector, workflow};
-use super::{google_chat, mattermost, slack};
+use super::{google_chat, mattermost, signed, slack};
 
 /// The answer that a script gives in place of the vendor's; none where the message is taken as usual.
 pub(crate) fn scripted(behaviour: &Behaviour, route: Route<'_>) -> Option<Reply> {
@@ -31,6 +31,7 @@ pub(crate) fn scripted(behaviour: &Behaviour, route: Route<'_>) -> Option<Reply>
             Route::Slack => slack::rate_limited(*retry_after),
             Route::GoogleChat => google_chat::plain(429),
             Route::Mattermost => mattermost::rate_limited(*retry_after),
+            Route::Signed => signed::rate_limited(*retry_after),
         }),
         Behaviour::EdgeBan => Some(Reply::text(429, "error code: 1015").header("retry-after", "3600")),
         Behaviour::Status(status) => Some(plain(kind, *status)),
@@ -64,6 +65,7 @@ pub(crate) fn plain(kind: Kind, status: u16) -> Reply {
         Kind::Slack => slack::plain(status),
         Kind::GoogleChat => google_chat::plain(status),
         Kind::Mattermost => mattermost::plain(status),
+        Kind::Signed => signed::plain(status),
     }
 }
 
@@ -73,6 +75,7 @@ pub(crate) fn success(kind: Kind) -> Reply {
         Kind::Discord => r#"{"id":"1000000000000000000","type":0,"embeds":[]}"#,
         Kind::Connector => "1",
         Kind::Workflow => return Reply::empty(202),
+        Kind::Signed => return Reply::empty(204),
         Kind::Slack | Kind::Mattermost => "ok",
         Kind::GoogleChat => r#"{"name":"spaces/x/messages/1"}"#,
     };

@@ -45,7 +45,7 @@ impl Event {
         };
         // Discord and Mattermost know no markup in a footer.
         let footer = |footer: &str| {
-            if matches!(kind, Kind::Discord | Kind::Mattermost) {
+            if matches!(kind, Kind::Discord | Kind::Mattermost | Kind::Signed) {
                 footer.to_owned()
             } else {
                 plain(footer)
@@ -79,6 +79,7 @@ pub(crate) fn events(kind: Kind, body: &Value) -> Vec<Event> {
         Kind::Slack => of_list(body, "attachments", slack),
         Kind::GoogleChat => of_list(body, "cardsV2", google_chat),
         Kind::Mattermost => of_list(body, "attachments", mattermost),
+        Kind::Signed => vec![signed(body)],
     }
 }
 
@@ -143,6 +144,25 @@ fn google_chat(card: &Value) -> Event {
     event
 }
 
+/// Its type, the title of a task, and the data as fields.
+fn signed(body: &Value) -> Event {
+    let data = body["data"].as_object().into_iter().flatten();
+    Event {
+        title: text(body, "type"),
+        text: text(&body["data"], "task_title"),
+        fields: data
+            .map(|(key, value)| Field {
+                name: key.clone(),
+                value: value
+                    .as_str()
+                    .map_or_else(|| value.to_string(), ToOwned::to_owned),
+            })
+            .collect(),
+        timestamp: optional(body, "timestamp"),
+        ..Event::default()
+    }
+}
+
 fn mattermost(attachment: &Value) -> Event {
     Event {
         title: text(attachment, "title"),
@@ -195,6 +215,7 @@ pub(crate) fn count(kind: Kind, body: &[u8]) -> usize {
         Kind::Connector => outline.sections.len().max(1),
         Kind::Slack | Kind::Mattermost => outline.attachments.len().max(1),
         Kind::GoogleChat => outline.cards.len().max(1),
+        Kind::Signed => 1,
         Kind::Workflow => {
             let containers = |card: &Card<'_>| {
                 card.body

@@ -16,10 +16,23 @@ pub enum Kind {
     Slack,
     GoogleChat,
     Mattermost,
+    /// A program that checks signatures.
+    Signed,
 }
 
 impl Kind {
-    pub const ALL: [Kind; 6] = [
+    pub const ALL: [Kind; 7] = [
+        Kind::Discord,
+        Kind::Connector,
+        Kind::Workflow,
+        Kind::Slack,
+        Kind::GoogleChat,
+        Kind::Mattermost,
+        Kind::Signed,
+    ];
+
+    /// Those that people read: messages of several events, which are drawn.
+    pub const CHATS: [Kind; 6] = [
         Kind::Discord,
         Kind::Connector,
         Kind::Workflow,
@@ -36,6 +49,7 @@ impl Kind {
             Kind::Slack => "slack",
             Kind::GoogleChat => "google_chat",
             Kind::Mattermost => "mattermost",
+            Kind::Signed => "webhook",
         }
     }
 
@@ -48,6 +62,7 @@ impl Kind {
             Kind::Slack => "Slack",
             Kind::GoogleChat => "Google Chat",
             Kind::Mattermost => "Mattermost",
+            Kind::Signed => "A program",
         }
     }
 
@@ -59,6 +74,7 @@ impl Kind {
             Kind::Slack => "slack",
             Kind::GoogleChat => "google_chat",
             Kind::Mattermost => "mattermost",
+            Kind::Signed => "signed",
         }
     }
 
@@ -67,7 +83,7 @@ impl Kind {
             Kind::Discord => Some(RateLimit::DISCORD),
             Kind::Connector | Kind::Workflow => Some(RateLimit::TEAMS),
             Kind::Slack | Kind::GoogleChat => Some(RateLimit::ONE_A_SECOND),
-            Kind::Mattermost => None,
+            Kind::Mattermost | Kind::Signed => None,
         };
         Limits {
             announced,

@@ -22,6 +22,12 @@ pub fn spans(kind: Kind, source: &str) -> Vec<Span> {
         Kind::Connector | Kind::Workflow => joined(source),
         Kind::Slack => return mrkdwn(source),
         Kind::GoogleChat => return html(source),
+        Kind::Signed => {
+            return vec![Span {
+                text: source.to_owned(),
+                bold: false,
+            }];
+        }
     };
     let mut spans = vec![Span {
         text: String::new(),

@@ -39,6 +39,7 @@ mod seconds;
 mod server;
 mod service;
 mod shape;
+mod signed;
 mod slack;
 mod store;
 mod teams;

@@ -107,6 +107,10 @@ impl Address {
                     query: Some(format!("key={}&token={token}", letters(rng, 39, ALPHANUMERIC))),
                 }
             }
+            Kind::Signed => Address::Path {
+                path: format!("/events/{}", letters(rng, 20, ALPHANUMERIC)),
+                query: None,
+            },
             Kind::Mattermost => Address::Path {
                 path: format!(
                     "/hooks/{}",

@@ -21,6 +21,8 @@ pub(crate) enum Route<'a> {
     GoogleChat,
     /// `/hooks/{key}`.
     Mattermost,
+    /// `/events/{name}`.
+    Signed,
 }
 
 impl Route<'_> {
@@ -32,6 +34,7 @@ impl Route<'_> {
             Route::Slack => Kind::Slack,
             Route::GoogleChat => Kind::GoogleChat,
             Route::Mattermost => Kind::Mattermost,
+            Route::Signed => Kind::Signed,
         }
     }
 }
@@ -50,6 +53,9 @@ pub(crate) fn route(path: &str) -> Option<Route<'_>> {
     }
     if path.starts_with("/hooks/") {
         return Some(Route::Mattermost);
+    }
+    if path.starts_with("/events/") {
+        return Some(Route::Signed);
     }
     if let Some(front) = path.strip_suffix(INVOKE) {
         let (prefix, id) = front.rsplit_once("/workflows/")?;
@@ -84,7 +90,7 @@ pub(crate) fn redacted(path: &str, query: Option<&str>) -> String {
         Some(Route::Slack | Route::Mattermost) => {
             format!("/{}/…", path.split('/').nth(1).unwrap_or_default())
         }
-        Some(Route::Workflow { .. } | Route::GoogleChat) | None => path.to_owned(),
+        Some(Route::Workflow { .. } | Route::GoogleChat | Route::Signed) | None => path.to_owned(),
     };
     if let Some(query) = query {
         let parts = query.split('&').map(|part| match part.split_once('=') {

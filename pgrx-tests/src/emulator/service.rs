@@ -23,7 +23,7 @@ use super::store::{Keep, Received};
 use super::teams::{connector, workflow};
 use super::verdict::{Given, Verdict};
 use super::{Shared, canned, control, event, page};
-use super::{discord, google_chat, mattermost, slack};
+use super::{discord, google_chat, mattermost, signed, slack};
 
 /// Larger bodies are not kept.
 const MOST_BYTES: usize = 8 * 1024 * 1024;
@@ -133,7 +133,7 @@ impl<'a> Arrival<'a> {
         let route = route(path);
         let hook = match route {
             Some(Route::Discord { id, .. } | Route::Workflow { id }) => shared.registry.find(id),
-            Some(Route::Connector | Route::Slack | Route::GoogleChat | Route::Mattermost) => {
+            Some(Route::Connector | Route::Slack | Route::GoogleChat | Route::Mattermost | Route::Signed) => {
                 shared.registry.find(path)
             }
             None => None,
@@ -183,6 +183,7 @@ impl<'a> Arrival<'a> {
             Route::Slack => slack::judge(call, hook),
             Route::GoogleChat => google_chat::judge(call, hook),
             Route::Mattermost => mattermost::judge(call, hook),
+            Route::Signed => signed::judge(call, hook),
         }
     }
 
@@ -221,6 +222,10 @@ impl<'a> Arrival<'a> {
             path: route::redacted(self.parts.uri.path(), self.parts.uri.query()),
             headers: self.parts.headers.iter().map(header).collect(),
             body: serde_json::from_slice(body).unwrap_or(Value::Null),
+            raw: match self.route {
+                Some(Route::Signed) => String::from_utf8_lossy(body).into_owned(),
+                _ => String::new(),
+            },
             size: body.len(),
             answer: answered.map_or_else(|_| Given::default(), |reply| reply.given()),
             verdict: judged.verdict.clone(),

@@ -49,6 +49,9 @@ pub struct Received {
     pub headers: Vec<(String, String)>,
     /// Null when it is not JSON.
     pub body: Value,
+    /// The body as it came, for who checks its signature; of others nothing.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub raw: String,
     /// Bytes of the body.
     pub size: usize,
     pub answer: Given,
@@ -75,6 +78,7 @@ impl Received {
         match self.kind {
             Some(Kind::Discord) => discord::message::sender(&self.body),
             Some(Kind::Connector) => "Incoming Webhook",
+            Some(Kind::Signed) => "zentry_notify",
             _ => "Workflows",
         }
     }

@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 
 use postgres::Client;
 use zentry_e2e::cluster::{Cluster, Stage, TestDatabase};
-use zentry_e2e::emulator::Webhook;
+use zentry_e2e::emulator::{Emulator, Kind, Webhook};
 
 /// A file of the sources.
 pub fn source(name: &str) -> PathBuf {
@@ -233,9 +233,12 @@ impl Project {
     }
 
     /// Run those of the package's own tests that stand in such files.
-    pub fn test_package(&self, files: &str, webhook_url: &str, teams_url: &str) {
+    pub fn test_package(&self, files: &str, webhook: &Webhook, emulator: &Emulator) {
         let mut python = self.python();
-        python.env("WEBHOOK_URL", webhook_url).env("TEAMS_URL", teams_url);
+        python
+            .env("WEBHOOK_URL", webhook.url())
+            .env("TEAMS_URL", emulator.register(Kind::Workflow).url())
+            .env("PROGRAM_URL", emulator.register(Kind::Signed).url());
         python.args(["-m", "unittest", "discover", "--pattern", files]);
         run(python.arg("--start-directory").arg(format!("{PACKAGE}/tests")));
     }

@@ -28,7 +28,6 @@ fn goes_over_and_back(release: &'static Release) {
     let mut scene = Scene::empty().unwrap();
     zentry::load(&mut scene.client).unwrap();
     let webhook = scene.emulator.register(Kind::Discord);
-    let teams = scene.emulator.register(Kind::Workflow);
     webhook.limit(Limits::default());
     let Some(project) = Project::new(&scene.database, &mut scene.client, release) else {
         return;
@@ -78,7 +77,7 @@ fn goes_over_and_back(release: &'static Release) {
     project.check("moved", "7", &webhook.url());
     scene.settle().unwrap();
     assert_eq!(times_told(&mut scene, 7), (0, 1));
-    project.test_package("test_*.py", &webhook.url(), &teams.url());
+    project.test_package("test_*.py", &webhook, &scene.emulator);
     let url = webhook.url();
     let token = url.rsplit('/').next().unwrap();
     assert_eq!(

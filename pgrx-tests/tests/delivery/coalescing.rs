@@ -10,7 +10,7 @@ use crate::{channel, of, scene, set, sizes};
 #[test]
 fn ten_waiting_deliveries_leave_as_one_message_with_a_row_each() {
     let mut scene = scene(&[]);
-    let channels = Kind::ALL.map(|kind| channel(&mut scene, kind));
+    let channels = Kind::CHATS.map(|kind| channel(&mut scene, kind));
     numbered::complete(&mut scene.client, 1..=25).unwrap();
     let deliveries = scene.settle().unwrap();
     for channel in &channels {
@@ -33,8 +33,8 @@ fn ten_waiting_deliveries_leave_as_one_message_with_a_row_each() {
 #[test]
 fn max_events_per_message_sets_the_size_and_1_turns_coalescing_off() {
     let mut scene = scene(&[]);
-    let alone = Kind::ALL.map(|kind| channel(&mut scene, kind));
-    let fours = Kind::ALL.map(|kind| channel(&mut scene, kind));
+    let alone = Kind::CHATS.map(|kind| channel(&mut scene, kind));
+    let fours = Kind::CHATS.map(|kind| channel(&mut scene, kind));
     for (one, four) in alone.iter().zip(&fours) {
         set(&mut scene, one, "max_events_per_message", "1");
         set(&mut scene, four, "max_events_per_message", "4");
@@ -54,7 +54,7 @@ fn max_events_per_message_sets_the_size_and_1_turns_coalescing_off() {
 #[test]
 fn an_idle_channel_sends_at_once_and_what_comes_meanwhile_leaves_together() {
     let mut scene = scene(&[]);
-    let channels = Kind::ALL.map(|kind| channel(&mut scene, kind));
+    let channels = Kind::CHATS.map(|kind| channel(&mut scene, kind));
     for channel in &channels {
         channel.webhook.script([Behaviour::Held]);
     }
@@ -85,7 +85,7 @@ fn an_idle_channel_sends_at_once_and_what_comes_meanwhile_leaves_together() {
 fn long_events_leave_in_fewer_than_ten() {
     let mut scene = scene(&[]);
     let projects = Some(&["project_created"][..]);
-    let channels = Kind::ALL.map(|kind| scene.channel_for(kind, None, projects).unwrap());
+    let channels = Kind::CHATS.map(|kind| scene.channel_for(kind, None, projects).unwrap());
     // In Discord's unit 1,024 of the 6,000 for all embeds; in bytes 4 KB of Teams' 20.
     scene
         .client

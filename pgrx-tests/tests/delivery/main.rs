@@ -17,6 +17,7 @@ mod rate_limits;
 mod refusals;
 mod retry;
 mod shutdown;
+mod signed;
 mod vendors;
 
 use postgres::Client;
@@ -73,10 +74,11 @@ pub fn sizes(webhook: &Webhook) -> Vec<usize> {
     accepted.map(|received| received.events().len()).collect()
 }
 
-/// What a message has of a task, and of none whose number only begins so: its title is bold.
+/// What a message has of a task, and of none whose number only begins so: its title is bold, or a string of JSON.
 pub fn task(kind: Kind, number: i64) -> String {
     match kind {
         Kind::GoogleChat => format!("Task {number}<"),
+        Kind::Signed => format!("Task {number}\""),
         _ => format!("Task {number}*"),
     }
 }

@@ -8,6 +8,7 @@ mod discord_answers;
 mod faults;
 mod pacing;
 mod process;
+mod signed;
 mod store;
 mod tls;
 mod workflow;

@@ -13,7 +13,7 @@ use zentry_e2e::zentry::{self, id};
 
 /// A channel of each kind, for every event of every project.
 pub fn channels(scene: &mut Scene) -> [Channel; 6] {
-    Kind::ALL.map(|kind| scene.channel(kind).unwrap())
+    Kind::CHATS.map(|kind| scene.channel(kind).unwrap())
 }
 
 /// A Discord channel without rate limits that hears of one event type, in every project.

@@ -113,7 +113,7 @@ fn talkative_site() -> Result<Site> {
 
 /// Every function of ours that somebody may call, with arguments that succeed and arguments that fail. `$1` stands for a URL that
 /// comes from a table: it is in no statement and in no plan but those within our functions.
-const CALLS: [(&str, &[&str]); 30] = [
+const CALLS: [(&str, &[&str]); 31] = [
     (
         "zentry_register_webhook",
         &[
@@ -233,6 +233,17 @@ const CALLS: [(&str, &[&str]); 30] = [
     ("zentry_stats", &["()", "(NULL)", "('-1 day')"]),
     ("zentry_stats_by_hour", &["()", "(1, 1)", "(0)", "(1, 987654321)"]),
     ("zentry_import_integrations", &["()"]),
+    (
+        "zentry_new_secret",
+        &[
+            "(7)",
+            "(1)",
+            "(NULL)",
+            "(987654321)",
+            "(7, 'whsec_x')",
+            "(7, grace => '31 days')",
+        ],
+    ),
     ("zentry_delete_webhook", &["(3)", "(987654321)", "(NULL)"]),
     (
         "zentry_create_api_token",
@@ -332,10 +343,22 @@ fn no_secret_is_found_after_every_call_and_every_failure() -> Result<()> {
     }
     let urls: Vec<String> = all.iter().map(|(_, webhook)| webhook.url()).collect();
     client.execute("INSERT INTO known VALUES ($1)", &[&urls[0]])?;
+    // What requests are signed by, and the headers' values.
+    client.execute(
+        "SELECT zentry_update_webhook(w.id, headers => $1::text::jsonb) FROM zentry_notify.webhook w WHERE w.webhook_type = 'webhook'",
+        &[&r#"{"authorization": "Bearer MARKEDHEADERVALUE"}"#],
+    )?;
     client.batch_execute("RESET plan_cache_mode")?;
     let proxy_password = "MARKEDPROXYPASSWORD".to_owned();
     let mut search = Search::for_urls(&urls);
     search.add(proxy_password.clone());
+    search.add("MARKEDHEADERVALUE".to_owned());
+    for row in client.query(
+        "SELECT substr(s.signing_secret, 7) FROM zentry_notify.webhook_secret s WHERE s.signing_secret IS NOT NULL",
+        &[],
+    )? {
+        search.add(row.get(0));
+    }
     let token: String = client
         .query_one("SELECT zentry_create_api_token('front end', 'reader')", &[])?
         .get(0);

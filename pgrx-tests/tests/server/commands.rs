@@ -227,6 +227,7 @@ fn every_command_explains_itself() -> Result<()> {
         "status",
         "register",
         "update",
+        "new-secret",
         "resume",
         "enable",
         "disable",
@@ -258,6 +259,61 @@ fn every_command_explains_itself() -> Result<()> {
     assert_eq!(run(&scene, &["man", path])?.code, 0);
     assert!(fs::read_to_string(pages.0.join("zentry-notify-logs.1"))?.contains("follow"));
     assert_eq!(run(&scene, &["no-such-command"])?.code, 2);
+    Ok(())
+}
+
+#[test]
+fn a_program_s_secret_is_printed() -> Result<()> {
+    const GIVEN: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+    let scene = Scene::start()?;
+    let url = scene.emulator.register(Kind::Signed).url();
+    let with = |variables: &[(&str, &str)], arguments: &[&str]| -> Result<Ran> {
+        let mut command = command(&scene, "postgres")?;
+        command.env("WEBHOOK_URL", &url).envs(variables.iter().copied());
+        Ok(command.args(arguments).output()?.into())
+    };
+    let register = [
+        "register",
+        "--json",
+        "--name",
+        "Billing",
+        "--webhook-type",
+        "webhook",
+    ];
+    let headers = [("WEBHOOK_HEADERS", r#"{"authorization": "Bearer swordfish"}"#)];
+    let registered = with(&headers, &[&register[..], &["--headers"]].concat())?;
+    assert_eq!(registered.code, 0, "{}", registered.err);
+    let one = json(&registered)?[0].clone();
+    assert_eq!(one["header_names"], serde_json::json!(["authorization"]));
+    let first = one["secret"].as_str().context("a secret")?.to_owned();
+    assert!(first.starts_with("whsec_"), "{first}");
+    let given = with(&[("WEBHOOK_SECRET", GIVEN)], &register)?;
+    assert_eq!(
+        (given.code, given.out.contains("whsec_")),
+        (0, false),
+        "{}",
+        given.err
+    );
+    let id = one["id"].to_string();
+    let next = with(&[], &["new-secret", &id, "--grace", "7 days", "--json"])?;
+    assert_eq!(next.code, 0, "{}", next.err);
+    assert_ne!(json(&next)?[0]["secret"], first.as_str());
+    let taken = with(&[], &["update", &id, "--headers", "{}", "--json"])?;
+    assert_eq!(
+        json(&taken)?[0]["header_names"],
+        serde_json::json!([]),
+        "{}",
+        taken.err
+    );
+    for arguments in [
+        ["update", &id, "--headers", "swordfish"],
+        ["update", &id, "--headers", r#"{"host": "swordfish"}"#],
+        ["new-secret", &id, "--secret", "whsec_swordfish"],
+    ] {
+        let refused = with(&[], &arguments)?;
+        assert_eq!(refused.code, 1, "{arguments:?}");
+        assert!(!refused.err.contains("swordfish"), "{}", refused.err);
+    }
     Ok(())
 }
 

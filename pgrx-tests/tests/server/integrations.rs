@@ -94,6 +94,7 @@ fn an_integration_lives() -> Result<()> {
         "is_active",
         "created_at",
         "updated_at",
+        "header_names",
     ];
     expected.extend(SETTINGS);
     expected.sort_unstable();
@@ -434,6 +435,86 @@ fn everything_is_set_and_taken_away() -> Result<()> {
     let resumed = stage.call("POST", &format!("{one}resume/"), json!({}), 200)?;
     assert_eq!(resumed["id"], created["id"]);
     stage.call("POST", "987654/resume/", json!({}), 404)?;
+    Ok(())
+}
+
+/// Of type `webhook`: what signs and what the headers are is written, and read by nobody.
+#[test]
+fn a_program_s_secret_is_shown_once() -> Result<()> {
+    const GIVEN: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+    let stage = Stage::start()?;
+    let url = stage.scene.emulator.register(Kind::Signed).url();
+    let new = json!({"name": "Billing", "webhook_type": "webhook", "webhook_url": url, "headers": {"Authorization": "Bearer swordfish"}});
+    let created = stage.call("POST", "", new.clone(), 201)?;
+    let made = created["secret"].as_str().unwrap().to_owned();
+    assert!(made.starts_with("whsec_"), "{created}");
+    assert_eq!(created["header_names"], json!(["authorization"]));
+    let one = format!("{}/", created["id"]);
+    let read = stage.get(&one)?;
+    assert!(
+        !read.to_string().contains("whsec_") && !read.to_string().contains("swordfish"),
+        "{read}"
+    );
+    // What is read can be written: nothing changes.
+    assert_eq!(
+        stage.call("PUT", &one, read.clone(), 200)?["header_names"],
+        read["header_names"]
+    );
+    let again = stage.call("POST", &format!("{one}secret/"), json!({"grace": "7 days"}), 200)?;
+    assert_ne!(again["secret"], json!(made));
+    let given = stage.call("POST", &format!("{one}secret/"), json!({"secret": GIVEN}), 200)?;
+    assert_eq!(given, json!({"secret": GIVEN}));
+    let mut own = new.clone();
+    own["secret"] = json!(GIVEN);
+    assert_eq!(
+        stage.call("POST", "", own, 201)?["secret"],
+        Value::Null,
+        "it is known"
+    );
+    let none = stage.call("PATCH", &one, json!({"headers": null}), 200)?;
+    assert_eq!(none["header_names"], json!([]));
+
+    for (body, field) in [
+        (json!({"secret": "whsec_swordfish"}), "secret"),
+        (json!({"grace": "31 days"}), "grace"),
+        (json!({"grace": "a while"}), "grace"),
+    ] {
+        let answer = stage.call("POST", &format!("{one}secret/"), body, 400)?;
+        assert!(answer[field][0].is_string(), "{answer}");
+        assert!(!answer.to_string().contains("swordfish"), "{answer}");
+    }
+    for headers in [
+        json!({"host": "x"}),
+        json!({"x-team": "swordfish\n"}),
+        json!(["x"]),
+        json!({"x-team": 7}),
+    ] {
+        let answer = stage.call("PATCH", &one, json!({ "headers": headers }), 400)?;
+        assert!(answer["headers"][0].is_string(), "{answer}");
+        assert!(!answer.to_string().contains("swordfish"), "{answer}");
+    }
+    // All that is wrong, at once.
+    let answer = stage.call(
+        "POST",
+        "",
+        json!({"name": "x", "webhook_type": "webhook", "webhook_url": "https://hooks.example.net/", "secret": "whsec_x", "headers": {"host": "x"}}),
+        400,
+    )?;
+    let wrong: Vec<&String> = answer.as_object().unwrap().keys().collect();
+    assert_eq!(wrong, ["headers", "secret", "webhook_url"]);
+    let discord = stage.scene.emulator.discord_webhook().url();
+    let body = json!({"name": "x", "webhook_type": "discord", "webhook_url": discord});
+    let other = stage.call("POST", "", body.clone(), 201)?;
+    assert_eq!(other["secret"], Value::Null);
+    stage.call("POST", &format!("{}/secret/", other["id"]), json!({}), 400)?;
+    stage.call("POST", "987654/secret/", json!({}), 404)?;
+    stage.call(
+        "PATCH",
+        &format!("{}/", other["id"]),
+        json!({"headers": {"x-team": "blue"}}),
+        400,
+    )?;
+    stage.call("PATCH", &format!("{}/", other["id"]), json!({"headers": {}}), 200)?;
     Ok(())
 }
 

@@ -392,7 +392,13 @@ fn the_api_describes_itself() -> Result<()> {
         .values()
         .map(|path| path.as_object().map_or(0, |path| path.len()))
         .sum();
-    assert_eq!((paths.len(), operations), (10, 14), "{:?}", paths.keys());
+    assert_eq!((paths.len(), operations), (11, 15), "{:?}", paths.keys());
+    let event = &description["components"]["schemas"]["event_task_completed"]["properties"];
+    assert_eq!(event["type"]["enum"], json!(["task_completed"]));
+    assert_eq!(
+        event["data"]["properties"]["task_id"]["type"],
+        json!(["integer", "string", "null"])
+    );
     assert_eq!(
         description["components"]["securitySchemes"]["token"]["scheme"],
         json!("bearer")

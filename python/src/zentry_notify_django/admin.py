@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db import models
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 
@@ -18,12 +20,12 @@ from .forms import WebhookForm
 from .models import NotificationLog, WebhookIntegration, registrant
 
 HEARS: list[Any] = ["event_types", "project", "filter", "min_streak_days", "milestones", "omit_keys"]
-APPEARS: list[Any] = ["mention", "username", "avatar_url", "announce", "thread_name", "applied_tags"]
+APPEARS: list[Any] = ["mention", "username", "avatar_url", "announce", "thread_name", "applied_tags", "thread_by"]
 WHEN: list[Any] = ["quiet_hours", "digest", "max_events_per_message", "min_interval", "max_age", "rate_limit", "rate_group"]
 TROUBLE: list[Any] = ["notify_webhook", "notices"]
 SEEN: list[Any] = [
     "state", "state_since", "reason", "next_try_at", "held_until", "pending", "sent", "failed", "last_delivery_at", "created_by",
-    "created_at", "updated_at",
+    "created_at", "updated_at", "header_names",
 ]  # fmt: skip
 
 
@@ -51,8 +53,8 @@ class Buttons(admin.ModelAdmin):  # type: ignore[type-arg]
         """Those that have something to do."""
         return list(self.buttons)
 
-    def press(self, request: HttpRequest, name: str, obj: Any) -> None:
-        """Do what the button says, and tell of it."""
+    def press(self, request: HttpRequest, name: str, obj: Any) -> HttpResponse | None:
+        """Do what the button says, and tell of it; or answer with a page."""
         raise NotImplementedError
 
     def change_view(self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None) -> HttpResponse:
@@ -74,8 +76,8 @@ class Buttons(admin.ModelAdmin):  # type: ignore[type-arg]
             obj = self.get_object(request, str(pk))
             if request.method != "POST" or not self.has_press_permission(request, obj):
                 raise PermissionDenied
-            if obj is not None:
-                self.press(request, name, obj)
+            if obj is not None and (page := self.press(request, name, obj)) is not None:
+                return page
             meta = self.model._meta
             return HttpResponseRedirect(reverse(f"{self.admin_site.name}:{meta.app_label}_{meta.model_name}_change", args=[pk]))
 
@@ -92,9 +94,11 @@ class WebhookIntegrationAdmin(Buttons):
     search_fields = ["name"]
     readonly_fields = SEEN
     actions = ["test", "switch_on", "switch_off", "retry_failed"]
-    buttons = {"test": "Send a test message", "resume": "Try now", "retry_failed": "Send failed deliveries again"}
+    buttons = {
+        "test": "Send a test message", "resume": "Try now", "retry_failed": "Send failed deliveries again", "secret": "New secret",
+    }  # fmt: skip
     fieldsets = [
-        (None, {"fields": ["name", "webhook_type", "webhook_url", "is_active"]}),
+        (None, {"fields": ["name", "webhook_type", "webhook_url", "headers", "is_active"]}),
         ("What it hears", {"fields": HEARS}),
         ("When it is sent", {"fields": WHEN, "classes": ["collapse"]}),
         ("How it looks", {"fields": APPEARS, "classes": ["collapse"]}),
@@ -124,17 +128,35 @@ class WebhookIntegrationAdmin(Buttons):
 
     def shown_buttons(self, obj: WebhookIntegration) -> list[str]:
         """Those that have something to do."""
-        useless = {"resume": not obj.pending and obj.state != "failing", "retry_failed": not obj.failed}
+        useless = {
+            "resume": not obj.pending and obj.state != "failing", "retry_failed": not obj.failed, "secret": obj.webhook_type != obj.PROGRAM,
+        }  # fmt: skip
         return [name for name in self.buttons if not useless.get(name)]
 
-    def press(self, request: HttpRequest, name: str, obj: WebhookIntegration) -> None:
-        """Test, resume, or send failed deliveries again."""
+    def response_add(self, request: HttpRequest, obj: WebhookIntegration, post_url_continue: str | None = None) -> HttpResponse:
+        """With the secret that was made for a program."""
+        if obj.webhook_type == obj.PROGRAM:
+            return self._secret(request, obj, timedelta(0))
+        return super().response_add(request, obj, post_url_continue)
+
+    def press(self, request: HttpRequest, name: str, obj: WebhookIntegration) -> HttpResponse | None:
+        """Test, resume, send failed deliveries again, or give a program another secret."""
+        if name == "secret" and obj.webhook_type == obj.PROGRAM:
+            return self._secret(request, obj, timedelta(days=1))
         if name == "test":
             self._test(request, obj)
         elif name == "resume":
             self.told(request, lambda: obj.resume() or "What waits is sent now.")  # type: ignore[func-returns-value]
-        else:
+        elif name == "retry_failed":
             self.told(request, lambda: f"{obj.retry_failed()} deliveries are sent again.")
+        return None
+
+    def _secret(self, request: HttpRequest, webhook: WebhookIntegration, grace: timedelta) -> HttpResponse:
+        """The page that shows it, this once."""
+        shown = {"webhook": webhook, "secret": webhook.new_secret(grace=grace), "grace": grace, "opts": self.opts, "title": "New secret"}
+        page = TemplateResponse(request, "admin/notifications/secret.html", self.admin_site.each_context(request) | shown)
+        page.headers["Cache-Control"] = "no-store"
+        return page
 
     def _test(self, request: HttpRequest, webhook: WebhookIntegration) -> None:
         try:

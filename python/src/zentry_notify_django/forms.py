@@ -19,6 +19,11 @@ class WebhookForm(forms.ModelForm):  # type: ignore[type-arg]
     event_types = forms.MultipleChoiceField(widget=forms.CheckboxSelectMultiple)
     webhook_url = forms.CharField(label="URL", max_length=2048, widget=forms.TextInput(attrs={"class": "vTextField", "autocomplete": "off"}))
 
+    headers = forms.JSONField(
+        required=False, widget=forms.TextInput(attrs={"class": "vTextField", "autocomplete": "off"}),
+        help_text='For a program: what its requests have besides, such as {"authorization": "Bearer TOKEN"}. Not shown again.',
+    )  # fmt: skip
+
     class Meta:
         model = WebhookIntegration
         fields = "__all__"
@@ -31,6 +36,14 @@ class WebhookForm(forms.ModelForm):  # type: ignore[type-arg]
             self.fields["webhook_url"].required = False
             self.fields["webhook_url"].help_text = f"{self.instance.webhook_url}. Left empty, it stays."
             self.initial["webhook_url"] = ""
+            names = ", ".join(self.instance.header_names)
+            self.fields["headers"].help_text += f" Left empty, they stay{f': {names}' if names else ''}; {{}} takes them away."
+
+    def _post_clean(self) -> None:
+        """What is no field of the model, it has to have before it is tried."""
+        if (headers := self.cleaned_data.get("headers")) is not None:
+            self.instance.headers = headers
+        super()._post_clean()  # type: ignore[misc]
 
     def _event_types(self) -> list[str]:
         try:

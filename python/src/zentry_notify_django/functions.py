@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -44,6 +45,8 @@ PARAMETERS: dict[str, tuple[str, Any]] = {
     "max_events_per_message": ("integer", 10),
     "min_interval": ("interval", timedelta(0)),
     "max_age": ("interval", timedelta(0)),
+    "thread_by": ("text", ""),
+    "headers": ("jsonb", {}),
 }
 
 
@@ -74,7 +77,7 @@ def refusal_of(error: DatabaseError) -> Refused | None:
         return None
     text = ". ".join(part.rstrip(".") for part in (diagnosis.message_primary, diagnosis.message_hint) if part)
     column = diagnosis.column_name
-    field = FIELDS.get(column, column) if column in PARAMETERS or column in FIELDS else None
+    field = FIELDS.get(column, column) if column in PARAMETERS or column in FIELDS or column in ("secret", "grace") else None
     return Refused(f"{text[:1].upper()}{text[1:]}.", field, sqlstate)
 
 
@@ -110,7 +113,7 @@ def call(using: str, function: str, arguments: Mapping[str, tuple[str, Any]]) ->
     with asking(using):
         statement = f"SELECT * FROM {schema(using)}.{function}({passed})"
         with _cursor(connections[using]) as cursor:
-            cursor.execute(statement, [value for _, value in arguments.values()])
+            cursor.execute(statement, [json.dumps(value) if kind == "jsonb" and value is not None else value for kind, value in arguments.values()])
             return list(cursor.fetchall())
 
 
@@ -147,6 +150,12 @@ def update(using: str, webhook_id: int, values: Mapping[str, Any]) -> None:
             raise Refused("This must not be empty.", FIELDS.get(name, name))
         arguments[name] = (kind, nothing if value is None else value)
     call(using, "zentry_update_webhook", arguments)
+
+
+def new_secret(using: str, webhook_id: int, secret: str | None, grace: timedelta) -> str:
+    """``zentry_new_secret``: what a program checks signatures by from now on. Nothing else shows it."""
+    arguments = {"webhook_id": ("bigint", webhook_id), "secret": ("text", secret), "grace": ("interval", grace)}
+    return str(call(using, "zentry_new_secret", arguments)[0][0])
 
 
 def delete(using: str, webhook_id: int) -> None:

@@ -50,7 +50,15 @@ class ListField(ArrayField):  # type: ignore[type-arg]
 class WebhookIntegration(models.Model):
     """A webhook. Its URL is a secret, and is read without it: sent back as it was read, it changes nothing."""
 
-    TYPES = [("discord", "Discord"), ("teams", "Microsoft Teams")]
+    TYPES = [
+        ("discord", "Discord"),
+        ("teams", "Microsoft Teams"),
+        ("slack", "Slack"),
+        ("google_chat", "Google Chat"),
+        ("mattermost", "Mattermost"),
+        ("webhook", "A program, signed"),
+    ]
+    PROGRAM = "webhook"
     STATES = [(state, state) for state in ("active", "failing", "off", "gone")]
 
     id = models.BigAutoField(primary_key=True)
@@ -86,6 +94,10 @@ class WebhookIntegration(models.Model):
         help_text="The webhook that is told when this one fails.",
     )  # fmt: skip
     notices = models.BooleanField(default=False, help_text="It is told of the trouble of all that name no other.")
+    thread_by = Optional(help_text="In Google Chat, what the messages of a thread have in common: task or project.")
+    header_names = ListField(models.TextField(), default=list, editable=False)
+
+    _headers: dict[str, str] | None = None
 
     state = models.CharField(max_length=20, choices=STATES, editable=False)
     state_since = models.DateTimeField(null=True, editable=False)
@@ -135,6 +147,16 @@ class WebhookIntegration(models.Model):
         except functions.Refused as refused:
             raise refused.without(list(exclude or ())) from refused.__cause__
 
+    @property
+    def headers(self) -> dict[str, str] | None:
+        """What the requests to a program have besides, if it is to be written: the values are secrets, and never read. Once set, it is all
+        that there is; none takes them away."""
+        return self._headers
+
+    @headers.setter
+    def headers(self, headers: dict[str, str] | None) -> None:
+        self._headers = headers
+
     def try_out(self, using: str | None = None) -> None:
         """Whether the database would take it as it is: `functions.Refused` if not. Nothing is written."""
         using = using or router.db_for_write(type(self), instance=self)
@@ -157,6 +179,7 @@ class WebhookIntegration(models.Model):
         names = None if update_fields is None else frozenset(update_fields)
         signals.pre_save.send(**sent)
         self.pk = self._write(using, names)
+        self.__dict__.pop("_headers", None)  # Secrets, which are not kept.
         self._state.db, self._state.adding = using, False
         self.refresh_from_db(using=using, fields=self._read_back(names))
         signals.post_save.send(**sent, created=created)
@@ -179,6 +202,11 @@ class WebhookIntegration(models.Model):
         if message:
             arguments["test_message"] = ("text", message)
         return Tested(*functions.call(self._using(), "zentry_test_webhook", arguments)[0])
+
+    def new_secret(self, secret: str | None = None, grace: timedelta = timedelta(days=1)) -> str:
+        """What a program checks signatures by from now on: the given one, or one that is made. Nothing else shows it. So long as the grace
+        lasts, requests are signed by the one of before, too."""
+        return functions.new_secret(self._using(), self.pk, secret, grace)
 
     def resume(self) -> None:
         """Have what waits for it sent now, whatever its endpoint has asked for."""
@@ -244,7 +272,9 @@ def registrant(user: Any) -> Any:
 
 
 def _attribute(parameter: str) -> str:
-    """Where an instance has what the parameter is given: without a model of projects, the project is a number."""
+    """Where an instance has what the parameter is given: without a model of projects, the project is a number, and headers are no field."""
+    if parameter == "headers":
+        return "_headers"
     if parameter == "project_id":
         return WebhookIntegration._meta.get_field("project").attname
     return parameter

@@ -15,7 +15,7 @@ from .models import NotificationLog, WebhookIntegration
 SETTINGS = [
     "filter", "omit_keys", "min_streak_days", "milestones", "quiet_hours", "digest", "mention", "username", "avatar_url", "announce",
     "thread_name", "applied_tags", "rate_limit", "rate_group", "max_events_per_message", "min_interval", "max_age", "notify_webhook",
-    "notices",
+    "notices", "thread_by",
 ]  # fmt: skip
 SEEN = ["state", "state_since", "reason", "next_try_at", "held_until", "pending", "sent", "failed", "last_delivery_at", "last_status"]
 
@@ -43,14 +43,15 @@ class WebhookIntegrationSerializer(serializers.ModelSerializer[WebhookIntegratio
     project_name = serializers.SerializerMethodField()
     created_by_username = serializers.SerializerMethodField()
     event_types = serializers.ListField(child=serializers.CharField(), required=False)
+    headers = serializers.DictField(child=serializers.CharField(), required=False, allow_null=True, write_only=True)
 
     class Meta:
         model = WebhookIntegration
         fields = [
             "id", "name", "webhook_type", "webhook_url", "project", "project_name", "created_by", "created_by_username", "event_types",
-            "is_active", "created_at", "updated_at", *SETTINGS, *SEEN,
+            "is_active", "created_at", "updated_at", *SETTINGS, "headers", "header_names", *SEEN,
         ]  # fmt: skip
-        read_only_fields = ["created_by", "created_at", "updated_at", *SEEN]
+        read_only_fields = ["created_by", "created_at", "updated_at", "header_names", *SEEN]
 
     def get_project_name(self, webhook: WebhookIntegration) -> str | None:
         """As the application calls it."""
@@ -73,6 +74,13 @@ class WebhookIntegrationSerializer(serializers.ModelSerializer[WebhookIntegratio
         except functions.Refused as refused:
             raise answer_to(refused) from refused
         return attrs
+
+
+class SecretSerializer(serializers.Serializer[Any]):
+    """How a secret is changed."""
+
+    secret = serializers.CharField(required=False)
+    grace = serializers.DurationField(required=False)
 
 
 class NotificationLogSerializer(serializers.ModelSerializer[NotificationLog]):

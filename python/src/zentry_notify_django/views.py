@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from django.db.models import QuerySet
@@ -16,7 +17,7 @@ from rest_framework.response import Response
 
 from . import conf, functions
 from .models import NotificationLog, WebhookIntegration, registrant
-from .serializers import NotificationLogSerializer, WebhookIntegrationSerializer, answer_to
+from .serializers import NotificationLogSerializer, SecretSerializer, WebhookIntegrationSerializer, answer_to
 
 YES = {"true", "t", "yes", "y", "on", "1"}
 NO = {"false", "f", "no", "n", "off", "0"}
@@ -123,6 +124,21 @@ class WebhookIntegrationViewSet(
                 "response_status_code": tested.response_status_code,
             }
         )
+
+    def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """With the secret that was made for a program, which nothing else shows."""
+        answer = super().create(request, *args, **kwargs)
+        if answer.data["webhook_type"] == WebhookIntegration.PROGRAM:
+            webhook = WebhookIntegration.objects.get(pk=answer.data["id"])
+            answer.data["secret"] = webhook.new_secret(grace=timedelta(0))
+        return answer
+
+    @action(detail=True, methods=["post"])
+    def secret(self, request: Request, pk: str | None = None) -> Response:
+        """Give a program another secret, the given one or one that is made."""
+        given = SecretSerializer(data=request.data)
+        given.is_valid(raise_exception=True)
+        return Response({"secret": self.get_object().new_secret(**given.validated_data)})
 
     @action(detail=True, methods=["post"])
     def resume(self, request: Request, pk: str | None = None) -> Response:

@@ -4,12 +4,14 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::Args;
+use serde::Serialize;
+use serde_json::Value;
 
 use super::output::Output;
 use super::settings::Settings;
 use super::{Access, Target, explain, explain_begin, warn_of};
 use crate::database::Session;
-use crate::queries::integrations::{self, Change, New};
+use crate::queries::integrations::{self, Change, Integration, New};
 use crate::queries::settings::Rules;
 
 /// Register a webhook
@@ -24,7 +26,7 @@ pub struct Register {
     /// A name that its team knows
     #[arg(long)]
     name: String,
-    /// discord, teams, slack, google_chat or mattermost
+    /// discord, teams, slack, google_chat, mattermost or webhook
     #[arg(long, value_name = "TYPE", value_parser = crate::vendors::NAMES)]
     webhook_type: String,
     /// Its URL
@@ -39,6 +41,13 @@ pub struct Register {
     /// Whether it hears anything [default: true]
     #[arg(long, value_name = "BOOLEAN")]
     is_active: Option<bool>,
+    /// For type webhook: what to sign by [default: one is made, and printed]
+    #[arg(long, value_name = "SECRET", env = "WEBHOOK_SECRET", hide_env_values = true)]
+    secret: Option<String>,
+    /// For type webhook: headers that its requests have besides, as '{"authorization": "Bearer TOKEN"}'; without a value, those of
+    /// WEBHOOK_HEADERS in the environment
+    #[arg(long, value_name = "JSON", num_args = 0..=1, default_missing_value = "")]
+    headers: Option<String>,
     #[command(flatten)]
     settings: Settings,
 }
@@ -53,11 +62,16 @@ impl Register {
             event_types: (!self.event_type.is_empty()).then_some(self.event_type),
             is_active: self.is_active,
             rules: Rules::from(self.settings),
+            secret: self.secret,
+            headers: headers(self.headers)?,
         };
         let mut connection = target.connect().await?;
         let session = connection.begin(Access::Write).await.map_err(explain_begin)?;
         let id = integrations::create(&session, &new).await.map_err(explain)?;
-        show(session, id, output).await
+        let secret = integrations::first_secret(&session, id, &new)
+            .await
+            .map_err(explain)?;
+        show_with(session, id, secret, output).await
     }
 }
 
@@ -76,7 +90,7 @@ pub struct Update {
     id: i64,
     #[arg(long)]
     name: Option<String>,
-    /// discord, teams, slack, google_chat or mattermost
+    /// discord, teams, slack, google_chat, mattermost or webhook
     #[arg(long, value_name = "TYPE", value_parser = crate::vendors::NAMES)]
     webhook_type: Option<String>,
     /// Its new URL; without a value, that of WEBHOOK_URL in the environment
@@ -91,6 +105,10 @@ pub struct Update {
     /// Whether it hears anything; true also brings one back that was switched off
     #[arg(long, value_name = "BOOLEAN")]
     is_active: Option<bool>,
+    /// For type webhook: all headers that its requests have besides, as '{"authorization": "Bearer TOKEN"}'; '{}' takes them away;
+    /// without a value, those of WEBHOOK_HEADERS in the environment
+    #[arg(long, value_name = "JSON", num_args = 0..=1, default_missing_value = "")]
+    headers: Option<String>,
     #[command(flatten)]
     settings: Settings,
 }
@@ -105,6 +123,7 @@ impl Update {
             event_types: (!self.event_type.is_empty()).then_some(self.event_type),
             is_active: self.is_active,
             rules: self.settings.into(),
+            headers: headers(self.headers)?,
         };
         let mut connection = target.connect().await?;
         let session = connection.begin(Access::Write).await.map_err(explain_begin)?;
@@ -116,15 +135,60 @@ impl Update {
 }
 
 fn new_url(given: Option<String>) -> Result<Option<String>> {
-    match given {
-        Some(url) if url.is_empty() => {
-            let url = std::env::var("WEBHOOK_URL");
-            url.context(
-                "--webhook-url without a value takes WEBHOOK_URL of the environment, which is not set",
-            )
-            .map(Some)
-        }
-        given => Ok(given),
+    given
+        .map(|url| or_environment(url, "--webhook-url", "WEBHOOK_URL"))
+        .transpose()
+}
+
+/// What is given, or what the environment has.
+fn or_environment(given: String, option: &str, variable: &str) -> Result<String> {
+    if !given.is_empty() {
+        return Ok(given);
+    }
+    std::env::var(variable).with_context(|| {
+        format!("{option} without a value takes {variable} of the environment, which is not set")
+    })
+}
+
+/// The error holds nothing of the text.
+fn headers(given: Option<String>) -> Result<Option<Value>> {
+    let Some(given) = given else { return Ok(None) };
+    let text = or_environment(given, "--headers", "WEBHOOK_HEADERS")?;
+    let object: Option<Value> = serde_json::from_str(&text).ok().filter(Value::is_object);
+    let problem =
+        "headers are no JSON object of names and texts, such as {\"authorization\": \"Bearer TOKEN\"}";
+    object.context(problem).map(Some)
+}
+
+/// Give a webhook of type webhook a new secret to sign by, and print it: nothing else ever shows it
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  zentry-notify new-secret 7 --grace '7 days'")]
+pub struct NewSecret {
+    /// Its id
+    id: i64,
+    /// One of your own [default: one is made]
+    #[arg(long, value_name = "SECRET", env = "WEBHOOK_SECRET", hide_env_values = true)]
+    secret: Option<String>,
+    /// So long requests are signed by the one of before, too [default: 1 day]
+    #[arg(long, value_name = "TIME")]
+    grace: Option<String>,
+}
+
+impl NewSecret {
+    pub async fn run(self, target: &Target, output: &Output) -> Result<ExitCode> {
+        let mut connection = target.connect().await?;
+        let session = connection.begin(Access::Write).await.map_err(explain_begin)?;
+        let secret =
+            integrations::new_secret(&session, self.id, self.secret.as_deref(), self.grace.as_deref())
+                .await
+                .map_err(explain)?;
+        session.commit().await.map_err(explain)?;
+        output.rows(&[serde_json::json!({ "secret": secret })], &["SECRET"], |_| {
+            vec![secret.clone()]
+        })?;
+        Ok(ExitCode::SUCCESS)
     }
 }
 
@@ -149,12 +213,45 @@ impl Resume {
 
 /// Commits, and prints what the webhook is now.
 async fn show(session: Session<'_>, id: i64, output: &Output) -> Result<ExitCode> {
+    show_with(session, id, None, output).await
+}
+
+/// With the secret that was made for it.
+async fn show_with(
+    session: Session<'_>,
+    id: i64,
+    secret: Option<String>,
+    output: &Output,
+) -> Result<ExitCode> {
     let one = integrations::get(&session, id).await.map_err(explain)?;
     if let Some(one) = &one {
         warn_of(&session, one).await?;
     }
     session.commit().await.map_err(explain)?;
     let one = one.with_context(|| format!("there is no webhook with id {id}"))?;
-    output.integrations(&[one])?;
+    match secret {
+        Some(secret) => {
+            let made = Made {
+                integration: &one,
+                secret: &secret,
+            };
+            output.rows(&[made], &["ID", "NAME", "SECRET"], |made| {
+                let Made { integration, secret } = made;
+                vec![
+                    integration.id.to_string(),
+                    integration.name.clone(),
+                    (*secret).to_owned(),
+                ]
+            })?;
+        }
+        None => output.integrations(&[one])?,
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+#[derive(Serialize)]
+struct Made<'a> {
+    #[serde(flatten)]
+    integration: &'a Integration,
+    secret: &'a str,
 }

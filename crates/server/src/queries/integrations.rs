@@ -2,7 +2,7 @@
 
 mod change;
 
-pub use self::change::{Change, New, create, delete, resume, update};
+pub use self::change::{Change, New, create, delete, first_secret, new_secret, resume, update};
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -20,7 +20,7 @@ use crate::database::Session;
 pub struct Integration {
     pub id: i64,
     pub name: String,
-    /// `discord`, `teams`, `slack`, `google_chat` or `mattermost`
+    /// `discord`, `teams`, `slack`, `google_chat`, `mattermost` or `webhook`
     pub webhook_type: String,
     /// Without its secret
     pub webhook_url: String,
@@ -39,6 +39,8 @@ pub struct Integration {
     pub created_at: Timestamp,
     #[schema(value_type = String, format = DateTime)]
     pub updated_at: Timestamp,
+    /// Names of the headers that its requests have besides; their values are secrets
+    pub header_names: Vec<String>,
     #[serde(flatten)]
     pub settings: Settings,
 }
@@ -71,6 +73,7 @@ impl From<&Row> for Integration {
             is_active: row.get("is_active"),
             created_at: row.get("created_at"),
             updated_at: row.get("updated_at"),
+            header_names: row.get("header_names"),
             settings: row.into(),
         }
     }
@@ -184,7 +187,7 @@ pub async fn list(session: &Session<'_>, filter: &Filter, slice: Slice) -> Resul
 }
 
 const COLUMNS: &str = "w.id, w.name, w.webhook_type, coalesce(w.webhook_url, '') AS webhook_url, w.project_id, w.created_by_id, w.event_types, w.is_active, \
-                       w.created_at, w.updated_at";
+                       w.created_at, w.updated_at, w.header_names";
 
 /// These columns of the view, with the names of project and maker.
 async fn rows(

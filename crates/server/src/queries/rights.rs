@@ -9,6 +9,7 @@ use crate::database::Session;
 pub enum Deed {
     Register,
     Update,
+    NewSecret,
     Delete,
     Test,
     Resume,
@@ -22,6 +23,7 @@ impl Deed {
         match self {
             Self::Register => "zentry_register_webhook",
             Self::Update => "zentry_update_webhook",
+            Self::NewSecret => "zentry_new_secret",
             Self::Delete => "zentry_delete_webhook",
             Self::Test => "zentry_test_webhook",
             Self::Resume => "zentry_resume",

@@ -2,9 +2,11 @@
 
 use axum::Router;
 use axum::http::header;
+use serde_json::Value;
 use utoipa::Modify;
-use utoipa::openapi::OpenApi;
+use utoipa::openapi::schema::Schema;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{OpenApi, RefOr};
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
 use super::api::responses::{Detail, Problem};
@@ -15,13 +17,53 @@ use super::app::App;
 #[openapi(
     info(
         title = "zentry_notify",
-        description = "Webhooks of Discord, Microsoft Teams, Slack, Google Chat and Mattermost, and what became of their messages."
+        description = "Webhooks of Discord, Microsoft Teams, Slack, Google Chat and Mattermost, and of programs, and what became of their messages."
     ),
     components(schemas(Detail, Problem, Status, WebhookState, WebhookType)),
     security(("token" = [])),
-    modifiers(&Token)
+    modifiers(&Token, &Events)
 )]
 pub struct Description;
+
+/// What programs get of each event, for webhooks of type `webhook`.
+const EVENTS: &str = include_str!("../../../../docs/reference/events.schema.json");
+
+struct Events;
+
+impl Modify for Events {
+    fn modify(&self, api: &mut OpenApi) {
+        let schemas = api.components.get_or_insert_default();
+        for (name, schema) in event_schemas() {
+            schemas.schemas.insert(name, RefOr::T(schema));
+        }
+    }
+}
+
+/// By names that no schema of the API has.
+fn event_schemas() -> Vec<(String, Schema)> {
+    let file: Value = serde_json::from_str(EVENTS).unwrap_or_default();
+    let events = file["$defs"].as_object().into_iter().flatten();
+    let named = events.filter_map(|(name, schema)| {
+        let schema = serde_json::from_value(as_openapi(schema)).ok()?;
+        Some((format!("event_{name}"), schema))
+    });
+    named.collect()
+}
+
+/// A constant is an enumeration of one.
+fn as_openapi(schema: &Value) -> Value {
+    match schema {
+        Value::Object(members) => members
+            .iter()
+            .map(|(key, value)| match key.as_str() {
+                "const" => ("enum".to_owned(), Value::Array(vec![value.clone()])),
+                _ => (key.clone(), as_openapi(value)),
+            })
+            .collect(),
+        Value::Array(items) => items.iter().map(as_openapi).collect(),
+        other => other.clone(),
+    }
+}
 
 struct Token;
 
@@ -60,4 +102,16 @@ pub fn page(api: OpenApi) -> Router<App> {
         .url("/openapi.json", api)
         .config(Config::default().validator_url("none"));
     Router::from(page).layer(super::header(header::CONTENT_SECURITY_POLICY, POLICY))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_event_is_described() {
+        let names: Vec<String> = event_schemas().into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names.len(), 6, "{names:?}");
+        assert!(names.contains(&"event_task_completed".to_owned()), "{names:?}");
+    }
 }

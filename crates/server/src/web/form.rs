@@ -75,6 +75,23 @@ impl Form {
         }
     }
 
+    /// An object of names and texts; null is an empty one.
+    pub fn texts_or_null(&mut self, name: &str) -> Option<Value> {
+        match self.values.remove(name)? {
+            Value::Null => Some(Value::Object(Map::new())),
+            Value::Object(texts) if texts.values().all(Value::is_string) => {
+                let is_clean = |text: &str| !text.contains('\0');
+                let mut all = texts.iter();
+                if all.all(|(key, value)| is_clean(key) && value.as_str().is_some_and(is_clean)) {
+                    Some(Value::Object(texts))
+                } else {
+                    self.complain(name, "Null characters are not allowed.")
+                }
+            }
+            _ => self.complain(name, "Expected an object of strings."),
+        }
+    }
+
     /// Whole numbers, or null, which is none of them.
     pub fn numbers_or_null(&mut self, name: &'static str) -> Option<Vec<i32>> {
         match self.take(name)? {

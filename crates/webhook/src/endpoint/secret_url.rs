@@ -39,11 +39,17 @@ const MIN_SECRET_LENGTH: usize = 8;
 /// same for everybody (and a Discord webhook's id): `https://discord.com/api/webhooks/123456789012345678/***`.
 /// Clones share one allocation.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct SecretUrl(Arc<Url>);
+pub struct SecretUrl(Arc<Url>, Arc<[Box<str>]>);
 
 impl SecretUrl {
     pub fn new(url: Url) -> Self {
-        Self(Arc::new(url))
+        Self(Arc::new(url), Arc::default())
+    }
+
+    /// The same, with other texts that are secrets: they are masked as it is.
+    #[must_use]
+    pub fn with_secrets(self, secrets: Vec<Box<str>>) -> Self {
+        Self(self.0, secrets.into())
     }
 
     /// The URL with its secret: for the request itself and for nothing that somebody might read.
@@ -106,6 +112,7 @@ impl SecretUrl {
                 }
             }
         };
+        self.1.iter().for_each(|secret| mask_both(secret));
         mask_both(self.0.username());
         mask_both(self.0.password().unwrap_or_default());
         for segment in self

@@ -2,6 +2,7 @@
 
 mod adaptive_card;
 mod discord;
+mod event_json;
 mod google_chat;
 mod markdown;
 mod markup;
@@ -9,6 +10,8 @@ mod mattermost;
 mod message_card;
 mod slack;
 mod text;
+
+pub use event_json::{event_json, event_schema};
 
 use serde::Serialize;
 
@@ -47,22 +50,25 @@ pub enum Format {
     Mattermost,
 }
 
-impl From<EndpointKind> for Format {
-    fn from(kind: EndpointKind) -> Self {
-        match kind {
+impl Format {
+    /// None: it takes no messages, but events ([`event_json`]).
+    fn of(kind: EndpointKind) -> Option<Self> {
+        Some(match kind {
             EndpointKind::Discord => Self::Discord,
             EndpointKind::TeamsConnector => Self::MessageCard,
             EndpointKind::TeamsWorkflow => Self::AdaptiveCard,
             EndpointKind::Slack => Self::Slack,
             EndpointKind::GoogleChat => Self::GoogleChat,
             EndpointKind::Mattermost => Self::Mattermost,
-        }
+            EndpointKind::Signed => return None,
+        })
     }
 }
 
 /// Writes one message of as many of the first cards as fit, at most [`MAX_EVENTS`].
 ///
-/// The first card always fits, because its texts are shortened until it does. No cards give no body.
+/// The first card always fits, because its texts are shortened until it does. No cards give no body, and neither does a receiver that takes
+/// events ([`event_json`]).
 pub fn compose(kind: EndpointKind, cards: &[Card]) -> Message {
     compose_with(kind, cards, &Appearance::default())
 }
@@ -74,7 +80,13 @@ pub fn compose_with(kind: EndpointKind, cards: &[Card], appearance: &Appearance)
 
 /// As [`compose_with`]; the body is written into `buffer`, whatever was in it.
 pub fn compose_into(kind: EndpointKind, cards: &[Card], appearance: &Appearance, buffer: Vec<u8>) -> Message {
-    match Format::from(kind) {
+    let Some(format) = Format::of(kind) else {
+        return Message {
+            body: Vec::new(),
+            taken: 0,
+        };
+    };
+    match format {
         Format::Discord => pack::<discord::Layout>(cards, appearance, buffer),
         Format::MessageCard => pack::<message_card::Layout>(cards, appearance, buffer),
         Format::AdaptiveCard => pack::<adaptive_card::Layout>(cards, appearance, buffer),

@@ -4,6 +4,7 @@ use super::*;
 
 mod discord;
 mod hostile;
+mod signed;
 mod teams;
 
 const TOKEN: &str = "aBcDeFgHiJkLmNoPqRsTuVwXyZ0123456789._-aBcDeFgHiJkLmNoPqRsTuVwXyZ01";

@@ -36,6 +36,7 @@ impl Fixture {
         let url = local_url(server.address);
         self.thread
             .send(Outgoing {
+                headers: webhook::client::Headers::default(),
                 id,
                 kind: EndpointKind::Discord,
                 url,
@@ -131,6 +132,7 @@ fn signals_go_to_none_of_its_threads() {
     fixture
         .thread
         .send(Outgoing {
+            headers: webhook::client::Headers::default(),
             id: 1,
             kind: EndpointKind::Discord,
             url,

@@ -28,7 +28,8 @@ pub(crate) fn page(shared: &Shared) -> Reply {
             .cloned()
             .collect()
     };
-    let others = [Kind::Slack, Kind::GoogleChat, Kind::Mattermost].map(|kind| (kind, of(&[kind])));
+    let others =
+        [Kind::Slack, Kind::GoogleChat, Kind::Mattermost, Kind::Signed].map(|kind| (kind, of(&[kind])));
     let markup = html! {
         (DOCTYPE)
         html lang="en" {

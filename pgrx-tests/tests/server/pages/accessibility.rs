@@ -14,7 +14,13 @@ fn furnish(site: &mut Site) -> Result<Vec<String>> {
         site.scene.channel(Kind::Discord)?,
         site.scene.channel(Kind::Workflow)?,
     );
-    for kind in [Kind::Connector, Kind::Slack, Kind::GoogleChat, Kind::Mattermost] {
+    for kind in [
+        Kind::Connector,
+        Kind::Slack,
+        Kind::GoogleChat,
+        Kind::Mattermost,
+        Kind::Signed,
+    ] {
         site.scene.channel(kind)?;
     }
     discord.webhook.script([Behaviour::Status(400)]);

@@ -260,6 +260,52 @@ fn everything_is_in_the_form_and_what_waits_is_tried_by_a_button() -> Result<()>
     Ok(())
 }
 
+/// The form has what a program has, and its secret is shown once.
+#[test]
+fn a_program_gets_a_secret() -> Result<()> {
+    let site = Site::entered(Look::DESK)?;
+    let browser = &site.browser;
+    let url = site.scene.emulator.register(Kind::Signed).url();
+    site.goto("/integrations/new/")?;
+    browser.run("document.querySelectorAll('details').forEach(one => one.open = true)")?;
+    browser.fill("name", "Billing")?;
+    browser.fill("webhook_url", &url)?;
+    let is_shown = |name: &str| {
+        browser.run(&format!(
+            "return document.querySelector('[name={name}]').checkVisibility()"
+        ))
+    };
+    browser.click("[name=webhook_type][value=discord]")?;
+    assert_eq!(
+        (is_shown("headers")?, is_shown("digest")?),
+        (false.into(), true.into())
+    );
+    browser.fill("digest", "1 hour")?;
+    browser.click("[name=webhook_type][value=webhook]")?;
+    assert_eq!(
+        (is_shown("headers")?, is_shown("digest")?),
+        (true.into(), false.into())
+    );
+    browser.fill("headers", r#"{"host": "x"}"#)?;
+    browser.click("form.sheet button.primary")?;
+    browser.wait_for("#headers-problem", "not for you to set")?;
+    browser.fill("headers", r#"{"authorization": "Bearer swordfish"}"#)?;
+    browser.click("form.sheet button.primary")?;
+    browser.wait_for("main", "It is registered.")?;
+    browser.wait_for("main", "whsec_")?;
+    browser.click("main a.button")?;
+    browser.wait_for("main", "authorization")?;
+    let shown = browser.text("main")?;
+    assert!(
+        !shown.contains("whsec_") && !shown.contains("swordfish"),
+        "{shown}"
+    );
+    browser.click("form[action$='/secret/'] button")?;
+    browser.wait_for("main", "For a day")?;
+    browser.wait_for("main", "whsec_")?;
+    Ok(())
+}
+
 /// Found by name, state and order; many at once; as another one is; with projects by their names.
 #[test]
 fn many_integrations_are_kept_in_order() -> Result<()> {

@@ -1,5 +1,6 @@
 //! Registering, changing, trying and deleting integrations.
 
+use serde_json::Value;
 use tokio_postgres::Error;
 use tokio_postgres::types::ToSql;
 
@@ -16,6 +17,10 @@ pub struct New {
     pub event_types: Option<Vec<String>>,
     pub is_active: Option<bool>,
     pub rules: Rules,
+    /// What to sign by; none: one is made.
+    pub secret: Option<String>,
+    /// Of its requests besides: names and values.
+    pub headers: Option<Value>,
 }
 
 impl New {
@@ -29,6 +34,8 @@ impl New {
             "project" => self.project = None,
             "event_types" => self.event_types = None,
             "is_active" => self.is_active = None,
+            "secret" => self.secret = None,
+            "headers" => self.headers = None,
             setting => self.rules.leave_out(setting),
         }
     }
@@ -38,8 +45,9 @@ impl New {
 pub async fn create(session: &Session<'_>, new: &New) -> Result<i64, Error> {
     let rules = new.rules.parameters();
     let sql = format!(
-        "SELECT zentry_register_webhook($1::text, $2::text, $3::text, $4::bigint, $5::text[], $6::boolean, NULL::bigint{})",
-        named(&rules, 6)
+        "SELECT zentry_register_webhook($1::text, $2::text, $3::text, $4::bigint, $5::text[], $6::boolean, NULL::bigint, \
+         secret => $7::text, headers => $8::jsonb{})",
+        named(&rules, 8)
     );
     let mut values: Vec<&(dyn ToSql + Sync)> = vec![
         &new.name,
@@ -48,6 +56,8 @@ pub async fn create(session: &Session<'_>, new: &New) -> Result<i64, Error> {
         &new.project,
         &new.event_types,
         &new.is_active,
+        &new.secret,
+        &new.headers,
     ];
     values.extend(rules.iter().map(|parameter| parameter.value));
     let row = session.query_one(&sql, &values).await?;
@@ -67,6 +77,8 @@ pub struct Change {
     pub is_active: Option<bool>,
     /// What is empty, or 0, is taken away.
     pub rules: Rules,
+    /// All that its requests have besides; empty: none.
+    pub headers: Option<Value>,
 }
 
 impl Change {
@@ -83,6 +95,7 @@ impl Change {
             "project" => self.project = None,
             "event_types" => self.event_types = None,
             "is_active" => self.is_active = None,
+            "headers" => self.headers = None,
             setting => self.rules.leave_out(setting),
         }
     }
@@ -93,8 +106,8 @@ pub async fn update(session: &Session<'_>, id: i64, change: &Change) -> Result<(
     let sql = format!(
         "SELECT zentry_update_webhook($1::bigint, $2::text, $3::text, \
          nullif($4::text, (SELECT w.webhook_url FROM zentry_notify.webhooks w WHERE w.id = $1)), \
-         $5::bigint, $6::text[], $7::boolean{})::text",
-        named(&rules, 7)
+         $5::bigint, $6::text[], $7::boolean, headers => $8::jsonb{})::text",
+        named(&rules, 8)
     );
     let project = change.project.map(Option::unwrap_or_default);
     let mut values: Vec<&(dyn ToSql + Sync)> = vec![
@@ -105,9 +118,32 @@ pub async fn update(session: &Session<'_>, id: i64, change: &Change) -> Result<(
         &project,
         &change.event_types,
         &change.is_active,
+        &change.headers,
     ];
     values.extend(rules.iter().map(|parameter| parameter.value));
     session.query_one(&sql, &values).await.map(drop)
+}
+
+/// What one that was registered just now signs by, if that was made: it is made once more, to be shown.
+pub async fn first_secret(session: &Session<'_>, id: i64, new: &New) -> Result<Option<String>, Error> {
+    let is_given = new.secret.as_ref().is_some_and(|secret| !secret.is_empty());
+    if new.webhook_type != "webhook" || is_given {
+        return Ok(None);
+    }
+    new_secret(session, id, None, Some("0")).await.map(Some)
+}
+
+/// Give it a new secret to sign by, the given one or one that is made, and return it: nothing else ever shows it.
+pub async fn new_secret(
+    session: &Session<'_>,
+    id: i64,
+    secret: Option<&str>,
+    grace: Option<&str>,
+) -> Result<String, Error> {
+    const SQL: &str = "SELECT zentry_new_secret($1::bigint, $2::text, \
+         coalesce(zentry_notify.to_interval($3::text, 'grace'), interval '1 day'))";
+    let row = session.query_one(SQL, &[&id, &secret, &grace]).await?;
+    Ok(row.get(0))
 }
 
 /// Have what waits sent now, whatever its endpoint has asked for.

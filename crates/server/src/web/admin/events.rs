@@ -141,13 +141,14 @@ async fn previews(
     name: &str,
     webhook: Option<i64>,
 ) -> Result<Vec<(&'static str, Message)>, Error> {
-    const FORMATS: [(&str, &str); 6] = [
+    const FORMATS: [(&str, &str); 7] = [
         ("Discord", "discord"),
         ("Teams, by Workflows", "teams"),
         ("Teams, by a connector", "teams_connector"),
         ("Slack", "slack"),
         ("Google Chat", "google_chat"),
         ("Mattermost", "mattermost"),
+        ("A program, signed", "webhook"),
     ];
     if webhook.is_some() {
         let message = Message::of(events::preview(session, name, "discord", None, webhook).await?);

@@ -64,6 +64,7 @@ pub fn router(public_url: Option<&str>) -> Result<Router<App>> {
         )
         .route("/integrations/{id}/switch", post(integrations::one::switch))
         .route("/integrations/{id}/resume", post(integrations::one::resume))
+        .route("/integrations/{id}/secret", post(integrations::one::new_secret))
         .route("/integrations/{id}/test", post(integrations::one::test))
         .route(
             "/integrations/{id}/delete",

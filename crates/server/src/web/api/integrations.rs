@@ -3,6 +3,7 @@
 use axum::Json;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::openapi::schema::Schema;
 use utoipa::{IntoParams, ToSchema};
 
@@ -177,16 +178,33 @@ pub struct NewIntegration {
     /// True unless given
     #[schema(nullable = false)]
     is_active: Option<bool>,
+    /// For type `webhook`: what to sign by; one is made unless it is given, and shown in the answer
+    #[schema(nullable = false, example = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")]
+    secret: Option<String>,
+    /// For type `webhook`: headers that its requests have besides. Their values are secrets
+    #[schema(value_type = Option<HashMap<String, String>>)]
+    headers: Option<Value>,
     #[serde(flatten)]
     settings: GivenSettings,
+}
+
+/// What was registered
+#[derive(Serialize, ToSchema)]
+pub struct Registered {
+    #[serde(flatten)]
+    integration: Integration,
+    /// Of type `webhook`, if none was given: what it signs by. It is not shown again
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    secret: Option<String>,
 }
 
 /// Register a webhook
 #[utoipa::path(
     post, path = "/webhook-integrations", operation_id = "create_integration", tag = "Webhook integrations", request_body = NewIntegration,
-    responses((status = 201, body = Integration), Refused, NotAllowed)
+    responses((status = 201, body = Registered), Refused, NotAllowed)
 )]
-pub async fn create(caller: Caller, mut form: Form) -> Result<(StatusCode, Json<Integration>), Error> {
+pub async fn create(caller: Caller, mut form: Form) -> Result<(StatusCode, Json<Registered>), Error> {
     let mut new = New {
         name: form.required_text("name"),
         webhook_type: form.required_text("webhook_type"),
@@ -195,6 +213,8 @@ pub async fn create(caller: Caller, mut form: Form) -> Result<(StatusCode, Json<
         event_types: form.names("event_types"),
         is_active: form.flag("is_active"),
         rules: rules(&mut form),
+        secret: form.text("secret"),
+        headers: form.texts_or_null("headers"),
     };
     form.ignore(&READ_ONLY);
     let mut faults = Faults::of(form);
@@ -213,19 +233,21 @@ pub async fn create(caller: Caller, mut form: Form) -> Result<(StatusCode, Json<
         }
     };
     faults.finish()?;
-    let created = found(&session, id).await?;
+    let secret = integrations::first_secret(&session, id, &new).await?;
+    let integration = found(&session, id).await?;
     session.commit().await?;
-    Ok((StatusCode::CREATED, Json(created)))
+    Ok((StatusCode::CREATED, Json(Registered { integration, secret })))
 }
 
 /// What is read, and not written: whoever sends back what was read means nothing by it.
-const READ_ONLY: [&str; 6] = [
+const READ_ONLY: [&str; 7] = [
     "id",
     "project_name",
     "created_by",
     "created_by_username",
     "created_at",
     "updated_at",
+    "header_names",
 ];
 
 /// All that is wrong, not the first fault alone: what is wrong is left out, and the rest tried, until nothing else is.
@@ -324,6 +346,9 @@ pub struct IntegrationChange {
     /// True also brings back an integration that was switched off because its endpoint was gone
     #[schema(nullable = false)]
     is_active: Option<bool>,
+    /// For type `webhook`: all headers that its requests have besides; null or empty: none
+    #[schema(value_type = Option<HashMap<String, String>>)]
+    headers: Option<Value>,
     #[serde(flatten)]
     settings: GivenSettings,
 }
@@ -357,6 +382,7 @@ async fn change(caller: Caller, Id(id): Id, mut form: Form) -> Result<Json<Integ
         event_types: form.names("event_types"),
         is_active: form.flag("is_active"),
         rules: rules(&mut form),
+        headers: form.texts_or_null("headers"),
     };
     form.ignore(&READ_ONLY);
     let mut faults = Faults::of(form);
@@ -451,6 +477,41 @@ pub async fn resume(caller: Caller, Id(id): Id) -> Result<Json<Integration>, Err
     let resumed = found(&session, id).await?;
     session.commit().await?;
     Ok(Json(resumed))
+}
+
+/// How a secret is changed
+#[derive(Deserialize, ToSchema)]
+#[allow(dead_code, reason = "describes what Form reads")]
+pub struct NewSecret {
+    /// One is made unless it is given
+    #[schema(nullable = false)]
+    secret: Option<String>,
+    /// So long requests are signed by the one of before, too; a day unless given
+    #[schema(nullable = false, example = "7 days")]
+    grace: Option<String>,
+}
+
+/// What a receiver checks signatures by
+#[derive(Serialize, ToSchema)]
+pub struct Secret {
+    /// It is not shown again
+    secret: String,
+}
+
+/// Give an integration of type `webhook` a new secret to sign by
+#[utoipa::path(
+    post, path = "/webhook-integrations/{id}/secret", operation_id = "new_secret", tag = "Webhook integrations", params(super::IdParams),
+    request_body = Option<NewSecret>,
+    responses((status = 200, body = Secret), Refused, NotAllowed, Missing)
+)]
+pub async fn new_secret(caller: Caller, Id(id): Id, mut form: Form) -> Result<Json<Secret>, Error> {
+    let (secret, grace) = (form.text("secret"), form.text("grace"));
+    form.finish()?;
+    let mut connection = caller.connection().await?;
+    let session = connection.begin(Access::Write).await?;
+    let secret = integrations::new_secret(&session, id, secret.as_deref(), grace.as_deref()).await?;
+    session.commit().await?;
+    Ok(Json(Secret { secret }))
 }
 
 async fn found(session: &Session<'_>, id: i64) -> Result<Integration, Error> {

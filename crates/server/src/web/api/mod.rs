@@ -22,6 +22,7 @@ pub enum WebhookType {
     Slack,
     GoogleChat,
     Mattermost,
+    Webhook,
 }
 
 /// How a webhook does
@@ -84,6 +85,7 @@ pub fn router() -> OpenApiRouter<App> {
         ))
         .routes(routes!(integrations::test))
         .routes(routes!(integrations::resume))
+        .routes(routes!(integrations::new_secret))
         .routes(routes!(logs::list_of_integration))
         .routes(routes!(logs::list))
         .routes(routes!(logs::get))

@@ -1,5 +1,7 @@
 //! What a form says of an integration: texts as they were typed, until they are values for the database.
 
+use serde_json::Value;
+
 use crate::queries::integrations::{Change, New, Webhook};
 use crate::queries::settings::Rules;
 use crate::web::error::Fields;
@@ -39,6 +41,8 @@ pub struct Draft {
     pub notify_webhook_id: String,
     pub notices: bool,
     pub thread_by: String,
+    /// JSON; empty in a change: as they are.
+    pub headers: String,
 }
 
 impl Draft {
@@ -94,6 +98,7 @@ impl Draft {
             notify_webhook_id: shown(set.notify_webhook_id),
             notices: set.notices,
             thread_by: set.thread_by.clone().unwrap_or_default(),
+            headers: String::new(),
         }
     }
 
@@ -154,6 +159,7 @@ impl Draft {
                 "rate_group" => &mut draft.rate_group,
                 "notify_webhook_id" => &mut draft.notify_webhook_id,
                 "thread_by" => &mut draft.thread_by,
+                "headers" => &mut draft.headers,
                 _ => continue,
             };
             *field = value;
@@ -180,6 +186,8 @@ impl Draft {
             event_types: Some(self.event_types()),
             is_active: Some(self.is_active),
             rules,
+            secret: None,
+            headers: self.headers()?,
         })
     }
 
@@ -194,7 +202,26 @@ impl Draft {
             event_types: Some(self.event_types()),
             is_active: Some(self.is_active),
             rules,
+            headers: self.headers()?,
         })
+    }
+
+    /// What gets events one by one, and no messages. The form does not show what goes with these.
+    fn is_program(&self) -> bool {
+        self.webhook_type == "webhook"
+    }
+
+    fn headers(&self) -> Result<Option<Value>, Fields> {
+        if self.headers.is_empty() || !self.is_program() {
+            return Ok(None);
+        }
+        match serde_json::from_str(&self.headers) {
+            Ok(headers @ Value::Object(_)) => Ok(Some(headers)),
+            _ => {
+                let problem = "This is no JSON object of names and texts.".to_owned();
+                Err(Fields::from([("headers".to_owned(), vec![problem])]))
+            }
+        }
     }
 
     fn event_types(&self) -> Vec<String> {
@@ -209,6 +236,7 @@ impl Draft {
     fn values(&self) -> Result<(Option<i64>, Rules), Fields> {
         let mut wrong = Fields::new();
         let project = number::<i64>(&mut wrong, "project", &self.project).filter(|id| *id != 0);
+        let of_messages = |text: &str| if self.is_program() { "" } else { text }.to_owned();
         let rules = Rules {
             omit_keys: Some(items(&self.omit_keys).map(ToOwned::to_owned).collect()),
             filter: Some(self.filter.clone()),
@@ -219,13 +247,13 @@ impl Draft {
                     .collect(),
             ),
             quiet_hours: Some(self.quiet_hours.clone()),
-            mention: Some(self.mention.clone()),
+            mention: Some(of_messages(&self.mention)),
             username: Some(self.username.clone()),
             avatar_url: Some(self.avatar_url.clone()),
             announce: Some(self.announce),
             thread_name: Some(self.thread_name.clone()),
             applied_tags: Some(items(&self.applied_tags).map(ToOwned::to_owned).collect()),
-            digest: Some(self.digest.clone()),
+            digest: Some(of_messages(&self.digest)),
             max_events_per_message: Some(
                 number(&mut wrong, "max_events_per_message", &self.max_events_per_message)
                     .unwrap_or(MOST_EVENTS),

@@ -58,18 +58,25 @@ pub async fn create(visitor: Visitor, Form(sent): Sent) -> Result<Response, Erro
     let session = connection.begin(Access::Write).await?;
     let choices = Choices::of(&session).await?;
     match register(&session, &draft).await {
-        Ok(id) => {
+        Ok((id, None)) => {
             session.commit().await?;
             let address = format!("/admin/integrations/{id}/?{}", Notice::Registered.query());
             Ok(Redirect::to(&address).into_response())
+        }
+        Ok((id, Some(secret))) => {
+            session.commit().await?;
+            let notice = html! { "It is registered." };
+            Ok(super::one::secret_page(&visitor, id, &draft.name, &secret, notice).into_response())
         }
         Err(error) => again(&visitor, None, &choices, &draft, error),
     }
 }
 
-async fn register(session: &Session<'_>, draft: &Draft) -> Result<i64, Error> {
+/// Its id, and the secret that was made for it.
+async fn register(session: &Session<'_>, draft: &Draft) -> Result<(i64, Option<String>), Error> {
     let new = draft.new_integration().map_err(Error::fields)?;
-    Ok(integrations::create(session, &new).await?)
+    let id = integrations::create(session, &new).await?;
+    Ok((id, integrations::first_secret(session, id, &new).await?))
 }
 
 pub async fn show(visitor: Visitor, Id(id): Id) -> Result<Markup, Error> {
@@ -226,6 +233,16 @@ fn place(webhook: Option<&Webhook>, draft: &Draft, wrong: &Fields) -> Markup {
                 },
                 ..TextField::default()
             }.render(wrong))
+            div data-services="webhook" {
+                (TextField {
+                    name: "headers", label: "Headers of its requests", value: &draft.headers,
+                    hint: html! {
+                        "Such as " code { "{\"authorization\": \"Bearer TOKEN\"}" } ". Their values are not shown again. "
+                        @if webhook.is_some() { "Left empty, they stay; " code { "{}" } " takes them away." }
+                    },
+                    ..TextField::default()
+                }.render(wrong))
+            }
         }
     }
 }
@@ -311,9 +328,15 @@ fn pace(draft: &Draft, wrong: &Fields) -> Markup {
     html! {
         details.more open[fields.iter().any(|field| !field.value.is_empty() || wrong.contains_key(field.name))] {
             summary { "Digest, rate, age" }
-            @for field in fields { (field.render(wrong)) }
+            @for field in fields { div data-services=[services(field.name)] { (field.render(wrong)) } }
         }
     }
+}
+
+/// Those that have a place for it; none: all have.
+fn services(name: &str) -> Option<&'static str> {
+    matches!(name, "digest" | "max_events_per_message")
+        .then_some("discord teams slack google_chat mattermost")
 }
 
 fn trouble(draft: &Draft, wrong: &Fields) -> Markup {
@@ -409,6 +432,7 @@ fn mention_hint() -> Markup {
                     "slack" => {
                         "In Slack " code { "user:ID" } ", " code { "group:ID" } ", " code { "here" } " or " code { "channel" } ". "
                     },
+                    "webhook" => {},
                     "google_chat" => { "In Google Chat " code { "user:ID" } " or " code { "all" } ". " },
                     _ => {
                         "In Mattermost " code { "user:NAME" } ", " code { "here" } ", " code { "channel" } " or " code { "all" } ". "

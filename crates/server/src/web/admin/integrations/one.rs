@@ -87,6 +87,11 @@ fn actions(webhook: &Webhook, rights: &Rights) -> Markup {
             a.button href={ "/admin/integrations/" (id) "/edit/" } { "Edit" }
             (switch_form(webhook, "one"))
         }
+        @if rights.may(Deed::NewSecret) && webhook.integration.webhook_type == "webhook" {
+            form method="post" action={ "/admin/integrations/" (id) "/secret/" } {
+                button { "New secret" }
+            }
+        }
         @if rights.may(Deed::Resume) && (webhook.pending > 0 || matches!(webhook.state.as_str(), "failing" | "gone")) {
             form method="post" action={ "/admin/integrations/" (id) "/resume/" } {
                 button { "Try now" }
@@ -177,6 +182,10 @@ fn settings(webhook: &Webhook) -> Markup {
                 .then(|| "is told of the trouble of the others".to_owned()),
         ),
         ("Expires after", set.max_age.clone()),
+        (
+            "Headers",
+            (!integration.header_names.is_empty()).then(|| integration.header_names.join(", ")),
+        ),
         ("Registered by", maker),
     ];
     html! {
@@ -246,6 +255,36 @@ pub async fn resume(visitor: Visitor, Id(id): Id) -> Result<Redirect, Error> {
     session.commit().await?;
     let notice = Notice::Resumed.query();
     Ok(Redirect::to(&format!("/admin/integrations/{id}/?{notice}")))
+}
+
+/// Gives it a new secret to sign by, and shows it this once.
+pub async fn new_secret(visitor: Visitor, Id(id): Id) -> Result<Markup, Error> {
+    let mut connection = visitor.connection().await?;
+    let session = connection.begin(Access::Write).await?;
+    let webhook = found(&session, id).await?;
+    let secret = integrations::new_secret(&session, id, None, None).await?;
+    session.commit().await?;
+    let grace = html! { "For a day, requests are signed by the secret of before, too." };
+    Ok(secret_page(
+        &visitor,
+        id,
+        &webhook.integration.name,
+        &secret,
+        grace,
+    ))
+}
+
+pub(super) fn secret_page(visitor: &Visitor, id: i64, name: &str, secret: &str, notice: Markup) -> Markup {
+    let back = format!("/admin/integrations/{id}/");
+    let frame = Frame::new(visitor, Section::Integrations, "New secret").under(&back, name);
+    frame.render(html! {
+        section {
+            p { (notice) }
+            p { "What " (name) " checks signatures by from now on. Copy it now: it is not shown again." }
+            (parts::text_box("The new secret", secret))
+            a.button href=(back) { "Done" }
+        }
+    })
 }
 
 /// A button that switches it on, or off; `from` is the page that comes back.

@@ -15,6 +15,8 @@ pub enum Dialect {
     Slack,
     GoogleChat,
     Mattermost,
+    /// An event as JSON, which has no markup.
+    Event,
 }
 
 /// Discord shows a line break as one; CommonMark, which Teams reads, begins a line with an empty one.
@@ -22,6 +24,7 @@ pub fn marked(dialect: Dialect, source: &str) -> Markup {
     match dialect {
         Dialect::Slack => return tags::slack(source),
         Dialect::GoogleChat => return tags::google_chat(source),
+        Dialect::Event => return maud::html! { (source) },
         Dialect::Discord | Dialect::MessageCard | Dialect::AdaptiveCard | Dialect::Mattermost => {}
     }
     let break_line = matches!(dialect, Dialect::Discord | Dialect::Mattermost);

@@ -37,7 +37,9 @@ struct Field<'a> {
 impl Message {
     pub fn of(json: Value) -> Self {
         let first = &json["attachments"][0];
-        let dialect = if json.get("embeds").is_some() {
+        let dialect = if json.get("data").is_some() {
+            Dialect::Event
+        } else if json.get("embeds").is_some() {
             Dialect::Discord
         } else if json.get("cardsV2").is_some() {
             Dialect::GoogleChat
@@ -69,6 +71,7 @@ impl Message {
             Dialect::Slack => "slack",
             Dialect::GoogleChat => "google_chat",
             Dialect::Mattermost => "mattermost",
+            Dialect::Event => "webhook",
         }
     }
 
@@ -80,11 +83,14 @@ impl Message {
             Dialect::Slack | Dialect::GoogleChat | Dialect::Mattermost => {
                 text("text").map(|text| markdown::marked(self.dialect, text))
             }
-            Dialect::AdaptiveCard | Dialect::MessageCard => None,
+            Dialect::AdaptiveCard | Dialect::MessageCard | Dialect::Event => None,
         }
     }
 
     pub fn draw(&self) -> Markup {
+        if self.dialect == Dialect::Event {
+            return super::parts::json("The event", &self.json);
+        }
         html! {
             div.message.(self.service()) {
                 @if let Some(above) = self.above() { p.ping { (above) } }
@@ -108,6 +114,7 @@ impl Message {
                     })
                     .collect()
             }
+            Dialect::Event => Vec::new(),
             Dialect::Slack => list(&self.json["attachments"]).map(attachment).collect(),
             Dialect::Mattermost => list(&self.json["attachments"]).map(post).collect(),
             Dialect::GoogleChat => list(&self.json["cardsV2"]).map(chat_card).collect(),

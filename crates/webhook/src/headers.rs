@@ -1,0 +1,158 @@
+//! Headers of the user's own, whose values are secrets.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Arc;
+
+use thiserror::Error;
+
+const MOST: usize = 20;
+const MAX_NAME: usize = 100;
+const MAX_VALUE: usize = 2_000;
+
+/// What the connection, the body or the signature decide.
+const OURS: [&str; 13] = [
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "expect",
+    "host",
+    "http2-settings",
+    "keep-alive",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "user-agent",
+];
+
+/// Headers by their names in lower case. `Debug` shows no value.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct OwnHeaders(Arc<BTreeMap<String, String>>);
+
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum HeaderError {
+    #[error("headers must be an object of names and texts")]
+    Shape,
+    #[error("a webhook has at most {MOST} headers")]
+    TooMany,
+    #[error("\"{0}\" is no name of a header")]
+    Name(String),
+    #[error("the header {0} is not for you to set")]
+    Ours(String),
+    #[error("the value of the header {0} is empty, too long, or has characters that no header has")]
+    Value(String),
+}
+
+impl HeaderError {
+    /// What to write instead.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Ours(_) => "Leave it out: the message, its signature or the connection has it.",
+            Self::TooMany => "Leave some out.",
+            Self::Name(_) => {
+                "For example {\"authorization\": \"Bearer TOKEN\"}: letters, digits, hyphens, underscores and dots, and each name once."
+            }
+            _ => {
+                "For example {\"authorization\": \"Bearer TOKEN\"}: visible characters of ASCII, and spaces between them."
+            }
+        }
+    }
+}
+
+impl OwnHeaders {
+    /// Of a JSON object.
+    ///
+    /// # Errors
+    /// If no request could have them.
+    pub fn parse(json: &str) -> Result<Self, HeaderError> {
+        let given: BTreeMap<String, String> = serde_json::from_str(json).map_err(|_| HeaderError::Shape)?;
+        if given.len() > MOST {
+            return Err(HeaderError::TooMany);
+        }
+        let mut headers = BTreeMap::new();
+        for (name, value) in given {
+            let lower = name.to_ascii_lowercase();
+            let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+            if !(1..=MAX_NAME).contains(&name.len()) || !name.bytes().all(is_token) {
+                return Err(HeaderError::Name(name.chars().take(MAX_NAME).collect()));
+            }
+            if OURS.contains(&&*lower) || lower.starts_with("webhook-") || lower.starts_with("proxy-") {
+                return Err(HeaderError::Ours(lower));
+            }
+            let is_plain = value.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+            if !(1..=MAX_VALUE).contains(&value.len()) || !is_plain || value.trim() != value {
+                return Err(HeaderError::Value(lower));
+            }
+            if headers.insert(lower.clone(), value).is_some() {
+                return Err(HeaderError::Name(lower));
+            }
+        }
+        Ok(Self(Arc::new(headers)))
+    }
+
+    /// Names and values: for the request itself.
+    pub fn expose(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// What must be in nothing that somebody may read: the values, and of `Bearer TOKEN` the token, as they are and as strings of JSON
+    /// have them, with slashes that are escaped (PHP's `json_encode`) or not.
+    pub fn secrets(&self) -> Vec<Box<str>> {
+        let mut secrets = BTreeSet::new();
+        for value in self.0.values() {
+            for part in [
+                Some(value.as_str()),
+                value.split_once(' ').map(|(_, token)| token),
+            ] {
+                let part = part.unwrap_or_default();
+                let escaped = part.replace('\\', "\\\\").replace('"', "\\\"");
+                secrets.insert(escaped.replace('/', "\\/"));
+                secrets.insert(escaped);
+                secrets.insert(part.to_owned());
+            }
+        }
+        secrets.remove("");
+        secrets.into_iter().map(Into::into).collect()
+    }
+}
+
+impl fmt::Debug for OwnHeaders {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_are_checked_and_their_values_are_not_shown() {
+        let headers = OwnHeaders::parse(r#"{"Authorization": "Bearer swordfish", "x-team": "7"}"#);
+        let headers = headers.unwrap_or_default();
+        let exposed: Vec<_> = headers.expose().collect();
+        assert_eq!(exposed, [("authorization", "Bearer swordfish"), ("x-team", "7")]);
+        assert_eq!(format!("{headers:?}"), r#"{"authorization", "x-team"}"#);
+        let secrets: [Box<str>; 3] = ["7".into(), "Bearer swordfish".into(), "swordfish".into()];
+        assert_eq!(headers.secrets(), secrets);
+        let escaped = OwnHeaders::parse(r#"{"a": "b/\"c\\"}"#).unwrap_or_default();
+        let secrets: [Box<str>; 3] = [r#"b/"c\"#.into(), r#"b/\"c\\"#.into(), r#"b\/\"c\\"#.into()];
+        assert_eq!(escaped.secrets(), secrets);
+        for (json, error) in [
+            ("[]", HeaderError::Shape),
+            (r#"{"a": 1}"#, HeaderError::Shape),
+            (r#"{"": "x"}"#, HeaderError::Name(String::new())),
+            (r#"{"a b": "x"}"#, HeaderError::Name("a b".into())),
+            (r#"{"A": "x", "a": "y"}"#, HeaderError::Name("a".into())),
+            (r#"{"Host": "x"}"#, HeaderError::Ours("host".into())),
+            (r#"{"webhook-id": "x"}"#, HeaderError::Ours("webhook-id".into())),
+            (r#"{"a": ""}"#, HeaderError::Value("a".into())),
+            (r#"{"a": "x\r\nb: c"}"#, HeaderError::Value("a".into())),
+            (r#"{"a": "é"}"#, HeaderError::Value("a".into())),
+        ] {
+            assert_eq!(OwnHeaders::parse(json), Err(error), "{json}");
+        }
+    }
+}

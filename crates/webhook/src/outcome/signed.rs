@@ -1,0 +1,38 @@
+//! What answers of a receiver of the user's own mean, by Standard Webhooks 1.0.0: only its status counts.
+
+use super::{Answer, Verdict, status, text, wait};
+
+pub(super) fn verdict(answer: &Answer) -> (Verdict, Option<String>) {
+    let reason = if answer.is_html() {
+        String::new()
+    } else {
+        answer.text().into_owned()
+    };
+    let (verdict, what) = match answer.status {
+        200..300 => return (Verdict::Sent, None),
+        300..=399 => (Verdict::Misdirected, text::redirect(answer.status)),
+        // Its keys, its signature's secret: somebody has to change something, and nothing is lost meanwhile.
+        401 | 403 => (
+            Verdict::Misdirected,
+            format!(
+                "{}: the receiver does not accept the signature or the headers",
+                answer.status
+            ),
+        ),
+        407 | 429 => return status::failed(answer, &reason, ""),
+        410 => (Verdict::Gone, "410: the receiver wants no more of it".into()),
+        code @ (408 | 500..) => (
+            Verdict::Retry {
+                wait: wait::retry_after(answer),
+            },
+            text::passing(code),
+        ),
+        code => (
+            Verdict::Retry {
+                wait: wait::retry_after(answer),
+            },
+            format!("{code}: the receiver did not take the event"),
+        ),
+    };
+    (verdict, Some(text::with_reason(&what, &reason)))
+}

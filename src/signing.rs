@@ -1,0 +1,82 @@
+//! What a webhook's requests have besides their body: signatures and headers of the user's own.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use webhook::client::Headers;
+use webhook::headers::OwnHeaders;
+use webhook::signature::{self, SigningSecret};
+
+/// What a receiver that checks signatures is told besides.
+#[derive(Default)]
+pub struct StoredSigning {
+    pub secret: Option<String>,
+    /// The secret of before, and until when it counts.
+    pub previous: Option<(String, Timestamp)>,
+    /// JSON.
+    pub headers: Option<String>,
+}
+
+impl fmt::Debug for StoredSigning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("StoredSigning(***)")
+    }
+}
+
+/// Of a webhook whose receiver checks signatures.
+#[derive(Clone, Debug)]
+pub struct Signing {
+    secret: SigningSecret,
+    /// That of before, until its time of grace is over.
+    previous: Option<(SigningSecret, Timestamp)>,
+    headers: OwnHeaders,
+}
+
+impl Signing {
+    /// # Errors
+    /// What is wrong with what is stored, which was checked when it was written.
+    pub fn read(stored: &StoredSigning) -> Result<Self, String> {
+        let secret = stored.secret.as_deref().ok_or("the webhook has no secret")?;
+        let previous = stored.previous.as_ref();
+        Ok(Self {
+            secret: parsed(secret)?,
+            previous: previous
+                .map(|(secret, until)| Ok::<_, String>((parsed(secret)?, *until)))
+                .transpose()?,
+            headers: stored
+                .headers
+                .as_deref()
+                .map(OwnHeaders::parse)
+                .transpose()
+                .map_err(|error| error.to_string())?
+                .unwrap_or_default(),
+        })
+    }
+
+    /// What must be in no text that somebody may read.
+    pub fn secrets(&self) -> Vec<Box<str>> {
+        self.headers.secrets()
+    }
+
+    /// The headers of an attempt.
+    pub fn headers(&self, message_id: &str, now: Timestamp, body: &[u8]) -> Headers {
+        let previous = self.previous.as_ref().filter(|(_, until)| now < *until);
+        let secrets = [&self.secret]
+            .into_iter()
+            .chain(previous.map(|(secret, _)| secret));
+        let mut headers = Headers::default();
+        for (name, value) in signature::headers(secrets, message_id, now, body) {
+            headers.push(name, value);
+        }
+        for (name, value) in self.headers.expose() {
+            headers.push(name, value);
+        }
+        headers
+    }
+}
+
+fn parsed(secret: &str) -> Result<SigningSecret, String> {
+    secret
+        .parse()
+        .map_err(|error: signature::SecretError| error.to_string())
+}
