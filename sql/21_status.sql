@@ -708,7 +708,7 @@ AS $$
     SELECT 'queue', CASE WHEN d.due_at < now() - interval '5 minutes' THEN 'attention' ELSE 'ok' END,
            CASE WHEN q.waiting = 0 THEN 'nothing waits'
                 WHEN q.first IS NULL THEN format('%s wait for a digest or the end of quiet hours, until %s', h.pending, zentry_notify.moment(h.until))
-                ELSE format('%s wait, the oldest since %s', q.waiting - h.pending, zentry_notify.moment(l.created_at))
+                ELSE concat(q.waiting - h.pending, ' wait', ', the oldest since ' || zentry_notify.moment(l.created_at))
                      || CASE WHEN h.pending = 0 THEN '' ELSE format(', and %s for a digest or the end of quiet hours', h.pending) END END,
            CASE WHEN d.due_at < now() - interval '5 minutes'
                 THEN format('SELECT * FROM zentry_notify.logs WHERE webhook_integration_id = %s AND status IN (''pending'', ''retry'') ORDER BY id LIMIT 20;', d.webhook_integration_id)

@@ -29,7 +29,7 @@ pub enum EndpointError {
     PortNotAllowed { host: String, port: u16 },
     #[error("webhooks may not be sent to {address}, which is not a public address")]
     NotPublic { address: IpAddr },
-    #[error("a URL of \"{host}\" is no {webhook_type} webhook")]
+    #[error("a URL of \"{host}\" is not that of a webhook of type {webhook_type}")]
     WrongType {
         webhook_type: WebhookType,
         /// What the host's webhooks are.
