@@ -37,6 +37,27 @@ fn failed_tries_are_limited() -> Result<()> {
 }
 
 #[test]
+fn behind_a_trusted_proxy_each_client_has_tries_of_its_own() -> Result<()> {
+    let mut scene = Scene::start()?;
+    let options = ["--max-failed-tries", "3", "--trusted-proxy", "127.0.0.1"];
+    let server = Server::start_with(&mut scene, &options)?;
+    let reader = server.token(&mut scene, "reader")?;
+    let status = |token: &str, forwarded: &str| -> Result<u16> {
+        let headers = [("X-Forwarded-For", forwarded)];
+        Ok(server.call_with("GET", "/metrics", Some(token), &headers)?.status)
+    };
+    for made_up in ["", "198.51.100.1, ", "198.51.100.2, "] {
+        assert_eq!(
+            status("zentry_12345678_guess", &format!("{made_up}192.0.2.7"))?,
+            401
+        );
+    }
+    assert_eq!(status(&reader.text, "192.0.2.7")?, 429);
+    assert_eq!(status(&reader.text, "192.0.2.8")?, 200);
+    Ok(())
+}
+
+#[test]
 fn a_body_is_limited() -> Result<()> {
     let mut scene = Scene::start()?;
     let server = Server::start_with(&mut scene, &["--max-body", "1000"])?;

@@ -1,6 +1,7 @@
 //! `serve`: the HTTP server.
 
 use std::io::{self, IsTerminal};
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -58,6 +59,9 @@ pub struct Serve {
     /// Wrong tokens that an address may show in a minute
     #[arg(long, value_name = "NUMBER", default_value_t = 10)]
     max_failed_tries: u32,
+    /// A proxy's address; the client's is what it adds to `X-Forwarded-For`. May be repeated
+    #[arg(long, value_name = "ADDRESS")]
+    trusted_proxy: Vec<IpAddr>,
     /// What is logged to standard error: error, warn, info (each request) or debug
     #[arg(long, value_name = "LEVEL", default_value_t = LevelFilter::INFO)]
     log_level: LevelFilter,
@@ -81,6 +85,7 @@ impl Serve {
         let options = Options {
             public_url: self.public_url.map(|url| url.trim_end_matches('/').to_owned()),
             max_failed_tries: self.max_failed_tries,
+            trusted_proxies: self.trusted_proxy,
             request_timeout,
             max_body: self.max_body,
             cors_origins: self.cors_origin,

@@ -1,5 +1,6 @@
 //! What all requests share.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +17,8 @@ pub struct Options {
     pub public_url: Option<String>,
     /// Wrong tokens that an address may show in a minute.
     pub max_failed_tries: u32,
+    /// Proxies that are believed when they say for whom they ask.
+    pub trusted_proxies: Vec<IpAddr>,
     /// The longest time that a request may take.
     pub request_timeout: Duration,
     /// The longest body, in bytes.

@@ -11,6 +11,7 @@ mod caller;
 mod description;
 mod error;
 mod form;
+mod forwarded;
 mod listen;
 mod log_page;
 mod monitoring;
@@ -64,6 +65,10 @@ fn router(app: App, secure: uri::Secure) -> anyhow::Result<Router> {
         .method_not_allowed_fallback(async |method: Method| Error::method_not_allowed(&method))
         .layer(DefaultBodyLimit::max(app.options().max_body))
         .layer(middleware::from_fn_with_state(app.clone(), limit_time))
+        .layer(middleware::from_fn_with_state(
+            app.clone(),
+            forwarded::find_client,
+        ))
         .layer(cors(&app))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(middleware::from_fn_with_state(app.clone(), admin::surround))
