@@ -19,6 +19,7 @@ CREATE TABLE zentry_notify.event_source (
     omit             text[] NOT NULL DEFAULT '{}',
     transition       jsonb CHECK (jsonb_typeof(transition) = 'object'),
     written_by       name,
+    written_by_oid   oid,
     UNIQUE (relation, event_type)
 );
 COMMENT ON TABLE zentry_notify.event_source IS 'Attached tables: their triggers find here what to make of a row';
@@ -44,7 +45,9 @@ COMMENT ON COLUMN zentry_notify.event_source.omit IS
 COMMENT ON COLUMN zentry_notify.event_source.transition IS
     'What a write has to change: {"column": column, "to": text}. The trigger asks, not its WHEN, which PostgreSQL reads anew in each statement; null: WHEN says all';
 COMMENT ON COLUMN zentry_notify.event_source.written_by IS
-    'The owner of the table when this was attached: expressions run as that role, and not at all while the table belongs to another one';
+    'The owner of the table when this was attached, as it was called then: expressions run as that role, and not at all while the table belongs to another one. So that a dump can be restored';
+COMMENT ON COLUMN zentry_notify.event_source.written_by_oid IS
+    'That role itself: another one that takes over its name is another one';
 
 CREATE TABLE zentry_notify.project_progress (
     event_source_id bigint NOT NULL,

@@ -229,6 +229,10 @@ BEGIN
                 'It is what is told of a webhook that is in trouble.');
         END IF;
     END IF;
+    -- A row of a dump has the number that the role had elsewhere.
+    IF TG_OP = 'INSERT' OR TG_OP = 'UPDATE' AND NEW.written_by IS DISTINCT FROM OLD.written_by AND NEW.written_by_oid IS NOT DISTINCT FROM OLD.written_by_oid THEN
+        NEW.written_by_oid := (SELECT r.oid FROM pg_roles r WHERE r.rolname = NEW.written_by);
+    END IF;
     IF TG_OP <> 'DELETE' AND (array_ndims(NEW.omit) > 1 OR array_position(NEW.omit, NULL) IS NOT NULL) THEN
         PERFORM zentry_notify.refuse('invalid_parameter_value', 'omit must be a list of keys',
             'For example {task_description}, or {} to leave nothing out.', 'omit');

@@ -51,6 +51,11 @@ COMMENT ON FUNCTION zentry_notify.doubts(bigint) IS
 -- Whatever is written to the view webhook_integration. Only what changed is written on, so that a whole row that is saved takes back nothing that
 -- another one has changed meanwhile; and the URL is in no statement unless it is new. force_generic_plan, here and where URLs are arguments: plans
 -- of their own have the values in them, and auto_explain logs plans.
+CREATE OR REPLACE FUNCTION zentry_notify.origin_of(webhook_url text) RETURNS text
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$ SELECT lower(substring(webhook_url FROM '^[^:]*://[^/?#]*')) $$;
+COMMENT ON FUNCTION zentry_notify.origin_of(text) IS 'Scheme, host and port of a URL';
+
 CREATE OR REPLACE FUNCTION zentry_notify.write_integration() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
 AS $$
@@ -142,7 +147,9 @@ BEGIN
         VALUES (written.id, NEW.webhook_url, CASE NEW.webhook_type WHEN 'webhook' THEN zentry_notify.make_secret() END);
     ELSIF url_is_new THEN
         INSERT INTO zentry_notify.webhook_secret AS s (webhook_integration_id, webhook_url) VALUES (written.id, NEW.webhook_url)
-        ON CONFLICT (webhook_integration_id) DO UPDATE SET webhook_url = EXCLUDED.webhook_url;
+        -- Headers are secrets of the host that they were given for.
+        ON CONFLICT (webhook_integration_id) DO UPDATE
+        SET webhook_url = EXCLUDED.webhook_url, headers = CASE WHEN zentry_notify.origin_of(s.webhook_url) = zentry_notify.origin_of(EXCLUDED.webhook_url) THEN s.headers END;
     END IF;
     IF TG_OP = 'UPDATE' AND written.id <> OLD.id THEN
         UPDATE zentry_notify.webhook_secret s SET webhook_integration_id = written.id WHERE s.webhook_integration_id = OLD.id;

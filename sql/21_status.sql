@@ -618,7 +618,7 @@ AS $$
                    WHERE l.relrowsecurity AND NOT (o.rolsuper OR o.rolbypassrls)
                      AND (l.relforcerowsecurity OR NOT pg_has_role(o.oid, l.relowner, 'USAGE'))) m (statement)) b ON s.suspended_reason IS NOT NULL
       CROSS JOIN LATERAL (
-           SELECT jsonb_path_exists(s.columns, '$.*.expression') AND s.written_by IS DISTINCT FROM pg_get_userbyid(c.relowner) AS strange) x
+           SELECT jsonb_path_exists(s.columns, '$.*.expression') AND s.written_by_oid IS DISTINCT FROM c.relowner AS strange) x
       LEFT JOIN fault f ON f.id = s.id
       LEFT JOIN swapped w ON w.id = s.id
      UNION ALL

@@ -371,10 +371,13 @@ SELECT pg_catalog.pg_extension_config_dump('zentry_notify.deleted_webhook', '');
 
 DROP VIEW zentry_notify.zentry_source;
 ALTER TABLE zentry_notify.event_source DROP COLUMN update_of;
-ALTER TABLE zentry_notify.event_source ADD COLUMN written_by name;
-UPDATE zentry_notify.event_source s SET written_by = pg_catalog.pg_get_userbyid(c.relowner) FROM pg_catalog.pg_class c WHERE c.oid OPERATOR(pg_catalog.=) s.relation;
+ALTER TABLE zentry_notify.event_source ADD COLUMN written_by name, ADD COLUMN written_by_oid oid;
+UPDATE zentry_notify.event_source s SET written_by = pg_catalog.pg_get_userbyid(c.relowner), written_by_oid = c.relowner
+  FROM pg_catalog.pg_class c WHERE c.oid OPERATOR(pg_catalog.=) s.relation;
 COMMENT ON COLUMN zentry_notify.event_source.written_by IS
-    'The owner of the table when this was attached: expressions run as that role, and not at all while the table belongs to another one';
+    'The owner of the table when this was attached, as it was called then: expressions run as that role, and not at all while the table belongs to another one. So that a dump can be restored';
+COMMENT ON COLUMN zentry_notify.event_source.written_by_oid IS
+    'That role itself: another one that takes over its name is another one';
 COMMENT ON COLUMN zentry_notify.event_source.progress IS
     'Of milestone_reached: {"group": column of the project, "status": column, "done": its value}; the trigger notes the change, the worker counts';
 
@@ -853,6 +856,10 @@ BEGIN
                 'It is what is told of a webhook that is in trouble.');
         END IF;
     END IF;
+    -- A row of a dump has the number that the role had elsewhere.
+    IF TG_OP = 'INSERT' OR TG_OP = 'UPDATE' AND NEW.written_by IS DISTINCT FROM OLD.written_by AND NEW.written_by_oid IS NOT DISTINCT FROM OLD.written_by_oid THEN
+        NEW.written_by_oid := (SELECT r.oid FROM pg_roles r WHERE r.rolname = NEW.written_by);
+    END IF;
     IF TG_OP <> 'DELETE' AND (array_ndims(NEW.omit) > 1 OR array_position(NEW.omit, NULL) IS NOT NULL) THEN
         PERFORM zentry_notify.refuse('invalid_parameter_value', 'omit must be a list of keys',
             'For example {task_description}, or {} to leave nothing out.', 'omit');
@@ -1297,6 +1304,11 @@ COMMENT ON FUNCTION zentry_notify.doubts(bigint) IS
 -- Whatever is written to the view webhook_integration. Only what changed is written on, so that a whole row that is saved takes back nothing that
 -- another one has changed meanwhile; and the URL is in no statement unless it is new. force_generic_plan, here and where URLs are arguments: plans
 -- of their own have the values in them, and auto_explain logs plans.
+CREATE OR REPLACE FUNCTION zentry_notify.origin_of(webhook_url text) RETURNS text
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$ SELECT lower(substring(webhook_url FROM '^[^:]*://[^/?#]*')) $$;
+COMMENT ON FUNCTION zentry_notify.origin_of(text) IS 'Scheme, host and port of a URL';
+
 CREATE OR REPLACE FUNCTION zentry_notify.write_integration() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
 AS $$
@@ -1388,7 +1400,9 @@ BEGIN
         VALUES (written.id, NEW.webhook_url, CASE NEW.webhook_type WHEN 'webhook' THEN zentry_notify.make_secret() END);
     ELSIF url_is_new THEN
         INSERT INTO zentry_notify.webhook_secret AS s (webhook_integration_id, webhook_url) VALUES (written.id, NEW.webhook_url)
-        ON CONFLICT (webhook_integration_id) DO UPDATE SET webhook_url = EXCLUDED.webhook_url;
+        -- Headers are secrets of the host that they were given for.
+        ON CONFLICT (webhook_integration_id) DO UPDATE
+        SET webhook_url = EXCLUDED.webhook_url, headers = CASE WHEN zentry_notify.origin_of(s.webhook_url) = zentry_notify.origin_of(EXCLUDED.webhook_url) THEN s.headers END;
     END IF;
     IF TG_OP = 'UPDATE' AND written.id <> OLD.id THEN
         UPDATE zentry_notify.webhook_secret s SET webhook_integration_id = written.id WHERE s.webhook_integration_id = OLD.id;
@@ -3625,7 +3639,7 @@ AS $$
                    WHERE l.relrowsecurity AND NOT (o.rolsuper OR o.rolbypassrls)
                      AND (l.relforcerowsecurity OR NOT pg_has_role(o.oid, l.relowner, 'USAGE'))) m (statement)) b ON s.suspended_reason IS NOT NULL
       CROSS JOIN LATERAL (
-           SELECT jsonb_path_exists(s.columns, '$.*.expression') AND s.written_by IS DISTINCT FROM pg_get_userbyid(c.relowner) AS strange) x
+           SELECT jsonb_path_exists(s.columns, '$.*.expression') AND s.written_by_oid IS DISTINCT FROM c.relowner AS strange) x
       LEFT JOIN fault f ON f.id = s.id
       LEFT JOIN swapped w ON w.id = s.id
      UNION ALL

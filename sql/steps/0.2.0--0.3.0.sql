@@ -220,10 +220,13 @@ SELECT pg_catalog.pg_extension_config_dump('zentry_notify.deleted_webhook', '');
 
 DROP VIEW zentry_notify.zentry_source;
 ALTER TABLE zentry_notify.event_source DROP COLUMN update_of;
-ALTER TABLE zentry_notify.event_source ADD COLUMN written_by name;
-UPDATE zentry_notify.event_source s SET written_by = pg_catalog.pg_get_userbyid(c.relowner) FROM pg_catalog.pg_class c WHERE c.oid OPERATOR(pg_catalog.=) s.relation;
+ALTER TABLE zentry_notify.event_source ADD COLUMN written_by name, ADD COLUMN written_by_oid oid;
+UPDATE zentry_notify.event_source s SET written_by = pg_catalog.pg_get_userbyid(c.relowner), written_by_oid = c.relowner
+  FROM pg_catalog.pg_class c WHERE c.oid OPERATOR(pg_catalog.=) s.relation;
 COMMENT ON COLUMN zentry_notify.event_source.written_by IS
-    'The owner of the table when this was attached: expressions run as that role, and not at all while the table belongs to another one';
+    'The owner of the table when this was attached, as it was called then: expressions run as that role, and not at all while the table belongs to another one. So that a dump can be restored';
+COMMENT ON COLUMN zentry_notify.event_source.written_by_oid IS
+    'That role itself: another one that takes over its name is another one';
 COMMENT ON COLUMN zentry_notify.event_source.progress IS
     'Of milestone_reached: {"group": column of the project, "status": column, "done": its value}; the trigger notes the change, the worker counts';
 
@@ -324,7 +327,7 @@ $$;
 --# structure 03_webhook.sql e074635475a41300
 --# structure 06_legacy_delivery.sql 4e594d666bb17293
 --# structure 07_webhook_state.sql 227a638fbe7105ee
---# structure 08_event_source.sql 26ac1c5807ec246e
+--# structure 08_event_source.sql 426184cabd82c950
 --# structure 09_delivery_stat.sql 975f394c8f1c4fc4
 --# structure 10_event_wording.sql 1a27467a420e5776
 --# structure 11_api_token.sql d7d951db8e3d4ff7

@@ -34,12 +34,12 @@ pub fn rehearse(source: &Source, table: &Table) {
             .replace("$2", "NULL::bigint[]");
         look_ups.push(format!("ARRAY({sql})"));
     }
-    try_once(source, table, &look_ups, true);
-    try_once(source, table, &expressions, false);
+    try_once(source, table, &look_ups);
+    try_once(source, table, &expressions);
 }
 
-/// `of_ours`: nothing of it stands there as the owner wrote it, so code of a third role is an error.
-fn try_once(source: &Source, table: &Table, values: &[String], of_ours: bool) {
+/// Code of a third role is an error.
+fn try_once(source: &Source, table: &Table, values: &[String]) {
     if values.is_empty() {
         return;
     }
@@ -58,7 +58,7 @@ fn try_once(source: &Source, table: &Table, values: &[String], of_ours: bool) {
     );
     let rehearsed = subtransaction::attempt(|| {
         let _owner = ActingAs::role(pg_sys::Oid::from(table.owner_oid));
-        let _own = of_ours.then(|| OwnCodeOnly::of(pg_sys::Oid::from(table.owner_oid)));
+        let _own = OwnCodeOnly::of(pg_sys::Oid::from(table.owner_oid));
         let _path = SearchPath::pinned();
         with_spi(|spi| {
             Plan::prepare(spi, PIN, &[]).execute(spi, &[]);

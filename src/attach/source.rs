@@ -84,7 +84,8 @@ impl Source {
                 UPDATE zentry_notify.event_source AS s
                    SET columns = $3::jsonb, audience = $4::jsonb, progress = $5::jsonb, transition = $6::jsonb, insert_when = $7,
                        update_when = $8, delete_when = $9, rider = $10, by_hand = $11, suspended_at = NULL, suspended_reason = NULL,
-                       written_by = CASE WHEN $12 THEN (SELECT pg_get_userbyid(c.relowner) FROM pg_class c WHERE c.oid = s.relation) ELSE s.written_by END
+                       written_by = CASE WHEN $12 THEN (SELECT pg_get_userbyid(c.relowner) FROM pg_class c WHERE c.oid = s.relation) ELSE s.written_by END,
+                       written_by_oid = CASE WHEN $12 THEN (SELECT c.relowner FROM pg_class c WHERE c.oid = s.relation) ELSE s.written_by_oid END
                  WHERE s.relation = $2::regclass AND s.event_type = $1 RETURNING s.id)
             SELECT min(c.id)::text FROM changed c";
         // Not by ON CONFLICT DO UPDATE: an INSERT is a restored row, which replaces what is there (replace_source).

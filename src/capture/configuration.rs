@@ -107,6 +107,7 @@ fn source_row(row: &ScannedRow) -> Option<SourceRow> {
             transition: row.text("transition"),
             omit: row.texts("omit"),
             written_by: None,
+            author: None,
         },
         partition_owner: None,
         on_insert: fires("insert_when"),

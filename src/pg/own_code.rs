@@ -1,5 +1,10 @@
-//! While somebody's tables are read with another's rights, nothing runs that a third one wrote. PostgreSQL evaluates constant parts of indexes'
-//! predicates, checks and statistics of a table that is read as whoever reads it; policies and views are not all that an owner can plant.
+//! While something runs with the rights of a table's owner, nothing runs that a third one wrote. PostgreSQL evaluates constant parts of indexes'
+//! predicates, checks and statistics of a table that is read as whoever reads it; a name that is read anew may find a function, an operator or
+//! a cast that came since and fits better; and a type may get a check at any time.
+//!
+//! Three hooks, because none sees all: a function that an expression calls is announced when the expression is made ready; one that the
+//! server calls by itself, as a cast to json, only when it is called; and one that is taken apart and becomes part of its caller, which a
+//! hook that wants it called prevents, neither.
 
 use std::cell::Cell;
 
@@ -15,6 +20,8 @@ thread_local! {
     static IS_HOOKED: Cell<bool> = const { Cell::new(false) };
     /// Who was there before.
     static NEXT: Cell<pg_sys::object_access_hook_type> = const { Cell::new(None) };
+    static NEXT_NEEDS: Cell<pg_sys::needs_fmgr_hook_type> = const { Cell::new(None) };
+    static NEXT_CALL: Cell<pg_sys::fmgr_hook_type> = const { Cell::new(None) };
 }
 
 /// Once in a process, and not in one that reads nobody's tables.
@@ -22,10 +29,14 @@ fn hook() {
     if IS_HOOKED.replace(true) {
         return;
     }
-    // SAFETY: a variable of this process; what was there is called first.
+    // SAFETY: variables of this process; what was there is called first.
     unsafe {
         NEXT.set(pg_sys::object_access_hook);
         pg_sys::object_access_hook = Some(object_accessed);
+        NEXT_NEEDS.set(pg_sys::needs_fmgr_hook);
+        pg_sys::needs_fmgr_hook = Some(is_wanted);
+        NEXT_CALL.set(pg_sys::fmgr_hook);
+        pg_sys::fmgr_hook = Some(called);
     }
 }
 
@@ -59,15 +70,40 @@ unsafe extern "C-unwind" fn object_accessed(
         // SAFETY: as PostgreSQL would call it without us.
         unsafe { next(access, class, object, sub_id, argument) };
     }
-    let Some(author) = AUTHOR.get() else { return };
-    if access != ObjectAccessType::OAT_FUNCTION_EXECUTE || object.to_u32() < pg_sys::FirstNormalObjectId {
-        return;
+    if access == ObjectAccessType::OAT_FUNCTION_EXECUTE {
+        check(object);
     }
-    if let Some(owner) = owner_of(object)
-        && owner != author
-        // SAFETY: a look into the catalogue.
-        && !unsafe { pg_sys::superuser_arg(owner) }
-    {
+}
+
+/// # Safety
+/// PostgreSQL calls the hook.
+#[pg_guard]
+unsafe extern "C-unwind" fn is_wanted(function: Oid) -> bool {
+    // SAFETY: as PostgreSQL would call it without us.
+    NEXT_NEEDS.get().is_some_and(|next| unsafe { next(function) }) || stranger(function).is_some()
+}
+
+/// # Safety
+/// PostgreSQL calls the hook.
+#[pg_guard]
+unsafe extern "C-unwind" fn called(
+    event: pg_sys::FmgrHookEventType::Type,
+    function: *mut pg_sys::FmgrInfo,
+    argument: *mut pg_sys::Datum,
+) {
+    if let Some(next) = NEXT_CALL.get() {
+        // SAFETY: as PostgreSQL would call it without us.
+        unsafe { next(event, function, argument) };
+    }
+    if event == pg_sys::FmgrHookEventType::FHET_START {
+        // SAFETY: PostgreSQL hands over the function that it is about to call.
+        check(unsafe { (*function).fn_oid });
+    }
+}
+
+/// An error if it may not run now.
+fn check(function: Oid) {
+    if let Some((owner, author)) = stranger(function) {
         report::error(
             PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
             format!(
@@ -76,9 +112,21 @@ unsafe extern "C-unwind" fn object_accessed(
                 role::name_of(author)
             ),
             "",
-            "It belongs to an index, a check, statistics or a type of a table that is read. Give the table and its functions to one owner.",
+            "An expression calls it, or it belongs to an index, a check, statistics or a type of a table that is read. Give the table and its functions to one owner.",
         );
     }
+}
+
+/// Its owner, and with whose rights it would run, if that must not be.
+fn stranger(function: Oid) -> Option<(Oid, Oid)> {
+    let author = AUTHOR.get()?;
+    if function.to_u32() < pg_sys::FirstNormalObjectId {
+        return None;
+    }
+    let owner = owner_of(function)?;
+    // SAFETY: a look into the catalogue.
+    let is_trusted = owner == author || unsafe { pg_sys::superuser_arg(owner) };
+    (!is_trusted).then_some((owner, author))
 }
 
 fn owner_of(function: Oid) -> Option<Oid> {

@@ -133,7 +133,7 @@ impl<'a> Attempt<'a> {
     fn one_key(&self, row: &Row, kind: Kind, key: &str) -> Result<Option<String>, Failure> {
         let attached = &self.prepared.attached;
         let statement = Statement::new(&self.source.definition, attached, kind, Keys::One(key));
-        let Some(query) = Query::prepare(statement, kind, attached, LIMIT_ALONE)? else {
+        let Some(query) = Query::prepare(statement, attached, LIMIT_ALONE)? else {
             return Ok(None);
         };
         let mut found = query.run(attached.owner, LIMIT_ALONE, std::slice::from_ref(row))?;

@@ -101,18 +101,12 @@ const PINNED: [(&CStr, &CStr); 3] = [
     (c"temp_file_limit", c"128MB"),
 ];
 
-/// Runs `f` as `owner`. A cancel that is not the time limit's is raised again.
+/// Runs `f` as `owner`, with nothing of a third role: what others have put into the tables that are read, or in the way of the owner's
+/// expressions, is an error. A cancel that is not the time limit's is raised again.
 pub fn as_owner<T>(owner: pg_sys::Oid, limit: Duration, f: impl FnOnce() -> T) -> Result<T, Failure> {
     limited(limit, || {
         let _owner = ActingAs::role(owner);
         let _pinned = setting::hold(&PINNED);
-        f()
-    })
-}
-
-/// The same for statements in which nothing of the owner's own stands: what others have put into the tables that they read is an error.
-pub fn as_reader<T>(owner: pg_sys::Oid, limit: Duration, f: impl FnOnce() -> T) -> Result<T, Failure> {
-    as_owner(owner, limit, || {
         let _own = OwnCodeOnly::of(owner);
         f()
     })

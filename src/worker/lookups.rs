@@ -2,12 +2,11 @@
 //! composite types as JSON.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 
 use pgrx::pg_sys;
 
 use super::attached::{Attached, Found};
-use super::limited::{self, Failure};
+
 use crate::event_source::{Audience, ColumnRef, EventSource, Expression, Key, Lookup};
 use crate::pg::role;
 
@@ -46,19 +45,6 @@ pub enum Kind {
 
 impl Kind {
     pub const ALL: [Kind; 2] = [Kind::LookUps, Kind::Expressions];
-
-    /// Runs `f`, which prepares or runs such a statement, as the owner of the attached table.
-    pub fn as_owner<T>(
-        self,
-        owner: pg_sys::Oid,
-        limit: Duration,
-        f: impl FnOnce() -> T,
-    ) -> Result<T, Failure> {
-        match self {
-            Kind::LookUps => limited::as_reader(owner, limit, f),
-            Kind::Expressions => limited::as_owner(owner, limit, f),
-        }
-    }
 
     fn of(expression: &Expression) -> Kind {
         match expression {
@@ -322,7 +308,7 @@ impl<'a> Statement<'a> {
 fn strange(source: &EventSource, attached: &Attached) -> Option<String> {
     let owner = role::name_of(attached.owner);
     match &source.written_by {
-        Some(author) if *author == owner => None,
+        Some(_) if source.author == Some(attached.owner.to_u32()) => None,
         Some(author) => Some(format!(
             "its expression is of role {author}, and the table belongs to {owner}"
         )),

@@ -147,7 +147,7 @@ struct Count<'a> {
 impl Count<'_> {
     fn of(&self, projects: &[&str], limit: Duration) -> Result<BTreeMap<String, (i64, i64)>, Failure> {
         let tasks = |table: &str| {
-            limited::as_reader(self.attached.owner, limit, || {
+            limited::as_owner(self.attached.owner, limit, || {
                 tasks(self.attached, self.progress, table, projects)
             })
         };

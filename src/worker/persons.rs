@@ -75,7 +75,7 @@ impl Prepared {
         };
         let sql = person_of(source).and_then(|(column, memberships)| sql(&attached, &column, memberships));
         let prepare = |sql: String| {
-            limited::as_reader(attached.owner, LIMIT, || {
+            limited::as_owner(attached.owner, LIMIT, || {
                 with_spi(|spi| Plan::prepare(spi, &sql, &[pg_sys::TEXTARRAYOID]))
             })
         };
@@ -207,7 +207,7 @@ impl Trial<String> for Search<'_> {
     }
 
     fn attempt(&mut self, persons: &[String], limit: Duration) -> Result<(), Failure> {
-        let (found, rows) = limited::as_reader(self.owner, limit, || read(self.plan, persons))?;
+        let (found, rows) = limited::as_owner(self.owner, limit, || read(self.plan, persons))?;
         if rows >= MAX_ROWS && persons.len() > 1 {
             // One may have them all.
             return Err(Failure::Data(subtransaction::sqlstate(
@@ -225,7 +225,7 @@ impl Trial<String> for Search<'_> {
     }
 
     fn hopeless(&mut self, _worked: bool) -> Option<Failure> {
-        let without_persons = limited::as_reader(self.owner, LIMIT_ALONE, || read(self.plan, &[]));
+        let without_persons = limited::as_owner(self.owner, LIMIT_ALONE, || read(self.plan, &[]));
         without_persons.err()
     }
 

@@ -37,7 +37,7 @@ impl Prepared {
             let statement = Statement::new(&source.definition, &prepared.attached, kind, keys);
             prepared.nulls = both(prepared.nulls, statement.nulls());
             prepared.refusals.extend(statement.refusals.clone());
-            let query = Query::prepare(statement, kind, &prepared.attached, LIMIT)?;
+            let query = Query::prepare(statement, &prepared.attached, LIMIT)?;
             prepared.queries.extend(query);
         }
         Ok(prepared)
@@ -76,7 +76,7 @@ fn can_be_found_out(source: &Source, attached: &Attached, key: &str) -> Result<b
     let mut found = false;
     for kind in Kind::ALL {
         let statement = Statement::new(&source.definition, attached, kind, Keys::One(key));
-        if let Some(query) = Query::prepare(statement, kind, attached, LIMIT_ALONE)? {
+        if let Some(query) = Query::prepare(statement, attached, LIMIT_ALONE)? {
             query.try_with_nulls(attached.owner, LIMIT_ALONE)?;
             found = true;
         }

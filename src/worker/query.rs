@@ -7,8 +7,8 @@ use webhook::json_members::merged;
 
 use super::attached::Attached;
 use super::events::Columns;
-use super::limited::Failure;
-use super::lookups::{Kind, Statement};
+use super::limited::{self, Failure};
+use super::lookups::Statement;
 use crate::event_source::ColumnRef;
 use crate::pg::jsonb;
 use crate::plan::{Argument, Plan, with_spi};
@@ -59,7 +59,6 @@ pub fn both(one: Option<String>, other: Option<String>) -> Option<String> {
 /// A statement that finds out what events lack.
 pub struct Query {
     plan: Plan,
-    kind: Kind,
     /// With whether it is of type json.
     columns: Vec<(ColumnRef, bool)>,
 }
@@ -68,18 +67,17 @@ impl Query {
     /// None: there is nothing to find out.
     pub fn prepare(
         statement: Statement,
-        kind: Kind,
         attached: &Attached,
         limit: Duration,
     ) -> Result<Option<Query>, Failure> {
         if statement.is_empty() {
             return Ok(None);
         }
-        let prepare = || Query::of(statement, kind, attached);
-        kind.as_owner(attached.owner, limit, prepare).map(Some)
+        let prepare = || Query::of(statement, attached);
+        limited::as_owner(attached.owner, limit, prepare).map(Some)
     }
 
-    fn of(statement: Statement, kind: Kind, attached: &Attached) -> Query {
+    fn of(statement: Statement, attached: &Attached) -> Query {
         let (columns, sql) = statement.finish();
         let types: Vec<pg_sys::Oid> = [pg_sys::INT4ARRAYOID]
             .into_iter()
@@ -87,7 +85,6 @@ impl Query {
             .collect();
         Query {
             plan: with_spi(|spi| Plan::prepare(spi, &sql, &types)),
-            kind,
             columns: columns
                 .into_iter()
                 .map(|column| {
@@ -98,13 +95,9 @@ impl Query {
         }
     }
 
-    fn as_owner<T>(&self, owner: pg_sys::Oid, limit: Duration, f: impl FnOnce() -> T) -> Result<T, Failure> {
-        self.kind.as_owner(owner, limit, f)
-    }
-
     /// Finds out whether it can work at all.
     pub fn try_with_nulls(&self, owner: pg_sys::Oid, limit: Duration) -> Result<(), Failure> {
-        self.as_owner(owner, limit, || self.run_with_nulls())
+        limited::as_owner(owner, limit, || self.run_with_nulls())
     }
 
     /// For a row that has nothing.
@@ -123,7 +116,7 @@ impl Query {
         limit: Duration,
         events: &[Row],
     ) -> Result<Vec<(usize, Enriched)>, Failure> {
-        self.as_owner(owner, limit, || self.run_now(events))
+        limited::as_owner(owner, limit, || self.run_now(events))
     }
 
     fn run_now(&self, events: &[Row]) -> Vec<(usize, Enriched)> {

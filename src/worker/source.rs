@@ -68,7 +68,7 @@ impl Sources {
     pub fn load() -> Sources {
         const SQL: &str = "SELECT s.id, s.event_type::text, s.columns::text, s.audience::text, s.progress::text, to_json(s.omit)::text, \
                                   s.relation::oid, s.suspended_at IS NOT NULL, s.written_by::text, \
-                                  s.suspended_at IS NOT NULL AND s.suspended_reason = $1, c.relowner \
+                                  s.suspended_at IS NOT NULL AND s.suspended_reason = $1, c.relowner, s.written_by_oid \
                            FROM zentry_notify.event_source s LEFT JOIN pg_catalog.pg_class c ON c.oid = s.relation";
         with_spi(|spi| {
             let rows = Plan::prepare(spi, SQL, &[pg_sys::TEXTOID]).execute(spi, &[UNENDING.into()]);
@@ -84,6 +84,7 @@ impl Sources {
                         transition: None,
                         omit: serde_json::from_str(&text(6)?).unwrap_or_default(),
                         written_by: text(9),
+                        author: rows.get::<pg_sys::Oid>(row, 12).map(|author| author.to_u32()),
                     };
                     let relation = rows.get::<pg_sys::Oid>(row, 7)?;
                     (

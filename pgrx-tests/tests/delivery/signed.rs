@@ -327,3 +327,29 @@ fn its_preview_and_its_test_are_events_too() {
     assert_eq!(sample.body["sample"], true);
     assert!(sample.body["data"].get("zentry_sample").is_none());
 }
+
+/// Who may change a webhook may not learn what its headers say.
+#[test]
+fn headers_do_not_go_to_another_host() {
+    let mut scene = scene(&[]);
+    let channel = channel(&mut scene, Kind::Signed);
+    let own = channel.webhook.url();
+    let mut change = |arguments: &str| -> Vec<String> {
+        let call = format!("SELECT zentry_update_webhook({}, {arguments})", channel.id);
+        scene.client.batch_execute(&call).unwrap();
+        let names = "SELECT header_names FROM zentry_notify.webhooks";
+        scene.client.query_one(names, &[]).unwrap().get(0)
+    };
+    let headers = r#"headers => '{"x-key": "swordfish"}'"#;
+    assert_eq!(change(headers), ["x-key"]);
+    assert_eq!(change(&format!("webhook_url => '{own}?again'")), ["x-key"]);
+    change(
+        "name => 'x'); SET zentry_notify.allowed_hosts = 'example.com, *.example.com, example.com:8443'; SELECT (1",
+    );
+    let elsewhere = "webhook_url => 'https://example.com/1'";
+    assert_eq!(change(elsewhere), [""; 0]);
+    for other in ["https://example.com:8443/1", "https://api.example.com/1"] {
+        assert_eq!(change(&format!("{elsewhere}, {headers}")), ["x-key"]);
+        assert_eq!(change(&format!("webhook_url => '{other}'")), [""; 0], "{other}");
+    }
+}

@@ -78,6 +78,38 @@ fn expressions_do_not_go_to_the_next_owner() -> Result<()> {
     Ok(())
 }
 
+#[test]
+fn expressions_do_not_go_to_who_takes_over_a_name() -> Result<()> {
+    const COLUMNS: &str = r#"{"task_id": "id", "task_title": "current_user::text"}"#;
+    let mut scene = Scene::start()?;
+    scene.channel_for(Kind::Discord, None, Some(&["task_completed"]))?;
+    let mut mallory = manager_with_table(&mut scene)?;
+    let next = Role::create(&mut scene)?;
+    mallory.may(&format!(
+        "SELECT zentry_attach('task_completed', 'hers.task', '{COLUMNS}', audience => '{{\"all\": true}}')"
+    ));
+    let renamed = format!("{}_left", mallory.name);
+    scene
+        .client
+        .batch_execute(&format!("ALTER ROLE {} RENAME TO {renamed}", mallory.name))?;
+    let told = complete(&mut scene, 1)?;
+    assert_eq!(told.payload["task_title"], renamed.as_str(), "she is who she was");
+    scene.client.batch_execute(&format!(
+        "ALTER TABLE hers.task OWNER TO {}; ALTER ROLE {0} RENAME TO {}",
+        next.name, mallory.name
+    ))?;
+    for (number, what) in [
+        (2, "SELECT"),
+        (3, "SELECT * FROM zentry_attach()"),
+        (4, "SELECT pg_reload_conf()"),
+    ] {
+        scene.client.batch_execute(what)?;
+        let told = complete(&mut scene, number)?;
+        assert_eq!(told.payload["task_title"], Value::Null, "{what}: {told:#?}");
+    }
+    Ok(())
+}
+
 /// An expression, or an index of a table that is looked into, whose code catches the cancel and goes on.
 #[test]
 fn what_catches_the_cancel_ends_the_worker_once() -> Result<()> {

@@ -5,6 +5,7 @@ mod anybody;
 mod attach_rights;
 mod borrowed_session;
 mod calls;
+mod code_of_others;
 mod foreign_code;
 mod handed_over;
 mod hostile_answers;

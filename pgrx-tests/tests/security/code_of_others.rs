@@ -1,0 +1,108 @@
+//! Expressions mean what they meant when they were given: what somebody else puts in their way later does not run as the table's owner.
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+use zentry_e2e::emulator::Kind;
+use zentry_e2e::scene::Scene;
+
+use crate::roles::Role;
+
+/// The owner of `hers.item`, who may attach it, and somebody who may create things in `hers` and has types in `his`.
+fn owner_and_other(scene: &mut Scene) -> Result<(Role, Role)> {
+    let mut owner = Role::create(scene)?;
+    let mut other = Role::create(scene)?;
+    scene.client.batch_execute(&format!(
+        "CREATE SCHEMA hers AUTHORIZATION {0}; CREATE SCHEMA his AUTHORIZATION {1}; SELECT zentry_grant('{0}', 'manager'); \
+         SELECT zentry_register_event_type('item_made', 'Item')",
+        owner.name, other.name
+    ))?;
+    owner.may(&format!("GRANT USAGE, CREATE ON SCHEMA hers TO {}", other.name));
+    other.may(
+        "GRANT USAGE ON SCHEMA his TO PUBLIC; \
+         CREATE TABLE his.seen (what text); GRANT INSERT ON his.seen TO PUBLIC; \
+         CREATE TYPE his.mood AS ENUM ('glad'); CREATE DOMAIN his.word AS text; CREATE TYPE his.tone AS ENUM ('low'); \
+         CREATE FUNCTION his.note(what text) RETURNS text LANGUAGE plpgsql AS $$ BEGIN \
+           IF current_setting('application_name') LIKE 'zentry_notify%' THEN INSERT INTO his.seen VALUES (what || ' as ' || current_user); END IF; \
+           RETURN current_user; END $$",
+    );
+    owner.may(
+        "CREATE TABLE hers.item (id bigint, title text, mood his.mood, word his.word, tone his.tone); \
+         CREATE FUNCTION hers.fmt(anyelement) RETURNS text LANGUAGE sql AS $$ SELECT $1::text || '!' $$; \
+         CREATE FUNCTION hers.shout(anyelement) RETURNS text LANGUAGE sql AS $$ SELECT $1::text || '!' $$",
+    );
+    Ok((owner, other))
+}
+
+fn told(scene: &mut Scene, number: i64) -> Result<Value> {
+    scene.client.batch_execute(&format!(
+        "INSERT INTO hers.item VALUES ({number}, 'x', 'glad', 'w', 'low')"
+    ))?;
+    let deliveries = scene.settle()?;
+    let told = deliveries
+        .into_iter()
+        .rfind(|delivery| delivery.payload["id"] == number)
+        .context("it is told")?;
+    Ok(told.payload)
+}
+
+#[test]
+fn what_comes_later_does_not_run_as_the_owner() -> Result<()> {
+    let mut scene = Scene::start()?;
+    let (mut owner, mut other) = owner_and_other(&mut scene)?;
+    scene.channel_for(Kind::Discord, None, Some(&["item_made"]))?;
+    owner.may(
+        r#"SELECT zentry_attach('item_made', 'hers.item', '{"id": "id", "plain": "upper(title)", "inlined": "hers.fmt(title)",
+            "called": "hers.shout(title)", "cast": "mood::text", "checked": "upper(word)", "json": "coalesce(tone, tone)"}')"#,
+    );
+    let before = told(&mut scene, 1)?;
+    assert_eq!(
+        [
+            &before["plain"],
+            &before["inlined"],
+            &before["called"],
+            &before["cast"],
+            &before["checked"],
+            &before["json"]
+        ],
+        ["X", "x!", "x!", "glad", "W", "low"],
+        "{before:#}"
+    );
+    other.may(
+        "CREATE FUNCTION hers.fmt(text) RETURNS text LANGUAGE sql AS $$ SELECT current_user::text $$; \
+         CREATE FUNCTION hers.shout(text) RETURNS text LANGUAGE plpgsql AS $$ BEGIN RETURN his.note('overload'); END $$; \
+         CREATE FUNCTION his.of_mood(his.mood) RETURNS text LANGUAGE plpgsql AS $$ BEGIN RETURN his.note('cast'); END $$; \
+         CREATE CAST (his.mood AS text) WITH FUNCTION his.of_mood(his.mood); \
+         CREATE FUNCTION his.of_tone(his.tone) RETURNS json LANGUAGE plpgsql AS $$ BEGIN RETURN to_json(his.note('json')); END $$; \
+         CREATE CAST (his.tone AS json) WITH FUNCTION his.of_tone(his.tone); \
+         CREATE FUNCTION his.good(text) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN PERFORM his.note('check'); RETURN true; END $$; \
+         ALTER DOMAIN his.word ADD CHECK (his.good(VALUE)) NOT VALID",
+    );
+    // With the statement that the worker has ready, and with one that is made anew.
+    for (number, what) in [
+        (2, "SELECT"),
+        (3, "SELECT * FROM zentry_attach()"),
+        (4, "SELECT pg_reload_conf()"),
+    ] {
+        scene.client.batch_execute(what)?;
+        let after = told(&mut scene, number)?;
+        assert_eq!(after["plain"], "X", "what is nobody else's is told: {after:#}");
+        assert!(!after.to_string().contains(&owner.name), "{what}: {after:#}");
+        let seen = other.client.query("SELECT what FROM his.seen", &[])?;
+        let seen: Vec<String> = seen.iter().map(|row| row.get(0)).collect();
+        assert_eq!(seen, [] as [String; 0], "{what}");
+    }
+    // It can't be attached so either, and it is said why.
+    let refused = owner
+        .client
+        .batch_execute(
+            r#"SELECT zentry_attach('item_made', 'hers.item', '{"id": "id", "inlined": "hers.fmt(title)"}')"#,
+        )
+        .expect_err("somebody else's function");
+    let refused = refused.as_db_error().context("of the database")?;
+    assert_eq!(refused.code().code(), "42501", "{refused:?}");
+    assert!(
+        refused.message().contains("would run with the rights of role"),
+        "{refused:?}"
+    );
+    Ok(())
+}
