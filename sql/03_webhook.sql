@@ -80,7 +80,7 @@ CREATE TABLE zentry_notify.webhook_secret (
     signing_secret         text,
     previous_secret        text,
     previous_until         timestamptz,
-    headers                jsonb
+    headers                jsonb CHECK (jsonb_typeof(headers) = 'object')
 );
 COMMENT ON TABLE zentry_notify.webhook_secret IS 'The webhooks'' URLs, and what else of them is secret. Keep it out of publications';
 COMMENT ON COLUMN zentry_notify.webhook_secret.webhook_integration_id IS 'The webhook';

@@ -460,8 +460,11 @@ DECLARE
 BEGIN
     -- As many notes as rows at most: each costs a look into the indexes.
     FOR deleted IN SELECT d.webhook_integration_id FROM zentry_notify.deleted_webhook d LIMIT most LOOP
-        removed := removed + zentry_notify.forget_deliveries(deleted, (most - removed)::integer);
-        EXIT WHEN removed >= most;
+        -- Somebody may have given the number to another one at the same time.
+        IF NOT EXISTS (SELECT FROM zentry_notify.webhook w WHERE w.id = deleted) THEN
+            removed := removed + zentry_notify.forget_deliveries(deleted, (most - removed)::integer);
+            EXIT WHEN removed >= most;
+        END IF;
         DELETE FROM zentry_notify.deleted_webhook d WHERE d.webhook_integration_id = deleted;
     END LOOP;
     RETURN removed;

@@ -374,59 +374,6 @@ AS $$
 $$;
 COMMENT ON FUNCTION zentry_notify.status_privileges() IS 'Status of the rights that the agent needs, and of those that zentry_grant gave';
 
-CREATE OR REPLACE FUNCTION zentry_notify.own_tables() RETURNS name[]
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-AS $$
-    SELECT '{webhook,webhook_secret,webhook_circuit,webhook_state,webhook_count,deleted_webhook,event,event_detail,event_type,event_wording,event_source,route_cursor,
-             delivery,legacy_delivery,delivery_stat,project_progress,progress_note,api_token}'::name[];
-$$;
-COMMENT ON FUNCTION zentry_notify.own_tables() IS 'The names of the extension''s tables';
-
-CREATE OR REPLACE FUNCTION zentry_notify.own_indexes() RETURNS TABLE (relation name, name name, definition text)
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-AS $$
-    VALUES ('webhook'::name, 'webhook_pkey'::name, 'PRIMARY KEY (id)'),
-           ('webhook_secret', 'webhook_secret_pkey', 'PRIMARY KEY (webhook_integration_id)'),
-           ('webhook_circuit', 'webhook_circuit_pkey', 'PRIMARY KEY (webhook_integration_id)'),
-           ('webhook_state', 'webhook_state_pkey', 'PRIMARY KEY (webhook_integration_id)'),
-           ('webhook_count', 'webhook_count_pkey', 'PRIMARY KEY (webhook_integration_id)'),
-           ('deleted_webhook', 'deleted_webhook_pkey', 'PRIMARY KEY (webhook_integration_id)'),
-           ('event', 'event_pkey', 'PRIMARY KEY (id)'),
-           ('event_detail', 'event_detail_pkey', 'PRIMARY KEY (event_id)'),
-           ('event_type', 'event_type_pkey', 'PRIMARY KEY (name)'),
-           ('event_wording', 'event_wording_pkey', 'PRIMARY KEY (id)'),
-           ('event_wording', 'event_wording_of',
-            'CREATE UNIQUE INDEX event_wording_of ON zentry_notify.event_wording (event_type, (coalesce(webhook_integration_id, 0)))'),
-           ('event_source', 'event_source_pkey', 'PRIMARY KEY (id)'),
-           ('event_source', 'event_source_relation_event_type_key', 'UNIQUE (relation, event_type)'),
-           ('project_progress', 'project_progress_pkey', 'PRIMARY KEY (event_source_id, project_key)'),
-           ('progress_note', 'progress_note_pkey', 'PRIMARY KEY (event_source_id, project_key)'),
-           ('route_cursor', 'route_cursor_pkey', 'PRIMARY KEY (singleton)'),
-           ('delivery_stat', 'delivery_stat_pkey', 'PRIMARY KEY (span, since, webhook_integration_id, event_type)'),
-           ('api_token', 'api_token_pkey', 'PRIMARY KEY (token_key)'),
-           ('api_token', 'api_token_name_key', 'UNIQUE (name)'),
-           ('delivery', 'delivery_pkey', 'PRIMARY KEY (id)'),
-           ('delivery', 'delivery_log', 'CREATE INDEX delivery_log ON zentry_notify.delivery (webhook_integration_id, event_type, id)'),
-           ('delivery', 'delivery_waiting',
-            'CREATE INDEX delivery_waiting ON zentry_notify.delivery (webhook_integration_id, id) WHERE status IN (''p'', ''r'')'),
-           ('delivery', 'delivery_failed', 'CREATE INDEX delivery_failed ON zentry_notify.delivery (id) WHERE '
-            'CASE status WHEN ''s'' THEN ''sent'' WHEN ''f'' THEN ''failed'' WHEN ''r'' THEN ''retry'' ELSE ''pending'' END::varchar(20) = ''failed'''),
-           ('delivery', 'delivery_queue', 'CREATE INDEX delivery_queue ON zentry_notify.delivery (id) WHERE '
-            'CASE status WHEN ''s'' THEN ''sent'' WHEN ''f'' THEN ''failed'' WHEN ''r'' THEN ''retry'' ELSE ''pending'' END::varchar(20) IN (''pending'', ''retry'')'),
-           ('delivery', 'delivery_retry_of', 'CREATE INDEX delivery_retry_of ON zentry_notify.delivery (retry_of) WHERE retry_of IS NOT NULL'),
-           ('legacy_delivery', 'legacy_delivery_pkey', 'PRIMARY KEY (id)'),
-           ('legacy_delivery', 'legacy_delivery_waiting',
-            'CREATE INDEX legacy_delivery_waiting ON zentry_notify.legacy_delivery (webhook_integration_id, id) WHERE status IN (''pending'', ''retry'')'),
-           ('legacy_delivery', 'legacy_delivery_finished',
-            'CREATE INDEX legacy_delivery_finished ON zentry_notify.legacy_delivery (webhook_integration_id, id) WHERE status IN (''sent'', ''failed'')'),
-           ('legacy_delivery', 'legacy_delivery_events',
-            'CREATE INDEX legacy_delivery_events ON zentry_notify.legacy_delivery (event_type, id) WHERE status IN (''sent'', ''failed'')'),
-           ('legacy_delivery', 'legacy_delivery_failed',
-            'CREATE INDEX legacy_delivery_failed ON zentry_notify.legacy_delivery (id) WHERE status = ''failed''')
-$$;
-COMMENT ON FUNCTION zentry_notify.own_indexes() IS
-    'The indexes of the extension''s tables: of those of a constraint, what pg_get_constraintdef says of it, of the others, the statement that makes it';
-
 CREATE OR REPLACE FUNCTION zentry_notify.status_tables() RETURNS TABLE (subject text, state text, detail text, remedy text)
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -441,12 +388,9 @@ AS $$
                   quote_ident(t.tgname), t.tgrelid::regclass),
            format('ALTER TABLE %s ENABLE %sTRIGGER %I;', t.tgrelid::regclass, meant.mode, t.tgname)
       FROM pg_trigger t
-      CROSS JOIN LATERAL (SELECT CASE WHEN t.tgname IN ('drop_replicated', 'replace_replicated') THEN 'REPLICA '
-                                      WHEN t.tgname IN ('configuration_changed', 'configuration_emptied', 'forget_webhook') THEN 'ALWAYS '
-                                      ELSE '' END AS mode) meant
       JOIN pg_class c ON c.oid = t.tgrelid AND c.relnamespace = 'zentry_notify'::regnamespace
-      JOIN pg_proc p ON p.oid = t.tgfoid AND p.pronamespace = 'zentry_notify'::regnamespace
-     WHERE NOT t.tgisinternal AND (t.tgenabled = 'D' OR meant.mode = 'REPLICA ' AND t.tgenabled <> 'R' OR meant.mode = 'ALWAYS ' AND t.tgenabled <> 'A')
+      JOIN zentry_notify.own_triggers() meant ON meant.relation = c.relname AND meant.name = t.tgname
+     WHERE (t.tgenabled = 'D' OR meant.mode = 'REPLICA ' AND t.tgenabled <> 'R' OR meant.mode = 'ALWAYS ' AND t.tgenabled <> 'A')
      UNION ALL
     -- As after a switch-over of logical replication: the next number is one that there is already.
     SELECT 'tables', 'broken', format('%s is behind its table', b.sequence), format('SELECT setval(%L, %s);', b.sequence, b.highest)
@@ -487,6 +431,13 @@ AS $$
                          LEFT JOIN pg_constraint k ON k.conindid = x.indexrelid AND k.contype IN ('p', 'u')
                         WHERE x.indrelid = c.oid AND (n.relname = i.name OR pg_get_constraintdef(k.oid) = i.definition))
      UNION ALL
+    SELECT 'tables', 'broken', format('trigger %s on %s is gone', quote_ident(o.name), c.oid::regclass),
+           format('CREATE TRIGGER %I %s;', o.name, o.definition) || CASE o.mode WHEN '' THEN '' ELSE format(' ALTER TABLE %s ENABLE %sTRIGGER %I;', c.oid::regclass, o.mode, o.name) END
+      FROM zentry_notify.own_triggers() o
+      JOIN pg_class c ON c.relnamespace = 'zentry_notify'::regnamespace AND c.relname = o.relation
+      JOIN zentry_notify.members() m ON m.classid = 'pg_class'::regclass AND m.objid = c.oid
+     WHERE NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND t.tgname = o.name)
+     UNION ALL
     SELECT 'tables', 'broken', format('index %s is not valid', x.indexrelid::regclass), format('REINDEX INDEX %s;', x.indexrelid::regclass)
       FROM pg_index x JOIN zentry_notify.members() m ON m.classid = 'pg_class'::regclass AND m.objid = x.indrelid
      WHERE NOT (x.indisvalid AND x.indisready AND x.indislive)
@@ -520,7 +471,29 @@ AS $$
     SELECT 'tables', 'attention', format('%s gives each session %s numbers at a time: a later event may have a lower one', q.seqrelid::regclass, q.seqcache),
            format('ALTER SEQUENCE %s CACHE 1;', q.seqrelid::regclass)
       FROM pg_sequence q JOIN pg_class c ON c.oid = q.seqrelid AND c.relnamespace = 'zentry_notify'::regnamespace
-     WHERE q.seqcache > 1;
+     WHERE q.seqcache > 1
+     UNION ALL
+    SELECT 'tables', 'broken', format('%s counts by %s: a later event has a lower number', q.seqrelid::regclass, q.seqincrement),
+           format('ALTER SEQUENCE %s INCREMENT BY 1;', q.seqrelid::regclass)
+      FROM pg_sequence q JOIN pg_class c ON c.oid = q.seqrelid AND c.relnamespace = 'zentry_notify'::regnamespace
+     WHERE q.seqincrement < 1
+     UNION ALL
+    -- Who may write them, lock them or put a trigger on them has more than any of our privileges; who reads all may make dumps.
+    SELECT 'tables', 'attention', format('%s may %s on %s, which is the extension''s alone', coalesce(r.name, 'PUBLIC'), string_agg(a.privilege_type, ', ' ORDER BY a.privilege_type), c.oid::regclass),
+           format('REVOKE ALL ON %s FROM %s;', c.oid::regclass, coalesce(r.name, 'PUBLIC'))
+      FROM pg_class c
+      CROSS JOIN LATERAL aclexplode(c.relacl) a
+      LEFT JOIN LATERAL (SELECT quote_ident(g.rolname) AS name, g.rolname FROM pg_roles g WHERE g.oid = a.grantee) r ON true
+     WHERE c.relnamespace = 'zentry_notify'::regnamespace AND c.relname = ANY (zentry_notify.own_tables())
+       AND a.grantee <> c.relowner AND r.rolname IS DISTINCT FROM 'zentry_notify_agent' AND a.privilege_type <> 'SELECT'
+     GROUP BY c.oid, r.name
+     UNION ALL
+    SELECT 'tables', 'attention', format('%s may create things in the schema zentry_notify', coalesce(quote_ident(r.rolname), 'PUBLIC')),
+           format('REVOKE CREATE ON SCHEMA zentry_notify FROM %s;', coalesce(quote_ident(r.rolname), 'PUBLIC'))
+      FROM pg_namespace n
+      CROSS JOIN LATERAL aclexplode(n.nspacl) a
+      LEFT JOIN pg_roles r ON r.oid = a.grantee
+     WHERE n.nspname = 'zentry_notify' AND a.privilege_type = 'CREATE' AND a.grantee <> n.nspowner;
 $$;
 COMMENT ON FUNCTION zentry_notify.status_tables() IS 'Status of our own tables: what others have put on them or taken off';
 
@@ -571,7 +544,7 @@ AS $$
          ORDER BY t.id, t.itself DESC, t.present DESC, t.relation, t.name)
     SELECT 'event ' || s.event_type,
            CASE WHEN c.oid IS NULL OR s.suspended_at IS NOT NULL OR f.itself OR w.id IS NOT NULL THEN 'broken'
-                WHEN f.id IS NOT NULL OR s.suspended_reason IS NOT NULL OR x.strange THEN 'attention' ELSE 'ok' END,
+                WHEN f.id IS NOT NULL OR s.suspended_reason IS NOT NULL OR x.strange OR t.name IS NULL THEN 'attention' ELSE 'ok' END,
            CASE WHEN c.oid IS NULL THEN 'its table does not exist any more'
                 WHEN w.id IS NOT NULL THEN format('%s is another table now, and is not attached: %s is, which had its name', w.relation, s.relation)
                 WHEN s.suspended_at IS NOT NULL THEN format('%s, suspended since %s: %s', s.relation, zentry_notify.moment(s.suspended_at), s.suspended_reason)
@@ -583,6 +556,7 @@ AS $$
                 WHEN x.strange THEN format('%s; its expressions were given by %s, and the table belongs to %s now: they are not run, with null in their place',
                                            s.relation, coalesce(s.written_by, 'nobody knows whom'), pg_get_userbyid(c.relowner))
                 WHEN s.suspended_reason IS NOT NULL THEN format('%s; %s', s.relation, s.suspended_reason)
+                WHEN t.name IS NULL THEN format('%s fires an event type that there is no more: nobody hears of it', s.relation)
                 ELSE format('%s', s.relation) END,
            CASE WHEN c.oid IS NULL THEN format('SELECT @extschema@.zentry_detach(%s);', s.relation::oid)
                 WHEN w.id IS NOT NULL THEN 'SELECT * FROM @extschema@.zentry_attach();'
@@ -600,6 +574,7 @@ AS $$
                 ELSE '' END
       FROM zentry_notify.event_source s
       LEFT JOIN pg_class c ON c.oid = s.relation
+      LEFT JOIN zentry_notify.event_type t ON t.name = s.event_type
       LEFT JOIN LATERAL (
            -- Of the tables that it looks into, those that the owner of the attached one may not read.
            SELECT string_agg(m.statement, ' ' ORDER BY m.statement COLLATE "C" DESC) AS remedy
@@ -685,6 +660,7 @@ AS $$
                  WHEN w.reason ~ 'is a forum, whose messages need a thread' THEN
                      format('SELECT @extschema@.zentry_update_webhook(%s, thread_name => ''NAME''), @extschema@.zentry_resume(%s)', w.id, w.id)
                      || CASE w.state WHEN 'gone' THEN format(', @extschema@.zentry_retry_failed(%s);', w.id) ELSE ';' END
+                 WHEN w.reason ~ '^the (webhook has no secret|secret (must|is not))' THEN format('SELECT @extschema@.zentry_new_secret(%s);', w.id)
                  WHEN w.state = 'gone' THEN format('SELECT @extschema@.zentry_update_webhook(%s, webhook_url => ''URL''), @extschema@.zentry_retry_failed(%s);', w.id, w.id)
                  -- What stands between here and the webhook: trying again mends none of it.
                  WHEN w.reason ~ 'by way of zentry_notify\.proxy|a proxy between here and the webhook asks for a login' AND (SELECT s.value <> '' FROM setting s WHERE s.name = 'zentry_notify.proxy') THEN

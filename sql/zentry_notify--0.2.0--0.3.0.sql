@@ -331,7 +331,7 @@ CREATE TABLE zentry_notify.webhook_secret (
     signing_secret         text,
     previous_secret        text,
     previous_until         timestamptz,
-    headers                jsonb
+    headers                jsonb CHECK (pg_catalog.jsonb_typeof(headers) OPERATOR(pg_catalog.=) 'object')
 );
 COMMENT ON TABLE zentry_notify.webhook_secret IS 'The webhooks'' URLs, and what else of them is secret. Keep it out of publications';
 COMMENT ON COLUMN zentry_notify.webhook_secret.webhook_integration_id IS 'The webhook';
@@ -1713,8 +1713,11 @@ DECLARE
 BEGIN
     -- As many notes as rows at most: each costs a look into the indexes.
     FOR deleted IN SELECT d.webhook_integration_id FROM zentry_notify.deleted_webhook d LIMIT most LOOP
-        removed := removed + zentry_notify.forget_deliveries(deleted, (most - removed)::integer);
-        EXIT WHEN removed >= most;
+        -- Somebody may have given the number to another one at the same time.
+        IF NOT EXISTS (SELECT FROM zentry_notify.webhook w WHERE w.id = deleted) THEN
+            removed := removed + zentry_notify.forget_deliveries(deleted, (most - removed)::integer);
+            EXIT WHEN removed >= most;
+        END IF;
         DELETE FROM zentry_notify.deleted_webhook d WHERE d.webhook_integration_id = deleted;
     END LOOP;
     RETURN removed;
@@ -3017,6 +3020,107 @@ END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_stats_by_hour(integer, bigint) IS
     'Counts of deliveries in each of the last hours, the current one last, of one webhook or (null) of all. Hours without a delivery have a row, too. p50, p95 and p99 are seconds from the event to the answer';
+-- ---- 20_own_objects.sql ----
+
+-- What the extension's tables have to have, so that status can tell what is missing.
+
+CREATE OR REPLACE FUNCTION zentry_notify.own_tables() RETURNS name[]
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT '{webhook,webhook_secret,webhook_circuit,webhook_state,webhook_count,deleted_webhook,event,event_detail,event_type,event_wording,event_source,route_cursor,
+             delivery,legacy_delivery,delivery_stat,project_progress,progress_note,api_token}'::name[];
+$$;
+COMMENT ON FUNCTION zentry_notify.own_tables() IS 'The names of the extension''s tables';
+
+CREATE OR REPLACE FUNCTION zentry_notify.own_indexes() RETURNS TABLE (relation name, name name, definition text)
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+    VALUES ('webhook'::name, 'webhook_pkey'::name, 'PRIMARY KEY (id)'),
+           ('webhook_secret', 'webhook_secret_pkey', 'PRIMARY KEY (webhook_integration_id)'),
+           ('webhook_circuit', 'webhook_circuit_pkey', 'PRIMARY KEY (webhook_integration_id)'),
+           ('webhook_state', 'webhook_state_pkey', 'PRIMARY KEY (webhook_integration_id)'),
+           ('webhook_count', 'webhook_count_pkey', 'PRIMARY KEY (webhook_integration_id)'),
+           ('deleted_webhook', 'deleted_webhook_pkey', 'PRIMARY KEY (webhook_integration_id)'),
+           ('event', 'event_pkey', 'PRIMARY KEY (id)'),
+           ('event_detail', 'event_detail_pkey', 'PRIMARY KEY (event_id)'),
+           ('event_type', 'event_type_pkey', 'PRIMARY KEY (name)'),
+           ('event_wording', 'event_wording_pkey', 'PRIMARY KEY (id)'),
+           ('event_wording', 'event_wording_of',
+            'CREATE UNIQUE INDEX event_wording_of ON zentry_notify.event_wording (event_type, (coalesce(webhook_integration_id, 0)))'),
+           ('event_source', 'event_source_pkey', 'PRIMARY KEY (id)'),
+           ('event_source', 'event_source_relation_event_type_key', 'UNIQUE (relation, event_type)'),
+           ('project_progress', 'project_progress_pkey', 'PRIMARY KEY (event_source_id, project_key)'),
+           ('progress_note', 'progress_note_pkey', 'PRIMARY KEY (event_source_id, project_key)'),
+           ('route_cursor', 'route_cursor_pkey', 'PRIMARY KEY (singleton)'),
+           ('delivery_stat', 'delivery_stat_pkey', 'PRIMARY KEY (span, since, webhook_integration_id, event_type)'),
+           ('api_token', 'api_token_pkey', 'PRIMARY KEY (token_key)'),
+           ('api_token', 'api_token_name_key', 'UNIQUE (name)'),
+           ('delivery', 'delivery_pkey', 'PRIMARY KEY (id)'),
+           ('delivery', 'delivery_log', 'CREATE INDEX delivery_log ON zentry_notify.delivery (webhook_integration_id, event_type, id)'),
+           ('delivery', 'delivery_waiting',
+            'CREATE INDEX delivery_waiting ON zentry_notify.delivery (webhook_integration_id, id) WHERE status IN (''p'', ''r'')'),
+           ('delivery', 'delivery_failed', 'CREATE INDEX delivery_failed ON zentry_notify.delivery (id) WHERE '
+            'CASE status WHEN ''s'' THEN ''sent'' WHEN ''f'' THEN ''failed'' WHEN ''r'' THEN ''retry'' ELSE ''pending'' END::varchar(20) = ''failed'''),
+           ('delivery', 'delivery_queue', 'CREATE INDEX delivery_queue ON zentry_notify.delivery (id) WHERE '
+            'CASE status WHEN ''s'' THEN ''sent'' WHEN ''f'' THEN ''failed'' WHEN ''r'' THEN ''retry'' ELSE ''pending'' END::varchar(20) IN (''pending'', ''retry'')'),
+           ('delivery', 'delivery_retry_of', 'CREATE INDEX delivery_retry_of ON zentry_notify.delivery (retry_of) WHERE retry_of IS NOT NULL'),
+           ('legacy_delivery', 'legacy_delivery_pkey', 'PRIMARY KEY (id)'),
+           ('legacy_delivery', 'legacy_delivery_waiting',
+            'CREATE INDEX legacy_delivery_waiting ON zentry_notify.legacy_delivery (webhook_integration_id, id) WHERE status IN (''pending'', ''retry'')'),
+           ('legacy_delivery', 'legacy_delivery_finished',
+            'CREATE INDEX legacy_delivery_finished ON zentry_notify.legacy_delivery (webhook_integration_id, id) WHERE status IN (''sent'', ''failed'')'),
+           ('legacy_delivery', 'legacy_delivery_events',
+            'CREATE INDEX legacy_delivery_events ON zentry_notify.legacy_delivery (event_type, id) WHERE status IN (''sent'', ''failed'')'),
+           ('legacy_delivery', 'legacy_delivery_failed',
+            'CREATE INDEX legacy_delivery_failed ON zentry_notify.legacy_delivery (id) WHERE status = ''failed''')
+$$;
+COMMENT ON FUNCTION zentry_notify.own_indexes() IS
+    'The indexes of the extension''s tables: of those of a constraint, what pg_get_constraintdef says of it, of the others, the statement that makes it';
+
+CREATE OR REPLACE FUNCTION zentry_notify.own_triggers() RETURNS TABLE (relation name, name name, mode text, definition text)
+    LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+    VALUES ('api_token'::name, 'check_api_token'::name, '', 'BEFORE INSERT OR DELETE OR UPDATE ON zentry_notify.api_token FOR EACH ROW EXECUTE FUNCTION zentry_notify.check_api_token()'),
+           ('delivery', 'keep_numbering', '', 'BEFORE TRUNCATE ON zentry_notify.delivery FOR EACH STATEMENT EXECUTE FUNCTION zentry_notify.keep_numbering()'),
+           ('delivery_stat', 'add_delivery_stat', '', 'BEFORE INSERT ON zentry_notify.delivery_stat FOR EACH ROW WHEN (((CURRENT_USER <> ''zentry_notify_agent''::name) AND (pg_trigger_depth() = 0))) EXECUTE FUNCTION zentry_notify.add_delivery_stat()'),
+           ('event', 'await_cursor', '', 'BEFORE INSERT ON zentry_notify.event FOR EACH STATEMENT WHEN (((CURRENT_USER <> ''zentry_notify_agent''::name) AND (NOT (current_setting(''check_function_bodies''::text))::boolean))) EXECUTE FUNCTION zentry_notify.await_cursor()'),
+           ('event', 'keep_numbering', '', 'BEFORE TRUNCATE ON zentry_notify.event FOR EACH STATEMENT EXECUTE FUNCTION zentry_notify.keep_numbering()'),
+           ('event_source', 'check_source', '', 'BEFORE INSERT OR DELETE OR UPDATE ON zentry_notify.event_source FOR EACH ROW EXECUTE FUNCTION zentry_notify.check_source()'),
+           ('event_source', 'check_source_omit', '', 'BEFORE INSERT OR UPDATE OF omit ON zentry_notify.event_source FOR EACH ROW WHEN ((new.omit <> ''{}''::text[])) EXECUTE FUNCTION zentry_notify.check_source_omit()'),
+           ('event_source', 'configuration_changed', 'ALWAYS ', 'AFTER INSERT OR DELETE OR UPDATE ON zentry_notify.event_source FOR EACH ROW EXECUTE FUNCTION zentry_notify.configuration_changed()'),
+           ('event_source', 'configuration_emptied', 'ALWAYS ', 'AFTER TRUNCATE ON zentry_notify.event_source FOR EACH STATEMENT EXECUTE FUNCTION zentry_notify.configuration_changed()'),
+           ('event_source', 'keep_numbering', '', 'BEFORE TRUNCATE ON zentry_notify.event_source FOR EACH STATEMENT EXECUTE FUNCTION zentry_notify.keep_numbering()'),
+           ('event_source', 'replace_source', '', 'BEFORE INSERT ON zentry_notify.event_source FOR EACH ROW EXECUTE FUNCTION zentry_notify.replace_source()'),
+           ('event_type', 'check_event_type', '', 'BEFORE INSERT OR UPDATE ON zentry_notify.event_type FOR EACH ROW EXECUTE FUNCTION zentry_notify.check_event_type()'),
+           ('event_type', 'configuration_changed', 'ALWAYS ', 'AFTER INSERT OR DELETE OR UPDATE ON zentry_notify.event_type FOR EACH ROW EXECUTE FUNCTION zentry_notify.configuration_changed()'),
+           ('event_type', 'configuration_emptied', 'ALWAYS ', 'AFTER TRUNCATE ON zentry_notify.event_type FOR EACH STATEMENT EXECUTE FUNCTION zentry_notify.configuration_changed()'),
+           ('event_type', 'replace_replicated', 'REPLICA ', 'BEFORE INSERT ON zentry_notify.event_type FOR EACH ROW WHEN ((current_setting(''session_replication_role''::text) = ''replica''::text)) EXECUTE FUNCTION zentry_notify.replace_event_type()'),
+           ('event_wording', 'check_event_wording', '', 'BEFORE INSERT OR UPDATE ON zentry_notify.event_wording FOR EACH ROW EXECUTE FUNCTION zentry_notify.check_event_wording()'),
+           ('event_wording', 'configuration_changed', 'ALWAYS ', 'AFTER INSERT OR DELETE OR UPDATE ON zentry_notify.event_wording FOR EACH ROW EXECUTE FUNCTION zentry_notify.configuration_changed()'),
+           ('event_wording', 'configuration_emptied', 'ALWAYS ', 'AFTER TRUNCATE ON zentry_notify.event_wording FOR EACH STATEMENT EXECUTE FUNCTION zentry_notify.configuration_changed()'),
+           ('event_wording', 'replace_replicated', 'REPLICA ', 'BEFORE INSERT ON zentry_notify.event_wording FOR EACH ROW WHEN ((current_setting(''session_replication_role''::text) = ''replica''::text)) EXECUTE FUNCTION zentry_notify.replace_event_wording()'),
+           ('notification_log', 'write_log', '', 'INSTEAD OF INSERT OR DELETE OR UPDATE ON zentry_notify.notification_log FOR EACH ROW EXECUTE FUNCTION zentry_notify.write_log()'),
+           ('route_cursor', 'restore_cursor', '', 'BEFORE INSERT ON zentry_notify.route_cursor FOR EACH ROW WHEN ((CURRENT_USER <> ''zentry_notify_agent''::name)) EXECUTE FUNCTION zentry_notify.restore_cursor()'),
+           ('webhook', 'check_webhook', '', 'BEFORE INSERT OR UPDATE ON zentry_notify.webhook FOR EACH ROW EXECUTE FUNCTION zentry_notify.check_webhook()'),
+           ('webhook', 'configuration_changed', 'ALWAYS ', 'AFTER INSERT OR DELETE OR UPDATE ON zentry_notify.webhook FOR EACH ROW EXECUTE FUNCTION zentry_notify.configuration_changed()'),
+           ('webhook', 'configuration_emptied', 'ALWAYS ', 'AFTER TRUNCATE ON zentry_notify.webhook FOR EACH STATEMENT EXECUTE FUNCTION zentry_notify.configuration_changed()'),
+           ('webhook', 'forget_webhook', 'ALWAYS ', 'AFTER DELETE ON zentry_notify.webhook FOR EACH ROW EXECUTE FUNCTION zentry_notify.forget_webhook()'),
+           ('webhook', 'keep_numbering', '', 'BEFORE TRUNCATE ON zentry_notify.webhook FOR EACH STATEMENT EXECUTE FUNCTION zentry_notify.keep_numbering()'),
+           ('webhook', 'tell_of_trouble', '', 'AFTER UPDATE OF switched_off_at ON zentry_notify.webhook FOR EACH ROW WHEN (((old.switched_off_at IS NULL) AND (new.switched_off_at IS NOT NULL))) EXECUTE FUNCTION zentry_notify.tell_of_switching_off()'),
+           ('webhook_circuit', 'tell_of_trouble', '', 'AFTER INSERT ON zentry_notify.webhook_circuit FOR EACH ROW WHEN ((new.failures > 0)) EXECUTE FUNCTION zentry_notify.tell_of_failing()'),
+           ('webhook_circuit', 'tell_of_trouble_again', '', 'AFTER UPDATE ON zentry_notify.webhook_circuit FOR EACH ROW WHEN (((old.failures = 0) AND (new.failures > 0))) EXECUTE FUNCTION zentry_notify.tell_of_failing()'),
+           ('webhook_count', 'add_count', '', 'BEFORE INSERT ON zentry_notify.webhook_count FOR EACH ROW WHEN (((CURRENT_USER <> ''zentry_notify_agent''::name) AND (pg_trigger_depth() = 0))) EXECUTE FUNCTION zentry_notify.add_count()'),
+           ('webhook_integration', 'write_integration', '', 'INSTEAD OF INSERT OR DELETE OR UPDATE ON zentry_notify.webhook_integration FOR EACH ROW EXECUTE FUNCTION zentry_notify.write_integration()'),
+           ('webhook_secret', 'configuration_changed', 'ALWAYS ', 'AFTER INSERT OR DELETE OR UPDATE ON zentry_notify.webhook_secret FOR EACH ROW EXECUTE FUNCTION zentry_notify.configuration_changed()'),
+           ('webhook_secret', 'configuration_emptied', 'ALWAYS ', 'AFTER TRUNCATE ON zentry_notify.webhook_secret FOR EACH STATEMENT EXECUTE FUNCTION zentry_notify.configuration_changed()'),
+           ('webhook_state', 'tell_of_trouble', '', 'AFTER INSERT OR UPDATE OF expired_at ON zentry_notify.webhook_state FOR EACH ROW WHEN ((new.expired_at IS NOT NULL)) EXECUTE FUNCTION zentry_notify.tell_of_expiry()')
+     UNION ALL
+    SELECT relation, 'drop_replicated', 'REPLICA ',
+           format('BEFORE INSERT OR DELETE OR UPDATE ON zentry_notify.%s FOR EACH ROW WHEN ((current_setting(''session_replication_role''::text) = ''replica''::text)) EXECUTE FUNCTION zentry_notify.drop_replicated()', relation)
+      FROM unnest('{api_token,deleted_webhook,delivery,delivery_stat,event,event_detail,event_source,legacy_delivery,progress_note,project_progress,route_cursor,webhook_circuit,webhook_count,webhook_state}'::name[]) relation
+$$;
+COMMENT ON FUNCTION zentry_notify.own_triggers() IS
+    'The triggers of the extension''s tables and views: what ENABLE has to say before TRIGGER, and the statement that makes it, behind CREATE TRIGGER and its name';
 -- ---- 21_status.sql ----
 
 -- Is it working, and if not, what do I do. One function for each part of the way from the write to the message; what they
@@ -3395,59 +3499,6 @@ AS $$
 $$;
 COMMENT ON FUNCTION zentry_notify.status_privileges() IS 'Status of the rights that the agent needs, and of those that zentry_grant gave';
 
-CREATE OR REPLACE FUNCTION zentry_notify.own_tables() RETURNS name[]
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-AS $$
-    SELECT '{webhook,webhook_secret,webhook_circuit,webhook_state,webhook_count,deleted_webhook,event,event_detail,event_type,event_wording,event_source,route_cursor,
-             delivery,legacy_delivery,delivery_stat,project_progress,progress_note,api_token}'::name[];
-$$;
-COMMENT ON FUNCTION zentry_notify.own_tables() IS 'The names of the extension''s tables';
-
-CREATE OR REPLACE FUNCTION zentry_notify.own_indexes() RETURNS TABLE (relation name, name name, definition text)
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-AS $$
-    VALUES ('webhook'::name, 'webhook_pkey'::name, 'PRIMARY KEY (id)'),
-           ('webhook_secret', 'webhook_secret_pkey', 'PRIMARY KEY (webhook_integration_id)'),
-           ('webhook_circuit', 'webhook_circuit_pkey', 'PRIMARY KEY (webhook_integration_id)'),
-           ('webhook_state', 'webhook_state_pkey', 'PRIMARY KEY (webhook_integration_id)'),
-           ('webhook_count', 'webhook_count_pkey', 'PRIMARY KEY (webhook_integration_id)'),
-           ('deleted_webhook', 'deleted_webhook_pkey', 'PRIMARY KEY (webhook_integration_id)'),
-           ('event', 'event_pkey', 'PRIMARY KEY (id)'),
-           ('event_detail', 'event_detail_pkey', 'PRIMARY KEY (event_id)'),
-           ('event_type', 'event_type_pkey', 'PRIMARY KEY (name)'),
-           ('event_wording', 'event_wording_pkey', 'PRIMARY KEY (id)'),
-           ('event_wording', 'event_wording_of',
-            'CREATE UNIQUE INDEX event_wording_of ON zentry_notify.event_wording (event_type, (coalesce(webhook_integration_id, 0)))'),
-           ('event_source', 'event_source_pkey', 'PRIMARY KEY (id)'),
-           ('event_source', 'event_source_relation_event_type_key', 'UNIQUE (relation, event_type)'),
-           ('project_progress', 'project_progress_pkey', 'PRIMARY KEY (event_source_id, project_key)'),
-           ('progress_note', 'progress_note_pkey', 'PRIMARY KEY (event_source_id, project_key)'),
-           ('route_cursor', 'route_cursor_pkey', 'PRIMARY KEY (singleton)'),
-           ('delivery_stat', 'delivery_stat_pkey', 'PRIMARY KEY (span, since, webhook_integration_id, event_type)'),
-           ('api_token', 'api_token_pkey', 'PRIMARY KEY (token_key)'),
-           ('api_token', 'api_token_name_key', 'UNIQUE (name)'),
-           ('delivery', 'delivery_pkey', 'PRIMARY KEY (id)'),
-           ('delivery', 'delivery_log', 'CREATE INDEX delivery_log ON zentry_notify.delivery (webhook_integration_id, event_type, id)'),
-           ('delivery', 'delivery_waiting',
-            'CREATE INDEX delivery_waiting ON zentry_notify.delivery (webhook_integration_id, id) WHERE status IN (''p'', ''r'')'),
-           ('delivery', 'delivery_failed', 'CREATE INDEX delivery_failed ON zentry_notify.delivery (id) WHERE '
-            'CASE status WHEN ''s'' THEN ''sent'' WHEN ''f'' THEN ''failed'' WHEN ''r'' THEN ''retry'' ELSE ''pending'' END::varchar(20) = ''failed'''),
-           ('delivery', 'delivery_queue', 'CREATE INDEX delivery_queue ON zentry_notify.delivery (id) WHERE '
-            'CASE status WHEN ''s'' THEN ''sent'' WHEN ''f'' THEN ''failed'' WHEN ''r'' THEN ''retry'' ELSE ''pending'' END::varchar(20) IN (''pending'', ''retry'')'),
-           ('delivery', 'delivery_retry_of', 'CREATE INDEX delivery_retry_of ON zentry_notify.delivery (retry_of) WHERE retry_of IS NOT NULL'),
-           ('legacy_delivery', 'legacy_delivery_pkey', 'PRIMARY KEY (id)'),
-           ('legacy_delivery', 'legacy_delivery_waiting',
-            'CREATE INDEX legacy_delivery_waiting ON zentry_notify.legacy_delivery (webhook_integration_id, id) WHERE status IN (''pending'', ''retry'')'),
-           ('legacy_delivery', 'legacy_delivery_finished',
-            'CREATE INDEX legacy_delivery_finished ON zentry_notify.legacy_delivery (webhook_integration_id, id) WHERE status IN (''sent'', ''failed'')'),
-           ('legacy_delivery', 'legacy_delivery_events',
-            'CREATE INDEX legacy_delivery_events ON zentry_notify.legacy_delivery (event_type, id) WHERE status IN (''sent'', ''failed'')'),
-           ('legacy_delivery', 'legacy_delivery_failed',
-            'CREATE INDEX legacy_delivery_failed ON zentry_notify.legacy_delivery (id) WHERE status = ''failed''')
-$$;
-COMMENT ON FUNCTION zentry_notify.own_indexes() IS
-    'The indexes of the extension''s tables: of those of a constraint, what pg_get_constraintdef says of it, of the others, the statement that makes it';
-
 CREATE OR REPLACE FUNCTION zentry_notify.status_tables() RETURNS TABLE (subject text, state text, detail text, remedy text)
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -3462,12 +3513,9 @@ AS $$
                   quote_ident(t.tgname), t.tgrelid::regclass),
            format('ALTER TABLE %s ENABLE %sTRIGGER %I;', t.tgrelid::regclass, meant.mode, t.tgname)
       FROM pg_trigger t
-      CROSS JOIN LATERAL (SELECT CASE WHEN t.tgname IN ('drop_replicated', 'replace_replicated') THEN 'REPLICA '
-                                      WHEN t.tgname IN ('configuration_changed', 'configuration_emptied', 'forget_webhook') THEN 'ALWAYS '
-                                      ELSE '' END AS mode) meant
       JOIN pg_class c ON c.oid = t.tgrelid AND c.relnamespace = 'zentry_notify'::regnamespace
-      JOIN pg_proc p ON p.oid = t.tgfoid AND p.pronamespace = 'zentry_notify'::regnamespace
-     WHERE NOT t.tgisinternal AND (t.tgenabled = 'D' OR meant.mode = 'REPLICA ' AND t.tgenabled <> 'R' OR meant.mode = 'ALWAYS ' AND t.tgenabled <> 'A')
+      JOIN zentry_notify.own_triggers() meant ON meant.relation = c.relname AND meant.name = t.tgname
+     WHERE (t.tgenabled = 'D' OR meant.mode = 'REPLICA ' AND t.tgenabled <> 'R' OR meant.mode = 'ALWAYS ' AND t.tgenabled <> 'A')
      UNION ALL
     -- As after a switch-over of logical replication: the next number is one that there is already.
     SELECT 'tables', 'broken', format('%s is behind its table', b.sequence), format('SELECT setval(%L, %s);', b.sequence, b.highest)
@@ -3508,6 +3556,13 @@ AS $$
                          LEFT JOIN pg_constraint k ON k.conindid = x.indexrelid AND k.contype IN ('p', 'u')
                         WHERE x.indrelid = c.oid AND (n.relname = i.name OR pg_get_constraintdef(k.oid) = i.definition))
      UNION ALL
+    SELECT 'tables', 'broken', format('trigger %s on %s is gone', quote_ident(o.name), c.oid::regclass),
+           format('CREATE TRIGGER %I %s;', o.name, o.definition) || CASE o.mode WHEN '' THEN '' ELSE format(' ALTER TABLE %s ENABLE %sTRIGGER %I;', c.oid::regclass, o.mode, o.name) END
+      FROM zentry_notify.own_triggers() o
+      JOIN pg_class c ON c.relnamespace = 'zentry_notify'::regnamespace AND c.relname = o.relation
+      JOIN zentry_notify.members() m ON m.classid = 'pg_class'::regclass AND m.objid = c.oid
+     WHERE NOT EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND t.tgname = o.name)
+     UNION ALL
     SELECT 'tables', 'broken', format('index %s is not valid', x.indexrelid::regclass), format('REINDEX INDEX %s;', x.indexrelid::regclass)
       FROM pg_index x JOIN zentry_notify.members() m ON m.classid = 'pg_class'::regclass AND m.objid = x.indrelid
      WHERE NOT (x.indisvalid AND x.indisready AND x.indislive)
@@ -3541,7 +3596,29 @@ AS $$
     SELECT 'tables', 'attention', format('%s gives each session %s numbers at a time: a later event may have a lower one', q.seqrelid::regclass, q.seqcache),
            format('ALTER SEQUENCE %s CACHE 1;', q.seqrelid::regclass)
       FROM pg_sequence q JOIN pg_class c ON c.oid = q.seqrelid AND c.relnamespace = 'zentry_notify'::regnamespace
-     WHERE q.seqcache > 1;
+     WHERE q.seqcache > 1
+     UNION ALL
+    SELECT 'tables', 'broken', format('%s counts by %s: a later event has a lower number', q.seqrelid::regclass, q.seqincrement),
+           format('ALTER SEQUENCE %s INCREMENT BY 1;', q.seqrelid::regclass)
+      FROM pg_sequence q JOIN pg_class c ON c.oid = q.seqrelid AND c.relnamespace = 'zentry_notify'::regnamespace
+     WHERE q.seqincrement < 1
+     UNION ALL
+    -- Who may write them, lock them or put a trigger on them has more than any of our privileges; who reads all may make dumps.
+    SELECT 'tables', 'attention', format('%s may %s on %s, which is the extension''s alone', coalesce(r.name, 'PUBLIC'), string_agg(a.privilege_type, ', ' ORDER BY a.privilege_type), c.oid::regclass),
+           format('REVOKE ALL ON %s FROM %s;', c.oid::regclass, coalesce(r.name, 'PUBLIC'))
+      FROM pg_class c
+      CROSS JOIN LATERAL aclexplode(c.relacl) a
+      LEFT JOIN LATERAL (SELECT quote_ident(g.rolname) AS name, g.rolname FROM pg_roles g WHERE g.oid = a.grantee) r ON true
+     WHERE c.relnamespace = 'zentry_notify'::regnamespace AND c.relname = ANY (zentry_notify.own_tables())
+       AND a.grantee <> c.relowner AND r.rolname IS DISTINCT FROM 'zentry_notify_agent' AND a.privilege_type <> 'SELECT'
+     GROUP BY c.oid, r.name
+     UNION ALL
+    SELECT 'tables', 'attention', format('%s may create things in the schema zentry_notify', coalesce(quote_ident(r.rolname), 'PUBLIC')),
+           format('REVOKE CREATE ON SCHEMA zentry_notify FROM %s;', coalesce(quote_ident(r.rolname), 'PUBLIC'))
+      FROM pg_namespace n
+      CROSS JOIN LATERAL aclexplode(n.nspacl) a
+      LEFT JOIN pg_roles r ON r.oid = a.grantee
+     WHERE n.nspname = 'zentry_notify' AND a.privilege_type = 'CREATE' AND a.grantee <> n.nspowner;
 $$;
 COMMENT ON FUNCTION zentry_notify.status_tables() IS 'Status of our own tables: what others have put on them or taken off';
 
@@ -3592,7 +3669,7 @@ AS $$
          ORDER BY t.id, t.itself DESC, t.present DESC, t.relation, t.name)
     SELECT 'event ' || s.event_type,
            CASE WHEN c.oid IS NULL OR s.suspended_at IS NOT NULL OR f.itself OR w.id IS NOT NULL THEN 'broken'
-                WHEN f.id IS NOT NULL OR s.suspended_reason IS NOT NULL OR x.strange THEN 'attention' ELSE 'ok' END,
+                WHEN f.id IS NOT NULL OR s.suspended_reason IS NOT NULL OR x.strange OR t.name IS NULL THEN 'attention' ELSE 'ok' END,
            CASE WHEN c.oid IS NULL THEN 'its table does not exist any more'
                 WHEN w.id IS NOT NULL THEN format('%s is another table now, and is not attached: %s is, which had its name', w.relation, s.relation)
                 WHEN s.suspended_at IS NOT NULL THEN format('%s, suspended since %s: %s', s.relation, zentry_notify.moment(s.suspended_at), s.suspended_reason)
@@ -3604,6 +3681,7 @@ AS $$
                 WHEN x.strange THEN format('%s; its expressions were given by %s, and the table belongs to %s now: they are not run, with null in their place',
                                            s.relation, coalesce(s.written_by, 'nobody knows whom'), pg_get_userbyid(c.relowner))
                 WHEN s.suspended_reason IS NOT NULL THEN format('%s; %s', s.relation, s.suspended_reason)
+                WHEN t.name IS NULL THEN format('%s fires an event type that there is no more: nobody hears of it', s.relation)
                 ELSE format('%s', s.relation) END,
            CASE WHEN c.oid IS NULL THEN format('SELECT @extschema@.zentry_detach(%s);', s.relation::oid)
                 WHEN w.id IS NOT NULL THEN 'SELECT * FROM @extschema@.zentry_attach();'
@@ -3621,6 +3699,7 @@ AS $$
                 ELSE '' END
       FROM zentry_notify.event_source s
       LEFT JOIN pg_class c ON c.oid = s.relation
+      LEFT JOIN zentry_notify.event_type t ON t.name = s.event_type
       LEFT JOIN LATERAL (
            -- Of the tables that it looks into, those that the owner of the attached one may not read.
            SELECT string_agg(m.statement, ' ' ORDER BY m.statement COLLATE "C" DESC) AS remedy
@@ -3706,6 +3785,7 @@ AS $$
                  WHEN w.reason ~ 'is a forum, whose messages need a thread' THEN
                      format('SELECT @extschema@.zentry_update_webhook(%s, thread_name => ''NAME''), @extschema@.zentry_resume(%s)', w.id, w.id)
                      || CASE w.state WHEN 'gone' THEN format(', @extschema@.zentry_retry_failed(%s);', w.id) ELSE ';' END
+                 WHEN w.reason ~ '^the (webhook has no secret|secret (must|is not))' THEN format('SELECT @extschema@.zentry_new_secret(%s);', w.id)
                  WHEN w.state = 'gone' THEN format('SELECT @extschema@.zentry_update_webhook(%s, webhook_url => ''URL''), @extschema@.zentry_retry_failed(%s);', w.id, w.id)
                  -- What stands between here and the webhook: trying again mends none of it.
                  WHEN w.reason ~ 'by way of zentry_notify\.proxy|a proxy between here and the webhook asks for a login' AND (SELECT s.value <> '' FROM setting s WHERE s.name = 'zentry_notify.proxy') THEN

@@ -180,7 +180,7 @@ CREATE TABLE zentry_notify.webhook_secret (
     signing_secret         text,
     previous_secret        text,
     previous_until         timestamptz,
-    headers                jsonb
+    headers                jsonb CHECK (pg_catalog.jsonb_typeof(headers) OPERATOR(pg_catalog.=) 'object')
 );
 COMMENT ON TABLE zentry_notify.webhook_secret IS 'The webhooks'' URLs, and what else of them is secret. Keep it out of publications';
 COMMENT ON COLUMN zentry_notify.webhook_secret.webhook_integration_id IS 'The webhook';
@@ -301,6 +301,7 @@ ALTER TABLE zentry_notify.webhook DROP COLUMN webhook_url;
 --# include 18_own_tables.sql
 --# include 19_api.sql
 --# include 20_statistics.sql
+--# include 20_own_objects.sql
 --# include 21_status.sql
 --# include 22_import.sql
 --# include 23_event_definition.sql
@@ -324,7 +325,7 @@ $$;
 -- The structure that the above leads to, as digests of its files.
 --# structure 01_schema.sql 9644aaa7488d6366
 --# structure 02_event_type.sql d66fe72eba7b167e
---# structure 03_webhook.sql e074635475a41300
+--# structure 03_webhook.sql 85c46184d8308600
 --# structure 06_legacy_delivery.sql 4e594d666bb17293
 --# structure 07_webhook_state.sql 227a638fbe7105ee
 --# structure 08_event_source.sql 426184cabd82c950

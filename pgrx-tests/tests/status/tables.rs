@@ -179,6 +179,22 @@ fn what_others_do_to_our_tables() {
             "rule swallow on zentry_notify.event_detail",
         ),
         (
+            "DROP TRIGGER forget_webhook ON zentry_notify.webhook",
+            "trigger forget_webhook on zentry_notify.webhook is gone",
+        ),
+        (
+            "DROP TRIGGER drop_replicated ON zentry_notify.event",
+            "trigger drop_replicated on zentry_notify.event is gone",
+        ),
+        (
+            "DROP TRIGGER write_integration ON zentry_notify.webhook_integration",
+            "trigger write_integration on zentry_notify.webhook_integration is gone",
+        ),
+        (
+            "ALTER SEQUENCE zentry_notify.event_id_seq INCREMENT BY -1",
+            "zentry_notify.event_id_seq counts by -1",
+        ),
+        (
             "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'zentry_notify.delivery_log'::regclass",
             "index zentry_notify.delivery_log is not valid",
         ),
@@ -187,6 +203,27 @@ fn what_others_do_to_our_tables() {
         mend(client, "tables", "broken", detail);
         assert_eq!(not_ok(client).len(), 0, "{fault}");
     }
+    for (fault, detail) in [
+        (
+            "CREATE ROLE curious; GRANT TRIGGER, SELECT ON zentry_notify.event TO curious",
+            "curious may TRIGGER on zentry_notify.event",
+        ),
+        (
+            "GRANT ALL ON zentry_notify.webhook TO PUBLIC",
+            "PUBLIC may DELETE, INSERT, ",
+        ),
+        (
+            "GRANT CREATE ON SCHEMA zentry_notify TO curious",
+            "curious may create things in the schema zentry_notify",
+        ),
+    ] {
+        client.batch_execute(fault).unwrap();
+        mend(client, "tables", "attention", detail);
+        assert_eq!(not_ok(client).len(), 0, "{fault}");
+    }
+    client
+        .batch_execute("DROP OWNED BY curious; DROP ROLE curious")
+        .unwrap();
     let enabled: String = client
         .query_one(
             "SELECT string_agg(t.tgenabled::text, '' ORDER BY t.tgname) FROM pg_trigger t \
@@ -207,6 +244,22 @@ fn what_others_do_to_our_tables() {
         "event_id_seq gives each session 20 numbers at a time",
     );
     assert_eq!(not_ok(client).len(), 0);
+}
+
+/// What has to be there is what CREATE EXTENSION makes.
+#[test]
+fn every_trigger_of_our_tables_is_known() {
+    let mut scene = scene();
+    let made = "SELECT c.relname, t.tgname, CASE t.tgenabled WHEN 'A' THEN 'ALWAYS ' WHEN 'R' THEN 'REPLICA ' ELSE '' END, pg_get_triggerdef(t.oid) \
+                  FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid \
+                 WHERE c.relnamespace = 'zentry_notify'::regnamespace AND NOT t.tgisinternal";
+    let known = "SELECT o.relation, o.name, o.mode, format('CREATE TRIGGER %I %s', o.name, o.definition) FROM zentry_notify.own_triggers() o";
+    for (more, less) in [(made, known), (known, made)] {
+        let differs = format!("SELECT d::text FROM ({more} EXCEPT {less}) d");
+        let rows = scene.client.query(&differs, &[]).unwrap();
+        let rows: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
+        assert_eq!(rows, [""; 0]);
+    }
 }
 
 /// Another table with the name of ours, or of one that is attached.
