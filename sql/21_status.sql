@@ -567,6 +567,10 @@ AS $$
                 WHEN f.id IS NOT NULL AND NOT (f.present AND NOT f.live) AND zentry_notify.has_own_condition(s) THEN zentry_notify.attach_again(s)
                 -- Attaching again does not give the owner what it must be able to read, nor make a table of a view.
                 WHEN s.suspended_reason ~ 'row-level security|permission denied' AND b.remedy IS NOT NULL THEN b.remedy || ' SELECT * FROM @extschema@.zentry_attach();'
+                -- Attached again as it is, it would end a worker again.
+                WHEN s.suspended_reason ~ 'goes on when it is cancelled' THEN
+                     format('-- let the functions that it calls end when they are cancelled (no handler of query_canceled), and an hour after the last one that did not, let its owner attach it again: zentry_attach(%L, %L, columns => ...)',
+                            s.event_type, s.relation::text)
                 WHEN s.suspended_reason ~ ' is a (view|foreign table), which is not looked into' THEN
                      format('-- give it a table to look into: zentry_attach(%L, %L, columns => ...); or with a table of that name, SELECT * FROM @extschema@.zentry_attach();',
                             s.event_type, s.relation::text)

@@ -20,7 +20,7 @@ pub use registry::Registry;
 pub use webhook_set::WebhookSet;
 
 pub use crate::shared::registry;
-pub use slot::Slot;
+pub use slot::{Held, Slot};
 pub use work::Work;
 
 /// In place of a process's number.

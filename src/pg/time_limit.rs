@@ -4,7 +4,7 @@
 use std::cell::Cell;
 use std::ffi::c_int;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicI64, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering::SeqCst};
 use std::time::Duration;
 
 use pgrx::pg_sys;
@@ -29,27 +29,63 @@ thread_local! {
 }
 
 /// Where it is noted, beyond the process, what has ended it.
-static NOTED_IN: OnceLock<&'static AtomicI64> = OnceLock::new();
-/// What runs now; 0: nothing that has a number.
+static NOTED_IN: OnceLock<&'static Overran> = OnceLock::new();
+/// What runs now, and whose it is; 0: nothing that has a number.
 static RUNS: AtomicI64 = AtomicI64::new(0);
+static RUNS_FOR: AtomicU32 = AtomicU32::new(0);
 
-/// From now on the number of what does not end is noted there before the process ends.
-pub fn note_in(place: &'static AtomicI64) {
+/// What has ended a process because it heeded no cancel.
+pub struct Overran {
+    /// Its number; 0: nothing has.
+    pub number: AtomicI64,
+    /// Number of the role that it was of.
+    pub owner: AtomicU32,
+    /// Not yet seen by who starts processes.
+    pub unseen: AtomicBool,
+}
+
+impl Overran {
+    pub const fn nothing() -> Self {
+        Overran {
+            number: AtomicI64::new(0),
+            owner: AtomicU32::new(0),
+            unseen: AtomicBool::new(false),
+        }
+    }
+
+    pub fn forget(&self) {
+        self.number.store(0, SeqCst);
+        self.owner.store(0, SeqCst);
+    }
+
+    fn note(&self) {
+        let number = RUNS.load(SeqCst);
+        if number > 0 {
+            self.owner.store(RUNS_FOR.load(SeqCst), SeqCst);
+            self.number.store(number, SeqCst);
+            self.unseen.store(true, SeqCst);
+        }
+    }
+}
+
+/// From now on what does not end is noted there before the process ends.
+pub fn note_in(place: &'static Overran) {
     let _ = NOTED_IN.set(place);
 }
 
-/// While it lives, what runs has this number.
-pub struct Numbered(i64);
+/// While it lives, what runs has this number, and is of this role.
+pub struct Numbered(i64, u32);
 
 impl Numbered {
-    pub fn new(number: i64) -> Self {
-        Numbered(RUNS.swap(number, SeqCst))
+    pub fn new(number: i64, owner: u32) -> Self {
+        Numbered(RUNS.swap(number, SeqCst), RUNS_FOR.swap(owner, SeqCst))
     }
 }
 
 impl Drop for Numbered {
     fn drop(&mut self) {
         RUNS.store(self.0, SeqCst);
+        RUNS_FOR.store(self.1, SeqCst);
     }
 }
 
@@ -93,7 +129,7 @@ fn milliseconds(time: Duration) -> c_int {
 /// PL/pgSQL can catch a cancel, and nothing the end of the process.
 extern "C-unwind" fn end_process() {
     if let Some(place) = NOTED_IN.get() {
-        place.store(RUNS.load(SeqCst), SeqCst);
+        place.note();
     }
     // SAFETY: PostgreSQL's own handler of SIGTERM, made to be called while a signal is handled, as this is.
     unsafe { version::die(pg_sys::SIGTERM as i32) };

@@ -10,9 +10,14 @@ use pgrx::prelude::*;
 use super::since::Since;
 use super::webhook_set::SharedWebhookSet;
 use super::{NOBODY, Occupant, Work, wake_process};
+use crate::pg::time_limit::Overran;
 use crate::pg::version;
 
 const NEVER: i64 = i64::MAX;
+/// For how long nothing of a role runs that may do what has ended a worker.
+const HOLD: Duration = Duration::from_secs(3600);
+/// Roles that are known to have ended a worker.
+const HELD_ROLES: usize = 16;
 
 /// A database that has or had work.
 pub struct Slot {
@@ -45,7 +50,41 @@ pub struct Slot {
     /// Whether settings of the database or of a role have changed since its worker began: it has the old ones.
     stale: AtomicBool,
     /// The event source whose look-ups have ended a worker, because they heeded no cancel; 0: none.
-    overran: AtomicI64,
+    overran: Overran,
+    /// The roles whose sources have ended a worker lately. The worker alone writes it.
+    held_roles: [HeldRole; HELD_ROLES],
+}
+
+/// What of a role's sources is not tried for a while, whatever is attached anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Held {
+    Expressions,
+    /// It was not the expressions alone.
+    Everything,
+}
+
+struct HeldRole {
+    role: AtomicU32,
+    /// In microseconds since 1970.
+    until: AtomicI64,
+    everything: AtomicBool,
+}
+
+impl HeldRole {
+    const fn free() -> Self {
+        HeldRole {
+            role: AtomicU32::new(0),
+            until: AtomicI64::new(0),
+            everything: AtomicBool::new(false),
+        }
+    }
+
+    fn what(&self) -> Held {
+        match self.everything.load(SeqCst) {
+            true => Held::Everything,
+            false => Held::Expressions,
+        }
+    }
 }
 
 impl Slot {
@@ -67,13 +106,41 @@ impl Slot {
             refused: Since::never(),
             lost: AtomicU64::new(0),
             stale: AtomicBool::new(false),
-            overran: AtomicI64::new(0),
+            overran: Overran::nothing(),
+            held_roles: [const { HeldRole::free() }; HELD_ROLES],
         }
     }
 
     /// Where it is noted which event source's look-ups do not end.
-    pub fn overran(&self) -> &AtomicI64 {
+    pub fn overran(&self) -> &Overran {
         &self.overran
+    }
+
+    /// A source of the role has ended a worker: for a while its expressions do not run, and nothing at all when one of its sources does so again.
+    pub fn hold_role(&self, role: u32) -> Held {
+        let everything = self.held(role).is_some();
+        // One that is known, else the one that is free the longest, or will be first.
+        let known = self.held_roles.iter().find(|held| held.role.load(SeqCst) == role);
+        let place = known.or_else(|| self.held_roles.iter().min_by_key(|held| held.until.load(SeqCst)));
+        if let Some(held) = place {
+            let until = Timestamp::now().checked_add(HOLD).unwrap_or(Timestamp::MAX);
+            held.role.store(role, SeqCst);
+            held.everything.store(everything, SeqCst);
+            held.until.store(until.as_microsecond(), SeqCst);
+        }
+        match everything {
+            true => Held::Everything,
+            false => Held::Expressions,
+        }
+    }
+
+    /// What of the role's sources is not tried now, and for how long.
+    pub fn held(&self, role: u32) -> Option<(Held, Duration)> {
+        let held = self
+            .held_roles
+            .iter()
+            .find(|held| held.role.load(SeqCst) == role)?;
+        time_left(&held.until).map(|left| (held.what(), left))
     }
 
     pub fn database(&self) -> pg_sys::Oid {
@@ -273,7 +340,12 @@ impl Slot {
         self.outdated.store(false, SeqCst);
         self.lost.store(0, SeqCst);
         self.stale.store(false, SeqCst);
-        self.overran.store(0, SeqCst);
+        self.overran.forget();
+        self.overran.unseen.store(false, SeqCst);
+        for held in &self.held_roles {
+            held.role.store(0, SeqCst);
+            held.until.store(0, SeqCst);
+        }
         self.set_due(None);
         self.left_in_order.store(true, SeqCst);
         self.database.store(0, SeqCst);

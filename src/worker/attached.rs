@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use pgrx::prelude::*;
 
+use super::lock_waits;
 use crate::event_source::{Audience, EventSource, Expression, Key, Lookup};
 use crate::pg::equality;
 use crate::pg::lock;
@@ -91,7 +92,7 @@ impl Attached {
     pub fn lock_again(&self) -> bool {
         for oid in self.relations() {
             // No longer than lock_timeout; changes that others have committed are known afterwards.
-            lock::to_read(oid);
+            lock_waits::to_read(oid);
         }
         self.as_of == LOOKED_UP.with(Watch::changes)
     }
@@ -211,7 +212,7 @@ fn lock_and_look(oid: pg_sys::Oid) -> Option<Class> {
     const SQL: &str = "SELECT c.relowner, c.relkind, pg_catalog.format('%I.%I', n.nspname, c.relname) \
                        FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = $1";
     // No longer than lock_timeout; an OID of nothing is locked as well, and found to be so below.
-    lock::to_read(oid);
+    lock_waits::to_read(oid);
     with_spi(|spi| {
         let rows = Plan::prepare(spi, SQL, &[pg_sys::OIDOID]).execute(spi, &[oid.into()]);
         if rows.len() == 0 {

@@ -111,7 +111,7 @@ impl Worker {
             }
             let moment = Moment::of_snapshot(cursor.cursor(), &page);
             if slot.configuration_is_noted() || router.has_unknown(&page.events) {
-                router.load();
+                router.load(slot);
             }
             ledger.count(router, &page);
             let mut routed = router.route(&page.events);

@@ -19,7 +19,7 @@ impl Worker {
         }
         let (active_webhooks, wordings, cursor) =
             database::transaction_as_self("zentry_notify: read the configuration", || {
-                self.router.load();
+                self.router.load(self.slot);
                 self.router.forget_gone();
                 let _agent = ActingAs::agent();
                 (

@@ -11,9 +11,10 @@ use super::attached::{self, Attached, Patience};
 use super::attempt::{Attempt, TOO_LONG, TOO_LONG_AT_TIMES};
 use super::events::{Captured, Columns};
 use super::limited::{self, Failure};
+use super::lock_waits::Clock;
 use super::prepared::{LIMIT, Prepared};
 use super::query::{Enriched, Row};
-use super::source::{Credits, Source, Sources, Suspension, Tried, Weight};
+use super::source::{Credits, HELD, Source, Sources, Suspension, Tried, Weight};
 use crate::event_source::{Audience, ColumnRef, Expression};
 use crate::pg::time_limit::Numbered;
 
@@ -43,7 +44,7 @@ impl Enricher {
         let Some(known) = sources.get(source) else {
             return Vec::new();
         };
-        let _source = Numbered::new(source);
+        let _source = Numbered::new(source, known.owner);
         let told = self.of_source(known, credits, events, places);
         if let Some((weight, reason)) = told.reason {
             if weight == Weight::Suspended {
@@ -78,7 +79,12 @@ impl Enricher {
             let project = |row: &Row| row.columns.text(&column)?.trim().parse().ok();
             rows.iter().map(|row| (row.place, project(row))).collect()
         });
-        let mut told = match source.suspended {
+        let mut told = match source.is_left_out() {
+            // Somebody has attached it again.
+            true if source.held_for().is_some() => Told {
+                reason: Some((Weight::LeftOut, HELD.to_owned())),
+                ..Told::nothing(source, &rows)
+            },
             true => Told::nothing(source, &rows),
             false => self.try_source(source, credits, rows),
         };
@@ -231,12 +237,13 @@ impl Told {
     }
 }
 
-/// Runs `f`, which is about no row in particular, and takes what it takes off the source's credit.
+/// Runs `f`, which is about no row in particular, and takes what it takes off the source's credit; waiting for what others have locked is not its
+/// owner's.
 fn on_credit<T>(source: &Source, credits: &mut Credits, f: impl FnOnce() -> T) -> T {
-    let began = Instant::now();
+    let clock = Clock::start();
     let value = f();
     let credit = credits.of(source, Tried::LookUps, None);
-    credit.took(began.elapsed(), 0, Instant::now());
+    credit.took(clock.took(), 0, Instant::now());
     value
 }
 

@@ -25,7 +25,7 @@ use super::milestones::Ledger;
 use super::outcomes::Unrecorded;
 use super::pace::AWAITED;
 use super::route::Router;
-use super::source::{Suspension, UNENDING, Weight};
+use super::source::{self, UNENDING};
 use super::store::Store;
 use super::wording::Wordings;
 use crate::http::Http;
@@ -112,29 +112,34 @@ pub struct Worker {
     pub(super) slack: Slack,
 }
 
-/// The worker before this one was ended by a source's look-ups: they are not tried again.
-fn suspend_what_overran(slot: &Slot) -> Result<(), String> {
-    let source = slot.overran().load(SeqCst);
-    if source > 0 {
-        let suspension = Suspension {
-            source,
-            reason: UNENDING.to_owned(),
-            weight: Weight::Suspended,
-        };
-        database::transaction("zentry_notify: suspend look-ups", || suspension.write())?;
+/// The worker before this one was ended by a source's look-ups: they are not tried again, nor others of its owner's that may do the same.
+fn suspend_what_overran(slot: &Slot) {
+    let source = slot.overran().number.load(SeqCst);
+    if source == 0 {
+        return;
+    }
+    let owner = slot.overran().owner.load(SeqCst);
+    // That holds whatever becomes of the rows, which somebody may have locked or removed.
+    let held = slot.hold_role(owner);
+    slot.overran().forget();
+    pgrx::warning!(
+        "zentry_notify: what event source {source} looks up can't be found out, its events are told without it: {UNENDING}"
+    );
+    let written = database::transaction("zentry_notify: suspend look-ups", || {
+        source::suspend_unending(source, owner, held);
+    });
+    if let Err(error) = written {
         pgrx::warning!(
-            "zentry_notify: what event source {source} looks up can't be found out, its events are told without it: {UNENDING}"
+            "zentry_notify: event source {source} could not be suspended, and is left out for an hour: {error}"
         );
     }
-    slot.overran().store(0, SeqCst);
-    Ok(())
 }
 
 impl Worker {
     pub fn serve(registry: &'static Registry, slot: &'static Slot, installation: pg_sys::Oid) {
         time_limit::note_in(slot.overran());
         let started = Http::start(0).and_then(|http| {
-            suspend_what_overran(slot)?;
+            suspend_what_overran(slot);
             let store = database::transaction("zentry_notify: prepare", Store::prepare)?;
             Ok((http, store))
         });

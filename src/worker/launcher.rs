@@ -1,6 +1,7 @@
 //! The launcher: starts a worker for each database that has work, and only then.
 
 use std::collections::HashMap;
+use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -292,6 +293,13 @@ impl Launcher {
             };
             match self.registry.slot(database) {
                 Some(slot) if slot.left_in_order() => drop(self.dead.remove(&database)),
+                // No fault of ours: the next one leaves out what has ended it, and others wait for it.
+                Some(slot) if slot.overran().unseen.swap(false, SeqCst) => {
+                    pgrx::log!(
+                        "zentry_notify: the worker of database {database} was ended by look-ups that go on when they are cancelled, starting the next one"
+                    );
+                    slot.add(&Work::ALL);
+                }
                 _ => self.back_off(database, worker.since.elapsed()),
             }
         }

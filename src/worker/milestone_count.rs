@@ -9,6 +9,7 @@ use webhook::apart::{Credit, Fault, Trial, divide};
 
 use super::attached::{Attached, Patience};
 use super::limited::{self, Failure};
+use super::lock_waits::Clock;
 use super::source::Source;
 use crate::acting_as::ActingAs;
 use crate::event_source::{Expression, Progress};
@@ -75,12 +76,17 @@ pub fn count_source(
         failed: Vec::new(),
         late: BTreeSet::new(),
     };
-    let Some(progress) = source.definition.progress.as_ref().filter(|_| !source.suspended) else {
+    let Some(progress) = source
+        .definition
+        .progress
+        .as_ref()
+        .filter(|_| !source.is_left_out())
+    else {
         return Ok(counted);
     };
-    let _source = Numbered::new(source.definition.id);
-    let began = Instant::now();
-    if credit.is_spent(began) {
+    let _source = Numbered::new(source.definition.id, source.owner);
+    let clock = Clock::start();
+    if credit.is_spent(Instant::now()) {
         counted
             .late
             .extend(projects.iter().map(|(project, _)| project.clone()));
@@ -89,7 +95,7 @@ pub fn count_source(
     let attached = limited::limited(LIMIT, || {
         Attached::look(source.relation, Vec::new(), Patience::Waits)
     });
-    credit.took(began.elapsed(), 0, Instant::now());
+    credit.took(clock.took(), 0, Instant::now());
     let Some(attached) = attached? else {
         return Err(Failure::lasting("the attached table does not exist"));
     };

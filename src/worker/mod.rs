@@ -23,6 +23,7 @@ mod housekeeping;
 mod launcher;
 mod legacy;
 mod limited;
+mod lock_waits;
 mod lookups;
 mod main;
 mod memory;

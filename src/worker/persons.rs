@@ -9,6 +9,7 @@ use webhook::apart::{Credit, Fault, Trial, divide};
 
 use super::attached::{self, Attached, Patience};
 use super::limited::{self, Failure};
+use super::lock_waits::Clock;
 use super::source::{Source, Suspension, Weight};
 use crate::event_source::{Audience, ColumnRef, Expression, Membership};
 use crate::pg::time_limit::Numbered;
@@ -135,19 +136,19 @@ impl Persons {
         credit: &mut Credit,
     ) -> Result<PersonsProjects, Failure> {
         let id = source.definition.id;
-        if source.unending {
+        if source.is_unending() {
             return Ok(PersonsProjects::Of {
                 found: Found::new(),
                 failure: None,
             });
         }
-        let _source = Numbered::new(id);
-        let began = Instant::now();
-        if credit.is_spent(began) {
+        let _source = Numbered::new(id, source.owner);
+        let clock = Clock::start();
+        if credit.is_spent(Instant::now()) {
             return Err(Failure::Late);
         }
         let is_ready = self.make_ready(source);
-        credit.took(began.elapsed(), 0, Instant::now());
+        credit.took(clock.took(), 0, Instant::now());
         is_ready?;
         let Some(prepared) = self.prepared.get(&id) else {
             return Err(Failure::Late);

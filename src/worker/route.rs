@@ -15,6 +15,7 @@ use super::source::{Credits, Source, Sources, Tried};
 use super::subscribers::Subscribers;
 use crate::acting_as::ActingAs;
 use crate::event_source::{Audience, ColumnRef};
+use crate::wake::Slot;
 
 /// What is known of sources and webhooks.
 #[derive(Default)]
@@ -38,9 +39,9 @@ pub struct Routed {
 
 impl Router {
     /// Reads sources and webhooks, within a transaction of the worker's own.
-    pub fn load(&mut self) {
+    pub fn load(&mut self, slot: &Slot) {
         let _agent = ActingAs::agent();
-        self.sources = Sources::load();
+        self.sources = Sources::load(slot);
         self.subscribers = Subscribers::load();
         self.enricher.forget();
         self.credits.forget();

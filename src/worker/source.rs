@@ -1,12 +1,14 @@
 //! Event sources as the worker knows them.
 
 use std::collections::HashMap;
+use std::time::{Duration, Instant};
 
 use pgrx::prelude::*;
 use webhook::apart::{Credit, Purse};
 
-use crate::event_source::{ColumnRef, EventSource, Image, Row};
+use crate::event_source::{ColumnRef, EventSource, Expression, Image, Row};
 use crate::plan::{Plan, with_spi};
+use crate::wake::{Held, Slot};
 
 /// A row of `event_source`.
 pub struct Source {
@@ -14,11 +16,36 @@ pub struct Source {
     pub image: Image,
     pub relation: pg_sys::Oid,
     /// Number of the role that the table belonged to when this was read.
-    owner: u32,
+    pub owner: u32,
     /// Nothing is looked up for it.
-    pub suspended: bool,
+    suspended: bool,
     /// What is looked up for it has ended a worker.
-    pub unending: bool,
+    unending: bool,
+    /// Something of its owner's has ended a worker: until when it is left out with it, and whether its look-ups are alone.
+    held: Option<(Held, Instant)>,
+}
+
+impl Source {
+    /// Whether nothing is looked up for it.
+    pub fn is_left_out(&self) -> bool {
+        self.suspended || self.held_for().is_some()
+    }
+
+    /// Whether not even the tables are read that say who hears.
+    pub fn is_unending(&self) -> bool {
+        self.unending || matches!(self.held, Some((Held::Everything, until)) if until > Instant::now())
+    }
+
+    /// It is attached anew, and still left out for so long.
+    pub fn held_for(&self) -> Option<Duration> {
+        let (_, until) = self.held.filter(|_| !self.suspended)?;
+        until.checked_duration_since(Instant::now())
+    }
+
+    fn is_held_by(&self, held: Held) -> bool {
+        let mut columns = self.definition.columns.values();
+        held == Held::Everything || columns.any(|column| matches!(column, Expression::Sql { .. }))
+    }
 }
 
 /// What is tried for rows of a source.
@@ -65,7 +92,7 @@ impl Credits {
 pub struct Sources(HashMap<i64, Source>);
 
 impl Sources {
-    pub fn load() -> Sources {
+    pub fn load(slot: &Slot) -> Sources {
         const SQL: &str = "SELECT s.id, s.event_type::text, s.columns::text, s.audience::text, s.progress::text, to_json(s.omit)::text, \
                                   s.relation::oid, s.suspended_at IS NOT NULL, s.written_by::text, \
                                   s.suspended_at IS NOT NULL AND s.suspended_reason = $1, c.relowner, s.written_by_oid \
@@ -97,14 +124,22 @@ impl Sources {
                 };
                 let id = definition.id;
                 match EventSource::parse(definition) {
-                    Ok(definition) => Some(Source {
-                        image: image(&definition),
-                        definition,
-                        relation,
-                        owner,
-                        suspended,
-                        unending,
-                    }),
+                    Ok(definition) => {
+                        let mut source = Source {
+                            image: image(&definition),
+                            definition,
+                            relation,
+                            owner,
+                            suspended,
+                            unending,
+                            held: None,
+                        };
+                        source.held = slot
+                            .held(owner)
+                            .filter(|(held, _)| source.is_held_by(*held))
+                            .map(|(held, left)| (held, Instant::now() + left));
+                        Some(source)
+                    }
                     // Somebody has written it by hand; its events go out as they are.
                     Err(error) => {
                         pgrx::warning!("zentry_notify: event source {id} is not used: {error}");
@@ -142,6 +177,41 @@ fn image(definition: &EventSource) -> Image {
 
 /// Why a source is suspended whose look-ups catch the cancel and go on.
 pub const UNENDING: &str = "what is looked up for it goes on when it is cancelled";
+/// Why one is that belongs to the same role.
+const UNENDING_TOO: &str = "what is looked up for another table of its owner goes on when it is cancelled";
+/// Why one is left out that is attached again soon afterwards.
+pub const HELD: &str =
+    "left out for an hour: what is looked up for a table of its owner goes on when it is cancelled";
+
+/// Suspends the source that has ended a worker, and with it those of its owner that may do the same. Rows that are locked are passed over.
+pub fn suspend_unending(source: i64, owner: u32, held: Held) {
+    const SQL: &str = "UPDATE zentry_notify.event_source \
+                       SET suspended_at = pg_catalog.now(), suspended_reason = CASE WHEN id OPERATOR(pg_catalog.=) $1 THEN $4 ELSE $5 END \
+                       WHERE id IN (\
+                         SELECT s.id FROM zentry_notify.event_source s LEFT JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) s.relation \
+                          WHERE s.suspended_at IS NULL AND (s.id OPERATOR(pg_catalog.=) $1 \
+                                OR c.relowner OPERATOR(pg_catalog.=) $2 AND ($3 OR pg_catalog.jsonb_path_exists(s.columns, '$.*.expression'))) \
+                            FOR UPDATE OF s SKIP LOCKED)";
+    with_spi(|spi| {
+        let types = [
+            pg_sys::INT8OID,
+            pg_sys::OIDOID,
+            pg_sys::BOOLOID,
+            pg_sys::TEXTOID,
+            pg_sys::TEXTOID,
+        ];
+        Plan::prepare(spi, SQL, &types).execute(
+            spi,
+            &[
+                source.into(),
+                pg_sys::Oid::from(owner).into(),
+                (held == Held::Everything).into(),
+                UNENDING.into(),
+                UNENDING_TOO.into(),
+            ],
+        );
+    });
+}
 
 /// What is wrong with a source's look-ups.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -119,6 +119,17 @@ impl Default for Purse {
     }
 }
 
+impl Purse {
+    /// Takes that off.
+    pub fn took(&self, took: Duration, now: Instant) {
+        self.0.borrow_mut().charge(took, now);
+    }
+
+    pub fn is_spent(&self, now: Instant) -> bool {
+        self.0.borrow_mut().is_spent(now)
+    }
+}
+
 /// How long rows may take beyond what is usual: a while at once, a tenth of the time in the long run, and little by what takes long each time.
 #[derive(Clone, Debug)]
 pub struct Credit {
@@ -143,11 +154,11 @@ impl Credit {
         let usual = USUAL_TRY + USUAL_ROW * u32::try_from(rows).unwrap_or(u32::MAX);
         let beyond = took.saturating_sub(usual);
         self.own.charge(beyond, now);
-        self.owners.0.borrow_mut().charge(beyond, now);
+        self.owners.took(beyond, now);
     }
 
     pub fn is_spent(&mut self, now: Instant) -> bool {
-        let owners = self.owners.0.borrow_mut().is_spent(now);
+        let owners = self.owners.is_spent(now);
         self.own.is_spent(now) || owners
     }
 }

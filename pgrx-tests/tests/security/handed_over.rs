@@ -109,15 +109,16 @@ fn expressions_do_not_go_to_who_takes_over_a_name() -> Result<()> {
     }
     Ok(())
 }
+/// Catches the cancel in the worker.
+const SWALLOW: &str = "CREATE FUNCTION hers.swallow(text) RETURNS text IMMUTABLE LANGUAGE plpgsql AS $$ \
+     BEGIN \
+       IF current_setting('application_name') NOT LIKE 'zentry_notify%' THEN RETURN $1; END IF; \
+       LOOP BEGIN PERFORM pg_sleep(1000); EXCEPTION WHEN query_canceled THEN NULL; END; END LOOP; \
+     END $$";
 
 /// An expression, or an index of a table that is looked into, whose code catches the cancel and goes on.
 #[test]
 fn what_catches_the_cancel_ends_the_worker_once() -> Result<()> {
-    const SWALLOW: &str = "CREATE FUNCTION hers.swallow(text) RETURNS text IMMUTABLE LANGUAGE plpgsql AS $$ \
-         BEGIN \
-           IF current_setting('application_name') NOT LIKE 'zentry_notify%' THEN RETURN $1; END IF; \
-           LOOP BEGIN PERFORM pg_sleep(1000); EXCEPTION WHEN query_canceled THEN NULL; END; END LOOP; \
-         END $$";
     let mut scene = Scene::start()?;
     let badges = scene.channel_for(Kind::Discord, None, Some(&["badge_earned"]))?;
     scene.channel_for(Kind::Discord, None, Some(&["task_completed"]))?;
@@ -137,5 +138,90 @@ fn what_catches_the_cancel_ends_the_worker_once() -> Result<()> {
         "SELECT bool_or(s.state = 'broken' AND s.detail LIKE 'hers.task, suspended since %goes on when it is cancelled') \
            FROM zentry_status() s WHERE s.subject = 'event task_completed'",
     )?;
+    Ok(())
+}
+
+/// However many tables a role has, and whatever it attaches anew: one worker, and others wait for the next one alone.
+#[test]
+fn many_tables_whose_expressions_catch_the_cancel_end_one_worker() -> Result<()> {
+    const TABLES: i64 = 5;
+    let mut scene = Scene::start()?;
+    let badges = scene.channel_for(Kind::Discord, None, Some(&["badge_earned"]))?;
+    scene.channel_for(Kind::Discord, None, Some(&["task_completed"]))?;
+    let mut mallory = manager_with_table(&mut scene)?;
+    mallory.may(SWALLOW);
+    let attach = |table: i64| {
+        format!(
+            "SELECT zentry_attach('task_completed', 'hers.task_{table}', '{{\"task_id\": \"id\", \"task_title\": \"hers.swallow(title)\"}}', \
+               operation => 'insert', audience => '{{\"all\": true}}')"
+        )
+    };
+    let mut insert = String::from("BEGIN;");
+    for table in 1..=TABLES {
+        mallory.may(&format!("CREATE TABLE hers.task_{table} (LIKE hers.task)"));
+        mallory.may(&attach(table));
+        insert += &format!("INSERT INTO hers.task_{table} VALUES ({table}, 'x', 'completed');");
+    }
+    insert += "COMMIT";
+    let log = scene.database.cluster().log_end()?;
+    mallory.may(&insert);
+    zentry::award_badge(&mut scene.client, id::DALIA, id::TASK_MASTER)?;
+    badges.webhook.wait_for_events(1, SOON);
+    let told = scene.settle()?;
+    let nulls = told.iter().filter(|delivery| {
+        delivery.event_type == "task_completed" && delivery.payload["task_title"].is_null()
+    });
+    assert_eq!(nulls.count() as i64, TABLES, "{told:#?}");
+    wait_for(
+        &mut scene.client,
+        &format!(
+            "SELECT count(*) = {TABLES} FROM zentry_notify.event_source WHERE suspended_at IS NOT NULL AND suspended_reason LIKE '%goes on when it is cancelled'"
+        ),
+    )?;
+    // What would lift the suspension alone is no remedy.
+    let remedies: Vec<String> = scene
+        .client
+        .query("SELECT s.remedy FROM zentry_status() s WHERE s.subject = 'event task_completed' AND s.state = 'broken'", &[])?
+        .iter()
+        .map(|row| row.get(0))
+        .collect();
+    assert_eq!(remedies.len() as i64, TABLES, "{remedies:#?}");
+    for remedy in &remedies {
+        assert!(
+            remedy.starts_with("-- let the functions that it calls end when they are cancelled")
+                && remedy.contains("zentry_attach('task_completed', 'hers.task_"),
+            "{remedy}"
+        );
+    }
+    // Attached again, detached and attached, and a table that is new.
+    mallory.may(&attach(1));
+    mallory.may("SELECT zentry_detach('hers.task_2')");
+    mallory.may(&attach(2));
+    mallory.may("DROP TABLE hers.task_3; CREATE TABLE hers.task_3 (LIKE hers.task)");
+    mallory.may(&attach(3));
+    mallory.may(&insert);
+    scene.client.batch_execute("SELECT * FROM zentry_attach()")?;
+    mallory.may(&insert);
+    zentry::award_badge(&mut scene.client, id::CHEN, id::TASK_MASTER)?;
+    badges.webhook.wait_for_events(2, SOON);
+    scene.settle()?;
+    wait_for(
+        &mut scene.client,
+        "SELECT count(*) > 0 FROM zentry_notify.event_source WHERE suspended_at IS NULL AND suspended_reason LIKE 'left out for an hour: %'",
+    )?;
+    let log = scene.database.cluster().log_since(log)?;
+    let database: String = scene
+        .client
+        .query_one(
+            "SELECT oid::text FROM pg_database WHERE datname = current_database()",
+            &[],
+        )?
+        .get(0);
+    let ended = format!("the worker of database {database} was ended by look-ups");
+    assert_eq!(log.matches(&ended).count(), 1, "{log}");
+    assert!(
+        !log.contains(&format!("the worker of database {database} died")),
+        "{log}"
+    );
     Ok(())
 }

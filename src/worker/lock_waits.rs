@@ -1,0 +1,115 @@
+//! Waiting for tables that others have locked: no role's time, and not for long.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use pgrx::prelude::*;
+use webhook::apart::Purse;
+
+use crate::pg::lock;
+use crate::plan::{Plan, with_spi};
+
+/// A table that was not to be had within lock_timeout is not waited for again for so long.
+const NO_WAIT: Duration = Duration::from_secs(5);
+
+thread_local! {
+    static WAITS: RefCell<Waits> = RefCell::new(Waits::default());
+}
+
+#[derive(Default)]
+struct Waits {
+    /// All in all.
+    waited: Duration,
+    /// Tables that could not be locked, and when.
+    busy: HashMap<pg_sys::Oid, Instant>,
+    /// What has been waited for tables of each role. Apart from what is looked up for its own: others may have the right to lock them.
+    purses: HashMap<pg_sys::Oid, Purse>,
+}
+
+/// How long something takes, without waiting for locks.
+pub struct Clock {
+    began: Instant,
+    waited: Duration,
+}
+
+impl Clock {
+    pub fn start() -> Clock {
+        Clock {
+            began: Instant::now(),
+            waited: waited(),
+        }
+    }
+
+    pub fn took(&self) -> Duration {
+        self.began
+            .elapsed()
+            .saturating_sub(waited().saturating_sub(self.waited))
+    }
+}
+
+fn waited() -> Duration {
+    WAITS.with_borrow(|waits| waits.waited)
+}
+
+/// Locks a relation as a SELECT does, until the (sub)transaction ends, as [`lock::to_read`] does. It waits no longer than lock_timeout, not at all for
+/// what it has waited for in vain just now, and only for some time for all tables of a role.
+pub fn to_read(relation: pg_sys::Oid) {
+    if lock::to_read_if_free(relation) {
+        return;
+    }
+    let owner = owner_of(relation);
+    let now = Instant::now();
+    let may_wait = WAITS.with_borrow_mut(|waits| {
+        waits
+            .busy
+            .retain(|_, since| now.saturating_duration_since(*since) < NO_WAIT);
+        !waits.busy.contains_key(&relation) && !waits.purses.entry(owner).or_default().is_spent(now)
+    });
+    if !may_wait {
+        ereport!(
+            ERROR,
+            PgSqlErrorCode::ERRCODE_LOCK_NOT_AVAILABLE,
+            "a table is locked by somebody else"
+        );
+    }
+    let mut wait = Wait {
+        relation,
+        owner,
+        began: now,
+        locked: false,
+    };
+    lock::to_read(relation);
+    wait.locked = true;
+}
+
+/// Counted when it is over, also by an error.
+struct Wait {
+    relation: pg_sys::Oid,
+    owner: pg_sys::Oid,
+    began: Instant,
+    locked: bool,
+}
+
+impl Drop for Wait {
+    fn drop(&mut self) {
+        let now = Instant::now();
+        let took = now.saturating_duration_since(self.began);
+        WAITS.with_borrow_mut(|waits| {
+            waits.waited += took;
+            waits.purses.entry(self.owner).or_default().took(took, now);
+            if !self.locked {
+                waits.busy.insert(self.relation, now);
+            }
+        });
+    }
+}
+
+/// Whose the relation is, locked or not.
+fn owner_of(relation: pg_sys::Oid) -> pg_sys::Oid {
+    const SQL: &str = "SELECT c.relowner FROM pg_catalog.pg_class c WHERE c.oid OPERATOR(pg_catalog.=) $1";
+    with_spi(|spi| {
+        let rows = Plan::prepare(spi, SQL, &[pg_sys::OIDOID]).execute(spi, &[relation.into()]);
+        rows.first::<pg_sys::Oid>().unwrap_or(pg_sys::InvalidOid)
+    })
+}
