@@ -13,6 +13,7 @@ use webhook::http_thread::Outgoing;
 use webhook::mention::Mention;
 use webhook::message;
 use webhook::outcome::{Judgement, Verdict, judge};
+use webhook::rich_text::beginning;
 
 use crate::http::Http;
 use crate::installation;
@@ -24,7 +25,7 @@ use crate::settings;
 use crate::signing::{Signing, StoredSigning};
 use crate::wake;
 
-/// Characters of the message; the rest is cut off.
+/// Code points of the message; the rest is cut off, and what would be half a character with it.
 const MAX_MESSAGE: usize = 500;
 
 type Result = (i64, &'static str, Option<i32>, Option<String>);
@@ -139,7 +140,7 @@ fn find(webhook_id: Option<i64>) -> Found {
 }
 
 fn event(message: &str) -> Event {
-    let message: String = message.chars().take(MAX_MESSAGE).collect();
+    let message = beginning(message, MAX_MESSAGE);
     Event {
         event_type: webhook::definition::TEST.into(),
         data: serde_json::json!({ "message": message }).to_string().into(),

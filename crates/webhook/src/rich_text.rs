@@ -98,12 +98,7 @@ impl RichText {
     /// The first `length` code points, or somewhat less so that no character as readers see it is cut, and an ellipsis; bold where the last
     /// one is.
     pub(crate) fn shortened(&self, length: usize) -> Self {
-        let end = self
-            .text
-            .char_indices()
-            .nth(length)
-            .map_or(self.text.len(), |(at, _)| grapheme_boundary(&self.text, at));
-        let kept = self.text[..end].trim_end().len();
+        let kept = beginning(&self.text, length).trim_end().len();
         let mut text = String::with_capacity(kept + '…'.len_utf8());
         text.push_str(&self.text[..kept]);
         text.push('…');
@@ -183,6 +178,15 @@ impl Builder {
             bold: self.bold,
         }
     }
+}
+
+/// The first `length` code points of the text, or somewhat less so that no character as readers see it is cut.
+pub fn beginning(text: &str, length: usize) -> &str {
+    let end = text
+        .char_indices()
+        .nth(length)
+        .map_or(text.len(), |(at, _)| grapheme_boundary(text, at));
+    &text[..end]
 }
 
 /// The last place up to `at` where no flag, family, accent or syllable is cut; `at` itself in a heap of marks that is no character of any

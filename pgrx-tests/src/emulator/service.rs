@@ -189,7 +189,9 @@ impl<'a> Arrival<'a> {
 
     fn record(&self, shared: &Shared, judged: &Judged, behaviour: &Behaviour, body: &[u8]) {
         if shared.store.keep != Keep::Count {
-            shared.store.add(self.received(judged, behaviour, body));
+            shared
+                .store
+                .add(self.received(judged, behaviour, body, shared.store.keep));
         }
         if let Some(hook) = &self.hook {
             let accepted = judged.verdict == Verdict::Accepted;
@@ -205,7 +207,7 @@ impl<'a> Arrival<'a> {
         shared.store.ring();
     }
 
-    fn received(&self, judged: &Judged, behaviour: &Behaviour, body: &[u8]) -> Received {
+    fn received(&self, judged: &Judged, behaviour: &Behaviour, body: &[u8], keep: Keep) -> Received {
         let header = |(name, value): (&HeaderName, &HeaderValue)| {
             (
                 name.as_str().to_owned(),
@@ -222,9 +224,9 @@ impl<'a> Arrival<'a> {
             path: route::redacted(self.parts.uri.path(), self.parts.uri.query()),
             headers: self.parts.headers.iter().map(header).collect(),
             body: serde_json::from_slice(body).unwrap_or(Value::Null),
-            raw: match self.route {
-                Some(Route::Signed) => String::from_utf8_lossy(body).into_owned(),
-                _ => String::new(),
+            raw: match keep {
+                Keep::All => String::from_utf8_lossy(body).into_owned(),
+                Keep::Last(_) | Keep::Count => String::new(),
             },
             size: body.len(),
             answer: answered.map_or_else(|_| Given::default(), |reply| reply.given()),

@@ -65,10 +65,18 @@ fn what_the_edge_turns_away_arrives_when_it_is_over() {
         met.error_message
     );
     assert_eq!(met.attempts, 0, "it is no attempt");
-    teams.webhook.wait_for_events(12, SOON);
+    // Nor is another webhook called meanwhile.
+    let second = channel(&mut scene, Kind::Discord);
+    numbered::complete(&mut scene.client, [13]).unwrap();
+    teams.webhook.wait_for_events(13, SOON);
     let deliveries = scene.settle().unwrap();
     assert!(all_sent(&deliveries));
-    assert!(numbered::accepted(&first.webhook).into_iter().eq(1..=12));
+    assert!(numbered::accepted(&first.webhook).into_iter().eq(1..=13));
+    assert_eq!(numbered::accepted(&second.webhook), [13]);
+    let waited = second.webhook.received()[0]
+        .at
+        .duration_since(first.webhook.received()[0].at);
+    assert!(waited >= SignedDuration::from_secs(8), "{waited}");
     assert_eq!(state(&mut scene, &first).0, "active");
 }
 
@@ -259,6 +267,44 @@ fn refusals_in_a_row_are_counted_across_workers() {
     numbered::complete(&mut scene.client, [4]).unwrap();
     let reason = wait_for_state(&mut scene, &channel, "gone").unwrap();
     assert!(reason.contains("10"), "{reason}");
+}
+
+/// Likewise what fails, and what is told to wait: the next worker goes on counting where this one was. More limits than four are
+/// counted as four.
+#[test]
+fn failures_and_limits_in_a_row_are_counted_across_workers() {
+    let limited = Behaviour::RateLimited {
+        retry_after: Duration::ZERO,
+        global: false,
+    };
+    for (behaviour, column, after) in [(Behaviour::Status(503), "failures", 1001), (limited, "limits", 4)] {
+        let counted = format!(
+            "EXISTS (SELECT FROM zentry_notify.webhook_state WHERE webhook_integration_id = $1 AND {column} = $2)"
+        );
+        let mut scene = scene(&[]);
+        let channel = channel(&mut scene, Kind::Discord);
+        let wait_for_count = |scene: &mut Scene, count: i32| {
+            eventually(SOON, format!("{column} to be {count}"), || {
+                is_true(&mut scene.client, &counted, &[&channel.id, &count]).then_some(())
+            })
+            .unwrap();
+        };
+        // While a request hangs, nothing is counted.
+        let one_answer = [behaviour, Behaviour::Hang];
+        channel.webhook.script([one_answer.clone(), one_answer].concat());
+        numbered::complete(&mut scene.client, [1]).unwrap();
+        channel.webhook.wait_for(2, SOON);
+        wait_for_count(&mut scene, 1);
+        scene
+            .client
+            .execute(
+                &format!("UPDATE zentry_notify.webhook_state SET {column} = 1000"),
+                &[],
+            )
+            .unwrap();
+        replace_worker(&mut scene.client);
+        wait_for_count(&mut scene, after);
+    }
 }
 
 #[test]

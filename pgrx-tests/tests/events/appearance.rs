@@ -71,6 +71,36 @@ fn messages_come_from_the_installation_or_from_what_the_webhook_says() {
     assert_eq!(keys, ["allowed_mentions", "embeds", "username"]);
 }
 
+/// Of the installation, for webhooks that say nothing of their own; where both say nothing, Discord has a name.
+#[test]
+fn the_installation_says_whom_messages_come_from() {
+    for (username, avatar_url, sender) in [
+        ("Build farm", "https://app.example.com/b.png", "Build farm"),
+        ("", "", "Captain Hook"),
+    ] {
+        let mut scene = Scene::start().unwrap();
+        scene.database.set("zentry_notify.username", username).unwrap();
+        scene
+            .database
+            .set("zentry_notify.avatar_url", avatar_url)
+            .unwrap();
+        let channels = [(); 2].map(|()| scene.channel(Kind::Discord).unwrap());
+        let mut session = Session::of(&scene);
+        session.run(&format!(
+            "SELECT zentry_update_webhook({}, username => 'Own', avatar_url => 'https://app.example.com/own.png')",
+            channels[1].id
+        ));
+        streak(&mut session);
+        assert_eq!(sent(&mut scene, "daily_streak").len(), 2);
+        let [of_all, own] = channels.map(|channel| channel.webhook.received().remove(0));
+        assert_eq!(of_all.sender(), sender);
+        let said = |key: &str| of_all.body.get(key).and_then(Value::as_str).unwrap_or_default();
+        assert_eq!((said("username"), said("avatar_url")), (username, avatar_url));
+        assert_eq!(own.sender(), "Own");
+        assert_eq!(own.body["avatar_url"], "https://app.example.com/own.png");
+    }
+}
+
 #[test]
 fn what_discord_would_refuse_is_refused() {
     let mut scene = Scene::start().unwrap();
@@ -125,11 +155,43 @@ fn a_link_leads_from_each_message_to_the_thing() {
     assert!(error.contains("must begin with https://"), "{error}");
 }
 
+/// What begins with a slash is below the address that a setting gives, in messages as in previews; without it there is no link.
+#[test]
+fn a_setting_gives_the_base_of_links() {
+    for (base, url) in [
+        (
+            "https://app.example.com/zentry/",
+            Some("https://app.example.com/zentry/tasks/7"),
+        ),
+        ("", None),
+    ] {
+        let mut scene = Scene::start().unwrap();
+        scene.database.set("zentry_notify.link_base", base).unwrap();
+        let channel = scene.channel(Kind::Discord).unwrap();
+        let mut session = Session::of(&scene);
+        session.run(
+            "SELECT zentry_register_event_type('task_shown', 'Task shown', url => '/tasks/{{ id }}', thumbnail => '/tasks/{{ id }}.png'); \
+             SELECT zentry_test_event('task_shown', data => '{\"id\": 7}')",
+        );
+        assert_eq!(sent(&mut scene, "task_shown").len(), 1);
+        let preview = session.json(&format!(
+            "SELECT zentry_preview('task_shown', data => '{{\"id\": 7}}', webhook_id => {})",
+            channel.id
+        ));
+        for body in [&channel.webhook.received()[0].body, &preview] {
+            let embed = &body["embeds"][0];
+            assert_eq!(embed.get("url").and_then(Value::as_str), url, "{embed}");
+            let picture = embed.get("thumbnail").and_then(|picture| picture["url"].as_str());
+            assert_eq!(picture, url.map(|url| format!("{url}.png")).as_deref(), "{embed}");
+        }
+    }
+}
+
 #[test]
 fn a_preview_is_what_the_webhook_gets_to_the_byte() {
     let mut scene = Scene::start().unwrap();
     let mut session = Session::of(&scene);
-    let channels = [Kind::Discord, Kind::Connector, Kind::Workflow].map(|kind| scene.channel(kind).unwrap());
+    let channels = Kind::CHATS.map(|kind| scene.channel(kind).unwrap());
     session.run("SELECT zentry_set_wording('badge_earned', text => '{{ badge_name }} for {{ user_name }}')");
     session.run(&format!(
         "SELECT zentry_update_webhook({}, mention => 'role:123456789012345678', username => 'Ops', announce => true, omit_keys => '{{user_name}}')",
@@ -142,11 +204,9 @@ fn a_preview_is_what_the_webhook_gets_to_the_byte() {
         ))
     });
     session.run("SELECT zentry_test_event('badge_earned')");
-    assert_eq!(sent(&mut scene, "badge_earned").len(), 3);
+    assert_eq!(sent(&mut scene, "badge_earned").len(), channels.len());
     for (channel, preview) in channels.iter().zip(previews) {
-        let received = channel.webhook.received();
-        let shown: Value = serde_json::from_str(&preview).unwrap();
-        assert_eq!((&received[0].body, received[0].size), (&shown, preview.len()));
+        assert_eq!(channel.webhook.received()[0].raw, preview);
         assert!(preview.contains("A sample, not an event"), "{preview}");
     }
 }
@@ -195,6 +255,23 @@ fn keys_that_no_event_has_are_told() {
         "SELECT zentry_update_webhook({}, omit_keys => '{{weather}}', filter => '$.points > 5')",
         channel.id
     ));
+    assert!(
+        said.iter()
+            .any(|message| message.contains("no event's data have \"weather\"")),
+        "{said:?}"
+    );
+    // What a source leaves out, likewise.
+    for slip in [
+        "SELECT zentry_omit('task_completed', 'tasks_task', '{user_nmae}')",
+        "UPDATE zentry_notify.event_source SET omit = '{user_nmae}' WHERE event_type = 'task_completed'",
+    ] {
+        let error = session.fails(slip);
+        assert!(
+            error.starts_with("22023 ") && error.contains("Perhaps \"user_name\" is meant."),
+            "{slip}: {error}"
+        );
+    }
+    let said = session.run("SELECT zentry_omit('task_completed', 'tasks_task', '{weather,user_name}')");
     assert!(
         said.iter()
             .any(|message| message.contains("no event's data have \"weather\"")),

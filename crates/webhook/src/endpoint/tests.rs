@@ -305,7 +305,7 @@ fn the_types_in_words_are_all_that_there_are() {
     });
     assert_eq!(
         words,
-        "discord, teams (Microsoft), slack, google_chat and mattermost"
+        "discord, teams (Microsoft), slack, google_chat, mattermost and webhook"
     );
     let error = "pigeon".parse::<WebhookType>().unwrap_err().to_string();
     for (name, _) in WebhookType::NAMES {

@@ -312,11 +312,25 @@ fn the_log_is_searched_by_words_time_and_what_waits() -> Result<()> {
     assert!(hovers.ends_with(" UTC"), "{hovers}");
 
     // A delivery and what repeats it lead to each other.
-    site.goto(&format!("/logs/{failed}/"))?;
+    let offers = [
+        (
+            format!("/logs/{failed}/"),
+            format!("form[action='/admin/logs/{failed}/retry/'] button"),
+        ),
+        ("/logs/".to_owned(), format!("input[name=id][value='{failed}']")),
+    ];
+    for (page, offer) in offers.iter().rev() {
+        site.goto(page)?;
+        assert_eq!(browser.count(offer)?, 1, "{page}");
+    }
     browser.follow_text("Send again")?;
     site.scene.settle()?;
     let browser = &site.browser;
-    site.goto("/logs/")?;
+    // It is not offered twice.
+    for (page, offer) in &offers {
+        site.goto(page)?;
+        assert_eq!(browser.count(offer)?, 0, "{page}");
+    }
     let page = browser.text("tbody")?;
     assert!(
         page.contains(&format!("repeats {failed}")) && page.contains("sent again as"),
