@@ -3567,7 +3567,7 @@ AS $$
       FROM pg_index x JOIN zentry_notify.members() m ON m.classid = 'pg_class'::regclass AND m.objid = x.indrelid
      WHERE NOT (x.indisvalid AND x.indisready AND x.indislive)
      UNION ALL
-    -- Who owns it may put on it what runs with the rights of those who write it. Sequences are their tables'.
+    -- Who owns it may put on it what runs with the rights of those who write it. A sequence belongs to who has its table.
     SELECT 'tables', 'attention', format('%s belongs to %s, and not to the owner of the extension', o.name, o.owner::regrole),
            format('ALTER %s OWNER TO %s;', o.name, e.extowner::regrole)
       FROM zentry_notify.members() m
