@@ -83,16 +83,7 @@ extension_sql_file!(
     name = "statistics",
     requires = ["api"]
 );
-extension_sql_file!(
-    "../sql/20_own_objects.sql",
-    name = "own_objects",
-    requires = ["statistics"]
-);
-extension_sql_file!(
-    "../sql/21_status.sql",
-    name = "status",
-    requires = ["own_objects"]
-);
+extension_sql_file!("../sql/21_status.sql", name = "status", requires = ["statistics"]);
 extension_sql_file!("../sql/22_import.sql", name = "import", requires = ["status"]);
 extension_sql_file!(
     "../sql/23_event_definition.sql",

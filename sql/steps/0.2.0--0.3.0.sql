@@ -301,7 +301,6 @@ ALTER TABLE zentry_notify.webhook DROP COLUMN webhook_url;
 --# include 18_own_tables.sql
 --# include 19_api.sql
 --# include 20_statistics.sql
---# include 20_own_objects.sql
 --# include 21_status.sql
 --# include 22_import.sql
 --# include 23_event_definition.sql
