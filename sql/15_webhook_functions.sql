@@ -51,11 +51,6 @@ COMMENT ON FUNCTION zentry_notify.doubts(bigint) IS
 -- Whatever is written to the view webhook_integration. Only what changed is written on, so that a whole row that is saved takes back nothing that
 -- another one has changed meanwhile; and the URL is in no statement unless it is new. force_generic_plan, here and where URLs are arguments: plans
 -- of their own have the values in them, and auto_explain logs plans.
-CREATE OR REPLACE FUNCTION zentry_notify.origin_of(webhook_url text) RETURNS text
-    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
-AS $$ SELECT lower(substring(webhook_url FROM '^[^:]*://[^/?#]*')) $$;
-COMMENT ON FUNCTION zentry_notify.origin_of(text) IS 'Scheme, host and port of a URL';
-
 CREATE OR REPLACE FUNCTION zentry_notify.write_integration() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
 AS $$
@@ -147,9 +142,8 @@ BEGIN
         VALUES (written.id, NEW.webhook_url, CASE NEW.webhook_type WHEN 'webhook' THEN zentry_notify.make_secret() END);
     ELSIF url_is_new THEN
         INSERT INTO zentry_notify.webhook_secret AS s (webhook_integration_id, webhook_url) VALUES (written.id, NEW.webhook_url)
-        -- Headers are secrets of the host that they were given for.
-        ON CONFLICT (webhook_integration_id) DO UPDATE
-        SET webhook_url = EXCLUDED.webhook_url, headers = CASE WHEN zentry_notify.origin_of(s.webhook_url) = zentry_notify.origin_of(EXCLUDED.webhook_url) THEN s.headers END;
+        -- Headers are secrets of where they were given for.
+        ON CONFLICT (webhook_integration_id) DO UPDATE SET webhook_url = EXCLUDED.webhook_url, headers = NULL;
     END IF;
     IF TG_OP = 'UPDATE' AND written.id <> OLD.id THEN
         UPDATE zentry_notify.webhook_secret s SET webhook_integration_id = written.id WHERE s.webhook_integration_id = OLD.id;
@@ -325,7 +319,7 @@ END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_update_webhook(bigint, text, text, text, bigint, text[], boolean, text[], text, integer, integer[], text, text,
         text, text, boolean, text, text[], text, text, bigint, boolean, text, integer, interval, interval, text, jsonb) IS
-    'Changes what is given and leaves the rest; headers are all that there are then, {}: none; project_id 0: every project; what is empty, and min_streak_days, notify_webhook_id or max_age of 0, is taken away; a new URL, other headers or is_active => true bring back a webhook that was switched off';
+    'Changes what is given and leaves the rest; headers are all that there are then, {}: none, and a new URL takes them away; project_id 0: every project; what is empty, and min_streak_days, notify_webhook_id or max_age of 0, is taken away; a new URL, other headers or is_active => true bring back a webhook that was switched off';
 
 -- What is null stays as it is, and {} takes the headers away. Who changes them mends a webhook that fails: it is tried again.
 CREATE OR REPLACE FUNCTION zentry_notify.set_signing(webhook_id bigint, secret text, headers jsonb) RETURNS void

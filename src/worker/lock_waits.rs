@@ -10,7 +10,7 @@ use webhook::apart::Purse;
 use crate::pg::lock;
 use crate::plan::{Plan, with_spi};
 
-/// A table that was not to be had within lock_timeout is not waited for again for so long.
+/// When a table was not to be had within lock_timeout, no table of its owner is waited for again for so long.
 const NO_WAIT: Duration = Duration::from_secs(5);
 
 thread_local! {
@@ -21,7 +21,7 @@ thread_local! {
 struct Waits {
     /// All in all.
     waited: Duration,
-    /// Tables that could not be locked, and when.
+    /// Owners of tables that could not be locked, and since when.
     busy: HashMap<pg_sys::Oid, Instant>,
     /// What has been waited for tables of each role. Apart from what is looked up for its own: others may have the right to lock them.
     purses: HashMap<pg_sys::Oid, Purse>,
@@ -53,7 +53,7 @@ fn waited() -> Duration {
 }
 
 /// Locks a relation as a SELECT does, until the (sub)transaction ends, as [`lock::to_read`] does. It waits no longer than lock_timeout, not at all for
-/// what it has waited for in vain just now, and only for some time for all tables of a role.
+/// tables of a role for one of which it has waited in vain just now, and only for some time for all of a role.
 pub fn to_read(relation: pg_sys::Oid) {
     if lock::to_read_if_free(relation) {
         return;
@@ -64,7 +64,7 @@ pub fn to_read(relation: pg_sys::Oid) {
         waits
             .busy
             .retain(|_, since| now.saturating_duration_since(*since) < NO_WAIT);
-        !waits.busy.contains_key(&relation) && !waits.purses.entry(owner).or_default().is_spent(now)
+        !waits.busy.contains_key(&owner) && !waits.purses.entry(owner).or_default().is_spent(now)
     });
     if !may_wait {
         ereport!(
@@ -74,7 +74,6 @@ pub fn to_read(relation: pg_sys::Oid) {
         );
     }
     let mut wait = Wait {
-        relation,
         owner,
         began: now,
         locked: false,
@@ -85,7 +84,6 @@ pub fn to_read(relation: pg_sys::Oid) {
 
 /// Counted when it is over, also by an error.
 struct Wait {
-    relation: pg_sys::Oid,
     owner: pg_sys::Oid,
     began: Instant,
     locked: bool,
@@ -99,7 +97,7 @@ impl Drop for Wait {
             waits.waited += took;
             waits.purses.entry(self.owner).or_default().took(took, now);
             if !self.locked {
-                waits.busy.insert(self.relation, now);
+                waits.busy.insert(self.owner, now);
             }
         });
     }

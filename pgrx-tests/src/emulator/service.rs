@@ -224,9 +224,9 @@ impl<'a> Arrival<'a> {
             path: route::redacted(self.parts.uri.path(), self.parts.uri.query()),
             headers: self.parts.headers.iter().map(header).collect(),
             body: serde_json::from_slice(body).unwrap_or(Value::Null),
-            raw: match keep {
-                Keep::All => String::from_utf8_lossy(body).into_owned(),
-                Keep::Last(_) | Keep::Count => String::new(),
+            raw: match (&self.route, keep) {
+                (Some(Route::Signed), _) | (_, Keep::All) => String::from_utf8_lossy(body).into_owned(),
+                _ => String::new(),
             },
             size: body.len(),
             answer: answered.map_or_else(|_| Given::default(), |reply| reply.given()),

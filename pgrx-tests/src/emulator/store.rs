@@ -49,8 +49,8 @@ pub struct Received {
     pub headers: Vec<(String, String)>,
     /// Null when it is not JSON.
     pub body: Value,
-    /// The body as it came, for who checks its signature or compares bytes; nothing where not everything is kept.
-    #[serde(skip)]
+    /// The body as it came, for who checks its signature or compares bytes; of messages nothing where not everything is kept.
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub raw: String,
     /// Bytes of the body.
     pub size: usize,

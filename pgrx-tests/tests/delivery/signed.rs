@@ -330,10 +330,11 @@ fn its_preview_and_its_test_are_events_too() {
 
 /// Who may change a webhook may not learn what its headers say.
 #[test]
-fn headers_do_not_go_to_another_host() {
+fn headers_do_not_go_to_another_url() {
     let mut scene = scene(&[]);
     let channel = channel(&mut scene, Kind::Signed);
-    let own = channel.webhook.url();
+    let url = format!("webhook_url => '{}'", channel.webhook.url());
+    let elsewhere = format!("webhook_url => '{}?again'", channel.webhook.url());
     let mut change = |arguments: &str| -> Vec<String> {
         let call = format!("SELECT zentry_update_webhook({}, {arguments})", channel.id);
         scene.client.batch_execute(&call).unwrap();
@@ -342,14 +343,8 @@ fn headers_do_not_go_to_another_host() {
     };
     let headers = r#"headers => '{"x-key": "swordfish"}'"#;
     assert_eq!(change(headers), ["x-key"]);
-    assert_eq!(change(&format!("webhook_url => '{own}?again'")), ["x-key"]);
-    change(
-        "name => 'x'); SET zentry_notify.allowed_hosts = 'example.com, *.example.com, example.com:8443'; SELECT (1",
-    );
-    let elsewhere = "webhook_url => 'https://example.com/1'";
-    assert_eq!(change(elsewhere), [""; 0]);
-    for other in ["https://example.com:8443/1", "https://api.example.com/1"] {
-        assert_eq!(change(&format!("{elsewhere}, {headers}")), ["x-key"]);
-        assert_eq!(change(&format!("webhook_url => '{other}'")), [""; 0], "{other}");
-    }
+    assert_eq!(change(&url), ["x-key"], "it is the same");
+    assert_eq!(change("name => 'x'"), ["x-key"]);
+    assert_eq!(change(&elsewhere), [""; 0]);
+    assert_eq!(change(&format!("{url}, {headers}")), ["x-key"]);
 }

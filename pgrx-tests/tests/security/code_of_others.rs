@@ -20,13 +20,13 @@ fn owner_and_other(scene: &mut Scene) -> Result<(Role, Role)> {
     other.may(
         "GRANT USAGE ON SCHEMA his TO PUBLIC; \
          CREATE TABLE his.seen (what text); GRANT INSERT ON his.seen TO PUBLIC; \
-         CREATE TYPE his.mood AS ENUM ('glad'); CREATE DOMAIN his.word AS text; CREATE TYPE his.tone AS ENUM ('low'); \
+         CREATE TYPE his.mood AS ENUM ('glad'); CREATE DOMAIN his.word AS text; CREATE DOMAIN his.key AS text; CREATE TYPE his.tone AS ENUM ('low'); \
          CREATE FUNCTION his.note(what text) RETURNS text LANGUAGE plpgsql AS $$ BEGIN \
            IF current_setting('application_name') LIKE 'zentry_notify%' THEN INSERT INTO his.seen VALUES (what || ' as ' || current_user); END IF; \
            RETURN current_user; END $$",
     );
     owner.may(
-        "CREATE TABLE hers.item (id bigint, title text, mood his.mood, word his.word, tone his.tone); \
+        "CREATE TABLE hers.item (id bigint, title text, mood his.mood, word his.word, tone his.tone, key his.key, keys his.key[]); \
          CREATE FUNCTION hers.fmt(anyelement) RETURNS text LANGUAGE sql AS $$ SELECT $1::text || '!' $$; \
          CREATE FUNCTION hers.shout(anyelement) RETURNS text LANGUAGE sql AS $$ SELECT $1::text || '!' $$",
     );
@@ -35,7 +35,7 @@ fn owner_and_other(scene: &mut Scene) -> Result<(Role, Role)> {
 
 fn told(scene: &mut Scene, number: i64) -> Result<Value> {
     scene.client.batch_execute(&format!(
-        "INSERT INTO hers.item VALUES ({number}, 'x', 'glad', 'w', 'low')"
+        "INSERT INTO hers.item VALUES ({number}, 'x', 'glad', 'w', 'low', 'k', '{{k}}')"
     ))?;
     let deliveries = scene.settle()?;
     let told = deliveries
@@ -52,7 +52,7 @@ fn what_comes_later_does_not_run_as_the_owner() -> Result<()> {
     scene.channel_for(Kind::Discord, None, Some(&["item_made"]))?;
     owner.may(
         r#"SELECT zentry_attach('item_made', 'hers.item', '{"id": "id", "plain": "upper(title)", "inlined": "hers.fmt(title)",
-            "called": "hers.shout(title)", "cast": "mood::text", "checked": "upper(word)", "json": "coalesce(tone, tone)"}')"#,
+            "called": "hers.shout(title)", "cast": "mood::text", "checked": "upper(word)", "json": "coalesce(tone, tone)", "built_in": "upper(key)", "within": "array_length(keys, 1)"}')"#,
     );
     let before = told(&mut scene, 1)?;
     assert_eq!(
@@ -75,7 +75,8 @@ fn what_comes_later_does_not_run_as_the_owner() -> Result<()> {
          CREATE FUNCTION his.of_tone(his.tone) RETURNS json LANGUAGE plpgsql AS $$ BEGIN RETURN to_json(his.note('json')); END $$; \
          CREATE CAST (his.tone AS json) WITH FUNCTION his.of_tone(his.tone); \
          CREATE FUNCTION his.good(text) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN PERFORM his.note('check'); RETURN true; END $$; \
-         ALTER DOMAIN his.word ADD CHECK (his.good(VALUE)) NOT VALID",
+         ALTER DOMAIN his.word ADD CHECK (his.good(VALUE)) NOT VALID; \
+         ALTER DOMAIN his.key ADD CHECK (current_setting('application_name') NOT LIKE 'zentry_notify%') NOT VALID",
     );
     // With the statement that the worker has ready, and with one that is made anew.
     for (number, what) in [
@@ -86,6 +87,8 @@ fn what_comes_later_does_not_run_as_the_owner() -> Result<()> {
         scene.client.batch_execute(what)?;
         let after = told(&mut scene, number)?;
         assert_eq!(after["plain"], "X", "what is nobody else's is told: {after:#}");
+        assert_eq!(after["built_in"], "K", "the check is not asked: {after:#}");
+        assert_eq!(after["within"], Value::Null, "{after:#}");
         assert!(!after.to_string().contains(&owner.name), "{what}: {after:#}");
         let seen = other.client.query("SELECT what FROM his.seen", &[])?;
         let seen: Vec<String> = seen.iter().map(|row| row.get(0)).collect();
