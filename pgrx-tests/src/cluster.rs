@@ -337,7 +337,10 @@ impl Cluster {
             .map(|(name, value)| format!("{name} = '{}'\n", value.replace('\'', "''")))
             .collect();
         let text = format!("{}\n{lines}", self.initial_conf);
-        run_to_end(self.stage.as_server("tee").arg(conf), &text)
+        // A process that is reading the file for a reload before this one must not see half of it.
+        let new = conf.with_extension("new");
+        run_to_end(self.stage.as_server("tee").arg(&new), &text)?;
+        run_to_end(self.stage.as_server("mv").arg(new).arg(conf), "")
     }
 
     pub(crate) fn print_log_tail(&self) {
