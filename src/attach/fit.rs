@@ -121,6 +121,15 @@ fn look_up(from: &str, matched: Option<&Value>, column: Option<&Value>) -> Resul
     Ok(())
 }
 
+/// What the type `$1` is a domain of, where checks of a third role would be asked with the rights of the role `$2`; null: none would.
+const OWN_TYPE: &str = "WITH RECURSIVE chain (oid) AS (\
+       SELECT $1 UNION ALL SELECT t.typbasetype FROM chain c JOIN pg_catalog.pg_type t ON t.oid OPERATOR(pg_catalog.=) c.oid \
+        WHERE t.typtype OPERATOR(pg_catalog.=) 'd') \
+     SELECT CASE WHEN pg_catalog.bool_or(t.typtype OPERATOR(pg_catalog.=) 'd' AND NOT r.rolsuper AND r.oid OPERATOR(pg_catalog.<>) $2) \
+                 THEN pg_catalog.format_type(pg_catalog.min(t.oid) FILTER (WHERE t.typtype OPERATOR(pg_catalog.<>) 'd'), -1) END \
+       FROM chain c JOIN pg_catalog.pg_type t ON t.oid OPERATOR(pg_catalog.=) c.oid \
+       JOIN pg_catalog.pg_roles r ON r.oid OPERATOR(pg_catalog.=) t.typowner";
+
 /// Whether a value of the column can be this one, and be compared with it.
 fn status(table: &Table, name: &str, value: &str) -> Result<(), Misfit> {
     let Some(column) = table.column(name) else {
@@ -136,10 +145,15 @@ fn status(table: &Table, name: &str, value: &str) -> Result<(), Misfit> {
             "Say when the event happens: condition => '...'.",
         ));
     }
-    let sql = format!("SELECT ($1::{})::text", column.r#type);
+    let owner = pg_sys::Oid::from(table.owner_oid);
+    let own_type = text_of(OWN_TYPE, &[column.type_oid().into(), owner.into()]);
+    let sql = format!(
+        "SELECT ($1::{})::text",
+        own_type.as_deref().unwrap_or(&column.r#type)
+    );
     let read = subtransaction::attempt(|| {
-        let _owner = ActingAs::role(pg_sys::Oid::from(table.owner_oid));
-        let _own = OwnCodeOnly::of(pg_sys::Oid::from(table.owner_oid));
+        let _owner = ActingAs::role(owner);
+        let _own = OwnCodeOnly::of(owner);
         let _path = SearchPath::pinned();
         text_of(&sql, &[value.into()])
     });

@@ -109,3 +109,31 @@ fn what_comes_later_does_not_run_as_the_owner() -> Result<()> {
     );
     Ok(())
 }
+
+/// Whether a column can be "completed" is asked of the type without what a third role says of it.
+#[test]
+fn a_check_of_others_is_not_asked_when_a_table_is_attached() -> Result<()> {
+    let mut scene = Scene::start()?;
+    let (mut owner, mut other) = owner_and_other(&mut scene)?;
+    other.may("CREATE DOMAIN his.stage AS text CHECK (VALUE <> 'completed')");
+    owner.may(
+        "CREATE DOMAIN hers.stage AS text CHECK (VALUE <> 'completed'); \
+         CREATE TABLE hers.work (id bigint, status his.stage); CREATE TABLE hers.own_work (id bigint, status hers.stage)",
+    );
+    let attach = |table: &str| {
+        format!(
+            r#"SELECT zentry_attach('task_completed', '{table}', '{{"task_id": "id"}}', audience => '{{"all": true}}')"#
+        )
+    };
+    owner.may(&attach("hers.work"));
+    let refused = owner
+        .client
+        .batch_execute(&attach("hers.own_work"))
+        .expect_err("the owner's own check is asked");
+    assert_eq!(
+        refused.code().map(|code| code.code()),
+        Some("23514"),
+        "{refused:?}"
+    );
+    Ok(())
+}
