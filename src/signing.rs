@@ -4,6 +4,7 @@ use std::fmt;
 
 use jiff::Timestamp;
 use webhook::client::Headers;
+use webhook::endpoint::{Endpoint, EndpointKind};
 use webhook::headers::OwnHeaders;
 use webhook::signature::{self, SigningSecret};
 
@@ -33,9 +34,19 @@ pub struct Signing {
 }
 
 impl Signing {
+    /// Gives an endpoint that checks signatures what its requests have besides, and the texts that must be masked; others are as they were.
+    ///
     /// # Errors
     /// What is wrong with what is stored, which was checked when it was written.
-    pub fn read(stored: &StoredSigning) -> Result<Self, String> {
+    pub fn of(endpoint: Endpoint, stored: &StoredSigning) -> Result<(Endpoint, Option<Self>), String> {
+        if endpoint.kind() != EndpointKind::Signed {
+            return Ok((endpoint, None));
+        }
+        let signing = Self::read(stored)?;
+        Ok((endpoint.with_secrets(signing.headers.secrets()), Some(signing)))
+    }
+
+    fn read(stored: &StoredSigning) -> Result<Self, String> {
         let secret = stored.secret.as_deref().ok_or("the webhook has no secret")?;
         // What is no secret signs nothing, and a new one mends that.
         let previous = stored.previous.as_ref();
@@ -50,11 +61,6 @@ impl Signing {
                 .map_err(|error| error.to_string())?
                 .unwrap_or_default(),
         })
-    }
-
-    /// What must be in no text that somebody may read.
-    pub fn secrets(&self) -> Vec<Box<str>> {
-        self.headers.secrets()
     }
 
     /// The headers of an attempt.

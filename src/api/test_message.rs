@@ -7,7 +7,7 @@ use pgrx::prelude::*;
 use webhook::appearance::Appearance;
 use webhook::client::Headers;
 use webhook::definition::Catalogue;
-use webhook::endpoint::{Endpoint, EndpointKind};
+use webhook::endpoint::Endpoint;
 use webhook::event::Event;
 use webhook::http_thread::Outgoing;
 use webhook::mention::Mention;
@@ -60,7 +60,13 @@ fn zentry_test_webhook(
         signing,
     } = find(webhook_id);
     let endpoint = super::url::require_endpoint(&webhook_type, &webhook_url);
-    let (endpoint, signing) = signed(endpoint, &signing);
+    let (endpoint, signing) = Signing::of(endpoint, &signing).unwrap_or_else(|reason| {
+        report::refuse(
+            "secret",
+            &reason,
+            "SELECT zentry_new_secret(id) makes one and shows it.",
+        )
+    });
     let mut appearance = settings::appearance(Some(&appearance));
     appearance.mention = mention.and_then(|text| Mention::parse(endpoint.kind(), &text).ok());
     let event = event(test_message.unwrap_or("Test message from Zentry!"));
@@ -71,21 +77,6 @@ fn zentry_test_webhook(
         reopen(id);
     }
     TableIterator::once(logged)
-}
-
-/// With what its requests have besides, if its receiver checks signatures.
-fn signed(endpoint: Endpoint, stored: &StoredSigning) -> (Endpoint, Option<Signing>) {
-    if endpoint.kind() != EndpointKind::Signed {
-        return (endpoint, None);
-    }
-    match Signing::read(stored) {
-        Ok(signing) => (endpoint.with_secrets(signing.secrets()), Some(signing)),
-        Err(reason) => report::refuse(
-            "secret",
-            &reason,
-            "SELECT zentry_new_secret(id) makes one and shows it.",
-        ),
-    }
 }
 
 /// It works: what waits for a channel that failed is sent now.

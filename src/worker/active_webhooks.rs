@@ -124,11 +124,7 @@ fn endpoint(row: &StoredWebhook, policy: &UrlPolicy) -> Result<(Endpoint, Option
     let webhook_type = row.webhook_type.parse().map_err(|error| format!("{error}"))?;
     let endpoint =
         Endpoint::parse(webhook_type, &row.webhook_url, policy).map_err(|error| error.to_string())?;
-    if endpoint.kind() != EndpointKind::Signed {
-        return Ok((endpoint, None));
-    }
-    let signing = Signing::read(&row.signing)?;
-    Ok((endpoint.with_secrets(signing.secrets()), Some(signing)))
+    Signing::of(endpoint, &row.signing)
 }
 
 /// They were read when they were written, but time zones come and go with the system's packages.
