@@ -11,7 +11,7 @@ use super::attached::{self, Attached, Patience};
 use super::attempt::{Attempt, TOO_LONG, TOO_LONG_AT_TIMES};
 use super::events::{Captured, Columns};
 use super::limited::{self, Failure};
-use super::lock_waits::Clock;
+use super::lock_waits::on_credit;
 use super::prepared::{LIMIT, Prepared};
 use super::query::{Enriched, Row};
 use super::source::{Credits, HELD, Source, Sources, Suspension, Tried, Weight};
@@ -99,10 +99,11 @@ impl Enricher {
     fn try_source(&mut self, source: &Source, credits: &mut Credits, mut rows: Vec<Row>) -> Told {
         // Rows of each owner of partitions apart: what they make fail or wait is theirs.
         rows.sort_by_key(|row| row.partition_owner);
-        if credits.of(source, Tried::LookUps, None).is_spent(Instant::now()) {
+        let credit = credits.of(source, Tried::LookUps, None);
+        if credit.is_spent(Instant::now()) {
             return Told::late(source, &rows);
         }
-        let failure = match on_credit(source, credits, || self.prepare(source)) {
+        let failure = match on_credit(credit, || self.prepare(source)) {
             Ok(()) => match self.prepared.get(&source.definition.id) {
                 Some(prepared) => match look_up(source, prepared, &rows, credits) {
                     Ok(told) => return told,
@@ -122,7 +123,7 @@ impl Enricher {
             failure.reason()
         );
         // Somebody has locked a table: what the others say is told.
-        let prepared = on_credit(source, credits, || {
+        let prepared = on_credit(credits.of(source, Tried::LookUps, None), || {
             Self::look(source, Patience::Passes)
                 .and_then(|attached| Prepared::new(source, attached, &BTreeSet::new()))
         });
@@ -146,7 +147,7 @@ impl Enricher {
             reason: Some((Weight::Suspended, failure.reason())),
             ..Told::nothing(source, rows)
         };
-        let prepared = on_credit(source, credits, || {
+        let prepared = on_credit(credits.of(source, Tried::LookUps, None), || {
             Self::look(source, Patience::Waits).map(|attached| Prepared::of_what_works(source, attached))
         });
         let prepared = match prepared {
@@ -235,16 +236,6 @@ impl Told {
             ..Told::nothing(source, rows)
         }
     }
-}
-
-/// Runs `f`, which is about no row in particular, and takes what it takes off the source's credit; waiting for what others have locked is not its
-/// owner's.
-fn on_credit<T>(source: &Source, credits: &mut Credits, f: impl FnOnce() -> T) -> T {
-    let clock = Clock::start();
-    let value = f();
-    let credit = credits.of(source, Tried::LookUps, None);
-    credit.took(clock.took(), 0, Instant::now());
-    value
 }
 
 /// An error: it can't work for any row. `rows` are in the order of the owners of their partitions.

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use pgrx::prelude::*;
-use webhook::apart::Purse;
+use webhook::apart::{Credit, Purse};
 
 use crate::pg::lock;
 use crate::plan::{Plan, with_spi};
@@ -27,25 +27,14 @@ struct Waits {
     purses: HashMap<pg_sys::Oid, Purse>,
 }
 
-/// How long something takes, without waiting for locks.
-pub struct Clock {
-    began: Instant,
-    waited: Duration,
-}
-
-impl Clock {
-    pub fn start() -> Clock {
-        Clock {
-            began: Instant::now(),
-            waited: waited(),
-        }
-    }
-
-    pub fn took(&self) -> Duration {
-        self.began
-            .elapsed()
-            .saturating_sub(waited().saturating_sub(self.waited))
-    }
+/// Runs `f`, which is about no row in particular, and takes what it takes off the credit; waiting for what others have locked is on nobody's.
+pub fn on_credit<T>(credit: &mut Credit, f: impl FnOnce() -> T) -> T {
+    let (began, before) = (Instant::now(), waited());
+    let value = f();
+    let now = Instant::now();
+    let waiting = waited().saturating_sub(before);
+    credit.took((now - began).saturating_sub(waiting), 0, now);
+    value
 }
 
 fn waited() -> Duration {

@@ -6,7 +6,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use pgrx::pg_sys;
 
 use super::attached::{Attached, Found};
-
 use crate::event_source::{Audience, ColumnRef, EventSource, Expression, Key, Lookup};
 use crate::pg::role;
 

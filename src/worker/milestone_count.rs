@@ -9,7 +9,7 @@ use webhook::apart::{Credit, Fault, Trial, divide};
 
 use super::attached::{Attached, Patience};
 use super::limited::{self, Failure};
-use super::lock_waits::Clock;
+use super::lock_waits::on_credit;
 use super::source::Source;
 use crate::acting_as::ActingAs;
 use crate::event_source::{Expression, Progress};
@@ -85,18 +85,14 @@ pub fn count_source(
         return Ok(counted);
     };
     let _source = Numbered::new(source.definition.id, source.owner);
-    let clock = Clock::start();
     if credit.is_spent(Instant::now()) {
         counted
             .late
             .extend(projects.iter().map(|(project, _)| project.clone()));
         return Ok(counted);
     }
-    let attached = limited::limited(LIMIT, || {
-        Attached::look(source.relation, Vec::new(), Patience::Waits)
-    });
-    credit.took(clock.took(), 0, Instant::now());
-    let Some(attached) = attached? else {
+    let look = || Attached::look(source.relation, Vec::new(), Patience::Waits);
+    let Some(attached) = on_credit(credit, || limited::limited(LIMIT, look))? else {
         return Err(Failure::lasting("the attached table does not exist"));
     };
     let mut count = Count {

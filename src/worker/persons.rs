@@ -9,7 +9,7 @@ use webhook::apart::{Credit, Fault, Trial, divide};
 
 use super::attached::{self, Attached, Patience};
 use super::limited::{self, Failure};
-use super::lock_waits::Clock;
+use super::lock_waits::on_credit;
 use super::source::{Source, Suspension, Weight};
 use crate::event_source::{Audience, ColumnRef, Expression, Membership};
 use crate::pg::time_limit::Numbered;
@@ -143,13 +143,10 @@ impl Persons {
             });
         }
         let _source = Numbered::new(id, source.owner);
-        let clock = Clock::start();
         if credit.is_spent(Instant::now()) {
             return Err(Failure::Late);
         }
-        let is_ready = self.make_ready(source);
-        credit.took(clock.took(), 0, Instant::now());
-        is_ready?;
+        on_credit(credit, || self.make_ready(source))?;
         let Some(prepared) = self.prepared.get(&id) else {
             return Err(Failure::Late);
         };
