@@ -107,7 +107,7 @@ fn source_row(row: &ScannedRow) -> Option<SourceRow> {
             transition: row.text("transition"),
             omit: row.texts("omit"),
             written_by: None,
-            author: None,
+            written_by_oid: None,
         },
         partition_owner: None,
         on_insert: fires("insert_when"),

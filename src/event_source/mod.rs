@@ -30,7 +30,7 @@ pub struct Row {
     pub transition: Option<String>,
     pub omit: Vec<String>,
     pub written_by: Option<String>,
-    pub author: Option<u32>,
+    pub written_by_oid: Option<u32>,
 }
 
 /// A row of `event_source`, understood.
@@ -48,7 +48,7 @@ pub struct EventSource {
     pub omit: Vec<String>,
     /// The role whose expressions they are, as it was called, and its number.
     pub written_by: Option<String>,
-    pub author: Option<u32>,
+    pub written_by_oid: Option<u32>,
 }
 
 /// A column of `event_source` that is not what it should be.
@@ -69,7 +69,7 @@ impl EventSource {
             transition: parse_given("transition", row.transition.as_deref())?,
             omit: row.omit,
             written_by: row.written_by,
-            author: row.author,
+            written_by_oid: row.written_by_oid,
         })
     }
 

@@ -307,7 +307,7 @@ impl<'a> Statement<'a> {
 fn strange(source: &EventSource, attached: &Attached) -> Option<String> {
     let owner = role::name_of(attached.owner);
     match &source.written_by {
-        Some(_) if source.author == Some(attached.owner.to_u32()) => None,
+        Some(_) if source.written_by_oid == Some(attached.owner.to_u32()) => None,
         Some(author) => Some(format!(
             "its expression is of role {author}, and the table belongs to {owner}"
         )),

@@ -111,7 +111,7 @@ impl Sources {
                         transition: None,
                         omit: serde_json::from_str(&text(6)?).unwrap_or_default(),
                         written_by: text(9),
-                        author: rows.get::<pg_sys::Oid>(row, 12).map(|author| author.to_u32()),
+                        written_by_oid: rows.get::<pg_sys::Oid>(row, 12).map(|role| role.to_u32()),
                     };
                     let relation = rows.get::<pg_sys::Oid>(row, 7)?;
                     (
