@@ -11,6 +11,7 @@ use pgrx::prelude::*;
 mod api;
 mod attach;
 mod capture;
+mod column_types;
 mod event_source;
 mod http;
 mod install_sql;

@@ -8,6 +8,7 @@ use super::operator::Compare;
 use super::source::Source;
 use super::table::{Table, text_of};
 use crate::acting_as::ActingAs;
+use crate::column_types;
 use crate::pg::make_trigger::Operator;
 use crate::pg::own_code::OwnCodeOnly;
 use crate::search_path::SearchPath;
@@ -121,15 +122,6 @@ fn look_up(from: &str, matched: Option<&Value>, column: Option<&Value>) -> Resul
     Ok(())
 }
 
-/// What the type `$1` is a domain of, where checks of a third role would be asked with the rights of the role `$2`; null: none would.
-const OWN_TYPE: &str = "WITH RECURSIVE chain (oid) AS (\
-       SELECT $1 UNION ALL SELECT t.typbasetype FROM chain c JOIN pg_catalog.pg_type t ON t.oid OPERATOR(pg_catalog.=) c.oid \
-        WHERE t.typtype OPERATOR(pg_catalog.=) 'd') \
-     SELECT CASE WHEN pg_catalog.bool_or(t.typtype OPERATOR(pg_catalog.=) 'd' AND NOT r.rolsuper AND r.oid OPERATOR(pg_catalog.<>) $2) \
-                 THEN pg_catalog.format_type(pg_catalog.min(t.oid) FILTER (WHERE t.typtype OPERATOR(pg_catalog.<>) 'd'), -1) END \
-       FROM chain c JOIN pg_catalog.pg_type t ON t.oid OPERATOR(pg_catalog.=) c.oid \
-       JOIN pg_catalog.pg_roles r ON r.oid OPERATOR(pg_catalog.=) t.typowner";
-
 /// Whether a value of the column can be this one, and be compared with it.
 fn status(table: &Table, name: &str, value: &str) -> Result<(), Misfit> {
     let Some(column) = table.column(name) else {
@@ -146,15 +138,13 @@ fn status(table: &Table, name: &str, value: &str) -> Result<(), Misfit> {
         ));
     }
     let owner = pg_sys::Oid::from(table.owner_oid);
-    let own_type = text_of(OWN_TYPE, &[column.type_oid().into(), owner.into()]);
-    let sql = format!(
-        "SELECT ($1::{})::text",
-        own_type.as_deref().unwrap_or(&column.r#type)
-    );
+    let _path = SearchPath::pinned();
+    let types = column_types::of(table.oid(), owner);
+    let own_type = types.get(name).map_or(&column.r#type, |own| &own.type_name);
+    let sql = format!("SELECT ($1::{own_type})::text");
     let read = subtransaction::attempt(|| {
         let _owner = ActingAs::role(owner);
         let _own = OwnCodeOnly::of(owner);
-        let _path = SearchPath::pinned();
         text_of(&sql, &[value.into()])
     });
     read.map(drop).map_err(|failure| {

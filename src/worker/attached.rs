@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use pgrx::prelude::*;
 
 use super::lock_waits;
+use crate::column_types::{self, ColumnType};
 use crate::event_source::{Audience, EventSource, Expression, Key, Lookup};
 use crate::pg::equality;
 use crate::pg::lock;
@@ -19,19 +20,10 @@ pub struct Attached {
     pub owner: pg_sys::Oid,
     /// Qualified and quoted.
     pub name: String,
-    columns: HashMap<String, Column>,
+    columns: HashMap<String, ColumnType>,
     looked_up: BTreeMap<String, Found>,
     /// How many changes had been noticed.
     as_of: u64,
-}
-
-struct Column {
-    /// Qualified where it has to be.
-    type_name: String,
-    type_oid: pg_sys::Oid,
-    is_composite: bool,
-    /// Part of it belongs to a role that is neither the attached table's owner nor a superuser, and may have casts to JSON.
-    is_foreign: bool,
 }
 
 /// What a look-up's table has turned out to be.
@@ -48,7 +40,7 @@ pub struct Table {
     pub oid: pg_sys::Oid,
     /// Qualified and quoted.
     pub name: String,
-    columns: HashMap<String, Column>,
+    columns: HashMap<String, ColumnType>,
 }
 
 impl Table {
@@ -70,7 +62,7 @@ impl Attached {
     pub fn look(relation: pg_sys::Oid, names: Vec<String>, patience: Patience) -> Option<Attached> {
         let as_of = LOOKED_UP.with(Watch::changes);
         let Class { owner, name, .. } = lock_and_look(relation)?;
-        let columns = columns_of(relation, owner);
+        let columns = column_types::of(relation, owner);
         let mut looked_up = BTreeMap::new();
         for name in names {
             let found = find(&name, owner, patience);
@@ -273,7 +265,7 @@ fn find(name: &str, owner: pg_sys::Oid, patience: Patience) -> Found {
         }
         _ => {}
     }
-    let columns = columns_of(oid, owner);
+    let columns = column_types::of(oid, owner);
     Found::Table(Table {
         oid,
         name: class.name,
@@ -288,55 +280,4 @@ fn is_readable(oid: pg_sys::Oid, kind: u8, owner: pg_sys::Oid) -> bool {
         pg_sys::RELKIND_MATVIEW,
     ];
     kinds.contains(&kind) && !relation::is_under_policies(oid, owner)
-}
-
-/// `owner`: of the attached table.
-fn columns_of(relation: pg_sys::Oid, owner: pg_sys::Oid) -> HashMap<String, Column> {
-    // What to_jsonb makes more of than a string: JSON itself, arrays, rows, and what an extension gives a cast to json. A domain of a third
-    // role is read as what it is a domain of: its checks, which may say anything, are not asked again. What has one within, or may get one
-    // as a composite type does, is not read.
-    const SQL: &str = "WITH RECURSIVE base (attname, declared, oid) AS (\
-           SELECT a.attname, a.atttypid, a.atttypid FROM pg_catalog.pg_attribute a \
-           WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped \
-           UNION ALL \
-           SELECT b.attname, b.declared, t.typbasetype FROM base b JOIN pg_catalog.pg_type t ON t.oid = b.oid WHERE t.typtype = 'd'), \
-         part (attname, oid) AS (\
-           SELECT b.attname, b.oid FROM base b \
-           UNION \
-           SELECT p.attname, x.oid FROM part p JOIN pg_catalog.pg_type t ON t.oid = p.oid CROSS JOIN LATERAL (\
-             SELECT t.typelem WHERE t.typcategory = 'A' UNION ALL SELECT t.typbasetype WHERE t.typtype = 'd' \
-             UNION ALL SELECT r.rngsubtype FROM pg_catalog.pg_range r WHERE r.rngtypid = t.oid \
-             UNION ALL SELECT r.rngtypid FROM pg_catalog.pg_range r WHERE r.rngmultitypid = t.oid \
-             UNION ALL SELECT a.atttypid FROM pg_catalog.pg_attribute a \
-                        WHERE a.attrelid = t.typrelid AND t.typtype = 'c' AND a.attnum > 0 AND NOT a.attisdropped) x (oid)) \
-         SELECT b.attname::text, \
-                CASE WHEN NOT f.checked THEN pg_catalog.format_type(b.declared, -1) WHEN NOT f.within THEN pg_catalog.format_type(t.oid, -1) \
-                     ELSE 'a_type_with_checks_of_another_role' END, t.oid, \
-                t.oid = 'pg_catalog.json'::pg_catalog.regtype OR t.typtype = 'c' OR t.typcategory = 'A' \
-                OR t.oid >= 16384 AND EXISTS (SELECT FROM pg_catalog.pg_cast c \
-                     WHERE c.castsource = t.oid AND c.casttarget = 'pg_catalog.json'::pg_catalog.regtype), \
-                EXISTS (SELECT FROM part p JOIN pg_catalog.pg_type pt ON pt.oid = p.oid JOIN pg_catalog.pg_roles r ON r.oid = pt.typowner \
-                         WHERE p.attname = b.attname AND NOT r.rolsuper AND r.oid <> $2) \
-         FROM base b JOIN pg_catalog.pg_type t ON t.oid = b.oid \
-         CROSS JOIN LATERAL (\
-           SELECT count(*) > 0 AS checked, \
-                  COALESCE(bool_or(p.oid NOT IN (SELECT d.oid FROM base d WHERE d.attname = b.attname) OR pt.typtype = 'c'), false) AS within \
-           FROM part p JOIN pg_catalog.pg_type pt ON pt.oid = p.oid JOIN pg_catalog.pg_roles r ON r.oid = pt.typowner \
-           WHERE p.attname = b.attname AND pt.typtype IN ('c', 'd') AND NOT r.rolsuper AND r.oid <> $2) f \
-         WHERE t.typtype <> 'd'";
-    with_spi(|spi| {
-        let rows = Plan::prepare(spi, SQL, &[pg_sys::OIDOID, pg_sys::OIDOID])
-            .execute(spi, &[relation.into(), owner.into()]);
-        let column = |row| {
-            let name: String = rows.get(row, 1)?;
-            let column = Column {
-                type_name: rows.get(row, 2)?,
-                type_oid: rows.get(row, 3)?,
-                is_composite: rows.get(row, 4)?,
-                is_foreign: rows.get(row, 5)?,
-            };
-            Some((name, column))
-        };
-        (0..rows.len()).filter_map(column).collect()
-    })
 }
