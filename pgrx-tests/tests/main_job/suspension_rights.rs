@@ -30,17 +30,23 @@ fn with_owner(roles: &[&str]) -> (Scene, Vec<String>) {
     (scene, roles)
 }
 
-#[test]
-fn a_revoked_privilege_of_the_tables_owner() {
-    let (mut scene, roles) = with_owner(&["owner"]);
-    let owner = &roles[0];
+/// The owner could read badges when the table was attached, and may not any more.
+fn with_a_revoked_privilege() -> (World, String) {
+    let (mut scene, mut roles) = with_owner(&["owner"]);
+    let owner = roles.remove(0);
     let grant = format!("GRANT SELECT ON achievements_badge TO {owner}");
     scene.client.batch_execute(&grant).unwrap();
     scene.install().unwrap();
     let mut world = World::of(scene);
     world.execute(&format!("REVOKE SELECT ON achievements_badge FROM {owner}"));
     world.assert_badge_names_are_left_out("permission denied for table achievements_badge");
-    world.execute(&grant);
+    (world, owner)
+}
+
+#[test]
+fn a_revoked_privilege_of_the_tables_owner() {
+    let (mut world, owner) = with_a_revoked_privilege();
+    world.execute(&format!("GRANT SELECT ON achievements_badge TO {owner}"));
     world.assert_badges_are_mended();
 }
 
@@ -113,14 +119,7 @@ fn mended_by_the_remedy(world: &mut World, remedy: &str) {
 
 #[test]
 fn what_the_tables_owner_may_not_read_is_granted_by_the_remedy() {
-    let (mut scene, roles) = with_owner(&["owner"]);
-    let owner = &roles[0];
-    let grant = format!("GRANT SELECT ON achievements_badge TO {owner}");
-    scene.client.batch_execute(&grant).unwrap();
-    scene.install().unwrap();
-    let mut world = World::of(scene);
-    world.execute(&format!("REVOKE SELECT ON achievements_badge FROM {owner}"));
-    world.assert_badge_names_are_left_out("permission denied for table achievements_badge");
+    let (mut world, owner) = with_a_revoked_privilege();
     mended_by_the_remedy(
         &mut world,
         &format!("GRANT SELECT ON public.achievements_badge TO {owner};"),

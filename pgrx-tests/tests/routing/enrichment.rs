@@ -18,6 +18,13 @@ fn told(scene: &mut Scene) -> Vec<Value> {
     completed.map(|delivery| delivery.payload).collect()
 }
 
+/// What is written down as wrong with the source of completed tasks.
+fn reason(scene: &mut Scene) -> String {
+    let reason =
+        "SELECT suspended_reason FROM zentry_notify.event_source WHERE event_type = 'task_completed'";
+    scene.client.query_one(reason, &[]).unwrap().get(0)
+}
+
 fn attach(scene: &mut Scene, columns: &Value) {
     scene
         .client
@@ -171,14 +178,7 @@ fn a_look_up_that_is_slow_each_time_is_given_up_before_long() {
             .unwrap();
     }
     assert!((1..60).contains(&found), "{found}");
-    let reason: String = scene
-        .client
-        .query_one(
-            "SELECT suspended_reason FROM zentry_notify.event_source WHERE event_type = 'task_completed'",
-            &[],
-        )
-        .unwrap()
-        .get(0);
+    let reason = reason(&mut scene);
     assert!(reason.contains("take too long"), "{reason}");
 }
 
@@ -265,14 +265,7 @@ fn views_and_policies_are_not_looked_into() {
     let told = told(&mut scene);
     assert_eq!(told[0]["project_name"], Value::Null);
     assert_eq!(told[0]["project_id"], 1);
-    let reason: String = scene
-        .client
-        .query_one(
-            "SELECT suspended_reason FROM zentry_notify.event_source WHERE event_type = 'task_completed'",
-            &[],
-        )
-        .unwrap()
-        .get(0);
+    let reason = reason(&mut scene);
     assert!(reason.contains("is a view"), "{reason}");
 }
 

@@ -48,17 +48,18 @@ SELECT format('SELECT %s(%s)', o.name, string_agg(format('%L::%s', CASE WHEN v.p
  ORDER BY 1
 "#;
 
+/// Calls of all functions of ours, with odd arguments.
+fn calls(client: &mut Client) -> Result<Vec<String>> {
+    let rows = client.query(&CALLS.replace("OURS", OURS), &[])?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
 /// No call is an internal error, a panic or a crash, whatever the arguments.
 #[test]
 fn odd_arguments_are_refused_in_words() -> Result<()> {
     let mut scene = Scene::start()?;
     scene.channel(Kind::Discord)?;
-    let calls: Vec<String> = scene
-        .client
-        .query(&CALLS.replace("OURS", OURS), &[])?
-        .iter()
-        .map(|row| row.get(0))
-        .collect();
+    let calls = calls(&mut scene.client)?;
     assert!(calls.len() > 300, "{}", calls.len());
     let mut wrong = Vec::new();
     for call in &calls {
@@ -133,12 +134,7 @@ fn failures(client: &mut Client, calls: &[String], session: &str) -> Result<Vec<
 fn odd_sessions_get_no_internal_errors() -> Result<()> {
     let mut scene = Scene::start()?;
     scene.channel(Kind::Discord)?;
-    let calls: Vec<String> = scene
-        .client
-        .query(&CALLS.replace("OURS", OURS), &[])?
-        .iter()
-        .map(|row| row.get(0))
-        .collect();
+    let calls = calls(&mut scene.client)?;
     let mut wrong = Vec::new();
     for session in SESSIONS {
         let mut client = scene.database.connect()?;
@@ -157,11 +153,7 @@ fn a_standby_gives_no_internal_errors() -> Result<()> {
     let site = Site::start(ClusterOptions::default())?;
     let mut primary = site.database("zentry")?;
     site.channel(&mut primary)?;
-    let calls: Vec<String> = primary
-        .query(&CALLS.replace("OURS", OURS), &[])?
-        .iter()
-        .map(|row| row.get(0))
-        .collect();
+    let calls = calls(&mut primary)?;
     let standby = Cluster::start_standby(&site.cluster, ClusterOptions::default())?;
     let mut client = standby.connect_as("postgres", "zentry")?;
     let wrong = failures(&mut client, &calls, "a standby")?;
