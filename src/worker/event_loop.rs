@@ -319,9 +319,7 @@ impl Worker {
 
     /// Everything that can be done now.
     fn turn(&mut self) -> Turn {
-        if signals::reload() {
-            self.reload();
-        }
+        self.heed_reload();
         self.share_discord();
         self.hear_answers();
         let mut work = self.slot.take();
@@ -344,6 +342,8 @@ impl Worker {
         if self.uninstalled {
             return Turn::Uninstalled;
         }
+        // Reading may have taken a while: what was forbidden meanwhile is not sent any more.
+        self.heed_reload();
         self.dispatch();
         // What was routed has left by now: writing it down holds up nothing.
         self.flush(false);
@@ -353,6 +353,12 @@ impl Worker {
             Turn::Again
         } else {
             Turn::Quiet
+        }
+    }
+
+    fn heed_reload(&mut self) {
+        if signals::reload() {
+            self.reload();
         }
     }
 

@@ -222,11 +222,12 @@ fn what_fails_for_one_project_or_person_is_theirs_alone() -> Result<()> {
         "INSERT INTO public.work SELECT i, (ARRAY['gone', 'kept'])[i % 2 + 1]::regclass, 'todo' FROM generate_series(1, 8) i",
     )?;
     scene.settle()?;
-    // Their names are recorded, and one is nobody's any more when the worker reads them.
+    // Their names are recorded, and one is nobody's any more when the worker reads them: a commit is seen before other
+    // processes are told to forget what they know of a dropped table, but its locks are released after that.
     scene.client.batch_execute(
         "BEGIN; UPDATE public.work SET status = 'completed'; \
          INSERT INTO public.badge VALUES (1, 'gone'), (2, 'kept'); \
-         DROP TABLE public.gone; COMMIT",
+         DROP TABLE public.gone; LOCK TABLE zentry_notify.event IN ACCESS EXCLUSIVE MODE; COMMIT",
     )?;
     of_project.webhook.wait_for_events(1, SOON);
     let deliveries = scene.settle()?;
