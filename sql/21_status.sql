@@ -743,7 +743,7 @@ AS $$
                 WHEN c.since IS NULL THEN 'every event is routed'
                 ELSE format('%s events wait for it, the first since %s', zentry_notify.unrouted_events(), zentry_notify.moment(c.since)) END,
            CASE WHEN c.awaited OR c.ahead THEN 'SELECT zentry_notify.route_from_now();'
-                WHEN c.since < now() - interval '5 minutes' THEN '-- see the line of the worker' ELSE '' END
+                WHEN c.since < now() - interval '5 minutes' THEN 'SELECT zentry_notify.wake(''{}''); -- if that does not help, see the line of the worker' ELSE '' END
       FROM cursor c
      UNION ALL
     (SELECT format('webhook %s', w.id), 'broken', format('the database does not take %s of its deliveries: they stay in memory, and near 10000 nothing more is routed', count(*)),

@@ -1,21 +1,22 @@
 //! Of those who hear an event's type, those who want to hear this event.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pgrx::prelude::*;
+use webhook::apart::{Credit, Fault, Purse, Trial, divide};
 use webhook::schedule::QueueId;
 
-use super::limited;
+use super::limited::{self, Failure};
 use crate::plan::{Plan, with_spi};
 
 /// For the filters of a batch.
 const LIMIT: Duration = Duration::from_secs(2);
-/// For those of one event, after its batch has failed.
+/// For one of them, after they have failed together, and for one event.
 const LIMIT_ALONE: Duration = Duration::from_millis(200);
-/// Events of a batch whose failures are looked into one by one.
-const CULPRITS: usize = 16;
+/// To find out which of them fail.
+const BUDGET: Duration = Duration::from_secs(5);
 
 /// What webhooks want to hear only.
 #[derive(Default)]
@@ -84,91 +85,217 @@ impl Conditions {
     }
 
     /// Takes from each event those who do not want to hear it. A filter that can't be evaluated is taken for fulfilled, so that nothing is
-    /// lost.
-    pub fn apply(&self, events: &mut [Heard]) {
-        let mut culprits = 0;
-        self.part(events, LIMIT, &mut culprits);
-    }
-
-    fn part(&self, events: &mut [Heard], limit: Duration, culprits: &mut usize) {
-        let failure = match limited::as_agent(limit, || self.failing(events)) {
-            Ok(failing) => {
-                for (place, event) in events.iter_mut().enumerate() {
-                    event.queues.retain(|queue| !failing.contains(&(place, *queue)));
-                }
-                return;
+    /// lost. One that has failed before is asked apart from the others, and for as long as its credit lasts.
+    pub fn apply(&self, events: &mut [Heard], slow: &mut SlowFilters) {
+        slow.keep(|path| self.0.values().flatten().any(|condition| *condition.path == *path));
+        let mut places: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        for (place, event) in events.iter().enumerate() {
+            let paths = event.queues.iter().flat_map(|queue| self.of(*queue, &event.event_type));
+            for path in paths.collect::<HashSet<_>>() {
+                places.entry(path).or_default().push(place);
             }
-            Err(failure) => failure,
+        }
+        let (apart, together): (Vec<_>, Vec<_>) = places.iter().partition(|(path, _)| slow.has(path));
+        let mut trial = Evaluation {
+            events,
+            unfulfilled: HashSet::new(),
         };
-        if events.len() > 1 && *culprits < CULPRITS {
-            let (a, b) = events.split_at_mut(events.len() / 2);
-            self.part(a, limit.min(LIMIT_ALONE), culprits);
-            self.part(b, limit.min(LIMIT_ALONE), culprits);
-        } else if let Some(event) = events.first() {
-            *culprits += 1;
-            pgrx::warning!(
-                "zentry_notify: a filter could not be evaluated on event {} ({}), which is sent: {}",
-                event.id,
-                event.event_type,
-                failure.reason()
-            );
+        let mut apart: Vec<&str> = apart.into_iter().map(|(path, _)| *path).collect();
+        if !together.is_empty() && trial.evaluate(&together, LIMIT).is_err() {
+            let ends = Instant::now() + BUDGET;
+            for (path, of_path) in together {
+                let left = ends.saturating_duration_since(Instant::now());
+                if left.is_zero() || trial.evaluate(&[(path, of_path)], LIMIT_ALONE.min(left)).is_err() {
+                    slow.note(path);
+                    apart.push(path);
+                }
+            }
+        }
+        for path in apart {
+            let mut of_path = OfPath {
+                path,
+                evaluation: &mut trial,
+                untried: Vec::new(),
+            };
+            // It is never hopeless: that is what an error would say.
+            let _ = divide(&mut of_path, &places[path], slow.credit(path));
+            of_path.report_untried();
+        }
+        let unfulfilled = trial.unfulfilled;
+        let unwanted: Vec<HashSet<QueueId>> = events
+            .iter()
+            .enumerate()
+            .map(|(place, event)| {
+                let is_unwanted = |queue: &QueueId| {
+                    self.of(*queue, &event.event_type)
+                        .any(|path| unfulfilled.contains(&(place, path)))
+                };
+                event.queues.iter().copied().filter(is_unwanted).collect()
+            })
+            .collect();
+        for (event, unwanted) in events.iter_mut().zip(unwanted) {
+            event.queues.retain(|queue| !unwanted.contains(queue));
         }
     }
+}
 
-    /// Webhooks of which a condition is false, or unknown as of a value that is missing, by the events' places.
-    fn failing(&self, events: &[Heard]) -> HashSet<(usize, QueueId)> {
+/// Filters that failed together with others, and how long each may still take.
+#[derive(Default)]
+pub struct SlowFilters {
+    credits: HashMap<Arc<str>, Credit>,
+    /// What all of them have together.
+    purse: Purse,
+}
+
+impl SlowFilters {
+    /// Forgets those that are nobody's any more.
+    fn keep(&mut self, is_used: impl Fn(&str) -> bool) {
+        self.credits.retain(|path, _| is_used(path));
+    }
+
+    fn has(&self, path: &str) -> bool {
+        self.credits.contains_key(path)
+    }
+
+    fn note(&mut self, path: &str) {
+        self.credits.insert(path.into(), Credit::new(self.purse.clone()));
+    }
+
+    fn credit(&mut self, path: &str) -> &mut Credit {
+        let purse = &self.purse;
+        self.credits
+            .entry(path.into())
+            .or_insert_with(|| Credit::new(purse.clone()))
+    }
+}
+
+/// Filters on the events of a batch.
+struct Evaluation<'a> {
+    events: &'a [Heard],
+    /// Places of events, with the filters that are false of them, or unknown as of a value that is missing.
+    unfulfilled: HashSet<(usize, &'a str)>,
+}
+
+impl<'a> Evaluation<'a> {
+    /// Evaluates filters, each on the events at its places.
+    fn evaluate(&mut self, filters: &[(&&'a str, &Vec<usize>)], limit: Duration) -> Result<(), Failure> {
+        let mut of_event: BTreeMap<usize, Vec<i32>> = BTreeMap::new();
+        for ((_, places), number) in filters.iter().zip(1..) {
+            for place in *places {
+                of_event.entry(*place).or_default().push(number);
+            }
+        }
+        let paths: Vec<&str> = filters.iter().map(|(path, _)| **path).collect();
+        let found = limited::as_agent(limit, || self.ask(&of_event, paths))?;
+        let filter = |number: i32| Some(*filters.get(usize::try_from(number).ok()?.checked_sub(1)?)?.0);
+        let found = found
+            .into_iter()
+            .filter_map(|(place, number)| Some((place, filter(number)?)));
+        self.unfulfilled.extend(found);
+        Ok(())
+    }
+
+    /// The events' places with the numbers of the filters that they do not fulfil.
+    fn ask(&self, of_event: &BTreeMap<usize, Vec<i32>>, paths: Vec<&str>) -> Vec<(usize, i32)> {
         // The variant for time zones: the other one raises an error when it compares times with dates, even if it is told not to.
-        const SQL: &str = "SELECT p.n, ($4::int8[])[k] \
-            FROM unnest($1::text[], $2::int4[], $3::int4[]) WITH ORDINALITY AS p (data, first, last, n) \
+        const SQL: &str = "SELECT p.place, ($5::int4[])[k] \
+            FROM unnest($1::int8[], $2::text[], $3::int4[], $4::int4[]) AS p (place, data, first, last) \
             CROSS JOIN LATERAL (SELECT p.data::jsonb AS data OFFSET 0) j \
             CROSS JOIN LATERAL generate_series(p.first, p.last) k \
             WHERE jsonb_path_match_tz(j.data, (($6::text[])[($5::int4[])[k]])::jsonpath, '{}', true) IS NOT TRUE";
-        let (mut first, mut last) = (Vec::new(), Vec::new());
-        let (mut queues, mut numbers): (Vec<i64>, Vec<i32>) = (Vec::new(), Vec::new());
-        let mut paths: Vec<&str> = Vec::new();
-        let mut known: HashMap<&str, i32> = HashMap::new();
-        for event in events {
-            first.push(queues.len() as i32 + 1);
-            for queue in &event.queues {
-                for path in self.of(*queue, &event.event_type) {
-                    let number = *known.entry(path).or_insert_with(|| {
-                        paths.push(path);
-                        paths.len() as i32
-                    });
-                    queues.push(queue.0);
-                    numbers.push(number);
-                }
-            }
-            last.push(queues.len() as i32);
+        let (mut places, mut payloads) = (Vec::<i64>::new(), Vec::<&str>::new());
+        let (mut first, mut last, mut numbers) = (Vec::<i32>::new(), Vec::<i32>::new(), Vec::<i32>::new());
+        for (place, of_event) in of_event {
+            places.push(*place as i64);
+            payloads.push(&self.events[*place].payload);
+            first.push(numbers.len() as i32 + 1);
+            numbers.extend(of_event);
+            last.push(numbers.len() as i32);
         }
-        let payloads: Vec<&str> = events.iter().map(|event| &*event.payload).collect();
         with_spi(|spi| {
             use pg_sys::{INT4ARRAYOID, INT8ARRAYOID, TEXTARRAYOID};
             let types = [
+                INT8ARRAYOID,
                 TEXTARRAYOID,
                 INT4ARRAYOID,
                 INT4ARRAYOID,
-                INT8ARRAYOID,
                 INT4ARRAYOID,
                 TEXTARRAYOID,
             ];
             let rows = Plan::prepare(spi, SQL, &types).execute(
                 spi,
                 &[
+                    places.into(),
                     payloads.into(),
                     first.into(),
                     last.into(),
-                    queues.into(),
                     numbers.into(),
                     paths.into(),
                 ],
             );
             let pair = |row| {
                 let place = rows.get::<i64>(row, 1)?;
-                let queue = rows.get::<i64>(row, 2)?;
-                Some((usize::try_from(place - 1).ok()?, QueueId(queue)))
+                Some((usize::try_from(place).ok()?, rows.get::<i32>(row, 2)?))
             };
             (0..rows.len()).filter_map(pair).collect()
         })
+    }
+}
+
+/// One filter, on events that may be to blame themselves.
+struct OfPath<'a, 'b> {
+    path: &'a str,
+    evaluation: &'b mut Evaluation<'a>,
+    /// Places of events for which it had no time.
+    untried: Vec<usize>,
+}
+
+impl OfPath<'_, '_> {
+    fn report_untried(&self) {
+        if let Some(place) = self.untried.first() {
+            let event = &self.evaluation.events[*place];
+            pgrx::warning!(
+                "zentry_notify: a filter was not evaluated on {} events, as event {} ({}), which are sent: it has taken too long",
+                self.untried.len(),
+                event.id,
+                event.event_type,
+            );
+        }
+    }
+}
+
+impl Trial<usize> for OfPath<'_, '_> {
+    type Failure = Failure;
+
+    fn alone(&self) -> Duration {
+        LIMIT_ALONE
+    }
+
+    fn attempt(&mut self, places: &[usize], limit: Duration) -> Result<(), Failure> {
+        self.evaluation.evaluate(&[(&self.path, &places.to_vec())], limit)
+    }
+
+    fn is_late(failure: &Failure) -> bool {
+        *failure == Failure::Late
+    }
+
+    fn hopeless(&mut self, _worked: bool) -> Option<Failure> {
+        None
+    }
+
+    fn fail(&mut self, places: &[usize], fault: Fault<Failure>, _until: Instant) {
+        let (Fault::Theirs(failure) | Fault::Everybodys(failure)) = fault else {
+            self.untried.extend(places);
+            return;
+        };
+        for place in places {
+            let event = &self.evaluation.events[*place];
+            pgrx::warning!(
+                "zentry_notify: a filter could not be evaluated on event {} ({}), which is sent: {}",
+                event.id,
+                event.event_type,
+                failure.reason_of_row()
+            );
+        }
     }
 }

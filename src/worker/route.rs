@@ -8,7 +8,7 @@ use webhook::schedule::QueueId;
 
 use super::enrich::Enricher;
 use super::events::{Captured, Columns};
-use super::filter::Heard;
+use super::filter::{Heard, SlowFilters};
 use super::persons::{self, Persons, PersonsProjects};
 use super::query::Enriched;
 use super::source::{Credits, Source, Sources, Tried};
@@ -23,6 +23,7 @@ pub struct Router {
     pub sources: Sources,
     pub credits: Credits,
     subscribers: Subscribers,
+    slow_filters: SlowFilters,
     pub enricher: Enricher,
     persons: Persons,
     /// Sources that are gone, of which there are events.
@@ -160,7 +161,7 @@ impl Router {
         self.enricher.suspensions.append(&mut self.persons.remarks);
     }
 
-    fn filter(&self, events: &[Captured], routed: &mut [Routed]) {
+    fn filter(&mut self, events: &[Captured], routed: &mut [Routed]) {
         let conditions = &self.subscribers.conditions;
         let concerned: Vec<usize> = (0..events.len())
             .filter(|place| conditions.concern(&events[*place].event_type, &routed[*place].queues))
@@ -177,7 +178,7 @@ impl Router {
                 queues: std::mem::take(&mut routed[*place].queues),
             })
             .collect();
-        conditions.apply(&mut heard);
+        conditions.apply(&mut heard, &mut self.slow_filters);
         for (place, heard) in concerned.into_iter().zip(heard) {
             routed[place].queues = heard.queues;
         }

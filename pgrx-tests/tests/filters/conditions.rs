@@ -200,6 +200,43 @@ fn no_filter_makes_a_write_fail() {
     assert_eq!(heard(&mut scene, &strict, "points").len(), 0);
 }
 
+/// One that never ends is taken for fulfilled, and those beside it are heeded.
+#[test]
+fn a_filter_that_takes_too_long_is_its_own_webhooks_trouble() {
+    let mut scene = Scene::start().unwrap();
+    scene
+        .client
+        .batch_execute(
+            r#"CREATE TABLE public.measurement (id bigint, samples jsonb);
+               SELECT zentry_attach('badge_earned', 'public.measurement', '{"samples": "samples"}', operation => 'insert',
+                 audience => '{"all": true}')"#,
+        )
+        .unwrap();
+    let mut nested = "@ == 1".to_owned();
+    for _ in 0..4 {
+        nested = format!("exists($.samples[*] ? ({nested}))");
+    }
+    let slow = register(
+        &mut scene,
+        &format!("event_types => '{{badge_earned}}', filter => '{nested}'"),
+    );
+    let high = register(
+        &mut scene,
+        "event_types => '{badge_earned}', filter => 'exists($.samples[*] ? (@ > 5))'",
+    );
+    scene
+        .client
+        .batch_execute(
+            "INSERT INTO public.measurement SELECT id, (SELECT jsonb_agg(CASE WHEN i = 1 AND id <> 2 THEN 9 ELSE 0 END) \
+               FROM generate_series(1, 400) i) FROM generate_series(1, 3) id",
+        )
+        .unwrap();
+    assert_eq!(heard(&mut scene, &slow, "samples").len(), 3);
+    let first = |(_, samples): (String, serde_json::Value)| samples[0].as_i64();
+    let of_high: Vec<_> = heard(&mut scene, &high, "samples").into_iter().map(first).collect();
+    assert_eq!(of_high, [Some(9), Some(9)]);
+}
+
 /// Nothing gives it a value: it would fail for the first event that gets so far.
 #[test]
 fn a_variable_is_refused_wherever_it_stands() {

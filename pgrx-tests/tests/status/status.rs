@@ -153,6 +153,25 @@ fn events_whose_cursor_is_awaited() {
     .unwrap();
 }
 
+/// Rows that somebody puts there by hand wake nobody.
+#[test]
+fn events_that_nobody_was_told_of() {
+    let mut scene = scene();
+    let client = &mut scene.client;
+    client
+        .batch_execute(
+            "INSERT INTO zentry_notify.event (event_type, data, created_at) \
+             SELECT 'daily_streak', data, now() - interval '6 minutes' FROM zentry_notify.event",
+        )
+        .unwrap();
+    mend(client, "routing", "attention", "1 events wait for it");
+    wait_for(
+        client,
+        "SELECT count(*) = 0 FROM zentry_status() WHERE state <> 'ok'",
+    )
+    .unwrap();
+}
+
 #[test]
 fn versions_that_differ() {
     let mut scene = scene();
