@@ -3141,6 +3141,12 @@ AS $$
 $$;
 COMMENT ON FUNCTION zentry_notify.closed_databases() IS 'Databases that no worker serves, why, and the statement that lets one in';
 
+-- Names in a comment may hold the end of a line, behind which is no comment.
+CREATE OR REPLACE FUNCTION zentry_notify.one_comment(remedy text) RETURNS text
+    LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+AS $$ SELECT CASE WHEN remedy LIKE '--%' THEN translate(remedy, E'\n\r', '  ') ELSE remedy END $$;
+COMMENT ON FUNCTION zentry_notify.one_comment(text) IS 'The remedy; one that begins as a comment is a comment to its end';
+
 CREATE OR REPLACE FUNCTION zentry_notify.moment(at timestamptz) RETURNS text
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$ SELECT CASE WHEN isfinite(at) THEN to_char(at, CASE WHEN at::date = current_date THEN 'HH24:MI:SS' ELSE 'YYYY-MM-DD HH24:MI' END) ELSE at::text END $$;
@@ -3699,16 +3705,18 @@ AS $$
       LEFT JOIN zentry_notify.event_type t ON t.name = s.event_type
       LEFT JOIN LATERAL (
            -- Of the tables that it looks into, those that the owner of the attached one may not read.
-           SELECT string_agg(m.statement, ' ' ORDER BY m.statement COLLATE "C" DESC) AS remedy
+           SELECT string_agg(zentry_notify.one_comment(m.statement), ' ' ORDER BY m.statement COLLATE "C" DESC) AS remedy
              FROM (SELECT DISTINCT n.oid AS schema, n.nspname, l.oid, l.relowner, l.relrowsecurity, l.relforcerowsecurity
-                     FROM jsonb_path_query(jsonb_build_array(s.columns, s.audience), '$.**.from') f (name)
+                     -- What is no look-up, but a constant, names nothing.
+                     FROM jsonb_path_query(jsonb_build_array(s.columns, s.audience), '$[*].* ? (!exists(@.value)).**.from') f (name)
                      JOIN pg_class l ON l.relkind IN ('r', 'p', 'm')
                      JOIN pg_namespace n ON n.oid = l.relnamespace AND format('%I.%I', n.nspname, l.relname) = f.name #>> '{}') l
              JOIN pg_roles o ON o.oid = c.relowner
             CROSS JOIN LATERAL (
-                  SELECT format('GRANT USAGE ON SCHEMA %I TO %I;', l.nspname, o.rolname) WHERE NOT has_schema_privilege(o.oid, l.schema, 'USAGE')
-                   UNION ALL
-                  SELECT format('GRANT SELECT ON %s TO %I;', l.oid::regclass, o.rolname) WHERE NOT has_table_privilege(o.oid, l.oid, 'SELECT')
+                  -- Not as a call: whoever runs it would give the owner what the owner asks for.
+                  SELECT format('-- if %I may read %s: %sGRANT SELECT ON %2$s TO %1$I;', o.rolname, l.oid::regclass,
+                                CASE WHEN NOT has_schema_privilege(o.oid, l.schema, 'USAGE') THEN format('GRANT USAGE ON SCHEMA %I TO %I; ', l.nspname, o.rolname) END)
+                   WHERE NOT (has_schema_privilege(o.oid, l.schema, 'USAGE') AND has_table_privilege(o.oid, l.oid, 'SELECT'))
                    UNION ALL
                   SELECT CASE WHEN pg_has_role(o.oid, l.relowner, 'USAGE') THEN format('ALTER TABLE %s NO FORCE ROW LEVEL SECURITY;', l.oid::regclass)
                               ELSE format('-- policies of %s hold for %I: make it the table''s owner, or ALTER ROLE %2$I BYPASSRLS, or attach without that look-up; then', l.oid::regclass, o.rolname) END
@@ -3861,7 +3869,7 @@ AS $$
                 WHEN c.since IS NULL THEN 'every event is routed'
                 ELSE format('%s events wait for it, the first since %s', zentry_notify.unrouted_events(), zentry_notify.moment(c.since)) END,
            CASE WHEN c.awaited OR c.ahead THEN 'SELECT zentry_notify.route_from_now();'
-                WHEN c.since < now() - interval '5 minutes' THEN '-- see the line of the worker' ELSE '' END
+                WHEN c.since < now() - interval '5 minutes' THEN 'SELECT zentry_notify.wake(''{}''); -- if that does not help, see the line of the worker' ELSE '' END
       FROM cursor c
      UNION ALL
     (SELECT format('webhook %s', w.id), 'broken', format('the database does not take %s of its deliveries: they stay in memory, and near 10000 nothing more is routed', count(*)),
@@ -3976,7 +3984,7 @@ BEGIN
                 subject := line.subject;
                 state := coalesce(line.state, 'attention');
                 detail := coalesce(line.detail, '');
-                remedy := replace(coalesce(line.remedy, ''), '@extschema@.zentry_', here);
+                remedy := zentry_notify.one_comment(replace(coalesce(line.remedy, ''), '@extschema@.zentry_', here));
                 RETURN NEXT;
             END LOOP;
         EXCEPTION
@@ -3997,7 +4005,7 @@ BEGIN
         END;
     END LOOP;
     IF is_locked THEN
-        RETURN QUERY SELECT * FROM zentry_notify.status_locks();
+        RETURN QUERY SELECT l.subject, l.state, l.detail, zentry_notify.one_comment(l.remedy) FROM zentry_notify.status_locks() l;
     END IF;
 END
 $$;

@@ -7,6 +7,7 @@ use pgrx::prelude::*;
 use super::table::{Column, Table};
 use crate::acting_as::ActingAs;
 use crate::pg::expression;
+use crate::pg::own_code::OwnCodeOnly;
 use crate::subtransaction::{self, Failure};
 
 /// An expression over a row of a table.
@@ -22,7 +23,10 @@ impl Expression {
     pub fn over_row(text: &str, table: &Table, path: &CStr) -> Result<Self, Failure> {
         subtransaction::attempt(|| {
             // As the table's owner, who answers for the types of its columns and has no more rights than who calls.
-            let _owner = ActingAs::role(pg_sys::Oid::from(table.owner_oid));
+            let owner = pg_sys::Oid::from(table.owner_oid);
+            let _owner = ActingAs::role(owner);
+            // Literals are converted when it is read.
+            let _own = OwnCodeOnly::of(owner);
             let read = expression::over_row(text, table.oid(), &table.name, path);
             let named = |column: &&Column| read.attributes.contains(&column.number);
             let columns = table

@@ -8,7 +8,10 @@ use serde_json::{Map, Value, json};
 
 use super::expression::Expression;
 use super::guess::look_up;
-use super::table::{Table, text_of};
+use super::table::Table;
+use crate::acting_as::ActingAs;
+use crate::pg::own_code::OwnCodeOnly;
+use crate::plan::{Plan, with_spi};
 use crate::report;
 use crate::subtransaction::{self, Failure};
 
@@ -201,10 +204,17 @@ impl Mapper<'_> {
             return;
         };
         let sql = format!(
-            "SELECT (NULL::{} OPERATOR(pg_catalog.=) NULL::{})::text",
+            "SELECT NULL::{} OPERATOR(pg_catalog.=) NULL::{}",
             matched.r#type, by.r#type
         );
-        if subtransaction::attempt(|| text_of(&sql, &[])).is_err() {
+        // Read and not planned: to plan it is to run what casts to these types, and what their domains check.
+        let read = subtransaction::attempt(|| {
+            let owner = pg_sys::Oid::from(self.table.owner_oid);
+            let _owner = ActingAs::role(owner);
+            let _own = OwnCodeOnly::of(owner);
+            with_spi(|spi| drop(Plan::prepare(spi, &sql, &[])));
+        });
+        if read.is_err() {
             report::error(
                 PgSqlErrorCode::ERRCODE_DATATYPE_MISMATCH,
                 format!(

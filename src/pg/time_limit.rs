@@ -73,6 +73,13 @@ pub fn note_in(place: &'static Overran) {
     let _ = NOTED_IN.set(place);
 }
 
+/// Notes what runs, if anything, in a process that ends by itself: what runs may have ended it.
+pub fn note_what_runs() {
+    if let Some(place) = NOTED_IN.get() {
+        place.note();
+    }
+}
+
 /// While it lives, what runs has this number, and is of this role.
 pub struct Numbered(i64, u32);
 
@@ -128,9 +135,7 @@ fn milliseconds(time: Duration) -> c_int {
 
 /// PL/pgSQL can catch a cancel, and nothing the end of the process.
 extern "C-unwind" fn end_process() {
-    if let Some(place) = NOTED_IN.get() {
-        place.note();
-    }
+    note_what_runs();
     // SAFETY: PostgreSQL's own handler of SIGTERM, made to be called while a signal is handled, as this is.
     unsafe { version::die(pg_sys::SIGTERM as i32) };
 }

@@ -87,10 +87,18 @@ impl Conditions {
     /// Takes from each event those who do not want to hear it. A filter that can't be evaluated is taken for fulfilled, so that nothing is
     /// lost. One that has failed before is asked apart from the others, and for as long as its credit lasts.
     pub fn apply(&self, events: &mut [Heard], slow: &mut SlowFilters) {
-        slow.keep(|path| self.0.values().flatten().any(|condition| *condition.path == *path));
+        slow.keep(|path| {
+            self.0
+                .values()
+                .flatten()
+                .any(|condition| *condition.path == *path)
+        });
         let mut places: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
         for (place, event) in events.iter().enumerate() {
-            let paths = event.queues.iter().flat_map(|queue| self.of(*queue, &event.event_type));
+            let paths = event
+                .queues
+                .iter()
+                .flat_map(|queue| self.of(*queue, &event.event_type));
             for path in paths.collect::<HashSet<_>>() {
                 places.entry(path).or_default().push(place);
             }

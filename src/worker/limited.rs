@@ -44,7 +44,10 @@ impl Failure {
         use PgSqlErrorCode::*;
         let code = report.sql_error_code();
         let said = || Said {
-            message: report.message().to_owned(),
+            message: match is_said_without_values(report) {
+                true => report.message().to_owned(),
+                false => format!("SQLSTATE {}", subtransaction::sqlstate(code)),
+            },
             code: subtransaction::sqlstate(code),
         };
         let class = subtransaction::class;
@@ -93,6 +96,33 @@ impl Failure {
     }
 }
 
+/// Whether the message is ours, or of those parts of PostgreSQL that name tables, columns, types and functions alone: what a function
+/// raises may show a value.
+fn is_said_without_values(report: &ErrorReportWithLevel) -> bool {
+    const FILES: [&str; 9] = [
+        "aclchk.c",
+        "namespace.c",
+        "plancat.c",
+        "postgres.c",
+        "proc.c",
+        "relation.c",
+        "rewriteHandler.c",
+        "rls.c",
+        "scan.l",
+    ];
+    let file = file_name(report);
+    FILES.contains(&file) || file.starts_with("parse_") || file.ends_with(".rs")
+}
+
+/// Whether PostgreSQL has heeded a cancel. A function may raise an error that says the same of itself, and does so for every row.
+fn is_cancel(report: &ErrorReportWithLevel) -> bool {
+    report.sql_error_code() == PgSqlErrorCode::ERRCODE_QUERY_CANCELED && file_name(report) == "postgres.c"
+}
+
+fn file_name(report: &ErrorReportWithLevel) -> &str {
+    report.file().rsplit('/').next().unwrap_or_default()
+}
+
 /// What PostgreSQL's own tools pin before they read others' tables: an error where a policy would apply, no view and no foreign table. And how
 /// much of the disk they may take for a while.
 const PINNED: [(&CStr, &CStr); 3] = [
@@ -129,10 +159,10 @@ pub fn limited<T>(limit: Duration, f: impl FnOnce() -> T) -> Result<T, Failure> 
             f()
         },
         |report| {
-            if report.sql_error_code() != PgSqlErrorCode::ERRCODE_QUERY_CANCELED {
-                Some(Failure::of(report))
-            } else {
+            if is_cancel(report) {
                 (started.elapsed() >= limit).then_some(Failure::Late)
+            } else {
+                Some(Failure::of(report))
             }
         },
     )

@@ -9,6 +9,7 @@ use super::{database, files};
 use crate::installation::Installation;
 use crate::pg::process;
 use crate::pg::signals;
+use crate::pg::time_limit;
 use crate::pg::watch;
 use crate::wake::{Slot, registry};
 
@@ -58,6 +59,9 @@ fn nothing_to_do(slot: &Slot) {
 }
 
 fn leave_slot(database: pg_sys::Oid) {
+    if !signals::terminated() {
+        time_limit::note_what_runs();
+    }
     if let Some(registry) = registry() {
         if let Some(slot) = registry.known_slot(database) {
             registry.leave(slot);

@@ -233,7 +233,10 @@ fn a_filter_that_takes_too_long_is_its_own_webhooks_trouble() {
         .unwrap();
     assert_eq!(heard(&mut scene, &slow, "samples").len(), 3);
     let first = |(_, samples): (String, serde_json::Value)| samples[0].as_i64();
-    let of_high: Vec<_> = heard(&mut scene, &high, "samples").into_iter().map(first).collect();
+    let of_high: Vec<_> = heard(&mut scene, &high, "samples")
+        .into_iter()
+        .map(first)
+        .collect();
     assert_eq!(of_high, [Some(9), Some(9)]);
 }
 

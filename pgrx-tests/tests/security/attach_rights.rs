@@ -101,6 +101,47 @@ fn a_superuser_attaches_a_strangers_table() -> Result<()> {
     nobody_gained(&mut scene, &mallory)
 }
 
+/// A key is compared with the column that it is looked for in, which asked what casts to their types, and what their domains check.
+#[test]
+fn types_that_are_compared_run_nothing_as_a_superuser() -> Result<()> {
+    let mut scene = Scene::empty()?;
+    scene.install()?;
+    let mut mallory = mallory(&mut scene)?;
+    mallory.may(
+        "CREATE TABLE mallory.ran (what text, as_role name); GRANT ALL ON mallory.ran TO PUBLIC; GRANT USAGE ON SCHEMA mallory TO PUBLIC; \
+         CREATE FUNCTION mallory.ran(what text) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN \
+           INSERT INTO mallory.ran VALUES (what, current_user); RETURN true; END $$; \
+         CREATE FUNCTION mallory.ran_if_immutable(what text) RETURNS integer LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN \
+           PERFORM mallory.ran(what); RETURN 1; END $$; \
+         CREATE DOMAIN mallory.key_domain AS integer CHECK (mallory.ran('check')); \
+         CREATE TYPE mallory.composite AS (v integer); \
+         CREATE FUNCTION mallory.to_integer(mallory.composite) RETURNS integer LANGUAGE sql IMMUTABLE AS $$ SELECT mallory.ran_if_immutable('cast') $$; \
+         CREATE CAST (mallory.composite AS integer) WITH FUNCTION mallory.to_integer(mallory.composite) AS IMPLICIT; \
+         CREATE TABLE mallory.person (id mallory.key_domain PRIMARY KEY, other mallory.composite, name text); \
+         CREATE TABLE mallory.visit (id integer PRIMARY KEY, person mallory.key_domain, number integer)",
+    );
+    for look_up in [
+        r#"{"from": "mallory.person", "match": "id", "key": "person", "column": "name"}"#,
+        r#"{"from": "mallory.person", "match": "other", "key": "number", "column": "name"}"#,
+        r#"{"from": "mallory.person", "match": "id", "key": "number", "column": "name"}"#,
+    ] {
+        // Attached or refused.
+        let _ = scene.client.query(
+            &format!(
+                "SELECT zentry_attach('badge_earned', 'mallory.visit', '{{\"who\": {look_up}}}', operation => 'insert', \
+                   audience => '{{\"all\": true}}')"
+            ),
+            &[],
+        );
+    }
+    let ran = scene.client.query(
+        "SELECT what, as_role FROM mallory.ran WHERE as_role <> $1::text::name",
+        &[&mallory.name],
+    )?;
+    assert_eq!(ran.len(), 0, "{ran:?}");
+    nobody_gained(&mut scene, &mallory)
+}
+
 /// SQL in a column's name, which an event trigger put into a statement.
 #[test]
 fn names_of_columns_are_names() -> Result<()> {

@@ -15,6 +15,7 @@ mod privacy;
 mod privileges_table;
 mod raw_server;
 mod redaction;
+mod remedies;
 mod request_forgery;
 mod rights;
 mod roles;

@@ -202,6 +202,52 @@ fn a_table_that_cannot_be_looked_into_takes_no_other_look_up_with_it() -> Result
     Ok(())
 }
 
+/// A cancel is PostgreSQL's; what a function raises under its code is an error of that row, whose text may show a value.
+#[test]
+fn an_error_that_is_called_a_cancel_stops_nobody() -> Result<()> {
+    let mut scene = Scene::start()?;
+    let badges = scene.channel_for(Kind::Discord, None, Some(&["badge_earned"]))?;
+    let mut mallory = Role::granted(&mut scene, "manager")?;
+    scene
+        .client
+        .batch_execute(&format!("CREATE SCHEMA mallory AUTHORIZATION {}", mallory.name))?;
+    for (number, code) in ["57014", "57P01", "53200", "40001", "55P03"]
+        .into_iter()
+        .enumerate()
+    {
+        mallory.may(&format!(
+            r#"CREATE OR REPLACE FUNCTION mallory.fail(id integer) RETURNS text LANGUAGE plpgsql STABLE AS $$
+               BEGIN IF id IS NULL THEN RETURN ''; END IF; RAISE EXCEPTION 'a salary of 90000' USING ERRCODE = '{code}'; END $$;
+               CREATE TABLE mallory.visit (id integer);
+               SELECT zentry_attach('badge_earned', 'mallory.visit', '{{"visit": "id", "who": "mallory.fail(id)"}}',
+                 operation => 'insert', audience => '{{"all": true}}');
+               INSERT INTO mallory.visit VALUES ({number})"#
+        ));
+        zentry::award_badge(&mut scene.client, id::DALIA, id::TASK_MASTER)?;
+        let deliveries = scene.settle()?;
+        let visits = told(&deliveries, "badge_earned", "visit");
+        assert_eq!(
+            visits.iter().filter(|visit| **visit == json!(number)).count(),
+            1,
+            "{code}"
+        );
+        let said: Option<String> = scene
+            .client
+            .query_one(
+                "SELECT string_agg(suspended_reason, ' ') FROM zentry_notify.event_source WHERE relation = 'mallory.visit'::regclass",
+                &[],
+            )?
+            .get(0);
+        assert!(!said.unwrap_or_default().contains("90000"), "{code}");
+        scene.client.batch_execute(
+            "SELECT zentry_detach('mallory.visit'); DROP TABLE mallory.visit; \
+             DELETE FROM achievements_userbadge WHERE user_id = 4",
+        )?;
+    }
+    assert!(badges.webhook.event_count() >= 10);
+    Ok(())
+}
+
 /// One project that can't be counted, and one person whose projects can't be looked up.
 #[test]
 fn what_fails_for_one_project_or_person_is_theirs_alone() -> Result<()> {
