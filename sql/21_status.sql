@@ -111,7 +111,7 @@ BEGIN
     IF server.discord_parked_until > now() THEN
         RETURN QUERY SELECT 'Discord', 'attention', 'has banned this server''s address until ' || zentry_notify.moment(server.discord_parked_until),
             coalesce((SELECT format('SELECT @extschema@.zentry_resume(%s); -- once nothing else at this address calls Discord too often', min(w.id)) FROM zentry_notify.webhook w
-                        JOIN zentry_notify.webhook_secret u ON u.webhook_integration_id = w.id AND u.webhook_url ~ '^https://([a-z]+\.)?discord(app)?\.com[/:]'
+                        JOIN zentry_notify.webhook_secret u ON u.webhook_integration_id = w.id AND u.webhook_url ~ '^https://([a-z]+[.])?discord(app)?[.]com[/:]'
                        WHERE w.is_active HAVING count(*) > 0),
                      '-- it is waited for; see that nothing else at this address calls Discord too often');
     END IF;
@@ -675,7 +675,7 @@ AS $$
                  WHEN w.reason ~ '^the (webhook has no secret|secret (must|is not))' THEN format('SELECT @extschema@.zentry_new_secret(%s);', w.id)
                  WHEN w.state = 'gone' THEN format('SELECT @extschema@.zentry_update_webhook(%s, webhook_url => ''URL''), @extschema@.zentry_retry_failed(%s);', w.id, w.id)
                  -- What stands between here and the webhook: trying again mends none of it.
-                 WHEN w.reason ~ 'by way of zentry_notify\.proxy|a proxy between here and the webhook asks for a login' AND (SELECT s.value <> '' FROM setting s WHERE s.name = 'zentry_notify.proxy') THEN
+                 WHEN w.reason ~ 'by way of zentry_notify[.]proxy|a proxy between here and the webhook asks for a login' AND (SELECT s.value <> '' FROM setting s WHERE s.name = 'zentry_notify.proxy') THEN
                      format('-- see to the proxy, or name another one: %s SET zentry_notify.proxy = ''URL''; SELECT pg_reload_conf(); and then SELECT @extschema@.zentry_resume(%s);',
                             (SELECT s.change FROM setting s WHERE s.name = 'zentry_notify.proxy'), w.id)
                  WHEN w.reason ~ 'is not a public address' AND NOT (SELECT s.value::boolean FROM setting s WHERE s.name = 'zentry_notify.allow_private_addresses') THEN

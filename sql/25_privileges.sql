@@ -54,7 +54,7 @@ AS $$
                 WHEN p.proname IN ('zentry_status', 'zentry_stats', 'zentry_stats_by_hour', 'zentry_preview', 'zentry_logs', 'log_ids', 'latency_bounds', 'redact_url',
                                    'look_up', 'look_up_in', 'lookup_of', 'quiet_until', 'digest_due', 'library_version', 'unrouted_events', 'doubts', 'refuse') THEN true
                 WHEN p.proname IN ('zentry_grant', 'zentry_revoke', 'zentry_promote') THEN false
-                WHEN p.proname LIKE 'zentry\_%'
+                WHEN starts_with(p.proname::text, 'zentry_')
                     -- What functions of ours call with the caller's rights.
                     OR p.proname IN ('check_length', 'to_interval', 'import_integration', 'read_integrations', 'rows_of', 'require_membership', 'put_api_token', 'drop_api_token')
                     -- A form says what is wrong with a URL before it is sent.

@@ -3229,7 +3229,7 @@ BEGIN
     IF server.discord_parked_until > now() THEN
         RETURN QUERY SELECT 'Discord', 'attention', 'has banned this server''s address until ' || zentry_notify.moment(server.discord_parked_until),
             coalesce((SELECT format('SELECT @extschema@.zentry_resume(%s); -- once nothing else at this address calls Discord too often', min(w.id)) FROM zentry_notify.webhook w
-                        JOIN zentry_notify.webhook_secret u ON u.webhook_integration_id = w.id AND u.webhook_url ~ '^https://([a-z]+\.)?discord(app)?\.com[/:]'
+                        JOIN zentry_notify.webhook_secret u ON u.webhook_integration_id = w.id AND u.webhook_url ~ '^https://([a-z]+[.])?discord(app)?[.]com[/:]'
                        WHERE w.is_active HAVING count(*) > 0),
                      '-- it is waited for; see that nothing else at this address calls Discord too often');
     END IF;
@@ -3793,7 +3793,7 @@ AS $$
                  WHEN w.reason ~ '^the (webhook has no secret|secret (must|is not))' THEN format('SELECT @extschema@.zentry_new_secret(%s);', w.id)
                  WHEN w.state = 'gone' THEN format('SELECT @extschema@.zentry_update_webhook(%s, webhook_url => ''URL''), @extschema@.zentry_retry_failed(%s);', w.id, w.id)
                  -- What stands between here and the webhook: trying again mends none of it.
-                 WHEN w.reason ~ 'by way of zentry_notify\.proxy|a proxy between here and the webhook asks for a login' AND (SELECT s.value <> '' FROM setting s WHERE s.name = 'zentry_notify.proxy') THEN
+                 WHEN w.reason ~ 'by way of zentry_notify[.]proxy|a proxy between here and the webhook asks for a login' AND (SELECT s.value <> '' FROM setting s WHERE s.name = 'zentry_notify.proxy') THEN
                      format('-- see to the proxy, or name another one: %s SET zentry_notify.proxy = ''URL''; SELECT pg_reload_conf(); and then SELECT @extschema@.zentry_resume(%s);',
                             (SELECT s.change FROM setting s WHERE s.name = 'zentry_notify.proxy'), w.id)
                  WHEN w.reason ~ 'is not a public address' AND NOT (SELECT s.value::boolean FROM setting s WHERE s.name = 'zentry_notify.allow_private_addresses') THEN
@@ -4515,7 +4515,7 @@ AS $$
                 WHEN p.proname IN ('zentry_status', 'zentry_stats', 'zentry_stats_by_hour', 'zentry_preview', 'zentry_logs', 'log_ids', 'latency_bounds', 'redact_url',
                                    'look_up', 'look_up_in', 'lookup_of', 'quiet_until', 'digest_due', 'library_version', 'unrouted_events', 'doubts', 'refuse') THEN true
                 WHEN p.proname IN ('zentry_grant', 'zentry_revoke', 'zentry_promote') THEN false
-                WHEN p.proname LIKE 'zentry\_%'
+                WHEN starts_with(p.proname::text, 'zentry_')
                     -- What functions of ours call with the caller's rights.
                     OR p.proname IN ('check_length', 'to_interval', 'import_integration', 'read_integrations', 'rows_of', 'require_membership', 'put_api_token', 'drop_api_token')
                     -- A form says what is wrong with a URL before it is sent.

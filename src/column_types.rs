@@ -67,3 +67,25 @@ pub fn of(relation: pg_sys::Oid, owner: pg_sys::Oid) -> HashMap<String, ColumnTy
         (0..rows.len()).filter_map(column).collect()
     })
 }
+
+/// A type with checks, among these or within them, of a role that is neither `owner` nor a superuser: its name and the role's. The search path
+/// must be pinned.
+pub fn checked_by_others(types: Vec<pg_sys::Oid>, owner: pg_sys::Oid) -> Option<(String, String)> {
+    const SQL: &str = "WITH RECURSIVE part (oid) AS (\
+           SELECT g.oid FROM unnest($1) g (oid) \
+           UNION \
+           SELECT x.oid FROM part p JOIN pg_catalog.pg_type t ON t.oid = p.oid CROSS JOIN LATERAL (\
+             SELECT t.typelem WHERE t.typcategory = 'A' UNION ALL SELECT t.typbasetype WHERE t.typtype = 'd' \
+             UNION ALL SELECT r.rngsubtype FROM pg_catalog.pg_range r WHERE r.rngtypid = t.oid \
+             UNION ALL SELECT r.rngtypid FROM pg_catalog.pg_range r WHERE r.rngmultitypid = t.oid \
+             UNION ALL SELECT a.atttypid FROM pg_catalog.pg_attribute a \
+                        WHERE a.attrelid = t.typrelid AND t.typtype = 'c' AND a.attnum > 0 AND NOT a.attisdropped) x (oid)) \
+         SELECT pg_catalog.format_type(t.oid, -1), r.rolname::text \
+         FROM part p JOIN pg_catalog.pg_type t ON t.oid = p.oid JOIN pg_catalog.pg_roles r ON r.oid = t.typowner \
+         WHERE t.typtype IN ('c', 'd') AND NOT r.rolsuper AND r.oid <> $2 LIMIT 1";
+    with_spi(|spi| {
+        let rows = Plan::prepare(spi, SQL, &[pg_sys::OIDARRAYOID, pg_sys::OIDOID])
+            .execute(spi, &[types.into(), owner.into()]);
+        (rows.len() > 0).then(|| Some((rows.get(0, 1)?, rows.get(0, 2)?)))?
+    })
+}

@@ -7,8 +7,10 @@ use pgrx::prelude::*;
 use super::table::{Column, Table};
 use crate::acting_as::ActingAs;
 use crate::pg::expression;
-use crate::pg::own_code::OwnCodeOnly;
+use crate::pg::own_code::{self, OwnCodeOnly};
+use crate::search_path::SearchPath;
 use crate::subtransaction::{self, Failure};
+use crate::{column_types, report};
 
 /// An expression over a row of a table.
 pub struct Expression {
@@ -28,6 +30,24 @@ impl Expression {
             // Literals are converted when it is read.
             let _own = OwnCodeOnly::of(owner);
             let read = expression::over_row(text, table.oid(), &table.name, path);
+            if let Some(function) = read
+                .functions
+                .iter()
+                .find_map(|function| own_code::forbidden(*function))
+            {
+                own_code::refuse_forbidden(&function);
+            }
+            let _path = SearchPath::pinned();
+            if let Some((name, role)) = column_types::checked_by_others(read.types, owner) {
+                report::error(
+                    PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
+                    format!(
+                        "it converts to type {name} of role \"{role}\", whose checks would run with the rights of the table's owner"
+                    ),
+                    "",
+                    "",
+                );
+            }
             let named = |column: &&Column| read.attributes.contains(&column.number);
             let columns = table
                 .columns

@@ -17,6 +17,10 @@ pub struct OverRow {
     pub attributes: Vec<i32>,
     /// Over a row that is called `new`, with every name qualified.
     pub sql: String,
+    /// The functions that it calls by name.
+    pub functions: Vec<pg_sys::Oid>,
+    /// The types that it converts something to.
+    pub types: Vec<pg_sys::Oid>,
 }
 
 /// Reads `text` as an expression over one row of `relation`, whose qualified name is `name`; the row may be called `new`. `path`: where its
@@ -25,16 +29,24 @@ pub fn over_row(text: &str, relation: pg_sys::Oid, name: &str, path: &CStr) -> O
     let given = analyse(text, name, path);
     let sql = deparse(&given, relation);
     let stored = analyse(&sql, name, OURS);
-    if operations(given.node) != operations(stored.node) {
+    let given_operations = operations(given.node);
+    if given_operations != operations(stored.node) {
         refuse(
             PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED,
             "NULLIF, CASE ... WHEN or IS DISTINCT FROM in it compares by an operator that only your search path finds: \
              write the comparison with = instead, such as CASE WHEN a = b THEN NULL ELSE a END",
         );
     }
+    let is_call = |(tag, _): &&(u32, pg_sys::Oid)| *tag == pg_sys::NodeTag::T_FuncExpr as u32;
     OverRow {
         attributes: given.attributes,
         sql,
+        functions: given_operations
+            .iter()
+            .filter(is_call)
+            .map(|(_, oid)| *oid)
+            .collect(),
+        types: given_operations.into_iter().filter_map(converted_to).collect(),
     }
 }
 
@@ -103,6 +115,9 @@ fn operations(expression: *mut pg_sys::Node) -> Vec<(u32, pg_sys::Oid)> {
                 T_RelabelType => Some((*node.cast::<pg_sys::RelabelType>()).resulttype),
                 T_CoerceViaIO => Some((*node.cast::<pg_sys::CoerceViaIO>()).resulttype),
                 T_Const => Some((*node.cast::<pg_sys::Const>()).consttype),
+                T_CoerceToDomain => Some((*node.cast::<pg_sys::CoerceToDomain>()).resulttype),
+                T_ArrayCoerceExpr => Some((*node.cast::<pg_sys::ArrayCoerceExpr>()).resulttype),
+                T_RowExpr => Some((*node.cast::<pg_sys::RowExpr>()).row_typeid),
                 _ => None,
             };
             found.extend(oid.map(|oid| (tag as u32, oid)));
@@ -116,6 +131,22 @@ fn operations(expression: *mut pg_sys::Node) -> Vec<(u32, pg_sys::Oid)> {
     // SAFETY: an analysed expression.
     unsafe { step(expression, (&raw mut found).cast()) };
     found
+}
+
+/// The type that such an operation converts to, if it does.
+fn converted_to((tag, oid): (u32, pg_sys::Oid)) -> Option<pg_sys::Oid> {
+    use pg_sys::NodeTag::*;
+    [
+        T_RelabelType,
+        T_CoerceViaIO,
+        T_Const,
+        T_CoerceToDomain,
+        T_ArrayCoerceExpr,
+        T_RowExpr,
+    ]
+    .into_iter()
+    .any(|converts| converts as u32 == tag)
+    .then_some(oid)
 }
 
 /// Returns which columns of the query's table it reads.

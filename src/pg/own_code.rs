@@ -2,6 +2,8 @@
 //! predicates, checks and statistics of a table that is read as whoever reads it; a name that is read anew may find a function, an operator or
 //! a cast that came since and fits better; and a type may get a check at any time.
 //!
+//! Of PostgreSQL's own functions, those that run a text do not run either, nor those that take locks for as long as the process lives.
+//!
 //! Three hooks, because none sees all: a function that an expression calls is announced when the expression is made ready; one that the
 //! server calls by itself, as a cast to json, only when it is called; and one that is taken apart and becomes part of its caller, which a
 //! hook that wants it called prevents, neither.
@@ -103,8 +105,44 @@ unsafe extern "C-unwind" fn called(
     }
 }
 
+/// Functions of PostgreSQL's own that run a text as SQL, which a check of somebody's domain may have, or whose locks last longer than what has
+/// called them.
+const FORBIDDEN: [&str; 9] = [
+    "pg_advisory_",
+    "pg_try_advisory_",
+    "query_to_xml",
+    "table_to_xml",
+    "cursor_to_xml",
+    "schema_to_xml",
+    "database_to_xml",
+    "ts_stat",
+    "ts_rewrite",
+];
+
+/// The name of such a function; none: it is none of them.
+pub fn forbidden(function: Oid) -> Option<String> {
+    let is_built_in = function.to_u32() < pg_sys::FirstNormalObjectId;
+    is_built_in
+        .then(|| name_of(function))
+        .filter(|name| FORBIDDEN.iter().any(|forbidden| name.starts_with(forbidden)))
+}
+
+pub fn refuse_forbidden(name: &str) {
+    report::error(
+        PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
+        format!("{name} may not be called with the rights of a table's owner"),
+        "",
+        "It runs a text as SQL, or takes a lock that lasts longer than the expression that calls it.",
+    )
+}
+
 /// An error if it may not run now.
 fn check(function: Oid) {
+    if AUTHOR.get().is_some()
+        && let Some(name) = forbidden(function)
+    {
+        refuse_forbidden(&name);
+    }
     if let Some((owner, author)) = stranger(function) {
         report::error(
             PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
@@ -129,6 +167,17 @@ fn stranger(function: Oid) -> Option<(Oid, Oid)> {
     // SAFETY: a look into the catalogue.
     let is_trusted = owner == author || unsafe { pg_sys::superuser_arg(owner) };
     (!is_trusted).then_some((owner, author))
+}
+
+fn name_of(function: Oid) -> String {
+    // SAFETY: a catalogue look-up; the name is copied, and of a function that is gone it is null.
+    unsafe {
+        let name = pg_sys::get_func_name(function);
+        match name.is_null() {
+            true => String::new(),
+            false => std::ffi::CStr::from_ptr(name).to_string_lossy().into_owned(),
+        }
+    }
 }
 
 fn owner_of(function: Oid) -> Option<Oid> {

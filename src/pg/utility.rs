@@ -36,6 +36,7 @@ unsafe fn process_utility(call: &UtilityCall) {
             Utility::CommitPrepared => {
                 if let Some(registry) = registry() {
                     registry.notify(pg_sys::MyDatabaseId, &Work::ALL);
+                    registry.look_where_held_back();
                 }
             }
             // The worker finds nothing to read, and leaves; or another version, which it waited for.

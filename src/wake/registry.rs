@@ -139,6 +139,22 @@ impl Registry {
         self.wake_launcher();
     }
 
+    /// Has a worker look whether something may be sent where nothing could: a transaction that was prepared may have changed a setting, in any
+    /// database.
+    pub fn look_where_held_back(&self) {
+        let mut found = false;
+        for slot in self
+            .slots()
+            .filter(|slot| slot.is_held_back() && !slot.has_worker())
+        {
+            slot.add(&Work::ALL);
+            found = true;
+        }
+        if found {
+            self.wake_launcher();
+        }
+    }
+
     /// Says that a database may be open now that was not.
     pub fn databases_changed(&self) {
         self.databases.store(true, SeqCst);

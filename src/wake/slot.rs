@@ -39,6 +39,8 @@ pub struct Slot {
     held_until: AtomicI64,
     /// Until when a worker would find nothing that it may do, in microseconds since 1970. A change of the configuration ends it.
     pub(super) paused_until: AtomicI64,
+    /// Whether the last worker left because nothing may be sent.
+    held_back: AtomicBool,
     /// Whether it was said that the database's SQL does not go with the library.
     outdated: AtomicBool,
     /// Whether the last worker left because it wanted to.
@@ -101,6 +103,7 @@ impl Slot {
             due: AtomicI64::new(NEVER),
             held_until: AtomicI64::new(0),
             paused_until: AtomicI64::new(0),
+            held_back: AtomicBool::new(false),
             outdated: AtomicBool::new(false),
             left_in_order: AtomicBool::new(true),
             refused: Since::never(),
@@ -223,6 +226,15 @@ impl Slot {
         self.paused_until.store(until.as_microsecond(), SeqCst);
     }
 
+    /// Says whether the worker leaves because nothing may be sent.
+    pub fn set_held_back(&self, held_back: bool) {
+        self.held_back.store(held_back, SeqCst);
+    }
+
+    pub fn is_held_back(&self) -> bool {
+        self.held_back.load(SeqCst)
+    }
+
     pub fn paused_for(&self) -> Option<Duration> {
         time_left(&self.paused_until)
     }
@@ -337,6 +349,7 @@ impl Slot {
         self.refused.set(false);
         self.hold_until(None);
         self.paused_until.store(0, SeqCst);
+        self.held_back.store(false, SeqCst);
         self.outdated.store(false, SeqCst);
         self.lost.store(0, SeqCst);
         self.stale.store(false, SeqCst);

@@ -200,11 +200,13 @@ impl Worker {
         if let Some(until) = registry.discord_parked_until() {
             worker.scheduler.park_discord(until, Timestamp::now());
         }
+        slot.set_held_back(false);
         match worker.run(&waiter) {
             Leaving::Idle => worker.say_when_due(),
             Leaving::HeldBack => {
                 slot.pause_for(HELD_BACK);
                 slot.set_due(None);
+                slot.set_held_back(true);
             }
             // What it knew has to be found out again, if there is anything.
             Leaving::SentAway | Leaving::Uninstalled => {

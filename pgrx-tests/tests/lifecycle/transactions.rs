@@ -5,6 +5,7 @@ use zentry_e2e::cluster::{ClusterOptions, Stage, StopMode};
 use zentry_e2e::emulator::Kind;
 use zentry_e2e::scene::{Delivery, SOON, Scene, all_sent};
 use zentry_e2e::site::{Site, fire};
+use zentry_e2e::wait::eventually;
 use zentry_e2e::zentry::{self, id};
 
 #[test]
@@ -32,6 +33,28 @@ fn commit_prepared_delivers_and_rollback_prepared_does_not() -> Result<()> {
     assert_eq!(deliveries.len(), 3);
     assert!(deliveries.iter().all(|d| d.event_type == "daily_streak"));
     assert_eq!(site.emulator.complaints(), Vec::<String>::new());
+    Ok(())
+}
+
+/// The session that commits it may be in another database, and knows nothing of what was prepared.
+#[test]
+fn a_setting_is_changed_by_a_prepared_transaction() -> Result<()> {
+    let site = Site::start(ClusterOptions::default().set("max_prepared_transactions", 5))?;
+    let mut client = site.database("zentry")?;
+    let channel = site.channel(&mut client)?;
+    let mut another = site.cluster.connect()?;
+    another.batch_execute("ALTER DATABASE zentry SET zentry_notify.sending = off")?;
+    fire(&mut client)?;
+    eventually(SOON, "the worker to leave", || {
+        let workers =
+            "SELECT FROM pg_stat_activity WHERE backend_type = 'zentry_notify worker' AND datname = 'zentry'";
+        another.query_opt(workers, &[]).ok()?.is_none().then_some(())
+    })?;
+    another.batch_execute(
+        "BEGIN; ALTER DATABASE zentry RESET zentry_notify.sending; PREPARE TRANSACTION 'reset'",
+    )?;
+    another.batch_execute("COMMIT PREPARED 'reset'")?;
+    channel.webhook.wait_for_events(1, SOON);
     Ok(())
 }
 

@@ -137,3 +137,53 @@ fn a_check_of_others_is_not_asked_when_a_table_is_attached() -> Result<()> {
     );
     Ok(())
 }
+
+/// What an expression converts to may get a check at any time, and some of PostgreSQL's own functions run a text, or take a lock that stays.
+#[test]
+fn expressions_convert_to_no_type_of_others_and_leave_no_lock() -> Result<()> {
+    let mut scene = Scene::start()?;
+    let (mut owner, _other) = owner_and_other(&mut scene)?;
+    scene.channel_for(Kind::Discord, None, Some(&["item_made"]))?;
+    for (expression, says) in [
+        ("(title::his.word)::text", "it converts to type his.word of role"),
+        (
+            "array_length(ARRAY[title]::his.key[], 1)",
+            "it converts to type his.key",
+        ),
+        (
+            "query_to_xml(title, true, true, '''')::text",
+            "query_to_xml may not be called",
+        ),
+        (
+            "(SELECT count(pg_advisory_lock(g)) FROM generate_series(1, id) g)",
+            "pg_advisory_lock may not be called",
+        ),
+    ] {
+        let refused = owner
+            .client
+            .batch_execute(&format!(
+                r#"SELECT zentry_attach('item_made', 'hers.item', '{{"id": "id", "value": "{expression}"}}')"#
+            ))
+            .expect_err(expression);
+        let refused = refused.as_db_error().context("an error of the server")?;
+        assert_eq!(refused.code().code(), "42501", "{refused:?}");
+        assert!(refused.message().contains(says), "{refused:?}");
+    }
+    // Within a function it is seen when it is called.
+    owner.may(
+        r#"CREATE FUNCTION hers.locks(number bigint) RETURNS bigint LANGUAGE plpgsql AS $$
+             BEGIN IF number IS NOT NULL THEN PERFORM pg_advisory_lock(number); END IF; RETURN number; END $$;
+           SELECT zentry_attach('item_made', 'hers.item', '{"id": "id", "value": "hers.locks(id)", "title": "upper(title)"}')"#,
+    );
+    let told = told(&mut scene, 1)?;
+    assert_eq!(
+        (&told["value"], told["title"].as_str()),
+        (&Value::Null, Some("X"))
+    );
+    let locks: i64 = scene
+        .client
+        .query_one("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'", &[])?
+        .get(0);
+    assert_eq!(locks, 0);
+    Ok(())
+}

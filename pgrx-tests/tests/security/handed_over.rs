@@ -225,3 +225,22 @@ fn many_tables_whose_expressions_catch_the_cancel_end_one_worker() -> Result<()>
     );
     Ok(())
 }
+
+/// From 17 on a setting that anybody may change ends a session: the event that did it is not read again and again.
+#[test]
+fn what_ends_the_workers_session_stops_nobody() -> Result<()> {
+    let mut scene = Scene::start()?;
+    let badges = scene.channel_for(Kind::Discord, None, Some(&["badge_earned"]))?;
+    scene.channel_for(Kind::Discord, None, Some(&["task_completed"]))?;
+    let mut mallory = manager_with_table(&mut scene)?;
+    mallory.may(
+        "CREATE FUNCTION hers.ends(title text) RETURNS text LANGUAGE plpgsql AS $$ BEGIN \
+           IF title IS NOT NULL THEN PERFORM set_config('transaction_timeout', '1', true); PERFORM pg_sleep(1); END IF; RETURN title; END $$; \
+         SELECT zentry_attach('task_completed', 'hers.task', '{\"task_id\": \"id\", \"task_title\": \"hers.ends(title)\"}', audience => '{\"all\": true}')",
+    );
+    let told = complete(&mut scene, 1)?;
+    assert_eq!(told.payload["task_title"], Value::Null, "{told:#?}");
+    zentry::award_badge(&mut scene.client, id::CHEN, id::TASK_MASTER)?;
+    badges.webhook.wait_for_events(1, SOON);
+    Ok(())
+}
