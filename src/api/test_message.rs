@@ -168,6 +168,7 @@ fn post(endpoint: &Endpoint, event: &Event, appearance: &Appearance, signing: Op
         kind: endpoint.kind(),
         url: endpoint.post_url().clone(),
         headers,
+        message: None,
         body,
     };
     if http.send(outgoing).is_err() {

@@ -14,6 +14,12 @@ pub fn database() -> pg_sys::Oid {
     unsafe { pg_sys::MyDatabaseId }
 }
 
+/// What tells this server's files from those of all others; a copy of them has the same.
+pub fn system_identifier() -> u64 {
+    // SAFETY: a look at the control file, which is in shared memory.
+    unsafe { pg_sys::GetSystemIdentifier() }
+}
+
 pub fn pid() -> i32 {
     // SAFETY: a plain variable of this process.
     unsafe { pg_sys::MyProcPid }

@@ -44,6 +44,7 @@ impl Worker {
                 kind: endpoint.kind(),
                 url: endpoint.request_url(request.message_id.as_deref(), webhook.threads()),
                 headers: webhook.headers(request.message_id.as_deref(), &request.body),
+                message: None,
                 body: request.body,
             };
             self.slack.used();

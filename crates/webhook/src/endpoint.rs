@@ -7,6 +7,7 @@ mod google_chat;
 mod host;
 mod mattermost;
 mod mistaken;
+pub(crate) mod nats;
 mod secret_url;
 mod slack;
 #[cfg(test)]
@@ -21,6 +22,7 @@ pub use address::is_public;
 pub(crate) use address::literal as literal_address;
 pub use error::{Ended, EndpointError};
 pub use host::{DEFAULT_ALLOWED_HOSTS, HostPattern, HostPatternError, parse_host_patterns};
+pub(crate) use nats::{Server, is_encrypted, servers};
 pub use secret_url::{SecretUrl, redact};
 
 /// Discord's limit for a URL; far above the longest Workflows URL that has been seen.

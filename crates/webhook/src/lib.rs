@@ -22,6 +22,7 @@ pub mod mention;
 pub mod message;
 pub mod message_id;
 pub mod milestones;
+pub mod nats;
 pub mod open_batch;
 pub mod outcome;
 pub mod quiet_hours;

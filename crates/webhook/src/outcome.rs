@@ -2,6 +2,7 @@
 
 mod answer;
 mod discord;
+pub(crate) mod nats;
 mod signed;
 mod status;
 mod teams;
@@ -12,6 +13,8 @@ mod wait;
 mod words;
 
 use std::time::Duration;
+
+pub use nats::{REMARK, remarks};
 
 use crate::endpoint::{EndpointKind, SecretUrl};
 

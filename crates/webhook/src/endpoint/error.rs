@@ -48,6 +48,10 @@ pub enum EndpointError {
         "the webhook URL is not one of Mattermost's incoming webhooks: its path does not end in /hooks/<key>"
     )]
     NotMattermost,
+    #[error("the webhook URL is not one of a NATS server: {0}")]
+    NotNats(&'static str),
+    #[error("the webhook URL must not hold a user name, a password or a token")]
+    NatsUser,
     #[error("the webhook URL was copied in an escaped form: it has {found} where {meant}")]
     Escaped {
         found: &'static str,
@@ -128,6 +132,12 @@ impl EndpointError {
             Self::NotMattermost => {
                 "It looks like https://mattermost.example.com/hooks/<26 letters and digits>; copy it from Integrations, Incoming Webhooks.".into()
             }
+            Self::NotNats(_) => {
+                "It looks like nats://nats.example.com:4222 or tls://nats.example.com:4222/prefix; a cluster has its servers with commas between \
+                 them."
+                    .into()
+            }
+            Self::NatsUser => "Give them as secret: user:password, a token, or the content of a .creds file.".into(),
             Self::Escaped { .. } => {
                 "Copy the URL as the browser's address line or the copy button gives it, not from a page's source, a shell's history or JSON; \
                  in a shell, put it in single quotes."

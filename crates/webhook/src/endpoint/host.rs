@@ -47,6 +47,16 @@ impl HostPattern {
         port_matches && self.matches_host(url)
     }
 
+    /// Whether the pattern permits a server that is none of the web: with its port.
+    pub(super) fn matches_server(&self, host: &Host<String>, port: u16) -> bool {
+        let host_matches = match (&self.host, host) {
+            (HostMatch::Exactly(wanted), host) => wanted == host,
+            (HostMatch::Below(suffix), Host::Domain(host)) => is_below(host, suffix),
+            _ => false,
+        };
+        host_matches && self.port == Some(port)
+    }
+
     /// Whether the pattern permits the URL's host on some port.
     pub(super) fn matches_host(&self, url: &Url) -> bool {
         match (&self.host, url.host()) {
