@@ -139,7 +139,7 @@ BEGIN
     END IF;
     IF TG_OP = 'INSERT' THEN
         INSERT INTO zentry_notify.webhook_secret (webhook_integration_id, webhook_url, signing_secret)
-        VALUES (written.id, NEW.webhook_url, CASE NEW.webhook_type WHEN 'webhook' THEN zentry_notify.make_secret() END);
+        VALUES (written.id, NEW.webhook_url, CASE WHEN zentry_notify.type_has(NEW.webhook_type, 'secret') THEN zentry_notify.make_secret() END);
     ELSIF url_is_new THEN
         INSERT INTO zentry_notify.webhook_secret AS s (webhook_integration_id, webhook_url) VALUES (written.id, NEW.webhook_url)
         -- Headers are secrets of where they were given for.
@@ -150,9 +150,10 @@ BEGIN
     END IF;
     IF TG_OP = 'UPDATE' AND NEW.webhook_type <> OLD.webhook_type THEN
         UPDATE zentry_notify.webhook_secret s
-           SET signing_secret = CASE NEW.webhook_type WHEN 'webhook' THEN zentry_notify.make_secret() END,
+           SET signing_secret = CASE WHEN zentry_notify.type_has(NEW.webhook_type, 'secret') THEN zentry_notify.make_secret() END,
                previous_secret = NULL, previous_until = NULL, headers = NULL
-         WHERE s.webhook_integration_id = written.id AND 'webhook' IN (NEW.webhook_type, OLD.webhook_type);
+         WHERE s.webhook_integration_id = written.id
+           AND (s.signing_secret IS NOT NULL OR s.headers IS NOT NULL OR zentry_notify.type_has(NEW.webhook_type, 'secret'));
     END IF;
 
     IF url_is_new OR (NEW.project_id, NEW.event_types, NEW.is_active) IS DISTINCT FROM (OLD.project_id, OLD.event_types, OLD.is_active) THEN
@@ -262,7 +263,7 @@ END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_register_webhook(text, text, text, bigint, text[], boolean, bigint, text[], text, integer, integer[], text, text,
         text, text, boolean, text, text[], text, text, bigint, boolean, text, integer, interval, interval, text, text, jsonb) IS
-    'Registers a webhook and returns its id. webhook_type: discord, teams, slack, google_chat, mattermost or webhook; project_id null: every project; event_types null: all; secret, of type webhook: what to sign by, null: one is made, and zentry_new_secret gives one that is shown; headers: what its requests have besides. The rest is as in zentry_notify.webhook_integration; what is empty, or 0, is as if it were left out';
+    'Registers a webhook and returns its id. webhook_type: one of zentry_webhook_types(); project_id null: every project; event_types null: all; secret, of type webhook: what to sign by, null: one is made, and zentry_new_secret gives one that is shown; headers: what its requests have besides. The rest is as in zentry_notify.webhook_integration; what is empty, or 0, is as if it were left out';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_update_webhook(
     webhook_id bigint, name text DEFAULT NULL, webhook_type text DEFAULT NULL, webhook_url text DEFAULT NULL,
@@ -326,16 +327,22 @@ CREATE OR REPLACE FUNCTION zentry_notify.set_signing(webhook_id bigint, secret t
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
 AS $$
 #variable_conflict use_variable
+DECLARE
+    kind text := (SELECT w.webhook_type FROM zentry_notify.webhook w WHERE w.id = webhook_id);
+    lacks text;
 BEGIN
     IF secret IS NULL AND headers IS NULL THEN
         RETURN;
     END IF;
-    IF NOT EXISTS (SELECT FROM zentry_notify.webhook w WHERE w.id = webhook_id AND w.webhook_type = 'webhook') THEN
-        IF secret IS NULL AND headers = '{}' THEN
-            RETURN;
-        END IF;
-        PERFORM zentry_notify.refuse('invalid_parameter_value', 'only a webhook of type webhook has a secret to sign by and headers',
-            'Leave them out.', CASE WHEN secret IS NULL THEN 'headers' ELSE 'secret' END);
+    lacks := CASE WHEN secret IS NOT NULL AND NOT zentry_notify.type_has(kind, 'secret') THEN 'secret'
+                  WHEN headers <> '{}' AND NOT zentry_notify.type_has(kind, 'headers') THEN 'headers' END;
+    IF lacks IS NOT NULL THEN
+        PERFORM zentry_notify.refuse('invalid_parameter_value',
+            format('a webhook of type %s has no %s', kind, CASE lacks WHEN 'secret' THEN 'secret to sign by' ELSE 'headers' END),
+            'Leave it out; SELECT webhook_type, settings FROM zentry_webhook_types() says which types have what.', lacks);
+    END IF;
+    IF secret IS NULL AND NOT zentry_notify.type_has(kind, 'headers') THEN
+        RETURN;
     END IF;
     UPDATE zentry_notify.webhook_secret s
        SET signing_secret = coalesce(secret, s.signing_secret), headers = nullif(coalesce(headers, s.headers), '{}')
@@ -357,7 +364,7 @@ DECLARE
 BEGIN
     IF kind IS NULL THEN
         PERFORM zentry_notify.no_such_webhook(webhook_id);
-    ELSIF kind <> 'webhook' THEN
+    ELSIF NOT zentry_notify.type_has(kind, 'secret') THEN
         PERFORM zentry_notify.refuse('invalid_parameter_value', format('a webhook of type %s has no secret to sign by', kind),
             'Its URL is its secret: make a new one where the service shows it, and give it to zentry_update_webhook.', 'webhook_id');
     END IF;

@@ -4,8 +4,9 @@ use std::fmt;
 
 use jiff::Timestamp;
 use webhook::client::Headers;
-use webhook::endpoint::{Endpoint, EndpointKind};
+use webhook::endpoint::Endpoint;
 use webhook::headers::OwnHeaders;
+use webhook::kinds::Setting;
 use webhook::signature::{self, SigningSecret};
 
 /// What a receiver that checks signatures is told besides.
@@ -24,34 +25,37 @@ impl fmt::Debug for StoredSigning {
     }
 }
 
-/// Of a webhook whose receiver checks signatures.
+/// Of a webhook whose receiver checks signatures, or looks at headers.
 #[derive(Clone, Debug)]
 pub struct Signing {
-    secret: SigningSecret,
+    /// None: its requests are not signed.
+    secret: Option<SigningSecret>,
     /// That of before, until its time of grace is over.
     previous: Option<(SigningSecret, Timestamp)>,
     headers: OwnHeaders,
 }
 
 impl Signing {
-    /// Gives an endpoint that checks signatures what its requests have besides, and the texts that must be masked; others are as they were.
+    /// Gives an endpoint that takes signatures or headers what its requests have besides, and the texts that must be masked; others are as they
+    /// were.
     ///
     /// # Errors
     /// What is wrong with what is stored, which was checked when it was written.
     pub fn of(endpoint: Endpoint, stored: &StoredSigning) -> Result<(Endpoint, Option<Self>), String> {
-        if endpoint.kind() != EndpointKind::Signed {
+        let is_signed = endpoint.has(Setting::Secret);
+        if !is_signed && !endpoint.has(Setting::Headers) {
             return Ok((endpoint, None));
         }
-        let signing = Self::read(stored)?;
+        let signing = Self::read(stored, is_signed)?;
         Ok((endpoint.with_secrets(signing.headers.secrets()), Some(signing)))
     }
 
-    fn read(stored: &StoredSigning) -> Result<Self, String> {
-        let secret = stored.secret.as_deref().ok_or("the webhook has no secret")?;
+    fn read(stored: &StoredSigning, is_signed: bool) -> Result<Self, String> {
+        let secret = || parsed(stored.secret.as_deref().ok_or("the webhook has no secret")?);
         // What is no secret signs nothing, and a new one mends that.
         let previous = stored.previous.as_ref();
         Ok(Self {
-            secret: parsed(secret)?,
+            secret: is_signed.then(secret).transpose()?,
             previous: previous.and_then(|(secret, until)| Some((parsed(secret).ok()?, *until))),
             headers: stored
                 .headers
@@ -64,14 +68,14 @@ impl Signing {
     }
 
     /// The headers of an attempt.
-    pub fn headers(&self, message_id: &str, now: Timestamp, body: &[u8]) -> Headers {
-        let previous = self.previous.as_ref().filter(|(_, until)| now < *until);
-        let secrets = [&self.secret]
-            .into_iter()
-            .chain(previous.map(|(secret, _)| secret));
+    pub fn headers(&self, message_id: Option<&str>, now: Timestamp, body: &[u8]) -> Headers {
         let mut headers = Headers::default();
-        for (name, value) in signature::headers(secrets, message_id, now, body) {
-            headers.push(name, value);
+        if let (Some(secret), Some(message_id)) = (&self.secret, message_id) {
+            let previous = self.previous.as_ref().filter(|(_, until)| now < *until);
+            let secrets = [secret].into_iter().chain(previous.map(|(secret, _)| secret));
+            for (name, value) in signature::headers(secrets, message_id, now, body) {
+                headers.push(name, value);
+            }
         }
         for (name, value) in self.headers.expose() {
             headers.push(name, value);

@@ -5,7 +5,6 @@ use std::time::Duration;
 use jiff::Timestamp;
 use pgrx::prelude::*;
 use webhook::appearance::Appearance;
-use webhook::client::Headers;
 use webhook::definition::Catalogue;
 use webhook::endpoint::Endpoint;
 use webhook::event::Event;
@@ -149,25 +148,20 @@ fn post(endpoint: &Endpoint, event: &Event, appearance: &Appearance, signing: Op
             "SELECT * FROM zentry_status() says which setting it is.",
         ),
     };
-    let (body, headers) = match signing {
-        Some(signing) => {
-            let body = message::event_json(event, Vec::new());
-            // It is told once.
-            let id = format!("test-{}", event.occurred_at.as_microsecond());
-            let headers = signing.headers(&id, Timestamp::now(), &body);
-            (body, headers)
-        }
-        None => {
-            let card = Catalogue::builtin().card(event);
-            let message = message::compose_with(endpoint.kind(), &[card], appearance);
-            (message.body, Headers::default())
-        }
+    let body = if endpoint.kind().takes_events() {
+        message::event_json(event, Vec::new())
+    } else {
+        let card = Catalogue::builtin().card(event);
+        message::compose_with(endpoint.kind(), &[card], appearance).body
     };
+    // It is told once.
+    let id = format!("test-{}", event.occurred_at.as_microsecond());
+    let headers = signing.map(|signing| signing.headers(Some(&id), Timestamp::now(), &body));
     let outgoing = Outgoing {
         id: 0,
         kind: endpoint.kind(),
         url: endpoint.post_url().clone(),
-        headers,
+        headers: headers.unwrap_or_default(),
         message: None,
         body,
     };

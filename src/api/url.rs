@@ -44,7 +44,7 @@ fn require_type(name: &str) -> WebhookType {
                 "unknown webhook type \"{}\"",
                 name.chars().take(20).collect::<String>()
             ),
-            &format!("The types are {}.", WebhookType::listed(|_| "")),
+            &format!("The types are {}.", WebhookType::listed()),
         )
     })
 }

@@ -11,6 +11,7 @@ use webhook::definition::Catalogue;
 use webhook::digest::{self, Digest};
 use webhook::endpoint::{Endpoint, EndpointKind, UrlPolicy, Vendor};
 use webhook::event::Event;
+use webhook::kinds::Setting;
 use webhook::mention::Mention;
 use webhook::message;
 use webhook::message_id::message_id;
@@ -36,7 +37,7 @@ pub struct ActiveWebhook {
     appearance: Appearance,
     /// Keys of the events' data that it is not told.
     omit_keys: Vec<String>,
-    /// Of a receiver that checks signatures.
+    /// Of a receiver that checks signatures, or looks at headers.
     signing: Option<Signing>,
 }
 
@@ -73,16 +74,16 @@ impl ActiveWebhook {
 
     /// The headers of an attempt to post `body`.
     pub fn headers(&self, message_id: Option<&str>, body: &[u8]) -> Headers {
-        let signing = self.signing.as_ref().zip(message_id);
+        let signing = self.signing.as_ref();
         signing
-            .map(|(signing, id)| signing.headers(id, Timestamp::now(), body))
+            .map(|signing| signing.headers(message_id, Timestamp::now(), body))
             .unwrap_or_default()
     }
 
     /// Whether its messages may belong to threads.
     pub fn threads(&self) -> bool {
-        let is_chat = |endpoint: &Endpoint| endpoint.kind() == EndpointKind::GoogleChat;
-        self.appearance.thread_by.is_some() && self.endpoint.as_ref().is_ok_and(is_chat)
+        let threads = |endpoint: &Endpoint| endpoint.has(Setting::ThreadBy);
+        self.appearance.thread_by.is_some() && self.endpoint.as_ref().is_ok_and(threads)
     }
 
     /// The thread that the event belongs to.
@@ -151,9 +152,9 @@ pub fn config(row: &StoredWebhook, webhook: &ActiveWebhook) -> QueueConfig {
         kind,
         vendor,
         revision: row.revision(),
-        max_events_per_message: match kind {
-            EndpointKind::Signed => 1,
-            _ => row.max_events_per_message,
+        max_events_per_message: match kind.takes_events() {
+            true => 1,
+            false => row.max_events_per_message,
         },
         min_interval: row.min_interval,
         max_age: row.max_age,
@@ -170,10 +171,7 @@ pub fn config(row: &StoredWebhook, webhook: &ActiveWebhook) -> QueueConfig {
 
 /// Those that a person has put together; else those that the vendor counts together.
 fn rate_group(row: &StoredWebhook, webhook: &ActiveWebhook) -> Option<Box<str>> {
-    let of_vendor = || {
-        let space = webhook.endpoint.as_ref().ok()?.shared_limit()?;
-        Some(format!("space {space}"))
-    };
+    let of_vendor = || webhook.endpoint.as_ref().ok()?.shared_limit();
     row.rate_group.clone().or_else(of_vendor).map(Into::into)
 }
 
@@ -221,7 +219,7 @@ impl Compose for Composer<'_> {
             let known = endpoint.knows_messages();
             known.then(|| message_id(id, deliveries).into())
         };
-        if endpoint.kind() == EndpointKind::Signed {
+        if endpoint.kind().takes_events() {
             let first = deliveries.first();
             let body = first.map_or_else(Vec::new, |delivery| {
                 message::event_json(&webhook.told(&delivery.event), self.buffers.take())

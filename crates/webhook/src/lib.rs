@@ -17,6 +17,7 @@ pub mod http_thread;
 pub mod id_set;
 pub mod json_members;
 pub mod keys;
+pub mod kinds;
 pub mod link;
 pub mod mention;
 pub mod message;

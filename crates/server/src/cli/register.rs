@@ -26,8 +26,7 @@ pub struct Register {
     /// A name that its team knows
     #[arg(long)]
     name: String,
-    /// discord, teams, slack, google_chat, mattermost or webhook
-    #[arg(long, value_name = "TYPE", value_parser = crate::vendors::NAMES)]
+    #[arg(long, value_name = "TYPE", value_parser = super::types(), help = crate::vendors::listed())]
     webhook_type: String,
     /// Its URL
     #[arg(long, value_name = "URL", env = "WEBHOOK_URL", hide_env_values = true)]
@@ -90,8 +89,7 @@ pub struct Update {
     id: i64,
     #[arg(long)]
     name: Option<String>,
-    /// discord, teams, slack, google_chat, mattermost or webhook
-    #[arg(long, value_name = "TYPE", value_parser = crate::vendors::NAMES)]
+    #[arg(long, value_name = "TYPE", value_parser = super::types(), help = crate::vendors::listed())]
     webhook_type: Option<String>,
     /// Its new URL; without a value, that of WEBHOOK_URL in the environment
     #[arg(long, value_name = "URL", num_args = 0..=1, default_missing_value = "")]

@@ -83,7 +83,7 @@ pub async fn list(
     let number = Number::parse(filters.text("page").as_deref())?;
     let filter = Filter {
         id: None,
-        webhook_type: filters.choice("webhook_type", &crate::vendors::NAMES),
+        webhook_type: filters.choice("webhook_type", &crate::vendors::names()),
         project: filters.number("project"),
         is_active: filters.flag("is_active"),
         state: filters.choice("state", super::WebhookState::NAMES),
