@@ -127,9 +127,10 @@ CREATE OR REPLACE FUNCTION zentry_notify.make_secret() RETURNS text
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'make_secret_wrapper';
 COMMENT ON FUNCTION zentry_notify.make_secret() IS 'A secret to sign by that nobody knows';
 
-CREATE OR REPLACE FUNCTION zentry_notify.check_signing(secret text, headers text) RETURNS void
+CREATE OR REPLACE FUNCTION zentry_notify.check_signing(webhook_type text, secret text, headers text) RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'check_signing_wrapper';
-COMMENT ON FUNCTION zentry_notify.check_signing(text, text) IS 'An error for what is no secret to sign by, or for headers that no request could have';
+COMMENT ON FUNCTION zentry_notify.check_signing(text, text, text) IS
+    'An error for what is no secret of such a webhook, to sign by or as credentials, or for headers that no request could have';
 
 CREATE OR REPLACE FUNCTION zentry_notify.check_keys(parameter text, keys text[], known text[], certain boolean) RETURNS void
     LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'check_keys_wrapper';

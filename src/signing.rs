@@ -1,4 +1,4 @@
-//! What a webhook's requests have besides their body: signatures and headers of the user's own.
+//! What a webhook's requests have besides their body: signatures, headers of the user's own, credentials.
 
 use std::fmt;
 
@@ -7,6 +7,7 @@ use webhook::client::Headers;
 use webhook::endpoint::Endpoint;
 use webhook::headers::OwnHeaders;
 use webhook::kinds::Setting;
+use webhook::nats::{Credentials, Message, Publication};
 use webhook::signature::{self, SigningSecret};
 
 /// What a receiver that checks signatures is told besides.
@@ -25,23 +26,34 @@ impl fmt::Debug for StoredSigning {
     }
 }
 
-/// Of a webhook whose receiver checks signatures, or looks at headers.
-#[derive(Clone, Debug)]
+/// Of a webhook whose receiver checks signatures, looks at headers, or asks for credentials.
+#[derive(Clone, Debug, Default)]
 pub struct Signing {
     /// None: its requests are not signed.
     secret: Option<SigningSecret>,
     /// That of before, until its time of grace is over.
     previous: Option<(SigningSecret, Timestamp)>,
     headers: OwnHeaders,
+    credentials: Option<Credentials>,
 }
 
 impl Signing {
-    /// Gives an endpoint that takes signatures or headers what its requests have besides, and the texts that must be masked; others are as they
-    /// were.
+    /// Gives an endpoint that takes signatures, headers or credentials what its requests have besides, and the texts that must be masked; others are
+    /// as they were.
     ///
     /// # Errors
     /// What is wrong with what is stored, which was checked when it was written.
     pub fn of(endpoint: Endpoint, stored: &StoredSigning) -> Result<(Endpoint, Option<Self>), String> {
+        if endpoint.has(Setting::Credentials) {
+            let credentials = stored.secret.as_deref().map(str::parse::<Credentials>).transpose();
+            let credentials = credentials.map_err(|error| error.to_string())?;
+            let secrets = credentials.as_ref().map_or_else(Vec::new, Credentials::secrets);
+            let signing = Self {
+                credentials,
+                ..Self::default()
+            };
+            return Ok((endpoint.with_secrets(secrets), Some(signing)));
+        }
         let is_signed = endpoint.has(Setting::Secret);
         if !is_signed && !endpoint.has(Setting::Headers) {
             return Ok((endpoint, None));
@@ -64,7 +76,16 @@ impl Signing {
                 .transpose()
                 .map_err(|error| error.to_string())?
                 .unwrap_or_default(),
+            credentials: None,
         })
+    }
+
+    /// What is published under that name.
+    pub fn message(&self, publication: Publication) -> Message {
+        Message {
+            publication,
+            credentials: self.credentials.clone(),
+        }
     }
 
     /// The headers of an attempt.

@@ -5,6 +5,7 @@ use std::os::fd::RawFd;
 use std::time::Duration;
 
 use pgrx::prelude::*;
+use webhook::nats::Origin;
 
 use super::version;
 
@@ -14,10 +15,16 @@ pub fn database() -> pg_sys::Oid {
     unsafe { pg_sys::MyDatabaseId }
 }
 
-/// What tells this server's files from those of all others; a copy of them has the same.
-pub fn system_identifier() -> u64 {
-    // SAFETY: a look at the control file, which is in shared memory.
-    unsafe { pg_sys::GetSystemIdentifier() }
+/// The database, as others may know it; within a transaction.
+pub fn origin() -> Origin {
+    // SAFETY: the control file is in shared memory. The process is in a database, whose row is there as long as somebody is in it; the name is copied.
+    unsafe {
+        let name = pg_sys::get_database_name(pg_sys::MyDatabaseId);
+        Origin {
+            system_identifier: pg_sys::GetSystemIdentifier(),
+            database: CStr::from_ptr(name).to_string_lossy().into(),
+        }
+    }
 }
 
 pub fn pid() -> i32 {

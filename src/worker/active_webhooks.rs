@@ -15,6 +15,7 @@ use webhook::kinds::Setting;
 use webhook::mention::Mention;
 use webhook::message;
 use webhook::message_id::message_id;
+use webhook::nats::{Message, Origin, Publication};
 use webhook::quiet_hours::QuietHours;
 use webhook::schedule::{Compose, Composed, Delivery, Policy, QueueConfig, QueueId};
 
@@ -78,6 +79,12 @@ impl ActiveWebhook {
         signing
             .map(|signing| signing.headers(message_id, Timestamp::now(), body))
             .unwrap_or_default()
+    }
+
+    /// What is published under that name, of what is published.
+    pub fn message(&self, publication: Option<Publication>) -> Option<Message> {
+        let both = publication.zip(self.signing.as_ref());
+        both.map(|(publication, signing)| signing.message(publication))
     }
 
     /// Whether its messages may belong to threads.
@@ -200,6 +207,8 @@ pub fn idle_connections(webhooks: &HashMap<QueueId, ActiveWebhook>) -> usize {
 pub struct Composer<'a> {
     pub webhooks: &'a HashMap<QueueId, ActiveWebhook>,
     pub catalogue: &'a Catalogue,
+    /// Where the events come from.
+    pub origin: &'a Origin,
     /// Buffers of bodies that were sent.
     pub buffers: &'a mut Buffers,
 }
@@ -212,6 +221,7 @@ impl Compose for Composer<'_> {
             return Composed {
                 body: Vec::new(),
                 message_id: None,
+                publication: None,
                 taken: 1,
             };
         };
@@ -221,12 +231,14 @@ impl Compose for Composer<'_> {
         };
         if endpoint.kind().takes_events() {
             let first = deliveries.first();
-            let body = first.map_or_else(Vec::new, |delivery| {
-                message::event_json(&webhook.told(&delivery.event), self.buffers.take())
-            });
+            let told = first.map(|delivery| webhook.told(&delivery.event));
+            let body = told.as_ref().map_or_else(Vec::new, |event| message::event_json(event, self.buffers.take()));
+            let publication = endpoint.subject_prefix().zip(first).zip(told.as_ref());
             return Composed {
                 body,
                 message_id: first.and_then(|delivery| name(std::slice::from_ref(delivery))),
+                publication: publication
+                    .map(|((prefix, delivery), event)| Publication::new(self.origin, prefix, event, Some(delivery.event_id))),
                 taken: 1,
             };
         }
@@ -241,6 +253,7 @@ impl Compose for Composer<'_> {
             return Composed {
                 body: message.body,
                 message_id: name(deliveries),
+                publication: None,
                 taken: deliveries.len(),
             };
         }
@@ -250,6 +263,7 @@ impl Compose for Composer<'_> {
         Composed {
             body: message.body,
             message_id: name(&deliveries[..message.taken.min(deliveries.len())]),
+            publication: None,
             taken: message.taken,
         }
     }

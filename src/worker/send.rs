@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use pgrx::prelude::*;
 use webhook::http_thread::Outgoing;
-use webhook::outcome::{TransportError, judge, judge_absence};
+use webhook::outcome::{TransportError, judge, judge_absence, remarks};
 use webhook::schedule::RequestId;
 
 use super::active_webhooks::Composer;
@@ -15,6 +15,13 @@ impl Worker {
             self.buffers.keep(answer.buffer);
             let id = RequestId(answer.id);
             if let Some((kind, url)) = self.in_flight.remove(&id) {
+                for remark in answer.result.iter().flat_map(remarks) {
+                    let remark = format!("zentry_notify: {url}: {remark}");
+                    // Once for each worker: it is read again and again.
+                    if self.remarks.insert(remark.clone()) {
+                        pgrx::warning!("{remark}");
+                    }
+                }
                 self.scheduler
                     .judged(id, &judge(kind, &url, answer.result.as_ref()), Timestamp::now());
             }
@@ -25,6 +32,7 @@ impl Worker {
         let mut composer = Composer {
             webhooks: &self.webhooks,
             catalogue: self.wordings.catalogue(),
+            origin: &self.origin,
             buffers: &mut self.buffers,
         };
         for request in self.scheduler.poll(Timestamp::now(), &mut composer) {
@@ -44,7 +52,7 @@ impl Worker {
                 kind: endpoint.kind(),
                 url: endpoint.request_url(request.message_id.as_deref(), webhook.threads()),
                 headers: webhook.headers(request.message_id.as_deref(), &request.body),
-                message: None,
+                message: webhook.message(request.publication),
                 body: request.body,
             };
             self.slack.used();

@@ -5,7 +5,6 @@ mod error;
 mod facts;
 mod host;
 mod mistaken;
-pub(crate) mod nats;
 mod secret_url;
 #[cfg(test)]
 mod tests;
@@ -13,6 +12,7 @@ mod tests;
 pub(crate) mod discord;
 pub(crate) mod google_chat;
 pub(crate) mod mattermost;
+pub(crate) mod nats;
 pub(crate) mod slack;
 pub(crate) mod teams;
 pub(crate) mod webhook;
@@ -99,7 +99,10 @@ impl Endpoint {
     /// See [`EndpointError`]; no text of it holds more of the URL than scheme, host and port.
     pub fn parse(webhook_type: WebhookType, url: &str, policy: &UrlPolicy) -> Result<Self, EndpointError> {
         mistaken::refuse_escaped(url)?;
-        let url = parse_allowed(url, policy)?;
+        let url = match webhook_type.facts().parse {
+            Some(parse) => parse(url, policy)?,
+            None => parse_allowed(url, policy)?,
+        };
         let vendor = Vendor::of(&url);
         if let Vendor::Of(meant) = vendor
             && meant != webhook_type
@@ -177,6 +180,12 @@ impl Endpoint {
         self.facts().knows_messages
     }
 
+    /// What subjects begin with, if what it gets is published to a stream.
+    pub fn subject_prefix(&self) -> Option<&str> {
+        let prefix = self.facts().prefix?;
+        Some(prefix(self.post_url.expose()))
+    }
+
     /// Whether such webhooks have a place for that.
     pub fn has(&self, setting: Setting) -> bool {
         self.kind.webhook_type().has(setting)
@@ -192,8 +201,7 @@ impl Endpoint {
     }
 }
 
-/// The checks that hold for every type.
-fn parse_allowed(text: &str, policy: &UrlPolicy) -> Result<Url, EndpointError> {
+fn check_length(text: &str) -> Result<(), EndpointError> {
     let length = text.chars().count();
     if length > MAX_URL_LENGTH {
         return Err(EndpointError::TooLong {
@@ -201,6 +209,12 @@ fn parse_allowed(text: &str, policy: &UrlPolicy) -> Result<Url, EndpointError> {
             limit: MAX_URL_LENGTH,
         });
     }
+    Ok(())
+}
+
+/// The checks that hold for every URL of the web.
+fn parse_allowed(text: &str, policy: &UrlPolicy) -> Result<Url, EndpointError> {
+    check_length(text)?;
     let url = Url::parse(text).map_err(EndpointError::NotAUrl)?;
     match url.scheme() {
         "https" => {}

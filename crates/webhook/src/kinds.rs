@@ -89,6 +89,7 @@ kinds! {
     GoogleChat google_chat "Google Chat"       [GoogleChat google_chat "Google Chat" google_chat::FORMAT, google_chat::JUDGE];
     Mattermost mattermost  "Mattermost"        [Mattermost mattermost "Mattermost" mattermost::FORMAT, mattermost::JUDGE];
     Webhook    webhook     "A program, signed" [Signed webhook "A program, signed" event_json::FORMAT, signed::JUDGE];
+    Nats       nats        "NATS"              [Nats nats "NATS" event_json::FORMAT, nats::JUDGE];
 }
 
 /// What of a webhook only some types have a place for. The names are those of the columns and parameters.
@@ -104,7 +105,10 @@ pub enum Setting {
     Digest,
     MaxEventsPerMessage,
     Headers,
+    /// What its requests are signed by; one is made where none is given.
     Secret,
+    /// Whom the server takes us for. Where it is given is `secret` as well.
+    Credentials,
 }
 
 impl Setting {
@@ -120,6 +124,7 @@ impl Setting {
         Self::MaxEventsPerMessage,
         Self::Headers,
         Self::Secret,
+        Self::Credentials,
     ];
 
     /// As it is written in SQL.
@@ -136,6 +141,7 @@ impl Setting {
             Self::MaxEventsPerMessage => "max_events_per_message",
             Self::Headers => "headers",
             Self::Secret => "secret",
+            Self::Credentials => "credentials",
         }
     }
 }

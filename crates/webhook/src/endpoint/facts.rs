@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use super::{EndpointError, Page, Vendor};
+use super::{EndpointError, Page, UrlPolicy, Vendor};
 use crate::kinds::{EndpointKind, Setting};
 use crate::mention::{Mentions, Silence};
 use crate::schedule::{Policy, Rate};
@@ -22,6 +22,8 @@ pub(crate) struct Facts {
     pub(crate) allowed_hosts: &'static str,
     /// Whether it is a host that the vendor has for such webhooks alone.
     pub(crate) is_vendors: fn(&str) -> bool,
+    /// Reads and checks what is no URL of the web; None: it is one.
+    pub(crate) parse: Option<fn(&str, &UrlPolicy) -> Result<Url, EndpointError>>,
     /// Checks the URL, and makes of it the one to post to.
     pub(crate) read: fn(Url, Vendor) -> Result<(EndpointKind, Url), EndpointError>,
     /// What else is a page of the service and no webhook's URL: of the host, the first part of the path, and the URL.
@@ -32,6 +34,8 @@ pub(crate) struct Facts {
     pub(crate) shared_limit: fn(&Url) -> Option<String>,
     /// Where a message of that name is posted to, and whether messages may belong to threads, for receivers that are told it in the URL.
     pub(crate) request_url: Option<RequestUrl>,
+    /// What subjects begin with, of what publishes to a stream.
+    pub(crate) prefix: Option<fn(&Url) -> &str>,
     /// Whether it takes a message only once that comes again under the same name.
     pub(crate) knows_messages: bool,
     /// Whom a message can ping, or why nobody.
@@ -48,11 +52,13 @@ impl Facts {
         copied: "",
         allowed_hosts: "",
         is_vendors: |_| false,
+        parse: None,
         read: |_, _| Err(EndpointError::OtherScheme),
         page: |_, _, _| None,
         rate: |_| None,
         shared_limit: |_| None,
         request_url: None,
+        prefix: None,
         knows_messages: false,
         mentions: Err(Silence {
             why: "a message of this type mentions nobody",

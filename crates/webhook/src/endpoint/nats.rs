@@ -5,8 +5,37 @@ use std::net::IpAddr;
 
 use url::{Host, Url};
 
-use super::{EndpointError, UrlPolicy, is_public};
+use super::{EndpointError, Facts, UrlPolicy, check_length, is_public};
+use crate::kinds::{EndpointKind, Setting, WebhookType};
+use crate::mention::Silence;
 use crate::nats;
+
+pub(crate) const FACTS: Facts = Facts {
+    example: "nats://nats.example.com:4222",
+    whose: "a NATS server's",
+    copied: "tls:// is encrypted from the beginning, a cluster has its servers with commas between them, and a path is what subjects begin with.",
+    parse: Some(|text, policy| {
+        check_length(text)?;
+        let url = read(text)?;
+        check(&url, policy)?;
+        Ok(url)
+    }),
+    read: |url, _| Ok((EndpointKind::Nats, url)),
+    prefix: Some(prefix),
+    mentions: Err(Silence {
+        why: "an event that a stream gets mentions nobody",
+        hint: "What a webhook of this type gets is no message: leave it out.",
+    }),
+    settings: &[Setting::Credentials],
+    ..Facts::USUAL
+};
+
+const fn fault(fault: &'static str) -> EndpointError {
+    EndpointError::NotOfType {
+        webhook_type: WebhookType::Nats,
+        fault,
+    }
+}
 
 /// Where servers listen unless they are told otherwise.
 const PORT: u16 = 4222;
@@ -39,7 +68,7 @@ fn rest(text: &str) -> Option<(&'static str, &str)> {
 /// Reads what a person wrote: `scheme://host:port/prefix?servers=host:port,...` is what is kept of it.
 pub(super) fn read(text: &str) -> Result<Url, EndpointError> {
     let (scheme, rest) =
-        rest(text).ok_or(EndpointError::NotNats("it does not begin with nats:// or tls://"))?;
+        rest(text).ok_or(fault("it does not begin with nats:// or tls://"))?;
     if rest.contains('#') {
         return Err(EndpointError::Fragment);
     }
@@ -53,15 +82,13 @@ pub(super) fn read(text: &str) -> Result<Url, EndpointError> {
         None => "",
         Some(query) => query
             .strip_prefix("servers=")
-            .ok_or(EndpointError::NotNats("it has a query"))?,
+            .ok_or(fault("it has a query"))?,
     };
     let prefix = match path.trim_end_matches('/') {
         "" => nats::PREFIX,
         path if nats::is_prefix(path) => path,
         _ => {
-            return Err(EndpointError::NotNats(
-                "its path is not what subjects begin with: letters, digits, hyphens and underscores, with dots between",
-            ));
+            return Err(fault("its path is not what subjects begin with: letters, digits, hyphens and underscores, with dots between"));
         }
     };
     let servers = servers
@@ -69,7 +96,7 @@ pub(super) fn read(text: &str) -> Result<Url, EndpointError> {
         .chain(more.split(',').filter(|more| !more.is_empty()));
     let servers = servers.map(server).collect::<Result<Vec<_>, _>>()?;
     if servers.len() > MOST_SERVERS {
-        return Err(EndpointError::NotNats("it has more than 16 servers"));
+        return Err(fault("it has more than 16 servers"));
     }
     let names: Vec<String> = servers.iter().map(ToString::to_string).collect();
     let (first, more) = names
@@ -116,7 +143,7 @@ pub(crate) fn servers(url: &Url) -> Vec<Server> {
 }
 
 /// What subjects begin with.
-pub(super) fn prefix(url: &Url) -> &str {
+fn prefix(url: &Url) -> &str {
     url.path().trim_start_matches('/')
 }
 
@@ -126,7 +153,7 @@ pub(crate) fn is_encrypted(url: &Url) -> bool {
 }
 
 /// Every server must be allowed with its port: what is allowed without one is the web's.
-pub(super) fn check(url: &Url, policy: &UrlPolicy) -> Result<(), EndpointError> {
+fn check(url: &Url, policy: &UrlPolicy) -> Result<(), EndpointError> {
     for server in servers(url) {
         let mut patterns = policy.allowed_hosts.iter();
         if !patterns.any(|pattern| pattern.matches_server(&server.host, server.port)) {

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{Answer, Verdict, text};
+use super::{Answer, Judge, Verdict, text};
 
 /// No stream has it, or the server cannot say: it comes again.
 const NO_STREAM: u16 = 404;
@@ -28,6 +28,8 @@ struct Refusal {
     description: String,
 }
 
+pub(crate) const JUDGE: Judge = Judge::Everything(verdict);
+
 /// The header under which the client says what people should know of the stream.
 pub const REMARK: &str = "remark";
 
@@ -37,7 +39,7 @@ pub fn remarks(answer: &Answer) -> impl Iterator<Item = &str> {
     remarks.map(|(_, remark)| &**remark)
 }
 
-pub(super) fn verdict(answer: &Answer) -> (Verdict, Option<String>) {
+fn verdict(answer: &Answer) -> (Verdict, Option<String>) {
     let said: Option<Said> = serde_json::from_slice(&answer.body).ok();
     let refusal = said.as_ref().and_then(|said| said.error.as_ref());
     let (code, description) = match refusal {
