@@ -337,7 +337,7 @@ COMMENT ON TABLE zentry_notify.webhook_secret IS 'The webhooks'' URLs, and what 
 COMMENT ON COLUMN zentry_notify.webhook_secret.webhook_integration_id IS 'The webhook';
 COMMENT ON COLUMN zentry_notify.webhook_secret.webhook_url IS
     'Its address. A secret: who knows it can post to the channel. The view zentry_notify.webhooks shows it redacted';
-COMMENT ON COLUMN zentry_notify.webhook_secret.signing_secret IS 'What the receiver checks signatures by, whsec_ and Base64; of type webhook';
+COMMENT ON COLUMN zentry_notify.webhook_secret.signing_secret IS 'What the receiver checks signatures by, whsec_ and Base64, of type webhook; credentials, of type nats';
 COMMENT ON COLUMN zentry_notify.webhook_secret.previous_secret IS 'The one before: what is sent is signed by both until previous_until';
 COMMENT ON COLUMN zentry_notify.webhook_secret.previous_until IS 'When the time of grace of previous_secret is over';
 COMMENT ON COLUMN zentry_notify.webhook_secret.headers IS 'Headers that each request has besides, an object of names and values, which are secrets';
@@ -570,9 +570,10 @@ CREATE OR REPLACE FUNCTION zentry_notify.make_secret() RETURNS text
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'make_secret_wrapper';
 COMMENT ON FUNCTION zentry_notify.make_secret() IS 'A secret to sign by that nobody knows';
 
-CREATE OR REPLACE FUNCTION zentry_notify.check_signing(secret text, headers text) RETURNS void
+CREATE OR REPLACE FUNCTION zentry_notify.check_signing(webhook_type text, secret text, headers text) RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'check_signing_wrapper';
-COMMENT ON FUNCTION zentry_notify.check_signing(text, text) IS 'An error for what is no secret to sign by, or for headers that no request could have';
+COMMENT ON FUNCTION zentry_notify.check_signing(text, text, text) IS
+    'An error for what is no secret of such a webhook, to sign by or as credentials, or for headers that no request could have';
 
 CREATE OR REPLACE FUNCTION zentry_notify.check_keys(parameter text, keys text[], known text[], certain boolean) RETURNS void
     LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'check_keys_wrapper';
@@ -1406,8 +1407,10 @@ BEGIN
         VALUES (written.id, NEW.webhook_url, CASE WHEN zentry_notify.type_has(NEW.webhook_type, 'secret') THEN zentry_notify.make_secret() END);
     ELSIF url_is_new THEN
         INSERT INTO zentry_notify.webhook_secret AS s (webhook_integration_id, webhook_url) VALUES (written.id, NEW.webhook_url)
-        -- Headers are secrets of where they were given for.
-        ON CONFLICT (webhook_integration_id) DO UPDATE SET webhook_url = EXCLUDED.webhook_url, headers = NULL;
+        -- Headers and credentials are secrets of where they were given for.
+        ON CONFLICT (webhook_integration_id) DO UPDATE
+           SET webhook_url = EXCLUDED.webhook_url, headers = NULL,
+               signing_secret = CASE WHEN zentry_notify.type_has(OLD.webhook_type, 'credentials') THEN NULL ELSE s.signing_secret END;
     END IF;
     IF TG_OP = 'UPDATE' AND written.id <> OLD.id THEN
         UPDATE zentry_notify.webhook_secret s SET webhook_integration_id = written.id WHERE s.webhook_integration_id = OLD.id;
@@ -1507,7 +1510,7 @@ BEGIN
     PERFORM zentry_notify.check_length(rate_limit, 50, 'rate_limit');
     PERFORM zentry_notify.check_length(rate_group, 100, 'rate_group');
     PERFORM zentry_notify.check_most_events(max_events_per_message);
-    PERFORM zentry_notify.check_signing(nullif(secret, ''), headers::text);
+    PERFORM zentry_notify.check_signing(webhook_type, nullif(secret, ''), headers::text);
     INSERT INTO zentry_notify.webhook_integration AS w
            (name, webhook_type, webhook_url, project_id, event_types, is_active, created_by_id,
             omit_keys, filter, min_streak_days, milestones, quiet_hours, mention, username, avatar_url, announce, thread_name, applied_tags,
@@ -1527,7 +1530,7 @@ END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_register_webhook(text, text, text, bigint, text[], boolean, bigint, text[], text, integer, integer[], text, text,
         text, text, boolean, text, text[], text, text, bigint, boolean, text, integer, interval, interval, text, text, jsonb) IS
-    'Registers a webhook and returns its id. webhook_type: one of zentry_webhook_types(); project_id null: every project; event_types null: all; secret, of type webhook: what to sign by, null: one is made, and zentry_new_secret gives one that is shown; headers: what its requests have besides. The rest is as in zentry_notify.webhook_integration; what is empty, or 0, is as if it were left out';
+    'Registers a webhook and returns its id. webhook_type: one of zentry_webhook_types(); project_id null: every project; event_types null: all; secret, of type webhook: what to sign by, null: one is made, and zentry_new_secret gives one that is shown; of type nats: credentials (the content of a .creds file, a user''s seed, user:password or a token); headers: what its requests have besides. The rest is as in zentry_notify.webhook_integration; what is empty, or 0, is as if it were left out';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_update_webhook(
     webhook_id bigint, name text DEFAULT NULL, webhook_type text DEFAULT NULL, webhook_url text DEFAULT NULL,
@@ -1547,7 +1550,7 @@ BEGIN
     PERFORM zentry_notify.check_length(rate_limit, 50, 'rate_limit');
     PERFORM zentry_notify.check_length(rate_group, 100, 'rate_group');
     PERFORM zentry_notify.check_most_events(max_events_per_message);
-    PERFORM zentry_notify.check_signing(NULL, headers::text);
+    PERFORM zentry_notify.check_signing(NULL, NULL, headers::text);
     UPDATE zentry_notify.webhook_integration AS w
        SET name = coalesce(name, w.name),
            webhook_type = coalesce(left(webhook_type, 20), w.webhook_type),
@@ -1598,7 +1601,7 @@ BEGIN
     IF secret IS NULL AND headers IS NULL THEN
         RETURN;
     END IF;
-    lacks := CASE WHEN secret IS NOT NULL AND NOT zentry_notify.type_has(kind, 'secret') THEN 'secret'
+    lacks := CASE WHEN secret IS NOT NULL AND NOT zentry_notify.type_has(kind, 'secret') AND NOT zentry_notify.type_has(kind, 'credentials') THEN 'secret'
                   WHEN headers <> '{}' AND NOT zentry_notify.type_has(kind, 'headers') THEN 'headers' END;
     IF lacks IS NOT NULL THEN
         PERFORM zentry_notify.refuse('invalid_parameter_value',
@@ -1628,11 +1631,20 @@ DECLARE
 BEGIN
     IF kind IS NULL THEN
         PERFORM zentry_notify.no_such_webhook(webhook_id);
+    ELSIF zentry_notify.type_has(kind, 'credentials') THEN
+        IF secret IS NULL THEN
+            PERFORM zentry_notify.refuse('invalid_parameter_value', format('the credentials of a webhook of type %s are not made here', kind),
+                'Give them as secret; an empty one takes them away.', 'secret');
+        END IF;
+        PERFORM zentry_notify.check_signing(kind, nullif(secret, ''), NULL);
+        UPDATE zentry_notify.webhook_secret s SET signing_secret = nullif(secret, '') WHERE s.webhook_integration_id = webhook_id;
+        PERFORM zentry_notify.reopen(webhook_id);
+        RETURN secret;
     ELSIF NOT zentry_notify.type_has(kind, 'secret') THEN
         PERFORM zentry_notify.refuse('invalid_parameter_value', format('a webhook of type %s has no secret to sign by', kind),
             'Its URL is its secret: make a new one where the service shows it, and give it to zentry_update_webhook.', 'webhook_id');
     END IF;
-    PERFORM zentry_notify.check_signing(nullif(secret, ''), NULL);
+    PERFORM zentry_notify.check_signing(kind, nullif(secret, ''), NULL);
     IF grace IS NULL OR grace NOT BETWEEN '0' AND '30 days' THEN
         PERFORM zentry_notify.refuse('invalid_parameter_value', format('grace must be 0 to 30 days, not %s', coalesce(grace::text, 'null')),
             'So long requests are signed by the secret of before, too; 0: by the new one alone, at once.', 'grace');
@@ -1649,7 +1661,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_new_secret(bigint, text, interval) IS
-    'Gives a webhook of type webhook a new secret to sign by, the given one or one that is made, and returns it: nothing else ever shows it. Until grace is over, requests are signed by the one of before, too; 0: by the new one alone';
+    'Gives a webhook of type webhook a new secret to sign by, the given one or one that is made, and returns it: nothing else ever shows it. Until grace is over, requests are signed by the one of before, too; 0: by the new one alone. Of type nats: other credentials, from now on; an empty text: none';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_delete_webhook(webhook_id bigint) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET session_replication_role = origin

@@ -324,7 +324,7 @@ $$;
 -- The structure that the above leads to, as digests of its files.
 --# structure 01_schema.sql 9644aaa7488d6366
 --# structure 02_event_type.sql d66fe72eba7b167e
---# structure 03_webhook.sql 3dfadfaf45acbf24
+--# structure 03_webhook.sql f67ee936eb629a05
 --# structure 06_legacy_delivery.sql 4e594d666bb17293
 --# structure 07_webhook_state.sql 227a638fbe7105ee
 --# structure 08_event_source.sql 426184cabd82c950

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use pgrx::prelude::*;
 use webhook::endpoint::{EndpointKind, SecretUrl};
+use webhook::nats::Origin;
 use webhook::open_batch::OpenBatch;
 use webhook::schedule::{QueueId, RequestId, Scheduler, Tally};
 
@@ -29,6 +30,7 @@ use super::source::{self, UNENDING};
 use super::store::Store;
 use super::wording::Wordings;
 use crate::http::Http;
+use crate::pg::process;
 use crate::pg::signals;
 use crate::pg::time_limit;
 use crate::pg::wait::{self, Waiter};
