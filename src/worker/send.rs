@@ -16,10 +16,9 @@ impl Worker {
             let id = RequestId(answer.id);
             if let Some((kind, url)) = self.in_flight.remove(&id) {
                 for remark in answer.result.iter().flat_map(remarks) {
-                    let remark = format!("zentry_notify: {url}: {remark}");
-                    // Once for each worker: it is read again and again.
-                    if self.remarks.insert(remark.clone()) {
-                        pgrx::warning!("{remark}");
+                    // Once for each worker: the configuration is read again and again.
+                    if self.remarks.insert(format!("{url}: {remark}")) {
+                        pgrx::warning!("zentry_notify: the stream of {url} is not as it should be: {remark}");
                     }
                 }
                 self.scheduler

@@ -7,6 +7,7 @@ TYPES = [
     ("google_chat", "Google Chat"),
     ("mattermost", "Mattermost"),
     ("webhook", "A program, signed"),
+    ("nats", "NATS"),
 ]
 SETTINGS = {
     "discord": ["mention", "username", "avatar_url", "announce", "thread_name", "applied_tags", "digest", "max_events_per_message"],
@@ -15,4 +16,5 @@ SETTINGS = {
     "google_chat": ["mention", "announce", "thread_by", "digest", "max_events_per_message"],
     "mattermost": ["mention", "username", "avatar_url", "announce", "digest", "max_events_per_message"],
     "webhook": ["headers", "secret"],
+    "nats": ["credentials"],
 }
