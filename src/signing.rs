@@ -45,7 +45,11 @@ impl Signing {
     /// What is wrong with what is stored, which was checked when it was written.
     pub fn of(endpoint: Endpoint, stored: &StoredSigning) -> Result<(Endpoint, Option<Self>), String> {
         if endpoint.has(Setting::Credentials) {
-            let credentials = stored.secret.as_deref().map(str::parse::<Credentials>).transpose();
+            let credentials = stored
+                .secret
+                .as_deref()
+                .map(str::parse::<Credentials>)
+                .transpose();
             let credentials = credentials.map_err(|error| error.to_string())?;
             let secrets = credentials.as_ref().map_or_else(Vec::new, Credentials::secrets);
             let signing = Self {

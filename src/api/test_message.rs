@@ -166,7 +166,9 @@ fn post(endpoint: &Endpoint, event: &Event, appearance: &Appearance, signing: Op
         kind: endpoint.kind(),
         url: endpoint.post_url().clone(),
         headers: headers.unwrap_or_default(),
-        message: publication.zip(signing).map(|(publication, signing)| signing.message(publication)),
+        message: publication
+            .zip(signing)
+            .map(|(publication, signing)| signing.message(publication)),
         body,
     };
     if http.send(outgoing).is_err() {

@@ -232,13 +232,16 @@ impl Compose for Composer<'_> {
         if endpoint.kind().takes_events() {
             let first = deliveries.first();
             let told = first.map(|delivery| webhook.told(&delivery.event));
-            let body = told.as_ref().map_or_else(Vec::new, |event| message::event_json(event, self.buffers.take()));
+            let body = told
+                .as_ref()
+                .map_or_else(Vec::new, |event| message::event_json(event, self.buffers.take()));
             let publication = endpoint.subject_prefix().zip(first).zip(told.as_ref());
             return Composed {
                 body,
                 message_id: first.and_then(|delivery| name(std::slice::from_ref(delivery))),
-                publication: publication
-                    .map(|((prefix, delivery), event)| Publication::new(self.origin, prefix, event, Some(delivery.event_id))),
+                publication: publication.map(|((prefix, delivery), event)| {
+                    Publication::new(self.origin, prefix, event, Some(delivery.event_id))
+                }),
                 taken: 1,
             };
         }

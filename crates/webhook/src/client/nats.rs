@@ -134,6 +134,11 @@ impl Links {
             ))),
         };
         match outcome {
+            // Another connection may be allowed what this one was not.
+            Err(Failure::Answer(answer)) if answer.status == 403 => {
+                place.drop_link(&link).await;
+                Ok(answer)
+            }
             Ok(answer) | Err(Failure::Answer(answer)) => Ok(answer),
             Err(Failure::Other(error)) => Err(error),
             Err(Failure::Broken(error)) => {
@@ -215,7 +220,8 @@ impl Links {
             .tls_client_config(config)
             .require_tls(is_encrypted(url))
             .connection_timeout(self.limits.connect_timeout)
-            .request_timeout(Some(self.limits.request_timeout))
+            // Ours is for all of it.
+            .request_timeout(None)
             // What the server says of others was checked by nobody.
             .ignore_discovered_servers()
             // As often as there are servers: it counts the first attempts, too. What it does when the connection is lost is too late for anybody.
@@ -380,11 +386,13 @@ impl Link {
             // The message itself shows what there is.
             Ok(None) => Ok(None),
             Err(Failure::Broken(error)) => Err(Failure::Broken(error)),
-            Err(Failure::Answer(_) | Failure::Other(_)) => {
+            Err(failure) => {
                 self.streams().unknown_until = Some(now + FRESH);
-                remarks.push(format!(
-                    "the stream's configuration can't be read (the user needs {NAMES} and {INFO}.*): whether a message is too large for it shows only when it is sent"
-                ));
+                if matches!(&failure, Failure::Answer(answer) if answer.status == 403) {
+                    remarks.push(format!(
+                        "its configuration can't be read, because the user may not ask {NAMES} and {INFO}.*: whether a message is too large shows only when it is sent"
+                    ));
+                }
                 Ok(None)
             }
         }
@@ -437,7 +445,6 @@ impl Link {
                 Ok(message) => Ok(message.payload.to_vec()),
                 Err(error) => Err(match error.kind() {
                     RequestErrorKind::NoResponders => Failure::Answer(answer(503, subject.to_owned())),
-                    RequestErrorKind::TimedOut => broken("no acknowledgement came"),
                     _ => broken(&failure::innermost(&error)),
                 }),
             },

@@ -67,8 +67,7 @@ fn rest(text: &str) -> Option<(&'static str, &str)> {
 
 /// Reads what a person wrote: `scheme://host:port/prefix?servers=host:port,...` is what is kept of it.
 pub(super) fn read(text: &str) -> Result<Url, EndpointError> {
-    let (scheme, rest) =
-        rest(text).ok_or(fault("it does not begin with nats:// or tls://"))?;
+    let (scheme, rest) = rest(text).ok_or(fault("it does not begin with nats:// or tls://"))?;
     if rest.contains('#') {
         return Err(EndpointError::Fragment);
     }
@@ -80,15 +79,15 @@ pub(super) fn read(text: &str) -> Result<Url, EndpointError> {
     let (servers, path) = rest.split_once('/').unwrap_or((rest, ""));
     let more = match query {
         None => "",
-        Some(query) => query
-            .strip_prefix("servers=")
-            .ok_or(fault("it has a query"))?,
+        Some(query) => query.strip_prefix("servers=").ok_or(fault("it has a query"))?,
     };
     let prefix = match path.trim_end_matches('/') {
         "" => nats::PREFIX,
         path if nats::is_prefix(path) => path,
         _ => {
-            return Err(fault("its path is not what subjects begin with: letters, digits, hyphens and underscores, with dots between"));
+            return Err(fault(
+                "its path is not what subjects begin with: letters, digits, hyphens and underscores, with dots between",
+            ));
         }
     };
     let servers = servers
