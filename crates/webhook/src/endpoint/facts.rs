@@ -10,6 +10,9 @@ use crate::schedule::{Policy, Rate};
 /// Of a URL, a message's name, and whether messages may belong to threads.
 type RequestUrl = fn(&Url, Option<&str>, bool) -> Url;
 
+/// Reads a text by a policy.
+pub(crate) type Parse = fn(&str, &UrlPolicy) -> Result<Url, EndpointError>;
+
 /// What is known of a type of webhook.
 pub(crate) struct Facts {
     /// How a URL looks.
@@ -23,7 +26,7 @@ pub(crate) struct Facts {
     /// Whether it is a host that the vendor has for such webhooks alone.
     pub(crate) is_vendors: fn(&str) -> bool,
     /// Reads and checks what is no URL of the web; None: it is one.
-    pub(crate) parse: Option<fn(&str, &UrlPolicy) -> Result<Url, EndpointError>>,
+    pub(crate) parse: Option<Parse>,
     /// Checks the URL, and makes of it the one to post to.
     pub(crate) read: fn(Url, Vendor) -> Result<(EndpointKind, Url), EndpointError>,
     /// What else is a page of the service and no webhook's URL: of the host, the first part of the path, and the URL.

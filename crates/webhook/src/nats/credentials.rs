@@ -152,12 +152,12 @@ impl FromStr for Credentials {
     }
 }
 
-/// What stands between the line with `begins` and the next one of hyphens.
+/// What stands between its two marks; a field of a form makes one line of all.
 fn section(text: &str, begins: &str) -> Option<String> {
-    let is_mark = |line: &str| line.starts_with("---");
-    let mut lines = text.lines().map(str::trim);
-    lines.find(|line| is_mark(line) && line.contains(begins))?;
-    let content: String = lines.take_while(|line| !is_mark(line)).collect();
+    let (_, rest) = text.split_once(begins)?;
+    let rest = rest.trim_start_matches('-');
+    let end = rest.find("------END").or_else(|| rest.find("-----END"))?;
+    let content: String = rest[..end].split_whitespace().collect();
     (!content.is_empty()).then_some(content)
 }
 
@@ -261,6 +261,7 @@ mod tests {
         assert!(matches!(credentials.expose(), Login::Jwt { jwt, .. } if jwt == "eyJ0.eyJq.c2ln"));
         let secrets: [Box<str>; 2] = [USER.into(), "eyJ0.eyJq.c2ln".into()];
         assert_eq!(credentials.secrets(), secrets);
+        assert_eq!(of(&file.replace("\r\n", "")), credentials, "in one line");
         assert_eq!(format!("{credentials:?}"), "Credentials(***)");
         let secrets: [Box<str>; 2] = [r#"a"b"#.into(), r#"a\"b"#.into()];
         assert_eq!(of(r#"zentry:a"b"#).secrets(), secrets);

@@ -44,6 +44,8 @@ pub struct Draft {
     pub thread_by: String,
     /// JSON; empty in a change: as they are.
     pub headers: String,
+    /// Empty in a change: as they are.
+    pub credentials: String,
 }
 
 impl Draft {
@@ -100,6 +102,7 @@ impl Draft {
             notices: set.notices,
             thread_by: set.thread_by.clone().unwrap_or_default(),
             headers: String::new(),
+            credentials: String::new(),
         }
     }
 
@@ -161,6 +164,7 @@ impl Draft {
                 "notify_webhook_id" => &mut draft.notify_webhook_id,
                 "thread_by" => &mut draft.thread_by,
                 "headers" => &mut draft.headers,
+                "secret" => &mut draft.credentials,
                 _ => continue,
             };
             *field = value;
@@ -187,7 +191,7 @@ impl Draft {
             event_types: Some(self.event_types()),
             is_active: Some(self.is_active),
             rules,
-            secret: None,
+            secret: self.credentials().map(str::to_owned),
             headers: self.headers()?,
         })
     }
@@ -210,6 +214,12 @@ impl Draft {
     /// Whether the service has a place for it. The form does not show what it has none for.
     fn has(&self, setting: &str) -> bool {
         vendors::has(&self.webhook_type, setting)
+    }
+
+    /// What was given.
+    pub fn credentials(&self) -> Option<&str> {
+        let given = !self.credentials.is_empty() && self.has("credentials");
+        given.then_some(&*self.credentials)
     }
 
     fn headers(&self) -> Result<Option<Value>, Fields> {

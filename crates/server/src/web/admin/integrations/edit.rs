@@ -113,7 +113,12 @@ pub async fn change(visitor: Visitor, Id(id): Id, Form(sent): Sent) -> Result<Re
 
 async fn update(session: &Session<'_>, id: i64, draft: &Draft) -> Result<(), Error> {
     let change = draft.change().map_err(Error::fields)?;
-    Ok(integrations::update(session, id, &change).await?)
+    integrations::update(session, id, &change).await?;
+    // After the URL: another one takes them away.
+    if let Some(credentials) = draft.credentials() {
+        integrations::new_secret(session, id, Some(credentials), None).await?;
+    }
+    Ok(())
 }
 
 /// The form as it was sent, with what is wrong; any other error as it is.
@@ -234,6 +239,16 @@ fn place(webhook: Option<&Webhook>, draft: &Draft, wrong: &Fields) -> Markup {
                 },
                 ..TextField::default()
             }.render(wrong))
+            div data-services=[vendors::with(&["credentials"])] {
+                (TextField {
+                    name: "secret", label: "Credentials", kind: "password", autocomplete: "new-password",
+                    hint: html! {
+                        "The content of a " code { ".creds" } " file, a user's seed, " code { "user:password" } " or a token. They are not shown again. "
+                        @if webhook.is_some() { "Left empty, they stay; another URL takes them away." }
+                    },
+                    ..TextField::default()
+                }.render(wrong))
+            }
             div data-services=[vendors::with(&["headers"])] {
                 (TextField {
                     name: "headers", label: "Headers of its requests", value: &draft.headers,
