@@ -38,7 +38,7 @@ CREATE TABLE zentry_notify.webhook (
 COMMENT ON TABLE zentry_notify.webhook IS 'Webhooks and what they hear of, without their URLs';
 COMMENT ON COLUMN zentry_notify.webhook.id IS 'The number that zentry_test_webhook and the other functions take';
 COMMENT ON COLUMN zentry_notify.webhook.name IS 'A name for people, 1 to 100 characters';
-COMMENT ON COLUMN zentry_notify.webhook.webhook_type IS 'discord, teams, slack, google_chat, mattermost or webhook';
+COMMENT ON COLUMN zentry_notify.webhook.webhook_type IS 'Which service it is of, or webhook for a program: zentry_webhook_types() lists them';
 COMMENT ON COLUMN zentry_notify.webhook.project_id IS 'The project whose events are sent; null: every project''s';
 COMMENT ON COLUMN zentry_notify.webhook.created_by_id IS 'The application''s user who registered it';
 COMMENT ON COLUMN zentry_notify.webhook.event_types IS 'JSON array of names of zentry_notify.event_type; ["*"]: all, also those added later';
@@ -57,7 +57,7 @@ COMMENT ON COLUMN zentry_notify.webhook.filter IS 'Only events whose data this J
 COMMENT ON COLUMN zentry_notify.webhook.min_streak_days IS 'Of daily_streak, only streaks of so many days are heard; null: all';
 COMMENT ON COLUMN zentry_notify.webhook.milestones IS 'Of milestone_reached, only these are heard, in per cent; null: all';
 COMMENT ON COLUMN zentry_notify.webhook.quiet_hours IS 'When nothing is sent, such as 22:00-07:00 Europe/Berlin, or Mon-Fri 20:00-08:00, Sat-Sun 00:00-24:00 UTC; what comes meanwhile is sent afterwards';
-COMMENT ON COLUMN zentry_notify.webhook.mention IS 'Whom each message pings: role:ID or user:ID in Discord; user:ID NAME in a Workflows flow of Teams; user:ID, group:ID, here or channel in Slack; user:ID or all in Google Chat; user:NAME, here, channel or all in Mattermost';
+COMMENT ON COLUMN zentry_notify.webhook.mention IS 'Whom each message pings, such as role:ID or user:ID in Discord; zentry_webhook_types() has what each service knows';
 COMMENT ON COLUMN zentry_notify.webhook.username IS 'The name that its messages in Discord and Mattermost come from; null: zentry_notify.username decides';
 COMMENT ON COLUMN zentry_notify.webhook.avatar_url IS 'The picture that its messages in Discord and Mattermost come with, an https URL; null: zentry_notify.avatar_url decides';
 COMMENT ON COLUMN zentry_notify.webhook.announce IS 'In Discord, Google Chat and Mattermost, a line of text stands above the events: a phone''s notification shows it, and of embeds alone it shows nothing. In Slack it always does';
@@ -86,7 +86,7 @@ COMMENT ON TABLE zentry_notify.webhook_secret IS 'The webhooks'' URLs, and what 
 COMMENT ON COLUMN zentry_notify.webhook_secret.webhook_integration_id IS 'The webhook';
 COMMENT ON COLUMN zentry_notify.webhook_secret.webhook_url IS
     'Its address. A secret: who knows it can post to the channel. The view zentry_notify.webhooks shows it redacted';
-COMMENT ON COLUMN zentry_notify.webhook_secret.signing_secret IS 'What the receiver checks signatures by, whsec_ and Base64; of type webhook';
+COMMENT ON COLUMN zentry_notify.webhook_secret.signing_secret IS 'What the receiver checks signatures by, whsec_ and Base64, of type webhook; credentials, of type nats';
 COMMENT ON COLUMN zentry_notify.webhook_secret.previous_secret IS 'The one before: what is sent is signed by both until previous_until';
 COMMENT ON COLUMN zentry_notify.webhook_secret.previous_until IS 'When the time of grace of previous_secret is over';
 COMMENT ON COLUMN zentry_notify.webhook_secret.headers IS 'Headers that each request has besides, an object of names and values, which are secrets';

@@ -22,6 +22,16 @@ CREATE OR REPLACE FUNCTION zentry_notify.check_webhook_type(webhook_type text) R
     LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'check_webhook_type_wrapper';
 COMMENT ON FUNCTION zentry_notify.check_webhook_type(text) IS 'An error that names the types of webhooks that there are, unless it is one of them';
 
+CREATE OR REPLACE FUNCTION zentry_notify.type_has(webhook_type text, setting text) RETURNS boolean
+    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'type_has_wrapper';
+COMMENT ON FUNCTION zentry_notify.type_has(text, text) IS 'Whether webhooks of this type have a place for that: for one of the settings of zentry_webhook_types()';
+
+CREATE OR REPLACE FUNCTION @extschema@.zentry_webhook_types()
+    RETURNS TABLE (webhook_type text, label text, url text, mention text, settings text[], formats text[])
+    LANGUAGE c STABLE PARALLEL SAFE ROWS 8 AS 'MODULE_PATHNAME', 'zentry_webhook_types_wrapper';
+COMMENT ON FUNCTION @extschema@.zentry_webhook_types() IS
+    'The types of webhooks that there are: what people call each, how its URL looks, how mention is written, which of the settings that not all have it has a place for, and in which formats zentry_preview shows its messages';
+
 CREATE OR REPLACE FUNCTION zentry_notify.settings_in_the_way(
     webhook_type text, webhook_url text, allowed_hosts text, allow_http boolean, allow_private_addresses boolean) RETURNS TABLE (setting text, needed text)
     LANGUAGE c STABLE STRICT ROWS 1 AS 'MODULE_PATHNAME', 'settings_in_the_way_wrapper';
@@ -103,7 +113,7 @@ COMMENT ON FUNCTION zentry_notify.placeholder_event(jsonb) IS 'For each key that
 CREATE OR REPLACE FUNCTION zentry_notify.event_message(definition jsonb, format text, data jsonb, stored text, mention text) RETURNS text
     LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'event_message_wrapper';
 COMMENT ON FUNCTION zentry_notify.event_message(jsonb, text, jsonb, text, text) IS
-    'The message of an event, byte for byte, in a format: discord, teams, teams_workflow, teams_connector, slack, google_chat, mattermost, webhook. stored: what appearance_of gives of a webhook';
+    'The message of an event, byte for byte, in a format of zentry_webhook_types() or that of a type. stored: what appearance_of gives of a webhook';
 
 CREATE OR REPLACE FUNCTION zentry_notify.check_appearance(username text, avatar_url text, thread_name text, applied_tags text[], thread_by text) RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'check_appearance_wrapper';
@@ -117,9 +127,10 @@ CREATE OR REPLACE FUNCTION zentry_notify.make_secret() RETURNS text
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'make_secret_wrapper';
 COMMENT ON FUNCTION zentry_notify.make_secret() IS 'A secret to sign by that nobody knows';
 
-CREATE OR REPLACE FUNCTION zentry_notify.check_signing(secret text, headers text) RETURNS void
+CREATE OR REPLACE FUNCTION zentry_notify.check_signing(webhook_type text, secret text, headers text) RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'check_signing_wrapper';
-COMMENT ON FUNCTION zentry_notify.check_signing(text, text) IS 'An error for what is no secret to sign by, or for headers that no request could have';
+COMMENT ON FUNCTION zentry_notify.check_signing(text, text, text) IS
+    'An error for what is no secret of such a webhook, to sign by or as credentials, or for headers that no request could have';
 
 CREATE OR REPLACE FUNCTION zentry_notify.check_keys(parameter text, keys text[], known text[], certain boolean) RETURNS void
     LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'check_keys_wrapper';
@@ -140,7 +151,7 @@ COMMENT ON FUNCTION zentry_notify.ended_service(text, text) IS 'What there is no
 
 CREATE OR REPLACE FUNCTION zentry_notify.webhook_format(webhook_type text, webhook_url text) RETURNS text
     LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'webhook_format_wrapper';
-COMMENT ON FUNCTION zentry_notify.webhook_format(text, text) IS 'The format that a webhook''s URL takes: discord, teams_workflow or teams_connector';
+COMMENT ON FUNCTION zentry_notify.webhook_format(text, text) IS 'The format that a webhook''s URL takes: one of zentry_webhook_types()';
 
 CREATE OR REPLACE FUNCTION zentry_notify.wake(webhook_ids bigint[], overdue boolean DEFAULT false) RETURNS void
     LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'wake_wrapper';

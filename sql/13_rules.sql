@@ -130,8 +130,9 @@ BEGIN
                 'SELECT id, name FROM zentry_notify.webhooks lists them; null: those with notices are.', 'notify_webhook_id');
         END IF;
     END IF;
-    IF NEW.digest IS NOT NULL AND NEW.webhook_type = 'webhook' THEN
-        PERFORM zentry_notify.refuse('invalid_parameter_value', 'a webhook of type webhook has no digest: it gets each event by itself',
+    -- A type that there is not is refused below.
+    IF NEW.digest IS NOT NULL AND zentry_notify.type_has(NEW.webhook_type, 'digest') = false THEN
+        PERFORM zentry_notify.refuse('invalid_parameter_value', format('a webhook of type %s has no digest: it gets each event by itself', NEW.webhook_type),
             'Leave digest out.', 'digest');
     END IF;
     IF NEW.digest IS NOT NULL AND (TG_OP = 'INSERT' OR (NEW.digest, NEW.quiet_hours) IS DISTINCT FROM (OLD.digest, OLD.quiet_hours)) THEN

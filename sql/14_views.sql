@@ -53,7 +53,7 @@ COMMENT ON VIEW zentry_notify.webhook_integration IS
     'Webhooks and what they hear of. Writing here directly is as good as calling the zentry_* functions: the same rules hold';
 COMMENT ON COLUMN zentry_notify.webhook_integration.id IS 'The number that zentry_test_webhook and the other functions take';
 COMMENT ON COLUMN zentry_notify.webhook_integration.name IS 'A name for people, 1 to 100 characters';
-COMMENT ON COLUMN zentry_notify.webhook_integration.webhook_type IS 'discord, teams, slack, google_chat, mattermost or webhook';
+COMMENT ON COLUMN zentry_notify.webhook_integration.webhook_type IS 'Which service it is of, or webhook for a program: zentry_webhook_types() lists them';
 COMMENT ON COLUMN zentry_notify.webhook_integration.webhook_url IS 'The webhook''s address. A secret: who knows it can post to the channel. The view zentry_notify.webhooks shows it redacted';
 COMMENT ON COLUMN zentry_notify.webhook_integration.project_id IS 'The project whose events are sent; null: every project''s';
 COMMENT ON COLUMN zentry_notify.webhook_integration.created_by_id IS 'The application''s user who registered it';
@@ -73,7 +73,7 @@ COMMENT ON COLUMN zentry_notify.webhook_integration.filter IS 'Only events whose
 COMMENT ON COLUMN zentry_notify.webhook_integration.min_streak_days IS 'Of daily_streak, only streaks of so many days are heard; null: all';
 COMMENT ON COLUMN zentry_notify.webhook_integration.milestones IS 'Of milestone_reached, only these are heard, in per cent; null: all';
 COMMENT ON COLUMN zentry_notify.webhook_integration.quiet_hours IS 'When nothing is sent, such as 22:00-07:00 Europe/Berlin, or Mon-Fri 20:00-08:00, Sat-Sun 00:00-24:00 UTC; what comes meanwhile is sent afterwards';
-COMMENT ON COLUMN zentry_notify.webhook_integration.mention IS 'Whom each message pings: role:ID or user:ID in Discord; user:ID NAME in a Workflows flow of Teams; user:ID, group:ID, here or channel in Slack; user:ID or all in Google Chat; user:NAME, here, channel or all in Mattermost';
+COMMENT ON COLUMN zentry_notify.webhook_integration.mention IS 'Whom each message pings, such as role:ID or user:ID in Discord; zentry_webhook_types() has what each service knows';
 COMMENT ON COLUMN zentry_notify.webhook_integration.username IS 'The name that its messages in Discord and Mattermost come from; null: zentry_notify.username decides';
 COMMENT ON COLUMN zentry_notify.webhook_integration.avatar_url IS 'The picture that its messages in Discord and Mattermost come with, an https URL; null: zentry_notify.avatar_url decides';
 COMMENT ON COLUMN zentry_notify.webhook_integration.announce IS 'In Discord, Google Chat and Mattermost, a line of text stands above the events: a phone''s notification shows it, and of embeds alone it shows nothing. In Slack it always does';
@@ -160,7 +160,7 @@ SELECT w.id,
 COMMENT ON VIEW zentry_notify.webhooks IS 'Integrations with their state and counts, which may be some seconds behind; the URL without its secret';
 COMMENT ON COLUMN zentry_notify.webhooks.id IS 'Number of the integration';
 COMMENT ON COLUMN zentry_notify.webhooks.name IS 'Its name';
-COMMENT ON COLUMN zentry_notify.webhooks.webhook_type IS 'discord, teams, slack, google_chat, mattermost or webhook';
+COMMENT ON COLUMN zentry_notify.webhooks.webhook_type IS 'Which service it is of, or webhook for a program: zentry_webhook_types() lists them';
 COMMENT ON COLUMN zentry_notify.webhooks.webhook_url IS 'Where it posts to, without the secret';
 COMMENT ON COLUMN zentry_notify.webhooks.project_id IS 'The project whose events are sent; null: every project''s';
 COMMENT ON COLUMN zentry_notify.webhooks.event_types IS 'The events it hears; ["*"]: all';
@@ -291,7 +291,7 @@ SELECT l.id,
   LEFT JOIN zentry_notify.webhook w ON w.id = l.webhook_integration_id;
 COMMENT ON VIEW zentry_notify.logs IS 'The log with the name and the type of each delivery''s integration';
 COMMENT ON COLUMN zentry_notify.logs.webhook_integration_name IS 'The integration''s name';
-COMMENT ON COLUMN zentry_notify.logs.webhook_type IS 'discord, teams, slack, google_chat, mattermost or webhook';
+COMMENT ON COLUMN zentry_notify.logs.webhook_type IS 'Which service it is of, or webhook for a program: zentry_webhook_types() lists them';
 COMMENT ON COLUMN zentry_notify.logs.retried_as IS 'The delivery that repeats this one, which failed; null: none does';
 
 -- The rest are the log's own columns, described once.

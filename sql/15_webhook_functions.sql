@@ -139,20 +139,23 @@ BEGIN
     END IF;
     IF TG_OP = 'INSERT' THEN
         INSERT INTO zentry_notify.webhook_secret (webhook_integration_id, webhook_url, signing_secret)
-        VALUES (written.id, NEW.webhook_url, CASE NEW.webhook_type WHEN 'webhook' THEN zentry_notify.make_secret() END);
+        VALUES (written.id, NEW.webhook_url, CASE WHEN zentry_notify.type_has(NEW.webhook_type, 'secret') THEN zentry_notify.make_secret() END);
     ELSIF url_is_new THEN
         INSERT INTO zentry_notify.webhook_secret AS s (webhook_integration_id, webhook_url) VALUES (written.id, NEW.webhook_url)
-        -- Headers are secrets of where they were given for.
-        ON CONFLICT (webhook_integration_id) DO UPDATE SET webhook_url = EXCLUDED.webhook_url, headers = NULL;
+        -- Headers and credentials are secrets of where they were given for.
+        ON CONFLICT (webhook_integration_id) DO UPDATE
+           SET webhook_url = EXCLUDED.webhook_url, headers = NULL,
+               signing_secret = CASE WHEN zentry_notify.type_has(OLD.webhook_type, 'credentials') THEN NULL ELSE s.signing_secret END;
     END IF;
     IF TG_OP = 'UPDATE' AND written.id <> OLD.id THEN
         UPDATE zentry_notify.webhook_secret s SET webhook_integration_id = written.id WHERE s.webhook_integration_id = OLD.id;
     END IF;
     IF TG_OP = 'UPDATE' AND NEW.webhook_type <> OLD.webhook_type THEN
         UPDATE zentry_notify.webhook_secret s
-           SET signing_secret = CASE NEW.webhook_type WHEN 'webhook' THEN zentry_notify.make_secret() END,
+           SET signing_secret = CASE WHEN zentry_notify.type_has(NEW.webhook_type, 'secret') THEN zentry_notify.make_secret() END,
                previous_secret = NULL, previous_until = NULL, headers = NULL
-         WHERE s.webhook_integration_id = written.id AND 'webhook' IN (NEW.webhook_type, OLD.webhook_type);
+         WHERE s.webhook_integration_id = written.id
+           AND (s.signing_secret IS NOT NULL OR s.headers IS NOT NULL OR zentry_notify.type_has(NEW.webhook_type, 'secret'));
     END IF;
 
     IF url_is_new OR (NEW.project_id, NEW.event_types, NEW.is_active) IS DISTINCT FROM (OLD.project_id, OLD.event_types, OLD.is_active) THEN
@@ -242,7 +245,7 @@ BEGIN
     PERFORM zentry_notify.check_length(rate_limit, 50, 'rate_limit');
     PERFORM zentry_notify.check_length(rate_group, 100, 'rate_group');
     PERFORM zentry_notify.check_most_events(max_events_per_message);
-    PERFORM zentry_notify.check_signing(nullif(secret, ''), headers::text);
+    PERFORM zentry_notify.check_signing(webhook_type, nullif(secret, ''), headers::text);
     INSERT INTO zentry_notify.webhook_integration AS w
            (name, webhook_type, webhook_url, project_id, event_types, is_active, created_by_id,
             omit_keys, filter, min_streak_days, milestones, quiet_hours, mention, username, avatar_url, announce, thread_name, applied_tags,
@@ -262,7 +265,7 @@ END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_register_webhook(text, text, text, bigint, text[], boolean, bigint, text[], text, integer, integer[], text, text,
         text, text, boolean, text, text[], text, text, bigint, boolean, text, integer, interval, interval, text, text, jsonb) IS
-    'Registers a webhook and returns its id. webhook_type: discord, teams, slack, google_chat, mattermost or webhook; project_id null: every project; event_types null: all; secret, of type webhook: what to sign by, null: one is made, and zentry_new_secret gives one that is shown; headers: what its requests have besides. The rest is as in zentry_notify.webhook_integration; what is empty, or 0, is as if it were left out';
+    'Registers a webhook and returns its id. webhook_type: one of zentry_webhook_types(); project_id null: every project; event_types null: all; secret, of type webhook: what to sign by, null: one is made, and zentry_new_secret gives one that is shown; of type nats: credentials (the content of a .creds file, a user''s seed, user:password or a token); headers: what its requests have besides. The rest is as in zentry_notify.webhook_integration; what is empty, or 0, is as if it were left out';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_update_webhook(
     webhook_id bigint, name text DEFAULT NULL, webhook_type text DEFAULT NULL, webhook_url text DEFAULT NULL,
@@ -282,7 +285,7 @@ BEGIN
     PERFORM zentry_notify.check_length(rate_limit, 50, 'rate_limit');
     PERFORM zentry_notify.check_length(rate_group, 100, 'rate_group');
     PERFORM zentry_notify.check_most_events(max_events_per_message);
-    PERFORM zentry_notify.check_signing(NULL, headers::text);
+    PERFORM zentry_notify.check_signing(NULL, NULL, headers::text);
     UPDATE zentry_notify.webhook_integration AS w
        SET name = coalesce(name, w.name),
            webhook_type = coalesce(left(webhook_type, 20), w.webhook_type),
@@ -326,16 +329,22 @@ CREATE OR REPLACE FUNCTION zentry_notify.set_signing(webhook_id bigint, secret t
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
 AS $$
 #variable_conflict use_variable
+DECLARE
+    kind text := (SELECT w.webhook_type FROM zentry_notify.webhook w WHERE w.id = webhook_id);
+    lacks text;
 BEGIN
     IF secret IS NULL AND headers IS NULL THEN
         RETURN;
     END IF;
-    IF NOT EXISTS (SELECT FROM zentry_notify.webhook w WHERE w.id = webhook_id AND w.webhook_type = 'webhook') THEN
-        IF secret IS NULL AND headers = '{}' THEN
-            RETURN;
-        END IF;
-        PERFORM zentry_notify.refuse('invalid_parameter_value', 'only a webhook of type webhook has a secret to sign by and headers',
-            'Leave them out.', CASE WHEN secret IS NULL THEN 'headers' ELSE 'secret' END);
+    lacks := CASE WHEN secret IS NOT NULL AND NOT zentry_notify.type_has(kind, 'secret') AND NOT zentry_notify.type_has(kind, 'credentials') THEN 'secret'
+                  WHEN headers <> '{}' AND NOT zentry_notify.type_has(kind, 'headers') THEN 'headers' END;
+    IF lacks IS NOT NULL THEN
+        PERFORM zentry_notify.refuse('invalid_parameter_value',
+            format('a webhook of type %s has no %s', kind, CASE lacks WHEN 'secret' THEN 'secret to sign by' ELSE 'headers' END),
+            'Leave it out; SELECT webhook_type, settings FROM zentry_webhook_types() says which types have what.', lacks);
+    END IF;
+    IF secret IS NULL AND NOT zentry_notify.type_has(kind, 'headers') THEN
+        RETURN;
     END IF;
     UPDATE zentry_notify.webhook_secret s
        SET signing_secret = coalesce(secret, s.signing_secret), headers = nullif(coalesce(headers, s.headers), '{}')
@@ -357,11 +366,20 @@ DECLARE
 BEGIN
     IF kind IS NULL THEN
         PERFORM zentry_notify.no_such_webhook(webhook_id);
-    ELSIF kind <> 'webhook' THEN
+    ELSIF zentry_notify.type_has(kind, 'credentials') THEN
+        IF secret IS NULL THEN
+            PERFORM zentry_notify.refuse('invalid_parameter_value', format('the credentials of a webhook of type %s are not made here', kind),
+                'Give them as secret; an empty one takes them away.', 'secret');
+        END IF;
+        PERFORM zentry_notify.check_signing(kind, nullif(secret, ''), NULL);
+        UPDATE zentry_notify.webhook_secret s SET signing_secret = nullif(secret, '') WHERE s.webhook_integration_id = webhook_id;
+        PERFORM zentry_notify.reopen(webhook_id);
+        RETURN secret;
+    ELSIF NOT zentry_notify.type_has(kind, 'secret') THEN
         PERFORM zentry_notify.refuse('invalid_parameter_value', format('a webhook of type %s has no secret to sign by', kind),
             'Its URL is its secret: make a new one where the service shows it, and give it to zentry_update_webhook.', 'webhook_id');
     END IF;
-    PERFORM zentry_notify.check_signing(nullif(secret, ''), NULL);
+    PERFORM zentry_notify.check_signing(kind, nullif(secret, ''), NULL);
     IF grace IS NULL OR grace NOT BETWEEN '0' AND '30 days' THEN
         PERFORM zentry_notify.refuse('invalid_parameter_value', format('grace must be 0 to 30 days, not %s', coalesce(grace::text, 'null')),
             'So long requests are signed by the secret of before, too; 0: by the new one alone, at once.', 'grace');
@@ -378,7 +396,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_new_secret(bigint, text, interval) IS
-    'Gives a webhook of type webhook a new secret to sign by, the given one or one that is made, and returns it: nothing else ever shows it. Until grace is over, requests are signed by the one of before, too; 0: by the new one alone';
+    'Gives a webhook of type webhook a new secret to sign by, the given one or one that is made, and returns it: nothing else ever shows it. Until grace is over, requests are signed by the one of before, too; 0: by the new one alone. Of type nats: other credentials, from now on; an empty text: none';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_delete_webhook(webhook_id bigint) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET session_replication_role = origin

@@ -49,7 +49,7 @@ SELECT s.webhook_integration_id, w.name AS webhook_integration_name, w.webhook_t
 COMMENT ON VIEW zentry_notify.delivery_totals IS
     'Counters for a collector of metrics: they only grow, over restarts and whatever leaves the log. For sums over event types take those that are not *, for requests those that are';
 COMMENT ON COLUMN zentry_notify.delivery_totals.webhook_integration_name IS 'The integration''s name';
-COMMENT ON COLUMN zentry_notify.delivery_totals.webhook_type IS 'discord, teams, slack, google_chat, mattermost or webhook';
+COMMENT ON COLUMN zentry_notify.delivery_totals.webhook_type IS 'Which service it is of, or webhook for a program: zentry_webhook_types() lists them';
 
 -- The rest are the table's own columns, described once.
 DO $$

@@ -178,4 +178,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_preview(text, text, jsonb, bigint) IS
-    'Returns the message of an event as it would be posted, of its sample or of given data, without sending it. webhook_type: discord, teams (an Adaptive Card for Workflows), teams_connector (a MessageCard), slack, google_chat, mattermost or webhook (the event as JSON); with webhook_id: in the format and the wording of that webhook';
+    'Returns the message of an event as it would be posted, of its sample or of given data, without sending it. webhook_type: a type or a format of zentry_webhook_types(), such as teams (an Adaptive Card for Workflows), teams_connector (a MessageCard) or webhook (the event as JSON); with webhook_id: in the format and the wording of that webhook';

@@ -51,7 +51,7 @@ AS $$
        AND CASE WHEN p.proname IN ('find_api_token', 'note_api_token_use') THEN privilege = 'server'
                 WHEN privilege = 'server' THEN false
                 -- A view checks whether its reader may call what it calls.
-                WHEN p.proname IN ('zentry_status', 'zentry_stats', 'zentry_stats_by_hour', 'zentry_preview', 'zentry_logs', 'log_ids', 'latency_bounds', 'redact_url',
+                WHEN p.proname IN ('zentry_status', 'zentry_stats', 'zentry_stats_by_hour', 'zentry_preview', 'zentry_webhook_types', 'zentry_logs', 'log_ids', 'latency_bounds', 'redact_url',
                                    'look_up', 'look_up_in', 'lookup_of', 'quiet_until', 'digest_due', 'library_version', 'unrouted_events', 'doubts', 'refuse') THEN true
                 WHEN p.proname IN ('zentry_grant', 'zentry_revoke', 'zentry_promote') THEN false
                 WHEN starts_with(p.proname::text, 'zentry_')

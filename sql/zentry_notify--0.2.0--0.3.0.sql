@@ -272,7 +272,7 @@ ALTER TABLE zentry_notify.webhook ADD COLUMN rate_limit varchar(50), ADD COLUMN 
 COMMENT ON TABLE zentry_notify.webhook IS 'Webhooks and what they hear of, without their URLs';
 COMMENT ON COLUMN zentry_notify.webhook.id IS 'The number that zentry_test_webhook and the other functions take';
 COMMENT ON COLUMN zentry_notify.webhook.name IS 'A name for people, 1 to 100 characters';
-COMMENT ON COLUMN zentry_notify.webhook.webhook_type IS 'discord, teams, slack, google_chat, mattermost or webhook';
+COMMENT ON COLUMN zentry_notify.webhook.webhook_type IS 'Which service it is of, or webhook for a program: zentry_webhook_types() lists them';
 COMMENT ON COLUMN zentry_notify.webhook.project_id IS 'The project whose events are sent; null: every project''s';
 COMMENT ON COLUMN zentry_notify.webhook.created_by_id IS 'The application''s user who registered it';
 COMMENT ON COLUMN zentry_notify.webhook.event_types IS 'JSON array of names of zentry_notify.event_type; ["*"]: all, also those added later';
@@ -291,7 +291,7 @@ COMMENT ON COLUMN zentry_notify.webhook.filter IS 'Only events whose data this J
 COMMENT ON COLUMN zentry_notify.webhook.min_streak_days IS 'Of daily_streak, only streaks of so many days are heard; null: all';
 COMMENT ON COLUMN zentry_notify.webhook.milestones IS 'Of milestone_reached, only these are heard, in per cent; null: all';
 COMMENT ON COLUMN zentry_notify.webhook.quiet_hours IS 'When nothing is sent, such as 22:00-07:00 Europe/Berlin, or Mon-Fri 20:00-08:00, Sat-Sun 00:00-24:00 UTC; what comes meanwhile is sent afterwards';
-COMMENT ON COLUMN zentry_notify.webhook.mention IS 'Whom each message pings: role:ID or user:ID in Discord; user:ID NAME in a Workflows flow of Teams; user:ID, group:ID, here or channel in Slack; user:ID or all in Google Chat; user:NAME, here, channel or all in Mattermost';
+COMMENT ON COLUMN zentry_notify.webhook.mention IS 'Whom each message pings, such as role:ID or user:ID in Discord; zentry_webhook_types() has what each service knows';
 COMMENT ON COLUMN zentry_notify.webhook.rate_limit IS 'How many messages it may get, and in what time, such as 25/5min; 0: no limit; null: zentry_notify.teams_rate for Microsoft''s hosts, and the vendor''s answers for others';
 COMMENT ON COLUMN zentry_notify.webhook.rate_group IS 'Webhooks of the same group share their rate, the lowest of theirs: flows that one person owns; null: it is on its own';
 COMMENT ON COLUMN zentry_notify.webhook.notify_webhook_id IS 'The webhook that is told when this one starts to fail, is switched off or lets deliveries expire; null: those with notices are';
@@ -337,7 +337,7 @@ COMMENT ON TABLE zentry_notify.webhook_secret IS 'The webhooks'' URLs, and what 
 COMMENT ON COLUMN zentry_notify.webhook_secret.webhook_integration_id IS 'The webhook';
 COMMENT ON COLUMN zentry_notify.webhook_secret.webhook_url IS
     'Its address. A secret: who knows it can post to the channel. The view zentry_notify.webhooks shows it redacted';
-COMMENT ON COLUMN zentry_notify.webhook_secret.signing_secret IS 'What the receiver checks signatures by, whsec_ and Base64; of type webhook';
+COMMENT ON COLUMN zentry_notify.webhook_secret.signing_secret IS 'What the receiver checks signatures by, whsec_ and Base64, of type webhook; credentials, of type nats';
 COMMENT ON COLUMN zentry_notify.webhook_secret.previous_secret IS 'The one before: what is sent is signed by both until previous_until';
 COMMENT ON COLUMN zentry_notify.webhook_secret.previous_until IS 'When the time of grace of previous_secret is over';
 COMMENT ON COLUMN zentry_notify.webhook_secret.headers IS 'Headers that each request has besides, an object of names and values, which are secrets';
@@ -465,6 +465,16 @@ CREATE OR REPLACE FUNCTION zentry_notify.check_webhook_type(webhook_type text) R
     LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'check_webhook_type_wrapper';
 COMMENT ON FUNCTION zentry_notify.check_webhook_type(text) IS 'An error that names the types of webhooks that there are, unless it is one of them';
 
+CREATE OR REPLACE FUNCTION zentry_notify.type_has(webhook_type text, setting text) RETURNS boolean
+    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'type_has_wrapper';
+COMMENT ON FUNCTION zentry_notify.type_has(text, text) IS 'Whether webhooks of this type have a place for that: for one of the settings of zentry_webhook_types()';
+
+CREATE OR REPLACE FUNCTION @extschema@.zentry_webhook_types()
+    RETURNS TABLE (webhook_type text, label text, url text, mention text, settings text[], formats text[])
+    LANGUAGE c STABLE PARALLEL SAFE ROWS 8 AS 'MODULE_PATHNAME', 'zentry_webhook_types_wrapper';
+COMMENT ON FUNCTION @extschema@.zentry_webhook_types() IS
+    'The types of webhooks that there are: what people call each, how its URL looks, how mention is written, which of the settings that not all have it has a place for, and in which formats zentry_preview shows its messages';
+
 CREATE OR REPLACE FUNCTION zentry_notify.settings_in_the_way(
     webhook_type text, webhook_url text, allowed_hosts text, allow_http boolean, allow_private_addresses boolean) RETURNS TABLE (setting text, needed text)
     LANGUAGE c STABLE STRICT ROWS 1 AS 'MODULE_PATHNAME', 'settings_in_the_way_wrapper';
@@ -546,7 +556,7 @@ COMMENT ON FUNCTION zentry_notify.placeholder_event(jsonb) IS 'For each key that
 CREATE OR REPLACE FUNCTION zentry_notify.event_message(definition jsonb, format text, data jsonb, stored text, mention text) RETURNS text
     LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'event_message_wrapper';
 COMMENT ON FUNCTION zentry_notify.event_message(jsonb, text, jsonb, text, text) IS
-    'The message of an event, byte for byte, in a format: discord, teams, teams_workflow, teams_connector, slack, google_chat, mattermost, webhook. stored: what appearance_of gives of a webhook';
+    'The message of an event, byte for byte, in a format of zentry_webhook_types() or that of a type. stored: what appearance_of gives of a webhook';
 
 CREATE OR REPLACE FUNCTION zentry_notify.check_appearance(username text, avatar_url text, thread_name text, applied_tags text[], thread_by text) RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'check_appearance_wrapper';
@@ -560,9 +570,10 @@ CREATE OR REPLACE FUNCTION zentry_notify.make_secret() RETURNS text
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'make_secret_wrapper';
 COMMENT ON FUNCTION zentry_notify.make_secret() IS 'A secret to sign by that nobody knows';
 
-CREATE OR REPLACE FUNCTION zentry_notify.check_signing(secret text, headers text) RETURNS void
+CREATE OR REPLACE FUNCTION zentry_notify.check_signing(webhook_type text, secret text, headers text) RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'check_signing_wrapper';
-COMMENT ON FUNCTION zentry_notify.check_signing(text, text) IS 'An error for what is no secret to sign by, or for headers that no request could have';
+COMMENT ON FUNCTION zentry_notify.check_signing(text, text, text) IS
+    'An error for what is no secret of such a webhook, to sign by or as credentials, or for headers that no request could have';
 
 CREATE OR REPLACE FUNCTION zentry_notify.check_keys(parameter text, keys text[], known text[], certain boolean) RETURNS void
     LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'check_keys_wrapper';
@@ -583,7 +594,7 @@ COMMENT ON FUNCTION zentry_notify.ended_service(text, text) IS 'What there is no
 
 CREATE OR REPLACE FUNCTION zentry_notify.webhook_format(webhook_type text, webhook_url text) RETURNS text
     LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'webhook_format_wrapper';
-COMMENT ON FUNCTION zentry_notify.webhook_format(text, text) IS 'The format that a webhook''s URL takes: discord, teams_workflow or teams_connector';
+COMMENT ON FUNCTION zentry_notify.webhook_format(text, text) IS 'The format that a webhook''s URL takes: one of zentry_webhook_types()';
 
 CREATE OR REPLACE FUNCTION zentry_notify.wake(webhook_ids bigint[], overdue boolean DEFAULT false) RETURNS void
     LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'wake_wrapper';
@@ -757,8 +768,9 @@ BEGIN
                 'SELECT id, name FROM zentry_notify.webhooks lists them; null: those with notices are.', 'notify_webhook_id');
         END IF;
     END IF;
-    IF NEW.digest IS NOT NULL AND NEW.webhook_type = 'webhook' THEN
-        PERFORM zentry_notify.refuse('invalid_parameter_value', 'a webhook of type webhook has no digest: it gets each event by itself',
+    -- A type that there is not is refused below.
+    IF NEW.digest IS NOT NULL AND zentry_notify.type_has(NEW.webhook_type, 'digest') = false THEN
+        PERFORM zentry_notify.refuse('invalid_parameter_value', format('a webhook of type %s has no digest: it gets each event by itself', NEW.webhook_type),
             'Leave digest out.', 'digest');
     END IF;
     IF NEW.digest IS NOT NULL AND (TG_OP = 'INSERT' OR (NEW.digest, NEW.quiet_hours) IS DISTINCT FROM (OLD.digest, OLD.quiet_hours)) THEN
@@ -963,7 +975,7 @@ COMMENT ON VIEW zentry_notify.webhook_integration IS
     'Webhooks and what they hear of. Writing here directly is as good as calling the zentry_* functions: the same rules hold';
 COMMENT ON COLUMN zentry_notify.webhook_integration.id IS 'The number that zentry_test_webhook and the other functions take';
 COMMENT ON COLUMN zentry_notify.webhook_integration.name IS 'A name for people, 1 to 100 characters';
-COMMENT ON COLUMN zentry_notify.webhook_integration.webhook_type IS 'discord, teams, slack, google_chat, mattermost or webhook';
+COMMENT ON COLUMN zentry_notify.webhook_integration.webhook_type IS 'Which service it is of, or webhook for a program: zentry_webhook_types() lists them';
 COMMENT ON COLUMN zentry_notify.webhook_integration.webhook_url IS 'The webhook''s address. A secret: who knows it can post to the channel. The view zentry_notify.webhooks shows it redacted';
 COMMENT ON COLUMN zentry_notify.webhook_integration.project_id IS 'The project whose events are sent; null: every project''s';
 COMMENT ON COLUMN zentry_notify.webhook_integration.created_by_id IS 'The application''s user who registered it';
@@ -983,7 +995,7 @@ COMMENT ON COLUMN zentry_notify.webhook_integration.filter IS 'Only events whose
 COMMENT ON COLUMN zentry_notify.webhook_integration.min_streak_days IS 'Of daily_streak, only streaks of so many days are heard; null: all';
 COMMENT ON COLUMN zentry_notify.webhook_integration.milestones IS 'Of milestone_reached, only these are heard, in per cent; null: all';
 COMMENT ON COLUMN zentry_notify.webhook_integration.quiet_hours IS 'When nothing is sent, such as 22:00-07:00 Europe/Berlin, or Mon-Fri 20:00-08:00, Sat-Sun 00:00-24:00 UTC; what comes meanwhile is sent afterwards';
-COMMENT ON COLUMN zentry_notify.webhook_integration.mention IS 'Whom each message pings: role:ID or user:ID in Discord; user:ID NAME in a Workflows flow of Teams; user:ID, group:ID, here or channel in Slack; user:ID or all in Google Chat; user:NAME, here, channel or all in Mattermost';
+COMMENT ON COLUMN zentry_notify.webhook_integration.mention IS 'Whom each message pings, such as role:ID or user:ID in Discord; zentry_webhook_types() has what each service knows';
 COMMENT ON COLUMN zentry_notify.webhook_integration.username IS 'The name that its messages in Discord and Mattermost come from; null: zentry_notify.username decides';
 COMMENT ON COLUMN zentry_notify.webhook_integration.avatar_url IS 'The picture that its messages in Discord and Mattermost come with, an https URL; null: zentry_notify.avatar_url decides';
 COMMENT ON COLUMN zentry_notify.webhook_integration.announce IS 'In Discord, Google Chat and Mattermost, a line of text stands above the events: a phone''s notification shows it, and of embeds alone it shows nothing. In Slack it always does';
@@ -1070,7 +1082,7 @@ SELECT w.id,
 COMMENT ON VIEW zentry_notify.webhooks IS 'Integrations with their state and counts, which may be some seconds behind; the URL without its secret';
 COMMENT ON COLUMN zentry_notify.webhooks.id IS 'Number of the integration';
 COMMENT ON COLUMN zentry_notify.webhooks.name IS 'Its name';
-COMMENT ON COLUMN zentry_notify.webhooks.webhook_type IS 'discord, teams, slack, google_chat, mattermost or webhook';
+COMMENT ON COLUMN zentry_notify.webhooks.webhook_type IS 'Which service it is of, or webhook for a program: zentry_webhook_types() lists them';
 COMMENT ON COLUMN zentry_notify.webhooks.webhook_url IS 'Where it posts to, without the secret';
 COMMENT ON COLUMN zentry_notify.webhooks.project_id IS 'The project whose events are sent; null: every project''s';
 COMMENT ON COLUMN zentry_notify.webhooks.event_types IS 'The events it hears; ["*"]: all';
@@ -1201,7 +1213,7 @@ SELECT l.id,
   LEFT JOIN zentry_notify.webhook w ON w.id = l.webhook_integration_id;
 COMMENT ON VIEW zentry_notify.logs IS 'The log with the name and the type of each delivery''s integration';
 COMMENT ON COLUMN zentry_notify.logs.webhook_integration_name IS 'The integration''s name';
-COMMENT ON COLUMN zentry_notify.logs.webhook_type IS 'discord, teams, slack, google_chat, mattermost or webhook';
+COMMENT ON COLUMN zentry_notify.logs.webhook_type IS 'Which service it is of, or webhook for a program: zentry_webhook_types() lists them';
 COMMENT ON COLUMN zentry_notify.logs.retried_as IS 'The delivery that repeats this one, which failed; null: none does';
 
 -- The rest are the log's own columns, described once.
@@ -1392,20 +1404,23 @@ BEGIN
     END IF;
     IF TG_OP = 'INSERT' THEN
         INSERT INTO zentry_notify.webhook_secret (webhook_integration_id, webhook_url, signing_secret)
-        VALUES (written.id, NEW.webhook_url, CASE NEW.webhook_type WHEN 'webhook' THEN zentry_notify.make_secret() END);
+        VALUES (written.id, NEW.webhook_url, CASE WHEN zentry_notify.type_has(NEW.webhook_type, 'secret') THEN zentry_notify.make_secret() END);
     ELSIF url_is_new THEN
         INSERT INTO zentry_notify.webhook_secret AS s (webhook_integration_id, webhook_url) VALUES (written.id, NEW.webhook_url)
-        -- Headers are secrets of where they were given for.
-        ON CONFLICT (webhook_integration_id) DO UPDATE SET webhook_url = EXCLUDED.webhook_url, headers = NULL;
+        -- Headers and credentials are secrets of where they were given for.
+        ON CONFLICT (webhook_integration_id) DO UPDATE
+           SET webhook_url = EXCLUDED.webhook_url, headers = NULL,
+               signing_secret = CASE WHEN zentry_notify.type_has(OLD.webhook_type, 'credentials') THEN NULL ELSE s.signing_secret END;
     END IF;
     IF TG_OP = 'UPDATE' AND written.id <> OLD.id THEN
         UPDATE zentry_notify.webhook_secret s SET webhook_integration_id = written.id WHERE s.webhook_integration_id = OLD.id;
     END IF;
     IF TG_OP = 'UPDATE' AND NEW.webhook_type <> OLD.webhook_type THEN
         UPDATE zentry_notify.webhook_secret s
-           SET signing_secret = CASE NEW.webhook_type WHEN 'webhook' THEN zentry_notify.make_secret() END,
+           SET signing_secret = CASE WHEN zentry_notify.type_has(NEW.webhook_type, 'secret') THEN zentry_notify.make_secret() END,
                previous_secret = NULL, previous_until = NULL, headers = NULL
-         WHERE s.webhook_integration_id = written.id AND 'webhook' IN (NEW.webhook_type, OLD.webhook_type);
+         WHERE s.webhook_integration_id = written.id
+           AND (s.signing_secret IS NOT NULL OR s.headers IS NOT NULL OR zentry_notify.type_has(NEW.webhook_type, 'secret'));
     END IF;
 
     IF url_is_new OR (NEW.project_id, NEW.event_types, NEW.is_active) IS DISTINCT FROM (OLD.project_id, OLD.event_types, OLD.is_active) THEN
@@ -1495,7 +1510,7 @@ BEGIN
     PERFORM zentry_notify.check_length(rate_limit, 50, 'rate_limit');
     PERFORM zentry_notify.check_length(rate_group, 100, 'rate_group');
     PERFORM zentry_notify.check_most_events(max_events_per_message);
-    PERFORM zentry_notify.check_signing(nullif(secret, ''), headers::text);
+    PERFORM zentry_notify.check_signing(webhook_type, nullif(secret, ''), headers::text);
     INSERT INTO zentry_notify.webhook_integration AS w
            (name, webhook_type, webhook_url, project_id, event_types, is_active, created_by_id,
             omit_keys, filter, min_streak_days, milestones, quiet_hours, mention, username, avatar_url, announce, thread_name, applied_tags,
@@ -1515,7 +1530,7 @@ END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_register_webhook(text, text, text, bigint, text[], boolean, bigint, text[], text, integer, integer[], text, text,
         text, text, boolean, text, text[], text, text, bigint, boolean, text, integer, interval, interval, text, text, jsonb) IS
-    'Registers a webhook and returns its id. webhook_type: discord, teams, slack, google_chat, mattermost or webhook; project_id null: every project; event_types null: all; secret, of type webhook: what to sign by, null: one is made, and zentry_new_secret gives one that is shown; headers: what its requests have besides. The rest is as in zentry_notify.webhook_integration; what is empty, or 0, is as if it were left out';
+    'Registers a webhook and returns its id. webhook_type: one of zentry_webhook_types(); project_id null: every project; event_types null: all; secret, of type webhook: what to sign by, null: one is made, and zentry_new_secret gives one that is shown; of type nats: credentials (the content of a .creds file, a user''s seed, user:password or a token); headers: what its requests have besides. The rest is as in zentry_notify.webhook_integration; what is empty, or 0, is as if it were left out';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_update_webhook(
     webhook_id bigint, name text DEFAULT NULL, webhook_type text DEFAULT NULL, webhook_url text DEFAULT NULL,
@@ -1535,7 +1550,7 @@ BEGIN
     PERFORM zentry_notify.check_length(rate_limit, 50, 'rate_limit');
     PERFORM zentry_notify.check_length(rate_group, 100, 'rate_group');
     PERFORM zentry_notify.check_most_events(max_events_per_message);
-    PERFORM zentry_notify.check_signing(NULL, headers::text);
+    PERFORM zentry_notify.check_signing(NULL, NULL, headers::text);
     UPDATE zentry_notify.webhook_integration AS w
        SET name = coalesce(name, w.name),
            webhook_type = coalesce(left(webhook_type, 20), w.webhook_type),
@@ -1579,16 +1594,22 @@ CREATE OR REPLACE FUNCTION zentry_notify.set_signing(webhook_id bigint, secret t
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
 AS $$
 #variable_conflict use_variable
+DECLARE
+    kind text := (SELECT w.webhook_type FROM zentry_notify.webhook w WHERE w.id = webhook_id);
+    lacks text;
 BEGIN
     IF secret IS NULL AND headers IS NULL THEN
         RETURN;
     END IF;
-    IF NOT EXISTS (SELECT FROM zentry_notify.webhook w WHERE w.id = webhook_id AND w.webhook_type = 'webhook') THEN
-        IF secret IS NULL AND headers = '{}' THEN
-            RETURN;
-        END IF;
-        PERFORM zentry_notify.refuse('invalid_parameter_value', 'only a webhook of type webhook has a secret to sign by and headers',
-            'Leave them out.', CASE WHEN secret IS NULL THEN 'headers' ELSE 'secret' END);
+    lacks := CASE WHEN secret IS NOT NULL AND NOT zentry_notify.type_has(kind, 'secret') AND NOT zentry_notify.type_has(kind, 'credentials') THEN 'secret'
+                  WHEN headers <> '{}' AND NOT zentry_notify.type_has(kind, 'headers') THEN 'headers' END;
+    IF lacks IS NOT NULL THEN
+        PERFORM zentry_notify.refuse('invalid_parameter_value',
+            format('a webhook of type %s has no %s', kind, CASE lacks WHEN 'secret' THEN 'secret to sign by' ELSE 'headers' END),
+            'Leave it out; SELECT webhook_type, settings FROM zentry_webhook_types() says which types have what.', lacks);
+    END IF;
+    IF secret IS NULL AND NOT zentry_notify.type_has(kind, 'headers') THEN
+        RETURN;
     END IF;
     UPDATE zentry_notify.webhook_secret s
        SET signing_secret = coalesce(secret, s.signing_secret), headers = nullif(coalesce(headers, s.headers), '{}')
@@ -1610,11 +1631,20 @@ DECLARE
 BEGIN
     IF kind IS NULL THEN
         PERFORM zentry_notify.no_such_webhook(webhook_id);
-    ELSIF kind <> 'webhook' THEN
+    ELSIF zentry_notify.type_has(kind, 'credentials') THEN
+        IF secret IS NULL THEN
+            PERFORM zentry_notify.refuse('invalid_parameter_value', format('the credentials of a webhook of type %s are not made here', kind),
+                'Give them as secret; an empty one takes them away.', 'secret');
+        END IF;
+        PERFORM zentry_notify.check_signing(kind, nullif(secret, ''), NULL);
+        UPDATE zentry_notify.webhook_secret s SET signing_secret = nullif(secret, '') WHERE s.webhook_integration_id = webhook_id;
+        PERFORM zentry_notify.reopen(webhook_id);
+        RETURN secret;
+    ELSIF NOT zentry_notify.type_has(kind, 'secret') THEN
         PERFORM zentry_notify.refuse('invalid_parameter_value', format('a webhook of type %s has no secret to sign by', kind),
             'Its URL is its secret: make a new one where the service shows it, and give it to zentry_update_webhook.', 'webhook_id');
     END IF;
-    PERFORM zentry_notify.check_signing(nullif(secret, ''), NULL);
+    PERFORM zentry_notify.check_signing(kind, nullif(secret, ''), NULL);
     IF grace IS NULL OR grace NOT BETWEEN '0' AND '30 days' THEN
         PERFORM zentry_notify.refuse('invalid_parameter_value', format('grace must be 0 to 30 days, not %s', coalesce(grace::text, 'null')),
             'So long requests are signed by the secret of before, too; 0: by the new one alone, at once.', 'grace');
@@ -1631,7 +1661,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_new_secret(bigint, text, interval) IS
-    'Gives a webhook of type webhook a new secret to sign by, the given one or one that is made, and returns it: nothing else ever shows it. Until grace is over, requests are signed by the one of before, too; 0: by the new one alone';
+    'Gives a webhook of type webhook a new secret to sign by, the given one or one that is made, and returns it: nothing else ever shows it. Until grace is over, requests are signed by the one of before, too; 0: by the new one alone. Of type nats: other credentials, from now on; an empty text: none';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_delete_webhook(webhook_id bigint) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET session_replication_role = origin
@@ -3030,7 +3060,7 @@ SELECT s.webhook_integration_id, w.name AS webhook_integration_name, w.webhook_t
 COMMENT ON VIEW zentry_notify.delivery_totals IS
     'Counters for a collector of metrics: they only grow, over restarts and whatever leaves the log. For sums over event types take those that are not *, for requests those that are';
 COMMENT ON COLUMN zentry_notify.delivery_totals.webhook_integration_name IS 'The integration''s name';
-COMMENT ON COLUMN zentry_notify.delivery_totals.webhook_type IS 'discord, teams, slack, google_chat, mattermost or webhook';
+COMMENT ON COLUMN zentry_notify.delivery_totals.webhook_type IS 'Which service it is of, or webhook for a program: zentry_webhook_types() lists them';
 
 -- The rest are the table's own columns, described once.
 DO $$
@@ -4442,7 +4472,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_preview(text, text, jsonb, bigint) IS
-    'Returns the message of an event as it would be posted, of its sample or of given data, without sending it. webhook_type: discord, teams (an Adaptive Card for Workflows), teams_connector (a MessageCard), slack, google_chat, mattermost or webhook (the event as JSON); with webhook_id: in the format and the wording of that webhook';
+    'Returns the message of an event as it would be posted, of its sample or of given data, without sending it. webhook_type: a type or a format of zentry_webhook_types(), such as teams (an Adaptive Card for Workflows), teams_connector (a MessageCard) or webhook (the event as JSON); with webhook_id: in the format and the wording of that webhook';
 -- Everybody may call the trigger's function now, so that what managers were granted says nothing any more.
 DO $$
 DECLARE
@@ -4512,7 +4542,7 @@ AS $$
        AND CASE WHEN p.proname IN ('find_api_token', 'note_api_token_use') THEN privilege = 'server'
                 WHEN privilege = 'server' THEN false
                 -- A view checks whether its reader may call what it calls.
-                WHEN p.proname IN ('zentry_status', 'zentry_stats', 'zentry_stats_by_hour', 'zentry_preview', 'zentry_logs', 'log_ids', 'latency_bounds', 'redact_url',
+                WHEN p.proname IN ('zentry_status', 'zentry_stats', 'zentry_stats_by_hour', 'zentry_preview', 'zentry_webhook_types', 'zentry_logs', 'log_ids', 'latency_bounds', 'redact_url',
                                    'look_up', 'look_up_in', 'lookup_of', 'quiet_until', 'digest_due', 'library_version', 'unrouted_events', 'doubts', 'refuse') THEN true
                 WHEN p.proname IN ('zentry_grant', 'zentry_revoke', 'zentry_promote') THEN false
                 WHEN starts_with(p.proname::text, 'zentry_')

@@ -1,11 +1,13 @@
-//! What a webhook's requests have besides their body: signatures and headers of the user's own.
+//! What a webhook's requests have besides their body: signatures, headers of the user's own, credentials.
 
 use std::fmt;
 
 use jiff::Timestamp;
 use webhook::client::Headers;
-use webhook::endpoint::{Endpoint, EndpointKind};
+use webhook::endpoint::Endpoint;
 use webhook::headers::OwnHeaders;
+use webhook::kinds::Setting;
+use webhook::nats::{Credentials, Message, Publication};
 use webhook::signature::{self, SigningSecret};
 
 /// What a receiver that checks signatures is told besides.
@@ -24,34 +26,52 @@ impl fmt::Debug for StoredSigning {
     }
 }
 
-/// Of a webhook whose receiver checks signatures.
-#[derive(Clone, Debug)]
+/// Of a webhook whose receiver checks signatures, looks at headers, or asks for credentials.
+#[derive(Clone, Debug, Default)]
 pub struct Signing {
-    secret: SigningSecret,
+    /// None: its requests are not signed.
+    secret: Option<SigningSecret>,
     /// That of before, until its time of grace is over.
     previous: Option<(SigningSecret, Timestamp)>,
     headers: OwnHeaders,
+    credentials: Option<Credentials>,
 }
 
 impl Signing {
-    /// Gives an endpoint that checks signatures what its requests have besides, and the texts that must be masked; others are as they were.
+    /// Gives an endpoint that takes signatures, headers or credentials what its requests have besides, and the texts that must be masked; others are
+    /// as they were.
     ///
     /// # Errors
     /// What is wrong with what is stored, which was checked when it was written.
     pub fn of(endpoint: Endpoint, stored: &StoredSigning) -> Result<(Endpoint, Option<Self>), String> {
-        if endpoint.kind() != EndpointKind::Signed {
+        if endpoint.has(Setting::Credentials) {
+            let credentials = stored
+                .secret
+                .as_deref()
+                .map(str::parse::<Credentials>)
+                .transpose();
+            let credentials = credentials.map_err(|error| error.to_string())?;
+            let secrets = credentials.as_ref().map_or_else(Vec::new, Credentials::secrets);
+            let signing = Self {
+                credentials,
+                ..Self::default()
+            };
+            return Ok((endpoint.with_secrets(secrets), Some(signing)));
+        }
+        let is_signed = endpoint.has(Setting::Secret);
+        if !is_signed && !endpoint.has(Setting::Headers) {
             return Ok((endpoint, None));
         }
-        let signing = Self::read(stored)?;
+        let signing = Self::read(stored, is_signed)?;
         Ok((endpoint.with_secrets(signing.headers.secrets()), Some(signing)))
     }
 
-    fn read(stored: &StoredSigning) -> Result<Self, String> {
-        let secret = stored.secret.as_deref().ok_or("the webhook has no secret")?;
+    fn read(stored: &StoredSigning, is_signed: bool) -> Result<Self, String> {
+        let secret = || parsed(stored.secret.as_deref().ok_or("the webhook has no secret")?);
         // What is no secret signs nothing, and a new one mends that.
         let previous = stored.previous.as_ref();
         Ok(Self {
-            secret: parsed(secret)?,
+            secret: is_signed.then(secret).transpose()?,
             previous: previous.and_then(|(secret, until)| Some((parsed(secret).ok()?, *until))),
             headers: stored
                 .headers
@@ -60,18 +80,27 @@ impl Signing {
                 .transpose()
                 .map_err(|error| error.to_string())?
                 .unwrap_or_default(),
+            credentials: None,
         })
     }
 
+    /// What is published under that name.
+    pub fn message(&self, publication: Publication) -> Message {
+        Message {
+            publication,
+            credentials: self.credentials.clone(),
+        }
+    }
+
     /// The headers of an attempt.
-    pub fn headers(&self, message_id: &str, now: Timestamp, body: &[u8]) -> Headers {
-        let previous = self.previous.as_ref().filter(|(_, until)| now < *until);
-        let secrets = [&self.secret]
-            .into_iter()
-            .chain(previous.map(|(secret, _)| secret));
+    pub fn headers(&self, message_id: Option<&str>, now: Timestamp, body: &[u8]) -> Headers {
         let mut headers = Headers::default();
-        for (name, value) in signature::headers(secrets, message_id, now, body) {
-            headers.push(name, value);
+        if let (Some(secret), Some(message_id)) = (&self.secret, message_id) {
+            let previous = self.previous.as_ref().filter(|(_, until)| now < *until);
+            let secrets = [secret].into_iter().chain(previous.map(|(secret, _)| secret));
+            for (name, value) in signature::headers(secrets, message_id, now, body) {
+                headers.push(name, value);
+            }
         }
         for (name, value) in self.headers.expose() {
             headers.push(name, value);

@@ -3,6 +3,7 @@
 pub mod catalogue;
 pub mod cluster;
 pub mod emulator;
+pub mod nats;
 pub mod numbered;
 pub mod proxy;
 pub mod release;

@@ -121,7 +121,7 @@ ALTER TABLE zentry_notify.webhook ADD COLUMN rate_limit varchar(50), ADD COLUMN 
 COMMENT ON TABLE zentry_notify.webhook IS 'Webhooks and what they hear of, without their URLs';
 COMMENT ON COLUMN zentry_notify.webhook.id IS 'The number that zentry_test_webhook and the other functions take';
 COMMENT ON COLUMN zentry_notify.webhook.name IS 'A name for people, 1 to 100 characters';
-COMMENT ON COLUMN zentry_notify.webhook.webhook_type IS 'discord, teams, slack, google_chat, mattermost or webhook';
+COMMENT ON COLUMN zentry_notify.webhook.webhook_type IS 'Which service it is of, or webhook for a program: zentry_webhook_types() lists them';
 COMMENT ON COLUMN zentry_notify.webhook.project_id IS 'The project whose events are sent; null: every project''s';
 COMMENT ON COLUMN zentry_notify.webhook.created_by_id IS 'The application''s user who registered it';
 COMMENT ON COLUMN zentry_notify.webhook.event_types IS 'JSON array of names of zentry_notify.event_type; ["*"]: all, also those added later';
@@ -140,7 +140,7 @@ COMMENT ON COLUMN zentry_notify.webhook.filter IS 'Only events whose data this J
 COMMENT ON COLUMN zentry_notify.webhook.min_streak_days IS 'Of daily_streak, only streaks of so many days are heard; null: all';
 COMMENT ON COLUMN zentry_notify.webhook.milestones IS 'Of milestone_reached, only these are heard, in per cent; null: all';
 COMMENT ON COLUMN zentry_notify.webhook.quiet_hours IS 'When nothing is sent, such as 22:00-07:00 Europe/Berlin, or Mon-Fri 20:00-08:00, Sat-Sun 00:00-24:00 UTC; what comes meanwhile is sent afterwards';
-COMMENT ON COLUMN zentry_notify.webhook.mention IS 'Whom each message pings: role:ID or user:ID in Discord; user:ID NAME in a Workflows flow of Teams; user:ID, group:ID, here or channel in Slack; user:ID or all in Google Chat; user:NAME, here, channel or all in Mattermost';
+COMMENT ON COLUMN zentry_notify.webhook.mention IS 'Whom each message pings, such as role:ID or user:ID in Discord; zentry_webhook_types() has what each service knows';
 COMMENT ON COLUMN zentry_notify.webhook.rate_limit IS 'How many messages it may get, and in what time, such as 25/5min; 0: no limit; null: zentry_notify.teams_rate for Microsoft''s hosts, and the vendor''s answers for others';
 COMMENT ON COLUMN zentry_notify.webhook.rate_group IS 'Webhooks of the same group share their rate, the lowest of theirs: flows that one person owns; null: it is on its own';
 COMMENT ON COLUMN zentry_notify.webhook.notify_webhook_id IS 'The webhook that is told when this one starts to fail, is switched off or lets deliveries expire; null: those with notices are';
@@ -186,7 +186,7 @@ COMMENT ON TABLE zentry_notify.webhook_secret IS 'The webhooks'' URLs, and what 
 COMMENT ON COLUMN zentry_notify.webhook_secret.webhook_integration_id IS 'The webhook';
 COMMENT ON COLUMN zentry_notify.webhook_secret.webhook_url IS
     'Its address. A secret: who knows it can post to the channel. The view zentry_notify.webhooks shows it redacted';
-COMMENT ON COLUMN zentry_notify.webhook_secret.signing_secret IS 'What the receiver checks signatures by, whsec_ and Base64; of type webhook';
+COMMENT ON COLUMN zentry_notify.webhook_secret.signing_secret IS 'What the receiver checks signatures by, whsec_ and Base64, of type webhook; credentials, of type nats';
 COMMENT ON COLUMN zentry_notify.webhook_secret.previous_secret IS 'The one before: what is sent is signed by both until previous_until';
 COMMENT ON COLUMN zentry_notify.webhook_secret.previous_until IS 'When the time of grace of previous_secret is over';
 COMMENT ON COLUMN zentry_notify.webhook_secret.headers IS 'Headers that each request has besides, an object of names and values, which are secrets';
@@ -324,7 +324,7 @@ $$;
 -- The structure that the above leads to, as digests of its files.
 --# structure 01_schema.sql 9644aaa7488d6366
 --# structure 02_event_type.sql d66fe72eba7b167e
---# structure 03_webhook.sql 85c46184d8308600
+--# structure 03_webhook.sql f67ee936eb629a05
 --# structure 06_legacy_delivery.sql 4e594d666bb17293
 --# structure 07_webhook_state.sql 227a638fbe7105ee
 --# structure 08_event_source.sql 426184cabd82c950

@@ -12,8 +12,9 @@ use webhook::definition::{
     Definition, DefinitionError, EventDefinition, TEST, builtin, parse_fields, placeholder, sample,
 };
 use webhook::digest::Digest;
-use webhook::endpoint::{EndpointKind, WebhookType};
+use webhook::endpoint::EndpointKind;
 use webhook::event::Event;
+use webhook::kinds::Setting;
 use webhook::mention::Mention;
 use webhook::message;
 
@@ -120,7 +121,7 @@ fn event_message(
     let definition = definition?;
     let data = &data?;
     let (kind, card) = event_card(&definition, format?, data);
-    if kind == EndpointKind::Signed {
+    if kind.takes_events() {
         let event = event(&parse(&definition).name, data_of("data", data));
         return String::from_utf8(message::event_json(&event, Vec::new())).ok();
     }
@@ -132,7 +133,7 @@ fn event_message(
     };
     let mut appearance = stored.map_or_else(Appearance::default, |stored| settings::appearance(Some(stored)));
     appearance.mention = mention.and_then(|text| Mention::parse(kind, text).ok());
-    if kind == EndpointKind::GoogleChat && !is_digest {
+    if kind.webhook_type().has(Setting::ThreadBy) && !is_digest {
         let data = serde_json::from_str(&data_of("data", data)).unwrap_or_default();
         appearance.thread = appearance.thread_by.and_then(|by| by.key(&data));
     }
@@ -146,30 +147,14 @@ fn render_event(definition: AnyElement, format: &str, data: AnyElement) -> JsonB
     JsonB(serde_json::from_slice(&message::compose(kind, &[card]).body).unwrap_or_default())
 }
 
-/// What a preview has more of than types of webhooks, behind the type.
-fn formats(of: WebhookType) -> &'static str {
-    match of {
-        WebhookType::Teams => " (the Adaptive Card that Workflows take), teams_connector (a MessageCard)",
-        WebhookType::Webhook => " (the event as JSON)",
-        _ => "",
-    }
-}
-
 fn event_card(definition: &AnyElement, format: &str, data: &AnyElement) -> (EndpointKind, Card) {
-    let kind = match format {
-        "discord" => EndpointKind::Discord,
-        "teams" | "teams_workflow" => EndpointKind::TeamsWorkflow,
-        "teams_connector" => EndpointKind::TeamsConnector,
-        "slack" => EndpointKind::Slack,
-        "google_chat" => EndpointKind::GoogleChat,
-        "mattermost" => EndpointKind::Mattermost,
-        "webhook" => EndpointKind::Signed,
-        _ => report::refuse(
+    let kind = EndpointKind::of_format(format).unwrap_or_else(|| {
+        report::refuse(
             "webhook_type",
             &format!("unknown webhook type \"{format}\""),
-            &format!("The types are {}.", WebhookType::listed(formats)),
-        ),
-    };
+            &format!("The types are {}.", EndpointKind::listed()),
+        )
+    });
     let raw = parse(definition);
     let definition = compile(&raw);
     let event = event(&raw.name, data_of("data", data));
@@ -188,15 +173,9 @@ fn event_card(definition: &AnyElement, format: &str, data: &AnyElement) -> (Endp
 
 #[pg_extern(sql = false)]
 fn webhook_format(webhook_type: &str, webhook_url: &str) -> &'static str {
-    match super::url::require_endpoint(webhook_type, webhook_url).kind() {
-        EndpointKind::Discord => "discord",
-        EndpointKind::TeamsWorkflow => "teams_workflow",
-        EndpointKind::TeamsConnector => "teams_connector",
-        EndpointKind::Slack => "slack",
-        EndpointKind::GoogleChat => "google_chat",
-        EndpointKind::Mattermost => "mattermost",
-        EndpointKind::Signed => "webhook",
-    }
+    super::url::require_endpoint(webhook_type, webhook_url)
+        .kind()
+        .format()
 }
 
 fn parse(definition: &AnyElement) -> EventDefinition {

@@ -15,3 +15,4 @@ mod statistics;
 mod status;
 mod test_message;
 mod url;
+mod webhook_types;

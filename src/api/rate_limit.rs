@@ -1,11 +1,15 @@
 //! Rates of webhooks: checked when they are written, and what they hold back.
 
+use std::time::Duration;
+
 use pgrx::prelude::*;
-use webhook::endpoint::{Endpoint, Vendor};
-use webhook::schedule::Rate;
+use webhook::endpoint::Endpoint;
+use webhook::schedule::{Policy, Rate};
 
 use crate::timestamp::{from_timestamptz, to_timestamptz};
 use crate::{report, settings};
+
+const MOMENT: Duration = Duration::from_secs(1);
 
 const HINT: &str = "For example 25/5min, 4/s or 100/h; 0 is no limit.";
 
@@ -27,8 +31,16 @@ fn rate_of(
     let own = rate_limit.and_then(|rate| rate.parse::<Rate>().ok());
     let of_vendor = || {
         let endpoint = Endpoint::parse(webhook_type?.parse().ok()?, webhook_url?, &settings::url_policy());
-        let is_microsofts = endpoint.ok()?.vendor() == Vendor::Microsoft;
-        is_microsofts.then(settings::teams_rate)
+        let policy = Policy {
+            teams_rate: settings::teams_rate(),
+            ..Policy::default()
+        };
+        // What opens again at once holds nothing back that anybody would look for.
+        endpoint
+            .ok()?
+            .vendor()
+            .rate(&policy)
+            .filter(|rate| rate.period > MOMENT)
     };
     own.or_else(of_vendor).map(|rate| rate.to_string())
 }

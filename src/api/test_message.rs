@@ -5,14 +5,14 @@ use std::time::Duration;
 use jiff::Timestamp;
 use pgrx::prelude::*;
 use webhook::appearance::Appearance;
-use webhook::client::Headers;
 use webhook::definition::Catalogue;
 use webhook::endpoint::Endpoint;
 use webhook::event::Event;
 use webhook::http_thread::Outgoing;
 use webhook::mention::Mention;
 use webhook::message;
-use webhook::outcome::{Judgement, Verdict, judge};
+use webhook::nats::Publication;
+use webhook::outcome::{Judgement, Verdict, judge, remarks};
 use webhook::rich_text::beginning;
 
 use crate::http::Http;
@@ -149,25 +149,26 @@ fn post(endpoint: &Endpoint, event: &Event, appearance: &Appearance, signing: Op
             "SELECT * FROM zentry_status() says which setting it is.",
         ),
     };
-    let (body, headers) = match signing {
-        Some(signing) => {
-            let body = message::event_json(event, Vec::new());
-            // It is told once.
-            let id = format!("test-{}", event.occurred_at.as_microsecond());
-            let headers = signing.headers(&id, Timestamp::now(), &body);
-            (body, headers)
-        }
-        None => {
-            let card = Catalogue::builtin().card(event);
-            let message = message::compose_with(endpoint.kind(), &[card], appearance);
-            (message.body, Headers::default())
-        }
+    let body = if endpoint.kind().takes_events() {
+        message::event_json(event, Vec::new())
+    } else {
+        let card = Catalogue::builtin().card(event);
+        message::compose_with(endpoint.kind(), &[card], appearance).body
     };
+    // It is told once.
+    let id = format!("test-{}", event.occurred_at.as_microsecond());
+    let headers = signing.map(|signing| signing.headers(Some(&id), Timestamp::now(), &body));
+    let publication = endpoint
+        .subject_prefix()
+        .map(|prefix| Publication::new(&process::origin(), prefix, event, None));
     let outgoing = Outgoing {
         id: 0,
         kind: endpoint.kind(),
         url: endpoint.post_url().clone(),
-        headers,
+        headers: headers.unwrap_or_default(),
+        message: publication
+            .zip(signing)
+            .map(|(publication, signing)| signing.message(publication)),
         body,
     };
     if http.send(outgoing).is_err() {
@@ -182,6 +183,13 @@ fn post(endpoint: &Endpoint, event: &Event, appearance: &Appearance, signing: Op
         // An interrupt (Ctrl-C) leaves from here; dropping the thread ends the request.
         wait(&http);
         if let Some(answer) = http.answers().into_iter().next() {
+            for remark in answer.result.iter().flat_map(remarks) {
+                report::warning(
+                    PgSqlErrorCode::ERRCODE_WARNING,
+                    remark.to_owned(),
+                    "docs/guide/nats.md has what a stream should be like.",
+                );
+            }
             return judge(endpoint.kind(), endpoint.post_url(), answer.result.as_ref());
         }
     }

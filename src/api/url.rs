@@ -44,7 +44,7 @@ fn require_type(name: &str) -> WebhookType {
                 "unknown webhook type \"{}\"",
                 name.chars().take(20).collect::<String>()
             ),
-            &format!("The types are {}.", WebhookType::listed(|_| "")),
+            &format!("The types are {}.", WebhookType::listed()),
         )
     })
 }
@@ -75,7 +75,7 @@ fn settings_in_the_way(
 /// One after the other, as the check finds them.
 fn lacks(webhook_type: WebhookType, webhook_url: &str, mut policy: UrlPolicy) -> Vec<(&'static str, String)> {
     let on = || "on".to_owned();
-    let mut host = None;
+    let mut hosts: Vec<String> = Vec::new();
     let mut found = Vec::new();
     while let Err(error) = Endpoint::parse(webhook_type, webhook_url, &policy) {
         match error {
@@ -87,28 +87,31 @@ fn lacks(webhook_type: WebhookType, webhook_url: &str, mut policy: UrlPolicy) ->
                 policy.allow_private_addresses = true;
                 found.push(("zentry_notify.allow_private_addresses", on()));
             }
-            EndpointError::HostNotAllowed { host: refused } if host.is_none() => {
+            EndpointError::HostNotAllowed { host: refused } if hosts.is_empty() => {
                 policy
                     .allowed_hosts
                     .extend(parse_host_patterns(&refused).unwrap_or_default());
-                host = Some(refused);
+                hosts.push(refused);
             }
-            // The host alone does not allow another port than that of the scheme.
+            // The host alone does not allow another port than that of the scheme. There may be several servers.
             EndpointError::PortNotAllowed { host: refused, port } => {
-                let refused = format!("{refused}:{port}");
-                if host.as_ref() == Some(&refused) {
+                let with_port = format!("{refused}:{port}");
+                if hosts.contains(&with_port) {
                     break;
                 }
                 policy
                     .allowed_hosts
-                    .extend(parse_host_patterns(&refused).unwrap_or_default());
-                host = Some(refused);
+                    .extend(parse_host_patterns(&with_port).unwrap_or_default());
+                hosts.retain(|host| *host != refused);
+                hosts.push(with_port);
             }
             // It is the URL itself that is wrong.
             _ => break,
         }
     }
-    found.extend(host.map(|host| ("zentry_notify.allowed_hosts", host)));
+    if !hosts.is_empty() {
+        found.push(("zentry_notify.allowed_hosts", hosts.join(", ")));
+    }
     found
 }
 

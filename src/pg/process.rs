@@ -5,6 +5,7 @@ use std::os::fd::RawFd;
 use std::time::Duration;
 
 use pgrx::prelude::*;
+use webhook::nats::Origin;
 
 use super::version;
 
@@ -12,6 +13,18 @@ use super::version;
 pub fn database() -> pg_sys::Oid {
     // SAFETY: a plain variable of this process.
     unsafe { pg_sys::MyDatabaseId }
+}
+
+/// The database, as others may know it; within a transaction.
+pub fn origin() -> Origin {
+    // SAFETY: the control file is in shared memory. The process is in a database, whose row is there as long as somebody is in it; the name is copied.
+    unsafe {
+        let name = pg_sys::get_database_name(pg_sys::MyDatabaseId);
+        Origin {
+            system_identifier: pg_sys::GetSystemIdentifier(),
+            database: CStr::from_ptr(name).to_string_lossy().into(),
+        }
+    }
 }
 
 pub fn pid() -> i32 {

@@ -11,9 +11,11 @@ use webhook::definition::Catalogue;
 use webhook::digest::{self, Digest};
 use webhook::endpoint::{Endpoint, EndpointKind, UrlPolicy, Vendor};
 use webhook::event::Event;
+use webhook::kinds::Setting;
 use webhook::mention::Mention;
 use webhook::message;
 use webhook::message_id::message_id;
+use webhook::nats::{Message, Origin, Publication};
 use webhook::quiet_hours::QuietHours;
 use webhook::schedule::{Compose, Composed, Delivery, Policy, QueueConfig, QueueId};
 
@@ -36,7 +38,7 @@ pub struct ActiveWebhook {
     appearance: Appearance,
     /// Keys of the events' data that it is not told.
     omit_keys: Vec<String>,
-    /// Of a receiver that checks signatures.
+    /// Of a receiver that checks signatures, or looks at headers.
     signing: Option<Signing>,
 }
 
@@ -73,16 +75,22 @@ impl ActiveWebhook {
 
     /// The headers of an attempt to post `body`.
     pub fn headers(&self, message_id: Option<&str>, body: &[u8]) -> Headers {
-        let signing = self.signing.as_ref().zip(message_id);
+        let signing = self.signing.as_ref();
         signing
-            .map(|(signing, id)| signing.headers(id, Timestamp::now(), body))
+            .map(|signing| signing.headers(message_id, Timestamp::now(), body))
             .unwrap_or_default()
+    }
+
+    /// What is published under that name, of what is published.
+    pub fn message(&self, publication: Option<Publication>) -> Option<Message> {
+        let both = publication.zip(self.signing.as_ref());
+        both.map(|(publication, signing)| signing.message(publication))
     }
 
     /// Whether its messages may belong to threads.
     pub fn threads(&self) -> bool {
-        let is_chat = |endpoint: &Endpoint| endpoint.kind() == EndpointKind::GoogleChat;
-        self.appearance.thread_by.is_some() && self.endpoint.as_ref().is_ok_and(is_chat)
+        let threads = |endpoint: &Endpoint| endpoint.has(Setting::ThreadBy);
+        self.appearance.thread_by.is_some() && self.endpoint.as_ref().is_ok_and(threads)
     }
 
     /// The thread that the event belongs to.
@@ -151,9 +159,9 @@ pub fn config(row: &StoredWebhook, webhook: &ActiveWebhook) -> QueueConfig {
         kind,
         vendor,
         revision: row.revision(),
-        max_events_per_message: match kind {
-            EndpointKind::Signed => 1,
-            _ => row.max_events_per_message,
+        max_events_per_message: match kind.takes_events() {
+            true => 1,
+            false => row.max_events_per_message,
         },
         min_interval: row.min_interval,
         max_age: row.max_age,
@@ -170,10 +178,7 @@ pub fn config(row: &StoredWebhook, webhook: &ActiveWebhook) -> QueueConfig {
 
 /// Those that a person has put together; else those that the vendor counts together.
 fn rate_group(row: &StoredWebhook, webhook: &ActiveWebhook) -> Option<Box<str>> {
-    let of_vendor = || {
-        let space = webhook.endpoint.as_ref().ok()?.shared_limit()?;
-        Some(format!("space {space}"))
-    };
+    let of_vendor = || webhook.endpoint.as_ref().ok()?.shared_limit();
     row.rate_group.clone().or_else(of_vendor).map(Into::into)
 }
 
@@ -202,6 +207,8 @@ pub fn idle_connections(webhooks: &HashMap<QueueId, ActiveWebhook>) -> usize {
 pub struct Composer<'a> {
     pub webhooks: &'a HashMap<QueueId, ActiveWebhook>,
     pub catalogue: &'a Catalogue,
+    /// Where the events come from.
+    pub origin: &'a Origin,
     /// Buffers of bodies that were sent.
     pub buffers: &'a mut Buffers,
 }
@@ -214,6 +221,7 @@ impl Compose for Composer<'_> {
             return Composed {
                 body: Vec::new(),
                 message_id: None,
+                publication: None,
                 taken: 1,
             };
         };
@@ -221,14 +229,19 @@ impl Compose for Composer<'_> {
             let known = endpoint.knows_messages();
             known.then(|| message_id(id, deliveries).into())
         };
-        if endpoint.kind() == EndpointKind::Signed {
+        if endpoint.kind().takes_events() {
             let first = deliveries.first();
-            let body = first.map_or_else(Vec::new, |delivery| {
-                message::event_json(&webhook.told(&delivery.event), self.buffers.take())
-            });
+            let told = first.map(|delivery| webhook.told(&delivery.event));
+            let body = told
+                .as_ref()
+                .map_or_else(Vec::new, |event| message::event_json(event, self.buffers.take()));
+            let publication = endpoint.subject_prefix().zip(first).zip(told.as_ref());
             return Composed {
                 body,
                 message_id: first.and_then(|delivery| name(std::slice::from_ref(delivery))),
+                publication: publication.map(|((prefix, delivery), event)| {
+                    Publication::new(self.origin, prefix, event, Some(delivery.event_id))
+                }),
                 taken: 1,
             };
         }
@@ -243,6 +256,7 @@ impl Compose for Composer<'_> {
             return Composed {
                 body: message.body,
                 message_id: name(deliveries),
+                publication: None,
                 taken: deliveries.len(),
             };
         }
@@ -252,6 +266,7 @@ impl Compose for Composer<'_> {
         Composed {
             body: message.body,
             message_id: name(&deliveries[..message.taken.min(deliveries.len())]),
+            publication: None,
             taken: message.taken,
         }
     }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use pgrx::prelude::*;
 use webhook::endpoint::{EndpointKind, SecretUrl};
+use webhook::nats::Origin;
 use webhook::open_batch::OpenBatch;
 use webhook::schedule::{QueueId, RequestId, Scheduler, Tally};
 
@@ -29,6 +30,7 @@ use super::source::{self, UNENDING};
 use super::store::Store;
 use super::wording::Wordings;
 use crate::http::Http;
+use crate::pg::process;
 use crate::pg::signals;
 use crate::pg::time_limit;
 use crate::pg::wait::{self, Waiter};
@@ -60,6 +62,8 @@ pub struct Worker {
     /// What [`Registry::discord_resumed`] was when this worker last let all of Discord be tried.
     pub(super) discord_resumed: u32,
     pub(super) wordings: Wordings,
+    /// Where the events come from.
+    pub(super) origin: Origin,
     pub(super) webhooks: HashMap<QueueId, ActiveWebhook>,
     /// What this worker has switched off, and why. What was routed before may be written after.
     pub(super) switched_off: HashMap<QueueId, Arc<str>>,
@@ -88,6 +92,8 @@ pub struct Worker {
     /// Kept for each host.
     pub(super) idle_connections: usize,
     pub(super) in_flight: HashMap<RequestId, (EndpointKind, SecretUrl)>,
+    /// What was said of streams.
+    pub(super) remarks: HashSet<String>,
     pub(super) buffers: Buffers,
     pub(super) unrecorded: Unrecorded,
     pub(super) uncounted: Uncounted,
@@ -140,10 +146,11 @@ impl Worker {
         time_limit::note_in(slot.overran());
         let started = Http::start(0).and_then(|http| {
             suspend_what_overran(slot);
-            let store = database::transaction("zentry_notify: prepare", Store::prepare)?;
-            Ok((http, store))
+            let prepare = || (Store::prepare(), process::origin());
+            let (store, origin) = database::transaction("zentry_notify: prepare", prepare)?;
+            Ok((http, store, origin))
         });
-        let (http, store) = match started {
+        let (http, store, origin) = match started {
             Ok(started) => started,
             Err(error) => {
                 // The launcher tries again, with growing pauses.
@@ -164,6 +171,7 @@ impl Worker {
             workers: registry.workers(),
             discord_resumed: registry.discord_resumed(),
             wordings: Wordings::default(),
+            origin,
             webhooks: HashMap::new(),
             switched_off: HashMap::new(),
             claim_cursors: ClaimCursors::default(),
@@ -182,6 +190,7 @@ impl Worker {
             http,
             idle_connections: 0,
             in_flight: HashMap::new(),
+            remarks: HashSet::new(),
             buffers: Buffers::default(),
             unrecorded: Unrecorded::default(),
             uncounted: Uncounted::default(),

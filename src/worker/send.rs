@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use pgrx::prelude::*;
 use webhook::http_thread::Outgoing;
-use webhook::outcome::{TransportError, judge, judge_absence};
+use webhook::outcome::{TransportError, judge, judge_absence, remarks};
 use webhook::schedule::RequestId;
 
 use super::active_webhooks::Composer;
@@ -15,6 +15,12 @@ impl Worker {
             self.buffers.keep(answer.buffer);
             let id = RequestId(answer.id);
             if let Some((kind, url)) = self.in_flight.remove(&id) {
+                for remark in answer.result.iter().flat_map(remarks) {
+                    // Once for each worker: the configuration is read again and again.
+                    if self.remarks.insert(format!("{url}: {remark}")) {
+                        pgrx::warning!("zentry_notify: the stream of {url} is not as it should be: {remark}");
+                    }
+                }
                 self.scheduler
                     .judged(id, &judge(kind, &url, answer.result.as_ref()), Timestamp::now());
             }
@@ -25,6 +31,7 @@ impl Worker {
         let mut composer = Composer {
             webhooks: &self.webhooks,
             catalogue: self.wordings.catalogue(),
+            origin: &self.origin,
             buffers: &mut self.buffers,
         };
         for request in self.scheduler.poll(Timestamp::now(), &mut composer) {
@@ -44,6 +51,7 @@ impl Worker {
                 kind: endpoint.kind(),
                 url: endpoint.request_url(request.message_id.as_deref(), webhook.threads()),
                 headers: webhook.headers(request.message_id.as_deref(), &request.body),
+                message: webhook.message(request.publication),
                 body: request.body,
             };
             self.slack.used();

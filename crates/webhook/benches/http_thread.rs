@@ -112,6 +112,7 @@ impl Round<'_> {
         self.thread
             .send(Outgoing {
                 headers: webhook::client::Headers::default(),
+                message: None,
                 id: queue,
                 kind: EndpointKind::Discord,
                 url,

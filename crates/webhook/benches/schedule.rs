@@ -21,6 +21,7 @@ impl Compose for All {
         Composed {
             body: Vec::new(),
             message_id: None,
+            publication: None,
             taken: deliveries.len(),
         }
     }

@@ -2,6 +2,7 @@
 
 mod config;
 mod failure;
+mod nats;
 mod resolver;
 mod tls;
 
@@ -18,6 +19,7 @@ pub use config::{ClientConfig, ClientError, ProxyError, parse_proxy};
 pub use tls::check_authorities;
 
 use crate::endpoint::{self, EndpointKind, SecretUrl};
+use crate::nats::Message;
 use crate::outcome::{Answer, JUDGED_HEADERS, TransportError};
 
 /// Discord asks for this form and blocks clients without it.
@@ -74,6 +76,7 @@ impl fmt::Debug for Headers {
 #[derive(Clone, Debug)]
 pub struct Client {
     http: reqwest::Client,
+    nats: Arc<nats::Links>,
     limits: Arc<Limits>,
 }
 
@@ -97,10 +100,25 @@ impl Client {
             allow_private_addresses: config.allow_private_addresses,
             by_proxy: config.proxy.is_some(),
         };
+        let trusted = tls::trusted(config.ca_pem.as_deref())?;
         Ok(Self {
-            http: config.build()?,
+            http: config.build(&trusted)?,
+            nats: Arc::new(nats::Links::new(config, trusted)),
             limits: Arc::new(limits),
         })
+    }
+
+    /// Publishes `body` to JetStream and waits for the acknowledgement.
+    ///
+    /// # Errors
+    /// When there is none. The texts hold no secret.
+    pub async fn publish(
+        &self,
+        url: &SecretUrl,
+        message: &Message,
+        body: Bytes,
+    ) -> Result<Answer, TransportError> {
+        self.nats.publish(url, message, body).await
     }
 
     /// Posts `body` (JSON) to `url` and reads the answer: its status, the headers that matter and up to 64 KiB of

@@ -1,118 +1,45 @@
 //! Which URL is what: validation, normalisation, redaction, and where requests may go at all.
 
 mod address;
-mod discord;
 mod error;
-mod google_chat;
+mod facts;
 mod host;
-mod mattermost;
 mod mistaken;
 mod secret_url;
-mod slack;
 #[cfg(test)]
 mod tests;
 
-use std::fmt;
-use std::str::FromStr;
+pub(crate) mod discord;
+pub(crate) mod google_chat;
+pub(crate) mod mattermost;
+pub(crate) mod nats;
+pub(crate) mod slack;
+pub(crate) mod teams;
+pub(crate) mod webhook;
 
 use url::{Host, Url};
 
+use crate::kinds::Setting;
+pub use crate::kinds::{EndpointKind, UnknownWebhookType, WebhookType};
+use crate::schedule::{Policy, Rate};
+
 pub use address::is_public;
 pub(crate) use address::literal as literal_address;
-pub use error::{Ended, EndpointError};
+pub use error::{Ended, EndpointError, Page};
+pub(crate) use facts::Facts;
 pub use host::{DEFAULT_ALLOWED_HOSTS, HostPattern, HostPatternError, parse_host_patterns};
+pub(crate) use nats::{Server, is_encrypted, servers};
 pub use secret_url::{SecretUrl, redact};
 
 /// Discord's limit for a URL; far above the longest Workflows URL that has been seen.
 const MAX_URL_LENGTH: usize = 2048;
 
-/// The `webhook_type` that a user registers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum WebhookType {
-    Discord,
-    Teams,
-    Slack,
-    GoogleChat,
-    Mattermost,
-    /// A program of the user's own, which checks signatures.
-    Webhook,
-}
-
-impl WebhookType {
-    /// All of them, by the names that users write.
-    pub const NAMES: [(&'static str, WebhookType); 6] = [
-        ("discord", Self::Discord),
-        ("teams", Self::Teams),
-        ("slack", Self::Slack),
-        ("google_chat", Self::GoogleChat),
-        ("mattermost", Self::Mattermost),
-        ("webhook", Self::Webhook),
-    ];
-
-    /// All names in words, each with what `more` says of it.
-    pub fn listed(more: impl Fn(WebhookType) -> &'static str) -> String {
-        let names = Self::NAMES.map(|(name, of)| format!("{name}{}", more(of)));
-        match names.split_last() {
-            Some((last, others)) if !others.is_empty() => format!("{} and {last}", others.join(", ")),
-            _ => names.concat(),
-        }
-    }
-
-    /// The name that users write.
-    pub fn name(self) -> &'static str {
-        Self::NAMES
-            .into_iter()
-            .find_map(|(name, of)| (of == self).then_some(name))
-            .unwrap_or_default()
-    }
-}
-
-/// The text names no known type of webhook.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("unknown webhook type: the types are {}", WebhookType::listed(|_| ""))]
-pub struct UnknownWebhookType;
-
-impl FromStr for WebhookType {
-    type Err = UnknownWebhookType;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let named = Self::NAMES.into_iter().find(|(name, _)| *name == text);
-        named.map(|(_, named)| named).ok_or(UnknownWebhookType)
-    }
-}
-
-impl fmt::Display for WebhookType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-/// What stands behind a webhook's URL; decides the format of the body and how an answer is read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum EndpointKind {
-    /// Discord's execute-webhook call: embeds.
-    Discord,
-    /// A legacy Teams connector: MessageCard, 200 with a number for success.
-    TeamsConnector,
-    /// A Teams Workflows trigger: Adaptive Card in an envelope, 202 for success.
-    TeamsWorkflow,
-    /// An incoming webhook of Slack: attachments of blocks, `ok` for success.
-    Slack,
-    /// A webhook of a space of Google Chat: cards.
-    GoogleChat,
-    /// An incoming webhook of Mattermost, and of what speaks its dialect: attachments, `ok` for success.
-    Mattermost,
-    /// A receiver that checks signatures by Standard Webhooks: an event as JSON, any 2xx for success.
-    Signed,
-}
-
 /// Whose servers answer: the published caps hold for the vendors' own hosts only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Vendor {
-    Discord,
-    Microsoft,
-    Slack,
-    Google,
+    /// The vendor of such webhooks.
+    Of(WebhookType),
+    /// Whatever a user's own server speaks.
     Other,
 }
 
@@ -121,28 +48,14 @@ impl Vendor {
         let Some(Host::Domain(host)) = url.host() else {
             return Self::Other;
         };
-        if host::is_within(host, &["discord.com", "discordapp.com"]) {
-            Self::Discord
-        } else if is_connector_host(host) || is_workflow_host(host) {
-            Self::Microsoft
-        } else if slack::is_host(host) {
-            Self::Slack
-        } else if host == google_chat::HOST {
-            Self::Google
-        } else {
-            Self::Other
-        }
+        let of = WebhookType::ALL.iter().find(|of| (of.facts().is_vendors)(host));
+        of.map_or(Self::Other, |of| Self::Of(*of))
     }
-}
 
-impl Vendor {
-    /// What is registered of its hosts; None: whatever a user's own server speaks.
-    fn webhook_type(self) -> Option<WebhookType> {
+    /// How fast its servers take requests; None: nobody counts.
+    pub fn rate(self, policy: &Policy) -> Option<Rate> {
         match self {
-            Self::Discord => Some(WebhookType::Discord),
-            Self::Microsoft => Some(WebhookType::Teams),
-            Self::Slack => Some(WebhookType::Slack),
-            Self::Google => Some(WebhookType::GoogleChat),
+            Self::Of(of) => (of.facts().rate)(policy),
             Self::Other => None,
         }
     }
@@ -186,31 +99,21 @@ impl Endpoint {
     /// See [`EndpointError`]; no text of it holds more of the URL than scheme, host and port.
     pub fn parse(webhook_type: WebhookType, url: &str, policy: &UrlPolicy) -> Result<Self, EndpointError> {
         mistaken::refuse_escaped(url)?;
-        let url = parse_allowed(url, policy)?;
+        let url = match webhook_type.facts().parse {
+            Some(parse) => parse(url, policy)?,
+            None => parse_allowed(url, policy)?,
+        };
         let vendor = Vendor::of(&url);
-        if let Some(meant) = vendor.webhook_type().filter(|meant| *meant != webhook_type) {
+        if let Vendor::Of(meant) = vendor
+            && meant != webhook_type
+        {
             return Err(EndpointError::WrongType {
                 webhook_type,
                 meant,
                 host: host::name(&url),
             });
         }
-        let (kind, url) = match webhook_type {
-            WebhookType::Discord => (EndpointKind::Discord, discord::normalise(url, vendor)?),
-            WebhookType::Teams if url.path() == "/" => {
-                return Err(EndpointError::NoPath {
-                    host: host::name(&url),
-                });
-            }
-            WebhookType::Teams if vendor == Vendor::Microsoft && !has_parameter(&url, "sig") => {
-                return Err(EndpointError::NoSignature);
-            }
-            WebhookType::Teams => (teams_kind(&url), url),
-            WebhookType::Slack => (EndpointKind::Slack, slack::checked(url)?),
-            WebhookType::GoogleChat => (EndpointKind::GoogleChat, google_chat::checked(url)?),
-            WebhookType::Mattermost => (EndpointKind::Mattermost, mattermost::checked(url)?),
-            WebhookType::Webhook => (EndpointKind::Signed, url),
-        };
+        let (kind, url) = (webhook_type.facts().read)(url, vendor)?;
         Ok(Self {
             kind,
             vendor,
@@ -252,12 +155,9 @@ impl Endpoint {
             && parameters.any(|(name, value)| name == "thread_id" && !value.is_empty())
     }
 
-    /// Whose requests count together where the vendor counts them: the space of Google Chat, for all webhooks of it.
-    pub fn shared_limit(&self) -> Option<&str> {
-        match self.kind {
-            EndpointKind::GoogleChat => google_chat::space(self.post_url.expose()),
-            _ => None,
-        }
+    /// Whose requests count together where the vendor counts them, by a name.
+    pub fn shared_limit(&self) -> Option<String> {
+        (self.facts().shared_limit)(self.post_url.expose())
     }
 
     /// The same, with texts that are secrets, too: an answer may echo them.
@@ -269,19 +169,30 @@ impl Endpoint {
 
     /// Where a message of that name is posted to, for receivers that are told it in the URL.
     pub fn request_url(&self, message_id: Option<&str>, threads: bool) -> SecretUrl {
-        match self.kind {
-            EndpointKind::GoogleChat => SecretUrl::new(google_chat::request_url(
-                self.post_url.expose(),
-                message_id,
-                threads,
-            )),
-            _ => self.post_url.clone(),
+        match self.facts().request_url {
+            Some(request_url) => SecretUrl::new(request_url(self.post_url.expose(), message_id, threads)),
+            None => self.post_url.clone(),
         }
     }
 
     /// Whether it takes a message only once that comes again under the same name.
     pub fn knows_messages(&self) -> bool {
-        matches!(self.kind, EndpointKind::GoogleChat | EndpointKind::Signed)
+        self.facts().knows_messages
+    }
+
+    /// What subjects begin with, if what it gets is published to a stream.
+    pub fn subject_prefix(&self) -> Option<&str> {
+        let prefix = self.facts().prefix?;
+        Some(prefix(self.post_url.expose()))
+    }
+
+    /// Whether such webhooks have a place for that.
+    pub fn has(&self, setting: Setting) -> bool {
+        self.kind.webhook_type().has(setting)
+    }
+
+    fn facts(&self) -> &'static Facts {
+        self.kind.webhook_type().facts()
     }
 
     /// The URL to post to.
@@ -290,8 +201,7 @@ impl Endpoint {
     }
 }
 
-/// The checks that hold for every type.
-fn parse_allowed(text: &str, policy: &UrlPolicy) -> Result<Url, EndpointError> {
+fn check_length(text: &str) -> Result<(), EndpointError> {
     let length = text.chars().count();
     if length > MAX_URL_LENGTH {
         return Err(EndpointError::TooLong {
@@ -299,6 +209,12 @@ fn parse_allowed(text: &str, policy: &UrlPolicy) -> Result<Url, EndpointError> {
             limit: MAX_URL_LENGTH,
         });
     }
+    Ok(())
+}
+
+/// The checks that hold for every URL of the web.
+fn parse_allowed(text: &str, policy: &UrlPolicy) -> Result<Url, EndpointError> {
+    check_length(text)?;
     let url = Url::parse(text).map_err(EndpointError::NotAUrl)?;
     match url.scheme() {
         "https" => {}
@@ -341,50 +257,8 @@ fn refused_host(url: &Url, policy: &UrlPolicy) -> EndpointError {
     }
 }
 
-fn is_connector_host(host: &str) -> bool {
-    host::is_within(
-        host,
-        &[
-            "outlook.office.com",
-            "outlook.office365.com",
-            "webhook.office.com",
-        ],
-    )
-}
-
-fn is_workflow_host(host: &str) -> bool {
-    host::is_within(
-        host,
-        &[
-            "logic.azure.com",
-            "logic.azure.us",
-            "logic.azure.cn",
-            "powerautomate.com",
-            "api.powerplatform.com",
-            "api.gov.powerplatform.microsoft.us",
-            "api.high.powerplatform.microsoft.us",
-            "api.appsplatform.us",
-            "api.powerplatform.partner.microsoftonline.cn",
-        ],
-    )
-}
-
 /// Whether the query has a value of that name.
 fn has_parameter(url: &Url, name: &str) -> bool {
     url.query_pairs()
         .any(|(key, value)| key == name && !value.is_empty())
-}
-
-/// Connector or workflow: by the vendor's hosts, else by the connectors' paths, else workflow, which is what
-/// Microsoft still offers.
-fn teams_kind(url: &Url) -> EndpointKind {
-    let connector_path = ["/webhookb2/", "/webhook/"]
-        .iter()
-        .any(|prefix| url.path().starts_with(prefix));
-    match url.domain() {
-        Some(host) if is_connector_host(host) => EndpointKind::TeamsConnector,
-        Some(host) if is_workflow_host(host) => EndpointKind::TeamsWorkflow,
-        _ if connector_path => EndpointKind::TeamsConnector,
-        _ => EndpointKind::TeamsWorkflow,
-    }
 }

@@ -15,6 +15,7 @@ use tokio::sync::mpsc as orders;
 
 use crate::client::{Client, Headers};
 use crate::endpoint::{EndpointKind, SecretUrl};
+use crate::nats::Message;
 use crate::outcome::{Answer, TransportError};
 
 /// `getaddrinfo` can hang for many seconds: so many names can hang before others have to wait.
@@ -34,6 +35,8 @@ pub struct Outgoing {
     pub kind: EndpointKind,
     pub url: SecretUrl,
     pub headers: Headers,
+    /// What is published to a stream, and not posted, has this.
+    pub message: Option<Message>,
     pub body: Vec<u8>,
 }
 
@@ -186,11 +189,14 @@ async fn dispatch(mut orders: orders::UnboundedReceiver<Order>, mut client: Clie
 
 async fn make(client: Client, request: Outgoing, mut reply: Reply) {
     let body = Bytes::from(request.body);
-    reply.result = Some(
-        client
-            .post_with(request.kind, &request.url, &request.headers, body.clone())
-            .await,
-    );
+    let url = &request.url;
+    reply.result = Some(match &request.message {
+        Some(message) => client.publish(url, message, body.clone()).await,
+        None => {
+            let (kind, headers) = (request.kind, &request.headers);
+            client.post_with(kind, url, headers, body.clone()).await
+        }
+    });
     if body.is_unique() {
         reply.buffer = body.into();
     }

@@ -1,16 +1,11 @@
 //! Who a webhook's messages ping. It comes from who registered the webhook, never from an event: text of rows pings nobody.
 
-use std::ops::RangeInclusive;
-
 use thiserror::Error;
 
 use crate::endpoint::EndpointKind;
 
-/// Digits of Discord's ids ("snowflakes").
-const SNOWFLAKE: RangeInclusive<usize> = 17..=20;
-/// Ours: a user's principal name has at most 113 characters, an object id 36.
-const MAX_ID: usize = 256;
-const MAX_NAME: usize = 128;
+/// Ours, where the service says nothing.
+pub(crate) const MAX_ID: usize = 256;
 
 /// What a message may hold to ping somebody.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,44 +20,43 @@ pub enum Mention {
     Markup(String),
 }
 
+/// Whom messages of a type of webhooks can ping.
+pub(crate) struct Mentions {
+    /// What is written, with backticks around it.
+    pub(crate) syntax: &'static str,
+    /// What a wrong text is, as an error says it.
+    pub(crate) whom: &'static str,
+    /// What to write instead.
+    pub(crate) hint: &'static str,
+    /// Of what a person wrote, without spaces around it.
+    pub(crate) read: fn(&str) -> Option<Mention>,
+}
+
+/// Why they can ping nobody.
+pub(crate) struct Silence {
+    pub(crate) why: &'static str,
+    pub(crate) hint: &'static str,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum MentionError {
-    #[error("\"{0}\" is no role or user of Discord")]
-    NotDiscord(String),
-    #[error("\"{0}\" is no user of Teams")]
-    NotTeams(String),
-    #[error("\"{0}\" is nobody of Slack")]
-    NotSlack(String),
-    #[error("\"{0}\" is nobody of Google Chat")]
-    NotGoogleChat(String),
-    #[error("\"{0}\" is nobody of Mattermost")]
-    NotMattermost(String),
+    #[error("\"{text}\" is {whom}")]
+    Nobody {
+        text: String,
+        whom: &'static str,
+        hint: &'static str,
+    },
     #[error("a connector of Teams can mention nobody")]
     Connector,
-    #[error("an event that a program gets mentions nobody")]
-    Signed,
+    #[error("{why}")]
+    Silent { why: &'static str, hint: &'static str },
 }
 
 impl MentionError {
     /// What to write instead.
     pub fn hint(&self) -> &'static str {
         match self {
-            MentionError::NotDiscord(_) => {
-                "role:ID or user:ID, with the id that \"Copy ID\" of Discord's developer mode gives."
-            }
-            MentionError::NotTeams(_) => {
-                "user:ID NAME, with the user's principal name or object id, such as user:ada@contoso.com Ada Lovelace."
-            }
-            MentionError::NotSlack(_) => {
-                "user:ID or group:ID, with the id that \"Copy member ID\" of a profile gives, such as user:U012AB3CD; or here, or channel."
-            }
-            MentionError::NotGoogleChat(_) => {
-                "user:ID, with the number of a user of Google Workspace; or all."
-            }
-            MentionError::NotMattermost(_) => {
-                "user:NAME, such as user:ada.lovelace; or here, channel or all."
-            }
-            MentionError::Signed => "What a webhook of this type gets is no message: leave it out.",
+            MentionError::Nobody { hint, .. } | MentionError::Silent { hint, .. } => hint,
             MentionError::Connector => "Mentions need a Workflows flow, or Discord.",
         }
     }
@@ -71,97 +65,18 @@ impl MentionError {
 impl Mention {
     /// Of what a person wrote: `role:ID` or `user:ID` for Discord, `user:ID NAME` for a Workflows flow.
     pub fn parse(kind: EndpointKind, text: &str) -> Result<Mention, MentionError> {
-        match kind {
-            EndpointKind::Discord => {
-                discord(text.trim()).ok_or_else(|| MentionError::NotDiscord(text.to_owned()))
-            }
-            EndpointKind::TeamsWorkflow => {
-                teams(text.trim()).ok_or_else(|| MentionError::NotTeams(text.to_owned()))
-            }
-            EndpointKind::TeamsConnector => Err(MentionError::Connector),
-            EndpointKind::Signed => Err(MentionError::Signed),
-            EndpointKind::Slack => markup(slack(text.trim()), || MentionError::NotSlack(text.to_owned())),
-            EndpointKind::GoogleChat => markup(google_chat(text.trim()), || {
-                MentionError::NotGoogleChat(text.to_owned())
+        if kind == EndpointKind::TeamsConnector {
+            return Err(MentionError::Connector);
+        }
+        match &kind.webhook_type().facts().mentions {
+            Ok(mentions) => (mentions.read)(text.trim()).ok_or_else(|| MentionError::Nobody {
+                text: text.to_owned(),
+                whom: mentions.whom,
+                hint: mentions.hint,
             }),
-            EndpointKind::Mattermost => markup(mattermost(text.trim()), || {
-                MentionError::NotMattermost(text.to_owned())
-            }),
+            Err(Silence { why, hint }) => Err(MentionError::Silent { why, hint }),
         }
     }
-}
-
-fn markup(markup: Option<String>, error: impl FnOnce() -> MentionError) -> Result<Mention, MentionError> {
-    markup.map(Mention::Markup).ok_or_else(error)
-}
-
-/// Slack's ids of members begin with U or W, those of groups with S.
-fn slack(text: &str) -> Option<String> {
-    let is_id = |id: &str, first: &[u8]| {
-        let bytes = id.as_bytes();
-        (2..=MAX_ID).contains(&bytes.len())
-            && first.contains(&bytes[0])
-            && bytes
-                .iter()
-                .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
-    };
-    match text.split_once(':') {
-        Some(("user", id)) if is_id(id, b"UW") => Some(format!("<@{id}>")),
-        Some(("group", id)) if is_id(id, b"S") => Some(format!("<!subteam^{id}>")),
-        None if matches!(text, "here" | "channel") => Some(format!("<!{text}>")),
-        _ => None,
-    }
-}
-
-fn google_chat(text: &str) -> Option<String> {
-    match text.split_once(':') {
-        Some(("user", id)) if is_number(id) => Some(format!("<users/{id}>")),
-        None if text == "all" => Some("<users/all>".to_owned()),
-        _ => None,
-    }
-}
-
-fn is_number(id: &str) -> bool {
-    (1..=MAX_ID).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_digit())
-}
-
-/// Mattermost's user names: 3 to 22 characters in former versions, up to 64 now.
-fn mattermost(text: &str) -> Option<String> {
-    let is_name = |name: &str| {
-        (1..=64).contains(&name.len())
-            && name
-                .bytes()
-                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._-".contains(&byte))
-    };
-    match text.split_once(':') {
-        Some(("user", name)) if is_name(name) => Some(format!("@{name}")),
-        None if matches!(text, "here" | "channel" | "all") => Some(format!("@{text}")),
-        _ => None,
-    }
-}
-
-fn discord(text: &str) -> Option<Mention> {
-    let (what, id) = text.split_once(':')?;
-    if !SNOWFLAKE.contains(&id.len()) || !id.bytes().all(|b| b.is_ascii_digit()) {
-        return None;
-    }
-    match what {
-        "role" => Some(Mention::DiscordRole(id.to_owned())),
-        "user" => Some(Mention::DiscordUser(id.to_owned())),
-        _ => None,
-    }
-}
-
-/// What has a meaning in the markup of a mention can't be in its name.
-fn teams(text: &str) -> Option<Mention> {
-    let (id, name) = text.strip_prefix("user:")?.split_once(char::is_whitespace)?;
-    let name = name.trim();
-    let fits = (1..=MAX_ID).contains(&id.chars().count()) && (1..=MAX_NAME).contains(&name.chars().count());
-    let plain = !text.contains(|c: char| c.is_control() || "<>&*_[]`\\{}".contains(c));
-    (fits && plain).then(|| Mention::TeamsUser {
-        id: id.to_owned(),
-        name: name.to_owned(),
-    })
 }
 
 #[cfg(test)]
@@ -204,7 +119,7 @@ mod tests {
             "<@&123456789012345678>",
         ] {
             assert!(
-                matches!(Mention::parse(Discord, text), Err(MentionError::NotDiscord(_))),
+                matches!(Mention::parse(Discord, text), Err(MentionError::Nobody { .. })),
                 "{text}"
             );
         }
@@ -221,7 +136,7 @@ mod tests {
             assert!(
                 matches!(
                     Mention::parse(TeamsWorkflow, text),
-                    Err(MentionError::NotTeams(_))
+                    Err(MentionError::Nobody { .. })
                 ),
                 "{text}"
             );

@@ -1,17 +1,23 @@
 //! What an answer means.
 
 mod answer;
-mod discord;
-mod signed;
 mod status;
-mod teams;
 #[cfg(test)]
 mod tests;
 mod text;
 mod wait;
-mod words;
+
+pub(crate) mod discord;
+pub(crate) mod google_chat;
+pub(crate) mod mattermost;
+pub(crate) mod nats;
+pub(crate) mod signed;
+pub(crate) mod slack;
+pub(crate) mod teams;
 
 use std::time::Duration;
+
+pub use nats::{REMARK, remarks};
 
 use crate::endpoint::{EndpointKind, SecretUrl};
 
@@ -117,6 +123,15 @@ pub struct Judgement {
     pub error: Option<String>,
 }
 
+/// Who says what an answer means.
+#[derive(Clone, Copy)]
+pub(crate) enum Judge {
+    /// Of a service that never sends a page for a browser: it is not asked what one means.
+    Service(fn(&Answer) -> (Verdict, Option<String>)),
+    /// Pages as well.
+    Everything(fn(&Answer) -> (Verdict, Option<String>)),
+}
+
 /// Says what an answer, or its absence, means for the deliveries of the message that was posted to `url`.
 ///
 /// `url` is only there to keep its secret out of what is stored. No answer, however hostile, makes this panic, wait
@@ -129,15 +144,9 @@ pub fn judge(kind: EndpointKind, url: &SecretUrl, result: Result<&Answer, &Trans
 }
 
 fn judge_answer(kind: EndpointKind, url: &SecretUrl, answer: &Answer) -> Judgement {
-    let (verdict, error) = match kind {
-        EndpointKind::Discord => discord::verdict(answer),
-        EndpointKind::Signed => signed::verdict(answer),
-        _ if answer.is_html() => page_verdict(answer),
-        EndpointKind::TeamsConnector => teams::connector_verdict(answer),
-        EndpointKind::TeamsWorkflow => teams::workflow_verdict(answer),
-        EndpointKind::Slack => words::slack(answer),
-        EndpointKind::GoogleChat => words::google_chat(answer),
-        EndpointKind::Mattermost => words::mattermost(answer),
+    let (verdict, error) = match kind.judge() {
+        Judge::Service(_) if answer.is_html() => page_verdict(answer),
+        Judge::Service(verdict) | Judge::Everything(verdict) => verdict(answer),
     };
     Judgement {
         verdict,

@@ -46,9 +46,18 @@ impl FromStr for ThreadBy {
 impl ThreadBy {
     /// What the thread of an event is called; None: it belongs to no task, or no project.
     pub fn key(self, data: &Map<String, Value>) -> Option<String> {
-        let (what, key) = match self {
-            Self::Task => ("task", "task_id"),
-            Self::Project => ("project", "project_id"),
+        let what = match self {
+            Self::Task => "task",
+            Self::Project => "project",
+        };
+        self.id(data).map(|id| format!("{what}-{id}"))
+    }
+
+    /// The id of the task, or of the project.
+    pub fn id(self, data: &Map<String, Value>) -> Option<String> {
+        let key = match self {
+            Self::Task => "task_id",
+            Self::Project => "project_id",
         };
         let id = match data.get(key)? {
             Value::Number(number) => number.to_string(),
@@ -56,7 +65,7 @@ impl ThreadBy {
             _ => return None,
         };
         let fits = (1..=MAX_ID).contains(&id.len()) && !id.chars().any(char::is_control);
-        fits.then(|| format!("{what}-{id}"))
+        fits.then_some(id)
     }
 }
 

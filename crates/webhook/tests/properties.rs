@@ -15,7 +15,7 @@ use webhook::appearance::Appearance;
 use webhook::card::Card;
 use webhook::definition::{Catalogue, Definition, EventDefinition, FieldDefinition, builtin};
 use webhook::endpoint::EndpointKind::{
-    self, Discord, GoogleChat, Mattermost, Signed, Slack, TeamsConnector, TeamsWorkflow,
+    self, Discord, GoogleChat, Mattermost, Nats, Signed, Slack, TeamsConnector, TeamsWorkflow,
 };
 use webhook::event::Event;
 use webhook::mention::Mention;
@@ -163,7 +163,7 @@ fn read(kind: EndpointKind, body: &[u8]) -> Vec<Shown> {
             .iter()
             .map(mattermost::shown)
             .collect(),
-        Signed => unreachable!("it gets no messages"),
+        Signed | Nats => unreachable!("it gets no messages"),
     }
 }
 
@@ -225,7 +225,7 @@ fn raw_texts(kind: EndpointKind, body: &[u8]) -> Vec<usize> {
             .map(|container| raw(&container["items"][1]["text"]))
             .collect(),
         // Title and text stand in one section, and what a message may weigh cuts these before the limit of the text does.
-        Slack | GoogleChat | Mattermost | Signed => vec![usize::MAX / 2],
+        Slack | GoogleChat | Mattermost | Signed | Nats => vec![usize::MAX / 2],
     }
 }
 

@@ -43,9 +43,8 @@ impl Event {
             name: plain(&field.name),
             value: plain(&field.value),
         };
-        // Discord and Mattermost know no markup in a footer.
         let footer = |footer: &str| {
-            if matches!(kind, Kind::Discord | Kind::Mattermost | Kind::Signed) {
+            if kind.service().plain_footer {
                 footer.to_owned()
             } else {
                 plain(footer)
@@ -63,28 +62,30 @@ impl Event {
 
 /// The events of a body.
 pub(crate) fn events(kind: Kind, body: &Value) -> Vec<Event> {
-    match kind {
-        Kind::Discord if list(body, "embeds").is_empty() => {
-            vec![Event {
-                text: text(body, "content"),
-                ..Event::default()
-            }]
-        }
-        Kind::Discord => list(body, "embeds").iter().map(embed).collect(),
-        Kind::Connector => message_card(body),
-        Kind::Workflow => list(body, "attachments")
-            .iter()
-            .flat_map(|attachment| adaptive_card(&attachment["content"]))
-            .collect(),
-        Kind::Slack => of_list(body, "attachments", slack),
-        Kind::GoogleChat => of_list(body, "cardsV2", google_chat),
-        Kind::Mattermost => of_list(body, "attachments", mattermost),
-        Kind::Signed => vec![signed(body)],
+    (kind.service().events)(body)
+}
+
+/// Of Discord.
+pub(crate) fn embeds(body: &Value) -> Vec<Event> {
+    match list(body, "embeds") {
+        [] => vec![Event {
+            text: text(body, "content"),
+            ..Event::default()
+        }],
+        embeds => embeds.iter().map(embed).collect(),
     }
 }
 
+/// Of a Workflows flow.
+pub(crate) fn adaptive_cards(body: &Value) -> Vec<Event> {
+    let attachments = list(body, "attachments").iter();
+    attachments
+        .flat_map(|attachment| adaptive_card(&attachment["content"]))
+        .collect()
+}
+
 /// One for each entry, or the text of the message where it has none.
-fn of_list(body: &Value, key: &str, read: fn(&Value) -> Event) -> Vec<Event> {
+pub(crate) fn of_list(body: &Value, key: &str, read: fn(&Value) -> Event) -> Vec<Event> {
     match list(body, key) {
         [] => vec![Event {
             text: text(body, "text"),
@@ -94,142 +95,63 @@ fn of_list(body: &Value, key: &str, read: fn(&Value) -> Event) -> Vec<Event> {
     }
 }
 
-/// The first line of the first section is the title, the context the footer.
-fn slack(attachment: &Value) -> Event {
-    let mut event = Event {
-        colour: hex_colour(&attachment["color"]),
-        ..Event::default()
-    };
-    for block in list(attachment, "blocks") {
-        if block["type"] == "context" {
-            event.footer = optional(&block["elements"][0], "text");
-        }
-        if let Some(main) = block["text"]["text"].as_str() {
-            let (title, text) = main.split_once('\n').unwrap_or((main, ""));
-            (event.title, event.text) = (title.to_owned(), text.to_owned());
-        }
-        for field in list(block, "fields") {
-            let field = text(field, "text");
-            let (name, value) = field.split_once('\n').unwrap_or((&field, ""));
-            event.fields.push(Field {
-                name: name.to_owned(),
-                value: value.to_owned(),
-            });
-        }
-    }
-    event
-}
-
-/// The first paragraph is the title, the last one the footer.
-fn google_chat(card: &Value) -> Event {
-    let mut event = Event::default();
-    let mut paragraphs = Vec::new();
-    for widget in list(&card["card"]["sections"][0], "widgets") {
-        if let Some(paragraph) = widget["textParagraph"]["text"].as_str() {
-            paragraphs.push(paragraph.to_owned());
-        }
-        if let Some(name) = widget["decoratedText"]["topLabel"].as_str() {
-            event.fields.push(Field {
-                name: name.to_owned(),
-                value: text(&widget["decoratedText"], "text"),
-            });
-        }
-    }
-    if paragraphs.len() > 1 {
-        event.footer = paragraphs.pop();
-    }
-    let mut paragraphs = paragraphs.into_iter();
-    event.title = paragraphs.next().unwrap_or_default();
-    event.text = paragraphs.collect::<Vec<_>>().join("\n");
-    event
-}
-
-/// Its type, the title of a task, and the data as fields.
-fn signed(body: &Value) -> Event {
-    let data = body["data"].as_object().into_iter().flatten();
-    Event {
-        title: text(body, "type"),
-        text: text(&body["data"], "task_title"),
-        fields: data
-            .map(|(key, value)| Field {
-                name: key.clone(),
-                value: value
-                    .as_str()
-                    .map_or_else(|| value.to_string(), ToOwned::to_owned),
-            })
-            .collect(),
-        timestamp: optional(body, "timestamp"),
-        ..Event::default()
-    }
-}
-
-fn mattermost(attachment: &Value) -> Event {
-    Event {
-        title: text(attachment, "title"),
-        text: text(attachment, "text"),
-        fields: pairs(attachment, "fields", "title"),
-        colour: hex_colour(&attachment["color"]),
-        footer: optional(attachment, "footer"),
-        ..Event::default()
-    }
-}
-
 /// `#rrggbb`
-fn hex_colour(value: &Value) -> Option<u32> {
+pub(crate) fn hex_colour(value: &Value) -> Option<u32> {
     u32::from_str_radix(value.as_str()?.strip_prefix('#')?, 16).ok()
 }
 
 /// How many events a body holds, without building any of it: the receiver of benchmarks has no time for that.
 pub(crate) fn count(kind: Kind, body: &[u8]) -> usize {
-    #[derive(Deserialize)]
-    struct Outline<'a> {
-        #[serde(default)]
-        embeds: Vec<IgnoredAny>,
-        #[serde(default)]
-        sections: Vec<IgnoredAny>,
-        #[serde(default, borrow)]
-        attachments: Vec<Attachment<'a>>,
-        #[serde(default, rename = "cardsV2")]
-        cards: Vec<IgnoredAny>,
-    }
-    #[derive(Deserialize)]
-    struct Attachment<'a> {
-        #[serde(default, borrow)]
-        content: Card<'a>,
-    }
-    #[derive(Default, Deserialize)]
-    struct Card<'a> {
-        #[serde(borrow)]
-        body: Vec<Element<'a>>,
-    }
-    #[derive(Deserialize)]
-    struct Element<'a> {
-        #[serde(rename = "type", borrow)]
-        kind: Cow<'a, str>,
-    }
     let Ok(outline) = serde_json::from_slice::<Outline<'_>>(body) else {
         return 0;
     };
-    match kind {
-        Kind::Discord => outline.embeds.len().max(1),
-        Kind::Connector => outline.sections.len().max(1),
-        Kind::Slack | Kind::Mattermost => outline.attachments.len().max(1),
-        Kind::GoogleChat => outline.cards.len().max(1),
-        Kind::Signed => 1,
-        Kind::Workflow => {
-            let containers = |card: &Card<'_>| {
-                card.body
-                    .iter()
-                    .filter(|element| element.kind == "Container")
-                    .count()
-            };
-            outline
-                .attachments
-                .iter()
-                .map(|attachment| containers(&attachment.content).max(1))
-                .sum()
-        }
-    }
+    (kind.service().count)(&outline)
+}
+
+/// What of a body tells how many events are in it.
+#[derive(Deserialize)]
+pub(crate) struct Outline<'a> {
+    #[serde(default)]
+    pub(crate) embeds: Vec<IgnoredAny>,
+    #[serde(default)]
+    pub(crate) sections: Vec<IgnoredAny>,
+    #[serde(default, borrow)]
+    pub(crate) attachments: Vec<Attachment<'a>>,
+    #[serde(default, rename = "cardsV2")]
+    pub(crate) cards: Vec<IgnoredAny>,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Attachment<'a> {
+    #[serde(default, borrow)]
+    content: Card<'a>,
+}
+
+#[derive(Default, Deserialize)]
+pub(crate) struct Card<'a> {
+    #[serde(borrow)]
+    body: Vec<Element<'a>>,
+}
+
+#[derive(Deserialize)]
+pub(crate) struct Element<'a> {
+    #[serde(rename = "type", borrow)]
+    kind: Cow<'a, str>,
+}
+
+/// Of a Workflows flow.
+pub(crate) fn containers(outline: &Outline<'_>) -> usize {
+    let containers = |card: &Card<'_>| {
+        card.body
+            .iter()
+            .filter(|element| element.kind == "Container")
+            .count()
+    };
+    outline
+        .attachments
+        .iter()
+        .map(|attachment| containers(&attachment.content).max(1))
+        .sum()
 }
 
 fn embed(embed: &Value) -> Event {
@@ -246,7 +168,7 @@ fn embed(embed: &Value) -> Event {
 }
 
 /// A section each, or the card itself where it has none.
-fn message_card(card: &Value) -> Vec<Event> {
+pub(crate) fn message_card(card: &Value) -> Vec<Event> {
     let colour = card["themeColor"]
         .as_str()
         .and_then(|hex| u32::from_str_radix(hex, 16).ok());
@@ -346,7 +268,7 @@ fn collect(element: &Value, event: &mut Event) {
     }
 }
 
-fn pairs(parent: &Value, key: &str, name: &str) -> Vec<Field> {
+pub(crate) fn pairs(parent: &Value, key: &str, name: &str) -> Vec<Field> {
     list(parent, key)
         .iter()
         .map(|pair| Field {
@@ -356,15 +278,15 @@ fn pairs(parent: &Value, key: &str, name: &str) -> Vec<Field> {
         .collect()
 }
 
-fn list<'a>(parent: &'a Value, key: &str) -> &'a [Value] {
+pub(crate) fn list<'a>(parent: &'a Value, key: &str) -> &'a [Value] {
     parent[key].as_array().map_or(&[], Vec::as_slice)
 }
 
-fn optional(parent: &Value, key: &str) -> Option<String> {
+pub(crate) fn optional(parent: &Value, key: &str) -> Option<String> {
     parent[key].as_str().map(str::to_owned)
 }
 
-fn text(parent: &Value, key: &str) -> String {
+pub(crate) fn text(parent: &Value, key: &str) -> String {
     optional(parent, key).unwrap_or_default()
 }
 

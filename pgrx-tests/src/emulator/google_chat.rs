@@ -6,13 +6,45 @@ use std::time::Instant;
 use hyper::Method;
 use serde_json::{Value, json};
 
+use super::event::{Event, Field, list, of_list, text as text_of};
 use super::findings::Findings;
+use super::kind::{ByPath, Service};
 use super::lock::lock;
-use super::registry::{Address, Hook, Life};
+use super::markup::html;
+use super::pace::RateLimit;
+use super::registry::{ALPHANUMERIC, Address, Hook, Life, letters};
 use super::reply::{Call, Judged, Reply, reason};
 use super::route::parameter;
 use super::shape::{INVALID, Object, each, object, text};
 use super::verdict::Verdict;
+
+/// What it is like.
+pub(crate) const SERVICE: Service = Service {
+    name: "google_chat",
+    title: "Google Chat",
+    webhook_type: "google_chat",
+    is_chat: true,
+    announced: Some(RateLimit::ONE_A_SECOND),
+    address: |rng| {
+        let token = letters(rng, 43, ALPHANUMERIC);
+        Address::Path {
+            path: format!("/v1/spaces/{}/messages", letters(rng, 11, ALPHANUMERIC)),
+            query: Some(format!("key={}&token={token}", letters(rng, 39, ALPHANUMERIC))),
+        }
+    },
+    by_path: Some(ByPath {
+        owns: |path| path.starts_with("/v1/spaces/") && path.ends_with("/messages"),
+        shown: str::to_owned,
+        judge,
+    }),
+    rate_limited: |_| plain(429),
+    plain,
+    success: || Reply::fixed(200, r#"{"name":"spaces/x/messages/1"}"#),
+    events: |body| of_list(body, "cardsV2", event),
+    count: |outline| outline.cards.len().max(1),
+    spans: html,
+    plain_footer: false,
+};
 
 const MOST_BYTES: usize = 32_000;
 const MOST_WIDGETS: usize = 100;
@@ -156,4 +188,28 @@ fn error(status: u16, message: &str) -> Reply {
 
 fn refuse(status: u16, message: &str) -> Judged {
     Judged::refused(error(status, message), message)
+}
+
+/// The first paragraph is the title, the last one the footer.
+fn event(card: &Value) -> Event {
+    let mut event = Event::default();
+    let mut paragraphs = Vec::new();
+    for widget in list(&card["card"]["sections"][0], "widgets") {
+        if let Some(paragraph) = widget["textParagraph"]["text"].as_str() {
+            paragraphs.push(paragraph.to_owned());
+        }
+        if let Some(name) = widget["decoratedText"]["topLabel"].as_str() {
+            event.fields.push(Field {
+                name: name.to_owned(),
+                value: text_of(&widget["decoratedText"], "text"),
+            });
+        }
+    }
+    if paragraphs.len() > 1 {
+        event.footer = paragraphs.pop();
+    }
+    let mut paragraphs = paragraphs.into_iter();
+    event.title = paragraphs.next().unwrap_or_default();
+    event.text = paragraphs.collect::<Vec<_>>().join("\n");
+    event
 }

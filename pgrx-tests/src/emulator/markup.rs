@@ -17,17 +17,30 @@ pub struct Span {
 
 /// Splits a text that was sent to a webhook of this kind into runs. Everything that is not markup stands for itself.
 pub fn spans(kind: Kind, source: &str) -> Vec<Span> {
-    let lines = match kind {
-        Kind::Discord | Kind::Mattermost => source.to_owned(),
-        Kind::Connector | Kind::Workflow => joined(source),
-        Kind::Slack => return mrkdwn(source),
-        Kind::GoogleChat => return html(source),
-        Kind::Signed => {
-            return vec![Span {
-                text: source.to_owned(),
-                bold: false,
-            }];
-        }
+    (kind.service().spans)(source)
+}
+
+/// Text without any.
+pub(crate) fn unmarked(source: &str) -> Vec<Span> {
+    vec![Span {
+        text: source.to_owned(),
+        bold: false,
+    }]
+}
+
+/// Of the family of Markdown.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Markdown {
+    Discord,
+    Mattermost,
+    Connector,
+    Workflow,
+}
+
+pub(crate) fn markdown(dialect: Markdown, source: &str) -> Vec<Span> {
+    let lines = match dialect {
+        Markdown::Discord | Markdown::Mattermost => source.to_owned(),
+        Markdown::Connector | Markdown::Workflow => joined(source),
     };
     let mut spans = vec![Span {
         text: String::new(),
@@ -46,13 +59,13 @@ pub fn spans(kind: Kind, source: &str) -> Vec<Span> {
             continue;
         }
         let (shown, length) =
-            special(kind, first, rest).unwrap_or_else(|| (first.to_string(), first.len_utf8()));
+            special(dialect, first, rest).unwrap_or_else(|| (first.to_string(), first.len_utf8()));
         if let Some(span) = spans.last_mut() {
             span.text.push_str(&shown);
         }
         rest = &rest[length..];
     }
-    if kind == Kind::Mattermost {
+    if dialect == Markdown::Mattermost {
         spans
             .iter_mut()
             .for_each(|span| span.text.retain(|c| c != '\u{200B}'));
@@ -62,7 +75,7 @@ pub fn spans(kind: Kind, source: &str) -> Vec<Span> {
 }
 
 /// Slack's: `*bold*`, `<address|label>` and `<!date^...|label>`, three entities.
-fn mrkdwn(source: &str) -> Vec<Span> {
+pub(crate) fn mrkdwn(source: &str) -> Vec<Span> {
     let mut out = Runs::default();
     let mut rest = source;
     let mut before = None;
@@ -96,7 +109,7 @@ fn bracket(rest: &str) -> Option<(&str, usize)> {
 }
 
 /// A card's of Google Chat.
-fn html(source: &str) -> Vec<Span> {
+pub(crate) fn html(source: &str) -> Vec<Span> {
     let mut out = Runs::default();
     let mut rest = source;
     while let Some(first) = rest.chars().next() {
@@ -156,14 +169,14 @@ pub fn plain(kind: Kind, source: &str) -> String {
 }
 
 /// Escape, entity or function at the start of `rest`: what is shown for it, and its length.
-fn special(kind: Kind, first: char, rest: &str) -> Option<(String, usize)> {
-    match (first, kind) {
+fn special(dialect: Markdown, first: char, rest: &str) -> Option<(String, usize)> {
+    match (first, dialect) {
         ('\\', _) => {
             let escaped = rest[1..].chars().next().filter(char::is_ascii_punctuation)?;
             Some((escaped.to_string(), 2))
         }
-        ('&', Kind::Connector | Kind::Workflow | Kind::Mattermost) => entity(rest),
-        ('{', Kind::Workflow) => date_function(rest),
+        ('&', Markdown::Connector | Markdown::Workflow | Markdown::Mattermost) => entity(rest),
+        ('{', Markdown::Workflow) => date_function(rest),
         _ => None,
     }
 }

@@ -5,12 +5,43 @@ use std::time::{Duration, Instant};
 use hyper::Method;
 use serde_json::{Value, json};
 
+use super::event::{Event, hex_colour, of_list, optional, pairs, text as text_of};
 use super::findings::Findings;
+use super::kind::{ByPath, Service};
 use super::lock::lock;
-use super::registry::{Hook, Life};
+use super::markup::{Markdown, markdown};
+use super::registry::{Address, Hook, Life, letters};
 use super::reply::{Call, Judged, Reply, reason};
 use super::shape::{INVALID, address, each, object, text};
 use super::verdict::Verdict;
+
+/// What it is like.
+pub(crate) const SERVICE: Service = Service {
+    name: "mattermost",
+    title: "Mattermost",
+    webhook_type: "mattermost",
+    is_chat: true,
+    announced: None,
+    address: |rng| Address::Path {
+        path: format!(
+            "/hooks/{}",
+            letters(rng, 26, b"abcdefghijklmnopqrstuvwxyz0123456789")
+        ),
+        query: None,
+    },
+    by_path: Some(ByPath {
+        owns: |path| path.starts_with("/hooks/"),
+        shown: ByPath::first_part,
+        judge,
+    }),
+    rate_limited,
+    plain,
+    success: || Reply::fixed(200, "ok"),
+    events: |body| of_list(body, "attachments", event),
+    count: |outline| outline.attachments.len().max(1),
+    spans: |source| markdown(Markdown::Mattermost, source),
+    plain_footer: true,
+};
 
 /// Longer posts are split.
 const MOST_CHARACTERS: usize = 16_383;
@@ -114,4 +145,15 @@ fn error(status: u16, message: &str) -> Reply {
 
 fn refuse(status: u16, message: &str) -> Judged {
     Judged::refused(error(status, message), message)
+}
+
+fn event(attachment: &Value) -> Event {
+    Event {
+        title: text_of(attachment, "title"),
+        text: text_of(attachment, "text"),
+        fields: pairs(attachment, "fields", "title"),
+        colour: hex_colour(&attachment["color"]),
+        footer: optional(attachment, "footer"),
+        ..Event::default()
+    }
 }

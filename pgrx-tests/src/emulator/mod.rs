@@ -220,6 +220,11 @@ impl Emulator {
         &self.authority.pem
     }
 
+    /// A certificate of that authority and its key, in PEM, for a server that is none of the emulator's.
+    pub fn certificate_pem(&self, certificate: Certificate) -> io::Result<(String, String)> {
+        self.authority.issue_pem(certificate).map_err(io::Error::other)
+    }
+
     pub fn discord_webhook(&self) -> Webhook {
         self.register(Kind::Discord)
     }

@@ -59,67 +59,6 @@ impl Address {
             Address::Connector { path } | Address::Path { path, .. } => path,
         }
     }
-
-    fn random(kind: Kind, rng: &mut Rng) -> Self {
-        match kind {
-            Kind::Discord => Address::Discord {
-                id: rng
-                    .u64(100_000_000_000_000_000..1_000_000_000_000_000_000)
-                    .to_string(),
-                token: letters(
-                    rng,
-                    68,
-                    b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_",
-                ),
-            },
-            Kind::Connector => {
-                let (group, tenant, owner) = (guid(rng), guid(rng), guid(rng));
-                Address::Connector {
-                    path: format!(
-                        "/webhookb2/{group}@{tenant}/IncomingWebhook/{}/{owner}",
-                        hex(rng, 32)
-                    ),
-                }
-            }
-            Kind::Workflow => {
-                let sig = letters(
-                    rng,
-                    43,
-                    b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_",
-                );
-                let query = format!("api-version=2016-06-01&sp=%2Ftriggers%2Fmanual%2Frun&sv=1.0&sig={sig}");
-                Address::Workflow {
-                    id: hex(rng, 32),
-                    query,
-                }
-            }
-            Kind::Slack => {
-                let (team, webhook) = (letters(rng, 10, CAPITALS), letters(rng, 10, CAPITALS));
-                Address::Path {
-                    path: format!("/services/T{team}/B{webhook}/{}", letters(rng, 24, ALPHANUMERIC)),
-                    query: None,
-                }
-            }
-            Kind::GoogleChat => {
-                let token = letters(rng, 43, ALPHANUMERIC);
-                Address::Path {
-                    path: format!("/v1/spaces/{}/messages", letters(rng, 11, ALPHANUMERIC)),
-                    query: Some(format!("key={}&token={token}", letters(rng, 39, ALPHANUMERIC))),
-                }
-            }
-            Kind::Signed => Address::Path {
-                path: format!("/events/{}", letters(rng, 20, ALPHANUMERIC)),
-                query: None,
-            },
-            Kind::Mattermost => Address::Path {
-                path: format!(
-                    "/hooks/{}",
-                    letters(rng, 26, b"abcdefghijklmnopqrstuvwxyz0123456789")
-                ),
-                query: None,
-            },
-        }
-    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -211,7 +150,7 @@ impl Registry {
     }
 
     pub(crate) fn register(&self, kind: Kind) -> Arc<Hook> {
-        let address = Address::random(kind, &mut lock(&self.rng));
+        let address = (kind.service().address)(&mut lock(&self.rng));
         let limits = if self.rate_limits {
             kind.limits()
         } else {
@@ -264,19 +203,19 @@ impl Registry {
     }
 }
 
-const CAPITALS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
-const ALPHANUMERIC: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+pub(crate) const CAPITALS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+pub(crate) const ALPHANUMERIC: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 
-fn letters(rng: &mut Rng, count: usize, alphabet: &[u8]) -> String {
+pub(crate) fn letters(rng: &mut Rng, count: usize, alphabet: &[u8]) -> String {
     (0..count)
         .map(|_| char::from(alphabet[rng.usize(..alphabet.len())]))
         .collect()
 }
 
-fn hex(rng: &mut Rng, count: usize) -> String {
+pub(crate) fn hex(rng: &mut Rng, count: usize) -> String {
     letters(rng, count, b"0123456789abcdef")
 }
 
-fn guid(rng: &mut Rng) -> String {
+pub(crate) fn guid(rng: &mut Rng) -> String {
     [8, 4, 4, 4, 12].map(|count| hex(rng, count)).join("-")
 }

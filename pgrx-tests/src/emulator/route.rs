@@ -15,14 +15,8 @@ pub(crate) enum Route<'a> {
     Connector,
     /// `…/workflows/{id}/triggers/manual/paths/invoke`, at Azure or at the Power Platform.
     Workflow { id: &'a str },
-    /// `/services/{team}/{webhook}/{token}`.
-    Slack,
-    /// `/v1/spaces/{space}/messages`.
-    GoogleChat,
-    /// `/hooks/{key}`.
-    Mattermost,
-    /// `/events/{name}`.
-    Signed,
+    /// What is found by its path alone.
+    Path(Kind),
 }
 
 impl Route<'_> {
@@ -31,10 +25,7 @@ impl Route<'_> {
             Route::Discord { .. } => Kind::Discord,
             Route::Connector => Kind::Connector,
             Route::Workflow { .. } => Kind::Workflow,
-            Route::Slack => Kind::Slack,
-            Route::GoogleChat => Kind::GoogleChat,
-            Route::Mattermost => Kind::Mattermost,
-            Route::Signed => Kind::Signed,
+            Route::Path(kind) => kind,
         }
     }
 }
@@ -45,17 +36,9 @@ pub(crate) fn route(path: &str) -> Option<Route<'_>> {
     if path.starts_with("/webhookb2/") || path.starts_with("/webhook/") {
         return Some(Route::Connector);
     }
-    if path.starts_with("/services/") {
-        return Some(Route::Slack);
-    }
-    if path.starts_with("/v1/spaces/") && path.ends_with("/messages") {
-        return Some(Route::GoogleChat);
-    }
-    if path.starts_with("/hooks/") {
-        return Some(Route::Mattermost);
-    }
-    if path.starts_with("/events/") {
-        return Some(Route::Signed);
+    let owns = |kind: &Kind| kind.service().by_path.as_ref().is_some_and(|by| (by.owns)(path));
+    if let Some(kind) = Kind::ALL.into_iter().find(owns) {
+        return Some(Route::Path(kind));
     }
     if let Some(front) = path.strip_suffix(INVOKE) {
         let (prefix, id) = front.rsplit_once("/workflows/")?;
@@ -87,10 +70,11 @@ pub(crate) fn redacted(path: &str, query: Option<&str>) -> String {
     let mut shown = match route(path) {
         Some(Route::Discord { token, .. }) => format!("{}…", &path[..path.len() - token.len()]),
         Some(Route::Connector) => format!("/{}/…", path.split('/').nth(1).unwrap_or_default()),
-        Some(Route::Slack | Route::Mattermost) => {
-            format!("/{}/…", path.split('/').nth(1).unwrap_or_default())
-        }
-        Some(Route::Workflow { .. } | Route::GoogleChat | Route::Signed) | None => path.to_owned(),
+        Some(Route::Path(kind)) => match &kind.service().by_path {
+            Some(by) => (by.shown)(path),
+            None => path.to_owned(),
+        },
+        Some(Route::Workflow { .. }) | None => path.to_owned(),
     };
     if let Some(query) = query {
         let parts = query.split('&').map(|part| match part.split_once('=') {

@@ -22,8 +22,7 @@ use super::script::Behaviour;
 use super::store::{Keep, Received};
 use super::teams::{connector, workflow};
 use super::verdict::{Given, Verdict};
-use super::{Shared, canned, control, event, page};
-use super::{discord, google_chat, mattermost, signed, slack};
+use super::{Kind, Shared, canned, control, discord, event, page};
 
 /// Larger bodies are not kept.
 const MOST_BYTES: usize = 8 * 1024 * 1024;
@@ -133,9 +132,7 @@ impl<'a> Arrival<'a> {
         let route = route(path);
         let hook = match route {
             Some(Route::Discord { id, .. } | Route::Workflow { id }) => shared.registry.find(id),
-            Some(Route::Connector | Route::Slack | Route::GoogleChat | Route::Mattermost | Route::Signed) => {
-                shared.registry.find(path)
-            }
+            Some(Route::Connector | Route::Path(_)) => shared.registry.find(path),
             None => None,
         };
         let hook = hook.filter(|hook| Some(hook.kind) == route.map(Route::kind));
@@ -180,10 +177,10 @@ impl<'a> Arrival<'a> {
             }
             Route::Connector => connector::judge(call, hook),
             Route::Workflow { id } => workflow::judge(call, id, hook),
-            Route::Slack => slack::judge(call, hook),
-            Route::GoogleChat => google_chat::judge(call, hook),
-            Route::Mattermost => mattermost::judge(call, hook),
-            Route::Signed => signed::judge(call, hook),
+            Route::Path(kind) => match &kind.service().by_path {
+                Some(by) => (by.judge)(call, hook),
+                None => Judged::refused(canned::plain(kind, 404), "no such path"),
+            },
         }
     }
 
@@ -225,7 +222,9 @@ impl<'a> Arrival<'a> {
             headers: self.parts.headers.iter().map(header).collect(),
             body: serde_json::from_slice(body).unwrap_or(Value::Null),
             raw: match (&self.route, keep) {
-                (Some(Route::Signed), _) | (_, Keep::All) => String::from_utf8_lossy(body).into_owned(),
+                (Some(Route::Path(Kind::Signed)), _) | (_, Keep::All) => {
+                    String::from_utf8_lossy(body).into_owned()
+                }
                 _ => String::new(),
             },
             size: body.len(),

@@ -6,10 +6,38 @@ use hyper::Method;
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::event::{Event, Field, optional, text};
+use super::kind::{ByPath, Service};
 use super::lock::lock;
-use super::registry::{Hook, Life};
+use super::markup::unmarked;
+use super::registry::{ALPHANUMERIC, Address, Hook, Life, letters};
 use super::reply::{Call, Judged, Reply, reason};
 use super::verdict::Verdict;
+
+/// What it is like.
+pub(crate) const SERVICE: Service = Service {
+    name: "signed",
+    title: "A program",
+    webhook_type: "webhook",
+    is_chat: false,
+    announced: None,
+    address: |rng| Address::Path {
+        path: format!("/events/{}", letters(rng, 20, ALPHANUMERIC)),
+        query: None,
+    },
+    by_path: Some(ByPath {
+        owns: |path| path.starts_with("/events/"),
+        shown: str::to_owned,
+        judge,
+    }),
+    rate_limited,
+    plain,
+    success: || Reply::empty(204),
+    events: |body| vec![event(body)],
+    count: |_| 1,
+    spans: unmarked,
+    plain_footer: true,
+};
 
 /// What the standard advises at most; a test should not be warned of its own long texts.
 const MOST_BYTES: usize = 256 * 1024;
@@ -58,11 +86,11 @@ fn fault(call: &Call<'_>) -> Option<&'static str> {
         return Some("no JSON, or too much");
     }
     let body: Value = serde_json::from_slice(call.body).unwrap_or_default();
-    let text = |name: &str| body[name].as_str().unwrap_or_default();
+    let member = |name: &str| body[name].as_str().unwrap_or_default();
     let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"_.".contains(&byte);
-    let is_event = !text("type").is_empty()
-        && text("type").bytes().all(is_name)
-        && text("timestamp").parse::<Timestamp>().is_ok()
+    let is_event = !member("type").is_empty()
+        && member("type").bytes().all(is_name)
+        && member("timestamp").parse::<Timestamp>().is_ok()
         && body["data"].is_object();
     (!is_event).then_some("no event")
 }
@@ -94,4 +122,23 @@ pub(crate) fn plain(status: u16) -> Reply {
 
 fn refuse(status: u16, why: &'static str) -> Judged {
     Judged::refused(plain(status), why)
+}
+
+/// Its type, the title of a task, and the data as fields.
+fn event(body: &Value) -> Event {
+    let data = body["data"].as_object().into_iter().flatten();
+    Event {
+        title: text(body, "type"),
+        text: text(&body["data"], "task_title"),
+        fields: data
+            .map(|(key, value)| Field {
+                name: key.clone(),
+                value: value
+                    .as_str()
+                    .map_or_else(|| value.to_string(), ToOwned::to_owned),
+            })
+            .collect(),
+        timestamp: optional(body, "timestamp"),
+        ..Event::default()
+    }
 }

@@ -5,12 +5,44 @@ use std::time::{Duration, Instant};
 use hyper::Method;
 use serde_json::Value;
 
+use super::event::{Event, Field, hex_colour, list, of_list, optional, text as text_of};
 use super::findings::{Findings, present};
+use super::kind::{ByPath, Service};
 use super::lock::lock;
-use super::registry::{Hook, Life};
+use super::markup::mrkdwn;
+use super::pace::RateLimit;
+use super::registry::{ALPHANUMERIC, Address, CAPITALS, Hook, Life, letters};
 use super::reply::{Call, Judged, Reply, reason};
 use super::shape::{INVALID, Object, address, each, object, text};
 use super::verdict::Verdict;
+
+/// What it is like.
+pub(crate) const SERVICE: Service = Service {
+    name: "slack",
+    title: "Slack",
+    webhook_type: "slack",
+    is_chat: true,
+    announced: Some(RateLimit::ONE_A_SECOND),
+    address: |rng| {
+        let (team, webhook) = (letters(rng, 10, CAPITALS), letters(rng, 10, CAPITALS));
+        Address::Path {
+            path: format!("/services/T{team}/B{webhook}/{}", letters(rng, 24, ALPHANUMERIC)),
+            query: None,
+        }
+    },
+    by_path: Some(ByPath {
+        owns: |path| path.starts_with("/services/"),
+        shown: ByPath::first_part,
+        judge,
+    }),
+    rate_limited,
+    plain,
+    success: || Reply::fixed(200, "ok"),
+    events: |body| of_list(body, "attachments", event),
+    count: |outline| outline.attachments.len().max(1),
+    spans: mrkdwn,
+    plain_footer: false,
+};
 
 const MOST_BLOCKS: usize = 50;
 /// Of all blocks together.
@@ -155,4 +187,30 @@ pub(crate) fn plain(status: u16) -> Reply {
 
 fn refuse(status: u16, word: &str) -> Judged {
     Judged::refused(Reply::text(status, word), word)
+}
+
+/// The first line of the first section is the title, the context the footer.
+fn event(attachment: &Value) -> Event {
+    let mut event = Event {
+        colour: hex_colour(&attachment["color"]),
+        ..Event::default()
+    };
+    for block in list(attachment, "blocks") {
+        if block["type"] == "context" {
+            event.footer = optional(&block["elements"][0], "text");
+        }
+        if let Some(main) = block["text"]["text"].as_str() {
+            let (title, text) = main.split_once('\n').unwrap_or((main, ""));
+            (event.title, event.text) = (title.to_owned(), text.to_owned());
+        }
+        for field in list(block, "fields") {
+            let field = text_of(field, "text");
+            let (name, value) = field.split_once('\n').unwrap_or((&field, ""));
+            event.fields.push(Field {
+                name: name.to_owned(),
+                value: value.to_owned(),
+            });
+        }
+    }
+    event
 }

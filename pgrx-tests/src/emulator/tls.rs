@@ -73,6 +73,20 @@ impl Authority {
         &self,
         certificate: Certificate,
     ) -> Result<(CertificateDer<'static>, PrivateKeyDer<'static>), rcgen::Error> {
+        let (signed, key) = self.sign(certificate)?;
+        Ok((
+            signed.der().clone(),
+            PrivatePkcs8KeyDer::from(key.serialize_der()).into(),
+        ))
+    }
+
+    /// The certificate and its key, as servers read them from files.
+    pub(crate) fn issue_pem(&self, certificate: Certificate) -> Result<(String, String), rcgen::Error> {
+        let (signed, key) = self.sign(certificate)?;
+        Ok((signed.pem(), key.serialize_pem()))
+    }
+
+    fn sign(&self, certificate: Certificate) -> Result<(rcgen::Certificate, KeyPair), rcgen::Error> {
         let names: &[&str] = match certificate {
             Certificate::Vendors => &["discord.com", "*.01.environment.api.powerplatform.com"],
             Certificate::WrongName => &["elsewhere.example"],
@@ -95,9 +109,6 @@ impl Authority {
             Certificate::UnknownAuthority => params.signed_by(&key, &Authority::new()?.issuer)?,
             _ => params.signed_by(&key, &self.issuer)?,
         };
-        Ok((
-            signed.der().clone(),
-            PrivatePkcs8KeyDer::from(key.serialize_der()).into(),
-        ))
+        Ok((signed, key))
     }
 }

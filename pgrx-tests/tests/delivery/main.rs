@@ -10,6 +10,7 @@ mod expiry;
 mod files;
 mod gone;
 mod independence;
+mod nats;
 mod notices;
 mod order;
 mod outages;

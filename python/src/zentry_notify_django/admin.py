@@ -129,19 +129,19 @@ class WebhookIntegrationAdmin(Buttons):
     def shown_buttons(self, obj: WebhookIntegration) -> list[str]:
         """Those that have something to do."""
         useless = {
-            "resume": not obj.pending and obj.state != "failing", "retry_failed": not obj.failed, "secret": obj.webhook_type != obj.PROGRAM,
+            "resume": not obj.pending and obj.state != "failing", "retry_failed": not obj.failed, "secret": not obj.has("secret"),
         }  # fmt: skip
         return [name for name in self.buttons if not useless.get(name)]
 
     def response_add(self, request: HttpRequest, obj: WebhookIntegration, post_url_continue: str | None = None) -> HttpResponse:
         """With the secret that was made for a program."""
-        if obj.webhook_type == obj.PROGRAM:
+        if obj.has("secret"):
             return self._secret(request, obj, timedelta(0))
         return super().response_add(request, obj, post_url_continue)
 
     def press(self, request: HttpRequest, name: str, obj: WebhookIntegration) -> HttpResponse | None:
         """Test, resume, send failed deliveries again, or give a program another secret."""
-        if name == "secret" and obj.webhook_type == obj.PROGRAM:
+        if name == "secret" and obj.has("secret"):
             return self._secret(request, obj, timedelta(days=1))
         if name == "test":
             self._test(request, obj)

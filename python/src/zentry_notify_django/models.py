@@ -12,7 +12,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import NotSupportedError, models, router, transaction
 from django.db.models import signals
 
-from . import conf, fields, functions, queries
+from . import conf, fields, functions, queries, webhook_types
 
 NEEDED = ("name", "webhook_type", "event_types", "is_active", "max_events_per_message", "min_interval")
 
@@ -50,15 +50,7 @@ class ListField(ArrayField):  # type: ignore[type-arg]
 class WebhookIntegration(models.Model):
     """A webhook. Its URL is a secret, and is read without it: sent back as it was read, it changes nothing."""
 
-    TYPES = [
-        ("discord", "Discord"),
-        ("teams", "Microsoft Teams"),
-        ("slack", "Slack"),
-        ("google_chat", "Google Chat"),
-        ("mattermost", "Mattermost"),
-        ("webhook", "A program, signed"),
-    ]
-    PROGRAM = "webhook"
+    TYPES = webhook_types.TYPES
     STATES = [(state, state) for state in ("active", "failing", "off", "gone")]
 
     id = models.BigAutoField(primary_key=True)
@@ -202,6 +194,10 @@ class WebhookIntegration(models.Model):
         if message:
             arguments["test_message"] = ("text", message)
         return Tested(*functions.call(self._using(), "zentry_test_webhook", arguments)[0])
+
+    def has(self, setting: str) -> bool:
+        """Whether webhooks of its type have a place for that."""
+        return setting in webhook_types.SETTINGS.get(self.webhook_type, [])
 
     def new_secret(self, secret: str | None = None, grace: timedelta = timedelta(days=1)) -> str:
         """What a program checks signatures by from now on: the given one, or one that is made. Nothing else shows it. So long as the grace

@@ -128,7 +128,7 @@ class WebhookIntegrationViewSet(
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """With the secret that was made for a program, which nothing else shows."""
         answer = super().create(request, *args, **kwargs)
-        if answer.data["webhook_type"] == WebhookIntegration.PROGRAM:
+        if WebhookIntegration(webhook_type=answer.data["webhook_type"]).has("secret"):
             webhook = WebhookIntegration.objects.get(pk=answer.data["id"])
             answer.data["secret"] = webhook.new_secret(grace=timedelta(0))
         return answer

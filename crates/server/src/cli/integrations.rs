@@ -17,8 +17,7 @@ Examples:
   zentry-notify integrations
   zentry-notify integrations --project-id 1 --json")]
 pub struct Integrations {
-    /// discord, teams, slack, google_chat, mattermost or webhook
-    #[arg(long, value_name = "TYPE", value_parser = crate::vendors::NAMES)]
+    #[arg(long, value_name = "TYPE", value_parser = super::types(), help = crate::vendors::listed())]
     webhook_type: Option<String>,
     /// Those of this project only
     #[arg(long, value_name = "ID")]

@@ -29,8 +29,7 @@ pub struct Logs {
     /// Those of this event only
     #[arg(long, value_name = "EVENT")]
     event_type: Option<String>,
-    /// discord, teams, slack, google_chat, mattermost or webhook
-    #[arg(long, value_name = "TYPE", value_parser = crate::vendors::NAMES)]
+    #[arg(long, value_name = "TYPE", value_parser = super::types(), help = crate::vendors::listed())]
     webhook_type: Option<String>,
     /// Those of this integration only
     #[arg(long, value_name = "ID")]

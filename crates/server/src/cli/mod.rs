@@ -20,6 +20,7 @@ use std::process::ExitCode;
 use std::{fs, io};
 
 use anyhow::{Context, Result};
+use clap::builder::PossibleValuesParser;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
@@ -28,6 +29,11 @@ use crate::database::{
     self, Access, BeginError, Connection, Database, Identity, Parameters, PoolOptions, Session,
 };
 use crate::queries::integrations::{self as integrations_of, Integration};
+
+/// Reads a type of webhooks.
+fn types() -> PossibleValuesParser {
+    PossibleValuesParser::new(crate::vendors::names())
+}
 
 const EXIT_CODES: &str = "\
 Exit codes:

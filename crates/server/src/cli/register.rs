@@ -26,8 +26,7 @@ pub struct Register {
     /// A name that its team knows
     #[arg(long)]
     name: String,
-    /// discord, teams, slack, google_chat, mattermost or webhook
-    #[arg(long, value_name = "TYPE", value_parser = crate::vendors::NAMES)]
+    #[arg(long, value_name = "TYPE", value_parser = super::types(), help = crate::vendors::listed())]
     webhook_type: String,
     /// Its URL
     #[arg(long, value_name = "URL", env = "WEBHOOK_URL", hide_env_values = true)]
@@ -41,7 +40,7 @@ pub struct Register {
     /// Whether it hears anything [default: true]
     #[arg(long, value_name = "BOOLEAN")]
     is_active: Option<bool>,
-    /// For type webhook: what to sign by [default: one is made, and printed]
+    /// For type webhook: what to sign by [default: one is made, and printed]; for type nats: credentials
     #[arg(long, value_name = "SECRET", env = "WEBHOOK_SECRET", hide_env_values = true)]
     secret: Option<String>,
     /// For type webhook: headers that its requests have besides, as '{"authorization": "Bearer TOKEN"}'; without a value, those of
@@ -90,8 +89,7 @@ pub struct Update {
     id: i64,
     #[arg(long)]
     name: Option<String>,
-    /// discord, teams, slack, google_chat, mattermost or webhook
-    #[arg(long, value_name = "TYPE", value_parser = crate::vendors::NAMES)]
+    #[arg(long, value_name = "TYPE", value_parser = super::types(), help = crate::vendors::listed())]
     webhook_type: Option<String>,
     /// Its new URL; without a value, that of WEBHOOK_URL in the environment
     #[arg(long, value_name = "URL", num_args = 0..=1, default_missing_value = "")]
@@ -160,7 +158,7 @@ fn headers(given: Option<String>) -> Result<Option<Value>> {
     object.context(problem).map(Some)
 }
 
-/// Give a webhook of type webhook a new secret to sign by, and print it: nothing else ever shows it
+/// Give a webhook of type webhook a new secret to sign by, and print it: nothing else ever shows it; or one of type nats other credentials
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Example:
@@ -168,7 +166,7 @@ Example:
 pub struct NewSecret {
     /// Its id
     id: i64,
-    /// One of your own [default: one is made]
+    /// One of your own [default: one is made]; for type nats: the credentials
     #[arg(long, value_name = "SECRET", env = "WEBHOOK_SECRET", hide_env_values = true)]
     secret: Option<String>,
     /// So long requests are signed by the one of before, too [default: 1 day]

@@ -3,6 +3,7 @@
 use clap::Args;
 
 use crate::queries::settings::Rules;
+use crate::vendors;
 
 /// Of a change, an empty text and 0 take away what was set
 #[derive(Debug, Args)]
@@ -23,21 +24,17 @@ pub struct Settings {
     /// What has gathered leaves as one message: '1 hour' after the first event, or at '0 9 * * 1-5 Europe/Berlin'
     #[arg(long, value_name = "TIMES")]
     digest: Option<String>,
-    /// Whom each message pings: role:ID or user:ID in Discord; 'user:ID NAME' in a Workflows flow of Teams; user:ID, group:ID, here or channel in
-    /// Slack; user:ID or all in Google Chat; user:NAME, here, channel or all in Mattermost
-    #[arg(long, value_name = "WHOM")]
+    #[arg(long, value_name = "WHOM", help = format!("Whom each message pings: {}", vendors::mentions()))]
     mention: Option<String>,
     /// Keys of the events' data that its messages do not have
     #[arg(long, value_name = "KEY,...")]
     omit_keys: Option<String>,
-    /// The name that its messages in Discord and Mattermost come from
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", help = format!("The name that its messages in {} come from", vendors::called_with("username")))]
     username: Option<String>,
-    /// The picture that its messages in Discord and Mattermost come with
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", help = format!("The picture that its messages in {} come with", vendors::called_with("avatar_url")))]
     avatar_url: Option<String>,
-    /// Whether a line of text stands above the events in Discord, Google Chat and Mattermost, for phones' notifications
-    #[arg(long, value_name = "BOOLEAN")]
+    #[arg(long, value_name = "BOOLEAN",
+        help = format!("Whether a line of text stands above the events in {}, for phones' notifications", vendors::called_with("announce")))]
     announce: Option<bool>,
     /// For a forum of Discord: each message becomes a post of this name
     #[arg(long, value_name = "NAME")]

@@ -20,7 +20,7 @@ use crate::database::Session;
 pub struct Integration {
     pub id: i64,
     pub name: String,
-    /// `discord`, `teams`, `slack`, `google_chat`, `mattermost` or `webhook`
+    /// One of the types of webhooks
     pub webhook_type: String,
     /// Without its secret
     pub webhook_url: String,

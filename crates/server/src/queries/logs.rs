@@ -18,7 +18,7 @@ pub struct Entry {
     /// The integration's id
     pub webhook_integration: i64,
     pub webhook_integration_name: Option<String>,
-    /// `discord`, `teams`, `slack`, `google_chat`, `mattermost` or `webhook`
+    /// One of the types of webhooks
     pub webhook_type: Option<String>,
     pub event_type: String,
     /// The event's data

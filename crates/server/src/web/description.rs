@@ -17,7 +17,7 @@ use super::app::App;
 #[openapi(
     info(
         title = "zentry_notify",
-        description = "Webhooks of Discord, Microsoft Teams, Slack, Google Chat and Mattermost, and of programs, and what became of their messages."
+        description = "Webhooks of chats and of programs, and what became of their messages."
     ),
     components(schemas(Detail, Problem, Status, WebhookState, WebhookType)),
     security(("token" = [])),

@@ -1,8 +1,10 @@
 //! What a client can be told.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::{Proxy, redirect, retry};
+use rustls::RootCertStore;
 
 use super::resolver::CheckingResolver;
 use super::{USER_AGENT, tls};
@@ -56,14 +58,14 @@ pub enum ClientError {
 }
 
 impl ClientConfig {
-    pub(super) fn build(&self) -> Result<reqwest::Client, ClientError> {
+    pub(super) fn build(&self, trusted: &Arc<RootCertStore>) -> Result<reqwest::Client, ClientError> {
         let proxy_host = self
             .proxy
             .as_ref()
             .and_then(|proxy| proxy.expose().host_str().map(str::to_owned));
         let builder = reqwest::Client::builder()
             .user_agent(USER_AGENT)
-            .tls_backend_preconfigured(tls::config(self.ca_pem.as_deref())?)
+            .tls_backend_preconfigured(tls::config(trusted)?)
             .http1_only()
             .redirect(redirect::Policy::none())
             .referer(false)

@@ -56,6 +56,18 @@ pub(super) fn innermost(error: &(dyn Error + 'static)) -> String {
     causes(error).last().map(ToString::to_string).unwrap_or_default()
 }
 
+/// Why a connection could not be made; `text` takes out what is secret.
+pub(super) fn of_connection(
+    error: &(dyn Error + 'static),
+    text: impl Fn(String) -> String,
+) -> TransportError {
+    let tls = causes(error).find_map(|cause| cause.downcast_ref::<rustls::Error>());
+    match tls {
+        Some(error) => TransportError::Tls(text(tls_reason(error))),
+        None => TransportError::Connection(text(innermost(error))),
+    }
+}
+
 fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     std::iter::successors(Some(error), |error| cause(*error))
 }

@@ -4,7 +4,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
-use crate::endpoint::is_public;
+use crate::endpoint::{Server, is_public};
+use crate::outcome::TransportError;
 
 /// The name resolves, but not to where a request may go.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +21,34 @@ pub(super) struct AddressRefused {
 pub(super) struct NotResolved {
     host: String,
     reason: String,
+}
+
+/// The addresses of a server that may be connected to; what was checked is what is to be connected to.
+pub(super) async fn allowed(
+    server: &Server,
+    allow_private_addresses: bool,
+) -> Result<Vec<SocketAddr>, TransportError> {
+    let found = match server.address() {
+        Some(address) => vec![SocketAddr::new(address, server.port)],
+        None => {
+            let host = server.host.to_string();
+            let found = lookup(&host).await;
+            found.map_err(|error| TransportError::Resolve(error.to_string()))?
+        }
+    };
+    let may = |address: &SocketAddr| allow_private_addresses || is_public(address.ip());
+    match found.iter().find(|address| !may(address)) {
+        Some(refused) if !found.iter().any(may) => {
+            let (host, address) = (server.host.to_string(), refused.ip());
+            Err(TransportError::Forbidden(
+                AddressRefused { host, address }.to_string(),
+            ))
+        }
+        _ => {
+            let with_port = |address: SocketAddr| SocketAddr::new(address.ip(), server.port);
+            Ok(found.into_iter().filter(may).map(with_port).collect())
+        }
+    }
 }
 
 /// The system's resolver (`getaddrinfo` on a thread of its own), without the addresses that are not public.

@@ -2,7 +2,33 @@
 
 use url::Url;
 
-use super::{EndpointError, Vendor};
+use super::{EndpointError, Facts, Page, Vendor, host};
+use crate::kinds::{EndpointKind, Setting, WebhookType};
+use crate::mention::{Mention, Mentions};
+
+pub(crate) const FACTS: Facts = Facts {
+    example: "https://discord.com/api/webhooks/<17 to 20 digits>/<token>",
+    whose: "Discord's",
+    copied: "copy it from the channel's settings under Integrations.",
+    allowed_hosts: "discord.com, ptb.discord.com, canary.discord.com, discordapp.com, ptb.discordapp.com, canary.discordapp.com",
+    is_vendors: is_host,
+    read: |url, vendor| Ok((EndpointKind::Discord, normalise(url, vendor)?)),
+    page,
+    mentions: Ok(Mentions {
+        syntax: "`role:ID` or `user:ID`",
+        whom: "no role or user of Discord",
+        hint: "role:ID or user:ID, with the id that \"Copy ID\" of Discord's developer mode gives.",
+        read: mention,
+    }),
+    settings: &[
+        Setting::Username,
+        Setting::AvatarUrl,
+        Setting::Announce,
+        Setting::ThreadName,
+        Setting::AppliedTags,
+    ],
+    ..Facts::USUAL
+};
 
 const API: &str = "/api/v10/webhooks";
 const HOST: &str = "discord.com";
@@ -13,14 +39,14 @@ const ID_LENGTH: std::ops::RangeInclusive<usize> = 17..=20;
 const MIN_TOKEN_LENGTH: usize = 60;
 
 /// The URL to post to: version 10 of the API, `wait=true`, and for Discord's own hosts its main one.
-pub(super) fn normalise(mut url: Url, vendor: Vendor) -> Result<Url, EndpointError> {
+fn normalise(mut url: Url, vendor: Vendor) -> Result<Url, EndpointError> {
     let path = {
         let (id, token) = credentials(url.path())?;
         format!("{API}/{id}/{token}")
     };
     let query = with_wait(url.query());
     url.set_query(Some(&query));
-    if vendor == Vendor::Discord {
+    if vendor == Vendor::Of(WebhookType::Discord) {
         let query = url.query().unwrap_or_default();
         return Url::parse(&format!("https://{HOST}{path}?{query}")).map_err(EndpointError::NotAUrl);
     }
@@ -30,7 +56,7 @@ pub(super) fn normalise(mut url: Url, vendor: Vendor) -> Result<Url, EndpointErr
 
 /// The id and the token of `[/api][/vN]/webhooks/{id}/{token}[/]`.
 fn credentials(path: &str) -> Result<(&str, &str), EndpointError> {
-    let shape = || EndpointError::NotDiscord("its path is not /api/webhooks/{id}/{token}");
+    let shape = || fault("its path is not /api/webhooks/{id}/{token}");
     let path = path.strip_prefix("/api").unwrap_or(path);
     let path = match path.strip_prefix("/v").and_then(|rest| rest.split_once('/')) {
         Some((version, _)) if is_digits(version) => &path["/v".len() + version.len()..],
@@ -43,27 +69,19 @@ fn credentials(path: &str) -> Result<(&str, &str), EndpointError> {
         .split_once('/')
         .ok_or_else(shape)?;
     if !is_digits(id) || !ID_LENGTH.contains(&id.len()) {
-        return Err(EndpointError::NotDiscord(
-            "the webhook's id is not a number of 17 to 20 digits",
-        ));
+        return Err(fault("the webhook's id is not a number of 17 to 20 digits"));
     }
     if let Some((_, "slack" | "github")) = token.split_once('/') {
-        return Err(EndpointError::NotDiscord(
-            "it ends in /slack or /github, which take other messages",
-        ));
+        return Err(fault("it ends in /slack or /github, which take other messages"));
     }
     if !token
         .bytes()
         .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
     {
-        return Err(EndpointError::NotDiscord(
-            "its token has characters that no token has",
-        ));
+        return Err(fault("its token has characters that no token has"));
     }
     if token.len() < MIN_TOKEN_LENGTH {
-        return Err(EndpointError::NotDiscord(
-            "its token has fewer than 60 characters",
-        ));
+        return Err(fault("its token has fewer than 60 characters"));
     }
     Ok((id, token))
 }
@@ -84,4 +102,40 @@ fn with_wait(query: Option<&str>) -> String {
         .split('&')
         .filter(|pair| !pair.is_empty() && !is_wait(pair));
     kept.chain(["wait=true"]).collect::<Vec<_>>().join("&")
+}
+
+const fn fault(fault: &'static str) -> EndpointError {
+    EndpointError::NotOfType {
+        webhook_type: WebhookType::Discord,
+        fault,
+    }
+}
+
+fn is_host(name: &str) -> bool {
+    host::is_within(name, &["discord.com", "discordapp.com"])
+}
+
+fn page(host: &str, first: &str, url: &Url) -> Option<Page> {
+    let what = match first {
+        _ if host == "discord.gg" => "an invitation to a Discord server",
+        _ if !is_host(host) => return None,
+        "channels" => "a link to a Discord channel",
+        "invite" => "an invitation to a Discord server",
+        "oauth2" => "an invitation of a Discord bot",
+        _ if url.path().starts_with("/api/oauth2/") => "an invitation of a Discord bot",
+        _ => return None,
+    };
+    Some(Page::usual(what))
+}
+
+fn mention(text: &str) -> Option<Mention> {
+    let (what, id) = text.split_once(':')?;
+    if !ID_LENGTH.contains(&id.len()) || !is_digits(id) {
+        return None;
+    }
+    match what {
+        "role" => Some(Mention::DiscordRole(id.to_owned())),
+        "user" => Some(Mention::DiscordUser(id.to_owned())),
+        _ => None,
+    }
 }

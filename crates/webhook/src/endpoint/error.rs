@@ -2,11 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::WebhookType;
-
-/// Pages that have hints of their own.
-pub(super) const SLACK_PAGE: &str = "a page of Slack";
-pub(super) const GOOGLE_CHAT_PAGE: &str = "a page of Google Chat";
+use super::{Facts, WebhookType};
 
 /// Why a URL can't be a webhook's. The messages hold nothing of the URL but its host and port.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -38,29 +34,45 @@ pub enum EndpointError {
     },
     #[error("the webhook URL of \"{host}\" has no path")]
     NoPath { host: String },
-    #[error("the webhook URL is not one of Discord's: {0}")]
-    NotDiscord(&'static str),
-    #[error("the webhook URL is not one of Slack's incoming webhooks: {0}")]
-    NotSlack(&'static str),
-    #[error("the webhook URL is not one of Google Chat's: {0}")]
-    NotGoogleChat(&'static str),
-    #[error(
-        "the webhook URL is not one of Mattermost's incoming webhooks: its path does not end in /hooks/<key>"
-    )]
-    NotMattermost,
+    #[error("the webhook URL is not one of {}: {fault}", webhook_type.facts().whose)]
+    NotOfType {
+        webhook_type: WebhookType,
+        fault: &'static str,
+    },
+    #[error("the webhook URL must not hold a user name, a password or a token")]
+    NatsUser,
     #[error("the webhook URL was copied in an escaped form: it has {found} where {meant}")]
     Escaped {
         found: &'static str,
         meant: &'static str,
     },
-    #[error("this is {0}, not the URL of a webhook")]
-    NotAWebhook(&'static str),
+    #[error("this is {}, not the URL of a webhook", .0.what)]
+    NotAWebhook(Page),
     #[error("webhooks of \"{host}\" have ended: {what}")]
     Ended { host: String, what: Ended },
     #[error("the webhook URL has no signature: its parameter sig is missing")]
     NoSignature,
     #[error("thread_name is not taken from a webhook's URL")]
     ThreadName,
+}
+
+/// What somebody took for a webhook's URL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Page {
+    pub what: &'static str,
+    /// Where the URL is found.
+    pub hint: &'static str,
+}
+
+impl Page {
+    /// With what is said where the service has no words of its own.
+    pub(super) const fn usual(what: &'static str) -> Self {
+        Self {
+            what,
+            hint: "In Discord: the channel's settings, Integrations, Webhooks, Copy Webhook URL. In Teams: the channel's menu, Workflows, \
+                   \"Send webhook alerts to a channel\", and the URL that is shown at its end.",
+        }
+    }
 }
 
 /// What Microsoft has shut down.
@@ -111,39 +123,17 @@ impl EndpointError {
                 "A superuser can permit this by zentry_notify.allow_private_addresses.".into()
             }
             Self::WrongType { meant, .. } => format!("Use the webhook type \"{meant}\" for it."),
-            Self::NotDiscord(_) => {
-                "It looks like https://discord.com/api/webhooks/<17 to 20 digits>/<token>; copy it from the \
-                 channel's settings under Integrations."
-                    .into()
+            Self::NotOfType { webhook_type, .. } => {
+                let Facts { example, copied, .. } = webhook_type.facts();
+                format!("It looks like {example}; {copied}")
             }
-            Self::NotSlack(_) => {
-                "It looks like https://hooks.slack.com/services/T.../B.../...; copy it from \"Incoming Webhooks\" of an app at api.slack.com/apps."
-                    .into()
-            }
-            Self::NotGoogleChat(_) => {
-                "It looks like https://chat.googleapis.com/v1/spaces/.../messages?key=...&token=...; copy it from the space's menu, Apps & \
-                 integrations, Webhooks; in a shell, put it in single quotes."
-                    .into()
-            }
-            Self::NotMattermost => {
-                "It looks like https://mattermost.example.com/hooks/<26 letters and digits>; copy it from Integrations, Incoming Webhooks.".into()
-            }
+            Self::NatsUser => "Give them as secret: user:password, a token, or the content of a .creds file.".into(),
             Self::Escaped { .. } => {
                 "Copy the URL as the browser's address line or the copy button gives it, not from a page's source, a shell's history or JSON; \
                  in a shell, put it in single quotes."
                     .into()
             }
-            Self::NotAWebhook(SLACK_PAGE) => {
-                "At api.slack.com/apps, open the app, Incoming Webhooks, and copy the Webhook URL of the channel.".into()
-            }
-            Self::NotAWebhook(GOOGLE_CHAT_PAGE) => {
-                "In the space's menu, Apps & integrations, Webhooks, and Copy link in the webhook's menu.".into()
-            }
-            Self::NotAWebhook(_) => {
-                "In Discord: the channel's settings, Integrations, Webhooks, Copy Webhook URL. In Teams: the channel's menu, Workflows, \
-                 \"Send webhook alerts to a channel\", and the URL that is shown at its end."
-                    .into()
-            }
+            Self::NotAWebhook(page) => page.hint.into(),
             Self::Ended { what: Ended::Connectors, .. } => {
                 "In Teams, open the channel's menu, Workflows, add \"Send webhook alerts to a channel\", and register the URL that it shows."
                     .into()

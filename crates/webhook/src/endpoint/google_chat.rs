@@ -2,23 +2,52 @@
 
 use url::Url;
 
-use super::{EndpointError, has_parameter};
+use super::{EndpointError, Facts, Page, has_parameter};
+use crate::kinds::{EndpointKind, Setting, WebhookType};
+use crate::mention::{self, Mention, Mentions};
+use crate::schedule::Rate;
+
+pub(crate) const FACTS: Facts = Facts {
+    example: "https://chat.googleapis.com/v1/spaces/.../messages?key=...&token=...",
+    whose: "Google Chat's",
+    copied: "copy it from the space's menu, Apps & integrations, Webhooks; in a shell, put it in single quotes.",
+    allowed_hosts: HOST,
+    is_vendors: |host| host == HOST,
+    read: |url, _| Ok((EndpointKind::GoogleChat, checked(url)?)),
+    page: |host, _, _| {
+        matches!(host, "chat.google.com" | "mail.google.com").then_some(Page {
+            what: "a page of Google Chat",
+            hint: "In the space's menu, Apps & integrations, Webhooks, and Copy link in the webhook's menu.",
+        })
+    },
+    // For each space.
+    rate: |_| Some(Rate::per_second(1)),
+    shared_limit: |url| Some(format!("space {}", space(url)?)),
+    request_url: Some(request_url),
+    knows_messages: true,
+    mentions: Ok(Mentions {
+        syntax: "`user:ID` or `all`",
+        whom: "nobody of Google Chat",
+        hint: "user:ID, with the number of a user of Google Workspace; or all.",
+        read: mention,
+    }),
+    settings: &[Setting::Announce, Setting::ThreadBy],
+    ..Facts::USUAL
+};
 
 /// Of Google Chat's API.
-pub(super) const HOST: &str = "chat.googleapis.com";
+const HOST: &str = "chat.googleapis.com";
 
 /// `/v1/spaces/{space}/messages?key=...&token=...`
-pub(super) fn checked(url: Url) -> Result<Url, EndpointError> {
+fn checked(url: Url) -> Result<Url, EndpointError> {
     if space(&url).is_none() {
-        return Err(EndpointError::NotGoogleChat(
-            "its path is not /v1/spaces/{space}/messages",
-        ));
+        return Err(fault("its path is not /v1/spaces/{space}/messages"));
     }
     if ["key", "token"]
         .into_iter()
         .any(|name| !has_parameter(&url, name))
     {
-        return Err(EndpointError::NotGoogleChat(
+        return Err(fault(
             "its parameters key and token are not both there: what follows an & was cut off",
         ));
     }
@@ -27,7 +56,7 @@ pub(super) fn checked(url: Url) -> Result<Url, EndpointError> {
 
 /// Where a message of that name is posted to: one that was taken already is not made once more. Only with `threads`, the key of a thread in the
 /// body is heeded.
-pub(super) fn request_url(url: &Url, message_id: Option<&str>, threads: bool) -> Url {
+fn request_url(url: &Url, message_id: Option<&str>, threads: bool) -> Url {
     let mut url = url.clone();
     let given = |url: &Url, name: &str| has_parameter(url, name);
     if let Some(id) = message_id.filter(|_| !given(&url, "requestId")) {
@@ -41,10 +70,28 @@ pub(super) fn request_url(url: &Url, message_id: Option<&str>, threads: bool) ->
 }
 
 /// The space whose messages these are: all of its webhooks share one limit.
-pub(super) fn space(url: &Url) -> Option<&str> {
+fn space(url: &Url) -> Option<&str> {
     let mut segments = url.path_segments()?;
     let path = [segments.next()?, segments.next()?];
     let space = segments.next().filter(|space| !space.is_empty())?;
     let ends = segments.next() == Some("messages") && segments.next().is_none();
     (path == ["v1", "spaces"] && ends).then_some(space)
+}
+
+const fn fault(fault: &'static str) -> EndpointError {
+    EndpointError::NotOfType {
+        webhook_type: WebhookType::GoogleChat,
+        fault,
+    }
+}
+
+fn mention(text: &str) -> Option<Mention> {
+    let is_number =
+        |id: &str| (1..=mention::MAX_ID).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_digit());
+    let markup = match text.split_once(':') {
+        Some(("user", id)) if is_number(id) => format!("<users/{id}>"),
+        None if text == "all" => "<users/all>".to_owned(),
+        _ => return None,
+    };
+    Some(Mention::Markup(markup))
 }

@@ -5,16 +5,53 @@ use std::str::FromStr;
 
 use url::{Host, Url};
 
+use super::WebhookType;
+
 /// The vendors' hosts, those of the services that have some, as a comma-separated list: the default of `zentry_notify.allowed_hosts`.
-///
-/// Those of Microsoft's sovereign clouds are in its documentation of Power Automate, "IP address configuration" (MicrosoftDocs/power-automate-docs,
-/// articles/ip-address-configuration.md): `*.api.gov...`, `*.api.high...`, `*.api.appsplatform.us`, `*.api.powerplatform.partner...`, `*.logic.azure.us`
-/// and `*.logic.azure.cn`; below them stands `environment`, as it does in the cloud for all (HostNameSuffixes of its Agents SDKs).
-pub const DEFAULT_ALLOWED_HOSTS: &str = "discord.com, ptb.discord.com, canary.discord.com, discordapp.com, \
-    ptb.discordapp.com, canary.discordapp.com, *.environment.api.powerplatform.com, *.powerautomate.com, \
-    *.environment.api.gov.powerplatform.microsoft.us, *.environment.api.high.powerplatform.microsoft.us, \
-    *.environment.api.appsplatform.us, *.environment.api.powerplatform.partner.microsoftonline.cn, \
-    *.logic.azure.us, *.logic.azure.cn, hooks.slack.com, hooks.slack-gov.com, chat.googleapis.com";
+pub const DEFAULT_ALLOWED_HOSTS: &str = match std::str::from_utf8(&JOINED) {
+    Ok(list) => list,
+    Err(_) => "",
+};
+
+const SEPARATOR: &str = ", ";
+
+const JOINED: [u8; length()] = joined();
+
+const fn length() -> usize {
+    let (mut length, mut at) = (0, 0);
+    while at < WebhookType::ALL.len() {
+        let hosts = WebhookType::ALL[at].facts().allowed_hosts;
+        if !hosts.is_empty() {
+            length += hosts.len() + if length > 0 { SEPARATOR.len() } else { 0 };
+        }
+        at += 1;
+    }
+    length
+}
+
+const fn joined<const LENGTH: usize>() -> [u8; LENGTH] {
+    let (mut list, mut end, mut at) = ([0; LENGTH], 0, 0);
+    while at < WebhookType::ALL.len() {
+        let hosts = WebhookType::ALL[at].facts().allowed_hosts;
+        if !hosts.is_empty() {
+            if end > 0 {
+                end = append(&mut list, end, SEPARATOR);
+            }
+            end = append(&mut list, end, hosts);
+        }
+        at += 1;
+    }
+    list
+}
+
+const fn append(list: &mut [u8], end: usize, text: &str) -> usize {
+    let mut at = 0;
+    while at < text.len() {
+        list[end + at] = text.as_bytes()[at];
+        at += 1;
+    }
+    end + at
+}
 
 /// One entry of the list of allowed hosts: `host` or `*.suffix` or an IP address, each with an optional `:port`.
 /// Without a port it permits the scheme's default port only, with one that port only.
@@ -45,6 +82,16 @@ impl HostPattern {
             some => url.port_or_known_default() == some,
         };
         port_matches && self.matches_host(url)
+    }
+
+    /// Whether the pattern permits a server that is none of the web: with its port.
+    pub(super) fn matches_server(&self, host: &Host<String>, port: u16) -> bool {
+        let host_matches = match (&self.host, host) {
+            (HostMatch::Exactly(wanted), host) => wanted == host,
+            (HostMatch::Below(suffix), Host::Domain(host)) => is_below(host, suffix),
+            _ => false,
+        };
+        host_matches && self.port == Some(port)
     }
 
     /// Whether the pattern permits the URL's host on some port.

@@ -8,6 +8,8 @@ use std::sync::Arc;
 use percent_encoding::percent_decode_str;
 use url::Url;
 
+use super::nats;
+
 /// What stands in for a secret.
 const MASK: &str = "***";
 
@@ -101,6 +103,7 @@ impl SecretUrl {
     }
 
     fn for_each_secret(&self, mask: &mut impl FnMut(&str)) {
+        let is_nats = nats::shown(&self.0).is_some();
         let mut mask_both = |encoded: &str| {
             mask(encoded);
             if encoded.contains('%') {
@@ -113,6 +116,9 @@ impl SecretUrl {
             }
         };
         self.1.iter().for_each(|secret| mask_both(secret));
+        if is_nats {
+            return;
+        }
         mask_both(self.0.username());
         mask_both(self.0.password().unwrap_or_default());
         for segment in self
@@ -146,6 +152,9 @@ fn cut_off(text: &str, secret: &str) -> Option<Range<usize>> {
 
 /// The URL without its secret, whether it is one or not.
 pub fn redact(url: &str) -> String {
+    if nats::is_meant(url) {
+        return nats::read(url).map_or_else(|_| MASK.to_owned(), |url| SecretUrl::new(url).to_string());
+    }
     Url::parse(url).map_or_else(|_| MASK.to_owned(), |url| SecretUrl::new(url).to_string())
 }
 
@@ -162,6 +171,9 @@ fn is_shown(segment: &str, previous: &str) -> bool {
 impl fmt::Display for SecretUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let url = &*self.0;
+        if let Some(shown) = nats::shown(url) {
+            return f.write_str(&shown);
+        }
         write!(f, "{}://{}", url.scheme(), url.host_str().unwrap_or_default())?;
         if let Some(port) = url.port() {
             write!(f, ":{port}")?;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::markup::Dialect;
-use super::{Shrink, summary, text, write_json, write_member};
+use super::{Format, Shrink, summary, text, write_json, write_member};
 use crate::appearance::Appearance;
 use crate::card::Card;
 use crate::mention::Mention;
@@ -67,7 +67,9 @@ struct Footer {
     text: String,
 }
 
-pub(super) enum Layout {}
+pub(crate) const FORMAT: Format = Format::Cards(super::pack::<Layout>);
+
+enum Layout {}
 
 impl super::Layout for Layout {
     const CAPACITY: usize = MAX_SUM;

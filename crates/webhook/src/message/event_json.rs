@@ -2,9 +2,11 @@
 
 use serde_json::{Map, Value};
 
-use super::write_json;
+use super::{Format, write_json};
 use crate::definition::SAMPLE_KEY;
 use crate::event::Event;
+
+pub(crate) const FORMAT: Format = Format::Event;
 
 /// The largest integer below which every one is a double.
 const MAX_SAFE: u64 = 1 << 53;

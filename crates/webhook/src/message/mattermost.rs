@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::markup::Dialect;
-use super::{Shrink, summary, text, write_json, write_member};
+use super::{Format, Shrink, summary, text, write_json, write_member};
 use crate::appearance::Appearance;
 use crate::card::Card;
 
@@ -48,7 +48,9 @@ struct Field {
     short: bool,
 }
 
-pub(super) enum Layout {}
+pub(crate) const FORMAT: Format = Format::Cards(super::pack::<Layout>);
+
+enum Layout {}
 
 impl super::Layout for Layout {
     const CAPACITY: usize = MAX_CHARACTERS - ENVELOPE;

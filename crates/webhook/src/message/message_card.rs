@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::markup::Dialect;
-use super::{Shrink, quoted_length, summary, text, write_json};
+use super::{Format, Shrink, quoted_length, summary, text, write_json};
 use crate::appearance::Appearance;
 use crate::card::Card;
 
@@ -71,7 +71,9 @@ struct Fact {
     value: String,
 }
 
-pub(super) enum Layout {}
+pub(crate) const FORMAT: Format = Format::Cards(super::pack::<Layout>);
+
+enum Layout {}
 
 impl super::Layout for Layout {
     const CAPACITY: usize = MAX_BYTES - ENVELOPE;

@@ -1,15 +1,16 @@
 //! Cards to the body of a message, in the format that the endpoint takes.
 
-mod adaptive_card;
-mod discord;
-mod event_json;
-mod google_chat;
 mod markdown;
 mod markup;
-mod mattermost;
-mod message_card;
-mod slack;
 mod text;
+
+pub(crate) mod adaptive_card;
+pub(crate) mod discord;
+pub(crate) mod event_json;
+pub(crate) mod google_chat;
+pub(crate) mod mattermost;
+pub(crate) mod message_card;
+pub(crate) mod slack;
 
 pub use event_json::{event_json, event_schema};
 
@@ -39,30 +40,13 @@ pub struct Message {
     pub taken: usize,
 }
 
-/// The formats of bodies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
-    Discord,
-    MessageCard,
-    AdaptiveCard,
-    Slack,
-    GoogleChat,
-    Mattermost,
-}
-
-impl Format {
-    /// None: it takes no messages, but events ([`event_json`]).
-    fn of(kind: EndpointKind) -> Option<Self> {
-        Some(match kind {
-            EndpointKind::Discord => Self::Discord,
-            EndpointKind::TeamsConnector => Self::MessageCard,
-            EndpointKind::TeamsWorkflow => Self::AdaptiveCard,
-            EndpointKind::Slack => Self::Slack,
-            EndpointKind::GoogleChat => Self::GoogleChat,
-            EndpointKind::Mattermost => Self::Mattermost,
-            EndpointKind::Signed => return None,
-        })
-    }
+/// How the bodies of an endpoint are written.
+#[derive(Clone, Copy)]
+pub(crate) enum Format {
+    /// As messages of the first cards that fit; there is one.
+    Cards(fn(&[Card], &Appearance, Vec<u8>) -> Message),
+    /// It takes no messages, but events ([`event_json`]).
+    Event,
 }
 
 /// Writes one message of as many of the first cards as fit, at most [`MAX_EVENTS`].
@@ -80,23 +64,16 @@ pub fn compose_with(kind: EndpointKind, cards: &[Card], appearance: &Appearance)
 
 /// As [`compose_with`]; the body is written into `buffer`, whatever was in it.
 pub fn compose_into(kind: EndpointKind, cards: &[Card], appearance: &Appearance, buffer: Vec<u8>) -> Message {
-    let Some(format) = Format::of(kind) else {
-        return Message {
+    match kind.messages() {
+        Format::Cards(compose) if !cards.is_empty() => compose(cards, appearance, buffer),
+        _ => Message {
             body: Vec::new(),
             taken: 0,
-        };
-    };
-    match format {
-        Format::Discord => pack::<discord::Layout>(cards, appearance, buffer),
-        Format::MessageCard => pack::<message_card::Layout>(cards, appearance, buffer),
-        Format::AdaptiveCard => pack::<adaptive_card::Layout>(cards, appearance, buffer),
-        Format::Slack => pack::<slack::Layout>(cards, appearance, buffer),
-        Format::GoogleChat => pack::<google_chat::Layout>(cards, appearance, buffer),
-        Format::Mattermost => pack::<mattermost::Layout>(cards, appearance, buffer),
+        },
     }
 }
 
-/// A format: what stands before, in and after the list of cards.
+/// A format that is a list of cards: what stands before, in and after it.
 trait Layout {
     /// What a message may weigh, in the format's unit.
     const CAPACITY: usize;
@@ -114,9 +91,6 @@ trait Layout {
 
 fn pack<L: Layout>(cards: &[Card], appearance: &Appearance, mut body: Vec<u8>) -> Message {
     body.clear();
-    if cards.is_empty() {
-        return Message { body, taken: 0 };
-    }
     body.reserve(1024 * cards.len().min(MAX_EVENTS));
     let capacity = L::CAPACITY - L::open(appearance, &mut body);
     let start = body.len();

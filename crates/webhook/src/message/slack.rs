@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::markup::{Dialect, ZERO_WIDTH_SPACE};
-use super::{MAX_FIELDS, Shrink, text, write_json, write_member};
+use super::{Format, MAX_FIELDS, Shrink, text, write_json, write_member};
 use crate::appearance::Appearance;
 use crate::card::Card;
 
@@ -63,7 +63,9 @@ struct Image {
     alt_text: &'static str,
 }
 
-pub(super) enum Layout {}
+pub(crate) const FORMAT: Format = Format::Cards(super::pack::<Layout>);
+
+enum Layout {}
 
 impl super::Layout for Layout {
     const CAPACITY: usize = MAX_CHARACTERS;

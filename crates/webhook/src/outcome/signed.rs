@@ -1,8 +1,10 @@
 //! What answers of a receiver of the user's own mean, by Standard Webhooks 1.0.0: only its status counts.
 
-use super::{Answer, Verdict, status, text, wait};
+use super::{Answer, Judge, Verdict, status, text, wait};
 
-pub(super) fn verdict(answer: &Answer) -> (Verdict, Option<String>) {
+pub(crate) const JUDGE: Judge = Judge::Everything(verdict);
+
+fn verdict(answer: &Answer) -> (Verdict, Option<String>) {
     let reason = if answer.is_html() {
         String::new()
     } else {

@@ -38,3 +38,26 @@ pub(super) fn failed(answer: &Answer, reason: &str, unauthorized: &str) -> (Verd
     };
     (verdict, Some(text::with_reason(&what, reason)))
 }
+
+/// A success, or an absence, that is not the service's own: something in between has answered.
+pub(super) fn unexpected(answer: &Answer, body: &str) -> (Verdict, Option<String>) {
+    let what = format!("{} with an answer that is not the service's", answer.status);
+    (
+        Verdict::Unavailable {
+            wait: wait::retry_after(answer),
+        },
+        Some(text::with_reason(&what, body)),
+    )
+}
+
+/// What the statuses mean that the service says nothing of its own with.
+pub(super) fn refused(answer: &Answer, reason: &str) -> (Verdict, Option<String>) {
+    match answer.status {
+        410 => gone("410: the webhook does not exist any more", reason),
+        _ => failed(answer, reason, "401: the URL or its key is wrong"),
+    }
+}
+
+pub(super) fn gone(what: &str, reason: &str) -> (Verdict, Option<String>) {
+    (Verdict::Gone, Some(text::with_reason(what, reason)))
+}

@@ -6,15 +6,21 @@
 use serde_json::Value;
 
 use super::status::failed;
-use super::{Answer, Verdict, text};
+use super::{Answer, Judge, Verdict, text};
 
 /// How the connectors' trap begins: an HTTP 200 that says that nothing was delivered.
 const TRAP: &str = "Webhook message delivery failed";
 const INNER_STATUS: &str = "HTTP error ";
 const UNAUTHORIZED: &str = "401: the URL or its signature is wrong";
 
+/// Of the connectors.
+pub(crate) const CONNECTOR: Judge = Judge::Service(connector_verdict);
+
+/// Of flows.
+pub(crate) const WORKFLOW: Judge = Judge::Service(workflow_verdict);
+
 /// A legacy connector: only a body that is a bare number says success.
-pub(super) fn connector_verdict(answer: &Answer) -> (Verdict, Option<String>) {
+fn connector_verdict(answer: &Answer) -> (Verdict, Option<String>) {
     match answer.status {
         200..300 => connector_body_verdict(answer),
         404 | 410 => (Verdict::Gone, Some(gone(answer.status))),
@@ -23,7 +29,7 @@ pub(super) fn connector_verdict(answer: &Answer) -> (Verdict, Option<String>) {
 }
 
 /// A Workflows trigger: 202, or what a flow with a Response action answers.
-pub(super) fn workflow_verdict(answer: &Answer) -> (Verdict, Option<String>) {
+fn workflow_verdict(answer: &Answer) -> (Verdict, Option<String>) {
     let status = answer.status;
     let reason = reason(answer);
     match (status, error_code(answer).as_deref()) {

@@ -4,6 +4,7 @@ use super::*;
 
 mod discord;
 mod hostile;
+mod nats;
 mod signed;
 mod teams;
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 const FIRST: Duration = Duration::from_secs(1);
 /// What fails is tried again at least this often until it is too old: however long an outage was, what waits leaves within
 /// this time of its end.
-pub(super) const LONGEST: Duration = Duration::from_secs(300);
+pub(crate) const LONGEST: Duration = Duration::from_secs(300);
 
 /// An endpoint that fails may ask for more, and is believed up to this.
 pub(super) const LONGEST_ASKED: Duration = Duration::from_secs(3600);

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use crate::event::Event;
+use crate::nats::Publication;
 
 /// The webhook's id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -46,6 +47,8 @@ pub struct Request {
     pub body: Vec<u8>,
     /// See [`Composed`].
     pub message_id: Option<Box<str>>,
+    /// The same.
+    pub publication: Option<Publication>,
     /// What the message holds, in its order; never empty.
     pub deliveries: Vec<DeliveryId>,
 }
@@ -62,6 +65,8 @@ pub struct Composed {
     pub body: Vec<u8>,
     /// The same for each attempt to tell the same, for receivers that take it once.
     pub message_id: Option<Box<str>>,
+    /// What it is called in a stream.
+    pub publication: Option<Publication>,
     /// How many of the deliveries the message holds, at least 1.
     pub taken: usize,
 }

@@ -127,6 +127,7 @@ impl Scheduler {
             queue: id,
             body: composed.body,
             message_id: composed.message_id,
+            publication: composed.publication,
             deliveries,
         })
     }

@@ -3,7 +3,7 @@
 use super::clock::Tick;
 use super::rate::Rate;
 use super::window::Window;
-use crate::endpoint::{EndpointKind, Vendor};
+use crate::endpoint::{EndpointKind, Vendor, WebhookType};
 
 /// Queues that share a rate limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +21,7 @@ impl Pool {
 
     pub(super) fn of(kind: EndpointKind, vendor: Vendor) -> Self {
         match (vendor, kind) {
-            (Vendor::Discord, _) => Pool::Discord,
+            (Vendor::Of(WebhookType::Discord), _) => Pool::Discord,
             (_, EndpointKind::Discord) => Pool::DiscordLike,
             _ => Pool::Open,
         }

@@ -9,7 +9,6 @@ use super::endpoint_queue::{EndpointQueue, State};
 use super::rate::Rate;
 use super::window::Window;
 use super::{Policy, QueueId, Scheduler};
-use crate::endpoint::Vendor;
 
 /// Whose requests are counted together.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -65,12 +64,7 @@ impl Limiters {
 
 /// What a queue may be sent; None: nobody counts.
 fn rate(queue: &EndpointQueue, policy: &Policy) -> Option<Rate> {
-    let of_vendor = || match queue.config.vendor {
-        Vendor::Microsoft => Some(policy.teams_rate),
-        // Slack: one message a second for each webhook. Google Chat: one a second for each space.
-        Vendor::Slack | Vendor::Google => Some(Rate::per_second(1)),
-        Vendor::Discord | Vendor::Other => None,
-    };
+    let of_vendor = || queue.config.vendor.rate(policy);
     queue.config.rate.or_else(of_vendor)
 }
 

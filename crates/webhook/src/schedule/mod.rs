@@ -41,6 +41,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
+pub(crate) use backoff::LONGEST as LONGEST_RETRY;
 pub use change::{Changes, DeliveryChange, Outcome, QueueChange};
 pub use delivery::{Claim, Compose, Composed, Delivery, DeliveryId, QueueId, Request, RequestId};
 pub use endpoint_queue::Age;

@@ -37,6 +37,7 @@ impl Fixture {
         self.thread
             .send(Outgoing {
                 headers: webhook::client::Headers::default(),
+                message: None,
                 id,
                 kind: EndpointKind::Discord,
                 url,
@@ -133,6 +134,7 @@ fn signals_go_to_none_of_its_threads() {
         .thread
         .send(Outgoing {
             headers: webhook::client::Headers::default(),
+            message: None,
             id: 1,
             kind: EndpointKind::Discord,
             url,

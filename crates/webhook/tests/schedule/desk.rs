@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use webhook::endpoint::{EndpointKind, Vendor};
+use webhook::endpoint::{EndpointKind, Vendor, WebhookType};
 use webhook::outcome::{Judgement, RateScope, Verdict};
 use webhook::schedule::{DeliveryId, InARow, Outcome, Policy, QueueConfig, QueueId, Request, Scheduler};
 
@@ -39,14 +39,14 @@ pub fn queue(id: i64) -> QueueConfig {
 pub fn discord(id: i64) -> QueueConfig {
     QueueConfig {
         kind: EndpointKind::Discord,
-        vendor: Vendor::Discord,
+        vendor: Vendor::Of(WebhookType::Discord),
         ..queue(id)
     }
 }
 
 pub fn teams(id: i64) -> QueueConfig {
     QueueConfig {
-        vendor: Vendor::Microsoft,
+        vendor: Vendor::Of(WebhookType::Teams),
         ..queue(id)
     }
 }

@@ -146,6 +146,7 @@ impl Compose for Room {
         Composed {
             body: ids.join(" ").into_bytes(),
             message_id: None,
+            publication: None,
             taken,
         }
     }

@@ -9,13 +9,43 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use hyper::Method;
 use serde_json::{Value, json};
 
+use super::event::embeds;
 use super::findings::{Findings, Problem};
+use super::kind::Service;
 use super::lock::lock;
-use super::pace::{Passage, Standing};
-use super::registry::{Address, Channel, Hook, Life};
+use super::markup::{Markdown, markdown};
+use super::pace::{Passage, RateLimit, Standing};
+use super::registry::{Address, Channel, Hook, Life, letters};
 use super::reply::{Call, Judged, Reply, reason};
 use super::route::parameter;
 use super::verdict::Verdict;
+
+/// What it is like.
+pub(crate) const SERVICE: Service = Service {
+    name: "discord",
+    title: "Discord",
+    webhook_type: "discord",
+    is_chat: true,
+    announced: Some(RateLimit::DISCORD),
+    address: |rng| Address::Discord {
+        id: rng
+            .u64(100_000_000_000_000_000..1_000_000_000_000_000_000)
+            .to_string(),
+        token: letters(
+            rng,
+            68,
+            b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_",
+        ),
+    },
+    by_path: None,
+    rate_limited: |wait| rate_limited(Dialect::Current, wait, false, None),
+    plain,
+    success: || Reply::fixed(200, r#"{"id":"1000000000000000000","type":0,"embeds":[]}"#),
+    events: embeds,
+    count: |outline| outline.embeds.len().max(1),
+    spans: |source| markdown(Markdown::Discord, source),
+    plain_footer: true,
+};
 
 /// The version that an unversioned path gets.
 const DEFAULT_VERSION: u8 = 6;

@@ -28,8 +28,10 @@ pub(crate) fn page(shared: &Shared) -> Reply {
             .cloned()
             .collect()
     };
-    let others =
-        [Kind::Slack, Kind::GoogleChat, Kind::Mattermost, Kind::Signed].map(|kind| (kind, of(&[kind])));
+    let others = Kind::ALL
+        .into_iter()
+        .filter(|kind| kind.service().by_path.is_some());
+    let others: Vec<_> = others.map(|kind| (kind, of(&[kind]))).collect();
     let markup = html! {
         (DOCTYPE)
         html lang="en" {

@@ -6,11 +6,41 @@ use hyper::Method;
 use serde_json::Value;
 
 use super::message_card;
+use crate::emulator::event;
 use crate::emulator::findings::{Findings, present};
+use crate::emulator::kind::Service;
 use crate::emulator::lock::lock;
-use crate::emulator::registry::{Hook, Life};
+use crate::emulator::markup::{Markdown, markdown};
+use crate::emulator::pace::RateLimit;
+use crate::emulator::registry::{Address, Hook, Life, guid, hex};
 use crate::emulator::reply::{Call, Judged, Reply, reason};
 use crate::emulator::verdict::Verdict;
+
+/// What it is like.
+pub(crate) const SERVICE: Service = Service {
+    name: "connector",
+    title: "Teams connector",
+    webhook_type: "teams",
+    is_chat: true,
+    announced: Some(RateLimit::TEAMS),
+    address: |rng| {
+        let (group, tenant, owner) = (guid(rng), guid(rng), guid(rng));
+        Address::Connector {
+            path: format!(
+                "/webhookb2/{group}@{tenant}/IncomingWebhook/{}/{owner}",
+                hex(rng, 32)
+            ),
+        }
+    },
+    by_path: None,
+    rate_limited: |_| inner_error(429),
+    plain,
+    success: || Reply::fixed(200, "1"),
+    events: event::message_card,
+    count: |outline| outline.sections.len().max(1),
+    spans: |source| markdown(Markdown::Connector, source),
+    plain_footer: false,
+};
 
 /// What Teams itself refuses, behind the connector.
 const MOST_BYTES: usize = 28 * 1024;

@@ -10,12 +10,45 @@ use serde_json::{Value, json};
 
 use super::adaptive_card;
 use super::quoted_length;
+use crate::emulator::event;
 use crate::emulator::findings::Findings;
+use crate::emulator::kind::Service;
 use crate::emulator::lock::lock;
-use crate::emulator::registry::{Address, Hook, Life};
+use crate::emulator::markup::{Markdown, markdown};
+use crate::emulator::pace::RateLimit;
+use crate::emulator::registry::{Address, Hook, Life, hex, letters};
 use crate::emulator::reply::{Call, Judged, Reply, reason};
 use crate::emulator::route::parameter;
 use crate::emulator::verdict::Verdict;
+
+/// What it is like.
+pub(crate) const SERVICE: Service = Service {
+    name: "workflow",
+    title: "Teams workflow",
+    webhook_type: "teams",
+    is_chat: true,
+    announced: Some(RateLimit::TEAMS),
+    address: |rng| {
+        let sig = letters(
+            rng,
+            43,
+            b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_",
+        );
+        let query = format!("api-version=2016-06-01&sp=%2Ftriggers%2Fmanual%2Frun&sv=1.0&sig={sig}");
+        Address::Workflow {
+            id: hex(rng, 32),
+            query,
+        }
+    },
+    by_path: None,
+    rate_limited,
+    plain,
+    success: || Reply::empty(202),
+    events: event::adaptive_cards,
+    count: event::containers,
+    spans: |source| markdown(Markdown::Workflow, source),
+    plain_footer: false,
+};
 
 const MOST_BYTES: usize = 28_672;
 

@@ -127,7 +127,7 @@ pub async fn update(session: &Session<'_>, id: i64, change: &Change) -> Result<(
 /// What one that was registered just now signs by, if that was made: it is made once more, to be shown.
 pub async fn first_secret(session: &Session<'_>, id: i64, new: &New) -> Result<Option<String>, Error> {
     let is_given = new.secret.as_ref().is_some_and(|secret| !secret.is_empty());
-    if new.webhook_type != "webhook" || is_given {
+    if !crate::vendors::has(&new.webhook_type, "secret") || is_given {
         return Ok(None);
     }
     new_secret(session, id, None, Some("0")).await.map(Some)

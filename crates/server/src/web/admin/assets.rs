@@ -9,13 +9,22 @@ use sha2::{Digest, Sha256};
 
 use crate::web::Error;
 
-const STYLE: &str = include_str!("assets/style.css");
+/// With rules for each service: what the chosen one has no place for is not asked for.
+static STYLE: LazyLock<String> = LazyLock::new(|| {
+    let mut style = include_str!("assets/style.css").to_owned();
+    for service in crate::vendors::names() {
+        let chosen = format!("form:has([name=\"webhook_type\"][value=\"{service}\"]:checked)");
+        let others = format!("[data-services]:not([data-services~=\"{service}\"])");
+        style.push_str(&format!("{chosen} {others} {{ display: none; }}\n"));
+    }
+    style
+});
 const SCRIPT: &str = include_str!("assets/script.js");
 const ICON: &str = include_str!("assets/icon.svg");
 
 pub async fn get(Path(name): Path<String>) -> Result<Response, Error> {
     let (kind, text) = match name.as_str() {
-        "style.css" => ("text/css; charset=utf-8", STYLE),
+        "style.css" => ("text/css; charset=utf-8", STYLE.as_str()),
         "script.js" => ("text/javascript; charset=utf-8", SCRIPT),
         "icon.svg" => ("image/svg+xml", ICON),
         _ => return Err(Error::not_found()),
@@ -31,7 +40,7 @@ pub async fn get(Path(name): Path<String>) -> Result<Response, Error> {
 pub fn address(name: &str) -> String {
     static VERSION: LazyLock<String> = LazyLock::new(|| {
         let digest = Sha256::new()
-            .chain_update(STYLE)
+            .chain_update(STYLE.as_str())
             .chain_update(SCRIPT)
             .chain_update(ICON);
         digest.finalize()[..6]

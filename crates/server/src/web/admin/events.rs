@@ -141,25 +141,14 @@ async fn previews(
     name: &str,
     webhook: Option<i64>,
 ) -> Result<Vec<(&'static str, Message)>, Error> {
-    const FORMATS: [(&str, &str); 7] = [
-        ("Discord", "discord"),
-        ("Teams, by Workflows", "teams"),
-        ("Teams, by a connector", "teams_connector"),
-        ("Slack", "slack"),
-        ("Google Chat", "google_chat"),
-        ("Mattermost", "mattermost"),
-        ("A program, signed", "webhook"),
-    ];
     if webhook.is_some() {
         let message = Message::of(events::preview(session, name, "discord", None, webhook).await?);
         return Ok(vec![(message.vendor(), message)]);
     }
     let mut previews = Vec::new();
-    for (title, format) in FORMATS {
-        previews.push((
-            title,
-            Message::of(events::preview(session, name, format, None, None).await?),
-        ));
+    for format in crate::vendors::all().iter().flat_map(|vendor| &vendor.formats) {
+        let message = events::preview(session, name, &format.format, None, None).await?;
+        previews.push((format.label.as_str(), Message::of(message)));
     }
     Ok(previews)
 }

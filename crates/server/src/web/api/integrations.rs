@@ -83,7 +83,7 @@ pub async fn list(
     let number = Number::parse(filters.text("page").as_deref())?;
     let filter = Filter {
         id: None,
-        webhook_type: filters.choice("webhook_type", &crate::vendors::NAMES),
+        webhook_type: filters.choice("webhook_type", &crate::vendors::names()),
         project: filters.number("project"),
         is_active: filters.flag("is_active"),
         state: filters.choice("state", super::WebhookState::NAMES),
@@ -178,7 +178,7 @@ pub struct NewIntegration {
     /// True unless given
     #[schema(nullable = false)]
     is_active: Option<bool>,
-    /// For type `webhook`: what to sign by; one is made unless it is given, and shown in the answer
+    /// For type `webhook`: what to sign by; one is made unless it is given, and shown in the answer. For type `nats`: credentials
     #[schema(nullable = false, example = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")]
     secret: Option<String>,
     /// For type `webhook`: headers that its requests have besides. Their values are secrets
@@ -483,7 +483,7 @@ pub async fn resume(caller: Caller, Id(id): Id) -> Result<Json<Integration>, Err
 #[derive(Deserialize, ToSchema)]
 #[allow(dead_code, reason = "describes what Form reads")]
 pub struct NewSecret {
-    /// One is made unless it is given
+    /// One is made unless it is given; credentials are not
     #[schema(nullable = false)]
     secret: Option<String>,
     /// So long requests are signed by the one of before, too; a day unless given
@@ -498,7 +498,7 @@ pub struct Secret {
     secret: String,
 }
 
-/// Give an integration of type `webhook` a new secret to sign by
+/// Give an integration of type `webhook` a new secret to sign by, or one of type `nats` other credentials
 #[utoipa::path(
     post, path = "/webhook-integrations/{id}/secret", operation_id = "new_secret", tag = "Webhook integrations", params(super::IdParams),
     request_body = Option<NewSecret>,

@@ -67,7 +67,7 @@ pub async fn list(caller: Caller, here: Here, mut filters: Filters) -> Result<Js
     let place = Place::of(&mut filters)?;
     let filter = Filter {
         webhook_integration: None,
-        webhook_type: filters.choice("webhook_type", &crate::vendors::NAMES),
+        webhook_type: filters.choice("webhook_type", &crate::vendors::names()),
         event_type: filters.text("event_type"),
         status: filters
             .choice("status", Status::NAMES)

@@ -4,7 +4,10 @@ mod integrations;
 mod logs;
 pub mod responses;
 
+use std::borrow::Cow;
+
 use serde::Deserialize;
+use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{AnyOfBuilder, ObjectBuilder, Schema, Type};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -12,17 +15,26 @@ use utoipa_axum::routes;
 
 use super::app::App;
 
-/// Where a webhook is
-#[derive(Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
+/// Where a webhook is: one of the types that there are.
+#[derive(Deserialize)]
+#[serde(transparent)]
 #[allow(dead_code, reason = "describes a string")]
-pub enum WebhookType {
-    Discord,
-    Teams,
-    Slack,
-    GoogleChat,
-    Mattermost,
-    Webhook,
+pub struct WebhookType(String);
+
+impl PartialSchema for WebhookType {
+    fn schema() -> RefOr<Schema> {
+        let schema = ObjectBuilder::new()
+            .schema_type(Type::String)
+            .enum_values(Some(crate::vendors::names()))
+            .description(Some("Where a webhook is"));
+        RefOr::T(schema.build().into())
+    }
+}
+
+impl ToSchema for WebhookType {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("WebhookType")
+    }
 }
 
 /// How a webhook does

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use webhook::endpoint::{EndpointKind, Vendor};
+use webhook::endpoint::{EndpointKind, Vendor, WebhookType};
 use webhook::schedule::{ALL_EVENTS, Changes, DeliveryId, Outcome, QueueChange, QueueId, Rate, Request};
 
 use super::{Flying, Happening, Known, SECOND, World};
@@ -78,7 +78,7 @@ impl World {
                 "probed too soon"
             );
         }
-        if config.vendor == Vendor::Discord {
+        if config.vendor == Vendor::Of(WebhookType::Discord) {
             assert!(now >= self.discord_parked_until, "Discord is parked");
         } else if config.kind == EndpointKind::Discord {
             assert!(now >= self.like_parked_until, "parked by a host of its kind");
@@ -107,7 +107,7 @@ impl World {
 
     /// The vendors' caps, as the vendors count.
     pub fn check_caps(&mut self, queue: QueueId, revision: u64) {
-        if self.queues[&queue].config.vendor == Vendor::Discord {
+        if self.queues[&queue].config.vendor == Vendor::Of(WebhookType::Discord) {
             check_window(
                 &mut self.discord,
                 self.now,
@@ -115,7 +115,8 @@ impl World {
             );
         }
         let rate = |known: &Known| {
-            let of_vendor = (known.config.vendor == Vendor::Microsoft).then_some(self.policy.teams_rate);
+            let of_vendor =
+                (known.config.vendor == Vendor::Of(WebhookType::Teams)).then_some(self.policy.teams_rate);
             known.config.rate.or(of_vendor)
         };
         let Some(own) =

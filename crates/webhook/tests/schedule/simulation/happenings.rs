@@ -1,6 +1,6 @@
 //! What happens, and what the world knows from then on.
 
-use webhook::endpoint::{EndpointKind, Vendor};
+use webhook::endpoint::{EndpointKind, Vendor, WebhookType};
 use webhook::outcome::{Judgement, RateScope, Verdict};
 use webhook::schedule::{InARow, QueueId, RequestId, Scheduler};
 
@@ -98,7 +98,9 @@ impl World {
         {
             let until = self.now + micros(wait);
             match (known.config.vendor, known.config.kind) {
-                (Vendor::Discord, _) => self.discord_parked_until = until.max(self.discord_parked_until),
+                (Vendor::Of(WebhookType::Discord), _) => {
+                    self.discord_parked_until = until.max(self.discord_parked_until)
+                }
                 (_, EndpointKind::Discord) => self.like_parked_until = until.max(self.like_parked_until),
                 _ => {}
             }
@@ -106,7 +108,9 @@ impl World {
         if judgement.verdict == Verdict::Blocked {
             let until = self.now + 8 * SECOND;
             match (known.config.vendor, known.config.kind) {
-                (Vendor::Discord, _) => self.discord_parked_until = until.max(self.discord_parked_until),
+                (Vendor::Of(WebhookType::Discord), _) => {
+                    self.discord_parked_until = until.max(self.discord_parked_until)
+                }
                 (_, EndpointKind::Discord) => self.like_parked_until = until.max(self.like_parked_until),
                 _ => {}
             }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::time::Duration;
 
 use webhook::digest::Digest;
-use webhook::endpoint::{EndpointKind, Vendor};
+use webhook::endpoint::{EndpointKind, Vendor, WebhookType};
 use webhook::schedule::{Policy, QueueConfig, QueueId, Scheduler};
 
 use super::{Happening, Known, SECOND, World};
@@ -126,7 +126,11 @@ impl World {
             } else {
                 EndpointKind::TeamsWorkflow
             },
-            vendor: [Vendor::Discord, Vendor::Microsoft, Vendor::Other][random.usize(0..3)],
+            vendor: [
+                Vendor::Of(WebhookType::Discord),
+                Vendor::Of(WebhookType::Teams),
+                Vendor::Other,
+            ][random.usize(0..3)],
             max_events_per_message: random.usize(0..12),
             min_interval: if random.u32(0..4) == 0 {
                 Duration::from_secs(random.u64(1..5))

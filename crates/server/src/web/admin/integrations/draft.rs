@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::queries::integrations::{Change, New, Webhook};
 use crate::queries::settings::Rules;
+use crate::vendors;
 use crate::web::error::Fields;
 
 /// Events that a message holds unless it is said.
@@ -43,6 +44,8 @@ pub struct Draft {
     pub thread_by: String,
     /// JSON; empty in a change: as they are.
     pub headers: String,
+    /// Empty in a change: as they are.
+    pub credentials: String,
 }
 
 impl Draft {
@@ -99,6 +102,7 @@ impl Draft {
             notices: set.notices,
             thread_by: set.thread_by.clone().unwrap_or_default(),
             headers: String::new(),
+            credentials: String::new(),
         }
     }
 
@@ -160,6 +164,7 @@ impl Draft {
                 "notify_webhook_id" => &mut draft.notify_webhook_id,
                 "thread_by" => &mut draft.thread_by,
                 "headers" => &mut draft.headers,
+                "secret" => &mut draft.credentials,
                 _ => continue,
             };
             *field = value;
@@ -186,7 +191,7 @@ impl Draft {
             event_types: Some(self.event_types()),
             is_active: Some(self.is_active),
             rules,
-            secret: None,
+            secret: self.credentials().map(str::to_owned),
             headers: self.headers()?,
         })
     }
@@ -206,13 +211,19 @@ impl Draft {
         })
     }
 
-    /// What gets events one by one, and no messages. The form does not show what goes with these.
-    fn is_program(&self) -> bool {
-        self.webhook_type == "webhook"
+    /// Whether the service has a place for it. The form does not show what it has none for.
+    fn has(&self, setting: &str) -> bool {
+        vendors::has(&self.webhook_type, setting)
+    }
+
+    /// What was given.
+    pub fn credentials(&self) -> Option<&str> {
+        let given = !self.credentials.is_empty() && self.has("credentials");
+        given.then_some(&*self.credentials)
     }
 
     fn headers(&self) -> Result<Option<Value>, Fields> {
-        if self.headers.is_empty() || !self.is_program() {
+        if self.headers.is_empty() || !self.has("headers") {
             return Ok(None);
         }
         match serde_json::from_str(&self.headers) {
@@ -236,7 +247,7 @@ impl Draft {
     fn values(&self) -> Result<(Option<i64>, Rules), Fields> {
         let mut wrong = Fields::new();
         let project = number::<i64>(&mut wrong, "project", &self.project).filter(|id| *id != 0);
-        let of_messages = |text: &str| if self.is_program() { "" } else { text }.to_owned();
+        let placed = |setting: &str, text: &str| if self.has(setting) { text } else { "" }.to_owned();
         let rules = Rules {
             omit_keys: Some(items(&self.omit_keys).map(ToOwned::to_owned).collect()),
             filter: Some(self.filter.clone()),
@@ -247,13 +258,17 @@ impl Draft {
                     .collect(),
             ),
             quiet_hours: Some(self.quiet_hours.clone()),
-            mention: Some(of_messages(&self.mention)),
-            username: Some(self.username.clone()),
-            avatar_url: Some(self.avatar_url.clone()),
-            announce: Some(self.announce),
-            thread_name: Some(self.thread_name.clone()),
-            applied_tags: Some(items(&self.applied_tags).map(ToOwned::to_owned).collect()),
-            digest: Some(of_messages(&self.digest)),
+            mention: Some(placed("mention", &self.mention)),
+            username: Some(placed("username", &self.username)),
+            avatar_url: Some(placed("avatar_url", &self.avatar_url)),
+            announce: Some(self.announce && self.has("announce")),
+            thread_name: Some(placed("thread_name", &self.thread_name)),
+            applied_tags: Some(
+                items(&placed("applied_tags", &self.applied_tags))
+                    .map(ToOwned::to_owned)
+                    .collect(),
+            ),
+            digest: Some(placed("digest", &self.digest)),
             max_events_per_message: Some(
                 number(&mut wrong, "max_events_per_message", &self.max_events_per_message)
                     .unwrap_or(MOST_EVENTS),
@@ -266,7 +281,7 @@ impl Draft {
                 number(&mut wrong, "notify_webhook_id", &self.notify_webhook_id).unwrap_or(0),
             ),
             notices: Some(self.notices),
-            thread_by: Some(self.thread_by.clone()),
+            thread_by: Some(placed("thread_by", &self.thread_by)),
         };
         if wrong.is_empty() {
             Ok((project, rules))

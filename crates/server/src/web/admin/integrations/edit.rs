@@ -11,6 +11,7 @@ use crate::database::{Access, Session};
 use crate::queries::events::{self, EventType, TROUBLE};
 use crate::queries::integrations::{self, Webhook};
 use crate::queries::rights::{Deed, Rights};
+use crate::vendors;
 use crate::web::Error;
 use crate::web::admin::frame::{Frame, Notice, Section};
 use crate::web::admin::input::{self, PROJECTS, TextField, problem_text, tick_box};
@@ -112,7 +113,12 @@ pub async fn change(visitor: Visitor, Id(id): Id, Form(sent): Sent) -> Result<Re
 
 async fn update(session: &Session<'_>, id: i64, draft: &Draft) -> Result<(), Error> {
     let change = draft.change().map_err(Error::fields)?;
-    Ok(integrations::update(session, id, &change).await?)
+    integrations::update(session, id, &change).await?;
+    // After the URL: another one takes them away.
+    if let Some(credentials) = draft.credentials() {
+        integrations::new_secret(session, id, Some(credentials), None).await?;
+    }
+    Ok(())
 }
 
 /// The form as it was sent, with what is wrong; any other error as it is.
@@ -215,7 +221,7 @@ fn place(webhook: Option<&Webhook>, draft: &Draft, wrong: &Fields) -> Markup {
             fieldset.plain #webhook_type aria-describedby="webhook_type-problem" {
                 legend { "Service" }
                 div.inline {
-                    @for (value, text) in crate::vendors::ALL {
+                    @for (value, text) in vendors::choices() {
                         label.tick {
                             input type="radio" name="webhook_type" value=(value) checked[draft.webhook_type == value];
                             span { (text) }
@@ -233,7 +239,17 @@ fn place(webhook: Option<&Webhook>, draft: &Draft, wrong: &Fields) -> Markup {
                 },
                 ..TextField::default()
             }.render(wrong))
-            div data-services="webhook" {
+            div data-services=[vendors::with(&["credentials"])] {
+                (TextField {
+                    name: "secret", label: "Credentials", kind: "password", autocomplete: "new-password",
+                    hint: html! {
+                        "The content of a " code { ".creds" } " file, a user's seed, " code { "user:password" } " or a token. They are not shown again. "
+                        @if webhook.is_some() { "Left empty, they stay; another URL takes them away." }
+                    },
+                    ..TextField::default()
+                }.render(wrong))
+            }
+            div data-services=[vendors::with(&["headers"])] {
                 (TextField {
                     name: "headers", label: "Headers of its requests", value: &draft.headers,
                     hint: html! {
@@ -328,15 +344,14 @@ fn pace(draft: &Draft, wrong: &Fields) -> Markup {
     html! {
         details.more open[fields.iter().any(|field| !field.value.is_empty() || wrong.contains_key(field.name))] {
             summary { "Digest, rate, age" }
-            @for field in fields { div data-services=[services(field.name)] { (field.render(wrong)) } }
+            @for field in fields { (of_services(&field, wrong)) }
         }
     }
 }
 
-/// Those that have a place for it; none: all have.
-fn services(name: &str) -> Option<&'static str> {
-    matches!(name, "digest" | "max_events_per_message")
-        .then_some("discord teams slack google_chat mattermost")
+/// A field, shown for the services that have a place for it.
+fn of_services(field: &TextField<'_>, wrong: &Fields) -> Markup {
+    html! { div data-services=[vendors::with(&[field.name])] { (field.render(wrong)) } }
 }
 
 fn trouble(draft: &Draft, wrong: &Fields) -> Markup {
@@ -357,86 +372,71 @@ fn trouble(draft: &Draft, wrong: &Fields) -> Markup {
     }
 }
 
-/// Each with the services that have a place for it.
 fn appearance(draft: &Draft, wrong: &Fields) -> Markup {
     let fields = [
-        (
-            "discord mattermost",
-            TextField {
-                name: "username",
-                label: "Name that messages come from",
-                value: &draft.username,
-                hint: html! { "Left empty, it is the installation's, " code { "zentry_notify.username" } "." },
-                ..TextField::default()
-            },
-        ),
-        (
-            "discord mattermost",
-            TextField {
-                name: "avatar_url",
-                label: "Picture that they come with",
-                value: &draft.avatar_url,
-                hint: html! { "An address that begins with " code { "https://" } "." },
-                ..TextField::default()
-            },
-        ),
-        (
-            "discord",
-            TextField {
-                name: "thread_name",
-                label: "Posts in a forum",
-                value: &draft.thread_name,
-                hint: html! { "The name of the post that each message becomes, if the channel is a forum." },
-                ..TextField::default()
-            },
-        ),
-        (
-            "discord",
-            TextField {
-                name: "applied_tags",
-                label: "Tags of these posts",
-                value: &draft.applied_tags,
-                hint: html! { "Ids, such as " code { "123456789012345678" } "." },
-                ..TextField::default()
-            },
-        ),
-        (
-            "google_chat",
-            TextField {
-                name: "thread_by",
-                label: "What the messages of a thread have in common",
-                value: &draft.thread_by,
-                hint: html! { code { "task" } " or " code { "project" } ". Left empty, each message begins a thread." },
-                ..TextField::default()
-            },
-        ),
+        TextField {
+            name: "username",
+            label: "Name that messages come from",
+            value: &draft.username,
+            hint: html! { "Left empty, it is the installation's, " code { "zentry_notify.username" } "." },
+            ..TextField::default()
+        },
+        TextField {
+            name: "avatar_url",
+            label: "Picture that they come with",
+            value: &draft.avatar_url,
+            hint: html! { "An address that begins with " code { "https://" } "." },
+            ..TextField::default()
+        },
+        TextField {
+            name: "thread_name",
+            label: "Posts in a forum",
+            value: &draft.thread_name,
+            hint: html! { "The name of the post that each message becomes, if the channel is a forum." },
+            ..TextField::default()
+        },
+        TextField {
+            name: "applied_tags",
+            label: "Tags of these posts",
+            value: &draft.applied_tags,
+            hint: html! { "Ids, such as " code { "123456789012345678" } "." },
+            ..TextField::default()
+        },
+        TextField {
+            name: "thread_by",
+            label: "What the messages of a thread have in common",
+            value: &draft.thread_by,
+            hint: html! { code { "task" } " or " code { "project" } ". Left empty, each message begins a thread." },
+            ..TextField::default()
+        },
     ];
+    let all: Vec<&str> = fields
+        .iter()
+        .map(|field| field.name)
+        .chain(["announce"])
+        .collect();
     html! {
-        details.more open[draft.announce || fields.iter().any(|(_, field)| !field.value.is_empty() || wrong.contains_key(field.name))]
-            data-services="discord mattermost google_chat" {
+        details.more open[draft.announce || fields.iter().any(|field| !field.value.is_empty() || wrong.contains_key(field.name))]
+            data-services=[vendors::with(&all)] {
             summary { "How messages look" }
-            @for (services, field) in fields { div data-services=(services) { (field.render(wrong)) } }
-            (tick_box("announce", "true", "A line of text above the events, for phones' notifications", draft.announce))
+            @for field in &fields { (of_services(field, wrong)) }
+            div data-services=[vendors::with(&["announce"])] {
+                (tick_box("announce", "true", "A line of text above the events, for phones' notifications", draft.announce))
+            }
         }
     }
 }
 
-/// Whom each service can ping.
+/// Whom each service can ping. What stands between backticks is written as it is.
 fn mention_hint() -> Markup {
     html! {
-        @for (service, _) in crate::vendors::ALL {
-            span data-services=(service) {
-                @match service {
-                    "discord" => { "In Discord " code { "role:ID" } " or " code { "user:ID" } ". " },
-                    "teams" => { "In a Workflows flow of Teams " code { "user:ID NAME" } ". " },
-                    "slack" => {
-                        "In Slack " code { "user:ID" } ", " code { "group:ID" } ", " code { "here" } " or " code { "channel" } ". "
-                    },
-                    "webhook" => {},
-                    "google_chat" => { "In Google Chat " code { "user:ID" } " or " code { "all" } ". " },
-                    _ => {
-                        "In Mattermost " code { "user:NAME" } ", " code { "here" } ", " code { "channel" } " or " code { "all" } ". "
-                    },
+        @for vendor in vendors::all() {
+            @if let Some(mention) = &vendor.mention {
+                span data-services=(vendor.webhook_type) {
+                    @for (at, part) in mention.split('`').enumerate() {
+                        @if at % 2 == 1 { code { (part) } } @else { (part) }
+                    }
+                    ". "
                 }
             }
         }
@@ -491,7 +491,7 @@ fn rules(draft: &Draft, wrong: &Fields) -> Markup {
     html! {
         details.more open[fields.iter().any(|field| !field.value.is_empty() || wrong.contains_key(field.name))] {
             summary { "Filter, quiet hours, pings" }
-            @for field in fields { (field.render(wrong)) }
+            @for field in &fields { (of_services(field, wrong)) }
         }
     }
 }

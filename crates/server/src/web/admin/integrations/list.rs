@@ -16,7 +16,7 @@ use crate::web::uri::Here;
 pub async fn show(visitor: Visitor, here: Here, mut filters: Filters) -> Result<Markup, Error> {
     let number = Number::parse(filters.text("page").as_deref())?;
     let notice = parts::notice(&mut filters);
-    let webhook_type = filters.choice("webhook_type", &crate::vendors::NAMES);
+    let webhook_type = filters.choice("webhook_type", &crate::vendors::names());
     let project = filters.number("project");
     let is_active = filters.flag("is_active");
     let state = filters.choice("state", &STATES);
@@ -95,7 +95,7 @@ fn narrowing(filter: &Filter, order: Order, projects: &[(i64, String)]) -> Marku
                 label for="name" { "Name" }
                 input id="name" name="name" type="search" value=(filter.name.as_deref().unwrap_or_default()) autocomplete="off";
             }
-            (input::choice("webhook_type", "Where", Some("Everywhere"), crate::vendors::ALL,
+            (input::choice("webhook_type", "Where", Some("Everywhere"), crate::vendors::choices(),
                 filter.webhook_type.as_deref().unwrap_or_default()))
             (input::choice("state", "State", Some("any"), STATES.map(|state| (state, state)), filter.state.as_deref().unwrap_or_default()))
             (input::choice("is_active", "Switched", Some("on and off"), [("true", "on"), ("false", "off")], active))

@@ -87,7 +87,7 @@ fn actions(webhook: &Webhook, rights: &Rights) -> Markup {
             a.button href={ "/admin/integrations/" (id) "/edit/" } { "Edit" }
             (switch_form(webhook, "one"))
         }
-        @if rights.may(Deed::NewSecret) && webhook.integration.webhook_type == "webhook" {
+        @if rights.may(Deed::NewSecret) && crate::vendors::has(&webhook.integration.webhook_type, "secret") {
             form method="post" action={ "/admin/integrations/" (id) "/secret/" } {
                 button { "New secret" }
             }

@@ -29,7 +29,7 @@ pub async fn show(visitor: Visitor, here: Here, mut filters: Filters) -> Result<
     let span = filters.choice("within", &SPANS.map(|(code, _, _)| code));
     let mut filter = Filter {
         webhook_integration: filters.number("webhook"),
-        webhook_type: filters.choice("webhook_type", &crate::vendors::NAMES),
+        webhook_type: filters.choice("webhook_type", &crate::vendors::names()),
         event_type: filters.text("event_type"),
         status: status.as_deref().and_then(Status::parse),
         waiting: status.as_deref() == Some(WAITING),
@@ -143,7 +143,7 @@ fn narrowing(filter: &Filter, asked: &Asked, types: &[EventType], names: &[(i64,
             }
             (input::choice("status", "Outcome", Some("any"), OUTCOMES.map(|name| (name, words(name))), outcome))
             (events_choice("event_type", types, filter.event_type.as_deref(), true))
-            (input::choice("webhook_type", "Where", Some("Everywhere"), crate::vendors::ALL,
+            (input::choice("webhook_type", "Where", Some("Everywhere"), crate::vendors::choices(),
                 filter.webhook_type.as_deref().unwrap_or_default()))
             (integrations_choice("webhook", names, filter.webhook_integration))
             (input::choice("within", "Of the last", Some("(all there are)"), SPANS.map(|(code, text, _)| (code, text)),

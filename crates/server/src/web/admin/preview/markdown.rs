@@ -15,6 +15,8 @@ pub enum Dialect {
     Slack,
     GoogleChat,
     Mattermost,
+    /// CommonMark, of a service that is drawn as any other.
+    Other,
     /// An event as JSON, which has no markup.
     Event,
 }
@@ -25,9 +27,13 @@ pub fn marked(dialect: Dialect, source: &str) -> Markup {
         Dialect::Slack => return tags::slack(source),
         Dialect::GoogleChat => return tags::google_chat(source),
         Dialect::Event => return maud::html! { (source) },
-        Dialect::Discord | Dialect::MessageCard | Dialect::AdaptiveCard | Dialect::Mattermost => {}
+        Dialect::Discord
+        | Dialect::MessageCard
+        | Dialect::AdaptiveCard
+        | Dialect::Mattermost
+        | Dialect::Other => {}
     }
-    let break_line = matches!(dialect, Dialect::Discord | Dialect::Mattermost);
+    let break_line = matches!(dialect, Dialect::Discord | Dialect::Mattermost | Dialect::Other);
     let mut out = String::new();
     let mut first = true;
     for event in Parser::new(source) {

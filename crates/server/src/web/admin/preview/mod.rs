@@ -49,8 +49,10 @@ impl Message {
             Dialect::Mattermost
         } else if first.is_object() {
             Dialect::AdaptiveCard
-        } else {
+        } else if json.get("sections").is_some() {
             Dialect::MessageCard
+        } else {
+            Dialect::Other
         };
         Self { json, dialect }
     }
@@ -72,6 +74,7 @@ impl Message {
             Dialect::GoogleChat => "google_chat",
             Dialect::Mattermost => "mattermost",
             Dialect::Event => "webhook",
+            Dialect::Other => "other",
         }
     }
 
@@ -83,7 +86,7 @@ impl Message {
             Dialect::Slack | Dialect::GoogleChat | Dialect::Mattermost => {
                 text("text").map(|text| markdown::marked(self.dialect, text))
             }
-            Dialect::AdaptiveCard | Dialect::MessageCard | Dialect::Event => None,
+            Dialect::AdaptiveCard | Dialect::MessageCard | Dialect::Event | Dialect::Other => None,
         }
     }
 
@@ -115,6 +118,7 @@ impl Message {
                     .collect()
             }
             Dialect::Event => Vec::new(),
+            Dialect::Other => vec![plain(&self.json)],
             Dialect::Slack => list(&self.json["attachments"]).map(attachment).collect(),
             Dialect::Mattermost => list(&self.json["attachments"]).map(post).collect(),
             Dialect::GoogleChat => list(&self.json["cardsV2"]).map(chat_card).collect(),
@@ -179,6 +183,18 @@ fn embed(embed: &Value) -> Card<'_> {
         text: text(&embed["description"]),
         fields: list(&embed["fields"]).map(|one| field(one, "name")).collect(),
         footer: footer.join(" • "),
+        ..Card::default()
+    }
+}
+
+/// Of a service without cards: a title and a text, or nothing that can be drawn.
+fn plain(message: &Value) -> Card<'_> {
+    let words = ["message", "text"]
+        .into_iter()
+        .find_map(|name| message[name].as_str());
+    Card {
+        title: text(&message["title"]),
+        text: words.unwrap_or_default(),
         ..Card::default()
     }
 }

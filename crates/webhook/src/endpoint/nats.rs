@@ -1,0 +1,297 @@
+//! URLs of NATS: `nats://host:port/prefix`, or `tls://`. A cluster has several hosts, with commas between them.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use url::{Host, Url};
+
+use super::{EndpointError, Facts, UrlPolicy, check_length, is_public};
+use crate::kinds::{EndpointKind, Setting, WebhookType};
+use crate::mention::Silence;
+use crate::nats;
+
+pub(crate) const FACTS: Facts = Facts {
+    example: "nats://nats.example.com:4222",
+    whose: "a NATS server's",
+    copied: "tls:// is encrypted from the beginning, a cluster has its servers with commas between them, and a path is what subjects begin with.",
+    parse: Some(|text, policy| {
+        check_length(text)?;
+        let url = read(text)?;
+        check(&url, policy)?;
+        Ok(url)
+    }),
+    read: |url, _| Ok((EndpointKind::Nats, url)),
+    prefix: Some(prefix),
+    mentions: Err(Silence {
+        why: "an event that a stream gets mentions nobody",
+        hint: "What a webhook of this type gets is no message: leave it out.",
+    }),
+    settings: &[Setting::Credentials],
+    ..Facts::USUAL
+};
+
+const fn fault(fault: &'static str) -> EndpointError {
+    EndpointError::NotOfType {
+        webhook_type: WebhookType::Nats,
+        fault,
+    }
+}
+
+/// Where servers listen unless they are told otherwise.
+const PORT: u16 = 4222;
+/// A cluster has three, or five.
+const MOST_SERVERS: usize = 16;
+/// In the URL that is kept, the servers behind the first one.
+const MORE: &str = "servers";
+
+/// One server of a URL.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Server {
+    pub host: Host<String>,
+    pub port: u16,
+}
+
+/// Whether it is meant for NATS.
+pub(super) fn is_meant(text: &str) -> bool {
+    rest(text).is_some()
+}
+
+fn rest(text: &str) -> Option<(&'static str, &str)> {
+    let (scheme, rest) = text.split_once("://")?;
+    let known = ["nats", "tls"].into_iter();
+    let scheme = known
+        .into_iter()
+        .find(|known| scheme.eq_ignore_ascii_case(known))?;
+    Some((scheme, rest))
+}
+
+/// Reads what a person wrote: `scheme://host:port/prefix?servers=host:port,...` is what is kept of it.
+pub(super) fn read(text: &str) -> Result<Url, EndpointError> {
+    let (scheme, rest) = rest(text).ok_or(fault("it does not begin with nats:// or tls://"))?;
+    if rest.contains('#') {
+        return Err(EndpointError::Fragment);
+    }
+    // Each server is written with its scheme in other programs' lists.
+    let rest = rest.replace(&format!(",{scheme}://"), ",");
+    let (rest, query) = rest
+        .split_once('?')
+        .map_or((&*rest, None), |(rest, query)| (rest, Some(query)));
+    let (servers, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let more = match query {
+        None => "",
+        Some(query) => query.strip_prefix("servers=").ok_or(fault("it has a query"))?,
+    };
+    let prefix = match path.trim_end_matches('/') {
+        "" => nats::PREFIX,
+        path if nats::is_prefix(path) => path,
+        _ => {
+            return Err(fault(
+                "its path is not what subjects begin with: letters, digits, hyphens and underscores, with dots between",
+            ));
+        }
+    };
+    let servers = servers
+        .split(',')
+        .chain(more.split(',').filter(|more| !more.is_empty()));
+    let servers = servers.map(server).collect::<Result<Vec<_>, _>>()?;
+    if servers.len() > MOST_SERVERS {
+        return Err(fault("it has more than 16 servers"));
+    }
+    let names: Vec<String> = servers.iter().map(ToString::to_string).collect();
+    let (first, more) = names
+        .split_first()
+        .ok_or(EndpointError::NotAUrl(url::ParseError::EmptyHost))?;
+    let mut kept = format!("{scheme}://{first}/{prefix}");
+    if !more.is_empty() {
+        kept = format!("{kept}?{MORE}={}", more.join(","));
+    }
+    Url::parse(&kept).map_err(EndpointError::NotAUrl)
+}
+
+fn server(text: &str) -> Result<Server, EndpointError> {
+    if text.contains('@') {
+        return Err(EndpointError::NatsUser);
+    }
+    // As a URL of the web is read, so that every notation of an address is one; the port apart, because its own would be left out.
+    let (name, port) = match text.rsplit_once(':') {
+        Some((name, port)) if !port.contains(']') => {
+            let port = port.parse().ok().filter(|port| *port != 0);
+            (
+                name,
+                port.ok_or(EndpointError::NotAUrl(url::ParseError::InvalidPort))?,
+            )
+        }
+        _ => (text, PORT),
+    };
+    let host = Host::parse(name).map_err(EndpointError::NotAUrl)?;
+    Ok(Server { host, port })
+}
+
+/// The servers of a URL that was read.
+pub(crate) fn servers(url: &Url) -> Vec<Server> {
+    let first = url
+        .host_str()
+        .zip(url.port())
+        .map(|(host, port)| format!("{host}:{port}"));
+    let more = url
+        .query()
+        .and_then(|query| query.strip_prefix("servers="))
+        .unwrap_or_default();
+    let all = first.iter().map(String::as_str).chain(more.split(','));
+    all.filter_map(|text| server(text).ok()).collect()
+}
+
+/// What subjects begin with.
+fn prefix(url: &Url) -> &str {
+    url.path().trim_start_matches('/')
+}
+
+/// Whether connections are encrypted from their beginning on, whatever the server says.
+pub(crate) fn is_encrypted(url: &Url) -> bool {
+    url.scheme() == "tls"
+}
+
+/// Every server must be allowed with its port: what is allowed without one is the web's.
+fn check(url: &Url, policy: &UrlPolicy) -> Result<(), EndpointError> {
+    for server in servers(url) {
+        let mut patterns = policy.allowed_hosts.iter();
+        if !patterns.any(|pattern| pattern.matches_server(&server.host, server.port)) {
+            return Err(EndpointError::PortNotAllowed {
+                host: server.host.to_string(),
+                port: server.port,
+            });
+        }
+        if let Some(address) = server.address()
+            && !policy.allow_private_addresses
+            && !is_public(address)
+        {
+            return Err(EndpointError::NotPublic { address });
+        }
+    }
+    Ok(())
+}
+
+impl Server {
+    /// The address, if that is what it is called.
+    pub fn address(&self) -> Option<IpAddr> {
+        match self.host {
+            Host::Domain(_) => None,
+            Host::Ipv4(address) => Some(address.into()),
+            Host::Ipv6(address) => Some(address.into()),
+        }
+    }
+}
+
+/// The URL as a person writes it, if it is one of these; there is no secret in it.
+pub(super) fn shown(url: &Url) -> Option<String> {
+    if !matches!(url.scheme(), "nats" | "tls") {
+        return None;
+    }
+    let servers: Vec<String> = servers(url).iter().map(ToString::to_string).collect();
+    Some(format!("{}://{}{}", url.scheme(), servers.join(","), url.path()))
+}
+
+impl fmt::Display for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.host, self.port)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::endpoint::parse_host_patterns;
+
+    fn kept(text: &str) -> Result<String, EndpointError> {
+        read(text).map(|url| url.to_string())
+    }
+
+    #[test]
+    fn what_is_kept_has_its_port_and_its_prefix() {
+        for (text, url) in [
+            ("nats://nats.example.com", "nats://nats.example.com:4222/zentry"),
+            (
+                "NATS://Nats.Example.com:4333/",
+                "nats://nats.example.com:4333/zentry",
+            ),
+            (
+                "tls://nats.example.com:443/acme.zentry",
+                "tls://nats.example.com:443/acme.zentry",
+            ),
+            ("nats://[::1]:4222", "nats://[::1]:4222/zentry"),
+            ("nats://0x7f.1", "nats://127.0.0.1:4222/zentry"),
+            ("nats://a:1,b,c:3/x", "nats://a:1/x?servers=b:4222,c:3"),
+            ("nats://a:1,nats://b:2", "nats://a:1/zentry?servers=b:2"),
+        ] {
+            assert_eq!(kept(text).as_deref(), Ok(url), "{text}");
+            assert_eq!(kept(url).as_deref(), Ok(url), "read again");
+        }
+        let three = read("nats://a:1,b,[::1]:3/x").unwrap();
+        assert_eq!(servers(&three).len(), 3);
+        assert_eq!(shown(&three).unwrap(), "nats://a:1,b:4222,[::1]:3/x");
+        assert_eq!(prefix(&three), "x");
+    }
+
+    #[test]
+    fn what_is_no_url_of_nats_is_refused() {
+        for text in [
+            "https://nats.example.com",
+            "nats:nats.example.com",
+            "nats://",
+            "nats://a:0",
+            "nats://a:99999",
+            "nats://a:x",
+            "nats://a,",
+            "nats://a/b c",
+            "nats://a/zentry.>",
+            "nats://a/a/b",
+            "nats://a?x=1",
+            "nats://a#x",
+            "nats://a b",
+        ] {
+            assert!(kept(text).is_err(), "{text}");
+        }
+        assert_eq!(kept("nats://user:secret@a:4222"), Err(EndpointError::NatsUser));
+    }
+
+    /// One that is allowed for the web is not allowed for this.
+    #[test]
+    fn every_server_is_allowed_with_its_port() {
+        let policy = |hosts: &str, allow_private_addresses| UrlPolicy {
+            allowed_hosts: parse_host_patterns(hosts).unwrap(),
+            allow_http: true,
+            allow_private_addresses,
+        };
+        for (text, hosts, private, allowed) in [
+            ("nats://a.example", "a.example:4222", false, true),
+            ("nats://a.example", "a.example", false, false),
+            ("nats://a.example", "*.example:4222", false, true),
+            ("nats://a.example:443", "a.example", false, false),
+            ("tls://a.example:443", "a.example:443", false, true),
+            ("nats://a.example,b.example", "a.example:4222", false, false),
+            ("nats://127.0.0.1", "127.0.0.1:4222", false, false),
+            ("nats://127.0.0.1", "127.0.0.1:4222", true, true),
+            ("nats://2130706433", "*.example:4222", true, false),
+            ("nats://[::1]", "[::1]:4222", true, true),
+            ("nats://[::1]", "[::1]:4222", false, false),
+        ] {
+            let checked = check(&read(text).unwrap(), &policy(hosts, private));
+            assert_eq!(checked.is_ok(), allowed, "{text} {hosts}: {checked:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_written_is_kept_or_refused(text in "(nats|tls)://[a-z0-9:.,/?=\\[\\]@#%-]{0,40}") {
+            if let Ok(url) = read(&text) {
+                prop_assert!(!servers(&url).is_empty());
+                prop_assert_eq!(read(url.as_str()), Ok(url.clone()));
+                prop_assert_eq!(read(&shown(&url).unwrap()), Ok(url));
+            }
+        }
+    }
+}
