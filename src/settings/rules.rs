@@ -121,7 +121,7 @@ impl Rule for TokenKey {
         let is_key = text.len() == TOKEN_KEY && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
         (is_key || text.is_empty()).then_some(()).ok_or_else(|| Refusal {
             detail: format!("A token's key has {TOKEN_KEY} letters and digits."),
-            hint: "Leave it alone: the server sets it to the part of its caller's token that is no secret, such as '0a1b2c3d'.",
+            hint: "Leave it alone: the server sets it to the part of the token that is no secret, such as '0a1b2c3d'.",
         })
     }
 }
