@@ -315,11 +315,25 @@ SELECT t.name, t.title, t.built_in, t.created_at, t.text, t.fields, t.colour, t.
        t.url, t.thumbnail
   FROM zentry_notify.event_type t;
 COMMENT ON VIEW zentry_notify.event_types IS 'The kinds of events that there are, and what their messages say without anybody''s wording';
+CREATE OR REPLACE VIEW zentry_notify.event_wordings AS
+SELECT w.event_type, w.webhook_integration_id, w.title, w.text, w.fields, w.colour, w.emoji, w.footer, w.created_at, w.url, w.thumbnail
+  FROM zentry_notify.event_wording w;
+COMMENT ON VIEW zentry_notify.event_wordings IS 'What was set with zentry_set_wording; null: as before';
 CREATE OR REPLACE VIEW zentry_notify.event_sources AS
 SELECT s.id, s.event_type, s.relation, s.columns, s.audience, s.progress, s.suspended_at, s.suspended_reason, s.created_at, s.insert_when,
        s.update_when, s.delete_when, s.rider, s.by_hand, s.omit, s.transition
   FROM zentry_notify.event_source s;
 COMMENT ON VIEW zentry_notify.event_sources IS 'Which table fires which event, and why it does not (suspended_reason)';
+
+-- Of tokens, and of who came by one, those see something who see the list of tokens. A barrier: nobody's function is asked about what is left out.
+CREATE OR REPLACE VIEW zentry_notify.audit_log WITH (security_barrier) AS
+SELECT e.id, e.changed_at, e.transaction, e.session_role, e.role_name,
+       CASE WHEN (SELECT has_table_privilege('zentry_notify.api_tokens', 'SELECT')) THEN e.api_token END AS api_token,
+       e.object_type, e.object_key, e.object_name, e.webhook_id, e.operation, e.changes
+  FROM zentry_notify.audit_entry e
+ WHERE e.object_type <> 'api_token' OR (SELECT has_table_privilege('zentry_notify.api_tokens', 'SELECT'));
+COMMENT ON VIEW zentry_notify.audit_log IS
+    'Who changed which webhook, event type, wording, event source or API token, when, and from what to what, without secrets. Readers see nothing of tokens';
 
 DO $$
 DECLARE
@@ -327,7 +341,9 @@ DECLARE
 BEGIN
     FOR c IN SELECT v.attrelid::pg_catalog.regclass AS shown, v.attname, pg_catalog.col_description(t.attrelid, t.attnum) AS text
                FROM (VALUES ('zentry_notify.event_type'::pg_catalog.regclass, 'zentry_notify.event_types'::pg_catalog.regclass),
-                            ('zentry_notify.event_source', 'zentry_notify.event_sources')) AS pair (kept, shown)
+                            ('zentry_notify.event_source', 'zentry_notify.event_sources'),
+                            ('zentry_notify.event_wording', 'zentry_notify.event_wordings'),
+                            ('zentry_notify.audit_entry', 'zentry_notify.audit_log')) AS pair (kept, shown)
                JOIN pg_catalog.pg_attribute t ON t.attrelid OPERATOR(pg_catalog.=) pair.kept AND t.attnum OPERATOR(pg_catalog.>) 0
                JOIN pg_catalog.pg_attribute v ON v.attrelid OPERATOR(pg_catalog.=) pair.shown AND v.attname OPERATOR(pg_catalog.=) t.attname
     LOOP

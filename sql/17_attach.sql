@@ -102,24 +102,29 @@ COMMENT ON FUNCTION @extschema@.zentry_attach(text, regclass, jsonb, text, text,
 
 -- A condition was read when it was given, and its text is never read again by itself. This is what its owner, or a superuser, may give once more: it is
 -- read as the owner then, as at the first time.
+CREATE OR REPLACE FUNCTION zentry_notify.given_columns(source zentry_notify.event_source) RETURNS jsonb
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    -- A null keeps a key from being guessed that the data were not to have.
+    SELECT (SELECT jsonb_object_agg(k.key, NULL::text)
+              FROM (SELECT 'project_id' AS key
+                     UNION
+                    SELECT jsonb_object_keys(t.sample) FROM zentry_notify.event_type t WHERE t.name = source.event_type
+                     UNION
+                    SELECT jsonb_object_keys(zentry_notify.placeholder_event(d.definition)) FROM zentry_notify.event_definition d
+                     WHERE d.event_type = source.event_type AND d.webhook_integration_id IS NULL) k)
+           || coalesce((SELECT jsonb_object_agg(c.key, CASE WHEN jsonb_typeof(c.value) = 'object' AND c.value ? 'expression' THEN c.value - 'columns' ELSE c.value END)
+                          FROM jsonb_each(source.columns) c), '{}')
+$$;
+COMMENT ON FUNCTION zentry_notify.given_columns(zentry_notify.event_source) IS 'What zentry_attach has to be given as columns to make the source what it is';
+
 CREATE OR REPLACE FUNCTION zentry_notify.attach_again(source zentry_notify.event_source) RETURNS text
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    given   jsonb;
+    given   jsonb := zentry_notify.given_columns(source);
     written text := coalesce(source.insert_when, source.update_when, source.delete_when);
 BEGIN
-    -- A null keeps a key from being guessed that the data were not to have.
-    SELECT jsonb_object_agg(k.key, NULL::text) INTO given
-      FROM (SELECT 'project_id' AS key
-             UNION
-            SELECT jsonb_object_keys(t.sample) FROM zentry_notify.event_type t WHERE t.name = source.event_type
-             UNION
-            SELECT jsonb_object_keys(zentry_notify.placeholder_event(d.definition)) FROM zentry_notify.event_definition d
-             WHERE d.event_type = source.event_type AND d.webhook_integration_id IS NULL) k;
-    SELECT given || coalesce(jsonb_object_agg(c.key, CASE WHEN jsonb_typeof(c.value) = 'object' AND c.value ? 'expression' THEN c.value - 'columns' ELSE c.value END), '{}')
-      INTO given
-      FROM jsonb_each(source.columns) c;
     RETURN format('SELECT * FROM @extschema@.zentry_attach(%L, %L, columns => %L, condition => %L, operation => %L, audience => %L);',
                   source.event_type, source.relation::text, given, written,
                   concat_ws(', ', CASE WHEN source.insert_when IS NOT NULL THEN 'insert' END, CASE WHEN source.update_when IS NOT NULL THEN 'update' END,
@@ -135,6 +140,24 @@ AS $$
        AND EXISTS (SELECT FROM unnest(ARRAY[source.insert_when, source.update_when, source.delete_when]) w WHERE w NOT IN ('true', 'OLD.* *<> NEW.*'))
 $$;
 COMMENT ON FUNCTION zentry_notify.has_own_condition(zentry_notify.event_source) IS 'Whether its triggers have a condition that somebody gave, which zentry_attach() does not read again';
+
+CREATE OR REPLACE FUNCTION zentry_notify.source_arguments()
+    RETURNS TABLE (event_type text, relation oid, table_name text, built_in boolean, columns jsonb, condition text, operation text, audience jsonb, done text, omit text[])
+    LANGUAGE sql STABLE SECURITY DEFINER ROWS 10 SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT s.event_type, c.oid, format('%I.%I', n.nspname, c.relname), NOT s.by_hand, zentry_notify.given_columns(s),
+           CASE WHEN zentry_notify.has_own_condition(s) THEN coalesce(s.insert_when, s.update_when, s.delete_when) END,
+           -- Milestones take none.
+           CASE WHEN s.progress IS NULL THEN
+               concat_ws(', ', CASE WHEN s.insert_when IS NOT NULL THEN 'insert' END, CASE WHEN s.update_when IS NOT NULL THEN 'update' END,
+                         CASE WHEN s.delete_when IS NOT NULL THEN 'delete' END) END,
+           s.audience, coalesce(s.transition ->> 'to', s.progress ->> 'done'), s.omit
+      FROM zentry_notify.event_source s
+      JOIN pg_class c ON c.oid = s.relation
+      JOIN pg_namespace n ON n.oid = c.relnamespace
+$$;
+COMMENT ON FUNCTION zentry_notify.source_arguments() IS
+    'The event sources of tables that there are, as the arguments of zentry_attach that make them; built_in: zentry_attach() makes it by itself';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_detach(relation regclass, event_type text DEFAULT NULL) RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'zentry_detach_wrapper';

@@ -118,14 +118,14 @@ COMMENT ON FUNCTION zentry_notify.route_from_now() IS 'Takes all events that the
 CREATE OR REPLACE FUNCTION zentry_notify.drop_replicated() RETURNS trigger
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$ BEGIN RETURN NULL; END $$;
-COMMENT ON FUNCTION zentry_notify.drop_replicated() IS 'Trigger: what logical replication brings of events, deliveries, counters, sources and tokens is not stored';
+COMMENT ON FUNCTION zentry_notify.drop_replicated() IS 'Trigger: what logical replication brings of events, deliveries, counters, sources, tokens and the audit log is not stored';
 
 -- ENABLE TRIGGER ALL, as pg_restore --disable-triggers says in the end, takes REPLICA away; the condition stays.
 DO $$
 DECLARE
     kept pg_catalog.regclass;
 BEGIN
-    FOREACH kept IN ARRAY '{zentry_notify.event,zentry_notify.event_detail,zentry_notify.delivery,zentry_notify.route_cursor,zentry_notify.legacy_delivery,zentry_notify.webhook_circuit,zentry_notify.webhook_state,zentry_notify.webhook_count,zentry_notify.deleted_webhook,zentry_notify.delivery_stat,zentry_notify.progress_note,zentry_notify.project_progress,zentry_notify.event_source,zentry_notify.api_token}'::pg_catalog.regclass[]
+    FOREACH kept IN ARRAY '{zentry_notify.event,zentry_notify.event_detail,zentry_notify.delivery,zentry_notify.route_cursor,zentry_notify.legacy_delivery,zentry_notify.webhook_circuit,zentry_notify.webhook_state,zentry_notify.webhook_count,zentry_notify.deleted_webhook,zentry_notify.delivery_stat,zentry_notify.progress_note,zentry_notify.project_progress,zentry_notify.event_source,zentry_notify.api_token,zentry_notify.audit_entry}'::pg_catalog.regclass[]
     LOOP
         EXECUTE pg_catalog.format('DROP TRIGGER IF EXISTS drop_replicated ON %s', kept);
         EXECUTE pg_catalog.format('CREATE TRIGGER drop_replicated BEFORE INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW WHEN (pg_catalog.current_setting(''session_replication_role'') OPERATOR(pg_catalog.=) ''replica'') EXECUTE FUNCTION zentry_notify.drop_replicated()', kept);
@@ -288,13 +288,153 @@ BEGIN
 END
 $$;
 
+-- ---- Who changed what. ----
+
+-- A definer function does not see who calls it, so it goes by the session: who logged in, and what SET ROLE made of it. The server names its token, and
+-- is believed if it may look tokens up and acts as that token's role. A secret is in no statement here, for statements, plans and their parameters can
+-- be logged: whatever has one in it is a simple expression, which has no plan.
+CREATE OR REPLACE FUNCTION zentry_notify.audit() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan SET IntervalStyle = postgres
+AS $$
+DECLARE
+    acting     name := CASE current_setting('role') WHEN 'none' THEN session_user ELSE current_setting('role') END;
+    -- Null: somebody has renamed it meanwhile.
+    acting_oid oid := (SELECT r.oid FROM pg_roles r WHERE r.rolname = acting);
+    before     jsonb;
+    after      jsonb;
+    -- What was changed though it looks as before.
+    changed    text[] := '{}';
+    known      record;
+    entry      zentry_notify.audit_entry;
+BEGIN
+    entry.operation := lower(TG_OP);
+    entry.object_type := CASE TG_TABLE_NAME WHEN 'webhook_secret' THEN 'webhook' WHEN 'event_wording' THEN 'wording' ELSE TG_TABLE_NAME END;
+    IF TG_OP <> 'TRUNCATE' THEN
+        -- A dump brings its own entries, and what comes with the extension nobody has changed. Who could do neither is not believed to do it.
+        IF zentry_notify.is_restoring() AND pg_has_role(acting_oid, (SELECT c.relowner FROM pg_class c WHERE c.oid = TG_RELID), 'USAGE')
+           AND (TG_OP = 'INSERT' AND pg_trigger_depth() = 1 OR TG_TABLE_NAME = 'event_source' AND pg_trigger_depth() = 2) THEN
+            RETURN NULL;
+        END IF;
+        IF TG_TABLE_NAME = 'webhook_secret' THEN
+            -- With its webhook.
+            IF TG_OP = 'DELETE' AND pg_trigger_depth() > 1 THEN
+                RETURN NULL;
+            END IF;
+            before := jsonb_build_object('webhook_url', zentry_notify.redact_url(OLD.webhook_url),
+                                         'signing_secret', CASE WHEN OLD.signing_secret IS NOT NULL THEN '***' END,
+                                         'headers', jsonb_path_query_array(OLD.headers, '$.keyvalue().key'));
+            after := jsonb_build_object('webhook_url', zentry_notify.redact_url(NEW.webhook_url),
+                                        'signing_secret', CASE WHEN NEW.signing_secret IS NOT NULL THEN '***' END,
+                                        'headers', jsonb_path_query_array(NEW.headers, '$.keyvalue().key'));
+            changed := array_remove(ARRAY[CASE WHEN OLD.webhook_url IS DISTINCT FROM NEW.webhook_url THEN 'webhook_url' END,
+                                          CASE WHEN OLD.signing_secret IS DISTINCT FROM NEW.signing_secret THEN 'signing_secret' END,
+                                          CASE WHEN OLD.headers IS DISTINCT FROM NEW.headers THEN 'headers' END], NULL);
+            entry.operation := 'update';
+            entry.webhook_id := coalesce(NEW.webhook_integration_id, OLD.webhook_integration_id);
+        ELSIF TG_TABLE_NAME = 'api_token' THEN
+            before := to_jsonb(OLD) - '{token_hash,last_used_at,role_oid}'::text[];
+            after := to_jsonb(NEW) - '{token_hash,last_used_at,role_oid}'::text[];
+            IF OLD.token_hash IS DISTINCT FROM NEW.token_hash THEN
+                before := before || '{"token_hash": "***"}';
+                after := after || '{"token_hash": "***"}';
+                changed := '{token_hash}';
+            END IF;
+            entry.object_key := coalesce(NEW.token_key, OLD.token_key);
+            entry.object_name := coalesce(NEW.name, OLD.name);
+        ELSE
+            before := to_jsonb(OLD);
+            after := to_jsonb(NEW);
+        END IF;
+        -- What a row keeps itself, and what the worker notes of it, is no configuration.
+        SELECT coalesce(jsonb_object_agg(c.key, jsonb_build_object('old', c.old, 'new', c.new)), '{}') INTO entry.changes
+          FROM (SELECT coalesce(o.key, n.key) AS key, nullif(o.value, 'null') AS old, nullif(n.value, 'null') AS new
+                  FROM jsonb_each(CASE TG_OP WHEN 'INSERT' THEN '{}' ELSE before END) o
+                  FULL JOIN jsonb_each(CASE TG_OP WHEN 'DELETE' THEN '{}' ELSE after END) n ON n.key = o.key) c
+         WHERE (c.old IS DISTINCT FROM c.new OR c.key = ANY (changed))
+           AND c.key <> ALL ('{created_at,updated_at,activated_at,switched_off_at,suspended_at,suspended_reason,written_by_oid}')
+           AND (c.key <> 'id' OR TG_TABLE_NAME = 'webhook');
+        IF entry.changes = '{}' THEN
+            RETURN NULL;
+        END IF;
+        CASE TG_TABLE_NAME
+            WHEN 'webhook' THEN
+                entry.webhook_id := coalesce(NEW.id, OLD.id);
+                entry.object_name := coalesce(NEW.name, OLD.name);
+            WHEN 'event_type' THEN
+                entry.object_key := coalesce(NEW.name, OLD.name);
+                entry.object_name := entry.object_key;
+            WHEN 'event_source' THEN
+                entry.object_key := coalesce(NEW.event_type, OLD.event_type);
+                entry.object_name := coalesce(NEW.relation, OLD.relation)::text;
+            WHEN 'event_wording' THEN
+                entry.object_key := coalesce(NEW.event_type, OLD.event_type);
+                entry.webhook_id := coalesce(NEW.webhook_integration_id, OLD.webhook_integration_id);
+            ELSE NULL;
+        END CASE;
+        IF entry.object_type = 'webhook' THEN
+            entry.object_key := entry.webhook_id;
+        END IF;
+        IF entry.object_name IS NULL AND entry.webhook_id IS NOT NULL THEN
+            entry.object_name := (SELECT w.name FROM zentry_notify.webhook w WHERE w.id = entry.webhook_id);
+        END IF;
+        -- A URL that somebody has taken for a title or a name is not kept when it is mended.
+        IF strpos(entry.changes::text, '://') > 0 THEN
+            FOR known IN SELECT s.webhook_url AS url, zentry_notify.redact_url(s.webhook_url) AS shown
+                           FROM zentry_notify.webhook_secret s WHERE strpos(entry.changes::text, s.webhook_url) > 0 LOOP
+                entry.changes := replace(entry.changes::text, known.url, known.shown);
+                entry.object_name := replace(entry.object_name, known.url, known.shown);
+            END LOOP;
+        END IF;
+    END IF;
+    -- A webhook and its secrets are one to people: what a statement writes of both is one entry.
+    IF TG_TABLE_NAME = 'webhook_secret' AND TG_OP <> 'TRUNCATE' THEN
+        UPDATE zentry_notify.audit_entry e
+           SET changes = e.changes || (SELECT jsonb_object_agg(c.key, c.value || jsonb_build_object('old', coalesce(e.changes -> c.key, c.value) -> 'old'))
+                                         FROM jsonb_each(entry.changes) c)
+         WHERE e.id = (SELECT l.id FROM zentry_notify.audit_entry l
+                        WHERE l.changed_at >= statement_timestamp() AND l.object_type = 'webhook' AND l.webhook_id = entry.webhook_id
+                          AND l.transaction = pg_current_xact_id() AND l.role_name = acting
+                        ORDER BY l.changed_at DESC LIMIT 1);
+        IF FOUND THEN
+            RETURN NULL;
+        END IF;
+    END IF;
+    INSERT INTO zentry_notify.audit_entry (session_role, role_name, api_token, object_type, object_key, object_name, webhook_id, operation, changes)
+    VALUES (session_user,
+            CASE WHEN EXISTS (SELECT FROM pg_stat_get_activity(pg_backend_pid()) a WHERE a.backend_type = 'zentry_notify worker')
+                 THEN 'zentry_notify_agent' ELSE acting END,
+            (SELECT t.name FROM zentry_notify.api_token t
+              WHERE t.token_key = current_setting('zentry_notify.api_token_key', true) AND current_setting('role') <> 'none'
+                AND t.role_oid = acting_oid
+                AND has_function_privilege(session_user, 'zentry_notify.find_api_token(text)', 'EXECUTE')),
+            entry.object_type, entry.object_key, entry.object_name, entry.webhook_id, entry.operation, coalesce(entry.changes, '{}'));
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.audit() IS 'Trigger: notes in audit_entry who changes what of the configuration';
+
+-- Not ALWAYS: what replication brings, and pg_restore --disable-triggers, nobody has changed here.
+DO $$
+DECLARE
+    configured pg_catalog.regclass;
+BEGIN
+    FOREACH configured IN ARRAY '{zentry_notify.webhook,zentry_notify.webhook_secret,zentry_notify.event_source,zentry_notify.event_type,zentry_notify.event_wording,zentry_notify.api_token}'::pg_catalog.regclass[]
+    LOOP
+        EXECUTE pg_catalog.format('DROP TRIGGER IF EXISTS audit ON %s', configured);
+        EXECUTE pg_catalog.format('CREATE TRIGGER audit AFTER INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW EXECUTE FUNCTION zentry_notify.audit()', configured);
+        EXECUTE pg_catalog.format('DROP TRIGGER IF EXISTS audit_emptied ON %s', configured);
+        EXECUTE pg_catalog.format('CREATE TRIGGER audit_emptied AFTER TRUNCATE ON %s FOR EACH STATEMENT EXECUTE FUNCTION zentry_notify.audit()', configured);
+    END LOOP;
+END
+$$;
+
 -- ---- What they have to have, so that status can tell what is missing. ----
 
 CREATE OR REPLACE FUNCTION zentry_notify.own_tables() RETURNS name[]
     LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT '{webhook,webhook_secret,webhook_circuit,webhook_state,webhook_count,deleted_webhook,event,event_detail,event_type,event_wording,event_source,route_cursor,
-             delivery,legacy_delivery,delivery_stat,project_progress,progress_note,api_token}'::name[];
+             delivery,legacy_delivery,delivery_stat,project_progress,progress_note,api_token,audit_entry}'::name[];
 $$;
 COMMENT ON FUNCTION zentry_notify.own_tables() IS 'The names of the extension''s tables';
 
@@ -321,6 +461,8 @@ AS $$
            ('delivery_stat', 'delivery_stat_pkey', 'PRIMARY KEY (span, since, webhook_integration_id, event_type)'),
            ('api_token', 'api_token_pkey', 'PRIMARY KEY (token_key)'),
            ('api_token', 'api_token_name_key', 'UNIQUE (name)'),
+           ('audit_entry', 'audit_entry_pkey', 'PRIMARY KEY (id)'),
+           ('audit_entry', 'audit_entry_age', 'CREATE INDEX audit_entry_age ON zentry_notify.audit_entry (changed_at)'),
            ('delivery', 'delivery_pkey', 'PRIMARY KEY (id)'),
            ('delivery', 'delivery_log', 'CREATE INDEX delivery_log ON zentry_notify.delivery (webhook_integration_id, event_type, id)'),
            ('delivery', 'delivery_waiting',
@@ -383,7 +525,12 @@ AS $$
      UNION ALL
     SELECT relation, 'drop_replicated', 'REPLICA ',
            format('BEFORE INSERT OR DELETE OR UPDATE ON zentry_notify.%s FOR EACH ROW WHEN ((current_setting(''session_replication_role''::text) = ''replica''::text)) EXECUTE FUNCTION zentry_notify.drop_replicated()', relation)
-      FROM unnest('{api_token,deleted_webhook,delivery,delivery_stat,event,event_detail,event_source,legacy_delivery,progress_note,project_progress,route_cursor,webhook_circuit,webhook_count,webhook_state}'::name[]) relation
+      FROM unnest('{api_token,audit_entry,deleted_webhook,delivery,delivery_stat,event,event_detail,event_source,legacy_delivery,progress_note,project_progress,route_cursor,webhook_circuit,webhook_count,webhook_state}'::name[]) relation
+     UNION ALL
+    SELECT relation, t.name, '', format(t.definition, relation)
+      FROM unnest('{api_token,event_source,event_type,event_wording,webhook,webhook_secret}'::name[]) relation,
+           (VALUES ('audit'::name, 'AFTER INSERT OR DELETE OR UPDATE ON zentry_notify.%s FOR EACH ROW EXECUTE FUNCTION zentry_notify.audit()'),
+                   ('audit_emptied', 'AFTER TRUNCATE ON zentry_notify.%s FOR EACH STATEMENT EXECUTE FUNCTION zentry_notify.audit()')) t (name, definition)
 $$;
 COMMENT ON FUNCTION zentry_notify.own_triggers() IS
     'The triggers of the extension''s tables and views: what ENABLE has to say before TRIGGER, and the statement that makes it, behind CREATE TRIGGER and its name';

@@ -395,6 +395,43 @@ COMMENT ON COLUMN zentry_notify.api_token.role_name IS 'The role that requests w
 COMMENT ON COLUMN zentry_notify.api_token.role_oid IS
     'That role itself: a token follows it when it is renamed, and never becomes that of another role of its name';
 
+CREATE TABLE zentry_notify.audit_entry (
+    id           uuid PRIMARY KEY DEFAULT pg_catalog.gen_random_uuid(),
+    changed_at   timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    transaction  xid8 NOT NULL DEFAULT pg_catalog.pg_current_xact_id(),
+    session_role name NOT NULL,
+    role_name    name NOT NULL,
+    api_token    varchar(100),
+    object_type  text NOT NULL,
+    object_key   text,
+    object_name  text,
+    webhook_id   bigint,
+    operation    text NOT NULL,
+    changes      jsonb NOT NULL DEFAULT '{}' CHECK (pg_catalog.jsonb_typeof(changes) OPERATOR(pg_catalog.=) 'object')
+);
+CREATE INDEX audit_entry_age ON zentry_notify.audit_entry (changed_at);
+COMMENT ON TABLE zentry_notify.audit_entry IS
+    'Who changed what of the configuration, and when, without secrets. Triggers of the tables write it; what is older than zentry_notify.log_retention goes';
+COMMENT ON INDEX zentry_notify.audit_entry_age IS 'What is old is found first';
+COMMENT ON COLUMN zentry_notify.audit_entry.id IS 'The entry';
+COMMENT ON COLUMN zentry_notify.audit_entry.changed_at IS 'When it was changed';
+COMMENT ON COLUMN zentry_notify.audit_entry.transaction IS 'The transaction: what was changed together has the same';
+COMMENT ON COLUMN zentry_notify.audit_entry.session_role IS 'The role that had logged in: of the REST API and the pages, the server''s';
+COMMENT ON COLUMN zentry_notify.audit_entry.role_name IS
+    'The role that it acted as: the same, or what SET ROLE had made of it; zentry_notify_agent: the worker, which switches off what is gone';
+COMMENT ON COLUMN zentry_notify.audit_entry.api_token IS 'The name of the token of the REST API or the pages; null: by another way';
+COMMENT ON COLUMN zentry_notify.audit_entry.object_type IS 'webhook (its secrets are of it), event_type, wording, event_source or api_token';
+COMMENT ON COLUMN zentry_notify.audit_entry.object_key IS
+    'Which one: a webhook''s id, an event type''s name, the event of a wording or a source, a token''s key; null: all';
+COMMENT ON COLUMN zentry_notify.audit_entry.object_name IS
+    'What it was called: a webhook''s name, of a wording its webhook''s, a source''s table, a token''s name';
+COMMENT ON COLUMN zentry_notify.audit_entry.webhook_id IS 'The webhook that it is about; null: none, or all';
+COMMENT ON COLUMN zentry_notify.audit_entry.operation IS 'insert, update, delete or truncate';
+COMMENT ON COLUMN zentry_notify.audit_entry.changes IS
+    'Column -> {"old": value, "new": value}. Of secrets only that they changed: a URL without its secret, names of headers, *** for a secret or a hash';
+
+SELECT pg_catalog.pg_extension_config_dump('zentry_notify.audit_entry', '');
+
 -- ---- What has always been so, and is a rule now. What somebody has written past the checks goes. ----
 
 UPDATE zentry_notify.event_type SET fields = '[]' WHERE pg_catalog.jsonb_typeof(fields) OPERATOR(pg_catalog.<>) 'array';
@@ -1237,11 +1274,25 @@ SELECT t.name, t.title, t.built_in, t.created_at, t.text, t.fields, t.colour, t.
        t.url, t.thumbnail
   FROM zentry_notify.event_type t;
 COMMENT ON VIEW zentry_notify.event_types IS 'The kinds of events that there are, and what their messages say without anybody''s wording';
+CREATE OR REPLACE VIEW zentry_notify.event_wordings AS
+SELECT w.event_type, w.webhook_integration_id, w.title, w.text, w.fields, w.colour, w.emoji, w.footer, w.created_at, w.url, w.thumbnail
+  FROM zentry_notify.event_wording w;
+COMMENT ON VIEW zentry_notify.event_wordings IS 'What was set with zentry_set_wording; null: as before';
 CREATE OR REPLACE VIEW zentry_notify.event_sources AS
 SELECT s.id, s.event_type, s.relation, s.columns, s.audience, s.progress, s.suspended_at, s.suspended_reason, s.created_at, s.insert_when,
        s.update_when, s.delete_when, s.rider, s.by_hand, s.omit, s.transition
   FROM zentry_notify.event_source s;
 COMMENT ON VIEW zentry_notify.event_sources IS 'Which table fires which event, and why it does not (suspended_reason)';
+
+-- Of tokens, and of who came by one, those see something who see the list of tokens. A barrier: nobody's function is asked about what is left out.
+CREATE OR REPLACE VIEW zentry_notify.audit_log WITH (security_barrier) AS
+SELECT e.id, e.changed_at, e.transaction, e.session_role, e.role_name,
+       CASE WHEN (SELECT has_table_privilege('zentry_notify.api_tokens', 'SELECT')) THEN e.api_token END AS api_token,
+       e.object_type, e.object_key, e.object_name, e.webhook_id, e.operation, e.changes
+  FROM zentry_notify.audit_entry e
+ WHERE e.object_type <> 'api_token' OR (SELECT has_table_privilege('zentry_notify.api_tokens', 'SELECT'));
+COMMENT ON VIEW zentry_notify.audit_log IS
+    'Who changed which webhook, event type, wording, event source or API token, when, and from what to what, without secrets. Readers see nothing of tokens';
 
 DO $$
 DECLARE
@@ -1249,7 +1300,9 @@ DECLARE
 BEGIN
     FOR c IN SELECT v.attrelid::pg_catalog.regclass AS shown, v.attname, pg_catalog.col_description(t.attrelid, t.attnum) AS text
                FROM (VALUES ('zentry_notify.event_type'::pg_catalog.regclass, 'zentry_notify.event_types'::pg_catalog.regclass),
-                            ('zentry_notify.event_source', 'zentry_notify.event_sources')) AS pair (kept, shown)
+                            ('zentry_notify.event_source', 'zentry_notify.event_sources'),
+                            ('zentry_notify.event_wording', 'zentry_notify.event_wordings'),
+                            ('zentry_notify.audit_entry', 'zentry_notify.audit_log')) AS pair (kept, shown)
                JOIN pg_catalog.pg_attribute t ON t.attrelid OPERATOR(pg_catalog.=) pair.kept AND t.attnum OPERATOR(pg_catalog.>) 0
                JOIN pg_catalog.pg_attribute v ON v.attrelid OPERATOR(pg_catalog.=) pair.shown AND v.attname OPERATOR(pg_catalog.=) t.attname
     LOOP
@@ -2399,24 +2452,29 @@ COMMENT ON FUNCTION @extschema@.zentry_attach(text, regclass, jsonb, text, text,
 
 -- A condition was read when it was given, and its text is never read again by itself. This is what its owner, or a superuser, may give once more: it is
 -- read as the owner then, as at the first time.
+CREATE OR REPLACE FUNCTION zentry_notify.given_columns(source zentry_notify.event_source) RETURNS jsonb
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    -- A null keeps a key from being guessed that the data were not to have.
+    SELECT (SELECT jsonb_object_agg(k.key, NULL::text)
+              FROM (SELECT 'project_id' AS key
+                     UNION
+                    SELECT jsonb_object_keys(t.sample) FROM zentry_notify.event_type t WHERE t.name = source.event_type
+                     UNION
+                    SELECT jsonb_object_keys(zentry_notify.placeholder_event(d.definition)) FROM zentry_notify.event_definition d
+                     WHERE d.event_type = source.event_type AND d.webhook_integration_id IS NULL) k)
+           || coalesce((SELECT jsonb_object_agg(c.key, CASE WHEN jsonb_typeof(c.value) = 'object' AND c.value ? 'expression' THEN c.value - 'columns' ELSE c.value END)
+                          FROM jsonb_each(source.columns) c), '{}')
+$$;
+COMMENT ON FUNCTION zentry_notify.given_columns(zentry_notify.event_source) IS 'What zentry_attach has to be given as columns to make the source what it is';
+
 CREATE OR REPLACE FUNCTION zentry_notify.attach_again(source zentry_notify.event_source) RETURNS text
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    given   jsonb;
+    given   jsonb := zentry_notify.given_columns(source);
     written text := coalesce(source.insert_when, source.update_when, source.delete_when);
 BEGIN
-    -- A null keeps a key from being guessed that the data were not to have.
-    SELECT jsonb_object_agg(k.key, NULL::text) INTO given
-      FROM (SELECT 'project_id' AS key
-             UNION
-            SELECT jsonb_object_keys(t.sample) FROM zentry_notify.event_type t WHERE t.name = source.event_type
-             UNION
-            SELECT jsonb_object_keys(zentry_notify.placeholder_event(d.definition)) FROM zentry_notify.event_definition d
-             WHERE d.event_type = source.event_type AND d.webhook_integration_id IS NULL) k;
-    SELECT given || coalesce(jsonb_object_agg(c.key, CASE WHEN jsonb_typeof(c.value) = 'object' AND c.value ? 'expression' THEN c.value - 'columns' ELSE c.value END), '{}')
-      INTO given
-      FROM jsonb_each(source.columns) c;
     RETURN format('SELECT * FROM @extschema@.zentry_attach(%L, %L, columns => %L, condition => %L, operation => %L, audience => %L);',
                   source.event_type, source.relation::text, given, written,
                   concat_ws(', ', CASE WHEN source.insert_when IS NOT NULL THEN 'insert' END, CASE WHEN source.update_when IS NOT NULL THEN 'update' END,
@@ -2432,6 +2490,24 @@ AS $$
        AND EXISTS (SELECT FROM unnest(ARRAY[source.insert_when, source.update_when, source.delete_when]) w WHERE w NOT IN ('true', 'OLD.* *<> NEW.*'))
 $$;
 COMMENT ON FUNCTION zentry_notify.has_own_condition(zentry_notify.event_source) IS 'Whether its triggers have a condition that somebody gave, which zentry_attach() does not read again';
+
+CREATE OR REPLACE FUNCTION zentry_notify.source_arguments()
+    RETURNS TABLE (event_type text, relation oid, table_name text, built_in boolean, columns jsonb, condition text, operation text, audience jsonb, done text, omit text[])
+    LANGUAGE sql STABLE SECURITY DEFINER ROWS 10 SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT s.event_type, c.oid, format('%I.%I', n.nspname, c.relname), NOT s.by_hand, zentry_notify.given_columns(s),
+           CASE WHEN zentry_notify.has_own_condition(s) THEN coalesce(s.insert_when, s.update_when, s.delete_when) END,
+           -- Milestones take none.
+           CASE WHEN s.progress IS NULL THEN
+               concat_ws(', ', CASE WHEN s.insert_when IS NOT NULL THEN 'insert' END, CASE WHEN s.update_when IS NOT NULL THEN 'update' END,
+                         CASE WHEN s.delete_when IS NOT NULL THEN 'delete' END) END,
+           s.audience, coalesce(s.transition ->> 'to', s.progress ->> 'done'), s.omit
+      FROM zentry_notify.event_source s
+      JOIN pg_class c ON c.oid = s.relation
+      JOIN pg_namespace n ON n.oid = c.relnamespace
+$$;
+COMMENT ON FUNCTION zentry_notify.source_arguments() IS
+    'The event sources of tables that there are, as the arguments of zentry_attach that make them; built_in: zentry_attach() makes it by itself';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_detach(relation regclass, event_type text DEFAULT NULL) RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'zentry_detach_wrapper';
@@ -2562,14 +2638,14 @@ COMMENT ON FUNCTION zentry_notify.route_from_now() IS 'Takes all events that the
 CREATE OR REPLACE FUNCTION zentry_notify.drop_replicated() RETURNS trigger
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$ BEGIN RETURN NULL; END $$;
-COMMENT ON FUNCTION zentry_notify.drop_replicated() IS 'Trigger: what logical replication brings of events, deliveries, counters, sources and tokens is not stored';
+COMMENT ON FUNCTION zentry_notify.drop_replicated() IS 'Trigger: what logical replication brings of events, deliveries, counters, sources, tokens and the audit log is not stored';
 
 -- ENABLE TRIGGER ALL, as pg_restore --disable-triggers says in the end, takes REPLICA away; the condition stays.
 DO $$
 DECLARE
     kept pg_catalog.regclass;
 BEGIN
-    FOREACH kept IN ARRAY '{zentry_notify.event,zentry_notify.event_detail,zentry_notify.delivery,zentry_notify.route_cursor,zentry_notify.legacy_delivery,zentry_notify.webhook_circuit,zentry_notify.webhook_state,zentry_notify.webhook_count,zentry_notify.deleted_webhook,zentry_notify.delivery_stat,zentry_notify.progress_note,zentry_notify.project_progress,zentry_notify.event_source,zentry_notify.api_token}'::pg_catalog.regclass[]
+    FOREACH kept IN ARRAY '{zentry_notify.event,zentry_notify.event_detail,zentry_notify.delivery,zentry_notify.route_cursor,zentry_notify.legacy_delivery,zentry_notify.webhook_circuit,zentry_notify.webhook_state,zentry_notify.webhook_count,zentry_notify.deleted_webhook,zentry_notify.delivery_stat,zentry_notify.progress_note,zentry_notify.project_progress,zentry_notify.event_source,zentry_notify.api_token,zentry_notify.audit_entry}'::pg_catalog.regclass[]
     LOOP
         EXECUTE pg_catalog.format('DROP TRIGGER IF EXISTS drop_replicated ON %s', kept);
         EXECUTE pg_catalog.format('CREATE TRIGGER drop_replicated BEFORE INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW WHEN (pg_catalog.current_setting(''session_replication_role'') OPERATOR(pg_catalog.=) ''replica'') EXECUTE FUNCTION zentry_notify.drop_replicated()', kept);
@@ -2732,13 +2808,153 @@ BEGIN
 END
 $$;
 
+-- ---- Who changed what. ----
+
+-- A definer function does not see who calls it, so it goes by the session: who logged in, and what SET ROLE made of it. The server names its token, and
+-- is believed if it may look tokens up and acts as that token's role. A secret is in no statement here, for statements, plans and their parameters can
+-- be logged: whatever has one in it is a simple expression, which has no plan.
+CREATE OR REPLACE FUNCTION zentry_notify.audit() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan SET IntervalStyle = postgres
+AS $$
+DECLARE
+    acting     name := CASE current_setting('role') WHEN 'none' THEN session_user ELSE current_setting('role') END;
+    -- Null: somebody has renamed it meanwhile.
+    acting_oid oid := (SELECT r.oid FROM pg_roles r WHERE r.rolname = acting);
+    before     jsonb;
+    after      jsonb;
+    -- What was changed though it looks as before.
+    changed    text[] := '{}';
+    known      record;
+    entry      zentry_notify.audit_entry;
+BEGIN
+    entry.operation := lower(TG_OP);
+    entry.object_type := CASE TG_TABLE_NAME WHEN 'webhook_secret' THEN 'webhook' WHEN 'event_wording' THEN 'wording' ELSE TG_TABLE_NAME END;
+    IF TG_OP <> 'TRUNCATE' THEN
+        -- A dump brings its own entries, and what comes with the extension nobody has changed. Who could do neither is not believed to do it.
+        IF zentry_notify.is_restoring() AND pg_has_role(acting_oid, (SELECT c.relowner FROM pg_class c WHERE c.oid = TG_RELID), 'USAGE')
+           AND (TG_OP = 'INSERT' AND pg_trigger_depth() = 1 OR TG_TABLE_NAME = 'event_source' AND pg_trigger_depth() = 2) THEN
+            RETURN NULL;
+        END IF;
+        IF TG_TABLE_NAME = 'webhook_secret' THEN
+            -- With its webhook.
+            IF TG_OP = 'DELETE' AND pg_trigger_depth() > 1 THEN
+                RETURN NULL;
+            END IF;
+            before := jsonb_build_object('webhook_url', zentry_notify.redact_url(OLD.webhook_url),
+                                         'signing_secret', CASE WHEN OLD.signing_secret IS NOT NULL THEN '***' END,
+                                         'headers', jsonb_path_query_array(OLD.headers, '$.keyvalue().key'));
+            after := jsonb_build_object('webhook_url', zentry_notify.redact_url(NEW.webhook_url),
+                                        'signing_secret', CASE WHEN NEW.signing_secret IS NOT NULL THEN '***' END,
+                                        'headers', jsonb_path_query_array(NEW.headers, '$.keyvalue().key'));
+            changed := array_remove(ARRAY[CASE WHEN OLD.webhook_url IS DISTINCT FROM NEW.webhook_url THEN 'webhook_url' END,
+                                          CASE WHEN OLD.signing_secret IS DISTINCT FROM NEW.signing_secret THEN 'signing_secret' END,
+                                          CASE WHEN OLD.headers IS DISTINCT FROM NEW.headers THEN 'headers' END], NULL);
+            entry.operation := 'update';
+            entry.webhook_id := coalesce(NEW.webhook_integration_id, OLD.webhook_integration_id);
+        ELSIF TG_TABLE_NAME = 'api_token' THEN
+            before := to_jsonb(OLD) - '{token_hash,last_used_at,role_oid}'::text[];
+            after := to_jsonb(NEW) - '{token_hash,last_used_at,role_oid}'::text[];
+            IF OLD.token_hash IS DISTINCT FROM NEW.token_hash THEN
+                before := before || '{"token_hash": "***"}';
+                after := after || '{"token_hash": "***"}';
+                changed := '{token_hash}';
+            END IF;
+            entry.object_key := coalesce(NEW.token_key, OLD.token_key);
+            entry.object_name := coalesce(NEW.name, OLD.name);
+        ELSE
+            before := to_jsonb(OLD);
+            after := to_jsonb(NEW);
+        END IF;
+        -- What a row keeps itself, and what the worker notes of it, is no configuration.
+        SELECT coalesce(jsonb_object_agg(c.key, jsonb_build_object('old', c.old, 'new', c.new)), '{}') INTO entry.changes
+          FROM (SELECT coalesce(o.key, n.key) AS key, nullif(o.value, 'null') AS old, nullif(n.value, 'null') AS new
+                  FROM jsonb_each(CASE TG_OP WHEN 'INSERT' THEN '{}' ELSE before END) o
+                  FULL JOIN jsonb_each(CASE TG_OP WHEN 'DELETE' THEN '{}' ELSE after END) n ON n.key = o.key) c
+         WHERE (c.old IS DISTINCT FROM c.new OR c.key = ANY (changed))
+           AND c.key <> ALL ('{created_at,updated_at,activated_at,switched_off_at,suspended_at,suspended_reason,written_by_oid}')
+           AND (c.key <> 'id' OR TG_TABLE_NAME = 'webhook');
+        IF entry.changes = '{}' THEN
+            RETURN NULL;
+        END IF;
+        CASE TG_TABLE_NAME
+            WHEN 'webhook' THEN
+                entry.webhook_id := coalesce(NEW.id, OLD.id);
+                entry.object_name := coalesce(NEW.name, OLD.name);
+            WHEN 'event_type' THEN
+                entry.object_key := coalesce(NEW.name, OLD.name);
+                entry.object_name := entry.object_key;
+            WHEN 'event_source' THEN
+                entry.object_key := coalesce(NEW.event_type, OLD.event_type);
+                entry.object_name := coalesce(NEW.relation, OLD.relation)::text;
+            WHEN 'event_wording' THEN
+                entry.object_key := coalesce(NEW.event_type, OLD.event_type);
+                entry.webhook_id := coalesce(NEW.webhook_integration_id, OLD.webhook_integration_id);
+            ELSE NULL;
+        END CASE;
+        IF entry.object_type = 'webhook' THEN
+            entry.object_key := entry.webhook_id;
+        END IF;
+        IF entry.object_name IS NULL AND entry.webhook_id IS NOT NULL THEN
+            entry.object_name := (SELECT w.name FROM zentry_notify.webhook w WHERE w.id = entry.webhook_id);
+        END IF;
+        -- A URL that somebody has taken for a title or a name is not kept when it is mended.
+        IF strpos(entry.changes::text, '://') > 0 THEN
+            FOR known IN SELECT s.webhook_url AS url, zentry_notify.redact_url(s.webhook_url) AS shown
+                           FROM zentry_notify.webhook_secret s WHERE strpos(entry.changes::text, s.webhook_url) > 0 LOOP
+                entry.changes := replace(entry.changes::text, known.url, known.shown);
+                entry.object_name := replace(entry.object_name, known.url, known.shown);
+            END LOOP;
+        END IF;
+    END IF;
+    -- A webhook and its secrets are one to people: what a statement writes of both is one entry.
+    IF TG_TABLE_NAME = 'webhook_secret' AND TG_OP <> 'TRUNCATE' THEN
+        UPDATE zentry_notify.audit_entry e
+           SET changes = e.changes || (SELECT jsonb_object_agg(c.key, c.value || jsonb_build_object('old', coalesce(e.changes -> c.key, c.value) -> 'old'))
+                                         FROM jsonb_each(entry.changes) c)
+         WHERE e.id = (SELECT l.id FROM zentry_notify.audit_entry l
+                        WHERE l.changed_at >= statement_timestamp() AND l.object_type = 'webhook' AND l.webhook_id = entry.webhook_id
+                          AND l.transaction = pg_current_xact_id() AND l.role_name = acting
+                        ORDER BY l.changed_at DESC LIMIT 1);
+        IF FOUND THEN
+            RETURN NULL;
+        END IF;
+    END IF;
+    INSERT INTO zentry_notify.audit_entry (session_role, role_name, api_token, object_type, object_key, object_name, webhook_id, operation, changes)
+    VALUES (session_user,
+            CASE WHEN EXISTS (SELECT FROM pg_stat_get_activity(pg_backend_pid()) a WHERE a.backend_type = 'zentry_notify worker')
+                 THEN 'zentry_notify_agent' ELSE acting END,
+            (SELECT t.name FROM zentry_notify.api_token t
+              WHERE t.token_key = current_setting('zentry_notify.api_token_key', true) AND current_setting('role') <> 'none'
+                AND t.role_oid = acting_oid
+                AND has_function_privilege(session_user, 'zentry_notify.find_api_token(text)', 'EXECUTE')),
+            entry.object_type, entry.object_key, entry.object_name, entry.webhook_id, entry.operation, coalesce(entry.changes, '{}'));
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.audit() IS 'Trigger: notes in audit_entry who changes what of the configuration';
+
+-- Not ALWAYS: what replication brings, and pg_restore --disable-triggers, nobody has changed here.
+DO $$
+DECLARE
+    configured pg_catalog.regclass;
+BEGIN
+    FOREACH configured IN ARRAY '{zentry_notify.webhook,zentry_notify.webhook_secret,zentry_notify.event_source,zentry_notify.event_type,zentry_notify.event_wording,zentry_notify.api_token}'::pg_catalog.regclass[]
+    LOOP
+        EXECUTE pg_catalog.format('DROP TRIGGER IF EXISTS audit ON %s', configured);
+        EXECUTE pg_catalog.format('CREATE TRIGGER audit AFTER INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW EXECUTE FUNCTION zentry_notify.audit()', configured);
+        EXECUTE pg_catalog.format('DROP TRIGGER IF EXISTS audit_emptied ON %s', configured);
+        EXECUTE pg_catalog.format('CREATE TRIGGER audit_emptied AFTER TRUNCATE ON %s FOR EACH STATEMENT EXECUTE FUNCTION zentry_notify.audit()', configured);
+    END LOOP;
+END
+$$;
+
 -- ---- What they have to have, so that status can tell what is missing. ----
 
 CREATE OR REPLACE FUNCTION zentry_notify.own_tables() RETURNS name[]
     LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT '{webhook,webhook_secret,webhook_circuit,webhook_state,webhook_count,deleted_webhook,event,event_detail,event_type,event_wording,event_source,route_cursor,
-             delivery,legacy_delivery,delivery_stat,project_progress,progress_note,api_token}'::name[];
+             delivery,legacy_delivery,delivery_stat,project_progress,progress_note,api_token,audit_entry}'::name[];
 $$;
 COMMENT ON FUNCTION zentry_notify.own_tables() IS 'The names of the extension''s tables';
 
@@ -2765,6 +2981,8 @@ AS $$
            ('delivery_stat', 'delivery_stat_pkey', 'PRIMARY KEY (span, since, webhook_integration_id, event_type)'),
            ('api_token', 'api_token_pkey', 'PRIMARY KEY (token_key)'),
            ('api_token', 'api_token_name_key', 'UNIQUE (name)'),
+           ('audit_entry', 'audit_entry_pkey', 'PRIMARY KEY (id)'),
+           ('audit_entry', 'audit_entry_age', 'CREATE INDEX audit_entry_age ON zentry_notify.audit_entry (changed_at)'),
            ('delivery', 'delivery_pkey', 'PRIMARY KEY (id)'),
            ('delivery', 'delivery_log', 'CREATE INDEX delivery_log ON zentry_notify.delivery (webhook_integration_id, event_type, id)'),
            ('delivery', 'delivery_waiting',
@@ -2827,7 +3045,12 @@ AS $$
      UNION ALL
     SELECT relation, 'drop_replicated', 'REPLICA ',
            format('BEFORE INSERT OR DELETE OR UPDATE ON zentry_notify.%s FOR EACH ROW WHEN ((current_setting(''session_replication_role''::text) = ''replica''::text)) EXECUTE FUNCTION zentry_notify.drop_replicated()', relation)
-      FROM unnest('{api_token,deleted_webhook,delivery,delivery_stat,event,event_detail,event_source,legacy_delivery,progress_note,project_progress,route_cursor,webhook_circuit,webhook_count,webhook_state}'::name[]) relation
+      FROM unnest('{api_token,audit_entry,deleted_webhook,delivery,delivery_stat,event,event_detail,event_source,legacy_delivery,progress_note,project_progress,route_cursor,webhook_circuit,webhook_count,webhook_state}'::name[]) relation
+     UNION ALL
+    SELECT relation, t.name, '', format(t.definition, relation)
+      FROM unnest('{api_token,event_source,event_type,event_wording,webhook,webhook_secret}'::name[]) relation,
+           (VALUES ('audit'::name, 'AFTER INSERT OR DELETE OR UPDATE ON zentry_notify.%s FOR EACH ROW EXECUTE FUNCTION zentry_notify.audit()'),
+                   ('audit_emptied', 'AFTER TRUNCATE ON zentry_notify.%s FOR EACH STATEMENT EXECUTE FUNCTION zentry_notify.audit()')) t (name, definition)
 $$;
 COMMENT ON FUNCTION zentry_notify.own_triggers() IS
     'The triggers of the extension''s tables and views: what ENABLE has to say before TRIGGER, and the statement that makes it, behind CREATE TRIGGER and its name';
@@ -4522,7 +4745,8 @@ BEGIN
                        ('zentry_notify.event_data', 'SELECT'),
                        ('zentry_notify.event_source', 'SELECT, UPDATE'),
                        ('zentry_notify.event_type', 'SELECT'),
-                       ('zentry_notify.event_definition', 'SELECT')) AS needed (relation, kinds),
+                       ('zentry_notify.event_definition', 'SELECT'),
+                       ('zentry_notify.audit_entry', 'SELECT, DELETE')) AS needed (relation, kinds),
                pg_catalog.regexp_split_to_table(needed.kinds, ', ') AS kind
          WHERE NOT pg_catalog.has_table_privilege('zentry_notify_agent', needed.relation, kind)
     LOOP
@@ -4543,7 +4767,7 @@ AS $$
                 WHEN privilege = 'server' THEN false
                 -- A view checks whether its reader may call what it calls.
                 WHEN p.proname IN ('zentry_status', 'zentry_stats', 'zentry_stats_by_hour', 'zentry_preview', 'zentry_webhook_types', 'zentry_logs', 'log_ids', 'latency_bounds', 'redact_url',
-                                   'look_up', 'look_up_in', 'lookup_of', 'quiet_until', 'digest_due', 'library_version', 'unrouted_events', 'doubts', 'refuse') THEN true
+                                   'look_up', 'look_up_in', 'lookup_of', 'quiet_until', 'digest_due', 'library_version', 'unrouted_events', 'doubts', 'refuse', 'source_arguments') THEN true
                 WHEN p.proname IN ('zentry_grant', 'zentry_revoke', 'zentry_promote') THEN false
                 WHEN starts_with(p.proname::text, 'zentry_')
                     -- What functions of ours call with the caller's rights.
@@ -4572,7 +4796,7 @@ BEGIN
         EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %s', f, grantee);
     END LOOP;
     IF privilege <> 'server' THEN
-        EXECUTE format('GRANT SELECT ON zentry_notify.webhooks, zentry_notify.logs, zentry_notify.delivery_totals, zentry_notify.event_types, zentry_notify.event_definition, zentry_notify.event_sources TO %s', grantee);
+        EXECUTE format('GRANT SELECT ON zentry_notify.webhooks, zentry_notify.logs, zentry_notify.delivery_totals, zentry_notify.event_types, zentry_notify.event_definition, zentry_notify.event_wordings, zentry_notify.event_sources, zentry_notify.audit_log TO %s', grantee);
     END IF;
     IF privilege IN ('manager', 'application') THEN
         EXECUTE format('GRANT SELECT ON zentry_notify.api_tokens, zentry_notify.zentry_source TO %s', grantee);

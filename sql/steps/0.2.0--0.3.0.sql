@@ -244,6 +244,43 @@ COMMENT ON COLUMN zentry_notify.api_token.role_name IS 'The role that requests w
 COMMENT ON COLUMN zentry_notify.api_token.role_oid IS
     'That role itself: a token follows it when it is renamed, and never becomes that of another role of its name';
 
+CREATE TABLE zentry_notify.audit_entry (
+    id           uuid PRIMARY KEY DEFAULT pg_catalog.gen_random_uuid(),
+    changed_at   timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    transaction  xid8 NOT NULL DEFAULT pg_catalog.pg_current_xact_id(),
+    session_role name NOT NULL,
+    role_name    name NOT NULL,
+    api_token    varchar(100),
+    object_type  text NOT NULL,
+    object_key   text,
+    object_name  text,
+    webhook_id   bigint,
+    operation    text NOT NULL,
+    changes      jsonb NOT NULL DEFAULT '{}' CHECK (pg_catalog.jsonb_typeof(changes) OPERATOR(pg_catalog.=) 'object')
+);
+CREATE INDEX audit_entry_age ON zentry_notify.audit_entry (changed_at);
+COMMENT ON TABLE zentry_notify.audit_entry IS
+    'Who changed what of the configuration, and when, without secrets. Triggers of the tables write it; what is older than zentry_notify.log_retention goes';
+COMMENT ON INDEX zentry_notify.audit_entry_age IS 'What is old is found first';
+COMMENT ON COLUMN zentry_notify.audit_entry.id IS 'The entry';
+COMMENT ON COLUMN zentry_notify.audit_entry.changed_at IS 'When it was changed';
+COMMENT ON COLUMN zentry_notify.audit_entry.transaction IS 'The transaction: what was changed together has the same';
+COMMENT ON COLUMN zentry_notify.audit_entry.session_role IS 'The role that had logged in: of the REST API and the pages, the server''s';
+COMMENT ON COLUMN zentry_notify.audit_entry.role_name IS
+    'The role that it acted as: the same, or what SET ROLE had made of it; zentry_notify_agent: the worker, which switches off what is gone';
+COMMENT ON COLUMN zentry_notify.audit_entry.api_token IS 'The name of the token of the REST API or the pages; null: by another way';
+COMMENT ON COLUMN zentry_notify.audit_entry.object_type IS 'webhook (its secrets are of it), event_type, wording, event_source or api_token';
+COMMENT ON COLUMN zentry_notify.audit_entry.object_key IS
+    'Which one: a webhook''s id, an event type''s name, the event of a wording or a source, a token''s key; null: all';
+COMMENT ON COLUMN zentry_notify.audit_entry.object_name IS
+    'What it was called: a webhook''s name, of a wording its webhook''s, a source''s table, a token''s name';
+COMMENT ON COLUMN zentry_notify.audit_entry.webhook_id IS 'The webhook that it is about; null: none, or all';
+COMMENT ON COLUMN zentry_notify.audit_entry.operation IS 'insert, update, delete or truncate';
+COMMENT ON COLUMN zentry_notify.audit_entry.changes IS
+    'Column -> {"old": value, "new": value}. Of secrets only that they changed: a URL without its secret, names of headers, *** for a secret or a hash';
+
+SELECT pg_catalog.pg_extension_config_dump('zentry_notify.audit_entry', '');
+
 -- ---- What has always been so, and is a rule now. What somebody has written past the checks goes. ----
 
 UPDATE zentry_notify.event_type SET fields = '[]' WHERE pg_catalog.jsonb_typeof(fields) OPERATOR(pg_catalog.<>) 'array';
@@ -330,5 +367,5 @@ $$;
 --# structure 08_event_source.sql 426184cabd82c950
 --# structure 09_delivery_stat.sql 975f394c8f1c4fc4
 --# structure 10_event_wording.sql 1a27467a420e5776
---# structure 11_api_token.sql d7d951db8e3d4ff7
+--# structure 11_api_token.sql 75e91431a803e2f0
 --# structure 26_install.sql aa73e52d0cb02b3d

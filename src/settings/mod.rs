@@ -36,6 +36,7 @@ static USERNAME: TextSetting<rules::Username> = TextSetting::new();
 static AVATAR_URL: TextSetting<rules::AvatarUrl> = TextSetting::new();
 static LINK_BASE: TextSetting<rules::LinkBase> = TextSetting::new();
 static TEAMS_RATE: TextSetting<rules::RequestRate> = TextSetting::new();
+static API_TOKEN_KEY: TextSetting<rules::TokenKey> = TextSetting::new();
 
 /// Lets PostgreSQL know the settings, and refuse others of the prefix.
 pub fn define() {

@@ -107,6 +107,25 @@ impl Rule for RequestRate {
     }
 }
 
+/// Characters of a token's key.
+const TOKEN_KEY: usize = 8;
+
+pub enum TokenKey {}
+
+impl Rule for TokenKey {
+    type Value = ();
+
+    const REFUSED: Option<&'static str> = Some("invalid value for parameter \"zentry_notify.api_token_key\"");
+
+    fn parse(text: &str) -> Result<Self::Value, Refusal> {
+        let is_key = text.len() == TOKEN_KEY && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        (is_key || text.is_empty()).then_some(()).ok_or_else(|| Refusal {
+            detail: format!("A token's key has {TOKEN_KEY} letters and digits."),
+            hint: "Leave it alone: the server sets it to the part of the token that is no secret, such as '0a1b2c3d'.",
+        })
+    }
+}
+
 pub enum Proxy {}
 
 impl Rule for Proxy {

@@ -3,9 +3,9 @@
 use std::ffi::CStr;
 
 use super::{
-    ALLOW_HTTP, ALLOW_PRIVATE_ADDRESSES, ALLOWED_HOSTS, AVATAR_URL, CA_FILE, CONNECT_TIMEOUT, DISCORD_RATE,
-    ENABLED, IDLE_TIMEOUT, LINK_BASE, LOG_PAYLOADS, LOG_RETENTION, MAX_AGE, MAX_ATTEMPTS, MAX_WORKERS,
-    MILESTONES, PROXY, REQUEST_TIMEOUT, SENDING, TEAMS_RATE, USERNAME,
+    ALLOW_HTTP, ALLOW_PRIVATE_ADDRESSES, ALLOWED_HOSTS, API_TOKEN_KEY, AVATAR_URL, CA_FILE, CONNECT_TIMEOUT,
+    DISCORD_RATE, ENABLED, IDLE_TIMEOUT, LINK_BASE, LOG_PAYLOADS, LOG_RETENTION, MAX_AGE, MAX_ATTEMPTS,
+    MAX_WORKERS, MILESTONES, PROXY, REQUEST_TIMEOUT, SENDING, TEAMS_RATE, USERNAME,
 };
 use crate::pg::guc::{SetBy, Setting, Unit, Value};
 
@@ -28,7 +28,7 @@ const DEFAULT_HOSTS: &CStr = {
 };
 
 /// Every setting, by what it is for: who is notified, where requests may go, how they are made, workers, the log.
-pub fn settings() -> [Setting; 21] {
+pub fn settings() -> [Setting; 22] {
     [
         Setting {
             name: c"zentry_notify.enabled",
@@ -249,7 +249,7 @@ pub fn settings() -> [Setting; 21] {
         },
         Setting {
             name: c"zentry_notify.log_retention",
-            summary: c"Time to keep finished deliveries in the log.",
+            summary: c"Time to keep finished deliveries in the log, and entries in the audit log.",
             details: c"0 keeps them for ever.",
             set_by: SetBy::Superuser,
             value: Value::Number {
@@ -257,6 +257,16 @@ pub fn settings() -> [Setting; 21] {
                 default: 30 * 24 * 60,
                 range: 0..=5_256_000,
                 unit: Unit::Minutes,
+            },
+        },
+        Setting {
+            name: c"zentry_notify.api_token_key",
+            summary: c"Key of the API token that this session's requests come with.",
+            details: c"The server sets it, so that the audit log names the token. It counts only in a session of a role that may look tokens up, while that acts as the token's role.",
+            set_by: SetBy::Anybody,
+            value: Value::Text {
+                variable: &API_TOKEN_KEY,
+                default: c"",
             },
         },
     ]

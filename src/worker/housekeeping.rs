@@ -114,6 +114,17 @@ impl Housekeeping {
             self.tidy_at = Instant::now();
             self.go_on();
         }
+        if let Some(retention) = settings::log_retention() {
+            let removed =
+                database::transaction("zentry_notify: remove old entries of the audit log", || {
+                    let _plans = setting::hold(&PLANS);
+                    remove_audit_entries(retention)
+                })?;
+            if removed == PAGE as usize {
+                self.tidy_at = Instant::now();
+                self.go_on();
+            }
+        }
         database::transaction("zentry_notify: sum counters up", || {
             statistics::sum_up(settings::log_retention());
         })
@@ -193,6 +204,19 @@ fn remove_old(sql: &str, retention: Duration, from: i64, below: i64) -> (usize, 
         );
         let id = |row| rows.get::<i64>(row, 1);
         (rows.len(), (0..rows.len()).filter_map(id).min())
+    })
+}
+
+/// How many there were.
+fn remove_audit_entries(retention: Duration) -> usize {
+    const SQL: &str = "DELETE FROM zentry_notify.audit_entry e \
+                       WHERE e.id = ANY (ARRAY(SELECT o.id FROM zentry_notify.audit_entry o \
+                                                WHERE o.changed_at < now() - make_interval(secs => $2) ORDER BY o.changed_at LIMIT $1)) \
+                       RETURNING true";
+    with_spi(|spi| {
+        Plan::prepare(spi, SQL, &[pg_sys::INT4OID, pg_sys::FLOAT8OID])
+            .execute(spi, &[PAGE.into(), retention.as_secs_f64().into()])
+            .len()
     })
 }
 

@@ -117,6 +117,16 @@ fn our_own_tables_on_both_sides() -> Result<()> {
     assert_eq!(deliveries.len(), 1);
     assert_eq!(deliveries[0].webhook_integration_id, both.id);
     assert_eq!(here.webhook.event_count(), 3);
+    let audited = |client: &mut Client| -> Result<i64> {
+        Ok(client
+            .query_one("SELECT count(*) FROM zentry_notify.audit_entry", &[])?
+            .get(0))
+    };
+    assert_eq!(
+        (audited(&mut publisher)?, audited(&mut subscriber)?),
+        (2, 0),
+        "each server has what was changed there"
+    );
     assert_eq!(site.emulator.complaints(), Vec::<String>::new());
     Ok(())
 }

@@ -3,6 +3,7 @@
 
 mod anybody;
 mod attach_rights;
+mod audit;
 mod borrowed_session;
 mod calls;
 mod code_of_others;

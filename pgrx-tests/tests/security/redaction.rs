@@ -425,6 +425,7 @@ fn no_secret_is_found_after_every_call_and_every_failure() -> Result<()> {
         "zentry_notify.logs",
         "zentry_notify.event_sources",
         "zentry_notify.delivery_totals",
+        "zentry_notify.audit_log",
         "pg_stat_statements",
         "pg_stat_activity",
     ] {
@@ -456,7 +457,12 @@ fn no_secret_is_found_after_every_call_and_every_failure() -> Result<()> {
     ] {
         assert!(log.contains(words), "{words}");
     }
-    for table in ["webhook_circuit", "webhook_count", "notification_log"] {
+    for table in [
+        "webhook_circuit",
+        "webhook_count",
+        "notification_log",
+        "audit_entry",
+    ] {
         search.look_at(table, &text_of(&mut client, &format!("zentry_notify.{table}"))?);
     }
     let logs = site.cluster.dir().join("data/log");

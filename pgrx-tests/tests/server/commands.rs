@@ -233,6 +233,7 @@ fn every_command_explains_itself() -> Result<()> {
         "disable",
         "delete",
         "token",
+        "audit",
         "completions",
         "man",
     ] {

@@ -53,6 +53,6 @@ fn the_api_is_what_its_description_says() -> Result<()> {
         "{said}{}",
         String::from_utf8_lossy(&output.stderr)
     );
-    assert!(said.contains("15 selected"), "{said}");
+    assert!(said.contains("16 selected"), "{said}");
     Ok(())
 }

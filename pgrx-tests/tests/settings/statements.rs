@@ -146,10 +146,13 @@ fn explains(error: &DbError, setting: &Setting, value: &str, statement: &str) {
         "{statement}: {error:?}"
     );
     let text = whole_text(error);
-    if setting.name == "zentry_notify.proxy" {
+    if matches!(
+        setting.name,
+        "zentry_notify.proxy" | "zentry_notify.api_token_key"
+    ) {
         assert_eq!(
             error.message(),
-            "invalid value for parameter \"zentry_notify.proxy\""
+            format!("invalid value for parameter \"{}\"", setting.name)
         );
         assert!(!text.contains("swordfish"), "{text}");
     } else {

@@ -79,6 +79,12 @@ pub const SETTINGS: &[Setting] = &[
         ],
     ),
     setting(
+        "zentry_notify.api_token_key",
+        Text,
+        &["", "0a1b2c3d"],
+        &["0a1b", "0a1b2c3d4", "0a1b-c3d", "zentry_0a1b2c3d_swordfish"],
+    ),
+    setting(
         "zentry_notify.allowed_hosts",
         Text,
         &[

@@ -84,6 +84,8 @@ fn values(r#type: &str) -> &'static [&'static str] {
         "jsonpath" => &["$", "$.a", "$.a > 1", "strict $.a", "$.* ? (@ > 5)"],
         "\"char\"" => &["p", "r", "s", "f", "", "x"],
         "bytea" => &["", "x"],
+        "uuid" => &["00000000-0000-0000-0000-000000000000"],
+        "xid8" => &["0", "1", "18446744073709551615"],
         "name" => &["", "postgres", "nobody \" at all"],
         "regclass" => &["0", "4294967295", "pg_class", "tasks_task", "zentry_notify.event"],
         "text[]" => &["{}", "{a}", "{NULL}", "{{a},{b}}", "{\"\",\"\\\"\"}"],

@@ -1,5 +1,6 @@
 //! The command line: one file for each command.
 
+mod audit;
 mod generate;
 mod integrations;
 mod logs;
@@ -101,6 +102,7 @@ enum Command {
     Retry(retry::Retry),
     Status(status::Status),
     Token(token::Token),
+    Audit(audit::Audit),
     Completions(generate::Completions),
     Man(generate::Man),
 }
@@ -155,6 +157,7 @@ async fn run(cli: Cli, target: Target) -> Result<ExitCode> {
         Command::Disable(command) => command.run(&target, &output).await,
         Command::Delete(command) => command.run(&target, &output).await,
         Command::Token(command) => command.run(&target, &output).await,
+        Command::Audit(command) => command.run(&target, &output).await,
         Command::Completions(command) => command.run(),
         Command::Man(command) => command.run(),
     }

@@ -12,8 +12,8 @@ use super::pinned;
 pub enum Identity {
     /// As the role that the connection logged in as: commands.
     Login,
-    /// As another role, which the login role has to be a member of: requests.
-    Role(String),
+    /// As another role, which the login role has to be a member of: requests, with a token of this key, which the audit log names.
+    Role { role: String, token_key: String },
 }
 
 /// What a session may do.
@@ -60,8 +60,12 @@ impl Connection {
             Access::Write => builder,
         };
         let transaction = builder.start().await?;
-        if let Identity::Role(role) = &self.identity {
-            let statement = format!("SET LOCAL ROLE \"{}\"", role.replace('"', "\"\""));
+        if let Identity::Role { role, token_key } = &self.identity {
+            let statement = format!(
+                "SET LOCAL zentry_notify.api_token_key = '{}'; SET LOCAL ROLE \"{}\"",
+                token_key.replace('\'', "''"),
+                role.replace('"', "\"\"")
+            );
             transaction
                 .batch_execute(&statement)
                 .await

@@ -4,6 +4,7 @@
 //! `CREATE EXTENSION`, which every connection has as its search path. It may be one that others can create functions in, so a call
 //! gives every argument, with its type: then no other function fits better.
 
+pub mod audit;
 pub mod events;
 pub mod integrations;
 pub mod logs;

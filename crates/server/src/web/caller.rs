@@ -49,16 +49,21 @@ impl Caller {
 
     /// A connection whose sessions run as the caller's role.
     pub async fn connection(&self) -> Result<Connection, Error> {
-        let identity = Identity::Role(self.role.clone());
-        Ok(self.app.database().connection(identity).await?)
+        Ok(self.app.database().connection(self.identity()).await?)
     }
 
     /// The same for trying a webhook.
     pub async fn trial(&self) -> Result<Connection, Error> {
-        let identity = Identity::Role(self.role.clone());
-        match self.app.trials().connection(identity).await {
+        match self.app.trials().connection(self.identity()).await {
             Err(PoolError::Timeout(TimeoutType::Wait)) => Err(Error::too_many_trials()),
             other => Ok(other?),
+        }
+    }
+
+    fn identity(&self) -> Identity {
+        Identity::Role {
+            role: self.role.clone(),
+            token_key: self.key.clone(),
         }
     }
 

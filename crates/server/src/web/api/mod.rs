@@ -1,5 +1,6 @@
 //! The REST API: one file for each noun.
 
+mod audit;
 mod integrations;
 mod logs;
 pub mod responses;
@@ -102,4 +103,5 @@ pub fn router() -> OpenApiRouter<App> {
         .routes(routes!(logs::list))
         .routes(routes!(logs::get))
         .routes(routes!(logs::retry))
+        .routes(routes!(audit::list))
 }

@@ -6,6 +6,8 @@ use maud::{Markup, html};
 use serde::Deserialize;
 
 use crate::database::{Access, Session};
+use crate::queries::Slice;
+use crate::queries::audit;
 use crate::queries::integrations::{self, Change, Webhook};
 use crate::queries::logs::{self, Detail, Filter, Start};
 use crate::queries::rights::{Deed, Rights};
@@ -19,6 +21,9 @@ use crate::web::path::Id;
 
 /// Deliveries that are shown.
 const LATEST: i64 = 10;
+
+/// Changes that are shown.
+const CHANGES: Slice = Slice { offset: 0, limit: 20 };
 
 pub async fn show(visitor: Visitor, Id(id): Id, mut filters: Filters) -> Result<Markup, Error> {
     let notice = parts::notice(&mut filters);
@@ -34,6 +39,11 @@ pub async fn show(visitor: Visitor, Id(id): Id, mut filters: Filters) -> Result<
         ..Filter::default()
     };
     let latest = logs::list(&session, &latest, Start::Offset(0), LATEST).await?;
+    let of_it = audit::Filter {
+        webhook: Some(id),
+        ..audit::Filter::default()
+    };
+    let changes = audit::list(&session, &of_it, CHANGES).await?;
     let tried = match tried {
         Some(log) => logs::detail(&session, log)
             .await?
@@ -64,7 +74,31 @@ pub async fn show(visitor: Visitor, Id(id): Id, mut filters: Filters) -> Result<
                 p { a href={ "/admin/logs/?webhook=" (id) } { "All its deliveries" } }
             }
         }
+        section {
+            h2 { "Changes" }
+            @if changes.is_empty() { p.empty { "Nothing is known of who changed it." } } @else { (history(&changes)) }
+        }
     }))
+}
+
+/// Who changed what of it.
+fn history(changes: &[audit::Change]) -> Markup {
+    let content = html! {
+        thead { tr { @for head in ["Changed", "By", "What", "From what to what"] { th scope="col" { (head) } } } }
+        tbody {
+            @for change in changes {
+                tr {
+                    th scope="row" data-label="Changed" { (parts::time(change.changed_at)) }
+                    td.words data-label="By" { (change.who()) }
+                    td.words data-label="What" { (change.operation) " " (change.what()) }
+                    td.words data-label="From what to what" {
+                        @for (column, text) in change.lines() { div { code { (column) } " " (text) } }
+                    }
+                }
+            }
+        }
+    };
+    parts::table("The latest changes", content)
 }
 
 pub(super) async fn found(session: &Session<'_>, id: i64) -> Result<Webhook, Error> {
