@@ -17,6 +17,7 @@ pub mod http_thread;
 pub mod id_set;
 pub mod json_members;
 pub mod keys;
+pub mod language;
 pub mod link;
 pub mod mention;
 pub mod message;

@@ -55,6 +55,30 @@ impl Number {
     }
 }
 
+/// Which page is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    Number(Number),
+    Last,
+}
+
+impl Wanted {
+    pub fn parse(text: Option<&str>) -> Result<Self, Error> {
+        match text {
+            Some("last") => Ok(Self::Last),
+            text => Number::parse(text).map(Self::Number),
+        }
+    }
+
+    /// Its number, where there are so many rows.
+    pub fn of(self, count: i64) -> Number {
+        match self {
+            Self::Number(number) => number,
+            Self::Last => Number(((count + SIZE - 1) / SIZE).max(1)),
+        }
+    }
+}
+
 pub fn invalid() -> Error {
     Error::detail(StatusCode::NOT_FOUND, "Invalid page.")
 }

@@ -31,6 +31,13 @@ impl Here {
     }
 }
 
+impl Here {
+    /// What is below this address.
+    pub fn below(&self, name: &str) -> String {
+        format!("{}{name}/", self.base)
+    }
+}
+
 /// Whether the connection is TLS; a layer of `listen` says so.
 #[derive(Clone, Copy, Debug)]
 pub struct Secure(pub bool);

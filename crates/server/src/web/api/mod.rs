@@ -2,9 +2,11 @@
 
 mod integrations;
 mod logs;
+pub mod root;
 pub mod responses;
 
 use serde::Deserialize;
+use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{AnyOfBuilder, ObjectBuilder, Schema, Type};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -69,6 +71,16 @@ fn or_empty<T: PartialSchema>(words: &str) -> Schema {
         .into()
 }
 
+/// The number of a page, or `last`.
+enum PageNumber {}
+
+impl PartialSchema for PageNumber {
+    fn schema() -> RefOr<Schema> {
+        let last = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(["last"]));
+        RefOr::T(AnyOfBuilder::new().item(i64::schema()).item(last).build().into())
+    }
+}
+
 fn webhook_type() -> Schema {
     or_empty::<WebhookType>("Where the webhook is")
 }
@@ -90,4 +102,5 @@ pub fn router() -> OpenApiRouter<App> {
         .routes(routes!(logs::list))
         .routes(routes!(logs::get))
         .routes(routes!(logs::retry))
+        .routes(routes!(root::status))
 }
