@@ -90,7 +90,7 @@ impl Place {
         let is_whole = number == 1 && !window.more && window.reached.is_none();
         let link = |number: i64, key: Option<(&str, i64)>| {
             let mut changes = vec![
-                ("page", Some(number.to_string())),
+                ("page", (number > 1).then(|| number.to_string())),
                 ("before", None),
                 ("after", None),
             ];

@@ -102,7 +102,7 @@ impl<T> Page<T> {
         if n > 1 && results.is_empty() {
             return Err(invalid());
         }
-        let link = |page: i64| here.with(&[("page", Some(page.to_string()))]);
+        let link = |page: i64| here.with(&[("page", (page > 1).then(|| page.to_string()))]);
         Ok(Self {
             count,
             count_is_estimate: None,

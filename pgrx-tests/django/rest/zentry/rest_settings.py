@@ -4,6 +4,7 @@ from zentry.settings import *  # noqa: F403
 from zentry.settings import INSTALLED_APPS, REST_FRAMEWORK
 
 DEBUG = False
+TIME_ZONE = "UTC"
 INSTALLED_APPS = [*(app.replace("notifications.apps.NotificationsConfig", "notifications") for app in INSTALLED_APPS), "django_filters"]
 REST_FRAMEWORK = REST_FRAMEWORK | {
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
