@@ -14,14 +14,16 @@ CREATE TABLE zentry_notify.event_wording (
     footer                 text,
     created_at             timestamptz NOT NULL DEFAULT pg_catalog.now(),
     url                    text,
-    thumbnail              text
+    thumbnail              text,
+    language               text,
+    CHECK ((event_type = '*') = (language IS NOT NULL))
 );
 CREATE UNIQUE INDEX event_wording_of ON zentry_notify.event_wording (event_type, (coalesce(webhook_integration_id, 0)));
 COMMENT ON TABLE zentry_notify.event_wording IS
-    'What an event''s messages say instead of what its type has. An integration''s own wording goes before the installation''s, and that before the type''s; null: as before';
+    'What an event''s messages say instead of what its type has. An integration''s own wording goes before its language, that before the installation''s wording, that before its language, and that before the type''s; null: as before';
 COMMENT ON INDEX zentry_notify.event_wording_of IS 'One wording for an event and an integration';
 COMMENT ON COLUMN zentry_notify.event_wording.id IS 'Number of the wording';
-COMMENT ON COLUMN zentry_notify.event_wording.event_type IS 'The event';
+COMMENT ON COLUMN zentry_notify.event_wording.event_type IS 'The event; *: all of them, whose language it is';
 COMMENT ON COLUMN zentry_notify.event_wording.webhook_integration_id IS 'The integration whose messages say so; null: all';
 COMMENT ON COLUMN zentry_notify.event_wording.title IS 'As event_type.title';
 COMMENT ON COLUMN zentry_notify.event_wording.text IS 'As event_type.text';
@@ -32,6 +34,7 @@ COMMENT ON COLUMN zentry_notify.event_wording.footer IS 'As event_type.footer; e
 COMMENT ON COLUMN zentry_notify.event_wording.created_at IS 'When it was set first';
 COMMENT ON COLUMN zentry_notify.event_wording.url IS 'As event_type.url; empty: none';
 COMMENT ON COLUMN zentry_notify.event_wording.thumbnail IS 'As event_type.thumbnail; empty: none';
+COMMENT ON COLUMN zentry_notify.event_wording.language IS 'Of *: the language of the built-in events, of numbers and dates, and of what messages say themselves, such as de';
 
 SELECT pg_catalog.pg_extension_config_dump('zentry_notify.event_wording', '');
 SELECT pg_catalog.pg_extension_config_dump('zentry_notify.event_wording_id_seq', '');

@@ -97,6 +97,14 @@ CREATE OR REPLACE FUNCTION zentry_notify.built_in_event_types() RETURNS TABLE (d
     LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'built_in_event_types_wrapper';
 COMMENT ON FUNCTION zentry_notify.built_in_event_types() IS 'What the messages of Zentry''s five events say, and a sample of each';
 
+CREATE OR REPLACE FUNCTION zentry_notify.languages() RETURNS text[]
+    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'languages_wrapper';
+COMMENT ON FUNCTION zentry_notify.languages() IS 'The languages that there are words in';
+
+CREATE OR REPLACE FUNCTION zentry_notify.language_words(language text) RETURNS TABLE (event_type text, words jsonb)
+    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE ROWS 6 AS 'MODULE_PATHNAME', 'language_words_wrapper';
+COMMENT ON FUNCTION zentry_notify.language_words(text) IS 'What the messages of Zentry''s five events, and the test message, say in a language';
+
 CREATE OR REPLACE FUNCTION zentry_notify.check_definition(definition jsonb, sample jsonb, known text[]) RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'check_definition_wrapper';
 COMMENT ON FUNCTION zentry_notify.check_definition(jsonb, jsonb, text[]) IS

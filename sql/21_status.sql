@@ -829,6 +829,76 @@ AS $$
 $$;
 COMMENT ON FUNCTION zentry_notify.status_locks() IS 'Status of our own tables: who keeps everybody else from them';
 
+CREATE OR REPLACE FUNCTION zentry_notify.subscribed_tables() RETURNS TABLE (subscription text, relation oid)
+    LANGUAGE plpgsql STABLE ROWS 20 SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN QUERY SELECT s.subname::text, r.srrelid
+                   FROM pg_subscription s JOIN pg_subscription_rel r ON r.srsubid = s.oid
+                  WHERE s.subenabled AND s.subdbid = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database());
+    IF EXISTS (SELECT FROM pg_extension e WHERE e.extname = 'pglogical' AND e.extnamespace = to_regnamespace('pglogical')) THEN
+        RETURN QUERY EXECUTE 'SELECT s.sub_name::text, c.oid
+                                FROM pglogical.subscription s
+                                JOIN pglogical.local_sync_status l ON l.sync_subid = s.sub_id
+                                JOIN pg_namespace n ON n.nspname = l.sync_nspname
+                                JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = l.sync_relname
+                               WHERE s.sub_enabled';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.subscribed_tables() IS 'The tables that logical replication, built-in or pglogical''s, brings into this database';
+
+-- Rows that are applied were told of where they were written, if that server has the extension. Where it has, some of our own tables come along, or nothing
+-- of it is seen here.
+CREATE OR REPLACE FUNCTION zentry_notify.status_replication() RETURNS TABLE (subject text, state text, detail text, remedy text)
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $$
+    WITH brought AS MATERIALIZED (
+        SELECT b.subscription, b.relation, CASE WHEN c.relnamespace = 'zentry_notify'::regnamespace THEN c.relname END AS ours
+          FROM zentry_notify.subscribed_tables() b JOIN pg_class c ON c.oid = b.relation),
+    keeps AS MATERIALIZED (
+        SELECT o.relation, EXISTS (SELECT FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid AND c.relnamespace = 'zentry_notify'::regnamespace
+                                    WHERE c.relname = o.relation AND t.tgname = o.name AND t.tgenabled IN ('R', 'A')) AS out
+          FROM zentry_notify.own_triggers() o WHERE o.name = 'drop_replicated'),
+    sending AS MATERIALIZED (
+        SELECT w.value::boolean AS is_on FROM zentry_notify.set_for_worker('zentry_notify.sending') w)
+    SELECT 'subscription ' || quote_ident(b.subscription), 'broken',
+           format('what it brings of zentry_notify.%s is stored, because the trigger drop_replicated does not fire for it: messages go out twice, from its publisher and from here', b.ours),
+           format('ALTER TABLE zentry_notify.%I ENABLE REPLICA TRIGGER drop_replicated;', b.ours)
+      FROM brought b JOIN keeps k ON k.relation = b.ours AND NOT k.out
+     WHERE b.ours IN ('event', 'delivery', 'legacy_delivery', 'route_cursor', 'event_detail') AND (SELECT s.is_on FROM sending s)
+     UNION ALL
+    SELECT 'subscription ' || quote_ident(f.subscription), CASE WHEN f.both THEN 'broken' ELSE 'attention' END,
+           format('trigger %I on %s fires for what it brings: ', f.tgname, f.relation)
+               || CASE WHEN f.both THEN 'its publisher, which has the extension too, sends the same, and messages go out twice'
+                       ELSE 'if its publisher has the extension too, messages go out twice' END,
+           format('ALTER TABLE %s ENABLE TRIGGER %I;', f.relation, f.tgname)
+      FROM (SELECT DISTINCT b.subscription, t.tgname, t.tgrelid::regclass AS relation,
+                   EXISTS (SELECT FROM brought o WHERE o.subscription = b.subscription AND o.ours IS NOT NULL) AS both
+              FROM pg_trigger t
+              JOIN brought b ON b.relation = t.tgrelid OR b.relation IN (SELECT a.relid FROM pg_partition_ancestors(t.tgrelid) a)
+             WHERE t.tgfoid = 'zentry_notify.capture()'::regprocedure AND t.tgenabled IN ('A', 'R')) f
+     WHERE (SELECT s.is_on FROM sending s)
+     UNION ALL
+    -- As FOR ALL TABLES does.
+    SELECT 'subscription ' || quote_ident(b.subscription), 'attention',
+           format('brings what its publisher''s worker keeps for itself (%s), and of which nothing is stored here: both servers have the extension and send, each what is written to it',
+                  string_agg(DISTINCT b.ours, ', ' ORDER BY b.ours)),
+           format('ALTER DATABASE %I SET zentry_notify.sending = off; -- until this server takes over: see docs/guide/change-capture.md', current_database())
+      FROM brought b JOIN keeps k ON k.relation = b.ours AND k.out
+     WHERE (SELECT s.is_on FROM sending s)
+     GROUP BY b.subscription
+     UNION ALL
+    SELECT 'publication ' || quote_ident(p.pubname), 'attention',
+           format('%s: who subscribes gets the webhooks'' URLs and keys, which are secrets', CASE WHEN p.puballtables THEN 'is FOR ALL TABLES' ELSE 'has all tables of the schema zentry_notify' END),
+           CASE WHEN p.puballtables THEN '-- publish tables by name, and of ours zentry_notify.event for one: see docs/guide/change-capture.md'
+                ELSE format('ALTER PUBLICATION %I DROP TABLES IN SCHEMA zentry_notify;', p.pubname) END
+      FROM pg_publication p
+     WHERE p.puballtables OR EXISTS (SELECT FROM pg_publication_namespace n WHERE n.pnpubid = p.oid AND n.pnnspid = 'zentry_notify'::regnamespace)
+     ORDER BY 1, 2 DESC, 3;
+$$;
+COMMENT ON FUNCTION zentry_notify.status_replication() IS 'Status of logical replication that would have messages go out twice, or secrets go out at all';
+
 CREATE OR REPLACE FUNCTION zentry_notify.status_part(part text) RETURNS TABLE (subject text, state text, detail text, remedy text)
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -839,6 +909,7 @@ BEGIN
         WHEN 'settings' THEN RETURN QUERY SELECT * FROM zentry_notify.status_settings();
         WHEN 'privileges' THEN RETURN QUERY SELECT * FROM zentry_notify.status_privileges();
         WHEN 'tables' THEN RETURN QUERY SELECT * FROM zentry_notify.status_tables();
+        WHEN 'replication' THEN RETURN QUERY SELECT * FROM zentry_notify.status_replication();
         WHEN 'events' THEN RETURN QUERY SELECT * FROM zentry_notify.status_sources();
         WHEN 'webhooks' THEN RETURN QUERY SELECT * FROM zentry_notify.status_webhooks();
         WHEN 'routing' THEN RETURN QUERY SELECT * FROM zentry_notify.status_events();
@@ -860,7 +931,7 @@ DECLARE
     part      text;
     line      record;
 BEGIN
-    FOREACH part IN ARRAY '{server,worker,settings,privileges,tables,events,webhooks,routing,queue,failures}'::text[] LOOP
+    FOREACH part IN ARRAY '{server,worker,settings,privileges,tables,replication,events,webhooks,routing,queue,failures}'::text[] LOOP
         BEGIN
             FOR line IN SELECT * FROM zentry_notify.status_part(part) LOOP
                 subject := line.subject;

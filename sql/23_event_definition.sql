@@ -6,20 +6,40 @@ WITH type AS (
       FROM zentry_notify.event_type t),
 wording AS (
     SELECT w.event_type, w.webhook_integration_id,
-           pg_catalog.jsonb_strip_nulls(pg_catalog.to_jsonb(w) - '{id,event_type,webhook_integration_id,created_at}'::pg_catalog.text[]) AS words
-      FROM zentry_notify.event_wording w),
+           pg_catalog.jsonb_strip_nulls(pg_catalog.to_jsonb(w) - '{id,event_type,webhook_integration_id,created_at,language}'::pg_catalog.text[]) AS words
+      FROM zentry_notify.event_wording w WHERE w.event_type <> '*'),
+language AS (
+    SELECT w.language, w.webhook_integration_id FROM zentry_notify.event_wording w WHERE w.event_type = '*'),
+-- In a language, the types that nobody has translated have its numbers, dates and buttons.
+spoken AS (
+    SELECT t.name, l.webhook_integration_id, pg_catalog.jsonb_build_object('language', l.language) || coalesce(p.words, '{}') AS words
+      FROM language l CROSS JOIN type t
+      LEFT JOIN LATERAL zentry_notify.language_words(l.language) p ON p.event_type = t.name),
 everybody AS (
-    SELECT t.name, t.definition || coalesce(w.words, '{}') AS definition
-      FROM type t LEFT JOIN wording w ON w.event_type = t.name AND w.webhook_integration_id IS NULL)
+    SELECT t.name, t.definition || coalesce(s.words, '{}') || coalesce(w.words, '{}') AS definition
+      FROM type t
+      LEFT JOIN spoken s ON s.name = t.name AND s.webhook_integration_id IS NULL
+      LEFT JOIN wording w ON w.event_type = t.name AND w.webhook_integration_id IS NULL),
+own AS (
+    SELECT w.event_type AS name, w.webhook_integration_id FROM wording w WHERE w.webhook_integration_id IS NOT NULL
+     UNION
+    SELECT s.name, s.webhook_integration_id FROM spoken s WHERE s.webhook_integration_id IS NOT NULL)
 SELECT e.name AS event_type, NULL::bigint AS webhook_integration_id, e.definition
   FROM everybody e
 UNION ALL
-SELECT e.name, w.webhook_integration_id, e.definition || w.words
-  FROM everybody e JOIN wording w ON w.event_type = e.name AND w.webhook_integration_id IS NOT NULL;
-COMMENT ON VIEW zentry_notify.event_definition IS 'What the messages of each event say, with the wording of the installation and of integrations put in';
+SELECT e.name, o.webhook_integration_id, e.definition || coalesce(s.words, '{}') || coalesce(w.words, '{}')
+  FROM own o
+  JOIN everybody e ON e.name = o.name
+  LEFT JOIN spoken s ON s.name = o.name AND s.webhook_integration_id = o.webhook_integration_id
+  LEFT JOIN wording w ON w.event_type = o.name AND w.webhook_integration_id = o.webhook_integration_id
+UNION ALL
+-- The test message is of no type that anybody could hear of.
+SELECT p.event_type, l.webhook_integration_id, pg_catalog.jsonb_build_object('name', p.event_type, 'language', l.language) || p.words
+  FROM language l CROSS JOIN LATERAL zentry_notify.language_words(l.language) p WHERE p.event_type = 'test';
+COMMENT ON VIEW zentry_notify.event_definition IS 'What the messages of each event say, with the language and the wording of the installation and of integrations put in; test: the test message, where a language is set';
 COMMENT ON COLUMN zentry_notify.event_definition.event_type IS 'The event';
 COMMENT ON COLUMN zentry_notify.event_definition.webhook_integration_id IS 'The integration that has a wording of its own; null: what the others say';
-COMMENT ON COLUMN zentry_notify.event_definition.definition IS 'name, title, text, fields, colour, emoji, footer, time_key, url, thumbnail';
+COMMENT ON COLUMN zentry_notify.event_definition.definition IS 'name, title, text, fields, colour, emoji, footer, time_key, url, thumbnail, language';
 
 CREATE OR REPLACE FUNCTION zentry_notify.sample_event(event_type text) RETURNS jsonb
     LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
@@ -70,6 +90,13 @@ AS $$
 DECLARE
     type zentry_notify.event_type;
 BEGIN
+    IF NEW.event_type = '*' THEN
+        IF NEW.language <> ALL (zentry_notify.languages()) THEN
+            PERFORM zentry_notify.refuse('invalid_parameter_value', format('there are no words in the language "%s"', left(NEW.language, 50)),
+                format('The languages are %s.', array_to_string(zentry_notify.languages(), ', ')), 'language');
+        END IF;
+        RETURN NEW;
+    END IF;
     SELECT t.* INTO type FROM zentry_notify.event_type t WHERE t.name = NEW.event_type;
     IF NOT FOUND AND NOT zentry_notify.is_restoring() THEN
         PERFORM zentry_notify.refuse('foreign_key_violation', format('unknown event type "%s"', NEW.event_type),
@@ -86,7 +113,7 @@ BEGIN
     END IF;
     PERFORM zentry_notify.check_definition(
         jsonb_strip_nulls(to_jsonb(type) - '{built_in,created_at,sample}'::text[])
-          || jsonb_strip_nulls(to_jsonb(NEW) - '{id,event_type,webhook_integration_id,created_at}'::text[]),
+          || jsonb_strip_nulls(to_jsonb(NEW) - '{id,event_type,webhook_integration_id,created_at,language}'::text[]),
         type.sample, zentry_notify.event_keys(NEW.event_type));
     RETURN NEW;
 END

@@ -126,6 +126,37 @@ $$;
 COMMENT ON FUNCTION @extschema@.zentry_set_wording(text, bigint, text, text, json, text, text, text, text, text) IS
     'Sets other words, another colour or emoji for an event, in the messages of one webhook or (null) of all. What is not given stays as it is';
 
+CREATE OR REPLACE FUNCTION zentry_notify.language_of(webhook_id bigint) RETURNS text
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT w.language FROM zentry_notify.event_wording w
+     WHERE w.event_type = '*' AND (w.webhook_integration_id = webhook_id OR w.webhook_integration_id IS NULL)
+     ORDER BY w.webhook_integration_id NULLS LAST LIMIT 1
+$$;
+COMMENT ON FUNCTION zentry_notify.language_of(bigint) IS 'The language of a webhook''s messages; null: English, as nobody has said otherwise';
+
+CREATE OR REPLACE FUNCTION @extschema@.zentry_set_language(language text, webhook_id bigint DEFAULT NULL) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET session_replication_role = origin SET plan_cache_mode = force_generic_plan
+AS $$
+#variable_conflict use_variable
+BEGIN
+    IF webhook_id IS NOT NULL AND NOT EXISTS (SELECT FROM zentry_notify.webhook w WHERE w.id = webhook_id) THEN
+        PERFORM zentry_notify.no_such_webhook(webhook_id);
+    END IF;
+    -- The installation's own is English where nothing is said.
+    IF language IS NULL OR language = 'en' AND webhook_id IS NULL THEN
+        DELETE FROM zentry_notify.event_wording w WHERE w.event_type = '*' AND w.webhook_integration_id IS NOT DISTINCT FROM webhook_id;
+        RETURN;
+    END IF;
+    UPDATE zentry_notify.event_wording w SET language = language WHERE w.event_type = '*' AND w.webhook_integration_id IS NOT DISTINCT FROM webhook_id;
+    IF NOT FOUND THEN
+        INSERT INTO zentry_notify.event_wording (event_type, webhook_integration_id, language) VALUES ('*', webhook_id, language);
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.zentry_set_language(text, bigint) IS
+    'Sets the language of messages, of one webhook or (null) of all: de, en, es, fr, ja or pt. Own wordings stay as they are. A webhook''s null is as the others have it';
+
 CREATE OR REPLACE FUNCTION @extschema@.zentry_reset_event_type(event_type text, webhook_id bigint DEFAULT NULL) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET session_replication_role = origin SET plan_cache_mode = force_generic_plan
 AS $$

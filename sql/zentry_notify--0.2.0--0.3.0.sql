@@ -317,7 +317,12 @@ ALTER TABLE zentry_notify.event_type ADD COLUMN url text, ADD COLUMN thumbnail t
 COMMENT ON COLUMN zentry_notify.event_type.url IS
     'Address of the thing that the event is about; a template, such as /tasks/{{ task_id }} below zentry_notify.link_base, or https://...';
 COMMENT ON COLUMN zentry_notify.event_type.thumbnail IS 'Address of a picture of it; a template like url';
-ALTER TABLE zentry_notify.event_wording ADD COLUMN url text, ADD COLUMN thumbnail text;
+ALTER TABLE zentry_notify.event_wording ADD COLUMN url text, ADD COLUMN thumbnail text, ADD COLUMN language text,
+    ADD CHECK ((event_type OPERATOR(pg_catalog.=) '*') OPERATOR(pg_catalog.=) (language IS NOT NULL));
+COMMENT ON TABLE zentry_notify.event_wording IS
+    'What an event''s messages say instead of what its type has. An integration''s own wording goes before its language, that before the installation''s wording, that before its language, and that before the type''s; null: as before';
+COMMENT ON COLUMN zentry_notify.event_wording.event_type IS 'The event; *: all of them, whose language it is';
+COMMENT ON COLUMN zentry_notify.event_wording.language IS 'Of *: the language of the built-in events, of numbers and dates, and of what messages say themselves, such as de';
 COMMENT ON COLUMN zentry_notify.event_wording.url IS 'As event_type.url; empty: none';
 COMMENT ON COLUMN zentry_notify.event_wording.thumbnail IS 'As event_type.thumbnail; empty: none';
 
@@ -576,6 +581,14 @@ COMMENT ON FUNCTION zentry_notify.redact_url(text) IS 'The URL without its secre
 CREATE OR REPLACE FUNCTION zentry_notify.built_in_event_types() RETURNS TABLE (definition jsonb, sample jsonb)
     LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'built_in_event_types_wrapper';
 COMMENT ON FUNCTION zentry_notify.built_in_event_types() IS 'What the messages of Zentry''s five events say, and a sample of each';
+
+CREATE OR REPLACE FUNCTION zentry_notify.languages() RETURNS text[]
+    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'languages_wrapper';
+COMMENT ON FUNCTION zentry_notify.languages() IS 'The languages that there are words in';
+
+CREATE OR REPLACE FUNCTION zentry_notify.language_words(language text) RETURNS TABLE (event_type text, words jsonb)
+    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE ROWS 6 AS 'MODULE_PATHNAME', 'language_words_wrapper';
+COMMENT ON FUNCTION zentry_notify.language_words(text) IS 'What the messages of Zentry''s five events, and the test message, say in a language';
 
 CREATE OR REPLACE FUNCTION zentry_notify.check_definition(definition jsonb, sample jsonb, known text[]) RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'check_definition_wrapper';
@@ -4200,6 +4213,76 @@ AS $$
 $$;
 COMMENT ON FUNCTION zentry_notify.status_locks() IS 'Status of our own tables: who keeps everybody else from them';
 
+CREATE OR REPLACE FUNCTION zentry_notify.subscribed_tables() RETURNS TABLE (subscription text, relation oid)
+    LANGUAGE plpgsql STABLE ROWS 20 SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN QUERY SELECT s.subname::text, r.srrelid
+                   FROM pg_subscription s JOIN pg_subscription_rel r ON r.srsubid = s.oid
+                  WHERE s.subenabled AND s.subdbid = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database());
+    IF EXISTS (SELECT FROM pg_extension e WHERE e.extname = 'pglogical' AND e.extnamespace = to_regnamespace('pglogical')) THEN
+        RETURN QUERY EXECUTE 'SELECT s.sub_name::text, c.oid
+                                FROM pglogical.subscription s
+                                JOIN pglogical.local_sync_status l ON l.sync_subid = s.sub_id
+                                JOIN pg_namespace n ON n.nspname = l.sync_nspname
+                                JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = l.sync_relname
+                               WHERE s.sub_enabled';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.subscribed_tables() IS 'The tables that logical replication, built-in or pglogical''s, brings into this database';
+
+-- Rows that are applied were told of where they were written, if that server has the extension. Where it has, some of our own tables come along, or nothing
+-- of it is seen here.
+CREATE OR REPLACE FUNCTION zentry_notify.status_replication() RETURNS TABLE (subject text, state text, detail text, remedy text)
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $$
+    WITH brought AS MATERIALIZED (
+        SELECT b.subscription, b.relation, CASE WHEN c.relnamespace = 'zentry_notify'::regnamespace THEN c.relname END AS ours
+          FROM zentry_notify.subscribed_tables() b JOIN pg_class c ON c.oid = b.relation),
+    keeps AS MATERIALIZED (
+        SELECT o.relation, EXISTS (SELECT FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid AND c.relnamespace = 'zentry_notify'::regnamespace
+                                    WHERE c.relname = o.relation AND t.tgname = o.name AND t.tgenabled IN ('R', 'A')) AS out
+          FROM zentry_notify.own_triggers() o WHERE o.name = 'drop_replicated'),
+    sending AS MATERIALIZED (
+        SELECT w.value::boolean AS is_on FROM zentry_notify.set_for_worker('zentry_notify.sending') w)
+    SELECT 'subscription ' || quote_ident(b.subscription), 'broken',
+           format('what it brings of zentry_notify.%s is stored, because the trigger drop_replicated does not fire for it: messages go out twice, from its publisher and from here', b.ours),
+           format('ALTER TABLE zentry_notify.%I ENABLE REPLICA TRIGGER drop_replicated;', b.ours)
+      FROM brought b JOIN keeps k ON k.relation = b.ours AND NOT k.out
+     WHERE b.ours IN ('event', 'delivery', 'legacy_delivery', 'route_cursor', 'event_detail') AND (SELECT s.is_on FROM sending s)
+     UNION ALL
+    SELECT 'subscription ' || quote_ident(f.subscription), CASE WHEN f.both THEN 'broken' ELSE 'attention' END,
+           format('trigger %I on %s fires for what it brings: ', f.tgname, f.relation)
+               || CASE WHEN f.both THEN 'its publisher, which has the extension too, sends the same, and messages go out twice'
+                       ELSE 'if its publisher has the extension too, messages go out twice' END,
+           format('ALTER TABLE %s ENABLE TRIGGER %I;', f.relation, f.tgname)
+      FROM (SELECT DISTINCT b.subscription, t.tgname, t.tgrelid::regclass AS relation,
+                   EXISTS (SELECT FROM brought o WHERE o.subscription = b.subscription AND o.ours IS NOT NULL) AS both
+              FROM pg_trigger t
+              JOIN brought b ON b.relation = t.tgrelid OR b.relation IN (SELECT a.relid FROM pg_partition_ancestors(t.tgrelid) a)
+             WHERE t.tgfoid = 'zentry_notify.capture()'::regprocedure AND t.tgenabled IN ('A', 'R')) f
+     WHERE (SELECT s.is_on FROM sending s)
+     UNION ALL
+    -- As FOR ALL TABLES does.
+    SELECT 'subscription ' || quote_ident(b.subscription), 'attention',
+           format('brings what its publisher''s worker keeps for itself (%s), and of which nothing is stored here: both servers have the extension and send, each what is written to it',
+                  string_agg(DISTINCT b.ours, ', ' ORDER BY b.ours)),
+           format('ALTER DATABASE %I SET zentry_notify.sending = off; -- until this server takes over: see docs/guide/change-capture.md', current_database())
+      FROM brought b JOIN keeps k ON k.relation = b.ours AND k.out
+     WHERE (SELECT s.is_on FROM sending s)
+     GROUP BY b.subscription
+     UNION ALL
+    SELECT 'publication ' || quote_ident(p.pubname), 'attention',
+           format('%s: who subscribes gets the webhooks'' URLs and keys, which are secrets', CASE WHEN p.puballtables THEN 'is FOR ALL TABLES' ELSE 'has all tables of the schema zentry_notify' END),
+           CASE WHEN p.puballtables THEN '-- publish tables by name, and of ours zentry_notify.event for one: see docs/guide/change-capture.md'
+                ELSE format('ALTER PUBLICATION %I DROP TABLES IN SCHEMA zentry_notify;', p.pubname) END
+      FROM pg_publication p
+     WHERE p.puballtables OR EXISTS (SELECT FROM pg_publication_namespace n WHERE n.pnpubid = p.oid AND n.pnnspid = 'zentry_notify'::regnamespace)
+     ORDER BY 1, 2 DESC, 3;
+$$;
+COMMENT ON FUNCTION zentry_notify.status_replication() IS 'Status of logical replication that would have messages go out twice, or secrets go out at all';
+
 CREATE OR REPLACE FUNCTION zentry_notify.status_part(part text) RETURNS TABLE (subject text, state text, detail text, remedy text)
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -4210,6 +4293,7 @@ BEGIN
         WHEN 'settings' THEN RETURN QUERY SELECT * FROM zentry_notify.status_settings();
         WHEN 'privileges' THEN RETURN QUERY SELECT * FROM zentry_notify.status_privileges();
         WHEN 'tables' THEN RETURN QUERY SELECT * FROM zentry_notify.status_tables();
+        WHEN 'replication' THEN RETURN QUERY SELECT * FROM zentry_notify.status_replication();
         WHEN 'events' THEN RETURN QUERY SELECT * FROM zentry_notify.status_sources();
         WHEN 'webhooks' THEN RETURN QUERY SELECT * FROM zentry_notify.status_webhooks();
         WHEN 'routing' THEN RETURN QUERY SELECT * FROM zentry_notify.status_events();
@@ -4231,7 +4315,7 @@ DECLARE
     part      text;
     line      record;
 BEGIN
-    FOREACH part IN ARRAY '{server,worker,settings,privileges,tables,events,webhooks,routing,queue,failures}'::text[] LOOP
+    FOREACH part IN ARRAY '{server,worker,settings,privileges,tables,replication,events,webhooks,routing,queue,failures}'::text[] LOOP
         BEGIN
             FOR line IN SELECT * FROM zentry_notify.status_part(part) LOOP
                 subject := line.subject;
@@ -4420,20 +4504,40 @@ WITH type AS (
       FROM zentry_notify.event_type t),
 wording AS (
     SELECT w.event_type, w.webhook_integration_id,
-           pg_catalog.jsonb_strip_nulls(pg_catalog.to_jsonb(w) - '{id,event_type,webhook_integration_id,created_at}'::pg_catalog.text[]) AS words
-      FROM zentry_notify.event_wording w),
+           pg_catalog.jsonb_strip_nulls(pg_catalog.to_jsonb(w) - '{id,event_type,webhook_integration_id,created_at,language}'::pg_catalog.text[]) AS words
+      FROM zentry_notify.event_wording w WHERE w.event_type <> '*'),
+language AS (
+    SELECT w.language, w.webhook_integration_id FROM zentry_notify.event_wording w WHERE w.event_type = '*'),
+-- In a language, the types that nobody has translated have its numbers, dates and buttons.
+spoken AS (
+    SELECT t.name, l.webhook_integration_id, pg_catalog.jsonb_build_object('language', l.language) || coalesce(p.words, '{}') AS words
+      FROM language l CROSS JOIN type t
+      LEFT JOIN LATERAL zentry_notify.language_words(l.language) p ON p.event_type = t.name),
 everybody AS (
-    SELECT t.name, t.definition || coalesce(w.words, '{}') AS definition
-      FROM type t LEFT JOIN wording w ON w.event_type = t.name AND w.webhook_integration_id IS NULL)
+    SELECT t.name, t.definition || coalesce(s.words, '{}') || coalesce(w.words, '{}') AS definition
+      FROM type t
+      LEFT JOIN spoken s ON s.name = t.name AND s.webhook_integration_id IS NULL
+      LEFT JOIN wording w ON w.event_type = t.name AND w.webhook_integration_id IS NULL),
+own AS (
+    SELECT w.event_type AS name, w.webhook_integration_id FROM wording w WHERE w.webhook_integration_id IS NOT NULL
+     UNION
+    SELECT s.name, s.webhook_integration_id FROM spoken s WHERE s.webhook_integration_id IS NOT NULL)
 SELECT e.name AS event_type, NULL::bigint AS webhook_integration_id, e.definition
   FROM everybody e
 UNION ALL
-SELECT e.name, w.webhook_integration_id, e.definition || w.words
-  FROM everybody e JOIN wording w ON w.event_type = e.name AND w.webhook_integration_id IS NOT NULL;
-COMMENT ON VIEW zentry_notify.event_definition IS 'What the messages of each event say, with the wording of the installation and of integrations put in';
+SELECT e.name, o.webhook_integration_id, e.definition || coalesce(s.words, '{}') || coalesce(w.words, '{}')
+  FROM own o
+  JOIN everybody e ON e.name = o.name
+  LEFT JOIN spoken s ON s.name = o.name AND s.webhook_integration_id = o.webhook_integration_id
+  LEFT JOIN wording w ON w.event_type = o.name AND w.webhook_integration_id = o.webhook_integration_id
+UNION ALL
+-- The test message is of no type that anybody could hear of.
+SELECT p.event_type, l.webhook_integration_id, pg_catalog.jsonb_build_object('name', p.event_type, 'language', l.language) || p.words
+  FROM language l CROSS JOIN LATERAL zentry_notify.language_words(l.language) p WHERE p.event_type = 'test';
+COMMENT ON VIEW zentry_notify.event_definition IS 'What the messages of each event say, with the language and the wording of the installation and of integrations put in; test: the test message, where a language is set';
 COMMENT ON COLUMN zentry_notify.event_definition.event_type IS 'The event';
 COMMENT ON COLUMN zentry_notify.event_definition.webhook_integration_id IS 'The integration that has a wording of its own; null: what the others say';
-COMMENT ON COLUMN zentry_notify.event_definition.definition IS 'name, title, text, fields, colour, emoji, footer, time_key, url, thumbnail';
+COMMENT ON COLUMN zentry_notify.event_definition.definition IS 'name, title, text, fields, colour, emoji, footer, time_key, url, thumbnail, language';
 
 CREATE OR REPLACE FUNCTION zentry_notify.sample_event(event_type text) RETURNS jsonb
     LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
@@ -4484,6 +4588,13 @@ AS $$
 DECLARE
     type zentry_notify.event_type;
 BEGIN
+    IF NEW.event_type = '*' THEN
+        IF NEW.language <> ALL (zentry_notify.languages()) THEN
+            PERFORM zentry_notify.refuse('invalid_parameter_value', format('there are no words in the language "%s"', left(NEW.language, 50)),
+                format('The languages are %s.', array_to_string(zentry_notify.languages(), ', ')), 'language');
+        END IF;
+        RETURN NEW;
+    END IF;
     SELECT t.* INTO type FROM zentry_notify.event_type t WHERE t.name = NEW.event_type;
     IF NOT FOUND AND NOT zentry_notify.is_restoring() THEN
         PERFORM zentry_notify.refuse('foreign_key_violation', format('unknown event type "%s"', NEW.event_type),
@@ -4500,7 +4611,7 @@ BEGIN
     END IF;
     PERFORM zentry_notify.check_definition(
         jsonb_strip_nulls(to_jsonb(type) - '{built_in,created_at,sample}'::text[])
-          || jsonb_strip_nulls(to_jsonb(NEW) - '{id,event_type,webhook_integration_id,created_at}'::text[]),
+          || jsonb_strip_nulls(to_jsonb(NEW) - '{id,event_type,webhook_integration_id,created_at,language}'::text[]),
         type.sample, zentry_notify.event_keys(NEW.event_type));
     RETURN NEW;
 END
@@ -4643,6 +4754,37 @@ $$;
 COMMENT ON FUNCTION @extschema@.zentry_set_wording(text, bigint, text, text, json, text, text, text, text, text) IS
     'Sets other words, another colour or emoji for an event, in the messages of one webhook or (null) of all. What is not given stays as it is';
 
+CREATE OR REPLACE FUNCTION zentry_notify.language_of(webhook_id bigint) RETURNS text
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT w.language FROM zentry_notify.event_wording w
+     WHERE w.event_type = '*' AND (w.webhook_integration_id = webhook_id OR w.webhook_integration_id IS NULL)
+     ORDER BY w.webhook_integration_id NULLS LAST LIMIT 1
+$$;
+COMMENT ON FUNCTION zentry_notify.language_of(bigint) IS 'The language of a webhook''s messages; null: English, as nobody has said otherwise';
+
+CREATE OR REPLACE FUNCTION @extschema@.zentry_set_language(language text, webhook_id bigint DEFAULT NULL) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET session_replication_role = origin SET plan_cache_mode = force_generic_plan
+AS $$
+#variable_conflict use_variable
+BEGIN
+    IF webhook_id IS NOT NULL AND NOT EXISTS (SELECT FROM zentry_notify.webhook w WHERE w.id = webhook_id) THEN
+        PERFORM zentry_notify.no_such_webhook(webhook_id);
+    END IF;
+    -- The installation's own is English where nothing is said.
+    IF language IS NULL OR language = 'en' AND webhook_id IS NULL THEN
+        DELETE FROM zentry_notify.event_wording w WHERE w.event_type = '*' AND w.webhook_integration_id IS NOT DISTINCT FROM webhook_id;
+        RETURN;
+    END IF;
+    UPDATE zentry_notify.event_wording w SET language = language WHERE w.event_type = '*' AND w.webhook_integration_id IS NOT DISTINCT FROM webhook_id;
+    IF NOT FOUND THEN
+        INSERT INTO zentry_notify.event_wording (event_type, webhook_integration_id, language) VALUES ('*', webhook_id, language);
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION @extschema@.zentry_set_language(text, bigint) IS
+    'Sets the language of messages, of one webhook or (null) of all: de, en, es, fr, ja or pt. Own wordings stay as they are. A webhook''s null is as the others have it';
+
 CREATE OR REPLACE FUNCTION @extschema@.zentry_reset_event_type(event_type text, webhook_id bigint DEFAULT NULL) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET session_replication_role = origin SET plan_cache_mode = force_generic_plan
 AS $$
@@ -4766,7 +4908,7 @@ AS $$
        AND CASE WHEN p.proname IN ('find_api_token', 'note_api_token_use') THEN privilege = 'server'
                 WHEN privilege = 'server' THEN false
                 -- A view checks whether its reader may call what it calls.
-                WHEN p.proname IN ('zentry_status', 'zentry_stats', 'zentry_stats_by_hour', 'zentry_preview', 'zentry_webhook_types', 'zentry_logs', 'log_ids', 'latency_bounds', 'redact_url',
+                WHEN p.proname IN ('zentry_status', 'zentry_stats', 'zentry_stats_by_hour', 'zentry_preview', 'zentry_webhook_types', 'zentry_logs', 'log_ids', 'latency_bounds', 'redact_url', 'language_words',
                                    'look_up', 'look_up_in', 'lookup_of', 'quiet_until', 'digest_due', 'library_version', 'unrouted_events', 'doubts', 'refuse', 'source_arguments') THEN true
                 WHEN p.proname IN ('zentry_grant', 'zentry_revoke', 'zentry_promote') THEN false
                 WHEN starts_with(p.proname::text, 'zentry_')
@@ -4934,6 +5076,10 @@ BEGIN
     GRANT EXECUTE ON FUNCTION zentry_notify.capture() TO PUBLIC;
     IF NOT pg_catalog.has_function_privilege('zentry_notify_agent', 'zentry_notify.sum_histogram(bigint[])', 'EXECUTE') THEN
         GRANT EXECUTE ON FUNCTION zentry_notify.add_histograms(bigint[], bigint[]), zentry_notify.sum_histogram(bigint[]) TO zentry_notify_agent;
+    END IF;
+    -- The view of definitions calls it.
+    IF NOT pg_catalog.has_function_privilege('zentry_notify_agent', 'zentry_notify.language_words(text)', 'EXECUTE') THEN
+        GRANT EXECUTE ON FUNCTION zentry_notify.language_words(text) TO zentry_notify_agent;
     END IF;
     -- The worker numbers deliveries before it writes them.
     IF NOT pg_catalog.has_sequence_privilege('zentry_notify_agent', 'zentry_notify.delivery_id_seq', 'USAGE') THEN

@@ -166,7 +166,12 @@ ALTER TABLE zentry_notify.event_type ADD COLUMN url text, ADD COLUMN thumbnail t
 COMMENT ON COLUMN zentry_notify.event_type.url IS
     'Address of the thing that the event is about; a template, such as /tasks/{{ task_id }} below zentry_notify.link_base, or https://...';
 COMMENT ON COLUMN zentry_notify.event_type.thumbnail IS 'Address of a picture of it; a template like url';
-ALTER TABLE zentry_notify.event_wording ADD COLUMN url text, ADD COLUMN thumbnail text;
+ALTER TABLE zentry_notify.event_wording ADD COLUMN url text, ADD COLUMN thumbnail text, ADD COLUMN language text,
+    ADD CHECK ((event_type OPERATOR(pg_catalog.=) '*') OPERATOR(pg_catalog.=) (language IS NOT NULL));
+COMMENT ON TABLE zentry_notify.event_wording IS
+    'What an event''s messages say instead of what its type has. An integration''s own wording goes before its language, that before the installation''s wording, that before its language, and that before the type''s; null: as before';
+COMMENT ON COLUMN zentry_notify.event_wording.event_type IS 'The event; *: all of them, whose language it is';
+COMMENT ON COLUMN zentry_notify.event_wording.language IS 'Of *: the language of the built-in events, of numbers and dates, and of what messages say themselves, such as de';
 COMMENT ON COLUMN zentry_notify.event_wording.url IS 'As event_type.url; empty: none';
 COMMENT ON COLUMN zentry_notify.event_wording.thumbnail IS 'As event_type.thumbnail; empty: none';
 
@@ -366,6 +371,6 @@ $$;
 --# structure 07_webhook_state.sql 227a638fbe7105ee
 --# structure 08_event_source.sql 426184cabd82c950
 --# structure 09_delivery_stat.sql 975f394c8f1c4fc4
---# structure 10_event_wording.sql 1a27467a420e5776
+--# structure 10_event_wording.sql abc35a2f0dcc42c8
 --# structure 11_api_token.sql 75e91431a803e2f0
 --# structure 26_install.sql aa73e52d0cb02b3d

@@ -15,6 +15,7 @@ use webhook::digest::Digest;
 use webhook::endpoint::EndpointKind;
 use webhook::event::Event;
 use webhook::kinds::Setting;
+use webhook::language::Language;
 use webhook::mention::Mention;
 use webhook::message;
 
@@ -34,6 +35,32 @@ fn built_in_event_types() -> TableIterator<'static, (name!(definition, JsonB), n
         let definition = serde_json::to_value(raw).ok()?;
         Some((JsonB(definition), JsonB(Value::Object(sample(&raw.name)?))))
     }))
+}
+
+/// The words of the built-in events, and of the test message, in a language that there is.
+#[pg_extern(sql = false)]
+fn language_words(
+    language: &str,
+) -> TableIterator<'static, (name!(event_type, String), name!(words, JsonB))> {
+    let pack = Language::of(language).map(Language::pack).unwrap_or_default();
+    TableIterator::new(pack.into_iter().filter_map(|raw| {
+        let Value::Object(mut definition) = serde_json::to_value(&raw).ok()? else {
+            return None;
+        };
+        // The rest is the type's own; that of the test message is nowhere else.
+        let keys: &[&str] = if raw.name == TEST {
+            &["title", "text", "emoji", "footer"]
+        } else {
+            &["title", "text", "fields"]
+        };
+        definition.retain(|key, _| keys.contains(&key.as_str()));
+        Some((raw.name, JsonB(Value::Object(definition))))
+    }))
+}
+
+#[pg_extern(sql = false)]
+fn languages() -> Vec<&'static str> {
+    Language::ALL.map(Language::code).to_vec()
 }
 
 /// Raises an error unless the definition makes messages, of the sample too; a warning for keys that are not `known`.

@@ -9,6 +9,7 @@ use webhook::definition::Catalogue;
 use webhook::endpoint::Endpoint;
 use webhook::event::Event;
 use webhook::http_thread::Outgoing;
+use webhook::language::Language;
 use webhook::mention::Mention;
 use webhook::message;
 use webhook::nats::Publication;
@@ -58,6 +59,7 @@ fn zentry_test_webhook(
         mention,
         appearance,
         signing,
+        language,
     } = find(webhook_id);
     let endpoint = super::url::require_endpoint(&webhook_type, &webhook_url);
     let (endpoint, signing) = Signing::of(endpoint, &signing).unwrap_or_else(|reason| {
@@ -70,7 +72,7 @@ fn zentry_test_webhook(
     let mut appearance = settings::appearance(Some(&appearance));
     appearance.mention = mention.and_then(|text| Mention::parse(endpoint.kind(), &text).ok());
     let event = event(test_message.unwrap_or("Test message from Zentry!"));
-    let judgement = post(&endpoint, &event, &appearance, signing.as_ref());
+    let judgement = post(&endpoint, &event, &appearance, signing.as_ref(), language);
     let works = judgement.verdict == Verdict::Sent;
     let logged = log(id, &event, judgement);
     if works {
@@ -95,12 +97,14 @@ struct Found {
     /// JSON.
     appearance: String,
     signing: StoredSigning,
+    language: Language,
 }
 
 /// The integration, switched off or not; an error when there is none, and when its URL is gone.
 fn find(webhook_id: Option<i64>) -> Found {
     const SQL: &str = "SELECT w.webhook_type::text, u.webhook_url::text, w.mention, zentry_notify.appearance_of(w.id), \
-                              u.signing_secret, u.previous_secret, u.previous_until, u.headers::text \
+                              u.signing_secret, u.previous_secret, u.previous_until, u.headers::text, \
+                              zentry_notify.language_of(w.id) \
                        FROM zentry_notify.webhook w \
                        LEFT JOIN zentry_notify.webhook_secret u ON u.webhook_integration_id = w.id WHERE w.id = $1";
     let found = with_spi(|spi| {
@@ -120,6 +124,7 @@ fn find(webhook_id: Option<i64>) -> Found {
                         previous: text(6).zip(rows.get::<Timestamp>(0, 7)),
                         headers: text(8),
                     },
+                    language: text(9).and_then(|code| Language::of(&code)).unwrap_or_default(),
                 })
             })
             .flatten()
@@ -139,7 +144,13 @@ fn event(message: &str) -> Event {
     }
 }
 
-fn post(endpoint: &Endpoint, event: &Event, appearance: &Appearance, signing: Option<&Signing>) -> Judgement {
+fn post(
+    endpoint: &Endpoint,
+    event: &Event,
+    appearance: &Appearance,
+    signing: Option<&Signing>,
+    language: Language,
+) -> Judgement {
     let mut http = match Http::start(0) {
         Ok(http) => http,
         Err(error) => report::error(
@@ -152,7 +163,7 @@ fn post(endpoint: &Endpoint, event: &Event, appearance: &Appearance, signing: Op
     let body = if endpoint.kind().takes_events() {
         message::event_json(event, Vec::new())
     } else {
-        let card = Catalogue::builtin().card(event);
+        let card = Catalogue::of(language).card(event);
         message::compose_with(endpoint.kind(), &[card], appearance).body
     };
     // It is told once.

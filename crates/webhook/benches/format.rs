@@ -105,6 +105,7 @@ fn hostile(c: &mut Criterion) {
         time_key: None,
         url: None,
         thumbnail: None,
+        language: webhook::language::Language::English,
     };
     let definition = Definition::compile(&definition).expect("a definition");
     let mut group = c.benchmark_group("hostile text");

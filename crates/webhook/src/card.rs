@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use crate::language::Language;
 use crate::rich_text::{RichText, has};
 
 /// One event, ready to be written in any format.
@@ -30,6 +31,8 @@ pub struct Card {
     pub url: Option<Arc<str>>,
     /// A picture of it.
     pub thumbnail: Option<Arc<str>>,
+    /// Of what the formats say themselves.
+    pub language: Language,
 }
 
 /// A key or a type's name as a heading: `sprint_closed` is "Sprint Closed".

@@ -12,6 +12,7 @@ mod number;
 mod print;
 mod sample;
 mod segments;
+mod spoken;
 mod template;
 
 use std::fmt;
@@ -28,6 +29,7 @@ pub use sample::{SAMPLE_KEY, placeholder, sample};
 
 use crate::card::{Card, humanised};
 use crate::event::Event;
+use crate::language::Language;
 use crate::link;
 use crate::rich_text::RichText;
 use context::Data;
@@ -70,6 +72,12 @@ pub struct EventDefinition {
     /// Template of the address of a picture of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub thumbnail: Option<String>,
+    /// What the formats say themselves, and filters of numbers and dates; as JSON its code. It does not change the templates.
+    #[serde(
+        serialize_with = "notation::write_language",
+        skip_serializing_if = "notation::is_default"
+    )]
+    pub language: Language,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -140,6 +148,7 @@ pub struct Definition {
     time_key: Option<Box<str>>,
     url: Option<Template>,
     thumbnail: Option<Template>,
+    language: Language,
 }
 
 impl Definition {
@@ -175,6 +184,7 @@ impl Definition {
             time_key: raw.time_key.as_deref().map(Into::into),
             url: compile_link("url", raw.url.as_deref())?,
             thumbnail: compile_link("thumbnail", raw.thumbnail.as_deref())?,
+            language: raw.language,
         })
     }
 
@@ -186,7 +196,7 @@ impl Definition {
     /// the card is the generic one: it still says what happened.
     /// `base` is what addresses that begin with a slash are below.
     pub fn card(&self, event: &Event, base: Option<&str>) -> Card {
-        let data = Arc::new(Data::new(event.parse()));
+        let data = Arc::new(Data::new(event.parse(), self.language));
         self.render(event, &data, base)
             .unwrap_or_else(|_| generic::card(event, &data))
     }
@@ -197,7 +207,7 @@ impl Definition {
     ///
     /// What is wrong, and in which part.
     pub fn try_card(&self, event: &Event) -> Result<Card, String> {
-        self.render(event, &Arc::new(Data::new(event.parse())), None)
+        self.render(event, &Arc::new(Data::new(event.parse(), self.language)), None)
             .map_err(|error| error.to_string())
     }
 
@@ -239,6 +249,7 @@ impl Definition {
             is_sample: sample::is_sample(data),
             url,
             thumbnail,
+            language: self.language,
         })
     }
 

@@ -12,6 +12,7 @@ use thiserror::Error;
 
 use crate::card::{Card, humanised, one_line};
 use crate::definition::DEFAULT_COLOUR;
+use crate::language::Language;
 use crate::quiet_hours::QuietHours;
 use crate::rich_text::{Builder, RichText};
 
@@ -169,36 +170,38 @@ impl Digest {
         }
         let all: usize = counts.values().sum();
         let newest = last.last();
+        let language = newest.map_or(Language::default(), |card| card.language);
         let mut colours: Vec<u32> = last.iter().map(|card| card.colour).collect();
         colours.dedup();
         Card {
-            title: RichText::plain(&count(all)),
+            title: RichText::plain(&language.events(all)),
             emoji: "📋".into(),
             colour: match colours.as_slice() {
                 [colour] if counts.len() == 1 => *colour,
                 _ => DEFAULT_COLOUR,
             },
-            text: self.lines(all, samples, last),
-            fields: fields(counts),
+            text: self.lines(all, samples, last, language),
+            fields: fields(counts, language),
             time: newest.map_or(Timestamp::UNIX_EPOCH, |card| card.time),
             footer: newest.map_or_else(|| "".into(), |card| card.footer.clone()),
             is_sample: all > 0 && samples == all,
             url: None,
             thumbnail: None,
+            language,
         }
     }
 
-    fn lines(&self, all: usize, samples: usize, last: &[Card]) -> RichText {
+    fn lines(&self, all: usize, samples: usize, last: &[Card], language: Language) -> RichText {
         let mut text = Builder::default();
         // Where all are, the message itself says so.
         let mixed = samples > 0 && samples < all;
-        match samples {
-            1 if mixed => text.push("1 of them is a sample, not an event.\n"),
-            _ if mixed => text.push(&format!("{samples} of them are samples, not events.\n")),
-            _ => {}
+        if mixed {
+            text.push(&language.samples(samples));
+            text.push("\n");
         }
         if all > last.len() {
-            text.push(&format!("The last {} of them:\n", last.len()));
+            text.push(&language.last(last.len()));
+            text.push("\n");
         }
         for card in last {
             text.push("• ");
@@ -212,7 +215,7 @@ impl Digest {
                 text.push(&format!("{} ", card.emoji));
             }
             if mixed && card.is_sample {
-                text.push("Sample: ");
+                text.push(&format!("{}: ", language.words().sample_of));
             }
             text.toggle_bold();
             text.push(&cut(card.title.as_str()));
@@ -232,13 +235,6 @@ fn names_zone(before: &str) -> bool {
     before.split_whitespace().count() == 5
 }
 
-fn count(events: usize) -> String {
-    match events {
-        1 => "1 event".to_owned(),
-        events => format!("{events} events"),
-    }
-}
-
 /// On one line, and no longer than that.
 fn cut(text: &str) -> Cow<'_, str> {
     let text = one_line(text);
@@ -249,17 +245,21 @@ fn cut(text: &str) -> Cow<'_, str> {
 }
 
 /// The most frequent first.
-fn fields(counts: BTreeMap<&str, usize>) -> Vec<(std::sync::Arc<str>, RichText)> {
+fn fields(counts: BTreeMap<&str, usize>, language: Language) -> Vec<(std::sync::Arc<str>, RichText)> {
     let mut counts: Vec<(&str, usize)> = counts.into_iter().collect();
     counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
     let others: usize = counts.iter().skip(MAX_COUNTS).map(|(_, count)| count).sum();
-    let named = counts
-        .iter()
-        .take(MAX_COUNTS)
-        .map(|(name, count)| (humanised(name), *count));
+    let named = counts.iter().take(MAX_COUNTS).map(|(name, count)| {
+        (
+            language
+                .title(name)
+                .map_or_else(|| humanised(name), str::to_owned),
+            *count,
+        )
+    });
     named
-        .chain((others > 0).then(|| ("Others".to_owned(), others)))
-        .map(|(name, count)| (name.into(), RichText::plain(&count.to_string())))
+        .chain((others > 0).then(|| (language.words().others.to_owned(), others)))
+        .map(|(name, count)| (name.into(), RichText::plain(&language.number(&count.to_string()))))
         .collect()
 }
 

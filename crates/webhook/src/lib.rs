@@ -18,6 +18,7 @@ pub mod id_set;
 pub mod json_members;
 pub mod keys;
 pub mod kinds;
+pub mod language;
 pub mod link;
 pub mod mention;
 pub mod message;

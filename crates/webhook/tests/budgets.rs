@@ -54,6 +54,7 @@ fn card(text: &str, data: &Value) -> Option<String> {
         time_key: None,
         url: None,
         thumbnail: None,
+        language: webhook::language::Language::English,
     };
     let definition = Definition::compile(&raw).ok()?;
     let card = definition.try_card(&event(data)).ok()?;

@@ -65,7 +65,7 @@ fn what_is_wrong_is_named_by_its_key_and_the_refusal_says_what_it_must_be() {
         ),
         (
             r#"{"weather": 1}"#,
-            "\"weather\" is not a part of the definition of an event type: it has name, title, colour, emoji, text, fields, footer, time_key, url, thumbnail",
+            "\"weather\" is not a part of the definition of an event type: it has name, title, colour, emoji, text, fields, footer, time_key, url, thumbnail, language",
         ),
         (
             r#"{"colour": "red"}"#,

@@ -28,6 +28,7 @@ fn definition(template: &str) -> Definition {
         time_key: None,
         url: None,
         thumbnail: None,
+        language: webhook::language::Language::English,
     })
     .unwrap()
 }

@@ -18,6 +18,7 @@ use webhook::endpoint::EndpointKind::{
     self, Discord, GoogleChat, Mattermost, Nats, Signed, Slack, TeamsConnector, TeamsWorkflow,
 };
 use webhook::event::Event;
+use webhook::language::Language;
 use webhook::mention::Mention;
 use webhook::message::{compose, compose_with, event_json};
 use webhook::rich_text::RichText;
@@ -135,7 +136,19 @@ fn cards(most_fields: usize) -> impl Strategy<Value = Card> {
             is_sample: colour % 7 == 0,
             url: link(colour),
             thumbnail: link(colour / 3),
+            language: Language::ALL[colour as usize % Language::ALL.len()],
         })
+}
+
+/// What a card is called that has no title.
+fn without_title(language: Language) -> &'static str {
+    match language {
+        Language::English | Language::French => "Notification",
+        Language::German => "Benachrichtigung",
+        Language::Spanish => "Notificación",
+        Language::Japanese => "通知",
+        Language::Portuguese => "Notificação",
+    }
 }
 
 /// Some of the cards are about the same thing.
@@ -274,7 +287,7 @@ proptest! {
         for kind in KINDS {
             let message = compose(kind, std::slice::from_ref(&card));
             let shown = read(kind, &message.body).remove(0);
-            let title = if card.title.is_empty() { "Notification" } else { card.title.as_str() };
+            let title = if card.title.is_empty() { without_title(card.language) } else { card.title.as_str() };
             // Cut further than the limits of the parts only where all together is too much.
             let cut = |shown: &str, said: &str| assert_says(shown, said, usize::MAX / 2, 0);
             cut(&shown.title, &format!("{} {title}", card.emoji));
@@ -468,6 +481,7 @@ fn raw_definition(template: &str) -> EventDefinition {
         time_key: None,
         url: None,
         thumbnail: None,
+        language: webhook::language::Language::English,
     }
 }
 

@@ -2,8 +2,11 @@
 
 use std::env;
 use std::path::Path;
+use std::process::Command;
 
 use nix::sys::signal::Signal;
+
+use super::Stage;
 
 /// How a cluster is set up.
 #[derive(Clone, Debug)]
@@ -38,6 +41,26 @@ impl ClusterOptions {
     pub fn set(mut self, name: &str, value: impl ToString) -> Self {
         self.settings.push((name.to_owned(), value.to_string()));
         self
+    }
+
+    /// With logical decoding, by PostgreSQL's own plugins, pglogical's and wal2json. Servers from November 2026 on have a list of plugins, and others do not start
+    /// with it.
+    #[must_use]
+    pub fn logical(self) -> Self {
+        const LIST: &str = "output_plugin_libraries";
+        let options = self.set("wal_level", "logical");
+        let known = Stage::get().ok().and_then(|stage| {
+            let described = Command::new(stage.program("postgres"))
+                .arg("--describe-config")
+                .output()
+                .ok()?;
+            Some(String::from_utf8_lossy(&described.stdout).contains(LIST))
+        });
+        if known == Some(true) {
+            options.set(LIST, "pgoutput, test_decoding, pglogical_output, wal2json")
+        } else {
+            options
+        }
     }
 
     /// Add a variable to the server's environment.

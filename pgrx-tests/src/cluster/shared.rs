@@ -16,6 +16,7 @@ impl Cluster {
         let start = || -> Result<_> {
             // A worker for every database that has work, and tests run at once.
             let options = ClusterOptions::default()
+                .logical()
                 .set("max_worker_processes", 64)
                 .set("max_connections", 200)
                 .set("zentry_notify.max_workers", 48)

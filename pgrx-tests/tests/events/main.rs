@@ -7,6 +7,7 @@ mod attach_errors;
 mod conditions;
 mod equality;
 mod expressions;
+mod languages;
 mod moved_rows;
 mod numbers;
 mod privileges;

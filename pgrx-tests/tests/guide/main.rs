@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use anyhow::{Context, Result, bail};
+use zentry_e2e::cluster::Stage;
 use zentry_e2e::emulator::Kind;
 use zentry_e2e::scene::{SOON, Scene};
 use zentry_e2e::wait::eventually;
@@ -73,6 +74,10 @@ fn run(page: &Path) -> Result<()> {
         .map(|(shown, kind)| (*shown, scene.emulator.register(*kind).url()))
         .collect();
     for block in blocks {
+        let is_there = |library| Stage::get().map(|stage| stage.library(library).exists());
+        if !block.library.map_or(Ok(true), is_there)? {
+            continue;
+        }
         let mut sql = block.sql.clone();
         for (shown, url) in &urls {
             sql = sql.replace(shown, url);

@@ -9,6 +9,8 @@ pub struct Block {
     pub line: usize,
     pub sql: String,
     pub when: When,
+    /// A library of the server without which it cannot be run.
+    pub library: Option<&'static str>,
     pub output: Option<String>,
 }
 
@@ -40,7 +42,7 @@ pub fn parse(page: &str) -> Result<Vec<Block>> {
             }
         }
         match info.trim() {
-            "sql" | "sql eventually" => blocks.push(Block {
+            "sql" | "sql eventually" | "sql wal2json" => blocks.push(Block {
                 line,
                 sql: text,
                 when: if info.contains("eventually") {
@@ -48,6 +50,7 @@ pub fn parse(page: &str) -> Result<Vec<Block>> {
                 } else {
                     When::Once
                 },
+                library: info.contains("wal2json").then_some("wal2json.so"),
                 output: None,
             }),
             "output" => match blocks.last_mut() {

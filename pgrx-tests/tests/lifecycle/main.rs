@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 mod attached_tables;
+mod change_capture;
 mod databases;
 mod drop_extension;
 mod due_work;

@@ -210,3 +210,103 @@ fn a_subscriber_that_is_promoted_captures_and_sends() -> Result<()> {
     assert_eq!(site.emulator.complaints(), Vec::<String>::new());
     Ok(())
 }
+
+#[derive(Debug, PartialEq)]
+struct Line {
+    subject: String,
+    state: String,
+    remedy: String,
+}
+
+/// What the part of `zentry_status()` about replication says.
+fn status(client: &mut Client) -> Result<Vec<Line>> {
+    let rows = client.query(
+        "SELECT subject, state, remedy FROM zentry_status() WHERE subject ~ '^(subscription|publication) '",
+        &[],
+    )?;
+    let line = |row: &postgres::Row| Line {
+        subject: row.get(0),
+        state: row.get(1),
+        remedy: row.get(2),
+    };
+    Ok(rows.iter().map(line).collect())
+}
+
+fn states(lines: &[Line]) -> Vec<(&str, &str)> {
+    lines
+        .iter()
+        .map(|line| (line.subject.as_str(), line.state.as_str()))
+        .collect()
+}
+
+/// The extension is on both sides of FOR ALL TABLES. What would send twice is said, and mended by what is said.
+#[test]
+fn what_goes_out_twice_is_said_on_the_subscriber() -> Result<()> {
+    const BRINGS: (&str, &str) = ("subscription everything", "attention");
+    const TWICE: (&str, &str) = ("subscription everything", "broken");
+    let site = Site::start(ClusterOptions::default().logical())?;
+    let mut publisher = site.database("publisher")?;
+    let mut subscriber = site.database("subscriber")?;
+    assert_eq!(status(&mut publisher)?, []);
+    publisher.batch_execute("CREATE PUBLICATION everything FOR ALL TABLES")?;
+    publisher.batch_execute("SELECT pg_create_logical_replication_slot('everything', 'pgoutput')")?;
+    assert_eq!(
+        states(&status(&mut publisher)?),
+        [("publication everything", "attention")]
+    );
+    subscriber.batch_execute(&format!(
+        "CREATE SUBSCRIPTION everything CONNECTION 'host={} port={} user=postgres dbname=publisher' \
+         PUBLICATION everything WITH (create_slot = false, copy_data = false)",
+        site.cluster.dir().display(),
+        site.cluster.port()
+    ))?;
+    assert_eq!(states(&status(&mut subscriber)?), [BRINGS]);
+    let channel = site.channel(&mut publisher)?;
+    wait_for(&mut subscriber, "SELECT count(*) = 1 FROM zentry_notify.webhooks")?;
+
+    // Somebody has the attached table fire for what is applied.
+    subscriber
+        .batch_execute("ALTER TABLE users_user ENABLE ALWAYS TRIGGER zentry_notify_daily_streak_update")?;
+    let lines = status(&mut subscriber)?;
+    assert_eq!(states(&lines), [TWICE, BRINGS]);
+    fire(&mut publisher)?;
+    channel.webhook.wait_for_events(2, SOON);
+    subscriber.batch_execute(&lines[0].remedy)?;
+    assert_eq!(states(&status(&mut subscriber)?), [BRINGS]);
+
+    // Or takes away what keeps our own rows apart.
+    subscriber.batch_execute("ALTER TABLE zentry_notify.event DISABLE TRIGGER drop_replicated")?;
+    let lines = status(&mut subscriber)?;
+    assert_eq!(states(&lines), [TWICE, BRINGS]);
+    subscriber.batch_execute(&lines[0].remedy)?;
+
+    // One that is to keep silent.
+    let lines = status(&mut subscriber)?;
+    subscriber.batch_execute(&lines[0].remedy)?;
+    assert_eq!(status(&mut subscriber)?, []);
+    subscriber.batch_execute(
+        "ALTER DATABASE subscriber RESET zentry_notify.sending; ALTER SUBSCRIPTION everything DISABLE",
+    )?;
+    assert_eq!(status(&mut subscriber)?, []);
+    Ok(())
+}
+
+/// Without a sign that the publisher has the extension, it may have it all the same.
+#[test]
+fn a_trigger_that_fires_for_applied_rows_is_said() -> Result<()> {
+    let (_site, _publisher, mut subscriber, _channel) = pair()?;
+    assert_eq!(status(&mut subscriber)?, []);
+    subscriber
+        .batch_execute("ALTER TABLE users_user ENABLE REPLICA TRIGGER zentry_notify_daily_streak_update")?;
+    let lines = status(&mut subscriber)?;
+    assert_eq!(states(&lines), [("subscription everything", "attention")]);
+    subscriber.batch_execute(&lines[0].remedy)?;
+    assert_eq!(status(&mut subscriber)?, []);
+    // The schema of ours has the secrets.
+    subscriber.batch_execute("CREATE PUBLICATION ours FOR TABLES IN SCHEMA zentry_notify")?;
+    let lines = status(&mut subscriber)?;
+    assert_eq!(states(&lines), [("publication ours", "attention")]);
+    subscriber.batch_execute(&lines[0].remedy)?;
+    assert_eq!(status(&mut subscriber)?, []);
+    Ok(())
+}

@@ -214,6 +214,18 @@ const CALLS: [(&str, &[&str]); 31] = [
         ],
     ),
     (
+        "zentry_set_language",
+        &[
+            "('de')",
+            "('ja', 1)",
+            "($1)",
+            "('de', 987654321)",
+            "(NULL, 1)",
+            "('en')",
+        ],
+    ),
+    ("zentry_notify.language_words", &["('de')", "($1)", "(NULL)"]),
+    (
         "zentry_preview",
         &[
             "('task_completed', webhook_id => 1)",

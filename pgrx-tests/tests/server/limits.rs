@@ -101,7 +101,8 @@ fn what_is_no_json_is_refused() -> Result<()> {
             "400",
         ),
         ("application/json", "\u{0}", "400"),
-        ("application/x-www-form-urlencoded", "name=x", "415"),
+        ("multipart/form-data", "x", "400"),
+        ("application/xml", "<x/>", "415"),
         ("text/plain", "{}", "415"),
     ] {
         let mut stream = connect(&server)?;

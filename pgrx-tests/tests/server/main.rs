@@ -4,6 +4,10 @@
 mod access;
 mod commands;
 mod connection;
+#[path = "../adoption/django.rs"]
+#[allow(dead_code, reason = "the tests of adoption need the rest")]
+mod django;
+mod drf;
 mod foreign_code;
 mod guide;
 mod integrations;

@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 
 use super::Slice;
 use super::settings::Settings;
+use super::times;
 use crate::database::Session;
 
 /// A webhook and what it hears of, in the shape of Zentry's serializer.
@@ -35,8 +36,10 @@ pub struct Integration {
     #[schema(value_type = Vec<String>)]
     pub event_types: Value,
     pub is_active: bool,
+    #[serde(serialize_with = "times::iso")]
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
+    #[serde(serialize_with = "times::iso")]
     #[schema(value_type = String, format = DateTime)]
     pub updated_at: Timestamp,
     /// Names of the headers that its requests have besides; their values are secrets
@@ -215,19 +218,33 @@ async fn rows(
 const ONE: Slice = Slice { offset: 0, limit: 1 };
 
 /// An integration with its state and all its settings.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Webhook {
+    #[serde(flatten)]
     pub integration: Integration,
     /// `active`, `failing`, `gone` or `off`
     pub state: String,
+    /// Since when it fails, or is gone
+    #[serde(serialize_with = "times::iso_or_null")]
+    #[schema(value_type = Option<String>, format = DateTime)]
     pub state_since: Option<Timestamp>,
+    /// Why it fails, or is gone
     pub reason: Option<String>,
+    #[serde(serialize_with = "times::iso_or_null")]
+    #[schema(value_type = Option<String>, format = DateTime)]
     pub next_try_at: Option<Timestamp>,
     /// When the quiet hours that it is in are over, and when the digest leaves that it gathers
+    #[serde(serialize_with = "times::iso_or_null")]
+    #[schema(value_type = Option<String>, format = DateTime)]
     pub held_until: Option<Timestamp>,
+    /// How many deliveries wait for it
     pub pending: i64,
+    /// How many it has got so far
     pub sent: i64,
+    /// How many were given up so far
     pub failed: i64,
+    #[serde(serialize_with = "times::iso_or_null")]
+    #[schema(value_type = Option<String>, format = DateTime)]
     pub last_delivery_at: Option<Timestamp>,
     /// `sent` or `failed`
     pub last_status: Option<String>,

@@ -9,6 +9,7 @@ use tokio_postgres::{Error, Row};
 use utoipa::ToSchema;
 
 use super::integrations;
+use super::times;
 use crate::database::Session;
 
 /// A delivery of one event to one webhook, in the shape of Zentry's serializer.
@@ -34,8 +35,10 @@ pub struct Entry {
     pub error_message: String,
     /// How often it was sent anew by hand
     pub retry_count: i32,
+    #[serde(serialize_with = "times::iso")]
     #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
+    #[serde(serialize_with = "times::iso_or_null")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub sent_at: Option<Timestamp>,
     /// The delivery that repeats this one, which failed. Clients do not ask for it.

@@ -12,6 +12,7 @@ pub mod metrics;
 pub mod rights;
 pub mod settings;
 pub mod status;
+pub mod times;
 pub mod tokens;
 
 /// A page of rows: where it starts, and how many it holds at most.

@@ -3,11 +3,12 @@
 use jiff::Timestamp;
 use serde::Serialize;
 use tokio_postgres::Error;
+use utoipa::ToSchema;
 
 use crate::database::Session;
 
 /// One thing that works or does not.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Finding {
     pub subject: String,
     /// `ok`, `attention` or `broken`

@@ -4,7 +4,7 @@ use axum::http::StatusCode;
 
 use super::error::Error;
 use super::form::Filters;
-use super::page::{self, Number, Page};
+use super::page::{self, Number, Page, Wanted};
 use super::uri::Here;
 use crate::database::Session;
 use crate::queries::logs::{self, Count, Entry, Filter, Start};
@@ -16,11 +16,14 @@ const FARTHEST_PAGE: i64 = 500;
 pub struct Place {
     number: Number,
     start: Start,
+    /// The last page, wherever that is.
+    is_last: bool,
 }
 
 impl Place {
     pub fn of(filters: &mut Filters) -> Result<Self, Error> {
-        let number = Number::parse(filters.text("page").as_deref())?;
+        let wanted = Wanted::parse(filters.text("page").as_deref())?;
+        let (number, is_last) = (wanted.of(0), wanted == Wanted::Last);
         let start = match (filters.number("before"), filters.number("after")) {
             (Some(id), _) => Start::Before(id),
             (None, Some(id)) => Start::After(id),
@@ -30,7 +33,29 @@ impl Place {
                 return Err(Error::detail(StatusCode::NOT_FOUND, text));
             }
         };
-        Ok(Self { number, start })
+        Ok(Self {
+            number,
+            start,
+            is_last,
+        })
+    }
+
+    /// Where the oldest deliveries are: by number, as long as that is near.
+    async fn last(session: &Session<'_>, filter: &Filter) -> Result<Self, Error> {
+        let number = match logs::count(session, filter).await? {
+            Count::Exact(count) | Count::Estimate(count) => Wanted::Last.of(count),
+            Count::Unknown => Number(FARTHEST_PAGE + 1),
+        };
+        let start = if number.0 <= FARTHEST_PAGE {
+            Start::Offset(number.slice().offset)
+        } else {
+            Start::After(0)
+        };
+        Ok(Self {
+            number,
+            start,
+            is_last: true,
+        })
     }
 
     /// What is there.
@@ -40,8 +65,13 @@ impl Place {
         filter: &Filter,
         here: &Here,
     ) -> Result<Page<Entry>, Error> {
-        let window = logs::list(session, filter, self.start, page::SIZE).await?;
-        let Number(number) = self.number;
+        let place = if self.is_last {
+            Self::last(session, filter).await?
+        } else {
+            self
+        };
+        let window = logs::list(session, filter, place.start, page::SIZE).await?;
+        let Number(number) = place.number;
         let ids = window.entries.last().zip(window.entries.first());
         // A search that has found nothing goes on where it has stopped.
         let ids = ids.map(|(oldest, newest)| (oldest.id, newest.id));
@@ -60,7 +90,7 @@ impl Place {
         let is_whole = number == 1 && !window.more && window.reached.is_none();
         let link = |number: i64, key: Option<(&str, i64)>| {
             let mut changes = vec![
-                ("page", Some(number.to_string())),
+                ("page", (number > 1).then(|| number.to_string())),
                 ("before", None),
                 ("after", None),
             ];
@@ -72,7 +102,7 @@ impl Place {
             count_is_estimate: estimate,
             count_is_unknown: count.is_none() && !is_whole,
             reached: window.reached,
-            next: (window.more || window.reached.is_some())
+            next: (!place.is_last && (window.more || window.reached.is_some()))
                 .then(|| link(number + 1, Some(("before", window.reached.unwrap_or(oldest))))),
             previous: match number {
                 1 => None,

@@ -35,6 +35,7 @@ use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderName, HeaderValue, Method, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
+use axum::routing::get;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::CorsLayer;
 use tower_http::normalize_path::NormalizePath;
@@ -54,11 +55,13 @@ fn router(app: App, secure: uri::Secure) -> anyhow::Result<Router> {
         admin::is_secure(&app, secure).then(|| header(header::STRICT_TRANSPORT_SECURITY, "max-age=31536000"));
     let (routes, description) = OpenApiRouter::with_openapi(Description::openapi())
         .nest("/api/notifications/api", api::router())
+        .routes(routes!(api::root::root))
         .routes(routes!(monitoring::healthz))
         .routes(routes!(monitoring::metrics))
         .split_for_parts();
     let routes = routes
         .nest("/api/notifications", api::router().into())
+        .route("/api/notifications", get(api::root::root))
         .merge(description::page(description::with_slashes(description)))
         .merge(admin::router(app.options().public_url.as_deref())?)
         .fallback(async || Error::not_found())

@@ -55,6 +55,30 @@ impl Number {
     }
 }
 
+/// Which page is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    Number(Number),
+    Last,
+}
+
+impl Wanted {
+    pub fn parse(text: Option<&str>) -> Result<Self, Error> {
+        match text {
+            Some("last") => Ok(Self::Last),
+            text => Number::parse(text).map(Self::Number),
+        }
+    }
+
+    /// Its number, where there are so many rows.
+    pub fn of(self, count: i64) -> Number {
+        match self {
+            Self::Number(number) => number,
+            Self::Last => Number(((count + SIZE - 1) / SIZE).max(1)),
+        }
+    }
+}
+
 pub fn invalid() -> Error {
     Error::detail(StatusCode::NOT_FOUND, "Invalid page.")
 }
@@ -78,7 +102,7 @@ impl<T> Page<T> {
         if n > 1 && results.is_empty() {
             return Err(invalid());
         }
-        let link = |page: i64| here.with(&[("page", Some(page.to_string()))]);
+        let link = |page: i64| here.with(&[("page", (page > 1).then(|| page.to_string()))]);
         Ok(Self {
             count,
             count_is_estimate: None,

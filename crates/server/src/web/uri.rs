@@ -15,7 +15,7 @@ pub struct Here {
 }
 
 impl Here {
-    /// The same address with these parameters changed, or left out.
+    /// The same address with these parameters changed, or left out; by name.
     pub fn with(&self, changes: &[(&str, Option<String>)]) -> String {
         let kept = self
             .query
@@ -25,9 +25,21 @@ impl Here {
         let changed = changes
             .iter()
             .filter_map(|(name, value)| Some((*name, value.as_deref()?)));
+        let mut pairs: Vec<(&str, &str)> = kept.chain(changed).collect();
+        pairs.sort_by_key(|(name, _)| *name);
         let mut query = form_urlencoded::Serializer::new(String::new());
-        query.extend_pairs(kept.chain(changed));
-        format!("{}?{}", self.base, query.finish())
+        let query = query.extend_pairs(pairs).finish();
+        if query.is_empty() {
+            return self.base.clone();
+        }
+        format!("{}?{query}", self.base)
+    }
+}
+
+impl Here {
+    /// What is below this address.
+    pub fn below(&self, name: &str) -> String {
+        format!("{}{name}/", self.base)
     }
 }
 

@@ -127,6 +127,7 @@ impl Parts {
             is_sample: false,
             url: None,
             thumbnail: None,
+            language: webhook::language::Language::English,
         }
     }
 }

@@ -36,6 +36,7 @@ fuzz_target!(|input: Input| {
         time_key: input.time_key,
         url: None,
         thumbnail: None,
+        language: webhook::language::Language::English,
     });
     match definition {
         Err(error) => assert!(!error.to_string().is_empty()),

@@ -3,6 +3,7 @@
 use std::sync::LazyLock;
 
 use super::{DEFAULT_COLOUR, Definition, EventDefinition, FieldDefinition};
+use crate::language::Language;
 
 /// The event type of the message that tries a webhook; its data is `{"message": text}`.
 pub const TEST: &str = "test";
@@ -48,6 +49,7 @@ fn task_completed() -> EventDefinition {
         time_key: Some("completed_at".into()),
         url: None,
         thumbnail: None,
+        language: Language::English,
     }
 }
 
@@ -65,6 +67,7 @@ fn badge_earned() -> EventDefinition {
         time_key: Some("earned_at".into()),
         url: None,
         thumbnail: None,
+        language: Language::English,
     }
 }
 
@@ -84,6 +87,7 @@ fn project_created() -> EventDefinition {
         time_key: Some("created_at".into()),
         url: None,
         thumbnail: None,
+        language: Language::English,
     }
 }
 
@@ -104,6 +108,7 @@ fn milestone_reached() -> EventDefinition {
         time_key: None,
         url: None,
         thumbnail: None,
+        language: Language::English,
     }
 }
 
@@ -121,6 +126,7 @@ fn daily_streak() -> EventDefinition {
         time_key: None,
         url: None,
         thumbnail: None,
+        language: Language::English,
     }
 }
 
@@ -138,6 +144,7 @@ fn trouble() -> EventDefinition {
         time_key: None,
         url: None,
         thumbnail: None,
+        language: Language::English,
     }
 }
 
@@ -153,6 +160,7 @@ fn test() -> EventDefinition {
         time_key: None,
         url: None,
         thumbnail: None,
+        language: Language::English,
     }
 }
 

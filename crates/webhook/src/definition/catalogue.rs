@@ -7,6 +7,7 @@ use super::context::Data;
 use super::{Definition, builtin, generic};
 use crate::card::Card;
 use crate::event::Event;
+use crate::language::Language;
 
 /// Event types by name.
 #[derive(Clone, Debug, Default)]
@@ -26,6 +27,17 @@ impl Catalogue {
         let mut catalogue = Self::default();
         for definition in builtin::compiled() {
             catalogue.insert(definition);
+        }
+        catalogue
+    }
+
+    /// The five built-in types and the test message in a language; what is told of webhooks is for those who run them, in English.
+    pub fn of(language: Language) -> Self {
+        let mut catalogue = Self::builtin();
+        for raw in language.pack() {
+            if let Ok(definition) = Definition::compile(&raw) {
+                catalogue.insert(definition);
+            }
         }
         catalogue
     }
@@ -74,6 +86,6 @@ impl Catalogue {
 fn card(definition: Option<&Definition>, event: &Event, base: Option<&str>) -> Card {
     match definition {
         Some(definition) => definition.card(event, base),
-        None => generic::card(event, &Data::new(event.parse())),
+        None => generic::card(event, &Data::new(event.parse(), Language::default())),
     }
 }

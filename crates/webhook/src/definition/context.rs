@@ -7,6 +7,8 @@ use minijinja::value::{Enumerator, Object, Value};
 use serde_json::{Map, Value as Json};
 
 use super::number;
+use super::spoken::LANGUAGE;
+use crate::language::Language;
 use crate::rich_text::DATA_ASTERISK;
 
 /// Bytes of a text that a template sees: more than any format shows.
@@ -14,29 +16,36 @@ const MAX_TEXT: usize = 32 * 1024;
 
 /// An event's data. Templates get a value of it when they ask for it: most keys are never asked for.
 #[derive(Debug)]
-pub(super) struct Data(Map<String, Json>);
+pub(super) struct Data {
+    map: Map<String, Json>,
+    /// What filters of numbers and dates write.
+    pub(super) language: Language,
+}
 
 impl Data {
-    pub(super) fn new(data: Map<String, Json>) -> Self {
-        Self(data)
+    pub(super) fn new(map: Map<String, Json>, language: Language) -> Self {
+        Self { map, language }
     }
 
     pub(super) fn get(&self, key: &str) -> Option<&Json> {
-        self.0.get(key)
+        self.map.get(key)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = (&String, &Json)> {
-        self.0.iter()
+        self.map.iter()
     }
 }
 
 impl Object for Data {
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
-        self.get(key.as_str()?).map(to_value)
+        match key.as_str()? {
+            LANGUAGE => Some(self.language.code().into()),
+            key => self.get(key).map(to_value),
+        }
     }
 
     fn enumerate(self: &Arc<Self>) -> Enumerator {
-        Enumerator::Values(self.0.keys().map(|key| Value::from(key.as_str())).collect())
+        Enumerator::Values(self.map.keys().map(|key| Value::from(key.as_str())).collect())
     }
 }
 

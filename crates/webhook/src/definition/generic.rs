@@ -32,6 +32,7 @@ pub(super) fn card(event: &Event, data: &Data) -> Card {
         is_sample: super::sample::is_sample(data),
         url: None,
         thumbnail: None,
+        language: data.language,
     }
 }
 

@@ -45,11 +45,15 @@ const COUNTING: [&str; 16] = [
     "dictsort",
 ];
 /// Filters that work on a text.
-const OF_TEXTS: [&str; 10] = [
+const OF_TEXTS: [&str; 14] = [
     "capitalize",
+    "date",
     "indent",
     "lines",
     "lower",
+    "number",
+    "percent",
+    "plural",
     "replace",
     "split",
     "string",

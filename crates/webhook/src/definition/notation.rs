@@ -6,9 +6,10 @@ use serde::de::{Error as _, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::{DEFAULT_COLOUR, DefinitionError, EventDefinition, FieldDefinition};
+use crate::language::Language;
 use crate::spelling::closest;
 
-const KEYS: [&str; 10] = [
+const KEYS: [&str; 11] = [
     "name",
     "title",
     "colour",
@@ -19,11 +20,26 @@ const KEYS: [&str; 10] = [
     "time_key",
     "url",
     "thumbnail",
+    "language",
 ];
 
 /// Writes `"#rrggbb"`.
 pub(super) fn write_colour<S: serde::Serializer>(colour: &u32, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&format_args!("#{colour:06x}"))
+}
+
+/// Writes its code.
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde's signature
+pub(super) fn write_language<S: serde::Serializer>(
+    language: &Language,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(language.code())
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)]
+pub(super) fn is_default(language: &Language) -> bool {
+    *language == Language::default()
 }
 
 impl EventDefinition {
@@ -65,6 +81,7 @@ fn read_definition(json: Json) -> Result<EventDefinition, DefinitionError> {
         time_key: None,
         url: None,
         thumbnail: None,
+        language: Language::default(),
     };
     let (mut name, mut title) = (None, None);
     for (key, value) in entries {
@@ -79,6 +96,7 @@ fn read_definition(json: Json) -> Result<EventDefinition, DefinitionError> {
             "time_key" => definition.time_key = optional(&key, value)?,
             "url" => definition.url = optional(&key, value)?,
             "thumbnail" => definition.thumbnail = optional(&key, value)?,
+            "language" => definition.language = language(&string(&key, value)?)?,
             _ => return Err(unknown(&key, "the definition of an event type", &KEYS)),
         }
     }
@@ -126,6 +144,13 @@ fn read_field(json: Json) -> Result<FieldDefinition, DefinitionError> {
     Ok(FieldDefinition {
         name: name.ok_or_else(|| missing("name"))?,
         value: value.ok_or_else(|| missing("value"))?,
+    })
+}
+
+fn language(code: &str) -> Result<Language, DefinitionError> {
+    Language::of(code).ok_or_else(|| {
+        let known = Language::ALL.map(Language::code).join(", ");
+        DefinitionError::invalid("language", format!("must be one of {known}"))
     })
 }
 

@@ -15,6 +15,7 @@ use super::context::Data;
 use super::guard;
 use super::print::print;
 use super::segments::{self, Segment};
+use super::spoken;
 use crate::rich_text::{Builder, DATA_ASTERISK, RichText};
 
 /// Instructions that a template may take; 64 bytes of what it builds or prints cost as much as one, or eight items of a list that it
@@ -123,6 +124,10 @@ fn environment() -> Environment<'static> {
     environment.add_filter(guard::FACTOR, budget::factor);
     environment.add_filter(guard::TEXT, budget::text);
     environment.add_filter(guard::TEXTS, budget::texts);
+    environment.add_filter("plural", spoken::plural);
+    environment.add_filter("number", spoken::number);
+    environment.add_filter("percent", spoken::percent);
+    environment.add_filter("date", spoken::date);
     // What would let data through as markup, or show the engine's inside.
     for filter in ["safe", "escape", "e", "pprint"] {
         environment.remove_filter(filter);

@@ -197,7 +197,7 @@ impl Container {
             items.push(Item::ActionSet {
                 actions: [OpenUrl {
                     kind: "Action.OpenUrl",
-                    title: text::OPEN,
+                    title: card.language.words().open,
                     url: Arc::clone(url),
                 }],
             });
@@ -235,7 +235,7 @@ fn small_print(card: &Card) -> String {
     let footer = text::line(&text::footer(card), Dialect::AdaptiveCard, MAX_FOOTER);
     let time = match text::iso(card.time) {
         Some(iso) => format!("{{{{DATE({iso}, SHORT)}}}} {{{{TIME({iso})}}}}"),
-        None => card.time.strftime("%Y-%m-%d %H:%M UTC").to_string(),
+        None => text::moment_in(card, Dialect::AdaptiveCard),
     };
     if footer.is_empty() {
         time

@@ -162,13 +162,13 @@ fn widgets(card: &Card, shrink: Shrink) -> Vec<Widget> {
     if let Some(image_url) = card.thumbnail.clone() {
         widgets.push(Widget::Image {
             image_url,
-            alt_text: "Picture",
+            alt_text: card.language.words().picture,
         });
     }
     if let Some(url) = card.url.clone() {
         widgets.push(Widget::ButtonList {
             buttons: [Button {
-                text: text::OPEN,
+                text: card.language.words().open,
                 on_click: OnClick {
                     open_link: OpenLink { url },
                 },
@@ -183,7 +183,7 @@ fn widgets(card: &Card, shrink: Shrink) -> Vec<Widget> {
 
 /// The footer and the time, which Google Chat shows as it is: it knows no reader's time zone.
 fn small_print(card: &Card, shrink: Shrink) -> String {
-    let time = card.time.strftime("%Y-%m-%d %H:%M UTC");
+    let time = text::moment(card);
     let footer = text::line(&text::footer(card), Dialect::GoogleChatCard, MAX_FOOTER >> shrink);
     if footer.is_empty() {
         format!("<i>{time}</i>")

@@ -126,7 +126,7 @@ impl Attachment {
 
 /// The footer and the time, without markup, and as it is: a post knows no reader's time zone.
 fn footer(card: &Card, shrink: Shrink) -> String {
-    let time = card.time.strftime("%Y-%m-%d %H:%M UTC").to_string();
+    let time = text::moment(card);
     let room = (MAX_FOOTER >> shrink).saturating_sub(time.len() + 3);
     let footer = text::without_pings(&text::plain(&text::footer(card), room / 2));
     if footer.is_empty() {

@@ -8,6 +8,7 @@ use super::markup::Dialect;
 use super::{Format, Shrink, quoted_length, summary, text, write_json};
 use crate::appearance::Appearance;
 use crate::card::Card;
+use crate::language::Language;
 
 /// Teams refuses 28 KB after wrapping the card; senders stay under 21, counted as Teams counts them.
 const MAX_BYTES: usize = 21 * 1024;
@@ -53,10 +54,10 @@ struct Target {
 }
 
 impl OpenUri {
-    fn new(uri: &Arc<str>) -> Self {
+    fn new(uri: &Arc<str>, language: Language) -> Self {
         Self {
             kind: "OpenUri",
-            name: text::OPEN,
+            name: language.words().open,
             targets: [Target {
                 os: "default",
                 uri: Arc::clone(uri),
@@ -117,17 +118,17 @@ impl Section {
             facts: facts.map(|(name, value)| Fact { name, value }).collect(),
             markdown: true,
             activity_image: card.thumbnail.clone(),
-            potential_action: card.url.as_ref().map(|url| [OpenUri::new(url)]),
+            potential_action: card.url.as_ref().map(|url| [OpenUri::new(url, card.language)]),
         }
     }
 }
 
 /// The footer and the time, which a connector shows as it is: it knows no reader's time zone.
 fn subtitle(card: &Card) -> String {
-    let time = card.time.strftime("%Y-%m-%d %H:%M UTC");
+    let time = text::moment_in(card, Dialect::MessageCard);
     let footer = text::footer(card);
     if footer.is_empty() {
-        time.to_string()
+        time
     } else {
         format!("{footer} · {time}")
     }

@@ -124,7 +124,7 @@ fn summary(cards: &[Card], limit: usize) -> String {
         summary.push_str(": ");
         summary.push_str(first.text.as_str());
     }
-    text::with_others(&summary, cards.len() - 1, limit)
+    text::with_others(&summary, cards.len() - 1, first.language, limit)
 }
 
 /// Writes a member of an object that has some already.

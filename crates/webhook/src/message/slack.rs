@@ -125,7 +125,7 @@ impl Attachment {
             accessory: card.thumbnail.clone().map(|image_url| Image {
                 kind: "image",
                 image_url,
-                alt_text: "Picture",
+                alt_text: card.language.words().picture,
             }),
         });
         let mut fields = fields.into_iter().peekable();
@@ -183,7 +183,7 @@ fn link(url: &str) -> Option<String> {
 
 /// The footer and the time, which Slack shows in the reader's time zone.
 fn small_print(card: &Card, shrink: Shrink) -> String {
-    let fallback = card.time.strftime("%Y-%m-%d %H:%M UTC");
+    let fallback = text::moment(card);
     let time = format!(
         "<!date^{}^{{date_short_pretty}}, {{time}}|{fallback}>",
         card.time.as_second()

@@ -4,31 +4,24 @@ use std::borrow::Cow;
 use std::fmt::Write;
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 
 use super::MAX_FIELDS;
 use super::markup::{self, Dialect, ZERO_WIDTH_SPACE};
 use crate::appearance::Appearance;
 use crate::card::{Card, one_line};
+use crate::language::Language;
 use crate::mention::Mention;
 use crate::rich_text::{RichText, clean};
-
-/// What a link to the thing is called, where it needs a name.
-pub(super) const OPEN: &str = "Open";
-
-/// What readers are told of a card that is of no event.
-pub(super) const SAMPLE: &str = "A sample, not an event";
 
 /// The small print of formats that have one place for all of it.
 pub(super) fn footer(card: &Card) -> Cow<'_, str> {
     match (card.is_sample, card.footer.is_empty()) {
         (false, _) => Cow::Borrowed(&card.footer),
-        (true, true) => Cow::Borrowed(SAMPLE),
-        (true, false) => Cow::Owned(format!("{SAMPLE} · {}", card.footer)),
+        (true, true) => Cow::Borrowed(card.language.words().sample),
+        (true, false) => Cow::Owned(format!("{} · {}", card.language.words().sample, card.footer)),
     }
 }
-
-/// What a card without a title is called.
-const NO_TITLE: &str = "Notification";
 
 /// Writes `text` in at most `limit` code points, escapes included.
 pub(super) fn render(text: &RichText, dialect: Dialect, limit: usize) -> String {
@@ -86,7 +79,7 @@ pub(super) fn fields(
 /// The emoji and the title, never empty.
 pub(super) fn heading(card: &Card) -> String {
     let title = if card.title.is_empty() {
-        NO_TITLE
+        card.language.words().no_title
     } else {
         card.title.as_str()
     };
@@ -102,14 +95,14 @@ pub(super) fn titles(cards: &[Card], limit: usize) -> String {
     let Some((first, others)) = cards.split_first() else {
         return String::new();
     };
-    with_others(&heading(first), others.len(), limit)
+    with_others(&heading(first), others.len(), first.language, limit)
 }
 
 /// What is said of the first card, cut to the limit with how many others there are; no markup.
-pub(super) fn with_others(first: &str, others: usize, limit: usize) -> String {
+pub(super) fn with_others(first: &str, others: usize, language: Language, limit: usize) -> String {
     let others = match others {
         0 => String::new(),
-        others => format!(" (and {others} more)"),
+        others => language.more(others),
     };
     plain(first, limit - others.len()) + &others
 }
@@ -138,6 +131,20 @@ pub(super) fn mention(appearance: &Appearance) -> &str {
 /// The text with a space without width after each `@`, where nothing else keeps a name from being pinged.
 pub(super) fn without_pings(text: &str) -> String {
     text.replace('@', &format!("@{ZERO_WIDTH_SPACE}"))
+}
+
+/// When it was, in UTC and in the card's language; for a place that knows no markup.
+pub(super) fn moment(card: &Card) -> String {
+    card.language.moment(&card.time.to_zoned(TimeZone::UTC))
+}
+
+/// The same for a place that does: "1. Mai" would begin a list.
+pub(super) fn moment_in(card: &Card, dialect: Dialect) -> String {
+    let time = moment(card);
+    match card.language {
+        Language::English => time,
+        _ => markup::write_plain(&time, dialect),
+    }
 }
 
 /// ISO 8601 in UTC and whole seconds; none before the year 0001, which receivers cannot read.

@@ -54,5 +54,6 @@ fn own(text: &str) -> EventDefinition {
         time_key: None,
         url: None,
         thumbnail: None,
+        language: webhook::language::Language::English,
     }
 }

@@ -53,9 +53,14 @@ pub(crate) fn sections(body: &[u8]) -> Vec<Value> {
             let uri = text(&action["targets"][0]["uri"]);
             assert!(uri.starts_with("https://"));
             let target = serde_json::json!([{ "os": "default", "uri": uri }]);
+            let name = text(&action["name"]);
+            assert!(
+                ["Open", "Öffnen", "Abrir", "Ouvrir", "開く"].contains(&name),
+                "{name}"
+            );
             assert_eq!(
                 *action,
-                serde_json::json!({ "@type": "OpenUri", "name": "Open", "targets": target })
+                serde_json::json!({ "@type": "OpenUri", "name": name, "targets": target })
             );
         }
         assert_eq!(section["markdown"], true);

@@ -10,11 +10,11 @@ use utoipa::{IntoParams, ToSchema};
 use super::or_empty;
 use super::responses::{Missing, NotAllowed, Refused};
 use crate::database::{Access, Session};
-use crate::queries::integrations::{self, Change, Filter, Integration, New};
+use crate::queries::integrations::{self, Change, Filter, New, Order, Webhook};
 use crate::queries::settings::Rules;
 use crate::web::error::{Fields, NOT_ONE};
 use crate::web::form::{Filters, Form};
-use crate::web::page::{Number, Page};
+use crate::web::page::{Page, Wanted};
 use crate::web::path::Id;
 use crate::web::uri::Here;
 use crate::web::{Caller, Error};
@@ -59,7 +59,7 @@ fn rate_group() -> Schema {
 }
 
 fn page() -> Schema {
-    or_empty::<i64>("From 1")
+    or_empty::<super::PageNumber>("From 1, or `last`")
 }
 
 fn project() -> Schema {
@@ -73,14 +73,10 @@ fn is_active() -> Schema {
 /// Webhook integrations, newest first
 #[utoipa::path(
     get, path = "/webhook-integrations", operation_id = "list_integrations", tag = "Webhook integrations", params(ListParams),
-    responses((status = 200, body = Page<Integration>), Refused, NotAllowed, Missing)
+    responses((status = 200, body = Page<Webhook>), Refused, NotAllowed, Missing)
 )]
-pub async fn list(
-    caller: Caller,
-    here: Here,
-    mut filters: Filters,
-) -> Result<Json<Page<Integration>>, Error> {
-    let number = Number::parse(filters.text("page").as_deref())?;
+pub async fn list(caller: Caller, here: Here, mut filters: Filters) -> Result<Json<Page<Webhook>>, Error> {
+    let wanted = Wanted::parse(filters.text("page").as_deref())?;
     let filter = Filter {
         id: None,
         webhook_type: filters.choice("webhook_type", &crate::vendors::names()),
@@ -96,7 +92,8 @@ pub async fn list(
     let mut connection = caller.connection().await?;
     let session = connection.begin(Access::Read).await?;
     let count = integrations::count(&session, &filter).await?;
-    let results = integrations::list(&session, &filter, number.slice()).await?;
+    let number = wanted.of(count);
+    let results = integrations::webhooks(&session, &filter, number.slice(), Order::Newest).await?;
     Ok(Json(Page::new(number, count, results, &here)?))
 }
 
@@ -192,7 +189,7 @@ pub struct NewIntegration {
 #[derive(Serialize, ToSchema)]
 pub struct Registered {
     #[serde(flatten)]
-    integration: Integration,
+    webhook: Webhook,
     /// Of type `webhook`, if none was given: what it signs by. It is not shown again
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -234,13 +231,13 @@ pub async fn create(caller: Caller, mut form: Form) -> Result<(StatusCode, Json<
     };
     faults.finish()?;
     let secret = integrations::first_secret(&session, id, &new).await?;
-    let integration = found(&session, id).await?;
+    let webhook = found(&session, id).await?;
     session.commit().await?;
-    Ok((StatusCode::CREATED, Json(Registered { integration, secret })))
+    Ok((StatusCode::CREATED, Json(Registered { webhook, secret })))
 }
 
 /// What is read, and not written: whoever sends back what was read means nothing by it.
-const READ_ONLY: [&str; 7] = [
+const READ_ONLY: [&str; 17] = [
     "id",
     "project_name",
     "created_by",
@@ -248,6 +245,16 @@ const READ_ONLY: [&str; 7] = [
     "created_at",
     "updated_at",
     "header_names",
+    "state",
+    "state_since",
+    "reason",
+    "next_try_at",
+    "held_until",
+    "pending",
+    "sent",
+    "failed",
+    "last_delivery_at",
+    "last_status",
 ];
 
 /// All that is wrong, not the first fault alone: what is wrong is left out, and the rest tried, until nothing else is.
@@ -319,9 +326,9 @@ fn rules(form: &mut Form) -> Rules {
 /// One integration
 #[utoipa::path(
     get, path = "/webhook-integrations/{id}", operation_id = "get_integration", tag = "Webhook integrations", params(super::IdParams),
-    responses((status = 200, body = Integration), NotAllowed, Missing)
+    responses((status = 200, body = Webhook), NotAllowed, Missing)
 )]
-pub async fn get(caller: Caller, Id(id): Id) -> Result<Json<Integration>, Error> {
+pub async fn get(caller: Caller, Id(id): Id) -> Result<Json<Webhook>, Error> {
     let mut connection = caller.connection().await?;
     let session = connection.begin(Access::Read).await?;
     found(&session, id).await.map(Json)
@@ -357,9 +364,9 @@ pub struct IntegrationChange {
 #[utoipa::path(
     put, path = "/webhook-integrations/{id}", operation_id = "put_integration", tag = "Webhook integrations", params(super::IdParams),
     request_body = Option<IntegrationChange>,
-    responses((status = 200, body = Integration), Refused, NotAllowed, Missing)
+    responses((status = 200, body = Webhook), Refused, NotAllowed, Missing)
 )]
-pub async fn put(caller: Caller, id: Id, form: Form) -> Result<Json<Integration>, Error> {
+pub async fn put(caller: Caller, id: Id, form: Form) -> Result<Json<Webhook>, Error> {
     change(caller, id, form).await
 }
 
@@ -367,13 +374,13 @@ pub async fn put(caller: Caller, id: Id, form: Form) -> Result<Json<Integration>
 #[utoipa::path(
     patch, path = "/webhook-integrations/{id}", operation_id = "patch_integration", tag = "Webhook integrations", params(super::IdParams),
     request_body = Option<IntegrationChange>,
-    responses((status = 200, body = Integration), Refused, NotAllowed, Missing)
+    responses((status = 200, body = Webhook), Refused, NotAllowed, Missing)
 )]
-pub async fn patch(caller: Caller, id: Id, form: Form) -> Result<Json<Integration>, Error> {
+pub async fn patch(caller: Caller, id: Id, form: Form) -> Result<Json<Webhook>, Error> {
     change(caller, id, form).await
 }
 
-async fn change(caller: Caller, Id(id): Id, mut form: Form) -> Result<Json<Integration>, Error> {
+async fn change(caller: Caller, Id(id): Id, mut form: Form) -> Result<Json<Webhook>, Error> {
     let mut change = Change {
         name: form.text("name"),
         webhook_type: form.text("webhook_type"),
@@ -468,9 +475,9 @@ pub async fn test(caller: Caller, Id(id): Id, mut form: Form) -> Result<Json<Tri
 /// Have what waits sent now, whatever its endpoint has asked for: also to one that was switched off
 #[utoipa::path(
     post, path = "/webhook-integrations/{id}/resume", operation_id = "resume_integration", tag = "Webhook integrations", params(super::IdParams),
-    responses((status = 200, body = Integration), Refused, NotAllowed, Missing)
+    responses((status = 200, body = Webhook), Refused, NotAllowed, Missing)
 )]
-pub async fn resume(caller: Caller, Id(id): Id) -> Result<Json<Integration>, Error> {
+pub async fn resume(caller: Caller, Id(id): Id) -> Result<Json<Webhook>, Error> {
     let mut connection = caller.connection().await?;
     let session = connection.begin(Access::Write).await?;
     integrations::resume(&session, id).await?;
@@ -514,8 +521,10 @@ pub async fn new_secret(caller: Caller, Id(id): Id, mut form: Form) -> Result<Js
     Ok(Json(Secret { secret }))
 }
 
-async fn found(session: &Session<'_>, id: i64) -> Result<Integration, Error> {
-    integrations::get(session, id).await?.ok_or_else(Error::not_found)
+async fn found(session: &Session<'_>, id: i64) -> Result<Webhook, Error> {
+    integrations::webhook(session, id)
+        .await?
+        .ok_or_else(Error::not_found)
 }
 
 #[cfg(test)]
@@ -587,7 +596,9 @@ mod tests {
     /// What is read can be sent back.
     #[test]
     fn every_field_is_written_or_ignored() {
-        let read = serde_json::to_value(Integration::schema()).unwrap().to_string();
+        let read = serde_json::to_value([Webhook::schema(), integrations::Integration::schema()])
+            .unwrap()
+            .to_string();
         for name in READ_ONLY {
             assert!(read.contains(&format!("\"{name}\"")), "{name}");
         }

@@ -4,6 +4,7 @@ mod audit;
 mod integrations;
 mod logs;
 pub mod responses;
+pub mod root;
 
 use std::borrow::Cow;
 
@@ -82,6 +83,18 @@ fn or_empty<T: PartialSchema>(words: &str) -> Schema {
         .into()
 }
 
+/// The number of a page, or `last`.
+enum PageNumber {}
+
+impl PartialSchema for PageNumber {
+    fn schema() -> RefOr<Schema> {
+        let last = ObjectBuilder::new()
+            .schema_type(Type::String)
+            .enum_values(Some(["last"]));
+        RefOr::T(AnyOfBuilder::new().item(i64::schema()).item(last).build().into())
+    }
+}
+
 fn webhook_type() -> Schema {
     or_empty::<WebhookType>("Where the webhook is")
 }
@@ -104,4 +117,5 @@ pub fn router() -> OpenApiRouter<App> {
         .routes(routes!(logs::get))
         .routes(routes!(logs::retry))
         .routes(routes!(audit::list))
+        .routes(routes!(root::status))
 }

@@ -31,7 +31,7 @@ pub enum Refused {
     /// The body is too large
     #[response(status = 413)]
     TooLarge(Detail),
-    /// The body is not JSON
+    /// The body is neither JSON nor a form
     #[response(status = 415)]
     NotJson(Detail),
 }

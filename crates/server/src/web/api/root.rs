@@ -1,0 +1,41 @@
+//! What there is, and whether it works.
+
+use axum::Json;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::responses::NotAllowed;
+use crate::database::Access;
+use crate::queries::status::{self, Finding};
+use crate::web::uri::Here;
+use crate::web::{Caller, Error};
+
+/// Addresses of the lists
+#[derive(Serialize, ToSchema)]
+pub struct Root {
+    #[serde(rename = "webhook-integrations")]
+    webhook_integrations: String,
+    #[serde(rename = "notification-logs")]
+    notification_logs: String,
+    status: String,
+}
+
+/// Where the lists are
+#[utoipa::path(get, path = "/api/notifications/api", operation_id = "root", tag = "Status", responses((status = 200, body = Root), NotAllowed))]
+pub async fn root(caller: Caller, here: Here) -> Result<Json<Root>, Error> {
+    // Whoever has a token.
+    drop(caller);
+    Ok(Json(Root {
+        webhook_integrations: here.below("webhook-integrations"),
+        notification_logs: here.below("notification-logs"),
+        status: here.below("status"),
+    }))
+}
+
+/// Whether everything works, as `zentry_status()` says: the parts of the way from the write to the message
+#[utoipa::path(get, path = "/status", operation_id = "status", tag = "Status", responses((status = 200, body = Vec<Finding>), NotAllowed))]
+pub async fn status(caller: Caller) -> Result<Json<Vec<Finding>>, Error> {
+    let mut connection = caller.connection().await?;
+    let session = connection.begin(Access::Read).await?;
+    Ok(Json(status::status(&session).await?))
+}
