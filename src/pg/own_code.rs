@@ -105,9 +105,11 @@ unsafe extern "C-unwind" fn called(
     }
 }
 
-/// Functions of PostgreSQL's own that run a text as SQL, which a check of somebody's domain may have, or whose locks last longer than what has
-/// called them.
-const FORBIDDEN: [&str; 9] = [
+/// Functions of PostgreSQL's own that run a text as SQL, which a check of somebody's domain may have, whose locks last longer than what has
+/// called them, or that fill what the commit needs.
+const FORBIDDEN: [&str; 11] = [
+    "pg_notify",
+    "pg_logical_emit_message",
     "pg_advisory_",
     "pg_try_advisory_",
     "query_to_xml",
@@ -132,7 +134,7 @@ pub fn refuse_forbidden(name: &str) {
         PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
         format!("{name} may not be called with the rights of a table's owner"),
         "",
-        "It runs a text as SQL, or takes a lock that lasts longer than the expression that calls it.",
+        "It runs a text as SQL, or leaves something behind: a lock, a notification.",
     )
 }
 
