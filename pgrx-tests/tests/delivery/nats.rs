@@ -430,3 +430,66 @@ fn a_certificate_is_checked_by_the_name_in_the_url() {
         }
     }
 }
+
+/// What is allowed for the web is not allowed for this, and credentials belong to no URL.
+#[test]
+fn servers_are_allowed_with_their_ports() {
+    let mut scene = scene(&[]);
+    for (hosts, private, url, said) in [
+        ("nats.example.com", "on", "nats://nats.example.com", "port 4222"),
+        (
+            "nats.example.com:4222",
+            "on",
+            "nats://nats.example.com,other.example.com",
+            "\"other.example.com\"",
+        ),
+        (
+            "127.0.0.1:4222",
+            "off",
+            "nats://127.0.0.1",
+            "not a public address",
+        ),
+        (
+            "nats.example.com:4222",
+            "on",
+            "nats://a:secret1234@nats.example.com",
+            "user name",
+        ),
+        (
+            "nats.example.com:4222",
+            "on",
+            "nats://nats.example.com/zentry.*",
+            "subjects begin with",
+        ),
+        (
+            "nats.example.com:4222",
+            "on",
+            "https://nats.example.com:4222",
+            "nats:// or tls://",
+        ),
+    ] {
+        let set = format!(
+            "SET zentry_notify.allowed_hosts = '{hosts}'; SET zentry_notify.allow_private_addresses = {private}"
+        );
+        scene.client.batch_execute(&set).unwrap();
+        let register = "SELECT zentry_register_webhook('Stream', 'nats', $1)";
+        let error = scene.client.query_one(register, &[&url]).unwrap_err();
+        let error = error.as_db_error().unwrap();
+        assert_eq!(error.code().code(), "22023");
+        assert!(error.message().contains(said), "{url}: {error:?}");
+        assert!(!format!("{error:?}").contains("secret1234"));
+        let needed = "SELECT string_agg(needed, '; ') FROM zentry_notify.settings_in_the_way('nats', $1, $2, false, $3 = 'on')";
+        let needed: Option<String> = scene
+            .client
+            .query_one(needed, &[&url, &hosts, &private])
+            .unwrap()
+            .get(0);
+        let wanted = match said {
+            "port 4222" => Some("nats.example.com:4222"),
+            "\"other.example.com\"" => Some("other.example.com:4222"),
+            "not a public address" => Some("on"),
+            _ => None,
+        };
+        assert_eq!(needed.as_deref(), wanted, "{url}");
+    }
+}

@@ -306,6 +306,28 @@ fn a_program_gets_a_secret() -> Result<()> {
     Ok(())
 }
 
+/// The form asks for credentials where a server does, and keeps none that it was sent.
+#[test]
+fn a_stream_is_given_credentials() -> Result<()> {
+    let site = Site::entered(Look::DESK)?;
+    let browser = &site.browser;
+    site.goto("/integrations/new/")?;
+    browser.run("document.querySelectorAll('details').forEach(one => one.open = true)")?;
+    browser.fill("name", "Stream")?;
+    browser.fill("webhook_url", "nats://127.0.0.1:4222")?;
+    let is_shown = || browser.run("return document.querySelector('[name=secret]').checkVisibility()");
+    browser.click("[name=webhook_type][value=webhook]")?;
+    assert_eq!(is_shown()?, false.into());
+    browser.click("[name=webhook_type][value=nats]")?;
+    assert_eq!(is_shown()?, true.into());
+    browser.fill("secret", "swordfish:")?;
+    browser.click("form.sheet button.primary")?;
+    browser.wait_for("#secret-problem", "the credentials are empty")?;
+    let page = browser.run("return document.documentElement.outerHTML")?;
+    assert!(!page.to_string().contains("swordfish"), "{page}");
+    Ok(())
+}
+
 /// Found by name, state and order; many at once; as another one is; with projects by their names.
 #[test]
 fn many_integrations_are_kept_in_order() -> Result<()> {
