@@ -172,6 +172,7 @@ impl Digest {
         let mut colours: Vec<u32> = last.iter().map(|card| card.colour).collect();
         colours.dedup();
         Card {
+            event_type: "".into(),
             title: RichText::plain(&count(all)),
             emoji: "📋".into(),
             colour: match colours.as_slice() {

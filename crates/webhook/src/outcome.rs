@@ -10,6 +10,7 @@ mod wait;
 pub(crate) mod discord;
 pub(crate) mod google_chat;
 pub(crate) mod mattermost;
+pub(crate) mod ntfy;
 pub(crate) mod signed;
 pub(crate) mod slack;
 pub(crate) mod teams;

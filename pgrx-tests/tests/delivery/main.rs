@@ -11,6 +11,7 @@ mod files;
 mod gone;
 mod independence;
 mod notices;
+mod ntfy;
 mod order;
 mod outages;
 mod rate_limits;

@@ -32,6 +32,7 @@ pub(crate) const FACTS: Facts = Facts {
         read: mention,
     }),
     settings: &[Setting::Announce, Setting::ThreadBy],
+    ..Facts::USUAL
 };
 
 /// Of Google Chat's API.

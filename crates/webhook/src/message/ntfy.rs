@@ -99,7 +99,11 @@ fn write(cards: &[Card], blocks: &[String], appearance: &Appearance, body: &mut 
             .iter()
             .any(|card| &*card.event_type == crate::definition::TROUBLE)
             .then_some(HIGH),
-        tags: cards.iter().map(|card| &*card.event_type).filter(|tag| is_tag(tag)).collect(),
+        tags: cards
+            .iter()
+            .map(|card| &*card.event_type)
+            .filter(|tag| is_tag(tag))
+            .collect(),
         click: address(&cards[0].url).filter(|_| cards.len() == 1),
         icon: address(&cards[0].thumbnail).filter(|_| cards.len() == 1),
         actions: actions(cards),

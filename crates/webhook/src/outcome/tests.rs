@@ -4,6 +4,7 @@ use super::*;
 
 mod discord;
 mod hostile;
+mod ntfy;
 mod signed;
 mod teams;
 
