@@ -71,6 +71,7 @@ fn zentry_test_webhook(
     });
     let mut appearance = settings::appearance(Some(&appearance));
     appearance.mention = mention.and_then(|text| Mention::parse(endpoint.kind(), &text).ok());
+    appearance.topic = endpoint.topic().cloned();
     let event = event(test_message.unwrap_or("Test message from Zentry!"));
     let judgement = post(&endpoint, &event, &appearance, signing.as_ref(), language);
     let works = judgement.verdict == Verdict::Sent;

@@ -130,6 +130,28 @@ pub fn attempt_with<T, F>(
     f: impl FnOnce() -> T,
     judge: impl Fn(&ErrorReportWithLevel) -> Option<F> + RefUnwindSafe,
 ) -> Result<T, F> {
+    run(f, judge, Effects::Kept)
+}
+
+/// As [`attempt_with`], and rolls back what `f` did also when it went well: nothing but its value is left of it.
+pub fn attempt_and_undo<T, F>(
+    f: impl FnOnce() -> T,
+    judge: impl Fn(&ErrorReportWithLevel) -> Option<F> + RefUnwindSafe,
+) -> Result<T, F> {
+    run(f, judge, Effects::Undone)
+}
+
+#[derive(Clone, Copy)]
+enum Effects {
+    Kept,
+    Undone,
+}
+
+fn run<T, F>(
+    f: impl FnOnce() -> T,
+    judge: impl Fn(&ErrorReportWithLevel) -> Option<F> + RefUnwindSafe,
+    effects: Effects,
+) -> Result<T, F> {
     // SAFETY: the same steps as PL/pgSQL's exception block: memory context and resource owner are put back on all ways out.
     let (memory, owner) = unsafe {
         let saved = (pg_sys::CurrentMemoryContext, pg_sys::CurrentResourceOwner);
@@ -147,7 +169,12 @@ pub fn attempt_with<T, F>(
     PgTryBuilder::new(AssertUnwindSafe(|| {
         let value = f();
         // SAFETY: the subtransaction that was begun above: what was begun in it has ended.
-        unsafe { pg_sys::ReleaseCurrentSubTransaction() };
+        unsafe {
+            match effects {
+                Effects::Kept => pg_sys::ReleaseCurrentSubTransaction(),
+                Effects::Undone => pg_sys::RollbackAndReleaseCurrentSubTransaction(),
+            }
+        }
         put_back();
         Ok(value)
     }))

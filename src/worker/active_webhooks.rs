@@ -62,6 +62,10 @@ impl ActiveWebhook {
             Err(reason) => (None, None, None, Err(reason), None),
         };
         appearance.mention = mention;
+        appearance.topic = endpoint
+            .as_ref()
+            .ok()
+            .and_then(|endpoint| endpoint.topic().cloned());
         ActiveWebhook {
             endpoint,
             activated_at: row.activated_at,

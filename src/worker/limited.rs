@@ -99,7 +99,7 @@ impl Failure {
 /// Whether the message is ours, or of those parts of PostgreSQL that name tables, columns, types and functions alone: what a function
 /// raises may show a value.
 fn is_said_without_values(report: &ErrorReportWithLevel) -> bool {
-    const FILES: [&str; 9] = [
+    const FILES: [&str; 8] = [
         "aclchk.c",
         "namespace.c",
         "plancat.c",
@@ -108,7 +108,6 @@ fn is_said_without_values(report: &ErrorReportWithLevel) -> bool {
         "relation.c",
         "rewriteHandler.c",
         "rls.c",
-        "scan.l",
     ];
     let file = file_name(report);
     FILES.contains(&file) || file.starts_with("parse_") || file.ends_with(".rs")
@@ -132,14 +131,17 @@ const PINNED: [(&CStr, &CStr); 3] = [
 ];
 
 /// Runs `f` as `owner`, with nothing of a third role: what others have put into the tables that are read, or in the way of the owner's
-/// expressions, is an error. A cancel that is not the time limit's is raised again.
+/// expressions, is an error. A cancel that is not the time limit's is raised again. Nothing but its value is left of it: no lock, no
+/// notification, no row.
 pub fn as_owner<T>(owner: pg_sys::Oid, limit: Duration, f: impl FnOnce() -> T) -> Result<T, Failure> {
-    limited(limit, || {
+    let started = Instant::now();
+    let f = || {
         let _owner = ActingAs::role(owner);
         let _pinned = setting::hold(&PINNED);
         let _own = OwnCodeOnly::of(owner);
         f()
-    })
+    };
+    subtransaction::attempt_and_undo(within(limit, f), |report| judge(report, started, limit))
 }
 
 /// Runs `f` as the agent, in a subtransaction and not for longer than `limit`.
@@ -153,17 +155,21 @@ pub fn as_agent<T>(limit: Duration, f: impl FnOnce() -> T) -> Result<T, Failure>
 /// Runs `f` with the worker's own rights, for what PostgreSQL itself does.
 pub fn limited<T>(limit: Duration, f: impl FnOnce() -> T) -> Result<T, Failure> {
     let started = Instant::now();
-    subtransaction::attempt_with(
-        || {
-            let _limit = TimeLimit::start(limit);
-            f()
-        },
-        |report| {
-            if is_cancel(report) {
-                (started.elapsed() >= limit).then_some(Failure::Late)
-            } else {
-                Some(Failure::of(report))
-            }
-        },
-    )
+    subtransaction::attempt_with(within(limit, f), |report| judge(report, started, limit))
+}
+
+fn within<T>(limit: Duration, f: impl FnOnce() -> T) -> impl FnOnce() -> T {
+    move || {
+        let _limit = TimeLimit::start(limit);
+        f()
+    }
+}
+
+/// None: somebody has cancelled the worker's statement.
+fn judge(report: &ErrorReportWithLevel, started: Instant, limit: Duration) -> Option<Failure> {
+    if is_cancel(report) {
+        (started.elapsed() >= limit).then_some(Failure::Late)
+    } else {
+        Some(Failure::of(report))
+    }
 }

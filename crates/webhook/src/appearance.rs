@@ -1,6 +1,7 @@
 //! How a webhook's messages appear, beside what they say: who sends them, where in the channel, and whom they ping.
 
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 
 use serde::Deserialize;
 use thiserror::Error;
@@ -40,6 +41,9 @@ pub struct Appearance {
     /// Google Chat: the thread of this message.
     #[serde(skip)]
     pub thread: Option<String>,
+    /// ntfy: the topic, which the URL has.
+    #[serde(skip)]
+    pub topic: Option<Arc<str>>,
 }
 
 impl Appearance {
@@ -149,6 +153,7 @@ mod tests {
                 applied_tags: vec!["1".into()],
                 thread_by: Some(ThreadBy::Task),
                 thread: None,
+                topic: None,
             }
         );
     }

@@ -13,6 +13,8 @@ use crate::rich_text::{RichText, has};
 /// Nothing in it is bounded or escaped: that is the business of the formats.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Card {
+    /// Empty where it is of several.
+    pub event_type: Arc<str>,
     /// Where it is empty, the formats show "Notification".
     pub title: RichText,
     /// Shown before the title; empty for none.

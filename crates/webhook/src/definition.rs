@@ -235,6 +235,7 @@ impl Definition {
         };
         let (url, thumbnail) = (address(&self.url)?, address(&self.thumbnail)?);
         Ok(Card {
+            event_type: Arc::clone(&event.event_type),
             title: if title.is_empty() {
                 RichText::plain(&humanised(&event.event_type))
             } else {

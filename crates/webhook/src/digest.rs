@@ -174,6 +174,7 @@ impl Digest {
         let mut colours: Vec<u32> = last.iter().map(|card| card.colour).collect();
         colours.dedup();
         Card {
+            event_type: "".into(),
             title: RichText::plain(&language.events(all)),
             emoji: "📋".into(),
             colour: match colours.as_slice() {

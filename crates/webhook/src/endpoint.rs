@@ -13,9 +13,12 @@ pub(crate) mod discord;
 pub(crate) mod google_chat;
 pub(crate) mod mattermost;
 pub(crate) mod nats;
+pub(crate) mod ntfy;
 pub(crate) mod slack;
 pub(crate) mod teams;
 pub(crate) mod webhook;
+
+use std::sync::Arc;
 
 use url::{Host, Url};
 
@@ -85,6 +88,7 @@ pub struct Endpoint {
     kind: EndpointKind,
     vendor: Vendor,
     post_url: SecretUrl,
+    topic: Option<Arc<str>>,
 }
 
 impl Endpoint {
@@ -113,11 +117,14 @@ impl Endpoint {
                 host: host::name(&url),
             });
         }
+        let topic = (webhook_type.facts().topic)(&url);
         let (kind, url) = (webhook_type.facts().read)(url, vendor)?;
+        let secrets = topic.iter().map(|topic| Box::from(&**topic)).collect();
         Ok(Self {
             kind,
             vendor,
-            post_url: SecretUrl::new(url),
+            post_url: SecretUrl::new(url).with_secrets(secrets),
+            topic,
         })
     }
 
@@ -158,6 +165,11 @@ impl Endpoint {
     /// Whose requests count together where the vendor counts them, by a name.
     pub fn shared_limit(&self) -> Option<String> {
         (self.facts().shared_limit)(self.post_url.expose())
+    }
+
+    /// What of the URL the messages have, and not the URL that they are posted to.
+    pub fn topic(&self) -> Option<&Arc<str>> {
+        self.topic.as_ref()
     }
 
     /// The same, with texts that are secrets, too: an answer may echo them.

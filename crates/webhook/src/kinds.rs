@@ -88,6 +88,7 @@ kinds! {
     Slack      slack       "Slack"             [Slack slack "Slack" slack::FORMAT, slack::JUDGE];
     GoogleChat google_chat "Google Chat"       [GoogleChat google_chat "Google Chat" google_chat::FORMAT, google_chat::JUDGE];
     Mattermost mattermost  "Mattermost"        [Mattermost mattermost "Mattermost" mattermost::FORMAT, mattermost::JUDGE];
+    Ntfy       ntfy        "ntfy"              [Ntfy ntfy "ntfy" ntfy::FORMAT, ntfy::JUDGE];
     Webhook    webhook     "A program, signed" [Signed webhook "A program, signed" event_json::FORMAT, signed::JUDGE];
     Nats       nats        "NATS"              [Nats nats "NATS" event_json::FORMAT, nats::JUDGE];
 }
@@ -256,7 +257,7 @@ mod tests {
         assert_eq!(EndpointKind::of_format("pigeon"), None);
         let listed = WebhookType::listed();
         assert!(
-            listed.starts_with("discord, teams, slack, google_chat, mattermost"),
+            listed.starts_with("discord, teams, slack, google_chat, mattermost, ntfy"),
             "{listed}"
         );
         let error = "pigeon"

@@ -11,6 +11,7 @@ pub(crate) mod discord;
 pub(crate) mod google_chat;
 pub(crate) mod mattermost;
 pub(crate) mod nats;
+pub(crate) mod ntfy;
 pub(crate) mod signed;
 pub(crate) mod slack;
 pub(crate) mod teams;

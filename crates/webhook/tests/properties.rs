@@ -7,7 +7,7 @@ mod model;
 use std::sync::{Arc, LazyLock};
 
 use jiff::Timestamp;
-use model::{Shown, assert_says, discord, google_chat, mattermost, normal, slack, teams};
+use model::{Shown, assert_says, discord, google_chat, mattermost, normal, ntfy, slack, teams};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
@@ -15,7 +15,7 @@ use webhook::appearance::Appearance;
 use webhook::card::Card;
 use webhook::definition::{Catalogue, Definition, EventDefinition, FieldDefinition, builtin};
 use webhook::endpoint::EndpointKind::{
-    self, Discord, GoogleChat, Mattermost, Nats, Signed, Slack, TeamsConnector, TeamsWorkflow,
+    self, Discord, GoogleChat, Mattermost, Nats, Ntfy, Signed, Slack, TeamsConnector, TeamsWorkflow,
 };
 use webhook::event::Event;
 use webhook::language::Language;
@@ -38,7 +38,7 @@ fn hostile() -> impl Strategy<Value = String> {
             "@channel", "~town", "#tag", "<!here>", "<users/all>", "a:b:c", "https://example.com/a_b_c", "http://example.com/a*b", "HTTPS://E.X/`", "://", ":smile:", ":+1:", ":", "10:30:00",
             "\n", "\n\n", "\r\n", "\r", "\t", "    ", "# ", "#", "- ", "-# ", "+ ", "1. ", "12) ", "> ", ">>> ", "===", "---",
             "| a | b |", "\0", "\u{1b}[31m", "\u{85}", "\u{202E}", "\u{2067}", "\u{200B}", "\u{FEFF}", "\u{FDD0}",
-            "\u{FFFF}", "e\u{301}", ")- ", "]- ", "1- ", "[1]+ ", "\u{2028}", "\u{B}", "مرحبا", "🦀", "👩‍👩‍👧", "🅰", "…", "“", "null", "",
+            "\u{FFFF}", "e\u{301}", ")- ", "]- ", "1- ", "[1]+ ", "=?UTF-8?Q?=C3=84?=", ":-:", "|-|", "\u{2028}", "\u{B}", "مرحبا", "🦀", "👩‍👩‍👧", "🅰", "…", "“", "null", "",
         ]).prop_map(ToOwned::to_owned),
     ];
     let short = vec(fragment, 0..12).prop_map(|fragments| fragments.concat());
@@ -126,6 +126,11 @@ fn cards(most_fields: usize) -> impl Strategy<Value = Card> {
         hostile(),
     )
         .prop_map(|(title, emoji, colour, text, fields, time, footer)| Card {
+            event_type: if colour % 5 == 0 {
+                "webhook_trouble".into()
+            } else {
+                "a,b".into()
+            },
             title,
             emoji: emoji.chars().take(16).collect::<String>().into(),
             colour,
@@ -176,17 +181,19 @@ fn read(kind: EndpointKind, body: &[u8]) -> Vec<Shown> {
             .iter()
             .map(mattermost::shown)
             .collect(),
+        Ntfy => ntfy::events(body),
         Signed | Nats => unreachable!("it gets no messages"),
     }
 }
 
-const KINDS: [EndpointKind; 6] = [
+const KINDS: [EndpointKind; 7] = [
     Discord,
     TeamsConnector,
     TeamsWorkflow,
     Slack,
     GoogleChat,
     Mattermost,
+    Ntfy,
 ];
 
 /// The sentence of a built-in event, put together without its template; None where a value is missing or no text.
@@ -238,7 +245,7 @@ fn raw_texts(kind: EndpointKind, body: &[u8]) -> Vec<usize> {
             .map(|container| raw(&container["items"][1]["text"]))
             .collect(),
         // Title and text stand in one section, and what a message may weigh cuts these before the limit of the text does.
-        Slack | GoogleChat | Mattermost | Signed | Nats => vec![usize::MAX / 2],
+        Slack | GoogleChat | Mattermost | Ntfy | Signed | Nats => vec![usize::MAX / 2],
     }
 }
 
@@ -419,6 +426,7 @@ fn appearances() -> impl Strategy<Value = Appearance> {
                 applied_tags,
                 thread_by: None,
                 thread,
+                topic: None,
             },
         )
 }

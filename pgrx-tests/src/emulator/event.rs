@@ -117,6 +117,8 @@ pub(crate) struct Outline<'a> {
     pub(crate) sections: Vec<IgnoredAny>,
     #[serde(default, borrow)]
     pub(crate) attachments: Vec<Attachment<'a>>,
+    #[serde(default, borrow)]
+    pub(crate) message: Cow<'a, str>,
     #[serde(default, rename = "cardsV2")]
     pub(crate) cards: Vec<IgnoredAny>,
 }

@@ -34,6 +34,7 @@ pub(crate) const SERVICE: Service = Service {
     },
     by_path: Some(ByPath {
         owns: |path| path.starts_with("/v1/spaces/") && path.ends_with("/messages"),
+        key: None,
         shown: str::to_owned,
         judge,
     }),

@@ -12,7 +12,7 @@ use super::pace::{Limits, RateLimit};
 use super::registry::{Address, Hook};
 use super::reply::{Call, Judged, Reply};
 use super::teams::{connector, workflow};
-use super::{discord, google_chat, mattermost, signed, slack};
+use super::{discord, google_chat, mattermost, ntfy, signed, slack};
 
 macro_rules! services {
     ($($kind:ident $service:path;)+) => {
@@ -42,6 +42,7 @@ services! {
     Slack      slack::SERVICE;
     GoogleChat google_chat::SERVICE;
     Mattermost mattermost::SERVICE;
+    Ntfy       ntfy::SERVICE;
     Signed     signed::SERVICE;
 }
 
@@ -78,6 +79,8 @@ pub(crate) struct Service {
 /// Which paths are its, and what it does with a request.
 pub(crate) struct ByPath {
     pub(crate) owns: fn(&str) -> bool,
+    /// The path of the webhook, where the body says which of all that post to the same one it is.
+    pub(crate) key: Option<fn(&Value) -> Option<String>>,
     /// What of the path is no secret.
     pub(crate) shown: fn(&str) -> String,
     pub(crate) judge: fn(Call<'_>, Option<&Hook>) -> Judged,

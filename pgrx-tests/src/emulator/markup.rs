@@ -35,12 +35,14 @@ pub(crate) enum Markdown {
     Mattermost,
     Connector,
     Workflow,
+    CommonMark,
 }
 
 pub(crate) fn markdown(dialect: Markdown, source: &str) -> Vec<Span> {
     let lines = match dialect {
         Markdown::Discord | Markdown::Mattermost => source.to_owned(),
         Markdown::Connector | Markdown::Workflow => joined(source),
+        Markdown::CommonMark => joined(&source.replace("  \n", "\n\n")),
     };
     let mut spans = vec![Span {
         text: String::new(),
@@ -175,7 +177,9 @@ fn special(dialect: Markdown, first: char, rest: &str) -> Option<(String, usize)
             let escaped = rest[1..].chars().next().filter(char::is_ascii_punctuation)?;
             Some((escaped.to_string(), 2))
         }
-        ('&', Markdown::Connector | Markdown::Workflow | Markdown::Mattermost) => entity(rest),
+        ('&', Markdown::Connector | Markdown::Workflow | Markdown::Mattermost | Markdown::CommonMark) => {
+            entity(rest)
+        }
         ('{', Markdown::Workflow) => date_function(rest),
         _ => None,
     }

@@ -31,6 +31,7 @@ pub(crate) const SERVICE: Service = Service {
     },
     by_path: Some(ByPath {
         owns: |path| path.starts_with("/hooks/"),
+        key: None,
         shown: ByPath::first_part,
         judge,
     }),

@@ -28,6 +28,7 @@ mod kind;
 mod lock;
 pub mod markup;
 mod mattermost;
+mod ntfy;
 mod pace;
 mod page;
 mod registry;

@@ -73,7 +73,10 @@ fn judge(call: Call<'_>, hook: Option<&Hook>) -> Judged {
     if let Some(wait) = lock(&hook.pace).take(Instant::now()).wait {
         return Judged::new(rate_limited(wait), Verdict::RateLimited);
     }
-    if call.header("authorization").is_some_and(|value| !value.starts_with("Bearer tk_")) {
+    if call
+        .header("authorization")
+        .is_some_and(|value| !value.starts_with("Bearer tk_"))
+    {
         return refuse(401, 40101, "unauthorized");
     }
     if hook.life() != Life::Live {
@@ -94,7 +97,9 @@ fn publication(body: &Value, f: &mut Findings) {
     let Some(message) = object(body, f) else { return };
     f.keys(
         message,
-        &["topic", "title", "message", "markdown", "priority", "tags", "click", "icon", "actions"],
+        &[
+            "topic", "title", "message", "markdown", "priority", "tags", "click", "icon", "actions",
+        ],
     );
     text(message, "topic", true, f);
     if let Some(title) = text(message, "title", false, f)
@@ -111,7 +116,12 @@ fn publication(body: &Value, f: &mut Findings) {
     if present(message, "priority").is_some_and(|priority| !matches!(priority.as_u64(), Some(1..=5))) {
         f.problem(INVALID, "invalid priority parameter");
     }
-    for tag in message.get("tags").and_then(Value::as_array).into_iter().flatten() {
+    for tag in message
+        .get("tags")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+    {
         if tag.as_str().is_none_or(|tag| tag.is_empty() || tag.contains(',')) {
             f.problem(INVALID, "a tag is empty, or two");
         }
@@ -186,7 +196,10 @@ fn plain(status: u16) -> Reply {
         413 => (3, "JSON body too large"),
         429 => (1, "limit reached: too many requests"),
         500 => (1, "internal server error"),
-        507 => (1, "cannot publish to UnifiedPush topic without previously active subscriber"),
+        507 => (
+            1,
+            "cannot publish to UnifiedPush topic without previously active subscriber",
+        ),
         _ => (0, "invalid request"),
     };
     error(status, i32::from(status) * 100 + number, message)

@@ -52,17 +52,26 @@ pub(crate) async fn answer(
         return Ok(respond(control::answer(&shared, request).await));
     }
     let (parts, body) = request.into_parts();
-    let arrival = Arrival::of(&shared, &parts);
+    let mut arrival = Arrival::of(&shared, &parts);
+    let mut unread = Some(body);
+    let mut early = None;
+    if let Some(key) = arrival.key()
+        && let Some(body) = unread.take()
+    {
+        let body = Body::read(body).await?;
+        arrival.find(&shared, key, body.bytes());
+        early = Some(body);
+    }
     let flight = arrival.hook.clone().map(Flight::of);
     let behaviour = arrival
         .hook
         .as_ref()
         .map_or(Behaviour::Normal, |hook| lock(&hook.script).next());
 
-    let body = if behaviour == Behaviour::DropBeforeBody {
-        Body::Unread
-    } else {
-        Body::read(body).await?
+    let body = match (early, unread) {
+        (Some(body), _) => body,
+        (None, Some(body)) if behaviour != Behaviour::DropBeforeBody => Body::read(body).await?,
+        _ => Body::Unread,
     };
     let behaviour = behaviour.on(body.bytes());
     let judged = arrival.judge(&shared, &behaviour, &body);
@@ -142,6 +151,20 @@ impl<'a> Arrival<'a> {
             route,
             hook,
         }
+    }
+
+    /// How the body says which webhook it is.
+    fn key(&self) -> Option<fn(&Value) -> Option<String>> {
+        match self.route {
+            Some(Route::Path(kind)) => kind.service().by_path.as_ref()?.key,
+            _ => None,
+        }
+    }
+
+    fn find(&mut self, shared: &Shared, key: fn(&Value) -> Option<String>, body: &[u8]) {
+        let path = serde_json::from_slice(body).ok().and_then(|body| key(&body));
+        let hook = path.and_then(|path| shared.registry.find(&path));
+        self.hook = hook.filter(|hook| Some(hook.kind) == self.route.map(Route::kind));
     }
 
     fn judge(&self, shared: &Shared, behaviour: &Behaviour, body: &Body) -> Judged {

@@ -27,6 +27,7 @@ pub(crate) const SERVICE: Service = Service {
     },
     by_path: Some(ByPath {
         owns: |path| path.starts_with("/events/"),
+        key: None,
         shown: str::to_owned,
         judge,
     }),

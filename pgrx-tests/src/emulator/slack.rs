@@ -32,6 +32,7 @@ pub(crate) const SERVICE: Service = Service {
     },
     by_path: Some(ByPath {
         owns: |path| path.starts_with("/services/"),
+        key: None,
         shown: ByPath::first_part,
         judge,
     }),

@@ -12,6 +12,7 @@ mod gone;
 mod independence;
 mod nats;
 mod notices;
+mod ntfy;
 mod order;
 mod outages;
 mod rate_limits;

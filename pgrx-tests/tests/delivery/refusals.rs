@@ -21,6 +21,7 @@ fn bad_request(kind: Kind) -> Behaviour {
             json!({"error": {"code": 400, "message": "Invalid JSON payload received.", "status": "INVALID_ARGUMENT"}})
                 .to_string()
         }
+        Kind::Ntfy => json!({"code": 40000, "http": 400, "error": "invalid request"}).to_string(),
         Kind::Mattermost => {
             json!({"id": "web.incoming_webhook.text.app_error", "message": "No text specified.", "status_code": 400})
                 .to_string()

@@ -6,6 +6,7 @@ mod control;
 mod discord;
 mod discord_answers;
 mod faults;
+mod ntfy;
 mod pacing;
 mod process;
 mod signed;

@@ -22,7 +22,7 @@ use page::{Block, When};
 const PLAIN: &str = include_str!("../../fixtures/plain.sql");
 
 /// URLs that pages show, and the kind of webhook that takes their place.
-const URLS: [(&str, Kind); 7] = [
+const URLS: [(&str, Kind); 8] = [
     ("https://discord.com/api/webhooks/ID/TOKEN", Kind::Discord),
     (
         "https://FLOW.environment.api.powerplatform.com/URL",
@@ -35,6 +35,7 @@ const URLS: [(&str, Kind); 7] = [
         Kind::GoogleChat,
     ),
     ("https://mattermost.example.com/hooks/KEY", Kind::Mattermost),
+    ("https://ntfy.sh/TOPIC", Kind::Ntfy),
     ("https://hooks.example.com/zentry", Kind::Signed),
 ];
 

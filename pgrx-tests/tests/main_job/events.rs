@@ -42,7 +42,7 @@ fn deliveries(scene: &mut Scene, event_type: &str) -> Vec<Delivery> {
     deliveries
 }
 
-fn assert_shown(scene: &Scene, channels: &[Channel; 6], expected: &Expected) {
+fn assert_shown(scene: &Scene, channels: &[Channel; Kind::CHATS.len()], expected: &Expected) {
     for channel in channels {
         let kind = channel.webhook.kind();
         let events = channel.webhook.events();
@@ -90,8 +90,8 @@ fn assert_dressed(channel: &Channel, shown: &Event, expected: &Expected) {
             assert_eq!(footer, Some(format!("{FOOTER} · {time}").as_str()));
         }
         Kind::Signed => unreachable!("it gets no messages"),
-        Kind::Slack | Kind::GoogleChat | Kind::Mattermost => {
-            if channel.webhook.kind() != Kind::GoogleChat {
+        Kind::Slack | Kind::GoogleChat | Kind::Mattermost | Kind::Ntfy => {
+            if !matches!(channel.webhook.kind(), Kind::GoogleChat | Kind::Ntfy) {
                 assert_eq!(shown.colour, Some(expected.colour));
             }
             let time = expected.time.strftime("%Y-%m-%d %H:%M UTC");

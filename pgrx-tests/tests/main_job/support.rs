@@ -12,7 +12,7 @@ use zentry_e2e::scene::{Channel, Delivery, Scene};
 use zentry_e2e::zentry::{self, id};
 
 /// A channel of each kind, for every event of every project.
-pub fn channels(scene: &mut Scene) -> [Channel; 6] {
+pub fn channels(scene: &mut Scene) -> [Channel; Kind::CHATS.len()] {
     Kind::CHATS.map(|kind| scene.channel(kind).unwrap())
 }
 

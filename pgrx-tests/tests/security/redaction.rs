@@ -270,6 +270,11 @@ const CALLS: [(&str, &[&str]); 31] = [
         "zentry_revoke_api_token",
         &["('front end')", "('nothing')", "(NULL)"],
     ),
+    ("zentry_webhook_types", &["()"]),
+    (
+        "zentry_notify.type_has",
+        &["('discord', 'headers')", "($1, 'headers')"],
+    ),
     ("zentry_notify.check_webhook_type", &["('discord')", "($1)"]),
     ("zentry_notify.redact_url", &["($1)", "('no URL')"]),
     ("zentry_notify.doubts", &["(1)", "(2)", "(NULL)"]),

@@ -6,6 +6,7 @@ TYPES = [
     ("slack", "Slack"),
     ("google_chat", "Google Chat"),
     ("mattermost", "Mattermost"),
+    ("ntfy", "ntfy"),
     ("webhook", "A program, signed"),
     ("nats", "NATS"),
 ]
@@ -15,6 +16,7 @@ SETTINGS = {
     "slack": ["mention", "digest", "max_events_per_message"],
     "google_chat": ["mention", "announce", "thread_by", "digest", "max_events_per_message"],
     "mattermost": ["mention", "username", "avatar_url", "announce", "digest", "max_events_per_message"],
+    "ntfy": ["headers", "digest", "max_events_per_message"],
     "webhook": ["headers", "secret"],
     "nats": ["credentials"],
 }

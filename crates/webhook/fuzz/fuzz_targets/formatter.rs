@@ -113,6 +113,7 @@ impl Row {
 impl Parts {
     fn card(self) -> Card {
         Card {
+            event_type: "task_completed".into(),
             title: RichText::parse(&self.title),
             emoji: self.emoji.chars().take(16).collect::<String>().into(),
             colour: self.colour,

@@ -22,6 +22,7 @@ pub(super) fn card(event: &Event, data: &Data) -> Card {
         .take(MAX_FIELDS)
         .collect();
     Card {
+        event_type: event.event_type.clone(),
         title: RichText::plain(&humanised(&event.event_type)),
         emoji: EMOJI.into(),
         colour: DEFAULT_COLOUR,

@@ -1,5 +1,7 @@
 //! What a type of webhook is like, besides its messages and its answers: each has a file that says so.
 
+use std::sync::Arc;
+
 use url::Url;
 
 use super::{EndpointError, Page, UrlPolicy, Vendor};
@@ -29,6 +31,8 @@ pub(crate) struct Facts {
     pub(crate) parse: Option<Parse>,
     /// Checks the URL, and makes of it the one to post to.
     pub(crate) read: fn(Url, Vendor) -> Result<(EndpointKind, Url), EndpointError>,
+    /// What of the URL the messages have, for services whose messages all go to one URL.
+    pub(crate) topic: fn(&Url) -> Option<Arc<str>>,
     /// What else is a page of the service and no webhook's URL: of the host, the first part of the path, and the URL.
     pub(crate) page: fn(&str, &str, &Url) -> Option<Page>,
     /// What the vendor's own hosts take of a webhook, or of all that share a limit; None: nobody counts.
@@ -57,6 +61,7 @@ impl Facts {
         is_vendors: |_| false,
         parse: None,
         read: |_, _| Err(EndpointError::OtherScheme),
+        topic: |_| None,
         page: |_, _, _| None,
         rate: |_| None,
         shared_limit: |_| None,

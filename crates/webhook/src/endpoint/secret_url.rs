@@ -48,10 +48,11 @@ impl SecretUrl {
         Self(Arc::new(url), Arc::default())
     }
 
-    /// The same, with other texts that are secrets: they are masked as it is.
+    /// The same, with more texts that are secrets: they are masked as it is.
     #[must_use]
     pub fn with_secrets(self, secrets: Vec<Box<str>>) -> Self {
-        Self(self.0, secrets.into())
+        let known = self.1.iter().cloned();
+        Self(self.0, known.chain(secrets).collect())
     }
 
     /// The URL with its secret: for the request itself and for nothing that somebody might read.

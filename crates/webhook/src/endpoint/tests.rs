@@ -296,3 +296,72 @@ mod mistaken {
         assert!(Endpoint::parse_new(WebhookType::Discord, &thread, &policy).is_ok());
     }
 }
+
+mod ntfy_urls {
+    use super::*;
+
+    fn ntfy(url: &str) -> Result<Endpoint, EndpointError> {
+        Endpoint::parse(WebhookType::Ntfy, url, &relaxed("ntfy.sh, ntfy.example.com:8443"))
+    }
+
+    #[test]
+    fn messages_go_to_the_root_and_the_topic_is_a_secret() {
+        for (url, posted_to) in [
+            ("https://ntfy.sh/Alerts-of_mine", "https://ntfy.sh/"),
+            (
+                "https://ntfy.example.com:8443/Alerts-of_mine?priority=4",
+                "https://ntfy.example.com:8443/?priority=4",
+            ),
+        ] {
+            let endpoint = ntfy(url).unwrap();
+            assert_eq!(posted(&endpoint), posted_to);
+            assert_eq!(endpoint.topic().map(|topic| &**topic), Some("Alerts-of_mine"));
+            let answer = r#"{"topic":"Alerts-of_mine"}"#;
+            assert_eq!(endpoint.post_url().redact(answer), r#"{"topic":"***"}"#);
+        }
+        let endpoint = ntfy("https://ntfy.sh/alerts")
+            .unwrap()
+            .with_secrets(vec!["swordfish".into()]);
+        assert_eq!(endpoint.post_url().redact("swordfish"), "***");
+    }
+
+    #[test]
+    fn visitors_of_one_server_share_its_limit() {
+        let limit = |url| ntfy(url).unwrap().shared_limit();
+        assert_eq!(limit("https://ntfy.sh/a"), limit("https://ntfy.sh/b"));
+        assert_ne!(
+            limit("https://ntfy.sh/a"),
+            limit("https://ntfy.example.com:8443/a")
+        );
+    }
+
+    #[test]
+    fn what_is_no_topic_is_refused() {
+        let long = format!("https://ntfy.sh/{}", "x".repeat(65));
+        for url in [
+            "https://ntfy.sh/",
+            "https://ntfy.sh/a/b",
+            "https://ntfy.sh/a.b",
+            &long,
+        ] {
+            let error = ntfy(url).unwrap_err();
+            assert!(matches!(error, EndpointError::NotOfType { .. }), "{url}: {error}");
+            assert!(
+                error
+                    .hint()
+                    .unwrap()
+                    .starts_with("It looks like https://ntfy.sh/<topic>; a topic"),
+                "{error}"
+            );
+        }
+        for url in [
+            "https://ntfy.sh/docs/publish/",
+            "https://ntfy.sh/app",
+            "https://docs.ntfy.sh/publish/",
+        ] {
+            assert!(matches!(ntfy(url), Err(EndpointError::NotAWebhook(_))), "{url}");
+        }
+        let error = discord("https://ntfy.sh/alerts").unwrap_err();
+        assert!(error.hint().unwrap().contains("\"ntfy\""), "{error}");
+    }
+}

@@ -95,6 +95,7 @@ impl Writer {
         match byte {
             b'\\' | b'*' | b'_' | b'[' | b']' | b'~' | b'<' | b'\n' => true,
             b'`' => self.dialect != Dialect::AdaptiveCard,
+            b'|' if self.dialect == Dialect::CommonMark => true,
             b'|' | b'>' | b':' => matches!(self.dialect, Dialect::Discord | Dialect::Mattermost),
             b'@' | b'#' => self.dialect == Dialect::Mattermost,
             b'&' => self.dialect != Dialect::Discord,
@@ -120,6 +121,8 @@ impl Writer {
             }
             (_, Dialect::AdaptiveCard) => self.adaptive(text, at),
             (b'<', Dialect::MessageCard) => self.out.push_str("&lt;"),
+            // In a word it is no mark, and some readers see each backslash.
+            (b'_', Dialect::CommonMark) if is_within_word(text, at) => self.out.push('_'),
             (b'&', _) if is_entity(rest) => self.out.push_str("&amp;"),
             (b'&', _) => self.out.push('&'),
             _ => {
@@ -165,14 +168,18 @@ impl Writer {
         }
     }
 
-    /// Teams wants a blank line for a new one, and shows no more of them than one.
+    /// Teams wants a blank line for a new one, and shows no more of them than one; CommonMark's own is two spaces before it.
     fn new_line(&mut self, rest: &str) -> usize {
         self.at_line_start = true;
         if matches!(self.dialect, Dialect::Discord | Dialect::Mattermost) {
             self.out.push('\n');
             return 1;
         }
-        self.out.push_str("\n\n");
+        let line = match self.dialect {
+            Dialect::CommonMark => "  \n",
+            _ => "\n\n",
+        };
+        self.out.push_str(line);
         rest.len() - rest.trim_start_matches('\n').len()
     }
 
@@ -200,6 +207,8 @@ impl Writer {
             b'-' => !starts_word(&rest[1..]),
             b'+' => !is_discord && !starts_word(&rest[1..]),
             b'=' | b'>' => !is_discord,
+            // Below a line it makes a table of it.
+            b':' => self.dialect == Dialect::CommonMark && rest[1..].starts_with('-'),
             _ => false,
         };
         if is_block {

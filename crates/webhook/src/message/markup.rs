@@ -13,6 +13,8 @@ pub(super) enum Dialect {
     MessageCard,
     /// A part of CommonMark, and functions in double braces, in an Adaptive Card.
     AdaptiveCard,
+    /// CommonMark as it is, in lines.
+    CommonMark,
     /// CommonMark with mentions, channels, hashtags and emoji.
     Mattermost,
     /// Slack's `mrkdwn`.

@@ -10,6 +10,7 @@ pub(crate) mod event_json;
 pub(crate) mod google_chat;
 pub(crate) mod mattermost;
 pub(crate) mod message_card;
+pub(crate) mod ntfy;
 pub(crate) mod slack;
 
 pub use event_json::{event_json, event_schema};

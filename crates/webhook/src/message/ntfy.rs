@@ -99,7 +99,11 @@ fn write(cards: &[Card], blocks: &[String], appearance: &Appearance, body: &mut 
             .iter()
             .any(|card| &*card.event_type == crate::definition::TROUBLE)
             .then_some(HIGH),
-        tags: cards.iter().map(|card| &*card.event_type).filter(|tag| is_tag(tag)).collect(),
+        tags: cards
+            .iter()
+            .map(|card| &*card.event_type)
+            .filter(|tag| is_tag(tag))
+            .collect(),
         click: address(&cards[0].url).filter(|_| cards.len() == 1),
         icon: address(&cards[0].thumbnail).filter(|_| cards.len() == 1),
         actions: actions(cards),
@@ -163,7 +167,7 @@ fn actions(cards: &[Card]) -> Vec<Action<'_>> {
         .map(|(card, url)| Action {
             action: "view",
             label: match cards.len() {
-                1 => text::OPEN.to_owned(),
+                1 => card.language.words().open.to_owned(),
                 _ => text::plain(&text::heading(card), MAX_LABEL),
             },
             url,

@@ -28,7 +28,9 @@ mod code {
 fn verdict(answer: &Answer) -> (Verdict, Option<String>) {
     let body = answer.json();
     if (200..300).contains(&answer.status) {
-        let is_message = body.as_ref().is_some_and(|body| body["event"] == "message" && body["id"].is_string());
+        let is_message = body
+            .as_ref()
+            .is_some_and(|body| body["event"] == "message" && body["id"].is_string());
         return if is_message {
             (Verdict::Sent, None)
         } else {
@@ -45,12 +47,16 @@ fn verdict(answer: &Answer) -> (Verdict, Option<String>) {
         (401, Some(_)) => (Verdict::Misdirected, "401: the access token is wrong".to_owned()),
         (403, Some(_)) => (
             Verdict::Misdirected,
-            "403: this access token, or nobody without one, may publish to the topic".to_owned(),
+            "403: the topic is closed to this token, or to all who have none".to_owned(),
         ),
-        (400, Some(code::TOPIC_INVALID | code::TOPIC_DISALLOWED)) => {
-            (Verdict::Misdirected, "400: the server has no such topic".to_owned())
-        }
-        (404, _) => (Verdict::Misdirected, "404: there is no ntfy at this address".to_owned()),
+        (400, Some(code::TOPIC_INVALID | code::TOPIC_DISALLOWED)) => (
+            Verdict::Misdirected,
+            "400: the server has no such topic".to_owned(),
+        ),
+        (404, _) => (
+            Verdict::Misdirected,
+            "404: there is no ntfy at this address".to_owned(),
+        ),
         (429, Some(code)) => {
             let usual = match code {
                 code::REQUESTS => REPLENISHED,

@@ -5,6 +5,7 @@ use super::*;
 mod discord;
 mod hostile;
 mod nats;
+mod ntfy;
 mod signed;
 mod teams;
 

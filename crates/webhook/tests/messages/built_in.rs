@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use webhook::definition::{builtin, sample};
-use webhook::endpoint::EndpointKind::{Discord, TeamsConnector, TeamsWorkflow};
+use webhook::endpoint::EndpointKind::{Discord, Ntfy, TeamsConnector, TeamsWorkflow};
 
 use crate::{body, event, sample_event};
 
@@ -23,6 +23,21 @@ fn a_completed_task_on_discord() {
                 "timestamp": "2024-01-15T10:30:00Z",
             }],
             "allowed_mentions": { "parse": [] },
+        })
+    );
+}
+
+#[test]
+fn a_completed_task_on_ntfy() {
+    assert_eq!(
+        body(Ntfy, &sample_event("task_completed")),
+        json!({
+            "topic": "topic",
+            "title": "✅ Task Completed",
+            "message": "**alice** completed **Write the release notes** in **Website Relaunch**.\n\n- **Project**:\u{2003}Website Relaunch\n\
+                        - **Points Earned**:\u{2003}25\n\nZentry Project Management · 2024-01-15 10:30 UTC",
+            "markdown": true,
+            "tags": ["task_completed"],
         })
     );
 }

@@ -6,6 +6,7 @@ pub(crate) mod discord;
 pub(crate) mod google_chat;
 pub(crate) mod markdown;
 pub(crate) mod mattermost;
+pub(crate) mod ntfy;
 pub(crate) mod phones;
 pub(crate) mod slack;
 pub(crate) mod teams;

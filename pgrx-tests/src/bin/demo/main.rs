@@ -33,13 +33,14 @@ FROM zentry_stats('1 hour') WHERE webhook_id = 1;";
 const GUIDE_TABLES: &str = include_str!("../../../fixtures/plain.sql");
 
 /// Names and kinds of what is registered.
-const CHANNELS: [(&str, Kind); 7] = [
+const CHANNELS: [(&str, Kind); 8] = [
     ("Team channel", Kind::Discord),
     ("Team channel in Teams", Kind::Connector),
     ("Team channel in Teams, by a workflow", Kind::Workflow),
     ("Team channel in Slack", Kind::Slack),
     ("Team space in Google Chat", Kind::GoogleChat),
     ("Team channel in Mattermost", Kind::Mattermost),
+    ("Team topic of ntfy", Kind::Ntfy),
     ("A program, which gets signed JSON", Kind::Signed),
 ];
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -46,7 +46,7 @@ pub(crate) fn page(shared: &Shared) -> Reply {
                 (column("teams", "Microsoft Teams", &of(&[Kind::Connector, Kind::Workflow]), teams::message))
                 // Those that nobody has registered take no room.
                 @for (kind, all) in &others {
-                    @if !all.is_empty() { (column(kind.name(), kind.title(), all, others::message)) }
+                    @if !all.is_empty() { (column(&format!("others {}", kind.name()), kind.title(), all, others::message)) }
                 }
             }
         }

@@ -19,6 +19,7 @@ fn furnish(site: &mut Site) -> Result<Vec<String>> {
         Kind::Slack,
         Kind::GoogleChat,
         Kind::Mattermost,
+        Kind::Ntfy,
         Kind::Signed,
     ] {
         site.scene.channel(kind)?;

@@ -142,7 +142,7 @@ fn patterns_are_hosts_suffixes_and_addresses_with_ports() {
     for text in ["discord.com", "*.example.org:8443", "[::1]:8443", "127.0.0.1"] {
         assert_eq!(text.parse::<HostPattern>().unwrap().to_string(), text);
     }
-    assert_eq!(parse_host_patterns(DEFAULT_ALLOWED_HOSTS).unwrap().len(), 17);
+    assert_eq!(parse_host_patterns(DEFAULT_ALLOWED_HOSTS).unwrap().len(), 18);
     assert_eq!(parse_host_patterns(" ,").unwrap(), []);
 }
 
