@@ -1643,6 +1643,10 @@ BEGIN
         PERFORM zentry_notify.refuse('invalid_parameter_value', 'only a webhook of type webhook has a secret to sign by and headers',
             'Leave them out.', CASE WHEN secret IS NULL THEN 'headers' ELSE 'secret' END);
     END IF;
+    -- Names of headers are the same in any case; so those are that are kept.
+    IF headers <> '{}' THEN
+        headers := (SELECT jsonb_object_agg(lower(h.key), h.value) FROM jsonb_each(headers) h);
+    END IF;
     UPDATE zentry_notify.webhook_secret s
        SET signing_secret = coalesce(secret, s.signing_secret), headers = nullif(coalesce(headers, s.headers), '{}')
      WHERE s.webhook_integration_id = webhook_id

@@ -2,7 +2,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod access;
+mod code;
 mod commands;
+#[path = "../guide/compare.rs"]
+mod compare;
 mod connection;
 mod foreign_code;
 mod guide;

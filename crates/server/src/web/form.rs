@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 
 use super::app::App;
 use super::error::{Error, Fields};
+use crate::spelling::closest;
 
 /// A JSON object of a body. Take what is wanted out of it, then [`finish`](Form::finish) to hear of everything that is wrong.
 #[derive(Debug)]
@@ -228,16 +229,6 @@ impl Form {
             wrong: Fields::new(),
         }
     }
-}
-
-/// The name that somebody who has misspelt it probably meant: it differs by a letter in three at most.
-fn closest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let slips = (name.chars().count() / 3).max(1);
-    names
-        .map(|known| (strsim::osa_distance(&name.to_lowercase(), known), known))
-        .filter(|(distance, _)| *distance <= slips)
-        .min()
-        .map(|(_, known)| known)
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

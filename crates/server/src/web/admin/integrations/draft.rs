@@ -188,6 +188,7 @@ impl Draft {
             rules,
             secret: None,
             headers: self.headers()?,
+            created_by: None,
         })
     }
 
