@@ -1677,6 +1677,10 @@ BEGIN
     IF secret IS NULL AND NOT zentry_notify.type_has(kind, 'headers') THEN
         RETURN;
     END IF;
+    -- Names of headers are the same in any case; so those are that are kept.
+    IF headers <> '{}' THEN
+        headers := (SELECT jsonb_object_agg(lower(h.key), h.value) FROM jsonb_each(headers) h);
+    END IF;
     UPDATE zentry_notify.webhook_secret s
        SET signing_secret = coalesce(secret, s.signing_secret), headers = nullif(coalesce(headers, s.headers), '{}')
      WHERE s.webhook_integration_id = webhook_id

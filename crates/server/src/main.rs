@@ -11,6 +11,7 @@
 mod cli;
 mod database;
 mod queries;
+mod spelling;
 mod vendors;
 mod web;
 

@@ -332,7 +332,7 @@ fn no_secret_is_told_and_a_change_of_one_is() -> Result<()> {
     })?;
     let secret = |change: &Value| change["signing_secret"].clone();
     let headers = |change: &Value| change["headers"].clone();
-    let names = json!(["x-a", "Authorization"]);
+    let names = json!(["x-a", "authorization"]);
     let changes: Vec<&Value> = found.iter().map(|(.., changes)| changes).collect();
     assert_eq!(secret(changes[0]), json!({"old": null, "new": "***"}));
     assert_eq!(headers(changes[0]), json!({"old": null, "new": names}));

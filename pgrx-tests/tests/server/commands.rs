@@ -234,6 +234,9 @@ fn every_command_explains_itself() -> Result<()> {
         "delete",
         "token",
         "audit",
+        "export",
+        "diff",
+        "apply",
         "completions",
         "man",
     ] {

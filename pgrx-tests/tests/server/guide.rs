@@ -10,10 +10,10 @@ use crate::support::Server;
 
 const PAGE: &str = include_str!("../../../docs/guide/rest-api.md");
 
-/// The blocks of the page: what they are, and their text.
-fn blocks() -> Vec<(&'static str, &'static str)> {
+/// The blocks of a page: what they are, and their text.
+pub fn blocks(page: &'static str) -> Vec<(&'static str, &'static str)> {
     let mut blocks = Vec::new();
-    let mut rest = PAGE;
+    let mut rest = page;
     while let Some((_, after)) = rest.split_once("\n```") {
         let Some((kind, after)) = after.split_once('\n') else {
             break;
@@ -53,7 +53,7 @@ fn the_examples_answer_what_they_say() -> Result<()> {
     let mut token = String::new();
     let mut answer: Option<Value> = None;
     let mut run = 0;
-    for (kind, text) in blocks() {
+    for (kind, text) in blocks(PAGE) {
         match kind {
             "sql" if text.contains("zentry_create_api_token") => {
                 token = scene.client.query_one(text, &[])?.get(0)

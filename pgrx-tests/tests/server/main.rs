@@ -2,7 +2,10 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod access;
+mod code;
 mod commands;
+#[path = "../guide/compare.rs"]
+mod compare;
 mod connection;
 #[path = "../adoption/django.rs"]
 #[allow(dead_code, reason = "the tests of adoption need the rest")]

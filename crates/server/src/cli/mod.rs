@@ -1,6 +1,7 @@
 //! The command line: one file for each command.
 
 mod audit;
+mod code;
 mod generate;
 mod integrations;
 mod logs;
@@ -40,8 +41,8 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0  done
   1  not done: the database cannot be reached, refuses, or does not know what was named;
-     of status --problems: something needs attention
-  2  the command line is wrong
+     of status --problems: something needs attention; of diff: something would be changed
+  2  the command line is wrong; of diff: what would be changed can't be told
   3  done, but a delivery failed, or was still waiting when the time was over
   4  done: something is broken, says status";
 
@@ -50,6 +51,12 @@ const UNDELIVERED: u8 = 3;
 
 /// Of `status --problems`: done, and something needs attention.
 const ATTENTION: u8 = 1;
+
+/// Of `diff`: something would be changed.
+const DIFFERENT: u8 = 1;
+
+/// Of `diff`: nobody can tell.
+const UNKNOWN: u8 = 2;
 
 /// Done, and what was found is that something does not work.
 const BROKEN: u8 = 4;
@@ -103,6 +110,9 @@ enum Command {
     Status(status::Status),
     Token(token::Token),
     Audit(audit::Audit),
+    Export(code::Export),
+    Diff(code::Diff),
+    Apply(code::Apply),
     Completions(generate::Completions),
     Man(generate::Man),
 }
@@ -158,6 +168,9 @@ async fn run(cli: Cli, target: Target) -> Result<ExitCode> {
         Command::Delete(command) => command.run(&target, &output).await,
         Command::Token(command) => command.run(&target, &output).await,
         Command::Audit(command) => command.run(&target, &output).await,
+        Command::Export(command) => command.run(&target).await,
+        Command::Diff(command) => command.run(&target, &output).await,
+        Command::Apply(command) => command.run(&target, &output).await,
         Command::Completions(command) => command.run(),
         Command::Man(command) => command.run(),
     }

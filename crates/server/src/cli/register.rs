@@ -63,6 +63,7 @@ impl Register {
             rules: Rules::from(self.settings),
             secret: self.secret,
             headers: headers(self.headers)?,
+            created_by: None,
         };
         let mut connection = target.connect().await?;
         let session = connection.begin(Access::Write).await.map_err(explain_begin)?;

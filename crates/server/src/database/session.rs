@@ -101,6 +101,11 @@ impl Session<'_> {
         self.0.batch_execute("ROLLBACK TO SAVEPOINT trial").await
     }
 
+    /// What the trial has done stays; of one that was undone, nothing.
+    pub async fn end_trial(&self) -> Result<(), Error> {
+        self.0.batch_execute("RELEASE SAVEPOINT trial").await
+    }
+
     pub async fn commit(self) -> Result<(), Error> {
         self.0.commit().await
     }

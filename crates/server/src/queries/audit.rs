@@ -161,6 +161,25 @@ pub async fn list(session: &Session<'_>, filter: &Filter, slice: Slice) -> Resul
     Ok(rows.iter().map(Change::from).collect())
 }
 
+/// What this transaction has changed so far, in that order.
+pub async fn of_this_transaction(session: &Session<'_>) -> Result<Vec<Change>, Error> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM zentry_notify.audit_log a \
+          WHERE a.changed_at >= now() AND a.transaction = pg_current_xact_id_if_assigned() ORDER BY a.changed_at"
+    );
+    let rows = session.query(&sql, &[]).await?;
+    Ok(rows.iter().map(Change::from).collect())
+}
+
+/// Whether everything that is changed is noted: somebody may have switched a trigger off.
+pub async fn is_complete(session: &Session<'_>) -> Result<bool, Error> {
+    const SQL: &str = "SELECT count(*) = 6 FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid \
+        WHERE t.tgname = 'audit' AND t.tgenabled IN ('O', 'A') AND c.relnamespace = 'zentry_notify'::regnamespace \
+          AND c.relname IN ('webhook', 'webhook_secret', 'event_type', 'event_wording', 'event_source', 'api_token')";
+    let row = session.query_one(SQL, &[]).await?;
+    Ok(row.get(0))
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]

@@ -5,6 +5,7 @@
 //! gives every argument, with its type: then no other function fits better.
 
 pub mod audit;
+pub mod configuration;
 pub mod events;
 pub mod integrations;
 pub mod logs;

@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 
 use super::app::App;
 use super::error::{Error, Fields, NOT_ONE};
+use crate::spelling::closest;
 
 /// A JSON object of a body, or the fields of a form. Take what is wanted out of it, then [`finish`](Form::finish) to hear of everything that is wrong.
 ///
@@ -369,16 +370,6 @@ fn spelled_flag(text: &str) -> Option<bool> {
         "f" | "n" | "no" | "false" | "off" | "0" => Some(false),
         _ => None,
     }
-}
-
-/// The name that somebody who has misspelt it probably meant: it differs by a letter in three at most.
-fn closest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let slips = (name.chars().count() / 3).max(1);
-    names
-        .map(|known| (strsim::osa_distance(&name.to_lowercase(), known), known))
-        .filter(|(distance, _)| *distance <= slips)
-        .min()
-        .map(|(_, known)| known)
 }
 
 /// Without its parameters.

@@ -21,6 +21,8 @@ pub struct New {
     pub secret: Option<String>,
     /// Of its requests besides: names and values.
     pub headers: Option<Value>,
+    /// The application's user who registers it.
+    pub created_by: Option<i64>,
 }
 
 impl New {
@@ -45,9 +47,9 @@ impl New {
 pub async fn create(session: &Session<'_>, new: &New) -> Result<i64, Error> {
     let rules = new.rules.parameters();
     let sql = format!(
-        "SELECT zentry_register_webhook($1::text, $2::text, $3::text, $4::bigint, $5::text[], $6::boolean, NULL::bigint, \
+        "SELECT zentry_register_webhook($1::text, $2::text, $3::text, $4::bigint, $5::text[], $6::boolean, $9::bigint, \
          secret => $7::text, headers => $8::jsonb{})",
-        named(&rules, 8)
+        named(&rules, 9)
     );
     let mut values: Vec<&(dyn ToSql + Sync)> = vec![
         &new.name,
@@ -58,6 +60,7 @@ pub async fn create(session: &Session<'_>, new: &New) -> Result<i64, Error> {
         &new.is_active,
         &new.secret,
         &new.headers,
+        &new.created_by,
     ];
     values.extend(rules.iter().map(|parameter| parameter.value));
     let row = session.query_one(&sql, &values).await?;

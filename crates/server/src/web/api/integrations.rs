@@ -212,6 +212,7 @@ pub async fn create(caller: Caller, mut form: Form) -> Result<(StatusCode, Json<
         rules: rules(&mut form),
         secret: form.text("secret"),
         headers: form.texts_or_null("headers"),
+        created_by: None,
     };
     form.ignore(&READ_ONLY);
     let mut faults = Faults::of(form);

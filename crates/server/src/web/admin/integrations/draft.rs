@@ -193,6 +193,7 @@ impl Draft {
             rules,
             secret: self.credentials().map(str::to_owned),
             headers: self.headers()?,
+            created_by: None,
         })
     }
 

@@ -1,0 +1,83 @@
+//! What there is in the database.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Result, bail};
+
+use crate::cli::explain;
+use crate::database::Session;
+use crate::queries::Slice;
+use crate::queries::configuration::{self, EventType, Source, Wording, Words};
+use crate::queries::integrations::{self, Filter, Integration};
+
+/// The type of webhooks that have a secret to sign by, and headers.
+pub const SIGNED: &str = "webhook";
+
+pub struct State {
+    /// By name.
+    pub webhooks: Vec<Integration>,
+    pub event_types: Vec<EventType>,
+    pub wordings: Vec<Wording>,
+    pub sources: Vec<Source>,
+}
+
+impl State {
+    pub async fn read(session: &Session<'_>) -> Result<Self> {
+        const ALL: Slice = Slice {
+            offset: 0,
+            limit: i64::MAX,
+        };
+        let mut webhooks = integrations::list(session, &Filter::default(), ALL)
+            .await
+            .map_err(explain)?;
+        webhooks.sort_by(|one, other| (&one.name, one.id).cmp(&(&other.name, other.id)));
+        Ok(Self {
+            webhooks,
+            event_types: configuration::event_types(session).await.map_err(explain)?,
+            wordings: configuration::wordings(session).await.map_err(explain)?,
+            sources: configuration::sources(session).await.map_err(explain)?,
+        })
+    }
+
+    /// An error where two webhooks that matter have the same name.
+    pub fn require_names(&self, matters: impl Fn(&str) -> bool) -> Result<()> {
+        let mut ids: BTreeMap<&str, Vec<i64>> = BTreeMap::new();
+        for one in &self.webhooks {
+            ids.entry(&one.name).or_default().push(one.id);
+        }
+        for (name, ids) in ids {
+            if let ([first, .., last], true) = (&ids[..], matters(name)) {
+                bail!(
+                    "webhooks {first} and {last} have the same name, {name:?}, and a file knows them by their names\n\
+                     hint: Give one another name: zentry-notify update {last} --name '{name} 2'"
+                );
+            }
+        }
+        Ok(())
+    }
+
+    pub fn webhook(&self, name: &str) -> Option<&Integration> {
+        self.webhooks.iter().find(|one| one.name == name)
+    }
+
+    /// By event.
+    pub fn wordings_of(&self, webhook: Option<i64>) -> impl Iterator<Item = (&str, &Words)> {
+        let of_it = self
+            .wordings
+            .iter()
+            .filter(move |wording| wording.webhook == webhook);
+        of_it.map(|wording| (wording.event_type.as_str(), &wording.words))
+    }
+
+    pub fn wording(&self, event: &str, webhook: Option<i64>) -> Option<&Words> {
+        self.wordings_of(webhook)
+            .find(|(of, _)| *of == event)
+            .map(|(_, words)| words)
+    }
+
+    pub fn source(&self, event: &str, relation: u32) -> Option<&Source> {
+        self.sources
+            .iter()
+            .find(|one| one.event_type == event && one.relation == relation)
+    }
+}
