@@ -38,7 +38,9 @@ fn built_in_event_types() -> TableIterator<'static, (name!(definition, JsonB), n
 
 /// The words of the built-in events, and of the test message, in a language that there is.
 #[pg_extern(sql = false)]
-fn language_words(language: &str) -> TableIterator<'static, (name!(event_type, String), name!(words, JsonB))> {
+fn language_words(
+    language: &str,
+) -> TableIterator<'static, (name!(event_type, String), name!(words, JsonB))> {
     let pack = Language::of(language).map(Language::pack).unwrap_or_default();
     TableIterator::new(pack.into_iter().filter_map(|raw| {
         let Value::Object(mut definition) = serde_json::to_value(&raw).ok()? else {

@@ -144,7 +144,13 @@ fn event(message: &str) -> Event {
     }
 }
 
-fn post(endpoint: &Endpoint, event: &Event, appearance: &Appearance, signing: Option<&Signing>, language: Language) -> Judgement {
+fn post(
+    endpoint: &Endpoint,
+    event: &Event,
+    appearance: &Appearance,
+    signing: Option<&Signing>,
+    language: Language,
+) -> Judgement {
     let mut http = match Http::start(0) {
         Ok(http) => http,
         Err(error) => report::error(

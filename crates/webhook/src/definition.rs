@@ -73,7 +73,10 @@ pub struct EventDefinition {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub thumbnail: Option<String>,
     /// What the formats say themselves, and filters of numbers and dates; as JSON its code. It does not change the templates.
-    #[serde(serialize_with = "notation::write_language", skip_serializing_if = "notation::is_default")]
+    #[serde(
+        serialize_with = "notation::write_language",
+        skip_serializing_if = "notation::is_default"
+    )]
     pub language: Language,
 }
 

@@ -249,10 +249,14 @@ fn fields(counts: BTreeMap<&str, usize>, language: Language) -> Vec<(std::sync::
     let mut counts: Vec<(&str, usize)> = counts.into_iter().collect();
     counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
     let others: usize = counts.iter().skip(MAX_COUNTS).map(|(_, count)| count).sum();
-    let named = counts
-        .iter()
-        .take(MAX_COUNTS)
-        .map(|(name, count)| (language.title(name).map_or_else(|| humanised(name), str::to_owned), *count));
+    let named = counts.iter().take(MAX_COUNTS).map(|(name, count)| {
+        (
+            language
+                .title(name)
+                .map_or_else(|| humanised(name), str::to_owned),
+            *count,
+        )
+    });
     named
         .chain((others > 0).then(|| (language.words().others.to_owned(), others)))
         .map(|(name, count)| (name.into(), RichText::plain(&language.number(&count.to_string()))))

@@ -180,7 +180,8 @@ impl Language {
 
     /// CLDR's full date: with the day of the week.
     pub fn full_date(self, date: Date) -> String {
-        let weekday = WEEKDAYS[self as usize][usize::from(date.weekday().to_monday_zero_offset().unsigned_abs())];
+        let weekday =
+            WEEKDAYS[self as usize][usize::from(date.weekday().to_monday_zero_offset().unsigned_abs())];
         let date = self.date(date);
         match self {
             Self::English | Self::German | Self::Spanish | Self::Portuguese => format!("{weekday}, {date}"),
@@ -196,7 +197,13 @@ impl Language {
         }
         let mut written = self.date(time.date());
         // Writing to a string does not fail.
-        let _ = write!(written, "{} {:02}:{:02} UTC", if self == Self::Japanese { "" } else { "," }, time.hour(), time.minute());
+        let _ = write!(
+            written,
+            "{} {:02}:{:02} UTC",
+            if self == Self::Japanese { "" } else { "," },
+            time.hour(),
+            time.minute()
+        );
         written
     }
 
@@ -237,34 +244,129 @@ impl Language {
 /// CLDR's wide month names, in the form that stands in a date; in the order of [`Language`].
 const MONTHS: [[&str; 12]; 6] = [
     [
-        "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December",
+        "January",
+        "February",
+        "March",
+        "April",
+        "May",
+        "June",
+        "July",
+        "August",
+        "September",
+        "October",
+        "November",
+        "December",
     ],
     [
-        "Januar", "Februar", "März", "April", "Mai", "Juni", "Juli", "August", "September", "Oktober", "November", "Dezember",
+        "Januar",
+        "Februar",
+        "März",
+        "April",
+        "Mai",
+        "Juni",
+        "Juli",
+        "August",
+        "September",
+        "Oktober",
+        "November",
+        "Dezember",
     ],
     [
-        "enero", "febrero", "marzo", "abril", "mayo", "junio", "julio", "agosto", "septiembre", "octubre", "noviembre", "diciembre",
+        "enero",
+        "febrero",
+        "marzo",
+        "abril",
+        "mayo",
+        "junio",
+        "julio",
+        "agosto",
+        "septiembre",
+        "octubre",
+        "noviembre",
+        "diciembre",
     ],
     [
-        "janvier", "février", "mars", "avril", "mai", "juin", "juillet", "août", "septembre", "octobre", "novembre", "décembre",
+        "janvier",
+        "février",
+        "mars",
+        "avril",
+        "mai",
+        "juin",
+        "juillet",
+        "août",
+        "septembre",
+        "octobre",
+        "novembre",
+        "décembre",
     ],
     [
         "1月", "2月", "3月", "4月", "5月", "6月", "7月", "8月", "9月", "10月", "11月", "12月",
     ],
     [
-        "janeiro", "fevereiro", "março", "abril", "maio", "junho", "julho", "agosto", "setembro", "outubro", "novembro", "dezembro",
+        "janeiro",
+        "fevereiro",
+        "março",
+        "abril",
+        "maio",
+        "junho",
+        "julho",
+        "agosto",
+        "setembro",
+        "outubro",
+        "novembro",
+        "dezembro",
     ],
 ];
 
 /// CLDR's wide names of the days, from Monday on.
 const WEEKDAYS: [[&str; 7]; 6] = [
-    ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"],
-    ["Montag", "Dienstag", "Mittwoch", "Donnerstag", "Freitag", "Samstag", "Sonntag"],
-    ["lunes", "martes", "miércoles", "jueves", "viernes", "sábado", "domingo"],
-    ["lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche"],
-    ["月曜日", "火曜日", "水曜日", "木曜日", "金曜日", "土曜日", "日曜日"],
     [
-        "segunda-feira", "terça-feira", "quarta-feira", "quinta-feira", "sexta-feira", "sábado", "domingo",
+        "Monday",
+        "Tuesday",
+        "Wednesday",
+        "Thursday",
+        "Friday",
+        "Saturday",
+        "Sunday",
+    ],
+    [
+        "Montag",
+        "Dienstag",
+        "Mittwoch",
+        "Donnerstag",
+        "Freitag",
+        "Samstag",
+        "Sonntag",
+    ],
+    [
+        "lunes",
+        "martes",
+        "miércoles",
+        "jueves",
+        "viernes",
+        "sábado",
+        "domingo",
+    ],
+    [
+        "lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche",
+    ],
+    [
+        "月曜日",
+        "火曜日",
+        "水曜日",
+        "木曜日",
+        "金曜日",
+        "土曜日",
+        "日曜日",
+    ],
+    [
+        "segunda-feira",
+        "terça-feira",
+        "quarta-feira",
+        "quinta-feira",
+        "sexta-feira",
+        "sábado",
+        "domingo",
     ],
 ];
 
@@ -278,7 +380,10 @@ const WORDS: [Words; 6] = [
         more: [" (and {} more)", " (and {} more)"],
         events: ["{} event", "{} events"],
         last: ["The last {} of them:", "The last {} of them:"],
-        samples: ["{} of them is a sample, not an event.", "{} of them are samples, not events."],
+        samples: [
+            "{} of them is a sample, not an event.",
+            "{} of them are samples, not events.",
+        ],
         others: "Others",
     },
     Words {
@@ -290,7 +395,10 @@ const WORDS: [Words; 6] = [
         more: [" (und {} weiteres)", " (und {} weitere)"],
         events: ["{} Ereignis", "{} Ereignisse"],
         last: ["Das letzte davon:", "Die letzten {} davon:"],
-        samples: ["{} davon ist ein Beispiel, kein Ereignis.", "{} davon sind Beispiele, keine Ereignisse."],
+        samples: [
+            "{} davon ist ein Beispiel, kein Ereignis.",
+            "{} davon sind Beispiele, keine Ereignisse.",
+        ],
         others: "Sonstige",
     },
     Words {
@@ -302,7 +410,10 @@ const WORDS: [Words; 6] = [
         more: [" (y {} más)", " (y {} más)"],
         events: ["{} evento", "{} eventos"],
         last: ["El último:", "Los últimos {}:"],
-        samples: ["{} de ellos es un ejemplo, no un evento real.", "{} de ellos son ejemplos, no eventos reales."],
+        samples: [
+            "{} de ellos es un ejemplo, no un evento real.",
+            "{} de ellos son ejemplos, no eventos reales.",
+        ],
         others: "Otros",
     },
     Words {
@@ -314,7 +425,10 @@ const WORDS: [Words; 6] = [
         more: [" (et {} autre)", " (et {} autres)"],
         events: ["{} événement", "{} événements"],
         last: ["Le dernier\u{a0}:", "Les {} derniers\u{a0}:"],
-        samples: ["{} d’entre eux est un exemple, pas un événement réel.", "{} d’entre eux sont des exemples, pas des événements réels."],
+        samples: [
+            "{} d’entre eux est un exemple, pas un événement réel.",
+            "{} d’entre eux sont des exemples, pas des événements réels.",
+        ],
         others: "Autres",
     },
     Words {
@@ -326,7 +440,10 @@ const WORDS: [Words; 6] = [
         more: ["(ほか{}件)", "(ほか{}件)"],
         events: ["{}件のイベント", "{}件のイベント"],
         last: ["最新の{}件:", "最新の{}件:"],
-        samples: ["うち{}件はサンプルで、実際のイベントではありません。", "うち{}件はサンプルで、実際のイベントではありません。"],
+        samples: [
+            "うち{}件はサンプルで、実際のイベントではありません。",
+            "うち{}件はサンプルで、実際のイベントではありません。",
+        ],
         others: "その他",
     },
     Words {
@@ -338,7 +455,10 @@ const WORDS: [Words; 6] = [
         more: [" (e mais {})", " (e mais {})"],
         events: ["{} evento", "{} eventos"],
         last: ["O último:", "Os últimos {}:"],
-        samples: ["{} deles é um exemplo, não um evento real.", "{} deles são exemplos, não eventos reais."],
+        samples: [
+            "{} deles é um exemplo, não um evento real.",
+            "{} deles são exemplos, não eventos reais.",
+        ],
         others: "Outros",
     },
 ];
@@ -379,10 +499,20 @@ mod tests {
     fn numbers_have_groups_and_decimals() {
         let all = |number: &str| Language::ALL.map(|language| language.number(number));
         assert_eq!(all("999"), ["999"; 6]);
-        assert_eq!(all("1234"), ["1,234", "1.234", "1234", "1\u{202f}234", "1,234", "1.234"]);
+        assert_eq!(
+            all("1234"),
+            ["1,234", "1.234", "1234", "1\u{202f}234", "1,234", "1.234"]
+        );
         assert_eq!(
             all("-1234567.50"),
-            ["-1,234,567.50", "-1.234.567,50", "-1.234.567,50", "-1\u{202f}234\u{202f}567,50", "-1,234,567.50", "-1.234.567,50"]
+            [
+                "-1,234,567.50",
+                "-1.234.567,50",
+                "-1.234.567,50",
+                "-1\u{202f}234\u{202f}567,50",
+                "-1,234,567.50",
+                "-1.234.567,50"
+            ]
         );
         for other in ["", "-", "1.", ".5", "1e9", "NaN", "1 000", "many"] {
             assert_eq!(all(other), [other; 6]);
@@ -423,9 +553,19 @@ mod tests {
 
     #[test]
     fn a_digest_counts_in_each_language() {
-        let one_and_two = |language: Language| [1, 2].map(|count| language.events(count) + &language.more(count));
-        assert_eq!(one_and_two(Language::German), ["1 Ereignis (und 1 weiteres)", "2 Ereignisse (und 2 weitere)"]);
-        assert_eq!(one_and_two(Language::French), ["1 événement (et 1 autre)", "2 événements (et 2 autres)"]);
-        assert_eq!(one_and_two(Language::Japanese), ["1件のイベント(ほか1件)", "2件のイベント(ほか2件)"]);
+        let one_and_two =
+            |language: Language| [1, 2].map(|count| language.events(count) + &language.more(count));
+        assert_eq!(
+            one_and_two(Language::German),
+            ["1 Ereignis (und 1 weiteres)", "2 Ereignisse (und 2 weitere)"]
+        );
+        assert_eq!(
+            one_and_two(Language::French),
+            ["1 événement (et 1 autre)", "2 événements (et 2 autres)"]
+        );
+        assert_eq!(
+            one_and_two(Language::Japanese),
+            ["1件のイベント(ほか1件)", "2件のイベント(ほか2件)"]
+        );
     }
 }

@@ -34,20 +34,34 @@ fn event(event_type: &str, data: &Value) -> Event {
 fn variants(event_type: &str) -> Vec<Value> {
     let whole = sample(event_type).unwrap();
     let mut large = whole.clone();
-    for (key, value) in [("points", json!(12345)), ("streak_days", json!(1)), ("progress", json!(100))] {
+    for (key, value) in [
+        ("points", json!(12345)),
+        ("streak_days", json!(1)),
+        ("progress", json!(100)),
+    ] {
         if large.contains_key(key) {
             large.insert(key.into(), value);
         }
     }
     let mut nobody = whole.clone();
     nobody.remove("user_name");
-    let mut all = vec![Value::Object(whole), Value::Object(large), Value::Object(nobody), json!({})];
+    let mut all = vec![
+        Value::Object(whole),
+        Value::Object(large),
+        Value::Object(nobody),
+        json!({}),
+    ];
     all.dedup();
     all
 }
 
 fn shown(card: &Card) -> String {
-    let mut text = format!("{} {}\n    {}\n", card.emoji, card.title.as_str(), card.text.as_str());
+    let mut text = format!(
+        "{} {}\n    {}\n",
+        card.emoji,
+        card.title.as_str(),
+        card.text.as_str()
+    );
     for (name, value) in &card.fields {
         writeln!(text, "    {name}: {}", value.as_str()).unwrap();
     }
@@ -83,11 +97,16 @@ fn each_language_says_what_is_written_down() {
 fn nothing_english_is_left_in_a_message() {
     let english = ["Open", "sample", "more)", "Picture", "Notification", "UTC and"];
     let data = json!({"user_name": "ada", "task_title": "x", "zentry_sample": true});
-    for language in Language::ALL.into_iter().filter(|language| *language != Language::English) {
+    for language in Language::ALL
+        .into_iter()
+        .filter(|language| *language != Language::English)
+    {
         let mut raw = language.pack().swap_remove(0);
         raw.url = Some("https://app.example.com/1".into());
         raw.thumbnail = Some("https://app.example.com/1.png".into());
-        let card = Definition::compile(&raw).unwrap().card(&event("task_completed", &data), None);
+        let card = Definition::compile(&raw)
+            .unwrap()
+            .card(&event("task_completed", &data), None);
         for kind in [
             EndpointKind::Discord,
             EndpointKind::TeamsConnector,
@@ -100,8 +119,15 @@ fn nothing_english_is_left_in_a_message() {
             let body: Value = serde_json::from_slice(&message.body).unwrap();
             let mut texts = String::new();
             texts_of(&body, &mut texts);
-            for word in english.iter().filter(|word| **word != "Notification" || language != Language::French) {
-                assert!(!texts.contains(word), "{kind:?}, {}: {word} in {texts}", language.code());
+            for word in english
+                .iter()
+                .filter(|word| **word != "Notification" || language != Language::French)
+            {
+                assert!(
+                    !texts.contains(word),
+                    "{kind:?}, {}: {word} in {texts}",
+                    language.code()
+                );
             }
         }
     }
@@ -116,8 +142,16 @@ fn texts_of(json: &Value, texts: &mut String) {
         Value::Array(items) => items.iter().for_each(|item| texts_of(item, texts)),
         Value::Object(entries) => {
             // What a format calls its own parts.
-            let ours = |key: &&String| !matches!(key.as_str(), "type" | "@type" | "$schema" | "contentType" | "size" | "weight");
-            entries.iter().filter(|(key, _)| ours(key)).for_each(|(_, value)| texts_of(value, texts));
+            let ours = |key: &&String| {
+                !matches!(
+                    key.as_str(),
+                    "type" | "@type" | "$schema" | "contentType" | "size" | "weight"
+                )
+            };
+            entries
+                .iter()
+                .filter(|(key, _)| ours(key))
+                .for_each(|(_, value)| texts_of(value, texts));
         }
         _ => {}
     }
@@ -134,12 +168,26 @@ fn filters_write_as_the_language_does() {
         };
         let data = json!({"n": 1, "many": 1234.5, "at": "2024-03-01T23:30:00Z", "on": "2024-12-31", "word": "soon", "large": 12_345_678_901_234_567_890_u64});
         let definition = Definition::compile(&raw).unwrap();
-        definition.try_card(&event("task_completed", &data)).unwrap().text.as_str().to_owned()
+        definition
+            .try_card(&event("task_completed", &data))
+            .unwrap()
+            .text
+            .as_str()
+            .to_owned()
     };
     for (language, expected) in [
-        (Language::English, "1 task, 2 tasks, 0 tasks; 1,234.5; 12,345,678,901,234,567,890; March 1, 2024; Tuesday, December 31, 2024; soon"),
-        (Language::French, "1 task, 2 tasks, 0 task; 1⎵234,5; 12⎵345⎵678⎵901⎵234⎵567⎵890; 1er mars 2024; mardi 31 décembre 2024; soon"),
-        (Language::Japanese, "1 tasks, 2 tasks, 0 tasks; 1,234.5; 12,345,678,901,234,567,890; 2024年3月1日; 2024年12月31日火曜日; soon"),
+        (
+            Language::English,
+            "1 task, 2 tasks, 0 tasks; 1,234.5; 12,345,678,901,234,567,890; March 1, 2024; Tuesday, December 31, 2024; soon",
+        ),
+        (
+            Language::French,
+            "1 task, 2 tasks, 0 task; 1⎵234,5; 12⎵345⎵678⎵901⎵234⎵567⎵890; 1er mars 2024; mardi 31 décembre 2024; soon",
+        ),
+        (
+            Language::Japanese,
+            "1 tasks, 2 tasks, 0 tasks; 1,234.5; 12,345,678,901,234,567,890; 2024年3月1日; 2024年12月31日火曜日; soon",
+        ),
     ] {
         let text = "{{ n }} {{ n|plural('task', 'tasks') }}, 2 {{ 2|plural('task', 'tasks') }}, 0 {{ 0|plural('task', 'tasks') }}; \
                     {{ many|number }}; {{ large|number }}; {{ at|date }}; {{ on|date('full') }}; {{ word|date }}{{ missing|date }}{{ missing|number }}";

@@ -50,7 +50,10 @@ impl ClusterOptions {
         const LIST: &str = "output_plugin_libraries";
         let options = self.set("wal_level", "logical");
         let known = Stage::get().ok().and_then(|stage| {
-            let described = Command::new(stage.program("postgres")).arg("--describe-config").output().ok()?;
+            let described = Command::new(stage.program("postgres"))
+                .arg("--describe-config")
+                .output()
+                .ok()?;
             Some(String::from_utf8_lossy(&described.stdout).contains(LIST))
         });
         if known == Some(true) {

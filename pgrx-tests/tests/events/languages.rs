@@ -46,10 +46,16 @@ fn the_installation_and_a_webhook_have_a_language() {
         "SELECT zentry_reset_event_type('daily_streak'); SELECT zentry_reset_event_type('daily_streak', {})",
         osaka.id
     );
-    assert_eq!(titles(&mut scene, &reset), ["🔥 連続達成", "🔥 Série quotidienne"]);
+    assert_eq!(
+        titles(&mut scene, &reset),
+        ["🔥 連続達成", "🔥 Série quotidienne"]
+    );
     // English of its own, and then the others'.
     let en = format!("SELECT zentry_set_language('en', {})", osaka.id);
-    assert_eq!(titles(&mut scene, &en), ["🔥 Daily Streak", "🔥 Série quotidienne"]);
+    assert_eq!(
+        titles(&mut scene, &en),
+        ["🔥 Daily Streak", "🔥 Série quotidienne"]
+    );
     let as_others = format!("SELECT zentry_set_language(NULL, {})", osaka.id);
     assert_eq!(
         titles(&mut scene, &as_others),
@@ -82,11 +88,18 @@ fn the_test_message_and_types_of_ones_own_have_it_too() {
                 sample => '{\"n\": 12345, \"day\": \"2024-03-01\"}')",
     );
     let text = |session: &mut Session, arguments: &str| {
-        session.json(&format!("SELECT zentry_preview('release', {arguments})"))["embeds"][0]["description"].clone()
+        session.json(&format!("SELECT zentry_preview('release', {arguments})"))["embeds"][0]["description"]
+            .clone()
     };
-    assert_eq!(text(&mut session, "'discord'"), "12.345 puntos, 1 de marzo de 2024");
+    assert_eq!(
+        text(&mut session, "'discord'"),
+        "12.345 puntos, 1 de marzo de 2024"
+    );
     session.run(&format!("SELECT zentry_set_language('fr', {})", channel.id));
-    let own = format!("webhook_id => {}, data => '{{\"n\": 0, \"day\": \"2024-03-01\"}}'", channel.id);
+    let own = format!(
+        "webhook_id => {}, data => '{{\"n\": 0, \"day\": \"2024-03-01\"}}'",
+        channel.id
+    );
     assert_eq!(text(&mut session, &own), "0 punto, 1er mars 2024");
     session.run(&format!("SELECT zentry_delete_webhook({})", channel.id));
     assert_eq!(

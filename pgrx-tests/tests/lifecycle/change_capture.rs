@@ -28,7 +28,10 @@ impl Reader {
             b'R' => {
                 let _oid = body.take(4)?;
                 let (schema, name) = (body.text()?, body.text()?);
-                ensure!((&*schema, &*name) == ("zentry_notify", "event"), "{schema}.{name}");
+                ensure!(
+                    (&*schema, &*name) == ("zentry_notify", "event"),
+                    "{schema}.{name}"
+                );
                 let _replica_identity = body.take(1)?;
                 self.columns.clear();
                 for _ in 0..body.number(2)? {
@@ -52,9 +55,15 @@ impl Reader {
                     };
                     row.push((self.columns[place].clone(), value));
                 }
-                self.transactions.last_mut().context("outside of a transaction")?.push(row);
+                self.transactions
+                    .last_mut()
+                    .context("outside of a transaction")?
+                    .push(row);
             }
-            other => anyhow::bail!("message {:?}, which a publication of inserts does not have", char::from(*other)),
+            other => anyhow::bail!(
+                "message {:?}, which a publication of inserts does not have",
+                char::from(*other)
+            ),
         }
         Ok(())
     }
@@ -84,11 +93,18 @@ impl<'a> Bytes<'a> {
     }
 
     fn number(&mut self, bytes: usize) -> Result<usize> {
-        Ok(self.take(bytes)?.iter().fold(0, |number, byte| number << 8 | usize::from(*byte)))
+        Ok(self
+            .take(bytes)?
+            .iter()
+            .fold(0, |number, byte| number << 8 | usize::from(*byte)))
     }
 
     fn text(&mut self) -> Result<String> {
-        let end = self.0.iter().position(|byte| *byte == 0).context("a text without an end")?;
+        let end = self
+            .0
+            .iter()
+            .position(|byte| *byte == 0)
+            .context("a text without an end")?;
         let text = self.take(end)?.to_vec();
         self.take(1)?;
         Ok(String::from_utf8(text)?)
@@ -117,7 +133,10 @@ fn read_json(client: &mut Client) -> Result<Vec<Transaction>> {
                     };
                     (column["name"].as_str().unwrap().to_owned(), value)
                 });
-                transactions.last_mut().context("outside of a transaction")?.push(row.collect());
+                transactions
+                    .last_mut()
+                    .context("outside of a transaction")?
+                    .push(row.collect());
             }
             other => anyhow::bail!("action {other:?}"),
         }
@@ -134,9 +153,15 @@ fn value<'a>(row: &'a [(String, Option<String>)], name: &str) -> Option<&'a str>
 fn told(transactions: &[Transaction]) -> Vec<Vec<(i64, Value)>> {
     let row = |row: &Vec<(String, Option<String>)>| {
         let data: Value = serde_json::from_str(value(row, "data").unwrap()).unwrap();
-        (value(row, "id").unwrap().parse().unwrap(), data["user_id"].clone())
+        (
+            value(row, "id").unwrap().parse().unwrap(),
+            data["user_id"].clone(),
+        )
     };
-    transactions.iter().map(|rows| rows.iter().map(row).collect()).collect()
+    transactions
+        .iter()
+        .map(|rows| rows.iter().map(row).collect())
+        .collect()
 }
 
 /// Ids are given in the order of the writes. What is read is what was committed, in that order, each once; and what leaves the table is not told.
@@ -173,11 +198,20 @@ fn readers_get_inserted_events_in_the_order_of_commits() -> Result<()> {
         .collect();
     assert_eq!(streaks.len(), transactions.len(), "{transactions:#?}");
     let users = told(&streaks);
-    let who: Vec<Vec<&Value>> = users.iter().map(|rows| rows.iter().map(|(_, user)| user).collect()).collect();
+    let who: Vec<Vec<&Value>> = users
+        .iter()
+        .map(|rows| rows.iter().map(|(_, user)| user).collect())
+        .collect();
     assert_eq!(who, [vec![id::CHEN], vec![id::ADA, id::DALIA]]);
-    assert!(users[0][0].0 > users[1][0].0, "written later, committed first: {users:?}");
+    assert!(
+        users[0][0].0 > users[1][0].0,
+        "written later, committed first: {users:?}"
+    );
     let names: Vec<&str> = streaks[0][0].iter().map(|(name, _)| name.as_str()).collect();
-    assert_eq!(names, ["id", "created_at", "source_id", "event_type", "data", "context"]);
+    assert_eq!(
+        names,
+        ["id", "created_at", "source_id", "event_type", "data", "context"]
+    );
     if has_wal2json {
         assert_eq!(told(&read_json(&mut client)?), users);
     }
@@ -206,7 +240,13 @@ fn a_reader_sees_the_columns_that_are_published() -> Result<()> {
         assert_eq!(names, ["id", "created_at", "event_type", "data"]);
         assert_ne!(value(row, "event_type"), Some("project_progress"));
     }
-    let secret = channel.webhook.url().rsplit_once('/').expect("a token").1.to_owned();
+    let secret = channel
+        .webhook
+        .url()
+        .rsplit_once('/')
+        .expect("a token")
+        .1
+        .to_owned();
     assert!(!format!("{transactions:?}").contains(&secret));
     Ok(())
 }

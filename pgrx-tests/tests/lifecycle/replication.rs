@@ -240,7 +240,10 @@ fn what_goes_out_twice_is_said_on_the_subscriber() -> Result<()> {
     assert_eq!(status(&mut publisher)?, []);
     publisher.batch_execute("CREATE PUBLICATION everything FOR ALL TABLES")?;
     publisher.batch_execute("SELECT pg_create_logical_replication_slot('everything', 'pgoutput')")?;
-    assert_eq!(states(&status(&mut publisher)?), [("publication everything", "attention")]);
+    assert_eq!(
+        states(&status(&mut publisher)?),
+        [("publication everything", "attention")]
+    );
     subscriber.batch_execute(&format!(
         "CREATE SUBSCRIPTION everything CONNECTION 'host={} port={} user=postgres dbname=publisher' \
          PUBLICATION everything WITH (create_slot = false, copy_data = false)",
@@ -252,7 +255,8 @@ fn what_goes_out_twice_is_said_on_the_subscriber() -> Result<()> {
     wait_for(&mut subscriber, "SELECT count(*) = 1 FROM zentry_notify.webhooks")?;
 
     // Somebody has the attached table fire for what is applied.
-    subscriber.batch_execute("ALTER TABLE users_user ENABLE ALWAYS TRIGGER zentry_notify_daily_streak_update")?;
+    subscriber
+        .batch_execute("ALTER TABLE users_user ENABLE ALWAYS TRIGGER zentry_notify_daily_streak_update")?;
     let lines = status(&mut subscriber)?;
     assert_eq!(states(&lines), [TWICE, BRINGS]);
     fire(&mut publisher)?;
@@ -270,7 +274,9 @@ fn what_goes_out_twice_is_said_on_the_subscriber() -> Result<()> {
     let lines = status(&mut subscriber)?;
     subscriber.batch_execute(&lines[0].remedy)?;
     assert_eq!(status(&mut subscriber)?, []);
-    subscriber.batch_execute("ALTER DATABASE subscriber RESET zentry_notify.sending; ALTER SUBSCRIPTION everything DISABLE")?;
+    subscriber.batch_execute(
+        "ALTER DATABASE subscriber RESET zentry_notify.sending; ALTER SUBSCRIPTION everything DISABLE",
+    )?;
     assert_eq!(status(&mut subscriber)?, []);
     Ok(())
 }

@@ -215,7 +215,14 @@ const CALLS: [(&str, &[&str]); 31] = [
     ),
     (
         "zentry_set_language",
-        &["('de')", "('ja', 1)", "($1)", "('de', 987654321)", "(NULL, 1)", "('en')"],
+        &[
+            "('de')",
+            "('ja', 1)",
+            "($1)",
+            "('de', 987654321)",
+            "(NULL, 1)",
+            "('en')",
+        ],
     ),
     ("zentry_notify.language_words", &["('de')", "($1)", "(NULL)"]),
     (

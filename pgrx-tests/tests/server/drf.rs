@@ -148,7 +148,9 @@ fn cases() -> Vec<Case> {
         Case::get("notification-logs/9999/"),
         Case::get("nothing/").differs(NO_PATH),
         Case::get("webhook-integrations").differs(SLASH),
-        Case::new("POST", "webhook-integrations").body(JSON, json!({})).differs(SLASH),
+        Case::new("POST", "webhook-integrations")
+            .body(JSON, json!({}))
+            .differs(SLASH),
         // Methods.
         Case::new("DELETE", "webhook-integrations/"),
         Case::new("PUT", "webhook-integrations/").body(JSON, json!({})),
@@ -169,9 +171,19 @@ fn cases() -> Vec<Case> {
         Case::new("POST", "webhook-integrations/").body(JSON, "\"x\""),
         Case::new("POST", "webhook-integrations/").body(JSON, "true"),
         Case::new("POST", "webhook-integrations/").body(JSON, "null"),
-        Case { accept: "application/xml", ..Case::get(one) }.differs(ACCEPT),
-        Case { accept: "application/json", ..Case::get(one) },
-        Case { accept: "*/*", ..Case::get(one) },
+        Case {
+            accept: "application/xml",
+            ..Case::get(one)
+        }
+        .differs(ACCEPT),
+        Case {
+            accept: "application/json",
+            ..Case::get(one)
+        },
+        Case {
+            accept: "*/*",
+            ..Case::get(one)
+        },
         Case::get("webhook-integrations/?format=json"),
         Case::get("webhook-integrations/?format=xml").differs(ACCEPT),
         // What is right.
@@ -287,9 +299,14 @@ fn scene() -> Result<(Scene, String)> {
         "SELECT zentry_register_webhook('Number ' || n, 'discord', $1, 1, is_active => false) FROM generate_series(2, 21) n",
         &[&url],
     )?;
-    scene.client.batch_execute("DO $$ BEGIN FOR n IN 1..21 LOOP PERFORM zentry_test_event('daily_streak', 1); END LOOP; END $$")?;
+    scene.client.batch_execute(
+        "DO $$ BEGIN FOR n IN 1..21 LOOP PERFORM zentry_test_event('daily_streak', 1); END LOOP; END $$",
+    )?;
     let sent = scene.settle()?;
-    ensure!(sent.len() == 21 && sent.iter().all(|delivery| delivery.status == "sent"), "{sent:#?}");
+    ensure!(
+        sent.len() == 21 && sent.iter().all(|delivery| delivery.status == "sent"),
+        "{sent:#?}"
+    );
     Ok((scene, url))
 }
 
@@ -314,9 +331,10 @@ fn by_django(cases: &[Case]) -> Result<Option<Vec<Answer>>> {
     };
     project.copy("after");
     project.copy("rest");
-    scene
-        .client
-        .batch_execute(&format!("SELECT zentry_grant('{}', 'application')", project.role()))?;
+    scene.client.batch_execute(&format!(
+        "SELECT zentry_grant('{}', 'application')",
+        project.role()
+    ))?;
     let requests: Vec<Value> = cases
         .iter()
         .map(|case| {
@@ -332,9 +350,17 @@ fn by_django(cases: &[Case]) -> Result<Option<Vec<Answer>>> {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()?;
-    child.stdin.take().context("no stdin")?.write_all(json!(requests).to_string().as_bytes())?;
+    child
+        .stdin
+        .take()
+        .context("no stdin")?
+        .write_all(json!(requests).to_string().as_bytes())?;
     let output = child.wait_with_output()?;
-    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    ensure!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     let answers: Vec<Value> = serde_json::from_slice(&output.stdout)?;
     let answer = |answer: Value| Answer {
         status: u16::try_from(answer["status"].as_u64().unwrap_or_default()).unwrap_or_default(),
@@ -347,9 +373,10 @@ fn by_the_server(cases: &[Case]) -> Result<Vec<Answer>> {
     let (mut scene, url) = scene()?;
     let server = Server::start(&mut scene)?;
     let manager = server.token(&mut scene, "manager")?;
-    scene
-        .client
-        .batch_execute(&format!("GRANT SELECT ON tasks_project, users_user TO {}", manager.role))?;
+    scene.client.batch_execute(&format!(
+        "GRANT SELECT ON tasks_project, users_user TO {}",
+        manager.role
+    ))?;
     let agent: Agent = Agent::config_builder()
         .http_status_as_error(false)
         .max_redirects(0)
@@ -410,9 +437,39 @@ fn comparable(answer: &Answer) -> Value {
 
 /// The guide's table has these.
 const EXTRA: [&str; 33] = [
-    "header_names", "omit_keys", "filter", "min_streak_days", "milestones", "quiet_hours", "mention", "username", "avatar_url", "announce", "thread_name",
-    "applied_tags", "rate_limit", "rate_group", "notify_webhook_id", "notices", "digest", "max_events_per_message", "min_interval", "max_age", "thread_by",
-    "state", "state_since", "reason", "next_try_at", "held_until", "pending", "sent", "failed", "last_delivery_at", "last_status", "created_by", "created_by_username",
+    "header_names",
+    "omit_keys",
+    "filter",
+    "min_streak_days",
+    "milestones",
+    "quiet_hours",
+    "mention",
+    "username",
+    "avatar_url",
+    "announce",
+    "thread_name",
+    "applied_tags",
+    "rate_limit",
+    "rate_group",
+    "notify_webhook_id",
+    "notices",
+    "digest",
+    "max_events_per_message",
+    "min_interval",
+    "max_age",
+    "thread_by",
+    "state",
+    "state_since",
+    "reason",
+    "next_try_at",
+    "held_until",
+    "pending",
+    "sent",
+    "failed",
+    "last_delivery_at",
+    "last_status",
+    "created_by",
+    "created_by_username",
 ];
 
 fn without_what_differs(body: &Value) -> Value {
@@ -421,7 +478,10 @@ fn without_what_differs(body: &Value) -> Value {
         Value::Object(entries) => entries
             .iter()
             // "status" of the root, which is another list.
-            .filter(|(key, value)| !EXTRA.contains(&key.as_str()) && value.as_str().is_none_or(|text| !text.ends_with("/api/status/")))
+            .filter(|(key, value)| {
+                !EXTRA.contains(&key.as_str())
+                    && value.as_str().is_none_or(|text| !text.ends_with("/api/status/"))
+            })
             .map(|(key, value)| {
                 let value = match key.as_str() {
                     "webhook_url" => json!("a URL"),
@@ -454,7 +514,10 @@ fn beginning(value: &Value) -> String {
 
 /// As Python writes them.
 fn is_time(text: &str) -> bool {
-    let shape: String = text.chars().map(|c| if c.is_ascii_digit() { '9' } else { c }).collect();
+    let shape: String = text
+        .chars()
+        .map(|c| if c.is_ascii_digit() { '9' } else { c })
+        .collect();
     shape == "9999-99-99T99:99:99.999999Z" || shape == "9999-99-99T99:99:99Z"
 }
 
@@ -498,7 +561,10 @@ fn what_differs_is_in_the_guide() -> Result<()> {
     let guide = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/guide/rest-api.md"))?;
     for case in cases() {
         if let Some(Why(what)) = case.differs {
-            ensure!(guide.contains(&format!("| {what} |")), "the guide does not say: {what}");
+            ensure!(
+                guide.contains(&format!("| {what} |")),
+                "the guide does not say: {what}"
+            );
         }
     }
     Ok(())

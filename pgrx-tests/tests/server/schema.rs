@@ -44,7 +44,10 @@ fn the_api_is_what_its_description_says() -> Result<()> {
         ])
         // What the database has to say about a value, such as a host that is not allowed, no schema can say.
         // And what is of another type and can mean one thing only, such as 5 for a text, is taken, as Django REST framework does (`drf.rs`).
-        .args(["--exclude-checks", "positive_data_acceptance,negative_data_rejection"])
+        .args([
+            "--exclude-checks",
+            "positive_data_acceptance,negative_data_rejection",
+        ])
         .current_dir(std::env::temp_dir())
         .output()
         .context("schemathesis")?;

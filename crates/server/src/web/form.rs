@@ -161,7 +161,9 @@ impl Form {
             Value::Bool(flag) => Some(flag),
             Value::Null => self.complain(name, "This field may not be null."),
             Value::String(text) if spelled_flag(&text).is_some() => spelled_flag(&text),
-            value @ Value::Number(_) if matches!(whole(&value), Some(0 | 1)) => whole(&value).map(|number| number == 1),
+            value @ Value::Number(_) if matches!(whole(&value), Some(0 | 1)) => {
+                whole(&value).map(|number| number == 1)
+            }
             _ => self.complain(name, "Must be a valid boolean."),
         }
     }
@@ -246,7 +248,11 @@ impl FromRequest<App> for Form {
             return Ok(Self::of(Map::new()));
         }
         if media_type == "application/x-www-form-urlencoded" {
-            return Ok(Self::html(form_urlencoded::parse(&body).into_owned().map(|(name, text)| (name, Value::String(text)))));
+            return Ok(Self::html(
+                form_urlencoded::parse(&body)
+                    .into_owned()
+                    .map(|(name, text)| (name, Value::String(text))),
+            ));
         }
         if media_type != "application/json" {
             let text = format!("Unsupported media type \"{media_type}\" in request.");

@@ -30,7 +30,10 @@ pub(super) fn write_colour<S: serde::Serializer>(colour: &u32, serializer: S) ->
 
 /// Writes its code.
 #[allow(clippy::trivially_copy_pass_by_ref)] // serde's signature
-pub(super) fn write_language<S: serde::Serializer>(language: &Language, serializer: S) -> Result<S::Ok, S::Error> {
+pub(super) fn write_language<S: serde::Serializer>(
+    language: &Language,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(language.code())
 }
 

@@ -13,7 +13,8 @@ pub(super) const LANGUAGE: &str = "1-language";
 
 fn language(state: &State<'_, '_>) -> Language {
     let code = state.lookup(LANGUAGE);
-    code.and_then(|code| Language::of(code.as_str()?)).unwrap_or_default()
+    code.and_then(|code| Language::of(code.as_str()?))
+        .unwrap_or_default()
 }
 
 /// `{{ streak_days|plural("day", "days") }}`: the form that the number asks for.
@@ -37,13 +38,18 @@ pub(super) fn percent(state: &State<'_, '_>, number: &str) -> String {
 /// `{{ completed_at|date }}`: a time or a date of ISO 8601 as a long date in UTC; `date("full")` has the day of the week.
 pub(super) fn date(state: &State<'_, '_>, text: &str, form: Option<&str>) -> Result<String, Error> {
     let language = language(state);
-    let at = text.parse::<Timestamp>().map(|time| time.to_zoned(TimeZone::UTC).date());
+    let at = text
+        .parse::<Timestamp>()
+        .map(|time| time.to_zoned(TimeZone::UTC).date());
     let Ok(date) = at.or_else(|_| text.parse::<Date>()) else {
         return Ok(text.to_owned());
     };
     match form {
         None | Some("long") => Ok(language.date(date)),
         Some("full") => Ok(language.full_date(date)),
-        Some(_) => Err(Error::new(ErrorKind::InvalidOperation, "date is \"long\" or \"full\"")),
+        Some(_) => Err(Error::new(
+            ErrorKind::InvalidOperation,
+            "date is \"long\" or \"full\"",
+        )),
     }
 }

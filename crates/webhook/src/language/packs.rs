@@ -38,7 +38,10 @@ pub(super) fn pack(language: Language) -> Vec<EventDefinition> {
 }
 
 pub(super) fn title(language: Language, event_type: &str) -> Option<&'static str> {
-    entries(language).iter().find(|entry| entry.event_type == event_type).map(|entry| entry.title)
+    entries(language)
+        .iter()
+        .find(|entry| entry.event_type == event_type)
+        .map(|entry| entry.title)
 }
 
 const TYPES: [&str; 6] = [
@@ -69,7 +72,10 @@ const GERMAN: [Entry; 6] = [
                {% if project_name %} in **{{ project_name }}**{% endif %} erledigt.\
                {% else %}{% if task_title %}**{{ task_title }}**{% else %}Eine Aufgabe{% endif %}\
                {% if project_name %} in **{{ project_name }}**{% endif %} ist erledigt.{% endif %}",
-        fields: &[("Projekt", "{{ project_name }}"), ("Punkte", "{{ points|number }}")],
+        fields: &[
+            ("Projekt", "{{ project_name }}"),
+            ("Punkte", "{{ points|number }}"),
+        ],
     },
     Entry {
         event_type: "badge_earned",
@@ -83,14 +89,23 @@ const GERMAN: [Entry; 6] = [
         title: "Projekt angelegt",
         text: "{% if user_name %}**{{ user_name }}** hat {% if project_name %}das Projekt **{{ project_name }}**{% else %}ein Projekt{% endif %} angelegt.\
                {% else %}{% if project_name %}Das Projekt **{{ project_name }}**{% else %}Ein Projekt{% endif %} wurde angelegt.{% endif %}",
-        fields: &[("Angelegt von", "{{ user_name }}"), ("Beschreibung", "{{ project_description }}")],
+        fields: &[
+            ("Angelegt von", "{{ user_name }}"),
+            ("Beschreibung", "{{ project_description }}"),
+        ],
     },
     Entry {
         event_type: "milestone_reached",
         title: "Meilenstein erreicht",
         text: "{% if project_name %}**{{ project_name }}**{% else %}Ein Projekt{% endif %} \
                {% if progress %}ist zu **{{ progress|percent }}** abgeschlossen{% else %}hat einen Meilenstein erreicht{% endif %}.",
-        fields: &[("Projekt", "{{ project_name }}"), ("Fortschritt", "{% if progress %}{{ progress|percent }}{% endif %}")],
+        fields: &[
+            ("Projekt", "{{ project_name }}"),
+            (
+                "Fortschritt",
+                "{% if progress %}{{ progress|percent }}{% endif %}",
+            ),
+        ],
     },
     Entry {
         event_type: "daily_streak",
@@ -117,7 +132,10 @@ const SPANISH: [Entry; 6] = [
         text: "{% if user_name %}**{{ user_name }}** ha completado{% else %}Se ha completado{% endif %} \
                {% if task_title %}**{{ task_title }}**{% else %}una tarea{% endif %}\
                {% if project_name %} en **{{ project_name }}**{% endif %}.",
-        fields: &[("Proyecto", "{{ project_name }}"), ("Puntos obtenidos", "{{ points|number }}")],
+        fields: &[
+            ("Proyecto", "{{ project_name }}"),
+            ("Puntos obtenidos", "{{ points|number }}"),
+        ],
     },
     Entry {
         event_type: "badge_earned",
@@ -131,14 +149,20 @@ const SPANISH: [Entry; 6] = [
         title: "Proyecto creado",
         text: "{% if user_name %}**{{ user_name }}** ha creado{% else %}Se ha creado{% endif %} \
                {% if project_name %}el proyecto **{{ project_name }}**{% else %}un proyecto{% endif %}.",
-        fields: &[("Creado por", "{{ user_name }}"), ("Descripción", "{{ project_description }}")],
+        fields: &[
+            ("Creado por", "{{ user_name }}"),
+            ("Descripción", "{{ project_description }}"),
+        ],
     },
     Entry {
         event_type: "milestone_reached",
         title: "Hito alcanzado",
         text: "{% if project_name %}**{{ project_name }}**{% else %}Un proyecto{% endif %} \
                {% if progress %}está completado al **{{ progress|percent }}**{% else %}ha alcanzado un hito{% endif %}.",
-        fields: &[("Proyecto", "{{ project_name }}"), ("Progreso", "{% if progress %}{{ progress|percent }}{% endif %}")],
+        fields: &[
+            ("Proyecto", "{{ project_name }}"),
+            ("Progreso", "{% if progress %}{{ progress|percent }}{% endif %}"),
+        ],
     },
     Entry {
         event_type: "daily_streak",
@@ -166,7 +190,10 @@ const FRENCH: [Entry; 6] = [
                {% if project_name %} dans **{{ project_name }}**{% endif %}.\
                {% else %}{% if task_title %}La tâche **{{ task_title }}**{% else %}Une tâche{% endif %}\
                {% if project_name %} de **{{ project_name }}**{% endif %} est terminée.{% endif %}",
-        fields: &[("Projet", "{{ project_name }}"), ("Points gagnés", "{{ points|number }}")],
+        fields: &[
+            ("Projet", "{{ project_name }}"),
+            ("Points gagnés", "{{ points|number }}"),
+        ],
     },
     Entry {
         event_type: "badge_earned",
@@ -180,14 +207,20 @@ const FRENCH: [Entry; 6] = [
         title: "Projet créé",
         text: "{% if user_name %}**{{ user_name }}** a créé {% if project_name %}le projet **{{ project_name }}**{% else %}un projet{% endif %}.\
                {% else %}{% if project_name %}Le projet **{{ project_name }}**{% else %}Un projet{% endif %} a été créé.{% endif %}",
-        fields: &[("Créé par", "{{ user_name }}"), ("Description", "{{ project_description }}")],
+        fields: &[
+            ("Créé par", "{{ user_name }}"),
+            ("Description", "{{ project_description }}"),
+        ],
     },
     Entry {
         event_type: "milestone_reached",
         title: "Jalon atteint",
         text: "{% if project_name %}**{{ project_name }}**{% else %}Un projet{% endif %} \
                {% if progress %}est terminé à **{{ progress|percent }}**{% else %}a atteint un jalon{% endif %}.",
-        fields: &[("Projet", "{{ project_name }}"), ("Avancement", "{% if progress %}{{ progress|percent }}{% endif %}")],
+        fields: &[
+            ("Projet", "{{ project_name }}"),
+            ("Avancement", "{% if progress %}{{ progress|percent }}{% endif %}"),
+        ],
     },
     Entry {
         event_type: "daily_streak",
@@ -213,7 +246,10 @@ const JAPANESE: [Entry; 6] = [
         title: "タスク完了",
         text: "{% if user_name %}**{{ user_name }}**さんが{% endif %}{% if project_name %}**{{ project_name }}**の{% endif %}\
                {% if task_title %}「**{{ task_title }}**」{% else %}タスク{% endif %}{% if user_name %}を完了しました。{% else %}が完了しました。{% endif %}",
-        fields: &[("プロジェクト", "{{ project_name }}"), ("獲得ポイント", "{{ points|number }}")],
+        fields: &[
+            ("プロジェクト", "{{ project_name }}"),
+            ("獲得ポイント", "{{ points|number }}"),
+        ],
     },
     Entry {
         event_type: "badge_earned",
@@ -228,14 +264,20 @@ const JAPANESE: [Entry; 6] = [
         text: "{% if user_name %}**{{ user_name }}**さんが{% endif %}\
                {% if project_name %}プロジェクト「**{{ project_name }}**」{% else %}プロジェクト{% endif %}\
                {% if user_name %}を作成しました。{% else %}が作成されました。{% endif %}",
-        fields: &[("作成者", "{{ user_name }}"), ("説明", "{{ project_description }}")],
+        fields: &[
+            ("作成者", "{{ user_name }}"),
+            ("説明", "{{ project_description }}"),
+        ],
     },
     Entry {
         event_type: "milestone_reached",
         title: "マイルストーン達成",
         text: "{% if project_name %}**{{ project_name }}**{% else %}プロジェクト{% endif %}\
                {% if progress %}の進捗が**{{ progress|percent }}**に達しました。{% else %}がマイルストーンを達成しました。{% endif %}",
-        fields: &[("プロジェクト", "{{ project_name }}"), ("進捗", "{% if progress %}{{ progress|percent }}{% endif %}")],
+        fields: &[
+            ("プロジェクト", "{{ project_name }}"),
+            ("進捗", "{% if progress %}{{ progress|percent }}{% endif %}"),
+        ],
     },
     Entry {
         event_type: "daily_streak",
@@ -263,7 +305,10 @@ const PORTUGUESE: [Entry; 6] = [
                {% if project_name %} em **{{ project_name }}**{% endif %}.\
                {% else %}{% if task_title %}A tarefa **{{ task_title }}**{% else %}Uma tarefa{% endif %}\
                {% if project_name %} de **{{ project_name }}**{% endif %} foi concluída.{% endif %}",
-        fields: &[("Projeto", "{{ project_name }}"), ("Pontos ganhos", "{{ points|number }}")],
+        fields: &[
+            ("Projeto", "{{ project_name }}"),
+            ("Pontos ganhos", "{{ points|number }}"),
+        ],
     },
     Entry {
         event_type: "badge_earned",
@@ -277,14 +322,20 @@ const PORTUGUESE: [Entry; 6] = [
         title: "Projeto criado",
         text: "{% if user_name %}**{{ user_name }}** criou {% if project_name %}o projeto **{{ project_name }}**{% else %}um projeto{% endif %}.\
                {% else %}{% if project_name %}O projeto **{{ project_name }}**{% else %}Um projeto{% endif %} foi criado.{% endif %}",
-        fields: &[("Criado por", "{{ user_name }}"), ("Descrição", "{{ project_description }}")],
+        fields: &[
+            ("Criado por", "{{ user_name }}"),
+            ("Descrição", "{{ project_description }}"),
+        ],
     },
     Entry {
         event_type: "milestone_reached",
         title: "Marco alcançado",
         text: "{% if project_name %}**{{ project_name }}**{% else %}Um projeto{% endif %} \
                {% if progress %}está **{{ progress|percent }}** concluído{% else %}alcançou um marco{% endif %}.",
-        fields: &[("Projeto", "{{ project_name }}"), ("Progresso", "{% if progress %}{{ progress|percent }}{% endif %}")],
+        fields: &[
+            ("Projeto", "{{ project_name }}"),
+            ("Progresso", "{% if progress %}{{ progress|percent }}{% endif %}"),
+        ],
     },
     Entry {
         event_type: "daily_streak",

@@ -156,7 +156,9 @@ impl Embed {
             MAX_FIELD_VALUE >> shrink,
         );
         Self {
-            author: card.is_sample.then_some(Author { name: card.language.words().sample }),
+            author: card.is_sample.then_some(Author {
+                name: card.language.words().sample,
+            }),
             title: text::line(&text::heading(card), Dialect::Discord, MAX_TITLE),
             description: text::render(&card.text, Dialect::Discord, MAX_DESCRIPTION >> shrink),
             color: card.colour & 0xFF_FF_FF,

@@ -75,11 +75,7 @@ fn is_active() -> Schema {
     get, path = "/webhook-integrations", operation_id = "list_integrations", tag = "Webhook integrations", params(ListParams),
     responses((status = 200, body = Page<Webhook>), Refused, NotAllowed, Missing)
 )]
-pub async fn list(
-    caller: Caller,
-    here: Here,
-    mut filters: Filters,
-) -> Result<Json<Page<Webhook>>, Error> {
+pub async fn list(caller: Caller, here: Here, mut filters: Filters) -> Result<Json<Page<Webhook>>, Error> {
     let wanted = Wanted::parse(filters.text("page").as_deref())?;
     let filter = Filter {
         id: None,
@@ -526,7 +522,9 @@ pub async fn new_secret(caller: Caller, Id(id): Id, mut form: Form) -> Result<Js
 }
 
 async fn found(session: &Session<'_>, id: i64) -> Result<Webhook, Error> {
-    integrations::webhook(session, id).await?.ok_or_else(Error::not_found)
+    integrations::webhook(session, id)
+        .await?
+        .ok_or_else(Error::not_found)
 }
 
 #[cfg(test)]
@@ -598,7 +596,9 @@ mod tests {
     /// What is read can be sent back.
     #[test]
     fn every_field_is_written_or_ignored() {
-        let read = serde_json::to_value([Webhook::schema(), integrations::Integration::schema()]).unwrap().to_string();
+        let read = serde_json::to_value([Webhook::schema(), integrations::Integration::schema()])
+            .unwrap()
+            .to_string();
         for name in READ_ONLY {
             assert!(read.contains(&format!("\"{name}\"")), "{name}");
         }

@@ -31,7 +31,9 @@ pub struct PageParams {
 }
 
 fn page() -> Schema {
-    or_empty::<super::PageNumber>("From 1, or `last`. Pages after the 500th are found by the links `next` and `previous` alone")
+    or_empty::<super::PageNumber>(
+        "From 1, or `last`. Pages after the 500th are found by the links `next` and `previous` alone",
+    )
 }
 
 fn before() -> Schema {

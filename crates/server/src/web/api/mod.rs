@@ -2,8 +2,8 @@
 
 mod integrations;
 mod logs;
-pub mod root;
 pub mod responses;
+pub mod root;
 
 use serde::Deserialize;
 use utoipa::openapi::RefOr;
@@ -76,7 +76,9 @@ enum PageNumber {}
 
 impl PartialSchema for PageNumber {
     fn schema() -> RefOr<Schema> {
-        let last = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(["last"]));
+        let last = ObjectBuilder::new()
+            .schema_type(Type::String)
+            .enum_values(Some(["last"]));
         RefOr::T(AnyOfBuilder::new().item(i64::schema()).item(last).build().into())
     }
 }
