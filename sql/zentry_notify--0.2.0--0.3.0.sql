@@ -4536,7 +4536,7 @@ SELECT e.name, o.webhook_integration_id, e.definition || coalesce(s.words, '{}')
   LEFT JOIN wording w ON w.event_type = o.name AND w.webhook_integration_id = o.webhook_integration_id
 UNION ALL
 -- The test message is of no type that anybody could hear of.
-SELECT p.event_type, l.webhook_integration_id, pg_catalog.jsonb_build_object('name', p.event_type, 'language', l.language) || p.words
+SELECT p.event_type::pg_catalog.varchar(50), l.webhook_integration_id, pg_catalog.jsonb_build_object('name', p.event_type, 'language', l.language) || p.words
   FROM language l CROSS JOIN LATERAL zentry_notify.language_words(l.language) p WHERE p.event_type = 'test';
 COMMENT ON VIEW zentry_notify.event_definition IS 'What the messages of each event say, with the language and the wording of the installation and of integrations put in; test: the test message, where a language is set';
 COMMENT ON COLUMN zentry_notify.event_definition.event_type IS 'The event';

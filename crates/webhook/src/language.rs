@@ -1,4 +1,4 @@
-//! The languages that messages are written in: the words of the built-in events ([`packs`]), and of each language what the formats say themselves, how
+//! The languages that messages are written in: the words of the built-in events, and of each language what the formats say themselves, how
 //! it counts, and how it writes numbers and dates.
 //!
 //! The rules are those of Unicode's CLDR 46 for `en`, `de`, `es`, `fr`, `ja` and `pt` (which is Brazil's), as far as whole numbers and long dates need them.

@@ -67,6 +67,8 @@ fn endpoints(scene: &mut Scene) -> Result<Vec<Endpoint>> {
             403,
             200,
         ),
+        endpoint("GET", API, None, 200, 200),
+        endpoint("GET", format!("{API}/status"), None, 200, 200),
         endpoint("GET", "/metrics", None, 200, 200),
         endpoint("DELETE", &one, None, 403, 204),
     ])

@@ -288,6 +288,15 @@ fn a_large_log_is_counted_by_estimate() -> Result<()> {
         "{far:?}"
     );
     assert_eq!(server.get("/notification-logs/?page=500", &manager)?.status, 200);
+    let last = server.get("/notification-logs/?page=last", &manager)?.json;
+    let oldest: Vec<i64> = (1..=20).rev().collect();
+    assert_eq!((ids(&last), &last["next"]), (oldest, &json!(null)));
+    let previous = last["previous"]
+        .as_str()
+        .expect("a link")
+        .replace(&server.url, "");
+    let previous = server.call("GET", &previous, Some(&manager.text), None)?.json;
+    assert_eq!(ids(&previous).last(), Some(&21));
     let known = server.get("/notification-logs/?page=9000&before=150000", &manager)?;
     assert_eq!(ids(&known.json)[0], 149_999);
     Ok(())

@@ -28,6 +28,25 @@ fn value(text: &str, metric: &str, labels: &[&str]) -> Option<f64> {
     found
 }
 
+/// As `zentry_status()` says.
+#[test]
+fn status_is_a_list_of_parts() -> Result<()> {
+    let mut scene = Scene::start()?;
+    let server = Server::start(&mut scene)?;
+    let reader = server.token(&mut scene, "reader")?;
+    let status = server.get("/status/", &reader)?.json;
+    let parts = status.as_array().unwrap();
+    assert_eq!(
+        (parts[0]["subject"].as_str(), parts[0]["state"].as_str()),
+        (Some("library"), Some("ok"))
+    );
+    let webhooks = parts.iter().find(|part| part["subject"] == "webhooks").unwrap();
+    assert_eq!(webhooks["state"], "attention", "none is registered");
+    let remedy = webhooks["remedy"].as_str().unwrap();
+    assert!(remedy.contains("zentry_register_webhook("), "{webhooks}");
+    Ok(())
+}
+
 #[test]
 fn metrics_show_what_was_sent_and_what_waits() -> Result<()> {
     let mut scene = Scene::start()?;

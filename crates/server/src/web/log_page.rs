@@ -42,11 +42,12 @@ impl Place {
 
     /// Where the oldest deliveries are: by number, as long as that is near.
     async fn last(session: &Session<'_>, filter: &Filter) -> Result<Self, Error> {
-        let number = match logs::count(session, filter).await? {
-            Count::Exact(count) | Count::Estimate(count) => Wanted::Last.of(count),
-            Count::Unknown => Number(FARTHEST_PAGE + 1),
+        let (number, is_known) = match logs::count(session, filter).await? {
+            Count::Exact(count) => (Wanted::Last.of(count), true),
+            Count::Estimate(count) => (Wanted::Last.of(count), false),
+            Count::Unknown => (Number(FARTHEST_PAGE + 1), false),
         };
-        let start = if number.0 <= FARTHEST_PAGE {
+        let start = if is_known && number.0 <= FARTHEST_PAGE {
             Start::Offset(number.slice().offset)
         } else {
             Start::After(0)
