@@ -9,7 +9,7 @@ use pgrx::prelude::*;
 use crate::acting_as::ActingAs;
 use crate::pg::own_code::OwnCodeOnly;
 use crate::pg::setting;
-use crate::pg::time_limit::TimeLimit;
+use crate::pg::time_limit::{self, TimeLimit};
 use crate::subtransaction;
 
 /// Why it came to nothing.
@@ -153,7 +153,7 @@ pub fn as_agent<T>(limit: Duration, f: impl FnOnce() -> T) -> Result<T, Failure>
 /// Runs `f` with the worker's own rights, for what PostgreSQL itself does.
 pub fn limited<T>(limit: Duration, f: impl FnOnce() -> T) -> Result<T, Failure> {
     let started = Instant::now();
-    subtransaction::attempt_with(
+    let outcome = subtransaction::attempt_with(
         || {
             let _limit = TimeLimit::start(limit);
             f()
@@ -165,5 +165,8 @@ pub fn limited<T>(limit: Duration, f: impl FnOnce() -> T) -> Result<T, Failure> 
                 Some(Failure::of(report))
             }
         },
-    )
+    );
+    // Nothing of what it has found out is of use any more.
+    time_limit::end_if_told();
+    outcome
 }

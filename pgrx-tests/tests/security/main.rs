@@ -23,3 +23,4 @@ mod search;
 mod secret;
 mod statements;
 mod stored_text;
+mod stuck;
