@@ -3399,6 +3399,11 @@ CREATE OR REPLACE FUNCTION zentry_notify.databases_with_work() RETURNS SETOF oid
     LANGUAGE c ROWS 10 AS 'MODULE_PATHNAME', 'databases_with_work_wrapper';
 COMMENT ON FUNCTION zentry_notify.databases_with_work() IS 'Databases in which there may be something to do, and no worker is';
 
+CREATE OR REPLACE FUNCTION zentry_notify.stuck_workers() RETURNS TABLE (database oid, pid integer, since timestamptz, replaced boolean)
+    LANGUAGE c ROWS 1 AS 'MODULE_PATHNAME', 'stuck_workers_wrapper';
+COMMENT ON FUNCTION zentry_notify.stuck_workers() IS
+    'Processes of workers, of all databases, that were told to end because of what is looked up, and have not; and whether another one has their work';
+
 -- A template, or one that takes no connections (launcher.rs).
 CREATE OR REPLACE FUNCTION zentry_notify.closed_databases() RETURNS TABLE (database oid, name name, why text, remedy text)
     LANGUAGE sql STABLE ROWS 10 SET search_path = pg_catalog, pg_temp
@@ -3570,8 +3575,10 @@ AS $$
 DECLARE
     server record;
     worker record;
+    stuck  record;
     closed record;
     log_it constant text := '-- the server log says why, in a line that begins with zentry_notify';
+    end_it constant text := '-- pg_terminate_backend() does not end it: wait, or restart the server in immediate mode (pg_ctl restart -m immediate)';
 BEGIN
     IF pg_is_in_recovery() THEN
         RETURN;
@@ -3581,8 +3588,24 @@ BEGIN
     EXCEPTION WHEN OTHERS THEN
         RETURN; -- the line of the library says why
     END;
+    FOR stuck IN SELECT s.pid, s.since, s.replaced FROM zentry_notify.stuck_workers() s
+                   JOIN pg_database d ON d.oid = s.database AND d.datname = current_database() ORDER BY s.since LOOP
+        -- It takes three seconds until another one has its place.
+        IF stuck.replaced THEN
+            RETURN QUERY SELECT 'stuck worker', 'attention',
+                format('pid %s does not end, since %s: what is looked up in it heeds no interrupts. Another one has its work. Until it ends, VACUUM keeps dead rows, '
+                       'and it is waited for by DROP EXTENSION, DROP DATABASE, a fast shutdown and whatever locks the tables that it reads', stuck.pid, zentry_notify.moment(stuck.since)), end_it;
+        ELSIF stuck.since < clock_timestamp() - interval '5 seconds' THEN
+            RETURN QUERY SELECT 'worker', 'broken',
+                format('pid %s does not end, since %s: what is looked up in it heeds no interrupts. Other workers (pid %s) do not either: none takes its place until one of them has ended',
+                       stuck.pid, zentry_notify.moment(stuck.since), (SELECT coalesce(string_agg(s.pid::text, ', ' ORDER BY s.since), '?') FROM zentry_notify.stuck_workers() s WHERE s.replaced)),
+                end_it;
+            RETURN;
+        END IF;
+    END LOOP;
     SELECT a.pid, a.backend_start INTO worker FROM pg_stat_activity a
-     WHERE a.backend_type = 'zentry_notify worker' AND a.datname = current_database();
+     WHERE a.backend_type = 'zentry_notify worker' AND a.datname = current_database()
+       AND a.pid NOT IN (SELECT s.pid FROM zentry_notify.stuck_workers() s WHERE s.replaced);
     IF FOUND THEN
         IF server.refused_since IS NULL THEN
             RETURN QUERY SELECT 'worker', 'ok', format('pid %s, since %s', worker.pid, zentry_notify.moment(worker.backend_start)), '';

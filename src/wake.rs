@@ -9,6 +9,7 @@ mod occupant;
 mod registry;
 mod since;
 mod slot;
+mod stuck;
 mod webhook_set;
 mod work;
 
@@ -20,7 +21,8 @@ pub use registry::Registry;
 pub use webhook_set::WebhookSet;
 
 pub use crate::shared::registry;
-pub use slot::{Held, Slot};
+pub use slot::{Held, Slot, Told};
+pub use stuck::{Replaced, Stuck};
 pub use work::Work;
 
 /// In place of a process's number.

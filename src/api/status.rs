@@ -7,7 +7,7 @@ use pgrx::prelude::*;
 use crate::installation::{Installation, LIBRARY};
 use crate::pg::process;
 use crate::timestamp::to_timestamptz;
-use crate::wake::{self, Registry, Slot};
+use crate::wake::{self, Registry, Slot, Stuck};
 
 /// One row. Without shared memory (the library is not preloaded) what comes from there is null or false.
 #[pg_extern(sql = false)]
@@ -56,6 +56,26 @@ fn lost_events() -> i64 {
     wake::registry()
         .and_then(|registry| registry.known_slot(database))
         .map_or(0, |slot| i64::try_from(slot.lost()).unwrap_or(i64::MAX))
+}
+
+/// Processes of workers that were told to end and have not, and whether another one has their work; nothing where the library is not preloaded.
+#[pg_extern(sql = false)]
+fn stuck_workers() -> TableIterator<
+    'static,
+    (
+        name!(database, pg_sys::Oid),
+        name!(pid, i32),
+        name!(since, TimestampWithTimeZone),
+        name!(replaced, bool),
+    ),
+> {
+    let row = |stuck: Stuck| {
+        let since = to_timestamptz(stuck.since);
+        (stuck.database, stuck.pid, since, stuck.replaced)
+    };
+    let found: Vec<_> =
+        wake::registry().map_or_else(Vec::new, |registry| registry.stuck().map(row).collect());
+    TableIterator::new(found)
 }
 
 /// Databases in which there may be something to do, and no worker is.

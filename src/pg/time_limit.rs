@@ -1,11 +1,12 @@
 //! A limit for how long code may run in a background process: by PostgreSQL's own statement timeout, and, for code that catches the
-//! cancel and goes on, by the end of the process.
+//! cancel and goes on, by the end of the process. A function of PostgreSQL's own that looks at no interrupts heeds neither: then it is told
+//! beyond the process, by the timer's signal, that it should have ended.
 
 use std::cell::Cell;
 use std::ffi::c_int;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering::SeqCst};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use pgrx::pg_sys;
 
@@ -28,8 +29,10 @@ thread_local! {
     static END: Cell<Option<c_int>> = const { Cell::new(None) };
 }
 
-/// Where it is noted, beyond the process, what has ended it.
-static NOTED_IN: OnceLock<&'static Overran> = OnceLock::new();
+/// Where it is noted, beyond the process, what has ended it, and what tells those who wait for that.
+static NOTED_IN: OnceLock<(&'static Overran, fn())> = OnceLock::new();
+/// This process was told to end.
+static ENDS: AtomicBool = AtomicBool::new(false);
 /// What runs now, and whose it is; 0: nothing that has a number.
 static RUNS: AtomicI64 = AtomicI64::new(0);
 static RUNS_FOR: AtomicU32 = AtomicU32::new(0);
@@ -42,6 +45,8 @@ pub struct Overran {
     pub owner: AtomicU32,
     /// Not yet seen by who starts processes.
     pub unseen: AtomicBool,
+    /// Since when the process should have ended, in microseconds since 1970; 0: it may go on.
+    told_at: AtomicI64,
 }
 
 impl Overran {
@@ -50,7 +55,18 @@ impl Overran {
             number: AtomicI64::new(0),
             owner: AtomicU32::new(0),
             unseen: AtomicBool::new(false),
+            told_at: AtomicI64::new(0),
         }
+    }
+
+    /// Since when the process should have ended, in microseconds since 1970.
+    pub fn told_at(&self) -> Option<i64> {
+        Some(self.told_at.load(SeqCst)).filter(|at| *at != 0)
+    }
+
+    /// Another process is there now, or none.
+    pub fn process_changes(&self) {
+        self.told_at.store(0, SeqCst);
     }
 
     pub fn forget(&self) {
@@ -68,15 +84,22 @@ impl Overran {
     }
 }
 
-/// From now on what does not end is noted there before the process ends.
-pub fn note_in(place: &'static Overran) {
-    let _ = NOTED_IN.set(place);
+/// From now on what does not end is noted there before the process ends, and `tell` is called. It does what a signal's handler may.
+pub fn note_in(place: &'static Overran, tell: fn()) {
+    let _ = NOTED_IN.set((place, tell));
 }
 
 /// Notes what runs, if anything, in a process that ends by itself: what runs may have ended it.
 pub fn note_what_runs() {
-    if let Some(place) = NOTED_IN.get() {
+    if let Some((place, _)) = NOTED_IN.get() {
         place.note();
+    }
+}
+
+/// Ends the process if it was told to while something ran: another one may have its work by now.
+pub fn end_if_told() {
+    if ENDS.load(SeqCst) {
+        pgrx::check_for_interrupts!();
     }
 }
 
@@ -133,9 +156,16 @@ fn milliseconds(time: Duration) -> c_int {
     c_int::try_from(time.as_millis()).unwrap_or(c_int::MAX).max(1)
 }
 
-/// PL/pgSQL can catch a cancel, and nothing the end of the process.
+/// PL/pgSQL can catch a cancel, and nothing the end of the process, unless it is never asked whether it should end.
 extern "C-unwind" fn end_process() {
     note_what_runs();
+    ENDS.store(true, SeqCst);
     // SAFETY: PostgreSQL's own handler of SIGTERM, made to be called while a signal is handled, as this is.
     unsafe { version::die(pg_sys::SIGTERM as i32) };
+    if let Some((place, tell)) = NOTED_IN.get() {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let now = i64::try_from(now.as_micros()).unwrap_or(i64::MAX);
+        place.told_at.store(now, SeqCst);
+        tell();
+    }
 }

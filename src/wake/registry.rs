@@ -7,8 +7,10 @@ use jiff::Timestamp;
 use pgrx::prelude::*;
 
 use super::since::Since;
+use super::slot::Told;
+use super::stuck::{Replaced, Stuck, StuckList};
 use super::{NOBODY, Slot, Work, wake_process};
-use crate::pg::version;
+use crate::pg::{process, version};
 
 /// Databases with work that the launcher can keep apart. When a database finds no place, the launcher looks at all of them.
 const SLOTS: usize = 1024;
@@ -31,6 +33,7 @@ pub struct Registry {
     discord_parked_until: AtomicI64,
     /// How often a person has ended that.
     discord_resumed: AtomicU32,
+    stuck: StuckList,
     slots: [Slot; SLOTS],
 }
 
@@ -46,6 +49,7 @@ impl Registry {
             short_of_workers: Since::never(),
             discord_parked_until: AtomicI64::new(0),
             discord_resumed: AtomicU32::new(0),
+            stuck: StuckList::none(),
             slots: [const { Slot::free() }; SLOTS],
         }
     }
@@ -96,6 +100,47 @@ impl Registry {
             slot.give_back();
             self.workers.fetch_sub(1, SeqCst);
         }
+    }
+
+    /// Takes the slot from a worker that does not end. What it writes from then on is not of the slot, and nobody counts on it.
+    pub fn replace(&self, slot: &Slot, told: &Told) -> Replaced {
+        // First, so that it finds itself there when it leaves.
+        let owner = slot.overran().owner.load(SeqCst);
+        if !self.stuck.add(slot.database(), owner, told) {
+            return Replaced::TooMany;
+        }
+        if !slot.vacate(told.number) {
+            self.stuck.remove(told.pid);
+            return Replaced::Needless;
+        }
+        slot.give_back();
+        self.workers.fetch_sub(1, SeqCst);
+        Replaced::Yes
+    }
+
+    /// Says that this process ends, if another one has its work. What was left out because of it may be tried again.
+    pub fn stuck_one_ends(&self, database: pg_sys::Oid) {
+        if self.stuck.remove(process::pid()) {
+            self.notify(database, &Work::ALL);
+        }
+    }
+
+    /// Whether something of the role's is stuck, so that nothing of it may run in the database.
+    pub(super) fn is_stuck(&self, database: pg_sys::Oid, role: u32) -> bool {
+        self.stuck.concerns(database, role)
+    }
+
+    /// The processes that were told to end and have not.
+    pub fn stuck(&self) -> impl Iterator<Item = Stuck> {
+        let told = self.slots().filter_map(|slot| {
+            slot.told_to_end().map(|told| Stuck {
+                database: slot.database(),
+                pid: told.pid,
+                since: told.at,
+                replaced: false,
+            })
+        });
+        self.stuck.iter().chain(told)
     }
 
     pub fn take_survey(&self) -> bool {

@@ -9,13 +9,16 @@ use pgrx::prelude::*;
 
 use super::since::Since;
 use super::webhook_set::SharedWebhookSet;
-use super::{NOBODY, Occupant, Work, wake_process};
+use super::{NOBODY, Occupant, Work, registry, wake_process};
+use crate::pg::process;
 use crate::pg::time_limit::Overran;
 use crate::pg::version;
 
 const NEVER: i64 = i64::MAX;
 /// For how long nothing of a role runs that may do what has ended a worker.
 const HOLD: Duration = Duration::from_secs(3600);
+/// The same while it still runs in that worker; when it ends, it is found out anew.
+const LONG_HOLD: Duration = Duration::from_secs(30 * 24 * 3600);
 /// Roles that are known to have ended a worker.
 const HELD_ROLES: usize = 16;
 
@@ -63,6 +66,15 @@ pub enum Held {
     Expressions,
     /// It was not the expressions alone.
     Everything,
+}
+
+/// A worker that was told to end.
+#[derive(Clone, Copy, Debug)]
+pub struct Told {
+    /// Its place among the processes.
+    pub(super) number: i32,
+    pub pid: i32,
+    pub at: Timestamp,
 }
 
 struct HeldRole {
@@ -121,7 +133,7 @@ impl Slot {
 
     /// A source of the role has ended a worker: for a while its expressions do not run, and nothing at all when one of its sources does so again.
     pub fn hold_role(&self, role: u32) -> Held {
-        let everything = self.held(role).is_some();
+        let everything = self.held_lately(role).is_some();
         // One that is known, else the one that is free the longest, or will be first.
         let known = self.held_roles.iter().find(|held| held.role.load(SeqCst) == role);
         let place = known.or_else(|| self.held_roles.iter().min_by_key(|held| held.until.load(SeqCst)));
@@ -139,6 +151,15 @@ impl Slot {
 
     /// What of the role's sources is not tried now, and for how long.
     pub fn held(&self, role: u32) -> Option<(Held, Duration)> {
+        let lately = self.held_lately(role);
+        if registry().is_some_and(|registry| registry.is_stuck(self.database(), role)) {
+            let what = lately.map_or(Held::Everything, |(held, _)| held);
+            return Some((what, LONG_HOLD));
+        }
+        lately
+    }
+
+    fn held_lately(&self, role: u32) -> Option<(Held, Duration)> {
         let held = self
             .held_roles
             .iter()
@@ -260,6 +281,7 @@ impl Slot {
             .compare_exchange(NOBODY, version::my_process_number(), SeqCst, SeqCst)
             .is_ok();
         if entered {
+            self.overran.process_changes();
             self.stale.store(false, SeqCst);
             self.left_in_order.store(false, SeqCst);
             self.refused.set(false);
@@ -267,12 +289,33 @@ impl Slot {
         entered
     }
 
+    /// Whether this process is its worker.
+    pub fn is_mine(&self) -> bool {
+        self.worker.load(SeqCst) == version::my_process_number()
+    }
+
     /// True when this process was its worker.
     pub(super) fn leave(&self) -> bool {
+        self.is_mine() && self.vacate(version::my_process_number())
+    }
+
+    /// True when that process was its worker.
+    pub(super) fn vacate(&self, number: i32) -> bool {
         self.set_looking(false);
         self.worker
-            .compare_exchange(version::my_process_number(), NOBODY, SeqCst, SeqCst)
+            .compare_exchange(number, NOBODY, SeqCst, SeqCst)
             .is_ok()
+    }
+
+    /// Its worker, if that was told to end because of what runs in it, and since when.
+    pub fn told_to_end(&self) -> Option<Told> {
+        let at = self.overran.told_at()?;
+        let number = self.worker.load(SeqCst);
+        (number != NOBODY).then(|| Told {
+            number,
+            pid: process::pid_at(number),
+            at: Timestamp::from_microsecond(at).unwrap_or(Timestamp::MAX),
+        })
     }
 
     /// Says that the worker leaves because it wants to, not because it died.
@@ -354,6 +397,7 @@ impl Slot {
         self.lost.store(0, SeqCst);
         self.stale.store(false, SeqCst);
         self.overran.forget();
+        self.overran.process_changes();
         self.overran.unseen.store(false, SeqCst);
         for held in &self.held_roles {
             held.role.store(0, SeqCst);

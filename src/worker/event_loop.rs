@@ -35,7 +35,7 @@ use crate::pg::signals;
 use crate::pg::time_limit;
 use crate::pg::wait::{self, Waiter};
 use crate::settings;
-use crate::wake::{Registry, Slot, WebhookSet, Work};
+use crate::wake::{Registry, Slot, WebhookSet, Work, registry};
 
 /// Under steady writes the worker looks after each such pause instead of being woken by every commit: a signal costs the
 /// committing session as much as a tenth of a one-row update.
@@ -141,9 +141,16 @@ fn suspend_what_overran(slot: &Slot) {
     }
 }
 
+/// In a signal's handler.
+fn tell_launcher() {
+    if let Some(registry) = registry() {
+        registry.wake_launcher();
+    }
+}
+
 impl Worker {
     pub fn serve(registry: &'static Registry, slot: &'static Slot, installation: pg_sys::Oid) {
-        time_limit::note_in(slot.overran());
+        time_limit::note_in(slot.overran(), tell_launcher);
         let started = Http::start(0).and_then(|http| {
             suspend_what_overran(slot);
             let prepare = || (Store::prepare(), process::origin());

@@ -17,7 +17,7 @@ use crate::pg::transaction;
 use crate::pg::version;
 use crate::pg::wait::Waiter;
 use crate::settings;
-use crate::wake::{Registry, Slot, Work, registry};
+use crate::wake::{Registry, Replaced, Slot, Told, Work, registry};
 
 /// Pause before a worker that died is started again; doubled as long as it keeps dying.
 const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
@@ -32,6 +32,8 @@ const LOOKED_FOR: Duration = Duration::from_secs(600);
 const IDLE_LOOK_INTERVAL: Duration = Duration::from_secs(30);
 /// How often it looks into every database that has or had work, for what should not have been forgotten.
 const AUDIT_INTERVAL: Duration = Duration::from_secs(3600);
+/// How long a worker that was told to end may take for it.
+const PATIENCE_WITH_STUCK: Duration = Duration::from_secs(3);
 /// Where workers are few, databases take turns, and none may be free again and again.
 const WARNING_INTERVAL: Duration = Duration::from_secs(600);
 
@@ -78,6 +80,8 @@ struct Launcher {
     /// Databases with work and without a worker, and since when.
     waiting: HashMap<pg_sys::Oid, Instant>,
     dead: HashMap<pg_sys::Oid, Dead>,
+    /// Workers that were told to end and have not yet, by their process.
+    told: HashMap<i32, Leaver>,
     /// The databases that are there.
     doors: HashMap<pg_sys::Oid, Door>,
     /// Closed ones with work, and since when that is known.
@@ -86,6 +90,13 @@ struct Launcher {
     audited: Instant,
     /// When it was said last that no worker is free.
     warned: Option<Instant>,
+}
+
+/// A worker that was told to end.
+struct Leaver {
+    since: Instant,
+    /// It was said that none can take its place.
+    said: bool,
 }
 
 struct Running {
@@ -106,6 +117,7 @@ impl Launcher {
             workers: HashMap::new(),
             waiting: HashMap::new(),
             dead: HashMap::new(),
+            told: HashMap::new(),
             doors: HashMap::new(),
             shut_out: HashMap::new(),
             looked: Instant::now(),
@@ -132,13 +144,14 @@ impl Launcher {
         if self.audited.elapsed() >= AUDIT_INTERVAL {
             self.audit();
         }
+        let stuck = self.replace_stuck();
         self.reap();
         let next = self.look_for_work();
         let turned_away = self.serve_waiting();
         self.registry.let_wait(self.waiting.len());
         let retry = turned_away.then_some(NO_WORKER_FREE_PAUSE);
         let audit = AUDIT_INTERVAL.saturating_sub(self.audited.elapsed());
-        [next, retry, blind, self.next_look(), Some(audit)]
+        [next, stuck, retry, blind, self.next_look(), Some(audit)]
             .into_iter()
             .flatten()
             .min()
@@ -277,6 +290,60 @@ impl Launcher {
         if let Some(slot) = self.registry.known_slot(database) {
             slot.release();
         }
+    }
+
+    /// Gives the place of workers that were told to end, and do not, to others; returns when the next one's patience is over. What runs in
+    /// them is within a function of PostgreSQL's own that looks at no interrupts, for as long as it takes: nothing but the end of the server
+    /// ends it.
+    fn replace_stuck(&mut self) -> Option<Duration> {
+        let registry = self.registry;
+        let found: Vec<(&Slot, Told)> = registry
+            .slots()
+            .filter_map(|slot| slot.told_to_end().map(|told| (slot, told)))
+            .collect();
+        self.told
+            .retain(|pid, _| found.iter().any(|(_, told)| told.pid == *pid));
+        let mut next: Option<Duration> = None;
+        for (slot, told) in found {
+            let leaver = self.told.entry(told.pid).or_insert_with(|| Leaver {
+                since: Instant::now(),
+                said: false,
+            });
+            let left = PATIENCE_WITH_STUCK.saturating_sub(leaver.since.elapsed());
+            if !left.is_zero() {
+                next = Some(next.map_or(left, |next| next.min(left)));
+                continue;
+            }
+            let (database, pid) = (slot.database(), told.pid);
+            match registry.replace(slot, &told) {
+                Replaced::Needless => {}
+                // One that ends wakes the launcher.
+                Replaced::TooMany if leaver.said => {}
+                Replaced::TooMany => {
+                    leaver.said = true;
+                    crate::report::warning(
+                        PgSqlErrorCode::ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
+                        format!(
+                            "zentry_notify: the worker of database {database} (pid {pid}) does not end, and too many do not already: its notifications wait"
+                        ),
+                        "Another one is started when one of them has ended. To end them, restart the server in immediate mode.",
+                    );
+                }
+                Replaced::Yes => {
+                    // That is why it ended, should it do so now.
+                    slot.overran().unseen.store(false, SeqCst);
+                    self.workers.remove(&database);
+                    crate::report::warning(
+                        PgSqlErrorCode::ERRCODE_QUERY_CANCELED,
+                        format!(
+                            "zentry_notify: the worker of database {database} (pid {pid}) does not end: what is looked up heeds no interrupts, another one takes its place"
+                        ),
+                        "The next worker says which event source it is. The process ends when that has come to its end, or with the server in immediate mode.",
+                    );
+                }
+            }
+        }
+        next
     }
 
     /// Takes note of workers that have ended.

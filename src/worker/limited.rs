@@ -9,7 +9,7 @@ use pgrx::prelude::*;
 use crate::acting_as::ActingAs;
 use crate::pg::own_code::OwnCodeOnly;
 use crate::pg::setting;
-use crate::pg::time_limit::TimeLimit;
+use crate::pg::time_limit::{self, TimeLimit};
 use crate::subtransaction;
 
 /// Why it came to nothing.
@@ -141,7 +141,9 @@ pub fn as_owner<T>(owner: pg_sys::Oid, limit: Duration, f: impl FnOnce() -> T) -
         let _own = OwnCodeOnly::of(owner);
         f()
     };
-    subtransaction::attempt_and_undo(within(limit, f), |report| judge(report, started, limit))
+    let outcome = subtransaction::attempt_and_undo(within(limit, f), |report| judge(report, started, limit));
+    time_limit::end_if_told();
+    outcome
 }
 
 /// Runs `f` as the agent, in a subtransaction and not for longer than `limit`.
@@ -155,7 +157,10 @@ pub fn as_agent<T>(limit: Duration, f: impl FnOnce() -> T) -> Result<T, Failure>
 /// Runs `f` with the worker's own rights, for what PostgreSQL itself does.
 pub fn limited<T>(limit: Duration, f: impl FnOnce() -> T) -> Result<T, Failure> {
     let started = Instant::now();
-    subtransaction::attempt_with(within(limit, f), |report| judge(report, started, limit))
+    let outcome = subtransaction::attempt_with(within(limit, f), |report| judge(report, started, limit));
+    // Nothing of what it has found out is of use any more.
+    time_limit::end_if_told();
+    outcome
 }
 
 fn within<T>(limit: Duration, f: impl FnOnce() -> T) -> impl FnOnce() -> T {

@@ -59,13 +59,15 @@ fn nothing_to_do(slot: &Slot) {
 }
 
 fn leave_slot(database: pg_sys::Oid) {
-    if !signals::terminated() {
-        time_limit::note_what_runs();
-    }
     if let Some(registry) = registry() {
-        if let Some(slot) = registry.known_slot(database) {
+        // In the place of one that was stuck there is another one by now.
+        if let Some(slot) = registry.known_slot(database).filter(|slot| slot.is_mine()) {
+            if !signals::terminated() {
+                time_limit::note_what_runs();
+            }
             registry.leave(slot);
         }
+        registry.stuck_one_ends(database);
         registry.wake_launcher();
     }
 }

@@ -24,3 +24,4 @@ mod search;
 mod secret;
 mod statements;
 mod stored_text;
+mod stuck;
