@@ -59,7 +59,6 @@ fn what_the_server_refuses_is_refused() {
         with("tags", json!(["a,b"])),
         with("click", "e.example".into()),
         with("actions", actions.into()),
-        with("colour", "red".into()),
     ] {
         assert_eq!(publish(&emulator, None, &body), (400, 40000), "{body}");
     }
