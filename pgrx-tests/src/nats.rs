@@ -347,6 +347,21 @@ impl Observer {
         })
     }
 
+    /// Until so many servers have all of the stream.
+    pub fn wait_until_whole(&self, servers: usize) -> Result<()> {
+        eventually(SOON, "all servers to have all of the stream", || {
+            let info = self
+                .ask(&format!("$JS.API.STREAM.INFO.{STREAM}"), &json!({}))
+                .ok()??;
+            let cluster = &info["cluster"];
+            let others = cluster["replicas"].as_array()?;
+            let current = others
+                .iter()
+                .filter(|other| other["current"] == true && other["offline"] != true);
+            (cluster["leader"].is_string() && 1 + current.count() == servers).then_some(())
+        })
+    }
+
     /// All messages, in their order.
     pub fn messages(&self) -> Result<Vec<Stored>> {
         let last = self.state()?["last_seq"].as_u64().context("last_seq")?;

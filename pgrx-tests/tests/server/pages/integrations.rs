@@ -317,9 +317,9 @@ fn a_stream_is_given_credentials() -> Result<()> {
     browser.fill("webhook_url", "nats://127.0.0.1:4222")?;
     let is_shown = || browser.run("return document.querySelector('[name=secret]').checkVisibility()");
     browser.click("[name=webhook_type][value=webhook]")?;
-    assert_eq!(is_shown()?, false.into());
+    assert_eq!(is_shown()?, serde_json::Value::Bool(false));
     browser.click("[name=webhook_type][value=nats]")?;
-    assert_eq!(is_shown()?, true.into());
+    assert_eq!(is_shown()?, serde_json::Value::Bool(true));
     browser.fill("secret", "swordfish:")?;
     browser.click("form.sheet button.primary")?;
     browser.wait_for("#secret-problem", "the credentials are empty")?;
