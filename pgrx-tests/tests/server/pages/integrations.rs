@@ -254,6 +254,10 @@ fn everything_is_in_the_form_and_what_waits_is_tried_by_a_button() -> Result<()>
         "25/5min",
         "anna",
         "trouble of the others",
+        // Who changed it, by which token, and from what.
+        ", token \"",
+        "rate_group nothing → anna",
+        "min_interval 00:00:00 → 00:00:02",
     ] {
         assert!(shown.contains(text), "{text} is not in\n{shown}");
     }

@@ -158,8 +158,8 @@ fn is_default(name: &str, value: &Value) -> bool {
         Value::Null | Value::Bool(false) => true,
         Value::Array(list) => list.is_empty(),
         value => {
-            (name == "max_events_per_message" && *value == Value::from(MAX_EVENTS_PER_MESSAGE))
-                || (name == "min_interval" && *value == Value::from(MIN_INTERVAL))
+            (name == "max_events_per_message" && value.as_i64() == Some(MAX_EVENTS_PER_MESSAGE.into()))
+                || (name == "min_interval" && value.as_str() == Some(MIN_INTERVAL))
         }
     }
 }
