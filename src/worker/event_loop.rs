@@ -360,8 +360,10 @@ impl Worker {
         if self.uninstalled {
             return Turn::Uninstalled;
         }
-        // Reading may have taken a while: what was forbidden meanwhile is not sent any more.
-        self.heed_reload();
+        // Reading may have taken a while: what was forbidden meanwhile is not sent any more. Webhooks are read anew first.
+        if self.heed_reload() {
+            return Turn::Again;
+        }
         self.dispatch();
         // What was routed has left by now: writing it down holds up nothing.
         self.flush(false);
@@ -374,10 +376,13 @@ impl Worker {
         }
     }
 
-    fn heed_reload(&mut self) {
-        if signals::reload() {
+    /// Takes up new settings, if there are any.
+    fn heed_reload(&mut self) -> bool {
+        let reloaded = signals::reload();
+        if reloaded {
             self.reload();
         }
+        reloaded
     }
 
     fn can_route(&mut self) -> bool {
