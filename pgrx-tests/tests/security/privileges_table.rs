@@ -251,6 +251,7 @@ fn nothing_else_in(installed: &mut Installed) -> Result<()> {
             "zentry_notify.forget_deleted(integer)",
             "zentry_notify.forget_deliveries(bigint,integer)",
             "zentry_notify.has_expired(timestamp with time zone,interval,text,text)",
+            "zentry_notify.language_words(text)",
             "zentry_notify.over_age(timestamp with time zone,double precision,text,text)",
             "zentry_notify.sum_histogram(bigint[])",
         ];
