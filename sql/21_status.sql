@@ -235,7 +235,8 @@ BEGIN
         END IF;
     ELSIF server.worker_died THEN
         RETURN QUERY SELECT 'worker', 'broken', 'has died, and is started again after a pause', log_it;
-    ELSIF EXISTS (SELECT FROM zentry_notify.unrouted_since() s WHERE s < now() - interval '30 seconds')
+    ELSIF EXISTS (SELECT FROM zentry_notify.unrouted_since() s
+                   WHERE s < now() - CASE WHEN server.databases_waiting > 0 THEN interval '5 seconds' ELSE interval '30 seconds' END)
           OR (SELECT w.value::boolean FROM zentry_notify.set_for_worker('zentry_notify.sending') w)
              AND EXISTS (SELECT FROM zentry_notify.due_delivery d WHERE d.due_at < now() - interval '5 seconds') THEN
         IF server.short_of_workers_since IS NOT NULL THEN
