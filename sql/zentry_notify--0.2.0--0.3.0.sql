@@ -3418,7 +3418,7 @@ COMMENT ON FUNCTION zentry_notify.closed_databases() IS 'Databases that no worke
 
 -- Names in a comment may hold the end of a line, behind which is no comment.
 CREATE OR REPLACE FUNCTION zentry_notify.one_comment(remedy text) RETURNS text
-    LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$ SELECT CASE WHEN remedy LIKE '--%' THEN translate(remedy, E'\n\r', '  ') ELSE remedy END $$;
 COMMENT ON FUNCTION zentry_notify.one_comment(text) IS 'The remedy; one that begins as a comment is a comment to its end';
 

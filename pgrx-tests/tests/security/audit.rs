@@ -99,8 +99,19 @@ fn every_column_is_seen_or_known_to_be_none_of_it() -> Result<()> {
             "oid" => "10".to_owned(),
             _ => "'other'".to_owned(),
         };
+        // A wording that names the language is of every event.
+        let further = if column == "language" {
+            ", event_type = '*'"
+        } else {
+            ""
+        };
+        let value = if (table, column) == ("event_wording", "event_type") {
+            "'*', language = 'de'"
+        } else {
+            value.as_str()
+        };
         let update = format!(
-            "BEGIN; UPDATE zentry_notify.{table} x SET {column} = {value} WHERE x.ctid = (SELECT y.ctid FROM zentry_notify.{table} y LIMIT 1)"
+            "BEGIN; UPDATE zentry_notify.{table} x SET {column} = {value}{further} WHERE x.ctid = (SELECT y.ctid FROM zentry_notify.{table} y LIMIT 1)"
         );
         let found = entries_of(&mut scene.client, |client| Ok(client.batch_execute(&update)?))?;
         scene.client.batch_execute("ROLLBACK")?;

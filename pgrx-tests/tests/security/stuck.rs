@@ -192,6 +192,14 @@ fn few_workers_are_left_to_themselves() -> Result<()> {
         stick(&mut client, name, &pipes[place])?;
         if place < MOST {
             wait_for_stuck(&mut client, place + 1)?;
+            // What is sent and not written down when a worker is replaced is sent again.
+            wait_for(
+                &mut client,
+                &format!(
+                    "SELECT count(*) = {} FROM zentry_notify.logs WHERE status = 'sent'",
+                    2 + place
+                ),
+            )?;
         }
     }
     line_is(
