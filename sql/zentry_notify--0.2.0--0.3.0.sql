@@ -1288,9 +1288,9 @@ SELECT t.name, t.title, t.built_in, t.created_at, t.text, t.fields, t.colour, t.
   FROM zentry_notify.event_type t;
 COMMENT ON VIEW zentry_notify.event_types IS 'The kinds of events that there are, and what their messages say without anybody''s wording';
 CREATE OR REPLACE VIEW zentry_notify.event_wordings AS
-SELECT w.event_type, w.webhook_integration_id, w.title, w.text, w.fields, w.colour, w.emoji, w.footer, w.created_at, w.url, w.thumbnail
+SELECT w.event_type, w.webhook_integration_id, w.title, w.text, w.fields, w.colour, w.emoji, w.footer, w.created_at, w.url, w.thumbnail, w.language
   FROM zentry_notify.event_wording w;
-COMMENT ON VIEW zentry_notify.event_wordings IS 'What was set with zentry_set_wording; null: as before';
+COMMENT ON VIEW zentry_notify.event_wordings IS 'What was set with zentry_set_wording and zentry_set_language; null: as before';
 CREATE OR REPLACE VIEW zentry_notify.event_sources AS
 SELECT s.id, s.event_type, s.relation, s.columns, s.audience, s.progress, s.suspended_at, s.suspended_reason, s.created_at, s.insert_when,
        s.update_when, s.delete_when, s.rider, s.by_hand, s.omit, s.transition

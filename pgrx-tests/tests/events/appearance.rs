@@ -206,7 +206,11 @@ fn a_preview_is_what_the_webhook_gets_to_the_byte() {
     session.run("SELECT zentry_test_event('badge_earned')");
     assert_eq!(sent(&mut scene, "badge_earned").len(), channels.len());
     for (channel, preview) in channels.iter().zip(previews) {
-        assert_eq!(channel.webhook.received()[0].raw, preview);
+        // A topic is a secret, which a preview does not show.
+        let url = channel.webhook.url();
+        let topic = url.rsplit('/').next().unwrap_or_default();
+        let raw = channel.webhook.received()[0].raw.replace(topic, "topic");
+        assert_eq!(raw, preview);
         assert!(preview.contains("A sample, not an event"), "{preview}");
     }
 }

@@ -66,6 +66,7 @@ impl Desk {
             SELECT zentry_register_webhook('Billing', 'webhook', '{billing}', secret => '{SIGNING}', headers => '{{"Authorization": "Bearer swordfish"}}');
             SELECT zentry_set_wording(e, w, title => 'T', text => 'x {{{{ project_name }}}}', fields => '{{"Project": "{{{{ project_name }}}}"}}', colour => '#445566', emoji => CASE WHEN w IS NULL THEN '' ELSE '🎉' END, footer => 'f',
                    url => '/x', thumbnail => '/y') FROM (VALUES ('milestone_reached', NULL), ('task_completed', 2)) v (e, w);
+            SELECT zentry_set_language('de'); SELECT zentry_set_language('fr', 2);
             CREATE TABLE release (id bigint PRIMARY KEY, version text, author text, shipped boolean);
             SELECT zentry_attach('release_published', 'release', '{{"version": "upper(new.version)", "who": "author", "n": {{"value": 1.50}}, "at": null, "none": {{"value": null}}}}',
                    condition => $$NEW.shipped AND NEW.version <> 'x'$$, operation => 'insert, update', audience => '{{"all": true}}');
@@ -196,7 +197,8 @@ fn everything_comes_back_as_it_was() -> Result<()> {
     }
     let empty = "SELECT zentry_detach(r) FROM (SELECT DISTINCT s.relation AS r FROM zentry_notify.event_sources s) x; \
         SELECT zentry_delete_webhook(w.id) FROM zentry_notify.webhooks w; \
-        SELECT zentry_reset_event_type(w.event_type) FROM zentry_notify.event_wordings w; \
+        SELECT zentry_set_language(NULL, l.webhook_integration_id) FROM (SELECT DISTINCT w.webhook_integration_id FROM zentry_notify.event_wordings w WHERE w.event_type = '*') l; \
+        SELECT zentry_reset_event_type(w.event_type) FROM zentry_notify.event_wordings w WHERE w.event_type <> '*'; \
         SELECT zentry_unregister_event_type('release_published')";
     desk.scene.client.batch_execute(empty)?;
     assert_ne!(desk.export()?, text);

@@ -103,18 +103,23 @@ pub async fn unregister_event_type(session: &Session<'_>, name: &str) -> Result<
         .map(drop)
 }
 
-/// Other words for an event, for all webhooks or for one.
+/// What stands for all events, of which it says the language.
+pub const ALL_EVENTS: &str = "*";
+
+/// Other words for an event, or the language of all of them, for all webhooks or for one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Wording {
     pub event_type: String,
     pub webhook: Option<i64>,
     pub words: Words,
+    /// Of [`ALL_EVENTS`] alone.
+    pub language: Option<String>,
 }
 
 /// Those of the installation first, then by webhook and event.
 pub async fn wordings(session: &Session<'_>) -> Result<Vec<Wording>, Error> {
     let sql = format!(
-        "SELECT w.event_type::text, w.webhook_integration_id, {WORDS} FROM zentry_notify.event_wordings w \
+        "SELECT w.event_type::text, w.webhook_integration_id, w.language, {WORDS} FROM zentry_notify.event_wordings w \
           ORDER BY w.webhook_integration_id NULLS FIRST, w.event_type"
     );
     let rows = session.query(&sql, &[]).await?;
@@ -122,12 +127,16 @@ pub async fn wordings(session: &Session<'_>) -> Result<Vec<Wording>, Error> {
         event_type: row.get("event_type"),
         webhook: row.get("webhook_integration_id"),
         words: row.into(),
+        language: row.get("language"),
     });
     Ok(wordings.collect())
 }
 
 /// What is none stays as it is.
 pub async fn set_wording(session: &Session<'_>, wording: &Wording) -> Result<(), Error> {
+    if wording.event_type == ALL_EVENTS {
+        return set_language(session, wording.language.as_deref(), wording.webhook).await;
+    }
     const SQL: &str = "SELECT zentry_set_wording($1::text, $2::bigint, $3::text, $4::text, $5::jsonb::json, $6::text, $7::text, $8::text, $9::text, $10::text)::text";
     let Words {
         title,
@@ -165,7 +174,20 @@ pub async fn reset_wording(
     webhook: Option<i64>,
 ) -> Result<(), Error> {
     const SQL: &str = "SELECT zentry_reset_event_type($1::text, $2::bigint)::text";
+    if event_type == ALL_EVENTS {
+        return set_language(session, None, webhook).await;
+    }
     session.query_one(SQL, &[&event_type, &webhook]).await.map(drop)
+}
+
+/// None: as if none had been set.
+async fn set_language(
+    session: &Session<'_>,
+    language: Option<&str>,
+    webhook: Option<i64>,
+) -> Result<(), Error> {
+    const SQL: &str = "SELECT zentry_set_language($1::text, $2::bigint)::text";
+    session.query_one(SQL, &[&language, &webhook]).await.map(drop)
 }
 
 /// An attached table, as what makes it.

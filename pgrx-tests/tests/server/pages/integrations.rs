@@ -1,6 +1,6 @@
 //! An integration's life, by mouse and keyboard.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde_json::json;
 use zentry_e2e::emulator::{Behaviour, Kind};
 use zentry_e2e::zentry::id;
@@ -129,10 +129,13 @@ fn an_integration_is_made_tried_changed_and_deleted() -> Result<()> {
     browser.click("input[value='*']")?;
     browser.follow_text("Save")?;
     let page = browser.text("main")?;
+    // What has changed is told below.
+    let (settings, changes) = page.split_once("The latest changes").context("changes")?;
     assert!(
-        page.contains("saved") && page.contains("all events") && !page.contains("points"),
+        settings.contains("saved") && settings.contains("all events") && !settings.contains("points"),
         "{page}"
     );
+    assert!(changes.contains("points"), "{page}");
     browser.follow_text("Switch off")?;
     assert!(browser.text("main")?.contains("off"));
     browser.follow_text("Integrations")?;

@@ -9,8 +9,8 @@ use anyhow::{Result, ensure};
 use serde_json::{Map, Value};
 use tokio_postgres::Error;
 
-use super::document::{Fault, File, Secret, Source, Webhook};
-use super::state::{SIGNED, State};
+use super::document::{self, Fault, File, Secret, Source, Webhook};
+use super::state::State;
 use crate::cli::explain;
 use crate::database::Session;
 use crate::queries::audit::{self, Change};
@@ -63,8 +63,7 @@ pub async fn apply(session: &Session<'_>, file: &File, wishes: Wishes) -> Result
     if work.outcome.faults.is_empty() {
         work.event_types().await?;
         for (event, words) in &file.content.wording {
-            work.wording(event, None, words.words(), &["wording", event])
-                .await?;
+            work.wording(event, None, words, &["wording", event]).await?;
         }
         for (name, one) in &file.content.webhook {
             if let Some(secrets) = secrets.get(name) {
@@ -120,8 +119,9 @@ impl Work<'_> {
                         Some((header.clone(), Value::String(value)))
                     })
                     .collect();
-                secrets.headers =
-                    (one.webhook_type == SIGNED || !headers.is_empty()).then_some(Value::Object(headers));
+                let there = self.state.webhook(name);
+                let has_headers = there.is_some_and(|there| !there.header_names.is_empty());
+                secrets.headers = (has_headers || !headers.is_empty()).then_some(Value::Object(headers));
             }
             known.insert(name.clone(), secrets);
         }
@@ -192,18 +192,28 @@ impl Work<'_> {
         &mut self,
         event: &str,
         webhook: Option<i64>,
-        words: Words,
+        wanted: &document::Wording,
         keys: &[&str],
     ) -> Result<()> {
-        let lacks = match self.state.wording(event, webhook) {
-            Some(there) if *there == words => return Ok(()),
-            Some(there) => lacks(there, &words),
-            None => false,
-        };
         let wording = Wording {
             event_type: event.to_owned(),
             webhook,
-            words,
+            words: wanted.words(),
+            language: wanted.language.clone(),
+        };
+        let is_of_all = event == configuration::ALL_EVENTS;
+        if is_of_all && wording.words != Words::default() || !is_of_all && wording.language.is_some() {
+            self.complain(
+                keys,
+                "the language is that of all events, and words are those of one".to_owned(),
+                Some("Write the language alone, in the wording of \"*\".".to_owned()),
+            );
+            return Ok(());
+        }
+        let lacks = match self.state.wording(event, webhook) {
+            Some(there) if *there == wording => return Ok(()),
+            Some(there) => lacks(&there.words, &wording.words),
+            None => false,
         };
         self.begin().await?;
         let done = async {
@@ -307,13 +317,8 @@ impl Work<'_> {
             self.end(done, &["webhook", name, "notify_webhook"]).await?;
         }
         for (event, words) in &one.wording {
-            self.wording(
-                event,
-                Some(id),
-                words.words(),
-                &["webhook", name, "wording", event],
-            )
-            .await?;
+            self.wording(event, Some(id), words, &["webhook", name, "wording", event])
+                .await?;
         }
         Ok(())
     }

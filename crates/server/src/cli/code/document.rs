@@ -336,6 +336,8 @@ pub struct Wording {
     footer: Option<String>,
     url: Option<String>,
     thumbnail: Option<String>,
+    /// Of all events.
+    pub language: Option<String>,
 }
 
 impl Wording {

@@ -7,9 +7,10 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use super::document::{MAX_EVENTS_PER_MESSAGE, MIN_INTERVAL, Secret, toml_of};
-use super::state::{SIGNED, State};
-use crate::queries::configuration::{EventType, Source, Words};
+use super::state::State;
+use crate::queries::configuration::{EventType, Source, Wording, Words};
 use crate::queries::integrations::Integration;
+use crate::vendors;
 
 const HEAD: &str = "\
 # The configuration of zentry_notify. zentry-notify diff says what it would change, and zentry-notify apply does it.
@@ -29,9 +30,9 @@ pub fn text(state: &State, secrets: &Secrets) -> String {
     for kind in &state.event_types {
         event_type(&mut out, kind);
     }
-    for (event, words) in state.wordings_of(None) {
-        section(&mut out, &["wording", event]);
-        write_words(&mut out, words);
+    for wording in state.wordings_of(None) {
+        section(&mut out, &["wording", &wording.event_type]);
+        write_wording(&mut out, wording);
     }
     let mut names = Names::new(secrets);
     let ids: HashMap<i64, &str> = state
@@ -41,9 +42,9 @@ pub fn text(state: &State, secrets: &Secrets) -> String {
         .collect();
     for one in &state.webhooks {
         webhook(&mut out, one, &ids, &mut names);
-        for (event, words) in state.wordings_of(Some(one.id)) {
-            section(&mut out, &["webhook", &one.name, "wording", event]);
-            write_words(&mut out, words);
+        for wording in state.wordings_of(Some(one.id)) {
+            section(&mut out, &["webhook", &one.name, "wording", &wording.event_type]);
+            write_wording(&mut out, wording);
         }
     }
     for one in &state.sources {
@@ -82,6 +83,11 @@ fn data(value: &Value) -> toml::Value {
     toml_of(value).unwrap_or_else(|| toml::Value::String(value.to_string()))
 }
 
+fn write_wording(out: &mut String, wording: &Wording) {
+    text_line(out, "language", wording.language.as_deref());
+    write_words(out, &wording.words);
+}
+
 fn write_words(out: &mut String, words: &Words) {
     let Words {
         title,
@@ -118,8 +124,16 @@ fn webhook(out: &mut String, one: &Integration, ids: &HashMap<i64, &str>, names:
     section(out, &["webhook", &one.name]);
     line(out, "webhook_type", &one.webhook_type.clone().into());
     line(out, "url", &names.of(&one.name, "url"));
-    if one.webhook_type == SIGNED {
+    if vendors::has(&one.webhook_type, "secret") {
         line(out, "secret", &names.of(&one.name, "secret"));
+    }
+    // Whether it has any, nobody can read.
+    if vendors::has(&one.webhook_type, "credentials") {
+        let _ = writeln!(
+            out,
+            "# If it has credentials: secret = {}",
+            names.of(&one.name, "secret")
+        );
     }
     if !one.header_names.is_empty() {
         let headers: BTreeMap<String, toml::Value> = one

@@ -7,11 +7,8 @@ use anyhow::{Result, bail};
 use crate::cli::explain;
 use crate::database::Session;
 use crate::queries::Slice;
-use crate::queries::configuration::{self, EventType, Source, Wording, Words};
+use crate::queries::configuration::{self, EventType, Source, Wording};
 use crate::queries::integrations::{self, Filter, Integration};
-
-/// The type of webhooks that have a secret to sign by, and headers.
-pub const SIGNED: &str = "webhook";
 
 pub struct State {
     /// By name.
@@ -61,18 +58,15 @@ impl State {
     }
 
     /// By event.
-    pub fn wordings_of(&self, webhook: Option<i64>) -> impl Iterator<Item = (&str, &Words)> {
-        let of_it = self
-            .wordings
+    pub fn wordings_of(&self, webhook: Option<i64>) -> impl Iterator<Item = &Wording> {
+        self.wordings
             .iter()
-            .filter(move |wording| wording.webhook == webhook);
-        of_it.map(|wording| (wording.event_type.as_str(), &wording.words))
+            .filter(move |wording| wording.webhook == webhook)
     }
 
-    pub fn wording(&self, event: &str, webhook: Option<i64>) -> Option<&Words> {
+    pub fn wording(&self, event: &str, webhook: Option<i64>) -> Option<&Wording> {
         self.wordings_of(webhook)
-            .find(|(of, _)| *of == event)
-            .map(|(_, words)| words)
+            .find(|wording| wording.event_type == event)
     }
 
     pub fn source(&self, event: &str, relation: u32) -> Option<&Source> {
