@@ -40,6 +40,11 @@ pub fn reload() -> bool {
     asked
 }
 
+/// Whether [`reload`] would read the configuration again.
+pub fn asks_for_reload() -> bool {
+    RELOAD.load(SeqCst)
+}
+
 /// Whether a signal has come that [`terminated`] or [`reload`] tell of. It may have set the latch within a transaction that waited, and so
 /// used it up.
 pub fn noticed() -> bool {

@@ -14,6 +14,7 @@ use super::parts::{Fate, Parts, Piece};
 use super::source::Weight;
 use super::{database, events};
 use crate::acting_as::ActingAs;
+use crate::pg::signals;
 use crate::pg::subtransaction::{self, Failure};
 use crate::settings;
 
@@ -103,6 +104,10 @@ impl Worker {
                 }
                 events::read(&store.events, &ranges, room)
             };
+            // What was written after settings had changed goes by the new ones.
+            if signals::asks_for_reload() && !page.events.is_empty() {
+                return Ok(None);
+            }
             // What an event that is routed in part says of projects is written down already.
             for event in &mut page.events {
                 if cursor.left_of(event.id).is_some() {
@@ -122,10 +127,11 @@ impl Worker {
             }
             let count = routed.iter().map(|routed| routed.queues.len()).sum();
             let ids = store.delivery_ids.next(count);
-            Ok((page, moment, routed, ids))
+            Ok(Some((page, moment, routed, ids)))
         })?;
         let (page, moment, routed, ids) = match read {
-            Ok(read) => read,
+            Ok(Some(read)) => read,
+            Ok(None) => return Ok(()),
             Err(changed) => {
                 self.take_up(*changed);
                 return Ok(());
