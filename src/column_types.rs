@@ -17,12 +17,20 @@ pub struct ColumnType {
     pub is_foreign: bool,
 }
 
+/// What the row `t` of pg_type has within it: an array's elements, what a domain is one of, a range's bounds, a row's columns.
+const TYPES_WITHIN: &str = "SELECT t.typelem WHERE t.typcategory = 'A' UNION ALL SELECT t.typbasetype WHERE t.typtype = 'd' \
+     UNION ALL SELECT r.rngsubtype FROM pg_catalog.pg_range r WHERE r.rngtypid = t.oid \
+     UNION ALL SELECT r.rngtypid FROM pg_catalog.pg_range r WHERE r.rngmultitypid = t.oid \
+     UNION ALL SELECT a.atttypid FROM pg_catalog.pg_attribute a \
+                WHERE a.attrelid = t.typrelid AND t.typtype = 'c' AND a.attnum > 0 AND NOT a.attisdropped";
+
 /// The types of the relation's columns, by their names, as `owner` may use them. The search path must be pinned.
 pub fn of(relation: pg_sys::Oid, owner: pg_sys::Oid) -> HashMap<String, ColumnType> {
     // What to_jsonb makes more of than a string: JSON itself, arrays, rows, and what an extension gives a cast to json. A domain of a third
     // role is read as what it is a domain of: its checks, which may say anything, are not asked again. What has one within, or may get one
     // as a composite type does, is not read.
-    const SQL: &str = "WITH RECURSIVE base (attname, declared, oid) AS (\
+    let sql = format!(
+        "WITH RECURSIVE base (attname, declared, oid) AS (\
            SELECT a.attname, a.atttypid, a.atttypid FROM pg_catalog.pg_attribute a \
            WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped \
            UNION ALL \
@@ -31,11 +39,7 @@ pub fn of(relation: pg_sys::Oid, owner: pg_sys::Oid) -> HashMap<String, ColumnTy
            SELECT b.attname, b.oid FROM base b \
            UNION \
            SELECT p.attname, x.oid FROM part p JOIN pg_catalog.pg_type t ON t.oid = p.oid CROSS JOIN LATERAL (\
-             SELECT t.typelem WHERE t.typcategory = 'A' UNION ALL SELECT t.typbasetype WHERE t.typtype = 'd' \
-             UNION ALL SELECT r.rngsubtype FROM pg_catalog.pg_range r WHERE r.rngtypid = t.oid \
-             UNION ALL SELECT r.rngtypid FROM pg_catalog.pg_range r WHERE r.rngmultitypid = t.oid \
-             UNION ALL SELECT a.atttypid FROM pg_catalog.pg_attribute a \
-                        WHERE a.attrelid = t.typrelid AND t.typtype = 'c' AND a.attnum > 0 AND NOT a.attisdropped) x (oid)) \
+             {TYPES_WITHIN}) x (oid)) \
          SELECT b.attname::text, \
                 CASE WHEN NOT f.checked THEN pg_catalog.format_type(b.declared, -1) WHEN NOT f.within THEN pg_catalog.format_type(t.oid, -1) \
                      ELSE 'a_type_with_checks_of_another_role' END, t.oid, \
@@ -50,9 +54,10 @@ pub fn of(relation: pg_sys::Oid, owner: pg_sys::Oid) -> HashMap<String, ColumnTy
                   COALESCE(bool_or(p.oid NOT IN (SELECT d.oid FROM base d WHERE d.attname = b.attname) OR pt.typtype = 'c'), false) AS within \
            FROM part p JOIN pg_catalog.pg_type pt ON pt.oid = p.oid JOIN pg_catalog.pg_roles r ON r.oid = pt.typowner \
            WHERE p.attname = b.attname AND pt.typtype IN ('c', 'd') AND NOT r.rolsuper AND r.oid <> $2) f \
-         WHERE t.typtype <> 'd'";
+         WHERE t.typtype <> 'd'"
+    );
     with_spi(|spi| {
-        let rows = Plan::prepare(spi, SQL, &[pg_sys::OIDOID, pg_sys::OIDOID])
+        let rows = Plan::prepare(spi, &sql, &[pg_sys::OIDOID, pg_sys::OIDOID])
             .execute(spi, &[relation.into(), owner.into()]);
         let column = |row| {
             let name: String = rows.get(row, 1)?;
@@ -71,20 +76,18 @@ pub fn of(relation: pg_sys::Oid, owner: pg_sys::Oid) -> HashMap<String, ColumnTy
 /// A type with checks, among these or within them, of a role that is neither `owner` nor a superuser: its name and the role's. The search path
 /// must be pinned.
 pub fn checked_by_others(types: Vec<pg_sys::Oid>, owner: pg_sys::Oid) -> Option<(String, String)> {
-    const SQL: &str = "WITH RECURSIVE part (oid) AS (\
+    let sql = format!(
+        "WITH RECURSIVE part (oid) AS (\
            SELECT g.oid FROM unnest($1) g (oid) \
            UNION \
            SELECT x.oid FROM part p JOIN pg_catalog.pg_type t ON t.oid = p.oid CROSS JOIN LATERAL (\
-             SELECT t.typelem WHERE t.typcategory = 'A' UNION ALL SELECT t.typbasetype WHERE t.typtype = 'd' \
-             UNION ALL SELECT r.rngsubtype FROM pg_catalog.pg_range r WHERE r.rngtypid = t.oid \
-             UNION ALL SELECT r.rngtypid FROM pg_catalog.pg_range r WHERE r.rngmultitypid = t.oid \
-             UNION ALL SELECT a.atttypid FROM pg_catalog.pg_attribute a \
-                        WHERE a.attrelid = t.typrelid AND t.typtype = 'c' AND a.attnum > 0 AND NOT a.attisdropped) x (oid)) \
+             {TYPES_WITHIN}) x (oid)) \
          SELECT pg_catalog.format_type(t.oid, -1), r.rolname::text \
          FROM part p JOIN pg_catalog.pg_type t ON t.oid = p.oid JOIN pg_catalog.pg_roles r ON r.oid = t.typowner \
-         WHERE t.typtype IN ('c', 'd') AND NOT r.rolsuper AND r.oid <> $2 LIMIT 1";
+         WHERE t.typtype IN ('c', 'd') AND NOT r.rolsuper AND r.oid <> $2 LIMIT 1"
+    );
     with_spi(|spi| {
-        let rows = Plan::prepare(spi, SQL, &[pg_sys::OIDARRAYOID, pg_sys::OIDOID])
+        let rows = Plan::prepare(spi, &sql, &[pg_sys::OIDARRAYOID, pg_sys::OIDOID])
             .execute(spi, &[types.into(), owner.into()]);
         (rows.len() > 0).then(|| Some((rows.get(0, 1)?, rows.get(0, 2)?)))?
     })

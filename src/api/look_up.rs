@@ -2,8 +2,7 @@
 
 use pgrx::prelude::*;
 
-use crate::pg::acting_as::ActingAs;
-use crate::pg::own_code::OwnCodeOnly;
+use crate::pg::own_code::AsOwner;
 use crate::pg::plan::{Plan, with_spi};
 use crate::pg::relation::OpenRelation;
 use crate::pg::subtransaction;
@@ -24,8 +23,7 @@ fn look_up_in(
             let owner = relation.class().relowner;
             // What fails is an owner's, and the names are an extra.
             subtransaction::attempt(|| {
-                let _owner = ActingAs::role(owner);
-                let _own = OwnCodeOnly::of(owner);
+                let _owner = AsOwner::of(owner);
                 read(&relation, key, shown, ids)
             })
             .ok()

@@ -5,9 +5,8 @@ use std::ffi::CStr;
 use pgrx::prelude::*;
 
 use super::table::{Column, Table};
-use crate::acting_as::ActingAs;
 use crate::pg::expression;
-use crate::pg::own_code::{self, OwnCodeOnly};
+use crate::pg::own_code::{self, AsOwner};
 use crate::search_path::SearchPath;
 use crate::subtransaction::{self, Failure};
 use crate::{column_types, report};
@@ -26,9 +25,8 @@ impl Expression {
         subtransaction::attempt(|| {
             // As the table's owner, who answers for the types of its columns and has no more rights than who calls.
             let owner = pg_sys::Oid::from(table.owner_oid);
-            let _owner = ActingAs::role(owner);
+            let _owner = AsOwner::of(owner);
             // Literals are converted when it is read.
-            let _own = OwnCodeOnly::of(owner);
             let read = expression::over_row(text, table.oid(), &table.name, path);
             if let Some(function) = read
                 .functions

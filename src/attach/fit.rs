@@ -7,10 +7,9 @@ use serde_json::Value;
 use super::operator::Compare;
 use super::source::Source;
 use super::table::{Table, text_of};
-use crate::acting_as::ActingAs;
 use crate::column_types;
 use crate::pg::make_trigger::Operator;
-use crate::pg::own_code::OwnCodeOnly;
+use crate::pg::own_code::AsOwner;
 use crate::search_path::SearchPath;
 use crate::{report, subtransaction};
 
@@ -143,8 +142,7 @@ fn status(table: &Table, name: &str, value: &str) -> Result<(), Misfit> {
     let own_type = types.get(name).map_or(&column.r#type, |own| &own.type_name);
     let sql = format!("SELECT ($1::{own_type})::text");
     let read = subtransaction::attempt(|| {
-        let _owner = ActingAs::role(owner);
-        let _own = OwnCodeOnly::of(owner);
+        let _owner = AsOwner::of(owner);
         text_of(&sql, &[value.into()])
     });
     read.map(drop).map_err(|failure| {

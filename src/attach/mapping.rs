@@ -9,8 +9,7 @@ use serde_json::{Map, Value, json};
 use super::expression::Expression;
 use super::guess::look_up;
 use super::table::Table;
-use crate::acting_as::ActingAs;
-use crate::pg::own_code::OwnCodeOnly;
+use crate::pg::own_code::AsOwner;
 use crate::plan::{Plan, with_spi};
 use crate::report;
 use crate::subtransaction::{self, Failure};
@@ -210,8 +209,7 @@ impl Mapper<'_> {
         // Read and not planned: to plan it is to run what casts to these types, and what their domains check.
         let read = subtransaction::attempt(|| {
             let owner = pg_sys::Oid::from(self.table.owner_oid);
-            let _owner = ActingAs::role(owner);
-            let _own = OwnCodeOnly::of(owner);
+            let _owner = AsOwner::of(owner);
             with_spi(|spi| drop(Plan::prepare(spi, &sql, &[])));
         });
         if read.is_err() {

@@ -5,9 +5,8 @@ use serde_json::Value;
 
 use super::source::Source;
 use super::table::Table;
-use crate::acting_as::ActingAs;
 use crate::event_source::{Audience, Lookup, memberships_sql};
-use crate::pg::own_code::OwnCodeOnly;
+use crate::pg::own_code::AsOwner;
 use crate::plan::{Plan, with_spi};
 use crate::search_path::SearchPath;
 use crate::{report, subtransaction};
@@ -57,8 +56,7 @@ fn try_once(source: &Source, table: &Table, values: &[String]) {
         row.join(", ")
     );
     let rehearsed = subtransaction::attempt(|| {
-        let _owner = ActingAs::role(pg_sys::Oid::from(table.owner_oid));
-        let _own = OwnCodeOnly::of(pg_sys::Oid::from(table.owner_oid));
+        let _owner = AsOwner::of(pg_sys::Oid::from(table.owner_oid));
         let _path = SearchPath::pinned();
         with_spi(|spi| {
             Plan::prepare(spi, PIN, &[]).execute(spi, &[]);

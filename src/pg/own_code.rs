@@ -13,6 +13,7 @@ use std::cell::Cell;
 use pgrx::pg_sys::{ObjectAccessType, Oid};
 use pgrx::prelude::*;
 
+use super::acting_as::ActingAs;
 use super::role;
 use crate::report;
 
@@ -49,6 +50,23 @@ impl OwnCodeOnly {
     pub fn of(author: Oid) -> Self {
         hook();
         OwnCodeOnly(AUTHOR.replace(Some(author)))
+    }
+}
+
+/// While it lives, SQL runs with the rights of a table's owner, restricted, and nothing runs that a third role wrote.
+pub struct AsOwner {
+    // In the order in which they end.
+    _own: OwnCodeOnly,
+    _acting: ActingAs,
+}
+
+impl AsOwner {
+    pub fn of(owner: Oid) -> Self {
+        let acting = ActingAs::role(owner);
+        AsOwner {
+            _own: OwnCodeOnly::of(owner),
+            _acting: acting,
+        }
     }
 }
 

@@ -114,7 +114,6 @@ impl Conditions {
             for (path, of_path) in together {
                 let left = ends.saturating_duration_since(Instant::now());
                 if left.is_zero() || trial.evaluate(&[(path, of_path)], LIMIT_ALONE.min(left)).is_err() {
-                    slow.note(path);
                     apart.push(path);
                 }
             }
@@ -165,10 +164,7 @@ impl SlowFilters {
         self.credits.contains_key(path)
     }
 
-    fn note(&mut self, path: &str) {
-        self.credits.insert(path.into(), Credit::new(self.purse.clone()));
-    }
-
+    /// From now on it is among them.
     fn credit(&mut self, path: &str) -> &mut Credit {
         let purse = &self.purse;
         self.credits

@@ -7,7 +7,7 @@ use pgrx::pg_sys::panic::ErrorReportWithLevel;
 use pgrx::prelude::*;
 
 use crate::acting_as::ActingAs;
-use crate::pg::own_code::OwnCodeOnly;
+use crate::pg::own_code::AsOwner;
 use crate::pg::setting;
 use crate::pg::time_limit::{self, TimeLimit};
 use crate::subtransaction;
@@ -136,9 +136,8 @@ const PINNED: [(&CStr, &CStr); 3] = [
 pub fn as_owner<T>(owner: pg_sys::Oid, limit: Duration, f: impl FnOnce() -> T) -> Result<T, Failure> {
     let started = Instant::now();
     let f = || {
-        let _owner = ActingAs::role(owner);
+        let _owner = AsOwner::of(owner);
         let _pinned = setting::hold(&PINNED);
-        let _own = OwnCodeOnly::of(owner);
         f()
     };
     let outcome = subtransaction::attempt_and_undo(within(limit, f), |report| judge(report, started, limit));
