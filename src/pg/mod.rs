@@ -14,6 +14,7 @@ mod heap;
 mod iso;
 pub mod json;
 pub mod jsonb;
+pub mod large_tables;
 pub mod lock;
 pub mod make_trigger;
 pub mod memory;

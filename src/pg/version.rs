@@ -1,6 +1,7 @@
 //! Differences between major versions of PostgreSQL, each with a name.
 
 mod background_worker;
+mod planned_relation;
 mod shared_memory;
 #[cfg(feature = "pg19")]
 mod signals;
@@ -13,6 +14,7 @@ use pgrx::pg_sys;
 use crate::relation::OpenRelation;
 
 pub use self::background_worker::{StartedWorker, start_worker};
+pub use self::planned_relation::hook_planned_relation;
 pub use self::shared_memory::{share, shared};
 #[cfg(feature = "pg19")]
 pub use self::signals::set_signal_handler;

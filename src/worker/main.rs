@@ -7,6 +7,7 @@ use pgrx::prelude::*;
 use super::event_loop::Worker;
 use super::{database, files};
 use crate::installation::Installation;
+use crate::pg::large_tables;
 use crate::pg::process;
 use crate::pg::signals;
 use crate::pg::time_limit;
@@ -24,6 +25,7 @@ pub fn run(database: pg_sys::Oid) {
     process::at_exit(leave_slot, database);
     signals::install();
     files::raise_limit();
+    large_tables::assume();
     database::connect(Some(database), c"zentry_notify worker");
     watch::register_for_rights();
     match installation() {

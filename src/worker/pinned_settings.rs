@@ -52,7 +52,7 @@ const PINNED: &[(&CStr, &CStr)] = &[
     (c"transform_null_equals", c"off"),
     (c"check_function_bodies", c"on"),
     (c"default_text_search_config", c"pg_catalog.simple"),
-    // Our statements find rows by key, whatever the statistics of a table that empties and fills say.
+    // Our statements find rows by key, whatever the statistics of a table that empties and fills say (`pg::large_tables` sees to the right key).
     (c"enable_seqscan", c"off"),
     (c"enable_bitmapscan", c"off"),
     (c"enable_hashjoin", c"off"),

@@ -13,7 +13,8 @@ use crate::receiver::Receiver;
 
 /// Projects, users, and integrations: one for each project.
 pub const CHANNELS: usize = 100;
-const PATIENCE: Duration = Duration::from_secs(600);
+/// The worker reads the 10,000,000 events of the part `finished` once, which takes minutes.
+const PATIENCE: Duration = Duration::from_secs(1_800);
 
 /// What becomes of a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -182,11 +183,13 @@ impl Bed {
         self.cluster.connect_as("postgres", way.database())
     }
 
-    /// One integration for each of the first projects, or one that hears of all projects.
+    /// One integration for each of the first projects, or one that hears of all projects; instead of those that were registered by this
+    /// before.
     pub fn register(&self, way: Way, audience: Audience) -> Result<()> {
         let mut client = self.connect(way)?;
         let mut transaction = client.transaction()?;
-        transaction.batch_execute("DELETE FROM zentry_notify.webhook_integration")?;
+        transaction
+            .batch_execute("DELETE FROM zentry_notify.webhook_integration WHERE name LIKE 'Channel %'")?;
         let register = transaction.prepare("SELECT zentry_register_webhook($1, 'discord', $2, $3, $4)")?;
         for number in 0..audience.integrations {
             let project = audience.by_project.then_some(1 + (number / audience.each) as i64);

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use crate::bed::{Audience, Bed, Spread, Way, is_earlier};
+use crate::bed::{Audience, Bed, CHANNELS, Spread, Way, is_earlier};
 use crate::drain::Backlog;
 use crate::figures::{Goal, Row, Samples, Unit};
 use crate::load::Load;
@@ -21,10 +21,26 @@ pub fn measure(bed: &mut Bed) -> Result<Vec<Row>> {
     for way in WAYS {
         bed.register(way, write::held())?;
     }
+    register_archive(bed)?;
     fill(bed)?;
     let mut rows = capture(bed)?;
     rows.push(claim(bed)?);
     Ok(rows)
+}
+
+/// Whom the finished rows are of: the deliveries of a webhook that is deleted are removed, and each backlog has webhooks of its own.
+fn register_archive(bed: &Bed) -> Result<()> {
+    let mut client = bed.connect(Way::Finished)?;
+    for number in 0..CHANNELS {
+        client.execute(
+            "SELECT zentry_register_webhook($1, 'discord', $2)",
+            &[&format!("Archive {number}"), &bed.receiver.url(number)],
+        )?;
+    }
+    client.batch_execute(
+        "UPDATE zentry_notify.webhook_integration SET is_active = false WHERE name LIKE 'Archive %'",
+    )?;
+    Ok(())
 }
 
 fn fill(bed: &Bed) -> Result<()> {
@@ -36,7 +52,7 @@ fn fill(bed: &Bed) -> Result<()> {
                 "INSERT INTO zentry_notify.notification_log (webhook_integration_id, event_type, payload, status, attempts, \
                         response_status_code, response_body, sent_at) \
                  SELECT w.ids[1 + n % 100], 'task_completed', {PAYLOAD}, 'sent', 1, 200, '{{\"id\": \"123\"}}', now() \
-                   FROM (SELECT array_agg(id ORDER BY id) AS ids FROM zentry_notify.webhook_integration) w, \
+                   FROM (SELECT array_agg(id ORDER BY id) AS ids FROM zentry_notify.webhook_integration WHERE name LIKE 'Archive %') w, \
                         generate_series(1, {rows}) n"
             ),
             "VACUUM (ANALYZE) zentry_notify.notification_log",
@@ -49,7 +65,7 @@ fn fill(bed: &Bed) -> Result<()> {
                  INSERT INTO zentry_notify.delivery (event_id, webhook_integration_id, event_type, status, attempts, \
                         response_status_code, finished_at) \
                  SELECT e.id, w.ids[1 + e.id % 100], 'task_completed', 's', 1, 200, now() \
-                   FROM (SELECT array_agg(id ORDER BY id) AS ids FROM zentry_notify.webhook_integration) w, \
+                   FROM (SELECT array_agg(id ORDER BY id) AS ids FROM zentry_notify.webhook_integration WHERE name LIKE 'Archive %') w, \
                         zentry_notify.event e"
             ),
             "VACUUM (ANALYZE) zentry_notify.event, zentry_notify.delivery",
@@ -90,7 +106,7 @@ fn claim(bed: &mut Bed) -> Result<Row> {
         bed.wait_until_sent(way)?;
     }
     let backlog = Backlog {
-        integrations: crate::bed::CHANNELS,
+        integrations: CHANNELS,
         deliveries: 10_000,
         events_per_message: 1,
     };
