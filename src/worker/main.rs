@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use pgrx::prelude::*;
 
-use super::event_loop::Worker;
+use super::state::Worker;
 use super::{database, files};
-use crate::installation::Installation;
 use crate::pg::process;
 use crate::pg::signals;
 use crate::pg::time_limit;
@@ -26,7 +25,7 @@ pub fn run(database: pg_sys::Oid) {
     files::raise_limit();
     database::connect(Some(database), c"zentry_notify worker");
     watch::register_for_rights();
-    match installation() {
+    match database::installation() {
         Ok(Some(installation)) => match installation.fits() {
             Ok(()) => {
                 slot.set_outdated(false);
@@ -70,9 +69,4 @@ fn leave_slot(database: pg_sys::Oid) {
         registry.stuck_one_ends(database);
         registry.wake_launcher();
     }
-}
-
-/// The extension in this database.
-pub fn installation() -> Result<Option<Installation>, String> {
-    database::transaction_as_self("zentry_notify: look for the extension", Installation::find)
 }
