@@ -171,10 +171,6 @@ END
 $$;
 COMMENT ON FUNCTION zentry_notify.check_webhook() IS 'Trigger: the rules of a row of webhook; a change of activated_at starts afresh what was switched off or failing';
 
-DROP TRIGGER IF EXISTS check_webhook ON zentry_notify.webhook;
-CREATE TRIGGER check_webhook BEFORE INSERT OR UPDATE ON zentry_notify.webhook
-    FOR EACH ROW EXECUTE FUNCTION zentry_notify.check_webhook();
-
 -- What is more than this of the log goes by and by (forget_deleted): a DELETE must not take minutes. So does what the worker writes for
 -- the webhook until this transaction ends.
 CREATE OR REPLACE FUNCTION zentry_notify.forget_webhook() RETURNS trigger
@@ -193,12 +189,6 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zentry_notify.forget_webhook() IS 'Trigger: the URL, the state and the log of a webhook go with it';
-
--- By row and ALWAYS, here and below: what logical replication applies fires no statement's trigger, and must be noticed as well.
-DROP TRIGGER IF EXISTS forget_webhook ON zentry_notify.webhook;
-CREATE TRIGGER forget_webhook AFTER DELETE ON zentry_notify.webhook
-    FOR EACH ROW EXECUTE FUNCTION zentry_notify.forget_webhook();
-ALTER TABLE zentry_notify.webhook ENABLE ALWAYS TRIGGER forget_webhook;
 
 -- Managers write here with their own rights, through zentry_attach or directly: for tables of theirs, whoever runs the session.
 CREATE OR REPLACE FUNCTION zentry_notify.check_source() RETURNS trigger
@@ -243,10 +233,6 @@ END
 $$;
 COMMENT ON FUNCTION zentry_notify.check_source() IS 'Trigger: the sources of a table are its owner''s, and omit is a list of keys';
 
-DROP TRIGGER IF EXISTS check_source ON zentry_notify.event_source;
-CREATE TRIGGER check_source BEFORE INSERT OR UPDATE OR DELETE ON zentry_notify.event_source
-    FOR EACH ROW EXECUTE FUNCTION zentry_notify.check_source();
-
 -- Apart, because the agent suspends sources and may call nothing of this.
 CREATE OR REPLACE FUNCTION zentry_notify.check_source_omit() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -261,10 +247,6 @@ END
 $$;
 COMMENT ON FUNCTION zentry_notify.check_source_omit() IS 'Trigger: a slip among the keys that a source leaves out is refused';
 
-DROP TRIGGER IF EXISTS check_source_omit ON zentry_notify.event_source;
-CREATE TRIGGER check_source_omit BEFORE INSERT OR UPDATE OF omit ON zentry_notify.event_source
-    FOR EACH ROW WHEN (NEW.omit OPERATOR(pg_catalog.<>) '{}') EXECUTE FUNCTION zentry_notify.check_source_omit();
-
 -- pg_restore --data-only brings the sources of the dump into a database that is attached already.
 CREATE OR REPLACE FUNCTION zentry_notify.replace_source() RETURNS trigger
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -276,7 +258,3 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zentry_notify.replace_source() IS 'Trigger: a restored source takes the place of the one that is there';
-
-DROP TRIGGER IF EXISTS replace_source ON zentry_notify.event_source;
-CREATE TRIGGER replace_source BEFORE INSERT ON zentry_notify.event_source
-    FOR EACH ROW EXECUTE FUNCTION zentry_notify.replace_source();

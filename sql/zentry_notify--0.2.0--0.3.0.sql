@@ -859,10 +859,6 @@ END
 $$;
 COMMENT ON FUNCTION zentry_notify.check_webhook() IS 'Trigger: the rules of a row of webhook; a change of activated_at starts afresh what was switched off or failing';
 
-DROP TRIGGER IF EXISTS check_webhook ON zentry_notify.webhook;
-CREATE TRIGGER check_webhook BEFORE INSERT OR UPDATE ON zentry_notify.webhook
-    FOR EACH ROW EXECUTE FUNCTION zentry_notify.check_webhook();
-
 -- What is more than this of the log goes by and by (forget_deleted): a DELETE must not take minutes. So does what the worker writes for
 -- the webhook until this transaction ends.
 CREATE OR REPLACE FUNCTION zentry_notify.forget_webhook() RETURNS trigger
@@ -881,12 +877,6 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zentry_notify.forget_webhook() IS 'Trigger: the URL, the state and the log of a webhook go with it';
-
--- By row and ALWAYS, here and below: what logical replication applies fires no statement's trigger, and must be noticed as well.
-DROP TRIGGER IF EXISTS forget_webhook ON zentry_notify.webhook;
-CREATE TRIGGER forget_webhook AFTER DELETE ON zentry_notify.webhook
-    FOR EACH ROW EXECUTE FUNCTION zentry_notify.forget_webhook();
-ALTER TABLE zentry_notify.webhook ENABLE ALWAYS TRIGGER forget_webhook;
 
 -- Managers write here with their own rights, through zentry_attach or directly: for tables of theirs, whoever runs the session.
 CREATE OR REPLACE FUNCTION zentry_notify.check_source() RETURNS trigger
@@ -931,10 +921,6 @@ END
 $$;
 COMMENT ON FUNCTION zentry_notify.check_source() IS 'Trigger: the sources of a table are its owner''s, and omit is a list of keys';
 
-DROP TRIGGER IF EXISTS check_source ON zentry_notify.event_source;
-CREATE TRIGGER check_source BEFORE INSERT OR UPDATE OR DELETE ON zentry_notify.event_source
-    FOR EACH ROW EXECUTE FUNCTION zentry_notify.check_source();
-
 -- Apart, because the agent suspends sources and may call nothing of this.
 CREATE OR REPLACE FUNCTION zentry_notify.check_source_omit() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -949,10 +935,6 @@ END
 $$;
 COMMENT ON FUNCTION zentry_notify.check_source_omit() IS 'Trigger: a slip among the keys that a source leaves out is refused';
 
-DROP TRIGGER IF EXISTS check_source_omit ON zentry_notify.event_source;
-CREATE TRIGGER check_source_omit BEFORE INSERT OR UPDATE OF omit ON zentry_notify.event_source
-    FOR EACH ROW WHEN (NEW.omit OPERATOR(pg_catalog.<>) '{}') EXECUTE FUNCTION zentry_notify.check_source_omit();
-
 -- pg_restore --data-only brings the sources of the dump into a database that is attached already.
 CREATE OR REPLACE FUNCTION zentry_notify.replace_source() RETURNS trigger
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -964,16 +946,135 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zentry_notify.replace_source() IS 'Trigger: a restored source takes the place of the one that is there';
+-- ---- 14_event_definition.sql ----
 
-DROP TRIGGER IF EXISTS replace_source ON zentry_notify.event_source;
-CREATE TRIGGER replace_source BEFORE INSERT ON zentry_notify.event_source
-    FOR EACH ROW EXECUTE FUNCTION zentry_notify.replace_source();
--- ---- 14_views.sql ----
+-- What messages say: types and wordings put together, and the rules for both.
+
+CREATE OR REPLACE VIEW zentry_notify.event_definition AS
+WITH type AS (
+    SELECT t.name, pg_catalog.jsonb_strip_nulls(pg_catalog.to_jsonb(t) - '{built_in,created_at,sample}'::pg_catalog.text[]) AS definition
+      FROM zentry_notify.event_type t),
+wording AS (
+    SELECT w.event_type, w.webhook_integration_id,
+           pg_catalog.jsonb_strip_nulls(pg_catalog.to_jsonb(w) - '{id,event_type,webhook_integration_id,created_at,language}'::pg_catalog.text[]) AS words
+      FROM zentry_notify.event_wording w WHERE w.event_type <> '*'),
+language AS (
+    SELECT w.language, w.webhook_integration_id FROM zentry_notify.event_wording w WHERE w.event_type = '*'),
+-- In a language, the types that nobody has translated have its numbers, dates and buttons.
+spoken AS (
+    SELECT t.name, l.webhook_integration_id, pg_catalog.jsonb_build_object('language', l.language) || coalesce(p.words, '{}') AS words
+      FROM language l CROSS JOIN type t
+      LEFT JOIN LATERAL zentry_notify.language_words(l.language) p ON p.event_type = t.name),
+everybody AS (
+    SELECT t.name, t.definition || coalesce(s.words, '{}') || coalesce(w.words, '{}') AS definition
+      FROM type t
+      LEFT JOIN spoken s ON s.name = t.name AND s.webhook_integration_id IS NULL
+      LEFT JOIN wording w ON w.event_type = t.name AND w.webhook_integration_id IS NULL),
+own AS (
+    SELECT w.event_type AS name, w.webhook_integration_id FROM wording w WHERE w.webhook_integration_id IS NOT NULL
+     UNION
+    SELECT s.name, s.webhook_integration_id FROM spoken s WHERE s.webhook_integration_id IS NOT NULL)
+SELECT e.name AS event_type, NULL::bigint AS webhook_integration_id, e.definition
+  FROM everybody e
+UNION ALL
+SELECT e.name, o.webhook_integration_id, e.definition || coalesce(s.words, '{}') || coalesce(w.words, '{}')
+  FROM own o
+  JOIN everybody e ON e.name = o.name
+  LEFT JOIN spoken s ON s.name = o.name AND s.webhook_integration_id = o.webhook_integration_id
+  LEFT JOIN wording w ON w.event_type = o.name AND w.webhook_integration_id = o.webhook_integration_id
+UNION ALL
+-- The test message is of no type that anybody could hear of.
+SELECT p.event_type::pg_catalog.varchar(50), l.webhook_integration_id, pg_catalog.jsonb_build_object('name', p.event_type, 'language', l.language) || p.words
+  FROM language l CROSS JOIN LATERAL zentry_notify.language_words(l.language) p WHERE p.event_type = 'test';
+COMMENT ON VIEW zentry_notify.event_definition IS 'What the messages of each event say, with the language and the wording of the installation and of integrations put in; test: the test message, where a language is set';
+COMMENT ON COLUMN zentry_notify.event_definition.event_type IS 'The event';
+COMMENT ON COLUMN zentry_notify.event_definition.webhook_integration_id IS 'The integration that has a wording of its own; null: what the others say';
+COMMENT ON COLUMN zentry_notify.event_definition.definition IS 'name, title, text, fields, colour, emoji, footer, time_key, url, thumbnail, language';
+
+CREATE OR REPLACE FUNCTION zentry_notify.sample_event(event_type text) RETURNS jsonb
+    LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
+AS $$
+    SELECT coalesce(t.sample, zentry_notify.placeholder_event(d.definition))
+      FROM zentry_notify.event_type t
+      JOIN zentry_notify.event_definition d ON d.event_type = t.name AND d.webhook_integration_id IS NULL
+     WHERE t.name = sample_event.event_type
+$$;
+COMMENT ON FUNCTION zentry_notify.sample_event(text) IS
+    'The event''s sample, or words in the place of data if it has none; null for an unknown type';
+
+CREATE OR REPLACE FUNCTION zentry_notify.event_keys(event_type text) RETURNS text[]
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
+AS $$
+    SELECT array_agg(DISTINCT key ORDER BY key)
+      FROM (SELECT jsonb_object_keys(t.sample) FROM zentry_notify.event_type t
+             WHERE t.name = event_keys.event_type AND jsonb_typeof(t.sample) = 'object'
+             UNION ALL
+            SELECT jsonb_object_keys(s.columns) FROM zentry_notify.event_source s WHERE s.event_type = event_keys.event_type) AS known (key)
+$$;
+COMMENT ON FUNCTION zentry_notify.event_keys(text) IS 'The keys that the event''s data have, as its sample and its sources say; null: nothing is known';
+
+CREATE OR REPLACE FUNCTION zentry_notify.check_event_type() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF NEW.name IS NULL OR NEW.name !~ '^[a-z][a-z0-9_]{0,39}$' OR NEW.name IN ('test', 'project_progress')
+       OR NEW.name = 'webhook_trouble' AND NOT NEW.built_in THEN
+        PERFORM zentry_notify.refuse('invalid_parameter_value', format('an event type cannot have the name "%s"', coalesce(NEW.name, '(null)')),
+            'A name has up to 40 small letters, digits and underscores and begins with a letter, such as release_published. "test" and "project_progress" are taken.', 'name');
+    END IF;
+    IF jsonb_typeof(NEW.sample) <> 'object' THEN
+        PERFORM zentry_notify.refuse('invalid_parameter_value', format('the sample of event type "%s" must be a JSON object', NEW.name),
+            'For example {"release_name": "2.0"}.', 'sample');
+    END IF;
+    PERFORM zentry_notify.check_definition(jsonb_strip_nulls(to_jsonb(NEW) - '{built_in,created_at,sample}'::text[]), NEW.sample,
+        ARRAY(SELECT jsonb_object_keys(NEW.sample)
+              UNION SELECT jsonb_object_keys(s.columns) FROM zentry_notify.event_source s WHERE s.event_type = NEW.name));
+    RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.check_event_type() IS 'Trigger: the rules of a row of event_type';
+
+CREATE OR REPLACE FUNCTION zentry_notify.check_event_wording() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    type zentry_notify.event_type;
+BEGIN
+    IF NEW.event_type = '*' THEN
+        IF NEW.language <> ALL (zentry_notify.languages()) THEN
+            PERFORM zentry_notify.refuse('invalid_parameter_value', format('there are no words in the language "%s"', left(NEW.language, 50)),
+                format('The languages are %s.', array_to_string(zentry_notify.languages(), ', ')), 'language');
+        END IF;
+        RETURN NEW;
+    END IF;
+    SELECT t.* INTO type FROM zentry_notify.event_type t WHERE t.name = NEW.event_type;
+    IF NOT FOUND AND NOT zentry_notify.is_restoring() THEN
+        PERFORM zentry_notify.refuse('foreign_key_violation', format('unknown event type "%s"', NEW.event_type),
+            'SELECT zentry_register_event_type(name, title) adds one.');
+    END IF;
+    -- Of a type that is still to be restored, what there is to check.
+    IF type.name IS NULL THEN
+        type.name := NEW.event_type;
+        type.title := NEW.event_type;
+        type.text := '';
+        type.fields := '[]';
+        type.colour := '#808080';
+        type.emoji := '';
+    END IF;
+    PERFORM zentry_notify.check_definition(
+        jsonb_strip_nulls(to_jsonb(type) - '{built_in,created_at,sample}'::text[])
+          || jsonb_strip_nulls(to_jsonb(NEW) - '{id,event_type,webhook_integration_id,created_at,language}'::text[]),
+        type.sample, zentry_notify.event_keys(NEW.event_type));
+    RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.check_event_wording() IS 'Trigger: the rules of a row of event_wording';
+-- ---- 15_views.sql ----
 
 -- What people look at, and write to. No secret is in here but in webhook_integration, which the application alone may read.
 
 -- A subquery and no join, so that SELECT ... FOR UPDATE works. Without conditions, so that COPY and every client find a table's behaviour:
--- write_integration (15_webhook_functions.sql) takes what is written.
+-- write_integration (16_webhook_integration.sql) takes what is written.
 CREATE OR REPLACE VIEW zentry_notify.webhook_integration AS
 SELECT w.id,
        w.name,
@@ -1327,9 +1428,9 @@ $$;
 -- The view webhooks had it until now.
 ALTER TABLE zentry_notify.webhook DROP COLUMN webhook_url;
 
--- ---- 15_webhook_functions.sql ----
+-- ---- 16_webhook_integration.sql ----
 
--- Register, change and delete webhooks. The rules are those of the tables (check_webhook) and of what is written to their view.
+-- What is written to the view webhook_integration, as Django writes it, and by the functions that register and change webhooks.
 
 CREATE OR REPLACE FUNCTION zentry_notify.no_such_webhook(webhook_id bigint) RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'no_such_webhook_wrapper';
@@ -1505,10 +1606,9 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zentry_notify.write_integration() IS 'Trigger: what is written to webhook_integration goes to webhook, its URL to webhook_secret';
+-- ---- 17_webhook_functions.sql ----
 
-DROP TRIGGER IF EXISTS write_integration ON zentry_notify.webhook_integration;
-CREATE TRIGGER write_integration INSTEAD OF INSERT OR UPDATE OR DELETE ON zentry_notify.webhook_integration
-    FOR EACH ROW EXECUTE FUNCTION zentry_notify.write_integration();
+-- Register, change and delete webhooks. The rules are those of the tables (check_webhook) and of what is written to their view.
 
 CREATE OR REPLACE FUNCTION zentry_notify.require_event_types(event_types jsonb) RETURNS void
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -1819,7 +1919,7 @@ END
 $$;
 COMMENT ON FUNCTION zentry_notify.forget_deleted(integer) IS
     'Deletes at most so many deliveries of webhooks that were deleted, and returns how many there were. The worker calls it';
--- ---- 16_delivery_functions.sql ----
+-- ---- 18_delivery_functions.sql ----
 
 -- Sample events, and deliveries sent anew.
 
@@ -1848,87 +1948,6 @@ END
 $$;
 COMMENT ON FUNCTION zentry_notify.queue(text, jsonb, bigint[], boolean) IS
     'Writes an event with a delivery to each of these webhooks, and returns the ids of these; the message of a sample says that it is one';
-
--- Notices: of a webhook's trouble another one is told, when it begins and not again before it is over. A notice that fails makes none.
-CREATE OR REPLACE FUNCTION zentry_notify.tell_of(webhook_id bigint, what text, reason text) RETURNS void
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
-AS $$
-#variable_conflict use_variable
-DECLARE
-    name   text;
-    own    bigint;
-    others bigint[];
-BEGIN
-    IF zentry_notify.is_restoring() THEN
-        RETURN;
-    END IF;
-    SELECT w.name, w.notify_webhook_id INTO name, own FROM zentry_notify.webhook w WHERE w.id = webhook_id;
-    others := ARRAY(SELECT o.id FROM zentry_notify.webhook o
-                     WHERE o.is_active AND o.id <> webhook_id
-                       AND CASE WHEN EXISTS (SELECT FROM zentry_notify.webhook named WHERE named.id = own AND named.is_active)
-                                THEN o.id = own ELSE o.notices END
-                     ORDER BY o.id);
-    IF name IS NOT NULL AND others <> '{}' THEN
-        PERFORM zentry_notify.queue('webhook_trouble',
-            jsonb_build_object('webhook_id', webhook_id, 'webhook_name', name, 'what', what, 'reason', reason), others);
-    END IF;
-EXCEPTION WHEN OTHERS THEN
-    -- What the notice is about has to be written down all the same.
-    RAISE WARNING 'zentry_notify: nobody is told that webhook % %: %', webhook_id, what, SQLERRM;
-END
-$$;
-COMMENT ON FUNCTION zentry_notify.tell_of(bigint, text, text) IS 'Queues a notice of a webhook''s trouble for the webhook that its notify_webhook_id names, or, where there is none or it is off, for those with notices';
-
-CREATE OR REPLACE FUNCTION zentry_notify.tell_of_failing() RETURNS trigger
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    PERFORM zentry_notify.tell_of(NEW.webhook_integration_id, 'fails', NEW.error_message);
-    RETURN NULL;
-END
-$$;
-COMMENT ON FUNCTION zentry_notify.tell_of_failing() IS 'Trigger: a webhook starts to fail';
-
--- One that a person has resumed begins without a failure (zentry_resume).
-DROP TRIGGER IF EXISTS tell_of_trouble ON zentry_notify.webhook_circuit;
-CREATE TRIGGER tell_of_trouble AFTER INSERT ON zentry_notify.webhook_circuit
-    FOR EACH ROW WHEN (NEW.failures > 0) EXECUTE FUNCTION zentry_notify.tell_of_failing();
-DROP TRIGGER IF EXISTS tell_of_trouble_again ON zentry_notify.webhook_circuit;
-CREATE TRIGGER tell_of_trouble_again AFTER UPDATE ON zentry_notify.webhook_circuit
-    FOR EACH ROW WHEN (OLD.failures = 0 AND NEW.failures > 0) EXECUTE FUNCTION zentry_notify.tell_of_failing();
-
-CREATE OR REPLACE FUNCTION zentry_notify.tell_of_switching_off() RETURNS trigger
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    PERFORM zentry_notify.tell_of(NEW.id, 'was switched off', NEW.switched_off_reason);
-    RETURN NULL;
-END
-$$;
-COMMENT ON FUNCTION zentry_notify.tell_of_switching_off() IS 'Trigger: a webhook is switched off';
-
-DROP TRIGGER IF EXISTS tell_of_trouble ON zentry_notify.webhook;
-CREATE TRIGGER tell_of_trouble AFTER UPDATE OF switched_off_at ON zentry_notify.webhook
-    FOR EACH ROW WHEN (OLD.switched_off_at IS NULL AND NEW.switched_off_at IS NOT NULL) EXECUTE FUNCTION zentry_notify.tell_of_switching_off();
-
-CREATE OR REPLACE FUNCTION zentry_notify.tell_of_expiry() RETURNS trigger
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    PERFORM zentry_notify.tell_of(NEW.webhook_integration_id, 'lets deliveries expire',
-        (SELECT coalesce(c.error_message, n.last_error)
-           FROM zentry_notify.webhook w
-           LEFT JOIN zentry_notify.webhook_circuit c ON c.webhook_integration_id = w.id
-           LEFT JOIN zentry_notify.webhook_count n ON n.webhook_integration_id = w.id
-          WHERE w.id = NEW.webhook_integration_id));
-    RETURN NULL;
-END
-$$;
-COMMENT ON FUNCTION zentry_notify.tell_of_expiry() IS 'Trigger: a webhook lets deliveries expire';
-
-DROP TRIGGER IF EXISTS tell_of_trouble ON zentry_notify.webhook_state;
-CREATE TRIGGER tell_of_trouble AFTER INSERT OR UPDATE OF expired_at ON zentry_notify.webhook_state
-    FOR EACH ROW WHEN (NEW.expired_at IS NOT NULL) EXECUTE FUNCTION zentry_notify.tell_of_expiry();
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_test_event(
     event_type text DEFAULT 'task_completed', project_id bigint DEFAULT NULL, data jsonb DEFAULT NULL) RETURNS SETOF bigint
@@ -2167,6 +2186,76 @@ END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_resume(bigint) IS
     'Tries a webhook now that is failing, gone, or told to wait: what its endpoint has asked for is forgotten, also a limit that Discord has set for all webhooks, of other databases too, and the first of what waits leaves; where nothing waits, it is failing until something has been taken. Quiet hours hold';
+-- ---- 19_notices.sql ----
+
+-- Notices: of a webhook's trouble another one is told, when it begins and not again before it is over. A notice that fails makes none.
+
+CREATE OR REPLACE FUNCTION zentry_notify.tell_of(webhook_id bigint, what text, reason text) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_variable
+DECLARE
+    name   text;
+    own    bigint;
+    others bigint[];
+BEGIN
+    IF zentry_notify.is_restoring() THEN
+        RETURN;
+    END IF;
+    SELECT w.name, w.notify_webhook_id INTO name, own FROM zentry_notify.webhook w WHERE w.id = webhook_id;
+    others := ARRAY(SELECT o.id FROM zentry_notify.webhook o
+                     WHERE o.is_active AND o.id <> webhook_id
+                       AND CASE WHEN EXISTS (SELECT FROM zentry_notify.webhook named WHERE named.id = own AND named.is_active)
+                                THEN o.id = own ELSE o.notices END
+                     ORDER BY o.id);
+    IF name IS NOT NULL AND others <> '{}' THEN
+        PERFORM zentry_notify.queue('webhook_trouble',
+            jsonb_build_object('webhook_id', webhook_id, 'webhook_name', name, 'what', what, 'reason', reason), others);
+    END IF;
+EXCEPTION WHEN OTHERS THEN
+    -- What the notice is about has to be written down all the same.
+    RAISE WARNING 'zentry_notify: nobody is told that webhook % %: %', webhook_id, what, SQLERRM;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.tell_of(bigint, text, text) IS 'Queues a notice of a webhook''s trouble for the webhook that its notify_webhook_id names, or, where there is none or it is off, for those with notices';
+
+CREATE OR REPLACE FUNCTION zentry_notify.tell_of_failing() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM zentry_notify.tell_of(NEW.webhook_integration_id, 'fails', NEW.error_message);
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.tell_of_failing() IS 'Trigger: a webhook starts to fail';
+
+CREATE OR REPLACE FUNCTION zentry_notify.tell_of_switching_off() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM zentry_notify.tell_of(NEW.id, 'was switched off', NEW.switched_off_reason);
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.tell_of_switching_off() IS 'Trigger: a webhook is switched off';
+
+CREATE OR REPLACE FUNCTION zentry_notify.tell_of_expiry() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM zentry_notify.tell_of(NEW.webhook_integration_id, 'lets deliveries expire',
+        (SELECT coalesce(c.error_message, n.last_error)
+           FROM zentry_notify.webhook w
+           LEFT JOIN zentry_notify.webhook_circuit c ON c.webhook_integration_id = w.id
+           LEFT JOIN zentry_notify.webhook_count n ON n.webhook_integration_id = w.id
+          WHERE w.id = NEW.webhook_integration_id));
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.tell_of_expiry() IS 'Trigger: a webhook lets deliveries expire';
+-- ---- 20_delivery_log.sql ----
+
+-- The log: what is written to it as if it still was a table, and how its pages are found.
 
 -- Who owns the tables may write the log as if it still was one: dumps of 0.2.0 bring rows, and who restores a copy may not want it to send what
 -- waited. A row with an id is one of 0.2.0's.
@@ -2250,9 +2339,6 @@ ALTER VIEW zentry_notify.notification_log
     ALTER COLUMN retry_count SET DEFAULT 0,
     ALTER COLUMN attempts SET DEFAULT 0,
     ALTER COLUMN created_at SET DEFAULT pg_catalog.now();
-DROP TRIGGER IF EXISTS write_log ON zentry_notify.notification_log;
-CREATE TRIGGER write_log INSTEAD OF INSERT OR UPDATE OR DELETE ON zentry_notify.notification_log
-    FOR EACH ROW EXECUTE FUNCTION zentry_notify.write_log();
 
 -- The view alone has no index for the newest of a webhook or an event type: delivery_log has one run of ids for each pair of these, and this goes
 -- from run to run. What failed or waits has indexes of its own. The text is put together from constants, so that each question has its own plan.
@@ -2363,7 +2449,7 @@ END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_logs(bigint, text, text, bigint, integer) IS
     'Returns the newest deliveries of one webhook, event type or status (null: all) whose ids are below before_id. Served by an index, however long the log is';
--- ---- 17_attach.sql ----
+-- ---- 21_attach.sql ----
 
 -- Which tables fire what. src/attach/ does it.
 --
@@ -2533,48 +2619,9 @@ COMMENT ON FUNCTION @extschema@.zentry_detach(regclass, text) IS 'Removes the ex
 CREATE OR REPLACE FUNCTION @extschema@.zentry_omit(event_type text, relation regclass, keys text[]) RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'zentry_omit_wrapper';
 COMMENT ON FUNCTION @extschema@.zentry_omit(text, regclass, text[]) IS 'Sets the keys of an event''s data that are left out for every webhook, such as {task_description}: their columns are not read. Attaching again keeps them. Needs the table''s owner';
--- ---- 18_own_tables.sql ----
+-- ---- 22_route_cursor.sql ----
 
--- Our own tables beyond their rules: who is told of changes, what restored, replicated and truncated rows come to, and what is not routed yet.
-
--- Every session and the worker keep the configuration in memory; these tell them to look again.
-DO $$
-DECLARE
-    configured pg_catalog.regclass;
-BEGIN
-    FOREACH configured IN ARRAY '{zentry_notify.webhook,zentry_notify.webhook_secret,zentry_notify.event_source,zentry_notify.event_type,zentry_notify.event_wording}'::pg_catalog.regclass[]
-    LOOP
-        EXECUTE pg_catalog.format('DROP TRIGGER IF EXISTS configuration_changed ON %s', configured);
-        EXECUTE pg_catalog.format('CREATE TRIGGER configuration_changed AFTER INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW EXECUTE FUNCTION zentry_notify.configuration_changed()', configured);
-        EXECUTE pg_catalog.format('ALTER TABLE %s ENABLE ALWAYS TRIGGER configuration_changed', configured);
-        EXECUTE pg_catalog.format('DROP TRIGGER IF EXISTS configuration_emptied ON %s', configured);
-        EXECUTE pg_catalog.format('CREATE TRIGGER configuration_emptied AFTER TRUNCATE ON %s FOR EACH STATEMENT EXECUTE FUNCTION zentry_notify.configuration_changed()', configured);
-        EXECUTE pg_catalog.format('ALTER TABLE %s ENABLE ALWAYS TRIGGER configuration_emptied', configured);
-    END LOOP;
-END
-$$;
-
--- While a dump is restored by several jobs, the worker may count what it sends before the dump's own row is there.
-CREATE OR REPLACE FUNCTION zentry_notify.add_count() RETURNS trigger
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    INSERT INTO zentry_notify.webhook_count AS n VALUES (NEW.*)
-    ON CONFLICT (webhook_integration_id) DO UPDATE
-       SET sent = n.sent + EXCLUDED.sent, failed = n.failed + EXCLUDED.failed,
-           last_sent_at = greatest(n.last_sent_at, EXCLUDED.last_sent_at),
-           last_failed_at = greatest(n.last_failed_at, EXCLUDED.last_failed_at),
-           last_error = coalesce(n.last_error, EXCLUDED.last_error);
-    RETURN NULL;
-END
-$$;
-COMMENT ON FUNCTION zentry_notify.add_count() IS 'Trigger: a restored count is added to what the worker has counted meanwhile';
-
--- The worker counts as the agent, and the trigger's own INSERT is not for the trigger.
-DROP TRIGGER IF EXISTS add_count ON zentry_notify.webhook_count;
-CREATE TRIGGER add_count BEFORE INSERT ON zentry_notify.webhook_count
-    FOR EACH ROW WHEN (current_user OPERATOR(pg_catalog.<>) 'zentry_notify_agent' AND pg_catalog.pg_trigger_depth() OPERATOR(pg_catalog.=) 0)
-    EXECUTE FUNCTION zentry_notify.add_count();
+-- The route cursor: what it comes to when a dump is restored, and what is not routed yet.
 
 -- A dump's events without its cursor look as if they were still to be routed. What a dump says first in its session may be in force when others
 -- write events, too: the worker and the triggers write as the agent, and functions that do pin the setting.
@@ -2590,12 +2637,6 @@ END
 $$;
 COMMENT ON FUNCTION zentry_notify.await_cursor() IS 'Trigger: events that a dump brings are not routed before its cursor is here';
 
-DROP TRIGGER IF EXISTS await_cursor ON zentry_notify.event;
-CREATE TRIGGER await_cursor BEFORE INSERT ON zentry_notify.event
-    FOR EACH STATEMENT WHEN (current_user OPERATOR(pg_catalog.<>) 'zentry_notify_agent'
-                             AND NOT pg_catalog.current_setting('check_function_bodies')::pg_catalog.bool)
-    EXECUTE FUNCTION zentry_notify.await_cursor();
-
 CREATE OR REPLACE FUNCTION zentry_notify.restore_cursor() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
@@ -2606,10 +2647,6 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zentry_notify.restore_cursor() IS 'Trigger: a dump''s cursor takes the place of the one that is there';
-
-DROP TRIGGER IF EXISTS restore_cursor ON zentry_notify.route_cursor;
-CREATE TRIGGER restore_cursor BEFORE INSERT ON zentry_notify.route_cursor
-    FOR EACH ROW WHEN (current_user OPERATOR(pg_catalog.<>) 'zentry_notify_agent') EXECUTE FUNCTION zentry_notify.restore_cursor();
 
 -- What is not routed yet.
 CREATE OR REPLACE FUNCTION zentry_notify.unrouted_events() RETURNS bigint
@@ -2649,6 +2686,9 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zentry_notify.route_from_now() IS 'Takes all events that there are for routed. For a database whose dump had events and no cursor';
+-- ---- 23_replication.sql ----
+
+-- What logical replication and TRUNCATE do to our own tables, and how a subscriber takes over.
 
 -- What another server's worker keeps for itself says nothing here, and would be sent a second time. A source is of a table, and a token of a role, that
 -- may be another one here, or none.
@@ -2656,20 +2696,6 @@ CREATE OR REPLACE FUNCTION zentry_notify.drop_replicated() RETURNS trigger
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$ BEGIN RETURN NULL; END $$;
 COMMENT ON FUNCTION zentry_notify.drop_replicated() IS 'Trigger: what logical replication brings of events, deliveries, counters, sources, tokens and the audit log is not stored';
-
--- ENABLE TRIGGER ALL, as pg_restore --disable-triggers says in the end, takes REPLICA away; the condition stays.
-DO $$
-DECLARE
-    kept pg_catalog.regclass;
-BEGIN
-    FOREACH kept IN ARRAY '{zentry_notify.event,zentry_notify.event_detail,zentry_notify.delivery,zentry_notify.route_cursor,zentry_notify.legacy_delivery,zentry_notify.webhook_circuit,zentry_notify.webhook_state,zentry_notify.webhook_count,zentry_notify.deleted_webhook,zentry_notify.delivery_stat,zentry_notify.progress_note,zentry_notify.project_progress,zentry_notify.event_source,zentry_notify.api_token,zentry_notify.audit_entry}'::pg_catalog.regclass[]
-    LOOP
-        EXECUTE pg_catalog.format('DROP TRIGGER IF EXISTS drop_replicated ON %s', kept);
-        EXECUTE pg_catalog.format('CREATE TRIGGER drop_replicated BEFORE INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW WHEN (pg_catalog.current_setting(''session_replication_role'') OPERATOR(pg_catalog.=) ''replica'') EXECUTE FUNCTION zentry_notify.drop_replicated()', kept);
-        EXECUTE pg_catalog.format('ALTER TABLE %s ENABLE REPLICA TRIGGER drop_replicated', kept);
-    END LOOP;
-END
-$$;
 
 -- Both sides have the built-in types, and may have wordings of the same event: what is replicated holds. It is inserted here, because pglogical would
 -- update the row that it had found in the way.
@@ -2687,12 +2713,6 @@ END
 $$;
 COMMENT ON FUNCTION zentry_notify.replace_event_type() IS 'Trigger: an event type that logical replication brings takes the place of the one that is there';
 
-DROP TRIGGER IF EXISTS replace_replicated ON zentry_notify.event_type;
-CREATE TRIGGER replace_replicated BEFORE INSERT ON zentry_notify.event_type
-    FOR EACH ROW WHEN (pg_catalog.current_setting('session_replication_role') OPERATOR(pg_catalog.=) 'replica')
-    EXECUTE FUNCTION zentry_notify.replace_event_type();
-ALTER TABLE zentry_notify.event_type ENABLE REPLICA TRIGGER replace_replicated;
-
 CREATE OR REPLACE FUNCTION zentry_notify.replace_event_wording() RETURNS trigger
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
@@ -2707,22 +2727,6 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zentry_notify.replace_event_wording() IS 'Trigger: a wording that logical replication brings takes the place of the one that is there';
-
-DROP TRIGGER IF EXISTS replace_replicated ON zentry_notify.event_wording;
-CREATE TRIGGER replace_replicated BEFORE INSERT ON zentry_notify.event_wording
-    FOR EACH ROW WHEN (pg_catalog.current_setting('session_replication_role') OPERATOR(pg_catalog.=) 'replica')
-    EXECUTE FUNCTION zentry_notify.replace_event_wording();
-ALTER TABLE zentry_notify.event_wording ENABLE REPLICA TRIGGER replace_replicated;
-
-CREATE OR REPLACE FUNCTION zentry_notify.members() RETURNS TABLE (classid oid, objid oid)
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-AS $$
-    SELECT d.classid, d.objid
-      FROM pg_depend d
-      JOIN pg_extension e ON e.oid = d.refobjid AND d.refclassid = 'pg_extension'::regclass AND e.extname = 'zentry_notify'
-     WHERE d.deptype = 'e'
-$$;
-COMMENT ON FUNCTION zentry_notify.members() IS 'What belongs to the extension';
 
 CREATE OR REPLACE FUNCTION zentry_notify.sequences_behind() RETURNS TABLE (sequence text, highest bigint)
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -2812,128 +2816,67 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zentry_notify.keep_numbering() IS 'Trigger: TRUNCATE ... RESTART IDENTITY goes on above the numbers that were given, and what belongs to the rows goes with them';
+-- ---- 24_audit.sql ----
 
-DO $$
-DECLARE
-    numbered pg_catalog.regclass;
-BEGIN
-    FOREACH numbered IN ARRAY '{zentry_notify.webhook,zentry_notify.event,zentry_notify.delivery,zentry_notify.event_source}'::pg_catalog.regclass[]
-    LOOP
-        EXECUTE pg_catalog.format('DROP TRIGGER IF EXISTS keep_numbering ON %s', numbered);
-        EXECUTE pg_catalog.format('CREATE TRIGGER keep_numbering BEFORE TRUNCATE ON %s FOR EACH STATEMENT EXECUTE FUNCTION zentry_notify.keep_numbering()', numbered);
-    END LOOP;
-END
-$$;
+-- Who changed what of the configuration: triggers of its tables write it into audit_entry.
 
--- ---- Who changed what. ----
-
--- A definer function does not see who calls it, so it goes by the session: who logged in, and what SET ROLE made of it. The server names its token, and
--- is believed if it may look tokens up and acts as that token's role. A secret is in no statement here, for statements, plans and their parameters can
--- be logged: whatever has one in it is a simple expression, which has no plan.
-CREATE OR REPLACE FUNCTION zentry_notify.audit() RETURNS trigger
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan SET IntervalStyle = postgres
+-- The common end of the triggers below. A definer function does not see who calls it, so it goes by the session: who logged in, and what SET ROLE made of
+-- it. The server names its token, and is believed if it may look tokens up and acts as that token's role. A secret is in no statement here, for
+-- statements, plans and their parameters can be logged.
+CREATE OR REPLACE FUNCTION zentry_notify.audit_change(
+    tg_op text, relation regclass, before jsonb, after jsonb, object_type text, object_key text DEFAULT NULL, object_name text DEFAULT NULL,
+    webhook_id bigint DEFAULT NULL, changed text[] DEFAULT '{}') RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
 AS $$
+#variable_conflict use_variable
 DECLARE
     acting     name := CASE current_setting('role') WHEN 'none' THEN session_user ELSE current_setting('role') END;
     -- Null: somebody has renamed it meanwhile.
     acting_oid oid := (SELECT r.oid FROM pg_roles r WHERE r.rolname = acting);
-    before     jsonb;
-    after      jsonb;
-    -- What was changed though it looks as before.
-    changed    text[] := '{}';
+    is_secret  boolean := relation = 'zentry_notify.webhook_secret'::regclass;
+    changes    jsonb := '{}';
     known      record;
-    entry      zentry_notify.audit_entry;
 BEGIN
-    entry.operation := lower(TG_OP);
-    entry.object_type := CASE TG_TABLE_NAME WHEN 'webhook_secret' THEN 'webhook' WHEN 'event_wording' THEN 'wording' ELSE TG_TABLE_NAME END;
-    IF TG_OP <> 'TRUNCATE' THEN
+    IF tg_op <> 'TRUNCATE' THEN
         -- A dump brings its own entries, and what comes with the extension nobody has changed. Who could do neither is not believed to do it.
-        IF zentry_notify.is_restoring() AND pg_has_role(acting_oid, (SELECT c.relowner FROM pg_class c WHERE c.oid = TG_RELID), 'USAGE')
-           AND (TG_OP = 'INSERT' AND pg_trigger_depth() = 1 OR TG_TABLE_NAME = 'event_source' AND pg_trigger_depth() = 2) THEN
-            RETURN NULL;
-        END IF;
-        IF TG_TABLE_NAME = 'webhook_secret' THEN
-            -- With its webhook.
-            IF TG_OP = 'DELETE' AND pg_trigger_depth() > 1 THEN
-                RETURN NULL;
-            END IF;
-            before := jsonb_build_object('webhook_url', zentry_notify.redact_url(OLD.webhook_url),
-                                         'signing_secret', CASE WHEN OLD.signing_secret IS NOT NULL THEN '***' END,
-                                         'headers', jsonb_path_query_array(OLD.headers, '$.keyvalue().key'));
-            after := jsonb_build_object('webhook_url', zentry_notify.redact_url(NEW.webhook_url),
-                                        'signing_secret', CASE WHEN NEW.signing_secret IS NOT NULL THEN '***' END,
-                                        'headers', jsonb_path_query_array(NEW.headers, '$.keyvalue().key'));
-            changed := array_remove(ARRAY[CASE WHEN OLD.webhook_url IS DISTINCT FROM NEW.webhook_url THEN 'webhook_url' END,
-                                          CASE WHEN OLD.signing_secret IS DISTINCT FROM NEW.signing_secret THEN 'signing_secret' END,
-                                          CASE WHEN OLD.headers IS DISTINCT FROM NEW.headers THEN 'headers' END], NULL);
-            entry.operation := 'update';
-            entry.webhook_id := coalesce(NEW.webhook_integration_id, OLD.webhook_integration_id);
-        ELSIF TG_TABLE_NAME = 'api_token' THEN
-            before := to_jsonb(OLD) - '{token_hash,last_used_at,role_oid}'::text[];
-            after := to_jsonb(NEW) - '{token_hash,last_used_at,role_oid}'::text[];
-            IF OLD.token_hash IS DISTINCT FROM NEW.token_hash THEN
-                before := before || '{"token_hash": "***"}';
-                after := after || '{"token_hash": "***"}';
-                changed := '{token_hash}';
-            END IF;
-            entry.object_key := coalesce(NEW.token_key, OLD.token_key);
-            entry.object_name := coalesce(NEW.name, OLD.name);
-        ELSE
-            before := to_jsonb(OLD);
-            after := to_jsonb(NEW);
+        IF zentry_notify.is_restoring() AND pg_has_role(acting_oid, (SELECT c.relowner FROM pg_class c WHERE c.oid = relation), 'USAGE')
+           AND (tg_op = 'INSERT' AND pg_trigger_depth() = 1 OR object_type = 'event_source' AND pg_trigger_depth() = 2) THEN
+            RETURN;
         END IF;
         -- What a row keeps itself, and what the worker notes of it, is no configuration.
-        SELECT coalesce(jsonb_object_agg(c.key, jsonb_build_object('old', c.old, 'new', c.new)), '{}') INTO entry.changes
+        SELECT coalesce(jsonb_object_agg(c.key, jsonb_build_object('old', c.old, 'new', c.new)), '{}') INTO changes
           FROM (SELECT coalesce(o.key, n.key) AS key, nullif(o.value, 'null') AS old, nullif(n.value, 'null') AS new
-                  FROM jsonb_each(CASE TG_OP WHEN 'INSERT' THEN '{}' ELSE before END) o
-                  FULL JOIN jsonb_each(CASE TG_OP WHEN 'DELETE' THEN '{}' ELSE after END) n ON n.key = o.key) c
+                  FROM jsonb_each(CASE tg_op WHEN 'INSERT' THEN '{}' ELSE before END) o
+                  FULL JOIN jsonb_each(CASE tg_op WHEN 'DELETE' THEN '{}' ELSE after END) n ON n.key = o.key) c
          WHERE (c.old IS DISTINCT FROM c.new OR c.key = ANY (changed))
            AND c.key <> ALL ('{created_at,updated_at,activated_at,switched_off_at,suspended_at,suspended_reason,written_by_oid}')
-           AND (c.key <> 'id' OR TG_TABLE_NAME = 'webhook');
-        IF entry.changes = '{}' THEN
-            RETURN NULL;
+           AND (c.key <> 'id' OR object_type = 'webhook');
+        IF changes = '{}' THEN
+            RETURN;
         END IF;
-        CASE TG_TABLE_NAME
-            WHEN 'webhook' THEN
-                entry.webhook_id := coalesce(NEW.id, OLD.id);
-                entry.object_name := coalesce(NEW.name, OLD.name);
-            WHEN 'event_type' THEN
-                entry.object_key := coalesce(NEW.name, OLD.name);
-                entry.object_name := entry.object_key;
-            WHEN 'event_source' THEN
-                entry.object_key := coalesce(NEW.event_type, OLD.event_type);
-                entry.object_name := coalesce(NEW.relation, OLD.relation)::text;
-            WHEN 'event_wording' THEN
-                entry.object_key := coalesce(NEW.event_type, OLD.event_type);
-                entry.webhook_id := coalesce(NEW.webhook_integration_id, OLD.webhook_integration_id);
-            ELSE NULL;
-        END CASE;
-        IF entry.object_type = 'webhook' THEN
-            entry.object_key := entry.webhook_id;
-        END IF;
-        IF entry.object_name IS NULL AND entry.webhook_id IS NOT NULL THEN
-            entry.object_name := (SELECT w.name FROM zentry_notify.webhook w WHERE w.id = entry.webhook_id);
+        IF object_name IS NULL AND webhook_id IS NOT NULL THEN
+            object_name := (SELECT w.name FROM zentry_notify.webhook w WHERE w.id = webhook_id);
         END IF;
         -- A URL that somebody has taken for a title or a name is not kept when it is mended.
-        IF strpos(entry.changes::text, '://') > 0 THEN
+        IF strpos(changes::text, '://') > 0 THEN
             FOR known IN SELECT s.webhook_url AS url, zentry_notify.redact_url(s.webhook_url) AS shown
-                           FROM zentry_notify.webhook_secret s WHERE strpos(entry.changes::text, s.webhook_url) > 0 LOOP
-                entry.changes := replace(entry.changes::text, known.url, known.shown);
-                entry.object_name := replace(entry.object_name, known.url, known.shown);
+                           FROM zentry_notify.webhook_secret s WHERE strpos(changes::text, s.webhook_url) > 0 LOOP
+                changes := replace(changes::text, known.url, known.shown);
+                object_name := replace(object_name, known.url, known.shown);
             END LOOP;
         END IF;
-    END IF;
-    -- A webhook and its secrets are one to people: what a statement writes of both is one entry.
-    IF TG_TABLE_NAME = 'webhook_secret' AND TG_OP <> 'TRUNCATE' THEN
-        UPDATE zentry_notify.audit_entry e
-           SET changes = e.changes || (SELECT jsonb_object_agg(c.key, c.value || jsonb_build_object('old', coalesce(e.changes -> c.key, c.value) -> 'old'))
-                                         FROM jsonb_each(entry.changes) c)
-         WHERE e.id = (SELECT l.id FROM zentry_notify.audit_entry l
-                        WHERE l.changed_at >= statement_timestamp() AND l.object_type = 'webhook' AND l.webhook_id = entry.webhook_id
-                          AND l.transaction = pg_current_xact_id() AND l.role_name = acting
-                        ORDER BY l.changed_at DESC LIMIT 1);
-        IF FOUND THEN
-            RETURN NULL;
+        -- A webhook and its secrets are one to people: what a statement writes of both is one entry.
+        IF is_secret THEN
+            UPDATE zentry_notify.audit_entry e
+               SET changes = e.changes || (SELECT jsonb_object_agg(c.key, c.value || jsonb_build_object('old', coalesce(e.changes -> c.key, c.value) -> 'old'))
+                                             FROM jsonb_each(changes) c)
+             WHERE e.id = (SELECT l.id FROM zentry_notify.audit_entry l
+                            WHERE l.changed_at >= statement_timestamp() AND l.object_type = 'webhook' AND l.webhook_id = audit_change.webhook_id
+                              AND l.transaction = pg_current_xact_id() AND l.role_name = acting
+                            ORDER BY l.changed_at DESC LIMIT 1);
+            IF FOUND THEN
+                RETURN;
+            END IF;
         END IF;
     END IF;
     INSERT INTO zentry_notify.audit_entry (session_role, role_name, api_token, object_type, object_key, object_name, webhook_id, operation, changes)
@@ -2944,134 +2887,114 @@ BEGIN
               WHERE t.token_key = current_setting('zentry_notify.api_token_key', true) AND current_setting('role') <> 'none'
                 AND t.role_oid = acting_oid
                 AND has_function_privilege(session_user, 'zentry_notify.find_api_token(text)', 'EXECUTE')),
-            entry.object_type, entry.object_key, entry.object_name, entry.webhook_id, entry.operation, coalesce(entry.changes, '{}'));
+            object_type, object_key, object_name, webhook_id,
+            CASE WHEN is_secret AND tg_op <> 'TRUNCATE' THEN 'update' ELSE lower(tg_op) END, changes);
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.audit_change(text, regclass, jsonb, jsonb, text, text, text, bigint, text[]) IS
+    'Writes into audit_entry what a row was and is, where it says something else; changed: keys that changed though they look as before';
+
+-- One trigger function for each table: what of a row is told, and what it is called.
+CREATE OR REPLACE FUNCTION zentry_notify.audit_webhook() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan SET IntervalStyle = postgres
+AS $$
+BEGIN
+    PERFORM zentry_notify.audit_change(TG_OP, TG_RELID, to_jsonb(OLD), to_jsonb(NEW), 'webhook', coalesce(NEW.id, OLD.id)::text, coalesce(NEW.name, OLD.name),
+                                       coalesce(NEW.id, OLD.id));
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION zentry_notify.audit() IS 'Trigger: notes in audit_entry who changes what of the configuration';
+COMMENT ON FUNCTION zentry_notify.audit_webhook() IS 'Trigger: notes in audit_entry who changes what of a webhook';
 
--- Not ALWAYS: what replication brings, and pg_restore --disable-triggers, nobody has changed here.
-DO $$
+-- Whatever has a secret in it is a simple expression, which has no plan and is in no log.
+CREATE OR REPLACE FUNCTION zentry_notify.audit_webhook_secret() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan SET IntervalStyle = postgres
+AS $$
 DECLARE
-    configured pg_catalog.regclass;
+    id      bigint := coalesce(NEW.webhook_integration_id, OLD.webhook_integration_id);
+    before  jsonb := jsonb_build_object('webhook_url', zentry_notify.redact_url(OLD.webhook_url),
+                                        'signing_secret', CASE WHEN OLD.signing_secret IS NOT NULL THEN '***' END,
+                                        'headers', jsonb_path_query_array(OLD.headers, '$.keyvalue().key'));
+    after   jsonb := jsonb_build_object('webhook_url', zentry_notify.redact_url(NEW.webhook_url),
+                                        'signing_secret', CASE WHEN NEW.signing_secret IS NOT NULL THEN '***' END,
+                                        'headers', jsonb_path_query_array(NEW.headers, '$.keyvalue().key'));
+    changed text[] := array_remove(ARRAY[CASE WHEN OLD.webhook_url IS DISTINCT FROM NEW.webhook_url THEN 'webhook_url' END,
+                                         CASE WHEN OLD.signing_secret IS DISTINCT FROM NEW.signing_secret THEN 'signing_secret' END,
+                                         CASE WHEN OLD.headers IS DISTINCT FROM NEW.headers THEN 'headers' END], NULL);
 BEGIN
-    FOREACH configured IN ARRAY '{zentry_notify.webhook,zentry_notify.webhook_secret,zentry_notify.event_source,zentry_notify.event_type,zentry_notify.event_wording,zentry_notify.api_token}'::pg_catalog.regclass[]
-    LOOP
-        EXECUTE pg_catalog.format('DROP TRIGGER IF EXISTS audit ON %s', configured);
-        EXECUTE pg_catalog.format('CREATE TRIGGER audit AFTER INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW EXECUTE FUNCTION zentry_notify.audit()', configured);
-        EXECUTE pg_catalog.format('DROP TRIGGER IF EXISTS audit_emptied ON %s', configured);
-        EXECUTE pg_catalog.format('CREATE TRIGGER audit_emptied AFTER TRUNCATE ON %s FOR EACH STATEMENT EXECUTE FUNCTION zentry_notify.audit()', configured);
-    END LOOP;
+    -- With its webhook.
+    IF TG_OP = 'DELETE' AND pg_trigger_depth() > 1 THEN
+        RETURN NULL;
+    END IF;
+    PERFORM zentry_notify.audit_change(TG_OP, TG_RELID, before, after, 'webhook', id::text, webhook_id => id, changed => changed);
+    RETURN NULL;
 END
 $$;
+COMMENT ON FUNCTION zentry_notify.audit_webhook_secret() IS 'Trigger: notes in audit_entry, with its webhook, that a URL, a signing secret or headers change';
 
--- ---- What they have to have, so that status can tell what is missing. ----
-
-CREATE OR REPLACE FUNCTION zentry_notify.own_tables() RETURNS name[]
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+CREATE OR REPLACE FUNCTION zentry_notify.audit_event_type() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan SET IntervalStyle = postgres
 AS $$
-    SELECT '{webhook,webhook_secret,webhook_circuit,webhook_state,webhook_count,deleted_webhook,event,event_detail,event_type,event_wording,event_source,route_cursor,
-             delivery,legacy_delivery,delivery_stat,project_progress,progress_note,api_token,audit_entry}'::name[];
+BEGIN
+    PERFORM zentry_notify.audit_change(TG_OP, TG_RELID, to_jsonb(OLD), to_jsonb(NEW), 'event_type', coalesce(NEW.name, OLD.name), coalesce(NEW.name, OLD.name));
+    RETURN NULL;
+END
 $$;
-COMMENT ON FUNCTION zentry_notify.own_tables() IS 'The names of the extension''s tables';
+COMMENT ON FUNCTION zentry_notify.audit_event_type() IS 'Trigger: notes in audit_entry who changes what of an event type';
 
-CREATE OR REPLACE FUNCTION zentry_notify.own_indexes() RETURNS TABLE (relation name, name name, definition text)
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+CREATE OR REPLACE FUNCTION zentry_notify.audit_event_source() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan SET IntervalStyle = postgres
 AS $$
-    VALUES ('webhook'::name, 'webhook_pkey'::name, 'PRIMARY KEY (id)'),
-           ('webhook_secret', 'webhook_secret_pkey', 'PRIMARY KEY (webhook_integration_id)'),
-           ('webhook_circuit', 'webhook_circuit_pkey', 'PRIMARY KEY (webhook_integration_id)'),
-           ('webhook_state', 'webhook_state_pkey', 'PRIMARY KEY (webhook_integration_id)'),
-           ('webhook_count', 'webhook_count_pkey', 'PRIMARY KEY (webhook_integration_id)'),
-           ('deleted_webhook', 'deleted_webhook_pkey', 'PRIMARY KEY (webhook_integration_id)'),
-           ('event', 'event_pkey', 'PRIMARY KEY (id)'),
-           ('event_detail', 'event_detail_pkey', 'PRIMARY KEY (event_id)'),
-           ('event_type', 'event_type_pkey', 'PRIMARY KEY (name)'),
-           ('event_wording', 'event_wording_pkey', 'PRIMARY KEY (id)'),
-           ('event_wording', 'event_wording_of',
-            'CREATE UNIQUE INDEX event_wording_of ON zentry_notify.event_wording (event_type, (coalesce(webhook_integration_id, 0)))'),
-           ('event_source', 'event_source_pkey', 'PRIMARY KEY (id)'),
-           ('event_source', 'event_source_relation_event_type_key', 'UNIQUE (relation, event_type)'),
-           ('project_progress', 'project_progress_pkey', 'PRIMARY KEY (event_source_id, project_key)'),
-           ('progress_note', 'progress_note_pkey', 'PRIMARY KEY (event_source_id, project_key)'),
-           ('route_cursor', 'route_cursor_pkey', 'PRIMARY KEY (singleton)'),
-           ('delivery_stat', 'delivery_stat_pkey', 'PRIMARY KEY (span, since, webhook_integration_id, event_type)'),
-           ('api_token', 'api_token_pkey', 'PRIMARY KEY (token_key)'),
-           ('api_token', 'api_token_name_key', 'UNIQUE (name)'),
-           ('audit_entry', 'audit_entry_pkey', 'PRIMARY KEY (id)'),
-           ('audit_entry', 'audit_entry_age', 'CREATE INDEX audit_entry_age ON zentry_notify.audit_entry (changed_at)'),
-           ('delivery', 'delivery_pkey', 'PRIMARY KEY (id)'),
-           ('delivery', 'delivery_log', 'CREATE INDEX delivery_log ON zentry_notify.delivery (webhook_integration_id, event_type, id)'),
-           ('delivery', 'delivery_waiting',
-            'CREATE INDEX delivery_waiting ON zentry_notify.delivery (webhook_integration_id, id) WHERE status IN (''p'', ''r'')'),
-           ('delivery', 'delivery_failed', 'CREATE INDEX delivery_failed ON zentry_notify.delivery (id) WHERE '
-            'CASE status WHEN ''s'' THEN ''sent'' WHEN ''f'' THEN ''failed'' WHEN ''r'' THEN ''retry'' ELSE ''pending'' END::varchar(20) = ''failed'''),
-           ('delivery', 'delivery_queue', 'CREATE INDEX delivery_queue ON zentry_notify.delivery (id) WHERE '
-            'CASE status WHEN ''s'' THEN ''sent'' WHEN ''f'' THEN ''failed'' WHEN ''r'' THEN ''retry'' ELSE ''pending'' END::varchar(20) IN (''pending'', ''retry'')'),
-           ('delivery', 'delivery_retry_of', 'CREATE INDEX delivery_retry_of ON zentry_notify.delivery (retry_of) WHERE retry_of IS NOT NULL'),
-           ('legacy_delivery', 'legacy_delivery_pkey', 'PRIMARY KEY (id)'),
-           ('legacy_delivery', 'legacy_delivery_waiting',
-            'CREATE INDEX legacy_delivery_waiting ON zentry_notify.legacy_delivery (webhook_integration_id, id) WHERE status IN (''pending'', ''retry'')'),
-           ('legacy_delivery', 'legacy_delivery_finished',
-            'CREATE INDEX legacy_delivery_finished ON zentry_notify.legacy_delivery (webhook_integration_id, id) WHERE status IN (''sent'', ''failed'')'),
-           ('legacy_delivery', 'legacy_delivery_events',
-            'CREATE INDEX legacy_delivery_events ON zentry_notify.legacy_delivery (event_type, id) WHERE status IN (''sent'', ''failed'')'),
-           ('legacy_delivery', 'legacy_delivery_failed',
-            'CREATE INDEX legacy_delivery_failed ON zentry_notify.legacy_delivery (id) WHERE status = ''failed''')
+BEGIN
+    PERFORM zentry_notify.audit_change(TG_OP, TG_RELID, to_jsonb(OLD), to_jsonb(NEW), 'event_source', coalesce(NEW.event_type, OLD.event_type),
+                                       coalesce(NEW.relation, OLD.relation)::text);
+    RETURN NULL;
+END
 $$;
-COMMENT ON FUNCTION zentry_notify.own_indexes() IS
-    'The indexes of the extension''s tables: of those of a constraint, what pg_get_constraintdef says of it, of the others, the statement that makes it';
+COMMENT ON FUNCTION zentry_notify.audit_event_source() IS 'Trigger: notes in audit_entry who changes what of an event source';
 
-CREATE OR REPLACE FUNCTION zentry_notify.own_triggers() RETURNS TABLE (relation name, name name, mode text, definition text)
-    LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+CREATE OR REPLACE FUNCTION zentry_notify.audit_event_wording() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan SET IntervalStyle = postgres
 AS $$
-    VALUES ('api_token'::name, 'check_api_token'::name, '', 'BEFORE INSERT OR DELETE OR UPDATE ON zentry_notify.api_token FOR EACH ROW EXECUTE FUNCTION zentry_notify.check_api_token()'),
-           ('delivery', 'keep_numbering', '', 'BEFORE TRUNCATE ON zentry_notify.delivery FOR EACH STATEMENT EXECUTE FUNCTION zentry_notify.keep_numbering()'),
-           ('delivery_stat', 'add_delivery_stat', '', 'BEFORE INSERT ON zentry_notify.delivery_stat FOR EACH ROW WHEN (((CURRENT_USER <> ''zentry_notify_agent''::name) AND (pg_trigger_depth() = 0))) EXECUTE FUNCTION zentry_notify.add_delivery_stat()'),
-           ('event', 'await_cursor', '', 'BEFORE INSERT ON zentry_notify.event FOR EACH STATEMENT WHEN (((CURRENT_USER <> ''zentry_notify_agent''::name) AND (NOT (current_setting(''check_function_bodies''::text))::boolean))) EXECUTE FUNCTION zentry_notify.await_cursor()'),
-           ('event', 'keep_numbering', '', 'BEFORE TRUNCATE ON zentry_notify.event FOR EACH STATEMENT EXECUTE FUNCTION zentry_notify.keep_numbering()'),
-           ('event_source', 'check_source', '', 'BEFORE INSERT OR DELETE OR UPDATE ON zentry_notify.event_source FOR EACH ROW EXECUTE FUNCTION zentry_notify.check_source()'),
-           ('event_source', 'check_source_omit', '', 'BEFORE INSERT OR UPDATE OF omit ON zentry_notify.event_source FOR EACH ROW WHEN ((new.omit <> ''{}''::text[])) EXECUTE FUNCTION zentry_notify.check_source_omit()'),
-           ('event_source', 'configuration_changed', 'ALWAYS ', 'AFTER INSERT OR DELETE OR UPDATE ON zentry_notify.event_source FOR EACH ROW EXECUTE FUNCTION zentry_notify.configuration_changed()'),
-           ('event_source', 'configuration_emptied', 'ALWAYS ', 'AFTER TRUNCATE ON zentry_notify.event_source FOR EACH STATEMENT EXECUTE FUNCTION zentry_notify.configuration_changed()'),
-           ('event_source', 'keep_numbering', '', 'BEFORE TRUNCATE ON zentry_notify.event_source FOR EACH STATEMENT EXECUTE FUNCTION zentry_notify.keep_numbering()'),
-           ('event_source', 'replace_source', '', 'BEFORE INSERT ON zentry_notify.event_source FOR EACH ROW EXECUTE FUNCTION zentry_notify.replace_source()'),
-           ('event_type', 'check_event_type', '', 'BEFORE INSERT OR UPDATE ON zentry_notify.event_type FOR EACH ROW EXECUTE FUNCTION zentry_notify.check_event_type()'),
-           ('event_type', 'configuration_changed', 'ALWAYS ', 'AFTER INSERT OR DELETE OR UPDATE ON zentry_notify.event_type FOR EACH ROW EXECUTE FUNCTION zentry_notify.configuration_changed()'),
-           ('event_type', 'configuration_emptied', 'ALWAYS ', 'AFTER TRUNCATE ON zentry_notify.event_type FOR EACH STATEMENT EXECUTE FUNCTION zentry_notify.configuration_changed()'),
-           ('event_type', 'replace_replicated', 'REPLICA ', 'BEFORE INSERT ON zentry_notify.event_type FOR EACH ROW WHEN ((current_setting(''session_replication_role''::text) = ''replica''::text)) EXECUTE FUNCTION zentry_notify.replace_event_type()'),
-           ('event_wording', 'check_event_wording', '', 'BEFORE INSERT OR UPDATE ON zentry_notify.event_wording FOR EACH ROW EXECUTE FUNCTION zentry_notify.check_event_wording()'),
-           ('event_wording', 'configuration_changed', 'ALWAYS ', 'AFTER INSERT OR DELETE OR UPDATE ON zentry_notify.event_wording FOR EACH ROW EXECUTE FUNCTION zentry_notify.configuration_changed()'),
-           ('event_wording', 'configuration_emptied', 'ALWAYS ', 'AFTER TRUNCATE ON zentry_notify.event_wording FOR EACH STATEMENT EXECUTE FUNCTION zentry_notify.configuration_changed()'),
-           ('event_wording', 'replace_replicated', 'REPLICA ', 'BEFORE INSERT ON zentry_notify.event_wording FOR EACH ROW WHEN ((current_setting(''session_replication_role''::text) = ''replica''::text)) EXECUTE FUNCTION zentry_notify.replace_event_wording()'),
-           ('notification_log', 'write_log', '', 'INSTEAD OF INSERT OR DELETE OR UPDATE ON zentry_notify.notification_log FOR EACH ROW EXECUTE FUNCTION zentry_notify.write_log()'),
-           ('route_cursor', 'restore_cursor', '', 'BEFORE INSERT ON zentry_notify.route_cursor FOR EACH ROW WHEN ((CURRENT_USER <> ''zentry_notify_agent''::name)) EXECUTE FUNCTION zentry_notify.restore_cursor()'),
-           ('webhook', 'check_webhook', '', 'BEFORE INSERT OR UPDATE ON zentry_notify.webhook FOR EACH ROW EXECUTE FUNCTION zentry_notify.check_webhook()'),
-           ('webhook', 'configuration_changed', 'ALWAYS ', 'AFTER INSERT OR DELETE OR UPDATE ON zentry_notify.webhook FOR EACH ROW EXECUTE FUNCTION zentry_notify.configuration_changed()'),
-           ('webhook', 'configuration_emptied', 'ALWAYS ', 'AFTER TRUNCATE ON zentry_notify.webhook FOR EACH STATEMENT EXECUTE FUNCTION zentry_notify.configuration_changed()'),
-           ('webhook', 'forget_webhook', 'ALWAYS ', 'AFTER DELETE ON zentry_notify.webhook FOR EACH ROW EXECUTE FUNCTION zentry_notify.forget_webhook()'),
-           ('webhook', 'keep_numbering', '', 'BEFORE TRUNCATE ON zentry_notify.webhook FOR EACH STATEMENT EXECUTE FUNCTION zentry_notify.keep_numbering()'),
-           ('webhook', 'tell_of_trouble', '', 'AFTER UPDATE OF switched_off_at ON zentry_notify.webhook FOR EACH ROW WHEN (((old.switched_off_at IS NULL) AND (new.switched_off_at IS NOT NULL))) EXECUTE FUNCTION zentry_notify.tell_of_switching_off()'),
-           ('webhook_circuit', 'tell_of_trouble', '', 'AFTER INSERT ON zentry_notify.webhook_circuit FOR EACH ROW WHEN ((new.failures > 0)) EXECUTE FUNCTION zentry_notify.tell_of_failing()'),
-           ('webhook_circuit', 'tell_of_trouble_again', '', 'AFTER UPDATE ON zentry_notify.webhook_circuit FOR EACH ROW WHEN (((old.failures = 0) AND (new.failures > 0))) EXECUTE FUNCTION zentry_notify.tell_of_failing()'),
-           ('webhook_count', 'add_count', '', 'BEFORE INSERT ON zentry_notify.webhook_count FOR EACH ROW WHEN (((CURRENT_USER <> ''zentry_notify_agent''::name) AND (pg_trigger_depth() = 0))) EXECUTE FUNCTION zentry_notify.add_count()'),
-           ('webhook_integration', 'write_integration', '', 'INSTEAD OF INSERT OR DELETE OR UPDATE ON zentry_notify.webhook_integration FOR EACH ROW EXECUTE FUNCTION zentry_notify.write_integration()'),
-           ('webhook_secret', 'configuration_changed', 'ALWAYS ', 'AFTER INSERT OR DELETE OR UPDATE ON zentry_notify.webhook_secret FOR EACH ROW EXECUTE FUNCTION zentry_notify.configuration_changed()'),
-           ('webhook_secret', 'configuration_emptied', 'ALWAYS ', 'AFTER TRUNCATE ON zentry_notify.webhook_secret FOR EACH STATEMENT EXECUTE FUNCTION zentry_notify.configuration_changed()'),
-           ('webhook_state', 'tell_of_trouble', '', 'AFTER INSERT OR UPDATE OF expired_at ON zentry_notify.webhook_state FOR EACH ROW WHEN ((new.expired_at IS NOT NULL)) EXECUTE FUNCTION zentry_notify.tell_of_expiry()')
-     UNION ALL
-    SELECT relation, 'drop_replicated', 'REPLICA ',
-           format('BEFORE INSERT OR DELETE OR UPDATE ON zentry_notify.%s FOR EACH ROW WHEN ((current_setting(''session_replication_role''::text) = ''replica''::text)) EXECUTE FUNCTION zentry_notify.drop_replicated()', relation)
-      FROM unnest('{api_token,audit_entry,deleted_webhook,delivery,delivery_stat,event,event_detail,event_source,legacy_delivery,progress_note,project_progress,route_cursor,webhook_circuit,webhook_count,webhook_state}'::name[]) relation
-     UNION ALL
-    SELECT relation, t.name, '', format(t.definition, relation)
-      FROM unnest('{api_token,event_source,event_type,event_wording,webhook,webhook_secret}'::name[]) relation,
-           (VALUES ('audit'::name, 'AFTER INSERT OR DELETE OR UPDATE ON zentry_notify.%s FOR EACH ROW EXECUTE FUNCTION zentry_notify.audit()'),
-                   ('audit_emptied', 'AFTER TRUNCATE ON zentry_notify.%s FOR EACH STATEMENT EXECUTE FUNCTION zentry_notify.audit()')) t (name, definition)
+BEGIN
+    PERFORM zentry_notify.audit_change(TG_OP, TG_RELID, to_jsonb(OLD), to_jsonb(NEW), 'wording', coalesce(NEW.event_type, OLD.event_type),
+                                       webhook_id => coalesce(NEW.webhook_integration_id, OLD.webhook_integration_id));
+    RETURN NULL;
+END
 $$;
-COMMENT ON FUNCTION zentry_notify.own_triggers() IS
-    'The triggers of the extension''s tables and views: what ENABLE has to say before TRIGGER, and the statement that makes it, behind CREATE TRIGGER and its name';
--- ---- 19_api.sql ----
+COMMENT ON FUNCTION zentry_notify.audit_event_wording() IS 'Trigger: notes in audit_entry who changes what of a wording';
+
+CREATE OR REPLACE FUNCTION zentry_notify.audit_api_token() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan SET IntervalStyle = postgres
+AS $$
+DECLARE
+    before  jsonb := to_jsonb(OLD) - '{token_hash,last_used_at,role_oid}'::text[];
+    after   jsonb := to_jsonb(NEW) - '{token_hash,last_used_at,role_oid}'::text[];
+    changed text[] := '{}';
+BEGIN
+    IF OLD.token_hash IS DISTINCT FROM NEW.token_hash THEN
+        before := before || '{"token_hash": "***"}';
+        after := after || '{"token_hash": "***"}';
+        changed := '{token_hash}';
+    END IF;
+    PERFORM zentry_notify.audit_change(TG_OP, TG_RELID, before, after, 'api_token', coalesce(NEW.token_key, OLD.token_key), coalesce(NEW.name, OLD.name),
+                                       changed => changed);
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.audit_api_token() IS 'Trigger: notes in audit_entry who changes what of an API token';
+
+CREATE OR REPLACE FUNCTION zentry_notify.audit_truncate() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
+AS $$
+BEGIN
+    PERFORM zentry_notify.audit_change(TG_OP, TG_RELID, NULL, NULL,
+        CASE TG_TABLE_NAME WHEN 'webhook_secret' THEN 'webhook' WHEN 'event_wording' THEN 'wording' ELSE TG_TABLE_NAME END);
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.audit_truncate() IS 'Trigger: notes in audit_entry who empties a table of the configuration';
+-- ---- 25_api.sql ----
 
 -- What the REST API's server and its clients need of the database: tokens, and names beside ids.
 
@@ -3123,10 +3046,6 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zentry_notify.check_api_token() IS 'Trigger: a token is made and taken back by those who have the privileges of its role, and never changed';
-
-DROP TRIGGER IF EXISTS check_api_token ON zentry_notify.api_token;
-CREATE TRIGGER check_api_token BEFORE INSERT OR UPDATE OR DELETE ON zentry_notify.api_token
-    FOR EACH ROW EXECUTE FUNCTION zentry_notify.check_api_token();
 
 CREATE OR REPLACE FUNCTION zentry_notify.require_membership(role oid) RETURNS void
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -3247,7 +3166,7 @@ AS $$
 $$;
 COMMENT ON FUNCTION zentry_notify.look_up(text, bigint[]) IS
     'What the attached tables'' look-ups (project_name, user_name) give for these ids, as far as the caller may read it';
--- ---- 20_statistics.sql ----
+-- ---- 26_statistics.sql ----
 
 -- Counters as people and collectors of metrics want them.
 
@@ -3269,6 +3188,22 @@ CREATE OR REPLACE FUNCTION zentry_notify.quantile(histogram bigint[], share doub
 COMMENT ON FUNCTION zentry_notify.quantile(bigint[], double precision) IS
     'Seconds that this share (0 to 1) of all took at most, as far as the buckets tell; null when there is none';
 
+-- While a dump is restored by several jobs, the worker may count what it sends before the dump's own row is there.
+CREATE OR REPLACE FUNCTION zentry_notify.add_count() RETURNS trigger
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    INSERT INTO zentry_notify.webhook_count AS n VALUES (NEW.*)
+    ON CONFLICT (webhook_integration_id) DO UPDATE
+       SET sent = n.sent + EXCLUDED.sent, failed = n.failed + EXCLUDED.failed,
+           last_sent_at = greatest(n.last_sent_at, EXCLUDED.last_sent_at),
+           last_failed_at = greatest(n.last_failed_at, EXCLUDED.last_failed_at),
+           last_error = coalesce(n.last_error, EXCLUDED.last_error);
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.add_count() IS 'Trigger: a restored count is added to what the worker has counted meanwhile';
+
 -- While a dump is restored, the worker may count what it sends before the dump's own rows are there.
 CREATE OR REPLACE FUNCTION zentry_notify.add_delivery_stat() RETURNS trigger
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -3284,12 +3219,6 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zentry_notify.add_delivery_stat() IS 'Trigger: restored counts are added to what the worker has counted meanwhile';
-
--- The worker adds as the agent, and the trigger's own INSERT is not for the trigger.
-DROP TRIGGER IF EXISTS add_delivery_stat ON zentry_notify.delivery_stat;
-CREATE TRIGGER add_delivery_stat BEFORE INSERT ON zentry_notify.delivery_stat
-    FOR EACH ROW WHEN (current_user OPERATOR(pg_catalog.<>) 'zentry_notify_agent' AND pg_catalog.pg_trigger_depth() OPERATOR(pg_catalog.=) 0)
-    EXECUTE FUNCTION zentry_notify.add_delivery_stat();
 
 CREATE OR REPLACE VIEW zentry_notify.delivery_totals AS
 SELECT s.webhook_integration_id, w.name AS webhook_integration_name, w.webhook_type, s.event_type,
@@ -3384,10 +3313,151 @@ END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_stats_by_hour(integer, bigint) IS
     'Counts of deliveries in each of the last hours, the current one last, of one webhook or (null) of all. Hours without a delivery have a row, too. p50, p95 and p99 are seconds from the event to the answer';
--- ---- 21_status.sql ----
+-- ---- 27_own_objects.sql ----
 
--- Is it working, and if not, what do I do. One function for each part of the way from the write to the message; what they
--- return, zentry_status() returns.
+-- What belongs to the extension: its tables, indexes and triggers in one list each, so that status can tell what is missing.
+
+CREATE OR REPLACE FUNCTION zentry_notify.members() RETURNS TABLE (classid oid, objid oid)
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT d.classid, d.objid
+      FROM pg_depend d
+      JOIN pg_extension e ON e.oid = d.refobjid AND d.refclassid = 'pg_extension'::regclass AND e.extname = 'zentry_notify'
+     WHERE d.deptype = 'e'
+$$;
+COMMENT ON FUNCTION zentry_notify.members() IS 'What belongs to the extension';
+
+CREATE OR REPLACE FUNCTION zentry_notify.own_tables() RETURNS name[]
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT '{webhook,webhook_secret,webhook_circuit,webhook_state,webhook_count,deleted_webhook,event,event_detail,event_type,event_wording,event_source,route_cursor,
+             delivery,legacy_delivery,delivery_stat,project_progress,progress_note,api_token,audit_entry}'::name[];
+$$;
+COMMENT ON FUNCTION zentry_notify.own_tables() IS 'The names of the extension''s tables';
+
+CREATE OR REPLACE FUNCTION zentry_notify.own_indexes() RETURNS TABLE (relation name, name name, definition text)
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+    VALUES ('webhook'::name, 'webhook_pkey'::name, 'PRIMARY KEY (id)'),
+           ('webhook_secret', 'webhook_secret_pkey', 'PRIMARY KEY (webhook_integration_id)'),
+           ('webhook_circuit', 'webhook_circuit_pkey', 'PRIMARY KEY (webhook_integration_id)'),
+           ('webhook_state', 'webhook_state_pkey', 'PRIMARY KEY (webhook_integration_id)'),
+           ('webhook_count', 'webhook_count_pkey', 'PRIMARY KEY (webhook_integration_id)'),
+           ('deleted_webhook', 'deleted_webhook_pkey', 'PRIMARY KEY (webhook_integration_id)'),
+           ('event', 'event_pkey', 'PRIMARY KEY (id)'),
+           ('event_detail', 'event_detail_pkey', 'PRIMARY KEY (event_id)'),
+           ('event_type', 'event_type_pkey', 'PRIMARY KEY (name)'),
+           ('event_wording', 'event_wording_pkey', 'PRIMARY KEY (id)'),
+           ('event_wording', 'event_wording_of',
+            'CREATE UNIQUE INDEX event_wording_of ON zentry_notify.event_wording (event_type, (coalesce(webhook_integration_id, 0)))'),
+           ('event_source', 'event_source_pkey', 'PRIMARY KEY (id)'),
+           ('event_source', 'event_source_relation_event_type_key', 'UNIQUE (relation, event_type)'),
+           ('project_progress', 'project_progress_pkey', 'PRIMARY KEY (event_source_id, project_key)'),
+           ('progress_note', 'progress_note_pkey', 'PRIMARY KEY (event_source_id, project_key)'),
+           ('route_cursor', 'route_cursor_pkey', 'PRIMARY KEY (singleton)'),
+           ('delivery_stat', 'delivery_stat_pkey', 'PRIMARY KEY (span, since, webhook_integration_id, event_type)'),
+           ('api_token', 'api_token_pkey', 'PRIMARY KEY (token_key)'),
+           ('api_token', 'api_token_name_key', 'UNIQUE (name)'),
+           ('audit_entry', 'audit_entry_pkey', 'PRIMARY KEY (id)'),
+           ('audit_entry', 'audit_entry_age', 'CREATE INDEX audit_entry_age ON zentry_notify.audit_entry (changed_at)'),
+           ('delivery', 'delivery_pkey', 'PRIMARY KEY (id)'),
+           ('delivery', 'delivery_log', 'CREATE INDEX delivery_log ON zentry_notify.delivery (webhook_integration_id, event_type, id)'),
+           ('delivery', 'delivery_waiting',
+            'CREATE INDEX delivery_waiting ON zentry_notify.delivery (webhook_integration_id, id) WHERE status IN (''p'', ''r'')'),
+           ('delivery', 'delivery_failed', 'CREATE INDEX delivery_failed ON zentry_notify.delivery (id) WHERE '
+            'CASE status WHEN ''s'' THEN ''sent'' WHEN ''f'' THEN ''failed'' WHEN ''r'' THEN ''retry'' ELSE ''pending'' END::varchar(20) = ''failed'''),
+           ('delivery', 'delivery_queue', 'CREATE INDEX delivery_queue ON zentry_notify.delivery (id) WHERE '
+            'CASE status WHEN ''s'' THEN ''sent'' WHEN ''f'' THEN ''failed'' WHEN ''r'' THEN ''retry'' ELSE ''pending'' END::varchar(20) IN (''pending'', ''retry'')'),
+           ('delivery', 'delivery_retry_of', 'CREATE INDEX delivery_retry_of ON zentry_notify.delivery (retry_of) WHERE retry_of IS NOT NULL'),
+           ('legacy_delivery', 'legacy_delivery_pkey', 'PRIMARY KEY (id)'),
+           ('legacy_delivery', 'legacy_delivery_waiting',
+            'CREATE INDEX legacy_delivery_waiting ON zentry_notify.legacy_delivery (webhook_integration_id, id) WHERE status IN (''pending'', ''retry'')'),
+           ('legacy_delivery', 'legacy_delivery_finished',
+            'CREATE INDEX legacy_delivery_finished ON zentry_notify.legacy_delivery (webhook_integration_id, id) WHERE status IN (''sent'', ''failed'')'),
+           ('legacy_delivery', 'legacy_delivery_events',
+            'CREATE INDEX legacy_delivery_events ON zentry_notify.legacy_delivery (event_type, id) WHERE status IN (''sent'', ''failed'')'),
+           ('legacy_delivery', 'legacy_delivery_failed',
+            'CREATE INDEX legacy_delivery_failed ON zentry_notify.legacy_delivery (id) WHERE status = ''failed''')
+$$;
+COMMENT ON FUNCTION zentry_notify.own_indexes() IS
+    'The indexes of the extension''s tables: of those of a constraint, what pg_get_constraintdef says of it, of the others, the statement that makes it';
+
+-- The one list of them: put_own_triggers() makes these, and status says which are missing. Each is made of the beginning of its definition, as
+-- pg_get_triggerdef shows it, and of its function; %s stands for the relation. What it is for stands at the function.
+CREATE OR REPLACE FUNCTION zentry_notify.own_triggers() RETURNS TABLE (relation name, name name, mode text, definition text)
+    LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT r.relation, t.name, t.mode, format('%s ON zentry_notify.%s %s EXECUTE FUNCTION zentry_notify.%s()', t.moment, r.relation, t.each, format(t.function, r.relation))
+      FROM (VALUES
+           -- The rules of a row.
+           ('check_api_token'::name, '{api_token}'::name[], '', 'BEFORE INSERT OR DELETE OR UPDATE', 'FOR EACH ROW', 'check_api_token'),
+           ('check_event_type', '{event_type}', '', 'BEFORE INSERT OR UPDATE', 'FOR EACH ROW', 'check_event_type'),
+           ('check_event_wording', '{event_wording}', '', 'BEFORE INSERT OR UPDATE', 'FOR EACH ROW', 'check_event_wording'),
+           ('check_source', '{event_source}', '', 'BEFORE INSERT OR DELETE OR UPDATE', 'FOR EACH ROW', 'check_source'),
+           ('check_source_omit', '{event_source}', '', 'BEFORE INSERT OR UPDATE OF omit', 'FOR EACH ROW WHEN ((new.omit <> ''{}''::text[]))', 'check_source_omit'),
+           ('check_webhook', '{webhook}', '', 'BEFORE INSERT OR UPDATE', 'FOR EACH ROW', 'check_webhook'),
+           -- Views that are written to.
+           ('write_integration', '{webhook_integration}', '', 'INSTEAD OF INSERT OR DELETE OR UPDATE', 'FOR EACH ROW', 'write_integration'),
+           ('write_log', '{notification_log}', '', 'INSTEAD OF INSERT OR DELETE OR UPDATE', 'FOR EACH ROW', 'write_log'),
+           -- Every session and the worker keep the configuration in memory; these tell them to look again. By row and ALWAYS, and so is what goes with a
+           -- webhook: what logical replication applies fires no trigger of a statement, and must be noticed as well.
+           ('configuration_changed', '{event_source,event_type,event_wording,webhook,webhook_secret}', 'ALWAYS ', 'AFTER INSERT OR DELETE OR UPDATE', 'FOR EACH ROW',
+            'configuration_changed'),
+           ('configuration_emptied', '{event_source,event_type,event_wording,webhook,webhook_secret}', 'ALWAYS ', 'AFTER TRUNCATE', 'FOR EACH STATEMENT',
+            'configuration_changed'),
+           ('forget_webhook', '{webhook}', 'ALWAYS ', 'AFTER DELETE', 'FOR EACH ROW', 'forget_webhook'),
+           -- Not ALWAYS: what replication brings, and pg_restore --disable-triggers, nobody has changed here.
+           ('audit', '{api_token,event_source,event_type,event_wording,webhook,webhook_secret}', '', 'AFTER INSERT OR DELETE OR UPDATE', 'FOR EACH ROW', 'audit_%s'),
+           ('audit_emptied', '{api_token,event_source,event_type,event_wording,webhook,webhook_secret}', '', 'AFTER TRUNCATE', 'FOR EACH STATEMENT', 'audit_truncate'),
+           -- Notices. A circuit that a person has resumed begins without a failure (zentry_resume).
+           ('tell_of_trouble', '{webhook}', '', 'AFTER UPDATE OF switched_off_at',
+            'FOR EACH ROW WHEN (((old.switched_off_at IS NULL) AND (new.switched_off_at IS NOT NULL)))', 'tell_of_switching_off'),
+           ('tell_of_trouble', '{webhook_circuit}', '', 'AFTER INSERT', 'FOR EACH ROW WHEN ((new.failures > 0))', 'tell_of_failing'),
+           ('tell_of_trouble_again', '{webhook_circuit}', '', 'AFTER UPDATE', 'FOR EACH ROW WHEN (((old.failures = 0) AND (new.failures > 0)))', 'tell_of_failing'),
+           ('tell_of_trouble', '{webhook_state}', '', 'AFTER INSERT OR UPDATE OF expired_at', 'FOR EACH ROW WHEN ((new.expired_at IS NOT NULL))', 'tell_of_expiry'),
+           -- What a dump brings. The worker writes as the agent, and what such a trigger inserts itself is not for the trigger.
+           ('add_count', '{webhook_count}', '', 'BEFORE INSERT',
+            'FOR EACH ROW WHEN (((CURRENT_USER <> ''zentry_notify_agent''::name) AND (pg_trigger_depth() = 0)))', 'add_count'),
+           ('add_delivery_stat', '{delivery_stat}', '', 'BEFORE INSERT',
+            'FOR EACH ROW WHEN (((CURRENT_USER <> ''zentry_notify_agent''::name) AND (pg_trigger_depth() = 0)))', 'add_delivery_stat'),
+           ('await_cursor', '{event}', '', 'BEFORE INSERT',
+            'FOR EACH STATEMENT WHEN (((CURRENT_USER <> ''zentry_notify_agent''::name) AND (NOT (current_setting(''check_function_bodies''::text))::boolean)))', 'await_cursor'),
+           ('restore_cursor', '{route_cursor}', '', 'BEFORE INSERT', 'FOR EACH ROW WHEN ((CURRENT_USER <> ''zentry_notify_agent''::name))', 'restore_cursor'),
+           ('replace_source', '{event_source}', '', 'BEFORE INSERT', 'FOR EACH ROW', 'replace_source'),
+           ('keep_numbering', '{delivery,event,event_source,webhook}', '', 'BEFORE TRUNCATE', 'FOR EACH STATEMENT', 'keep_numbering'),
+           -- What logical replication brings. ENABLE TRIGGER ALL, as pg_restore --disable-triggers says in the end, takes REPLICA away; the condition stays.
+           ('drop_replicated', '{api_token,audit_entry,deleted_webhook,delivery,delivery_stat,event,event_detail,event_source,legacy_delivery,progress_note,project_progress,route_cursor,webhook_circuit,webhook_count,webhook_state}',
+            'REPLICA ', 'BEFORE INSERT OR DELETE OR UPDATE', 'FOR EACH ROW WHEN ((current_setting(''session_replication_role''::text) = ''replica''::text))', 'drop_replicated'),
+           ('replace_replicated', '{event_type,event_wording}', 'REPLICA ', 'BEFORE INSERT',
+            'FOR EACH ROW WHEN ((current_setting(''session_replication_role''::text) = ''replica''::text))', 'replace_%s')
+           ) t (name, relations, mode, moment, each, function),
+           unnest(t.relations) r (relation)
+$$;
+COMMENT ON FUNCTION zentry_notify.own_triggers() IS
+    'The triggers of the extension''s tables and views: what ENABLE has to say before TRIGGER, and the statement that makes it, behind CREATE TRIGGER and its name';
+
+-- Conditions are parsed by the pinned search_path.
+CREATE OR REPLACE FUNCTION zentry_notify.put_own_triggers() RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    own record;
+BEGIN
+    FOR own IN SELECT * FROM zentry_notify.own_triggers() LOOP
+        EXECUTE format('DROP TRIGGER IF EXISTS %I ON zentry_notify.%I', own.name, own.relation);
+        EXECUTE format('CREATE TRIGGER %I %s', own.name, own.definition);
+        IF own.mode <> '' THEN
+            EXECUTE format('ALTER TABLE zentry_notify.%I ENABLE %sTRIGGER %I', own.relation, own.mode, own.name);
+        END IF;
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.put_own_triggers() IS 'Makes the triggers of own_triggers(), in the place of those that there are';
+
+SELECT zentry_notify.put_own_triggers();
+-- ---- 28_status_server.sql ----
+
+-- Is it working, and if not, what do I do: what the cluster has (library, launcher, databases), and the settings.
 
 CREATE OR REPLACE FUNCTION zentry_notify.server_state()
     RETURNS TABLE (library_version text, fits boolean, preloaded boolean, worker_died boolean, refused_since timestamptz, databases_waiting integer,
@@ -3511,6 +3581,88 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zentry_notify.status_server() IS 'Status of what the cluster has: library, launcher, databases';
+
+-- The worker is the bootstrap superuser's (10), so what is set for that role is the worker's; what is set for the role that asks is not.
+CREATE OR REPLACE FUNCTION zentry_notify.set_for_worker(name text) RETURNS TABLE (value text, change text)
+    LANGUAGE sql STABLE ROWS 1 SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT coalesce(d.value,
+                    CASE WHEN s.source IN ('default', 'configuration file', 'command line', 'environment variable', 'override') THEN s.reset_val
+                         ELSE coalesce((SELECT f.setting FROM pg_file_settings f WHERE f.name = s.name AND f.applied ORDER BY f.seqno DESC LIMIT 1), s.boot_val) END),
+           coalesce('ALTER ' || d.place, 'ALTER SYSTEM')
+      FROM pg_settings s
+      LEFT JOIN LATERAL (
+           -- Of a role in a database, of a role, of a database, of all: the first holds.
+           SELECT substr(c, strpos(c, '=') + 1) AS value,
+                  CASE WHEN r.setrole <> 0 THEN 'ROLE ' || quote_ident(pg_get_userbyid(r.setrole)) || CASE WHEN r.setdatabase = 0 THEN '' ELSE ' IN DATABASE ' || quote_ident(current_database()) END
+                       WHEN r.setdatabase <> 0 THEN 'DATABASE ' || quote_ident(current_database())
+                       ELSE 'ROLE ALL' END AS place
+             FROM pg_db_role_setting r
+             CROSS JOIN unnest(r.setconfig) c
+            WHERE r.setrole IN (0, 10) AND split_part(c, '=', 1) = s.name
+              AND r.setdatabase IN (0, (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()))
+            ORDER BY r.setrole = 0, r.setdatabase = 0 LIMIT 1) d ON true
+     WHERE s.name = set_for_worker.name
+$$;
+COMMENT ON FUNCTION zentry_notify.set_for_worker(text) IS
+    'What a worker that starts now has for a setting, whatever the session that asks has, and the beginning of the statement that changes it where it was set';
+
+CREATE OR REPLACE FUNCTION zentry_notify.status_settings() RETURNS TABLE (subject text, state text, detail text, remedy text)
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    WITH switch (name, normal, means) AS (
+        VALUES ('zentry_notify.enabled', 'on', 'writes fire nothing'),
+               ('session_replication_role', 'origin', 'writes fire nothing')),
+    entry AS (
+        SELECT v.name, v.normal, r.setrole, r.setdatabase, CASE v.normal WHEN 'on' THEN CASE WHEN c.value::boolean THEN 'on' ELSE 'off' END ELSE c.value END AS value
+          FROM switch v
+          CROSS JOIN pg_db_role_setting r
+          CROSS JOIN LATERAL (SELECT substr(x, strpos(x, '=') + 1) AS value FROM unnest(r.setconfig) x WHERE split_part(x, '=', 1) = v.name) c
+         WHERE r.setdatabase IN (0, (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()))),
+    -- Of each role and of all: what is set for this database holds, and then what is set for every one.
+    stored AS (
+        SELECT DISTINCT ON (e.name, e.setrole) e.* FROM entry e ORDER BY e.name, e.setrole, e.setdatabase = 0),
+    setting AS (
+        SELECT v.name, v.normal, v.means, s.setting AS here, s.reset_val, d.setdatabase,
+               coalesce(d.value,
+                        CASE WHEN s.source IN ('default', 'configuration file', 'command line', 'environment variable') THEN s.setting
+                             -- This session has something else.
+                             ELSE (SELECT CASE v.normal WHEN 'on' THEN CASE WHEN f.setting::boolean THEN 'on' ELSE 'off' END ELSE f.setting END
+                                     FROM pg_file_settings f WHERE f.name = v.name AND f.applied ORDER BY f.seqno DESC LIMIT 1) END,
+                        s.boot_val) AS for_all,
+               coalesce(own.value, d.value, v.normal) AS for_role
+          FROM switch v
+          JOIN pg_settings s ON s.name = v.name
+          LEFT JOIN stored d ON d.name = v.name AND d.setrole = 0
+          LEFT JOIN stored own ON own.name = v.name AND own.setrole = (SELECT r.oid FROM pg_roles r WHERE r.rolname = session_user))
+    SELECT 'zentry_notify.sending', 'attention', 'nothing is sent, deliveries wait',
+           CASE w.change WHEN 'ALTER SYSTEM' THEN 'ALTER SYSTEM SET zentry_notify.sending = on; SELECT pg_reload_conf();'
+                         ELSE w.change || ' RESET zentry_notify.sending;' END
+      FROM zentry_notify.set_for_worker('zentry_notify.sending') w
+     WHERE NOT w.value::boolean
+     UNION ALL
+    SELECT s.name, 'attention', s.means,
+           CASE WHEN s.setdatabase <> 0 THEN format('ALTER DATABASE %I RESET %s;', current_database(), s.name)
+                WHEN s.setdatabase = 0 THEN format('ALTER ROLE ALL RESET %s;', s.name)
+                ELSE format('ALTER SYSTEM SET %s = %s; SELECT pg_reload_conf();', s.name, s.normal) END
+      FROM setting s
+     WHERE s.for_all <> s.normal
+     UNION ALL
+    -- An application's role, as a rule; one that loads data may be meant to be so.
+    SELECT e.name, 'attention', format('writes of role %I fire nothing', pg_get_userbyid(e.setrole)),
+           format('ALTER ROLE %I%s RESET %s;', pg_get_userbyid(e.setrole), CASE WHEN e.setdatabase = 0 THEN '' ELSE format(' IN DATABASE %I', current_database()) END, e.name)
+      FROM stored e
+     WHERE e.setrole <> 0 AND e.value <> e.normal
+     UNION ALL
+    -- What is not said above: set in this session, or before the session was given its settings.
+    SELECT s.name, 'attention', s.means || ', in this session', format(CASE WHEN s.reset_val = s.normal THEN 'RESET %s;' ELSE 'SET %s = %s;' END, s.name, s.normal)
+      FROM setting s
+     WHERE s.here <> s.normal AND s.for_all = s.normal AND s.for_role = s.normal;
+$$;
+COMMENT ON FUNCTION zentry_notify.status_settings() IS 'Status of the settings that switch something off';
+-- ---- 29_status_worker.sql ----
+
+-- Status of this database's worker, and what it should be doing.
 
 -- The worker records when it posted, as far as that counts for a rate that is worth waiting for.
 CREATE OR REPLACE FUNCTION zentry_notify.pace_of(webhook_id bigint) RETURNS TABLE (until timestamptz, what text)
@@ -3645,85 +3797,9 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zentry_notify.status_worker() IS 'Status of this database''s worker';
+-- ---- 30_status_tables.sql ----
 
--- The worker is the bootstrap superuser's (10), so what is set for that role is the worker's; what is set for the role that asks is not.
-CREATE OR REPLACE FUNCTION zentry_notify.set_for_worker(name text) RETURNS TABLE (value text, change text)
-    LANGUAGE sql STABLE ROWS 1 SET search_path = pg_catalog, pg_temp
-AS $$
-    SELECT coalesce(d.value,
-                    CASE WHEN s.source IN ('default', 'configuration file', 'command line', 'environment variable', 'override') THEN s.reset_val
-                         ELSE coalesce((SELECT f.setting FROM pg_file_settings f WHERE f.name = s.name AND f.applied ORDER BY f.seqno DESC LIMIT 1), s.boot_val) END),
-           coalesce('ALTER ' || d.place, 'ALTER SYSTEM')
-      FROM pg_settings s
-      LEFT JOIN LATERAL (
-           -- Of a role in a database, of a role, of a database, of all: the first holds.
-           SELECT substr(c, strpos(c, '=') + 1) AS value,
-                  CASE WHEN r.setrole <> 0 THEN 'ROLE ' || quote_ident(pg_get_userbyid(r.setrole)) || CASE WHEN r.setdatabase = 0 THEN '' ELSE ' IN DATABASE ' || quote_ident(current_database()) END
-                       WHEN r.setdatabase <> 0 THEN 'DATABASE ' || quote_ident(current_database())
-                       ELSE 'ROLE ALL' END AS place
-             FROM pg_db_role_setting r
-             CROSS JOIN unnest(r.setconfig) c
-            WHERE r.setrole IN (0, 10) AND split_part(c, '=', 1) = s.name
-              AND r.setdatabase IN (0, (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()))
-            ORDER BY r.setrole = 0, r.setdatabase = 0 LIMIT 1) d ON true
-     WHERE s.name = set_for_worker.name
-$$;
-COMMENT ON FUNCTION zentry_notify.set_for_worker(text) IS
-    'What a worker that starts now has for a setting, whatever the session that asks has, and the beginning of the statement that changes it where it was set';
-
-CREATE OR REPLACE FUNCTION zentry_notify.status_settings() RETURNS TABLE (subject text, state text, detail text, remedy text)
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-AS $$
-    WITH switch (name, normal, means) AS (
-        VALUES ('zentry_notify.enabled', 'on', 'writes fire nothing'),
-               ('session_replication_role', 'origin', 'writes fire nothing')),
-    entry AS (
-        SELECT v.name, v.normal, r.setrole, r.setdatabase, CASE v.normal WHEN 'on' THEN CASE WHEN c.value::boolean THEN 'on' ELSE 'off' END ELSE c.value END AS value
-          FROM switch v
-          CROSS JOIN pg_db_role_setting r
-          CROSS JOIN LATERAL (SELECT substr(x, strpos(x, '=') + 1) AS value FROM unnest(r.setconfig) x WHERE split_part(x, '=', 1) = v.name) c
-         WHERE r.setdatabase IN (0, (SELECT d.oid FROM pg_database d WHERE d.datname = current_database()))),
-    -- Of each role and of all: what is set for this database holds, and then what is set for every one.
-    stored AS (
-        SELECT DISTINCT ON (e.name, e.setrole) e.* FROM entry e ORDER BY e.name, e.setrole, e.setdatabase = 0),
-    setting AS (
-        SELECT v.name, v.normal, v.means, s.setting AS here, s.reset_val, d.setdatabase,
-               coalesce(d.value,
-                        CASE WHEN s.source IN ('default', 'configuration file', 'command line', 'environment variable') THEN s.setting
-                             -- This session has something else.
-                             ELSE (SELECT CASE v.normal WHEN 'on' THEN CASE WHEN f.setting::boolean THEN 'on' ELSE 'off' END ELSE f.setting END
-                                     FROM pg_file_settings f WHERE f.name = v.name AND f.applied ORDER BY f.seqno DESC LIMIT 1) END,
-                        s.boot_val) AS for_all,
-               coalesce(own.value, d.value, v.normal) AS for_role
-          FROM switch v
-          JOIN pg_settings s ON s.name = v.name
-          LEFT JOIN stored d ON d.name = v.name AND d.setrole = 0
-          LEFT JOIN stored own ON own.name = v.name AND own.setrole = (SELECT r.oid FROM pg_roles r WHERE r.rolname = session_user))
-    SELECT 'zentry_notify.sending', 'attention', 'nothing is sent, deliveries wait',
-           CASE w.change WHEN 'ALTER SYSTEM' THEN 'ALTER SYSTEM SET zentry_notify.sending = on; SELECT pg_reload_conf();'
-                         ELSE w.change || ' RESET zentry_notify.sending;' END
-      FROM zentry_notify.set_for_worker('zentry_notify.sending') w
-     WHERE NOT w.value::boolean
-     UNION ALL
-    SELECT s.name, 'attention', s.means,
-           CASE WHEN s.setdatabase <> 0 THEN format('ALTER DATABASE %I RESET %s;', current_database(), s.name)
-                WHEN s.setdatabase = 0 THEN format('ALTER ROLE ALL RESET %s;', s.name)
-                ELSE format('ALTER SYSTEM SET %s = %s; SELECT pg_reload_conf();', s.name, s.normal) END
-      FROM setting s
-     WHERE s.for_all <> s.normal
-     UNION ALL
-    -- An application's role, as a rule; one that loads data may be meant to be so.
-    SELECT e.name, 'attention', format('writes of role %I fire nothing', pg_get_userbyid(e.setrole)),
-           format('ALTER ROLE %I%s RESET %s;', pg_get_userbyid(e.setrole), CASE WHEN e.setdatabase = 0 THEN '' ELSE format(' IN DATABASE %I', current_database()) END, e.name)
-      FROM stored e
-     WHERE e.setrole <> 0 AND e.value <> e.normal
-     UNION ALL
-    -- What is not said above: set in this session, or before the session was given its settings.
-    SELECT s.name, 'attention', s.means || ', in this session', format(CASE WHEN s.reset_val = s.normal THEN 'RESET %s;' ELSE 'SET %s = %s;' END, s.name, s.normal)
-      FROM setting s
-     WHERE s.here <> s.normal AND s.for_all = s.normal AND s.for_role = s.normal;
-$$;
-COMMENT ON FUNCTION zentry_notify.status_settings() IS 'Status of the settings that switch something off';
+-- Status of our own tables: the rights on them, what others have put on them or taken off, who locks them, what is replicated.
 
 CREATE OR REPLACE FUNCTION zentry_notify.status_privileges() RETURNS TABLE (subject text, state text, detail text, remedy text)
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -3915,6 +3991,105 @@ AS $$
 $$;
 COMMENT ON FUNCTION zentry_notify.status_tables() IS 'Status of our own tables: what others have put on them or taken off';
 
+-- Who waits to have a table alone lets nobody in behind.
+CREATE OR REPLACE FUNCTION zentry_notify.status_locks() RETURNS TABLE (subject text, state text, detail text, remedy text)
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT 'tables', 'broken',
+           CASE WHEN l.pid IS NULL THEN format('%s is locked by the prepared transaction %L: what reads it waits', l.name, p.gid)
+                WHEN l.granted THEN format('%s is locked by process %s (%s): what reads it waits', l.name, l.pid, a.who)
+                ELSE format('%s is waited for by process %s (%s), and what reads it waits behind', l.name, l.pid, a.who) END,
+           CASE WHEN l.pid IS NULL THEN format('-- COMMIT PREPARED %L; or ROLLBACK PREPARED %1$L;', p.gid)
+                ELSE format('SELECT pg_terminate_backend(%s); -- if what it does cannot be waited for', l.pid) END
+      FROM (SELECT DISTINCT ON (c.oid) c.oid::regclass AS name, l.pid, l.granted, l.virtualtransaction
+              FROM pg_locks l
+              JOIN pg_class c ON c.oid = l.relation AND c.relnamespace = 'zentry_notify'::regnamespace
+             WHERE l.locktype = 'relation' AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
+               AND l.pid IS DISTINCT FROM pg_backend_pid()
+               AND (l.mode = 'AccessExclusiveLock' OR c.relkind = 'S' AND l.mode IN ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock'))
+             ORDER BY c.oid, l.granted DESC, l.pid) l
+      LEFT JOIN LATERAL (
+           SELECT concat_ws(', ', x.usename, CASE WHEN x.xact_start IS NOT NULL THEN 'in a transaction since ' || zentry_notify.moment(x.xact_start) END) AS who
+             FROM pg_stat_activity x WHERE x.pid = l.pid) a ON true
+      LEFT JOIN pg_locks t ON l.pid IS NULL AND t.locktype = 'transactionid' AND t.granted AND t.virtualtransaction = l.virtualtransaction
+      LEFT JOIN pg_prepared_xacts p ON p.transaction = t.transactionid
+     ORDER BY l.name::text;
+$$;
+COMMENT ON FUNCTION zentry_notify.status_locks() IS 'Status of our own tables: who keeps everybody else from them';
+
+CREATE OR REPLACE FUNCTION zentry_notify.subscribed_tables() RETURNS TABLE (subscription text, relation oid)
+    LANGUAGE plpgsql STABLE ROWS 20 SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN QUERY SELECT s.subname::text, r.srrelid
+                   FROM pg_subscription s JOIN pg_subscription_rel r ON r.srsubid = s.oid
+                  WHERE s.subenabled AND s.subdbid = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database());
+    IF EXISTS (SELECT FROM pg_extension e WHERE e.extname = 'pglogical' AND e.extnamespace = to_regnamespace('pglogical')) THEN
+        RETURN QUERY EXECUTE 'SELECT s.sub_name::text, c.oid
+                                FROM pglogical.subscription s
+                                JOIN pglogical.local_sync_status l ON l.sync_subid = s.sub_id
+                                JOIN pg_namespace n ON n.nspname = l.sync_nspname
+                                JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = l.sync_relname
+                               WHERE s.sub_enabled';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.subscribed_tables() IS 'The tables that logical replication, built-in or pglogical''s, brings into this database';
+
+-- Rows that are applied were told of where they were written, if that server has the extension. Where it has, some of our own tables come along, or nothing
+-- of it is seen here.
+CREATE OR REPLACE FUNCTION zentry_notify.status_replication() RETURNS TABLE (subject text, state text, detail text, remedy text)
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+AS $$
+    WITH brought AS MATERIALIZED (
+        SELECT b.subscription, b.relation, CASE WHEN c.relnamespace = 'zentry_notify'::regnamespace THEN c.relname END AS ours
+          FROM zentry_notify.subscribed_tables() b JOIN pg_class c ON c.oid = b.relation),
+    keeps AS MATERIALIZED (
+        SELECT o.relation, EXISTS (SELECT FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid AND c.relnamespace = 'zentry_notify'::regnamespace
+                                    WHERE c.relname = o.relation AND t.tgname = o.name AND t.tgenabled IN ('R', 'A')) AS out
+          FROM zentry_notify.own_triggers() o WHERE o.name = 'drop_replicated'),
+    sending AS MATERIALIZED (
+        SELECT w.value::boolean AS is_on FROM zentry_notify.set_for_worker('zentry_notify.sending') w)
+    SELECT 'subscription ' || quote_ident(b.subscription), 'broken',
+           format('what it brings of zentry_notify.%s is stored, because the trigger drop_replicated does not fire for it: messages go out twice, from its publisher and from here', b.ours),
+           format('ALTER TABLE zentry_notify.%I ENABLE REPLICA TRIGGER drop_replicated;', b.ours)
+      FROM brought b JOIN keeps k ON k.relation = b.ours AND NOT k.out
+     WHERE b.ours IN ('event', 'delivery', 'legacy_delivery', 'route_cursor', 'event_detail') AND (SELECT s.is_on FROM sending s)
+     UNION ALL
+    SELECT 'subscription ' || quote_ident(f.subscription), CASE WHEN f.both THEN 'broken' ELSE 'attention' END,
+           format('trigger %I on %s fires for what it brings: ', f.tgname, f.relation)
+               || CASE WHEN f.both THEN 'its publisher, which has the extension too, sends the same, and messages go out twice'
+                       ELSE 'if its publisher has the extension too, messages go out twice' END,
+           format('ALTER TABLE %s ENABLE TRIGGER %I;', f.relation, f.tgname)
+      FROM (SELECT DISTINCT b.subscription, t.tgname, t.tgrelid::regclass AS relation,
+                   EXISTS (SELECT FROM brought o WHERE o.subscription = b.subscription AND o.ours IS NOT NULL) AS both
+              FROM pg_trigger t
+              JOIN brought b ON b.relation = t.tgrelid OR b.relation IN (SELECT a.relid FROM pg_partition_ancestors(t.tgrelid) a)
+             WHERE t.tgfoid = 'zentry_notify.capture()'::regprocedure AND t.tgenabled IN ('A', 'R')) f
+     WHERE (SELECT s.is_on FROM sending s)
+     UNION ALL
+    -- As FOR ALL TABLES does.
+    SELECT 'subscription ' || quote_ident(b.subscription), 'attention',
+           format('brings what its publisher''s worker keeps for itself (%s), and of which nothing is stored here: both servers have the extension and send, each what is written to it',
+                  string_agg(DISTINCT b.ours, ', ' ORDER BY b.ours)),
+           format('ALTER DATABASE %I SET zentry_notify.sending = off; -- until this server takes over: see docs/guide/change-capture.md', current_database())
+      FROM brought b JOIN keeps k ON k.relation = b.ours AND k.out
+     WHERE (SELECT s.is_on FROM sending s)
+     GROUP BY b.subscription
+     UNION ALL
+    SELECT 'publication ' || quote_ident(p.pubname), 'attention',
+           format('%s: who subscribes gets the webhooks'' URLs and keys, which are secrets', CASE WHEN p.puballtables THEN 'is FOR ALL TABLES' ELSE 'has all tables of the schema zentry_notify' END),
+           CASE WHEN p.puballtables THEN '-- publish tables by name, and of ours zentry_notify.event for one: see docs/guide/change-capture.md'
+                ELSE format('ALTER PUBLICATION %I DROP TABLES IN SCHEMA zentry_notify;', p.pubname) END
+      FROM pg_publication p
+     WHERE p.puballtables OR EXISTS (SELECT FROM pg_publication_namespace n WHERE n.pnpubid = p.oid AND n.pnnspid = 'zentry_notify'::regnamespace)
+     ORDER BY 1, 2 DESC, 3;
+$$;
+COMMENT ON FUNCTION zentry_notify.status_replication() IS 'Status of logical replication that would have messages go out twice, or secrets go out at all';
+-- ---- 31_status_events.sql ----
+
+-- Status of events on their way: the attached tables, what is routed, the webhooks, the queue, the failures.
+
 -- PostgreSQL takes what it reads for large, and would compile it for seconds.
 CREATE OR REPLACE FUNCTION zentry_notify.status_sources() RETURNS TABLE (subject text, state text, detail text, remedy text)
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
@@ -4026,6 +4201,39 @@ AS $$
      ORDER BY 1;
 $$;
 COMMENT ON FUNCTION zentry_notify.status_sources() IS 'Status of the attached tables';
+
+CREATE OR REPLACE FUNCTION zentry_notify.status_events() RETURNS TABLE (subject text, state text, detail text, remedy text)
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    WITH cursor AS (
+        SELECT s.since, c.restored IS NULL OR c.restored = 'awaited' AS awaited,
+               -- What nobody can have captured yet.
+               coalesce(upper_inf(c.routed) OR upper(c.routed)::numeric > greatest((SELECT q.last_value FROM zentry_notify.event_id_seq q),
+                                                                                 (SELECT max(e.id) FROM zentry_notify.event e))::numeric + 1, false) AS ahead
+          FROM (SELECT zentry_notify.unrouted_since() AS since) s
+          LEFT JOIN zentry_notify.route_cursor c ON true)
+    SELECT 'routing',
+           CASE WHEN c.awaited OR c.ahead THEN 'broken' WHEN c.since < now() - interval '5 minutes' THEN 'attention' ELSE 'ok' END,
+           CASE WHEN c.awaited THEN 'events were restored without the row of zentry_notify.route_cursor: nothing is routed. The remedy takes them as sent; where they were not, UPDATE zentry_notify.route_cursor SET restored = ''no'' sends all that waits'
+                WHEN c.ahead THEN 'zentry_notify.route_cursor takes events for routed that are still to come: nobody will hear of them'
+                WHEN c.since IS NULL THEN 'every event is routed'
+                ELSE format('%s events wait for it, the first since %s', zentry_notify.unrouted_events(), zentry_notify.moment(c.since)) END,
+           CASE WHEN c.awaited OR c.ahead THEN 'SELECT zentry_notify.route_from_now();'
+                WHEN c.since < now() - interval '5 minutes' THEN 'SELECT zentry_notify.wake(''{}''); -- if that does not help, see the line of the worker' ELSE '' END
+      FROM cursor c
+     UNION ALL
+    (SELECT format('webhook %s', w.id), 'broken', format('the database does not take %s of its deliveries: they stay in memory, and near 10000 nothing more is routed', count(*)),
+            '-- the server log says why, in a line that begins with zentry_notify'
+       FROM zentry_notify.route_cursor c
+      CROSS JOIN jsonb_each(c.split) e
+      CROSS JOIN LATERAL jsonb_array_elements(CASE jsonb_typeof(e.value) WHEN 'array' THEN e.value ELSE '[]' END) w (id)
+      GROUP BY w.id ORDER BY count(*) DESC LIMIT 20)
+     UNION ALL
+    SELECT 'lost events', 'attention', format('%s since the server started: they could not be written, and nobody hears of them', l.lost),
+           '-- the server log has a warning for each, which begins with zentry_notify'
+      FROM (SELECT zentry_notify.lost_events() AS lost) l WHERE l.lost > 0;
+$$;
+COMMENT ON FUNCTION zentry_notify.status_events() IS 'Status of what was captured: whether the worker has found out who hears of it, and whether any is lost';
 
 CREATE OR REPLACE FUNCTION zentry_notify.status_webhooks() RETURNS TABLE (subject text, state text, detail text, remedy text)
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
@@ -4146,39 +4354,6 @@ AS $$
 $$;
 COMMENT ON FUNCTION zentry_notify.status_queue() IS 'Status of what waits';
 
-CREATE OR REPLACE FUNCTION zentry_notify.status_events() RETURNS TABLE (subject text, state text, detail text, remedy text)
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-AS $$
-    WITH cursor AS (
-        SELECT s.since, c.restored IS NULL OR c.restored = 'awaited' AS awaited,
-               -- What nobody can have captured yet.
-               coalesce(upper_inf(c.routed) OR upper(c.routed)::numeric > greatest((SELECT q.last_value FROM zentry_notify.event_id_seq q),
-                                                                                 (SELECT max(e.id) FROM zentry_notify.event e))::numeric + 1, false) AS ahead
-          FROM (SELECT zentry_notify.unrouted_since() AS since) s
-          LEFT JOIN zentry_notify.route_cursor c ON true)
-    SELECT 'routing',
-           CASE WHEN c.awaited OR c.ahead THEN 'broken' WHEN c.since < now() - interval '5 minutes' THEN 'attention' ELSE 'ok' END,
-           CASE WHEN c.awaited THEN 'events were restored without the row of zentry_notify.route_cursor: nothing is routed. The remedy takes them as sent; where they were not, UPDATE zentry_notify.route_cursor SET restored = ''no'' sends all that waits'
-                WHEN c.ahead THEN 'zentry_notify.route_cursor takes events for routed that are still to come: nobody will hear of them'
-                WHEN c.since IS NULL THEN 'every event is routed'
-                ELSE format('%s events wait for it, the first since %s', zentry_notify.unrouted_events(), zentry_notify.moment(c.since)) END,
-           CASE WHEN c.awaited OR c.ahead THEN 'SELECT zentry_notify.route_from_now();'
-                WHEN c.since < now() - interval '5 minutes' THEN 'SELECT zentry_notify.wake(''{}''); -- if that does not help, see the line of the worker' ELSE '' END
-      FROM cursor c
-     UNION ALL
-    (SELECT format('webhook %s', w.id), 'broken', format('the database does not take %s of its deliveries: they stay in memory, and near 10000 nothing more is routed', count(*)),
-            '-- the server log says why, in a line that begins with zentry_notify'
-       FROM zentry_notify.route_cursor c
-      CROSS JOIN jsonb_each(c.split) e
-      CROSS JOIN LATERAL jsonb_array_elements(CASE jsonb_typeof(e.value) WHEN 'array' THEN e.value ELSE '[]' END) w (id)
-      GROUP BY w.id ORDER BY count(*) DESC LIMIT 20)
-     UNION ALL
-    SELECT 'lost events', 'attention', format('%s since the server started: they could not be written, and nobody hears of them', l.lost),
-           '-- the server log has a warning for each, which begins with zentry_notify'
-      FROM (SELECT zentry_notify.lost_events() AS lost) l WHERE l.lost > 0;
-$$;
-COMMENT ON FUNCTION zentry_notify.status_events() IS 'Status of what was captured: whether the worker has found out who hears of it, and whether any is lost';
-
 CREATE OR REPLACE FUNCTION zentry_notify.mended_failures(since timestamptz) RETURNS bigint
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -4214,102 +4389,9 @@ AS $$
                             (SELECT d.created_at FROM zentry_notify.legacy_delivery d ORDER BY d.id DESC LIMIT 1)) AS created_at) l;
 $$;
 COMMENT ON FUNCTION zentry_notify.status_log() IS 'Status of what became of deliveries, and of the time';
+-- ---- 32_status.sql ----
 
--- Who waits to have a table alone lets nobody in behind.
-CREATE OR REPLACE FUNCTION zentry_notify.status_locks() RETURNS TABLE (subject text, state text, detail text, remedy text)
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-AS $$
-    SELECT 'tables', 'broken',
-           CASE WHEN l.pid IS NULL THEN format('%s is locked by the prepared transaction %L: what reads it waits', l.name, p.gid)
-                WHEN l.granted THEN format('%s is locked by process %s (%s): what reads it waits', l.name, l.pid, a.who)
-                ELSE format('%s is waited for by process %s (%s), and what reads it waits behind', l.name, l.pid, a.who) END,
-           CASE WHEN l.pid IS NULL THEN format('-- COMMIT PREPARED %L; or ROLLBACK PREPARED %1$L;', p.gid)
-                ELSE format('SELECT pg_terminate_backend(%s); -- if what it does cannot be waited for', l.pid) END
-      FROM (SELECT DISTINCT ON (c.oid) c.oid::regclass AS name, l.pid, l.granted, l.virtualtransaction
-              FROM pg_locks l
-              JOIN pg_class c ON c.oid = l.relation AND c.relnamespace = 'zentry_notify'::regnamespace
-             WHERE l.locktype = 'relation' AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
-               AND l.pid IS DISTINCT FROM pg_backend_pid()
-               AND (l.mode = 'AccessExclusiveLock' OR c.relkind = 'S' AND l.mode IN ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock'))
-             ORDER BY c.oid, l.granted DESC, l.pid) l
-      LEFT JOIN LATERAL (
-           SELECT concat_ws(', ', x.usename, CASE WHEN x.xact_start IS NOT NULL THEN 'in a transaction since ' || zentry_notify.moment(x.xact_start) END) AS who
-             FROM pg_stat_activity x WHERE x.pid = l.pid) a ON true
-      LEFT JOIN pg_locks t ON l.pid IS NULL AND t.locktype = 'transactionid' AND t.granted AND t.virtualtransaction = l.virtualtransaction
-      LEFT JOIN pg_prepared_xacts p ON p.transaction = t.transactionid
-     ORDER BY l.name::text;
-$$;
-COMMENT ON FUNCTION zentry_notify.status_locks() IS 'Status of our own tables: who keeps everybody else from them';
-
-CREATE OR REPLACE FUNCTION zentry_notify.subscribed_tables() RETURNS TABLE (subscription text, relation oid)
-    LANGUAGE plpgsql STABLE ROWS 20 SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    RETURN QUERY SELECT s.subname::text, r.srrelid
-                   FROM pg_subscription s JOIN pg_subscription_rel r ON r.srsubid = s.oid
-                  WHERE s.subenabled AND s.subdbid = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database());
-    IF EXISTS (SELECT FROM pg_extension e WHERE e.extname = 'pglogical' AND e.extnamespace = to_regnamespace('pglogical')) THEN
-        RETURN QUERY EXECUTE 'SELECT s.sub_name::text, c.oid
-                                FROM pglogical.subscription s
-                                JOIN pglogical.local_sync_status l ON l.sync_subid = s.sub_id
-                                JOIN pg_namespace n ON n.nspname = l.sync_nspname
-                                JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = l.sync_relname
-                               WHERE s.sub_enabled';
-    END IF;
-END
-$$;
-COMMENT ON FUNCTION zentry_notify.subscribed_tables() IS 'The tables that logical replication, built-in or pglogical''s, brings into this database';
-
--- Rows that are applied were told of where they were written, if that server has the extension. Where it has, some of our own tables come along, or nothing
--- of it is seen here.
-CREATE OR REPLACE FUNCTION zentry_notify.status_replication() RETURNS TABLE (subject text, state text, detail text, remedy text)
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
-AS $$
-    WITH brought AS MATERIALIZED (
-        SELECT b.subscription, b.relation, CASE WHEN c.relnamespace = 'zentry_notify'::regnamespace THEN c.relname END AS ours
-          FROM zentry_notify.subscribed_tables() b JOIN pg_class c ON c.oid = b.relation),
-    keeps AS MATERIALIZED (
-        SELECT o.relation, EXISTS (SELECT FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid AND c.relnamespace = 'zentry_notify'::regnamespace
-                                    WHERE c.relname = o.relation AND t.tgname = o.name AND t.tgenabled IN ('R', 'A')) AS out
-          FROM zentry_notify.own_triggers() o WHERE o.name = 'drop_replicated'),
-    sending AS MATERIALIZED (
-        SELECT w.value::boolean AS is_on FROM zentry_notify.set_for_worker('zentry_notify.sending') w)
-    SELECT 'subscription ' || quote_ident(b.subscription), 'broken',
-           format('what it brings of zentry_notify.%s is stored, because the trigger drop_replicated does not fire for it: messages go out twice, from its publisher and from here', b.ours),
-           format('ALTER TABLE zentry_notify.%I ENABLE REPLICA TRIGGER drop_replicated;', b.ours)
-      FROM brought b JOIN keeps k ON k.relation = b.ours AND NOT k.out
-     WHERE b.ours IN ('event', 'delivery', 'legacy_delivery', 'route_cursor', 'event_detail') AND (SELECT s.is_on FROM sending s)
-     UNION ALL
-    SELECT 'subscription ' || quote_ident(f.subscription), CASE WHEN f.both THEN 'broken' ELSE 'attention' END,
-           format('trigger %I on %s fires for what it brings: ', f.tgname, f.relation)
-               || CASE WHEN f.both THEN 'its publisher, which has the extension too, sends the same, and messages go out twice'
-                       ELSE 'if its publisher has the extension too, messages go out twice' END,
-           format('ALTER TABLE %s ENABLE TRIGGER %I;', f.relation, f.tgname)
-      FROM (SELECT DISTINCT b.subscription, t.tgname, t.tgrelid::regclass AS relation,
-                   EXISTS (SELECT FROM brought o WHERE o.subscription = b.subscription AND o.ours IS NOT NULL) AS both
-              FROM pg_trigger t
-              JOIN brought b ON b.relation = t.tgrelid OR b.relation IN (SELECT a.relid FROM pg_partition_ancestors(t.tgrelid) a)
-             WHERE t.tgfoid = 'zentry_notify.capture()'::regprocedure AND t.tgenabled IN ('A', 'R')) f
-     WHERE (SELECT s.is_on FROM sending s)
-     UNION ALL
-    -- As FOR ALL TABLES does.
-    SELECT 'subscription ' || quote_ident(b.subscription), 'attention',
-           format('brings what its publisher''s worker keeps for itself (%s), and of which nothing is stored here: both servers have the extension and send, each what is written to it',
-                  string_agg(DISTINCT b.ours, ', ' ORDER BY b.ours)),
-           format('ALTER DATABASE %I SET zentry_notify.sending = off; -- until this server takes over: see docs/guide/change-capture.md', current_database())
-      FROM brought b JOIN keeps k ON k.relation = b.ours AND k.out
-     WHERE (SELECT s.is_on FROM sending s)
-     GROUP BY b.subscription
-     UNION ALL
-    SELECT 'publication ' || quote_ident(p.pubname), 'attention',
-           format('%s: who subscribes gets the webhooks'' URLs and keys, which are secrets', CASE WHEN p.puballtables THEN 'is FOR ALL TABLES' ELSE 'has all tables of the schema zentry_notify' END),
-           CASE WHEN p.puballtables THEN '-- publish tables by name, and of ours zentry_notify.event for one: see docs/guide/change-capture.md'
-                ELSE format('ALTER PUBLICATION %I DROP TABLES IN SCHEMA zentry_notify;', p.pubname) END
-      FROM pg_publication p
-     WHERE p.puballtables OR EXISTS (SELECT FROM pg_publication_namespace n WHERE n.pnpubid = p.oid AND n.pnnspid = 'zentry_notify'::regnamespace)
-     ORDER BY 1, 2 DESC, 3;
-$$;
-COMMENT ON FUNCTION zentry_notify.status_replication() IS 'Status of logical replication that would have messages go out twice, or secrets go out at all';
+-- The whole status. One function for each part of the way from the write to the message; what they return, zentry_status() returns.
 
 CREATE OR REPLACE FUNCTION zentry_notify.status_part(part text) RETURNS TABLE (subject text, state text, detail text, remedy text)
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
@@ -4376,7 +4458,7 @@ END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_status() IS
     'Whether everything works: one row for each part of the way from the write to the message. state is ok, attention or broken; remedy is the SQL that mends it, or a comment that says what to do';
--- ---- 22_import.sql ----
+-- ---- 33_import.sql ----
 
 -- The integrations of the application's own notifications, taken over.
 
@@ -4522,137 +4604,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zentry_notify.import_integration(jsonb) IS 'Takes over one integration, a row of the application''s table as JSON';
--- ---- 23_event_definition.sql ----
-
--- What messages say: types and wordings put together, and the rules for both.
-
-CREATE OR REPLACE VIEW zentry_notify.event_definition AS
-WITH type AS (
-    SELECT t.name, pg_catalog.jsonb_strip_nulls(pg_catalog.to_jsonb(t) - '{built_in,created_at,sample}'::pg_catalog.text[]) AS definition
-      FROM zentry_notify.event_type t),
-wording AS (
-    SELECT w.event_type, w.webhook_integration_id,
-           pg_catalog.jsonb_strip_nulls(pg_catalog.to_jsonb(w) - '{id,event_type,webhook_integration_id,created_at,language}'::pg_catalog.text[]) AS words
-      FROM zentry_notify.event_wording w WHERE w.event_type <> '*'),
-language AS (
-    SELECT w.language, w.webhook_integration_id FROM zentry_notify.event_wording w WHERE w.event_type = '*'),
--- In a language, the types that nobody has translated have its numbers, dates and buttons.
-spoken AS (
-    SELECT t.name, l.webhook_integration_id, pg_catalog.jsonb_build_object('language', l.language) || coalesce(p.words, '{}') AS words
-      FROM language l CROSS JOIN type t
-      LEFT JOIN LATERAL zentry_notify.language_words(l.language) p ON p.event_type = t.name),
-everybody AS (
-    SELECT t.name, t.definition || coalesce(s.words, '{}') || coalesce(w.words, '{}') AS definition
-      FROM type t
-      LEFT JOIN spoken s ON s.name = t.name AND s.webhook_integration_id IS NULL
-      LEFT JOIN wording w ON w.event_type = t.name AND w.webhook_integration_id IS NULL),
-own AS (
-    SELECT w.event_type AS name, w.webhook_integration_id FROM wording w WHERE w.webhook_integration_id IS NOT NULL
-     UNION
-    SELECT s.name, s.webhook_integration_id FROM spoken s WHERE s.webhook_integration_id IS NOT NULL)
-SELECT e.name AS event_type, NULL::bigint AS webhook_integration_id, e.definition
-  FROM everybody e
-UNION ALL
-SELECT e.name, o.webhook_integration_id, e.definition || coalesce(s.words, '{}') || coalesce(w.words, '{}')
-  FROM own o
-  JOIN everybody e ON e.name = o.name
-  LEFT JOIN spoken s ON s.name = o.name AND s.webhook_integration_id = o.webhook_integration_id
-  LEFT JOIN wording w ON w.event_type = o.name AND w.webhook_integration_id = o.webhook_integration_id
-UNION ALL
--- The test message is of no type that anybody could hear of.
-SELECT p.event_type::pg_catalog.varchar(50), l.webhook_integration_id, pg_catalog.jsonb_build_object('name', p.event_type, 'language', l.language) || p.words
-  FROM language l CROSS JOIN LATERAL zentry_notify.language_words(l.language) p WHERE p.event_type = 'test';
-COMMENT ON VIEW zentry_notify.event_definition IS 'What the messages of each event say, with the language and the wording of the installation and of integrations put in; test: the test message, where a language is set';
-COMMENT ON COLUMN zentry_notify.event_definition.event_type IS 'The event';
-COMMENT ON COLUMN zentry_notify.event_definition.webhook_integration_id IS 'The integration that has a wording of its own; null: what the others say';
-COMMENT ON COLUMN zentry_notify.event_definition.definition IS 'name, title, text, fields, colour, emoji, footer, time_key, url, thumbnail, language';
-
-CREATE OR REPLACE FUNCTION zentry_notify.sample_event(event_type text) RETURNS jsonb
-    LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
-AS $$
-    SELECT coalesce(t.sample, zentry_notify.placeholder_event(d.definition))
-      FROM zentry_notify.event_type t
-      JOIN zentry_notify.event_definition d ON d.event_type = t.name AND d.webhook_integration_id IS NULL
-     WHERE t.name = sample_event.event_type
-$$;
-COMMENT ON FUNCTION zentry_notify.sample_event(text) IS
-    'The event''s sample, or words in the place of data if it has none; null for an unknown type';
-
-CREATE OR REPLACE FUNCTION zentry_notify.event_keys(event_type text) RETURNS text[]
-    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
-AS $$
-    SELECT array_agg(DISTINCT key ORDER BY key)
-      FROM (SELECT jsonb_object_keys(t.sample) FROM zentry_notify.event_type t
-             WHERE t.name = event_keys.event_type AND jsonb_typeof(t.sample) = 'object'
-             UNION ALL
-            SELECT jsonb_object_keys(s.columns) FROM zentry_notify.event_source s WHERE s.event_type = event_keys.event_type) AS known (key)
-$$;
-COMMENT ON FUNCTION zentry_notify.event_keys(text) IS 'The keys that the event''s data have, as its sample and its sources say; null: nothing is known';
-
-CREATE OR REPLACE FUNCTION zentry_notify.check_event_type() RETURNS trigger
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    IF NEW.name IS NULL OR NEW.name !~ '^[a-z][a-z0-9_]{0,39}$' OR NEW.name IN ('test', 'project_progress')
-       OR NEW.name = 'webhook_trouble' AND NOT NEW.built_in THEN
-        PERFORM zentry_notify.refuse('invalid_parameter_value', format('an event type cannot have the name "%s"', coalesce(NEW.name, '(null)')),
-            'A name has up to 40 small letters, digits and underscores and begins with a letter, such as release_published. "test" and "project_progress" are taken.', 'name');
-    END IF;
-    IF jsonb_typeof(NEW.sample) <> 'object' THEN
-        PERFORM zentry_notify.refuse('invalid_parameter_value', format('the sample of event type "%s" must be a JSON object', NEW.name),
-            'For example {"release_name": "2.0"}.', 'sample');
-    END IF;
-    PERFORM zentry_notify.check_definition(jsonb_strip_nulls(to_jsonb(NEW) - '{built_in,created_at,sample}'::text[]), NEW.sample,
-        ARRAY(SELECT jsonb_object_keys(NEW.sample)
-              UNION SELECT jsonb_object_keys(s.columns) FROM zentry_notify.event_source s WHERE s.event_type = NEW.name));
-    RETURN NEW;
-END
-$$;
-COMMENT ON FUNCTION zentry_notify.check_event_type() IS 'Trigger: the rules of a row of event_type';
-
-CREATE OR REPLACE FUNCTION zentry_notify.check_event_wording() RETURNS trigger
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    type zentry_notify.event_type;
-BEGIN
-    IF NEW.event_type = '*' THEN
-        IF NEW.language <> ALL (zentry_notify.languages()) THEN
-            PERFORM zentry_notify.refuse('invalid_parameter_value', format('there are no words in the language "%s"', left(NEW.language, 50)),
-                format('The languages are %s.', array_to_string(zentry_notify.languages(), ', ')), 'language');
-        END IF;
-        RETURN NEW;
-    END IF;
-    SELECT t.* INTO type FROM zentry_notify.event_type t WHERE t.name = NEW.event_type;
-    IF NOT FOUND AND NOT zentry_notify.is_restoring() THEN
-        PERFORM zentry_notify.refuse('foreign_key_violation', format('unknown event type "%s"', NEW.event_type),
-            'SELECT zentry_register_event_type(name, title) adds one.');
-    END IF;
-    -- Of a type that is still to be restored, what there is to check.
-    IF type.name IS NULL THEN
-        type.name := NEW.event_type;
-        type.title := NEW.event_type;
-        type.text := '';
-        type.fields := '[]';
-        type.colour := '#808080';
-        type.emoji := '';
-    END IF;
-    PERFORM zentry_notify.check_definition(
-        jsonb_strip_nulls(to_jsonb(type) - '{built_in,created_at,sample}'::text[])
-          || jsonb_strip_nulls(to_jsonb(NEW) - '{id,event_type,webhook_integration_id,created_at,language}'::text[]),
-        type.sample, zentry_notify.event_keys(NEW.event_type));
-    RETURN NEW;
-END
-$$;
-COMMENT ON FUNCTION zentry_notify.check_event_wording() IS 'Trigger: the rules of a row of event_wording';
-
-DROP TRIGGER IF EXISTS check_event_type ON zentry_notify.event_type;
-CREATE TRIGGER check_event_type BEFORE INSERT OR UPDATE ON zentry_notify.event_type
-    FOR EACH ROW EXECUTE FUNCTION zentry_notify.check_event_type();
-DROP TRIGGER IF EXISTS check_event_wording ON zentry_notify.event_wording;
-CREATE TRIGGER check_event_wording BEFORE INSERT OR UPDATE ON zentry_notify.event_wording
-    FOR EACH ROW EXECUTE FUNCTION zentry_notify.check_event_wording();
--- ---- 24_event_types.sql ----
+-- ---- 34_event_types.sql ----
 
 -- Event types of users, wordings, previews; and the rows of the built-in types.
 
@@ -4880,7 +4832,7 @@ BEGIN
 END
 $$;
 
--- ---- 25_privileges.sql ----
+-- ---- 35_privileges.sql ----
 
 -- PUBLIC has nothing but the trigger function; the agent what capture and delivery need; readers and managers are granted by calls.
 

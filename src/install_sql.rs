@@ -56,52 +56,106 @@ extension_sql_file!(
     name = "rules",
     requires = ["rust_functions"]
 );
-extension_sql_file!("../sql/14_views.sql", name = "views", requires = ["rules"]);
 extension_sql_file!(
-    "../sql/15_webhook_functions.sql",
-    name = "webhook_functions",
+    "../sql/14_event_definition.sql",
+    name = "event_definition",
+    requires = ["rules"]
+);
+extension_sql_file!(
+    "../sql/15_views.sql",
+    name = "views",
+    requires = ["event_definition"]
+);
+extension_sql_file!(
+    "../sql/16_webhook_integration.sql",
+    name = "webhook_integration",
     requires = ["views"]
 );
 extension_sql_file!(
-    "../sql/16_delivery_functions.sql",
+    "../sql/17_webhook_functions.sql",
+    name = "webhook_functions",
+    requires = ["webhook_integration"]
+);
+extension_sql_file!(
+    "../sql/18_delivery_functions.sql",
     name = "delivery_functions",
     requires = ["webhook_functions"]
 );
 extension_sql_file!(
-    "../sql/17_attach.sql",
-    name = "attach",
+    "../sql/19_notices.sql",
+    name = "notices",
     requires = ["delivery_functions"]
 );
 extension_sql_file!(
-    "../sql/18_own_tables.sql",
-    name = "own_tables",
+    "../sql/20_delivery_log.sql",
+    name = "delivery_log",
+    requires = ["notices"]
+);
+extension_sql_file!(
+    "../sql/21_attach.sql",
+    name = "attach",
+    requires = ["delivery_log"]
+);
+extension_sql_file!(
+    "../sql/22_route_cursor.sql",
+    name = "route_cursor",
     requires = ["attach"]
 );
-extension_sql_file!("../sql/19_api.sql", name = "api", requires = ["own_tables"]);
 extension_sql_file!(
-    "../sql/20_statistics.sql",
+    "../sql/23_replication.sql",
+    name = "replication",
+    requires = ["route_cursor"]
+);
+extension_sql_file!("../sql/24_audit.sql", name = "audit", requires = ["replication"]);
+extension_sql_file!("../sql/25_api.sql", name = "api", requires = ["audit"]);
+extension_sql_file!(
+    "../sql/26_statistics.sql",
     name = "statistics",
     requires = ["api"]
 );
-extension_sql_file!("../sql/21_status.sql", name = "status", requires = ["statistics"]);
-extension_sql_file!("../sql/22_import.sql", name = "import", requires = ["status"]);
 extension_sql_file!(
-    "../sql/23_event_definition.sql",
-    name = "event_definition",
+    "../sql/27_own_objects.sql",
+    name = "own_objects",
+    requires = ["statistics"]
+);
+extension_sql_file!(
+    "../sql/28_status_server.sql",
+    name = "status_server",
+    requires = ["own_objects"]
+);
+extension_sql_file!(
+    "../sql/29_status_worker.sql",
+    name = "status_worker",
+    requires = ["status_server"]
+);
+extension_sql_file!(
+    "../sql/30_status_tables.sql",
+    name = "status_tables",
+    requires = ["status_worker"]
+);
+extension_sql_file!(
+    "../sql/31_status_events.sql",
+    name = "status_events",
+    requires = ["status_tables"]
+);
+extension_sql_file!(
+    "../sql/32_status.sql",
+    name = "status",
+    requires = ["status_events"]
+);
+extension_sql_file!("../sql/33_import.sql", name = "import", requires = ["status"]);
+extension_sql_file!(
+    "../sql/34_event_types.sql",
+    name = "event_types",
     requires = ["import"]
 );
 extension_sql_file!(
-    "../sql/24_event_types.sql",
-    name = "event_types",
-    requires = ["event_definition"]
-);
-extension_sql_file!(
-    "../sql/25_privileges.sql",
+    "../sql/35_privileges.sql",
     name = "privileges",
     requires = ["event_types"]
 );
 extension_sql_file!(
-    "../sql/26_install.sql",
+    "../sql/36_install.sql",
     name = "install",
     requires = ["privileges"],
     finalize

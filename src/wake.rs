@@ -5,6 +5,7 @@
 //! numbers only, never a pointer.
 
 mod commit;
+mod held_roles;
 mod occupant;
 mod registry;
 mod since;
@@ -21,8 +22,9 @@ pub use registry::Registry;
 pub use webhook_set::WebhookSet;
 
 pub use crate::shared::registry;
-pub use slot::{Held, Slot, Told};
-pub use stuck::{Replaced, Stuck};
+pub use held_roles::Held;
+pub use slot::Slot;
+pub use stuck::{Replaced, Stuck, Told};
 pub use work::Work;
 
 /// In place of a process's number.

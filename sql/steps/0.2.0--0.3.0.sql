@@ -332,21 +332,31 @@ DROP FUNCTION @extschema@.zentry_preview(pg_catalog.text, pg_catalog.text, pg_ca
 
 --# include 12_rust_functions.sql
 --# include 13_rules.sql
---# include 14_views.sql
+--# include 14_event_definition.sql
+--# include 15_views.sql
 
 -- The view webhooks had it until now.
 ALTER TABLE zentry_notify.webhook DROP COLUMN webhook_url;
 
---# include 15_webhook_functions.sql
---# include 16_delivery_functions.sql
---# include 17_attach.sql
---# include 18_own_tables.sql
---# include 19_api.sql
---# include 20_statistics.sql
---# include 21_status.sql
---# include 22_import.sql
---# include 23_event_definition.sql
---# include 24_event_types.sql
+--# include 16_webhook_integration.sql
+--# include 17_webhook_functions.sql
+--# include 18_delivery_functions.sql
+--# include 19_notices.sql
+--# include 20_delivery_log.sql
+--# include 21_attach.sql
+--# include 22_route_cursor.sql
+--# include 23_replication.sql
+--# include 24_audit.sql
+--# include 25_api.sql
+--# include 26_statistics.sql
+--# include 27_own_objects.sql
+--# include 28_status_server.sql
+--# include 29_status_worker.sql
+--# include 30_status_tables.sql
+--# include 31_status_events.sql
+--# include 32_status.sql
+--# include 33_import.sql
+--# include 34_event_types.sql
 -- Everybody may call the trigger's function now, so that what managers were granted says nothing any more.
 DO $$
 DECLARE
@@ -361,16 +371,16 @@ BEGIN
 END
 $$;
 
---# include 25_privileges.sql
+--# include 35_privileges.sql
 
 -- The structure that the above leads to, as digests of its files.
 --# structure 01_schema.sql 9644aaa7488d6366
---# structure 02_event_type.sql d66fe72eba7b167e
---# structure 03_webhook.sql f67ee936eb629a05
+--# structure 02_event_type.sql afb8efe13ce2ca2b
+--# structure 03_webhook.sql f7a1161145529c60
 --# structure 06_legacy_delivery.sql 4e594d666bb17293
 --# structure 07_webhook_state.sql 227a638fbe7105ee
 --# structure 08_event_source.sql 426184cabd82c950
 --# structure 09_delivery_stat.sql 975f394c8f1c4fc4
 --# structure 10_event_wording.sql abc35a2f0dcc42c8
 --# structure 11_api_token.sql 75e91431a803e2f0
---# structure 26_install.sql aa73e52d0cb02b3d
+--# structure 36_install.sql df31254270b1dba5

@@ -2,13 +2,14 @@
 
 use std::sync::atomic::Ordering::SeqCst;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, AtomicU32};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use pgrx::prelude::*;
 
+use super::held_roles::{Held, LONG_HOLD};
 use super::since::Since;
-use super::slot::Told;
-use super::stuck::{Replaced, Stuck, StuckList};
+use super::stuck::{Replaced, Stuck, StuckList, Told};
 use super::{NOBODY, Slot, Work, wake_process};
 use crate::pg::{process, version};
 
@@ -125,9 +126,15 @@ impl Registry {
         }
     }
 
-    /// Whether something of the role's is stuck, so that nothing of it may run in the database.
-    pub(super) fn is_stuck(&self, database: pg_sys::Oid, role: u32) -> bool {
-        self.stuck.concerns(database, role)
+    /// What of the role's sources is not tried now in the slot's database, and for how long. While something of the role's is stuck, that is
+    /// everything.
+    pub fn held(&self, slot: &Slot, role: u32) -> Option<(Held, Duration)> {
+        let lately = slot.held_lately(role);
+        if self.stuck.concerns(slot.database(), role) {
+            let what = lately.map_or(Held::Everything, |(held, _)| held);
+            return Some((what, LONG_HOLD));
+        }
+        lately
     }
 
     /// The processes that were told to end and have not.

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::AtomicI64;
 use std::sync::atomic::Ordering::SeqCst;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -27,4 +28,13 @@ impl Since {
         let micros = Some(self.0.load(SeqCst)).filter(|micros| *micros != 0);
         micros.and_then(|micros| Timestamp::from_microsecond(micros).ok())
     }
+}
+
+/// From now to a moment in microseconds since 1970; None: it is past.
+pub(super) fn time_left(until: &AtomicI64) -> Option<Duration> {
+    let left = until.load(SeqCst) - Timestamp::now().as_microsecond();
+    u64::try_from(left)
+        .ok()
+        .filter(|left| *left > 0)
+        .map(Duration::from_micros)
 }

@@ -7,20 +7,16 @@ use std::time::Duration;
 use jiff::Timestamp;
 use pgrx::prelude::*;
 
-use super::since::Since;
+use super::held_roles::{Held, HeldRoles};
+use super::since::{Since, time_left};
+use super::stuck::Told;
 use super::webhook_set::SharedWebhookSet;
-use super::{NOBODY, Occupant, Work, registry, wake_process};
+use super::{NOBODY, Occupant, Work, wake_process};
 use crate::pg::process;
 use crate::pg::time_limit::Overran;
 use crate::pg::version;
 
 const NEVER: i64 = i64::MAX;
-/// For how long nothing of a role runs that may do what has ended a worker.
-const HOLD: Duration = Duration::from_secs(3600);
-/// The same while it still runs in that worker; when it ends, it is found out anew.
-const LONG_HOLD: Duration = Duration::from_secs(30 * 24 * 3600);
-/// Roles that are known to have ended a worker.
-const HELD_ROLES: usize = 16;
 
 /// A database that has or had work.
 pub struct Slot {
@@ -57,48 +53,7 @@ pub struct Slot {
     /// The event source whose look-ups have ended a worker, because they heeded no cancel; 0: none.
     overran: Overran,
     /// The roles whose sources have ended a worker lately. The worker alone writes it.
-    held_roles: [HeldRole; HELD_ROLES],
-}
-
-/// What of a role's sources is not tried for a while, whatever is attached anew.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Held {
-    Expressions,
-    /// It was not the expressions alone.
-    Everything,
-}
-
-/// A worker that was told to end.
-#[derive(Clone, Copy, Debug)]
-pub struct Told {
-    /// Its place among the processes.
-    pub(super) number: i32,
-    pub pid: i32,
-    pub at: Timestamp,
-}
-
-struct HeldRole {
-    role: AtomicU32,
-    /// In microseconds since 1970.
-    until: AtomicI64,
-    everything: AtomicBool,
-}
-
-impl HeldRole {
-    const fn free() -> Self {
-        HeldRole {
-            role: AtomicU32::new(0),
-            until: AtomicI64::new(0),
-            everything: AtomicBool::new(false),
-        }
-    }
-
-    fn what(&self) -> Held {
-        match self.everything.load(SeqCst) {
-            true => Held::Everything,
-            false => Held::Expressions,
-        }
-    }
+    held_roles: HeldRoles,
 }
 
 impl Slot {
@@ -122,7 +77,7 @@ impl Slot {
             lost: AtomicU64::new(0),
             stale: AtomicBool::new(false),
             overran: Overran::nothing(),
-            held_roles: [const { HeldRole::free() }; HELD_ROLES],
+            held_roles: HeldRoles::none(),
         }
     }
 
@@ -133,38 +88,12 @@ impl Slot {
 
     /// A source of the role has ended a worker: for a while its expressions do not run, and nothing at all when one of its sources does so again.
     pub fn hold_role(&self, role: u32) -> Held {
-        let everything = self.held_lately(role).is_some();
-        // One that is known, else the one that is free the longest, or will be first.
-        let known = self.held_roles.iter().find(|held| held.role.load(SeqCst) == role);
-        let place = known.or_else(|| self.held_roles.iter().min_by_key(|held| held.until.load(SeqCst)));
-        if let Some(held) = place {
-            let until = Timestamp::now().checked_add(HOLD).unwrap_or(Timestamp::MAX);
-            held.role.store(role, SeqCst);
-            held.everything.store(everything, SeqCst);
-            held.until.store(until.as_microsecond(), SeqCst);
-        }
-        match everything {
-            true => Held::Everything,
-            false => Held::Expressions,
-        }
+        self.held_roles.hold(role)
     }
 
-    /// What of the role's sources is not tried now, and for how long.
-    pub fn held(&self, role: u32) -> Option<(Held, Duration)> {
-        let lately = self.held_lately(role);
-        if registry().is_some_and(|registry| registry.is_stuck(self.database(), role)) {
-            let what = lately.map_or(Held::Everything, |(held, _)| held);
-            return Some((what, LONG_HOLD));
-        }
-        lately
-    }
-
-    fn held_lately(&self, role: u32) -> Option<(Held, Duration)> {
-        let held = self
-            .held_roles
-            .iter()
-            .find(|held| held.role.load(SeqCst) == role)?;
-        time_left(&held.until).map(|left| (held.what(), left))
+    /// What of the role's sources is not tried because they have ended a worker, and for how long.
+    pub(super) fn held_lately(&self, role: u32) -> Option<(Held, Duration)> {
+        self.held_roles.lately(role)
     }
 
     pub fn database(&self) -> pg_sys::Oid {
@@ -399,21 +328,9 @@ impl Slot {
         self.overran.forget();
         self.overran.process_changes();
         self.overran.unseen.store(false, SeqCst);
-        for held in &self.held_roles {
-            held.role.store(0, SeqCst);
-            held.until.store(0, SeqCst);
-        }
+        self.held_roles.forget();
         self.set_due(None);
         self.left_in_order.store(true, SeqCst);
         self.database.store(0, SeqCst);
     }
-}
-
-/// From now to a moment in microseconds since 1970; None: it is past.
-fn time_left(until: &AtomicI64) -> Option<Duration> {
-    let left = until.load(SeqCst) - Timestamp::now().as_microsecond();
-    u64::try_from(left)
-        .ok()
-        .filter(|left| *left > 0)
-        .map(Duration::from_micros)
 }

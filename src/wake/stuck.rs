@@ -6,8 +6,6 @@ use std::sync::atomic::{AtomicI32, AtomicI64, AtomicU32};
 use jiff::Timestamp;
 use pgrx::prelude::*;
 
-use super::slot::Told;
-
 /// How many the server may have: each holds a place of max_worker_processes, and may use a processor.
 const MOST: usize = 3;
 
@@ -22,6 +20,15 @@ struct Place {
     owner: AtomicU32,
     /// In microseconds since 1970.
     since: AtomicI64,
+}
+
+/// A worker that was told to end.
+#[derive(Clone, Copy, Debug)]
+pub struct Told {
+    /// Its place among the processes.
+    pub(super) number: i32,
+    pub pid: i32,
+    pub at: Timestamp,
 }
 
 /// A process that should have ended.

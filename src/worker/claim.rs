@@ -1,43 +1,37 @@
 //! What waits is read for the scheduler: from the table as long as a queue has something there, and then from the open batch, whose ids
 //! are higher.
 
-use std::sync::{Arc, Weak};
-
 use jiff::Timestamp;
 use webhook::schedule::{Claim, Delivery};
 
 use super::database;
-use super::event_loop::Worker;
+use super::in_memory::SMALL;
+use super::legacy;
+use super::state::Worker;
+use crate::pg::wait;
 
-/// Data that are no longer count for nothing: ten thousand of them are some megabytes.
-const SMALL: usize = 4 << 10;
 /// Bytes of longer data that deliveries from the table may have in memory; a queue gets one row whatever there is.
 const MAX_BYTES: usize = 32 << 20;
 
-/// The long data that are in memory, as long as anybody refers to them.
-#[derive(Default)]
-pub struct InMemory(Vec<Weak<str>>);
-
-impl InMemory {
-    /// Bytes that are in memory.
-    fn bytes(&mut self) -> usize {
-        let mut bytes = 0;
-        self.0.retain(|data| {
-            let held = data.upgrade();
-            bytes += held.as_ref().map_or(0, |data| data.len());
-            held.is_some()
-        });
-        bytes
-    }
-
-    fn add(&mut self, data: &Arc<str>) {
-        if data.len() > SMALL {
-            self.0.push(Arc::downgrade(data));
-        }
-    }
-}
-
 impl Worker {
+    /// What waits goes before everything else that is routed.
+    pub fn move_legacy(&mut self) -> Result<(), String> {
+        while self.legacy_waits && self.cursor.may_route() && !self.is_called_away() {
+            self.legacy_waits = database::transaction_as_self(
+                "zentry_notify: move what waits since 0.2",
+                legacy::move_waiting,
+            )?;
+            wait::check_for_interrupts();
+            if !self.legacy_waits {
+                // Their ids are lower than all that was read.
+                self.claim_cursors.forget_all();
+                self.drained.clear();
+                self.scheduler.notice_all();
+            }
+        }
+        Ok(())
+    }
+
     pub fn claim(&mut self) -> Result<(), String> {
         let claims = self.scheduler.claims(Timestamp::now());
         if claims.is_empty() {

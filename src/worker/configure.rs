@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::active_webhooks::{ActiveWebhook, config, idle_connections, policy};
 use super::database;
-use super::event_loop::Worker;
+use super::state::Worker;
 use crate::acting_as::ActingAs;
 use crate::settings;
 

@@ -7,6 +7,7 @@ use pgrx::prelude::*;
 
 use super::pinned_settings;
 use crate::acting_as::ActingAs;
+use crate::installation::Installation;
 use crate::pg::setting;
 use crate::pg::signals::InTransaction;
 use crate::pg::subtransaction::Failure;
@@ -77,4 +78,9 @@ fn run<T>(
         let _role = whom.map(|act| act());
         f()
     })
+}
+
+/// The extension in this database.
+pub fn installation() -> Result<Option<Installation>, String> {
+    transaction_as_self("zentry_notify: look for the extension", Installation::find)
 }

@@ -7,10 +7,11 @@ use pgrx::IntoDatum;
 use webhook::event::Event;
 use webhook::json_members::merged;
 use webhook::open_batch::{OpenDelivery, OpenEvent};
-use webhook::schedule::{Claim, Delivery, DeliveryChange, DeliveryId, Outcome, QueueId, Tally};
+use webhook::schedule::{Claim, Delivery, DeliveryChange, DeliveryId, QueueId, Tally};
 
 use super::claim_cursors::ClaimCursors;
 use super::counters::{End, Sums};
+use super::delivery_columns::{attempts, body, code, finished_at, next_attempt, status};
 use super::store::Store;
 use crate::plan::{Argument, Plan, Rows, with_spi};
 use crate::settings;
@@ -269,41 +270,6 @@ pub struct GivenUp {
     pub sums: Sums,
     /// There may be more that waits.
     pub more: bool,
-}
-
-pub fn status(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Sent => "s",
-        Outcome::Retry { .. } | Outcome::Waiting { .. } => "r",
-        Outcome::Failed => "f",
-    }
-}
-
-/// The scheduler counts what failed; the log shows how often it was posted.
-pub fn attempts(change: &DeliveryChange) -> i16 {
-    let attempts = change.attempts + u32::from(change.outcome == Outcome::Sent);
-    i16::try_from(attempts).unwrap_or(i16::MAX)
-}
-
-pub fn code(change: &DeliveryChange) -> Option<i16> {
-    change.status_code.and_then(|code| i16::try_from(code).ok())
-}
-
-/// Discord's answer has the message in it.
-pub fn body(change: &DeliveryChange, log_payloads: bool) -> Option<&str> {
-    let kept = log_payloads || change.outcome != Outcome::Sent;
-    change.body.as_deref().filter(|body| kept && !body.is_empty())
-}
-
-pub fn finished_at(change: &DeliveryChange) -> Option<Timestamp> {
-    matches!(change.outcome, Outcome::Sent | Outcome::Failed).then_some(change.at)
-}
-
-pub fn next_attempt(outcome: Outcome) -> Option<Timestamp> {
-    match outcome {
-        Outcome::Retry { next_attempt_at } | Outcome::Waiting { next_attempt_at } => Some(next_attempt_at),
-        Outcome::Sent | Outcome::Failed => None,
-    }
 }
 
 /// A row that waits, and whether its event was not among those that are known. Deliveries of one event share its data.

@@ -6,7 +6,7 @@ use std::ffi::CString;
 use pgrx::pg_sys;
 use webhook::open_batch::{OpenDelivery, OpenEvent};
 
-use super::deliveries::{attempts, body, code, finished_at, next_attempt, status};
+use super::delivery_columns::{attempts, body, code, finished_at, next_attempt, status};
 use crate::pg::field::{Field, KeptText};
 use crate::pg::row_writer::{RowWriter, Table};
 use crate::timestamp::since_2000;

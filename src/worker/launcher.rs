@@ -1,5 +1,7 @@
 //! The launcher: starts a worker for each database that has work, and only then.
 
+mod stuck;
+
 use std::collections::HashMap;
 use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant};
@@ -17,7 +19,8 @@ use crate::pg::transaction;
 use crate::pg::version;
 use crate::pg::wait::Waiter;
 use crate::settings;
-use crate::wake::{Registry, Replaced, Slot, Told, Work, registry};
+use crate::wake::{Registry, Slot, Work, registry};
+use stuck::Leaver;
 
 /// Pause before a worker that died is started again; doubled as long as it keeps dying.
 const SHORTEST_PAUSE: Duration = Duration::from_secs(1);
@@ -32,8 +35,6 @@ const LOOKED_FOR: Duration = Duration::from_secs(600);
 const IDLE_LOOK_INTERVAL: Duration = Duration::from_secs(30);
 /// How often it looks into every database that has or had work, for what should not have been forgotten.
 const AUDIT_INTERVAL: Duration = Duration::from_secs(3600);
-/// How long a worker that was told to end may take for it.
-const PATIENCE_WITH_STUCK: Duration = Duration::from_secs(3);
 /// Where workers are few, databases take turns, and none may be free again and again.
 const WARNING_INTERVAL: Duration = Duration::from_secs(600);
 
@@ -90,13 +91,6 @@ struct Launcher {
     audited: Instant,
     /// When it was said last that no worker is free.
     warned: Option<Instant>,
-}
-
-/// A worker that was told to end.
-struct Leaver {
-    since: Instant,
-    /// It was said that none can take its place.
-    said: bool,
 }
 
 struct Running {
@@ -290,60 +284,6 @@ impl Launcher {
         if let Some(slot) = self.registry.known_slot(database) {
             slot.release();
         }
-    }
-
-    /// Gives the place of workers that were told to end, and do not, to others; returns when the next one's patience is over. What runs in
-    /// them is within a function of PostgreSQL's own that looks at no interrupts, for as long as it takes: nothing but the end of the server
-    /// ends it.
-    fn replace_stuck(&mut self) -> Option<Duration> {
-        let registry = self.registry;
-        let found: Vec<(&Slot, Told)> = registry
-            .slots()
-            .filter_map(|slot| slot.told_to_end().map(|told| (slot, told)))
-            .collect();
-        self.told
-            .retain(|pid, _| found.iter().any(|(_, told)| told.pid == *pid));
-        let mut next: Option<Duration> = None;
-        for (slot, told) in found {
-            let leaver = self.told.entry(told.pid).or_insert_with(|| Leaver {
-                since: Instant::now(),
-                said: false,
-            });
-            let left = PATIENCE_WITH_STUCK.saturating_sub(leaver.since.elapsed());
-            if !left.is_zero() {
-                next = Some(next.map_or(left, |next| next.min(left)));
-                continue;
-            }
-            let (database, pid) = (slot.database(), told.pid);
-            match registry.replace(slot, &told) {
-                Replaced::Needless => {}
-                // One that ends wakes the launcher.
-                Replaced::TooMany if leaver.said => {}
-                Replaced::TooMany => {
-                    leaver.said = true;
-                    crate::report::warning(
-                        PgSqlErrorCode::ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
-                        format!(
-                            "zentry_notify: the worker of database {database} (pid {pid}) does not end, and too many do not already: its notifications wait"
-                        ),
-                        "Another one is started when one of them has ended. To end them, restart the server in immediate mode.",
-                    );
-                }
-                Replaced::Yes => {
-                    // That is why it ended, should it do so now.
-                    slot.overran().unseen.store(false, SeqCst);
-                    self.workers.remove(&database);
-                    crate::report::warning(
-                        PgSqlErrorCode::ERRCODE_QUERY_CANCELED,
-                        format!(
-                            "zentry_notify: the worker of database {database} (pid {pid}) does not end: what is looked up heeds no interrupts, another one takes its place"
-                        ),
-                        "The next worker says which event source it is. The process ends when that has come to its end, or with the server in immediate mode.",
-                    );
-                }
-            }
-        }
-        next
     }
 
     /// Takes note of workers that have ended.

@@ -4,8 +4,6 @@ use std::time::Duration;
 
 use pgrx::prelude::*;
 
-use super::database;
-use super::event_loop::Worker;
 use crate::acting_as::ActingAs;
 use crate::pg::process;
 use crate::pg::sequence;
@@ -15,24 +13,9 @@ use crate::wake;
 /// Rows in one transaction.
 const PAGE: i32 = 1_000;
 
-impl Worker {
-    /// What waits goes before everything else that is routed.
-    pub fn move_legacy(&mut self) -> Result<(), String> {
-        while self.legacy_waits && self.cursor.may_route() && !self.is_called_away() {
-            self.legacy_waits =
-                database::transaction_as_self("zentry_notify: move what waits since 0.2", || {
-                    move_page(WAITING, PAGE, None)
-                })?;
-            crate::pg::wait::check_for_interrupts();
-            if !self.legacy_waits {
-                // Their ids are lower than all that was read.
-                self.claim_cursors.forget_all();
-                self.drained.clear();
-                self.scheduler.notice_all();
-            }
-        }
-        Ok(())
-    }
+/// Of rows that wait. True: there is more.
+pub fn move_waiting() -> bool {
+    move_page(WAITING, PAGE, None)
 }
 
 /// Of rows that are finished; what is older than `retention` goes for good. True: there is more.

@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use pgrx::prelude::*;
 
-use super::event_loop::Worker;
+use super::state::Worker;
 use super::{database, files};
-use crate::installation::Installation;
 use crate::pg::large_tables;
 use crate::pg::process;
 use crate::pg::signals;
@@ -28,7 +27,7 @@ pub fn run(database: pg_sys::Oid) {
     large_tables::assume();
     database::connect(Some(database), c"zentry_notify worker");
     watch::register_for_rights();
-    match installation() {
+    match database::installation() {
         Ok(Some(installation)) => match installation.fits() {
             Ok(()) => {
                 slot.set_outdated(false);
@@ -72,9 +71,4 @@ fn leave_slot(database: pg_sys::Oid) {
         registry.stuck_one_ends(database);
         registry.wake_launcher();
     }
-}
-
-/// The extension in this database.
-pub fn installation() -> Result<Option<Installation>, String> {
-    database::transaction_as_self("zentry_notify: look for the extension", Installation::find)
 }

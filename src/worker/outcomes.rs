@@ -1,6 +1,6 @@
 //! Outcomes are written down: those of the open batch with its deliveries, others in the table, as far as the database takes them.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -9,39 +9,15 @@ use webhook::schedule::{Changes, DeliveryChange, InARow, QueueChange, QueueId};
 
 use super::counters::Sums;
 use super::database;
-use super::event_loop::Worker;
 use super::parts::{Fate, Parts, Piece};
+use super::state::Worker;
+use super::unrecorded::State;
 use crate::pg::subtransaction::Failure;
 use crate::settings;
 use crate::wake::WebhookSet;
 
 /// Outcomes in one statement.
 const RECORD_PAGE: usize = 5_000;
-
-/// What the database did not take.
-#[derive(Default)]
-pub struct Unrecorded {
-    deliveries: Vec<DeliveryChange>,
-    /// Those of the deliveries. They are not read meanwhile: what is in them would be sent again.
-    pub queues: HashSet<QueueId>,
-    /// The last state of each webhook.
-    states: HashMap<QueueId, State>,
-    /// The last of what is counted of each webhook, with since when it is what it was.
-    in_a_row: BTreeMap<QueueId, (Timestamp, InARow)>,
-}
-
-impl Unrecorded {
-    pub fn is_empty(&self) -> bool {
-        self.deliveries.is_empty() && self.states.is_empty() && self.in_a_row.is_empty()
-    }
-}
-
-/// A new state of a webhook, with since when it was what was called, and the last failure.
-struct State {
-    change: QueueChange,
-    since: Timestamp,
-    error: Option<Arc<str>>,
-}
 
 impl Worker {
     /// Writes down what has changed, as far as the database takes it.

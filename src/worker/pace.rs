@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use super::event_loop::Worker;
 use super::housekeeping;
+use super::state::Worker;
 use crate::settings;
 
 /// How often it is looked whether a dump's cursor has come, while its events are here.

@@ -7,7 +7,7 @@ use webhook::outcome::{TransportError, judge, judge_absence, remarks};
 use webhook::schedule::RequestId;
 
 use super::active_webhooks::Composer;
-use super::event_loop::Worker;
+use super::state::Worker;
 
 impl Worker {
     pub fn hear_answers(&mut self) {

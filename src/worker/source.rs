@@ -8,7 +8,7 @@ use webhook::apart::{Credit, Purse};
 
 use crate::event_source::{ColumnRef, EventSource, Expression, Image, Row};
 use crate::plan::{Plan, with_spi};
-use crate::wake::{Held, Slot};
+use crate::wake::{Held, Slot, registry};
 
 /// A row of `event_source`.
 pub struct Source {
@@ -134,8 +134,8 @@ impl Sources {
                             unending,
                             held: None,
                         };
-                        source.held = slot
-                            .held(owner)
+                        source.held = registry()
+                            .and_then(|registry| registry.held(slot, owner))
                             .filter(|(held, _)| source.is_held_by(*held))
                             .map(|(held, left)| (held, Instant::now() + left));
                         Some(source)

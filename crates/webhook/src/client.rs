@@ -8,13 +8,13 @@ mod tls;
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT as USER_AGENT_NAME};
 use reqwest::{Body, Method, Request, Response};
 use tokio::time::{Instant, timeout_at};
 
+use config::Limits;
 pub use config::{ClientConfig, ClientError, ProxyError, parse_proxy};
 pub use tls::check_authorities;
 
@@ -77,15 +77,7 @@ impl fmt::Debug for Headers {
 pub struct Client {
     http: reqwest::Client,
     nats: Arc<nats::Links>,
-    limits: Arc<Limits>,
-}
-
-#[derive(Debug)]
-struct Limits {
-    request_timeout: Duration,
-    connect_timeout: Duration,
-    allow_private_addresses: bool,
-    by_proxy: bool,
+    limits: Limits,
 }
 
 impl Client {
@@ -94,17 +86,11 @@ impl Client {
     /// # Errors
     /// When `ca_pem` holds no certificate or the proxy can't be used.
     pub fn new(config: &ClientConfig) -> Result<Self, ClientError> {
-        let limits = Limits {
-            request_timeout: config.request_timeout,
-            connect_timeout: config.connect_timeout,
-            allow_private_addresses: config.allow_private_addresses,
-            by_proxy: config.proxy.is_some(),
-        };
         let trusted = tls::trusted(config.ca_pem.as_deref())?;
         Ok(Self {
             http: config.build(&trusted)?,
-            nats: Arc::new(nats::Links::new(config, trusted)),
-            limits: Arc::new(limits),
+            nats: Arc::new(nats::Links::new(config.limits(), trusted)),
+            limits: config.limits(),
         })
     }
 

@@ -9,6 +9,7 @@ mod guard;
 mod keys;
 mod notation;
 mod number;
+mod packs;
 mod print;
 mod sample;
 mod segments;
@@ -25,7 +26,7 @@ pub use builtin::{TEST, TROUBLE, builtin};
 pub use catalogue::Catalogue;
 pub use keys::UnknownKey;
 pub use notation::parse_fields;
-pub use sample::{SAMPLE_KEY, placeholder, sample};
+pub use sample::{placeholder, sample};
 
 use crate::card::{Card, humanised};
 use crate::event::Event;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use crate::definition::SAMPLE_KEY;
+/// The key of data that are a sample: readers are told so.
+pub const SAMPLE_KEY: &str = "zentry_sample";
 
 /// A captured event.
 ///

@@ -1,10 +1,15 @@
 //! Events that are routed and not written down yet: their deliveries leave from memory, and are written once, with their outcomes.
 
+mod event;
+mod pace;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use crate::event::Event;
 use crate::schedule::{Delivery, DeliveryChange, DeliveryId, Outcome, QueueId};
+pub use event::{OpenDelivery, OpenEvent};
+use pace::{Pace, STALE};
 
 /// No event stays in memory alone for longer than this, whatever becomes of its deliveries.
 const LONGEST: Duration = Duration::from_secs(1);
@@ -14,77 +19,10 @@ const LONGEST_WHEN_FULL: Duration = Duration::from_millis(300);
 /// soon as waiting, and to update it then, costs three times as much, so that the pace would fall further behind.
 const LONGEST_WHEN_MOVING: Duration = Duration::from_secs(3);
 const MANY: usize = 1_000;
-/// The pace is measured over so long.
-const WINDOW: Duration = Duration::from_millis(100);
-/// When it was not measured for so long, nothing moves.
-const STALE: Duration = Duration::from_millis(500);
 /// No outcome does: what else is to become of its event is written later.
 const AFTER_ANSWER: Duration = Duration::from_millis(100);
 /// Events that are finished wait so long for others: writing costs the less for each, the more there are.
 const FINISHED: Duration = Duration::from_millis(25);
-
-/// An event and its deliveries.
-#[derive(Clone, Debug)]
-pub struct OpenEvent {
-    pub id: i64,
-    pub event: Event,
-    /// What the worker found out about it, as JSON; None: nothing.
-    pub detail: Option<String>,
-    /// Those that are not written down.
-    pub deliveries: Vec<OpenDelivery>,
-    /// Some of it is written down, or was tried.
-    pub split: bool,
-    /// There is nothing to write of it before what was refused is tried again.
-    parked: bool,
-    routed_at: Instant,
-    /// When the first outcome came.
-    answered_at: Option<Instant>,
-    unfinished: usize,
-}
-
-impl OpenEvent {
-    /// Ids are drawn in order.
-    fn place(&self, delivery: DeliveryId) -> Option<usize> {
-        self.deliveries
-            .binary_search_by_key(&delivery, |known| known.id)
-            .ok()
-    }
-}
-
-#[derive(Clone, Debug)]
-pub struct OpenDelivery {
-    pub id: DeliveryId,
-    pub queue: QueueId,
-    /// The last that became of it; None: it has not been tried.
-    pub last: Option<DeliveryChange>,
-    /// It is not to be written now: see [`OpenBatch::take`].
-    pub held: bool,
-}
-
-impl OpenDelivery {
-    pub fn is_finished(&self) -> bool {
-        let outcome = self.last.as_ref().map(|change| change.outcome);
-        matches!(outcome, Some(Outcome::Sent | Outcome::Failed))
-    }
-
-    /// As the scheduler wants it.
-    fn row(&self, event_id: i64, event: &Event) -> Delivery {
-        let next_attempt_at = self.last.as_ref().and_then(|change| match change.outcome {
-            Outcome::Retry { next_attempt_at } | Outcome::Waiting { next_attempt_at } => {
-                Some(next_attempt_at)
-            }
-            Outcome::Sent | Outcome::Failed => None,
-        });
-        Delivery {
-            id: self.id,
-            event_id,
-            event: event.clone(),
-            attempts: self.last.as_ref().map_or(0, |change| change.attempts),
-            created_at: event.occurred_at,
-            next_attempt_at,
-        }
-    }
-}
 
 /// All of them.
 #[derive(Debug, Default)]
@@ -109,37 +47,6 @@ pub struct OpenBatch {
     /// There is no room for more.
     full: bool,
     pace: Pace,
-}
-
-/// How fast deliveries are finished.
-#[derive(Debug, Default)]
-struct Pace {
-    /// When the window began that is not over.
-    began: Option<Instant>,
-    /// In it.
-    finished: usize,
-    /// A second, in the window before.
-    rate: usize,
-}
-
-impl Pace {
-    fn finished(&mut self, now: Instant) {
-        let began = *self.began.get_or_insert(now);
-        let lasted = now.saturating_duration_since(began);
-        if lasted >= WINDOW {
-            self.rate = self.finished * 1000 / lasted.as_millis() as usize;
-            self.finished = 0;
-            self.began = Some(now);
-        }
-        self.finished += 1;
-    }
-
-    /// Whether so many will be finished within that time.
-    fn takes(&self, deliveries: usize, time: Duration, now: Instant) -> bool {
-        let is_recent = |began: Instant| now.saturating_duration_since(began) < STALE;
-        let taken = self.rate * time.as_millis() as usize / 1000;
-        self.began.is_some_and(is_recent) && deliveries <= taken
-    }
 }
 
 /// What the database has refused of a queue.
@@ -476,222 +383,4 @@ impl OpenBatch {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-
-    use jiff::Timestamp;
-    use proptest::prelude::*;
-
-    use super::*;
-
-    const QUEUES: i64 = 3;
-
-    fn event() -> Event {
-        Event {
-            event_type: "task_completed".into(),
-            data: "{}".into(),
-            occurred_at: Timestamp::UNIX_EPOCH,
-        }
-    }
-
-    fn change(id: i64, queue: i64, outcome: Outcome) -> DeliveryChange {
-        DeliveryChange {
-            id: DeliveryId(id),
-            queue: QueueId(queue),
-            outcome,
-            at: Timestamp::UNIX_EPOCH,
-            attempts: 0,
-            status_code: Some(200),
-            body: None,
-            error: None,
-        }
-    }
-
-    /// Event `n` has deliveries `10 n` to `10 n + 2`, one for each queue.
-    fn add(batch: &mut OpenBatch, number: i64, now: Instant) {
-        let deliveries = (0..QUEUES).map(|queue| (DeliveryId(10 * number + queue), QueueId(queue)));
-        batch.add(number, event(), None, deliveries, now);
-    }
-
-    fn ids(events: &[OpenEvent]) -> Vec<i64> {
-        events.iter().map(|event| event.id).collect()
-    }
-
-    #[test]
-    fn what_is_finished_is_written_soon_and_what_is_not_stays_a_second() {
-        let start = Instant::now();
-        let mut batch = OpenBatch::default();
-        add(&mut batch, 1, start);
-        add(&mut batch, 2, start + FINISHED);
-        assert_eq!(batch.wait(start), Some(LONGEST));
-        for queue in 0..QUEUES {
-            assert!(batch.note(&change(20 + queue, queue, Outcome::Sent), start + FINISHED));
-        }
-        assert_eq!(batch.wait(start + FINISHED), Some(FINISHED));
-        assert_eq!(ids(&batch.take(false, false, start + 2 * FINISHED)), [2]);
-        assert_eq!(batch.wait(start), Some(LONGEST));
-        assert_eq!(ids(&batch.take(false, false, start + LONGEST)), [1]);
-        assert_eq!(batch.wait(start + LONGEST), None);
-        assert_eq!((batch.deliveries(), batch.bytes()), (0, 0));
-    }
-
-    #[test]
-    fn an_outcome_is_written_soon_and_takes_along_what_stands_before_it() {
-        let start = Instant::now();
-        let mut batch = OpenBatch::default();
-        let after = |milliseconds| start + Duration::from_millis(milliseconds);
-        add(&mut batch, 1, start);
-        add(&mut batch, 2, after(1));
-        add(&mut batch, 3, after(2));
-        batch.note(&change(20, 0, Outcome::Sent), after(5));
-        assert_eq!(batch.wait(after(5)), Some(AFTER_ANSWER));
-        assert_eq!(batch.take(false, false, after(104)).len(), 0);
-        assert_eq!(ids(&batch.take(false, false, after(105))), [1, 2]);
-        assert_eq!(batch.waiting(QueueId(0)), 1);
-    }
-
-    #[test]
-    fn an_outcome_takes_along_nothing_of_other_webhooks() {
-        let start = Instant::now();
-        let mut batch = OpenBatch::default();
-        let of = |queues: &[i64], number: i64| {
-            let ids = queues
-                .iter()
-                .map(|queue| (DeliveryId(10 * number + queue), QueueId(*queue)));
-            ids.collect::<Vec<_>>()
-        };
-        for (number, queues) in [(1, [1, 2]), (2, [3, 4]), (3, [2, 5]), (4, [5, 6])] {
-            batch.add(number, event(), None, of(&queues, number), start);
-        }
-        batch.note(&change(46, 6, Outcome::Sent), start);
-        assert_eq!(ids(&batch.take(false, false, start + AFTER_ANSWER)), [1, 3, 4]);
-        assert_eq!(ids(&batch.take(true, false, start)), [2]);
-    }
-
-    #[test]
-    fn what_moves_is_not_written_as_waiting() {
-        let start = Instant::now();
-        let after = |milliseconds| start + Duration::from_millis(milliseconds);
-        let mut batch = OpenBatch::default();
-        let events = MANY as i64;
-        (1..=events).for_each(|number| add(&mut batch, number, start));
-        batch.set_full(true);
-        assert_eq!(batch.wait(start), Some(LONGEST_WHEN_FULL));
-        // A pace at which all of it takes less than the time.
-        let each = events / 10;
-        let mut finished = 0;
-        for window in 1..=5 {
-            for number in (window - 1) * each + 1..=window * each {
-                for queue in 0..QUEUES {
-                    let sent = change(10 * number + queue, queue, Outcome::Sent);
-                    assert!(batch.note(&sent, after(100 * window as u64)));
-                }
-            }
-            let taken = batch.take(false, false, after(100 * window as u64) + FINISHED);
-            assert!(taken.iter().all(|event| event.unfinished == 0));
-            finished += taken.len() as i64;
-        }
-        assert_eq!(finished, 5 * each);
-        // Nothing is finished any more, which is looked for.
-        let ends = after(500) + STALE;
-        assert_eq!(batch.wait(after(500)), Some(STALE));
-        assert_eq!(batch.take(false, false, ends).len() as i64, events - finished);
-    }
-
-    #[test]
-    fn what_has_to_be_tried_again_is_read_as_it_is_now() {
-        let now = Instant::now();
-        let mut batch = OpenBatch::default();
-        add(&mut batch, 1, now);
-        let next_attempt_at = Timestamp::from_second(60).unwrap();
-        let mut failed = change(10, 0, Outcome::Retry { next_attempt_at });
-        failed.attempts = 2;
-        batch.note(&failed, now);
-        assert_eq!(batch.wait(now), Some(FINISHED), "people want to see why it waits");
-        let rows = batch.rows(QueueId(0), 5);
-        assert_eq!(
-            (rows[0].attempts, rows[0].next_attempt_at),
-            (2, Some(next_attempt_at))
-        );
-        assert!(
-            !batch.note(&change(99, 0, Outcome::Sent), now),
-            "not of this batch"
-        );
-    }
-
-    #[derive(Clone, Debug)]
-    enum Step {
-        Add,
-        Note(i64, bool),
-        Take(bool, bool),
-        Wait(u64),
-    }
-
-    fn step() -> impl Strategy<Value = Step> {
-        prop_oneof![
-            Just(Step::Add),
-            (0i64..300, any::<bool>()).prop_map(|(id, sent)| Step::Note(id, sent)),
-            (any::<bool>(), any::<bool>()).prop_map(|(all, fails)| Step::Take(all, fails)),
-            (1u64..120).prop_map(Step::Wait),
-        ]
-    }
-
-    proptest! {
-        #[test]
-        fn every_event_is_taken_once_with_its_last_outcomes(steps in prop::collection::vec(step(), 1..200)) {
-            let mut now = Instant::now();
-            let mut batch = OpenBatch::default();
-            let (mut added, mut taken) = (0, BTreeMap::new());
-            // The last delivery of each queue that was written as waiting.
-            let mut written = [i64::MIN; QUEUES as usize];
-            let mut sent = BTreeSet::new();
-            for step in steps {
-                match step {
-                    Step::Add => {
-                        added += 1;
-                        // For all queues, or some of them.
-                        let queues = (0..QUEUES).filter(|queue| added % 2 == 0 || added / 2 % QUEUES != *queue);
-                        let deliveries = queues.map(|queue| (DeliveryId(10 * added + queue), QueueId(queue)));
-                        batch.add(added, event(), None, deliveries, now);
-                    }
-                    Step::Wait(milliseconds) => now += Duration::from_millis(milliseconds),
-                    Step::Note(id, is_sent) => {
-                        let next_attempt_at = Timestamp::UNIX_EPOCH;
-                        let outcome = if is_sent { Outcome::Sent } else { Outcome::Waiting { next_attempt_at } };
-                        if !sent.contains(&id) && batch.note(&change(id, id % 10, outcome), now) && is_sent {
-                            sent.insert(id);
-                        }
-                    }
-                    Step::Take(all, fails) => {
-                        let events = batch.take(all, false, now);
-                        if fails {
-                            batch.put_back(events, now);
-                        } else {
-                            for event in events {
-                                for delivery in event.deliveries.iter().filter(|delivery| !delivery.is_finished()) {
-                                    let last = &mut written[delivery.queue.0 as usize];
-                                    *last = delivery.id.0.max(*last);
-                                }
-                                prop_assert!(taken.insert(event.id, event).is_none());
-                            }
-                        }
-                    }
-                }
-                let waiting: usize = (0..QUEUES).map(|queue| batch.waiting(QueueId(queue))).sum();
-                let unfinished: usize = batch.events.values().map(|event| event.unfinished).sum();
-                prop_assert_eq!(waiting, unfinished);
-                for queue in 0..QUEUES {
-                    let rows = batch.rows(QueueId(queue), usize::MAX);
-                    prop_assert!(rows.is_sorted_by(|a, b| a.id < b.id));
-                    prop_assert!(rows.iter().all(|row| !sent.contains(&row.id.0)));
-                    prop_assert!(rows.iter().all(|row| row.id.0 > written[queue as usize]), "behind one that waits in the table");
-                }
-            }
-            batch.take(true, false, now).into_iter().for_each(|event| drop(taken.insert(event.id, event)));
-            prop_assert_eq!(taken.len() as i64, added);
-            for delivery in taken.values().flat_map(|event| &event.deliveries) {
-                prop_assert_eq!(delivery.is_finished(), sent.contains(&delivery.id.0));
-            }
-        }
-    }
-}
+mod tests;

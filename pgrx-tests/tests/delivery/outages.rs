@@ -174,10 +174,7 @@ fn a_forum_takes_what_has_a_name_or_a_thread() {
         .batch_execute(&said.replace("NAME", "Releases"))
         .unwrap();
     let deliveries = scene.settle().unwrap();
-    assert!(
-        deliveries.iter().all(|delivery| delivery.status == "sent"),
-        "{deliveries:#?}"
-    );
+    assert!(all_sent(&deliveries), "{deliveries:#?}");
     assert!(numbered::accepted(&channel.webhook).into_iter().eq(1..=3));
     let posts = channel.webhook.received();
     assert_eq!(posts.last().unwrap().body["thread_name"], "Releases");

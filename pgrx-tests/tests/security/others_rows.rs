@@ -184,6 +184,7 @@ fn a_table_that_cannot_be_looked_into_takes_no_other_look_up_with_it() -> Result
         assert!(!deliveries.is_empty());
         for key in ["task_title", "project_name", "loud"] {
             let told = told(&deliveries, "task_completed", key);
+            assert!(!told.is_empty(), "{bait}");
             assert!(told.iter().all(Value::is_string), "{bait}, {key}: {told:?}");
         }
         let names = told(&deliveries, "task_completed", "user_name");

@@ -86,6 +86,7 @@ fn nobody_is_given_what_they_say_they_lack() -> Result<()> {
     );
     scene.settle()?;
     let remedies = run_remedies(&mut scene)?;
+    assert!(!remedies.is_empty());
     assert!(
         remedies.iter().all(|remedy| !remedy.contains("payroll")),
         "{remedies:?}"

@@ -1,17 +1,13 @@
-//! Bodies and query strings, looked at for their types alone: what a value may be, the database says. The words are Django REST
+//! The fields of a request's body, looked at for their types alone: what a value may be, the database says. The words are Django REST
 //! Framework's.
 
-use std::collections::{BTreeSet, HashMap};
+mod body;
 
-use axum::body::{Bytes, HttpBody};
-use axum::extract::{FromRequest, FromRequestParts, Multipart, Query, Request};
-use axum::http::header::CONTENT_TYPE;
-use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode};
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 
-use super::app::App;
-use super::error::{Error, Fields, NOT_ONE};
+use super::error::{Error, Fields};
 use crate::spelling::closest;
 
 /// A JSON object of a body, or the fields of a form. Take what is wanted out of it, then [`finish`](Form::finish) to hear of everything that is wrong.
@@ -227,128 +223,6 @@ impl Form {
     }
 }
 
-impl FromRequest<App> for Form {
-    type Rejection = Error;
-
-    async fn from_request(request: Request, app: &App) -> Result<Self, Error> {
-        // One that says that it is too large is not waited for.
-        if request.body().size_hint().lower() > app.options().max_body as u64 {
-            return Err(Error::too_large());
-        }
-        let media_type = media_type(request.headers());
-        if media_type == "multipart/form-data" {
-            return Self::multipart(request, app).await;
-        }
-        let body = Bytes::from_request(request, app)
-            .await
-            .map_err(|error| match error.status() {
-                StatusCode::PAYLOAD_TOO_LARGE => Error::too_large(),
-                status => Error::detail(status, error.body_text()),
-            })?;
-        if body.is_empty() {
-            return Ok(Self::of(Map::new()));
-        }
-        if media_type == "application/x-www-form-urlencoded" {
-            return Ok(Self::html(
-                form_urlencoded::parse(&body)
-                    .into_owned()
-                    .map(|(name, text)| (name, Value::String(text))),
-            ));
-        }
-        if media_type != "application/json" {
-            let text = format!("Unsupported media type \"{media_type}\" in request.");
-            return Err(Error::detail(StatusCode::UNSUPPORTED_MEDIA_TYPE, text));
-        }
-        let value = serde_json::from_slice(&body)
-            .map_err(|error| Error::detail(StatusCode::BAD_REQUEST, format!("JSON parse error - {error}")))?;
-        match value {
-            Value::Object(values) => Ok(Self::of(values)),
-            other => {
-                let text = match python_type(&other) {
-                    Some(kind) => format!("Invalid data. Expected a dictionary, but got {kind}."),
-                    None => "No data provided".to_owned(),
-                };
-                Err(Error::fields(Fields::from([(NOT_ONE.to_owned(), vec![text])])))
-            }
-        }
-    }
-}
-
-impl Form {
-    fn of(values: Map<String, Value>) -> Self {
-        Self {
-            values,
-            is_html: false,
-            known: BTreeSet::new(),
-            wrong: Fields::new(),
-        }
-    }
-
-    /// The fields of a form: of several of a name, a list.
-    fn html(fields: impl Iterator<Item = (String, Value)>) -> Self {
-        let mut values = Map::new();
-        for (name, value) in fields {
-            match values.get_mut(&name) {
-                Some(Value::Array(all)) => all.push(value),
-                Some(first) => *first = Value::Array(vec![first.take(), value]),
-                None => {
-                    values.insert(name, value);
-                }
-            }
-        }
-        Self {
-            is_html: true,
-            ..Self::of(values)
-        }
-    }
-
-    async fn multipart(request: Request, app: &App) -> Result<Self, Error> {
-        let refused = |status: StatusCode, text: String| match status {
-            StatusCode::PAYLOAD_TOO_LARGE => Error::too_large(),
-            status => Error::detail(status, format!("Multipart form parse error - {text}")),
-        };
-        let mut parts = Multipart::from_request(request, app)
-            .await
-            .map_err(|error| refused(error.status(), error.body_text()))?;
-        let mut fields = Vec::new();
-        while let Some(part) = parts
-            .next_field()
-            .await
-            .map_err(|error| refused(error.status(), error.body_text()))?
-        {
-            let Some(name) = part.name().map(str::to_owned) else {
-                continue;
-            };
-            let is_file = part.file_name().is_some();
-            let text = part
-                .text()
-                .await
-                .map_err(|error| refused(error.status(), error.body_text()))?;
-            // A file is of no type that a field has.
-            let value = if is_file {
-                Value::Object(Map::new())
-            } else {
-                Value::String(text)
-            };
-            fields.push((name, value));
-        }
-        Ok(Self::html(fields.into_iter()))
-    }
-}
-
-/// What a value's type is called in Python; none: null.
-fn python_type(value: &Value) -> Option<&'static str> {
-    Some(match value {
-        Value::Null => return None,
-        Value::Bool(_) => "bool",
-        Value::Number(number) if number.is_i64() || number.is_u64() => "int",
-        Value::Number(_) => "float",
-        Value::String(_) => "str",
-        Value::Array(_) => "list",
-        Value::Object(_) => "dict",
-    })
-}
-
 /// A whole number: 5, 5.0, "5" or "5.0".
 fn whole(value: &Value) -> Option<i64> {
     let text = match value {
@@ -364,88 +238,11 @@ fn whole(value: &Value) -> Option<i64> {
     digits.parse().ok()
 }
 
-fn spelled_flag(text: &str) -> Option<bool> {
+/// What is on or off, in the words for it; none: it is neither.
+pub(super) fn spelled_flag(text: &str) -> Option<bool> {
     match text.trim().to_lowercase().as_str() {
         "t" | "y" | "yes" | "true" | "on" | "1" => Some(true),
         "f" | "n" | "no" | "false" | "off" | "0" => Some(false),
         _ => None,
-    }
-}
-
-/// Without its parameters.
-fn media_type(headers: &HeaderMap) -> String {
-    let text = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let essence = text.unwrap_or_default().split(';').next().unwrap_or_default();
-    essence.trim().to_ascii_lowercase()
-}
-
-/// A query string. Of a parameter that is given twice, the last counts; an empty one is none.
-#[derive(Debug)]
-pub struct Filters {
-    values: HashMap<String, String>,
-    wrong: Fields,
-}
-
-impl Filters {
-    pub fn text(&mut self, name: &str) -> Option<String> {
-        let text = self.values.remove(name)?;
-        if text.contains('\0') {
-            return self.complain(name, "Null characters are not allowed.");
-        }
-        Some(text)
-    }
-
-    /// One of `choices`.
-    pub fn choice(&mut self, name: &str, choices: &[&str]) -> Option<String> {
-        let text = self.text(name)?;
-        if !choices.contains(&text.as_str()) {
-            let complaint = format!("Select a valid choice. {text} is not one of the available choices.");
-            return self.complain(name, &complaint);
-        }
-        Some(text)
-    }
-
-    pub fn number(&mut self, name: &str) -> Option<i64> {
-        match self.values.remove(name)?.parse() {
-            Ok(number) => Some(number),
-            Err(_) => self.complain(name, "Enter a number."),
-        }
-    }
-
-    pub fn flag(&mut self, name: &str) -> Option<bool> {
-        match spelled_flag(&self.values.remove(name)?) {
-            Some(flag) => Some(flag),
-            None => self.complain(name, "Enter true or false."),
-        }
-    }
-
-    /// An error that names every parameter that is wrong, if any is.
-    pub fn finish(self) -> Result<(), Error> {
-        if self.wrong.is_empty() {
-            return Ok(());
-        }
-        Err(Error::fields(self.wrong))
-    }
-
-    fn complain<T>(&mut self, name: &str, text: &str) -> Option<T> {
-        self.wrong
-            .entry(name.to_owned())
-            .or_default()
-            .push(text.to_owned());
-        None
-    }
-}
-
-impl<S: Send + Sync> FromRequestParts<S> for Filters {
-    type Rejection = Error;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
-        let Query(pairs) = Query::<Vec<(String, String)>>::from_request_parts(parts, state)
-            .await
-            .map_err(|error| Error::detail(error.status(), error.body_text()))?;
-        Ok(Self {
-            values: pairs.into_iter().filter(|(_, value)| !value.is_empty()).collect(),
-            wrong: Fields::new(),
-        })
     }
 }

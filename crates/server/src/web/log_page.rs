@@ -3,7 +3,7 @@
 use axum::http::StatusCode;
 
 use super::error::Error;
-use super::form::Filters;
+use super::filters::Filters;
 use super::page::{self, Number, Page, Wanted};
 use super::uri::Here;
 use crate::database::Session;

@@ -10,6 +10,7 @@ mod app;
 mod caller;
 mod description;
 mod error;
+mod filters;
 mod form;
 mod forwarded;
 mod listen;

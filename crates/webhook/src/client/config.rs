@@ -57,7 +57,26 @@ pub enum ClientError {
     Build(String),
 }
 
+/// What every request is held to, over HTTP and to NATS.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    pub request_timeout: Duration,
+    pub connect_timeout: Duration,
+    pub allow_private_addresses: bool,
+    /// There is a proxy, by which alone anything may leave.
+    pub by_proxy: bool,
+}
+
 impl ClientConfig {
+    pub(super) fn limits(&self) -> Limits {
+        Limits {
+            request_timeout: self.request_timeout,
+            connect_timeout: self.connect_timeout,
+            allow_private_addresses: self.allow_private_addresses,
+            by_proxy: self.proxy.is_some(),
+        }
+    }
+
     pub(super) fn build(&self, trusted: &Arc<RootCertStore>) -> Result<reqwest::Client, ClientError> {
         let proxy_host = self
             .proxy

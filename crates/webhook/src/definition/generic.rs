@@ -6,7 +6,7 @@ use super::DEFAULT_COLOUR;
 use super::context::Data;
 use super::number;
 use crate::card::{Card, humanised};
-use crate::event::Event;
+use crate::event::{Event, SAMPLE_KEY};
 use crate::rich_text::RichText;
 
 const MAX_FIELDS: usize = 10;
@@ -16,7 +16,7 @@ const EMOJI: &str = "📣";
 pub(super) fn card(event: &Event, data: &Data) -> Card {
     let fields = data
         .iter()
-        .filter(|(key, _)| *key != super::SAMPLE_KEY)
+        .filter(|(key, _)| *key != SAMPLE_KEY)
         .map(|(key, value)| (humanised(key).into(), RichText::plain(&scalar(value))))
         .filter(|(name, value): &(std::sync::Arc<str>, _)| !name.is_empty() && !value.is_empty())
         .take(MAX_FIELDS)

@@ -5,9 +5,7 @@ use serde_json::{Map, Value, json};
 use super::EventDefinition;
 use super::context::Data;
 use crate::card::humanised;
-
-/// The key of data that are a sample: readers are told so.
-pub const SAMPLE_KEY: &str = "zentry_sample";
+use crate::event::SAMPLE_KEY;
 
 pub(super) fn is_sample(data: &Data) -> bool {
     data.get(SAMPLE_KEY) == Some(&Value::Bool(true))

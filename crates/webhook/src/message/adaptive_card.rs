@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::markup::Dialect;
+use super::dialect::Dialect;
 use super::{Format, Shrink, quoted_length, text, write_json};
 use crate::appearance::Appearance;
 use crate::card::Card;

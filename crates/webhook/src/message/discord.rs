@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::markup::Dialect;
+use super::dialect::Dialect;
 use super::{Format, Shrink, summary, text, write_json, write_member};
 use crate::appearance::Appearance;
 use crate::card::Card;

@@ -3,8 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::{Format, write_json};
-use crate::definition::SAMPLE_KEY;
-use crate::event::Event;
+use crate::event::{Event, SAMPLE_KEY};
 
 pub(crate) const FORMAT: Format = Format::Event;
 

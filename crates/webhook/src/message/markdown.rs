@@ -2,7 +2,7 @@
 
 mod bold;
 
-use super::markup::{Dialect, ZERO_WIDTH_SPACE};
+use super::dialect::{Dialect, ZERO_WIDTH_SPACE};
 use crate::rich_text::{RichText, Span};
 
 /// Writes text so that it is read as text.

@@ -1,5 +1,6 @@
 //! Cards to the body of a message, in the format that the endpoint takes.
 
+mod dialect;
 mod markdown;
 mod markup;
 mod text;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::markup::Dialect;
+use super::dialect::Dialect;
 use super::{Format, MAX_EVENTS, MAX_SHRINK, Message, Shrink, text, write_json};
 use crate::appearance::Appearance;
 use crate::card::Card;

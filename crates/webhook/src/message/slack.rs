@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::markup::{Dialect, ZERO_WIDTH_SPACE};
+use super::dialect::{Dialect, ZERO_WIDTH_SPACE};
 use super::{Format, MAX_FIELDS, Shrink, text, write_json, write_member};
 use crate::appearance::Appearance;
 use crate::card::Card;

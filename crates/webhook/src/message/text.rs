@@ -7,7 +7,8 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::MAX_FIELDS;
-use super::markup::{self, Dialect, ZERO_WIDTH_SPACE};
+use super::dialect::{Dialect, ZERO_WIDTH_SPACE};
+use super::markup;
 use crate::appearance::Appearance;
 use crate::card::{Card, one_line};
 use crate::language::Language;

@@ -1,28 +1,31 @@
 //! What is known of one webhook.
 
+mod doubt;
+mod gate;
+mod message;
+
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
+use super::age::Age;
 use super::clock::{Clock, Tick};
 use super::concurrency::Standing;
 use super::gates::Pool;
 use super::health::Health;
-use super::limiters::Limiter;
+use super::limiter::Limiter;
 use super::prefetch::Page;
 use super::run_queue::{Group, Ticket};
 use super::{Delivery, DeliveryId, InARow, Policy, QueueConfig};
-use crate::digest::{Digest, SHOWN};
-use crate::quiet_hours::QuietHours;
+use crate::digest::SHOWN;
+pub(super) use doubt::Doubt;
 
 /// A delivery that failed so often goes alone: whichever event makes the endpoint fail does not take its neighbours
 /// along.
 const ALONE_AFTER: u32 = 2;
 /// Deliveries that one digest holds; what has gathered beyond that is the next one.
 pub(super) const MAX_DIGEST: usize = 50_000;
-/// So many rows of a digest take the room of one that has its event's data: hardly more than a number is kept of each.
-const SLIM: usize = 16;
 /// No wait is believed to be longer. By then a delivery has usually expired.
 pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
 
@@ -30,9 +33,6 @@ pub(super) const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
 const OUTLIVES: Duration = Duration::from_secs(10);
 /// How often a message that waits for more events is looked at.
 const LOOKS_AGAIN: Duration = Duration::from_secs(1);
-
-/// Nothing lives longer, however much of it was quiet: nobody counts the nights of many years.
-const LONGEST_LIFE: SignedDuration = SignedDuration::from_hours(3 * 366 * 24);
 
 #[derive(Debug)]
 pub(super) struct EndpointQueue {
@@ -84,19 +84,6 @@ pub(super) struct EndpointQueue {
     pub(super) doubt: Doubt,
     /// Up to this one, rows failed last of what has nothing to do with them: they need not go alone.
     pub(super) blameless: Option<DeliveryId>,
-}
-
-/// Whether it is the first message that makes the endpoint fail, or the endpoint fails anyhow. When the first one has
-/// failed often enough, the one behind it is tried once; if that is taken, and the first one fails again, it is to blame.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Doubt {
-    None,
-    /// The next request holds the second row in place of the first, and leaves at once.
-    Asks(DeliveryId),
-    /// After so many attempts of this row, the endpoint did not take the one behind it either.
-    Answered(DeliveryId, u32),
-    /// The endpoint took the row behind this one, which failed so often.
-    Suspects(DeliveryId),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -228,117 +215,6 @@ impl EndpointQueue {
         }
     }
 
-    /// The most that a message may hold. A digest is one message however the endpoint does.
-    pub(super) fn message_size(&self) -> usize {
-        if self.config.digest.is_some() {
-            MAX_DIGEST
-        } else if self.health.is_open() {
-            1
-        } else {
-            self.config.max_events_per_message.max(1)
-        }
-    }
-
-    /// The rows to read of a digest: the first one, which says when it leaves, and when it is time, all of them. Of one that was
-    /// refused, the half that leaves next, with one behind a single one.
-    pub(super) fn digest_page(&self) -> usize {
-        match self.refused {
-            0 if self.gathers_all => MAX_DIGEST,
-            0 => 1,
-            refused => (refused / 2).clamp(2, MAX_DIGEST),
-        }
-    }
-
-    /// Whether a digest has to be read as a whole before it leaves: it is one message, whatever was in memory. Returns it once for
-    /// each time that something came.
-    pub(super) fn has_to_gather(&mut self) -> bool {
-        let gathers = self.config.digest.is_some()
-            && self.refused == 0
-            && self.doubt == Doubt::None
-            && !(self.has_gathered && (!self.more || self.rows.len() >= MAX_DIGEST));
-        self.gathers_all |= gathers;
-        gathers
-    }
-
-    /// Rows were read for it.
-    pub(super) fn supplied(&mut self) {
-        self.gathers_all &= !self.rows.is_empty();
-        self.has_gathered = self.gathers_all && self.refused == 0;
-        self.slim = self.config.digest.is_some() && self.rows.len() > SHOWN;
-    }
-
-    /// Its rows were given back.
-    pub(super) fn gave_back(&mut self) {
-        self.more = true;
-        self.has_gathered = false;
-    }
-
-    /// What so many of its rows take of the room for rows.
-    pub(super) fn weight(&self, rows: usize) -> usize {
-        match self.config.digest {
-            Some(_) => rows.div_ceil(SLIM),
-            None => rows,
-        }
-    }
-
-    /// No request before this.
-    pub(super) fn gate(&self, clock: &Clock) -> Tick {
-        self.gate_but_for_rate(clock).max(self.rate_gate(clock))
-    }
-
-    fn gate_but_for_rate(&self, clock: &Clock) -> Tick {
-        let head = self.rows.front().map_or(Tick::DISTANT_PAST, |head| {
-            self.due(head, clock).max(self.gathered_at(head, clock))
-        });
-        let asked = self.own_pace().max(self.rests_until).max(self.quiet_until(clock));
-        if self.asks() {
-            return asked;
-        }
-        asked.max(self.health.next_try()).max(head)
-    }
-
-    /// Until when the rate that is set for it or its group lets nothing leave, or its message waits for more.
-    fn rate_gate(&self, clock: &Clock) -> Tick {
-        let gathers = if self.asks() || self.rows.len() >= self.message_size() {
-            Tick::DISTANT_PAST
-        } else {
-            self.gathers_until
-        };
-        let window = self.limiter.as_ref().map(|limiter| limiter.window.borrow());
-        window.map_or(gathers, |window| {
-            window.opens_at_or_after(clock.now()).max(gathers)
-        })
-    }
-
-    /// Whether it waits for nothing but its group's rate: then it keeps its place among them, so that who sends more often takes
-    /// nobody's turn.
-    pub(super) fn stands_in_line(&mut self, clock: &Clock) -> bool {
-        let waits = self.limiter.is_some() && self.gate_but_for_rate(clock) <= clock.now();
-        if waits {
-            self.gathers_since.get_or_insert(clock.now());
-        }
-        waits && self.config.rate_group.is_some()
-    }
-
-    /// When the digest leaves that begins with this delivery. The rest of one that was refused need not wait for the next.
-    fn gathered_at(&self, head: &Delivery, clock: &Clock) -> Tick {
-        match &self.config.digest {
-            Some(digest) if self.refused == 0 => clock.tick(digest.due(head.created_at)),
-            _ => Tick::DISTANT_PAST,
-        }
-    }
-
-    fn quiet_until(&self, clock: &Clock) -> Tick {
-        let hours = self.config.quiet_hours.as_ref();
-        let end = hours.and_then(|hours| hours.end(clock.wall(clock.now())));
-        end.map_or(Tick::DISTANT_PAST, |end| clock.tick(end))
-    }
-
-    fn own_pace(&self) -> Tick {
-        let own = self.answered_at.map(|at| at.after(self.config.min_interval));
-        own.map_or(self.paced_until, |own| own.max(self.paced_until))
-    }
-
     pub(super) fn pause_until(&mut self, tick: Tick) {
         self.paced_until = self.paced_until.max(tick);
     }
@@ -386,73 +262,10 @@ impl EndpointQueue {
         self.posts.retain(counts);
     }
 
-    /// A message that is not full waits until that moment for what else may come; None: it leaves.
-    pub(super) fn gathers(&mut self, now: Tick) -> Option<Tick> {
-        let full = self.rows.len() >= self.message_size();
-        let alone = self.rows.front().is_some_and(|head| self.goes_alone(head));
-        if full || alone || self.refused > 0 || self.asks() || self.config.digest.is_some() {
-            return None;
-        }
-        let window = self.limiter.as_ref()?.window.borrow();
-        let until = window.gathers_until(now);
-        if until <= now {
-            return None;
-        }
-        // What others of its group send in the meantime must not put it off for ever, nor cost it its turn.
-        let since = *self.gathers_since.get_or_insert(now);
-        let until = until.min(since.after(window.spacing()));
-        (until > now).then(|| {
-            // What comes meanwhile may fill it up.
-            self.gathers_until = until.min(now.after(LOOKS_AGAIN));
-            until
-        })
-    }
-
-    /// Puts the second row in front, if it may leave.
-    pub(super) fn swap_first(&mut self, max_age: Duration, wall: Timestamp) -> bool {
-        let fit = self
-            .rows
-            .get(1)
-            .is_some_and(|row| !self.expired(row, max_age, wall));
-        if fit {
-            self.rows.swap(0, 1);
-        }
-        fit
-    }
-
-    /// After the answer about the second row: if it was not taken, the first is the first again.
-    pub(super) fn answered_about_second(&mut self) {
-        let Doubt::Asks(id) = self.doubt else { return };
-        if self.rows.get(1).is_some_and(|second| second.id == id) {
-            self.rows.swap(0, 1);
-        }
-        let head = self.rows.front().filter(|head| head.id == id);
-        self.doubt = head.map_or(Doubt::None, |head| Doubt::Answered(id, head.attempts));
-    }
-
-    /// Whether the second row leaves in place of the first.
-    pub(super) fn asks(&self) -> bool {
-        match self.doubt {
-            Doubt::Asks(id) => self.rows.front().is_some_and(|front| front.id != id),
-            _ => false,
-        }
-    }
-
     fn goes_alone(&self, delivery: &Delivery) -> bool {
         let blameless =
             self.config.digest.is_some() || self.blameless.is_some_and(|last| delivery.id <= last);
         (delivery.attempts >= ALONE_AFTER && !blameless) || self.doubt == Doubt::Suspects(delivery.id)
-    }
-
-    fn due(&self, delivery: &Delivery, clock: &Clock) -> Tick {
-        let latest = clock.now().after(LONGEST_WAIT);
-        let row = delivery
-            .next_attempt_at
-            .map_or(Tick::DISTANT_PAST, |at| clock.tick(at).min(latest));
-        match self.hold {
-            Some(hold) if delivery.id <= hold.last => row.min(hold.until),
-            _ => row,
-        }
     }
 
     /// The first `count` rows are not due before `until`.
@@ -546,34 +359,5 @@ impl EndpointQueue {
             digest: self.config.digest.as_ref(),
         }
         .is_over(delivery.created_at, wall)
-    }
-}
-
-/// How old a webhook's deliveries become.
-#[derive(Clone, Copy, Debug)]
-pub struct Age<'a> {
-    pub max_age: Duration,
-    /// In these nothing grows older.
-    pub quiet_hours: Option<&'a QuietHours>,
-    /// What is gathered for it grows no older.
-    pub digest: Option<&'a Digest>,
-}
-
-impl Age<'_> {
-    /// Whether a delivery of that moment is too old.
-    pub fn is_over(&self, created_at: Timestamp, now: Timestamp) -> bool {
-        let max_age = SignedDuration::try_from(self.max_age).unwrap_or(SignedDuration::MAX);
-        let age = now.duration_since(created_at);
-        if age <= max_age || age > LONGEST_LIFE {
-            return age > max_age;
-        }
-        let since = match self.digest {
-            Some(digest) => digest.due(created_at).min(now),
-            None => created_at,
-        };
-        match self.quiet_hours {
-            Some(hours) => hours.awake(since, now) > max_age,
-            None => now.duration_since(since) > max_age,
-        }
     }
 }

@@ -6,23 +6,10 @@ use std::rc::Rc;
 
 use super::clock::Clock;
 use super::endpoint_queue::{EndpointQueue, State};
+use super::limiter::{Limiter, Shared};
 use super::rate::Rate;
 use super::window::Window;
 use super::{Policy, QueueId, Scheduler};
-
-/// Whose requests are counted together.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Shared {
-    Own(QueueId),
-    Group(Box<str>),
-}
-
-/// A window that queues share.
-#[derive(Clone, Debug)]
-pub(super) struct Limiter {
-    shared: Shared,
-    pub(super) window: Rc<RefCell<Window>>,
-}
 
 #[derive(Debug, Default)]
 pub(super) struct Limiters(BTreeMap<Shared, Rc<RefCell<Window>>>);

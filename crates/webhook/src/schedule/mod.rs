@@ -16,6 +16,7 @@
 //! No call looks at all queues, other than [`Scheduler::configure`], [`Scheduler::notice_all`] and
 //! [`Scheduler::set_policy`]: a parked queue costs its place in memory.
 
+mod age;
 mod backoff;
 mod change;
 mod claim;
@@ -27,6 +28,7 @@ mod endpoint_queue;
 mod gates;
 mod health;
 mod in_flight;
+mod limiter;
 mod limiters;
 mod policy;
 mod prefetch;
@@ -41,10 +43,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
+pub use age::Age;
 pub(crate) use backoff::LONGEST as LONGEST_RETRY;
 pub use change::{Changes, DeliveryChange, Outcome, QueueChange};
 pub use delivery::{Claim, Compose, Composed, Delivery, DeliveryId, QueueId, Request, RequestId};
-pub use endpoint_queue::Age;
 pub use policy::{CircuitState, InARow, Policy, QueueConfig};
 pub use rate::{InvalidRate, Rate};
 pub use tally::{ALL_EVENTS, Counts, Tally};

@@ -1,5 +1,8 @@
 //! What an answer does to its deliveries and their queue.
 
+mod doubt;
+mod note;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,12 +10,11 @@ use jiff::Timestamp;
 
 use super::clock::{Clock, Tick};
 use super::concurrency::Record;
-use super::endpoint_queue::{Doubt, EndpointQueue, LONGEST_WAIT, Life};
+use super::endpoint_queue::{Doubt, EndpointQueue, LONGEST_WAIT};
 use super::gates::Pool;
 use super::health::TooOften;
 use super::{
-    Changes, CircuitState, Delivery, DeliveryChange, Outcome, Policy, QueueChange, RequestId, Scheduler,
-    Tally, backoff,
+    Changes, CircuitState, DeliveryChange, Outcome, Policy, QueueChange, RequestId, Scheduler, Tally, backoff,
 };
 use crate::outcome::{Judgement, RateScope, Verdict};
 
@@ -315,62 +317,6 @@ impl Ruling<'_> {
         }
     }
 
-    /// The first message failed again after the one behind it was taken: it is to blame.
-    fn doubt(&mut self) {
-        if let (Doubt::Suspects(id), 1) = (self.queue.doubt, self.taken)
-            && let Some(head) = self.queue.rows.pop_front_if(|head| head.id == id)
-        {
-            self.queue.doubt = Doubt::None;
-            self.taken = 0;
-            self.fail(head);
-        }
-        self.queue.blameless = None;
-    }
-
-    /// A digest that the endpoint has failed over for so long may be what makes it fail: halves of it are tried.
-    fn split_digest(&mut self) {
-        let attempts = self.queue.rows.front().map_or(0, |head| head.attempts);
-        let patience = self.policy.max_attempts.max(1).saturating_mul(DIGEST_PATIENCE);
-        if self.queue.config.digest.is_some() && self.taken > 1 && attempts >= patience {
-            self.queue.refused = self.taken;
-        }
-    }
-
-    /// A message that has failed alone for so often, or twice as often as when this was last asked, may be what makes the
-    /// endpoint fail: the one behind it is tried once.
-    fn ask(&mut self, asked: Option<Duration>) {
-        let now = self.clock.wall(self.clock.now());
-        let (1, None, Some(head), Some(_)) =
-            (self.taken, asked, self.queue.rows.front(), self.queue.rows.get(1))
-        else {
-            return;
-        };
-        let (id, attempts) = (head.id, head.attempts);
-        let from = match self.queue.doubt {
-            Doubt::Asks(_) => return,
-            Doubt::Answered(known, answered) if known == id => answered.saturating_mul(2),
-            _ => self.policy.max_attempts.max(1),
-        };
-        let max_age = self.queue.max_age(self.policy);
-        if attempts >= from && self.queue.swap_first(max_age, now) {
-            self.queue.doubt = Doubt::Asks(id);
-        }
-    }
-
-    /// The endpoint has taken a message. If that was the one behind the first, the first is tried again at once.
-    fn suspect(&mut self) {
-        match self.queue.doubt {
-            Doubt::Asks(id) => {
-                self.queue.doubt = Doubt::Suspects(id);
-                self.queue.forget_hold();
-                if let Some(head) = self.queue.rows.front_mut().filter(|head| head.id == id) {
-                    head.next_attempt_at = None;
-                }
-            }
-            _ => self.queue.doubt = Doubt::None,
-        }
-    }
-
     fn pause(&mut self, wait: Duration) {
         self.queue.pause_until(self.now.after(wait.min(LONGEST_WAIT)));
     }
@@ -380,69 +326,5 @@ impl Ruling<'_> {
         let wall = self.clock.wall(until);
         self.queue.hold(self.taken, until, wall);
         wall
-    }
-
-    fn switch_off(&mut self, reason: Arc<str>) {
-        self.announce(QueueChange::SwitchedOff {
-            queue: self.queue.config.id,
-            reason,
-            at: self.wall,
-        });
-        if self.queue.life == Life::Active {
-            self.queue.life = Life::Off;
-        }
-    }
-
-    fn announce_circuit(&mut self, was_open: bool, circuit: Option<CircuitState>) {
-        let Some(state) = circuit else { return };
-        let queue = self.queue.config.id;
-        self.announce(match was_open {
-            false => QueueChange::CircuitOpened { queue, state },
-            true => QueueChange::CircuitMoved { queue, state },
-        });
-    }
-
-    /// A queue that has been deactivated keeps the state in which the person left it.
-    fn announce(&mut self, change: QueueChange) {
-        if self.queue.life == Life::Active {
-            self.changes.queues.push(change);
-        }
-    }
-
-    fn fail_all(&mut self) {
-        for delivery in self.queue.rows.drain(..self.taken).collect::<Vec<_>>() {
-            self.fail(delivery);
-        }
-    }
-
-    fn fail(&mut self, mut delivery: Delivery) {
-        delivery.attempts = delivery.attempts.saturating_add(1);
-        self.failed(&delivery);
-    }
-
-    fn note(&mut self, index: usize, outcome: Outcome) {
-        if let Some(delivery) = self.queue.rows.get(index) {
-            self.changes.deliveries.push(self.change(delivery, outcome));
-        }
-    }
-
-    fn failed(&mut self, delivery: &Delivery) {
-        self.tally
-            .failed(self.queue.config.id, &delivery.event.event_type);
-        let change = self.change(delivery, Outcome::Failed);
-        self.changes.deliveries.push(change);
-    }
-
-    fn change(&self, delivery: &Delivery, outcome: Outcome) -> DeliveryChange {
-        DeliveryChange {
-            id: delivery.id,
-            queue: self.queue.config.id,
-            outcome,
-            at: self.wall,
-            attempts: delivery.attempts,
-            status_code: self.judgement.status_code,
-            body: self.body.clone(),
-            error: self.error.clone(),
-        }
     }
 }

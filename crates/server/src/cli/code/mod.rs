@@ -3,6 +3,7 @@
 mod apply;
 mod document;
 mod export;
+mod file;
 mod state;
 
 use std::fs;
@@ -16,8 +17,8 @@ use clap::Args;
 use super::output::{Output, tell};
 use super::{Access, DIFFERENT, Target, UNKNOWN, explain, explain_begin};
 use apply::{Outcome, Wishes};
-use document::File;
 use export::Secrets;
+use file::File;
 use state::State;
 
 /// Write the configuration as TOML: webhooks, event types of one's own, wordings and event sources

@@ -17,7 +17,7 @@ use crate::queries::integrations;
 use crate::queries::rights::{Deed, Rights};
 use crate::queries::status::{self, Finding};
 use crate::web::Error;
-use crate::web::form::Filters;
+use crate::web::filters::Filters;
 
 pub async fn list(visitor: Visitor) -> Result<Markup, Error> {
     let mut connection = visitor.connection().await?;

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::frame::Notice;
 use crate::queries::logs::Entry;
-use crate::web::form::Filters;
+use crate::web::filters::Filters;
 use crate::web::page::Page;
 
 /// In UTC, to the second.

@@ -10,7 +10,7 @@ use crate::queries::integrations;
 use crate::queries::rights::{Deed, Rights};
 use crate::queries::status::{self, Finding};
 use crate::web::Error;
-use crate::web::form::Filters;
+use crate::web::filters::Filters;
 
 /// How much the plots show: what the form says, its words, and how many hours that is.
 const SPANS: [(&str, &str, i32); 3] = [

@@ -9,7 +9,7 @@ use super::or_empty;
 use super::responses::{Missing, NotAllowed, Refused};
 use crate::database::Access;
 use crate::queries::audit::{self, Change, Filter, OBJECT_TYPES};
-use crate::web::form::Filters;
+use crate::web::filters::Filters;
 use crate::web::page::{Number, Page};
 use crate::web::uri::Here;
 use crate::web::{Caller, Error};

@@ -10,7 +10,7 @@ use super::responses::{Missing, NotAllowed, Refused};
 use crate::database::Access;
 use crate::queries::integrations;
 use crate::queries::logs::{self, Entry, Filter, Status};
-use crate::web::form::Filters;
+use crate::web::filters::Filters;
 use crate::web::log_page::Place;
 use crate::web::page::Page;
 use crate::web::path::Id;

@@ -109,9 +109,9 @@ pub fn router() -> OpenApiRouter<App> {
             integrations::patch,
             integrations::delete
         ))
-        .routes(routes!(integrations::test))
-        .routes(routes!(integrations::resume))
-        .routes(routes!(integrations::new_secret))
+        .routes(routes!(integrations::actions::test))
+        .routes(routes!(integrations::actions::resume))
+        .routes(routes!(integrations::actions::new_secret))
         .routes(routes!(logs::list_of_integration))
         .routes(routes!(logs::list))
         .routes(routes!(logs::get))

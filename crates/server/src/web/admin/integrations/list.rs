@@ -9,7 +9,7 @@ use crate::web::Error;
 use crate::web::admin::frame::{Frame, Section};
 use crate::web::admin::visitor::Visitor;
 use crate::web::admin::{input, parts};
-use crate::web::form::Filters;
+use crate::web::filters::Filters;
 use crate::web::page::{Number, Page};
 use crate::web::uri::Here;
 

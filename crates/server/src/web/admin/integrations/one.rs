@@ -16,7 +16,7 @@ use crate::web::Error;
 use crate::web::admin::frame::{Frame, Notice, Section};
 use crate::web::admin::visitor::Visitor;
 use crate::web::admin::{parts, plot};
-use crate::web::form::Filters;
+use crate::web::filters::Filters;
 use crate::web::path::Id;
 
 /// Deliveries that are shown.

@@ -11,7 +11,7 @@ use crate::web::admin::frame::{Frame, Section};
 use crate::web::admin::parts;
 use crate::web::admin::preview::Message;
 use crate::web::admin::visitor::Visitor;
-use crate::web::form::Filters;
+use crate::web::filters::Filters;
 use crate::web::path::Id;
 
 pub async fn show(visitor: Visitor, Id(id): Id, mut filters: Filters) -> Result<Markup, Error> {

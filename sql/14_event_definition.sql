@@ -119,10 +119,3 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zentry_notify.check_event_wording() IS 'Trigger: the rules of a row of event_wording';
-
-DROP TRIGGER IF EXISTS check_event_type ON zentry_notify.event_type;
-CREATE TRIGGER check_event_type BEFORE INSERT OR UPDATE ON zentry_notify.event_type
-    FOR EACH ROW EXECUTE FUNCTION zentry_notify.check_event_type();
-DROP TRIGGER IF EXISTS check_event_wording ON zentry_notify.event_wording;
-CREATE TRIGGER check_event_wording BEFORE INSERT OR UPDATE ON zentry_notify.event_wording
-    FOR EACH ROW EXECUTE FUNCTION zentry_notify.check_event_wording();

@@ -18,6 +18,22 @@ CREATE OR REPLACE FUNCTION zentry_notify.quantile(histogram bigint[], share doub
 COMMENT ON FUNCTION zentry_notify.quantile(bigint[], double precision) IS
     'Seconds that this share (0 to 1) of all took at most, as far as the buckets tell; null when there is none';
 
+-- While a dump is restored by several jobs, the worker may count what it sends before the dump's own row is there.
+CREATE OR REPLACE FUNCTION zentry_notify.add_count() RETURNS trigger
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    INSERT INTO zentry_notify.webhook_count AS n VALUES (NEW.*)
+    ON CONFLICT (webhook_integration_id) DO UPDATE
+       SET sent = n.sent + EXCLUDED.sent, failed = n.failed + EXCLUDED.failed,
+           last_sent_at = greatest(n.last_sent_at, EXCLUDED.last_sent_at),
+           last_failed_at = greatest(n.last_failed_at, EXCLUDED.last_failed_at),
+           last_error = coalesce(n.last_error, EXCLUDED.last_error);
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.add_count() IS 'Trigger: a restored count is added to what the worker has counted meanwhile';
+
 -- While a dump is restored, the worker may count what it sends before the dump's own rows are there.
 CREATE OR REPLACE FUNCTION zentry_notify.add_delivery_stat() RETURNS trigger
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -33,12 +49,6 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zentry_notify.add_delivery_stat() IS 'Trigger: restored counts are added to what the worker has counted meanwhile';
-
--- The worker adds as the agent, and the trigger's own INSERT is not for the trigger.
-DROP TRIGGER IF EXISTS add_delivery_stat ON zentry_notify.delivery_stat;
-CREATE TRIGGER add_delivery_stat BEFORE INSERT ON zentry_notify.delivery_stat
-    FOR EACH ROW WHEN (current_user OPERATOR(pg_catalog.<>) 'zentry_notify_agent' AND pg_catalog.pg_trigger_depth() OPERATOR(pg_catalog.=) 0)
-    EXECUTE FUNCTION zentry_notify.add_delivery_stat();
 
 CREATE OR REPLACE VIEW zentry_notify.delivery_totals AS
 SELECT s.webhook_integration_id, w.name AS webhook_integration_name, w.webhook_type, s.event_type,

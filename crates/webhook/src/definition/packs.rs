@@ -2,8 +2,8 @@
 //!
 //! Each reads well without any of its keys: a team may leave them out of its messages.
 
-use super::Language;
-use crate::definition::{EventDefinition, FieldDefinition, builtin};
+use super::{EventDefinition, FieldDefinition, builtin};
+use crate::language::Language;
 
 /// Names and templates of an event: its title, its text, its fields.
 struct Entry {
@@ -13,35 +13,39 @@ struct Entry {
     fields: &'static [(&'static str, &'static str)],
 }
 
-pub(super) fn pack(language: Language) -> Vec<EventDefinition> {
-    let entries = entries(language);
-    let translated = |built_in: &EventDefinition| {
-        let entry = entries.iter().find(|entry| entry.event_type == built_in.name)?;
-        let field = |&(name, value): &(&str, &str)| FieldDefinition {
-            name: name.into(),
-            value: value.into(),
+impl Language {
+    /// The definitions of the five built-in events and of the test message in this language.
+    pub fn pack(self) -> Vec<EventDefinition> {
+        let entries = entries(self);
+        let translated = |built_in: &EventDefinition| {
+            let entry = entries.iter().find(|entry| entry.event_type == built_in.name)?;
+            let field = |&(name, value): &(&str, &str)| FieldDefinition {
+                name: name.into(),
+                value: value.into(),
+            };
+            Some(EventDefinition {
+                title: entry.title.into(),
+                text: entry.text.into(),
+                fields: entry.fields.iter().map(field).collect(),
+                language: self,
+                ..built_in.clone()
+            })
         };
-        Some(EventDefinition {
-            title: entry.title.into(),
-            text: entry.text.into(),
-            fields: entry.fields.iter().map(field).collect(),
-            language,
-            ..built_in.clone()
-        })
-    };
-    let known = |built_in: &&EventDefinition| TYPES.contains(&built_in.name.as_str());
-    builtin()
-        .iter()
-        .filter(known)
-        .map(|built_in| translated(built_in).unwrap_or_else(|| built_in.clone()))
-        .collect()
-}
+        let known = |built_in: &&EventDefinition| TYPES.contains(&built_in.name.as_str());
+        builtin()
+            .iter()
+            .filter(known)
+            .map(|built_in| translated(built_in).unwrap_or_else(|| built_in.clone()))
+            .collect()
+    }
 
-pub(super) fn title(language: Language, event_type: &str) -> Option<&'static str> {
-    entries(language)
-        .iter()
-        .find(|entry| entry.event_type == event_type)
-        .map(|entry| entry.title)
+    /// What an event type of the installation's own five is called; none for all others.
+    pub(crate) fn title(self, event_type: &str) -> Option<&'static str> {
+        entries(self)
+            .iter()
+            .find(|entry| entry.event_type == event_type)
+            .map(|entry| entry.title)
+    }
 }
 
 const TYPES: [&str; 6] = [

@@ -49,10 +49,6 @@ END
 $$;
 COMMENT ON FUNCTION zentry_notify.check_api_token() IS 'Trigger: a token is made and taken back by those who have the privileges of its role, and never changed';
 
-DROP TRIGGER IF EXISTS check_api_token ON zentry_notify.api_token;
-CREATE TRIGGER check_api_token BEFORE INSERT OR UPDATE OR DELETE ON zentry_notify.api_token
-    FOR EACH ROW EXECUTE FUNCTION zentry_notify.check_api_token();
-
 CREATE OR REPLACE FUNCTION zentry_notify.require_membership(role oid) RETURNS void
     LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$

@@ -1,0 +1,176 @@
+//! Event sources: attached, detached and left out of as the file says.
+
+use std::collections::BTreeSet;
+
+use anyhow::Result;
+
+use super::Work;
+use crate::cli::code::document::Source;
+use crate::queries::configuration::{self, Attachment};
+
+impl Work<'_> {
+    pub(super) async fn sources(&mut self) -> Result<()> {
+        // Those that are made by themselves, and are not there yet.
+        let file = self.file;
+        let mut missing = Vec::new();
+        let mut named = BTreeSet::new();
+        for (number, one) in file.content.source.iter().enumerate() {
+            let number = number.to_string();
+            let keys = ["source", &number];
+            // A name that can be none is an error.
+            self.begin().await?;
+            let relation = configuration::relation(self.session, &one.table).await;
+            let Some(relation) = self.end(relation, &["source", &number, "table"]).await? else {
+                continue;
+            };
+            let Some(relation) = relation else {
+                self.complain(
+                    &["source", &number, "table"],
+                    format!("there is no table {:?}", one.table),
+                    Some("Name it with its schema, such as \"public.task\".".to_owned()),
+                );
+                continue;
+            };
+            if !named.insert((one.event_type.clone(), relation)) {
+                self.complain(
+                    &keys,
+                    format!("{} of {} is here twice", one.event_type, one.table),
+                    None,
+                );
+                continue;
+            }
+            if one.built_in {
+                if one.says_more() {
+                    self.complain(
+                        &["source", &number, "built_in"],
+                        "a source that is built in has no mapping of its own".to_owned(),
+                        Some("Leave out built_in, or everything but event_type, table and omit.".to_owned()),
+                    );
+                } else if !self
+                    .state
+                    .source(&one.event_type, relation)
+                    .is_some_and(|there| there.built_in)
+                {
+                    missing.push((number, one, relation));
+                } else {
+                    self.omit(&keys, one, relation).await?;
+                }
+            } else {
+                self.attach(&keys, one, relation).await?;
+            }
+        }
+        if !missing.is_empty() {
+            self.attach_built_in(&missing, &named).await?;
+        }
+        if self.wishes.prune {
+            for there in self.not_named(&named) {
+                self.begin().await?;
+                let done = configuration::detach(self.session, &there.0, there.1).await;
+                self.end(done, &[]).await?;
+            }
+        } else {
+            let left: Vec<String> = self
+                .state
+                .sources
+                .iter()
+                .filter(|there| !named.contains(&(there.event_type.clone(), there.relation)))
+                .map(|there| format!("event source {} of {}", there.event_type, there.table))
+                .collect();
+            self.outcome.left.extend(left);
+        }
+        Ok(())
+    }
+
+    fn not_named(&self, named: &BTreeSet<(String, u32)>) -> Vec<(String, u32)> {
+        let there = self.state.sources.iter();
+        there
+            .map(|there| (there.event_type.clone(), there.relation))
+            .filter(|there| !named.contains(there))
+            .collect()
+    }
+
+    /// With a mapping of its own. What is the same to the letter is not attached again, which would lock the table.
+    async fn attach(&mut self, keys: &[&str], one: &Source, relation: u32) -> Result<()> {
+        let given = Attachment {
+            columns: one.columns(),
+            condition: one.condition.clone(),
+            operation: one.operation.clone(),
+            audience: one.audience(),
+            done: one.done.clone(),
+        };
+        let same = self.state.source(&one.event_type, relation).is_some_and(|there| {
+            !there.built_in
+                && there.columns == given.columns
+                && there.condition == given.condition
+                && there.operation == given.operation
+                && Some(&there.audience) == given.audience.as_ref()
+                && there.done == given.done
+        });
+        if !same {
+            self.begin().await?;
+            let done = configuration::attach(self.session, &one.event_type, relation, &given).await;
+            if self.end(done, keys).await?.is_none() {
+                return Ok(());
+            }
+        }
+        self.omit(keys, one, relation).await
+    }
+
+    async fn omit(&mut self, keys: &[&str], one: &Source, relation: u32) -> Result<()> {
+        let there = self.state.source(&one.event_type, relation);
+        if there.map_or(&[][..], |there| &there.omit) == one.omit {
+            return Ok(());
+        }
+        self.begin().await?;
+        let done = configuration::omit(self.session, &one.event_type, relation, &one.omit).await;
+        self.end(done, keys).await?;
+        Ok(())
+    }
+
+    /// `zentry_attach()` makes all five; those that nobody wants go again.
+    async fn attach_built_in(
+        &mut self,
+        missing: &[(String, &Source, u32)],
+        named: &BTreeSet<(String, u32)>,
+    ) -> Result<()> {
+        self.begin().await?;
+        let done = async {
+            for (_, one, relation) in missing {
+                if self.state.source(&one.event_type, *relation).is_some() {
+                    configuration::detach(self.session, &one.event_type, *relation).await?;
+                }
+            }
+            let states = configuration::attach_all(self.session).await?;
+            let now = configuration::sources(self.session).await?;
+            for there in &now {
+                let is_new = self.state.source(&there.event_type, there.relation).is_none();
+                if is_new && !named.contains(&(there.event_type.clone(), there.relation)) {
+                    configuration::detach(self.session, &there.event_type, there.relation).await?;
+                }
+            }
+            Ok((states, now))
+        };
+        let done = done.await;
+        let Some((states, now)) = self.end(done, &["source", &missing[0].0]).await? else {
+            return Ok(());
+        };
+        for (number, one, relation) in missing {
+            let keys = ["source", number.as_str()];
+            let is_there = now.iter().any(|there| {
+                there.event_type == one.event_type && there.relation == *relation && there.built_in
+            });
+            if is_there {
+                self.omit(&keys, one, *relation).await?;
+            } else {
+                let state = states.iter().find(|(event, ..)| *event == one.event_type);
+                let state = state.map_or("no table of Zentry fires it", |(.., state)| state);
+                self.complain(
+                    &keys,
+                    format!("{} of {} is not attached: {state}", one.event_type, one.table),
+                    Some("Leave out built_in, and say where its data come from.".to_owned()),
+                );
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,21 @@
+//! The window that a queue's requests are counted in.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use super::QueueId;
+use super::window::Window;
+
+/// Whose requests are counted together.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Shared {
+    Own(QueueId),
+    Group(Box<str>),
+}
+
+/// A window that queues share.
+#[derive(Clone, Debug)]
+pub(super) struct Limiter {
+    pub(super) shared: Shared,
+    pub(super) window: Rc<RefCell<Window>>,
+}

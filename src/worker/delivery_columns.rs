@@ -1,0 +1,39 @@
+//! What the columns of a delivery say of what became of it.
+
+use jiff::Timestamp;
+use webhook::schedule::{DeliveryChange, Outcome};
+
+pub fn status(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Sent => "s",
+        Outcome::Retry { .. } | Outcome::Waiting { .. } => "r",
+        Outcome::Failed => "f",
+    }
+}
+
+/// The scheduler counts what failed; the log shows how often it was posted.
+pub fn attempts(change: &DeliveryChange) -> i16 {
+    let attempts = change.attempts + u32::from(change.outcome == Outcome::Sent);
+    i16::try_from(attempts).unwrap_or(i16::MAX)
+}
+
+pub fn code(change: &DeliveryChange) -> Option<i16> {
+    change.status_code.and_then(|code| i16::try_from(code).ok())
+}
+
+/// Discord's answer has the message in it.
+pub fn body(change: &DeliveryChange, log_payloads: bool) -> Option<&str> {
+    let kept = log_payloads || change.outcome != Outcome::Sent;
+    change.body.as_deref().filter(|body| kept && !body.is_empty())
+}
+
+pub fn finished_at(change: &DeliveryChange) -> Option<Timestamp> {
+    matches!(change.outcome, Outcome::Sent | Outcome::Failed).then_some(change.at)
+}
+
+pub fn next_attempt(outcome: Outcome) -> Option<Timestamp> {
+    match outcome {
+        Outcome::Retry { next_attempt_at } | Outcome::Waiting { next_attempt_at } => Some(next_attempt_at),
+        Outcome::Sent | Outcome::Failed => None,
+    }
+}

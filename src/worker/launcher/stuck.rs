@@ -1,0 +1,75 @@
+//! Workers that were told to end and do not.
+
+use std::sync::atomic::Ordering::SeqCst;
+use std::time::{Duration, Instant};
+
+use pgrx::prelude::*;
+
+use super::Launcher;
+use crate::wake::{Replaced, Slot, Told};
+
+/// How long a worker that was told to end may take for it.
+const PATIENCE_WITH_STUCK: Duration = Duration::from_secs(3);
+
+/// A worker that was told to end.
+pub(super) struct Leaver {
+    since: Instant,
+    /// It was said that none can take its place.
+    said: bool,
+}
+
+impl Launcher {
+    /// Gives the place of workers that were told to end, and do not, to others; returns when the next one's patience is over. What runs in
+    /// them is within a function of PostgreSQL's own that looks at no interrupts, for as long as it takes: nothing but the end of the server
+    /// ends it.
+    pub(super) fn replace_stuck(&mut self) -> Option<Duration> {
+        let registry = self.registry;
+        let found: Vec<(&Slot, Told)> = registry
+            .slots()
+            .filter_map(|slot| slot.told_to_end().map(|told| (slot, told)))
+            .collect();
+        self.told
+            .retain(|pid, _| found.iter().any(|(_, told)| told.pid == *pid));
+        let mut next: Option<Duration> = None;
+        for (slot, told) in found {
+            let leaver = self.told.entry(told.pid).or_insert_with(|| Leaver {
+                since: Instant::now(),
+                said: false,
+            });
+            let left = PATIENCE_WITH_STUCK.saturating_sub(leaver.since.elapsed());
+            if !left.is_zero() {
+                next = Some(next.map_or(left, |next| next.min(left)));
+                continue;
+            }
+            let (database, pid) = (slot.database(), told.pid);
+            match registry.replace(slot, &told) {
+                Replaced::Needless => {}
+                // One that ends wakes the launcher.
+                Replaced::TooMany if leaver.said => {}
+                Replaced::TooMany => {
+                    leaver.said = true;
+                    crate::report::warning(
+                        PgSqlErrorCode::ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
+                        format!(
+                            "zentry_notify: the worker of database {database} (pid {pid}) does not end, and too many do not already: its notifications wait"
+                        ),
+                        "Another one is started when one of them has ended. To end them, restart the server in immediate mode.",
+                    );
+                }
+                Replaced::Yes => {
+                    // That is why it ended, should it do so now.
+                    slot.overran().unseen.store(false, SeqCst);
+                    self.workers.remove(&database);
+                    crate::report::warning(
+                        PgSqlErrorCode::ERRCODE_QUERY_CANCELED,
+                        format!(
+                            "zentry_notify: the worker of database {database} (pid {pid}) does not end: what is looked up heeds no interrupts, another one takes its place"
+                        ),
+                        "The next worker says which event source it is. The process ends when that has come to its end, or with the server in immediate mode.",
+                    );
+                }
+            }
+        }
+        next
+    }
+}
