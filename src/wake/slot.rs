@@ -82,6 +82,8 @@ struct HeldRole {
     /// In microseconds since 1970.
     until: AtomicI64,
     everything: AtomicBool,
+    /// Its tables are not read for others either.
+    tables: AtomicBool,
 }
 
 impl HeldRole {
@@ -90,6 +92,7 @@ impl HeldRole {
             role: AtomicU32::new(0),
             until: AtomicI64::new(0),
             everything: AtomicBool::new(false),
+            tables: AtomicBool::new(false),
         }
     }
 
@@ -131,22 +134,35 @@ impl Slot {
         &self.overran
     }
 
-    /// A source of the role has ended a worker: for a while its expressions do not run, and nothing at all when one of its sources does so again.
-    pub fn hold_role(&self, role: u32) -> Held {
+    /// Something of the role's has ended a worker: for a while its expressions do not run, and nothing at all when that happens again. `tables`: it
+    /// was one of its tables, that was read for somebody else's source, and none of them is read for others.
+    pub fn hold_role(&self, role: u32, tables: bool) -> Held {
         let everything = self.held_lately(role).is_some();
         // One that is known, else the one that is free the longest, or will be first.
         let known = self.held_roles.iter().find(|held| held.role.load(SeqCst) == role);
         let place = known.or_else(|| self.held_roles.iter().min_by_key(|held| held.until.load(SeqCst)));
         if let Some(held) = place {
             let until = Timestamp::now().checked_add(HOLD).unwrap_or(Timestamp::MAX);
+            let tables = tables || everything && held.tables.load(SeqCst);
             held.role.store(role, SeqCst);
             held.everything.store(everything, SeqCst);
+            held.tables.store(tables, SeqCst);
             held.until.store(until.as_microsecond(), SeqCst);
         }
         match everything {
             true => Held::Everything,
             false => Held::Expressions,
         }
+    }
+
+    /// For how long none of the role's tables is read for somebody else's source; None: they may be.
+    pub fn tables_held(&self, role: u32) -> Option<Duration> {
+        if registry().is_some_and(|registry| registry.is_stuck(self.database(), role)) {
+            return Some(LONG_HOLD);
+        }
+        let mut held = self.held_roles.iter();
+        let held = held.find(|held| held.role.load(SeqCst) == role && held.tables.load(SeqCst))?;
+        time_left(&held.until)
     }
 
     /// What of the role's sources is not tried now, and for how long.
@@ -416,4 +432,47 @@ fn time_left(until: &AtomicI64) -> Option<Duration> {
         .ok()
         .filter(|left| *left > 0)
         .map(Duration::from_micros)
+}
+
+#[cfg(any(test, feature = "pg_test"))]
+#[pg_schema]
+mod tests {
+    use pgrx::prelude::*;
+
+    use super::{HELD_ROLES, Held, Slot};
+
+    /// Who is let go may end another worker, and is held again then.
+    #[pg_test]
+    fn one_role_more_than_there_are_places_lets_one_go() {
+        let slot = Slot::free();
+        let held = |role: u32| slot.held(role).map(|(what, _)| what);
+        let roles = 1..=u32::try_from(HELD_ROLES).unwrap_or(u32::MAX);
+        for role in roles.clone() {
+            assert_eq!(slot.hold_role(role, false), Held::Expressions);
+        }
+        assert!(roles.clone().all(|role| held(role) == Some(Held::Expressions)));
+        let newcomer = 1_000;
+        assert_eq!(slot.hold_role(newcomer, false), Held::Expressions);
+        assert_eq!(held(newcomer), Some(Held::Expressions));
+        let gone: Vec<u32> = roles.clone().filter(|role| held(*role).is_none()).collect();
+        assert_eq!(gone.len(), 1);
+        assert_eq!(slot.hold_role(gone[0], false), Held::Expressions);
+        assert_eq!(slot.hold_role(gone[0], false), Held::Everything);
+        assert_eq!(held(gone[0]), Some(Held::Everything));
+    }
+
+    /// A role whose table could not be read for others is held apart from one whose expressions did not end.
+    #[pg_test]
+    fn tables_are_held_apart_from_expressions() {
+        let slot = Slot::free();
+        slot.hold_role(1, false);
+        slot.hold_role(2, true);
+        assert!(slot.tables_held(1).is_none());
+        assert!(slot.tables_held(2).is_some());
+        slot.hold_role(2, false);
+        assert!(slot.tables_held(2).is_some());
+        slot.release();
+        assert!(slot.tables_held(2).is_none());
+        assert!(slot.held(1).is_none());
+    }
 }

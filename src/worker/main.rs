@@ -7,6 +7,7 @@ use pgrx::prelude::*;
 use super::event_loop::Worker;
 use super::{database, files};
 use crate::installation::Installation;
+use crate::pg::crash_note;
 use crate::pg::process;
 use crate::pg::signals;
 use crate::pg::time_limit;
@@ -59,6 +60,7 @@ fn nothing_to_do(slot: &Slot) {
 }
 
 fn leave_slot(database: pg_sys::Oid) {
+    crash_note::end();
     if let Some(registry) = registry() {
         // In the place of one that was stuck there is another one by now.
         if let Some(slot) = registry.known_slot(database).filter(|slot| slot.is_mine()) {
