@@ -4161,7 +4161,12 @@ AS $$
                 -- Attaching again does not give the owner what it must be able to read, nor make a table of a view.
                 WHEN s.suspended_reason ~ 'row-level security|permission denied' AND b.remedy IS NOT NULL THEN b.remedy || ' SELECT * FROM @extschema@.zentry_attach();'
                 -- Attached again as it is, it would end a worker again.
-                WHEN s.suspended_reason ~ 'goes on when it is cancelled' THEN
+                WHEN s.suspended_reason ~ 'reading a table of its owner has ended a worker' THEN
+                     '-- let the owner of that table drop what does not end (an index with a predicate, a check, statistics), and an hour later: SELECT * FROM @extschema@.zentry_attach();'
+                WHEN s.suspended_reason ~ 'were killed or crashed$' THEN
+                     format('-- see in the server log how they ended, let the expression take less memory, or leave out what crashes, and an hour after the last one let its owner attach it again: zentry_attach(%L, %L, columns => ...)',
+                            s.event_type, s.relation::text)
+                WHEN s.suspended_reason ~ 'goes on when it is cancelled|has ended a worker$' THEN
                      format('-- let the functions that it calls end when they are cancelled (no handler of query_canceled), and an hour after the last one that did not, let its owner attach it again: zentry_attach(%L, %L, columns => ...)',
                             s.event_type, s.relation::text)
                 WHEN s.suspended_reason ~ ' is a (view|foreign table), which is not looked into' THEN
@@ -4281,7 +4286,8 @@ AS $$
       WHERE w.lacks IS NOT NULL ORDER BY w.id LIMIT 20)
      UNION ALL
     (SELECT format('webhook %s', w.id), CASE w.state WHEN 'gone' THEN 'broken' ELSE 'attention' END,
-            CASE WHEN w.state = 'gone' THEN format('gone since %s: %s', zentry_notify.moment(w.since), w.reason)
+            CASE WHEN w.state = 'gone' AND w.reason ~ '^its filter ' THEN format('switched off since %s: %s', zentry_notify.moment(w.since), w.reason)
+                 WHEN w.state = 'gone' THEN format('gone since %s: %s', zentry_notify.moment(w.since), w.reason)
                  WHEN w.untried THEN format('resumed at %s, when nothing waited for it; %s', zentry_notify.moment(w.since), w.reason)
                  ELSE format('fails since %s, next try %s: %s', zentry_notify.moment(w.since), zentry_notify.moment(w.next_try_at), w.reason) END,
             CASE WHEN w.untried THEN format('SELECT * FROM @extschema@.zentry_test_webhook(%s);', w.id)
@@ -4293,6 +4299,9 @@ AS $$
                      format('SELECT @extschema@.zentry_update_webhook(%s, thread_name => ''NAME''), @extschema@.zentry_resume(%s)', w.id, w.id)
                      || CASE w.state WHEN 'gone' THEN format(', @extschema@.zentry_retry_failed(%s);', w.id) ELSE ';' END
                  WHEN w.reason ~ '^the (webhook has no secret|secret (must|is not))' THEN format('SELECT @extschema@.zentry_new_secret(%s);', w.id)
+                 -- As it is, it would end a worker again.
+                 WHEN w.state = 'gone' AND w.reason ~ '^its filter ' THEN
+                     format('SELECT @extschema@.zentry_update_webhook(%s, filter => ''''), @extschema@.zentry_resume(%s), @extschema@.zentry_retry_failed(%s);', w.id, w.id, w.id)
                  WHEN w.state = 'gone' THEN format('SELECT @extschema@.zentry_update_webhook(%s, webhook_url => ''URL''), @extschema@.zentry_retry_failed(%s);', w.id, w.id)
                  -- What stands between here and the webhook: trying again mends none of it.
                  WHEN w.reason ~ 'by way of zentry_notify[.]proxy|a proxy between here and the webhook asks for a login' AND (SELECT s.value <> '' FROM setting s WHERE s.name = 'zentry_notify.proxy') THEN

@@ -10,8 +10,8 @@ use super::condition::{CHANGED, Conditions, Test};
 use super::ours::Ours;
 use super::source::Source;
 use super::table::{Table, text_of};
-use crate::acting_as::ActingAs;
 use crate::pg::make_trigger::{self, Operation, Trigger};
+use crate::pg::own_code::AsOwner;
 use crate::pg::relation;
 use crate::pg::when::When;
 use crate::report;
@@ -120,9 +120,10 @@ impl Triggers<'_> {
         }
     }
 
-    /// The condition, as the table's owner reads it, who answers for the types of its columns and has no more rights than who calls.
+    /// The condition, as the table's owner reads it, who answers for the types of its columns and has no more rights than who calls. A literal is
+    /// made a value of its type then, whose checks may be a third role's.
     fn read(&self, test: &Test, table: &PgRelation, inheritor: &PgRelation, path: &CStr) -> Option<When> {
-        let _owner = ActingAs::role(pg_sys::Oid::from(self.table.owner_oid));
+        let _owner = AsOwner::of(pg_sys::Oid::from(self.table.owner_oid));
         let _path = SearchPath::set(path);
         match test {
             // Of the inheritor's own columns, too.

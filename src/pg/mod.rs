@@ -3,6 +3,7 @@
 pub mod acting_as;
 pub mod catalogue;
 pub mod column;
+pub mod crash_note;
 mod database_statement;
 mod entry;
 pub mod equality;

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 use pgrx::prelude::*;
 
+use super::crash_note;
 use super::version;
 
 static TERMINATE: AtomicBool = AtomicBool::new(false);
@@ -20,6 +21,7 @@ pub fn install() {
     unsafe {
         version::set_signal_handler(pg_sys::SIGTERM as i32, on_sigterm);
         version::set_signal_handler(pg_sys::SIGHUP as i32, on_sighup);
+        version::set_signal_handler(nix::libc::SIGQUIT, on_sigquit);
         pg_sys::BackgroundWorkerUnblockSignals();
     }
     // What changed before the handler was there.
@@ -102,4 +104,12 @@ extern "C-unwind" fn on_sighup(_signal: i32) {
     RELOAD.store(true, SeqCst);
     // SAFETY: as above.
     unsafe { pg_sys::SetLatch(pg_sys::MyLatch) };
+}
+
+/// The server shuts down at once, or another process of it has crashed. As PostgreSQL's own handler in background processes
+/// (SignalHandlerForCrashExit), but that what runs here is not to blame.
+extern "C-unwind" fn on_sigquit(_signal: i32) {
+    crash_note::end();
+    // SAFETY: made to be called in signal handlers; so are pread and pwrite.
+    unsafe { nix::libc::_exit(2) }
 }

@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use pgrx::pg_sys;
 
+use super::crash_note::{self, Ran};
 use super::version;
 
 /// PostgreSQL's statement timeout; `utils/timeout.h`, the same in all versions that we know.
@@ -33,7 +34,7 @@ thread_local! {
 static NOTED_IN: OnceLock<(&'static Overran, fn())> = OnceLock::new();
 /// This process was told to end.
 static ENDS: AtomicBool = AtomicBool::new(false);
-/// What runs now, and whose it is; 0: nothing that has a number.
+/// What runs now, and whose it is; 0: nothing that has a number. See [`Ran`].
 static RUNS: AtomicI64 = AtomicI64::new(0);
 static RUNS_FOR: AtomicU32 = AtomicU32::new(0);
 
@@ -76,7 +77,7 @@ impl Overran {
 
     fn note(&self) {
         let number = RUNS.load(SeqCst);
-        if number > 0 {
+        if number != 0 {
             self.owner.store(RUNS_FOR.load(SeqCst), SeqCst);
             self.number.store(number, SeqCst);
             self.unseen.store(true, SeqCst);
@@ -103,19 +104,30 @@ pub fn end_if_told() {
     }
 }
 
-/// While it lives, what runs has this number, and is of this role.
-pub struct Numbered(i64, u32);
+/// While it lives, what runs has this number, and is of this role. It is noted beyond the process, should that die of it.
+pub struct Numbered {
+    ran: Ran,
+    before: Ran,
+}
 
 impl Numbered {
     pub fn new(number: i64, owner: u32) -> Self {
-        Numbered(RUNS.swap(number, SeqCst), RUNS_FOR.swap(owner, SeqCst))
+        let before = Ran {
+            number: RUNS.swap(number, SeqCst),
+            owner: RUNS_FOR.swap(owner, SeqCst),
+        };
+        let ran = Ran { number, owner };
+        crash_note::runs(ran);
+        Numbered { ran, before }
     }
 }
 
 impl Drop for Numbered {
     fn drop(&mut self) {
-        RUNS.store(self.0, SeqCst);
-        RUNS_FOR.store(self.1, SeqCst);
+        RUNS.store(self.before.number, SeqCst);
+        RUNS_FOR.store(self.before.owner, SeqCst);
+        crash_note::acquit(self.ran);
+        crash_note::runs(self.before);
     }
 }
 

@@ -31,6 +31,8 @@ struct HeldRole {
     /// In microseconds since 1970.
     until: AtomicI64,
     everything: AtomicBool,
+    /// Its tables are not read for others either.
+    tables: AtomicBool,
 }
 
 impl HeldRole {
@@ -39,6 +41,7 @@ impl HeldRole {
             role: AtomicU32::new(0),
             until: AtomicI64::new(0),
             everything: AtomicBool::new(false),
+            tables: AtomicBool::new(false),
         }
     }
 
@@ -55,15 +58,17 @@ impl HeldRoles {
         HeldRoles([const { HeldRole::free() }; MOST])
     }
 
-    /// Holds a role, which is known already or takes a place; returns what of it is held.
-    pub fn hold(&self, role: u32) -> Held {
+    /// Holds a role, which is known already or takes a place; returns what of it is held. `tables`: others' sources do not read its tables.
+    pub fn hold(&self, role: u32, tables: bool) -> Held {
         let everything = self.lately(role).is_some();
         // One that is known, else the one that is free the longest, or will be first.
         let known = self.0.iter().find(|held| held.role.load(SeqCst) == role);
         let place = known.or_else(|| self.0.iter().min_by_key(|held| held.until.load(SeqCst)));
         if let Some(held) = place {
             let until = Timestamp::now().checked_add(HOLD).unwrap_or(Timestamp::MAX);
+            let tables = tables || everything && held.tables.load(SeqCst);
             held.role.store(role, SeqCst);
+            held.tables.store(tables, SeqCst);
             held.everything.store(everything, SeqCst);
             held.until.store(until.as_microsecond(), SeqCst);
         }
@@ -79,10 +84,60 @@ impl HeldRoles {
         time_left(&held.until).map(|left| (held.what(), left))
     }
 
+    /// For how long a role's tables are not read for others; None: they are.
+    pub fn tables(&self, role: u32) -> Option<Duration> {
+        let mut held = self.0.iter();
+        let held = held.find(|held| held.role.load(SeqCst) == role && held.tables.load(SeqCst))?;
+        time_left(&held.until)
+    }
+
     pub fn forget(&self) {
         for held in &self.0 {
             held.role.store(0, SeqCst);
             held.until.store(0, SeqCst);
         }
+    }
+}
+
+#[cfg(any(test, feature = "pg_test"))]
+#[pgrx::pg_schema]
+mod tests {
+    use pgrx::prelude::*;
+
+    use super::{Held, HeldRoles, MOST};
+
+    /// Who is let go may end another worker, and is held again then.
+    #[pg_test]
+    fn one_role_more_than_there_are_places_lets_one_go() {
+        let held_roles = HeldRoles::none();
+        let held = |role: u32| held_roles.lately(role).map(|(what, _)| what);
+        let roles = 1..=u32::try_from(MOST).unwrap_or(u32::MAX);
+        for role in roles.clone() {
+            assert_eq!(held_roles.hold(role, false), Held::Expressions);
+        }
+        assert!(roles.clone().all(|role| held(role) == Some(Held::Expressions)));
+        let newcomer = 1_000;
+        assert_eq!(held_roles.hold(newcomer, false), Held::Expressions);
+        assert_eq!(held(newcomer), Some(Held::Expressions));
+        let gone: Vec<u32> = roles.clone().filter(|role| held(*role).is_none()).collect();
+        assert_eq!(gone.len(), 1);
+        assert_eq!(held_roles.hold(gone[0], false), Held::Expressions);
+        assert_eq!(held_roles.hold(gone[0], false), Held::Everything);
+        assert_eq!(held(gone[0]), Some(Held::Everything));
+    }
+
+    /// A role whose table could not be read for others is held apart from one whose expressions did not end.
+    #[pg_test]
+    fn tables_are_held_apart_from_expressions() {
+        let held_roles = HeldRoles::none();
+        held_roles.hold(1, false);
+        held_roles.hold(2, true);
+        assert!(held_roles.tables(1).is_none());
+        assert!(held_roles.tables(2).is_some());
+        held_roles.hold(2, false);
+        assert!(held_roles.tables(2).is_some());
+        held_roles.forget();
+        assert!(held_roles.tables(2).is_none());
+        assert!(held_roles.lately(1).is_none());
     }
 }

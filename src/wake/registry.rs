@@ -137,6 +137,14 @@ impl Registry {
         lately
     }
 
+    /// For how long none of the role's tables is read for somebody else's source in the slot's database; None: they may be.
+    pub fn tables_held(&self, slot: &Slot, role: u32) -> Option<Duration> {
+        if self.stuck.concerns(slot.database(), role) {
+            return Some(LONG_HOLD);
+        }
+        slot.tables_held_lately(role)
+    }
+
     /// The processes that were told to end and have not.
     pub fn stuck(&self) -> impl Iterator<Item = Stuck> {
         let told = self.slots().filter_map(|slot| {

@@ -86,14 +86,20 @@ impl Slot {
         &self.overran
     }
 
-    /// A source of the role has ended a worker: for a while its expressions do not run, and nothing at all when one of its sources does so again.
-    pub fn hold_role(&self, role: u32) -> Held {
-        self.held_roles.hold(role)
+    /// Something of the role's has ended a worker: for a while its expressions do not run, and nothing at all when that happens again. `tables`: it
+    /// was one of its tables, that was read for somebody else's source, and none of them is read for others.
+    pub fn hold_role(&self, role: u32, tables: bool) -> Held {
+        self.held_roles.hold(role, tables)
     }
 
     /// What of the role's sources is not tried because they have ended a worker, and for how long.
     pub(super) fn held_lately(&self, role: u32) -> Option<(Held, Duration)> {
         self.held_roles.lately(role)
+    }
+
+    /// For how long none of the role's tables is read for somebody else's source because one has ended a worker.
+    pub(super) fn tables_held_lately(&self, role: u32) -> Option<Duration> {
+        self.held_roles.tables(role)
     }
 
     pub fn database(&self) -> pg_sys::Oid {

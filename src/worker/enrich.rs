@@ -198,10 +198,11 @@ impl Enricher {
     }
 
     fn look(source: &Source, patience: Patience) -> Result<Attached, Failure> {
-        limited::limited(LIMIT, || {
-            Attached::look(source.relation, attached::names(&source.definition), patience)
-        })?
-        .ok_or_else(|| Failure::lasting("the attached table does not exist"))
+        let look = || Attached::look(source.relation, attached::names(&source.definition), patience);
+        let attached = limited::limited(LIMIT, look)?;
+        let attached = attached.ok_or_else(|| Failure::lasting("the attached table does not exist"))?;
+        attached.try_others(source.definition.id);
+        Ok(attached)
     }
 }
 

@@ -8,7 +8,11 @@ use pgrx::prelude::*;
 use webhook::apart::{Credit, Fault, Purse, Trial, divide};
 use webhook::schedule::QueueId;
 
+use super::database;
 use super::limited::{self, Failure};
+use super::source::Ending;
+use crate::pg::crash_note::{self, Ran};
+use crate::pg::time_limit::Numbered;
 use crate::plan::{Plan, with_spi};
 
 /// For the filters of a batch.
@@ -84,6 +88,16 @@ impl Conditions {
                 .any(|queue| self.of(*queue, event_type).next().is_some())
     }
 
+    /// What is noted while it is evaluated, should that end the process: a webhook that it is a filter of. Others may have the same.
+    fn number_of(&self, path: &str) -> i64 {
+        let is_of = |conditions: &Vec<Condition>| conditions.iter().any(|condition| condition.path == path);
+        let queues = self.0.iter().filter(|(_, conditions)| is_of(conditions));
+        queues
+            .map(|(queue, _)| queue.0)
+            .min()
+            .map_or(Ran::FILTERS, |webhook| -webhook)
+    }
+
     /// Takes from each event those who do not want to hear it. A filter that can't be evaluated is taken for fulfilled, so that nothing is
     /// lost. One that has failed before is asked apart from the others, and for as long as its credit lasts.
     pub fn apply(&self, events: &mut [Heard], slow: &mut SlowFilters) {
@@ -103,22 +117,29 @@ impl Conditions {
                 places.entry(path).or_default().push(place);
             }
         }
+        let all_apart = slow.are_apart();
         let (apart, together): (Vec<_>, Vec<_>) = places.iter().partition(|(path, _)| slow.has(path));
         let mut trial = Evaluation {
             events,
             unfulfilled: HashSet::new(),
         };
         let mut apart: Vec<&str> = apart.into_iter().map(|(path, _)| *path).collect();
-        if !together.is_empty() && trial.evaluate(&together, LIMIT).is_err() {
+        let failed_together = !together.is_empty() && !all_apart && {
+            let _filters = Numbered::new(Ran::FILTERS, 0);
+            trial.evaluate(&together, LIMIT).is_err()
+        };
+        if failed_together || all_apart {
             let ends = Instant::now() + BUDGET;
             for (path, of_path) in together {
                 let left = ends.saturating_duration_since(Instant::now());
+                let _filter = Numbered::new(self.number_of(path), 0);
                 if left.is_zero() || trial.evaluate(&[(path, of_path)], LIMIT_ALONE.min(left)).is_err() {
                     apart.push(path);
                 }
             }
         }
         for path in apart {
+            let _filter = Numbered::new(self.number_of(path), 0);
             let mut of_path = OfPath {
                 path,
                 evaluation: &mut trial,
@@ -127,6 +148,10 @@ impl Conditions {
             // It is never hopeless: that is what an error would say.
             let _ = divide(&mut of_path, &places[path], slow.credit(path));
             of_path.report_untried();
+        }
+        if all_apart {
+            // Whichever it was, it has come to an end this time.
+            slow.are_all_well();
         }
         let unfulfilled = trial.unfulfilled;
         let unwanted: Vec<HashSet<QueueId>> = events
@@ -152,9 +177,31 @@ pub struct SlowFilters {
     credits: HashMap<Arc<str>, Credit>,
     /// What all of them have together.
     purse: Purse,
+    /// One of them has ended a worker.
+    apart: bool,
 }
 
 impl SlowFilters {
+    pub fn new(apart: bool) -> Self {
+        SlowFilters {
+            apart,
+            ..SlowFilters::default()
+        }
+    }
+
+    /// Whether each of them is evaluated by itself, until it is known which one ends workers.
+    fn are_apart(&self) -> bool {
+        self.apart || crash_note::suspect().number < 0
+    }
+
+    fn are_all_well(&mut self) {
+        self.apart = false;
+        let suspect = crash_note::suspect();
+        if suspect.number < 0 {
+            crash_note::acquit(suspect);
+        }
+    }
+
     /// Forgets those that are nobody's any more.
     fn keep(&mut self, is_used: impl Fn(&str) -> bool) {
         self.credits.retain(|path, _| is_used(path));
@@ -170,6 +217,28 @@ impl SlowFilters {
         self.credits
             .entry(path.into())
             .or_insert_with(|| Credit::new(purse.clone()))
+    }
+}
+
+/// Switches the webhook off whose filter has ended a worker, and those that have the same filter.
+pub fn switch_off(webhook: i64, ending: Ending) {
+    const SQL: &str = "UPDATE zentry_notify.webhook w SET is_active = false, switched_off_at = pg_catalog.now(), switched_off_reason = $2 \
+                       FROM zentry_notify.webhook f \
+                       WHERE f.id OPERATOR(pg_catalog.=) $1 AND w.is_active \
+                         AND (w.id OPERATOR(pg_catalog.=) f.id OR w.filter::text OPERATOR(pg_catalog.=) f.filter::text)";
+    let reason = match ending {
+        Ending::GoesOn => "its filter goes on when it is cancelled",
+        Ending::Crashes => "its filter ran in two processes in a row that were killed or crashed",
+    };
+    pgrx::warning!("zentry_notify: webhook {webhook} is switched off: {reason}");
+    let written = database::transaction("zentry_notify: switch a filter off", || {
+        with_spi(|spi| {
+            Plan::prepare(spi, SQL, &[pg_sys::INT8OID, pg_sys::TEXTOID])
+                .execute(spi, &[webhook.into(), reason.into()]);
+        });
+    });
+    if let Err(error) = written {
+        pgrx::warning!("zentry_notify: webhook {webhook} could not be switched off: {error}");
     }
 }
 

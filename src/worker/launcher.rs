@@ -13,6 +13,7 @@ use pgrx::prelude::*;
 
 use super::database;
 use crate::pg::catalogue::{self, Door};
+use crate::pg::crash_note;
 use crate::pg::process;
 use crate::pg::signals;
 use crate::pg::transaction;
@@ -177,6 +178,7 @@ impl Launcher {
         let doors = database::transaction_as_self("zentry_notify: list databases", catalogue::databases)?;
         for slot in self.registry.slots().filter(|slot| !slot.has_worker()) {
             if matches!(doors.get(&slot.database()), None | Some(Door::Invalid)) {
+                crash_note::remove(slot.database());
                 slot.release();
             }
         }
@@ -281,6 +283,7 @@ impl Launcher {
     /// Of a database that is gone, or as good as.
     fn forget(&mut self, database: pg_sys::Oid) {
         self.dead.remove(&database);
+        crash_note::remove(database);
         if let Some(slot) = self.registry.known_slot(database) {
             slot.release();
         }

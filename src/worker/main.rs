@@ -6,6 +6,7 @@ use pgrx::prelude::*;
 
 use super::state::Worker;
 use super::{database, files};
+use crate::pg::crash_note;
 use crate::pg::large_tables;
 use crate::pg::process;
 use crate::pg::signals;
@@ -60,6 +61,7 @@ fn nothing_to_do(slot: &Slot) {
 }
 
 fn leave_slot(database: pg_sys::Oid) {
+    crash_note::end();
     if let Some(registry) = registry() {
         // In the place of one that was stuck there is another one by now.
         if let Some(slot) = registry.known_slot(database).filter(|slot| slot.is_mine()) {

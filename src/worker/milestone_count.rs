@@ -103,6 +103,9 @@ pub fn count_source(
         counted: &mut counted,
         own_partitions: None,
     };
+    if !attached.try_partitions(source.definition.id) {
+        count.take_own_partitions();
+    }
     divide(&mut count, projects, credit)?;
     let counts = count.tasks;
     let keys: Vec<&str> = projects.iter().map(|(project, _)| project.as_str()).collect();
@@ -147,6 +150,11 @@ struct Count<'a> {
 }
 
 impl Count<'_> {
+    fn take_own_partitions(&mut self) {
+        let columns = [&self.progress.group, &self.progress.status];
+        self.own_partitions = self.attached.own_partitions(columns.map(String::as_str));
+    }
+
     fn of(&self, projects: &[&str], limit: Duration) -> Result<BTreeMap<String, (i64, i64)>, Failure> {
         let tasks = |table: &str| {
             limited::as_owner(self.attached.owner, limit, || {
@@ -172,8 +180,7 @@ impl Trial<(String, Change)> for Count<'_> {
         let mut counted = self.of(&keys, limit);
         if matches!(counted, Err(Failure::Lasting(_) | Failure::Passing(_))) && self.own_partitions.is_none()
         {
-            let columns = [&self.progress.group, &self.progress.status];
-            self.own_partitions = self.attached.own_partitions(columns.map(String::as_str));
+            self.take_own_partitions();
             if self.own_partitions.is_some() {
                 counted = self.of(&keys, limit);
             }

@@ -74,6 +74,7 @@ impl Prepared {
         let Some(attached) = attached else {
             return Err(Failure::lasting("the attached table does not exist"));
         };
+        attached.try_others(source.definition.id);
         let sql = person_of(source).and_then(|(column, memberships)| sql(&attached, &column, memberships));
         let prepare = |sql: String| {
             limited::as_owner(attached.owner, LIMIT, || {

@@ -39,6 +39,14 @@ pub struct Routed {
 }
 
 impl Router {
+    /// `filters_apart`: one of them has ended the worker before this one, and nobody knows which.
+    pub fn new(filters_apart: bool) -> Self {
+        Router {
+            slow_filters: SlowFilters::new(filters_apart),
+            ..Router::default()
+        }
+    }
+
     /// Reads sources and webhooks, within a transaction of the worker's own.
     pub fn load(&mut self, slot: &Slot) {
         let _agent = ActingAs::agent();

@@ -95,10 +95,11 @@ impl Sources {
     pub fn load(slot: &Slot) -> Sources {
         const SQL: &str = "SELECT s.id, s.event_type::text, s.columns::text, s.audience::text, s.progress::text, to_json(s.omit)::text, \
                                   s.relation::oid, s.suspended_at IS NOT NULL, s.written_by::text, \
-                                  s.suspended_at IS NOT NULL AND s.suspended_reason = $1, c.relowner, s.written_by_oid \
+                                  s.suspended_at IS NOT NULL AND s.suspended_reason = ANY ($1), c.relowner, s.written_by_oid \
                            FROM zentry_notify.event_source s LEFT JOIN pg_catalog.pg_class c ON c.oid = s.relation";
         with_spi(|spi| {
-            let rows = Plan::prepare(spi, SQL, &[pg_sys::TEXTOID]).execute(spi, &[UNENDING.into()]);
+            let reasons: Vec<String> = Ending::ALL.iter().map(|ending| ending.reason()).collect();
+            let rows = Plan::prepare(spi, SQL, &[pg_sys::TEXTARRAYOID]).execute(spi, &[reasons.into()]);
             let source = |row| {
                 let (definition, relation, suspended, unending, owner) = {
                     let text = |column| rows.get::<String>(row, column);
@@ -175,16 +176,55 @@ fn image(definition: &EventSource) -> Image {
     }
 }
 
-/// Why a source is suspended whose look-ups catch the cancel and go on.
-pub const UNENDING: &str = "what is looked up for it goes on when it is cancelled";
-/// Why one is that belongs to the same role.
-const UNENDING_TOO: &str = "what is looked up for another table of its owner goes on when it is cancelled";
+/// How what is looked up for a source has ended a worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// It heeded no cancel.
+    GoesOn,
+    /// The process was killed or crashed, and the next one too.
+    Crashes,
+}
+
+impl Ending {
+    const ALL: [Ending; 2] = [Ending::GoesOn, Ending::Crashes];
+
+    fn words(self) -> &'static str {
+        match self {
+            Ending::GoesOn => "goes on when it is cancelled",
+            Ending::Crashes => "ran in two processes in a row that were killed or crashed",
+        }
+    }
+
+    /// Why the source is suspended.
+    pub fn reason(self) -> String {
+        format!("what is looked up for it {}", self.words())
+    }
+
+    /// Why one is that belongs to the same role.
+    fn reason_of_others(self) -> String {
+        format!(
+            "what is looked up for another table of its owner {}",
+            self.words()
+        )
+    }
+}
+
 /// Why one is left out that is attached again soon afterwards.
-pub const HELD: &str =
-    "left out for an hour: what is looked up for a table of its owner goes on when it is cancelled";
+pub const HELD: &str = "left out for an hour: what is looked up for a table of its owner has ended a worker";
+
+/// Whether the source's table belongs to the role, or to nobody any more.
+pub fn is_of(source: i64, role: u32) -> bool {
+    const SQL: &str = "SELECT c.relowner FROM zentry_notify.event_source s JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) s.relation \
+                       WHERE s.id OPERATOR(pg_catalog.=) $1";
+    with_spi(|spi| {
+        let rows = Plan::prepare(spi, SQL, &[pg_sys::INT8OID]).execute(spi, &[source.into()]);
+        rows.first::<pg_sys::Oid>()
+            .is_none_or(|owner| owner.to_u32() == role)
+    })
+}
 
 /// Suspends the source that has ended a worker, and with it those of its owner that may do the same. Rows that are locked are passed over.
-pub fn suspend_unending(source: i64, owner: u32, held: Held) {
+pub fn suspend_unending(source: i64, owner: u32, held: Held, ending: Ending) {
     const SQL: &str = "UPDATE zentry_notify.event_source \
                        SET suspended_at = pg_catalog.now(), suspended_reason = CASE WHEN id OPERATOR(pg_catalog.=) $1 THEN $4 ELSE $5 END \
                        WHERE id IN (\
@@ -206,8 +246,8 @@ pub fn suspend_unending(source: i64, owner: u32, held: Held) {
                 source.into(),
                 pg_sys::Oid::from(owner).into(),
                 (held == Held::Everything).into(),
-                UNENDING.into(),
-                UNENDING_TOO.into(),
+                ending.reason().as_str().into(),
+                ending.reason_of_others().as_str().into(),
             ],
         );
     });

@@ -70,3 +70,31 @@ fn every_way_to_write_many_rows_tells_of_each() {
     assert_eq!(data.len(), 2000);
     assert_eq!(data[0], json!({"id": 3}));
 }
+
+/// What is done for the event may be what finds no room on the stack: that is the session's own doing, and the source is everybody's.
+#[test]
+fn a_write_near_the_limit_of_the_stack_suspends_no_source() {
+    let mut bed = bed();
+    bed.session.run(
+        "CREATE FUNCTION deep(depth integer) RETURNS void LANGUAGE plpgsql AS $$ BEGIN \
+           IF depth = 0 THEN INSERT INTO written VALUES (1); ELSE PERFORM deep(depth - 1); END IF; END $$",
+    );
+    let mut deep = bed.connect();
+    deep.run(
+        "SET max_stack_depth = '100kB'; \
+         DO $$ BEGIN FOR depth IN 0..100 LOOP \
+           BEGIN PERFORM deep(depth); EXCEPTION WHEN statement_too_complex THEN NULL; END; \
+         END LOOP; END $$",
+    );
+    let written = deep.number("SELECT count(*) FROM written");
+    assert!(
+        written > 0 && written < 101,
+        "{written} writes: the limit is not met"
+    );
+    let suspended = "SELECT count(*) FROM zentry_notify.event_source WHERE suspended_at IS NOT NULL";
+    assert_eq!(bed.session.number(suspended), 0);
+    let data = bed.recorded("row_written", |bed| {
+        bed.session.run("INSERT INTO written VALUES (2)");
+    });
+    assert_eq!(ids(&data), [2]);
+}

@@ -6,6 +6,7 @@ use zentry_e2e::emulator::Kind;
 use zentry_e2e::scene::Scene;
 use zentry_e2e::zentry;
 
+use crate::foreign_code;
 use crate::roles::Role;
 
 /// Of a role without rights: code that writes down as whom it runs, and makes its owner a superuser if it can.
@@ -356,4 +357,43 @@ fn what_everybody_needs_is_told_when_it_is_taken_away() -> Result<()> {
     // Nothing else of ours was everybody's, and what was granted works on.
     owner.may("SELECT zentry_status(); SELECT zentry_stats(); SELECT zentry_logs()");
     Ok(())
+}
+
+/// A literal is made a value of its type when a condition is read: of an array of a domain, whose check is a third role's.
+#[test]
+fn checks_of_a_third_role_are_not_asked_by_who_attaches() -> Result<()> {
+    let mut scene = Scene::empty()?;
+    scene.install()?;
+    let mut mallory = Role::create(&mut scene)?;
+    let mut owner = Role::granted(&mut scene, "manager")?;
+    scene.client.batch_execute(&format!(
+        "CREATE SCHEMA mallory AUTHORIZATION {}; GRANT CREATE ON SCHEMA public TO {}",
+        mallory.name, owner.name
+    ))?;
+    foreign_code::plant(&mut mallory.client, &mallory.name)?;
+    let table = |name: &str| {
+        format!("CREATE TABLE public.{name} (id bigint, title text, status text, labels mallory.checked[])")
+    };
+    owner.may(&table("job"));
+    scene.client.batch_execute(&table("own"))?;
+    for condition in [
+        "NEW.labels = '{a,b}'",
+        "NEW.labels <> '{a}' AND OLD.labels = '{b}'",
+        "NEW.title = ANY ('{a}'::mallory.checked[])",
+        "'{a}'::mallory.checked[] = '{b}'",
+    ] {
+        let attach = |table: &str| {
+            format!("SELECT zentry_attach('task_completed', 'public.{table}', condition => $${condition}$$)")
+        };
+        owner.is_refused(&attach("job"));
+        for table in ["job", "own"] {
+            let error = scene.client.batch_execute(&attach(table)).unwrap_err();
+            assert_eq!(
+                error.code(),
+                Some(&postgres::error::SqlState::INSUFFICIENT_PRIVILEGE),
+                "{condition}: {error:?}"
+            );
+        }
+    }
+    foreign_code::nobody_gained(&mut scene.client, &mallory.name)
 }

@@ -7,6 +7,7 @@ mod audit;
 mod borrowed_session;
 mod calls;
 mod code_of_others;
+mod crashes;
 mod foreign_code;
 mod handed_over;
 mod hostile_answers;

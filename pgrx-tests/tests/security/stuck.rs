@@ -1,9 +1,9 @@
 //! What is looked up for a table heeds no interrupts, because it is within a function of PostgreSQL's own: neither a cancel nor SIGTERM ends it.
 //! Here that function opens a pipe, and waits until the test opens the other end.
 
-use std::fs::OpenOptions;
+use std::fs::{self, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use nix::libc::O_NONBLOCK;
@@ -16,23 +16,36 @@ use zentry_e2e::site::{Site, fire, wait_for};
 use zentry_e2e::wait::eventually;
 
 /// A pipe that nobody writes to. Who reads it waits until this value is dropped.
-struct Pipe(PathBuf);
+pub struct Pipe(PathBuf);
 
 impl Pipe {
-    fn make(site: &Site, name: &str) -> Result<Self> {
+    pub fn make(site: &Site, name: &str) -> Result<Self> {
         let path = site.cluster.dir().join(name);
         mkfifo(&path, Mode::from_bits_truncate(0o644))?;
         Ok(Pipe(path))
     }
+
+    /// Puts a file in its place, and lets who waits for the pipe go on, until what follows from that is there.
+    pub fn release_until(&self, mut done: impl FnMut() -> bool) -> Result<()> {
+        let aside = self.0.with_extension("aside");
+        fs::rename(&self.0, &aside)?;
+        fs::write(&self.0, "told")?;
+        eventually(SOON, "what waits for the pipe to go on", || {
+            // An error when nobody does.
+            let _ = open(&aside);
+            done().then_some(())
+        })
+    }
+}
+
+fn open(pipe: &Path) -> std::io::Result<fs::File> {
+    OpenOptions::new().write(true).custom_flags(O_NONBLOCK).open(pipe)
 }
 
 impl Drop for Pipe {
     fn drop(&mut self) {
         // The end of the file, for who waits; an error when nobody does.
-        let _ = OpenOptions::new()
-            .write(true)
-            .custom_flags(O_NONBLOCK)
-            .open(&self.0);
+        let _ = open(&self.0);
     }
 }
 
@@ -45,7 +58,7 @@ fn stuck(client: &mut Client) -> Result<Vec<i32>> {
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
-fn wait_for_stuck(client: &mut Client, count: usize) -> Result<Vec<i32>> {
+pub fn wait_for_stuck(client: &mut Client, count: usize) -> Result<Vec<i32>> {
     eventually(SOON, format!("{count} workers that are stuck"), || {
         stuck(client).ok().filter(|pids| pids.len() == count)
     })
@@ -59,14 +72,14 @@ fn is_there(client: &mut Client, pid: i32) -> Result<bool> {
     Ok(row.get(0))
 }
 
-fn start() -> Result<(Site, Client, Channel)> {
+pub fn start() -> Result<(Site, Client, Channel)> {
     let site = Site::start(ClusterOptions::default().set("max_worker_processes", 16))?;
     let (client, channel) = site.served("zentry")?;
     Ok((site, client, channel))
 }
 
 /// A role that may read the server's files, with a table that it has attached: the titles of its tasks are read from files.
-fn owner(site: &Site, client: &mut Client, name: &str) -> Result<()> {
+pub fn owner(site: &Site, client: &mut Client, name: &str) -> Result<()> {
     client.batch_execute(&format!(
         "CREATE ROLE {name} LOGIN; GRANT pg_read_server_files TO {name}; GRANT EXECUTE ON FUNCTION pg_read_file(text) TO {name}; \
          CREATE SCHEMA {name} AUTHORIZATION {name}; SELECT zentry_grant('{name}', 'manager')"
@@ -81,7 +94,7 @@ fn owner(site: &Site, client: &mut Client, name: &str) -> Result<()> {
 }
 
 /// A task of the role's whose title is not to be had.
-fn stick(client: &mut Client, name: &str, pipe: &Pipe) -> Result<()> {
+pub fn stick(client: &mut Client, name: &str, pipe: &Pipe) -> Result<()> {
     let path = pipe.0.to_string_lossy();
     client.execute(
         &format!("INSERT INTO {name}.task VALUES (1, $1, 'completed')"),
@@ -90,7 +103,7 @@ fn stick(client: &mut Client, name: &str, pipe: &Pipe) -> Result<()> {
     Ok(())
 }
 
-fn line_is(client: &mut Client, subject: &str, state: &str, detail: &str) -> Result<()> {
+pub fn line_is(client: &mut Client, subject: &str, state: &str, detail: &str) -> Result<()> {
     wait_for(
         client,
         &format!(

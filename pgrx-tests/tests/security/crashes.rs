@@ -1,0 +1,331 @@
+//! A worker's process is killed, as by a system that has no memory left, or crashes, while it runs what somebody else wrote: the server ends all
+//! sessions and starts anew. That happens twice and not again and again, and what is killed by chance is blamed for nothing.
+
+use std::fs;
+use std::os::unix::fs::FileExt;
+
+use anyhow::{Context, Result};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use postgres::Client;
+use zentry_e2e::scene::{Channel, Delivery, SOON, register};
+use zentry_e2e::site::{Site, fire, wait_for};
+use zentry_e2e::wait::eventually;
+
+use crate::stuck::{Pipe, line_is, owner, start, stick, wait_for_stuck};
+
+/// What a server says that begins anew because of a process.
+const CRASH: &str = "all server processes terminated; reinitializing";
+
+/// Kills the process, and waits until the server takes connections again.
+fn crash(site: &Site, pid: i32) -> Result<Client> {
+    let log = site.cluster.log_end()?;
+    kill(Pid::from_raw(pid), Signal::SIGKILL)?;
+    site.cluster.wait_for_log_since(log, CRASH, SOON)?;
+    eventually(SOON, "the server to take connections", || {
+        let mut client = site.connect("zentry").ok()?;
+        client.batch_execute("SELECT 1").ok()?;
+        Some(client)
+    })
+}
+
+/// The worker that has locked the table to look something up for it.
+fn looks_up(client: &mut Client, table: &str) -> Result<i32> {
+    eventually(
+        SOON,
+        format!("a worker that looks something up for {table}"),
+        || {
+            let worker = client.query_opt(
+                "SELECT a.pid FROM pg_locks l JOIN pg_stat_activity a USING (pid) \
+              WHERE l.relation = $1::text::regclass AND a.backend_type = 'zentry_notify worker'",
+                &[&table],
+            );
+            worker.ok()?.map(|row| row.get(0))
+        },
+    )
+}
+
+fn suspended(client: &mut Client) -> Result<Option<String>> {
+    let row = client.query_one(
+        "SELECT string_agg(suspended_reason, ' ') FROM zentry_notify.event_source WHERE suspended_at IS NOT NULL",
+        &[],
+    )?;
+    Ok(row.get(0))
+}
+
+#[test]
+fn what_a_process_is_killed_of_runs_twice() -> Result<()> {
+    let (site, mut client, channel) = start()?;
+    owner(&site, &mut client, "mallory")?;
+    let pipe = Pipe::make(&site, "pipe")?;
+    stick(&mut client, "mallory", &pipe)?;
+    let log = site.cluster.log_end()?;
+    for _ in 0..2 {
+        let worker = looks_up(&mut client, "mallory.task")?;
+        client = crash(&site, worker)?;
+    }
+    line_is(
+        &mut client,
+        "event task_completed",
+        "broken",
+        "mallory.task, suspended since %killed or crashed",
+    )?;
+    // Hers is told without, and the others' arrive.
+    fire(&mut client)?;
+    channel.webhook.wait_for_events(3, SOON);
+    Delivery::settle(&mut client)?;
+    assert_eq!(site.logged(log, CRASH)?, 2);
+    assert_eq!(
+        site.logged(log, "was killed or crashed while the look-ups of event source")?,
+        1
+    );
+    let remedy: String = client
+        .query_one(
+            "SELECT remedy FROM zentry_status() WHERE subject = 'event task_completed' AND state = 'broken'",
+            &[],
+        )?
+        .get(0);
+    assert!(
+        remedy.starts_with("-- see in the server log how they ended")
+            && remedy.contains("zentry_attach('task_completed', 'mallory.task'"),
+        "{remedy}"
+    );
+    Ok(())
+}
+
+/// Another process crashes while it runs, or it is killed while something else runs that comes to an end afterwards.
+#[test]
+fn who_is_killed_by_chance_is_blamed_for_nothing() -> Result<()> {
+    let (site, mut client, channel) = start()?;
+    owner(&site, &mut client, "mallory")?;
+    let pipe = Pipe::make(&site, "pipe")?;
+    stick(&mut client, "mallory", &pipe)?;
+    for _ in 0..3 {
+        looks_up(&mut client, "mallory.task")?;
+        let session: i32 = client.query_one("SELECT pg_backend_pid()", &[])?.get(0);
+        client = crash(&site, session)?;
+    }
+    assert_eq!(suspended(&mut client)?, None);
+    // Once is no proof.
+    let worker = looks_up(&mut client, "mallory.task")?;
+    client = crash(&site, worker)?;
+    pipe.release_until(|| channel.webhook.event_count() >= 2)?;
+    Delivery::settle(&mut client)?;
+    assert_eq!(suspended(&mut client)?, None);
+    // It has come to an end since, so this is the first time again.
+    let pipe = Pipe::make(&site, "another")?;
+    stick(&mut client, "mallory", &pipe)?;
+    let worker = looks_up(&mut client, "mallory.task")?;
+    client = crash(&site, worker)?;
+    pipe.release_until(|| channel.webhook.event_count() >= 3)?;
+    fire(&mut client)?;
+    channel.webhook.wait_for_events(4, SOON);
+    Delivery::settle(&mut client)?;
+    assert_eq!(suspended(&mut client)?, None);
+    Ok(())
+}
+
+/// The process that runs a filter in the database, as its worker has noted it.
+fn filters(site: &Site, database: u32) -> Option<i32> {
+    let file = site
+        .cluster
+        .dir()
+        .join(format!("data/pg_stat_tmp/zentry_notify.{database}"));
+    let file = fs::File::open(file).ok()?;
+    let number = |place| {
+        let mut number = [0; 8];
+        file.read_exact_at(&mut number, place).ok()?;
+        Some(i64::from_ne_bytes(number))
+    };
+    let (process, runs) = (number(0)?, number(8)?);
+    let worker = site.worker("zentry").ok()??;
+    (runs < 0 && process == i64::from(worker)).then_some(worker)
+}
+
+#[test]
+fn a_filter_that_a_process_is_killed_of_is_switched_off_alone() -> Result<()> {
+    let (site, mut client, channel) = start()?;
+    client.batch_execute(
+        r#"CREATE TABLE public.measurement (id bigint, samples jsonb);
+           SELECT zentry_attach('badge_earned', 'public.measurement', '{"samples": "samples"}', operation => 'insert',
+             audience => '{"all": true}')"#,
+    )?;
+    let with_filter = |client: &mut Client, filter: &str| -> Result<Channel> {
+        let webhook = site.emulator.register(zentry_e2e::emulator::Kind::Discord);
+        let id = register(client, &webhook, None, Some(&["badge_earned"]))?;
+        client.execute("SELECT zentry_update_webhook($1, filter => $2)", &[&id, &filter])?;
+        Ok(Channel { id, webhook })
+    };
+    // As long as it may take: that is more time for being killed.
+    let mut nested = "@ == 1".to_owned();
+    for _ in 0..4 {
+        nested = format!("exists($.samples[*] ? ({nested}))");
+    }
+    let slow = with_filter(&mut client, &nested)?;
+    let high = with_filter(&mut client, "exists($.samples[*] ? (@ > 5))")?;
+    let database: u32 = client
+        .query_one(
+            "SELECT oid FROM pg_database WHERE datname = current_database()",
+            &[],
+        )?
+        .get(0);
+    let state = "SELECT is_active, switched_off_reason FROM zentry_notify.webhook_integration WHERE id = $1";
+    let mut events = 0;
+    loop {
+        let row = client.query_one(state, &[&slow.id])?;
+        if !row.get::<_, bool>(0) {
+            let reason: Option<String> = row.get(1);
+            assert_eq!(
+                reason.as_deref(),
+                Some("its filter ran in two processes in a row that were killed or crashed")
+            );
+            break;
+        }
+        anyhow::ensure!(events < 50, "it is never switched off");
+        events += 1;
+        client.batch_execute(
+            "INSERT INTO public.measurement SELECT 1, (SELECT jsonb_agg(CASE WHEN i = 1 THEN 9 ELSE 0 END) FROM generate_series(1, 400) i)",
+        )?;
+        let settled = "SELECT zentry_notify.unrouted_events() = 0";
+        let worker = eventually(SOON, "the filter to be evaluated, or to have been", || {
+            if let Some(worker) = filters(&site, database) {
+                return Some(Some(worker));
+            }
+            let row = client.query_one(settled, &[]).ok()?;
+            row.get::<_, bool>(0).then_some(None)
+        })?;
+        if let Some(worker) = worker {
+            client = crash(&site, worker)?;
+        }
+    }
+    line_is(
+        &mut client,
+        &format!("webhook {}", slow.id),
+        "broken",
+        "switched off since %its filter ran in two processes in a row that were killed or crashed",
+    )?;
+    // The others, with a filter and without, hear everything.
+    for channel in [&high, &channel] {
+        wait_for(
+            &mut client,
+            &format!(
+                "SELECT count(DISTINCT event_id) >= {events} FROM zentry_notify.delivery WHERE webhook_integration_id = {} AND status = 's'",
+                channel.id
+            ),
+        )?;
+    }
+    let remedy: String = client
+        .query_one(
+            "SELECT remedy FROM zentry_status() WHERE subject = $1",
+            &[&format!("webhook {}", slow.id)],
+        )?
+        .get(0);
+    client.batch_execute(&remedy).context(remedy)?;
+    client.batch_execute("INSERT INTO public.measurement VALUES (2, '[9]')")?;
+    wait_for(
+        &mut client,
+        &format!(
+            "SELECT count(*) > 0 FROM zentry_notify.delivery WHERE webhook_integration_id = {} AND status = 's'",
+            slow.id
+        ),
+    )
+}
+
+/// In a database where a function of PostgreSQL's own that reads files is declared to give the same at all times, so that it is called when a
+/// statement is planned: a table of hers whose index has a predicate that reads one.
+fn predicate(site: &Site, client: &mut Client, table: &str) -> Result<()> {
+    let path = site.cluster.dir().join("predicate");
+    fs::write(&path, "")?;
+    let path = path.to_string_lossy();
+    client.batch_execute(
+        "UPDATE pg_proc SET provolatile = 'i' WHERE oid = 'pg_read_file(text)'::regprocedure; \
+         CREATE ROLE mallory LOGIN; GRANT pg_read_server_files TO mallory; GRANT EXECUTE ON FUNCTION pg_read_file(text) TO mallory; \
+         CREATE SCHEMA mallory AUTHORIZATION mallory; GRANT USAGE ON SCHEMA mallory TO PUBLIC",
+    )?;
+    client.batch_execute(table)?;
+    client.batch_execute(&format!(
+        "SET ROLE mallory; CREATE INDEX planned ON mallory.bait (id) WHERE pg_read_file('{path}') IS NULL; RESET ROLE"
+    ))?;
+    Ok(())
+}
+
+/// From now on, who plans a statement on that table waits.
+fn bait(site: &Site) -> Result<Pipe> {
+    fs::remove_file(site.cluster.dir().join("predicate"))?;
+    Pipe::make(site, "predicate")
+}
+
+/// Whoever owns a table that is looked into: that look-up is left out, and nobody's source.
+#[test]
+fn a_table_that_cannot_be_planned_is_left_out_alone() -> Result<()> {
+    let (site, mut client, channel) = start()?;
+    predicate(
+        &site,
+        &mut client,
+        "CREATE TABLE mallory.bait (id bigint, username text) WITH (autovacuum_enabled = off); INSERT INTO mallory.bait SELECT i, 'x' FROM generate_series(1, 100) i; \
+         ALTER TABLE mallory.bait OWNER TO mallory",
+    )?;
+    client.batch_execute(
+        r#"SELECT zentry_attach('task_completed', 'tasks_task',
+             '{"task_title": "title", "loud": "upper(title)",
+               "user_name": {"from": "mallory.bait", "match": "id", "key": "assigned_to_id", "column": "username"},
+               "project_name": {"from": "tasks_project", "match": "id", "key": "project_id", "column": "name"}}',
+             audience => '{"all": true}')"#,
+    )?;
+    let pipe = bait(&site)?;
+    client.batch_execute("UPDATE tasks_task SET status = 'completed' WHERE id = (SELECT min(id) FROM tasks_task WHERE status <> 'completed')")?;
+    wait_for_stuck(&mut client, 1)?;
+    let deliveries = Delivery::wait_until(&mut client, "the task to be told", |all| {
+        all.iter()
+            .any(|delivery| delivery.event_type == "task_completed" && delivery.status == "sent")
+    })?;
+    let told = deliveries
+        .iter()
+        .find(|delivery| delivery.event_type == "task_completed")
+        .context("it is there")?;
+    for key in ["task_title", "loud", "project_name"] {
+        assert!(told.payload[key].is_string(), "{key}: {told:#?}");
+    }
+    assert!(told.payload["user_name"].is_null(), "{told:#?}");
+    assert_eq!(suspended(&mut client)?, None);
+    line_is(
+        &mut client,
+        "event task_completed",
+        "attention",
+        "%left out, with null in its place: mallory.bait is left out for an hour: reading a table of its owner has ended a worker%",
+    )?;
+    drop(pipe);
+    fire(&mut client)?;
+    channel.webhook.wait_for_events(3, SOON);
+    Ok(())
+}
+
+/// The same of a partition, whose table's rows are counted.
+#[test]
+fn a_partition_that_cannot_be_planned_stops_no_milestones() -> Result<()> {
+    let (site, mut client, channel) = start()?;
+    predicate(
+        &site,
+        &mut client,
+        "CREATE TABLE public.work (id bigint, project_id bigint, status text) PARTITION BY RANGE (id); \
+         CREATE TABLE public.ours PARTITION OF public.work FOR VALUES FROM (0) TO (100); \
+         CREATE TABLE mallory.bait PARTITION OF public.work FOR VALUES FROM (100) TO (200) WITH (autovacuum_enabled = off); \
+         INSERT INTO public.work SELECT i, 7, 'todo' FROM generate_series(1, 4) i; \
+         ALTER TABLE mallory.bait OWNER TO mallory",
+    )?;
+    client.batch_execute(
+        r#"SELECT zentry_attach('milestone_reached', 'public.work', '{"project_id": "project_id"}', audience => '{"all": true}')"#,
+    )?;
+    let pipe = bait(&site)?;
+    client.batch_execute("UPDATE public.ours SET status = 'completed' WHERE id <= 2")?;
+    wait_for_stuck(&mut client, 1)?;
+    wait_for(
+        &mut client,
+        "SELECT count(*) = 2 FROM zentry_notify.logs WHERE event_type = 'milestone_reached' AND status = 'sent'",
+    )?;
+    assert_eq!(suspended(&mut client)?, None);
+    drop(pipe);
+    fire(&mut client)?;
+    channel.webhook.wait_for_events(4, SOON);
+    Ok(())
+}
