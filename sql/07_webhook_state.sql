@@ -21,7 +21,8 @@ CREATE TABLE zentry_notify.webhook_state (
     refusals               integer NOT NULL DEFAULT 0,
     limits                 integer NOT NULL DEFAULT 0,
     posted_at              timestamptz[] NOT NULL DEFAULT '{}',
-    expired_at             timestamptz
+    expired_at             timestamptz,
+    stream_note            text
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE zentry_notify.webhook_state IS 'What is counted of a webhook''s last answers, for workers to come: one leaves when nothing is to be done';
 COMMENT ON COLUMN zentry_notify.webhook_state.webhook_integration_id IS 'The webhook';
@@ -30,6 +31,7 @@ COMMENT ON COLUMN zentry_notify.webhook_state.refusals IS 'Answers in a row that
 COMMENT ON COLUMN zentry_notify.webhook_state.limits IS 'Answers in a row that we are too fast, as far as that matters';
 COMMENT ON COLUMN zentry_notify.webhook_state.posted_at IS 'When the messages were posted that count for its rate';
 COMMENT ON COLUMN zentry_notify.webhook_state.expired_at IS 'When one of its deliveries expired first since one was sent';
+COMMENT ON COLUMN zentry_notify.webhook_state.stream_note IS 'What was not as it should be of the stream that it publishes to, when it was looked at last; null: nothing, or it has none';
 
 CREATE TABLE zentry_notify.webhook_count (
     webhook_integration_id bigint PRIMARY KEY,

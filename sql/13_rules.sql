@@ -75,6 +75,7 @@ CREATE OR REPLACE FUNCTION zentry_notify.check_webhook() RETURNS trigger
 AS $$
 DECLARE
     missing text;
+    long    text;
 BEGIN
     IF TG_OP = 'UPDATE' THEN
         NEW.updated_at := now();
@@ -91,6 +92,20 @@ BEGIN
     -- What JSON's numbers hold; the next one's has to come after it.
     IF TG_OP = 'INSERT' AND NEW.id NOT BETWEEN 1 AND 9007199254740991 THEN
         PERFORM zentry_notify.refuse('numeric_value_out_of_range', format('a webhook can''t have the number %s', NEW.id), 'A number is 1 to 9007199254740991.', 'id');
+    END IF;
+    -- Every session that fires an event reads what is heard, and the worker reads all of it: what has no end would cost writes what no write may cost.
+    IF TG_OP = 'INSERT' OR (NEW.event_types, NEW.omit_keys, NEW.milestones, NEW.filter::text, NEW.quiet_hours, NEW.digest)
+                           IS DISTINCT FROM (OLD.event_types, OLD.omit_keys, OLD.milestones, OLD.filter::text, OLD.quiet_hours, OLD.digest) THEN
+        long := CASE WHEN octet_length(NEW.event_types::text) > 20000 THEN 'event_types'
+                     WHEN octet_length(NEW.omit_keys::text) > 20000 THEN 'omit_keys'
+                     WHEN octet_length(NEW.milestones::text) > 20000 THEN 'milestones'
+                     WHEN octet_length(NEW.filter::text) > 20000 THEN 'filter'
+                     WHEN octet_length(NEW.quiet_hours) > 1000 THEN 'quiet_hours'
+                     WHEN octet_length(NEW.digest) > 1000 THEN 'digest' END;
+        IF long IS NOT NULL THEN
+            PERFORM zentry_notify.refuse('string_data_right_truncation', format('%s of a webhook is too long', long),
+                CASE WHEN long IN ('quiet_hours', 'digest') THEN 'Make it a thousand bytes at most.' ELSE 'Make it 20,000 bytes at most.' END, long);
+        END IF;
     END IF;
     PERFORM zentry_notify.check_most_events(NEW.max_events_per_message);
     IF NEW.min_interval NOT BETWEEN '0' AND '1 day' THEN
@@ -163,8 +178,8 @@ BEGIN
         NEW.switched_off_reason := NULL;
         NEW.activated_at := clock_timestamp();
         DELETE FROM zentry_notify.webhook_circuit c WHERE c.webhook_integration_id = NEW.id;
-        UPDATE zentry_notify.webhook_state s SET failures = 0, refusals = 0, limits = 0
-         WHERE s.webhook_integration_id = NEW.id AND (s.failures, s.refusals, s.limits) <> (0, 0, 0);
+        UPDATE zentry_notify.webhook_state s SET failures = 0, refusals = 0, limits = 0, stream_note = NULL
+         WHERE s.webhook_integration_id = NEW.id AND ((s.failures, s.refusals, s.limits) <> (0, 0, 0) OR s.stream_note IS NOT NULL);
     END IF;
     RETURN NEW;
 END

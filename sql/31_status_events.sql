@@ -164,10 +164,11 @@ AS $$
                     WHEN u.webhook_url IS NULL THEN 'without a URL'
                     WHEN c.webhook_integration_id IS NOT NULL THEN 'failing' ELSE 'active' END AS state,
                coalesce(w.switched_off_at, c.opened_at) AS since, coalesce(w.switched_off_reason, c.error_message) AS reason, c.next_try_at,
-               w.is_active AND c.failures = 0 AS untried, x.lacks, x.remedy AS permission
+               w.is_active AND c.failures = 0 AS untried, x.lacks, x.remedy AS permission, CASE WHEN w.is_active THEN s.stream_note END AS stream_note
           FROM zentry_notify.webhook w
           LEFT JOIN zentry_notify.webhook_secret u ON u.webhook_integration_id = w.id
           LEFT JOIN zentry_notify.webhook_circuit c ON c.webhook_integration_id = w.id
+          LEFT JOIN zentry_notify.webhook_state s ON s.webhook_integration_id = w.id
           LEFT JOIN LATERAL (
                SELECT string_agg(format(CASE l.setting WHEN 'zentry_notify.allowed_hosts' THEN '%s does not have %s' ELSE '%s is off' END, l.setting, l.needed), ', '
                                  ORDER BY l.place) AS lacks,
@@ -221,9 +222,13 @@ AS $$
                      format('%s SET zentry_notify.allow_private_addresses = on; SELECT pg_reload_conf(); SELECT @extschema@.zentry_resume(%s);',
                             (SELECT s.change FROM setting s WHERE s.name = 'zentry_notify.allow_private_addresses'), w.id)
                  ELSE format('SELECT @extschema@.zentry_resume(%s);', w.id) END
-       FROM webhook w WHERE w.state IN ('gone', 'failing') AND w.lacks IS NULL ORDER BY w.state DESC, w.id LIMIT 20);
+       FROM webhook w WHERE w.state IN ('gone', 'failing') AND w.lacks IS NULL ORDER BY w.state DESC, w.id LIMIT 20)
+     UNION ALL
+    (SELECT format('stream of webhook %s', w.id), 'attention', w.stream_note,
+            '-- configure the stream as docs/guide/nats.md says; this line goes when the next event has passed'
+       FROM webhook w WHERE w.stream_note IS NOT NULL ORDER BY w.id LIMIT 20);
 $$;
-COMMENT ON FUNCTION zentry_notify.status_webhooks() IS 'Status of the integrations: how many are in which state, and the first 20 that fail or are gone';
+COMMENT ON FUNCTION zentry_notify.status_webhooks() IS 'Status of the integrations: how many are in which state, the first 20 that fail or are gone, and the first 20 streams that are not as they should be';
 
 CREATE OR REPLACE FUNCTION zentry_notify.status_queue() RETURNS TABLE (subject text, state text, detail text, remedy text)
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp

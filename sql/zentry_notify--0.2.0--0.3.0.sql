@@ -354,7 +354,8 @@ CREATE TABLE zentry_notify.webhook_state (
     refusals               integer NOT NULL DEFAULT 0,
     limits                 integer NOT NULL DEFAULT 0,
     posted_at              timestamptz[] NOT NULL DEFAULT '{}',
-    expired_at             timestamptz
+    expired_at             timestamptz,
+    stream_note            text
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE zentry_notify.webhook_state IS 'What is counted of a webhook''s last answers, for workers to come: one leaves when nothing is to be done';
 COMMENT ON COLUMN zentry_notify.webhook_state.webhook_integration_id IS 'The webhook';
@@ -363,6 +364,7 @@ COMMENT ON COLUMN zentry_notify.webhook_state.refusals IS 'Answers in a row that
 COMMENT ON COLUMN zentry_notify.webhook_state.limits IS 'Answers in a row that we are too fast, as far as that matters';
 COMMENT ON COLUMN zentry_notify.webhook_state.posted_at IS 'When the messages were posted that count for its rate';
 COMMENT ON COLUMN zentry_notify.webhook_state.expired_at IS 'When one of its deliveries expired first since one was sent';
+COMMENT ON COLUMN zentry_notify.webhook_state.stream_note IS 'What was not as it should be of the stream that it publishes to, when it was looked at last; null: nothing, or it has none';
 SELECT pg_catalog.pg_extension_config_dump('zentry_notify.webhook_state', '');
 COMMENT ON COLUMN zentry_notify.webhook_circuit.failures IS 'Failures in a row; 0: zentry_resume had nothing to try it with';
 CREATE TABLE zentry_notify.deleted_webhook (
@@ -763,6 +765,7 @@ CREATE OR REPLACE FUNCTION zentry_notify.check_webhook() RETURNS trigger
 AS $$
 DECLARE
     missing text;
+    long    text;
 BEGIN
     IF TG_OP = 'UPDATE' THEN
         NEW.updated_at := now();
@@ -779,6 +782,20 @@ BEGIN
     -- What JSON's numbers hold; the next one's has to come after it.
     IF TG_OP = 'INSERT' AND NEW.id NOT BETWEEN 1 AND 9007199254740991 THEN
         PERFORM zentry_notify.refuse('numeric_value_out_of_range', format('a webhook can''t have the number %s', NEW.id), 'A number is 1 to 9007199254740991.', 'id');
+    END IF;
+    -- Every session that fires an event reads what is heard, and the worker reads all of it: what has no end would cost writes what no write may cost.
+    IF TG_OP = 'INSERT' OR (NEW.event_types, NEW.omit_keys, NEW.milestones, NEW.filter::text, NEW.quiet_hours, NEW.digest)
+                           IS DISTINCT FROM (OLD.event_types, OLD.omit_keys, OLD.milestones, OLD.filter::text, OLD.quiet_hours, OLD.digest) THEN
+        long := CASE WHEN octet_length(NEW.event_types::text) > 20000 THEN 'event_types'
+                     WHEN octet_length(NEW.omit_keys::text) > 20000 THEN 'omit_keys'
+                     WHEN octet_length(NEW.milestones::text) > 20000 THEN 'milestones'
+                     WHEN octet_length(NEW.filter::text) > 20000 THEN 'filter'
+                     WHEN octet_length(NEW.quiet_hours) > 1000 THEN 'quiet_hours'
+                     WHEN octet_length(NEW.digest) > 1000 THEN 'digest' END;
+        IF long IS NOT NULL THEN
+            PERFORM zentry_notify.refuse('string_data_right_truncation', format('%s of a webhook is too long', long),
+                CASE WHEN long IN ('quiet_hours', 'digest') THEN 'Make it a thousand bytes at most.' ELSE 'Make it 20,000 bytes at most.' END, long);
+        END IF;
     END IF;
     PERFORM zentry_notify.check_most_events(NEW.max_events_per_message);
     IF NEW.min_interval NOT BETWEEN '0' AND '1 day' THEN
@@ -851,8 +868,8 @@ BEGIN
         NEW.switched_off_reason := NULL;
         NEW.activated_at := clock_timestamp();
         DELETE FROM zentry_notify.webhook_circuit c WHERE c.webhook_integration_id = NEW.id;
-        UPDATE zentry_notify.webhook_state s SET failures = 0, refusals = 0, limits = 0
-         WHERE s.webhook_integration_id = NEW.id AND (s.failures, s.refusals, s.limits) <> (0, 0, 0);
+        UPDATE zentry_notify.webhook_state s SET failures = 0, refusals = 0, limits = 0, stream_note = NULL
+         WHERE s.webhook_integration_id = NEW.id AND ((s.failures, s.refusals, s.limits) <> (0, 0, 0) OR s.stream_note IS NOT NULL);
     END IF;
     RETURN NEW;
 END
@@ -4254,10 +4271,11 @@ AS $$
                     WHEN u.webhook_url IS NULL THEN 'without a URL'
                     WHEN c.webhook_integration_id IS NOT NULL THEN 'failing' ELSE 'active' END AS state,
                coalesce(w.switched_off_at, c.opened_at) AS since, coalesce(w.switched_off_reason, c.error_message) AS reason, c.next_try_at,
-               w.is_active AND c.failures = 0 AS untried, x.lacks, x.remedy AS permission
+               w.is_active AND c.failures = 0 AS untried, x.lacks, x.remedy AS permission, CASE WHEN w.is_active THEN s.stream_note END AS stream_note
           FROM zentry_notify.webhook w
           LEFT JOIN zentry_notify.webhook_secret u ON u.webhook_integration_id = w.id
           LEFT JOIN zentry_notify.webhook_circuit c ON c.webhook_integration_id = w.id
+          LEFT JOIN zentry_notify.webhook_state s ON s.webhook_integration_id = w.id
           LEFT JOIN LATERAL (
                SELECT string_agg(format(CASE l.setting WHEN 'zentry_notify.allowed_hosts' THEN '%s does not have %s' ELSE '%s is off' END, l.setting, l.needed), ', '
                                  ORDER BY l.place) AS lacks,
@@ -4311,9 +4329,13 @@ AS $$
                      format('%s SET zentry_notify.allow_private_addresses = on; SELECT pg_reload_conf(); SELECT @extschema@.zentry_resume(%s);',
                             (SELECT s.change FROM setting s WHERE s.name = 'zentry_notify.allow_private_addresses'), w.id)
                  ELSE format('SELECT @extschema@.zentry_resume(%s);', w.id) END
-       FROM webhook w WHERE w.state IN ('gone', 'failing') AND w.lacks IS NULL ORDER BY w.state DESC, w.id LIMIT 20);
+       FROM webhook w WHERE w.state IN ('gone', 'failing') AND w.lacks IS NULL ORDER BY w.state DESC, w.id LIMIT 20)
+     UNION ALL
+    (SELECT format('stream of webhook %s', w.id), 'attention', w.stream_note,
+            '-- configure the stream as docs/guide/nats.md says; this line goes when the next event has passed'
+       FROM webhook w WHERE w.stream_note IS NOT NULL ORDER BY w.id LIMIT 20);
 $$;
-COMMENT ON FUNCTION zentry_notify.status_webhooks() IS 'Status of the integrations: how many are in which state, and the first 20 that fail or are gone';
+COMMENT ON FUNCTION zentry_notify.status_webhooks() IS 'Status of the integrations: how many are in which state, the first 20 that fail or are gone, and the first 20 streams that are not as they should be';
 
 CREATE OR REPLACE FUNCTION zentry_notify.status_queue() RETURNS TABLE (subject text, state text, detail text, remedy text)
     LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp

@@ -203,7 +203,8 @@ CREATE TABLE zentry_notify.webhook_state (
     refusals               integer NOT NULL DEFAULT 0,
     limits                 integer NOT NULL DEFAULT 0,
     posted_at              timestamptz[] NOT NULL DEFAULT '{}',
-    expired_at             timestamptz
+    expired_at             timestamptz,
+    stream_note            text
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE zentry_notify.webhook_state IS 'What is counted of a webhook''s last answers, for workers to come: one leaves when nothing is to be done';
 COMMENT ON COLUMN zentry_notify.webhook_state.webhook_integration_id IS 'The webhook';
@@ -212,6 +213,7 @@ COMMENT ON COLUMN zentry_notify.webhook_state.refusals IS 'Answers in a row that
 COMMENT ON COLUMN zentry_notify.webhook_state.limits IS 'Answers in a row that we are too fast, as far as that matters';
 COMMENT ON COLUMN zentry_notify.webhook_state.posted_at IS 'When the messages were posted that count for its rate';
 COMMENT ON COLUMN zentry_notify.webhook_state.expired_at IS 'When one of its deliveries expired first since one was sent';
+COMMENT ON COLUMN zentry_notify.webhook_state.stream_note IS 'What was not as it should be of the stream that it publishes to, when it was looked at last; null: nothing, or it has none';
 SELECT pg_catalog.pg_extension_config_dump('zentry_notify.webhook_state', '');
 COMMENT ON COLUMN zentry_notify.webhook_circuit.failures IS 'Failures in a row; 0: zentry_resume had nothing to try it with';
 CREATE TABLE zentry_notify.deleted_webhook (
@@ -378,7 +380,7 @@ $$;
 --# structure 02_event_type.sql afb8efe13ce2ca2b
 --# structure 03_webhook.sql f7a1161145529c60
 --# structure 06_legacy_delivery.sql 4e594d666bb17293
---# structure 07_webhook_state.sql 227a638fbe7105ee
+--# structure 07_webhook_state.sql 1e95ff075f60298b
 --# structure 08_event_source.sql 426184cabd82c950
 --# structure 09_delivery_stat.sql 975f394c8f1c4fc4
 --# structure 10_event_wording.sql abc35a2f0dcc42c8

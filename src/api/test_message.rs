@@ -6,14 +6,14 @@ use jiff::Timestamp;
 use pgrx::prelude::*;
 use webhook::appearance::Appearance;
 use webhook::definition::Catalogue;
-use webhook::endpoint::Endpoint;
+use webhook::endpoint::{Endpoint, SecretUrl};
 use webhook::event::Event;
 use webhook::http_thread::Outgoing;
 use webhook::language::Language;
 use webhook::mention::Mention;
 use webhook::message;
 use webhook::nats::Publication;
-use webhook::outcome::{Judgement, Verdict, judge, remarks};
+use webhook::outcome::{Answer, Judgement, Verdict, judge, remarks, stream_looked_at};
 use webhook::rich_text::beginning;
 
 use crate::http::Http;
@@ -28,6 +28,8 @@ use crate::wake;
 
 /// Code points of the message; the rest is cut off, and what would be half a character with it.
 const MAX_MESSAGE: usize = 500;
+/// Code points of what is noted of a stream.
+const MAX_NOTE: usize = 1_000;
 
 type Result = (i64, &'static str, Option<i32>, Option<String>);
 
@@ -73,7 +75,10 @@ fn zentry_test_webhook(
     appearance.mention = mention.and_then(|text| Mention::parse(endpoint.kind(), &text).ok());
     appearance.topic = endpoint.topic().cloned();
     let event = event(test_message.unwrap_or("Test message from Zentry!"));
-    let judgement = post(&endpoint, &event, &appearance, signing.as_ref(), language);
+    let (judgement, stream) = post(&endpoint, &event, &appearance, signing.as_ref(), language);
+    if let Some(stream) = stream {
+        stream.note(id);
+    }
     let works = judgement.verdict == Verdict::Sent;
     let logged = log(id, &event, judgement);
     if works {
@@ -151,7 +156,7 @@ fn post(
     appearance: &Appearance,
     signing: Option<&Signing>,
     language: Language,
-) -> Judgement {
+) -> (Judgement, Option<LookedAt>) {
     let mut http = match Http::start(0) {
         Ok(http) => http,
         Err(error) => report::error(
@@ -195,15 +200,47 @@ fn post(
         // An interrupt (Ctrl-C) leaves from here; dropping the thread ends the request.
         wait(&http);
         if let Some(answer) = http.answers().into_iter().next() {
-            for remark in answer.result.iter().flat_map(remarks) {
+            let url = endpoint.post_url();
+            let stream = answer
+                .result
+                .as_ref()
+                .ok()
+                .and_then(|answer| LookedAt::of(answer, url));
+            for remark in stream.iter().flat_map(|stream| &stream.0) {
                 report::warning(
                     PgSqlErrorCode::ERRCODE_WARNING,
-                    remark.to_owned(),
+                    remark.clone(),
                     "docs/guide/nats.md has what a stream should be like.",
                 );
             }
-            return judge(endpoint.kind(), endpoint.post_url(), answer.result.as_ref());
+            return (judge(endpoint.kind(), url, answer.result.as_ref()), stream);
         }
+    }
+}
+
+/// What people should know of the stream that was looked at.
+struct LookedAt(Vec<String>);
+
+impl LookedAt {
+    fn of(answer: &Answer, url: &SecretUrl) -> Option<Self> {
+        stream_looked_at(answer)?;
+        let found = remarks(answer).map(|remark| url.redact(remark).into_owned());
+        Some(Self(found.collect()))
+    }
+
+    /// As the worker does.
+    fn note(&self, webhook_id: i64) {
+        const SQL: &str = "INSERT INTO zentry_notify.webhook_state AS s (webhook_integration_id, stream_note) \
+                           SELECT w.id, $2 FROM zentry_notify.webhook w WHERE w.id = $1 \
+                              AND ($2 IS NOT NULL OR EXISTS (SELECT FROM zentry_notify.webhook_state t WHERE t.webhook_integration_id = $1)) \
+                           ON CONFLICT (webhook_integration_id) DO UPDATE SET stream_note = EXCLUDED.stream_note \
+                           WHERE s.stream_note IS DISTINCT FROM EXCLUDED.stream_note";
+        let found = self.0.join("; ");
+        let note = (!found.is_empty()).then(|| beginning(&found, MAX_NOTE));
+        with_spi(|spi| {
+            Plan::prepare(spi, SQL, &[pg_sys::INT8OID, pg_sys::TEXTOID])
+                .execute(spi, &[webhook_id.into(), note.into()]);
+        });
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use jiff::Timestamp;
+use webhook::schedule::QueueId;
 
 use super::active_webhooks::{ActiveWebhook, config, idle_connections, policy};
 use super::database;
@@ -41,6 +42,11 @@ impl Worker {
         if self.webhooks.keys().any(|queue| !webhooks.contains_key(queue)) {
             self.housekeeping.hurry();
         }
+        let since = |known: &HashMap<QueueId, ActiveWebhook>, queue| {
+            known.get(&queue).map(|webhook| webhook.activated_at)
+        };
+        self.streams
+            .retain(|queue| since(&self.webhooks, queue) == since(&webhooks, queue));
         self.webhooks = webhooks;
         self.switched_off
             .retain(|queue, _| !self.webhooks.contains_key(queue));

@@ -45,6 +45,7 @@ mod state;
 mod statements;
 mod statistics;
 mod store;
+mod stream_notes;
 mod subscribers;
 mod unrecorded;
 mod webhooks;

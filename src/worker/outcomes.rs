@@ -39,6 +39,7 @@ impl Worker {
             self.record_in_a_row(again.in_a_row);
         }
         self.uncounted.add(self.scheduler.take_tally().into());
+        self.note_streams();
         let changes = self.scheduler.take_changes();
         if changes.is_empty() {
             return self.count();
@@ -84,6 +85,25 @@ impl Worker {
         });
         if let Err(error) = noted {
             self.refused_apart("noting what has expired", error);
+        }
+    }
+
+    /// As with what has expired: the stream is looked at again in a minute.
+    fn note_streams(&mut self) {
+        let notes = self.streams.take_changes();
+        if notes.is_empty() {
+            return;
+        }
+        let noted = database::transaction("zentry_notify: note what streams are like", || {
+            for (queue, note) in &notes {
+                self.store.note_stream(*queue, note.as_deref());
+            }
+        });
+        if let Err(error) = noted {
+            for (queue, _) in notes {
+                self.streams.forget(queue);
+            }
+            self.refused_apart("noting what streams are like", error);
         }
     }
 

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use pgrx::prelude::*;
 use webhook::http_thread::Outgoing;
-use webhook::outcome::{TransportError, judge, judge_absence, remarks};
+use webhook::outcome::{TransportError, judge, judge_absence};
 use webhook::schedule::RequestId;
 
 use super::active_webhooks::Composer;
@@ -14,12 +14,9 @@ impl Worker {
         for answer in self.http.answers() {
             self.buffers.keep(answer.buffer);
             let id = RequestId(answer.id);
-            if let Some((kind, url)) = self.in_flight.remove(&id) {
-                for remark in answer.result.iter().flat_map(remarks) {
-                    // Once for each worker: the configuration is read again and again.
-                    if self.remarks.insert(format!("{url}: {remark}")) {
-                        pgrx::warning!("zentry_notify: the stream of {url} is not as it should be: {remark}");
-                    }
+            if let Some((queue, kind, url)) = self.in_flight.remove(&id) {
+                if let Ok(answer) = &answer.result {
+                    self.streams.hear(queue, &url, answer);
                 }
                 self.scheduler
                     .judged(id, &judge(kind, &url, answer.result.as_ref()), Timestamp::now());
@@ -55,8 +52,8 @@ impl Worker {
                 body: request.body,
             };
             self.slack.used();
-            self.in_flight
-                .insert(request.id, (endpoint.kind(), endpoint.post_url().clone()));
+            let sent = (request.queue, endpoint.kind(), endpoint.post_url().clone());
+            self.in_flight.insert(request.id, sent);
             if self.http.send(outgoing).is_err() {
                 // What is in flight is not recorded as sent; a new worker sends it.
                 pgrx::ereport!(

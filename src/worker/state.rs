@@ -22,6 +22,7 @@ use super::memory::{Buffers, Slack};
 use super::milestones::Ledger;
 use super::route::Router;
 use super::store::Store;
+use super::stream_notes::StreamNotes;
 use super::unrecorded::Unrecorded;
 use super::wording::Wordings;
 use crate::http::Http;
@@ -67,9 +68,8 @@ pub struct Worker {
     pub(super) http: Http,
     /// Kept for each host.
     pub(super) idle_connections: usize,
-    pub(super) in_flight: HashMap<RequestId, (EndpointKind, SecretUrl)>,
-    /// What was said of streams.
-    pub(super) remarks: HashSet<String>,
+    pub(super) in_flight: HashMap<RequestId, (QueueId, EndpointKind, SecretUrl)>,
+    pub(super) streams: StreamNotes,
     pub(super) buffers: Buffers,
     pub(super) unrecorded: Unrecorded,
     pub(super) uncounted: Uncounted,
@@ -133,7 +133,7 @@ impl Worker {
             http,
             idle_connections: 0,
             in_flight: HashMap::new(),
-            remarks: HashSet::new(),
+            streams: StreamNotes::default(),
             buffers: Buffers::default(),
             unrecorded: Unrecorded::default(),
             uncounted: Uncounted::default(),

@@ -345,6 +345,21 @@ pub fn set_in_a_row(webhook: u32) -> Plan {
     )
 }
 
+/// Notes what is wrong with the streams of webhook `$1`; null: nothing.
+pub fn note_stream(webhook: u32) -> Plan {
+    prepare(
+        &format!(
+            "INSERT INTO zentry_notify.webhook_state AS s (webhook_integration_id, stream_note) \
+             SELECT w.id, $2 FROM zentry_notify.webhook w \
+             WHERE w.id = $1 AND w.tableoid = {webhook} \
+               AND ($2 IS NOT NULL OR EXISTS (SELECT FROM zentry_notify.webhook_state t WHERE t.webhook_integration_id = $1)) \
+             ON CONFLICT (webhook_integration_id) DO UPDATE SET stream_note = EXCLUDED.stream_note \
+             WHERE s.stream_note IS DISTINCT FROM EXCLUDED.stream_note"
+        ),
+        &[INT8OID, TEXTOID],
+    )
+}
+
 /// Notes that deliveries of the webhooks `$1` have expired: the first since one was sent.
 pub fn note_expired(webhook: u32) -> Plan {
     prepare(

@@ -120,6 +120,13 @@ impl Store {
         });
     }
 
+    /// Writes down what is wrong with its streams.
+    pub fn note_stream(&self, queue: QueueId, note: Option<&str>) {
+        with_spi(|spi| {
+            self.note_stream.execute(spi, &[queue.0.into(), note.into()]);
+        });
+    }
+
     /// Writes down what has changed of a webhook. It was called as it was at `since`: if it has been mended meanwhile, it
     /// stays on. `error` is the last failure.
     pub fn record_queue(&self, change: &QueueChange, since: Timestamp, error: Option<&str>) {

@@ -18,7 +18,7 @@ pub(crate) mod teams;
 
 use std::time::Duration;
 
-pub use nats::{REMARK, remarks};
+pub use nats::{REMARK, STREAM, remarks, stream_looked_at};
 
 use crate::endpoint::{EndpointKind, SecretUrl};
 
@@ -177,6 +177,6 @@ pub fn judge_absence(error: &TransportError) -> Judgement {
         pause: None,
         status_code: None,
         body: None,
-        error: Some(error.to_string()),
+        error: Some(text::bounded(&error.to_string())),
     }
 }

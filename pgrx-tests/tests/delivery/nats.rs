@@ -282,6 +282,46 @@ fn what_is_too_large_fails_alone() {
     }
 }
 
+fn note_of(scene: &mut Scene, id: i64) -> Option<String> {
+    let note = "SELECT min(detail) FROM zentry_status() WHERE subject = format('stream of webhook %s', $1::bigint) AND state = 'attention'";
+    scene.client.query_one(note, &[&id]).unwrap().get(0)
+}
+
+/// What is not as it should be of a stream is in the status as long as it is so, and no longer.
+#[test]
+fn a_stream_that_is_not_as_it_should_be_is_in_the_status() {
+    let short = json!({ "duplicate_window": 1_000_000_000 });
+    let (mut scene, server, observer, id) = stream(&short);
+    assert_eq!(note_of(&mut scene, id), None, "nobody has looked");
+    numbered::complete(&mut scene.client, [1]).unwrap();
+    let noted = |scene: &mut Scene, wanted: bool| {
+        eventually(SOON, "the note", || {
+            (note_of(scene, id).is_some() == wanted).then_some(())
+        })
+        .unwrap();
+    };
+    noted(&mut scene, true);
+    let note = note_of(&mut scene, id).unwrap();
+    assert!(note.contains("duplicate_window"), "{note}");
+    // A worker that knows nothing of it takes it away.
+    observer.update_stream(&json!({})).unwrap();
+    replace_worker(&mut scene.client);
+    numbered::complete(&mut scene.client, [2]).unwrap();
+    noted(&mut scene, false);
+    // So does a test, as it writes one down.
+    let test = "SELECT status FROM zentry_test_webhook($1)";
+    for (configuration, wanted) in [(&short, true), (&json!({}), false), (&short, true)] {
+        observer.update_stream(configuration).unwrap();
+        scene.client.query_one(test, &[&id]).unwrap();
+        assert_eq!(note_of(&mut scene, id).is_some(), wanted, "{configuration}");
+    }
+    // It is that of the stream, and not of another one that the webhook gets.
+    let elsewhere = format!("{}/other", server.url());
+    let update = "SELECT zentry_update_webhook($1, webhook_url => $2)";
+    scene.client.execute(update, &[&id, &elsewhere]).unwrap();
+    assert_eq!(note_of(&mut scene, id), None);
+}
+
 #[test]
 fn a_server_is_shown_who_publishes() {
     let users = format!(

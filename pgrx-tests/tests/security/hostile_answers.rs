@@ -224,7 +224,7 @@ fn waits() -> Vec<(&'static str, Answer)> {
 }
 
 /// Memory that was ever resident, in KiB.
-fn peak(pid: i32) -> Result<u64> {
+pub fn peak(pid: i32) -> Result<u64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
     let line = status
         .lines()
@@ -233,7 +233,7 @@ fn peak(pid: i32) -> Result<u64> {
     Ok(line.trim().trim_end_matches(" kB").parse()?)
 }
 
-fn worker(client: &mut Client) -> Result<i32> {
+pub fn worker(client: &mut Client) -> Result<i32> {
     const SQL: &str = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'zentry_notify worker'";
     Ok(client.query_one(SQL, &[])?.get(0))
 }

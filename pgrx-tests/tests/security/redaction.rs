@@ -84,8 +84,8 @@ fn watch(mut client: Client, stop: Arc<AtomicBool>) -> thread::JoinHandle<BTreeS
 }
 
 /// A server that writes down all that PostgreSQL can be told to write down, as an administrator would who knows SECURITY.md.
-fn talkative_site() -> Result<Site> {
-    let options = ClusterOptions::default()
+pub fn talkative_site(options: ClusterOptions) -> Result<Site> {
+    let options = options
         .set(
             "shared_preload_libraries",
             "zentry_notify,pg_stat_statements,auto_explain",
@@ -332,7 +332,7 @@ const BAD_UPDATES: [&str; 15] = [
 
 #[test]
 fn no_secret_is_found_after_every_call_and_every_failure() -> Result<()> {
-    let site = talkative_site()?;
+    let site = talkative_site(ClusterOptions::default())?;
     let mut client = site.database("zentry")?;
     client.batch_execute(
         "CREATE EXTENSION pg_stat_statements; CREATE ROLE reader LOGIN; GRANT pg_read_all_stats TO reader; \

@@ -20,6 +20,7 @@ mod logs;
 mod monitoring;
 mod page_access;
 mod pages;
+mod redaction;
 mod schema;
 mod serve;
 mod support;

@@ -10,22 +10,22 @@ use zentry_e2e::site::fire;
 use crate::support::{Server, Token};
 
 /// A visitor who follows no redirect.
-struct Visitor {
+pub struct Visitor {
     agent: Agent,
     root: String,
     cookie: String,
 }
 
-struct Answer {
-    status: u16,
+pub struct Answer {
+    pub status: u16,
     location: String,
     cookie: String,
     policy: String,
-    text: String,
+    pub text: String,
 }
 
 impl Visitor {
-    fn new(server: &Server, token: &str) -> Self {
+    pub fn new(server: &Server, token: &str) -> Self {
         let agent = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
@@ -40,12 +40,12 @@ impl Visitor {
         }
     }
 
-    fn get(&self, path: &str) -> Result<Answer> {
+    pub fn get(&self, path: &str) -> Result<Answer> {
         let request = Request::get(format!("{}{path}", self.root)).header("Cookie", &self.cookie);
         answer(self.agent.run(request.body(())?)?)
     }
 
-    fn post(&self, path: &str, body: &str) -> Result<Answer> {
+    pub fn post(&self, path: &str, body: &str) -> Result<Answer> {
         self.post_with(path, body, &[("Sec-Fetch-Site", "same-origin")])
     }
 

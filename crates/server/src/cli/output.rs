@@ -108,7 +108,10 @@ impl Output {
             .load_style(presets::NOTHING)
             .set_content_arrangement(ContentArrangement::Dynamic)
             .set_header(header)
-            .add_rows(rows.iter().map(cells));
+            .add_rows(
+                rows.iter()
+                    .map(|row| cells(row).iter().map(|cell| visible(cell)).collect::<Vec<_>>()),
+            );
         writeln!(out, "{}", table.trim_fmt())?;
         Ok(())
     }
@@ -133,7 +136,8 @@ impl Output {
             serde_json::to_writer(&mut out, entry).map_err(io::Error::from)?;
             writeln!(out)?;
         } else {
-            let cells = cells(entry);
+            // One delivery, one line.
+            let cells = cells(entry).map(|cell| visible(&cell.replace('\n', " ")));
             columns.widen(&cells);
             writeln!(out, "{}", columns.line(&cells))?;
         }
@@ -156,15 +160,35 @@ impl Output {
     /// For people only.
     pub fn say(&self, text: &str) -> Result<()> {
         if !self.json {
-            writeln!(io::stdout(), "{text}")?;
+            writeln!(io::stdout(), "{}", visible(text))?;
         }
         Ok(())
     }
 }
 
+/// What people who may change less than the reader does have typed, as a terminal may be shown it: a name could move the cursor, hide a line or change
+/// the window's title. Lines stay.
+pub fn visible(text: &str) -> String {
+    // Marks that turn the direction of what follows: a name could be read backwards.
+    let is_turn = |c: char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let is_odd = |c: char| c != '\n' && (c.is_control() || is_turn(c));
+    if !text.contains(is_odd) {
+        return text.to_owned();
+    }
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_odd(c) {
+            shown.extend(c.escape_unicode());
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
+}
+
 /// On standard error. Whoever has closed it does not want to know.
 pub fn tell(text: impl Display) {
-    let _ = writeln!(io::stderr(), "{text}");
+    let _ = writeln!(io::stderr(), "{}", visible(&text.to_string()));
 }
 
 /// In UTC, whole seconds.
@@ -175,6 +199,15 @@ pub fn time(at: Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_somebody_has_typed_moves_no_cursor() {
+        assert_eq!(visible("日本 🚀\nline"), "日本 🚀\nline");
+        assert_eq!(
+            visible("\u{1b}[2Jgone\u{7}\r\t\u{9b}0m\u{202e}x"),
+            "\\u{1b}[2Jgone\\u{7}\\u{d}\\u{9}\\u{9b}0m\\u{202e}x"
+        );
+    }
 
     #[test]
     fn lines_of_a_list_without_end_stand_below_each_other() {

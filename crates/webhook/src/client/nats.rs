@@ -1,31 +1,40 @@
 //! Connections to servers of NATS, and messages to their streams.
 //!
-//! The library is used for the protocol alone. It makes a connection once, to addresses that were checked here, and never again by itself; and it
-//! publishes one message of a webhook at a time, since what is in flight behind a message that is lost would be stored before it.
+//! A connection is made once, to addresses that were checked here, and never again by itself; and one message of a webhook is published at a time, since
+//! what is in flight behind a message that is lost would be stored before it.
 
-mod link;
+mod connection;
+mod wire;
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use async_nats::{Auth, AuthError, ConnectErrorKind, ConnectOptions, ServerAddr};
 use bytes::Bytes;
 use rustls::RootCertStore;
 use rustls::pki_types::ServerName;
-use tokio::sync::{Mutex as AsyncMutex, watch};
-use tokio::time::{Instant, timeout_at};
+use serde::Deserialize;
+use tokio::sync::Mutex as AsyncMutex;
+use tokio::time::{Instant, timeout, timeout_at};
 
+use self::connection::{Connection, Entry, Target, Unopened};
 use super::config::Limits;
 use super::{failure, resolver, tls};
 use crate::endpoint::{SecretUrl, is_encrypted, servers};
-use crate::nats::{Credentials, Login, Message};
-use crate::outcome::{Answer, TransportError};
+use crate::nats::{Credentials, MESSAGE_ID, Message, Stream};
+use crate::outcome::{Answer, REMARK, STREAM, TransportError};
 use crate::schedule::LONGEST_RETRY;
-use link::{Failure, Link, News, answer, hear};
 
 /// A connection that nobody has used for so long is closed.
 const IDLE: Duration = Duration::from_secs(60);
+/// So long what a stream's configuration says is believed.
+const FRESH: Duration = Duration::from_secs(60);
+/// For a question about a stream. Who may not ask gets no answer.
+const QUESTION: Duration = Duration::from_secs(5);
+/// Streams that are kept.
+const KEPT: usize = 32;
+
+const NAMES: &str = "$JS.API.STREAM.NAMES";
+const INFO: &str = "$JS.API.STREAM.INFO";
 
 /// All connections, one for each server and user.
 #[derive(Debug)]
@@ -42,6 +51,28 @@ struct Place {
     credentials: Option<Credentials>,
     link: AsyncMutex<Option<Arc<Link>>>,
     used: Mutex<Instant>,
+}
+
+#[derive(Debug)]
+struct Link {
+    connection: Connection,
+    streams: Mutex<Streams>,
+}
+
+#[derive(Debug, Default)]
+struct Streams {
+    known: Vec<(Instant, Stream)>,
+    /// Nobody may be asked until then.
+    unknown_until: Option<Instant>,
+}
+
+/// Why there is no acknowledgement.
+enum Failure {
+    /// In the place of an answer of JetStream's.
+    Answer(Answer),
+    /// The connection is no good any more.
+    Broken(TransportError),
+    Other(TransportError),
 }
 
 impl Links {
@@ -130,69 +161,63 @@ impl Links {
     }
 
     async fn connect(&self, place: &Place) -> Result<Link, Failure> {
-        let url = place.url.expose();
-        let mut addresses = Vec::new();
-        let mut names: HashMap<_, Vec<_>> = HashMap::new();
-        let mut unresolved = None;
-        for server in servers(url) {
-            match resolver::allowed(&server, self.limits.allow_private_addresses).await {
-                Ok(found) => {
-                    let name = server.host.to_string();
-                    let name = match server.address() {
-                        Some(address) => Some(ServerName::from(address)),
-                        None => ServerName::try_from(name).ok(),
-                    };
-                    for address in found {
-                        names.entry(address.ip()).or_default().extend(name.clone());
-                        addresses.push(address);
-                    }
+        let mut targets = self.targets(&place.url).await?;
+        let seed = jiff::Timestamp::now().as_nanosecond() as u64;
+        fastrand::Rng::with_seed(seed).shuffle(&mut targets);
+        let tls = tls::config_of_streams(&self.trusted);
+        let tls = Arc::new(tls.map_err(|error| Failure::Other(TransportError::Tls(error.to_string())))?);
+        let entry = Entry {
+            tls: &tls,
+            encrypted: is_encrypted(place.url.expose()),
+            credentials: place.credentials.as_ref(),
+            url: &place.url,
+        };
+        let limit = self.limits.connect_timeout;
+        let mut last = TransportError::Resolve("no address".into());
+        for target in targets {
+            last = match timeout(limit, Connection::open(target, &entry)).await {
+                Ok(Ok(connection)) => {
+                    return Ok(Link {
+                        connection,
+                        streams: Mutex::default(),
+                    });
                 }
+                // The others have the same users.
+                Ok(Err(Unopened::Refused(reason))) => {
+                    return Err(Failure::Answer(answer(
+                        401,
+                        place.url.redact(&reason).into_owned(),
+                    )));
+                }
+                Ok(Err(Unopened::Failed(error))) => {
+                    failure::of_connection(&error, |text| place.url.redact(&text).into_owned())
+                }
+                Err(_) => TransportError::Timeout(limit),
+            };
+        }
+        Err(Failure::Other(last))
+    }
+
+    /// Where the servers of a URL are; an error if that is nowhere.
+    async fn targets(&self, url: &SecretUrl) -> Result<Vec<Target>, Failure> {
+        let (mut targets, mut unresolved) = (Vec::new(), None);
+        for server in servers(url.expose()) {
+            let name = match server.address() {
+                Some(address) => Some(ServerName::from(address)),
+                None => ServerName::try_from(server.host.to_string()).ok(),
+            };
+            let Some(name) = name else { continue };
+            match resolver::allowed(&server, self.limits.allow_private_addresses).await {
+                Ok(found) => targets.extend(found.into_iter().map(|address| Target {
+                    address,
+                    name: name.clone(),
+                })),
                 Err(error) => unresolved = Some(error),
             }
         }
-        if let (true, Some(error)) = (addresses.is_empty(), unresolved) {
-            return Err(Failure::Other(error));
-        }
-        let scheme = url.scheme();
-        let addresses = addresses
-            .iter()
-            .filter_map(|address| format!("{scheme}://{address}").parse::<ServerAddr>().ok());
-        let addresses: Vec<_> = addresses.collect();
-        let config = tls::config_by_address(&self.trusted, names)
-            .map_err(|error| Failure::Other(TransportError::Tls(error.to_string())))?;
-        let news = Arc::new(watch::Sender::new(News::default()));
-        let heard = Arc::clone(&news);
-        let options = options(place.credentials.clone())
-            .name("zentry_notify")
-            .tls_client_config(config)
-            .require_tls(is_encrypted(url))
-            .connection_timeout(self.limits.connect_timeout)
-            // Ours is for all of it.
-            .request_timeout(None)
-            // What the server says of others was checked by nobody.
-            .ignore_discovered_servers()
-            // As often as there are servers: it counts the first attempts, too. What it does when the connection is lost is too late for anybody.
-            .max_reconnects(addresses.len())
-            .event_callback(move |event| {
-                hear(&heard, &event);
-                std::future::ready(())
-            });
-        match options.connect(addresses).await {
-            Ok(client) => Ok(Link::new(client, news)),
-            Err(error) => Err(match error.kind() {
-                ConnectErrorKind::Authentication | ConnectErrorKind::AuthorizationViolation => {
-                    Failure::Answer(answer(
-                        401,
-                        place.url.redact(&failure::innermost(&error)).into_owned(),
-                    ))
-                }
-                ConnectErrorKind::TimedOut => {
-                    Failure::Other(TransportError::Timeout(self.limits.connect_timeout))
-                }
-                _ => Failure::Other(failure::of_connection(&error, |text| {
-                    place.url.redact(&text).into_owned()
-                })),
-            }),
+        match unresolved {
+            Some(error) if targets.is_empty() => Err(Failure::Other(error)),
+            _ => Ok(targets),
         }
     }
 }
@@ -215,37 +240,138 @@ impl Place {
     }
 }
 
-fn options(credentials: Option<Credentials>) -> ConnectOptions {
-    let Some(credentials) = credentials else {
-        return ConnectOptions::new();
-    };
-    ConnectOptions::with_auth_callback(move |nonce| {
-        let credentials = credentials.clone();
-        async move {
-            let mut auth = Auth::new();
-            let seed = match credentials.expose() {
-                Login::Token(token) => {
-                    auth.token = Some(token.clone());
-                    None
-                }
-                Login::User { name, password } => {
-                    auth.username = Some(name.clone());
-                    auth.password = Some(password.clone());
-                    None
-                }
-                Login::Key(seed) => Some(seed),
-                Login::Jwt { jwt, seed } => {
-                    auth.jwt = Some(jwt.clone());
-                    Some(seed)
-                }
-            };
-            if let Some(seed) = seed {
-                if auth.jwt.is_none() {
-                    auth.nkey = Some(seed.public().map_err(AuthError::new)?);
-                }
-                auth.signature = Some(seed.sign(&nonce).map_err(AuthError::new)?);
-            }
-            Ok(auth)
+impl Link {
+    fn is_alive(&self) -> bool {
+        self.connection.is_alive()
+    }
+
+    async fn publish(&self, message: &Message, body: Bytes, longest: Duration) -> Result<Answer, Failure> {
+        let (subject, headers) = (&message.publication.subject, message.publication.header_size());
+        let most = self.connection.max_payload;
+        // One that does not say so takes what it takes.
+        if most > 0 && headers.saturating_add(body.len()) > most {
+            let size = headers + body.len();
+            let reason =
+                format!("the message has {size} bytes, and the server takes {most} at most (max_payload)");
+            return Err(Failure::Answer(answer(413, reason)));
         }
-    })
+        let mut remarks = Vec::new();
+        if let Some(stream) = self.stream(subject, longest, &mut remarks).await? {
+            if let Some(reason) = stream.unfit() {
+                return Err(Failure::Answer(answer(409, reason)));
+            }
+            if let Some(reason) = stream.refuses(subject, headers, body.len()) {
+                return Err(Failure::Answer(answer(413, reason)));
+            }
+        }
+        let headers = [(MESSAGE_ID, &*message.publication.message_id)];
+        let said = self.connection.ask(subject, &headers, &body).await?;
+        let mut answer = answer(code(&said), said);
+        answer.headers = remarks;
+        Ok(answer)
+    }
+
+    /// The stream that takes the subject, as far as that can be known; what is read anew is remarked on.
+    async fn stream(
+        &self,
+        subject: &str,
+        longest: Duration,
+        remarks: &mut Vec<(Box<str>, Box<str>)>,
+    ) -> Result<Option<Stream>, Failure> {
+        let now = Instant::now();
+        {
+            let mut streams = self.streams();
+            streams
+                .known
+                .retain(|(read, _)| now.duration_since(*read) < FRESH);
+            let known = streams.known.iter().find(|(_, stream)| stream.takes(subject));
+            if let Some((_, stream)) = known {
+                return Ok(Some(stream.clone()));
+            }
+            if streams.unknown_until.is_some_and(|until| now < until) {
+                return Ok(None);
+            }
+        }
+        match self.read_stream(subject).await {
+            Ok(Some(mut stream)) => {
+                stream.forget_most_subjects(subject);
+                remarks.push((STREAM.into(), stream.name.clone()));
+                let doubts = stream.doubts(longest).into_iter();
+                remarks.extend(doubts.map(|doubt| (REMARK.into(), doubt.into())));
+                let mut streams = self.streams();
+                if streams.known.len() == KEPT {
+                    streams.known.remove(0);
+                }
+                streams.known.push((now, stream.clone()));
+                Ok(Some(stream))
+            }
+            // The message itself shows what there is.
+            Ok(None) => Ok(None),
+            Err(Failure::Broken(error)) => Err(Failure::Broken(error)),
+            Err(failure) => {
+                self.streams().unknown_until = Some(now + FRESH);
+                if matches!(&failure, Failure::Answer(answer) if answer.status == 403) {
+                    let remark = format!(
+                        "its configuration can't be read, because the user may not ask {NAMES} and {INFO}.*: whether a message is too large shows only when it is sent"
+                    );
+                    remarks.push((STREAM.into(), "".into()));
+                    remarks.push((REMARK.into(), remark.into()));
+                }
+                Ok(None)
+            }
+        }
+    }
+
+    async fn read_stream(&self, subject: &str) -> Result<Option<Stream>, Failure> {
+        #[derive(Deserialize)]
+        struct Names {
+            #[serde(default)]
+            streams: Option<Vec<String>>,
+        }
+        let question = serde_json::json!({ "subject": subject }).to_string();
+        let said = self.question(NAMES, &question).await?;
+        let names: Names = match serde_json::from_slice(&said) {
+            Ok(names) => names,
+            Err(_) => return Ok(None),
+        };
+        let mut names = names.streams.unwrap_or_default().into_iter();
+        let Some(name) = names.next().filter(|name| Stream::is_name(name)) else {
+            return Ok(None);
+        };
+        let said = self.question(&format!("{INFO}.{name}"), "").await?;
+        Ok(Stream::read(&said).filter(|stream| stream.takes(subject)))
+    }
+
+    async fn question(&self, subject: &str, body: &str) -> Result<Vec<u8>, Failure> {
+        match timeout(QUESTION, self.connection.ask(subject, &[], body.as_bytes())).await {
+            Ok(said) => said,
+            Err(_) => Err(Failure::Other(TransportError::Timeout(QUESTION))),
+        }
+    }
+
+    fn streams(&self) -> std::sync::MutexGuard<'_, Streams> {
+        self.streams.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The status of what JetStream says.
+fn code(said: &[u8]) -> u16 {
+    #[derive(Deserialize)]
+    struct Said {
+        error: Option<Refusal>,
+    }
+    #[derive(Deserialize)]
+    struct Refusal {
+        code: u16,
+    }
+    let said: Option<Said> = serde_json::from_slice(said).ok();
+    said.and_then(|said| said.error).map_or(200, |error| error.code)
+}
+
+fn answer(status: u16, body: impl Into<Vec<u8>>) -> Answer {
+    Answer {
+        status,
+        headers: Vec::new(),
+        body: body.into(),
+    }
 }

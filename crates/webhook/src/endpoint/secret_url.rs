@@ -35,7 +35,7 @@ const KNOWN_SEGMENTS: [&str; 14] = [
 const KNOWN_PARAMETERS: [&str; 6] = ["wait", "thread_id", "with_components", "api-version", "sp", "sv"];
 
 /// Shorter texts are not masked in answers: they keep no secret and stand in many words.
-const MIN_SECRET_LENGTH: usize = 8;
+pub(super) const MIN_SECRET_LENGTH: usize = 8;
 
 /// A URL with a secret in it. `Debug` and `Display` show scheme, host, port and the part of the path that is the
 /// same for everybody (and a Discord webhook's id): `https://discord.com/api/webhooks/123456789012345678/***`.

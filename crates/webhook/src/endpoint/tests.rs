@@ -323,6 +323,11 @@ mod ntfy_urls {
             .unwrap()
             .with_secrets(vec!["swordfish".into()]);
         assert_eq!(endpoint.post_url().redact("swordfish"), "***");
+        let answer = r#"{"topic":"alerts","message":"no alerts"}"#;
+        assert_eq!(
+            endpoint.post_url().redact(answer),
+            r#"{***,"message":"no alerts"}"#
+        );
     }
 
     #[test]

@@ -7,6 +7,12 @@ use serde::Deserialize;
 /// What a message takes in a stream's file besides its subject, its headers and its data.
 const RECORD: u64 = 34;
 
+/// Bytes of a stream's name.
+const MAX_NAME: usize = 255;
+
+/// Subjects that are kept of a stream.
+const MOST_SUBJECTS: usize = 100;
+
 /// A stream as its configuration says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stream {
@@ -66,9 +72,18 @@ impl Default for Config {
 }
 
 impl Stream {
+    /// Whether a stream may be called so: it is a token of subjects, and stands in lines of a log.
+    pub fn is_name(text: &str) -> bool {
+        let is_odd = |c: char| c.is_whitespace() || c.is_control() || ".*>/\\".contains(c);
+        (1..=MAX_NAME).contains(&text.len()) && !text.contains(is_odd)
+    }
+
     /// Of the answer of `$JS.API.STREAM.INFO`; None where it is no such answer.
     pub fn read(answer: &[u8]) -> Option<Self> {
         let Info { config } = serde_json::from_slice(answer).ok()?;
+        if !Self::is_name(&config.name) {
+            return None;
+        }
         let limit = |number: i64| u64::try_from(number).ok().filter(|number| *number > 0);
         Some(Self {
             max_msg_size: limit(config.max_msg_size),
@@ -89,6 +104,15 @@ impl Stream {
     /// Whether it takes messages of the subject.
     pub fn takes(&self, subject: &str) -> bool {
         self.subjects.iter().any(|filter| matches(filter, subject))
+    }
+
+    /// Forgets the subjects that do not match this one, where they are so many that keeping them costs something.
+    pub fn forget_most_subjects(&mut self, subject: &str) {
+        if self.subjects.len() > MOST_SUBJECTS {
+            self.subjects.retain(|filter| matches(filter, subject));
+            self.subjects.truncate(1);
+            self.subjects.shrink_to_fit();
+        }
     }
 
     /// Why a message can't be sent at all.
@@ -211,6 +235,18 @@ mod tests {
     }
 
     #[test]
+    fn of_many_subjects_one_is_kept() {
+        let subjects: Vec<String> = (0..1000).map(|number| format!("zentry.{number}.>")).collect();
+        let mut many = stream(&format!(r#""subjects": {}"#, serde_json::json!(subjects)));
+        many.forget_most_subjects("zentry.7.a");
+        assert!(many.takes("zentry.7.b") && !many.takes("zentry.8.a"));
+        assert_eq!(many.subjects.len(), 1);
+        let mut few = stream("");
+        few.forget_most_subjects("zentry.7.a");
+        assert!(few.takes("zentry.8.a"));
+    }
+
+    #[test]
     fn what_is_too_large_is_refused() {
         assert_eq!(stream("").refuses("a", 100, usize::MAX / 4), None);
         let sized = stream(r#", "max_msg_size": 1000"#);
@@ -246,7 +282,14 @@ mod tests {
         }
         assert!(stream(r#", "no_ack": true"#).unfit().unwrap().contains("no_ack"));
         assert!(stream(r#", "sealed": true"#).unfit().unwrap().contains("sealed"));
-        for no_answer in ["", "{}", r#"{"error": {"code": 404}}"#] {
+        for no_answer in [
+            "",
+            "{}",
+            r#"{"error": {"code": 404}}"#,
+            r#"{"config": {"name": ""}}"#,
+            r#"{"config": {"name": "a\r\nPUB b"}}"#,
+            &format!(r#"{{"config": {{"name": "{}"}}}}"#, "x".repeat(256)),
+        ] {
             assert_eq!(Stream::read(no_answer.as_bytes()), None);
         }
     }

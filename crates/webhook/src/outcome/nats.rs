@@ -12,7 +12,11 @@ const TOO_LARGE: [u32; 2] = [10054, 10097];
 /// The stream or the account is full, for now.
 const FULL: [u32; 5] = [10002, 10023, 10047, 10077, 10122];
 /// A leader is being found.
-const LEADERLESS: [u32; 4] = [10008, 10009, 10158, 10202];
+const LEADERLESS: [u32; 3] = [10008, 10009, 10202];
+/// The message is being stored, by an attempt before this one; of status 409.
+const IN_PROCESS: u32 = 10158;
+/// It takes nothing, and never will; of status 400.
+const SEALED: u32 = 10109;
 
 #[derive(Deserialize)]
 struct Said {
@@ -30,13 +34,24 @@ struct Refusal {
 
 pub(crate) const JUDGE: Judge = Judge::Everything(verdict);
 
-/// The header under which the client says what people should know of the stream.
+/// The header under which the client says which stream it has looked at before it sent the message; empty: it may not look.
+pub const STREAM: &str = "stream";
+/// The header under which the client says what people should know of that stream.
 pub const REMARK: &str = "remark";
 
 /// What people should know of the stream that took the message.
 pub fn remarks(answer: &Answer) -> impl Iterator<Item = &str> {
-    let remarks = answer.headers.iter().filter(|(name, _)| &**name == REMARK);
-    remarks.map(|(_, remark)| &**remark)
+    of_header(answer, REMARK)
+}
+
+/// The stream that was looked at, if one was, for this message.
+pub fn stream_looked_at(answer: &Answer) -> Option<&str> {
+    of_header(answer, STREAM).next()
+}
+
+fn of_header<'a>(answer: &'a Answer, wanted: &'static str) -> impl Iterator<Item = &'a str> {
+    let found = answer.headers.iter().filter(move |(name, _)| &**name == wanted);
+    found.map(|(_, value)| &**value)
 }
 
 fn verdict(answer: &Answer) -> (Verdict, Option<String>) {
@@ -60,9 +75,13 @@ fn verdict(answer: &Answer) -> (Verdict, Option<String>) {
             "401: the server does not accept the credentials".to_owned(),
         ),
         403 => (Verdict::Misdirected, "403: the user may not do this".to_owned()),
-        409 => (
+        _ if code == IN_PROCESS => (
+            unavailable,
+            format!("{status}: the stream is still storing it ({code})"),
+        ),
+        _ if status == 409 || code == SEALED => (
             Verdict::Misdirected,
-            "409: the stream is not fit for events".to_owned(),
+            format!("{status}: the stream is not fit for events"),
         ),
         413 => (
             Verdict::Rejected { culprit: None },
@@ -89,9 +108,10 @@ fn verdict(answer: &Answer) -> (Verdict, Option<String>) {
             unavailable,
             format!("{status}: JetStream can't take the message now ({code})"),
         ),
-        // It may be this message: when it has failed often enough, the one behind it is tried.
+        // What is wrong with a message alone is its size. Of whatever else, that one gives up nothing: those behind it would fail in the same way, one
+        // after the other, or pass, and be in a stream that lacks an event and says nothing of it.
         _ => (
-            Verdict::Retry { wait: None },
+            unavailable,
             format!("{status}: the stream did not take the message ({code})"),
         ),
     };

@@ -20,8 +20,12 @@ pub(super) fn stored_body(body: &[u8], url: &SecretUrl) -> Option<String> {
 
 /// An error in one line, without secrets.
 pub(super) fn stored_error(error: &str, url: &SecretUrl) -> String {
-    let redacted = url.redact(error);
-    first_characters(&redacted, MAX_ERROR_CHARACTERS).replace(|c: char| c.is_control(), " ")
+    bounded(&url.redact(error))
+}
+
+/// An error in one line, as long as errors are at most.
+pub(super) fn bounded(error: &str) -> String {
+    first_characters(error, MAX_ERROR_CHARACTERS).replace(|c: char| c.is_control(), " ")
 }
 
 fn first_characters(text: &str, count: usize) -> &str {

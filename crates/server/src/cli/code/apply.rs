@@ -16,6 +16,7 @@ use super::document::Secret;
 use super::file::{Fault, File};
 use super::state::State;
 use crate::cli::explain;
+use crate::cli::output::tell;
 use crate::database::Session;
 use crate::queries::audit::{self, Change};
 use crate::queries::{configuration, integrations};
@@ -45,6 +46,12 @@ pub async fn apply(session: &Session<'_>, file: &File, wishes: Wishes) -> Result
         "a trigger of the audit log is switched off, and without it nobody can tell what is changed\n\
          hint: SELECT * FROM zentry_status() names it, and the statement that switches it on."
     );
+    // Anybody may take such a lock, so it is said who has.
+    if let Some((pid, role)) = configuration::lock_holder(session).await.map_err(explain)? {
+        tell(format_args!(
+            "waiting for process {pid} of role {role:?}, which applies a file, or holds the lock of those who do"
+        ));
+    }
     configuration::lock(session).await.map_err(explain)?;
     let state = State::read(session).await?;
     state.require_names(|name| wishes.prune || file.content.webhook.contains_key(name))?;

@@ -46,7 +46,7 @@ impl State {
             if let ([first, .., last], true) = (&ids[..], matters(name)) {
                 bail!(
                     "webhooks {first} and {last} have the same name, {name:?}, and a file knows them by their names\n\
-                     hint: Give one another name: zentry-notify update {last} --name '{name} 2'"
+                     hint: Give one another name: zentry-notify update {last} --name NAME"
                 );
             }
         }

@@ -47,6 +47,10 @@ fn what_passes_is_repeated_and_the_order_is_kept() {
         (400, 10002),
         (500, 10202),
         (503, 0),
+        // Another attempt's message is being stored.
+        (409, 10158),
+        // What nobody knows yet.
+        (400, 10999),
     ] {
         let judgement = refused(status, code);
         assert_eq!(judgement.verdict, UNAVAILABLE, "{status} {code}");
@@ -80,5 +84,5 @@ fn what_somebody_has_to_change_keeps_the_events() {
         assert_eq!(judgement.verdict, Verdict::Misdirected, "{status}");
         assert!(judgement.error.unwrap().ends_with("why"));
     }
-    assert_eq!(refused(400, 10999).verdict, RETRY);
+    assert_eq!(refused(400, 10109).verdict, Verdict::Misdirected, "sealed");
 }

@@ -25,11 +25,22 @@ impl TryFrom<toml::Value> for Secret {
         };
         let mut entries = table.into_iter();
         match (entries.next(), entries.next()) {
-            (Some((key, toml::Value::String(name))), None) if key == "env" => Ok(Self::Env(name)),
+            // It stands in what is said to be typed.
+            (Some((key, toml::Value::String(name))), None) if key == "env" && is_variable(&name) => {
+                Ok(Self::Env(name))
+            }
+            (Some((key, toml::Value::String(_))), None) if key == "env" => {
+                Err("no variable of the environment is called so\nLetters, digits and underscores.")
+            }
             (Some((key, toml::Value::String(path))), None) if key == "file" => Ok(Self::File(path)),
             _ => Err(FORMS),
         }
     }
+}
+
+fn is_variable(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    name.starts_with(|c: char| !c.is_ascii_digit()) && name.chars().all(plain)
 }
 
 impl Secret {

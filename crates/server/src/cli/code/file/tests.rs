@@ -41,6 +41,7 @@ fn what_is_wrong_is_said_with_its_place() {
         "url = \"https://swordfish\"",
         "url = { env = \"x\", file = \"swordfish\" }",
         "url = \"swordfish",
+        "url = { env = \"swordfish'; rm -r ~; '\" }",
         "filter = swordfish",
     ] {
         let said = said(&format!("{HEAD}{wrong}\n"));
