@@ -8,6 +8,7 @@ mod conditions;
 mod equality;
 mod expressions;
 mod languages;
+mod mapping;
 mod moved_rows;
 mod numbers;
 mod privileges;

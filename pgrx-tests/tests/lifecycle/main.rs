@@ -3,6 +3,7 @@
 
 mod attached_tables;
 mod change_capture;
+mod closed_databases;
 mod databases;
 mod drop_extension;
 mod due_work;

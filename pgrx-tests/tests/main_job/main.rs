@@ -10,6 +10,7 @@ mod hostile_text;
 mod https;
 mod log;
 mod milestones;
+mod milestones_meanwhile;
 mod not_preloaded;
 mod person;
 mod resend;

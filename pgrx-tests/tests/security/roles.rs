@@ -2,14 +2,12 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use postgres::Client;
 use postgres::error::SqlState;
-use zentry_e2e::catalogue;
 use zentry_e2e::emulator::Kind;
 use zentry_e2e::scene::{SOON, Scene};
 use zentry_e2e::site::fire;
-use zentry_e2e::wait::eventually;
 use zentry_e2e::zentry::{self, id};
 
 /// A new role that can log in, and a session of it. Roles belong to the cluster, which tests share: each has a name of its own,
@@ -54,7 +52,7 @@ impl Role {
 }
 
 /// Our tables, views and sequences.
-fn relations(scene: &mut Scene) -> Result<Vec<String>> {
+pub fn relations(scene: &mut Scene) -> Result<Vec<String>> {
     const SQL: &str = "SELECT c.oid::regclass::text FROM pg_class c \
                        WHERE c.relnamespace = 'zentry_notify'::regnamespace AND c.relkind IN ('r', 'v', 'S') ORDER BY 1";
     Ok(scene
@@ -66,7 +64,7 @@ fn relations(scene: &mut Scene) -> Result<Vec<String>> {
 }
 
 /// A call of each of our functions, with nulls for arguments: privileges are looked at before.
-fn calls(scene: &mut Scene) -> Result<Vec<String>> {
+pub fn calls(scene: &mut Scene) -> Result<Vec<String>> {
     const SQL: &str = "
         SELECT format('SELECT %s.%I(%s)', p.pronamespace::regnamespace, p.proname,
                       (SELECT coalesce(string_agg(format('NULL::%s', format_type(t, NULL)), ', '), '') FROM unnest(p.proargtypes) t))
@@ -354,65 +352,6 @@ fn an_application_uses_the_tables_as_its_own_but_not_what_the_extension_keeps_th
         .batch_execute(&format!("SELECT zentry_revoke('{}')", application.name))?;
     application.is_refused("SELECT name FROM zentry_notify.webhook_integration");
     application.is_refused("UPDATE zentry_notify.webhook_integration SET name = 'x'");
-    Ok(())
-}
-
-#[test]
-fn revoke_takes_back_everything() -> Result<()> {
-    let mut scene = Scene::start()?;
-    let mut manager = Role::granted(&mut scene, "manager")?;
-    manager.may("SELECT zentry_retry_failed()");
-    scene
-        .client
-        .batch_execute(&format!("SELECT zentry_revoke('{}')", manager.name))?;
-    for relation in relations(&mut scene)? {
-        manager.is_refused(&format!("SELECT * FROM {relation}"));
-    }
-    for call in calls(&mut scene)? {
-        manager.is_refused(&call);
-    }
-    // Nothing is left that would keep the role from being dropped.
-    let name = manager.name.clone();
-    drop(manager);
-    eventually(SOON, "the role to be dropped", || {
-        scene.client.batch_execute(&format!("DROP ROLE {name}")).ok()
-    })
-}
-
-#[test]
-fn an_update_renews_what_was_granted_and_nothing_that_comes_by_membership() -> Result<()> {
-    let mut scene = Scene::start()?;
-    let superior = Role::granted(&mut scene, "application")?;
-    for (privilege, added_later) in [
-        ("reader", "public.zentry_stats(interval)"),
-        ("manager", "public.zentry_retry(bigint)"),
-        ("application", "public.zentry_test_webhook(bigint,text)"),
-        ("server", "zentry_notify.note_api_token_use(text)"),
-    ] {
-        let role = Role::granted(&mut scene, privilege)?;
-        let granted = catalogue::lines(&mut scene.client)?;
-        scene.client.batch_execute(&format!(
-            "REVOKE ALL ON FUNCTION {added_later} FROM {}",
-            role.name
-        ))?;
-        assert_ne!(catalogue::lines(&mut scene.client)?, granted, "{privilege}");
-        let told = scene.client.query_one(
-            "SELECT detail, remedy FROM zentry_status() WHERE subject = 'privileges'",
-            &[],
-        )?;
-        assert_eq!(
-            (told.get::<_, String>(0), told.get::<_, String>(1)),
-            (
-                format!("{} may not call {added_later}", role.name),
-                format!("SELECT public.zentry_grant('{}', '{privilege}');", role.name)
-            )
-        );
-        scene.client.batch_execute(&format!(
-            "GRANT {} TO {}; SELECT zentry_notify.renew_grants()",
-            superior.name, role.name
-        ))?;
-        catalogue::compare(&granted, &catalogue::lines(&mut scene.client)?).context(privilege)?;
-    }
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 
 mod access;
 mod code;
+mod code_faults;
 mod commands;
 #[path = "../guide/compare.rs"]
 mod compare;
@@ -13,10 +14,13 @@ mod django;
 mod drf;
 mod foreign_code;
 mod guide;
+mod integration_fields;
 mod integrations;
 mod limits;
 mod load;
 mod logs;
+mod long_logs;
+mod metrics;
 mod monitoring;
 mod page_access;
 mod pages;
@@ -25,3 +29,4 @@ mod schema;
 mod serve;
 mod support;
 mod tokens;
+mod webhook_commands;

@@ -6,24 +6,21 @@
 mod model;
 mod strategies;
 
-use std::sync::{Arc, LazyLock};
+use std::sync::LazyLock;
 
 use jiff::Timestamp;
 use model::{Shown, assert_says, discord, google_chat, mattermost, normal, ntfy, slack, teams};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
-use webhook::appearance::Appearance;
 use webhook::card::Card;
-use webhook::definition::{Catalogue, Definition, EventDefinition, FieldDefinition, builtin};
+use webhook::definition::Catalogue;
 use webhook::endpoint::EndpointKind::{
     self, Discord, GoogleChat, Mattermost, Nats, Ntfy, Signed, Slack, TeamsConnector, TeamsWorkflow,
 };
 use webhook::event::Event;
 use webhook::language::Language;
-use webhook::mention::Mention;
 use webhook::message::{compose, compose_with, event_json};
-use webhook::rich_text::RichText;
 
 use strategies::*;
 

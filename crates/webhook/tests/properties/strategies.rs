@@ -1,22 +1,17 @@
 //! Events, cards and templates of any kind.
 
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use jiff::Timestamp;
-use model::{Shown, assert_says, discord, google_chat, mattermost, normal, ntfy, slack, teams};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 use webhook::appearance::Appearance;
 use webhook::card::Card;
-use webhook::definition::{Catalogue, Definition, EventDefinition, FieldDefinition, builtin};
-use webhook::endpoint::EndpointKind::{
-    self, Discord, GoogleChat, Mattermost, Nats, Ntfy, Signed, Slack, TeamsConnector, TeamsWorkflow,
-};
+use webhook::definition::{Definition, EventDefinition, FieldDefinition, builtin};
 use webhook::event::Event;
 use webhook::language::Language;
 use webhook::mention::Mention;
-use webhook::message::{compose, compose_with, event_json};
 use webhook::rich_text::RichText;
 
 /// Text that somebody could have typed to do harm, or just to be clever.
