@@ -191,19 +191,15 @@ fn no_answer_no_page_and_no_file_has_a_secret() -> Result<()> {
     assert_eq!(exported.code, 0, "{}", exported.err);
     seen.look_at("export", exported.out);
     let webhook = |rest: &str| format!("[webhook.x]\n{rest}\n");
-    let stream = format!(
-        "webhook_type = \"nats\"\nurl = {{ file = \"nats\" }}\nsecret = {{ env = \"ZENTRY_MARKED\" }}"
-    );
+    let stream = "webhook_type = \"nats\"\nurl = { file = \"nats\" }\nsecret = { env = \"ZENTRY_MARKED\" }";
     file("nats", NATS)?;
     file("topic", &topic)?;
     for (text, secret) in [
-        (webhook(&stream), MARK.to_owned()),
-        (webhook(&stream), format!("{MARK}\u{1}")),
-        (webhook(&stream), format!("{MARK}:")),
+        (webhook(stream), MARK.to_owned()),
+        (webhook(stream), format!("{MARK}\u{1}")),
+        (webhook(stream), format!("{MARK}:")),
         (
-            webhook(&format!(
-                "webhook_type = \"nats\"\nurl = {{ env = \"ZENTRY_MARKED\" }}"
-            )),
+            webhook("webhook_type = \"nats\"\nurl = { env = \"ZENTRY_MARKED\" }"),
             format!("nats://u:{MARK}@127.0.0.1:1"),
         ),
         (
