@@ -125,7 +125,7 @@ DO $$
 DECLARE
     kept pg_catalog.regclass;
 BEGIN
-    FOREACH kept IN ARRAY '{zentry_notify.event,zentry_notify.event_detail,zentry_notify.delivery,zentry_notify.route_cursor,zentry_notify.legacy_delivery,zentry_notify.webhook_circuit,zentry_notify.webhook_state,zentry_notify.webhook_count,zentry_notify.deleted_webhook,zentry_notify.delivery_stat,zentry_notify.progress_note,zentry_notify.project_progress,zentry_notify.event_source,zentry_notify.api_token,zentry_notify.audit_entry}'::pg_catalog.regclass[]
+    FOREACH kept IN ARRAY '{zentry_notify.event,zentry_notify.event_detail,zentry_notify.delivery,zentry_notify.delivery_attempt,zentry_notify.route_cursor,zentry_notify.legacy_delivery,zentry_notify.webhook_circuit,zentry_notify.webhook_state,zentry_notify.webhook_count,zentry_notify.deleted_webhook,zentry_notify.delivery_stat,zentry_notify.progress_note,zentry_notify.project_progress,zentry_notify.event_source,zentry_notify.api_token,zentry_notify.audit_entry}'::pg_catalog.regclass[]
     LOOP
         EXECUTE pg_catalog.format('DROP TRIGGER IF EXISTS drop_replicated ON %s', kept);
         EXECUTE pg_catalog.format('CREATE TRIGGER drop_replicated BEFORE INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW WHEN (pg_catalog.current_setting(''session_replication_role'') OPERATOR(pg_catalog.=) ''replica'') EXECUTE FUNCTION zentry_notify.drop_replicated()', kept);
@@ -261,11 +261,13 @@ BEGIN
     ELSIF TG_TABLE_NAME = 'delivery' THEN
         EXECUTE format('ALTER SEQUENCE zentry_notify.delivery_id_seq START WITH %s',
                        coalesce(pg_sequence_last_value('zentry_notify.delivery_id_seq'), 0) + 1);
+        DELETE FROM zentry_notify.delivery_attempt;
     ELSIF TG_TABLE_NAME = 'event' THEN
         EXECUTE format('ALTER SEQUENCE zentry_notify.event_id_seq START WITH %s',
                        coalesce(pg_sequence_last_value('zentry_notify.event_id_seq'), 0) + 1);
         -- There is nothing left to send of these.
-        DELETE FROM zentry_notify.delivery d WHERE d.status IN ('p', 'r');
+        WITH gone AS (DELETE FROM zentry_notify.delivery d WHERE d.status IN ('p', 'r') RETURNING d.id)
+        DELETE FROM zentry_notify.delivery_attempt a USING gone g WHERE a.delivery_id = g.id;
     ELSIF TG_TABLE_NAME = 'event_source' THEN
         EXECUTE format('ALTER SEQUENCE zentry_notify.event_source_id_seq START WITH %s',
                        coalesce(pg_sequence_last_value('zentry_notify.event_source_id_seq'), 0) + 1);
@@ -434,7 +436,7 @@ CREATE OR REPLACE FUNCTION zentry_notify.own_tables() RETURNS name[]
     LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT '{webhook,webhook_secret,webhook_circuit,webhook_state,webhook_count,deleted_webhook,event,event_detail,event_type,event_wording,event_source,route_cursor,
-             delivery,legacy_delivery,delivery_stat,project_progress,progress_note,api_token,audit_entry}'::name[];
+             delivery,delivery_attempt,legacy_delivery,delivery_stat,project_progress,progress_note,api_token,audit_entry}'::name[];
 $$;
 COMMENT ON FUNCTION zentry_notify.own_tables() IS 'The names of the extension''s tables';
 
@@ -464,6 +466,7 @@ AS $$
            ('audit_entry', 'audit_entry_pkey', 'PRIMARY KEY (id)'),
            ('audit_entry', 'audit_entry_age', 'CREATE INDEX audit_entry_age ON zentry_notify.audit_entry (changed_at)'),
            ('delivery', 'delivery_pkey', 'PRIMARY KEY (id)'),
+           ('delivery_attempt', 'delivery_attempt_pkey', 'PRIMARY KEY (delivery_id, attempted_at)'),
            ('delivery', 'delivery_log', 'CREATE INDEX delivery_log ON zentry_notify.delivery (webhook_integration_id, event_type, id)'),
            ('delivery', 'delivery_waiting',
             'CREATE INDEX delivery_waiting ON zentry_notify.delivery (webhook_integration_id, id) WHERE status IN (''p'', ''r'')'),
@@ -525,7 +528,7 @@ AS $$
      UNION ALL
     SELECT relation, 'drop_replicated', 'REPLICA ',
            format('BEFORE INSERT OR DELETE OR UPDATE ON zentry_notify.%s FOR EACH ROW WHEN ((current_setting(''session_replication_role''::text) = ''replica''::text)) EXECUTE FUNCTION zentry_notify.drop_replicated()', relation)
-      FROM unnest('{api_token,audit_entry,deleted_webhook,delivery,delivery_stat,event,event_detail,event_source,legacy_delivery,progress_note,project_progress,route_cursor,webhook_circuit,webhook_count,webhook_state}'::name[]) relation
+      FROM unnest('{api_token,audit_entry,deleted_webhook,delivery,delivery_attempt,delivery_stat,event,event_detail,event_source,legacy_delivery,progress_note,project_progress,route_cursor,webhook_circuit,webhook_count,webhook_state}'::name[]) relation
      UNION ALL
     SELECT relation, t.name, '', format(t.definition, relation)
       FROM unnest('{api_token,event_source,event_type,event_wording,webhook,webhook_secret}'::name[]) relation,

@@ -57,6 +57,8 @@ pub struct OpenDelivery {
     pub queue: QueueId,
     /// The last that became of it; None: it has not been tried.
     pub last: Option<DeliveryChange>,
+    /// The requests for it that came to nothing, in order.
+    pub misses: Vec<DeliveryChange>,
     /// It is not to be written now: see [`OpenBatch::take`].
     pub held: bool,
 }
@@ -182,6 +184,7 @@ impl OpenBatch {
                 id,
                 queue,
                 last: None,
+                misses: Vec::new(),
                 held: false,
             })
             .collect();
@@ -250,6 +253,9 @@ impl OpenBatch {
         let delivery = &mut event.deliveries[place];
         let was_finished = delivery.is_finished();
         delivery.last = Some(change.clone());
+        if change.is_miss() {
+            delivery.misses.push(change.clone());
+        }
         if delivery.is_finished() && !was_finished {
             event.unfinished -= 1;
             self.pace.finished(now);
@@ -505,6 +511,26 @@ mod tests {
             body: None,
             error: None,
         }
+    }
+
+    #[test]
+    fn what_came_to_nothing_before_it_was_written_is_kept_until_it_is() {
+        let now = Instant::now();
+        let mut batch = OpenBatch::default();
+        add(&mut batch, 1, now);
+        let next_attempt_at = Timestamp::UNIX_EPOCH;
+        let retry = change(10, 0, Outcome::Retry { next_attempt_at });
+        let limited = change(10, 0, Outcome::Waiting { next_attempt_at });
+        let expired = DeliveryChange {
+            error: Some("expired: not delivered within 24h".into()),
+            ..change(11, 1, Outcome::Failed)
+        };
+        for noted in [&retry, &limited, &change(10, 0, Outcome::Sent), &expired] {
+            assert!(batch.note(noted, now));
+        }
+        let taken = batch.take(true, false, now);
+        let misses: Vec<_> = taken[0].deliveries.iter().map(|d| d.misses.clone()).collect();
+        assert_eq!(misses, [vec![retry, limited], vec![], vec![]]);
     }
 
     /// Event `n` has deliveries `10 n` to `10 n + 2`, one for each queue.

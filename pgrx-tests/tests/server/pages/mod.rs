@@ -5,6 +5,7 @@ mod browser;
 mod integrations;
 mod log;
 mod pictures;
+mod words;
 
 use anyhow::Result;
 use zentry_e2e::scene::Scene;

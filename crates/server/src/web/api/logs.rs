@@ -9,7 +9,7 @@ use super::or_empty;
 use super::responses::{Missing, NotAllowed, Refused};
 use crate::database::Access;
 use crate::queries::integrations;
-use crate::queries::logs::{self, Entry, Filter, Status};
+use crate::queries::logs::{self, Attempt, Entry, Filter, Status};
 use crate::web::form::Filters;
 use crate::web::log_page::Place;
 use crate::web::page::Page;
@@ -117,6 +117,21 @@ pub async fn get(caller: Caller, Id(id): Id) -> Result<Json<Entry>, Error> {
     let session = connection.begin(Access::Read).await?;
     let entry = logs::get(&session, id).await?;
     entry.map(Json).ok_or_else(Error::not_found)
+}
+
+/// The requests for a delivery that came to nothing, in order: the first fifty, and the last when it was given up
+#[utoipa::path(
+    get, path = "/notification-logs/{id}/attempts", operation_id = "list_attempts", tag = "Notification logs", params(super::IdParams),
+    responses((status = 200, body = Vec<Attempt>), NotAllowed, Missing)
+)]
+pub async fn attempts(caller: Caller, Id(id): Id) -> Result<Json<Vec<Attempt>>, Error> {
+    let mut connection = caller.connection().await?;
+    let session = connection.begin(Access::Read).await?;
+    let attempts = logs::attempts(&session, id).await?;
+    if attempts.is_empty() {
+        logs::get(&session, id).await?.ok_or_else(Error::not_found)?;
+    }
+    Ok(Json(attempts))
 }
 
 /// A delivery that is sent again

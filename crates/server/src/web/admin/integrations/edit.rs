@@ -14,6 +14,7 @@ use crate::queries::rights::{Deed, Rights};
 use crate::vendors;
 use crate::web::Error;
 use crate::web::admin::frame::{Frame, Notice, Section};
+use crate::web::admin::guide;
 use crate::web::admin::input::{self, PROJECTS, TextField, problem_text, tick_box};
 use crate::web::admin::visitor::Visitor;
 use crate::web::error::Fields;
@@ -234,7 +235,7 @@ fn place(webhook: Option<&Webhook>, draft: &Draft, wrong: &Fields) -> Markup {
                 name: "webhook_url", label: "Webhook URL", kind: "url", value: &draft.webhook_url, required: webhook.is_none(),
                 check: Some("/admin/integrations/check/"),
                 hint: html! {
-                    "Who knows it can post to the channel, so it is not shown again. "
+                    "Who knows it can post to the channel, so it is not shown again. " a href="/admin/guide/" { "Where each service shows it" } ". "
                     @if let Some(webhook) = webhook { "Left empty, it stays " code { (webhook.integration.webhook_url) } "." }
                 },
                 ..TextField::default()
@@ -300,7 +301,7 @@ fn pace(draft: &Draft, wrong: &Fields) -> Markup {
             value: &draft.digest,
             hint: html! {
                 "What has gathered leaves as one message: " code { "1 hour" } " after the first event, or at "
-                code { "0 9 * * 1-5 Europe/Berlin" } ", which is every working day at 9."
+                code { "0 9 * * 1-5 Europe/Berlin" } ", which is every working day at 9. " (guide::link("digest", "Digest"))
             },
             ..TextField::default()
         },
@@ -449,7 +450,7 @@ fn rules(draft: &Draft, wrong: &Fields) -> Markup {
             name: "filter",
             label: "Filter",
             value: &draft.filter,
-            hint: html! { "Only events whose data it is true of, such as " code { "$.points > 20" } "." },
+            hint: html! { "Only events whose data it is true of, such as " code { "$.points > 20" } ". " (guide::link("filters", "Filters")) },
             ..TextField::default()
         },
         TextField {
@@ -470,7 +471,7 @@ fn rules(draft: &Draft, wrong: &Fields) -> Markup {
             name: "quiet_hours",
             label: "Quiet hours",
             value: &draft.quiet_hours,
-            hint: html! { "What comes meanwhile is sent afterwards. Such as " code { "22:00-07:00 Europe/Berlin" } "." },
+            hint: html! { "What comes meanwhile is sent afterwards. Such as " code { "22:00-07:00 Europe/Berlin" } ". " (guide::link("quiet-hours", "Quiet hours")) },
             ..TextField::default()
         },
         TextField {
@@ -484,7 +485,7 @@ fn rules(draft: &Draft, wrong: &Fields) -> Markup {
             name: "omit_keys",
             label: "What its messages must not have",
             value: &draft.omit_keys,
-            hint: html! { "Keys of the events' data, such as " code { "task_description, user_name" } "." },
+            hint: html! { "Keys of the events' data, such as " code { "task_description, user_name" } ". " (guide::link("privacy", "Privacy")) },
             ..TextField::default()
         },
     ];
