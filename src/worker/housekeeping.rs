@@ -329,7 +329,9 @@ fn remove_attempts() {
                        WHERE a.delivery_id = f.delivery_id \
                          AND NOT EXISTS (SELECT FROM zentry_notify.delivery l WHERE l.id = f.delivery_id) \
                          AND EXISTS (SELECT FROM zentry_notify.delivery later WHERE later.id > f.delivery_id)";
-    with_spi(|spi| Plan::prepare(spi, SQL, &[pg_sys::INT4OID]).execute(spi, &[PAGE.into()]));
+    with_spi(|spi| {
+        Plan::prepare(spi, SQL, &[pg_sys::INT4OID]).execute(spi, &[PAGE.into()]);
+    });
 }
 
 /// When the oldest event has to leave; None: there is none, or it stays for ever.

@@ -51,11 +51,11 @@ fn words_are_set_previewed_and_taken_back() -> Result<()> {
         ("".to_owned(), "Finished"),
         (format!("?webhook_integration={}", channel.id), "Just here"),
     ] {
-        let path = format!("/wordings/task_completed/preview/{query}");
+        let path = format!("/event-types/task_completed/preview/{query}");
         let preview = server.get(&path, &reader)?;
         assert!(preview.text.contains(title), "{preview:?}");
     }
-    let teams = server.get("/wordings/task_completed/preview/?webhook_type=teams", &reader)?;
+    let teams = server.get("/event-types/task_completed/preview/?webhook_type=teams", &reader)?;
     assert_eq!(teams.json["type"], json!("message"), "{teams:?}");
     assert_eq!(
         call("PUT", "/wordings/task_completed/", json!({"text": "x"}))?.json["title"],

@@ -1,4 +1,4 @@
-//! `wordings/` and `languages/`: what messages say instead of what the event types have.
+//! `wordings/`, `event-types/` and `languages/`: what messages say instead of what the event types have.
 
 use axum::Json;
 use axum::http::StatusCode;
@@ -186,7 +186,7 @@ pub struct PreviewParams {
 
 /// The message of an event's sample as it would be posted: to an integration, in its format and its words, or as a type of webhooks has it
 #[utoipa::path(
-    get, path = "/wordings/{event_type}/preview", operation_id = "preview_wording", tag = "Wordings", params(EventParams, PreviewParams),
+    get, path = "/event-types/{event_type}/preview", operation_id = "preview_event", tag = "Wordings", params(EventParams, PreviewParams),
     responses((status = 200, body = Object), Refused, NotAllowed, Missing)
 )]
 pub async fn preview(
