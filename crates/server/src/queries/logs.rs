@@ -494,7 +494,7 @@ pub struct Attempt {
     #[serde(serialize_with = "times::iso")]
     #[schema(value_type = String, format = DateTime)]
     pub attempted_at: Timestamp,
-    /// The how manieth attempt it was; null: a rate limit, which is no attempt
+    /// Which attempt it was, from 1; null: a rate limit, which is no attempt
     pub attempt: Option<i32>,
     /// The HTTP status of the answer; null: none came
     pub response_status_code: Option<i32>,
