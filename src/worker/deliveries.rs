@@ -316,7 +316,7 @@ pub fn attempts(change: &DeliveryChange) -> i16 {
     i16::try_from(attempts).unwrap_or(i16::MAX)
 }
 
-/// Which attempt it was, from 1 that failed; None: a rate limit, which is none.
+/// Which failed attempt it was, from 1; None: a rate limit, which is none.
 fn attempt(change: &DeliveryChange) -> Option<i16> {
     let is_attempt = !matches!(change.outcome, Outcome::Waiting { .. });
     is_attempt.then(|| attempts(change))
