@@ -345,7 +345,6 @@ fn tables_that_somebody_has_locked() {
         "event",
         "route_cursor",
         "delivery",
-        "delivery_attempt",
         "legacy_delivery",
         "delivery_stat",
         "event_source",
