@@ -52,5 +52,25 @@ COMMENT ON INDEX zentry_notify.delivery_queue IS 'What waits, of all webhooks';
 CREATE INDEX delivery_retry_of ON zentry_notify.delivery (retry_of) WHERE retry_of IS NOT NULL;
 COMMENT ON INDEX zentry_notify.delivery_retry_of IS 'What repeats another delivery';
 
+-- Of a delivery that is taken at the first attempt nothing is here.
+CREATE TABLE zentry_notify.delivery_attempt (
+    delivery_id          bigint NOT NULL,
+    attempted_at         timestamptz NOT NULL,
+    next_attempt_at      timestamptz,
+    response_status_code smallint,
+    attempt              smallint,
+    error_message        text,
+    PRIMARY KEY (delivery_id, attempted_at)
+);
+COMMENT ON TABLE zentry_notify.delivery_attempt IS
+    'Requests for a delivery that came to nothing, one row each: of every delivery the first fifty, and the last when it was given up. The view attempts shows them';
+COMMENT ON COLUMN zentry_notify.delivery_attempt.delivery_id IS 'The delivery';
+COMMENT ON COLUMN zentry_notify.delivery_attempt.attempted_at IS 'When the answer came, or was not waited for any longer';
+COMMENT ON COLUMN zentry_notify.delivery_attempt.next_attempt_at IS 'When it was to be tried again; null: it was given up';
+COMMENT ON COLUMN zentry_notify.delivery_attempt.response_status_code IS 'HTTP status of the answer; null: none came';
+COMMENT ON COLUMN zentry_notify.delivery_attempt.attempt IS 'Which attempt it was, from 1; null: a rate limit, which is no attempt';
+COMMENT ON COLUMN zentry_notify.delivery_attempt.error_message IS 'What went wrong, for people, as the log says it';
+
 SELECT pg_catalog.pg_extension_config_dump('zentry_notify.delivery', '');
+SELECT pg_catalog.pg_extension_config_dump('zentry_notify.delivery_attempt', '');
 SELECT pg_catalog.pg_extension_config_dump('zentry_notify.delivery_id_seq', '');

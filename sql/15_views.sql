@@ -309,6 +309,21 @@ BEGIN
 END
 $$;
 
+-- By the key alone: who asks for a delivery's gets no more than these read.
+CREATE OR REPLACE VIEW zentry_notify.attempts AS
+SELECT a.delivery_id AS log_id,
+       (row_number() OVER (PARTITION BY a.delivery_id ORDER BY a.attempted_at))::integer AS number,
+       a.attempted_at,
+       a.attempt::integer AS attempt,
+       a.response_status_code::integer AS response_status_code,
+       coalesce(a.error_message, '') AS error_message,
+       a.next_attempt_at
+  FROM zentry_notify.delivery_attempt a;
+COMMENT ON VIEW zentry_notify.attempts IS
+    'The requests for a delivery that came to nothing: of every delivery the first fifty, and the last when it was given up. What became of it in the end is in logs';
+COMMENT ON COLUMN zentry_notify.attempts.log_id IS 'The delivery, as logs.id';
+COMMENT ON COLUMN zentry_notify.attempts.number IS 'Its place among those of the delivery, from 1';
+
 -- The configuration without a privilege on its tables.
 CREATE OR REPLACE VIEW zentry_notify.event_types AS
 SELECT t.name, t.title, t.built_in, t.created_at, t.text, t.fields, t.colour, t.emoji, t.footer, t.time_key, t.sample,
@@ -343,7 +358,8 @@ BEGIN
                FROM (VALUES ('zentry_notify.event_type'::pg_catalog.regclass, 'zentry_notify.event_types'::pg_catalog.regclass),
                             ('zentry_notify.event_source', 'zentry_notify.event_sources'),
                             ('zentry_notify.event_wording', 'zentry_notify.event_wordings'),
-                            ('zentry_notify.audit_entry', 'zentry_notify.audit_log')) AS pair (kept, shown)
+                            ('zentry_notify.audit_entry', 'zentry_notify.audit_log'),
+                            ('zentry_notify.delivery_attempt', 'zentry_notify.attempts')) AS pair (kept, shown)
                JOIN pg_catalog.pg_attribute t ON t.attrelid OPERATOR(pg_catalog.=) pair.kept AND t.attnum OPERATOR(pg_catalog.>) 0
                JOIN pg_catalog.pg_attribute v ON v.attrelid OPERATOR(pg_catalog.=) pair.shown AND v.attname OPERATOR(pg_catalog.=) t.attname
     LOOP

@@ -265,12 +265,14 @@ CREATE OR REPLACE FUNCTION zentry_notify.forget_deliveries(webhook_id bigint, mo
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+    ids     bigint[];
     found   bigint;
     removed bigint;
 BEGIN
-    DELETE FROM zentry_notify.delivery d
-     WHERE d.id = ANY (ARRAY(SELECT x.id FROM zentry_notify.delivery x WHERE x.webhook_integration_id = webhook_id
-                              ORDER BY x.webhook_integration_id, x.event_type, x.id LIMIT most));
+    ids := ARRAY(SELECT x.id FROM zentry_notify.delivery x WHERE x.webhook_integration_id = webhook_id
+                  ORDER BY x.webhook_integration_id, x.event_type, x.id LIMIT most);
+    DELETE FROM zentry_notify.delivery_attempt a WHERE a.delivery_id = ANY (ids);
+    DELETE FROM zentry_notify.delivery d WHERE d.id = ANY (ids);
     GET DIAGNOSTICS removed = ROW_COUNT;
     DELETE FROM zentry_notify.legacy_delivery d
      WHERE d.id = ANY (ARRAY(SELECT x.id FROM zentry_notify.legacy_delivery x

@@ -112,11 +112,13 @@ BEGIN
     ELSIF TG_TABLE_NAME = 'delivery' THEN
         EXECUTE format('ALTER SEQUENCE zentry_notify.delivery_id_seq START WITH %s',
                        coalesce(pg_sequence_last_value('zentry_notify.delivery_id_seq'), 0) + 1);
+        DELETE FROM zentry_notify.delivery_attempt;
     ELSIF TG_TABLE_NAME = 'event' THEN
         EXECUTE format('ALTER SEQUENCE zentry_notify.event_id_seq START WITH %s',
                        coalesce(pg_sequence_last_value('zentry_notify.event_id_seq'), 0) + 1);
         -- There is nothing left to send of these.
-        DELETE FROM zentry_notify.delivery d WHERE d.status IN ('p', 'r');
+        WITH gone AS (DELETE FROM zentry_notify.delivery d WHERE d.status IN ('p', 'r') RETURNING d.id)
+        DELETE FROM zentry_notify.delivery_attempt a USING gone g WHERE a.delivery_id = g.id;
     ELSIF TG_TABLE_NAME = 'event_source' THEN
         EXECUTE format('ALTER SEQUENCE zentry_notify.event_source_id_seq START WITH %s',
                        coalesce(pg_sequence_last_value('zentry_notify.event_source_id_seq'), 0) + 1);

@@ -74,6 +74,7 @@ DECLARE
     random    bytea;
     token_key text;
     token     text;
+    latest    timestamptz;
 BEGIN
     PERFORM zentry_notify.check_length(name, 100, 'name');
     IF btrim(name) = '' OR name IS NULL THEN
@@ -93,6 +94,12 @@ BEGIN
     IF expires_at <= now() THEN
         PERFORM zentry_notify.refuse('invalid_parameter_value', 'a token must not have expired already',
             'Give a time that is still to come, or null.', 'expires_at');
+    END IF;
+    -- Whoever has got hold of a token has it until it expires, and not for ever by another.
+    SELECT t.expires_at INTO latest FROM zentry_notify.api_tokens t WHERE t.token_key = current_setting('zentry_notify.api_token_key', true);
+    IF expires_at > latest OR expires_at IS NULL AND latest IS NOT NULL THEN
+        PERFORM zentry_notify.refuse('invalid_parameter_value', 'a token must not outlive the one that it is made by',
+            format('That one expires at %s. Give an earlier time.', to_char(latest AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"')), 'expires_at');
     END IF;
 
     -- A random UUID has 122 bits from pg_strong_random; three are more than the 256 that the hash keeps.

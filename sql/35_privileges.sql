@@ -15,6 +15,7 @@ BEGIN
           FROM (VALUES ('zentry_notify.event'::pg_catalog.regclass, 'SELECT, INSERT, DELETE'),
                        ('zentry_notify.event_detail', 'SELECT, INSERT, UPDATE, DELETE'),
                        ('zentry_notify.delivery', 'SELECT, INSERT, UPDATE, DELETE'),
+                       ('zentry_notify.delivery_attempt', 'SELECT, INSERT, DELETE'),
                        ('zentry_notify.route_cursor', 'SELECT, INSERT, UPDATE'),
                        ('zentry_notify.legacy_delivery', 'SELECT, INSERT, UPDATE, DELETE'),
                        ('zentry_notify.notification_log', 'SELECT'),
@@ -52,7 +53,7 @@ AS $$
        AND CASE WHEN p.proname IN ('find_api_token', 'note_api_token_use') THEN privilege = 'server'
                 WHEN privilege = 'server' THEN false
                 -- A view checks whether its reader may call what it calls.
-                WHEN p.proname IN ('zentry_status', 'zentry_stats', 'zentry_stats_by_hour', 'zentry_preview', 'zentry_webhook_types', 'zentry_logs', 'log_ids', 'latency_bounds', 'redact_url', 'language_words',
+                WHEN p.proname IN ('zentry_status', 'zentry_stats', 'zentry_stats_by_hour', 'zentry_preview', 'zentry_webhook_types', 'zentry_logs', 'log_ids', 'latency_bounds', 'redact_url', 'language_words', 'languages',
                                    'look_up', 'look_up_in', 'lookup_of', 'quiet_until', 'digest_due', 'library_version', 'unrouted_events', 'doubts', 'refuse', 'source_arguments') THEN true
                 WHEN p.proname IN ('zentry_grant', 'zentry_revoke', 'zentry_promote') THEN false
                 WHEN starts_with(p.proname::text, 'zentry_')
@@ -82,7 +83,7 @@ BEGIN
         EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %s', f, grantee);
     END LOOP;
     IF privilege <> 'server' THEN
-        EXECUTE format('GRANT SELECT ON zentry_notify.webhooks, zentry_notify.logs, zentry_notify.delivery_totals, zentry_notify.event_types, zentry_notify.event_definition, zentry_notify.event_wordings, zentry_notify.event_sources, zentry_notify.audit_log TO %s', grantee);
+        EXECUTE format('GRANT SELECT ON zentry_notify.webhooks, zentry_notify.logs, zentry_notify.attempts, zentry_notify.delivery_totals, zentry_notify.event_types, zentry_notify.event_definition, zentry_notify.event_wordings, zentry_notify.event_sources, zentry_notify.audit_log TO %s', grantee);
     END IF;
     IF privilege IN ('manager', 'application') THEN
         EXECUTE format('GRANT SELECT ON zentry_notify.api_tokens, zentry_notify.zentry_source TO %s', grantee);

@@ -212,7 +212,27 @@ COMMENT ON INDEX zentry_notify.delivery_queue IS 'What waits, of all webhooks';
 CREATE INDEX delivery_retry_of ON zentry_notify.delivery (retry_of) WHERE retry_of IS NOT NULL;
 COMMENT ON INDEX zentry_notify.delivery_retry_of IS 'What repeats another delivery';
 
+-- Of a delivery that is taken at the first attempt nothing is here.
+CREATE TABLE zentry_notify.delivery_attempt (
+    delivery_id          bigint NOT NULL,
+    attempted_at         timestamptz NOT NULL,
+    next_attempt_at      timestamptz,
+    response_status_code smallint,
+    attempt              smallint,
+    error_message        text,
+    PRIMARY KEY (delivery_id, attempted_at)
+);
+COMMENT ON TABLE zentry_notify.delivery_attempt IS
+    'Requests for a delivery that came to nothing, one row each: of every delivery the first fifty, and the last when it was given up. The view attempts shows them';
+COMMENT ON COLUMN zentry_notify.delivery_attempt.delivery_id IS 'The delivery';
+COMMENT ON COLUMN zentry_notify.delivery_attempt.attempted_at IS 'When the answer came, or was not waited for any longer';
+COMMENT ON COLUMN zentry_notify.delivery_attempt.next_attempt_at IS 'When it was to be tried again; null: it was given up';
+COMMENT ON COLUMN zentry_notify.delivery_attempt.response_status_code IS 'HTTP status of the answer; null: none came';
+COMMENT ON COLUMN zentry_notify.delivery_attempt.attempt IS 'Which attempt it was, from 1; null: a rate limit, which is no attempt';
+COMMENT ON COLUMN zentry_notify.delivery_attempt.error_message IS 'What went wrong, for people, as the log says it';
+
 SELECT pg_catalog.pg_extension_config_dump('zentry_notify.delivery', '');
+SELECT pg_catalog.pg_extension_config_dump('zentry_notify.delivery_attempt', '');
 SELECT pg_catalog.pg_extension_config_dump('zentry_notify.delivery_id_seq', '');
 
 -- Ids go on above those that were given.
@@ -1399,6 +1419,21 @@ BEGIN
 END
 $$;
 
+-- By the key alone: who asks for a delivery's gets no more than these read.
+CREATE OR REPLACE VIEW zentry_notify.attempts AS
+SELECT a.delivery_id AS log_id,
+       (row_number() OVER (PARTITION BY a.delivery_id ORDER BY a.attempted_at))::integer AS number,
+       a.attempted_at,
+       a.attempt::integer AS attempt,
+       a.response_status_code::integer AS response_status_code,
+       coalesce(a.error_message, '') AS error_message,
+       a.next_attempt_at
+  FROM zentry_notify.delivery_attempt a;
+COMMENT ON VIEW zentry_notify.attempts IS
+    'The requests for a delivery that came to nothing: of every delivery the first fifty, and the last when it was given up. What became of it in the end is in logs';
+COMMENT ON COLUMN zentry_notify.attempts.log_id IS 'The delivery, as logs.id';
+COMMENT ON COLUMN zentry_notify.attempts.number IS 'Its place among those of the delivery, from 1';
+
 -- The configuration without a privilege on its tables.
 CREATE OR REPLACE VIEW zentry_notify.event_types AS
 SELECT t.name, t.title, t.built_in, t.created_at, t.text, t.fields, t.colour, t.emoji, t.footer, t.time_key, t.sample,
@@ -1433,7 +1468,8 @@ BEGIN
                FROM (VALUES ('zentry_notify.event_type'::pg_catalog.regclass, 'zentry_notify.event_types'::pg_catalog.regclass),
                             ('zentry_notify.event_source', 'zentry_notify.event_sources'),
                             ('zentry_notify.event_wording', 'zentry_notify.event_wordings'),
-                            ('zentry_notify.audit_entry', 'zentry_notify.audit_log')) AS pair (kept, shown)
+                            ('zentry_notify.audit_entry', 'zentry_notify.audit_log'),
+                            ('zentry_notify.delivery_attempt', 'zentry_notify.attempts')) AS pair (kept, shown)
                JOIN pg_catalog.pg_attribute t ON t.attrelid OPERATOR(pg_catalog.=) pair.kept AND t.attnum OPERATOR(pg_catalog.>) 0
                JOIN pg_catalog.pg_attribute v ON v.attrelid OPERATOR(pg_catalog.=) pair.shown AND v.attname OPERATOR(pg_catalog.=) t.attname
     LOOP
@@ -1892,12 +1928,14 @@ CREATE OR REPLACE FUNCTION zentry_notify.forget_deliveries(webhook_id bigint, mo
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+    ids     bigint[];
     found   bigint;
     removed bigint;
 BEGIN
-    DELETE FROM zentry_notify.delivery d
-     WHERE d.id = ANY (ARRAY(SELECT x.id FROM zentry_notify.delivery x WHERE x.webhook_integration_id = webhook_id
-                              ORDER BY x.webhook_integration_id, x.event_type, x.id LIMIT most));
+    ids := ARRAY(SELECT x.id FROM zentry_notify.delivery x WHERE x.webhook_integration_id = webhook_id
+                  ORDER BY x.webhook_integration_id, x.event_type, x.id LIMIT most);
+    DELETE FROM zentry_notify.delivery_attempt a WHERE a.delivery_id = ANY (ids);
+    DELETE FROM zentry_notify.delivery d WHERE d.id = ANY (ids);
     GET DIAGNOSTICS removed = ROW_COUNT;
     DELETE FROM zentry_notify.legacy_delivery d
      WHERE d.id = ANY (ARRAY(SELECT x.id FROM zentry_notify.legacy_delivery x
@@ -2203,6 +2241,7 @@ END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_resume(bigint) IS
     'Tries a webhook now that is failing, gone, or told to wait: what its endpoint has asked for is forgotten, also a limit that Discord has set for all webhooks, of other databases too, and the first of what waits leaves; where nothing waits, it is failing until something has been taken. Quiet hours hold';
+        DELETE FROM zentry_notify.delivery_attempt a WHERE a.delivery_id = OLD.id;
 -- ---- 19_notices.sql ----
 
 -- Notices: of a webhook's trouble another one is told, when it begins and not again before it is over. A notice that fails makes none.
@@ -2819,11 +2858,13 @@ BEGIN
     ELSIF TG_TABLE_NAME = 'delivery' THEN
         EXECUTE format('ALTER SEQUENCE zentry_notify.delivery_id_seq START WITH %s',
                        coalesce(pg_sequence_last_value('zentry_notify.delivery_id_seq'), 0) + 1);
+        DELETE FROM zentry_notify.delivery_attempt;
     ELSIF TG_TABLE_NAME = 'event' THEN
         EXECUTE format('ALTER SEQUENCE zentry_notify.event_id_seq START WITH %s',
                        coalesce(pg_sequence_last_value('zentry_notify.event_id_seq'), 0) + 1);
         -- There is nothing left to send of these.
-        DELETE FROM zentry_notify.delivery d WHERE d.status IN ('p', 'r');
+        WITH gone AS (DELETE FROM zentry_notify.delivery d WHERE d.status IN ('p', 'r') RETURNING d.id)
+        DELETE FROM zentry_notify.delivery_attempt a USING gone g WHERE a.delivery_id = g.id;
     ELSIF TG_TABLE_NAME = 'event_source' THEN
         EXECUTE format('ALTER SEQUENCE zentry_notify.event_source_id_seq START WITH %s',
                        coalesce(pg_sequence_last_value('zentry_notify.event_source_id_seq'), 0) + 1);
@@ -3089,6 +3130,7 @@ DECLARE
     random    bytea;
     token_key text;
     token     text;
+    latest    timestamptz;
 BEGIN
     PERFORM zentry_notify.check_length(name, 100, 'name');
     IF btrim(name) = '' OR name IS NULL THEN
@@ -3108,6 +3150,12 @@ BEGIN
     IF expires_at <= now() THEN
         PERFORM zentry_notify.refuse('invalid_parameter_value', 'a token must not have expired already',
             'Give a time that is still to come, or null.', 'expires_at');
+    END IF;
+    -- Whoever has got hold of a token has it until it expires, and not for ever by another.
+    SELECT t.expires_at INTO latest FROM zentry_notify.api_tokens t WHERE t.token_key = current_setting('zentry_notify.api_token_key', true);
+    IF expires_at > latest OR expires_at IS NULL AND latest IS NOT NULL THEN
+        PERFORM zentry_notify.refuse('invalid_parameter_value', 'a token must not outlive the one that it is made by',
+            format('That one expires at %s. Give an earlier time.', to_char(latest AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"')), 'expires_at');
     END IF;
 
     -- A random UUID has 122 bits from pg_strong_random; three are more than the 256 that the hash keeps.
@@ -3348,7 +3396,7 @@ CREATE OR REPLACE FUNCTION zentry_notify.own_tables() RETURNS name[]
     LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT '{webhook,webhook_secret,webhook_circuit,webhook_state,webhook_count,deleted_webhook,event,event_detail,event_type,event_wording,event_source,route_cursor,
-             delivery,legacy_delivery,delivery_stat,project_progress,progress_note,api_token,audit_entry}'::name[];
+             delivery,delivery_attempt,legacy_delivery,delivery_stat,project_progress,progress_note,api_token,audit_entry}'::name[];
 $$;
 COMMENT ON FUNCTION zentry_notify.own_tables() IS 'The names of the extension''s tables';
 
@@ -3378,6 +3426,7 @@ AS $$
            ('audit_entry', 'audit_entry_pkey', 'PRIMARY KEY (id)'),
            ('audit_entry', 'audit_entry_age', 'CREATE INDEX audit_entry_age ON zentry_notify.audit_entry (changed_at)'),
            ('delivery', 'delivery_pkey', 'PRIMARY KEY (id)'),
+           ('delivery_attempt', 'delivery_attempt_pkey', 'PRIMARY KEY (delivery_id, attempted_at)'),
            ('delivery', 'delivery_log', 'CREATE INDEX delivery_log ON zentry_notify.delivery (webhook_integration_id, event_type, id)'),
            ('delivery', 'delivery_waiting',
             'CREATE INDEX delivery_waiting ON zentry_notify.delivery (webhook_integration_id, id) WHERE status IN (''p'', ''r'')'),
@@ -3443,7 +3492,7 @@ AS $$
            ('replace_source', '{event_source}', '', 'BEFORE INSERT', 'FOR EACH ROW', 'replace_source'),
            ('keep_numbering', '{delivery,event,event_source,webhook}', '', 'BEFORE TRUNCATE', 'FOR EACH STATEMENT', 'keep_numbering'),
            -- What logical replication brings. ENABLE TRIGGER ALL, as pg_restore --disable-triggers says in the end, takes REPLICA away; the condition stays.
-           ('drop_replicated', '{api_token,audit_entry,deleted_webhook,delivery,delivery_stat,event,event_detail,event_source,legacy_delivery,progress_note,project_progress,route_cursor,webhook_circuit,webhook_count,webhook_state}',
+           ('drop_replicated', '{api_token,audit_entry,deleted_webhook,delivery,delivery_attempt,delivery_stat,event,event_detail,event_source,legacy_delivery,progress_note,project_progress,route_cursor,webhook_circuit,webhook_count,webhook_state}',
             'REPLICA ', 'BEFORE INSERT OR DELETE OR UPDATE', 'FOR EACH ROW WHEN ((current_setting(''session_replication_role''::text) = ''replica''::text))', 'drop_replicated'),
            ('replace_replicated', '{event_type,event_wording}', 'REPLICA ', 'BEFORE INSERT',
             'FOR EACH ROW WHEN ((current_setting(''session_replication_role''::text) = ''replica''::text))', 'replace_%s')
@@ -4882,6 +4931,7 @@ BEGIN
           FROM (VALUES ('zentry_notify.event'::pg_catalog.regclass, 'SELECT, INSERT, DELETE'),
                        ('zentry_notify.event_detail', 'SELECT, INSERT, UPDATE, DELETE'),
                        ('zentry_notify.delivery', 'SELECT, INSERT, UPDATE, DELETE'),
+                       ('zentry_notify.delivery_attempt', 'SELECT, INSERT, DELETE'),
                        ('zentry_notify.route_cursor', 'SELECT, INSERT, UPDATE'),
                        ('zentry_notify.legacy_delivery', 'SELECT, INSERT, UPDATE, DELETE'),
                        ('zentry_notify.notification_log', 'SELECT'),
@@ -4919,7 +4969,7 @@ AS $$
        AND CASE WHEN p.proname IN ('find_api_token', 'note_api_token_use') THEN privilege = 'server'
                 WHEN privilege = 'server' THEN false
                 -- A view checks whether its reader may call what it calls.
-                WHEN p.proname IN ('zentry_status', 'zentry_stats', 'zentry_stats_by_hour', 'zentry_preview', 'zentry_webhook_types', 'zentry_logs', 'log_ids', 'latency_bounds', 'redact_url', 'language_words',
+                WHEN p.proname IN ('zentry_status', 'zentry_stats', 'zentry_stats_by_hour', 'zentry_preview', 'zentry_webhook_types', 'zentry_logs', 'log_ids', 'latency_bounds', 'redact_url', 'language_words', 'languages',
                                    'look_up', 'look_up_in', 'lookup_of', 'quiet_until', 'digest_due', 'library_version', 'unrouted_events', 'doubts', 'refuse', 'source_arguments') THEN true
                 WHEN p.proname IN ('zentry_grant', 'zentry_revoke', 'zentry_promote') THEN false
                 WHEN starts_with(p.proname::text, 'zentry_')
@@ -4949,7 +4999,7 @@ BEGIN
         EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %s', f, grantee);
     END LOOP;
     IF privilege <> 'server' THEN
-        EXECUTE format('GRANT SELECT ON zentry_notify.webhooks, zentry_notify.logs, zentry_notify.delivery_totals, zentry_notify.event_types, zentry_notify.event_definition, zentry_notify.event_wordings, zentry_notify.event_sources, zentry_notify.audit_log TO %s', grantee);
+        EXECUTE format('GRANT SELECT ON zentry_notify.webhooks, zentry_notify.logs, zentry_notify.attempts, zentry_notify.delivery_totals, zentry_notify.event_types, zentry_notify.event_definition, zentry_notify.event_wordings, zentry_notify.event_sources, zentry_notify.audit_log TO %s', grantee);
     END IF;
     IF privilege IN ('manager', 'application') THEN
         EXECUTE format('GRANT SELECT ON zentry_notify.api_tokens, zentry_notify.zentry_source TO %s', grantee);

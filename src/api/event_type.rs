@@ -207,13 +207,13 @@ fn webhook_format(webhook_type: &str, webhook_url: &str) -> &'static str {
 
 fn parse(definition: &AnyElement) -> EventDefinition {
     EventDefinition::parse(&jsonb::text_of(definition))
-        .unwrap_or_else(|error| report::refuse("", &error.to_string(), PARTS))
+        .unwrap_or_else(|error| report::refuse(error.column(), &error.to_string(), PARTS))
 }
 
 fn compile(raw: &EventDefinition) -> Definition {
     Definition::compile(raw).unwrap_or_else(|error| {
         report::refuse(
-            "",
+            error.column(),
             &format!("event type \"{}\" cannot be used: {error}", raw.name),
             match error {
                 DefinitionError::Invalid { .. } => PARTS,

@@ -11,7 +11,7 @@ use webhook::schedule::{Claim, Delivery, DeliveryChange, DeliveryId, QueueId, Ta
 
 use super::claim_cursors::ClaimCursors;
 use super::counters::{End, Sums};
-use super::delivery_columns::{attempts, body, code, finished_at, next_attempt, status};
+use super::delivery_columns::{attempt, attempts, body, code, finished_at, next_attempt, status};
 use super::store::Store;
 use crate::plan::{Argument, Plan, Rows, with_spi};
 use crate::settings;
@@ -159,10 +159,17 @@ impl Store {
         let log_payloads = settings::log_payloads();
         let queues: BTreeSet<i64> = deliveries.iter().map(|(_, delivery)| delivery.queue.0).collect();
         let webhooks = self.those(&self.webhooks, queues.into_iter().collect());
-        let mut direct = self.direct.borrow_mut();
-        if direct.write_deliveries(deliveries, &webhooks, log_payloads) {
-            return;
+        if !self
+            .direct
+            .borrow_mut()
+            .write_deliveries(deliveries, &webhooks, log_payloads)
+        {
+            self.insert_deliveries(deliveries, log_payloads);
         }
+        self.write_misses(deliveries.iter().flat_map(|(_, delivery)| &delivery.misses));
+    }
+
+    fn insert_deliveries(&self, deliveries: &[(&OpenEvent, &OpenDelivery)], log_payloads: bool) {
         fn column<'a, T>(
             deliveries: &[(&'a OpenEvent, &'a OpenDelivery)],
             value: impl Fn(&'a OpenEvent, &'a OpenDelivery) -> T,
@@ -211,20 +218,31 @@ impl Store {
         });
     }
 
+    /// Writes down which requests came to nothing, of deliveries that are in the table.
+    fn write_misses<'a>(&self, misses: impl Iterator<Item = &'a DeliveryChange>) {
+        let misses: Vec<&DeliveryChange> = misses.collect();
+        if misses.is_empty() {
+            return;
+        }
+        with_spi(|spi| {
+            self.misses.execute(
+                spi,
+                &[
+                    column(&misses, |c| c.id.0),
+                    column(&misses, |c| to_timestamptz(c.at)),
+                    column(&misses, |c| next_attempt(c.outcome).map(to_timestamptz)),
+                    column(&misses, code),
+                    column(&misses, attempt),
+                    column(&misses, |c| c.error.as_deref()),
+                ],
+            );
+        });
+    }
+
     /// Writes outcomes of rows that are in the table.
     pub fn record(&self, changes: &[&DeliveryChange]) {
         if changes.is_empty() {
             return;
-        }
-        fn column<'a, T>(changes: &[&'a DeliveryChange], value: impl Fn(&'a DeliveryChange) -> T) -> Argument
-        where
-            Vec<T>: IntoDatum,
-        {
-            changes
-                .iter()
-                .map(|change| value(change))
-                .collect::<Vec<T>>()
-                .into()
         }
         let log_payloads = settings::log_payloads();
         with_spi(|spi| {
@@ -242,6 +260,7 @@ impl Store {
                 ],
             );
         });
+        self.write_misses(changes.iter().copied().filter(|change| change.is_miss()));
     }
 
     /// Gives up a page of what waits for a webhook that is switched off. If somebody has mended it meanwhile, what
@@ -263,6 +282,18 @@ impl Store {
             more: failed == FAIL_PAGE as usize,
         }
     }
+}
+
+/// A value of each, as an array.
+fn column<'a, T>(changes: &[&'a DeliveryChange], value: impl Fn(&'a DeliveryChange) -> T) -> Argument
+where
+    Vec<T>: IntoDatum,
+{
+    changes
+        .iter()
+        .map(|change| value(change))
+        .collect::<Vec<T>>()
+        .into()
 }
 
 /// What came of giving up a page.

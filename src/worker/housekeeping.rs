@@ -108,6 +108,7 @@ impl Housekeeping {
         *given_up = database::transaction("zentry_notify: give up expired deliveries", || {
             let _plans = setting::hold(&PLANS);
             remove_orphans(settings::max_age());
+            remove_attempts();
             give_up_expired(settings::max_age())
         })?;
         if given_up.iter().map(|(.., counts)| counts.failed).sum::<u64>() >= PAGE.unsigned_abs().into() {
@@ -172,10 +173,12 @@ impl Housekeeping {
 /// The first rows are the oldest; only they are looked at, so that this costs the same however many there are. `$4` is for both the
 /// same: below it.
 const OLD_DELIVERIES: &str = "WITH first AS (\
-       SELECT l.id, l.status, l.finished_at FROM zentry_notify.delivery l WHERE l.id >= $3 AND l.id < $4 ORDER BY l.id LIMIT $1) \
-     DELETE FROM zentry_notify.delivery l USING first f \
-     WHERE l.id = f.id AND f.status IN ('s', 'f') AND f.finished_at < now() - make_interval(secs => $2) \
-     RETURNING l.id";
+       SELECT l.id, l.status, l.finished_at FROM zentry_notify.delivery l WHERE l.id >= $3 AND l.id < $4 ORDER BY l.id LIMIT $1), \
+     gone AS (\
+       DELETE FROM zentry_notify.delivery l USING first f \
+       WHERE l.id = f.id AND f.status IN ('s', 'f') AND f.finished_at < now() - make_interval(secs => $2) RETURNING l.id), \
+     attempts AS (DELETE FROM zentry_notify.delivery_attempt a USING gone g WHERE a.delivery_id = g.id) \
+     SELECT g.id FROM gone g";
 const OLD_EVENTS: &str = "WITH first AS (\
        SELECT e.id, e.created_at FROM zentry_notify.event e WHERE e.id >= $3 AND e.id < $4 ORDER BY e.id LIMIT $1), \
      gone AS (\
@@ -313,6 +316,21 @@ fn remove_orphans(max_age: Duration) {
             Plan::prepare(spi, REMOVE, &[pg_sys::FLOAT8OID, pg_sys::INT8ARRAYOID])
                 .execute(spi, &[max_age.as_secs_f64().into(), orphans.into()]);
         }
+    });
+}
+
+/// Attempts of deliveries that somebody has removed by hand: of the first ones that there are, so that it costs the same however many
+/// there are. While a dump is restored, they may be there before their deliveries, which are not above those that are there.
+fn remove_attempts() {
+    const SQL: &str = "WITH first AS (\
+                         SELECT DISTINCT a.delivery_id FROM (\
+                           SELECT a.delivery_id FROM zentry_notify.delivery_attempt a ORDER BY a.delivery_id LIMIT $1) a) \
+                       DELETE FROM zentry_notify.delivery_attempt a USING first f \
+                       WHERE a.delivery_id = f.delivery_id \
+                         AND NOT EXISTS (SELECT FROM zentry_notify.delivery l WHERE l.id = f.delivery_id) \
+                         AND EXISTS (SELECT FROM zentry_notify.delivery later WHERE later.id > f.delivery_id)";
+    with_spi(|spi| {
+        Plan::prepare(spi, SQL, &[pg_sys::INT4OID]).execute(spi, &[PAGE.into()]);
     });
 }
 

@@ -222,6 +222,32 @@ pub fn record(delivery: u32) -> Plan {
     )
 }
 
+/// Notes requests that came to nothing: of each delivery the first fifty, and the last when it was given up.
+///
+/// Scalar subqueries are asked for each row, by an index: no plan joins with the whole log.
+pub fn misses(delivery: u32) -> Plan {
+    prepare(
+        &format!(
+            "INSERT INTO zentry_notify.delivery_attempt \
+                    (delivery_id, attempted_at, next_attempt_at, response_status_code, attempt, error_message) \
+             SELECT a.id, a.at, a.next, a.code, a.attempt, a.error \
+             FROM unnest($1, $2, $3, $4, $5, $6) a (id, at, next, code, attempt, error) \
+             WHERE (SELECT true FROM zentry_notify.delivery l WHERE l.id = a.id AND l.tableoid = {delivery}) \
+               AND (a.next IS NULL \
+                    OR (SELECT count(*) FROM (SELECT FROM zentry_notify.delivery_attempt k WHERE k.delivery_id = a.id LIMIT 50) known) < 50) \
+             ON CONFLICT DO NOTHING"
+        ),
+        &[
+            INT8ARRAYOID,
+            TIMESTAMPTZARRAYOID,
+            TIMESTAMPTZARRAYOID,
+            INT2ARRAYOID,
+            INT2ARRAYOID,
+            TEXTARRAYOID,
+        ],
+    )
+}
+
 /// Adds to the counts of webhooks.
 pub fn count(webhook: u32) -> Plan {
     prepare(

@@ -108,6 +108,28 @@ impl DefinitionError {
             reason: reason.into(),
         }
     }
+
+    /// Returns which part of a definition is to blame, by the name of its column; empty: no single one.
+    pub fn column(&self) -> &'static str {
+        const COLUMNS: [&str; 10] = [
+            "title",
+            "text",
+            "colour",
+            "emoji",
+            "footer",
+            "url",
+            "thumbnail",
+            "time_key",
+            "language",
+            "name",
+        ];
+        let (Self::Invalid { part, .. } | Self::Template { part, .. }) = self;
+        match COLUMNS.into_iter().find(|column| *column == part) {
+            Some(column) => column,
+            None if part.contains("field") => "fields",
+            None => "",
+        }
+    }
 }
 
 impl fmt::Display for DefinitionError {

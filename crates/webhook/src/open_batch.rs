@@ -89,6 +89,7 @@ impl OpenBatch {
                 id,
                 queue,
                 last: None,
+                misses: Vec::new(),
                 held: false,
             })
             .collect();
@@ -157,6 +158,9 @@ impl OpenBatch {
         let delivery = &mut event.deliveries[place];
         let was_finished = delivery.is_finished();
         delivery.last = Some(change.clone());
+        if change.is_miss() {
+            delivery.misses.push(change.clone());
+        }
         if delivery.is_finished() && !was_finished {
             event.unfinished -= 1;
             self.pace.finished(now);

@@ -1,6 +1,7 @@
 //! Delivery from end to end: order, pace, failures and what becomes of them.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod attempts;
 mod circuit;
 mod coalescing;
 mod cost;

@@ -170,6 +170,7 @@ fn a_reader_sees_redacted_urls_and_can_do_nothing() -> Result<()> {
     assert!(url.ends_with("/***"), "{url}");
     reader.may("SELECT * FROM zentry_notify.webhooks");
     reader.may("SELECT * FROM zentry_notify.logs");
+    reader.may("SELECT * FROM zentry_notify.attempts");
     reader.may("SELECT * FROM zentry_notify.event_types");
     reader.may("SELECT * FROM zentry_notify.event_sources");
     reader.may("SELECT * FROM zentry_logs(event_type => 'daily_streak')");
@@ -192,6 +193,7 @@ fn a_reader_sees_redacted_urls_and_can_do_nothing() -> Result<()> {
         "event_type",
         "event_source",
         "delivery",
+        "delivery_attempt",
         "legacy_delivery",
     ] {
         reader.is_refused(&format!("SELECT * FROM zentry_notify.{table}"));

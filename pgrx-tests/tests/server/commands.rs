@@ -110,6 +110,8 @@ fn every_command_explains_itself() -> Result<()> {
         "disable",
         "delete",
         "token",
+        "wording",
+        "language",
         "audit",
         "export",
         "diff",

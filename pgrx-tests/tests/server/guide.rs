@@ -96,7 +96,7 @@ fn the_examples_answer_what_they_say() -> Result<()> {
             _ => {}
         }
     }
-    assert_eq!(run, 10, "the page's examples");
+    assert_eq!(run, 13, "the page's examples");
     assert_eq!(scene.emulator.complaints(), Vec::<String>::new());
     Ok(())
 }

@@ -30,3 +30,4 @@ mod serve;
 mod support;
 mod tokens;
 mod webhook_commands;
+mod wordings;

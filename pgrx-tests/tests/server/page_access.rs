@@ -105,6 +105,8 @@ fn a_reader_is_offered_and_may_do_no_write() -> Result<()> {
         ("/admin/events/task_completed/".to_owned(), 1),
         // What has failed is sent again.
         ("/admin/status/".to_owned(), 1),
+        ("/admin/languages/".to_owned(), 1),
+        ("/admin/guide/".to_owned(), 0),
     ] {
         // The one form of everybody signs out.
         let forms = |visitor: &Visitor| -> Result<usize> {
@@ -123,6 +125,8 @@ fn a_reader_is_offered_and_may_do_no_write() -> Result<()> {
             "Send again",
             "type=\"checkbox\"",
             "Switch o",
+            "/admin/tokens/",
+            "/wording/",
         ] {
             assert!(!page.contains(offer), "{path} offers {offer} to a reader");
         }
@@ -144,6 +148,18 @@ fn a_reader_is_offered_and_may_do_no_write() -> Result<()> {
         (format!("/admin/logs/{delivery}/retry/"), ""),
         ("/admin/logs/retry-failed/".to_owned(), "since=day"),
         ("/admin/events/task_completed/sample/".to_owned(), ""),
+        (
+            "/admin/events/task_completed/wording/".to_owned(),
+            "do=save&title=x",
+        ),
+        (
+            "/admin/events/task_completed/wording/".to_owned(),
+            "do=preview&title=x",
+        ),
+        ("/admin/events/task_completed/wording/".to_owned(), "do=reset"),
+        ("/admin/languages/".to_owned(), "language=de"),
+        ("/admin/tokens/".to_owned(), "name=x&role=x"),
+        ("/admin/tokens/revoke/".to_owned(), "name=x"),
     ] {
         let page = reader.post(&path, body)?;
         assert_eq!(page.status, 403, "{path}: {}", page.text);
@@ -157,6 +173,9 @@ fn a_reader_is_offered_and_may_do_no_write() -> Result<()> {
         "/admin/integrations/new/".to_owned(),
         format!("{one}/edit/"),
         format!("{one}/delete/"),
+        "/admin/events/task_completed/wording/".to_owned(),
+        "/admin/tokens/".to_owned(),
+        "/admin/tokens/revoke/?name=x".to_owned(),
     ] {
         assert_eq!(reader.get(&path)?.status, 403, "{path}");
     }
@@ -277,6 +296,8 @@ fn what_is_not_there_is_a_page_too() -> Result<()> {
         ("/admin/events/nothing/", 404),
         ("/admin/logs/?status=lost", 400),
         ("/admin/logs/?page=0", 404),
+        ("/admin/guide/nothing/", 404),
+        ("/admin/languages/?webhook=x", 400),
         ("/admin/assets/other.css", 404),
     ] {
         let page = visitor.get(path)?;

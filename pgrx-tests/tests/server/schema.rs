@@ -48,6 +48,8 @@ fn the_api_is_what_its_description_says() -> Result<()> {
             "--exclude-checks",
             "positive_data_acceptance,negative_data_rejection",
         ])
+        // It would revoke its own.
+        .args(["--exclude-operation-id", "revoke_token"])
         .current_dir(std::env::temp_dir())
         .output()
         .context("schemathesis")?;
@@ -57,6 +59,6 @@ fn the_api_is_what_its_description_says() -> Result<()> {
         "{said}{}",
         String::from_utf8_lossy(&output.stderr)
     );
-    assert!(said.contains("18 selected"), "{said}");
+    assert!(said.contains("27 selected"), "{said}");
     Ok(())
 }

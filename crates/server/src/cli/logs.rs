@@ -8,9 +8,9 @@ use anyhow::Result;
 use clap::Args;
 use tokio::time::sleep;
 
-use super::output::{Columns, Output};
+use super::output::{Columns, Output, time};
 use super::since::Since;
-use super::{Access, Connection, Target, explain, explain_begin};
+use super::{Access, Connection, Session, Target, explain, explain_begin};
 use crate::queries::logs::{self, Entry, Filter, Start, Status};
 use crate::queries::{events, integrations};
 
@@ -21,6 +21,7 @@ Examples:
   zentry-notify logs --status failed --limit 5
   zentry-notify logs --since '2 hours' --search 'Deploy'
   zentry-notify logs --webhook 3 --follow
+  zentry-notify logs --attempts 42
   zentry-notify logs --follow --json | jq 'select(.status == \"failed\").error_message'")]
 pub struct Logs {
     /// Those in this status only
@@ -46,6 +47,9 @@ pub struct Logs {
     /// How many at most
     #[arg(long, value_name = "NUMBER", default_value_t = 20, value_parser = clap::value_parser!(i64).range(0..=100_000))]
     limit: i64,
+    /// Instead, what came of each attempt to send this delivery: those that came to nothing, the first fifty of them
+    #[arg(long, value_name = "DELIVERY", conflicts_with_all = ["status", "event_type", "webhook_type", "webhook", "since", "until", "search", "limit", "follow"])]
+    attempts: Option<i64>,
     /// Then go on: a line for each new delivery, and for each that changes its status
     #[arg(long, short)]
     follow: bool,
@@ -53,6 +57,11 @@ pub struct Logs {
 
 impl Logs {
     pub async fn run(self, target: &Target, output: &Output) -> Result<ExitCode> {
+        if let Some(id) = self.attempts {
+            let mut connection = target.connect().await?;
+            let session = connection.begin(Access::Read).await.map_err(explain_begin)?;
+            return attempts(&session, id, output).await;
+        }
         let filter = Filter {
             webhook_integration: self.webhook,
             webhook_type: self.webhook_type,
@@ -75,6 +84,27 @@ impl Logs {
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+async fn attempts(session: &Session<'_>, id: i64, output: &Output) -> Result<ExitCode> {
+    let found = logs::attempts(session, id).await.map_err(explain)?;
+    if found.is_empty() {
+        let known = logs::get(session, id).await.map_err(explain)?;
+        anyhow::ensure!(known.is_some(), "there is no delivery with id {id}");
+    }
+    let header = ["ATTEMPT", "WHEN", "CODE", "NEXT", "ERROR"];
+    output.rows(&found, &header, |one| {
+        let attempt = one.attempt.map(|number| number.to_string());
+        let code = one.response_status_code.map(|code| code.to_string());
+        vec![
+            attempt.unwrap_or_else(|| "rate limit".to_owned()),
+            time(one.attempted_at),
+            code.unwrap_or_default(),
+            one.next_attempt_at.map_or_else(|| "given up".to_owned(), time),
+            one.error_message.replace(['\n', '\r'], " "),
+        ]
+    })?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Until Ctrl-C. Deliveries that are not finished are looked at again, since their status is what people wait for.

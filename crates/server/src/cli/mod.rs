@@ -16,6 +16,7 @@ mod status;
 mod switch;
 mod test_webhook;
 mod token;
+mod wording;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -109,6 +110,8 @@ enum Command {
     Retry(retry::Retry),
     Status(status::Status),
     Token(token::Token),
+    Wording(wording::Wording),
+    Language(wording::Language),
     Audit(audit::Audit),
     Export(code::Export),
     Diff(code::Diff),
@@ -167,6 +170,8 @@ async fn run(cli: Cli, target: Target) -> Result<ExitCode> {
         Command::Disable(command) => command.run(&target, &output).await,
         Command::Delete(command) => command.run(&target, &output).await,
         Command::Token(command) => command.run(&target, &output).await,
+        Command::Wording(command) => command.run(&target, &output).await,
+        Command::Language(command) => command.run(&target, &output).await,
         Command::Audit(command) => command.run(&target, &output).await,
         Command::Export(command) => command.run(&target).await,
         Command::Diff(command) => command.run(&target, &output).await,

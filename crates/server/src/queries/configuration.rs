@@ -35,6 +35,21 @@ impl From<&Row> for Words {
     }
 }
 
+impl Words {
+    /// Whether something is set that is not in the other ones.
+    pub fn has_more_than(&self, other: &Self) -> bool {
+        let lost = |here: bool, there: bool| here && !there;
+        lost(self.title.is_some(), other.title.is_some())
+            || lost(self.text.is_some(), other.text.is_some())
+            || lost(self.fields.is_some(), other.fields.is_some())
+            || lost(self.colour.is_some(), other.colour.is_some())
+            || lost(self.emoji.is_some(), other.emoji.is_some())
+            || lost(self.footer.is_some(), other.footer.is_some())
+            || lost(self.url.is_some(), other.url.is_some())
+            || lost(self.thumbnail.is_some(), other.thumbnail.is_some())
+    }
+}
+
 const WORDS: &str = "w.title::text, w.text::text, w.fields, w.colour::text, w.emoji::text, w.footer::text, w.url::text, w.thumbnail::text";
 
 /// An event type of people's own.
@@ -180,8 +195,43 @@ pub async fn reset_wording(
     session.query_one(SQL, &[&event_type, &webhook]).await.map(drop)
 }
 
+/// The same, but what is none is as before then: of another wording that there is, nothing is left.
+pub async fn replace_wording(session: &Session<'_>, wording: &Wording) -> Result<(), Error> {
+    let there = wordings(session).await?;
+    let there = there
+        .into_iter()
+        .find(|there| there.event_type == wording.event_type && there.webhook == wording.webhook);
+    let is_cut = there.is_some_and(|there| there.words.has_more_than(&wording.words));
+    if is_cut || wording.words == Words::default() {
+        reset_wording(session, &wording.event_type, wording.webhook).await?;
+    }
+    if wording.words == Words::default() {
+        return Ok(());
+    }
+    set_wording(session, wording).await
+}
+
+/// What an event's messages say now, whoever has said so.
+pub async fn words_now(
+    session: &Session<'_>,
+    event_type: &str,
+    webhook: Option<i64>,
+) -> Result<Option<Value>, Error> {
+    const SQL: &str = "SELECT d.definition::jsonb FROM zentry_notify.event_definition d \
+        WHERE d.event_type = $1::text AND (d.webhook_integration_id IS NULL OR d.webhook_integration_id = $2::bigint) \
+        ORDER BY d.webhook_integration_id NULLS LAST LIMIT 1";
+    let rows = session.query(SQL, &[&event_type, &webhook]).await?;
+    Ok(rows.first().map(|row| row.get(0)))
+}
+
+/// The languages that there are words in.
+pub async fn languages(session: &Session<'_>) -> Result<Vec<String>, Error> {
+    let row = session.query_one("SELECT zentry_notify.languages()", &[]).await?;
+    Ok(row.get(0))
+}
+
 /// None: as if none had been set.
-async fn set_language(
+pub async fn set_language(
     session: &Session<'_>,
     language: Option<&str>,
     webhook: Option<i64>,

@@ -1,6 +1,7 @@
 //! The log of deliveries, newest first. It may have millions of rows, so the extension finds the ids of a page by an index, and counts are the
 //! planner's estimate where counting would take long.
 
+mod attempts;
 mod count;
 mod search;
 
@@ -13,6 +14,7 @@ use utoipa::ToSchema;
 use super::integrations;
 use super::times;
 use crate::database::Session;
+pub use attempts::{Attempt, attempts};
 pub use count::{Count, count};
 use search::{Candidates, search};
 

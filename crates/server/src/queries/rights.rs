@@ -16,6 +16,10 @@ pub enum Deed {
     SendSample,
     Retry,
     RetryFailed,
+    SetWording,
+    SetLanguage,
+    MakeToken,
+    RevokeToken,
 }
 
 impl Deed {
@@ -30,6 +34,10 @@ impl Deed {
             Self::SendSample => "zentry_test_event",
             Self::Retry => "zentry_retry",
             Self::RetryFailed => "zentry_retry_failed",
+            Self::SetWording => "zentry_set_wording",
+            Self::SetLanguage => "zentry_set_language",
+            Self::MakeToken => "zentry_create_api_token",
+            Self::RevokeToken => "zentry_revoke_api_token",
         }
     }
 }

@@ -3,20 +3,31 @@
 use jiff::Timestamp;
 use serde::Serialize;
 use tokio_postgres::Error;
+use utoipa::ToSchema;
 
+use super::times;
 use crate::database::Session;
 
 /// A token that is good, found by its key. Whether who shows it knows its secret, the hash tells.
 pub struct Token {
     pub role: String,
     pub hash: Vec<u8>,
+    /// Its role sees which tokens there are.
+    pub sees_tokens: bool,
 }
 
 pub async fn find(session: &Session<'_>, key: &str) -> Result<Option<Token>, Error> {
-    const SQL: &str = "SELECT role_name::text, token_hash FROM zentry_notify.find_api_token($1::text)";
+    const SQL: &str = "SELECT t.role_name::text, t.token_hash, \
+                              coalesce(pg_catalog.has_table_privilege(t.role_name, 'zentry_notify.api_tokens', 'SELECT'), false) \
+                         FROM zentry_notify.find_api_token($1::text) t";
     let row = session.query_one(SQL, &[&key]).await?;
     let (role, hash): (Option<String>, Option<Vec<u8>>) = (row.get(0), row.get(1));
-    Ok(role.zip(hash).map(|(role, hash)| Token { role, hash }))
+    let sees_tokens = row.get(2);
+    Ok(role.zip(hash).map(|(role, hash)| Token {
+        role,
+        hash,
+        sees_tokens,
+    }))
 }
 
 pub async fn note_use(session: &Session<'_>, key: &str) -> Result<(), Error> {
@@ -27,21 +38,34 @@ pub async fn note_use(session: &Session<'_>, key: &str) -> Result<(), Error> {
 }
 
 /// A token as its makers see it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Listed {
+    /// What it is for
     pub name: String,
+    /// Its first part, which is no secret
     pub key: String,
+    /// The role that requests with it run as
     pub role: String,
     /// `good`, or why it is not taken
     pub state: String,
+    /// The role that made it
+    pub created_by: String,
+    #[serde(serialize_with = "times::iso")]
+    #[schema(value_type = String, format = DateTime)]
     pub created_at: Timestamp,
+    /// Until when it is good; null: until it is revoked
+    #[serde(serialize_with = "times::iso_or_null")]
+    #[schema(value_type = Option<String>, format = DateTime)]
     pub expires_at: Option<Timestamp>,
+    /// When it was taken last, to the minute
+    #[serde(serialize_with = "times::iso_or_null")]
+    #[schema(value_type = Option<String>, format = DateTime)]
     pub last_used_at: Option<Timestamp>,
 }
 
 /// By name.
 pub async fn list(session: &Session<'_>) -> Result<Vec<Listed>, Error> {
-    const SQL: &str = "SELECT t.name::text, t.token_key::text, t.role_name::text, t.state::text, t.created_at, t.expires_at, t.last_used_at \
+    const SQL: &str = "SELECT t.name::text, t.token_key::text, t.role_name::text, t.state::text, t.created_by::text, t.created_at, t.expires_at, t.last_used_at \
                          FROM zentry_notify.api_tokens t ORDER BY lower(t.name), t.name";
     let rows = session.query(SQL, &[]).await?;
     let tokens = rows.iter().map(|row| Listed {
@@ -49,11 +73,22 @@ pub async fn list(session: &Session<'_>) -> Result<Vec<Listed>, Error> {
         key: row.get(1),
         role: row.get(2),
         state: row.get(3),
-        created_at: row.get(4),
-        expires_at: row.get(5),
-        last_used_at: row.get(6),
+        created_by: row.get(4),
+        created_at: row.get(5),
+        expires_at: row.get(6),
+        last_used_at: row.get(7),
     });
     Ok(tokens.collect())
+}
+
+/// The roles that a token can be made for here: the caller has their privileges, and this server may act as them.
+pub async fn roles(session: &Session<'_>) -> Result<Vec<String>, Error> {
+    const SQL: &str = "SELECT r.rolname::text FROM pg_catalog.pg_roles r \
+                        WHERE NOT r.rolsuper AND NOT pg_catalog.starts_with(r.rolname::text, 'pg_') AND r.rolname <> 'zentry_notify_agent' \
+                          AND pg_catalog.pg_has_role(r.oid, 'USAGE') AND pg_catalog.pg_has_role(session_user, r.oid, 'MEMBER') \
+                        ORDER BY r.rolname";
+    let rows = session.query(SQL, &[]).await?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
 /// The token, which is not shown again.

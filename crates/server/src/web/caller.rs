@@ -13,7 +13,7 @@ use subtle::ConstantTimeEq;
 use super::app::App;
 use super::error::Error;
 use crate::database::{Access, Connection, Identity};
-use crate::queries::tokens;
+use crate::queries::tokens::{self, Token};
 
 const PREFIX: &str = "zentry_";
 const KEY_LENGTH: usize = 8;
@@ -24,6 +24,7 @@ pub struct Caller {
     app: App,
     role: String,
     key: String,
+    sees_tokens: bool,
 }
 
 impl Caller {
@@ -33,7 +34,7 @@ impl Caller {
         if let Some(wait) = app.throttle().wait(address, Instant::now()) {
             return Err(Error::throttled(wait));
         }
-        let Some((key, role)) = verify(app, token).await? else {
+        let Some((key, found)) = verify(app, token).await? else {
             app.throttle().failed(address, Instant::now());
             return Err(Error::bad_token());
         };
@@ -42,8 +43,9 @@ impl Caller {
         }
         Ok(Self {
             app: app.clone(),
-            role,
+            role: found.role,
             key,
+            sees_tokens: found.sees_tokens,
         })
     }
 
@@ -70,6 +72,11 @@ impl Caller {
     /// The role that the token stands for.
     pub fn role(&self) -> &str {
         &self.role
+    }
+
+    /// Whether that role sees which tokens there are.
+    pub fn sees_tokens(&self) -> bool {
+        self.sees_tokens
     }
 
     /// The token's key: no secret, for the log.
@@ -100,10 +107,10 @@ impl FromRequestParts<App> for Caller {
     }
 }
 
-/// The token's key and role, if it is good.
+/// The token's key and what is known of it, if it is good.
 ///
 /// The database finds it by its key, which is no secret. What is secret is compared here, as a hash and in constant time.
-async fn verify(app: &App, token: &str) -> Result<Option<(String, String)>, Error> {
+async fn verify(app: &App, token: &str) -> Result<Option<(String, Token)>, Error> {
     let Some(key) = key(token) else {
         return Ok(None);
     };
@@ -113,7 +120,7 @@ async fn verify(app: &App, token: &str) -> Result<Option<(String, String)>, Erro
     let hash = Sha256::digest(token.as_bytes());
     Ok(found
         .filter(|found| bool::from(found.hash.as_slice().ct_eq(hash.as_slice())))
-        .map(|found| (key.to_owned(), found.role)))
+        .map(|found| (key.to_owned(), found)))
 }
 
 /// The part of `zentry_KEY_SECRET` that is no secret.

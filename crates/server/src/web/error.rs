@@ -213,6 +213,13 @@ fn from_database(error: &DbError) -> Error {
             let field = error.column().unwrap_or(NOT_ONE);
             Error::fields(Fields::from([(field.to_owned(), vec![said])]))
         }
+        // Of a token: an error of ours names the field.
+        SqlState::UNDEFINED_OBJECT | SqlState::UNIQUE_VIOLATION | SqlState::INVALID_ROLE_SPECIFICATION
+            if error.column().is_some() =>
+        {
+            let field = error.column().unwrap_or(NOT_ONE);
+            Error::fields(Fields::from([(field.to_owned(), vec![said])]))
+        }
         SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE => Error::refused(said),
         SqlState::QUERY_CANCELED => Error::took_too_long(),
         _ => Error::unavailable(format!("{}: {said}", error.code().code())),

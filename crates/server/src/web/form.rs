@@ -94,6 +94,39 @@ impl Form {
         }
     }
 
+    /// The same, as it was written; null, and what is left out, is none.
+    pub fn words(&mut self, name: &'static str) -> Option<String> {
+        match self.take(name)? {
+            Value::Null => None,
+            Value::String(text) => self.clean(name, text),
+            value => self.string(name, value),
+        }
+    }
+
+    /// A text that has to be there, or null.
+    pub fn required_text_or_null(&mut self, name: &'static str) -> Option<String> {
+        if !self.values.contains_key(name) {
+            return self.complain(name, "This field is required.");
+        }
+        self.text_or_null(name).filter(|text| !text.is_empty())
+    }
+
+    /// Names and texts, as an object or as a list of objects; null, and what is left out, is none.
+    pub fn pairs(&mut self, name: &'static str) -> Option<Value> {
+        match self.take_many(name)? {
+            Value::Null => None,
+            value @ (Value::Object(_) | Value::Array(_)) if !value.to_string().contains("\\u0000") => {
+                Some(value)
+            }
+            _ => self.complain(name, "Expected an object of strings."),
+        }
+    }
+
+    /// Something is wrong with a field that was taken.
+    pub fn complain_of<T>(&mut self, name: &str, text: &str) -> Option<T> {
+        self.complain(name, text)
+    }
+
     pub fn whole(&mut self, name: &'static str) -> Option<i32> {
         match self.take(name)? {
             Value::Null => self.complain(name, "This field may not be null."),

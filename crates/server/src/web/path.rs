@@ -1,4 +1,4 @@
-//! Ids in paths.
+//! Ids and names in paths.
 
 use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
@@ -17,5 +17,23 @@ impl<S: Send + Sync> FromRequestParts<S> for Id {
             .await
             .map_err(|_| Error::not_found())?;
         Ok(Self(id))
+    }
+}
+
+/// A name in the path. What no name can be is not found.
+#[derive(Clone, Debug)]
+pub struct Name(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Name {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Error> {
+        let Path(name) = Path::<String>::from_request_parts(parts, state)
+            .await
+            .map_err(|_| Error::not_found())?;
+        if name.contains('\0') {
+            return Err(Error::not_found());
+        }
+        Ok(Self(name))
     }
 }

@@ -1,5 +1,6 @@
 //! An event as JSON, for receivers that are programs: `{"type", "timestamp", "data"}`, as Standard Webhooks has it.
 
+use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use super::{Format, write_json};
@@ -22,7 +23,7 @@ pub fn event_json(event: &Event, buffer: Vec<u8>) -> Vec<u8> {
     body.extend_from_slice(b"{\"type\":");
     write_json(&*event.event_type, &mut body);
     body.extend_from_slice(b",\"timestamp\":");
-    write_json(&event.occurred_at.to_string(), &mut body);
+    write_json(&time_text(event.occurred_at), &mut body);
     body.extend_from_slice(b",\"data\":");
     write_json(&data, &mut body);
     if is_sample {
@@ -30,6 +31,14 @@ pub fn event_json(event: &Event, buffer: Vec<u8>) -> Vec<u8> {
     }
     body.push(b'}');
     body
+}
+
+/// With six digits of a second's fraction, or none: Python before 3.11 reads no other number of digits but three.
+fn time_text(time: Timestamp) -> String {
+    match time.subsec_nanosecond() / 1_000 {
+        0 => format!("{time:.0}"),
+        _ => format!("{time:.6}"),
+    }
 }
 
 fn make_safe(value: &mut Value) {
@@ -100,8 +109,6 @@ fn is_integer(number: &str) -> bool {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use jiff::Timestamp;
-
     use super::*;
 
     fn written(data: &str) -> String {
@@ -124,6 +131,17 @@ mod tests {
             r#"{"type":"task_completed","timestamp":"2023-11-14T22:13:20.123456Z","data":{"a":1},"sample":true}"#
         );
         assert!(written("not JSON").ends_with(r#""data":{}}"#));
+    }
+
+    #[test]
+    fn a_time_has_six_digits_of_a_fraction_or_none() {
+        for (given, expected) in [
+            (1_700_000_000_000_000, "2023-11-14T22:13:20Z"),
+            (1_700_000_000_120_000, "2023-11-14T22:13:20.120000Z"),
+            (1_700_000_000_000_001, "2023-11-14T22:13:20.000001Z"),
+        ] {
+            assert_eq!(time_text(Timestamp::from_microsecond(given).unwrap()), expected);
+        }
     }
 
     #[test]

@@ -39,6 +39,8 @@ pub struct OpenDelivery {
     pub queue: QueueId,
     /// The last that became of it; None: it has not been tried.
     pub last: Option<DeliveryChange>,
+    /// The requests for it that came to nothing, in order.
+    pub misses: Vec<DeliveryChange>,
     /// It is not to be written now: see [`OpenBatch::take`].
     pub held: bool,
 }

@@ -28,6 +28,26 @@ fn change(id: i64, queue: i64, outcome: Outcome) -> DeliveryChange {
     }
 }
 
+#[test]
+fn what_came_to_nothing_before_it_was_written_is_kept_until_it_is() {
+    let now = Instant::now();
+    let mut batch = OpenBatch::default();
+    add(&mut batch, 1, now);
+    let next_attempt_at = Timestamp::UNIX_EPOCH;
+    let retry = change(10, 0, Outcome::Retry { next_attempt_at });
+    let limited = change(10, 0, Outcome::Waiting { next_attempt_at });
+    let expired = DeliveryChange {
+        error: Some("expired: not delivered within 24h".into()),
+        ..change(11, 1, Outcome::Failed)
+    };
+    for noted in [&retry, &limited, &change(10, 0, Outcome::Sent), &expired] {
+        assert!(batch.note(noted, now));
+    }
+    let taken = batch.take(true, false, now);
+    let misses: Vec<_> = taken[0].deliveries.iter().map(|d| d.misses.clone()).collect();
+    assert_eq!(misses, [vec![retry, limited], vec![], vec![]]);
+}
+
 /// Event `n` has deliveries `10 n` to `10 n + 2`, one for each queue.
 fn add(batch: &mut OpenBatch, number: i64, now: Instant) {
     let deliveries = (0..QUEUES).map(|queue| (DeliveryId(10 * number + queue), QueueId(queue)));

@@ -56,6 +56,11 @@ impl DeliveryChange {
                 .as_deref()
                 .is_some_and(|error| error.starts_with(EXPIRED))
     }
+
+    /// A request that came to nothing: it failed, or met a rate limit.
+    pub fn is_miss(&self) -> bool {
+        self.outcome != Outcome::Sent && !self.expired()
+    }
 }
 
 /// How the error begins of what was too old.

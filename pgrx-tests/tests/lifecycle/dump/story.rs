@@ -22,6 +22,7 @@ pub const KEPT: &str = "
       UNION ALL SELECT 'progress ' || p::text FROM zentry_notify.project_progress p
       UNION ALL SELECT 'source ' || concat_ws(' ', s.id, s.event_type, s.relation, s.columns, s.audience, s.progress, s.suspended_reason)
                 FROM zentry_notify.event_source s
+      UNION ALL SELECT 'attempt ' || a::text FROM zentry_notify.delivery_attempt a
       UNION ALL SELECT 'audit ' || a::text FROM zentry_notify.audit_entry a
       UNION ALL SELECT 'trigger ' || concat_ws(' ', t.tgrelid::regclass, t.tgname, t.tgenabled, pg_get_triggerdef(t.oid))
                 FROM pg_trigger t WHERE t.tgname LIKE 'zentry_notify%') x";

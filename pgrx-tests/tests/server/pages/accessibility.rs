@@ -24,7 +24,9 @@ fn furnish(site: &mut Site) -> Result<Vec<String>> {
     ] {
         site.scene.channel(kind)?;
     }
-    discord.webhook.script([Behaviour::Status(400)]);
+    discord
+        .webhook
+        .script([Behaviour::Status(500), Behaviour::Status(400)]);
     teams.webhook.script([Behaviour::Status(404)]);
     fire(&mut site.scene.client)?;
     site.scene.settle()?;
@@ -37,6 +39,10 @@ fn furnish(site: &mut Site) -> Result<Vec<String>> {
     site.scene
         .client
         .batch_execute("SELECT zentry_set_wording('badge_earned', title => '{{ badge_name }}')")?;
+    site.scene.client.execute(
+        "SELECT zentry_create_api_token('spare', $1::text::name)",
+        &[&site.manager.role],
+    )?;
     let one = discord.id;
     Ok(vec![
         "/integrations/".to_owned(),
@@ -49,6 +55,13 @@ fn furnish(site: &mut Site) -> Result<Vec<String>> {
         format!("/logs/{}/", deliveries[0].id),
         "/events/".to_owned(),
         "/events/task_completed/".to_owned(),
+        "/events/badge_earned/".to_owned(),
+        "/events/badge_earned/wording/".to_owned(),
+        "/languages/?said=language".to_owned(),
+        "/tokens/".to_owned(),
+        "/tokens/revoke/?name=spare".to_owned(),
+        "/guide/".to_owned(),
+        "/guide/rest-api/".to_owned(),
         "/status/".to_owned(),
         "/nothing/".to_owned(),
     ])

@@ -6,6 +6,7 @@ mod integrations;
 mod log;
 mod pictures;
 mod secrets;
+mod words;
 
 use anyhow::Result;
 use zentry_e2e::scene::Scene;

@@ -52,7 +52,7 @@ fn furnish(site: &mut Site) -> Result<()> {
         let sql = format!("SELECT zentry_register_webhook($1, $2, $3{rest})");
         scene.client.execute(&sql, &[&name, &kind, &webhook.url()])?;
     }
-    announcements.script([Behaviour::Status(400)]);
+    announcements.script([Behaviour::Status(500), Behaviour::Status(400)]);
     lobby.script([Behaviour::Normal, Behaviour::Status(404)]);
     zentry::complete_task(&mut scene.client, 2, jiff::Timestamp::now())?;
     scene.settle()?;
@@ -89,6 +89,8 @@ fn the_pages_of_the_guide() -> Result<()> {
         ("log", "/logs/", 760),
         ("delivery", "/logs/3/", 900),
         ("event", "/events/task_completed/", 860),
+        ("words", "/events/task_completed/wording/", 1500),
+        ("tokens", "/tokens/", 820),
         ("status", "/status/?span=days", 1080),
     ] {
         for (colours, browser) in &looks {

@@ -49,7 +49,10 @@ pub async fn list(visitor: Visitor) -> Result<Markup, Error> {
             }
         },
     );
-    Ok(Frame::new(&visitor, Section::Events, "Events").render(content))
+    let frame = Frame::new(&visitor, Section::Events, "Events");
+    Ok(frame
+        .actions(html! { a.button href="/admin/languages/" { "Languages" } })
+        .render(content))
 }
 
 /// What the database says of the tables that fire it.
@@ -78,6 +81,7 @@ pub async fn show(visitor: Visitor, Path(name): Path<String>, mut filters: Filte
     let names = integrations::names(&session).await?;
     let projects = integrations::projects(&session).await?;
     let previews = previews(&session, &name, webhook).await?;
+    let words = super::wordings::section(&session, &name, &rights).await?;
 
     let title = format!("{} {}", kind.emoji, kind.name);
     let frame = Frame::new(&visitor, Section::Events, title.trim())
@@ -110,6 +114,7 @@ pub async fn show(visitor: Visitor, Path(name): Path<String>, mut filters: Filte
                 }
             }
         }
+        (words)
         @if rights.may(Deed::SendSample) {
             section {
                 h2 { "Send a sample" }
@@ -127,7 +132,7 @@ pub async fn show(visitor: Visitor, Path(name): Path<String>, mut filters: Filte
     }))
 }
 
-async fn found(session: &Session<'_>, name: &str) -> Result<EventType, Error> {
+pub(super) async fn found(session: &Session<'_>, name: &str) -> Result<EventType, Error> {
     let types = events::types(session).await?;
     types
         .into_iter()
@@ -136,7 +141,7 @@ async fn found(session: &Session<'_>, name: &str) -> Result<EventType, Error> {
 }
 
 /// In every format; or in that of one integration, in its words.
-async fn previews(
+pub(super) async fn previews(
     session: &Session<'_>,
     name: &str,
     webhook: Option<i64>,

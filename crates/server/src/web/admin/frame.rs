@@ -13,10 +13,24 @@ pub enum Section {
     Log,
     Events,
     Status,
+    Tokens,
+    Guide,
 }
 
 impl Section {
-    const ALL: [Self; 4] = [Self::Integrations, Self::Log, Self::Events, Self::Status];
+    const ALL: [Self; 6] = [
+        Self::Integrations,
+        Self::Log,
+        Self::Events,
+        Self::Status,
+        Self::Tokens,
+        Self::Guide,
+    ];
+
+    /// Whether the visitor has anything to see there.
+    fn is_for(self, visitor: &Visitor) -> bool {
+        self != Self::Tokens || visitor.sees_tokens()
+    }
 
     fn link(self) -> (&'static str, &'static str) {
         match self {
@@ -24,6 +38,8 @@ impl Section {
             Self::Log => ("/admin/logs/", "Log"),
             Self::Events => ("/admin/events/", "Events"),
             Self::Status => ("/admin/status/", "Status"),
+            Self::Tokens => ("/admin/tokens/", "Tokens"),
+            Self::Guide => ("/admin/guide/", "Guide"),
         }
     }
 }
@@ -43,10 +59,14 @@ pub enum Notice {
     ManySwitchedOn,
     ManySwitchedOff,
     NoneSelected,
+    Worded,
+    WordsReset,
+    LanguageSet,
+    TokenRevoked,
 }
 
 impl Notice {
-    const ALL: [(Self, &str, &str); 12] = [
+    const ALL: [(Self, &str, &str); 16] = [
         (
             Self::Registered,
             "registered",
@@ -91,6 +111,18 @@ impl Notice {
             "The selected integrations are switched off. What waits for them is held back.",
         ),
         (Self::NoneSelected, "none", "None was selected."),
+        (Self::Worded, "worded", "The words are saved."),
+        (
+            Self::WordsReset,
+            "words-reset",
+            "The words are taken back: its messages say what they said before.",
+        ),
+        (Self::LanguageSet, "language", "The language is set."),
+        (
+            Self::TokenRevoked,
+            "revoked",
+            "The token is revoked: the next request with it is refused.",
+        ),
     ];
 
     /// What an address has to show it.
@@ -215,7 +247,7 @@ impl<'a> Frame<'a> {
                 a.brand href="/admin/" { span.mark aria-hidden="true" { "Z" } "Zentry notifications" }
                 @if let Some(visitor) = self.visitor {
                     nav aria-label="Pages" {
-                        @for section in Section::ALL {
+                        @for section in Section::ALL.into_iter().filter(|section| section.is_for(visitor)) {
                             @let (address, name) = section.link();
                             a href=(address) aria-current=[(self.section == Some(section)).then_some("page")] { (name) }
                         }

@@ -5,13 +5,16 @@
 //!
 //! - `visitor`: who is signed in. A cookie that only this site gets has the token; forms of other sites are refused. `sign_in`: the form.
 //! - `frame`, `parts`, `input`: what pages are made of; `refusal`: errors as pages; `assets`: style sheet and script.
-//! - `integrations`, `logs`, `events`, `status`: the pages, one directory or file a noun.
+//! - `guide`: the guide itself, for the pages to link to, wherever the server runs.
+//! - `integrations`, `logs`, `events`, `wordings`, `languages`, `status`, `tokens`: the pages, one directory or file a noun.
 
 mod assets;
 mod events;
 mod frame;
+mod guide;
 mod input;
 mod integrations;
+mod languages;
 mod logs;
 mod parts;
 mod plot;
@@ -19,7 +22,9 @@ mod preview;
 mod refusal;
 mod sign_in;
 mod status;
+mod tokens;
 mod visitor;
+mod wordings;
 
 pub use self::refusal::surround;
 pub use self::visitor::is_secure;
@@ -78,7 +83,13 @@ pub fn router(public_url: Option<&str>) -> Result<Router<App>> {
         .route("/events", get(events::list))
         .route("/events/{name}", get(events::show))
         .route("/events/{name}/sample", post(events::send_sample))
+        .route("/events/{name}/wording", get(wordings::show).post(wordings::send))
+        .route("/guide", get(guide::index))
+        .route("/guide/{name}", get(guide::show))
+        .route("/languages", get(languages::show).post(languages::set))
         .route("/status", get(status::show))
+        .route("/tokens", get(tokens::list).post(tokens::make))
+        .route("/tokens/revoke", get(tokens::ask).post(tokens::revoke))
         .layer(same_site);
     Ok(Router::new()
         .route(ROOT, get(async || Redirect::to("/admin/integrations/")))

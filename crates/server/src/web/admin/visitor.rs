@@ -34,6 +34,15 @@ impl Visitor {
         self.0.trial().await
     }
 
+    /// The token's key: no secret.
+    pub fn key(&self) -> &str {
+        self.0.key()
+    }
+
+    pub fn sees_tokens(&self) -> bool {
+        self.0.sees_tokens()
+    }
+
     pub fn role(&self) -> &str {
         self.0.role()
     }

@@ -119,6 +119,21 @@ pub async fn get(caller: Caller, Id(id): Id) -> Result<Json<Entry>, Error> {
     entry.map(Json).ok_or_else(Error::not_found)
 }
 
+/// The requests for a delivery that came to nothing, in order: the first fifty, and the last when it was given up
+#[utoipa::path(
+    get, path = "/notification-logs/{id}/attempts", operation_id = "list_attempts", tag = "Notification logs", params(super::IdParams),
+    responses((status = 200, body = Vec<Attempt>), NotAllowed, Missing)
+)]
+pub async fn attempts(caller: Caller, Id(id): Id) -> Result<Json<Vec<Attempt>>, Error> {
+    let mut connection = caller.connection().await?;
+    let session = connection.begin(Access::Read).await?;
+    let attempts = logs::attempts(&session, id).await?;
+    if attempts.is_empty() {
+        logs::get(&session, id).await?.ok_or_else(Error::not_found)?;
+    }
+    Ok(Json(attempts))
+}
+
 /// A delivery that is sent again
 #[derive(Serialize, ToSchema)]
 pub struct Retried {

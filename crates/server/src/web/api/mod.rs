@@ -5,6 +5,8 @@ mod integrations;
 mod logs;
 pub mod responses;
 pub mod root;
+mod tokens;
+mod wordings;
 
 use std::borrow::Cow;
 
@@ -115,7 +117,14 @@ pub fn router() -> OpenApiRouter<App> {
         .routes(routes!(logs::list_of_integration))
         .routes(routes!(logs::list))
         .routes(routes!(logs::get))
+        .routes(routes!(logs::attempts))
         .routes(routes!(logs::retry))
+        .routes(routes!(wordings::list))
+        .routes(routes!(wordings::put, wordings::delete))
+        .routes(routes!(wordings::preview))
+        .routes(routes!(wordings::languages, wordings::put_language))
+        .routes(routes!(tokens::list, tokens::create))
+        .routes(routes!(tokens::revoke))
         .routes(routes!(audit::list))
         .routes(routes!(root::status))
 }

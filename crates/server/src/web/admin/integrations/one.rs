@@ -8,6 +8,7 @@ use serde::Deserialize;
 use crate::database::{Access, Session};
 use crate::queries::Slice;
 use crate::queries::audit;
+use crate::queries::configuration::{self, Wording};
 use crate::queries::integrations::{self, Change, Webhook};
 use crate::queries::logs::{self, Detail, Filter, Start};
 use crate::queries::rights::{Deed, Rights};
@@ -33,6 +34,7 @@ pub async fn show(visitor: Visitor, Id(id): Id, mut filters: Filters) -> Result<
     let webhook = found(&session, id).await?;
     let rights = Rights::of(&session).await?;
     let doubts = integrations::doubts(&session, id).await?;
+    let worded = words(&session, id).await?;
     let hours = status::hours(&session, 24, Some(id)).await?;
     let latest = Filter {
         webhook_integration: Some(id),
@@ -59,7 +61,7 @@ pub async fn show(visitor: Visitor, Id(id): Id, mut filters: Filters) -> Result<
         @for doubt in &doubts { p.doubt role="note" { (sentence(doubt)) } }
         div.columns {
             section { h2 { "State" } (state(&webhook)) }
-            section { h2 { "Settings" } (settings(&webhook)) }
+            section { h2 { "Settings" } (settings(&webhook)) (worded) }
         }
         @if rights.may(Deed::Test) { (trial(id, tried.as_ref())) }
         div.columns {
@@ -79,6 +81,28 @@ pub async fn show(visitor: Visitor, Id(id): Id, mut filters: Filters) -> Result<
             @if changes.is_empty() { p.empty { "Nothing is known of who changed it." } } @else { (history(&changes)) }
         }
     }))
+}
+
+/// Which words are its own, and where they are set.
+async fn words(session: &Session<'_>, id: i64) -> Result<Markup, Error> {
+    let all = configuration::wordings(session).await?;
+    let own: Vec<&Wording> = all.iter().filter(|one| one.webhook == Some(id)).collect();
+    let language = own.iter().find_map(|one| one.language.as_deref());
+    let events = || own.iter().filter(|one| one.language.is_none());
+    Ok(html! {
+        p.below {
+            @if let Some(language) = language { "Its language is " code { (language) } ". " }
+            @if events().next().is_some() {
+                "It has words of its own for "
+                @for (place, one) in events().enumerate() {
+                    @if place > 0 { ", " }
+                    a href={ "/admin/events/" (one.event_type) "/?webhook=" (id) } { (one.event_type) }
+                }
+                ". "
+            }
+            a href={ "/admin/languages/?webhook=" (id) } { "Languages" } " and " a href="/admin/events/" { "words" } "."
+        }
+    })
 }
 
 /// Who changed what of it.

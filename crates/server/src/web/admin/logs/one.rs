@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use crate::database::{Access, Session};
 use crate::queries::events;
-use crate::queries::logs::{self, Detail, Entry};
+use crate::queries::logs::{self, Attempt, Detail, Entry};
 use crate::queries::rights::{Deed, Rights};
 use crate::web::Error;
 use crate::web::admin::frame::{Frame, Section};
@@ -20,6 +20,7 @@ pub async fn show(visitor: Visitor, Id(id): Id, mut filters: Filters) -> Result<
     let session = connection.begin(Access::Read).await?;
     let rights = Rights::of(&session).await?;
     let detail = logs::detail(&session, id).await?.ok_or_else(Error::not_found)?;
+    let attempts = logs::attempts(&session, id).await?;
     let message = message(&session, &detail.entry).await?;
 
     let entry = &detail.entry;
@@ -38,6 +39,9 @@ pub async fn show(visitor: Visitor, Id(id): Id, mut filters: Filters) -> Result<
             @if let Some(message) = message {
                 section { h2 { "What it says" } (message.draw()) }
             }
+        }
+        @if !attempts.is_empty() {
+            section { h2 { "Attempts" } (history(&attempts, &detail)) }
         }
         section {
             h2 { "Its data" }
@@ -88,7 +92,7 @@ fn outcome(detail: &Detail) -> Markup {
             @if let Some(at) = entry.sent_at { dt { "Sent" } dd { (parts::time(at)) } }
             @if let Some(at) = detail.next_attempt_at { dt { "Next attempt" } dd { (parts::time(at)) } }
             dt { "Answer" }
-            dd { @match entry.response_status_code { Some(code) => { "HTTP " (code) }, None => "none" } }
+            dd { (answer(entry.response_status_code)) }
             dt { "Attempts" } dd { (detail.attempts) }
             @if let Some(id) = entry.retried_as {
                 dt { "Sent again" } dd { "as " a href={ "/admin/logs/" (id) "/" } { "delivery " (id) } }
@@ -98,6 +102,48 @@ fn outcome(detail: &Detail) -> Markup {
             }
         }
     }
+}
+
+/// What came of each request for it: those that came to nothing, and the one that was taken.
+fn history(attempts: &[Attempt], detail: &Detail) -> Markup {
+    let content = html! {
+        thead { tr { @for head in ["Attempt", "When", "Answer", "What went wrong", "Next attempt"] { th scope="col" { (head) } } } }
+        tbody {
+            @for one in attempts {
+                tr {
+                    th scope="row" data-label="Attempt" {
+                        @match one.attempt { Some(number) => (number), None => span.muted { "rate limit" } }
+                    }
+                    td data-label="When" { (parts::time(one.attempted_at)) }
+                    td data-label="Answer" { (answer(one.response_status_code)) }
+                    td.words data-label="What went wrong" { (one.error_message) }
+                    td data-label="Next attempt" {
+                        @match one.next_attempt_at { Some(at) => (parts::time(at)), None => "given up" }
+                    }
+                }
+            }
+            @if let Some(at) = detail.entry.sent_at {
+                tr {
+                    th scope="row" data-label="Attempt" { (detail.attempts) }
+                    td data-label="When" { (parts::time(at)) }
+                    td data-label="Answer" { (answer(detail.entry.response_status_code)) }
+                    td data-label="What went wrong" { (parts::state("sent")) }
+                    td data-label="Next attempt" { span.muted { "–" } }
+                }
+            }
+        }
+    };
+    html! {
+        (parts::table("What came of each attempt, in order", content))
+        @if attempts.len() >= KEPT { p.muted { "Of the attempts that came to nothing, the first " (KEPT) " are kept, and the last when it was given up." } }
+    }
+}
+
+/// Of each delivery so many attempts are kept.
+const KEPT: usize = 50;
+
+fn answer(code: Option<i32>) -> Markup {
+    html! { @match code { Some(code) => { "HTTP " (code) }, None => "none" } }
 }
 
 fn ordinal(number: i32) -> String {

@@ -6,6 +6,7 @@ use super::Choices;
 use crate::queries::events::TROUBLE;
 use crate::queries::integrations::Webhook;
 use crate::vendors;
+use crate::web::admin::guide;
 use crate::web::admin::input::{self, PROJECTS, TextField, problem_text, tick_box};
 use crate::web::admin::integrations::draft::Draft;
 use crate::web::error::Fields;
@@ -14,7 +15,7 @@ pub(super) fn place(webhook: Option<&Webhook>, draft: &Draft, wrong: &Fields) ->
     html! {
         fieldset {
             legend { "Where it posts to" }
-            (TextField {
+                (TextField {
                 name: "name", label: "Name", value: &draft.name, required: true,
                 hint: html! { "One that its team knows, such as Backend channel." },
                 ..TextField::default()
@@ -35,7 +36,7 @@ pub(super) fn place(webhook: Option<&Webhook>, draft: &Draft, wrong: &Fields) ->
                 name: "webhook_url", label: "Webhook URL", kind: "url", value: &draft.webhook_url, required: webhook.is_none(),
                 check: Some("/admin/integrations/check/"),
                 hint: html! {
-                    "Who knows it can post to the channel, so it is not shown again. "
+                    "Who knows it can post to the channel, so it is not shown again. " a href="/admin/guide/" { "Where each service shows it" } ". "
                     @if let Some(webhook) = webhook { "Left empty, it stays " code { (webhook.integration.webhook_url) } "." }
                 },
                 ..TextField::default()
@@ -101,7 +102,7 @@ pub(super) fn pace(draft: &Draft, wrong: &Fields) -> Markup {
             value: &draft.digest,
             hint: html! {
                 "What has gathered leaves as one message: " code { "1 hour" } " after the first event, or at "
-                code { "0 9 * * 1-5 Europe/Berlin" } ", which is every working day at 9."
+                code { "0 9 * * 1-5 Europe/Berlin" } ", which is every working day at 9. " (guide::link("digest", "Digest"))
             },
             ..TextField::default()
         },
@@ -250,7 +251,7 @@ pub(super) fn rules(draft: &Draft, wrong: &Fields) -> Markup {
             name: "filter",
             label: "Filter",
             value: &draft.filter,
-            hint: html! { "Only events whose data it is true of, such as " code { "$.points > 20" } "." },
+            hint: html! { "Only events whose data it is true of, such as " code { "$.points > 20" } ". " (guide::link("filters", "Filters")) },
             ..TextField::default()
         },
         TextField {
@@ -271,7 +272,7 @@ pub(super) fn rules(draft: &Draft, wrong: &Fields) -> Markup {
             name: "quiet_hours",
             label: "Quiet hours",
             value: &draft.quiet_hours,
-            hint: html! { "What comes meanwhile is sent afterwards. Such as " code { "22:00-07:00 Europe/Berlin" } "." },
+            hint: html! { "What comes meanwhile is sent afterwards. Such as " code { "22:00-07:00 Europe/Berlin" } ". " (guide::link("quiet-hours", "Quiet hours")) },
             ..TextField::default()
         },
         TextField {
@@ -285,7 +286,7 @@ pub(super) fn rules(draft: &Draft, wrong: &Fields) -> Markup {
             name: "omit_keys",
             label: "What its messages must not have",
             value: &draft.omit_keys,
-            hint: html! { "Keys of the events' data, such as " code { "task_description, user_name" } "." },
+            hint: html! { "Keys of the events' data, such as " code { "task_description, user_name" } ". " (guide::link("privacy", "Privacy")) },
             ..TextField::default()
         },
     ];

@@ -1,0 +1,296 @@
+//! `wording` and `language`: what messages say instead of what the event types have.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::{Args, Subcommand};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::output::Output;
+use super::{Access, Session, Target, explain, explain_begin};
+use crate::queries::configuration::{self, ALL_EVENTS, Words};
+use crate::queries::events;
+
+/// Set, preview and reset other words for an event, of all webhooks or of one
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  zentry-notify wording list
+  zentry-notify wording set task_completed --title 'Done: {{ task_title }}'
+  zentry-notify wording set task_completed --webhook 3 --emoji '🎉' --fields '{\"Points\": \"{{ points }}\"}'
+  zentry-notify wording preview task_completed --webhook 3
+  zentry-notify wording reset task_completed --webhook 3")]
+pub struct Wording {
+    #[command(subcommand)]
+    deed: Deed,
+}
+
+#[derive(Debug, Subcommand)]
+enum Deed {
+    /// List what is set
+    #[command(after_help = "\
+Example:
+  zentry-notify wording list --json")]
+    List,
+    /// Set words: what is not given stays as it is, and an empty text is none at all
+    #[command(after_help = "\
+Example:
+  zentry-notify wording set task_completed --title 'Done: {{ task_title }}'")]
+    Set {
+        /// The event
+        event: String,
+        /// Of this webhook's messages only
+        #[arg(long, value_name = "ID")]
+        webhook: Option<i64>,
+        /// A template over the event's data
+        #[arg(long)]
+        title: Option<String>,
+        /// Likewise; ** switches bold on and off
+        #[arg(long)]
+        text: Option<String>,
+        /// Names and templates, such as '{"Points": "{{ points }}"}'; replaces all of them
+        #[arg(long, value_name = "JSON")]
+        fields: Option<String>,
+        /// Such as '#57F287'
+        #[arg(long)]
+        colour: Option<String>,
+        /// Before the title
+        #[arg(long)]
+        emoji: Option<String>,
+        /// The small print
+        #[arg(long)]
+        footer: Option<String>,
+        /// The address of the thing that the event is about, or a path below zentry_notify.link_base
+        #[arg(long)]
+        url: Option<String>,
+        /// The address of a picture of it
+        #[arg(long, value_name = "URL")]
+        thumbnail: Option<String>,
+    },
+    /// Take the words back that are set
+    #[command(after_help = "\
+Example:
+  zentry-notify wording reset task_completed")]
+    Reset {
+        /// The event
+        event: String,
+        /// Those of this webhook
+        #[arg(long, value_name = "ID")]
+        webhook: Option<i64>,
+    },
+    /// Print the message of the event's sample, as it would be posted
+    #[command(after_help = "\
+Example:
+  zentry-notify wording preview task_completed --webhook-type teams")]
+    Preview {
+        /// The event
+        event: String,
+        /// In the format and the words of this webhook
+        #[arg(long, value_name = "ID")]
+        webhook: Option<i64>,
+        #[arg(long, value_name = "TYPE", default_value = "discord", value_parser = super::types(), help = crate::vendors::listed())]
+        webhook_type: String,
+    },
+}
+
+/// What is set, as it is printed.
+#[derive(Serialize)]
+struct Row {
+    event_type: String,
+    webhook: Option<i64>,
+    title: Option<String>,
+    text: Option<String>,
+    fields: Option<Value>,
+    colour: Option<String>,
+    emoji: Option<String>,
+    footer: Option<String>,
+    url: Option<String>,
+    thumbnail: Option<String>,
+}
+
+impl From<configuration::Wording> for Row {
+    fn from(one: configuration::Wording) -> Self {
+        let words = one.words;
+        Self {
+            event_type: one.event_type,
+            webhook: one.webhook,
+            title: words.title,
+            text: words.text,
+            fields: words.fields,
+            colour: words.colour,
+            emoji: words.emoji,
+            footer: words.footer,
+            url: words.url,
+            thumbnail: words.thumbnail,
+        }
+    }
+}
+
+impl Row {
+    /// What of it is set, for people.
+    fn parts(&self) -> String {
+        let fields = self.fields.as_ref().map(Value::to_string);
+        let parts = [
+            ("title", &self.title),
+            ("text", &self.text),
+            ("fields", &fields),
+            ("colour", &self.colour),
+            ("emoji", &self.emoji),
+            ("footer", &self.footer),
+            ("url", &self.url),
+            ("thumbnail", &self.thumbnail),
+        ];
+        let set = parts
+            .into_iter()
+            .filter_map(|(name, value)| Some(format!("{name}: {}", value.as_ref()?)));
+        set.collect::<Vec<_>>().join("\n")
+    }
+}
+
+impl Wording {
+    pub async fn run(self, target: &Target, output: &Output) -> Result<ExitCode> {
+        let mut connection = target.connect().await?;
+        let access = match self.deed {
+            Deed::List | Deed::Preview { .. } => Access::Read,
+            Deed::Set { .. } | Deed::Reset { .. } => Access::Write,
+        };
+        let session = connection.begin(access).await.map_err(explain_begin)?;
+        match self.deed {
+            Deed::List => list(&session, output).await?,
+            Deed::Set {
+                event,
+                webhook,
+                title,
+                text,
+                fields,
+                colour,
+                emoji,
+                footer,
+                url,
+                thumbnail,
+            } => {
+                let fields = fields.map(|text| serde_json::from_str(&text)).transpose();
+                let words = Words {
+                    title,
+                    text,
+                    fields: fields.context("--fields is no JSON")?,
+                    colour,
+                    emoji,
+                    footer,
+                    url,
+                    thumbnail,
+                };
+                anyhow::ensure!(
+                    words != Words::default(),
+                    "nothing is given\nhint: For example --title 'Done'."
+                );
+                let wording = configuration::Wording {
+                    event_type: event.clone(),
+                    webhook,
+                    words,
+                    language: None,
+                };
+                configuration::set_wording(&session, &wording)
+                    .await
+                    .map_err(explain)?;
+                session.commit().await.map_err(explain)?;
+                output.say(&format!("The words of {event} are set."))?;
+            }
+            Deed::Reset { event, webhook } => {
+                configuration::reset_wording(&session, &event, webhook)
+                    .await
+                    .map_err(explain)?;
+                session.commit().await.map_err(explain)?;
+                output.say(&format!("The words of {event} are taken back."))?;
+            }
+            Deed::Preview {
+                event,
+                webhook,
+                webhook_type,
+            } => {
+                let message = events::preview(&session, &event, &webhook_type, None, webhook)
+                    .await
+                    .map_err(explain)?;
+                writeln!(io::stdout(), "{message:#}")?;
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+async fn list(session: &Session<'_>, output: &Output) -> Result<()> {
+    let all = configuration::wordings(session).await.map_err(explain)?;
+    let of_events = all.into_iter().filter(|one| one.event_type != ALL_EVENTS);
+    let rows: Vec<Row> = of_events.map(Row::from).collect();
+    output.rows(&rows, &["EVENT", "WEBHOOK", "WORDS"], |one| {
+        let webhook = one.webhook.map_or_else(|| "all".to_owned(), |id| id.to_string());
+        vec![one.event_type.clone(), webhook, one.parts()]
+    })
+}
+
+/// Show the languages of messages, or set one, of all webhooks or of one
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  zentry-notify language
+  zentry-notify language de
+  zentry-notify language ja --webhook 3
+  zentry-notify language --reset --webhook 3")]
+pub struct Language {
+    /// The language that messages are to have, such as de
+    language: Option<String>,
+    /// Of this webhook's messages only
+    #[arg(long, value_name = "ID")]
+    webhook: Option<i64>,
+    /// As if none had been set: English, or for one webhook, as the others have it
+    #[arg(long, conflicts_with = "language")]
+    reset: bool,
+}
+
+/// A language that is set.
+#[derive(Serialize)]
+struct Spoken {
+    webhook: Option<i64>,
+    language: String,
+}
+
+impl Language {
+    pub async fn run(self, target: &Target, output: &Output) -> Result<ExitCode> {
+        let mut connection = target.connect().await?;
+        if self.language.is_some() || self.reset {
+            let session = connection.begin(Access::Write).await.map_err(explain_begin)?;
+            configuration::set_language(&session, self.language.as_deref(), self.webhook)
+                .await
+                .map_err(explain)?;
+            session.commit().await.map_err(explain)?;
+            output.say("The language is set.")?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        let session = connection.begin(Access::Read).await.map_err(explain_begin)?;
+        let all = configuration::wordings(&session).await.map_err(explain)?;
+        let mut set: Vec<Spoken> = all
+            .into_iter()
+            .filter_map(|one| {
+                Some(Spoken {
+                    webhook: one.webhook,
+                    language: one.language?,
+                })
+            })
+            .collect();
+        if set.first().is_none_or(|one| one.webhook.is_some()) {
+            let usual = Spoken {
+                webhook: None,
+                language: "en".to_owned(),
+            };
+            set.insert(0, usual);
+        }
+        set.retain(|one| self.webhook.is_none() || one.webhook.is_none() || one.webhook == self.webhook);
+        output.rows(&set, &["WEBHOOK", "LANGUAGE"], |one| {
+            let webhook = one.webhook.map_or_else(|| "all".to_owned(), |id| id.to_string());
+            vec![webhook, one.language.clone()]
+        })?;
+        Ok(ExitCode::SUCCESS)
+    }
+}

@@ -1,0 +1,160 @@
+//! Languages of messages: of all integrations, and of those that have another.
+
+use axum::Form;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
+use maud::{Markup, html};
+use serde::Deserialize;
+
+use super::frame::{Frame, Notice, Section};
+use super::input::problem_text;
+use super::visitor::Visitor;
+use super::wordings::{webhook_choice, whose};
+use super::{guide, parts};
+use crate::database::{Access, Session};
+use crate::queries::configuration::{self, ALL_EVENTS};
+use crate::queries::integrations;
+use crate::queries::rights::{Deed, Rights};
+use crate::web::Error;
+use crate::web::error::Fields;
+use crate::web::form::Filters;
+
+/// What messages say where nobody has set a language.
+const USUAL: &str = "en";
+
+/// What is set, and what there is to choose from.
+struct Spoken {
+    known: Vec<String>,
+    /// Of all integrations, then of single ones.
+    set: Vec<(Option<i64>, String)>,
+    names: Vec<(i64, String)>,
+    may_set: bool,
+}
+
+impl Spoken {
+    async fn of(session: &Session<'_>) -> Result<Self, Error> {
+        let wordings = configuration::wordings(session).await?;
+        let of_all = wordings.into_iter().filter(|one| one.event_type == ALL_EVENTS);
+        Ok(Self {
+            known: configuration::languages(session).await?,
+            set: of_all
+                .filter_map(|one| Some((one.webhook, one.language?)))
+                .collect(),
+            names: integrations::names(session).await?,
+            may_set: Rights::of(session).await?.may(Deed::SetLanguage),
+        })
+    }
+}
+
+/// A language in English, and as its speakers call it.
+fn name(code: &str) -> String {
+    let name = match code {
+        "en" => "English",
+        "de" => "German (Deutsch)",
+        "es" => "Spanish (español)",
+        "fr" => "French (français)",
+        "ja" => "Japanese (日本語)",
+        "pt" => "Portuguese (português)",
+        other => other,
+    };
+    name.to_owned()
+}
+
+pub async fn show(visitor: Visitor, mut filters: Filters) -> Result<Markup, Error> {
+    let notice = parts::notice(&mut filters);
+    let webhook = filters.number("webhook");
+    filters.finish()?;
+    let mut connection = visitor.connection().await?;
+    let session = connection.begin(Access::Read).await?;
+    let spoken = Spoken::of(&session).await?;
+    let asked = Language {
+        webhook: webhook.map(|id| id.to_string()).unwrap_or_default(),
+        language: String::new(),
+    };
+    Ok(page(&visitor, &spoken, notice, &asked, &Fields::new()))
+}
+
+/// What the form sends.
+#[derive(Debug, Deserialize)]
+pub struct Language {
+    /// An integration's id; empty: all.
+    #[serde(default)]
+    webhook: String,
+    /// Empty: as if none had been set.
+    #[serde(default)]
+    language: String,
+}
+
+pub async fn set(visitor: Visitor, Form(sent): Form<Language>) -> Result<Response, Error> {
+    let webhook = match sent.webhook.trim() {
+        "" => None,
+        id => Some(id.parse().map_err(|_| Error::not_found())?),
+    };
+    let language = sent.language.replace('\0', "");
+    let language = Some(language.trim()).filter(|code| !code.is_empty());
+    let mut connection = visitor.connection().await?;
+    let session = connection.begin(Access::Write).await?;
+    session.begin_trial().await?;
+    let done = configuration::set_language(&session, language, webhook).await;
+    if let Err(error) = done.map_err(Error::from) {
+        session.undo_trial().await?;
+        let Some(wrong) = error.wrong_fields() else {
+            return Err(error);
+        };
+        let spoken = Spoken::of(&session).await?;
+        let page = page(&visitor, &spoken, None, &sent, wrong);
+        return Ok((StatusCode::BAD_REQUEST, page).into_response());
+    }
+    session.commit().await?;
+    let address = format!("/admin/languages/?{}", Notice::LanguageSet.query());
+    Ok(Redirect::to(&address).into_response())
+}
+
+fn page(
+    visitor: &Visitor,
+    spoken: &Spoken,
+    notice: Option<Notice>,
+    asked: &Language,
+    wrong: &Fields,
+) -> Markup {
+    let frame = Frame::new(visitor, Section::Events, "Languages")
+        .under("/admin/events/", "Events")
+        .notice(notice)
+        .problems(wrong);
+    let of_all = spoken.set.iter().find(|(webhook, _)| webhook.is_none());
+    let of_all = of_all.map_or(USUAL, |(_, language)| language.as_str());
+    let problem = wrong.get("language");
+    frame.render(html! {
+        p {
+            "The words of the events that come with the extension, and in all messages numbers, dates and buttons. Words that somebody has set stay. "
+            (guide::link("languages", "Languages"))
+        }
+        (parts::table("Languages of messages", html! {
+            thead { tr { th scope="col" { "Messages of" } th scope="col" { "Language" } } }
+            tbody {
+                tr { th scope="row" data-label="Messages of" { "all integrations" } td data-label="Language" { (name(of_all)) } }
+                @for (webhook, language) in spoken.set.iter().filter(|(webhook, _)| webhook.is_some()) {
+                    tr {
+                        th scope="row" data-label="Messages of" { (whose(*webhook, &spoken.names)) }
+                        td data-label="Language" { (name(language)) }
+                    }
+                }
+            }
+        }))
+        @if spoken.may_set {
+            form.sheet.below method="post" action="/admin/languages/" {
+                h2 { "Set a language" }
+                (webhook_choice("webhook", "webhook", "Messages of", "all integrations", &spoken.names, asked.webhook.parse().ok()))
+                div.field {
+                    label for="language" { "Language" }
+                    select id="language" name="language" aria-describedby="language-problem" aria-invalid=[problem.map(|_| "true")] {
+                        option value="" { "as without one: of all, English; of one, as the others" }
+                        @for code in &spoken.known { option value=(code) selected[*code == asked.language] { (name(code)) } }
+                    }
+                    (problem_text("language", problem))
+                }
+                button.primary { "Set" }
+            }
+        }
+    })
+}

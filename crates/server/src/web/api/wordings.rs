@@ -1,0 +1,307 @@
+//! `wordings/`, `event-types/` and `languages/`: what messages say instead of what the event types have.
+
+use axum::Json;
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::openapi::schema::Schema;
+use utoipa::{IntoParams, ToSchema};
+
+use super::or_empty;
+use super::responses::{Missing, NotAllowed, Refused};
+use crate::database::{Access, Session};
+use crate::queries::configuration::{self, ALL_EVENTS, Words};
+use crate::queries::events;
+use crate::web::form::{Filters, Form};
+use crate::web::path::Name;
+use crate::web::{Caller, Error};
+
+/// Other words for an event; null: as before
+#[derive(Serialize, ToSchema)]
+pub struct Wording {
+    event_type: String,
+    /// The integration whose messages say so; null: all
+    webhook_integration: Option<i64>,
+    title: Option<String>,
+    text: Option<String>,
+    /// A list of names and values
+    #[schema(value_type = Option<Vec<Object>>)]
+    fields: Option<Value>,
+    colour: Option<String>,
+    emoji: Option<String>,
+    footer: Option<String>,
+    url: Option<String>,
+    thumbnail: Option<String>,
+}
+
+impl From<configuration::Wording> for Wording {
+    fn from(one: configuration::Wording) -> Self {
+        let Words {
+            title,
+            text,
+            fields,
+            colour,
+            emoji,
+            footer,
+            url,
+            thumbnail,
+        } = one.words;
+        Self {
+            event_type: one.event_type,
+            webhook_integration: one.webhook,
+            title,
+            text,
+            fields,
+            colour,
+            emoji,
+            footer,
+            url,
+            thumbnail,
+        }
+    }
+}
+
+/// Whose words are meant
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[allow(dead_code, reason = "describes what Filters reads")]
+pub struct WhoseParams {
+    #[param(schema_with = webhook_integration)]
+    webhook_integration: Option<i64>,
+}
+
+fn webhook_integration() -> Schema {
+    or_empty::<i64>("The integration's; else those of all")
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Path)]
+#[allow(dead_code, reason = "describes a path")]
+pub struct EventParams {
+    event_type: String,
+}
+
+/// All other words that are set, those of all integrations first
+#[utoipa::path(
+    get, path = "/wordings", operation_id = "list_wordings", tag = "Wordings",
+    responses((status = 200, body = Vec<Wording>), NotAllowed)
+)]
+pub async fn list(caller: Caller) -> Result<Json<Vec<Wording>>, Error> {
+    let mut connection = caller.connection().await?;
+    let session = connection.begin(Access::Read).await?;
+    let all = configuration::wordings(&session).await?.into_iter();
+    let of_events = all.filter(|one| one.event_type != ALL_EVENTS);
+    Ok(Json(of_events.map(Wording::from).collect()))
+}
+
+/// The words of an event; null, or left out: as before. An empty text is none at all
+#[derive(Deserialize, ToSchema)]
+#[allow(dead_code, reason = "describes what Form reads")]
+pub struct GivenWords {
+    #[schema(example = "Done: {{ task_title }}")]
+    title: Option<String>,
+    text: Option<String>,
+    /// Names and templates, as an object or as a list of `name` and `value`
+    #[schema(value_type = Option<HashMap<String, String>>, example = json!({"Points": "{{ points }}"}))]
+    fields: Option<Value>,
+    #[schema(example = "#57F287")]
+    colour: Option<String>,
+    emoji: Option<String>,
+    footer: Option<String>,
+    url: Option<String>,
+    thumbnail: Option<String>,
+}
+
+/// Set the words of an event, in the place of those that are set
+#[utoipa::path(
+    put, path = "/wordings/{event_type}", operation_id = "put_wording", tag = "Wordings", params(EventParams, WhoseParams), request_body = GivenWords,
+    responses((status = 200, body = Wording), Refused, NotAllowed, Missing)
+)]
+pub async fn put(
+    caller: Caller,
+    Name(event_type): Name,
+    mut filters: Filters,
+    mut form: Form,
+) -> Result<Json<Wording>, Error> {
+    let webhook = filters.number("webhook_integration");
+    filters.finish()?;
+    let words = Words {
+        title: form.words("title"),
+        text: form.words("text"),
+        fields: form.pairs("fields"),
+        colour: form.words("colour"),
+        emoji: form.words("emoji"),
+        footer: form.words("footer"),
+        url: form.words("url"),
+        thumbnail: form.words("thumbnail"),
+    };
+    form.ignore(&["event_type", "webhook_integration"]);
+    form.finish()?;
+    let mut connection = caller.connection().await?;
+    let session = connection.begin(Access::Write).await?;
+    require(&session, &event_type).await?;
+    let wording = configuration::Wording {
+        event_type,
+        webhook,
+        words,
+        language: None,
+    };
+    configuration::replace_wording(&session, &wording).await?;
+    let set = there(&session, &wording.event_type, webhook).await?;
+    session.commit().await?;
+    // As it is kept; of nothing, nothing is.
+    Ok(Json(set.unwrap_or(wording).into()))
+}
+
+/// Take back the words of an event
+#[utoipa::path(
+    delete, path = "/wordings/{event_type}", operation_id = "reset_wording", tag = "Wordings", params(EventParams, WhoseParams),
+    responses((status = 204), Refused, NotAllowed, Missing)
+)]
+pub async fn delete(
+    caller: Caller,
+    Name(event_type): Name,
+    mut filters: Filters,
+) -> Result<StatusCode, Error> {
+    let webhook = filters.number("webhook_integration");
+    filters.finish()?;
+    let mut connection = caller.connection().await?;
+    let session = connection.begin(Access::Write).await?;
+    require(&session, &event_type).await?;
+    configuration::reset_wording(&session, &event_type, webhook).await?;
+    session.commit().await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// How a message is wanted
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[allow(dead_code, reason = "describes what Filters reads")]
+pub struct PreviewParams {
+    #[param(schema_with = webhook_integration)]
+    webhook_integration: Option<i64>,
+    #[param(schema_with = super::webhook_type)]
+    webhook_type: Option<super::WebhookType>,
+}
+
+/// The message of an event's sample as it would be posted: to an integration, in its format and its words, or as a type of webhooks has it
+#[utoipa::path(
+    get, path = "/event-types/{event_type}/preview", operation_id = "preview_event", tag = "Wordings", params(EventParams, PreviewParams),
+    responses((status = 200, body = Object), Refused, NotAllowed, Missing)
+)]
+pub async fn preview(
+    caller: Caller,
+    Name(event_type): Name,
+    mut filters: Filters,
+) -> Result<Json<Value>, Error> {
+    let webhook = filters.number("webhook_integration");
+    let format = filters.choice("webhook_type", &crate::vendors::names());
+    filters.finish()?;
+    let mut connection = caller.connection().await?;
+    let session = connection.begin(Access::Read).await?;
+    require(&session, &event_type).await?;
+    let format = format.as_deref().unwrap_or("discord");
+    Ok(Json(
+        events::preview(&session, &event_type, format, None, webhook).await?,
+    ))
+}
+
+/// The language of messages
+#[derive(Serialize, ToSchema)]
+pub struct Language {
+    /// The integration's; null: of all that have none of their own
+    webhook_integration: Option<i64>,
+    language: String,
+}
+
+/// Which languages are set, and which there are
+#[derive(Serialize, ToSchema)]
+pub struct Languages {
+    available: Vec<String>,
+    /// That of all integrations first; `en` unless it is set
+    results: Vec<Language>,
+}
+
+/// The languages of messages
+#[utoipa::path(
+    get, path = "/languages", operation_id = "list_languages", tag = "Wordings",
+    responses((status = 200, body = Languages), NotAllowed)
+)]
+pub async fn languages(caller: Caller) -> Result<Json<Languages>, Error> {
+    let mut connection = caller.connection().await?;
+    let session = connection.begin(Access::Read).await?;
+    spoken(&session).await.map(Json)
+}
+
+async fn spoken(session: &Session<'_>) -> Result<Languages, Error> {
+    let all = configuration::wordings(session).await?.into_iter();
+    let mut results: Vec<Language> = all
+        .filter_map(|one| {
+            Some(Language {
+                webhook_integration: one.webhook,
+                language: one.language?,
+            })
+        })
+        .collect();
+    if results
+        .first()
+        .is_none_or(|one| one.webhook_integration.is_some())
+    {
+        let usual = Language {
+            webhook_integration: None,
+            language: "en".to_owned(),
+        };
+        results.insert(0, usual);
+    }
+    Ok(Languages {
+        available: configuration::languages(session).await?,
+        results,
+    })
+}
+
+/// Which language is wanted
+#[derive(Deserialize, ToSchema)]
+#[allow(dead_code, reason = "describes what Form reads")]
+pub struct GivenLanguage {
+    /// Null: of all, English; of one integration, as the others have it
+    #[schema(example = "de")]
+    language: Option<String>,
+    /// Null, or left out: all
+    #[schema(minimum = 1)]
+    webhook_integration: Option<i64>,
+}
+
+/// Set the language of messages, of all integrations or of one
+#[utoipa::path(
+    put, path = "/languages", operation_id = "put_language", tag = "Wordings", request_body = GivenLanguage,
+    responses((status = 200, body = Languages), Refused, NotAllowed, Missing)
+)]
+pub async fn put_language(caller: Caller, mut form: Form) -> Result<Json<Languages>, Error> {
+    let language = form.required_text_or_null("language");
+    let webhook = form.id("webhook_integration").flatten();
+    form.finish()?;
+    let mut connection = caller.connection().await?;
+    let session = connection.begin(Access::Write).await?;
+    configuration::set_language(&session, language.as_deref(), webhook).await?;
+    let spoken = spoken(&session).await?;
+    session.commit().await?;
+    Ok(Json(spoken))
+}
+
+/// An event type that there is not is not found.
+async fn require(session: &Session<'_>, name: &str) -> Result<(), Error> {
+    let types = events::types(session).await?;
+    let found = types.iter().any(|kind| kind.name == name);
+    found.then_some(()).ok_or_else(Error::not_found)
+}
+
+async fn there(
+    session: &Session<'_>,
+    event_type: &str,
+    webhook: Option<i64>,
+) -> Result<Option<configuration::Wording>, Error> {
+    let all = configuration::wordings(session).await?;
+    Ok(all
+        .into_iter()
+        .find(|one| one.event_type == event_type && one.webhook == webhook))
+}
