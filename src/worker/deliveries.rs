@@ -205,6 +205,12 @@ impl Store {
                             .and_then(|change| next_attempt(change.outcome))
                             .map(to_timestamptz)
                     }),
+                    column(deliveries, |event, _| {
+                        event.event.traceparent.map(|traceparent| traceparent.to_string())
+                    }),
+                    column(deliveries, |event, _| {
+                        captured_at(&event.event).map(to_timestamptz)
+                    }),
                 ],
             );
         });
@@ -299,6 +305,11 @@ pub fn finished_at(change: &DeliveryChange) -> Option<Timestamp> {
     matches!(change.outcome, Outcome::Sent | Outcome::Failed).then_some(change.at)
 }
 
+/// With its place in a trace stands when the event happened, which the event's own row may not outlive.
+pub fn captured_at(event: &Event) -> Option<Timestamp> {
+    event.traceparent.map(|_| event.occurred_at)
+}
+
 pub fn next_attempt(outcome: Outcome) -> Option<Timestamp> {
     match outcome {
         Outcome::Retry { next_attempt_at } | Outcome::Waiting { next_attempt_at } => Some(next_attempt_at),
@@ -340,5 +351,8 @@ fn event(rows: &Rows, row: usize) -> Option<Event> {
         event_type: rows.get::<String>(row, 3)?.into(),
         data: data.into(),
         occurred_at: rows.get::<Timestamp>(row, 7).unwrap_or_else(Timestamp::now),
+        traceparent: rows
+            .get::<&str>(row, 11)
+            .and_then(|traceparent| traceparent.parse().ok()),
     })
 }

@@ -383,6 +383,7 @@ mod tests {
             event_type: event_type.into(),
             data: data.to_string().into(),
             occurred_at: at("2026-01-09T08:05:00Z"),
+            traceparent: None,
         })
     }
 

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use crate::definition::SAMPLE_KEY;
+use crate::traceparent::Traceparent;
 
 /// A captured event.
 ///
@@ -18,6 +19,8 @@ pub struct Event {
     pub data: Arc<str>,
     /// When the row was written.
     pub occurred_at: Timestamp,
+    /// The place in a trace that it was written at.
+    pub traceparent: Option<Traceparent>,
 }
 
 impl Event {

@@ -491,6 +491,7 @@ mod tests {
             event_type: "task_completed".into(),
             data: "{}".into(),
             occurred_at: Timestamp::UNIX_EPOCH,
+            traceparent: None,
         }
     }
 

@@ -23,6 +23,7 @@ use crate::endpoint::{SecretUrl, is_encrypted, servers};
 use crate::nats::{Credentials, Login, MESSAGE_ID, Message, Stream};
 use crate::outcome::{Answer, REMARK, TransportError};
 use crate::schedule::LONGEST_RETRY;
+use crate::traceparent;
 
 /// A connection that nobody has used for so long is closed.
 const IDLE: Duration = Duration::from_secs(60);
@@ -325,7 +326,7 @@ impl Link {
     }
 
     async fn publish(&self, message: &Message, body: Bytes, longest: Duration) -> Result<Answer, Failure> {
-        let (subject, headers) = (&message.publication.subject, message.publication.header_size());
+        let (subject, headers) = (&message.publication.subject, message.header_size());
         let most = self.client.server_info().max_payload;
         if headers.saturating_add(body.len()) > most {
             let size = headers + body.len();
@@ -344,6 +345,9 @@ impl Link {
         }
         let mut headers = HeaderMap::new();
         headers.insert(MESSAGE_ID, &*message.publication.message_id);
+        if let Some(traceparent) = message.traceparent {
+            headers.insert(traceparent::HEADER, &*traceparent.to_string());
+        }
         let request = async_nats::Request::new().payload(body).headers(headers);
         let said = self.ask(subject, request).await?;
         let mut answer = answer(code(&said), said);
