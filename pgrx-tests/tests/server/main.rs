@@ -24,3 +24,4 @@ mod schema;
 mod serve;
 mod support;
 mod tokens;
+mod traces;

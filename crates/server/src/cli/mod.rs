@@ -16,6 +16,7 @@ mod status;
 mod switch;
 mod test_webhook;
 mod token;
+mod traces;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -110,6 +111,7 @@ enum Command {
     Status(status::Status),
     Token(token::Token),
     Audit(audit::Audit),
+    Traces(traces::Traces),
     Export(code::Export),
     Diff(code::Diff),
     Apply(code::Apply),
@@ -168,6 +170,7 @@ async fn run(cli: Cli, target: Target) -> Result<ExitCode> {
         Command::Delete(command) => command.run(&target, &output).await,
         Command::Token(command) => command.run(&target, &output).await,
         Command::Audit(command) => command.run(&target, &output).await,
+        Command::Traces(command) => command.run(&target).await,
         Command::Export(command) => command.run(&target).await,
         Command::Diff(command) => command.run(&target, &output).await,
         Command::Apply(command) => command.run(&target, &output).await,
@@ -227,7 +230,7 @@ async fn warn_of(session: &Session<'_>, webhook: &Integration) -> Result<()> {
 }
 
 /// What the database says, with its hint: tokio-postgres' own words leave it out.
-fn explain(error: tokio_postgres::Error) -> anyhow::Error {
+pub fn explain(error: tokio_postgres::Error) -> anyhow::Error {
     let Some(said) = error.as_db_error() else {
         return error.into();
     };
@@ -237,13 +240,13 @@ fn explain(error: tokio_postgres::Error) -> anyhow::Error {
     }
 }
 
-fn explain_begin(error: BeginError) -> anyhow::Error {
+pub fn explain_begin(error: BeginError) -> anyhow::Error {
     match error {
         BeginError::Database(error) | BeginError::Role(_, error) => explain(error),
     }
 }
 
-fn explain_pool(error: deadpool_postgres::PoolError) -> anyhow::Error {
+pub fn explain_pool(error: deadpool_postgres::PoolError) -> anyhow::Error {
     use deadpool_postgres::{HookError, PoolError};
     match error {
         PoolError::Backend(error) | PoolError::PostCreateHook(HookError::Backend(error)) => {
