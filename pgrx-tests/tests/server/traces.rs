@@ -310,10 +310,8 @@ fn a_delivery_is_a_span_of_the_writers_trace() {
 #[test]
 fn what_is_refused_is_a_span_with_an_error() {
     let mut scene = Scene::start().unwrap();
-    let program = channel(&mut scene, Kind::Signed);
-    program
-        .webhook
-        .script([Behaviour::Status(502), Behaviour::Status(413)]);
+    let chat = channel(&mut scene, Kind::Discord);
+    chat.webhook.script([Behaviour::Status(413)]);
     let receiver = Receiver::start();
     let _server = server(&mut scene, &receiver);
     complete_traced(&mut scene, "01", [1]);
@@ -327,19 +325,33 @@ fn what_is_refused_is_a_span_with_an_error() {
         (StatusCode::Error, &*deliveries[0].error_message)
     );
     assert_eq!(said(&span.attributes, "error.type").as_deref(), Some("413"));
+}
+
+/// An attempt more, of what was read from the table, is of the same span.
+#[test]
+fn all_attempts_are_one_span() {
+    let mut scene = Scene::start().unwrap();
+    let program = channel(&mut scene, Kind::Signed);
+    program
+        .webhook
+        .script([Behaviour::Status(502), Behaviour::Status(502)]);
+    let receiver = Receiver::start();
+    let _server = server(&mut scene, &receiver);
+    complete_traced(&mut scene, "01", [1]);
+    let deliveries = scene.settle().unwrap();
+    let spans = receiver.wait_for_spans(1);
+    let span = of(&spans, &deliveries[0]);
     assert_eq!(
         said(&span.attributes, "zentry_notify.delivery.attempts").as_deref(),
-        Some("2")
+        Some("3")
     );
-    // The second attempt, which was read from the table, is of the same span.
-    let told: Vec<Option<String>> = program
-        .webhook
-        .received()
-        .iter()
-        .map(|received| received.header("traceparent").map(str::to_owned))
-        .collect();
-    assert_eq!(told[0], Some(format!("00-{TRACE}-{}-01", hex(&span.span_id))));
-    assert_eq!(told[0], told[1]);
+    let own = format!("00-{TRACE}-{}-01", hex(&span.span_id));
+    let told = program.webhook.received();
+    assert_eq!(told.len(), 3);
+    assert!(
+        told.iter()
+            .all(|received| received.header("traceparent") == Some(&*own))
+    );
 }
 
 #[test]
