@@ -21,7 +21,7 @@ COMMENT ON COLUMN zentry_notify.event.source_id IS 'Number of the event source w
 COMMENT ON COLUMN zentry_notify.event.event_type IS 'What happened; project_progress: nobody can hear of it, the worker counts milestones by it';
 COMMENT ON COLUMN zentry_notify.event.data IS 'The event''s data as far as the written row has them';
 COMMENT ON COLUMN zentry_notify.event.context IS
-    'What only the worker needs, a JSON object, or null: columns: values of other columns, by name; progress: how the tasks of projects changed; cut: keys whose value was too long; routed: its deliveries were written with it; partition_owner: number of the role that owns the partition that was written, where another one owns the attached table';
+    'What only the worker needs, a JSON object, or null: columns: values of other columns, by name; progress: how the tasks of projects changed; cut: keys whose value was too long; routed: its deliveries were written with it; partition_owner: number of the role that owns the partition that was written, where another one owns the attached table; traceparent: the place in a trace that it was written at';
 
 CREATE TABLE zentry_notify.event_detail (
     event_id bigint PRIMARY KEY,

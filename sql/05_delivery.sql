@@ -14,7 +14,9 @@ CREATE TABLE zentry_notify.delivery (
     status                 "char" NOT NULL DEFAULT 'p',
     event_type             varchar(50) NOT NULL,
     response_body          text,
-    error_message          text
+    error_message          text,
+    traceparent            text,
+    captured_at            timestamptz
 ) WITH (
     -- What has to wait is updated: dead rows come in step with the traffic, so vacuum has to as well.
     autovacuum_vacuum_scale_factor = 0.02,
@@ -37,6 +39,9 @@ COMMENT ON COLUMN zentry_notify.delivery.status IS 'p: pending, not tried yet; r
 COMMENT ON COLUMN zentry_notify.delivery.event_type IS 'What happened';
 COMMENT ON COLUMN zentry_notify.delivery.response_body IS 'First 1000 characters of the last answer; null: none';
 COMMENT ON COLUMN zentry_notify.delivery.error_message IS 'What went wrong, for people; null: nothing';
+COMMENT ON COLUMN zentry_notify.delivery.traceparent IS
+    'Place in a trace that the event was written at (W3C Trace Context); null: it is in none, and captured_at is null too';
+COMMENT ON COLUMN zentry_notify.delivery.captured_at IS 'When the event happened, of a delivery with traceparent: its span begins then, and the event may go before it is exported';
 
 CREATE INDEX delivery_log ON zentry_notify.delivery (webhook_integration_id, event_type, id);
 COMMENT ON INDEX zentry_notify.delivery_log IS 'The log by webhook and event type';
@@ -51,6 +56,8 @@ CREATE INDEX delivery_queue ON zentry_notify.delivery (id)
 COMMENT ON INDEX zentry_notify.delivery_queue IS 'What waits, of all webhooks';
 CREATE INDEX delivery_retry_of ON zentry_notify.delivery (retry_of) WHERE retry_of IS NOT NULL;
 COMMENT ON INDEX zentry_notify.delivery_retry_of IS 'What repeats another delivery';
+CREATE INDEX delivery_traced ON zentry_notify.delivery (finished_at, id) WHERE traceparent IS NOT NULL;
+COMMENT ON INDEX zentry_notify.delivery_traced IS 'What belongs to a trace, by when it was finished';
 
 -- Of a delivery that is taken at the first attempt nothing is here.
 CREATE TABLE zentry_notify.delivery_attempt (

@@ -323,6 +323,41 @@ COMMENT ON VIEW zentry_notify.attempts IS
     'The requests for a delivery that came to nothing: of every delivery the first fifty, and the last when it was given up. What became of it in the end is in logs';
 COMMENT ON COLUMN zentry_notify.attempts.log_id IS 'The delivery, as logs.id';
 COMMENT ON COLUMN zentry_notify.attempts.number IS 'Its place among those of the delivery, from 1';
+-- Each is a span, whose id everybody works out in the same way (Traceparent::of_delivery in crates/webhook): a receiver of the message may know it already.
+CREATE OR REPLACE VIEW zentry_notify.delivery_traces AS
+SELECT d.id AS delivery_id,
+       d.event_id,
+       d.event_type,
+       d.webhook_integration_id,
+       w.name AS webhook_integration_name,
+       w.webhook_type,
+       d.traceparent,
+       substr(encode(sha256(convert_to(format('%s/%s/%s', d.traceparent, d.id, (extract(epoch FROM d.captured_at) * 1000000)::bigint), 'UTF8')), 'hex'), 1, 16) AS span_id,
+       d.captured_at,
+       d.finished_at,
+       CASE d.status WHEN 's' THEN 'sent' ELSE 'failed' END AS status,
+       d.response_status_code::integer AS response_status_code,
+       coalesce(d.error_message, '') AS error_message,
+       d.attempts::integer AS attempts
+  FROM zentry_notify.delivery d
+  LEFT JOIN zentry_notify.webhook w ON w.id = d.webhook_integration_id
+ WHERE d.traceparent IS NOT NULL AND d.finished_at IS NOT NULL AND d.captured_at IS NOT NULL;
+COMMENT ON VIEW zentry_notify.delivery_traces IS
+    'Finished deliveries of events that were written while zentry_notify.traceparent was set: a span each. zentry-notify exports them to OpenTelemetry';
+COMMENT ON COLUMN zentry_notify.delivery_traces.delivery_id IS 'Number of the delivery';
+COMMENT ON COLUMN zentry_notify.delivery_traces.event_id IS 'Number of the event';
+COMMENT ON COLUMN zentry_notify.delivery_traces.event_type IS 'What happened';
+COMMENT ON COLUMN zentry_notify.delivery_traces.webhook_integration_id IS 'Where it went';
+COMMENT ON COLUMN zentry_notify.delivery_traces.webhook_integration_name IS 'The integration''s name';
+COMMENT ON COLUMN zentry_notify.delivery_traces.webhook_type IS 'Which service it is of, or webhook for a program: zentry_webhook_types() lists them';
+COMMENT ON COLUMN zentry_notify.delivery_traces.traceparent IS 'The span that it is below, as W3C Trace Context writes it';
+COMMENT ON COLUMN zentry_notify.delivery_traces.span_id IS 'Its own span''s id, 16 hexadecimal digits: always the same';
+COMMENT ON COLUMN zentry_notify.delivery_traces.captured_at IS 'When the event happened: the span begins';
+COMMENT ON COLUMN zentry_notify.delivery_traces.finished_at IS 'When it was sent or given up: the span ends';
+COMMENT ON COLUMN zentry_notify.delivery_traces.status IS 'sent, or failed: given up, error_message says why';
+COMMENT ON COLUMN zentry_notify.delivery_traces.response_status_code IS 'HTTP status of the last answer; null: none came';
+COMMENT ON COLUMN zentry_notify.delivery_traces.error_message IS 'What went wrong, for people; empty when nothing did';
+COMMENT ON COLUMN zentry_notify.delivery_traces.attempts IS 'How many times it was posted; waiting for a rate limit is no attempt';
 
 -- The configuration without a privilege on its tables.
 CREATE OR REPLACE VIEW zentry_notify.event_types AS

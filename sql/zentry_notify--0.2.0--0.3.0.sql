@@ -123,7 +123,7 @@ COMMENT ON COLUMN zentry_notify.event.source_id IS 'Number of the event source w
 COMMENT ON COLUMN zentry_notify.event.event_type IS 'What happened; project_progress: nobody can hear of it, the worker counts milestones by it';
 COMMENT ON COLUMN zentry_notify.event.data IS 'The event''s data as far as the written row has them';
 COMMENT ON COLUMN zentry_notify.event.context IS
-    'What only the worker needs, a JSON object, or null: columns: values of other columns, by name; progress: how the tasks of projects changed; cut: keys whose value was too long; routed: its deliveries were written with it; partition_owner: number of the role that owns the partition that was written, where another one owns the attached table';
+    'What only the worker needs, a JSON object, or null: columns: values of other columns, by name; progress: how the tasks of projects changed; cut: keys whose value was too long; routed: its deliveries were written with it; partition_owner: number of the role that owns the partition that was written, where another one owns the attached table; traceparent: the place in a trace that it was written at';
 
 CREATE TABLE zentry_notify.event_detail (
     event_id bigint PRIMARY KEY,
@@ -174,7 +174,9 @@ CREATE TABLE zentry_notify.delivery (
     status                 "char" NOT NULL DEFAULT 'p',
     event_type             varchar(50) NOT NULL,
     response_body          text,
-    error_message          text
+    error_message          text,
+    traceparent            text,
+    captured_at            timestamptz
 ) WITH (
     -- What has to wait is updated: dead rows come in step with the traffic, so vacuum has to as well.
     autovacuum_vacuum_scale_factor = 0.02,
@@ -197,6 +199,9 @@ COMMENT ON COLUMN zentry_notify.delivery.status IS 'p: pending, not tried yet; r
 COMMENT ON COLUMN zentry_notify.delivery.event_type IS 'What happened';
 COMMENT ON COLUMN zentry_notify.delivery.response_body IS 'First 1000 characters of the last answer; null: none';
 COMMENT ON COLUMN zentry_notify.delivery.error_message IS 'What went wrong, for people; null: nothing';
+COMMENT ON COLUMN zentry_notify.delivery.traceparent IS
+    'Place in a trace that the event was written at (W3C Trace Context); null: it is in none, and captured_at is null too';
+COMMENT ON COLUMN zentry_notify.delivery.captured_at IS 'When the event happened, of a delivery with traceparent: its span begins then, and the event may go before it is exported';
 
 CREATE INDEX delivery_log ON zentry_notify.delivery (webhook_integration_id, event_type, id);
 COMMENT ON INDEX zentry_notify.delivery_log IS 'The log by webhook and event type';
@@ -211,6 +216,8 @@ CREATE INDEX delivery_queue ON zentry_notify.delivery (id)
 COMMENT ON INDEX zentry_notify.delivery_queue IS 'What waits, of all webhooks';
 CREATE INDEX delivery_retry_of ON zentry_notify.delivery (retry_of) WHERE retry_of IS NOT NULL;
 COMMENT ON INDEX zentry_notify.delivery_retry_of IS 'What repeats another delivery';
+CREATE INDEX delivery_traced ON zentry_notify.delivery (finished_at, id) WHERE traceparent IS NOT NULL;
+COMMENT ON INDEX zentry_notify.delivery_traced IS 'What belongs to a trace, by when it was finished';
 
 -- Of a delivery that is taken at the first attempt nothing is here.
 CREATE TABLE zentry_notify.delivery_attempt (
@@ -1433,6 +1440,41 @@ COMMENT ON VIEW zentry_notify.attempts IS
     'The requests for a delivery that came to nothing: of every delivery the first fifty, and the last when it was given up. What became of it in the end is in logs';
 COMMENT ON COLUMN zentry_notify.attempts.log_id IS 'The delivery, as logs.id';
 COMMENT ON COLUMN zentry_notify.attempts.number IS 'Its place among those of the delivery, from 1';
+-- Each is a span, whose id everybody works out in the same way (Traceparent::of_delivery in crates/webhook): a receiver of the message may know it already.
+CREATE OR REPLACE VIEW zentry_notify.delivery_traces AS
+SELECT d.id AS delivery_id,
+       d.event_id,
+       d.event_type,
+       d.webhook_integration_id,
+       w.name AS webhook_integration_name,
+       w.webhook_type,
+       d.traceparent,
+       substr(encode(sha256(convert_to(format('%s/%s/%s', d.traceparent, d.id, (extract(epoch FROM d.captured_at) * 1000000)::bigint), 'UTF8')), 'hex'), 1, 16) AS span_id,
+       d.captured_at,
+       d.finished_at,
+       CASE d.status WHEN 's' THEN 'sent' ELSE 'failed' END AS status,
+       d.response_status_code::integer AS response_status_code,
+       coalesce(d.error_message, '') AS error_message,
+       d.attempts::integer AS attempts
+  FROM zentry_notify.delivery d
+  LEFT JOIN zentry_notify.webhook w ON w.id = d.webhook_integration_id
+ WHERE d.traceparent IS NOT NULL AND d.finished_at IS NOT NULL AND d.captured_at IS NOT NULL;
+COMMENT ON VIEW zentry_notify.delivery_traces IS
+    'Finished deliveries of events that were written while zentry_notify.traceparent was set: a span each. zentry-notify exports them to OpenTelemetry';
+COMMENT ON COLUMN zentry_notify.delivery_traces.delivery_id IS 'Number of the delivery';
+COMMENT ON COLUMN zentry_notify.delivery_traces.event_id IS 'Number of the event';
+COMMENT ON COLUMN zentry_notify.delivery_traces.event_type IS 'What happened';
+COMMENT ON COLUMN zentry_notify.delivery_traces.webhook_integration_id IS 'Where it went';
+COMMENT ON COLUMN zentry_notify.delivery_traces.webhook_integration_name IS 'The integration''s name';
+COMMENT ON COLUMN zentry_notify.delivery_traces.webhook_type IS 'Which service it is of, or webhook for a program: zentry_webhook_types() lists them';
+COMMENT ON COLUMN zentry_notify.delivery_traces.traceparent IS 'The span that it is below, as W3C Trace Context writes it';
+COMMENT ON COLUMN zentry_notify.delivery_traces.span_id IS 'Its own span''s id, 16 hexadecimal digits: always the same';
+COMMENT ON COLUMN zentry_notify.delivery_traces.captured_at IS 'When the event happened: the span begins';
+COMMENT ON COLUMN zentry_notify.delivery_traces.finished_at IS 'When it was sent or given up: the span ends';
+COMMENT ON COLUMN zentry_notify.delivery_traces.status IS 'sent, or failed: given up, error_message says why';
+COMMENT ON COLUMN zentry_notify.delivery_traces.response_status_code IS 'HTTP status of the last answer; null: none came';
+COMMENT ON COLUMN zentry_notify.delivery_traces.error_message IS 'What went wrong, for people; empty when nothing did';
+COMMENT ON COLUMN zentry_notify.delivery_traces.attempts IS 'How many times it was posted; waiting for a rate limit is no attempt';
 
 -- The configuration without a privilege on its tables.
 CREATE OR REPLACE VIEW zentry_notify.event_types AS
@@ -3435,6 +3477,7 @@ AS $$
            ('delivery', 'delivery_queue', 'CREATE INDEX delivery_queue ON zentry_notify.delivery (id) WHERE '
             'CASE status WHEN ''s'' THEN ''sent'' WHEN ''f'' THEN ''failed'' WHEN ''r'' THEN ''retry'' ELSE ''pending'' END::varchar(20) IN (''pending'', ''retry'')'),
            ('delivery', 'delivery_retry_of', 'CREATE INDEX delivery_retry_of ON zentry_notify.delivery (retry_of) WHERE retry_of IS NOT NULL'),
+           ('delivery', 'delivery_traced', 'CREATE INDEX delivery_traced ON zentry_notify.delivery (finished_at, id) WHERE traceparent IS NOT NULL'),
            ('legacy_delivery', 'legacy_delivery_pkey', 'PRIMARY KEY (id)'),
            ('legacy_delivery', 'legacy_delivery_waiting',
             'CREATE INDEX legacy_delivery_waiting ON zentry_notify.legacy_delivery (webhook_integration_id, id) WHERE status IN (''pending'', ''retry'')'),
@@ -4999,7 +5042,7 @@ BEGIN
         EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %s', f, grantee);
     END LOOP;
     IF privilege <> 'server' THEN
-        EXECUTE format('GRANT SELECT ON zentry_notify.webhooks, zentry_notify.logs, zentry_notify.attempts, zentry_notify.delivery_totals, zentry_notify.event_types, zentry_notify.event_definition, zentry_notify.event_wordings, zentry_notify.event_sources, zentry_notify.audit_log TO %s', grantee);
+        EXECUTE format('GRANT SELECT ON zentry_notify.webhooks, zentry_notify.logs, zentry_notify.attempts, zentry_notify.delivery_totals, zentry_notify.delivery_traces, zentry_notify.event_types, zentry_notify.event_definition, zentry_notify.event_wordings, zentry_notify.event_sources, zentry_notify.audit_log TO %s', grantee);
     END IF;
     IF privilege IN ('manager', 'application') THEN
         EXECUTE format('GRANT SELECT ON zentry_notify.api_tokens, zentry_notify.zentry_source TO %s', grantee);

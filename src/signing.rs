@@ -9,6 +9,7 @@ use webhook::headers::OwnHeaders;
 use webhook::kinds::Setting;
 use webhook::nats::{Credentials, Message, Publication};
 use webhook::signature::{self, SigningSecret};
+use webhook::traceparent::{self, Traceparent};
 
 /// What a receiver that checks signatures is told besides.
 #[derive(Default)]
@@ -85,16 +86,26 @@ impl Signing {
     }
 
     /// What is published under that name.
-    pub fn message(&self, publication: Publication) -> Message {
+    pub fn message(&self, publication: Publication, traceparent: Option<Traceparent>) -> Message {
         Message {
             publication,
+            traceparent,
             credentials: self.credentials.clone(),
         }
     }
 
-    /// The headers of an attempt.
-    pub fn headers(&self, message_id: Option<&str>, now: Timestamp, body: &[u8]) -> Headers {
+    /// The headers of an attempt. What the user has given goes before a trace.
+    pub fn headers(
+        &self,
+        message_id: Option<&str>,
+        traceparent: Option<Traceparent>,
+        now: Timestamp,
+        body: &[u8],
+    ) -> Headers {
         let mut headers = Headers::default();
+        if let Some(traceparent) = traceparent {
+            headers.push(traceparent::HEADER, traceparent.to_string());
+        }
         if let (Some(secret), Some(message_id)) = (&self.secret, message_id) {
             let previous = self.previous.as_ref().filter(|(_, until)| now < *until);
             let secrets = [secret].into_iter().chain(previous.map(|(secret, _)| secret));

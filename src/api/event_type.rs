@@ -242,6 +242,7 @@ fn event(event_type: &str, data: String) -> Event {
         event_type: event_type.into(),
         data: data.into(),
         occurred_at: Timestamp::now(),
+        traceparent: None,
     }
 }
 

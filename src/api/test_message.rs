@@ -147,6 +147,7 @@ fn event(message: &str) -> Event {
         event_type: webhook::definition::TEST.into(),
         data: serde_json::json!({ "message": message }).to_string().into(),
         occurred_at: Timestamp::now(),
+        traceparent: None,
     }
 }
 
@@ -174,7 +175,7 @@ fn post(
     };
     // It is told once.
     let id = format!("test-{}", event.occurred_at.as_microsecond());
-    let headers = signing.map(|signing| signing.headers(Some(&id), Timestamp::now(), &body));
+    let headers = signing.map(|signing| signing.headers(Some(&id), None, Timestamp::now(), &body));
     let publication = endpoint
         .subject_prefix()
         .map(|prefix| Publication::new(&process::origin(), prefix, event, None));
@@ -185,7 +186,7 @@ fn post(
         headers: headers.unwrap_or_default(),
         message: publication
             .zip(signing)
-            .map(|(publication, signing)| signing.message(publication)),
+            .map(|(publication, signing)| signing.message(publication, None)),
         body,
     };
     if http.send(outgoing).is_err() {

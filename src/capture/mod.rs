@@ -78,6 +78,10 @@ fn record_event(recorder: &mut Recorder, source: &Source, rows: &Rows, notes: &[
             begin(context, "partition_owner");
             context.push(owner.to_u32().to_string().as_bytes());
         }
+        if let Some(traceparent) = settings::traceparent() {
+            begin(context, "traceparent");
+            json::write_string(context, traceparent.to_string().as_bytes());
+        }
         close(context);
     });
 }

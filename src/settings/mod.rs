@@ -10,6 +10,7 @@ use pgrx::guc::GucSetting;
 use webhook::appearance::Appearance;
 use webhook::endpoint::{SecretUrl, UrlPolicy};
 use webhook::schedule::Rate;
+use webhook::traceparent::Traceparent;
 
 use crate::pg::guc::{self, TextSetting};
 pub use rules::read_ca_file;
@@ -36,6 +37,7 @@ static USERNAME: TextSetting<rules::Username> = TextSetting::new();
 static AVATAR_URL: TextSetting<rules::AvatarUrl> = TextSetting::new();
 static LINK_BASE: TextSetting<rules::LinkBase> = TextSetting::new();
 static TEAMS_RATE: TextSetting<rules::RequestRate> = TextSetting::new();
+static TRACEPARENT: TextSetting<rules::TraceParent> = TextSetting::new();
 static API_TOKEN_KEY: TextSetting<rules::TokenKey> = TextSetting::new();
 
 /// Lets PostgreSQL know the settings, and refuse others of the prefix.
@@ -46,6 +48,11 @@ pub fn define() {
 /// Returns whether the triggers of this session fire.
 pub fn enabled() -> bool {
     ENABLED.get()
+}
+
+/// Returns the place in a trace at which this session writes.
+pub fn traceparent() -> Option<Traceparent> {
+    TRACEPARENT.get()
 }
 
 /// Returns whether workers send at all.

@@ -13,6 +13,7 @@ use webhook::endpoint::{HostPattern, SecretUrl, parse_host_patterns};
 use webhook::link::check_base;
 use webhook::milestones::parse_milestones;
 use webhook::schedule::{InvalidRate, Rate};
+use webhook::traceparent::{Traceparent, TraceparentError};
 
 use crate::pg::guc::{Refusal, Rule};
 
@@ -104,6 +105,24 @@ impl Rule for RequestRate {
             detail: format!("{error}."),
             hint: "Write a number of requests and a time, such as '25/5min', '4/s' or '100/h'; '0' is no limit.",
         })
+    }
+}
+
+pub enum TraceParent {}
+
+impl Rule for TraceParent {
+    type Value = Option<Traceparent>;
+
+    fn parse(text: &str) -> Result<Self::Value, Refusal> {
+        if text.is_empty() {
+            return Ok(None);
+        }
+        text.parse()
+            .map(Some)
+            .map_err(|error: TraceparentError| Refusal {
+                detail: format!("{error}."),
+                hint: "Set it to the header that your tracer makes, such as '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01'; '' is none.",
+            })
     }
 }
 

@@ -5,7 +5,7 @@ use std::ffi::CStr;
 use super::{
     ALLOW_HTTP, ALLOW_PRIVATE_ADDRESSES, ALLOWED_HOSTS, API_TOKEN_KEY, AVATAR_URL, CA_FILE, CONNECT_TIMEOUT,
     DISCORD_RATE, ENABLED, IDLE_TIMEOUT, LINK_BASE, LOG_PAYLOADS, LOG_RETENTION, MAX_AGE, MAX_ATTEMPTS,
-    MAX_WORKERS, MILESTONES, PROXY, REQUEST_TIMEOUT, SENDING, TEAMS_RATE, USERNAME,
+    MAX_WORKERS, MILESTONES, PROXY, REQUEST_TIMEOUT, SENDING, TEAMS_RATE, TRACEPARENT, USERNAME,
 };
 use crate::pg::guc::{SetBy, Setting, Unit, Value};
 
@@ -28,7 +28,7 @@ const DEFAULT_HOSTS: &CStr = {
 };
 
 /// Every setting, by what it is for: who is notified, where requests may go, how they are made, workers, the log.
-pub fn settings() -> [Setting; 22] {
+pub fn settings() -> [Setting; 23] {
     [
         Setting {
             name: c"zentry_notify.enabled",
@@ -38,6 +38,16 @@ pub fn settings() -> [Setting; 22] {
             value: Value::Switch {
                 variable: &ENABLED,
                 default: true,
+            },
+        },
+        Setting {
+            name: c"zentry_notify.traceparent",
+            summary: c"Place in a trace that this session's writes belong to.",
+            details: c"As W3C's Trace Context writes it; SET LOCAL sets it for a transaction. The deliveries of what is written become spans of the trace, which zentry-notify exports.",
+            set_by: SetBy::Anybody,
+            value: Value::Text {
+                variable: &TRACEPARENT,
+                default: c"",
             },
         },
         Setting {

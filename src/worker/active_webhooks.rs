@@ -17,7 +17,8 @@ use webhook::message;
 use webhook::message_id::message_id;
 use webhook::nats::{Message, Origin, Publication};
 use webhook::quiet_hours::QuietHours;
-use webhook::schedule::{Compose, Composed, Delivery, Policy, QueueConfig, QueueId};
+use webhook::schedule::{Compose, Composed, Delivery, Policy, QueueConfig, QueueId, Request};
+use webhook::traceparent::Traceparent;
 
 use super::files;
 use super::memory::Buffers;
@@ -77,18 +78,23 @@ impl ActiveWebhook {
         }
     }
 
-    /// The headers of an attempt to post `body`.
-    pub fn headers(&self, message_id: Option<&str>, body: &[u8]) -> Headers {
+    /// The headers of an attempt to post the request's body.
+    pub fn headers(&self, request: &Request) -> Headers {
+        let (id, traceparent) = (request.message_id.as_deref(), request.traceparent);
         let signing = self.signing.as_ref();
         signing
-            .map(|signing| signing.headers(message_id, Timestamp::now(), body))
+            .map(|signing| signing.headers(id, traceparent, Timestamp::now(), &request.body))
             .unwrap_or_default()
     }
 
-    /// What is published under that name, of what is published.
-    pub fn message(&self, publication: Option<Publication>) -> Option<Message> {
+    /// What is published, of what is published.
+    pub fn message(
+        &self,
+        publication: Option<Publication>,
+        traceparent: Option<Traceparent>,
+    ) -> Option<Message> {
         let both = publication.zip(self.signing.as_ref());
-        both.map(|(publication, signing)| signing.message(publication))
+        both.map(|(publication, signing)| signing.message(publication, traceparent))
     }
 
     /// Whether its messages may belong to threads.
@@ -226,6 +232,7 @@ impl Compose for Composer<'_> {
                 body: Vec::new(),
                 message_id: None,
                 publication: None,
+                traceparent: None,
                 taken: 1,
             };
         };
@@ -246,6 +253,7 @@ impl Compose for Composer<'_> {
                 publication: publication.map(|((prefix, delivery), event)| {
                     Publication::new(self.origin, prefix, event, Some(delivery.event_id))
                 }),
+                traceparent: first.and_then(Delivery::traceparent),
                 taken: 1,
             };
         }
@@ -261,6 +269,7 @@ impl Compose for Composer<'_> {
                 body: message.body,
                 message_id: name(deliveries),
                 publication: None,
+                traceparent: None,
                 taken: deliveries.len(),
             };
         }
@@ -271,6 +280,7 @@ impl Compose for Composer<'_> {
             body: message.body,
             message_id: name(&deliveries[..message.taken.min(deliveries.len())]),
             publication: None,
+            traceparent: None,
             taken: message.taken,
         }
     }

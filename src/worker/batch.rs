@@ -102,6 +102,7 @@ impl Worker {
                 event_type: event.event_type,
                 data: routed.payload,
                 occurred_at: event.created_at,
+                traceparent: event.context.traceparent,
             };
             // Nobody is shown what nobody hears of.
             let detail = routed.detail.filter(|_| !deliveries.is_empty());

@@ -11,7 +11,9 @@ use webhook::schedule::{Claim, Delivery, DeliveryChange, DeliveryId, QueueId, Ta
 
 use super::claim_cursors::ClaimCursors;
 use super::counters::{End, Sums};
-use super::delivery_columns::{attempt, attempts, body, code, finished_at, next_attempt, status};
+use super::delivery_columns::{
+    attempt, attempts, body, captured_at, code, finished_at, next_attempt, status,
+};
 use super::store::Store;
 use crate::plan::{Argument, Plan, Rows, with_spi};
 use crate::settings;
@@ -213,6 +215,12 @@ impl Store {
                             .and_then(|change| next_attempt(change.outcome))
                             .map(to_timestamptz)
                     }),
+                    column(deliveries, |event, _| {
+                        event.event.traceparent.map(|traceparent| traceparent.to_string())
+                    }),
+                    column(deliveries, |event, _| {
+                        captured_at(&event.event).map(to_timestamptz)
+                    }),
                 ],
             );
         });
@@ -337,5 +345,8 @@ fn event(rows: &Rows, row: usize) -> Option<Event> {
         event_type: rows.get::<String>(row, 3)?.into(),
         data: data.into(),
         occurred_at: rows.get::<Timestamp>(row, 7).unwrap_or_else(Timestamp::now),
+        traceparent: rows
+            .get::<&str>(row, 11)
+            .and_then(|traceparent| traceparent.parse().ok()),
     })
 }

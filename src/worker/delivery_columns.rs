@@ -1,6 +1,7 @@
 //! What the columns of a delivery say of what became of it.
 
 use jiff::Timestamp;
+use webhook::event::Event;
 use webhook::schedule::{DeliveryChange, Outcome};
 
 pub fn status(outcome: Outcome) -> &'static str {
@@ -35,6 +36,11 @@ pub fn body(change: &DeliveryChange, log_payloads: bool) -> Option<&str> {
 
 pub fn finished_at(change: &DeliveryChange) -> Option<Timestamp> {
     matches!(change.outcome, Outcome::Sent | Outcome::Failed).then_some(change.at)
+}
+
+/// With its place in a trace stands when the event happened, which the event's own row may not outlive.
+pub fn captured_at(event: &Event) -> Option<Timestamp> {
+    event.traceparent.map(|_| event.occurred_at)
 }
 
 pub fn next_attempt(outcome: Outcome) -> Option<Timestamp> {

@@ -6,7 +6,7 @@ use std::ffi::CString;
 use pgrx::pg_sys;
 use webhook::open_batch::{OpenDelivery, OpenEvent};
 
-use super::delivery_columns::{attempts, body, code, finished_at, next_attempt, status};
+use super::delivery_columns::{attempts, body, captured_at, code, finished_at, next_attempt, status};
 use crate::pg::field::{Field, KeptText};
 use crate::pg::row_writer::{RowWriter, Table};
 use crate::timestamp::since_2000;
@@ -27,6 +27,8 @@ static DELIVERY: Table = Table {
         ("event_type", pg_sys::TEXTOID),
         ("response_body", pg_sys::TEXTOID),
         ("error_message", pg_sys::TEXTOID),
+        ("traceparent", pg_sys::TEXTOID),
+        ("captured_at", pg_sys::TIMESTAMPTZOID),
     ],
 };
 
@@ -79,10 +81,15 @@ impl Direct {
             let last = delivery.last.as_ref();
             let body = last.and_then(|change| body(change, log_payloads));
             let error = last.and_then(|change| change.error.as_deref());
-            answers.push((body.map(KeptText::of), error.map(KeptText::of)));
+            let traceparent = event.event.traceparent.map(|traceparent| traceparent.to_string());
+            answers.push((
+                body.map(KeptText::of),
+                error.map(KeptText::of),
+                traceparent.as_deref().map(KeptText::of),
+            ));
         }
         let mut rows: Vec<Vec<Field>> = Vec::with_capacity(deliveries.len());
-        for ((event, delivery), (body, error)) in deliveries.iter().zip(&answers) {
+        for ((event, delivery), (body, error, traceparent)) in deliveries.iter().zip(&answers) {
             if !webhooks.contains(&delivery.queue.0) {
                 continue;
             }
@@ -104,6 +111,8 @@ impl Direct {
                 text(types.get(&*event.event.event_type)),
                 text(body.as_ref()),
                 text(error.as_ref()),
+                text(traceparent.as_ref()),
+                time(captured_at(&event.event)),
             ]);
         }
         self.deliveries.write_unguarded(&rows).is_ok()

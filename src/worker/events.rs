@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use webhook::id_set::IdRange;
 use webhook::json_members::members;
+use webhook::traceparent::Traceparent;
 
 use crate::event_source::{ColumnRef, Image, Place, ProgressNote};
 use crate::plan::{Plan, Rows, with_spi};
@@ -37,6 +38,8 @@ pub struct Context {
     pub routed: bool,
     /// The owner of the partition that was written, where that is not the attached table's.
     pub partition_owner: Option<u32>,
+    /// The place in a trace that it was written at.
+    pub traceparent: Option<Traceparent>,
 }
 
 impl Context {
@@ -52,6 +55,7 @@ impl Context {
             cut: serde_json::from_str(own("cut")).unwrap_or_default(),
             routed: own("routed") == "true",
             partition_owner: own("partition_owner").parse().ok(),
+            traceparent: own("traceparent").trim_matches('"').parse().ok(),
         }
     }
 }

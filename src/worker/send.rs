@@ -47,8 +47,8 @@ impl Worker {
                 id: request.id.0,
                 kind: endpoint.kind(),
                 url: endpoint.request_url(request.message_id.as_deref(), webhook.threads()),
-                headers: webhook.headers(request.message_id.as_deref(), &request.body),
-                message: webhook.message(request.publication),
+                headers: webhook.headers(&request),
+                message: webhook.message(request.publication, request.traceparent),
                 body: request.body,
             };
             self.slack.used();

@@ -117,10 +117,11 @@ pub fn deliveries(webhook: u32) -> Plan {
         &format!(
             "INSERT INTO zentry_notify.delivery \
                     (id, event_id, webhook_integration_id, event_type, status, attempts, response_status_code, response_body, \
-                     error_message, finished_at, next_attempt_at) \
-             SELECT d.id, d.event_id, d.queue, d.event_type, d.status::\"char\", d.attempts, d.code, d.body, d.error, d.finished_at, d.next_attempt_at \
-             FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) \
-                  d (id, event_id, queue, event_type, status, attempts, code, body, error, finished_at, next_attempt_at) \
+                     error_message, finished_at, next_attempt_at, traceparent, captured_at) \
+             SELECT d.id, d.event_id, d.queue, d.event_type, d.status::\"char\", d.attempts, d.code, d.body, d.error, d.finished_at, d.next_attempt_at, \
+                    d.traceparent, d.captured_at \
+             FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) \
+                  d (id, event_id, queue, event_type, status, attempts, code, body, error, finished_at, next_attempt_at, traceparent, captured_at) \
              WHERE EXISTS (SELECT FROM zentry_notify.webhook w WHERE w.id = d.queue AND w.tableoid = {webhook})"
         ),
         &[
@@ -134,6 +135,8 @@ pub fn deliveries(webhook: u32) -> Plan {
             TEXTARRAYOID,
             TEXTARRAYOID,
             TIMESTAMPTZARRAYOID,
+            TIMESTAMPTZARRAYOID,
+            TEXTARRAYOID,
             TIMESTAMPTZARRAYOID,
         ],
     )
@@ -155,10 +158,11 @@ pub fn claim(delivery: u32) -> Plan {
             "SELECT l.id, c.queue, l.event_type, e.data, \
                     (CASE WHEN e.context::text = '{{\"routed\": true, \"sample\": true}}' \
                           THEN coalesce(x.data, '{{}}') || '{{\"zentry_sample\": true}}' ELSE x.data END)::text, l.attempts, e.created_at, l.next_attempt_at, l.event_id, \
-                    e.id IS NOT NULL OR EXISTS (SELECT FROM zentry_notify.event later WHERE later.id > l.event_id) \
+                    e.id IS NOT NULL OR EXISTS (SELECT FROM zentry_notify.event later WHERE later.id > l.event_id), \
+                    CASE WHEN e.id IS NOT NULL THEN l.traceparent END \
              FROM unnest($1, $2, $3) c (queue, page, cursor) \
              CROSS JOIN LATERAL (\
-               SELECT l.id, l.event_type::text, l.event_id, l.attempts, l.next_attempt_at \
+               SELECT l.id, l.event_type::text, l.event_id, l.attempts, l.next_attempt_at, l.traceparent \
                FROM zentry_notify.delivery l \
                WHERE l.webhook_integration_id = c.queue AND l.id >= c.cursor AND l.status IN ('p', 'r') AND l.tableoid = {delivery} \
                ORDER BY l.id LIMIT c.page) l \
@@ -180,11 +184,12 @@ pub fn gather(delivery: u32) -> Plan {
                          CASE WHEN e.context::text = '{{\"routed\": true, \"sample\": true}}' \
                               THEN coalesce(x.data, '{{}}') || '{{\"zentry_sample\": true}}' ELSE x.data END::text END, \
                     l.attempts, e.created_at, l.next_attempt_at, l.event_id, \
-                    e.id IS NOT NULL OR EXISTS (SELECT FROM zentry_notify.event later WHERE later.id > l.event_id) \
+                    e.id IS NOT NULL OR EXISTS (SELECT FROM zentry_notify.event later WHERE later.id > l.event_id), \
+                    CASE WHEN e.id IS NOT NULL THEN l.traceparent END \
              FROM unnest($1, $2, $3, $4) c (queue, page, cursor, shown) \
              CROSS JOIN LATERAL (\
                SELECT p.*, row_number() OVER (ORDER BY p.id DESC) AS last \
-               FROM (SELECT l.id, l.event_type::text, l.event_id, l.attempts, l.next_attempt_at \
+               FROM (SELECT l.id, l.event_type::text, l.event_id, l.attempts, l.next_attempt_at, l.traceparent \
                      FROM zentry_notify.delivery l \
                      WHERE l.webhook_integration_id = c.queue AND l.id >= c.cursor AND l.status IN ('p', 'r') AND l.tableoid = {delivery} \
                      ORDER BY l.id LIMIT c.page) p) l \

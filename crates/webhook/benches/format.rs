@@ -24,6 +24,7 @@ fn event(event_type: &str) -> Event {
             .expect("JSON")
             .into(),
         occurred_at: "2024-01-15T10:30:00.123456Z".parse().expect("a time"),
+        traceparent: None,
     }
 }
 

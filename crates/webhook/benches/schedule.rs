@@ -55,6 +55,7 @@ fn delivery(id: i64) -> Delivery {
         event_type: "task_completed".into(),
         data: "{}".into(),
         occurred_at: start(),
+        traceparent: None,
     };
     Delivery {
         id: DeliveryId(id),

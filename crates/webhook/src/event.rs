@@ -5,6 +5,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
+use crate::traceparent::Traceparent;
+
 /// The key of data that are a sample: readers are told so.
 pub const SAMPLE_KEY: &str = "zentry_sample";
 
@@ -19,6 +21,8 @@ pub struct Event {
     pub data: Arc<str>,
     /// When the row was written.
     pub occurred_at: Timestamp,
+    /// The place in a trace that it was written at.
+    pub traceparent: Option<Traceparent>,
 }
 
 impl Event {

@@ -34,3 +34,4 @@ pub mod schedule;
 pub mod signature;
 pub mod spelling;
 pub mod thread;
+pub mod traceparent;

@@ -45,6 +45,7 @@ mod tests {
                 event_type: "task_completed".into(),
                 data: "{}".into(),
                 occurred_at: Timestamp::from_second(at).unwrap_or_default(),
+                traceparent: None,
             },
             attempts: 0,
             created_at: Timestamp::UNIX_EPOCH,

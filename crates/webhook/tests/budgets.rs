@@ -21,6 +21,7 @@ fn event(data: &Value) -> Event {
         event_type: "a".into(),
         data: data.to_string().into(),
         occurred_at: jiff::Timestamp::UNIX_EPOCH,
+        traceparent: None,
     }
 }
 

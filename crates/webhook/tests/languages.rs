@@ -27,6 +27,7 @@ fn event(event_type: &str, data: &Value) -> Event {
         event_type: event_type.into(),
         data: data.to_string().into(),
         occurred_at: "2024-03-01T10:30:00Z".parse().unwrap(),
+        traceparent: None,
     }
 }
 

@@ -9,6 +9,7 @@ fn event(data: &str) -> Event {
         event_type: "own".into(),
         data: data.into(),
         occurred_at: jiff::Timestamp::UNIX_EPOCH,
+        traceparent: None,
     }
 }
 

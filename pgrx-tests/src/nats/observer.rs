@@ -17,6 +17,8 @@ pub struct Stored {
     pub sequence: u64,
     pub subject: String,
     pub id: String,
+    /// Empty: it has none.
+    pub traceparent: String,
     pub data: Value,
 }
 
@@ -164,6 +166,7 @@ impl Observer {
             sequence,
             subject: header("Nats-Subject"),
             id: header("Nats-Msg-Id"),
+            traceparent: header("traceparent"),
             data: serde_json::from_slice(&found.payload)?,
         }))
     }

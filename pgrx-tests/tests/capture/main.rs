@@ -11,5 +11,6 @@ mod sessions;
 mod sizes;
 mod snapshots;
 mod support;
+mod traces;
 mod triggers;
 mod types;

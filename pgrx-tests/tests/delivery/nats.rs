@@ -82,6 +82,43 @@ pub fn wait_for_error(scene: &mut Scene, part: &str) -> Delivery {
     found.unwrap()
 }
 
+/// Who goes on with a trace finds the span that is exported.
+#[test]
+fn a_message_has_the_span_of_its_delivery() {
+    let (mut scene, _server, observer, _) = stream(&json!({}));
+    scene
+        .client
+        .batch_execute(
+            "SET zentry_notify.traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01'",
+        )
+        .unwrap();
+    numbered::complete(&mut scene.client, [1]).unwrap();
+    scene
+        .client
+        .batch_execute("RESET zentry_notify.traceparent")
+        .unwrap();
+    numbered::complete(&mut scene.client, [2]).unwrap();
+    assert!(all_sent_at_once(&scene.settle().unwrap()));
+    let span: String = scene
+        .client
+        .query_one("SELECT span_id FROM zentry_notify.delivery_traces", &[])
+        .unwrap()
+        .get(0);
+    let traces: Vec<String> = observer
+        .messages()
+        .unwrap()
+        .into_iter()
+        .map(|message| message.traceparent)
+        .collect();
+    assert_eq!(
+        traces,
+        [
+            format!("00-4bf92f3577b34da6a3ce929d0e0e4736-{span}-01"),
+            String::new()
+        ]
+    );
+}
+
 #[test]
 fn an_event_is_a_message_of_its_subject() {
     let (mut scene, _server, observer, id) = stream(&json!({}));

@@ -8,12 +8,16 @@ use zentry_e2e::site::{Site, fire};
 use zentry_e2e::wait::eventually;
 use zentry_e2e::zentry::{self, id};
 
+const TRACEPARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
 #[test]
 fn commit_prepared_delivers_and_rollback_prepared_does_not() -> Result<()> {
     let site = Site::start(ClusterOptions::default().set("max_prepared_transactions", 5))?;
     let mut client = site.database("zentry")?;
     let channel = site.channel(&mut client)?;
-    client.batch_execute("BEGIN")?;
+    client.batch_execute(&format!(
+        "BEGIN; SET LOCAL zentry_notify.traceparent = '{TRACEPARENT}'"
+    ))?;
     fire(&mut client)?;
     client.batch_execute("PREPARE TRANSACTION 'kept'; BEGIN")?;
     zentry::award_badge(&mut client, id::CHEN, id::TASK_MASTER)?;
@@ -32,6 +36,9 @@ fn commit_prepared_delivers_and_rollback_prepared_does_not() -> Result<()> {
     let deliveries = Delivery::settle(&mut another)?;
     assert_eq!(deliveries.len(), 3);
     assert!(deliveries.iter().all(|d| d.event_type == "daily_streak"));
+    let traced = another.query("SELECT traceparent FROM zentry_notify.delivery_traces", &[])?;
+    let traced: Vec<String> = traced.iter().map(|row| row.get(0)).collect();
+    assert_eq!(traced, [TRACEPARENT]);
     assert_eq!(site.emulator.complaints(), Vec::<String>::new());
     Ok(())
 }

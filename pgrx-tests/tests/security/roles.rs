@@ -175,6 +175,7 @@ fn a_reader_sees_redacted_urls_and_can_do_nothing() -> Result<()> {
     reader.may("SELECT * FROM zentry_notify.event_sources");
     reader.may("SELECT * FROM zentry_logs(event_type => 'daily_streak')");
     reader.may("SELECT * FROM zentry_notify.delivery_totals");
+    reader.may("SELECT * FROM zentry_notify.delivery_traces");
     reader.may("SELECT * FROM zentry_status()");
     reader.may("SELECT * FROM zentry_stats()");
     reader.may("SELECT * FROM zentry_stats_by_hour()");

@@ -29,5 +29,6 @@ mod schema;
 mod serve;
 mod support;
 mod tokens;
+mod traces;
 mod webhook_commands;
 mod wordings;

@@ -38,6 +38,25 @@ const NO_SWITCH: &[&str] = &["perhaps", "", "2"];
 
 pub const SETTINGS: &[Setting] = &[
     setting("zentry_notify.enabled", Switch, &["on", "off"], NO_SWITCH),
+    setting(
+        "zentry_notify.traceparent",
+        Text,
+        &[
+            "",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00",
+        ],
+        &[
+            "nonsense",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-0",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01 ",
+            "01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",
+            "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000000-01",
+            "55 characters that are no traceparent, as anybody sees.",
+        ],
+    ),
     setting("zentry_notify.sending", Switch, &["on", "off"], NO_SWITCH),
     setting("zentry_notify.log_payloads", Switch, &["on", "off"], NO_SWITCH),
     setting("zentry_notify.allow_http", Switch, &["on", "off"], NO_SWITCH),

@@ -61,6 +61,8 @@ fn nothing_reads_the_log_in_sequence() {
         "SELECT name, state, pending FROM zentry_notify.webhooks WHERE pending > 0",
         "SELECT state, count(*) FROM zentry_notify.webhooks GROUP BY state",
         "SELECT * FROM zentry_notify.delivery_totals",
+        "SELECT * FROM zentry_notify.delivery_traces WHERE (finished_at, delivery_id) > (now() - interval '1 hour', 0) \
+          ORDER BY finished_at, delivery_id LIMIT 500",
         "DELETE FROM zentry_notify.notification_log WHERE status IN ('pending', 'retry')",
         // By function.
         "SELECT * FROM zentry_logs()",

@@ -16,6 +16,7 @@ mod status;
 mod switch;
 mod test_webhook;
 mod token;
+mod traces;
 mod wording;
 
 use std::path::PathBuf;
@@ -113,6 +114,7 @@ enum Command {
     Wording(wording::Wording),
     Language(wording::Language),
     Audit(audit::Audit),
+    Traces(traces::Traces),
     Export(code::Export),
     Diff(code::Diff),
     Apply(code::Apply),
@@ -173,6 +175,7 @@ async fn run(cli: Cli, target: Target) -> Result<ExitCode> {
         Command::Wording(command) => command.run(&target, &output).await,
         Command::Language(command) => command.run(&target, &output).await,
         Command::Audit(command) => command.run(&target, &output).await,
+        Command::Traces(command) => command.run(&target).await,
         Command::Export(command) => command.run(&target).await,
         Command::Diff(command) => command.run(&target, &output).await,
         Command::Apply(command) => command.run(&target, &output).await,
@@ -232,7 +235,7 @@ async fn warn_of(session: &Session<'_>, webhook: &Integration) -> Result<()> {
 }
 
 /// What the database says, with its hint: tokio-postgres' own words leave it out.
-fn explain(error: tokio_postgres::Error) -> anyhow::Error {
+pub fn explain(error: tokio_postgres::Error) -> anyhow::Error {
     let Some(said) = error.as_db_error() else {
         return error.into();
     };
@@ -242,13 +245,13 @@ fn explain(error: tokio_postgres::Error) -> anyhow::Error {
     }
 }
 
-fn explain_begin(error: BeginError) -> anyhow::Error {
+pub fn explain_begin(error: BeginError) -> anyhow::Error {
     match error {
         BeginError::Database(error) | BeginError::Role(_, error) => explain(error),
     }
 }
 
-fn explain_pool(error: deadpool_postgres::PoolError) -> anyhow::Error {
+pub fn explain_pool(error: deadpool_postgres::PoolError) -> anyhow::Error {
     use deadpool_postgres::{HookError, PoolError};
     match error {
         PoolError::Backend(error) | PoolError::PostCreateHook(HookError::Backend(error)) => {

@@ -13,8 +13,10 @@ use tokio::time::sleep;
 use tracing_subscriber::filter::LevelFilter;
 
 use super::output::tell;
+use super::traces::{TraceOptions, report};
 use super::{Access, explain, explain_begin, explain_pool};
 use crate::database::{Database, Identity, Parameters, PoolOptions};
+use crate::traces::Follower;
 use crate::web::{App, Bound, Listen, Options, seats};
 
 /// Serve the REST API and the admin pages
@@ -65,6 +67,8 @@ pub struct Serve {
     /// What is logged to standard error: error, warn, info (each request) or debug
     #[arg(long, value_name = "LEVEL", default_value_t = LevelFilter::INFO)]
     log_level: LevelFilter,
+    #[command(flatten)]
+    traces: TraceOptions,
 }
 
 impl Serve {
@@ -100,6 +104,7 @@ impl Serve {
             size: trials,
             ..pool.clone()
         };
+        let exporter = self.traces.exporter()?;
         let database = Database::new(parameters, &pool)?;
         let app = App::new(database.clone(), Database::new(parameters, &for_trials)?, options);
         let bound = Bound::new(app, listen)?;
@@ -110,6 +115,14 @@ impl Serve {
                  hint: Give --tls-cert and --tls-key; or listen on 127.0.0.1, with a proxy in front that has TLS, and say so by \
                  --public-url https://..."
             ));
+        }
+        if let Some(exporter) = exporter {
+            let own = PoolOptions {
+                size: 1,
+                ..pool.clone()
+            };
+            let follower = Follower::new(Database::new(parameters, &own)?, exporter, None);
+            tokio::spawn(follower.follow(self.traces.interval(), report));
         }
         tokio::spawn(async move {
             wait_for(&database).await;

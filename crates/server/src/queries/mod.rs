@@ -15,6 +15,7 @@ pub mod settings;
 pub mod status;
 pub mod times;
 pub mod tokens;
+pub mod traces;
 
 /// A page of rows: where it starts, and how many it holds at most.
 #[derive(Clone, Copy, Debug)]

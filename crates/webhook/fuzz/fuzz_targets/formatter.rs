@@ -106,6 +106,7 @@ impl Row {
             event_type: TYPES[usize::from(self.event_type) % TYPES.len()].as_str().into(),
             data: self.raw.unwrap_or_else(|| Value::Object(data).to_string()).into(),
             occurred_at: Timestamp::from_second(self.seconds.into()).expect("within jiff's range"),
+            traceparent: None,
         }
     }
 }

@@ -46,6 +46,7 @@ fuzz_target!(|input: Input| {
                     event_type: "own".into(),
                     data: input.data.into(),
                     occurred_at: Timestamp::UNIX_EPOCH,
+                    traceparent: None,
                 },
                 None,
             );

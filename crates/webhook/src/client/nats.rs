@@ -23,6 +23,7 @@ use crate::endpoint::{SecretUrl, is_encrypted, servers};
 use crate::nats::{Credentials, MESSAGE_ID, Message, Stream};
 use crate::outcome::{Answer, REMARK, STREAM, TransportError};
 use crate::schedule::LONGEST_RETRY;
+use crate::traceparent;
 
 /// A connection that nobody has used for so long is closed.
 const IDLE: Duration = Duration::from_secs(60);
@@ -246,7 +247,7 @@ impl Link {
     }
 
     async fn publish(&self, message: &Message, body: Bytes, longest: Duration) -> Result<Answer, Failure> {
-        let (subject, headers) = (&message.publication.subject, message.publication.header_size());
+        let (subject, headers) = (&message.publication.subject, message.header_size());
         let most = self.connection.max_payload;
         // One that does not say so takes what it takes.
         if most > 0 && headers.saturating_add(body.len()) > most {
@@ -264,7 +265,13 @@ impl Link {
                 return Err(Failure::Answer(answer(413, reason)));
             }
         }
-        let headers = [(MESSAGE_ID, &*message.publication.message_id)];
+        let traceparent = message.traceparent.map(|traceparent| traceparent.to_string());
+        let mut headers = vec![(MESSAGE_ID, &*message.publication.message_id)];
+        headers.extend(
+            traceparent
+                .as_deref()
+                .map(|traceparent| (traceparent::HEADER, traceparent)),
+        );
         let said = self.connection.ask(subject, &headers, &body).await?;
         let mut answer = answer(code(&said), said);
         answer.headers = remarks;

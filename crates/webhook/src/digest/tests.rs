@@ -115,6 +115,7 @@ fn card(event_type: &str, data: &serde_json::Value) -> Card {
         event_type: event_type.into(),
         data: data.to_string().into(),
         occurred_at: at("2026-01-09T08:05:00Z"),
+        traceparent: None,
     })
 }
 

@@ -116,6 +116,7 @@ mod tests {
             event_type: "task_completed".into(),
             data: data.into(),
             occurred_at: Timestamp::from_microsecond(1_700_000_000_123_456).unwrap(),
+            traceparent: None,
         };
         String::from_utf8(event_json(&event, b"old".to_vec())).unwrap()
     }

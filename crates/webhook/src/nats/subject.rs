@@ -96,6 +96,7 @@ mod tests {
             event_type: event_type.into(),
             data: data.into(),
             occurred_at: Timestamp::from_microsecond(1_700_000_000_123_456).unwrap(),
+            traceparent: None,
         }
     }
 

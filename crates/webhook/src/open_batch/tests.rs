@@ -12,6 +12,7 @@ fn event() -> Event {
         event_type: "task_completed".into(),
         data: "{}".into(),
         occurred_at: Timestamp::UNIX_EPOCH,
+        traceparent: None,
     }
 }
 

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use crate::event::Event;
 use crate::nats::Publication;
+use crate::traceparent::Traceparent;
 
 /// The webhook's id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -29,6 +30,14 @@ pub struct Delivery {
     pub next_attempt_at: Option<Timestamp>,
 }
 
+impl Delivery {
+    /// Its own span, if its event was written within a trace.
+    pub fn traceparent(&self) -> Option<Traceparent> {
+        let parent = self.event.traceparent?;
+        Some(parent.of_delivery(self.id, self.event.occurred_at))
+    }
+}
+
 /// A queue's rows are wanted: its first `limit` unfinished ones in order of id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Claim {
@@ -49,6 +58,8 @@ pub struct Request {
     pub message_id: Option<Box<str>>,
     /// The same.
     pub publication: Option<Publication>,
+    /// The same.
+    pub traceparent: Option<Traceparent>,
     /// What the message holds, in its order; never empty.
     pub deliveries: Vec<DeliveryId>,
 }
@@ -67,6 +78,8 @@ pub struct Composed {
     pub message_id: Option<Box<str>>,
     /// What it is called in a stream.
     pub publication: Option<Publication>,
+    /// The delivery's own span, for a receiver that goes on with the trace.
+    pub traceparent: Option<Traceparent>,
     /// How many of the deliveries the message holds, at least 1.
     pub taken: usize,
 }

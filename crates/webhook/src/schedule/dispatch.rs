@@ -128,6 +128,7 @@ impl Scheduler {
             body: composed.body,
             message_id: composed.message_id,
             publication: composed.publication,
+            traceparent: composed.traceparent,
             deliveries,
         })
     }

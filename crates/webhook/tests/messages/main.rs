@@ -23,6 +23,7 @@ fn event(event_type: &str, data: &Value) -> Event {
         event_type: event_type.into(),
         data: data.to_string().into(),
         occurred_at: "2024-01-15T10:31:02.5Z".parse().unwrap(),
+        traceparent: None,
     }
 }
 

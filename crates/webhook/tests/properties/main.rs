@@ -186,6 +186,7 @@ proptest! {
                 event_type: "task_completed".into(),
                 data: data.to_string().into(),
                 occurred_at: Timestamp::UNIX_EPOCH,
+                traceparent: None,
             })
         }).collect();
         for kind in KINDS {
@@ -201,6 +202,7 @@ proptest! {
             event_type: "own".into(),
             data: Value::Object(data).to_string().into(),
             occurred_at: Timestamp::UNIX_EPOCH,
+            traceparent: None,
         };
         let short = definition(&template).map(|definition| definition.card(&event, None));
         let engine = definition(&format!("{template} {{# a comment #}}")).map(|definition| definition.card(&event, None));
@@ -216,6 +218,7 @@ proptest! {
             event_type: "own".into(),
             data: Value::Object(data).to_string().into(),
             occurred_at: Timestamp::UNIX_EPOCH,
+            traceparent: None,
         }, None);
         let asked_for = data.clone().into_iter().filter(|(key, _)| keys.contains(key)).collect();
         prop_assert_eq!(card(asked_for), card(data));
@@ -237,6 +240,7 @@ proptest! {
             event_type: "test".into(),
             data: json!({ "message": message }).to_string().into(),
             occurred_at: Timestamp::UNIX_EPOCH,
+            traceparent: None,
         });
         for kind in KINDS {
             let shown = read(kind, &compose(kind, std::slice::from_ref(&card)).body).remove(0).text;

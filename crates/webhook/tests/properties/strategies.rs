@@ -96,6 +96,7 @@ pub fn events() -> impl Strategy<Value = Event> {
         event_type: event_type.into(),
         data: data.into(),
         occurred_at,
+        traceparent: None,
     })
 }
 

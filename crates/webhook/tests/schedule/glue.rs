@@ -54,6 +54,7 @@ impl Tables {
             event_type: "task_completed".into(),
             data: "{}".into(),
             occurred_at: created_at,
+            traceparent: None,
         };
         let id = DeliveryId(id);
         let delivery = Delivery {
@@ -147,6 +148,7 @@ impl Compose for Room {
             body: ids.join(" ").into_bytes(),
             message_id: None,
             publication: None,
+            traceparent: None,
             taken,
         }
     }

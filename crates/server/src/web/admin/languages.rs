@@ -17,7 +17,7 @@ use crate::queries::integrations;
 use crate::queries::rights::{Deed, Rights};
 use crate::web::Error;
 use crate::web::error::Fields;
-use crate::web::form::Filters;
+use crate::web::filters::Filters;
 
 /// What messages say where nobody has set a language.
 const USUAL: &str = "en";

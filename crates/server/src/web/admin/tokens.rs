@@ -18,7 +18,7 @@ use crate::queries::rights::{Deed, Rights};
 use crate::queries::tokens::{self, Listed};
 use crate::web::Error;
 use crate::web::error::Fields;
-use crate::web::form::Filters;
+use crate::web::filters::Filters;
 
 /// What a form offers: nobody thinks of it again.
 const USUAL_DAYS: i32 = 90;

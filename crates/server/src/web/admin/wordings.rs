@@ -20,7 +20,7 @@ use crate::queries::integrations;
 use crate::queries::rights::{Deed, Rights};
 use crate::web::Error;
 use crate::web::error::Fields;
-use crate::web::form::Filters;
+use crate::web::filters::Filters;
 use crate::web::path::Name;
 
 /// A part of what a message says, as the form has it.

@@ -9,7 +9,7 @@ use super::or_empty;
 use super::responses::{Missing, NotAllowed, Refused};
 use crate::database::Access;
 use crate::queries::integrations;
-use crate::queries::logs::{self, Entry, Filter, Status};
+use crate::queries::logs::{self, Attempt, Entry, Filter, Status};
 use crate::web::filters::Filters;
 use crate::web::log_page::Place;
 use crate::web::page::Page;

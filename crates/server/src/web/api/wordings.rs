@@ -12,7 +12,8 @@ use super::responses::{Missing, NotAllowed, Refused};
 use crate::database::{Access, Session};
 use crate::queries::configuration::{self, ALL_EVENTS, Words};
 use crate::queries::events;
-use crate::web::form::{Filters, Form};
+use crate::web::filters::Filters;
+use crate::web::form::Form;
 use crate::web::path::Name;
 use crate::web::{Caller, Error};
 
