@@ -244,11 +244,7 @@ impl Page {
             TagEnd::Emphasis => self.raw("</em>"),
             TagEnd::Strong => self.raw("</strong>"),
             TagEnd::Strikethrough => self.raw("</del>"),
-            TagEnd::Link => {
-                if self.links.pop() == Some(true) {
-                    self.raw("</a>");
-                }
-            }
+            TagEnd::Link if self.links.pop() == Some(true) => self.raw("</a>"),
             _ => {}
         }
     }
