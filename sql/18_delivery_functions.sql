@@ -263,4 +263,3 @@ END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_resume(bigint) IS
     'Tries a webhook now that is failing, gone, or told to wait: what its endpoint has asked for is forgotten, also a limit that Discord has set for all webhooks, of other databases too, and the first of what waits leaves; where nothing waits, it is failing until something has been taken. Quiet hours hold';
-        DELETE FROM zentry_notify.delivery_attempt a WHERE a.delivery_id = OLD.id;

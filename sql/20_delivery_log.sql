@@ -10,6 +10,7 @@ DECLARE
     state    "char";
 BEGIN
     IF TG_OP = 'DELETE' THEN
+        DELETE FROM zentry_notify.delivery_attempt a WHERE a.delivery_id = OLD.id;
         DELETE FROM zentry_notify.delivery d WHERE d.id = OLD.id;
         DELETE FROM zentry_notify.legacy_delivery d WHERE d.id = OLD.id;
         RETURN OLD;

@@ -2283,7 +2283,6 @@ END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_resume(bigint) IS
     'Tries a webhook now that is failing, gone, or told to wait: what its endpoint has asked for is forgotten, also a limit that Discord has set for all webhooks, of other databases too, and the first of what waits leaves; where nothing waits, it is failing until something has been taken. Quiet hours hold';
-        DELETE FROM zentry_notify.delivery_attempt a WHERE a.delivery_id = OLD.id;
 -- ---- 19_notices.sql ----
 
 -- Notices: of a webhook's trouble another one is told, when it begins and not again before it is over. A notice that fails makes none.
@@ -2365,6 +2364,7 @@ DECLARE
     state    "char";
 BEGIN
     IF TG_OP = 'DELETE' THEN
+        DELETE FROM zentry_notify.delivery_attempt a WHERE a.delivery_id = OLD.id;
         DELETE FROM zentry_notify.delivery d WHERE d.id = OLD.id;
         DELETE FROM zentry_notify.legacy_delivery d WHERE d.id = OLD.id;
         RETURN OLD;

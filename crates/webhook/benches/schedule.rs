@@ -22,6 +22,7 @@ impl Compose for All {
             body: Vec::new(),
             message_id: None,
             publication: None,
+            traceparent: None,
             taken: deliveries.len(),
         }
     }
