@@ -41,7 +41,7 @@ pub struct OpenDelivery {
     pub last: Option<DeliveryChange>,
     /// The requests for it that came to nothing, in order.
     pub misses: Vec<DeliveryChange>,
-    /// It is not to be written now: see [`OpenBatch::take`].
+    /// It is not to be written now: see [`super::OpenBatch::take`].
     pub held: bool,
 }
 
