@@ -47,14 +47,14 @@ pub struct Message {
 pub(crate) enum Format {
     /// As messages of the first cards that fit; there is one.
     Cards(fn(&[Card], &Appearance, Vec<u8>) -> Message),
-    /// It takes no messages, but events ([`event_json`]).
+    /// It takes no messages, but events ([`event_json()`]).
     Event,
 }
 
 /// Writes one message of as many of the first cards as fit, at most [`MAX_EVENTS`].
 ///
 /// The first card always fits, because its texts are shortened until it does. No cards give no body, and neither does a receiver that takes
-/// events ([`event_json`]).
+/// events ([`event_json()`]).
 pub fn compose(kind: EndpointKind, cards: &[Card]) -> Message {
     compose_with(kind, cards, &Appearance::default())
 }
