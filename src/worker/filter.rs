@@ -226,15 +226,12 @@ pub fn switch_off(webhook: i64, ending: Ending) {
                        FROM zentry_notify.webhook f \
                        WHERE f.id OPERATOR(pg_catalog.=) $1 AND w.is_active \
                          AND (w.id OPERATOR(pg_catalog.=) f.id OR w.filter::text OPERATOR(pg_catalog.=) f.filter::text)";
-    let reason = match ending {
-        Ending::GoesOn => "its filter goes on when it is cancelled",
-        Ending::Crashes => "its filter ran in two processes in a row that were killed or crashed",
-    };
+    let reason = format!("its filter {}", ending.words());
     pgrx::warning!("zentry_notify: webhook {webhook} is switched off: {reason}");
     let written = database::transaction("zentry_notify: switch a filter off", || {
         with_spi(|spi| {
             Plan::prepare(spi, SQL, &[pg_sys::INT8OID, pg_sys::TEXTOID])
-                .execute(spi, &[webhook.into(), reason.into()]);
+                .execute(spi, &[webhook.into(), reason.as_str().into()]);
         });
     });
     if let Err(error) = written {

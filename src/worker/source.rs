@@ -188,7 +188,8 @@ pub enum Ending {
 impl Ending {
     const ALL: [Ending; 2] = [Ending::GoesOn, Ending::Crashes];
 
-    fn words(self) -> &'static str {
+    /// What it did, behind the name of what did it.
+    pub fn words(self) -> &'static str {
         match self {
             Ending::GoesOn => "goes on when it is cancelled",
             Ending::Crashes => "ran in two processes in a row that were killed or crashed",
