@@ -120,7 +120,7 @@ impl Worker {
     /// How many events can be routed before something is written, if as many hear them as heard the last ones; None: nothing more.
     pub fn room(&mut self) -> Option<usize> {
         let each = self.heard_by.max(1);
-        let room = MAX_DELIVERIES.saturating_sub(self.batch.deliveries());
+        let room = MAX_DELIVERIES.saturating_sub(self.batch.occupied(Instant::now()));
         let full = room < ROOM.min(PAGE * each)
             || self.batch.events() >= MAX_EVENTS
             || self.batch.bytes() >= MAX_BYTES;
@@ -246,8 +246,14 @@ impl Worker {
     /// What is not finished waits in the table from now on.
     fn leave_waiting(&mut self, events: &[OpenEvent], written: &HashSet<DeliveryId>) {
         let mut switched_off = Vec::new();
-        for delivery in events.iter().flat_map(|event| &event.deliveries) {
+        let deliveries = events
+            .iter()
+            .flat_map(|event| event.deliveries.iter().map(move |delivery| (event, delivery)));
+        for (event, delivery) in deliveries {
             if !delivery.is_finished() && written.contains(&delivery.id) {
+                if delivery.last.is_none() {
+                    self.batch.spilled(delivery.id, event);
+                }
                 self.drained.remove(&delivery.queue);
                 self.claim_cursors.lower(delivery.queue, delivery.id.0);
                 self.scheduler.notice([delivery.queue]);

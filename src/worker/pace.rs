@@ -45,6 +45,10 @@ impl Worker {
         let refused = self.refusal.wait().filter(|_| calm && refused);
         let now = (!self.postponed.is_empty() && calm).then_some(Duration::ZERO);
         let write = self.batch.wait(Instant::now()).filter(|_| calm);
+        let room = self
+            .batch
+            .room_wait(Instant::now())
+            .filter(|_| self.more_events && calm);
         let count = self.uncounted.wait().filter(|_| calm);
         let count = count.max(self.miscount.wait().filter(|_| count.is_some()));
         let tidy = self.housekeeping.wait().filter(|_| calm);
@@ -57,6 +61,7 @@ impl Worker {
             refused,
             now,
             write,
+            room,
             count,
             tidy,
             projects,

@@ -2,6 +2,7 @@
 
 mod event;
 mod pace;
+mod spilled;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::{Duration, Instant};
@@ -10,6 +11,7 @@ use crate::event::Event;
 use crate::schedule::{Delivery, DeliveryChange, DeliveryId, Outcome, QueueId};
 pub use event::{OpenDelivery, OpenEvent};
 use pace::{Pace, STALE};
+use spilled::Spilled;
 
 /// No event stays in memory alone for longer than this, whatever becomes of its deliveries.
 const LONGEST: Duration = Duration::from_secs(1);
@@ -19,6 +21,8 @@ const LONGEST_WHEN_FULL: Duration = Duration::from_millis(300);
 /// soon as waiting, and to update it then, costs three times as much, so that the pace would fall further behind.
 const LONGEST_WHEN_MOVING: Duration = Duration::from_secs(3);
 const MANY: usize = 1_000;
+/// Room is not looked for more often.
+const SHORTEST: Duration = Duration::from_millis(1);
 /// No outcome does: what else is to become of its event is written later.
 const AFTER_ANSWER: Duration = Duration::from_millis(100);
 /// Events that are finished wait so long for others: writing costs the less for each, the more there are.
@@ -47,6 +51,8 @@ pub struct OpenBatch {
     /// There is no room for more.
     full: bool,
     pace: Pace,
+    /// What was written as waiting a short while ago: it takes room until it is finished, see [`OpenBatch::occupied`].
+    spilled: Spilled,
 }
 
 /// What the database has refused of a queue.
@@ -150,6 +156,10 @@ impl OpenBatch {
     pub fn note(&mut self, change: &DeliveryChange, now: Instant) -> bool {
         let event = self.event_of.get(&change.id);
         let Some(event) = event.and_then(|id| self.events.get_mut(id)) else {
+            self.spilled.remove(change.id);
+            if change.is_final() {
+                self.pace.finished(now);
+            }
             return false;
         };
         let Some(place) = event.place(change.id) else {
@@ -208,12 +218,49 @@ impl OpenBatch {
     }
 
     fn longest(&self, now: Instant) -> Duration {
-        let deliveries = self.deliveries();
+        let deliveries = self.deliveries() + self.spilled.len();
         if deliveries >= MANY && self.pace.takes(deliveries, LONGEST_WHEN_MOVING, now) {
             LONGEST_WHEN_MOVING
         } else {
             self.usual()
         }
+    }
+
+    /// Notes that a delivery of this event was written as waiting.
+    pub fn spilled(&mut self, delivery: DeliveryId, event: &OpenEvent) {
+        self.spilled.add(delivery, event.routed_at);
+    }
+
+    /// How long a delivery takes room after its event was routed, if it is written as waiting: as long as it may leave soon. To route on
+    /// and on would write everything as waiting, and keep the processor from what it takes to send it.
+    fn takes_room(&self, now: Instant) -> Duration {
+        let deliveries = self.deliveries() + self.spilled.len();
+        if !self.pace.is_known(now) {
+            LONGEST
+        } else if self.pace.takes(deliveries, LONGEST_WHEN_MOVING, now) {
+            LONGEST_WHEN_MOVING
+        } else {
+            Duration::ZERO
+        }
+    }
+
+    /// Returns how many deliveries are here, or were written as waiting and will soon be finished.
+    pub fn occupied(&mut self, now: Instant) -> usize {
+        let time = self.takes_room(now);
+        match now.checked_sub(time) {
+            _ if time.is_zero() => self.spilled.clear(),
+            Some(moment) => self.spilled.forget_until(moment),
+            None => {}
+        }
+        self.deliveries() + self.spilled.len()
+    }
+
+    /// Returns after what time to ask [`OpenBatch::occupied`] again, whatever becomes of the deliveries; None: nothing that was written
+    /// takes room.
+    pub fn room_wait(&self, now: Instant) -> Option<Duration> {
+        let ends = self.spilled.first()? + self.takes_room(now);
+        // By then it may not move any more.
+        Some(ends.saturating_duration_since(now).clamp(SHORTEST, STALE))
     }
 
     /// Lets everything be written at the next occasion.

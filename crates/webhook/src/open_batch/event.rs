@@ -47,8 +47,7 @@ pub struct OpenDelivery {
 
 impl OpenDelivery {
     pub fn is_finished(&self) -> bool {
-        let outcome = self.last.as_ref().map(|change| change.outcome);
-        matches!(outcome, Some(Outcome::Sent | Outcome::Failed))
+        self.last.as_ref().is_some_and(DeliveryChange::is_final)
     }
 
     /// As the scheduler wants it.

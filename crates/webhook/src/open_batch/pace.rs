@@ -30,10 +30,15 @@ impl Pace {
         self.finished += 1;
     }
 
+    /// Whether anything was finished a short while ago.
+    pub(super) fn is_known(&self, now: Instant) -> bool {
+        let is_recent = |began: Instant| now.saturating_duration_since(began) < STALE;
+        self.rate > 0 && self.began.is_some_and(is_recent)
+    }
+
     /// Whether so many will be finished within that time.
     pub(super) fn takes(&self, deliveries: usize, time: Duration, now: Instant) -> bool {
-        let is_recent = |began: Instant| now.saturating_duration_since(began) < STALE;
         let taken = self.rate * time.as_millis() as usize / 1000;
-        self.began.is_some_and(is_recent) && deliveries <= taken
+        self.is_known(now) && deliveries <= taken
     }
 }

@@ -140,6 +140,59 @@ fn what_moves_is_not_written_as_waiting() {
     assert_eq!(batch.take(false, false, ends).len() as i64, events - finished);
 }
 
+/// Routes so many deliveries, and writes them as waiting when their time is up.
+fn spill(batch: &mut OpenBatch, events: i64, start: Instant) {
+    (1..=events).for_each(|number| add(batch, number, start));
+    batch.set_full(true);
+    let taken = batch.take(false, false, start + LONGEST_WHEN_FULL);
+    assert_eq!(taken.len() as i64, events);
+    for event in &taken {
+        for delivery in &event.deliveries {
+            batch.spilled(delivery.id, event);
+        }
+    }
+}
+
+#[test]
+fn what_is_written_as_waiting_and_moves_takes_room_until_it_is_finished() {
+    let start = Instant::now();
+    let after = |milliseconds| start + Duration::from_millis(milliseconds);
+    let mut batch = OpenBatch::default();
+    spill(&mut batch, 400, start);
+    assert_eq!(batch.occupied(after(300)), 1200);
+    assert_eq!(batch.room_wait(after(600)), Some(Duration::from_millis(400)));
+    // Two windows at 2,000 a second.
+    let mut ids = (1..=400).flat_map(|number| (0..QUEUES).map(move |queue| (10 * number + queue, queue)));
+    for step in 0..41 {
+        for (id, queue) in ids.by_ref().take(10) {
+            assert!(!batch.note(&change(id, queue, Outcome::Sent), after(400 + 5 * step)));
+        }
+    }
+    assert_eq!(batch.occupied(after(600)), 790);
+    assert_eq!(batch.room_wait(after(600)), Some(STALE));
+    // What comes now leaves behind them, and is not written as waiting.
+    (401..=700).for_each(|number| add(&mut batch, number, after(600)));
+    assert!(after(1050) > after(600) + LONGEST_WHEN_FULL);
+    assert_eq!(batch.take(false, false, after(1050)).len(), 0);
+    // When nothing moves any more, it takes no room after a second.
+    assert_eq!(batch.occupied(after(1100)), 900);
+    assert_eq!(batch.take(false, false, after(1100)).len(), 300);
+}
+
+#[test]
+fn what_is_written_as_waiting_and_moves_too_slowly_takes_no_room() {
+    let start = Instant::now();
+    let after = |milliseconds| start + Duration::from_millis(milliseconds);
+    let mut batch = OpenBatch::default();
+    spill(&mut batch, 100, start);
+    for (number, at) in [(1, 310), (2, 420)] {
+        batch.note(&change(10 * number, 0, Outcome::Sent), after(at));
+    }
+    assert_eq!(batch.room_wait(after(420)), Some(SHORTEST));
+    assert_eq!(batch.occupied(after(420)), 0);
+    assert_eq!(batch.room_wait(after(420)), None);
+}
+
 #[test]
 fn what_has_to_be_tried_again_is_read_as_it_is_now() {
     let now = Instant::now();

@@ -57,6 +57,11 @@ impl DeliveryChange {
                 .is_some_and(|error| error.starts_with(EXPIRED))
     }
 
+    /// Whether nothing more is to become of the delivery.
+    pub fn is_final(&self) -> bool {
+        matches!(self.outcome, Outcome::Sent | Outcome::Failed)
+    }
+
     /// A request that came to nothing: it failed, or met a rate limit.
     pub fn is_miss(&self) -> bool {
         self.outcome != Outcome::Sent && !self.expired()
