@@ -1,6 +1,6 @@
 # The front door: `make` lists what there is. The work is done by scripts/, which can be called without make too.
 
-.PHONY: help demo stop web psql test test-crates test-pg test-e2e test-all test-assert test-company test-package regress torture soak soak-tests fuzz load bench bench-micro \
+.PHONY: help demo stop web psql test test-crates test-pg test-e2e test-all test-assert test-company test-package regress torture soak soak-tests fuzz mutants load bench bench-micro \
 	bench-compare coverage lint deny package apt-repository release-check ci-full picture screenshots browser \
 	bootstrap stage install clean
 .DEFAULT_GOAL := help
@@ -63,6 +63,9 @@ soak-tests: browser ## Run every test twenty times, until one fails (ZENTRY_RUNS
 
 fuzz: bootstrap ## Fuzz the formatter, the answers, the URLs and the templates (ZENTRY_FUZZ_SECONDS for each, 180)
 	@scripts/fuzz
+
+mutants: bootstrap ## Change the code a little, many times, and see whether a test fails (GROUPS='answers urls')
+	@scripts/mutants $(GROUPS)
 
 load: bootstrap ## Send a thousand requests a second to the REST API, while events are delivered (ZENTRY_RATE, ZENTRY_SECONDS)
 	@scripts/load

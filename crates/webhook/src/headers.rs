@@ -158,4 +158,36 @@ mod tests {
             assert_eq!(OwnHeaders::parse(json), Err(error), "{json}");
         }
     }
+
+    #[test]
+    fn bounds_are_kept() {
+        let header = |name: &str, value: &str| {
+            let object = serde_json::json!({ name: value });
+            OwnHeaders::parse(&object.to_string()).err()
+        };
+        assert_eq!(header(&"a".repeat(100), "x"), None);
+        assert_eq!(header(&"a".repeat(101), "x"), Some(HeaderError::Name));
+        assert_eq!(header("a-b_c.9", "~ x"), None);
+        let value = Some(HeaderError::Value("a".into()));
+        assert_eq!(header("a", &"x".repeat(2_000)), None);
+        assert_eq!(header("a", &"x".repeat(2_001)), value);
+        for wrong in [" x", "x ", "\u{7f}", "\u{1f}"] {
+            assert_eq!(header("a", wrong), value, "{wrong:?}");
+        }
+        let ours = HeaderError::Ours("proxy-authorization".into());
+        assert_eq!(header("Proxy-Authorization", "x"), Some(ours));
+        let many = |count: usize| {
+            let headers: BTreeMap<String, &str> =
+                (0..count).map(|number| (format!("a{number}"), "x")).collect();
+            OwnHeaders::parse(&serde_json::json!(headers).to_string())
+        };
+        assert!(many(20).is_ok());
+        assert_eq!(many(21), Err(HeaderError::TooMany));
+        assert_ne!(HeaderError::TooMany.hint(), HeaderError::Name.hint());
+        assert!(
+            HeaderError::Ours(String::new())
+                .hint()
+                .starts_with("Leave it out")
+        );
+    }
 }

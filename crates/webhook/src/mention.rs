@@ -82,7 +82,7 @@ impl Mention {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use EndpointKind::{Discord, TeamsConnector, TeamsWorkflow};
+    use EndpointKind::{Discord, GoogleChat, Mattermost, Slack, TeamsConnector, TeamsWorkflow};
 
     #[test]
     fn roles_and_users() {
@@ -104,6 +104,72 @@ mod tests {
         );
     }
 
+    /// What is written becomes markup of the service, so nothing else may pass.
+    #[test]
+    fn markup_is_made_of_ids_and_names_alone() {
+        for (kind, text, markup) in [
+            (Slack, "user:U012AB3CD", "<@U012AB3CD>"),
+            (Slack, "user:W9", "<@W9>"),
+            (Slack, "group:S012", "<!subteam^S012>"),
+            (Slack, "here", "<!here>"),
+            (Slack, "channel", "<!channel>"),
+            (GoogleChat, "user:1234567890", "<users/1234567890>"),
+            (GoogleChat, "user:1", "<users/1>"),
+            (GoogleChat, "all", "<users/all>"),
+            (Mattermost, "user:ada.lovelace", "@ada.lovelace"),
+            (Mattermost, "user:a-d_a9", "@a-d_a9"),
+            (Mattermost, "here", "@here"),
+            (Mattermost, "channel", "@channel"),
+            (Mattermost, "all", "@all"),
+        ] {
+            assert_eq!(
+                Mention::parse(kind, text),
+                Ok(Mention::Markup(markup.to_owned())),
+                "{kind:?} {text}"
+            );
+        }
+        for kind in [Slack, GoogleChat, Mattermost] {
+            let long = format!("user:{}", "1".repeat(MAX_ID + 1));
+            for text in [
+                "",
+                "everyone",
+                "user:",
+                "group:",
+                "user:all>",
+                "user:U1> <!channel",
+                "user:U 1",
+                "user:U1\nx",
+                "user:1:2",
+                "group:1",
+                "here:1",
+                "all:x",
+                &long,
+            ] {
+                let error = Mention::parse(kind, text);
+                assert!(
+                    matches!(error, Err(MentionError::Nobody { .. })),
+                    "{kind:?} {text}: {error:?}"
+                );
+            }
+        }
+        for text in [
+            "user:U",
+            "user:S012",
+            "group:U012",
+            "user:u012",
+            "user:X012",
+            "all",
+        ] {
+            assert!(Mention::parse(Slack, text).is_err(), "{text}");
+        }
+        for text in ["user:12a", "here", "user:+1"] {
+            assert!(Mention::parse(GoogleChat, text).is_err(), "{text}");
+        }
+        for text in ["user:Ada", "user:a b", "user:a@b"] {
+            assert!(Mention::parse(Mattermost, text).is_err(), "{text}");
+        }
+    }
+
     #[test]
     fn what_mentions_nobody() {
         for text in [
@@ -116,6 +182,7 @@ mod tests {
             "role:123456789012345678901",
             "group:123456789012345678",
             "role:123456789012345678> @everyone",
+            "role:1234567890123456",
             "<@&123456789012345678>",
         ] {
             assert!(

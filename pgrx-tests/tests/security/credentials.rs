@@ -12,8 +12,8 @@ use zentry_e2e::site::{Site, fire};
 use zentry_e2e::wait::eventually;
 
 use crate::raw_nats::{Manner, RawNats};
-use crate::redaction::talkative_site;
 use crate::search::Search;
+use crate::talkative::talkative_site;
 
 /// Made for tests: a user's seed.
 const SEED: &str = "SUAEH4OYGVZ4EVYKFFUR4XEWFM3N2X7T5VFLVR6XKERCFRFAQBM5HK4BJM";

@@ -1,114 +1,26 @@
 //! Webhook URLs are passwords: no part of one is found anywhere but in the table that keeps it.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
 use std::time::Duration;
 
 use anyhow::Result;
 use postgres::Client;
-use zentry_e2e::cluster::{ClusterOptions, Stage};
-use zentry_e2e::emulator::{Behaviour, Kind, Webhook};
-use zentry_e2e::scene::{Delivery, SOON, register};
+use zentry_e2e::cluster::ClusterOptions;
+use zentry_e2e::scene::{Delivery, SOON};
 use zentry_e2e::site::{Site, fire};
 use zentry_e2e::zentry;
 
+use crate::failing_receivers::{FAILURES, misbehaviour, webhooks};
+use crate::refused_writes;
 use crate::search::Search;
-
-/// One of each kind, under their names.
-fn webhooks(site: &Site, client: &mut Client) -> Result<Vec<(i64, Webhook)>> {
-    Kind::ALL
-        .into_iter()
-        .map(|kind| {
-            let webhook = site.emulator.register(kind);
-            Ok((register(client, &webhook, None, None)?, webhook))
-        })
-        .collect()
-}
-
-const FAILURES: usize = 12;
-
-/// Every way in which a receiver can fail, with the URL itself in the answer where it can be.
-fn misbehaviour(webhook: &Webhook) -> Vec<Behaviour> {
-    let url = webhook.url();
-    let echo = |status: u16, body: String| Behaviour::Answer {
-        status,
-        headers: vec![("content-type".to_owned(), "application/json".to_owned())],
-        body,
-    };
-    let all = vec![
-        echo(500, format!("cannot handle {url}")),
-        echo(
-            400,
-            serde_json::json!({ "message": format!("bad request for {url}"), "code": 50035 }).to_string(),
-        ),
-        echo(401, format!("no access to {url}")),
-        echo(403, format!("{url} is forbidden")),
-        echo(200, format!("Webhook message delivery failed with error: {url}")),
-        Behaviour::Redirect(url.clone()),
-        Behaviour::DropBeforeAnswer,
-        Behaviour::Reset,
-        Behaviour::CutAnswer,
-        Behaviour::Garbage,
-        Behaviour::Hang,
-        echo(404, format!("{url} is unknown")),
-    ];
-    assert_eq!(all.len(), FAILURES);
-    all
-}
+use crate::talkative::{contains, talkative_site, watch};
 
 /// All text that a query gives.
 fn text_of(client: &mut Client, relation: &str) -> Result<String> {
     let sql = format!("SELECT coalesce(string_agg(r::text, E'\\n'), '') FROM {relation} r");
     Ok(client.query_one(&sql, &[])?.get(0))
-}
-
-/// Looks over and over at what pg_stat_activity shows, until told to stop; every text that it has shown.
-fn watch(mut client: Client, stop: Arc<AtomicBool>) -> thread::JoinHandle<BTreeSet<String>> {
-    const TEXTS: &str = "SELECT concat_ws(' | ', datname, usename, application_name, client_hostname, wait_event, query, backend_type) \
-                           FROM pg_stat_activity";
-    thread::spawn(move || {
-        let mut seen = BTreeSet::new();
-        while !stop.load(Ordering::SeqCst) {
-            for row in client.query(TEXTS, &[]).unwrap() {
-                seen.insert(row.get(0));
-            }
-            // Often, but those that it looks at need the processor, too.
-            thread::sleep(Duration::from_millis(1));
-        }
-        seen
-    })
-}
-
-/// A server that writes down all that PostgreSQL can be told to write down, as an administrator would who knows SECURITY.md.
-pub fn talkative_site(options: ClusterOptions) -> Result<Site> {
-    let options = options
-        .set(
-            "shared_preload_libraries",
-            "zentry_notify,pg_stat_statements,auto_explain",
-        )
-        .set("zentry_notify.request_timeout", "500ms")
-        .set("logging_collector", "on")
-        .set("log_destination", "stderr,csvlog")
-        .set("log_min_messages", "debug1")
-        .set("log_error_verbosity", "verbose")
-        .set("log_statement", "all")
-        .set("log_duration", "on")
-        .set("log_min_duration_statement", 0)
-        .set("log_parameter_max_length", 0)
-        .set("pg_stat_statements.track", "all")
-        .set("auto_explain.log_min_duration", 0)
-        .set("auto_explain.log_nested_statements", "on")
-        .set("auto_explain.log_verbose", "on")
-        .set("auto_explain.log_analyze", "on");
-    let options = match Stage::get()?.major() {
-        16.. => options.set("auto_explain.log_parameter_max_length", 0),
-        _ => options,
-    };
-    Site::start(options)
 }
 
 /// Every function of ours that somebody may call, with arguments that succeed and arguments that fail. `$1` stands for a URL that
@@ -282,7 +194,8 @@ const CALLS: [(&str, &[&str]); 36] = [
     ("zentry_notify.sample_event", &["($1)", "('daily_streak')"]),
 ];
 
-fn with_url(sql: &str) -> String {
+/// `sql` with the known URL for `$1`.
+pub fn with_url(sql: &str) -> String {
     sql.replace("$1", "(SELECT url FROM pg_temp.known)")
 }
 
@@ -297,39 +210,6 @@ fn call(client: &mut Client, search: &mut Search, function: &str, arguments: &st
         Err(error) => search.look_at_error(&sql, &error),
     }
 }
-
-/// Writes that break a rule of the table.
-const BAD_INSERTS: [&str; 11] = [
-    "(webhook_type, webhook_url) VALUES ('discord', $1)",
-    "(name, webhook_url) VALUES ('x', $1)",
-    "(name, webhook_type, webhook_url, event_types) VALUES ('x', 'discord', $1, NULL)",
-    "(name, webhook_type, webhook_url, event_types) VALUES ('x', 'discord', $1, '[\"nothing\"]')",
-    "(name, webhook_type, webhook_url, is_active) VALUES ('x', 'discord', $1, NULL)",
-    "(name, webhook_type, webhook_url, max_events_per_message) VALUES ('x', 'discord', $1, 99)",
-    "(name, webhook_type, webhook_url, min_interval) VALUES ('x', 'discord', $1, '-1 s')",
-    "(name, webhook_type, webhook_url, max_age) VALUES ('x', 'discord', $1, '0 s')",
-    "(name, webhook_type, webhook_url, omit_keys) VALUES ('x', 'discord', $1, '{NULL}')",
-    "(id, name, webhook_type, webhook_url) VALUES (1, 'x', 'discord', $1)",
-    "(name, webhook_type, webhook_url, created_at) VALUES ('x', 'discord', $1, NULL)",
-];
-
-const BAD_UPDATES: [&str; 15] = [
-    "max_events_per_message = 0",
-    "max_events_per_message = NULL",
-    "min_interval = '2 days'",
-    "min_interval = NULL",
-    "max_age = '-1 day'",
-    "name = NULL",
-    "name = ''",
-    "webhook_type = NULL",
-    "webhook_type = 'slack'",
-    "webhook_url = NULL",
-    "event_types = NULL",
-    "is_active = NULL",
-    "omit_keys = NULL",
-    "created_at = NULL",
-    "id = NULL",
-];
 
 #[test]
 fn no_secret_is_found_after_every_call_and_every_failure() -> Result<()> {
@@ -409,16 +289,7 @@ fn no_secret_is_found_after_every_call_and_every_failure() -> Result<()> {
             call(&mut client, &mut search, function, arguments);
         }
     }
-    for values in BAD_INSERTS {
-        let sql = with_url(&format!("INSERT INTO zentry_notify.webhook_integration {values}"));
-        let error = client.execute(&sql, &[]).expect_err(&sql);
-        search.look_at_error(&sql, &error);
-    }
-    for update in BAD_UPDATES {
-        let sql = format!("UPDATE zentry_notify.webhook_integration SET {update} WHERE id = 1");
-        let error = client.execute(&sql, &[]).expect_err(&sql);
-        search.look_at_error(&sql, &error);
-    }
+    refused_writes::try_each(&mut client, &mut search);
     // A proxy's password is one as well.
     client.batch_execute("SET plan_cache_mode = force_generic_plan")?;
     const SET_PROXY: &str = "SELECT set_config('zentry_notify.proxy', $1, false) <> ''";
@@ -502,16 +373,6 @@ fn functions(client: &mut Client) -> Result<BTreeSet<String>> {
     const SQL: &str = "SELECT p.proname::text FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'zentry_notify' \
                        JOIN pg_proc p ON p.oid = d.objid WHERE d.classid = 'pg_proc'::regclass AND p.proname LIKE 'zentry\\_%'";
     Ok(client.query(SQL, &[])?.iter().map(|row| row.get(0)).collect())
-}
-
-fn contains(logs: &Path, words: &str) -> Result<bool> {
-    for entry in fs::read_dir(logs)? {
-        let text = String::from_utf8_lossy(&fs::read(entry?.path())?).into_owned();
-        if text.contains(words) {
-            return Ok(true);
-        }
-    }
-    Ok(false)
 }
 
 #[test]

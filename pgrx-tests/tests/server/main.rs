@@ -22,6 +22,7 @@ mod logs;
 mod long_logs;
 mod metrics;
 mod monitoring;
+mod otlp_receiver;
 mod page_access;
 mod pages;
 mod redaction;

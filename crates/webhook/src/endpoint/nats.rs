@@ -234,6 +234,9 @@ mod tests {
         assert_eq!(servers(&three).len(), 3);
         assert_eq!(shown(&three).unwrap(), "nats://a:1,b:4222,[::1]:3/x");
         assert_eq!(prefix(&three), "x");
+        assert_eq!(shown(&Url::parse("https://a/x").unwrap()), None);
+        let encrypted = |text: &str| is_encrypted(&read(text).unwrap());
+        assert!(encrypted("TLS://a") && !encrypted("nats://a"));
     }
 
     #[test]
@@ -256,6 +259,9 @@ mod tests {
             assert!(kept(text).is_err(), "{text}");
         }
         assert_eq!(kept("nats://user:secret@a:4222"), Err(EndpointError::NatsUser));
+        let cluster = |servers: usize| format!("nats://{}", vec!["a"; servers].join(","));
+        assert!(kept(&cluster(16)).is_ok());
+        assert!(kept(&cluster(17)).is_err());
     }
 
     /// One that is allowed for the web is not allowed for this.
@@ -278,6 +284,9 @@ mod tests {
             ("nats://2130706433", "*.example:4222", true, false),
             ("nats://[::1]", "[::1]:4222", true, true),
             ("nats://[::1]", "[::1]:4222", false, false),
+            ("nats://8.8.8.8", "8.8.8.8:4222", false, true),
+            ("nats://b.example", "a.example:4222", false, false),
+            ("nats://example", "*.example:4222", false, false),
         ] {
             let checked = check(&read(text).unwrap(), &policy(hosts, private));
             assert_eq!(checked.is_ok(), allowed, "{text} {hosts}: {checked:?}");

@@ -6,6 +6,7 @@ use super::*;
 
 mod policy;
 mod redaction;
+mod services;
 
 const ID: &str = "123456789012345678";
 const TOKEN: &str = "aBcDeFgHiJkLmNoPqRsTuVwXyZ0123456789._-aBcDeFgHiJkLmNoPqRsTuVwXyZ01";

@@ -194,14 +194,10 @@ fn culprit(body: &Value) -> Option<usize> {
         .min()
 }
 
-/// What the body says: its message and, for an invalid form, the first field at fault.
+/// What the body, which is no page, says: its message and, for an invalid form, the first field at fault.
 fn reason(answer: &Answer, body: Option<&Value>) -> String {
     let Some(body) = body else {
-        return if answer.is_html() {
-            String::new()
-        } else {
-            answer.text().into_owned()
-        };
+        return answer.text().into_owned();
     };
     let message = body.get("message").and_then(Value::as_str).unwrap_or_default();
     match body.get("errors").and_then(first_field_error) {

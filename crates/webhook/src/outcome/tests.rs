@@ -3,10 +3,13 @@
 use super::*;
 
 mod discord;
+mod google_chat;
 mod hostile;
+mod mattermost;
 mod nats;
 mod ntfy;
 mod signed;
+mod slack;
 mod teams;
 
 const TOKEN: &str = "aBcDeFgHiJkLmNoPqRsTuVwXyZ0123456789._-aBcDeFgHiJkLmNoPqRsTuVwXyZ01";
@@ -98,6 +101,34 @@ fn an_error_has_the_status_of_its_answer() {
         }
         let gone = judged(kind, 410, &[], "");
         assert_eq!(gone.verdict, Verdict::Gone, "{kind:?}");
+    }
+}
+
+/// What people read of a failure that passes.
+#[test]
+fn failures_are_told_in_words() {
+    for (status, what) in [
+        (408, "the server did not answer in time"),
+        (500, "the server failed"),
+        (502, "the server behind the gateway failed"),
+        (503, "the server is unavailable"),
+        (504, "the server did not answer in time"),
+        (520, "the server can't take the message now"),
+    ] {
+        let judgement = judged(EndpointKind::TeamsWorkflow, status, &[], "");
+        assert_eq!(judgement.verdict, RETRY);
+        assert_eq!(judgement.error, Some(format!("{status}: {what}")));
+    }
+}
+
+#[test]
+fn a_wait_is_told_as_exactly_as_it_is_known() {
+    for (wait, told) in [("2", "2 s"), ("1.5", "1.5 s"), ("10", "10 s"), ("0.25", "0.25 s")] {
+        let judgement = judged(EndpointKind::Slack, 429, &[("retry-after", wait)], "");
+        assert_eq!(
+            judgement.error,
+            Some(format!("429: rate limited, next try in {told}"))
+        );
     }
 }
 

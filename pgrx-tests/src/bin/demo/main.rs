@@ -2,24 +2,24 @@
 //! them, and the messages that come of them. Ends with an error when anything that should arrive does not.
 
 mod background;
+mod database;
 mod narrator;
 mod story;
 
-use std::process::{ExitCode, Stdio};
+use std::env;
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
-use std::{env, fs, io::Write};
 
-use anyhow::{Context, Result, bail, ensure};
-use zentry_e2e::cluster::{Cluster, ClusterOptions};
+use anyhow::{Result, bail, ensure};
+use zentry_e2e::cluster::Cluster;
 use zentry_e2e::emulator::{Emulator, Kind, Limits, Verdict, Webhook, render};
 use zentry_e2e::wait::eventually;
-use zentry_e2e::zentry;
 
 use self::background::State;
+use self::database::DATABASE;
 use self::narrator::Narrator;
 use self::story::Step;
 
-const DATABASE: &str = "zentry";
 const LOG: &str = "\
 SELECT id, to_char(created_at, 'HH24:MI:SS') AS created, event_type, webhook_type AS type,
        status, response_status_code AS code, attempts,
@@ -90,11 +90,7 @@ impl Demo {
             "With Zentry's tables and a little data. It has no connection with any other cluster on this\nmachine. All times are in UTC.",
         )?;
         let emulator = Emulator::start()?;
-        let cluster = start_cluster(&emulator)?;
-        cluster
-            .connect()?
-            .batch_execute(&format!("CREATE DATABASE {DATABASE}"))?;
-        zentry::load(&mut cluster.connect_as("postgres", DATABASE)?)?;
+        let cluster = database::start(&emulator)?;
         let webhooks = CHANNELS.map(|(_, kind)| emulator.register(kind)).to_vec();
         for webhook in &webhooks {
             // One message a second, which the worker keeps to on their own hosts alone: here it would be told off each time, and wait.
@@ -366,36 +362,6 @@ impl Demo {
 
     /// What psql prints for `sql`, notices included.
     fn psql(&self, options: &[&str], sql: &str) -> Result<String> {
-        let mut psql = self
-            .cluster
-            .client_command("psql")
-            .args(["--no-psqlrc", "--set=ON_ERROR_STOP=1", "--dbname", DATABASE])
-            .args(options)
-            .env("PGOPTIONS", "--client-min-messages=notice --timezone=UTC")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()?;
-        psql.stdin
-            .take()
-            .context("psql has no input")?
-            .write_all(sql.as_bytes())?;
-        let output = psql.wait_with_output()?;
-        let text = String::from_utf8_lossy(&output.stderr) + String::from_utf8_lossy(&output.stdout);
-        ensure!(output.status.success(), "psql failed: {text}");
-        Ok(text.into_owned())
+        database::psql(&self.cluster, options, sql)
     }
-}
-
-fn start_cluster(emulator: &Emulator) -> Result<Cluster> {
-    let host = emulator.https_base().trim_start_matches("https://");
-    let mut cluster = Cluster::start(
-        ClusterOptions::default()
-            .set("zentry_notify.allowed_hosts", host)
-            .set("zentry_notify.allow_private_addresses", "on"),
-    )?;
-    let ca_file = cluster.dir().join("ca.pem");
-    fs::write(&ca_file, emulator.ca_pem())?;
-    cluster.conf(&[("zentry_notify.ca_file", &ca_file.to_string_lossy())])?;
-    Ok(cluster)
 }

@@ -324,6 +324,67 @@ mod tests {
     }
 
     #[test]
+    fn a_message_is_read_when_all_of_it_is_there() {
+        let whole = b"MSG a 1 2\r\nhi\r\n";
+        assert_eq!(all(whole), (vec![message("a", None, "hi")], None));
+        for length in 0..whole.len() {
+            assert_eq!(all(&whole[..length]), (vec![], None), "{length}");
+        }
+        // The largest may still come.
+        assert_eq!(all(b"MSG a 1 1048576\r\n"), (vec![], None));
+    }
+
+    #[test]
+    fn a_line_is_as_long_as_it_may_be_and_no_longer() {
+        let line = |length: usize| format!("-ERR {}", "x".repeat(length - 5));
+        assert_eq!(all(line(MAX_LINE).as_bytes()), (vec![], None));
+        let (said, error) = all(format!("{}\n", line(MAX_LINE)).as_bytes());
+        assert_eq!((said.len(), error), (1, None));
+        let (said, error) = all(format!("{}\n", line(MAX_LINE + 1)).as_bytes());
+        assert_eq!(said, []);
+        assert!(error.unwrap().contains("a line that is too long"));
+    }
+
+    /// Both ends of a connection.
+    fn connected() -> (Wire, tokio::io::DuplexStream) {
+        let (ours, theirs) = tokio::io::duplex(1024);
+        (Wire::new(Box::new(ours)), theirs)
+    }
+
+    #[tokio::test]
+    async fn a_connection_is_heard_until_it_ends() {
+        let (mut wire, mut server) = connected();
+        server.write_all(b"PING\r\n+O").await.unwrap();
+        assert_eq!(wire.hear().await.unwrap(), Said::Ping);
+        assert_eq!(wire.received(), 8);
+        server.write_all(b"K\r\n").await.unwrap();
+        assert_eq!(wire.hear().await.unwrap(), Said::Nothing);
+        assert_eq!(wire.received(), 11);
+        assert!(format!("{wire:?}").contains("received: 11"));
+        wire.say(b"PONG\r\n").await.unwrap();
+        let mut said = [0; 6];
+        server.read_exact(&mut said).await.unwrap();
+        assert_eq!(&said, b"PONG\r\n");
+        drop(server);
+        let error = wire.hear().await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+    }
+
+    /// What comes in clear before the encryption begins is not taken for what the server says encrypted.
+    #[tokio::test]
+    async fn nothing_may_come_before_the_encryption() {
+        let (mut wire, mut server) = connected();
+        server.write_all(b"PING\r\n").await.unwrap();
+        wire.hear().await.unwrap();
+        assert!(wire.into_channel().is_ok());
+        let (mut wire, mut server) = connected();
+        server.write_all(b"PING\r\n+OK\r\n").await.unwrap();
+        wire.hear().await.unwrap();
+        let error = wire.into_channel().err().unwrap();
+        assert!(error.to_string().contains("something before the encryption"));
+    }
+
+    #[test]
     fn what_is_published_has_its_length() {
         assert_eq!(publish("a", "b", &[], b"{}"), b"PUB a b 2\r\n{}\r\n");
         assert_eq!(

@@ -26,6 +26,8 @@ fn what_is_no_url_is_refused() {
     ] {
         assert_eq!(error(text), EndpointError::OtherScheme, "{text}");
     }
+    let longest = format!("https://discord.com/{}", "a".repeat(2028));
+    assert!(!matches!(error(&longest), EndpointError::TooLong { .. }));
     let long = format!("https://discord.com/{}", "a".repeat(2048));
     assert!(matches!(
         error(&long),

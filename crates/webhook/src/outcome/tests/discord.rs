@@ -54,8 +54,12 @@ fn an_invalid_form_names_its_embed() {
         error(&judgement),
         "400 bad request: Invalid Form Body: embeds[3].title: Must be 256 or fewer in length."
     );
-    let body = r#"{"code": 50035, "message": "Invalid Form Body", "errors": {"embeds": {"12": {}}}}"#;
-    assert_eq!(on_discord(400, &[], body).verdict, REJECTED);
+    // A message has ten embeds.
+    for (index, culprit) in [(9, Some(9)), (10, None), (12, None)] {
+        let body = format!(r#"{{"code": 50035, "errors": {{"embeds": {{"{index}": {{}}}}}}}}"#);
+        let verdict = on_discord(400, &[], &body).verdict;
+        assert_eq!(verdict, Verdict::Rejected { culprit }, "{index}");
+    }
 }
 
 #[test]

@@ -30,35 +30,34 @@ fn only_an_acknowledgement_is_a_success() {
         r#"{"ok": true}"#,
         r#"{"error": {"code": 503, "err_code": 10158, "description": "x"}, "stream": "S", "seq": 0}"#,
     ] {
-        assert_eq!(judgement(200, body).verdict, UNAVAILABLE, "{body}");
+        let judgement = judgement(200, body);
+        assert_eq!(judgement.verdict, UNAVAILABLE, "{body}");
+        assert!(judgement.error.unwrap().starts_with("what answered is no stream"));
     }
 }
 
 #[test]
 fn what_passes_is_repeated_and_the_order_is_kept() {
-    for (status, code) in [
-        (404, 10059),
-        (503, 10158),
-        (503, 10008),
-        (503, 10009),
-        (503, 10039),
-        (503, 10077),
-        (400, 10077),
-        (400, 10002),
-        (500, 10202),
-        (503, 0),
+    for (status, code, what) in [
+        (404, 10059, "the stream is not there now (10059)"),
+        (503, 10158, "the stream is still storing it (10158)"),
+        (503, 10008, "the stream has no leader now (10008)"),
+        (503, 10009, "the stream has no leader now (10009)"),
+        (503, 10039, "JetStream can't take the message now (10039)"),
+        (503, 10077, "the stream is full (10077)"),
+        (400, 10077, "the stream is full (10077)"),
+        (400, 10002, "the stream is full (10002)"),
+        (500, 10202, "the stream has no leader now (10202)"),
+        (500, 0, "JetStream can't take the message now (0)"),
+        (503, 0, "no stream takes the subject, or it is not there now"),
         // Another attempt's message is being stored.
-        (409, 10158),
+        (409, 10158, "the stream is still storing it (10158)"),
         // What nobody knows yet.
-        (400, 10999),
+        (400, 10999, "the stream did not take the message (10999)"),
     ] {
         let judgement = refused(status, code);
         assert_eq!(judgement.verdict, UNAVAILABLE, "{status} {code}");
-        let error = judgement.error.unwrap();
-        assert!(
-            error.ends_with("words") && error.contains(&status.to_string()),
-            "{error}"
-        );
+        assert_eq!(judgement.error, Some(format!("{status}: {what}: words")));
     }
     let none = judgement(503, "zentry.app.task_completed.1");
     assert_eq!(none.verdict, UNAVAILABLE);
@@ -85,4 +84,18 @@ fn what_somebody_has_to_change_keeps_the_events() {
         assert!(judgement.error.unwrap().ends_with("why"));
     }
     assert_eq!(refused(400, 10109).verdict, Verdict::Misdirected, "sealed");
+}
+
+/// What the client has found out about the stream goes with the answer.
+#[test]
+fn the_clients_own_words_are_read() {
+    let headers = [
+        (STREAM, "EVENTS"),
+        (REMARK, "a"),
+        ("content-type", "x"),
+        (REMARK, "b"),
+    ];
+    let answer = answer(200, &headers, r#"{"stream": "EVENTS", "seq": 1}"#);
+    assert_eq!(stream_looked_at(&answer), Some("EVENTS"));
+    assert_eq!(remarks(&answer).collect::<Vec<_>>(), ["a", "b"]);
 }
