@@ -75,7 +75,13 @@ fn script(name: &str, arguments: &[&str], state: &Path, input: &str) -> Output {
 #[test]
 fn a_kept_demo_has_what_the_guide_tries() {
     let state = std::env::temp_dir().join(format!("zentry-demo-{}.env", std::process::id()));
-    let kept = Command::new(env!("CARGO_BIN_EXE_demo"))
+    // A file of its own, which goes while it runs: as when the demo is built again.
+    let built = Path::new(env!("CARGO_BIN_EXE_demo"));
+    let place = built.with_file_name(format!("kept-{}", std::process::id()));
+    std::fs::create_dir_all(&place).unwrap();
+    let program = place.join("demo");
+    std::fs::copy(built, &program).unwrap();
+    let kept = Command::new(&program)
         .arg("--keep")
         .env("ZENTRY_DEMO_STATE", &state)
         .output()
@@ -86,15 +92,19 @@ fn a_kept_demo_has_what_the_guide_tries() {
         "{said}{}",
         String::from_utf8_lossy(&kept.stderr)
     );
+    std::fs::remove_dir_all(&place).unwrap();
     assert!(
         said.contains("What next?") && said.contains(":'workflow'"),
         "{said}"
     );
     let sql = "SELECT zentry_register_webhook(name, kind, url)
-                 FROM (VALUES ('D', 'discord', :'discord'), ('C', 'teams', :'teams'), ('W', 'teams', :'workflow')) v (name, kind, url);
+                 FROM (VALUES ('D', 'discord', :'discord'), ('C', 'teams', :'teams'), ('W', 'teams', :'workflow'), ('S', 'slack', :'slack'),
+                              ('G', 'google_chat', :'google_chat'), ('M', 'mattermost', :'mattermost'), ('N', 'ntfy', :'ntfy'),
+                              ('P', 'webhook', :'program')) v (name, kind, url);
                SELECT count(*) FROM zentry_attach('task_completed', 'task');
                SELECT zentry_attach('badge_earned', 'badge'), zentry_attach('project_created', 'project'), zentry_attach('daily_streak', 'streak');
-               UPDATE task SET status = 'completed' WHERE id = 1;";
+               UPDATE task SET status = 'completed', reason = 'done' WHERE id = 1;
+               SELECT pg_create_logical_replication_slot('reader', 'test_decoding', true);";
     let tried = script("psql", &["--set=ON_ERROR_STOP=1"], &state, sql);
     let stopped = script("stop", &[], &state, "");
     assert!(

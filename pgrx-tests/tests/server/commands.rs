@@ -34,6 +34,11 @@ fn the_status_is_told_by_words_and_by_exit_code() -> Result<()> {
         json(&run(&scene, &["status", "--problems", "--json"])?)?,
         serde_json::json!([])
     );
+    assert_eq!(
+        run(&scene, &["status", "--problems"])?.out,
+        "",
+        "cron mails what is said"
+    );
     // What needs attention is not broken, but a problem.
     channel.webhook.script([Behaviour::Status(400)]);
     fire(&mut scene.client)?;
@@ -86,6 +91,28 @@ fn logs_are_followed() -> Result<()> {
         (&failed["id"], &failed["status"]),
         (&waits["id"], &"failed".into())
     );
+    child.kill()?;
+    child.wait()?;
+    Ok(())
+}
+
+#[test]
+fn without_any_of_before_logs_are_followed_from_now_on() -> Result<()> {
+    let mut scene = Scene::start()?;
+    scene.channel(Kind::Discord)?;
+    fire(&mut scene.client)?;
+    let old = scene.settle()?;
+    let mut child = command(&scene, "postgres")?
+        .args(["logs", "--follow", "--limit", "0"])
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let mut lines = BufReader::new(child.stdout.take().context("no output")?).lines();
+    let mut next = || -> Result<String> { Ok(lines.next().context("it ended")??) };
+    assert!(next()?.starts_with("ID"));
+    fire(&mut scene.client)?;
+    let line = next()?;
+    let id: i64 = line.split_whitespace().next().context("no id")?.parse()?;
+    assert!(old.iter().all(|one| one.id < id), "{line}");
     child.kill()?;
     child.wait()?;
     Ok(())

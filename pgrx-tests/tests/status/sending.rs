@@ -246,6 +246,13 @@ fn webhooks_that_fail_or_are_gone() {
     .unwrap();
     let failures = line(client, "failures");
     assert_eq!(failures.state, "attention", "{failures:?}");
+    // What mends it stands in the line of the webhook that is gone.
+    assert!(
+        failures
+            .remedy
+            .starts_with("-- they are of webhooks that are switched off"),
+        "{failures:?}"
+    );
 }
 
 #[test]

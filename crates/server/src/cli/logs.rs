@@ -116,7 +116,7 @@ async fn follow(connection: &mut Connection, filter: Filter, limit: i64, output:
         status: None,
         ..filter
     };
-    let mut columns = columns(connection).await?;
+    let (mut columns, mut last) = beginning(connection).await?;
     output.head(&columns)?;
     let mut tell = |entry: &Entry| -> Result<()> {
         if wanted.is_none_or(|status| status.name() == entry.status) {
@@ -126,11 +126,13 @@ async fn follow(connection: &mut Connection, filter: Filter, limit: i64, output:
     };
 
     let mut unfinished: BTreeMap<i64, String> = BTreeMap::new();
-    let mut last = 0;
-    let mut start = Start::Offset(0);
-    let mut page = limit;
+    let (mut start, mut page) = match limit {
+        0 => (Start::After(last), PAGE),
+        limit => (Start::Offset(0), limit),
+    };
     loop {
         let session = connection.begin(Access::Read).await.map_err(explain_begin)?;
+        let newest = newest(&session).await?;
         for (id, status) in unfinished.clone() {
             let Some(entry) = logs::get(&session, id).await.map_err(explain)? else {
                 unfinished.remove(&id);
@@ -151,6 +153,10 @@ async fn follow(connection: &mut Connection, filter: Filter, limit: i64, output:
         }
         drop(session);
         let more = matches!(start, Start::After(_)) && window.entries.len() as i64 == page;
+        if !more {
+            // What is of no interest is looked at once.
+            last = last.max(newest);
+        }
         (start, page) = (Start::After(last), PAGE);
         if !more {
             sleep(PAUSE).await;
@@ -158,19 +164,26 @@ async fn follow(connection: &mut Connection, filter: Filter, limit: i64, output:
     }
 }
 
-/// As wide as what there is now.
-async fn columns(connection: &mut Connection) -> Result<Columns> {
+/// The newest delivery of all; 0: there is none.
+async fn newest(session: &Session<'_>) -> Result<i64> {
+    let window = logs::list(session, &Filter::default(), Start::Offset(0), 1)
+        .await
+        .map_err(explain)?;
+    Ok(window.entries.first().map_or(0, |entry| entry.id))
+}
+
+/// Columns as wide as what there is now, and the newest delivery.
+async fn beginning(connection: &mut Connection) -> Result<(Columns, i64)> {
     let session = connection.begin(Access::Read).await.map_err(explain_begin)?;
     let types = events::types(&session).await.map_err(explain)?;
     let names = integrations::names(&session).await.map_err(explain)?;
-    let newest = logs::list(&session, &Filter::default(), Start::Offset(0), 1)
-        .await
-        .map_err(explain)?;
-    Ok(Columns::new(
-        newest.entries.first().map_or(0, |entry| entry.id),
+    let newest = newest(&session).await?;
+    let columns = Columns::new(
+        newest,
         types.iter().map(|kind| kind.name.as_str()),
         names.iter().map(|(_, name)| name.as_str()),
-    ))
+    );
+    Ok((columns, newest))
 }
 
 fn note(unfinished: &mut BTreeMap<i64, String>, entry: &Entry) {

@@ -34,6 +34,10 @@ impl Status {
             (false, _) => ExitCode::SUCCESS,
         };
         findings.retain(|finding| !self.problems || finding.state != "ok");
+        // Cron mails whatever is said.
+        if findings.is_empty() && !output.is_json() {
+            return Ok(code);
+        }
         output.rows(
             &findings,
             &["WHAT", "STATE", "IN WORDS", "WHAT MENDS IT"],

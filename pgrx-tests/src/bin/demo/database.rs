@@ -18,7 +18,9 @@ pub(crate) fn start(emulator: &Emulator) -> Result<Cluster> {
     let mut cluster = Cluster::start(
         ClusterOptions::default()
             .set("zentry_notify.allowed_hosts", host)
-            .set("zentry_notify.allow_private_addresses", "on"),
+            .set("zentry_notify.allow_private_addresses", "on")
+            // For the guide's page on change capture.
+            .set("wal_level", "logical"),
     )?;
     let ca_file = cluster.dir().join("ca.pem");
     fs::write(&ca_file, emulator.ca_pem())?;

@@ -30,7 +30,22 @@ SELECT webhook_id AS id, event_type, sent, failed, retried, requests,
        events_per_message AS per_message, p50, p95
 FROM zentry_stats('1 hour') WHERE webhook_id = 1;";
 /// What the guide's pages attach.
-const GUIDE_TABLES: &str = include_str!("../../../fixtures/plain.sql");
+const GUIDE_TABLES: &str = concat!(
+    include_str!("../../../fixtures/plain.sql"),
+    // Of the page about an event type of one's own.
+    "ALTER TABLE task ADD COLUMN reason text;"
+);
+/// Webhooks that nobody has registered, by the variables of psql that have their URLs.
+const FREE: [(&str, Kind); 8] = [
+    ("DISCORD", Kind::Discord),
+    ("TEAMS", Kind::Connector),
+    ("WORKFLOW", Kind::Workflow),
+    ("SLACK", Kind::Slack),
+    ("GOOGLE_CHAT", Kind::GoogleChat),
+    ("MATTERMOST", Kind::Mattermost),
+    ("NTFY", Kind::Ntfy),
+    ("PROGRAM", Kind::Signed),
+];
 
 /// Names and kinds of what is registered.
 const CHANNELS: [(&str, Kind); 8] = [
@@ -307,21 +322,17 @@ impl Demo {
     fn explain(mut self) -> Result<(Self, State)> {
         let mut client = self.cluster.connect_as("postgres", DATABASE)?;
         client.batch_execute(GUIDE_TABLES)?;
-        let webhooks = [
-            ("DISCORD", self.emulator.discord_webhook()),
-            ("TEAMS", self.emulator.connector()),
-            ("WORKFLOW", self.emulator.workflow()),
-        ];
         let page = format!("{}/", self.emulator.http_base());
-        let urls = webhooks.map(|(name, webhook)| (name, webhook.https_url()));
+        let urls = FREE.map(|(name, kind)| (name, self.emulator.register(kind).https_url()));
         let state = State::write(self.cluster.dir(), &page, &urls)?;
         let page = format!("    the messages   {page}");
         self.lines(&[
             "",
             "Cluster and emulator go on running. What next?",
             &page,
-            "    make psql      psql in it; :'discord', :'teams' and :'workflow' are URLs to register, and",
-            "                   the tables of docs/guide/ are there",
+            "    make psql      psql in it, for what docs/guide/ has to try: its tables are there, and URLs to",
+            "                   register: :'discord', :'teams' (a connector), :'workflow', :'slack',",
+            "                   :'google_chat', :'mattermost', :'ntfy' and :'program'",
             "    make web       the admin pages and the REST API over it, in a browser",
             "    make stop      the end",
         ])?;
