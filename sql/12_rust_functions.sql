@@ -22,6 +22,10 @@ CREATE OR REPLACE FUNCTION zentry_notify.check_webhook_type(webhook_type text) R
     LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'check_webhook_type_wrapper';
 COMMENT ON FUNCTION zentry_notify.check_webhook_type(text) IS 'An error that names the types of webhooks that there are, unless it is one of them';
 
+CREATE OR REPLACE FUNCTION zentry_notify.check_room_for_webhook() RETURNS void
+    LANGUAGE c AS 'MODULE_PATHNAME', 'check_room_for_webhook_wrapper';
+COMMENT ON FUNCTION zentry_notify.check_room_for_webhook() IS 'An error when there are as many webhooks as zentry_notify.max_webhooks allows';
+
 CREATE OR REPLACE FUNCTION zentry_notify.type_has(webhook_type text, setting text) RETURNS boolean
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'type_has_wrapper';
 COMMENT ON FUNCTION zentry_notify.type_has(text, text) IS 'Whether webhooks of this type have a place for that: for one of the settings of zentry_webhook_types()';

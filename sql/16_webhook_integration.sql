@@ -69,6 +69,7 @@ BEGIN
         PERFORM zentry_notify.require_event_types(NEW.event_types);
     END IF;
     IF TG_OP = 'INSERT' THEN
+        PERFORM zentry_notify.check_room_for_webhook();
         INSERT INTO zentry_notify.webhook AS w
                (id, name, webhook_type, project_id, created_by_id, event_types, is_active, created_at, updated_at, max_events_per_message,
                 min_interval, max_age, activated_at, switched_off_at, switched_off_reason, omit_keys, filter, min_streak_days, milestones,

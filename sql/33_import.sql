@@ -120,6 +120,7 @@ BEGIN
         ELSE
             -- It is kept for its name and what it hears; a new URL switches it on.
             PERFORM zentry_notify.require_event_types(old.event_types);
+            PERFORM zentry_notify.check_room_for_webhook();
             INSERT INTO zentry_notify.webhook AS w
                    (id, name, webhook_type, project_id, created_by_id, event_types, is_active, created_at, switched_off_at, switched_off_reason)
             VALUES (old.id, old.name, old.webhook_type, old.project_id, old.created_by_id, old.event_types,

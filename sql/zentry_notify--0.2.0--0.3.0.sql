@@ -536,6 +536,10 @@ CREATE OR REPLACE FUNCTION zentry_notify.check_webhook_type(webhook_type text) R
     LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'check_webhook_type_wrapper';
 COMMENT ON FUNCTION zentry_notify.check_webhook_type(text) IS 'An error that names the types of webhooks that there are, unless it is one of them';
 
+CREATE OR REPLACE FUNCTION zentry_notify.check_room_for_webhook() RETURNS void
+    LANGUAGE c AS 'MODULE_PATHNAME', 'check_room_for_webhook_wrapper';
+COMMENT ON FUNCTION zentry_notify.check_room_for_webhook() IS 'An error when there are as many webhooks as zentry_notify.max_webhooks allows';
+
 CREATE OR REPLACE FUNCTION zentry_notify.type_has(webhook_type text, setting text) RETURNS boolean
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'type_has_wrapper';
 COMMENT ON FUNCTION zentry_notify.type_has(text, text) IS 'Whether webhooks of this type have a place for that: for one of the settings of zentry_webhook_types()';
@@ -1596,6 +1600,7 @@ BEGIN
         PERFORM zentry_notify.require_event_types(NEW.event_types);
     END IF;
     IF TG_OP = 'INSERT' THEN
+        PERFORM zentry_notify.check_room_for_webhook();
         INSERT INTO zentry_notify.webhook AS w
                (id, name, webhook_type, project_id, created_by_id, event_types, is_active, created_at, updated_at, max_events_per_message,
                 min_interval, max_age, activated_at, switched_off_at, switched_off_reason, omit_keys, filter, min_streak_days, milestones,
@@ -4710,6 +4715,7 @@ BEGIN
         ELSE
             -- It is kept for its name and what it hears; a new URL switches it on.
             PERFORM zentry_notify.require_event_types(old.event_types);
+            PERFORM zentry_notify.check_room_for_webhook();
             INSERT INTO zentry_notify.webhook AS w
                    (id, name, webhook_type, project_id, created_by_id, event_types, is_active, created_at, switched_off_at, switched_off_reason)
             VALUES (old.id, old.name, old.webhook_type, old.project_id, old.created_by_id, old.event_types,

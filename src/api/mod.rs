@@ -15,4 +15,5 @@ mod statistics;
 mod status;
 mod test_message;
 mod url;
+mod webhook_count;
 mod webhook_types;

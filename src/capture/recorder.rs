@@ -82,7 +82,12 @@ impl Recorder {
             data: self.data.finish(),
         };
         let writer = &mut self.writer;
-        let recorded = match writer.write(&event.fields()) {
+        // A subtransaction for each would be dear: it is for what may fail, as an index does that has to grow on a full disk. Who finds that out fails.
+        let written = match suspension::is_careful() {
+            true => Err(Unfit::MayFail),
+            false => subtransaction::noting_failure(|| writer.write(&event.fields()), suspension::note),
+        };
+        let recorded = match written {
             Ok(_) => Ok(()),
             Err(Unfit::MayFail) => subtransaction::attempt(|| {
                 let _agent = ActingAs::agent();
@@ -99,6 +104,7 @@ impl Recorder {
         match recorded {
             Ok(()) => wake::at_commit(|work| work.events = true),
             Err(failure) => {
+                suspension::note(&failure);
                 let event_type = String::from_utf8_lossy(event.event_type.as_bytes());
                 suspension::warn_of_loss(&event_type, &failure);
             }

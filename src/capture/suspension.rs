@@ -1,5 +1,8 @@
 //! Sources that do not go with their tables any more, and events that could not be recorded.
 
+use std::cell::Cell;
+use std::time::{Duration, Instant};
+
 use pgrx::prelude::*;
 
 use crate::pg::acting_as::ActingAs;
@@ -7,7 +10,7 @@ use crate::pg::plan::{Plan, with_spi};
 use crate::pg::process;
 use crate::pg::subtransaction::{self, Failure};
 use crate::report;
-use crate::wake::registry;
+use crate::wake::{Slot, registry};
 
 /// Records why the source fires nothing from now on. Another session may be doing the same: it is not waited for.
 pub fn suspend(source: i64, event_type: &str, table: &str, failure: &Failure) {
@@ -40,9 +43,30 @@ fn quoted(name: &str) -> String {
     format!("\"{name}\"")
 }
 
-/// Counts an event that could not be recorded, and says so. Nothing of its data is shown.
+/// A session says of so many events within [`SAID_WITHIN`] that they could not be recorded: a full disk has no room for a line for each.
+const SAID: u32 = 20;
+const SAID_WITHIN: Duration = Duration::from_secs(10);
+
+thread_local! {
+    /// Since when it was said how often.
+    static SAID_SINCE: Cell<Option<(Instant, u32)>> = const { Cell::new(None) };
+}
+
+fn may_say() -> bool {
+    let since = SAID_SINCE
+        .get()
+        .filter(|(since, _)| since.elapsed() < SAID_WITHIN);
+    let (since, said) = since.unwrap_or_else(|| (Instant::now(), 0));
+    SAID_SINCE.set(Some((since, said.saturating_add(1))));
+    said < SAID
+}
+
+/// Counts an event that could not be recorded, and says so, if it has not been said of many just now. Nothing of its data is shown.
 pub fn warn_of_loss(event_type: &str, failure: &Failure) {
     count_loss();
+    if !may_say() {
+        return;
+    }
     report::warning(
         failure.code(),
         format!(
@@ -53,8 +77,24 @@ pub fn warn_of_loss(event_type: &str, failure: &Failure) {
     );
 }
 
+fn slot() -> Option<&'static Slot> {
+    registry()?.slot(process::database())
+}
+
+/// Whether events are written so that they cannot fail the write that they belong to: one could not be stored a while ago.
+pub fn is_careful() -> bool {
+    slot().is_some_and(Slot::is_careful)
+}
+
+/// An event could not be stored.
+pub fn note(failure: &Failure) {
+    if let Some(slot) = slot().filter(|_| failure.is_of_storage()) {
+        slot.be_careful();
+    }
+}
+
 fn count_loss() {
-    if let Some(slot) = registry().and_then(|registry| registry.slot(process::database())) {
+    if let Some(slot) = slot() {
         slot.count_lost(1);
     }
 }

@@ -50,19 +50,79 @@ impl Values {
     }
 }
 
-/// Stores a row, and returns where. The values have to be of the relation's columns, as its layout says.
-pub fn store(relation: &OpenRelation, values: &mut Values) -> pg_sys::ItemPointerData {
-    // SAFETY: by the caller's promise; the relation is locked for writing.
-    unsafe {
-        let tuple = pg_sys::heap_form_tuple(
+/// A row as it is stored.
+pub struct Formed {
+    tuple: pg_sys::HeapTuple,
+}
+
+/// Puts a row together. The values have to be of the relation's columns, as its layout says.
+pub fn form(relation: &OpenRelation, values: &mut Values) -> Formed {
+    // SAFETY: by the caller's promise.
+    let tuple = unsafe {
+        pg_sys::heap_form_tuple(
             relation.descriptor(),
             values.values.as_mut_ptr(),
             values.nulls.as_mut_ptr(),
-        );
+        )
+    };
+    Formed { tuple }
+}
+
+impl Formed {
+    /// Bytes that it takes of a page of the relation, which keeps some free for updates; of what is stored apart (TOAST), the rest.
+    fn size(&self, relation: &OpenRelation) -> usize {
+        const PAGE: usize = pg_sys::BLCKSZ as usize;
+        // SAFETY: a row that was formed; an ordinary table's options are those.
+        let (length, fill) = unsafe {
+            let options = (*relation.as_ptr()).rd_options.cast::<pg_sys::StdRdOptions>();
+            let fill = options.as_ref().map_or(100, |options| options.fillfactor);
+            ((*self.tuple).t_len as usize, usize::try_from(fill).unwrap_or(100))
+        };
+        length.next_multiple_of(8).min(PAGE / 4) + PAGE * (100 - fill.min(100)) / 100
+    }
+}
+
+/// Whether the row has room on the page that this process puts rows on: the table gets no longer by it. False also where it has none yet.
+pub fn has_room(relation: &OpenRelation, row: &Formed) -> bool {
+    // SAFETY: the relation is locked for writing, so that the page that is noted there is one of its own, as PostgreSQL itself takes it for one.
+    unsafe {
+        let storage = (*relation.as_ptr()).rd_smgr;
+        let page = storage
+            .as_ref()
+            .map_or(pg_sys::InvalidBlockNumber, |storage| storage.smgr_targblock);
+        if page == pg_sys::InvalidBlockNumber {
+            return false;
+        }
+        let buffer = pg_sys::ReadBuffer(relation.as_ptr(), page);
+        pg_sys::LockBuffer(buffer, version::BUFFER_LOCK_SHARE);
+        let room = pg_sys::PageGetHeapFreeSpace(pg_sys::BufferGetPage(buffer));
+        pg_sys::UnlockReleaseBuffer(buffer);
+        room >= row.size(relation)
+    }
+}
+
+/// Finds a page with room for the row, or makes one: an error where the disk is full. Rows of this process go there from then on. Within a
+/// subtransaction it needs no number of its own: nothing is written.
+pub fn make_room(relation: &OpenRelation, row: &Formed) {
+    let mut map = pg_sys::InvalidBuffer as pg_sys::Buffer;
+    // SAFETY: as PostgreSQL looks for one before it stores a row. The page is locked and pinned when it comes, and that of the visibility map may be.
+    unsafe {
+        let buffer = version::page_for_row(relation, row.size(relation), &mut map);
+        pg_sys::UnlockReleaseBuffer(buffer);
+        if map != pg_sys::InvalidBuffer as pg_sys::Buffer {
+            pg_sys::ReleaseBuffer(map);
+        }
+    }
+}
+
+/// Stores a row, and returns where.
+pub fn store(relation: &OpenRelation, row: Formed) -> pg_sys::ItemPointerData {
+    // SAFETY: the row is of the relation's columns, by the promise of who formed it; the relation is locked for writing.
+    unsafe {
         let command = pg_sys::GetCurrentCommandId(true);
-        pg_sys::heap_insert(relation.as_ptr(), tuple, command, 0, std::ptr::null_mut());
-        let place = (*tuple).t_self;
-        pg_sys::heap_freetuple(tuple);
+        pg_sys::heap_insert(relation.as_ptr(), row.tuple, command, 0, std::ptr::null_mut());
+        let place = (*row.tuple).t_self;
+        pg_sys::heap_freetuple(row.tuple);
         place
     }
 }

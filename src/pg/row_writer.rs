@@ -9,6 +9,7 @@ use super::heap::{self, Values};
 use super::plan::{Plan, with_spi};
 use super::relation::OpenRelation;
 use super::scan::our_table;
+use super::subtransaction;
 pub use super::table_layout::Table;
 use super::table_layout::{Fill, Index, Layout};
 use super::watch::{WRITTEN, Watch};
@@ -24,7 +25,7 @@ const CHUNK: usize = 500;
 pub enum Unfit {
     /// There is no such table.
     Missing,
-    /// An index of somebody else's may refuse the row: see [`RowWriter::write_all`].
+    /// An index of somebody else's may refuse the row, or there is no room for it: see [`RowWriter::write_all`].
     MayFail,
     /// It is not as it was made: see [`RowWriter::insert`].
     NeedsStatement,
@@ -57,7 +58,7 @@ impl RowWriter {
     }
 
     /// Stores a row of these fields, in the order of the table's columns, and returns its identity (0 if that is among the
-    /// fields). What is in the row cannot make it fail: otherwise, nothing is written.
+    /// fields). What is in the row cannot make it fail, nor, as a rule, a full disk: otherwise, nothing is written.
     pub fn write(&mut self, row: &[Field]) -> Result<i64, Unfit> {
         let table = self.table;
         let (open, layout) = self.open()?;
@@ -66,7 +67,13 @@ impl RowWriter {
         }
         let mut values = Values::default();
         let identity = fill(table, layout, &open, row, open.first, &mut values)?;
-        let stored = heap::store(&open.relation, &mut values);
+        let formed = heap::form(&open.relation, &mut values);
+        if !heap::has_room(&open.relation, &formed)
+            && subtransaction::attempt(|| heap::make_room(&open.relation, &formed)).is_err()
+        {
+            return Err(Unfit::MayFail);
+        }
+        let stored = heap::store(&open.relation, formed);
         for (index, relation) in layout.indexes.iter().zip(&open.indexes) {
             heap::add_entry(&open.relation, relation, index, &values, stored);
         }

@@ -110,6 +110,26 @@ pub fn newest_rows(table: &OpenRelation, mut each: impl FnMut(&ScannedRow)) {
     }
 }
 
+/// How many rows there are, and will be if every transaction that runs commits what it has inserted and none what it has deleted.
+pub fn count_with_unfinished(table: &OpenRelation) -> usize {
+    let mut snapshot = pg_sys::SnapshotData {
+        snapshot_type: pg_sys::SnapshotType::SNAPSHOT_DIRTY,
+        ..Default::default()
+    };
+    let mut count = 0;
+    // SAFETY: as PostgreSQL's InitDirtySnapshot, which is not registered; it outlives the scan, which an error ends with the (sub)transaction.
+    unsafe {
+        let none = std::ptr::null_mut();
+        let scan =
+            pg_sys::systable_beginscan(table.as_ptr(), pg_sys::InvalidOid, false, &mut snapshot, 0, none);
+        while !pg_sys::systable_getnext(scan).is_null() {
+            count += 1;
+        }
+        pg_sys::systable_endscan(scan);
+    }
+    count
+}
+
 /// Returns the tables that the relation is a partition of or inherits from, the nearest first.
 pub fn ancestors(relation: pg_sys::Oid) -> Vec<pg_sys::Oid> {
     let mut found: Vec<pg_sys::Oid> = Vec::new();

@@ -45,6 +45,15 @@ fn exists(name: &CStr) -> bool {
     unsafe { !pg_sys::GetConfigOption(name.as_ptr(), true, false).is_null() }
 }
 
+/// Whether it is a switch that is on; not, where this version of PostgreSQL does not have it.
+pub fn is_on(name: &CStr) -> bool {
+    // SAFETY: an unknown name gives null, and no error; else it is a string that lives until the next such call, and is read at once.
+    unsafe {
+        let value = pg_sys::GetConfigOption(name.as_ptr(), true, false);
+        !value.is_null() && CStr::from_ptr(value) == c"on"
+    }
+}
+
 /// Sets it for the rest of the transaction.
 pub fn set_in_transaction(name: &CStr, value: &CStr) {
     set(name, value, pg_sys::GucAction::GUC_ACTION_LOCAL);

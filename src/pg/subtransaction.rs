@@ -70,6 +70,18 @@ impl Failure {
             || self.code == ERRCODE_LOCK_NOT_AVAILABLE
     }
 
+    /// Whether it comes of where something is stored: a full disk, damaged data, memory. Whoever waited, was cancelled or was in another's way may be luckier.
+    pub fn is_of_storage(&self) -> bool {
+        use PgSqlErrorCode::*;
+        [
+            ERRCODE_INSUFFICIENT_RESOURCES,
+            ERRCODE_SYSTEM_ERROR,
+            ERRCODE_INTERNAL_ERROR,
+        ]
+        .into_iter()
+        .any(|of_storage| class(of_storage) == class(self.code))
+    }
+
     /// Whether it comes from what was tried, and will come again.
     pub fn is_lasting(&self) -> bool {
         !self.is_passing()
@@ -114,6 +126,21 @@ pub fn sqlstate(code: PgSqlErrorCode) -> String {
 /// An SQLSTATE's class is in the lowest twelve bits.
 pub fn class(code: PgSqlErrorCode) -> i32 {
     code as i32 & 0xFFF
+}
+
+/// Runs `f` as it is. `note` hears of an error that it raises, and must raise none.
+pub fn noting_failure<T>(f: impl FnOnce() -> T, note: impl FnOnce(&Failure)) -> T {
+    std::panic::catch_unwind(AssertUnwindSafe(f)).unwrap_or_else(|error| {
+        if let Some(
+            CaughtError::PostgresError(report)
+            | CaughtError::ErrorReport(report)
+            | CaughtError::RustPanic { ereport: report, .. },
+        ) = error.downcast_ref()
+        {
+            note(&Failure::of(report));
+        }
+        std::panic::resume_unwind(error)
+    })
 }
 
 /// Runs `f` in a subtransaction. An error rolls its effects back and is returned; an interrupt (a cancelled query, a terminated

@@ -37,13 +37,16 @@ static ENDS: AtomicBool = AtomicBool::new(false);
 /// What runs now, and whose it is; 0: nothing that has a number. See [`Ran`].
 static RUNS: AtomicI64 = AtomicI64::new(0);
 static RUNS_FOR: AtomicU32 = AtomicU32::new(0);
+static RUNS_UNTIL: AtomicI64 = AtomicI64::new(0);
 
 /// What has ended a process because it heeded no cancel.
 pub struct Overran {
     /// Its number; 0: nothing has.
-    pub number: AtomicI64,
+    number: AtomicI64,
     /// Number of the role that it was of.
-    pub owner: AtomicU32,
+    owner: AtomicU32,
+    /// The last one of the events that it ran for.
+    until: AtomicI64,
     /// Not yet seen by who starts processes.
     pub unseen: AtomicBool,
     /// Since when the process should have ended, in microseconds since 1970; 0: it may go on.
@@ -55,6 +58,7 @@ impl Overran {
         Overran {
             number: AtomicI64::new(0),
             owner: AtomicU32::new(0),
+            until: AtomicI64::new(0),
             unseen: AtomicBool::new(false),
             told_at: AtomicI64::new(0),
         }
@@ -70,6 +74,16 @@ impl Overran {
         self.told_at.store(0, SeqCst);
     }
 
+    /// What has ended the process; None: nothing has.
+    pub fn ran(&self) -> Option<Ran> {
+        let ran = Ran {
+            number: self.number.load(SeqCst),
+            owner: self.owner.load(SeqCst),
+            until: self.until.load(SeqCst),
+        };
+        Some(ran).filter(|ran| ran.number != 0)
+    }
+
     pub fn forget(&self) {
         self.number.store(0, SeqCst);
         self.owner.store(0, SeqCst);
@@ -79,6 +93,7 @@ impl Overran {
         let number = RUNS.load(SeqCst);
         if number != 0 {
             self.owner.store(RUNS_FOR.load(SeqCst), SeqCst);
+            self.until.store(RUNS_UNTIL.load(SeqCst), SeqCst);
             self.number.store(number, SeqCst);
             self.unseen.store(true, SeqCst);
         }
@@ -112,11 +127,12 @@ pub struct Numbered {
 
 impl Numbered {
     pub fn new(number: i64, owner: u32) -> Self {
+        let ran = Ran::now(number, owner);
         let before = Ran {
             number: RUNS.swap(number, SeqCst),
             owner: RUNS_FOR.swap(owner, SeqCst),
+            until: RUNS_UNTIL.swap(ran.until, SeqCst),
         };
-        let ran = Ran { number, owner };
         crash_note::runs(ran);
         Numbered { ran, before }
     }
@@ -126,6 +142,7 @@ impl Drop for Numbered {
     fn drop(&mut self) {
         RUNS.store(self.before.number, SeqCst);
         RUNS_FOR.store(self.before.owner, SeqCst);
+        RUNS_UNTIL.store(self.before.until, SeqCst);
         crash_note::acquit(self.ran);
         crash_note::runs(self.before);
     }

@@ -208,6 +208,32 @@ pub unsafe fn end_index_inserts(index: &OpenRelation, information: *mut pg_sys::
     }
 }
 
+/// How a page is locked to be read.
+#[cfg(not(feature = "pg19"))]
+pub const BUFFER_LOCK_SHARE: i32 = pg_sys::BUFFER_LOCK_SHARE as i32;
+#[cfg(feature = "pg19")]
+pub const BUFFER_LOCK_SHARE: pg_sys::BufferLockMode::Type = pg_sys::BufferLockMode::BUFFER_LOCK_SHARE;
+
+/// A page of the table with room for a row of that size, locked and pinned; `map`: of the visibility map, if it is needed.
+///
+/// # Safety
+/// The relation is an ordinary table, locked for writing.
+pub unsafe fn page_for_row(relation: &OpenRelation, size: usize, map: &mut pg_sys::Buffer) -> pg_sys::Buffer {
+    let none = pg_sys::InvalidBuffer as pg_sys::Buffer;
+    let (bulk, other) = (std::ptr::null_mut(), std::ptr::null_mut());
+    // SAFETY: by the caller's promise; as heap_insert calls it.
+    unsafe {
+        #[cfg(feature = "pg15")]
+        {
+            pg_sys::RelationGetBufferForTuple(relation.as_ptr(), size, none, 0, bulk, map, other)
+        }
+        #[cfg(not(feature = "pg15"))]
+        {
+            pg_sys::RelationGetBufferForTuple(relation.as_ptr(), size, none, 0, bulk, map, other, 0)
+        }
+    }
+}
+
 /// A system cache's number, as callbacks are registered by it.
 #[allow(clippy::unnecessary_cast, reason = "until 18 it is not an i32")]
 pub const fn cache_number(cache: pg_sys::SysCacheIdentifier::Type) -> i32 {

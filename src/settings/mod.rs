@@ -28,6 +28,7 @@ static REQUEST_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(0);
 static CONNECT_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(0);
 static MAX_ATTEMPTS: GucSetting<i32> = GucSetting::<i32>::new(0);
 static MAX_AGE: GucSetting<i32> = GucSetting::<i32>::new(0);
+static MAX_WEBHOOKS: GucSetting<i32> = GucSetting::<i32>::new(0);
 static MAX_WORKERS: GucSetting<i32> = GucSetting::<i32>::new(0);
 static IDLE_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(0);
 static LOG_RETENTION: GucSetting<i32> = GucSetting::<i32>::new(0);
@@ -107,6 +108,11 @@ pub fn max_attempts() -> u32 {
 /// Returns the age at which a waiting delivery expires, unless its webhook has an age of its own.
 pub fn max_age() -> Duration {
     minutes(&MAX_AGE)
+}
+
+/// Returns how many webhooks there may be.
+pub fn max_webhooks() -> usize {
+    MAX_WEBHOOKS.get().unsigned_abs() as usize
 }
 
 /// Returns how many databases have a worker at the same time.

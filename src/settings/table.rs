@@ -5,7 +5,8 @@ use std::ffi::CStr;
 use super::{
     ALLOW_HTTP, ALLOW_PRIVATE_ADDRESSES, ALLOWED_HOSTS, API_TOKEN_KEY, AVATAR_URL, CA_FILE, CONNECT_TIMEOUT,
     DISCORD_RATE, ENABLED, IDLE_TIMEOUT, LINK_BASE, LOG_PAYLOADS, LOG_RETENTION, MAX_AGE, MAX_ATTEMPTS,
-    MAX_WORKERS, MILESTONES, PROXY, REQUEST_TIMEOUT, SENDING, TEAMS_RATE, TRACEPARENT, USERNAME,
+    MAX_WEBHOOKS, MAX_WORKERS, MILESTONES, PROXY, REQUEST_TIMEOUT, SENDING, TEAMS_RATE, TRACEPARENT,
+    USERNAME,
 };
 use crate::pg::guc::{SetBy, Setting, Unit, Value};
 
@@ -28,7 +29,7 @@ const DEFAULT_HOSTS: &CStr = {
 };
 
 /// Every setting, by what it is for: who is notified, where requests may go, how they are made, workers, the log.
-pub fn settings() -> [Setting; 23] {
+pub fn settings() -> [Setting; 24] {
     [
         Setting {
             name: c"zentry_notify.enabled",
@@ -221,6 +222,18 @@ pub fn settings() -> [Setting; 23] {
             value: Value::Text {
                 variable: &TEAMS_RATE,
                 default: c"25/5min",
+            },
+        },
+        Setting {
+            name: c"zentry_notify.max_webhooks",
+            summary: c"Maximum number of webhooks in a database.",
+            details: c"When webhooks have changed, each session reads at its next write to an attached table which events they hear. No more can be registered; those that there are stay.",
+            set_by: SetBy::Superuser,
+            value: Value::Number {
+                variable: &MAX_WEBHOOKS,
+                default: 20_000,
+                range: 1..=1_000_000,
+                unit: Unit::None,
             },
         },
         Setting {

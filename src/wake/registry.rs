@@ -106,7 +106,7 @@ impl Registry {
     /// Takes the slot from a worker that does not end. What it writes from then on is not of the slot, and nobody counts on it.
     pub fn replace(&self, slot: &Slot, told: &Told) -> Replaced {
         // First, so that it finds itself there when it leaves.
-        let owner = slot.overran().owner.load(SeqCst);
+        let owner = slot.overran().ran().map_or(0, |ran| ran.owner);
         if !self.stuck.add(slot.database(), owner, told) {
             return Replaced::TooMany;
         }

@@ -17,6 +17,8 @@ use crate::pg::time_limit::Overran;
 use crate::pg::version;
 
 const NEVER: i64 = i64::MAX;
+/// For how long events are written carefully after one could not be stored. Each one that can't be begins it anew.
+const CAREFUL: Duration = Duration::from_secs(600);
 
 /// A database that has or had work.
 pub struct Slot {
@@ -48,6 +50,8 @@ pub struct Slot {
     refused: Since,
     /// Events that could not be written, since the server started.
     lost: AtomicU64,
+    /// Until when sessions write events so that they cannot fail what they belong to, in microseconds since 1970.
+    careful_until: AtomicI64,
     /// Whether settings of the database or of a role have changed since its worker began: it has the old ones.
     stale: AtomicBool,
     /// The event source whose look-ups have ended a worker, because they heeded no cancel; 0: none.
@@ -75,6 +79,7 @@ impl Slot {
             left_in_order: AtomicBool::new(true),
             refused: Since::never(),
             lost: AtomicU64::new(0),
+            careful_until: AtomicI64::new(0),
             stale: AtomicBool::new(false),
             overran: Overran::nothing(),
             held_roles: HeldRoles::none(),
@@ -321,12 +326,23 @@ impl Slot {
         self.lost.load(SeqCst)
     }
 
+    /// An event could not be stored: for a while they are written so that this fails no write.
+    pub fn be_careful(&self) {
+        let until = Timestamp::now().checked_add(CAREFUL).unwrap_or(Timestamp::MAX);
+        self.careful_until.store(until.as_microsecond(), SeqCst);
+    }
+
+    pub fn is_careful(&self) -> bool {
+        self.careful_until.load(SeqCst) != 0 && time_left(&self.careful_until).is_some()
+    }
+
     /// Gives the place of a database that does not exist any more to others.
     pub fn release(&self) {
         self.take();
         self.refused.set(false);
         self.hold_until(None);
         self.paused_until.store(0, SeqCst);
+        self.careful_until.store(0, SeqCst);
         self.held_back.store(false, SeqCst);
         self.outdated.store(false, SeqCst);
         self.lost.store(0, SeqCst);

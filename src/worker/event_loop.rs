@@ -1,6 +1,5 @@
 //! The worker of a database: routes what was captured, sends what waits, writes down what became of it.
 
-use std::sync::atomic::Ordering::SeqCst;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -39,24 +38,13 @@ const SHORT_WHILE: Duration = Duration::from_secs(1);
 /// tells when a database's own setting changes.)
 const HELD_BACK: Duration = Duration::from_secs(2);
 
-/// The worker before this one was ended by what ran in it: that is not tried again, nor what else of its owner's may do the same. True: it was a
-/// filter, and it has to be found out which one.
-fn leave_out_what_ended(slot: &Slot) -> bool {
-    let known = Ran {
-        number: slot.overran().number.load(SeqCst),
-        owner: slot.overran().owner.load(SeqCst),
-    };
-    let is_known = known.number != 0;
-    let filters_apart = match crash_note::open(process::database(), is_known) {
-        _ if is_known => {
-            leave_out(slot, known, Ending::GoesOn);
-            known.number == Ran::FILTERS
-        }
-        Verdict::Guilty(ran) => {
-            leave_out(slot, ran, Ending::Crashes);
-            false
-        }
-        Verdict::Suspected(ran) => {
+/// The worker before this one was ended by what ran in it: that is not tried again, nor what else of its owner's may do the same.
+fn leave_out_what_ended(slot: &Slot) {
+    let known = slot.overran().ran();
+    match (crash_note::open(process::database(), known), known) {
+        (_, Some(ran)) => leave_out(slot, ran, Ending::GoesOn),
+        (Verdict::Guilty(ran), None) => leave_out(slot, ran, Ending::Crashes),
+        (Verdict::Suspected(ran), None) => {
             let what = match ran.number {
                 Ran::FILTERS => "filters were evaluated".to_owned(),
                 number if number < 0 => format!("the filter of webhook {} was evaluated", -number),
@@ -65,12 +53,10 @@ fn leave_out_what_ended(slot: &Slot) -> bool {
             pgrx::warning!(
                 "zentry_notify: the worker before this one was killed or crashed while {what}, which is left out if that happens again"
             );
-            false
         }
-        Verdict::Nothing => false,
-    };
+        (Verdict::Nothing, None) => {}
+    }
     slot.overran().forget();
-    filters_apart
 }
 
 fn leave_out(slot: &Slot, ran: Ran, ending: Ending) {
@@ -118,12 +104,12 @@ impl Worker {
     pub fn serve(registry: &'static Registry, slot: &'static Slot, installation: pg_sys::Oid) {
         time_limit::note_in(slot.overran(), tell_launcher);
         let started = Http::start(0).and_then(|http| {
-            let filters_apart = leave_out_what_ended(slot);
+            leave_out_what_ended(slot);
             let prepare = || (Store::prepare(), process::origin());
             let (store, origin) = database::transaction("zentry_notify: prepare", prepare)?;
-            Ok((http, store, origin, filters_apart))
+            Ok((http, store, origin))
         });
-        let (http, store, origin, filters_apart) = match started {
+        let (http, store, origin) = match started {
             Ok(started) => started,
             Err(error) => {
                 // The launcher tries again, with growing pauses.
@@ -135,7 +121,7 @@ impl Worker {
             }
         };
         let waiter = Waiter::new(Some(http.socket()), c"ZentryNotifyWorkerMain");
-        let mut worker = Worker::new(registry, slot, store, origin, http, installation, filters_apart);
+        let mut worker = Worker::new(registry, slot, store, origin, http, installation);
         if let Some(until) = registry.discord_parked_until() {
             worker.scheduler.park_discord(until, Timestamp::now());
         }

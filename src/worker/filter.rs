@@ -117,7 +117,8 @@ impl Conditions {
                 places.entry(path).or_default().push(place);
             }
         }
-        let all_apart = slow.are_apart();
+        // One of them has ended a worker, and nobody knows yet which.
+        let all_apart = crash_note::suspect().number < 0;
         let (apart, together): (Vec<_>, Vec<_>) = places.iter().partition(|(path, _)| slow.has(path));
         let mut trial = Evaluation {
             events,
@@ -149,10 +150,6 @@ impl Conditions {
             let _ = divide(&mut of_path, &places[path], slow.credit(path));
             of_path.report_untried();
         }
-        if all_apart {
-            // Whichever it was, it has come to an end this time.
-            slow.are_all_well();
-        }
         let unfulfilled = trial.unfulfilled;
         let unwanted: Vec<HashSet<QueueId>> = events
             .iter()
@@ -177,31 +174,9 @@ pub struct SlowFilters {
     credits: HashMap<Arc<str>, Credit>,
     /// What all of them have together.
     purse: Purse,
-    /// One of them has ended a worker.
-    apart: bool,
 }
 
 impl SlowFilters {
-    pub fn new(apart: bool) -> Self {
-        SlowFilters {
-            apart,
-            ..SlowFilters::default()
-        }
-    }
-
-    /// Whether each of them is evaluated by itself, until it is known which one ends workers.
-    fn are_apart(&self) -> bool {
-        self.apart || crash_note::suspect().number < 0
-    }
-
-    fn are_all_well(&mut self) {
-        self.apart = false;
-        let suspect = crash_note::suspect();
-        if suspect.number < 0 {
-            crash_note::acquit(suspect);
-        }
-    }
-
     /// Forgets those that are nobody's any more.
     fn keep(&mut self, is_used: impl Fn(&str) -> bool) {
         self.credits.retain(|path, _| is_used(path));

@@ -176,6 +176,9 @@ impl Launcher {
     fn look(&mut self, all: bool) -> Result<(), String> {
         self.looked = Instant::now();
         let doors = database::transaction_as_self("zentry_notify: list databases", catalogue::databases)?;
+        if all {
+            crash_note::keep(|database| doors.contains_key(&database));
+        }
         for slot in self.registry.slots().filter(|slot| !slot.has_worker()) {
             if matches!(doors.get(&slot.database()), None | Some(Door::Invalid)) {
                 crash_note::remove(slot.database());

@@ -15,6 +15,7 @@ use super::source::{Credits, Source, Sources, Tried};
 use super::subscribers::Subscribers;
 use crate::acting_as::ActingAs;
 use crate::event_source::{Audience, ColumnRef};
+use crate::pg::crash_note::ForEvents;
 use crate::wake::Slot;
 
 /// What is known of sources and webhooks.
@@ -39,14 +40,6 @@ pub struct Routed {
 }
 
 impl Router {
-    /// `filters_apart`: one of them has ended the worker before this one, and nobody knows which.
-    pub fn new(filters_apart: bool) -> Self {
-        Router {
-            slow_filters: SlowFilters::new(filters_apart),
-            ..Router::default()
-        }
-    }
-
     /// Reads sources and webhooks, within a transaction of the worker's own.
     pub fn load(&mut self, slot: &Slot) {
         let _agent = ActingAs::agent();
@@ -78,6 +71,10 @@ impl Router {
 
     /// In the order of the events, within a transaction of the worker's own.
     pub fn route(&mut self, events: &[Captured]) -> Vec<Routed> {
+        let Some(last) = events.last() else {
+            return Vec::new();
+        };
+        let for_events = ForEvents::new(last.id);
         let mut enriched = self.enrich(events);
         let mut routed: Vec<Routed> = events
             .iter()
@@ -93,6 +90,7 @@ impl Router {
             .collect();
         self.find_listeners(events, &enriched, &mut routed);
         self.filter(events, &mut routed);
+        for_events.worked_on();
         routed
     }
 

@@ -95,7 +95,7 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// A worker that has everything still to do. `filters_apart`: one of the filters has ended the worker before it, and it has to be found out which.
+    /// A worker that has everything still to do.
     pub(super) fn new(
         registry: &'static Registry,
         slot: &'static Slot,
@@ -103,7 +103,6 @@ impl Worker {
         origin: Origin,
         http: Http,
         installation: pg_sys::Oid,
-        filters_apart: bool,
     ) -> Self {
         let seed = Timestamp::now().as_nanosecond() as u64;
         Worker {
@@ -121,7 +120,7 @@ impl Worker {
             drained: HashSet::new(),
             in_memory: InMemory::default(),
             cursor: StoredCursor::default(),
-            router: Router::new(filters_apart),
+            router: Router::default(),
             batch: OpenBatch::default(),
             heard_by: 1,
             ledger: Ledger::default(),

@@ -5,6 +5,7 @@
 mod completed;
 mod concurrent_ddl;
 mod damaged;
+mod full_disk;
 mod in_the_way;
 mod moves;
 mod sessions;

@@ -2,12 +2,13 @@
 //! sessions and starts anew. That happens twice and not again and again, and what is killed by chance is blamed for nothing.
 
 use std::fs;
-use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use postgres::Client;
+use zentry_e2e::cluster::StopMode;
 use zentry_e2e::scene::{Channel, Delivery, SOON, register};
 use zentry_e2e::site::{Site, fire, wait_for};
 use zentry_e2e::wait::eventually;
@@ -125,21 +126,116 @@ fn who_is_killed_by_chance_is_blamed_for_nothing() -> Result<()> {
     Ok(())
 }
 
+/// Where the worker of a database notes what it runs.
+fn note_of(site: &Site, client: &mut Client) -> Result<PathBuf> {
+    let row = client.query_one(
+        "SELECT oid FROM pg_database WHERE datname = current_database()",
+        &[],
+    )?;
+    let name = format!("data/pg_stat_tmp/zentry_notify.{}", row.get::<_, u32>(0));
+    Ok(site.cluster.dir().join(name))
+}
+
+/// What the worker has noted: its process, what it runs, of which role, and for which events; what is suspected in the same way.
+fn noted(note: &Path) -> Option<[i64; 8]> {
+    let bytes = fs::read(note).ok()?;
+    let mut numbers = [0; 8];
+    for (number, bytes) in numbers.iter_mut().zip(bytes.chunks_exact(8)) {
+        *number = i64::from_ne_bytes(bytes.try_into().ok()?);
+    }
+    Some(numbers)
+}
+
 /// The process that runs a filter in the database, as its worker has noted it.
-fn filters(site: &Site, database: u32) -> Option<i32> {
-    let file = site
-        .cluster
-        .dir()
-        .join(format!("data/pg_stat_tmp/zentry_notify.{database}"));
-    let file = fs::File::open(file).ok()?;
-    let number = |place| {
-        let mut number = [0; 8];
-        file.read_exact_at(&mut number, place).ok()?;
-        Some(i64::from_ne_bytes(number))
-    };
-    let (process, runs) = (number(0)?, number(8)?);
+fn filters(site: &Site, note: &Path) -> Option<i32> {
+    let [process, runs, ..] = noted(note)?;
     let worker = site.worker("zentry").ok()??;
     (runs < 0 && process == i64::from(worker)).then_some(worker)
+}
+
+/// What a process dies of at the end of a backlog is run for its beginning first, each time, and comes to an end there.
+#[test]
+fn what_a_process_is_killed_of_late_in_a_backlog_runs_twice() -> Result<()> {
+    // More than are worked on together.
+    const MANY: i64 = 2_500;
+    let (site, mut client, channel) = start()?;
+    owner(&site, &mut client, "mallory")?;
+    client.execute(
+        "SELECT zentry_update_webhook($1, event_types => '{project_created}')",
+        &[&channel.id],
+    )?;
+    let webhook = site.emulator.register(zentry_e2e::emulator::Kind::Discord);
+    let id = register(&mut client, &webhook, None, Some(&["task_completed"]))?;
+    client.execute("SELECT zentry_update_webhook($1, digest => '1 day')", &[&id])?;
+    let note = note_of(&site, &mut client)?;
+    let pipe = Pipe::make(&site, "pipe")?;
+    client.batch_execute("BEGIN")?;
+    client.execute(
+        "INSERT INTO mallory.task SELECT i, 'a title', 'completed' FROM generate_series(1, $1::bigint) i",
+        &[&MANY],
+    )?;
+    stick(&mut client, "mallory", &pipe)?;
+    client.batch_execute("COMMIT")?;
+    let last: i64 = client
+        .query_one("SELECT max(id) FROM zentry_notify.event", &[])?
+        .get(0);
+    let log = site.cluster.log_end()?;
+    for _ in 0..2 {
+        let worker = eventually(SOON, "a worker that is at the last event", || {
+            let [process, runs, _, until, ..] = noted(&note)?;
+            let worker = site.worker("zentry").ok()??;
+            (runs > 0 && until == last && process == i64::from(worker)).then_some(worker)
+        })?;
+        client = crash(&site, worker)?;
+    }
+    line_is(
+        &mut client,
+        "event task_completed",
+        "broken",
+        "mallory.task, suspended since %killed or crashed",
+    )?;
+    wait_for(&mut client, "SELECT zentry_notify.unrouted_events() = 0")?;
+    assert_eq!(site.logged(log, CRASH)?, 2);
+    Ok(())
+}
+
+/// A note of another boot of the machine, of whatever has such a name, and one of a database that is gone.
+#[test]
+fn what_stands_in_a_notes_place_is_no_note() -> Result<()> {
+    let (mut site, mut client, channel) = start()?;
+    let note = note_of(&site, &mut client)?;
+    let gone = note.with_file_name("zentry_notify.4000000000");
+    let elsewhere = site.cluster.dir().join("elsewhere");
+    let log = site.cluster.log_end()?;
+    let of_another_boot: Vec<u8> = [1_i64, 1, 10, 1, 1, 10, 1, 1]
+        .into_iter()
+        .flat_map(i64::to_ne_bytes)
+        .collect();
+    let mut heard = channel.webhook.event_count();
+    for content in [&of_another_boot[..], b"", b"junk", &[0xff; 200]] {
+        site.cluster.stop(StopMode::Fast)?;
+        fs::write(&note, content)?;
+        fs::write(&gone, content)?;
+        site.cluster.start_again()?;
+        client = site.connect("zentry")?;
+        fire(&mut client)?;
+        heard += 1;
+        channel.webhook.wait_for_events(heard, SOON);
+        assert!(!gone.exists());
+    }
+    // A link to something of somebody's.
+    site.cluster.stop(StopMode::Fast)?;
+    fs::remove_file(&note)?;
+    fs::write(&elsewhere, "somebody's")?;
+    std::os::unix::fs::symlink(&elsewhere, &note)?;
+    site.cluster.start_again()?;
+    client = site.connect("zentry")?;
+    fire(&mut client)?;
+    channel.webhook.wait_for_events(heard + 1, SOON);
+    assert_eq!(fs::read_to_string(&elsewhere)?, "somebody's");
+    assert_eq!(site.logged(log, "was killed or crashed")?, 0);
+    assert_eq!(suspended(&mut client)?, None);
+    Ok(())
 }
 
 #[test]
@@ -163,12 +259,7 @@ fn a_filter_that_a_process_is_killed_of_is_switched_off_alone() -> Result<()> {
     }
     let slow = with_filter(&mut client, &nested)?;
     let high = with_filter(&mut client, "exists($.samples[*] ? (@ > 5))")?;
-    let database: u32 = client
-        .query_one(
-            "SELECT oid FROM pg_database WHERE datname = current_database()",
-            &[],
-        )?
-        .get(0);
+    let note = note_of(&site, &mut client)?;
     let state = "SELECT is_active, switched_off_reason FROM zentry_notify.webhook_integration WHERE id = $1";
     let mut events = 0;
     loop {
@@ -188,7 +279,7 @@ fn a_filter_that_a_process_is_killed_of_is_switched_off_alone() -> Result<()> {
         )?;
         let settled = "SELECT zentry_notify.unrouted_events() = 0";
         let worker = eventually(SOON, "the filter to be evaluated, or to have been", || {
-            if let Some(worker) = filters(&site, database) {
+            if let Some(worker) = filters(&site, &note) {
                 return Some(Some(worker));
             }
             let row = client.query_one(settled, &[]).ok()?;

@@ -32,6 +32,7 @@ mod remedies;
 mod request_forgery;
 mod rights;
 mod roles;
+mod room;
 mod search;
 mod secret;
 mod statements;

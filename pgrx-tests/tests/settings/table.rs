@@ -190,6 +190,12 @@ pub const SETTINGS: &[Setting] = &[
         &["", "-4", "10001", "25/5", "5min", "1/25h", "1/0s", "fast"],
     ),
     setting(
+        "zentry_notify.max_webhooks",
+        Number,
+        &["1", "1000000"],
+        &["0", "1000001", "-1", "all"],
+    ),
+    setting(
         "zentry_notify.max_workers",
         ServerWide,
         &["1", "64"],

@@ -31,10 +31,45 @@ const REACH: SignedDuration = SignedDuration::from_mins(10);
 pub struct Follower {
     database: Database,
     exporter: Exporter,
-    /// What was finished before it is exported. None: nothing has been read.
-    from: Option<Timestamp>,
+    /// None: nothing has been read.
+    progress: Option<Progress>,
+}
+
+/// How far the export has come.
+#[derive(Debug)]
+struct Progress {
+    /// What was finished before is exported.
+    from: Timestamp,
     /// What is exported, of what was finished since then, and when that was.
     exported: HashMap<i64, Timestamp>,
+}
+
+impl Progress {
+    fn since(from: Timestamp) -> Self {
+        Self {
+            from,
+            exported: HashMap::new(),
+        }
+    }
+
+    fn lacks(&self, traced: &Traced) -> bool {
+        !self.exported.contains_key(&traced.delivery_id)
+    }
+
+    /// The receiver has taken the page, the next one by time, at that moment. Not read again is what nothing comes late to any more: else a receiver
+    /// that takes a page now and then would have all of them read for each, and remembered.
+    fn taken(&mut self, page: &[Traced], now: Timestamp) {
+        let done = page.iter().map(|traced| (traced.delivery_id, traced.finished_at));
+        self.exported.extend(done);
+        if let Some(last) = page.last() {
+            self.go_on_from(last.finished_at.min(now - LATE));
+        }
+    }
+
+    fn go_on_from(&mut self, at: Timestamp) {
+        self.from = self.from.max(at);
+        self.exported.retain(|_, finished_at| *finished_at >= self.from);
+    }
 }
 
 impl Follower {
@@ -43,37 +78,38 @@ impl Follower {
         Self {
             database,
             exporter,
-            from: since,
-            exported: HashMap::new(),
+            progress: since.map(Progress::since),
         }
     }
 
     /// Exports what has been finished, and returns how many spans that were. After an error, the next call goes on where this one stood.
     pub async fn export(&mut self) -> Result<usize> {
         let (now, database) = self.now().await?;
-        let from = *self.from.get_or_insert(now - REACH);
-        let mut after = (from, i64::MIN);
+        let mut progress = self
+            .progress
+            .take()
+            .unwrap_or_else(|| Progress::since(now - REACH));
+        let exported = self.export_pages(&mut progress, now, &database).await;
+        self.progress = Some(progress);
+        exported
+    }
+
+    async fn export_pages(&self, progress: &mut Progress, now: Timestamp, database: &str) -> Result<usize> {
+        let mut after = (progress.from, i64::MIN);
         let mut exported = 0;
         loop {
             // No transaction is open while the receiver is waited for.
             let page = self.finished_after(after).await?;
             let Some(last) = page.last() else { break };
             after = (last.finished_at, last.delivery_id);
-            let is_last = page.len() < PAGE;
-            let new: Vec<&Traced> = page
-                .iter()
-                .filter(|traced| !self.exported.contains_key(&traced.delivery_id))
-                .collect();
-            exported += self.exporter.export(&database, &new).await?;
-            let done = new.iter().map(|traced| (traced.delivery_id, traced.finished_at));
-            self.exported.extend(done);
-            if is_last {
+            let new: Vec<&Traced> = page.iter().filter(|traced| progress.lacks(traced)).collect();
+            exported += self.exporter.export(database, &new).await?;
+            progress.taken(&page, now);
+            if page.len() < PAGE {
                 break;
             }
         }
-        let from = from.max(now - LATE);
-        self.from = Some(from);
-        self.exported.retain(|_, finished_at| *finished_at >= from);
+        progress.go_on_from(now - LATE);
         Ok(exported)
     }
 
@@ -105,5 +141,47 @@ impl Follower {
         traces::finished_after(&session, after, PAGE as i64)
             .await
             .map_err(explain)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn traced(delivery_id: i64, finished_at: Timestamp) -> Traced {
+        Traced {
+            delivery_id,
+            event_id: 1,
+            event_type: String::new(),
+            webhook_id: 1,
+            webhook: None,
+            webhook_type: None,
+            traceparent: String::new(),
+            span_id: String::new(),
+            captured_at: finished_at,
+            finished_at,
+            status: "sent".to_owned(),
+            response_status_code: None,
+            error_message: String::new(),
+            attempts: 1,
+        }
+    }
+
+    #[test]
+    fn of_what_was_taken_no_more_is_remembered_and_read_again_than_what_something_comes_late_to() {
+        let now: Timestamp = "2026-11-30T12:00:00Z".parse().unwrap();
+        let ago = |minutes| now - SignedDuration::from_mins(minutes);
+        let mut progress = Progress::since(ago(60));
+        progress.taken(&[traced(1, ago(50)), traced(2, ago(40))], now);
+        assert_eq!((progress.from, progress.exported.len()), (ago(40), 1));
+        assert!(!progress.lacks(&traced(2, ago(40))));
+        // What came to the same moment late.
+        assert!(progress.lacks(&traced(3, ago(40))));
+        progress.taken(&[traced(4, now), traced(5, now)], now);
+        assert_eq!((progress.from, progress.exported.len()), (now - LATE, 2));
+        progress.go_on_from(now + LATE);
+        assert!(progress.exported.is_empty());
     }
 }
