@@ -275,6 +275,33 @@ mod tests {
     }
 
     #[test]
+    fn types_have_a_place_for_what_their_services_know() {
+        use Setting::{
+            Announce, AppliedTags, AvatarUrl, Credentials, Digest, Headers, MaxEventsPerMessage, Mention,
+            Secret, ThreadBy, ThreadName, Username,
+        };
+        for (of, has) in [
+            (
+                WebhookType::Discord,
+                [Mention, Username, AvatarUrl, Announce, ThreadName, AppliedTags].as_slice(),
+            ),
+            (WebhookType::Teams, &[Mention]),
+            (WebhookType::Slack, &[Mention]),
+            (WebhookType::GoogleChat, &[Mention, Announce, ThreadBy]),
+            (WebhookType::Mattermost, &[Mention, Username, AvatarUrl, Announce]),
+            (WebhookType::Ntfy, &[Headers]),
+            (WebhookType::Webhook, &[Headers, Secret]),
+            (WebhookType::Nats, &[Credentials]),
+        ] {
+            let mut expected = has.to_vec();
+            if !matches!(of, WebhookType::Webhook | WebhookType::Nats) {
+                expected.extend([Digest, MaxEventsPerMessage]);
+            }
+            assert_eq!(of.settings().collect::<Vec<_>>(), expected, "{of}");
+        }
+    }
+
+    #[test]
     fn what_a_type_has_is_named_once() {
         for of in WebhookType::ALL {
             let settings: Vec<Setting> = of.settings().collect();

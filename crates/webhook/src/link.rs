@@ -71,14 +71,37 @@ mod tests {
             "data:text/html,x",
             "file:///etc/passwd",
             "https://u:p@x.example/",
+            "https://u@x.example/",
+            "https://:p@x.example/",
             "https://",
         ] {
             assert_eq!(resolve(printed, base), None, "{printed}");
         }
-        assert_eq!(
-            resolve(&format!("https://x.example/{}", "a".repeat(2048)), None),
-            None
-        );
+        let long = |length: usize| format!("https://x.example/{}", "a".repeat(length - 18));
+        assert_eq!(resolve(&long(2048), None), Some(long(2048)));
+        assert_eq!(resolve(&long(2049), None), None);
+    }
+
+    #[test]
+    fn a_template_begins_as_an_address_does() {
+        for source in [
+            "/tasks/{{ task_id }}",
+            " HTTPS://app.example.com/{{ x }}",
+            "http://x",
+            "{{ url }}",
+            "{% if url %}{{ url }}{% endif %}",
+        ] {
+            assert!(is_template(source), "{source}");
+        }
+        for source in [
+            "",
+            "//evil.example/{{ x }}",
+            "tasks/{{ x }}",
+            "javascript:{{ x }}",
+            "ftp://x",
+        ] {
+            assert!(!is_template(source), "{source}");
+        }
     }
 
     #[test]
@@ -89,6 +112,9 @@ mod tests {
             "ftp://x.example",
             "https://x.example/?a=",
             "https://x.example/#/",
+            "https://user@x.example/",
+            "https://:secret@x.example/",
+            "file:///x",
         ] {
             assert!(check_base(base).is_err(), "{base}");
         }

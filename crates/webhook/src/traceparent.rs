@@ -68,7 +68,7 @@ fn digits<const N: usize>(text: &[u8]) -> Result<[u8; N], TraceparentError> {
     };
     let mut bytes = [0; N];
     for (byte, pair) in bytes.iter_mut().zip(text.chunks_exact(2)) {
-        *byte = (digit(pair[0])? << 4) | digit(pair[1])?;
+        *byte = digit(pair[0])? * 16 + digit(pair[1])?;
     }
     Ok(bytes)
 }

@@ -31,10 +31,13 @@ pub fn parse(text: &str) -> Result<Map> {
     Ok(Map::from([("dbname".into(), text.into())]))
 }
 
+/// The parameters that are secrets.
+pub const PASSWORDS: [&str; 2] = ["password", "sslpassword"];
+
 /// Whether the connection string holds a secret.
 pub fn has_password(text: &str) -> Result<bool> {
     let map = parse(text)?;
-    Ok(["password", "sslpassword"]
+    Ok(PASSWORDS
         .iter()
         .any(|name| map.get(*name).is_some_and(|value| !value.is_empty())))
 }

@@ -120,11 +120,15 @@ impl Parameters {
     }
 }
 
-/// Without the password.
+/// Without passwords.
 impl fmt::Debug for Parameters {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_map()
-            .entries(self.map.iter().filter(|(name, _)| *name != "password"))
+            .entries(
+                self.map
+                    .iter()
+                    .filter(|(name, _)| !conninfo::PASSWORDS.contains(&name.as_str())),
+            )
             .finish()
     }
 }
@@ -167,4 +171,89 @@ fn ssl_mode(map: &mut Map) -> Result<SslMode> {
     };
     map.insert("sslmode".to_owned(), known.to_owned());
     Ok(mode)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn map(pairs: &[(&str, &str)]) -> Map {
+        let pairs = pairs.iter();
+        pairs
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect()
+    }
+
+    /// As libpq has it: with an authority's certificate, `require` verifies.
+    #[test]
+    fn modes_are_what_libpq_means_by_them() {
+        use SslMode::{Disable, Prefer, Require, VerifyCa, VerifyFull};
+        for (given, certificate, mode, known) in [
+            (None, false, Prefer, "prefer"),
+            (Some("disable"), true, Disable, "disable"),
+            (Some("allow"), true, Prefer, "prefer"),
+            (Some("prefer"), false, Prefer, "prefer"),
+            (Some("require"), false, Require, "require"),
+            (Some("require"), true, VerifyCa, "require"),
+            (Some("verify-ca"), false, VerifyCa, "require"),
+            (Some("verify-full"), false, VerifyFull, "require"),
+        ] {
+            let mut parameters = Map::new();
+            parameters.extend(given.map(|mode| ("sslmode".to_owned(), mode.to_owned())));
+            if certificate {
+                parameters.insert("sslrootcert".to_owned(), "/ca.pem".to_owned());
+            }
+            assert_eq!(
+                ssl_mode(&mut parameters).unwrap(),
+                mode,
+                "{given:?} {certificate}"
+            );
+            assert_eq!(parameters["sslmode"], known);
+        }
+        assert!(ssl_mode(&mut map(&[("sslmode", "verify")])).is_err());
+    }
+
+    #[test]
+    fn what_is_given_stays_and_the_rest_is_usual() {
+        let mut given = map(&[("user", "lead"), ("port", "5433")]);
+        let usual = defaults(&given);
+        complete(&mut given, usual);
+        let expected = [
+            ("user", "lead"),
+            ("port", "5433"),
+            ("dbname", "lead"),
+            ("host", "/var/run/postgresql"),
+            ("application_name", "zentry-notify"),
+        ];
+        assert_eq!(given, map(&expected));
+        assert!(!defaults(&map(&[("hostaddr", "127.0.0.1")])).contains_key("host"));
+    }
+
+    #[test]
+    fn quotes_stay_and_passwords_are_not_shown() {
+        let parameters = Parameters {
+            map: map(&[
+                ("user", r"o'neil\"),
+                ("password", "swordfish"),
+                ("sslpassword", "swordfish"),
+                ("sslrootcert", "/ca.pem"),
+            ]),
+            ssl_mode: SslMode::Require,
+        };
+        let shown = format!("{parameters:?}");
+        assert!(
+            shown.contains("o'neil") && !shown.contains("swordfish"),
+            "{shown}"
+        );
+        assert_eq!(parameters.file("sslrootcert"), Some(PathBuf::from("/ca.pem")));
+        assert_eq!(parameters.file("sslkey"), None);
+        assert_eq!(parameters.ssl_mode(), SslMode::Require);
+        let known = Parameters {
+            map: map(&[("user", r"o'neil\"), ("host", "a"), ("sslrootcert", "/ca.pem")]),
+            ..parameters
+        };
+        assert_eq!(known.config().unwrap().get_user(), Some(r"o'neil\"));
+    }
 }

@@ -371,3 +371,42 @@ pub async fn lock(session: &Session<'_>) -> Result<(), Error> {
     const SQL: &str = "SELECT pg_advisory_xact_lock(hashtext('zentry-notify apply'))::text";
     session.query_one(SQL, &[]).await.map(drop)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whatever it is that one has and the other has not.
+    #[test]
+    fn what_would_be_lost_is_seen() {
+        let some = || Some(String::new());
+        let none = Words::default();
+        let all = Words {
+            title: some(),
+            text: some(),
+            fields: Some(Value::Null),
+            colour: some(),
+            emoji: some(),
+            footer: some(),
+            url: some(),
+            thumbnail: some(),
+        };
+        assert!(!none.has_more_than(&none) && !none.has_more_than(&all) && !all.has_more_than(&all));
+        let others: [fn(&mut Words); 8] = [
+            |words| words.title = None,
+            |words| words.text = None,
+            |words| words.fields = None,
+            |words| words.colour = None,
+            |words| words.emoji = None,
+            |words| words.footer = None,
+            |words| words.url = None,
+            |words| words.thumbnail = None,
+        ];
+        for (number, take_away) in others.into_iter().enumerate() {
+            let mut less = all.clone();
+            take_away(&mut less);
+            assert!(all.has_more_than(&less), "{number}");
+            assert!(!less.has_more_than(&all), "{number}");
+        }
+    }
+}

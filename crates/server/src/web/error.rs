@@ -18,6 +18,12 @@ use crate::queries::rights::Denied;
 /// What is wrong with each field.
 pub type Fields = BTreeMap<String, Vec<String>>;
 
+/// Notes what is wrong with a field, of which there is no value then.
+pub fn note<T>(wrong: &mut Fields, name: &str, text: &str) -> Option<T> {
+    wrong.entry(name.to_owned()).or_default().push(text.to_owned());
+    None
+}
+
 /// Under this stands what is wrong with no field alone.
 pub const NOT_ONE: &str = "non_field_errors";
 
@@ -232,5 +238,34 @@ impl IntoResponse for Error {
         response.headers_mut().extend(self.header.clone());
         response.extensions_mut().insert(self);
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_says_when_to_come_again() {
+        let throttled = Error::throttled(Duration::from_millis(59_900));
+        assert_eq!(throttled.status(), StatusCode::TOO_MANY_REQUESTS);
+        assert!(throttled.words().contains("available in 60 seconds"));
+        assert_eq!(throttled.into_response().headers()[RETRY_AFTER], "60");
+        let unauthorized = Error::bad_token().into_response();
+        assert_eq!(unauthorized.status(), StatusCode::UNAUTHORIZED);
+        assert_eq!(unauthorized.headers()[WWW_AUTHENTICATE], "Bearer");
+    }
+
+    #[test]
+    fn words_are_those_of_all_fields() {
+        let mut wrong = Fields::new();
+        assert_eq!(note::<()>(&mut wrong, "b", "B."), None);
+        assert_eq!(note::<()>(&mut wrong, "a", "A."), None);
+        assert_eq!(note::<()>(&mut wrong, "a", "Also."), None);
+        let error = Error::fields(wrong.clone());
+        assert_eq!(error.words(), "A. Also. B.");
+        assert_eq!(error.wrong_fields(), Some(&wrong));
+        assert_eq!(Error::refused("No.").words(), "No.");
+        assert_eq!(Error::refused("No.").wrong_fields(), None);
     }
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use axum::extract::{FromRequestParts, Query};
 use axum::http::request::Parts;
 
-use super::error::{Error, Fields};
+use super::error::{self, Error, Fields};
 use super::form::spelled_flag;
 
 /// A query string. Of a parameter that is given twice, the last counts; an empty one is none.
@@ -16,6 +16,17 @@ pub struct Filters {
 }
 
 impl Filters {
+    #[cfg(test)]
+    pub fn of(pairs: &[(&str, &str)]) -> Self {
+        let pairs = pairs.iter();
+        Self {
+            values: pairs
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect(),
+            wrong: Fields::new(),
+        }
+    }
+
     pub fn text(&mut self, name: &str) -> Option<String> {
         let text = self.values.remove(name)?;
         if text.contains('\0') {
@@ -57,11 +68,7 @@ impl Filters {
     }
 
     fn complain<T>(&mut self, name: &str, text: &str) -> Option<T> {
-        self.wrong
-            .entry(name.to_owned())
-            .or_default()
-            .push(text.to_owned());
-        None
+        error::note(&mut self.wrong, name, text)
     }
 }
 
@@ -76,5 +83,44 @@ impl<S: Send + Sync> FromRequestParts<S> for Filters {
             values: pairs.into_iter().filter(|(_, value)| !value.is_empty()).collect(),
             wrong: Fields::new(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn parameters_have_types() {
+        let mut filters = Filters::of(&[("a", "x"), ("b", "7"), ("c", "yes"), ("d", "sent")]);
+        assert_eq!(filters.text("a").as_deref(), Some("x"));
+        assert_eq!(filters.number("b"), Some(7));
+        assert_eq!(filters.flag("c"), Some(true));
+        assert_eq!(filters.choice("d", &["sent", "failed"]).as_deref(), Some("sent"));
+        assert_eq!(filters.text("e"), None);
+        assert!(filters.finish().is_ok());
+        let mut filters = Filters::of(&[("a", "\0"), ("b", "x"), ("c", "2"), ("d", "lost")]);
+        assert_eq!(filters.text("a"), None);
+        assert_eq!(filters.number("b"), None);
+        assert_eq!(filters.flag("c"), None);
+        assert_eq!(filters.choice("d", &["sent", "failed"]), None);
+        let error = filters.finish().unwrap_err();
+        let wrong = error.wrong_fields().unwrap();
+        assert_eq!(wrong.keys().collect::<Vec<_>>(), ["a", "b", "c", "d"]);
+        assert_eq!(
+            wrong["d"],
+            ["Select a valid choice. lost is not one of the available choices."]
+        );
+    }
+
+    #[tokio::test]
+    async fn an_empty_parameter_is_none_and_the_last_counts() {
+        let request = axum::http::Request::get("/?a=&b=1&b=2").body(()).unwrap();
+        let (mut parts, ()) = request.into_parts();
+        let mut filters = Filters::from_request_parts(&mut parts, &()).await.unwrap();
+        assert_eq!(filters.text("a"), None);
+        assert_eq!(filters.text("b").as_deref(), Some("2"));
     }
 }

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-use super::error::{Error, Fields};
+use super::error::{self, Error, Fields};
 use crate::spelling::closest;
 
 /// A JSON object of a body, or the fields of a form. Take what is wanted out of it, then [`finish`](Form::finish) to hear of everything that is wrong.
@@ -248,11 +248,7 @@ impl Form {
     }
 
     fn complain<T>(&mut self, name: &str, text: &str) -> Option<T> {
-        self.wrong
-            .entry(name.to_owned())
-            .or_default()
-            .push(text.to_owned());
-        None
+        error::note(&mut self.wrong, name, text)
     }
 }
 
@@ -279,3 +275,6 @@ pub(super) fn spelled_flag(text: &str) -> Option<bool> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

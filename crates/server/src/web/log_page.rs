@@ -114,3 +114,40 @@ impl Place {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(pairs: &[(&str, &str)]) -> Result<Place, Error> {
+        Place::of(&mut Filters::of(pairs))
+    }
+
+    #[test]
+    fn near_pages_have_numbers_and_far_ones_keys() {
+        let start = |pairs: &[(&str, &str)]| place(pairs).ok().map(|place| (place.number.0, place.start));
+        assert_eq!(start(&[]), Some((1, Start::Offset(0))));
+        assert_eq!(start(&[("page", "3")]), Some((3, Start::Offset(40))));
+        assert_eq!(start(&[("page", "500")]), Some((500, Start::Offset(9980))));
+        assert_eq!(start(&[("page", "501")]), None);
+        assert_eq!(
+            start(&[("page", "501"), ("before", "7")]),
+            Some((501, Start::Before(7)))
+        );
+        assert_eq!(
+            start(&[("page", "501"), ("after", "7")]),
+            Some((501, Start::After(7)))
+        );
+        assert_eq!(
+            start(&[("before", "7"), ("after", "8")]),
+            Some((1, Start::Before(7)))
+        );
+        assert_eq!(
+            place(&[("page", "501")]).err().map(|error| error.status()),
+            Some(StatusCode::NOT_FOUND)
+        );
+        assert!(place(&[("page", "last")]).is_ok_and(|place| place.is_last));
+        assert!(place(&[("page", "2")]).is_ok_and(|place| !place.is_last));
+        assert!(place(&[("page", "0")]).is_err());
+    }
+}

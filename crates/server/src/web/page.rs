@@ -114,3 +114,58 @@ impl<T> Page<T> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn a_number_is_one_that_a_page_can_have() {
+        let number = |text: Option<&str>| Number::parse(text).ok().map(|number| number.0);
+        assert_eq!(number(None), Some(1));
+        assert_eq!(number(Some("1")), Some(1));
+        assert_eq!(number(Some("461168601842738790")), Some(i64::MAX / SIZE));
+        for text in ["0", "-1", "x", "", "1.0", "461168601842738791", "last"] {
+            assert_eq!(number(Some(text)), None, "{text}");
+        }
+        let Slice { offset, limit } = Number(3).slice();
+        assert_eq!((offset, limit), (40, 20));
+        assert_eq!(Number(1).slice().offset, 0);
+        assert_eq!(invalid().status(), StatusCode::NOT_FOUND);
+    }
+
+    #[test]
+    fn the_last_page_is_known_by_the_count() {
+        let wanted = |text: &str| Wanted::parse(Some(text)).unwrap();
+        assert_eq!(wanted("last"), Wanted::Last);
+        assert_eq!(wanted("7"), Wanted::Number(Number(7)));
+        assert!(Wanted::parse(Some("first")).is_err());
+        for (count, number) in [(0, 1), (1, 1), (20, 1), (21, 2), (40, 2), (41, 3)] {
+            assert_eq!(Wanted::Last.of(count), Number(number), "{count}");
+        }
+        assert_eq!(wanted("7").of(1), Number(7));
+    }
+
+    #[test]
+    fn a_page_has_links_to_its_neighbours() {
+        let here = Here::at("h/", &[("page", "2")]);
+        let links = |number: i64, count: i64| {
+            let page = Page::new(Number(number), count, vec![()], &here).unwrap();
+            assert_eq!(page.count, count);
+            (page.previous, page.next)
+        };
+        let link = |text: &str| Some(text.to_owned());
+        assert_eq!(links(1, 20), (None, None));
+        assert_eq!(links(1, 21), (None, link("h/?page=2")));
+        assert_eq!(links(2, 40), (link("h/"), None));
+        assert_eq!(links(2, 41), (link("h/"), link("h/?page=3")));
+        assert_eq!(links(3, 60), (link("h/?page=2"), None));
+        let nothing = Vec::<()>::new;
+        assert!(Page::new(Number(1), 0, nothing(), &here).is_ok());
+        let past = Page::new(Number(2), 20, nothing(), &here);
+        assert_eq!(past.unwrap_err().status(), StatusCode::NOT_FOUND);
+        assert_eq!(Page::<()>::empty().count, 0);
+    }
+}

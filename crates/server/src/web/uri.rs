@@ -37,6 +37,17 @@ impl Here {
 }
 
 impl Here {
+    #[cfg(test)]
+    pub fn at(base: &str, query: &[(&str, &str)]) -> Self {
+        let query = query.iter();
+        Self {
+            base: base.to_owned(),
+            query: query
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect(),
+        }
+    }
+
     /// What is below this address.
     pub fn below(&self, name: &str) -> String {
         format!("{}{name}/", self.base)
@@ -69,5 +80,31 @@ impl FromRequestParts<App> for Here {
             base: format!("{origin}{path}/"),
             query: form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_has_the_other_parameters() {
+        let here = Here::at(
+            "https://h/api/logs/",
+            &[("status", "failed & lost"), ("page", "3")],
+        );
+        let page = |page: Option<&str>| here.with(&[("page", page.map(str::to_owned))]);
+        assert_eq!(
+            page(Some("4")),
+            "https://h/api/logs/?page=4&status=failed+%26+lost"
+        );
+        assert_eq!(page(None), "https://h/api/logs/?status=failed+%26+lost");
+        let both = [("page", None), ("status", None)];
+        assert_eq!(here.with(&both), "https://h/api/logs/");
+        assert_eq!(
+            here.with(&[("after", Some("7".to_owned()))]),
+            "https://h/api/logs/?after=7&page=3&status=failed+%26+lost"
+        );
+        assert_eq!(here.below("count"), "https://h/api/logs/count/");
     }
 }

@@ -152,6 +152,22 @@ fn it_counts_and_shows_the_last_ones() {
     assert_eq!(fields, [owned("Task Completed", "9"), owned("Daily Streak", "3")]);
 }
 
+/// The colour is that of all it holds, of which only the last ones are shown.
+#[test]
+fn its_colour_is_that_of_its_events() {
+    let task = || card("task_completed", &json!({"user_name": "ada", "task_title": "x"}));
+    let streak = || card("daily_streak", &json!({"user_name": "bob", "streak_days": 7}));
+    let colour = |types: &[&'static str], last: &[Card]| {
+        let types = types.iter().map(|of| (*of, false));
+        digest("1 hour").card(types, last).colour
+    };
+    assert_ne!(task().colour, DEFAULT_COLOUR);
+    assert_eq!(colour(&["task_completed"; 3], &[task(), task()]), task().colour);
+    let mixed = ["task_completed", "daily_streak"];
+    assert_eq!(colour(&mixed, &[task()]), DEFAULT_COLOUR);
+    assert_eq!(colour(&mixed, &[task(), streak()]), DEFAULT_COLOUR);
+}
+
 #[test]
 fn a_sample_among_events_is_told_from_them() {
     let event = card("task_completed", &json!({"user_name": "ada", "task_title": "x"}));

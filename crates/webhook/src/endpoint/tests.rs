@@ -348,6 +348,7 @@ mod ntfy_urls {
             "https://ntfy.sh/",
             "https://ntfy.sh/a/b",
             "https://ntfy.sh/a.b",
+            "https://ntfy.example.com:8443/settings",
             &long,
         ] {
             let error = ntfy(url).unwrap_err();

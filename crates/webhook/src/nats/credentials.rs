@@ -286,6 +286,13 @@ mod tests {
         ] {
             assert_eq!(login(text).err(), Some(error), "{text}");
         }
+        // A token may be as long as that, and begin or look like a seed.
+        let longest = "x".repeat(MAX_LENGTH);
+        let lower = USER.to_lowercase();
+        let other = USER.replacen('S', "T", 1);
+        for token in [&*longest, &USER[..57], &lower, &other] {
+            assert_eq!(*login(token).unwrap().expose(), Login::Token(token.into()));
+        }
     }
 
     proptest! {

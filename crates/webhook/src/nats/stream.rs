@@ -247,8 +247,24 @@ mod tests {
     }
 
     #[test]
+    fn a_name_is_one_token() {
+        assert!(Stream::is_name("EVENTS_of-app"));
+        for odd in ["", "a b", "a\u{7}", "a\u{a0}b", "a.b", "*", ">", "a/b", "a\\b"] {
+            assert!(!Stream::is_name(odd), "{odd:?}");
+        }
+        assert!(Stream::is_name(&"x".repeat(255)) && !Stream::is_name(&"x".repeat(256)));
+        let subjects: Vec<String> = (0..100).map(|number| format!("a.{number}")).collect();
+        let mut most = stream(&format!(r#""subjects": {}"#, serde_json::json!(subjects)));
+        most.forget_most_subjects("a.7");
+        assert!(most.takes("a.8"), "so many cost nothing");
+    }
+
+    #[test]
     fn what_is_too_large_is_refused() {
         assert_eq!(stream("").refuses("a", 100, usize::MAX / 4), None);
+        // The server has no limit of nothing.
+        let open = stream(r#", "max_msg_size": 0, "max_bytes": 0"#);
+        assert_eq!(open.refuses("a", 100, 900), None);
         let sized = stream(r#", "max_msg_size": 1000"#);
         assert_eq!(sized.refuses("a", 100, 900), None);
         assert!(sized.refuses("a", 100, 901).unwrap().contains("max_msg_size"));
@@ -261,6 +277,13 @@ mod tests {
     fn what_is_not_meant_is_said() {
         assert_eq!(stream("").doubts(LONGEST), [""; 0]);
         assert_eq!(stream("").unfit(), None);
+        for fine in [
+            r#", "storage": "memory", "num_replicas": 2"#,
+            r#", "storage": "file", "num_replicas": 1"#,
+            r#", "duplicate_window": 300000000000"#,
+        ] {
+            assert_eq!(stream(fine).doubts(LONGEST), [""; 0], "{fine}");
+        }
         for (more, said) in [
             (
                 r#", "duplicate_window": 120000000000"#,

@@ -111,6 +111,36 @@ fn an_outcome_takes_along_nothing_of_other_webhooks() {
 }
 
 #[test]
+fn bytes_are_those_of_what_is_here() {
+    let (mut batch, now) = (OpenBatch::default(), Instant::now());
+    let one = event().data.len();
+    for number in 1..=3 {
+        add(&mut batch, number, now);
+    }
+    assert_eq!((batch.events(), batch.bytes()), (3, 3 * one));
+    let taken = batch.take(true, false, now);
+    assert_eq!((taken.len(), batch.events(), batch.bytes()), (3, 0, 0));
+    batch.put_back(taken, now);
+    assert_eq!((batch.events(), batch.bytes()), (3, 3 * one));
+}
+
+/// What the database has refused is tried again once it is forgiven.
+#[test]
+fn what_is_refused_is_held_until_it_is_forgiven() {
+    let (mut batch, now) = (OpenBatch::default(), Instant::now());
+    add(&mut batch, 1, now);
+    assert!(!batch.has_refused() && batch.refused_queues().is_empty());
+    batch.refuse(QueueId(1), DeliveryId(1));
+    assert!(batch.has_refused() && !batch.refuses(QueueId(1)));
+    assert_eq!(batch.refused_queues(), []);
+    batch.refuse_queue(QueueId(1));
+    assert!(batch.refuses(QueueId(1)) && !batch.refuses(QueueId(2)));
+    assert_eq!(batch.refused_queues(), [QueueId(1)]);
+    batch.forgive();
+    assert!(!batch.has_refused() && !batch.refuses(QueueId(1)));
+}
+
+#[test]
 fn what_moves_is_not_written_as_waiting() {
     let start = Instant::now();
     let after = |milliseconds| start + Duration::from_millis(milliseconds);

@@ -59,5 +59,8 @@ mod tests {
         let probes: Vec<f64> = (0..1000).map(|_| probe(4, &mut random).as_secs_f64()).collect();
         assert!(probes.iter().all(|s| (4.0..=8.0).contains(s)));
         assert!(probes.iter().any(|s| *s < 4.5) && probes.iter().any(|s| *s > 7.5));
+        let edges: Vec<f64> = (0..1000).map(|_| edge(1, &mut random).as_secs_f64()).collect();
+        assert!(edges.iter().all(|s| (8.0..=16.0).contains(s)));
+        assert!(edges.iter().any(|s| *s < 9.0) && edges.iter().any(|s| *s > 15.0));
     }
 }

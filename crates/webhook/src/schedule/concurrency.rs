@@ -192,6 +192,16 @@ mod tests {
     }
 
     #[test]
+    fn shares_are_of_the_connections_that_there_are() {
+        let mut concurrency = ConcurrencyLimiter::new(16, 0);
+        let shares =
+            |concurrency: &ConcurrencyLimiter| Standing::ALL.map(|standing| concurrency.share(standing));
+        assert_eq!(shares(&concurrency), [2, 6, 14, 16]);
+        concurrency.set(0, 0);
+        assert_eq!(shares(&concurrency), [1; 4]);
+    }
+
+    #[test]
     fn the_best_may_use_everything() {
         let mut concurrency = ConcurrencyLimiter::new(16, 0);
         assert_eq!(fill(&mut concurrency, Standing::Prompt), 16);
@@ -227,6 +237,24 @@ mod tests {
         concurrency.release(Standing::Unproven, true);
         assert!(!concurrency.free(Standing::Unproven));
         assert!(concurrency.set_aside(Standing::Unproven) && concurrency.free(Standing::Unproven));
+    }
+
+    #[test]
+    fn an_answer_says_less_the_longer_it_is_ago() {
+        let now = Tick::DISTANT_PAST.after(Duration::from_secs(1_000));
+        let standing = |failed, out, later| {
+            let record = Record::of(failed, out, now);
+            record.standing(now.after(Duration::from_secs(later)))
+        };
+        for failed in [false, true] {
+            assert_eq!(standing(failed, SLOW, 60), Standing::Prompt);
+            assert_eq!(standing(failed, SLOW, 61), Standing::Proven);
+        }
+        let slow = SLOW + Duration::from_millis(1);
+        assert_eq!(standing(false, slow, 0), Standing::Proven);
+        assert_eq!(standing(true, slow, 1_000), Standing::Suspect);
+        assert_eq!(Record::Unproven.standing(now), Standing::Unproven);
+        assert_eq!(Record::Proven.standing(now), Standing::Proven);
     }
 
     #[test]

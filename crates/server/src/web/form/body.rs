@@ -60,7 +60,7 @@ impl FromRequest<App> for Form {
 }
 
 impl Form {
-    fn of(values: Map<String, Value>) -> Self {
+    pub(super) fn of(values: Map<String, Value>) -> Self {
         Self {
             values,
             is_html: false,
@@ -70,7 +70,7 @@ impl Form {
     }
 
     /// The fields of a form: of several of a name, a list.
-    fn html(fields: impl Iterator<Item = (String, Value)>) -> Self {
+    pub(super) fn html(fields: impl Iterator<Item = (String, Value)>) -> Self {
         let mut values = Map::new();
         for (name, value) in fields {
             match values.get_mut(&name) {
@@ -139,4 +139,40 @@ fn media_type(headers: &HeaderMap) -> String {
     let text = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let essence = text.unwrap_or_default().split(';').next().unwrap_or_default();
     essence.trim().to_ascii_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_media_type_is_known_without_its_parameters() {
+        let of = |text: &str| {
+            let headers = HeaderMap::from_iter([(CONTENT_TYPE, text.parse().unwrap())]);
+            media_type(&headers)
+        };
+        assert_eq!(of("Application/JSON ; charset=utf-8"), "application/json");
+        assert_eq!(of("text/plain"), "text/plain");
+        assert_eq!(media_type(&HeaderMap::new()), "");
+    }
+
+    #[test]
+    fn a_type_has_pythons_name() {
+        for (value, name) in [
+            (json!(null), None),
+            (json!(true), Some("bool")),
+            (json!(-5), Some("int")),
+            (json!(u64::MAX), Some("int")),
+            (json!(1.5), Some("float")),
+            (json!("x"), Some("str")),
+            (json!([1]), Some("list")),
+            (json!({"a": 1}), Some("dict")),
+        ] {
+            assert_eq!(python_type(&value), name, "{value}");
+        }
+    }
 }

@@ -345,6 +345,16 @@ mod tests {
         assert!(error.unwrap().contains("a line that is too long"));
     }
 
+    /// Of a cluster with a thousand addresses.
+    #[test]
+    fn a_long_greeting_is_read() {
+        let urls = vec!["\"192.168.100.100:4222\""; 2_500].join(",");
+        let greeting = format!("INFO {{\"nonce\": \"n\", \"connect_urls\": [{urls}]}}\r\n");
+        assert!(greeting.len() > 50_000);
+        let (said, error) = all(greeting.as_bytes());
+        assert_eq!((said.len(), error), (1, None));
+    }
+
     /// Both ends of a connection.
     fn connected() -> (Wire, tokio::io::DuplexStream) {
         let (ours, theirs) = tokio::io::duplex(1024);

@@ -73,3 +73,81 @@ impl Secret {
         Ok(text.to_owned())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    struct Holder {
+        url: Secret,
+    }
+
+    fn read(text: &str) -> Result<Secret, String> {
+        let holder: Result<Holder, _> = toml::from_str(&format!("url = {text}"));
+        holder
+            .map(|holder| holder.url)
+            .map_err(|error| error.message().to_owned())
+    }
+
+    #[test]
+    fn a_secret_stands_in_the_environment_or_in_a_file() {
+        assert_eq!(read(r#"{ env = "A_b9" }"#), Ok(Secret::Env("A_b9".to_owned())));
+        assert_eq!(read(r#"{ env = "_" }"#), Ok(Secret::Env("_".to_owned())));
+        assert_eq!(
+            read(r#"{ file = "../x y" }"#),
+            Ok(Secret::File("../x y".to_owned()))
+        );
+        for name in ["", "9a", "a-b", "a b", "a;rm", "ä"] {
+            let error = read(&format!("{{ env = \"{name}\" }}")).unwrap_err();
+            assert!(
+                error.starts_with("no variable of the environment"),
+                "{name}: {error}"
+            );
+        }
+        for text in [
+            "\"swordfish\"",
+            "5",
+            "{}",
+            "{ env = 5 }",
+            "{ key = \"a\" }",
+            "{ env = \"A\", file = \"b\" }",
+        ] {
+            let error = read(text).unwrap_err();
+            assert!(error.starts_with("a secret stands elsewhere"), "{text}: {error}");
+            assert!(!error.contains("swordfish"));
+        }
+    }
+
+    #[test]
+    fn a_file_holds_the_secret_and_nothing_else() {
+        let directory = std::env::temp_dir().join(format!("zentry-secret-{}", std::process::id()));
+        fs::create_dir_all(&directory).unwrap();
+        fs::write(directory.join("one"), "sword fish\r\n\n").unwrap();
+        fs::write(directory.join("none"), "\n").unwrap();
+        let secret = |name: &str| Secret::File(name.to_owned()).resolve(&directory);
+        assert_eq!(secret("one").as_deref(), Ok("sword fish"));
+        let (error, hint) = secret("none").unwrap_err();
+        assert!(
+            error.ends_with("none is empty") && hint.contains("nothing else"),
+            "{error}: {hint}"
+        );
+        let (error, hint) = secret("other").unwrap_err();
+        assert!(
+            error.ends_with("other can't be read") && hint.contains("It holds the secret"),
+            "{error}: {hint}"
+        );
+        fs::remove_dir_all(&directory).unwrap();
+        let (error, hint) = Secret::Env("ZENTRY_NO_SUCH_VARIABLE".to_owned())
+            .resolve(&directory)
+            .unwrap_err();
+        assert!(
+            error.contains("has no ZENTRY_NO_SUCH_VARIABLE") && hint.contains("export"),
+            "{error}: {hint}"
+        );
+        let path = Secret::Env("PATH".to_owned()).resolve(&directory);
+        assert_eq!(path.ok(), std::env::var("PATH").ok());
+    }
+}
