@@ -251,7 +251,8 @@ impl Worker {
             .flat_map(|event| event.deliveries.iter().map(move |delivery| (event, delivery)));
         for (event, delivery) in deliveries {
             if !delivery.is_finished() && written.contains(&delivery.id) {
-                if delivery.last.is_none() {
+                // What others send is of no account here.
+                if delivery.last.is_none() && self.senders.leaves(delivery.queue) {
                     self.batch.spilled(delivery.id, event);
                 }
                 self.drained.remove(&delivery.queue);
