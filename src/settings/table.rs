@@ -29,7 +29,7 @@ const DEFAULT_HOSTS: &CStr = {
 };
 
 /// Every setting, by what it is for: who is notified, where requests may go, how they are made, workers, the log.
-pub fn settings() -> [Setting; 24] {
+pub fn settings() -> [Setting; 25] {
     [
         Setting {
             name: c"zentry_notify.enabled",
