@@ -70,13 +70,13 @@ pub fn read_source(event_type: &str, relation: pg_sys::Oid) -> Option<SourceRow>
     let mut nearest: Option<(usize, SourceRow)> = None;
     scan::newest_rows(&sources, |row| {
         // What is suspended may be so because of what the worker looks up, and its rows are recorded all the same.
-        if row.text("event_type").as_deref() != Some(event_type) {
-            return;
-        }
         let attached = row.oid("relation");
         let Some(distance) = family.iter().position(|member| Some(*member) == attached) else {
             return;
         };
+        if row.text("event_type").as_deref() != Some(event_type) {
+            return;
+        }
         if nearest.as_ref().is_none_or(|(known, _)| distance < *known) {
             nearest = source_row(row).map(|source| (distance, source));
         }
