@@ -4,6 +4,7 @@ pub mod catalogue;
 pub mod cluster;
 pub mod emulator;
 pub mod nats;
+pub mod notices;
 pub mod numbered;
 pub mod proxy;
 pub mod release;

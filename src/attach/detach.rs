@@ -7,7 +7,7 @@ use super::ours::Ours;
 use super::source::{self, Recorded};
 use super::table::Table;
 use super::triggers;
-use super::{check_table, lock_below};
+use super::{check_table, lock_below, require_owner};
 use crate::report;
 use crate::search_path::SearchPath;
 
@@ -96,15 +96,4 @@ fn not_attached(table: &str, event: Option<&str>) -> ! {
         "",
         "SELECT event_type, relation FROM zentry_notify.event_sources lists what is.",
     )
-}
-
-fn require_owner(table: &Table) {
-    if !table.owned {
-        report::error(
-            PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
-            format!("must be owner of table {}", table.name),
-            "",
-            &format!("Let its owner, {}, or a superuser do it.", table.owner),
-        );
-    }
 }

@@ -195,6 +195,11 @@ fn check_table(relation: Option<pg_sys::Oid>) -> Table {
             "Attach the table that the application writes to.",
         );
     }
+    require_owner(&table);
+    table
+}
+
+fn require_owner(table: &Table) {
     if !table.owned {
         report::error(
             PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
@@ -203,7 +208,6 @@ fn check_table(relation: Option<pg_sys::Oid>) -> Table {
             &format!("Let its owner, {}, or a superuser do it.", table.owner),
         );
     }
-    table
 }
 
 /// Of tables that inherit from each other, one alone can be attached for an event: its triggers are those of the others.

@@ -109,6 +109,16 @@ mod tests {
         assert_eq!(Histogram::default().counts(), [0; 0]);
     }
 
+    /// The least is in the first bucket that has one.
+    #[test]
+    fn empty_buckets_have_no_quantile() {
+        let least = of(&[5_000_000, 9_000_000]).quantile(0.0).unwrap();
+        assert!(
+            least > Duration::from_secs(2) && least <= Duration::from_secs(5),
+            "{least:?}"
+        );
+    }
+
     #[test]
     fn what_is_beyond_all_bounds_is_counted() {
         let histogram = of(&[u64::MAX]);

@@ -157,6 +157,15 @@ mod tests {
     }
 
     #[test]
+    fn an_id_alone_is_a_range() {
+        let mut set = IdSet::default();
+        for id in [7, 5, 6, 9] {
+            set.insert_id(id);
+        }
+        assert_eq!(set.to_text(), "{[5,8),[9,10)}");
+    }
+
+    #[test]
     fn what_postgresql_writes_is_read() {
         assert_eq!(IdSet::parse("{}"), Some(IdSet::default()));
         let set = IdSet::parse("{(,5),[7,8),[10,12]}").unwrap();

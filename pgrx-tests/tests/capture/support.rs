@@ -1,11 +1,9 @@
 //! What the tests here have in common.
 
-use std::sync::{Arc, Mutex};
-
-use postgres::error::DbError;
-use postgres::{Client, NoTls};
+use postgres::Client;
 use serde_json::Value;
 use zentry_e2e::emulator::Kind;
+use zentry_e2e::notices::Notices;
 use zentry_e2e::scene::{Channel, Scene};
 
 /// A database with Zentry's tables and a webhook for everything, to which nothing is sent.
@@ -76,32 +74,19 @@ impl Bed {
 /// A session, and the warnings that it is sent.
 pub struct Session {
     pub client: Client,
-    heard: Arc<Mutex<Vec<DbError>>>,
+    notices: Notices,
 }
 
 impl Session {
     pub fn of(scene: &Scene, role: &str) -> Self {
-        let heard = Arc::new(Mutex::new(Vec::new()));
-        let said = Arc::clone(&heard);
-        let cluster = scene.database.cluster();
-        let client = postgres::Config::new()
-            .host_path(cluster.dir())
-            .port(cluster.port())
-            .user(role)
-            .dbname(scene.database.name())
-            .notice_callback(move |notice| said.lock().unwrap().push(notice))
-            .connect(NoTls)
-            .unwrap();
-        Self { client, heard }
+        let (client, notices) = Notices::connect(scene, role).unwrap();
+        Self { client, notices }
     }
 
     /// Runs statements that must not fail; the warnings that came of it.
     pub fn run(&mut self, sql: &str) -> Vec<String> {
-        self.heard.lock().unwrap().clear();
-        if let Err(error) = self.client.batch_execute(sql) {
-            panic!("{sql}: {error:?}");
-        }
-        std::mem::take(&mut *self.heard.lock().unwrap())
+        let notices = self.notices.of(&mut self.client, sql);
+        notices
             .iter()
             .filter(|notice| notice.severity() == "WARNING")
             .map(|notice| format!("{} {}", notice.code().code(), notice.message()))

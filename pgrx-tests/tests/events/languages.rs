@@ -2,31 +2,24 @@
 
 use zentry_e2e::emulator::Kind;
 use zentry_e2e::scene::Scene;
-use zentry_e2e::zentry::id;
 
-use crate::support::{Session, sent};
+use crate::support::{Session, Streaks};
 
 #[test]
 fn the_installation_and_a_webhook_have_a_language() {
     let mut scene = Scene::start().unwrap();
-    let mut session = Session::of(&scene);
     let osaka = scene
         .channel_for(Kind::Discord, None, Some(&["daily_streak"]))
         .unwrap();
     let others = scene
         .channel_for(Kind::GoogleChat, None, Some(&["daily_streak"]))
         .unwrap();
-    let mut round = 0;
-    let mut titles = |scene: &mut Scene, sql: &str| {
-        session.run(sql);
-        round += 1;
-        session.run(&format!(
-            "UPDATE users_user SET current_streak = current_streak + 1 WHERE id = {}",
-            id::CHEN
-        ));
-        assert_eq!(sent(scene, "daily_streak").len(), 2 * round);
-        [&osaka, &others].map(|channel| channel.webhook.shown().last().unwrap().title.clone())
+    let mut streaks = Streaks {
+        session: Session::of(&scene),
+        channels: [&osaka, &others],
+        rounds: 0,
     };
+    let mut titles = |scene: &mut Scene, sql: &str| streaks.titles(scene, sql);
     assert_eq!(titles(&mut scene, ""), ["🔥 Daily Streak", "🔥 Daily Streak"]);
     assert_eq!(
         titles(&mut scene, "SELECT zentry_set_language('de')"),
@@ -66,7 +59,9 @@ fn the_installation_and_a_webhook_have_a_language() {
         ["🔥 Daily Streak", "🔥 Daily Streak"]
     );
     assert_eq!(
-        session.number("SELECT count(*) FROM zentry_notify.event_wording"),
+        streaks
+            .session
+            .number("SELECT count(*) FROM zentry_notify.event_wording"),
         0
     );
     assert_eq!(scene.emulator.complaints(), Vec::<String>::new());

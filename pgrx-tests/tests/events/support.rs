@@ -1,11 +1,11 @@
 //! What the tests here have in common.
 
-use std::sync::{Arc, Mutex};
-
+use postgres::Client;
 use postgres::error::DbError;
-use postgres::{Client, NoTls};
 use serde_json::Value;
-use zentry_e2e::scene::Scene;
+use zentry_e2e::notices::Notices;
+use zentry_e2e::scene::{Channel, Scene};
+use zentry_e2e::zentry::id;
 
 /// Tables of an application that is not Zentry.
 pub const PLAIN: &str = include_str!("../../fixtures/plain.sql");
@@ -13,7 +13,7 @@ pub const PLAIN: &str = include_str!("../../fixtures/plain.sql");
 /// A session, and the warnings and notices that it is sent.
 pub struct Session {
     pub client: Client,
-    heard: Arc<Mutex<Vec<DbError>>>,
+    notices: Notices,
 }
 
 impl Session {
@@ -22,30 +22,14 @@ impl Session {
     }
 
     pub fn as_role(scene: &Scene, role: &str) -> Self {
-        let heard = Arc::new(Mutex::new(Vec::new()));
-        let said = Arc::clone(&heard);
-        let cluster = scene.database.cluster();
-        let client = postgres::Config::new()
-            .host_path(cluster.dir())
-            .port(cluster.port())
-            .user(role)
-            .dbname(scene.database.name())
-            .notice_callback(move |notice| said.lock().unwrap().push(notice))
-            .connect(NoTls)
-            .unwrap();
-        Self { client, heard }
+        let (client, notices) = Notices::connect(scene, role).unwrap();
+        Self { client, notices }
     }
 
     /// Run statements that must not fail; the warnings and notices that came of it, each with its hint.
     pub fn run(&mut self, sql: &str) -> Vec<String> {
-        self.heard.lock().unwrap().clear();
-        if let Err(error) = self.client.batch_execute(sql) {
-            panic!("{sql}: {error:?}");
-        }
-        std::mem::take(&mut *self.heard.lock().unwrap())
-            .iter()
-            .map(said)
-            .collect()
+        let notices = self.notices.of(&mut self.client, sql);
+        notices.iter().map(said).collect()
     }
 
     /// The error of statements that must fail: SQLSTATE, message, detail and hint in lines.
@@ -96,4 +80,26 @@ pub fn sent(scene: &mut Scene, event_type: &str) -> Vec<Value> {
         .filter(|delivery| delivery.event_type == event_type)
         .map(|delivery| delivery.payload)
         .collect()
+}
+
+/// Two channels that hear of streaks, and how many they have heard of.
+pub struct Streaks<'a> {
+    pub session: Session,
+    pub channels: [&'a Channel; 2],
+    pub rounds: usize,
+}
+
+impl Streaks<'_> {
+    /// Runs SQL, then extends a streak; the titles that the channels show of it.
+    pub fn titles(&mut self, scene: &mut Scene, sql: &str) -> [String; 2] {
+        self.session.run(sql);
+        self.rounds += 1;
+        self.session.run(&format!(
+            "UPDATE users_user SET current_streak = current_streak + 1 WHERE id = {}",
+            id::CHEN
+        ));
+        assert_eq!(sent(scene, "daily_streak").len(), 2 * self.rounds);
+        self.channels
+            .map(|channel| channel.webhook.shown().last().unwrap().title.clone())
+    }
 }

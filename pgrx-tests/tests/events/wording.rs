@@ -2,31 +2,24 @@
 
 use zentry_e2e::emulator::Kind;
 use zentry_e2e::scene::Scene;
-use zentry_e2e::zentry::id;
 
-use crate::support::{Session, sent};
+use crate::support::{Session, Streaks};
 
 #[test]
 fn the_installation_and_a_webhook_have_words_of_their_own_until_they_are_reset() {
     let mut scene = Scene::start().unwrap();
-    let mut session = Session::of(&scene);
     let team = scene
         .channel_for(Kind::Discord, None, Some(&["daily_streak"]))
         .unwrap();
     let others = scene
         .channel_for(Kind::Workflow, None, Some(&["daily_streak"]))
         .unwrap();
-    let mut round = 0;
-    let mut titles = |scene: &mut Scene, sql: &str| {
-        session.run(sql);
-        round += 1;
-        session.run(&format!(
-            "UPDATE users_user SET current_streak = current_streak + 1 WHERE id = {}",
-            id::CHEN
-        ));
-        assert_eq!(sent(scene, "daily_streak").len(), 2 * round);
-        [&team, &others].map(|channel| channel.webhook.shown().last().unwrap().title.clone())
+    let mut streaks = Streaks {
+        session: Session::of(&scene),
+        channels: [&team, &others],
+        rounds: 0,
     };
+    let mut titles = |scene: &mut Scene, sql: &str| streaks.titles(scene, sql);
     assert_eq!(titles(&mut scene, ""), ["🔥 Daily Streak", "🔥 Daily Streak"]);
     let register = "SELECT zentry_register_event_type('daily_streak', 'Serie')";
     assert_eq!(titles(&mut scene, register), ["🔥 Serie", "🔥 Serie"]);

@@ -17,6 +17,12 @@ fn pair() -> Result<(Site, Client, Client, Channel)> {
         .batch_execute("CREATE DATABASE publisher")?;
     let mut publisher = site.connect("publisher")?;
     zentry::load(&mut publisher)?;
+    subscribe(&site, &mut publisher, &mut subscriber)?;
+    Ok((site, publisher, subscriber, channel))
+}
+
+/// From now on the subscriber gets all that is written in the publisher.
+fn subscribe(site: &Site, publisher: &mut Client, subscriber: &mut Client) -> Result<()> {
     publisher.batch_execute("CREATE PUBLICATION everything FOR ALL TABLES")?;
     publisher.batch_execute("SELECT pg_create_logical_replication_slot('everything', 'pgoutput')")?;
     // Within one cluster the slot has to be there before the subscription.
@@ -26,7 +32,7 @@ fn pair() -> Result<(Site, Client, Client, Channel)> {
         site.cluster.dir().display(),
         site.cluster.port()
     ))?;
-    Ok((site, publisher, subscriber, channel))
+    Ok(())
 }
 
 #[test]
@@ -84,15 +90,8 @@ fn our_own_tables_on_both_sides() -> Result<()> {
     let mut subscriber = site.database("subscriber")?;
     fire(&mut subscriber)?;
     assert_eq!(Delivery::settle(&mut subscriber)?.len(), 0, "nobody listens");
-    publisher.batch_execute("CREATE PUBLICATION everything FOR ALL TABLES")?;
-    publisher.batch_execute("SELECT pg_create_logical_replication_slot('everything', 'pgoutput')")?;
     // The subscriber's own types and sources are there already; its tables of the application are the publisher's.
-    subscriber.batch_execute(&format!(
-        "CREATE SUBSCRIPTION everything CONNECTION 'host={} port={} user=postgres dbname=publisher' \
-         PUBLICATION everything WITH (create_slot = false, copy_data = false)",
-        site.cluster.dir().display(),
-        site.cluster.port()
-    ))?;
+    subscribe(&site, &mut publisher, &mut subscriber)?;
     // Events, deliveries and counters of the publisher come along with a webhook that both hear of.
     let both = site.channel(&mut publisher)?;
     fire(&mut publisher)?;

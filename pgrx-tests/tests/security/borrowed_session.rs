@@ -45,10 +45,7 @@ const STATE: &str = "
 #[test]
 fn a_managers_code_in_a_superusers_session_has_a_managers_rights() -> Result<()> {
     let mut scene = Scene::start()?;
-    let mut mallory = Role::granted(&mut scene, "manager")?;
-    scene
-        .client
-        .batch_execute(&format!("CREATE SCHEMA mallory AUTHORIZATION {}", mallory.name))?;
+    let mut mallory = Role::mallory(&mut scene)?;
     let attempt = ATTEMPT.replace("''mallory''", &format!("''{}''", mallory.name));
     mallory.may(&attempt);
     mallory.may(

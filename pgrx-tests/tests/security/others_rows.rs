@@ -208,10 +208,7 @@ fn a_table_that_cannot_be_looked_into_takes_no_other_look_up_with_it() -> Result
 fn an_error_that_is_called_a_cancel_stops_nobody() -> Result<()> {
     let mut scene = Scene::start()?;
     let badges = scene.channel_for(Kind::Discord, None, Some(&["badge_earned"]))?;
-    let mut mallory = Role::granted(&mut scene, "manager")?;
-    scene
-        .client
-        .batch_execute(&format!("CREATE SCHEMA mallory AUTHORIZATION {}", mallory.name))?;
+    let mut mallory = Role::mallory(&mut scene)?;
     for (number, code) in ["57014", "57P01", "53200", "40001", "55P03"]
         .into_iter()
         .enumerate()
@@ -301,10 +298,7 @@ fn a_project_with_a_very_long_key_stops_nobodys_milestones() -> Result<()> {
     let mut scene = Scene::start()?;
     let badges = scene.channel_for(Kind::Discord, None, Some(&["badge_earned"]))?;
     let _milestones = scene.channel_for(Kind::Discord, None, Some(&["milestone_reached"]))?;
-    let mut mallory = Role::granted(&mut scene, "manager")?;
-    scene
-        .client
-        .batch_execute(&format!("CREATE SCHEMA mallory AUTHORIZATION {}", mallory.name))?;
+    let mut mallory = Role::mallory(&mut scene)?;
     mallory.may(
         "CREATE TABLE mallory.task (id bigint, project_id text, status text); \
          SELECT zentry_attach('milestone_reached', 'mallory.task', '{\"project_id\": \"project_id\"}', audience => '{\"all\": true}'); \
@@ -351,10 +345,7 @@ fn milestones_that_wait_hold_up_nobody() -> Result<()> {
     let mut scene = Scene::start()?;
     let badges = scene.channel_for(Kind::Discord, None, Some(&["badge_earned"]))?;
     let _milestones = scene.channel_for(Kind::Discord, None, Some(&["milestone_reached"]))?;
-    let mut mallory = Role::granted(&mut scene, "manager")?;
-    scene
-        .client
-        .batch_execute(&format!("CREATE SCHEMA mallory AUTHORIZATION {}", mallory.name))?;
+    let mut mallory = Role::mallory(&mut scene)?;
     mallory.may(
         "CREATE FUNCTION mallory.waits(bigint) RETURNS text LANGUAGE sql AS 'SELECT pg_sleep(600)::text'; \
          CREATE TABLE mallory.task (id bigint, project_id bigint, status text); \

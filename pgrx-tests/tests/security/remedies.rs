@@ -22,10 +22,7 @@ fn run_remedies(scene: &mut Scene) -> Result<Vec<String>> {
 }
 
 fn mallory(scene: &mut Scene) -> Result<Role> {
-    let mut mallory = Role::granted(scene, "manager")?;
-    scene
-        .client
-        .batch_execute(&format!("CREATE SCHEMA mallory AUTHORIZATION {}", mallory.name))?;
+    let mut mallory = Role::mallory(scene)?;
     mallory.may("CREATE TABLE mallory.person (id integer PRIMARY KEY, name text)");
     Ok(mallory)
 }

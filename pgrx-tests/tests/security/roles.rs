@@ -35,6 +35,15 @@ impl Role {
         Ok(role)
     }
 
+    /// A manager who owns the schema `mallory`, where code is planted.
+    pub fn mallory(scene: &mut Scene) -> Result<Self> {
+        let mallory = Self::granted(scene, "manager")?;
+        scene
+            .client
+            .batch_execute(&format!("CREATE SCHEMA mallory AUTHORIZATION {}", mallory.name))?;
+        Ok(mallory)
+    }
+
     pub fn is_refused(&mut self, statement: &str) {
         let error = self.client.batch_execute(statement).expect_err(statement);
         assert_eq!(

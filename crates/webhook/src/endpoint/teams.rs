@@ -106,14 +106,13 @@ fn is_workflow_host(host: &str) -> bool {
     )
 }
 
-/// Connector or workflow: by the vendor's hosts, else by the connectors' paths, else workflow, which is what
-/// Microsoft still offers.
+/// Connector or workflow: by the hosts of flows, else by the connectors' paths, else workflow, which is what Microsoft still offers. The
+/// connectors' own hosts have ended, and are refused before.
 fn kind(url: &Url) -> EndpointKind {
     let connector_path = ["/webhookb2/", "/webhook/"]
         .iter()
         .any(|prefix| url.path().starts_with(prefix));
     match url.domain() {
-        Some(host) if is_connector_host(host) => EndpointKind::TeamsConnector,
         Some(host) if is_workflow_host(host) => EndpointKind::TeamsWorkflow,
         _ if connector_path => EndpointKind::TeamsConnector,
         _ => EndpointKind::TeamsWorkflow,

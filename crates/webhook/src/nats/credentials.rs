@@ -263,6 +263,7 @@ mod tests {
         assert_eq!(credentials.secrets(), secrets);
         assert_eq!(of(&file.replace("\r\n", "")), credentials, "in one line");
         assert_eq!(format!("{credentials:?}"), "Credentials(***)");
+        assert_eq!(format!("{:?}", credentials.expose()), "Login(***)");
         let secrets: [Box<str>; 2] = [r#"a"b"#.into(), r#"a\"b"#.into()];
         assert_eq!(of(r#"zentry:a"b"#).secrets(), secrets);
     }

@@ -124,6 +124,22 @@ fn bytes_are_those_of_what_is_here() {
     assert_eq!((batch.events(), batch.bytes()), (3, 3 * one));
 }
 
+/// Outcomes that could not be written are not put off for longer than others.
+#[test]
+fn what_is_finished_and_put_back_is_written_soon() {
+    let (mut batch, now) = (OpenBatch::default(), Instant::now());
+    add(&mut batch, 1, now);
+    let waiting = batch.take(true, false, now);
+    batch.put_back(waiting, now);
+    assert!(batch.wait(now).unwrap() > FINISHED);
+    for queue in 0..QUEUES {
+        assert!(batch.note(&change(10 + queue, queue, Outcome::Sent), now));
+    }
+    let finished = batch.take(true, false, now);
+    batch.put_back(finished, now);
+    assert_eq!(batch.wait(now), Some(FINISHED));
+}
+
 /// What the database has refused is tried again once it is forgiven.
 #[test]
 fn what_is_refused_is_held_until_it_is_forgiven() {

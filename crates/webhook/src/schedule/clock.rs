@@ -110,6 +110,14 @@ mod tests {
     }
 
     #[test]
+    fn what_is_later_is_no_time_ago() {
+        let tick = Clock::new().read(at(100));
+        let later = tick.after(Duration::from_micros(1_500_000));
+        assert_eq!(later.since(tick), Duration::from_millis(1_500));
+        assert_eq!(tick.since(later), Duration::ZERO);
+    }
+
+    #[test]
     fn waits_are_rounded_up() {
         let tick = Clock::new().read(at(0));
         assert!(tick.after(Duration::from_nanos(1)) > tick);

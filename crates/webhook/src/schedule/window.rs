@@ -162,7 +162,7 @@ mod tests {
         let mut window = Window::new(Rate::per_second(3));
         pass(&mut window, tick(0));
         pass(&mut window, tick(100));
-        window.set(Rate::per_second(1));
+        assert!(window.set(Rate::per_second(1)) && !window.set(Rate::per_second(1)));
         assert_eq!(window.opens_at(), Some(tick(1100)));
     }
 
@@ -190,5 +190,12 @@ mod tests {
         let until = window.gathers_until(tick(0));
         assert!(until > tick(20_000) && until < tick(30_000), "{until:?}");
         assert_eq!(window.gathers_until(tick(300_000)), Tick::DISTANT_PAST);
+        // A short period is over before anything has come.
+        let mut short = Window::new("4/9s".parse().unwrap());
+        for _ in 0..3 {
+            pass(&mut short, tick(0));
+            assert_eq!(short.gathers_until(tick(0)), Tick::DISTANT_PAST);
+        }
+        assert_eq!(Window::new(Rate::NONE).gathers_until(tick(0)), Tick::DISTANT_PAST);
     }
 }

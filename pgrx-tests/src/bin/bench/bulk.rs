@@ -9,7 +9,8 @@ use postgres::Client;
 
 use crate::bed::{Bed, Spread, Way};
 use crate::figures::{Goal, Row, Samples, Unit};
-use crate::{process, write};
+use crate::process;
+use crate::write::{self, complete_and_log};
 
 const ROWS: u32 = 10_000;
 const GLANCE: Duration = Duration::from_millis(20);
@@ -22,15 +23,7 @@ const WAYS: [Way; 6] = [
     Way::Ours,
 ];
 const COMPLETE: &str = "UPDATE tasks_task SET status = 'completed', completed_at = now() WHERE id <= $1";
-const COMPLETE_AND_LOG: &str = "\
-    WITH t AS (UPDATE tasks_task SET status = 'completed', completed_at = now() WHERE id <= $1 \
-               RETURNING id, title, description, assigned_to_id, project_id, experience_reward, completed_at) \
-    INSERT INTO outbox (webhook_integration_id, event_type, payload) \
-    SELECT t.project_id, 'task_completed', \
-           jsonb_build_object('task_id', t.id, 'task_title', t.title, 'task_description', t.description, \
-                              'user_name', 'user1', 'user_id', t.assigned_to_id, 'project_name', 'Project 1', \
-                              'project_id', t.project_id, 'points', t.experience_reward, 'completed_at', t.completed_at) \
-      FROM t";
+const COMPLETE_AND_LOG: &str = complete_and_log!("id <= $1");
 
 pub fn measure(bed: &Bed) -> Result<Vec<Row>> {
     bed.register(Way::Ours, write::held())?;

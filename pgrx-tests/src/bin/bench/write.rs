@@ -6,17 +6,27 @@ use crate::bed::{Audience, Bed, CHANNELS, Spread, Way};
 use crate::figures::{Goal, Row, Samples, Unit};
 use crate::load::{Load, Ran};
 
+/// The SQL that completes the tasks of a condition, and writes the rows of the log that come of it.
+macro_rules! complete_and_log {
+    ($condition:literal) => {
+        concat!(
+            "WITH t AS (UPDATE tasks_task SET status = 'completed', completed_at = now() WHERE ",
+            $condition,
+            " RETURNING id, title, description, assigned_to_id, project_id, experience_reward, completed_at) \
+             INSERT INTO outbox (webhook_integration_id, event_type, payload) \
+             SELECT t.project_id, 'task_completed', \
+                    jsonb_build_object('task_id', t.id, 'task_title', t.title, 'task_description', t.description, \
+                                       'user_name', 'user1', 'user_id', t.assigned_to_id, 'project_name', 'Project 1', \
+                                       'project_id', t.project_id, 'points', t.experience_reward, 'completed_at', t.completed_at) \
+               FROM t"
+        )
+    };
+}
+pub(crate) use complete_and_log;
+
 const COMPLETE: &str = "UPDATE tasks_task SET status = 'completed', completed_at = now() WHERE id = :id";
 /// The same, and the row of the log that comes of it.
-const COMPLETE_AND_LOG: &str = "\
-    WITH t AS (UPDATE tasks_task SET status = 'completed', completed_at = now() WHERE id = :id \
-               RETURNING id, title, description, assigned_to_id, project_id, experience_reward, completed_at) \
-    INSERT INTO outbox (webhook_integration_id, event_type, payload) \
-    SELECT t.project_id, 'task_completed', \
-           jsonb_build_object('task_id', t.id, 'task_title', t.title, 'task_description', t.description, \
-                              'user_name', 'user1', 'user_id', t.assigned_to_id, 'project_name', 'Project 1', \
-                              'project_id', t.project_id, 'points', t.experience_reward, 'completed_at', t.completed_at) \
-      FROM t";
+const COMPLETE_AND_LOG: &str = complete_and_log!("id = :id");
 const RENAME: &str = "UPDATE tasks_task SET title = 'Another title' WHERE id = :id";
 /// What Django's save does.
 const SAVE: &str = "\

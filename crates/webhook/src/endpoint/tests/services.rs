@@ -13,6 +13,39 @@ fn refused(webhook_type: WebhookType, url: &str, hosts: &str, words: &str) {
     assert!(error.to_string().contains(words), "{url}: {error}");
 }
 
+/// What the vendors' own servers take, where nobody has said another rate.
+#[test]
+fn vendors_count_requests_on_their_own_hosts() {
+    let policy = Policy::default();
+    for (webhook_type, url, rate) in [
+        (
+            WebhookType::Slack,
+            "https://hooks.slack.com/services/T1/B2/x",
+            Some("1/s"),
+        ),
+        (
+            WebhookType::GoogleChat,
+            "https://chat.googleapis.com/v1/spaces/A/messages?key=k&token=t",
+            Some("1/s"),
+        ),
+        (WebhookType::Ntfy, "https://ntfy.sh/alerts", Some("60/5min")),
+        (
+            WebhookType::Teams,
+            "https://a.environment.api.powerplatform.com/workflows/a?sig=x",
+            Some("25/5min"),
+        ),
+        (WebhookType::Mattermost, "https://own.example/hooks/a", None),
+        (WebhookType::Ntfy, "https://own.example/alerts", None),
+    ] {
+        let hosts =
+            "hooks.slack.com, chat.googleapis.com, ntfy.sh, *.environment.api.powerplatform.com, own.example";
+        let vendor = parsed(webhook_type, url, hosts).unwrap().vendor();
+        let told = vendor.rate(&policy).map(|rate| rate.to_string());
+        assert_eq!(told.as_deref(), rate, "{url}");
+        assert_eq!(vendor == Vendor::Of(webhook_type), rate.is_some(), "{url}");
+    }
+}
+
 mod slack {
     use super::*;
 
