@@ -34,7 +34,7 @@ impl Work<'_> {
         }
         let lacks = match self.state.wording(event, webhook) {
             Some(there) if *there == wording => return Ok(()),
-            Some(there) => lacks(&there.words, &wording.words),
+            Some(there) => there.words.has_more_than(&wording.words),
             None => false,
         };
         self.begin().await?;
@@ -144,26 +144,4 @@ impl Work<'_> {
         }
         Ok(())
     }
-}
-
-/// Whether something is set that is not wanted: a wording can only be taken back as a whole.
-fn lacks(there: &Words, wanted: &Words) -> bool {
-    let Words {
-        title,
-        text,
-        fields,
-        colour,
-        emoji,
-        footer,
-        url,
-        thumbnail,
-    } = there;
-    (title.is_some() && wanted.title.is_none())
-        || (text.is_some() && wanted.text.is_none())
-        || (fields.is_some() && wanted.fields.is_none())
-        || (colour.is_some() && wanted.colour.is_none())
-        || (emoji.is_some() && wanted.emoji.is_none())
-        || (footer.is_some() && wanted.footer.is_none())
-        || (url.is_some() && wanted.url.is_none())
-        || (thumbnail.is_some() && wanted.thumbnail.is_none())
 }
