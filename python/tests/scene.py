@@ -24,6 +24,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
 from django.test import Client
 
+from zentry_notify_django import functions
 from zentry_notify_django.models import NotificationLog, WebhookIntegration
 
 URL = os.environ["WEBHOOK_URL"]
@@ -41,6 +42,20 @@ def received() -> list[dict[str, Any]]:
     with urllib.request.urlopen(urljoin(PROGRAM_URL, "/_emulator/messages")) as answer:
         requests = [message["request"] for message in json.load(answer)]
     return [request for request in requests if request["path"] == urlsplit(PROGRAM_URL).path]
+
+
+def scripted(*behaviours: Any) -> str:
+    """The URL of another Discord webhook, which answers the first requests so."""
+    made = ask_emulator("webhooks", {"kind": "discord"})
+    ask_emulator(f"webhooks/{made['number']}/script", behaviours)
+    return str(made["url"])
+
+
+def ask_emulator(path: str, body: Any) -> Any:
+    """Post this to the endpoint by which it is told what to do."""
+    request = urllib.request.Request(urljoin(PROGRAM_URL, f"/_emulator/{path}"), json.dumps(body).encode())
+    with urllib.request.urlopen(request) as answer:
+        return json.load(answer)
 
 
 def eventually(what: str, found: Callable[[], Any]) -> Any:
@@ -81,6 +96,13 @@ class SceneTest(unittest.TestCase):
     def webhook(**options: Any) -> WebhookIntegration:
         """Registered, for all events."""
         return WebhookIntegration.objects.create(**{"name": "Team", "webhook_type": "discord", "webhook_url": URL} | options)
+
+    def delivered_late(self) -> NotificationLog:
+        """A delivery that came to something at the third request: before, the server failed, and a rate limit was in the way."""
+        failure = {"answer": {"status": 500, "body": '{"message": "<b>out of order</b>", "code": 0}'}}
+        webhook = self.webhook(name="Slow to take", webhook_url=scripted(failure, {"rate_limited": {"retry_after": 0.5}}))
+        functions.test_event("default", "task_completed", None)
+        return eventually("the delivery", lambda: NotificationLog.objects.filter(webhook_integration=webhook, status="sent").first())
 
     def failed(self) -> NotificationLog:
         """A delivery that has failed: to nobody's URL."""

@@ -1,5 +1,7 @@
 """The admin pages."""
 
+import re
+
 from scene import DEAD_URL, EMPTY_URL, SECRET, URL, SceneTest, eventually
 
 from zentry_notify_django.models import NotificationLog, WebhookIntegration
@@ -100,6 +102,17 @@ class Admin(SceneTest):
         self.assertNotIn(f"{LOG}{entry.pk}/change/", self.client.get(f"{LOG}?status__exact=sent").content.decode())
         for path in (f"{LOG}add/", f"{LOG}{entry.pk}/delete/"):
             self.assertEqual(self.client.get(path).status_code, 403)
+
+    def test_the_history_of_a_delivery(self) -> None:
+        entry = self.delivered_late()
+        shown = self.client.get(f"{LOG}{entry.pk}/change/").content.decode()
+        table = shown.partition("What came of each attempt")[2].partition("</table>")[0]
+        cells = [cell.strip() for cell in re.findall(r"<t[hd](?: [^>]*)?>(.*?)</t[hd]>", table, re.DOTALL)][5:]
+        self.assertEqual((cells[0], cells[2], cells[5], cells[7], cells[10:]), ("1", "500", "rate limit", "429", ["2", cells[11], "200", "sent", ""]))
+        self.assertIn("&lt;b&gt;out of order&lt;/b&gt;", cells[3])
+        # Of what was taken at once there is none.
+        again = NotificationLog.objects.get(pk=self.webhook().test().log_id)
+        self.assertNotIn("What came of each attempt", self.client.get(f"{LOG}{again.pk}/change/").content.decode())
 
     def test_who_may_only_look_has_no_button(self) -> None:
         entry = self.failed()

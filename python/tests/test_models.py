@@ -71,6 +71,15 @@ class Models(SceneTest):
         webhook.save()
         self.assertEqual(webhook.test().status, "failed")
 
+    def test_a_delivery_has_a_history(self) -> None:
+        first, second = self.delivered_late().history()
+        self.assertEqual((first.number, first.attempt, first.response_status_code), (1, 1, 500))
+        self.assertIn("out of order", first.error_message)
+        self.assertEqual((second.number, second.attempt, second.response_status_code), (2, None, 429))
+        assert first.next_attempt_at is not None
+        self.assertLess(first.attempted_at, first.next_attempt_at)
+        self.assertLessEqual(first.next_attempt_at, second.attempted_at)
+
     def test_refusals_stand_at_their_field(self) -> None:
         for changed, field, text in [
             ({"webhook_url": EMPTY_URL}, "webhook_url", "Discord"),

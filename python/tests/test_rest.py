@@ -78,6 +78,15 @@ class Rest(SceneTest):
         self.assertEqual((status, again["message"]), (200, "The notification is sent again."))
         self.assertGreater(again["new_log_id"], entry.pk)
 
+    def test_the_history_of_a_delivery(self) -> None:
+        entry = self.delivered_late()
+        status, (first, second) = self.ask("get", f"{LOGS}{entry.pk}/attempts/")
+        names = ["number", "attempted_at", "attempt", "response_status_code", "error_message", "next_attempt_at"]
+        self.assertEqual((status, list(first)), (200, names))
+        self.assertEqual((first["attempt"], second["attempt"], second["response_status_code"]), (1, None, 429))
+        self.assertEqual(self.ask("get", f"{LOGS}{self.webhook().test().log_id}/attempts/"), (200, []))
+        self.assertEqual(self.ask("get", f"{LOGS}1234567/attempts/")[0], 404)
+
     def test_pages_of_twenty(self) -> None:
         for number in range(21):
             self.webhook(name=f"Number {number}")

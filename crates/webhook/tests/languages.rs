@@ -93,6 +93,34 @@ fn each_language_says_what_is_written_down() {
     assert_eq!(all, fs::read_to_string(path).unwrap());
 }
 
+/// "15." begins a list in Markdown, at the beginning of a line alone.
+#[test]
+fn dates_stand_as_the_language_writes_them() {
+    let mut raw = Language::German.pack().swap_remove(0);
+    let mut last_lines = |footer: Option<String>| {
+        raw.footer = footer;
+        let whole = Value::Object(sample("task_completed").unwrap());
+        let card = Definition::compile(&raw)
+            .unwrap()
+            .card(&event("task_completed", &whole), None);
+        let body = |kind| -> Value {
+            let message = compose_with(kind, std::slice::from_ref(&card), &Appearance::default());
+            serde_json::from_slice(&message.body).unwrap()
+        };
+        let text = body(EndpointKind::Ntfy)["message"].as_str().unwrap().to_owned();
+        let subtitle = body(EndpointKind::TeamsConnector)["sections"][0]["activitySubtitle"].clone();
+        [
+            subtitle.as_str().unwrap().to_owned(),
+            text.lines().last().unwrap().to_owned(),
+        ]
+    };
+    let date = "Januar 2024, 10:30 UTC";
+    let with = format!("Zentry · 15. {date}");
+    assert_eq!(last_lines(Some("Zentry".to_owned())), [with.as_str(); 2]);
+    let without = format!("15\\. {date}");
+    assert_eq!(last_lines(Some(String::new())), [without.as_str(); 2]);
+}
+
 /// All of the words, in every format.
 #[test]
 fn nothing_english_is_left_in_a_message() {

@@ -179,6 +179,9 @@ fn a_reader_is_offered_and_may_do_no_write() -> Result<()> {
     ] {
         assert_eq!(reader.get(&path)?.status, 403, "{path}");
     }
+    // A sample for a project that nobody can mean goes to nobody.
+    let page = manager.post("/admin/events/task_completed/sample/", "project=one")?;
+    assert_eq!(page.status, 400, "{}", page.text);
     // What is ticked is refused one by one.
     let page = reader.post("/admin/logs/retry/", &format!("id={delivery}"))?;
     assert!(page.text.contains("You do not have permission"), "{}", page.text);
@@ -294,6 +297,8 @@ fn what_is_not_there_is_a_page_too() -> Result<()> {
         ("/admin/integrations/one/", 404),
         ("/admin/logs/987654321/", 404),
         ("/admin/events/nothing/", 404),
+        ("/admin/events/%ff/", 404),
+        ("/admin/events/task_completed/?webhook=987654321", 404),
         ("/admin/logs/?status=lost", 400),
         ("/admin/logs/?page=0", 404),
         ("/admin/guide/nothing/", 404),

@@ -11,6 +11,7 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db import models
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
@@ -218,9 +219,9 @@ class NotificationLogAdmin(Buttons):
     show_full_result_count = False
     fields = [
         "webhook", "event_type", "status", "created_at", "sent_at", "attempts", "retry_count", "next_attempt_at", "retried_as",
-        "response_status_code", "error_message", "response_body", "data",
+        "response_status_code", "error_message", "response_body", "history", "data",
     ]  # fmt: skip
-    readonly_fields = ["webhook", "data"]
+    readonly_fields = ["webhook", "history", "data"]
     actions = ["retry"]
     buttons = {"retry": "Send again"}
 
@@ -235,6 +236,14 @@ class NotificationLogAdmin(Buttons):
         meta = WebhookIntegration._meta
         address = reverse(f"{self.admin_site.name}:{meta.app_label}_{meta.model_name}_change", args=[entry.webhook_integration_id])
         return format_html('<a href="{}">{}</a>', address, entry.webhook_integration_name)
+
+    @admin.display(description="attempts so far")
+    def history(self, entry: NotificationLog) -> str:
+        """What came of each, in a table; of what was taken at once there is none."""
+        attempts = entry.history()
+        if not attempts:
+            return str(self.get_empty_value_display())
+        return render_to_string("admin/notifications/attempts.html", {"attempts": attempts, "entry": entry})
 
     @admin.display(description="data")
     def data(self, entry: NotificationLog) -> str:

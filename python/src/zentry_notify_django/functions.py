@@ -176,3 +176,14 @@ def event_types(using: str) -> list[str]:
         with connections[using].cursor() as cursor:
             cursor.execute("SELECT name FROM zentry_notify.event_types WHERE name <> 'webhook_trouble' ORDER BY name")
             return [str(row[0]) for row in cursor.fetchall()]
+
+
+def attempts(using: str, log_id: int) -> list[tuple[Any, ...]]:
+    """What came of each request for a delivery that came to nothing, in order."""
+    with asking(using), connections[using].cursor() as cursor:
+        cursor.execute(
+            "SELECT number, attempted_at, attempt, response_status_code, error_message, next_attempt_at"
+            " FROM zentry_notify.attempts WHERE log_id = %s ORDER BY number",
+            [log_id],
+        )
+        return list(cursor.fetchall())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib.postgres.fields import ArrayField
@@ -30,6 +30,20 @@ class Tested:
     status: str
     response_status_code: int | None
     error_message: str | None
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A request for a delivery that came to nothing."""
+
+    number: int
+    attempted_at: datetime
+    attempt: int | None
+    """Which attempt it was, from 1; none: a rate limit was in the way, which is no attempt."""
+    response_status_code: int | None
+    error_message: str
+    next_attempt_at: datetime | None
+    """When it was to be tried again; none: it was given up."""
 
 
 class Optional(models.CharField):  # type: ignore[type-arg]
@@ -315,6 +329,11 @@ class NotificationLog(models.Model):
     def can_be_retried(self) -> bool:
         """Whether `retry` has something to do."""
         return self.status == "retry" or (self.status == "failed" and self.retried_as is None and self.retry_count < 3)
+
+    def history(self) -> list[Attempt]:
+        """What came of each attempt to send it, but for the one that was taken: the first fifty, and the last when it was given up."""
+        using = router.db_for_read(type(self), instance=self)
+        return [Attempt(*row) for row in functions.attempts(using, self.pk)]
 
     def retry(self) -> int:
         """Send it again; the number of the new delivery."""

@@ -10,7 +10,7 @@ from rest_framework import serializers
 from rest_framework.exceptions import APIException, PermissionDenied
 
 from . import functions
-from .models import NotificationLog, WebhookIntegration
+from .models import Attempt, NotificationLog, WebhookIntegration
 
 SETTINGS = [
     "filter", "omit_keys", "min_streak_days", "milestones", "quiet_hours", "digest", "mention", "username", "avatar_url", "announce",
@@ -93,3 +93,14 @@ class NotificationLogSerializer(serializers.ModelSerializer[NotificationLog]):
             "response_status_code", "response_body", "error_message", "retry_count", "created_at", "sent_at",
         ]  # fmt: skip
         read_only_fields = fields
+
+
+class AttemptSerializer(serializers.Serializer[Attempt]):
+    """A request for a delivery that came to nothing."""
+
+    number = serializers.IntegerField()
+    attempted_at = serializers.DateTimeField()
+    attempt = serializers.IntegerField(allow_null=True)
+    response_status_code = serializers.IntegerField(allow_null=True)
+    error_message = serializers.CharField(allow_blank=True)
+    next_attempt_at = serializers.DateTimeField(allow_null=True)

@@ -17,7 +17,7 @@ from rest_framework.response import Response
 
 from . import conf, functions
 from .models import NotificationLog, WebhookIntegration, registrant
-from .serializers import NotificationLogSerializer, SecretSerializer, WebhookIntegrationSerializer, answer_to
+from .serializers import AttemptSerializer, NotificationLogSerializer, SecretSerializer, WebhookIntegrationSerializer, answer_to
 
 YES = {"true", "t", "yes", "y", "on", "1"}
 NO = {"false", "f", "no", "n", "off", "0"}
@@ -166,6 +166,11 @@ class NotificationLogViewSet(mixins.RetrieveModelMixin, mixins.ListModelMixin, C
         if self.action != "list":
             return rows
         return self.narrowed(rows, status="status", event_type="event_type", webhook_type="webhook_type", webhook_integration="webhook_integration")
+
+    @action(detail=True, methods=["get"])
+    def attempts(self, request: Request, pk: str | None = None) -> Response:
+        """What came of each attempt, but for the one that was taken."""
+        return Response(AttemptSerializer(self.get_object().history(), many=True).data)
 
     @action(detail=True, methods=["post"])
     def retry(self, request: Request, pk: str | None = None) -> Response:

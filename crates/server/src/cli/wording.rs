@@ -100,51 +100,19 @@ Example:
 struct Row {
     event_type: String,
     webhook: Option<i64>,
-    title: Option<String>,
-    text: Option<String>,
-    fields: Option<Value>,
-    colour: Option<String>,
-    emoji: Option<String>,
-    footer: Option<String>,
-    url: Option<String>,
-    thumbnail: Option<String>,
-}
-
-impl From<configuration::Wording> for Row {
-    fn from(one: configuration::Wording) -> Self {
-        let words = one.words;
-        Self {
-            event_type: one.event_type,
-            webhook: one.webhook,
-            title: words.title,
-            text: words.text,
-            fields: words.fields,
-            colour: words.colour,
-            emoji: words.emoji,
-            footer: words.footer,
-            url: words.url,
-            thumbnail: words.thumbnail,
-        }
-    }
+    #[serde(flatten)]
+    words: Words,
 }
 
 impl Row {
     /// What of it is set, for people.
     fn parts(&self) -> String {
-        let fields = self.fields.as_ref().map(Value::to_string);
-        let parts = [
-            ("title", &self.title),
-            ("text", &self.text),
-            ("fields", &fields),
-            ("colour", &self.colour),
-            ("emoji", &self.emoji),
-            ("footer", &self.footer),
-            ("url", &self.url),
-            ("thumbnail", &self.thumbnail),
-        ];
-        let set = parts
-            .into_iter()
-            .filter_map(|(name, value)| Some(format!("{name}: {}", value.as_ref()?)));
+        let set = self.words.parts().into_iter().filter_map(|(name, value)| {
+            Some(match value? {
+                Value::String(text) => format!("{name}: {text}"),
+                fields => format!("{name}: {fields}"),
+            })
+        });
         set.collect::<Vec<_>>().join("\n")
     }
 }
@@ -223,7 +191,13 @@ impl Wording {
 async fn list(session: &Session<'_>, output: &Output) -> Result<()> {
     let all = configuration::wordings(session).await.map_err(explain)?;
     let of_events = all.into_iter().filter(|one| one.event_type != ALL_EVENTS);
-    let rows: Vec<Row> = of_events.map(Row::from).collect();
+    let rows: Vec<Row> = of_events
+        .map(|one| Row {
+            event_type: one.event_type,
+            webhook: one.webhook,
+            words: one.words,
+        })
+        .collect();
     output.rows(&rows, &["EVENT", "WEBHOOK", "WORDS"], |one| {
         let webhook = one.webhook.map_or_else(|| "all".to_owned(), |id| id.to_string());
         vec![one.event_type.clone(), webhook, one.parts()]

@@ -1,17 +1,20 @@
 //! The configuration as it is written down: what is of people's own of event types, wordings and sources. (Webhooks are in
 //! [`super::integrations`].)
 
+use serde::Serialize;
 use serde_json::Value;
 use tokio_postgres::{Error, Row};
+use utoipa::ToSchema;
 
 use crate::database::Session;
 
-/// What a message says; none: as before.
-#[derive(Clone, Debug, Default, PartialEq)]
+/// What a message says; null: as before
+#[derive(Clone, Debug, Default, PartialEq, Serialize, ToSchema)]
 pub struct Words {
     pub title: Option<String>,
     pub text: Option<String>,
-    /// An array of names and values.
+    /// A list of names and values
+    #[schema(value_type = Option<Vec<Object>>)]
     pub fields: Option<Value>,
     pub colour: Option<String>,
     pub emoji: Option<String>,
@@ -36,17 +39,49 @@ impl From<&Row> for Words {
 }
 
 impl Words {
-    /// Whether something is set that is not in the other ones.
+    /// Each text by its name, and the fields.
+    pub fn of(mut text: impl FnMut(&'static str) -> Option<String>, fields: Option<Value>) -> Self {
+        Self {
+            title: text("title"),
+            text: text("text"),
+            fields,
+            colour: text("colour"),
+            emoji: text("emoji"),
+            footer: text("footer"),
+            url: text("url"),
+            thumbnail: text("thumbnail"),
+        }
+    }
+
+    /// Its parts by their names: texts, and the fields.
+    pub fn parts(&self) -> [(&'static str, Option<Value>); 8] {
+        let Self {
+            title,
+            text,
+            fields,
+            colour,
+            emoji,
+            footer,
+            url,
+            thumbnail,
+        } = self;
+        let value = |text: &Option<String>| text.clone().map(Value::String);
+        [
+            ("title", value(title)),
+            ("text", value(text)),
+            ("fields", fields.clone()),
+            ("colour", value(colour)),
+            ("emoji", value(emoji)),
+            ("footer", value(footer)),
+            ("url", value(url)),
+            ("thumbnail", value(thumbnail)),
+        ]
+    }
+
+    /// Whether something is set that is not in the other ones: a wording can only be taken back as a whole.
     pub fn has_more_than(&self, other: &Self) -> bool {
-        let lost = |here: bool, there: bool| here && !there;
-        lost(self.title.is_some(), other.title.is_some())
-            || lost(self.text.is_some(), other.text.is_some())
-            || lost(self.fields.is_some(), other.fields.is_some())
-            || lost(self.colour.is_some(), other.colour.is_some())
-            || lost(self.emoji.is_some(), other.emoji.is_some())
-            || lost(self.footer.is_some(), other.footer.is_some())
-            || lost(self.url.is_some(), other.url.is_some())
-            || lost(self.thumbnail.is_some(), other.thumbnail.is_some())
+        let mut pairs = self.parts().into_iter().zip(other.parts());
+        pairs.any(|((_, here), (_, there))| here.is_some() && there.is_none())
     }
 }
 

@@ -123,9 +123,9 @@ impl Section {
     }
 }
 
-/// The footer and the time, which a connector shows as it is: it knows no reader's time zone.
+/// The footer and the time, as plain text, which a connector shows as it is: it knows no reader's time zone.
 fn subtitle(card: &Card) -> String {
-    let time = text::moment_in(card, Dialect::MessageCard);
+    let time = text::moment(card);
     let footer = text::footer(card);
     if footer.is_empty() {
         time

@@ -144,12 +144,12 @@ fn block(card: &Card, shrink: Shrink) -> String {
 
 /// The footer and the time, as it is: a notification that comes late has the time of its arrival above it.
 fn small_print(card: &Card, shrink: Shrink) -> String {
-    let time = card.time.strftime("%Y-%m-%d %H:%M UTC").to_string();
     let footer = text::line(&text::footer(card), Dialect::CommonMark, MAX_FOOTER >> shrink);
     if footer.is_empty() {
-        time
+        text::moment_in(card, Dialect::CommonMark)
     } else {
-        format!("{footer} · {time}")
+        // It begins no line. What knows no Markdown shows it as it is.
+        format!("{footer} · {}", text::moment(card))
     }
 }
 

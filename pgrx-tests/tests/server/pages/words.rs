@@ -49,6 +49,18 @@ fn words_are_tried_set_changed_and_taken_back() -> Result<()> {
     browser.fill("colour", "#112233")?;
     browser.fill("fields", "Points: {{ points }}\nWho: {{ user_name }}")?;
     browser.click("input[name=none][value=emoji]")?;
+    // Nor what can't be meant.
+    browser.fill("emoji", "!")?;
+    browser.fill("fields", "Points")?;
+    browser.follow_text("Save")?;
+    assert!(browser.text("#emoji-problem")?.contains("untick"));
+    assert!(
+        browser
+            .text("#fields-problem")?
+            .contains("\"Points\" has no colon")
+    );
+    browser.fill("emoji", "")?;
+    browser.fill("fields", "Points: {{ points }}\nWho: {{ user_name }}")?;
     browser.follow_text("Preview")?;
     let preview = browser.text("#preview")?;
     assert!(
@@ -69,6 +81,16 @@ fn words_are_tried_set_changed_and_taken_back() -> Result<()> {
     ] {
         assert!(page.contains(text), "{text} is not in\n{page}");
     }
+    // An integration's preview is called after its service, and has its lines.
+    let ntfy = site.scene.channel(Kind::Ntfy)?;
+    let browser = &site.browser;
+    site.goto(&format!("/events/task_completed/wording/?webhook={}", ntfy.id))?;
+    let preview = browser.text("#preview")?;
+    assert!(
+        preview.contains("ntfy\n") && preview.contains("\n• Points:"),
+        "{preview}"
+    );
+    site.goto("/events/task_completed/")?;
     // Those of one integration, and back; and what is emptied is as it was before.
     browser.click(&format!("#of option[value='{}']", channel.id))?;
     browser.follow_text("Set words")?;
@@ -181,6 +203,61 @@ fn a_token_is_made_shown_once_used_and_revoked() -> Result<()> {
     other.goto(&format!("{}/admin/logs/", site.server.url))?;
     assert_eq!(other.text("h1")?, "Sign in");
     assert_eq!(browser.complaints()?, Vec::<String>::new());
+    Ok(())
+}
+
+/// By the keyboard alone, which sends a form from any of its fields.
+#[test]
+fn words_languages_and_tokens_need_no_script_and_show_text_as_text() -> Result<()> {
+    const HOSTILE: &str = "\"><img src=x onerror=alert(1)></textarea><script>alert(1)</script>";
+    const ENTER: &str = "\u{e007}";
+    let mut site = Site::entered(Look::DESK.without_script())?;
+    let channel = site.scene.channel(Kind::Discord)?;
+    site.scene.client.execute(
+        "SELECT zentry_update_webhook($1, name => $2)",
+        &[&channel.id, &HOSTILE],
+    )?;
+    let browser = &site.browser;
+    let is_clean = |path: &str| -> Result<()> {
+        site.goto(path)?;
+        assert_eq!(browser.count("main img, main script")?, 0, "{path}");
+        assert!(
+            browser.text("main")?.contains("<img src=x onerror=alert(1)>"),
+            "{path}"
+        );
+        assert_eq!(browser.count("button.copy")?, 0, "there is no script");
+        Ok(())
+    };
+    site.goto(&format!("/events/task_completed/wording/?webhook={}", channel.id))?;
+    browser.fill("footer", HOSTILE)?;
+    browser.fill("title", HOSTILE)?;
+    browser.press(ENTER)?;
+    browser.wait_for(".notice", "saved")?;
+    site.goto("/languages/")?;
+    browser.choose("webhook", &channel.id.to_string())?;
+    browser.choose("language", "fr")?;
+    browser.click("form.sheet button.primary")?;
+    browser.wait_for(".notice", "language is set")?;
+    site.goto("/tokens/")?;
+    browser.fill("name", HOSTILE)?;
+    browser.press(ENTER)?;
+    browser.wait_for("h1", "New token")?;
+    assert!(browser.text("main")?.contains(HOSTILE));
+    is_clean("/languages/")?;
+    is_clean("/tokens/")?;
+    is_clean("/events/task_completed/")?;
+    is_clean(&format!("/events/task_completed/wording/?webhook={}", channel.id))?;
+    assert_eq!(
+        browser.attribute("#title", "value")?.as_deref(),
+        Some(HOSTILE),
+        "nothing of it is lost"
+    );
+    browser.follow("a[href='/admin/events/task_completed/']")?;
+    site.goto("/tokens/")?;
+    browser.follow("a[href*='/tokens/revoke/?name=%22']")?;
+    assert!(browser.text("h1")?.contains(HOSTILE));
+    browser.click("main button.danger")?;
+    browser.wait_for(".notice", "revoked")?;
     Ok(())
 }
 

@@ -89,26 +89,11 @@ fn write_wording(out: &mut String, wording: &Wording) {
 }
 
 fn write_words(out: &mut String, words: &Words) {
-    let Words {
-        title,
-        text,
-        fields,
-        colour,
-        emoji,
-        footer,
-        url,
-        thumbnail,
-    } = words;
-    text_line(out, "title", title.as_deref());
-    text_line(out, "text", text.as_deref());
-    if let Some(fields) = fields {
-        line(out, "fields", &data(fields));
+    for (name, value) in words.parts() {
+        if let Some(value) = value {
+            line(out, name, &data(&value));
+        }
     }
-    text_line(out, "colour", colour.as_deref());
-    text_line(out, "emoji", emoji.as_deref());
-    text_line(out, "footer", footer.as_deref());
-    text_line(out, "url", url.as_deref());
-    text_line(out, "thumbnail", thumbnail.as_deref());
 }
 
 fn event_type(out: &mut String, kind: &EventType) {

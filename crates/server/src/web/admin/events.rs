@@ -1,7 +1,6 @@
 //! Event types: which tables fire them, and what their messages look like.
 
 use axum::Form;
-use axum::extract::Path;
 use axum::response::Redirect;
 use maud::{Markup, html};
 use serde::Deserialize;
@@ -18,6 +17,7 @@ use crate::queries::rights::{Deed, Rights};
 use crate::queries::status::{self, Finding};
 use crate::web::Error;
 use crate::web::filters::Filters;
+use crate::web::path::Name;
 
 pub async fn list(visitor: Visitor) -> Result<Markup, Error> {
     let mut connection = visitor.connection().await?;
@@ -68,7 +68,7 @@ fn states(event_type: &str, findings: &[Finding]) -> Markup {
     }
 }
 
-pub async fn show(visitor: Visitor, Path(name): Path<String>, mut filters: Filters) -> Result<Markup, Error> {
+pub async fn show(visitor: Visitor, Name(name): Name, mut filters: Filters) -> Result<Markup, Error> {
     let notice = parts::notice(&mut filters);
     let webhook = filters.number("webhook");
     filters.finish()?;
@@ -145,15 +145,17 @@ pub(super) async fn previews(
     session: &Session<'_>,
     name: &str,
     webhook: Option<i64>,
-) -> Result<Vec<(&'static str, Message)>, Error> {
-    if webhook.is_some() {
+) -> Result<Vec<(String, Message)>, Error> {
+    if let Some(id) = webhook {
+        let integration = integrations::get(session, id).await?;
+        let kind = integration.ok_or_else(Error::not_found)?.webhook_type;
         let message = Message::of(events::preview(session, name, "discord", None, webhook).await?);
-        return Ok(vec![(message.vendor(), message)]);
+        return Ok(vec![(crate::vendors::name(&kind).to_owned(), message)]);
     }
     let mut previews = Vec::new();
     for format in crate::vendors::all().iter().flat_map(|vendor| &vendor.formats) {
         let message = events::preview(session, name, &format.format, None, None).await?;
-        previews.push((format.label.as_str(), Message::of(message)));
+        previews.push((format.label.clone(), Message::of(message)));
     }
     Ok(previews)
 }
@@ -188,10 +190,16 @@ pub struct Sample {
 
 pub async fn send_sample(
     visitor: Visitor,
-    Path(name): Path<String>,
+    Name(name): Name,
     Form(sample): Form<Sample>,
 ) -> Result<Redirect, Error> {
-    let project = sample.project.trim().parse().ok();
+    let project = match sample.project.trim() {
+        "" => None,
+        id => Some(
+            id.parse()
+                .map_err(|_| Error::refused("A project is a number here."))?,
+        ),
+    };
     let mut connection = visitor.connection().await?;
     let session = connection.begin(Access::Write).await?;
     found(&session, &name).await?;

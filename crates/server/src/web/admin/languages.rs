@@ -148,7 +148,7 @@ fn page(
                 div.field {
                     label for="language" { "Language" }
                     select id="language" name="language" aria-describedby="language-problem" aria-invalid=[problem.map(|_| "true")] {
-                        option value="" { "as without one: of all, English; of one, as the others" }
+                        option value="" { "none of its own: English, or for one integration what all have" }
                         @for code in &spoken.known { option value=(code) selected[*code == asked.language] { (name(code)) } }
                     }
                     (problem_text("language", problem))

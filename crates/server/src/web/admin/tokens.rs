@@ -91,7 +91,7 @@ impl Draft {
         let end = text.parse::<Date>().and_then(|day| day.tomorrow());
         let end = end.and_then(|day| day.to_zoned(TimeZone::UTC));
         let wrong = |_| {
-            let words = "A day is written 2026-11-29.".to_owned();
+            let words = "This is a day, such as 2026-11-29, before the year 9999.".to_owned();
             Error::fields(Fields::from([("expires_at".to_owned(), vec![words])]))
         };
         end.map(|end| Some(end.timestamp())).map_err(wrong)

@@ -90,22 +90,15 @@ struct Draft {
 impl Draft {
     fn of(words: &Words) -> Self {
         let mut draft = Self::default();
-        for part in &PARTS {
-            let fields = words.fields.as_ref().map(lines_of);
-            let text = match part.name {
-                "title" => words.title.clone(),
-                "text" => words.text.clone(),
-                "fields" => fields,
-                "colour" => words.colour.clone(),
-                "emoji" => words.emoji.clone(),
-                "footer" => words.footer.clone(),
-                "url" => words.url.clone(),
-                _ => words.thumbnail.clone(),
+        for (name, value) in words.parts() {
+            let text = match value {
+                Some(Value::String(text)) => Some(text),
+                fields => fields.as_ref().map(lines_of),
             };
             if text.as_deref() == Some("") {
-                draft.lacks.insert(part.name);
+                draft.lacks.insert(name);
             }
-            draft.texts.insert(part.name, text.unwrap_or_default());
+            draft.texts.insert(name, text.unwrap_or_default());
         }
         draft
     }
@@ -128,6 +121,28 @@ impl Draft {
         draft
     }
 
+    /// What can't be meant, and the database can't see.
+    fn slips(&self) -> Fields {
+        let mut slips = Fields::new();
+        let mut slip = |name: &str, words: String| slips.entry(name.to_owned()).or_default().push(words);
+        for part in PARTS.iter().filter(|part| self.lacks.contains(part.name)) {
+            if !self.text(part.name).is_empty() {
+                let label = part.label.to_lowercase();
+                slip(
+                    part.name,
+                    format!("There is a {label}, or there is none at all: empty it, or untick the box."),
+                );
+            }
+        }
+        if let Some(line) = without_value(self.text("fields")) {
+            slip(
+                "fields",
+                format!("{line:?} has no colon between a name and a value."),
+            );
+        }
+        slips
+    }
+
     fn text(&self, name: &str) -> &str {
         self.texts.get(name).map_or("", String::as_str)
     }
@@ -140,16 +155,7 @@ impl Draft {
                 false => (!text.is_empty()).then(|| text.to_owned()),
             }
         };
-        Words {
-            title: said("title"),
-            text: said("text"),
-            fields: said("fields").map(|text| fields_of(&text)),
-            colour: said("colour"),
-            emoji: said("emoji"),
-            footer: said("footer"),
-            url: said("url"),
-            thumbnail: said("thumbnail"),
-        }
+        Words::of(said, said("fields").map(|text| fields_of(&text)))
     }
 }
 
@@ -179,9 +185,24 @@ fn text_of(value: &Value) -> &str {
     value.as_str().unwrap_or_default()
 }
 
-/// What the database takes for fields. What is no line of a name and a value it is left to refuse.
+/// Fields that are written as JSON.
+fn json_of(text: &str) -> Option<Value> {
+    let value: Value = serde_json::from_str(text).ok()?;
+    (value.is_array() || value.is_object()).then_some(value)
+}
+
+/// The first line that is no name and value.
+fn without_value(text: &str) -> Option<&str> {
+    if json_of(text).is_some() {
+        return None;
+    }
+    text.lines()
+        .find(|line| !line.trim().is_empty() && !line.contains(':'))
+}
+
+/// What the database takes for fields.
 fn fields_of(text: &str) -> Value {
-    if let Ok(value @ (Value::Array(_) | Value::Object(_))) = serde_json::from_str(text) {
+    if let Some(value) = json_of(text) {
         return value;
     }
     let fields = text.lines().filter(|line| !line.trim().is_empty()).map(|line| {
@@ -366,6 +387,12 @@ pub async fn send(
         words: draft.words(),
         language: None,
     };
+    let slips = draft.slips();
+    if !slips.is_empty() {
+        let shown = previews(&session, &event, webhook).await?;
+        let page = page(&visitor, &subject, &draft, &shown, false, &slips);
+        return Ok((StatusCode::BAD_REQUEST, page).into_response());
+    }
     session.begin_trial().await?;
     let written = configuration::replace_wording(&session, &wording).await;
     if let Err(error) = written.map_err(Error::from) {
@@ -391,7 +418,7 @@ fn page(
     visitor: &Visitor,
     subject: &Subject,
     draft: &Draft,
-    previews: &[(&'static str, Message)],
+    previews: &[(String, Message)],
     is_trial: bool,
     wrong: &Fields,
 ) -> Markup {
@@ -468,6 +495,8 @@ mod tests {
         ] {
             assert_eq!(fields_of(&lines_of(&odd)), odd);
         }
+        assert_eq!(without_value("Points: {{ points }}\n\n Who "), Some(" Who "));
+        assert_eq!(without_value(&plain.to_string()), None);
         assert_eq!(fields_of(""), json!([]));
         assert_eq!(fields_of("Points"), json!([{"name": "Points", "value": ""}]));
     }

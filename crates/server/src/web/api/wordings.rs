@@ -17,47 +17,22 @@ use crate::web::form::Form;
 use crate::web::path::Name;
 use crate::web::{Caller, Error};
 
-/// Other words for an event; null: as before
+/// Other words for an event
 #[derive(Serialize, ToSchema)]
 pub struct Wording {
     event_type: String,
     /// The integration whose messages say so; null: all
     webhook_integration: Option<i64>,
-    title: Option<String>,
-    text: Option<String>,
-    /// A list of names and values
-    #[schema(value_type = Option<Vec<Object>>)]
-    fields: Option<Value>,
-    colour: Option<String>,
-    emoji: Option<String>,
-    footer: Option<String>,
-    url: Option<String>,
-    thumbnail: Option<String>,
+    #[serde(flatten)]
+    words: Words,
 }
 
 impl From<configuration::Wording> for Wording {
     fn from(one: configuration::Wording) -> Self {
-        let Words {
-            title,
-            text,
-            fields,
-            colour,
-            emoji,
-            footer,
-            url,
-            thumbnail,
-        } = one.words;
         Self {
             event_type: one.event_type,
             webhook_integration: one.webhook,
-            title,
-            text,
-            fields,
-            colour,
-            emoji,
-            footer,
-            url,
-            thumbnail,
+            words: one.words,
         }
     }
 }
@@ -126,16 +101,8 @@ pub async fn put(
 ) -> Result<Json<Wording>, Error> {
     let webhook = filters.number("webhook_integration");
     filters.finish()?;
-    let words = Words {
-        title: form.words("title"),
-        text: form.words("text"),
-        fields: form.pairs("fields"),
-        colour: form.words("colour"),
-        emoji: form.words("emoji"),
-        footer: form.words("footer"),
-        url: form.words("url"),
-        thumbnail: form.words("thumbnail"),
-    };
+    let fields = form.pairs("fields");
+    let words = Words::of(|name| form.words(name), fields);
     form.ignore(&["event_type", "webhook_integration"]);
     form.finish()?;
     let mut connection = caller.connection().await?;

@@ -69,6 +69,7 @@ pub fn latency(hours: &[Hour]) -> Markup {
                         (share.words()) " took at most"
                     }
                 }
+                span { "hours of UTC" }
             }
             (canvas(&format!("From {} to {}, by the hour", duration(shortest), duration(longest)), &plane, hours, html! {
                 @for share in Share::BOTH { (curve(&plane, hours, share)) }

@@ -36,6 +36,7 @@ pub fn sent_and_failed(hours: &[Hour]) -> Markup {
             figcaption.legend {
                 span { svg.key aria-hidden="true" { rect.sent width="14" height="14" {} } (parts::grouped(sent)) " sent" }
                 span { svg.key aria-hidden="true" { (hatch("key")) rect.failed width="14" height="14" fill="url(#hatch-key)" {} } (parts::grouped(failed)) " failed" }
+                span { "hours of UTC" }
             }
             (canvas(&label, &plane, hours, html! {
                 (hatch("bars"))

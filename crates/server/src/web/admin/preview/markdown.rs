@@ -21,6 +21,9 @@ pub enum Dialect {
     Event,
 }
 
+/// What begins an item of a list.
+const BULLET: &str = "• ";
+
 /// Discord shows a line break as one; CommonMark, which Teams reads, begins a line with an empty one.
 pub fn marked(dialect: Dialect, source: &str) -> Markup {
     match dialect {
@@ -35,14 +38,14 @@ pub fn marked(dialect: Dialect, source: &str) -> Markup {
     }
     let break_line = matches!(dialect, Dialect::Discord | Dialect::Mattermost | Dialect::Other);
     let mut out = String::new();
-    let mut first = true;
     for event in Parser::new(source) {
         match event {
-            Event::Start(Tag::Paragraph) => {
-                if !first {
+            Event::Start(Tag::Paragraph) if !out.is_empty() && !out.ends_with(BULLET) => out.push_str("<br>"),
+            Event::Start(Tag::Item) => {
+                if !out.is_empty() {
                     out.push_str("<br>");
                 }
-                first = false;
+                out.push_str(BULLET);
             }
             Event::Start(Tag::Strong) => out.push_str("<strong>"),
             Event::End(TagEnd::Strong) => out.push_str("</strong>"),
@@ -101,6 +104,11 @@ mod tests {
         );
         let html = marked(Dialect::AdaptiveCard, "one\ntwo\n\nthree &lt;b&gt;");
         assert_eq!(html.into_string(), "one two<br>three &lt;b&gt;");
+        let html = marked(Dialect::Other, "one\n\n- **two**: 2\n- three\n\n- four\n\nfive");
+        assert_eq!(
+            html.into_string(),
+            "one<br>• <strong>two</strong>: 2<br>• three<br>• four<br>five"
+        );
     }
 
     #[test]

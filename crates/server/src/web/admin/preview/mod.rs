@@ -61,11 +61,6 @@ impl Message {
         &self.json
     }
 
-    /// Who shows it.
-    pub fn vendor(&self) -> &'static str {
-        crate::vendors::name(self.service())
-    }
-
     fn service(&self) -> &'static str {
         match self.dialect {
             Dialect::Discord => "discord",
