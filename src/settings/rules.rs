@@ -58,7 +58,7 @@ impl Rule for SendersRule {
             "both" => Ok(WhoSends::Both),
             _ => Err(Refusal {
                 detail: "It is local, remote or both.".to_owned(),
-                hint: "Write 'local' (the worker sends), 'remote' (zentry-notify send does, on other machines) or 'both' (that, and the worker while no such process is connected).",
+                hint: "Say who sends, such as 'local': the worker; 'remote': zentry-notify send, on other machines; 'both': that, and the worker while no such process is connected.",
             }),
         }
     }
