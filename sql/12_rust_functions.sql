@@ -170,6 +170,10 @@ CREATE OR REPLACE FUNCTION zentry_notify.resume(webhook_id bigint) RETURNS void
     LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'resume_wrapper';
 COMMENT ON FUNCTION zentry_notify.resume(bigint) IS 'At commit, lets the worker try the integration''s endpoint, whatever that has asked for';
 
+CREATE OR REPLACE FUNCTION zentry_notify.wake_for_senders() RETURNS void
+    LANGUAGE c STRICT AS 'MODULE_PATHNAME', 'wake_for_senders_wrapper';
+COMMENT ON FUNCTION zentry_notify.wake_for_senders() IS 'At commit, lets the worker read the configuration again: which queues are for senders, and which it has back';
+
 CREATE OR REPLACE FUNCTION zentry_notify.lost_events() RETURNS bigint
     LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'lost_events_wrapper';
 COMMENT ON FUNCTION zentry_notify.lost_events() IS 'Events of this database that could not be written, since the server started';

@@ -14,7 +14,7 @@ CREATE OR REPLACE FUNCTION zentry_notify.own_tables() RETURNS name[]
     LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT '{webhook,webhook_secret,webhook_circuit,webhook_state,webhook_count,deleted_webhook,event,event_detail,event_type,event_wording,event_source,route_cursor,
-             delivery,delivery_attempt,legacy_delivery,delivery_stat,project_progress,progress_note,api_token,audit_entry}'::name[];
+             delivery,delivery_attempt,legacy_delivery,delivery_stat,project_progress,progress_note,api_token,audit_entry,sender,sender_queue}'::name[];
 $$;
 COMMENT ON FUNCTION zentry_notify.own_tables() IS 'The names of the extension''s tables';
 
@@ -42,6 +42,8 @@ AS $$
            ('api_token', 'api_token_pkey', 'PRIMARY KEY (token_key)'),
            ('api_token', 'api_token_name_key', 'UNIQUE (name)'),
            ('audit_entry', 'audit_entry_pkey', 'PRIMARY KEY (id)'),
+           ('sender', 'sender_pkey', 'PRIMARY KEY (id)'),
+           ('sender_queue', 'sender_queue_pkey', 'PRIMARY KEY (webhook_integration_id)'),
            ('audit_entry', 'audit_entry_age', 'CREATE INDEX audit_entry_age ON zentry_notify.audit_entry (changed_at)'),
            ('delivery', 'delivery_pkey', 'PRIMARY KEY (id)'),
            ('delivery_attempt', 'delivery_attempt_pkey', 'PRIMARY KEY (delivery_id, attempted_at)'),
@@ -111,7 +113,7 @@ AS $$
            ('replace_source', '{event_source}', '', 'BEFORE INSERT', 'FOR EACH ROW', 'replace_source'),
            ('keep_numbering', '{delivery,event,event_source,webhook}', '', 'BEFORE TRUNCATE', 'FOR EACH STATEMENT', 'keep_numbering'),
            -- What logical replication brings. ENABLE TRIGGER ALL, as pg_restore --disable-triggers says in the end, takes REPLICA away; the condition stays.
-           ('drop_replicated', '{api_token,audit_entry,deleted_webhook,delivery,delivery_attempt,delivery_stat,event,event_detail,event_source,legacy_delivery,progress_note,project_progress,route_cursor,webhook_circuit,webhook_count,webhook_state}',
+           ('drop_replicated', '{api_token,audit_entry,deleted_webhook,delivery,delivery_attempt,delivery_stat,event,event_detail,event_source,legacy_delivery,progress_note,project_progress,route_cursor,sender,sender_queue,webhook_circuit,webhook_count,webhook_state}',
             'REPLICA ', 'BEFORE INSERT OR DELETE OR UPDATE', 'FOR EACH ROW WHEN ((current_setting(''session_replication_role''::text) = ''replica''::text))', 'drop_replicated'),
            ('replace_replicated', '{event_type,event_wording}', 'REPLICA ', 'BEFORE INSERT',
             'FOR EACH ROW WHEN ((current_setting(''session_replication_role''::text) = ''replica''::text))', 'replace_%s')

@@ -114,7 +114,9 @@ BEGIN
     ELSIF EXISTS (SELECT FROM zentry_notify.unrouted_since() s
                    WHERE s < now() - CASE WHEN server.databases_waiting > 0 THEN interval '5 seconds' ELSE interval '30 seconds' END)
           OR (SELECT w.value::boolean FROM zentry_notify.set_for_worker('zentry_notify.sending') w)
-             AND EXISTS (SELECT FROM zentry_notify.due_delivery d WHERE d.due_at < now() - interval '5 seconds') THEN
+             AND EXISTS (SELECT FROM zentry_notify.due_delivery d
+                          WHERE d.due_at < now() - interval '5 seconds'
+                            AND d.webhook_integration_id NOT IN (SELECT q.webhook_integration_id FROM zentry_notify.sender_queue q)) THEN
         IF server.short_of_workers_since IS NOT NULL THEN
             RETURN QUERY SELECT 'worker', 'broken', format('no background worker is free, since %s (max_worker_processes is %s)',
                                                            zentry_notify.moment(server.short_of_workers_since), current_setting('max_worker_processes')),
@@ -133,3 +135,24 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zentry_notify.status_worker() IS 'Status of this database''s worker';
+
+CREATE OR REPLACE FUNCTION zentry_notify.status_senders() RETURNS TABLE (subject text, state text, detail text, remedy text)
+    LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+    WITH who AS (
+        SELECT coalesce((SELECT w.value FROM zentry_notify.set_for_worker('zentry_notify.senders') w), 'local') AS sends,
+               (SELECT count(*) FROM zentry_notify.sender s WHERE s.id NOT IN (SELECT zentry_notify.gone_senders())) AS senders,
+               (SELECT count(*) FROM zentry_notify.sender_queue q) AS queues,
+               (SELECT count(*) FROM zentry_notify.sender s WHERE s.banned_until > now()) AS banned)
+    SELECT 'senders', CASE WHEN w.sends = 'remote' AND w.senders = 0 THEN 'broken' WHEN w.sends = 'local' OR w.banned > 0 THEN 'attention' ELSE 'ok' END,
+           concat_ws('; ', format('zentry_notify.senders is %s, and connected are %s', w.sends, w.senders),
+                     CASE WHEN w.sends = 'remote' AND w.senders = 0 THEN format('nobody sends for %s webhooks', w.queues)
+                          WHEN w.sends <> 'local' THEN format('%s webhooks are theirs', w.queues) END,
+                     CASE WHEN w.banned > 0 THEN format('Discord turns %s of their addresses away', w.banned) END),
+           CASE WHEN w.sends = 'remote' AND w.senders = 0 THEN '-- start zentry-notify send on a machine that may call out, as a role with SELECT @extschema@.zentry_grant(role, ''sender'')'
+                WHEN w.sends = 'local' THEN '-- they have nothing to do: end them, or set zentry_notify.senders to remote'
+                WHEN w.banned > 0 THEN '-- others have their webhooks of Discord, while there are any' ELSE '' END
+      FROM who w
+     WHERE w.sends <> 'local' OR w.senders > 0
+$$;
+COMMENT ON FUNCTION zentry_notify.status_senders() IS 'Status of senders on other machines; nothing while there are none and the worker sends';

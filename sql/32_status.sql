@@ -7,6 +7,7 @@ BEGIN
     CASE part
         WHEN 'server' THEN RETURN QUERY SELECT * FROM zentry_notify.status_server();
         WHEN 'worker' THEN RETURN QUERY SELECT * FROM zentry_notify.status_worker();
+        WHEN 'senders' THEN RETURN QUERY SELECT * FROM zentry_notify.status_senders();
         WHEN 'settings' THEN RETURN QUERY SELECT * FROM zentry_notify.status_settings();
         WHEN 'privileges' THEN RETURN QUERY SELECT * FROM zentry_notify.status_privileges();
         WHEN 'tables' THEN RETURN QUERY SELECT * FROM zentry_notify.status_tables();
@@ -32,7 +33,7 @@ DECLARE
     part      text;
     line      record;
 BEGIN
-    FOREACH part IN ARRAY '{server,worker,settings,privileges,tables,replication,events,webhooks,routing,queue,failures}'::text[] LOOP
+    FOREACH part IN ARRAY '{server,worker,senders,settings,privileges,tables,replication,events,webhooks,routing,queue,failures}'::text[] LOOP
         BEGIN
             FOR line IN SELECT * FROM zentry_notify.status_part(part) LOOP
                 subject := line.subject;

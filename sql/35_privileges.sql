@@ -33,7 +33,9 @@ BEGIN
                        ('zentry_notify.event_source', 'SELECT, UPDATE'),
                        ('zentry_notify.event_type', 'SELECT'),
                        ('zentry_notify.event_definition', 'SELECT'),
-                       ('zentry_notify.audit_entry', 'SELECT, DELETE')) AS needed (relation, kinds),
+                       ('zentry_notify.audit_entry', 'SELECT, DELETE'),
+                       ('zentry_notify.sender', 'SELECT, DELETE'),
+                       ('zentry_notify.sender_queue', 'SELECT, INSERT, UPDATE, DELETE')) AS needed (relation, kinds),
                pg_catalog.regexp_split_to_table(needed.kinds, ', ') AS kind
          WHERE NOT pg_catalog.has_table_privilege('zentry_notify_agent', needed.relation, kind)
     LOOP
@@ -51,7 +53,9 @@ AS $$
       JOIN pg_proc p ON p.oid = d.objid
      WHERE d.classid = 'pg_proc'::regclass AND d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e'
        AND CASE WHEN p.proname IN ('find_api_token', 'note_api_token_use') THEN privilege = 'server'
-                WHEN privilege = 'server' THEN false
+                WHEN p.proname IN ('begin_sending', 'end_sending', 'take_queues', 'release_queues', 'sending_settings', 'sending_webhooks', 'claim_deliveries', 'record_outcomes')
+                    THEN privilege = 'sender'
+                WHEN privilege IN ('server', 'sender') THEN false
                 -- A view checks whether its reader may call what it calls.
                 WHEN p.proname IN ('zentry_status', 'zentry_stats', 'zentry_stats_by_hour', 'zentry_preview', 'zentry_webhook_types', 'zentry_logs', 'log_ids', 'latency_bounds', 'redact_url', 'language_words', 'languages',
                                    'look_up', 'look_up_in', 'lookup_of', 'quiet_until', 'digest_due', 'library_version', 'unrouted_events', 'doubts', 'refuse', 'source_arguments') THEN true
@@ -72,17 +76,17 @@ AS $$
 DECLARE
     f regprocedure;
 BEGIN
-    IF privilege IS NULL OR privilege NOT IN ('reader', 'manager', 'application', 'server') THEN
+    IF privilege IS NULL OR privilege NOT IN ('reader', 'manager', 'application', 'server', 'sender') THEN
         PERFORM zentry_notify.refuse('invalid_parameter_value',
             format('unknown privilege "%s"', coalesce(privilege, '(null)')),
-            'reader: the views. manager: the views, and register, change, delete, test, retry, attach. application: all that, and webhook_integration and notification_log, URLs included. server: look API tokens up.');
+            'reader: the views. manager: the views, and register, change, delete, test, retry, attach. application: all that, and webhook_integration and notification_log, URLs included. server: look API tokens up. sender: send, as zentry-notify send does.');
     END IF;
     PERFORM zentry_notify.revoke_former(grantee);
     EXECUTE format('GRANT USAGE ON SCHEMA zentry_notify TO %s', grantee);
     FOR f IN SELECT * FROM zentry_notify.functions_of(privilege) LOOP
         EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %s', f, grantee);
     END LOOP;
-    IF privilege <> 'server' THEN
+    IF privilege NOT IN ('server', 'sender') THEN
         EXECUTE format('GRANT SELECT ON zentry_notify.webhooks, zentry_notify.logs, zentry_notify.attempts, zentry_notify.delivery_totals, zentry_notify.delivery_traces, zentry_notify.event_types, zentry_notify.event_definition, zentry_notify.event_wordings, zentry_notify.event_sources, zentry_notify.audit_log TO %s', grantee);
     END IF;
     IF privilege IN ('manager', 'application') THEN
@@ -107,7 +111,7 @@ AS $$
     SELECT zentry_notify.grant_privilege(grantee, privilege)
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_grant(regrole, text) IS
-    'Lets a role read the redacted views (reader), also register, change, delete, test, retry and attach (manager), also use webhook_integration and notification_log as its own, URLs included (application), or nothing but look API tokens up (server). Nobody has a privilege on a table';
+    'Lets a role read the redacted views (reader), also register, change, delete, test, retry and attach (manager), also use webhook_integration and notification_log as its own, URLs included (application), nothing but look API tokens up (server), or nothing but send, URLs and secrets of what it sends included (sender). Nobody has a privilege on a table';
 
 -- A privilege on a table would let a role lock it. Versions before 0.3 gave some, and functions that are nobody's now.
 CREATE OR REPLACE FUNCTION zentry_notify.revoke_former(grantee regrole) RETURNS void
@@ -136,7 +140,7 @@ BEGIN
               WHERE d.classid = 'pg_proc'::regclass AND d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e'
                 AND EXISTS (SELECT FROM aclexplode(p.proacl) a WHERE a.grantee = revoke_former.grantee)
              EXCEPT
-             SELECT g FROM unnest('{reader,manager,application,server}'::text[]) AS of (privilege), zentry_notify.functions_of(of.privilege) g
+             SELECT g FROM unnest('{reader,manager,application,server,sender}'::text[]) AS of (privilege), zentry_notify.functions_of(of.privilege) g
     LOOP
         EXECUTE format('REVOKE ALL ON FUNCTION %s FROM %s', f, grantee);
     END LOOP;
@@ -158,7 +162,7 @@ AS $$
         SELECT a.grantee, p.proname
           FROM pg_depend d
           JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'zentry_notify'
-          JOIN pg_proc p ON p.oid = d.objid AND p.proname IN ('zentry_delete_webhook', 'find_api_token')
+          JOIN pg_proc p ON p.oid = d.objid AND p.proname IN ('zentry_delete_webhook', 'find_api_token', 'begin_sending')
           CROSS JOIN LATERAL aclexplode(p.proacl) a
          WHERE d.classid = 'pg_proc'::regclass AND d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e'
            AND a.grantee NOT IN (0, p.proowner))
@@ -166,7 +170,9 @@ AS $$
                            WHEN bool_or(g.object = 'zentry_delete_webhook') THEN 'manager' ELSE 'reader' END
       FROM granted g GROUP BY g.grantee HAVING bool_or(g.object = 'logs')
      UNION ALL
-    SELECT g.grantee, 'server' FROM granted g WHERE g.object = 'find_api_token';
+    SELECT g.grantee, 'server' FROM granted g WHERE g.object = 'find_api_token'
+     UNION ALL
+    SELECT g.grantee, 'sender' FROM granted g WHERE g.object = 'begin_sending';
 $$;
 COMMENT ON FUNCTION zentry_notify.grants() IS 'The roles that zentry_grant has given a privilege, with the highest of reader, manager and application';
 
@@ -176,7 +182,7 @@ AS $$
     SELECT zentry_notify.grant_privilege(g.grantee, g.privilege) FROM zentry_notify.grants() g;
 $$;
 COMMENT ON FUNCTION zentry_notify.renew_grants() IS
-    'Gives readers, managers, applications and servers what became theirs with a new version. The library calls it after ALTER EXTENSION UPDATE, not the update itself: a script''s grants are not dumped';
+    'Gives readers, managers, applications, servers and senders what became theirs with a new version. The library calls it after ALTER EXTENSION UPDATE, not the update itself: a script''s grants are not dumped';
 
 CREATE OR REPLACE FUNCTION @extschema@.zentry_revoke(grantee regrole) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -236,6 +242,10 @@ BEGIN
     IF NOT pg_catalog.has_function_privilege('zentry_notify_agent', 'zentry_notify.has_expired(timestamptz, interval, text, text)', 'EXECUTE') THEN
         GRANT EXECUTE ON FUNCTION zentry_notify.has_expired(timestamptz, interval, text, text), zentry_notify.over_age(timestamptz, double precision, text, text)
             TO zentry_notify_agent;
+    END IF;
+    IF NOT pg_catalog.has_function_privilege('zentry_notify_agent', 'zentry_notify.offer_queues(bigint[])', 'EXECUTE') THEN
+        GRANT EXECUTE ON FUNCTION zentry_notify.offer_queues(bigint[]), zentry_notify.tell_senders(text, bigint[], bigint[]), zentry_notify.forget_gone_senders(),
+            zentry_notify.gone_senders(), zentry_notify.sender_signal() TO zentry_notify_agent;
     END IF;
 END
 $$;

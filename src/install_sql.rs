@@ -47,9 +47,14 @@ extension_sql_file!(
     requires = ["event_wording"]
 );
 extension_sql_file!(
+    "../sql/11_senders.sql",
+    name = "senders",
+    requires = ["api_token"]
+);
+extension_sql_file!(
     "../sql/12_rust_functions.sql",
     name = "rust_functions",
-    requires = ["api_token"]
+    requires = ["senders"]
 );
 extension_sql_file!(
     "../sql/13_rules.sql",
@@ -108,10 +113,11 @@ extension_sql_file!(
 );
 extension_sql_file!("../sql/24_audit.sql", name = "audit", requires = ["replication"]);
 extension_sql_file!("../sql/25_api.sql", name = "api", requires = ["audit"]);
+extension_sql_file!("../sql/25_senders.sql", name = "sending", requires = ["api"]);
 extension_sql_file!(
     "../sql/26_statistics.sql",
     name = "statistics",
-    requires = ["api"]
+    requires = ["sending"]
 );
 extension_sql_file!(
     "../sql/27_own_objects.sql",

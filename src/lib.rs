@@ -20,7 +20,6 @@ mod installation;
 mod pg;
 mod report;
 mod settings;
-mod signing;
 mod timestamp;
 mod wake;
 mod worker;

@@ -332,6 +332,8 @@ DROP FUNCTION zentry_notify.put_wording(pg_catalog.text, pg_catalog.int8, pg_cat
     pg_catalog.text, pg_catalog.text);
 DROP FUNCTION @extschema@.zentry_preview(pg_catalog.text, pg_catalog.text, pg_catalog.jsonb, pg_catalog.int8);
 
+--# include 11_senders.sql
+
 --# include 12_rust_functions.sql
 --# include 13_rules.sql
 --# include 14_event_definition.sql
@@ -350,6 +352,7 @@ ALTER TABLE zentry_notify.webhook DROP COLUMN webhook_url;
 --# include 23_replication.sql
 --# include 24_audit.sql
 --# include 25_api.sql
+--# include 25_senders.sql
 --# include 26_statistics.sql
 --# include 27_own_objects.sql
 --# include 28_status_server.sql

@@ -29,6 +29,12 @@ fn resume(webhook_id: i64) {
     });
 }
 
+/// At commit, lets the worker read the configuration again, as after a change of it.
+#[pg_extern(sql = false)]
+fn wake_for_senders() {
+    wake::at_commit(|work| work.configuration = true);
+}
+
 #[pg_extern(sql = false)]
 fn library_version() -> &'static str {
     LIBRARY

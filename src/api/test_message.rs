@@ -23,8 +23,8 @@ use crate::pg::setting;
 use crate::plan::{Plan, with_spi};
 use crate::report;
 use crate::settings;
-use crate::signing::{Signing, StoredSigning};
 use crate::wake;
+use webhook::signing::{Signing, StoredSigning};
 
 /// Code points of the message; the rest is cut off, and what would be half a character with it.
 const MAX_MESSAGE: usize = 500;

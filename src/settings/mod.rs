@@ -13,11 +13,12 @@ use webhook::schedule::Rate;
 use webhook::traceparent::Traceparent;
 
 use crate::pg::guc::{self, TextSetting};
-pub use rules::read_ca_file;
+pub use rules::{WhoSends, read_ca_file};
 
 // The defaults come with `define`.
 static ENABLED: GucSetting<bool> = GucSetting::<bool>::new(false);
 static SENDING: GucSetting<bool> = GucSetting::<bool>::new(false);
+static SENDERS: TextSetting<rules::SendersRule> = TextSetting::new();
 static LOG_PAYLOADS: GucSetting<bool> = GucSetting::<bool>::new(false);
 static ALLOWED_HOSTS: TextSetting<rules::AllowedHosts> = TextSetting::new();
 static ALLOW_HTTP: GucSetting<bool> = GucSetting::<bool>::new(false);
@@ -58,6 +59,11 @@ pub fn traceparent() -> Option<Traceparent> {
 /// Returns whether workers send at all.
 pub fn sending() -> bool {
     SENDING.get()
+}
+
+/// Returns who sends: the worker, senders on other machines, or these while there are any.
+pub fn senders() -> WhoSends {
+    SENDERS.get()
 }
 
 /// Returns whether the log keeps the data of finished deliveries.

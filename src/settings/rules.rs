@@ -34,6 +34,36 @@ impl Rule for AllowedHosts {
     }
 }
 
+/// Who sends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WhoSends {
+    /// The worker.
+    #[default]
+    Local,
+    /// Senders on other machines.
+    Remote,
+    /// These, and the worker while there are none.
+    Both,
+}
+
+pub enum SendersRule {}
+
+impl Rule for SendersRule {
+    type Value = WhoSends;
+
+    fn parse(text: &str) -> Result<Self::Value, Refusal> {
+        match text {
+            "local" => Ok(WhoSends::Local),
+            "remote" => Ok(WhoSends::Remote),
+            "both" => Ok(WhoSends::Both),
+            _ => Err(Refusal {
+                detail: "It is local, remote or both.".to_owned(),
+                hint: "Say who sends, such as 'local': the worker; 'remote': zentry-notify send, on other machines; 'both': that, and the worker while no such process is connected.",
+            }),
+        }
+    }
+}
+
 pub enum Milestones {}
 
 impl Rule for Milestones {

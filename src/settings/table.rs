@@ -5,7 +5,7 @@ use std::ffi::CStr;
 use super::{
     ALLOW_HTTP, ALLOW_PRIVATE_ADDRESSES, ALLOWED_HOSTS, API_TOKEN_KEY, AVATAR_URL, CA_FILE, CONNECT_TIMEOUT,
     DISCORD_RATE, ENABLED, IDLE_TIMEOUT, LINK_BASE, LOG_PAYLOADS, LOG_RETENTION, MAX_AGE, MAX_ATTEMPTS,
-    MAX_WORKERS, MILESTONES, PROXY, REQUEST_TIMEOUT, SENDING, TEAMS_RATE, TRACEPARENT, USERNAME,
+    MAX_WORKERS, MILESTONES, PROXY, REQUEST_TIMEOUT, SENDERS, SENDING, TEAMS_RATE, TRACEPARENT, USERNAME,
 };
 use crate::pg::guc::{SetBy, Setting, Unit, Value};
 
@@ -28,7 +28,7 @@ const DEFAULT_HOSTS: &CStr = {
 };
 
 /// Every setting, by what it is for: who is notified, where requests may go, how they are made, workers, the log.
-pub fn settings() -> [Setting; 23] {
+pub fn settings() -> [Setting; 24] {
     [
         Setting {
             name: c"zentry_notify.enabled",
@@ -58,6 +58,16 @@ pub fn settings() -> [Setting; 23] {
             value: Value::Switch {
                 variable: &SENDING,
                 default: true,
+            },
+        },
+        Setting {
+            name: c"zentry_notify.senders",
+            summary: c"Who sends: local, remote or both.",
+            details: c"local: the database's worker. remote: processes of zentry-notify send, on any machine; without one, notifications wait. both: these while any is connected, else the worker. NATS is the worker's in each.",
+            set_by: SetBy::Superuser,
+            value: Value::Text {
+                variable: &SENDERS,
+                default: c"local",
             },
         },
         Setting {

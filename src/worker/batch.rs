@@ -108,7 +108,7 @@ impl Worker {
             let detail = routed.detail.filter(|_| !deliveries.is_empty());
             self.batch.add(event.id, told, detail, deliveries, now);
         }
-        if self.ledger.has_news() {
+        if self.ledger.has_news() || self.senders.have_any() {
             self.batch.hurry();
         }
         heard.sort_unstable();
@@ -251,6 +251,7 @@ impl Worker {
                 self.drained.remove(&delivery.queue);
                 self.claim_cursors.lower(delivery.queue, delivery.id.0);
                 self.scheduler.notice([delivery.queue]);
+                self.senders.notice(delivery.queue);
                 if self.switched_off.contains_key(&delivery.queue) {
                     switched_off.push(delivery.queue);
                 }

@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 
 use jiff::Timestamp;
+use webhook::active::{ActiveWebhook, config};
 use webhook::schedule::QueueId;
 
-use super::active_webhooks::{ActiveWebhook, config, idle_connections, policy};
+use super::active_webhooks::{idle_connections, policy};
 use super::database;
 use super::state::Worker;
 use crate::acting_as::ActingAs;
@@ -34,9 +35,10 @@ impl Worker {
         }
         self.wordings.update(wordings, settings::link_base());
         let url_policy = settings::url_policy();
+        let of_all = settings::appearance(None);
         let webhooks: HashMap<_, _> = active_webhooks
             .iter()
-            .map(|webhook| (webhook.id, ActiveWebhook::of(webhook, &url_policy)))
+            .map(|webhook| (webhook.id, ActiveWebhook::of(webhook, &url_policy, &of_all)))
             .collect();
         // One that was deleted may have got rows until that was committed.
         if self.webhooks.keys().any(|queue| !webhooks.contains_key(queue)) {
@@ -51,6 +53,7 @@ impl Worker {
         self.switched_off
             .retain(|queue, _| !self.webhooks.contains_key(queue));
         self.drained.retain(|queue| self.webhooks.contains_key(queue));
+        self.divide(&active_webhooks)?;
         let idle_connections = idle_connections(&self.webhooks);
         if idle_connections != self.idle_connections {
             self.idle_connections = idle_connections;
@@ -58,6 +61,7 @@ impl Worker {
         }
         let configs = active_webhooks
             .iter()
+            .filter(|webhook| self.senders.leaves(webhook.id))
             .map(|webhook| config(webhook, &self.webhooks[&webhook.id]))
             .collect();
         self.scheduler.configure(configs, Timestamp::now());

@@ -11,13 +11,13 @@ use webhook::schedule::{Claim, Delivery, DeliveryChange, DeliveryId, QueueId, Ta
 
 use super::claim_cursors::ClaimCursors;
 use super::counters::{End, Sums};
-use super::delivery_columns::{
-    attempt, attempts, body, captured_at, code, finished_at, next_attempt, status,
-};
 use super::store::Store;
 use crate::plan::{Argument, Plan, Rows, with_spi};
 use crate::settings;
 use crate::timestamp::to_timestamptz;
+use webhook::delivery_columns::{
+    attempt, attempts, body, captured_at, code, finished_at, next_attempt, status,
+};
 
 /// Rows that one statement gives up at most, so that no transaction grows with the backlog.
 const FAIL_PAGE: i32 = 10_000;

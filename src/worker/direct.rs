@@ -6,10 +6,10 @@ use std::ffi::CString;
 use pgrx::pg_sys;
 use webhook::open_batch::{OpenDelivery, OpenEvent};
 
-use super::delivery_columns::{attempts, body, captured_at, code, finished_at, next_attempt, status};
 use crate::pg::field::{Field, KeptText};
 use crate::pg::row_writer::{RowWriter, Table};
 use crate::timestamp::since_2000;
+use webhook::delivery_columns::{attempts, body, captured_at, code, finished_at, next_attempt, status};
 
 static DELIVERY: Table = Table {
     name: c"delivery",

@@ -290,6 +290,8 @@ impl Worker {
         self.dispatch();
         // What was routed has left by now: writing it down holds up nothing.
         self.flush(false);
+        self.offer_what_is_quiet();
+        self.tell_senders();
         let more = !self.postponed.is_empty() || self.can_route();
         let more = more && !self.back_off.is_waiting();
         if self.scheduler.has_changes() || self.slot.has_work() || more {
@@ -339,7 +341,8 @@ impl Worker {
 
     /// What a transaction is needed for.
     fn work(&mut self, work: &Work) -> Result<(), String> {
-        if work.configuration {
+        let divide = self.senders.is_due() && !work.configuration && self.look_at_senders()?;
+        if work.configuration || divide {
             self.read_configuration()?;
             if self.uninstalled {
                 return Ok(());
@@ -352,12 +355,14 @@ impl Worker {
         if !work.webhooks.is_empty() {
             let noted = self.noted(&work.webhooks);
             self.drained.retain(|queue| !noted.contains(queue));
+            noted.iter().for_each(|queue| self.senders.notice(*queue));
             self.scheduler.notice(noted);
         }
         self.settle();
         if !work.overdue.is_empty() {
             let noted = self.noted(&work.overdue);
             self.drained.retain(|queue| !noted.contains(queue));
+            self.ask_senders(&noted, work.resumed);
             if work.resumed {
                 if self.scheduler.resume(noted) {
                     self.registry.unpark_discord();

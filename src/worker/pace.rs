@@ -4,12 +4,15 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use super::housekeeping;
 use super::state::Worker;
-use crate::settings;
+use super::{housekeeping, senders};
+use crate::settings::{self, WhoSends};
 
 /// How often it is looked whether a dump's cursor has come, while its events are here.
 pub const AWAITED: Duration = Duration::from_secs(5);
+
+/// How soon a worker looks again whether senders are still there that it has left deliveries to, where it is to send when they are not.
+const LOOKS_FOR_SENDERS: Duration = Duration::from_secs(30);
 
 impl Worker {
     pub fn is_busy(&self) -> bool {
@@ -23,6 +26,7 @@ impl Worker {
             || self.uncounted.wait().is_some()
             || self.housekeeping.wait().is_some()
             || !self.postponed.is_empty()
+            || self.senders.is_busy()
             || self.more_events
             || self.ledger.wait().is_some_and(|wait| wait < time)
             || self.next_wake().is_some_and(|wake| wake < time)
@@ -50,6 +54,7 @@ impl Worker {
         let tidy = self.housekeeping.wait().filter(|_| calm);
         let projects = self.ledger.wait().filter(|_| calm && self.cursor.may_route());
         let slack = self.slack.wait().filter(|_| self.scheduler.in_flight() == 0);
+        let senders = self.senders.wait().filter(|_| calm);
         let awaited = (!self.cursor.may_route()).then_some(AWAITED);
         [
             self.next_wake(),
@@ -61,6 +66,7 @@ impl Worker {
             tidy,
             projects,
             slack,
+            senders,
             awaited,
         ]
         .into_iter()
@@ -75,8 +81,13 @@ impl Worker {
             None
         });
         let projects = self.ledger.wait().map(|wait| Timestamp::now() + wait);
+        // The last sender may go without a word.
+        let alone = self.senders.have_any()
+            && settings::senders() == WhoSends::Both
+            && senders::waits_for_one().unwrap_or(true);
+        let alone = alone.then(|| Timestamp::now() + LOOKS_FOR_SENDERS);
         self.slot.set_due(
-            [self.scheduler.next_wake(), retention, projects]
+            [self.scheduler.next_wake(), retention, projects, alone]
                 .into_iter()
                 .flatten()
                 .min(),

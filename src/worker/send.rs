@@ -2,11 +2,11 @@
 
 use jiff::Timestamp;
 use pgrx::prelude::*;
+use webhook::active::Composer;
 use webhook::http_thread::Outgoing;
 use webhook::outcome::{TransportError, judge, judge_absence};
 use webhook::schedule::RequestId;
 
-use super::active_webhooks::Composer;
 use super::state::Worker;
 
 impl Worker {
@@ -25,11 +25,12 @@ impl Worker {
     }
 
     pub fn dispatch(&mut self) {
+        let buffers = &mut self.buffers;
         let mut composer = Composer {
             webhooks: &self.webhooks,
             catalogue: self.wordings.catalogue(),
             origin: &self.origin,
-            buffers: &mut self.buffers,
+            buffers: &mut || buffers.take(),
         };
         for request in self.scheduler.poll(Timestamp::now(), &mut composer) {
             let webhook = self.webhooks.get(&request.queue);

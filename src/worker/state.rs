@@ -6,12 +6,13 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 use pgrx::prelude::*;
+use webhook::active::ActiveWebhook;
 use webhook::endpoint::{EndpointKind, SecretUrl};
 use webhook::nats::Origin;
 use webhook::open_batch::OpenBatch;
 use webhook::schedule::{QueueId, RequestId, Scheduler};
 
-use super::active_webhooks::{ActiveWebhook, policy};
+use super::active_webhooks::policy;
 use super::back_off::BackOff;
 use super::claim_cursors::ClaimCursors;
 use super::counters::Uncounted;
@@ -21,6 +22,7 @@ use super::in_memory::InMemory;
 use super::memory::{Buffers, Slack};
 use super::milestones::Ledger;
 use super::route::Router;
+use super::senders::Senders;
 use super::store::Store;
 use super::stream_notes::StreamNotes;
 use super::unrecorded::Unrecorded;
@@ -70,6 +72,8 @@ pub struct Worker {
     pub(super) idle_connections: usize,
     pub(super) in_flight: HashMap<RequestId, (QueueId, EndpointKind, SecretUrl)>,
     pub(super) streams: StreamNotes,
+    /// Those on other machines, and what is theirs.
+    pub(super) senders: Senders,
     pub(super) buffers: Buffers,
     pub(super) unrecorded: Unrecorded,
     pub(super) uncounted: Uncounted,
@@ -134,6 +138,7 @@ impl Worker {
             idle_connections: 0,
             in_flight: HashMap::new(),
             streams: StreamNotes::default(),
+            senders: Senders::new(),
             buffers: Buffers::default(),
             unrecorded: Unrecorded::default(),
             uncounted: Uncounted::default(),

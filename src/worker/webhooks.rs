@@ -1,59 +1,17 @@
 //! Webhooks as their rows say, and what the worker writes down of them.
 
 use std::collections::BTreeMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use pgrx::prelude::*;
+use webhook::active::StoredWebhook;
 use webhook::schedule::{CircuitState, InARow, QueueChange, QueueId};
+use webhook::signing::StoredSigning;
 
 use super::store::Store;
 use crate::plan::{Rows, with_spi};
-use crate::signing::StoredSigning;
 use crate::timestamp::to_timestamptz;
-
-/// An active webhook, as its row says.
-#[derive(Debug)]
-pub struct StoredWebhook {
-    pub id: QueueId,
-    pub webhook_type: String,
-    pub webhook_url: String,
-    pub max_events_per_message: usize,
-    pub min_interval: Duration,
-    pub max_age: Option<Duration>,
-    pub activated_at: Timestamp,
-    pub circuit: Option<CircuitState>,
-    pub in_a_row: InARow,
-    pub rate_limit: Option<String>,
-    pub rate_group: Option<String>,
-    /// Of the last deliveries that were sent, and given up.
-    pub last_sent_at: Option<Timestamp>,
-    pub last_failed_at: Option<Timestamp>,
-    pub quiet_hours: Option<String>,
-    pub mention: Option<String>,
-    /// Keys of the events' data that it does not get.
-    pub omit_keys: Vec<String>,
-    /// What its messages are made by, as JSON: its row.
-    pub appearance: String,
-    pub signing: StoredSigning,
-}
-
-impl StoredWebhook {
-    /// Changes when it has become another endpoint or was switched on again: what is known of it does not hold any more. The
-    /// URL alone would not do: somebody may switch it on before the worker has read that it was off.
-    pub fn revision(&self) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        (&self.webhook_type, &self.webhook_url, self.activated_at).hash(&mut hasher);
-        hasher.finish()
-    }
-
-    /// Its endpoint took the last delivery.
-    pub fn proven(&self) -> bool {
-        self.last_sent_at
-            .is_some_and(|sent| sent >= self.activated_at && Some(sent) > self.last_failed_at)
-    }
-}
 
 /// What an event's messages say: everybody's, or those of one webhook.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! What messages say: the definitions of event types, as the database has them.
 
-use webhook::definition::{Catalogue, Definition};
+use webhook::definition::Catalogue;
 
 use super::webhooks::Wording;
 
@@ -32,17 +32,10 @@ impl Wordings {
         if rows == self.rows && base == self.base {
             return;
         }
-        let mut catalogue = Catalogue::builtin();
-        catalogue.set_base(base.as_deref());
-        for row in &rows {
-            match compile(&row.definition) {
-                Ok(definition) => match row.webhook {
-                    Some(webhook) => catalogue.insert_own(webhook, definition),
-                    None => catalogue.insert(definition),
-                },
-                // The rules of the table were broken by hand, or another version wrote it.
-                Err(error) => pgrx::warning!("zentry_notify: a definition is not used: {error}"),
-            }
+        let stored = rows.iter().map(|row| (row.webhook, row.definition.as_str()));
+        let (catalogue, wrong) = Catalogue::stored(stored, base.as_deref());
+        for error in wrong {
+            pgrx::warning!("zentry_notify: a definition is not used: {error}");
         }
         *self = Wordings {
             rows,
@@ -50,9 +43,4 @@ impl Wordings {
             catalogue,
         };
     }
-}
-
-fn compile(definition: &str) -> Result<Definition, String> {
-    let raw = serde_json::from_str(definition).map_err(|error| error.to_string())?;
-    Definition::compile(&raw).map_err(|error| error.to_string())
 }

@@ -3,11 +3,13 @@
 
 #![forbid(unsafe_code)]
 
+pub mod active;
 pub mod apart;
 pub mod appearance;
 pub mod card;
 pub mod client;
 pub mod definition;
+pub mod delivery_columns;
 pub mod digest;
 pub mod endpoint;
 pub mod event;
@@ -27,11 +29,13 @@ pub mod milestones;
 pub mod nats;
 pub mod open_batch;
 pub mod outcome;
+pub mod ownership;
 pub mod quiet_hours;
 pub mod rich_text;
 pub mod route_cursor;
 pub mod schedule;
 pub mod signature;
+pub mod signing;
 pub mod spelling;
 pub mod thread;
 pub mod traceparent;

@@ -42,6 +42,29 @@ impl Catalogue {
         catalogue
     }
 
+    /// Of definitions as they are stored, everybody's before a webhook's own, each as JSON; with what is wrong with those that are not used. `base` is what
+    /// addresses that begin with a slash are below.
+    pub fn stored<'a>(
+        rows: impl IntoIterator<Item = (Option<i64>, &'a str)>,
+        base: Option<&str>,
+    ) -> (Self, Vec<String>) {
+        let mut catalogue = Self::builtin();
+        catalogue.set_base(base);
+        let mut wrong = Vec::new();
+        for (webhook, definition) in rows {
+            let compiled = serde_json::from_str(definition)
+                .map_err(|error| error.to_string())
+                .and_then(|raw| Definition::compile(&raw).map_err(|error| error.to_string()));
+            match (compiled, webhook) {
+                (Ok(definition), Some(webhook)) => catalogue.insert_own(webhook, definition),
+                (Ok(definition), None) => catalogue.insert(definition),
+                // The rules of the table were broken by hand, or another version wrote it.
+                (Err(error), _) => wrong.push(error),
+            }
+        }
+        (catalogue, wrong)
+    }
+
     /// Adds a type; one of the same name gives way.
     pub fn insert(&mut self, definition: impl Into<Arc<Definition>>) {
         let definition = definition.into();

@@ -1,8 +1,8 @@
 //! What the columns of a delivery say of what became of it.
 
+use crate::event::Event;
+use crate::schedule::{DeliveryChange, Outcome};
 use jiff::Timestamp;
-use webhook::event::Event;
-use webhook::schedule::{DeliveryChange, Outcome};
 
 pub fn status(outcome: Outcome) -> &'static str {
     match outcome {

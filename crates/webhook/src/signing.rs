@@ -2,14 +2,14 @@
 
 use std::fmt;
 
+use crate::client::Headers;
+use crate::endpoint::Endpoint;
+use crate::headers::OwnHeaders;
+use crate::kinds::Setting;
+use crate::nats::{Credentials, Message, Publication};
+use crate::signature::{self, SigningSecret};
+use crate::traceparent::{self, Traceparent};
 use jiff::Timestamp;
-use webhook::client::Headers;
-use webhook::endpoint::Endpoint;
-use webhook::headers::OwnHeaders;
-use webhook::kinds::Setting;
-use webhook::nats::{Credentials, Message, Publication};
-use webhook::signature::{self, SigningSecret};
-use webhook::traceparent::{self, Traceparent};
 
 /// What a receiver that checks signatures is told besides.
 #[derive(Default)]

@@ -1,0 +1,431 @@
+-- What zentry-notify send calls, and nothing else. Whoever calls names a sender, which has to be of this very session: a session that is over can't
+-- write, so that what it held is free for others the moment it has ended. Clocks decide nothing. Nothing here is made of text that is stored.
+
+CREATE OR REPLACE FUNCTION zentry_notify.sender_signal() RETURNS name
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT 'zentry_notify_senders'::name
+$$;
+COMMENT ON FUNCTION zentry_notify.sender_signal() IS
+    'The channel that senders listen on. What is said there is a hint and nothing more, since anybody may notify: queues, settings, or numbers of webhooks';
+
+-- The row is seen before the processes are: whoever has a row and no process is gone.
+CREATE OR REPLACE FUNCTION zentry_notify.gone_senders() RETURNS SETOF bigint
+    LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT s.id
+      FROM zentry_notify.sender s
+     WHERE NOT EXISTS (SELECT FROM pg_stat_get_activity(s.process) a WHERE a.pid = s.process AND a.backend_start = s.session_started)
+$$;
+COMMENT ON FUNCTION zentry_notify.gone_senders() IS 'Senders whose sessions are over';
+
+CREATE OR REPLACE FUNCTION zentry_notify.forget_gone_senders() RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    gone bigint[];
+BEGIN
+    PERFORM pg_stat_clear_snapshot();
+    gone := ARRAY(SELECT zentry_notify.gone_senders());
+    IF gone <> '{}' THEN
+        UPDATE zentry_notify.sender_queue q SET sender_id = NULL WHERE q.sender_id = ANY (gone);
+        DELETE FROM zentry_notify.sender s WHERE s.id = ANY (gone);
+        PERFORM pg_notify(zentry_notify.sender_signal(), 'queues');
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.forget_gone_senders() IS 'What senders held whose sessions are over is nobody''s';
+
+CREATE OR REPLACE FUNCTION zentry_notify.check_sender(sender bigint) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM zentry_notify.sender s WHERE s.id = check_sender.sender AND s.process = pg_backend_pid()) THEN
+        PERFORM zentry_notify.refuse('object_not_in_prerequisite_state', format('sender %s is not of this session', coalesce(sender::text, 'null')),
+            'A sender needs one session for as long as it runs: connect it to the server itself, or to a pooler in session mode. A pooler in transaction mode gives each transaction another session.');
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.check_sender(bigint) IS 'An error unless the sender is of this session';
+
+-- The session ends by itself when nothing is heard of the sender: so the server decides when a queue is free, and by the time that has passed.
+CREATE OR REPLACE FUNCTION zentry_notify.begin_sending(name text, patience interval) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    sender       bigint;
+    milliseconds text;
+    setting      text;
+BEGIN
+    IF name IS NULL OR length(name) NOT BETWEEN 1 AND 100 THEN
+        PERFORM zentry_notify.refuse('invalid_parameter_value', 'name must have 1 to 100 characters', 'Name the machine that sends.', 'name');
+    END IF;
+    IF patience IS NULL OR patience NOT BETWEEN '1 second' AND '10 minutes' THEN
+        PERFORM zentry_notify.refuse('invalid_parameter_value', format('patience must be 1 second to 10 minutes, not %s', coalesce(patience::text, 'null')),
+            'It is how long the server waits for a word of the sender, such as 30 seconds.', 'patience');
+    END IF;
+    milliseconds := ceil(extract(epoch FROM patience) * 1000)::integer::text;
+    FOREACH setting IN ARRAY '{idle_session_timeout,idle_in_transaction_session_timeout,statement_timeout,tcp_user_timeout}'::text[] LOOP
+        PERFORM set_config(setting, milliseconds, false);
+    END LOOP;
+    PERFORM zentry_notify.forget_gone_senders();
+    PERFORM zentry_notify.end_session();
+    INSERT INTO zentry_notify.sender AS s (name, process, session_started, patience)
+    SELECT begin_sending.name, a.pid, a.backend_start, begin_sending.patience FROM pg_stat_get_activity(pg_backend_pid()) a
+    RETURNING s.id INTO sender;
+    PERFORM pg_notify(zentry_notify.sender_signal(), 'queues');
+    -- The worker offers what there is.
+    PERFORM zentry_notify.wake_for_senders();
+    RETURN sender;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.begin_sending(text, interval) IS
+    'Makes this session that of a sender, and returns its number. The session ends when the server has heard nothing of it for that long';
+
+CREATE OR REPLACE FUNCTION zentry_notify.end_session() RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    mine bigint[] := ARRAY(SELECT s.id FROM zentry_notify.sender s WHERE s.process = pg_backend_pid());
+BEGIN
+    IF mine <> '{}' THEN
+        UPDATE zentry_notify.sender_queue q SET sender_id = NULL WHERE q.sender_id = ANY (mine);
+        DELETE FROM zentry_notify.sender s WHERE s.id = ANY (mine);
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.end_session() IS 'What senders of this session held is nobody''s';
+
+CREATE OR REPLACE FUNCTION zentry_notify.end_sending(sender bigint) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM zentry_notify.check_sender(sender);
+    PERFORM zentry_notify.end_session();
+    PERFORM pg_notify(zentry_notify.sender_signal(), 'queues');
+    PERFORM zentry_notify.wake_for_senders();
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.end_sending(bigint) IS 'Ends what begin_sending began: all that it holds is nobody''s';
+
+-- Queues of Discord are spread apart from the others, over the senders whose addresses Discord does not turn away. As many as can be held by all alike, and
+-- one more by some.
+CREATE OR REPLACE FUNCTION zentry_notify.take_queues(sender bigint, busy bigint[], banned_until timestamptz) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_variable
+DECLARE
+    of_discord boolean;
+    senders    bigint[];
+    place      integer;
+    held       integer;
+    total      integer;
+    share      integer;
+    taken      jsonb := '[]';
+    let_go     bigint[];
+    asked      jsonb := '[]';
+    more       jsonb;
+BEGIN
+    PERFORM zentry_notify.check_sender(sender);
+    PERFORM zentry_notify.forget_gone_senders();
+    UPDATE zentry_notify.sender s SET banned_until = banned_until WHERE s.id = sender AND s.banned_until IS DISTINCT FROM banned_until;
+    IF FOUND THEN
+        PERFORM pg_notify(zentry_notify.sender_signal(), 'queues');
+    END IF;
+    let_go := ARRAY(SELECT q.webhook_integration_id FROM zentry_notify.sender_queue q WHERE q.sender_id = sender AND q.recalled);
+    FOREACH of_discord IN ARRAY '{true,false}'::boolean[] LOOP
+        senders := ARRAY(SELECT s.id FROM zentry_notify.sender s WHERE NOT of_discord OR s.banned_until IS NULL OR s.banned_until <= now()
+                          -- The one more that some have is of Discord for the first ones, and another one for the last ones.
+                          ORDER BY CASE WHEN of_discord THEN s.id ELSE -s.id END);
+        IF senders = '{}' THEN
+            senders := ARRAY(SELECT s.id FROM zentry_notify.sender s ORDER BY s.id);
+        END IF;
+        SELECT count(*), count(*) FILTER (WHERE q.sender_id = sender) INTO total, held
+          FROM zentry_notify.sender_queue q
+          JOIN zentry_notify.webhook w ON w.id = q.webhook_integration_id
+         WHERE NOT q.recalled AND (w.webhook_type = 'discord') = of_discord;
+        place := array_position(senders, sender) - 1;
+        share := CASE WHEN place IS NULL THEN 0 ELSE total / cardinality(senders) + (place < total % cardinality(senders))::integer END;
+        IF held < share THEN
+            WITH free AS (
+                SELECT q.webhook_integration_id AS id
+                  FROM zentry_notify.sender_queue q
+                  JOIN zentry_notify.webhook w ON w.id = q.webhook_integration_id
+                 WHERE q.sender_id IS NULL AND NOT q.recalled AND (w.webhook_type = 'discord') = of_discord AND q.webhook_integration_id <> ALL (busy)
+                 ORDER BY q.webhook_integration_id LIMIT share - held
+                   FOR UPDATE OF q SKIP LOCKED),
+            took AS (
+                UPDATE zentry_notify.sender_queue q
+                   SET sender_id = sender, asked = NULL,
+                       -- Also where a standby goes on that has not heard of the last ones.
+                       epoch = greatest(q.epoch + 1, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint)
+                  FROM free f WHERE q.webhook_integration_id = f.id AND q.sender_id IS NULL
+                RETURNING q.webhook_integration_id AS id, q.epoch)
+            SELECT coalesce(jsonb_agg(jsonb_build_array(t.id, t.epoch)), '[]') INTO more FROM took t;
+            taken := taken || more;
+        ELSIF held > share THEN
+            let_go := let_go || ARRAY(
+                SELECT q.webhook_integration_id
+                  FROM zentry_notify.sender_queue q
+                  JOIN zentry_notify.webhook w ON w.id = q.webhook_integration_id
+                 WHERE q.sender_id = sender AND NOT q.recalled AND (w.webhook_type = 'discord') = of_discord
+                 ORDER BY q.webhook_integration_id DESC LIMIT held - share);
+        END IF;
+    END LOOP;
+    IF EXISTS (SELECT FROM zentry_notify.sender_queue q WHERE q.sender_id = sender AND q.asked IS NOT NULL) THEN
+        WITH found AS (
+            SELECT q.webhook_integration_id AS id, q.asked FROM zentry_notify.sender_queue q WHERE q.sender_id = sender AND q.asked IS NOT NULL FOR UPDATE),
+        heard AS (
+            UPDATE zentry_notify.sender_queue q SET asked = NULL FROM found f WHERE q.webhook_integration_id = f.id)
+        SELECT coalesce(jsonb_agg(jsonb_build_array(f.id, f.asked)), '[]') INTO asked FROM found f;
+    END IF;
+    RETURN jsonb_build_object('taken', taken, 'let_go', to_jsonb(let_go), 'asked', asked);
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.take_queues(bigint, bigint[], timestamptz) IS
+    'What a sender says now and then: takes queues up to its share, none of those that are busy, and returns them with their epochs, those that it has to let go, and what people have asked for. banned_until: Discord turns its address away';
+
+CREATE OR REPLACE FUNCTION zentry_notify.release_queues(sender bigint, webhook_ids bigint[]) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM zentry_notify.check_sender(sender);
+    UPDATE zentry_notify.sender_queue q SET sender_id = NULL
+     WHERE q.sender_id = release_queues.sender AND q.webhook_integration_id = ANY (webhook_ids);
+    IF EXISTS (SELECT FROM zentry_notify.sender_queue q WHERE q.webhook_integration_id = ANY (webhook_ids) AND q.recalled) THEN
+        PERFORM zentry_notify.wake_for_senders();
+    END IF;
+    PERFORM pg_notify(zentry_notify.sender_signal(), 'queues');
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.release_queues(bigint, bigint[]) IS 'Gives up queues of which nothing is in flight and everything is recorded';
+
+CREATE OR REPLACE FUNCTION zentry_notify.sending_settings() RETURNS jsonb
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT jsonb_object_agg(substr(s.name, length('zentry_notify.') + 1), s.setting)
+      FROM pg_settings s
+     WHERE s.name = ANY ('{zentry_notify.sending,zentry_notify.username,zentry_notify.avatar_url,zentry_notify.link_base,zentry_notify.allowed_hosts,zentry_notify.allow_http,zentry_notify.allow_private_addresses,zentry_notify.request_timeout,zentry_notify.connect_timeout,zentry_notify.max_attempts,zentry_notify.max_age,zentry_notify.discord_rate,zentry_notify.teams_rate,zentry_notify.log_payloads}')
+$$;
+COMMENT ON FUNCTION zentry_notify.sending_settings() IS
+    'The settings that a sender obeys, as this session has them: one that is new has those of now. proxy and ca_file are not among them, they are of the machine';
+
+CREATE OR REPLACE FUNCTION zentry_notify.sending_webhooks(sender bigint) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM zentry_notify.check_sender(sender);
+    RETURN jsonb_build_object(
+        'webhooks', (
+            SELECT coalesce(jsonb_agg(jsonb_build_object(
+                       'id', w.id, 'webhook_type', w.webhook_type, 'webhook_url', u.webhook_url, 'max_events_per_message', w.max_events_per_message,
+                       'min_interval', extract(epoch FROM w.min_interval), 'max_age', CASE WHEN w.max_age IS NOT NULL THEN extract(epoch FROM least(w.max_age, '1 year')) END,
+                       'activated_at', w.activated_at, 'quiet_hours', w.quiet_hours, 'mention', w.mention, 'omit_keys', w.omit_keys,
+                       'rate_limit', w.rate_limit, 'rate_group', w.rate_group, 'appearance', to_jsonb(w),
+                       'last_sent_at', n.last_sent_at, 'last_failed_at', n.last_failed_at,
+                       'circuit', CASE WHEN c.failures IS NOT NULL
+                           THEN jsonb_build_object('failures', c.failures, 'since', c.opened_at, 'next_try', c.next_try_at) END,
+                       'failures', coalesce(s.failures, 0), 'refusals', coalesce(s.refusals, 0), 'limits', coalesce(s.limits, 0),
+                       'posts', coalesce(s.posted_at, '{}'),
+                       'secret', u.signing_secret, 'previous_secret', u.previous_secret, 'previous_until', u.previous_until, 'headers', u.headers::text)), '[]')
+              FROM zentry_notify.sender_queue q
+              JOIN zentry_notify.webhook w ON w.id = q.webhook_integration_id AND w.is_active
+              JOIN zentry_notify.webhook_secret u ON u.webhook_integration_id = w.id
+              LEFT JOIN zentry_notify.webhook_circuit c ON c.webhook_integration_id = w.id
+              LEFT JOIN zentry_notify.webhook_count n ON n.webhook_integration_id = w.id
+              LEFT JOIN zentry_notify.webhook_state s ON s.webhook_integration_id = w.id
+             WHERE q.sender_id = sending_webhooks.sender),
+        'wordings', (
+            SELECT coalesce(jsonb_agg(jsonb_build_array(d.webhook_integration_id, d.definition::text)
+                                      ORDER BY d.webhook_integration_id NULLS FIRST, d.event_type), '[]')
+              FROM zentry_notify.event_definition d
+             WHERE d.webhook_integration_id IS NULL
+                OR d.webhook_integration_id IN (SELECT q.webhook_integration_id FROM zentry_notify.sender_queue q WHERE q.sender_id = sending_webhooks.sender)));
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.sending_webhooks(bigint) IS
+    'The webhooks that a sender holds, with their URLs and secrets, and what messages say; of others nothing';
+
+-- As the worker claims (src/worker/statements.rs).
+CREATE OR REPLACE FUNCTION zentry_notify.claim_deliveries(sender bigint, webhook_ids bigint[], pages integer[], cursors bigint[], shown integer[])
+    RETURNS TABLE (id bigint, webhook_id bigint, event_type text, data text, detail text, attempts smallint, created_at timestamptz,
+                   next_attempt_at timestamptz, event_id bigint, has_event boolean, traceparent text)
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+BEGIN
+    PERFORM zentry_notify.check_sender(sender);
+    RETURN QUERY
+    SELECT l.id, c.queue, l.event_type,
+           CASE WHEN l.last <= c.shown THEN e.data::text
+                WHEN e.context::text = '{"routed": true, "sample": true}' THEN '{"zentry_sample": true}' END,
+           CASE WHEN l.last <= c.shown THEN
+                CASE WHEN e.context::text = '{"routed": true, "sample": true}' THEN coalesce(x.data, '{}') || '{"zentry_sample": true}' ELSE x.data END::text END,
+           l.attempts, e.created_at, l.next_attempt_at, l.event_id,
+           e.id IS NOT NULL OR EXISTS (SELECT FROM zentry_notify.event later WHERE later.id > l.event_id),
+           CASE WHEN e.id IS NOT NULL THEN l.traceparent END
+      FROM unnest(claim_deliveries.webhook_ids, claim_deliveries.pages, claim_deliveries.cursors, claim_deliveries.shown) c (queue, page, cursor, shown)
+      JOIN zentry_notify.sender_queue q ON q.webhook_integration_id = c.queue AND q.sender_id = claim_deliveries.sender
+      CROSS JOIN LATERAL (
+        SELECT p.*, row_number() OVER (ORDER BY p.id DESC) AS last
+          FROM (SELECT l.id, l.event_type::text, l.event_id, l.attempts, l.next_attempt_at, l.traceparent
+                  FROM zentry_notify.delivery l
+                 WHERE l.webhook_integration_id = c.queue AND l.id >= c.cursor AND l.status IN ('p', 'r')
+                 ORDER BY l.id LIMIT c.page) p) l
+      LEFT JOIN zentry_notify.event e ON e.id = l.event_id
+      LEFT JOIN zentry_notify.event_detail x ON x.event_id = l.event_id AND l.last <= c.shown
+     ORDER BY c.queue, l.id;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.claim_deliveries(bigint, bigint[], integer[], bigint[], integer[]) IS
+    'The first deliveries that wait of queues that the sender holds: at most so many of each, from these ids on, with the data of no more than the last shown';
+
+-- As the worker records (src/worker/statements.rs), for the queues whose epochs are still those that the outcomes come with.
+CREATE OR REPLACE FUNCTION zentry_notify.record_outcomes(sender bigint, report jsonb) RETURNS bigint[]
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    -- Queues whose outcomes are taken.
+    held    bigint[];
+    refused bigint[];
+BEGIN
+    PERFORM zentry_notify.check_sender(sender);
+    -- What this session holds nobody takes from it. What it does not hold, somebody may be about to take.
+    PERFORM FROM zentry_notify.sender_queue q
+            JOIN jsonb_to_recordset(report->'epochs') c (webhook_id bigint, epoch bigint) ON c.webhook_id = q.webhook_integration_id
+           WHERE q.sender_id IS DISTINCT FROM record_outcomes.sender
+           ORDER BY q.webhook_integration_id FOR SHARE OF q;
+    SELECT coalesce(array_agg(c.webhook_id) FILTER (WHERE q.epoch = c.epoch), '{}'), coalesce(array_agg(c.webhook_id) FILTER (WHERE q.epoch IS DISTINCT FROM c.epoch), '{}')
+      INTO held, refused
+      FROM jsonb_to_recordset(report->'epochs') c (webhook_id bigint, epoch bigint)
+      LEFT JOIN zentry_notify.sender_queue q ON q.webhook_integration_id = c.webhook_id;
+
+    WITH done AS (
+        UPDATE zentry_notify.delivery l
+           SET status = o.status::"char", attempts = o.attempts, response_status_code = o.code, response_body = o.body, error_message = o.error,
+               finished_at = o.finished_at, next_attempt_at = o.next_attempt_at
+          FROM jsonb_to_recordset(report->'deliveries') o (
+                   id bigint, webhook_id bigint, status text, attempts smallint, code smallint, body text, error text, finished_at timestamptz,
+                   next_attempt_at timestamptz)
+         -- By the primary key, as in the worker's statement.
+         WHERE l.id = o.id AND coalesce(l.status, ' ') IN ('p', 'r') AND l.webhook_integration_id = o.webhook_id AND o.webhook_id = ANY (held)
+           AND o.status IN ('s', 'r', 'f')
+        RETURNING l.webhook_integration_id AS webhook_id, l.status, l.finished_at, l.error_message),
+    ends AS (
+        SELECT d.webhook_id, count(*) FILTER (WHERE d.status = 's') AS sent, count(*) FILTER (WHERE d.status = 'f') AS failed,
+               max(d.finished_at) FILTER (WHERE d.status = 's') AS last_sent_at, max(d.finished_at) FILTER (WHERE d.status = 'f') AS last_failed_at,
+               (array_agg(d.error_message ORDER BY d.finished_at DESC) FILTER (WHERE d.status = 'f'))[1] AS last_error
+          FROM done d WHERE d.status IN ('s', 'f') GROUP BY d.webhook_id),
+    counted AS (
+        UPDATE zentry_notify.webhook_count n
+           SET sent = n.sent + e.sent, failed = n.failed + e.failed, last_sent_at = coalesce(e.last_sent_at, n.last_sent_at),
+               last_failed_at = coalesce(e.last_failed_at, n.last_failed_at), last_error = coalesce(e.last_error, n.last_error)
+          FROM ends e WHERE n.webhook_integration_id = e.webhook_id
+        RETURNING n.webhook_integration_id)
+    -- Where the worker counts the first ones at the same time, the trigger adds both.
+    INSERT INTO zentry_notify.webhook_count (webhook_integration_id, sent, failed, last_sent_at, last_failed_at, last_error)
+    SELECT e.* FROM ends e
+     WHERE e.webhook_id NOT IN (SELECT c.webhook_integration_id FROM counted c) AND EXISTS (SELECT FROM zentry_notify.webhook w WHERE w.id = e.webhook_id);
+
+    INSERT INTO zentry_notify.delivery_attempt (delivery_id, attempted_at, next_attempt_at, response_status_code, attempt, error_message)
+    SELECT a.id, a.at, a.next_attempt_at, a.code, a.attempt, a.error
+      FROM jsonb_to_recordset(report->'misses') a (
+               id bigint, webhook_id bigint, at timestamptz, next_attempt_at timestamptz, code smallint, attempt smallint, error text)
+     WHERE a.webhook_id = ANY (held)
+       AND (SELECT true FROM zentry_notify.delivery l WHERE l.id = a.id AND l.webhook_integration_id = a.webhook_id)
+       AND (a.next_attempt_at IS NULL
+            OR (SELECT count(*) FROM (SELECT FROM zentry_notify.delivery_attempt k WHERE k.delivery_id = a.id LIMIT 50) known) < 50)
+    ON CONFLICT DO NOTHING;
+
+    -- Of a webhook that is another one since it was read, nothing.
+    UPDATE zentry_notify.webhook w SET is_active = false, switched_off_at = o.at, switched_off_reason = left(o.reason, 1000)
+      FROM jsonb_to_recordset(report->'switched_off') o (webhook_id bigint, since timestamptz, at timestamptz, reason text)
+     WHERE w.id = o.webhook_id AND w.is_active AND w.activated_at = o.since AND w.id = ANY (held);
+    DELETE FROM zentry_notify.webhook_circuit c
+     USING jsonb_to_recordset(report->'closed') o (webhook_id bigint)
+     WHERE c.webhook_integration_id = o.webhook_id AND o.webhook_id = ANY (held);
+    INSERT INTO zentry_notify.webhook_circuit AS c (webhook_integration_id, failures, opened_at, next_try_at, error_message)
+    SELECT w.id, o.failures, o.since, o.next_try, coalesce(o.error, '')
+      FROM jsonb_to_recordset(report->'opened') o (webhook_id bigint, failures integer, since timestamptz, next_try timestamptz, error text)
+      JOIN zentry_notify.webhook w ON w.id = o.webhook_id
+     WHERE w.id = ANY (held)
+    ON CONFLICT (webhook_integration_id) DO UPDATE
+       SET failures = EXCLUDED.failures, opened_at = EXCLUDED.opened_at, next_try_at = EXCLUDED.next_try_at,
+           error_message = coalesce(nullif(EXCLUDED.error_message, ''), c.error_message);
+
+    INSERT INTO zentry_notify.webhook_state AS s (webhook_integration_id, failures, refusals, limits, posted_at)
+    SELECT o.webhook_id, o.failures, o.refusals, o.limits, o.posts
+      FROM jsonb_to_recordset(report->'in_a_row') o (
+               webhook_id bigint, since timestamptz, failures integer, refusals integer, limits integer, posts timestamptz[])
+      JOIN zentry_notify.webhook w ON w.id = o.webhook_id AND w.activated_at = o.since
+     WHERE w.id = ANY (held)
+    ON CONFLICT (webhook_integration_id) DO UPDATE
+       SET failures = EXCLUDED.failures, refusals = EXCLUDED.refusals, limits = EXCLUDED.limits, posted_at = EXCLUDED.posted_at;
+    INSERT INTO zentry_notify.webhook_state AS s (webhook_integration_id, expired_at)
+    SELECT w.id, now()
+      FROM jsonb_array_elements_text(report->'expired') o (webhook_id)
+      JOIN zentry_notify.webhook w ON w.id = o.webhook_id::bigint
+     WHERE w.id = ANY (held)
+    ON CONFLICT (webhook_integration_id) DO UPDATE SET expired_at = EXCLUDED.expired_at
+     WHERE s.expired_at IS NULL
+        OR s.expired_at < (SELECT n.last_sent_at FROM zentry_notify.webhook_count n WHERE n.webhook_integration_id = s.webhook_integration_id);
+
+    -- What was counted happened, whoever holds the queue by now.
+    INSERT INTO zentry_notify.delivery_stat AS s
+           (span, since, webhook_integration_id, event_type, sent, failed, retried, requests, messages, rate_limited, latency_sum, latency)
+    SELECT p.span, p.since, t.webhook_id, t.event_type, t.sent, t.failed, t.retried, t.requests, t.messages, t.rate_limited, t.latency_sum, t.latency
+      FROM jsonb_to_recordset(report->'tally') t (
+               webhook_id bigint, event_type text, sent bigint, failed bigint, retried bigint, requests bigint, messages bigint, rate_limited bigint,
+               latency_sum double precision, latency bigint[])
+     CROSS JOIN (VALUES ('minute', date_trunc('minute', now(), 'UTC')), ('ever', '-infinity')) p (span, since)
+     WHERE EXISTS (SELECT FROM zentry_notify.webhook w WHERE w.id = t.webhook_id)
+    ON CONFLICT (span, since, webhook_integration_id, event_type) DO UPDATE
+       SET sent = s.sent + EXCLUDED.sent, failed = s.failed + EXCLUDED.failed, retried = s.retried + EXCLUDED.retried,
+           requests = s.requests + EXCLUDED.requests, messages = s.messages + EXCLUDED.messages, rate_limited = s.rate_limited + EXCLUDED.rate_limited,
+           latency_sum = s.latency_sum + EXCLUDED.latency_sum, latency = zentry_notify.add_histograms(s.latency, EXCLUDED.latency);
+    IF NOT current_setting('zentry_notify.log_payloads')::boolean THEN
+        -- Data that are not kept are for the worker to remove.
+        PERFORM zentry_notify.wake('{}');
+    END IF;
+    RETURN refused;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.record_outcomes(bigint, jsonb) IS
+    'Writes down what became of deliveries, of the queues whose epochs are still those that it is reported with, and returns the others';
+
+-- What the worker calls, as the agent.
+CREATE OR REPLACE FUNCTION zentry_notify.offer_queues(webhook_ids bigint[]) RETURNS SETOF bigint
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM zentry_notify.sender) AND NOT EXISTS (SELECT FROM zentry_notify.sender_queue) AND webhook_ids = '{}' THEN
+        RETURN;
+    END IF;
+    PERFORM zentry_notify.forget_gone_senders();
+    DELETE FROM zentry_notify.sender_queue q WHERE q.sender_id IS NULL AND q.webhook_integration_id <> ALL (webhook_ids);
+    UPDATE zentry_notify.sender_queue q SET recalled = q.webhook_integration_id <> ALL (webhook_ids)
+     WHERE q.recalled <> (q.webhook_integration_id <> ALL (webhook_ids));
+    INSERT INTO zentry_notify.sender_queue (webhook_integration_id)
+    SELECT DISTINCT o.id FROM unnest(webhook_ids) o (id)
+     WHERE o.id IS NOT NULL AND NOT EXISTS (SELECT FROM zentry_notify.sender_queue q WHERE q.webhook_integration_id = o.id);
+    PERFORM pg_notify(zentry_notify.sender_signal(), 'queues') WHERE EXISTS (SELECT FROM zentry_notify.sender);
+    RETURN QUERY SELECT q.webhook_integration_id FROM zentry_notify.sender_queue q WHERE q.recalled;
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.offer_queues(bigint[]) IS
+    'These queues are for senders, and no others: those are recalled. Returns the recalled ones that are still held';
+
+CREATE OR REPLACE FUNCTION zentry_notify.tell_senders(what text, retried bigint[], resumed bigint[]) RETURNS void
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF retried <> '{}' OR resumed <> '{}' THEN
+        UPDATE zentry_notify.sender_queue q
+           SET asked = CASE WHEN q.webhook_integration_id = ANY (resumed) OR q.asked = 'resume' THEN 'resume' ELSE 'retry' END
+         WHERE q.sender_id IS NOT NULL AND q.webhook_integration_id = ANY (retried || resumed);
+    END IF;
+    PERFORM pg_notify(zentry_notify.sender_signal(), what) WHERE EXISTS (SELECT FROM zentry_notify.sender);
+END
+$$;
+COMMENT ON FUNCTION zentry_notify.tell_senders(text, bigint[], bigint[]) IS
+    'Tells senders, if there are any: queues, settings, or numbers of webhooks that something waits for. retried, resumed: what people have asked for';

@@ -1,0 +1,288 @@
+//! Queues that are for senders on other machines (`zentry_notify.senders`), and what these are told. While it is `local`, and no queue is still out,
+//! nothing here reads or writes anything.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::time::{Duration, Instant};
+
+use pgrx::prelude::*;
+use webhook::active::StoredWebhook;
+use webhook::schedule::QueueId;
+
+use super::database;
+use super::state::Worker;
+use crate::acting_as::ActingAs;
+use crate::plan::{Plan, with_spi};
+use crate::settings::{self, WhoSends};
+
+/// Senders are told no more often.
+const TELLS: Duration = Duration::from_millis(10);
+/// How often it is looked whether a queue that was recalled has come back, and with `both` whether senders are still there.
+const LOOKS: Duration = Duration::from_secs(2);
+/// Of more queues than this it is said that all may have something: a notification has less than 8000 bytes.
+const NAMED: usize = 300;
+/// Streams are published to by the worker, whoever sends the rest.
+const STAYS: &str = "nats";
+
+/// Whose queues are whose.
+pub struct Senders {
+    /// They are for senders. Those that are not offered yet have something in flight here.
+    theirs: BTreeSet<QueueId>,
+    offered: BTreeSet<QueueId>,
+    /// The worker's, but still held by a sender.
+    out: BTreeSet<QueueId>,
+    /// The table has to be brought up to what is known here.
+    unsettled: bool,
+    looked_at: Instant,
+    news: News,
+    told_at: Option<Instant>,
+}
+
+/// What senders have not heard.
+#[derive(Default)]
+struct News {
+    settings: bool,
+    queues: BTreeSet<QueueId>,
+    retried: BTreeSet<QueueId>,
+    resumed: BTreeSet<QueueId>,
+}
+
+impl News {
+    fn is_empty(&self) -> bool {
+        !self.settings && self.queues.is_empty() && self.retried.is_empty() && self.resumed.is_empty()
+    }
+
+    /// As `zentry-notify send` reads it: words.
+    fn words(&self) -> String {
+        let mut words = String::new();
+        if self.settings {
+            words.push_str("settings ");
+        }
+        if !self.retried.is_empty() || !self.resumed.is_empty() {
+            words.push_str("queues ");
+        }
+        if self.queues.len() > NAMED {
+            words.push_str("all ");
+        } else {
+            self.queues.iter().for_each(|queue| {
+                let _ = write!(words, "{} ", queue.0);
+            });
+        }
+        words
+    }
+}
+
+impl Senders {
+    pub fn new() -> Self {
+        Senders {
+            theirs: BTreeSet::new(),
+            offered: BTreeSet::new(),
+            out: BTreeSet::new(),
+            // Who was there before this worker.
+            unsettled: true,
+            looked_at: Instant::now(),
+            news: News::default(),
+            told_at: None,
+        }
+    }
+
+    /// Whether the worker sends what the queue has.
+    pub fn leaves(&self, queue: QueueId) -> bool {
+        !self.theirs.contains(&queue) && !self.out.contains(&queue)
+    }
+
+    /// Whether there are queues that are not the worker's now.
+    pub fn have_any(&self) -> bool {
+        !self.theirs.is_empty() || !self.out.is_empty()
+    }
+
+    /// Something waits in the table for a queue.
+    pub fn notice(&mut self, queue: QueueId) {
+        if !self.leaves(queue) {
+            self.news.queues.insert(queue);
+        }
+    }
+
+    fn looks_in(&self) -> Option<Duration> {
+        let is_open = !self.out.is_empty() || self.have_any() && settings::senders() == WhoSends::Both;
+        is_open.then(|| LOOKS.saturating_sub(self.looked_at.elapsed()))
+    }
+
+    /// It is time to look who is there.
+    pub fn is_due(&self) -> bool {
+        self.looks_in() == Some(Duration::ZERO)
+    }
+
+    /// Whether the worker has something to do for them.
+    pub fn is_busy(&self) -> bool {
+        !self.news.is_empty() || !self.out.is_empty() || self.offered != self.theirs
+    }
+
+    /// How long what is to be done may wait; None: nothing is.
+    pub fn wait(&self) -> Option<Duration> {
+        let told = self
+            .told_at
+            .map_or(Duration::ZERO, |at| TELLS.saturating_sub(at.elapsed()));
+        let tell = (!self.news.is_empty()).then_some(told);
+        [tell, self.looks_in()].into_iter().flatten().min()
+    }
+}
+
+impl Worker {
+    /// Finds out which queues are whose. What stops being the worker's is offered when nothing of it is in flight.
+    pub fn divide(&mut self, webhooks: &[StoredWebhook]) -> Result<(), String> {
+        let who = settings::senders();
+        let ours = who == WhoSends::Local && !self.senders.have_any();
+        if ours && !self.senders.unsettled {
+            return Ok(());
+        }
+        self.senders.looked_at = Instant::now();
+        let remote = match who {
+            WhoSends::Local => false,
+            WhoSends::Remote => true,
+            WhoSends::Both => database::transaction("zentry_notify: look for senders", has_senders)?,
+        };
+        let theirs = webhooks
+            .iter()
+            .filter(|webhook| remote && webhook.webhook_type != STAYS);
+        self.senders.theirs = theirs.map(|webhook| webhook.id).collect();
+        if self.senders.have_any() {
+            self.senders.news.settings = true;
+            self.batch.hurry();
+        }
+        if !remote {
+            self.offer(BTreeSet::new())?;
+        } else {
+            self.senders.unsettled = true;
+        }
+        Ok(())
+    }
+
+    /// Looks whether what was recalled has come back, and where both may send, whether anybody else is there. True: the queues are to be divided anew.
+    pub fn look_at_senders(&mut self) -> Result<bool, String> {
+        self.senders.looked_at = Instant::now();
+        let out = self.senders.out.len();
+        if out > 0 {
+            self.offer(self.senders.offered.clone())?;
+        }
+        let is_other = |there: bool| there == self.senders.theirs.is_empty();
+        let others = settings::senders() == WhoSends::Both
+            && is_other(database::transaction(
+                "zentry_notify: look for senders",
+                has_senders,
+            )?);
+        Ok(others || self.senders.out.len() < out)
+    }
+
+    /// Offers the queues of which nothing is in flight here, and nothing in memory, any more.
+    pub fn offer_what_is_quiet(&mut self) {
+        if self.senders.theirs.is_empty() || self.back_off.is_waiting() {
+            return;
+        }
+        if !self.senders.unsettled && self.senders.offered == self.senders.theirs {
+            return;
+        }
+        let busy: BTreeSet<QueueId> = self.in_flight.values().map(|(queue, ..)| *queue).collect();
+        let is_quiet = |queue: &QueueId| {
+            !busy.contains(queue)
+                && !self.unrecorded.queues.contains(queue)
+                && self.batch.waiting(*queue) == 0
+                && !self.batch.refuses(*queue)
+        };
+        let senders = &self.senders;
+        let quiet = senders.theirs.iter().copied();
+        let quiet: BTreeSet<QueueId> = quiet
+            .filter(|queue| senders.offered.contains(queue) || is_quiet(queue))
+            .collect();
+        let is_news = senders.unsettled || quiet != senders.offered;
+        if is_news && let Err(error) = self.offer(quiet) {
+            self.failed("offering queues to senders", error);
+        }
+    }
+
+    fn offer(&mut self, queues: BTreeSet<QueueId>) -> Result<(), String> {
+        let ids: Vec<i64> = queues.iter().map(|queue| queue.0).collect();
+        let out = database::transaction("zentry_notify: offer queues to senders", || offer(ids))?;
+        let came_back = self.senders.out.iter().any(|queue| !out.contains(queue));
+        self.senders.out = out;
+        self.senders.offered = queues;
+        self.senders.unsettled = false;
+        if came_back {
+            // What was written for them meanwhile is not known here.
+            self.drained.clear();
+            self.claim_cursors.forget_all();
+        }
+        Ok(())
+    }
+
+    /// Tells senders what they may look at, if there is anything.
+    pub fn tell_senders(&mut self) {
+        let is_time = self.senders.told_at.is_none_or(|at| at.elapsed() >= TELLS);
+        if self.senders.news.is_empty() || !is_time || self.back_off.is_waiting() {
+            return;
+        }
+        self.senders.told_at = Some(Instant::now());
+        let news = std::mem::take(&mut self.senders.news);
+        if let Err(error) = database::transaction("zentry_notify: tell senders", || tell(&news)) {
+            self.senders.news = news;
+            self.failed("telling senders", error);
+        }
+    }
+
+    /// A person wants these queues to be tried.
+    pub fn ask_senders(&mut self, queues: &[QueueId], resumed: bool) {
+        let theirs = queues.iter().filter(|queue| !self.senders.leaves(**queue));
+        let theirs: Vec<QueueId> = theirs.copied().collect();
+        let news = &mut self.senders.news;
+        let asked = if resumed {
+            &mut news.resumed
+        } else {
+            &mut news.retried
+        };
+        asked.extend(theirs);
+    }
+}
+
+fn has_senders() -> bool {
+    const SQL: &str =
+        "SELECT EXISTS (SELECT FROM zentry_notify.sender) FROM zentry_notify.forget_gone_senders()";
+    with_spi(|spi| Plan::prepare(spi, SQL, &[]).execute(spi, &[]).get(0, 1)).unwrap_or(false)
+}
+
+/// Those that are still held.
+fn offer(queues: Vec<i64>) -> BTreeSet<QueueId> {
+    const SQL: &str = "SELECT o FROM zentry_notify.offer_queues($1) o";
+    with_spi(|spi| {
+        let rows = Plan::prepare(spi, SQL, &[pg_sys::INT8ARRAYOID]).execute(spi, &[queues.into()]);
+        (0..rows.len())
+            .filter_map(|row| rows.get(row, 1).map(QueueId))
+            .collect()
+    })
+}
+
+fn tell(news: &News) {
+    const SQL: &str = "SELECT zentry_notify.tell_senders($1, $2, $3)";
+    let ids = |queues: &BTreeSet<QueueId>| queues.iter().map(|queue| queue.0).collect::<Vec<_>>();
+    with_spi(|spi| {
+        let types = [pg_sys::TEXTOID, pg_sys::INT8ARRAYOID, pg_sys::INT8ARRAYOID];
+        Plan::prepare(spi, SQL, &types).execute(
+            spi,
+            &[
+                news.words().into(),
+                ids(&news.retried).into(),
+                ids(&news.resumed).into(),
+            ],
+        );
+    });
+}
+
+/// Whether something waits that a sender has to send. Nobody tells when the last one is gone.
+pub fn waits_for_one() -> Result<bool, String> {
+    const SQL: &str = "SELECT EXISTS (SELECT FROM zentry_notify.sender_queue q \
+                       JOIN zentry_notify.delivery l ON l.webhook_integration_id = q.webhook_integration_id AND l.status IN ('p', 'r'))";
+    let waits = || {
+        let _agent = ActingAs::agent();
+        with_spi(|spi| Plan::prepare(spi, SQL, &[]).execute(spi, &[]).get(0, 1)).unwrap_or(false)
+    };
+    database::transaction_as_self("zentry_notify: look for what waits for senders", waits)
+}
