@@ -5,6 +5,7 @@
 //! - `cli`: the commands; `serve` is one of them.
 //! - `database`: connections. The pool's sessions run as the role of whoever asks, for one transaction.
 //! - `queries`: every statement that is sent, and the rows that come back. Used by `cli` and `web` alike.
+//! - `send`: sends for databases, by the scheduler and the client of the database's worker.
 //! - `traces`: finished deliveries as spans of OpenTelemetry.
 //! - `web`: the HTTP server. `web::api` has the endpoints; what pages need besides (state, authentication, errors) is in `web`.
 #![forbid(unsafe_code)]
@@ -12,6 +13,7 @@
 mod cli;
 mod database;
 mod queries;
+mod send;
 mod spelling;
 mod traces;
 mod vendors;

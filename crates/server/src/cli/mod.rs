@@ -8,6 +8,7 @@ mod logs;
 mod output;
 mod register;
 mod retry;
+mod send;
 mod serve;
 mod settings;
 mod setup_webhooks;
@@ -77,7 +78,7 @@ struct Cli {
 struct Options {
     /// The database: postgresql://USER@HOST/DATABASE, or "host=... dbname=... user=..."
     ///
-    /// Without a password: everybody on this machine can read a command line. What it leaves out comes from PGSERVICE, PGHOST, PGUSER and the like, ~/.pg_service.conf and ~/.pgpass, as with psql.
+    /// Without a password: everybody on this machine can read a command line. What it leaves out comes from PGSERVICE, PGHOST, PGUSER and the like, ~/.pg_service.conf and ~/.pgpass, as with psql. `send` takes several.
     #[arg(
         long,
         global = true,
@@ -85,8 +86,8 @@ struct Options {
         hide_env_values = true,
         value_name = "URL"
     )]
-    database_url: Option<String>,
-    /// A file that holds the same, and may hold a password
+    database_url: Vec<String>,
+    /// A file that holds the same, and may hold a password; for `send`, several, one a line
     #[arg(long, global = true, env = "DATABASE_URL_FILE", value_name = "FILE")]
     database_url_file: Option<PathBuf>,
     /// Print JSON instead of tables
@@ -97,6 +98,7 @@ struct Options {
 #[derive(Debug, Subcommand)]
 enum Command {
     Serve(serve::Serve),
+    Send(send::Send),
     TestWebhook(test_webhook::TestWebhook),
     SetupWebhooks(setup_webhooks::SetupWebhooks),
     Register(register::Register),
@@ -158,6 +160,7 @@ async fn run(cli: Cli, target: Target) -> Result<ExitCode> {
     let output = Output::new(cli.options.json);
     match cli.command {
         Command::Serve(command) => command.run(&target.parameters()?).await,
+        Command::Send(command) => command.run(&target).await,
         Command::TestWebhook(command) => command.run(&target, &output).await,
         Command::SetupWebhooks(command) => command.run(&target, &output).await,
         Command::Register(command) => command.run(&target, &output).await,
@@ -184,33 +187,48 @@ async fn run(cli: Cli, target: Target) -> Result<ExitCode> {
     }
 }
 
-/// The database that a command is for.
-struct Target(Option<String>);
+/// The database that a command is for; that of the environment where there is none.
+struct Target(Vec<String>);
 
 impl Target {
     /// From the options; `typed`: the connection string stands on the command line. One with a password is refused there, not covered up:
     /// it has been in the process list by now, and in the shell's history for good, and who sees it taken would do it again.
     fn of(options: &Options, typed: bool) -> Result<Self> {
-        if let (Some(url), true) = (&options.database_url, typed) {
-            anyhow::ensure!(
-                !database::has_password(url)?,
-                "--database-url has a password, which everybody on this machine can read in the list of processes\n\
-                 hint: Leave it out there, change it, and give it by PGPASSFILE or ~/.pgpass, by a file (--database-url-file), or by \
-                 DATABASE_URL or PGPASSWORD in the environment or in an environment file of the service."
-            );
-            return Ok(Self(Some(url.clone())));
+        if typed {
+            for url in &options.database_url {
+                anyhow::ensure!(
+                    !database::has_password(url)?,
+                    "--database-url has a password, which everybody on this machine can read in the list of processes\n\
+                     hint: Leave it out there, change it, and give it by PGPASSFILE or ~/.pgpass, by a file (--database-url-file), or by \
+                     DATABASE_URL or PGPASSWORD in the environment or in an environment file of the service."
+                );
+            }
+            return Ok(Self(options.database_url.clone()));
         }
         let Some(path) = &options.database_url_file else {
             return Ok(Self(options.database_url.clone()));
         };
         let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-        let url = text.trim();
-        anyhow::ensure!(!url.is_empty(), "{} is empty", path.display());
-        Ok(Self(Some(url.to_owned())))
+        let urls = text.lines().map(str::trim).filter(|line| !line.is_empty());
+        let urls: Vec<String> = urls.map(ToOwned::to_owned).collect();
+        anyhow::ensure!(!urls.is_empty(), "{} is empty", path.display());
+        Ok(Self(urls))
     }
 
     fn parameters(&self) -> Result<Parameters> {
-        Parameters::find(self.0.as_deref())
+        anyhow::ensure!(
+            self.0.len() < 2,
+            "several databases are given, and this command is for one"
+        );
+        Parameters::find(self.0.first().map(String::as_str))
+    }
+
+    /// The databases of a command that is for several.
+    fn all(&self) -> Result<Vec<Parameters>> {
+        if self.0.is_empty() {
+            return Ok(vec![self.parameters()?]);
+        }
+        self.0.iter().map(|url| Parameters::find(Some(url))).collect()
     }
 
     /// A connection as the role that logs in.

@@ -80,6 +80,20 @@ impl Database {
     }
 }
 
+/// What a connection of its own is made by, outside of any pool.
+pub fn plain(
+    parameters: &Parameters,
+) -> Result<(tokio_postgres::Config, tokio_postgres_rustls::MakeRustlsConnect)> {
+    let mut config = parameters.config()?;
+    let settings = pinned::options(config.get_options().unwrap_or_default());
+    config
+        .options(settings)
+        .keepalives_idle(Duration::from_secs(10))
+        .keepalives_interval(Duration::from_secs(5))
+        .keepalives_retries(3);
+    Ok((config, tls::connector(parameters)?))
+}
+
 /// An error where the database does not have the extension.
 async fn find_extension(client: &mut ClientWrapper) -> Result<(), HookError> {
     const SQL: &str =

@@ -92,6 +92,11 @@ impl Parameters {
             .context("cannot make sense of the connection's parameters")
     }
 
+    /// The database's name.
+    pub fn database(&self) -> &str {
+        self.map.get("dbname").map_or("", String::as_str)
+    }
+
     pub fn ssl_mode(&self) -> SslMode {
         self.ssl_mode
     }

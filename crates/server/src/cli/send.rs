@@ -1,0 +1,121 @@
+//! `send`: sends for databases on other machines.
+
+use std::io::{self, IsTerminal};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+use std::{fs, process};
+
+use anyhow::{Context, Result};
+use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio::task::{JoinSet, LocalSet};
+use tracing_subscriber::filter::LevelFilter;
+use webhook::client::{Client, ClientConfig, parse_proxy};
+
+use super::Target;
+use crate::send::{Options, Sender};
+use crate::web::seats;
+
+/// Files that the requests, the idle connections and the sessions may need.
+const FILES: usize = 6_000;
+
+/// Send what databases have to send, from this machine
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  zentry-notify send --database-url postgresql://zentry_sender@db/zentry
+  zentry-notify send --database-url postgresql://sender@one/app --database-url postgresql://sender@two/app
+  zentry-notify send --proxy http://proxy.example.com:3128
+
+The role that logs in needs SELECT zentry_grant('zentry_sender', 'sender'), and the database zentry_notify.senders = remote, or both.
+The connection must not go through a pooler in transaction mode. Any number of these may run: they share the webhooks evenly.")]
+pub struct Send {
+    /// What this process is called in zentry_notify.sender; this machine's name and the process's number if it is not given
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// Seconds after which a database gives this process's webhooks to others when it hears nothing of it
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=600))]
+    patience: u64,
+    /// Proxy for all requests: a URL as of zentry_notify.proxy, which does not hold here. One with a password by the environment: everybody on this machine can read a command line
+    #[arg(long, value_name = "URL", env = "ZENTRY_NOTIFY_PROXY", hide_env_values = true)]
+    proxy: Option<String>,
+    /// PEM file of certificate authorities to trust in addition to the system's
+    #[arg(long, value_name = "FILE")]
+    ca_file: Option<PathBuf>,
+    /// What is logged to standard error: error, warn, info or debug
+    #[arg(long, value_name = "LEVEL", default_value_t = LevelFilter::INFO)]
+    log_level: LevelFilter,
+}
+
+impl Send {
+    pub async fn run(self, target: &Target) -> Result<ExitCode> {
+        tracing_subscriber::fmt()
+            .with_max_level(self.log_level)
+            .with_writer(io::stderr)
+            .with_ansi(io::stderr().is_terminal())
+            .with_target(false)
+            .init();
+        let databases = target.all()?;
+        let options = Options {
+            name: self
+                .name
+                .clone()
+                .unwrap_or_else(own_name)
+                .chars()
+                .take(100)
+                .collect(),
+            patience: Duration::from_secs(self.patience),
+            of_machine: self.client()?,
+            sharing: u32::try_from(databases.len()).unwrap_or(u32::MAX),
+        };
+        seats::affordable(FILES, 0);
+        let (say, stop) = watch::channel(false);
+        let mut terminate = signal(SignalKind::terminate())?;
+        tokio::spawn(async move {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+            // Everybody has ended otherwise.
+            let _ = say.send(true);
+        });
+        let here = LocalSet::new();
+        here.run_until(async {
+            let mut senders = JoinSet::new();
+            for parameters in databases {
+                senders.spawn_local(Sender::new(parameters, options.clone()).run(stop.clone()));
+            }
+            while let Some(ended) = senders.join_next().await {
+                ended.context("a sender has failed inside")?;
+            }
+            Ok(ExitCode::SUCCESS)
+        })
+        .await
+    }
+
+    /// What is this machine's to know, checked.
+    fn client(&self) -> Result<ClientConfig> {
+        let proxy = self.proxy.as_deref().map(parse_proxy).transpose();
+        let read = |path: &PathBuf| fs::read(path).with_context(|| format!("cannot read {}", path.display()));
+        let config = ClientConfig {
+            proxy: proxy.context("the proxy cannot be used")?,
+            ca_pem: self.ca_file.as_ref().map(read).transpose()?,
+            ..ClientConfig::default()
+        };
+        Client::new(&config)?;
+        Ok(config)
+    }
+}
+
+fn own_name() -> String {
+    let host = nix::unistd::gethostname()
+        .ok()
+        .and_then(|name| name.into_string().ok());
+    format!(
+        "{}:{}",
+        host.unwrap_or_else(|| "zentry-notify".to_owned()),
+        process::id()
+    )
+}

@@ -1,0 +1,194 @@
+//! What the database says of settings and webhooks, as the scheduler and the client want it.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::Value;
+use webhook::active::StoredWebhook;
+use webhook::appearance::Appearance;
+use webhook::client::ClientConfig;
+use webhook::endpoint::{UrlPolicy, parse_host_patterns};
+use webhook::schedule::{CircuitState, InARow, Policy, QueueId};
+use webhook::signing::StoredSigning;
+
+/// The settings of the extension that a sender obeys.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub sending: bool,
+    pub log_payloads: bool,
+    pub of_all: Appearance,
+    pub link_base: Option<String>,
+    pub urls: UrlPolicy,
+    request_timeout: Duration,
+    connect_timeout: Duration,
+    max_attempts: u32,
+    max_age: Duration,
+    discord_rate: u32,
+    teams_rate: Option<String>,
+}
+
+impl Settings {
+    /// Of `sending_settings()`.
+    ///
+    /// # Errors
+    /// For what another version says.
+    pub fn read(settings: &Value) -> Result<Self> {
+        let settings: HashMap<String, String> = serde_json::from_value(settings.clone())
+            .context("the database does not say what its settings are")?;
+        let text = |name: &str| {
+            settings
+                .get(name)
+                .map(String::as_str)
+                .with_context(|| format!("the database has no setting zentry_notify.{name}"))
+        };
+        let number = |name: &str| -> Result<u64> { Ok(text(name)?.parse()?) };
+        let set = |name: &str| -> Result<Option<String>> {
+            Ok(Some(text(name)?.to_owned()).filter(|text| !text.is_empty()))
+        };
+        Ok(Settings {
+            sending: text("sending")? == "on",
+            log_payloads: text("log_payloads")? == "on",
+            of_all: Appearance::default().or(set("username")?.as_deref(), set("avatar_url")?.as_deref()),
+            link_base: set("link_base")?,
+            urls: UrlPolicy {
+                allowed_hosts: parse_host_patterns(text("allowed_hosts")?)?,
+                allow_http: text("allow_http")? == "on",
+                allow_private_addresses: text("allow_private_addresses")? == "on",
+            },
+            request_timeout: Duration::from_millis(number("request_timeout")?),
+            connect_timeout: Duration::from_millis(number("connect_timeout")?),
+            max_attempts: u32::try_from(number("max_attempts")?)?,
+            max_age: Duration::from_secs(60 * number("max_age")?),
+            discord_rate: u32::try_from(number("discord_rate")?)?,
+            teams_rate: set("teams_rate")?,
+        })
+    }
+
+    /// `sharing`: how many databases this address sends for.
+    pub fn policy(&self, sharing: u32) -> Policy {
+        let usual = Policy::default();
+        Policy {
+            max_attempts: self.max_attempts,
+            max_age: self.max_age,
+            discord_per_second: (self.discord_rate / sharing.max(1)).max(1),
+            // It was checked when it was set.
+            teams_rate: self
+                .teams_rate
+                .as_deref()
+                .and_then(|rate| rate.parse().ok())
+                .unwrap_or(usual.teams_rate),
+            ..usual
+        }
+    }
+
+    /// `of_machine`: what is this machine's to know.
+    pub fn client(&self, of_machine: &ClientConfig) -> ClientConfig {
+        ClientConfig {
+            request_timeout: self.request_timeout,
+            connect_timeout: self.connect_timeout,
+            allow_private_addresses: self.urls.allow_private_addresses,
+            ..of_machine.clone()
+        }
+    }
+}
+
+/// What `sending_webhooks` says.
+pub struct Configuration {
+    pub webhooks: Vec<StoredWebhook>,
+    /// Everybody's, and those of single webhooks, as JSON.
+    pub wordings: Vec<(Option<i64>, String)>,
+}
+
+#[derive(Deserialize)]
+struct Said {
+    webhooks: Vec<Webhook>,
+    wordings: Vec<(Option<i64>, String)>,
+}
+
+#[derive(Deserialize)]
+struct Webhook {
+    id: i64,
+    webhook_type: String,
+    webhook_url: String,
+    max_events_per_message: usize,
+    min_interval: f64,
+    max_age: Option<f64>,
+    activated_at: Timestamp,
+    quiet_hours: Option<String>,
+    mention: Option<String>,
+    omit_keys: Option<Vec<String>>,
+    rate_limit: Option<String>,
+    rate_group: Option<String>,
+    appearance: Value,
+    last_sent_at: Option<Timestamp>,
+    last_failed_at: Option<Timestamp>,
+    circuit: Option<Circuit>,
+    failures: u32,
+    refusals: u32,
+    limits: u32,
+    posts: Vec<Timestamp>,
+    secret: Option<String>,
+    previous_secret: Option<String>,
+    previous_until: Option<Timestamp>,
+    headers: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Circuit {
+    failures: u32,
+    since: Timestamp,
+    next_try: Timestamp,
+}
+
+impl Configuration {
+    /// # Errors
+    /// For what another version says.
+    pub fn read(said: Value) -> Result<Self> {
+        let said: Said = serde_json::from_value(said)
+            .context("the database says something else of webhooks: is it of another version?")?;
+        Ok(Configuration {
+            webhooks: said.webhooks.into_iter().map(stored).collect(),
+            wordings: said.wordings,
+        })
+    }
+}
+
+fn stored(webhook: Webhook) -> StoredWebhook {
+    let seconds = |seconds: f64| Duration::try_from_secs_f64(seconds).unwrap_or_default();
+    StoredWebhook {
+        id: QueueId(webhook.id),
+        webhook_type: webhook.webhook_type,
+        webhook_url: webhook.webhook_url,
+        max_events_per_message: webhook.max_events_per_message,
+        min_interval: seconds(webhook.min_interval),
+        max_age: webhook.max_age.map(seconds),
+        activated_at: webhook.activated_at,
+        circuit: webhook.circuit.map(|circuit| CircuitState {
+            failures: circuit.failures,
+            since: circuit.since,
+            next_try: circuit.next_try,
+        }),
+        in_a_row: InARow {
+            failures: webhook.failures,
+            refusals: webhook.refusals,
+            limits: webhook.limits,
+            posts: webhook.posts,
+        },
+        rate_limit: webhook.rate_limit,
+        rate_group: webhook.rate_group,
+        last_sent_at: webhook.last_sent_at,
+        last_failed_at: webhook.last_failed_at,
+        quiet_hours: webhook.quiet_hours,
+        mention: webhook.mention,
+        omit_keys: webhook.omit_keys.unwrap_or_default(),
+        appearance: webhook.appearance.to_string(),
+        signing: StoredSigning {
+            secret: webhook.secret,
+            previous: webhook.previous_secret.zip(webhook.previous_until),
+            headers: webhook.headers,
+        },
+    }
+}

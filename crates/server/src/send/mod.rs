@@ -1,0 +1,12 @@
+//! Sends for databases on other machines: what the database's worker does when it sends, over an ordinary connection.
+//!
+//! A [`Sender`] is one for a database. It is a loop over the scheduler of the crate `webhook`, in which every call to the database is waited for: so
+//! at most one message of a queue is out of which the database does not know.
+
+mod clock;
+mod configuration;
+mod report;
+mod sender;
+mod session;
+
+pub use sender::{Options, Sender};

@@ -1,0 +1,195 @@
+//! The session of a sender: what it asks the database, and what it is told.
+
+use std::future::poll_fn;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::Value;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::time::timeout;
+use tokio_postgres::{AsyncMessage, Client, Row, SimpleQueryMessage, Statement};
+
+use crate::cli::explain;
+use crate::database::{self, Parameters};
+
+/// How long a connection may take to be made.
+const CONNECTS: Duration = Duration::from_secs(10);
+
+const POOLED: &str = "the connection goes through a pooler that gives each transaction another session\n\
+     hint: A sender needs one session for as long as it runs: connect it to the server itself, or to a pooler in session mode \
+     (PgBouncer's pool_mode = session).";
+
+/// A sender's session. It is over when this is dropped.
+pub struct Session {
+    client: Client,
+    /// The sender's number.
+    id: i64,
+    claim: Statement,
+    record: Statement,
+    look: Statement,
+    /// Words of the worker's and of other senders; ends with the connection.
+    pub words: UnboundedReceiver<String>,
+}
+
+/// What `take_queues` says.
+#[derive(Debug, Default, Deserialize)]
+pub struct Look {
+    pub taken: Vec<(i64, i64)>,
+    pub let_go: Vec<i64>,
+    pub asked: Vec<(i64, String)>,
+}
+
+/// What is wanted of queues, in the same order.
+#[derive(Debug, Default)]
+pub struct Claims {
+    pub queues: Vec<i64>,
+    pub pages: Vec<i32>,
+    pub cursors: Vec<i64>,
+    pub shown: Vec<i32>,
+}
+
+/// The settings as a session that is new has them, and an error unless the connection has a session of its own: two connections at the same time have
+/// the same one only where a pooler shares it out.
+async fn settings_beside(parameters: &Parameters, session: &Client) -> Result<Value> {
+    let (other, _words) = connect(parameters).await?;
+    ensure!(process(session).await? != process(&other).await?, POOLED);
+    let row = other
+        .query_one("SELECT zentry_notify.sending_settings()", &[])
+        .await
+        .map_err(explain)?;
+    Ok(row.get(0))
+}
+
+async fn process(client: &Client) -> Result<String> {
+    let messages = client
+        .simple_query("SELECT pg_catalog.pg_backend_pid()")
+        .await
+        .map_err(explain)?;
+    let row = messages.iter().find_map(|message| match message {
+        SimpleQueryMessage::Row(row) => row.get(0),
+        _ => None,
+    });
+    Ok(row
+        .context("the server does not say which process it is")?
+        .to_owned())
+}
+
+async fn connect(parameters: &Parameters) -> Result<(Client, UnboundedReceiver<String>)> {
+    let (config, connector) = database::plain(parameters)?;
+    let connecting = timeout(CONNECTS, config.connect(connector));
+    let (client, mut connection) = connecting
+        .await
+        .context("cannot connect to the database in time")?
+        .map_err(explain)
+        .context("cannot connect to the database")?;
+    let (say, words) = unbounded_channel();
+    tokio::spawn(async move {
+        loop {
+            match poll_fn(|context| connection.poll_message(context)).await {
+                Some(Ok(AsyncMessage::Notification(told))) => {
+                    if say.send(told.payload().to_owned()).is_err() {
+                        return;
+                    }
+                }
+                Some(Ok(_)) => {}
+                Some(Err(_)) | None => return,
+            }
+        }
+    });
+    Ok((client, words))
+}
+
+impl Session {
+    /// Begins one, with the settings of now.
+    ///
+    /// # Errors
+    /// What hinders it, with a hint.
+    pub async fn begin(parameters: &Parameters, name: &str, patience: Duration) -> Result<(Self, Value)> {
+        let (client, words) = connect(parameters).await?;
+        let settings = settings_beside(parameters, &client).await?;
+        // Before anything is taken, so that nothing is missed.
+        client
+            .batch_execute("LISTEN zentry_notify_senders")
+            .await
+            .map_err(explain)?;
+        let prepare = |sql: &'static str| async { client.prepare(sql).await.map_err(explain) };
+        let claim = prepare(
+            "SELECT c.id, c.webhook_id, c.event_type, c.data, c.detail, c.attempts, c.created_at, c.next_attempt_at, c.event_id, c.has_event, c.traceparent \
+             FROM zentry_notify.claim_deliveries($1, $2, $3, $4, $5) c",
+        )
+        .await?;
+        let record = prepare("SELECT zentry_notify.record_outcomes($1, $2)").await?;
+        let look = prepare("SELECT zentry_notify.take_queues($1, $2, $3)").await?;
+        let row = client
+            .query_one(
+                "SELECT zentry_notify.begin_sending($1, pg_catalog.make_interval(secs => $2))",
+                &[&name, &patience.as_secs_f64()],
+            )
+            .await
+            .map_err(explain)?;
+        let session = Session {
+            id: row.get(0),
+            client,
+            claim,
+            record,
+            look,
+            words,
+        };
+        Ok((session, settings))
+    }
+
+    pub fn is_over(&self) -> bool {
+        self.client.is_closed()
+    }
+
+    /// The settings of now: this session keeps those of its beginning.
+    pub async fn settings(&self, parameters: &Parameters) -> Result<Value> {
+        settings_beside(parameters, &self.client).await
+    }
+
+    pub async fn look(
+        &self,
+        busy: &[i64],
+        banned_until: Option<Timestamp>,
+    ) -> Result<Look, tokio_postgres::Error> {
+        let row = self
+            .client
+            .query_one(&self.look, &[&self.id, &busy, &banned_until])
+            .await?;
+        Ok(serde_json::from_value(row.get(0)).unwrap_or_default())
+    }
+
+    pub async fn webhooks(&self) -> Result<Value, tokio_postgres::Error> {
+        let sql = "SELECT zentry_notify.sending_webhooks($1)";
+        Ok(self.client.query_one(sql, &[&self.id]).await?.get(0))
+    }
+
+    pub async fn claim(&self, claims: &Claims) -> Result<Vec<Row>, tokio_postgres::Error> {
+        let arguments: [&(dyn tokio_postgres::types::ToSql + Sync); 5] = [
+            &self.id,
+            &claims.queues,
+            &claims.pages,
+            &claims.cursors,
+            &claims.shown,
+        ];
+        self.client.query(&self.claim, &arguments).await
+    }
+
+    /// The queues whose outcomes were refused.
+    pub async fn record(&self, report: &Value) -> Result<Vec<i64>, tokio_postgres::Error> {
+        let row = self.client.query_one(&self.record, &[&self.id, report]).await?;
+        Ok(row.get(0))
+    }
+
+    pub async fn release(&self, queues: &[i64]) -> Result<(), tokio_postgres::Error> {
+        let sql = "SELECT zentry_notify.release_queues($1, $2)";
+        self.client.query_one(sql, &[&self.id, &queues]).await.map(drop)
+    }
+
+    pub async fn end(&self) -> Result<(), tokio_postgres::Error> {
+        let sql = "SELECT zentry_notify.end_sending($1)";
+        self.client.query_one(sql, &[&self.id]).await.map(drop)
+    }
+}
