@@ -8,11 +8,12 @@ use zentry_e2e::scene::Scene;
 use crate::page::{self, Parts};
 
 /// Who may do something, by the privileges of zentry_grant: those that a role has got who may, and otherwise the owner alone.
-const ROLES: [(&str, &str); 4] = [
+const ROLES: [(&str, &str); 5] = [
     ("reference_reader", "reader"),
     ("reference_manager", "manager"),
     ("reference_application", "application"),
     ("reference_server", "server"),
+    ("reference_sender", "sender"),
 ];
 
 const FUNCTIONS: &str = "

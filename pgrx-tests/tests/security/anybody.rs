@@ -56,20 +56,21 @@ impl World {
         let mut admin = site.database("zentry")?;
         for role in OWNERS
             .iter()
-            .chain(&["reader", "application", "server", "nobody"])
+            .chain(&["reader", "application", "server", "sender", "nobody"])
         {
             admin.batch_execute(&format!("CREATE ROLE {role} LOGIN"))?;
         }
-        for privilege in ["reader", "manager", "application", "server"] {
+        for privilege in ["reader", "manager", "application", "server", "sender"] {
             admin.batch_execute(&format!("SELECT zentry_grant('{privilege}', '{privilege}')"))?;
         }
         for owner in OWNERS {
             admin.batch_execute(&format!("CREATE SCHEMA {owner} AUTHORIZATION {owner}"))?;
         }
         let mut sessions = Vec::new();
-        for role in OWNERS
-            .into_iter()
-            .chain(["reader", "application", "server", "nobody", "postgres"])
+        for role in
+            OWNERS
+                .into_iter()
+                .chain(["reader", "application", "server", "sender", "nobody", "postgres"])
         {
             let client = site.cluster.connect_as(role, "zentry")?;
             sessions.push(Session { role, client });

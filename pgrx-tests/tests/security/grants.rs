@@ -38,6 +38,10 @@ fn an_update_renews_what_was_granted_and_nothing_that_comes_by_membership() -> R
         ("manager", "public.zentry_retry(bigint)"),
         ("application", "public.zentry_test_webhook(bigint,text)"),
         ("server", "zentry_notify.note_api_token_use(text)"),
+        (
+            "sender",
+            "zentry_notify.claim_deliveries(bigint,bigint[],integer[],bigint[],integer[])",
+        ),
     ] {
         let role = Role::granted(&mut scene, privilege)?;
         let granted = catalogue::lines(&mut scene.client)?;

@@ -19,7 +19,7 @@ fn nobody_locks_a_table_of_ours() -> Result<()> {
         };
         let (tables, views) = (of_kind("{r,p}")?, of_kind("{v}")?);
         assert!(tables.len() >= 15 && views.len() >= 11, "{tables:?} {views:?}");
-        for privilege in ["reader", "manager", "application", "server"] {
+        for privilege in ["reader", "manager", "application", "server", "sender"] {
             let mut role = Role::granted(&mut scene, privilege)?;
             for table in &tables {
                 for mode in ["ACCESS SHARE", "ROW EXCLUSIVE", "ACCESS EXCLUSIVE"] {

@@ -68,7 +68,15 @@ pub struct Installed {
     pub story: String,
 }
 
-pub const ROLES: [&str; 6] = ["PUBLIC", "reader", "manager", "application", "server", "agent"];
+pub const ROLES: [&str; 7] = [
+    "PUBLIC",
+    "reader",
+    "manager",
+    "application",
+    "server",
+    "sender",
+    "agent",
+];
 
 pub fn roles(scene: &mut Scene) -> Result<Vec<(&'static str, String)>> {
     ROLES
@@ -202,6 +210,7 @@ fn functions_of(installed: &mut Installed) -> Result<()> {
              JOIN pg_depend d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e' \
              JOIN pg_extension e ON e.oid = d.refobjid AND d.refclassid = 'pg_extension'::regclass AND e.extname = 'zentry_notify' \
              WHERE p.pronamespace <> 'zentry_notify'::regnamespace OR p.proname LIKE '%api\\_token%' AND p.prorettype <> 'trigger'::regtype \
+                OR p.oid = ANY (ARRAY(SELECT f::oid FROM zentry_notify.functions_of('sender') f)) \
              GROUP BY p.proname"
         );
         for row in installed.client.query(&sql, &[])? {
@@ -249,10 +258,15 @@ fn nothing_else_in(installed: &mut Installed) -> Result<()> {
             "zentry_notify.capture()",
             "zentry_notify.forget_deleted(integer)",
             "zentry_notify.forget_deliveries(bigint,integer)",
+            "zentry_notify.forget_gone_senders()",
+            "zentry_notify.gone_senders()",
             "zentry_notify.has_expired(timestamp with time zone,interval,text,text)",
             "zentry_notify.language_words(text)",
+            "zentry_notify.offer_queues(bigint[])",
             "zentry_notify.over_age(timestamp with time zone,double precision,text,text)",
+            "zentry_notify.sender_signal()",
             "zentry_notify.sum_histogram(bigint[])",
+            "zentry_notify.tell_senders(text,bigint[],bigint[])",
         ];
         let expected: &[&str] = if *role == "agent" { &agents } else { &agents[1..2] };
         assert_eq!(functions, expected, "{role}: {story}");

@@ -96,6 +96,7 @@ fn every_command_explains_itself() -> Result<()> {
     let scene = Scene::start()?;
     for name in [
         "serve",
+        "send",
         "test-webhook",
         "setup-webhooks",
         "integrations",

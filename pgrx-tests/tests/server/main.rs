@@ -26,6 +26,7 @@ mod page_access;
 mod pages;
 mod redaction;
 mod schema;
+mod send;
 mod serve;
 mod support;
 mod tokens;

@@ -58,6 +58,12 @@ pub const SETTINGS: &[Setting] = &[
         ],
     ),
     setting("zentry_notify.sending", Switch, &["on", "off"], NO_SWITCH),
+    setting(
+        "zentry_notify.senders",
+        Text,
+        &["local", "remote", "both"],
+        &["", "Remote", "elsewhere", "local, remote", "on"],
+    ),
     setting("zentry_notify.log_payloads", Switch, &["on", "off"], NO_SWITCH),
     setting("zentry_notify.allow_http", Switch, &["on", "off"], NO_SWITCH),
     setting(

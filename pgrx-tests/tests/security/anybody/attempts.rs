@@ -160,7 +160,10 @@ pub const FITTING: [(&str, &[&str]); 12] = [
     ("filter", &["$.points > 1", "$.user_name like_regex \"(a+)+$\""]),
     ("quiet_hours", &["22:00-07:00 Europe/Berlin"]),
     ("colour", &["#0099ff"]),
-    ("privilege", &["reader", "manager", "application", "server"]),
+    (
+        "privilege",
+        &["reader", "manager", "application", "server", "sender"],
+    ),
 ];
 
 /// What is attached at first: look-ups, expressions and conditions of all kinds.

@@ -1,0 +1,574 @@
+//! `send`: processes that send for a database, as other machines would: shared out, killed, paused, cut off.
+
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::time::Duration;
+use std::{fs, thread};
+
+use anyhow::{Context, Result};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use postgres::Client;
+use serde_json::{Value, json};
+use zentry_e2e::cluster::Stage;
+use zentry_e2e::emulator::{Behaviour, Certificate, Kind};
+use zentry_e2e::numbered;
+use zentry_e2e::proxy::Proxy;
+use zentry_e2e::scene::{Channel, SOON, Scene, all_sent};
+use zentry_e2e::wait::eventually;
+
+use crate::support::{connecting, role_name};
+
+/// How long the server waits for a word of a sender here.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// A running sender. It is killed when it is dropped.
+struct Sender {
+    name: String,
+    child: Child,
+}
+
+impl Sender {
+    fn start(scene: &mut Scene, login: &str) -> Result<Self> {
+        let cluster = scene.database.cluster();
+        let (dir, port) = (cluster.dir().to_owned(), cluster.port());
+        Self::start_at(scene, login, &dir, port, &[])
+    }
+
+    /// With further arguments.
+    fn start_with(scene: &mut Scene, login: &str, arguments: &[&str]) -> Result<Self> {
+        let cluster = scene.database.cluster();
+        let (dir, port) = (cluster.dir().to_owned(), cluster.port());
+        Self::start_at(scene, login, &dir, port, arguments)
+    }
+
+    fn start_at(scene: &mut Scene, login: &str, host: &Path, port: u16, arguments: &[&str]) -> Result<Self> {
+        let name = role_name("sender");
+        let mut command = connecting(host, port, scene.database.name(), login)?;
+        let patience = PATIENCE.as_secs().to_string();
+        let child = command
+            .args([
+                "send",
+                "--name",
+                &name,
+                "--patience",
+                &patience,
+                "--log-level",
+                "debug",
+            ])
+            .args(arguments)
+            .stderr(Stdio::inherit())
+            .spawn()?;
+        let sender = Self { name, child };
+        eventually(SOON, "the sender to be there", || {
+            sender.number(&mut scene.client)
+        })?;
+        Ok(sender)
+    }
+
+    /// Its number in the database, while it has a session.
+    fn number(&self, client: &mut Client) -> Option<i64> {
+        let sql = "SELECT max(s.id) FROM zentry_notify.sender s WHERE s.name = $1";
+        client.query_one(sql, &[&self.name]).ok()?.get(0)
+    }
+
+    fn holds(&self, client: &mut Client) -> Vec<i64> {
+        let sql = "SELECT q.webhook_integration_id FROM zentry_notify.sender_queue q \
+                   JOIN zentry_notify.sender s ON s.id = q.sender_id WHERE s.name = $1 ORDER BY 1";
+        let rows = client.query(sql, &[&self.name]).unwrap();
+        rows.iter().map(|row| row.get(0)).collect()
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.child.id().try_into().unwrap()), signal).unwrap();
+    }
+
+    /// Ends it in order.
+    fn end(mut self) -> Result<()> {
+        self.signal(Signal::SIGTERM);
+        assert!(self.child.wait()?.success());
+        Ok(())
+    }
+}
+
+impl Drop for Sender {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A scene whose database leaves sending to others.
+fn scene(senders: &str) -> Result<(Scene, String)> {
+    let mut scene = Scene::start()?;
+    let login = role_name("sender");
+    scene.client.batch_execute(&format!(
+        "CREATE ROLE {login} LOGIN; SELECT zentry_grant('{login}', 'sender')"
+    ))?;
+    scene.database.set("zentry_notify.senders", senders)?;
+    Ok((scene, login))
+}
+
+fn channels(scene: &mut Scene, count: usize) -> Result<Vec<Channel>> {
+    let channels: Result<Vec<Channel>> = (0..count)
+        .map(|number| {
+            scene.channel(if number % 2 == 0 {
+                Kind::Discord
+            } else {
+                Kind::Workflow
+            })
+        })
+        .collect();
+    let channels = channels?;
+    scene
+        .client
+        .batch_execute("UPDATE zentry_notify.webhook_integration SET max_events_per_message = 1")?;
+    Ok(channels)
+}
+
+fn held(client: &mut Client, senders: &[&Sender]) -> Vec<usize> {
+    senders.iter().map(|sender| sender.holds(client).len()).collect()
+}
+
+/// The numbers that the webhook has accepted, each when it came first.
+fn first_arrivals(channel: &Channel) -> Vec<i64> {
+    let mut seen = BTreeSet::new();
+    let accepted = numbered::accepted(&channel.webhook);
+    accepted
+        .into_iter()
+        .filter(|number| seen.insert(*number))
+        .collect()
+}
+
+#[test]
+fn three_senders_share_the_webhooks_and_keep_the_order() -> Result<()> {
+    let (mut scene, login) = scene("remote")?;
+    let channels = channels(&mut scene, 6)?;
+    let first = Sender::start(&mut scene, &login)?;
+    let second = Sender::start(&mut scene, &login)?;
+    let third = Sender::start(&mut scene, &login)?;
+    eventually(SOON, "the webhooks to be spread", || {
+        (held(&mut scene.client, &[&first, &second, &third]) == [2, 2, 2]).then_some(())
+    })?;
+    for number in 0..10 {
+        numbered::complete(&mut scene.client, 5 * number + 1..=5 * number + 5)?;
+    }
+    let deliveries = scene.settle()?;
+    assert!(all_sent(&deliveries));
+    // Milestones are among them.
+    assert!(deliveries.len() >= 300 && deliveries.len() % 6 == 0);
+    for channel in &channels {
+        assert_eq!(numbered::accepted(&channel.webhook), (1..=50).collect::<Vec<_>>());
+        assert_eq!(channel.webhook.max_in_flight(), 1);
+    }
+    // Those that go hand theirs over.
+    second.end()?;
+    third.end()?;
+    eventually(SOON, "the first one to have all of them", || {
+        (first.holds(&mut scene.client).len() == 6).then_some(())
+    })?;
+    numbered::complete(&mut scene.client, 51..=52)?;
+    let deliveries = scene.settle()?;
+    assert!(all_sent(&deliveries));
+    for count in [
+        "SELECT sum(sent)::bigint FROM zentry_notify.delivery_totals WHERE event_type = '*'",
+        "SELECT sum(sent)::bigint FROM zentry_notify.webhook_count",
+    ] {
+        eventually(SOON, count, || {
+            let sent: Option<i64> = scene.client.query_one(count, &[]).ok()?.get(0);
+            (sent == i64::try_from(deliveries.len()).ok()).then_some(())
+        })?;
+    }
+    assert_eq!(scene.emulator.complaints(), [""; 0]);
+    first.end()
+}
+
+/// Passes on what comes by TCP to the cluster's socket, until it is cut: then nothing goes either way, and nobody is told.
+struct Cable {
+    port: u16,
+    cut: Arc<AtomicBool>,
+}
+
+impl Cable {
+    fn to(socket: PathBuf) -> Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let cable = Self {
+            port: listener.local_addr()?.port(),
+            cut: Arc::default(),
+        };
+        let cut = cable.cut.clone();
+        thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                let (socket, cut) = (socket.clone(), cut.clone());
+                thread::spawn(move || connect(stream, &socket, cut));
+            }
+        });
+        Ok(cable)
+    }
+}
+
+fn connect(client: TcpStream, socket: &PathBuf, cut: Arc<AtomicBool>) -> Option<()> {
+    let server = UnixStream::connect(socket).ok()?;
+    let there = (client.try_clone().ok()?, server.try_clone().ok()?, cut.clone());
+    thread::spawn(move || pass(there.0, there.1, &there.2));
+    pass(server, client, &cut);
+    Some(())
+}
+
+fn pass(mut from: impl Read, mut to: impl Write, cut: &AtomicBool) {
+    let mut buffer = [0; 8192];
+    while let Ok(length @ 1..) = from.read(&mut buffer) {
+        while cut.load(SeqCst) {
+            thread::sleep(Duration::from_millis(10));
+        }
+        if to.write_all(&buffer[..length]).is_err() {
+            break;
+        }
+    }
+}
+
+#[test]
+fn senders_that_are_killed_paused_and_cut_off_lose_nothing_and_keep_the_order() -> Result<()> {
+    let (mut scene, login) = scene("remote")?;
+    let channels = channels(&mut scene, 6)?;
+    for channel in &channels {
+        channel.webhook.always(Behaviour::Slow(Duration::from_millis(20)));
+    }
+    let cluster = scene.database.cluster();
+    let socket = cluster.dir().join(format!(".s.PGSQL.{}", cluster.port()));
+    let cable = Cable::to(socket)?;
+    let killed = Sender::start(&mut scene, &login)?;
+    let paused = Sender::start(&mut scene, &login)?;
+    let far = Sender::start_at(&mut scene, &login, "127.0.0.1".as_ref(), cable.port, &[])?;
+    eventually(SOON, "the webhooks to be spread", || {
+        (held(&mut scene.client, &[&killed, &paused, &far]) == [2, 2, 2]).then_some(())
+    })?;
+    let session = paused.number(&mut scene.client);
+    let before = far.number(&mut scene.client);
+    for number in 0..40 {
+        numbered::complete(&mut scene.client, 5 * number + 1..=5 * number + 5)?;
+        match number {
+            5 => killed.signal(Signal::SIGKILL),
+            10 => paused.signal(Signal::SIGSTOP),
+            15 => cable.cut.store(true, SeqCst),
+            _ => {}
+        }
+    }
+    // The server has given both up.
+    eventually(SOON, "both sessions to be over", || {
+        let sql = "SELECT count(*) FROM zentry_notify.sender s WHERE s.id = ANY ($1) \
+                   AND EXISTS (SELECT FROM pg_stat_activity a WHERE a.pid = s.process AND a.backend_start = s.session_started)";
+        let there: i64 = scene
+            .client
+            .query_one(sql, &[&[session, before].as_slice()])
+            .ok()?
+            .get(0);
+        (there == 0).then_some(())
+    })?;
+    let fresh = Sender::start(&mut scene, &login)?;
+    paused.signal(Signal::SIGCONT);
+    cable.cut.store(false, SeqCst);
+    numbered::complete(&mut scene.client, 201..=210)?;
+    let deliveries = scene.settle()?;
+    assert!(all_sent(&deliveries));
+    let expected: Vec<i64> = (1..=210).collect();
+    let sessions = "SELECT last_value FROM zentry_notify.sender_id_seq";
+    let sessions: i64 = scene.client.query_one(sessions, &[])?.get(0);
+    for channel in &channels {
+        assert_eq!(first_arrivals(channel), expected);
+        // Whatever ends a session leaves no more than one of each webhook in flight.
+        let twice = numbered::accepted(&channel.webhook).len() - expected.len();
+        assert!(
+            twice <= usize::try_from(sessions)?,
+            "{twice} came twice in {sessions} sessions"
+        );
+    }
+    eventually(SOON, "the webhooks to be spread again", || {
+        (held(&mut scene.client, &[&paused, &far, &fresh]) == [2, 2, 2]).then_some(())
+    })
+}
+
+#[test]
+fn an_address_that_is_banned_gives_its_webhooks_away() -> Result<()> {
+    let (mut scene, login) = scene("remote")?;
+    // Discord's own host, as far as the senders know.
+    let base = scene.emulator.https_base_with(Certificate::Vendors)?;
+    let proxy = Proxy::to(base.trim_start_matches("https://").parse()?)?;
+    let ca_file = Stage::get()?.private_dir().join("banned-ca.pem");
+    fs::write(&ca_file, scene.emulator.ca_pem())?;
+    scene.database.set("zentry_notify.allowed_hosts", "discord.com")?;
+    scene.client = scene.database.connect()?;
+    let webhook = scene.emulator.register(Kind::Discord);
+    let id: i64 = scene
+        .client
+        .query_one(
+            "SELECT zentry_register_webhook('banned', 'discord', $1, event_types => '{task_completed}')",
+            &[&webhook.url_at("https://discord.com")],
+        )?
+        .get(0);
+    let ca_file = ca_file.to_str().context("a path")?;
+    let url = proxy.url();
+    let arguments = ["--proxy", url.as_str(), "--ca-file", ca_file];
+    let first = Sender::start_with(&mut scene, &login, &arguments)?;
+    let second = Sender::start_with(&mut scene, &login, &arguments)?;
+    eventually(SOON, "the first one to have it", || {
+        (held(&mut scene.client, &[&first, &second]) == [1, 0]).then_some(())
+    })?;
+    webhook.script([Behaviour::EdgeBan]);
+    numbered::complete(&mut scene.client, [1])?;
+    assert!(all_sent(&scene.settle()?));
+    assert_eq!(numbered::accepted(&webhook), [1]);
+    assert_eq!(second.holds(&mut scene.client), [id]);
+    let sql = "SELECT banned_until IS NOT NULL FROM zentry_notify.sender WHERE name = $1";
+    assert!(scene.client.query_one(sql, &[&first.name])?.get::<_, bool>(0));
+    Ok(())
+}
+
+#[test]
+fn who_sends_changes_while_events_come() -> Result<()> {
+    let (mut scene, login) = scene("local")?;
+    let channels = channels(&mut scene, 4)?;
+    let sender = Sender::start(&mut scene, &login)?;
+    let mut number = 0;
+    let mut write = |scene: &mut Scene| {
+        number += 5;
+        numbered::complete(&mut scene.client, number - 4..=number)
+    };
+    write(&mut scene)?;
+    assert!(all_sent(&scene.settle()?));
+    assert!(sender.holds(&mut scene.client).is_empty());
+    for (who, holds) in [("remote", 4), ("local", 0), ("both", 4), ("remote", 4)] {
+        write(&mut scene)?;
+        scene.database.set("zentry_notify.senders", who)?;
+        write(&mut scene)?;
+        eventually(SOON, format!("what {who} means"), || {
+            (sender.holds(&mut scene.client).len() == holds).then_some(())
+        })?;
+        write(&mut scene)?;
+        assert!(all_sent(&scene.settle()?), "{who}");
+    }
+    // Without a sender, the worker sends where both may.
+    scene.database.set("zentry_notify.senders", "both")?;
+    sender.signal(Signal::SIGKILL);
+    write(&mut scene)?;
+    assert!(all_sent(&scene.settle()?));
+    for channel in &channels {
+        assert_eq!(first_arrivals(channel), (1..=number).collect::<Vec<_>>());
+    }
+    Ok(())
+}
+
+/// A session that calls what `send` calls.
+struct Calls {
+    client: Client,
+    sender: i64,
+}
+
+impl Calls {
+    fn begin(scene: &Scene, login: &str) -> Result<Self> {
+        let mut client = scene.database.connect_as(login)?;
+        let row = client.query_one("SELECT zentry_notify.begin_sending('by hand', '10 minutes')", &[])?;
+        let sender = row.get(0);
+        Ok(Self { client, sender })
+    }
+
+    fn take(&mut self) -> Result<Vec<(i64, i64)>> {
+        let sql = "SELECT zentry_notify.take_queues($1, '{}', NULL)";
+        let said: Value = self.client.query_one(sql, &[&self.sender])?.get(0);
+        Ok(serde_json::from_value(said["taken"].clone())?)
+    }
+
+    fn waiting(&mut self, webhook: i64) -> Result<Vec<i64>> {
+        let sql =
+            "SELECT c.id FROM zentry_notify.claim_deliveries($1, ARRAY[$2::bigint], '{10}', '{0}', '{10}') c";
+        let rows = self.client.query(sql, &[&self.sender, &webhook])?;
+        Ok(rows.iter().map(|row| row.get(0)).collect())
+    }
+
+    /// What is refused of it.
+    fn record(&mut self, webhook: i64, epoch: i64, delivery: i64) -> Result<Vec<i64>> {
+        let report = json!({
+            "epochs": [{"webhook_id": webhook, "epoch": epoch}],
+            "deliveries": [{"id": delivery, "webhook_id": webhook, "status": "s", "attempts": 1, "finished_at": "2026-01-01T00:00:00Z"}],
+            "misses": [], "switched_off": [], "closed": [], "opened": [], "in_a_row": [], "expired": [], "tally": [],
+        });
+        let sql = "SELECT zentry_notify.record_outcomes($1, $2)";
+        Ok(self.client.query_one(sql, &[&self.sender, &report])?.get(0))
+    }
+}
+
+fn take_soon(calls: &mut Calls) -> Result<(i64, i64)> {
+    eventually(SOON, "the webhook to be offered", || calls.take().ok()?.pop())
+}
+
+#[test]
+fn what_a_holder_of_before_reports_is_refused() -> Result<()> {
+    let (mut scene, login) = scene("remote")?;
+    let channel = scene.channel_for(Kind::Discord, None, Some(&["task_completed"]))?;
+    let mut first = Calls::begin(&scene, &login)?;
+    let (queue, epoch) = take_soon(&mut first)?;
+    assert_eq!(queue, channel.id);
+    numbered::complete(&mut scene.client, [1, 2])?;
+    let waiting = eventually(SOON, "the deliveries to wait", || {
+        first.waiting(queue).ok().filter(|waiting| waiting.len() == 2)
+    })?;
+    // Its session is over; nobody has taken the queue, so what it did counts.
+    drop(first);
+    let mut again = Calls::begin(&scene, &login)?;
+    assert_eq!(again.record(queue, epoch, waiting[0])?, [0; 0]);
+    drop(again);
+    let mut other = Calls::begin(&scene, &login)?;
+    let (_, later) = take_soon(&mut other)?;
+    assert!(later > epoch);
+    let mut again = Calls::begin(&scene, &login)?;
+    assert_eq!(other.waiting(queue)?, waiting[1..]);
+    assert_eq!(again.record(queue, epoch, waiting[1])?, [queue]);
+    assert_eq!(other.waiting(queue)?, waiting[1..]);
+    assert_eq!(again.waiting(queue)?, [0; 0]);
+    assert_eq!(other.record(queue, later, waiting[1])?, [0; 0]);
+    assert_eq!(other.waiting(queue)?, [0; 0]);
+    let status: Vec<String> = scene
+        .deliveries()?
+        .into_iter()
+        .map(|delivery| delivery.status)
+        .collect();
+    assert_eq!(status, ["sent", "sent"]);
+    Ok(())
+}
+
+#[test]
+fn a_sender_sees_what_it_holds_and_nothing_else() -> Result<()> {
+    let (mut scene, login) = scene("remote")?;
+    let channels = channels(&mut scene, 2)?;
+    let mut one = Calls::begin(&scene, &login)?;
+    let mut other = Calls::begin(&scene, &login)?;
+    let (of_one, of_other) = (take_soon(&mut one)?.0, take_soon(&mut other)?.0);
+    let urls = |calls: &mut Calls| -> Result<Vec<String>> {
+        let sql = "SELECT w ->> 'webhook_url' FROM jsonb_array_elements(zentry_notify.sending_webhooks($1) -> 'webhooks') w";
+        let rows = calls.client.query(sql, &[&calls.sender])?;
+        Ok(rows.iter().map(|row| row.get(0)).collect())
+    };
+    let url = |id: i64| {
+        let channel = channels.iter().find(|channel| channel.id == id).unwrap();
+        channel.webhook.url()
+    };
+    let seen = urls(&mut one)?;
+    assert_eq!(seen.len(), 1);
+    assert!(
+        seen[0].starts_with(url(of_one).split('?').next().unwrap()),
+        "{seen:?}"
+    );
+    assert_ne!(of_one, of_other);
+    numbered::complete(&mut scene.client, [1])?;
+    eventually(SOON, "its delivery to wait", || {
+        one.waiting(of_one).ok().filter(|waiting| !waiting.is_empty())
+    })?;
+    assert_eq!(one.waiting(of_other)?, [0; 0]);
+    // The number of another session's sender is of no use.
+    one.sender = other.sender;
+    for refused in [
+        one.take().map(drop),
+        one.waiting(of_other).map(drop),
+        urls(&mut one).map(drop),
+    ] {
+        let error = refused.expect_err("a sender of another session");
+        let error = error.downcast::<postgres::Error>()?;
+        let said = error.as_db_error().context("the database's error")?;
+        assert!(said.message().ends_with("is not of this session"), "{said:?}");
+        assert!(
+            said.hint().is_some_and(|hint| hint.contains("transaction mode")),
+            "{said:?}"
+        );
+    }
+    for refused in [
+        "SELECT * FROM zentry_notify.webhook_secret",
+        "SELECT * FROM zentry_notify.sender",
+        "SELECT * FROM zentry_notify.webhooks",
+        "SELECT zentry_status()",
+        "SELECT zentry_notify.offer_queues('{1}')",
+        "SELECT zentry_notify.forget_gone_senders()",
+    ] {
+        assert!(other.client.batch_execute(refused).is_err(), "{refused}");
+    }
+    Ok(())
+}
+
+/// Answers each query of a connection as a pooler in transaction mode that has one session: all are of the same process.
+fn answer(mut client: TcpStream) -> Option<()> {
+    fn message(kind: u8, body: &[u8]) -> Vec<u8> {
+        let length = u32::try_from(body.len() + 4).unwrap().to_be_bytes();
+        [&[kind], length.as_slice(), body].concat()
+    }
+    fn body(client: &mut TcpStream) -> Option<Vec<u8>> {
+        let mut length = [0; 4];
+        client.read_exact(&mut length).ok()?;
+        let mut body = vec![0; (u32::from_be_bytes(length) as usize).checked_sub(4)?];
+        client.read_exact(&mut body).ok()?;
+        Some(body)
+    }
+    body(&mut client)?;
+    let ready = message(b'Z', b"I");
+    client
+        .write_all(&[message(b'R', &[0; 4]), ready.clone()].concat())
+        .ok()?;
+    let column = [
+        b"\0\x01pid\0".as_slice(),
+        &[0; 6],
+        &[0, 0, 0, 23, 0, 4, 255, 255, 255, 255, 0, 0],
+    ]
+    .concat();
+    let row = [[0, 1, 0, 0, 0, 4].as_slice(), b"4242"].concat();
+    loop {
+        let mut kind = [0];
+        client.read_exact(&mut kind).ok()?;
+        body(&mut client)?;
+        if kind == *b"Q" {
+            let answer = [
+                message(b'T', &column),
+                message(b'D', &row),
+                message(b'C', b"SELECT 1\0"),
+                ready.clone(),
+            ];
+            client.write_all(&answer.concat()).ok()?;
+        }
+    }
+}
+
+#[test]
+fn a_pooler_in_transaction_mode_is_found_out() -> Result<()> {
+    let pooler = TcpListener::bind("127.0.0.1:0")?;
+    let port = pooler.local_addr()?.port();
+    thread::spawn(move || {
+        for client in pooler.incoming().map_while(Result::ok) {
+            thread::spawn(move || answer(client));
+        }
+    });
+    let mut child = connecting("127.0.0.1".as_ref(), port, "pooled", "sender")?
+        .env("PGSSLMODE", "disable")
+        .arg("send")
+        .stderr(Stdio::piped())
+        .spawn()?;
+    let lines = BufReader::new(child.stderr.take().context("no standard error")?).lines();
+    let mut said = String::new();
+    for line in lines.map_while(Result::ok) {
+        said += &line;
+        if said.contains("pool_mode") {
+            break;
+        }
+    }
+    child.kill()?;
+    child.wait()?;
+    assert!(
+        said.contains(
+            "pooled: the connection goes through a pooler that gives each transaction another session"
+        ) && said.contains("hint: "),
+        "{said}"
+    );
+    Ok(())
+}
