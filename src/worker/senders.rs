@@ -194,10 +194,9 @@ impl Worker {
         let quiet: BTreeSet<QueueId> = quiet
             .filter(|queue| senders.offered.contains(queue) || is_quiet(queue))
             .collect();
-        if senders.unsettled || quiet != senders.offered {
-            if let Err(error) = self.offer(quiet) {
-                self.failed("offering queues to senders", error);
-            }
+        let is_news = senders.unsettled || quiet != senders.offered;
+        if is_news && let Err(error) = self.offer(quiet) {
+            self.failed("offering queues to senders", error);
         }
     }
 
