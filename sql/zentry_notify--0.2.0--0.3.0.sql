@@ -510,7 +510,7 @@ DROP FUNCTION zentry_notify.put_wording(pg_catalog.text, pg_catalog.int8, pg_cat
     pg_catalog.text, pg_catalog.text);
 DROP FUNCTION @extschema@.zentry_preview(pg_catalog.text, pg_catalog.text, pg_catalog.jsonb, pg_catalog.int8);
 
--- ---- 11_senders.sql ----
+-- ---- 12_senders.sql ----
 
 -- Senders: processes on other machines (zentry-notify send) that hold queues, and which queue is whose. Nothing is here while zentry_notify.senders is
 -- local. Who is dead after a restart is not dumped.
@@ -549,7 +549,7 @@ COMMENT ON COLUMN zentry_notify.sender_queue.epoch IS 'Is raised whenever it is 
 COMMENT ON COLUMN zentry_notify.sender_queue.recalled IS 'The worker wants it back: whoever holds it gives it up as soon as nothing of it is in flight';
 COMMENT ON COLUMN zentry_notify.sender_queue.asked IS 'What a person has asked for and its holder has not heard: retry: what waits is due; resume: whatever its endpoint has asked for; null: nothing';
 
--- ---- 12_rust_functions.sql ----
+-- ---- 13_rust_functions.sql ----
 
 -- The functions that are written in Rust; src/ has them under the same names.
 
@@ -760,7 +760,7 @@ CREATE OR REPLACE FUNCTION @extschema@.zentry_test_webhook(webhook_id bigint, te
     AS 'MODULE_PATHNAME', 'zentry_test_webhook_wrapper';
 COMMENT ON FUNCTION @extschema@.zentry_test_webhook(bigint, text) IS
     'Posts a message to the webhook at once, waits for the answer and returns what became of it; the log has it too';
--- ---- 13_rules.sql ----
+-- ---- 14_rules.sql ----
 
 -- The rules of rows of our own tables, for every way in.
 
@@ -1037,7 +1037,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zentry_notify.replace_source() IS 'Trigger: a restored source takes the place of the one that is there';
--- ---- 14_event_definition.sql ----
+-- ---- 15_event_definition.sql ----
 
 -- What messages say: types and wordings put together, and the rules for both.
 
@@ -1160,12 +1160,12 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zentry_notify.check_event_wording() IS 'Trigger: the rules of a row of event_wording';
--- ---- 15_views.sql ----
+-- ---- 16_views.sql ----
 
 -- What people look at, and write to. No secret is in here but in webhook_integration, which the application alone may read.
 
 -- A subquery and no join, so that SELECT ... FOR UPDATE works. Without conditions, so that COPY and every client find a table's behaviour:
--- write_integration (16_webhook_integration.sql) takes what is written.
+-- write_integration (17_webhook_integration.sql) takes what is written.
 CREATE OR REPLACE VIEW zentry_notify.webhook_integration AS
 SELECT w.id,
        w.name,
@@ -1570,7 +1570,7 @@ $$;
 -- The view webhooks had it until now.
 ALTER TABLE zentry_notify.webhook DROP COLUMN webhook_url;
 
--- ---- 16_webhook_integration.sql ----
+-- ---- 17_webhook_integration.sql ----
 
 -- What is written to the view webhook_integration, as Django writes it, and by the functions that register and change webhooks.
 
@@ -1749,7 +1749,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zentry_notify.write_integration() IS 'Trigger: what is written to webhook_integration goes to webhook, its URL to webhook_secret';
--- ---- 17_webhook_functions.sql ----
+-- ---- 18_webhook_functions.sql ----
 
 -- Register, change and delete webhooks. The rules are those of the tables (check_webhook) and of what is written to their view.
 
@@ -2065,7 +2065,7 @@ END
 $$;
 COMMENT ON FUNCTION zentry_notify.forget_deleted(integer) IS
     'Deletes at most so many deliveries of webhooks that were deleted, and returns how many there were. The worker calls it';
--- ---- 18_delivery_functions.sql ----
+-- ---- 19_delivery_functions.sql ----
 
 -- Sample events, and deliveries sent anew.
 
@@ -2332,7 +2332,7 @@ END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_resume(bigint) IS
     'Tries a webhook now that is failing, gone, or told to wait: what its endpoint has asked for is forgotten, also a limit that Discord has set for all webhooks, of other databases too, and the first of what waits leaves; where nothing waits, it is failing until something has been taken. Quiet hours hold';
--- ---- 19_notices.sql ----
+-- ---- 20_notices.sql ----
 
 -- Notices: of a webhook's trouble another one is told, when it begins and not again before it is over. A notice that fails makes none.
 
@@ -2399,7 +2399,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zentry_notify.tell_of_expiry() IS 'Trigger: a webhook lets deliveries expire';
--- ---- 20_delivery_log.sql ----
+-- ---- 21_delivery_log.sql ----
 
 -- The log: what is written to it as if it still was a table, and how its pages are found.
 
@@ -2596,7 +2596,7 @@ END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_logs(bigint, text, text, bigint, integer) IS
     'Returns the newest deliveries of one webhook, event type or status (null: all) whose ids are below before_id. Served by an index, however long the log is';
--- ---- 21_attach.sql ----
+-- ---- 22_attach.sql ----
 
 -- Which tables fire what. src/attach/ does it.
 --
@@ -2766,7 +2766,7 @@ COMMENT ON FUNCTION @extschema@.zentry_detach(regclass, text) IS 'Removes the ex
 CREATE OR REPLACE FUNCTION @extschema@.zentry_omit(event_type text, relation regclass, keys text[]) RETURNS void
     LANGUAGE c AS 'MODULE_PATHNAME', 'zentry_omit_wrapper';
 COMMENT ON FUNCTION @extschema@.zentry_omit(text, regclass, text[]) IS 'Sets the keys of an event''s data that are left out for every webhook, such as {task_description}: their columns are not read. Attaching again keeps them. Needs the table''s owner';
--- ---- 22_route_cursor.sql ----
+-- ---- 23_route_cursor.sql ----
 
 -- The route cursor: what it comes to when a dump is restored, and what is not routed yet.
 
@@ -2833,7 +2833,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zentry_notify.route_from_now() IS 'Takes all events that there are for routed. For a database whose dump had events and no cursor';
--- ---- 23_replication.sql ----
+-- ---- 24_replication.sql ----
 
 -- What logical replication and TRUNCATE do to our own tables, and how a subscriber takes over.
 
@@ -2965,7 +2965,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zentry_notify.keep_numbering() IS 'Trigger: TRUNCATE ... RESTART IDENTITY goes on above the numbers that were given, and what belongs to the rows goes with them';
--- ---- 24_audit.sql ----
+-- ---- 25_audit.sql ----
 
 -- Who changed what of the configuration: triggers of its tables write it into audit_entry.
 
@@ -3143,7 +3143,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zentry_notify.audit_truncate() IS 'Trigger: notes in audit_entry who empties a table of the configuration';
--- ---- 25_api.sql ----
+-- ---- 26_api.sql ----
 
 -- What the REST API's server and its clients need of the database: tokens, and names beside ids.
 
@@ -3322,7 +3322,7 @@ AS $$
 $$;
 COMMENT ON FUNCTION zentry_notify.look_up(text, bigint[]) IS
     'What the attached tables'' look-ups (project_name, user_name) give for these ids, as far as the caller may read it';
--- ---- 25_senders.sql ----
+-- ---- 27_senders.sql ----
 
 -- What zentry-notify send calls, and nothing else. Whoever calls names a sender, which has to be of this very session: a session that is over can't
 -- write, so that what it held is free for others the moment it has ended. Clocks decide nothing. Nothing here is made of text that is stored.
@@ -3755,7 +3755,7 @@ END
 $$;
 COMMENT ON FUNCTION zentry_notify.tell_senders(text, bigint[], bigint[]) IS
     'Tells senders, if there are any: queues, settings, or numbers of webhooks that something waits for. retried, resumed: what people have asked for';
--- ---- 26_statistics.sql ----
+-- ---- 28_statistics.sql ----
 
 -- Counters as people and collectors of metrics want them.
 
@@ -3902,7 +3902,7 @@ END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_stats_by_hour(integer, bigint) IS
     'Counts of deliveries in each of the last hours, the current one last, of one webhook or (null) of all. Hours without a delivery have a row, too. p50, p95 and p99 are seconds from the event to the answer';
--- ---- 27_own_objects.sql ----
+-- ---- 29_own_objects.sql ----
 
 -- What belongs to the extension: its tables, indexes and triggers in one list each, so that status can tell what is missing.
 
@@ -4048,7 +4048,7 @@ $$;
 COMMENT ON FUNCTION zentry_notify.put_own_triggers() IS 'Makes the triggers of own_triggers(), in the place of those that there are';
 
 SELECT zentry_notify.put_own_triggers();
--- ---- 28_status_server.sql ----
+-- ---- 30_status_server.sql ----
 
 -- Is it working, and if not, what do I do: what the cluster has (library, launcher, databases), and the settings.
 
@@ -4253,7 +4253,7 @@ AS $$
      WHERE s.here <> s.normal AND s.for_all = s.normal AND s.for_role = s.normal;
 $$;
 COMMENT ON FUNCTION zentry_notify.status_settings() IS 'Status of the settings that switch something off';
--- ---- 29_status_worker.sql ----
+-- ---- 31_status_worker.sql ----
 
 -- Status of this database's worker, and what it should be doing.
 
@@ -4413,7 +4413,7 @@ AS $$
      WHERE w.sends <> 'local' OR w.senders > 0
 $$;
 COMMENT ON FUNCTION zentry_notify.status_senders() IS 'Status of senders on other machines; nothing while there are none and the worker sends';
--- ---- 30_status_tables.sql ----
+-- ---- 32_status_tables.sql ----
 
 -- Status of our own tables: the rights on them, what others have put on them or taken off, who locks them, what is replicated.
 
@@ -4702,7 +4702,7 @@ AS $$
      ORDER BY 1, 2 DESC, 3;
 $$;
 COMMENT ON FUNCTION zentry_notify.status_replication() IS 'Status of logical replication that would have messages go out twice, or secrets go out at all';
--- ---- 31_status_events.sql ----
+-- ---- 33_status_events.sql ----
 
 -- Status of events on their way: the attached tables, what is routed, the webhooks, the queue, the failures.
 
@@ -5023,7 +5023,7 @@ AS $$
                             (SELECT d.created_at FROM zentry_notify.legacy_delivery d ORDER BY d.id DESC LIMIT 1)) AS created_at) l;
 $$;
 COMMENT ON FUNCTION zentry_notify.status_log() IS 'Status of what became of deliveries, and of the time';
--- ---- 32_status.sql ----
+-- ---- 34_status.sql ----
 
 -- The whole status. One function for each part of the way from the write to the message; what they return, zentry_status() returns.
 
@@ -5093,7 +5093,7 @@ END
 $$;
 COMMENT ON FUNCTION @extschema@.zentry_status() IS
     'Whether everything works: one row for each part of the way from the write to the message. state is ok, attention or broken; remedy is the SQL that mends it, or a comment that says what to do';
--- ---- 33_import.sql ----
+-- ---- 35_import.sql ----
 
 -- The integrations of the application's own notifications, taken over.
 
@@ -5240,7 +5240,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zentry_notify.import_integration(jsonb) IS 'Takes over one integration, a row of the application''s table as JSON';
--- ---- 34_event_types.sql ----
+-- ---- 36_event_types.sql ----
 
 -- Event types of users, wordings, previews; and the rows of the built-in types.
 
@@ -5468,7 +5468,7 @@ BEGIN
 END
 $$;
 
--- ---- 35_privileges.sql ----
+-- ---- 37_privileges.sql ----
 
 -- PUBLIC has nothing but the trigger function; the agent what capture and delivery need; readers and managers are granted by calls.
 

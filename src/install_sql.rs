@@ -47,121 +47,121 @@ extension_sql_file!(
     requires = ["event_wording"]
 );
 extension_sql_file!(
-    "../sql/11_senders.sql",
+    "../sql/12_senders.sql",
     name = "senders",
     requires = ["api_token"]
 );
 extension_sql_file!(
-    "../sql/12_rust_functions.sql",
+    "../sql/13_rust_functions.sql",
     name = "rust_functions",
     requires = ["senders"]
 );
 extension_sql_file!(
-    "../sql/13_rules.sql",
+    "../sql/14_rules.sql",
     name = "rules",
     requires = ["rust_functions"]
 );
 extension_sql_file!(
-    "../sql/14_event_definition.sql",
+    "../sql/15_event_definition.sql",
     name = "event_definition",
     requires = ["rules"]
 );
 extension_sql_file!(
-    "../sql/15_views.sql",
+    "../sql/16_views.sql",
     name = "views",
     requires = ["event_definition"]
 );
 extension_sql_file!(
-    "../sql/16_webhook_integration.sql",
+    "../sql/17_webhook_integration.sql",
     name = "webhook_integration",
     requires = ["views"]
 );
 extension_sql_file!(
-    "../sql/17_webhook_functions.sql",
+    "../sql/18_webhook_functions.sql",
     name = "webhook_functions",
     requires = ["webhook_integration"]
 );
 extension_sql_file!(
-    "../sql/18_delivery_functions.sql",
+    "../sql/19_delivery_functions.sql",
     name = "delivery_functions",
     requires = ["webhook_functions"]
 );
 extension_sql_file!(
-    "../sql/19_notices.sql",
+    "../sql/20_notices.sql",
     name = "notices",
     requires = ["delivery_functions"]
 );
 extension_sql_file!(
-    "../sql/20_delivery_log.sql",
+    "../sql/21_delivery_log.sql",
     name = "delivery_log",
     requires = ["notices"]
 );
 extension_sql_file!(
-    "../sql/21_attach.sql",
+    "../sql/22_attach.sql",
     name = "attach",
     requires = ["delivery_log"]
 );
 extension_sql_file!(
-    "../sql/22_route_cursor.sql",
+    "../sql/23_route_cursor.sql",
     name = "route_cursor",
     requires = ["attach"]
 );
 extension_sql_file!(
-    "../sql/23_replication.sql",
+    "../sql/24_replication.sql",
     name = "replication",
     requires = ["route_cursor"]
 );
-extension_sql_file!("../sql/24_audit.sql", name = "audit", requires = ["replication"]);
-extension_sql_file!("../sql/25_api.sql", name = "api", requires = ["audit"]);
-extension_sql_file!("../sql/25_senders.sql", name = "sending", requires = ["api"]);
+extension_sql_file!("../sql/25_audit.sql", name = "audit", requires = ["replication"]);
+extension_sql_file!("../sql/26_api.sql", name = "api", requires = ["audit"]);
+extension_sql_file!("../sql/27_senders.sql", name = "sending", requires = ["api"]);
 extension_sql_file!(
-    "../sql/26_statistics.sql",
+    "../sql/28_statistics.sql",
     name = "statistics",
     requires = ["sending"]
 );
 extension_sql_file!(
-    "../sql/27_own_objects.sql",
+    "../sql/29_own_objects.sql",
     name = "own_objects",
     requires = ["statistics"]
 );
 extension_sql_file!(
-    "../sql/28_status_server.sql",
+    "../sql/30_status_server.sql",
     name = "status_server",
     requires = ["own_objects"]
 );
 extension_sql_file!(
-    "../sql/29_status_worker.sql",
+    "../sql/31_status_worker.sql",
     name = "status_worker",
     requires = ["status_server"]
 );
 extension_sql_file!(
-    "../sql/30_status_tables.sql",
+    "../sql/32_status_tables.sql",
     name = "status_tables",
     requires = ["status_worker"]
 );
 extension_sql_file!(
-    "../sql/31_status_events.sql",
+    "../sql/33_status_events.sql",
     name = "status_events",
     requires = ["status_tables"]
 );
 extension_sql_file!(
-    "../sql/32_status.sql",
+    "../sql/34_status.sql",
     name = "status",
     requires = ["status_events"]
 );
-extension_sql_file!("../sql/33_import.sql", name = "import", requires = ["status"]);
+extension_sql_file!("../sql/35_import.sql", name = "import", requires = ["status"]);
 extension_sql_file!(
-    "../sql/34_event_types.sql",
+    "../sql/36_event_types.sql",
     name = "event_types",
     requires = ["import"]
 );
 extension_sql_file!(
-    "../sql/35_privileges.sql",
+    "../sql/37_privileges.sql",
     name = "privileges",
     requires = ["event_types"]
 );
 extension_sql_file!(
-    "../sql/36_install.sql",
+    "../sql/38_install.sql",
     name = "install",
     requires = ["privileges"],
     finalize

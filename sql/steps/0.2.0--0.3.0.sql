@@ -332,36 +332,36 @@ DROP FUNCTION zentry_notify.put_wording(pg_catalog.text, pg_catalog.int8, pg_cat
     pg_catalog.text, pg_catalog.text);
 DROP FUNCTION @extschema@.zentry_preview(pg_catalog.text, pg_catalog.text, pg_catalog.jsonb, pg_catalog.int8);
 
---# include 11_senders.sql
+--# include 12_senders.sql
 
---# include 12_rust_functions.sql
---# include 13_rules.sql
---# include 14_event_definition.sql
---# include 15_views.sql
+--# include 13_rust_functions.sql
+--# include 14_rules.sql
+--# include 15_event_definition.sql
+--# include 16_views.sql
 
 -- The view webhooks had it until now.
 ALTER TABLE zentry_notify.webhook DROP COLUMN webhook_url;
 
---# include 16_webhook_integration.sql
---# include 17_webhook_functions.sql
---# include 18_delivery_functions.sql
---# include 19_notices.sql
---# include 20_delivery_log.sql
---# include 21_attach.sql
---# include 22_route_cursor.sql
---# include 23_replication.sql
---# include 24_audit.sql
---# include 25_api.sql
---# include 25_senders.sql
---# include 26_statistics.sql
---# include 27_own_objects.sql
---# include 28_status_server.sql
---# include 29_status_worker.sql
---# include 30_status_tables.sql
---# include 31_status_events.sql
---# include 32_status.sql
---# include 33_import.sql
---# include 34_event_types.sql
+--# include 17_webhook_integration.sql
+--# include 18_webhook_functions.sql
+--# include 19_delivery_functions.sql
+--# include 20_notices.sql
+--# include 21_delivery_log.sql
+--# include 22_attach.sql
+--# include 23_route_cursor.sql
+--# include 24_replication.sql
+--# include 25_audit.sql
+--# include 26_api.sql
+--# include 27_senders.sql
+--# include 28_statistics.sql
+--# include 29_own_objects.sql
+--# include 30_status_server.sql
+--# include 31_status_worker.sql
+--# include 32_status_tables.sql
+--# include 33_status_events.sql
+--# include 34_status.sql
+--# include 35_import.sql
+--# include 36_event_types.sql
 -- Everybody may call the trigger's function now, so that what managers were granted says nothing any more.
 DO $$
 DECLARE
@@ -376,16 +376,16 @@ BEGIN
 END
 $$;
 
---# include 35_privileges.sql
+--# include 37_privileges.sql
 
 -- The structure that the above leads to, as digests of its files.
 --# structure 01_schema.sql 9644aaa7488d6366
---# structure 02_event_type.sql afb8efe13ce2ca2b
---# structure 03_webhook.sql f7a1161145529c60
+--# structure 02_event_type.sql f743596f94072eb5
+--# structure 03_webhook.sql d4dafadf2fe2a45d
 --# structure 06_legacy_delivery.sql 4e594d666bb17293
 --# structure 07_webhook_state.sql 1e95ff075f60298b
 --# structure 08_event_source.sql 426184cabd82c950
 --# structure 09_delivery_stat.sql 975f394c8f1c4fc4
 --# structure 10_event_wording.sql abc35a2f0dcc42c8
 --# structure 11_api_token.sql 75e91431a803e2f0
---# structure 36_install.sql df31254270b1dba5
+--# structure 38_install.sql 99869d0017f9c3b3

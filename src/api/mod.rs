@@ -1,4 +1,4 @@
-//! The SQL functions that are written in Rust (`sql/12_rust_functions.sql` declares them), one file a noun.
+//! The SQL functions that are written in Rust (`sql/13_rust_functions.sql` declares them), one file a noun.
 
 mod api_token;
 mod appearance;

@@ -1,7 +1,7 @@
 -- What people look at, and write to. No secret is in here but in webhook_integration, which the application alone may read.
 
 -- A subquery and no join, so that SELECT ... FOR UPDATE works. Without conditions, so that COPY and every client find a table's behaviour:
--- write_integration (16_webhook_integration.sql) takes what is written.
+-- write_integration (17_webhook_integration.sql) takes what is written.
 CREATE OR REPLACE VIEW zentry_notify.webhook_integration AS
 SELECT w.id,
        w.name,
