@@ -10,7 +10,7 @@ use crate::web::Error;
 use crate::web::path::Name;
 
 /// Its pages: the name, and the text as Markdown.
-const PAGES: [(&str, &str); 26] = [
+const PAGES: [(&str, &str); 27] = [
     ("README", include_str!("../../../../../docs/guide/README.md")),
     (
         "admin-pages",
@@ -69,6 +69,10 @@ const PAGES: [(&str, &str); 26] = [
         include_str!("../../../../../docs/guide/quiet-hours.md"),
     ),
     ("rest-api", include_str!("../../../../../docs/guide/rest-api.md")),
+    (
+        "scale-out",
+        include_str!("../../../../../docs/guide/scale-out.md"),
+    ),
     ("signed", include_str!("../../../../../docs/guide/signed.md")),
     ("slack", include_str!("../../../../../docs/guide/slack.md")),
     ("teams", include_str!("../../../../../docs/guide/teams.md")),
