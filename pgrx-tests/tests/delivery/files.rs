@@ -88,6 +88,18 @@ fn with_few_files_channels_that_worked_are_served_beside_more_that_hang_than_the
     .unwrap();
     assert_eq!(held(), all);
     let files = fs::read_dir(format!("/proc/{}/fd", worker(&mut client))).unwrap();
-    assert!(files.count() < 256 * 3 / 4);
+    let files: Vec<_> = files
+        .filter_map(|file| fs::read_link(file.unwrap().path()).ok())
+        .collect();
+    let sockets = files
+        .iter()
+        .filter(|file| file.to_string_lossy().starts_with("socket:"));
+    // The other half is for idle connections and for PostgreSQL, which closes tables that it does not need when it has no file left.
+    let sockets = sockets.count();
+    assert!(
+        (all..256 / 2).contains(&sockets),
+        "{sockets} sockets among {} files",
+        files.len()
+    );
     assert_eq!(site.emulator.complaints(), [""; 0]);
 }
