@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use zentry_e2e::emulator::{Behaviour, Kind};
-use zentry_e2e::site::{fire, wait_for_counters};
+use zentry_e2e::site::{fire, wait_for, wait_for_counters};
 use zentry_e2e::zentry::{self, id};
 
 use super::Site;
@@ -244,7 +244,11 @@ fn the_status_speaks_names_and_has_buttons() -> Result<()> {
     )?;
     channel.webhook.script([Behaviour::Status(404)]);
     fire(&mut site.scene.client)?;
-    site.scene.settle()?;
+    // That the webhook is gone is written after the delivery's outcome.
+    wait_for(
+        &mut site.scene.client,
+        "SELECT state = 'gone' FROM zentry_notify.webhooks",
+    )?;
     site.scene
         .client
         .batch_execute("ALTER TABLE tasks_task DISABLE TRIGGER USER")?;
