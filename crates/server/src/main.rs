@@ -12,6 +12,7 @@
 
 mod cli;
 mod database;
+mod process;
 mod queries;
 mod send;
 mod spelling;

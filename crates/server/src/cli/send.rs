@@ -1,6 +1,5 @@
 //! `send`: sends for databases on other machines.
 
-use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -8,13 +7,13 @@ use std::{fs, process};
 
 use anyhow::{Context, Result};
 use clap::Args;
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::{JoinSet, LocalSet};
 use tracing_subscriber::filter::LevelFilter;
 use webhook::client::{Client, ClientConfig, parse_proxy};
 
 use super::Target;
+use crate::process::{log_to_stderr, told_to_end};
 use crate::send::{Options, Sender};
 use crate::web::seats;
 
@@ -51,12 +50,7 @@ pub struct Send {
 
 impl Send {
     pub async fn run(self, target: &Target) -> Result<ExitCode> {
-        tracing_subscriber::fmt()
-            .with_max_level(self.log_level)
-            .with_writer(io::stderr)
-            .with_ansi(io::stderr().is_terminal())
-            .with_target(false)
-            .init();
+        log_to_stderr(self.log_level);
         let databases = target.all()?;
         let options = Options {
             name: self
@@ -72,12 +66,9 @@ impl Send {
         };
         seats::affordable(FILES, 0);
         let (say, stop) = watch::channel(false);
-        let mut terminate = signal(SignalKind::terminate())?;
+        let told = told_to_end()?;
         tokio::spawn(async move {
-            tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
-                _ = terminate.recv() => {}
-            }
+            told.await;
             // Everybody has ended otherwise.
             let _ = say.send(true);
         });

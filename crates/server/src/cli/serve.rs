@@ -1,6 +1,5 @@
 //! `serve`: the HTTP server.
 
-use std::io::{self, IsTerminal};
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -16,6 +15,7 @@ use super::output::tell;
 use super::traces::{TraceOptions, report};
 use super::{Access, explain, explain_begin, explain_pool};
 use crate::database::{Database, Identity, Parameters, PoolOptions};
+use crate::process::log_to_stderr;
 use crate::traces::Follower;
 use crate::web::{App, Bound, Listen, Options, seats};
 
@@ -73,12 +73,7 @@ pub struct Serve {
 
 impl Serve {
     pub async fn run(self, parameters: &Parameters) -> Result<ExitCode> {
-        tracing_subscriber::fmt()
-            .with_max_level(self.log_level)
-            .with_writer(io::stderr)
-            .with_ansi(io::stderr().is_terminal())
-            .with_target(false)
-            .init();
+        log_to_stderr(self.log_level);
         let request_timeout = Duration::from_secs(self.request_timeout);
         let trials = (self.pool_size / 5).max(1);
         let pool = PoolOptions {

@@ -13,12 +13,12 @@ use rustls::ServerConfig;
 use rustls::crypto::ring;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tokio::signal::unix::{SignalKind, signal};
 
 use super::admin;
 use super::app::App;
 use super::seats::{self, Client, Door};
 use super::uri::Secure;
+use crate::process::told_to_end;
 
 /// How long requests that are under way may go on when the server is told to end.
 const GRACE: Duration = Duration::from_secs(10);
@@ -87,8 +87,12 @@ impl Bound {
             .router
             .layer(middleware::from_fn(seats::keep))
             .into_make_service_with_connect_info::<Client>();
-        let handle = Handle::new();
-        tokio::spawn(end_on_signal(handle.clone(), signal(SignalKind::terminate())?));
+        let handle = Handle::<Client>::new();
+        let (told, ending) = (told_to_end()?, handle.clone());
+        tokio::spawn(async move {
+            told.await;
+            ending.graceful_shutdown(Some(GRACE));
+        });
         let mut server = Server::from_listener(self.door)
             .handle(handle)
             .http1_only()
@@ -121,12 +125,4 @@ fn tls(certificate: &Path, key: &Path) -> Result<Arc<ServerConfig>> {
         .context("certificate and key do not fit")?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Arc::new(config))
-}
-
-async fn end_on_signal(handle: Handle<Client>, mut terminate: tokio::signal::unix::Signal) {
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = tokio::signal::ctrl_c() => {}
-    }
-    handle.graceful_shutdown(Some(GRACE));
 }
