@@ -241,7 +241,7 @@ impl Worker {
                 .clone()
         };
         let state = |change: &QueueChange| {
-            let queue = queue_of(change);
+            let queue = change.queue();
             State {
                 change: change.clone(),
                 since: self
@@ -255,7 +255,7 @@ impl Worker {
     }
 
     fn record_state(&mut self, state: State) {
-        let queue = queue_of(&state.change);
+        let queue = state.change.queue();
         self.unrecorded.states.remove(&queue);
         let recorded = database::transaction("zentry_notify: record a webhook's state", || {
             self.store
@@ -296,14 +296,5 @@ impl Worker {
             }
             pgrx::check_for_interrupts!();
         }
-    }
-}
-
-fn queue_of(change: &QueueChange) -> QueueId {
-    match change {
-        QueueChange::SwitchedOff { queue, .. }
-        | QueueChange::CircuitOpened { queue, .. }
-        | QueueChange::CircuitMoved { queue, .. }
-        | QueueChange::CircuitClosed { queue } => *queue,
     }
 }

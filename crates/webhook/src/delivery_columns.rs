@@ -35,7 +35,7 @@ pub fn body(change: &DeliveryChange, log_payloads: bool) -> Option<&str> {
 }
 
 pub fn finished_at(change: &DeliveryChange) -> Option<Timestamp> {
-    matches!(change.outcome, Outcome::Sent | Outcome::Failed).then_some(change.at)
+    change.is_final().then_some(change.at)
 }
 
 /// With its place in a trace stands when the event happened, which the event's own row may not outlive.

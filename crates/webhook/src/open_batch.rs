@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use crate::event::Event;
-use crate::schedule::{Delivery, DeliveryChange, DeliveryId, Outcome, QueueId};
+use crate::schedule::{Delivery, DeliveryChange, DeliveryId, QueueId};
 pub use event::{OpenDelivery, OpenEvent};
 use pace::{Pace, STALE};
 use spilled::Spilled;
@@ -183,11 +183,10 @@ impl OpenBatch {
         }
         let before = event.answered_at;
         // What has to be tried again waits in the table: people look there for the reason.
-        let waits = matches!(change.outcome, Outcome::Retry { .. } | Outcome::Waiting { .. });
-        let at = if waits {
-            now.checked_sub(AFTER_ANSWER - FINISHED)
-        } else {
+        let at = if change.is_final() {
             None
+        } else {
+            now.checked_sub(AFTER_ANSWER - FINISHED)
         }
         .unwrap_or(now);
         let first = before.map_or(at, |before| before.min(at));
@@ -218,12 +217,16 @@ impl OpenBatch {
     }
 
     fn longest(&self, now: Instant) -> Duration {
-        let deliveries = self.deliveries() + self.spilled.len();
+        let deliveries = self.with_spilled();
         if deliveries >= MANY && self.pace.takes(deliveries, LONGEST_WHEN_MOVING, now) {
             LONGEST_WHEN_MOVING
         } else {
             self.usual()
         }
+    }
+
+    fn with_spilled(&self) -> usize {
+        self.deliveries() + self.spilled.len()
     }
 
     /// Notes that a delivery of this event was written as waiting.
@@ -234,10 +237,9 @@ impl OpenBatch {
     /// How long a delivery takes room after its event was routed, if it is written as waiting: as long as it may leave soon. To route on
     /// and on would write everything as waiting, and keep the processor from what it takes to send it.
     fn takes_room(&self, now: Instant) -> Duration {
-        let deliveries = self.deliveries() + self.spilled.len();
         if !self.pace.is_known(now) {
             LONGEST
-        } else if self.pace.takes(deliveries, LONGEST_WHEN_MOVING, now) {
+        } else if self.pace.takes(self.with_spilled(), LONGEST_WHEN_MOVING, now) {
             LONGEST_WHEN_MOVING
         } else {
             Duration::ZERO
@@ -252,7 +254,7 @@ impl OpenBatch {
             Some(moment) => self.spilled.forget_until(moment),
             None => {}
         }
-        self.deliveries() + self.spilled.len()
+        self.with_spilled()
     }
 
     /// Returns after what time to ask [`OpenBatch::occupied`] again, whatever becomes of the deliveries; None: nothing that was written

@@ -64,11 +64,6 @@ impl Ownership {
         }
     }
 
-    /// Whether there is a session, as far as is known.
-    pub fn has_session(&self) -> bool {
-        self.heard.is_some()
-    }
-
     /// Whether a request may leave now.
     pub fn may_post(&self, now: Duration) -> bool {
         self.heard

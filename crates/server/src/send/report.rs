@@ -47,7 +47,7 @@ impl Pending {
             of_queue.deliveries.push(change);
         }
         for change in changes.queues {
-            let queue = queue_of(&change);
+            let queue = change.queue();
             let of_queue = self.queues.entry(queue).or_default();
             of_queue.states.push((change, since(queue)));
         }
@@ -154,15 +154,6 @@ fn latest(states: &[(QueueChange, Timestamp)]) -> impl Iterator<Item = &(QueueCh
         .iter()
         .find(|(change, _)| matches!(change, QueueChange::SwitchedOff { .. }));
     off.or(states.last()).into_iter()
-}
-
-fn queue_of(change: &QueueChange) -> QueueId {
-    match change {
-        QueueChange::SwitchedOff { queue, .. }
-        | QueueChange::CircuitOpened { queue, .. }
-        | QueueChange::CircuitMoved { queue, .. }
-        | QueueChange::CircuitClosed { queue } => *queue,
-    }
 }
 
 #[cfg(test)]

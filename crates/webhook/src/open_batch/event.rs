@@ -2,8 +2,9 @@
 
 use std::time::Instant;
 
+use crate::delivery_columns::next_attempt;
 use crate::event::Event;
-use crate::schedule::{Delivery, DeliveryChange, DeliveryId, Outcome, QueueId};
+use crate::schedule::{Delivery, DeliveryChange, DeliveryId, QueueId};
 
 /// An event and its deliveries.
 #[derive(Clone, Debug)]
@@ -52,19 +53,13 @@ impl OpenDelivery {
 
     /// As the scheduler wants it.
     pub(super) fn row(&self, event_id: i64, event: &Event) -> Delivery {
-        let next_attempt_at = self.last.as_ref().and_then(|change| match change.outcome {
-            Outcome::Retry { next_attempt_at } | Outcome::Waiting { next_attempt_at } => {
-                Some(next_attempt_at)
-            }
-            Outcome::Sent | Outcome::Failed => None,
-        });
         Delivery {
             id: self.id,
             event_id,
             event: event.clone(),
             attempts: self.last.as_ref().map_or(0, |change| change.attempts),
             created_at: event.occurred_at,
-            next_attempt_at,
+            next_attempt_at: self.last.as_ref().and_then(|change| next_attempt(change.outcome)),
         }
     }
 }

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use proptest::prelude::*;
 
 use super::*;
+use crate::schedule::Outcome;
 
 const QUEUES: i64 = 3;
 

@@ -108,3 +108,15 @@ pub enum QueueChange {
         queue: QueueId,
     },
 }
+
+impl QueueChange {
+    /// Returns the queue that has changed.
+    pub fn queue(&self) -> QueueId {
+        match self {
+            QueueChange::SwitchedOff { queue, .. }
+            | QueueChange::CircuitOpened { queue, .. }
+            | QueueChange::CircuitMoved { queue, .. }
+            | QueueChange::CircuitClosed { queue } => *queue,
+        }
+    }
+}
