@@ -152,7 +152,8 @@ impl Disk {
         Ok(self.client.query_one(sql, &[])?.get(0))
     }
 
-    /// Every row that was written has its event, or that is counted as lost; returns how many are.
+    /// Every row that was written has its event, or that is counted as lost; returns how many are. While there is no room, PostgreSQL 19
+    /// may refuse to read: a query, too, adds to the visibility map.
     fn lost(&mut self) -> Result<i64> {
         let written = self.number("SELECT count(*) FROM public.written")?;
         let recorded = self.number("SELECT count(*) FROM zentry_notify.event WHERE source_id = (SELECT max(id) FROM zentry_notify.event_source)")?;
@@ -180,10 +181,10 @@ fn a_full_disk_refuses_no_write_to_the_applications_table() -> Result<()> {
     disk.client.batch_execute(
         "INSERT INTO public.written (id, text) SELECT i, 'x' FROM generate_series(1, 200) i",
     )?;
-    assert!(disk.lost()? > 100);
     assert!(disk.site.logged(log, "could not be recorded (SQLSTATE 53100)")? <= 40);
     disk.has_room()?;
     let lost = disk.lost()?;
+    assert!(lost > 100);
     assert_eq!(disk.write(100)?, 0);
     assert_eq!(disk.lost()?, lost);
     wait_for(&mut disk.client, "SELECT zentry_notify.unrouted_events() = 0")
@@ -195,9 +196,9 @@ fn an_index_that_cannot_grow_refuses_one_write_at_most() -> Result<()> {
     let mut disk = Disk::start()?;
     disk.is_full_for("zentry_notify.event_pkey")?;
     assert!(disk.write(1_500)? <= 1);
-    assert!(disk.lost()? > 0);
     disk.has_room()?;
     let lost = disk.lost()?;
+    assert!(lost > 0);
     assert_eq!(disk.write(500)?, 0);
     assert_eq!(disk.lost()?, lost);
     Ok(())
