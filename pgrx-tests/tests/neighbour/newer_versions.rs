@@ -221,7 +221,7 @@ fn repack_concurrently() {
     let Some((mut scene, channel)) = from(19) else {
         return;
     };
-    channel.webhook.script([Behaviour::Status(503)]);
+    channel.webhook.always(Behaviour::Status(503));
     let mut client = scene.database.connect().unwrap();
     zentry::complete_task(&mut client, 2, jiff::Timestamp::now()).unwrap();
     scene
@@ -233,6 +233,7 @@ fn repack_concurrently() {
     zentry::complete_task(&mut client, 3, jiff::Timestamp::now()).unwrap();
     repack(&mut client, "public");
     repack(&mut client, "zentry_notify");
+    channel.webhook.always(Behaviour::Normal);
     zentry::complete_task(&mut client, 4, jiff::Timestamp::now()).unwrap();
     assert_eq!(sent(&mut scene, "task_id"), [2, 3, 4]);
     assert_eq!(channel.webhook.event_count(), 3);
