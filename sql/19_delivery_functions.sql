@@ -205,7 +205,8 @@ BEGIN
            -- No join: the planner would look for each webhook through all that has failed, or through all that it has heard.
            AND (l.webhook_integration_id IN (SELECT w.id FROM zentry_notify.webhook w WHERE w.is_active)) IS TRUE
            AND (webhook_id IS NULL OR l.webhook_integration_id = webhook_id)
-           AND (zentry_retry_failed.event_type IS NULL OR l.event_type = zentry_retry_failed.event_type)
+           -- Concatenated, so that PostgreSQL 18 and newer do not skip through the log for all of that type: less has failed.
+           AND (zentry_retry_failed.event_type IS NULL OR l.event_type || '' = zentry_retry_failed.event_type)
            AND (since IS NULL OR l.created_at >= since)
          ORDER BY l.id),
     chosen AS MATERIALIZED (
