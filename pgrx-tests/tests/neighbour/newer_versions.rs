@@ -233,7 +233,7 @@ fn repack_concurrently() {
     zentry::complete_task(&mut client, 3, jiff::Timestamp::now()).unwrap();
     repack(&mut client, "public");
     repack(&mut client, "zentry_notify");
-    channel.webhook.always(Behaviour::Normal);
+    channel.webhook.recover();
     zentry::complete_task(&mut client, 4, jiff::Timestamp::now()).unwrap();
     assert_eq!(sent(&mut scene, "task_id"), [2, 3, 4]);
     assert_eq!(channel.webhook.event_count(), 3);

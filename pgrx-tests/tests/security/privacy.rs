@@ -292,10 +292,11 @@ fn what_waits_has_its_data_until_it_is_sent() -> Result<()> {
     zentry::load(&mut scene.client)?;
     scene.install()?;
     let channel = scene.channel(Kind::Discord)?;
-    channel.webhook.script([Behaviour::Status(500)]);
+    channel.webhook.always(Behaviour::Status(500));
     zentry::extend_streak(&mut scene.client, id::CHEN)?;
     let waiting = scene.wait_until("the first attempt", |all| all.iter().any(|d| d.status == "retry"))?;
     assert!(waiting[0].payload.is_object(), "{waiting:#?}");
+    channel.webhook.recover();
     scene.settle()?;
     scene.wait_until("the data to go", all_without_data)?;
     assert_eq!(channel.webhook.event_count(), 1);
