@@ -15,9 +15,10 @@ use super::parts;
 use super::preview::Message;
 use super::visitor::Visitor;
 use crate::database::{Access, Session};
-use crate::queries::configuration::{self, Wording, Words};
 use crate::queries::integrations;
 use crate::queries::rights::{Deed, Rights};
+use crate::queries::wordings::{self, Wording};
+use crate::queries::words::Words;
 use crate::web::Error;
 use crate::web::error::Fields;
 use crate::web::filters::Filters;
@@ -214,7 +215,7 @@ fn fields_of(text: &str) -> Value {
 
 /// What is set of an event, with whose it is.
 pub(super) async fn section(session: &Session<'_>, event: &str, rights: &Rights) -> Result<Markup, Error> {
-    let wordings = configuration::wordings(session).await?;
+    let wordings = wordings::list(session).await?;
     let of_it: Vec<&Wording> = wordings.iter().filter(|one| one.event_type == event).collect();
     let names = integrations::names(session).await?;
     let may = rights.may(Deed::SetWording);
@@ -314,7 +315,7 @@ impl Subject {
         if webhook.is_some_and(|id| !names.iter().any(|(known, _)| *known == id)) {
             return Err(Error::not_found());
         }
-        let wordings = configuration::wordings(session).await?;
+        let wordings = wordings::list(session).await?;
         let there = wordings
             .into_iter()
             .find(|one| one.event_type == event && one.webhook == webhook);
@@ -322,9 +323,7 @@ impl Subject {
             event: event.to_owned(),
             webhook,
             name: whose(webhook, &names),
-            now: configuration::words_now(session, event, webhook)
-                .await?
-                .unwrap_or_default(),
+            now: wordings::now(session, event, webhook).await?.unwrap_or_default(),
             is_set: there.is_some(),
         };
         Ok((subject, there.map(|there| there.words).unwrap_or_default()))
@@ -377,7 +376,7 @@ pub async fn send(
     let back =
         |notice: Notice| Redirect::to(&format!("/admin/events/{event}/?{}", notice.query())).into_response();
     if deed == "reset" {
-        configuration::reset_wording(&session, &event, webhook).await?;
+        wordings::reset(&session, &event, webhook).await?;
         session.commit().await?;
         return Ok(back(Notice::WordsReset));
     }
@@ -394,7 +393,7 @@ pub async fn send(
         return Ok((StatusCode::BAD_REQUEST, page).into_response());
     }
     session.begin_trial().await?;
-    let written = configuration::replace_wording(&session, &wording).await;
+    let written = wordings::replace(&session, &wording).await;
     if let Err(error) = written.map_err(Error::from) {
         session.undo_trial().await?;
         let Some(wrong) = error.wrong_fields() else {

@@ -8,11 +8,11 @@ use serde::Deserialize;
 use crate::database::{Access, Session};
 use crate::queries::Slice;
 use crate::queries::audit;
-use crate::queries::configuration::{self, Wording};
 use crate::queries::integrations::{self, Change, Webhook};
 use crate::queries::logs::{self, Detail, Filter, Start};
 use crate::queries::rights::{Deed, Rights};
 use crate::queries::status;
+use crate::queries::wordings::{self, Wording};
 use crate::web::Error;
 use crate::web::admin::frame::{Frame, Notice, Section};
 use crate::web::admin::visitor::Visitor;
@@ -85,7 +85,7 @@ pub async fn show(visitor: Visitor, Id(id): Id, mut filters: Filters) -> Result<
 
 /// Which words are its own, and where they are set.
 async fn words(session: &Session<'_>, id: i64) -> Result<Markup, Error> {
-    let all = configuration::wordings(session).await?;
+    let all = wordings::list(session).await?;
     let own: Vec<&Wording> = all.iter().filter(|one| one.webhook == Some(id)).collect();
     let language = own.iter().find_map(|one| one.language.as_deref());
     let events = || own.iter().filter(|one| one.language.is_none());
