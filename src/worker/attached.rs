@@ -1,27 +1,20 @@
 //! An attached table and the tables that its events are enriched from, as they are under our locks.
 
-use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::time::{Duration, Instant};
+use std::collections::{BTreeMap, HashMap};
+use std::time::Instant;
 
 use pgrx::prelude::*;
 
-use super::{limited, lock_waits};
+use super::lock_waits;
+use super::others::{self, Other};
 use crate::column_types::{self, ColumnType};
 use crate::event_source::{Audience, EventSource, Expression, Key, Lookup};
 use crate::pg::equality;
 use crate::pg::lock;
-use crate::pg::process;
 use crate::pg::relation;
-use crate::pg::setting;
-use crate::pg::time_limit::Numbered;
 use crate::pg::watch::{LOOKED_UP, Watch};
 use crate::plan::{Plan, with_spi};
 use crate::subtransaction;
-use crate::wake::registry;
-
-/// For a table by itself.
-const LIMIT: Duration = Duration::from_secs(2);
 
 /// What a source stands on. Locks on all of it are held until the (sub)transaction ends.
 pub struct Attached {
@@ -39,16 +32,6 @@ pub struct Attached {
     until: Option<Instant>,
     /// How many changes had been noticed.
     as_of: u64,
-}
-
-/// A table of another owner than the attached one's. What PostgreSQL evaluates of it when it plans a statement (an index's predicate, checks,
-/// statistics) is that owner's doing.
-#[derive(Clone, Debug)]
-struct Other {
-    oid: pg_sys::Oid,
-    owner: u32,
-    /// As a statement names it alone.
-    name: String,
 }
 
 /// What a look-up's table has turned out to be.
@@ -97,7 +80,7 @@ impl Attached {
         for name in names {
             let mut found = find(&name, owner, patience);
             if let Found::Table(table) = &found {
-                if let Some(left) = held_for(&table.others) {
+                if let Some(left) = others::held_for(&table.others) {
                     let end = Instant::now() + left;
                     until = Some(until.map_or(end, |until| until.min(end)));
                     found = Found::Refused(format!(
@@ -129,29 +112,16 @@ impl Attached {
     /// Has PostgreSQL plan a statement on each table of another owner alone, as it will when one reads them together with the rest: what does not
     /// come to an end then is noted as that owner's. Outside of a limit.
     pub fn try_others(&self, source: i64) {
-        self.try_each(source, &self.others);
+        others::plan_each(source, self.owner, &self.others);
     }
 
     /// The same for what inherits from the attached table. False: something of it is not to be read now.
     pub fn try_partitions(&self, source: i64) -> bool {
-        let may_be_read = held_for(&self.partitions).is_none();
+        let may_be_read = others::held_for(&self.partitions).is_none();
         if may_be_read {
-            self.try_each(source, &self.partitions);
+            others::plan_each(source, self.owner, &self.partitions);
         }
         may_be_read
-    }
-
-    fn try_each(&self, source: i64, others: &[Other]) {
-        for other in others {
-            if TRIED.with_borrow_mut(|tried| tried.has(other.oid)) {
-                continue;
-            }
-            let _other = Numbered::new(source, other.owner);
-            // Whatever is wrong with it comes up when it is read, but for that it does not end.
-            if limited::as_owner(self.owner, LIMIT, || other.plan()).is_ok() {
-                TRIED.with_borrow_mut(|tried| tried.tables.insert(other.oid));
-            }
-        }
     }
 
     /// Locks everything again, in a later transaction. False: something may not be what it was, and has to be looked at anew.
@@ -267,74 +237,6 @@ pub fn names(source: &EventSource) -> Vec<String> {
     names
 }
 
-impl Other {
-    fn plan(&self) {
-        // With it, checks are looked at of any table, not only of those that inherit; and a condition has to be there that they may contradict.
-        let _checks = setting::hold(&[(c"constraint_exclusion", c"on")]);
-        let sql = format!(
-            "SELECT 1 FROM {} t WHERE t.tableoid OPERATOR(pg_catalog.<>) $1 LIMIT 0",
-            self.name
-        );
-        with_spi(|spi| {
-            Plan::prepare(spi, &sql, &[pg_sys::OIDOID]).execute(spi, &[pg_sys::InvalidOid.into()]);
-        });
-    }
-}
-
-thread_local! {
-    static TRIED: RefCell<TriedTables> = RefCell::new(TriedTables::default());
-}
-
-/// Tables that could be planned alone since something about any of them has changed.
-#[derive(Default)]
-struct TriedTables {
-    as_of: u64,
-    tables: HashSet<pg_sys::Oid>,
-}
-
-impl TriedTables {
-    fn has(&mut self, table: pg_sys::Oid) -> bool {
-        let now = LOOKED_UP.with(Watch::changes);
-        if self.as_of != now {
-            self.as_of = now;
-            self.tables.clear();
-        }
-        self.tables.contains(&table)
-    }
-}
-
-/// For how long none of them may be read all together; None: they may be.
-fn held_for(others: &[Other]) -> Option<Duration> {
-    let registry = registry()?;
-    let slot = registry.known_slot(process::database())?;
-    others
-        .iter()
-        .filter_map(|other| registry.tables_held(slot, other.owner))
-        .max()
-}
-
-/// Of the table and what inherits from it, what does not belong to `owner`. Foreign tables, of which planning may ask another server, are not
-/// among them.
-fn others(relation: pg_sys::Oid, owner: pg_sys::Oid) -> Vec<Other> {
-    const SQL: &str = "WITH RECURSIVE family (oid) AS (\
-           SELECT $1 UNION SELECT i.inhrelid FROM pg_catalog.pg_inherits i JOIN family f ON i.inhparent OPERATOR(pg_catalog.=) f.oid) \
-         SELECT c.oid, c.relowner, pg_catalog.format(CASE c.relkind WHEN 'p' THEN '%I.%I' ELSE 'ONLY %I.%I' END, n.nspname, c.relname) \
-           FROM family f JOIN pg_catalog.pg_class c ON c.oid = f.oid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-          WHERE c.relowner <> $2 AND c.relkind IN ('r', 'p', 'm')";
-    with_spi(|spi| {
-        let rows = Plan::prepare(spi, SQL, &[pg_sys::OIDOID, pg_sys::OIDOID])
-            .execute(spi, &[relation.into(), owner.into()]);
-        let other = |row| {
-            Some(Other {
-                oid: rows.get(row, 1)?,
-                owner: rows.get::<pg_sys::Oid>(row, 2)?.to_u32(),
-                name: rows.get(row, 3)?,
-            })
-        };
-        (0..rows.len()).filter_map(other).collect()
-    })
-}
-
 struct Class {
     owner: pg_sys::Oid,
     kind: u8,
@@ -346,7 +248,7 @@ impl Class {
     fn others(&self, relation: pg_sys::Oid, owner: pg_sys::Oid) -> Vec<Other> {
         match self.owner == owner && !self.has_children {
             true => Vec::new(),
-            false => others(relation, owner),
+            false => others::of(relation, owner),
         }
     }
 }

@@ -8,14 +8,12 @@ use webhook::schedule::{QueueId, Tally};
 
 use super::back_off::BackOff;
 use super::database;
-use super::filter;
+use super::ended;
 use super::memory::Buffers;
 use super::pace::AWAITED;
-use super::source::{self, Ending};
 use super::state::Worker;
 use super::store::Store;
 use crate::http::Http;
-use crate::pg::crash_note::{self, Ran, Verdict};
 use crate::pg::process;
 use crate::pg::signals;
 use crate::pg::time_limit;
@@ -38,61 +36,6 @@ const SHORT_WHILE: Duration = Duration::from_secs(1);
 /// tells when a database's own setting changes.)
 const HELD_BACK: Duration = Duration::from_secs(2);
 
-/// The worker before this one was ended by what ran in it: that is not tried again, nor what else of its owner's may do the same.
-fn leave_out_what_ended(slot: &Slot) {
-    let known = slot.overran().ran();
-    match (crash_note::open(process::database(), known), known) {
-        (_, Some(ran)) => leave_out(slot, ran, Ending::GoesOn),
-        (Verdict::Guilty(ran), None) => leave_out(slot, ran, Ending::Crashes),
-        (Verdict::Suspected(ran), None) => {
-            let what = match ran.number {
-                Ran::FILTERS => "filters were evaluated".to_owned(),
-                number if number < 0 => format!("the filter of webhook {} was evaluated", -number),
-                number => format!("the look-ups of event source {number} ran"),
-            };
-            pgrx::warning!(
-                "zentry_notify: the worker before this one was killed or crashed while {what}, which is left out if that happens again"
-            );
-        }
-        (Verdict::Nothing, None) => {}
-    }
-    slot.overran().forget();
-}
-
-fn leave_out(slot: &Slot, ran: Ran, ending: Ending) {
-    match ran.number {
-        Ran::FILTERS => {}
-        number if number < 0 => filter::switch_off(-number, ending),
-        source => leave_out_source(slot, source, ran.owner, ending),
-    }
-}
-
-fn leave_out_source(slot: &Slot, source: i64, owner: u32, ending: Ending) {
-    let is_its_own =
-        database::transaction("zentry_notify: look whose it is", || source::is_of(source, owner));
-    let is_its_own = is_its_own.unwrap_or(true);
-    // That holds whatever becomes of the rows, which somebody may have locked or removed.
-    let held = slot.hold_role(owner, !is_its_own);
-    if !is_its_own {
-        pgrx::warning!(
-            "zentry_notify: tables of role {owner} are read for nobody else's events for an hour: reading one of them for event source {source} has ended a worker"
-        );
-        return;
-    }
-    let reason = ending.reason();
-    pgrx::warning!(
-        "zentry_notify: what event source {source} looks up can't be found out, its events are told without it: {reason}"
-    );
-    let written = database::transaction("zentry_notify: suspend look-ups", || {
-        source::suspend_unending(source, owner, held, ending);
-    });
-    if let Err(error) = written {
-        pgrx::warning!(
-            "zentry_notify: event source {source} could not be suspended, and is left out for an hour: {error}"
-        );
-    }
-}
-
 /// In a signal's handler.
 fn tell_launcher() {
     if let Some(registry) = registry() {
@@ -104,7 +47,7 @@ impl Worker {
     pub fn serve(registry: &'static Registry, slot: &'static Slot, installation: pg_sys::Oid) {
         time_limit::note_in(slot.overran(), tell_launcher);
         let started = Http::start(0).and_then(|http| {
-            leave_out_what_ended(slot);
+            ended::leave_out_what_ended(slot);
             let prepare = || (Store::prepare(), process::origin());
             let (store, origin) = database::transaction("zentry_notify: prepare", prepare)?;
             Ok((http, store, origin))

@@ -1,5 +1,5 @@
-//! Queues that are for senders on other machines (`zentry_notify.senders`), and what these are told. While it is `local`, and no queue is still out,
-//! nothing here reads or writes anything.
+//! Queues that are for senders on other machines (`zentry_notify.senders`), and the notifications to these. While the setting is `local`, and no
+//! sender holds a queue, nothing here reads or writes anything.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -15,30 +15,30 @@ use crate::acting_as::ActingAs;
 use crate::plan::{Plan, with_spi};
 use crate::settings::{self, WhoSends};
 
-/// Senders are told no more often.
+/// The minimum time between two notifications.
 const TELLS: Duration = Duration::from_millis(10);
-/// How often it is looked whether a queue that was recalled has come back, and with `both` whether senders are still there.
+/// How often the worker looks whether a recalled queue has come back, and with `both` whether there are still senders.
 const LOOKS: Duration = Duration::from_secs(2);
-/// Of more queues than this it is said that all may have something: a notification has less than 8000 bytes.
+/// The maximum number of queues that a notification names; if there are more, it stands for all. (Its payload is less than 8000 bytes.)
 const NAMED: usize = 300;
 /// Streams are published to by the worker, whoever sends the rest.
 const STAYS: &str = "nats";
 
-/// Whose queues are whose.
+/// Which queues are for senders, and which of them are out.
 pub struct Senders {
-    /// They are for senders. Those that are not offered yet have something in flight here.
+    /// Those for senders. What is not offered yet has requests in flight here.
     theirs: BTreeSet<QueueId>,
     offered: BTreeSet<QueueId>,
     /// The worker's, but still held by a sender.
     out: BTreeSet<QueueId>,
-    /// The table has to be brought up to what is known here.
+    /// `sender_queue` is not what is known here, and has to be written.
     unsettled: bool,
     looked_at: Instant,
     news: News,
     told_at: Option<Instant>,
 }
 
-/// What senders have not heard.
+/// What senders have not been notified of.
 #[derive(Default)]
 struct News {
     settings: bool,

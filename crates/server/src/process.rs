@@ -1,4 +1,4 @@
-//! What commands have that run until they are told to end: where they log, and who tells them.
+//! The process of a command that runs until it is told to end: its log, and the signals that end it.
 
 use std::io::{self, IsTerminal};
 
@@ -15,7 +15,7 @@ pub fn log_to_stderr(level: LevelFilter) {
         .init();
 }
 
-/// Returns what waits for SIGTERM or SIGINT. SIGTERM is heard from the call on.
+/// Returns a future that ends with SIGTERM or SIGINT. SIGTERM is handled from the call on.
 ///
 /// # Errors
 /// When the system does not let a handler be set.

@@ -1,4 +1,4 @@
-//! What the columns of a delivery say of what became of it.
+//! The columns of a delivery that hold its outcome.
 
 use crate::event::Event;
 use crate::schedule::{DeliveryChange, Outcome};

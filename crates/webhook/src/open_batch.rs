@@ -1,7 +1,9 @@
 //! Events that are routed and not written down yet: their deliveries leave from memory, and are written once, with their outcomes.
 
 mod event;
+mod known;
 mod pace;
+mod refused;
 mod spilled;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -10,7 +12,9 @@ use std::time::{Duration, Instant};
 use crate::event::Event;
 use crate::schedule::{Delivery, DeliveryChange, DeliveryId, QueueId};
 pub use event::{OpenDelivery, OpenEvent};
+use known::Known;
 use pace::{Pace, STALE};
+use refused::Refused;
 use spilled::Spilled;
 
 /// No event stays in memory alone for longer than this, whatever becomes of its deliveries.
@@ -32,10 +36,7 @@ const FINISHED: Duration = Duration::from_millis(25);
 #[derive(Debug, Default)]
 pub struct OpenBatch {
     events: BTreeMap<i64, OpenEvent>,
-    /// Event of each delivery.
-    event_of: HashMap<DeliveryId, i64>,
-    /// What is not finished of each queue, in order.
-    queues: HashMap<QueueId, BTreeSet<DeliveryId>>,
+    known: Known,
     /// When the events were routed, the earliest first.
     routed: BTreeSet<(Instant, i64)>,
     /// When the first outcome came of those that are not finished.
@@ -44,7 +45,7 @@ pub struct OpenBatch {
     finished: BTreeSet<i64>,
     finished_since: Option<Instant>,
     /// What the database has refused.
-    refused: BTreeMap<QueueId, Refused>,
+    refused: Refused,
     bytes: usize,
     /// Everything has to be written at the next occasion.
     hurried: bool,
@@ -55,21 +56,13 @@ pub struct OpenBatch {
     spilled: Spilled,
 }
 
-/// What the database has refused of a queue.
-#[derive(Clone, Debug, Default)]
-struct Refused {
-    deliveries: BTreeSet<DeliveryId>,
-    /// It has taken nothing of the queue: the rest is not tried.
-    whole: bool,
-}
-
 impl OpenBatch {
     pub fn is_empty(&self) -> bool {
         self.events.is_empty()
     }
 
     pub fn deliveries(&self) -> usize {
-        self.event_of.len()
+        self.known.len()
     }
 
     pub fn events(&self) -> usize {
@@ -89,36 +82,13 @@ impl OpenBatch {
         deliveries: impl IntoIterator<Item = (DeliveryId, QueueId)>,
         now: Instant,
     ) {
-        let deliveries: Vec<OpenDelivery> = deliveries
-            .into_iter()
-            .map(|(id, queue)| OpenDelivery {
-                id,
-                queue,
-                last: None,
-                misses: Vec::new(),
-                held: false,
-            })
-            .collect();
         self.bytes += event.data.len();
-        self.enter(OpenEvent {
-            id,
-            event,
-            detail,
-            unfinished: deliveries.len(),
-            deliveries,
-            split: false,
-            parked: false,
-            routed_at: now,
-            answered_at: None,
-        });
+        self.enter(OpenEvent::new(id, event, detail, deliveries, now));
     }
 
     fn enter(&mut self, event: OpenEvent) {
         for delivery in &event.deliveries {
-            self.event_of.insert(delivery.id, event.id);
-            if !delivery.is_finished() {
-                self.queues.entry(delivery.queue).or_default().insert(delivery.id);
-            }
+            self.known.add(delivery, event.id);
         }
         if !event.parked {
             self.schedule(&event);
@@ -138,10 +108,10 @@ impl OpenBatch {
 
     /// Returns the queue's first deliveries that are not finished, at most `limit`, in order.
     pub fn rows(&self, queue: QueueId, limit: usize) -> Vec<Delivery> {
-        let ids = self.queues.get(&queue).into_iter().flatten().take(limit);
+        let ids = self.known.unfinished(queue).take(limit);
         ids.filter_map(|id| {
-            let event = self.events.get(self.event_of.get(id)?)?;
-            let place = event.place(*id)?;
+            let event = self.events.get(&self.known.event_of(id)?)?;
+            let place = event.place(id)?;
             Some(event.deliveries[place].row(event.id, &event.event))
         })
         .collect()
@@ -149,13 +119,13 @@ impl OpenBatch {
 
     /// Returns how many of the queue's deliveries are not finished.
     pub fn waiting(&self, queue: QueueId) -> usize {
-        self.queues.get(&queue).map_or(0, BTreeSet::len)
+        self.known.count(queue)
     }
 
     /// Notes what became of a delivery; false: it is none of these.
     pub fn note(&mut self, change: &DeliveryChange, now: Instant) -> bool {
-        let event = self.event_of.get(&change.id);
-        let Some(event) = event.and_then(|id| self.events.get_mut(id)) else {
+        let event = self.known.event_of(change.id);
+        let Some(event) = event.and_then(|id| self.events.get_mut(&id)) else {
             self.spilled.remove(change.id);
             if change.is_final() {
                 self.pace.finished(now);
@@ -174,12 +144,7 @@ impl OpenBatch {
         if delivery.is_finished() && !was_finished {
             event.unfinished -= 1;
             self.pace.finished(now);
-            if let Some(waiting) = self.queues.get_mut(&change.queue) {
-                waiting.remove(&change.id);
-                if waiting.is_empty() {
-                    self.queues.remove(&change.queue);
-                }
-            }
+            self.known.finish(change.queue, change.id);
         }
         let before = event.answered_at;
         // What has to be tried again waits in the table: people look there for the reason.
@@ -337,9 +302,8 @@ impl OpenBatch {
             }
             for delivery in event.deliveries.iter().filter(|delivery| !delivery.is_finished()) {
                 let reached = reached.entry(delivery.queue).or_insert(DeliveryId(i64::MIN));
-                if let (true, Some(waiting)) = (*reached < delivery.id, self.queues.get(&delivery.queue)) {
-                    let before = waiting.range(*reached..delivery.id);
-                    left.extend(before.filter_map(|before| self.event_of.get(before)));
+                if *reached < delivery.id {
+                    left.extend(self.known.events_of(delivery.queue, *reached..delivery.id));
                     *reached = delivery.id;
                 }
             }
@@ -354,24 +318,18 @@ impl OpenBatch {
 
     /// Whether it has to wait for what was refused.
     fn is_held(&self, delivery: &OpenDelivery) -> bool {
-        let Some(refused) = self.refused.get(&delivery.queue) else {
-            return false;
-        };
-        let waiting = self.queues.get(&delivery.queue);
-        let waits = |id: &DeliveryId| waiting.is_some_and(|waiting| waiting.contains(id));
-        refused.whole
-            || refused.deliveries.contains(&delivery.id)
-            || !delivery.is_finished() && refused.deliveries.range(..delivery.id).any(waits)
+        self.refused
+            .holds(delivery, |id| self.known.is_unfinished(delivery.queue, *id))
     }
 
     /// Notes that the database has refused a delivery, before its event is put back.
     pub fn refuse(&mut self, queue: QueueId, delivery: DeliveryId) {
-        self.refused.entry(queue).or_default().deliveries.insert(delivery);
+        self.refused.add(queue, delivery);
     }
 
     /// Notes that the database takes nothing of a queue.
     pub fn refuse_queue(&mut self, queue: QueueId) {
-        self.refused.entry(queue).or_default().whole = true;
+        self.refused.add_queue(queue);
     }
 
     /// Returns whether there is anything that the database has refused.
@@ -381,13 +339,12 @@ impl OpenBatch {
 
     /// Returns whether the database takes nothing of a queue.
     pub fn refuses(&self, queue: QueueId) -> bool {
-        self.refused.get(&queue).is_some_and(|refused| refused.whole)
+        self.refused.has_queue(queue)
     }
 
     /// Returns the queues of which the database takes nothing.
     pub fn refused_queues(&self) -> Vec<QueueId> {
-        let whole = self.refused.iter().filter(|(_, refused)| refused.whole);
-        whole.map(|(queue, _)| *queue).collect()
+        self.refused.queues().collect()
     }
 
     fn leave(&mut self, id: i64) -> Option<OpenEvent> {
@@ -399,13 +356,7 @@ impl OpenBatch {
         }
         self.bytes = self.bytes.saturating_sub(event.event.data.len());
         for delivery in &event.deliveries {
-            self.event_of.remove(&delivery.id);
-            if let Some(waiting) = self.queues.get_mut(&delivery.queue) {
-                waiting.remove(&delivery.id);
-                if waiting.is_empty() {
-                    self.queues.remove(&delivery.queue);
-                }
-            }
+            self.known.forget(delivery.queue, delivery.id);
         }
         Some(event)
     }

@@ -21,22 +21,22 @@ use crate::schedule::QueueId;
 #[derive(Debug)]
 pub struct Ownership {
     patience: Duration,
-    /// When it sent what was answered last; None: it has no session.
+    /// When the last call that was answered was sent; None: there is no session.
     heard: Option<Duration>,
     held: BTreeMap<QueueId, Held>,
-    /// Epochs of queues that a session of before held, of which something is in flight or not reported.
+    /// Epochs of queues that an earlier session held, of which something is in flight or not reported.
     former: BTreeMap<QueueId, i64>,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Held {
     epoch: i64,
-    /// It is given up as soon as nothing is in flight.
+    /// Its session gives it up as soon as nothing of it is in flight.
     leaving: bool,
 }
 
 impl Ownership {
-    /// `patience`: how long the database waits for a word.
+    /// `patience`: the time after which the database ends a session that it hears nothing of.
     pub fn new(patience: Duration) -> Self {
         Ownership {
             patience,
@@ -46,17 +46,17 @@ impl Ownership {
         }
     }
 
-    /// A session has begun, by a call that was sent at `sent`.
+    /// Notes that a session has begun, by a call that was sent at `sent`.
     pub fn begin(&mut self, sent: Duration) {
         self.heard = Some(sent);
     }
 
-    /// The database has answered what was sent at `sent`.
+    /// Notes that the database has answered a call that was sent at `sent`.
     pub fn hear(&mut self, sent: Duration) {
         self.heard = self.heard.map(|heard| heard.max(sent));
     }
 
-    /// The session is over, or nobody knows: all that it held is somebody else's from now on.
+    /// Notes that the session is over, or may be: all that it held may be somebody else's from now on.
     pub fn lose(&mut self) {
         self.heard = None;
         for (queue, held) in std::mem::take(&mut self.held) {
@@ -64,48 +64,48 @@ impl Ownership {
         }
     }
 
-    /// Whether a request may leave now.
+    /// Returns whether a request may leave now.
     pub fn may_post(&self, now: Duration) -> bool {
         self.heard
             .is_some_and(|heard| now.saturating_sub(heard) < self.patience / 2)
     }
 
-    /// How long until the database has to be asked something, so that both know of each other; None: there is no session.
+    /// Returns after what time the next call has to be made, so that both sides know that the other is there; None: there is no session.
     pub fn quiet_for(&self, now: Duration) -> Option<Duration> {
         self.heard
             .map(|heard| (heard + self.patience / 4).saturating_sub(now))
     }
 
-    /// The queue is this sender's.
+    /// Notes that the session has taken the queue.
     pub fn take(&mut self, queue: QueueId, epoch: i64) {
         let leaving = false;
         self.held.insert(queue, Held { epoch, leaving });
     }
 
-    /// The queue is to be given up.
+    /// Notes that the queue is to be given up.
     pub fn let_go(&mut self, queue: QueueId) {
         if let Some(held) = self.held.get_mut(&queue) {
             held.leaving = true;
         }
     }
 
-    /// Whether requests of the queue may leave, as far as it is the queue that matters.
+    /// Returns whether requests of the queue may leave, as far as it depends on the queue; see [`Ownership::may_post`].
     pub fn posts(&self, queue: QueueId) -> bool {
         self.held.get(&queue).is_some_and(|held| !held.leaving)
     }
 
-    /// What outcomes of the queue are reported with; None: they are nobody's.
+    /// Returns the epoch that outcomes of the queue are reported with; None: they are not reported.
     pub fn epoch(&self, queue: QueueId) -> Option<i64> {
         let held = self.held.get(&queue).map(|held| held.epoch);
         self.former.get(&queue).copied().or(held)
     }
 
-    /// Queues that are not to be taken: requests of a session before are in flight, or their outcomes are to be reported.
+    /// Returns the queues that are not to be taken: requests of an earlier session are in flight, or their outcomes are to be reported.
     pub fn busy(&self) -> impl Iterator<Item = QueueId> {
         self.former.keys().copied()
     }
 
-    /// The database has refused what was reported of the queue.
+    /// Notes that the database has refused the outcomes of the queue.
     pub fn refused(&mut self, queue: QueueId) {
         if self.former.remove(&queue).is_none() {
             self.held.remove(&queue);
@@ -123,7 +123,7 @@ impl Ownership {
             .collect()
     }
 
-    /// The database knows that they are nobody's.
+    /// Notes that the database has released the queues.
     pub fn released(&mut self, queues: &[QueueId]) {
         for queue in queues {
             self.held.remove(queue);

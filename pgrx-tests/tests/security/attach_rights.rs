@@ -7,7 +7,7 @@ use zentry_e2e::scene::Scene;
 use zentry_e2e::zentry;
 
 use crate::foreign_code;
-use crate::roles::Role;
+use crate::role::Role;
 
 /// Of a role without rights: code that writes down as whom it runs, and makes its owner a superuser if it can.
 const PLANTED: &str = "

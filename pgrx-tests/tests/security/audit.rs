@@ -8,7 +8,7 @@ use zentry_e2e::emulator::{Behaviour, Kind};
 use zentry_e2e::scene::{Scene, register};
 use zentry_e2e::site::{Site, fire, wait_for};
 
-use crate::roles::Role;
+use crate::role::Role;
 use crate::search::Search;
 
 /// Operation, object, who logged in, as whom it acted, and the changes, in their order.

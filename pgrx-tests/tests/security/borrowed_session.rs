@@ -4,7 +4,7 @@ use anyhow::Result;
 use postgres::error::SqlState;
 use zentry_e2e::scene::Scene;
 
-use crate::roles::Role;
+use crate::role::Role;
 
 /// What the code tries, and the proof that it was run: it writes down what became of it.
 const ATTEMPT: &str = "

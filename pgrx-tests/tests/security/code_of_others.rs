@@ -5,7 +5,7 @@ use serde_json::Value;
 use zentry_e2e::emulator::Kind;
 use zentry_e2e::scene::Scene;
 
-use crate::roles::Role;
+use crate::role::Role;
 
 /// The owner of `hers.item`, who may attach it, and somebody who may create things in `hers` and has types in `his`.
 fn owner_and_other(scene: &mut Scene) -> Result<(Role, Role)> {

@@ -4,7 +4,7 @@ use anyhow::Result;
 use zentry_e2e::emulator::Kind;
 use zentry_e2e::scene::Scene;
 
-use crate::roles::Role;
+use crate::role::Role;
 
 #[test]
 fn what_a_manager_sets_has_an_end() -> Result<()> {

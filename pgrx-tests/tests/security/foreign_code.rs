@@ -11,7 +11,7 @@ use zentry_e2e::emulator::Kind;
 use zentry_e2e::scene::{SOON, Scene};
 use zentry_e2e::site::{Site, fire, wait_for};
 
-use crate::roles::Role;
+use crate::role::Role;
 
 /// Of the role MALLORY: code that notes, in sequences, which no rollback takes back, as whom it runs, and makes its owner a superuser if
 /// it can.

@@ -5,7 +5,7 @@ use zentry_e2e::catalogue;
 use zentry_e2e::scene::{SOON, Scene};
 use zentry_e2e::wait::eventually;
 
-use crate::roles::*;
+use crate::role::*;
 
 #[test]
 fn revoke_takes_back_everything() -> Result<()> {

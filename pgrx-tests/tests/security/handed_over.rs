@@ -7,7 +7,7 @@ use zentry_e2e::scene::{Delivery, SOON, Scene};
 use zentry_e2e::site::wait_for;
 use zentry_e2e::zentry::{self, id};
 
-use crate::roles::Role;
+use crate::role::Role;
 
 /// A manager with a schema `hers` and a table that she may attach.
 fn manager_with_table(scene: &mut Scene) -> Result<Role> {

@@ -7,7 +7,7 @@ use zentry_e2e::release::earlier_versions;
 use zentry_e2e::scene::{SOON, Scene, all_sent, register};
 use zentry_e2e::zentry;
 
-use crate::roles::Role;
+use crate::role::Role;
 
 /// Operators that compare types for which pg_catalog has none of its own: they are a better match than its more general ones,
 /// wherever their schema stands in the search path. Those of the second kind hide pg_catalog's if they stand before it.

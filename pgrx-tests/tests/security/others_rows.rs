@@ -7,7 +7,7 @@ use zentry_e2e::scene::{Channel, Delivery, SOON, Scene};
 use zentry_e2e::site::wait_for;
 use zentry_e2e::zentry::{self, id};
 
-use crate::roles::Role;
+use crate::role::Role;
 
 fn number(scene: &mut Scene, sql: &str) -> Result<i64> {
     Ok(scene.client.query_one(sql, &[])?.get(0))

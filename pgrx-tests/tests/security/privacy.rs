@@ -6,7 +6,7 @@ use zentry_e2e::emulator::{Behaviour, Kind};
 use zentry_e2e::scene::{Channel, Delivery, Scene};
 use zentry_e2e::zentry::{self, id};
 
-use crate::roles::Role;
+use crate::role::Role;
 use crate::search::Search;
 
 /// Zentry's tables with a mark in the task's description, and channels that leave these keys out.

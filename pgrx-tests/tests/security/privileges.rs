@@ -5,7 +5,7 @@ use postgres::error::SqlState;
 use zentry_e2e::scene::Scene;
 
 use crate::privileges_table::*;
-use crate::roles::Role;
+use crate::role::Role;
 
 /// Not even the right to lock one: that would hold up everybody's writes.
 #[test]

@@ -11,7 +11,7 @@ use zentry_e2e::cluster::TestDatabase;
 use zentry_e2e::release::earlier_versions;
 use zentry_e2e::scene::Scene;
 
-use crate::roles::Role;
+use crate::role::Role;
 
 const PAGE: &str = include_str!("../../../SECURITY.md");
 const PRIVILEGES: [(&str, &str); 4] = [

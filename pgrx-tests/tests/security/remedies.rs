@@ -5,7 +5,7 @@ use zentry_e2e::emulator::Kind;
 use zentry_e2e::scene::Scene;
 use zentry_e2e::site::wait_for;
 
-use crate::roles::Role;
+use crate::role::Role;
 
 /// Runs the remedies of all lines that are not ok, as a superuser who pastes them would, and returns them.
 fn run_remedies(scene: &mut Scene) -> Result<Vec<String>> {

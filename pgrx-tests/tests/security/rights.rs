@@ -7,7 +7,7 @@ use zentry_e2e::scene::{SOON, Scene};
 use zentry_e2e::site::{fire, wait_for};
 use zentry_e2e::zentry::id;
 
-use crate::roles::Role;
+use crate::role::Role;
 
 /// A trigger of somebody who may put one there, which writes down who it runs as and tries to read a secret.
 const SPY: &str = "

@@ -4,7 +4,7 @@ use anyhow::{Context, Result};
 use postgres::Client;
 use zentry_e2e::scene::Scene;
 
-use crate::roles::Role;
+use crate::role::Role;
 
 /// What a manager is told who registers a webhook; none: it is registered.
 fn register(client: &mut Client) -> Result<Option<(String, String)>> {

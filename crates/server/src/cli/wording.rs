@@ -3,15 +3,16 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use serde_json::Value;
 
 use super::output::Output;
 use super::{Access, Session, Target, explain, explain_begin};
-use crate::queries::configuration::{self, ALL_EVENTS, Words};
 use crate::queries::events;
+use crate::queries::wordings::{self, ALL_EVENTS};
+use crate::queries::words::Words;
 
 /// Set, preview and reset other words for an event, of all webhooks or of one
 #[derive(Debug, Args)]
@@ -44,30 +45,8 @@ Example:
         /// Of this webhook's messages only
         #[arg(long, value_name = "ID")]
         webhook: Option<i64>,
-        /// A template over the event's data
-        #[arg(long)]
-        title: Option<String>,
-        /// Likewise; ** switches bold on and off
-        #[arg(long)]
-        text: Option<String>,
-        /// Names and templates, such as '{"Points": "{{ points }}"}'; replaces all of them
-        #[arg(long, value_name = "JSON")]
-        fields: Option<String>,
-        /// Such as '#57F287'
-        #[arg(long)]
-        colour: Option<String>,
-        /// Before the title
-        #[arg(long)]
-        emoji: Option<String>,
-        /// The small print
-        #[arg(long)]
-        footer: Option<String>,
-        /// The address of the thing that the event is about, or a path below zentry_notify.link_base
-        #[arg(long)]
-        url: Option<String>,
-        /// The address of a picture of it
-        #[arg(long, value_name = "URL")]
-        thumbnail: Option<String>,
+        #[command(flatten)]
+        words: Box<Words>,
     },
     /// Take the words back that are set
     #[command(after_help = "\
@@ -130,44 +109,24 @@ impl Wording {
             Deed::Set {
                 event,
                 webhook,
-                title,
-                text,
-                fields,
-                colour,
-                emoji,
-                footer,
-                url,
-                thumbnail,
+                words,
             } => {
-                let fields = fields.map(|text| serde_json::from_str(&text)).transpose();
-                let words = Words {
-                    title,
-                    text,
-                    fields: fields.context("--fields is no JSON")?,
-                    colour,
-                    emoji,
-                    footer,
-                    url,
-                    thumbnail,
-                };
                 anyhow::ensure!(
-                    words != Words::default(),
+                    *words != Words::default(),
                     "nothing is given\nhint: For example --title 'Done'."
                 );
-                let wording = configuration::Wording {
+                let wording = wordings::Wording {
                     event_type: event.clone(),
                     webhook,
-                    words,
+                    words: *words,
                     language: None,
                 };
-                configuration::set_wording(&session, &wording)
-                    .await
-                    .map_err(explain)?;
+                wordings::set(&session, &wording).await.map_err(explain)?;
                 session.commit().await.map_err(explain)?;
                 output.say(&format!("The words of {event} are set."))?;
             }
             Deed::Reset { event, webhook } => {
-                configuration::reset_wording(&session, &event, webhook)
+                wordings::reset(&session, &event, webhook)
                     .await
                     .map_err(explain)?;
                 session.commit().await.map_err(explain)?;
@@ -189,7 +148,7 @@ impl Wording {
 }
 
 async fn list(session: &Session<'_>, output: &Output) -> Result<()> {
-    let all = configuration::wordings(session).await.map_err(explain)?;
+    let all = wordings::list(session).await.map_err(explain)?;
     let of_events = all.into_iter().filter(|one| one.event_type != ALL_EVENTS);
     let rows: Vec<Row> = of_events
         .map(|one| Row {
@@ -235,7 +194,7 @@ impl Language {
         let mut connection = target.connect().await?;
         if self.language.is_some() || self.reset {
             let session = connection.begin(Access::Write).await.map_err(explain_begin)?;
-            configuration::set_language(&session, self.language.as_deref(), self.webhook)
+            wordings::set_language(&session, self.language.as_deref(), self.webhook)
                 .await
                 .map_err(explain)?;
             session.commit().await.map_err(explain)?;
@@ -243,7 +202,7 @@ impl Language {
             return Ok(ExitCode::SUCCESS);
         }
         let session = connection.begin(Access::Read).await.map_err(explain_begin)?;
-        let all = configuration::wordings(&session).await.map_err(explain)?;
+        let all = wordings::list(&session).await.map_err(explain)?;
         let mut set: Vec<Spoken> = all
             .into_iter()
             .filter_map(|one| {

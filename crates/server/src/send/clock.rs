@@ -1,4 +1,4 @@
-//! A clock that nobody sets, and that goes on while the machine is suspended.
+//! A monotonic clock that goes on while the machine is suspended.
 
 use std::time::Duration;
 

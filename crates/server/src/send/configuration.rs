@@ -1,4 +1,4 @@
-//! What the database says of settings and webhooks, as the scheduler and the client want it.
+//! Settings and webhooks: from the JSON of the database to the types of the scheduler and the client.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -95,7 +95,7 @@ impl Settings {
     }
 }
 
-/// What `sending_webhooks` says.
+/// The answer of `sending_webhooks`.
 pub struct Configuration {
     pub webhooks: Vec<StoredWebhook>,
     /// Everybody's, and those of single webhooks, as JSON.

@@ -1,4 +1,4 @@
-//! What became of deliveries and webhooks, until the database has taken it.
+//! The outcomes of deliveries and webhooks that the database has not recorded yet.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -8,7 +8,7 @@ use webhook::active::ActiveWebhook;
 use webhook::delivery_columns::{attempt, attempts, body, code, finished_at, next_attempt, status};
 use webhook::schedule::{Changes, DeliveryChange, DeliveryId, InARow, QueueChange, QueueId, Tally};
 
-/// What is still to be reported.
+/// Outcomes that are still to be reported.
 #[derive(Default)]
 pub struct Pending {
     queues: BTreeMap<QueueId, OfQueue>,
@@ -27,7 +27,7 @@ impl Pending {
         self.queues.is_empty() && self.tally.is_empty()
     }
 
-    /// Whether something of the queue is still to be reported.
+    /// Returns whether something of the queue is still to be reported.
     pub fn has(&self, queue: QueueId) -> bool {
         self.queues.contains_key(&queue)
     }
@@ -36,7 +36,7 @@ impl Pending {
         self.queues.keys().copied().collect()
     }
 
-    /// Adds what has come about. With each webhook's state goes since when it is what was called.
+    /// Adds changes of the scheduler. The state of a webhook is reported with its `activated_at`, so that it is not recorded of a later one.
     pub fn add(&mut self, changes: Changes, tally: Tally, webhooks: &HashMap<QueueId, ActiveWebhook>) {
         let since = |queue: QueueId| {
             let webhook = webhooks.get(&queue);
@@ -57,22 +57,22 @@ impl Pending {
         self.tally.merge(tally);
     }
 
-    /// Nobody wants to know.
+    /// Drops the outcomes of a queue that nobody records any more.
     pub fn forget(&mut self, queue: QueueId) {
         self.queues.remove(&queue);
     }
 
-    /// Whether there is something to be added to counters.
+    /// Returns whether there are counts to be reported.
     pub fn counts(&self) -> bool {
         !self.tally.is_empty()
     }
 
-    /// The database has the counts.
+    /// Notes that the database has the counts.
     pub fn counted(&mut self) {
         self.tally = Tally::default();
     }
 
-    /// As `record_outcomes` reads it, of these queues, each with its epoch; `counts`: with what is to be counted.
+    /// Returns the outcomes of these queues, each with its epoch, as `record_outcomes` reads them; `counts`: with the counts.
     pub fn report(&self, queues: &BTreeMap<QueueId, i64>, counts: bool, log_payloads: bool) -> Value {
         let none = Tally::default();
         let tally = if counts { &self.tally } else { &none };

@@ -14,7 +14,7 @@ use tokio_postgres::{AsyncMessage, Client, Row, SimpleQueryMessage, Statement};
 use crate::cli::explain;
 use crate::database::{self, Parameters};
 
-/// How long a connection may take to be made.
+/// The time limit of connecting.
 const CONNECTS: Duration = Duration::from_secs(10);
 
 const POOLED: &str = "the connection goes through a pooler that gives each transaction another session\n\
@@ -29,11 +29,11 @@ pub struct Session {
     claim: Statement,
     record: Statement,
     look: Statement,
-    /// Words of the worker's and of other senders; ends with the connection.
+    /// Notifications of the worker and of other senders; the channel ends with the connection.
     pub words: UnboundedReceiver<String>,
 }
 
-/// What `take_queues` says.
+/// The answer of `take_queues`.
 #[derive(Debug, Default, Deserialize)]
 pub struct Look {
     pub taken: Vec<(i64, i64)>,
@@ -144,7 +144,7 @@ impl Session {
         self.client.is_closed()
     }
 
-    /// The settings of now: this session keeps those of its beginning.
+    /// Reads the present settings in a new session: this one keeps those of its beginning.
     pub async fn settings(&self, parameters: &Parameters) -> Result<Value> {
         settings_beside(parameters, &self.client).await
     }

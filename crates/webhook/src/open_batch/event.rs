@@ -26,6 +26,35 @@ pub struct OpenEvent {
 }
 
 impl OpenEvent {
+    /// `deliveries`: in order of their ids.
+    pub(super) fn new(
+        id: i64,
+        event: Event,
+        detail: Option<String>,
+        deliveries: impl IntoIterator<Item = (DeliveryId, QueueId)>,
+        routed_at: Instant,
+    ) -> Self {
+        let deliveries = deliveries.into_iter().map(|(id, queue)| OpenDelivery {
+            id,
+            queue,
+            last: None,
+            misses: Vec::new(),
+            held: false,
+        });
+        let deliveries: Vec<OpenDelivery> = deliveries.collect();
+        Self {
+            id,
+            event,
+            detail,
+            unfinished: deliveries.len(),
+            deliveries,
+            split: false,
+            parked: false,
+            routed_at,
+            answered_at: None,
+        }
+    }
+
     /// Ids are drawn in order.
     pub(super) fn place(&self, delivery: DeliveryId) -> Option<usize> {
         self.deliveries

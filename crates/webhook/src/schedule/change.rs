@@ -1,4 +1,4 @@
-//! What is to be recorded.
+//! The changes of rows that the scheduler wants recorded.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -57,18 +57,18 @@ impl DeliveryChange {
                 .is_some_and(|error| error.starts_with(EXPIRED))
     }
 
-    /// Whether nothing more is to become of the delivery.
+    /// Returns whether this is the delivery's last change.
     pub fn is_final(&self) -> bool {
         matches!(self.outcome, Outcome::Sent | Outcome::Failed)
     }
 
-    /// A request that came to nothing: it failed, or met a rate limit.
+    /// Returns whether a request failed or met a rate limit.
     pub fn is_miss(&self) -> bool {
         self.outcome != Outcome::Sent && !self.expired()
     }
 }
 
-/// How the error begins of what was too old.
+/// The beginning of the error of an expired delivery.
 pub(super) const EXPIRED: &str = "expired: ";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -19,7 +19,7 @@ use crate::cli::explain;
 use crate::cli::output::tell;
 use crate::database::Session;
 use crate::queries::audit::{self, Change};
-use crate::queries::{configuration, integrations};
+use crate::queries::{apply_lock, integrations, own_event_types, wordings};
 
 /// What is wanted besides what the file says.
 #[derive(Clone, Copy, Debug, Default)]
@@ -47,12 +47,12 @@ pub async fn apply(session: &Session<'_>, file: &File, wishes: Wishes) -> Result
          hint: SELECT * FROM zentry_status() names it, and the statement that switches it on."
     );
     // Anybody may take such a lock, so it is said who has.
-    if let Some((pid, role)) = configuration::lock_holder(session).await.map_err(explain)? {
+    if let Some((pid, role)) = apply_lock::holder(session).await.map_err(explain)? {
         tell(format_args!(
             "waiting for process {pid} of role {role:?}, which applies a file, or holds the lock of those who do"
         ));
     }
-    configuration::lock(session).await.map_err(explain)?;
+    apply_lock::take(session).await.map_err(explain)?;
     let state = State::read(session).await?;
     state.require_names(|name| wishes.prune || file.content.webhook.contains_key(name))?;
     let ids = state
@@ -190,7 +190,7 @@ impl Work<'_> {
         let file = self.file;
         for (name, kind) in &file.content.event_type {
             self.begin().await?;
-            let done = configuration::register_event_type(self.session, &kind.named(name)).await;
+            let done = own_event_types::register(self.session, &kind.named(name)).await;
             self.end(done, &["event_type", name]).await?;
         }
         Ok(())
@@ -248,7 +248,7 @@ impl Work<'_> {
         }
         for (event, webhook) in wordings {
             self.begin().await?;
-            let done = configuration::reset_wording(self.session, &event, webhook).await;
+            let done = wordings::reset(self.session, &event, webhook).await;
             self.end(done, &[]).await?;
         }
         for (_, id) in webhooks {
@@ -258,7 +258,7 @@ impl Work<'_> {
         }
         for name in types {
             self.begin().await?;
-            let done = configuration::unregister_event_type(self.session, &name).await;
+            let done = own_event_types::unregister(self.session, &name).await;
             self.end(done, &[]).await?;
         }
         Ok(())

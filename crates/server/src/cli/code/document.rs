@@ -8,8 +8,9 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::queries::configuration::Words;
+use crate::queries::own_event_types;
 use crate::queries::settings::Rules;
+use crate::queries::words::Words;
 pub use json::toml_of;
 use json::{Data, constant};
 pub use secret::Secret;
@@ -183,8 +184,8 @@ pub struct EventType {
 }
 
 impl EventType {
-    pub fn named(&self, name: &str) -> crate::queries::configuration::EventType {
-        crate::queries::configuration::EventType {
+    pub fn named(&self, name: &str) -> own_event_types::EventType {
+        own_event_types::EventType {
             name: name.to_owned(),
             words: Words {
                 title: Some(self.title.clone()),

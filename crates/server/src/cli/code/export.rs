@@ -8,8 +8,11 @@ use serde_json::Value;
 
 use super::document::{MAX_EVENTS_PER_MESSAGE, MIN_INTERVAL, Secret, toml_of};
 use super::state::State;
-use crate::queries::configuration::{EventType, Source, Wording, Words};
 use crate::queries::integrations::Integration;
+use crate::queries::own_event_types::EventType;
+use crate::queries::sources::Source;
+use crate::queries::wordings::Wording;
+use crate::queries::words::Words;
 use crate::vendors;
 
 const HEAD: &str = "\

@@ -7,8 +7,10 @@ use anyhow::{Result, bail};
 use crate::cli::explain;
 use crate::database::Session;
 use crate::queries::Slice;
-use crate::queries::configuration::{self, EventType, Source, Wording};
 use crate::queries::integrations::{self, Filter, Integration};
+use crate::queries::own_event_types::{self, EventType};
+use crate::queries::sources::{self, Source};
+use crate::queries::wordings::{self, Wording};
 
 pub struct State {
     /// By name.
@@ -30,9 +32,9 @@ impl State {
         webhooks.sort_by(|one, other| (&one.name, one.id).cmp(&(&other.name, other.id)));
         Ok(Self {
             webhooks,
-            event_types: configuration::event_types(session).await.map_err(explain)?,
-            wordings: configuration::wordings(session).await.map_err(explain)?,
-            sources: configuration::sources(session).await.map_err(explain)?,
+            event_types: own_event_types::list(session).await.map_err(explain)?,
+            wordings: wordings::list(session).await.map_err(explain)?,
+            sources: sources::list(session).await.map_err(explain)?,
         })
     }
 

@@ -12,9 +12,9 @@ use super::visitor::Visitor;
 use super::wordings::{webhook_choice, whose};
 use super::{guide, parts};
 use crate::database::{Access, Session};
-use crate::queries::configuration::{self, ALL_EVENTS};
 use crate::queries::integrations;
 use crate::queries::rights::{Deed, Rights};
+use crate::queries::wordings::{self, ALL_EVENTS};
 use crate::web::Error;
 use crate::web::error::Fields;
 use crate::web::filters::Filters;
@@ -33,10 +33,10 @@ struct Spoken {
 
 impl Spoken {
     async fn of(session: &Session<'_>) -> Result<Self, Error> {
-        let wordings = configuration::wordings(session).await?;
+        let wordings = wordings::list(session).await?;
         let of_all = wordings.into_iter().filter(|one| one.event_type == ALL_EVENTS);
         Ok(Self {
-            known: configuration::languages(session).await?,
+            known: wordings::languages(session).await?,
             set: of_all
                 .filter_map(|one| Some((one.webhook, one.language?)))
                 .collect(),
@@ -95,7 +95,7 @@ pub async fn set(visitor: Visitor, Form(sent): Form<Language>) -> Result<Respons
     let mut connection = visitor.connection().await?;
     let session = connection.begin(Access::Write).await?;
     session.begin_trial().await?;
-    let done = configuration::set_language(&session, language, webhook).await;
+    let done = wordings::set_language(&session, language, webhook).await;
     if let Err(error) = done.map_err(Error::from) {
         session.undo_trial().await?;
         let Some(wrong) = error.wrong_fields() else {

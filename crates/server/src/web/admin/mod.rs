@@ -60,17 +60,17 @@ pub fn router(public_url: Option<&str>) -> Result<Router<App>> {
             "/integrations/new",
             get(integrations::edit::show_new).post(integrations::edit::create),
         )
-        .route("/integrations/switch", post(integrations::one::switch_many))
+        .route("/integrations/switch", post(integrations::switch::many))
         .route("/integrations/check", post(integrations::edit::check))
         .route("/integrations/{id}", get(integrations::one::show))
         .route(
             "/integrations/{id}/edit",
             get(integrations::edit::show).post(integrations::edit::change),
         )
-        .route("/integrations/{id}/switch", post(integrations::one::switch))
+        .route("/integrations/{id}/switch", post(integrations::switch::one))
         .route("/integrations/{id}/resume", post(integrations::one::resume))
-        .route("/integrations/{id}/secret", post(integrations::one::new_secret))
-        .route("/integrations/{id}/test", post(integrations::one::test))
+        .route("/integrations/{id}/secret", post(integrations::secret::renew))
+        .route("/integrations/{id}/test", post(integrations::trial::post))
         .route(
             "/integrations/{id}/delete",
             get(integrations::delete::ask).post(integrations::delete::delete),

@@ -147,6 +147,32 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_state_has_its_colour_and_its_sign() {
+        for (words, class, sign) in [
+            (&["active", "sent", "ok"][..], "good", "✓"),
+            (&["failing", "attention"], "warning", "!"),
+            (&["retry"], "warning", "↻"),
+            (&["gone", "failed", "broken", "suspended"], "bad", "✕"),
+            (&["pending"], "neutral", "…"),
+            (&["off"], "neutral", "○"),
+        ] {
+            for word in words {
+                let html = state(word).into_string();
+                assert!(html.contains(&format!("state {class}")), "{html}");
+                assert!(html.contains(&format!(">{sign}</span>{word}<")), "{html}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_project_goes_by_its_name_if_that_may_be_read() {
+        let named = |id, name| project(id, name).into_string();
+        assert_eq!(named(Some(1), Some("Apollo")), "Apollo");
+        assert_eq!(named(Some(1), None), "project 1");
+        assert_eq!(named(None, Some("Apollo")), "every project");
+    }
+
+    #[test]
     fn thousands_stand_apart() {
         assert_eq!(
             [0, 999, 1000, 1_234_567, -1000].map(grouped),

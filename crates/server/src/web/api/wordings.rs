@@ -3,15 +3,17 @@
 use axum::Json;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
-use utoipa::openapi::schema::Schema;
-use utoipa::{IntoParams, ToSchema};
+use serde_json::{Value, json};
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaType, Type};
+use utoipa::{IntoParams, PartialSchema, ToSchema};
 
 use super::or_empty;
 use super::responses::{Missing, NotAllowed, Refused};
 use crate::database::{Access, Session};
-use crate::queries::configuration::{self, ALL_EVENTS, Words};
 use crate::queries::events;
+use crate::queries::wordings::{self, ALL_EVENTS};
+use crate::queries::words::Words;
 use crate::web::filters::Filters;
 use crate::web::form::Form;
 use crate::web::path::Name;
@@ -27,8 +29,8 @@ pub struct Wording {
     words: Words,
 }
 
-impl From<configuration::Wording> for Wording {
-    fn from(one: configuration::Wording) -> Self {
+impl From<wordings::Wording> for Wording {
+    fn from(one: wordings::Wording) -> Self {
         Self {
             event_type: one.event_type,
             webhook_integration: one.webhook,
@@ -65,27 +67,40 @@ pub struct EventParams {
 pub async fn list(caller: Caller) -> Result<Json<Vec<Wording>>, Error> {
     let mut connection = caller.connection().await?;
     let session = connection.begin(Access::Read).await?;
-    let all = configuration::wordings(&session).await?.into_iter();
+    let all = wordings::list(&session).await?.into_iter();
     let of_events = all.filter(|one| one.event_type != ALL_EVENTS);
     Ok(Json(of_events.map(Wording::from).collect()))
 }
 
-/// The words of an event; null, or left out: as before. An empty text is none at all
-#[derive(Deserialize, ToSchema)]
-#[allow(dead_code, reason = "describes what Form reads")]
-pub struct GivenWords {
-    #[schema(example = "Done: {{ task_title }}")]
-    title: Option<String>,
-    text: Option<String>,
-    /// Names and templates, as an object or as a list of `name` and `value`
-    #[schema(value_type = Option<HashMap<String, String>>, example = json!({"Points": "{{ points }}"}))]
-    fields: Option<Value>,
-    #[schema(example = "#57F287")]
-    colour: Option<String>,
-    emoji: Option<String>,
-    footer: Option<String>,
-    url: Option<String>,
-    thumbnail: Option<String>,
+/// Describes what [`put`] reads: [`Words`], with more ways to write the fields.
+pub struct GivenWords;
+
+impl PartialSchema for GivenWords {
+    fn schema() -> RefOr<Schema> {
+        let mut schema = Words::schema();
+        if let RefOr::T(Schema::Object(words)) = &mut schema {
+            words.description = Some(
+                "The words of an event; null, or left out: as before. An empty text is none at all"
+                    .to_owned(),
+            );
+            words.properties.insert("fields".to_owned(), fields().into());
+        }
+        schema
+    }
+}
+
+impl ToSchema for GivenWords {}
+
+fn fields() -> Schema {
+    let value_type = SchemaType::from_iter([Type::Object, Type::Null]);
+    ObjectBuilder::new()
+        .schema_type(value_type)
+        .description(Some(
+            "Names and templates, as an object or as a list of `name` and `value`",
+        ))
+        .additional_properties(Some(ObjectBuilder::new().schema_type(Type::String)))
+        .examples([json!({"Points": "{{ points }}"})])
+        .into()
 }
 
 /// Set the words of an event, in the place of those that are set
@@ -108,13 +123,13 @@ pub async fn put(
     let mut connection = caller.connection().await?;
     let session = connection.begin(Access::Write).await?;
     require(&session, &event_type).await?;
-    let wording = configuration::Wording {
+    let wording = wordings::Wording {
         event_type,
         webhook,
         words,
         language: None,
     };
-    configuration::replace_wording(&session, &wording).await?;
+    wordings::replace(&session, &wording).await?;
     let set = there(&session, &wording.event_type, webhook).await?;
     session.commit().await?;
     // As it is kept; of nothing, nothing is.
@@ -136,7 +151,7 @@ pub async fn delete(
     let mut connection = caller.connection().await?;
     let session = connection.begin(Access::Write).await?;
     require(&session, &event_type).await?;
-    configuration::reset_wording(&session, &event_type, webhook).await?;
+    wordings::reset(&session, &event_type, webhook).await?;
     session.commit().await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -202,7 +217,7 @@ pub async fn languages(caller: Caller) -> Result<Json<Languages>, Error> {
 }
 
 async fn spoken(session: &Session<'_>) -> Result<Languages, Error> {
-    let all = configuration::wordings(session).await?.into_iter();
+    let all = wordings::list(session).await?.into_iter();
     let mut results: Vec<Language> = all
         .filter_map(|one| {
             Some(Language {
@@ -222,7 +237,7 @@ async fn spoken(session: &Session<'_>) -> Result<Languages, Error> {
         results.insert(0, usual);
     }
     Ok(Languages {
-        available: configuration::languages(session).await?,
+        available: wordings::languages(session).await?,
         results,
     })
 }
@@ -250,7 +265,7 @@ pub async fn put_language(caller: Caller, mut form: Form) -> Result<Json<Languag
     form.finish()?;
     let mut connection = caller.connection().await?;
     let session = connection.begin(Access::Write).await?;
-    configuration::set_language(&session, language.as_deref(), webhook).await?;
+    wordings::set_language(&session, language.as_deref(), webhook).await?;
     let spoken = spoken(&session).await?;
     session.commit().await?;
     Ok(Json(spoken))
@@ -267,8 +282,8 @@ async fn there(
     session: &Session<'_>,
     event_type: &str,
     webhook: Option<i64>,
-) -> Result<Option<configuration::Wording>, Error> {
-    let all = configuration::wordings(session).await?;
+) -> Result<Option<wordings::Wording>, Error> {
+    let all = wordings::list(session).await?;
     Ok(all
         .into_iter()
         .find(|one| one.event_type == event_type && one.webhook == webhook))

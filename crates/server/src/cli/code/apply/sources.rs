@@ -6,7 +6,7 @@ use anyhow::Result;
 
 use super::Work;
 use crate::cli::code::document::Source;
-use crate::queries::configuration::{self, Attachment};
+use crate::queries::sources::{self, Attachment};
 
 impl Work<'_> {
     pub(super) async fn sources(&mut self) -> Result<()> {
@@ -19,7 +19,7 @@ impl Work<'_> {
             let keys = ["source", &number];
             // A name that can be none is an error.
             self.begin().await?;
-            let relation = configuration::relation(self.session, &one.table).await;
+            let relation = sources::relation(self.session, &one.table).await;
             let Some(relation) = self.end(relation, &["source", &number, "table"]).await? else {
                 continue;
             };
@@ -65,7 +65,7 @@ impl Work<'_> {
         if self.wishes.prune {
             for there in self.not_named(&named) {
                 self.begin().await?;
-                let done = configuration::detach(self.session, &there.0, there.1).await;
+                let done = sources::detach(self.session, &there.0, there.1).await;
                 self.end(done, &[]).await?;
             }
         } else {
@@ -108,7 +108,7 @@ impl Work<'_> {
         });
         if !same {
             self.begin().await?;
-            let done = configuration::attach(self.session, &one.event_type, relation, &given).await;
+            let done = sources::attach(self.session, &one.event_type, relation, &given).await;
             if self.end(done, keys).await?.is_none() {
                 return Ok(());
             }
@@ -122,7 +122,7 @@ impl Work<'_> {
             return Ok(());
         }
         self.begin().await?;
-        let done = configuration::omit(self.session, &one.event_type, relation, &one.omit).await;
+        let done = sources::omit(self.session, &one.event_type, relation, &one.omit).await;
         self.end(done, keys).await?;
         Ok(())
     }
@@ -137,15 +137,15 @@ impl Work<'_> {
         let done = async {
             for (_, one, relation) in missing {
                 if self.state.source(&one.event_type, *relation).is_some() {
-                    configuration::detach(self.session, &one.event_type, *relation).await?;
+                    sources::detach(self.session, &one.event_type, *relation).await?;
                 }
             }
-            let states = configuration::attach_all(self.session).await?;
-            let now = configuration::sources(self.session).await?;
+            let states = sources::attach_all(self.session).await?;
+            let now = sources::list(self.session).await?;
             for there in &now {
                 let is_new = self.state.source(&there.event_type, there.relation).is_none();
                 if is_new && !named.contains(&(there.event_type.clone(), there.relation)) {
-                    configuration::detach(self.session, &there.event_type, there.relation).await?;
+                    sources::detach(self.session, &there.event_type, there.relation).await?;
                 }
             }
             Ok((states, now))

@@ -4,9 +4,10 @@ use anyhow::Result;
 
 use super::{Known, Work};
 use crate::cli::code::document::{self, Webhook};
-use crate::queries::configuration::{self, Wording, Words};
 use crate::queries::integrations::{self, New};
 use crate::queries::settings::Rules;
+use crate::queries::wordings::{self, Wording};
+use crate::queries::words::Words;
 
 impl Work<'_> {
     /// What the file does not say of it is taken away.
@@ -23,7 +24,7 @@ impl Work<'_> {
             words: wanted.words(),
             language: wanted.language.clone(),
         };
-        let is_of_all = event == configuration::ALL_EVENTS;
+        let is_of_all = event == wordings::ALL_EVENTS;
         if is_of_all && wording.words != Words::default() || !is_of_all && wording.language.is_some() {
             self.complain(
                 keys,
@@ -41,9 +42,9 @@ impl Work<'_> {
         self.begin().await?;
         let done = async {
             if lacks {
-                configuration::reset_wording(self.session, event, webhook).await?;
+                wordings::reset(self.session, event, webhook).await?;
             }
-            configuration::set_wording(self.session, &wording).await
+            wordings::set(self.session, &wording).await
         };
         let done = done.await;
         self.end(done, keys).await?;

@@ -69,7 +69,7 @@ pub async fn create(visitor: Visitor, Form(sent): Sent) -> Result<Response, Erro
         Ok((id, Some(secret))) => {
             session.commit().await?;
             let notice = html! { "It is registered." };
-            Ok(super::one::secret_page(&visitor, id, &draft.name, &secret, notice).into_response())
+            Ok(super::secret::page(&visitor, id, &draft.name, &secret, notice).into_response())
         }
         Err(error) => again(&visitor, None, &choices, &draft, error),
     }

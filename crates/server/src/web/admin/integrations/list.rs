@@ -153,7 +153,7 @@ fn row(webhook: &Webhook, may_update: bool) -> Markup {
                 }
             }
             td.number data-label="Waiting" { (parts::grouped(webhook.pending)) }
-            @if may_update { td.end data-label="Switch" { (super::one::switch_form(webhook, "list")) } }
+            @if may_update { td.end data-label="Switch" { (super::switch::form(webhook, "list")) } }
         }
     }
 }

@@ -185,10 +185,34 @@ mod tests {
     }
 
     #[test]
+    fn hours_and_values_have_their_places() {
+        let plane = Plane::new(4, 5.0, 15.0, [(5.0, "5".to_owned()), (15.0, "15".to_owned())]);
+        assert_eq!(plane.left, 20.0);
+        assert_eq!([0, 1, 4].map(|hour| plane.x(hour)), [20.0, 170.0, WIDTH - RIGHT]);
+        assert_eq!(plane.middle(1), 245.0);
+        assert_eq!(
+            [5.0, 10.0, 15.0].map(|value| plane.y(value)),
+            [HEIGHT - BOTTOM, 102.0, TOP]
+        );
+    }
+
+    #[test]
+    fn two_days_have_hours_below_and_more_have_days() {
+        let labelled = |hours: usize| {
+            let starts = (0..30).map(|hour| Timestamp::from_second(hour * 3600).unwrap());
+            let starts = starts.filter(|start| has_label(*start, hours));
+            let labels = starts.map(|start| clock(start, label_format(hours)));
+            labels.collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(labelled(48), "00:00 04:00 08:00 12:00 16:00 20:00 00:00 04:00");
+        assert_eq!(labelled(49), "01 Jan 02 Jan");
+    }
+
+    #[test]
     fn durations_have_a_unit_that_fits() {
         assert_eq!(
-            [0.012, 1.5, 90.0, 7200.0].map(duration),
-            ["12 ms", "1.5 s", "1.5 min", "2 h"]
+            [0.012, 1.0, 1.5, 60.0, 90.0, 3600.0, 7200.0].map(duration),
+            ["12 ms", "1 s", "1.5 s", "1 min", "1.5 min", "1 h", "2 h"]
         );
     }
 }

@@ -1,18 +1,13 @@
-//! Senders that hold queues are killed, paused, cut off and come back, over a database whose clock jumps: thousands of random schedules of the state
-//! machine that `zentry-notify send` runs, over a model of what the database's functions do (`sql/27_senders.sql`).
-//!
-//! In each: nobody posts to a queue that another session holds; what is recorded goes by what its holder knows; deliveries arrive in order; nothing is
-//! lost; and what arrives twice is at most one delivery for each time that a queue changes hands. Without the fencing, or without the patience, that
-//! does not hold, and the same simulation says so.
-#![allow(clippy::unwrap_used)]
+//! Senders over a database, with what goes wrong, and what has to hold all the same.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use webhook::ownership::Ownership;
 use webhook::schedule::QueueId;
 
-const PATIENCE: u64 = 40;
+use crate::database::{Database, Outcome, Queue, Row, Status, Variant};
+use crate::sender::{InFlight, PATIENCE, Sender};
+
 const SENDERS: usize = 3;
 const QUEUES: i64 = 5;
 const DELIVERIES: usize = 12;
@@ -21,220 +16,7 @@ const GIVES_UP: u32 = 3;
 const TROUBLE: u64 = 1_000;
 const END: u64 = 2_000;
 
-/// What is left out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Variant {
-    Whole,
-    /// Outcomes are taken whatever their epoch.
-    Unfenced,
-    /// A sender posts however long it has heard nothing, and before it asks.
-    Impatient,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Status {
-    #[default]
-    Waits,
-    Sent,
-    Failed,
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-struct Row {
-    status: Status,
-    attempts: u32,
-    arrived: u32,
-}
-
-#[derive(Debug, Default)]
-struct Queue {
-    holder: Option<u64>,
-    epoch: i64,
-    taken: u32,
-    rows: Vec<Row>,
-    /// The highest delivery that has arrived.
-    reached: usize,
-}
-
-#[derive(Debug, Default)]
-struct Database {
-    queues: BTreeMap<QueueId, Queue>,
-    /// When each was heard of last.
-    sessions: BTreeMap<u64, u64>,
-    given: u64,
-    /// What clock_timestamp() is, which somebody sets.
-    clock: i64,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Outcome {
-    queue: QueueId,
-    epoch: i64,
-    place: usize,
-    status: Status,
-    attempts: u32,
-}
-
-impl Database {
-    fn begin(&mut self, now: u64) -> u64 {
-        self.given += 1;
-        self.sessions.insert(self.given, now);
-        self.given
-    }
-
-    /// `end_session`, or the server's patience is over.
-    fn end(&mut self, session: u64) {
-        self.sessions.remove(&session);
-    }
-
-    /// Something comes in by a session; false: it is over.
-    fn hear(&mut self, session: u64, now: u64) -> bool {
-        let heard = self.sessions.get_mut(&session);
-        let is_there = heard.is_some();
-        if let Some(heard) = heard {
-            *heard = now;
-        }
-        is_there
-    }
-
-    /// `take_queues`: what is taken, and what is to be let go.
-    fn take(&mut self, session: u64, busy: &BTreeSet<QueueId>) -> (Vec<(QueueId, i64)>, Vec<QueueId>) {
-        for queue in self.queues.values_mut() {
-            queue.holder = queue.holder.filter(|holder| self.sessions.contains_key(holder));
-        }
-        let all: Vec<u64> = self.sessions.keys().copied().collect();
-        let place = all.iter().position(|other| *other == session).unwrap();
-        let share = self.queues.len() / all.len() + usize::from(place < self.queues.len() % all.len());
-        let held: Vec<QueueId> = self.held(session);
-        let mut taken = Vec::new();
-        for (id, queue) in &mut self.queues {
-            if held.len() + taken.len() < share && queue.holder.is_none() && !busy.contains(id) {
-                queue.holder = Some(session);
-                queue.epoch = (queue.epoch + 1).max(self.clock);
-                queue.taken += 1;
-                taken.push((*id, queue.epoch));
-            }
-        }
-        (taken, held.into_iter().skip(share).collect())
-    }
-
-    fn held(&self, session: u64) -> Vec<QueueId> {
-        let held = self
-            .queues
-            .iter()
-            .filter(|(_, queue)| queue.holder == Some(session));
-        held.map(|(id, _)| *id).collect()
-    }
-
-    /// `record_outcomes`: the queues that it refuses.
-    fn record(&mut self, variant: Variant, outcomes: &[Outcome]) -> Result<Vec<QueueId>, String> {
-        let mut refused = Vec::new();
-        for outcome in outcomes {
-            let queue = self.queues.get_mut(&outcome.queue).unwrap();
-            if queue.epoch != outcome.epoch && variant != Variant::Unfenced {
-                refused.push(outcome.queue);
-                continue;
-            }
-            let row = &mut queue.rows[outcome.place];
-            if row.status != Status::Waits {
-                continue;
-            }
-            if outcome.attempts < row.attempts {
-                return Err(format!("attempts of {outcome:?} go back from {}", row.attempts));
-            }
-            row.attempts = outcome.attempts;
-            row.status = outcome.status;
-        }
-        Ok(refused)
-    }
-}
-
-#[derive(Clone, Copy, Debug)]
-struct InFlight {
-    epoch: i64,
-    place: usize,
-    attempts: u32,
-    answered_at: u64,
-    taken: bool,
-}
-
-#[derive(Debug)]
-struct Sender {
-    ownership: Ownership,
-    session: Option<u64>,
-    in_flight: BTreeMap<QueueId, InFlight>,
-    /// What is in memory of each queue: attempts of the first rows that wait.
-    rows: BTreeMap<QueueId, Vec<(usize, u32)>>,
-    outcomes: Vec<Outcome>,
-    /// A call that nobody has answered.
-    calls_since: Option<u64>,
-    looks_at: u64,
-    dead_until: u64,
-    paused_until: u64,
-    cut_until: u64,
-}
-
-impl Sender {
-    fn new() -> Self {
-        Sender {
-            ownership: Ownership::new(Duration::from_millis(PATIENCE)),
-            session: None,
-            in_flight: BTreeMap::new(),
-            rows: BTreeMap::new(),
-            outcomes: Vec::new(),
-            calls_since: None,
-            looks_at: 0,
-            dead_until: 0,
-            paused_until: 0,
-            cut_until: 0,
-        }
-    }
-
-    fn lose(&mut self) {
-        self.ownership.lose();
-        self.session = None;
-        self.calls_since = None;
-        self.rows.clear();
-    }
-
-    /// A call: whether it was answered. What is cut off may have been done all the same.
-    fn call<T>(
-        &mut self,
-        now: u64,
-        random: &mut fastrand::Rng,
-        database: &mut Database,
-        call: impl FnOnce(&mut Self, &mut Database) -> T,
-    ) -> Option<T> {
-        let session = self.session?;
-        if let Some(since) = self.calls_since {
-            if now - since > PATIENCE {
-                self.lose();
-            }
-            return None;
-        }
-        let is_cut = now < self.cut_until;
-        if is_cut && random.bool() {
-            self.calls_since = Some(now);
-            return None;
-        }
-        if !database.hear(session, now) {
-            self.lose();
-            return None;
-        }
-        if is_cut {
-            // It got there; the answer does not come back.
-            let mut forgotten = std::mem::replace(self, Sender::new());
-            let _ = call(&mut forgotten, database);
-            *self = forgotten;
-            self.calls_since = Some(now);
-            return None;
-        }
-        self.ownership.hear(Duration::from_millis(now));
-        Some(call(self, database))
-    }
-}
-
-struct World {
+pub struct World {
     variant: Variant,
     random: fastrand::Rng,
     database: Database,
@@ -243,7 +25,7 @@ struct World {
 }
 
 impl World {
-    fn new(variant: Variant, seed: u64) -> Self {
+    pub fn new(variant: Variant, seed: u64) -> Self {
         let queue = || Queue {
             rows: vec![Row::default(); DELIVERIES],
             ..Queue::default()
@@ -260,7 +42,7 @@ impl World {
         }
     }
 
-    fn run(mut self) -> Result<(), String> {
+    pub fn run(mut self) -> Result<(), String> {
         while self.now < END {
             self.now += 1;
             self.database.clock += 1;
@@ -492,30 +274,4 @@ impl World {
         }
         Ok(())
     }
-}
-
-/// What goes wrong in so many random schedules, each of its own seed.
-fn found(variant: Variant, schedules: u64) -> Vec<(u64, String)> {
-    let run = |seed| World::new(variant, seed).run().err().map(|error| (seed, error));
-    (0..schedules).filter_map(run).collect()
-}
-
-#[test]
-fn senders_that_are_killed_paused_and_cut_off_lose_nothing_and_keep_the_order() {
-    assert_eq!(found(Variant::Whole, 2_000), []);
-}
-
-#[test]
-fn without_the_fencing_what_comes_back_changes_what_others_have_recorded() {
-    let found = found(Variant::Unfenced, 300);
-    assert!(!found.is_empty());
-}
-
-#[test]
-fn without_the_patience_two_post_at_the_same_time() {
-    let found = found(Variant::Impatient, 200);
-    let posted = found
-        .iter()
-        .filter(|(_, error)| error.contains("while another holds it"));
-    assert!(posted.count() > 0, "{found:?}");
 }

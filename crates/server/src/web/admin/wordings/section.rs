@@ -1,0 +1,48 @@
+//! What is set of an event's words, on the event's page.
+
+use maud::{Markup, html};
+
+use super::draft::Draft;
+use super::whose::{address, webhook_choice, whose};
+use crate::database::Session;
+use crate::queries::integrations;
+use crate::queries::rights::{Deed, Rights};
+use crate::queries::wordings::{self, Wording};
+use crate::web::Error;
+use crate::web::admin::{guide, parts};
+
+/// What is set of an event, with whose it is.
+pub async fn section(session: &Session<'_>, event: &str, rights: &Rights) -> Result<Markup, Error> {
+    let wordings = wordings::list(session).await?;
+    let of_it: Vec<&Wording> = wordings.iter().filter(|one| one.event_type == event).collect();
+    let names = integrations::names(session).await?;
+    let may = rights.may(Deed::SetWording);
+    let address = |webhook: Option<i64>| address(event, webhook);
+    Ok(html! {
+        section {
+            h2 { "Its words" }
+            @if of_it.is_empty() { p.empty { "Nobody has set other words than those that it comes with." } }
+            @else {
+                (parts::table("Whose words are set", html! {
+                    thead { tr { @for head in ["Of", "What is set"] { th scope="col" { (head) } } @if may { th scope="col" { span.hidden { "Change" } } } } }
+                    tbody {
+                        @for one in &of_it {
+                            tr {
+                                th scope="row" data-label="Of" { (whose(one.webhook, &names)) }
+                                td.words data-label="What is set" { (Draft::of(&one.words).summary()) }
+                                @if may { td.end { a href=(address(one.webhook)) { "Change" span.hidden { " those of " (whose(one.webhook, &names)) } } } }
+                            }
+                        }
+                    }
+                }))
+            }
+            @if may {
+                form.filters.below method="get" action={ "/admin/events/" (event) "/wording/" } {
+                    (webhook_choice("of", "webhook", "Words of", "all integrations", &names, None))
+                    button { "Set words" }
+                }
+            }
+            p.below { a href="/admin/languages/" { "Languages" } " change the words of all events at once. " (guide::link("own-event-type", "Other words for an event")) }
+        }
+    })
+}
