@@ -1,4 +1,4 @@
-//! Senders that hold queues are killed, paused, cut off and come back, over a database whose clock jumps: thousands of random schedules of the state
+//! Senders that hold queues are killed, paused, cut off and come back: thousands of random schedules of the state
 //! machine that `zentry-notify send` runs, over a model of what the database's functions do (`sql/27_senders.sql`).
 //!
 //! In each: nobody posts to a queue that another session holds; what is recorded goes by what its holder knows; deliveries arrive in order; nothing is
@@ -62,8 +62,8 @@ struct Database {
     /// When each was heard of last.
     sessions: BTreeMap<u64, u64>,
     given: u64,
-    /// What clock_timestamp() is, which somebody sets.
-    clock: i64,
+    /// What random() says.
+    chance: i64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -110,7 +110,7 @@ impl Database {
         for (id, queue) in &mut self.queues {
             if held.len() + taken.len() < share && queue.holder.is_none() && !busy.contains(id) {
                 queue.holder = Some(session);
-                queue.epoch = (queue.epoch + 1).max(self.clock);
+                queue.epoch += 1 + self.chance;
                 queue.taken += 1;
                 taken.push((*id, queue.epoch));
             }
@@ -263,7 +263,7 @@ impl World {
     fn run(mut self) -> Result<(), String> {
         while self.now < END {
             self.now += 1;
-            self.database.clock += 1;
+            self.database.chance = self.random.i64(0..1_000_000_000);
             if self.now < TROUBLE {
                 self.trouble();
             }
@@ -277,9 +277,6 @@ impl World {
     }
 
     fn trouble(&mut self) {
-        if self.random.u32(..300) == 0 {
-            self.database.clock += self.random.i64(-1_000..1_000);
-        }
         let long = self.random.u64(1..3 * PATIENCE);
         let (now, kind) = (self.now, self.random.u32(..400));
         let sender = &mut self.senders[self.random.usize(..SENDERS)];
