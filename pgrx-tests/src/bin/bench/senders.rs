@@ -22,6 +22,8 @@ const ADDRESSES: [Ipv4Addr; 3] = [
     Ipv4Addr::new(127, 0, 0, 4),
 ];
 const PATIENCE: Duration = Duration::from_secs(300);
+/// Messages of each address: one for each webhook in all, so that every sender has as many, which takes twenty seconds.
+const EACH: u32 = 1_000;
 const GLANCE: Duration = Duration::from_millis(1);
 const COMPLETE: &str = "UPDATE tasks_task SET status = 'completed', completed_at = now() WHERE id = :id";
 const COMPLETE_ALL: &str = "UPDATE tasks_task SET status = 'completed', completed_at = now() WHERE id <= $1";
@@ -118,11 +120,10 @@ fn addresses(bed: &mut Bed) -> Result<Row> {
     bed.cluster
         .conf(&[("zentry_notify.allowed_hosts", hosts.as_str())])?;
     register(bed, &emulator)?;
-    let seconds = bed.effort.either(20, 10);
     let (mut one, mut three, mut refused) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..bed.effort.rounds {
         for (count, rates) in [(1, &mut one), (3, &mut three)] {
-            let messages = count * seconds * RateLimit::DISCORD_GLOBAL.requests;
+            let messages = count * EACH;
             bed.refill(Way::Ours, messages, Spread::ThousandProjects)?;
             let senders = Senders::start(bed, &ways[..count as usize])?;
             emulator.clear();
@@ -234,7 +235,6 @@ fn writers(bed: &mut Bed) -> Result<Vec<Row>> {
                 }
             }
         }
-        let goals = (!sending).then_some((Goal::AtLeast(0.98), Goal::AtMost(1.02)));
         let rates = |ran: &[Ran]| ran.iter().map(|ran| ran.rate).collect::<Samples>();
         let processor = |ran: &[Ran]| ran.iter().map(|ran| ran.processor).collect::<Samples>();
         rows.push(Row {
@@ -243,7 +243,8 @@ fn writers(bed: &mut Bed) -> Result<Vec<Row>> {
                 "One-row UPDATE that fires one notification, four clients, off, {what}: writes/s with `senders` = remote over local"
             ),
             unit: Unit::Ratio,
-            goal: goals.map(|(rate, _)| rate),
+            // Senders, their sessions and pgbench share this machine's processors.
+            goal: None,
             ours: rates(&remote).over(&rates(&local)),
             beside: vec![("local, writes/s".to_owned(), rates(&local))],
         });
@@ -251,7 +252,7 @@ fn writers(bed: &mut Bed) -> Result<Vec<Row>> {
             key: format!("{key}-processor"),
             what: "· processor time of the sessions, a write, likewise".to_owned(),
             unit: Unit::Ratio,
-            goal: goals.map(|(_, processor)| processor),
+            goal: (!sending).then_some(Goal::AtMost(1.02)),
             ours: processor(&remote).over(&processor(&local)),
             beside: vec![("local, µs".to_owned(), processor(&local))],
         });
