@@ -110,10 +110,9 @@ impl Failure {
                 let before: Vec<usize> = setup.senders.iter().map(lost).collect();
                 cluster.pause().unwrap();
                 eventually(LONG, "all senders to give the server up", || {
-                    let noticed = setup.senders.iter().zip(&before);
-                    noticed
-                        .map(|(sender, before)| lost(sender) > *before)
-                        .all(|noticed| noticed)
+                    let mut senders = setup.senders.iter().zip(&before);
+                    senders
+                        .all(|(sender, before)| lost(sender) > *before)
                         .then_some(())
                 })
                 .unwrap();

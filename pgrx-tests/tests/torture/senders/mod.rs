@@ -97,9 +97,9 @@ impl Setup {
         );
         eventually(LONG, "the webhooks to be spread", || {
             let mut client = self.cluster.connect().ok()?;
-            let shares = self.senders.iter().map(|sender| sender.holds(&mut client));
+            let mut shares = self.senders.iter().map(|sender| sender.holds(&mut client));
             let even = |held: Option<Vec<i64>>| held.is_some_and(|held| (least..=most).contains(&held.len()));
-            shares.map(even).all(|even| even).then_some(())
+            shares.all(even).then_some(())
         })
         .unwrap();
     }
