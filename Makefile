@@ -1,6 +1,6 @@
 # The front door: `make` lists what there is. The work is done by scripts/, which can be called without make too.
 
-.PHONY: help demo stop web psql test test-crates test-pg test-e2e test-all test-assert test-company test-package regress torture soak soak-tests fuzz mutants load bench bench-micro \
+.PHONY: help demo stop web psql test test-crates test-pg test-e2e test-all test-assert test-company test-package regress torture torture-send soak soak-tests fuzz mutants load bench bench-micro \
 	bench-compare coverage lint deny package apt-repository release-check ci-full picture screenshots browser \
 	bootstrap stage install clean
 .DEFAULT_GOAL := help
@@ -54,6 +54,9 @@ test-company: ## Test together with other libraries that a server preloads
 
 torture: bootstrap ## Kill everything a hundred times under load, and count what arrives (ZENTRY_KILLS, ZENTRY_SEED)
 	@scripts/torture
+
+torture-send: bootstrap ## Kill, pause and cut off senders on three addresses, and count what arrives (ZENTRY_SEND_EVENTS, ZENTRY_SEND_WEBHOOKS, ZENTRY_SEND_FAILURES)
+	@scripts/torture-send
 
 soak: bootstrap ## Deliver a million events and look at what they leave behind (ZENTRY_DELIVERIES)
 	@scripts/soak

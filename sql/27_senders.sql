@@ -157,8 +157,8 @@ BEGIN
             took AS (
                 UPDATE zentry_notify.sender_queue q
                    SET sender_id = sender, asked = NULL,
-                       -- Also where a standby goes on that has not heard of the last ones.
-                       epoch = greatest(q.epoch + 1, (extract(epoch FROM clock_timestamp()) * 1000000)::bigint)
+                       -- By some number, so that it is another one too where a standby goes on that has not heard of the last ones.
+                       epoch = q.epoch + 1 + (random() * 1000000000)::bigint
                   FROM free f WHERE q.webhook_integration_id = f.id AND q.sender_id IS NULL
                 RETURNING q.webhook_integration_id AS id, q.epoch)
             SELECT coalesce(jsonb_agg(jsonb_build_array(t.id, t.epoch)), '[]') INTO more FROM took t;

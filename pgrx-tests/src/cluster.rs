@@ -249,6 +249,26 @@ impl Cluster {
         })
     }
 
+    /// Let the server and all of its processes stand still, as a machine does that is suspended.
+    pub fn pause(&self) -> Result<()> {
+        self.signal_all(Signal::SIGSTOP)
+    }
+
+    /// Let a server that stands still go on.
+    pub fn go_on(&self) -> Result<()> {
+        self.signal_all(Signal::SIGCONT)
+    }
+
+    /// The postmaster first: one that stands still has no other child.
+    fn signal_all(&self, signal: Signal) -> Result<()> {
+        let server = self.server.as_ref().context("the server does not run")?;
+        kill(pid(server), signal)?;
+        for child in children(server.id())? {
+            let _ = kill(child, signal); // may have ended by itself
+        }
+        Ok(())
+    }
+
     /// The process id of the postmaster, while the server runs.
     pub fn postmaster_pid(&self) -> Option<u32> {
         self.server.as_ref().map(Child::id)
@@ -360,6 +380,8 @@ impl Drop for Cluster {
         // The guard's turn comes after this: it finds the server stopped and removes the files.
         if let Some(mut server) = self.server.take() {
             let _ = kill(pid(&server), Signal::SIGQUIT);
+            // It may stand still.
+            let _ = kill(pid(&server), Signal::SIGCONT);
             let _ = server.wait();
         }
     }

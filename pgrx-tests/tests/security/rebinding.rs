@@ -1,11 +1,8 @@
 //! A name that resolves to another address the second time.
 
-use std::fs;
-use std::path::PathBuf;
-use std::process::Command;
-
-use anyhow::{Result, ensure};
-use zentry_e2e::cluster::{ClusterOptions, Stage};
+use anyhow::Result;
+use zentry_e2e::cluster::ClusterOptions;
+use zentry_e2e::preload::compile;
 use zentry_e2e::site::Site;
 
 use crate::request_forgery::*;
@@ -45,26 +42,6 @@ int getaddrinfo(const char *node, const char *service, const struct addrinfo *hi
     return 0;
 }
 "#;
-
-fn compile(source: &str, name: &str) -> Result<PathBuf> {
-    let directory = Stage::get()?.private_dir();
-    let (c, library) = (
-        directory.join(format!("{name}.c")),
-        directory.join(format!("{name}.so")),
-    );
-    fs::write(&c, source)?;
-    let mut compiler = Command::new("cc");
-    compiler
-        .args(["-shared", "-fPIC", "-O1", "-o"])
-        .arg(&library)
-        .arg(&c);
-    ensure!(
-        compiler.arg("-ldl").status()?.success(),
-        "cc cannot compile {}",
-        c.display()
-    );
-    Ok(library)
-}
 
 #[test]
 fn a_name_that_changes_its_mind_gains_nothing() -> Result<()> {

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod access;
+mod clocks;
 mod code;
 mod code_faults;
 mod commands;
@@ -12,6 +13,7 @@ mod connection;
 #[allow(dead_code, reason = "the tests of adoption need the rest")]
 mod django;
 mod drf;
+mod failover;
 mod foreign_code;
 mod guide;
 mod integration_fields;

@@ -2,12 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
-use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::net::{IpAddr, TcpListener, TcpStream};
+use std::path::Path;
 use std::process::{Child, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::Duration;
 use std::{fs, thread};
 
@@ -16,6 +13,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use postgres::Client;
 use serde_json::{Value, json};
+use zentry_e2e::cable::Cable;
 use zentry_e2e::cluster::Stage;
 use zentry_e2e::emulator::{Behaviour, Certificate, Kind};
 use zentry_e2e::numbered;
@@ -189,50 +187,6 @@ fn three_senders_share_the_webhooks_and_keep_the_order() -> Result<()> {
     first.end()
 }
 
-/// Passes on what comes by TCP to the cluster's socket, until it is cut: then nothing goes either way, and nobody is told.
-struct Cable {
-    port: u16,
-    cut: Arc<AtomicBool>,
-}
-
-impl Cable {
-    fn to(socket: PathBuf) -> Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0")?;
-        let cable = Self {
-            port: listener.local_addr()?.port(),
-            cut: Arc::default(),
-        };
-        let cut = cable.cut.clone();
-        thread::spawn(move || {
-            for stream in listener.incoming().map_while(Result::ok) {
-                let (socket, cut) = (socket.clone(), cut.clone());
-                thread::spawn(move || connect(stream, &socket, cut));
-            }
-        });
-        Ok(cable)
-    }
-}
-
-fn connect(client: TcpStream, socket: &PathBuf, cut: Arc<AtomicBool>) -> Option<()> {
-    let server = UnixStream::connect(socket).ok()?;
-    let there = (client.try_clone().ok()?, server.try_clone().ok()?, cut.clone());
-    thread::spawn(move || pass(there.0, there.1, &there.2));
-    pass(server, client, &cut);
-    Some(())
-}
-
-fn pass(mut from: impl Read, mut to: impl Write, cut: &AtomicBool) {
-    let mut buffer = [0; 8192];
-    while let Ok(length @ 1..) = from.read(&mut buffer) {
-        while cut.load(SeqCst) {
-            thread::sleep(Duration::from_millis(10));
-        }
-        if to.write_all(&buffer[..length]).is_err() {
-            break;
-        }
-    }
-}
-
 #[test]
 fn senders_that_are_killed_paused_and_cut_off_lose_nothing_and_keep_the_order() -> Result<()> {
     let (mut scene, login) = scene("remote")?;
@@ -240,12 +194,10 @@ fn senders_that_are_killed_paused_and_cut_off_lose_nothing_and_keep_the_order() 
     for channel in &channels {
         channel.webhook.always(Behaviour::Slow(Duration::from_millis(20)));
     }
-    let cluster = scene.database.cluster();
-    let socket = cluster.dir().join(format!(".s.PGSQL.{}", cluster.port()));
-    let cable = Cable::to(socket)?;
+    let cable = Cable::to(scene.database.cluster())?;
     let killed = Sender::start(&mut scene, &login)?;
     let paused = Sender::start(&mut scene, &login)?;
-    let far = Sender::start_at(&mut scene, &login, "127.0.0.1".as_ref(), cable.port, &[])?;
+    let far = Sender::start_at(&mut scene, &login, "127.0.0.1".as_ref(), cable.port(), &[])?;
     eventually(SOON, "the webhooks to be spread", || {
         (held(&mut scene.client, &[&killed, &paused, &far]) == [2, 2, 2]).then_some(())
     })?;
@@ -256,7 +208,7 @@ fn senders_that_are_killed_paused_and_cut_off_lose_nothing_and_keep_the_order() 
         match number {
             5 => killed.signal(Signal::SIGKILL),
             10 => paused.signal(Signal::SIGSTOP),
-            15 => cable.cut.store(true, SeqCst),
+            15 => cable.cut(),
             _ => {}
         }
     }
@@ -273,7 +225,7 @@ fn senders_that_are_killed_paused_and_cut_off_lose_nothing_and_keep_the_order() 
     })?;
     let fresh = Sender::start(&mut scene, &login)?;
     paused.signal(Signal::SIGCONT);
-    cable.cut.store(false, SeqCst);
+    cable.mend();
     numbered::complete(&mut scene.client, 201..=210)?;
     let deliveries = scene.settle()?;
     assert!(all_sent(&deliveries));
@@ -327,6 +279,26 @@ fn an_address_that_is_banned_gives_its_webhooks_away() -> Result<()> {
     assert_eq!(second.holds(&mut scene.client), [id]);
     let sql = "SELECT banned_until IS NOT NULL FROM zentry_notify.sender WHERE name = $1";
     assert!(scene.client.query_one(sql, &[&first.name])?.get::<_, bool>(0));
+    Ok(())
+}
+
+#[test]
+fn messages_leave_from_the_address_that_is_asked_for() -> Result<()> {
+    let (mut scene, login) = scene("remote")?;
+    let channel = scene.channel_for(Kind::Discord, None, Some(&["task_completed"]))?;
+    let _sender = Sender::start_with(&mut scene, &login, &["--source-address", "127.0.0.7"])?;
+    numbered::complete(&mut scene.client, [1])?;
+    assert!(all_sent(&scene.settle()?));
+    let from: Vec<IpAddr> = channel.webhook.received().iter().map(|one| one.from).collect();
+    assert_eq!(from, [IpAddr::from([127, 0, 0, 7])]);
+    // An address of documentation is no machine's.
+    let cluster = scene.database.cluster();
+    let refused = connecting(cluster.dir(), cluster.port(), scene.database.name(), &login)?
+        .args(["send", "--source-address", "192.0.2.1"])
+        .output()?;
+    assert!(!refused.status.success());
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(said.contains("messages cannot leave from 192.0.2.1"), "{said}");
     Ok(())
 }
 

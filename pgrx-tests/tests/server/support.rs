@@ -1,5 +1,6 @@
 //! `zentry-notify`, built and run.
 
+use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -7,54 +8,18 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
-use std::{env, fs};
 
-use anyhow::{Context, Result, ensure};
-use once_cell::sync::OnceCell;
+use anyhow::{Context, Result};
 use serde_json::Value;
 use ureq::Agent;
 use ureq::http::{Request, Response};
 use zentry_e2e::cluster::Stage;
+pub use zentry_e2e::program::{connecting, program, target};
 use zentry_e2e::scene::{SOON, Scene};
 use zentry_e2e::wait::eventually;
 
 /// What paths begin with.
 pub const API: &str = "/api/notifications/api";
-
-/// The program, built from the sources as they are now.
-pub fn program() -> Result<PathBuf> {
-    static PROGRAM: OnceCell<PathBuf> = OnceCell::new();
-    PROGRAM.get_or_try_init(build).cloned()
-}
-
-fn build() -> Result<PathBuf> {
-    let release = env::var_os("ZENTRY_RELEASE").is_some();
-    let profile = if release { "release" } else { "dev" };
-    let status = Command::new(env!("CARGO"))
-        .args([
-            "build",
-            "--quiet",
-            "--package",
-            "zentry-server",
-            "--profile",
-            profile,
-        ])
-        .env("CARGO_TARGET_DIR", target()?)
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .status()?;
-    ensure!(status.success(), "zentry-server does not build");
-    let directory = if release { "release" } else { "debug" };
-    Ok(target()?.join(directory).join("zentry-notify"))
-}
-
-/// The target directory that this test was built in.
-pub fn target() -> Result<PathBuf> {
-    let exe = env::current_exe()?;
-    exe.ancestors()
-        .find(|dir| dir.join("private/run").is_dir())
-        .map(PathBuf::from)
-        .context("this test is not below the target directory")
-}
 
 /// A name for a role that no other test has: roles belong to the cluster.
 pub fn role_name(kind: &str) -> String {
@@ -298,24 +263,6 @@ impl Answer {
 pub fn command(scene: &Scene, role: &str) -> Result<Command> {
     let cluster = scene.database.cluster();
     connecting(cluster.dir(), cluster.port(), scene.database.name(), role)
-}
-
-/// The same for any database.
-pub fn connecting(host: &Path, port: u16, database: &str, role: &str) -> Result<Command> {
-    let mut command = Command::new(program()?);
-    for (name, _) in env::vars_os() {
-        if name.to_str().is_some_and(|name| name.starts_with("PG")) {
-            command.env_remove(name);
-        }
-    }
-    command
-        .env_remove("DATABASE_URL")
-        .env("PGHOST", host)
-        .env("PGPORT", port.to_string())
-        .env("PGUSER", role)
-        .env("PGDATABASE", database)
-        .stdin(Stdio::null());
-    Ok(command)
 }
 
 /// What a command printed, and its exit code.

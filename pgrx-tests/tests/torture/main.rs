@@ -7,6 +7,7 @@
 mod account;
 mod disaster;
 mod load;
+mod senders;
 
 use std::env;
 use std::str::FromStr;

@@ -84,12 +84,48 @@ impl Parameters {
             .iter()
             .filter(|(name, _)| !OURS.contains(&name.as_str()))
             .map(|(name, value)| {
+                let value = match (name.as_str(), value.as_str()) {
+                    // It is the same but for a primary whose sessions are told to be read-only.
+                    ("target_session_attrs", "primary") => "read-write",
+                    (_, value) => value,
+                };
                 let value = value.replace('\\', "\\\\").replace('\'', "\\'");
                 format!("{name}='{value}' ")
             })
             .collect();
         text.parse()
             .context("cannot make sense of the connection's parameters")
+    }
+
+    /// Those of each host, where there are several, in their order: who connects to one after the other waits for none longer than it wants.
+    pub fn by_host(&self) -> Vec<Self> {
+        let list = |name: &str| -> Vec<&str> {
+            self.map
+                .get(name)
+                .map_or(Vec::new(), |list| list.split(',').collect())
+        };
+        let lists = ["host", "hostaddr", "port"].map(|name| (name, list(name)));
+        let hosts = lists[0].1.len().max(lists[1].1.len());
+        let one = |place: usize| {
+            let mut map = self.map.clone();
+            for (name, values) in &lists {
+                // One port is that of all.
+                if let Some(value) = values.get(place).or(values.first().filter(|_| values.len() == 1)) {
+                    map.insert((*name).to_owned(), (*value).to_owned());
+                }
+            }
+            Self {
+                map,
+                ssl_mode: self.ssl_mode,
+            }
+        };
+        (0..hosts).map(one).collect()
+    }
+
+    /// The host, for people.
+    pub fn host(&self) -> &str {
+        let host = self.map.get("host").or_else(|| self.map.get("hostaddr"));
+        host.map_or("", String::as_str)
     }
 
     /// The database's name.
@@ -182,6 +218,8 @@ fn ssl_mode(map: &mut Map) -> Result<SslMode> {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
+    use tokio_postgres::config::TargetSessionAttrs;
+
     use super::*;
 
     fn map(pairs: &[(&str, &str)]) -> Map {
@@ -234,6 +272,41 @@ mod tests {
         ];
         assert_eq!(given, map(&expected));
         assert!(!defaults(&map(&[("hostaddr", "127.0.0.1")])).contains_key("host"));
+    }
+
+    #[test]
+    fn several_hosts_are_as_many_servers() {
+        let parameters = |pairs: &[(&str, &str)]| Parameters {
+            map: map(pairs),
+            ssl_mode: SslMode::Prefer,
+        };
+        let shown = |parameters: &Parameters| {
+            let all = parameters.by_host();
+            let shown = all
+                .iter()
+                .map(|one| format!("{}:{}", one.host(), one.map["port"]));
+            shown.collect::<Vec<_>>()
+        };
+        let one = parameters(&[("host", "/run"), ("port", "1")]);
+        assert_eq!(shown(&one), ["/run:1"]);
+        let one_port = parameters(&[("host", "a,b"), ("port", "1"), ("user", "lead")]);
+        assert_eq!(shown(&one_port), ["a:1", "b:1"]);
+        assert_eq!(one_port.by_host()[1].map["user"], "lead");
+        let ports = parameters(&[("host", "a,b"), ("port", "1,2")]);
+        assert_eq!(shown(&ports), ["a:1", "b:2"]);
+        let addresses = parameters(&[("hostaddr", "127.0.0.1,127.0.0.2"), ("port", "1,2")]);
+        assert_eq!(shown(&addresses), ["127.0.0.1:1", "127.0.0.2:2"]);
+        let both = parameters(&[
+            ("host", "a,b"),
+            ("hostaddr", "127.0.0.1,127.0.0.2"),
+            ("port", "1"),
+        ]);
+        assert_eq!(both.by_host()[1].map["hostaddr"], "127.0.0.2");
+        let primary = parameters(&[("host", "a,b"), ("target_session_attrs", "primary")]);
+        assert_eq!(
+            primary.config().unwrap().get_target_session_attrs(),
+            TargetSessionAttrs::ReadWrite
+        );
     }
 
     #[test]

@@ -22,7 +22,7 @@ use webhook::schedule::{
     Claim, Delivery, DeliveryChange, DeliveryId, Outcome, Policy, QueueChange, QueueId, RequestId, Scheduler,
 };
 
-use super::clock;
+use super::clock::{self, DatabaseClock};
 use super::configuration::{Configuration, Settings};
 use super::report::Pending;
 use super::session::{Claims, Look, Session};
@@ -73,6 +73,7 @@ pub struct Sender {
     parameters: Parameters,
     options: Options,
     session: Option<Session>,
+    clock: DatabaseClock,
     ownership: Ownership,
     scheduler: Scheduler,
     settings: Option<Settings>,
@@ -106,6 +107,7 @@ impl Sender {
             scheduler: Scheduler::new(Policy::default(), Timestamp::now().as_nanosecond() as u64),
             parameters,
             options,
+            clock: DatabaseClock::of_this_machine(),
             session: None,
             settings: None,
             webhooks: HashMap::new(),
@@ -168,6 +170,7 @@ impl Sender {
         let begin = Session::begin(&self.parameters, &self.options.name, self.options.patience);
         let begun = timeout(LONGEST_PAUSE, begin).await;
         let (session, settings) = begun.context("the database does not answer")??;
+        self.clock = DatabaseClock::said(session.began);
         self.session = Some(session);
         self.ownership.begin(sent);
         self.use_settings(Settings::read(&settings)?)?;
@@ -198,7 +201,7 @@ impl Sender {
         self.cursors.clear();
         self.held_back.clear();
         // What is in flight is waited for, and reported.
-        self.scheduler.configure(Vec::new(), Timestamp::now());
+        self.scheduler.configure(Vec::new(), self.clock.now());
         self.begins_at = clock::now() + self.pause;
         self.pause = (2 * self.pause).min(LONGEST_PAUSE);
     }
@@ -239,7 +242,7 @@ impl Sender {
     fn judge(&mut self, (id, result): Answered) {
         if let Some((_, kind, url)) = self.in_flight.remove(&id) {
             let judgement = judge(kind, &url, result.as_ref());
-            self.scheduler.judged(id, &judgement, Timestamp::now());
+            self.scheduler.judged(id, &judgement, self.clock.now());
         }
     }
 
@@ -263,7 +266,7 @@ impl Sender {
     /// Discord takes nothing of this address for a while: that holds for it, and not for who has its webhooks next.
     fn parked(&mut self, until: Timestamp, deliveries: &mut [DeliveryChange]) {
         let seconds = |from: Timestamp| until.duration_since(from).as_secs_f64();
-        if seconds(Timestamp::now()) < BANNED.as_secs_f64() {
+        if seconds(self.clock.now()) < BANNED.as_secs_f64() {
             return;
         }
         for change in deliveries {
@@ -288,7 +291,7 @@ impl Sender {
         }
         if std::mem::take(&mut self.wanted.settings) {
             let session = self.session.as_ref().context("there is no session")?;
-            let read = timeout(self.options.patience, session.settings(&self.parameters)).await;
+            let read = timeout(self.options.patience, session.settings()).await;
             let read = read.context("the database does not answer")??;
             self.use_settings(Settings::read(&read)?)?;
         }
@@ -389,7 +392,7 @@ impl Sender {
     async fn look(&mut self) -> Result<()> {
         self.wanted.look = false;
         let busy: Vec<i64> = self.ownership.busy().map(|queue| queue.0).collect();
-        self.banned_until = self.banned_until.filter(|until| *until > Timestamp::now());
+        self.banned_until = self.banned_until.filter(|until| *until > self.clock.now());
         let banned_until = self.banned_until;
         let Look { taken, let_go, asked } = self
             .call(async |session| session.look(&busy, banned_until).await)
@@ -450,18 +453,18 @@ impl Sender {
             .filter(|webhook| settings.sending && self.ownership.posts(webhook.id))
             .map(|webhook| config(webhook, &self.webhooks[&webhook.id]))
             .collect();
-        self.scheduler.configure(configs, Timestamp::now());
+        self.scheduler.configure(configs, self.clock.now());
         Ok(())
     }
 
     async fn claim(&mut self) -> Result<()> {
         let (held_back, claims): (Vec<Claim>, Vec<Claim>) = self
             .scheduler
-            .claims(Timestamp::now())
+            .claims(self.clock.now())
             .into_iter()
             .partition(|claim| self.pending.has(claim.queue) || !self.ownership.posts(claim.queue));
         for claim in held_back {
-            self.scheduler.supply(claim.queue, Vec::new(), Timestamp::now());
+            self.scheduler.supply(claim.queue, Vec::new(), self.clock.now());
             self.held_back.insert(claim.queue);
         }
         if claims.is_empty() {
@@ -501,7 +504,7 @@ impl Sender {
             left = left.saturating_sub(delivery.event.data.len());
             page.push(delivery);
         }
-        let now = Timestamp::now();
+        let now = self.clock.now();
         for claim in claims {
             let page = found.remove(&claim.queue).unwrap_or_default();
             if let Some(first) = page.first() {
@@ -529,7 +532,7 @@ impl Sender {
             origin: &origin,
             buffers: &mut Vec::new,
         };
-        for request in self.scheduler.poll(Timestamp::now(), &mut composer) {
+        for request in self.scheduler.poll(self.clock.now(), &mut composer) {
             let webhook = self.webhooks.get(&request.queue);
             let (webhook, endpoint) = match webhook.map(|webhook| (webhook, &webhook.endpoint)) {
                 Some((webhook, Ok(endpoint))) if request.publication.is_none() => (webhook, endpoint),
@@ -538,7 +541,7 @@ impl Sender {
                     let reason = reason
                         .unwrap_or_else(|| "only the database's worker publishes to streams".to_owned());
                     let refused = judge_absence(&TransportError::Forbidden(reason));
-                    self.scheduler.judged(request.id, &refused, Timestamp::now());
+                    self.scheduler.judged(request.id, &refused, self.clock.now());
                     continue;
                 }
                 None => continue,
@@ -567,7 +570,7 @@ impl Sender {
         let now = clock::now();
         let in_session = |wait: Option<Duration>| wait.filter(|_| self.session.is_some());
         let wall =
-            |at: Timestamp| Duration::try_from(at.duration_since(Timestamp::now())).unwrap_or_default();
+            |at: Timestamp| Duration::try_from(at.duration_since(self.clock.now())).unwrap_or_default();
         let report = (!self.pending.is_empty()).then(|| {
             let counts = self.counted_at + COUNTS;
             let outcomes = self.pending.queues().is_empty();

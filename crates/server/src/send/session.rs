@@ -3,18 +3,19 @@
 use std::future::poll_fn;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::timeout;
+use tokio_postgres::config::TargetSessionAttrs;
 use tokio_postgres::{AsyncMessage, Client, Row, SimpleQueryMessage, Statement};
 
 use crate::cli::explain;
 use crate::database::{self, Parameters};
 
-/// The time limit of connecting.
+/// The time limit of connecting, to all hosts together.
 const CONNECTS: Duration = Duration::from_secs(10);
 
 const POOLED: &str = "the connection goes through a pooler that gives each transaction another session\n\
@@ -24,11 +25,15 @@ const POOLED: &str = "the connection goes through a pooler that gives each trans
 /// A sender's session. It is over when this is dropped.
 pub struct Session {
     client: Client,
+    /// What led to this server.
+    server: Parameters,
     /// The sender's number.
     id: i64,
     claim: Statement,
     record: Statement,
     look: Statement,
+    /// The database's time of day when the session began.
+    pub began: Timestamp,
     /// Notifications of the worker and of other senders; the channel ends with the connection.
     pub words: UnboundedReceiver<String>,
 }
@@ -53,7 +58,7 @@ pub struct Claims {
 /// The settings as a session that is new has them, and an error unless the connection has a session of its own: two connections at the same time have
 /// the same one only where a pooler shares it out.
 async fn settings_beside(parameters: &Parameters, session: &Client) -> Result<Value> {
-    let (other, _words) = connect(parameters).await?;
+    let (other, _words) = connect_to(parameters, CONNECTS).await?;
     ensure!(process(session).await? != process(&other).await?, POOLED);
     let row = other
         .query_one("SELECT zentry_notify.sending_settings()", &[])
@@ -76,9 +81,30 @@ async fn process(client: &Client) -> Result<String> {
         .to_owned())
 }
 
-async fn connect(parameters: &Parameters) -> Result<(Client, UnboundedReceiver<String>)> {
-    let (config, connector) = database::plain(parameters)?;
-    let connecting = timeout(CONNECTS, config.connect(connector));
+/// A connection to the first of the hosts that is there and takes writes, and what leads there. One that is silent holds up no other.
+async fn connect(parameters: &Parameters) -> Result<(Client, UnboundedReceiver<String>, Parameters)> {
+    let hosts = parameters.by_host();
+    let each = CONNECTS / u32::try_from(hosts.len().max(1))?;
+    let several = hosts.len() > 1;
+    let mut said = Vec::new();
+    for host in hosts {
+        match connect_to(&host, each).await {
+            Ok((client, words)) => return Ok((client, words, host)),
+            Err(error) if several => said.push(format!("{}: {error:#}", host.host())),
+            Err(error) => return Err(error),
+        }
+    }
+    bail!("{}", said.join("; "))
+}
+
+async fn connect_to(
+    parameters: &Parameters,
+    within: Duration,
+) -> Result<(Client, UnboundedReceiver<String>)> {
+    let (mut config, connector) = database::plain(parameters)?;
+    // Where a standby is there too, it is not the one.
+    config.target_session_attrs(TargetSessionAttrs::ReadWrite);
+    let connecting = timeout(within, config.connect(connector));
     let (client, mut connection) = connecting
         .await
         .context("cannot connect to the database in time")?
@@ -107,8 +133,8 @@ impl Session {
     /// # Errors
     /// What hinders it, with a hint.
     pub async fn begin(parameters: &Parameters, name: &str, patience: Duration) -> Result<(Self, Value)> {
-        let (client, words) = connect(parameters).await?;
-        let settings = settings_beside(parameters, &client).await?;
+        let (client, words, server) = connect(parameters).await?;
+        let settings = settings_beside(&server, &client).await?;
         // Before anything is taken, so that nothing is missed.
         client
             .batch_execute("LISTEN zentry_notify_senders")
@@ -124,13 +150,15 @@ impl Session {
         let look = prepare("SELECT zentry_notify.take_queues($1, $2, $3)").await?;
         let row = client
             .query_one(
-                "SELECT zentry_notify.begin_sending($1, pg_catalog.make_interval(secs => $2))",
+                "SELECT zentry_notify.begin_sending($1, pg_catalog.make_interval(secs => $2)), pg_catalog.clock_timestamp()",
                 &[&name, &patience.as_secs_f64()],
             )
             .await
             .map_err(explain)?;
         let session = Session {
             id: row.get(0),
+            began: row.get(1),
+            server,
             client,
             claim,
             record,
@@ -145,8 +173,8 @@ impl Session {
     }
 
     /// Reads the present settings in a new session: this one keeps those of its beginning.
-    pub async fn settings(&self, parameters: &Parameters) -> Result<Value> {
-        settings_beside(parameters, &self.client).await
+    pub async fn settings(&self) -> Result<Value> {
+        settings_beside(&self.server, &self.client).await
     }
 
     pub async fn look(

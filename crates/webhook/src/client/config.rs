@@ -1,5 +1,6 @@
 //! What a client can be told.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +22,8 @@ pub struct ClientConfig {
     pub request_timeout: Duration,
     /// For resolving, connecting and the TLS handshake.
     pub connect_timeout: Duration,
+    /// The address that connections leave from, one of this machine's; what is of the other family is not reached. None: as the system chooses.
+    pub source_address: Option<IpAddr>,
     /// Certificates of authorities (PEM) that are trusted besides the system's. Those are where OpenSSL looks for
     /// them, `SSL_CERT_FILE` and `SSL_CERT_DIR` included.
     pub ca_pem: Option<Vec<u8>>,
@@ -38,6 +41,7 @@ impl Default for ClientConfig {
         Self {
             request_timeout: Duration::from_secs(30),
             connect_timeout: Duration::from_secs(5),
+            source_address: None,
             ca_pem: None,
             allow_private_addresses: false,
             proxy: None,
@@ -90,6 +94,7 @@ impl ClientConfig {
             .referer(false)
             // Retries are the scheduler's. Where there may be none, no request is copied for one.
             .retry(retry::never().max_retries_per_request(0))
+            .local_address(self.source_address)
             .connect_timeout(self.connect_timeout)
             .pool_idle_timeout(IDLE_TIMEOUT)
             .pool_max_idle_per_host(self.max_idle_per_host)

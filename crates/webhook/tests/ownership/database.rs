@@ -45,8 +45,8 @@ pub struct Database {
     /// When each was heard of last.
     pub sessions: BTreeMap<u64, u64>,
     pub given: u64,
-    /// What clock_timestamp() is, which somebody sets.
-    pub clock: i64,
+    /// What random() returns.
+    pub chance: i64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -93,7 +93,7 @@ impl Database {
         for (id, queue) in &mut self.queues {
             if held.len() + taken.len() < share && queue.holder.is_none() && !busy.contains(id) {
                 queue.holder = Some(session);
-                queue.epoch = (queue.epoch + 1).max(self.clock);
+                queue.epoch += 1 + self.chance;
                 queue.taken += 1;
                 taken.push((*id, queue.epoch));
             }

@@ -1,4 +1,4 @@
-//! Senders that hold queues are killed, paused, cut off and come back, over a database whose clock jumps: thousands of random schedules of the state
+//! Senders that hold queues are killed, paused, cut off and come back: thousands of random schedules of the state
 //! machine that `zentry-notify send` runs, over a model of what the database's functions do (`sql/27_senders.sql`).
 //!
 //! In each: nobody posts to a queue that another session holds; what is recorded goes by what its holder knows; deliveries arrive in order; nothing is

@@ -45,7 +45,7 @@ impl World {
     pub fn run(mut self) -> Result<(), String> {
         while self.now < END {
             self.now += 1;
-            self.database.clock += 1;
+            self.database.chance = self.random.i64(0..1_000_000_000);
             if self.now < TROUBLE {
                 self.trouble();
             }
@@ -59,9 +59,6 @@ impl World {
     }
 
     fn trouble(&mut self) {
-        if self.random.u32(..300) == 0 {
-            self.database.clock += self.random.i64(-1_000..1_000);
-        }
         let long = self.random.u64(1..3 * PATIENCE);
         let (now, kind) = (self.now, self.random.u32(..400));
         let sender = &mut self.senders[self.random.usize(..SENDERS)];

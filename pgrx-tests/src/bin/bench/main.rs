@@ -19,6 +19,7 @@ mod plot;
 mod process;
 mod receiver;
 mod report;
+mod senders;
 mod session;
 mod volume;
 mod write;
@@ -49,10 +50,10 @@ Measures zentry_notify in a private cluster with default durability, beside what
     compare A B      print two runs' figures side by side; each is a list of files of --json, separated by commas
     --help           this text
 
-Parts, all by default: write volume session bulk application latency drain finished idle
+Parts, all by default: write volume session bulk application latency drain senders finished idle
 ";
 
-const PARTS: [&str; 9] = [
+const PARTS: [&str; 10] = [
     "write",
     "volume",
     "session",
@@ -60,6 +61,7 @@ const PARTS: [&str; 9] = [
     "application",
     "latency",
     "drain",
+    "senders",
     "idle",
     "finished",
 ];
@@ -178,6 +180,7 @@ fn measure(part: &str, bed: &mut Bed, results: &mut Results) -> Result<()> {
         "application" => results.rows.push(application::measure(bed)?),
         "latency" => latency::measure(bed, results)?,
         "drain" => drain::measure(bed, results)?,
+        "senders" => results.rows.extend(senders::measure(bed)?),
         "finished" => results.rows.extend(finished::measure(bed)?),
         "idle" => results.rows.extend(idle::measure(bed)?),
         _ => {}

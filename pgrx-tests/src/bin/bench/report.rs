@@ -86,7 +86,12 @@ fn beside(name: &str, samples: &Samples, unit: Unit) -> String {
     } else {
         unit
     };
-    let unit = if name == "times woken" { Unit::Times } else { unit };
+    let unit = match name {
+        "times woken" => Unit::Times,
+        _ if name.starts_with("refused ") => Unit::Times,
+        _ if name.ends_with("µs") => Unit::Microseconds,
+        _ => unit,
+    };
     value(samples, unit)
 }
 
