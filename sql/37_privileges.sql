@@ -34,7 +34,7 @@ BEGIN
                        ('zentry_notify.event_type', 'SELECT'),
                        ('zentry_notify.event_definition', 'SELECT'),
                        ('zentry_notify.audit_entry', 'SELECT, DELETE'),
-                       ('zentry_notify.sender', 'SELECT, DELETE'),
+                       ('zentry_notify.sender', 'SELECT, UPDATE, DELETE'),
                        ('zentry_notify.sender_queue', 'SELECT, INSERT, UPDATE, DELETE')) AS needed (relation, kinds),
                pg_catalog.regexp_split_to_table(needed.kinds, ', ') AS kind
          WHERE NOT pg_catalog.has_table_privilege('zentry_notify_agent', needed.relation, kind)

@@ -3336,13 +3336,22 @@ $$;
 COMMENT ON FUNCTION zentry_notify.sender_signal() IS
     'The channel that senders listen on. What is said there is a hint and nothing more, since anybody may notify: queues, settings, or numbers of webhooks';
 
+-- A pooler in session mode gives a session to somebody else when its client has gone, and resets it: then this name is gone as well.
+CREATE OR REPLACE FUNCTION zentry_notify.sender_mark(sender bigint) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT 'zentry-notify send ' || sender
+$$;
+COMMENT ON FUNCTION zentry_notify.sender_mark(bigint) IS 'The application_name of a session for as long as it is that sender''s';
+
 -- The row is seen before the processes are: whoever has a row and no process is gone.
 CREATE OR REPLACE FUNCTION zentry_notify.gone_senders() RETURNS SETOF bigint
     LANGUAGE sql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT s.id
       FROM zentry_notify.sender s
-     WHERE NOT EXISTS (SELECT FROM pg_stat_get_activity(s.process) a WHERE a.pid = s.process AND a.backend_start = s.session_started)
+     WHERE NOT EXISTS (SELECT FROM pg_stat_get_activity(s.process) a
+                        WHERE a.pid = s.process AND a.backend_start = s.session_started AND a.application_name = zentry_notify.sender_mark(s.id))
 $$;
 COMMENT ON FUNCTION zentry_notify.gone_senders() IS 'Senders whose sessions are over';
 
@@ -3355,8 +3364,12 @@ BEGIN
     PERFORM pg_stat_clear_snapshot();
     gone := ARRAY(SELECT zentry_notify.gone_senders());
     IF gone <> '{}' THEN
-        UPDATE zentry_notify.sender_queue q SET sender_id = NULL WHERE q.sender_id = ANY (gone);
-        DELETE FROM zentry_notify.sender s WHERE s.id = ANY (gone);
+        -- What somebody else is about to change is left to the next look: a sender that keeps a transaction open must not hold up the others.
+        WITH free AS (SELECT q.webhook_integration_id AS id FROM zentry_notify.sender_queue q WHERE q.sender_id = ANY (gone) FOR UPDATE SKIP LOCKED)
+        UPDATE zentry_notify.sender_queue q SET sender_id = NULL FROM free f WHERE q.webhook_integration_id = f.id;
+        WITH free AS (SELECT s.id FROM zentry_notify.sender s WHERE s.id = ANY (gone) FOR UPDATE SKIP LOCKED)
+        DELETE FROM zentry_notify.sender s USING free f
+         WHERE s.id = f.id AND NOT EXISTS (SELECT FROM zentry_notify.sender_queue q WHERE q.sender_id = s.id);
         PERFORM pg_notify(zentry_notify.sender_signal(), 'queues');
     END IF;
 END
@@ -3392,14 +3405,17 @@ BEGIN
             'It is how long the server waits for a word of the sender, such as 30 seconds.', 'patience');
     END IF;
     milliseconds := ceil(extract(epoch FROM patience) * 1000)::integer::text;
-    FOREACH setting IN ARRAY '{idle_session_timeout,idle_in_transaction_session_timeout,statement_timeout,tcp_user_timeout}'::text[] LOOP
+    FOREACH setting IN ARRAY '{idle_session_timeout,idle_in_transaction_session_timeout,statement_timeout,lock_timeout,tcp_user_timeout}'::text[] LOOP
         PERFORM set_config(setting, milliseconds, false);
     END LOOP;
+    -- As the worker: what a sender reports waits for no standby.
+    PERFORM set_config('synchronous_commit', 'local', false);
     PERFORM zentry_notify.forget_gone_senders();
     PERFORM zentry_notify.end_session();
     INSERT INTO zentry_notify.sender AS s (name, process, session_started, patience)
     SELECT begin_sending.name, a.pid, a.backend_start, begin_sending.patience FROM pg_stat_get_activity(pg_backend_pid()) a
     RETURNING s.id INTO sender;
+    PERFORM set_config('application_name', zentry_notify.sender_mark(sender), false);
     PERFORM pg_notify(zentry_notify.sender_signal(), 'queues');
     -- The worker offers what there is.
     PERFORM zentry_notify.wake_for_senders();
@@ -3501,7 +3517,7 @@ BEGIN
     END LOOP;
     IF EXISTS (SELECT FROM zentry_notify.sender_queue q WHERE q.sender_id = sender AND q.asked IS NOT NULL) THEN
         WITH found AS (
-            SELECT q.webhook_integration_id AS id, q.asked FROM zentry_notify.sender_queue q WHERE q.sender_id = sender AND q.asked IS NOT NULL FOR UPDATE),
+            SELECT q.webhook_integration_id AS id, q.asked FROM zentry_notify.sender_queue q WHERE q.sender_id = sender AND q.asked IS NOT NULL FOR UPDATE SKIP LOCKED),
         heard AS (
             UPDATE zentry_notify.sender_queue q SET asked = NULL FROM found f WHERE q.webhook_integration_id = f.id)
         SELECT coalesce(jsonb_agg(jsonb_build_array(f.id, f.asked)), '[]') INTO asked FROM found f;
@@ -3551,9 +3567,9 @@ BEGIN
                        'rate_limit', w.rate_limit, 'rate_group', w.rate_group, 'appearance', to_jsonb(w),
                        'last_sent_at', n.last_sent_at, 'last_failed_at', n.last_failed_at,
                        'circuit', CASE WHEN c.failures IS NOT NULL
-                           THEN jsonb_build_object('failures', c.failures, 'since', c.opened_at, 'next_try', c.next_try_at) END,
-                       'failures', coalesce(s.failures, 0), 'refusals', coalesce(s.refusals, 0), 'limits', coalesce(s.limits, 0),
-                       'posts', coalesce(s.posted_at, '{}'),
+                           THEN jsonb_build_object('failures', greatest(c.failures, 0), 'since', c.opened_at, 'next_try', c.next_try_at) END,
+                       'failures', greatest(s.failures, 0), 'refusals', greatest(s.refusals, 0), 'limits', greatest(s.limits, 0),
+                       'posts', ARRAY(SELECT p.at FROM unnest(s.posted_at) p (at) WHERE isfinite(p.at) ORDER BY p.at),
                        'secret', u.signing_secret, 'previous_secret', u.previous_secret, 'previous_until', u.previous_until, 'headers', u.headers::text)), '[]')
               FROM zentry_notify.sender_queue q
               JOIN zentry_notify.webhook w ON w.id = q.webhook_integration_id AND w.is_active
@@ -3576,7 +3592,7 @@ COMMENT ON FUNCTION zentry_notify.sending_webhooks(bigint) IS
 -- As the worker claims (src/worker/statements.rs).
 CREATE OR REPLACE FUNCTION zentry_notify.claim_deliveries(sender bigint, webhook_ids bigint[], pages integer[], cursors bigint[], shown integer[])
     RETURNS TABLE (id bigint, webhook_id bigint, event_type text, data text, detail text, attempts smallint, created_at timestamptz,
-                   next_attempt_at timestamptz, event_id bigint, has_event boolean, traceparent text)
+                   next_attempt_at timestamptz, event_id bigint, has_event boolean, traceparent text, unrouted_since timestamptz, asked_at timestamptz)
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
@@ -3588,9 +3604,13 @@ BEGIN
                 WHEN e.context::text = '{"routed": true, "sample": true}' THEN '{"zentry_sample": true}' END,
            CASE WHEN l.last <= c.shown THEN
                 CASE WHEN e.context::text = '{"routed": true, "sample": true}' THEN coalesce(x.data, '{}') || '{"zentry_sample": true}' ELSE x.data END::text END,
-           l.attempts, e.created_at, l.next_attempt_at, l.event_id,
+           -- Not infinite, nor beyond what a sender can hold.
+           l.attempts, greatest(least(e.created_at, '9000-01-01'), '0001-01-01'),
+           CASE WHEN l.next_attempt_at IS NOT NULL THEN greatest(least(l.next_attempt_at, '9000-01-01'), '0001-01-01') END, l.event_id,
            e.id IS NOT NULL OR EXISTS (SELECT FROM zentry_notify.event later WHERE later.id > l.event_id),
-           CASE WHEN e.id IS NOT NULL THEN l.traceparent END
+           CASE WHEN e.id IS NOT NULL THEN l.traceparent END,
+           -- A digest is all that has happened before it: what is not routed yet may be of it as well.
+           CASE WHEN c.shown < c.page THEN (SELECT zentry_notify.unrouted_since()) END, clock_timestamp()
       FROM unnest(claim_deliveries.webhook_ids, claim_deliveries.pages, claim_deliveries.cursors, claim_deliveries.shown) c (queue, page, cursor, shown)
       JOIN zentry_notify.sender_queue q ON q.webhook_integration_id = c.queue AND q.sender_id = claim_deliveries.sender
       CROSS JOIN LATERAL (
@@ -3605,32 +3625,46 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION zentry_notify.claim_deliveries(bigint, bigint[], integer[], bigint[], integer[]) IS
-    'The first deliveries that wait of queues that the sender holds: at most so many of each, from these ids on, with the data of no more than the last shown';
+    'The first deliveries that wait of queues that the sender holds: at most so many of each, from these ids on, with the data of no more than the last shown. unrouted_since, of digests: when the first event happened of which nobody knows yet who hears of it; null: there is none';
 
--- As the worker records (src/worker/statements.rs), for the queues whose epochs are still those that the outcomes come with.
+-- As the worker records (src/worker/statements.rs), for the queues whose epochs are still those that the outcomes come with. What is told is brought within
+-- bounds that nothing true exceeds, so that who reads it, worker or sender, can.
 CREATE OR REPLACE FUNCTION zentry_notify.record_outcomes(sender bigint, report jsonb) RETURNS bigint[]
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     -- Queues whose outcomes are taken.
-    held    bigint[];
-    refused bigint[];
+    held     bigint[];
+    refused  bigint[];
+    earliest timestamptz := now() - interval '1 year';
+    -- No endpoint may ask for more than a day.
+    latest   timestamptz := now() + interval '2 days';
+    most     bigint := 1000000000;
 BEGIN
     PERFORM zentry_notify.check_sender(sender);
     -- What this session holds nobody takes from it. What it does not hold, somebody may be about to take.
     PERFORM FROM zentry_notify.sender_queue q
             JOIN jsonb_to_recordset(report->'epochs') c (webhook_id bigint, epoch bigint) ON c.webhook_id = q.webhook_integration_id
-           WHERE q.sender_id IS DISTINCT FROM record_outcomes.sender
+           WHERE q.sender_id IS DISTINCT FROM record_outcomes.sender AND q.epoch = c.epoch
            ORDER BY q.webhook_integration_id FOR SHARE OF q;
-    SELECT coalesce(array_agg(c.webhook_id) FILTER (WHERE q.epoch = c.epoch), '{}'), coalesce(array_agg(c.webhook_id) FILTER (WHERE q.epoch IS DISTINCT FROM c.epoch), '{}')
+    SELECT coalesce(array_agg(c.webhook_id) FILTER (WHERE m.mine), '{}'), coalesce(array_agg(c.webhook_id) FILTER (WHERE NOT m.mine), '{}')
       INTO held, refused
       FROM jsonb_to_recordset(report->'epochs') c (webhook_id bigint, epoch bigint)
-      LEFT JOIN zentry_notify.sender_queue q ON q.webhook_integration_id = c.webhook_id;
+      LEFT JOIN zentry_notify.sender_queue q ON q.webhook_integration_id = c.webhook_id
+     CROSS JOIN LATERAL (
+           -- An epoch is no secret: what the session of another role holds is that one's, whatever is told.
+           SELECT q.epoch IS NOT DISTINCT FROM c.epoch AND q.epoch IS NOT NULL AND CASE WHEN q.sender_id <> record_outcomes.sender THEN NOT EXISTS (
+                      SELECT FROM zentry_notify.sender s
+                       CROSS JOIN LATERAL pg_stat_get_activity(s.process) a
+                       WHERE s.id = q.sender_id AND a.backend_start = s.session_started
+                         AND a.usesysid <> (SELECT r.oid FROM pg_roles r WHERE r.rolname = session_user)) ELSE true END AS mine) m;
 
     WITH done AS (
         UPDATE zentry_notify.delivery l
-           SET status = o.status::"char", attempts = o.attempts, response_status_code = o.code, response_body = o.body, error_message = o.error,
-               finished_at = o.finished_at, next_attempt_at = o.next_attempt_at
+           SET status = o.status::"char", attempts = greatest(o.attempts, 0), response_status_code = o.code, response_body = left(o.body, 1000),
+               error_message = left(o.error, 1000),
+               finished_at = CASE WHEN o.status <> 'r' THEN greatest(least(coalesce(o.finished_at, now()), latest), earliest) END,
+               next_attempt_at = CASE WHEN o.status = 'r' THEN greatest(least(o.next_attempt_at, latest), earliest) END
           FROM jsonb_to_recordset(report->'deliveries') o (
                    id bigint, webhook_id bigint, status text, attempts smallint, code smallint, body text, error text, finished_at timestamptz,
                    next_attempt_at timestamptz)
@@ -3655,24 +3689,27 @@ BEGIN
      WHERE e.webhook_id NOT IN (SELECT c.webhook_integration_id FROM counted c) AND EXISTS (SELECT FROM zentry_notify.webhook w WHERE w.id = e.webhook_id);
 
     INSERT INTO zentry_notify.delivery_attempt (delivery_id, attempted_at, next_attempt_at, response_status_code, attempt, error_message)
-    SELECT a.id, a.at, a.next_attempt_at, a.code, a.attempt, a.error
-      FROM jsonb_to_recordset(report->'misses') a (
-               id bigint, webhook_id bigint, at timestamptz, next_attempt_at timestamptz, code smallint, attempt smallint, error text)
-     WHERE a.webhook_id = ANY (held)
-       AND (SELECT true FROM zentry_notify.delivery l WHERE l.id = a.id AND l.webhook_integration_id = a.webhook_id)
-       AND (a.next_attempt_at IS NULL
-            OR (SELECT count(*) FROM (SELECT FROM zentry_notify.delivery_attempt k WHERE k.delivery_id = a.id LIMIT 50) known) < 50)
+    SELECT a.id, greatest(least(a.at, latest), earliest), CASE WHEN a.next_attempt_at IS NOT NULL THEN greatest(least(a.next_attempt_at, latest), earliest) END, a.code,
+           greatest(a.attempt, 0), left(a.error, 1000)
+      FROM (SELECT m.*, row_number() OVER (PARTITION BY m.id ORDER BY m.at)
+              FROM jsonb_to_recordset(report->'misses') m (
+                   id bigint, webhook_id bigint, at timestamptz, next_attempt_at timestamptz, code smallint, attempt smallint, error text)
+             WHERE m.webhook_id = ANY (held)) a
+     WHERE (SELECT true FROM zentry_notify.delivery l WHERE l.id = a.id AND l.webhook_integration_id = a.webhook_id)
+       -- One that is sent anew by hand may be given up again.
+       AND a.row_number + (SELECT count(*) FROM (SELECT FROM zentry_notify.delivery_attempt k WHERE k.delivery_id = a.id LIMIT 100) known)
+           <= CASE WHEN a.next_attempt_at IS NULL THEN 100 ELSE 50 END
     ON CONFLICT DO NOTHING;
 
     -- Of a webhook that is another one since it was read, nothing.
-    UPDATE zentry_notify.webhook w SET is_active = false, switched_off_at = o.at, switched_off_reason = left(o.reason, 1000)
+    UPDATE zentry_notify.webhook w SET is_active = false, switched_off_at = greatest(least(o.at, latest), earliest), switched_off_reason = left(o.reason, 1000)
       FROM jsonb_to_recordset(report->'switched_off') o (webhook_id bigint, since timestamptz, at timestamptz, reason text)
      WHERE w.id = o.webhook_id AND w.is_active AND w.activated_at = o.since AND w.id = ANY (held);
     DELETE FROM zentry_notify.webhook_circuit c
      USING jsonb_to_recordset(report->'closed') o (webhook_id bigint)
      WHERE c.webhook_integration_id = o.webhook_id AND o.webhook_id = ANY (held);
     INSERT INTO zentry_notify.webhook_circuit AS c (webhook_integration_id, failures, opened_at, next_try_at, error_message)
-    SELECT w.id, o.failures, o.since, o.next_try, coalesce(o.error, '')
+    SELECT w.id, greatest(o.failures, 0), greatest(least(o.since, latest), earliest), greatest(least(o.next_try, latest), earliest), coalesce(left(o.error, 1000), '')
       FROM jsonb_to_recordset(report->'opened') o (webhook_id bigint, failures integer, since timestamptz, next_try timestamptz, error text)
       JOIN zentry_notify.webhook w ON w.id = o.webhook_id
      WHERE w.id = ANY (held)
@@ -3681,7 +3718,9 @@ BEGIN
            error_message = coalesce(nullif(EXCLUDED.error_message, ''), c.error_message);
 
     INSERT INTO zentry_notify.webhook_state AS s (webhook_integration_id, failures, refusals, limits, posted_at)
-    SELECT o.webhook_id, o.failures, o.refusals, o.limits, o.posts
+    SELECT o.webhook_id, greatest(o.failures, 0), greatest(o.refusals, 0), greatest(o.limits, 0),
+           -- A rate counts no more of them.
+           ARRAY(SELECT k.at FROM (SELECT p.at FROM unnest(o.posts) p (at) WHERE p.at BETWEEN earliest AND latest ORDER BY p.at DESC LIMIT 10000) k ORDER BY k.at)
       FROM jsonb_to_recordset(report->'in_a_row') o (
                webhook_id bigint, since timestamptz, failures integer, refusals integer, limits integer, posts timestamptz[])
       JOIN zentry_notify.webhook w ON w.id = o.webhook_id AND w.activated_at = o.since
@@ -3697,15 +3736,18 @@ BEGIN
      WHERE s.expired_at IS NULL
         OR s.expired_at < (SELECT n.last_sent_at FROM zentry_notify.webhook_count n WHERE n.webhook_integration_id = s.webhook_integration_id);
 
-    -- What was counted happened, whoever holds the queue by now.
+    -- What was counted happened, whichever sender holds the queue by now.
     INSERT INTO zentry_notify.delivery_stat AS s
            (span, since, webhook_integration_id, event_type, sent, failed, retried, requests, messages, rate_limited, latency_sum, latency)
-    SELECT p.span, p.since, t.webhook_id, t.event_type, t.sent, t.failed, t.retried, t.requests, t.messages, t.rate_limited, t.latency_sum, t.latency
+    SELECT p.span, p.since, t.webhook_id, t.event_type, least(greatest(t.sent, 0), most), least(greatest(t.failed, 0), most), least(greatest(t.retried, 0), most),
+           least(greatest(t.requests, 0), most), least(greatest(t.messages, 0), most), least(greatest(t.rate_limited, 0), most),
+           least(greatest(t.latency_sum, 0), 1e12), zentry_notify.add_histograms('{}', t.latency)
       FROM jsonb_to_recordset(report->'tally') t (
                webhook_id bigint, event_type text, sent bigint, failed bigint, retried bigint, requests bigint, messages bigint, rate_limited bigint,
                latency_sum double precision, latency bigint[])
      CROSS JOIN (VALUES ('minute', date_trunc('minute', now(), 'UTC')), ('ever', '-infinity')) p (span, since)
-     WHERE EXISTS (SELECT FROM zentry_notify.webhook w WHERE w.id = t.webhook_id)
+     WHERE EXISTS (SELECT FROM zentry_notify.sender_queue q JOIN zentry_notify.webhook w ON w.id = q.webhook_integration_id WHERE w.id = t.webhook_id)
+       AND (t.event_type = '*' OR EXISTS (SELECT FROM zentry_notify.event_type y WHERE y.name = t.event_type))
     ON CONFLICT (span, since, webhook_integration_id, event_type) DO UPDATE
        SET sent = s.sent + EXCLUDED.sent, failed = s.failed + EXCLUDED.failed, retried = s.retried + EXCLUDED.retried,
            requests = s.requests + EXCLUDED.requests, messages = s.messages + EXCLUDED.messages, rate_limited = s.rate_limited + EXCLUDED.rate_limited,
@@ -3729,27 +3771,37 @@ BEGIN
         RETURN;
     END IF;
     PERFORM zentry_notify.forget_gone_senders();
-    DELETE FROM zentry_notify.sender_queue q WHERE q.sender_id IS NULL AND q.webhook_integration_id <> ALL (webhook_ids);
-    UPDATE zentry_notify.sender_queue q SET recalled = q.webhook_integration_id <> ALL (webhook_ids)
-     WHERE q.recalled <> (q.webhook_integration_id <> ALL (webhook_ids));
+    -- What a sender is about to change is not waited for: it stays somebody else's until the worker looks again.
+    WITH free AS (
+        SELECT q.webhook_integration_id AS id FROM zentry_notify.sender_queue q
+         WHERE q.sender_id IS NULL AND q.webhook_integration_id <> ALL (webhook_ids) FOR UPDATE SKIP LOCKED)
+    DELETE FROM zentry_notify.sender_queue q USING free f WHERE q.webhook_integration_id = f.id;
+    WITH free AS (
+        SELECT q.webhook_integration_id AS id FROM zentry_notify.sender_queue q
+         WHERE q.recalled <> (q.webhook_integration_id <> ALL (webhook_ids)) FOR UPDATE SKIP LOCKED)
+    UPDATE zentry_notify.sender_queue q SET recalled = NOT q.recalled FROM free f WHERE q.webhook_integration_id = f.id;
     INSERT INTO zentry_notify.sender_queue (webhook_integration_id)
     SELECT DISTINCT o.id FROM unnest(webhook_ids) o (id)
      WHERE o.id IS NOT NULL AND NOT EXISTS (SELECT FROM zentry_notify.sender_queue q WHERE q.webhook_integration_id = o.id);
     PERFORM pg_notify(zentry_notify.sender_signal(), 'queues') WHERE EXISTS (SELECT FROM zentry_notify.sender);
-    RETURN QUERY SELECT q.webhook_integration_id FROM zentry_notify.sender_queue q WHERE q.recalled;
+    RETURN QUERY SELECT q.webhook_integration_id FROM zentry_notify.sender_queue q WHERE q.recalled OR q.webhook_integration_id <> ALL (webhook_ids);
 END
 $$;
 COMMENT ON FUNCTION zentry_notify.offer_queues(bigint[]) IS
-    'These queues are for senders, and no others: those are recalled. Returns the recalled ones that are still held';
+    'These queues are for senders, and no others: those are recalled. Returns those that are not the worker''s yet: what is still held, or is being changed';
 
 CREATE OR REPLACE FUNCTION zentry_notify.tell_senders(what text, retried bigint[], resumed bigint[]) RETURNS void
     LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     IF retried <> '{}' OR resumed <> '{}' THEN
+        -- Whoever changes one of them takes it, gives it up, or hears of what was asked before: to wait for that might be for ever.
+        WITH free AS (
+            SELECT q.webhook_integration_id AS id FROM zentry_notify.sender_queue q
+             WHERE q.sender_id IS NOT NULL AND q.webhook_integration_id = ANY (retried || resumed) FOR UPDATE SKIP LOCKED)
         UPDATE zentry_notify.sender_queue q
            SET asked = CASE WHEN q.webhook_integration_id = ANY (resumed) OR q.asked = 'resume' THEN 'resume' ELSE 'retry' END
-         WHERE q.sender_id IS NOT NULL AND q.webhook_integration_id = ANY (retried || resumed);
+          FROM free f WHERE q.webhook_integration_id = f.id;
     END IF;
     PERFORM pg_notify(zentry_notify.sender_signal(), what) WHERE EXISTS (SELECT FROM zentry_notify.sender);
 END
@@ -5507,7 +5559,7 @@ BEGIN
                        ('zentry_notify.event_type', 'SELECT'),
                        ('zentry_notify.event_definition', 'SELECT'),
                        ('zentry_notify.audit_entry', 'SELECT, DELETE'),
-                       ('zentry_notify.sender', 'SELECT, DELETE'),
+                       ('zentry_notify.sender', 'SELECT, UPDATE, DELETE'),
                        ('zentry_notify.sender_queue', 'SELECT, INSERT, UPDATE, DELETE')) AS needed (relation, kinds),
                pg_catalog.regexp_split_to_table(needed.kinds, ', ') AS kind
          WHERE NOT pg_catalog.has_table_privilege('zentry_notify_agent', needed.relation, kind)

@@ -1,10 +1,14 @@
 //! A row of `event_source`. Nobody but the extension's owner may touch the table: what the caller may is asked before.
 
+use pgrx::PgSqlErrorCode::ERRCODE_PROGRAM_LIMIT_EXCEEDED;
 use pgrx::pg_sys;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::ours::Ours;
+use crate::pg::relation::OpenRelation;
+use crate::pg::scan;
+use crate::report;
 
 #[derive(Clone, Debug, Deserialize, PartialEq)]
 pub struct Source {
@@ -114,8 +118,26 @@ impl Source {
         let mut changed = arguments.to_vec();
         changed.push((author == Author::Owner).into());
         if ours.text(UPDATE, &changed).is_none() {
+            check_room();
             ours.text(INSERT, &arguments);
         }
+    }
+}
+
+/// Sources of a database: each session that writes an attached table reads them when one has changed.
+const MOST: usize = 20_000;
+
+/// An error when there is no room for another one. Those that other transactions attach now count, too.
+fn check_room() {
+    let table = scan::our_table(c"event_source").and_then(OpenRelation::open_briefly);
+    let count = table.map_or(0, |table| scan::count_with_unfinished(&table));
+    if count >= MOST {
+        report::error(
+            ERRCODE_PROGRAM_LIMIT_EXCEEDED,
+            format!("there are {count} event sources, and a database can have {MOST}"),
+            "",
+            "Detach what nobody needs any more: SELECT event_type, relation FROM zentry_notify.event_sources lists what is attached. Of a partitioned table attach the table, not each partition.",
+        )
     }
 }
 

@@ -146,14 +146,17 @@ impl Worker {
             .iter()
             .filter(|webhook| remote && webhook.webhook_type != STAYS);
         self.senders.theirs = theirs.map(|webhook| webhook.id).collect();
+        // What was offered is somebody else's until the database says otherwise, also where it cannot be asked now.
+        let Senders { theirs, offered, .. } = &self.senders;
+        let back: Vec<QueueId> = offered.difference(theirs).copied().collect();
+        self.senders.out.extend(back);
+        self.senders.unsettled = true;
         if self.senders.have_any() {
             self.senders.news.settings = true;
             self.batch.hurry();
         }
         if !remote {
             self.offer(BTreeSet::new())?;
-        } else {
-            self.senders.unsettled = true;
         }
         Ok(())
     }
@@ -163,7 +166,9 @@ impl Worker {
         self.senders.looked_at = Instant::now();
         let out = self.senders.out.len();
         if out > 0 {
-            self.offer(self.senders.offered.clone())?;
+            let Senders { theirs, offered, .. } = &self.senders;
+            let still: BTreeSet<QueueId> = offered.intersection(theirs).copied().collect();
+            self.offer(still)?;
         }
         let is_other = |there: bool| there == self.senders.theirs.is_empty();
         let others = settings::senders() == WhoSends::Both
@@ -176,10 +181,9 @@ impl Worker {
 
     /// Offers the queues of which nothing is in flight here, and nothing in memory, any more.
     pub fn offer_what_is_quiet(&mut self) {
-        if self.senders.theirs.is_empty() || self.back_off.is_waiting() {
-            return;
-        }
-        if !self.senders.unsettled && self.senders.offered == self.senders.theirs {
+        if self.back_off.is_waiting()
+            || !self.senders.unsettled && self.senders.offered == self.senders.theirs
+        {
             return;
         }
         let busy: BTreeSet<QueueId> = self.in_flight.values().map(|(queue, ..)| *queue).collect();
@@ -195,9 +199,12 @@ impl Worker {
             .filter(|queue| senders.offered.contains(queue) || is_quiet(queue))
             .collect();
         let is_news = senders.unsettled || quiet != senders.offered;
+        let out = senders.out.len();
         if is_news && let Err(error) = self.offer(quiet) {
             self.failed("offering queues to senders", error);
         }
+        // What has come back is the worker's to send.
+        self.postponed.configuration |= self.senders.out.len() < out;
     }
 
     fn offer(&mut self, queues: BTreeSet<QueueId>) -> Result<(), String> {

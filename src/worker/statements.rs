@@ -21,7 +21,7 @@ pub fn active_webhooks() -> Plan {
                 (extract(epoch FROM w.min_interval) * 1000000)::bigint, (extract(epoch FROM CASE WHEN w.max_age < '1 year' THEN w.max_age WHEN w.max_age IS NOT NULL THEN interval '1 year' END) * 1000000)::bigint, \
                 w.activated_at, c.failures, c.opened_at, c.next_try_at, n.last_sent_at, n.last_failed_at, \
                 w.quiet_hours, w.mention, to_json(w.omit_keys)::text, s.failures, s.refusals, s.limits, \
-                (SELECT json_agg((extract(epoch FROM p) * 1000000)::bigint) FROM unnest(s.posted_at) p)::text, \
+                (SELECT json_agg((extract(epoch FROM p) * 1000000)::bigint) FROM unnest(s.posted_at) p WHERE isfinite(p))::text, \
                 w.rate_limit::text, w.rate_group::text, \
                 to_json(w)::text, u.signing_secret, u.previous_secret, u.previous_until, u.headers::text \
          FROM zentry_notify.webhook w \

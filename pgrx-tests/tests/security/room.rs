@@ -1,4 +1,5 @@
-//! How many webhooks managers may register: each session that writes an attached table reads which events they hear.
+//! How many webhooks managers may register, and how many tables attach: each session that writes an attached table reads which events they hear, and
+//! what is attached.
 
 use anyhow::{Context, Result};
 use postgres::Client;
@@ -55,5 +56,44 @@ fn managers_register_no_more_webhooks_than_there_is_room_for() -> Result<()> {
     let raise = one.batch_execute("SET zentry_notify.max_webhooks = 10");
     assert!(raise.is_err());
     assert!(register(&mut one)?.is_some());
+    Ok(())
+}
+
+#[test]
+fn managers_attach_no_more_tables_than_there_is_room_for() -> Result<()> {
+    let mut scene = Scene::start()?;
+    let mut mallory = Role::mallory(&mut scene)?;
+    mallory.client.batch_execute(
+        "CREATE TABLE mallory.one (id bigint, title text); CREATE TABLE mallory.other (id bigint, title text); \
+         SELECT zentry_register_event_type('made', 'Made'); \
+         SELECT zentry_attach('made', 'mallory.one', '{\"title\": \"title\"}', operation => 'INSERT')",
+    )?;
+    // Without what is checked of each, which takes long for so many.
+    scene.client.batch_execute(
+        "ALTER TABLE zentry_notify.event_source DISABLE TRIGGER ALL; \
+         INSERT INTO zentry_notify.event_source (event_type, relation, columns, audience) \
+         SELECT 'made', 1000000 + n, '{}', '{}' FROM generate_series(1, 20000) n; \
+         ALTER TABLE zentry_notify.event_source ENABLE TRIGGER ALL",
+    )?;
+    let attach =
+        "SELECT zentry_attach('made', 'mallory.other', '{\"title\": \"title\"}', operation => 'INSERT')";
+    let error = mallory
+        .client
+        .batch_execute(attach)
+        .expect_err("there is no room");
+    let error = error.as_db_error().context("an error of the database")?;
+    assert!(
+        error
+            .message()
+            .ends_with("event sources, and a database can have 20000"),
+        "{error:?}"
+    );
+    // What is attached can be attached anew, and what goes makes room.
+    mallory.client.batch_execute(&attach.replace("other", "one"))?;
+    scene.client.batch_execute(
+        "ALTER TABLE zentry_notify.event_source DISABLE TRIGGER ALL; DELETE FROM zentry_notify.event_source s WHERE s.relation::oid::bigint > 1000000; \
+         ALTER TABLE zentry_notify.event_source ENABLE TRIGGER ALL",
+    )?;
+    mallory.client.batch_execute(attach)?;
     Ok(())
 }

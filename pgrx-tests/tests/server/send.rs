@@ -544,3 +544,171 @@ fn a_pooler_in_transaction_mode_is_found_out() -> Result<()> {
     );
     Ok(())
 }
+
+#[test]
+fn a_session_that_a_pooler_gives_to_somebody_else_holds_nothing() -> Result<()> {
+    let (mut scene, login) = scene("remote")?;
+    let channel = scene.channel_for(Kind::Discord, None, Some(&["task_completed"]))?;
+    let mut first = Calls::begin(&scene, &login)?;
+    assert_eq!(take_soon(&mut first)?.0, channel.id);
+    // As PgBouncer does in session mode when its client has gone. The session itself goes on.
+    first.client.batch_execute("DISCARD ALL")?;
+    let mut other = Calls::begin(&scene, &login)?;
+    assert_eq!(take_soon(&mut other)?.0, channel.id);
+    assert!(first.take().is_err());
+    Ok(())
+}
+
+#[test]
+fn a_sender_that_keeps_a_transaction_open_holds_up_nothing_but_what_it_holds() -> Result<()> {
+    let (mut scene, login) = scene("remote")?;
+    let held = channels(&mut scene, 2)?;
+    let mut hostile = Calls::begin(&scene, &login)?;
+    eventually(SOON, "the webhooks to be offered", || {
+        let sql = "SELECT count(*) FROM zentry_notify.sender_queue q WHERE q.sender_id = $1";
+        hostile.take().ok()?;
+        (scene
+            .client
+            .query_one(sql, &[&hostile.sender])
+            .ok()?
+            .get::<_, i64>(0)
+            == 2)
+            .then_some(())
+    })?;
+    let ids: Vec<i64> = held.iter().map(|channel| channel.id).collect();
+    hostile.client.batch_execute("BEGIN")?;
+    let sql = "SELECT zentry_notify.release_queues($1, $2)";
+    hostile.client.query_one(sql, &[&hostile.sender, &ids])?;
+    numbered::complete(&mut scene.client, 1..=3)?;
+    scene.database.set("zentry_notify.senders", "local")?;
+    let free = scene.channel(Kind::Discord)?;
+    for number in 4..=6 {
+        numbered::complete(&mut scene.client, [number])?;
+        free.webhook.wait_for_events(u64::try_from(number - 3)?, SOON);
+    }
+    // Nobody else posts what it holds.
+    for channel in &held {
+        assert_eq!(channel.webhook.requests(), 0);
+    }
+    drop(hostile);
+    assert!(all_sent(&scene.settle()?));
+    for channel in &held {
+        assert_eq!(numbered::accepted(&channel.webhook), (1..=6).collect::<Vec<_>>());
+    }
+    Ok(())
+}
+
+#[test]
+fn what_a_sender_makes_up_stops_neither_others_nor_the_worker() -> Result<()> {
+    let (mut scene, login) = scene("remote")?;
+    let channel = scene.channel_for(Kind::Discord, None, Some(&["task_completed"]))?;
+    let mut hostile = Calls::begin(&scene, &login)?;
+    let (queue, epoch) = take_soon(&mut hostile)?;
+    numbered::complete(&mut scene.client, [1])?;
+    let delivery = eventually(SOON, "the delivery to wait", || {
+        hostile.waiting(queue).ok()?.pop()
+    })?;
+    let sql = "SELECT activated_at::text FROM zentry_notify.webhook WHERE id = $1";
+    let since: String = scene.client.query_one(sql, &[&queue])?.get(0);
+    let long = "x".repeat(100_000);
+    let misses: Vec<Value> = (0..1000)
+        .map(|number| {
+            let at = format!("2026-01-01T00:00:00.{number:03}Z");
+            json!({"id": delivery, "webhook_id": queue, "at": at, "attempt": -1, "error": long})
+        })
+        .collect();
+    let tally = |event_type: &str| {
+        json!({
+            "webhook_id": queue, "event_type": event_type, "sent": i64::MAX, "failed": -5, "retried": 0, "requests": 0, "messages": i64::MAX,
+            "rate_limited": 0, "latency_sum": "NaN", "latency": vec![i64::MAX; 1000],
+        })
+    };
+    let report = json!({
+        "epochs": [{"webhook_id": queue, "epoch": epoch}],
+        "deliveries": [{"id": delivery, "webhook_id": queue, "status": "r", "attempts": -3, "body": long, "error": long, "next_attempt_at": "-infinity"}],
+        "misses": misses, "switched_off": [], "closed": [],
+        "opened": [{"webhook_id": queue, "failures": -1, "since": "-infinity", "next_try": "-infinity", "error": long}],
+        "in_a_row": [{"webhook_id": queue, "since": since, "failures": -5, "refusals": -5, "limits": -5, "posts": ["infinity", "-infinity", null]}],
+        "expired": [], "tally": [tally("task_completed"), tally("made_up")],
+    });
+    for _ in 0..3 {
+        let sql = "SELECT zentry_notify.record_outcomes($1, $2)";
+        let refused: Vec<i64> = hostile.client.query_one(sql, &[&hostile.sender, &report])?.get(0);
+        assert_eq!(refused, [0; 0]);
+    }
+    drop(hostile);
+    let sql = "SELECT (SELECT count(*) FROM zentry_notify.delivery_attempt) <= 100 \
+               AND (SELECT max(length(error_message)) FROM zentry_notify.delivery_attempt) <= 1000 \
+               AND (SELECT max(length(error_message) + length(response_body)) FROM zentry_notify.delivery) <= 2000 \
+               AND (SELECT max(length(error_message)) FROM zentry_notify.webhook_circuit) <= 1000 \
+               AND (SELECT bool_and(event_type = 'task_completed' AND latency_sum < 'Infinity' AND sent BETWEEN 0 AND 10 ^ 10) \
+                      FROM zentry_notify.delivery_stat)";
+    assert!(scene.client.query_one(sql, &[])?.get::<_, bool>(0));
+    let sender = Sender::start(&mut scene, &login)?;
+    assert!(all_sent(&scene.settle()?));
+    sender.end()?;
+    scene.database.set("zentry_notify.senders", "local")?;
+    numbered::complete(&mut scene.client, [2])?;
+    assert!(all_sent(&scene.settle()?));
+    assert_eq!(numbered::accepted(&channel.webhook), [1, 2]);
+    Ok(())
+}
+
+#[test]
+fn what_another_role_holds_is_not_a_senders_to_report() -> Result<()> {
+    let (mut scene, login) = scene("remote")?;
+    let other = role_name("sender");
+    scene.client.batch_execute(&format!(
+        "CREATE ROLE {other} LOGIN; SELECT zentry_grant('{other}', 'sender')"
+    ))?;
+    scene.channel_for(Kind::Discord, None, Some(&["task_completed"]))?;
+    let mut holder = Calls::begin(&scene, &login)?;
+    let (queue, epoch) = take_soon(&mut holder)?;
+    numbered::complete(&mut scene.client, [1])?;
+    let delivery = eventually(SOON, "the delivery to wait", || holder.waiting(queue).ok()?.pop())?;
+    // It has guessed when the queue was taken.
+    let mut hostile = Calls::begin(&scene, &other)?;
+    assert_eq!(hostile.record(queue, epoch, delivery)?, [queue]);
+    assert_eq!(holder.waiting(queue)?, [delivery]);
+    assert_eq!(holder.record(queue, epoch, delivery)?, [0; 0]);
+    Ok(())
+}
+
+#[test]
+fn a_digest_waits_for_what_is_not_routed_yet() -> Result<()> {
+    const EVENTS: i64 = 200;
+    let (mut scene, login) = scene("remote")?;
+    let channel = scene.channel_for(Kind::Discord, None, Some(&["task_completed"]))?;
+    scene.client.batch_execute(&format!(
+        "SELECT zentry_update_webhook({}, digest => '1 hour')",
+        channel.id
+    ))?;
+    numbered::complete(&mut scene.client, 1..=3)?;
+    scene.wait_until("three to wait", |all| all.len() == 3)?;
+    let offered = "SELECT FROM zentry_notify.sender_queue WHERE NOT recalled";
+    eventually(SOON, "the webhook to be offered", || {
+        scene.client.query_opt(offered, &[]).ok()?
+    })?;
+    // Nothing is routed meanwhile.
+    let mut other = scene.database.connect()?;
+    other.batch_execute("BEGIN; SELECT FROM zentry_notify.route_cursor FOR UPDATE")?;
+    numbered::complete(&mut scene.client, 4..=EVENTS)?;
+    scene
+        .client
+        .batch_execute("UPDATE zentry_notify.event SET created_at = created_at - interval '1 hour'")?;
+    let _sender = Sender::start(&mut scene, &login)?;
+    let heard = "SELECT FROM pg_stat_activity a JOIN zentry_notify.sender s ON s.process = a.pid WHERE a.query LIKE '%claim_deliveries%' \
+                 AND a.state = 'idle' AND a.state_change > $1::text::timestamptz";
+    for _ in 0..2 {
+        let now: String = scene.client.query_one("SELECT now()::text", &[])?.get(0);
+        eventually(SOON, "the sender to have read the digest", || {
+            scene.client.query_opt(heard, &[&now]).ok()?
+        })?;
+    }
+    other.batch_execute("COMMIT")?;
+    scene.wait_until("all of them to be sent", |all| {
+        all.len() == EVENTS as usize && all_sent(all)
+    })?;
+    assert_eq!(channel.webhook.requests(), 1);
+    Ok(())
+}

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 use jiff::Timestamp;
+use serde_json::Value;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
@@ -42,6 +43,11 @@ const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// How soon outcomes that the database has refused are reported again.
 const REPORTS_AGAIN: Duration = Duration::from_secs(5);
+/// How soon a digest is read again of which something may not be routed yet, and for how long at most.
+const GATHERS: Duration = Duration::from_millis(250);
+const GATHERED: Duration = Duration::from_secs(30);
+/// What settings are now is asked no more often, whoever says that they are new.
+const SETTINGS: Duration = Duration::from_secs(1);
 /// How long answers in flight are waited for at the end.
 const FAREWELL: Duration = Duration::from_secs(10);
 
@@ -77,6 +83,9 @@ pub struct Sender {
     ownership: Ownership,
     scheduler: Scheduler,
     settings: Option<Settings>,
+    /// As the database said them.
+    settings_said: Value,
+    settings_at: Duration,
     webhooks: HashMap<QueueId, ActiveWebhook>,
     catalogue: Catalogue,
     client: Option<Client>,
@@ -88,6 +97,9 @@ pub struct Sender {
     cursors: HashMap<QueueId, i64>,
     /// They are read again when what holds them up is over.
     held_back: HashSet<QueueId>,
+    /// Digests that are read again, and since when: by the database's clock, and by this machine's.
+    gathering: HashMap<QueueId, (Timestamp, Duration)>,
+    gathers_at: Duration,
     banned_until: Option<Timestamp>,
     wanted: Wanted,
     counted_at: Duration,
@@ -95,6 +107,7 @@ pub struct Sender {
     /// The database has refused outcomes; when it is asked again.
     reports_at: Duration,
     begins_at: Duration,
+    began_at: Duration,
     pause: Duration,
     said: String,
 }
@@ -110,6 +123,8 @@ impl Sender {
             clock: DatabaseClock::of_this_machine(),
             session: None,
             settings: None,
+            settings_said: Value::Null,
+            settings_at: Duration::ZERO,
             webhooks: HashMap::new(),
             catalogue: Catalogue::builtin(),
             client: None,
@@ -119,12 +134,15 @@ impl Sender {
             pending: Pending::default(),
             cursors: HashMap::new(),
             held_back: HashSet::new(),
+            gathering: HashMap::new(),
+            gathers_at: Duration::ZERO,
             banned_until: None,
             wanted: Wanted::default(),
             counted_at: Duration::ZERO,
             swept_at: clock::now(),
             reports_at: Duration::ZERO,
             begins_at: Duration::ZERO,
+            began_at: Duration::ZERO,
             pause: FIRST_PAUSE,
             said: String::new(),
         }
@@ -172,8 +190,9 @@ impl Sender {
         let (session, settings) = begun.context("the database does not answer")??;
         self.clock = DatabaseClock::said(session.began);
         self.session = Some(session);
+        self.began_at = sent;
         self.ownership.begin(sent);
-        self.use_settings(Settings::read(&settings)?)?;
+        self.use_settings(settings)?;
         self.wanted = Wanted {
             look: true,
             ..Wanted::default()
@@ -181,11 +200,18 @@ impl Sender {
         Ok(())
     }
 
-    fn use_settings(&mut self, settings: Settings) -> Result<()> {
+    fn use_settings(&mut self, said: Value) -> Result<()> {
+        self.settings_at = clock::now() + SETTINGS;
+        self.wanted.webhooks = true;
+        // Another client would have to connect anew.
+        if self.settings.is_some() && self.settings_said == said {
+            return Ok(());
+        }
+        let settings = Settings::read(&said)?;
         self.client = Some(Client::new(&settings.client(&self.options.of_machine))?);
         self.scheduler.set_policy(settings.policy(self.options.sharing));
         self.settings = Some(settings);
-        self.wanted.webhooks = true;
+        self.settings_said = said;
         Ok(())
     }
 
@@ -200,6 +226,7 @@ impl Sender {
         self.ownership.lose();
         self.cursors.clear();
         self.held_back.clear();
+        self.gathering.clear();
         // What is in flight is waited for, and reported.
         self.scheduler.configure(Vec::new(), self.clock.now());
         self.begins_at = clock::now() + self.pause;
@@ -289,11 +316,12 @@ impl Sender {
         if self.wanted.look || self.ownership.quiet_for(clock::now()) == Some(Duration::ZERO) {
             self.look().await?;
         }
-        if std::mem::take(&mut self.wanted.settings) {
+        if self.wanted.settings && self.settings_at <= clock::now() {
+            self.wanted.settings = false;
             let session = self.session.as_ref().context("there is no session")?;
             let read = timeout(self.options.patience, session.settings()).await;
             let read = read.context("the database does not answer")??;
-            self.use_settings(Settings::read(&read)?)?;
+            self.use_settings(read)?;
         }
         if std::mem::take(&mut self.wanted.webhooks) {
             self.read_webhooks().await?;
@@ -303,8 +331,16 @@ impl Sender {
             self.cursors.clear();
             self.scheduler.notice(std::mem::take(&mut self.held_back));
         }
+        if !self.gathering.is_empty() && self.gathers_at <= clock::now() {
+            self.gathers_at = clock::now() + GATHERS;
+            self.scheduler.notice(self.gathering.keys().copied());
+        }
         self.claim().await?;
         self.dispatch();
+        // A session that has lasted is no attempt any more.
+        if self.began_at + LONGEST_PAUSE <= clock::now() {
+            (self.pause, self.said) = (FIRST_PAUSE, String::new());
+        }
         Ok(())
     }
 
@@ -381,6 +417,11 @@ impl Sender {
         if quiet.is_empty() {
             return Ok(());
         }
+        // What was counted of them is taken as long as they are for senders.
+        if self.pending.counts() {
+            self.counted_at = Duration::ZERO;
+            self.record().await?;
+        }
         let ids: Vec<i64> = quiet.iter().map(|queue| queue.0).collect();
         self.call(async |session| session.release(&ids).await)
             .await?
@@ -398,7 +439,6 @@ impl Sender {
             .call(async |session| session.look(&busy, banned_until).await)
             .await?
             .map_err(explain)?;
-        (self.pause, self.said) = (FIRST_PAUSE, String::new());
         self.wanted.webhooks |=
             !taken.is_empty() || let_go.iter().any(|queue| self.ownership.posts(QueueId(*queue)));
         for (queue, epoch) in taken {
@@ -487,9 +527,17 @@ impl Sender {
             .map_err(explain)?;
         let mut found: HashMap<QueueId, Vec<Delivery>> = HashMap::new();
         let (mut left, mut cut) = (MAX_BYTES, Vec::new());
+        let gathering: HashMap<QueueId, _> = claims
+            .iter()
+            .filter_map(|claim| self.gathering.remove_entry(&claim.queue))
+            .collect();
         for row in &rows {
             let queue = QueueId(row.get(1));
             let has_event: bool = row.get(9);
+            if let Some(since) = gathers(row, gathering.get(&queue)) {
+                self.gathering.insert(queue, since);
+                continue;
+            }
             if !has_event {
                 // A dump has still to bring it.
                 self.held_back.insert(queue);
@@ -580,6 +628,8 @@ impl Sender {
             in_session(self.scheduler.next_wake().map(wall)),
             in_session(self.ownership.quiet_for(now)),
             in_session(report),
+            in_session(self.wanted.settings.then(|| self.settings_at.saturating_sub(now))),
+            in_session((!self.gathering.is_empty()).then(|| self.gathers_at.saturating_sub(now))),
             in_session((!self.held_back.is_empty()).then(|| (self.swept_at + SWEEPS).saturating_sub(now))),
             self.session.is_none().then(|| self.begins_at.saturating_sub(now)),
             until.map(|until| until.saturating_sub(now)),
@@ -638,8 +688,16 @@ impl Sender {
 
 impl Wanted {
     fn is_anything(&self) -> bool {
-        self.look || self.settings || self.webhooks
+        self.look || self.webhooks
     }
+}
+
+/// Since when a digest is read again and again, if it has to wait for what is not routed yet: for all that had happened when it was read first.
+fn gathers(row: &Row, before: Option<&(Timestamp, Duration)>) -> Option<(Timestamp, Duration)> {
+    let unrouted_since: Timestamp = row.try_get(11).ok()?;
+    let asked_at: Timestamp = row.try_get(12).ok()?;
+    let (first, since) = *before.unwrap_or(&(asked_at, clock::now()));
+    (unrouted_since <= first && clock::now().saturating_sub(since) < GATHERED).then_some((first, since))
 }
 
 fn delivery(row: &Row) -> Delivery {

@@ -142,7 +142,8 @@ impl Session {
             .map_err(explain)?;
         let prepare = |sql: &'static str| async { client.prepare(sql).await.map_err(explain) };
         let claim = prepare(
-            "SELECT c.id, c.webhook_id, c.event_type, c.data, c.detail, c.attempts, c.created_at, c.next_attempt_at, c.event_id, c.has_event, c.traceparent \
+            "SELECT c.id, c.webhook_id, c.event_type, c.data, c.detail, c.attempts, c.created_at, c.next_attempt_at, c.event_id, c.has_event, c.traceparent, \
+                    c.unrouted_since, c.asked_at \
              FROM zentry_notify.claim_deliveries($1, $2, $3, $4, $5) c",
         )
         .await?;
