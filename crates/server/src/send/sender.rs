@@ -21,6 +21,7 @@ use webhook::ownership::Ownership;
 use webhook::schedule::{
     Claim, Delivery, DeliveryChange, DeliveryId, Outcome, Policy, QueueChange, QueueId, RequestId, Scheduler,
 };
+use webhook::way::{Way, WayId};
 
 use super::clock;
 use super::configuration::{Configuration, Settings};
@@ -35,7 +36,7 @@ const MAX_BYTES: usize = 32 << 20;
 const COUNTS: Duration = Duration::from_secs(1);
 /// How often what somebody has written by hand is looked for.
 const SWEEPS: Duration = Duration::from_secs(60);
-/// An address that Discord turns away for longer gives its queues of Discord to others.
+/// Who is turned away by Discord on all its ways out for longer gives its queues of Discord to others.
 const BANNED: Duration = Duration::from_secs(5);
 /// How soon a session is tried again, at first and at most.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
@@ -52,9 +53,9 @@ pub struct Options {
     pub name: String,
     /// How long the database waits for a word of it.
     pub patience: Duration,
-    /// What is this machine's to know: the proxy, the authorities.
+    /// What is this machine's to know: the ways out, the authorities.
     pub of_machine: ClientConfig,
-    /// How many databases this address sends for.
+    /// How many databases these ways out send for.
     pub sharing: u32,
 }
 
@@ -87,6 +88,7 @@ pub struct Sender {
     cursors: HashMap<QueueId, i64>,
     /// They are read again when what holds them up is over.
     held_back: HashSet<QueueId>,
+    /// Until when Discord takes nothing by any way out.
     banned_until: Option<Timestamp>,
     wanted: Wanted,
     counted_at: Duration,
@@ -101,9 +103,12 @@ pub struct Sender {
 impl Sender {
     pub fn new(parameters: Parameters, options: Options) -> Self {
         let (say, answers) = unbounded_channel();
+        let mut scheduler = Scheduler::new(Policy::default(), Timestamp::now().as_nanosecond() as u64);
+        let ways: Vec<WayId> = options.of_machine.ways.iter().map(Way::id).collect();
+        scheduler.set_ways(&ways);
         Sender {
             ownership: Ownership::new(options.patience),
-            scheduler: Scheduler::new(Policy::default(), Timestamp::now().as_nanosecond() as u64),
+            scheduler,
             parameters,
             options,
             session: None,
@@ -245,8 +250,20 @@ impl Sender {
 
     fn collect(&mut self) {
         let (mut changes, tally) = (self.scheduler.take_changes(), self.scheduler.take_tally());
-        if let Some(until) = changes.discord_parked_until {
-            self.parked(until, &mut changes.deliveries);
+        for until in changes.discord_parked.values() {
+            released(*until, &mut changes.deliveries);
+        }
+        let is_news = |until: Timestamp| {
+            let later = |known| until.duration_since(known).as_secs_f64() > 1.0;
+            is_long(until) && self.banned_until.is_none_or(later)
+        };
+        if let Some(until) = self
+            .scheduler
+            .discord_parked_until()
+            .filter(|until| is_news(*until))
+        {
+            self.banned_until = Some(until);
+            self.wanted.look = true;
         }
         for change in &changes.queues {
             if let QueueChange::SwitchedOff { queue, reason, .. } = change {
@@ -258,23 +275,6 @@ impl Sender {
             }
         }
         self.pending.add(changes, tally, &self.webhooks);
-    }
-
-    /// Discord takes nothing of this address for a while: that holds for it, and not for who has its webhooks next.
-    fn parked(&mut self, until: Timestamp, deliveries: &mut [DeliveryChange]) {
-        let seconds = |from: Timestamp| until.duration_since(from).as_secs_f64();
-        if seconds(Timestamp::now()) < BANNED.as_secs_f64() {
-            return;
-        }
-        for change in deliveries {
-            if let Outcome::Waiting { next_attempt_at } = &mut change.outcome
-                && seconds(*next_attempt_at).abs() < 1.0
-            {
-                *next_attempt_at = change.at;
-            }
-        }
-        self.banned_until = Some(until);
-        self.wanted.look = true;
     }
 
     async fn turn(&mut self) -> Result<()> {
@@ -550,9 +550,10 @@ impl Sender {
             );
             let sent = (request.queue, kind, endpoint.post_url().clone());
             self.in_flight.insert(request.id, sent);
-            let (client, say) = (client.clone(), self.say.clone());
+            let (client, say, way) = (client.clone(), self.say.clone(), request.way);
             tokio::spawn(async move {
-                let result = client.post_with(kind, &url, &headers, request.body.into()).await;
+                let body = request.body.into();
+                let result = client.post_by(way, kind, &url, &headers, body).await;
                 // Nobody listens any more when the process ends.
                 let _ = say.send((request.id, result));
             });
@@ -636,6 +637,24 @@ impl Sender {
 impl Wanted {
     fn is_anything(&self) -> bool {
         self.look || self.settings || self.webhooks
+    }
+}
+
+fn is_long(until: Timestamp) -> bool {
+    until.duration_since(Timestamp::now()).as_secs_f64() >= BANNED.as_secs_f64()
+}
+
+/// Discord takes nothing of an address until then: that holds for it, and not for who has its webhooks next.
+fn released(until: Timestamp, deliveries: &mut [DeliveryChange]) {
+    if !is_long(until) {
+        return;
+    }
+    for change in deliveries {
+        if let Outcome::Waiting { next_attempt_at } = &mut change.outcome
+            && until.duration_since(*next_attempt_at).as_secs_f64().abs() < 1.0
+        {
+            *next_attempt_at = change.at;
+        }
     }
 }
 
