@@ -1,12 +1,14 @@
-//! An HTTP proxy that leads every host to one address: by it an emulator can pose as the vendors' own hosts.
+//! An HTTP proxy that leads every host to one address: by it an emulator can pose as the vendors' own hosts. Several with addresses of their
+//! own are to the emulator what several ways out are to a vendor.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy_bidirectional};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::runtime::{Builder, Runtime};
 
 /// Answers CONNECT only. It ends when it is dropped.
@@ -14,7 +16,8 @@ use tokio::runtime::{Builder, Runtime};
 pub struct Proxy {
     address: SocketAddr,
     asked_for: Tunnels,
-    _runtime: Runtime,
+    /// None: it has died.
+    runtime: Option<Runtime>,
 }
 
 /// What was asked for, as `host:port`, and when.
@@ -23,6 +26,11 @@ type Tunnels = Arc<Mutex<Vec<(String, Timestamp)>>>;
 impl Proxy {
     /// On a free port of 127.0.0.1.
     pub fn to(target: SocketAddr) -> io::Result<Self> {
+        Self::from_address(Ipv4Addr::LOCALHOST, target)
+    }
+
+    /// The same, whose connections come from this address, one of 127.0.0.0/8.
+    pub fn from_address(source: Ipv4Addr, target: SocketAddr) -> io::Result<Self> {
         let runtime = Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("proxy")
@@ -34,14 +42,21 @@ impl Proxy {
         let tunnels = asked_for.clone();
         runtime.spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(connect(client, target, tunnels.clone()));
+                tokio::spawn(connect(client, source, target, tunnels.clone()));
             }
         });
         Ok(Self {
             address,
             asked_for,
-            _runtime: runtime,
+            runtime: Some(runtime),
         })
+    }
+
+    /// Breaks every connection, and takes none any more.
+    pub fn die(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_timeout(Duration::from_secs(60));
+        }
     }
 
     pub fn url(&self) -> String {
@@ -69,7 +84,12 @@ impl Proxy {
     }
 }
 
-async fn connect(mut client: TcpStream, target: SocketAddr, tunnels: Tunnels) -> io::Result<()> {
+async fn connect(
+    mut client: TcpStream,
+    source: Ipv4Addr,
+    target: SocketAddr,
+    tunnels: Tunnels,
+) -> io::Result<()> {
     let head = head(&mut client).await?;
     let Some(host) = head
         .strip_prefix("CONNECT ")
@@ -83,7 +103,9 @@ async fn connect(mut client: TcpStream, target: SocketAddr, tunnels: Tunnels) ->
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
         .push((host.to_owned(), Timestamp::now()));
-    let mut server = TcpStream::connect(target).await?;
+    let socket = TcpSocket::new_v4()?;
+    socket.bind((source, 0).into())?;
+    let mut server = socket.connect(target).await?;
     client
         .write_all(b"HTTP/1.1 200 Connection Established\r\n\r\n")
         .await?;

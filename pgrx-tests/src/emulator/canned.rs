@@ -7,6 +7,11 @@ use super::route::Route;
 use super::script::Behaviour;
 use super::teams::connector;
 
+/// What Discord's edge says to an address that it has banned.
+pub(crate) fn edge_ban() -> Reply {
+    Reply::text(429, "error code: 1015").header("retry-after", "3600")
+}
+
 /// The answer that a script gives in place of the vendor's; none where the message is taken as usual.
 pub(crate) fn scripted(behaviour: &Behaviour, route: Route<'_>) -> Option<Reply> {
     let kind = route.kind();
@@ -25,7 +30,7 @@ pub(crate) fn scripted(behaviour: &Behaviour, route: Route<'_>) -> Option<Reply>
             }
             _ => (kind.service().rate_limited)(*retry_after),
         }),
-        Behaviour::EdgeBan => Some(Reply::text(429, "error code: 1015").header("retry-after", "3600")),
+        Behaviour::EdgeBan => Some(edge_ban()),
         Behaviour::Status(status) => Some(plain(kind, *status)),
         Behaviour::Answer {
             status,

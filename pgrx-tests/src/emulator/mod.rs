@@ -49,7 +49,9 @@ mod verdict;
 mod webhook;
 mod wire;
 
+use std::collections::{HashMap, HashSet};
 use std::io;
+use std::net::IpAddr;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
@@ -83,7 +85,7 @@ pub struct Options {
     pub keep: Keep,
     /// Whether new webhooks have their vendor's limits; each can be changed by [`Webhook::limit`].
     pub rate_limits: bool,
-    /// A limit over all Discord webhooks, as [`RateLimit::DISCORD_GLOBAL`]; none by default.
+    /// A limit over all Discord webhooks for each address, as [`RateLimit::DISCORD_GLOBAL`]; none by default.
     pub discord_global: Option<RateLimit>,
     /// Threads that serve.
     pub threads: usize,
@@ -121,7 +123,11 @@ impl Options {
 pub(crate) struct Shared {
     pub(crate) registry: Registry,
     pub(crate) store: Store,
-    pub(crate) discord_global: Option<Mutex<Window>>,
+    pub(crate) discord_global: Option<RateLimit>,
+    /// Of each address.
+    pub(crate) discord_windows: Mutex<HashMap<IpAddr, Window>>,
+    /// Addresses that Discord's edge turns away.
+    pub(crate) banned: Mutex<HashSet<IpAddr>>,
     bases: OnceLock<Bases>,
 }
 
@@ -175,7 +181,9 @@ impl Emulator {
         let shared = Arc::new(Shared {
             registry: Registry::new(options.seed, options.rate_limits),
             store: Store::new(options.keep),
-            discord_global: options.discord_global.map(|limit| Mutex::new(Window::new(limit))),
+            discord_global: options.discord_global,
+            discord_windows: Mutex::default(),
+            banned: Mutex::default(),
             bases: OnceLock::new(),
         });
         let authority = Authority::new().map_err(io::Error::other)?;
@@ -294,6 +302,16 @@ impl Emulator {
             .iter()
             .flat_map(|received| webhook::complaints(received))
             .collect()
+    }
+
+    /// From now on Discord's edge turns this address away.
+    pub fn ban(&self, address: IpAddr) {
+        lock(&self.shared.banned).insert(address);
+    }
+
+    /// The end of that.
+    pub fn lift_ban(&self, address: IpAddr) {
+        lock(&self.shared.banned).remove(&address);
     }
 
     /// Forgets all requests and counts; webhooks, scripts and limits stay.

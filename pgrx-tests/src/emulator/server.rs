@@ -1,7 +1,7 @@
 //! Listening, and connections: plain or TLS, proper or broken.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
@@ -84,9 +84,9 @@ async fn accept(
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => {
+                Ok((stream, peer)) => {
                     let (tls, shared) = (tls.clone(), shared.clone());
-                    connections.spawn(async move { welcome(stream, tls, shared).await });
+                    connections.spawn(async move { welcome(stream, peer.ip(), tls, shared).await });
                 }
                 // Out of files: what is open has to close first.
                 Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
@@ -100,24 +100,25 @@ async fn accept(
 }
 
 /// What goes wrong on one connection is the client's to see; the emulator goes on.
-async fn welcome(stream: TcpStream, tls: Option<TlsAcceptor>, shared: Arc<Shared>) {
+async fn welcome(stream: TcpStream, from: IpAddr, tls: Option<TlsAcceptor>, shared: Arc<Shared>) {
     let _ = stream.set_nodelay(true);
     match tls {
-        None => serve(stream, shared).await,
+        None => serve(stream, from, shared).await,
         Some(acceptor) => {
             if let Ok(stream) = acceptor.accept(stream).await {
-                serve(stream, shared).await;
+                serve(stream, from, shared).await;
             }
         }
     }
 }
 
-async fn serve<W: Wire>(wire: W, shared: Arc<Shared>) {
+async fn serve<W: Wire>(wire: W, from: IpAddr, shared: Arc<Shared>) {
     // Where a request leaves the fault that is to be played on the bare connection.
     let slot: Arc<Mutex<Option<Fault>>> = Arc::default();
     let in_service = slot.clone();
-    let service =
-        service_fn(move |request| Box::pin(service::answer(shared.clone(), in_service.clone(), request)));
+    let service = service_fn(move |request| {
+        Box::pin(service::answer(shared.clone(), from, in_service.clone(), request))
+    });
     let mut connection = http1::Builder::new().serve_connection(TokioIo::new(wire), service);
     let _ = std::future::poll_fn(|context| connection.poll_without_shutdown(context)).await;
 

@@ -1,6 +1,7 @@
 //! One request: who is meant, what the script says, what the vendor would say, and what is kept of it.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -15,6 +16,7 @@ use serde_json::Value;
 
 use super::fault::{self, Fault};
 use super::lock::lock;
+use super::pace::Window;
 use super::registry::{Flight, Hook};
 use super::reply::{Call, Judged, Reply};
 use super::route::{self, Route, route};
@@ -41,6 +43,7 @@ impl std::error::Error for Broken {}
 
 pub(crate) async fn answer(
     shared: Arc<Shared>,
+    from: IpAddr,
     slot: Arc<Mutex<Option<Fault>>>,
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, Broken> {
@@ -52,7 +55,7 @@ pub(crate) async fn answer(
         return Ok(respond(control::answer(&shared, request).await));
     }
     let (parts, body) = request.into_parts();
-    let mut arrival = Arrival::of(&shared, &parts);
+    let mut arrival = Arrival::of(&shared, from, &parts);
     let mut unread = Some(body);
     let mut early = None;
     if let Some(key) = arrival.key()
@@ -130,13 +133,14 @@ impl Body {
 #[derive(Debug)]
 struct Arrival<'a> {
     parts: &'a Parts,
+    from: IpAddr,
     at: Timestamp,
     route: Option<Route<'a>>,
     hook: Option<Arc<Hook>>,
 }
 
 impl<'a> Arrival<'a> {
-    fn of(shared: &Shared, parts: &'a Parts) -> Self {
+    fn of(shared: &Shared, from: IpAddr, parts: &'a Parts) -> Self {
         let path = parts.uri.path();
         let route = route(path);
         let hook = match route {
@@ -147,6 +151,7 @@ impl<'a> Arrival<'a> {
         let hook = hook.filter(|hook| Some(hook.kind) == route.map(Route::kind));
         Arrival {
             parts,
+            from,
             at: Timestamp::now(),
             route,
             hook,
@@ -171,6 +176,9 @@ impl<'a> Arrival<'a> {
         let (Some(route), hook) = (self.route, self.hook.as_deref()) else {
             return Judged::refused(Reply::text(404, "Not Found"), "no such path");
         };
+        if matches!(route, Route::Discord { .. }) && lock(&shared.banned).contains(&self.from) {
+            return Judged::new(canned::edge_ban(), Verdict::Scripted("banned".to_owned()));
+        }
         if let Some(reply) = canned::scripted(behaviour, route) {
             return Judged::new(reply, Verdict::Scripted(format!("{behaviour:?}")));
         }
@@ -192,10 +200,11 @@ impl<'a> Arrival<'a> {
         };
         match route {
             Route::Discord { version, id, token } => {
-                let global = shared
-                    .discord_global
-                    .as_ref()
-                    .map(|window| lock(window).take(Instant::now()));
+                let global = shared.discord_global.map(|limit| {
+                    let mut windows = lock(&shared.discord_windows);
+                    let window = windows.entry(self.from).or_insert_with(|| Window::new(limit));
+                    window.take(Instant::now())
+                });
                 discord::judge(call, discord::Target { version, id, token }, hook, global)
             }
             Route::Connector => connector::judge(call, hook),
@@ -240,6 +249,7 @@ impl<'a> Arrival<'a> {
             webhook: self.hook.as_ref().map(|hook| hook.number),
             kind: self.route.map(Route::kind),
             at: self.at,
+            from: self.from,
             method: self.parts.method.to_string(),
             path: route::redacted(self.parts.uri.path(), self.parts.uri.query()),
             headers: self.parts.headers.iter().map(header).collect(),

@@ -1,6 +1,7 @@
 //! What arrived, in order.
 
 use std::collections::VecDeque;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -42,6 +43,8 @@ pub struct Received {
     pub kind: Option<Kind>,
     /// When its head had been read.
     pub at: Timestamp,
+    /// The address that it came from.
+    pub from: IpAddr,
     pub method: String,
     /// Path and query, the secret parts replaced by `…`.
     pub path: String,
