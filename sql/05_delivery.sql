@@ -75,7 +75,7 @@ COMMENT ON COLUMN zentry_notify.delivery_attempt.delivery_id IS 'The delivery';
 COMMENT ON COLUMN zentry_notify.delivery_attempt.attempted_at IS 'When the answer came, or was not waited for any longer';
 COMMENT ON COLUMN zentry_notify.delivery_attempt.next_attempt_at IS 'When it was to be tried again; null: it was given up';
 COMMENT ON COLUMN zentry_notify.delivery_attempt.response_status_code IS 'HTTP status of the answer; null: none came';
-COMMENT ON COLUMN zentry_notify.delivery_attempt.attempt IS 'Which attempt it was, from 1; null: a rate limit, which is no attempt';
+COMMENT ON COLUMN zentry_notify.delivery_attempt.attempt IS 'Which attempt it was, from 1; null: a rate limit, or a way out that led nowhere while there was another, which is no attempt';
 COMMENT ON COLUMN zentry_notify.delivery_attempt.error_message IS 'What went wrong, for people, as the log says it';
 
 SELECT pg_catalog.pg_extension_config_dump('zentry_notify.delivery', '');

@@ -235,7 +235,7 @@ COMMENT ON COLUMN zentry_notify.delivery_attempt.delivery_id IS 'The delivery';
 COMMENT ON COLUMN zentry_notify.delivery_attempt.attempted_at IS 'When the answer came, or was not waited for any longer';
 COMMENT ON COLUMN zentry_notify.delivery_attempt.next_attempt_at IS 'When it was to be tried again; null: it was given up';
 COMMENT ON COLUMN zentry_notify.delivery_attempt.response_status_code IS 'HTTP status of the answer; null: none came';
-COMMENT ON COLUMN zentry_notify.delivery_attempt.attempt IS 'Which attempt it was, from 1; null: a rate limit, which is no attempt';
+COMMENT ON COLUMN zentry_notify.delivery_attempt.attempt IS 'Which attempt it was, from 1; null: a rate limit, or a way out that led nowhere while there was another, which is no attempt';
 COMMENT ON COLUMN zentry_notify.delivery_attempt.error_message IS 'What went wrong, for people, as the log says it';
 
 SELECT pg_catalog.pg_extension_config_dump('zentry_notify.delivery', '');
@@ -4111,6 +4111,12 @@ CREATE OR REPLACE FUNCTION zentry_notify.server_state()
     LANGUAGE c ROWS 1 AS 'MODULE_PATHNAME', 'server_state_wrapper';
 COMMENT ON FUNCTION zentry_notify.server_state() IS 'What the library and its shared memory know: one row';
 
+CREATE OR REPLACE FUNCTION zentry_notify.ways_out()
+    RETURNS TABLE (number integer, way text, requests bigint, unreached bigint, refused bigint, discord_parked_until timestamptz, down_until timestamptz)
+    LANGUAGE c ROWS 2 AS 'MODULE_PATHNAME', 'ways_out_wrapper';
+COMMENT ON FUNCTION zentry_notify.ways_out() IS
+    'The ways out of zentry_notify.proxy, without logins, and of each since the server started: requests, those for which no connection came about, those that Discord refused (401, 403, 429); until when Discord has banned its address; when it is tried again because nobody was reached by it';
+
 CREATE OR REPLACE FUNCTION zentry_notify.databases_with_work() RETURNS SETOF oid
     LANGUAGE c ROWS 10 AS 'MODULE_PATHNAME', 'databases_with_work_wrapper';
 COMMENT ON FUNCTION zentry_notify.databases_with_work() IS 'Databases in which there may be something to do, and no worker is';
@@ -4217,6 +4223,20 @@ BEGIN
                    FROM zentry_notify.closed_databases() c
                    JOIN zentry_notify.databases_with_work() w ON w = c.database
                   WHERE c.name <> current_database() ORDER BY c.name;
+    IF (SELECT count(*) > 1 FROM zentry_notify.ways_out()) THEN
+        RETURN QUERY
+            SELECT format('way out %s', o.number),
+                   CASE WHEN o.down_until IS NULL AND o.discord_parked_until IS NULL THEN 'ok' ELSE 'attention' END,
+                   concat_ws('; ', format('%s: %s requests', o.way, o.requests),
+                             CASE WHEN o.unreached > 0 THEN format('%s did not come through', o.unreached) END,
+                             CASE WHEN o.refused > 0 THEN format('%s were refused by Discord', o.refused) END,
+                             'nobody is reached by it, and it is tried again at ' || zentry_notify.moment(o.down_until),
+                             'Discord has banned its address until ' || zentry_notify.moment(o.discord_parked_until)),
+                   CASE WHEN o.down_until IS NOT NULL THEN '-- see to this proxy; what can, goes by the others'
+                        WHEN o.discord_parked_until IS NOT NULL THEN '-- it is waited for, and messages to Discord go by the others; see that nothing else at this address calls Discord too often'
+                        ELSE '' END
+              FROM zentry_notify.ways_out() o ORDER BY o.number;
+    END IF;
     IF server.discord_parked_until > now() THEN
         RETURN QUERY SELECT 'Discord', 'attention', 'has banned this server''s address until ' || zentry_notify.moment(server.discord_parked_until),
             coalesce((SELECT format('SELECT @extschema@.zentry_resume(%s); -- once nothing else at this address calls Discord too often', min(w.id)) FROM zentry_notify.webhook w
@@ -5583,7 +5603,7 @@ AS $$
                 WHEN privilege IN ('server', 'sender') THEN false
                 -- A view checks whether its reader may call what it calls.
                 WHEN p.proname IN ('zentry_status', 'zentry_stats', 'zentry_stats_by_hour', 'zentry_preview', 'zentry_webhook_types', 'zentry_logs', 'log_ids', 'latency_bounds', 'redact_url', 'language_words', 'languages',
-                                   'look_up', 'look_up_in', 'lookup_of', 'quiet_until', 'digest_due', 'library_version', 'unrouted_events', 'doubts', 'refuse', 'source_arguments') THEN true
+                                   'look_up', 'look_up_in', 'lookup_of', 'quiet_until', 'digest_due', 'library_version', 'unrouted_events', 'ways_out', 'doubts', 'refuse', 'source_arguments') THEN true
                 WHEN p.proname IN ('zentry_grant', 'zentry_revoke', 'zentry_promote') THEN false
                 WHEN starts_with(p.proname::text, 'zentry_')
                     -- What functions of ours call with the caller's rights.

@@ -75,7 +75,7 @@ fn client(max_idle_per_host: usize) -> Result<Client, String> {
         connect_timeout: settings::connect_timeout(),
         ca_pem,
         allow_private_addresses: settings::allow_private_addresses(),
-        proxy: settings::proxy(),
+        ways: settings::ways(),
         max_idle_per_host,
     };
     Client::new(&config).map_err(|error| error.to_string())

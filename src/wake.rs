@@ -11,6 +11,7 @@ mod registry;
 mod since;
 mod slot;
 mod stuck;
+mod ways;
 mod webhook_set;
 mod work;
 
@@ -25,6 +26,7 @@ pub use crate::shared::registry;
 pub use held_roles::Held;
 pub use slot::Slot;
 pub use stuck::{Replaced, Stuck, Told};
+pub use ways::WayState;
 pub use work::Work;
 
 /// In place of a process's number.

@@ -3,11 +3,13 @@
 use jiff::Timestamp;
 use pgrx::iter::SetOfIterator;
 use pgrx::prelude::*;
+use webhook::way::Way;
 
 use crate::installation::{Installation, LIBRARY};
 use crate::pg::process;
+use crate::settings;
 use crate::timestamp::to_timestamptz;
-use crate::wake::{self, Registry, Slot, Stuck};
+use crate::wake::{self, Registry, Slot, Stuck, WayState};
 
 /// One row. Without shared memory (the library is not preloaded) what comes from there is null or false.
 #[pg_extern(sql = false)]
@@ -31,6 +33,7 @@ fn server_state() -> TableIterator<
     let registry = wake::registry();
     let database = process::database();
     let slot = registry.and_then(|registry| registry.known_slot(database));
+    let ways: Vec<_> = settings::ways().iter().map(Way::id).collect();
     TableIterator::once((
         LIBRARY,
         Installation::find().is_some_and(|installation| installation.fits().is_ok()),
@@ -44,9 +47,48 @@ fn server_state() -> TableIterator<
             .and_then(Registry::short_of_workers_since)
             .map(to_timestamptz),
         registry
-            .and_then(Registry::discord_parked_until)
+            .and_then(|registry| registry.discord_parked_until(&ways))
             .map(to_timestamptz),
     ))
+}
+
+/// The ways out of `zentry_notify.proxy`, and what left by each since the server started; of none more than its address.
+#[pg_extern(sql = false)]
+#[allow(
+    clippy::type_complexity,
+    reason = "pgrx reads the columns' names from the type"
+)]
+fn ways_out() -> TableIterator<
+    'static,
+    (
+        name!(number, i32),
+        name!(way, String),
+        name!(requests, i64),
+        name!(unreached, i64),
+        name!(refused, i64),
+        name!(discord_parked_until, Option<TimestampWithTimeZone>),
+        name!(down_until, Option<TimestampWithTimeZone>),
+    ),
+> {
+    let row = |(number, way): (i32, Way)| {
+        let state =
+            wake::registry().map_or_else(WayState::default, |registry| registry.ways().state(way.id()));
+        let count = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+        let parked = state
+            .discord_parked_until
+            .filter(|until| *until > Timestamp::now());
+        (
+            number,
+            way.to_string(),
+            count(state.requests),
+            count(state.unreached),
+            count(state.refused),
+            parked.map(to_timestamptz),
+            state.down_until.map(to_timestamptz),
+        )
+    };
+    let rows: Vec<_> = (1..).zip(settings::ways()).map(row).collect();
+    TableIterator::new(rows)
 }
 
 /// Events of this database that could not be written since the server started; 0 where the library is not preloaded.

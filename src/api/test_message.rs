@@ -6,15 +6,16 @@ use jiff::Timestamp;
 use pgrx::prelude::*;
 use webhook::appearance::Appearance;
 use webhook::definition::Catalogue;
-use webhook::endpoint::{Endpoint, SecretUrl};
+use webhook::endpoint::{Endpoint, EndpointKind, SecretUrl};
 use webhook::event::Event;
 use webhook::http_thread::Outgoing;
 use webhook::language::Language;
 use webhook::mention::Mention;
 use webhook::message;
 use webhook::nats::Publication;
-use webhook::outcome::{Answer, Judgement, Verdict, judge, remarks, stream_looked_at};
+use webhook::outcome::{Answer, Judgement, TransportError, Verdict, judge, remarks, stream_looked_at};
 use webhook::rich_text::beginning;
+use webhook::way::{Way, WayId};
 
 use crate::http::Http;
 use crate::installation;
@@ -179,29 +180,48 @@ fn post(
     let publication = endpoint
         .subject_prefix()
         .map(|prefix| Publication::new(&process::origin(), prefix, event, None));
-    let outgoing = Outgoing {
+    let outgoing = |way: WayId| Outgoing {
         id: 0,
+        way,
         kind: endpoint.kind(),
         url: endpoint.post_url().clone(),
-        headers: headers.unwrap_or_default(),
+        headers: headers.clone().unwrap_or_default(),
         message: publication
+            .clone()
             .zip(signing)
             .map(|(publication, signing)| signing.message(publication, None)),
-        body,
+        body: body.clone(),
     };
-    if http.send(outgoing).is_err() {
-        report::error(
-            PgSqlErrorCode::ERRCODE_SYSTEM_ERROR,
-            "the thread that posts the message has ended".to_owned(),
-            "",
-            "Try again; the server log may say why.",
-        );
-    }
+    let send = |http: &Http, way| {
+        if http.send(outgoing(way)).is_err() {
+            report::error(
+                PgSqlErrorCode::ERRCODE_SYSTEM_ERROR,
+                "the thread that posts the message has ended".to_owned(),
+                "",
+                "Try again; the server log may say why.",
+            );
+        }
+    };
+    let mut ways = ways(endpoint).into_iter();
+    send(&http, ways.next().unwrap_or(WayId::DIRECT));
     loop {
         // An interrupt (Ctrl-C) leaves from here; dropping the thread ends the request.
         wait(&http);
         if let Some(answer) = http.answers().into_iter().next() {
             let url = endpoint.post_url();
+            // Nothing was sent: another way may lead there, as it does for the worker.
+            if let Err(error @ (TransportError::NoConnection(_) | TransportError::ConnectTimeout(_))) =
+                &answer.result
+                && let Some(next) = ways.next()
+            {
+                report::warning(
+                    PgSqlErrorCode::ERRCODE_WARNING,
+                    error.to_string(),
+                    "The message goes by the next way out of zentry_notify.proxy.",
+                );
+                send(&http, next);
+                continue;
+            }
             let stream = answer
                 .result
                 .as_ref()
@@ -217,6 +237,22 @@ fn post(
             return (judge(endpoint.kind(), url, answer.result.as_ref()), stream);
         }
     }
+}
+
+/// By which ways it may leave, one after the other: those first that Discord has not banned.
+fn ways(endpoint: &Endpoint) -> Vec<WayId> {
+    if endpoint.kind() == EndpointKind::Nats {
+        return vec![WayId::DIRECT];
+    }
+    let parked = |way: &WayId| {
+        let registry = wake::registry().filter(|_| endpoint.kind() == EndpointKind::Discord);
+        registry
+            .and_then(|registry| registry.discord_parked_until(&[*way]))
+            .is_some()
+    };
+    let mut ways: Vec<WayId> = settings::ways().iter().map(Way::id).collect();
+    ways.sort_by_key(parked);
+    ways
 }
 
 /// What people should know of the stream that was looked at.

@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use pgrx::guc::GucSetting;
 use webhook::appearance::Appearance;
-use webhook::endpoint::{SecretUrl, UrlPolicy};
+use webhook::endpoint::UrlPolicy;
 use webhook::schedule::Rate;
 use webhook::traceparent::Traceparent;
+use webhook::way::Way;
 
 use crate::pg::guc::{self, TextSetting};
 pub use rules::{WhoSends, read_ca_file};
@@ -24,7 +25,7 @@ static ALLOWED_HOSTS: TextSetting<rules::AllowedHosts> = TextSetting::new();
 static ALLOW_HTTP: GucSetting<bool> = GucSetting::<bool>::new(false);
 static ALLOW_PRIVATE_ADDRESSES: GucSetting<bool> = GucSetting::<bool>::new(false);
 static CA_FILE: TextSetting<rules::CaFile> = TextSetting::new();
-static PROXY: TextSetting<rules::Proxy> = TextSetting::new();
+static PROXY: TextSetting<rules::Proxies> = TextSetting::new();
 static REQUEST_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(0);
 static CONNECT_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(0);
 static MAX_ATTEMPTS: GucSetting<i32> = GucSetting::<i32>::new(0);
@@ -91,9 +92,10 @@ pub fn ca_file() -> Option<PathBuf> {
     CA_FILE.get()
 }
 
-/// Returns the only way out, where the network has just one.
-pub fn proxy() -> Option<SecretUrl> {
-    PROXY.get()
+/// Returns the ways out, never none.
+pub fn ways() -> Vec<Way> {
+    let ways = PROXY.get();
+    if ways.is_empty() { vec![Way::Direct] } else { ways }
 }
 
 /// Returns how long a request may take, its answer included.

@@ -8,12 +8,13 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use nix::libc::O_NONBLOCK;
 use webhook::appearance::{AppearanceError, check_avatar_url, check_username};
-use webhook::client::{check_authorities, parse_proxy};
-use webhook::endpoint::{HostPattern, SecretUrl, parse_host_patterns};
+use webhook::client::check_authorities;
+use webhook::endpoint::{HostPattern, parse_host_patterns};
 use webhook::link::check_base;
 use webhook::milestones::parse_milestones;
 use webhook::schedule::{InvalidRate, Rate};
 use webhook::traceparent::{Traceparent, TraceparentError};
+use webhook::way::{Way, parse_ways};
 
 use crate::pg::guc::{Refusal, Rule};
 
@@ -175,20 +176,18 @@ impl Rule for TokenKey {
     }
 }
 
-pub enum Proxy {}
+pub enum Proxies {}
 
-impl Rule for Proxy {
-    type Value = Option<SecretUrl>;
+impl Rule for Proxies {
+    type Value = Vec<Way>;
 
     const REFUSED: Option<&'static str> = Some("invalid value for parameter \"zentry_notify.proxy\"");
 
     fn parse(text: &str) -> Result<Self::Value, Refusal> {
-        if text.is_empty() {
-            return Ok(None);
-        }
-        parse_proxy(text).map(Some).map_err(|error| Refusal {
-            detail: format!("The proxy cannot be used: {error}."),
-            hint: "Write the URL of a proxy, such as 'http://proxy.example.com:3128' or 'socks5h://user:password@proxy.example.com:1080'.",
+        parse_ways(text).map_err(|error| Refusal {
+            detail: format!("{error}."),
+            hint: "Write the URL of a proxy, such as 'http://proxy.example.com:3128' or 'socks5h://user:password@proxy.example.com:1080', \
+                   or several, separated by commas; 'direct' among them is the address of the server itself.",
         })
     }
 }

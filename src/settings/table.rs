@@ -155,9 +155,10 @@ pub fn settings() -> [Setting; 25] {
         },
         Setting {
             name: c"zentry_notify.proxy",
-            summary: c"Proxy server for all requests.",
+            summary: c"Proxy server for all requests, or several.",
             details: c"A URL that begins with http://, https://, socks5:// or socks5h://, with user:password@ if the proxy wants it. \
-                       The environment's proxy variables are ignored.",
+                       Several are separated by commas: each is an address of its own, to which Discord's limits are kept by itself, and what one does not \
+                       reach goes by another. 'direct' among them is the server's own address. The environment's proxy variables are ignored.",
             set_by: SetBy::SuperuserInPrivate,
             value: Value::Text {
                 variable: &PROXY,
@@ -214,8 +215,8 @@ pub fn settings() -> [Setting; 25] {
         },
         Setting {
             name: c"zentry_notify.discord_rate",
-            summary: c"Maximum number of requests per second to Discord's own hosts, over all webhooks.",
-            details: c"The workers share it.",
+            summary: c"Maximum number of requests per second to Discord's own hosts, over all webhooks, from each address.",
+            details: c"The workers share it. zentry_notify.proxy names the addresses.",
             set_by: SetBy::Superuser,
             value: Value::Number {
                 variable: &DISCORD_RATE,

@@ -1,15 +1,17 @@
 //! All that is in shared memory: a place for each database, and what concerns the cluster.
 
 use std::sync::atomic::Ordering::SeqCst;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicI64, AtomicU32};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use pgrx::prelude::*;
+use webhook::way::WayId;
 
 use super::held_roles::{Held, LONG_HOLD};
 use super::since::Since;
 use super::stuck::{Replaced, Stuck, StuckList, Told};
+use super::ways::Ways;
 use super::{NOBODY, Slot, Work, wake_process};
 use crate::pg::{process, version};
 
@@ -30,8 +32,8 @@ pub struct Registry {
     waiting: AtomicU32,
     /// Since when the server has no place for another worker.
     short_of_workers: Since,
-    /// Until when Discord has banned this address, in microseconds since 1970: a worker that starts anew must know.
-    discord_parked_until: AtomicI64,
+    /// What Discord allows each address: a worker that starts anew must know.
+    ways: Ways,
     /// How often a person has ended that.
     discord_resumed: AtomicU32,
     stuck: StuckList,
@@ -48,7 +50,7 @@ impl Registry {
             databases: AtomicBool::new(false),
             waiting: AtomicU32::new(0),
             short_of_workers: Since::never(),
-            discord_parked_until: AtomicI64::new(0),
+            ways: Ways::none(),
             discord_resumed: AtomicU32::new(0),
             stuck: StuckList::none(),
             slots: [const { Slot::free() }; SLOTS],
@@ -229,14 +231,14 @@ impl Registry {
         self.survey.store(true, SeqCst);
     }
 
-    pub fn park_discord(&self, until: Timestamp) {
-        self.discord_parked_until
-            .fetch_max(until.as_microsecond(), SeqCst);
+    /// What is known of the ways out.
+    pub fn ways(&self) -> &Ways {
+        &self.ways
     }
 
     /// A person wants Discord to be tried: by every worker, and where a worker has left because of it, by another one.
     pub fn unpark_discord(&self) {
-        self.discord_parked_until.store(0, SeqCst);
+        self.ways.unpark_discord();
         self.discord_resumed.fetch_add(1, SeqCst);
         for slot in self.slots() {
             if slot.due().is_some() {
@@ -252,8 +254,11 @@ impl Registry {
         self.discord_resumed.load(SeqCst)
     }
 
-    pub fn discord_parked_until(&self) -> Option<Timestamp> {
-        Timestamp::from_microsecond(self.discord_parked_until.load(SeqCst)).ok()
+    /// Until when none of these ways out may be used for Discord; None: one may.
+    pub fn discord_parked_until(&self, ways: &[WayId]) -> Option<Timestamp> {
+        let now = Timestamp::now();
+        let parked = ways.iter().map(|way| self.ways.discord_parked_until(*way));
+        parked.map(|until| until.filter(|until| *until > now)).min()?
     }
 
     pub fn wake_launcher(&self) {

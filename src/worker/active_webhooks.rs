@@ -17,6 +17,7 @@ pub fn policy(workers: u32) -> Policy {
         max_attempts: settings::max_attempts(),
         max_age: settings::max_age(),
         discord_per_second: (settings::discord_rate() / workers.max(1)).max(1),
+        discord_refusals: (Policy::default().discord_refusals / workers.max(1)).max(1),
         teams_rate: settings::teams_rate(),
         max_in_flight: files::max_in_flight(),
         max_slow: files::max_slow(),

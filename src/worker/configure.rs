@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 use webhook::active::{ActiveWebhook, config};
 use webhook::schedule::QueueId;
+use webhook::way::{Way, WayId};
 
 use super::active_webhooks::{idle_connections, policy};
 use super::database;
@@ -87,9 +88,27 @@ impl Worker {
         self.reconfigure_client();
     }
 
-    fn reconfigure_client(&self) {
-        if let Err(error) = self.http.reconfigure(self.idle_connections) {
-            pgrx::warning!("zentry_notify: the new settings are not used: {error}");
+    /// What is not taken up leaves the ways out as they were, too.
+    fn reconfigure_client(&mut self) {
+        match self.http.reconfigure(self.idle_connections) {
+            Ok(()) => self.name_ways(),
+            Err(error) => pgrx::warning!("zentry_notify: the new settings are not used: {error}"),
+        }
+    }
+
+    /// Says by which ways requests may leave, with what is known of those that are new here.
+    pub fn name_ways(&mut self) {
+        let ways: Vec<WayId> = settings::ways().iter().map(Way::id).collect();
+        let known = std::mem::replace(&mut self.ways, ways);
+        self.scheduler.set_ways(&self.ways);
+        let (shared, now) = (self.registry.ways(), Timestamp::now());
+        for way in self.ways.iter().filter(|way| !known.contains(way)) {
+            if let Some(until) = shared.discord_parked_until(*way) {
+                self.scheduler.park_discord(*way, until, now);
+            }
+            for (at, count) in shared.refused_lately(*way) {
+                self.scheduler.remember_refused(*way, count, at, now);
+            }
         }
     }
 }

@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use jiff::Timestamp;
 use pgrx::prelude::*;
 use webhook::schedule::{QueueId, Tally};
 
@@ -65,9 +64,7 @@ impl Worker {
         };
         let waiter = Waiter::new(Some(http.socket()), c"ZentryNotifyWorkerMain");
         let mut worker = Worker::new(registry, slot, store, origin, http, installation);
-        if let Some(until) = registry.discord_parked_until() {
-            worker.scheduler.park_discord(until, Timestamp::now());
-        }
+        worker.name_ways();
         slot.set_held_back(false);
         match worker.run(&waiter) {
             Leaving::Idle => worker.say_when_due(),

@@ -39,13 +39,16 @@ impl Worker {
             self.record_in_a_row(again.in_a_row);
         }
         self.uncounted.add(self.scheduler.take_tally().into());
+        for report in self.scheduler.take_ways() {
+            self.registry.ways().add(&report);
+        }
         self.note_streams();
         let changes = self.scheduler.take_changes();
         if changes.is_empty() {
             return self.count();
         }
-        if let Some(until) = changes.discord_parked_until {
-            self.registry.park_discord(until);
+        for (way, until) in &changes.discord_parked {
+            self.registry.ways().park_discord(*way, *until);
         }
         let now = Instant::now();
         let (routed, waiting): (Vec<_>, Vec<_>) = changes

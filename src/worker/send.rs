@@ -46,6 +46,7 @@ impl Worker {
             };
             let outgoing = Outgoing {
                 id: request.id.0,
+                way: request.way,
                 kind: endpoint.kind(),
                 url: endpoint.request_url(request.message_id.as_deref(), webhook.threads()),
                 headers: webhook.headers(&request),

@@ -11,6 +11,7 @@ use webhook::endpoint::{EndpointKind, SecretUrl};
 use webhook::nats::Origin;
 use webhook::open_batch::OpenBatch;
 use webhook::schedule::{QueueId, RequestId, Scheduler};
+use webhook::way::WayId;
 
 use super::active_webhooks::policy;
 use super::back_off::BackOff;
@@ -40,6 +41,8 @@ pub struct Worker {
     pub(super) workers: u32,
     /// What [`Registry::discord_resumed`] was when this worker last let all of Discord be tried.
     pub(super) discord_resumed: u32,
+    /// Ways out, as the client has them.
+    pub(super) ways: Vec<WayId>,
     pub(super) wordings: Wordings,
     /// Where the events come from.
     pub(super) origin: Origin,
@@ -116,6 +119,7 @@ impl Worker {
             scheduler: Scheduler::new(policy(registry.workers()), seed),
             workers: registry.workers(),
             discord_resumed: registry.discord_resumed(),
+            ways: Vec::new(),
             wordings: Wordings::default(),
             origin,
             webhooks: HashMap::new(),

@@ -19,6 +19,7 @@ use tokio::net::{TcpListener, TcpStream};
 use webhook::client::{Client, ClientConfig};
 use webhook::endpoint::{EndpointKind, SecretUrl};
 use webhook::http_thread::{HttpThread, Outgoing};
+use webhook::way::WayId;
 
 const IN_FLIGHT: u64 = 100;
 const ROUNDS: usize = 5;
@@ -114,6 +115,7 @@ impl Round<'_> {
                 headers: webhook::client::Headers::default(),
                 message: None,
                 id: queue,
+                way: WayId::DIRECT,
                 kind: EndpointKind::Discord,
                 url,
                 body,

@@ -21,6 +21,7 @@ pub use tls::check_authorities;
 use crate::endpoint::{self, EndpointKind, SecretUrl};
 use crate::nats::Message;
 use crate::outcome::{Answer, JUDGED_HEADERS, TransportError};
+use crate::way::{Way, WayId};
 
 /// Discord asks for this form and blocks clients without it.
 const USER_AGENT: &str = concat!(
@@ -75,7 +76,8 @@ impl fmt::Debug for Headers {
 /// checked: names are the proxy's to resolve.
 #[derive(Clone, Debug)]
 pub struct Client {
-    http: reqwest::Client,
+    /// By their places in the list of ways; never none.
+    http: Arc<[(WayId, Way, reqwest::Client)]>,
     nats: Arc<nats::Links>,
     limits: Limits,
 }
@@ -87,8 +89,16 @@ impl Client {
     /// When `ca_pem` holds no certificate or the proxy can't be used.
     pub fn new(config: &ClientConfig) -> Result<Self, ClientError> {
         let trusted = tls::trusted(config.ca_pem.as_deref())?;
+        let direct = [Way::Direct];
+        let ways = match &config.ways[..] {
+            [] => &direct[..],
+            ways => ways,
+        };
+        let http = ways
+            .iter()
+            .map(|way| Ok((way.id(), way.clone(), config.build(way, &trusted)?)));
         Ok(Self {
-            http: config.build(&trusted)?,
+            http: http.collect::<Result<_, ClientError>>()?,
             nats: Arc::new(nats::Links::new(config.limits(), trusted)),
             limits: config.limits(),
         })
@@ -122,32 +132,42 @@ impl Client {
         url: &SecretUrl,
         body: Bytes,
     ) -> Result<Answer, TransportError> {
-        self.post_with(kind, url, &Headers::default(), body).await
+        let first = self.http.first().map_or(WayId::DIRECT, |(way, ..)| *way);
+        self.post_by(first, kind, url, &Headers::default(), body).await
     }
 
-    /// As [`Client::post`], with more headers.
+    /// As [`Client::post`], by one of the ways of the configuration, with more headers.
     ///
     /// # Errors
-    /// As those of [`Client::post`].
-    pub async fn post_with(
+    /// As those of [`Client::post`]; and when it has no such way.
+    pub async fn post_by(
         &self,
+        way: WayId,
         kind: EndpointKind,
         url: &SecretUrl,
         headers: &Headers,
         body: Bytes,
     ) -> Result<Answer, TransportError> {
         self.check_literal_address(url)?;
+        let mut ways = self.http.iter();
+        let Some(place) = ways.position(|(known, ..)| *known == way) else {
+            let gone = "this way out is not in zentry_notify.proxy any more";
+            return Err(TransportError::Forbidden(gone.into()));
+        };
+        let (_, way, http) = &self.http[place];
         let deadline = Instant::now() + self.limits.request_timeout;
-        let response = match timeout_at(deadline, self.http.execute(request(kind, url, headers, body))).await
-        {
+        let response = match timeout_at(deadline, http.execute(request(kind, url, headers, body))).await {
             Ok(Ok(response)) => response,
             Ok(Err(error)) => {
-                let by_proxy = self.limits.by_proxy && error.is_connect();
+                let connects = error.is_connect();
                 let failure = failure::classify(error, self.limits.connect_timeout, url);
-                return Err(if by_proxy {
-                    failure::of_proxy(failure)
-                } else {
-                    failure
+                return Err(match (connects, way) {
+                    (false, _) => failure,
+                    (true, Way::Direct) => failure::of_connecting(failure),
+                    (true, Way::Proxy(_)) => {
+                        let number = (self.http.len() > 1).then_some(place + 1);
+                        failure::of_proxy(failure, number)
+                    }
                 });
             }
             Err(_) => return Err(TransportError::Timeout(self.limits.request_timeout)),

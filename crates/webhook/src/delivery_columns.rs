@@ -18,7 +18,7 @@ pub fn attempts(change: &DeliveryChange) -> i16 {
     i16::try_from(attempts).unwrap_or(i16::MAX)
 }
 
-/// Which failed attempt it was, from 1; None: a rate limit, which is none.
+/// Which failed attempt it was, from 1; None: a rate limit, or a way out that led nowhere while there was another, which is none.
 pub fn attempt(change: &DeliveryChange) -> Option<i16> {
     let is_attempt = !matches!(change.outcome, Outcome::Waiting { .. });
     is_attempt.then(|| attempts(change))

@@ -17,6 +17,7 @@ use crate::client::{Client, Headers};
 use crate::endpoint::{EndpointKind, SecretUrl};
 use crate::nats::Message;
 use crate::outcome::{Answer, TransportError};
+use crate::way::WayId;
 
 /// `getaddrinfo` can hang for many seconds: so many names can hang before others have to wait.
 const MAX_RESOLVING: usize = 32;
@@ -32,6 +33,8 @@ const HOLD: Duration = Duration::from_millis(1);
 #[derive(Debug)]
 pub struct Outgoing {
     pub id: u64,
+    /// By which of the client's ways out it leaves. A stream knows only the direct one.
+    pub way: WayId,
     pub kind: EndpointKind,
     pub url: SecretUrl,
     pub headers: Headers,
@@ -193,8 +196,8 @@ async fn make(client: Client, request: Outgoing, mut reply: Reply) {
     reply.result = Some(match &request.message {
         Some(message) => client.publish(url, message, body.clone()).await,
         None => {
-            let (kind, headers) = (request.kind, &request.headers);
-            client.post_with(kind, url, headers, body.clone()).await
+            let (way, kind, headers) = (request.way, request.kind, &request.headers);
+            client.post_by(way, kind, url, headers, body.clone()).await
         }
     });
     if body.is_unique() {

@@ -39,3 +39,4 @@ pub mod signing;
 pub mod spelling;
 pub mod thread;
 pub mod traceparent;
+pub mod way;

@@ -55,9 +55,15 @@ pub enum TransportError {
     /// The address, the proxy or the URL may not be used.
     #[error("not allowed: {0}")]
     Forbidden(String),
-    /// The connection could not be made or broke.
+    /// The connection broke.
     #[error("connection failed: {0}")]
     Connection(String),
+    /// No connection came about, so that nothing was sent.
+    #[error("connection failed: {0}")]
+    NoConnection(String),
+    /// The same, with the time that was allowed.
+    #[error("no answer within {0:?}")]
+    ConnectTimeout(Duration),
     /// TLS: an expired, unknown or misnamed certificate, a version too old.
     #[error("TLS failed: {0}")]
     Tls(String),
@@ -92,6 +98,9 @@ pub enum Verdict {
     Unavailable {
         wait: Option<Duration>,
     },
+    /// No connection came about, so the endpoint has heard nothing. Another way out may lead there; where there is none, it is as
+    /// [`Verdict::Unavailable`].
+    Unreached,
     /// The vendor's edge turns this address away, so none of its webhooks can be reached, and none is to blame. It
     /// passes, and is no attempt.
     Blocked,
@@ -173,7 +182,10 @@ fn page_verdict(answer: &Answer) -> (Verdict, Option<String>) {
 /// too: a setting is mended sooner or later, and the deliveries must not be lost until then.
 pub fn judge_absence(error: &TransportError) -> Judgement {
     Judgement {
-        verdict: Verdict::Unavailable { wait: None },
+        verdict: match error {
+            TransportError::NoConnection(_) | TransportError::ConnectTimeout(_) => Verdict::Unreached,
+            _ => Verdict::Unavailable { wait: None },
+        },
         pause: None,
         status_code: None,
         body: None,

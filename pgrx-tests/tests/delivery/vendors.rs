@@ -1,6 +1,7 @@
 //! The vendors' own hosts have caps that no answer tells of. The emulator poses as them, by way of a proxy.
 
 use std::fs;
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -15,27 +16,40 @@ use zentry_e2e::wait::eventually;
 
 use crate::replace_worker;
 
-const DISCORD: &str = "https://discord.com";
+pub const DISCORD: &str = "https://discord.com";
 const AZURE: &str = "https://default.01.environment.api.powerplatform.com";
 
-/// A cluster that is set as in production, but for the proxy and its authority.
-struct Vendors {
-    site: Site,
-    proxy: Proxy,
-    client: Client,
+/// A cluster that is set as in production, but for the proxies and their authority.
+pub struct Vendors {
+    pub site: Site,
+    /// Never none.
+    pub proxies: Vec<Proxy>,
+    pub client: Client,
 }
 
 impl Vendors {
     fn enter(name: &str) -> Self {
+        Self::enter_by(name, &[Ipv4Addr::LOCALHOST])
+    }
+
+    /// By a proxy for each of these addresses, whose password is in the setting.
+    pub fn enter_by(name: &str, addresses: &[Ipv4Addr]) -> Self {
         let site = Site::start(ClusterOptions::default()).unwrap();
         let base = site.emulator.https_base_with(Certificate::Vendors).unwrap();
-        let proxy = Proxy::to(base.trim_start_matches("https://").parse().unwrap()).unwrap();
+        let target = base.trim_start_matches("https://").parse().unwrap();
+        let proxy = |address: &Ipv4Addr| Proxy::from_address(*address, target).unwrap();
+        let proxies: Vec<Proxy> = addresses.iter().map(proxy).collect();
+        let urls: Vec<String> = proxies
+            .iter()
+            .map(|proxy| proxy.url().replace("http://", &format!("http://me:{PASSWORD}@")))
+            .collect();
+        let urls = urls.join(", ");
         let ca_file = Stage::get().unwrap().private_dir().join(format!("{name}-ca.pem"));
         fs::write(&ca_file, site.emulator.ca_pem()).unwrap();
         let mut admin = site.cluster.connect().unwrap();
         for (setting, value) in [
             ("ca_file", ca_file.to_str().unwrap()),
-            ("proxy", &proxy.url()),
+            ("proxy", &urls),
             (
                 "allowed_hosts",
                 "discord.com, *.environment.api.powerplatform.com",
@@ -50,15 +64,19 @@ impl Vendors {
         admin.batch_execute("SELECT pg_reload_conf()").unwrap();
         eventually(SOON, "the settings", || {
             let row = admin.query_one("SHOW zentry_notify.proxy", &[]).unwrap();
-            (row.get::<_, &str>(0) == proxy.url()).then_some(())
+            (row.get::<_, &str>(0) == urls).then_some(())
         })
         .unwrap();
         let client = site.database(name).unwrap();
-        Self { site, proxy, client }
+        Self {
+            site,
+            proxies,
+            client,
+        }
     }
 
     /// Registers a webhook that has no limit of its own at this host.
-    fn channel(&mut self, kind: Kind, base: &str) -> Webhook {
+    pub fn channel(&mut self, kind: Kind, base: &str) -> Webhook {
         channel(&self.site, &mut self.client, kind, base)
     }
 }
@@ -75,8 +93,11 @@ fn channel(site: &Site, client: &mut Client, kind: Kind, base: &str) -> Webhook 
     webhook
 }
 
+/// Of the proxies.
+pub const PASSWORD: &str = "MARKEDPROXYPASSWORD";
+
 /// The most of these that were within a second.
-fn most_in_a_second(mut arrivals: Vec<Timestamp>) -> usize {
+pub fn most_in_a_second(mut arrivals: Vec<Timestamp>) -> usize {
     const SECOND: SignedDuration = SignedDuration::from_secs(1);
     arrivals.sort();
     let within = |first: &Timestamp| {
@@ -106,7 +127,7 @@ fn all_webhooks_at_discord_together_get_fifty_requests_a_second() {
     }
     // The first round shakes hands, which on a busy machine takes longer than the worker takes a request to be on its way:
     // what counts of it is when it left.
-    let asked = vendors.proxy.asked_at();
+    let asked = vendors.proxies[0].asked_at();
     assert!(!asked.is_empty(), "nothing went by the proxy");
     let left = most_in_a_second(asked);
     assert!(left <= 50, "{left}: each on its own, and not together");
@@ -117,7 +138,7 @@ fn all_webhooks_at_discord_together_get_fifty_requests_a_second() {
     assert!(later.len() >= channels.len(), "{later:?}");
     let most = most_in_a_second(later);
     assert!(most <= 50, "{most}");
-    assert_eq!(vendors.proxy.hosts(), ["discord.com:443"]);
+    assert_eq!(vendors.proxies[0].hosts(), ["discord.com:443"]);
     assert_eq!(vendors.site.emulator.complaints(), [""; 0]);
 }
 
@@ -163,7 +184,10 @@ fn each_webhook_at_teams_gets_what_its_rate_says() {
         assert!(numbered::accepted(channel).into_iter().eq(1..=EVENTS));
         assert!(most_in_a_second(arrivals(channel)) <= 4);
     }
-    assert_eq!(vendors.proxy.hosts(), [AZURE.replace("https://", "") + ":443"]);
+    assert_eq!(
+        vendors.proxies[0].hosts(),
+        [AZURE.replace("https://", "") + ":443"]
+    );
     assert_eq!(vendors.site.emulator.complaints(), [""; 0]);
 }
 

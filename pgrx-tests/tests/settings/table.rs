@@ -140,6 +140,9 @@ pub const SETTINGS: &[Setting] = &[
             "https://proxy.example.com",
             "socks5://127.0.0.1:1080",
             "socks5h://user:swordfish@proxy.example.com:1080",
+            "direct",
+            "http://proxy.example.com:3128, direct,socks5://127.0.0.1:1080",
+            "http://user:sword,swordfish@proxy.example.com",
         ],
         &[
             "foo",
@@ -151,6 +154,10 @@ pub const SETTINGS: &[Setting] = &[
             "http://user:swordfish@",
             "//user:swordfish@proxy.example.com",
             "http://user:swordfish@proxy.example.com:port",
+            "http://user:swordfish@proxy.example.com, ftp://proxy.example.com",
+            "http://proxy.example.com:1, http://proxy.example.com:1",
+            "direct,direct",
+            "direct, ",
         ],
     ),
     setting(

@@ -97,7 +97,7 @@ async fn attempts(session: &Session<'_>, id: i64, output: &Output) -> Result<Exi
         let attempt = one.attempt.map(|number| number.to_string());
         let code = one.response_status_code.map(|code| code.to_string());
         vec![
-            attempt.unwrap_or_else(|| "rate limit".to_owned()),
+            attempt.unwrap_or_else(|| one.in_place_of_a_number().to_owned()),
             time(one.attempted_at),
             code.unwrap_or_default(),
             one.next_attempt_at.map_or_else(|| "given up".to_owned(), time),

@@ -11,7 +11,8 @@ use clap::Args;
 use tokio::sync::watch;
 use tokio::task::{JoinSet, LocalSet};
 use tracing_subscriber::filter::LevelFilter;
-use webhook::client::{Client, ClientConfig, parse_proxy};
+use webhook::client::{Client, ClientConfig};
+use webhook::way::parse_ways;
 
 use super::Target;
 use crate::process::{log_to_stderr, told_to_end};
@@ -28,6 +29,7 @@ Examples:
   zentry-notify send --database-url postgresql://zentry_sender@db/zentry
   zentry-notify send --database-url postgresql://sender@one/app --database-url postgresql://sender@two/app
   zentry-notify send --proxy http://proxy.example.com:3128
+  zentry-notify send --proxy direct,socks5h://a.example.com:1080,socks5h://b.example.com:1080
 
 The role that logs in needs SELECT zentry_grant('zentry_sender', 'sender'), and the database zentry_notify.senders = remote, or both.
 The connection must not go through a pooler in transaction mode. Any number of these may run: they share the webhooks evenly.")]
@@ -38,7 +40,7 @@ pub struct Send {
     /// Seconds after which a database gives this process's webhooks to others when it hears nothing of it
     #[arg(long, value_name = "SECONDS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=600))]
     patience: u64,
-    /// Proxy for all requests: a URL as of zentry_notify.proxy, which does not hold here. One with a password by the environment: everybody on this machine can read a command line
+    /// Proxy for all requests, or several, as of zentry_notify.proxy, which does not hold here: 'direct' among them is this machine's own address. One with a password by the environment: everybody on this machine can read a command line
     #[arg(long, value_name = "URL", env = "ZENTRY_NOTIFY_PROXY", hide_env_values = true)]
     proxy: Option<String>,
     /// PEM file of certificate authorities to trust in addition to the system's
@@ -92,10 +94,10 @@ impl Send {
 
     /// What is this machine's to know, checked.
     fn client(&self) -> Result<ClientConfig> {
-        let proxy = self.proxy.as_deref().map(parse_proxy).transpose();
+        let ways = parse_ways(self.proxy.as_deref().unwrap_or_default())?;
         let read = |path: &PathBuf| fs::read(path).with_context(|| format!("cannot read {}", path.display()));
         let config = ClientConfig {
-            proxy: proxy.context("the proxy cannot be used")?,
+            ways,
             ca_pem: self.ca_file.as_ref().map(read).transpose()?,
             source_address: self.source_address.map(own_address).transpose()?,
             ..ClientConfig::default()

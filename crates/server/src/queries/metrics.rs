@@ -140,6 +140,41 @@ pub async fn unrouted(session: &Session<'_>) -> Result<i64, Error> {
     Ok(row.get(0))
 }
 
+/// A way out, and what left by it since the database's server started.
+#[derive(Clone, Debug)]
+pub struct WayOut {
+    /// Its place in `zentry_notify.proxy`
+    pub number: i32,
+    /// Without a login
+    pub way: String,
+    pub requests: i64,
+    /// For these no connection came about
+    pub unreached: i64,
+    /// These Discord answered with 401, 403 or 429
+    pub refused: i64,
+    /// Nobody was reached by it lately
+    pub down: bool,
+    /// Discord has banned its address
+    pub banned: bool,
+}
+
+pub async fn ways_out(session: &Session<'_>) -> Result<Vec<WayOut>, Error> {
+    const SQL: &str = "SELECT o.number, o.way, o.requests, o.unreached, o.refused, o.down_until IS NOT NULL, \
+                              o.discord_parked_until IS NOT NULL \
+                         FROM zentry_notify.ways_out() o ORDER BY 1";
+    let rows = session.query(SQL, &[]).await?;
+    let ways = rows.iter().map(|row| WayOut {
+        number: row.get(0),
+        way: row.get(1),
+        requests: row.get(2),
+        unreached: row.get(3),
+        refused: row.get(4),
+        down: row.get(5),
+        banned: row.get(6),
+    });
+    Ok(ways.collect())
+}
+
 /// Of what version the parts are.
 #[derive(Clone, Debug)]
 pub struct Versions {

@@ -22,6 +22,7 @@ use webhook::ownership::Ownership;
 use webhook::schedule::{
     Claim, Delivery, DeliveryChange, DeliveryId, Outcome, Policy, QueueChange, QueueId, RequestId, Scheduler,
 };
+use webhook::way::{Way, WayId};
 
 use super::clock::{self, DatabaseClock};
 use super::configuration::{Configuration, Settings};
@@ -36,7 +37,7 @@ const MAX_BYTES: usize = 32 << 20;
 const COUNTS: Duration = Duration::from_secs(1);
 /// How often what somebody has written by hand is looked for.
 const SWEEPS: Duration = Duration::from_secs(60);
-/// An address that Discord turns away for longer gives its queues of Discord to others.
+/// Who is turned away by Discord on all its ways out for longer gives its queues of Discord to others.
 const BANNED: Duration = Duration::from_secs(5);
 /// How soon a session is tried again, at first and at most.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
@@ -58,9 +59,9 @@ pub struct Options {
     pub name: String,
     /// How long the database waits for a word of it.
     pub patience: Duration,
-    /// What is this machine's to know: the proxy, the authorities.
+    /// What is this machine's to know: the ways out, the authorities.
     pub of_machine: ClientConfig,
-    /// How many databases this address sends for.
+    /// How many databases these ways out send for.
     pub sharing: u32,
 }
 
@@ -100,6 +101,7 @@ pub struct Sender {
     /// Digests that are read again, and since when: by the database's clock, and by this machine's.
     gathering: HashMap<QueueId, (Timestamp, Duration)>,
     gathers_at: Duration,
+    /// Until when Discord takes nothing by any way out.
     banned_until: Option<Timestamp>,
     wanted: Wanted,
     counted_at: Duration,
@@ -115,9 +117,12 @@ pub struct Sender {
 impl Sender {
     pub fn new(parameters: Parameters, options: Options) -> Self {
         let (say, answers) = unbounded_channel();
+        let mut scheduler = Scheduler::new(Policy::default(), Timestamp::now().as_nanosecond() as u64);
+        let ways: Vec<WayId> = options.of_machine.ways.iter().map(Way::id).collect();
+        scheduler.set_ways(&ways);
         Sender {
             ownership: Ownership::new(options.patience),
-            scheduler: Scheduler::new(Policy::default(), Timestamp::now().as_nanosecond() as u64),
+            scheduler,
             parameters,
             options,
             clock: DatabaseClock::of_this_machine(),
@@ -275,8 +280,21 @@ impl Sender {
 
     fn collect(&mut self) {
         let (mut changes, tally) = (self.scheduler.take_changes(), self.scheduler.take_tally());
-        if let Some(until) = changes.discord_parked_until {
-            self.parked(until, &mut changes.deliveries);
+        let now = self.clock.now();
+        for until in changes.discord_parked.values() {
+            released(*until, now, &mut changes.deliveries);
+        }
+        let is_news = |until: Timestamp| {
+            let later = |known| until.duration_since(known).as_secs_f64() > 1.0;
+            is_long(until, now) && self.banned_until.is_none_or(later)
+        };
+        if let Some(until) = self
+            .scheduler
+            .discord_parked_until()
+            .filter(|until| is_news(*until))
+        {
+            self.banned_until = Some(until);
+            self.wanted.look = true;
         }
         for change in &changes.queues {
             if let QueueChange::SwitchedOff { queue, reason, .. } = change {
@@ -288,23 +306,6 @@ impl Sender {
             }
         }
         self.pending.add(changes, tally, &self.webhooks);
-    }
-
-    /// Discord takes nothing of this address for a while: that holds for it, and not for who has its webhooks next.
-    fn parked(&mut self, until: Timestamp, deliveries: &mut [DeliveryChange]) {
-        let seconds = |from: Timestamp| until.duration_since(from).as_secs_f64();
-        if seconds(self.clock.now()) < BANNED.as_secs_f64() {
-            return;
-        }
-        for change in deliveries {
-            if let Outcome::Waiting { next_attempt_at } = &mut change.outcome
-                && seconds(*next_attempt_at).abs() < 1.0
-            {
-                *next_attempt_at = change.at;
-            }
-        }
-        self.banned_until = Some(until);
-        self.wanted.look = true;
     }
 
     async fn turn(&mut self) -> Result<()> {
@@ -601,9 +602,10 @@ impl Sender {
             );
             let sent = (request.queue, kind, endpoint.post_url().clone());
             self.in_flight.insert(request.id, sent);
-            let (client, say) = (client.clone(), self.say.clone());
+            let (client, say, way) = (client.clone(), self.say.clone(), request.way);
             tokio::spawn(async move {
-                let result = client.post_with(kind, &url, &headers, request.body.into()).await;
+                let body = request.body.into();
+                let result = client.post_by(way, kind, &url, &headers, body).await;
                 // Nobody listens any more when the process ends.
                 let _ = say.send((request.id, result));
             });
@@ -698,6 +700,24 @@ fn gathers(row: &Row, before: Option<&(Timestamp, Duration)>) -> Option<(Timesta
     let asked_at: Timestamp = row.try_get(12).ok()?;
     let (first, since) = *before.unwrap_or(&(asked_at, clock::now()));
     (unrouted_since <= first && clock::now().saturating_sub(since) < GATHERED).then_some((first, since))
+}
+
+fn is_long(until: Timestamp, now: Timestamp) -> bool {
+    until.duration_since(now).as_secs_f64() >= BANNED.as_secs_f64()
+}
+
+/// Discord takes nothing of an address until then: that holds for it, and not for who has its webhooks next.
+fn released(until: Timestamp, now: Timestamp, deliveries: &mut [DeliveryChange]) {
+    if !is_long(until, now) {
+        return;
+    }
+    for change in deliveries {
+        if let Outcome::Waiting { next_attempt_at } = &mut change.outcome
+            && until.duration_since(*next_attempt_at).as_secs_f64().abs() < 1.0
+        {
+            *next_attempt_at = change.at;
+        }
+    }
 }
 
 fn delivery(row: &Row) -> Delivery {

@@ -10,6 +10,7 @@ use rustls::RootCertStore;
 use super::resolver::CheckingResolver;
 use super::{USER_AGENT, tls};
 use crate::endpoint::SecretUrl;
+use crate::way::Way;
 
 /// Far below the time after which Discord's and Microsoft's servers close an idle connection, so that a request
 /// rarely meets a connection that is just being closed.
@@ -29,10 +30,11 @@ pub struct ClientConfig {
     pub ca_pem: Option<Vec<u8>>,
     /// Permits loopback, private and other addresses that are not on the public Internet.
     pub allow_private_addresses: bool,
-    /// The only way out: `http`, `https`, `socks5` (names are resolved here) or `socks5h` (names are resolved by the
-    /// proxy), with `user:password@` where the proxy wants it. The proxy itself may have a private address.
-    pub proxy: Option<SecretUrl>,
-    /// Connections that are kept for the next request, per host.
+    /// The only ways out; none counts as the direct one. A proxy is `http`, `https`, `socks5` (names are resolved here) or
+    /// `socks5h` (names are resolved by the proxy), with `user:password@` where the proxy wants it. The proxy itself may have a
+    /// private address.
+    pub ways: Vec<Way>,
+    /// Connections that are kept for the next request, per host, over all ways.
     pub max_idle_per_host: usize,
 }
 
@@ -44,7 +46,7 @@ impl Default for ClientConfig {
             source_address: None,
             ca_pem: None,
             allow_private_addresses: false,
-            proxy: None,
+            ways: vec![Way::Direct],
             max_idle_per_host: 128,
         }
     }
@@ -67,8 +69,8 @@ pub(super) struct Limits {
     pub request_timeout: Duration,
     pub connect_timeout: Duration,
     pub allow_private_addresses: bool,
-    /// There is a proxy, by which alone anything may leave.
-    pub by_proxy: bool,
+    /// Something may leave from the machine's own address.
+    pub direct: bool,
 }
 
 impl ClientConfig {
@@ -77,15 +79,19 @@ impl ClientConfig {
             request_timeout: self.request_timeout,
             connect_timeout: self.connect_timeout,
             allow_private_addresses: self.allow_private_addresses,
-            by_proxy: self.proxy.is_some(),
+            direct: self.ways.is_empty() || self.ways.contains(&Way::Direct),
         }
     }
 
-    pub(super) fn build(&self, trusted: &Arc<RootCertStore>) -> Result<reqwest::Client, ClientError> {
-        let proxy_host = self
-            .proxy
-            .as_ref()
+    pub(super) fn build(
+        &self,
+        way: &Way,
+        trusted: &Arc<RootCertStore>,
+    ) -> Result<reqwest::Client, ClientError> {
+        let proxy_host = way
+            .proxy()
             .and_then(|proxy| proxy.expose().host_str().map(str::to_owned));
+        let idle = (self.max_idle_per_host / self.ways.len().max(1)).max(1);
         let builder = reqwest::Client::builder()
             .user_agent(USER_AGENT)
             .tls_backend_preconfigured(tls::config(trusted)?)
@@ -97,10 +103,10 @@ impl ClientConfig {
             .local_address(self.source_address)
             .connect_timeout(self.connect_timeout)
             .pool_idle_timeout(IDLE_TIMEOUT)
-            .pool_max_idle_per_host(self.max_idle_per_host)
+            .pool_max_idle_per_host(idle)
             .dns_resolver(CheckingResolver::new(self.allow_private_addresses, proxy_host))
             .no_proxy();
-        let builder = match &self.proxy {
+        let builder = match way.proxy() {
             Some(proxy) => builder.proxy(proxy_of(proxy)?),
             None => builder,
         };

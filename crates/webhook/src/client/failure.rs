@@ -40,15 +40,26 @@ pub(super) fn classify(error: reqwest::Error, connect_timeout: Duration, url: &S
     TransportError::Connection(text(innermost(&error)))
 }
 
-/// The same of a connection that goes by way of a proxy: it may be the proxy that cannot be reached, or that lets nobody through.
-pub(super) fn of_proxy(failure: TransportError) -> TransportError {
+/// The same, of a connection that did not come about.
+pub(super) fn of_connecting(failure: TransportError) -> TransportError {
+    match failure {
+        TransportError::Connection(reason) => TransportError::NoConnection(reason),
+        TransportError::Timeout(time) => TransportError::ConnectTimeout(time),
+        other => other,
+    }
+}
+
+/// The same, of one that goes by way of a proxy: it may be the proxy that cannot be reached, or that lets nobody through. `number` is
+/// its place among several.
+pub(super) fn of_proxy(failure: TransportError, number: Option<usize>) -> TransportError {
     let reason = match failure {
         TransportError::Connection(reason) => reason,
         TransportError::Resolve(reason) => format!("no name could be resolved: {reason}"),
         TransportError::Timeout(time) => format!("no answer within {time:?}"),
         other => return other,
     };
-    TransportError::Connection(format!("by way of zentry_notify.proxy: {reason}"))
+    let number = number.map_or_else(String::new, |number| format!(" no. {number}"));
+    TransportError::NoConnection(format!("by way of zentry_notify.proxy{number}: {reason}"))
 }
 
 /// The text of the first cause of all.

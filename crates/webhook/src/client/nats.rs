@@ -92,7 +92,7 @@ impl Links {
         message: &Message,
         body: Bytes,
     ) -> Result<Answer, TransportError> {
-        if self.limits.by_proxy {
+        if !self.limits.direct {
             return Err(TransportError::Forbidden(
                 "NATS is not spoken by way of zentry_notify.proxy, and nothing leaves otherwise".into(),
             ));

@@ -178,6 +178,12 @@ fn no_answer_is_a_passing_failure() {
         );
         assert_eq!(judgement.error, Some(error.to_string()));
     }
+    for error in [
+        TransportError::NoConnection("refused".into()),
+        TransportError::ConnectTimeout(Duration::from_secs(5)),
+    ] {
+        assert_eq!(absent(error).verdict, Verdict::Unreached);
+    }
     let timeout = absent(TransportError::Timeout(Duration::from_secs(30)));
     assert_eq!(timeout.error.as_deref(), Some("no answer within 30s"));
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::{CircuitState, DeliveryId, InARow, QueueId};
+use crate::way::WayId;
 
 /// Everything that has changed since changes were last taken.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,9 +17,9 @@ pub struct Changes {
     pub queues: Vec<QueueChange>,
     /// What is counted of these queues now.
     pub in_a_row: BTreeMap<QueueId, InARow>,
-    /// All of Discord is parked until then. Give it to [`Scheduler::park_discord`](super::Scheduler::park_discord)
-    /// after a restart.
-    pub discord_parked_until: Option<Timestamp>,
+    /// All of Discord is parked until then on these ways out. Give it to
+    /// [`Scheduler::park_discord`](super::Scheduler::park_discord) after a restart.
+    pub discord_parked: BTreeMap<WayId, Timestamp>,
 }
 
 impl Changes {
@@ -26,7 +27,7 @@ impl Changes {
         self.deliveries.is_empty()
             && self.queues.is_empty()
             && self.in_a_row.is_empty()
-            && self.discord_parked_until.is_none()
+            && self.discord_parked.is_empty()
     }
 }
 

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use crate::event::Event;
 use crate::nats::Publication;
 use crate::traceparent::Traceparent;
+use crate::way::WayId;
 
 /// The webhook's id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -53,6 +54,8 @@ pub struct Claim {
 pub struct Request {
     pub id: RequestId,
     pub queue: QueueId,
+    /// By which way it is to leave.
+    pub way: WayId,
     pub body: Vec<u8>,
     /// See [`Composed`].
     pub message_id: Option<Box<str>>,

@@ -30,7 +30,7 @@ impl Scheduler {
     }
 
     fn may_send(&self, group: Group) -> bool {
-        let opens_at = self.gates.opens_at(group.pool);
+        let opens_at = self.gates.opens_at(group.pool, self.clock.now());
         self.concurrency.free(group.standing) && opens_at.is_some_and(|at| at <= self.clock.now())
     }
 
@@ -40,7 +40,7 @@ impl Scheduler {
         groups
             .filter_map(|group| {
                 // What holds it up otherwise ends with an answer, or when a request becomes slow.
-                match self.gates.opens_at(group.pool) {
+                match self.gates.opens_at(group.pool, self.clock.now()) {
                     Some(at) if self.concurrency.free(group.standing) => Some(at.max(self.clock.now())),
                     _ => self.next_slow(),
                 }
@@ -99,6 +99,15 @@ impl Scheduler {
             }
             return None;
         }
+        let (pool, kind) = (queue.pool(), queue.config.kind);
+        let way = self.gates.choose(pool, kind, id, queue.avoided(now), now);
+        let way = match way {
+            Ok(way) => way,
+            Err(again) => {
+                queue.wait_for_way(again);
+                return None;
+            }
+        };
         let sendable = queue.sendable(&self.clock, &self.policy);
         let rows = queue
             .rows
@@ -112,7 +121,8 @@ impl Scheduler {
         queue.in_flight = Some(InFlight {
             taken,
             left: now,
-            pool: queue.pool(),
+            way,
+            pool,
             standing,
             revision: queue.config.revision,
             slow: false,
@@ -121,10 +131,11 @@ impl Scheduler {
         queue.turn = None;
         queue.left();
         self.concurrency.take(standing);
-        self.gates.leave(queue.pool());
+        self.gates.leave(way, pool);
         Some(Request {
             id: self.in_flight.leave(id),
             queue: id,
+            way,
             body: composed.body,
             message_id: composed.message_id,
             publication: composed.publication,

@@ -12,13 +12,14 @@ use jiff::Timestamp;
 use super::age::Age;
 use super::clock::{Clock, Tick};
 use super::concurrency::Standing;
-use super::gates::Pool;
+use super::gates::{AVOIDS_FOR, Avoided, Pool};
 use super::health::Health;
 use super::limiter::Limiter;
 use super::prefetch::Page;
 use super::run_queue::{Group, Ticket};
 use super::{Delivery, DeliveryId, InARow, Policy, QueueConfig};
 use crate::digest::SHOWN;
+use crate::way::WayId;
 pub(super) use doubt::Doubt;
 
 /// A delivery that failed so often goes alone: whichever event makes the endpoint fail does not take its neighbours
@@ -62,6 +63,12 @@ pub(super) struct EndpointQueue {
     pub(super) changed_in: Option<u64>,
     /// Which call of `configure` last named it.
     pub(super) configured_in: u64,
+    /// Ways out by which it could not be reached...
+    avoided: Avoided,
+    /// ...which it avoids until then.
+    avoids_until: Tick,
+    /// None of the others is open before this.
+    ways_until: Tick,
     /// No request before this, whatever it holds and whoever wants it.
     paced_until: Tick,
     /// When the last answer came: the configured interval counts from there, and may be changed meanwhile.
@@ -117,6 +124,7 @@ pub(super) enum State {
 pub(super) struct InFlight {
     pub(super) taken: usize,
     pub(super) left: Tick,
+    pub(super) way: WayId,
     /// Of the queue when its turn came.
     pub(super) pool: Pool,
     pub(super) standing: Standing,
@@ -153,6 +161,9 @@ impl EndpointQueue {
             turn: None,
             changed_in: None,
             configured_in: 0,
+            avoided: Avoided::default(),
+            avoids_until: Tick::DISTANT_PAST,
+            ways_until: Tick::DISTANT_PAST,
             paced_until: Tick::DISTANT_PAST,
             answered_at: None,
             rests_until: Tick::DISTANT_PAST,
@@ -223,6 +234,28 @@ impl EndpointQueue {
         self.rests_until = self.rests_until.max(tick);
     }
 
+    /// The ways that it had better not take now.
+    pub(super) fn avoided(&self, now: Tick) -> Avoided {
+        match now < self.avoids_until {
+            true => self.avoided,
+            false => Avoided::default(),
+        }
+    }
+
+    pub(super) fn avoid(&mut self, avoided: Avoided, now: Tick) {
+        self.avoided = avoided;
+        self.avoids_until = now.after(AVOIDS_FOR);
+    }
+
+    pub(super) fn forget_ways(&mut self) {
+        self.avoids_until = Tick::DISTANT_PAST;
+        self.ways_until = Tick::DISTANT_PAST;
+    }
+
+    pub(super) fn wait_for_way(&mut self, tick: Tick) {
+        self.ways_until = tick;
+    }
+
     /// An answer has come. The caps count from the answers: the request before has certainly arrived by then, however
     /// long its way was.
     pub(super) fn answered(&mut self, now: Tick) {
@@ -231,6 +264,7 @@ impl EndpointQueue {
 
     /// A request has left.
     pub(super) fn left(&mut self) {
+        self.ways_until = Tick::DISTANT_PAST;
         self.gathers_until = Tick::DISTANT_PAST;
         self.gathers_since = None;
         self.gathers_all = false;

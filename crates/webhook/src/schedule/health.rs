@@ -182,6 +182,11 @@ impl Health {
         })
     }
 
+    /// Whether the endpoint's answers of "too fast" are still believed to the letter.
+    pub(super) fn trusts_waits(&self) -> bool {
+        self.limits <= TRUSTED_WAITS
+    }
+
     /// How long to wait when the answer says `wait`.
     pub(super) fn limited(&mut self, wait: Duration) -> Duration {
         self.limits = self.limits.saturating_add(1);

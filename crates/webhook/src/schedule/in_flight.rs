@@ -65,8 +65,8 @@ impl Scheduler {
             let now = self.clock.now();
             if let Some(in_flight) = self.in_flight_of(queue) {
                 in_flight.slow = true;
-                let pool = in_flight.pool;
-                self.gates.arrive(pool, now);
+                let (way, pool) = (in_flight.way, in_flight.pool);
+                self.gates.arrive(way, pool, now);
             }
         }
         let mut in_the_way = std::mem::take(&mut self.in_flight.in_the_way);

@@ -33,10 +33,13 @@ mod limiters;
 mod policy;
 mod prefetch;
 mod rate;
+mod reach;
+mod refusals;
 mod run_queue;
 mod state;
 mod tally;
 mod verdict;
+mod way_counts;
 mod window;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -50,6 +53,7 @@ pub use delivery::{Claim, Compose, Composed, Delivery, DeliveryId, QueueId, Requ
 pub use policy::{CircuitState, InARow, Policy, QueueConfig};
 pub use rate::{InvalidRate, Rate};
 pub use tally::{ALL_EVENTS, Counts, Tally};
+pub use way_counts::{WayCounts, WayReport};
 
 use clock::{Clock, Tick};
 use concurrency::ConcurrencyLimiter;
@@ -59,6 +63,8 @@ use in_flight::InFlightRequests;
 use limiters::Limiters;
 use prefetch::PrefetchBuffer;
 use run_queue::RunQueue;
+
+use crate::way::WayId;
 
 /// Decides for all queues of a database.
 #[derive(Debug)]
@@ -104,7 +110,7 @@ impl Scheduler {
             recording: Vec::new(),
             prefetch: PrefetchBuffer::new(policy.max_buffered),
             concurrency: ConcurrencyLimiter::new(policy.max_in_flight, policy.max_slow),
-            gates: Gates::new(policy.discord_per_second),
+            gates: Gates::new(&policy),
             limiters: Limiters::default(),
             in_flight: InFlightRequests::default(),
             numbers_given: 0,
@@ -121,7 +127,7 @@ impl Scheduler {
     pub fn set_policy(&mut self, policy: Policy) {
         self.prefetch.set(policy.max_buffered);
         self.concurrency.set(policy.max_in_flight, policy.max_slow);
-        self.gates.set(policy.discord_per_second);
+        self.gates.set(&policy);
         self.policy = policy;
         self.limit();
     }
@@ -226,13 +232,47 @@ impl Scheduler {
         discord
     }
 
-    /// All of Discord is parked, as [`Changes::discord_parked_until`] said before a restart.
-    pub fn park_discord(&mut self, until: Timestamp, now: Timestamp) {
-        let latest = self.clock.read(now).after(endpoint_queue::LONGEST_WAIT);
-        self.park(Pool::Discord, self.clock.tick(until).min(latest));
+    /// Names the ways out; none leaves them as they are. What is known of those that stay is kept. It begins with the direct one.
+    pub fn set_ways(&mut self, ways: &[WayId]) {
+        if self.gates.set_ways(ways) {
+            for queue in self.queues.values_mut() {
+                queue.forget_ways();
+            }
+        }
     }
 
-    /// The end of that: a person wants Discord to be tried. What a webhook has been told by itself holds.
+    /// All of Discord is parked on this way, as [`Changes::discord_parked`] said before a restart.
+    pub fn park_discord(&mut self, way: WayId, until: Timestamp, now: Timestamp) {
+        let latest = self.clock.read(now).after(endpoint_queue::LONGEST_WAIT);
+        self.park(way, Pool::Discord, self.clock.tick(until).min(latest));
+    }
+
+    /// Before a restart, Discord refused so many requests on this way: [`WayCounts::refused`]. In the order of time.
+    pub fn remember_refused(&mut self, way: WayId, count: u32, at: Timestamp, now: Timestamp) {
+        let now = self.clock.read(now);
+        let at = self.clock.tick(at).min(now);
+        self.gates.remember_refused(way, count, at);
+        self.give_up_places(Pool::Discord);
+    }
+
+    /// What has come about since the last call, of each way.
+    pub fn take_ways(&mut self) -> Vec<WayReport> {
+        let counts = self.gates.take_counts();
+        let reports = counts.into_iter().map(|(way, counts, down)| WayReport {
+            way,
+            counts,
+            down_until: down.map(|until| self.clock.wall(until)),
+        });
+        reports.collect()
+    }
+
+    /// Until when nothing leaves to Discord's own hosts by any way: they are parked, or have refused as much as they may. None: something may.
+    pub fn discord_parked_until(&self) -> Option<Timestamp> {
+        let until = self.gates.parked_until(Pool::Discord);
+        (until > self.clock.now()).then(|| self.clock.wall(until))
+    }
+
+    /// The end of a park: a person wants Discord to be tried. What a webhook has been told by itself holds.
     pub fn unpark_discord(&mut self) {
         self.gates.unpark(Pool::Discord);
     }

@@ -20,8 +20,10 @@ pub struct Policy {
     /// Deliveries older than this fail without a request, when it is their turn: behind an open circuit, when the queue is
     /// tried next.
     pub max_age: Duration,
-    /// Requests per second to Discord's own hosts, all queues together; 0: no cap.
+    /// Requests per second to Discord's own hosts, all queues together, by each way out; 0: no cap.
     pub discord_per_second: u32,
+    /// Answers of 401, 403 and 429 from there in ten minutes, likewise: for 10,000 of them Discord bans an address. 0: no cap.
+    pub discord_refusals: u32,
     /// Requests to each webhook on Microsoft's own hosts, or to those together that share a group.
     pub teams_rate: Rate,
     /// Requests in flight, over all queues; 0 counts as 1. Those that have been out for longer than half a second do not
@@ -41,6 +43,7 @@ impl Default for Policy {
             max_attempts: 8,
             max_age: Duration::from_secs(24 * 3600),
             discord_per_second: 50,
+            discord_refusals: 9_000,
             teams_rate: Rate {
                 count: 25,
                 period: Duration::from_secs(300),

@@ -8,6 +8,7 @@ use super::endpoint_queue::{Life, State};
 use super::gates::Pool;
 use super::run_queue::Group;
 use super::{QueueId, Scheduler};
+use crate::way::WayId;
 
 /// A queue that waits longer than this gives its rows back.
 const KEEPS_ROWS: Duration = Duration::from_secs(5);
@@ -155,10 +156,15 @@ impl Scheduler {
         self.set_slow_aside();
     }
 
-    /// Until then nothing leaves to the queues of a pool. They go on waiting for their turns where they are, or all of
+    /// Until then nothing leaves by this way to the queues of a pool. They go on waiting for their turns where they are, or all of
     /// them would have to move twice.
-    pub(super) fn park(&mut self, pool: Pool, until: Tick) {
-        self.gates.park(pool, until);
+    pub(super) fn park(&mut self, way: WayId, pool: Pool, until: Tick) {
+        self.gates.park(way, pool, until);
+        self.give_up_places(pool);
+    }
+
+    /// The queues of a pool give their rows back, if none can leave for long.
+    pub(super) fn give_up_places(&mut self, pool: Pool) {
         if self.gates.parked_until(pool).since(self.clock.now()) <= KEEPS_ROWS {
             return;
         }

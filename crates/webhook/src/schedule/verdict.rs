@@ -11,15 +11,19 @@ use jiff::Timestamp;
 use super::clock::{Clock, Tick};
 use super::concurrency::Record;
 use super::endpoint_queue::{Doubt, EndpointQueue, LONGEST_WAIT};
-use super::gates::Pool;
+use super::gates::{Avoided, Pool};
 use super::health::TooOften;
 use super::{
     Changes, CircuitState, DeliveryChange, Outcome, Policy, QueueChange, RequestId, Scheduler, Tally, backoff,
 };
+use crate::endpoint::EndpointKind;
 use crate::outcome::{Judgement, RateScope, Verdict};
 
 /// So many times [`Policy::max_attempts`]: an outage of some hours leaves a digest whole.
 const DIGEST_PATIENCE: u32 = 4;
+
+/// An endpoint that says again and again that the address has to wait is not believed at once on the next way.
+const LOOKS_ELSEWHERE: Duration = Duration::from_secs(1);
 
 impl Scheduler {
     /// The answer to a request, or its absence.
@@ -39,9 +43,22 @@ impl Scheduler {
         };
         queue.arrived(now, self.clock.wall(now));
         self.concurrency.release(in_flight.standing, in_flight.aside);
-        self.gates.back(in_flight.pool);
+        let (way, kind) = (in_flight.way, queue.config.kind);
+        self.gates.back(way, in_flight.pool);
         if !in_flight.slow {
-            self.gates.arrive(in_flight.pool, now);
+            self.gates.arrive(way, in_flight.pool, now);
+        }
+        // What a stream has for an answer or for none is of no way out.
+        match (judgement.verdict, judgement.status_code) {
+            _ if kind == EndpointKind::Nats => {}
+            (Verdict::Unreached, _) => self.gates.unreached(way, id, now, &mut self.random),
+            (_, Some(status)) => {
+                self.gates.reached(way);
+                if in_flight.pool == Pool::Discord && matches!(status, 401 | 403 | 429) {
+                    self.gates.refused(way, 1, now);
+                }
+            }
+            (_, None) => {}
         }
 
         let (rows, changes) = (queue.rows.len(), self.changes.deliveries.len());
@@ -55,11 +72,17 @@ impl Scheduler {
                 scope: RateScope::Discord,
             } => Some(now.after(wait.min(LONGEST_WAIT))),
             Verdict::Blocked => {
-                let blocks = self.gates.blocked(queue.pool());
+                let blocks = self.gates.blocked(way, queue.pool());
                 Some(now.after(backoff::edge(blocks, &mut self.random)))
             }
             _ => None,
         };
+        let avoided = match judgement.verdict {
+            Verdict::Unreached => self.gates.avoid(queue.avoided(now), way),
+            _ => queue.avoided(now),
+        };
+        let may_move = kind != EndpointKind::Nats;
+        let elsewhere = may_move && self.gates.elsewhere(way, queue.pool(), avoided, now);
         let asks = matches!(queue.doubt, Doubt::Asks(_));
         let circuit_was_open = queue.health.is_open();
         let mut ruling = Ruling {
@@ -72,6 +95,7 @@ impl Scheduler {
             out: now.since(in_flight.left),
             queue,
             parked,
+            elsewhere: elsewhere.then_some(avoided),
             circuit_was_open,
             policy: &self.policy,
             clock: &self.clock,
@@ -105,15 +129,19 @@ impl Scheduler {
             self.give_rows_back(id);
         }
         match judgement.verdict {
-            Verdict::Unavailable { .. } => {}
+            Verdict::Unavailable { .. } | Verdict::Unreached => {}
             Verdict::Blocked => {}
-            _ => self.gates.passed(pool),
+            _ => self.gates.passed(way, pool),
         }
         if let Some(until) = parked {
-            self.park(pool, until);
-            if pool == Pool::Discord {
-                self.changes.discord_parked_until = Some(self.clock.wall(self.gates.parked_until(pool)));
+            self.park(way, pool, until);
+            if pool == Pool::Discord
+                && let Some(until) = self.gates.way_parked_until(way, pool)
+            {
+                self.changes.discord_parked.insert(way, self.clock.wall(until));
             }
+        } else if pool == Pool::Discord {
+            self.give_up_places(pool);
         }
         self.settle(id);
     }
@@ -127,6 +155,8 @@ struct Ruling<'a> {
     out: Duration,
     queue: &'a mut EndpointQueue,
     parked: Option<Tick>,
+    /// There is another way out for it, and the ones that it avoids.
+    elsewhere: Option<Avoided>,
     circuit_was_open: bool,
     now: Tick,
     wall: Timestamp,
@@ -143,9 +173,11 @@ impl Ruling<'_> {
     fn apply(&mut self) {
         let failed = matches!(
             self.judgement.verdict,
-            Verdict::Retry { .. } | Verdict::Unavailable { .. }
+            Verdict::Retry { .. } | Verdict::Unavailable { .. } | Verdict::Unreached
         );
-        self.queue.health.went(Record::of(failed, self.out, self.now));
+        if self.judgement.verdict != Verdict::Unreached || self.elsewhere.is_none() {
+            self.queue.health.went(Record::of(failed, self.out, self.now));
+        }
         self.queue.answered(self.now);
         if let Some(pause) = self.judgement.pause {
             self.pause(pause);
@@ -162,8 +194,20 @@ impl Ruling<'_> {
             }
             Verdict::Forbidden => self.forbidden(),
             Verdict::Misdirected => self.misdirected(),
+            Verdict::RateLimited {
+                wait,
+                scope: RateScope::Discord,
+            } if self.elsewhere.is_some() => {
+                self.queue.health.limited(wait);
+                self.move_on();
+            }
             Verdict::RateLimited { wait, .. } => self.rate_limited(wait),
+            Verdict::Blocked if self.elsewhere.is_some() => self.wait_until(self.now),
             Verdict::Blocked => self.wait_until(self.parked.unwrap_or(self.now)),
+            Verdict::Unreached if self.elsewhere.is_some() => {
+                self.queue.avoid(self.elsewhere.unwrap_or_default(), self.now);
+                self.wait_until(self.now);
+            }
             Verdict::Retry { wait } => {
                 let circuit = self.queue.health.failed(self.clock, self.random);
                 self.doubt();
@@ -171,7 +215,15 @@ impl Ruling<'_> {
                 self.retry(wait.map(|wait| wait.min(backoff::LONGEST_ASKED)), circuit);
                 self.ask(wait);
             }
-            Verdict::Unavailable { wait } => {
+            Verdict::Unavailable { .. } | Verdict::Unreached => {
+                let wait = match self.judgement.verdict {
+                    Verdict::Unavailable { wait } => wait,
+                    _ => None,
+                };
+                if self.judgement.verdict == Verdict::Unreached {
+                    // By none of the ways: the next time all of them are tried.
+                    self.queue.forget_ways();
+                }
                 let circuit = self.queue.health.unavailable(self.clock, self.random);
                 let last = self.queue.rows.get(self.taken.saturating_sub(1));
                 self.queue.blameless = self.queue.blameless.max(last.map(|delivery| delivery.id));
@@ -278,6 +330,15 @@ impl Ruling<'_> {
         let wait = self.queue.health.limited(wait);
         self.pause(wait);
         self.wait_until(self.now.after(wait.min(LONGEST_WAIT)));
+    }
+
+    /// The address has to wait, and the message goes by another way.
+    fn move_on(&mut self) {
+        let wait = match self.queue.health.trusts_waits() {
+            true => Duration::ZERO,
+            false => LOOKS_ELSEWHERE,
+        };
+        self.wait_until(self.now.after(wait));
     }
 
     /// That is no attempt.

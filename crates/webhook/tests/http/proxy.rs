@@ -3,7 +3,8 @@
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
-use webhook::client::ClientError;
+use webhook::client::{ClientError, Headers};
+use webhook::way::{Way, WayId};
 
 use super::server::{Request, Server, ok, read_request};
 use super::*;
@@ -11,7 +12,7 @@ use super::*;
 /// Only public targets, by way of a proxy that has no public address.
 fn client_through(proxy: &str) -> Client {
     let config = ClientConfig {
-        proxy: Some(url(proxy)),
+        ways: vec![Way::Proxy(url(proxy))],
         allow_private_addresses: false,
         ..local_config()
     };
@@ -66,7 +67,7 @@ async fn https_goes_through_a_tunnel_that_sees_no_secret() {
     let error = post(&client, &url(&format!("https://target.example{PATH}")))
         .await
         .unwrap_err();
-    assert!(matches!(error, TransportError::Connection(_)), "{error:?}");
+    assert!(matches!(error, TransportError::NoConnection(_)), "{error:?}");
     assert!(
         error.to_string().contains("by way of zentry_notify.proxy"),
         "{error}"
@@ -94,6 +95,46 @@ async fn a_proxy_that_is_not_there_is_said_to_be_the_one() {
             );
         }
     }
+}
+
+#[tokio::test]
+async fn each_request_leaves_by_the_way_that_it_is_given() {
+    let (proxy, mut requests) = telling("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await;
+    let server = Server::answering(ok("1")).await;
+    let ways = [
+        // Nobody listens there.
+        Way::Proxy(url("http://user:PROXYSECRET@127.0.0.1:1")),
+        Way::Proxy(url(&format!("http://{}", proxy.address))),
+        Way::Direct,
+    ];
+    let config = ClientConfig {
+        ways: ways.to_vec(),
+        ..local_config()
+    };
+    let client = Client::new(&config).unwrap();
+    assert!(!format!("{client:?} {config:?}").contains("PROXYSECRET"));
+    let target = local_url(server.address);
+    let post = async |way: WayId| {
+        let body = Bytes::from_static(b"{}");
+        client
+            .post_by(way, EndpointKind::Discord, &target, &Headers::default(), body)
+            .await
+    };
+    let error = post(ways[0].id()).await.unwrap_err();
+    assert!(matches!(error, TransportError::NoConnection(_)), "{error:?}");
+    let told = error.to_string();
+    assert!(
+        told.starts_with("connection failed: by way of zentry_notify.proxy no. 1: ")
+            && !told.contains("SECRET"),
+        "{told}"
+    );
+    post(ways[1].id()).await.unwrap();
+    let asked = requests.recv().await.unwrap();
+    assert_eq!(asked.first_line(), format!("POST {} HTTP/1.1", target.expose()));
+    assert_eq!(server.connections(), 0);
+    assert_eq!(post(ways[2].id()).await.unwrap().body, b"1");
+    let gone = post(WayId(7)).await.unwrap_err();
+    assert!(matches!(gone, TransportError::Forbidden(_)), "{gone:?}");
 }
 
 #[tokio::test]
@@ -178,7 +219,7 @@ fn other_proxies_are_refused_without_their_secret() {
         "socks5:",
     ] {
         let config = ClientConfig {
-            proxy: Some(url(text)),
+            ways: vec![Way::Proxy(url(text))],
             ..local_config()
         };
         let error = Client::new(&config).unwrap_err();

@@ -5,6 +5,7 @@ use std::io::Read;
 use std::os::unix::net::UnixStream;
 
 use webhook::http_thread::{HttpThread, Incoming, Outgoing};
+use webhook::way::WayId;
 
 use super::server::{Server, ok, read_request};
 use super::*;
@@ -39,6 +40,7 @@ impl Fixture {
                 headers: webhook::client::Headers::default(),
                 message: None,
                 id,
+                way: WayId::DIRECT,
                 kind: EndpointKind::Discord,
                 url,
                 body: b"{}".to_vec(),
@@ -136,6 +138,7 @@ fn signals_go_to_none_of_its_threads() {
             headers: webhook::client::Headers::default(),
             message: None,
             id: 1,
+            way: WayId::DIRECT,
             kind: EndpointKind::Discord,
             url,
             body: Vec::new(),

@@ -149,7 +149,7 @@ async fn a_handshake_that_hangs_ends_with_the_connections_time() {
     })
     .await;
     let error = post(&client, &https(&server, "localhost")).await.unwrap_err();
-    assert_eq!(error, TransportError::Timeout(connect_timeout));
+    assert_eq!(error, TransportError::ConnectTimeout(connect_timeout));
 }
 
 #[test]

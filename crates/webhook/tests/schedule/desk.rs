@@ -7,6 +7,8 @@ use webhook::endpoint::{EndpointKind, Vendor, WebhookType};
 use webhook::outcome::{Judgement, RateScope, Verdict};
 use webhook::schedule::{DeliveryId, InARow, Outcome, Policy, QueueConfig, QueueId, Request, Scheduler};
 
+use webhook::way::WayId;
+
 use crate::glue::{Row, Tables, turn};
 
 pub struct Desk {
@@ -15,6 +17,8 @@ pub struct Desk {
     pub now: Timestamp,
     pub room: usize,
     pub configs: Vec<QueueConfig>,
+    /// None: as it begins.
+    pub ways: Vec<WayId>,
 }
 
 pub fn queue(id: i64) -> QueueConfig {
@@ -59,6 +63,15 @@ pub fn verdict(verdict: Verdict) -> Judgement {
         Verdict::RateLimited { .. } => (429, Some("too fast")),
         Verdict::Retry { .. } => (500, Some("broken")),
         Verdict::Unavailable { .. } => (502, Some("not there")),
+        Verdict::Unreached => {
+            return Judgement {
+                verdict,
+                pause: None,
+                status_code: None,
+                body: None,
+                error: Some("no connection".to_owned()),
+            };
+        }
         Verdict::Blocked => (403, Some("not from here")),
         Verdict::Misdirected => (400, Some("no thread")),
         Verdict::Gone => (404, Some("no such webhook")),
@@ -109,6 +122,7 @@ impl Desk {
             now,
             room: usize::MAX,
             configs,
+            ways: Vec::new(),
         }
     }
 
@@ -209,8 +223,9 @@ impl Desk {
             config.in_a_row = self.tables.in_a_row.get(&config.id).cloned().unwrap_or_default();
         }
         self.scheduler.configure(self.configs.clone(), self.now);
-        if let Some(until) = self.tables.discord_parked_until {
-            self.scheduler.park_discord(until, self.now);
+        self.scheduler.set_ways(&self.ways);
+        for (way, until) in &self.tables.discord_parked {
+            self.scheduler.park_discord(*way, *until, self.now);
         }
     }
 }

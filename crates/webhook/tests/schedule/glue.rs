@@ -9,6 +9,7 @@ use webhook::schedule::{
     Changes, CircuitState, Compose, Composed, Delivery, DeliveryChange, DeliveryId, InARow, Outcome,
     QueueChange, QueueId, Request, Scheduler,
 };
+use webhook::way::WayId;
 
 /// A row of the log.
 #[derive(Clone, Debug)]
@@ -45,7 +46,7 @@ pub struct Tables {
     pub circuits: BTreeMap<QueueId, CircuitState>,
     pub in_a_row: BTreeMap<QueueId, InARow>,
     pub switched_off: BTreeMap<QueueId, Arc<str>>,
-    pub discord_parked_until: Option<Timestamp>,
+    pub discord_parked: BTreeMap<WayId, Timestamp>,
 }
 
 impl Tables {
@@ -130,7 +131,7 @@ impl Tables {
             }
         }
         self.in_a_row.extend(changes.in_a_row.clone());
-        self.discord_parked_until = changes.discord_parked_until.or(self.discord_parked_until);
+        self.discord_parked.extend(changes.discord_parked.clone());
     }
 }
 

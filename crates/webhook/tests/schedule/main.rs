@@ -16,4 +16,5 @@ mod rates;
 mod refusals;
 mod retries;
 mod simulation;
+mod ways;
 mod world;

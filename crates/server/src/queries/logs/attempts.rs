@@ -17,7 +17,7 @@ pub struct Attempt {
     #[serde(serialize_with = "times::iso")]
     #[schema(value_type = String, format = DateTime)]
     pub attempted_at: Timestamp,
-    /// Which attempt it was, from 1; null: a rate limit, which is no attempt
+    /// Which attempt it was, from 1; null: a rate limit, or a way out that led nowhere while there was another, which is no attempt
     pub attempt: Option<i32>,
     /// The HTTP status of the answer; null: none came
     pub response_status_code: Option<i32>,
@@ -27,6 +27,16 @@ pub struct Attempt {
     #[serde(serialize_with = "times::iso_or_null")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub next_attempt_at: Option<Timestamp>,
+}
+
+impl Attempt {
+    /// What people read where it is no attempt.
+    pub fn in_place_of_a_number(&self) -> &'static str {
+        match self.response_status_code {
+            Some(_) => "rate limit",
+            None => "by another way",
+        }
+    }
 }
 
 /// Those of a delivery, in order: the first fifty, and the last when it was given up.

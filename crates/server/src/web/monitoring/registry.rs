@@ -16,7 +16,7 @@ use prometheus_client::registry::Registry;
 use tokio_postgres::Error;
 
 use crate::database::Session;
-use crate::queries::metrics::{self, Source, State, Total, Versions, Waiting};
+use crate::queries::metrics::{self, Source, State, Total, Versions, Waiting, WayOut};
 use crate::queries::status::{self, Finding};
 
 /// Of what the database says at one moment.
@@ -27,6 +27,7 @@ pub struct Snapshot {
     webhooks: Vec<State>,
     unrouted: i64,
     findings: Vec<Finding>,
+    ways: Vec<WayOut>,
     versions: Versions,
 }
 
@@ -39,6 +40,7 @@ impl Snapshot {
             webhooks: metrics::webhook_states(session).await?,
             unrouted: metrics::unrouted(session).await?,
             findings: status::status(session).await?,
+            ways: metrics::ways_out(session).await?,
             versions: metrics::versions(session).await?,
         })
     }
@@ -50,6 +52,7 @@ impl Snapshot {
         registry.register_collector(Box::new(Latencies::of(self.bounds, self.totals)));
         what_webhooks_do(&mut registry, self.webhooks);
         what_works(&mut registry, self.findings);
+        what_left_by_which_way(&mut registry, self.ways);
         let versions = Info::new(Builds {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             extension: self.versions.extension,
@@ -118,6 +121,12 @@ struct WebhookStateLabels {
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct SubjectLabels {
     subject: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct WayLabels {
+    number: i32,
+    way: String,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -236,6 +245,50 @@ fn what_works(registry: &mut Registry, findings: Vec<Finding>) {
         "status",
         "What zentry_status() says of the worker, the launcher, the library and the rest: 0 ok, 1 needs attention, 2 broken",
         status,
+    );
+}
+
+fn what_left_by_which_way(registry: &mut Registry, ways: Vec<WayOut>) {
+    let (requests, unreached, refused) = (
+        Family::<WayLabels, Counter>::default(),
+        Family::<WayLabels, Counter>::default(),
+        Family::<WayLabels, Counter>::default(),
+    );
+    let (down, banned) = (
+        Family::<WayLabels, Gauge>::default(),
+        Family::<WayLabels, Gauge>::default(),
+    );
+    for one in ways {
+        let labels = WayLabels {
+            number: one.number,
+            way: one.way,
+        };
+        requests.get_or_create(&labels).inc_by(count(one.requests));
+        unreached.get_or_create(&labels).inc_by(count(one.unreached));
+        refused.get_or_create(&labels).inc_by(count(one.refused));
+        down.get_or_create(&labels).set(i64::from(one.down));
+        banned.get_or_create(&labels).set(i64::from(one.banned));
+    }
+    registry.register(
+        "way_requests",
+        "Requests of all databases that left by a way out, since the server of the database started",
+        requests,
+    );
+    registry.register(
+        "way_unreached",
+        "Requests by a way out for which no connection came about",
+        unreached,
+    );
+    registry.register(
+        "way_refused",
+        "Requests by a way out that Discord answered with 401, 403 or 429",
+        refused,
+    );
+    registry.register("way_down", "1: nobody is reached by a way out", down);
+    registry.register(
+        "way_banned",
+        "1: Discord has banned the address of a way out",
+        banned,
     );
 }
 

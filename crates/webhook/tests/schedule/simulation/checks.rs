@@ -5,6 +5,8 @@ use std::collections::VecDeque;
 use webhook::endpoint::{EndpointKind, Vendor, WebhookType};
 use webhook::schedule::{ALL_EVENTS, Changes, DeliveryId, Outcome, QueueChange, QueueId, Rate, Request};
 
+use webhook::way::WayId;
+
 use super::{Flying, Happening, Known, SECOND, World};
 use crate::world::{Moment, Temper, micros};
 
@@ -78,10 +80,15 @@ impl World {
                 "probed too soon"
             );
         }
+        let address = self
+            .ways
+            .iter()
+            .find(|address| address.id == request.way)
+            .unwrap();
         if config.vendor == Vendor::Of(WebhookType::Discord) {
-            assert!(now >= self.discord_parked_until, "Discord is parked");
+            assert!(now >= address.discord_parked_until, "Discord is parked");
         } else if config.kind == EndpointKind::Discord {
-            assert!(now >= self.like_parked_until, "parked by a host of its kind");
+            assert!(now >= address.like_parked_until, "parked by a host of its kind");
         }
 
         known.in_flight = true;
@@ -106,13 +113,10 @@ impl World {
     }
 
     /// The vendors' caps, as the vendors count.
-    pub fn check_caps(&mut self, queue: QueueId, revision: u64) {
+    pub fn check_caps(&mut self, queue: QueueId, way: WayId, revision: u64) {
         if self.queues[&queue].config.vendor == Vendor::Of(WebhookType::Discord) {
-            check_window(
-                &mut self.discord,
-                self.now,
-                Rate::per_second(self.policy.discord_per_second),
-            );
+            let (now, rate) = (self.now, Rate::per_second(self.policy.discord_per_second));
+            check_window(&mut self.address(way).discord, now, rate);
         }
         let rate = |known: &Known| {
             let of_vendor =

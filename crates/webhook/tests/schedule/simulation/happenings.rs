@@ -2,9 +2,9 @@
 
 use webhook::endpoint::{EndpointKind, Vendor, WebhookType};
 use webhook::outcome::{Judgement, RateScope, Verdict};
-use webhook::schedule::{InARow, QueueId, RequestId, Scheduler};
+use webhook::schedule::{InARow, QueueConfig, QueueId, RequestId, Scheduler};
 
-use super::{Happening, Known, SECOND, World};
+use super::{Address, Happening, Known, SECOND, World};
 use crate::desk::{seconds, verdict};
 use crate::world::{Moment, Temper, micros};
 
@@ -16,7 +16,8 @@ impl World {
             Happening::Answer { life, request } => self.answer(life, request),
             Happening::Crash => self.crash(),
             Happening::SetBack { micros } => self.set_back += micros,
-            Happening::EdgeBlocks { micros } => self.edge_blocks_until = self.now + micros,
+            Happening::EdgeBlocks { way, micros } => self.ways[way].edge_blocks_until = self.now + micros,
+            Happening::WayDies { way, micros } => self.ways[way].dead_until = self.now + micros,
             Happening::Deactivate(queue) => {
                 self.queues.get_mut(&queue).unwrap().active = false;
                 self.limited.clear();
@@ -47,15 +48,19 @@ impl World {
     }
 
     fn arrive(&mut self, life: u32, request: RequestId) {
-        if life == self.life {
+        let way = self.flying[&(life, request)].request.way;
+        let dead = self.now < self.address(way).dead_until;
+        if life == self.life && !dead {
             let flying = &self.flying[&(life, request)];
-            self.check_caps(flying.request.queue, flying.revision);
+            self.check_caps(flying.request.queue, way, flying.revision);
         }
-        let blocked = self.now < self.edge_blocks_until;
+        let blocked = self.now < self.address(way).edge_blocks_until;
         let flying = self.flying.get_mut(&(life, request)).unwrap();
         let known = self.queues.get_mut(&flying.request.queue).unwrap();
         let ids: Vec<i64> = flying.request.deliveries.iter().map(|id| id.0).collect();
-        let (judgement, delay) = if blocked && known.config.kind == EndpointKind::Discord {
+        let (judgement, delay) = if dead {
+            (verdict(Verdict::Unreached), seconds(0.01))
+        } else if blocked && known.config.kind == EndpointKind::Discord {
             (verdict(Verdict::Blocked), seconds(0.01))
         } else {
             known.endpoint.answer(&ids, self.now, &mut self.random)
@@ -87,6 +92,8 @@ impl World {
         self.scheduler.judged(id, &judgement, self.wall());
         self.judged += 1;
         let known = self.queues.get_mut(&queue).unwrap();
+        let way = flying.request.way;
+        let address = self.ways.iter_mut().find(|address| address.id == way).unwrap();
         known.in_flight = false;
         if matches!(judgement.verdict, Verdict::RateLimited { .. }) {
             self.rate_limited += 1;
@@ -97,26 +104,14 @@ impl World {
         } = judgement.verdict
         {
             let until = self.now + micros(wait);
-            match (known.config.vendor, known.config.kind) {
-                (Vendor::Of(WebhookType::Discord), _) => {
-                    self.discord_parked_until = until.max(self.discord_parked_until)
-                }
-                (_, EndpointKind::Discord) => self.like_parked_until = until.max(self.like_parked_until),
-                _ => {}
-            }
+            address.park(&known.config, until);
         }
         if judgement.verdict == Verdict::Blocked {
             let until = self.now + 8 * SECOND;
-            match (known.config.vendor, known.config.kind) {
-                (Vendor::Of(WebhookType::Discord), _) => {
-                    self.discord_parked_until = until.max(self.discord_parked_until)
-                }
-                (_, EndpointKind::Discord) => self.like_parked_until = until.max(self.like_parked_until),
-                _ => {}
-            }
+            address.park(&known.config, until);
         }
         if flying.revision == known.config.revision {
-            known.heard(&judgement, self.now);
+            known.heard(&judgement, self.ways.len(), self.now);
         }
     }
 
@@ -149,15 +144,19 @@ impl World {
                 known.failures = in_a_row.failures;
             }
         }
-        self.discord.clear();
+        for address in &mut self.ways {
+            address.discord.clear();
+            address.discord_parked_until = 0;
+            address.like_parked_until = 0;
+        }
         self.limited.clear();
-        self.discord_parked_until = 0;
-        self.like_parked_until = 0;
         self.scheduler = Scheduler::new(self.policy.clone(), self.seed ^ u64::from(self.life));
+        self.name_ways();
         self.configure();
-        if let Some(until) = self.tables.discord_parked_until {
-            self.scheduler.park_discord(until, self.wall());
-            self.discord_parked_until = if self.set_back == 0 { self.moment(until) } else { 0 };
+        for (way, until) in self.tables.discord_parked.clone() {
+            self.scheduler.park_discord(way, until, self.wall());
+            let until = if self.set_back == 0 { self.moment(until) } else { 0 };
+            self.address(way).discord_parked_until = until;
         }
     }
 
@@ -196,14 +195,32 @@ impl World {
     }
 }
 
+impl Address {
+    fn park(&mut self, config: &QueueConfig, until: Moment) {
+        match (config.vendor, config.kind) {
+            (Vendor::Of(WebhookType::Discord), _) => {
+                self.discord_parked_until = until.max(self.discord_parked_until);
+            }
+            (_, EndpointKind::Discord) => self.like_parked_until = until.max(self.like_parked_until),
+            _ => {}
+        }
+    }
+}
+
 impl Known {
     /// What follows from an answer.
-    fn heard(&mut self, judgement: &Judgement, now: Moment) {
+    fn heard(&mut self, judgement: &Judgement, ways: usize, now: Moment) {
         let mut wait = judgement.pause.unwrap_or_default().max(self.config.min_interval);
         match judgement.verdict {
             Verdict::Sent | Verdict::Rejected { .. } => self.failures = 0,
+            // Another way may be open.
+            Verdict::RateLimited {
+                scope: RateScope::Discord,
+                ..
+            } if ways > 1 => {}
             Verdict::RateLimited { wait: asked, .. } => wait = wait.max(asked),
-            Verdict::Blocked => {}
+            // The same, or it counts as a failure.
+            Verdict::Blocked | Verdict::Unreached => {}
             Verdict::Misdirected => (self.failures, self.failed_at) = (self.failures.max(4) + 1, Some(now)),
             Verdict::Retry { wait: asked } | Verdict::Unavailable { wait: asked } => {
                 if self.active {

@@ -14,6 +14,8 @@ use jiff::Timestamp;
 use webhook::outcome::Judgement;
 use webhook::schedule::{DeliveryId, Policy, QueueConfig, QueueId, Request, RequestId, Scheduler};
 
+use webhook::way::WayId;
+
 use crate::glue::{Room, Tables};
 use crate::world::{Endpoint, Moment};
 
@@ -26,7 +28,8 @@ enum Happening {
     Answer { life: u32, request: RequestId },
     Crash,
     SetBack { micros: Moment },
-    EdgeBlocks { micros: Moment },
+    EdgeBlocks { way: usize, micros: Moment },
+    WayDies { way: usize, micros: Moment },
     Deactivate(QueueId),
     Mend(QueueId),
     Adjust(QueueId),
@@ -59,6 +62,32 @@ struct Flying {
     judgement: Option<Judgement>,
 }
 
+/// A way out.
+struct Address {
+    id: WayId,
+    /// Requests that arrived at Discord's own hosts in the last second.
+    discord: VecDeque<Moment>,
+    /// Whoever speaks like Discord gets only its edge.
+    edge_blocks_until: Moment,
+    discord_parked_until: Moment,
+    like_parked_until: Moment,
+    /// Nobody can be reached by it until then.
+    dead_until: Moment,
+}
+
+impl Address {
+    fn new(id: u64) -> Self {
+        Address {
+            id: WayId(id),
+            discord: VecDeque::new(),
+            edge_blocks_until: 0,
+            discord_parked_until: 0,
+            like_parked_until: 0,
+            dead_until: 0,
+        }
+    }
+}
+
 struct World {
     seed: u64,
     random: fastrand::Rng,
@@ -73,13 +102,10 @@ struct World {
     life: u32,
     flying: BTreeMap<(u32, RequestId), Flying>,
     unrecorded: Vec<(QueueId, i64)>,
-    discord: VecDeque<Moment>,
+    /// Each is an address, with what the vendors know of it.
+    ways: Vec<Address>,
     /// Arrivals (of this life) that are counted together.
     limited: BTreeMap<String, VecDeque<Moment>>,
-    /// Whoever speaks like Discord gets only its edge.
-    edge_blocks_until: Moment,
-    discord_parked_until: Moment,
-    like_parked_until: Moment,
     changes: usize,
     /// Answers since the counts were taken.
     judged: u64,
@@ -98,6 +124,15 @@ impl World {
     fn wall(&self) -> Timestamp {
         let micros = i64::try_from(self.now).unwrap() - i64::try_from(self.set_back).unwrap();
         Timestamp::from_microsecond(1_800_000_000_000_000 + micros).unwrap()
+    }
+
+    fn address(&mut self, way: WayId) -> &mut Address {
+        self.ways.iter_mut().find(|address| address.id == way).unwrap()
+    }
+
+    fn name_ways(&mut self) {
+        let ways: Vec<WayId> = self.ways.iter().map(|address| address.id).collect();
+        self.scheduler.set_ways(&ways);
     }
 
     fn moment(&self, wall: Timestamp) -> Moment {

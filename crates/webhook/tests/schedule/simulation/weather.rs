@@ -1,13 +1,13 @@
 //! Who is there, what they write, and what goes wrong.
 
-use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::collections::{BTreeMap, BinaryHeap};
 use std::time::Duration;
 
 use webhook::digest::Digest;
 use webhook::endpoint::{EndpointKind, Vendor, WebhookType};
 use webhook::schedule::{Policy, QueueConfig, QueueId, Scheduler};
 
-use super::{Happening, Known, SECOND, World};
+use super::{Address, Happening, Known, SECOND, World};
 use crate::desk::queue;
 use crate::glue::Tables;
 use crate::world::{Down, Endpoint, Moment, Temper};
@@ -34,6 +34,7 @@ impl World {
             max_attempts: random.u32(1..10),
             max_age: Duration::from_secs(if calm { 864_000 } else { random.u64(600..100_000) }),
             discord_per_second: random.u32(1..6),
+            discord_refusals: if calm { 9_000 } else { random.u32(2..60) },
             teams_rate: RATES[random.usize(0..RATES.len())].parse().unwrap(),
             max_in_flight: random.usize(1..12),
             max_slow: random.usize(0..8),
@@ -52,11 +53,10 @@ impl World {
             life: 0,
             flying: BTreeMap::new(),
             unrecorded: Vec::new(),
-            discord: VecDeque::new(),
+            ways: (0..[1, 1, 2, 3][random.usize(0..4)])
+                .map(|id| Address::new(17 + 31 * id))
+                .collect(),
             limited: BTreeMap::new(),
-            edge_blocks_until: 0,
-            discord_parked_until: 0,
-            like_parked_until: 0,
             changes: 0,
             judged: 0,
             sent_twice: 0,
@@ -64,6 +64,7 @@ impl World {
             calm,
             random,
         };
+        world.name_ways();
         world.populate();
         world
     }
@@ -168,8 +169,13 @@ impl World {
     fn misfortunes(&mut self, span: Moment, queues: i64) {
         for _ in 0..self.random.u32(0..8) {
             let queue = QueueId(self.random.i64(1..=queues));
-            let happening = match self.random.u32(0..11) {
+            let happening = match self.random.u32(0..13) {
+                11.. => Happening::WayDies {
+                    way: self.random.usize(0..self.ways.len()),
+                    micros: self.random.u64(SECOND..7_200 * SECOND),
+                },
                 10 => Happening::EdgeBlocks {
+                    way: self.random.usize(0..self.ways.len()),
                     micros: self.random.u64(SECOND..7_200 * SECOND),
                 },
                 0..3 => Happening::Crash,

@@ -112,7 +112,7 @@ fn history(attempts: &[Attempt], detail: &Detail) -> Markup {
             @for one in attempts {
                 tr {
                     th scope="row" data-label="Attempt" {
-                        @match one.attempt { Some(number) => (number), None => span.muted { "rate limit" } }
+                        @match one.attempt { Some(number) => (number), None => span.muted { (one.in_place_of_a_number()) } }
                     }
                     td data-label="When" { (parts::time(one.attempted_at)) }
                     td data-label="Answer" { (answer(one.response_status_code)) }
