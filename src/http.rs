@@ -76,6 +76,7 @@ fn client(max_idle_per_host: usize) -> Result<Client, String> {
         ca_pem,
         allow_private_addresses: settings::allow_private_addresses(),
         ways: settings::ways(),
+        source_address: None,
         max_idle_per_host,
     };
     Client::new(&config).map_err(|error| error.to_string())
