@@ -13,10 +13,11 @@ impl EndpointQueue {
         let head = self.rows.front().map_or(Tick::DISTANT_PAST, |head| {
             self.due(head, clock).max(self.gathered_at(head, clock))
         });
-        let asked = [self.own_pace(), self.rests_until, self.ways_until];
-        let asked = asked
-            .into_iter()
-            .fold(self.quiet_until(clock), |latest, tick| latest.max(tick));
+        let asked = self
+            .own_pace()
+            .max(self.rests_until)
+            .max(self.ways_until)
+            .max(self.quiet_until(clock));
         if self.asks() {
             return asked;
         }
