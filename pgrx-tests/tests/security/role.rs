@@ -61,12 +61,7 @@ impl Role {
 pub fn relations(scene: &mut Scene) -> Result<Vec<String>> {
     const SQL: &str = "SELECT c.oid::regclass::text FROM pg_class c \
                        WHERE c.relnamespace = 'zentry_notify'::regnamespace AND c.relkind IN ('r', 'v', 'S') ORDER BY 1";
-    Ok(scene
-        .client
-        .query(SQL, &[])?
-        .iter()
-        .map(|row| row.get(0))
-        .collect())
+    texts(scene, SQL)
 }
 
 /// A call of each of our functions, with nulls for arguments: privileges are looked at before.
@@ -78,10 +73,10 @@ pub fn calls(scene: &mut Scene) -> Result<Vec<String>> {
           JOIN pg_proc p ON p.oid = d.objid
          WHERE d.classid = 'pg_proc'::regclass AND d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e'
          ORDER BY 1";
-    Ok(scene
-        .client
-        .query(SQL, &[])?
-        .iter()
-        .map(|row| row.get(0))
-        .collect())
+    texts(scene, SQL)
+}
+
+fn texts(scene: &mut Scene, sql: &str) -> Result<Vec<String>> {
+    let rows = scene.client.query(sql, &[])?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
 }
