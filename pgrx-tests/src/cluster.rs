@@ -143,14 +143,18 @@ impl Cluster {
 
     /// Connect as `role` to `database`.
     pub fn connect_as(&self, role: &str, database: &str) -> Result<Client> {
-        let client = postgres::Config::new()
-            .host_path(&self.dir)
-            .port(PORT)
-            .user(role)
-            .dbname(database)
+        let client = self
+            .config(role, database)
             .connect(NoTls)
             .with_context(|| format!("cannot connect as {role} to {database}"))?;
         Ok(client)
+    }
+
+    /// How `role` connects to `database`.
+    pub fn config(&self, role: &str, database: &str) -> postgres::Config {
+        let mut config = postgres::Config::new();
+        config.host_path(&self.dir).port(PORT).user(role).dbname(database);
+        config
     }
 
     /// One of PostgreSQL's clients, set to connect to this cluster as superuser.

@@ -18,11 +18,8 @@ impl Notices {
         let notices = Self(Arc::default());
         let heard = Self(Arc::clone(&notices.0));
         let cluster = scene.database.cluster();
-        let client = postgres::Config::new()
-            .host_path(cluster.dir())
-            .port(cluster.port())
-            .user(role)
-            .dbname(scene.database.name())
+        let client = cluster
+            .config(role, scene.database.name())
             .notice_callback(move |notice| heard.lock().push(notice))
             .connect(NoTls)?;
         Ok((client, notices))

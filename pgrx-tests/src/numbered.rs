@@ -1,6 +1,9 @@
 //! Events that can be told apart: completed tasks with numbers for titles, and the numbers of those that arrived.
 
+use std::collections::HashSet;
+
 use anyhow::Result;
+use jiff::Timestamp;
 use postgres::GenericClient;
 
 use crate::emulator::{Event, Received, Webhook};
@@ -47,14 +50,36 @@ pub fn in_message(message: &Received) -> Vec<i64> {
         .collect()
 }
 
-/// The numbers in each message that the webhook has accepted.
-pub fn messages(webhook: &Webhook) -> Vec<Vec<i64>> {
+/// The messages that the webhook has accepted: when each came, and the numbers in it.
+pub fn timed_messages(webhook: &Webhook) -> Vec<(Timestamp, Vec<i64>)> {
     let received = webhook.received();
     let accepted = received.iter().filter(|received| received.accepted());
-    accepted.map(|received| in_message(received)).collect()
+    accepted
+        .map(|received| (received.at, in_message(received)))
+        .collect()
+}
+
+/// The numbers in each message that the webhook has accepted.
+pub fn messages(webhook: &Webhook) -> Vec<Vec<i64>> {
+    let messages = timed_messages(webhook).into_iter();
+    messages.map(|(_, numbers)| numbers).collect()
 }
 
 /// The numbers that the webhook has accepted, in order.
 pub fn accepted(webhook: &Webhook) -> Vec<i64> {
     messages(webhook).concat()
+}
+
+/// The numbers that the webhook has accepted, each when it came first.
+pub fn first_arrivals(webhook: &Webhook) -> Vec<i64> {
+    first(accepted(webhook))
+}
+
+/// Each number where it is first.
+pub fn first(numbers: impl IntoIterator<Item = i64>) -> Vec<i64> {
+    let mut seen = HashSet::new();
+    numbers
+        .into_iter()
+        .filter(|number| seen.insert(*number))
+        .collect()
 }

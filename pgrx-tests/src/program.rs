@@ -1,10 +1,13 @@
 //! `zentry-notify`, built and run.
 
 use std::env;
+use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use once_cell::sync::OnceCell;
 
 /// The program, built from the sources as they are now.
@@ -58,4 +61,37 @@ pub fn connecting(host: &Path, port: u16, database: &str, role: &str) -> Result<
         .env("PGDATABASE", database)
         .stdin(Stdio::null());
     Ok(command)
+}
+
+/// A process that is killed when this is dropped.
+#[derive(Debug)]
+pub struct Running(pub Child);
+
+impl Running {
+    /// # Errors
+    /// When the process has ended and been waited for.
+    pub fn signal(&self, signal: Signal) -> nix::Result<()> {
+        kill(Pid::from_raw(self.id().cast_signed()), signal)
+    }
+}
+
+impl Deref for Running {
+    type Target = Child;
+
+    fn deref(&self) -> &Child {
+        &self.0
+    }
+}
+
+impl DerefMut for Running {
+    fn deref_mut(&mut self) -> &mut Child {
+        &mut self.0
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }

@@ -112,11 +112,8 @@ pub fn connect_listening(database: &TestDatabase, role: &str) -> (Client, Notice
     let notices = Notices::default();
     let heard = notices.clone();
     let cluster = database.cluster();
-    let client = postgres::Config::new()
-        .host_path(cluster.dir())
-        .port(cluster.port())
-        .user(role)
-        .dbname(database.name())
+    let client = cluster
+        .config(role, database.name())
         .notice_callback(move |notice| heard.0.lock().unwrap().push(notice))
         .connect(NoTls)
         .unwrap();

@@ -22,11 +22,8 @@ impl Session {
     pub fn open(cluster: &Cluster, database: &str) -> Self {
         let heard = Arc::new(Mutex::new(Vec::new()));
         let notices = Arc::clone(&heard);
-        let client = postgres::Config::new()
-            .host_path(cluster.dir())
-            .port(cluster.port())
-            .user("postgres")
-            .dbname(database)
+        let client = cluster
+            .config("postgres", database)
             .application_name(APPLICATION)
             .notice_callback(move |notice| notices.lock().unwrap().push(fields(&notice)))
             .connect(NoTls)

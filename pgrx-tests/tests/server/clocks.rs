@@ -11,11 +11,11 @@ use zentry_e2e::cluster::Stage;
 use zentry_e2e::emulator::{Behaviour, Certificate, Kind};
 use zentry_e2e::numbered;
 use zentry_e2e::preload::compile;
+use zentry_e2e::program::Running;
 use zentry_e2e::proxy::Proxy;
 use zentry_e2e::scene::{Channel, SOON, Scene, all_sent};
 use zentry_e2e::site::wait_for;
 
-use crate::failover::Sender;
 use crate::support::{connecting, role_name};
 
 const DAY: i64 = 86_400;
@@ -85,7 +85,7 @@ fn start(
     library: &Path,
     clock: &Clock,
     arguments: &[&str],
-) -> Result<Sender> {
+) -> Result<Running> {
     let cluster = scene.database.cluster();
     let child = connecting(cluster.dir(), cluster.port(), scene.database.name(), login)?
         .env("LD_PRELOAD", library)
@@ -94,7 +94,7 @@ fn start(
         .args(arguments)
         .stderr(Stdio::inherit())
         .spawn()?;
-    Ok(Sender(child))
+    Ok(Running(child))
 }
 
 /// Waits until so many senders hold one webhook each.
@@ -116,7 +116,7 @@ fn a_senders_clock_lets_nothing_expire_and_holds_nothing_back() -> Result<()> {
         Clock::moved("behind", -3 * DAY)?,
         Clock::moved("right", 0)?,
     ];
-    let senders: Result<Vec<Sender>> = clocks
+    let senders: Result<Vec<Running>> = clocks
         .iter()
         .map(|clock| start(&mut scene, &login, &library, clock, &[]))
         .collect();

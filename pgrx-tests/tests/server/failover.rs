@@ -1,14 +1,14 @@
 //! A standby takes over while senders send.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::process::{Child, Stdio};
+use std::process::Stdio;
 
 use anyhow::Result;
 use postgres::Client;
 use zentry_e2e::cluster::{Cluster, ClusterOptions};
 use zentry_e2e::emulator::Behaviour;
 use zentry_e2e::numbered;
+use zentry_e2e::program::Running;
 use zentry_e2e::scene::{Channel, Delivery, SOON, all_sent, hosts};
 use zentry_e2e::site::{Site, wait_for};
 
@@ -17,18 +17,8 @@ use crate::support::connecting;
 const EVENTS: i64 = 200;
 const SENDERS: usize = 2;
 
-/// It is killed when it is dropped.
-pub struct Sender(pub Child);
-
-impl Drop for Sender {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 /// A sender that knows both servers.
-fn start_sender(servers: [&Cluster; 2]) -> Result<Sender> {
+fn start_sender(servers: [&Cluster; 2]) -> Result<Running> {
     let both = servers.map(|server| server.dir().display().to_string()).join(",");
     let child = connecting(
         PathBuf::from(both).as_path(),
@@ -39,7 +29,7 @@ fn start_sender(servers: [&Cluster; 2]) -> Result<Sender> {
     .args(["send", "--patience", "5", "--log-level", "debug"])
     .stderr(Stdio::inherit())
     .spawn()?;
-    Ok(Sender(child))
+    Ok(Running(child))
 }
 
 fn wait_until_spread(client: &mut Client) -> Result<()> {
@@ -49,15 +39,6 @@ fn wait_until_spread(client: &mut Client) -> Result<()> {
            FROM (SELECT count(q.webhook_integration_id) AS n FROM zentry_notify.sender s \
                    LEFT JOIN zentry_notify.sender_queue q ON q.sender_id = s.id GROUP BY s.id) h HAVING count(*) = 2",
     )
-}
-
-fn first_arrivals(channel: &Channel) -> Vec<i64> {
-    let mut seen = BTreeSet::new();
-    let accepted = numbered::accepted(&channel.webhook);
-    accepted
-        .into_iter()
-        .filter(|number| seen.insert(*number))
-        .collect()
 }
 
 /// The primary fails in the midst of it; what is committed is at the standby, as synchronous replication has it.
@@ -83,7 +64,7 @@ fn take_over(fail: impl FnOnce(&mut Cluster) -> Result<()>) -> Result<()> {
         .set("zentry_notify.allow_private_addresses", "on");
     let standby = Cluster::start_standby(&site.cluster, of_standby)?;
     site.cluster.conf(&[("synchronous_standby_names", "*")])?;
-    let senders: Result<Vec<Sender>> = (0..SENDERS)
+    let senders: Result<Vec<Running>> = (0..SENDERS)
         .map(|_| start_sender([&site.cluster, &standby]))
         .collect();
     let _senders = senders?;
@@ -106,7 +87,7 @@ fn take_over(fail: impl FnOnce(&mut Cluster) -> Result<()>) -> Result<()> {
     assert_eq!(deliveries.len(), channels.len() * (EVENTS as usize + 20));
     let expected: Vec<i64> = (1..=EVENTS + 20).collect();
     for channel in &channels {
-        assert_eq!(first_arrivals(channel), expected);
+        assert_eq!(numbered::first_arrivals(&channel.webhook), expected);
         // Each sender's session has ended once, with one message of each webhook in flight at most.
         let twice = numbered::accepted(&channel.webhook).len() - expected.len();
         assert!(twice <= SENDERS, "{twice} came twice");

@@ -4,19 +4,19 @@ use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, TcpListener, TcpStream};
 use std::path::Path;
-use std::process::{Child, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 use std::{fs, io, thread};
 
 use anyhow::{Context, Result};
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 use postgres::Client;
 use serde_json::{Value, json};
 use zentry_e2e::cable::Cable;
 use zentry_e2e::cluster::Stage;
 use zentry_e2e::emulator::{Behaviour, Certificate, Kind, Limits, Webhook};
 use zentry_e2e::numbered;
+use zentry_e2e::program::Running;
 use zentry_e2e::proxy::Proxy;
 use zentry_e2e::scene::{Channel, SOON, Scene, all_sent};
 use zentry_e2e::wait::eventually;
@@ -29,7 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// A running sender. It is killed when it is dropped.
 struct Sender {
     name: String,
-    child: Child,
+    child: Running,
 }
 
 impl Sender {
@@ -63,7 +63,10 @@ impl Sender {
             .args(arguments)
             .stderr(Stdio::inherit())
             .spawn()?;
-        let sender = Self { name, child };
+        let sender = Self {
+            name,
+            child: Running(child),
+        };
         eventually(SOON, "the sender to be there", || {
             sender.number(&mut scene.client)
         })?;
@@ -83,22 +86,11 @@ impl Sender {
         rows.iter().map(|row| row.get(0)).collect()
     }
 
-    fn signal(&self, signal: Signal) {
-        kill(Pid::from_raw(self.child.id().try_into().unwrap()), signal).unwrap();
-    }
-
     /// Ends it in order.
     fn end(mut self) -> Result<()> {
-        self.signal(Signal::SIGTERM);
+        self.child.signal(Signal::SIGTERM)?;
         assert!(self.child.wait()?.success());
         Ok(())
-    }
-}
-
-impl Drop for Sender {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 
@@ -132,16 +124,6 @@ fn channels(scene: &mut Scene, count: usize) -> Result<Vec<Channel>> {
 
 fn held(client: &mut Client, senders: &[&Sender]) -> Vec<usize> {
     senders.iter().map(|sender| sender.holds(client).len()).collect()
-}
-
-/// The numbers that the webhook has accepted, each when it came first.
-fn first_arrivals(channel: &Channel) -> Vec<i64> {
-    let mut seen = BTreeSet::new();
-    let accepted = numbered::accepted(&channel.webhook);
-    accepted
-        .into_iter()
-        .filter(|number| seen.insert(*number))
-        .collect()
 }
 
 #[test]
@@ -206,8 +188,8 @@ fn senders_that_are_killed_paused_and_cut_off_lose_nothing_and_keep_the_order() 
     for number in 0..40 {
         numbered::complete(&mut scene.client, 5 * number + 1..=5 * number + 5)?;
         match number {
-            5 => killed.signal(Signal::SIGKILL),
-            10 => paused.signal(Signal::SIGSTOP),
+            5 => killed.child.signal(Signal::SIGKILL)?,
+            10 => paused.child.signal(Signal::SIGSTOP)?,
             15 => cable.cut(),
             _ => {}
         }
@@ -224,7 +206,7 @@ fn senders_that_are_killed_paused_and_cut_off_lose_nothing_and_keep_the_order() 
         (there == 0).then_some(())
     })?;
     let fresh = Sender::start(&mut scene, &login)?;
-    paused.signal(Signal::SIGCONT);
+    paused.child.signal(Signal::SIGCONT)?;
     cable.mend();
     numbered::complete(&mut scene.client, 201..=210)?;
     let deliveries = scene.settle()?;
@@ -233,7 +215,7 @@ fn senders_that_are_killed_paused_and_cut_off_lose_nothing_and_keep_the_order() 
     let sessions = "SELECT last_value FROM zentry_notify.sender_id_seq";
     let sessions: i64 = scene.client.query_one(sessions, &[])?.get(0);
     for channel in &channels {
-        assert_eq!(first_arrivals(channel), expected);
+        assert_eq!(numbered::first_arrivals(&channel.webhook), expected);
         // Whatever ends a session leaves no more than one of each webhook in flight.
         let twice = numbered::accepted(&channel.webhook).len() - expected.len();
         assert!(
@@ -389,11 +371,14 @@ fn who_sends_changes_while_events_come() -> Result<()> {
     }
     // Without a sender, the worker sends where both may.
     scene.database.set("zentry_notify.senders", "both")?;
-    sender.signal(Signal::SIGKILL);
+    sender.child.signal(Signal::SIGKILL)?;
     write(&mut scene)?;
     assert!(all_sent(&scene.settle()?));
     for channel in &channels {
-        assert_eq!(first_arrivals(channel), (1..=number).collect::<Vec<_>>());
+        assert_eq!(
+            numbered::first_arrivals(&channel.webhook),
+            (1..=number).collect::<Vec<_>>()
+        );
     }
     Ok(())
 }

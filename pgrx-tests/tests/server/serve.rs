@@ -1,10 +1,11 @@
 //! Where the server listens, and what it says of that.
 
 use std::io::{BufRead, BufReader};
-use std::process::{Child, Stdio};
+use std::process::Stdio;
 
 use anyhow::{Context, Result};
 use zentry_e2e::cluster::{ClusterOptions, StopMode};
+use zentry_e2e::program::Running;
 use zentry_e2e::scene::Scene;
 use zentry_e2e::site::Site;
 
@@ -12,7 +13,7 @@ use crate::support::{Server, command, connecting};
 
 /// A server that is killed in the end, whose lines are read one by one.
 struct Started {
-    child: Child,
+    _child: Running,
     lines: Box<dyn Iterator<Item = std::io::Result<String>>>,
 }
 
@@ -21,7 +22,7 @@ impl Started {
         let mut child = command.stderr(Stdio::piped()).spawn()?;
         let lines = BufReader::new(child.stderr.take().context("no standard error")?).lines();
         Ok(Self {
-            child,
+            _child: Running(child),
             lines: Box::new(lines),
         })
     }
@@ -36,13 +37,6 @@ impl Started {
             }
         }
         anyhow::bail!("it has ended without {words:?}: {lines:#?}")
-    }
-}
-
-impl Drop for Started {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

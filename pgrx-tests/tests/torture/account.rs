@@ -58,7 +58,7 @@ impl Account {
             bound: 0,
         };
         for webhook in webhooks {
-            let messages = messages(webhook);
+            let messages = numbered::timed_messages(webhook);
             let arrivals: Vec<i64> = messages
                 .iter()
                 .flat_map(|(_, numbers)| numbers)
@@ -112,14 +112,6 @@ impl Account {
     }
 }
 
-fn messages(webhook: &Webhook) -> Vec<Message> {
-    let received = webhook.received();
-    let accepted = received.iter().filter(|received| received.accepted());
-    accepted
-        .map(|received| (received.at, numbered::in_message(received)))
-        .collect()
-}
-
 fn check_complete(webhook: &str, arrivals: &[i64], committed: &BTreeSet<i64>) {
     let arrived: BTreeSet<i64> = arrivals.iter().copied().collect();
     let lost: Vec<_> = committed.difference(&arrived).collect();
@@ -130,12 +122,11 @@ fn check_complete(webhook: &str, arrivals: &[i64], committed: &BTreeSet<i64>) {
 
 /// Each writer's tasks must have arrived, for the first time, in the order in which it wrote them.
 fn check_order(webhook: &str, arrivals: &[i64]) {
-    let mut seen = BTreeSet::new();
     let mut last: BTreeMap<i64, i64> = BTreeMap::new();
-    for number in arrivals.iter().filter(|number| seen.insert(**number)) {
-        let before = last.insert(number / RANGE, *number);
+    for number in numbered::first(arrivals.iter().copied()) {
+        let before = last.insert(number / RANGE, number);
         assert!(
-            before.is_none_or(|before| before < *number),
+            before.is_none_or(|before| before < number),
             "{webhook} got {number} after {before:?}"
         );
     }

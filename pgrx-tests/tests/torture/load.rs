@@ -61,14 +61,8 @@ struct Shared {
 
 impl Load {
     pub fn start(cluster: &Cluster, webhooks: &[Webhook], writers: i64, random: &mut Rng) -> Self {
-        let mut server = Config::new();
-        server
-            .host_path(cluster.dir())
-            .port(cluster.port())
-            .user("postgres")
-            .dbname("postgres");
         let shared = Arc::new(Shared {
-            server,
+            server: cluster.config("postgres", "postgres"),
             webhooks: webhooks.to_vec(),
             stop: AtomicBool::new(false),
             committed: AtomicU64::new(0),

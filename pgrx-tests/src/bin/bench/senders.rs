@@ -1,13 +1,13 @@
 //! Senders elsewhere: what several addresses carry, and what they cost the writers.
 
 use std::net::Ipv4Addr;
-use std::process::{Child, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 use std::{fs, io, thread};
 
 use anyhow::Result;
 use zentry_e2e::emulator::{Certificate, Emulator, Keep, Kind, Options, RateLimit};
-use zentry_e2e::program;
+use zentry_e2e::program::{self, Running};
 use zentry_e2e::proxy::Proxy;
 use zentry_e2e::wait::eventually;
 
@@ -36,8 +36,8 @@ pub fn measure(bed: &mut Bed) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// Processes that send, each from an address of its own. They are killed when this is dropped.
-struct Senders(Vec<Child>);
+/// Processes that send, each from an address of its own.
+struct Senders(Vec<Running>);
 
 impl Senders {
     /// One for each list of arguments, each of which has its share of the webhooks.
@@ -56,7 +56,7 @@ impl Senders {
                 .args(arguments)
                 .stderr(Stdio::inherit())
                 .spawn()?;
-            senders.0.push(child);
+            senders.0.push(Running(child));
         }
         let mut client = bed.connect(Way::Ours)?;
         eventually(PATIENCE, "the webhooks to be spread", || {
@@ -77,15 +77,6 @@ impl Senders {
             let held = "SELECT EXISTS (SELECT FROM zentry_notify.sender_queue)";
             (!client.query_one(held, &[]).ok()?.get::<_, bool>(0)).then_some(())
         })
-    }
-}
-
-impl Drop for Senders {
-    fn drop(&mut self) {
-        for child in &mut self.0 {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
     }
 }
 

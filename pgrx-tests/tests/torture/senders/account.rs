@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use zentry_e2e::emulator::{Kind, Verdict, Webhook};
+use zentry_e2e::emulator::{Kind, Verdict};
 use zentry_e2e::numbered;
 
 use super::{Channel, Setup};
@@ -84,7 +84,7 @@ impl Account {
         };
         for channel in &setup.channels {
             let name = channel.webhook.name();
-            let messages = messages(&channel.webhook);
+            let messages = numbered::timed_messages(&channel.webhook);
             let expected = committed.get(&channel.project).cloned().unwrap_or_default();
             check_complete(&name, &messages, &expected);
             let (repeats, repeated) = check_repeats(&name, &messages);
@@ -136,22 +136,13 @@ fn committed(setup: &Setup) -> BTreeMap<i64, BTreeSet<i64>> {
     committed
 }
 
-fn messages(webhook: &Webhook) -> Vec<Message> {
-    let received = webhook.received();
-    let accepted = received.iter().filter(|received| received.accepted());
-    accepted
-        .map(|received| (received.at, numbered::in_message(received)))
-        .collect()
-}
-
 /// Each number arrived, and when it came first it came in order.
 fn check_complete(webhook: &str, messages: &[Message], expected: &BTreeSet<i64>) {
-    let mut seen = HashSet::new();
-    let arrivals = messages.iter().flat_map(|(_, numbers)| numbers).copied();
-    let first: Vec<i64> = arrivals.filter(|number| seen.insert(*number)).collect();
-    let lost: Vec<_> = expected.iter().filter(|number| !seen.contains(number)).collect();
+    let first = numbered::first(messages.iter().flat_map(|(_, numbers)| numbers).copied());
+    let arrived: BTreeSet<i64> = first.iter().copied().collect();
+    let lost: Vec<_> = expected.difference(&arrived).collect();
     assert_eq!(lost, [&0; 0], "{webhook} has not got these");
-    let invented: Vec<_> = first.iter().filter(|number| !expected.contains(number)).collect();
+    let invented: Vec<_> = arrived.difference(expected).collect();
     assert_eq!(invented, [&0; 0], "{webhook} got these, which nobody committed");
     assert!(first.is_sorted(), "{webhook} got these in this order: {first:?}");
 }

@@ -33,14 +33,8 @@ struct Shared {
 
 impl Load {
     pub fn start(setup: &Setup, random: &mut Rng) -> Self {
-        let mut server = Config::new();
-        server
-            .host_path(setup.cluster.dir())
-            .port(setup.cluster.port())
-            .user("postgres")
-            .dbname("postgres");
         let shared = Arc::new(Shared {
-            server,
+            server: setup.cluster.config("postgres", "postgres"),
             webhooks: setup
                 .channels
                 .iter()

@@ -3,15 +3,14 @@
 use std::fs::{self, OpenOptions};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 use postgres::Client;
 use zentry_e2e::cable::Cable;
 use zentry_e2e::cluster::Cluster;
-use zentry_e2e::program;
+use zentry_e2e::program::{self, Running};
 use zentry_e2e::proxy::Proxy;
 
 /// How long the server waits for a word of a sender.
@@ -25,7 +24,7 @@ pub struct Sender {
     ca_file: PathBuf,
     /// What it has said, over all of its lives.
     log: PathBuf,
-    child: Child,
+    child: Running,
 }
 
 impl Sender {
@@ -59,7 +58,7 @@ impl Sender {
     }
 
     pub fn signal(&self, signal: Signal) {
-        kill(Pid::from_raw(self.child.id().try_into().unwrap()), signal).unwrap();
+        self.child.signal(signal).unwrap();
     }
 
     /// As the kernel that is out of memory.
@@ -89,24 +88,22 @@ impl Sender {
     }
 }
 
-fn spawn(cable: &Cable, address: Ipv4Addr, proxy: &Proxy, ca_file: &Path, log: &Path) -> Child {
+fn spawn(cable: &Cable, address: Ipv4Addr, proxy: &Proxy, ca_file: &Path, log: &Path) -> Running {
     let log = OpenOptions::new().create(true).append(true).open(log).unwrap();
     let mut command = program::connecting("127.0.0.1".as_ref(), cable.port(), "postgres", "sender").unwrap();
-    command
+    let child = command
         .args(["send", "--name", &format!("at {address}")])
         .args(["--patience", &PATIENCE.as_secs().to_string()])
         .args(["--proxy", &proxy.url()])
         .arg("--ca-file")
         .arg(ca_file)
         .stderr(Stdio::from(log))
-        .spawn()
-        .unwrap()
+        .spawn();
+    Running(child.unwrap())
 }
 
 impl Drop for Sender {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
         if std::thread::panicking() {
             let said = fs::read_to_string(&self.log).unwrap_or_default();
             eprintln!("--- what the sender {} said ---\n{said}---", self.name());
