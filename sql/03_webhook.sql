@@ -70,6 +70,9 @@ COMMENT ON COLUMN zentry_notify.webhook.notices IS 'It is told of the trouble of
 COMMENT ON COLUMN zentry_notify.webhook.digest IS 'When what has gathered leaves, as one message with counts and the last ten events: 1 hour after the first of them, or by a cron expression such as 0 9 * * 1-5 Europe/Berlin; null: what waits leaves at once, up to max_events_per_message in a message';
 COMMENT ON COLUMN zentry_notify.webhook.thread_by IS 'For Google Chat: what the messages of a thread have in common, task or project; a message holds events of one thread only; null: each message begins one of its own';
 
+CREATE INDEX webhook_notify ON zentry_notify.webhook (notify_webhook_id) WHERE notify_webhook_id IS NOT NULL;
+COMMENT ON INDEX zentry_notify.webhook_notify IS 'Who is told of the trouble of which webhooks';
+
 -- The secret stands apart: a change of the row beside does not repeat it, no trigger is handed it with that row, and it is written only when it
 -- changes.
 CREATE TABLE zentry_notify.webhook_secret (
@@ -82,6 +85,9 @@ CREATE TABLE zentry_notify.webhook_secret (
     previous_until         timestamptz,
     headers                jsonb CHECK (jsonb_typeof(headers) = 'object')
 );
+-- A hash, since a URL may be longer than an entry of a B-tree.
+CREATE INDEX webhook_secret_url ON zentry_notify.webhook_secret USING hash (webhook_url);
+COMMENT ON INDEX zentry_notify.webhook_secret_url IS 'Webhooks that have the same URL';
 COMMENT ON TABLE zentry_notify.webhook_secret IS 'The webhooks'' URLs, and what else of them is secret. Keep it out of publications';
 COMMENT ON COLUMN zentry_notify.webhook_secret.webhook_integration_id IS 'The webhook';
 COMMENT ON COLUMN zentry_notify.webhook_secret.webhook_url IS

@@ -2,11 +2,12 @@
 
 -- The common end of the triggers below. A definer function does not see who calls it, so it goes by the session: who logged in, and what SET ROLE made of
 -- it. The server names its token, and is believed if it may look tokens up and acts as that token's role. A secret is in no statement here, for
--- statements, plans and their parameters can be logged.
+-- statements, plans and their parameters can be logged. The indexes are used whatever the tables' size: a session keeps the plans that it made while
+-- they were small, and may go on to register thousands of webhooks.
 CREATE OR REPLACE FUNCTION zentry_notify.audit_change(
     tg_op text, relation regclass, before jsonb, after jsonb, object_type text, object_key text DEFAULT NULL, object_name text DEFAULT NULL,
     webhook_id bigint DEFAULT NULL, changed text[] DEFAULT '{}') RETURNS void
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off
 AS $$
 #variable_conflict use_variable
 DECLARE
@@ -37,8 +38,8 @@ BEGIN
         IF object_name IS NULL AND webhook_id IS NOT NULL THEN
             object_name := (SELECT w.name FROM zentry_notify.webhook w WHERE w.id = webhook_id);
         END IF;
-        -- A URL that somebody has taken for a title or a name is not kept when it is mended.
-        IF strpos(changes::text, '://') > 0 THEN
+        -- A URL that somebody has taken for a title or a name is not kept when it is mended. That of the webhook itself is redacted already.
+        IF strpos(concat(CASE WHEN is_secret THEN changes - 'webhook_url' ELSE changes END, object_name), '://') > 0 THEN
             FOR known IN SELECT s.webhook_url AS url, zentry_notify.redact_url(s.webhook_url) AS shown
                            FROM zentry_notify.webhook_secret s WHERE strpos(changes::text, s.webhook_url) > 0 LOOP
                 changes := replace(changes::text, known.url, known.shown);

@@ -22,7 +22,9 @@ CREATE OR REPLACE FUNCTION zentry_notify.own_indexes() RETURNS TABLE (relation n
     LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
     VALUES ('webhook'::name, 'webhook_pkey'::name, 'PRIMARY KEY (id)'),
+           ('webhook', 'webhook_notify', 'CREATE INDEX webhook_notify ON zentry_notify.webhook (notify_webhook_id) WHERE notify_webhook_id IS NOT NULL'),
            ('webhook_secret', 'webhook_secret_pkey', 'PRIMARY KEY (webhook_integration_id)'),
+           ('webhook_secret', 'webhook_secret_url', 'CREATE INDEX webhook_secret_url ON zentry_notify.webhook_secret USING hash (webhook_url)'),
            ('webhook_circuit', 'webhook_circuit_pkey', 'PRIMARY KEY (webhook_integration_id)'),
            ('webhook_state', 'webhook_state_pkey', 'PRIMARY KEY (webhook_integration_id)'),
            ('webhook_count', 'webhook_count_pkey', 'PRIMARY KEY (webhook_integration_id)'),

@@ -373,6 +373,10 @@ COMMENT ON COLUMN zentry_notify.webhook_secret.signing_secret IS 'What the recei
 COMMENT ON COLUMN zentry_notify.webhook_secret.previous_secret IS 'The one before: what is sent is signed by both until previous_until';
 COMMENT ON COLUMN zentry_notify.webhook_secret.previous_until IS 'When the time of grace of previous_secret is over';
 COMMENT ON COLUMN zentry_notify.webhook_secret.headers IS 'Headers that each request has besides, an object of names and values, which are secrets';
+CREATE INDEX webhook_secret_url ON zentry_notify.webhook_secret USING hash (webhook_url);
+COMMENT ON INDEX zentry_notify.webhook_secret_url IS 'Webhooks that have the same URL';
+CREATE INDEX webhook_notify ON zentry_notify.webhook (notify_webhook_id) WHERE notify_webhook_id IS NOT NULL;
+COMMENT ON INDEX zentry_notify.webhook_notify IS 'Who is told of the trouble of which webhooks';
 INSERT INTO zentry_notify.webhook_secret (webhook_integration_id, webhook_url) SELECT w.id, w.webhook_url FROM zentry_notify.webhook w;
 SELECT pg_catalog.pg_extension_config_dump('zentry_notify.webhook_secret', '');
 CREATE TABLE zentry_notify.webhook_state (
@@ -1579,8 +1583,9 @@ CREATE OR REPLACE FUNCTION zentry_notify.no_such_webhook(webhook_id bigint) RETU
 COMMENT ON FUNCTION zentry_notify.no_such_webhook(bigint) IS 'Raises the error for an id that is null or unknown';
 
 -- What is allowed and as a rule not meant. Who asks for it must not fail for its sake: the application's table of projects is looked at.
+-- By its index, as ours are: a session keeps the plan that it made while a table was small.
 CREATE OR REPLACE FUNCTION zentry_notify.doubts(webhook_id bigint) RETURNS SETOF text
-    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off SET jit = off
 AS $$
 #variable_conflict use_variable
 DECLARE
@@ -1588,12 +1593,15 @@ DECLARE
     lookup  jsonb;
 BEGIN
     SELECT w.* INTO webhook FROM zentry_notify.webhook w WHERE w.id = webhook_id;
+    -- OFFSET 0: in the order of ids, every webhook would be looked at.
     RETURN QUERY
     SELECT format('webhook %s (%s) has the same URL: what both hear of arrives twice', o.id, o.name)
-      FROM zentry_notify.webhook_secret s
-      JOIN zentry_notify.webhook_secret t ON t.webhook_url = s.webhook_url AND t.webhook_integration_id <> s.webhook_integration_id
-      JOIN zentry_notify.webhook o ON o.id = t.webhook_integration_id
-     WHERE s.webhook_integration_id = webhook_id
+      FROM (SELECT t.webhook_integration_id AS id
+              FROM zentry_notify.webhook_secret s
+              JOIN zentry_notify.webhook_secret t ON t.webhook_url = s.webhook_url AND t.webhook_integration_id <> s.webhook_integration_id
+             WHERE s.webhook_integration_id = webhook_id
+            OFFSET 0) same
+      JOIN zentry_notify.webhook o ON o.id = same.id
      ORDER BY o.id LIMIT 1;
     IF webhook.is_active AND NOT webhook.notices
        AND NOT EXISTS (SELECT FROM zentry_notify.webhook o WHERE o.notify_webhook_id = webhook_id)
@@ -2972,11 +2980,12 @@ COMMENT ON FUNCTION zentry_notify.keep_numbering() IS 'Trigger: TRUNCATE ... RES
 
 -- The common end of the triggers below. A definer function does not see who calls it, so it goes by the session: who logged in, and what SET ROLE made of
 -- it. The server names its token, and is believed if it may look tokens up and acts as that token's role. A secret is in no statement here, for
--- statements, plans and their parameters can be logged.
+-- statements, plans and their parameters can be logged. The indexes are used whatever the tables' size: a session keeps the plans that it made while
+-- they were small, and may go on to register thousands of webhooks.
 CREATE OR REPLACE FUNCTION zentry_notify.audit_change(
     tg_op text, relation regclass, before jsonb, after jsonb, object_type text, object_key text DEFAULT NULL, object_name text DEFAULT NULL,
     webhook_id bigint DEFAULT NULL, changed text[] DEFAULT '{}') RETURNS void
-    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
+    LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_bitmapscan = off SET jit = off
 AS $$
 #variable_conflict use_variable
 DECLARE
@@ -3007,8 +3016,8 @@ BEGIN
         IF object_name IS NULL AND webhook_id IS NOT NULL THEN
             object_name := (SELECT w.name FROM zentry_notify.webhook w WHERE w.id = webhook_id);
         END IF;
-        -- A URL that somebody has taken for a title or a name is not kept when it is mended.
-        IF strpos(changes::text, '://') > 0 THEN
+        -- A URL that somebody has taken for a title or a name is not kept when it is mended. That of the webhook itself is redacted already.
+        IF strpos(concat(CASE WHEN is_secret THEN changes - 'webhook_url' ELSE changes END, object_name), '://') > 0 THEN
             FOR known IN SELECT s.webhook_url AS url, zentry_notify.redact_url(s.webhook_url) AS shown
                            FROM zentry_notify.webhook_secret s WHERE strpos(changes::text, s.webhook_url) > 0 LOOP
                 changes := replace(changes::text, known.url, known.shown);
@@ -3981,7 +3990,9 @@ CREATE OR REPLACE FUNCTION zentry_notify.own_indexes() RETURNS TABLE (relation n
     LANGUAGE sql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp
 AS $$
     VALUES ('webhook'::name, 'webhook_pkey'::name, 'PRIMARY KEY (id)'),
+           ('webhook', 'webhook_notify', 'CREATE INDEX webhook_notify ON zentry_notify.webhook (notify_webhook_id) WHERE notify_webhook_id IS NOT NULL'),
            ('webhook_secret', 'webhook_secret_pkey', 'PRIMARY KEY (webhook_integration_id)'),
+           ('webhook_secret', 'webhook_secret_url', 'CREATE INDEX webhook_secret_url ON zentry_notify.webhook_secret USING hash (webhook_url)'),
            ('webhook_circuit', 'webhook_circuit_pkey', 'PRIMARY KEY (webhook_integration_id)'),
            ('webhook_state', 'webhook_state_pkey', 'PRIMARY KEY (webhook_integration_id)'),
            ('webhook_count', 'webhook_count_pkey', 'PRIMARY KEY (webhook_integration_id)'),

@@ -195,6 +195,10 @@ COMMENT ON COLUMN zentry_notify.webhook_secret.signing_secret IS 'What the recei
 COMMENT ON COLUMN zentry_notify.webhook_secret.previous_secret IS 'The one before: what is sent is signed by both until previous_until';
 COMMENT ON COLUMN zentry_notify.webhook_secret.previous_until IS 'When the time of grace of previous_secret is over';
 COMMENT ON COLUMN zentry_notify.webhook_secret.headers IS 'Headers that each request has besides, an object of names and values, which are secrets';
+CREATE INDEX webhook_secret_url ON zentry_notify.webhook_secret USING hash (webhook_url);
+COMMENT ON INDEX zentry_notify.webhook_secret_url IS 'Webhooks that have the same URL';
+CREATE INDEX webhook_notify ON zentry_notify.webhook (notify_webhook_id) WHERE notify_webhook_id IS NOT NULL;
+COMMENT ON INDEX zentry_notify.webhook_notify IS 'Who is told of the trouble of which webhooks';
 INSERT INTO zentry_notify.webhook_secret (webhook_integration_id, webhook_url) SELECT w.id, w.webhook_url FROM zentry_notify.webhook w;
 SELECT pg_catalog.pg_extension_config_dump('zentry_notify.webhook_secret', '');
 CREATE TABLE zentry_notify.webhook_state (
@@ -381,7 +385,7 @@ $$;
 -- The structure that the above leads to, as digests of its files.
 --# structure 01_schema.sql 9644aaa7488d6366
 --# structure 02_event_type.sql f743596f94072eb5
---# structure 03_webhook.sql d4dafadf2fe2a45d
+--# structure 03_webhook.sql 299a9ac2da9511f9
 --# structure 06_legacy_delivery.sql 4e594d666bb17293
 --# structure 07_webhook_state.sql 1e95ff075f60298b
 --# structure 08_event_source.sql 426184cabd82c950

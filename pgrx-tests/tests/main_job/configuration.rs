@@ -238,3 +238,28 @@ fn the_rules_hold_for_direct_writes() {
     }
     assert_eq!(warm.heard(), [warm.channel.id]);
 }
+
+/// Else each webhook more would make the next one slower.
+#[test]
+fn a_webhook_is_registered_without_a_look_at_the_others_secrets() {
+    const READ: &str = "SELECT (coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0))::bigint FROM pg_stat_xact_user_tables \
+                        WHERE relid = 'zentry_notify.webhook_secret'::regclass";
+    let mut scene = Scene::start().unwrap();
+    let webhook = scene.emulator.connector();
+    scene
+        .client
+        .batch_execute(&format!(
+            "INSERT INTO zentry_notify.webhook_integration (name, webhook_type, webhook_url) \
+             SELECT 'Other ' || n, 'teams', '{}' || n FROM generate_series(1, 1000) n; \
+             ANALYZE zentry_notify.webhook, zentry_notify.webhook_secret",
+            webhook.url()
+        ))
+        .unwrap();
+    let mut transaction = scene.client.transaction().unwrap();
+    transaction
+        .execute("SELECT zentry_register_webhook('Channel', 'teams', $1)", &[&webhook.url()])
+        .unwrap();
+    let read: i64 = transaction.query_one(READ, &[]).unwrap().get(0);
+    // What it reads is its own row, for the audit and for the doubts.
+    assert!((1..50).contains(&read), "{read} rows of webhook_secret were read");
+}
