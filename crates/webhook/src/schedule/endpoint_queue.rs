@@ -124,7 +124,8 @@ pub(super) enum State {
 pub(super) struct InFlight {
     pub(super) taken: usize,
     pub(super) left: Tick,
-    pub(super) way: WayId,
+    /// None: to a stream, which knows no ways out.
+    pub(super) way: Option<WayId>,
     /// Of the queue when its turn came.
     pub(super) pool: Pool,
     pub(super) standing: Standing,

@@ -165,7 +165,12 @@ impl Scheduler {
 
     /// The queues of a pool give their rows back, if none can leave for long.
     pub(super) fn give_up_places(&mut self, pool: Pool) {
-        if self.gates.parked_until(pool).since(self.clock.now()) <= KEEPS_ROWS {
+        if self
+            .gates
+            .parked_until(pool, self.clock.now())
+            .since(self.clock.now())
+            <= KEEPS_ROWS
+        {
             return;
         }
         let groups = Group::ALL.into_iter().filter(|group| group.pool == pool);
