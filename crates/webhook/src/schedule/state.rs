@@ -32,6 +32,7 @@ impl Scheduler {
             queue.state = State::Idle;
             queue.turn = None;
             queue.gathers_since = None;
+            queue.resumed = false;
         } else if queue.gate(&self.clock) > self.clock.now() {
             if !queue.stands_in_line(&self.clock) {
                 queue.turn = None;
