@@ -24,6 +24,7 @@ mod retry;
 mod shutdown;
 mod signed;
 mod vendors;
+mod ways_of_all_databases;
 mod ways_out;
 
 use postgres::Client;
