@@ -12,6 +12,7 @@ mod files;
 mod gone;
 mod in_a_row;
 mod independence;
+mod mended_meanwhile;
 mod nats;
 mod nats_servers;
 mod notices;
